@@ -1,0 +1,243 @@
+//! Pictures as they travel between the surfaces and the backends: RGBA, 8 bits, straight alpha.
+//!
+//! Knows no file format and no device. Plain data: any thread may hold it.
+
+/// A picture in RGBA8, row by row from the top left, straight (not premultiplied) alpha.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Frame {
+    width: usize,
+    height: usize,
+    rgba: Vec<u8>,
+}
+
+impl std::fmt::Debug for Frame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Frame({}x{})", self.width, self.height)
+    }
+}
+
+/// Why bytes do not make a picture.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// A side is zero.
+    #[error("a picture needs at least one pixel, this one is {width} x {height}")]
+    Empty {
+        /// Columns, in pixels.
+        width: usize,
+        /// Rows, in pixels.
+        height: usize,
+    },
+    /// The byte count does not fit the size.
+    #[error("{width} x {height} pixels need {needed} bytes of RGBA, got {got}")]
+    Length {
+        /// Columns, in pixels.
+        width: usize,
+        /// Rows, in pixels.
+        height: usize,
+        /// Bytes that the size asks for.
+        needed: usize,
+        /// Bytes given.
+        got: usize,
+    },
+}
+
+impl Frame {
+    /// Takes `width * height * 4` bytes of RGBA.
+    ///
+    /// # Errors
+    /// [`FrameError`] when a side is zero or the byte count does not fit.
+    pub fn from_rgba(width: usize, height: usize, rgba: Vec<u8>) -> Result<Self, FrameError> {
+        if width == 0 || height == 0 {
+            return Err(FrameError::Empty { width, height });
+        }
+        let needed = width.saturating_mul(height).saturating_mul(4);
+        if rgba.len() != needed {
+            return Err(FrameError::Length {
+                width,
+                height,
+                needed,
+                got: rgba.len(),
+            });
+        }
+        Ok(Self {
+            width,
+            height,
+            rgba,
+        })
+    }
+
+    /// A picture computed pixel by pixel: `pixel(x, y)` gives RGBA. A side of 0 counts as 1.
+    pub fn from_fn(
+        width: usize,
+        height: usize,
+        mut pixel: impl FnMut(usize, usize) -> [u8; 4],
+    ) -> Self {
+        let (width, height) = (width.max(1), height.max(1));
+        let mut rgba = Vec::with_capacity(width * height * 4);
+        for y in 0..height {
+            for x in 0..width {
+                rgba.extend_from_slice(&pixel(x, y));
+            }
+        }
+        Self {
+            width,
+            height,
+            rgba,
+        }
+    }
+
+    /// Columns, in pixels.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Rows, in pixels.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Pixels in all.
+    pub fn pixel_count(&self) -> usize {
+        self.width * self.height
+    }
+
+    /// The RGBA bytes, row by row.
+    pub fn rgba(&self) -> &[u8] {
+        &self.rgba
+    }
+
+    /// The RGBA bytes, for writing.
+    pub fn rgba_mut(&mut self) -> &mut [u8] {
+        &mut self.rgba
+    }
+
+    /// The RGBA bytes, taken out.
+    pub fn into_rgba(self) -> Vec<u8> {
+        self.rgba
+    }
+
+    /// RGBA of the pixel at column `x`, row `y`.
+    pub fn pixel(&self, x: usize, y: usize) -> [u8; 4] {
+        let i = (y * self.width + x) * 4;
+        [
+            self.rgba[i],
+            self.rgba[i + 1],
+            self.rgba[i + 2],
+            self.rgba[i + 3],
+        ]
+    }
+
+    /// The part of `width` x `height` pixels whose top left is at (`x`, `y`), cut to what exists
+    /// (at least one pixel).
+    pub fn crop(&self, x: usize, y: usize, width: usize, height: usize) -> Self {
+        let (x, y) = (x.min(self.width - 1), y.min(self.height - 1));
+        let width = width.clamp(1, self.width - x);
+        let height = height.clamp(1, self.height - y);
+        let mut rgba = Vec::with_capacity(width * height * 4);
+        for row in y..y + height {
+            let start = (row * self.width + x) * 4;
+            rgba.extend_from_slice(&self.rgba[start..start + width * 4]);
+        }
+        Self {
+            width,
+            height,
+            rgba,
+        }
+    }
+}
+
+/// How far two pictures of equal size are apart, in levels of 0 to 255, colour channels only.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PictureDifference {
+    /// Largest difference of one byte, in levels.
+    pub largest: u8,
+    /// Mean difference, in levels.
+    pub mean: f64,
+    /// Share of colour bytes that differ, 0 to 1.
+    pub differing_share: f64,
+    /// Peak signal-to-noise ratio in dB; infinite for equal pictures.
+    pub psnr_db: f64,
+}
+
+impl PictureDifference {
+    /// Compares the pixels of `a` and `b` for which `counts(x, y)` holds. `None` when the sizes
+    /// differ or no pixel counts.
+    pub fn over(a: &Frame, b: &Frame, counts: impl Fn(usize, usize) -> bool) -> Option<Self> {
+        if (a.width, a.height) != (b.width, b.height) {
+            return None;
+        }
+        let (mut largest, mut sum, mut squares, mut differing, mut bytes) =
+            (0u8, 0u64, 0u64, 0u64, 0u64);
+        for y in 0..a.height {
+            for x in 0..a.width {
+                if !counts(x, y) {
+                    continue;
+                }
+                let (p, q) = (a.pixel(x, y), b.pixel(x, y));
+                for c in 0..3 {
+                    let d = p[c].abs_diff(q[c]);
+                    largest = largest.max(d);
+                    sum += u64::from(d);
+                    squares += u64::from(d) * u64::from(d);
+                    differing += u64::from(d != 0);
+                    bytes += 1;
+                }
+            }
+        }
+        if bytes == 0 {
+            return None;
+        }
+        let mse = squares as f64 / bytes as f64;
+        Some(Self {
+            largest,
+            mean: sum as f64 / bytes as f64,
+            differing_share: differing as f64 / bytes as f64,
+            psnr_db: 10.0 * (255.0f64 * 255.0 / mse).log10(),
+        })
+    }
+
+    /// Compares whole pictures; `None` when the sizes differ.
+    pub fn between(a: &Frame, b: &Frame) -> Option<Self> {
+        Self::over(a, b, |_, _| true)
+    }
+
+    /// Compares only the outer frame of `border_px` pixels, where padding mistakes show.
+    pub fn on_outer_frame(a: &Frame, b: &Frame, border_px: usize) -> Option<Self> {
+        let (w, h) = (a.width, a.height);
+        Self::over(a, b, |x, y| {
+            x < border_px || y < border_px || x + border_px >= w || y + border_px >= h
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_wrong_lengths() {
+        assert!(Frame::from_rgba(2, 2, vec![0; 15]).is_err());
+        assert!(Frame::from_rgba(0, 2, vec![]).is_err());
+        assert!(Frame::from_rgba(usize::MAX, 2, vec![]).is_err());
+    }
+
+    #[test]
+    fn outer_frame_sees_only_the_border() {
+        let a = Frame::from_fn(20, 20, |_, _| [10, 10, 10, 255]);
+        let mut b = a.clone();
+        b.rgba_mut()[(10 * 20 + 10) * 4] = 60;
+        let whole = PictureDifference::between(&a, &b).expect("same size");
+        assert_eq!(whole.largest, 50);
+        let border = PictureDifference::on_outer_frame(&a, &b, 8).expect("same size");
+        assert_eq!(border.largest, 0);
+        assert!(border.psnr_db.is_infinite());
+    }
+
+    #[test]
+    fn crop_is_cut_to_what_exists() {
+        let a = Frame::from_fn(5, 4, |x, y| [x as u8, y as u8, 0, 255]);
+        let c = a.crop(3, 2, 10, 10);
+        assert_eq!((c.width(), c.height()), (2, 2));
+        assert_eq!(c.pixel(1, 1), [4, 3, 0, 255]);
+    }
+}

@@ -1,0 +1,3 @@
+//! StyleForge's program: the window, or the command line.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Pictures from and to the outside: files, standard input and output, sizes.
+
+pub mod scale;

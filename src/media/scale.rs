@@ -1,0 +1,78 @@
+//! Resizing pictures between their own size and the working size.
+
+use fast_image_resize::{
+    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
+    images::{Image, ImageRef},
+};
+
+use crate::frame::Frame;
+
+/// `frame` at `width` x `height` pixels: Lanczos of radius 3, alpha respected (colours of
+/// transparent pixels do not bleed). A copy when the size already fits. Sides of 0 count as 1.
+pub fn scaled(frame: &Frame, width: usize, height: usize) -> Frame {
+    let (width, height) = (width.max(1), height.max(1));
+    if (frame.width(), frame.height()) == (width, height) {
+        return frame.clone();
+    }
+    let opaque = frame.rgba().chunks_exact(4).all(|p| p[3] == 255);
+    let resized = || -> Option<Frame> {
+        let source = ImageRef::new(
+            u32::try_from(frame.width()).ok()?,
+            u32::try_from(frame.height()).ok()?,
+            frame.rgba(),
+            PixelType::U8x4,
+        )
+        .ok()?;
+        let mut target = Image::new(
+            u32::try_from(width).ok()?,
+            u32::try_from(height).ok()?,
+            PixelType::U8x4,
+        );
+        let options = ResizeOptions::new()
+            .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
+            .use_alpha(!opaque);
+        Resizer::new().resize(&source, &mut target, &options).ok()?;
+        Frame::from_rgba(width, height, target.into_vec()).ok()
+    };
+    resized().unwrap_or_else(|| nearest(frame, width, height))
+}
+
+/// Nearest neighbour: for sides beyond what the resampler's 32-bit sizes can hold.
+fn nearest(frame: &Frame, width: usize, height: usize) -> Frame {
+    Frame::from_fn(width, height, |x, y| {
+        frame.pixel(x * frame.width() / width, y * frame.height() / height)
+    })
+}
+
+/// The size with the long side brought to `long_side_px`, the aspect kept, never enlarged.
+pub fn size_within(width: usize, height: usize, long_side_px: usize) -> (usize, usize) {
+    let long = width.max(height);
+    if long <= long_side_px {
+        return (width, height);
+    }
+    let side = |s: usize| {
+        let exact = s as f64 * long_side_px as f64 / long as f64;
+        (exact.round() as usize).max(1)
+    };
+    (side(width), side(height))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flat_stays_flat_and_sizes_fit() {
+        let flat = Frame::from_fn(33, 20, |_, _| [200, 30, 60, 255]);
+        let small = scaled(&flat, 7, 50);
+        assert_eq!((small.width(), small.height()), (7, 50));
+        assert!(small.rgba().chunks(4).all(|p| p == [200, 30, 60, 255]));
+    }
+
+    #[test]
+    fn long_side_rules() {
+        assert_eq!(size_within(4000, 3000, 1280), (1280, 960));
+        assert_eq!(size_within(100, 50, 1280), (100, 50));
+        assert_eq!(size_within(100_000, 1, 1000), (1000, 1));
+    }
+}

@@ -1,0 +1,45 @@
+//! What a backend will do for one network at one picture size, decided before anything runs.
+//!
+//! Pure: the same network, size, variant and lane count give the same plan on every machine. A
+//! plan names its steps, their cost and the memory they need together, so that a picture that does
+//! not fit is known before its first byte is allocated. Knows no threads, no device handles and no
+//! pixels. Any thread.
+
+pub mod cpu;
+
+use crate::{mode::Variant, tensor::Shape};
+
+/// One step of a plan: one kernel over one layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step<Op> {
+    /// Layer that the step belongs to: `conv1`, `res1.conv2`.
+    pub layer: String,
+    /// What runs, in the words of the timing table: `winograd 3x3`.
+    pub kernel: String,
+    /// What the backend executes.
+    pub op: Op,
+    /// Output of the step.
+    pub output: Shape,
+    /// Floating-point operations as the layer defines them (2 per multiply-add, direct form), so
+    /// that variants are compared by equal work. Zero for steps that only move or normalise.
+    pub flops: u64,
+    /// Bytes that the step has to read and write at least: inputs, weights and outputs, once each.
+    pub bytes: u64,
+}
+
+/// The facts of a plan that do not depend on the backend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanSummary {
+    /// How the network is cut into passes.
+    pub variant: Variant,
+    /// Columns of the picture, in pixels.
+    pub width: usize,
+    /// Rows of the picture, in pixels.
+    pub height: usize,
+    /// Layer and kernel of every step, in order.
+    pub steps: Vec<(String, String)>,
+    /// Floating-point operations of one run (direct form).
+    pub flops: u64,
+    /// Most memory that one run holds at a time, weights and scratch included, in bytes.
+    pub peak_bytes: u64,
+}

@@ -1,0 +1,74 @@
+//! Measured times: what one step of a run took, and percentiles over repeated runs.
+//!
+//! Knows no clock; callers bring durations. Plain data: any thread may hold it.
+
+use serde::Serialize;
+
+/// How a time was taken. A number without it means nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimingMethod {
+    /// The host's monotonic clock around blocking work.
+    Host,
+}
+
+/// Time and work of one step of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StepTiming {
+    /// Layer the step belongs to, for example `res1.conv1`.
+    pub layer: String,
+    /// What the step does, for example `winograd 3x3`.
+    pub kernel: String,
+    /// Milliseconds on the wall clock.
+    pub ms: f64,
+    /// Floating-point operations of the layer as defined (2 per multiply-add of the direct form).
+    pub flops: u64,
+    /// Bytes that the step must at least read and write.
+    pub bytes: u64,
+}
+
+/// Spread of repeated measurements, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Percentiles {
+    /// Half of the samples took at most this long.
+    pub p50_ms: f64,
+    /// 95 of 100 samples took at most this long.
+    pub p95_ms: f64,
+    /// 99 of 100 samples took at most this long.
+    pub p99_ms: f64,
+}
+
+impl Percentiles {
+    /// Percentiles by nearest rank over the samples (milliseconds); `None` without samples.
+    pub fn of(samples_ms: &[f64]) -> Option<Self> {
+        if samples_ms.is_empty() {
+            return None;
+        }
+        let mut sorted = samples_ms.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let rank = |percent: usize| {
+            let index = (sorted.len() * percent).div_ceil(100).max(1) - 1;
+            sorted[index.min(sorted.len() - 1)]
+        };
+        Some(Self {
+            p50_ms: rank(50),
+            p95_ms: rank(95),
+            p99_ms: rank(99),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_rank() {
+        let samples: Vec<f64> = (1..=100).rev().map(f64::from).collect();
+        let p = Percentiles::of(&samples).expect("samples");
+        assert_eq!((p.p50_ms, p.p95_ms, p.p99_ms), (50.0, 95.0, 99.0));
+        assert_eq!(Percentiles::of(&[]), None);
+        let one = Percentiles::of(&[7.0]).expect("one sample");
+        assert_eq!(one.p99_ms, 7.0);
+    }
+}

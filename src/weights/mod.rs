@@ -1,0 +1,1 @@
+//! Checkpoint files and the style library: the only parsers of untrusted weights.
