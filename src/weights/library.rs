@@ -15,7 +15,7 @@ use std::{
 use crate::mode::ModelSize;
 use etcetera::BaseStrategy;
 
-use super::{Checkpoint, Credit, LibraryError, Origin, Style, safetensors, style::Place};
+use super::{Credit, Origin, Style, safetensors, style::Place};
 
 /// A style inside the program: its folder's name, its `lite` weights and its thumbnail.
 struct Embedded {
@@ -40,10 +40,10 @@ pub fn user_styles_folder() -> Option<PathBuf> {
 /// All styles that can be chosen, sorted by title.
 #[derive(Clone, Debug)]
 pub struct StyleLibrary {
-    styles: Vec<Style>,
+    pub(super) styles: Vec<Style>,
     problems: Vec<String>,
     folders: Vec<PathBuf>,
-    user_folder: PathBuf,
+    pub(super) user_folder: PathBuf,
 }
 
 impl StyleLibrary {
@@ -150,49 +150,6 @@ impl StyleLibrary {
     /// The folders of installed styles, in the order in which they are searched.
     pub fn folders(&self) -> &[PathBuf] {
         &self.folders
-    }
-
-    /// Reads a checkpoint strictly and keeps it in the person's own folder under `name`, or else
-    /// the title in the file, or else the file's name.
-    ///
-    /// # Errors
-    /// [`LibraryError`] when the file is refused, the name is taken or empty, or the disk refuses.
-    pub fn import(&mut self, file: &Path, name: Option<&str>) -> Result<Style, LibraryError> {
-        let mut checkpoint = Checkpoint::read(file).map_err(|source| LibraryError::Weights {
-            path: file.to_owned(),
-            source,
-        })?;
-        let title = match (name, checkpoint.metadata.get("title")) {
-            (Some(name), _) => name.trim().to_owned(),
-            (None, Some(title)) => title.clone(),
-            (None, None) => stem(file),
-        };
-        let id = id_from(&title);
-        if id.is_empty() {
-            return Err(LibraryError::BadName { name: title });
-        }
-        if self.styles.iter().any(|style| style.id == id) || self.user_folder.join(&id).exists() {
-            return Err(LibraryError::Exists { id });
-        }
-        let metadata = &mut checkpoint.metadata;
-        metadata.insert("style".to_owned(), id.clone());
-        metadata.insert("title".to_owned(), title);
-        let bytes = checkpoint
-            .to_safetensors()
-            .map_err(|source| LibraryError::Weights {
-                path: file.to_owned(),
-                source,
-            })?;
-        let folder = self.user_folder.join(&id);
-        write_style(&self.user_folder, &folder, &bytes).map_err(|source| LibraryError::Write {
-            path: self.user_folder.clone(),
-            source,
-        })?;
-        self.refresh();
-        self.find(&id).cloned().ok_or_else(|| LibraryError::Write {
-            path: folder,
-            source: io::Error::other("the style that was written could not be read again"),
-        })
     }
 
     /// What lies in a folder, sorted, without hidden entries. A folder that does not exist is empty.
@@ -327,32 +284,11 @@ impl StyleLibrary {
     }
 }
 
-/// Writes a style's folder so that it appears whole or not at all.
-fn write_style(user_folder: &Path, folder: &Path, weights: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(user_folder)?;
-    let unfinished = tempfile::Builder::new()
-        .prefix(".import-")
-        .tempdir_in(user_folder)?;
-    let file = unfinished.path().join("full.safetensors");
-    fs::write(&file, weights)?;
-    fs::File::open(&file)?.sync_all()?;
-    // Temporary folders are closed to others; a style need not be.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(unfinished.path(), fs::Permissions::from_mode(0o755))?;
-    }
-    fs::rename(unfinished.path(), folder)?;
-    // The folder has its final name now; there is nothing left to clean up.
-    let _ = unfinished.keep();
-    Ok(())
-}
-
 fn path_name(path: &Path) -> Cow<'_, str> {
     path.file_name().unwrap_or_default().to_string_lossy()
 }
 
-fn stem(path: &Path) -> String {
+pub(super) fn stem(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default();
     stem.to_string_lossy().into_owned()
 }
@@ -368,7 +304,7 @@ fn has_checkpoint_ending(path: &Path) -> bool {
 }
 
 /// A folder's name from free text: lower case, letters and digits, everything else one `_`.
-fn id_from(name: &str) -> String {
+pub(super) fn id_from(name: &str) -> String {
     let mut id = String::new();
     for c in name.trim().chars().flat_map(char::to_lowercase) {
         if c.is_alphanumeric() {
@@ -395,11 +331,11 @@ fn title_from(metadata: &BTreeMap<String, String>, name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::network::{Network, NetworkSpec};
 
-    fn weights(title: Option<&str>) -> Vec<u8> {
+    pub(in super::super) fn weights(title: Option<&str>) -> Vec<u8> {
         let network = Network::random(NetworkSpec::with_widths([2, 3, 4]), 1).expect("valid");
         let mut metadata = BTreeMap::from([("artist".to_owned(), "Somebody".to_owned())]);
         if let Some(title) = title {
@@ -471,54 +407,6 @@ mod tests {
         assert_eq!(
             small.load_or_lite(Some(ModelSize::Lite)).expect("loads").2,
             None
-        );
-    }
-
-    #[test]
-    fn import_keeps_a_style_and_never_replaces_one() {
-        let root = tempfile::tempdir().expect("folder");
-        let user = root.path().join("data/styleforge/styles");
-        let file = root.path().join("download.safetensors");
-        fs::write(&file, weights(None)).expect("file");
-        let mut library = StyleLibrary::open(&[], user.clone());
-        let style = library
-            .import(&file, Some("Night Train"))
-            .expect("imported");
-        assert_eq!(
-            (style.id.as_str(), style.title.as_str()),
-            ("night_train", "Night Train")
-        );
-        assert!(user.join("night_train/full.safetensors").is_file());
-        assert!(style.load(ModelSize::Full).is_ok());
-        let error = library
-            .import(&file, Some("night-train"))
-            .expect_err("taken");
-        assert!(matches!(error, LibraryError::Exists { .. }), "{error}");
-        assert_eq!(
-            library.import(&file, None).expect("by file name").id,
-            "download"
-        );
-        let error = library.import(&file, Some("!")).expect_err("no name");
-        assert!(matches!(error, LibraryError::BadName { .. }), "{error}");
-        let left: Vec<_> = fs::read_dir(&user).expect("folder").flatten().collect();
-        assert_eq!(left.len(), 2, "no unfinished import stays behind");
-    }
-
-    #[test]
-    fn a_place_that_cannot_be_written_is_named() {
-        let root = tempfile::tempdir().expect("folder");
-        let blocked = root.path().join("a_file");
-        fs::write(&blocked, "in the way").expect("file");
-        let file = root.path().join("download.safetensors");
-        fs::write(&file, weights(None)).expect("file");
-        let mut library = StyleLibrary::open(&[], blocked.join("styles"));
-        let error = library
-            .import(&file, None)
-            .expect_err("not a folder")
-            .to_string();
-        assert!(
-            error.contains("a_file") && error.contains("disk"),
-            "{error}"
         );
     }
 

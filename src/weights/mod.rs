@@ -8,6 +8,7 @@
 mod error;
 mod family;
 mod fit;
+mod import;
 mod inspect;
 mod library;
 pub mod onnx;

@@ -35,13 +35,13 @@ pub enum LibraryError {
         available: String,
     },
     /// The name leaves nothing to call a folder.
-    #[error("'{name}' cannot name a style; choose a name with letters or digits (--name)")]
+    #[error("'{name}' cannot name a style; choose a name with letters or digits")]
     BadName {
         /// The name given.
         name: String,
     },
     /// There is a style of this name.
-    #[error("there is already a style named {id}; choose another name (--name)")]
+    #[error("there is already a style named {id}; choose another name")]
     Exists {
         /// The name of its folder.
         id: String,

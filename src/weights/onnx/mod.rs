@@ -1,7 +1,7 @@
 //! ONNX graphs of the style network: decoded, recognised, and only then read.
 //!
-//! A graph is a program, so it is not enough to find weights in it: [`graph`] follows the picture
-//! through every node and brings what it meets to a handful of operations, and [`chain`] holds
+//! A graph is a program, so it is not enough to find weights in it: `graph` follows the picture
+//! through every node and brings what it meets to a handful of operations, and `chain` holds
 //! these against the network, layer by layer. A graph that does anything else is refused with the
 //! first difference. Fixed sizes of old exports are only used to check their arithmetic.
 

@@ -1,10 +1,11 @@
 //! PyTorch checkpoints: zip archives (1.6 and later) and the stream of pickles before them.
 //!
 //! Both carry a pickle that names tensors as views of storages, and the storages' bytes. The
-//! pickle is run by a machine that knows only what state dicts need ([`pickle`]); nothing else in
+//! pickle is run by a machine that knows only what state dicts need (`pickle`); nothing else in
 //! the file is looked at.
 
 mod archive;
+mod calls;
 mod legacy;
 mod pickle;
 mod values;

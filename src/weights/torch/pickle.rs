@@ -9,9 +9,8 @@
 use std::collections::HashMap;
 
 use super::{
-    super::error::shortened,
     WeightsError,
-    values::{Global, Object, Pickle, StorageRef, TensorRef, Value, global},
+    values::{Object, Pickle, Value},
 };
 
 /// Most opcodes of one pickle. A checkpoint with an optimiser has some 20,000.
@@ -56,18 +55,19 @@ pub(super) fn run(bytes: &[u8], base: usize) -> Result<(Pickle<'_>, usize), Weig
     })
 }
 
-struct Machine<'a> {
+/// The machine while it runs.
+pub(super) struct Machine<'a> {
     bytes: &'a [u8],
     at: usize,
     stack: Vec<Value<'a>>,
     /// Stack heights at the open marks.
     marks: Vec<usize>,
     memo: HashMap<usize, Value<'a>>,
-    objects: Vec<Object<'a>>,
+    pub(super) objects: Vec<Object<'a>>,
 }
 
 /// What is wrong, in words.
-type Problem = String;
+pub(super) type Problem = String;
 
 impl<'a> Machine<'a> {
     /// Runs one opcode; the result of the whole pickle comes with its last one.
@@ -341,11 +341,11 @@ impl<'a> Machine<'a> {
 
     // Stack --------------------------------------------------------------------------------------
 
-    fn push(&mut self, value: Value<'a>) {
+    pub(super) fn push(&mut self, value: Value<'a>) {
         self.stack.push(value);
     }
 
-    fn new_object(&mut self, object: Object<'a>) {
+    pub(super) fn new_object(&mut self, object: Object<'a>) {
         self.objects.push(object);
         self.push(Value::Object(self.objects.len() - 1));
     }
@@ -355,7 +355,7 @@ impl<'a> Machine<'a> {
         self.marks.last().copied().unwrap_or(0)
     }
 
-    fn top(&self) -> Result<Value<'a>, Problem> {
+    pub(super) fn top(&self) -> Result<Value<'a>, Problem> {
         let above = self.stack.get(self.floor()..).unwrap_or_default();
         let top = above.last().copied();
         top.ok_or_else(|| "it takes a value where there is none".to_owned())
@@ -405,119 +405,6 @@ impl<'a> Machine<'a> {
             return Err("a key has no value".to_owned());
         };
         entries.extend(pairs.iter().map(|[key, value]| (*key, *value)));
-        Ok(())
-    }
-
-    // Names and calls ----------------------------------------------------------------------------
-
-    fn global(&mut self, module: &str, name: &str) -> Result<(), Problem> {
-        let known = global(module, name).ok_or_else(|| {
-            // Classes outside PyTorch are what a whole model drags in.
-            let class = name.starts_with(|c: char| c.is_ascii_uppercase());
-            let hint = if class && !module.starts_with("torch") {
-                " (a whole model saved with torch.save(model) must be saved again as \
-                 model.state_dict())"
-            } else {
-                ""
-            };
-            let (module, name) = (shortened(module), shortened(name));
-            format!("it asks for {module}.{name}, which no state dict needs{hint}")
-        })?;
-        self.push(Value::Global(known));
-        Ok(())
-    }
-
-    fn items(&self, value: Value<'a>) -> Option<&[Value<'a>]> {
-        match value {
-            Value::Object(index) => match self.objects.get(index)? {
-                Object::Tuple(items) | Object::List(items) => Some(items),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    fn call(&mut self, callable: Value<'a>, arguments: Value<'a>) -> Result<(), Problem> {
-        let Value::Global(callable) = callable else {
-            return Err("it calls something that cannot be called".to_owned());
-        };
-        let arguments = self.items(arguments).ok_or("a call has no arguments")?;
-        match (callable, arguments) {
-            (Global::OrderedDict, []) => self.new_object(Object::Dict(Vec::new())),
-            (Global::OrderedDict, [pairs]) => {
-                let pairs = self.items(*pairs).ok_or("an OrderedDict of no pairs")?;
-                let entries = pairs
-                    .iter()
-                    .map(|pair| match self.items(*pair) {
-                        Some([key, value]) => Ok((*key, *value)),
-                        _ => Err("an OrderedDict of something else than pairs".to_owned()),
-                    })
-                    .collect::<Result<Vec<_>, _>>()?;
-                self.new_object(Object::Dict(entries));
-            }
-            (Global::RebuildTensor, [storage, offset, size, strides, ..]) => {
-                let tensor = TensorRef {
-                    storage: *storage,
-                    offset: *offset,
-                    size: *size,
-                    strides: *strides,
-                };
-                self.new_object(Object::Tensor(tensor));
-            }
-            (Global::RebuildParameter, [tensor, ..]) => {
-                let tensor = *tensor;
-                self.push(tensor);
-            }
-            (Global::Harmless, _) => self.push(Value::Opaque),
-            (other, _) => return Err(format!("{other:?} is called in a way that makes no tensor")),
-        }
-        Ok(())
-    }
-
-    /// Attributes of an OrderedDict (`_metadata`) are let go; nothing else may have any.
-    fn build(&mut self, state: Value<'a>) -> Result<(), Problem> {
-        let dict = |object: Option<&Object<'_>>| matches!(object, Some(Object::Dict(_)));
-        let of = |value| match value {
-            Value::Object(index) => self.objects.get(index),
-            _ => None,
-        };
-        if dict(of(self.top()?)) && dict(of(state)) {
-            Ok(())
-        } else {
-            Err("it sets attributes of something that is no dict".to_owned())
-        }
-    }
-
-    /// A persistent id: `("storage", type, key, location, length)`, before 1.6 with a view behind.
-    fn storage(&mut self, identity: Value<'a>) -> Result<(), Problem> {
-        let unknown = || "it names something that is no storage".to_owned();
-        let identity = self.items(identity).ok_or_else(unknown)?;
-        let [
-            Value::Text("storage"),
-            Value::Global(Global::Storage(dtype)),
-            Value::Text(key),
-            _location,
-            Value::Int(count),
-            rest @ ..,
-        ] = identity
-        else {
-            return Err(unknown());
-        };
-        let view = match rest {
-            [] | [Value::None] => None,
-            [view] => match self.items(*view) {
-                Some([_key, Value::Int(offset), Value::Int(count)]) => Some((*offset, *count)),
-                _ => return Err(unknown()),
-            },
-            _ => return Err(unknown()),
-        };
-        let storage = StorageRef {
-            dtype: *dtype,
-            key,
-            count: *count,
-            view,
-        };
-        self.new_object(Object::Storage(storage));
         Ok(())
     }
 }

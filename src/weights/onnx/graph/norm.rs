@@ -130,3 +130,220 @@ pub(super) fn check_eps(node: &Node, eps: f32) -> Result<(), WeightsError> {
         node.label()
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            super::messages::{Attribute, Graph, Tensor, ValueInfo},
+            walk,
+        },
+        *,
+    };
+
+    /// A graph of `x` with 3 channels, from lines of `result = Operator input input`.
+    fn graph(lines: &[&str]) -> Graph {
+        let value = |name: &str| ValueInfo {
+            name: name.to_owned(),
+            kind: None,
+        };
+        let floats = |name: &str, dims: &[i64], values: &[f32]| Tensor {
+            name: name.to_owned(),
+            dims: dims.to_vec(),
+            data_type: 1,
+            float_data: values.to_vec(),
+            ..Tensor::default()
+        };
+        let column = Tensor {
+            name: "column".to_owned(),
+            dims: vec![4],
+            data_type: 7,
+            int64_data: vec![1, -1, 1, 1],
+            ..Tensor::default()
+        };
+        let node = |line: &&str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let attribute = Attribute {
+                name: "axes".to_owned(),
+                ints: vec![2, -1],
+                ..Attribute::default()
+            };
+            let is_reduction = words[2] == "ReduceMean";
+            Node {
+                output: vec![words[0].to_owned()],
+                op_type: words[2].to_owned(),
+                input: words[3..].iter().map(|w| (*w).to_owned()).collect(),
+                attribute: is_reduction.then_some(attribute).into_iter().collect(),
+                ..Node::default()
+            }
+        };
+        Graph {
+            node: lines.iter().map(node).collect(),
+            initializer: vec![
+                floats("scale", &[3, 1, 1], &[1.0, 2.0, 3.0]),
+                floats("shift", &[3, 1, 1], &[4.0, 5.0, 6.0]),
+                floats("flat", &[3], &[7.0, 8.0, 9.0]),
+                floats("eps", &[], &[1e-5]),
+                floats("large_eps", &[], &[1e-3]),
+                floats("half", &[], &[0.5]),
+                floats("minus_half", &[1], &[-0.5]),
+                floats("one", &[], &[1.0]),
+                floats("two", &[], &[2.0]),
+                column,
+            ],
+            input: vec![value("x")],
+            output: vec![value("y")],
+        }
+    }
+
+    fn result(lines: &[&str]) -> Result<Operation, String> {
+        let graph = graph(lines);
+        let walked = walk(&graph).map_err(|error| error.to_string())?;
+        Ok(walked.operations[walked.output])
+    }
+
+    const START: [&str; 2] = ["m = ReduceMean x", "d = Sub x m"];
+
+    #[test]
+    fn all_spellings_of_the_norm_are_the_norm() {
+        let spellings: [&[&str]; 5] = [
+            &[
+                "q = Mul d d",
+                "v = ReduceMean q",
+                "e = Add v eps",
+                "s = Sqrt e",
+                "n = Div d s",
+                "g = Mul n scale",
+                "y = Add g shift",
+            ],
+            &[
+                "q = Pow d two",
+                "v = GlobalAveragePool q",
+                "e = Add eps v",
+                "s = Pow e half",
+                "i = Reciprocal s",
+                "n = Mul i d",
+                "g = Mul scale n",
+                "y = Add shift g",
+            ],
+            &[
+                "q = Mul d d",
+                "v = ReduceMean q",
+                "e = Add v eps",
+                "i = Pow e minus_half",
+                "a = Mul i scale",
+                "g = Mul d a",
+                "y = Add g shift",
+            ],
+            &[
+                "q = Mul d d",
+                "v = ReduceMean q",
+                "e = Add v eps",
+                "s = Sqrt e",
+                "i = Div one s",
+                "n = Mul d i",
+                "g = Mul n scale",
+                "y = Add g shift",
+            ],
+            // The mean and the difference are computed a second time.
+            &[
+                "m2 = ReduceMean x",
+                "d2 = Sub x m2",
+                "q = Mul d d2",
+                "v = ReduceMean q",
+                "e = Add v eps",
+                "s = Sqrt e",
+                "n = Div d2 s",
+                "g = Mul n scale",
+                "y = Add g shift",
+            ],
+        ];
+        for spelling in spellings {
+            let lines = [&START[..], spelling].concat();
+            let norm = Operation::Norm {
+                input: 0,
+                scale: 0,
+                shift: 1,
+            };
+            assert_eq!(result(&lines), Ok(norm), "{spelling:?}");
+        }
+    }
+
+    #[test]
+    fn a_flat_scale_may_be_given_its_shape_in_the_graph() {
+        let lines = [
+            &START[..],
+            &[
+                "q = Mul d d",
+                "v = ReduceMean q",
+                "e = Add v eps",
+                "s = Sqrt e",
+                "n = Div d s",
+                "c = Reshape flat column",
+                "g = Mul n c",
+                "y = Add g c",
+            ],
+        ];
+        let norm = Operation::Norm {
+            input: 0,
+            scale: 2,
+            shift: 2,
+        };
+        assert_eq!(result(&lines.concat()), Ok(norm));
+    }
+
+    #[test]
+    fn what_is_almost_the_norm_is_refused() {
+        let rest = ["n = Div d s", "g = Mul n scale", "y = Add g shift"];
+        for (middle, reason) in [
+            (
+                &["q = Mul d d", "v = ReduceMean q", "s = Sqrt v"][..],
+                "Sqrt",
+            ),
+            (
+                &[
+                    "q = Mul d d",
+                    "v = ReduceMean q",
+                    "e = Add v large_eps",
+                    "s = Sqrt e",
+                ],
+                "epsilon",
+            ),
+            (
+                &[
+                    "q = Mul x x",
+                    "v = ReduceMean q",
+                    "e = Add v eps",
+                    "s = Sqrt e",
+                ],
+                "Mul",
+            ),
+            (
+                &[
+                    "q = Mul d d",
+                    "v = ReduceMean q",
+                    "r = Sqrt v",
+                    "s = Add r eps",
+                ],
+                "Sqrt",
+            ),
+        ] {
+            let lines = [&START[..], middle, &rest].concat();
+            let error = result(&lines).expect_err("another norm");
+            assert!(error.contains(reason), "{middle:?}: {error}");
+        }
+        // A scale without one value per channel would be spread over the plane.
+        let lines = [
+            &START[..],
+            &[
+                "q = Mul d d",
+                "v = ReduceMean q",
+                "e = Add v eps",
+                "s = Sqrt e",
+            ],
+            &["n = Div d s", "g = Mul n flat", "y = Add g shift"],
+        ];
+        let error = result(&lines.concat()).expect_err("spread over columns");
+        assert!(error.contains("flat has shape [3]"), "{error}");
+    }
+}

@@ -1,0 +1,128 @@
+//! Keeping a checkpoint as a style of the person's own.
+
+use std::{fs, io, path::Path};
+
+use super::{
+    Checkpoint, LibraryError, Style, StyleLibrary,
+    library::{id_from, stem},
+};
+
+impl StyleLibrary {
+    /// Reads a checkpoint strictly and keeps it in the person's own folder under `name`, or else
+    /// the title in the file, or else the file's name.
+    ///
+    /// # Errors
+    /// [`LibraryError`] when the file is refused, the name is taken or empty, or the disk refuses.
+    pub fn import(&mut self, file: &Path, name: Option<&str>) -> Result<Style, LibraryError> {
+        let mut checkpoint = Checkpoint::read(file).map_err(|source| LibraryError::Weights {
+            path: file.to_owned(),
+            source,
+        })?;
+        let title = match (name, checkpoint.metadata.get("title")) {
+            (Some(name), _) => name.trim().to_owned(),
+            (None, Some(title)) => title.clone(),
+            (None, None) => stem(file),
+        };
+        let id = id_from(&title);
+        if id.is_empty() {
+            return Err(LibraryError::BadName { name: title });
+        }
+        if self.styles.iter().any(|style| style.id == id) || self.user_folder.join(&id).exists() {
+            return Err(LibraryError::Exists { id });
+        }
+        let metadata = &mut checkpoint.metadata;
+        metadata.insert("style".to_owned(), id.clone());
+        metadata.insert("title".to_owned(), title);
+        let bytes = checkpoint
+            .to_safetensors()
+            .map_err(|source| LibraryError::Weights {
+                path: file.to_owned(),
+                source,
+            })?;
+        let folder = self.user_folder.join(&id);
+        write_style(&self.user_folder, &folder, &bytes).map_err(|source| LibraryError::Write {
+            path: self.user_folder.clone(),
+            source,
+        })?;
+        self.refresh();
+        self.find(&id).cloned().ok_or_else(|| LibraryError::Write {
+            path: folder,
+            source: io::Error::other("the style that was written could not be read again"),
+        })
+    }
+}
+
+/// Writes a style's folder so that it appears whole or not at all.
+fn write_style(user_folder: &Path, folder: &Path, weights: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(user_folder)?;
+    let unfinished = tempfile::Builder::new()
+        .prefix(".import-")
+        .tempdir_in(user_folder)?;
+    let file = unfinished.path().join("full.safetensors");
+    fs::write(&file, weights)?;
+    fs::File::open(&file)?.sync_all()?;
+    // Temporary folders are closed to others; a style need not be.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(unfinished.path(), fs::Permissions::from_mode(0o755))?;
+    }
+    fs::rename(unfinished.path(), folder)?;
+    // The folder has its final name now; there is nothing left to clean up.
+    let _ = unfinished.keep();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::library::tests::weights, *};
+    use crate::mode::ModelSize;
+
+    #[test]
+    fn import_keeps_a_style_and_never_replaces_one() {
+        let root = tempfile::tempdir().expect("folder");
+        let user = root.path().join("data/styleforge/styles");
+        let file = root.path().join("download.safetensors");
+        fs::write(&file, weights(None)).expect("file");
+        let mut library = StyleLibrary::open(&[], user.clone());
+        let style = library
+            .import(&file, Some("Night Train"))
+            .expect("imported");
+        assert_eq!(
+            (style.id.as_str(), style.title.as_str()),
+            ("night_train", "Night Train")
+        );
+        assert!(user.join("night_train/full.safetensors").is_file());
+        assert!(style.load(ModelSize::Full).is_ok());
+        let error = library
+            .import(&file, Some("night-train"))
+            .expect_err("taken");
+        assert!(matches!(error, LibraryError::Exists { .. }), "{error}");
+        assert_eq!(
+            library.import(&file, None).expect("by file name").id,
+            "download"
+        );
+        let error = library.import(&file, Some("!")).expect_err("no name");
+        assert!(matches!(error, LibraryError::BadName { .. }), "{error}");
+        let left: Vec<_> = fs::read_dir(&user).expect("folder").flatten().collect();
+        assert_eq!(left.len(), 2, "no unfinished import stays behind");
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_named() {
+        let root = tempfile::tempdir().expect("folder");
+        let blocked = root.path().join("a_file");
+        fs::write(&blocked, "in the way").expect("file");
+        let file = root.path().join("download.safetensors");
+        fs::write(&file, weights(None)).expect("file");
+        let mut library = StyleLibrary::open(&[], blocked.join("styles"));
+        let error = library
+            .import(&file, None)
+            .expect_err("not a folder")
+            .to_string();
+        assert!(
+            error.contains("a_file") && error.contains("disk"),
+            "{error}"
+        );
+    }
+}

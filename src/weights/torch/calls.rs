@@ -1,0 +1,124 @@
+//! What the pickle machine does for names and calls: the allowed ones make values, nothing runs.
+
+use super::{
+    super::error::shortened,
+    pickle::{Machine, Problem},
+    values::{Global, Object, StorageRef, TensorRef, Value, global},
+};
+
+impl<'a> Machine<'a> {
+    pub(super) fn global(&mut self, module: &str, name: &str) -> Result<(), Problem> {
+        let known = global(module, name).ok_or_else(|| {
+            // Classes outside PyTorch are what a whole model drags in.
+            let class = name.starts_with(|c: char| c.is_ascii_uppercase());
+            let hint = if class && !module.starts_with("torch") {
+                " (a whole model saved with torch.save(model) must be saved again as \
+                 model.state_dict())"
+            } else {
+                ""
+            };
+            let (module, name) = (shortened(module), shortened(name));
+            format!("it asks for {module}.{name}, which no state dict needs{hint}")
+        })?;
+        self.push(Value::Global(known));
+        Ok(())
+    }
+
+    fn items(&self, value: Value<'a>) -> Option<&[Value<'a>]> {
+        match value {
+            Value::Object(index) => match self.objects.get(index)? {
+                Object::Tuple(items) | Object::List(items) => Some(items),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    pub(super) fn call(
+        &mut self,
+        callable: Value<'a>,
+        arguments: Value<'a>,
+    ) -> Result<(), Problem> {
+        let Value::Global(callable) = callable else {
+            return Err("it calls something that cannot be called".to_owned());
+        };
+        let arguments = self.items(arguments).ok_or("a call has no arguments")?;
+        match (callable, arguments) {
+            (Global::OrderedDict, []) => self.new_object(Object::Dict(Vec::new())),
+            (Global::OrderedDict, [pairs]) => {
+                let pairs = self.items(*pairs).ok_or("an OrderedDict of no pairs")?;
+                let entries = pairs
+                    .iter()
+                    .map(|pair| match self.items(*pair) {
+                        Some([key, value]) => Ok((*key, *value)),
+                        _ => Err("an OrderedDict of something else than pairs".to_owned()),
+                    })
+                    .collect::<Result<Vec<_>, _>>()?;
+                self.new_object(Object::Dict(entries));
+            }
+            (Global::RebuildTensor, [storage, offset, size, strides, ..]) => {
+                let tensor = TensorRef {
+                    storage: *storage,
+                    offset: *offset,
+                    size: *size,
+                    strides: *strides,
+                };
+                self.new_object(Object::Tensor(tensor));
+            }
+            (Global::RebuildParameter, [tensor, ..]) => {
+                let tensor = *tensor;
+                self.push(tensor);
+            }
+            (Global::Harmless, _) => self.push(Value::Opaque),
+            (other, _) => return Err(format!("{other:?} is called in a way that makes no tensor")),
+        }
+        Ok(())
+    }
+
+    /// Attributes of an OrderedDict (`_metadata`) are let go; nothing else may have any.
+    pub(super) fn build(&mut self, state: Value<'a>) -> Result<(), Problem> {
+        let dict = |object: Option<&Object<'_>>| matches!(object, Some(Object::Dict(_)));
+        let of = |value| match value {
+            Value::Object(index) => self.objects.get(index),
+            _ => None,
+        };
+        if dict(of(self.top()?)) && dict(of(state)) {
+            Ok(())
+        } else {
+            Err("it sets attributes of something that is no dict".to_owned())
+        }
+    }
+
+    /// A persistent id: `("storage", type, key, location, length)`, before 1.6 with a view behind.
+    pub(super) fn storage(&mut self, identity: Value<'a>) -> Result<(), Problem> {
+        let unknown = || "it names something that is no storage".to_owned();
+        let identity = self.items(identity).ok_or_else(unknown)?;
+        let [
+            Value::Text("storage"),
+            Value::Global(Global::Storage(dtype)),
+            Value::Text(key),
+            _location,
+            Value::Int(count),
+            rest @ ..,
+        ] = identity
+        else {
+            return Err(unknown());
+        };
+        let view = match rest {
+            [] | [Value::None] => None,
+            [view] => match self.items(*view) {
+                Some([_key, Value::Int(offset), Value::Int(count)]) => Some((*offset, *count)),
+                _ => return Err(unknown()),
+            },
+            _ => return Err(unknown()),
+        };
+        let storage = StorageRef {
+            dtype: *dtype,
+            key,
+            count: *count,
+            view,
+        };
+        self.new_object(Object::Storage(storage));
+        Ok(())
+    }
+}
