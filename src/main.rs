@@ -7,8 +7,6 @@ use styleforge::cli::{self, Outcome};
 fn main() -> ExitCode {
     match cli::run(std::env::args_os()) {
         Outcome::Exit(code) => ExitCode::from(code),
-        Outcome::OpenWindow(_) => ExitCode::from(cli::without_window(
-            "this build has none",
-        )),
+        Outcome::OpenWindow(_) => ExitCode::from(cli::without_window("this build has none")),
     }
 }

@@ -85,8 +85,16 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     let selected = select_device(&args.device)?;
     let control = Arc::new(RunControl::default());
     cancel_on_interrupt(&control);
-    let sizes = if args.sizes.is_empty() { &DEFAULT_SIZES[..] } else { &args.sizes };
-    let variants = if args.variants.is_empty() { Variant::ALL } else { &args.variants };
+    let sizes = if args.sizes.is_empty() {
+        &DEFAULT_SIZES[..]
+    } else {
+        &args.sizes
+    };
+    let variants = if args.variants.is_empty() {
+        Variant::ALL
+    } else {
+        &args.variants
+    };
     let mut results = Vec::new();
     for &(width, height) in sizes {
         let picture = test_picture(width, height);
@@ -236,7 +244,15 @@ fn peak_memory_bytes() -> Option<u64> {
 
 fn text(results: &[Measurement]) -> String {
     let head = [
-        "Size", "Mode", "Median", "95 %", "99 %", "Frames/s", "GFLOP/s", "Memory", "Differs by",
+        "Size",
+        "Mode",
+        "Median",
+        "95 %",
+        "99 %",
+        "Frames/s",
+        "GFLOP/s",
+        "Memory",
+        "Differs by",
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     let mut text = String::new();

@@ -48,7 +48,11 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
     } else {
         print(&text(&checks))?;
     }
-    if passed { Ok(()) } else { Err(CliError::AlreadyTold) }
+    if passed {
+        Ok(())
+    } else {
+        Err(CliError::AlreadyTold)
+    }
 }
 
 /// Random networks, and every style that is installed.
@@ -69,7 +73,14 @@ fn subjects() -> Result<Vec<Subject>, CliError> {
 
 fn text(checks: &[Verdict]) -> String {
     let head = [
-        "Network", "Picture", "Variant", "Verdict", "Largest", "Differ", "Frame", "Worst map",
+        "Network",
+        "Picture",
+        "Variant",
+        "Verdict",
+        "Largest",
+        "Differ",
+        "Frame",
+        "Worst map",
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for v in checks {

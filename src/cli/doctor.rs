@@ -114,18 +114,31 @@ pub fn run(args: &DoctorArgs) -> Result<(), CliError> {
     } else {
         print(&text(&report))?;
     }
-    if broken { Err(CliError::AlreadyTold) } else { Ok(()) }
+    if broken {
+        Err(CliError::AlreadyTold)
+    } else {
+        Ok(())
+    }
 }
 
 fn text(report: &Report) -> String {
     let mut rows = Vec::new();
     for f in &report.findings {
-        rows.push(vec![f.verdict.to_string(), f.topic.to_owned(), f.found.clone()]);
+        rows.push(vec![
+            f.verdict.to_string(),
+            f.topic.to_owned(),
+            f.found.clone(),
+        ]);
         if let Some(advice) = &f.advice {
             rows.push(vec![String::new(), String::new(), format!("-> {advice}")]);
         }
     }
-    format!("StyleForge {} on {}\n{}", report.version, report.system, table(&rows))
+    format!(
+        "StyleForge {} on {}\n{}",
+        report.version,
+        report.system,
+        table(&rows)
+    )
 }
 
 fn processor() -> Finding {
@@ -296,9 +309,12 @@ fn styles(library: &StyleLibrary) -> Vec<Finding> {
         ),
         false => Finding::ok("Styles", found),
     }];
-    findings.extend(library.problems().iter().map(|problem| {
-        Finding::note("Styles", problem.clone(), "repair or remove the file")
-    }));
+    findings.extend(
+        library
+            .problems()
+            .iter()
+            .map(|problem| Finding::note("Styles", problem.clone(), "repair or remove the file")),
+    );
     findings
 }
 
@@ -309,7 +325,10 @@ fn user_folder(folder: &Path) -> Finding {
     let Some(existing) = folder.ancestors().find(|f| f.exists()) else {
         return Finding::note(topic, folder.display().to_string(), "create the folder");
     };
-    match tempfile::Builder::new().prefix(".styleforge-").tempfile_in(existing) {
+    match tempfile::Builder::new()
+        .prefix(".styleforge-")
+        .tempfile_in(existing)
+    {
         Ok(_) => Finding::ok(topic, format!("{} can be written", folder.display())),
         Err(error) => Finding::note(
             topic,

@@ -1,22 +1,15 @@
 //! `styleforge inspect`: what is in a file of weights, and why it is refused.
 
-use super::{
-    CliError,
-    args::InspectArgs,
-    terminal::{print, print_json},
-};
-use crate::weights;
+use super::{CliError, args::InspectArgs, terminal::print};
+use crate::weights::Checkpoint;
 
 /// Looks at one file.
 ///
 /// # Errors
-/// [`CliError::AlreadyTold`] when the file would not paint.
+/// [`CliError::Failed`] when the file is refused.
 pub fn run(args: &InspectArgs) -> Result<(), CliError> {
-    let inspection = weights::describe(&args.file);
-    if args.json {
-        print_json(&inspection)?;
-    } else {
-        print(&inspection.to_string())?;
-    }
-    Ok(())
+    let checkpoint = Checkpoint::read(&args.file)
+        .map_err(|e| CliError::Failed(format!("{}: {e}", args.file.display())))?;
+    let spec = checkpoint.network.spec();
+    print(&format!("{} {:?}\n", checkpoint.family.name(), spec))
 }

@@ -17,6 +17,8 @@ pub fn cancel_on_interrupt(control: &Arc<RunControl>) {
         tell("Stopping… (press Ctrl-C again to end at once)");
     };
     if let Err(error) = ctrlc::set_handler(handler) {
-        tell(format!("note: Ctrl-C will end the program at once ({error})"));
+        tell(format!(
+            "note: Ctrl-C will end the program at once ({error})"
+        ));
     }
 }

@@ -124,7 +124,11 @@ impl Job {
                 keep_colors: args.keep_colors,
             },
             jpeg_quality: args.jpeg_quality.unwrap_or(DEFAULT_JPEG_QUALITY),
-            existing: if args.force { Existing::Replace } else { Existing::Keep },
+            existing: if args.force {
+                Existing::Replace
+            } else {
+                Existing::Keep
+            },
             destination,
         })
     }
@@ -173,7 +177,9 @@ fn sources(inputs: &[PathBuf]) -> Result<(Vec<Source>, bool), CliError> {
     for input in inputs {
         if input.as_os_str() == STANDARD_STREAM {
             if sources.contains(&Source::Stdin) {
-                return Err(CliError::WrongUse("standard input is named twice".to_owned()));
+                return Err(CliError::WrongUse(
+                    "standard input is named twice".to_owned(),
+                ));
             }
             if stdin().is_terminal() {
                 return Err(CliError::WrongUse(
@@ -195,7 +201,10 @@ fn sources(inputs: &[PathBuf]) -> Result<(Vec<Source>, bool), CliError> {
 /// The pictures that lie directly in a folder, by name.
 fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
     let unreadable = |e: std::io::Error| {
-        CliError::Failed(format!("the folder {} could not be read: {e}", folder.display()))
+        CliError::Failed(format!(
+            "the folder {} could not be read: {e}",
+            folder.display()
+        ))
     };
     let mut pictures = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {

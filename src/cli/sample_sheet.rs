@@ -61,9 +61,20 @@ pub fn run(reason: &str) -> Result<(), CliError> {
         };
         let painting = progress
             .during(index, &style.title, &control, || {
-                painter.paint(&photo.frame, &chosen.network, PaintSettings::default(), &control)
+                painter.paint(
+                    &photo.frame,
+                    &chosen.network,
+                    PaintSettings::default(),
+                    &control,
+                )
             })
-            .map_err(|e| if e.is_cancelled() { CliError::Stopped } else { failed(&e) })?;
+            .map_err(|e| {
+                if e.is_cancelled() {
+                    CliError::Stopped
+                } else {
+                    failed(&e)
+                }
+            })?;
         pictures.push(painting.finished(&photo.frame, OutputSize::Original, Look::default()));
         titles.push(style.title.clone());
     }
@@ -131,14 +142,20 @@ mod tests {
         let path = save_somewhere(&folders, |path| {
             if path.starts_with("closed") {
                 let reason = String::new();
-                return Err(MediaError::Write { name: name(), reason });
+                return Err(MediaError::Write {
+                    name: name(),
+                    reason,
+                });
             }
             match path.ends_with("styleforge-sample-2.png") {
                 true => Ok(Vec::new()),
                 false => Err(MediaError::Exists { name: name() }),
             }
         });
-        assert_eq!(path.as_deref(), Ok(Path::new("open/styleforge-sample-2.png")));
+        assert_eq!(
+            path.as_deref(),
+            Ok(Path::new("open/styleforge-sample-2.png"))
+        );
         assert!(save_somewhere(&[], |_| Ok(Vec::new())).is_err());
     }
 }

@@ -49,7 +49,10 @@ pub fn choose(
     let known = if names.is_empty() {
         "no style is installed; give a file of weights".to_owned()
     } else {
-        format!("choose one of {}, or give a file of weights", names.join(", "))
+        format!(
+            "choose one of {}, or give a file of weights",
+            names.join(", ")
+        )
     };
     Err(CliError::WrongUse(format!(
         "'{}' is neither a style nor a file; {known}",
@@ -84,8 +87,8 @@ fn from_file(path: &Path, model: Option<ModelSize>) -> Result<ChosenStyle, CliEr
             path.display()
         )));
     }
-    let checkpoint = Checkpoint::read(path)
-        .map_err(|e| CliError::Failed(format!("{}: {e}", path.display())))?;
+    let checkpoint =
+        Checkpoint::read(path).map_err(|e| CliError::Failed(format!("{}: {e}", path.display())))?;
     let label = path.file_stem().unwrap_or_default().to_string_lossy();
     Ok(ChosenStyle {
         label: label.into_owned(),

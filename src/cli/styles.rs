@@ -70,7 +70,11 @@ pub fn run(args: StylesArgs) -> Result<(), CliError> {
     if library.styles().is_empty() {
         return print("No style is installed. Add one with styleforge styles import FILE.\n");
     }
-    let mut rows = vec![["Style", "Title", "Models", "After", "From"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["Style", "Title", "Models", "After", "From"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     rows.extend(library.styles().iter().map(row));
     print(&table(&rows))
 }

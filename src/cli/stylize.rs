@@ -49,7 +49,10 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     }
     if let Some(folder) = job.folder() {
         fs::create_dir_all(folder).map_err(|e| {
-            CliError::Failed(format!("the folder {} could not be created: {e}", folder.display()))
+            CliError::Failed(format!(
+                "the folder {} could not be created: {e}",
+                folder.display()
+            ))
         })?;
     }
 
@@ -151,7 +154,13 @@ impl Run<'_> {
             .during(self.begun, &photo.name, &self.control, || {
                 painter.paint(&photo.frame, &style.network, job.paint, &control)
             })
-            .map_err(|e| if e.is_cancelled() { CliError::Stopped } else { failed(&e) })?;
+            .map_err(|e| {
+                if e.is_cancelled() {
+                    CliError::Stopped
+                } else {
+                    failed(&e)
+                }
+            })?;
         for note in &painting.notes {
             self.progress.tell(format!("note: {}: {note}", photo.name));
         }
