@@ -1,1 +1,104 @@
 //! Checkpoint files and the style library: the only parsers of untrusted weights.
+//!
+//! [`Checkpoint::read`] looks at a file's first bytes, hands it to the reader of its format
+//! ([`safetensors`], [`torch`], [`onnx`]), and fits what comes out into a network: exactly, or not
+//! at all. Nothing in a file is executed, no path in a file is followed, and memory and time are
+//! bounded by the file's size. Knows no device and no picture; any thread may read.
+
+mod error;
+mod family;
+mod library;
+pub mod safetensors;
+mod tensor;
+
+use std::{collections::BTreeMap, fs::File, io::Read, path::Path, sync::Arc};
+
+use crate::network::Network;
+
+pub use error::{MAX_FILE_BYTES, WeightsError};
+pub use family::Family;
+pub use library::{Credit, LibraryError, Origin, Style, StyleLibrary, user_styles_folder};
+pub use tensor::StorageType;
+
+use family::Fitted;
+
+/// A network read from a file, and what the file says about it.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// The network, complete and finite.
+    pub network: Arc<Network>,
+    /// Whose names or graph the file carries.
+    pub family: Family,
+    /// The widest number type among the weights.
+    pub storage: StorageType,
+    /// Free text of the file: title, credit, training settings.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl Checkpoint {
+    fn new(fitted: Fitted, metadata: BTreeMap<String, String>) -> Self {
+        Self {
+            network: Arc::new(fitted.network),
+            family: fitted.family,
+            storage: fitted.storage,
+            metadata,
+        }
+    }
+
+    /// Reads a checkpoint of any supported format and family.
+    ///
+    /// # Errors
+    /// [`WeightsError`] when the file cannot be read, is broken, or is not this network.
+    pub fn read(path: &Path) -> Result<Self, WeightsError> {
+        Self::from_bytes(&read_file(path)?)
+    }
+
+    /// Reads a checkpoint from a file's bytes.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
+        safetensors::read(bytes)
+    }
+
+    /// The checkpoint as a safetensors file with the published names and the metadata: fp16 if the
+    /// weights came in fp16, else fp32. The same checkpoint gives the same bytes.
+    ///
+    /// # Errors
+    /// [`WeightsError::Safetensors`] when the metadata cannot be written.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>, WeightsError> {
+        let half_precision = self.storage == StorageType::F16;
+        safetensors::write(&self.network, half_precision, &self.metadata)
+    }
+}
+
+/// The bytes of a file, refused before reading when it is too large or not a plain file.
+fn read_file(path: &Path) -> Result<Vec<u8>, WeightsError> {
+    let failed = |source| WeightsError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    // Asked before opening: opening a pipe would wait for its writer.
+    let kind = std::fs::metadata(path).map_err(failed)?;
+    if !kind.is_file() {
+        let reason = if kind.is_dir() {
+            "it is a folder"
+        } else {
+            "it is not a plain file"
+        };
+        return Err(failed(std::io::Error::other(reason)));
+    }
+    let file = File::open(path).map_err(failed)?;
+    let size_bytes = file.metadata().map_err(failed)?.len();
+    if size_bytes > MAX_FILE_BYTES {
+        return Err(WeightsError::TooLarge {
+            size_bytes,
+            limit_bytes: MAX_FILE_BYTES,
+        });
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    Ok(bytes)
+}

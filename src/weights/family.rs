@@ -1,0 +1,601 @@
+//! From named tensors to a network: which family wrote the names, and a strict fit.
+//!
+//! The names of all families that store the same network are brought to the published ones
+//! (`res1.conv1.conv2d.weight`), widths, depth and kernels are read from the shapes, and every key
+//! must have its place. Knows no file format.
+
+use std::{collections::HashMap, fmt};
+
+use serde::Serialize;
+
+use crate::network::{
+    ConvWeights, Kernels, MAX_BLOCKS, Network, NetworkError, NetworkSpec, NormWeights,
+};
+
+use super::{
+    WeightsError,
+    error::shortened,
+    tensor::{Dtype, StorageType, StoredTensor},
+};
+
+/// Who wrote a checkpoint: the code base whose names or graph it carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum Family {
+    /// The fast neural style example of PyTorch, at any width and depth.
+    #[serde(rename = "pytorch/examples")]
+    PytorchExamples,
+    /// StyleForge's own names.
+    #[serde(rename = "StyleForge")]
+    StyleForge,
+    /// An ONNX graph of the same network.
+    #[serde(rename = "ONNX export")]
+    OnnxExport,
+    /// yakhyo's implementation, whose residual blocks add their input twice.
+    #[serde(rename = "yakhyo")]
+    Yakhyo,
+    /// rrmina's implementation, with transposed convolutions and BGR.
+    #[serde(rename = "rrmina")]
+    Rrmina,
+    /// Johnson's own Torch7 files.
+    #[serde(rename = "jcjohnson")]
+    Torch7,
+    /// A program in TorchScript.
+    #[serde(rename = "TorchScript")]
+    TorchScript,
+}
+
+impl Family {
+    /// The family's name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PytorchExamples => "pytorch/examples",
+            Self::StyleForge => "StyleForge",
+            Self::OnnxExport => "ONNX export",
+            Self::Yakhyo => "yakhyo",
+            Self::Rrmina => "rrmina",
+            Self::Torch7 => "jcjohnson",
+            Self::TorchScript => "TorchScript",
+        }
+    }
+
+    /// Why this program does not run the family, and what to do; `None` for those it runs.
+    pub const fn refusal(self) -> Option<&'static str> {
+        match self {
+            Self::PytorchExamples | Self::StyleForge | Self::OnnxExport => None,
+            Self::Yakhyo => Some(
+                "its residual blocks add their input twice, so the same weights give another \
+                 picture here; train the style with tools/train_style.py instead",
+            ),
+            Self::Rrmina => Some(
+                "it upsamples with transposed convolutions, expects BGR and may end in \
+                 tanh x 150; train the style with tools/train_style.py instead",
+            ),
+            Self::Torch7 => Some(
+                "this is a Torch7 binary (.t7) of a network with other residual blocks; use a \
+                 .pth, .onnx or .safetensors file of the pytorch/examples network",
+            ),
+            Self::TorchScript => Some(
+                "a TorchScript archive holds a program, not only weights; save the model's \
+                 state_dict() with torch.save instead",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Tensors by their names, in the file's order. Names may repeat: that is for the fit to refuse.
+pub(crate) type NamedTensors<'a> = Vec<(String, StoredTensor<'a>)>;
+
+/// A network that came out of a file.
+#[derive(Debug)]
+pub(crate) struct Fitted {
+    pub(crate) family: Family,
+    pub(crate) network: Network,
+    pub(crate) storage: StorageType,
+}
+
+/// What a key stands for.
+#[derive(Debug, PartialEq, Eq)]
+enum Role {
+    /// A weight, by its published name, and the family that spells it so.
+    Weight(String, Family),
+    /// Running statistics of a norm, which the network does not use.
+    Stale,
+    /// Nothing known.
+    Unknown,
+}
+
+/// Reads a key of any family that stores this network.
+fn role_of(key: &str) -> Role {
+    let mut rest = key;
+    // What wrappers of torch.nn put in front; nested wrappers repeat it.
+    while let Some(inner) = ["module.", "_orig_mod."]
+        .iter()
+        .find_map(|prefix| rest.strip_prefix(prefix))
+    {
+        rest = inner;
+    }
+    let parts: Vec<&str> = rest.split('.').collect();
+    let role = match parts.as_slice() {
+        ["residual_blocks", index, inner @ ..] => plain_number(index)
+            .and_then(|index| block_role(index + 1, inner))
+            .map(|role| match role {
+                Role::Weight(name, _) => Role::Weight(name, Family::StyleForge),
+                other => other,
+            }),
+        [first, inner @ ..] => match first.strip_prefix("res").and_then(plain_number) {
+            Some(block) => block_role(block, inner),
+            None => layer_role(first, inner),
+        },
+        [] => None,
+    };
+    role.unwrap_or(Role::Unknown)
+}
+
+/// A decimal number without sign or leading zeros, as the names spell it.
+fn plain_number(text: &str) -> Option<usize> {
+    let plain = text == "0" || !text.starts_with('0');
+    (plain && text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit()))
+        .then(|| text.parse().ok())?
+}
+
+/// Parts of a residual block (counted from 1).
+fn block_role(block: usize, inner: &[&str]) -> Option<Role> {
+    if block == 0 {
+        return None;
+    }
+    match inner {
+        ["conv1", tail @ ..] => conv_role(&format!("res{block}.conv1"), tail)
+            .or_else(|| nested_norm_role(&format!("res{block}.in1"), tail)),
+        ["conv2", tail @ ..] => conv_role(&format!("res{block}.conv2"), tail)
+            .or_else(|| nested_norm_role(&format!("res{block}.in2"), tail)),
+        ["in1", tail] => norm_role(&format!("res{block}.in1"), tail, Family::PytorchExamples),
+        ["in2", tail] => norm_role(&format!("res{block}.in2"), tail, Family::PytorchExamples),
+        _ => None,
+    }
+}
+
+/// Layers outside the residual blocks.
+fn layer_role(layer: &str, inner: &[&str]) -> Option<Role> {
+    let norm = match layer {
+        "conv1" => "in1",
+        "conv2" => "in2",
+        "conv3" => "in3",
+        "deconv1" => "in4",
+        "deconv2" => "in5",
+        "deconv3" => return conv_role(layer, inner),
+        "in1" | "in2" | "in3" | "in4" | "in5" => {
+            let [tail] = inner else { return None };
+            return norm_role(layer, tail, Family::PytorchExamples);
+        }
+        _ => return None,
+    };
+    conv_role(layer, inner).or_else(|| nested_norm_role(norm, inner))
+}
+
+/// `conv2d` in the published names; `conv` or, behind a padding layer, `1` in StyleForge's.
+fn conv_role(layer: &str, inner: &[&str]) -> Option<Role> {
+    let [module, part @ ("weight" | "bias")] = inner else {
+        return None;
+    };
+    let family = match *module {
+        "conv2d" => Family::PytorchExamples,
+        "conv" | "1" => Family::StyleForge,
+        _ => return None,
+    };
+    Some(Role::Weight(format!("{layer}.conv2d.{part}"), family))
+}
+
+/// A norm inside its convolution's module, as StyleForge names it.
+fn nested_norm_role(norm: &str, inner: &[&str]) -> Option<Role> {
+    let ["norm", part] = inner else { return None };
+    norm_role(norm, part, Family::StyleForge)
+}
+
+fn norm_role(norm: &str, part: &str, family: Family) -> Option<Role> {
+    let (part, family) = match part {
+        "weight" | "bias" => (part, family),
+        "gamma" => ("weight", Family::StyleForge),
+        "beta" => ("bias", Family::StyleForge),
+        "running_mean" | "running_var" | "num_batches_tracked" => return Some(Role::Stale),
+        _ => return None,
+    };
+    Some(Role::Weight(format!("{norm}.{part}"), family))
+}
+
+/// The family that these names belong to, runnable or not; `None` for names of something else.
+pub(crate) fn guess(tensors: &NamedTensors<'_>) -> Option<Family> {
+    let any = |mark: &str| tensors.iter().any(|(key, _)| key.contains(mark));
+    if any("upsample_conv") {
+        return Some(Family::Yakhyo);
+    }
+    if any("ConvBlock.") && (any("DeconvBlock.") || any("ResidualBlock.")) {
+        return Some(Family::Rrmina);
+    }
+    let mut family = None;
+    for (key, _) in tensors {
+        match role_of(key) {
+            Role::Weight(_, Family::StyleForge) => return Some(Family::StyleForge),
+            Role::Weight(..) => family = Some(Family::PytorchExamples),
+            Role::Stale | Role::Unknown => {}
+        }
+    }
+    family
+}
+
+/// The place of each weight by its published name: the file's key and the tensor.
+type Places<'t, 'a> = HashMap<String, (&'t str, &'t StoredTensor<'a>)>;
+
+/// Fits named tensors into the network that their shapes describe.
+///
+/// `file_bytes` bounds what is allocated: the weights together may not be larger than the file.
+///
+/// # Errors
+/// [`WeightsError`] that names the keys, the first wrong shape, type or value, or the family.
+pub(crate) fn fit(tensors: &NamedTensors<'_>, file_bytes: usize) -> Result<Fitted, WeightsError> {
+    let family = guess(tensors);
+    if let Some((family, reason)) = family.and_then(|f| Some((f, f.refusal()?))) {
+        return Err(WeightsError::Foreign {
+            family,
+            reason: reason.to_owned(),
+        });
+    }
+    let mut places: Places<'_, '_> = HashMap::new();
+    let mut unexpected = Vec::new();
+    for (key, tensor) in tensors {
+        match role_of(key) {
+            Role::Weight(name, _) => {
+                if let Some((first, _)) = places.insert(name, (key, tensor)) {
+                    return Err(WeightsError::DuplicateKey {
+                        first: shortened(first),
+                        second: shortened(key),
+                    });
+                }
+            }
+            Role::Stale => {}
+            Role::Unknown => unexpected.push(key.clone()),
+        }
+    }
+    let blocks = block_count(&places)?;
+    let expected: Vec<String> = names(blocks.max(1));
+    let missing: Vec<String> = expected
+        .into_iter()
+        .filter(|name| !places.contains_key(name))
+        .collect();
+    if !missing.is_empty() || !unexpected.is_empty() {
+        return Err(WeightsError::Keys {
+            missing,
+            unexpected,
+        });
+    }
+    let spec = spec_from_shapes(&places, blocks)?;
+    spec.validate()?;
+    // Shapes and types first, so that nothing is allocated for a file that does not fit.
+    let mut storage = StorageType::F16;
+    let mut total_bytes = 0usize;
+    for conv in spec.convs() {
+        let k = conv.kernel;
+        let mut check = |name: String, needed: &[usize]| {
+            let (key, tensor) = place(&places, &name)?;
+            check_shape(key, tensor, needed)?;
+            storage = storage.max(float_type(key, tensor)?);
+            total_bytes = total_bytes.saturating_add(tensor.size_bytes());
+            Ok::<_, WeightsError>(())
+        };
+        let name = format!("{}.conv2d", conv.name);
+        check(
+            format!("{name}.weight"),
+            &[conv.out_channels, conv.in_channels, k, k],
+        )?;
+        check(format!("{name}.bias"), &[conv.out_channels])?;
+        if let Some(norm) = &conv.norm_name {
+            check(format!("{norm}.weight"), &[conv.out_channels])?;
+            check(format!("{norm}.bias"), &[conv.out_channels])?;
+        }
+    }
+    if total_bytes > file_bytes {
+        return Err(WeightsError::Archive(format!(
+            "the weights ask for {total_bytes} bytes, more than the file has ({file_bytes}); \
+             tensors overlap"
+        )));
+    }
+    let mut convs = Vec::new();
+    for conv in spec.convs() {
+        let values = |name: String| {
+            let (key, tensor) = place(&places, &name)?;
+            finite_values(key, tensor)
+        };
+        let norm = match &conv.norm_name {
+            Some(norm) => Some(NormWeights {
+                gamma: values(format!("{norm}.weight"))?,
+                beta: values(format!("{norm}.bias"))?,
+            }),
+            None => None,
+        };
+        convs.push(ConvWeights {
+            weight: values(format!("{}.conv2d.weight", conv.name))?,
+            bias: values(format!("{}.conv2d.bias", conv.name))?,
+            norm,
+        });
+    }
+    Ok(Fitted {
+        family: family.unwrap_or(Family::PytorchExamples),
+        network: Network::new(spec, convs)?,
+        storage,
+    })
+}
+
+/// Published names of all weights of a network, in layer order.
+pub(crate) fn names(blocks: usize) -> Vec<String> {
+    let spec = NetworkSpec {
+        blocks,
+        ..NetworkSpec::with_widths([1; 3])
+    };
+    spec.convs()
+        .iter()
+        .flat_map(|conv| {
+            let conv_name = format!("{}.conv2d", conv.name);
+            [Some(conv_name), conv.norm_name.clone()]
+        })
+        .flatten()
+        .flat_map(|module| [format!("{module}.weight"), format!("{module}.bias")])
+        .collect()
+}
+
+/// The highest number of a residual block; gaps below it show as missing keys.
+fn block_count(places: &Places<'_, '_>) -> Result<usize, WeightsError> {
+    let blocks = places
+        .keys()
+        .filter_map(|name| name.strip_prefix("res")?.split('.').next()?.parse().ok())
+        .max()
+        .unwrap_or(0);
+    if blocks > MAX_BLOCKS {
+        return Err(NetworkError::OutOfRange {
+            what: "the number of residual blocks".to_owned(),
+            got: blocks,
+            limits: format!("1 to {MAX_BLOCKS}"),
+        }
+        .into());
+    }
+    Ok(blocks)
+}
+
+fn place<'t, 'a>(
+    places: &Places<'t, 'a>,
+    name: &str,
+) -> Result<(&'t str, &'t StoredTensor<'a>), WeightsError> {
+    places.get(name).copied().ok_or_else(|| WeightsError::Keys {
+        missing: vec![name.to_owned()],
+        unexpected: Vec::new(),
+    })
+}
+
+/// Widths and kernels as the convolutions' own shapes tell them.
+fn spec_from_shapes(places: &Places<'_, '_>, blocks: usize) -> Result<NetworkSpec, WeightsError> {
+    // Output channels and kernel side of one convolution.
+    let read = |layer: &str| -> Result<(usize, usize), WeightsError> {
+        let (key, tensor) = place(places, &format!("{layer}.conv2d.weight"))?;
+        match *tensor.shape() {
+            [out, _, height, width] if height == width => Ok((out, height)),
+            _ => Err(WeightsError::Shape {
+                key: shortened(key),
+                got: tensor.shape().to_vec(),
+                needed: "[out, in, side, side]".to_owned(),
+            }),
+        }
+    };
+    let (w1, first) = read("conv1")?;
+    let (w2, down1) = read("conv2")?;
+    let (w3, down2) = read("conv3")?;
+    Ok(NetworkSpec {
+        widths: [w1, w2, w3],
+        blocks,
+        kernels: Kernels {
+            first,
+            down: [down1, down2],
+            residual: read("res1.conv1")?.1,
+            up: [read("deconv1")?.1, read("deconv2")?.1],
+            last: read("deconv3")?.1,
+        },
+    })
+}
+
+fn check_shape(key: &str, tensor: &StoredTensor<'_>, needed: &[usize]) -> Result<(), WeightsError> {
+    if tensor.shape() == needed {
+        return Ok(());
+    }
+    Err(WeightsError::Shape {
+        key: shortened(key),
+        got: tensor.shape().to_vec(),
+        needed: format!("{needed:?}"),
+    })
+}
+
+fn float_type(key: &str, tensor: &StoredTensor<'_>) -> Result<StorageType, WeightsError> {
+    match tensor.dtype() {
+        Dtype::Float(float) => Ok(float),
+        Dtype::Other(name, _) => Err(WeightsError::Tensor {
+            key: shortened(key),
+            problem: format!("is stored as {name}; weights must be fp16, bf16, fp32 or fp64"),
+        }),
+    }
+}
+
+/// All values of a weight, each of them finite.
+pub(crate) fn finite_values(
+    key: &str,
+    tensor: &StoredTensor<'_>,
+) -> Result<Vec<f32>, WeightsError> {
+    let values = tensor.to_f32().map_err(|problem| WeightsError::Tensor {
+        key: shortened(key),
+        problem,
+    })?;
+    match values.iter().position(|v| !v.is_finite()) {
+        Some(position) => Err(WeightsError::NotFinite {
+            key: shortened(key),
+            value: values[position],
+            position,
+        }),
+        None => Ok(values),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+
+    fn tensors(spec: NetworkSpec) -> NamedTensors<'static> {
+        let tensor = |shape: Vec<usize>| {
+            let count: usize = shape.iter().product();
+            let bytes: Vec<u8> = (0..count).flat_map(|_| 0.5f32.to_le_bytes()).collect();
+            StoredTensor::contiguous(Dtype::Float(StorageType::F32), shape, Cow::Owned(bytes))
+                .expect("right length")
+        };
+        let mut list = Vec::new();
+        for conv in spec.convs() {
+            let k = conv.kernel;
+            list.push((
+                format!("{}.conv2d.weight", conv.name),
+                tensor(vec![conv.out_channels, conv.in_channels, k, k]),
+            ));
+            list.push((
+                format!("{}.conv2d.bias", conv.name),
+                tensor(vec![conv.out_channels]),
+            ));
+            if let Some(norm) = &conv.norm_name {
+                list.push((format!("{norm}.weight"), tensor(vec![conv.out_channels])));
+                list.push((format!("{norm}.bias"), tensor(vec![conv.out_channels])));
+            }
+        }
+        list
+    }
+
+    fn small() -> NetworkSpec {
+        NetworkSpec {
+            blocks: 2,
+            ..NetworkSpec::with_widths([2, 3, 4])
+        }
+    }
+
+    fn message(tensors: &NamedTensors<'_>) -> String {
+        fit(tensors, usize::MAX)
+            .expect_err("does not fit")
+            .to_string()
+    }
+
+    #[test]
+    fn spellings_mean_the_same_weight() {
+        let published = |key: &str| match role_of(key) {
+            Role::Weight(name, family) => (name, family),
+            other => panic!("{key}: {other:?}"),
+        };
+        for (key, name) in [
+            ("conv1.conv.weight", "conv1.conv2d.weight"),
+            ("conv1.norm.gamma", "in1.weight"),
+            ("conv3.norm.weight", "in3.weight"),
+            ("deconv2.norm.beta", "in5.bias"),
+            ("deconv3.1.bias", "deconv3.conv2d.bias"),
+            (
+                "residual_blocks.0.conv1.conv.weight",
+                "res1.conv1.conv2d.weight",
+            ),
+            ("residual_blocks.4.conv2.norm.bias", "res5.in2.bias"),
+        ] {
+            assert_eq!(published(key), (name.to_owned(), Family::StyleForge));
+        }
+        let name = "module.module.res12.in2.bias";
+        let expected = ("res12.in2.bias".to_owned(), Family::PytorchExamples);
+        assert_eq!(published(name), expected);
+        assert_eq!(role_of("module.in4.running_var"), Role::Stale);
+        assert_eq!(
+            role_of("residual_blocks.1.conv1.norm.running_mean"),
+            Role::Stale
+        );
+        for key in [
+            "res0.in1.weight",
+            "res01.in1.weight",
+            "in6.weight",
+            "conv1.weight",
+            "",
+        ] {
+            assert_eq!(role_of(key), Role::Unknown, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_whole_network_fits() {
+        let fitted = fit(&tensors(small()), usize::MAX).expect("fits");
+        assert_eq!(fitted.network.spec(), &small());
+        assert_eq!(fitted.storage, StorageType::F32);
+    }
+
+    #[test]
+    fn missing_and_unexpected_keys_are_named() {
+        let mut list = tensors(small());
+        list.retain(|(key, _)| key != "res1.in2.bias");
+        list[0].0 = "conv1.kernel".to_owned();
+        let text = message(&list);
+        assert!(
+            text.contains("missing conv1.conv2d.weight, res1.in2.bias"),
+            "{text}"
+        );
+        assert!(text.contains("unexpected conv1.kernel"), "{text}");
+    }
+
+    #[test]
+    fn a_gap_in_the_blocks_shows_as_missing() {
+        let mut list = tensors(small());
+        for (key, _) in &mut list {
+            *key = key.replace("res2", "res3");
+        }
+        assert!(message(&list).contains("missing res2.conv1.conv2d.weight"));
+        for (key, _) in &mut list {
+            *key = key.replace("res3", "res40");
+        }
+        assert!(message(&list).contains("residual blocks is 40"));
+    }
+
+    #[test]
+    fn two_spellings_of_one_weight_are_refused() {
+        let mut list = tensors(small());
+        list.push(("module.in1.weight".to_owned(), list[2].1.clone()));
+        let text = message(&list);
+        assert!(text.contains("in1.weight and module.in1.weight"), "{text}");
+    }
+
+    #[test]
+    fn wrong_shapes_are_named() {
+        let mut list = tensors(small());
+        let wide = tensors(NetworkSpec::with_widths([2, 3, 8]));
+        let at = list
+            .iter()
+            .position(|(k, _)| k == "res2.in1.bias")
+            .expect("there");
+        list[at].1 = wide[wide
+            .iter()
+            .position(|(k, _)| k == "in3.bias")
+            .expect("there")]
+        .1
+        .clone();
+        let text = message(&list);
+        assert!(
+            text.contains("res2.in1.bias has shape [8]") && text.contains("[4]"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn weights_larger_than_the_file_are_refused() {
+        let text = fit(&tensors(small()), 100)
+            .expect_err("too small a file")
+            .to_string();
+        assert!(text.contains("overlap"), "{text}");
+    }
+}

@@ -1,0 +1,719 @@
+//! The styles that a person can choose from: built in, installed beside the program, and their own.
+//!
+//! Listing reads only headers, a few KB a style; weights are read when a style is loaded. A style on
+//! disk is a folder with `full.safetensors`, `lite.safetensors` or both, and `thumbnail.jpg`; in the
+//! person's own folder a single checkpoint file is a style as well. Knows no window and no device.
+//! Methods block on the disk; any thread may call them.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use etcetera::BaseStrategy;
+use serde::Serialize;
+
+use crate::mode::ModelSize;
+
+use super::{Checkpoint, WeightsError, safetensors};
+
+/// A style inside the program: its folder's name, its `lite` weights and its thumbnail.
+struct Embedded {
+    id: &'static str,
+    lite: &'static [u8],
+    thumbnail: Option<&'static [u8]>,
+}
+
+include!(concat!(env!("OUT_DIR"), "/embedded_styles.rs"));
+
+/// Largest thumbnail that is read, in bytes.
+const MAX_THUMBNAIL_BYTES: u64 = 4 * 1024 * 1024;
+/// Longest name of a style's folder, in characters.
+const MAX_ID_CHARS: usize = 64;
+/// Endings of single files that are styles in the person's own folder.
+const CHECKPOINT_ENDINGS: [&str; 5] = ["safetensors", "pth", "pt", "model", "onnx"];
+
+/// Why a style was not loaded or imported.
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    /// A file of weights was refused.
+    #[error("{}: {source}", path.display())]
+    Weights {
+        /// The file, or `built in` for a style inside the program.
+        path: PathBuf,
+        /// Why.
+        source: WeightsError,
+    },
+    /// The style has no weights of this size.
+    #[error("{title} has no {size} model here; choose {available}")]
+    NoSuchModel {
+        /// The style's title.
+        title: String,
+        /// The size asked for.
+        size: ModelSize,
+        /// What there is.
+        available: String,
+    },
+    /// The name leaves nothing to call a folder.
+    #[error("'{name}' cannot name a style; choose a name with letters or digits (--name)")]
+    BadName {
+        /// The name given.
+        name: String,
+    },
+    /// There is a style of this name.
+    #[error("there is already a style named {id}; choose another name (--name)")]
+    Exists {
+        /// The name of its folder.
+        id: String,
+    },
+    /// The style could not be written.
+    #[error(
+        "the style could not be saved in {}: {source}; check that the folder is writable and the disk is not full",
+        path.display()
+    )]
+    Write {
+        /// The folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+/// Who a style goes back to, in the words of its file. Parts that the file does not tell are `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Credit {
+    /// Who painted the picture that the style was trained on.
+    pub artist: Option<String>,
+    /// When.
+    pub year: Option<String>,
+    /// The picture's title.
+    pub painting: Option<String>,
+    /// The picture's legal status, for example public domain.
+    pub status: Option<String>,
+    /// Licence of the weights.
+    pub license: Option<String>,
+    /// Who trained the weights.
+    pub credit: Option<String>,
+}
+
+impl Credit {
+    fn from_metadata(metadata: &BTreeMap<String, String>) -> Self {
+        let text = |key: &str| metadata.get(key).filter(|v| !v.is_empty()).cloned();
+        Self {
+            artist: text("artist"),
+            year: text("year"),
+            painting: text("painting"),
+            status: text("painting_status"),
+            license: text("license"),
+            credit: text("credit"),
+        }
+    }
+}
+
+/// Where a style comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", content = "path")]
+pub enum Origin {
+    /// Inside the program.
+    Embedded,
+    /// A folder of styles beside the program.
+    Installed(PathBuf),
+    /// The person's own: a folder or a file.
+    User(PathBuf),
+}
+
+/// Where a piece of a style lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    Memory(&'static [u8]),
+    File(PathBuf),
+}
+
+/// A named set of trained weights with its credit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// The name on the command line and of its folder: `rain_princess`.
+    pub id: String,
+    /// The name for people: `Rain Princess`.
+    pub title: String,
+    /// Who it goes back to.
+    pub credit: Credit,
+    /// Where it comes from.
+    pub origin: Origin,
+    models: Vec<(ModelSize, Place)>,
+    thumbnail: Option<Place>,
+}
+
+impl Style {
+    /// Sizes that can be loaded, the largest first.
+    pub fn models(&self) -> Vec<ModelSize> {
+        self.models.iter().map(|(size, _)| *size).collect()
+    }
+
+    /// Reads the weights of one size.
+    ///
+    /// # Errors
+    /// [`LibraryError::NoSuchModel`] or [`LibraryError::Weights`].
+    pub fn load(&self, size: ModelSize) -> Result<Checkpoint, LibraryError> {
+        let Some((_, place)) = self.models.iter().find(|(s, _)| *s == size) else {
+            let names: Vec<&str> = self.models.iter().map(|(s, _)| s.name()).collect();
+            return Err(LibraryError::NoSuchModel {
+                title: self.title.clone(),
+                size,
+                available: names.join(" or "),
+            });
+        };
+        let (path, result) = match place {
+            Place::Memory(bytes) => (PathBuf::from("built in"), Checkpoint::from_bytes(bytes)),
+            Place::File(path) => (path.clone(), Checkpoint::read(path)),
+        };
+        result.map_err(|source| LibraryError::Weights { path, source })
+    }
+
+    /// Reads the size asked for, or, when none was asked for, the best there is, with a note for
+    /// the person when that is only the `lite` one.
+    ///
+    /// # Errors
+    /// As [`Style::load`].
+    pub fn load_or_lite(
+        &self,
+        wanted: Option<ModelSize>,
+    ) -> Result<(Checkpoint, ModelSize, Option<String>), LibraryError> {
+        let size = match wanted {
+            Some(size) => size,
+            None if self.models().contains(&ModelSize::Full) => ModelSize::Full,
+            None => ModelSize::Lite,
+        };
+        let note = (wanted.is_none() && size == ModelSize::Lite).then(|| {
+            format!(
+                "{}: painted with the lite model, the full one is not installed",
+                self.title
+            )
+        });
+        Ok((self.load(size)?, size, note))
+    }
+
+    /// An encoded picture (JPEG or PNG) of the style, if it has one that can be read.
+    pub fn thumbnail(&self) -> Option<Cow<'_, [u8]>> {
+        match self.thumbnail.as_ref()? {
+            Place::Memory(bytes) => Some(Cow::Borrowed(bytes)),
+            Place::File(path) => {
+                let size_bytes = fs::metadata(path).ok()?.len();
+                if size_bytes > MAX_THUMBNAIL_BYTES {
+                    return None;
+                }
+                fs::read(path).ok().map(Cow::Owned)
+            }
+        }
+    }
+}
+
+/// `$XDG_DATA_HOME/styleforge/styles`: where a person's own styles live. `None` without a home.
+pub fn user_styles_folder() -> Option<PathBuf> {
+    let data = etcetera::base_strategy::Xdg::new().ok()?.data_dir();
+    Some(data.join("styleforge").join("styles"))
+}
+
+/// All styles that can be chosen, sorted by title.
+#[derive(Clone, Debug)]
+pub struct StyleLibrary {
+    styles: Vec<Style>,
+    problems: Vec<String>,
+    folders: Vec<PathBuf>,
+    user_folder: PathBuf,
+}
+
+impl StyleLibrary {
+    /// The styles inside the program, beside it, in the working folder's `styles` and in the
+    /// person's own folder.
+    pub fn standard() -> Self {
+        let mut folders = Vec::new();
+        if let Some(beside) = std::env::current_exe()
+            .ok()
+            .as_deref()
+            .and_then(Path::parent)
+        {
+            folders.push(beside.join("styles"));
+            folders.push(beside.join("../share/styleforge/styles"));
+        }
+        folders.push(PathBuf::from("styles"));
+        // Tests and debug builds run from anywhere and still find the source tree's styles.
+        if cfg!(debug_assertions) {
+            folders.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("styles"));
+        }
+        let mut real: Vec<PathBuf> = Vec::new();
+        for folder in folders.iter().filter_map(|f| f.canonicalize().ok()) {
+            if folder.is_dir() && !real.contains(&folder) {
+                real.push(folder);
+            }
+        }
+        match user_styles_folder() {
+            Some(user_folder) => Self::open(&real, user_folder),
+            None => {
+                let user_folder = std::env::temp_dir().join("styleforge/styles");
+                let mut library = Self::open(&real, user_folder);
+                library.problems.push(format!(
+                    "no home folder was found; imported styles are kept in {} only until the \
+                     computer restarts",
+                    library.user_folder.display()
+                ));
+                library
+            }
+        }
+    }
+
+    /// The styles inside the program, in `folders` (the first to name a style wins) and in the
+    /// person's own folder, which need not exist yet.
+    pub fn open(folders: &[PathBuf], user_folder: PathBuf) -> Self {
+        let mut library = Self {
+            styles: Vec::new(),
+            problems: Vec::new(),
+            folders: folders.to_vec(),
+            user_folder,
+        };
+        library.refresh();
+        library
+    }
+
+    /// Reads all folders again.
+    pub fn refresh(&mut self) {
+        self.styles.clear();
+        self.problems.clear();
+        for folder in self.folders.clone() {
+            for path in self.entries(&folder) {
+                if path.is_dir() {
+                    self.add_folder(&path, Origin::Installed(path.clone()));
+                }
+            }
+        }
+        for embedded in EMBEDDED {
+            self.add_embedded(embedded);
+        }
+        for path in self.entries(&self.user_folder.clone()) {
+            let origin = Origin::User(path.clone());
+            if path.is_dir() {
+                self.add_folder(&path, origin);
+            } else if has_checkpoint_ending(&path) {
+                self.add_file(&path, origin);
+            }
+        }
+        self.styles
+            .sort_by_key(|style| (style.title.to_lowercase(), style.id.clone()));
+    }
+
+    /// All styles, sorted by title.
+    pub fn styles(&self) -> &[Style] {
+        &self.styles
+    }
+
+    /// The style of this id or title; capitals and the choice between space, `-` and `_` do not
+    /// matter.
+    pub fn find(&self, name: &str) -> Option<&Style> {
+        let wanted = id_from(name);
+        let by = |key: fn(&Style) -> &str| self.styles.iter().find(|s| id_from(key(s)) == wanted);
+        by(|s| &s.id).or_else(|| by(|s| &s.title))
+    }
+
+    /// Files that were skipped, and why; one sentence each.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// Where imported styles go.
+    pub fn user_folder(&self) -> &Path {
+        &self.user_folder
+    }
+
+    /// The folders of installed styles, in the order in which they are searched.
+    pub fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
+    /// Reads a checkpoint strictly and keeps it in the person's own folder under `name`, or else
+    /// the title in the file, or else the file's name.
+    ///
+    /// # Errors
+    /// [`LibraryError`] when the file is refused, the name is taken or empty, or the disk refuses.
+    pub fn import(&mut self, file: &Path, name: Option<&str>) -> Result<Style, LibraryError> {
+        let mut checkpoint = Checkpoint::read(file).map_err(|source| LibraryError::Weights {
+            path: file.to_owned(),
+            source,
+        })?;
+        let title = match (name, checkpoint.metadata.get("title")) {
+            (Some(name), _) => name.trim().to_owned(),
+            (None, Some(title)) => title.clone(),
+            (None, None) => stem(file),
+        };
+        let id = id_from(&title);
+        if id.is_empty() {
+            return Err(LibraryError::BadName { name: title });
+        }
+        if self.styles.iter().any(|style| style.id == id) || self.user_folder.join(&id).exists() {
+            return Err(LibraryError::Exists { id });
+        }
+        let metadata = &mut checkpoint.metadata;
+        metadata.insert("style".to_owned(), id.clone());
+        metadata.insert("title".to_owned(), title);
+        let bytes = checkpoint
+            .to_safetensors()
+            .map_err(|source| LibraryError::Weights {
+                path: file.to_owned(),
+                source,
+            })?;
+        let folder = self.user_folder.join(&id);
+        write_style(&self.user_folder, &folder, &bytes).map_err(|source| LibraryError::Write {
+            path: self.user_folder.clone(),
+            source,
+        })?;
+        self.refresh();
+        self.find(&id).cloned().ok_or_else(|| LibraryError::Write {
+            path: folder,
+            source: io::Error::other("the style that was written could not be read again"),
+        })
+    }
+
+    /// What lies in a folder, sorted, without hidden entries. A folder that does not exist is empty.
+    fn entries(&mut self, folder: &Path) -> Vec<PathBuf> {
+        let listing = match fs::read_dir(folder) {
+            Ok(listing) => listing,
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    self.problems
+                        .push(format!("{} could not be read: {error}", folder.display()));
+                }
+                return Vec::new();
+            }
+        };
+        let mut paths: Vec<PathBuf> = listing
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| !path_name(path).starts_with('.'))
+            .collect();
+        paths.sort();
+        paths
+    }
+
+    fn add_embedded(&mut self, embedded: &Embedded) {
+        let lite = (ModelSize::Lite, Place::Memory(embedded.lite));
+        if let Some(style) = self.styles.iter_mut().find(|s| s.id == embedded.id) {
+            // An installed style without its lite model is completed from the program.
+            if !style.models().contains(&ModelSize::Lite) {
+                style.models.push(lite);
+            }
+            return;
+        }
+        match safetensors::parse(embedded.lite) {
+            Ok((_, metadata)) => self.styles.push(Style {
+                id: embedded.id.to_owned(),
+                title: title_from(&metadata, embedded.id),
+                credit: Credit::from_metadata(&metadata),
+                origin: Origin::Embedded,
+                models: vec![lite],
+                thumbnail: embedded.thumbnail.map(Place::Memory),
+            }),
+            Err(error) => self
+                .problems
+                .push(format!("the built-in style {}: {error}", embedded.id)),
+        }
+    }
+
+    /// Adds a folder with `full.safetensors`, `lite.safetensors` or both.
+    fn add_folder(&mut self, folder: &Path, origin: Origin) {
+        let mut models = Vec::new();
+        let mut metadata = None;
+        for size in ModelSize::ALL {
+            let file = folder.join(format!("{size}.safetensors"));
+            if !file.exists() {
+                continue;
+            }
+            match safetensors::read_metadata(&file) {
+                Ok(read) => {
+                    metadata.get_or_insert(read);
+                    models.push((*size, Place::File(file)));
+                }
+                Err(error) => self.problems.push(format!("{}: {error}", file.display())),
+            }
+        }
+        let Some(metadata) = metadata else {
+            return;
+        };
+        let thumbnail = ["thumbnail.jpg", "thumbnail.png"]
+            .iter()
+            .map(|name| folder.join(name))
+            .find(|path| path.is_file());
+        self.add(folder, origin, &metadata, models, thumbnail);
+    }
+
+    /// Adds a single checkpoint file. Only a safetensors file tells its title without being read
+    /// as a whole; the others are checked when they are loaded.
+    fn add_file(&mut self, file: &Path, origin: Origin) {
+        let metadata = if has_ending(file, &["safetensors"]) {
+            match safetensors::read_metadata(file) {
+                Ok(metadata) => metadata,
+                Err(error) => {
+                    self.problems.push(format!("{}: {error}", file.display()));
+                    return;
+                }
+            }
+        } else {
+            BTreeMap::new()
+        };
+        let models = vec![(ModelSize::Full, Place::File(file.to_owned()))];
+        self.add(file, origin, &metadata, models, None);
+    }
+
+    fn add(
+        &mut self,
+        path: &Path,
+        origin: Origin,
+        metadata: &BTreeMap<String, String>,
+        models: Vec<(ModelSize, Place)>,
+        thumbnail: Option<PathBuf>,
+    ) {
+        let name = if path.is_dir() {
+            path_name(path).into_owned()
+        } else {
+            stem(path)
+        };
+        let id = id_from(&name);
+        if id.is_empty() {
+            self.problems.push(format!(
+                "{}: the name has no letter or digit; rename it",
+                path.display()
+            ));
+            return;
+        }
+        if let Some(other) = self.styles.iter().find(|style| style.id == id) {
+            // The same style in two installed folders is no surprise; a person's own is.
+            if matches!(origin, Origin::User(_)) {
+                self.problems.push(format!(
+                    "{}: there is already a style named {}; rename the file to see it",
+                    path.display(),
+                    other.id
+                ));
+            }
+            return;
+        }
+        self.styles.push(Style {
+            title: title_from(metadata, &name),
+            id,
+            credit: Credit::from_metadata(metadata),
+            origin,
+            models,
+            thumbnail: thumbnail.map(Place::File),
+        });
+    }
+}
+
+/// Writes a style's folder so that it appears whole or not at all.
+fn write_style(user_folder: &Path, folder: &Path, weights: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(user_folder)?;
+    let unfinished = tempfile::Builder::new()
+        .prefix(".import-")
+        .tempdir_in(user_folder)?;
+    let file = unfinished.path().join("full.safetensors");
+    fs::write(&file, weights)?;
+    fs::File::open(&file)?.sync_all()?;
+    // Temporary folders are closed to others; a style need not be.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(unfinished.path(), fs::Permissions::from_mode(0o755))?;
+    }
+    fs::rename(unfinished.path(), folder)?;
+    // The folder has its final name now; there is nothing left to clean up.
+    let _ = unfinished.keep();
+    Ok(())
+}
+
+fn path_name(path: &Path) -> Cow<'_, str> {
+    path.file_name().unwrap_or_default().to_string_lossy()
+}
+
+fn stem(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default();
+    stem.to_string_lossy().into_owned()
+}
+
+fn has_ending(path: &Path, endings: &[&str]) -> bool {
+    path.extension()
+        .and_then(|e| e.to_str())
+        .is_some_and(|e| endings.iter().any(|known| known.eq_ignore_ascii_case(e)))
+}
+
+fn has_checkpoint_ending(path: &Path) -> bool {
+    has_ending(path, &CHECKPOINT_ENDINGS)
+}
+
+/// A folder's name from free text: lower case, letters and digits, everything else one `_`.
+fn id_from(name: &str) -> String {
+    let mut id = String::new();
+    for c in name.trim().chars().flat_map(char::to_lowercase) {
+        if c.is_alphanumeric() {
+            id.push(c);
+        } else if !id.is_empty() && !id.ends_with('_') {
+            id.push('_');
+        }
+    }
+    let short: String = id.chars().take(MAX_ID_CHARS).collect();
+    short.trim_end_matches('_').to_owned()
+}
+
+/// The title in the file, or the name with spaces and capitals.
+fn title_from(metadata: &BTreeMap<String, String>, name: &str) -> String {
+    if let Some(title) = metadata.get("title").filter(|t| !t.trim().is_empty()) {
+        return title.clone();
+    }
+    let words = name.replace(['_', '-'], " ");
+    let mut chars = words.trim().chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Network, NetworkSpec};
+
+    fn weights(title: Option<&str>) -> Vec<u8> {
+        let network = Network::random(NetworkSpec::with_widths([2, 3, 4]), 1).expect("valid");
+        let mut metadata = BTreeMap::from([("artist".to_owned(), "Somebody".to_owned())]);
+        if let Some(title) = title {
+            metadata.insert("title".to_owned(), title.to_owned());
+        }
+        safetensors::write(&network, true, &metadata).expect("written")
+    }
+
+    fn folder_style(folder: &Path, name: &str, sizes: &[&str]) {
+        let path = folder.join(name);
+        fs::create_dir_all(&path).expect("folder");
+        for size in sizes {
+            fs::write(path.join(format!("{size}.safetensors")), weights(None)).expect("file");
+        }
+    }
+
+    #[test]
+    fn names_become_folders() {
+        assert_eq!(id_from("  My *Nice*  Style! "), "my_nice_style");
+        assert_eq!(id_from("../../etc/passwd"), "etc_passwd");
+        assert_eq!(id_from("Été-2024"), "été_2024");
+        assert_eq!(id_from("..."), "");
+        assert_eq!(id_from(&"x".repeat(300)).len(), MAX_ID_CHARS);
+    }
+
+    #[test]
+    fn folders_and_files_are_listed() {
+        let root = tempfile::tempdir().expect("folder");
+        let (installed, user) = (root.path().join("installed"), root.path().join("user"));
+        folder_style(&installed, "blue_hour", &["full", "lite"]);
+        folder_style(&user, "mine", &["full"]);
+        fs::write(user.join("loose.safetensors"), weights(Some("Loose one"))).expect("file");
+        fs::write(user.join("notes.txt"), "nothing").expect("file");
+        fs::write(user.join("broken.safetensors"), "nothing").expect("file");
+        folder_style(&user, "Blue-Hour", &["full"]);
+        let library = StyleLibrary::open(&[installed], user);
+        let style = library.find("BLUE-hour").expect("installed");
+        assert_eq!(style.models(), [ModelSize::Full, ModelSize::Lite]);
+        assert_eq!(style.title, "Blue hour");
+        assert_eq!(style.credit.artist.as_deref(), Some("Somebody"));
+        assert!(matches!(style.origin, Origin::Installed(_)));
+        assert_eq!(library.find("loose one").expect("by title").id, "loose");
+        assert!(library.find("notes").is_none());
+        let problems = library.problems().join("\n");
+        assert!(problems.contains("broken.safetensors"), "{problems}");
+        assert!(
+            problems.contains("already a style named blue_hour"),
+            "{problems}"
+        );
+    }
+
+    #[test]
+    fn sizes_are_chosen_and_announced() {
+        let root = tempfile::tempdir().expect("folder");
+        folder_style(root.path(), "both", &["full", "lite"]);
+        folder_style(root.path(), "small", &["lite"]);
+        let library = StyleLibrary::open(&[root.path().to_owned()], root.path().join("user"));
+        let both = library.find("both").expect("there");
+        let (_, size, note) = both.load_or_lite(None).expect("loads");
+        assert_eq!((size, note), (ModelSize::Full, None));
+        let small = library.find("small").expect("there");
+        let (_, size, note) = small.load_or_lite(None).expect("loads");
+        assert_eq!(size, ModelSize::Lite);
+        assert!(note.is_some_and(|n| n.contains("full one is not installed")));
+        let error = small
+            .load_or_lite(Some(ModelSize::Full))
+            .expect_err("absent");
+        assert!(error.to_string().contains("choose lite"), "{error}");
+        assert_eq!(
+            small.load_or_lite(Some(ModelSize::Lite)).expect("loads").2,
+            None
+        );
+    }
+
+    #[test]
+    fn import_keeps_a_style_and_never_replaces_one() {
+        let root = tempfile::tempdir().expect("folder");
+        let user = root.path().join("data/styleforge/styles");
+        let file = root.path().join("download.safetensors");
+        fs::write(&file, weights(None)).expect("file");
+        let mut library = StyleLibrary::open(&[], user.clone());
+        let style = library
+            .import(&file, Some("Night Train"))
+            .expect("imported");
+        assert_eq!(
+            (style.id.as_str(), style.title.as_str()),
+            ("night_train", "Night Train")
+        );
+        assert!(user.join("night_train/full.safetensors").is_file());
+        assert!(style.load(ModelSize::Full).is_ok());
+        let error = library
+            .import(&file, Some("night-train"))
+            .expect_err("taken");
+        assert!(matches!(error, LibraryError::Exists { .. }), "{error}");
+        assert_eq!(
+            library.import(&file, None).expect("by file name").id,
+            "download"
+        );
+        let error = library.import(&file, Some("!")).expect_err("no name");
+        assert!(matches!(error, LibraryError::BadName { .. }), "{error}");
+        let left: Vec<_> = fs::read_dir(&user).expect("folder").flatten().collect();
+        assert_eq!(left.len(), 2, "no unfinished import stays behind");
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_named() {
+        let root = tempfile::tempdir().expect("folder");
+        let blocked = root.path().join("a_file");
+        fs::write(&blocked, "in the way").expect("file");
+        let file = root.path().join("download.safetensors");
+        fs::write(&file, weights(None)).expect("file");
+        let mut library = StyleLibrary::open(&[], blocked.join("styles"));
+        let error = library
+            .import(&file, None)
+            .expect_err("not a folder")
+            .to_string();
+        assert!(
+            error.contains("a_file") && error.contains("disk"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn embedded_styles_load() {
+        let root = tempfile::tempdir().expect("folder");
+        let library = StyleLibrary::open(&[], root.path().to_owned());
+        assert_eq!(
+            library.styles().len(),
+            EMBEDDED.len(),
+            "{:?}",
+            library.problems()
+        );
+        for style in library.styles() {
+            assert_eq!(style.models(), [ModelSize::Lite]);
+            style.load(ModelSize::Lite).expect("loads");
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! Tensors as they lie in a file: a number type, a shape, and where the numbers are.
+//!
+//! Everything here is checked against bytes that are present before anything is allocated. Knows
+//! no file format and no layer.
+
+use std::{borrow::Cow, fmt};
+
+use half::{bf16, f16};
+use serde::Serialize;
+
+/// Number types in which a checkpoint may store its weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum StorageType {
+    /// IEEE half precision.
+    #[serde(rename = "fp16")]
+    F16,
+    /// The upper half of single precision.
+    #[serde(rename = "bf16")]
+    Bf16,
+    /// IEEE single precision.
+    #[serde(rename = "fp32")]
+    F32,
+    /// IEEE double precision; rounded to single when read.
+    #[serde(rename = "fp64")]
+    F64,
+}
+
+impl StorageType {
+    /// Bytes of one number.
+    pub const fn size_bytes(self) -> usize {
+        match self {
+            Self::F16 | Self::Bf16 => 2,
+            Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+
+    /// `fp16`, `bf16`, `fp32` or `fp64`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F16 => "fp16",
+            Self::Bf16 => "bf16",
+            Self::F32 => "fp32",
+            Self::F64 => "fp64",
+        }
+    }
+}
+
+impl fmt::Display for StorageType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Number type of a stored tensor, usable as weights or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dtype {
+    Float(StorageType),
+    /// Integers, truth values, complex numbers: a name for messages and the bytes of one number.
+    Other(&'static str, usize),
+}
+
+impl Dtype {
+    pub(crate) const fn size_bytes(self) -> usize {
+        match self {
+            Self::Float(float) => float.size_bytes(),
+            Self::Other(_, size) => size,
+        }
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Float(float) => float.name(),
+            Self::Other(name, _) => name,
+        }
+    }
+}
+
+/// What is wrong with a tensor, in words that follow its name.
+pub(crate) type TensorProblem = String;
+
+/// Most dimensions of a tensor that is looked at.
+const MAX_RANK: usize = 8;
+
+/// A view of numbers in a file, its reach checked when it was made.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredTensor<'a> {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    /// Little-endian numbers.
+    bytes: Cow<'a, [u8]>,
+    /// Where the first element lies, in elements.
+    offset: usize,
+    /// Elements from one index to the next, one per dimension.
+    strides: Vec<usize>,
+}
+
+impl<'a> StoredTensor<'a> {
+    /// A tensor whose numbers lie one after the other and fill `bytes` exactly.
+    pub(crate) fn contiguous(
+        dtype: Dtype,
+        shape: Vec<usize>,
+        bytes: Cow<'a, [u8]>,
+    ) -> Result<Self, TensorProblem> {
+        let count = element_count(&shape)?;
+        if count.checked_mul(dtype.size_bytes()) != Some(bytes.len()) {
+            return Err(format!(
+                "has shape {shape:?} in {} but {} bytes of data",
+                dtype.name(),
+                bytes.len()
+            ));
+        }
+        let strides = row_major(&shape);
+        Ok(Self {
+            dtype,
+            shape,
+            bytes,
+            offset: 0,
+            strides,
+        })
+    }
+
+    /// A strided view of a storage; offset and strides in elements.
+    pub(crate) fn strided(
+        dtype: Dtype,
+        shape: Vec<usize>,
+        storage: &'a [u8],
+        offset: usize,
+        strides: Vec<usize>,
+    ) -> Result<Self, TensorProblem> {
+        let count = element_count(&shape)?;
+        if strides.len() != shape.len() {
+            return Err(format!(
+                "has {} dimensions but {} strides",
+                shape.len(),
+                strides.len()
+            ));
+        }
+        let held = storage.len() / dtype.size_bytes();
+        let last = if count == 0 {
+            Some(offset)
+        } else {
+            shape
+                .iter()
+                .zip(&strides)
+                .try_fold(offset, |reach, (side, stride)| {
+                    reach.checked_add((side - 1).checked_mul(*stride)?)
+                })
+        };
+        let fits = last.is_some_and(|last| {
+            if count == 0 {
+                last <= held
+            } else {
+                last < held
+            }
+        });
+        if !fits {
+            return Err(format!(
+                "reaches past the end of its storage: shape {shape:?}, strides {strides:?}, \
+                 offset {offset}, but the storage holds {held} numbers"
+            ));
+        }
+        Ok(Self {
+            dtype,
+            shape,
+            bytes: Cow::Borrowed(storage),
+            offset,
+            strides,
+        })
+    }
+
+    pub(crate) fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    pub(crate) fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The same numbers in another shape; only for tensors whose numbers lie one after the other.
+    pub(crate) fn reshaped(&self, shape: Vec<usize>) -> Result<Self, TensorProblem> {
+        if self.offset != 0 || self.strides != row_major(&self.shape) {
+            return Err("cannot be reshaped: its numbers are not in order".to_owned());
+        }
+        if element_count(&shape)? != self.element_count() {
+            return Err(format!("cannot go from {:?} to {shape:?}", self.shape));
+        }
+        let strides = row_major(&shape);
+        Ok(Self {
+            shape,
+            strides,
+            ..self.clone()
+        })
+    }
+
+    pub(crate) fn element_count(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Bytes that the numbers take when they lie one after the other.
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.element_count() * self.dtype.size_bytes()
+    }
+
+    /// All numbers in row-major order, in single precision.
+    ///
+    /// Allocates `element_count` numbers; a view with stride zero may have more than the file
+    /// has bytes, so callers keep an account (see [`super::family`]).
+    pub(crate) fn to_f32(&self) -> Result<Vec<f32>, TensorProblem> {
+        let Dtype::Float(float) = self.dtype else {
+            return Err(format!(
+                "is stored as {}; weights must be fp16, bf16, fp32 or fp64",
+                self.dtype.name()
+            ));
+        };
+        Ok(match float {
+            StorageType::F16 => self.gather(|b: [u8; 2]| f16::from_le_bytes(b).to_f32()),
+            StorageType::Bf16 => self.gather(|b: [u8; 2]| bf16::from_le_bytes(b).to_f32()),
+            StorageType::F32 => self.gather(f32::from_le_bytes),
+            StorageType::F64 => self.gather(|b: [u8; 8]| f64::from_le_bytes(b) as f32),
+        })
+    }
+
+    /// Decodes every element in row-major order; N is the size of one number.
+    fn gather<const N: usize, T>(&self, decode: impl Fn([u8; N]) -> T) -> Vec<T> {
+        let count = self.element_count();
+        let (numbers, _) = self.bytes.as_chunks::<N>();
+        if self.strides == row_major(&self.shape) {
+            let part = numbers.get(self.offset..self.offset + count);
+            return part
+                .unwrap_or_default()
+                .iter()
+                .map(|b| decode(*b))
+                .collect();
+        }
+        let mut values = Vec::with_capacity(count);
+        let mut index = vec![0usize; self.shape.len()];
+        let mut at = self.offset;
+        for _ in 0..count {
+            values.push(decode(numbers[at]));
+            // Counts up like an odometer, the last dimension fastest.
+            for d in (0..index.len()).rev() {
+                index[d] += 1;
+                at += self.strides[d];
+                if index[d] < self.shape[d] {
+                    break;
+                }
+                at -= self.strides[d] * index[d];
+                index[d] = 0;
+            }
+        }
+        values
+    }
+
+    /// All numbers of an integer tensor, or `None` for other types. For the few small integers
+    /// that steer a graph, not for weights.
+    pub(crate) fn to_i64(&self) -> Option<Vec<i64>> {
+        match self.dtype {
+            Dtype::Other("int64", 8) => Some(self.gather(i64::from_le_bytes)),
+            Dtype::Other("int32", 4) => {
+                Some(self.gather(|b: [u8; 4]| i64::from(i32::from_le_bytes(b))))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Elements of a shape, refused where the product or the rank is out of reason.
+pub(crate) fn element_count(shape: &[usize]) -> Result<usize, TensorProblem> {
+    if shape.len() > MAX_RANK {
+        return Err(format!("has {} dimensions", shape.len()));
+    }
+    // Zeros are left out, so that the order of the sides does not decide whether it overflows.
+    let nonzero = shape
+        .iter()
+        .filter(|side| **side != 0)
+        .try_fold(1usize, |product, side| product.checked_mul(*side))
+        .filter(|product| product.checked_mul(16).is_some())
+        .ok_or_else(|| format!("has shape {shape:?}, more than any file can hold"))?;
+    Ok(if shape.contains(&0) { 0 } else { nonzero })
+}
+
+/// Strides of numbers that lie one after the other; the shape has passed [`element_count`].
+fn row_major(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for d in (1..shape.len()).rev() {
+        strides[d - 1] = strides[d] * shape[d];
+    }
+    strides
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const F32: Dtype = Dtype::Float(StorageType::F32);
+
+    fn numbers(count: usize) -> Vec<u8> {
+        (0..count).flat_map(|v| (v as f32).to_le_bytes()).collect()
+    }
+
+    #[test]
+    fn views_read_in_row_major_order() {
+        let data = numbers(12);
+        let view = StoredTensor::strided(F32, vec![3, 2], &data, 1, vec![1, 4]).expect("fits");
+        assert_eq!(
+            view.to_f32().expect("floats"),
+            [1.0, 5.0, 2.0, 6.0, 3.0, 7.0]
+        );
+        let plain = StoredTensor::strided(F32, vec![2, 2], &data, 3, vec![2, 1]).expect("fits");
+        assert_eq!(plain.to_f32().expect("floats"), [3.0, 4.0, 5.0, 6.0]);
+        let scalar = StoredTensor::strided(F32, vec![], &data, 11, vec![]).expect("fits");
+        assert_eq!(scalar.to_f32().expect("floats"), [11.0]);
+    }
+
+    #[test]
+    fn reach_is_checked() {
+        let data = numbers(12);
+        let reach = |shape: &[usize], offset, strides: &[usize]| {
+            StoredTensor::strided(F32, shape.to_vec(), &data, offset, strides.to_vec())
+        };
+        assert!(reach(&[3, 4], 0, &[4, 1]).is_ok());
+        assert!(reach(&[3, 4], 1, &[4, 1]).is_err());
+        assert!(reach(&[2], 0, &[usize::MAX]).is_err());
+        assert!(reach(&[usize::MAX, 4], 0, &[0, 0]).is_err());
+        assert!(reach(&[3], 0, &[1, 1]).is_err());
+        assert!(reach(&[0], 13, &[1]).is_err());
+        assert!(reach(&[1; 9], 0, &[1; 9]).is_err());
+        let empty = reach(&[0, usize::MAX / 2, 3], 0, &[1, 1, 1]);
+        assert!(
+            empty.is_err(),
+            "sides beyond any file are refused even beside a zero"
+        );
+    }
+
+    #[test]
+    fn contiguous_must_fill_its_bytes() {
+        let data = numbers(4);
+        assert!(StoredTensor::contiguous(F32, vec![2, 2], Cow::Borrowed(&data)).is_ok());
+        assert!(StoredTensor::contiguous(F32, vec![2], Cow::Borrowed(&data)).is_err());
+    }
+
+    #[test]
+    fn integers_are_no_weights() {
+        let data = numbers(2);
+        let tensor = StoredTensor::contiguous(Dtype::Other("int64", 8), vec![1], data.into())
+            .expect("eight bytes");
+        let problem = tensor.to_f32().expect_err("integers");
+        assert!(problem.contains("int64"), "{problem}");
+    }
+}
