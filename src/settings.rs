@@ -132,7 +132,12 @@ pub enum SettingsError {
 /// home folder.
 pub fn default_path() -> Option<PathBuf> {
     let strategy = etcetera::choose_base_strategy().ok()?;
-    Some(strategy.config_dir().join("styleforge").join("settings.toml"))
+    Some(
+        strategy
+            .config_dir()
+            .join("styleforge")
+            .join("settings.toml"),
+    )
 }
 
 impl Settings {
@@ -460,7 +465,10 @@ mod tests {
             assert_eq!(warnings.len(), 1);
             assert!(warnings[0].contains(".damaged"), "{}", warnings[0]);
             assert!(!path.exists());
-            assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), round + 1);
+            assert_eq!(
+                fs::read_dir(folder.path()).expect("listed").count(),
+                round + 1
+            );
         }
     }
 

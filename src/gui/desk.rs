@@ -14,7 +14,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::{
-    outside::{Clip, Dialog, Outside},
+    outside::{Clip, Dialog, Outside, has_checkpoint_name},
     shelf::{Card, Loaded, Shelf},
 };
 use crate::{
@@ -102,6 +102,19 @@ impl Finished {
     }
 }
 
+/// Files by what they are, as far as their names tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sorted {
+    /// Photos, those in folders included.
+    pub photos: Vec<PathBuf>,
+    /// Checkpoints.
+    pub checkpoints: Vec<PathBuf>,
+    /// Whether photos came out of a folder.
+    pub has_folder: bool,
+    /// Folders that could not be read or hold no photos, and why.
+    pub problems: Vec<String>,
+}
+
 /// What came of an errand.
 pub enum Report {
     /// A photo was opened, or not.
@@ -111,8 +124,6 @@ pub enum Report {
         /// The photo, or why there is none.
         result: Result<Box<Opened>, String>,
     },
-    /// The clipboard holds files.
-    PastedFiles(Vec<PathBuf>),
     /// The clipboard holds nothing of use.
     NothingToPaste,
     /// The styles were listed.
@@ -152,13 +163,8 @@ pub enum Report {
     },
     /// The result was copied to the clipboard, or not.
     Copied(Result<(), String>),
-    /// A folder was searched for photos.
-    Listed {
-        /// The folder.
-        folder: PathBuf,
-        /// The photos in it, sorted, or why it could not be read.
-        result: Result<Vec<PathBuf>, String>,
-    },
+    /// Files were looked at.
+    Sorted(Sorted),
     /// The settings could not be written.
     SettingsFailed(String),
     /// Done, and nothing to say.
@@ -229,8 +235,8 @@ impl Desk {
         });
     }
 
-    /// Opens what the clipboard holds: a picture as [`Report::Opened`], or
-    /// [`Report::PastedFiles`], or [`Report::NothingToPaste`].
+    /// Opens what the clipboard holds: a picture as [`Report::Opened`], files as
+    /// [`Report::Sorted`], or [`Report::NothingToPaste`].
     pub fn paste(&self, ticket: u64) {
         let outside = self.outside.clone();
         self.send(move || match outside.paste() {
@@ -238,7 +244,7 @@ impl Desk {
                 ticket,
                 result: Ok(Box::new(from_clipboard(frame))),
             },
-            Ok(Clip::Files(files)) => Report::PastedFiles(files),
+            Ok(Clip::Files(files)) => Report::Sorted(sorted(files)),
             Ok(Clip::Nothing) => Report::NothingToPaste,
             Err(error) => Report::Opened {
                 ticket,
@@ -312,12 +318,9 @@ impl Desk {
         self.send(move || Report::Copied(outside.copy(&finished.frame())));
     }
 
-    /// Searches a folder for photos; [`Report::Listed`].
-    pub fn list_photos(&self, folder: PathBuf) {
-        self.send(move || Report::Listed {
-            result: photos_in(&folder),
-            folder,
-        });
+    /// Looks what files are; [`Report::Sorted`].
+    pub fn sort(&self, files: Vec<PathBuf>) {
+        self.send(move || Report::Sorted(sorted(files)));
     }
 
     /// Writes the settings; [`Report::SettingsFailed`] when that fails.
@@ -382,6 +385,28 @@ fn preview_of(frame: &Arc<Frame>) -> Arc<Frame> {
     } else {
         Arc::new(scaled(frame, size.0, size.1))
     }
+}
+
+fn sorted(files: Vec<PathBuf>) -> Sorted {
+    let mut sorted = Sorted::default();
+    for path in files {
+        if path.is_dir() {
+            sorted.has_folder = true;
+            match photos_in(&path) {
+                Ok(photos) if photos.is_empty() => sorted.problems.push(format!(
+                    "There are no photos in {} (PNG, JPEG, WebP, BMP, TIFF or GIF).",
+                    path.display()
+                )),
+                Ok(photos) => sorted.photos.extend(photos),
+                Err(error) => sorted.problems.push(error),
+            }
+        } else if has_checkpoint_name(&path) {
+            sorted.checkpoints.push(path);
+        } else {
+            sorted.photos.push(path);
+        }
+    }
+    sorted
 }
 
 /// The photos directly inside `folder`, sorted by name.

@@ -10,10 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    frame::Frame,
-    media::encode::Format,
-};
+use crate::{frame::Frame, media::encode::Format};
 
 /// What the clipboard holds, as far as the window can use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +91,13 @@ impl Outside for Desktop {
         if let Some(folder) = folder.filter(|f| f.is_dir()) {
             box_ = box_.set_directory(folder);
         }
-        let both = || PICTURES.iter().chain(&CHECKPOINTS).copied().collect::<Vec<_>>();
+        let both = || {
+            PICTURES
+                .iter()
+                .chain(&CHECKPOINTS)
+                .copied()
+                .collect::<Vec<_>>()
+        };
         let asked = Instant::now();
         let answer = match dialog {
             Dialog::Open => box_

@@ -3,9 +3,21 @@
 //! [`Shelf`] is the seam to the style library; the window's background threads call it, and tests
 //! put a shelf of their own in its place. Knows no egui.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-use crate::{frame::Frame, mode::ModelSize, network::Network};
+use crate::{
+    frame::Frame,
+    media::{
+        decode,
+        scale::{scaled, size_within},
+    },
+    mode::ModelSize,
+    network::Network,
+    weights::{LibraryError, Style, StyleLibrary},
+};
 
 /// Long side of a thumbnail at most, in pixels.
 pub const THUMBNAIL_PX: usize = 384;
@@ -52,4 +64,101 @@ pub trait Shelf: Send + Sync {
     /// # Errors
     /// A sentence for people: why the file is no style.
     fn import(&self, path: &Path) -> Result<String, String>;
+}
+
+/// The program's style library as a [`Shelf`].
+pub struct Library {
+    library: Mutex<StyleLibrary>,
+}
+
+impl Library {
+    /// The styles of [`StyleLibrary::standard`]. Reads only headers.
+    pub fn standard() -> Self {
+        Self::of(StyleLibrary::standard())
+    }
+
+    /// The styles of a given library.
+    pub fn of(library: StyleLibrary) -> Self {
+        Self {
+            library: Mutex::new(library),
+        }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, StyleLibrary> {
+        self.library.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Most copies of one style name that a person may add.
+const MOST_COPIES: usize = 9;
+
+impl Shelf for Library {
+    fn cards(&self) -> (Vec<Card>, Vec<String>) {
+        let mut library = self.locked();
+        library.refresh();
+        let cards = library.styles().iter().map(card_of).collect();
+        (cards, library.problems().to_vec())
+    }
+
+    fn load(&self, id: &str, wanted: ModelSize) -> Result<Loaded, String> {
+        // The lock is not held while weights are read.
+        let style = self
+            .locked()
+            .find(id)
+            .cloned()
+            .ok_or_else(|| format!("The style {id} is no longer there. Choose another one."))?;
+        let (checkpoint, model, note) = if style.models().contains(&wanted) {
+            style
+                .load(wanted)
+                .map(|checkpoint| (checkpoint, wanted, None))
+        } else {
+            style.load_or_lite(None)
+        }
+        .map_err(|e| format!("{} could not be loaded. {e}.", style.title))?;
+        Ok(Loaded {
+            network: checkpoint.network,
+            model,
+            note,
+        })
+    }
+
+    fn import(&self, path: &Path) -> Result<String, String> {
+        let mut library = self.locked();
+        let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned());
+        let mut result = library.import(path, None);
+        // A name that is taken gets a number: nobody is asked for names in the window.
+        for number in 2..=MOST_COPIES {
+            if !matches!(result, Err(LibraryError::Exists { .. })) {
+                break;
+            }
+            let name = format!("{} {number}", stem.as_deref().unwrap_or("style"));
+            result = library.import(path, Some(&name));
+        }
+        result
+            .map(|style| style.id)
+            .map_err(|e| format!("This file was not added as a style. {e}."))
+    }
+}
+
+fn card_of(style: &Style) -> Card {
+    let credit = &style.credit;
+    let by = [&credit.artist, &credit.year].into_iter().flatten();
+    let mut parts: Vec<String> = credit.painting.iter().cloned().collect();
+    parts.extend(by.cloned());
+    parts.extend(credit.status.iter().cloned());
+    parts.extend(credit.license.iter().map(|l| format!("weights: {l}")));
+    Card {
+        id: style.id.clone(),
+        title: style.title.clone(),
+        credit: parts.join(", "),
+        models: style.models(),
+        thumbnail: style.thumbnail().and_then(|bytes| thumbnail(&bytes)),
+    }
+}
+
+/// A thumbnail's pixels; a broken one is as good as none.
+fn thumbnail(bytes: &[u8]) -> Option<Arc<Frame>> {
+    let frame = decode::from_bytes("thumbnail", bytes).ok()?.frame;
+    let (width, height) = size_within(frame.width(), frame.height(), THUMBNAIL_PX);
+    Some(Arc::new(scaled(&frame, width, height)))
 }

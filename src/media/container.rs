@@ -78,11 +78,19 @@ fn tiff_has_two_pages(bytes: &[u8]) -> Option<bool> {
     let little = bytes.get(..2)? == b"II";
     let word = |at: usize| -> Option<u16> {
         let raw = bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
-        Some(if little { u16::from_le_bytes(raw) } else { u16::from_be_bytes(raw) })
+        Some(if little {
+            u16::from_le_bytes(raw)
+        } else {
+            u16::from_be_bytes(raw)
+        })
     };
     let long = |at: usize| -> Option<u32> {
         let raw = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        Some(if little { u32::from_le_bytes(raw) } else { u32::from_be_bytes(raw) })
+        Some(if little {
+            u32::from_le_bytes(raw)
+        } else {
+            u32::from_be_bytes(raw)
+        })
     };
     if word(2)? != 42 {
         return None;
@@ -150,7 +158,12 @@ mod tests {
 
     #[test]
     fn walks_end_on_nonsense() {
-        for format in [ImageFormat::Gif, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Tiff] {
+        for format in [
+            ImageFormat::Gif,
+            ImageFormat::Png,
+            ImageFormat::WebP,
+            ImageFormat::Tiff,
+        ] {
             for length in 0..64 {
                 assert_eq!(further_pictures(format, &vec![0xff; length]), None);
                 assert_eq!(further_pictures(format, &vec![0; length]), None);
@@ -163,7 +176,9 @@ mod tests {
     #[test]
     fn an_end_marker_inside_a_thumbnail_is_not_the_end() {
         // A JFIF extension segment of 6 bytes that holds FF D9, then a scan that is cut off.
-        let cut = [0xff, 0xd8, 0xff, 0xe0, 0, 6, 0xff, 0xd9, 1, 2, 0xff, 0xda, 0, 2, 7, 7];
+        let cut = [
+            0xff, 0xd8, 0xff, 0xe0, 0, 6, 0xff, 0xd9, 1, 2, 0xff, 0xda, 0, 2, 7, 7,
+        ];
         assert!(!look_at_jpeg(&cut).complete);
         let whole = [&cut[..], &[0xff, 0x00, 9, 0xff, 0xd9]].concat();
         assert!(look_at_jpeg(&whole).complete);

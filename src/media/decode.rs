@@ -137,7 +137,10 @@ pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
     }
     let original = decoder.original_color_type();
     let cmyk = jpeg.is_some_and(|look| look.components == 4)
-        || matches!(original, ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16);
+        || matches!(
+            original,
+            ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16
+        );
     let bytes_per_pixel = u64::from(original.bits_per_pixel().div_ceil(8));
     decoder
         .set_limits(limits(

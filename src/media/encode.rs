@@ -194,7 +194,11 @@ pub fn check_target(path: &Path, existing: Existing) -> Result<(), MediaError> {
     };
     match fs::metadata(folder) {
         Ok(m) if m.is_dir() => Ok(()),
-        Ok(_) => Err(write_error(&name, folder, &io::Error::from(ErrorKind::NotADirectory))),
+        Ok(_) => Err(write_error(
+            &name,
+            folder,
+            &io::Error::from(ErrorKind::NotADirectory),
+        )),
         Err(e) => Err(write_error(&name, folder, &e)),
     }
 }
@@ -305,7 +309,14 @@ fn write<W: Write + Seek>(
     }
     let icc = icc.map(<[u8]>::to_vec);
     let encoded = match format {
-        Format::Png => with_profile(PngEncoder::new(&mut writer), icc, pixels, width, height, color),
+        Format::Png => with_profile(
+            PngEncoder::new(&mut writer),
+            icc,
+            pixels,
+            width,
+            height,
+            color,
+        ),
         Format::Jpeg => with_profile(
             JpegEncoder::new_with_quality(&mut writer, encoding.jpeg_quality.clamp(1, 100)),
             icc,
@@ -323,9 +334,14 @@ fn write<W: Write + Seek>(
             color,
         ),
         Format::Bmp => BmpEncoder::new(&mut writer).write_image(pixels, width, height, color),
-        Format::Tiff => {
-            with_profile(TiffEncoder::new(&mut writer), icc, pixels, width, height, color)
-        }
+        Format::Tiff => with_profile(
+            TiffEncoder::new(&mut writer),
+            icc,
+            pixels,
+            width,
+            height,
+            color,
+        ),
     };
     encoded.map_err(|e| match e {
         ImageError::IoError(e) => write_error(name, Path::new("the target's folder"), &e),
@@ -346,7 +362,9 @@ fn with_profile(
     color: ExtendedColorType,
 ) -> Result<(), ImageError> {
     if let Some(icc) = icc {
-        encoder.set_icc_profile(icc).map_err(ImageError::Unsupported)?;
+        encoder
+            .set_icc_profile(icc)
+            .map_err(ImageError::Unsupported)?;
     }
     encoder.write_image(pixels, width, height, color)
 }

@@ -29,7 +29,9 @@ pub enum MediaError {
         limit_mb: u64,
     },
     /// The first bytes are those of no picture format that is read.
-    #[error("{name} is not a picture that can be read (PNG, JPEG, WebP, BMP, TIFF or GIF): {found}")]
+    #[error(
+        "{name} is not a picture that can be read (PNG, JPEG, WebP, BMP, TIFF or GIF): {found}"
+    )]
     UnknownFormat {
         /// The file as the person named it.
         name: String,
@@ -50,7 +52,9 @@ pub enum MediaError {
         height: u32,
     },
     /// A picture format, but a kind of it that is not read.
-    #[error("{name} is a kind of {format} that cannot be read ({reason}); save it as PNG and try again")]
+    #[error(
+        "{name} is a kind of {format} that cannot be read ({reason}); save it as PNG and try again"
+    )]
     Unsupported {
         /// The file as the person named it.
         name: String,
@@ -70,7 +74,9 @@ pub enum MediaError {
         reason: String,
     },
     /// The target's name ends in no format that is written.
-    #[error("{name} names no format that can be written; end it with .png, .jpg, .webp, .bmp or .tiff")]
+    #[error(
+        "{name} names no format that can be written; end it with .png, .jpg, .webp, .bmp or .tiff"
+    )]
     UnwritableFormat {
         /// The name given.
         name: String,
@@ -90,7 +96,9 @@ pub enum MediaError {
         limit: usize,
     },
     /// The target exists and nobody asked to replace it.
-    #[error("{name} exists already and was not touched; choose another name or ask to replace it (--force)")]
+    #[error(
+        "{name} exists already and was not touched; choose another name or ask to replace it (--force)"
+    )]
     Exists {
         /// The target as the person named it.
         name: String,
