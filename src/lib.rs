@@ -35,6 +35,8 @@
 //! command line runs the same painter on its main thread.
 
 pub mod backend;
+pub mod capture;
+pub mod cli;
 pub mod compose;
 pub mod engine;
 pub mod frame;
@@ -46,4 +48,5 @@ pub mod plan;
 pub mod settings;
 pub mod tensor;
 pub mod timing;
+pub mod verify;
 pub mod weights;

@@ -1,3 +1,12 @@
 //! StyleForge's program: the window, or the command line.
 
-fn main() {}
+use std::process::ExitCode;
+
+use styleforge::cli::{self, Outcome};
+
+fn main() -> ExitCode {
+    match cli::run(std::env::args_os()) {
+        Outcome::Exit(code) => ExitCode::from(code),
+        Outcome::OpenWindow(_) => ExitCode::from(cli::without_window("this build has none")),
+    }
+}
