@@ -775,9 +775,22 @@ fn inspect_tells_what_is_inside_and_why_not() {
         .styleforge(&["inspect", "tiny.safetensors", "--json"])
         .ends(0)
         .json();
-    assert!(report.to_string().contains("2,3,4"), "{report}");
-    s.styleforge(&["inspect", "tiny.safetensors"]).ends(0);
-    s.styleforge(&["inspect", "photo.png"]).ends(1);
+    assert_eq!(report["widths"], serde_json::json!([2, 3, 4]));
+    assert_eq!(
+        (&report["blocks"], &report["refused"]),
+        (&1.into(), &Value::Null)
+    );
+    let text = s
+        .styleforge(&["inspect", "tiny.safetensors"])
+        .ends(0)
+        .text();
+    assert!(
+        text.contains("2-3-4") && text.contains("deconv3.conv2d.weight"),
+        "{text}"
+    );
+    let run = s.styleforge(&["inspect", "photo.png", "--json"]).ends(1);
+    assert!(run.json()["refused"].is_string());
+    run.says("photo.png cannot be used");
     s.styleforge(&["inspect", "missing.pth"])
         .ends(1)
         .says("missing.pth");
