@@ -13,7 +13,7 @@ use super::{
     bars,
     batch::Batch,
     controls,
-    desk::{Desk, Opened},
+    desk::{Desk, Opened, Origin},
     empty,
     gallery::Gallery,
     intent::Intent,
@@ -246,7 +246,12 @@ impl App {
             .show(ui, |ui| self.controls(ui, &mut intents));
         egui::CentralPanel::no_frame().show(ui, |ui| {
             if self.workspace.photo().is_some() {
+                let told = self.stage.zoom_percent();
                 self.stage.ui(ui);
+                if self.stage.zoom_percent() != told {
+                    // The line below was drawn before the zoom was known.
+                    ui.ctx().request_repaint();
+                }
             } else {
                 empty::welcome(ui, self.opening, &mut intents);
             }
@@ -318,7 +323,10 @@ impl App {
             let progress = self.engine.batch_progress().unwrap_or(0.0);
             batch.ui(ui, area, style.as_deref(), progress, intents);
         }
-        self.messages.ui(ui, area, intents);
+        // What is being painted stands below the messages, not behind them.
+        let has_chip = self.wanted.is_some() || self.workspace.choice.style.is_none();
+        let lift = if has_chip { 76.0 } else { 16.0 };
+        self.messages.ui(ui, area, lift, intents);
         empty::drop_hint(ui, area);
     }
 
@@ -339,11 +347,19 @@ impl App {
             None => "Looking for a device…".to_owned(),
         };
         let photo = self.workspace.photo().map(|photo| {
-            let photo = &photo.opened.photo;
-            let name = std::path::Path::new(&photo.name);
-            let name = name.file_name().unwrap_or(name.as_os_str());
+            let opened = &photo.opened;
+            let photo = &opened.photo;
             let (w, h) = (photo.frame.width(), photo.frame.height());
-            format!("{}, {w} × {h} px", name.to_string_lossy())
+            let name = match &opened.origin {
+                Origin::File(path) => path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
+                Origin::Sample => "Sample photo".to_owned(),
+                Origin::Clipboard => "Pasted picture".to_owned(),
+            };
+            format!("{name}, {w} × {h} px")
         });
         bars::StatusView {
             device,

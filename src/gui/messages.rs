@@ -73,8 +73,8 @@ impl Messages {
         self.list.pop().is_some()
     }
 
-    /// Shows the messages above the bottom of `area`.
-    pub fn ui(&mut self, ui: &egui::Ui, area: egui::Rect, intents: &mut Vec<Intent>) {
+    /// Shows the messages, the lowest `lift` points above the bottom of `area`.
+    pub fn ui(&mut self, ui: &egui::Ui, area: egui::Rect, lift: f32, intents: &mut Vec<Intent>) {
         let now = ui.input(|i| i.time);
         for message in &mut self.list {
             message.since.get_or_insert(now);
@@ -99,7 +99,7 @@ impl Messages {
         egui::Area::new(egui::Id::unique("messages"))
             .order(egui::Order::Foreground)
             .pivot(egui::Align2::LEFT_BOTTOM)
-            .fixed_pos(area.left_bottom() + vec2(16.0, -16.0))
+            .fixed_pos(area.left_bottom() + vec2(16.0, -lift))
             .constrain_to(area)
             .show(ui.ctx(), |ui| {
                 ui.set_width(width);
