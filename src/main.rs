@@ -4,15 +4,17 @@ use std::process::ExitCode;
 
 use styleforge::{
     cli::{self, Outcome},
-    gui,
+    gui::{self, GuiError},
 };
 
 fn main() -> ExitCode {
-    match cli::run(std::env::args_os()) {
-        Outcome::Exit(code) => ExitCode::from(code),
-        Outcome::OpenWindow(files) => match gui::run(files) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => ExitCode::from(cli::without_window(&error.to_string())),
+    let code = match cli::run(std::env::args_os()) {
+        Outcome::Exit(code) => code,
+        Outcome::OpenWindow(photos) => match gui::run(photos.clone()) {
+            Ok(()) => cli::DONE,
+            // A display that answers may still be unable to show a window.
+            Err(GuiError::Window(reason)) => cli::without_window(&reason, &photos),
         },
-    }
+    };
+    ExitCode::from(code)
 }

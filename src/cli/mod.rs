@@ -113,10 +113,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     Outcome::Exit(exit_code(done))
 }
 
-/// Paints the sample for someone whose window could not be opened; `reason` says why. Gives the
-/// exit code.
-pub fn without_window(reason: &str) -> u8 {
-    exit_code(sample_sheet::run(reason))
+/// Serves someone whose window could not be opened; `reason` says why. Gives the exit code.
+pub fn without_window(reason: &str, photos: &[PathBuf]) -> u8 {
+    exit_code(instead_of_window(reason, photos))
+}
+
+/// The sample in every style; or, for someone with photos, the way to paint them.
+fn instead_of_window(reason: &str, photos: &[PathBuf]) -> Result<(), CliError> {
+    if photos.is_empty() {
+        return sample_sheet::run(reason);
+    }
+    Err(CliError::Failed(format!(
+        "no window can be opened: {reason}; use styleforge stylize instead"
+    )))
 }
 
 fn exit_code(done: Result<(), CliError>) -> u8 {
@@ -139,16 +148,11 @@ fn window(photos: Vec<PathBuf>) -> Result<Outcome, CliError> {
             missing.display()
         )));
     }
-    match display::probe() {
-        display::Display::Reachable(_) => Ok(Outcome::OpenWindow(photos)),
-        display::Display::Missing(reason) if photos.is_empty() => {
-            sample_sheet::run(&format!("there is no display ({reason})"))?;
-            Ok(Outcome::Exit(DONE))
-        }
-        display::Display::Missing(reason) => Err(CliError::Failed(format!(
-            "there is no display to open a window on ({reason}); use styleforge stylize instead"
-        ))),
+    if let display::Display::Missing(reason) = display::probe() {
+        instead_of_window(&format!("there is no display ({reason})"), &photos)?;
+        return Ok(Outcome::Exit(DONE));
     }
+    Ok(Outcome::OpenWindow(photos))
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {

@@ -19,7 +19,9 @@ use crate::{
     media::{
         MediaError,
         encode::{self, Encoding, Existing, Format},
-        sample, sheet,
+        sample,
+        scale::{scaled, size_within},
+        sheet,
     },
     mode::DeviceChoice,
     weights::StyleLibrary,
@@ -29,7 +31,7 @@ use crate::{
 const STEM: &str = "styleforge-sample";
 /// Most names that are tried in one folder.
 const MOST_NAMES: usize = 1000;
-/// Most pixels a side of one picture on the sheet.
+/// Most pixels a side of one picture on the sheet; the sample is painted at this size.
 const CELL_PX: usize = 480;
 
 /// Paints the sheet, says where it is and why there is no window.
@@ -40,7 +42,9 @@ pub fn run(reason: &str) -> Result<(), CliError> {
     tell(format!("No window: {reason}."));
     let failed = |e: &dyn std::fmt::Display| CliError::Failed(e.to_string());
     let library = StyleLibrary::standard();
-    let photo = sample::sample().map_err(|e| failed(&e))?;
+    let sample = sample::sample().map_err(|e| failed(&e))?.frame;
+    let (width, height) = size_within(sample.width(), sample.height(), CELL_PX);
+    let photo = scaled(&sample, width, height);
     let selected = backend::select(DeviceChoice::Auto, None)?;
     if let Some(notice) = &selected.notice {
         tell(notice);
@@ -49,7 +53,7 @@ pub fn run(reason: &str) -> Result<(), CliError> {
     cancel_on_interrupt(&control);
     let mut painter = Painter::new(selected.backend);
     let progress = Progress::new(library.styles().len());
-    let mut pictures = vec![(*photo.frame).clone()];
+    let mut pictures = vec![photo.clone()];
     let mut titles = vec!["the photo".to_owned()];
     for (index, style) in library.styles().iter().enumerate() {
         let chosen = match choose(&library, style.id.as_ref(), None) {
@@ -61,12 +65,7 @@ pub fn run(reason: &str) -> Result<(), CliError> {
         };
         let painting = progress
             .during(index, &style.title, &control, || {
-                painter.paint(
-                    &photo.frame,
-                    &chosen.network,
-                    PaintSettings::default(),
-                    &control,
-                )
+                painter.paint(&photo, &chosen.network, PaintSettings::default(), &control)
             })
             .map_err(|e| {
                 if e.is_cancelled() {
@@ -75,7 +74,7 @@ pub fn run(reason: &str) -> Result<(), CliError> {
                     failed(&e)
                 }
             })?;
-        pictures.push(painting.finished(&photo.frame, OutputSize::Original, Look::default()));
+        pictures.push(painting.finished(&photo, OutputSize::Original, Look::default()));
         titles.push(style.title.clone());
     }
     progress.finish();

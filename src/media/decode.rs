@@ -13,7 +13,7 @@ use std::{
 
 use image::{
     DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
-    metadata::Orientation,
+    codecs::tiff::TiffDecoder, metadata::Orientation,
 };
 
 use super::{MediaError, container, encode::Format};
@@ -110,27 +110,9 @@ pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
     let format = format_of(name, bytes)?;
     let failed = |error: ImageError| from_image_error(name, format, error);
 
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    reader.limits(limits(SIDE_BYTES));
-    let mut decoder = reader.into_decoder().map_err(failed)?;
-    let (width, height) = decoder.dimensions();
-    let pixels = u64::from(width) * u64::from(height);
-    if pixels > MAX_PIXELS {
-        return Err(MediaError::TooManyPixels {
-            name: name.to_owned(),
-            width,
-            height,
-        });
-    }
-    let damaged = |reason: &str| MediaError::Damaged {
-        name: name.to_owned(),
-        format: format_name(format).to_owned(),
-        reason: reason.to_owned(),
-    };
-    if pixels == 0 {
-        return Err(damaged("it declares a picture without pixels"));
-    }
-
+    let mut decoder = open(format, bytes).map_err(failed)?;
+    let pixels = checked_pixels(name, format, decoder.dimensions())?;
+    let damaged = |reason: &str| damaged(name, format, reason);
     let jpeg = (format == ImageFormat::Jpeg).then(|| container::look_at_jpeg(bytes));
     if jpeg.is_some_and(|look| !look.complete) {
         return Err(damaged("it ends in the middle of the picture"));
@@ -142,15 +124,15 @@ pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
             ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16
         );
     let bytes_per_pixel = u64::from(original.bits_per_pixel().div_ceil(8));
+    // Damaged side information is no reason to refuse the picture.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let profile = decoder.icc_profile().ok().flatten();
     decoder
         .set_limits(limits(
             decoder.total_bytes().max(pixels * bytes_per_pixel) + SIDE_BYTES,
         ))
         .map_err(failed)?;
 
-    // Damaged side information is no reason to refuse the picture.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let profile = decoder.icc_profile().ok().flatten();
     let mut notes = Vec::new();
     if let Some(what) = container::further_pictures(format, bytes) {
         notes.push(format!("the file holds several {what}s; the first is used"));
@@ -178,14 +160,48 @@ pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
         icc,
         notes,
         name: name.to_owned(),
-        natural_format: match format {
-            ImageFormat::Jpeg => Format::Jpeg,
-            ImageFormat::WebP => Format::WebP,
-            ImageFormat::Bmp => Format::Bmp,
-            ImageFormat::Tiff => Format::Tiff,
-            _ => Format::Png,
-        },
+        natural_format: natural_format(format),
     })
+}
+
+/// The number of pixels, within the limits.
+fn checked_pixels(
+    name: &str,
+    format: ImageFormat,
+    (width, height): (u32, u32),
+) -> Result<u64, MediaError> {
+    match u64::from(width) * u64::from(height) {
+        0 => Err(damaged(
+            name,
+            format,
+            "it declares a picture without pixels",
+        )),
+        pixels if pixels <= MAX_PIXELS => Ok(pixels),
+        _ => Err(MediaError::TooManyPixels {
+            name: name.to_owned(),
+            width,
+            height,
+        }),
+    }
+}
+
+/// The format itself where it can be written, else PNG.
+fn natural_format(format: ImageFormat) -> Format {
+    match format {
+        ImageFormat::Jpeg => Format::Jpeg,
+        ImageFormat::WebP => Format::WebP,
+        ImageFormat::Bmp => Format::Bmp,
+        ImageFormat::Tiff => Format::Tiff,
+        _ => Format::Png,
+    }
+}
+
+fn damaged(name: &str, format: ImageFormat, reason: &str) -> MediaError {
+    MediaError::Damaged {
+        name: name.to_owned(),
+        format: format_name(format).to_owned(),
+        reason: reason.to_owned(),
+    }
 }
 
 /// The format that the first bytes show, if it is one that is read.
@@ -229,6 +245,18 @@ fn format_name(format: ImageFormat) -> &'static str {
     }
 }
 
+/// A decoder that has read the header and holds to [`SIDE_BYTES`] for what it reads besides pixels.
+fn open(format: ImageFormat, bytes: &[u8]) -> Result<Box<dyn ImageDecoder + '_>, ImageError> {
+    if format == ImageFormat::Tiff {
+        // Given limits, this decoder caps a profile by the size of the pixels; its own defaults
+        // (256 MB) hold until the profile is read.
+        return Ok(Box::new(TiffDecoder::new(Cursor::new(bytes))?));
+    }
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits(SIDE_BYTES));
+    Ok(Box::new(reader.into_decoder()?))
+}
+
 fn limits(bytes: u64) -> Limits {
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(bytes);
@@ -245,29 +273,20 @@ fn is_rgb_profile(profile: &[u8]) -> bool {
 }
 
 fn from_image_error(name: &str, format: ImageFormat, error: ImageError) -> MediaError {
-    let (name, format) = (name.to_owned(), format_name(format).to_owned());
     match error {
         ImageError::Unsupported(e) => MediaError::Unsupported {
-            name,
-            format,
+            name: name.to_owned(),
+            format: format_name(format).to_owned(),
             reason: e.to_string(),
         },
-        ImageError::Limits(_) => MediaError::Damaged {
+        ImageError::Limits(_) => damaged(
             name,
             format,
-            reason: "it needs more memory than a picture of its size should".to_owned(),
-        },
+            "it needs more memory than a picture of its size should",
+        ),
         ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
-            MediaError::Damaged {
-                name,
-                format,
-                reason: "it ends in the middle of the picture".to_owned(),
-            }
+            damaged(name, format, "it ends in the middle of the picture")
         }
-        other => MediaError::Damaged {
-            name,
-            format,
-            reason: other.to_string(),
-        },
+        other => damaged(name, format, &other.to_string()),
     }
 }

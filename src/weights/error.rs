@@ -113,6 +113,16 @@ pub enum WeightsError {
         /// Index into the tensor in row-major order.
         position: usize,
     },
+    /// Tensors that share their bytes so often that the file would grow in memory.
+    #[error(
+        "the weights take {total_bytes} bytes but the file has only {file_bytes}; its tensors overlap"
+    )]
+    Overlap {
+        /// Bytes that the tensors say they have.
+        total_bytes: usize,
+        /// Bytes of the file.
+        file_bytes: usize,
+    },
     /// Sizes that this program does not run.
     #[error(transparent)]
     Network(#[from] NetworkError),

@@ -9,7 +9,8 @@ use std::{collections::HashMap, fmt};
 use serde::Serialize;
 
 use crate::network::{
-    ConvWeights, Kernels, MAX_BLOCKS, Network, NetworkError, NetworkSpec, NormWeights,
+    ConvWeights, Kernels, MAX_BLOCKS, MAX_KERNEL_PX, MAX_WIDTH, Network, NetworkError, NetworkSpec,
+    NormWeights,
 };
 
 use super::{
@@ -27,6 +28,9 @@ pub enum Family {
     /// StyleForge's own names.
     #[serde(rename = "StyleForge")]
     StyleForge,
+    /// A style of StyleForge: safetensors with the published names and a title.
+    #[serde(rename = "StyleForge style")]
+    Style,
     /// An ONNX graph of the same network.
     #[serde(rename = "ONNX export")]
     OnnxExport,
@@ -50,6 +54,7 @@ impl Family {
         match self {
             Self::PytorchExamples => "pytorch/examples",
             Self::StyleForge => "StyleForge",
+            Self::Style => "StyleForge style",
             Self::OnnxExport => "ONNX export",
             Self::Yakhyo => "yakhyo",
             Self::Rrmina => "rrmina",
@@ -61,7 +66,7 @@ impl Family {
     /// Why this program does not run the family, and what to do; `None` for those it runs.
     pub const fn refusal(self) -> Option<&'static str> {
         match self {
-            Self::PytorchExamples | Self::StyleForge | Self::OnnxExport => None,
+            Self::PytorchExamples | Self::StyleForge | Self::Style | Self::OnnxExport => None,
             Self::Yakhyo => Some(
                 "its residual blocks add their input twice, so the same weights give another \
                  picture here; train the style with tools/train_style.py instead",
@@ -228,12 +233,25 @@ pub(crate) fn guess(tensors: &NamedTensors<'_>) -> Option<Family> {
     family
 }
 
+/// The network that the shapes describe, as far as they do; for files that do not fit as well.
+pub(crate) fn outline(tensors: &NamedTensors<'_>) -> Option<NetworkSpec> {
+    let places = tensors
+        .iter()
+        .filter_map(|(key, tensor)| match role_of(key) {
+            Role::Weight(name, _) => Some((name, (key.as_str(), tensor))),
+            _ => None,
+        })
+        .collect();
+    let blocks = block_count(&places).ok()?;
+    spec_from_shapes(&places, blocks).ok()
+}
+
 /// The place of each weight by its published name: the file's key and the tensor.
 type Places<'t, 'a> = HashMap<String, (&'t str, &'t StoredTensor<'a>)>;
 
 /// Fits named tensors into the network that their shapes describe.
 ///
-/// `file_bytes` bounds what is allocated: the weights together may not be larger than the file.
+/// `file_bytes` bounds what is allocated: the weights together may take twice as much as the file.
 ///
 /// # Errors
 /// [`WeightsError`] that names the keys, the first wrong shape, type or value, or the family.
@@ -298,11 +316,12 @@ pub(crate) fn fit(tensors: &NamedTensors<'_>, file_bytes: usize) -> Result<Fitte
             check(format!("{norm}.bias"), &[conv.out_channels])?;
         }
     }
-    if total_bytes > file_bytes {
-        return Err(WeightsError::Archive(format!(
-            "the weights ask for {total_bytes} bytes, more than the file has ({file_bytes}); \
-             tensors overlap"
-        )));
+    // Weights that are equal may share their bytes, but not many times over.
+    if total_bytes / 2 > file_bytes {
+        return Err(WeightsError::Overlap {
+            total_bytes,
+            file_bytes,
+        });
     }
     let mut convs = Vec::new();
     for conv in spec.convs() {
@@ -380,12 +399,20 @@ fn spec_from_shapes(places: &Places<'_, '_>, blocks: usize) -> Result<NetworkSpe
     // Output channels and kernel side of one convolution.
     let read = |layer: &str| -> Result<(usize, usize), WeightsError> {
         let (key, tensor) = place(places, &format!("{layer}.conv2d.weight"))?;
+        let odd_kernel = |side: usize| side % 2 == 1 && side <= MAX_KERNEL_PX;
         match *tensor.shape() {
-            [out, _, height, width] if height == width => Ok((out, height)),
+            [out, _, height, width]
+                if (1..=MAX_WIDTH).contains(&out) && height == width && odd_kernel(height) =>
+            {
+                Ok((out, height))
+            }
             _ => Err(WeightsError::Shape {
                 key: shortened(key),
                 got: tensor.shape().to_vec(),
-                needed: "[out, in, side, side]".to_owned(),
+                needed: format!(
+                    "[out, in, side, side] with 1 to {MAX_WIDTH} channels and an odd side of at \
+                     most {MAX_KERNEL_PX}"
+                ),
             }),
         }
     };

@@ -7,9 +7,12 @@
 
 mod error;
 mod family;
+mod inspect;
 mod library;
+pub mod onnx;
 pub mod safetensors;
 mod tensor;
+pub mod torch;
 
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path, sync::Arc};
 
@@ -17,6 +20,7 @@ use crate::network::Network;
 
 pub use error::{MAX_FILE_BYTES, WeightsError};
 pub use family::Family;
+pub use inspect::{Inspection, TensorFacts, describe};
 pub use library::{Credit, LibraryError, Origin, Style, StyleLibrary, user_styles_folder};
 pub use tensor::StorageType;
 
@@ -58,7 +62,11 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::read`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
-        safetensors::read(bytes)
+        match format_of(bytes)? {
+            Format::Safetensors => safetensors::read(bytes),
+            Format::Torch => torch::read(bytes),
+            Format::Onnx => onnx::read(bytes),
+        }
     }
 
     /// The checkpoint as a safetensors file with the published names and the metadata: fp16 if the
@@ -69,6 +77,60 @@ impl Checkpoint {
     pub fn to_safetensors(&self) -> Result<Vec<u8>, WeightsError> {
         let half_precision = self.storage == StorageType::F16;
         safetensors::write(&self.network, half_precision, &self.metadata)
+    }
+}
+
+/// The formats that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Safetensors,
+    Torch,
+    Onnx,
+}
+
+impl Format {
+    /// The format for people.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Safetensors => "safetensors",
+            Self::Torch => "PyTorch",
+            Self::Onnx => "ONNX",
+        }
+    }
+}
+
+/// Tells the format by a file's first bytes; names of files do not count.
+fn format_of(bytes: &[u8]) -> Result<Format, WeightsError> {
+    let unknown = |found: &str| {
+        Err(WeightsError::UnknownFormat {
+            found: found.to_owned(),
+        })
+    };
+    if torch::is_zip(bytes) || torch::is_pickle(bytes) {
+        return Ok(Format::Torch);
+    }
+    // Eight bytes of length, of which the last are zero in any file that fits the limit.
+    if bytes.get(8) == Some(&b'{') {
+        return Ok(Format::Safetensors);
+    }
+    match bytes {
+        [] => unknown("the file is empty"),
+        [b'<', ..] => unknown("it is a web page; download the file itself"),
+        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => unknown("it is a picture"),
+        // The number of a table or a torch object and a small index, as Torch7 writes them.
+        [3 | 4, 0, 0, 0, _, _, 0, 0, ..] | [b'4', b'\n', ..] => Err(WeightsError::Foreign {
+            family: Family::Torch7,
+            reason: Family::Torch7.refusal().unwrap_or_default().to_owned(),
+        }),
+        // Fields 1 (a number), 2, 7 and 8 of an ONNX model.
+        [0x08 | 0x12 | 0x3a | 0x42, ..] => Ok(Format::Onnx),
+        _ if bytes.starts_with(b"version https://git-lfs") => {
+            unknown("it is a Git LFS pointer; fetch the file itself with git lfs pull")
+        }
+        _ if bytes.get(257..262) == Some(b"ustar") => {
+            unknown("it is a tar archive, as PyTorch wrote it before 0.1.10")
+        }
+        _ => unknown("its first bytes belong to no known format"),
     }
 }
 

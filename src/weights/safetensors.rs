@@ -12,9 +12,9 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use crate::network::Network;
 
 use super::{
-    Checkpoint, StorageType, WeightsError,
+    Checkpoint, Family, StorageType, WeightsError,
     error::shortened,
-    family::{NamedTensors, fit},
+    family::{Fitted, NamedTensors, fit},
     tensor::{Dtype, StoredTensor},
 };
 
@@ -33,8 +33,17 @@ struct Header {
 /// [`WeightsError`] names the key and what is wrong with it.
 pub fn read(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
     let (tensors, metadata) = parse(bytes)?;
-    let fitted = fit(&tensors, bytes.len())?;
+    let fitted = with_family(fit(&tensors, bytes.len())?, &metadata);
     Ok(Checkpoint::new(fitted, metadata))
+}
+
+/// A file with the published names and a title is one of StyleForge's styles.
+pub(crate) fn with_family(fitted: Fitted, metadata: &BTreeMap<String, String>) -> Fitted {
+    let family = match fitted.family {
+        Family::PytorchExamples if metadata.contains_key("title") => Family::Style,
+        other => other,
+    };
+    Fitted { family, ..fitted }
 }
 
 /// Names, tensors and metadata, without looking for a network in them.

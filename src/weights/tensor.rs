@@ -137,6 +137,11 @@ impl<'a> StoredTensor<'a> {
             ));
         }
         let held = storage.len() / dtype.size_bytes();
+        if count > held {
+            return Err(format!(
+                "has shape {shape:?} but its storage holds only {held} numbers"
+            ));
+        }
         let last = if count == 0 {
             Some(offset)
         } else {

@@ -1,0 +1,254 @@
+//! What a file of weights holds, told for any file, also for one that is refused.
+//!
+//! For people who wonder why a download does not work, and for scripts. Blocks on the disk; any
+//! thread may call it.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+
+use crate::network::NetworkSpec;
+
+use super::{
+    Family, Format, WeightsError,
+    family::{Fitted, NamedTensors, fit, guess, outline},
+    format_of,
+    onnx::OnnxFile,
+    read_file, safetensors,
+    tensor::{Dtype, StoredTensor},
+    torch,
+};
+
+/// One tensor of a file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TensorFacts {
+    /// Its name in the file.
+    pub name: String,
+    /// Its sides.
+    pub shape: Vec<usize>,
+    /// `fp16`, `fp32`, `int64` and the like.
+    pub dtype: String,
+    /// Smallest finite value; `None` for types that are no weights and for empty tensors.
+    pub least: Option<f32>,
+    /// Largest finite value.
+    pub greatest: Option<f32>,
+    /// Values that are NaN or infinite.
+    pub not_finite: usize,
+}
+
+/// What a file holds. Parts that could not be found out are `None` or empty.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Inspection {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size, in bytes.
+    pub size_bytes: Option<u64>,
+    /// `safetensors`, `PyTorch` or `ONNX`.
+    pub format: Option<&'static str>,
+    /// Whose names or graph it carries, as far as can be told.
+    pub family: Option<Family>,
+    /// Channels at full, half and quarter size.
+    pub widths: Option<[usize; 3]>,
+    /// Residual blocks.
+    pub blocks: Option<usize>,
+    /// Kernel sides, in pixels, in layer order: conv1, conv2, conv3, the residual ones, deconv1,
+    /// deconv2, deconv3.
+    pub kernels_px: Option<[usize; 7]>,
+    /// Numbers in all tensors of the network or, for a refused file, in all tensors found.
+    pub parameters: usize,
+    /// How many tensors are stored in which number type.
+    pub dtypes: BTreeMap<String, usize>,
+    /// Smallest finite value of all tensors.
+    pub least: Option<f32>,
+    /// Largest finite value of all tensors.
+    pub greatest: Option<f32>,
+    /// Every tensor, in the file's order.
+    pub tensors: Vec<TensorFacts>,
+    /// Free text of the file.
+    pub metadata: BTreeMap<String, String>,
+    /// Why the file cannot be used as a style; `None` when it can.
+    pub refused: Option<String>,
+}
+
+/// Tells what a file holds and whether it can be used.
+pub fn describe(path: &Path) -> Inspection {
+    let mut facts = Inspection {
+        path: path.to_owned(),
+        size_bytes: path.metadata().ok().map(|m| m.len()),
+        ..Inspection::default()
+    };
+    if let Err(error) = read_file(path).and_then(|bytes| facts.fill(&bytes)) {
+        if let WeightsError::Foreign { family, .. } = error {
+            facts.family = Some(family);
+        }
+        facts.refused = Some(error.to_string());
+    }
+    facts
+}
+
+impl Inspection {
+    /// Fills in what the bytes tell, as far as they can be read.
+    fn fill(&mut self, bytes: &[u8]) -> Result<(), WeightsError> {
+        let format = format_of(bytes)?;
+        self.format = Some(format.name());
+        let fitted = match format {
+            Format::Safetensors => {
+                let (tensors, metadata) = safetensors::parse(bytes)?;
+                self.list(&tensors, bytes.len());
+                let fitted = fit(&tensors, bytes.len());
+                let fitted = fitted.map(|fitted| safetensors::with_family(fitted, &metadata));
+                self.metadata = metadata;
+                fitted
+            }
+            Format::Torch => {
+                let tensors = torch::parse(bytes)?;
+                self.list(&tensors, bytes.len());
+                fit(&tensors, bytes.len())
+            }
+            Format::Onnx => {
+                let file = OnnxFile::parse(bytes)?;
+                self.metadata = file.metadata();
+                self.list(&file.tensors()?, bytes.len());
+                self.family = Some(Family::OnnxExport);
+                file.fit(bytes.len())
+            }
+        };
+        let Fitted {
+            family, network, ..
+        } = fitted?;
+        self.family = Some(family);
+        self.outline(network.spec());
+        self.parameters = network.spec().parameter_count();
+        Ok(())
+    }
+
+    fn outline(&mut self, spec: &NetworkSpec) {
+        let k = spec.kernels;
+        self.widths = Some(spec.widths);
+        self.blocks = Some(spec.blocks);
+        self.kernels_px = Some([
+            k.first, k.down[0], k.down[1], k.residual, k.up[0], k.up[1], k.last,
+        ]);
+    }
+
+    fn list(&mut self, tensors: &NamedTensors<'_>, file_bytes: usize) {
+        self.family = guess(tensors);
+        if let Some(spec) = outline(tensors) {
+            self.outline(&spec);
+        }
+        self.parameters = tensors.iter().map(|(_, t)| t.element_count()).sum();
+        // Tensors may share bytes; then their values are not worth more than the file's length.
+        let total: usize = tensors.iter().map(|(_, t)| t.size_bytes()).sum();
+        for (name, tensor) in tensors {
+            let tensor_facts = facts_of(name, tensor, total <= 2 * file_bytes);
+            let dtype = tensor_facts.dtype.clone();
+            *self.dtypes.entry(dtype).or_default() += 1;
+            self.least = smaller(self.least, tensor_facts.least);
+            self.greatest = larger(self.greatest, tensor_facts.greatest);
+            self.tensors.push(tensor_facts);
+        }
+    }
+}
+
+fn facts_of(name: &str, tensor: &StoredTensor<'_>, with_values: bool) -> TensorFacts {
+    let mut facts = TensorFacts {
+        name: name.to_owned(),
+        shape: tensor.shape().to_vec(),
+        dtype: tensor.dtype().name().to_owned(),
+        least: None,
+        greatest: None,
+        not_finite: 0,
+    };
+    if with_values && matches!(tensor.dtype(), Dtype::Float(_)) {
+        for value in tensor.to_f32().unwrap_or_default() {
+            if value.is_finite() {
+                facts.least = smaller(facts.least, Some(value));
+                facts.greatest = larger(facts.greatest, Some(value));
+            } else {
+                facts.not_finite += 1;
+            }
+        }
+    }
+    facts
+}
+
+fn smaller(a: Option<f32>, b: Option<f32>) -> Option<f32> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+fn larger(a: Option<f32>, b: Option<f32>) -> Option<f32> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.max(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Network;
+
+    fn described(bytes: &[u8]) -> Inspection {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("file.bin");
+        std::fs::write(&path, bytes).expect("written");
+        describe(&path)
+    }
+
+    #[test]
+    fn a_good_file_is_described() {
+        let spec = NetworkSpec::with_widths([2, 3, 4]);
+        let network = Network::random(spec, 1).expect("valid");
+        let metadata = BTreeMap::from([("title".to_owned(), "Blue".to_owned())]);
+        let bytes = safetensors::write(&network, true, &metadata).expect("written");
+        let facts = described(&bytes);
+        assert_eq!(facts.refused, None);
+        assert_eq!(facts.family, Some(Family::Style));
+        assert_eq!(facts.widths, Some([2, 3, 4]));
+        assert_eq!(facts.kernels_px, Some([9, 3, 3, 3, 3, 3, 9]));
+        assert_eq!(facts.parameters, spec.parameter_count());
+        assert_eq!(
+            facts.dtypes,
+            BTreeMap::from([("fp16".to_owned(), facts.tensors.len())])
+        );
+        assert!(facts.least < Some(0.0) && facts.greatest > Some(100.0));
+        assert_eq!(facts.metadata, metadata);
+        let json = serde_json::to_value(&facts).expect("JSON");
+        assert_eq!(json["family"], "StyleForge style");
+    }
+
+    #[test]
+    fn a_refused_file_is_described_as_far_as_possible() {
+        let network = Network::random(NetworkSpec::with_widths([2, 3, 4]), 1).expect("valid");
+        let good = safetensors::write(&network, false, &BTreeMap::new()).expect("written");
+        let at = good
+            .windows(13)
+            .position(|w| w == b"res5.in2.bias")
+            .expect("there");
+        let mut bytes = good;
+        bytes[at..at + 13].copy_from_slice(b"res5.in2.xxxx");
+        let facts = described(&bytes);
+        let reason = facts.refused.expect("refused");
+        assert!(reason.contains("res5.in2.bias"), "{reason}");
+        assert_eq!(facts.widths, Some([2, 3, 4]));
+        assert_eq!(facts.family, Some(Family::PytorchExamples));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said() {
+        let folder = tempfile::tempdir().expect("folder");
+        let reason = describe(folder.path()).refused.expect("refused");
+        assert!(reason.contains("folder"), "{reason}");
+        let reason = describe(&folder.path().join("none"))
+            .refused
+            .expect("refused");
+        assert!(reason.contains("could not be read"), "{reason}");
+        assert!(described(b"").refused.is_some_and(|r| r.contains("empty")));
+    }
+}

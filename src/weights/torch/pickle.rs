@@ -1,0 +1,723 @@
+//! A pickle machine that can build a state dict and nothing else.
+//!
+//! It knows the opcodes of protocols 2 to 5 that PyTorch writes and the few names that state dicts
+//! need; any other name ends the reading where it is met, called or not. Values lie in one list
+//! and refer to each other by index, so that nested, shared and cyclic values cost neither
+//! recursion nor copies. Every opcode takes at least one byte and adds at most one value, and the
+//! number of opcodes is limited, which bounds memory and time.
+
+use std::collections::HashMap;
+
+use super::{
+    super::{
+        error::shortened,
+        tensor::{Dtype, StorageType},
+    },
+    WeightsError,
+};
+
+/// Most opcodes of one pickle. A checkpoint with an optimiser has some 50,000.
+const MAX_OPCODES: usize = 2_000_000;
+
+/// A value on the machine's stack: small, copied freely.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Value<'a> {
+    None,
+    Bool(bool),
+    Int(i64),
+    /// An integer of more than 64 bits: its little-endian bytes.
+    Long(&'a [u8]),
+    Text(&'a str),
+    /// A value that no weight depends on: a float, bytes, a set, a device.
+    Opaque,
+    Global(Global),
+    /// Index into [`Pickle::objects`].
+    Object(usize),
+}
+
+/// A value with parts.
+#[derive(Debug)]
+pub(super) enum Object<'a> {
+    Tuple(Vec<Value<'a>>),
+    List(Vec<Value<'a>>),
+    /// A dict or an OrderedDict: entries in order, keys as often as they were set.
+    Dict(Vec<(Value<'a>, Value<'a>)>),
+    Storage(StorageRef<'a>),
+    Tensor(TensorRef<'a>),
+}
+
+/// A storage by its key; what the pickle says of it is not checked yet.
+#[derive(Debug)]
+pub(super) struct StorageRef<'a> {
+    pub(super) dtype: Dtype,
+    pub(super) key: &'a str,
+    /// Declared length, in elements.
+    pub(super) count: i64,
+    /// Offset and length, in elements, where this is a part of the storage `key`.
+    pub(super) view: Option<(i64, i64)>,
+}
+
+/// A tensor as the pickle describes it; nothing in it is checked yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TensorRef<'a> {
+    pub(super) storage: Value<'a>,
+    pub(super) offset: Value<'a>,
+    pub(super) size: Value<'a>,
+    pub(super) strides: Value<'a>,
+}
+
+/// A name that state dicts need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Global {
+    OrderedDict,
+    /// `torch._utils._rebuild_tensor` and `_rebuild_tensor_v2`.
+    RebuildTensor,
+    RebuildParameter,
+    Storage(Dtype),
+    /// Makes a value that no weight depends on: `torch.Size`, `torch.device`, `set`, bytes.
+    Harmless,
+    /// A value in itself: `torch.float32`.
+    NumberType,
+}
+
+fn global(module: &str, name: &str) -> Option<Global> {
+    let float = |float| Global::Storage(Dtype::Float(float));
+    let other = |name, size| Global::Storage(Dtype::Other(name, size));
+    Some(match (module, name) {
+        ("collections", "OrderedDict") => Global::OrderedDict,
+        ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Global::RebuildTensor,
+        ("torch._utils", "_rebuild_parameter") => Global::RebuildParameter,
+        ("torch" | "torch.cuda", storage) if storage.ends_with("Storage") => match storage {
+            "FloatStorage" => float(StorageType::F32),
+            "HalfStorage" => float(StorageType::F16),
+            "BFloat16Storage" => float(StorageType::Bf16),
+            "DoubleStorage" => float(StorageType::F64),
+            "LongStorage" => other("int64", 8),
+            "IntStorage" => other("int32", 4),
+            "ShortStorage" => other("int16", 2),
+            "CharStorage" => other("int8", 1),
+            "ByteStorage" => other("uint8", 1),
+            "BoolStorage" => other("bool", 1),
+            "ComplexFloatStorage" => other("complex64", 8),
+            "ComplexDoubleStorage" => other("complex128", 16),
+            _ => return None,
+        },
+        ("torch", "Size" | "device") => Global::Harmless,
+        ("__builtin__" | "builtins", "set") | ("_codecs", "encode") => Global::Harmless,
+        (
+            "torch",
+            "float32" | "float64" | "float16" | "bfloat16" | "int64" | "int32" | "int16" | "int8"
+            | "uint8" | "bool" | "complex64" | "complex128",
+        ) => Global::NumberType,
+        _ => return None,
+    })
+}
+
+/// What a pickle built.
+#[derive(Debug)]
+pub(super) struct Pickle<'a> {
+    pub(super) root: Value<'a>,
+    objects: Vec<Object<'a>>,
+}
+
+impl<'a> Pickle<'a> {
+    pub(super) fn object(&self, value: Value<'a>) -> Option<&Object<'a>> {
+        match value {
+            Value::Object(index) => self.objects.get(index),
+            _ => None,
+        }
+    }
+
+    pub(super) fn tensor(&self, value: Value<'a>) -> Option<&TensorRef<'a>> {
+        match self.object(value) {
+            Some(Object::Tensor(tensor)) => Some(tensor),
+            _ => None,
+        }
+    }
+
+    /// All storages that were named.
+    pub(super) fn storages(&self) -> impl Iterator<Item = &StorageRef<'a>> {
+        self.objects.iter().filter_map(|object| match object {
+            Object::Storage(storage) => Some(storage),
+            _ => None,
+        })
+    }
+}
+
+/// Runs the pickle at the start of `bytes` and tells how many bytes it took. `base` is added to the
+/// offsets in errors.
+///
+/// # Errors
+/// [`WeightsError::Pickle`] with the offset of the opcode that could not be run.
+pub(super) fn run(bytes: &[u8], base: usize) -> Result<(Pickle<'_>, usize), WeightsError> {
+    let mut machine = Machine {
+        bytes,
+        at: 0,
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: HashMap::new(),
+        objects: Vec::new(),
+    };
+    for _ in 0..MAX_OPCODES {
+        let offset = machine.at;
+        match machine.step() {
+            Ok(None) => {}
+            Ok(Some(root)) => {
+                let pickle = Pickle {
+                    root,
+                    objects: machine.objects,
+                };
+                return Ok((pickle, machine.at));
+            }
+            Err(problem) => {
+                return Err(WeightsError::Pickle {
+                    offset: base + offset,
+                    problem,
+                });
+            }
+        }
+    }
+    Err(WeightsError::Pickle {
+        offset: base + machine.at,
+        problem: format!("it has more than {MAX_OPCODES} instructions"),
+    })
+}
+
+struct Machine<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    stack: Vec<Value<'a>>,
+    /// Stack heights at the open marks.
+    marks: Vec<usize>,
+    memo: HashMap<usize, Value<'a>>,
+    objects: Vec<Object<'a>>,
+}
+
+/// What is wrong, in words.
+type Problem = String;
+
+impl<'a> Machine<'a> {
+    /// Runs one opcode; the result of the whole pickle comes with its last one.
+    fn step(&mut self) -> Result<Option<Value<'a>>, Problem> {
+        let [opcode] = self.array()?;
+        match opcode {
+            // PROTO, FRAME: nothing to do but to check them.
+            0x80 => {
+                let [version] = self.array()?;
+                if !(2..=5).contains(&version) {
+                    return Err(format!("pickle protocol {version} is not known"));
+                }
+            }
+            0x95 => {
+                let length = u64::from_le_bytes(self.array()?);
+                if length > (self.bytes.len() - self.at) as u64 {
+                    return Err("a frame reaches past the end".to_owned());
+                }
+            }
+            b'.' => return self.pop().map(Some),
+            // Constants
+            b'N' => self.push(Value::None),
+            0x88 => self.push(Value::Bool(true)),
+            0x89 => self.push(Value::Bool(false)),
+            b'J' => {
+                let number = i32::from_le_bytes(self.array()?);
+                self.push(Value::Int(number.into()));
+            }
+            b'K' => {
+                let [number] = self.array()?;
+                self.push(Value::Int(number.into()));
+            }
+            b'M' => {
+                let number = u16::from_le_bytes(self.array()?);
+                self.push(Value::Int(number.into()));
+            }
+            0x8a => {
+                let [length] = self.array()?;
+                self.long(length.into())?;
+            }
+            0x8b => {
+                let length = self.length32()?;
+                self.long(length)?;
+            }
+            b'G' => {
+                self.array::<8>()?;
+                self.push(Value::Opaque);
+            }
+            // Text and bytes. Python 2 wrote keys as byte strings.
+            b'X' => {
+                let length = self.length32()?;
+                self.text(length)?;
+            }
+            0x8c => {
+                let [length] = self.array()?;
+                self.text(length.into())?;
+            }
+            0x8d => {
+                let length = self.length64()?;
+                self.text(length)?;
+            }
+            b'U' => {
+                let [length] = self.array()?;
+                self.byte_string(length.into())?;
+            }
+            b'T' => {
+                let length = self.length32()?;
+                self.byte_string(length)?;
+            }
+            b'C' => {
+                let [length] = self.array()?;
+                self.skipped(length.into())?;
+            }
+            b'B' => {
+                let length = self.length32()?;
+                self.skipped(length)?;
+            }
+            0x8e | 0x96 => {
+                let length = self.length64()?;
+                self.skipped(length)?;
+            }
+            // Tuples, lists, dicts, sets
+            b'(' => self.marks.push(self.stack.len()),
+            b')' => self.new_object(Object::Tuple(Vec::new())),
+            b't' => {
+                let items = self.since_mark()?;
+                self.new_object(Object::Tuple(items));
+            }
+            0x85..=0x87 => {
+                let count = usize::from(opcode - 0x84);
+                let mut items = Vec::with_capacity(count);
+                for _ in 0..count {
+                    items.push(self.pop()?);
+                }
+                items.reverse();
+                self.new_object(Object::Tuple(items));
+            }
+            b']' => self.new_object(Object::List(Vec::new())),
+            b'l' => {
+                let items = self.since_mark()?;
+                self.new_object(Object::List(items));
+            }
+            b'a' => {
+                let item = self.pop()?;
+                self.append(vec![item])?;
+            }
+            b'e' => {
+                let items = self.since_mark()?;
+                self.append(items)?;
+            }
+            b'}' => self.new_object(Object::Dict(Vec::new())),
+            b'd' => {
+                let items = self.since_mark()?;
+                self.new_object(Object::Dict(Vec::new()));
+                self.set_items(items)?;
+            }
+            b's' => {
+                let value = self.pop()?;
+                let key = self.pop()?;
+                self.set_items(vec![key, value])?;
+            }
+            b'u' => {
+                let items = self.since_mark()?;
+                self.set_items(items)?;
+            }
+            0x8f => self.push(Value::Opaque),
+            0x90 => {
+                self.since_mark()?;
+                if !matches!(self.top()?, Value::Opaque) {
+                    return Err("items are added to something that is no set".to_owned());
+                }
+            }
+            0x91 => {
+                self.since_mark()?;
+                self.push(Value::Opaque);
+            }
+            // Stack and memo
+            b'0' => {
+                self.pop()?;
+            }
+            b'1' => {
+                self.since_mark()?;
+            }
+            b'2' => {
+                let top = self.top()?;
+                self.push(top);
+            }
+            b'q' => {
+                let [slot] = self.array()?;
+                self.memo.insert(slot.into(), self.top()?);
+            }
+            b'r' => {
+                let slot = self.length32()?;
+                self.memo.insert(slot, self.top()?);
+            }
+            0x94 => {
+                self.memo.insert(self.memo.len(), self.top()?);
+            }
+            b'h' => {
+                let [slot] = self.array()?;
+                self.recall(slot.into())?;
+            }
+            b'j' => {
+                let slot = self.length32()?;
+                self.recall(slot)?;
+            }
+            // Names and calls
+            b'c' => {
+                let (module, name) = (self.line()?, self.line()?);
+                self.global(module, name)?;
+            }
+            0x93 => {
+                let (name, module) = (self.pop()?, self.pop()?);
+                let (Value::Text(module), Value::Text(name)) = (module, name) else {
+                    return Err("a name is not a text".to_owned());
+                };
+                self.global(module, name)?;
+            }
+            b'i' => {
+                let (module, name) = (self.line()?, self.line()?);
+                return Err(format!("it builds an object of {module}.{name}"));
+            }
+            b'R' => {
+                let (arguments, callable) = (self.pop()?, self.pop()?);
+                self.call(callable, arguments)?;
+            }
+            b'b' => {
+                let state = self.pop()?;
+                self.build(state)?;
+            }
+            b'Q' => {
+                let identity = self.pop()?;
+                self.storage(identity)?;
+            }
+            other => {
+                return Err(format!(
+                    "instruction 0x{other:02x} is not one that state dicts need"
+                ));
+            }
+        }
+        Ok(None)
+    }
+
+    // Reading ------------------------------------------------------------------------------------
+
+    fn take(&mut self, length: usize) -> Result<&'a [u8], Problem> {
+        let end = self.at.checked_add(length);
+        let part = end.and_then(|end| self.bytes.get(self.at..end));
+        let part = part.ok_or("it ends in the middle of an instruction")?;
+        self.at += length;
+        Ok(part)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Problem> {
+        let part = self.take(N)?.first_chunk::<N>();
+        Ok(*part.ok_or("it ends in the middle of an instruction")?)
+    }
+
+    fn length32(&mut self) -> Result<usize, Problem> {
+        let length = u32::from_le_bytes(self.array()?);
+        usize::try_from(length).map_err(|e| e.to_string())
+    }
+
+    fn length64(&mut self) -> Result<usize, Problem> {
+        let length = u64::from_le_bytes(self.array()?);
+        usize::try_from(length).map_err(|e| e.to_string())
+    }
+
+    fn line(&mut self) -> Result<&'a str, Problem> {
+        let rest = &self.bytes[self.at..];
+        let length = rest.iter().position(|b| *b == b'\n');
+        let line = self.take(length.ok_or("a name does not end")?)?;
+        self.at += 1;
+        std::str::from_utf8(line).map_err(|_| "a name is not UTF-8".to_owned())
+    }
+
+    fn long(&mut self, length: usize) -> Result<(), Problem> {
+        let bytes = self.take(length)?;
+        if bytes.len() > 8 {
+            self.push(Value::Long(bytes));
+            return Ok(());
+        }
+        // Two's complement: the missing bytes repeat the sign.
+        let negative = bytes.last().is_some_and(|b| b & 0x80 != 0);
+        let mut full = [if negative { 0xff } else { 0 }; 8];
+        full[..bytes.len()].copy_from_slice(bytes);
+        self.push(Value::Int(i64::from_le_bytes(full)));
+        Ok(())
+    }
+
+    fn text(&mut self, length: usize) -> Result<(), Problem> {
+        let text = std::str::from_utf8(self.take(length)?);
+        self.push(Value::Text(
+            text.map_err(|_| "a text is not UTF-8".to_owned())?,
+        ));
+        Ok(())
+    }
+
+    /// A string of Python 2: a text where it can be read as one.
+    fn byte_string(&mut self, length: usize) -> Result<(), Problem> {
+        let bytes = self.take(length)?;
+        self.push(std::str::from_utf8(bytes).map_or(Value::Opaque, Value::Text));
+        Ok(())
+    }
+
+    fn skipped(&mut self, length: usize) -> Result<(), Problem> {
+        self.take(length)?;
+        self.push(Value::Opaque);
+        Ok(())
+    }
+
+    // Stack --------------------------------------------------------------------------------------
+
+    fn push(&mut self, value: Value<'a>) {
+        self.stack.push(value);
+    }
+
+    fn new_object(&mut self, object: Object<'a>) {
+        self.objects.push(object);
+        self.push(Value::Object(self.objects.len() - 1));
+    }
+
+    /// Height below which the open mark keeps values.
+    fn floor(&self) -> usize {
+        self.marks.last().copied().unwrap_or(0)
+    }
+
+    fn top(&self) -> Result<Value<'a>, Problem> {
+        let above = self.stack.get(self.floor()..).unwrap_or_default();
+        let top = above.last().copied();
+        top.ok_or_else(|| "it takes a value where there is none".to_owned())
+    }
+
+    fn pop(&mut self) -> Result<Value<'a>, Problem> {
+        let top = self.top()?;
+        self.stack.pop();
+        Ok(top)
+    }
+
+    fn since_mark(&mut self) -> Result<Vec<Value<'a>>, Problem> {
+        let mark = self
+            .marks
+            .pop()
+            .ok_or("it closes a mark that is not open")?;
+        Ok(self.stack.split_off(mark))
+    }
+
+    fn recall(&mut self, slot: usize) -> Result<(), Problem> {
+        let value = self.memo.get(&slot).copied();
+        self.push(value.ok_or_else(|| format!("it recalls slot {slot}, which is empty"))?);
+        Ok(())
+    }
+
+    fn top_object(&mut self) -> Result<&mut Object<'a>, Problem> {
+        match self.top()? {
+            Value::Object(index) => self.objects.get_mut(index),
+            _ => None,
+        }
+        .ok_or_else(|| "it fills something that has no parts".to_owned())
+    }
+
+    fn append(&mut self, mut items: Vec<Value<'a>>) -> Result<(), Problem> {
+        match self.top_object()? {
+            Object::List(list) => list.append(&mut items),
+            _ => return Err("it appends to something that is no list".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn set_items(&mut self, items: Vec<Value<'a>>) -> Result<(), Problem> {
+        let Object::Dict(entries) = self.top_object()? else {
+            return Err("it sets items of something that is no dict".to_owned());
+        };
+        let (pairs, []) = items.as_chunks::<2>() else {
+            return Err("a key has no value".to_owned());
+        };
+        entries.extend(pairs.iter().map(|[key, value]| (*key, *value)));
+        Ok(())
+    }
+
+    // Names and calls ----------------------------------------------------------------------------
+
+    fn global(&mut self, module: &str, name: &str) -> Result<(), Problem> {
+        let known = global(module, name).ok_or_else(|| {
+            format!(
+                "it asks for {}.{}, which no state dict needs (a whole model saved with \
+                 torch.save(model) must be saved again as model.state_dict())",
+                shortened(module),
+                shortened(name)
+            )
+        })?;
+        self.push(Value::Global(known));
+        Ok(())
+    }
+
+    fn items(&self, value: Value<'a>) -> Option<&[Value<'a>]> {
+        match value {
+            Value::Object(index) => match self.objects.get(index)? {
+                Object::Tuple(items) | Object::List(items) => Some(items),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn call(&mut self, callable: Value<'a>, arguments: Value<'a>) -> Result<(), Problem> {
+        let Value::Global(callable) = callable else {
+            return Err("it calls something that cannot be called".to_owned());
+        };
+        let arguments = self.items(arguments).ok_or("a call has no arguments")?;
+        match (callable, arguments) {
+            (Global::OrderedDict, []) => self.new_object(Object::Dict(Vec::new())),
+            (Global::OrderedDict, [pairs]) => {
+                let pairs = self.items(*pairs).ok_or("an OrderedDict of no pairs")?;
+                let entries = pairs
+                    .iter()
+                    .map(|pair| match self.items(*pair) {
+                        Some([key, value]) => Ok((*key, *value)),
+                        _ => Err("an OrderedDict of something else than pairs".to_owned()),
+                    })
+                    .collect::<Result<Vec<_>, _>>()?;
+                self.new_object(Object::Dict(entries));
+            }
+            (Global::RebuildTensor, [storage, offset, size, strides, ..]) => {
+                let tensor = TensorRef {
+                    storage: *storage,
+                    offset: *offset,
+                    size: *size,
+                    strides: *strides,
+                };
+                self.new_object(Object::Tensor(tensor));
+            }
+            (Global::RebuildParameter, [tensor, ..]) => {
+                let tensor = *tensor;
+                self.push(tensor);
+            }
+            (Global::Harmless, _) => self.push(Value::Opaque),
+            (other, _) => return Err(format!("{other:?} is called in a way that makes no tensor")),
+        }
+        Ok(())
+    }
+
+    /// Attributes of an OrderedDict (`_metadata`) are let go; nothing else may have any.
+    fn build(&mut self, state: Value<'a>) -> Result<(), Problem> {
+        let dict = |object: Option<&Object<'_>>| matches!(object, Some(Object::Dict(_)));
+        let of = |value| match value {
+            Value::Object(index) => self.objects.get(index),
+            _ => None,
+        };
+        if dict(of(self.top()?)) && dict(of(state)) {
+            Ok(())
+        } else {
+            Err("it sets attributes of something that is no dict".to_owned())
+        }
+    }
+
+    /// A persistent id: `("storage", type, key, location, length)`, before 1.6 with a view behind.
+    fn storage(&mut self, identity: Value<'a>) -> Result<(), Problem> {
+        let unknown = || "it names something that is no storage".to_owned();
+        let identity = self.items(identity).ok_or_else(unknown)?;
+        let [
+            Value::Text("storage"),
+            Value::Global(Global::Storage(dtype)),
+            Value::Text(key),
+            _location,
+            Value::Int(count),
+            rest @ ..,
+        ] = identity
+        else {
+            return Err(unknown());
+        };
+        let view = match rest {
+            [] | [Value::None] => None,
+            [view] => match self.items(*view) {
+                Some([_key, Value::Int(offset), Value::Int(count)]) => Some((*offset, *count)),
+                _ => return Err(unknown()),
+            },
+            _ => return Err(unknown()),
+        };
+        let storage = StorageRef {
+            dtype: *dtype,
+            key,
+            count: *count,
+            view,
+        };
+        self.new_object(Object::Storage(storage));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(body: &[u8]) -> Result<String, String> {
+        match run(body, 0) {
+            Ok((pickle, length)) => {
+                assert_eq!(length, body.len());
+                Ok(match pickle.object(pickle.root) {
+                    Some(object) => format!("{object:?}"),
+                    None => format!("{:?}", pickle.root),
+                })
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn plain_values_are_built() {
+        assert_eq!(
+            result(b"\x80\x02J\xfe\xff\xff\xff."),
+            Ok("Int(-2)".to_owned())
+        );
+        assert_eq!(result(b"\x80\x02\x8a\x01\xff."), Ok("Int(-1)".to_owned()));
+        assert_eq!(result(b"\x80\x02\x8a\x00."), Ok("Int(0)".to_owned()));
+        let dict = result(b"\x80\x02}(X\x01\x00\x00\x00aK\x01U\x01bNu.");
+        let expected = r#"Dict([(Text("a"), Int(1)), (Text("b"), None)])"#;
+        assert_eq!(dict.as_deref(), Ok(expected));
+        let tuple = result(b"\x80\x02K\x01q\x00h\x00\x86.");
+        assert_eq!(tuple.as_deref(), Ok("Tuple([Int(1), Int(1)])"));
+    }
+
+    #[test]
+    fn marks_protect_what_lies_below() {
+        for body in [
+            &b"\x80\x02K\x01(0."[..],
+            b"\x80\x02(.",
+            b"\x80\x02t.",
+            b"\x80\x020.",
+        ] {
+            assert!(result(body).is_err(), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_names_are_refused_where_they_stand() {
+        let error = result(b"\x80\x02]cos\nsystem\n0.").expect_err("refused");
+        assert!(
+            error.contains("byte 3") && error.contains("os.system"),
+            "{error}"
+        );
+        assert!(result(b"\x80\x02ctorch\nload\n.").is_err());
+        assert!(result(b"\x80\x02ctorch.storage\n_load_from_bytes\n.").is_err());
+    }
+
+    #[test]
+    fn views_before_1_6_are_kept() {
+        let body = b"\x80\x02(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x007\
+            X\x03\x00\x00\x00cpuK\x09(X\x01\x00\x00\x008K\x02K\x04ttQ.";
+        let storage = result(body).expect("a storage");
+        assert!(
+            storage.contains("count: 9, view: Some((2, 4))"),
+            "{storage}"
+        );
+    }
+
+    #[test]
+    fn endless_programs_end() {
+        let body = [&b"\x80\x02N"[..], &b"20".repeat(MAX_OPCODES)].concat();
+        assert!(
+            result(&body)
+                .expect_err("too long")
+                .contains("instructions")
+        );
+    }
+}

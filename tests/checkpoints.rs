@@ -1,0 +1,387 @@
+//! The corpus of checkpoints: files that people have, files of other networks, and hostile ones.
+//!
+//! `tests/checkpoints/index.json` says of every file what must happen; `generate.py` beside it made
+//! them with PyTorch, ONNX and ONNX Runtime. Good files must hold exactly the expected weights and
+//! paint what PyTorch paints; all others must be refused by name, quickly and without a panic. The
+//! properties below then damage good files in every way and ask for the same.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use proptest::prelude::*;
+use safetensors::SafeTensors;
+use serde::Deserialize;
+use styleforge::{
+    backend::oracle,
+    frame::Frame,
+    network::Network,
+    weights::{Checkpoint, Family, describe, onnx, safetensors as safetensors_files, torch},
+};
+
+#[derive(Deserialize)]
+struct Entry {
+    file: String,
+    kind: String,
+    outcome: String,
+    family: Option<String>,
+    #[serde(default)]
+    names: Vec<String>,
+    output: Option<String>,
+    dtype: Option<String>,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints")
+}
+
+fn entries() -> Vec<Entry> {
+    let text = fs::read(folder().join("index.json")).expect("the corpus is there");
+    serde_json::from_slice(&text).expect("index.json is well formed")
+}
+
+fn bytes_of(entry: &Entry) -> Vec<u8> {
+    fs::read(folder().join(&entry.file)).expect("every file of the index is there")
+}
+
+/// Values of one tensor of expected.safetensors.
+fn expected(name: &str) -> Vec<f32> {
+    let bytes = fs::read(folder().join("expected.safetensors")).expect("expectations");
+    let file = SafeTensors::deserialize(&bytes).expect("well formed");
+    let tensor = file.tensor(name).expect("tensor is there");
+    let (numbers, rest) = tensor.data().as_chunks::<4>();
+    assert!(rest.is_empty());
+    numbers.iter().map(|b| f32::from_le_bytes(*b)).collect()
+}
+
+const HEIGHT: usize = 22;
+const WIDTH: usize = 29;
+
+fn photo() -> Frame {
+    let input = expected("input");
+    let level = |c: usize, x: usize, y: usize| input[(c * HEIGHT + y) * WIDTH + x] as u8;
+    Frame::from_fn(WIDTH, HEIGHT, |x, y| {
+        [level(0, x, y), level(1, x, y), level(2, x, y), 255]
+    })
+}
+
+/// PSNR in decibels of what the network paints, before rounding, clamped to 0..255.
+fn painted_psnr_db(network: &Network, wanted: &[f32]) -> f64 {
+    let painted = oracle::judge(network, &photo()).output;
+    assert_eq!(painted.data.len(), wanted.len());
+    let squares: f64 = painted
+        .data
+        .iter()
+        .zip(wanted)
+        .map(|(a, b)| (a.clamp(0.0, 255.0) - f64::from(*b).clamp(0.0, 255.0)).powi(2))
+        .sum();
+    10.0 * (255.0f64.powi(2) / (squares / wanted.len() as f64).max(1e-12)).log10()
+}
+
+/// Every weight of the network under its published name.
+fn named_weights(network: &Network) -> Vec<(String, Vec<f32>)> {
+    let mut list = Vec::new();
+    for (conv, weights) in network.spec().convs().iter().zip(network.convs()) {
+        list.push((
+            format!("{}.conv2d.weight", conv.name),
+            weights.weight.clone(),
+        ));
+        list.push((format!("{}.conv2d.bias", conv.name), weights.bias.clone()));
+        if let (Some(name), Some(norm)) = (&conv.norm_name, &weights.norm) {
+            list.push((format!("{name}.weight"), norm.gamma.clone()));
+            list.push((format!("{name}.bias"), norm.beta.clone()));
+        }
+    }
+    list
+}
+
+fn family_named(word: &str) -> Family {
+    match word {
+        "pytorch/examples" => Family::PytorchExamples,
+        "StyleForge" => Family::StyleForge,
+        "ours" => Family::Style,
+        "ONNX" => Family::OnnxExport,
+        other => panic!("the index names the family {other}, which no good file has"),
+    }
+}
+
+#[test]
+fn good_files_hold_exactly_the_expected_weights() {
+    let mut seen = 0;
+    for entry in entries().iter().filter(|e| e.outcome == "run") {
+        let file = &entry.file;
+        let checkpoint =
+            Checkpoint::from_bytes(&bytes_of(entry)).unwrap_or_else(|e| panic!("{file}: {e}"));
+        let family = family_named(entry.family.as_deref().expect("a good file has a family"));
+        assert_eq!(checkpoint.family, family, "{file}");
+        assert_eq!(
+            Some(checkpoint.storage.name()),
+            entry.dtype.as_deref(),
+            "{file}"
+        );
+        for (name, values) in named_weights(&checkpoint.network) {
+            assert_eq!(values, expected(&name), "{file}: {name}");
+        }
+        seen += 1;
+    }
+    assert!(seen >= 40, "the corpus has only {seen} good files");
+}
+
+#[test]
+fn good_files_paint_what_their_own_runtime_paints() {
+    for entry in entries().iter().filter(|e| e.outcome == "run") {
+        let checkpoint = Checkpoint::from_bytes(&bytes_of(entry)).expect("opens");
+        let wanted = expected(entry.output.as_deref().expect("a good file has a result"));
+        let psnr_db = painted_psnr_db(&checkpoint.network, &wanted);
+        assert!(psnr_db >= 50.0, "{}: {psnr_db:.1} dB", entry.file);
+    }
+}
+
+#[test]
+fn every_good_file_survives_being_saved_and_read_again() {
+    for entry in entries().iter().filter(|e| e.outcome == "run") {
+        let first = Checkpoint::from_bytes(&bytes_of(entry)).expect("opens");
+        let saved = first.to_safetensors().expect("saved");
+        let second = Checkpoint::from_bytes(&saved).expect("opens again");
+        assert_eq!(first.network, second.network, "{}", entry.file);
+        assert_eq!(first.metadata, second.metadata, "{}", entry.file);
+    }
+}
+
+#[test]
+fn foreign_and_hostile_files_are_refused_by_name() {
+    let mut seen = 0;
+    for entry in entries().iter().filter(|e| e.outcome != "run") {
+        let file = &entry.file;
+        let started = Instant::now();
+        let result = Checkpoint::from_bytes(&bytes_of(entry));
+        assert!(
+            started.elapsed() < Duration::from_secs(2),
+            "{file} took too long"
+        );
+        match result {
+            Err(error) => {
+                let text = error.to_string();
+                for name in &entry.names {
+                    let named = text.to_lowercase().contains(&name.to_lowercase());
+                    assert!(named, "{file}: the refusal does not name {name}: {text}");
+                }
+                assert!(text.len() < 2000, "{file}: {text}");
+            }
+            Ok(checkpoint) => {
+                assert_eq!(entry.outcome, "run_or_refuse", "{file} was read");
+                let wanted = expected(entry.output.as_deref().expect("its own result"));
+                let psnr_db = painted_psnr_db(&checkpoint.network, &wanted);
+                assert!(psnr_db >= 50.0, "{file}: {psnr_db:.1} dB");
+            }
+        }
+        seen += 1;
+    }
+    assert!(seen >= 150, "the corpus has only {seen} bad files");
+}
+
+#[test]
+fn inspection_agrees_with_reading() {
+    for entry in entries() {
+        let facts = describe(&folder().join(&entry.file));
+        let read = Checkpoint::from_bytes(&bytes_of(&entry));
+        assert_eq!(
+            facts.refused,
+            read.as_ref().err().map(ToString::to_string),
+            "{}",
+            entry.file
+        );
+        if let Ok(checkpoint) = read {
+            let spec = checkpoint.network.spec();
+            assert_eq!(facts.widths, Some(spec.widths), "{}", entry.file);
+            assert_eq!(facts.parameters, spec.parameter_count(), "{}", entry.file);
+            assert!(facts.least.is_some_and(|v| v < 0.0), "{}", entry.file);
+        }
+    }
+}
+
+#[test]
+fn external_data_is_not_opened_even_when_it_is_there() {
+    let root = tempfile::tempdir().expect("folder");
+    fs::write(root.path().join("style.onnx.data"), [0; 4096]).expect("written");
+    let file = root.path().join("style.onnx");
+    fs::copy(folder().join("hostile/external_beside.onnx"), &file).expect("copied");
+    let error = Checkpoint::read(&file).expect_err("refused").to_string();
+    assert!(error.contains("external"), "{error}");
+}
+
+#[test]
+fn what_is_no_plain_file_is_refused_without_waiting() {
+    let root = tempfile::tempdir().expect("folder");
+    let error = Checkpoint::read(root.path())
+        .expect_err("a folder")
+        .to_string();
+    assert!(error.contains("folder"), "{error}");
+    #[cfg(unix)]
+    {
+        let error = Checkpoint::read(Path::new("/dev/zero")).expect_err("endless");
+        assert!(error.to_string().contains("plain file"), "{error}");
+    }
+}
+
+/// A change to a file's bytes; positions are shares of the length.
+#[derive(Clone, Debug)]
+enum Damage {
+    Flip {
+        at: f64,
+        mask: u8,
+    },
+    Set {
+        at: f64,
+        value: u8,
+    },
+    Cut {
+        at: f64,
+    },
+    Remove {
+        at: f64,
+        count: usize,
+    },
+    Insert {
+        at: f64,
+        bytes: Vec<u8>,
+    },
+    /// Copies a part of the file itself to another place.
+    Splice {
+        from: f64,
+        to: f64,
+        count: usize,
+    },
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let at = || 0.0..1.0f64;
+    // Large numbers are what lengths and offsets break on.
+    let extreme = prop_oneof![
+        Just(0),
+        Just(1),
+        Just(0x7f),
+        Just(0x80),
+        Just(0xff),
+        any::<u8>()
+    ];
+    prop_oneof![
+        4 => (at(), 1..=255u8).prop_map(|(at, mask)| Damage::Flip { at, mask }),
+        4 => (at(), extreme).prop_map(|(at, value)| Damage::Set { at, value }),
+        1 => at().prop_map(|at| Damage::Cut { at }),
+        1 => (at(), 1..64usize).prop_map(|(at, count)| Damage::Remove { at, count }),
+        1 => (at(), prop::collection::vec(any::<u8>(), 1..16))
+            .prop_map(|(at, bytes)| Damage::Insert { at, bytes }),
+        2 => (at(), at(), 1..256usize)
+            .prop_map(|(from, to, count)| Damage::Splice { from, to, count }),
+    ]
+}
+
+fn damaged(mut bytes: Vec<u8>, changes: &[Damage]) -> Vec<u8> {
+    for change in changes {
+        if bytes.is_empty() {
+            break;
+        }
+        let length = bytes.len();
+        // Headers and directories lie at the ends; squaring the share brings positions there.
+        let place = |share: f64| {
+            let near_end = share * 2.0 - 1.0;
+            let position = (near_end.powi(3) + 1.0) / 2.0 * length as f64;
+            (length - 1)
+                .saturating_sub(position as usize)
+                .min(length - 1)
+        };
+        match change {
+            Damage::Flip { at, mask } => bytes[place(*at)] ^= mask,
+            Damage::Set { at, value } => bytes[place(*at)] = *value,
+            Damage::Cut { at } => bytes.truncate((at * length as f64) as usize),
+            Damage::Remove { at, count } => {
+                let start = place(*at);
+                bytes.drain(start..(start + count).min(length));
+            }
+            Damage::Insert { at, bytes: more } => {
+                let start = place(*at);
+                bytes.splice(start..start, more.iter().copied());
+            }
+            Damage::Splice { from, to, count } => {
+                let start = place(*from);
+                let part = bytes[start..(start + count).min(length)].to_vec();
+                let start = place(*to);
+                let end = (start + part.len()).min(length);
+                let fits = end - start;
+                bytes[start..end].copy_from_slice(&part[..fits]);
+            }
+        }
+    }
+    bytes
+}
+
+/// Whatever happens to a good file, reading it ends soon, and what is read is finite and complete.
+fn reads_without_harm(
+    endings: &[&str],
+    read: impl Fn(&[u8]) -> Result<Checkpoint, styleforge::weights::WeightsError>,
+) {
+    let files: Vec<Vec<u8>> = entries()
+        .iter()
+        .filter(|e| e.kind == "good" && endings.iter().any(|end| e.file.ends_with(end)))
+        .map(bytes_of)
+        .collect();
+    assert!(!files.is_empty());
+    let cases = (0..files.len(), prop::collection::vec(damage(), 1..6));
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases: 3000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    runner
+        .run(&cases, |(index, changes)| {
+            let bytes = damaged(files[index].clone(), &changes);
+            let started = Instant::now();
+            let result = read(&bytes);
+            prop_assert!(started.elapsed() < Duration::from_secs(2));
+            if let Ok(checkpoint) = result {
+                for (name, values) in named_weights(&checkpoint.network) {
+                    prop_assert!(values.iter().all(|v| v.is_finite()), "{}", name);
+                }
+            }
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn damaged_safetensors_do_no_harm() {
+    reads_without_harm(&[".safetensors"], safetensors_files::read);
+}
+
+#[test]
+fn damaged_zip_checkpoints_do_no_harm() {
+    reads_without_harm(
+        &["zip.pth", "zip_protocol4.pth", "zip_strided.pth"],
+        torch::read,
+    );
+}
+
+#[test]
+fn damaged_checkpoints_before_1_6_do_no_harm() {
+    reads_without_harm(
+        &[
+            "legacy_stale_stats.pth",
+            "legacy_first_format_cuda.pth",
+            "legacy_shared_storage.pth",
+        ],
+        torch::read,
+    );
+}
+
+#[test]
+fn damaged_onnx_graphs_do_no_harm() {
+    reads_without_harm(&[".onnx"], onnx::read);
+}
+
+#[test]
+fn damaged_files_of_any_format_do_no_harm() {
+    reads_without_harm(&[""], Checkpoint::from_bytes);
+}
