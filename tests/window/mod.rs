@@ -13,9 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eframe::egui::{
-    self, Key, Modifiers, Pos2, Role, ViewportCommand, ViewportEvent, ViewportId,
-};
+use eframe::egui::{self, Key, Modifiers, Pos2, Role, ViewportCommand, ViewportEvent, ViewportId};
 use egui_kittest::{
     Harness, Node,
     kittest::{NodeT, Queryable, by},
@@ -397,8 +395,7 @@ impl Window {
 
     /// The slider of this name.
     pub fn slider<'a>(&'a self, label: &'a str) -> Node<'a> {
-        self.harness
-            .get(by().label(label).role(Role::Slider))
+        self.harness.get(by().label(label).role(Role::Slider))
     }
 
     /// The number that a slider has.
@@ -412,7 +409,11 @@ impl Window {
         let text = self
             .labels()
             .into_iter()
-            .find_map(|l| l.strip_prefix("Zoom ")?.strip_suffix(" %").map(str::to_owned))
+            .find_map(|l| {
+                l.strip_prefix("Zoom ")?
+                    .strip_suffix(" %")
+                    .map(str::to_owned)
+            })
             .expect("the zoom");
         text.parse().expect("a number")
     }
@@ -437,9 +438,7 @@ impl Window {
 
     /// Opens the list of this name and takes the entry.
     pub fn choose(&mut self, list: &str, entry: &str) {
-        let node = self
-            .harness
-            .get(by().label(list).role(Role::ComboBox));
+        let node = self.harness.get(by().label(list).role(Role::ComboBox));
         node.click();
         self.step();
         self.click(entry);
