@@ -112,6 +112,8 @@ pub struct App {
     pub(super) networks: HashMap<(String, ModelSize), Loaded>,
     /// Networks that were asked for and are not here yet.
     pub(super) loading: Vec<(String, ModelSize)>,
+    /// A style that was added and is chosen when the gallery shows it.
+    pub(super) arriving: Option<String>,
     /// What is being painted, or will be when its network is here.
     pub(super) wanted: Option<Recipe>,
     pub(super) asked: Asked,
@@ -169,6 +171,7 @@ impl App {
             batch_waits: false,
             networks: HashMap::new(),
             loading: Vec::new(),
+            arriving: None,
             wanted: None,
             asked: Asked::default(),
             before_change: None,
@@ -315,6 +318,8 @@ impl App {
                 (format!("Loading {}…", title(&wanted.style)), 0.0)
             };
             empty::progress(ui, area, &text.0, text.1, intents);
+        } else if self.opening && self.workspace.photo().is_some() {
+            empty::hint(ui, area, "Opening…");
         } else if self.workspace.photo().is_some() && self.workspace.choice.style.is_none() {
             empty::hint(ui, area, "Choose a style on the left to paint this photo");
         }
@@ -389,8 +394,8 @@ impl App {
             .unwrap_or_else(|| self.workspace.natural_format())
     }
 
-    /// Asks for the picture on the table to be put together anew; `anew` tells that the photo or
-    /// the painting is another one than before or that the whole picture is wanted.
+    /// Asks for the picture on the table to be put together with strength, colours and size as they
+    /// are now; `full` asks for the picture itself besides its preview.
     pub(super) fn recompose(&mut self, full: bool) {
         let (Some(photo), Some(painting)) = (self.workspace.photo(), self.workspace.on_screen())
         else {
