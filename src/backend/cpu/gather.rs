@@ -1,7 +1,7 @@
 //! Reading a convolution's input: reflection, upsampling, and the norm of the layer before, applied
 //! while loading.
 
-use super::simd::Simd;
+use super::simd::{At, Simd};
 
 /// A raw map in memory and what turns it into the next layer's input.
 #[derive(Clone, Copy)]
@@ -99,12 +99,12 @@ impl MapInput {
         // SAFETY: inside the map by contract; scale and shift hold every stored channel.
         unsafe {
             let at = index * self.channels + c;
-            let raw = S::load(self.raw.add(at));
-            let normed = S::mul_add(raw, S::load(self.scale.add(c)), S::load(self.shift.add(c)));
+            let raw = S::load(self.raw.at(at));
+            let normed = S::mul_add(raw, S::load(self.scale.at(c)), S::load(self.shift.at(c)));
             if self.skip.is_null() {
                 S::max(normed, S::splat(0.0))
             } else {
-                S::add(normed, S::load(self.skip.add(at)))
+                S::add(normed, S::load(self.skip.at(at)))
             }
         }
     }
@@ -138,11 +138,11 @@ impl Input {
                     height,
                     width,
                 } => {
-                    let row = rgba.add(border.source(wanted.row, *height) * width * 4);
+                    let row = rgba.at(border.source(wanted.row, *height) * width * 4);
                     for i in 0..wanted.columns {
                         let x = border.source(wanted.first_column + i as isize, *width);
                         for c in 0..3 {
-                            *to.add(3 * i + c) = f32::from(*row.add(4 * x + c));
+                            *to.at(3 * i + c) = f32::from(*row.at(4 * x + c));
                         }
                     }
                 }
@@ -153,15 +153,15 @@ impl Input {
                         let mut c = 0;
                         while c < map.channels {
                             let value = map.value::<S>(row + x, c);
-                            S::store(to.add(i * map.channels + c), value);
+                            S::store(to.at(i * map.channels + c), value);
                             c += S::LANES;
                         }
                     }
                     if let (Some((first, end)), false) = (wanted.owned, map.keep.is_null()) {
                         for x in first..end {
                             let i = (x as isize - wanted.first_column) as usize;
-                            let kept = map.keep.add((row + x) * map.channels);
-                            let staged = to.add(i * map.channels);
+                            let kept = map.keep.at((row + x) * map.channels);
+                            let staged = to.at(i * map.channels);
                             std::ptr::copy_nonoverlapping(staged, kept, map.channels);
                         }
                     }

@@ -8,8 +8,8 @@
 use super::{
     gather::{MapInput, reflected},
     pack::Panels,
-    rows::PanelProduct,
-    simd::{Segment, Simd},
+    rows::TileSet,
+    simd::{At, Segment, Simd},
     statistics::{Running, part_len},
 };
 use crate::plan::cpu::{WINOGRAD_POINTS, WINOGRAD_TILES};
@@ -58,7 +58,7 @@ pub unsafe fn winograd_task<S: Simd>(
     layer: &WinogradConv<'_>,
     task: usize,
     scratch: &mut [f32],
-    product: PanelProduct,
+    tiles: &TileSet,
 ) {
     let inputs = layer.input.channels;
     let (tile_rows, tile_columns) = layer.tile_grid();
@@ -82,32 +82,30 @@ pub unsafe fn winograd_task<S: Simd>(
         unsafe {
             for point in 0..WINOGRAD_POINTS {
                 let segment = Segment {
-                    a: transformed.add(point * WINOGRAD_TILES * inputs),
+                    a: transformed.at(point * WINOGRAD_TILES * inputs),
                     b: layer.panels.group(panel, point),
                     len: inputs,
                 };
                 // Always all tiles of the task: the scratch behind the last holds old finite
                 // values, whose products are not read.
-                product(
+                tiles.panel_product(
                     &[segment],
                     inputs,
                     WINOGRAD_TILES,
                     panel.vectors,
-                    products
-                        .as_mut_ptr()
-                        .add(point * WINOGRAD_TILES * MAX_PANEL),
+                    products.as_mut_ptr().at(point * WINOGRAD_TILES * MAX_PANEL),
                     MAX_PANEL,
                 );
             }
             // A panel's channels see all pixels of the task before the next panel's do.
             let mut running = Running {
-                mean: mean.as_mut_ptr().add(panel.first),
-                squares: squares.as_mut_ptr().add(panel.first),
+                mean: mean.as_mut_ptr().at(panel.first),
+                squares: squares.as_mut_ptr().at(panel.first),
                 count: 0,
             };
             let channels = width.min(layer.channels - panel.first);
             for t in first..end {
-                let from = products.as_ptr().add((t - first) * MAX_PANEL);
+                let from = products.as_ptr().at((t - first) * MAX_PANEL);
                 transform_output::<S>(from, tile.as_mut_ptr(), panel.vectors);
                 let pixels = compact(tile, layer, t / tile_columns, t % tile_columns);
                 write_tile(
@@ -131,7 +129,7 @@ pub unsafe fn winograd_task<S: Simd>(
     // SAFETY: every task has its own part; means and squares of all channels are written.
     unsafe {
         let len = part_len(layer.channels);
-        let part = std::slice::from_raw_parts_mut(layer.parts.add(task * len), len);
+        let part = std::slice::from_raw_parts_mut(layer.parts.at(task * len), len);
         running.write(part, layer.channels);
     }
 }
@@ -182,7 +180,7 @@ unsafe fn write_tile(
             let from = tile[(y * columns + x) * MAX_PANEL..].as_ptr();
             // SAFETY: the pixel lies inside the map and belongs to this task.
             unsafe {
-                let to = layer.raw.add(pixel * layer.channels + first_channel);
+                let to = layer.raw.at(pixel * layer.channels + first_channel);
                 std::ptr::copy_nonoverlapping(from, to, channels);
             }
         }
@@ -262,7 +260,7 @@ unsafe fn transform_input<S: Simd>(
                 for (i, value) in column.iter_mut().enumerate() {
                     *value = map.value::<S>(pixels[i][j], c);
                     if !map.keep.is_null() && inside(i, j) {
-                        S::store(map.keep.add(pixels[i][j] * channels + c), *value);
+                        S::store(map.keep.at(pixels[i][j] * channels + c), *value);
                     }
                 }
                 let column = forward::<S>(column);
@@ -272,7 +270,7 @@ unsafe fn transform_input<S: Simd>(
             }
             for (i, row) in half.iter().enumerate() {
                 for (j, value) in forward::<S>(*row).into_iter().enumerate() {
-                    S::store(to.add((6 * i + j) * WINOGRAD_TILES * channels + c), value);
+                    S::store(to.at((6 * i + j) * WINOGRAD_TILES * channels + c), value);
                 }
             }
         }
@@ -292,7 +290,7 @@ unsafe fn transform_output<S: Simd>(from: *const f32, tile: *mut f32, vectors: u
             for j in 0..6 {
                 let mut column = [S::splat(0.0); 6];
                 for (i, value) in column.iter_mut().enumerate() {
-                    *value = S::load(from.add((6 * i + j) * WINOGRAD_TILES * MAX_PANEL + n));
+                    *value = S::load(from.at((6 * i + j) * WINOGRAD_TILES * MAX_PANEL + n));
                 }
                 let column = backward::<S>(column);
                 for (row, value) in half.iter_mut().zip(column) {
@@ -301,7 +299,7 @@ unsafe fn transform_output<S: Simd>(from: *const f32, tile: *mut f32, vectors: u
             }
             for (y, row) in half.iter().enumerate() {
                 for (x, value) in backward::<S>(*row).into_iter().enumerate() {
-                    S::store(tile.add((4 * y + x) * MAX_PANEL + n), value);
+                    S::store(tile.at((4 * y + x) * MAX_PANEL + n), value);
                 }
             }
         }
