@@ -35,13 +35,18 @@
 //! command line runs the same painter on its main thread.
 
 pub mod backend;
+pub mod capture;
+pub mod cli;
 pub mod compose;
 pub mod engine;
 pub mod frame;
+pub mod gui;
 pub mod media;
 pub mod mode;
 pub mod network;
 pub mod plan;
+pub mod settings;
 pub mod tensor;
 pub mod timing;
+pub mod verify;
 pub mod weights;

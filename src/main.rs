@@ -1,3 +1,20 @@
 //! StyleForge's program: the window, or the command line.
 
-fn main() {}
+use std::process::ExitCode;
+
+use styleforge::{
+    cli::{self, Outcome},
+    gui::{self, GuiError},
+};
+
+fn main() -> ExitCode {
+    let code = match cli::run(std::env::args_os()) {
+        Outcome::Exit(code) => code,
+        Outcome::OpenWindow(photos) => match gui::run(photos.clone()) {
+            Ok(()) => cli::DONE,
+            // A display that answers may still be unable to show a window.
+            Err(GuiError::Window(reason)) => cli::without_window(&reason, &photos),
+        },
+    };
+    ExitCode::from(code)
+}

@@ -95,6 +95,11 @@ impl ConvSpec {
         self.kernel / 2
     }
 
+    /// Whether this layer reads the picture itself rather than a map.
+    pub fn reads_picture(&self) -> bool {
+        self.name == "conv1"
+    }
+
     /// Weights of the convolution (without bias).
     pub fn weight_count(&self) -> usize {
         self.out_channels * self.in_channels * self.kernel * self.kernel

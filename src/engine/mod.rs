@@ -1,5 +1,15 @@
-//! From a photo and a style's network to a painting: the job that both surfaces drive.
+//! From a photo and a style's network to a painting: the jobs that the surfaces drive.
+//!
+//! [`paint`] blocks and belongs to whoever calls it: the command line runs it on its main thread.
+//! The window runs [`worker`] instead, one thread that owns the backend and its sessions, and
+//! [`compositor`], one thread that lays finished paintings over their photos. Both are told what to
+//! do and answer later; neither is ever waited for.
 //!
 //! Knows no window, no arguments and no file format.
 
+pub mod compositor;
 pub mod paint;
+pub mod protocol;
+pub mod worker;
+
+pub use worker::Engine;

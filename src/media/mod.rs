@@ -1,3 +1,120 @@
-//! Pictures from and to the outside: files, standard input and output, sizes.
+//! Pictures from and to the outside: files, standard input and output, sizes, contact sheets.
+//!
+//! Knows no style, no device and no window. Every call blocks; any thread may call.
 
+mod container;
+pub mod decode;
+pub mod encode;
+pub mod sample;
 pub mod scale;
+pub mod sheet;
+
+/// Why a picture could not be read or written. Every message names the picture and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MediaError {
+    /// The operating system refuses to give the file's bytes.
+    #[error("{name} could not be read: {reason}")]
+    Read {
+        /// The file as the person named it.
+        name: String,
+        /// The system's words.
+        reason: String,
+    },
+    /// More bytes than any picture within the limits has.
+    #[error("{name} has more than {limit_mb} MB, the most that is read")]
+    TooManyBytes {
+        /// The file as the person named it.
+        name: String,
+        /// The limit, in megabytes.
+        limit_mb: u64,
+    },
+    /// The first bytes are those of no picture format that is read.
+    #[error(
+        "{name} is not a picture that can be read (PNG, JPEG, WebP, BMP, TIFF or GIF): {found}"
+    )]
+    UnknownFormat {
+        /// The file as the person named it.
+        name: String,
+        /// What the file is instead, as far as its first bytes tell.
+        found: String,
+    },
+    /// The header declares more pixels than the limit.
+    #[error(
+        "{name} declares {width} x {height} pixels; the limit is {} megapixels, make it smaller first",
+        decode::MAX_PIXELS / 1_000_000
+    )]
+    TooManyPixels {
+        /// The file as the person named it.
+        name: String,
+        /// Columns that the header declares.
+        width: u32,
+        /// Rows that the header declares.
+        height: u32,
+    },
+    /// A picture format, but a kind of it that is not read.
+    #[error(
+        "{name} is a kind of {format} that cannot be read ({reason}); save it as PNG and try again"
+    )]
+    Unsupported {
+        /// The file as the person named it.
+        name: String,
+        /// The format in words.
+        format: String,
+        /// The decoder's words.
+        reason: String,
+    },
+    /// Truncated, corrupt, or a bomb.
+    #[error("{name} is damaged and cannot be read as {format}: {reason}")]
+    Damaged {
+        /// The file as the person named it.
+        name: String,
+        /// The format in words.
+        format: String,
+        /// The decoder's words.
+        reason: String,
+    },
+    /// The target's name ends in no format that is written.
+    #[error(
+        "{name} names no format that can be written; end it with .png, .jpg, .webp, .bmp or .tiff"
+    )]
+    UnwritableFormat {
+        /// The name given.
+        name: String,
+    },
+    /// The picture's sides are beyond what the format can hold.
+    #[error(
+        "{width} x {height} pixels are more than {format} can hold ({limit} a side); choose PNG or TIFF"
+    )]
+    TooLargeForFormat {
+        /// The format in words.
+        format: String,
+        /// Columns, in pixels.
+        width: usize,
+        /// Rows, in pixels.
+        height: usize,
+        /// Most pixels a side.
+        limit: usize,
+    },
+    /// The target exists and nobody asked to replace it.
+    #[error(
+        "{name} exists already and was not touched; choose another name or ask to replace it (--force)"
+    )]
+    Exists {
+        /// The target as the person named it.
+        name: String,
+    },
+    /// The target exists and is no ordinary file, so that it can never be replaced.
+    #[error("{name} is not an ordinary file and is not replaced; choose another name")]
+    NotReplaceable {
+        /// The target as the person named it.
+        name: String,
+    },
+    /// The operating system refuses to take the bytes. Nothing half-written is left.
+    #[error("{name} could not be written: {reason}")]
+    Write {
+        /// The target as the person named it.
+        name: String,
+        /// The system's words and what to do.
+        reason: String,
+    },
+}

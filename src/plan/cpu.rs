@@ -1,1 +1,747 @@
-//! The CPU backend's plans.
+//! The CPU backend's plans: which algorithm runs each layer, over which buffers.
+//!
+//! Maps lie in memory channels-last (NHWC), channels padded to [`CHANNEL_ALIGNMENT`] with zeros, so
+//! that the kernel columns of one row are one contiguous stretch and every vector is full. The
+//! picture itself is the exception: three channels, unpadded.
+
+use super::{
+    PlanSummary, Step,
+    arena::{self, Lifetime},
+};
+use crate::{
+    mode::Variant,
+    network::{ConvSpec, NetworkSpec, Tail},
+    tensor::Shape,
+};
+
+/// Channels of a stored map are a multiple of this: one cache line of f32, the widest vector.
+pub const CHANNEL_ALIGNMENT: usize = 16;
+/// Output columns that one task computes side by side.
+pub const TILE_COLUMNS: usize = 96;
+/// Output tiles of 4 x 4 pixels that one Winograd task computes together.
+pub const WINOGRAD_TILES: usize = 24;
+/// Values of one transformed Winograd tile: 6 x 6.
+pub const WINOGRAD_POINTS: usize = 36;
+
+/// Channels as stored: padded with zeros.
+pub const fn padded_channels(channels: usize) -> usize {
+    channels.next_multiple_of(CHANNEL_ALIGNMENT)
+}
+
+/// Output rows of one task: few enough that small maps feed many cores, many enough that the rows
+/// staged for the halo stay a small share.
+pub const fn strip_rows(map_height: usize) -> usize {
+    if map_height >= 256 { 16 } else { 8 }
+}
+
+/// A map in the arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapBuffer {
+    /// Its real extent.
+    pub shape: Shape,
+    /// Channels as stored.
+    pub stored_channels: usize,
+    /// First element in the arena.
+    pub offset: usize,
+}
+
+impl MapBuffer {
+    /// Elements as stored.
+    pub const fn len(&self) -> usize {
+        self.shape.height * self.shape.width * self.stored_channels
+    }
+
+    /// Whether the map holds nothing.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Index of a map in [`CpuPlan::maps`].
+pub type MapId = usize;
+/// Index of a convolution in [`CpuPlan::convs`].
+pub type ConvId = usize;
+
+/// Where a fused convolution's input comes from and what happens to it on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gather {
+    /// The photo's bytes.
+    Photo,
+    /// A raw convolution output: scale, shift and ReLU of its norm are applied while loading.
+    NormRelu {
+        /// The raw output.
+        map: MapId,
+        /// The convolution that made it.
+        conv: ConvId,
+        /// Where the result is kept as the residual stream, if it is needed again.
+        keep: Option<MapId>,
+    },
+    /// The residual stream plus the normalised raw output, formed while loading.
+    NormAdd {
+        /// The raw output.
+        map: MapId,
+        /// The convolution that made it.
+        conv: ConvId,
+        /// The residual stream so far.
+        skip: MapId,
+        /// Where the sum is kept, if it is needed again.
+        keep: Option<MapId>,
+    },
+}
+
+/// How a fused convolution is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Implicit matrix product over staged rows; an upsampling happens while staging.
+    Direct,
+    /// Winograd F(4x4, 3x3) (Lavin and Gray 2016): a quarter of the multiplications.
+    Winograd,
+    /// Upsampling and 3x3 as four 2x2 convolutions on the small map: 2.25 times fewer operations.
+    FourPhase,
+    /// To three channels: all kernel columns at once as the columns of one product, shifted sums
+    /// afterwards.
+    ShiftedColumns,
+}
+
+impl Algorithm {
+    /// Name in timing tables, with the kernel side.
+    fn label(self, kernel: usize) -> String {
+        match self {
+            Self::Direct => format!("direct {kernel}x{kernel}"),
+            Self::Winograd => "winograd 4x4".to_owned(),
+            Self::FourPhase => "four-phase 2x2".to_owned(),
+            Self::ShiftedColumns => format!("shifted columns {kernel}x{kernel}"),
+        }
+    }
+}
+
+/// What the CPU backend executes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CpuOp {
+    /// Bytes to f32.
+    Load {
+        /// Written.
+        to: MapId,
+    },
+    /// Nearest neighbour, twice the size.
+    Upsample {
+        /// Read.
+        from: MapId,
+        /// Written.
+        to: MapId,
+    },
+    /// Reflection padding by half the kernel of `conv`.
+    Pad {
+        /// The convolution that is padded for.
+        conv: ConvId,
+        /// Read.
+        from: MapId,
+        /// Written.
+        to: MapId,
+    },
+    /// im2col and matrix product, with bias.
+    Im2col {
+        /// Whose weights.
+        conv: ConvId,
+        /// Read (padded).
+        from: MapId,
+        /// Written.
+        to: MapId,
+    },
+    /// Mean and variance of every channel.
+    Statistics {
+        /// Whose norm.
+        conv: ConvId,
+        /// Read.
+        map: MapId,
+    },
+    /// Subtract the mean, divide by the deviation, scale and shift; in place.
+    Normalise {
+        /// Whose norm.
+        conv: ConvId,
+        /// Read and written.
+        map: MapId,
+    },
+    /// In place.
+    Relu {
+        /// Read and written.
+        map: MapId,
+    },
+    /// `to += from`
+    Add {
+        /// Read.
+        from: MapId,
+        /// Read and written.
+        to: MapId,
+    },
+    /// f32 to bytes.
+    Store {
+        /// Read.
+        from: MapId,
+    },
+    /// A whole layer: gather, convolution, statistics; the last one writes the picture.
+    Fused {
+        /// Whose weights.
+        conv: ConvId,
+        /// How.
+        algorithm: Algorithm,
+        /// Its input.
+        gather: Gather,
+        /// Its raw output; the picture when `None`.
+        to: Option<MapId>,
+    },
+}
+
+/// Everything the CPU backend will do for one network, picture size and variant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CpuPlan {
+    /// How the network is cut into passes.
+    pub variant: Variant,
+    /// Rows and columns of the photo, in pixels.
+    pub photo: (usize, usize),
+    /// Rows and columns after short sides are extended, in pixels.
+    pub extended: (usize, usize),
+    /// The network's convolutions.
+    pub convs: Vec<ConvSpec>,
+    /// What runs, in order.
+    pub steps: Vec<Step<CpuOp>>,
+    /// The maps, placed in the arena.
+    pub maps: Vec<MapBuffer>,
+    /// Length of the arena, in f32.
+    pub arena_len: usize,
+    /// Scratch of one worker thread, in f32.
+    pub scratch_len: usize,
+    /// Packed weights, in f32, about.
+    pub weights_len: usize,
+}
+
+/// Collects steps and buffer lifetimes.
+struct Builder {
+    steps: Vec<Step<CpuOp>>,
+    maps: Vec<MapBuffer>,
+    lifetimes: Vec<Lifetime>,
+    scratch_len: usize,
+}
+
+impl Builder {
+    /// A map that the next step writes.
+    fn map(&mut self, shape: Shape, stored_channels: usize) -> MapId {
+        let map = MapBuffer {
+            shape,
+            stored_channels,
+            offset: 0,
+        };
+        self.lifetimes.push(Lifetime {
+            len: map.len(),
+            first_step: self.steps.len(),
+            last_step: self.steps.len(),
+        });
+        self.maps.push(map);
+        self.maps.len() - 1
+    }
+
+    /// The next step reads these maps.
+    fn reads(&mut self, maps: &[MapId]) {
+        for &map in maps {
+            self.lifetimes[map].last_step = self.steps.len();
+        }
+    }
+
+    fn step(
+        &mut self,
+        conv: &ConvSpec,
+        kernel: &str,
+        op: CpuOp,
+        output: Shape,
+        flops: u64,
+        elements: usize,
+    ) {
+        self.steps.push(Step {
+            layer: conv.name.clone(),
+            kernel: kernel.to_owned(),
+            op,
+            output,
+            flops,
+            bytes: 4 * elements as u64,
+        });
+    }
+
+    fn scratch(&mut self, elements: usize) {
+        self.scratch_len = self.scratch_len.max(elements);
+    }
+}
+
+impl CpuPlan {
+    /// Plans `spec` on a photo of `height` x `width` pixels.
+    pub fn new(spec: &NetworkSpec, height: usize, width: usize, variant: Variant) -> Self {
+        let least = spec.min_side_px();
+        let extended = (height.max(least), width.max(least));
+        let mut builder = Builder {
+            steps: Vec::new(),
+            maps: Vec::new(),
+            lifetimes: Vec::new(),
+            scratch_len: 0,
+        };
+        let convs = spec.convs();
+        match variant {
+            Variant::Baseline => plan_baseline(&mut builder, &convs, extended),
+            Variant::Fused => plan_fused(&mut builder, &convs, extended),
+        }
+        let (offsets, arena_len) = arena::place(&builder.lifetimes);
+        for (map, offset) in builder.maps.iter_mut().zip(offsets) {
+            map.offset = offset;
+        }
+        let weights_len = convs.iter().map(packed_len).sum();
+        Self {
+            variant,
+            photo: (height, width),
+            extended,
+            convs,
+            steps: builder.steps,
+            maps: builder.maps,
+            arena_len,
+            scratch_len: builder.scratch_len,
+            weights_len,
+        }
+    }
+
+    /// The facts for reports, for a backend of `threads` workers.
+    pub fn summary(&self, threads: usize) -> PlanSummary {
+        let (height, width) = self.photo;
+        let floats = self.arena_len + self.weights_len + self.scratch_len * threads;
+        // The photo and the painting as bytes, and the extended photo where one is made.
+        let pictures = 4 * (2 * height * width + self.extended.0 * self.extended.1);
+        PlanSummary {
+            variant: self.variant,
+            width,
+            height,
+            steps: self
+                .steps
+                .iter()
+                .map(|s| (s.layer.clone(), s.kernel.clone()))
+                .collect(),
+            flops: self.steps.iter().map(|s| s.flops).sum(),
+            peak_bytes: 4 * floats as u64 + pictures as u64,
+        }
+    }
+}
+
+/// Upper bound of a convolution's packed weights over all algorithms, in f32.
+fn packed_len(conv: &ConvSpec) -> usize {
+    let inputs = padded_channels(conv.in_channels);
+    let outputs = padded_channels(conv.out_channels).next_multiple_of(32);
+    let taps = (conv.kernel * conv.kernel).max(WINOGRAD_POINTS);
+    taps * inputs * outputs
+}
+
+/// The algorithm of a fused layer.
+pub fn algorithm_for(conv: &ConvSpec) -> Algorithm {
+    match (conv.kernel, conv.stride, conv.upsample, conv.tail) {
+        (_, _, _, Tail::Picture) => Algorithm::ShiftedColumns,
+        (3, 1, true, _) => Algorithm::FourPhase,
+        (3, 1, false, _) if !conv.reads_picture() => Algorithm::Winograd,
+        _ => Algorithm::Direct,
+    }
+}
+
+/// Channels of a convolution's input as it lies in memory: the picture is not padded.
+pub fn stored_inputs(conv: &ConvSpec) -> usize {
+    if conv.reads_picture() {
+        3
+    } else {
+        padded_channels(conv.in_channels)
+    }
+}
+
+fn stored(shape: Shape) -> usize {
+    padded_channels(shape.channels)
+}
+
+fn plan_baseline(b: &mut Builder, convs: &[ConvSpec], (height, width): (usize, usize)) {
+    let photo = Shape::new(3, height, width);
+    let mut input = b.map(photo, 3);
+    b.step(
+        &convs[0],
+        "load",
+        CpuOp::Load { to: input },
+        photo,
+        0,
+        2 * photo.len(),
+    );
+    let mut skip = input;
+    for (id, conv) in convs.iter().enumerate() {
+        if conv.tail == Tail::NormRelu && convs.get(id + 1).is_some_and(|n| n.tail == Tail::NormAdd)
+        {
+            skip = input;
+        }
+        if conv.upsample {
+            let s = b.maps[input].shape;
+            let big = Shape::new(s.channels, 2 * s.height, 2 * s.width);
+            let to = b.map(big, stored(big));
+            b.reads(&[input]);
+            b.step(
+                conv,
+                "upsample",
+                CpuOp::Upsample { from: input, to },
+                big,
+                0,
+                s.len() + big.len(),
+            );
+            input = to;
+        }
+        let s = b.maps[input].shape;
+        let channels = b.maps[input].stored_channels;
+        let pad = conv.padding();
+        let padded = Shape::new(s.channels, s.height + 2 * pad, s.width + 2 * pad);
+        let to = b.map(padded, channels);
+        b.reads(&[input]);
+        b.step(
+            conv,
+            "pad",
+            CpuOp::Pad {
+                conv: id,
+                from: input,
+                to,
+            },
+            padded,
+            0,
+            s.len() + padded.len(),
+        );
+        let (h, w) = (
+            s.height.div_ceil(conv.stride),
+            s.width.div_ceil(conv.stride),
+        );
+        let shape = Shape::new(conv.out_channels, h, w);
+        let out = b.map(shape, stored(shape));
+        b.reads(&[to]);
+        let elements = padded.len() + conv.weight_count() + shape.len();
+        b.step(
+            conv,
+            "im2col",
+            CpuOp::Im2col {
+                conv: id,
+                from: to,
+                to: out,
+            },
+            shape,
+            conv.flops(h, w),
+            elements,
+        );
+        let taps = conv.kernel * conv.kernel * channels;
+        b.scratch((TILE_COLUMNS + TILE_SLACK) * (taps + stored(shape).next_multiple_of(32)));
+        input = out;
+        if conv.tail == Tail::Picture {
+            b.reads(&[out]);
+            b.step(
+                conv,
+                "store",
+                CpuOp::Store { from: out },
+                shape,
+                0,
+                2 * shape.len(),
+            );
+            continue;
+        }
+        b.reads(&[out]);
+        b.step(
+            conv,
+            "mean and variance",
+            CpuOp::Statistics { conv: id, map: out },
+            shape,
+            0,
+            shape.len(),
+        );
+        b.reads(&[out]);
+        b.step(
+            conv,
+            "normalise",
+            CpuOp::Normalise { conv: id, map: out },
+            shape,
+            0,
+            2 * shape.len(),
+        );
+        b.scratch(2 * stored(shape));
+        if conv.tail == Tail::NormAdd {
+            b.reads(&[skip, out]);
+            b.step(
+                conv,
+                "add",
+                CpuOp::Add {
+                    from: skip,
+                    to: out,
+                },
+                shape,
+                0,
+                3 * shape.len(),
+            );
+        } else {
+            b.reads(&[out]);
+            b.step(
+                conv,
+                "relu",
+                CpuOp::Relu { map: out },
+                shape,
+                0,
+                2 * shape.len(),
+            );
+        }
+    }
+}
+
+fn plan_fused(b: &mut Builder, convs: &[ConvSpec], (height, width): (usize, usize)) {
+    let (mut h, mut w) = (height, width);
+    let mut raw: Option<MapId> = None;
+    let mut stream: Option<MapId> = None;
+    for (id, conv) in convs.iter().enumerate() {
+        let opens_block = convs
+            .get(id + 1)
+            .is_some_and(|next| next.tail == Tail::NormAdd);
+        let input = Shape::new(conv.in_channels, h, w);
+        (h, w) = conv.output_size(h, w);
+        let shape = Shape::new(conv.out_channels, h, w);
+        let keep = opens_block.then(|| b.map(input, stored(input)));
+        let gather = match raw {
+            None => Gather::Photo,
+            Some(map) => {
+                let before = id - 1;
+                b.reads(&[map]);
+                match stream {
+                    Some(skip) if convs[before].tail == Tail::NormAdd => {
+                        b.reads(&[skip]);
+                        Gather::NormAdd {
+                            map,
+                            conv: before,
+                            skip,
+                            keep,
+                        }
+                    }
+                    _ => Gather::NormRelu {
+                        map,
+                        conv: before,
+                        keep,
+                    },
+                }
+            }
+        };
+        stream = keep.or(stream);
+        let algorithm = algorithm_for(conv);
+        let to = (conv.tail != Tail::Picture).then(|| b.map(shape, stored(shape)));
+        let mut elements = input.len() + conv.weight_count() + shape.len();
+        if keep.is_some() {
+            elements += input.len();
+        }
+        b.scratch(fused_scratch(conv, algorithm));
+        let op = CpuOp::Fused {
+            conv: id,
+            algorithm,
+            gather,
+            to,
+        };
+        b.step(
+            conv,
+            &algorithm.label(conv.kernel),
+            op,
+            shape,
+            conv.flops(h, w),
+            elements,
+        );
+        raw = to;
+    }
+}
+
+/// Floats of one staged row and of the ring of staged rows, and of the output row, for the
+/// algorithms that stage rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Staging {
+    /// Pixels of one staged row, the slack for full register tiles included.
+    pub columns: usize,
+    /// Channels of one staged pixel.
+    pub channels: usize,
+    /// Staged rows that are alive together.
+    pub rows: usize,
+    /// Pixels of one computed row, register-tile slack included.
+    pub out_columns: usize,
+    /// Values of one computed pixel.
+    pub out_channels: usize,
+}
+
+/// Pixels that the last register tile may run past the end of a row.
+pub const TILE_SLACK: usize = 12;
+
+impl Staging {
+    /// Staging of a fused convolution.
+    pub fn of(conv: &ConvSpec, algorithm: Algorithm) -> Self {
+        let channels = stored_inputs(conv);
+        let out_channels = padded_channels(conv.out_channels).next_multiple_of(32);
+        let k = conv.kernel;
+        match algorithm {
+            Algorithm::FourPhase => Self {
+                columns: TILE_COLUMNS + TILE_SLACK + 2,
+                channels,
+                rows: 3,
+                out_columns: TILE_COLUMNS + TILE_SLACK,
+                out_channels,
+            },
+            Algorithm::ShiftedColumns => Self {
+                columns: TILE_COLUMNS + k - 1 + TILE_SLACK,
+                channels,
+                rows: k,
+                out_columns: TILE_COLUMNS + k - 1 + TILE_SLACK,
+                out_channels: (3 * k).next_multiple_of(32),
+            },
+            Algorithm::Direct | Algorithm::Winograd => Self {
+                columns: (TILE_COLUMNS + TILE_SLACK - 1) * conv.stride + k,
+                channels,
+                rows: k,
+                out_columns: TILE_COLUMNS + TILE_SLACK,
+                out_channels,
+            },
+        }
+    }
+
+    /// Floats of one staged row.
+    pub const fn row_len(&self) -> usize {
+        self.columns * self.channels
+    }
+
+    /// Floats of the ring of staged rows.
+    pub const fn ring_len(&self) -> usize {
+        // Vectors are loaded and stored whole: a few floats behind the last pixel are touched.
+        self.rows * self.row_len() + CHANNEL_ALIGNMENT
+    }
+
+    /// Floats of one computed row.
+    pub const fn out_len(&self) -> usize {
+        self.out_columns * self.out_channels
+    }
+}
+
+/// Scratch of one worker for a fused layer, in f32: its working memory and the running statistics.
+fn fused_scratch(conv: &ConvSpec, algorithm: Algorithm) -> usize {
+    let (inputs, outputs) = (
+        padded_channels(conv.in_channels),
+        padded_channels(conv.out_channels),
+    );
+    let statistics = 4 * outputs.next_multiple_of(32);
+    let work = match algorithm {
+        Algorithm::Winograd => WINOGRAD_POINTS * WINOGRAD_TILES * (inputs + 32) + 16 * 32,
+        _ => {
+            let staging = Staging::of(conv, algorithm);
+            staging.ring_len() + staging.out_len()
+        }
+    };
+    work + statistics
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::network::Kernels;
+
+    #[test]
+    fn fused_plan_of_the_published_network() {
+        let spec = NetworkSpec::with_widths([32, 64, 128]);
+        let plan = CpuPlan::new(&spec, 512, 512, Variant::Fused);
+        assert_eq!(plan.steps.len(), 16);
+        let winograd = plan
+            .steps
+            .iter()
+            .filter(|s| s.kernel == "winograd 4x4")
+            .count();
+        assert_eq!(winograd, 10);
+        assert_eq!(plan.summary(1).flops, spec.flops(512, 512));
+    }
+
+    #[test]
+    fn baseline_has_a_pass_for_every_operation() {
+        let spec = NetworkSpec::with_widths([32, 64, 128]);
+        let plan = CpuPlan::new(&spec, 64, 64, Variant::Baseline);
+        let count = |kernel: &str| plan.steps.iter().filter(|s| s.kernel == kernel).count();
+        assert_eq!(
+            (
+                count("pad"),
+                count("im2col"),
+                count("relu"),
+                count("add"),
+                count("upsample")
+            ),
+            (16, 16, 10, 5, 2)
+        );
+        assert_eq!(plan.summary(1).flops, spec.flops(64, 64));
+    }
+
+    #[test]
+    fn sixteen_megapixels_fit_four_gigabytes() {
+        let spec = NetworkSpec::with_widths([32, 64, 128]);
+        let plan = CpuPlan::new(&spec, 4000, 4000, Variant::Fused);
+        let bytes = plan.summary(16).peak_bytes;
+        assert!(bytes < 4_000_000_000, "{bytes}");
+    }
+
+    proptest! {
+        #[test]
+        fn maps_that_live_together_lie_apart(
+            widths in (1usize..40, 1usize..40, 1usize..40),
+            blocks in 1usize..4,
+            first in 0usize..4,
+            height in 1usize..90,
+            width in 1usize..90,
+            fused in any::<bool>(),
+        ) {
+            let spec = NetworkSpec {
+                widths: [widths.0, widths.1, widths.2],
+                blocks,
+                kernels: Kernels { first: 2 * first + 1, ..Kernels::default() },
+            };
+            let variant = if fused { Variant::Fused } else { Variant::Baseline };
+            let plan = CpuPlan::new(&spec, height, width, variant);
+            for step in &plan.steps {
+                let (reads, writes) = touched(&step.op);
+                for &w in &writes {
+                    let a = &plan.maps[w];
+                    prop_assert!(a.offset + a.len() <= plan.arena_len);
+                    for &r in reads.iter().chain(&writes).filter(|&&r| r != w) {
+                        let c = &plan.maps[r];
+                        prop_assert!(
+                            a.offset + a.len() <= c.offset || c.offset + c.len() <= a.offset,
+                            "{:?} overlaps its input", step
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// Maps that an operation reads, and that it writes.
+    fn touched(op: &CpuOp) -> (Vec<MapId>, Vec<MapId>) {
+        match *op {
+            CpuOp::Load { to } => (vec![], vec![to]),
+            CpuOp::Upsample { from, to }
+            | CpuOp::Pad { from, to, .. }
+            | CpuOp::Im2col { from, to, .. }
+            | CpuOp::Add { from, to } => (vec![from], vec![to]),
+            CpuOp::Statistics { map, .. } => (vec![map], vec![]),
+            CpuOp::Normalise { map, .. } | CpuOp::Relu { map } => (vec![], vec![map]),
+            CpuOp::Store { from } => (vec![from], vec![]),
+            CpuOp::Fused { gather, to, .. } => {
+                let (mut reads, mut writes) = (vec![], Vec::from_iter(to));
+                match gather {
+                    Gather::Photo => {}
+                    Gather::NormRelu { map, keep, .. } => {
+                        reads.push(map);
+                        writes.extend(keep);
+                    }
+                    Gather::NormAdd {
+                        map, skip, keep, ..
+                    } => {
+                        reads.extend([map, skip]);
+                        writes.extend(keep);
+                    }
+                }
+                (reads, writes)
+            }
+        }
+    }
+}

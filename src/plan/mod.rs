@@ -1,10 +1,11 @@
 //! What a backend will do for one network at one picture size, decided before anything runs.
 //!
-//! Pure: the same network, size, variant and lane count give the same plan on every machine. A
-//! plan names its steps, their cost and the memory they need together, so that a picture that does
-//! not fit is known before its first byte is allocated. Knows no threads, no device handles and no
+//! Pure: the same network, size, variant and tiling give the same plan on every machine. A plan
+//! names its steps, their cost and the memory they need together, so that a picture that does not
+//! fit is known before its first byte is allocated. Knows no threads, no device handles and no
 //! pixels. Any thread.
 
+pub mod arena;
 pub mod cpu;
 
 use crate::{mode::Variant, tensor::Shape};
@@ -14,7 +15,7 @@ use crate::{mode::Variant, tensor::Shape};
 pub struct Step<Op> {
     /// Layer that the step belongs to: `conv1`, `res1.conv2`.
     pub layer: String,
-    /// What runs, in the words of the timing table: `winograd 3x3`.
+    /// What runs, in the words of the timing table: `winograd 4x4`.
     pub kernel: String,
     /// What the backend executes.
     pub op: Op,

@@ -1,51 +1,109 @@
-//! Provisional CPU backend through the oracle.
+//! The processor: two variants in f32, with the widest vectors that the machine has.
+//!
+//! `baseline` runs one pass per operation (pad, im2col, multiply, mean and variance, normalise,
+//! ReLU, upsample, add); `fused` folds all of that into the convolutions and uses Winograd, four
+//! small convolutions instead of an upsampled one, and shifted columns for the last layer. Both run
+//! the same register-tile kernels, compiled for each instruction set and chosen at run time.
+//!
+//! Work is cut into tasks by the picture's size alone and statistics are merged in task order, so
+//! the same input gives the same bits with any number of threads. The worker pool belongs to the
+//! backend; a session is used by one caller at a time.
+
+mod gather;
+mod kernels;
+mod pack;
+mod passes;
+mod rows;
+mod session;
+mod simd;
+mod statistics;
+mod winograd;
 
 use std::sync::Arc;
 
-use super::{Backend, BackendError, DeviceInfo, NormTap, RunControl, Session, oracle};
+use self::{kernels::KernelSet, session::CpuSession};
+use super::{Backend, BackendError, DeviceInfo, Session};
 use crate::{
-    frame::Frame,
     mode::{DeviceChoice, Variant},
     network::{Network, NetworkSpec},
-    plan::PlanSummary,
-    tensor::{Shape, Tensor},
-    timing::StepTiming,
+    plan::cpu::CpuPlan,
 };
 
 /// The processor.
 pub struct CpuBackend {
-    threads: usize,
+    pool: Arc<rayon::ThreadPool>,
+    kernels: &'static KernelSet,
 }
 
 impl CpuBackend {
-    /// A backend with at most `threads` workers (all when `None`).
+    /// A backend with `threads` workers; as many as the machine runs at once when `None` or 0.
     ///
     /// # Errors
-    /// [`BackendError::Threads`].
+    /// [`BackendError::Threads`] when the system refuses to start them.
     pub fn new(threads: Option<usize>) -> Result<Self, BackendError> {
+        Self::with_kernels(threads, KernelSet::best())
+    }
+
+    /// One backend for every instruction set that this processor can run, fastest first; for
+    /// checks.
+    ///
+    /// # Errors
+    /// [`BackendError::Threads`] when the system refuses to start the workers.
+    pub fn for_each_instruction_set(threads: Option<usize>) -> Result<Vec<Self>, BackendError> {
+        KernelSet::available()
+            .into_iter()
+            .map(|kernels| Self::with_kernels(threads, kernels))
+            .collect()
+    }
+
+    fn with_kernels(
+        threads: Option<usize>,
+        kernels: &'static KernelSet,
+    ) -> Result<Self, BackendError> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.unwrap_or(0))
+            .thread_name(|i| format!("cpu-worker-{i}"))
+            .build()
+            .map_err(|e| BackendError::Threads(e.to_string()))?;
         Ok(Self {
-            threads: threads.unwrap_or(1),
+            pool: Arc::new(pool),
+            kernels,
         })
     }
 }
 
-struct CpuSession {
-    network: Arc<Network>,
-    summary: PlanSummary,
+/// The processor's name as the system tells it.
+fn processor_name() -> String {
+    let mut system = sysinfo::System::new();
+    system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing());
+    let brand = system
+        .cpus()
+        .first()
+        .map(|cpu| cpu.brand().trim().to_owned());
+    brand
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| format!("{} processor", std::env::consts::ARCH))
 }
 
 impl Backend for CpuBackend {
     fn device(&self) -> DeviceInfo {
         DeviceInfo {
             kind: DeviceChoice::Cpu,
-            name: "CPU".to_owned(),
-            threads: self.threads,
-            instructions: String::new(),
+            name: processor_name(),
+            threads: self.pool.current_num_threads(),
+            instructions: self.kernels.name.to_owned(),
         }
     }
 
-    fn predicted_bytes(&self, s: &NetworkSpec, width: usize, height: usize, _v: Variant) -> u64 {
-        (s.widths[0] * width * height * 8) as u64
+    fn predicted_bytes(
+        &self,
+        spec: &NetworkSpec,
+        width: usize,
+        height: usize,
+        variant: Variant,
+    ) -> u64 {
+        let plan = CpuPlan::new(spec, height, width, variant);
+        plan.summary(self.pool.current_num_threads()).peak_bytes
     }
 
     fn open(
@@ -55,48 +113,8 @@ impl Backend for CpuBackend {
         height: usize,
         variant: Variant,
     ) -> Result<Box<dyn Session>, BackendError> {
-        Ok(Box::new(CpuSession {
-            network: network.clone(),
-            summary: PlanSummary {
-                variant,
-                width,
-                height,
-                steps: vec![],
-                flops: network.spec().flops(height, width),
-                peak_bytes: self.predicted_bytes(network.spec(), width, height, variant),
-            },
-        }))
-    }
-}
-
-impl Session for CpuSession {
-    fn summary(&self) -> PlanSummary {
-        self.summary.clone()
-    }
-
-    fn paint(
-        &mut self,
-        input: &Frame,
-        output: &mut Frame,
-        control: &RunControl,
-    ) -> Result<Vec<StepTiming>, BackendError> {
-        if control.is_cancelled() {
-            return Err(BackendError::Cancelled);
-        }
-        *output = oracle::judge(&self.network, input).picture(input);
-        control.set_progress(1.0);
-        Ok(vec![])
-    }
-
-    fn run_tensor(
-        &mut self,
-        input: &Frame,
-        _tap: Option<NormTap<'_>>,
-    ) -> Result<Tensor, BackendError> {
-        let o = oracle::judge(&self.network, input).output;
-        Ok(Tensor {
-            shape: Shape::new(3, o.height, o.width),
-            data: o.data.iter().map(|&v| v as f32).collect(),
-        })
+        let size = (height, width);
+        let session = CpuSession::new(network, size, variant, self.kernels, self.pool.clone())?;
+        Ok(Box::new(session))
     }
 }

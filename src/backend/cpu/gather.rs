@@ -1,0 +1,237 @@
+//! Reading a convolution's input: reflection, upsampling, and the norm of the layer before, applied
+//! while loading.
+
+use super::simd::{At, Simd};
+use crate::{network::MAX_WIDTH, plan::cpu::padded_channels};
+
+/// A raw map in memory and what turns it into the next layer's input.
+#[derive(Clone, Copy)]
+pub struct MapInput {
+    /// Raw convolution output, channels-last.
+    pub raw: *const f32,
+    /// Scale of every stored channel.
+    pub scale: *const f32,
+    /// Shift of every stored channel.
+    pub shift: *const f32,
+    /// The residual stream to add; ReLU instead when null.
+    pub skip: *const f32,
+    /// Where the sum or the ReLU's result is kept; nowhere when null.
+    pub keep: *mut f32,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Stored channels.
+    pub channels: usize,
+}
+
+/// What a convolution reads.
+#[derive(Clone, Copy)]
+pub enum Input {
+    /// RGBA bytes.
+    Photo {
+        /// First byte.
+        rgba: *const u8,
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
+    /// A map of the layer before.
+    Map(MapInput),
+}
+
+impl Input {
+    /// Rows and columns.
+    pub fn size(&self) -> (usize, usize) {
+        match self {
+            Self::Photo { height, width, .. } => (*height, *width),
+            Self::Map(map) => (map.height, map.width),
+        }
+    }
+}
+
+/// Position of a padded index inside a side of `n`: reflected without repeating the edge, and held
+/// inside for the columns that only fill up a register tile.
+#[inline(always)]
+pub fn reflected(position: isize, n: usize) -> usize {
+    let last = n as isize - 1;
+    let p = if position < 0 { -position } else { position };
+    let p = if p > last { 2 * last - p } else { p };
+    p.clamp(0, last) as usize
+}
+
+/// As [`reflected`], repeating the edge.
+#[inline(always)]
+pub fn replicated(position: isize, n: usize) -> usize {
+    position.clamp(0, n as isize - 1) as usize
+}
+
+/// How indices beyond the edge are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Border {
+    /// Reflection padding of the map.
+    Reflect,
+    /// Reflection padding of the map after nearest upsampling by 2.
+    ReflectUpsampled,
+    /// Repeats the edge: what reflection by one of an upsampled map means on the small map.
+    Replicate,
+}
+
+impl Border {
+    /// Source index of a padded index on a side of `n` (of the small map).
+    #[inline(always)]
+    pub fn source(self, position: isize, n: usize) -> usize {
+        match self {
+            Self::Reflect => reflected(position, n),
+            Self::ReflectUpsampled => reflected(position, 2 * n) / 2,
+            Self::Replicate => replicated(position, n),
+        }
+    }
+}
+
+impl MapInput {
+    /// The vector of channels from `c` on at pixel `index`, normalised, with ReLU or residual.
+    ///
+    /// # Safety
+    /// As [`Simd`]; the pixel and the channels are inside the map.
+    #[inline(always)]
+    pub unsafe fn value<S: Simd>(&self, index: usize, c: usize) -> S::V {
+        // SAFETY: inside the map by contract; scale and shift hold every stored channel.
+        unsafe {
+            let at = index * self.channels + c;
+            let raw = S::load(self.raw.at(at));
+            let normed = S::mul_add(raw, S::load(self.scale.at(c)), S::load(self.shift.at(c)));
+            if self.skip.is_null() {
+                S::max(normed, S::splat(0.0))
+            } else {
+                S::add(normed, S::load(self.skip.at(at)))
+            }
+        }
+    }
+}
+
+/// A value of every stored channel that is taken off a convolution's input: the map's first pixel.
+///
+/// A constant taken off a channel only adds a constant to every output channel, which the norm
+/// behind the convolution takes away again. What it buys: on a map that is flat (a picture of one
+/// colour), the input becomes exactly zero, so that no rounding pattern arises for the following
+/// norms to amplify (each by up to 1 / sqrt(eps) = 316).
+pub struct Centre([f32; padded_channels(MAX_WIDTH)]);
+
+impl Centre {
+    /// Nothing taken off: for a convolution without a norm behind it.
+    pub const NONE: Self = Self([0.0; padded_channels(MAX_WIDTH)]);
+
+    /// The first pixel of a map.
+    ///
+    /// # Safety
+    /// As [`Simd`]; the map is valid.
+    #[inline(always)]
+    pub unsafe fn of<S: Simd>(map: &MapInput) -> Self {
+        let mut centre = Self::NONE;
+        let mut c = 0;
+        while c < map.channels {
+            // SAFETY: every map has a first pixel; the array holds the widest network's channels.
+            unsafe { S::store(centre.0.as_mut_ptr().at(c), map.value::<S>(0, c)) };
+            c += S::LANES;
+        }
+        centre
+    }
+
+    /// The vector of channels from `c` on.
+    ///
+    /// # Safety
+    /// As [`Simd`]; `c` is below the stored channels.
+    #[inline(always)]
+    pub unsafe fn at<S: Simd>(&self, c: usize) -> S::V {
+        // SAFETY: inside the array by contract.
+        unsafe { S::load(self.0.as_ptr().at(c)) }
+    }
+}
+
+/// A staged row: which row and columns of the padded map, and which of them this task owns.
+#[derive(Clone, Copy)]
+pub struct RowWanted {
+    /// Row of the padded map, from -padding on.
+    pub row: isize,
+    /// First column of the padded map.
+    pub first_column: isize,
+    /// Columns.
+    pub columns: usize,
+    /// Columns that this task owns, if it owns the row: it writes those to the kept map.
+    pub owned: Option<(usize, usize)>,
+}
+
+impl Input {
+    /// Writes one padded row to `to`, pixel after pixel.
+    ///
+    /// # Safety
+    /// As [`Simd`]; `to` valid for all pixels of the row plus one vector; the map valid.
+    #[inline(always)]
+    pub unsafe fn stage<S: Simd>(
+        &self,
+        to: *mut f32,
+        wanted: RowWanted,
+        border: Border,
+        centre: &Centre,
+    ) {
+        // SAFETY: sources are inside by `Border::source`, targets by contract.
+        unsafe {
+            match self {
+                Self::Photo {
+                    rgba,
+                    height,
+                    width,
+                } => {
+                    let row = rgba.at(border.source(wanted.row, *height) * width * 4);
+                    for i in 0..wanted.columns {
+                        let x = border.source(wanted.first_column + i as isize, *width);
+                        for c in 0..3 {
+                            *to.at(3 * i + c) = f32::from(*row.at(4 * x + c));
+                        }
+                    }
+                }
+                Self::Map(map) => {
+                    let row = border.source(wanted.row, map.height) * map.width;
+                    let kept = match wanted.owned {
+                        Some((first, end)) if !map.keep.is_null() => first as isize..end as isize,
+                        _ => 0..0,
+                    };
+                    for i in 0..wanted.columns {
+                        let position = wanted.first_column + i as isize;
+                        let x = border.source(position, map.width);
+                        let mut c = 0;
+                        while c < map.channels {
+                            let value = map.value::<S>(row + x, c);
+                            if kept.contains(&position) {
+                                S::store(map.keep.at((row + x) * map.channels + c), value);
+                            }
+                            S::store(
+                                to.at(i * map.channels + c),
+                                S::sub(value, centre.at::<S>(c)),
+                            );
+                            c += S::LANES;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn borders() {
+        let list = |b: Border| (-2..7).map(|p| b.source(p, 4)).collect::<Vec<_>>();
+        assert_eq!(list(Border::Reflect), [2, 1, 0, 1, 2, 3, 2, 1, 0]);
+        assert_eq!(list(Border::Replicate), [0, 0, 0, 1, 2, 3, 3, 3, 3]);
+        let up: Vec<_> = (-1..9)
+            .map(|p| Border::ReflectUpsampled.source(p, 4))
+            .collect();
+        assert_eq!(up, [0, 0, 0, 1, 1, 2, 2, 3, 3, 3]);
+    }
+}

@@ -1,0 +1,162 @@
+//! The kernels compiled for each instruction set, and the choice between them at run time.
+
+use super::{
+    passes,
+    rows::{self, RowConv, TileSet},
+    simd::{self, Segment, Simd},
+    statistics::Running,
+    winograd::{self, WinogradConv},
+};
+
+/// One instruction set's kernels.
+///
+/// # Safety
+/// The function pointers may only be called on a processor that has the instruction set; a set
+/// comes only from [`KernelSet::best`] and [`KernelSet::available`], which check.
+pub struct KernelSet {
+    /// Name for people: `AVX-512`.
+    pub name: &'static str,
+    /// Values in a vector.
+    pub lanes: usize,
+    /// See [`rows::row_conv_task`].
+    pub row_conv: unsafe fn(&RowConv<'_>, usize, &mut [f32]),
+    /// See [`winograd::winograd_task`].
+    pub winograd: unsafe fn(&WinogradConv<'_>, usize, &mut [f32]),
+    /// The register tiles.
+    pub tiles: TileSet,
+    /// See [`passes::normalise_row`].
+    pub normalise_row: unsafe fn(&mut [f32], &[f32], &[f32]),
+    /// See [`passes::relu_row`].
+    pub relu_row: unsafe fn(&mut [f32]),
+    /// See [`passes::add_row`].
+    pub add_row: unsafe fn(&[f32], &mut [f32]),
+    /// Statistics of rows: pixels, stored channels, working memory of two values per channel, and
+    /// the part to write.
+    pub statistics: unsafe fn(&[f32], usize, &mut [f32], &mut [f32]),
+}
+
+/// Statistics of whole pixels of `channels` values.
+#[inline(always)]
+unsafe fn statistics<S: Simd>(map: &[f32], channels: usize, scratch: &mut [f32], part: &mut [f32]) {
+    let (mean, squares) = scratch[..2 * channels].split_at_mut(channels);
+    let mut running = Running {
+        mean: mean.as_mut_ptr(),
+        squares: squares.as_mut_ptr(),
+        count: 0,
+    };
+    // SAFETY: the slices have the lengths that the pixels and channels need.
+    unsafe {
+        running.take::<S>(map.as_ptr(), map.len() / channels, channels, channels);
+        running.write(part, channels);
+    }
+}
+
+/// Compiles every kernel for one instruction set: `$rows` and `$few` rows of A per register tile.
+macro_rules! kernel_set {
+    ($set:ident, $module:ident, $name:expr, $simd:ty, $rows:literal, $few:literal
+     $(, #[$feature:meta])?) => {
+        mod $module {
+            use super::*;
+
+            $(#[$feature])?
+            pub unsafe fn row_conv(layer: &RowConv<'_>, task: usize, scratch: &mut [f32]) {
+                // SAFETY: the instruction set is enabled here; the rest is the caller's promise.
+                unsafe { rows::row_conv_task::<$simd>(layer, task, scratch, &TILES) }
+            }
+            $(#[$feature])?
+            pub unsafe fn winograd(layer: &WinogradConv<'_>, task: usize, scratch: &mut [f32]) {
+                // SAFETY: as above.
+                unsafe { winograd::winograd_task::<$simd>(layer, task, scratch, &TILES) }
+            }
+            /// A register tile of `R` rows and `V` vectors.
+            $(#[$feature])?
+            unsafe fn tile<const R: usize, const V: usize>(
+                segments: &[Segment],
+                a_stride: usize,
+                c: *mut f32,
+                c_stride: usize,
+            ) {
+                // SAFETY: as above.
+                unsafe { simd::tile_product::<$simd, R, V>(segments, a_stride, c, c_stride) }
+            }
+            pub static TILES: TileSet = TileSet {
+                big_rows: $rows,
+                big: [tile::<$rows, 1>, tile::<$rows, 2>],
+                small_rows: $few,
+                small: [tile::<$few, 1>, tile::<$few, 2>],
+            };
+            $(#[$feature])?
+            pub unsafe fn normalise_row(row: &mut [f32], scale: &[f32], shift: &[f32]) {
+                passes::normalise_row(row, scale, shift);
+            }
+            $(#[$feature])?
+            pub unsafe fn relu_row(row: &mut [f32]) {
+                passes::relu_row(row);
+            }
+            $(#[$feature])?
+            pub unsafe fn add_row(from: &[f32], to: &mut [f32]) {
+                passes::add_row(from, to);
+            }
+            $(#[$feature])?
+            pub unsafe fn map_statistics(m: &[f32], c: usize, s: &mut [f32], part: &mut [f32]) {
+                // SAFETY: as above.
+                unsafe { statistics::<$simd>(m, c, s, part) }
+            }
+        }
+
+        static $set: KernelSet = KernelSet {
+            name: $name,
+            lanes: <$simd as Simd>::LANES,
+            row_conv: $module::row_conv,
+            winograd: $module::winograd,
+            tiles: $module::TILES,
+            normalise_row: $module::normalise_row,
+            relu_row: $module::relu_row,
+            add_row: $module::add_row,
+            statistics: $module::map_statistics,
+        };
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+kernel_set!(AVX512, avx512, "AVX-512", simd::Avx512, 12, 8, #[target_feature(enable = "avx512f,avx2,fma")]);
+#[cfg(target_arch = "x86_64")]
+kernel_set!(AVX2, avx2, "AVX2", simd::Avx2, 6, 4, #[target_feature(enable = "avx2,fma")]);
+#[cfg(target_arch = "x86_64")]
+kernel_set!(SSE2, sse2, "SSE2", simd::Sse2, 4, 4);
+// Also in unit tests on x86-64, so that what aarch64 runs is judged there too.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+kernel_set!(PORTABLE, portable, PORTABLE_NAME, simd::Portable, 8, 4);
+
+#[cfg(any(test, not(target_arch = "x86_64")))]
+const PORTABLE_NAME: &str = if cfg!(target_arch = "aarch64") {
+    "NEON"
+} else {
+    "portable"
+};
+
+impl KernelSet {
+    /// Every set that this processor can run, fastest first.
+    pub fn available() -> Vec<&'static Self> {
+        let mut sets = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            let fma = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            if fma && is_x86_feature_detected!("avx512f") {
+                sets.push(&AVX512);
+            }
+            if fma {
+                sets.push(&AVX2);
+            }
+            sets.push(&SSE2);
+        }
+        #[cfg(any(test, not(target_arch = "x86_64")))]
+        sets.push(&PORTABLE);
+        sets
+    }
+
+    /// The fastest set that this processor can run.
+    pub fn best() -> &'static Self {
+        Self::available()[0]
+    }
+}

@@ -1,0 +1,478 @@
+//! Convolutions that work row by row over staged input rows: direct, four-phase and shifted columns.
+//!
+//! A task computes a strip of output rows over a tile of columns. It keeps a ring of staged input
+//! rows (normalised and padded), so that every input value is prepared once per task, and multiplies
+//! straight out of the ring: all kernel columns of a row are one contiguous stretch of K.
+
+use super::{
+    gather::{Border, Centre, Input, RowWanted},
+    pack::Panels,
+    simd::{At, Segment, Simd},
+    statistics::Running,
+};
+use crate::plan::cpu::{Algorithm, Staging, TILE_COLUMNS, strip_rows};
+
+/// Most stretches of K: one for each kernel row.
+const MAX_SEGMENTS: usize = 16;
+
+/// Where the results of a row convolution go.
+#[derive(Clone, Copy)]
+pub enum Output {
+    /// A raw map with the statistics of its norm.
+    Map {
+        /// Channels-last, `channels` stored.
+        raw: *mut f32,
+        /// Stored channels.
+        channels: usize,
+        /// One part per task, see [`super::statistics::part_len`].
+        parts: *mut f32,
+    },
+    /// The picture, cropped to `height` x `width`.
+    Picture {
+        /// RGBA bytes; alpha is left alone.
+        rgba: *mut u8,
+        /// Channel-major floats before clamping, when not null; then no bytes are written.
+        floats: *mut f32,
+        /// Added to each colour.
+        bias: [f32; 3],
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
+}
+
+/// One layer's convolution.
+pub struct RowConv<'a> {
+    /// What is read.
+    pub input: Input,
+    /// How.
+    pub algorithm: Algorithm,
+    /// Kernel side.
+    pub kernel: usize,
+    /// 1 or 2.
+    pub stride: usize,
+    /// Whether the input is upsampled while staging ([`Algorithm::Direct`] and
+    /// [`Algorithm::ShiftedColumns`] only; the four phases never make the big map).
+    pub upsample: bool,
+    /// Sizes of the scratch.
+    pub staging: Staging,
+    /// Packed weights.
+    pub panels: &'a Panels,
+    /// Rows and columns over which tasks are cut: the output's, or the small map's for four phases.
+    pub grid: (usize, usize),
+    /// Results.
+    pub output: Output,
+}
+
+// SAFETY: tasks read shared inputs and write disjoint parts of the outputs: pixels of their own
+// strip and tile, and their own statistics part.
+unsafe impl Sync for RowConv<'_> {}
+
+impl RowConv<'_> {
+    /// Number of tasks.
+    pub fn tasks(&self) -> usize {
+        let (height, width) = self.grid;
+        height.div_ceil(strip_rows(height)) * width.div_ceil(TILE_COLUMNS)
+    }
+}
+
+/// Register tiles that cover `rows`: so many of `big` rows, then so many of `small`, with the least
+/// overshoot.
+fn tiles_for(rows: usize, big: usize, small: usize) -> (usize, usize) {
+    let mut best = (rows.div_ceil(big), 0);
+    for smalls in 1..=3 {
+        let bigs = rows.saturating_sub(smalls * small).div_ceil(big);
+        if bigs * big + smalls * small < best.0 * big + best.1 * small
+            && bigs * big + smalls * small >= rows
+        {
+            best = (bigs, smalls);
+        }
+    }
+    best
+}
+
+/// [`tile_product`] compiled for one instruction set, number of rows and number of vectors.
+pub type TileProduct = unsafe fn(&[Segment], usize, *mut f32, usize);
+
+/// The register tiles of one instruction set. Each is a function of its own: inlined side by side
+/// into one loop, their accumulators no longer stay in registers.
+#[derive(Clone, Copy)]
+pub struct TileSet {
+    /// Rows of the large tiles.
+    pub big_rows: usize,
+    /// Large tiles of one and of two vectors of columns.
+    pub big: [TileProduct; 2],
+    /// Rows of the small tiles.
+    pub small_rows: usize,
+    /// Small tiles of one and of two vectors of columns.
+    pub small: [TileProduct; 2],
+}
+
+impl TileSet {
+    /// Products of `rows` rows of A (from the given segments on, `a_stride` apart) with one panel
+    /// of `vectors` vectors of columns.
+    ///
+    /// # Safety
+    /// As [`tile_product`](super::simd::tile_product), with up to `big_rows - 1` rows more than
+    /// asked readable and writable.
+    pub unsafe fn panel_product(
+        &self,
+        base: &[Segment],
+        a_stride: usize,
+        rows: usize,
+        vectors: usize,
+        c: *mut f32,
+        c_stride: usize,
+    ) {
+        let (bigs, smalls) = tiles_for(rows, self.big_rows, self.small_rows);
+        let mut segments = [Segment::EMPTY; MAX_SEGMENTS];
+        let segments = &mut segments[..base.len()];
+        let mut m = 0;
+        for tile in 0..bigs + smalls {
+            let (product, tile_rows) = if tile < bigs {
+                (self.big[vectors - 1], self.big_rows)
+            } else {
+                (self.small[vectors - 1], self.small_rows)
+            };
+            for (s, b) in segments.iter_mut().zip(base) {
+                s.a = b.a.at(m * a_stride);
+                s.b = b.b;
+                s.len = b.len;
+            }
+            // SAFETY: the caller's promise.
+            unsafe { product(segments, a_stride, c.at(m * c_stride), c_stride) };
+            m += tile_rows;
+        }
+    }
+}
+
+/// The parts of a task that its rows share.
+struct Strip {
+    ring: *mut f32,
+    computed: *mut f32,
+    first_column: usize,
+    end_column: usize,
+}
+
+/// Runs one task of a layer.
+///
+/// # Safety
+/// As [`Simd`]; the layer's pointers are valid for its sizes, `scratch` has the plan's length, and
+/// no other thread runs the same task.
+#[inline(always)]
+pub unsafe fn row_conv_task<S: Simd>(
+    layer: &RowConv<'_>,
+    task: usize,
+    scratch: &mut [f32],
+    tiles: &TileSet,
+) {
+    let (height, width) = layer.grid;
+    let strip_height = strip_rows(height);
+    let columns = width.div_ceil(TILE_COLUMNS);
+    let (first_row, first_column) = (task / columns * strip_height, task % columns * TILE_COLUMNS);
+    let end_row = (first_row + strip_height).min(height);
+    let end_column = (first_column + TILE_COLUMNS).min(width);
+
+    let (ring, rest) = scratch.split_at_mut(layer.staging.ring_len());
+    let (computed, rest) = rest.split_at_mut(layer.staging.out_len());
+    let channels = match layer.output {
+        Output::Map { channels, .. } => channels,
+        Output::Picture { .. } => 0,
+    };
+    let (mean, squares) = rest.split_at_mut(rest.len() / 2);
+    debug_assert!(mean.len() >= channels && squares.len() >= channels);
+    let mut running = Running {
+        mean: mean.as_mut_ptr(),
+        squares: squares.as_mut_ptr(),
+        count: 0,
+    };
+    let strip = Strip {
+        ring: ring.as_mut_ptr(),
+        computed: computed.as_mut_ptr(),
+        first_column,
+        end_column,
+    };
+    let four_phase = layer.algorithm == Algorithm::FourPhase;
+    let (reach_up, rows_needed) = if four_phase {
+        (1, 3)
+    } else {
+        (layer.kernel / 2, layer.kernel)
+    };
+    let centre = match (&layer.input, &layer.output) {
+        // SAFETY: the map is valid by the caller's promise.
+        (Input::Map(map), Output::Map { .. }) => unsafe { Centre::of::<S>(map) },
+        _ => Centre::NONE,
+    };
+    let mut staged_until = isize::MIN;
+    for y in first_row..end_row {
+        let first_needed = (y * layer.stride) as isize - reach_up as isize;
+        let mut row = first_needed.max(staged_until);
+        while row < first_needed + rows_needed as isize {
+            let owned = (first_row as isize..end_row as isize).contains(&row)
+                && layer.stride == 1
+                && !layer.upsample;
+            // SAFETY: the slot lies inside the ring, which is part of the scratch.
+            unsafe { stage_row::<S>(layer, &strip, row, owned, &centre) };
+            row += 1;
+        }
+        staged_until = row;
+        for phase in 0..if four_phase { 4 } else { 1 } {
+            let sum = RowSum::of(layer, &strip, y, phase);
+            // SAFETY: the rows that the sum reads are staged now.
+            unsafe {
+                compute_row(layer, &strip, &sum, tiles);
+                match layer.output {
+                    Output::Map { .. } => emit_map_row::<S>(layer, &strip, y, phase, &mut running),
+                    Output::Picture { .. } => emit_picture_row(layer, &strip, y),
+                }
+            }
+        }
+    }
+    if let Output::Map {
+        parts, channels, ..
+    } = layer.output
+    {
+        let len = super::statistics::part_len(channels);
+        // SAFETY: every task has its own part.
+        unsafe {
+            let part = std::slice::from_raw_parts_mut(parts.at(task * len), len);
+            running.write(part, channels);
+        }
+    }
+}
+
+/// Slot of a padded row in the ring.
+#[inline(always)]
+fn slot(layer: &RowConv<'_>, row: isize) -> usize {
+    let rows = layer.staging.rows;
+    (row + rows as isize * 8) as usize % rows
+}
+
+#[inline(always)]
+unsafe fn stage_row<S: Simd>(
+    layer: &RowConv<'_>,
+    strip: &Strip,
+    row: isize,
+    owned: bool,
+    centre: &Centre,
+) {
+    let four_phase = layer.algorithm == Algorithm::FourPhase;
+    let reach = if four_phase { 1 } else { layer.kernel / 2 };
+    let border = match (four_phase, layer.upsample) {
+        (true, _) => Border::Replicate,
+        (false, true) => Border::ReflectUpsampled,
+        (false, false) => Border::Reflect,
+    };
+    let wanted = RowWanted {
+        row,
+        first_column: (strip.first_column * layer.stride) as isize - reach as isize,
+        // A tile at the right edge is narrower than the scratch.
+        columns: layer.staging.columns
+            - (TILE_COLUMNS - (strip.end_column - strip.first_column)) * layer.stride,
+        owned: owned.then_some((strip.first_column, strip.end_column)),
+    };
+    // SAFETY: the slot holds one staged row.
+    unsafe {
+        let to = strip.ring.at(slot(layer, row) * layer.staging.row_len());
+        layer.input.stage::<S>(to, wanted, border, centre);
+    }
+}
+
+/// The sum that makes one computed row: `rows` staged rows from padded row `first` on, a stretch of
+/// K each, starting `shift` pixels into the row.
+struct RowSum {
+    first: isize,
+    rows: usize,
+    stretch: usize,
+    shift: usize,
+    group: usize,
+    pixels: usize,
+}
+
+impl RowSum {
+    /// Output row `y` of a layer; `phase` of the four where there are phases.
+    fn of(layer: &RowConv<'_>, strip: &Strip, y: usize, phase: usize) -> Self {
+        let channels = layer.staging.channels;
+        let own = strip.end_column - strip.first_column;
+        let centred = Self {
+            first: (y * layer.stride) as isize - (layer.kernel / 2) as isize,
+            rows: layer.kernel,
+            stretch: layer.kernel * channels,
+            shift: 0,
+            group: 0,
+            pixels: own,
+        };
+        match layer.algorithm {
+            Algorithm::FourPhase => Self {
+                first: y as isize + (phase / 2) as isize - 1,
+                rows: 2,
+                stretch: 2 * channels,
+                shift: phase % 2,
+                group: phase,
+                pixels: own,
+            },
+            Algorithm::ShiftedColumns => Self {
+                stretch: channels,
+                pixels: own + layer.kernel - 1,
+                ..centred
+            },
+            Algorithm::Direct | Algorithm::Winograd => centred,
+        }
+    }
+}
+
+/// Computes one row.
+///
+/// # Safety
+/// The rows of the sum are staged; `tiles` may run here.
+unsafe fn compute_row(layer: &RowConv<'_>, strip: &Strip, sum: &RowSum, tiles: &TileSet) {
+    let channels = layer.staging.channels;
+    let mut segments = [Segment::EMPTY; MAX_SEGMENTS];
+    let segments = &mut segments[..sum.rows];
+    for panel in layer.panels.panels() {
+        let b = layer.panels.group(panel, sum.group);
+        let width = layer.panels.width(panel);
+        // SAFETY: rows are staged, the group holds `rows * stretch` rows of K, and the computed
+        // row lies inside its scratch.
+        unsafe {
+            for (r, segment) in segments.iter_mut().enumerate() {
+                let row = slot(layer, sum.first + r as isize) * layer.staging.row_len();
+                *segment = Segment {
+                    a: strip.ring.at(row + sum.shift * channels),
+                    b: b.at(r * sum.stretch * width),
+                    len: sum.stretch,
+                };
+            }
+            tiles.panel_product(
+                segments,
+                layer.stride * channels,
+                sum.pixels,
+                panel.vectors,
+                strip.computed.at(panel.first),
+                layer.staging.out_channels,
+            );
+        }
+    }
+}
+
+/// Writes a computed row to the raw map and takes it into the statistics.
+#[inline(always)]
+unsafe fn emit_map_row<S: Simd>(
+    layer: &RowConv<'_>,
+    strip: &Strip,
+    y: usize,
+    phase: usize,
+    running: &mut Running,
+) {
+    let Output::Map { raw, channels, .. } = layer.output else {
+        return;
+    };
+    let width = layer.grid.1;
+    let (first, step) = if layer.algorithm == Algorithm::FourPhase {
+        let row = (2 * y + phase / 2) * 2 * width;
+        (row + 2 * strip.first_column + phase % 2, 2)
+    } else {
+        (y * width + strip.first_column, 1)
+    };
+    let pixels = strip.end_column - strip.first_column;
+    let stride = layer.staging.out_channels;
+    // SAFETY: the pixels belong to this task's strip and tile of the map.
+    unsafe {
+        for p in 0..pixels {
+            let to = raw.at((first + p * step) * channels);
+            std::ptr::copy_nonoverlapping(strip.computed.at(p * stride), to, channels);
+        }
+        running.take::<S>(strip.computed, pixels, stride, channels);
+    }
+}
+
+/// Adds the shifted columns of a computed row and writes the picture's pixels.
+#[inline(always)]
+unsafe fn emit_picture_row(layer: &RowConv<'_>, strip: &Strip, y: usize) {
+    let Output::Picture {
+        rgba,
+        floats,
+        bias,
+        height,
+        width,
+    } = layer.output
+    else {
+        return;
+    };
+    if y >= height {
+        return;
+    }
+    let stride = layer.staging.out_channels;
+    for x in strip.first_column..strip.end_column.min(width) {
+        let mut sum = [bias[0], bias[1], bias[2], 0.0];
+        for k in 0..layer.kernel {
+            // SAFETY: pixel x + k of the computed row; the fourth value is of the next column or
+            // of the padding and is not used.
+            let part = unsafe {
+                let at = strip
+                    .computed
+                    .at((x - strip.first_column + k) * stride + 3 * k);
+                at.cast::<[f32; 4]>().read_unaligned()
+            };
+            for (s, p) in sum.iter_mut().zip(part) {
+                *s += p;
+            }
+        }
+        let pixel = y * width + x;
+        for (c, value) in sum.iter().take(3).enumerate() {
+            // SAFETY: the pixel lies inside the picture and belongs to this task.
+            unsafe {
+                if floats.is_null() {
+                    *rgba.at(4 * pixel + c) = level(*value);
+                } else {
+                    *floats.at(c * height * width + pixel) = *value;
+                }
+            }
+        }
+    }
+}
+
+/// A value as a byte: clamped to 0 to 255 and rounded to nearest; NaN becomes 0.
+#[inline(always)]
+pub fn level(value: f32) -> u8 {
+    // The cast saturates and cuts, so that half is added first.
+    (value + 0.5) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_cover_with_little_overshoot() {
+        for rows in 1..400 {
+            for (big, small) in [(12, 8), (6, 4), (8, 4), (4, 4)] {
+                let (b, s) = tiles_for(rows, big, small);
+                let covered = b * big + s * small;
+                assert!(
+                    covered >= rows && covered < rows + big,
+                    "{rows}: {b} x {big} + {s} x {small}"
+                );
+            }
+        }
+        assert_eq!(tiles_for(128, 12, 8), (10, 1));
+        assert_eq!(tiles_for(96, 12, 8), (8, 0));
+        assert_eq!(tiles_for(16, 12, 8), (0, 2));
+    }
+
+    #[test]
+    fn levels_round_and_clamp() {
+        let cases = [
+            (-3.0, 0),
+            (0.4, 0),
+            (0.5, 1),
+            (254.6, 255),
+            (300.0, 255),
+            (f32::NAN, 0),
+        ];
+        for (value, wanted) in cases {
+            assert_eq!(level(value), wanted);
+        }
+    }
+}

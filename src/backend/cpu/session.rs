@@ -1,0 +1,643 @@
+//! Runs a CPU plan: owns the arena, the packed weights and the workers' scratch.
+
+use std::{
+    alloc::{Layout, alloc_zeroed},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use rayon::prelude::*;
+
+use super::{
+    gather::{Input, MapInput},
+    kernels::KernelSet,
+    pack::{self, Panels},
+    passes::{self, Im2colConv},
+    rows::{self, Output, RowConv},
+    statistics::{self, ScaleShift, part_len},
+    winograd::WinogradConv,
+};
+use crate::{
+    backend::{BackendError, NormTap, RunControl, Session},
+    frame::Frame,
+    mode::Variant,
+    network::Network,
+    plan::{
+        PlanSummary,
+        cpu::{
+            Algorithm, CpuOp, CpuPlan, Gather, MapBuffer, Staging, algorithm_for, padded_channels,
+            stored_inputs, strip_rows,
+        },
+    },
+    tensor::{Shape, Tensor},
+    timing::StepTiming,
+};
+
+/// A convolution made ready.
+struct PackedConv {
+    panels: Panels,
+    /// One per stored output channel.
+    bias: Vec<f32>,
+}
+
+/// A network ready to run on the processor for one picture size.
+pub struct CpuSession {
+    plan: CpuPlan,
+    kernels: &'static KernelSet,
+    pool: Arc<rayon::ThreadPool>,
+    network: Arc<Network>,
+    weights: Vec<PackedConv>,
+    norms: Vec<ScaleShift>,
+    arena: Vec<f32>,
+    /// One per worker thread; a worker only ever locks its own.
+    scratch: Vec<Mutex<Vec<f32>>>,
+    /// Statistics parts of the step that runs.
+    parts: Vec<f32>,
+}
+
+/// `len` zeros that take physical memory only when touched; `None` when the system refuses.
+fn zeros(len: usize) -> Option<Vec<f32>> {
+    if len == 0 {
+        return Some(Vec::new());
+    }
+    let layout = Layout::array::<f32>(len).ok()?;
+    // SAFETY: the layout has a size above zero; zero bits are a valid f32; pointer, length and
+    // capacity describe exactly this allocation.
+    unsafe {
+        let start = alloc_zeroed(layout).cast::<f32>();
+        (!start.is_null()).then(|| Vec::from_raw_parts(start, len, len))
+    }
+}
+
+/// A pointer that worker threads may share; every use says which part is whose.
+#[derive(Clone, Copy)]
+struct Shared(*mut f32);
+
+// SAFETY: only an address; each use states why its accesses are disjoint.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    /// `len` values from `offset` on.
+    ///
+    /// # Safety
+    /// Inside the allocation, and nobody else touches them meanwhile.
+    unsafe fn slice_mut<'a>(self, offset: usize, len: usize) -> &'a mut [f32] {
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(offset), len) }
+    }
+
+    /// `len` values from `offset` on.
+    ///
+    /// # Safety
+    /// Inside the allocation, and nobody writes them meanwhile.
+    unsafe fn slice<'a>(self, offset: usize, len: usize) -> &'a [f32] {
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.0.add(offset), len) }
+    }
+}
+
+/// Where the picture goes.
+#[derive(Clone, Copy)]
+struct Target {
+    rgba: *mut u8,
+    floats: *mut f32,
+}
+
+// SAFETY: only addresses; tasks write disjoint rows.
+unsafe impl Sync for Target {}
+
+impl CpuSession {
+    /// Packs the weights and takes the memory.
+    ///
+    /// # Errors
+    /// [`BackendError::OutOfMemory`].
+    pub fn new(
+        network: &Arc<Network>,
+        (height, width): (usize, usize),
+        variant: Variant,
+        kernels: &'static KernelSet,
+        pool: Arc<rayon::ThreadPool>,
+    ) -> Result<Self, BackendError> {
+        let plan = CpuPlan::new(network.spec(), height, width, variant);
+        let refused = |len: usize| BackendError::OutOfMemory {
+            needed_bytes: 4 * len as u64,
+            width,
+            height,
+        };
+        let arena = zeros(plan.arena_len).ok_or_else(|| refused(plan.arena_len))?;
+        let scratch = (0..pool.current_num_threads())
+            .map(|_| zeros(plan.scratch_len).map(Mutex::new))
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| refused(plan.scratch_len))?;
+        let weights = pool.install(|| {
+            plan.convs
+                .par_iter()
+                .zip(network.convs())
+                .map(|(conv, weights)| {
+                    let algorithm = match variant {
+                        Variant::Baseline => Algorithm::Direct,
+                        Variant::Fused => algorithm_for(conv),
+                    };
+                    let inputs = stored_inputs(conv);
+                    let mut bias = weights.bias.clone();
+                    bias.resize(padded_channels(conv.out_channels), 0.0);
+                    PackedConv {
+                        panels: pack::pack(conv, weights, algorithm, inputs, kernels.lanes),
+                        bias,
+                    }
+                })
+                .collect()
+        });
+        Ok(Self {
+            norms: vec![ScaleShift::default(); plan.convs.len()],
+            plan,
+            kernels,
+            pool,
+            network: network.clone(),
+            weights,
+            arena,
+            scratch,
+            parts: Vec::new(),
+        })
+    }
+
+    /// Runs `task` for all indices on the workers. Tasks that have not begun when the run is
+    /// cancelled are left out.
+    fn for_each_task(
+        &self,
+        tasks: usize,
+        progress: &Progress<'_>,
+        task: impl Fn(usize, &mut [f32]) + Sync,
+    ) {
+        let done = AtomicUsize::new(0);
+        self.pool.install(|| {
+            (0..tasks)
+                .into_par_iter()
+                .with_max_len(1)
+                .for_each(|index| {
+                    if progress.control.is_cancelled() {
+                        return;
+                    }
+                    let worker = rayon::current_thread_index().unwrap_or(0) % self.scratch.len();
+                    let mut scratch = self.scratch[worker]
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner);
+                    task(index, &mut scratch);
+                    progress.tell(done.fetch_add(1, Ordering::Relaxed) + 1, tasks);
+                });
+        });
+    }
+
+    /// Runs every step.
+    fn run(
+        &mut self,
+        photo: &[u8],
+        target: Target,
+        control: &RunControl,
+        mut tap: Option<NormTap<'_>>,
+    ) -> Result<Vec<StepTiming>, BackendError> {
+        let base = Shared(self.arena.as_mut_ptr());
+        let total: u64 = self.plan.steps.iter().map(|s| s.flops).sum();
+        let mut before = 0;
+        let mut timings = Vec::with_capacity(self.plan.steps.len());
+        for index in 0..self.plan.steps.len() {
+            let op = self.plan.steps[index].op;
+            let progress = Progress {
+                control,
+                before,
+                here: self.plan.steps[index].flops,
+                total,
+            };
+            let started = Instant::now();
+            let tapped = match op {
+                CpuOp::Fused {
+                    conv,
+                    algorithm,
+                    gather,
+                    to,
+                } => {
+                    self.fused(
+                        base,
+                        photo,
+                        target,
+                        &progress,
+                        conv,
+                        (algorithm, gather),
+                        to,
+                    );
+                    to.map(|map| (conv, map, true))
+                }
+                CpuOp::Normalise { conv, map } => {
+                    self.pass(base, photo, target, &progress, op);
+                    Some((conv, map, false))
+                }
+                _ => {
+                    self.pass(base, photo, target, &progress, op);
+                    None
+                }
+            };
+            if control.is_cancelled() {
+                return Err(BackendError::Cancelled);
+            }
+            let step = &self.plan.steps[index];
+            timings.push(StepTiming {
+                layer: step.layer.clone(),
+                kernel: step.kernel.clone(),
+                ms: started.elapsed().as_secs_f64() * 1e3,
+                flops: step.flops,
+                bytes: step.bytes,
+            });
+            before += step.flops;
+            if let (Some(tap), Some((conv, map, raw))) = (tap.as_mut(), tapped) {
+                let name = self.plan.convs[conv]
+                    .norm_name
+                    .as_deref()
+                    .unwrap_or_default();
+                tap(
+                    name,
+                    self.normalised(&self.plan.maps[map], raw.then(|| &self.norms[conv])),
+                );
+            }
+        }
+        control.set_progress(1.0);
+        Ok(timings)
+    }
+
+    /// A stored map as a tensor, with its norm applied if it is raw.
+    fn normalised(&self, map: &MapBuffer, norm: Option<&ScaleShift>) -> Tensor {
+        let mut tensor = Tensor::zeros(map.shape);
+        let Shape {
+            channels,
+            height,
+            width,
+        } = map.shape;
+        for c in 0..channels {
+            let (scale, shift) = norm.map_or((1.0, 0.0), |n| (n.scale[c], n.shift[c]));
+            for p in 0..height * width {
+                let value = self.arena[map.offset + p * map.stored_channels + c];
+                tensor.data[c * height * width + p] = value * scale + shift;
+            }
+        }
+        tensor
+    }
+
+    /// Where a fused layer reads from.
+    fn input(&self, base: Shared, photo: &[u8], gather: Gather) -> Input {
+        let (height, width) = self.plan.extended;
+        let map_input = |map: usize, conv: usize, skip: Option<usize>, keep: Option<usize>| {
+            let m = &self.plan.maps[map];
+            let start = |id: usize| base.0.wrapping_add(self.plan.maps[id].offset);
+            Input::Map(MapInput {
+                raw: start(map),
+                scale: self.norms[conv].scale.as_ptr(),
+                shift: self.norms[conv].shift.as_ptr(),
+                skip: skip.map_or(std::ptr::null(), |id| start(id).cast_const()),
+                keep: keep.map_or(std::ptr::null_mut(), start),
+                height: m.shape.height,
+                width: m.shape.width,
+                channels: m.stored_channels,
+            })
+        };
+        match gather {
+            Gather::Photo => Input::Photo {
+                rgba: photo.as_ptr(),
+                height,
+                width,
+            },
+            Gather::NormRelu { map, conv, keep } => map_input(map, conv, None, keep),
+            Gather::NormAdd {
+                map,
+                conv,
+                skip,
+                keep,
+            } => map_input(map, conv, Some(skip), keep),
+        }
+    }
+
+    /// A whole layer: gather, convolution, statistics.
+    #[allow(clippy::too_many_arguments)] // The run's state and the operation's three parts.
+    fn fused(
+        &mut self,
+        base: Shared,
+        photo: &[u8],
+        target: Target,
+        progress: &Progress<'_>,
+        conv: usize,
+        (algorithm, gather): (Algorithm, Gather),
+        to: Option<usize>,
+    ) {
+        let input = self.input(base, photo, gather);
+        let spec = &self.plan.convs[conv];
+        let kernels = self.kernels;
+        let channels = to.map_or(0, |id| self.plan.maps[id].stored_channels);
+        let raw = to.map(|id| base.0.wrapping_add(self.plan.maps[id].offset));
+        let mut parts = std::mem::take(&mut self.parts);
+        let tasks;
+        if let (Algorithm::Winograd, Input::Map(map), Some(raw)) = (algorithm, input, raw) {
+            let mut layer = WinogradConv {
+                input: map,
+                panels: &self.weights[conv].panels,
+                raw,
+                channels,
+                parts: std::ptr::null_mut(),
+            };
+            tasks = layer.tasks();
+            parts.resize(parts.len().max(tasks * part_len(channels)), 0.0);
+            layer.parts = parts.as_mut_ptr();
+            let layer = &layer;
+            self.for_each_task(tasks, progress, |task, scratch| {
+                // SAFETY: the set was chosen for this processor, pointers come from this session's
+                // plan, and every task index runs once.
+                unsafe { (kernels.winograd)(layer, task, scratch) }
+            });
+        } else {
+            let (height, width) = self.plan.photo;
+            let grid = match (to, algorithm) {
+                (None, _) => (height, width),
+                (Some(_), Algorithm::FourPhase) => input.size(),
+                (Some(id), _) => {
+                    let shape = self.plan.maps[id].shape;
+                    (shape.height, shape.width)
+                }
+            };
+            let bias = &self.weights[conv].bias;
+            let mut layer = RowConv {
+                input,
+                algorithm,
+                kernel: spec.kernel,
+                stride: spec.stride,
+                upsample: spec.upsample,
+                staging: Staging::of(spec, algorithm),
+                panels: &self.weights[conv].panels,
+                grid,
+                output: Output::Picture {
+                    rgba: target.rgba,
+                    floats: target.floats,
+                    bias: [bias[0], bias[1], bias[2]],
+                    height,
+                    width,
+                },
+            };
+            tasks = layer.tasks();
+            if let Some(raw) = raw {
+                parts.resize(parts.len().max(tasks * part_len(channels)), 0.0);
+                layer.output = Output::Map {
+                    raw,
+                    channels,
+                    parts: parts.as_mut_ptr(),
+                };
+            }
+            let layer = &layer;
+            self.for_each_task(tasks, progress, |task, scratch| {
+                // SAFETY: as above.
+                unsafe { (kernels.row_conv)(layer, task, scratch) }
+            });
+        }
+        if let Some(norm) = &self.network.convs()[conv].norm {
+            let used = &parts[..tasks * part_len(channels)];
+            self.norms[conv] = statistics::finish(used, channels, norm);
+        }
+        self.parts = parts;
+    }
+
+    /// One pass of the baseline, rows in parallel.
+    fn pass(
+        &mut self,
+        base: Shared,
+        photo: &[u8],
+        target: Target,
+        progress: &Progress<'_>,
+        op: CpuOp,
+    ) {
+        let maps = &self.plan.maps;
+        let kernels = self.kernels;
+        let row_len = |m: &MapBuffer| m.shape.width * m.stored_channels;
+        // SAFETY of the row accessors below: a task touches rows of its own index in the maps that
+        // it writes, and no step writes a map that it reads (a property test of the plan).
+        let row_mut = |m: &MapBuffer, y: usize| unsafe {
+            base.slice_mut(m.offset + y * row_len(m), row_len(m))
+        };
+        // SAFETY: as above.
+        let row =
+            |m: &MapBuffer, y: usize| unsafe { base.slice(m.offset + y * row_len(m), row_len(m)) };
+        match op {
+            CpuOp::Load { to } => {
+                let to = maps[to];
+                let photo_row = 4 * to.shape.width;
+                self.for_each_task(to.shape.height, progress, |y, _| {
+                    let from = &photo[y * photo_row..(y + 1) * photo_row];
+                    let pixels = row_mut(&to, y).chunks_exact_mut(3);
+                    for (pixel, rgba) in pixels.zip(from.chunks_exact(4)) {
+                        for c in 0..3 {
+                            pixel[c] = f32::from(rgba[c]);
+                        }
+                    }
+                });
+            }
+            CpuOp::Upsample { from, to } => {
+                let (from, to) = (maps[from], maps[to]);
+                self.for_each_task(to.shape.height, progress, |y, _| {
+                    passes::upsample_row(row(&from, y / 2), row_mut(&to, y), from.stored_channels);
+                });
+            }
+            CpuOp::Pad { conv, from, to } => {
+                let pad = self.plan.convs[conv].padding();
+                let (from, to) = (maps[from], maps[to]);
+                self.for_each_task(to.shape.height, progress, |y, _| {
+                    let source =
+                        super::gather::reflected(y as isize - pad as isize, from.shape.height);
+                    passes::pad_row(
+                        row(&from, source),
+                        row_mut(&to, y),
+                        from.stored_channels,
+                        pad,
+                    );
+                });
+            }
+            CpuOp::Im2col { conv, from, to } => {
+                let (from, to) = (maps[from], maps[to]);
+                let layer = Im2colConv {
+                    // SAFETY: no task of this step writes the padded map.
+                    padded: unsafe { base.slice(from.offset, from.len()) },
+                    padded_width: from.shape.width,
+                    channels: from.stored_channels,
+                    kernel: self.plan.convs[conv].kernel,
+                    stride: self.plan.convs[conv].stride,
+                    panels: &self.weights[conv].panels,
+                    bias: &self.weights[conv].bias,
+                };
+                let layer = &layer;
+                self.for_each_task(to.shape.height, progress, |y, scratch| {
+                    // SAFETY: the set was chosen for this processor; the plan sized the scratch.
+                    unsafe {
+                        passes::im2col_row(layer, y, row_mut(&to, y), scratch, &kernels.tiles)
+                    }
+                });
+            }
+            CpuOp::Statistics { conv, map } => {
+                let map = maps[map];
+                let strip = strip_rows(map.shape.height);
+                let tasks = map.shape.height.div_ceil(strip);
+                let len = part_len(map.stored_channels);
+                let mut parts = std::mem::take(&mut self.parts);
+                parts.resize(parts.len().max(tasks * len), 0.0);
+                let shared = Shared(parts.as_mut_ptr());
+                self.for_each_task(tasks, progress, |task, scratch| {
+                    let rows = strip.min(map.shape.height - task * strip);
+                    let start = map.offset + task * strip * row_len(&map);
+                    // SAFETY: rows are only read; every task has its own part.
+                    unsafe {
+                        let pixels = base.slice(start, rows * row_len(&map));
+                        let part = shared.slice_mut(task * len, len);
+                        (kernels.statistics)(pixels, map.stored_channels, scratch, part);
+                    }
+                });
+                if let Some(norm) = &self.network.convs()[conv].norm {
+                    self.norms[conv] =
+                        statistics::finish(&parts[..tasks * len], map.stored_channels, norm);
+                }
+                self.parts = parts;
+            }
+            CpuOp::Normalise { conv, map } => {
+                let (map, norm) = (maps[map], &self.norms[conv]);
+                self.for_each_task(map.shape.height, progress, |y, _| {
+                    // SAFETY: the set was chosen for this processor.
+                    unsafe { (kernels.normalise_row)(row_mut(&map, y), &norm.scale, &norm.shift) }
+                });
+            }
+            CpuOp::Relu { map } => {
+                let map = maps[map];
+                self.for_each_task(map.shape.height, progress, |y, _| {
+                    // SAFETY: as above.
+                    unsafe { (kernels.relu_row)(row_mut(&map, y)) }
+                });
+            }
+            CpuOp::Add { from, to } => {
+                let (from, to) = (maps[from], maps[to]);
+                self.for_each_task(to.shape.height, progress, |y, _| {
+                    // SAFETY: as above.
+                    unsafe { (kernels.add_row)(row(&from, y), row_mut(&to, y)) }
+                });
+            }
+            CpuOp::Store { from } => {
+                let from = maps[from];
+                let (height, width) = self.plan.photo;
+                let target = &target;
+                self.for_each_task(height, progress, |y, _| {
+                    let pixels = row(&from, y).chunks_exact(from.stored_channels);
+                    for (x, pixel) in pixels.take(width).enumerate() {
+                        for (c, &value) in pixel[..3].iter().enumerate() {
+                            let at = y * width + x;
+                            // SAFETY: inside the picture; the row belongs to this task.
+                            unsafe {
+                                if target.floats.is_null() {
+                                    *target.rgba.add(4 * at + c) = rows::level(value);
+                                } else {
+                                    *target.floats.add(c * height * width + at) = value;
+                                }
+                            }
+                        }
+                    }
+                });
+            }
+            CpuOp::Fused { .. } => {}
+        }
+    }
+
+    fn check_size(&self, frame: &Frame) -> Result<(), BackendError> {
+        let (expected_height, expected_width) = self.plan.photo;
+        if (frame.height(), frame.width()) == (expected_height, expected_width) {
+            return Ok(());
+        }
+        Err(BackendError::WrongSize {
+            expected_width,
+            expected_height,
+            width: frame.width(),
+            height: frame.height(),
+        })
+    }
+
+    /// The photo, extended to the right and below by repeated reflection where a side is too short
+    /// for the network.
+    fn extended(&self, photo: &Frame) -> Option<Frame> {
+        let (height, width) = self.plan.extended;
+        ((height, width) != self.plan.photo).then(|| {
+            Frame::from_fn(width, height, |x, y| {
+                photo.pixel(folded(x, photo.width()), folded(y, photo.height()))
+            })
+        })
+    }
+}
+
+/// Index of a position beyond a side, reflected as often as needed; a side of one repeats.
+fn folded(position: usize, side: usize) -> usize {
+    if side == 1 {
+        return 0;
+    }
+    let period = 2 * (side - 1);
+    let p = position % period;
+    if p < side { p } else { period - p }
+}
+
+/// Tells a run's control how far it is.
+struct Progress<'a> {
+    control: &'a RunControl,
+    before: u64,
+    here: u64,
+    total: u64,
+}
+
+impl Progress<'_> {
+    fn tell(&self, done: usize, tasks: usize) {
+        let here = self.here as f64 * done as f64 / tasks as f64;
+        let share = (self.before as f64 + here) / self.total.max(1) as f64;
+        self.control.set_progress(share as f32);
+    }
+}
+
+impl Session for CpuSession {
+    fn summary(&self) -> PlanSummary {
+        self.plan.summary(self.pool.current_num_threads())
+    }
+
+    fn paint(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
+        control: &RunControl,
+    ) -> Result<Vec<StepTiming>, BackendError> {
+        self.check_size(input)?;
+        self.check_size(output)?;
+        // Carries alpha through; the colours are overwritten by the last step.
+        output.rgba_mut().copy_from_slice(input.rgba());
+        let extended = self.extended(input);
+        let photo = extended.as_ref().unwrap_or(input).rgba();
+        let target = Target {
+            rgba: output.rgba_mut().as_mut_ptr(),
+            floats: std::ptr::null_mut(),
+        };
+        self.run(photo, target, control, None)
+    }
+
+    fn run_tensor(
+        &mut self,
+        input: &Frame,
+        tap: Option<NormTap<'_>>,
+    ) -> Result<Tensor, BackendError> {
+        self.check_size(input)?;
+        let mut output = Tensor::zeros(Shape::new(3, input.height(), input.width()));
+        let extended = self.extended(input);
+        let photo = extended.as_ref().unwrap_or(input).rgba();
+        let target = Target {
+            rgba: std::ptr::null_mut(),
+            floats: output.data.as_mut_ptr(),
+        };
+        self.run(photo, target, &RunControl::default(), tap)?;
+        Ok(output)
+    }
+}

@@ -1,0 +1,297 @@
+//! Vectors of f32 for each instruction set, and the product of a small tile.
+//!
+//! A kernel is written once, generic over [`Simd`], and compiled once per instruction set inside a
+//! function that enables it (see `kernels.rs`). Everything here is `inline(always)`: only then does
+//! a vector live in registers of the caller's instruction set.
+
+/// Pointer arithmetic for kernels: an address and nothing else. `add` asserts in builds with debug
+/// assertions, which would sit inside every inner loop; whether an address may be used is what the
+/// `SAFETY` comment at its use says.
+pub trait At {
+    /// The address `count` elements further.
+    fn at(self, count: usize) -> Self;
+}
+
+impl<T> At for *const T {
+    #[inline(always)]
+    fn at(self, count: usize) -> Self {
+        self.wrapping_add(count)
+    }
+}
+
+impl<T> At for *mut T {
+    #[inline(always)]
+    fn at(self, count: usize) -> Self {
+        self.wrapping_add(count)
+    }
+}
+
+/// One instruction set's vector of f32 and what kernels do with it.
+///
+/// # Safety
+/// Every method may only run where the instruction set exists, and pointers must be valid for
+/// `LANES` values; alignment is not needed.
+#[allow(clippy::missing_safety_doc)] // One contract, stated above, holds for all methods.
+pub unsafe trait Simd: Copy {
+    /// The register.
+    type V: Copy;
+    /// Values in one register.
+    const LANES: usize;
+
+    /// The same value in every lane.
+    unsafe fn splat(value: f32) -> Self::V;
+    /// One value from memory in every lane.
+    unsafe fn broadcast(from: *const f32) -> Self::V;
+    /// `LANES` values from memory.
+    unsafe fn load(from: *const f32) -> Self::V;
+    /// `LANES` values to memory.
+    unsafe fn store(to: *mut f32, value: Self::V);
+    /// `a + b`
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    /// `a - b`
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b`
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b + c`, rounded once where the instruction set can.
+    unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The larger of each lane; the second where the first is NaN.
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+}
+
+/// Four lanes in plain Rust, which the compiler turns into NEON on aarch64.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+#[derive(Clone, Copy)]
+pub struct Portable;
+
+#[cfg(any(test, not(target_arch = "x86_64")))]
+#[inline(always)]
+fn lanes4(f: impl Fn(usize) -> f32) -> [f32; 4] {
+    [f(0), f(1), f(2), f(3)]
+}
+
+#[cfg(any(test, not(target_arch = "x86_64")))]
+// SAFETY: plain Rust runs everywhere; pointers are the caller's promise.
+unsafe impl Simd for Portable {
+    type V = [f32; 4];
+    const LANES: usize = 4;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self::V {
+        [value; 4]
+    }
+    #[inline(always)]
+    unsafe fn broadcast(from: *const f32) -> Self::V {
+        // SAFETY: valid for one value by contract.
+        [unsafe { from.read_unaligned() }; 4]
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self::V {
+        // SAFETY: valid for four values by contract.
+        unsafe { from.cast::<[f32; 4]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, value: Self::V) {
+        // SAFETY: valid for four values by contract.
+        unsafe { to.cast::<[f32; 4]>().write_unaligned(value) }
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+        lanes4(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+        lanes4(|i| a[i] - b[i])
+    }
+    #[inline(always)]
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+        lanes4(|i| a[i] * b[i])
+    }
+    #[inline(always)]
+    unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // Without a fused instruction `f32::mul_add` would be a call into the C library.
+        if cfg!(target_arch = "aarch64") {
+            lanes4(|i| a[i].mul_add(b[i], c[i]))
+        } else {
+            lanes4(|i| a[i] * b[i] + c[i])
+        }
+    }
+    #[inline(always)]
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
+        lanes4(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    }
+}
+
+/// Implements [`Simd`] with one x86-64 register type.
+#[cfg(target_arch = "x86_64")]
+macro_rules! x86_simd {
+    ($(#[$doc:meta])* $name:ident, $register:ty, $lanes:literal, $splat:path, $load:path,
+     $store:path, $add:path, $sub:path, $mul:path, $fma:path, $max:path) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub struct $name;
+
+        // SAFETY: every intrinsic is one instruction of the set that the trait's contract promises.
+        unsafe impl Simd for $name {
+            type V = $register;
+            const LANES: usize = $lanes;
+
+            #[inline(always)]
+            unsafe fn splat(value: f32) -> Self::V {
+                // SAFETY: the instruction set exists by contract.
+                unsafe { $splat(value) }
+            }
+            #[inline(always)]
+            unsafe fn broadcast(from: *const f32) -> Self::V {
+                // SAFETY: instruction set and pointer are valid by contract.
+                unsafe { $splat(x86::_mm_cvtss_f32(x86::_mm_load_ss(from))) }
+            }
+            #[inline(always)]
+            unsafe fn load(from: *const f32) -> Self::V {
+                // SAFETY: instruction set and pointer are valid by contract.
+                unsafe { $load(from) }
+            }
+            #[inline(always)]
+            unsafe fn store(to: *mut f32, value: Self::V) {
+                // SAFETY: instruction set and pointer are valid by contract.
+                unsafe { $store(to, value) }
+            }
+            #[inline(always)]
+            unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+                // SAFETY: the instruction set exists by contract.
+                unsafe { $add(a, b) }
+            }
+            #[inline(always)]
+            unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+                // SAFETY: the instruction set exists by contract.
+                unsafe { $sub(a, b) }
+            }
+            #[inline(always)]
+            unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+                // SAFETY: the instruction set exists by contract.
+                unsafe { $mul(a, b) }
+            }
+            #[inline(always)]
+            unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+                // SAFETY: the instruction set exists by contract.
+                unsafe { $fma(a, b, c) }
+            }
+            #[inline(always)]
+            unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
+                // SAFETY: the instruction set exists by contract.
+                unsafe { $max(a, b) }
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64 as x86;
+
+/// Multiply, then add: what every x86-64 processor can.
+///
+/// # Safety
+/// SSE2 exists on every x86-64 processor.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn sse2_mul_add(a: x86::__m128, b: x86::__m128, c: x86::__m128) -> x86::__m128 {
+    // SAFETY: as above.
+    unsafe { x86::_mm_add_ps(x86::_mm_mul_ps(a, b), c) }
+}
+
+#[cfg(target_arch = "x86_64")]
+x86_simd!(
+    /// Four lanes, on every x86-64 processor; multiply-add is rounded twice.
+    Sse2, x86::__m128, 4, x86::_mm_set1_ps, x86::_mm_loadu_ps, x86::_mm_storeu_ps,
+    x86::_mm_add_ps, x86::_mm_sub_ps, x86::_mm_mul_ps, sse2_mul_add, x86::_mm_max_ps
+);
+#[cfg(target_arch = "x86_64")]
+x86_simd!(
+    /// Eight lanes with fused multiply-add.
+    Avx2, x86::__m256, 8, x86::_mm256_set1_ps, x86::_mm256_loadu_ps, x86::_mm256_storeu_ps, x86::_mm256_add_ps,
+    x86::_mm256_sub_ps, x86::_mm256_mul_ps, x86::_mm256_fmadd_ps, x86::_mm256_max_ps
+);
+#[cfg(target_arch = "x86_64")]
+x86_simd!(
+    /// Sixteen lanes.
+    Avx512, x86::__m512, 16, x86::_mm512_set1_ps, x86::_mm512_loadu_ps, x86::_mm512_storeu_ps, x86::_mm512_add_ps,
+    x86::_mm512_sub_ps, x86::_mm512_mul_ps, x86::_mm512_fmadd_ps, x86::_mm512_max_ps
+);
+
+/// One stretch of the sum over K: `len` values of every row of A against `len` rows of B.
+#[derive(Clone, Copy)]
+pub struct Segment {
+    /// First value of row 0.
+    pub a: *const f32,
+    /// First row of the packed panel, `NV * LANES` values a row.
+    pub b: *const f32,
+    /// Length of the stretch.
+    pub len: usize,
+}
+
+impl Segment {
+    /// No stretch at all.
+    pub const EMPTY: Self = Self {
+        a: std::ptr::null(),
+        b: std::ptr::null(),
+        len: 0,
+    };
+}
+
+/// Repeats a block with `$i` as a constant from 0 up to below `$n` (12 at most). Written out here
+/// rather than left to the optimiser: unless every index is a constant, the accumulators of
+/// [`tile_product`] live in memory instead of registers and everything is eight times slower.
+macro_rules! unrolled {
+    ($i:ident < $n:expr => $body:block) => {
+        unrolled!(@ $i, $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11)
+    };
+    (@ $i:ident, $n:expr, $body:block, $($k:literal)*) => {
+        $({
+            let $i: usize = $k;
+            if $i < $n $body
+        })*
+    };
+}
+
+/// `C[m][n] = sum over segments and k of A[m][k] * B[k][n]`, for `MR` rows of A that lie
+/// `a_stride` values apart and `NV` vectors of columns; rows of C lie `c_stride` values apart.
+///
+/// The whole tile of C stays in registers: MR x NV accumulators (12 x 2 at most), NV registers of B
+/// and one broadcast.
+///
+/// # Safety
+/// As [`Simd`]; A valid for `(MR - 1) * a_stride + len` values from each `a`, B for
+/// `len * NV * LANES` from each `b`, C for `(MR - 1) * c_stride + NV * LANES`.
+#[inline(always)]
+pub unsafe fn tile_product<S: Simd, const MR: usize, const NV: usize>(
+    segments: &[Segment],
+    a_stride: usize,
+    c: *mut f32,
+    c_stride: usize,
+) {
+    const { assert!(MR <= 12 && (NV == 1 || NV == 2)) };
+    // SAFETY: all reads and writes are inside the ranges that the caller promises.
+    unsafe {
+        let mut acc = [[S::splat(0.0); 2]; 12];
+        for segment in segments {
+            let (mut a, mut b) = (segment.a, segment.b);
+            for _ in 0..segment.len {
+                let columns = [S::load(b), S::load(b.at((NV - 1) * S::LANES))];
+                unrolled!(m < MR => {
+                    let value = S::broadcast(a.at(m.wrapping_mul(a_stride)));
+                    acc[m][0] = S::mul_add(value, columns[0], acc[m][0]);
+                    if NV == 2 {
+                        acc[m][1] = S::mul_add(value, columns[1], acc[m][1]);
+                    }
+                });
+                a = a.at(1);
+                b = b.at(NV * S::LANES);
+            }
+        }
+        unrolled!(m < MR => {
+            S::store(c.at(m * c_stride), acc[m][0]);
+            if NV == 2 {
+                S::store(c.at(m * c_stride + S::LANES), acc[m][1]);
+            }
+        });
+    }
+}

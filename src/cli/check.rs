@@ -1,0 +1,112 @@
+//! `styleforge check`: the backends against the oracle, as a table of verdicts.
+
+use serde::Serialize;
+
+use super::{
+    CliError,
+    args::CheckArgs,
+    select_device,
+    style_choice::choose,
+    terminal::{print, print_json, table, tell},
+};
+use crate::{
+    media::sample,
+    verify::{self, Subject, Verdict},
+    weights::StyleLibrary,
+};
+
+/// The `--json` report.
+#[derive(Serialize)]
+struct Report {
+    version: &'static str,
+    device: String,
+    passed: bool,
+    checks: Vec<Verdict>,
+}
+
+/// Judges the chosen device.
+///
+/// # Errors
+/// [`CliError::AlreadyTold`] when a check failed.
+pub fn run(args: &CheckArgs) -> Result<(), CliError> {
+    let selected = select_device(&args.device)?;
+    let mut checks = Vec::new();
+    for subject in subjects()? {
+        tell(format!("Checking {}…", subject.name));
+        verify::verify(selected.backend.as_ref(), &subject, |verdict| {
+            checks.push(verdict);
+        })?;
+    }
+    let passed = checks.iter().all(|v| v.passed);
+    if args.json {
+        print_json(&Report {
+            version: env!("CARGO_PKG_VERSION"),
+            device: selected.backend.device().name,
+            passed,
+            checks,
+        })?;
+    } else {
+        print(&text(&checks))?;
+    }
+    if passed {
+        Ok(())
+    } else {
+        Err(CliError::AlreadyTold)
+    }
+}
+
+/// Random networks, and every style that is installed.
+fn subjects() -> Result<Vec<Subject>, CliError> {
+    let failed = |e: &dyn std::fmt::Display| CliError::Failed(e.to_string());
+    let mut subjects = verify::adversarial_subjects().map_err(|e| failed(&e))?;
+    let photo = sample::sample().map_err(|e| failed(&e))?;
+    let library = StyleLibrary::standard();
+    for style in library.styles() {
+        for model in style.models() {
+            let chosen = choose(&library, style.id.as_ref(), Some(model))?;
+            let name = format!("{} {model}", style.id);
+            subjects.push(verify::style_subject(&name, chosen.network, &photo.frame));
+        }
+    }
+    Ok(subjects)
+}
+
+fn text(checks: &[Verdict]) -> String {
+    let head = [
+        "Network",
+        "Picture",
+        "Variant",
+        "Verdict",
+        "Largest",
+        "Differ",
+        "Frame",
+        "Worst map",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for v in checks {
+        let worst = match v.worst_relative_rms {
+            Some(rms) => format!("{rms:.1e} {}", v.worst_norm),
+            None => format!("not a number in {}", v.worst_norm),
+        };
+        rows.push(vec![
+            v.network.clone(),
+            v.picture.clone(),
+            v.variant.to_string(),
+            if v.passed { "good" } else { "WRONG" }.to_owned(),
+            v.largest_levels.to_string(),
+            format!("{:.2} %", v.differing_share * 100.0),
+            format!("{:.2} %", v.frame_differing_share * 100.0),
+            worst,
+        ]);
+    }
+    let mut text = table(&rows);
+    for v in checks {
+        if let Some(failure) = &v.failure {
+            let line = format!("{}, {}, {}: {failure}\n", v.network, v.picture, v.variant);
+            text.push_str(&line);
+        }
+    }
+    let wrong = checks.iter().filter(|v| !v.passed).count();
+    text.push_str(&format!("{} checks, {wrong} wrong\n", checks.len()));
+    text
+}

@@ -1,0 +1,339 @@
+//! `styleforge doctor`: what this computer has, what works, and what to do about the rest.
+
+use std::{
+    env,
+    fmt::Display,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use serde::Serialize;
+
+use super::{
+    CliError,
+    args::DoctorArgs,
+    display,
+    terminal::{print, print_json, table},
+};
+use crate::{
+    backend::{
+        self,
+        cuda::{self, CudaProbe},
+    },
+    capture,
+    engine::paint::default_memory_limit_bytes,
+    mode::DeviceChoice,
+    weights::StyleLibrary,
+};
+
+/// How good a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Verdict {
+    Ok,
+    /// Works with less.
+    Note,
+    /// Something that is needed does not work.
+    Problem,
+}
+
+impl Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Ok => "ok",
+            Self::Note => "note",
+            Self::Problem => "PROBLEM",
+        })
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Finding {
+    topic: &'static str,
+    verdict: Verdict,
+    found: String,
+    /// What to do.
+    advice: Option<String>,
+}
+
+impl Finding {
+    fn ok(topic: &'static str, found: impl Into<String>) -> Self {
+        Self {
+            topic,
+            verdict: Verdict::Ok,
+            found: found.into(),
+            advice: None,
+        }
+    }
+
+    fn note(topic: &'static str, found: impl Into<String>, advice: &str) -> Self {
+        Self {
+            verdict: Verdict::Note,
+            advice: Some(advice.to_owned()),
+            ..Self::ok(topic, found)
+        }
+    }
+
+    fn problem(topic: &'static str, found: impl Into<String>, advice: &str) -> Self {
+        Self {
+            verdict: Verdict::Problem,
+            ..Self::note(topic, found, advice)
+        }
+    }
+}
+
+/// The `--json` report.
+#[derive(Serialize)]
+struct Report {
+    version: &'static str,
+    system: String,
+    findings: Vec<Finding>,
+}
+
+/// Looks at everything and reports.
+///
+/// # Errors
+/// [`CliError::AlreadyTold`] when something needed does not work.
+pub fn run(args: &DoctorArgs) -> Result<(), CliError> {
+    let library = StyleLibrary::standard();
+    let mut findings = vec![processor(), memory(), graphics()];
+    findings.push(cameras());
+    findings.push(screen());
+    findings.push(dialogs());
+    findings.extend(styles(&library));
+    findings.push(user_folder(library.user_folder()));
+    let broken = findings.iter().any(|f| f.verdict == Verdict::Problem);
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        system: format!("{} {}", env::consts::OS, env::consts::ARCH),
+        findings,
+    };
+    if args.json {
+        print_json(&report)?;
+    } else {
+        print(&text(&report))?;
+    }
+    if broken {
+        Err(CliError::AlreadyTold)
+    } else {
+        Ok(())
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut rows = Vec::new();
+    for f in &report.findings {
+        rows.push(vec![
+            f.verdict.to_string(),
+            f.topic.to_owned(),
+            f.found.clone(),
+        ]);
+        if let Some(advice) = &f.advice {
+            rows.push(vec![String::new(), String::new(), format!("-> {advice}")]);
+        }
+    }
+    format!(
+        "StyleForge {} on {}\n{}",
+        report.version,
+        report.system,
+        table(&rows)
+    )
+}
+
+fn processor() -> Finding {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let sets = instruction_sets().join(", ");
+    match backend::select(DeviceChoice::Cpu, None) {
+        Ok(selected) => {
+            let device = selected.backend.device();
+            Finding::ok(
+                "Processor",
+                format!(
+                    "{}, {threads} threads, has {sets}; paints with {} threads, {}",
+                    device.name, device.threads, device.instructions
+                ),
+            )
+        }
+        Err(error) => Finding::problem(
+            "Processor",
+            format!("{threads} threads, has {sets}: {error}"),
+            "close other programs and try again with --threads 1",
+        ),
+    }
+}
+
+/// Instruction sets that matter for painting, as far as this processor has them.
+fn instruction_sets() -> Vec<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    let sets = [
+        ("SSE4.2", is_x86_feature_detected!("sse4.2")),
+        ("AVX", is_x86_feature_detected!("avx")),
+        ("AVX2", is_x86_feature_detected!("avx2")),
+        ("FMA", is_x86_feature_detected!("fma")),
+        ("AVX-512F", is_x86_feature_detected!("avx512f")),
+    ];
+    #[cfg(target_arch = "aarch64")]
+    let sets = [("NEON", std::arch::is_aarch64_feature_detected!("neon"))];
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let sets = [("no instruction set that is used", true)];
+    let had = sets.iter().filter(|(_, has)| *has);
+    had.map(|(name, _)| *name).collect()
+}
+
+fn memory() -> Finding {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let gb = |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9);
+    let found = format!(
+        "{} of {} free; painting takes up to {}",
+        gb(system.available_memory()),
+        gb(system.total_memory()),
+        gb(default_memory_limit_bytes())
+    );
+    if default_memory_limit_bytes() < 500_000_000 {
+        return Finding::note(
+            "Memory",
+            found,
+            "close other programs, or set --max-memory; large photos are painted smaller",
+        );
+    }
+    Finding::ok("Memory", found)
+}
+
+fn graphics() -> Finding {
+    let topic = "Graphics card";
+    let probe = cuda::probe();
+    let reason = probe.reason_for_cpu();
+    match probe {
+        CudaProbe::Devices(devices) => {
+            let names: Vec<String> = devices
+                .iter()
+                .map(|d| {
+                    let (major, minor) = d.compute_capability;
+                    let gb = d.memory_bytes as f64 / 1e9;
+                    format!("{} (compute {major}.{minor}, {gb:.0} GB)", d.name)
+                })
+                .collect();
+            let found = format!("{}; {reason}", names.join(", "));
+            Finding::note(topic, found, "nothing to do: the processor paints")
+        }
+        CudaProbe::NoDriver => Finding::note(
+            topic,
+            reason,
+            "nothing to do: the processor paints; with an NVIDIA card, install its driver",
+        ),
+        CudaProbe::DriverError(_) => Finding::note(
+            topic,
+            reason,
+            "restart the computer or reinstall NVIDIA's driver; until then the processor paints",
+        ),
+        CudaProbe::NoDevice => Finding::note(
+            topic,
+            reason,
+            "check with nvidia-smi that the card is seen; until then the processor paints",
+        ),
+    }
+}
+
+fn cameras() -> Finding {
+    match capture::cameras() {
+        Ok(cameras) if cameras.is_empty() => Finding::note(
+            "Cameras",
+            "none",
+            "plug one in to paint live; photos need none",
+        ),
+        Ok(cameras) => {
+            let names: Vec<&str> = cameras.iter().map(|c| c.name.as_str()).collect();
+            Finding::ok("Cameras", names.join(", "))
+        }
+        Err(error) => Finding::note(
+            "Cameras",
+            error.to_string(),
+            "check that you may read /dev/video0 (group video); photos need no camera",
+        ),
+    }
+}
+
+fn screen() -> Finding {
+    match display::probe() {
+        display::Display::Reachable(what) => Finding::ok("Display", what),
+        display::Display::Missing(reason) => Finding::note(
+            "Display",
+            reason,
+            "the window needs a desktop session; styleforge stylize works without",
+        ),
+    }
+}
+
+/// The helpers that show a file dialog.
+fn dialogs() -> Finding {
+    if cfg!(not(target_os = "linux")) {
+        return Finding::ok("File dialogs", "the system's");
+    }
+    let helpers: Vec<&str> = ["zenity", "kdialog"]
+        .into_iter()
+        .filter(|name| in_path(name))
+        .collect();
+    let bus = env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some_and(|v| !v.is_empty());
+    match (bus, helpers.is_empty()) {
+        (true, _) => Finding::ok("File dialogs", "a session bus for the desktop's dialogs"),
+        (false, false) => Finding::ok("File dialogs", helpers.join(", ")),
+        (false, true) => Finding::note(
+            "File dialogs",
+            "no session bus and no zenity",
+            "install zenity, or drop files onto the window and use the command line",
+        ),
+    }
+}
+
+fn in_path(program: &str) -> bool {
+    env::var_os("PATH")
+        .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
+
+fn styles(library: &StyleLibrary) -> Vec<Finding> {
+    let list = |folders: &[PathBuf]| {
+        let names: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
+        match names.is_empty() {
+            true => "no folder, only what is built in".to_owned(),
+            false => names.join(", "),
+        }
+    };
+    let found = format!("{} in {}", library.styles().len(), list(library.folders()));
+    let mut findings = vec![match library.styles().is_empty() {
+        true => Finding::problem(
+            "Styles",
+            found,
+            "add one with styleforge styles import FILE",
+        ),
+        false => Finding::ok("Styles", found),
+    }];
+    findings.extend(
+        library
+            .problems()
+            .iter()
+            .map(|problem| Finding::note("Styles", problem.clone(), "repair or remove the file")),
+    );
+    findings
+}
+
+/// Whether the person's own styles can be kept.
+fn user_folder(folder: &Path) -> Finding {
+    let topic = "Your styles";
+    // The folder is made on the first import, so the nearest that exists decides.
+    let Some(existing) = folder.ancestors().find(|f| f.exists()) else {
+        return Finding::note(topic, folder.display().to_string(), "create the folder");
+    };
+    match tempfile::Builder::new()
+        .prefix(".styleforge-")
+        .tempfile_in(existing)
+    {
+        Ok(_) => Finding::ok(topic, format!("{} can be written", folder.display())),
+        Err(error) => Finding::note(
+            topic,
+            format!("{} cannot be written: {error}", folder.display()),
+            "give yourself permission to write there, or set XDG_DATA_HOME to another folder",
+        ),
+    }
+}

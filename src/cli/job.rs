@@ -1,0 +1,331 @@
+//! What `stylize` was asked for, checked as a whole: every input found, every target named.
+//!
+//! Second of two stages. Pure but for looking at which files and folders exist.
+
+use std::{
+    collections::HashMap,
+    ffi::OsString,
+    fs,
+    io::{IsTerminal, stdin},
+    path::{MAIN_SEPARATOR, Path, PathBuf},
+};
+
+use super::{
+    CliError,
+    args::{DeviceArgs, StylizeArgs},
+};
+use crate::{
+    compose::Look,
+    engine::paint::{OutputSize, PaintSettings},
+    media::{
+        decode::has_picture_name,
+        encode::{DEFAULT_JPEG_QUALITY, Existing, Format},
+    },
+    mode::ModelSize,
+};
+
+/// The name that means standard input or output.
+const STANDARD_STREAM: &str = "-";
+
+/// Where a photo comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+impl Source {
+    /// What messages call it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Stdin => "standard input".to_owned(),
+        }
+    }
+}
+
+/// Where a painting goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A file in a format.
+    File(PathBuf, Format),
+    /// Standard output, in a format or the photo's own.
+    Stdout(Option<Format>),
+}
+
+/// Where the paintings go to, before photos and styles are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Destination {
+    File(PathBuf, Format),
+    Folder(PathBuf, Option<Format>),
+    Stdout(Option<Format>),
+}
+
+/// A checked order to paint.
+#[derive(Debug)]
+pub struct Job {
+    /// The photos, in order.
+    pub sources: Vec<Source>,
+    /// The styles as typed; `all` is already taken apart.
+    pub styles: Vec<OsString>,
+    /// Network size, when one was asked for.
+    pub model: Option<ModelSize>,
+    /// Where the work runs.
+    pub device: DeviceArgs,
+    /// Brush size, variant, memory.
+    pub paint: PaintSettings,
+    /// Size of the result.
+    pub output_size: OutputSize,
+    /// Strength and colours.
+    pub look: Look,
+    /// 1 to 100.
+    pub jpeg_quality: u8,
+    /// What happens to files that exist.
+    pub existing: Existing,
+    destination: Destination,
+}
+
+impl Job {
+    /// Checks what was typed. `style_names` are the names that `all` stands for.
+    ///
+    /// # Errors
+    /// [`CliError::WrongUse`] says what does not fit.
+    pub fn new(args: StylizeArgs, style_names: &[String]) -> Result<Self, CliError> {
+        let mut styles: Vec<OsString> = Vec::new();
+        for style in args.styles {
+            if style == "all" {
+                styles.extend(style_names.iter().map(OsString::from));
+            } else {
+                styles.push(style);
+            }
+        }
+        let (sources, from_folder) = sources(&args.inputs)?;
+        let several = sources.len() * styles.len() > 1 || from_folder;
+        let destination = destination(&args.output, args.format, several)?;
+        let mut paint = PaintSettings {
+            working_size: args.working_size.unwrap_or_default(),
+            variant: args.variant,
+            ..PaintSettings::default()
+        };
+        if let Some(bytes) = args.max_memory {
+            paint.max_memory_bytes = bytes;
+        }
+        Ok(Self {
+            sources,
+            styles,
+            model: args.model,
+            device: args.device,
+            paint,
+            output_size: args.output_size,
+            look: Look {
+                strength_percent: args.strength,
+                keep_colors: args.keep_colors,
+            },
+            jpeg_quality: args.jpeg_quality.unwrap_or(DEFAULT_JPEG_QUALITY),
+            existing: if args.force {
+                Existing::Replace
+            } else {
+                Existing::Keep
+            },
+            destination,
+        })
+    }
+
+    /// The folder to be written to, if it is one.
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.destination {
+            Destination::Folder(path, _) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The target of every source in every style (`labels`, as they appear in file names).
+    ///
+    /// # Errors
+    /// [`CliError::WrongUse`] when two paintings would have the same name.
+    pub fn targets(&self, labels: &[String]) -> Result<Vec<Vec<Target>>, CliError> {
+        let mut taken: HashMap<PathBuf, String> = HashMap::new();
+        let mut all = Vec::new();
+        for source in &self.sources {
+            let mut row = Vec::new();
+            for label in labels {
+                let target = target(&self.destination, source, label);
+                if let Target::File(path, _) = &target
+                    && let Some(other) = taken.insert(path.clone(), source.name())
+                {
+                    return Err(CliError::WrongUse(format!(
+                        "{other} and {} would both be written to {}; paint them into different folders",
+                        source.name(),
+                        path.display()
+                    )));
+                }
+                row.push(target);
+            }
+            all.push(row);
+        }
+        Ok(all)
+    }
+}
+
+/// The photos that the inputs stand for, and whether a folder was among them. Files that do not
+/// exist stay in the list and fail later, each by name.
+fn sources(inputs: &[PathBuf]) -> Result<(Vec<Source>, bool), CliError> {
+    let mut sources = Vec::new();
+    let mut from_folder = false;
+    for input in inputs {
+        if input.as_os_str() == STANDARD_STREAM {
+            if sources.contains(&Source::Stdin) {
+                return Err(CliError::WrongUse(
+                    "standard input is named twice".to_owned(),
+                ));
+            }
+            if stdin().is_terminal() {
+                return Err(CliError::WrongUse(
+                    "standard input is a terminal; send a picture into it".to_owned(),
+                ));
+            }
+            sources.push(Source::Stdin);
+        } else if input.is_dir() {
+            from_folder = true;
+            let pictures = pictures_in(input)?;
+            sources.extend(pictures.into_iter().map(Source::File));
+        } else {
+            sources.push(Source::File(input.clone()));
+        }
+    }
+    Ok((sources, from_folder))
+}
+
+/// The pictures that lie directly in a folder, by name.
+fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let unreadable = |e: std::io::Error| {
+        CliError::Failed(format!(
+            "the folder {} could not be read: {e}",
+            folder.display()
+        ))
+    };
+    let mut pictures = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if has_picture_name(&path) && path.is_file() {
+            pictures.push(path);
+        }
+    }
+    if pictures.is_empty() {
+        return Err(CliError::WrongUse(format!(
+            "there are no pictures in the folder {}",
+            folder.display()
+        )));
+    }
+    pictures.sort();
+    Ok(pictures)
+}
+
+fn destination(
+    output: &Path,
+    format: Option<Format>,
+    several: bool,
+) -> Result<Destination, CliError> {
+    let wrong = |text: String| Err(CliError::WrongUse(text));
+    let shown = output.display();
+    if output.as_os_str() == STANDARD_STREAM {
+        if several {
+            return wrong("standard output takes one picture; give a folder with -o".to_owned());
+        }
+        return Ok(Destination::Stdout(format));
+    }
+    let named = Format::from_path(output);
+    let ends_as_folder = output
+        .as_os_str()
+        .as_encoded_bytes()
+        .last()
+        .is_some_and(|&b| b == b'/' || char::from(b) == MAIN_SEPARATOR);
+    if output.is_dir() || ends_as_folder {
+        return Ok(Destination::Folder(output.to_owned(), format));
+    }
+    if several {
+        if named.is_some() || output.exists() {
+            return wrong(format!(
+                "{shown} is a file; several paintings need a folder with -o"
+            ));
+        }
+        return Ok(Destination::Folder(output.to_owned(), format));
+    }
+    match (named, format) {
+        (Some(named), Some(asked)) if named != asked => wrong(format!(
+            "{shown} ends like {named}, but --format says {asked}"
+        )),
+        (_, Some(asked)) => Ok(Destination::File(output.to_owned(), asked)),
+        (Some(named), None) => Ok(Destination::File(output.to_owned(), named)),
+        (None, None) => wrong(format!(
+            "{shown} names no format that can be written; end it with .png, .jpg, .webp, .bmp or \
+             .tiff, or give --format"
+        )),
+    }
+}
+
+fn target(destination: &Destination, source: &Source, label: &str) -> Target {
+    match destination {
+        Destination::Stdout(format) => Target::Stdout(*format),
+        Destination::File(path, format) => Target::File(path.clone(), *format),
+        Destination::Folder(folder, format) => {
+            let (stem, own) = match source {
+                Source::File(path) => (
+                    path.file_stem().unwrap_or(path.as_os_str()).to_owned(),
+                    Format::from_path(path),
+                ),
+                Source::Stdin => (OsString::from("stdin"), None),
+            };
+            let format = format.or(own).unwrap_or_default();
+            let mut name = stem;
+            name.push(format!("-{label}.{}", format.extension()));
+            Target::File(folder.join(name), format)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str) -> Source {
+        Source::File(PathBuf::from(path))
+    }
+
+    #[test]
+    fn names_in_a_folder() {
+        let folder = |format| Destination::Folder(PathBuf::from("out"), format);
+        let path = |d: &Destination, s: &Source| match target(d, s, "candy") {
+            Target::File(path, format) => (path.display().to_string(), format),
+            Target::Stdout(_) => panic!("not a file"),
+        };
+        assert_eq!(
+            path(&folder(None), &file("in/a.b.JPG")),
+            ("out/a.b-candy.jpg".to_owned(), Format::Jpeg)
+        );
+        assert_eq!(path(&folder(None), &file("moving.gif")).1, Format::Png);
+        assert_eq!(
+            path(&folder(Some(Format::WebP)), &file("x.png")).0,
+            "out/x-candy.webp"
+        );
+        assert_eq!(path(&folder(None), &Source::Stdin).0, "out/stdin-candy.png");
+    }
+
+    #[test]
+    fn where_one_and_where_many_go() {
+        let one = destination(Path::new("nowhere/a.tif"), None, false);
+        assert_eq!(
+            one.expect("a file"),
+            Destination::File(PathBuf::from("nowhere/a.tif"), Format::Tiff)
+        );
+        assert!(destination(Path::new("a.png"), Some(Format::Jpeg), false).is_err());
+        assert!(destination(Path::new("a"), None, false).is_err());
+        assert!(destination(Path::new("a"), Some(Format::Png), false).is_ok());
+        assert!(destination(Path::new("a.png"), None, true).is_err());
+        assert!(destination(Path::new("-"), None, true).is_err());
+        let many = destination(Path::new("new-folder"), None, true);
+        assert!(matches!(many, Ok(Destination::Folder(..))));
+    }
+}

@@ -1,0 +1,171 @@
+//! The command line: every feature of the window, scriptable.
+//!
+//! [`run`] reads the arguments and does what they say, on the calling thread. Pictures and reports
+//! go to standard output, everything for people to standard error. Knows no window: when one is
+//! wanted, the caller is told so.
+
+mod args;
+mod bench;
+mod check;
+pub mod display;
+mod doctor;
+mod inspect;
+mod interrupt;
+mod job;
+mod progress;
+mod sample_sheet;
+mod style_choice;
+mod styles;
+mod stylize;
+mod terminal;
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{CommandFactory, Parser};
+
+use args::{Arguments, Command};
+use terminal::tell;
+
+use crate::backend::{self, BackendError, Selected};
+
+/// Exit code: everything was done.
+pub const DONE: u8 = 0;
+/// Exit code: some of the work failed.
+pub const FAILED: u8 = 1;
+/// Exit code: wrong use, or something that was asked for by name is not there.
+pub const WRONG_USE: u8 = 2;
+/// Exit code: stopped by Ctrl-C, as shells count it.
+pub const STOPPED: u8 = 130;
+
+/// Why a command ended early.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    /// The arguments do not make sense together, or name something that is not there.
+    #[error("{0}")]
+    WrongUse(String),
+    /// The work failed.
+    #[error("{0}")]
+    Failed(String),
+    /// Some of the work failed, and everything about it has been told.
+    #[error("some of the work failed")]
+    AlreadyTold,
+    /// Ctrl-C.
+    #[error("stopped")]
+    Stopped,
+    /// The reader of standard output has gone; nobody is left to tell.
+    #[error("nobody reads standard output")]
+    NobodyReads,
+}
+
+impl CliError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::WrongUse(_) => WRONG_USE,
+            Self::Failed(_) | Self::AlreadyTold => FAILED,
+            Self::Stopped => STOPPED,
+            Self::NobodyReads => DONE,
+        }
+    }
+}
+
+impl From<BackendError> for CliError {
+    fn from(error: BackendError) -> Self {
+        match error {
+            BackendError::Cancelled => Self::Stopped,
+            BackendError::Unavailable { .. } => Self::WrongUse(error.to_string()),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+/// What the caller has to do after [`run`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// End the program with this code.
+    Exit(u8),
+    /// Open the window with these photos, all of which exist.
+    OpenWindow(Vec<PathBuf>),
+}
+
+/// Does what `arguments` (the program's name first) say.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
+    let typed = match Arguments::try_parse_from(arguments) {
+        Ok(typed) => typed,
+        Err(error) => {
+            // Help and version are answers, not mistakes; clap knows which stream they belong to.
+            error.print().ok();
+            return Outcome::Exit(if error.use_stderr() { WRONG_USE } else { DONE });
+        }
+    };
+    let done = match typed.command {
+        None => match window(typed.photos) {
+            Ok(outcome) => return outcome,
+            Err(error) => Err(error),
+        },
+        Some(Command::Stylize(args)) => stylize::run(args),
+        Some(Command::Styles(args)) => styles::run(args),
+        Some(Command::Inspect(args)) => inspect::run(&args),
+        Some(Command::Bench(args)) => bench::run(&args),
+        Some(Command::Check(args)) => check::run(&args),
+        Some(Command::Doctor(args)) => doctor::run(&args),
+        Some(Command::Completions(args)) => completions(args.shell),
+    };
+    Outcome::Exit(exit_code(done))
+}
+
+/// Serves someone whose window could not be opened; `reason` says why. Gives the exit code.
+pub fn without_window(reason: &str, photos: &[PathBuf]) -> u8 {
+    exit_code(instead_of_window(reason, photos))
+}
+
+/// The sample in every style; or, for someone with photos, the way to paint them.
+fn instead_of_window(reason: &str, photos: &[PathBuf]) -> Result<(), CliError> {
+    if photos.is_empty() {
+        return sample_sheet::run(reason);
+    }
+    Err(CliError::Failed(format!(
+        "no window can be opened: {reason}; use styleforge stylize instead"
+    )))
+}
+
+fn exit_code(done: Result<(), CliError>) -> u8 {
+    match done {
+        Ok(()) => DONE,
+        Err(error) => {
+            if matches!(error, CliError::WrongUse(_) | CliError::Failed(_)) {
+                tell(format!("error: {error}"));
+            }
+            error.exit_code()
+        }
+    }
+}
+
+/// No command: the window, or the sample where there is no display.
+fn window(photos: Vec<PathBuf>) -> Result<Outcome, CliError> {
+    if let Some(missing) = photos.iter().find(|p| !p.exists()) {
+        return Err(CliError::WrongUse(format!(
+            "'{}' is neither a command nor a photo; see styleforge --help",
+            missing.display()
+        )));
+    }
+    if let display::Display::Missing(reason) = display::probe() {
+        instead_of_window(&format!("there is no display ({reason})"), &photos)?;
+        return Ok(Outcome::Exit(DONE));
+    }
+    Ok(Outcome::OpenWindow(photos))
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "styleforge", &mut script);
+    terminal::print_bytes(&script)
+}
+
+/// The device for a command; a fallback is announced on standard error.
+fn select_device(device: &args::DeviceArgs) -> Result<Selected, CliError> {
+    let selected = backend::select(device.device, device.threads.map(usize::from))?;
+    if let Some(notice) = &selected.notice {
+        tell(notice);
+    }
+    Ok(selected)
+}

@@ -1,0 +1,160 @@
+//! Where no window can be opened: the sample in every style, in one picture.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    CliError,
+    interrupt::cancel_on_interrupt,
+    progress::Progress,
+    style_choice::choose,
+    terminal::{print, tell},
+};
+use crate::{
+    backend::{self, RunControl},
+    compose::Look,
+    engine::paint::{OutputSize, PaintSettings, Painter},
+    media::{
+        MediaError,
+        encode::{self, Encoding, Existing, Format},
+        sample,
+        scale::{scaled, size_within},
+        sheet,
+    },
+    mode::DeviceChoice,
+    weights::StyleLibrary,
+};
+
+/// Name of the picture; a number is added while the name is taken.
+const STEM: &str = "styleforge-sample";
+/// Most names that are tried in one folder.
+const MOST_NAMES: usize = 1000;
+/// Most pixels a side of one picture on the sheet; the sample is painted at this size.
+const CELL_PX: usize = 480;
+
+/// Paints the sheet, says where it is and why there is no window.
+///
+/// # Errors
+/// [`CliError::Failed`] when it cannot be painted or written anywhere.
+pub fn run(reason: &str) -> Result<(), CliError> {
+    tell(format!("No window: {reason}."));
+    let failed = |e: &dyn std::fmt::Display| CliError::Failed(e.to_string());
+    let library = StyleLibrary::standard();
+    let sample = sample::sample().map_err(|e| failed(&e))?.frame;
+    let (width, height) = size_within(sample.width(), sample.height(), CELL_PX);
+    let photo = scaled(&sample, width, height);
+    let selected = backend::select(DeviceChoice::Auto, None)?;
+    if let Some(notice) = &selected.notice {
+        tell(notice);
+    }
+    let control = Arc::new(RunControl::default());
+    cancel_on_interrupt(&control);
+    let mut painter = Painter::new(selected.backend);
+    let progress = Progress::new(library.styles().len());
+    let mut pictures = vec![photo.clone()];
+    let mut titles = vec!["the photo".to_owned()];
+    for (index, style) in library.styles().iter().enumerate() {
+        let chosen = match choose(&library, style.id.as_ref(), None) {
+            Ok(chosen) => chosen,
+            Err(error) => {
+                progress.tell(format!("note: {error}"));
+                continue;
+            }
+        };
+        let painting = progress
+            .during(index, &style.title, &control, || {
+                painter.paint(&photo, &chosen.network, PaintSettings::default(), &control)
+            })
+            .map_err(|e| {
+                if e.is_cancelled() {
+                    CliError::Stopped
+                } else {
+                    failed(&e)
+                }
+            })?;
+        pictures.push(painting.finished(&photo, OutputSize::Original, Look::default()));
+        titles.push(style.title.clone());
+    }
+    progress.finish();
+    let columns = (pictures.len() as f64).sqrt().ceil() as usize;
+    let Some(page) = sheet::sheet(&pictures, columns, CELL_PX) else {
+        return Err(CliError::Failed("there is nothing to show".to_owned()));
+    };
+    let encoding = Encoding::of(Format::Png);
+    let path = save_somewhere(&folders(), |path| {
+        encode::save(path, &page, None, encoding, Existing::Keep)
+    })
+    .map_err(|e| failed(&e))?;
+    print(&format!(
+        "Painted the sample instead: {}\nRow by row: {}.\nPaint your own photo with: styleforge \
+         stylize PHOTO --style NAME -o FILE\n",
+        path.display(),
+        titles.join(", ")
+    ))
+}
+
+/// The current folder, or else the folder for temporary files.
+fn folders() -> Vec<PathBuf> {
+    let current = std::env::current_dir();
+    current.into_iter().chain([std::env::temp_dir()]).collect()
+}
+
+/// Saves under the first free name in the first folder that takes it.
+fn save_somewhere(
+    folders: &[PathBuf],
+    save: impl Fn(&Path) -> Result<Vec<String>, MediaError>,
+) -> Result<PathBuf, MediaError> {
+    let mut last = MediaError::Write {
+        name: STEM.to_owned(),
+        reason: "there is no folder to write to".to_owned(),
+    };
+    for folder in folders {
+        for number in 1..=MOST_NAMES {
+            let name = match number {
+                1 => format!("{STEM}.png"),
+                n => format!("{STEM}-{n}.png"),
+            };
+            let path = folder.join(name);
+            match save(&path) {
+                Ok(_) => return Ok(path),
+                Err(error @ MediaError::Exists { .. }) => last = error,
+                Err(error) => {
+                    last = error;
+                    break;
+                }
+            }
+        }
+    }
+    Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_name_and_a_closed_folder_are_passed_by() {
+        let folders = [PathBuf::from("closed"), PathBuf::from("open")];
+        let name = String::new;
+        let path = save_somewhere(&folders, |path| {
+            if path.starts_with("closed") {
+                let reason = String::new();
+                return Err(MediaError::Write {
+                    name: name(),
+                    reason,
+                });
+            }
+            match path.ends_with("styleforge-sample-2.png") {
+                true => Ok(Vec::new()),
+                false => Err(MediaError::Exists { name: name() }),
+            }
+        });
+        assert_eq!(
+            path.as_deref(),
+            Ok(Path::new("open/styleforge-sample-2.png"))
+        );
+        assert!(save_somewhere(&[], |_| Ok(Vec::new())).is_err());
+    }
+}

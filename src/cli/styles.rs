@@ -1,0 +1,101 @@
+//! `styleforge styles`: what there is to choose from, and adding one's own.
+
+use serde::Serialize;
+
+use super::{
+    CliError,
+    args::{StylesArgs, StylesCommand},
+    terminal::{print, print_json, table, tell},
+};
+use crate::{
+    mode::ModelSize,
+    weights::{Credit, Origin, Style, StyleLibrary},
+};
+
+/// The `--json` report.
+#[derive(Serialize)]
+struct Report<'a> {
+    styles: Vec<Entry<'a>>,
+    problems: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    id: &'a str,
+    title: &'a str,
+    models: Vec<ModelSize>,
+    origin: &'a Origin,
+    credit: &'a Credit,
+}
+
+impl<'a> Entry<'a> {
+    fn new(style: &'a Style) -> Self {
+        Self {
+            id: &style.id,
+            title: &style.title,
+            models: style.models(),
+            origin: &style.origin,
+            credit: &style.credit,
+        }
+    }
+}
+
+/// Lists the styles, or does what the subcommand says.
+///
+/// # Errors
+/// [`CliError::Failed`] when an import is refused.
+pub fn run(args: StylesArgs) -> Result<(), CliError> {
+    let mut library = StyleLibrary::standard();
+    if let Some(StylesCommand::Import { file, name }) = args.command {
+        let style = library
+            .import(&file, name.as_deref())
+            .map_err(|e| CliError::Failed(e.to_string()))?;
+        return print(&format!(
+            "Imported {} as {} into {}; paint with --style {}\n",
+            file.display(),
+            style.title,
+            library.user_folder().display(),
+            style.id
+        ));
+    }
+    if args.json {
+        return print_json(&Report {
+            styles: library.styles().iter().map(Entry::new).collect(),
+            problems: library.problems(),
+        });
+    }
+    for problem in library.problems() {
+        tell(format!("note: {problem}"));
+    }
+    if library.styles().is_empty() {
+        return print("No style is installed. Add one with styleforge styles import FILE.\n");
+    }
+    let mut rows = vec![
+        ["Style", "Title", "Models", "After", "From"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    rows.extend(library.styles().iter().map(row));
+    print(&table(&rows))
+}
+
+fn row(style: &Style) -> Vec<String> {
+    let models: Vec<&str> = style.models().iter().map(|m| m.name()).collect();
+    let credit = &style.credit;
+    let after: Vec<&str> = [&credit.artist, &credit.painting, &credit.year]
+        .into_iter()
+        .filter_map(|part| part.as_deref())
+        .collect();
+    let origin = match &style.origin {
+        Origin::Embedded => "built in".to_owned(),
+        Origin::Installed(path) => path.display().to_string(),
+        Origin::User(path) => format!("{} (your own)", path.display()),
+    };
+    vec![
+        style.id.clone(),
+        style.title.clone(),
+        models.join(", "),
+        after.join(", "),
+        origin,
+    ]
+}

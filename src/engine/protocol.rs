@@ -1,0 +1,155 @@
+//! What is said between a surface and the engine thread: commands one way, events the other.
+//!
+//! Plain data. A command is never answered by a return value; its outcome is an event that carries
+//! the command's [`Generation`], so that what was overtaken can be told from what is wanted.
+
+use std::{path::PathBuf, sync::Arc};
+
+use super::paint::{PaintError, PaintSettings, Painting};
+use crate::{
+    backend::{BackendError, DeviceInfo, RunControl},
+    frame::Frame,
+    network::Network,
+};
+
+/// Numbers the paint commands of one engine, in the order in which they were given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(pub u64);
+
+/// One photo to paint.
+#[derive(Clone)]
+pub struct PaintJob {
+    /// The photo at its own size.
+    pub photo: Arc<Frame>,
+    /// The style's network.
+    pub network: Arc<Network>,
+    /// Brush size, variant and memory limit of the finished run.
+    pub settings: PaintSettings,
+    /// Whether a small draft is painted and told first.
+    pub draft: bool,
+}
+
+/// Several photos to paint one after the other with the same network.
+///
+/// The engine knows no files: [`PhotoSource`] hands it pictures and takes its paintings.
+pub struct BatchJob {
+    /// Where the photos come from and the results go.
+    pub source: Box<dyn PhotoSource>,
+    /// The style's network.
+    pub network: Arc<Network>,
+    /// Brush size, variant and memory limit.
+    pub settings: PaintSettings,
+}
+
+/// A list of photos, opened and finished one at a time on the engine thread.
+pub trait PhotoSource: Send {
+    /// Photos in all.
+    fn len(&self) -> usize;
+
+    /// Whether there is nothing to paint.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Name of photo `index`, for people.
+    fn name(&self, index: usize) -> String;
+
+    /// Opens photo `index`.
+    ///
+    /// # Errors
+    /// A sentence for people: why it cannot be painted.
+    fn open(&mut self, index: usize) -> Result<Frame, String>;
+
+    /// Takes the painting of photo `index` and says where the result lies.
+    ///
+    /// # Errors
+    /// A sentence for people: why it could not be saved.
+    fn finish(
+        &mut self,
+        index: usize,
+        photo: &Frame,
+        painting: &Painting,
+    ) -> Result<PathBuf, String>;
+}
+
+/// What the engine is told to do.
+pub enum Command {
+    /// Paints one photo. Overtakes every paint command before it.
+    Paint {
+        /// Its number.
+        generation: Generation,
+        /// What to paint.
+        job: PaintJob,
+        /// Progress, and the wish to stop.
+        control: Arc<RunControl>,
+    },
+    /// Paints several photos. Single photos are painted between them.
+    Batch {
+        /// What to paint.
+        job: BatchJob,
+        /// Progress of the photo in hand, and the wish to stop the whole batch.
+        control: Arc<RunControl>,
+    },
+}
+
+/// What the engine has to say.
+#[derive(Debug)]
+pub enum Event {
+    /// The device was found; told once, before anything else.
+    Device {
+        /// What it is.
+        info: DeviceInfo,
+        /// A fallback in words, for example `CPU: no NVIDIA driver found`.
+        notice: Option<String>,
+    },
+    /// There is no device to paint on; told once, every later paint command fails.
+    NoDevice(EngineError),
+    /// A painting, or a draft of one that is still being painted.
+    Painted {
+        /// The command that it belongs to.
+        generation: Generation,
+        /// Whether the finished painting is still to come.
+        draft: bool,
+        /// The network's picture.
+        painting: Arc<Painting>,
+    },
+    /// A paint command ended because someone asked for it.
+    Cancelled(Generation),
+    /// A paint command failed.
+    Failed {
+        /// The command that failed.
+        generation: Generation,
+        /// Why.
+        error: EngineError,
+    },
+    /// A photo of the batch is done, well or not.
+    BatchPhoto {
+        /// Photos done so far, this one included.
+        done: usize,
+        /// Photos in all.
+        total: usize,
+        /// Name of the photo.
+        name: String,
+        /// Where the result lies, or why there is none.
+        outcome: Result<PathBuf, String>,
+    },
+    /// The batch ended.
+    BatchEnded {
+        /// Whether someone stopped it.
+        cancelled: bool,
+    },
+}
+
+/// Why the engine did not paint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// The run itself failed.
+    #[error(transparent)]
+    Paint(#[from] PaintError),
+    /// No device could be opened.
+    #[error("no device to paint on: {0}")]
+    NoDevice(BackendError),
+    /// A mistake of this program; the engine goes on.
+    #[error("painting stopped because of a mistake in StyleForge ({0}); please report it")]
+    Panicked(String),
+}

@@ -1,0 +1,494 @@
+//! Doing what a person asked for.
+
+use eframe::egui::{self, ViewportCommand};
+
+use super::{
+    app::{App, Saving, Then},
+    batch::{Album, Batch, Phase},
+    desk::{Origin, Purpose},
+    intent::Intent,
+    outside::Dialog,
+    overlays::{Overlay, Question},
+    shortcuts::Press,
+    theme,
+    workspace::{BRUSHES_PX, Choice, finest_brush},
+};
+use crate::{
+    engine::{
+        paint::PaintSettings,
+        protocol::{BatchJob, PaintJob},
+    },
+    media::encode::{Encoding, Existing, Format},
+    mode::ModelSize,
+    settings::ThemeChoice,
+};
+
+impl App {
+    /// Turns a key press into what it asks for.
+    pub(super) fn press(&mut self, press: Press) {
+        let mut choice = self.workspace.choice.clone();
+        match press {
+            Press::Ask(intent) => {
+                self.intents.push(intent);
+                return;
+            }
+            Press::View(step) => {
+                self.stage.step(step);
+                return;
+            }
+            Press::Style(place) => {
+                if let Some(card) = self.gallery.cards().get(place) {
+                    self.intents.push(Intent::PickStyle(card.id.clone()));
+                }
+                return;
+            }
+            Press::Theme => {
+                let next = match self.settings.choices.theme {
+                    ThemeChoice::System => ThemeChoice::Dark,
+                    ThemeChoice::Dark => ThemeChoice::Light,
+                    ThemeChoice::Light => ThemeChoice::System,
+                };
+                self.intents.push(Intent::SetTheme(next));
+                return;
+            }
+            Press::Escape => {
+                self.escape();
+                return;
+            }
+            Press::Brush(by) => {
+                let finest = self
+                    .workspace
+                    .photo_size()
+                    .map_or(0, |(w, h)| finest_brush(w.max(h)));
+                let last = BRUSHES_PX.len() - 1;
+                let place = choice.brush.clamp(finest, last);
+                choice.brush = place.saturating_add_signed(by).clamp(finest, last);
+            }
+            Press::Strength(by) => {
+                let strength = &mut choice.look.strength_percent;
+                *strength = (i16::from(*strength) + by).clamp(0, 100) as u8;
+            }
+            Press::KeepColors => choice.look.keep_colors = !choice.look.keep_colors,
+            Press::Model => {
+                choice.model = match self.model() {
+                    ModelSize::Full => ModelSize::Lite,
+                    ModelSize::Lite => ModelSize::Full,
+                };
+            }
+        }
+        self.intents.push(Intent::Edit(choice));
+    }
+
+    /// Closes what is open, else stops painting, else takes a message away.
+    fn escape(&mut self) {
+        if self.overlays.is_open() {
+            self.close_overlay();
+        } else if self.wanted.is_some() {
+            self.stop_painting();
+        } else if self.batch.as_ref().is_some_and(|b| !b.is_running()) {
+            self.batch = None;
+        } else {
+            self.messages.dismiss_newest();
+        }
+    }
+
+    /// Does everything that was asked for.
+    pub(super) fn perform_all(&mut self, ctx: &egui::Context) {
+        // What is asked for while acting is done in the next round, not for ever.
+        for intent in std::mem::take(&mut self.intents) {
+            self.perform(ctx, intent);
+        }
+        if !self.intents.is_empty() {
+            ctx.request_repaint();
+        }
+    }
+
+    fn perform(&mut self, ctx: &egui::Context, intent: Intent) {
+        match intent {
+            Intent::AskOpen => self.ask(Purpose::Open, Dialog::Open),
+            Intent::AskFolder => self.ask(Purpose::Folder, Dialog::Folder),
+            Intent::AskStyle => self.ask(Purpose::Style, Dialog::Style),
+            Intent::AskTargetFolder => self.ask(Purpose::TargetFolder, Dialog::TargetFolder),
+            Intent::OpenFiles(files) => self.desk.sort(files),
+            Intent::OpenSample => self.open(Origin::Sample),
+            Intent::Paste => {
+                self.open_ticket += 1;
+                self.opening = true;
+                self.desk.paste(self.open_ticket);
+            }
+            Intent::PickStyle(id) => {
+                let choice = Choice {
+                    style: Some(id),
+                    ..self.workspace.choice.clone()
+                };
+                self.edit(choice);
+                self.pursue();
+            }
+            Intent::StepStyle(by) => {
+                let chosen = self.workspace.choice.style.as_deref();
+                if let Some(card) = self.gallery.neighbour(chosen, by) {
+                    let id = card.id.clone();
+                    self.gallery.scroll_to(&id);
+                    self.perform(ctx, Intent::PickStyle(id));
+                }
+            }
+            Intent::Edit(choice) => {
+                self.edit(choice);
+                self.pursue();
+            }
+            Intent::Undo => {
+                self.end_change();
+                if self.workspace.undo() {
+                    self.went_through_history(ctx);
+                }
+            }
+            Intent::Redo => {
+                self.end_change();
+                if self.workspace.redo() {
+                    self.went_through_history(ctx);
+                }
+            }
+            Intent::Cancel => self.stop_painting(),
+            Intent::Save => self.ask_target(),
+            Intent::Copy => {
+                if let Some(finished) = self.workspace.finished() {
+                    self.desk.copy(finished);
+                }
+            }
+            Intent::SetTheme(choice) => {
+                self.settings.choices.theme = choice;
+                theme::apply(ctx, choice);
+                self.settings_changed(ctx);
+            }
+            Intent::SetFormat(format) => {
+                self.settings.choices.format = Some(format);
+                self.settings_changed(ctx);
+            }
+            Intent::SetJpegQuality(quality) => {
+                self.settings.choices.jpeg_quality = quality.clamp(1, 100);
+                self.settings_changed(ctx);
+            }
+            Intent::SetAskBeforeLosing(asks) => {
+                self.settings.choices.ask_before_losing = asks;
+                self.settings_changed(ctx);
+            }
+            Intent::ToggleShortcuts => self.toggle(Overlay::Shortcuts),
+            Intent::ToggleAbout => self.toggle(Overlay::About),
+            Intent::CloseOverlay => self.close_overlay(),
+            Intent::Dismiss(number) => self.messages.dismiss(number),
+            Intent::ReplaceFile => self.replace_file(),
+            Intent::ChooseOtherName => {
+                self.overlays.close();
+                self.saving = None;
+                self.ask_target();
+            }
+            Intent::SaveThenGoOn => {
+                self.overlays.close();
+                self.after_save = self.then.take();
+                self.ask_target();
+            }
+            Intent::LoseResult => {
+                self.overlays.close();
+                if let Some(then) = self.then.take() {
+                    self.go_on(ctx, then);
+                }
+            }
+            Intent::KeepResult => self.close_overlay(),
+            Intent::SetBatchReplace(replace) => {
+                if let Some(batch) = &mut self.batch {
+                    batch.replace = replace;
+                }
+            }
+            Intent::StartBatch => {
+                self.batch_waits = true;
+                self.start_batch(ctx);
+            }
+            Intent::StopBatch => self.engine.cancel_batch(),
+            Intent::CloseBatch => {
+                self.batch = None;
+                self.batch_waits = false;
+            }
+            Intent::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
+        }
+    }
+
+    /// A question is not brushed aside by asking for something else.
+    fn toggle(&mut self, overlay: Overlay) {
+        if !matches!(self.overlays.open(), Overlay::Question(_)) {
+            self.overlays.toggle(overlay);
+        }
+    }
+
+    fn close_overlay(&mut self) {
+        if let Overlay::Question(question) = self.overlays.open() {
+            match question {
+                Question::ReplaceFile(_) => {
+                    self.saving = None;
+                    self.after_save = None;
+                }
+                Question::LoseResult { .. } | Question::StopBatch => self.then = None,
+            }
+        }
+        self.overlays.close();
+    }
+
+    fn ask(&mut self, purpose: Purpose, dialog: Dialog) {
+        let state = &self.settings.state;
+        let folder = match purpose {
+            Purpose::Open | Purpose::Folder | Purpose::Style => state.open_folder.clone(),
+            Purpose::Save | Purpose::TargetFolder => {
+                state.save_folder.clone().or(state.open_folder.clone())
+            }
+        };
+        self.desk.ask(purpose, dialog, folder);
+    }
+
+    fn ask_target(&mut self) {
+        if self.saving.is_some() {
+            return;
+        }
+        if self.workspace.finished().is_none() {
+            self.messages.notice(if self.wanted.is_some() {
+                "The painting is not finished yet. Save it when it is."
+            } else {
+                "There is no painting to save yet. Open a photo and choose a style."
+            });
+            self.after_save = None;
+            return;
+        }
+        let format = self.format();
+        let file_name = format!("{}.{}", self.workspace.result_stem(), format.extension());
+        self.ask(Purpose::Save, Dialog::Save { file_name, format });
+    }
+
+    /// Saves the result under the name that the person gave.
+    pub(super) fn save_as(&mut self, path: std::path::PathBuf) {
+        let (Some(finished), Some(key)) = (self.workspace.finished(), self.workspace.saved_key())
+        else {
+            self.after_save = None;
+            return;
+        };
+        // An ending that was typed counts; without one, the chosen format's is added.
+        let (path, format) = match Format::from_path(&path) {
+            Some(format) => (path, format),
+            None => {
+                let format = self.format();
+                let mut name = path.into_os_string();
+                name.push(".");
+                name.push(format.extension());
+                (name.into(), format)
+            }
+        };
+        let encoding = Encoding {
+            format,
+            jpeg_quality: self.settings.choices.jpeg_quality,
+        };
+        self.saving = Some(Saving { key, encoding });
+        self.desk.save(path, finished, encoding, Existing::Keep);
+    }
+
+    fn replace_file(&mut self) {
+        let Overlay::Question(Question::ReplaceFile(path)) = self.overlays.open().clone() else {
+            return;
+        };
+        self.overlays.close();
+        match (&self.saving, self.workspace.finished()) {
+            (Some(saving), Some(finished)) => {
+                self.desk
+                    .save(path, finished, saving.encoding, Existing::Replace);
+            }
+            _ => self.saving = None,
+        }
+    }
+
+    fn open(&mut self, origin: Origin) {
+        self.open_ticket += 1;
+        self.opening = true;
+        self.desk.open(self.open_ticket, origin);
+    }
+
+    /// Opens one photo from a file.
+    pub(super) fn open_file(&mut self, path: std::path::PathBuf) {
+        self.open(Origin::File(path));
+    }
+
+    /// Goes on with what had to wait for an answer.
+    pub(super) fn go_on(&mut self, ctx: &egui::Context, then: Then) {
+        match then {
+            Then::Put(opened) => self.put(ctx, *opened),
+            Then::Close => {
+                self.closing = true;
+                ctx.send_viewport_cmd(ViewportCommand::Close);
+            }
+        }
+    }
+
+    /// Keeps the window open while something would be lost by closing it.
+    pub(super) fn guard_closing(&mut self, ctx: &egui::Context) {
+        if self.closing || !ctx.input(|i| i.viewport().close_requested()) {
+            return;
+        }
+        let question = if self.batch.as_ref().is_some_and(Batch::is_running) {
+            Question::StopBatch
+        } else if self.saving.is_some() && !self.overlays.is_open() {
+            // A save on its way is awaited.
+            self.after_save = Some(Then::Close);
+            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+            return;
+        } else if self.workspace.is_unsaved() && self.settings.choices.ask_before_losing {
+            Question::LoseResult { closing: true }
+        } else {
+            return;
+        };
+        ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+        self.then = Some(Then::Close);
+        self.overlays.show(Overlay::Question(question));
+    }
+
+    /// Makes a choice the present one; [`App::settle`] notes the step for undo.
+    fn edit(&mut self, choice: Choice) {
+        if choice == self.workspace.choice {
+            return;
+        }
+        let before = std::mem::replace(&mut self.workspace.choice, choice);
+        self.before_change.get_or_insert(before);
+    }
+
+    /// Notes a change that is still going on, before the history is walked.
+    fn end_change(&mut self) {
+        if let Some(before) = self.before_change.take() {
+            self.workspace.commit(before);
+        }
+    }
+
+    fn went_through_history(&mut self, ctx: &egui::Context) {
+        self.workspace.choice.remember(&mut self.settings.choices);
+        self.settings_changed(ctx);
+        self.pursue();
+    }
+
+    /// Stops the run in hand and goes back to the painting before it.
+    pub(super) fn stop_painting(&mut self) {
+        self.engine.cancel();
+        self.withdraw();
+    }
+
+    /// The run in hand came to nothing: the choice goes back to what is on the table.
+    pub(super) fn withdraw(&mut self) {
+        self.wanted = None;
+        self.before_change = None;
+        self.workspace.withdraw();
+        self.recompose_anew();
+    }
+
+    /// Brings about what the choice asks for: from the paintings at hand, or by painting.
+    pub(super) fn pursue(&mut self) {
+        let Some(recipe) = self.workspace.recipe(self.model()) else {
+            self.engine.cancel();
+            self.wanted = None;
+            if self.workspace.shown().is_some() || self.workspace.shows_draft() {
+                self.workspace.show_only_photo();
+                self.recompose_anew();
+            }
+            return;
+        };
+        if self.wanted.as_ref() == Some(&recipe) {
+            self.recompose(self.stage.wants_full());
+            return;
+        }
+        if self.workspace.shown().is_some_and(|s| s.recipe == recipe) {
+            let was_painting = self.wanted.take().is_some();
+            if was_painting {
+                self.engine.cancel();
+            }
+            let had_draft = self.workspace.shows_draft();
+            self.workspace.set_draft(None);
+            if had_draft {
+                self.recompose_anew();
+            } else {
+                self.recompose(self.stage.wants_full());
+            }
+            return;
+        }
+        if let Some(painting) = self.workspace.kept(&recipe) {
+            self.engine.cancel();
+            self.wanted = None;
+            self.workspace.show(recipe, painting);
+            self.recompose_anew();
+            return;
+        }
+        self.wanted = Some(recipe);
+        self.paint_wanted();
+    }
+
+    /// Starts the wanted run, or asks for its network first.
+    pub(super) fn paint_wanted(&mut self) {
+        let (Some(wanted), Some(photo)) = (&self.wanted, self.workspace.photo()) else {
+            return;
+        };
+        let key = (wanted.style.clone(), wanted.model);
+        let Some(loaded) = self.networks.get(&key) else {
+            // What is being painted now is no longer wanted.
+            self.engine.cancel();
+            self.load(key);
+            return;
+        };
+        self.engine.paint(PaintJob {
+            photo: photo.opened.photo.frame.clone(),
+            network: loaded.network.clone(),
+            settings: PaintSettings {
+                working_size: self.workspace.choice.working_size(),
+                ..PaintSettings::default()
+            },
+            draft: true,
+        });
+    }
+
+    fn load(&mut self, key: (String, ModelSize)) {
+        if !self.loading.contains(&key) {
+            self.desk.load_style(key.0.clone(), key.1);
+            self.loading.push(key);
+        }
+    }
+
+    /// Starts the batch that was confirmed, when its network is here.
+    pub(super) fn start_batch(&mut self, ctx: &egui::Context) {
+        let (Some(batch), true) = (&mut self.batch, self.batch_waits) else {
+            return;
+        };
+        if batch.phase != Phase::Ready {
+            return;
+        }
+        let choice = self.workspace.choice.clone();
+        let Some(style) = choice.style.clone() else {
+            self.batch_waits = false;
+            return;
+        };
+        let (photos, target, replace) = (batch.photos.clone(), batch.target.clone(), batch.replace);
+        let key = (style.clone(), self.model());
+        let Some(loaded) = self.networks.get(&key) else {
+            self.load(key);
+            return;
+        };
+        self.batch_waits = false;
+        let mut album = Album::new(photos, target, style);
+        album.output = choice.output;
+        album.look = choice.look;
+        album.format = self.settings.choices.format;
+        album.jpeg_quality = self.settings.choices.jpeg_quality;
+        if replace {
+            album.existing = Existing::Replace;
+        }
+        let started = self.engine.start_batch(BatchJob {
+            source: Box::new(album),
+            network: loaded.network.clone(),
+            settings: PaintSettings {
+                working_size: choice.working_size(),
+                ..PaintSettings::default()
+            },
+        });
+        if let (true, Some(batch)) = (started, &mut self.batch) {
+            batch.start(ctx.input(|i| i.time));
+        }
+    }
+}

@@ -1,0 +1,485 @@
+//! The window's state and its frame: hear what happened, draw, act on what was asked.
+//!
+//! Everything here runs on the window's thread and never waits: files, dialogs and the clipboard
+//! are the [`Desk`]'s, painting is the [`Engine`]'s, laying paintings over photos is the
+//! [`Compositor`]'s. What they say is read in [`App::logic`] (`hear.rs`); what a person asks for is
+//! gathered while drawing and done afterwards (`act.rs`).
+
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+
+use eframe::egui::{self, Frame, Margin, Panel};
+
+use super::{
+    bars,
+    batch::Batch,
+    controls,
+    desk::{Desk, Opened, Origin},
+    empty,
+    gallery::Gallery,
+    intent::Intent,
+    messages::Messages,
+    outside::Outside,
+    overlays::Overlays,
+    shelf::{Loaded, Shelf},
+    shortcuts::{self, Group},
+    stage::Stage,
+    theme,
+    workspace::{Choice, Recipe, Workspace},
+};
+use crate::{
+    backend::{BackendError, DeviceInfo, Selected},
+    compose::Look,
+    engine::{
+        Engine,
+        compositor::{ComposeJob, Compositor},
+        paint::OutputSize,
+        worker::WakeUp,
+    },
+    media::encode::{Encoding, Format},
+    mode::ModelSize,
+    settings::Settings,
+};
+
+/// How often a frame is drawn while something is painted, for its progress.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+/// How long settings rest before they are written, in seconds.
+const SETTINGS_REST_SECONDS: f64 = 1.0;
+/// Width of the gallery, in points.
+const GALLERY_WIDTH: f32 = 212.0;
+/// Width of the controls, in points.
+const CONTROLS_WIDTH: f32 = 248.0;
+
+/// What a window is made of.
+pub struct Launch {
+    /// Dialogs and the clipboard.
+    pub outside: Arc<dyn Outside>,
+    /// The styles.
+    pub shelf: Arc<dyn Shelf>,
+    /// Finds the device; runs on the engine's thread.
+    pub select_device: Box<dyn FnOnce() -> Result<Selected, BackendError> + Send>,
+    /// What is remembered, and what has to be said about reading it.
+    pub settings: (Settings, Vec<String>),
+    /// Where settings are written; nowhere when `None`.
+    pub settings_path: Option<PathBuf>,
+    /// Files to open at once.
+    pub files: Vec<PathBuf>,
+}
+
+/// What goes on once an unsaved result is dealt with.
+pub(super) enum Then {
+    /// Put this photo on the table.
+    Put(Box<Opened>),
+    /// Close the window.
+    Close,
+}
+
+/// What was last asked of the compositor.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Asked {
+    /// Number of the newest job.
+    pub ticket: u64,
+    /// Number of the first job with the photo and painting of the newest.
+    pub epoch: u64,
+    /// Whether the finished picture was asked for besides the preview.
+    pub full: bool,
+}
+
+/// A save on its way.
+pub(super) struct Saving {
+    /// What is marked as saved when it succeeds.
+    pub key: (Recipe, Look, OutputSize),
+    /// How it is encoded, in case the person says to replace a file.
+    pub encoding: Encoding,
+}
+
+/// The window.
+pub struct App {
+    pub(super) engine: Engine,
+    pub(super) compositor: Compositor,
+    pub(super) desk: Desk,
+    pub(super) settings: Settings,
+    pub(super) settings_path: Option<PathBuf>,
+    pub(super) settings_changed_at: Option<f64>,
+    pub(super) workspace: Workspace,
+    pub(super) stage: Stage,
+    pub(super) gallery: Gallery,
+    pub(super) messages: Messages,
+    pub(super) overlays: Overlays,
+    pub(super) shortcuts: Vec<Group>,
+    pub(super) batch: Option<Batch>,
+    /// A batch that waits for its style's network.
+    pub(super) batch_waits: bool,
+    pub(super) networks: HashMap<(String, ModelSize), Loaded>,
+    /// Networks that were asked for and are not here yet.
+    pub(super) loading: Vec<(String, ModelSize)>,
+    /// A style that was added and is chosen when the gallery shows it.
+    pub(super) arriving: Option<String>,
+    /// What is being painted, or will be when its network is here.
+    pub(super) wanted: Option<Recipe>,
+    pub(super) asked: Asked,
+    /// The choice before the change that is still going on.
+    pub(super) before_change: Option<Choice>,
+    pub(super) open_ticket: u64,
+    /// Whether a photo is being opened.
+    pub(super) opening: bool,
+    pub(super) saving: Option<Saving>,
+    pub(super) then: Option<Then>,
+    /// What goes on when the save that was asked for has succeeded.
+    pub(super) after_save: Option<Then>,
+    pub(super) closing: bool,
+    pub(super) device: Option<DeviceInfo>,
+    pub(super) device_notice: Option<String>,
+    pub(super) last_run: Option<String>,
+    pub(super) intents: Vec<Intent>,
+}
+
+impl App {
+    /// Sets up the window and starts its threads.
+    ///
+    /// # Errors
+    /// The operating system's, when it gives no threads.
+    pub fn start(ctx: &egui::Context, launch: Launch) -> std::io::Result<Self> {
+        let repaint = ctx.clone();
+        let wake_up: WakeUp = Arc::new(move || repaint.request_repaint());
+        let (settings, warnings) = launch.settings;
+        theme::install(ctx);
+        theme::apply(ctx, settings.choices.theme);
+        let desk = Desk::start(launch.outside, launch.shelf, wake_up.clone())?;
+        desk.list_styles();
+        let mut messages = Messages::default();
+        for warning in warnings {
+            messages.error(warning);
+        }
+        let mut intents = Vec::new();
+        if !launch.files.is_empty() {
+            intents.push(Intent::OpenFiles(launch.files));
+        }
+        Ok(Self {
+            engine: Engine::start(launch.select_device, wake_up.clone())?,
+            compositor: Compositor::start(wake_up)?,
+            desk,
+            workspace: Workspace::new(Choice::from_settings(&settings.choices)),
+            settings,
+            settings_path: launch.settings_path,
+            settings_changed_at: None,
+            stage: Stage::default(),
+            gallery: Gallery::default(),
+            messages,
+            overlays: Overlays::default(),
+            shortcuts: shortcuts::groups(),
+            batch: None,
+            batch_waits: false,
+            networks: HashMap::new(),
+            loading: Vec::new(),
+            arriving: None,
+            wanted: None,
+            asked: Asked::default(),
+            before_change: None,
+            open_ticket: 0,
+            opening: false,
+            saving: None,
+            then: None,
+            after_save: None,
+            closing: false,
+            device: None,
+            device_notice: None,
+            last_run: None,
+            intents,
+        })
+    }
+
+    /// Hears what the threads and the keyboard say. Draws nothing.
+    pub fn logic(&mut self, ctx: &egui::Context) {
+        self.hear(ctx);
+        let presses = shortcuts::pressed(ctx, &self.shortcuts, self.overlays.is_open());
+        for press in presses {
+            self.press(press);
+        }
+        let dropped: Vec<PathBuf> = ctx.input(|i| {
+            let files = &i.raw.dropped_files;
+            files.iter().map(|f| f.path().to_owned()).collect()
+        });
+        if !dropped.is_empty() {
+            self.intents.push(Intent::OpenFiles(dropped));
+        }
+        self.perform_all(ctx);
+        self.guard_closing(ctx);
+        self.settle(ctx);
+        if self.wanted.is_some() || self.batch.as_ref().is_some_and(Batch::is_running) {
+            ctx.request_repaint_after(PROGRESS_EVERY);
+        }
+    }
+
+    /// Draws the window and acts on what was asked for.
+    pub fn ui(&mut self, ui: &mut egui::Ui) {
+        let mut intents = std::mem::take(&mut self.intents);
+        let fill = ui.visuals().panel_fill;
+        let side = |x: i8, y: i8| {
+            Frame::new()
+                .fill(fill)
+                .inner_margin(Margin::symmetric(x, y))
+        };
+        Panel::top("top bar").frame(side(12, 8)).show(ui, |ui| {
+            let view = bars::TopView {
+                settings: &self.settings.choices,
+                can_undo: self.workspace.can_undo(),
+                can_redo: self.workspace.can_redo(),
+            };
+            bars::top(ui, &view, &mut intents);
+        });
+        let status = self.status();
+        Panel::bottom("status").frame(side(12, 5)).show(ui, |ui| {
+            let has_photo = self.workspace.photo().is_some();
+            bars::status(ui, &status, &mut self.stage, has_photo);
+        });
+        Panel::left("gallery")
+            .resizable(false)
+            .exact_size(GALLERY_WIDTH)
+            .frame(side(12, 10))
+            .show(ui, |ui| {
+                let share = self.engine.progress().unwrap_or(0.0);
+                let painting = self.wanted.as_ref().map(|w| (w.style.as_str(), share));
+                let chosen = self.workspace.choice.style.as_deref();
+                self.gallery.ui(ui, chosen, painting, &mut intents);
+            });
+        Panel::right("controls")
+            .resizable(false)
+            .exact_size(CONTROLS_WIDTH)
+            .frame(side(14, 10))
+            .show(ui, |ui| self.controls(ui, &mut intents));
+        egui::CentralPanel::no_frame().show(ui, |ui| {
+            if self.workspace.photo().is_some() {
+                let told = self.stage.zoom_percent();
+                self.stage.ui(ui);
+                if self.stage.zoom_percent() != told {
+                    // The line below was drawn before the zoom was known.
+                    ui.ctx().request_repaint();
+                }
+            } else {
+                empty::welcome(ui, self.opening, &mut intents);
+            }
+            let area = ui.min_rect();
+            self.over_stage(ui, area, &mut intents);
+        });
+        self.overlays.ui(
+            ui.ctx(),
+            &self.shortcuts,
+            self.gallery.cards(),
+            self.settings.choices.ask_before_losing,
+            &mut intents,
+        );
+        self.intents.append(&mut intents);
+        self.perform_all(ui.ctx());
+        if self.stage.wants_full() && !self.asked.full {
+            self.recompose(true);
+        }
+    }
+
+    /// Stops the threads and writes what is not written yet. The window is gone by now, so this
+    /// may take a moment.
+    pub fn end(&mut self) {
+        if let (Some(path), true) = (&self.settings_path, self.settings_changed_at.is_some())
+            && let Err(error) = self.settings.save(path)
+        {
+            eprintln!("styleforge: {error}");
+        }
+        self.engine.shutdown(Duration::from_secs(2));
+    }
+
+    fn controls(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+        let style = self.workspace.choice.style.as_deref();
+        let card = style.and_then(|id| self.gallery.card(id));
+        let view = controls::View {
+            choice: &self.workspace.choice,
+            settings: &self.settings.choices,
+            format: self.format(),
+            photo_size: self.workspace.photo_size(),
+            models: card.map_or(&[], |card| card.models.as_slice()),
+            model: self.model(),
+            has_result: self.workspace.finished().is_some(),
+            saving: self.saving.is_some(),
+        };
+        controls::ui(ui, &view, intents);
+    }
+
+    /// Everything that floats over the stage.
+    fn over_stage(&mut self, ui: &egui::Ui, area: egui::Rect, intents: &mut Vec<Intent>) {
+        let title = |id: &str| {
+            self.gallery
+                .card(id)
+                .map_or(id, |card| &card.title)
+                .to_owned()
+        };
+        if let Some(wanted) = &self.wanted {
+            let text = if self.loading.is_empty() {
+                let share = self.engine.progress().unwrap_or(0.0);
+                (format!("Painting in {}…", title(&wanted.style)), share)
+            } else {
+                (format!("Loading {}…", title(&wanted.style)), 0.0)
+            };
+            empty::progress(ui, area, &text.0, text.1, intents);
+        } else if self.opening && self.workspace.photo().is_some() {
+            empty::hint(ui, area, "Opening…");
+        } else if self.workspace.photo().is_some() && self.workspace.choice.style.is_none() {
+            empty::hint(ui, area, "Choose a style on the left to paint this photo");
+        }
+        if let Some(batch) = &self.batch {
+            let style = self.workspace.choice.style.as_deref().map(title);
+            let progress = self.engine.batch_progress().unwrap_or(0.0);
+            batch.ui(ui, area, style.as_deref(), progress, intents);
+        }
+        // What is being painted stands below the messages, not behind them.
+        let has_chip = self.wanted.is_some() || self.workspace.choice.style.is_none();
+        let lift = if has_chip { 76.0 } else { 16.0 };
+        self.messages.ui(ui, area, lift, intents);
+        empty::drop_hint(ui, area);
+    }
+
+    fn status(&self) -> bars::StatusView {
+        let device = match &self.device {
+            Some(info) => {
+                let threads = match info.threads {
+                    1 => "1 thread".to_owned(),
+                    n => format!("{n} threads"),
+                };
+                [info.name.as_str(), &threads, &info.instructions]
+                    .into_iter()
+                    .filter(|part| !part.is_empty())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            }
+            None if self.device_notice.is_some() => "No device".to_owned(),
+            None => "Looking for a device…".to_owned(),
+        };
+        let photo = self.workspace.photo().map(|photo| {
+            let opened = &photo.opened;
+            let photo = &opened.photo;
+            let (w, h) = (photo.frame.width(), photo.frame.height());
+            let name = match &opened.origin {
+                Origin::File(path) => path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
+                Origin::Sample => "Sample photo".to_owned(),
+                Origin::Clipboard => "Pasted picture".to_owned(),
+            };
+            format!("{name}, {w} × {h} px")
+        });
+        bars::StatusView {
+            device,
+            device_notice: self.device_notice.clone(),
+            photo,
+            last_run: self.last_run.clone(),
+        }
+    }
+
+    /// The model size in use: the chosen one where the style has it.
+    pub(super) fn model(&self) -> ModelSize {
+        let wanted = self.workspace.choice.model;
+        let style = self.workspace.choice.style.as_deref();
+        match style.and_then(|id| self.gallery.card(id)) {
+            Some(card) if !card.models.contains(&wanted) => {
+                card.models.first().copied().unwrap_or(wanted)
+            }
+            _ => wanted,
+        }
+    }
+
+    /// The format to save in.
+    pub(super) fn format(&self) -> Format {
+        self.settings
+            .choices
+            .format
+            .unwrap_or_else(|| self.workspace.natural_format())
+    }
+
+    /// Asks for the picture on the table to be put together with strength, colours and size as they
+    /// are now; `full` asks for the picture itself besides its preview.
+    pub(super) fn recompose(&mut self, full: bool) {
+        let (Some(photo), Some(painting)) = (self.workspace.photo(), self.workspace.on_screen())
+        else {
+            self.asked.ticket += 1;
+            self.asked.epoch = self.asked.ticket + 1;
+            self.asked.full = false;
+            self.stage.clear_painting();
+            return;
+        };
+        self.asked.ticket += 1;
+        self.asked.full = full;
+        // A draft is laid over the photo at the photo's size, whatever the result's will be.
+        let output = if self.workspace.shows_draft() {
+            OutputSize::Original
+        } else {
+            self.workspace.choice.output
+        };
+        self.compositor.ask(ComposeJob {
+            ticket: self.asked.ticket,
+            photo: photo.opened.photo.frame.clone(),
+            painting: painting.clone(),
+            output,
+            look: self.workspace.choice.look,
+            full,
+        });
+    }
+
+    /// Notes that another photo or painting is on the table: older compositions no longer count.
+    pub(super) fn recompose_anew(&mut self) {
+        self.asked.epoch = self.asked.ticket + 1;
+        self.recompose(self.stage.wants_full());
+    }
+
+    /// Notes that a setting changed; it is written after a rest.
+    pub(super) fn settings_changed(&mut self, ctx: &egui::Context) {
+        self.settings_changed_at = Some(ctx.input(|i| i.time));
+        ctx.request_repaint_after_secs(SETTINGS_REST_SECONDS as f32 + 0.05);
+    }
+
+    /// Ends changes that the hand has let go of, and writes settings that have rested.
+    fn settle(&mut self, ctx: &egui::Context) {
+        if !ctx.input(|i| i.pointer.any_down())
+            && let Some(before) = self.before_change.take()
+        {
+            self.workspace.commit(before);
+            self.workspace.choice.remember(&mut self.settings.choices);
+            self.settings_changed(ctx);
+        }
+        let (size, is_plain) = ctx.input(|i| {
+            let viewport = i.viewport();
+            let covers = viewport.maximized == Some(true) || viewport.fullscreen == Some(true);
+            (viewport.inner_rect.map(|r| r.size().round()), !covers)
+        });
+        if let Some(size) = size.filter(|_| is_plain).map(|s| (s.x, s.y))
+            && self.settings.state.window_size != Some(size)
+        {
+            self.settings.state.window_size = Some(size);
+            self.settings_changed(ctx);
+        }
+        let now = ctx.input(|i| i.time);
+        if let (Some(since), Some(path)) = (self.settings_changed_at, &self.settings_path)
+            && now - since >= SETTINGS_REST_SECONDS
+        {
+            self.settings_changed_at = None;
+            self.desk
+                .write_settings(self.settings.clone(), path.clone());
+        }
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
+        App::logic(self, ctx);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+        App::ui(self, ui);
+    }
+
+    fn on_exit(&mut self, _: Option<&eframe::glow::Context>) {
+        self.end();
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_normalized_gamma_f32()
+    }
+}

@@ -1,0 +1,388 @@
+//! A folder of photos: what is to be painted, how far it is, and what went wrong.
+//!
+//! [`Album`] is the engine's side of it (opens photos, saves results, on the engine's thread);
+//! [`Batch`] is the window's.
+
+use std::{
+    collections::HashSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use eframe::egui::{self, Align2, ProgressBar, ScrollArea, vec2};
+
+use super::{intent::Intent, theme};
+use crate::{
+    compose::Look,
+    engine::{
+        paint::{OutputSize, Painting},
+        protocol::PhotoSource,
+    },
+    frame::Frame,
+    media::{
+        decode,
+        encode::{self, Encoding, Existing, Format},
+    },
+};
+
+/// Width of the batch's card, in points.
+const WIDTH: f32 = 380.0;
+
+/// Photos to paint and where their paintings go.
+pub struct Album {
+    /// The photos.
+    pub photos: Vec<PathBuf>,
+    /// The folder that the paintings go to; created when the first is saved.
+    pub target: PathBuf,
+    /// Put behind the photo's name.
+    pub style: String,
+    /// Size of the finished pictures.
+    pub output: OutputSize,
+    /// Strength and colours.
+    pub look: Look,
+    /// Format to save in; each photo's own when `None`.
+    pub format: Option<Format>,
+    /// JPEG quality, 1 to 100.
+    pub jpeg_quality: u8,
+    /// Whether files that exist are replaced.
+    pub existing: Existing,
+    /// Results so far: two photos may differ only in their ending.
+    written: HashSet<PathBuf>,
+    icc: Option<Vec<u8>>,
+    natural: Format,
+}
+
+impl Album {
+    /// An album with nothing painted yet.
+    pub fn new(photos: Vec<PathBuf>, target: PathBuf, style: String) -> Self {
+        Self {
+            photos,
+            target,
+            style,
+            output: OutputSize::default(),
+            look: Look::default(),
+            format: None,
+            jpeg_quality: encode::DEFAULT_JPEG_QUALITY,
+            existing: Existing::Keep,
+            written: HashSet::new(),
+            icc: None,
+            natural: Format::default(),
+        }
+    }
+
+    fn target_of(&self, photo: &Path, format: Format) -> PathBuf {
+        let stem = photo.file_stem().unwrap_or_default().to_string_lossy();
+        let name = |number: usize| {
+            let number = if number == 1 {
+                String::new()
+            } else {
+                format!("-{number}")
+            };
+            let file = format!("{stem}-{}{number}.{}", self.style, format.extension());
+            self.target.join(file)
+        };
+        (1..)
+            .map(name)
+            .find(|path| !self.written.contains(path))
+            .unwrap_or_else(|| name(1))
+    }
+}
+
+impl PhotoSource for Album {
+    fn len(&self) -> usize {
+        self.photos.len()
+    }
+
+    fn name(&self, index: usize) -> String {
+        let name = self.photos.get(index).and_then(|p| p.file_name());
+        name.unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    fn open(&mut self, index: usize) -> Result<Frame, String> {
+        let path = self.photos.get(index).ok_or("there is no such photo")?;
+        let photo = decode::from_path(path).map_err(|e| e.to_string())?;
+        // A target that cannot be written is known before the painting is made.
+        let target = self.target_of(path, self.format.unwrap_or(photo.natural_format));
+        if target.exists() && self.existing == Existing::Keep {
+            return Err(format!("{} exists already", target.display()));
+        }
+        self.icc = photo.icc;
+        self.natural = photo.natural_format;
+        Ok(std::sync::Arc::unwrap_or_clone(photo.frame))
+    }
+
+    fn finish(
+        &mut self,
+        index: usize,
+        photo: &Frame,
+        painting: &Painting,
+    ) -> Result<PathBuf, String> {
+        let path = self.photos.get(index).ok_or("there is no such photo")?;
+        let format = self.format.unwrap_or(self.natural);
+        let target = self.target_of(path, format);
+        fs::create_dir_all(&self.target).map_err(|e| {
+            format!(
+                "the folder {} could not be created: {e}",
+                self.target.display()
+            )
+        })?;
+        let finished = painting.finished(photo, self.output, self.look);
+        let encoding = Encoding {
+            format,
+            jpeg_quality: self.jpeg_quality,
+        };
+        encode::save(
+            &target,
+            &finished,
+            self.icc.as_deref(),
+            encoding,
+            self.existing,
+        )
+        .map_err(|e| e.to_string())?;
+        self.written.insert(target.clone());
+        Ok(target)
+    }
+}
+
+/// How far a batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// To be confirmed.
+    Ready,
+    /// Being painted.
+    Running,
+    /// Over.
+    Ended {
+        /// Whether someone stopped it.
+        cancelled: bool,
+    },
+}
+
+/// The batch on the window's side.
+pub struct Batch {
+    /// The photos.
+    pub photos: Vec<PathBuf>,
+    /// The folder that the paintings go to.
+    pub target: PathBuf,
+    /// Whether files that exist are replaced.
+    pub replace: bool,
+    /// How far it is.
+    pub phase: Phase,
+    done: usize,
+    saved: usize,
+    failures: Vec<(String, String)>,
+    started_at: f64,
+}
+
+impl Batch {
+    /// A batch to be confirmed. Paintings go into a folder `painted` beside the photos.
+    pub fn new(photos: Vec<PathBuf>) -> Self {
+        let beside = photos.first().and_then(|p| p.parent());
+        Self {
+            target: beside.unwrap_or(Path::new(".")).join("painted"),
+            photos,
+            replace: false,
+            phase: Phase::Ready,
+            done: 0,
+            saved: 0,
+            failures: Vec::new(),
+            started_at: 0.0,
+        }
+    }
+
+    /// Notes that the engine has begun, at egui's time `now`.
+    pub fn start(&mut self, now: f64) {
+        self.phase = Phase::Running;
+        self.started_at = now;
+    }
+
+    /// Notes what became of a photo.
+    pub fn note(&mut self, done: usize, name: String, outcome: Result<PathBuf, String>) {
+        self.done = done;
+        match outcome {
+            Ok(_) => self.saved += 1,
+            Err(reason) => self.failures.push((name, reason)),
+        }
+    }
+
+    /// Whether the engine works on it.
+    pub fn is_running(&self) -> bool {
+        self.phase == Phase::Running
+    }
+
+    /// Draws the batch's card into the upper right of `area`. `style` is the title of the chosen
+    /// style, `progress` the share of the photo in hand that is painted.
+    pub fn ui(
+        &self,
+        ui: &egui::Ui,
+        area: egui::Rect,
+        style: Option<&str>,
+        progress: f32,
+        intents: &mut Vec<Intent>,
+    ) {
+        let width = WIDTH.min(area.width() - 32.0);
+        egui::Area::new(egui::Id::unique("batch"))
+            .order(egui::Order::Foreground)
+            .pivot(Align2::RIGHT_TOP)
+            .fixed_pos(area.right_top() + vec2(-16.0, 16.0))
+            .constrain_to(area)
+            .show(ui.ctx(), |ui| {
+                egui::Frame::window(ui.style())
+                    .inner_margin(16)
+                    .show(ui, |ui| {
+                        ui.set_width(width - 34.0);
+                        match self.phase {
+                            Phase::Ready => self.ready_ui(ui, style, intents),
+                            Phase::Running => self.running_ui(ui, progress, intents),
+                            Phase::Ended { cancelled } => self.ended_ui(ui, cancelled, intents),
+                        }
+                    });
+            });
+    }
+
+    fn ready_ui(&self, ui: &mut egui::Ui, style: Option<&str>, intents: &mut Vec<Intent>) {
+        let count = counted(self.photos.len());
+        ui.label(
+            egui::RichText::new(format!("Paint {count}"))
+                .strong()
+                .size(16.0),
+        );
+        match style {
+            Some(style) => ui.label(format!(
+                "In the style {style}, with the settings as they are."
+            )),
+            None => ui.label("Choose a style on the left first."),
+        };
+        ui.label("The paintings go to");
+        theme::caption(ui, self.target.display().to_string());
+        if ui.button("Another folder…").clicked() {
+            intents.push(Intent::AskTargetFolder);
+        }
+        let mut replace = self.replace;
+        if ui
+            .checkbox(&mut replace, "Replace files that exist")
+            .clicked()
+        {
+            intents.push(Intent::SetBatchReplace(replace));
+        }
+        ui.horizontal(|ui| {
+            let start = theme::main_button(ui, "Start");
+            if ui
+                .add_enabled(style.is_some(), start)
+                .on_disabled_hover_text("Choose a style first.")
+                .clicked()
+            {
+                intents.push(Intent::StartBatch);
+            }
+            if ui.button("Not now").clicked() {
+                intents.push(Intent::CloseBatch);
+            }
+        });
+    }
+
+    fn running_ui(&self, ui: &mut egui::Ui, progress: f32, intents: &mut Vec<Intent>) {
+        let total = self.photos.len();
+        let share = (self.done as f32 + progress) / total.max(1) as f32;
+        let title = format!("Painting {} of {total}", (self.done + 1).min(total));
+        ui.label(egui::RichText::new(title).strong().size(16.0));
+        if let Some(name) = self.photos.get(self.done).and_then(|p| p.file_name()) {
+            theme::caption(ui, name.to_string_lossy());
+        }
+        ui.add(ProgressBar::new(share).desired_height(8.0));
+        let elapsed = ui.input(|i| i.time) - self.started_at;
+        if share > 0.02 && elapsed > 1.0 {
+            let left = elapsed * f64::from((1.0 - share) / share);
+            theme::caption(ui, format!("About {} left", duration(left)));
+        }
+        self.failures_ui(ui);
+        if ui.button("Stop the folder").clicked() {
+            intents.push(Intent::StopBatch);
+        }
+    }
+
+    fn ended_ui(&self, ui: &mut egui::Ui, cancelled: bool, intents: &mut Vec<Intent>) {
+        let title = if cancelled { "Stopped" } else { "Done" };
+        ui.label(egui::RichText::new(title).strong().size(16.0));
+        let saved = counted(self.saved);
+        ui.label(format!("{saved} painted, in"));
+        theme::caption(ui, self.target.display().to_string());
+        self.failures_ui(ui);
+        if ui.button("Put away").clicked() {
+            intents.push(Intent::CloseBatch);
+        }
+    }
+
+    fn failures_ui(&self, ui: &mut egui::Ui) {
+        if self.failures.is_empty() {
+            return;
+        }
+        let color = theme::palette(ui.visuals()).error;
+        let count = counted(self.failures.len());
+        ui.colored_label(color, format!("{count} not painted"));
+        ScrollArea::vertical().max_height(160.0).show(ui, |ui| {
+            for (name, reason) in &self.failures {
+                ui.label(name);
+                theme::caption(ui, reason);
+            }
+        });
+    }
+}
+
+fn counted(photos: usize) -> String {
+    match photos {
+        1 => "1 photo".to_owned(),
+        n => format!("{n} photos"),
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    if seconds < 90.0 {
+        format!("{:.0} s", seconds.ceil())
+    } else {
+        format!("{:.0} min", seconds / 60.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn photos_of_one_name_do_not_overwrite_each_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let photos = ["a.png", "a.bmp"].map(|n| folder.path().join(n)).to_vec();
+        let frame = Frame::from_fn(6, 4, |x, _| [x as u8, 2, 3, 255]);
+        for photo in &photos {
+            let format = Format::from_path(photo).expect("known");
+            encode::save(photo, &frame, None, Encoding::of(format), Existing::Keep).expect("saved");
+        }
+        let painting = Painting {
+            painted: frame.clone(),
+            notes: Vec::new(),
+            steps: Vec::new(),
+            total_ms: 0.0,
+        };
+        let target = folder.path().join("painted");
+        let mut album = Album {
+            format: Some(Format::Png),
+            ..Album::new(photos.clone(), target.clone(), "candy".to_owned())
+        };
+        let mut results = Vec::new();
+        for index in 0..2 {
+            let photo = album.open(index).expect("opened");
+            results.push(album.finish(index, &photo, &painting).expect("finished"));
+        }
+        assert_eq!(
+            results,
+            [target.join("a-candy.png"), target.join("a-candy-2.png")]
+        );
+        let mut again = Album {
+            format: Some(Format::Png),
+            ..Album::new(photos, target, "candy".to_owned())
+        };
+        let refused = again.open(0).expect_err("exists");
+        assert!(refused.contains("a-candy.png"), "{refused}");
+        again.existing = Existing::Replace;
+        assert!(again.open(0).is_ok());
+    }
+}

@@ -1,0 +1,424 @@
+//! Errands of the window that read, write or wait: they run on a few background threads and bring
+//! back a [`Report`].
+//!
+//! Errands travel on a bounded channel that any of the threads serves. File dialogs, which wait for
+//! a person, get a thread of their own each, one at a time. A panic in an errand becomes a report.
+//! The [`Desk`] handle belongs to the window's thread and never waits. Knows no egui.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::{
+    outside::{Clip, Dialog, Outside, has_checkpoint_name},
+    shelf::{Card, Loaded, Shelf},
+};
+use crate::{
+    compose::Look,
+    engine::{
+        compositor::PREVIEW_PX,
+        paint::{OutputSize, Painting},
+        worker::WakeUp,
+    },
+    frame::Frame,
+    media::{
+        MediaError, decode,
+        encode::{self, Encoding, Existing},
+        sample::sample,
+        scale::{scaled, size_within},
+    },
+    mode::ModelSize,
+    settings::Settings,
+};
+
+/// Threads that run errands.
+const THREADS: usize = 2;
+/// Errands that may wait; a person cannot make more before the threads have run them.
+const ERRANDS: usize = 64;
+/// Reports that may wait for the window.
+const REPORTS: usize = 64;
+
+type Errand = Box<dyn FnOnce() -> Report + Send>;
+
+/// Where a photo comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A file.
+    File(PathBuf),
+    /// The embedded sample.
+    Sample,
+    /// The clipboard.
+    Clipboard,
+}
+
+/// A photo, ready to show and to paint.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The photo.
+    pub photo: decode::Photo,
+    /// It with a long side of at most [`PREVIEW_PX`].
+    pub preview: Arc<Frame>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// What a file dialog was shown for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To open a photo or a checkpoint.
+    Open,
+    /// To add a style.
+    Style,
+    /// To paint a folder.
+    Folder,
+    /// To say where a batch's paintings go.
+    TargetFolder,
+    /// To save the result.
+    Save,
+}
+
+/// A finished picture in its parts; put together where it is needed, off the window's thread.
+#[derive(Clone)]
+pub struct Finished {
+    /// The photo.
+    pub photo: Arc<Frame>,
+    /// The network's picture of it.
+    pub painting: Arc<Painting>,
+    /// Size of the finished picture.
+    pub output: OutputSize,
+    /// Strength and colours.
+    pub look: Look,
+    /// The photo's colour profile.
+    pub icc: Option<Vec<u8>>,
+}
+
+impl Finished {
+    fn frame(&self) -> Frame {
+        self.painting.finished(&self.photo, self.output, self.look)
+    }
+}
+
+/// Files by what they are, as far as their names tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sorted {
+    /// Photos, those in folders included.
+    pub photos: Vec<PathBuf>,
+    /// Checkpoints.
+    pub checkpoints: Vec<PathBuf>,
+    /// Whether photos came out of a folder.
+    pub has_folder: bool,
+    /// Folders that could not be read or hold no photos, and why.
+    pub problems: Vec<String>,
+}
+
+/// What came of an errand.
+pub enum Report {
+    /// A photo was opened, or not.
+    Opened {
+        /// The number that the asker gave.
+        ticket: u64,
+        /// The photo, or why there is none.
+        result: Result<Box<Opened>, String>,
+    },
+    /// The clipboard holds nothing of use.
+    NothingToPaste,
+    /// The styles were listed.
+    Styles {
+        /// Every style.
+        cards: Vec<Card>,
+        /// What is wrong with files that should have been styles.
+        problems: Vec<String>,
+    },
+    /// A network was loaded, or not.
+    StyleLoaded {
+        /// The style's id.
+        id: String,
+        /// The size asked for.
+        wanted: ModelSize,
+        /// The network, or why there is none.
+        result: Result<Loaded, String>,
+    },
+    /// A checkpoint was added to the styles, or not.
+    Imported {
+        /// Its id, or why it is no style.
+        result: Result<String, String>,
+    },
+    /// A dialog was answered.
+    Chosen {
+        /// What it was for.
+        purpose: Purpose,
+        /// The choice, `None` when there was none, or why no dialog was shown.
+        result: Result<Option<PathBuf>, String>,
+    },
+    /// The result was saved, or not.
+    Saved {
+        /// The target.
+        path: PathBuf,
+        /// Notes, or why it was not saved.
+        result: Result<Vec<String>, MediaError>,
+    },
+    /// The result was copied to the clipboard, or not.
+    Copied(Result<(), String>),
+    /// Files were looked at.
+    Sorted(Sorted),
+    /// The settings could not be written.
+    SettingsFailed(String),
+    /// Done, and nothing to say.
+    Quiet,
+    /// A mistake of this program.
+    Broke(String),
+}
+
+/// The window's handle of the background threads.
+pub struct Desk {
+    errands: Sender<Errand>,
+    reports: Receiver<Report>,
+    report_sender: Sender<Report>,
+    wake_up: WakeUp,
+    outside: Arc<dyn Outside>,
+    shelf: Arc<dyn Shelf>,
+    dialog_open: bool,
+}
+
+impl Desk {
+    /// Starts the threads. They end with the handle, after the errand in hand.
+    ///
+    /// # Errors
+    /// The operating system's, when it gives no thread.
+    pub fn start(
+        outside: Arc<dyn Outside>,
+        shelf: Arc<dyn Shelf>,
+        wake_up: WakeUp,
+    ) -> std::io::Result<Self> {
+        let (errand_sender, errands) = bounded::<Errand>(ERRANDS);
+        let (report_sender, reports) = bounded(REPORTS);
+        for number in 0..THREADS {
+            let (errands, reports) = (errands.clone(), report_sender.clone());
+            let wake_up = wake_up.clone();
+            std::thread::Builder::new()
+                .name(format!("desk-{number}"))
+                .spawn(move || {
+                    for errand in errands {
+                        bring_back(errand, &reports, &wake_up);
+                    }
+                })?;
+        }
+        Ok(Self {
+            errands: errand_sender,
+            reports,
+            report_sender,
+            wake_up,
+            outside,
+            shelf,
+            dialog_open: false,
+        })
+    }
+
+    /// The next report, if there is one. Never waits.
+    pub fn poll(&mut self) -> Option<Report> {
+        let report = self.reports.try_recv().ok()?;
+        if matches!(report, Report::Chosen { .. }) {
+            self.dialog_open = false;
+        }
+        Some(report)
+    }
+
+    /// Opens a photo; [`Report::Opened`] carries `ticket`.
+    pub fn open(&self, ticket: u64, origin: Origin) {
+        self.send(move || Report::Opened {
+            ticket,
+            result: opened(origin),
+        });
+    }
+
+    /// Opens what the clipboard holds: a picture as [`Report::Opened`], files as
+    /// [`Report::Sorted`], or [`Report::NothingToPaste`].
+    pub fn paste(&self, ticket: u64) {
+        let outside = self.outside.clone();
+        self.send(move || match outside.paste() {
+            Ok(Clip::Picture(frame)) => Report::Opened {
+                ticket,
+                result: Ok(Box::new(from_clipboard(frame))),
+            },
+            Ok(Clip::Files(files)) => Report::Sorted(sorted(files)),
+            Ok(Clip::Nothing) => Report::NothingToPaste,
+            Err(error) => Report::Opened {
+                ticket,
+                result: Err(error),
+            },
+        });
+    }
+
+    /// Lists the styles; [`Report::Styles`].
+    pub fn list_styles(&self) {
+        let shelf = self.shelf.clone();
+        self.send(move || {
+            let (cards, problems) = shelf.cards();
+            Report::Styles { cards, problems }
+        });
+    }
+
+    /// Loads a style's network; [`Report::StyleLoaded`].
+    pub fn load_style(&self, id: String, wanted: ModelSize) {
+        let shelf = self.shelf.clone();
+        self.send(move || Report::StyleLoaded {
+            result: shelf.load(&id, wanted),
+            id,
+            wanted,
+        });
+    }
+
+    /// Adds a checkpoint to the person's styles; [`Report::Imported`].
+    pub fn import_style(&self, path: PathBuf) {
+        let shelf = self.shelf.clone();
+        self.send(move || Report::Imported {
+            result: shelf.import(&path),
+        });
+    }
+
+    /// Shows a dialog unless one is open; [`Report::Chosen`].
+    pub fn ask(&mut self, purpose: Purpose, dialog: Dialog, folder: Option<PathBuf>) {
+        if self.dialog_open {
+            return;
+        }
+        let outside = self.outside.clone();
+        let (reports, wake_up) = (self.report_sender.clone(), self.wake_up.clone());
+        let errand: Errand = Box::new(move || Report::Chosen {
+            purpose,
+            result: outside.ask(&dialog, folder.as_deref()),
+        });
+        let started = std::thread::Builder::new()
+            .name("dialog".to_owned())
+            .spawn(move || bring_back(errand, &reports, &wake_up));
+        match started {
+            Ok(_) => self.dialog_open = true,
+            Err(error) => self.send(move || Report::Broke(error.to_string())),
+        }
+    }
+
+    /// Saves the result; [`Report::Saved`].
+    pub fn save(&self, path: PathBuf, finished: Finished, encoding: Encoding, existing: Existing) {
+        self.send(move || {
+            // Known before the picture is put together, so that the question comes at once.
+            let result = encode::check_target(&path, existing).and_then(|()| {
+                let icc = finished.icc.as_deref();
+                encode::save(&path, &finished.frame(), icc, encoding, existing)
+            });
+            Report::Saved { path, result }
+        });
+    }
+
+    /// Copies the result to the clipboard; [`Report::Copied`].
+    pub fn copy(&self, finished: Finished) {
+        let outside = self.outside.clone();
+        self.send(move || Report::Copied(outside.copy(&finished.frame())));
+    }
+
+    /// Looks what files are; [`Report::Sorted`].
+    pub fn sort(&self, files: Vec<PathBuf>) {
+        self.send(move || Report::Sorted(sorted(files)));
+    }
+
+    /// Writes the settings; [`Report::SettingsFailed`] when that fails.
+    pub fn write_settings(&self, settings: Settings, path: PathBuf) {
+        self.send(move || match settings.save(&path) {
+            Ok(()) => Report::Quiet,
+            Err(error) => Report::SettingsFailed(error.to_string()),
+        });
+    }
+
+    fn send(&self, errand: impl FnOnce() -> Report + Send + 'static) {
+        if self.errands.try_send(Box::new(errand)).is_err() {
+            let busy = "too many things at once; wait a moment and try again".to_owned();
+            // When even this finds no room, the window has other reports to show.
+            let _ = self.report_sender.try_send(Report::Broke(busy));
+        }
+    }
+}
+
+fn bring_back(errand: Errand, reports: &Sender<Report>, wake_up: &WakeUp) {
+    let report = catch_unwind(AssertUnwindSafe(errand)).unwrap_or_else(|panic| {
+        Report::Broke(crate::engine::worker::panic_message(panic.as_ref()))
+    });
+    // Waits for room: the window reads its reports in every frame. Fails only when it is gone.
+    if reports.send(report).is_ok() {
+        wake_up();
+    }
+}
+
+fn opened(origin: Origin) -> Result<Box<Opened>, String> {
+    let photo = match &origin {
+        Origin::File(path) => decode::from_path(path),
+        Origin::Sample | Origin::Clipboard => sample(),
+    }
+    .map_err(|e| e.to_string())?;
+    Ok(Box::new(Opened {
+        preview: preview_of(&photo.frame),
+        photo,
+        origin,
+    }))
+}
+
+fn from_clipboard(frame: Frame) -> Opened {
+    let frame = Arc::new(frame);
+    Opened {
+        preview: preview_of(&frame),
+        photo: decode::Photo {
+            frame,
+            icc: None,
+            notes: Vec::new(),
+            name: "the pasted picture".to_owned(),
+            natural_format: encode::Format::Png,
+        },
+        origin: Origin::Clipboard,
+    }
+}
+
+fn preview_of(frame: &Arc<Frame>) -> Arc<Frame> {
+    let size = size_within(frame.width(), frame.height(), PREVIEW_PX);
+    if size == (frame.width(), frame.height()) {
+        frame.clone()
+    } else {
+        Arc::new(scaled(frame, size.0, size.1))
+    }
+}
+
+fn sorted(files: Vec<PathBuf>) -> Sorted {
+    let mut sorted = Sorted::default();
+    for path in files {
+        if path.is_dir() {
+            sorted.has_folder = true;
+            match photos_in(&path) {
+                Ok(photos) if photos.is_empty() => sorted.problems.push(format!(
+                    "There are no photos in {} (PNG, JPEG, WebP, BMP, TIFF or GIF).",
+                    path.display()
+                )),
+                Ok(photos) => sorted.photos.extend(photos),
+                Err(error) => sorted.problems.push(error),
+            }
+        } else if has_checkpoint_name(&path) {
+            sorted.checkpoints.push(path);
+        } else {
+            sorted.photos.push(path);
+        }
+    }
+    sorted
+}
+
+/// The photos directly inside `folder`, sorted by name.
+fn photos_in(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let unreadable = |e: std::io::Error| format!("{} could not be read: {e}", folder.display());
+    let mut photos = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.is_file() && decode::has_picture_name(&path) {
+            photos.push(path);
+        }
+    }
+    photos.sort();
+    Ok(photos)
+}

@@ -1,0 +1,148 @@
+//! What stands on or over the stage besides pictures: the welcome, hints, progress, the drop area.
+
+use eframe::egui::{
+    self, Align, Align2, CornerRadius, FontId, Frame, Id, Layout, Margin, Order, ProgressBar, Rect,
+    RichText, Sense, Stroke, UiBuilder, vec2,
+};
+
+use super::{intent::Intent, outside::has_checkpoint_name, theme};
+
+/// The stage without a photo: what to do first.
+pub fn welcome(ui: &mut egui::Ui, opening: bool, intents: &mut Vec<Intent>) {
+    let rect = ui.available_rect_before_wrap();
+    ui.allocate_rect(rect, Sense::hover());
+    let colors = theme::palette(ui.visuals());
+    ui.painter().rect_filled(rect, 0.0, colors.stage);
+    let size = vec2(460.0, 300.0).min(rect.size() - vec2(48.0, 48.0));
+    let inner = Rect::from_center_size(rect.center(), size);
+    dashed(ui, inner, Stroke::new(1.5, colors.outline));
+    let mut child = ui.new_child(
+        UiBuilder::new()
+            .max_rect(inner.shrink(28.0))
+            .layout(Layout::top_down(Align::Center)),
+    );
+    let ui = &mut child;
+    ui.add_space((inner.height() - 56.0 - 190.0).max(0.0) / 2.0);
+    ui.label(RichText::new("Drop a photo here").size(24.0).strong());
+    ui.add_space(2.0);
+    ui.label(
+        RichText::new("then choose a style on the left, and it is painted").color(colors.quiet),
+    );
+    ui.add_space(18.0);
+    if opening {
+        ui.label("Opening…");
+        return;
+    }
+    let wide = vec2(210.0, 36.0);
+    if ui
+        .add(theme::main_button(ui, "Open a photo…").min_size(wide))
+        .clicked()
+    {
+        intents.push(Intent::AskOpen);
+    }
+    if ui
+        .add(egui::Button::new("Try the sample photo").min_size(wide))
+        .clicked()
+    {
+        intents.push(Intent::OpenSample);
+    }
+    ui.add_space(8.0);
+    ui.label(
+        RichText::new("Ctrl+V pastes a picture. F1 shows what the keys do.")
+            .small()
+            .color(colors.quiet),
+    );
+}
+
+/// A line over the bottom of the stage that says what to do next.
+pub fn hint(ui: &egui::Ui, area: Rect, text: &str) {
+    chip(ui, area, "hint", |ui| {
+        ui.label(text);
+    });
+}
+
+/// What is being painted, how far it is, and a way to stop it.
+pub fn progress(ui: &egui::Ui, area: Rect, text: &str, share: f32, intents: &mut Vec<Intent>) {
+    chip(ui, area, "progress", |ui| {
+        ui.horizontal(|ui| {
+            ui.label(text);
+            ui.add(
+                ProgressBar::new(share)
+                    .desired_width(140.0)
+                    .desired_height(8.0),
+            );
+            let percent = format!("{:.0} %", share * 100.0);
+            ui.add_sized([40.0, 20.0], egui::Label::new(percent));
+            if ui.button("Stop").on_hover_text("Esc").clicked() {
+                intents.push(Intent::Cancel);
+            }
+        });
+    });
+}
+
+fn chip(ui: &egui::Ui, area: Rect, id: &str, contents: impl FnOnce(&mut egui::Ui)) {
+    let colors = theme::palette(ui.visuals());
+    egui::Area::new(Id::unique(id))
+        .order(Order::Middle)
+        .pivot(Align2::CENTER_BOTTOM)
+        .fixed_pos(area.center_bottom() - vec2(0.0, 16.0))
+        .constrain_to(area)
+        .show(ui.ctx(), |ui| {
+            Frame::new()
+                .fill(colors.card)
+                .stroke(Stroke::new(1.0, colors.outline))
+                .corner_radius(CornerRadius::same(10))
+                .inner_margin(Margin::symmetric(16, 9))
+                .shadow(ui.visuals().popup_shadow)
+                .show(ui, contents);
+        });
+}
+
+/// While files hang over the window: what letting go does.
+pub fn drop_hint(ui: &egui::Ui, area: Rect) {
+    let hovering = ui.input(|i| {
+        let files = &i.raw.hovered_files;
+        let styles = files
+            .iter()
+            .filter(|f| f.path.as_deref().is_some_and(has_checkpoint_name))
+            .count();
+        (files.len(), styles)
+    });
+    let text = match hovering {
+        (0, _) => return,
+        (1, 1) => "Let go to add the style",
+        (1, _) => "Let go to open the photo",
+        (_, 0) => "Let go to paint these photos",
+        _ => "Let go to open these files",
+    };
+    let colors = theme::palette(ui.visuals());
+    let painter = ui
+        .ctx()
+        .layer_painter(egui::LayerId::new(Order::Foreground, Id::unique("drop")));
+    painter.rect_filled(area, 0.0, egui::Color32::from_black_alpha(150));
+    painter.rect_stroke(
+        area.shrink(12.0),
+        CornerRadius::same(12),
+        Stroke::new(3.0, colors.accent),
+        egui::StrokeKind::Inside,
+    );
+    painter.text(
+        area.center(),
+        Align2::CENTER_CENTER,
+        text,
+        FontId::proportional(26.0),
+        egui::Color32::WHITE,
+    );
+}
+
+fn dashed(ui: &egui::Ui, rect: Rect, stroke: Stroke) {
+    let corners = [
+        rect.left_top(),
+        rect.right_top(),
+        rect.right_bottom(),
+        rect.left_bottom(),
+        rect.left_top(),
+    ];
+    ui.painter()
+        .extend(egui::Shape::dashed_line(&corners, stroke, 8.0, 6.0));
+}

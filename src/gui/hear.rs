@@ -1,0 +1,340 @@
+//! Hearing what the engine, the compositor and the background threads say.
+
+use std::sync::Arc;
+
+use eframe::egui;
+
+use super::{
+    app::{App, Then},
+    batch::{Batch, Phase},
+    desk::{Opened, Origin, Purpose, Report, Sorted},
+    intent::Intent,
+    overlays::{Overlay, Question},
+};
+use crate::{
+    engine::{
+        paint::{OutputSize, Painting},
+        protocol::Event,
+    },
+    media::MediaError,
+};
+
+impl App {
+    /// Reads everything that was said since the last frame.
+    pub(super) fn hear(&mut self, ctx: &egui::Context) {
+        while let Some(event) = self.engine.poll() {
+            self.hear_engine(event);
+        }
+        while let Some(report) = self.desk.poll() {
+            self.hear_desk(ctx, report);
+        }
+        if let Some(composed) = self.compositor.take()
+            && composed.ticket >= self.asked.epoch
+            && self.workspace.on_screen().is_some()
+        {
+            let size = self.result_size().unwrap_or(composed.size);
+            self.stage
+                .set_painting(ctx, &composed.preview, composed.full, size);
+        }
+    }
+
+    /// Columns and rows of the finished picture, in pixels. A draft counts as what it stands for.
+    fn result_size(&self) -> Option<(usize, usize)> {
+        match self.workspace.choice.output {
+            OutputSize::Original => self.workspace.photo_size(),
+            OutputSize::Working => {
+                let painted = &self.workspace.shown()?.painting.painted;
+                Some((painted.width(), painted.height()))
+            }
+        }
+    }
+
+    fn hear_engine(&mut self, event: Event) {
+        match event {
+            Event::Device { info, notice } => {
+                self.device = Some(info);
+                self.device_notice = notice;
+            }
+            Event::NoDevice(error) => {
+                self.device_notice = Some(error.to_string());
+                self.messages.error(error.to_string());
+            }
+            Event::Painted {
+                draft: true,
+                painting,
+                ..
+            } => {
+                if self.wanted.is_some() {
+                    self.workspace.set_draft(Some(painting));
+                    self.recompose_anew();
+                }
+            }
+            Event::Painted { painting, .. } => {
+                if let Some(recipe) = self.wanted.take() {
+                    self.tell_run(&painting);
+                    self.workspace.show(recipe, painting);
+                    self.recompose_anew();
+                }
+            }
+            // Only a person's wish to stop is told; by then the choice has gone back already.
+            Event::Cancelled(_) => {}
+            Event::Failed { error, .. } => {
+                if self.wanted.is_some() {
+                    self.messages
+                        .error(format!("The photo was not painted: {error}"));
+                    self.withdraw();
+                }
+            }
+            Event::BatchPhoto {
+                done,
+                name,
+                outcome,
+                ..
+            } => {
+                if let Some(batch) = &mut self.batch {
+                    batch.note(done, name, outcome);
+                }
+            }
+            Event::BatchEnded { cancelled } => {
+                if let Some(batch) = &mut self.batch {
+                    batch.phase = Phase::Ended { cancelled };
+                }
+            }
+        }
+    }
+
+    fn tell_run(&mut self, painting: &Arc<Painting>) {
+        for note in &painting.notes {
+            self.messages.notice(note.clone());
+        }
+        let (w, h) = (painting.painted.width(), painting.painted.height());
+        let seconds = painting.total_ms / 1e3;
+        let seconds = if seconds < 10.0 {
+            format!("{seconds:.2}")
+        } else {
+            format!("{seconds:.0}")
+        };
+        self.last_run = Some(format!("Painted at {w} × {h} px in {seconds} s"));
+    }
+
+    fn hear_desk(&mut self, ctx: &egui::Context, report: Report) {
+        match report {
+            Report::Opened { ticket, result } => {
+                // A photo that was asked for later takes its place.
+                if ticket != self.open_ticket {
+                    return;
+                }
+                self.opening = false;
+                match result {
+                    Ok(opened) => self.put_or_ask(ctx, opened),
+                    Err(error) => self.messages.error(error),
+                }
+            }
+            Report::NothingToPaste => {
+                self.opening = false;
+                self.messages.notice(
+                    "The clipboard holds no picture. Copy one, or a picture file, and paste again.",
+                );
+            }
+            Report::Sorted(sorted) => {
+                self.opening = false;
+                self.hear_sorted(sorted);
+            }
+            Report::Styles { cards, problems } => {
+                self.gallery.set_cards(ctx, cards);
+                for problem in problems {
+                    self.messages
+                        .notice(format!("A style was left out. {problem}"));
+                }
+                let chosen = self.workspace.choice.style.as_deref();
+                if chosen.is_some_and(|id| self.gallery.card(id).is_none()) {
+                    self.workspace.choice.style = None;
+                }
+                let arrived = self.arriving.take();
+                match arrived.filter(|id| self.gallery.card(id).is_some()) {
+                    Some(id) => {
+                        self.gallery.scroll_to(&id);
+                        self.intents.push(Intent::PickStyle(id));
+                    }
+                    None => self.pursue(),
+                }
+            }
+            Report::StyleLoaded { id, wanted, result } => {
+                self.loading.retain(|(i, m)| (i, *m) != (&id, wanted));
+                let is_wanted = self
+                    .wanted
+                    .as_ref()
+                    .is_some_and(|w| w.style == id && w.model == wanted);
+                match result {
+                    Ok(loaded) => {
+                        if let Some(note) = &loaded.note {
+                            self.messages.notice(note.clone());
+                        }
+                        self.networks.insert((id.clone(), wanted), loaded);
+                        if is_wanted {
+                            self.paint_wanted();
+                        }
+                        self.start_batch(ctx);
+                    }
+                    Err(error) => {
+                        self.messages.error(error);
+                        self.batch_waits = false;
+                        if is_wanted {
+                            self.withdraw();
+                        }
+                    }
+                }
+            }
+            Report::Imported { result } => match result {
+                Ok(id) => {
+                    self.arriving = Some(id);
+                    self.desk.list_styles();
+                    self.messages.notice("The style was added to the gallery.");
+                }
+                Err(error) => self.messages.error(error),
+            },
+            Report::Chosen { purpose, result } => self.hear_choice(ctx, purpose, result),
+            Report::Saved { path, result } => self.hear_saved(ctx, path, result),
+            Report::Copied(Ok(())) => {
+                if let Some(key) = self.workspace.saved_key() {
+                    self.workspace.mark_saved(key);
+                }
+                self.messages.notice("The painting is on the clipboard.");
+            }
+            Report::Copied(Err(error)) => self.messages.error(error),
+            Report::SettingsFailed(error) => self.messages.error(error),
+            Report::Quiet => {}
+            Report::Broke(error) => self.messages.error(format!(
+                "A mistake in StyleForge stopped this ({error}). Please report it."
+            )),
+        }
+    }
+
+    fn hear_sorted(&mut self, sorted: Sorted) {
+        for problem in sorted.problems {
+            self.messages.error(problem);
+        }
+        for checkpoint in sorted.checkpoints {
+            self.desk.import_style(checkpoint);
+        }
+        let mut photos = sorted.photos;
+        if photos.len() == 1 && !sorted.has_folder {
+            self.open_file(photos.remove(0));
+        } else if !photos.is_empty() {
+            if self.batch.as_ref().is_some_and(Batch::is_running) {
+                self.messages.error(
+                    "A folder is being painted already. Wait until it is done, or stop it first.",
+                );
+            } else {
+                self.batch = Some(Batch::new(photos));
+            }
+        }
+    }
+
+    fn hear_choice(
+        &mut self,
+        ctx: &egui::Context,
+        purpose: Purpose,
+        result: Result<Option<std::path::PathBuf>, String>,
+    ) {
+        let path = match result {
+            Ok(Some(path)) => path,
+            Ok(None) => {
+                self.after_save = None;
+                return;
+            }
+            Err(error) => {
+                self.after_save = None;
+                self.messages.error(error);
+                return;
+            }
+        };
+        let folder = path.parent().map(std::path::Path::to_owned);
+        match purpose {
+            Purpose::Open => {
+                self.settings.state.open_folder = folder;
+                self.settings_changed(ctx);
+                self.desk.sort(vec![path]);
+            }
+            Purpose::Style => self.desk.import_style(path),
+            Purpose::Folder => {
+                self.settings.state.open_folder = Some(path.clone());
+                self.settings_changed(ctx);
+                self.desk.sort(vec![path]);
+            }
+            Purpose::TargetFolder => {
+                if let Some(batch) = &mut self.batch {
+                    batch.target = path;
+                }
+            }
+            Purpose::Save => {
+                self.settings.state.save_folder = folder;
+                self.settings_changed(ctx);
+                self.save_as(path);
+            }
+        }
+    }
+
+    fn hear_saved(
+        &mut self,
+        ctx: &egui::Context,
+        path: std::path::PathBuf,
+        result: Result<Vec<String>, MediaError>,
+    ) {
+        match result {
+            Ok(notes) => {
+                if let Some(saving) = self.saving.take() {
+                    self.workspace.mark_saved(saving.key);
+                }
+                self.messages.notice(format!("Saved as {}", path.display()));
+                for note in notes {
+                    self.messages.notice(note);
+                }
+                if let Some(then) = self.after_save.take() {
+                    self.go_on(ctx, then);
+                }
+            }
+            // `saving` stays: its encoding is needed when the person says yes.
+            Err(MediaError::Exists { .. }) if self.saving.is_some() => self
+                .overlays
+                .show(Overlay::Question(Question::ReplaceFile(path))),
+            Err(error) => {
+                self.saving = None;
+                self.after_save = None;
+                self.messages.error(error.to_string());
+            }
+        }
+    }
+
+    /// Puts a photo on the table, after asking when a result would be lost.
+    fn put_or_ask(&mut self, ctx: &egui::Context, opened: Box<Opened>) {
+        if self.workspace.is_unsaved() && self.settings.choices.ask_before_losing {
+            self.then = Some(Then::Put(opened));
+            self.overlays
+                .show(Overlay::Question(Question::LoseResult { closing: false }));
+        } else {
+            self.put(ctx, *opened);
+        }
+    }
+
+    /// Puts a photo on the table and paints it when a style is chosen.
+    pub(super) fn put(&mut self, ctx: &egui::Context, opened: Opened) {
+        for note in &opened.photo.notes {
+            self.messages.notice(note.clone());
+        }
+        if let Origin::File(path) = &opened.origin
+            && let Some(folder) = path.parent()
+        {
+            self.settings.state.open_folder = Some(folder.to_owned());
+            self.settings_changed(ctx);
+        }
+        self.engine.cancel();
+        self.wanted = None;
+        self.last_run = None;
+        self.stage
+            .set_photo(ctx, &opened.preview, opened.photo.frame.clone());
+        self.workspace.put_photo(opened);
+        self.recompose_anew();
+        self.pursue();
+    }
+}

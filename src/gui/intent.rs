@@ -1,0 +1,78 @@
+//! What a person asked for. Widgets and shortcuts only give intents; the app acts on them in one
+//! place.
+
+use std::path::PathBuf;
+
+use super::workspace::Choice;
+use crate::{media::encode::Format, settings::ThemeChoice};
+
+/// Something that a person asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Intent {
+    /// Show the dialog to open a photo.
+    AskOpen,
+    /// Open these files: a photo, a checkpoint, a folder, or several photos.
+    OpenFiles(Vec<PathBuf>),
+    /// Open the built-in sample.
+    OpenSample,
+    /// Open what the clipboard holds.
+    Paste,
+    /// Show the dialog for a folder of photos.
+    AskFolder,
+    /// Show the dialog to add a style.
+    AskStyle,
+    /// Paint in this style.
+    PickStyle(String),
+    /// Paint in the style so many places further down the gallery.
+    StepStyle(isize),
+    /// Change the choice. Steps of one drag are undone together.
+    Edit(Choice),
+    /// Go one choice back.
+    Undo,
+    /// Take the last undo back.
+    Redo,
+    /// Stop painting.
+    Cancel,
+    /// Save the result.
+    Save,
+    /// Copy the result to the clipboard.
+    Copy,
+    /// Dark, light or as the desktop says.
+    SetTheme(ThemeChoice),
+    /// Format to save in.
+    SetFormat(Format),
+    /// JPEG quality, 1 to 100.
+    SetJpegQuality(u8),
+    /// Whether to ask before an unsaved result is lost.
+    SetAskBeforeLosing(bool),
+    /// Show or hide the list of shortcuts.
+    ToggleShortcuts,
+    /// Show or hide credits and licences.
+    ToggleAbout,
+    /// Close what lies over the window.
+    CloseOverlay,
+    /// Take a message away.
+    Dismiss(u64),
+    /// Replace the file that the question is about.
+    ReplaceFile,
+    /// Save under another name instead.
+    ChooseOtherName,
+    /// Save the result, then go on with what would lose it.
+    SaveThenGoOn,
+    /// Lose the result and go on.
+    LoseResult,
+    /// Change nothing.
+    KeepResult,
+    /// Show the dialog for the folder that a batch's paintings go to.
+    AskTargetFolder,
+    /// Whether a batch replaces files that exist.
+    SetBatchReplace(bool),
+    /// Start the batch.
+    StartBatch,
+    /// Stop the batch.
+    StopBatch,
+    /// Put the batch away.
+    CloseBatch,
+    /// Close the window.
+    Quit,
+}

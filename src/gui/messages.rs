@@ -1,0 +1,202 @@
+//! The message area: what went wrong or should be known, over the stage, never in the way.
+//!
+//! Errors stay until they are dismissed; notices leave by themselves.
+
+use eframe::egui::{self, CornerRadius, Frame, Margin, RichText, Stroke, vec2};
+
+use super::{intent::Intent, theme};
+
+/// Messages shown at a time; the oldest gives way.
+const MOST: usize = 4;
+/// How long a notice stays, in seconds.
+const NOTICE_SECONDS: f64 = 7.0;
+/// Width of a message, in points.
+const WIDTH: f32 = 420.0;
+/// Width kept for the button that takes a message away, in points.
+const CLOSE_WIDTH: f32 = 44.0;
+
+/// How grave a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Something went wrong; stays.
+    Error,
+    /// Something to know; leaves by itself.
+    Notice,
+}
+
+struct Message {
+    number: u64,
+    kind: Kind,
+    text: String,
+    /// When it was first shown, by egui's clock.
+    since: Option<f64>,
+}
+
+/// The messages that are up.
+#[derive(Default)]
+pub struct Messages {
+    list: Vec<Message>,
+    told: u64,
+}
+
+impl Messages {
+    /// Tells that something went wrong and what to do.
+    pub fn error(&mut self, text: impl Into<String>) {
+        self.add(Kind::Error, text.into());
+    }
+
+    /// Tells something worth knowing.
+    pub fn notice(&mut self, text: impl Into<String>) {
+        self.add(Kind::Notice, text.into());
+    }
+
+    fn add(&mut self, kind: Kind, text: String) {
+        let text = sentence(&text);
+        self.list.retain(|m| m.text != text);
+        self.told += 1;
+        self.list.push(Message {
+            number: self.told,
+            kind,
+            text,
+            since: None,
+        });
+        if self.list.len() > MOST {
+            self.list.remove(0);
+        }
+    }
+
+    /// Takes a message away.
+    pub fn dismiss(&mut self, number: u64) {
+        self.list.retain(|m| m.number != number);
+    }
+
+    /// Takes the newest message away; `false` when there is none.
+    pub fn dismiss_newest(&mut self) -> bool {
+        self.list.pop().is_some()
+    }
+
+    /// Shows the messages, the lowest `lift` points above the bottom of `area`.
+    pub fn ui(&mut self, ui: &egui::Ui, area: egui::Rect, lift: f32, intents: &mut Vec<Intent>) {
+        let now = ui.input(|i| i.time);
+        for message in &mut self.list {
+            message.since.get_or_insert(now);
+        }
+        self.list.retain(|m| {
+            m.kind == Kind::Error || m.since.is_none_or(|since| now - since < NOTICE_SECONDS)
+        });
+        let next_to_leave = self
+            .list
+            .iter()
+            .filter(|m| m.kind == Kind::Notice)
+            .filter_map(|m| m.since)
+            .map(|since| since + NOTICE_SECONDS - now)
+            .min_by(f64::total_cmp);
+        if let Some(seconds) = next_to_leave {
+            ui.ctx().request_repaint_after_secs(seconds as f32 + 0.01);
+        }
+        if self.list.is_empty() {
+            return;
+        }
+        let width = WIDTH.min(area.width() - 32.0);
+        egui::Area::new(egui::Id::unique("messages"))
+            .order(egui::Order::Foreground)
+            .pivot(egui::Align2::LEFT_BOTTOM)
+            .fixed_pos(area.left_bottom() + vec2(16.0, -lift))
+            .constrain_to(area)
+            .show(ui.ctx(), |ui| {
+                ui.set_width(width);
+                for message in &self.list {
+                    show(ui, message, width, intents);
+                }
+            });
+    }
+}
+
+fn show(ui: &mut egui::Ui, message: &Message, width: f32, intents: &mut Vec<Intent>) {
+    let p = theme::palette(ui.visuals());
+    let mark = match message.kind {
+        Kind::Error => p.error,
+        Kind::Notice => p.notice,
+    };
+    let frame = Frame::new()
+        .fill(p.card)
+        .stroke(Stroke::new(1.0, p.outline))
+        .corner_radius(CornerRadius::same(theme::RADIUS))
+        .inner_margin(Margin {
+            left: 16,
+            right: 8,
+            top: 8,
+            bottom: 8,
+        })
+        .shadow(ui.visuals().popup_shadow);
+    let shown = frame.show(ui, |ui| {
+        ui.set_width(width - 26.0);
+        ui.horizontal_top(|ui| {
+            ui.vertical(|ui| {
+                ui.set_width(width - 26.0 - CLOSE_WIDTH);
+                ui.add_space(2.0);
+                ui.add(egui::Label::new(&message.text).wrap());
+            });
+            let close = egui::Button::new(RichText::new("×").size(16.0)).frame_when_inactive(false);
+            let response = ui
+                .add(close)
+                .on_hover_text("Dismiss")
+                .accessible_name("Dismiss");
+            if response.clicked() {
+                intents.push(Intent::Dismiss(message.number));
+            }
+        });
+    });
+    let mut strip = shown.response.rect;
+    strip.set_width(4.0);
+    ui.painter().rect_filled(
+        strip,
+        CornerRadius {
+            nw: theme::RADIUS,
+            sw: theme::RADIUS,
+            ..CornerRadius::ZERO
+        },
+        mark,
+    );
+}
+
+/// Errors of the lower floors begin in lower case, as parts of sentences do; a message is a whole
+/// sentence. Paths and names keep their case.
+fn sentence(text: &str) -> String {
+    let text = text.trim();
+    let first_word = text.split_whitespace().next().unwrap_or_default();
+    let is_word = first_word.chars().all(|c| c.is_lowercase() || c == '-');
+    let mut chars = text.chars();
+    let mut sentence: String = match chars.next() {
+        Some(first) if is_word => first.to_uppercase().chain(chars).collect(),
+        _ => text.to_owned(),
+    };
+    if !sentence.ends_with(['.', '!', '?', '…']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_sentences() {
+        assert_eq!(sentence("the disk is full"), "The disk is full.");
+        assert_eq!(sentence("beach.jpg is damaged"), "beach.jpg is damaged.");
+        assert_eq!(sentence("/a/b is damaged."), "/a/b is damaged.");
+    }
+
+    #[test]
+    fn the_area_is_bounded_and_does_not_repeat_itself() {
+        let mut messages = Messages::default();
+        for n in 0..10 {
+            messages.error(format!("Number {n}"));
+            messages.error(format!("Number {n}"));
+        }
+        assert_eq!(messages.list.len(), MOST);
+        assert!(messages.dismiss_newest());
+        assert_eq!(messages.list.len(), MOST - 1);
+    }
+}

@@ -1,0 +1,107 @@
+//! The window: the only egui, the only file dialogs, the only clipboard.
+//!
+//! # Rooms
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`app`] | the window's state and its frame; `hear` and `act` are its ears and hands |
+//! | [`workspace`] | photo, choice, paintings, undo, what is saved: rules without egui |
+//! | [`stage`], `texture` | the picture in the middle: zoom, divider, pixels on the graphics card |
+//! | `gallery`, `controls`, `bars`, `empty` | what is drawn around and over the stage |
+//! | `overlays`, `batch`, `messages` | questions, lists, a folder's progress, what went wrong |
+//! | [`shortcuts`], [`intent`] | keys and widgets give intents; `act` does them |
+//! | [`desk`] | background threads for files and dialogs |
+//! | [`outside`], [`shelf`] | seams to the desktop and to the styles; tests script them |
+//!
+//! # Threads
+//!
+//! Everything but [`desk`]'s errands and [`batch`]'s album runs on the window's thread and never
+//! waits. Any thread that has something to say rings egui's repaint request; without one, and
+//! without a hand on mouse or keyboard, no frame is drawn.
+
+mod act;
+pub mod app;
+mod bars;
+pub mod batch;
+mod controls;
+pub mod desk;
+mod empty;
+mod gallery;
+mod hear;
+mod icon;
+pub mod intent;
+mod messages;
+pub mod outside;
+mod overlays;
+pub mod shelf;
+pub mod shortcuts;
+pub mod stage;
+mod texture;
+mod theme;
+pub mod workspace;
+
+use std::{path::PathBuf, sync::Arc};
+
+use eframe::egui;
+
+use crate::{backend, mode::DeviceChoice, settings};
+
+pub use app::{App, Launch};
+
+/// Size of the window when none is remembered, in points.
+const FIRST_SIZE: [f32; 2] = [1320.0, 860.0];
+/// Smallest size of the window, in points.
+const SMALLEST_SIZE: [f32; 2] = [1000.0, 640.0];
+
+/// Why there is no window.
+#[derive(Debug, thiserror::Error)]
+pub enum GuiError {
+    /// No display can be reached, or it cannot show OpenGL pictures.
+    #[error("no window could be opened: {0}")]
+    Window(String),
+}
+
+/// Opens the window and stays until it is closed. `files` are opened at once. Blocks; to be called
+/// on the program's first thread.
+///
+/// # Errors
+/// [`GuiError`] when there is no display to open it on.
+pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
+    let settings_path = settings::default_path();
+    // Read before the window is there, because its size stands in it.
+    let loaded = settings_path
+        .as_deref()
+        .map(settings::Settings::load)
+        .unwrap_or_default();
+    let size = loaded
+        .0
+        .state
+        .window_size
+        .map_or(FIRST_SIZE, |(w, h)| [w, h]);
+    let options = eframe::NativeOptions {
+        viewport: egui::ViewportBuilder::default()
+            .with_title("StyleForge")
+            .with_app_id("styleforge")
+            .with_inner_size(size)
+            .with_min_inner_size(SMALLEST_SIZE)
+            .with_drag_and_drop(true)
+            .with_icon(Arc::new(icon::icon())),
+        // Ctrl+V brings pictures here, so the keys come to the window as they are.
+        clipboard_shortcuts: false,
+        ..Default::default()
+    };
+    let launch = Launch {
+        outside: Arc::new(outside::Desktop::default()),
+        shelf: Arc::new(shelf::Library::standard()),
+        select_device: Box::new(|| backend::select(DeviceChoice::Auto, None)),
+        settings: loaded,
+        settings_path,
+        files,
+    };
+    eframe::run_native(
+        "StyleForge",
+        options,
+        Box::new(|cc| Ok(Box::new(App::start(&cc.egui_ctx, launch)?))),
+    )
+    .map_err(|error| GuiError::Window(error.to_string()))
+}

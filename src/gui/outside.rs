@@ -1,0 +1,262 @@
+//! What lies outside the window: file dialogs and the clipboard.
+//!
+//! [`Outside`] is the seam; tests put a scripted one in its place. Every call may block for as long
+//! as a person thinks, so only background threads call, never the window's. The only rfd and the
+//! only arboard are here.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::{frame::Frame, media::encode::Format};
+
+/// What the clipboard holds, as far as the window can use it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Clip {
+    /// Pixels.
+    Picture(Frame),
+    /// Copied files.
+    Files(Vec<PathBuf>),
+    /// Nothing of use.
+    Nothing,
+}
+
+/// A file dialog to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dialog {
+    /// A photo or a checkpoint to open.
+    Open,
+    /// A checkpoint to add to the gallery.
+    Style,
+    /// A folder of photos.
+    Folder,
+    /// A folder for the paintings of a batch.
+    TargetFolder,
+    /// A name for the result.
+    Save {
+        /// The name to start with.
+        file_name: String,
+        /// The format to start with.
+        format: Format,
+    },
+}
+
+/// File dialogs and the clipboard. Calls block; background threads make them.
+pub trait Outside: Send + Sync {
+    /// Shows a dialog that starts in `folder`; `None` when the person chose nothing.
+    ///
+    /// # Errors
+    /// A sentence for people: why there is no dialog and what to do instead.
+    fn ask(&self, dialog: &Dialog, folder: Option<&Path>) -> Result<Option<PathBuf>, String>;
+
+    /// What the clipboard holds.
+    ///
+    /// # Errors
+    /// A sentence for people.
+    fn paste(&self) -> Result<Clip, String>;
+
+    /// Puts a picture on the clipboard.
+    ///
+    /// # Errors
+    /// A sentence for people.
+    fn copy(&self, picture: &Frame) -> Result<(), String>;
+}
+
+/// The desktop's own dialogs and clipboard.
+#[derive(Default)]
+pub struct Desktop {
+    /// Kept open: on X11 and Wayland a copied picture is served from here while the program runs.
+    clipboard: Mutex<Option<arboard::Clipboard>>,
+}
+
+/// File name endings of pictures that are read.
+const PICTURES: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"];
+/// File name endings of checkpoints.
+const CHECKPOINTS: [&str; 5] = ["safetensors", "pth", "pt", "onnx", "model"];
+/// No person answers a dialog faster than this: then none was shown.
+const FASTEST_PERSON: Duration = Duration::from_millis(100);
+
+/// Whether the file's name is that of a checkpoint.
+pub fn has_checkpoint_name(path: &Path) -> bool {
+    path.extension()
+        .and_then(|e| e.to_str())
+        .is_some_and(|e| CHECKPOINTS.contains(&e.to_ascii_lowercase().as_str()))
+}
+
+impl Outside for Desktop {
+    fn ask(&self, dialog: &Dialog, folder: Option<&Path>) -> Result<Option<PathBuf>, String> {
+        let mut box_ = rfd::FileDialog::new();
+        if let Some(folder) = folder.filter(|f| f.is_dir()) {
+            box_ = box_.set_directory(folder);
+        }
+        let both = || {
+            PICTURES
+                .iter()
+                .chain(&CHECKPOINTS)
+                .copied()
+                .collect::<Vec<_>>()
+        };
+        let asked = Instant::now();
+        let answer = match dialog {
+            Dialog::Open => box_
+                .set_title("Open a photo")
+                .add_filter("Photos and styles", &both())
+                .add_filter("Every file", &["*"])
+                .pick_file(),
+            Dialog::Style => box_
+                .set_title("Add a style")
+                .add_filter("Trained styles", &CHECKPOINTS)
+                .add_filter("Every file", &["*"])
+                .pick_file(),
+            Dialog::Folder => box_.set_title("Paint a folder of photos").pick_folder(),
+            Dialog::TargetFolder => box_.set_title("Folder for the paintings").pick_folder(),
+            Dialog::Save { file_name, format } => box_
+                .set_title("Save the painting")
+                .set_file_name(file_name)
+                .add_filter(format_title(*format), &[format.extension()])
+                .add_filter("Every file", &["*"])
+                .save_file(),
+        };
+        // A dialog that failed to open looks like one that was cancelled, only faster.
+        if answer.is_none() && asked.elapsed() < FASTEST_PERSON {
+            return Err(
+                "No file dialog could be shown. Install zenity or a desktop portal \
+                 (xdg-desktop-portal), or drop files onto the window instead."
+                    .to_owned(),
+            );
+        }
+        Ok(answer.filter(|path| !path.as_os_str().is_empty()))
+    }
+
+    fn paste(&self) -> Result<Clip, String> {
+        self.with_clipboard(|clipboard| {
+            // A copied file often carries its icon as a picture too, so files are asked for first.
+            if let Ok(files) = clipboard.get().file_list()
+                && !files.is_empty()
+            {
+                return Ok(Clip::Files(files));
+            }
+            if let Ok(picture) = clipboard.get_image() {
+                let frame =
+                    Frame::from_rgba(picture.width, picture.height, picture.bytes.into_owned());
+                return frame.map(Clip::Picture).map_err(|e| e.to_string());
+            }
+            let text = clipboard.get_text().unwrap_or_default();
+            Ok(files_in(&text))
+        })
+    }
+
+    fn copy(&self, picture: &Frame) -> Result<(), String> {
+        self.with_clipboard(|clipboard| {
+            clipboard
+                .set_image(arboard::ImageData {
+                    width: picture.width(),
+                    height: picture.height(),
+                    bytes: picture.rgba().into(),
+                })
+                .map_err(|e| format!("The picture could not be copied: {e}. Save it instead."))
+        })
+    }
+}
+
+impl Desktop {
+    fn with_clipboard<T>(
+        &self,
+        act: impl FnOnce(&mut arboard::Clipboard) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let mut held = self
+            .clipboard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let clipboard = match held.as_mut() {
+            Some(open) => open,
+            None => held.insert(
+                arboard::Clipboard::new()
+                    .map_err(|e| format!("The clipboard cannot be reached: {e}."))?,
+            ),
+        };
+        act(clipboard)
+    }
+}
+
+/// The files that a copied text names: one path or `file://` address a line.
+fn files_in(text: &str) -> Clip {
+    let files: Vec<PathBuf> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(|line| match line.strip_prefix("file://") {
+            Some(address) => PathBuf::from(percent_decoded(address)),
+            None => PathBuf::from(line),
+        })
+        .collect();
+    if !files.is_empty() && files.iter().all(|f| f.is_absolute() && f.exists()) {
+        Clip::Files(files)
+    } else {
+        Clip::Nothing
+    }
+}
+
+/// `%20` and its like replaced by their bytes.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let coded = (first == b'%')
+            .then(|| after.get(..2))
+            .flatten()
+            .and_then(|hex| std::str::from_utf8(hex).ok())
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match coded {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A format's name for people.
+pub fn format_title(format: Format) -> &'static str {
+    match format {
+        Format::Png => "PNG",
+        Format::Jpeg => "JPEG",
+        Format::WebP => "WebP",
+        Format::Bmp => "BMP",
+        Format::Tiff => "TIFF",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copied_texts_may_name_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("my photo.png");
+        std::fs::write(&file, b"x").expect("written");
+        let plain = file.to_str().expect("a text");
+        let address = format!("file://{}", plain.replace(' ', "%20"));
+        for text in [plain, &address, &format!("{plain}\r\n")] {
+            assert_eq!(files_in(text), Clip::Files(vec![file.clone()]), "{text}");
+        }
+        for text in ["", "hello", "/no/such/file", "file:///no%2", "relative.png"] {
+            assert_eq!(files_in(text), Clip::Nothing, "{text}");
+        }
+    }
+
+    #[test]
+    fn checkpoints_are_known_by_name() {
+        assert!(has_checkpoint_name(Path::new("a/candy.PTH")));
+        assert!(!has_checkpoint_name(Path::new("candy.png")));
+        assert!(!has_checkpoint_name(Path::new("onnx")));
+    }
+}

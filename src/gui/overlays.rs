@@ -1,0 +1,286 @@
+//! What may lie over the window: a question, the list of shortcuts, credits and licences.
+
+use std::path::PathBuf;
+
+use eframe::egui::{self, Grid, Id, Modal, RichText, ScrollArea};
+
+use super::{intent::Intent, shelf::Card, shortcuts::Group, theme};
+
+/// Something that has to be answered before the window goes on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Question {
+    /// The result on the table would be lost.
+    LoseResult {
+        /// Whether the window would close; else another photo would be opened.
+        closing: bool,
+    },
+    /// The target of a save exists.
+    ReplaceFile(PathBuf),
+    /// A batch would be stopped by closing the window.
+    StopBatch,
+}
+
+/// What lies over the window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Overlay {
+    /// Nothing.
+    #[default]
+    None,
+    /// A question.
+    Question(Question),
+    /// The list of shortcuts.
+    Shortcuts,
+    /// Credits and licences.
+    About,
+}
+
+/// The overlay and whether it has just opened.
+#[derive(Default)]
+pub struct Overlays {
+    open: Overlay,
+    is_fresh: bool,
+}
+
+impl Overlays {
+    /// Opens an overlay in place of the one that is open.
+    pub fn show(&mut self, overlay: Overlay) {
+        self.open = overlay;
+        self.is_fresh = true;
+    }
+
+    /// Opens an overlay, or closes it when it is the open one.
+    pub fn toggle(&mut self, overlay: Overlay) {
+        if self.open == overlay {
+            self.close();
+        } else {
+            self.show(overlay);
+        }
+    }
+
+    /// Closes what is open.
+    pub fn close(&mut self) {
+        self.open = Overlay::None;
+    }
+
+    /// What is open.
+    pub fn open(&self) -> &Overlay {
+        &self.open
+    }
+
+    /// Whether anything is open.
+    pub fn is_open(&self) -> bool {
+        self.open != Overlay::None
+    }
+
+    /// Draws what is open.
+    pub fn ui(
+        &mut self,
+        ctx: &egui::Context,
+        shortcuts: &[Group],
+        cards: &[Card],
+        asks_before_losing: bool,
+        intents: &mut Vec<Intent>,
+    ) {
+        let is_fresh = std::mem::take(&mut self.is_fresh);
+        let (id, width) = match &self.open {
+            Overlay::None => return,
+            Overlay::Question(_) => ("question", 420.0),
+            Overlay::Shortcuts => ("shortcuts", 720.0),
+            Overlay::About => ("about", 560.0),
+        };
+        let frame = egui::Frame::window(&ctx.global_style()).inner_margin(24);
+        let modal = Modal::new(Id::unique(id)).frame(frame);
+        let response = modal.show(ctx, |ui| {
+            let room = ctx.content_rect().size();
+            ui.set_width(f32::min(width, room.x - 80.0));
+            ui.set_max_height(room.y - 120.0);
+            match &self.open {
+                Overlay::None => {}
+                Overlay::Question(question) => {
+                    question_ui(ui, question, is_fresh, asks_before_losing, intents);
+                }
+                Overlay::Shortcuts => shortcuts_ui(ui, shortcuts, is_fresh, intents),
+                Overlay::About => about_ui(ui, cards, is_fresh, intents),
+            }
+        });
+        if response.should_close() && !is_fresh {
+            intents.push(Intent::CloseOverlay);
+        }
+    }
+}
+
+fn question_ui(
+    ui: &mut egui::Ui,
+    question: &Question,
+    is_fresh: bool,
+    asks: bool,
+    intents: &mut Vec<Intent>,
+) {
+    let mut offer = |ui: &mut egui::Ui, choices: &[(&str, Intent)]| {
+        ui.add_space(theme::GAP);
+        ui.horizontal(|ui| {
+            for (place, (name, intent)) in choices.iter().enumerate() {
+                let button = if place == 0 {
+                    theme::main_button(ui, name)
+                } else {
+                    egui::Button::new(*name)
+                };
+                let response = ui.add(button);
+                if place == 0 && is_fresh {
+                    response.request_focus();
+                }
+                if response.clicked() {
+                    intents.push(intent.clone());
+                }
+            }
+        });
+    };
+    match question {
+        Question::LoseResult { closing } => {
+            ui.heading("Save the painting first?");
+            ui.add_space(4.0);
+            ui.label(if *closing {
+                "The painting on the table is not saved. Closing the window loses it."
+            } else {
+                "The painting on the table is not saved. Opening another photo loses it."
+            });
+            let lose = if *closing {
+                "Close without saving"
+            } else {
+                "Open without saving"
+            };
+            offer(
+                ui,
+                &[
+                    ("Save as…", Intent::SaveThenGoOn),
+                    (lose, Intent::LoseResult),
+                    ("Cancel", Intent::KeepResult),
+                ],
+            );
+            ui.add_space(4.0);
+            let mut always = !asks;
+            if ui
+                .checkbox(&mut always, "Do not ask again")
+                .on_hover_text("The settings turn the question on again.")
+                .clicked()
+            {
+                intents.push(Intent::SetAskBeforeLosing(!always));
+            }
+        }
+        Question::ReplaceFile(path) => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            ui.heading(format!("Replace {name}?"));
+            ui.add_space(4.0);
+            let folder = path.parent().map(|p| p.display().to_string());
+            ui.label(format!(
+                "There is already a file of this name in {}. Replacing it loses what is in it.",
+                folder.unwrap_or_else(|| "this folder".to_owned())
+            ));
+            offer(
+                ui,
+                &[
+                    ("Choose another name…", Intent::ChooseOtherName),
+                    ("Replace", Intent::ReplaceFile),
+                    ("Cancel", Intent::KeepResult),
+                ],
+            );
+        }
+        Question::StopBatch => {
+            ui.heading("Stop painting the folder?");
+            ui.add_space(4.0);
+            ui.label("Photos of the folder are still being painted. What is done stays.");
+            offer(
+                ui,
+                &[
+                    ("Go on painting", Intent::KeepResult),
+                    ("Stop and close", Intent::LoseResult),
+                ],
+            );
+        }
+    }
+}
+
+fn close_button(ui: &mut egui::Ui, is_fresh: bool, intents: &mut Vec<Intent>) {
+    ui.add_space(theme::GAP);
+    let response = ui.button("Close");
+    if is_fresh {
+        response.request_focus();
+    }
+    if response.clicked() {
+        intents.push(Intent::CloseOverlay);
+    }
+}
+
+fn shortcuts_ui(ui: &mut egui::Ui, groups: &[Group], is_fresh: bool, intents: &mut Vec<Intent>) {
+    ui.heading("Shortcuts");
+    ui.add_space(theme::GAP);
+    ScrollArea::vertical()
+        .max_height(ui.available_height() - 60.0)
+        .show(ui, |ui| {
+            let color = theme::palette(ui.visuals()).quiet;
+            ui.columns(2, |columns| {
+                for (place, group) in groups.iter().enumerate() {
+                    let ui = &mut columns[place % 2];
+                    theme::group_title(ui, group.title);
+                    Grid::new(group.title)
+                        .num_columns(2)
+                        .min_col_width(130.0)
+                        .spacing([12.0, 5.0])
+                        .show(ui, |ui| {
+                            for line in &group.lines {
+                                ui.label(RichText::new(line.keys).color(color));
+                                ui.label(line.does);
+                                ui.end_row();
+                            }
+                        });
+                    ui.add_space(theme::GROUP_GAP);
+                }
+            });
+            theme::caption(
+                ui,
+                "In the picture: the wheel zooms, dragging moves it, a double click fits it or \
+                 enlarges it. Tab goes through all controls.",
+            );
+        });
+    close_button(ui, is_fresh, intents);
+}
+
+fn about_ui(ui: &mut egui::Ui, cards: &[Card], is_fresh: bool, intents: &mut Vec<Intent>) {
+    ui.heading(format!("StyleForge {}", env!("CARGO_PKG_VERSION")));
+    theme::caption(
+        ui,
+        "Paints photos in the style of a picture, on this computer: no photo leaves it.",
+    );
+    ui.add_space(theme::GAP);
+    ScrollArea::vertical()
+        .max_height(ui.available_height() - 60.0)
+        .show(ui, |ui| {
+            theme::group_title(ui, "Styles");
+            for card in cards {
+                ui.label(RichText::new(&card.title).strong());
+                let credit = if card.credit.is_empty() {
+                    "The file tells nothing about its origin."
+                } else {
+                    &card.credit
+                };
+                theme::caption(ui, credit);
+            }
+            ui.add_space(theme::GROUP_GAP);
+            theme::group_title(ui, "Licences");
+            ui.label(
+                "StyleForge is free software under the MIT licence or the Apache licence 2.0, as \
+                 you like. Both texts come with the program.",
+            );
+            ui.label(
+                "The network is the TransformerNet of Johnson, Alahi and Fei-Fei (2016) as in \
+                 PyTorch's fast neural style example. The window is made with egui. The letters \
+                 are Ubuntu (Ubuntu font licence), Hack (MIT), Noto Emoji (SIL open font licence) \
+                 and emoji-icon-font (MIT).",
+            );
+            ui.label(
+                "The sample photo is free to use; its source stands in assets/CREDITS.md of the \
+                 program's sources.",
+            );
+        });
+    close_button(ui, is_fresh, intents);
+}

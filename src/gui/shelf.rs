@@ -1,0 +1,164 @@
+//! The styles as the window sees them: cards to show and networks to load.
+//!
+//! [`Shelf`] is the seam to the style library; the window's background threads call it, and tests
+//! put a shelf of their own in its place. Knows no egui.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{
+    frame::Frame,
+    media::{
+        decode,
+        scale::{scaled, size_within},
+    },
+    mode::ModelSize,
+    network::Network,
+    weights::{LibraryError, Style, StyleLibrary},
+};
+
+/// Long side of a thumbnail at most, in pixels.
+pub const THUMBNAIL_PX: usize = 384;
+
+/// One style of the gallery.
+#[derive(Clone, Debug)]
+pub struct Card {
+    /// The style's id.
+    pub id: String,
+    /// Name for people.
+    pub title: String,
+    /// Artist, year, status of the painting and licence of the weights, for people.
+    pub credit: String,
+    /// The model sizes that are at hand.
+    pub models: Vec<ModelSize>,
+    /// A small picture painted in the style, at most [`THUMBNAIL_PX`] a side.
+    pub thumbnail: Option<Arc<Frame>>,
+}
+
+/// A style's network, ready for the engine.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The network.
+    pub network: Arc<Network>,
+    /// The size that was found.
+    pub model: ModelSize,
+    /// What a person should know, for example that the smaller model had to stand in.
+    pub note: Option<String>,
+}
+
+/// Where styles come from. Calls block; background threads make them.
+pub trait Shelf: Send + Sync {
+    /// Every style, and what is wrong with files that should have been styles.
+    fn cards(&self) -> (Vec<Card>, Vec<String>);
+
+    /// The network of style `id` in the wanted size, or in the other one when that is all there is.
+    ///
+    /// # Errors
+    /// A sentence for people.
+    fn load(&self, id: &str, wanted: ModelSize) -> Result<Loaded, String>;
+
+    /// Copies a checkpoint into the person's own styles and gives its id.
+    ///
+    /// # Errors
+    /// A sentence for people: why the file is no style.
+    fn import(&self, path: &Path) -> Result<String, String>;
+}
+
+/// The program's style library as a [`Shelf`].
+pub struct Library {
+    library: Mutex<StyleLibrary>,
+}
+
+impl Library {
+    /// The styles of [`StyleLibrary::standard`]. Reads only headers.
+    pub fn standard() -> Self {
+        Self::of(StyleLibrary::standard())
+    }
+
+    /// The styles of a given library.
+    pub fn of(library: StyleLibrary) -> Self {
+        Self {
+            library: Mutex::new(library),
+        }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, StyleLibrary> {
+        self.library.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Most copies of one style name that a person may add.
+const MOST_COPIES: usize = 9;
+
+impl Shelf for Library {
+    fn cards(&self) -> (Vec<Card>, Vec<String>) {
+        let mut library = self.locked();
+        library.refresh();
+        let cards = library.styles().iter().map(card_of).collect();
+        (cards, library.problems().to_vec())
+    }
+
+    fn load(&self, id: &str, wanted: ModelSize) -> Result<Loaded, String> {
+        // The lock is not held while weights are read.
+        let style = self
+            .locked()
+            .find(id)
+            .cloned()
+            .ok_or_else(|| format!("The style {id} is no longer there. Choose another one."))?;
+        let (checkpoint, model, note) = if style.models().contains(&wanted) {
+            style
+                .load(wanted)
+                .map(|checkpoint| (checkpoint, wanted, None))
+        } else {
+            style.load_or_lite(None)
+        }
+        .map_err(|e| format!("{} could not be loaded. {e}.", style.title))?;
+        Ok(Loaded {
+            network: checkpoint.network,
+            model,
+            note,
+        })
+    }
+
+    fn import(&self, path: &Path) -> Result<String, String> {
+        let mut library = self.locked();
+        let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned());
+        let mut result = library.import(path, None);
+        // A name that is taken gets a number: nobody is asked for names in the window.
+        for number in 2..=MOST_COPIES {
+            if !matches!(result, Err(LibraryError::Exists { .. })) {
+                break;
+            }
+            let name = format!("{} {number}", stem.as_deref().unwrap_or("style"));
+            result = library.import(path, Some(&name));
+        }
+        result
+            .map(|style| style.id)
+            .map_err(|e| format!("This file was not added as a style. {e}."))
+    }
+}
+
+fn card_of(style: &Style) -> Card {
+    let credit = &style.credit;
+    let by = [&credit.artist, &credit.year].into_iter().flatten();
+    let mut parts: Vec<String> = credit.painting.iter().cloned().collect();
+    parts.extend(by.cloned());
+    parts.extend(credit.status.iter().cloned());
+    parts.extend(credit.license.iter().map(|l| format!("weights: {l}")));
+    Card {
+        id: style.id.clone(),
+        title: style.title.clone(),
+        credit: parts.join(", "),
+        models: style.models(),
+        thumbnail: style.thumbnail().and_then(|bytes| thumbnail(&bytes)),
+    }
+}
+
+/// A thumbnail's pixels; a broken one is as good as none.
+fn thumbnail(bytes: &[u8]) -> Option<Arc<Frame>> {
+    let frame = decode::from_bytes("thumbnail", bytes).ok()?.frame;
+    let (width, height) = size_within(frame.width(), frame.height(), THUMBNAIL_PX);
+    Some(Arc::new(scaled(&frame, width, height)))
+}

@@ -1,0 +1,357 @@
+//! The keyboard: which keys ask for what, and the list of them.
+//!
+//! One table holds every shortcut, so that the list shown on F1 cannot differ from what works.
+//! Keys do nothing while a letter or number is typed into a field, and arrow keys belong to a
+//! control that has the focus.
+
+use eframe::egui::{self, Key, Modifiers};
+
+use super::{intent::Intent, stage::ViewStep};
+
+/// What a key asks for: something of the app or of the stage's view.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Press {
+    /// Something for the app.
+    Ask(Intent),
+    /// Something for the view.
+    View(ViewStep),
+    /// Paint in style number so-and-so of the gallery, counted from 0.
+    Style(usize),
+    /// A finer (-1) or broader (1) brush.
+    Brush(isize),
+    /// More or less strength, in percent.
+    Strength(i16),
+    /// The photo's colours, kept or not.
+    KeepColors,
+    /// The other model size.
+    Model,
+    /// Dark to light to the desktop's.
+    Theme,
+    /// Close what is open, else stop painting, else dismiss a message.
+    Escape,
+}
+
+/// One line of the list.
+pub struct Line {
+    /// The keys in words.
+    pub keys: &'static str,
+    /// What they do.
+    pub does: &'static str,
+    bindings: Vec<(Modifiers, Key, Press)>,
+}
+
+/// A heading and its lines.
+pub struct Group {
+    /// The heading.
+    pub title: &'static str,
+    /// Its lines.
+    pub lines: Vec<Line>,
+}
+
+/// Arrow keys move within a control that has the focus.
+fn belongs_to_focus(key: Key) -> bool {
+    matches!(
+        key,
+        Key::ArrowUp | Key::ArrowDown | Key::ArrowLeft | Key::ArrowRight | Key::Space
+    )
+}
+
+/// Every shortcut.
+pub fn groups() -> Vec<Group> {
+    use Press::{Ask, View};
+    const CTRL: Modifiers = Modifiers::COMMAND;
+    const NONE: Modifiers = Modifiers::NONE;
+    let ctrl_shift = CTRL | Modifiers::SHIFT;
+    let line = |keys, does, bindings| Line {
+        keys,
+        does,
+        bindings,
+    };
+    let styles = [
+        Key::Num1,
+        Key::Num2,
+        Key::Num3,
+        Key::Num4,
+        Key::Num5,
+        Key::Num6,
+        Key::Num7,
+        Key::Num8,
+        Key::Num9,
+    ];
+    vec![
+        Group {
+            title: "Photo",
+            lines: vec![
+                line(
+                    "Ctrl+O",
+                    "Open a photo",
+                    vec![(CTRL, Key::O, Ask(Intent::AskOpen))],
+                ),
+                line(
+                    "Ctrl+V",
+                    "Paste a picture or a copied file",
+                    vec![
+                        (CTRL, Key::V, Ask(Intent::Paste)),
+                        (NONE, Key::Paste, Ask(Intent::Paste)),
+                    ],
+                ),
+                line(
+                    "Ctrl+E",
+                    "Open the sample",
+                    vec![(CTRL, Key::E, Ask(Intent::OpenSample))],
+                ),
+                line(
+                    "Ctrl+B",
+                    "Paint a folder",
+                    vec![(CTRL, Key::B, Ask(Intent::AskFolder))],
+                ),
+            ],
+        },
+        Group {
+            title: "Style",
+            lines: vec![
+                line(
+                    "1 to 9",
+                    "Paint in that style",
+                    styles
+                        .into_iter()
+                        .enumerate()
+                        .map(|(i, key)| (NONE, key, Press::Style(i)))
+                        .collect(),
+                ),
+                line(
+                    "Up, Down",
+                    "Previous or next style",
+                    vec![
+                        (NONE, Key::ArrowUp, Ask(Intent::StepStyle(-1))),
+                        (NONE, Key::ArrowDown, Ask(Intent::StepStyle(1))),
+                    ],
+                ),
+                line(
+                    "Ctrl+I",
+                    "Add a style",
+                    vec![(CTRL, Key::I, Ask(Intent::AskStyle))],
+                ),
+            ],
+        },
+        Group {
+            title: "Painting",
+            lines: vec![
+                line(
+                    "[ and ]",
+                    "Finer or broader brush",
+                    vec![
+                        (NONE, Key::OpenBracket, Press::Brush(-1)),
+                        (NONE, Key::CloseBracket, Press::Brush(1)),
+                    ],
+                ),
+                line(
+                    "Page Up, Page Down",
+                    "More or less strength",
+                    vec![
+                        (NONE, Key::PageUp, Press::Strength(5)),
+                        (NONE, Key::PageDown, Press::Strength(-5)),
+                    ],
+                ),
+                line(
+                    "K",
+                    "Keep the photo's colours",
+                    vec![(NONE, Key::K, Press::KeepColors)],
+                ),
+                line(
+                    "M",
+                    "Full or lite model",
+                    vec![(NONE, Key::M, Press::Model)],
+                ),
+                line(
+                    "Esc",
+                    "Stop painting, close, dismiss",
+                    vec![(NONE, Key::Escape, Press::Escape)],
+                ),
+            ],
+        },
+        Group {
+            title: "View",
+            lines: vec![
+                line(
+                    "Left, Right",
+                    "Move the divider",
+                    vec![
+                        (NONE, Key::ArrowLeft, View(ViewStep::Wipe(-0.05))),
+                        (NONE, Key::ArrowRight, View(ViewStep::Wipe(0.05))),
+                    ],
+                ),
+                line(
+                    "Space",
+                    "Photo, painting, or both",
+                    vec![(NONE, Key::Space, View(ViewStep::NextCompare))],
+                ),
+                line(
+                    "+ and −",
+                    "Zoom in or out",
+                    vec![
+                        (NONE, Key::Plus, View(ViewStep::ZoomIn)),
+                        (NONE, Key::Equals, View(ViewStep::ZoomIn)),
+                        (CTRL, Key::Plus, View(ViewStep::ZoomIn)),
+                        (CTRL, Key::Equals, View(ViewStep::ZoomIn)),
+                        (NONE, Key::Minus, View(ViewStep::ZoomOut)),
+                        (CTRL, Key::Minus, View(ViewStep::ZoomOut)),
+                    ],
+                ),
+                line(
+                    "Ctrl+0",
+                    "Fit the window",
+                    vec![(CTRL, Key::Num0, View(ViewStep::Fit))],
+                ),
+                line(
+                    "Ctrl+1",
+                    "Actual size",
+                    vec![(CTRL, Key::Num1, View(ViewStep::ActualSize))],
+                ),
+                line(
+                    "Shift+arrows",
+                    "Move the picture",
+                    [
+                        (Key::ArrowLeft, 1.0, 0.0),
+                        (Key::ArrowRight, -1.0, 0.0),
+                        (Key::ArrowUp, 0.0, 1.0),
+                        (Key::ArrowDown, 0.0, -1.0),
+                    ]
+                    .into_iter()
+                    .map(|(key, x, y)| (Modifiers::SHIFT, key, View(ViewStep::Pan(x, y))))
+                    .collect(),
+                ),
+            ],
+        },
+        Group {
+            title: "Result",
+            lines: vec![
+                line(
+                    "Ctrl+S",
+                    "Save the painting",
+                    vec![(CTRL, Key::S, Ask(Intent::Save))],
+                ),
+                line(
+                    "Ctrl+C",
+                    "Copy the painting",
+                    vec![
+                        (CTRL, Key::C, Ask(Intent::Copy)),
+                        (NONE, Key::Copy, Ask(Intent::Copy)),
+                    ],
+                ),
+                line(
+                    "Ctrl+Shift+Z",
+                    "Redo",
+                    vec![
+                        (ctrl_shift, Key::Z, Ask(Intent::Redo)),
+                        (CTRL, Key::Y, Ask(Intent::Redo)),
+                    ],
+                ),
+                line(
+                    "Ctrl+Z",
+                    "Undo the last choice",
+                    vec![(CTRL, Key::Z, Ask(Intent::Undo))],
+                ),
+            ],
+        },
+        Group {
+            title: "Window",
+            lines: vec![
+                line(
+                    "T",
+                    "Dark, light, or as the desktop",
+                    vec![(NONE, Key::T, Press::Theme)],
+                ),
+                line(
+                    "F1 or ?",
+                    "This list",
+                    vec![
+                        (NONE, Key::F1, Ask(Intent::ToggleShortcuts)),
+                        (NONE, Key::Questionmark, Ask(Intent::ToggleShortcuts)),
+                        (Modifiers::SHIFT, Key::Slash, Ask(Intent::ToggleShortcuts)),
+                    ],
+                ),
+                line("Ctrl+Q", "Quit", vec![(CTRL, Key::Q, Ask(Intent::Quit))]),
+            ],
+        },
+    ]
+}
+
+/// What was pressed since the last frame. With `covered`, something lies over the window and only
+/// the keys that close it count.
+pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press> {
+    if ctx.egui_wants_keyboard_input() {
+        return Vec::new();
+    }
+    let has_focus = ctx.memory(|m| m.focused().is_some());
+    let mut presses = Vec::new();
+    ctx.input_mut(|input| {
+        input.events.retain(|event| {
+            let egui::Event::Key {
+                key,
+                pressed: true,
+                modifiers,
+                ..
+            } = event
+            else {
+                return true;
+            };
+            let press = table
+                .iter()
+                .flat_map(|group| &group.lines)
+                .flat_map(|line| &line.bindings)
+                .find(|(wanted, k, _)| k == key && holds(*modifiers, *wanted, *key))
+                .map(|(.., press)| press);
+            let Some(press) = press else {
+                return true;
+            };
+            let closes = matches!(
+                press,
+                Press::Escape | Press::Ask(Intent::ToggleShortcuts | Intent::Quit)
+            );
+            if covered && !closes {
+                return true;
+            }
+            if has_focus && modifiers.is_none() && belongs_to_focus(*key) {
+                return true;
+            }
+            presses.push(press.clone());
+            false
+        });
+    });
+    presses
+}
+
+/// Whether exactly the wanted modifiers are down. Where a sign lies on a keyboard differs from
+/// country to country, so Shift does not count for signs.
+fn holds(down: Modifiers, wanted: Modifiers, key: Key) -> bool {
+    let is_sign = matches!(
+        key,
+        Key::Plus
+            | Key::Minus
+            | Key::Equals
+            | Key::Questionmark
+            | Key::OpenBracket
+            | Key::CloseBracket
+    );
+    down.command == wanted.command && !down.alt && (is_sign || down.shift == wanted.shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_lines_share_a_key() {
+        let groups = groups();
+        let all: Vec<(Modifiers, Key)> = groups
+            .iter()
+            .flat_map(|g| &g.lines)
+            .flat_map(|l| &l.bindings)
+            .map(|(m, k, _)| (*m, *k))
+            .collect();
+        for (i, binding) in all.iter().enumerate() {
+            assert!(!all[..i].contains(binding), "{binding:?} is bound twice");
+        }
+    }
+}

@@ -1,0 +1,438 @@
+//! The stage: the picture in the middle, its zoom, and the divider between photo and painting.
+//!
+//! Keeps only the view; which pictures it shows is decided elsewhere. Belongs to the window's
+//! thread.
+
+use std::sync::Arc;
+
+use eframe::egui::{
+    self, Align2, CornerRadius, CursorIcon, FontId, Pos2, Rect, Response, Role, Sense, Stroke,
+    Vec2, WidgetInfo, accesskit::Action, pos2, vec2,
+};
+
+use super::{texture::Picture, theme};
+use crate::frame::Frame;
+
+/// Space around a picture that fits the stage, in points.
+const MARGIN: f32 = 24.0;
+/// How near the pointer must be to take hold of the divider, in points.
+const HANDLE_REACH: f32 = 12.0;
+/// Zoom of one key press.
+const ZOOM_STEP: f32 = 1.25;
+/// Largest zoom, in screen pixels per picture pixel.
+const MAX_SCALE: f32 = 16.0;
+/// How far one key press moves the picture, in points.
+const PAN_STEP: f32 = 80.0;
+
+/// Which of the two pictures is seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compare {
+    /// Both, with a divider between them.
+    #[default]
+    Both,
+    /// The photo.
+    Photo,
+    /// The painting.
+    Painting,
+}
+
+impl Compare {
+    /// Every choice and its name, in the order in which they are offered.
+    pub const ALL: [(Self, &'static str); 3] = [
+        (Self::Photo, "Photo"),
+        (Self::Both, "Both"),
+        (Self::Painting, "Painting"),
+    ];
+}
+
+/// A change of the view.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ViewStep {
+    /// Enlarge.
+    ZoomIn,
+    /// Shrink.
+    ZoomOut,
+    /// The whole picture.
+    Fit,
+    /// One picture pixel on one screen pixel.
+    ActualSize,
+    /// Move the picture by so many steps.
+    Pan(f32, f32),
+    /// Move the divider by this share of the picture.
+    Wipe(f32),
+    /// Photo, both, painting, photo, …
+    NextCompare,
+}
+
+/// The view and its pictures.
+pub struct Stage {
+    photo: Picture,
+    painting: Picture,
+    /// Columns and rows of the finished picture, in pixels.
+    size: (usize, usize),
+    /// Screen pixels per picture pixel; `None` fits the picture to the stage.
+    zoom: Option<f32>,
+    /// The point of the picture in the middle of the stage, as a share of its sides.
+    center: Vec2,
+    /// The divider's place, as a share of the visible picture.
+    wipe: f32,
+    /// Which pictures are seen.
+    pub compare: Compare,
+    drags_divider: bool,
+    scale: f32,
+    rect: Rect,
+}
+
+impl Default for Stage {
+    fn default() -> Self {
+        Self {
+            photo: Picture::default(),
+            painting: Picture::default(),
+            size: (1, 1),
+            zoom: None,
+            center: vec2(0.5, 0.5),
+            wipe: 0.5,
+            compare: Compare::default(),
+            drags_divider: false,
+            scale: 1.0,
+            rect: Rect::NOTHING,
+        }
+    }
+}
+
+impl Stage {
+    /// Shows a new photo, whole.
+    pub fn set_photo(&mut self, ctx: &egui::Context, preview: &Arc<Frame>, full: Arc<Frame>) {
+        self.size = (full.width(), full.height());
+        self.photo.set(ctx, "photo", preview, Some(full));
+        self.painting.clear();
+        self.zoom = None;
+        self.center = vec2(0.5, 0.5);
+    }
+
+    /// Lays a painting over the photo. `size` is that of the finished picture.
+    pub fn set_painting(
+        &mut self,
+        ctx: &egui::Context,
+        preview: &Arc<Frame>,
+        full: Option<Arc<Frame>>,
+        size: (usize, usize),
+    ) {
+        if self.size != size {
+            // The eye stays where it is when only the number of pixels changes.
+            if let Some(zoom) = &mut self.zoom {
+                *zoom *= self.size.0 as f32 / size.0.max(1) as f32;
+            }
+            self.size = size;
+        }
+        self.painting.set(ctx, "painting", preview, full);
+    }
+
+    /// Takes the painting away.
+    pub fn clear_painting(&mut self) {
+        self.painting.clear();
+    }
+
+    /// Whether there is a painting to compare with.
+    pub fn has_painting(&self) -> bool {
+        !self.painting.is_empty()
+    }
+
+    /// Whether the view is so close that the finished picture itself is wanted.
+    pub fn wants_full(&self) -> bool {
+        self.painting.wants_full(self.size, self.scale)
+    }
+
+    /// Zoom in percent: screen pixels per picture pixel.
+    pub fn zoom_percent(&self) -> f32 {
+        self.scale * 100.0
+    }
+
+    /// Whether the picture is fitted to the stage.
+    pub fn is_fitted(&self) -> bool {
+        self.zoom.is_none()
+    }
+
+    /// The divider's place, 0 (all painting) to 1 (all photo).
+    pub fn wipe(&self) -> f32 {
+        self.wipe
+    }
+
+    /// Where the stage was drawn last.
+    pub fn rect(&self) -> Rect {
+        self.rect
+    }
+
+    /// Changes the view.
+    pub fn step(&mut self, step: ViewStep) {
+        match step {
+            ViewStep::ZoomIn => self.zoom_about(ZOOM_STEP, self.rect.center()),
+            ViewStep::ZoomOut => self.zoom_about(1.0 / ZOOM_STEP, self.rect.center()),
+            ViewStep::Fit => {
+                self.zoom = None;
+                self.center = vec2(0.5, 0.5);
+            }
+            ViewStep::ActualSize => self.zoom = Some(1.0),
+            ViewStep::Pan(x, y) => self.pan(vec2(x, y) * PAN_STEP),
+            ViewStep::Wipe(by) => {
+                self.compare = Compare::Both;
+                self.wipe = (self.wipe + by).clamp(0.0, 1.0);
+            }
+            ViewStep::NextCompare => {
+                self.compare = match self.compare {
+                    Compare::Both => Compare::Painting,
+                    Compare::Painting => Compare::Photo,
+                    Compare::Photo => Compare::Both,
+                };
+            }
+        }
+    }
+
+    /// Draws the stage into what is left of `ui`.
+    pub fn ui(&mut self, ui: &mut egui::Ui) {
+        let rect = ui.available_rect_before_wrap();
+        self.rect = rect;
+        let colors = theme::palette(ui.visuals());
+        let painter = ui.painter_at(rect);
+        painter.rect_filled(rect, 0.0, colors.stage);
+        let response = ui.allocate_rect(rect, Sense::click_and_drag());
+        response.widget_info(|| {
+            WidgetInfo::labeled(Role::Image, true, format!("Picture, {}", self.described()))
+        });
+        let ppp = ui.pixels_per_point();
+        let fit = self.fit_scale(rect, ppp);
+        self.scale = self
+            .zoom
+            .unwrap_or(fit)
+            .clamp(fit.min(0.05), MAX_SCALE.max(fit));
+        let picture = self.picture_rect(rect, ppp);
+        let visible = picture.intersect(rect);
+        self.pointer(ui, &response, visible, ppp);
+
+        let picture = self.picture_rect(rect, ppp);
+        let visible = picture.intersect(rect);
+        let divider_x = visible.left() + visible.width() * self.wipe;
+        let compare = if self.has_painting() {
+            self.compare
+        } else {
+            Compare::Photo
+        };
+        ui.scope(|ui| {
+            ui.set_clip_rect(rect);
+            let (mut left, mut right) = (visible, visible);
+            match compare {
+                Compare::Both => {
+                    left.set_right(divider_x);
+                    right.set_left(divider_x);
+                }
+                Compare::Photo => right = Rect::NOTHING,
+                Compare::Painting => left = Rect::NOTHING,
+            }
+            self.photo.draw(ui, picture, left, self.scale);
+            self.painting.draw(ui, picture, right, self.scale);
+        });
+        if self.has_painting() {
+            name_chips(ui, visible, divider_x, compare);
+        }
+        if compare == Compare::Both {
+            self.divider(ui, visible, divider_x);
+        }
+    }
+
+    fn described(&self) -> String {
+        let what = match (self.has_painting(), self.compare) {
+            (false, _) | (_, Compare::Photo) => "photo",
+            (_, Compare::Painting) => "painting",
+            (_, Compare::Both) => "photo and painting",
+        };
+        format!("{what}, {} × {} px", self.size.0, self.size.1)
+    }
+
+    /// The scale at which the whole picture is seen, never enlarged beyond twice its size.
+    fn fit_scale(&self, rect: Rect, ppp: f32) -> f32 {
+        let room = (rect.size() - Vec2::splat(2.0 * MARGIN)).max(Vec2::splat(16.0)) * ppp;
+        (room.x / self.size.0 as f32)
+            .min(room.y / self.size.1 as f32)
+            .min(2.0)
+    }
+
+    fn picture_points(&self, ppp: f32) -> Vec2 {
+        vec2(self.size.0 as f32, self.size.1 as f32) * self.scale / ppp
+    }
+
+    fn picture_rect(&self, rect: Rect, ppp: f32) -> Rect {
+        let size = self.picture_points(ppp);
+        Rect::from_min_size(rect.center() - size * self.center, size)
+    }
+
+    fn zoom_about(&mut self, factor: f32, at: Pos2) {
+        let before = self.scale;
+        let after = (before * factor).clamp(0.02, MAX_SCALE);
+        // The point below `at` stays below it.
+        let offset = (at - self.rect.center())
+            / (vec2(self.size.0 as f32, self.size.1 as f32) * before).max(Vec2::splat(1.0));
+        self.center += offset * (1.0 - before / after);
+        self.zoom = Some(after);
+        self.scale = after;
+        self.keep_in_view();
+    }
+
+    fn pan(&mut self, by_points: Vec2) {
+        let size = vec2(self.size.0 as f32, self.size.1 as f32) * self.scale;
+        self.center -= by_points / size.max(Vec2::splat(1.0));
+        self.zoom.get_or_insert(self.scale);
+        self.keep_in_view();
+    }
+
+    /// The picture's edge never passes the middle of the stage.
+    fn keep_in_view(&mut self) {
+        self.center = self.center.clamp(Vec2::ZERO, Vec2::splat(1.0));
+    }
+
+    fn pointer(&mut self, ui: &egui::Ui, response: &Response, visible: Rect, ppp: f32) {
+        let divider_x = visible.left() + visible.width() * self.wipe;
+        let divides = self.has_painting() && self.compare == Compare::Both;
+        let near = |p: Pos2| divides && (p.x - divider_x).abs() <= HANDLE_REACH;
+        if response.drag_started() {
+            self.drags_divider = ui
+                .input(|i| i.pointer.press_origin())
+                .or(response.interact_pointer_pos())
+                .is_some_and(near);
+        }
+        if response.dragged() {
+            if self.drags_divider {
+                if let Some(p) = response.interact_pointer_pos() {
+                    let share = (p.x - visible.left()) / visible.width().max(1.0);
+                    self.wipe = share.clamp(0.0, 1.0);
+                }
+            } else {
+                self.pan(response.drag_delta() * ppp);
+            }
+        }
+        if response.double_clicked() {
+            if self.zoom.is_some() {
+                self.step(ViewStep::Fit);
+            } else if let Some(p) = response.interact_pointer_pos() {
+                let factor = 1.0 / self.scale.max(1e-3);
+                self.zoom_about(if factor > 1.0 { factor } else { 2.0 }, p);
+            }
+        }
+        if let Some(p) = response.hover_pos() {
+            let (scroll, pinch) = ui.input(|i| (i.smooth_scroll_delta().y, i.zoom_delta()));
+            let factor = pinch * (scroll / 240.0).exp();
+            if factor != 1.0 {
+                self.zoom_about(factor, p);
+            }
+            let dragging = response.dragged();
+            if (dragging && self.drags_divider) || (!dragging && near(p)) {
+                ui.ctx().set_cursor_icon(CursorIcon::ResizeHorizontal);
+            } else if dragging {
+                ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
+            }
+        }
+    }
+
+    /// The divider: drawn, and reachable for keyboards and screen readers as a slider.
+    fn divider(&mut self, ui: &egui::Ui, visible: Rect, x: f32) {
+        if !visible.is_positive() {
+            return;
+        }
+        let colors = theme::palette(ui.visuals());
+        let handle = pos2(x, visible.center().y);
+        let id = ui.scope_id().with("divider");
+        let touch = Rect::from_center_size(handle, vec2(24.0, 40.0));
+        // Dragging is the stage's; this only carries the focus and the name.
+        let response = ui.interact(touch, id, Sense::focusable_noninteractive());
+        let (more, less) = ui.input(|i| {
+            (
+                i.num_accesskit_action_requests(id, Action::Increment),
+                i.num_accesskit_action_requests(id, Action::Decrement),
+            )
+        });
+        let mut steps = more as f32 - less as f32;
+        if response.has_focus() {
+            ui.memory_mut(|m| {
+                m.set_focus_lock_filter(
+                    id,
+                    egui::EventFilter {
+                        horizontal_arrows: true,
+                        ..Default::default()
+                    },
+                );
+            });
+            steps += ui.input(|i| {
+                i.num_presses(egui::Key::ArrowRight) as f32
+                    - i.num_presses(egui::Key::ArrowLeft) as f32
+            });
+        }
+        if steps != 0.0 {
+            self.wipe = (self.wipe + 0.05 * steps).clamp(0.0, 1.0);
+            ui.ctx().request_repaint();
+        }
+        let wipe = f64::from(self.wipe * 100.0).round();
+        response
+            .widget_info(|| WidgetInfo::slider(true, wipe, "Divider between photo and painting"));
+
+        let painter = ui.painter_at(visible.expand(24.0));
+        let line = egui::Color32::from_white_alpha(230);
+        let shade = egui::Color32::from_black_alpha(90);
+        painter.vline(x, visible.y_range(), Stroke::new(4.0, shade));
+        painter.vline(x, visible.y_range(), Stroke::new(2.0, line));
+        painter.circle(handle, 15.0, line, Stroke::new(1.5, shade));
+        if response.has_focus() {
+            painter.circle_stroke(handle, 18.0, Stroke::new(2.0, colors.accent));
+        }
+        let arrow = |side: f32| {
+            let tip = handle + vec2(side * 9.0, 0.0);
+            let back = side * 4.0;
+            let points = vec![tip, tip + vec2(-back, -4.5), tip + vec2(-back, 4.5)];
+            egui::Shape::convex_polygon(points, egui::Color32::from_gray(60), Stroke::NONE)
+        };
+        painter.add(arrow(1.0));
+        painter.add(arrow(-1.0));
+    }
+}
+
+/// "Photo" and "Painting" in the upper corners of what they name.
+fn name_chips(ui: &egui::Ui, visible: Rect, divider_x: f32, compare: Compare) {
+    let font = FontId::proportional(12.0);
+    let painter = ui.painter_at(visible);
+    let chip = |text: &str, corner: Pos2, align: Align2, room: f32| {
+        let letters = painter.layout_no_wrap(text.to_owned(), font.clone(), egui::Color32::WHITE);
+        let size = letters.size() + vec2(14.0, 6.0);
+        if size.x + 16.0 > room {
+            return;
+        }
+        let rect = align.anchor_size(corner, size);
+        painter.rect_filled(
+            rect,
+            CornerRadius::same(theme::RADIUS),
+            egui::Color32::from_black_alpha(150),
+        );
+        painter.galley(rect.min + vec2(7.0, 3.0), letters, egui::Color32::WHITE);
+    };
+    if compare != Compare::Painting {
+        let room = match compare {
+            Compare::Both => divider_x - visible.left(),
+            _ => visible.width(),
+        };
+        chip(
+            "Photo",
+            visible.left_top() + vec2(10.0, 10.0),
+            Align2::LEFT_TOP,
+            room,
+        );
+    }
+    if compare != Compare::Photo {
+        let room = match compare {
+            Compare::Both => visible.right() - divider_x,
+            _ => visible.width(),
+        };
+        chip(
+            "Painting",
+            visible.right_top() + vec2(-10.0, 10.0),
+            Align2::RIGHT_TOP,
+            room,
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! Pictures on the graphics card: a preview for the whole, tiles for what is looked at closely.
+//!
+//! A 12-megapixel picture would take tens of milliseconds to hand over at once, so the window only
+//! hands over previews of bounded size, and, when zoomed in beyond them, the tiles in view, a few
+//! in every frame.
+
+use std::{collections::HashMap, sync::Arc};
+
+use eframe::egui::{
+    self, Color32, ColorImage, Mesh, Pos2, Rect, TextureHandle, TextureOptions, pos2, vec2,
+};
+
+use crate::frame::Frame;
+
+/// Side of a tile, in pixels.
+const TILE_PX: usize = 512;
+/// Tiles handed over in one frame at most.
+const TILES_A_FRAME: usize = 4;
+/// Tiles kept at most.
+const KEPT_TILES: usize = 96;
+
+/// Small pictures are looked at closely: a smooth picture when shrunk, plain pixels when enlarged.
+const PREVIEW: TextureOptions = TextureOptions {
+    mipmap_mode: Some(egui::TextureFilter::Linear),
+    ..TextureOptions::LINEAR
+};
+const TILE: TextureOptions = TextureOptions {
+    magnification: egui::TextureFilter::Nearest,
+    ..TextureOptions::LINEAR
+};
+
+/// A picture that can be drawn at any zoom.
+#[derive(Default)]
+pub struct Picture {
+    preview: Option<(Arc<Frame>, TextureHandle)>,
+    full: Option<Arc<Frame>>,
+    tiles: HashMap<(usize, usize), (TextureHandle, u64)>,
+    frames_drawn: u64,
+}
+
+impl Picture {
+    /// Sets the pixels: a preview and, where it is known, the picture itself.
+    pub fn set(
+        &mut self,
+        ctx: &egui::Context,
+        name: &str,
+        preview: &Arc<Frame>,
+        full: Option<Arc<Frame>>,
+    ) {
+        let same = |a: &Option<Arc<Frame>>, b: &Option<Arc<Frame>>| match (a, b) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            _ => false,
+        };
+        if !same(&self.full, &full) {
+            self.tiles.clear();
+            self.full = full;
+        }
+        match &mut self.preview {
+            Some((shown, _)) if Arc::ptr_eq(shown, preview) => {}
+            Some((shown, texture)) => {
+                texture.set(image_of(preview), PREVIEW);
+                *shown = preview.clone();
+            }
+            None => {
+                let texture = ctx.load_texture(name, image_of(preview), PREVIEW);
+                self.preview = Some((preview.clone(), texture));
+            }
+        }
+    }
+
+    /// Takes the pixels away.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whether there is anything to draw.
+    pub fn is_empty(&self) -> bool {
+        self.preview.is_none()
+    }
+
+    /// Whether drawing at `scale` screen pixels per picture pixel would want the picture itself,
+    /// and it is not here.
+    pub fn wants_full(&self, size: (usize, usize), scale: f32) -> bool {
+        self.full.is_none() && self.is_beyond_preview(size, scale)
+    }
+
+    fn is_beyond_preview(&self, size: (usize, usize), scale: f32) -> bool {
+        self.preview.as_ref().is_some_and(|(preview, _)| {
+            let preview_scale = preview.width() as f32 / size.0.max(1) as f32;
+            preview_scale < 1.0 && scale > preview_scale * 1.05
+        })
+    }
+
+    /// Draws the picture so that it fills `rect`, cut to `clip`.
+    pub fn draw(&mut self, ui: &egui::Ui, rect: Rect, clip: Rect, scale: f32) {
+        let clip = clip.intersect(rect);
+        if !clip.is_positive() {
+            return;
+        }
+        self.frames_drawn += 1;
+        if let Some((_, texture)) = &self.preview {
+            draw_part(ui, texture, rect, clip, rect);
+        }
+        let Some(full) = self.full.clone() else {
+            return;
+        };
+        if !self.is_beyond_preview((full.width(), full.height()), scale)
+            && !self.magnifies(&full, scale)
+        {
+            return;
+        }
+        let per_px = vec2(
+            rect.width() / full.width() as f32,
+            rect.height() / full.height() as f32,
+        );
+        let first = (clip.min - rect.min) / per_px / TILE_PX as f32;
+        let last = (clip.max - rect.min) / per_px / TILE_PX as f32;
+        let mut handed_over = 0;
+        for ty in first.y.max(0.0) as usize..=last.y.max(0.0) as usize {
+            for tx in first.x.max(0.0) as usize..=last.x.max(0.0) as usize {
+                let (x, y) = (tx * TILE_PX, ty * TILE_PX);
+                if x >= full.width() || y >= full.height() {
+                    continue;
+                }
+                if !self.tiles.contains_key(&(tx, ty)) {
+                    if handed_over == TILES_A_FRAME {
+                        ui.ctx().request_repaint();
+                        continue;
+                    }
+                    handed_over += 1;
+                    let part = full.crop(x, y, TILE_PX, TILE_PX);
+                    let texture = ui.ctx().load_texture("tile", image_of(&part), TILE);
+                    self.tiles.insert((tx, ty), (texture, self.frames_drawn));
+                }
+                if let Some((texture, used)) = self.tiles.get_mut(&(tx, ty)) {
+                    *used = self.frames_drawn;
+                    let size = texture.size_vec2() * per_px;
+                    let min = rect.min + vec2(x as f32, y as f32) * per_px;
+                    let tile_rect = Rect::from_min_size(min, size);
+                    draw_part(ui, texture, tile_rect, clip, tile_rect);
+                }
+            }
+        }
+        if self.tiles.len() > KEPT_TILES {
+            let now = self.frames_drawn;
+            self.tiles.retain(|_, (_, used)| *used == now);
+        }
+    }
+
+    /// Whether a picture as small as its preview is enlarged so far that its pixels show.
+    fn magnifies(&self, full: &Frame, scale: f32) -> bool {
+        scale >= 3.0
+            && self
+                .preview
+                .as_ref()
+                .is_some_and(|(preview, _)| preview.width() == full.width())
+    }
+}
+
+/// Draws the part of `texture`, stretched over `rect`, that lies inside `clip`.
+fn draw_part(ui: &egui::Ui, texture: &TextureHandle, rect: Rect, clip: Rect, whole: Rect) {
+    let part = rect.intersect(clip);
+    if !part.is_positive() {
+        return;
+    }
+    let uv = |p: Pos2| {
+        pos2(
+            (p.x - whole.min.x) / whole.width(),
+            (p.y - whole.min.y) / whole.height(),
+        )
+    };
+    let mut mesh = Mesh::with_texture(texture.id());
+    mesh.add_rect_with_uv(
+        part,
+        Rect::from_min_max(uv(part.min), uv(part.max)),
+        Color32::WHITE,
+    );
+    ui.painter().add(mesh);
+}
+
+/// A frame's pixels as egui wants them.
+pub fn image_of(frame: &Frame) -> ColorImage {
+    ColorImage::from_rgba_unmultiplied([frame.width(), frame.height()], frame.rgba())
+}

@@ -1,0 +1,496 @@
+//! What is on the table: the photo, the choice of how to paint it, the paintings made so far, and
+//! which of them are saved. Rules only; no threads, no egui. Belongs to the window's thread.
+
+use std::sync::Arc;
+
+use super::desk::{Finished, Opened, Origin};
+use crate::{
+    compose::Look,
+    engine::paint::{OutputSize, Painting, WorkingSize},
+    media::encode::Format,
+    mode::ModelSize,
+    settings::Choices,
+};
+
+/// Brush sizes, the finest first: the long side in pixels at which the network sees the photo.
+pub const BRUSHES_PX: [usize; 14] = [
+    6400, 4800, 3600, 2560, 1920, 1600, 1280, 1024, 800, 640, 512, 400, 320, 240,
+];
+/// Place of the default in [`BRUSHES_PX`].
+pub const DEFAULT_BRUSH: usize = 6;
+/// Paintings kept for going back to them at once.
+const KEPT_PAINTINGS: usize = 12;
+/// Bytes that kept paintings may hold together.
+const KEPT_BYTES: usize = 256 << 20;
+/// Steps that can be undone.
+const KEPT_STEPS: usize = 200;
+
+/// How the photo is to be painted: what undo and redo go through.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// Id of the style; none paints nothing.
+    pub style: Option<String>,
+    /// Model size, where the style has it.
+    pub model: ModelSize,
+    /// Brush size: place in [`BRUSHES_PX`].
+    pub brush: usize,
+    /// Size of the finished picture.
+    pub output: OutputSize,
+    /// Strength and colours.
+    pub look: Look,
+}
+
+impl Choice {
+    /// The choice that a person's settings remember.
+    pub fn from_settings(choices: &Choices) -> Self {
+        let wanted = choices.working_px.unwrap_or(BRUSHES_PX[DEFAULT_BRUSH]);
+        let brush = (0..BRUSHES_PX.len())
+            .min_by_key(|&i| BRUSHES_PX[i].abs_diff(wanted))
+            .unwrap_or(DEFAULT_BRUSH);
+        Self {
+            style: choices.style.clone(),
+            model: choices.model,
+            brush,
+            output: choices.output,
+            look: choices.look,
+        }
+    }
+
+    /// Writes the choice into a person's settings.
+    pub fn remember(&self, choices: &mut Choices) {
+        choices.style.clone_from(&self.style);
+        choices.model = self.model;
+        choices.working_px =
+            (self.brush != DEFAULT_BRUSH).then(|| BRUSHES_PX[self.brush.min(BRUSHES_PX.len() - 1)]);
+        choices.output = self.output;
+        choices.look = self.look;
+    }
+
+    /// The working size of the brush.
+    pub fn working_size(&self) -> WorkingSize {
+        WorkingSize::LongSide(BRUSHES_PX[self.brush.min(BRUSHES_PX.len() - 1)])
+    }
+}
+
+/// The finest brush that still differs from the next for a photo of this long side; finer ones
+/// would all paint at the photo's own size.
+pub fn finest_brush(long_side_px: usize) -> usize {
+    BRUSHES_PX
+        .iter()
+        .position(|&px| px < long_side_px)
+        .unwrap_or(BRUSHES_PX.len())
+        .saturating_sub(1)
+}
+
+/// The photo on the table.
+pub struct OpenPhoto {
+    /// Grows with every photo opened.
+    pub number: u64,
+    /// The photo.
+    pub opened: Opened,
+}
+
+/// Everything that decides what the network paints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipe {
+    /// Number of the photo.
+    pub photo: u64,
+    /// Id of the style.
+    pub style: String,
+    /// Model size in use.
+    pub model: ModelSize,
+    /// Columns and rows that the network sees.
+    pub working: (usize, usize),
+}
+
+/// A finished painting and the choice that led to it.
+#[derive(Clone)]
+pub struct Shown {
+    /// What was painted.
+    pub recipe: Recipe,
+    /// The choice at that time.
+    pub choice: Choice,
+    /// The network's picture.
+    pub painting: Arc<Painting>,
+}
+
+type SavedKey = (Recipe, Look, OutputSize);
+
+/// The table.
+pub struct Workspace {
+    photo: Option<OpenPhoto>,
+    /// How to paint it.
+    pub choice: Choice,
+    past: Vec<Choice>,
+    future: Vec<Choice>,
+    paintings: Vec<(Recipe, Arc<Painting>)>,
+    shown: Option<Shown>,
+    draft: Option<Arc<Painting>>,
+    saved: Vec<SavedKey>,
+    photos_opened: u64,
+}
+
+impl Workspace {
+    /// An empty table.
+    pub fn new(choice: Choice) -> Self {
+        Self {
+            photo: None,
+            choice,
+            past: Vec::new(),
+            future: Vec::new(),
+            paintings: Vec::new(),
+            shown: None,
+            draft: None,
+            saved: Vec::new(),
+            photos_opened: 0,
+        }
+    }
+
+    /// Puts a photo in place of the one before.
+    pub fn put_photo(&mut self, opened: Opened) {
+        self.photos_opened += 1;
+        self.photo = Some(OpenPhoto {
+            number: self.photos_opened,
+            opened,
+        });
+        self.paintings.clear();
+        self.saved.clear();
+        self.shown = None;
+        self.draft = None;
+    }
+
+    /// The photo.
+    pub fn photo(&self) -> Option<&OpenPhoto> {
+        self.photo.as_ref()
+    }
+
+    /// Width and height of the photo, in pixels.
+    pub fn photo_size(&self) -> Option<(usize, usize)> {
+        let frame = &self.photo.as_ref()?.opened.photo.frame;
+        Some((frame.width(), frame.height()))
+    }
+
+    /// What the choice asks to be painted with the given model; `None` without photo or style.
+    pub fn recipe(&self, model: ModelSize) -> Option<Recipe> {
+        let photo = self.photo.as_ref()?;
+        let (width, height) = self.photo_size()?;
+        Some(Recipe {
+            photo: photo.number,
+            style: self.choice.style.clone()?,
+            model,
+            working: self.choice.working_size().resolve(width, height),
+        })
+    }
+
+    /// The painting on the table: a draft hides the finished one before it.
+    pub fn on_screen(&self) -> Option<&Arc<Painting>> {
+        self.draft
+            .as_ref()
+            .or_else(|| self.shown.as_ref().map(|s| &s.painting))
+    }
+
+    /// The finished painting on the table, hidden by a draft or not.
+    pub fn shown(&self) -> Option<&Shown> {
+        self.shown.as_ref()
+    }
+
+    /// Whether what is on the table is a draft.
+    pub fn shows_draft(&self) -> bool {
+        self.draft.is_some()
+    }
+
+    /// Puts a draft over the finished painting, or takes it away.
+    pub fn set_draft(&mut self, draft: Option<Arc<Painting>>) {
+        self.draft = draft;
+    }
+
+    /// Puts a finished painting on the table.
+    pub fn show(&mut self, recipe: Recipe, painting: Arc<Painting>) {
+        self.draft = None;
+        self.keep(recipe.clone(), painting.clone());
+        self.shown = Some(Shown {
+            recipe,
+            choice: self.choice.clone(),
+            painting,
+        });
+    }
+
+    /// Takes every painting off the table; they stay at hand.
+    pub fn show_only_photo(&mut self) {
+        self.shown = None;
+        self.draft = None;
+    }
+
+    /// A painting made before.
+    pub fn kept(&self, recipe: &Recipe) -> Option<Arc<Painting>> {
+        self.paintings
+            .iter()
+            .find(|(r, _)| r == recipe)
+            .map(|(_, p)| p.clone())
+    }
+
+    fn keep(&mut self, recipe: Recipe, painting: Arc<Painting>) {
+        self.paintings.retain(|(r, _)| *r != recipe);
+        self.paintings.push((recipe, painting));
+        let bytes = |list: &[(Recipe, Arc<Painting>)]| -> usize {
+            list.iter().map(|(_, p)| p.painted.pixel_count() * 4).sum()
+        };
+        while self.paintings.len() > 1
+            && (self.paintings.len() > KEPT_PAINTINGS || bytes(&self.paintings) > KEPT_BYTES)
+        {
+            self.paintings.remove(0);
+        }
+    }
+
+    /// Goes back to the choice of the finished painting on the table, because the newer one was
+    /// stopped or failed.
+    pub fn withdraw(&mut self) {
+        self.draft = None;
+        let look = self.choice.look;
+        let back = match &self.shown {
+            Some(shown) => shown.choice.clone(),
+            None => Choice {
+                style: None,
+                ..self.choice.clone()
+            },
+        };
+        // Strength, colours and size need no network and are kept as they are now.
+        self.choice = Choice {
+            look,
+            output: self.choice.output,
+            ..back
+        };
+        if self.past.last() == Some(&self.choice) {
+            self.past.pop();
+        }
+    }
+
+    /// Notes that the choice was `before` until now.
+    pub fn commit(&mut self, before: Choice) {
+        if before == self.choice {
+            return;
+        }
+        self.future.clear();
+        self.past.push(before);
+        if self.past.len() > KEPT_STEPS {
+            self.past.remove(0);
+        }
+    }
+
+    /// Goes one choice back; `false` when there is none.
+    pub fn undo(&mut self) -> bool {
+        let Some(before) = self.past.pop() else {
+            return false;
+        };
+        self.future
+            .push(std::mem::replace(&mut self.choice, before));
+        true
+    }
+
+    /// Takes the last undo back; `false` when there is none.
+    pub fn redo(&mut self) -> bool {
+        let Some(after) = self.future.pop() else {
+            return false;
+        };
+        self.past.push(std::mem::replace(&mut self.choice, after));
+        true
+    }
+
+    /// Whether there is a choice to go back to.
+    pub fn can_undo(&self) -> bool {
+        !self.past.is_empty()
+    }
+
+    /// Whether there is an undo to take back.
+    pub fn can_redo(&self) -> bool {
+        !self.future.is_empty()
+    }
+
+    /// The finished picture on the table; `None` while only a draft or the photo is there.
+    pub fn finished(&self) -> Option<Finished> {
+        let photo = &self.photo.as_ref()?.opened.photo;
+        let shown = self.shown.as_ref().filter(|_| self.draft.is_none())?;
+        Some(Finished {
+            photo: photo.frame.clone(),
+            painting: shown.painting.clone(),
+            output: self.choice.output,
+            look: self.choice.look,
+            icc: photo.icc.clone(),
+        })
+    }
+
+    /// What [`Workspace::mark_saved`] has to be told when the result is saved as it is now.
+    pub fn saved_key(&self) -> Option<SavedKey> {
+        let shown = self.shown.as_ref()?;
+        Some((shown.recipe.clone(), self.choice.look, self.choice.output))
+    }
+
+    /// Notes that a result was saved or copied.
+    pub fn mark_saved(&mut self, key: SavedKey) {
+        self.saved.push(key);
+    }
+
+    /// Whether the result on the table would be lost. Paintings of the sample never are.
+    pub fn is_unsaved(&self) -> bool {
+        let is_sample = self
+            .photo
+            .as_ref()
+            .is_none_or(|p| p.opened.origin == Origin::Sample);
+        !is_sample
+            && self.choice.look.strength_percent > 0
+            && self
+                .saved_key()
+                .is_some_and(|key| !self.saved.contains(&key))
+    }
+
+    /// A name to save the result under, without its ending: the photo's and the style's.
+    pub fn result_stem(&self) -> String {
+        let stem = match self.photo.as_ref().map(|p| &p.opened.origin) {
+            Some(Origin::File(path)) => path
+                .file_stem()
+                .map(|s| s.to_string_lossy().into_owned())
+                .unwrap_or_default(),
+            Some(Origin::Sample) => "sample".to_owned(),
+            _ => "painting".to_owned(),
+        };
+        match self.shown.as_ref() {
+            Some(shown) => format!("{stem}-{}", shown.recipe.style),
+            None => stem,
+        }
+    }
+
+    /// The format to save in when nobody chose one.
+    pub fn natural_format(&self) -> Format {
+        self.photo
+            .as_ref()
+            .map(|p| p.opened.photo.natural_format)
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{frame::Frame, media::decode::Photo};
+
+    fn opened(origin: Origin) -> Opened {
+        let frame = Arc::new(Frame::from_fn(100, 50, |_, _| [1, 2, 3, 255]));
+        Opened {
+            preview: frame.clone(),
+            photo: Photo {
+                frame,
+                icc: None,
+                notes: Vec::new(),
+                name: "a".to_owned(),
+                natural_format: Format::Jpeg,
+            },
+            origin,
+        }
+    }
+
+    fn painting() -> Arc<Painting> {
+        Arc::new(Painting {
+            painted: Frame::from_fn(100, 50, |_, _| [9, 9, 9, 255]),
+            notes: Vec::new(),
+            steps: Vec::new(),
+            total_ms: 1.0,
+        })
+    }
+
+    fn painted(origin: Origin) -> Workspace {
+        let choice = Choice {
+            style: Some("candy".to_owned()),
+            ..Choice::from_settings(&Choices::default())
+        };
+        let mut table = Workspace::new(choice);
+        table.put_photo(opened(origin));
+        let recipe = table.recipe(ModelSize::Full).expect("photo and style");
+        table.show(recipe, painting());
+        table
+    }
+
+    #[test]
+    fn brushes_finer_than_the_photo_are_left_out() {
+        assert!(BRUSHES_PX.windows(2).all(|w| w[0] > w[1]));
+        assert_eq!(finest_brush(4000), 1);
+        assert_eq!(BRUSHES_PX[finest_brush(1000)], 1024);
+        assert_eq!(finest_brush(10), BRUSHES_PX.len() - 1);
+        assert_eq!(finest_brush(100_000), 0);
+    }
+
+    #[test]
+    fn choices_are_remembered_and_read_again() {
+        let mut choice = Choice::from_settings(&Choices::default());
+        assert_eq!(choice.brush, DEFAULT_BRUSH);
+        choice.brush = 9;
+        choice.style = Some("udnie".to_owned());
+        let mut choices = Choices::default();
+        choice.remember(&mut choices);
+        assert_eq!(Choice::from_settings(&choices), choice);
+    }
+
+    #[test]
+    fn undo_and_redo_go_through_choices() {
+        let mut table = painted(Origin::Clipboard);
+        let first = table.choice.clone();
+        table.choice.look.strength_percent = 40;
+        table.commit(first.clone());
+        table.commit(table.choice.clone());
+        assert!(table.undo());
+        assert_eq!(table.choice, first);
+        assert!(!table.undo());
+        assert!(table.redo());
+        assert_eq!(table.choice.look.strength_percent, 40);
+        assert!(!table.redo());
+        table.undo();
+        let before = table.choice.clone();
+        table.choice.brush = 2;
+        table.commit(before);
+        assert!(!table.can_redo(), "a new choice ends the old future");
+    }
+
+    #[test]
+    fn results_are_unsaved_until_saved_as_they_are() {
+        let mut table = painted(Origin::Clipboard);
+        assert!(table.is_unsaved());
+        let key = table.saved_key().expect("a result");
+        table.mark_saved(key);
+        assert!(!table.is_unsaved());
+        table.choice.look.strength_percent = 50;
+        assert!(table.is_unsaved());
+        table.choice.look.strength_percent = 0;
+        assert!(!table.is_unsaved(), "strength 0 is the photo");
+        assert!(!painted(Origin::Sample).is_unsaved());
+    }
+
+    #[test]
+    fn a_stopped_run_goes_back_to_the_painting_before_it() {
+        let mut table = painted(Origin::Clipboard);
+        let before = table.choice.clone();
+        table.choice.style = Some("mosaic".to_owned());
+        table.commit(before.clone());
+        table.set_draft(Some(painting()));
+        assert!(table.finished().is_none(), "a draft is not saved");
+        table.withdraw();
+        assert_eq!(table.choice, before);
+        assert!(!table.can_undo());
+        assert!(table.finished().is_some());
+    }
+
+    #[test]
+    fn kept_paintings_are_bounded() {
+        let mut table = painted(Origin::Clipboard);
+        let recipe = |n: usize| Recipe {
+            photo: 1,
+            style: format!("s{n}"),
+            model: ModelSize::Full,
+            working: (100, 50),
+        };
+        for n in 0..50 {
+            table.show(recipe(n), painting());
+        }
+        assert!(table.kept(&recipe(49)).is_some());
+        assert!(table.kept(&recipe(3)).is_none());
+        assert_eq!(table.result_stem(), "painting-s49");
+    }
+}

@@ -1,0 +1,186 @@
+//! What the decoders do not tell: whether a file holds several pictures, and whether a JPEG is
+//! whole.
+//!
+//! Walks the containers' own structure and looks at no pixel. Every walk is bounded by the bytes
+//! given; anything malformed ends it quietly, since the decoder reports damage in its own words.
+
+use image::ImageFormat;
+
+/// What a second picture in the file is called, or `None` when there is only one.
+pub(super) fn further_pictures(format: ImageFormat, bytes: &[u8]) -> Option<&'static str> {
+    let several = match format {
+        ImageFormat::Gif => gif_has_two_frames(bytes).unwrap_or(false),
+        ImageFormat::Png => png_is_animated(bytes).unwrap_or(false),
+        ImageFormat::WebP => webp_is_animated(bytes).unwrap_or(false),
+        ImageFormat::Tiff => return tiff_has_two_pages(bytes)?.then_some("page"),
+        _ => false,
+    };
+    several.then_some("frame")
+}
+
+/// GIF89a, section 15 on: screen descriptor, colour table, then blocks.
+fn gif_has_two_frames(bytes: &[u8]) -> Option<bool> {
+    let colour_table = |flags: u8| {
+        if flags & 0x80 == 0 {
+            0
+        } else {
+            3usize << ((flags & 7) + 1)
+        }
+    };
+    let after_sub_blocks = |mut at: usize| -> Option<usize> {
+        loop {
+            let length = usize::from(*bytes.get(at)?);
+            at += 1 + length;
+            if length == 0 {
+                return Some(at);
+            }
+        }
+    };
+    let mut at = 13 + colour_table(*bytes.get(10)?);
+    let mut frames = 0;
+    loop {
+        match *bytes.get(at)? {
+            0x21 => at = after_sub_blocks(at + 2)?,
+            0x2c => {
+                frames += 1;
+                if frames == 2 {
+                    return Some(true);
+                }
+                let table = colour_table(*bytes.get(at + 9)?);
+                // One byte of code size stands before the data.
+                at = after_sub_blocks(at + 10 + table + 1)?;
+            }
+            _ => return Some(false),
+        }
+    }
+}
+
+/// An `acTL` chunk stands before the first `IDAT` (PNG, third edition, 11.3.6).
+fn png_is_animated(bytes: &[u8]) -> Option<bool> {
+    let mut at = 8usize;
+    loop {
+        let length = be_u32(bytes, at)? as usize;
+        match bytes.get(at + 4..at + 8)? {
+            b"acTL" => return Some(be_u32(bytes, at + 8)? > 1),
+            b"IDAT" => return Some(false),
+            _ => at = at.checked_add(12)?.checked_add(length)?,
+        }
+    }
+}
+
+/// The animation flag of the `VP8X` header (RFC 9649, 2.7).
+fn webp_is_animated(bytes: &[u8]) -> Option<bool> {
+    Some(bytes.get(12..16)? == b"VP8X" && bytes.get(20)? & 2 != 0)
+}
+
+/// The first directory points to a second one (TIFF 6.0, section 2).
+fn tiff_has_two_pages(bytes: &[u8]) -> Option<bool> {
+    let little = bytes.get(..2)? == b"II";
+    let word = |at: usize| -> Option<u16> {
+        let raw = bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
+        Some(if little {
+            u16::from_le_bytes(raw)
+        } else {
+            u16::from_be_bytes(raw)
+        })
+    };
+    let long = |at: usize| -> Option<u32> {
+        let raw = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
+        Some(if little {
+            u32::from_le_bytes(raw)
+        } else {
+            u32::from_be_bytes(raw)
+        })
+    };
+    if word(2)? != 42 {
+        return None;
+    }
+    let first = long(4)? as usize;
+    let next = first + 2 + 12 * usize::from(word(first)?);
+    Some(long(next)? != 0)
+}
+
+fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
+    let raw = bytes.get(at..at.checked_add(4)?)?;
+    Some(u32::from_be_bytes(raw.try_into().ok()?))
+}
+
+/// What a walk over a JPEG's markers found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct JpegLook {
+    /// Colour components of the frame header (4: CMYK or YCCK); 0 when there is none.
+    pub components: u8,
+    /// The end-of-image marker was found behind a scan. A decoder paints a cut-off file grey
+    /// without a word, so this is where truncation is noticed.
+    pub complete: bool,
+}
+
+/// Walks the markers of a JPEG (ITU-T T.81, annex B).
+pub(super) fn look_at_jpeg(bytes: &[u8]) -> JpegLook {
+    let mut look = JpegLook::default();
+    let mut at = 2;
+    let mut in_scan = false;
+    while let Some(&byte) = bytes.get(at) {
+        if byte != 0xff {
+            at += 1;
+            continue;
+        }
+        let Some(&marker) = bytes.get(at + 1) else {
+            break;
+        };
+        match marker {
+            // Fill bytes, stuffed zeros, restarts and stand-alone markers carry no length.
+            0xff => at += 1,
+            0x00 | 0x01 | 0xd0..=0xd8 => at += 2,
+            0xd9 => {
+                look.complete = in_scan;
+                break;
+            }
+            _ => {
+                let Some(&[high, low]) = bytes.get(at + 2..at + 4) else {
+                    break;
+                };
+                // C4, C8 and CC are tables; the other Cx are frame headers.
+                if matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc) {
+                    look.components = bytes.get(at + 9).copied().unwrap_or(0);
+                }
+                in_scan |= marker == 0xda;
+                at += 2 + usize::from(u16::from_be_bytes([high, low]));
+            }
+        }
+    }
+    look
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walks_end_on_nonsense() {
+        for format in [
+            ImageFormat::Gif,
+            ImageFormat::Png,
+            ImageFormat::WebP,
+            ImageFormat::Tiff,
+        ] {
+            for length in 0..64 {
+                assert_eq!(further_pictures(format, &vec![0xff; length]), None);
+                assert_eq!(further_pictures(format, &vec![0; length]), None);
+            }
+        }
+        assert_eq!(look_at_jpeg(&[]), JpegLook::default());
+        assert!(!look_at_jpeg(&[0xff; 9]).complete);
+    }
+
+    #[test]
+    fn an_end_marker_inside_a_thumbnail_is_not_the_end() {
+        // A JFIF extension segment of 6 bytes that holds FF D9, then a scan that is cut off.
+        let cut = [
+            0xff, 0xd8, 0xff, 0xe0, 0, 6, 0xff, 0xd9, 1, 2, 0xff, 0xda, 0, 2, 7, 7,
+        ];
+        assert!(!look_at_jpeg(&cut).complete);
+        let whole = [&cut[..], &[0xff, 0x00, 9, 0xff, 0xd9]].concat();
+        assert!(look_at_jpeg(&whole).complete);
+    }
+}

@@ -1,0 +1,292 @@
+//! From a file's bytes to an upright picture in RGBA8.
+//!
+//! The header is read first and limits hold before a pixel is decoded: [`MAX_PIXELS`],
+//! [`MAX_FILE_BYTES`], and a budget for everything that a decoder keeps besides the pixels. What
+//! was lost on the way (bit depth, a foreign colour model, further frames) is told in notes.
+
+use std::{
+    fs::File,
+    io::{Cursor, Read},
+    path::Path,
+    sync::Arc,
+};
+
+use image::{
+    DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+    codecs::tiff::TiffDecoder, metadata::Orientation,
+};
+
+use super::{MediaError, container, encode::Format};
+use crate::frame::Frame;
+
+/// Most pixels that a picture may declare.
+pub const MAX_PIXELS: u64 = 200_000_000;
+/// Most bytes that a file may have: 200 megapixels of uncompressed RGBA fit.
+pub const MAX_FILE_BYTES: u64 = 1 << 30;
+/// Most bytes that a decoder may keep besides the pixels: profiles, tables, rows.
+const SIDE_BYTES: u64 = 256 << 20;
+/// Largest colour profile that is kept; real ones have a few kilobytes.
+const MAX_PROFILE_BYTES: usize = 4 << 20;
+/// Names of files that are taken for pictures in a folder.
+const EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"];
+
+/// A picture as it came in, upright.
+#[derive(Clone, Debug)]
+pub struct Photo {
+    /// The pixels.
+    pub frame: Arc<Frame>,
+    /// The RGB colour profile that came with it, to go with what is made from it.
+    pub icc: Option<Vec<u8>>,
+    /// What a person should know about the conversion, in words.
+    pub notes: Vec<String>,
+    /// The file as the person named it.
+    pub name: String,
+    /// The format that a result is saved in when nobody says otherwise: the photo's own where it
+    /// can be written, else PNG.
+    pub natural_format: Format,
+}
+
+/// Whether the file's name is that of a picture, as far as folders are concerned.
+pub fn has_picture_name(path: &Path) -> bool {
+    path.extension()
+        .and_then(|e| e.to_str())
+        .is_some_and(|e| EXTENSIONS.contains(&e.to_ascii_lowercase().as_str()))
+}
+
+/// Reads the picture in a file (anything that can be read from start to end).
+///
+/// # Errors
+/// [`MediaError`] names the file and the reason.
+pub fn from_path(path: &Path) -> Result<Photo, MediaError> {
+    let name = path.display().to_string();
+    let unreadable = |e: std::io::Error| MediaError::Read {
+        name: name.clone(),
+        reason: e.to_string(),
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    if file.metadata().map_err(unreadable)?.is_dir() {
+        return Err(MediaError::Read {
+            name,
+            reason: "it is a folder; name the pictures in it".to_owned(),
+        });
+    }
+    from_reader(&name, file)
+}
+
+/// Reads the picture that `reader` gives; `name` is what messages call it.
+///
+/// # Errors
+/// [`MediaError`] names the picture and the reason.
+pub fn from_reader(name: &str, mut reader: impl Read) -> Result<Photo, MediaError> {
+    let mut bytes = Vec::new();
+    let mut read_up_to = |bytes: &mut Vec<u8>, limit: u64| {
+        reader
+            .by_ref()
+            .take(limit - bytes.len() as u64)
+            .read_to_end(bytes)
+            .map_err(|e| MediaError::Read {
+                name: name.to_owned(),
+                reason: e.to_string(),
+            })
+    };
+    // An endless stream of something else is refused by its first bytes.
+    read_up_to(&mut bytes, 64)?;
+    format_of(name, &bytes)?;
+    read_up_to(&mut bytes, MAX_FILE_BYTES + 1)?;
+    from_bytes(name, &bytes)
+}
+
+/// Reads the picture in `bytes`; `name` is what messages call it.
+///
+/// # Errors
+/// [`MediaError`] names the picture and the reason. Never panics, whatever the bytes.
+pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(MediaError::TooManyBytes {
+            name: name.to_owned(),
+            limit_mb: MAX_FILE_BYTES >> 20,
+        });
+    }
+    let format = format_of(name, bytes)?;
+    let failed = |error: ImageError| from_image_error(name, format, error);
+
+    let mut decoder = open(format, bytes).map_err(failed)?;
+    let pixels = checked_pixels(name, format, decoder.dimensions())?;
+    let damaged = |reason: &str| damaged(name, format, reason);
+    let jpeg = (format == ImageFormat::Jpeg).then(|| container::look_at_jpeg(bytes));
+    if jpeg.is_some_and(|look| !look.complete) {
+        return Err(damaged("it ends in the middle of the picture"));
+    }
+    let original = decoder.original_color_type();
+    let cmyk = jpeg.is_some_and(|look| look.components == 4)
+        || matches!(
+            original,
+            ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16
+        );
+    let bytes_per_pixel = u64::from(original.bits_per_pixel().div_ceil(8));
+    // Damaged side information is no reason to refuse the picture.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let profile = decoder.icc_profile().ok().flatten();
+    decoder
+        .set_limits(limits(
+            decoder.total_bytes().max(pixels * bytes_per_pixel) + SIDE_BYTES,
+        ))
+        .map_err(failed)?;
+
+    let mut notes = Vec::new();
+    if let Some(what) = container::further_pictures(format, bytes) {
+        notes.push(format!("the file holds several {what}s; the first is used"));
+    }
+    if cmyk {
+        notes.push("converted from CMYK to RGB".to_owned());
+    }
+    if decoder.color_type().bytes_per_pixel() > decoder.color_type().channel_count() {
+        notes.push("reduced to 8 bits per channel".to_owned());
+    }
+    let had_profile = profile.is_some();
+    let icc = profile.filter(|p| is_rgb_profile(p));
+    if had_profile && icc.is_none() {
+        notes.push("its colour profile does not describe RGB and was left out".to_owned());
+    }
+
+    let decoded = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    let mut upright = DynamicImage::ImageRgba8(decoded.into_rgba8());
+    upright.apply_orientation(orientation);
+    let (width, height) = (upright.width() as usize, upright.height() as usize);
+    let frame = Frame::from_rgba(width, height, upright.into_rgba8().into_raw())
+        .map_err(|e| damaged(&e.to_string()))?;
+    Ok(Photo {
+        frame: Arc::new(frame),
+        icc,
+        notes,
+        name: name.to_owned(),
+        natural_format: natural_format(format),
+    })
+}
+
+/// The number of pixels, within the limits.
+fn checked_pixels(
+    name: &str,
+    format: ImageFormat,
+    (width, height): (u32, u32),
+) -> Result<u64, MediaError> {
+    match u64::from(width) * u64::from(height) {
+        0 => Err(damaged(
+            name,
+            format,
+            "it declares a picture without pixels",
+        )),
+        pixels if pixels <= MAX_PIXELS => Ok(pixels),
+        _ => Err(MediaError::TooManyPixels {
+            name: name.to_owned(),
+            width,
+            height,
+        }),
+    }
+}
+
+/// The format itself where it can be written, else PNG.
+fn natural_format(format: ImageFormat) -> Format {
+    match format {
+        ImageFormat::Jpeg => Format::Jpeg,
+        ImageFormat::WebP => Format::WebP,
+        ImageFormat::Bmp => Format::Bmp,
+        ImageFormat::Tiff => Format::Tiff,
+        _ => Format::Png,
+    }
+}
+
+fn damaged(name: &str, format: ImageFormat, reason: &str) -> MediaError {
+    MediaError::Damaged {
+        name: name.to_owned(),
+        format: format_name(format).to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// The format that the first bytes show, if it is one that is read.
+fn format_of(name: &str, bytes: &[u8]) -> Result<ImageFormat, MediaError> {
+    let unknown = |found: &str| {
+        Err(MediaError::UnknownFormat {
+            name: name.to_owned(),
+            found: found.to_owned(),
+        })
+    };
+    if bytes.is_empty() {
+        return unknown("it is empty");
+    }
+    match image::guess_format(bytes) {
+        Ok(
+            format @ (ImageFormat::Png
+            | ImageFormat::Jpeg
+            | ImageFormat::WebP
+            | ImageFormat::Bmp
+            | ImageFormat::Tiff
+            | ImageFormat::Gif),
+        ) => Ok(format),
+        Ok(other) => unknown(&format!("it is {}", format_name(other))),
+        Err(_) => unknown("its first bytes are those of no known format"),
+    }
+}
+
+fn format_name(format: ImageFormat) -> &'static str {
+    match format {
+        ImageFormat::Png => "PNG",
+        ImageFormat::Jpeg => "JPEG",
+        ImageFormat::WebP => "WebP",
+        ImageFormat::Bmp => "BMP",
+        ImageFormat::Tiff => "TIFF",
+        ImageFormat::Gif => "GIF",
+        ImageFormat::Ico => "an icon (ICO)",
+        ImageFormat::Avif => "AVIF",
+        ImageFormat::OpenExr => "OpenEXR",
+        ImageFormat::Hdr => "Radiance HDR",
+        _ => "another picture format",
+    }
+}
+
+/// A decoder that has read the header and holds to [`SIDE_BYTES`] for what it reads besides pixels.
+fn open(format: ImageFormat, bytes: &[u8]) -> Result<Box<dyn ImageDecoder + '_>, ImageError> {
+    if format == ImageFormat::Tiff {
+        // Given limits, this decoder caps a profile by the size of the pixels; its own defaults
+        // (256 MB) hold until the profile is read.
+        return Ok(Box::new(TiffDecoder::new(Cursor::new(bytes))?));
+    }
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits(SIDE_BYTES));
+    Ok(Box::new(reader.into_decoder()?))
+}
+
+fn limits(bytes: u64) -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(bytes);
+    limits
+}
+
+/// Whether an ICC profile is plausible and describes RGB: a profile of another colour model in an
+/// RGB file makes other programs show wrong colours (ICC.1, 7.2.6: colour space at byte 16).
+fn is_rgb_profile(profile: &[u8]) -> bool {
+    profile.len() >= 128
+        && profile.len() <= MAX_PROFILE_BYTES
+        && profile[16..20] == *b"RGB "
+        && profile[36..40] == *b"acsp"
+}
+
+fn from_image_error(name: &str, format: ImageFormat, error: ImageError) -> MediaError {
+    match error {
+        ImageError::Unsupported(e) => MediaError::Unsupported {
+            name: name.to_owned(),
+            format: format_name(format).to_owned(),
+            reason: e.to_string(),
+        },
+        ImageError::Limits(_) => damaged(
+            name,
+            format,
+            "it needs more memory than a picture of its size should",
+        ),
+        ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+            damaged(name, format, "it ends in the middle of the picture")
+        }
+        other => damaged(name, format, &other.to_string()),
+    }
+}

@@ -1,0 +1,382 @@
+//! From a finished picture to a file: nothing is ever half-written.
+//!
+//! A picture is encoded into a temporary file beside its target, brought to the disk and renamed.
+//! What exists stays untouched unless the caller says [`Existing::Replace`].
+
+use std::{
+    fmt, fs,
+    io::{self, BufWriter, Cursor, ErrorKind, Seek, Write},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use image::{
+    ExtendedColorType, ImageEncoder, ImageError,
+    codecs::{
+        bmp::BmpEncoder, jpeg::JpegEncoder, png::PngEncoder, tiff::TiffEncoder, webp::WebPEncoder,
+    },
+};
+
+use super::MediaError;
+use crate::frame::Frame;
+
+/// JPEG quality when nobody says otherwise, 1 to 100.
+pub const DEFAULT_JPEG_QUALITY: u8 = 92;
+
+/// A format that pictures are written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Lossless, alpha, colour profile.
+    #[default]
+    Png,
+    /// Lossy, no alpha, colour profile.
+    Jpeg,
+    /// Lossless WebP with alpha and colour profile; at most 16383 pixels a side.
+    WebP,
+    /// Uncompressed, alpha, no colour profile.
+    Bmp,
+    /// Lossless, alpha, colour profile.
+    Tiff,
+}
+
+impl Format {
+    /// Every format, in the order in which they are offered.
+    pub const ALL: &'static [Self] = &[Self::Png, Self::Jpeg, Self::WebP, Self::Bmp, Self::Tiff];
+
+    /// The spelling on the command line and in settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Jpeg => "jpeg",
+            Self::WebP => "webp",
+            Self::Bmp => "bmp",
+            Self::Tiff => "tiff",
+        }
+    }
+
+    /// What file names end in, without the dot.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            other => other.name(),
+        }
+    }
+
+    /// The format that a file name's ending asks for; `None` when it names none that is written.
+    pub fn from_path(path: &Path) -> Option<Self> {
+        path.extension()?.to_str()?.parse().ok()
+    }
+
+    /// Most pixels a side that a file of this format can hold.
+    const fn max_side_px(self) -> usize {
+        match self {
+            Self::Jpeg => 65_535,
+            Self::WebP => 16_383,
+            Self::Png | Self::Bmp | Self::Tiff => i32::MAX as usize,
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Format {
+    type Err = MediaError;
+
+    /// Reads a format's name or a file name's ending, in any case.
+    fn from_str(s: &str) -> Result<Self, MediaError> {
+        match s.to_ascii_lowercase().as_str() {
+            "png" => Ok(Self::Png),
+            "jpg" | "jpeg" => Ok(Self::Jpeg),
+            "webp" => Ok(Self::WebP),
+            "bmp" => Ok(Self::Bmp),
+            "tif" | "tiff" => Ok(Self::Tiff),
+            _ => Err(MediaError::UnwritableFormat { name: s.to_owned() }),
+        }
+    }
+}
+
+/// How a picture becomes bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoding {
+    /// The format.
+    pub format: Format,
+    /// 1 to 100; only JPEG asks.
+    pub jpeg_quality: u8,
+}
+
+impl Encoding {
+    /// A format at the default quality.
+    pub const fn of(format: Format) -> Self {
+        Self {
+            format,
+            jpeg_quality: DEFAULT_JPEG_QUALITY,
+        }
+    }
+}
+
+/// What happens to a file that already has the target's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and saving fails with [`MediaError::Exists`].
+    Keep,
+    /// It is replaced in one step.
+    Replace,
+}
+
+/// Writes `frame` to `path` and gives notes on what the format could not hold.
+///
+/// # Errors
+/// [`MediaError`] names the target and the reason; the target is then as it was before.
+pub fn save(
+    path: &Path,
+    frame: &Frame,
+    icc: Option<&[u8]>,
+    encoding: Encoding,
+    existing: Existing,
+) -> Result<Vec<String>, MediaError> {
+    let name = path.display().to_string();
+    let target = resolved_target(path, &name, existing)?;
+    let folder = match target.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    };
+    let failed = |e: io::Error| write_error(&name, folder, &e);
+
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".styleforge-").suffix(".part");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any program's new file: readable by all, less the person's umask.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder).map_err(failed)?;
+    let notes = {
+        let mut writer = BufWriter::with_capacity(1 << 16, file.as_file_mut());
+        let notes = write(&mut writer, &name, frame, icc, encoding)?;
+        writer.flush().map_err(failed)?;
+        notes
+    };
+    if existing == Existing::Replace
+        && let Ok(old) = fs::metadata(&target)
+    {
+        // Best effort: some file systems know no permissions.
+        file.as_file().set_permissions(old.permissions()).ok();
+    }
+    file.as_file().sync_all().map_err(failed)?;
+    match existing {
+        Existing::Replace => file.persist(&target).map_err(|e| failed(e.error))?,
+        Existing::Keep => file.persist_noclobber(&target).map_err(|e| {
+            if e.error.kind() == ErrorKind::AlreadyExists {
+                MediaError::Exists { name: name.clone() }
+            } else {
+                failed(e.error)
+            }
+        })?,
+    };
+    Ok(notes)
+}
+
+/// Checks that [`save`] may write to `path`, so that a long run is not started in vain.
+///
+/// # Errors
+/// As [`save`], for what can be known before.
+pub fn check_target(path: &Path, existing: Existing) -> Result<(), MediaError> {
+    let name = path.display().to_string();
+    let target = resolved_target(path, &name, existing)?;
+    let folder = match target.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    };
+    match fs::metadata(folder) {
+        Ok(m) if m.is_dir() => Ok(()),
+        Ok(_) => Err(write_error(
+            &name,
+            folder,
+            &io::Error::from(ErrorKind::NotADirectory),
+        )),
+        Err(e) => Err(write_error(&name, folder, &e)),
+    }
+}
+
+/// `frame` as bytes, and notes on what the format could not hold; for standard output.
+///
+/// # Errors
+/// [`MediaError::TooLargeForFormat`], or [`MediaError::Write`] when the encoder fails.
+pub fn to_bytes(
+    name: &str,
+    frame: &Frame,
+    icc: Option<&[u8]>,
+    encoding: Encoding,
+) -> Result<(Vec<u8>, Vec<String>), MediaError> {
+    let mut bytes = Cursor::new(Vec::new());
+    let notes = write(&mut bytes, name, frame, icc, encoding)?;
+    Ok((bytes.into_inner(), notes))
+}
+
+/// The file that will be written: a link's target when it is to be replaced, so that the link
+/// stays a link.
+fn resolved_target(path: &Path, name: &str, existing: Existing) -> Result<PathBuf, MediaError> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(_) => return Ok(path.to_owned()),
+    };
+    if existing == Existing::Keep {
+        return Err(MediaError::Exists {
+            name: name.to_owned(),
+        });
+    }
+    let target = if found.is_symlink() {
+        fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+    } else {
+        path.to_owned()
+    };
+    match fs::metadata(&target) {
+        // Renaming over a device such as /dev/null would remove it.
+        Ok(m) if !m.is_file() => Err(MediaError::NotReplaceable {
+            name: name.to_owned(),
+        }),
+        _ => Ok(target),
+    }
+}
+
+fn write_error(name: &str, folder: &Path, error: &io::Error) -> MediaError {
+    let folder = folder.display();
+    let reason = match error.kind() {
+        ErrorKind::NotFound => format!("the folder {folder} does not exist; create it first"),
+        ErrorKind::NotADirectory => format!("{folder} is not a folder"),
+        ErrorKind::PermissionDenied => {
+            format!("no permission to write in {folder}; choose another folder")
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            format!("{folder} is on a read-only disk; choose another folder")
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "the disk is full; free some space or choose another folder".to_owned()
+        }
+        ErrorKind::FileTooLarge => "the file would exceed the largest size allowed here".to_owned(),
+        _ => error.to_string(),
+    };
+    MediaError::Write {
+        name: name.to_owned(),
+        reason,
+    }
+}
+
+/// Encodes `frame` into `writer`.
+fn write<W: Write + Seek>(
+    mut writer: W,
+    name: &str,
+    frame: &Frame,
+    icc: Option<&[u8]>,
+    encoding: Encoding,
+) -> Result<Vec<String>, MediaError> {
+    let format = encoding.format;
+    let limit = format.max_side_px();
+    let too_large = || MediaError::TooLargeForFormat {
+        format: format.name().to_owned(),
+        width: frame.width(),
+        height: frame.height(),
+        limit,
+    };
+    if frame.width().max(frame.height()) > limit {
+        return Err(too_large());
+    }
+    let (Ok(width), Ok(height)) = (u32::try_from(frame.width()), u32::try_from(frame.height()))
+    else {
+        return Err(too_large());
+    };
+
+    let mut notes = Vec::new();
+    let opaque = frame.rgba().chunks_exact(4).all(|p| p[3] == 255);
+    let flatten = format == Format::Jpeg && !opaque;
+    if flatten {
+        notes.push("JPEG has no transparency: laid on white".to_owned());
+    }
+    let rgb;
+    let (pixels, color): (&[u8], _) = if opaque || flatten {
+        rgb = without_alpha(frame);
+        (&rgb, ExtendedColorType::Rgb8)
+    } else {
+        (frame.rgba(), ExtendedColorType::Rgba8)
+    };
+    if icc.is_some() && format == Format::Bmp {
+        notes.push("BMP holds no colour profile: left out".to_owned());
+    }
+    let icc = icc.map(<[u8]>::to_vec);
+    let encoded = match format {
+        Format::Png => with_profile(
+            PngEncoder::new(&mut writer),
+            icc,
+            pixels,
+            width,
+            height,
+            color,
+        ),
+        Format::Jpeg => with_profile(
+            JpegEncoder::new_with_quality(&mut writer, encoding.jpeg_quality.clamp(1, 100)),
+            icc,
+            pixels,
+            width,
+            height,
+            color,
+        ),
+        Format::WebP => with_profile(
+            WebPEncoder::new_lossless(&mut writer),
+            icc,
+            pixels,
+            width,
+            height,
+            color,
+        ),
+        Format::Bmp => BmpEncoder::new(&mut writer).write_image(pixels, width, height, color),
+        Format::Tiff => with_profile(
+            TiffEncoder::new(&mut writer),
+            icc,
+            pixels,
+            width,
+            height,
+            color,
+        ),
+    };
+    encoded.map_err(|e| match e {
+        ImageError::IoError(e) => write_error(name, Path::new("the target's folder"), &e),
+        other => MediaError::Write {
+            name: name.to_owned(),
+            reason: other.to_string(),
+        },
+    })?;
+    Ok(notes)
+}
+
+fn with_profile(
+    mut encoder: impl ImageEncoder,
+    icc: Option<Vec<u8>>,
+    pixels: &[u8],
+    width: u32,
+    height: u32,
+    color: ExtendedColorType,
+) -> Result<(), ImageError> {
+    if let Some(icc) = icc {
+        encoder
+            .set_icc_profile(icc)
+            .map_err(ImageError::Unsupported)?;
+    }
+    encoder.write_image(pixels, width, height, color)
+}
+
+/// RGB bytes; what is transparent is laid on white.
+fn without_alpha(frame: &Frame) -> Vec<u8> {
+    let mut rgb = Vec::with_capacity(frame.pixel_count() * 3);
+    for p in frame.rgba().chunks_exact(4) {
+        let alpha = u32::from(p[3]);
+        for &c in &p[..3] {
+            rgb.push(((u32::from(c) * alpha + 255 * (255 - alpha) + 127) / 255) as u8);
+        }
+    }
+    rgb
+}

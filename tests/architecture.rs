@@ -1,0 +1,256 @@
+//! The floors of the house, as `src/lib.rs` describes them: imports go down only, and what is
+//! confined to one place stays there.
+#![allow(clippy::expect_used)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Every module of the library and its floor. A module that is missing here fails the test.
+const FLOORS: &[(&str, u8)] = &[
+    ("tensor", 1),
+    ("network", 1),
+    ("frame", 1),
+    ("mode", 1),
+    ("timing", 1),
+    ("compose", 1),
+    ("weights", 2),
+    ("plan", 3),
+    ("backend", 4),
+    ("engine", 5),
+    ("media", 5),
+    ("capture", 5),
+    ("settings", 5),
+    ("verify", 5),
+    ("cli", 6),
+    ("gui", 6),
+];
+
+struct Source {
+    /// Path below `src`, with forward slashes.
+    path: String,
+    /// Text without comments and strings.
+    code: String,
+}
+
+impl Source {
+    /// The top-level module that the file belongs to.
+    fn module(&self) -> &str {
+        let first = self.path.split('/').next().unwrap_or_default();
+        first.trim_end_matches(".rs")
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut sources = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a source folder") {
+            let path: PathBuf = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let below = path.strip_prefix(&root).expect("below src");
+                sources.push(Source {
+                    path: below.to_string_lossy().replace('\\', "/"),
+                    code: code_only(&fs::read_to_string(&path).expect("UTF-8")),
+                });
+            }
+        }
+    }
+    sources.sort_by(|a, b| a.path.cmp(&b.path));
+    assert!(sources.len() > 20, "the sources were not found");
+    sources
+}
+
+/// Drops comments, string literals and character literals, so that prose cannot break a rule.
+fn code_only(text: &str) -> String {
+    let mut code = String::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        if rest.starts_with("//") {
+            rest = rest.find('\n').map_or("", |end| &rest[end..]);
+        } else if rest.starts_with("/*") {
+            rest = rest.find("*/").map_or("", |end| &rest[end + 2..]);
+        } else if let Some(hashes) = raw_string_hashes(rest) {
+            let end = format!("\"{}", "#".repeat(hashes));
+            let start = hashes + 2;
+            rest = rest[start..]
+                .find(&end)
+                .map_or("", |at| &rest[start + at + end.len()..]);
+            code.push_str("\"\"");
+        } else if c == '"' {
+            rest = after_string(&rest[1..]);
+            code.push_str("\"\"");
+        } else if c == '\''
+            && (rest[1..].starts_with('\\') || rest[1..].chars().nth(1) == Some('\''))
+        {
+            // A character literal; a lifetime has no closing quote there.
+            let skip = if rest[1..].starts_with('\\') { 3 } else { 1 };
+            rest = rest[skip..]
+                .find('\'')
+                .map_or("", |end| &rest[skip + end + 1..]);
+        } else {
+            code.push(c);
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    code
+}
+
+fn raw_string_hashes(text: &str) -> Option<usize> {
+    let after = text.strip_prefix('r')?;
+    let hashes = after.len() - after.trim_start_matches('#').len();
+    after[hashes..].starts_with('"').then_some(hashes)
+}
+
+fn after_string(text: &str) -> &str {
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return &text[at + 1..],
+            _ => {}
+        }
+    }
+    ""
+}
+
+/// The modules of this crate that a file names, by `crate::a` or `use crate::{a, b::{..}}`.
+fn modules_named(code: &str) -> Vec<String> {
+    let mut modules = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        // `$crate`, or a name that only ends like it.
+        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+            continue;
+        }
+        let rest = &code[at + "crate::".len()..];
+        match rest.strip_prefix('{') {
+            Some(group) => modules.extend(group_heads(group)),
+            None => modules.push(head(rest)),
+        }
+    }
+    modules
+}
+
+/// First names of the entries of a brace group, up to its end.
+fn group_heads(group: &str) -> Vec<String> {
+    let mut heads = Vec::new();
+    let (mut depth, mut at_start) = (0, true);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => at_start = true,
+            c if at_start && (c.is_alphabetic() || c == '_') => {
+                heads.push(head(&group[at..]));
+                at_start = false;
+            }
+            _ => {}
+        }
+    }
+    heads
+}
+
+fn head(path: &str) -> String {
+    path.chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect()
+}
+
+fn floor(module: &str) -> Option<u8> {
+    FLOORS.iter().find(|(m, _)| *m == module).map(|(_, f)| *f)
+}
+
+/// Whether `word` occurs in `code` as a name of its own.
+fn names(code: &str, word: &str) -> bool {
+    let part_of_name = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(word).any(|(at, _)| {
+        !code[..at].ends_with(part_of_name) && !code[at + word.len()..].starts_with(part_of_name)
+    })
+}
+
+#[test]
+fn imports_go_down_only() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        if matches!(source.path.as_str(), "lib.rs" | "main.rs") {
+            continue;
+        }
+        let own = floor(source.module())
+            .unwrap_or_else(|| panic!("src/{} is on no floor; add it to the table", source.path));
+        for module in modules_named(&source.code) {
+            // Names that are no modules (macros, items of lib.rs) have no floor.
+            if let Some(theirs) = floor(&module)
+                && theirs > own
+            {
+                wrong.push(format!(
+                    "{} (floor {own}) uses {module} (floor {theirs})",
+                    source.path
+                ));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "imports that go up:\n{}",
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn neither_surface_uses_the_other() {
+    for source in sources() {
+        let other = match source.module() {
+            "cli" => "gui",
+            "gui" => "cli",
+            _ => continue,
+        };
+        assert!(
+            !modules_named(&source.code).iter().any(|m| m == other),
+            "{} uses {other}",
+            source.path
+        );
+    }
+}
+
+#[test]
+fn what_is_confined_stays_in_its_place() {
+    let rules: &[(&str, &str)] = &[
+        ("unsafe", "backend/"),
+        ("cudarc", "backend/"),
+        ("egui", "gui/"),
+        ("eframe", "gui/"),
+        ("rfd", "gui/"),
+        ("arboard", "gui/"),
+        ("clap", "cli/"),
+        ("nokhwa", "capture/mod.rs"),
+    ];
+    let mut wrong = Vec::new();
+    for source in sources() {
+        for (word, place) in rules {
+            if names(&source.code, word) && !source.path.starts_with(place) {
+                wrong.push(format!(
+                    "{} names {word}, which belongs to {place}",
+                    source.path
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "out of place:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_readers_of_this_test_see_what_they_should() {
+    let code = code_only(
+        "use crate::{a::{b, c}, d, /* e */ f::g};\n// unsafe\nlet s = \"unsafe \\\" crate::x\";\n\
+         let r = r#\"unsafe \" \"#; let q = '\"'; crate::h::i(); fn j<'k>() {} \"crate::l\"",
+    );
+    assert_eq!(modules_named(&code), ["a", "d", "f", "h"]);
+    assert!(!names(&code, "unsafe"));
+    assert!(names("unsafe {", "unsafe") && !names("unsafe_op", "unsafe"));
+}

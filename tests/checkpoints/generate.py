@@ -1,0 +1,209 @@
+"""Makes the corpus of checkpoints that the readers are tested with.
+
+    python tests/checkpoints/generate.py
+
+needs the packages of tools/requirements.txt and rewrites everything in good/,
+foreign/ and hostile/ beside it, expected.safetensors and index.json.
+
+index.json has one entry per file:
+
+    file      path inside this folder
+    kind      good (a style network), foreign (some other network),
+              hostile (broken or malicious)
+    outcome   run: opens, with the weights and the result given below
+              refuse: an error, without a panic, in bounded memory and time
+              run_or_refuse: opens and gives exactly that result, or an error
+    family    who wrote it: pytorch/examples, StyleForge, yakhyo, rrmina,
+              jcjohnson, ours, ONNX, unknown
+    names     texts that the error must contain (upper and lower case alike)
+    weights   which weights it holds: "canonical", or absent
+    output    which tensor of expected.safetensors it paints from `input`,
+              after a clamp to 0..255; 50 dB or more is asked for
+    dtype     the type of the weights in the file
+    note      what is special about it
+
+expected.safetensors holds the canonical weights under pytorch/examples names,
+`input`, and the results. All canonical weights are exact in fp16 and in bf16, so
+every file that holds them must give exactly these values.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "golden"), str(HERE.parents[1] / "tools")]
+
+import onnx_files  # noqa: E402
+import torch_files  # noqa: E402
+from hostile_files import hostile  # noqa: E402
+from network import (  # noqa: E402
+    ResidualBlock,
+    exact_copy,
+    random_network,
+    random_picture,
+    write_safetensors,
+)
+
+HEIGHT, WIDTH = 22, 29
+
+
+def representable(net):
+    """Rounds the weights to what both fp16 and bf16 hold exactly."""
+    with torch.no_grad():
+        for value in net.parameters():
+            value.copy_(value.bfloat16().half().float())
+            assert torch.equal(value, value.bfloat16().float())
+    return net
+
+
+def painted(net, picture):
+    """PyTorch's own result, in float64, cropped to the picture's size."""
+    with torch.no_grad():
+        return exact_copy(net)(picture.double())[:, :, :HEIGHT, :WIDTH].float()
+
+
+def painted_doubling(net, picture):
+    """The result when every residual block adds its input twice."""
+    plain = ResidualBlock.forward
+    ResidualBlock.forward = lambda self, x: plain(self, x) + x
+    try:
+        return painted(net, picture)
+    finally:
+        ResidualBlock.forward = plain
+
+
+def decibels(result, wanted):
+    """PSNR in levels after the clamp."""
+    difference = np.clip(result, 0, 255) - np.clip(wanted, 0, 255)
+    error = float(np.mean(difference.astype(np.float64) ** 2))
+    return 200.0 if error == 0 else min(200.0, 10 * np.log10(255**2 / error))
+
+
+def run_onnx(model, picture):
+    """ONNX Runtime's result at the picture's size, whatever size the file says."""
+    model = type(model).FromString(model.SerializeToString())
+    del model.graph.value_info[:]
+    for value, names in ((model.graph.input[0], "hw"), (model.graph.output[0], "HW")):
+        for axis, name in enumerate(names, 2):
+            value.type.tensor_type.shape.dim[axis].dim_param = name
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    given = session.get_inputs()[0]
+    dtype = np.float16 if given.type == "tensor(float16)" else np.float32
+    result = session.run(None, {given.name: picture.numpy().astype(dtype)})[0]
+    return result.astype(np.float32)[:, :, :HEIGHT, :WIDTH]
+
+
+def main():
+    torch.set_num_threads(1)
+    index, total = [], 0
+    for folder in ("good", "foreign", "hostile"):
+        shutil.rmtree(HERE / folder, ignore_errors=True)
+        (HERE / folder).mkdir()
+
+    def add(kind, name, data, **entry):
+        nonlocal total
+        (HERE / kind / name).write_bytes(data)
+        total += len(data)
+        index.append({"file": f"{kind}/{name}", "kind": kind} | entry)
+
+    picture = random_picture(21, HEIGHT, WIDTH)
+    net = representable(random_network(21, (2, 4, 5), 2, picture))
+    state = net.state_dict()
+    arrays = {key: value.numpy() for key, value in state.items()}
+    tiny = representable(random_network(22, (1, 2, 3), 1, picture, first=3, last=3))
+    tiny_arrays = {key: value.numpy() for key, value in tiny.state_dict().items()}
+
+    expected = dict(state)
+    expected["input"] = picture
+    expected["output"] = painted(net, picture)
+    expected["yakhyo.output"] = painted_doubling(net, picture)
+
+    # Good: state dicts
+    same = {"outcome": "run", "weights": "canonical", "output": "output"}
+    dtypes = {"zip_fp16.pth": "fp16", "zip_bf16.pth": "bf16", "zip_float64.pth": "fp64"}
+    for name, data, family, note in torch_files.good(net):
+        add("good", name, data, family=family, dtype=dtypes.get(name, "fp32"), note=note, **same)
+    for label, dtype in (("fp32", torch.float32), ("fp16", torch.float16),
+                         ("bf16", torch.bfloat16)):
+        path = HERE / "good" / f"{label}.safetensors"
+        write_safetensors(path, {k: v.to(dtype) for k, v in state.items()}, {
+            "title": "Test pattern", "artist": "nobody", "year": "2026",
+            "credit": "random weights", "licence": "CC0-1.0",
+        })
+        add("good", path.name, path.read_bytes(), family="ours", dtype=label,
+            note="safetensors with metadata", **same)
+    path = HERE / "good" / "no_metadata_module.safetensors"
+    write_safetensors(path, {f"module.{k}": v for k, v in state.items()}, {})
+    add("good", path.name, path.read_bytes(), family="pytorch/examples", dtype="fp32",
+        note="empty metadata, `module.` prefix", **same)
+
+    # Good: ONNX
+    models = {}
+    for name, (kind, note) in onnx_files.SAME_NETWORK.items():
+        fixed = (24, 32) if issubclass(kind, onnx_files.Opset9) else ()
+        models[name] = (kind(arrays).model(*fixed), note)
+    for name, opset, folded, dynamic, note in (
+        ("onnx_exported_opset11_unfolded", 11, False, False, "every pad computed from Shape"),
+        ("onnx_exported_opset13_dynamic", 13, True, True, "dynamic axes; pads computed"),
+        ("onnx_exported_opset17", 17, True, False, "fixed size; pads computed"),
+    ):
+        model = onnx_files.exported(net, picture, opset, folded, dynamic)
+        models[name] = (model, f"torch.onnx.export, {note}")
+    models["onnx_exported_dynamo_opset18"] = (
+        onnx_files.exported_dynamo(net, picture, 18), "torch.onnx.export(dynamo=True)")
+    for name, (model, note) in models.items():
+        agreement = decibels(run_onnx(model, picture), expected["output"].numpy())
+        assert agreement > 50, (name, agreement)
+        add("good", f"{name}.onnx", model.SerializeToString(), family="ONNX",
+            dtype="fp16" if "fp16" in name else "fp32", note=note,
+            onnxruntime_psnr_db=round(agreement, 1), **same)
+
+    # Foreign
+    for name, data, family, may_run, names, note in torch_files.foreign(net, tiny):
+        entry = {"outcome": "run_or_refuse", "output": "yakhyo.output"} if may_run else {
+            "outcome": "refuse"}
+        add("foreign", name, data, family=family, names=names, note=note, **entry)
+    for name, (kind, named) in onnx_files.LOOK_ALIKES.items():
+        model = kind(tiny_arrays).model()
+        entry = {"outcome": "refuse", "names": [named] if named else []}
+        if named is None:
+            entry["outcome"], entry["output"] = "run_or_refuse", f"{name}.output"
+        if kind is not onnx_files.CustomOperator:
+            # These run elsewhere, and give another picture than our network would.
+            result = run_onnx(model, picture)
+            assert decibels(result, painted(tiny, picture).numpy()) < 45, name
+            if named is None:
+                expected[f"{name}.output"] = torch.from_numpy(result.copy())
+        add("foreign", f"{name}.onnx", model.SerializeToString(), family="ONNX",
+            note=(kind.__doc__ or name).split("\n\n")[0].replace("\n    ", " "), **entry)
+    add("foreign", "onnx_perceptron.onnx", onnx_files.perceptron().SerializeToString(),
+        family="ONNX", outcome="refuse", names=["MatMul"],
+        note="a graph that has nothing to do with pictures")
+
+    # Hostile: written, never read back here
+    for name, data, names, note in hostile(tiny_arrays):
+        add("hostile", name, data, outcome="refuse", names=names, note=note)
+
+    write_safetensors(HERE / "expected.safetensors", expected, {
+        "what": "canonical weights, `input`, and what the files of index.json paint from it",
+        "output": f"before any clamp; native result cropped top left to {HEIGHT} x {WIDTH}; "
+        "`output` and `yakhyo.output` by PyTorch in float64, onnx_*.output by ONNX Runtime",
+        "torch": torch.__version__, "onnxruntime": onnxruntime.__version__, "seeds": "21, 22",
+    })
+    assert len({entry["file"] for entry in index}) == len(index)
+    (HERE / "index.json").write_text(json.dumps(index, indent=1) + "\n")
+    total += sum((HERE / name).stat().st_size for name in ("expected.safetensors", "index.json"))
+    kinds = [entry["kind"] for entry in index]
+    print({kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}, f"{total} bytes in all")
+
+
+if __name__ == "__main__":
+    main()

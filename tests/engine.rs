@@ -1,0 +1,422 @@
+//! The engine thread with a scripted device: newest wins, cancel, stale events, errors, panics,
+//! batches, and shutting down while busy.
+
+mod support;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use styleforge::{
+    backend::BackendError,
+    compose::Look,
+    engine::{
+        Engine,
+        compositor::{ComposeJob, Compositor, PREVIEW_PX},
+        paint::{OutputSize, PaintSettings, Painting, WorkingSize},
+        protocol::{BatchJob, EngineError, Event, Generation, PaintJob, PhotoSource},
+    },
+    frame::Frame,
+};
+use support::{Behaviour, Script, ScriptedBackend, inverted, network, photo, wait_for};
+
+fn engine(script: &Arc<Script>) -> Engine {
+    let selected = ScriptedBackend::selected(script);
+    Engine::start(move || Ok(selected), Arc::new(|| {})).expect("a thread")
+}
+
+fn job(width: usize, height: usize) -> PaintJob {
+    PaintJob {
+        photo: Arc::new(photo(width, height)),
+        network: network(),
+        settings: PaintSettings {
+            working_size: WorkingSize::Original,
+            max_memory_bytes: u64::MAX,
+            ..PaintSettings::default()
+        },
+        draft: false,
+    }
+}
+
+fn next(engine: &mut Engine) -> Event {
+    wait_for("an event", || engine.poll())
+}
+
+fn skip_device(engine: &mut Engine) {
+    match next(engine) {
+        Event::Device { info, notice } => {
+            assert_eq!(info.threads, 3);
+            assert_eq!(notice.as_deref(), Some("CPU: no NVIDIA driver found"));
+        }
+        other => panic!("the device comes first, got {other:?}"),
+    }
+}
+
+#[test]
+fn paints_and_rings_the_wake_up() {
+    let script = Arc::new(Script::default());
+    let rings = Arc::new(AtomicUsize::new(0));
+    let selected = ScriptedBackend::selected(&script);
+    let bell = rings.clone();
+    let mut engine = Engine::start(
+        move || Ok(selected),
+        Arc::new(move || {
+            bell.fetch_add(1, Ordering::SeqCst);
+        }),
+    )
+    .expect("a thread");
+    skip_device(&mut engine);
+    let job = job(9, 7);
+    let generation = engine.paint(job.clone());
+    assert!(engine.progress().is_some());
+    match next(&mut engine) {
+        Event::Painted {
+            generation: of,
+            draft,
+            painting,
+        } => {
+            assert_eq!((of, draft), (generation, false));
+            assert_eq!(painting.painted, inverted(&job.photo));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(engine.progress(), None);
+    wait_for("two rings", || {
+        (rings.load(Ordering::SeqCst) == 2).then_some(())
+    });
+}
+
+#[test]
+fn a_draft_comes_before_the_painting() {
+    let script = Arc::new(Script::default());
+    let mut engine = engine(&script);
+    skip_device(&mut engine);
+    engine.paint(PaintJob {
+        draft: true,
+        ..job(900, 600)
+    });
+    let sizes: Vec<(bool, usize)> = (0..2)
+        .map(|_| match next(&mut engine) {
+            Event::Painted {
+                draft, painting, ..
+            } => (draft, painting.painted.width()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(sizes, [(true, 300), (false, 900)]);
+}
+
+#[test]
+fn the_newest_command_wins_and_stale_events_stay_inside() {
+    let script = Arc::new(Script::default());
+    let mut engine = engine(&script);
+    skip_device(&mut engine);
+    script.hold();
+    let first = engine.paint(job(10, 10));
+    wait_for("the first run", || (script.runs().len() == 1).then_some(()));
+    // More than the channel holds, while the thread is busy.
+    let mut last = first;
+    for side in 11..60 {
+        last = engine.paint(job(side, 10));
+    }
+    script.release();
+    match next(&mut engine) {
+        Event::Painted { generation, .. } => assert_eq!(generation, last),
+        other => panic!("only the newest speaks, got {other:?}"),
+    }
+    assert!(engine.poll().is_none());
+    let runs = script.runs();
+    assert_eq!(runs.last(), Some(&(59, 10)));
+    assert!(runs.len() <= 3, "overtaken commands do not run: {runs:?}");
+}
+
+#[test]
+fn cancel_is_heard_and_the_engine_goes_on() {
+    let script = Arc::new(Script::default());
+    let mut engine = engine(&script);
+    skip_device(&mut engine);
+    script.hold();
+    let generation = engine.paint(job(10, 10));
+    engine.cancel();
+    match next(&mut engine) {
+        Event::Cancelled(of) => assert_eq!(of, generation),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(engine.progress(), None);
+    script.release();
+    engine.paint(job(5, 5));
+    assert!(matches!(next(&mut engine), Event::Painted { .. }));
+}
+
+#[test]
+fn errors_and_panics_become_events() {
+    let script = Arc::new(Script::default());
+    let mut engine = engine(&script);
+    skip_device(&mut engine);
+    script.behave(Behaviour::Fail);
+    engine.paint(job(10, 10));
+    match next(&mut engine) {
+        Event::Failed { error, .. } => {
+            assert!(
+                error.to_string().contains("smaller working size"),
+                "{error}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    script.behave(Behaviour::Panic);
+    engine.paint(job(10, 10));
+    match next(&mut engine) {
+        Event::Failed { error, .. } => {
+            assert_eq!(error, EngineError::Panicked("scripted panic".to_owned()));
+        }
+        other => panic!("{other:?}"),
+    }
+    script.behave(Behaviour::Invert);
+    engine.paint(job(10, 10));
+    assert!(matches!(next(&mut engine), Event::Painted { .. }));
+}
+
+#[test]
+fn without_a_device_every_command_fails_by_name() {
+    let mut engine = Engine::start(
+        || {
+            Err(BackendError::Unavailable {
+                device: "CUDA".to_owned(),
+                reason: "no driver".to_owned(),
+            })
+        },
+        Arc::new(|| {}),
+    )
+    .expect("a thread");
+    assert!(matches!(next(&mut engine), Event::NoDevice(_)));
+    engine.paint(job(4, 4));
+    match next(&mut engine) {
+        Event::Failed { error, .. } => assert!(error.to_string().contains("CUDA"), "{error}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn shutdown_is_quick_while_busy_and_bounded_when_the_device_hangs() {
+    let script = Arc::new(Script::default());
+    let mut listening = engine(&script);
+    script.hold();
+    listening.paint(job(10, 10));
+    wait_for("the run", || (script.runs().len() == 1).then_some(()));
+    assert!(listening.shutdown(Duration::from_secs(5)));
+    assert!(listening.shutdown(Duration::ZERO), "a second time is fine");
+
+    let deaf_script = Arc::new(Script::default());
+    let mut deaf = engine(&deaf_script);
+    deaf_script.hold();
+    deaf_script.turn_deaf();
+    deaf.paint(job(10, 10));
+    wait_for("the run", || (deaf_script.runs().len() == 1).then_some(()));
+    let started = Instant::now();
+    assert!(!deaf.shutdown(Duration::from_millis(50)));
+    assert!(started.elapsed() < Duration::from_secs(2));
+    deaf_script.release();
+}
+
+#[test]
+fn shutdown_does_not_wait_for_a_surface_that_no_longer_listens() {
+    let script = Arc::new(Script::default());
+    let mut engine = engine(&script);
+    // More events than the channel holds, and nobody polls.
+    engine.start_batch(batch(200));
+    wait_for("some runs", || (script.runs().len() > 20).then_some(()));
+    std::thread::sleep(Duration::from_millis(20));
+    assert!(engine.shutdown(Duration::from_secs(5)));
+}
+
+struct Album {
+    photos: usize,
+    broken: Option<usize>,
+    finished: Vec<usize>,
+}
+
+impl PhotoSource for Album {
+    fn len(&self) -> usize {
+        self.photos
+    }
+
+    fn name(&self, index: usize) -> String {
+        format!("photo-{index}")
+    }
+
+    fn open(&mut self, index: usize) -> Result<Frame, String> {
+        if self.broken == Some(index) {
+            return Err("not a picture".to_owned());
+        }
+        Ok(photo(8, 8))
+    }
+
+    fn finish(&mut self, index: usize, _: &Frame, painting: &Painting) -> Result<PathBuf, String> {
+        assert_eq!(painting.painted, inverted(&photo(8, 8)));
+        self.finished.push(index);
+        Ok(PathBuf::from(format!("painted-{index}")))
+    }
+}
+
+fn batch(photos: usize) -> BatchJob {
+    BatchJob {
+        source: Box::new(Album {
+            photos,
+            broken: Some(1),
+            finished: Vec::new(),
+        }),
+        network: network(),
+        settings: PaintSettings {
+            max_memory_bytes: u64::MAX,
+            ..PaintSettings::default()
+        },
+    }
+}
+
+#[test]
+fn one_bad_photo_does_not_stop_a_batch() {
+    let script = Arc::new(Script::default());
+    let mut engine = engine(&script);
+    skip_device(&mut engine);
+    assert!(engine.start_batch(batch(3)));
+    assert!(!engine.start_batch(batch(3)), "one batch at a time");
+    let mut told = Vec::new();
+    loop {
+        match next(&mut engine) {
+            Event::BatchPhoto {
+                done,
+                total,
+                name,
+                outcome,
+            } => told.push((done, total, name, outcome.is_ok())),
+            Event::BatchEnded { cancelled } => {
+                assert!(!cancelled);
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let expected = [(1, true), (2, false), (3, true)]
+        .map(|(done, good)| (done, 3, format!("photo-{}", done - 1), good));
+    assert_eq!(told, expected);
+    assert!(engine.start_batch(batch(1)), "free for the next one");
+}
+
+#[test]
+fn single_photos_are_painted_between_those_of_a_batch() {
+    let script = Arc::new(Script::default());
+    let mut engine = engine(&script);
+    skip_device(&mut engine);
+    script.hold();
+    engine.start_batch(batch(3));
+    wait_for("the first photo", || {
+        (script.runs().len() == 1).then_some(())
+    });
+    engine.paint(job(5, 6));
+    script.release();
+    assert!(matches!(
+        next(&mut engine),
+        Event::BatchPhoto { done: 1, .. }
+    ));
+    assert!(matches!(next(&mut engine), Event::Painted { .. }));
+    assert!(matches!(
+        next(&mut engine),
+        Event::BatchPhoto { done: 2, .. }
+    ));
+}
+
+#[test]
+fn a_batch_can_be_stopped_in_the_middle_of_a_photo() {
+    let script = Arc::new(Script::default());
+    let mut engine = engine(&script);
+    skip_device(&mut engine);
+    script.hold();
+    engine.start_batch(batch(3));
+    wait_for("the first photo", || {
+        (script.runs().len() == 1).then_some(())
+    });
+    engine.cancel_batch();
+    assert!(matches!(
+        next(&mut engine),
+        Event::BatchEnded { cancelled: true }
+    ));
+}
+
+#[test]
+fn generations_grow() {
+    let script = Arc::new(Script::default());
+    let mut engine = engine(&script);
+    assert_eq!(engine.paint(job(4, 4)), Generation(1));
+    assert_eq!(engine.paint(job(4, 4)), Generation(2));
+}
+
+fn painting_of(photo: &Frame) -> Arc<Painting> {
+    Arc::new(Painting {
+        painted: inverted(photo),
+        notes: Vec::new(),
+        steps: Vec::new(),
+        total_ms: 0.0,
+    })
+}
+
+#[test]
+fn the_compositor_gives_previews_at_once_and_finished_pictures_when_asked() {
+    let compositor = Compositor::start(Arc::new(|| {})).expect("a thread");
+    let large = Arc::new(photo(PREVIEW_PX * 2, 40));
+    let painting = painting_of(&large);
+    let ask = |ticket, full, strength_percent| {
+        compositor.ask(ComposeJob {
+            ticket,
+            photo: large.clone(),
+            painting: painting.clone(),
+            output: OutputSize::Original,
+            look: Look {
+                strength_percent,
+                keep_colors: false,
+            },
+            full,
+        });
+    };
+    ask(1, false, 100);
+    let preview = wait_for("a preview", || compositor.take());
+    assert_eq!((preview.ticket, preview.size), (1, (PREVIEW_PX * 2, 40)));
+    assert_eq!(preview.preview.width(), PREVIEW_PX);
+    assert!(preview.full.is_none());
+    ask(2, true, 0);
+    let full = wait_for("the finished picture", || {
+        compositor.take().filter(|c| c.full.is_some())
+    });
+    assert_eq!(full.ticket, 2);
+    assert_eq!(
+        full.full.as_deref(),
+        Some(large.as_ref()),
+        "strength 0 is the photo"
+    );
+}
+
+#[test]
+fn the_compositor_answers_the_newest_question() {
+    let compositor = Compositor::start(Arc::new(|| {})).expect("a thread");
+    let small = Arc::new(photo(30, 20));
+    let painting = painting_of(&small);
+    for ticket in 1..=500 {
+        compositor.ask(ComposeJob {
+            ticket,
+            photo: small.clone(),
+            painting: painting.clone(),
+            output: OutputSize::Working,
+            look: Look::default(),
+            full: false,
+        });
+    }
+    let newest = wait_for("the last ticket", || {
+        compositor.take().filter(|c| c.ticket == 500)
+    });
+    assert_eq!(newest.full.as_deref(), Some(&painting.painted));
+}

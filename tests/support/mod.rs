@@ -1,0 +1,234 @@
+//! A scripted device for the tests of the engine and of the window: paints by inverting colours,
+//! holds runs until they are released, fails or panics when told to.
+
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "test support: each test binary uses a part of it, and a broken test should panic"
+)]
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use styleforge::{
+    backend::{Backend, BackendError, DeviceInfo, NormTap, RunControl, Selected, Session},
+    frame::Frame,
+    mode::{DeviceChoice, Variant},
+    network::{ConvWeights, Network, NetworkSpec, NormWeights},
+    plan::PlanSummary,
+    tensor::{Shape, Tensor},
+    timing::StepTiming,
+};
+
+/// What the device does with a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Inverts the colours.
+    #[default]
+    Invert,
+    /// Reports that memory could not be had.
+    Fail,
+    /// Panics.
+    Panic,
+}
+
+/// Shared between a test and its device.
+#[derive(Default)]
+pub struct Script {
+    held: AtomicBool,
+    deaf: AtomicBool,
+    behaviour: Mutex<Behaviour>,
+    runs: Mutex<Vec<(usize, usize)>>,
+}
+
+impl Script {
+    /// Runs wait from now on (and hear a wish to stop) until [`Script::release`].
+    pub fn hold(&self) {
+        self.held.store(true, Ordering::SeqCst);
+    }
+
+    /// Runs go on.
+    pub fn release(&self) {
+        self.held.store(false, Ordering::SeqCst);
+    }
+
+    /// Runs no longer hear a wish to stop.
+    pub fn turn_deaf(&self) {
+        self.deaf.store(true, Ordering::SeqCst);
+    }
+
+    /// What later runs do.
+    pub fn behave(&self, behaviour: Behaviour) {
+        *self.behaviour.lock().unwrap() = behaviour;
+    }
+
+    /// Size of every run that was started.
+    pub fn runs(&self) -> Vec<(usize, usize)> {
+        self.runs.lock().unwrap().clone()
+    }
+}
+
+/// The scripted device.
+pub struct ScriptedBackend(pub Arc<Script>);
+
+impl ScriptedBackend {
+    /// What `backend::select` would give.
+    pub fn selected(script: &Arc<Script>) -> Selected {
+        Selected {
+            backend: Arc::new(Self(script.clone())),
+            notice: Some("CPU: no NVIDIA driver found".to_owned()),
+        }
+    }
+}
+
+struct ScriptedSession {
+    script: Arc<Script>,
+    width: usize,
+    height: usize,
+    variant: Variant,
+}
+
+impl Backend for ScriptedBackend {
+    fn device(&self) -> DeviceInfo {
+        DeviceInfo {
+            kind: DeviceChoice::Cpu,
+            name: "Scripted processor".to_owned(),
+            threads: 3,
+            instructions: "AVX2".to_owned(),
+        }
+    }
+
+    fn predicted_bytes(&self, _: &NetworkSpec, width: usize, height: usize, _: Variant) -> u64 {
+        (width * height) as u64
+    }
+
+    fn open(
+        &self,
+        _: &Arc<Network>,
+        width: usize,
+        height: usize,
+        variant: Variant,
+    ) -> Result<Box<dyn Session>, BackendError> {
+        Ok(Box::new(ScriptedSession {
+            script: self.0.clone(),
+            width,
+            height,
+            variant,
+        }))
+    }
+}
+
+impl Session for ScriptedSession {
+    fn summary(&self) -> PlanSummary {
+        PlanSummary {
+            variant: self.variant,
+            width: self.width,
+            height: self.height,
+            steps: Vec::new(),
+            flops: 0,
+            peak_bytes: 0,
+        }
+    }
+
+    fn paint(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
+        control: &RunControl,
+    ) -> Result<Vec<StepTiming>, BackendError> {
+        let script = &self.script;
+        script
+            .runs
+            .lock()
+            .unwrap()
+            .push((input.width(), input.height()));
+        control.set_progress(0.5);
+        while script.held.load(Ordering::SeqCst) {
+            if control.is_cancelled() && !script.deaf.load(Ordering::SeqCst) {
+                return Err(BackendError::Cancelled);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let behaviour = *script.behaviour.lock().unwrap();
+        match behaviour {
+            Behaviour::Invert => {}
+            Behaviour::Fail => {
+                return Err(BackendError::OutOfMemory {
+                    needed_bytes: 7,
+                    width: self.width,
+                    height: self.height,
+                });
+            }
+            Behaviour::Panic => panic!("scripted panic"),
+        }
+        *output = inverted(input);
+        control.set_progress(1.0);
+        Ok(Vec::new())
+    }
+
+    fn run_tensor(
+        &mut self,
+        input: &Frame,
+        _: Option<NormTap<'_>>,
+    ) -> Result<Tensor, BackendError> {
+        let shape = Shape::new(3, input.height(), input.width());
+        Ok(Tensor {
+            shape,
+            data: vec![0.0; 3 * input.pixel_count()],
+        })
+    }
+}
+
+/// The picture that the scripted device paints.
+pub fn inverted(frame: &Frame) -> Frame {
+    Frame::from_fn(frame.width(), frame.height(), |x, y| {
+        let [r, g, b, a] = frame.pixel(x, y);
+        [255 - r, 255 - g, 255 - b, a]
+    })
+}
+
+/// A picture with some colour in it.
+pub fn photo(width: usize, height: usize) -> Frame {
+    Frame::from_fn(width, height, |x, y| {
+        [(x % 256) as u8, (y % 256) as u8, 90, 255]
+    })
+}
+
+/// The smallest network there is; the scripted device never reads it.
+pub fn network() -> Arc<Network> {
+    let spec = NetworkSpec::with_widths([1, 1, 1]);
+    let convs = spec
+        .convs()
+        .iter()
+        .map(|conv| ConvWeights {
+            weight: vec![0.0; conv.weight_count()],
+            bias: vec![0.0; conv.out_channels],
+            norm: conv.norm_name.as_ref().map(|_| NormWeights {
+                gamma: vec![1.0; conv.out_channels],
+                beta: vec![0.0; conv.out_channels],
+            }),
+        })
+        .collect();
+    Arc::new(Network::new(spec, convs).expect("a network of the right lengths"))
+}
+
+/// Waits until `look` finds something; panics after ten seconds.
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "waited in vain for {what}"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}

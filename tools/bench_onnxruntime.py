@@ -1,0 +1,248 @@
+"""Times StyleForge's CPU backend against ONNX Runtime on the same network.
+
+    cargo build --release
+    python tools/bench_onnxruntime.py --style styles/candy.safetensors --threads 2
+
+Both paint the same picture with the same weights on the same number of threads.
+They take turns in one run (ours, ONNX Runtime, ours, ...), so that a machine that
+slows down slows both. Reported is the median over the rounds of each round's
+median time for one picture. Ours is timed from RGBA bytes to RGBA bytes;
+ONNX Runtime is given and gives floats, so converting pixels counts against us only.
+A ratio stands only beside the PSNR between the two painted pictures.
+
+Without --style a network with random weights is timed (the time does not depend
+on their values). Needs the packages of tools/requirements.txt.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+from safetensors.numpy import load_file, save_file
+
+from onnx_graph import StyleGraph
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def random_weights(widths, blocks):
+    """Weights of the usual network, names as in pytorch/examples."""
+    noise = np.random.default_rng(1)
+    a, b, c = widths
+    weights = {}
+
+    def conv(key, outputs, inputs, kernel):
+        spread = (inputs * kernel * kernel) ** -0.5
+        shape = (outputs, inputs, kernel, kernel)
+        weights[f"{key}.conv2d.weight"] = noise.normal(0, spread, shape).astype(np.float32)
+        weights[f"{key}.conv2d.bias"] = noise.normal(0, 0.1, outputs).astype(np.float32)
+
+    def norm(key, channels):
+        weights[f"{key}.weight"] = noise.uniform(0.5, 1.5, channels).astype(np.float32)
+        weights[f"{key}.bias"] = noise.normal(0, 0.2, channels).astype(np.float32)
+
+    layers = [("conv1", "in1", a, 3, 9), ("conv2", "in2", b, a, 3), ("conv3", "in3", c, b, 3)]
+    for block in range(1, blocks + 1):
+        layers += [(f"res{block}.conv{i}", f"res{block}.in{i}", c, c, 3) for i in (1, 2)]
+    layers += [("deconv1", "in4", b, c, 3), ("deconv2", "in5", a, b, 3)]
+    for key, norm_key, outputs, inputs, kernel in layers:
+        conv(key, outputs, inputs, kernel)
+        norm(norm_key, outputs)
+    conv("deconv3", 3, a, 9)
+    weights["deconv3.conv2d.weight"] *= 50
+    weights["deconv3.conv2d.bias"] += 128
+    return weights
+
+
+def test_picture(width, height):
+    """A smooth colourful picture with grain, RGB8."""
+    noise = np.random.default_rng(2)
+    y, x = np.mgrid[0:height, 0:width] / 200.0
+    planes = [np.sin(x * (1 + k) + y * (2 - k) + k) for k in (0.3, 0.9, 1.7)]
+    levels = 127.5 + 100 * np.stack(planes, axis=-1) + noise.normal(0, 12, (height, width, 3))
+    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+
+
+class OnnxRuntime:
+    """The network in ONNX Runtime's CPU provider, at one fixed size."""
+
+    def __init__(self, weights, width, height, threads):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        model = StyleGraph(weights).model(height, width).SerializeToString()
+        self.session = onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"]
+        )
+
+    def paint(self, picture):
+        planes = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], dtype=np.float32)
+        result = self.session.run(None, {"input": planes})[0][0]
+        height, width = picture.shape[:2]
+        result = result[:, :height, :width].transpose(1, 2, 0)
+        return np.clip(np.rint(result), 0, 255).astype(np.uint8)
+
+    def times_ms(self, picture, frames):
+        planes = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], dtype=np.float32)
+        self.session.run(None, {"input": planes})
+        times = []
+        for _ in range(frames):
+            start = time.perf_counter()
+            self.session.run(None, {"input": planes})
+            times.append((time.perf_counter() - start) * 1e3)
+        return times
+
+
+class Ours:
+    """The release binary, as a person would call it."""
+
+    def __init__(self, binary, style, variant, threads):
+        self.binary = binary
+        self.common = ["--device", "cpu", "--variant", variant, "--threads", str(threads),
+                       "--style", str(style)]
+
+    def call(self, *arguments):
+        command = [str(self.binary), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"{' '.join(command)}\nended with {done.returncode}:\n{done.stderr}")
+        return done.stdout
+
+    def version(self):
+        return self.call("--version").strip()
+
+    def paint(self, picture, folder):
+        height, width = picture.shape[:2]
+        source, painted = folder / "source.png", folder / "painted.png"
+        Image.fromarray(picture).save(source)
+        self.call("stylize", source, *self.common, "--working-size", max(width, height),
+                  "--output-size", "working", "--force", "-o", painted)
+        return np.asarray(Image.open(painted).convert("RGB"))
+
+    def median_ms(self, width, height, frames):
+        report = self.call("bench", *self.common, "--size", f"{width}x{height}",
+                           "--frames", frames, "--json")
+        return json.loads(report)["results"][0]["median_ms"]
+
+
+def decibels(a, b):
+    error = np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2)
+    return float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
+
+
+def compare(width, height, threads, weights, ours, args, folder):
+    """One row: both sides in turn at one size."""
+    picture = test_picture(width, height)
+    theirs = OnnxRuntime(weights, width, height, threads)
+    row = {"size": f"{width}x{height}", "threads": threads}
+    our_rounds, their_rounds = [], []
+    for _ in range(args.rounds):
+        if ours:
+            our_rounds.append(ours.median_ms(width, height, args.frames))
+        their_rounds.append(statistics.median(theirs.times_ms(picture, args.frames)))
+    row["onnxruntime_median_ms"] = statistics.median(their_rounds)
+    row["onnxruntime_rounds_ms"] = their_rounds
+    if ours:
+        row["ours_median_ms"] = statistics.median(our_rounds)
+        row["ours_rounds_ms"] = our_rounds
+        row["ratio"] = row["onnxruntime_median_ms"] / row["ours_median_ms"]
+        row["psnr_db"] = decibels(ours.paint(picture, folder), theirs.paint(picture))
+    return row
+
+
+def machine():
+    model = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    except OSError:
+        pass
+    return {"cpu": model, "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2)}
+
+
+def table(report):
+    lines = [
+        f"{report['cpu']}, {report['cores']} cores, {report['date']}, "
+        f"ONNX Runtime {report['onnxruntime']}, {report['ours'] or 'ours not run'}, "
+        f"network {report['network']}, {report['rounds']} rounds of {report['frames']} frames, "
+        f"load before the run {report['load']}", "",
+        "| size | threads | ours, median ms | ONNX Runtime, median ms | ratio | PSNR, dB |",
+        "|---|---|---|---|---|---|",
+    ]
+    cell = lambda row, key, digits: f"{row[key]:.{digits}f}" if key in row else ""
+    for row in report["results"]:
+        lines.append(
+            f"| {row['size']} | {row['threads']} | {cell(row, 'ours_median_ms', 1)} | "
+            f"{cell(row, 'onnxruntime_median_ms', 1)} | "
+            f"{cell(row, 'ratio', 2)}{'x' if 'ratio' in row else ''} | {cell(row, 'psnr_db', 1)} |"
+        )
+    return "\n".join(lines)
+
+
+def size(text):
+    width, height = text.lower().split("x")
+    return int(width), int(height)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--style", type=Path, help="safetensors file, pytorch/examples names")
+    parser.add_argument("--widths", default="32-64-128", help="of the random network")
+    parser.add_argument("--blocks", type=int, default=5, help="of the random network")
+    parser.add_argument("--sizes", type=size, nargs="+", default=[(512, 512), (1280, 720)])
+    parser.add_argument("--threads", type=int, nargs="+", default=[os.cpu_count()])
+    parser.add_argument("--variant", default="fused", help="of ours")
+    parser.add_argument("--frames", type=int, default=10, help="per round and side")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--binary", type=Path, default=ROOT / "target/release/styleforge")
+    parser.add_argument("--onnxruntime-only", action="store_true", help="do not run ours")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return parser.parse_args()
+
+
+def main():
+    args = arguments()
+    with tempfile.TemporaryDirectory() as name:
+        folder, style = Path(name), args.style
+        if style:
+            weights, network = load_file(style), style.name
+        else:
+            weights = random_weights(map(int, args.widths.split("-")), args.blocks)
+            network = f"random {args.widths}, {args.blocks} blocks"
+            style = folder / "random.safetensors"
+            save_file(weights, style)
+        if not args.onnxruntime_only and not args.binary.exists():
+            sys.exit(f"{args.binary} is missing: run `cargo build --release` first")
+        report = machine() | {
+            "date": datetime.date.today().isoformat(), "network": network,
+            "onnxruntime": onnxruntime.__version__, "ours": None,
+            "frames": args.frames, "rounds": args.rounds, "results": [],
+        }
+        for threads in args.threads:
+            ours = None
+            if not args.onnxruntime_only:
+                ours = Ours(args.binary, style, args.variant, threads)
+                report["ours"] = f"{ours.version()} {args.variant}"
+            for width, height in args.sizes:
+                report["results"].append(
+                    compare(width, height, threads, weights, ours, args, folder)
+                )
+    print(json.dumps(report, indent=1) if args.json else table(report))
+
+
+if __name__ == "__main__":
+    main()
