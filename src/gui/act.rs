@@ -113,6 +113,7 @@ impl App {
             Intent::OpenSample => self.open(Origin::Sample),
             Intent::Paste => {
                 self.open_ticket += 1;
+                self.opening = true;
                 self.desk.paste(self.open_ticket);
             }
             Intent::PickStyle(id) => {

@@ -13,7 +13,7 @@ use super::{
     bars,
     batch::Batch,
     controls,
-    desk::{Desk, Opened},
+    desk::{Desk, Opened, Origin},
     empty,
     gallery::Gallery,
     intent::Intent,
@@ -112,6 +112,8 @@ pub struct App {
     pub(super) networks: HashMap<(String, ModelSize), Loaded>,
     /// Networks that were asked for and are not here yet.
     pub(super) loading: Vec<(String, ModelSize)>,
+    /// A style that was added and is chosen when the gallery shows it.
+    pub(super) arriving: Option<String>,
     /// What is being painted, or will be when its network is here.
     pub(super) wanted: Option<Recipe>,
     pub(super) asked: Asked,
@@ -169,6 +171,7 @@ impl App {
             batch_waits: false,
             networks: HashMap::new(),
             loading: Vec::new(),
+            arriving: None,
             wanted: None,
             asked: Asked::default(),
             before_change: None,
@@ -246,7 +249,12 @@ impl App {
             .show(ui, |ui| self.controls(ui, &mut intents));
         egui::CentralPanel::no_frame().show(ui, |ui| {
             if self.workspace.photo().is_some() {
+                let told = self.stage.zoom_percent();
                 self.stage.ui(ui);
+                if self.stage.zoom_percent() != told {
+                    // The line below was drawn before the zoom was known.
+                    ui.ctx().request_repaint();
+                }
             } else {
                 empty::welcome(ui, self.opening, &mut intents);
             }
@@ -310,6 +318,8 @@ impl App {
                 (format!("Loading {}…", title(&wanted.style)), 0.0)
             };
             empty::progress(ui, area, &text.0, text.1, intents);
+        } else if self.opening && self.workspace.photo().is_some() {
+            empty::hint(ui, area, "Opening…");
         } else if self.workspace.photo().is_some() && self.workspace.choice.style.is_none() {
             empty::hint(ui, area, "Choose a style on the left to paint this photo");
         }
@@ -318,7 +328,10 @@ impl App {
             let progress = self.engine.batch_progress().unwrap_or(0.0);
             batch.ui(ui, area, style.as_deref(), progress, intents);
         }
-        self.messages.ui(ui, area, intents);
+        // What is being painted stands below the messages, not behind them.
+        let has_chip = self.wanted.is_some() || self.workspace.choice.style.is_none();
+        let lift = if has_chip { 76.0 } else { 16.0 };
+        self.messages.ui(ui, area, lift, intents);
         empty::drop_hint(ui, area);
     }
 
@@ -339,11 +352,19 @@ impl App {
             None => "Looking for a device…".to_owned(),
         };
         let photo = self.workspace.photo().map(|photo| {
-            let photo = &photo.opened.photo;
-            let name = std::path::Path::new(&photo.name);
-            let name = name.file_name().unwrap_or(name.as_os_str());
+            let opened = &photo.opened;
+            let photo = &opened.photo;
             let (w, h) = (photo.frame.width(), photo.frame.height());
-            format!("{}, {w} × {h} px", name.to_string_lossy())
+            let name = match &opened.origin {
+                Origin::File(path) => path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
+                Origin::Sample => "Sample photo".to_owned(),
+                Origin::Clipboard => "Pasted picture".to_owned(),
+            };
+            format!("{name}, {w} × {h} px")
         });
         bars::StatusView {
             device,
@@ -373,8 +394,8 @@ impl App {
             .unwrap_or_else(|| self.workspace.natural_format())
     }
 
-    /// Asks for the picture on the table to be put together anew; `anew` tells that the photo or
-    /// the painting is another one than before or that the whole picture is wanted.
+    /// Asks for the picture on the table to be put together with strength, colours and size as they
+    /// are now; `full` asks for the picture itself besides its preview.
     pub(super) fn recompose(&mut self, full: bool) {
         let (Some(photo), Some(painting)) = (self.workspace.photo(), self.workspace.on_screen())
         else {

@@ -168,8 +168,9 @@ fn view_buttons(ui: &mut egui::Ui, stage: &mut Stage) {
     }
     ui.add_sized(
         [52.0, 20.0],
-        egui::Label::new(egui::RichText::new(zoom).small()),
-    );
+        egui::Label::new(egui::RichText::new(&zoom).small()),
+    )
+    .accessible_name(format!("Zoom {zoom}"));
     if ui
         .add(small("−"))
         .on_hover_text("Zoom out. −")

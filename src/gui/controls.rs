@@ -35,7 +35,8 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
     ScrollArea::vertical()
         .auto_shrink([false, false])
         .show(ui, |ui| {
-            ui.spacing_mut().slider_width = ui.available_width() - 64.0;
+            // Beside it stands the value, at most as wide as "14 of 14".
+            ui.spacing_mut().slider_width = ui.available_width() - 88.0;
             let mut choice = view.choice.clone();
             theme::group_title(ui, "Painting");
             brush(ui, view, &mut choice);
@@ -189,28 +190,32 @@ fn save(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
         }
     }
     ui.add_space(4.0);
-    let wide = vec2(ui.available_width(), 32.0);
     let can_save = view.has_result && !view.saving;
     let why_not = if view.saving {
         "Being saved…"
     } else {
         "There is no finished painting yet."
     };
-    let button = theme::main_button(ui, "Save as…").min_size(wide);
-    if ui
-        .add_enabled(can_save, button)
+    let button = theme::main_button(ui, "Save as…");
+    if wide(ui, can_save, button)
         .on_hover_text("Ctrl+S")
         .on_disabled_hover_text(why_not)
         .clicked()
     {
         intents.push(Intent::Save);
     }
-    if ui
-        .add_enabled(view.has_result, egui::Button::new("Copy").min_size(wide))
+    if wide(ui, view.has_result, egui::Button::new("Copy"))
         .on_hover_text("Put the painting on the clipboard. Ctrl+C")
         .on_disabled_hover_text(why_not)
         .clicked()
     {
         intents.push(Intent::Copy);
     }
+}
+
+/// A button over the whole width.
+fn wide(ui: &mut egui::Ui, enabled: bool, button: egui::Button<'_>) -> egui::Response {
+    let size = vec2(ui.available_width(), 32.0);
+    ui.add_enabled_ui(enabled, |ui| ui.add_sized(size, button))
+        .inner
 }

@@ -10,9 +10,9 @@ use eframe::egui::{
 use super::{intent::Intent, shelf::Card, texture::image_of, theme};
 
 /// Height of a thumbnail, in points.
-const THUMBNAIL_HEIGHT: f32 = 104.0;
+const THUMBNAIL_HEIGHT: f32 = 80.0;
 /// Height of the name below it, in points.
-const NAME_HEIGHT: f32 = 30.0;
+const NAME_HEIGHT: f32 = 28.0;
 
 /// The styles that can be chosen.
 #[derive(Default)]

@@ -8,6 +8,7 @@ use super::{
     app::{App, Then},
     batch::{Batch, Phase},
     desk::{Opened, Origin, Purpose, Report, Sorted},
+    intent::Intent,
     overlays::{Overlay, Question},
 };
 use crate::{
@@ -129,10 +130,16 @@ impl App {
                     Err(error) => self.messages.error(error),
                 }
             }
-            Report::NothingToPaste => self.messages.notice(
-                "The clipboard holds no picture. Copy one, or a picture file, and paste again.",
-            ),
-            Report::Sorted(sorted) => self.hear_sorted(sorted),
+            Report::NothingToPaste => {
+                self.opening = false;
+                self.messages.notice(
+                    "The clipboard holds no picture. Copy one, or a picture file, and paste again.",
+                );
+            }
+            Report::Sorted(sorted) => {
+                self.opening = false;
+                self.hear_sorted(sorted);
+            }
             Report::Styles { cards, problems } => {
                 self.gallery.set_cards(ctx, cards);
                 for problem in problems {
@@ -143,20 +150,27 @@ impl App {
                 if chosen.is_some_and(|id| self.gallery.card(id).is_none()) {
                     self.workspace.choice.style = None;
                 }
-                self.pursue();
+                let arrived = self.arriving.take();
+                match arrived.filter(|id| self.gallery.card(id).is_some()) {
+                    Some(id) => {
+                        self.gallery.scroll_to(&id);
+                        self.intents.push(Intent::PickStyle(id));
+                    }
+                    None => self.pursue(),
+                }
             }
             Report::StyleLoaded { id, wanted, result } => {
                 self.loading.retain(|(i, m)| (i, *m) != (&id, wanted));
+                let is_wanted = self
+                    .wanted
+                    .as_ref()
+                    .is_some_and(|w| w.style == id && w.model == wanted);
                 match result {
                     Ok(loaded) => {
                         if let Some(note) = &loaded.note {
                             self.messages.notice(note.clone());
                         }
                         self.networks.insert((id.clone(), wanted), loaded);
-                        let is_wanted = self
-                            .wanted
-                            .as_ref()
-                            .is_some_and(|w| w.style == id && w.model == wanted);
                         if is_wanted {
                             self.paint_wanted();
                         }
@@ -165,7 +179,7 @@ impl App {
                     Err(error) => {
                         self.messages.error(error);
                         self.batch_waits = false;
-                        if self.wanted.is_some() {
+                        if is_wanted {
                             self.withdraw();
                         }
                     }
@@ -173,8 +187,7 @@ impl App {
             }
             Report::Imported { result } => match result {
                 Ok(id) => {
-                    self.gallery.scroll_to(&id);
-                    self.intents.push(super::intent::Intent::PickStyle(id));
+                    self.arriving = Some(id);
                     self.desk.list_styles();
                     self.messages.notice("The style was added to the gallery.");
                 }

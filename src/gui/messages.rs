@@ -2,7 +2,7 @@
 //!
 //! Errors stay until they are dismissed; notices leave by themselves.
 
-use eframe::egui::{self, Align, CornerRadius, Frame, Layout, Margin, RichText, Stroke, vec2};
+use eframe::egui::{self, CornerRadius, Frame, Margin, RichText, Stroke, vec2};
 
 use super::{intent::Intent, theme};
 
@@ -12,6 +12,8 @@ const MOST: usize = 4;
 const NOTICE_SECONDS: f64 = 7.0;
 /// Width of a message, in points.
 const WIDTH: f32 = 420.0;
+/// Width kept for the button that takes a message away, in points.
+const CLOSE_WIDTH: f32 = 44.0;
 
 /// How grave a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,8 +75,8 @@ impl Messages {
         self.list.pop().is_some()
     }
 
-    /// Shows the messages above the bottom of `area`.
-    pub fn ui(&mut self, ui: &egui::Ui, area: egui::Rect, intents: &mut Vec<Intent>) {
+    /// Shows the messages, the lowest `lift` points above the bottom of `area`.
+    pub fn ui(&mut self, ui: &egui::Ui, area: egui::Rect, lift: f32, intents: &mut Vec<Intent>) {
         let now = ui.input(|i| i.time);
         for message in &mut self.list {
             message.since.get_or_insert(now);
@@ -99,7 +101,7 @@ impl Messages {
         egui::Area::new(egui::Id::unique("messages"))
             .order(egui::Order::Foreground)
             .pivot(egui::Align2::LEFT_BOTTOM)
-            .fixed_pos(area.left_bottom() + vec2(16.0, -16.0))
+            .fixed_pos(area.left_bottom() + vec2(16.0, -lift))
             .constrain_to(area)
             .show(ui.ctx(), |ui| {
                 ui.set_width(width);
@@ -129,21 +131,20 @@ fn show(ui: &mut egui::Ui, message: &Message, width: f32, intents: &mut Vec<Inte
         .shadow(ui.visuals().popup_shadow);
     let shown = frame.show(ui, |ui| {
         ui.set_width(width - 26.0);
-        ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
-            let close = ui
-                .add(egui::Button::new(RichText::new("×").size(16.0)).frame_when_inactive(false))
+        ui.horizontal_top(|ui| {
+            ui.vertical(|ui| {
+                ui.set_width(width - 26.0 - CLOSE_WIDTH);
+                ui.add_space(2.0);
+                ui.add(egui::Label::new(&message.text).wrap());
+            });
+            let close = egui::Button::new(RichText::new("×").size(16.0)).frame_when_inactive(false);
+            let response = ui
+                .add(close)
                 .on_hover_text("Dismiss")
                 .accessible_name("Dismiss");
-            if close.clicked() {
+            if response.clicked() {
                 intents.push(Intent::Dismiss(message.number));
             }
-            ui.with_layout(
-                Layout::left_to_right(Align::Min).with_main_wrap(true),
-                |ui| {
-                    ui.add_space(2.0);
-                    ui.add(egui::Label::new(&message.text).wrap());
-                },
-            );
         });
     });
     let mut strip = shown.response.rect;

@@ -88,7 +88,9 @@ impl Overlays {
             Overlay::Shortcuts => ("shortcuts", 720.0),
             Overlay::About => ("about", 560.0),
         };
-        let response = Modal::new(Id::unique(id)).show(ctx, |ui| {
+        let frame = egui::Frame::window(&ctx.global_style()).inner_margin(24);
+        let modal = Modal::new(Id::unique(id)).frame(frame);
+        let response = modal.show(ctx, |ui| {
             let room = ctx.content_rect().size();
             ui.set_width(f32::min(width, room.x - 80.0));
             ui.set_max_height(room.y - 120.0);

@@ -105,13 +105,14 @@ fn visuals(theme: Theme) -> Visuals {
         Theme::Dark => (Visuals::dark(), DARK),
         Theme::Light => (Visuals::light(), LIGHT),
     };
-    let (panel, text, strong, button, hovered) = match theme {
+    let (panel, text, strong, button, hovered, well) = match theme {
         Theme::Dark => (
             Color32::from_rgb(31, 32, 35),
             Color32::from_rgb(214, 216, 220),
             Color32::from_rgb(245, 246, 248),
             Color32::from_rgb(52, 54, 59),
             Color32::from_rgb(66, 69, 75),
+            Color32::from_rgb(74, 77, 84),
         ),
         Theme::Light => (
             Color32::from_rgb(246, 244, 240),
@@ -119,6 +120,7 @@ fn visuals(theme: Theme) -> Visuals {
             Color32::from_rgb(20, 19, 17),
             Color32::from_rgb(231, 227, 220),
             Color32::from_rgb(219, 214, 205),
+            Color32::from_rgb(205, 199, 189),
         ),
     };
     v.panel_fill = panel;
@@ -143,7 +145,8 @@ fn visuals(theme: Theme) -> Visuals {
         (&mut w.active, hovered, strong),
         (&mut w.open, hovered, strong),
     ] {
-        state.bg_fill = fill;
+        // Rails and boxes, which have no letters to be seen by.
+        state.bg_fill = well;
         state.weak_bg_fill = fill;
         state.bg_stroke = Stroke::NONE;
         state.fg_stroke = Stroke::new(1.5, letters);

@@ -1,8 +1,9 @@
 //! Resizing pictures between their own size and the working size.
 
 use fast_image_resize::{
-    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
-    images::{Image, ImageRef},
+    FilterType, ResizeAlg, ResizeOptions, Resizer,
+    images::{TypedImage, TypedImageRef},
+    pixels::U8x4,
 };
 
 use crate::frame::Frame;
@@ -15,24 +16,25 @@ pub fn scaled(frame: &Frame, width: usize, height: usize) -> Frame {
         return frame.clone();
     }
     let opaque = frame.rgba().chunks_exact(4).all(|p| p[3] == 255);
+    // The typed calls: the untyped ones would compile the resampler for every pixel type.
     let resized = || -> Option<Frame> {
-        let source = ImageRef::new(
-            u32::try_from(frame.width()).ok()?,
-            u32::try_from(frame.height()).ok()?,
+        let side = |s: usize| u32::try_from(s).ok();
+        let source = TypedImageRef::<U8x4>::from_buffer(
+            side(frame.width())?,
+            side(frame.height())?,
             frame.rgba(),
-            PixelType::U8x4,
         )
         .ok()?;
-        let mut target = Image::new(
-            u32::try_from(width).ok()?,
-            u32::try_from(height).ok()?,
-            PixelType::U8x4,
-        );
+        let mut rgba = vec![0; width * height * 4];
+        let mut target =
+            TypedImage::<U8x4>::from_buffer(side(width)?, side(height)?, &mut rgba).ok()?;
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
             .use_alpha(!opaque);
-        Resizer::new().resize(&source, &mut target, &options).ok()?;
-        Frame::from_rgba(width, height, target.into_vec()).ok()
+        Resizer::new()
+            .resize_typed(&source, &mut target, &options)
+            .ok()?;
+        Frame::from_rgba(width, height, rgba).ok()
     };
     resized().unwrap_or_else(|| nearest(frame, width, height))
 }

@@ -52,6 +52,9 @@ pub enum WeightsError {
         /// What was found.
         problem: String,
     },
+    /// A PyTorch file without a dict of tensors.
+    #[error("this PyTorch file holds no state dict: {0}")]
+    StateDict(String),
     /// An ONNX file that cannot be decoded.
     #[error("broken ONNX file: {0}")]
     Onnx(String),
@@ -77,8 +80,16 @@ pub enum WeightsError {
         /// Keys of the file that the network has no place for.
         unexpected: Vec<String>,
     },
+    /// A residual block is left out between others.
+    #[error("the residual block res{missing} is missing, though res{present} is there")]
+    BlockGap {
+        /// Number of the first missing block, from 1.
+        missing: usize,
+        /// Number of the last block in the file.
+        present: usize,
+    },
     /// The same weight twice.
-    #[error("the checkpoint holds {first} and {second}, which are the same weight")]
+    #[error("the checkpoint holds {}", twice_in_words(first, second))]
     DuplicateKey {
         /// One spelling.
         first: String,
@@ -126,6 +137,14 @@ pub enum WeightsError {
     /// Sizes that this program does not run.
     #[error(transparent)]
     Network(#[from] NetworkError),
+}
+
+fn twice_in_words(first: &str, second: &str) -> String {
+    if first == second {
+        format!("{first} twice")
+    } else {
+        format!("{first} and {second}, which are the same weight")
+    }
 }
 
 /// Keys named in a message before the rest is only counted.

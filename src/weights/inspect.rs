@@ -14,7 +14,7 @@ use crate::network::NetworkSpec;
 
 use super::{
     Family, Format, WeightsError,
-    family::{Fitted, NamedTensors, fit, guess, outline},
+    fit::{Fitted, NamedTensors, fit, guess, outline},
     format_of,
     onnx::OnnxFile,
     read_file, safetensors,

@@ -7,10 +7,12 @@
 
 mod error;
 mod family;
+mod fit;
 mod inspect;
 mod library;
 pub mod onnx;
 pub mod safetensors;
+mod style;
 mod tensor;
 pub mod torch;
 
@@ -21,10 +23,11 @@ use crate::network::Network;
 pub use error::{MAX_FILE_BYTES, WeightsError};
 pub use family::Family;
 pub use inspect::{Inspection, TensorFacts, describe};
-pub use library::{Credit, LibraryError, Origin, Style, StyleLibrary, user_styles_folder};
+pub use library::{StyleLibrary, user_styles_folder};
+pub use style::{Credit, LibraryError, Origin, Style};
 pub use tensor::StorageType;
 
-use family::Fitted;
+use fit::Fitted;
 
 /// A network read from a file, and what the file says about it.
 #[derive(Clone, Debug)]
@@ -115,6 +118,7 @@ fn format_of(bytes: &[u8]) -> Result<Format, WeightsError> {
     }
     match bytes {
         [] => unknown("the file is empty"),
+        short if short.len() < 16 => unknown("the file is too short"),
         [b'<', ..] => unknown("it is a web page; download the file itself"),
         [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => unknown("it is a picture"),
         // The number of a table or a torch object and a small index, as Torch7 writes them.

@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, fs::File, io::Read, path::Path};
 
-use safetensors::{SafeTensors, tensor::Dtype as FileDtype};
+use safetensors::{SafeTensorError, SafeTensors, tensor::Dtype as FileDtype};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::network::Network;
@@ -14,7 +14,7 @@ use crate::network::Network;
 use super::{
     Checkpoint, Family, StorageType, WeightsError,
     error::shortened,
-    family::{Fitted, NamedTensors, fit},
+    fit::{Fitted, NamedTensors, fit},
     tensor::{Dtype, StoredTensor},
 };
 
@@ -55,7 +55,12 @@ pub(crate) fn parse(
         .get(8..8 + length)
         .ok_or_else(|| broken("the header reaches past the end of the file"))?;
     let header = parse_header(text)?;
-    let file = SafeTensors::deserialize(bytes).map_err(broken)?;
+    let file = SafeTensors::deserialize(bytes).map_err(|error| match error {
+        SafeTensorError::MetadataIncompleteBuffer => broken(
+            "its numbers do not end where the file ends; it was cut off or something was added",
+        ),
+        other => broken(other),
+    })?;
     let mut tensors = Vec::new();
     for key in header.keys {
         let view = file.tensor(&key).map_err(broken)?;
@@ -285,7 +290,7 @@ mod tests {
     fn equal_keys_are_refused() {
         let one = r#""in1.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#;
         let text = message(&file(&format!("{{{one},{one}}}"), 4));
-        assert!(text.contains("in1.weight and in1.weight"), "{text}");
+        assert!(text.contains("in1.weight twice"), "{text}");
     }
 
     #[test]

@@ -210,7 +210,7 @@ impl<'a> StoredTensor<'a> {
     /// All numbers in row-major order, in single precision.
     ///
     /// Allocates `element_count` numbers; a view with stride zero may have more than the file
-    /// has bytes, so callers keep an account (see [`super::family`]).
+    /// has bytes, so callers keep an account (see [`super::fit`]).
     pub(crate) fn to_f32(&self) -> Result<Vec<f32>, TensorProblem> {
         let Dtype::Float(float) = self.dtype else {
             return Err(format!(

@@ -2,7 +2,7 @@
 
 use super::{
     passes,
-    rows::{self, PanelProduct, RowConv},
+    rows::{self, RowConv, TileSet},
     simd::{self, Segment, Simd},
     statistics::Running,
     winograd::{self, WinogradConv},
@@ -22,8 +22,8 @@ pub struct KernelSet {
     pub row_conv: unsafe fn(&RowConv<'_>, usize, &mut [f32]),
     /// See [`winograd::winograd_task`].
     pub winograd: unsafe fn(&WinogradConv<'_>, usize, &mut [f32]),
-    /// See [`rows::panel_product`].
-    pub panel_product: PanelProduct,
+    /// The register tiles.
+    pub tiles: TileSet,
     /// See [`passes::normalise_row`].
     pub normalise_row: unsafe fn(&mut [f32], &[f32], &[f32]),
     /// See [`passes::relu_row`].
@@ -61,29 +61,30 @@ macro_rules! kernel_set {
             $(#[$feature])?
             pub unsafe fn row_conv(layer: &RowConv<'_>, task: usize, scratch: &mut [f32]) {
                 // SAFETY: the instruction set is enabled here; the rest is the caller's promise.
-                unsafe { rows::row_conv_task::<$simd>(layer, task, scratch, panel_product) }
+                unsafe { rows::row_conv_task::<$simd>(layer, task, scratch, &TILES) }
             }
             $(#[$feature])?
             pub unsafe fn winograd(layer: &WinogradConv<'_>, task: usize, scratch: &mut [f32]) {
                 // SAFETY: as above.
-                unsafe { winograd::winograd_task::<$simd>(layer, task, scratch, panel_product) }
+                unsafe { winograd::winograd_task::<$simd>(layer, task, scratch, &TILES) }
             }
+            /// A register tile of `R` rows and `V` vectors.
             $(#[$feature])?
-            pub unsafe fn panel_product(
-                base: &[Segment],
+            unsafe fn tile<const R: usize, const V: usize>(
+                segments: &[Segment],
                 a_stride: usize,
-                rows: usize,
-                vectors: usize,
                 c: *mut f32,
                 c_stride: usize,
             ) {
                 // SAFETY: as above.
-                unsafe {
-                    rows::panel_product::<$simd, $rows, $few>(
-                        base, a_stride, rows, vectors, c, c_stride,
-                    )
-                }
+                unsafe { simd::tile_product::<$simd, R, V>(segments, a_stride, c, c_stride) }
             }
+            pub static TILES: TileSet = TileSet {
+                big_rows: $rows,
+                big: [tile::<$rows, 1>, tile::<$rows, 2>],
+                small_rows: $few,
+                small: [tile::<$few, 1>, tile::<$few, 2>],
+            };
             $(#[$feature])?
             pub unsafe fn normalise_row(row: &mut [f32], scale: &[f32], shift: &[f32]) {
                 passes::normalise_row(row, scale, shift);
@@ -108,7 +109,7 @@ macro_rules! kernel_set {
             lanes: <$simd as Simd>::LANES,
             row_conv: $module::row_conv,
             winograd: $module::winograd,
-            panel_product: $module::panel_product,
+            tiles: $module::TILES,
             normalise_row: $module::normalise_row,
             relu_row: $module::relu_row,
             add_row: $module::add_row,

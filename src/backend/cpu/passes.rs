@@ -2,7 +2,7 @@
 //!
 //! Plain loops over slices; the compiler vectorises them for the instruction set of the caller.
 
-use super::{gather::reflected, pack::Panels, rows::PanelProduct, simd::Segment};
+use super::{gather::reflected, pack::Panels, rows::TileSet, simd::Segment};
 use crate::plan::cpu::{TILE_COLUMNS, TILE_SLACK};
 
 /// One row of a padded map: `pad` reflected pixels left and right. `row` is the source row.
@@ -75,13 +75,13 @@ pub struct Im2colConv<'a> {
 /// matrix, which is multiplied with the weights.
 ///
 /// # Safety
-/// `product` may run here; `scratch` has the plan's length.
+/// `tiles` may run here; `scratch` has the plan's length.
 pub unsafe fn im2col_row(
     conv: &Im2colConv<'_>,
     y: usize,
     to: &mut [f32],
     scratch: &mut [f32],
-    product: PanelProduct,
+    tiles: &TileSet,
 ) {
     let stored = conv.bias.len();
     let (stretch, depth) = (conv.kernel * conv.channels, conv.panels.depth);
@@ -106,7 +106,7 @@ pub unsafe fn im2col_row(
             let c = computed[panel.first..].as_mut_ptr();
             // SAFETY: patches and computed rows have room for the overshoot of register tiles.
             unsafe {
-                product(&[segment], depth, columns, panel.vectors, c, c_stride);
+                tiles.panel_product(&[segment], depth, columns, panel.vectors, c, c_stride);
             }
         }
         for (pixel, row) in pixels

@@ -5,9 +5,9 @@
 //! straight out of the ring: all kernel columns of a row are one contiguous stretch of K.
 
 use super::{
-    gather::{Border, Input, RowWanted},
+    gather::{Border, Centre, Input, RowWanted},
     pack::Panels,
-    simd::{Segment, Simd, tile_product},
+    simd::{At, Segment, Simd},
     statistics::Running,
 };
 use crate::plan::cpu::{Algorithm, Staging, TILE_COLUMNS, strip_rows};
@@ -77,9 +77,8 @@ impl RowConv<'_> {
     }
 }
 
-/// Register tiles that cover `rows`: so many of `MR` rows, then so many of `MS`, with the least
+/// Register tiles that cover `rows`: so many of `big` rows, then so many of `small`, with the least
 /// overshoot.
-#[inline(always)]
 fn tiles_for(rows: usize, big: usize, small: usize) -> (usize, usize) {
     let mut best = (rows.div_ceil(big), 0);
     for smalls in 1..=3 {
@@ -93,45 +92,58 @@ fn tiles_for(rows: usize, big: usize, small: usize) -> (usize, usize) {
     best
 }
 
-/// [`panel_product`] compiled for one instruction set. A function of its own, so that its large
-/// unrolled loops exist once per instruction set and not once per caller.
-pub type PanelProduct = unsafe fn(&[Segment], usize, usize, usize, *mut f32, usize);
+/// [`tile_product`] compiled for one instruction set, number of rows and number of vectors.
+pub type TileProduct = unsafe fn(&[Segment], usize, *mut f32, usize);
 
-/// Products of `rows` rows of A (from the given segments on, `a_stride` apart) with one panel.
-///
-/// # Safety
-/// As [`tile_product`], with up to `MR - 1` rows more than asked readable and writable.
-#[inline(always)]
-pub unsafe fn panel_product<S: Simd, const MR: usize, const MS: usize>(
-    base: &[Segment],
-    a_stride: usize,
-    rows: usize,
-    vectors: usize,
-    c: *mut f32,
-    c_stride: usize,
-) {
-    let (bigs, smalls) = tiles_for(rows, MR, MS);
-    let mut segments = [Segment::EMPTY; MAX_SEGMENTS];
-    let segments = &mut segments[..base.len()];
-    let mut m = 0;
-    for tile in 0..bigs + smalls {
-        // SAFETY: the caller's promise.
-        unsafe {
+/// The register tiles of one instruction set. Each is a function of its own: inlined side by side
+/// into one loop, their accumulators no longer stay in registers.
+#[derive(Clone, Copy)]
+pub struct TileSet {
+    /// Rows of the large tiles.
+    pub big_rows: usize,
+    /// Large tiles of one and of two vectors of columns.
+    pub big: [TileProduct; 2],
+    /// Rows of the small tiles.
+    pub small_rows: usize,
+    /// Small tiles of one and of two vectors of columns.
+    pub small: [TileProduct; 2],
+}
+
+impl TileSet {
+    /// Products of `rows` rows of A (from the given segments on, `a_stride` apart) with one panel
+    /// of `vectors` vectors of columns.
+    ///
+    /// # Safety
+    /// As [`tile_product`](super::simd::tile_product), with up to `big_rows - 1` rows more than
+    /// asked readable and writable.
+    pub unsafe fn panel_product(
+        &self,
+        base: &[Segment],
+        a_stride: usize,
+        rows: usize,
+        vectors: usize,
+        c: *mut f32,
+        c_stride: usize,
+    ) {
+        let (bigs, smalls) = tiles_for(rows, self.big_rows, self.small_rows);
+        let mut segments = [Segment::EMPTY; MAX_SEGMENTS];
+        let segments = &mut segments[..base.len()];
+        let mut m = 0;
+        for tile in 0..bigs + smalls {
+            let (product, tile_rows) = if tile < bigs {
+                (self.big[vectors - 1], self.big_rows)
+            } else {
+                (self.small[vectors - 1], self.small_rows)
+            };
             for (s, b) in segments.iter_mut().zip(base) {
-                *s = Segment {
-                    a: b.a.add(m * a_stride),
-                    ..*b
-                };
+                s.a = b.a.at(m * a_stride);
+                s.b = b.b;
+                s.len = b.len;
             }
-            let to = c.add(m * c_stride);
-            match (tile < bigs, vectors) {
-                (true, 2) => tile_product::<S, MR, 2>(segments, a_stride, to, c_stride),
-                (true, _) => tile_product::<S, MR, 1>(segments, a_stride, to, c_stride),
-                (false, 2) => tile_product::<S, MS, 2>(segments, a_stride, to, c_stride),
-                (false, _) => tile_product::<S, MS, 1>(segments, a_stride, to, c_stride),
-            }
+            // SAFETY: the caller's promise.
+            unsafe { product(segments, a_stride, c.at(m * c_stride), c_stride) };
+            m += tile_rows;
         }
-        m += if tile < bigs { MR } else { MS };
     }
 }
 
@@ -153,12 +165,12 @@ pub unsafe fn row_conv_task<S: Simd>(
     layer: &RowConv<'_>,
     task: usize,
     scratch: &mut [f32],
-    product: PanelProduct,
+    tiles: &TileSet,
 ) {
     let (height, width) = layer.grid;
     let strip_height = strip_rows(height);
-    let tiles = width.div_ceil(TILE_COLUMNS);
-    let (first_row, first_column) = (task / tiles * strip_height, task % tiles * TILE_COLUMNS);
+    let columns = width.div_ceil(TILE_COLUMNS);
+    let (first_row, first_column) = (task / columns * strip_height, task % columns * TILE_COLUMNS);
     let end_row = (first_row + strip_height).min(height);
     let end_column = (first_column + TILE_COLUMNS).min(width);
 
@@ -187,6 +199,11 @@ pub unsafe fn row_conv_task<S: Simd>(
     } else {
         (layer.kernel / 2, layer.kernel)
     };
+    let centre = match (&layer.input, &layer.output) {
+        // SAFETY: the map is valid by the caller's promise.
+        (Input::Map(map), Output::Map { .. }) => unsafe { Centre::of::<S>(map) },
+        _ => Centre::NONE,
+    };
     let mut staged_until = isize::MIN;
     for y in first_row..end_row {
         let first_needed = (y * layer.stride) as isize - reach_up as isize;
@@ -196,7 +213,7 @@ pub unsafe fn row_conv_task<S: Simd>(
                 && layer.stride == 1
                 && !layer.upsample;
             // SAFETY: the slot lies inside the ring, which is part of the scratch.
-            unsafe { stage_row::<S>(layer, &strip, row, owned) };
+            unsafe { stage_row::<S>(layer, &strip, row, owned, &centre) };
             row += 1;
         }
         staged_until = row;
@@ -204,7 +221,7 @@ pub unsafe fn row_conv_task<S: Simd>(
             let sum = RowSum::of(layer, &strip, y, phase);
             // SAFETY: the rows that the sum reads are staged now.
             unsafe {
-                compute_row(layer, &strip, &sum, product);
+                compute_row(layer, &strip, &sum, tiles);
                 match layer.output {
                     Output::Map { .. } => emit_map_row::<S>(layer, &strip, y, phase, &mut running),
                     Output::Picture { .. } => emit_picture_row(layer, &strip, y),
@@ -219,7 +236,7 @@ pub unsafe fn row_conv_task<S: Simd>(
         let len = super::statistics::part_len(channels);
         // SAFETY: every task has its own part.
         unsafe {
-            let part = std::slice::from_raw_parts_mut(parts.add(task * len), len);
+            let part = std::slice::from_raw_parts_mut(parts.at(task * len), len);
             running.write(part, channels);
         }
     }
@@ -233,7 +250,13 @@ fn slot(layer: &RowConv<'_>, row: isize) -> usize {
 }
 
 #[inline(always)]
-unsafe fn stage_row<S: Simd>(layer: &RowConv<'_>, strip: &Strip, row: isize, owned: bool) {
+unsafe fn stage_row<S: Simd>(
+    layer: &RowConv<'_>,
+    strip: &Strip,
+    row: isize,
+    owned: bool,
+    centre: &Centre,
+) {
     let four_phase = layer.algorithm == Algorithm::FourPhase;
     let reach = if four_phase { 1 } else { layer.kernel / 2 };
     let border = match (four_phase, layer.upsample) {
@@ -251,8 +274,8 @@ unsafe fn stage_row<S: Simd>(layer: &RowConv<'_>, strip: &Strip, row: isize, own
     };
     // SAFETY: the slot holds one staged row.
     unsafe {
-        let to = strip.ring.add(slot(layer, row) * layer.staging.row_len());
-        layer.input.stage::<S>(to, wanted, border);
+        let to = strip.ring.at(slot(layer, row) * layer.staging.row_len());
+        layer.input.stage::<S>(to, wanted, border, centre);
     }
 }
 
@@ -302,8 +325,8 @@ impl RowSum {
 /// Computes one row.
 ///
 /// # Safety
-/// The rows of the sum are staged; `product` may run here.
-unsafe fn compute_row(layer: &RowConv<'_>, strip: &Strip, sum: &RowSum, product: PanelProduct) {
+/// The rows of the sum are staged; `tiles` may run here.
+unsafe fn compute_row(layer: &RowConv<'_>, strip: &Strip, sum: &RowSum, tiles: &TileSet) {
     let channels = layer.staging.channels;
     let mut segments = [Segment::EMPTY; MAX_SEGMENTS];
     let segments = &mut segments[..sum.rows];
@@ -316,17 +339,17 @@ unsafe fn compute_row(layer: &RowConv<'_>, strip: &Strip, sum: &RowSum, product:
             for (r, segment) in segments.iter_mut().enumerate() {
                 let row = slot(layer, sum.first + r as isize) * layer.staging.row_len();
                 *segment = Segment {
-                    a: strip.ring.add(row + sum.shift * channels),
-                    b: b.add(r * sum.stretch * width),
+                    a: strip.ring.at(row + sum.shift * channels),
+                    b: b.at(r * sum.stretch * width),
                     len: sum.stretch,
                 };
             }
-            product(
+            tiles.panel_product(
                 segments,
                 layer.stride * channels,
                 sum.pixels,
                 panel.vectors,
-                strip.computed.add(panel.first),
+                strip.computed.at(panel.first),
                 layer.staging.out_channels,
             );
         }
@@ -357,8 +380,8 @@ unsafe fn emit_map_row<S: Simd>(
     // SAFETY: the pixels belong to this task's strip and tile of the map.
     unsafe {
         for p in 0..pixels {
-            let to = raw.add((first + p * step) * channels);
-            std::ptr::copy_nonoverlapping(strip.computed.add(p * stride), to, channels);
+            let to = raw.at((first + p * step) * channels);
+            std::ptr::copy_nonoverlapping(strip.computed.at(p * stride), to, channels);
         }
         running.take::<S>(strip.computed, pixels, stride, channels);
     }
@@ -389,7 +412,7 @@ unsafe fn emit_picture_row(layer: &RowConv<'_>, strip: &Strip, y: usize) {
             let part = unsafe {
                 let at = strip
                     .computed
-                    .add((x - strip.first_column + k) * stride + 3 * k);
+                    .at((x - strip.first_column + k) * stride + 3 * k);
                 at.cast::<[f32; 4]>().read_unaligned()
             };
             for (s, p) in sum.iter_mut().zip(part) {
@@ -401,9 +424,9 @@ unsafe fn emit_picture_row(layer: &RowConv<'_>, strip: &Strip, y: usize) {
             // SAFETY: the pixel lies inside the picture and belongs to this task.
             unsafe {
                 if floats.is_null() {
-                    *rgba.add(4 * pixel + c) = level(*value);
+                    *rgba.at(4 * pixel + c) = level(*value);
                 } else {
-                    *floats.add(c * height * width + pixel) = *value;
+                    *floats.at(c * height * width + pixel) = *value;
                 }
             }
         }

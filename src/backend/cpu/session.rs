@@ -475,13 +475,7 @@ impl CpuSession {
                 self.for_each_task(to.shape.height, progress, |y, scratch| {
                     // SAFETY: the set was chosen for this processor; the plan sized the scratch.
                     unsafe {
-                        passes::im2col_row(
-                            layer,
-                            y,
-                            row_mut(&to, y),
-                            scratch,
-                            kernels.panel_product,
-                        )
+                        passes::im2col_row(layer, y, row_mut(&to, y), scratch, &kernels.tiles)
                     }
                 });
             }

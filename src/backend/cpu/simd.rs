@@ -4,6 +4,28 @@
 //! function that enables it (see `kernels.rs`). Everything here is `inline(always)`: only then does
 //! a vector live in registers of the caller's instruction set.
 
+/// Pointer arithmetic for kernels: an address and nothing else. `add` asserts in builds with debug
+/// assertions, which would sit inside every inner loop; whether an address may be used is what the
+/// `SAFETY` comment at its use says.
+pub trait At {
+    /// The address `count` elements further.
+    fn at(self, count: usize) -> Self;
+}
+
+impl<T> At for *const T {
+    #[inline(always)]
+    fn at(self, count: usize) -> Self {
+        self.wrapping_add(count)
+    }
+}
+
+impl<T> At for *mut T {
+    #[inline(always)]
+    fn at(self, count: usize) -> Self {
+        self.wrapping_add(count)
+    }
+}
+
 /// One instruction set's vector of f32 and what kernels do with it.
 ///
 /// # Safety
@@ -18,6 +40,8 @@ pub unsafe trait Simd: Copy {
 
     /// The same value in every lane.
     unsafe fn splat(value: f32) -> Self::V;
+    /// One value from memory in every lane.
+    unsafe fn broadcast(from: *const f32) -> Self::V;
     /// `LANES` values from memory.
     unsafe fn load(from: *const f32) -> Self::V;
     /// `LANES` values to memory.
@@ -54,6 +78,11 @@ unsafe impl Simd for Portable {
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self::V {
         [value; 4]
+    }
+    #[inline(always)]
+    unsafe fn broadcast(from: *const f32) -> Self::V {
+        // SAFETY: valid for one value by contract.
+        [unsafe { from.read_unaligned() }; 4]
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self::V {
@@ -110,6 +139,11 @@ macro_rules! x86_simd {
             unsafe fn splat(value: f32) -> Self::V {
                 // SAFETY: the instruction set exists by contract.
                 unsafe { $splat(value) }
+            }
+            #[inline(always)]
+            unsafe fn broadcast(from: *const f32) -> Self::V {
+                // SAFETY: instruction set and pointer are valid by contract.
+                unsafe { $splat(x86::_mm_cvtss_f32(x86::_mm_load_ss(from))) }
             }
             #[inline(always)]
             unsafe fn load(from: *const f32) -> Self::V {
@@ -241,22 +275,22 @@ pub unsafe fn tile_product<S: Simd, const MR: usize, const NV: usize>(
         for segment in segments {
             let (mut a, mut b) = (segment.a, segment.b);
             for _ in 0..segment.len {
-                let columns = [S::load(b), S::load(b.add((NV - 1) * S::LANES))];
+                let columns = [S::load(b), S::load(b.at((NV - 1) * S::LANES))];
                 unrolled!(m < MR => {
-                    let value = S::splat(*a.add(m * a_stride));
+                    let value = S::broadcast(a.at(m.wrapping_mul(a_stride)));
                     acc[m][0] = S::mul_add(value, columns[0], acc[m][0]);
                     if NV == 2 {
                         acc[m][1] = S::mul_add(value, columns[1], acc[m][1]);
                     }
                 });
-                a = a.add(1);
-                b = b.add(NV * S::LANES);
+                a = a.at(1);
+                b = b.at(NV * S::LANES);
             }
         }
         unrolled!(m < MR => {
-            S::store(c.add(m * c_stride), acc[m][0]);
+            S::store(c.at(m * c_stride), acc[m][0]);
             if NV == 2 {
-                S::store(c.add(m * c_stride + S::LANES), acc[m][1]);
+                S::store(c.at(m * c_stride + S::LANES), acc[m][1]);
             }
         });
     }

@@ -4,7 +4,7 @@
 //! LeVeque 1983); sums of squares would cancel badly when a channel's mean is far from zero. Pieces
 //! are cut by the map's size alone and merged in their order, so the bits do not depend on threads.
 
-use super::simd::Simd;
+use super::simd::{At, Simd};
 use crate::network::{NORM_EPS, NormWeights};
 
 /// Running statistics of one task inside its scratch: means, then squared distances.
@@ -42,27 +42,27 @@ impl Running {
             let cross = S::splat(self.count as f32 * pixels as f32 / total);
             let mut c = 0;
             while c < channels {
-                let column = from.add(c);
+                let column = from.at(c);
                 let mut sum = S::splat(0.0);
                 for p in 0..pixels {
-                    sum = S::add(sum, S::load(column.add(p * stride)));
+                    sum = S::add(sum, S::load(column.at(p * stride)));
                 }
                 let mean = S::mul(sum, share);
                 let mut squares = S::splat(0.0);
                 for p in 0..pixels {
-                    let d = S::sub(S::load(column.add(p * stride)), mean);
+                    let d = S::sub(S::load(column.at(p * stride)), mean);
                     squares = S::mul_add(d, d, squares);
                 }
                 if self.count == 0 {
-                    S::store(self.mean.add(c), mean);
-                    S::store(self.squares.add(c), squares);
+                    S::store(self.mean.at(c), mean);
+                    S::store(self.squares.at(c), squares);
                 } else {
-                    let old = S::load(self.mean.add(c));
+                    let old = S::load(self.mean.at(c));
                     let delta = S::sub(mean, old);
-                    S::store(self.mean.add(c), S::mul_add(delta, new_part, old));
-                    let both = S::add(S::load(self.squares.add(c)), squares);
+                    S::store(self.mean.at(c), S::mul_add(delta, new_part, old));
+                    let both = S::add(S::load(self.squares.at(c)), squares);
                     let merged = S::mul_add(S::mul(delta, delta), cross, both);
-                    S::store(self.squares.add(c), merged);
+                    S::store(self.squares.at(c), merged);
                 }
                 c += S::LANES;
             }

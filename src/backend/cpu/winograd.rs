@@ -6,10 +6,10 @@
 //! direct form; rounding errors are about nine times larger and far below one level of the picture.
 
 use super::{
-    gather::{MapInput, reflected},
+    gather::{Centre, MapInput, reflected},
     pack::Panels,
-    rows::PanelProduct,
-    simd::{Segment, Simd},
+    rows::TileSet,
+    simd::{At, Segment, Simd},
     statistics::{Running, part_len},
 };
 use crate::plan::cpu::{WINOGRAD_POINTS, WINOGRAD_TILES};
@@ -58,7 +58,7 @@ pub unsafe fn winograd_task<S: Simd>(
     layer: &WinogradConv<'_>,
     task: usize,
     scratch: &mut [f32],
-    product: PanelProduct,
+    tiles: &TileSet,
 ) {
     let inputs = layer.input.channels;
     let (tile_rows, tile_columns) = layer.tile_grid();
@@ -70,10 +70,20 @@ pub unsafe fn winograd_task<S: Simd>(
     let (tile, rest) = rest.split_at_mut(TILE_PIXELS * MAX_PANEL);
     let (mean, squares) = rest.split_at_mut(rest.len() / 2);
     let transformed = transformed.as_mut_ptr();
+    // SAFETY: the map is valid by the caller's promise.
+    let centre = unsafe { Centre::of::<S>(&layer.input) };
     for t in first..end {
         let to = transformed.wrapping_add((t - first) * inputs);
         // SAFETY: the tile exists; `to` and its 36 points lie inside the scratch.
-        unsafe { transform_input::<S>(&layer.input, t / tile_columns, t % tile_columns, to) };
+        unsafe {
+            transform_input::<S>(
+                &layer.input,
+                &centre,
+                t / tile_columns,
+                t % tile_columns,
+                to,
+            )
+        };
     }
     let mut count = 0;
     for panel in layer.panels.panels() {
@@ -82,32 +92,30 @@ pub unsafe fn winograd_task<S: Simd>(
         unsafe {
             for point in 0..WINOGRAD_POINTS {
                 let segment = Segment {
-                    a: transformed.add(point * WINOGRAD_TILES * inputs),
+                    a: transformed.at(point * WINOGRAD_TILES * inputs),
                     b: layer.panels.group(panel, point),
                     len: inputs,
                 };
                 // Always all tiles of the task: the scratch behind the last holds old finite
                 // values, whose products are not read.
-                product(
+                tiles.panel_product(
                     &[segment],
                     inputs,
                     WINOGRAD_TILES,
                     panel.vectors,
-                    products
-                        .as_mut_ptr()
-                        .add(point * WINOGRAD_TILES * MAX_PANEL),
+                    products.as_mut_ptr().at(point * WINOGRAD_TILES * MAX_PANEL),
                     MAX_PANEL,
                 );
             }
             // A panel's channels see all pixels of the task before the next panel's do.
             let mut running = Running {
-                mean: mean.as_mut_ptr().add(panel.first),
-                squares: squares.as_mut_ptr().add(panel.first),
+                mean: mean.as_mut_ptr().at(panel.first),
+                squares: squares.as_mut_ptr().at(panel.first),
                 count: 0,
             };
             let channels = width.min(layer.channels - panel.first);
             for t in first..end {
-                let from = products.as_ptr().add((t - first) * MAX_PANEL);
+                let from = products.as_ptr().at((t - first) * MAX_PANEL);
                 transform_output::<S>(from, tile.as_mut_ptr(), panel.vectors);
                 let pixels = compact(tile, layer, t / tile_columns, t % tile_columns);
                 write_tile(
@@ -131,7 +139,7 @@ pub unsafe fn winograd_task<S: Simd>(
     // SAFETY: every task has its own part; means and squares of all channels are written.
     unsafe {
         let len = part_len(layer.channels);
-        let part = std::slice::from_raw_parts_mut(layer.parts.add(task * len), len);
+        let part = std::slice::from_raw_parts_mut(layer.parts.at(task * len), len);
         running.write(part, layer.channels);
     }
 }
@@ -182,7 +190,7 @@ unsafe fn write_tile(
             let from = tile[(y * columns + x) * MAX_PANEL..].as_ptr();
             // SAFETY: the pixel lies inside the map and belongs to this task.
             unsafe {
-                let to = layer.raw.add(pixel * layer.channels + first_channel);
+                let to = layer.raw.at(pixel * layer.channels + first_channel);
                 std::ptr::copy_nonoverlapping(from, to, channels);
             }
         }
@@ -234,6 +242,7 @@ unsafe fn backward<S: Simd>(m: [S::V; 6]) -> [S::V; 4] {
 #[inline(always)]
 unsafe fn transform_input<S: Simd>(
     map: &MapInput,
+    centre: &Centre,
     tile_row: usize,
     tile_column: usize,
     to: *mut f32,
@@ -256,14 +265,16 @@ unsafe fn transform_input<S: Simd>(
     while c < channels {
         // SAFETY: all pixels and channels are inside the map; targets inside the scratch.
         unsafe {
+            let taken_off = centre.at::<S>(c);
             let mut half = [[S::splat(0.0); 6]; 6];
             for j in 0..6 {
                 let mut column = [S::splat(0.0); 6];
                 for (i, value) in column.iter_mut().enumerate() {
                     *value = map.value::<S>(pixels[i][j], c);
                     if !map.keep.is_null() && inside(i, j) {
-                        S::store(map.keep.add(pixels[i][j] * channels + c), *value);
+                        S::store(map.keep.at(pixels[i][j] * channels + c), *value);
                     }
+                    *value = S::sub(*value, taken_off);
                 }
                 let column = forward::<S>(column);
                 for (row, value) in half.iter_mut().zip(column) {
@@ -272,7 +283,7 @@ unsafe fn transform_input<S: Simd>(
             }
             for (i, row) in half.iter().enumerate() {
                 for (j, value) in forward::<S>(*row).into_iter().enumerate() {
-                    S::store(to.add((6 * i + j) * WINOGRAD_TILES * channels + c), value);
+                    S::store(to.at((6 * i + j) * WINOGRAD_TILES * channels + c), value);
                 }
             }
         }
@@ -292,7 +303,7 @@ unsafe fn transform_output<S: Simd>(from: *const f32, tile: *mut f32, vectors: u
             for j in 0..6 {
                 let mut column = [S::splat(0.0); 6];
                 for (i, value) in column.iter_mut().enumerate() {
-                    *value = S::load(from.add((6 * i + j) * WINOGRAD_TILES * MAX_PANEL + n));
+                    *value = S::load(from.at((6 * i + j) * WINOGRAD_TILES * MAX_PANEL + n));
                 }
                 let column = backward::<S>(column);
                 for (row, value) in half.iter_mut().zip(column) {
@@ -301,7 +312,7 @@ unsafe fn transform_output<S: Simd>(from: *const f32, tile: *mut f32, vectors: u
             }
             for (y, row) in half.iter().enumerate() {
                 for (x, value) in backward::<S>(*row).into_iter().enumerate() {
-                    S::store(tile.add((4 * y + x) * MAX_PANEL + n), value);
+                    S::store(tile.at((4 * y + x) * MAX_PANEL + n), value);
                 }
             }
         }

@@ -10,7 +10,7 @@ use crate::network::MAX_BLOCKS;
 use super::{
     super::{
         WeightsError,
-        family::NamedTensors,
+        fit::NamedTensors,
         tensor::{Dtype, StorageType, StoredTensor},
     },
     graph::{Id, Operation, TensorId, Walked},

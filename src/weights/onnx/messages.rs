@@ -10,6 +10,9 @@ use super::WeightsError;
 /// Most nodes, attributes, tensors and names in one file. A graph in which every size is computed
 /// has some 10,000.
 const MAX_FIELDS: usize = 200_000;
+/// Longest list of 64-bit integers, in encoded bytes. One byte may become eight; weights are never
+/// stored so.
+const MAX_INTEGER_BYTES: u64 = 1 << 20;
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Model {
@@ -185,6 +188,8 @@ enum Level {
     Graph,
     Node,
     Attribute,
+    Tensor,
+    Integers,
     Leaf,
 }
 
@@ -194,7 +199,9 @@ impl Level {
         match (self, field) {
             (Self::Model, 7) => Self::Graph,
             (Self::Graph, 1) => Self::Node,
+            (Self::Graph, 5) | (Self::Attribute, 5) => Self::Tensor,
             (Self::Node, 5) => Self::Attribute,
+            (Self::Attribute, 8) | (Self::Tensor, 1 | 7) => Self::Integers,
             _ => Self::Leaf,
         }
     }
@@ -237,6 +244,10 @@ fn count_fields(
             }
             match level.inner(tag >> 3) {
                 Level::Leaf => {}
+                Level::Integers if length > MAX_INTEGER_BYTES => {
+                    return Err(broken("a list of integers is too long"));
+                }
+                Level::Integers => {}
                 inner => count_fields(&bytes[next..end], base + next, inner, fields)?,
             }
         }

@@ -18,7 +18,7 @@ use std::{
 use super::{
     Checkpoint, Family, StorageType, WeightsError,
     error::shortened,
-    family::{Fitted, NamedTensors, fit},
+    fit::{Fitted, NamedTensors, fit},
     tensor::{Dtype, StoredTensor},
 };
 use messages::{Graph, Model, Tensor};

@@ -6,10 +6,9 @@
 use std::collections::HashMap;
 
 use super::{
-    super::{error::shortened, family::NamedTensors, tensor::Dtype},
-    Contents, WeightsError, checked_storage,
-    pickle::{self, Object, Pickle, Value},
-    state_dict,
+    super::{error::shortened, fit::NamedTensors, tensor::Dtype},
+    Contents, WeightsError, checked_storage, pickle, state_dict,
+    values::{Object, Pickle, Value},
 };
 
 /// The first pickle's number, little-endian.
@@ -105,7 +104,7 @@ impl<'a> Stream<'a> {
                     self.take(count.checked_mul(dtype.size_bytes())?)
                 })
                 .ok_or_else(|| self.broken("a storage reaches past the end of the file"))?;
-            if contents.insert(key.to_owned(), data).is_some() {
+            if contents.insert(key, data).is_some() {
                 return Err(self.broken("a storage is listed twice"));
             }
         }

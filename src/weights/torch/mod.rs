@@ -7,16 +7,18 @@
 mod archive;
 mod legacy;
 mod pickle;
+mod values;
 
 use std::collections::{HashMap, HashSet};
 
 use super::{
     Checkpoint, Family, WeightsError,
     error::shortened,
-    family::{NamedTensors, fit},
+    family::is_weight,
+    fit::{NamedTensors, fit},
     tensor::StoredTensor,
 };
-use pickle::{Object, Pickle, StorageRef, TensorRef, Value};
+use values::{Object, Pickle, StorageRef, TensorRef, Value};
 
 /// Keys under which training scripts keep the weights.
 const WRAPPERS: [&str; 3] = ["state_dict", "model", "model_state_dict"];
@@ -52,8 +54,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<NamedTensors<'_>, WeightsError> {
 }
 
 fn parse_zip(bytes: &[u8]) -> Result<NamedTensors<'_>, WeightsError> {
-    let entries = archive::open(bytes)?;
-    let pickles: Vec<&str> = entries
+    let archive = archive::open(bytes)?;
+    let pickles: Vec<&str> = archive
         .names()
         .filter(|name| *name == "data.pkl" || name.ends_with("/data.pkl"))
         .collect();
@@ -72,14 +74,14 @@ fn parse_zip(bytes: &[u8]) -> Result<NamedTensors<'_>, WeightsError> {
             )));
         }
     };
-    if entries.names().any(|name| {
+    if archive.names().any(|name| {
         name.strip_prefix(&root)
             .is_some_and(|rest| rest == "constants.pkl" || rest.starts_with("code/"))
     }) {
         return Err(foreign(Family::TorchScript));
     }
-    let contents = entries.contents()?;
-    if let Some(order) = contents.get(&format!("{root}byteorder"))
+    let contents = archive.contents()?;
+    if let Some(order) = contents.get(format!("{root}byteorder").as_str())
         && order.trim_ascii() != b"little"
     {
         return Err(WeightsError::Archive(
@@ -87,14 +89,14 @@ fn parse_zip(bytes: &[u8]) -> Result<NamedTensors<'_>, WeightsError> {
         ));
     }
     let program = contents
-        .get(&format!("{root}data.pkl"))
+        .get(format!("{root}data.pkl").as_str())
         .copied()
         .unwrap_or_default();
     let (pickle, _) = pickle::run(program, 0)?;
     state_dict(&pickle, |storage| {
         let name = format!("{root}data/{}", storage.key);
         let bytes = contents
-            .get(&name)
+            .get(name.as_str())
             .ok_or_else(|| format!("needs the storage {}, which is not there", shortened(&name)))?;
         checked_storage(storage, bytes)
     })
@@ -135,20 +137,25 @@ fn state_dict<'a>(
     pickle: &Pickle<'a>,
     find: impl Fn(&StorageRef<'a>) -> Result<&'a [u8], String>,
 ) -> Result<NamedTensors<'a>, WeightsError> {
-    let refused = |problem: &str| WeightsError::Pickle {
-        offset: 0,
-        problem: problem.to_owned(),
-    };
+    let refused = |problem: &str| WeightsError::StateDict(problem.to_owned());
     let Some(Object::Dict(root)) = pickle.object(pickle.root) else {
-        return Err(refused("it holds no dict of weights"));
+        return Err(refused("it is no dict"));
     };
-    let dict = unwrapped(pickle, root, 0)?
-        .ok_or_else(|| refused("it holds no tensors, so there are no weights to read"))?;
+    let dict = unwrapped(pickle, root, 0)?.ok_or_else(|| refused("it has no tensors"))?;
     let mut seen = HashSet::new();
     let mut tensors = NamedTensors::new();
     for (key, value) in dict {
         let Some(tensor) = pickle.tensor(*value) else {
-            continue;
+            match key {
+                Value::Text(key) if is_weight(key) => {
+                    return Err(WeightsError::Tensor {
+                        key: shortened(key),
+                        problem: "is not a tensor".to_owned(),
+                    });
+                }
+                // Numbers, texts and lists that training scripts keep beside the weights.
+                _ => continue,
+            }
         };
         let Value::Text(key) = key else {
             return Err(refused("a tensor's key is not a text"));
@@ -186,10 +193,9 @@ fn unwrapped<'p, 'a>(
             continue;
         }
         if depth == MAX_WRAPPING {
-            return Err(WeightsError::Pickle {
-                offset: 0,
-                problem: format!("the weights are wrapped more than {MAX_WRAPPING} times"),
-            });
+            return Err(WeightsError::StateDict(format!(
+                "the weights are wrapped more than {MAX_WRAPPING} times"
+            )));
         }
         let Some(weights) = unwrapped(pickle, inner, depth + 1)? else {
             continue;
@@ -206,7 +212,9 @@ fn unwrapped<'p, 'a>(
         Some((_, weights)) => Some(weights),
         None => dict
             .iter()
-            .any(|(_, value)| pickle.tensor(*value).is_some())
+            .any(|(key, value)| {
+                pickle.tensor(*value).is_some() || matches!(key, Value::Text(k) if is_weight(k))
+            })
             .then_some(dict),
     })
 }
@@ -222,16 +230,16 @@ fn stored<'a>(
     };
     let numbers = |value: Value<'a>, what: &str| -> Result<Vec<usize>, String> {
         let Some(Object::Tuple(items)) = pickle.object(value) else {
-            return Err(format!("has {what} that are no tuple"));
+            return Err(format!("has no list of {what}s"));
         };
         items
             .iter()
-            .map(|item| whole(*item).ok_or_else(|| format!("has a negative or odd {what} value")))
+            .map(|item| whole(*item).ok_or_else(|| format!("has a {what} that is no whole number")))
             .collect()
     };
-    let shape = numbers(tensor.size, "sides")?;
-    let strides = numbers(tensor.strides, "strides")?;
-    let offset = whole(tensor.offset).ok_or("has a negative or odd offset")?;
+    let shape = numbers(tensor.size, "side")?;
+    let strides = numbers(tensor.strides, "stride")?;
+    let offset = whole(tensor.offset).ok_or("has an offset that is no whole number")?;
     StoredTensor::strided(storage.dtype, shape, find(storage)?, offset, strides)
 }
 
@@ -243,4 +251,4 @@ fn whole(value: Value<'_>) -> Option<usize> {
 }
 
 /// Bytes of named entries.
-type Contents<'a> = HashMap<String, &'a [u8]>;
+type Contents<'a> = HashMap<&'a str, &'a [u8]>;

@@ -1,0 +1,400 @@
+//! From named tensors to a network: a strict fit.
+//!
+//! Widths, depth and kernels are read from the shapes, and every key must have its place. Knows no
+//! file format.
+
+use std::collections::HashMap;
+
+use crate::network::{
+    ConvWeights, Kernels, MAX_BLOCKS, MAX_KERNEL_PX, MAX_WIDTH, Network, NetworkError, NetworkSpec,
+    NormWeights,
+};
+
+use super::{
+    WeightsError,
+    error::shortened,
+    family::{Family, Role, family_of, role_of},
+    tensor::{Dtype, StorageType, StoredTensor},
+};
+
+/// Tensors by their names, in the file's order. Names may repeat: that is for the fit to refuse.
+pub(crate) type NamedTensors<'a> = Vec<(String, StoredTensor<'a>)>;
+
+/// A network that came out of a file.
+#[derive(Debug)]
+pub(crate) struct Fitted {
+    pub(crate) family: Family,
+    pub(crate) network: Network,
+    pub(crate) storage: StorageType,
+}
+
+/// The family that the names belong to, runnable or not; `None` for names of something else.
+pub(crate) fn guess(tensors: &NamedTensors<'_>) -> Option<Family> {
+    let keys: Vec<&str> = tensors.iter().map(|(key, _)| key.as_str()).collect();
+    family_of(&keys)
+}
+
+/// The network that the shapes describe, as far as they do; for files that do not fit as well.
+pub(crate) fn outline(tensors: &NamedTensors<'_>) -> Option<NetworkSpec> {
+    let places = tensors
+        .iter()
+        .filter_map(|(key, tensor)| match role_of(key) {
+            Role::Weight(name, _) => Some((name, (key.as_str(), tensor))),
+            _ => None,
+        })
+        .collect();
+    let blocks = block_count(&places).ok()?;
+    spec_from_shapes(&places, blocks).ok()
+}
+
+/// The place of each weight by its published name: the file's key and the tensor.
+type Places<'t, 'a> = HashMap<String, (&'t str, &'t StoredTensor<'a>)>;
+
+/// Fits named tensors into the network that their shapes describe.
+///
+/// `file_bytes` bounds what is allocated: the weights together may take twice as much as the file.
+///
+/// # Errors
+/// [`WeightsError`] that names the keys, the first wrong shape, type or value, or the family.
+pub(crate) fn fit(tensors: &NamedTensors<'_>, file_bytes: usize) -> Result<Fitted, WeightsError> {
+    let family = guess(tensors);
+    if let Some((family, reason)) = family.and_then(|f| Some((f, f.refusal()?))) {
+        return Err(WeightsError::Foreign {
+            family,
+            reason: reason.to_owned(),
+        });
+    }
+    let mut places: Places<'_, '_> = HashMap::new();
+    let mut unexpected = Vec::new();
+    for (key, tensor) in tensors {
+        match role_of(key) {
+            Role::Weight(name, _) => {
+                if let Some((first, _)) = places.insert(name, (key, tensor)) {
+                    return Err(WeightsError::DuplicateKey {
+                        first: shortened(first),
+                        second: shortened(key),
+                    });
+                }
+            }
+            Role::Stale => {}
+            Role::Unknown => unexpected.push(key.clone()),
+        }
+    }
+    let blocks = block_count(&places)?;
+    let expected: Vec<String> = names(blocks.max(1));
+    let missing: Vec<String> = expected
+        .into_iter()
+        .filter(|name| !places.contains_key(name))
+        .collect();
+    if !missing.is_empty() || !unexpected.is_empty() {
+        return Err(WeightsError::Keys {
+            missing,
+            unexpected,
+        });
+    }
+    let spec = spec_from_shapes(&places, blocks)?;
+    spec.validate()?;
+    // Shapes and types first, so that nothing is allocated for a file that does not fit.
+    let mut storage = StorageType::F16;
+    let mut total_bytes = 0usize;
+    for conv in spec.convs() {
+        let k = conv.kernel;
+        let mut check = |name: String, needed: &[usize]| {
+            let (key, tensor) = place(&places, &name)?;
+            check_shape(key, tensor, needed)?;
+            storage = storage.max(float_type(key, tensor)?);
+            total_bytes = total_bytes.saturating_add(tensor.size_bytes());
+            Ok::<_, WeightsError>(())
+        };
+        let name = format!("{}.conv2d", conv.name);
+        check(
+            format!("{name}.weight"),
+            &[conv.out_channels, conv.in_channels, k, k],
+        )?;
+        check(format!("{name}.bias"), &[conv.out_channels])?;
+        if let Some(norm) = &conv.norm_name {
+            check(format!("{norm}.weight"), &[conv.out_channels])?;
+            check(format!("{norm}.bias"), &[conv.out_channels])?;
+        }
+    }
+    // Weights that are equal may share their bytes, but not many times over.
+    if total_bytes / 2 > file_bytes {
+        return Err(WeightsError::Overlap {
+            total_bytes,
+            file_bytes,
+        });
+    }
+    let mut convs = Vec::new();
+    for conv in spec.convs() {
+        let values = |name: String| {
+            let (key, tensor) = place(&places, &name)?;
+            finite_values(key, tensor)
+        };
+        let norm = match &conv.norm_name {
+            Some(norm) => Some(NormWeights {
+                gamma: values(format!("{norm}.weight"))?,
+                beta: values(format!("{norm}.bias"))?,
+            }),
+            None => None,
+        };
+        convs.push(ConvWeights {
+            weight: values(format!("{}.conv2d.weight", conv.name))?,
+            bias: values(format!("{}.conv2d.bias", conv.name))?,
+            norm,
+        });
+    }
+    Ok(Fitted {
+        family: family.unwrap_or(Family::PytorchExamples),
+        network: Network::new(spec, convs)?,
+        storage,
+    })
+}
+
+/// Published names of all weights of a network, in layer order.
+pub(crate) fn names(blocks: usize) -> Vec<String> {
+    let spec = NetworkSpec {
+        blocks,
+        ..NetworkSpec::with_widths([1; 3])
+    };
+    spec.convs()
+        .iter()
+        .flat_map(|conv| {
+            let conv_name = format!("{}.conv2d", conv.name);
+            [Some(conv_name), conv.norm_name.clone()]
+        })
+        .flatten()
+        .flat_map(|module| [format!("{module}.weight"), format!("{module}.bias")])
+        .collect()
+}
+
+/// The number of residual blocks, all there from the first to the last.
+fn block_count(places: &Places<'_, '_>) -> Result<usize, WeightsError> {
+    let blocks = places
+        .keys()
+        .filter_map(|name| name.strip_prefix("res")?.split('.').next()?.parse().ok())
+        .max()
+        .unwrap_or(0);
+    if blocks > MAX_BLOCKS {
+        return Err(NetworkError::OutOfRange {
+            what: "the number of residual blocks".to_owned(),
+            got: blocks,
+            limits: format!("1 to {MAX_BLOCKS}"),
+        }
+        .into());
+    }
+    let present = |block: usize| {
+        let prefix = format!("res{block}.");
+        places.keys().any(|name| name.starts_with(&prefix))
+    };
+    match (1..blocks).find(|block| !present(*block)) {
+        Some(missing) => Err(WeightsError::BlockGap {
+            missing,
+            present: blocks,
+        }),
+        None => Ok(blocks),
+    }
+}
+
+fn place<'t, 'a>(
+    places: &Places<'t, 'a>,
+    name: &str,
+) -> Result<(&'t str, &'t StoredTensor<'a>), WeightsError> {
+    places.get(name).copied().ok_or_else(|| WeightsError::Keys {
+        missing: vec![name.to_owned()],
+        unexpected: Vec::new(),
+    })
+}
+
+/// Widths and kernels as the convolutions' own shapes tell them.
+fn spec_from_shapes(places: &Places<'_, '_>, blocks: usize) -> Result<NetworkSpec, WeightsError> {
+    // Output channels and kernel side of one convolution.
+    let read = |layer: &str| -> Result<(usize, usize), WeightsError> {
+        let (key, tensor) = place(places, &format!("{layer}.conv2d.weight"))?;
+        let odd_kernel = |side: usize| side % 2 == 1 && side <= MAX_KERNEL_PX;
+        match *tensor.shape() {
+            [out, _, height, width]
+                if (1..=MAX_WIDTH).contains(&out) && height == width && odd_kernel(height) =>
+            {
+                Ok((out, height))
+            }
+            _ => Err(WeightsError::Shape {
+                key: shortened(key),
+                got: tensor.shape().to_vec(),
+                needed: format!(
+                    "[out, in, side, side] with 1 to {MAX_WIDTH} channels and an odd side of at \
+                     most {MAX_KERNEL_PX}"
+                ),
+            }),
+        }
+    };
+    let (w1, first) = read("conv1")?;
+    let (w2, down1) = read("conv2")?;
+    let (w3, down2) = read("conv3")?;
+    Ok(NetworkSpec {
+        widths: [w1, w2, w3],
+        blocks,
+        kernels: Kernels {
+            first,
+            down: [down1, down2],
+            residual: read("res1.conv1")?.1,
+            up: [read("deconv1")?.1, read("deconv2")?.1],
+            last: read("deconv3")?.1,
+        },
+    })
+}
+
+fn check_shape(key: &str, tensor: &StoredTensor<'_>, needed: &[usize]) -> Result<(), WeightsError> {
+    if tensor.shape() == needed {
+        return Ok(());
+    }
+    Err(WeightsError::Shape {
+        key: shortened(key),
+        got: tensor.shape().to_vec(),
+        needed: format!("{needed:?}"),
+    })
+}
+
+fn float_type(key: &str, tensor: &StoredTensor<'_>) -> Result<StorageType, WeightsError> {
+    match tensor.dtype() {
+        Dtype::Float(float) => Ok(float),
+        Dtype::Other(name, _) => Err(WeightsError::Tensor {
+            key: shortened(key),
+            problem: format!("is stored as {name}; weights must be fp16, bf16, fp32 or fp64"),
+        }),
+    }
+}
+
+/// All values of a weight, each of them finite.
+pub(crate) fn finite_values(
+    key: &str,
+    tensor: &StoredTensor<'_>,
+) -> Result<Vec<f32>, WeightsError> {
+    let values = tensor.to_f32().map_err(|problem| WeightsError::Tensor {
+        key: shortened(key),
+        problem,
+    })?;
+    match values.iter().position(|v| !v.is_finite()) {
+        Some(position) => Err(WeightsError::NotFinite {
+            key: shortened(key),
+            value: values[position],
+            position,
+        }),
+        None => Ok(values),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+
+    fn tensors(spec: NetworkSpec) -> NamedTensors<'static> {
+        let tensor = |shape: Vec<usize>| {
+            let count: usize = shape.iter().product();
+            let bytes: Vec<u8> = (0..count).flat_map(|_| 0.5f32.to_le_bytes()).collect();
+            StoredTensor::contiguous(Dtype::Float(StorageType::F32), shape, Cow::Owned(bytes))
+                .expect("right length")
+        };
+        let mut list = Vec::new();
+        for conv in spec.convs() {
+            let k = conv.kernel;
+            list.push((
+                format!("{}.conv2d.weight", conv.name),
+                tensor(vec![conv.out_channels, conv.in_channels, k, k]),
+            ));
+            list.push((
+                format!("{}.conv2d.bias", conv.name),
+                tensor(vec![conv.out_channels]),
+            ));
+            if let Some(norm) = &conv.norm_name {
+                list.push((format!("{norm}.weight"), tensor(vec![conv.out_channels])));
+                list.push((format!("{norm}.bias"), tensor(vec![conv.out_channels])));
+            }
+        }
+        list
+    }
+
+    fn small() -> NetworkSpec {
+        NetworkSpec {
+            blocks: 2,
+            ..NetworkSpec::with_widths([2, 3, 4])
+        }
+    }
+
+    fn message(tensors: &NamedTensors<'_>) -> String {
+        fit(tensors, usize::MAX)
+            .expect_err("does not fit")
+            .to_string()
+    }
+
+    #[test]
+    fn a_whole_network_fits() {
+        let fitted = fit(&tensors(small()), usize::MAX).expect("fits");
+        assert_eq!(fitted.network.spec(), &small());
+        assert_eq!(fitted.storage, StorageType::F32);
+    }
+
+    #[test]
+    fn missing_and_unexpected_keys_are_named() {
+        let mut list = tensors(small());
+        list.retain(|(key, _)| key != "res1.in2.bias");
+        list[0].0 = "conv1.kernel".to_owned();
+        let text = message(&list);
+        assert!(
+            text.contains("missing conv1.conv2d.weight, res1.in2.bias"),
+            "{text}"
+        );
+        assert!(text.contains("unexpected conv1.kernel"), "{text}");
+    }
+
+    #[test]
+    fn a_gap_in_the_blocks_is_named() {
+        let mut list = tensors(small());
+        for (key, _) in &mut list {
+            *key = key.replace("res2", "res3");
+        }
+        assert!(message(&list).contains("res2 is missing"));
+        for (key, _) in &mut list {
+            *key = key.replace("res3", "res40");
+        }
+        assert!(message(&list).contains("residual blocks is 40"));
+    }
+
+    #[test]
+    fn two_spellings_of_one_weight_are_refused() {
+        let mut list = tensors(small());
+        list.push(("module.in1.weight".to_owned(), list[2].1.clone()));
+        let text = message(&list);
+        assert!(text.contains("in1.weight and module.in1.weight"), "{text}");
+    }
+
+    #[test]
+    fn wrong_shapes_are_named() {
+        let mut list = tensors(small());
+        let wide = tensors(NetworkSpec::with_widths([2, 3, 8]));
+        let at = list
+            .iter()
+            .position(|(k, _)| k == "res2.in1.bias")
+            .expect("there");
+        list[at].1 = wide[wide
+            .iter()
+            .position(|(k, _)| k == "in3.bias")
+            .expect("there")]
+        .1
+        .clone();
+        let text = message(&list);
+        assert!(
+            text.contains("res2.in1.bias has shape [8]") && text.contains("[4]"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn weights_larger_than_the_file_are_refused() {
+        let text = fit(&tensors(small()), 100)
+            .expect_err("too small a file")
+            .to_string();
+        assert!(text.contains("overlap"), "{text}");
+    }
+}

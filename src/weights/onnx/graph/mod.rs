@@ -1,0 +1,464 @@
+//! Following the picture through a graph: every node becomes one of a few operations or an error.
+//!
+//! Nodes are taken in the file's order, which ONNX requires to be a possible order of running; a
+//! node that needs a later value is refused, so nothing here recurses. Spellings meet here: pads as
+//! attribute or input, `Upsample` and `Resize`, instance norm as one node or as eight. What the
+//! operations have to be in which order is for [`super::chain`] to say.
+
+mod constants;
+mod layers;
+mod norm;
+mod operation;
+
+use std::collections::{HashMap, HashSet};
+
+use super::{
+    super::{WeightsError, error::shortened, tensor::StoredTensor},
+    check_unique,
+    messages::{Graph, Node, ValueInfo},
+    numbers::Numbers,
+    stored,
+};
+use constants::small_numbers;
+pub(super) use operation::{Id, Operation, TensorId};
+
+/// Channels, height and width.
+type Map = [usize; 3];
+
+/// A graph brought to operations.
+pub(super) struct Walked<'m> {
+    pub(super) operations: Vec<Operation>,
+    pub(super) tensors: Vec<StoredTensor<'m>>,
+    pub(super) output: Id,
+}
+
+/// What a name stands for.
+#[derive(Clone)]
+enum Value {
+    /// Numbers of the file, perhaps seen in another shape.
+    Tensor(TensorId, Vec<usize>),
+    /// A few computed numbers, one set for each probe.
+    Numbers(Vec<Numbers>),
+    /// Something that depends on the picture's pixels.
+    Map(Id),
+}
+
+/// Heights and widths at which a graph with free sides is tried; the odd ones tell 2x from
+/// everything that only looks like it at round sizes.
+const PROBES: [(usize, usize); 3] = [(64, 96), (61, 83), (338, 531)];
+
+/// Everything that a graph of this network is made of, however it is spelled.
+const KNOWN_OPERATORS: [&str; 31] = [
+    "Add",
+    "Cast",
+    "Ceil",
+    "Clip",
+    "Concat",
+    "Constant",
+    "ConstantOfShape",
+    "Conv",
+    "Div",
+    "Dropout",
+    "Floor",
+    "Gather",
+    "GlobalAveragePool",
+    "Identity",
+    "InstanceNormalization",
+    "Mul",
+    "Pad",
+    "Pow",
+    "Reciprocal",
+    "ReduceMean",
+    "Relu",
+    "Reshape",
+    "Resize",
+    "Shape",
+    "Slice",
+    "Sqrt",
+    "Squeeze",
+    "Sub",
+    "Transpose",
+    "Unsqueeze",
+    "Upsample",
+];
+
+/// Longest side of a map that is followed, in pixels.
+const MAX_SIDE_PX: usize = 1 << 20;
+
+fn refused(problem: impl Into<String>) -> WeightsError {
+    WeightsError::Graph(problem.into())
+}
+
+/// Follows the picture from the graph's input to its output.
+///
+/// # Errors
+/// [`WeightsError::Graph`] with the first node that this network has no place for, or an error
+/// that names a tensor.
+pub(super) fn walk(graph: &Graph) -> Result<Walked<'_>, WeightsError> {
+    check_unique(graph.initializer.iter().map(|t| t.name.as_str()))?;
+    let stored_names: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+    let results = graph.node.iter().flat_map(|n| &n.output);
+    check_unique(results.map(String::as_str))?;
+    // Before IR version 4 the weights are listed among the inputs as well.
+    let inputs: Vec<&ValueInfo> = graph
+        .input
+        .iter()
+        .filter(|input| !stored_names.contains(input.name.as_str()))
+        .collect();
+    let [picture] = inputs.as_slice() else {
+        return Err(refused(format!(
+            "it has {} inputs, a style network has one picture",
+            inputs.len()
+        )));
+    };
+    let [result] = graph.output.as_slice() else {
+        return Err(refused(format!(
+            "it has {} results, a style network has one picture",
+            graph.output.len()
+        )));
+    };
+    let nodes = needed(graph, &result.name);
+    let stranger = nodes.iter().find(|node| {
+        let own_domain = matches!(node.domain.as_str(), "" | "ai.onnx");
+        !own_domain || !KNOWN_OPERATORS.contains(&node.op_type.as_str())
+    });
+    if let Some(node) = stranger {
+        return Err(unsupported(node));
+    }
+    let (batch, sizes) = probes(picture)?;
+    let mut walker = Walker {
+        values: HashMap::new(),
+        operations: Vec::new(),
+        maps: Vec::new(),
+        ids: HashMap::new(),
+        tensors: Vec::new(),
+        batch,
+        probe_count: sizes.len(),
+    };
+    for tensor in &graph.initializer {
+        let tensor_value = walker.tensor(stored(&tensor.name, tensor)?);
+        walker.values.insert(&tensor.name, tensor_value);
+    }
+    let maps = sizes.iter().map(|(h, w)| [3, *h, *w]).collect();
+    let start = walker.operation(Operation::Picture, maps);
+    walker.values.insert(&picture.name, Value::Map(start));
+    for node in nodes {
+        let value = walker.node(node)?;
+        if let Some(name) = node.output.first() {
+            walker.values.insert(name, value);
+        }
+    }
+    match walker.values.get(result.name.as_str()) {
+        Some(Value::Map(output)) => Ok(Walked {
+            output: *output,
+            operations: walker.operations,
+            tensors: walker.tensors,
+        }),
+        _ => Err(refused("its result does not depend on the picture")),
+    }
+}
+
+/// Batch size, and the sizes at which the graph's arithmetic is tried: its own if they are fixed.
+fn probes(picture: &ValueInfo) -> Result<(usize, Vec<(usize, usize)>), WeightsError> {
+    let tensor = picture.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
+    let Some(tensor) = tensor else {
+        return Ok((1, PROBES.to_vec()));
+    };
+    // FLOAT, UINT8, FLOAT16, DOUBLE, BFLOAT16; 0 where the file does not tell.
+    if !matches!(tensor.elem_type, 0 | 1 | 2 | 10 | 11 | 16) {
+        return Err(refused("its input is not a picture"));
+    }
+    let Some(shape) = &tensor.shape else {
+        return Ok((1, PROBES.to_vec()));
+    };
+    let sides: Vec<usize> = shape
+        .dim
+        .iter()
+        .map(|dim| usize::try_from(dim.dim_value).unwrap_or(0))
+        .collect();
+    let [batch, channels, height, width] = *sides.as_slice() else {
+        return Err(refused(format!(
+            "its input has shape {sides:?}, a picture is batch x 3 x height x width"
+        )));
+    };
+    let largest = batch.max(height).max(width);
+    if !matches!(channels, 0 | 3) || largest > MAX_SIDE_PX {
+        return Err(refused(format!(
+            "its input has shape {sides:?}, a picture is batch x 3 x height x width"
+        )));
+    }
+    let fixed = |side: usize, probe: usize| if side == 0 { probe } else { side };
+    let mut sizes: Vec<(usize, usize)> = PROBES
+        .iter()
+        .map(|(h, w)| (fixed(height, *h), fixed(width, *w)))
+        .collect();
+    sizes.dedup();
+    Ok((batch.max(1), sizes))
+}
+
+/// The nodes that the result depends on, in the file's order.
+fn needed<'m>(graph: &'m Graph, result: &str) -> Vec<&'m Node> {
+    let makers: HashMap<&str, usize> = graph
+        .node
+        .iter()
+        .enumerate()
+        .flat_map(|(index, node)| node.output.iter().map(move |name| (name.as_str(), index)))
+        .collect();
+    let mut wanted = vec![false; graph.node.len()];
+    let mut open: Vec<usize> = makers.get(result).copied().into_iter().collect();
+    while let Some(index) = open.pop() {
+        if !std::mem::replace(&mut wanted[index], true) {
+            let inputs = graph.node[index].input.iter();
+            open.extend(inputs.filter_map(|name| makers.get(name.as_str()).copied()));
+        }
+    }
+    let nodes = graph.node.iter().zip(wanted);
+    nodes
+        .filter_map(|(node, wanted)| wanted.then_some(node))
+        .collect()
+}
+
+struct Walker<'m> {
+    values: HashMap<&'m str, Value>,
+    operations: Vec<Operation>,
+    /// Size of every operation's result at every probe.
+    maps: Vec<Vec<Map>>,
+    ids: HashMap<Operation, Id>,
+    tensors: Vec<StoredTensor<'m>>,
+    batch: usize,
+    probe_count: usize,
+}
+
+impl<'m> Walker<'m> {
+    fn tensor(&mut self, tensor: StoredTensor<'m>) -> Value {
+        let shape = tensor.shape().to_vec();
+        self.tensors.push(tensor);
+        Value::Tensor(self.tensors.len() - 1, shape)
+    }
+
+    fn operation(&mut self, operation: Operation, maps: Vec<Map>) -> Id {
+        *self.ids.entry(operation).or_insert_with(|| {
+            self.operations.push(operation);
+            self.maps.push(maps);
+            self.operations.len() - 1
+        })
+    }
+
+    /// An operation that keeps the size of `like`.
+    fn same_size(&mut self, operation: Operation, like: Id) -> Value {
+        let maps = self.maps[like].clone();
+        Value::Map(self.operation(operation, maps))
+    }
+
+    /// The value of an input that must be there.
+    fn value(&self, node: &Node, index: usize) -> Result<&Value, WeightsError> {
+        let name = node
+            .input(index)
+            .ok_or_else(|| refused(format!("{} lacks its input {index}", node.label())))?;
+        self.values.get(name).ok_or_else(|| {
+            refused(format!(
+                "{} needs {}, which nothing before it defines",
+                node.label(),
+                shortened(name)
+            ))
+        })
+    }
+
+    /// The map at an input.
+    fn map(&self, node: &Node, index: usize) -> Result<Id, WeightsError> {
+        match self.value(node, index)? {
+            Value::Map(id) => Ok(*id),
+            _ => Err(refused(format!(
+                "{} works on constants where a picture belongs",
+                node.label()
+            ))),
+        }
+    }
+
+    /// A weight at an input, with its shape there.
+    fn weight(&self, node: &Node, index: usize) -> Result<(TensorId, &[usize]), WeightsError> {
+        match self.value(node, index)? {
+            Value::Tensor(id, shape) => Ok((*id, shape)),
+            _ => Err(refused(format!(
+                "{} takes a weight that is computed, not stored",
+                node.label()
+            ))),
+        }
+    }
+
+    /// A scale or shift at an input: one number per channel, in any shape that says so.
+    fn per_channel(&self, node: &Node, index: usize, map: Id) -> Result<TensorId, WeightsError> {
+        let (id, shape) = self.weight(node, index)?;
+        let channels = self.channels(map);
+        let fits = match *shape {
+            [count] if node.op_type == "InstanceNormalization" => count == channels,
+            [count, 1, 1] | [1, count, 1, 1] => count == channels,
+            _ => false,
+        };
+        if fits {
+            return Ok(id);
+        }
+        Err(WeightsError::Shape {
+            key: shortened(node.input(index).unwrap_or_default()),
+            got: shape.to_vec(),
+            needed: format!("one value for each of {channels} channels"),
+        })
+    }
+
+    fn channels(&self, map: Id) -> usize {
+        self.maps[map].first().map_or(0, |m| m[0])
+    }
+
+    /// A few numbers at an input, one set for each probe; `None` where the input is left out.
+    fn numbers(&self, node: &Node, index: usize) -> Result<Option<Vec<Numbers>>, WeightsError> {
+        if node.input(index).is_none() {
+            return Ok(None);
+        }
+        let numbers = match self.value(node, index)? {
+            Value::Numbers(numbers) => Some(numbers.clone()),
+            Value::Tensor(id, shape) => {
+                small_numbers(&self.tensors[*id], shape).map(|n| vec![n; self.probe_count])
+            }
+            Value::Map(_) => None,
+        };
+        numbers.map(Some).ok_or_else(|| {
+            refused(format!(
+                "{} needs a few numbers at input {index} and gets something else",
+                node.label()
+            ))
+        })
+    }
+
+    /// Numbers that are the same at every probe.
+    fn fixed_numbers(&self, node: &Node, index: usize) -> Result<Option<Numbers>, WeightsError> {
+        match self.numbers(node, index)?.as_deref() {
+            None => Ok(None),
+            Some([first, rest @ ..]) if rest.iter().all(|n| n == first) => Ok(Some(first.clone())),
+            Some(_) => Err(refused(format!(
+                "{} depends on the size of the picture",
+                node.label()
+            ))),
+        }
+    }
+
+    /// The single constant at an input, if that is what it is.
+    fn constant(&self, node: &Node, index: usize) -> Option<f32> {
+        self.fixed_numbers(node, index).ok()??.scalar()
+    }
+
+    /// Runs one node.
+    fn node(&mut self, node: &'m Node) -> Result<Value, WeightsError> {
+        let mut on_map = false;
+        for index in 0..node.input.len() {
+            if node.input(index).is_some() {
+                on_map |= matches!(self.value(node, index)?, Value::Map(_));
+            }
+        }
+        if node.op_type == "Shape" {
+            self.shape(node)
+        } else if on_map {
+            self.node_on_map(node)
+        } else {
+            self.node_on_constants(node)
+        }
+    }
+}
+
+fn unsupported(node: &Node) -> WeightsError {
+    let domain = match node.domain.as_str() {
+        "" => String::new(),
+        domain => format!(" of {}", shortened(domain)),
+    };
+    refused(format!(
+        "{}{domain} is not part of the network",
+        node.label()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::messages::Attribute;
+    use super::*;
+
+    /// A graph of one input `x`, the given nodes and the result of the last.
+    fn graph(nodes: Vec<Node>) -> Graph {
+        let value = |name: &str| ValueInfo {
+            name: name.to_owned(),
+            kind: None,
+        };
+        let result = nodes.last().map_or("x", |n| &n.output[0]).to_owned();
+        Graph {
+            node: nodes,
+            input: vec![value("x")],
+            output: vec![value(&result)],
+            ..Graph::default()
+        }
+    }
+
+    fn node(op: &str, input: &str, output: &str, attribute: Attribute) -> Node {
+        Node {
+            op_type: op.to_owned(),
+            input: vec![input.to_owned()],
+            output: vec![output.to_owned()],
+            attribute: vec![attribute],
+            ..Node::default()
+        }
+    }
+
+    fn message(nodes: Vec<Node>) -> String {
+        let graph = graph(nodes);
+        match walk(&graph) {
+            Err(error) => error.to_string(),
+            Ok(walked) => panic!("went through: {:?}", walked.operations),
+        }
+    }
+
+    #[test]
+    fn endless_growth_is_stopped() {
+        let scales = Attribute {
+            name: "scales".to_owned(),
+            floats: vec![1.0, 1.0, 2.0, 2.0],
+            ..Attribute::default()
+        };
+        let mut nodes = vec![node("Upsample", "x", "v0", scales.clone())];
+        for i in 0..100 {
+            let (from, to) = (format!("v{i}"), format!("v{}", i + 1));
+            nodes.push(node("Upsample", &from, &to, scales.clone()));
+        }
+        assert!(message(nodes).contains("too large"));
+    }
+
+    #[test]
+    fn uneven_padding_is_refused() {
+        let mode = Attribute {
+            name: "mode".to_owned(),
+            s: b"reflect".to_vec(),
+            ..Attribute::default()
+        };
+        let mut pad = node("Pad", "x", "y", mode);
+        pad.attribute.push(Attribute {
+            name: "pads".to_owned(),
+            ints: vec![0, 0, 1, 1, 0, 0, 1, 2],
+            ..Attribute::default()
+        });
+        assert!(message(vec![pad]).contains("all four sides"));
+    }
+
+    #[test]
+    fn equal_operations_are_one() {
+        let none = Attribute::default;
+        let mut sum = node("Add", "a", "sum", none());
+        sum.input.push("b".to_owned());
+        let nodes = vec![
+            node("Relu", "x", "a", none()),
+            node("Relu", "x", "b", none()),
+            sum,
+        ];
+        let graph = graph(nodes);
+        let walked = walk(&graph).expect("all known");
+        assert_eq!(
+            walked.operations,
+            [Operation::Picture, Operation::Relu(0), Operation::Add(1, 1)]
+        );
+    }
+}

@@ -1,0 +1,189 @@
+//! One style: its name, its credit, and where its weights and its thumbnail lie.
+//!
+//! Loading blocks on the disk; any thread may do it.
+
+use std::{borrow::Cow, collections::BTreeMap, fs, io, path::PathBuf};
+
+use serde::Serialize;
+
+use crate::mode::ModelSize;
+
+use super::{Checkpoint, WeightsError};
+
+/// Largest thumbnail that is read, in bytes.
+const MAX_THUMBNAIL_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Why a style was not loaded or imported.
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    /// A file of weights was refused.
+    #[error("{}: {source}", path.display())]
+    Weights {
+        /// The file, or `built in` for a style inside the program.
+        path: PathBuf,
+        /// Why.
+        source: WeightsError,
+    },
+    /// The style has no weights of this size.
+    #[error("{title} has no {size} model here; choose {available}")]
+    NoSuchModel {
+        /// The style's title.
+        title: String,
+        /// The size asked for.
+        size: ModelSize,
+        /// What there is.
+        available: String,
+    },
+    /// The name leaves nothing to call a folder.
+    #[error("'{name}' cannot name a style; choose a name with letters or digits (--name)")]
+    BadName {
+        /// The name given.
+        name: String,
+    },
+    /// There is a style of this name.
+    #[error("there is already a style named {id}; choose another name (--name)")]
+    Exists {
+        /// The name of its folder.
+        id: String,
+    },
+    /// The style could not be written.
+    #[error(
+        "the style could not be saved in {}: {source}; check that the folder is writable and the disk is not full",
+        path.display()
+    )]
+    Write {
+        /// The folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+/// Who a style goes back to, in the words of its file. Parts that the file does not tell are `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Credit {
+    /// Who painted the picture that the style was trained on.
+    pub artist: Option<String>,
+    /// When.
+    pub year: Option<String>,
+    /// The picture's title.
+    pub painting: Option<String>,
+    /// The picture's legal status, for example public domain.
+    pub status: Option<String>,
+    /// Licence of the weights.
+    pub license: Option<String>,
+    /// Who trained the weights.
+    pub credit: Option<String>,
+}
+
+impl Credit {
+    pub(super) fn from_metadata(metadata: &BTreeMap<String, String>) -> Self {
+        let text = |key: &str| metadata.get(key).filter(|v| !v.is_empty()).cloned();
+        Self {
+            artist: text("artist"),
+            year: text("year"),
+            painting: text("painting"),
+            status: text("painting_status"),
+            license: text("license"),
+            credit: text("credit"),
+        }
+    }
+}
+
+/// Where a style comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", content = "path")]
+pub enum Origin {
+    /// Inside the program.
+    Embedded,
+    /// A folder of styles beside the program.
+    Installed(PathBuf),
+    /// The person's own: a folder or a file.
+    User(PathBuf),
+}
+
+/// Where a piece of a style lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Memory(&'static [u8]),
+    File(PathBuf),
+}
+
+/// A named set of trained weights with its credit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// The name on the command line and of its folder: `rain_princess`.
+    pub id: String,
+    /// The name for people: `Rain Princess`.
+    pub title: String,
+    /// Who it goes back to.
+    pub credit: Credit,
+    /// Where it comes from.
+    pub origin: Origin,
+    pub(super) models: Vec<(ModelSize, Place)>,
+    pub(super) thumbnail: Option<Place>,
+}
+
+impl Style {
+    /// Sizes that can be loaded, the largest first.
+    pub fn models(&self) -> Vec<ModelSize> {
+        self.models.iter().map(|(size, _)| *size).collect()
+    }
+
+    /// Reads the weights of one size.
+    ///
+    /// # Errors
+    /// [`LibraryError::NoSuchModel`] or [`LibraryError::Weights`].
+    pub fn load(&self, size: ModelSize) -> Result<Checkpoint, LibraryError> {
+        let Some((_, place)) = self.models.iter().find(|(s, _)| *s == size) else {
+            let names: Vec<&str> = self.models.iter().map(|(s, _)| s.name()).collect();
+            return Err(LibraryError::NoSuchModel {
+                title: self.title.clone(),
+                size,
+                available: names.join(" or "),
+            });
+        };
+        let (path, result) = match place {
+            Place::Memory(bytes) => (PathBuf::from("built in"), Checkpoint::from_bytes(bytes)),
+            Place::File(path) => (path.clone(), Checkpoint::read(path)),
+        };
+        result.map_err(|source| LibraryError::Weights { path, source })
+    }
+
+    /// Reads the size asked for, or, when none was asked for, the best there is, with a note for
+    /// the person when that is only the `lite` one.
+    ///
+    /// # Errors
+    /// As [`Style::load`].
+    pub fn load_or_lite(
+        &self,
+        wanted: Option<ModelSize>,
+    ) -> Result<(Checkpoint, ModelSize, Option<String>), LibraryError> {
+        let size = match wanted {
+            Some(size) => size,
+            None if self.models().contains(&ModelSize::Full) => ModelSize::Full,
+            None => ModelSize::Lite,
+        };
+        let note = (wanted.is_none() && size == ModelSize::Lite).then(|| {
+            format!(
+                "{}: painted with the lite model, the full one is not installed",
+                self.title
+            )
+        });
+        Ok((self.load(size)?, size, note))
+    }
+
+    /// An encoded picture (JPEG or PNG) of the style, if it has one that can be read.
+    pub fn thumbnail(&self) -> Option<Cow<'_, [u8]>> {
+        match self.thumbnail.as_ref()? {
+            Place::Memory(bytes) => Some(Cow::Borrowed(bytes)),
+            Place::File(path) => {
+                let size_bytes = fs::metadata(path).ok()?.len();
+                if size_bytes > MAX_THUMBNAIL_BYTES {
+                    return None;
+                }
+                fs::read(path).ok().map(Cow::Owned)
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What a pickle of tensors is made of.
+
+use super::super::tensor::{Dtype, StorageType};
+
+/// A value on the machine's stack: small, copied freely.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Value<'a> {
+    None,
+    Bool(bool),
+    Int(i64),
+    /// An integer of more than 64 bits: its little-endian bytes.
+    Long(&'a [u8]),
+    Text(&'a str),
+    /// A value that no weight depends on: a float, bytes, a set, a device.
+    Opaque,
+    Global(Global),
+    /// Index into [`Pickle::objects`].
+    Object(usize),
+}
+
+/// A value with parts.
+#[derive(Debug)]
+pub(super) enum Object<'a> {
+    Tuple(Vec<Value<'a>>),
+    List(Vec<Value<'a>>),
+    /// A dict or an OrderedDict: entries in order, keys as often as they were set.
+    Dict(Vec<(Value<'a>, Value<'a>)>),
+    Storage(StorageRef<'a>),
+    Tensor(TensorRef<'a>),
+}
+
+/// A storage by its key; what the pickle says of it is not checked yet.
+#[derive(Debug)]
+pub(super) struct StorageRef<'a> {
+    pub(super) dtype: Dtype,
+    pub(super) key: &'a str,
+    /// Declared length, in elements.
+    pub(super) count: i64,
+    /// Offset and length, in elements, where this is a part of the storage `key`.
+    pub(super) view: Option<(i64, i64)>,
+}
+
+/// A tensor as the pickle describes it; nothing in it is checked yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TensorRef<'a> {
+    pub(super) storage: Value<'a>,
+    pub(super) offset: Value<'a>,
+    pub(super) size: Value<'a>,
+    pub(super) strides: Value<'a>,
+}
+
+/// A name that state dicts need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Global {
+    OrderedDict,
+    /// `torch._utils._rebuild_tensor` and `_rebuild_tensor_v2`.
+    RebuildTensor,
+    RebuildParameter,
+    Storage(Dtype),
+    /// Makes a value that no weight depends on: `torch.Size`, `torch.device`, `set`, bytes.
+    Harmless,
+    /// A value in itself: `torch.float32`.
+    NumberType,
+}
+
+/// The meaning of a name, if state dicts need it.
+pub(super) fn global(module: &str, name: &str) -> Option<Global> {
+    let float = |float| Global::Storage(Dtype::Float(float));
+    let other = |name, size| Global::Storage(Dtype::Other(name, size));
+    Some(match (module, name) {
+        ("collections", "OrderedDict") => Global::OrderedDict,
+        ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Global::RebuildTensor,
+        ("torch._utils", "_rebuild_parameter") => Global::RebuildParameter,
+        ("torch" | "torch.cuda", storage) if storage.ends_with("Storage") => match storage {
+            "FloatStorage" => float(StorageType::F32),
+            "HalfStorage" => float(StorageType::F16),
+            "BFloat16Storage" => float(StorageType::Bf16),
+            "DoubleStorage" => float(StorageType::F64),
+            "LongStorage" => other("int64", 8),
+            "IntStorage" => other("int32", 4),
+            "ShortStorage" => other("int16", 2),
+            "CharStorage" => other("int8", 1),
+            "ByteStorage" => other("uint8", 1),
+            "BoolStorage" => other("bool", 1),
+            "ComplexFloatStorage" => other("complex64", 8),
+            "ComplexDoubleStorage" => other("complex128", 16),
+            _ => return None,
+        },
+        ("torch", "Size" | "device") => Global::Harmless,
+        ("__builtin__" | "builtins", "set") | ("_codecs", "encode") => Global::Harmless,
+        (
+            "torch",
+            "float32" | "float64" | "float16" | "bfloat16" | "int64" | "int32" | "int16" | "int8"
+            | "uint8" | "bool" | "complex64" | "complex128",
+        ) => Global::NumberType,
+        _ => return None,
+    })
+}
+
+/// What a pickle built.
+#[derive(Debug)]
+pub(super) struct Pickle<'a> {
+    pub(super) root: Value<'a>,
+    pub(super) objects: Vec<Object<'a>>,
+}
+
+impl<'a> Pickle<'a> {
+    pub(super) fn object(&self, value: Value<'a>) -> Option<&Object<'a>> {
+        match value {
+            Value::Object(index) => self.objects.get(index),
+            _ => None,
+        }
+    }
+
+    pub(super) fn tensor(&self, value: Value<'a>) -> Option<&TensorRef<'a>> {
+        match self.object(value) {
+            Some(Object::Tensor(tensor)) => Some(tensor),
+            _ => None,
+        }
+    }
+
+    /// All storages that were named.
+    pub(super) fn storages(&self) -> impl Iterator<Item = &StorageRef<'a>> {
+        self.objects.iter().filter_map(|object| match object {
+            Object::Storage(storage) => Some(storage),
+            _ => None,
+        })
+    }
+}

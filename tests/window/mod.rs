@@ -1,0 +1,542 @@
+//! A window for tests: the real app over scripted seams, driven through AccessKit.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "test support: a broken test should panic"
+)]
+
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use eframe::egui::{self, Key, Modifiers, Pos2, Role, ViewportCommand, ViewportEvent, ViewportId};
+use egui_kittest::{
+    Harness, Node,
+    kittest::{NodeT, Queryable, by},
+};
+use styleforge::{
+    frame::Frame,
+    gui::{
+        App, Launch,
+        outside::{Clip, Dialog, Outside},
+        shelf::{Card, Loaded, Shelf},
+    },
+    media::{
+        decode,
+        encode::{self, Encoding, Existing, Format},
+    },
+    mode::ModelSize,
+    settings::Settings,
+};
+
+use crate::support::{Script, ScriptedBackend, network, photo};
+
+/// Dialogs and a clipboard that do as they are told.
+#[derive(Default)]
+pub struct ScriptedOutside {
+    answers: Mutex<VecDeque<Option<PathBuf>>>,
+    asked: Mutex<Vec<(Dialog, Option<PathBuf>)>>,
+    clipboard: Mutex<Option<Clip>>,
+    copied: Mutex<Vec<Frame>>,
+    refusal: Mutex<Option<String>>,
+}
+
+impl ScriptedOutside {
+    /// What the next dialog is answered with.
+    pub fn answer(&self, path: Option<PathBuf>) {
+        self.answers.lock().unwrap().push_back(path);
+    }
+
+    /// Every dialog so far and the folder that it started in.
+    pub fn asked(&self) -> Vec<(Dialog, Option<PathBuf>)> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// What is pasted next.
+    pub fn put_on_clipboard(&self, clip: Clip) {
+        *self.clipboard.lock().unwrap() = Some(clip);
+    }
+
+    /// Every picture that was copied.
+    pub fn copied(&self) -> Vec<Frame> {
+        self.copied.lock().unwrap().clone()
+    }
+
+    /// From now on nothing works, for this reason.
+    pub fn refuse(&self, reason: &str) {
+        *self.refusal.lock().unwrap() = Some(reason.to_owned());
+    }
+
+    fn check(&self) -> Result<(), String> {
+        match &*self.refusal.lock().unwrap() {
+            Some(reason) => Err(reason.clone()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Outside for ScriptedOutside {
+    fn ask(&self, dialog: &Dialog, folder: Option<&Path>) -> Result<Option<PathBuf>, String> {
+        self.check()?;
+        let mut asked = self.asked.lock().unwrap();
+        asked.push((dialog.clone(), folder.map(Path::to_owned)));
+        Ok(self.answers.lock().unwrap().pop_front().flatten())
+    }
+
+    fn paste(&self) -> Result<Clip, String> {
+        self.check()?;
+        Ok(self
+            .clipboard
+            .lock()
+            .unwrap()
+            .clone()
+            .unwrap_or(Clip::Nothing))
+    }
+
+    fn copy(&self, picture: &Frame) -> Result<(), String> {
+        self.check()?;
+        self.copied.lock().unwrap().push(picture.clone());
+        Ok(())
+    }
+}
+
+/// Three styles, and whatever is imported.
+pub struct ScriptedShelf {
+    cards: Mutex<Vec<Card>>,
+    loads: Mutex<Vec<(String, ModelSize)>>,
+    refusal: Mutex<Option<String>>,
+}
+
+fn card(title: &str) -> Card {
+    Card {
+        id: title.to_lowercase(),
+        title: title.to_owned(),
+        credit: if title == "Candy" {
+            "A painter, public domain".to_owned()
+        } else {
+            String::new()
+        },
+        models: vec![ModelSize::Full, ModelSize::Lite],
+        thumbnail: (title == "Candy").then(|| Arc::new(photo(60, 40))),
+    }
+}
+
+impl Default for ScriptedShelf {
+    fn default() -> Self {
+        Self {
+            cards: Mutex::new(["Candy", "Udnie", "Wave"].map(card).to_vec()),
+            loads: Mutex::default(),
+            refusal: Mutex::default(),
+        }
+    }
+}
+
+impl ScriptedShelf {
+    /// Every network that was loaded.
+    pub fn loads(&self) -> Vec<(String, ModelSize)> {
+        self.loads.lock().unwrap().clone()
+    }
+
+    /// The next network cannot be loaded, for this reason.
+    pub fn refuse(&self, reason: &str) {
+        *self.refusal.lock().unwrap() = Some(reason.to_owned());
+    }
+}
+
+impl Shelf for ScriptedShelf {
+    fn cards(&self) -> (Vec<Card>, Vec<String>) {
+        (self.cards.lock().unwrap().clone(), Vec::new())
+    }
+
+    fn load(&self, id: &str, wanted: ModelSize) -> Result<Loaded, String> {
+        if let Some(reason) = self.refusal.lock().unwrap().take() {
+            return Err(reason);
+        }
+        self.loads.lock().unwrap().push((id.to_owned(), wanted));
+        Ok(Loaded {
+            network: network(),
+            model: wanted,
+            note: None,
+        })
+    }
+
+    fn import(&self, path: &Path) -> Result<String, String> {
+        if std::fs::read(path).map_err(|e| e.to_string())? == b"bad" {
+            return Err("This file was not added as a style. It is broken.".to_owned());
+        }
+        let title = path.file_stem().unwrap_or_default().to_string_lossy();
+        self.cards.lock().unwrap().push(card(&title));
+        Ok(title.to_lowercase())
+    }
+}
+
+/// The app, started in its first frame because it needs egui's context.
+pub struct Shown {
+    app: Option<App>,
+    launch: Option<Launch>,
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        if let Some(app) = &mut self.app {
+            app.end();
+        }
+    }
+}
+
+/// The window under test.
+pub struct Window {
+    pub harness: Harness<'static, Shown>,
+    pub script: Arc<Script>,
+    pub outside: Arc<ScriptedOutside>,
+    pub shelf: Arc<ScriptedShelf>,
+    folder: Arc<tempfile::TempDir>,
+    closes: bool,
+}
+
+impl Window {
+    /// An empty window of the usual size.
+    pub fn open() -> Self {
+        Self::open_after(|_| {})
+    }
+
+    /// An empty window; `prepare` may put files into its folder first.
+    pub fn open_after(prepare: impl FnOnce(&Path)) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        prepare(folder.path());
+        Self::build(folder, egui::vec2(1300.0, 850.0))
+    }
+
+    /// An empty window of this size, in points.
+    pub fn sized(width: f32, height: f32) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Self::build(folder, egui::vec2(width, height))
+    }
+
+    /// A window with the same settings file, after this one was closed.
+    pub fn reopened(self) -> Self {
+        let folder = self.folder.clone();
+        drop(self.harness);
+        Self::build(folder, egui::vec2(1300.0, 850.0))
+    }
+
+    /// A window with `photo.png` open.
+    pub fn with_photo(width: usize, height: usize) -> Self {
+        let mut window = Self::open();
+        window.until_label("Candy");
+        let file = window.photo_file("photo.png", width, height);
+        window.drop_file(&file);
+        window.until_label(&format!("photo.png, {width} × {height} px"));
+        window
+    }
+
+    /// A window with `photo.png` painted in Candy.
+    pub fn painted(width: usize, height: usize) -> Self {
+        let mut window = Self::with_photo(width, height);
+        window.click("Candy");
+        window.until_painted();
+        window
+    }
+
+    fn build(folder: Arc<tempfile::TempDir>, size: egui::Vec2) -> Self {
+        let script = Arc::new(Script::default());
+        let outside = Arc::new(ScriptedOutside::default());
+        let shelf = Arc::new(ScriptedShelf::default());
+        let selected = ScriptedBackend::selected(&script);
+        let settings_path = folder.path().join("settings.toml");
+        let launch = Launch {
+            outside: outside.clone(),
+            shelf: shelf.clone(),
+            select_device: Box::new(move || Ok(selected)),
+            settings: Settings::load(&settings_path),
+            settings_path: Some(settings_path),
+            files: Vec::new(),
+        };
+        let shown = Shown {
+            app: None,
+            launch: Some(launch),
+        };
+        let harness = Harness::builder().with_size(size).build_ui_state(
+            |ui, shown: &mut Shown| {
+                if let Some(launch) = shown.launch.take() {
+                    shown.app = Some(App::start(ui.ctx(), launch).expect("threads"));
+                }
+                let app = shown.app.as_mut().expect("started");
+                app.logic(&ui.ctx().clone());
+                app.ui(ui);
+            },
+            shown,
+        );
+        Self {
+            harness,
+            script,
+            outside,
+            shelf,
+            folder,
+            closes: false,
+        }
+    }
+
+    /// A path in the window's own folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Where the window's settings are written.
+    pub fn settings_path(&self) -> PathBuf {
+        self.path("settings.toml")
+    }
+
+    /// Writes a photo of this size.
+    pub fn photo_file(&self, name: &str, width: usize, height: usize) -> PathBuf {
+        let path = self.path(name);
+        let frame = photo(width, height);
+        encode::save(
+            &path,
+            &frame,
+            None,
+            Encoding::of(Format::Png),
+            Existing::Replace,
+        )
+        .unwrap();
+        path
+    }
+
+    /// Makes a folder of small photos.
+    pub fn folder_of_photos(&self, names: &[&str]) -> PathBuf {
+        std::fs::create_dir(self.path("album")).unwrap();
+        for name in names {
+            self.photo_file(&format!("album/{name}"), 16, 12);
+        }
+        self.path("album")
+    }
+
+    /// Draws one frame for every event that waits, or one.
+    pub fn step(&mut self) {
+        self.draw();
+        self.draw();
+    }
+
+    fn draw(&mut self) {
+        self.harness.step();
+        self.closes |= self.commands().contains(&ViewportCommand::Close);
+    }
+
+    /// Draws frames until `holds`; panics after ten seconds.
+    pub fn until(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+        let started = Instant::now();
+        loop {
+            self.draw();
+            if holds(self) {
+                return;
+            }
+            if started.elapsed() > Duration::from_secs(10) {
+                panic!(
+                    "waited in vain for {what}; the window shows {:#?}",
+                    self.labels()
+                );
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Draws frames until there is a widget of this name or text.
+    pub fn until_label(&mut self, label: &str) {
+        self.until(label, |w| w.has(label));
+    }
+
+    /// Draws frames until a name or text contains this.
+    pub fn until_contains(&mut self, part: &str) {
+        self.until(part, |w| w.has_containing(part));
+    }
+
+    /// Draws frames until the painting is finished and shown.
+    pub fn until_painted(&mut self) {
+        self.until("the painting", Self::is_painted);
+    }
+
+    /// Whether a finished painting is shown and nothing is being painted.
+    pub fn is_painted(&self) -> bool {
+        self.has_containing("Picture, photo and painting")
+            && self.has_containing("Painted at")
+            && !self.has_containing("Painting in")
+            && !self.has_containing("Loading")
+    }
+
+    fn labels(&self) -> Vec<String> {
+        let nodes = self.harness.root();
+        nodes
+            .children_recursive()
+            .filter_map(|n| n.accesskit_node().label().or(n.accesskit_node().value()))
+            .collect()
+    }
+
+    /// Whether there is a widget of this name or text.
+    pub fn has(&self, label: &str) -> bool {
+        self.labels().iter().any(|l| l == label)
+    }
+
+    /// Whether a name or text contains this.
+    pub fn has_containing(&self, part: &str) -> bool {
+        self.labels().iter().any(|l| l.contains(part))
+    }
+
+    /// Whether the style of this title is the chosen one.
+    pub fn is_chosen(&self, title: &str) -> bool {
+        let node = self
+            .harness
+            .query(by().label(title).role(Role::RadioButton));
+        node.is_some_and(|n| n.accesskit_node().toggled() == Some(egui::accesskit::Toggled::True))
+    }
+
+    /// The slider of this name.
+    pub fn slider<'a>(&'a self, label: &'a str) -> Node<'a> {
+        self.harness.get(by().label(label).role(Role::Slider))
+    }
+
+    /// The number that a slider has.
+    pub fn value(&self, label: &str) -> f64 {
+        let slider = self.slider(label);
+        slider.accesskit_node().numeric_value().expect("a number")
+    }
+
+    /// The zoom in percent.
+    pub fn zoom(&self) -> f32 {
+        let text = self
+            .labels()
+            .into_iter()
+            .find_map(|l| {
+                l.strip_prefix("Zoom ")?
+                    .strip_suffix(" %")
+                    .map(str::to_owned)
+            })
+            .expect("the zoom");
+        text.parse().expect("a number")
+    }
+
+    /// Clicks what has this name.
+    pub fn click(&mut self, label: &str) {
+        self.until(label, |w| {
+            w.harness.query_all_by_label(label).next().is_some()
+        });
+        let node = self
+            .harness
+            .query_all_by_label(label)
+            .find(|n| {
+                let roles = [Role::Button, Role::CheckBox, Role::RadioButton];
+                roles.contains(&n.accesskit_node().role())
+            })
+            .or_else(|| self.harness.query_all_by_label(label).next())
+            .expect("found just now");
+        node.click();
+        self.step();
+    }
+
+    /// Opens the list of this name and takes the entry.
+    pub fn choose(&mut self, list: &str, entry: &str) {
+        let node = self.harness.get(by().label(list).role(Role::ComboBox));
+        node.click();
+        self.step();
+        self.click(entry);
+        self.step();
+    }
+
+    /// Presses and releases a key.
+    pub fn key(&mut self, modifiers: Modifiers, key: Key) {
+        self.harness.key_press_modifiers(modifiers, key);
+        self.step();
+    }
+
+    /// Drags with the primary button.
+    pub fn drag(&mut self, from: Pos2, to: Pos2) {
+        self.harness.hover_at(from);
+        self.harness.drag_at(from);
+        self.step();
+        for share in [0.25, 0.5, 0.75, 1.0] {
+            self.harness.hover_at(from + (to - from) * share);
+            self.step();
+        }
+        self.harness.drop_at(to);
+        self.step();
+    }
+
+    /// Holds a file over the window.
+    pub fn hover(&mut self, path: &Path) {
+        self.harness.input_mut().hovered_files = vec![egui::HoveredFile {
+            path: Some(path.to_owned()),
+            ..Default::default()
+        }];
+        self.harness.step();
+    }
+
+    /// Lets a file go over the window.
+    pub fn drop_file(&mut self, path: &Path) {
+        let input = self.harness.input_mut();
+        input.hovered_files.clear();
+        input.dropped_files = vec![Arc::new(Dropped(path.to_owned()))];
+        self.harness.step();
+    }
+
+    /// Saves as a name in the window's folder and reads the file back.
+    pub fn save_as(&mut self, name: &str) -> Frame {
+        let path = self.path(name);
+        self.outside.answer(Some(path.clone()));
+        self.click("Save as…");
+        self.until("the file", |w| {
+            w.has_containing(&format!("Saved as {}", path.display()))
+        });
+        let photo = decode::from_path(&path).expect("a picture");
+        Arc::unwrap_or_clone(photo.frame)
+    }
+
+    /// Asks the window to close; whether it stays open to ask something.
+    pub fn close_is_held_back(&mut self) -> bool {
+        let viewport = self
+            .harness
+            .input_mut()
+            .viewports
+            .entry(ViewportId::ROOT)
+            .or_default();
+        viewport.events.push(ViewportEvent::Close);
+        self.harness.step();
+        let held = self.commands().contains(&ViewportCommand::CancelClose);
+        let viewports = &mut self.harness.input_mut().viewports;
+        if let Some(viewport) = viewports.get_mut(&ViewportId::ROOT) {
+            viewport.events.clear();
+        }
+        held
+    }
+
+    /// Whether the window asked to be closed.
+    pub fn closes(&self) -> bool {
+        self.closes
+    }
+
+    /// Whether the last frame asked for no other within half a second.
+    pub fn rests(&self) -> bool {
+        let output = self.harness.output().viewport_output.get(&ViewportId::ROOT);
+        output.is_some_and(|o| o.repaint_delay > Duration::from_millis(500))
+    }
+
+    fn commands(&self) -> Vec<ViewportCommand> {
+        let output = self.harness.output().viewport_output.get(&ViewportId::ROOT);
+        output.map(|o| o.commands.clone()).unwrap_or_default()
+    }
+}
+
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|e| e.to_string())
+    }
+}

@@ -1,0 +1,157 @@
+#!/bin/sh
+# Drives the window as a person would and takes the README's screenshots.
+#
+#   tools/drive_window.sh [PROGRAM] [FOLDER]
+#
+# PROGRAM is target/release/styleforge unless given, FOLDER is assets/screenshots. Needs xvfb,
+# xdotool and imagemagick. The program runs on a display of its own with empty settings and data
+# folders; file dialogs are answered by a stand-in for zenity. Ends with 1 and a reason when the
+# window does not do what it should.
+set -eu
+cd "$(dirname "$0")/.."
+program=$(realpath "${1:-target/release/styleforge}")
+shots=$(mkdir -p "${2:-assets/screenshots}" && realpath "${2:-assets/screenshots}")
+for tool in Xvfb xdotool import; do
+    command -v "$tool" >/dev/null || { echo "$tool is missing: apt-get install xvfb xdotool imagemagick" >&2; exit 1; }
+done
+
+work=$(mktemp -d)
+display=:$((200 + $$ % 700))
+xvfb= app=
+cleanup() {
+    [ -z "$app" ] || kill "$app" 2>/dev/null || true
+    [ -z "$xvfb" ] || kill "$xvfb" 2>/dev/null || true
+    rm -rf "$work"
+}
+trap cleanup EXIT
+fail() { echo "drive_window: $*" >&2; exit 1; }
+
+# Answers every dialog with the path in $work/answer.
+mkdir "$work/bin" "$work/config" "$work/data" "$work/home" "$work/album"
+cat >"$work/bin/zenity" <<ZENITY
+#!/bin/sh
+sleep 0.3
+cat "$work/answer"
+ZENITY
+chmod +x "$work/bin/zenity"
+
+export HOME="$work/home" XDG_CONFIG_HOME="$work/config" XDG_DATA_HOME="$work/data"
+export PATH="$work/bin:$PATH" DISPLAY="$display" LIBGL_ALWAYS_SOFTWARE=1
+unset WAYLAND_DISPLAY DBUS_SESSION_BUS_ADDRESS
+
+Xvfb "$display" -screen 0 1440x940x24 >/dev/null 2>&1 &
+xvfb=$!
+for _ in $(seq 50); do
+    xdotool getdisplaygeometry >/dev/null 2>&1 && break
+    sleep 0.1
+done
+
+# The window sits in the upper left corner, without a window manager.
+start() {
+    "$program" "$@" >"$work/log" 2>&1 &
+    app=$!
+    window=
+    for _ in $(seq 100); do
+        window=$(xdotool search --onlyvisible --pid "$app" 2>/dev/null | head -n 1) && [ -n "$window" ] && break
+        kill -0 "$app" 2>/dev/null || fail "the program ended: $(cat "$work/log")"
+        sleep 0.1
+    done
+    [ -n "$window" ] || fail "no window came up"
+    xdotool windowmove "$window" 0 0 windowsize "$window" 1440 940 windowfocus "$window"
+    settle
+}
+
+ticks() { awk '{ print $14 + $15 }' "/proc/$app/stat"; }
+
+# Waits until the program rests: an idle window takes no processor time.
+settle() {
+    quiet=0
+    for _ in $(seq 240); do
+        before=$(ticks)
+        sleep 0.5
+        [ $(($(ticks) - before)) -le 2 ] && quiet=$((quiet + 1)) || quiet=0
+        [ "$quiet" -ge 3 ] && return
+    done
+    fail "the window never rests"
+}
+
+keys() { xdotool windowfocus "$window" key --delay 60 "$@"; sleep 0.3; }
+shot() {
+    import -window "$window" -strip "$shots/$1.png"
+    echo "took $shots/$1.png"
+}
+saved() { [ -s "$1" ] || fail "$1 was not saved"; }
+finish() {
+    keys ctrl+q
+    for _ in $(seq 50); do
+        kill -0 "$app" 2>/dev/null || { wait "$app" || fail "the program failed: $(cat "$work/log")"; app=; return; }
+        sleep 0.1
+    done
+    fail "the window does not close"
+}
+
+start
+shot start
+
+# The sample, painted; the divider in the middle.
+keys ctrl+e
+settle
+keys 1
+settle
+shot painted
+
+# Only the painting, in another style, saved through the dialog.
+keys 5
+settle
+keys space
+echo "$work/saved.png" >"$work/answer"
+keys ctrl+s
+settle
+saved "$work/saved.png"
+sleep 8
+settle
+shot starry
+
+# A closer look with a broader brush and the photo's colours.
+keys space space bracketright bracketright k
+settle
+keys plus plus
+settle
+shot brush
+keys bracketleft bracketleft k ctrl+0
+settle
+
+keys F1
+sleep 0.5
+shot shortcuts
+keys Escape
+
+# Light.
+keys t t
+sleep 0.5
+shot light
+keys t t
+
+# What is no picture is refused in words.
+echo "no picture" >"$work/notes.txt"
+echo "$work/notes.txt" >"$work/answer"
+keys ctrl+o
+settle
+shot refused
+keys Escape
+
+# A folder of photos, one of them broken.
+for name in one two three; do cp "$work/saved.png" "$work/album/$name.png"; done
+echo "broken" >"$work/album/broken.png"
+echo "$work/album" >"$work/answer"
+keys ctrl+b
+settle
+shot folder
+keys Escape
+
+# The smallest size that everything fits.
+xdotool windowsize "$window" 1024 700
+settle
+shot small
+finish
+echo "the window did what it should"
