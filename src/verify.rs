@@ -53,7 +53,7 @@ impl Rule {
     /// For pictures of (nearly) one colour. Wrong formulas are off by more than this, rounding is
     /// not.
     pub const LOW_CONTRAST: Self = Self {
-        max_levels: 4,
+        max_levels: 2,
         max_differing_share: 1.0,
         max_relative_rms: 0.5,
     };
