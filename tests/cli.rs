@@ -290,14 +290,49 @@ fn variants_give_the_same_picture() {
 fn memory_limits_shrink_the_work_and_say_so() {
     let s = Sandbox::new();
     s.photo("large.png", 300, 200);
-    let run = s
-        .stylize(&["large.png", "--max-memory", "1TB", "-o", "a.png"])
-        .ends(0);
+    let bench = [
+        "bench",
+        "--style",
+        "./tiny.safetensors",
+        "--size",
+        "300x200",
+    ];
+    let report = s
+        .styleforge(
+            &[
+                &bench[..],
+                &["--frames", "1", "--variant", "fused", "--json"],
+            ]
+            .concat(),
+        )
+        .ends(0)
+        .json();
+    let planned = report["results"][0]["planned_memory_bytes"]
+        .as_u64()
+        .expect("planned");
+    let paint = |limit: String, output: &str| {
+        s.stylize(&[
+            "large.png",
+            "--max-memory",
+            &limit,
+            "--output-size",
+            "working",
+            "-o",
+            output,
+        ])
+    };
+    let run = paint("1TB".to_owned(), "a.png").ends(0);
     assert!(!run.stderr.contains("instead of"), "{}", run.stderr);
-    s.stylize(&["large.png", "--max-memory", "1kB", "-o", "b.png"])
+    assert_eq!(s.read("a.png").width(), 300);
+    paint((planned / 2).to_string(), "b.png")
+        .ends(0)
+        .says("instead of 300 x 200");
+    let width = s.read("b.png").width();
+    assert!((100..300).contains(&width), "{width}");
+    paint("1kB".to_owned(), "c.png")
         .ends(1)
-        .says("the limit is 0 MB");
-    assert!(!s.path("b.png").exists());
+        .says("--max-memory");
+    assert!(!s.path("c.png").exists());
 }
 
 #[test]

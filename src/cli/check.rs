@@ -92,7 +92,11 @@ fn text(checks: &[Verdict]) -> String {
             v.network.clone(),
             v.picture.clone(),
             v.variant.to_string(),
-            if v.passed { "good" } else { "WRONG" }.to_owned(),
+            match (v.passed, v.low_contrast) {
+                (true, false) => "good".to_owned(),
+                (true, true) => "good (flat)".to_owned(),
+                (false, _) => "WRONG".to_owned(),
+            },
             v.largest_levels.to_string(),
             format!("{:.2} %", v.differing_share * 100.0),
             format!("{:.2} %", v.frame_differing_share * 100.0),
