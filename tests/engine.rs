@@ -1,6 +1,11 @@
 //! The engine thread with a scripted device: newest wins, cancel, stale events, errors, panics,
 //! batches, and shutting down while busy.
 
+#![allow(
+    clippy::expect_used,
+    reason = "a test that fails by expect says why it expected otherwise"
+)]
+
 mod support;
 
 use std::{

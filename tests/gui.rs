@@ -1,5 +1,10 @@
 //! The window over AccessKit, with a scripted device, scripted styles, dialogs and clipboard.
 
+#![allow(
+    clippy::expect_used,
+    reason = "a test that fails by expect says why it expected otherwise"
+)]
+
 mod support;
 mod window;
 
