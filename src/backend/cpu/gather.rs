@@ -2,6 +2,7 @@
 //! while loading.
 
 use super::simd::{At, Simd};
+use crate::{network::MAX_WIDTH, plan::cpu::padded_channels};
 
 /// A raw map in memory and what turns it into the next layer's input.
 #[derive(Clone, Copy)]
@@ -110,6 +111,45 @@ impl MapInput {
     }
 }
 
+/// A value of every stored channel that is taken off a convolution's input: the map's first pixel.
+///
+/// A constant taken off a channel only adds a constant to every output channel, which the norm
+/// behind the convolution takes away again. What it buys: on a map that is flat (a picture of one
+/// colour), the input becomes exactly zero, so that no rounding pattern arises for the following
+/// norms to amplify (each by up to 1 / sqrt(eps) = 316).
+pub struct Centre([f32; padded_channels(MAX_WIDTH)]);
+
+impl Centre {
+    /// Nothing taken off: for a convolution without a norm behind it.
+    pub const NONE: Self = Self([0.0; padded_channels(MAX_WIDTH)]);
+
+    /// The first pixel of a map.
+    ///
+    /// # Safety
+    /// As [`Simd`]; the map is valid.
+    #[inline(always)]
+    pub unsafe fn of<S: Simd>(map: &MapInput) -> Self {
+        let mut centre = Self::NONE;
+        let mut c = 0;
+        while c < map.channels {
+            // SAFETY: every map has a first pixel; the array holds the widest network's channels.
+            unsafe { S::store(centre.0.as_mut_ptr().at(c), map.value::<S>(0, c)) };
+            c += S::LANES;
+        }
+        centre
+    }
+
+    /// The vector of channels from `c` on.
+    ///
+    /// # Safety
+    /// As [`Simd`]; `c` is below the stored channels.
+    #[inline(always)]
+    pub unsafe fn at<S: Simd>(&self, c: usize) -> S::V {
+        // SAFETY: inside the array by contract.
+        unsafe { S::load(self.0.as_ptr().at(c)) }
+    }
+}
+
 /// A staged row: which row and columns of the padded map, and which of them this task owns.
 #[derive(Clone, Copy)]
 pub struct RowWanted {
@@ -129,7 +169,13 @@ impl Input {
     /// # Safety
     /// As [`Simd`]; `to` valid for all pixels of the row plus one vector; the map valid.
     #[inline(always)]
-    pub unsafe fn stage<S: Simd>(&self, to: *mut f32, wanted: RowWanted, border: Border) {
+    pub unsafe fn stage<S: Simd>(
+        &self,
+        to: *mut f32,
+        wanted: RowWanted,
+        border: Border,
+        centre: &Centre,
+    ) {
         // SAFETY: sources are inside by `Border::source`, targets by contract.
         unsafe {
             match self {
@@ -148,21 +194,24 @@ impl Input {
                 }
                 Self::Map(map) => {
                     let row = border.source(wanted.row, map.height) * map.width;
+                    let kept = match wanted.owned {
+                        Some((first, end)) if !map.keep.is_null() => first as isize..end as isize,
+                        _ => 0..0,
+                    };
                     for i in 0..wanted.columns {
-                        let x = border.source(wanted.first_column + i as isize, map.width);
+                        let position = wanted.first_column + i as isize;
+                        let x = border.source(position, map.width);
                         let mut c = 0;
                         while c < map.channels {
                             let value = map.value::<S>(row + x, c);
-                            S::store(to.at(i * map.channels + c), value);
+                            if kept.contains(&position) {
+                                S::store(map.keep.at((row + x) * map.channels + c), value);
+                            }
+                            S::store(
+                                to.at(i * map.channels + c),
+                                S::sub(value, centre.at::<S>(c)),
+                            );
                             c += S::LANES;
-                        }
-                    }
-                    if let (Some((first, end)), false) = (wanted.owned, map.keep.is_null()) {
-                        for x in first..end {
-                            let i = (x as isize - wanted.first_column) as usize;
-                            let kept = map.keep.at((row + x) * map.channels);
-                            let staged = to.at(i * map.channels);
-                            std::ptr::copy_nonoverlapping(staged, kept, map.channels);
                         }
                     }
                 }

@@ -5,7 +5,7 @@
 //! straight out of the ring: all kernel columns of a row are one contiguous stretch of K.
 
 use super::{
-    gather::{Border, Input, RowWanted},
+    gather::{Border, Centre, Input, RowWanted},
     pack::Panels,
     simd::{At, Segment, Simd},
     statistics::Running,
@@ -199,6 +199,11 @@ pub unsafe fn row_conv_task<S: Simd>(
     } else {
         (layer.kernel / 2, layer.kernel)
     };
+    let centre = match (&layer.input, &layer.output) {
+        // SAFETY: the map is valid by the caller's promise.
+        (Input::Map(map), Output::Map { .. }) => unsafe { Centre::of::<S>(map) },
+        _ => Centre::NONE,
+    };
     let mut staged_until = isize::MIN;
     for y in first_row..end_row {
         let first_needed = (y * layer.stride) as isize - reach_up as isize;
@@ -208,7 +213,7 @@ pub unsafe fn row_conv_task<S: Simd>(
                 && layer.stride == 1
                 && !layer.upsample;
             // SAFETY: the slot lies inside the ring, which is part of the scratch.
-            unsafe { stage_row::<S>(layer, &strip, row, owned) };
+            unsafe { stage_row::<S>(layer, &strip, row, owned, &centre) };
             row += 1;
         }
         staged_until = row;
@@ -245,7 +250,13 @@ fn slot(layer: &RowConv<'_>, row: isize) -> usize {
 }
 
 #[inline(always)]
-unsafe fn stage_row<S: Simd>(layer: &RowConv<'_>, strip: &Strip, row: isize, owned: bool) {
+unsafe fn stage_row<S: Simd>(
+    layer: &RowConv<'_>,
+    strip: &Strip,
+    row: isize,
+    owned: bool,
+    centre: &Centre,
+) {
     let four_phase = layer.algorithm == Algorithm::FourPhase;
     let reach = if four_phase { 1 } else { layer.kernel / 2 };
     let border = match (four_phase, layer.upsample) {
@@ -264,7 +275,7 @@ unsafe fn stage_row<S: Simd>(layer: &RowConv<'_>, strip: &Strip, row: isize, own
     // SAFETY: the slot holds one staged row.
     unsafe {
         let to = strip.ring.at(slot(layer, row) * layer.staging.row_len());
-        layer.input.stage::<S>(to, wanted, border);
+        layer.input.stage::<S>(to, wanted, border, centre);
     }
 }
 

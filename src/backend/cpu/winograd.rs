@@ -6,7 +6,7 @@
 //! direct form; rounding errors are about nine times larger and far below one level of the picture.
 
 use super::{
-    gather::{MapInput, reflected},
+    gather::{Centre, MapInput, reflected},
     pack::Panels,
     rows::TileSet,
     simd::{At, Segment, Simd},
@@ -70,10 +70,20 @@ pub unsafe fn winograd_task<S: Simd>(
     let (tile, rest) = rest.split_at_mut(TILE_PIXELS * MAX_PANEL);
     let (mean, squares) = rest.split_at_mut(rest.len() / 2);
     let transformed = transformed.as_mut_ptr();
+    // SAFETY: the map is valid by the caller's promise.
+    let centre = unsafe { Centre::of::<S>(&layer.input) };
     for t in first..end {
         let to = transformed.wrapping_add((t - first) * inputs);
         // SAFETY: the tile exists; `to` and its 36 points lie inside the scratch.
-        unsafe { transform_input::<S>(&layer.input, t / tile_columns, t % tile_columns, to) };
+        unsafe {
+            transform_input::<S>(
+                &layer.input,
+                &centre,
+                t / tile_columns,
+                t % tile_columns,
+                to,
+            )
+        };
     }
     let mut count = 0;
     for panel in layer.panels.panels() {
@@ -232,6 +242,7 @@ unsafe fn backward<S: Simd>(m: [S::V; 6]) -> [S::V; 4] {
 #[inline(always)]
 unsafe fn transform_input<S: Simd>(
     map: &MapInput,
+    centre: &Centre,
     tile_row: usize,
     tile_column: usize,
     to: *mut f32,
@@ -254,6 +265,7 @@ unsafe fn transform_input<S: Simd>(
     while c < channels {
         // SAFETY: all pixels and channels are inside the map; targets inside the scratch.
         unsafe {
+            let taken_off = centre.at::<S>(c);
             let mut half = [[S::splat(0.0); 6]; 6];
             for j in 0..6 {
                 let mut column = [S::splat(0.0); 6];
@@ -262,6 +274,7 @@ unsafe fn transform_input<S: Simd>(
                     if !map.keep.is_null() && inside(i, j) {
                         S::store(map.keep.at(pixels[i][j] * channels + c), *value);
                     }
+                    *value = S::sub(*value, taken_off);
                 }
                 let column = forward::<S>(column);
                 for (row, value) in half.iter_mut().zip(column) {

@@ -1,0 +1,246 @@
+//! The CPU backend against the oracle on whole pictures: every variant, instruction set, odd and
+//! tiny sizes, adversarial pictures, unusual widths and kernels; repeatability; cancelling.
+
+use std::sync::Arc;
+
+use styleforge::{
+    backend::{Backend, BackendError, RunControl, cpu::CpuBackend, oracle},
+    frame::{Frame, PictureDifference},
+    mode::Variant,
+    network::{Kernels, Network, NetworkSpec},
+};
+
+fn network(widths: [usize; 3], blocks: usize, kernels: Kernels, seed: u64) -> Arc<Network> {
+    let spec = NetworkSpec {
+        widths,
+        blocks,
+        kernels,
+    };
+    Arc::new(Network::random(spec, seed).expect("a valid shape"))
+}
+
+/// A picture with structure at every scale, alpha included.
+fn photo(width: usize, height: usize) -> Frame {
+    Frame::from_fn(width, height, |x, y| {
+        let wave = (((x * x + 3 * y) as f64 / 17.0).sin() * 60.0 + 128.0) as u8;
+        [
+            wave,
+            ((x * 31 + y * 17) % 256) as u8,
+            ((x ^ y) * 5 % 256) as u8,
+            (x + y) as u8,
+        ]
+    })
+}
+
+fn paint(backend: &CpuBackend, network: &Arc<Network>, photo: &Frame, variant: Variant) -> Frame {
+    let mut session = backend
+        .open(network, photo.width(), photo.height(), variant)
+        .expect("a session");
+    let mut painted = photo.clone();
+    session
+        .paint(photo, &mut painted, &RunControl::default())
+        .expect("a run");
+    painted
+}
+
+/// The rule for fp32: no byte off by more than 1 and at most 0.5 % of bytes differ, on all bytes
+/// and again on the outer 8 pixels. Pictures of a few pixels may differ in one byte.
+fn assert_same_picture(painted: &Frame, judged: &Frame, what: &str) {
+    for (part, difference) in [
+        ("all", PictureDifference::between(painted, judged)),
+        (
+            "outer frame",
+            PictureDifference::on_outer_frame(painted, judged, 8),
+        ),
+    ] {
+        let d = difference.expect("pictures of one size");
+        let bytes = 3.0 * painted.pixel_count() as f64;
+        assert!(d.largest <= 1, "{what}, {part}: off by {}", d.largest);
+        assert!(
+            d.differing_share <= 0.005 || d.differing_share * bytes <= 1.0,
+            "{what}, {part}: {} of all bytes differ",
+            d.differing_share
+        );
+    }
+    let alpha = |f: &Frame| {
+        f.rgba()
+            .iter()
+            .skip(3)
+            .step_by(4)
+            .copied()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(alpha(painted), alpha(judged), "{what}: alpha");
+}
+
+fn judge_everywhere(network: &Arc<Network>, photo: &Frame, what: &str) {
+    let judged = oracle::judge(network, photo).picture(photo);
+    for backend in CpuBackend::for_each_instruction_set(Some(2)).expect("threads") {
+        for &variant in Variant::ALL {
+            let what = format!("{what}, {variant}, {}", backend.device().instructions);
+            assert_same_picture(&paint(&backend, network, photo, variant), &judged, &what);
+        }
+    }
+}
+
+#[test]
+fn odd_and_tiny_sizes() {
+    let net = network([8, 16, 32], 2, Kernels::default(), 1);
+    for (width, height) in [
+        (1, 1),
+        (1, 9),
+        (13, 1),
+        (2, 2),
+        (4, 3),
+        (5, 7),
+        (7, 5),
+        (8, 8),
+        (33, 21),
+        (98, 35),
+        (131, 70),
+    ] {
+        judge_everywhere(&net, &photo(width, height), &format!("{width} x {height}"));
+    }
+}
+
+#[test]
+fn unusual_widths_depths_and_kernels() {
+    let wide = Kernels {
+        first: 7,
+        down: [5, 3],
+        residual: 5,
+        up: [5, 3],
+        last: 3,
+    };
+    let narrow = Kernels {
+        first: 3,
+        down: [3, 1],
+        residual: 1,
+        up: [1, 5],
+        last: 15,
+    };
+    for (widths, blocks, kernels) in [
+        ([3, 5, 7], 1, Kernels::default()),
+        ([40, 17, 33], 3, Kernels::default()),
+        ([16, 48, 20], 2, wide),
+        ([5, 6, 9], 1, narrow),
+        ([1, 1, 1], 16, Kernels::default()),
+    ] {
+        let net = network(widths, blocks, kernels, 7);
+        judge_everywhere(
+            &net,
+            &photo(45, 30),
+            &format!("{widths:?} x {blocks}, {kernels:?}"),
+        );
+    }
+}
+
+#[test]
+fn adversarial_pictures() {
+    let net = network([8, 16, 32], 2, Kernels::default(), 3);
+    let (width, height) = (37, 26);
+    let flat = |level: u8| Frame::from_fn(width, height, |_, _| [level, level, level, 255]);
+    for level in [0, 90, 255] {
+        judge_everywhere(&net, &flat(level), &format!("all {level}"));
+    }
+    for (cx, cy) in [
+        (0, 0),
+        (width - 1, 0),
+        (0, height - 1),
+        (width - 1, height - 1),
+    ] {
+        let hot = Frame::from_fn(width, height, |x, y| {
+            if (x, y) == (cx, cy) {
+                [255, 255, 255, 255]
+            } else {
+                [10, 20, 30, 255]
+            }
+        });
+        judge_everywhere(&net, &hot, &format!("hot pixel at {cx}, {cy}"));
+    }
+}
+
+#[test]
+fn published_width_at_a_size_of_several_tiles() {
+    let net = network([32, 64, 128], 5, Kernels::default(), 11);
+    let photo = photo(203, 118);
+    let judged = oracle::judge(&net, &photo).picture(&photo);
+    let backend = CpuBackend::new(None).expect("threads");
+    for &variant in Variant::ALL {
+        let painted = paint(&backend, &net, &photo, variant);
+        assert_same_picture(&painted, &judged, variant.name());
+    }
+}
+
+#[test]
+fn the_same_bits_for_any_number_of_threads_and_again() {
+    let net = network([8, 16, 32], 2, Kernels::default(), 5);
+    let photo = photo(211, 150);
+    for &variant in Variant::ALL {
+        let floats = |threads: usize| {
+            let backend = CpuBackend::new(Some(threads)).expect("threads");
+            let mut session = backend.open(&net, 211, 150, variant).expect("a session");
+            let first = session.run_tensor(&photo, None).expect("a run");
+            let second = session.run_tensor(&photo, None).expect("a run");
+            assert!(first == second, "{variant}: a second run differs");
+            first
+        };
+        let one = floats(1);
+        assert!(
+            one == floats(2) && one == floats(5),
+            "{variant}: threads change the bits"
+        );
+    }
+}
+
+#[test]
+fn a_cancelled_run_says_so_and_the_session_goes_on() {
+    let net = network([8, 16, 32], 1, Kernels::default(), 2);
+    let photo = photo(64, 48);
+    let backend = CpuBackend::new(Some(1)).expect("threads");
+    let mut session = backend
+        .open(&net, 64, 48, Variant::Fused)
+        .expect("a session");
+    let control = RunControl::default();
+    control.cancel();
+    let mut painted = photo.clone();
+    assert_eq!(
+        session.paint(&photo, &mut painted, &control),
+        Err(BackendError::Cancelled)
+    );
+    let control = RunControl::default();
+    session
+        .paint(&photo, &mut painted, &control)
+        .expect("a run");
+    assert_eq!(control.progress(), 1.0);
+    assert_ne!(painted, photo);
+}
+
+#[test]
+fn wrong_sizes_are_refused() {
+    let net = network([8, 16, 32], 1, Kernels::default(), 2);
+    let backend = CpuBackend::new(Some(1)).expect("threads");
+    let mut session = backend
+        .open(&net, 20, 10, Variant::Fused)
+        .expect("a session");
+    let (right, wrong) = (photo(20, 10), photo(10, 20));
+    let error = session.paint(&wrong, &mut right.clone(), &RunControl::default());
+    let error = error.expect_err("another size").to_string();
+    assert!(
+        error.contains("20 x 10") && error.contains("10 x 20"),
+        "{error}"
+    );
+}
+
+#[test]
+fn predicted_memory_covers_what_the_session_says_and_grows() {
+    let net = network([32, 64, 128], 5, Kernels::default(), 2);
+    let backend = CpuBackend::new(Some(2)).expect("threads");
+    for &variant in Variant::ALL {
+        let small = backend.predicted_bytes(net.spec(), 100, 80, variant);
+        let large = backend.predicted_bytes(net.spec(), 200, 160, variant);
+        assert!(large > small, "{variant}");
+        let session = backend.open(&net, 100, 80, variant).expect("a session");
+        assert_eq!(session.summary().peak_bytes, small, "{variant}");
+    }
+}
