@@ -1,5 +1,10 @@
 //! The window over AccessKit, with a scripted device, scripted styles, dialogs and clipboard.
 
+#![allow(
+    clippy::expect_used,
+    reason = "a test that fails by expect says why it expected otherwise"
+)]
+
 mod support;
 mod window;
 
@@ -205,9 +210,11 @@ fn strength_and_colours_answer_without_the_device() {
     let expected = compose(&source, &inverted(&source), look).expect("same size");
     assert_eq!(saved, expected);
     assert_eq!(w.script.runs().len(), runs);
-    for _ in 0..10 {
+    for _ in 0..8 {
         w.key(Modifiers::NONE, Key::PageDown);
     }
+    // Two presses that arrive together both count.
+    w.keys_at_once(&[Key::PageDown, Key::PageDown]);
     w.key(Modifiers::NONE, Key::K);
     w.step();
     assert_eq!(w.value("Strength"), 0.0);

@@ -13,7 +13,7 @@ use super::{
     bars,
     batch::Batch,
     controls,
-    desk::{Desk, Opened, Origin},
+    desk::{Desk, Opened},
     empty,
     gallery::Gallery,
     intent::Intent,
@@ -32,7 +32,7 @@ use crate::{
     engine::{
         Engine,
         compositor::{ComposeJob, Compositor},
-        paint::OutputSize,
+        paint::{OutputSize, Painting},
         worker::WakeUp,
     },
     media::encode::{Encoding, Format},
@@ -129,7 +129,6 @@ pub struct App {
     pub(super) closing: bool,
     pub(super) device: Option<DeviceInfo>,
     pub(super) device_notice: Option<String>,
-    pub(super) last_run: Option<String>,
     pub(super) intents: Vec<Intent>,
 }
 
@@ -183,7 +182,6 @@ impl App {
             closing: false,
             device: None,
             device_notice: None,
-            last_run: None,
             intents,
         })
     }
@@ -194,6 +192,8 @@ impl App {
         let presses = shortcuts::pressed(ctx, &self.shortcuts, self.overlays.is_open());
         for press in presses {
             self.press(press);
+            // One after the other: the next press builds on what this one changed.
+            self.perform_all(ctx);
         }
         let dropped: Vec<PathBuf> = ctx.input(|i| {
             let files = &i.raw.dropped_files;
@@ -353,24 +353,16 @@ impl App {
         };
         let photo = self.workspace.photo().map(|photo| {
             let opened = &photo.opened;
-            let photo = &opened.photo;
-            let (w, h) = (photo.frame.width(), photo.frame.height());
-            let name = match &opened.origin {
-                Origin::File(path) => path
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned(),
-                Origin::Sample => "Sample photo".to_owned(),
-                Origin::Clipboard => "Pasted picture".to_owned(),
-            };
+            let frame = &opened.photo.frame;
+            let (w, h) = (frame.width(), frame.height());
+            let name = opened.title();
             format!("{name}, {w} × {h} px")
         });
         bars::StatusView {
             device,
             device_notice: self.device_notice.clone(),
             photo,
-            last_run: self.last_run.clone(),
+            last_run: self.workspace.shown().map(|s| run_in_words(&s.painting)),
         }
     }
 
@@ -464,6 +456,14 @@ impl App {
                 .write_settings(self.settings.clone(), path.clone());
         }
     }
+}
+
+/// Size and time of a run.
+fn run_in_words(painting: &Painting) -> String {
+    let (w, h) = (painting.painted.width(), painting.painted.height());
+    let seconds = painting.total_ms / 1e3;
+    let digits = if seconds < 10.0 { 2 } else { 0 };
+    format!("Painted at {w} × {h} px in {seconds:.digits$} s")
 }
 
 impl eframe::App for App {

@@ -66,6 +66,21 @@ pub struct Opened {
     pub origin: Origin,
 }
 
+impl Opened {
+    /// Its name for people.
+    pub fn title(&self) -> String {
+        match &self.origin {
+            Origin::File(path) => path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            Origin::Sample => "Sample photo".to_owned(),
+            Origin::Clipboard => "Pasted picture".to_owned(),
+        }
+    }
+}
+
 /// What a file dialog was shown for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {

@@ -1,7 +1,5 @@
 //! Hearing what the engine, the compositor and the background threads say.
 
-use std::sync::Arc;
-
 use eframe::egui;
 
 use super::{
@@ -12,10 +10,7 @@ use super::{
     overlays::{Overlay, Question},
 };
 use crate::{
-    engine::{
-        paint::{OutputSize, Painting},
-        protocol::Event,
-    },
+    engine::{paint::OutputSize, protocol::Event},
     media::MediaError,
 };
 
@@ -71,7 +66,9 @@ impl App {
             }
             Event::Painted { painting, .. } => {
                 if let Some(recipe) = self.wanted.take() {
-                    self.tell_run(&painting);
+                    for note in &painting.notes {
+                        self.messages.notice(note.clone());
+                    }
                     self.workspace.show(recipe, painting);
                     self.recompose_anew();
                 }
@@ -103,20 +100,6 @@ impl App {
         }
     }
 
-    fn tell_run(&mut self, painting: &Arc<Painting>) {
-        for note in &painting.notes {
-            self.messages.notice(note.clone());
-        }
-        let (w, h) = (painting.painted.width(), painting.painted.height());
-        let seconds = painting.total_ms / 1e3;
-        let seconds = if seconds < 10.0 {
-            format!("{seconds:.2}")
-        } else {
-            format!("{seconds:.0}")
-        };
-        self.last_run = Some(format!("Painted at {w} × {h} px in {seconds} s"));
-    }
-
     fn hear_desk(&mut self, ctx: &egui::Context, report: Report) {
         match report {
             Report::Opened { ticket, result } => {
@@ -142,13 +125,17 @@ impl App {
             }
             Report::Styles { cards, problems } => {
                 self.gallery.set_cards(ctx, cards);
-                for problem in problems {
-                    self.messages
-                        .notice(format!("A style was left out. {problem}"));
+                match problems.as_slice() {
+                    [] => {}
+                    [one] => self.messages.notice(format!("A style was left out. {one}")),
+                    [first, ..] => self.messages.notice(format!(
+                        "{} styles were left out. The first: {first}",
+                        problems.len()
+                    )),
                 }
-                let chosen = self.workspace.choice.style.as_deref();
-                if chosen.is_some_and(|id| self.gallery.card(id).is_none()) {
-                    self.workspace.choice.style = None;
+                match self.workspace.choice.style.clone() {
+                    Some(id) if self.gallery.card(&id).is_some() => self.gallery.scroll_to(&id),
+                    _ => self.workspace.choice.style = None,
                 }
                 let arrived = self.arriving.take();
                 match arrived.filter(|id| self.gallery.card(id).is_some()) {
@@ -330,7 +317,8 @@ impl App {
         }
         self.engine.cancel();
         self.wanted = None;
-        self.last_run = None;
+        let title = format!("{} – StyleForge", opened.title());
+        ctx.send_viewport_cmd(egui::ViewportCommand::Title(title));
         self.stage
             .set_photo(ctx, &opened.preview, opened.photo.frame.clone());
         self.workspace.put_photo(opened);

@@ -5,7 +5,7 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use crate::{
@@ -42,8 +42,6 @@ pub struct Card {
 pub struct Loaded {
     /// The network.
     pub network: Arc<Network>,
-    /// The size that was found.
-    pub model: ModelSize,
     /// What a person should know, for example that the smaller model had to stand in.
     pub note: Option<String>,
 }
@@ -68,24 +66,23 @@ pub trait Shelf: Send + Sync {
 
 /// The program's style library as a [`Shelf`].
 pub struct Library {
-    library: Mutex<StyleLibrary>,
+    open: fn() -> StyleLibrary,
+    /// Opened by the first call, on a background thread.
+    library: Mutex<Option<StyleLibrary>>,
 }
 
 impl Library {
-    /// The styles of [`StyleLibrary::standard`]. Reads only headers.
+    /// The styles of [`StyleLibrary::standard`], read when they are first asked for.
     pub fn standard() -> Self {
-        Self::of(StyleLibrary::standard())
-    }
-
-    /// The styles of a given library.
-    pub fn of(library: StyleLibrary) -> Self {
         Self {
-            library: Mutex::new(library),
+            open: StyleLibrary::standard,
+            library: Mutex::new(None),
         }
     }
 
-    fn locked(&self) -> MutexGuard<'_, StyleLibrary> {
-        self.library.lock().unwrap_or_else(PoisonError::into_inner)
+    fn with<T>(&self, act: impl FnOnce(&mut StyleLibrary) -> T) -> T {
+        let mut held = self.library.lock().unwrap_or_else(PoisonError::into_inner);
+        act(held.get_or_insert_with(self.open))
     }
 }
 
@@ -94,49 +91,48 @@ const MOST_COPIES: usize = 9;
 
 impl Shelf for Library {
     fn cards(&self) -> (Vec<Card>, Vec<String>) {
-        let mut library = self.locked();
-        library.refresh();
-        let cards = library.styles().iter().map(card_of).collect();
-        (cards, library.problems().to_vec())
+        self.with(|library| {
+            library.refresh();
+            let cards = library.styles().iter().map(card_of).collect();
+            (cards, library.problems().to_vec())
+        })
     }
 
     fn load(&self, id: &str, wanted: ModelSize) -> Result<Loaded, String> {
-        // The lock is not held while weights are read.
+        // The library is not held while weights are read.
         let style = self
-            .locked()
-            .find(id)
-            .cloned()
+            .with(|library| library.find(id).cloned())
             .ok_or_else(|| format!("The style {id} is no longer there. Choose another one."))?;
-        let (checkpoint, model, note) = if style.models().contains(&wanted) {
-            style
-                .load(wanted)
-                .map(|checkpoint| (checkpoint, wanted, None))
+        let (checkpoint, note) = if style.models().contains(&wanted) {
+            style.load(wanted).map(|checkpoint| (checkpoint, None))
         } else {
-            style.load_or_lite(None)
+            style
+                .load_or_lite(None)
+                .map(|(checkpoint, _, note)| (checkpoint, note))
         }
         .map_err(|e| format!("{} could not be loaded. {e}.", style.title))?;
         Ok(Loaded {
             network: checkpoint.network,
-            model,
             note,
         })
     }
 
     fn import(&self, path: &Path) -> Result<String, String> {
-        let mut library = self.locked();
         let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned());
-        let mut result = library.import(path, None);
-        // A name that is taken gets a number: nobody is asked for names in the window.
-        for number in 2..=MOST_COPIES {
-            if !matches!(result, Err(LibraryError::Exists { .. })) {
-                break;
+        self.with(|library| {
+            let mut result = library.import(path, None);
+            // A name that is taken gets a number: nobody is asked for names in the window.
+            for number in 2..=MOST_COPIES {
+                if !matches!(result, Err(LibraryError::Exists { .. })) {
+                    break;
+                }
+                let name = format!("{} {number}", stem.as_deref().unwrap_or("style"));
+                result = library.import(path, Some(&name));
             }
-            let name = format!("{} {number}", stem.as_deref().unwrap_or("style"));
-            result = library.import(path, Some(&name));
-        }
-        result
-            .map(|style| style.id)
-            .map_err(|e| format!("This file was not added as a style. {e}."))
+            result
+                .map(|style| style.id)
+                .map_err(|e| format!("This file was not added as a style. {e}."))
+        })
     }
 }
 

@@ -159,7 +159,6 @@ impl Shelf for ScriptedShelf {
         self.loads.lock().unwrap().push((id.to_owned(), wanted));
         Ok(Loaded {
             network: network(),
-            model: wanted,
             note: None,
         })
     }
@@ -448,6 +447,19 @@ impl Window {
     /// Presses and releases a key.
     pub fn key(&mut self, modifiers: Modifiers, key: Key) {
         self.harness.key_press_modifiers(modifiers, key);
+        self.step();
+    }
+
+    /// Presses keys so fast that one frame hears them all.
+    pub fn keys_at_once(&mut self, keys: &[Key]) {
+        let events = keys.iter().map(|&key| egui::Event::Key {
+            key,
+            physical_key: None,
+            pressed: true,
+            repeat: false,
+            modifiers: Modifiers::NONE,
+        });
+        self.harness.input_mut().events.extend(events);
         self.step();
     }
 
