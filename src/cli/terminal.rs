@@ -18,7 +18,7 @@ pub fn print(text: &str) -> Result<(), CliError> {
 /// Writes bytes to standard output.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     out.write_all(bytes)
@@ -35,7 +35,7 @@ pub fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
 /// Prints `value` as JSON with a line break.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_json(value: &impl serde::Serialize) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|e| CliError::Failed(format!("the report could not be written as JSON: {e}")))?;

@@ -1,0 +1,249 @@
+//! Every other command, help, and the bare program without a display.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::sandbox::{Run, Sandbox};
+
+#[test]
+fn help_explains_the_exit_codes() {
+    let s = Sandbox::new();
+    for arguments in [&["--help"][..], &["stylize", "--help"]] {
+        let text = s.styleforge(arguments).ends(0).text();
+        for part in [
+            "Exit codes",
+            "0    everything",
+            "1    some",
+            "2    wrong use",
+            "130",
+        ] {
+            assert!(text.contains(part), "no '{part}' in:\n{text}");
+        }
+    }
+    let version = s.styleforge(&["--version"]).ends(0).text();
+    assert_eq!(
+        version.trim(),
+        concat!("styleforge ", env!("CARGO_PKG_VERSION"))
+    );
+    s.styleforge(&["stylise"])
+        .ends(2)
+        .says("neither a command nor a photo");
+    s.styleforge(&["bench", "--no-such-flag"]).ends(2);
+}
+
+#[test]
+fn an_imported_style_is_listed_and_paints() {
+    let s = Sandbox::new();
+    s.styleforge(&["styles", "import", "tiny.safetensors", "--name", "My Own"])
+        .ends(0);
+    let list = s.styleforge(&["styles", "--json"]).ends(0).json();
+    let styles = list["styles"].as_array().expect("a list");
+    let own = styles
+        .iter()
+        .find(|style| style["id"] == "my_own")
+        .expect("listed");
+    assert_eq!(
+        (&own["title"], &own["origin"]["kind"]),
+        (&"My Own".into(), &"user".into())
+    );
+    assert_eq!(own["models"], serde_json::json!(["full"]));
+    assert!(s.styleforge(&["styles"]).ends(0).text().contains("my_own"));
+    s.styleforge(&["stylize", "photo.png", "--style", "my own", "-o", "out.png"])
+        .ends(0);
+    s.styleforge(&["styles", "import", "tiny.safetensors", "--name", "My Own"])
+        .ends(1)
+        .says("already a style");
+    s.styleforge(&["styles", "import", "photo.png"])
+        .ends(1)
+        .says("photo.png");
+}
+
+#[test]
+fn bench_reports_everything_a_number_needs() {
+    let s = Sandbox::new();
+    let run = s.styleforge(&[
+        "bench",
+        "--style",
+        "./tiny.safetensors",
+        "--size",
+        "24x16",
+        "--size",
+        "9x7",
+        "--frames",
+        "3",
+        "--warmup",
+        "1",
+        "--steps",
+        "--json",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+    ]);
+    let report = run.ends(0).json();
+    let results = report["results"].as_array().expect("results");
+    assert_eq!(results.len(), 4, "two sizes, two variants");
+    for result in results {
+        for key in ["median_ms", "p50_ms", "p95_ms", "p99_ms", "fps", "gflops"] {
+            assert!(result[key].as_f64().expect(key) > 0.0, "{key}");
+        }
+        for key in ["peak_memory_bytes", "planned_memory_bytes"] {
+            assert!(result[key].as_u64().expect(key) > 0, "{key}");
+        }
+        assert_eq!(result["median_ms"], result["p50_ms"]);
+        assert_eq!(result["device"], "cpu");
+        assert_eq!(result["method"], "host");
+        assert_eq!(
+            (&result["frames"], &result["warmup_frames"]),
+            (&3.into(), &1.into())
+        );
+        let mode = format!("{} fp32", result["variant"].as_str().expect("variant"));
+        assert_eq!(result["mode"], mode);
+    }
+    assert_eq!(results[0]["size"], "24x16");
+    assert!(results[0]["largest_difference_levels"].is_null());
+    assert!(
+        results[1]["largest_difference_levels"]
+            .as_u64()
+            .expect("compared")
+            <= 1
+    );
+    let text = s.styleforge(&["bench", "--size", "8x8", "--frames", "1", "--model", "lite"]);
+    assert!(text.ends(0).text().contains("8x8"));
+    s.styleforge(&["bench", "--size", "8"]).ends(2);
+}
+
+#[test]
+fn doctor_gives_verdicts_and_advice() {
+    let s = Sandbox::new();
+    s.styleforge(&["styles", "import", "tiny.safetensors"])
+        .ends(0);
+    let report = s.styleforge(&["doctor", "--json"]).ends(0).json();
+    let findings = report["findings"].as_array().expect("findings");
+    let topics: Vec<_> = findings
+        .iter()
+        .map(|f| f["topic"].as_str().expect("topic"))
+        .collect();
+    for topic in [
+        "Processor",
+        "Memory",
+        "Graphics card",
+        "Cameras",
+        "Display",
+        "Styles",
+    ] {
+        assert!(topics.contains(&topic), "{topic} in {topics:?}");
+    }
+    for finding in findings {
+        let verdict = finding["verdict"].as_str().expect("verdict");
+        assert!(["ok", "note", "problem"].contains(&verdict), "{finding}");
+        assert_eq!(finding["advice"].is_null(), verdict == "ok", "{finding}");
+    }
+    let display = findings
+        .iter()
+        .find(|f| f["topic"] == "Display")
+        .expect("display");
+    if cfg!(target_os = "linux") {
+        assert_eq!(display["verdict"], "note");
+    }
+    assert!(
+        s.styleforge(&["doctor"])
+            .ends(0)
+            .text()
+            .contains("Graphics card")
+    );
+}
+
+#[test]
+fn check_finds_the_backend_right() {
+    let s = Sandbox::new();
+    let report = s
+        .styleforge(&["check", "--json", "--device", "cpu"])
+        .ends(0)
+        .json();
+    assert_eq!(report["passed"], true);
+    let checks = report["checks"].as_array().expect("checks");
+    assert!(checks.len() >= 80, "{} checks", checks.len());
+    for variant in ["baseline", "fused"] {
+        assert!(
+            checks
+                .iter()
+                .any(|c| c["variant"] == variant && c["picture"] == "noise 1 x 1")
+        );
+    }
+}
+
+#[test]
+fn inspect_tells_what_is_inside_and_why_not() {
+    let s = Sandbox::new();
+    let report = s
+        .styleforge(&["inspect", "tiny.safetensors", "--json"])
+        .ends(0)
+        .json();
+    assert_eq!(report["widths"], serde_json::json!([2, 3, 4]));
+    assert_eq!(
+        (&report["blocks"], &report["refused"]),
+        (&1.into(), &Value::Null)
+    );
+    let text = s
+        .styleforge(&["inspect", "tiny.safetensors"])
+        .ends(0)
+        .text();
+    assert!(
+        text.contains("2-3-4") && text.contains("deconv3.conv2d.weight"),
+        "{text}"
+    );
+    let run = s.styleforge(&["inspect", "photo.png", "--json"]).ends(1);
+    assert!(run.json()["refused"].is_string());
+    run.says("photo.png cannot be used");
+    s.styleforge(&["inspect", "missing.pth"])
+        .ends(1)
+        .says("missing.pth");
+}
+
+#[test]
+fn completions_for_every_shell() {
+    let s = Sandbox::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = s.styleforge(&["completions", shell]).ends(0).text();
+        assert!(script.contains("keep-colors"), "{shell}");
+    }
+    s.styleforge(&["completions", "tcsh-9"]).ends(2);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn without_a_display_the_sample_is_painted() {
+    let s = Sandbox::new();
+    fs::write(s.path("styleforge-sample.png"), "somebody's own file").expect("file");
+    let run = s
+        .styleforge(&[])
+        .ends(0)
+        .says("No window: there is no display");
+    assert!(
+        run.text().contains("styleforge-sample-2.png"),
+        "{}",
+        run.text()
+    );
+    let sheet = s.read("styleforge-sample-2.png");
+    assert!(sheet.pixel_count() > 10_000);
+    let own = fs::read(s.path("styleforge-sample.png")).expect("there");
+    assert_eq!(own, b"somebody's own file");
+    s.styleforge(&["photo.png"])
+        .ends(1)
+        .says("styleforge stylize");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_display_that_does_not_answer_is_none() {
+    let s = Sandbox::new();
+    let mut command = s.command(env!("CARGO_BIN_EXE_styleforge"));
+    let output = command.env("DISPLAY", ":4242").arg("photo.png").output();
+    if cfg!(target_os = "linux") {
+        Run::from(output.expect("starts"))
+            .ends(1)
+            .says("X11 :4242 does not answer");
+    }
+}

@@ -1,0 +1,6 @@
+//! The real program in folders of its own: what it writes, what it says, and how it ends.
+#![allow(clippy::expect_used)]
+
+mod commands;
+mod sandbox;
+mod stylize;

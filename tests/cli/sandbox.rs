@@ -1,0 +1,172 @@
+//! A folder for one test, and the program run in it.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::Arc,
+};
+
+use serde_json::Value;
+use styleforge::{
+    frame::Frame,
+    media::{
+        decode,
+        encode::{self, Encoding, Existing, Format},
+    },
+    network::{Network, NetworkSpec},
+    weights::{Checkpoint, Family, StorageType},
+};
+
+/// A folder with a home of its own, a small style and a photo.
+pub struct Sandbox {
+    folder: tempfile::TempDir,
+}
+
+impl Sandbox {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let sandbox = Self { folder };
+        fs::create_dir(sandbox.path("home")).expect("home");
+        let spec = NetworkSpec {
+            blocks: 1,
+            ..NetworkSpec::with_widths([2, 3, 4])
+        };
+        let network = Network::random(spec, 7).expect("valid");
+        let checkpoint = Checkpoint {
+            network: Arc::new(network),
+            family: Family::PytorchExamples,
+            storage: StorageType::F32,
+            metadata: BTreeMap::new(),
+        };
+        let bytes = checkpoint.to_safetensors().expect("written");
+        fs::write(sandbox.path("tiny.safetensors"), bytes).expect("style");
+        sandbox.photo("photo.png", 24, 16);
+        sandbox
+    }
+
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn photo(&self, name: &str, width: usize, height: usize) -> Frame {
+        let frame = Frame::from_fn(width, height, |x, y| {
+            [(x * 9) as u8, (y * 11) as u8, 130, 255 - (x * y % 60) as u8]
+        });
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("folder");
+        let format = Format::from_path(&path).expect("a format");
+        encode::save(&path, &frame, None, Encoding::of(format), Existing::Keep).expect("saved");
+        frame
+    }
+
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.folder.path())
+            .env("HOME", self.path("home"))
+            .env("TMPDIR", self.folder.path())
+            .stdin(Stdio::null());
+        for name in [
+            "DISPLAY",
+            "WAYLAND_DISPLAY",
+            "XDG_DATA_HOME",
+            "XDG_CONFIG_HOME",
+            "XDG_RUNTIME_DIR",
+            "DBUS_SESSION_BUS_ADDRESS",
+        ] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    pub fn styleforge(&self, arguments: &[&str]) -> Run {
+        let output = self
+            .command(env!("CARGO_BIN_EXE_styleforge"))
+            .args(arguments)
+            .output();
+        Run::from(output.expect("the program starts"))
+    }
+
+    /// Paints with the small style on one thread.
+    pub fn stylize(&self, arguments: &[&str]) -> Run {
+        let usual = ["stylize", "--style", "./tiny.safetensors", "--threads", "1"];
+        self.styleforge(&[&usual[..], arguments].concat())
+    }
+
+    /// Runs a line of shell in which `$STYLEFORGE` is the program.
+    pub fn shell(&self, line: &str) -> Run {
+        let output = self
+            .command("sh")
+            .args(["-c", line])
+            .env("STYLEFORGE", env!("CARGO_BIN_EXE_styleforge"))
+            .output();
+        Run::from(output.expect("a shell"))
+    }
+
+    pub fn read(&self, name: &str) -> Frame {
+        (*decode::from_path(&self.path(name))
+            .expect("a picture")
+            .frame)
+            .clone()
+    }
+
+    /// Names in a folder, sorted.
+    pub fn names(&self, folder: &str) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(self.path(folder))
+            .expect("folder")
+            .map(|e| e.expect("entry").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Run {
+    code: Option<i32>,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: output.stdout,
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Run {
+    /// Checks the exit code, and that nothing panicked.
+    #[track_caller]
+    pub fn ends(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.text(), self.stderr);
+        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
+        self
+    }
+
+    #[track_caller]
+    pub fn says(self, words: &str) -> Self {
+        assert!(
+            self.stderr.contains(words),
+            "no '{words}' in:\n{}",
+            self.stderr
+        );
+        self
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.stdout).expect("JSON on standard output")
+    }
+}

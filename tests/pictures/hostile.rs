@@ -1,0 +1,241 @@
+//! Bombs, limits and damage.
+
+use std::{
+    io::Read,
+    time::{Duration, Instant},
+};
+
+use proptest::prelude::*;
+use styleforge::media::{MediaError, decode, encode::Format};
+
+use crate::made::*;
+
+#[test]
+fn headers_that_declare_too_much_are_refused_by_the_limit() {
+    let vp8l = |side: u32| {
+        let packed = (side - 1) | ((side - 1) << 14);
+        let chunk = [&b"VP8L\x0a\0\0\0\x2f"[..], &packed.to_le_bytes(), &[0; 5]].concat();
+        [
+            &b"RIFF"[..],
+            &(chunk.len() as u32 + 4).to_le_bytes(),
+            b"WEBP",
+            &chunk,
+        ]
+        .concat()
+    };
+    let mut bmp = vec![0u8; 54];
+    bmp[..2].copy_from_slice(b"BM");
+    bmp[10] = 54;
+    bmp[14] = 40;
+    bmp[18..22].copy_from_slice(&16_384u32.to_le_bytes());
+    bmp[22..26].copy_from_slice(&16_384u32.to_le_bytes());
+    bmp[26] = 1;
+    bmp[28] = 24;
+    let png = [
+        png_header(16_384, 16_384, 8, 2),
+        png_chunk(b"IDAT", &[0x78, 1, 3, 0, 0, 0, 0, 1]),
+        png_chunk(b"IEND", &[]),
+    ]
+    .concat();
+    assert!(png.len() <= 65, "{}", png.len());
+    let mut jpeg = encoded(&scene(8, 8), Format::Jpeg);
+    let sof = jpeg
+        .windows(2)
+        .position(|w| w == [0xff, 0xc0])
+        .expect("a frame header");
+    jpeg[sof + 5..sof + 9].copy_from_slice(&[0xff; 4]);
+    let gif = [
+        &b"GIF89a\xff\xff\xff\xff\x80\0\0"[..],
+        &[0, 0, 0, 255, 255, 255],
+        b"\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3b",
+    ]
+    .concat();
+    let bombs = [
+        ("PNG", png),
+        ("WebP", vp8l(16_383)),
+        ("TIFF", tiff(16_384, 16_384, &[0; 3], &[])),
+        ("BMP", bmp),
+        ("GIF", gif),
+        ("JPEG", jpeg),
+    ];
+    for (format, bomb) in bombs {
+        let error = refused(&bomb);
+        assert!(
+            matches!(error, MediaError::TooManyPixels { .. }),
+            "{format}: {error:?}"
+        );
+        assert!(
+            error.to_string().contains("limit is 200 megapixels"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn an_icon_is_refused_by_name_before_it_is_parsed() {
+    let mut icon = b"\0\0\x01\0\x01\0\0\0\0\0\x01\0\x20\0".to_vec();
+    icon.extend(65u32.to_le_bytes());
+    icon.extend(22u32.to_le_bytes());
+    icon.extend(png_header(16_384, 16_384, 8, 6));
+    assert!(refused(&icon).to_string().contains("an icon (ICO)"));
+}
+
+#[test]
+fn sizes_just_below_the_limit_without_pixels_are_damaged_not_fatal() {
+    let png = [
+        png_header(14_000, 14_000, 8, 2),
+        png_chunk(b"IDAT", &[0x78, 1, 3, 0, 0, 0, 0, 1]),
+        png_chunk(b"IEND", &[]),
+    ]
+    .concat();
+    for bomb in [png, tiff(14_000, 14_000, &[0; 3], &[])] {
+        let error = refused(&bomb);
+        assert!(matches!(error, MediaError::Damaged { .. }), "{error:?}");
+    }
+}
+
+#[test]
+fn compressed_text_and_profiles_cannot_blow_up() {
+    let bomb = zeros_bomb(400_000_000);
+    assert!(bomb.len() < 4_000_000);
+    let text = [b"Comment\0\0", &bomb[..]].concat();
+    let started = Instant::now();
+    let photo = read(&png_with(&png_chunk(b"zTXt", &text), &scene(4, 3)));
+    assert_eq!(*photo.frame, scene(4, 3));
+    // A profile of 400 MB of zeros is dropped or refused; either way nobody waits for it.
+    let icc = [b"p\0\0", &bomb[..]].concat();
+    if let Ok(photo) = decode::from_bytes("p", &png_with(&png_chunk(b"iCCP", &icc), &scene(4, 3))) {
+        assert_eq!(photo.icc, None);
+    }
+    assert!(
+        started.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[test]
+fn endless_streams_of_something_else_end_at_once() {
+    let error = decode::from_reader("zeros", std::io::repeat(0)).expect_err("no picture");
+    assert!(matches!(error, MediaError::UnknownFormat { .. }), "{error}");
+}
+
+#[test]
+fn truncated_pictures_are_refused_in_every_format() {
+    let frame = scene(40, 30);
+    let mut pictures: Vec<_> = Format::ALL
+        .iter()
+        .map(|&f| (f.name(), encoded(&frame, f)))
+        .collect();
+    pictures.push(("gif", fixture("animated.gif")));
+    pictures.push(("cmyk jpeg", fixture("cmyk.jpg")));
+    for (name, whole) in pictures {
+        read(&whole);
+        for share in [3, 30, 60, 90] {
+            // A second frame that is cut off is not the first one's damage.
+            if name == "gif" && share > 30 {
+                continue;
+            }
+            let cut = &whole[..whole.len() * share / 100];
+            let error = refused(cut);
+            assert!(
+                matches!(
+                    error,
+                    MediaError::Damaged { .. } | MediaError::UnknownFormat { .. }
+                ),
+                "{name} cut to {share} %: {error:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_a_png_is_noticed() {
+    let mut png = encoded(&scene(40, 30), Format::Png);
+    let middle = png.len() / 2;
+    png[middle] ^= 0x10;
+    assert!(matches!(refused(&png), MediaError::Damaged { .. }));
+}
+
+#[test]
+fn what_is_no_picture_is_said_to_be_none() {
+    for (bytes, word) in [
+        (&b""[..], "it is empty"),
+        (b"hello there, this is only text", "no known format"),
+        (b"\x76\x2f\x31\x01 and so on, whatever", "OpenEXR"),
+    ] {
+        assert!(refused(bytes).to_string().contains(word));
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let error = decode::from_path(folder.path()).expect_err("a folder");
+    assert!(error.to_string().contains("it is a folder"), "{error}");
+    let error = decode::from_path(&folder.path().join("none.png")).expect_err("missing");
+    assert!(error.to_string().contains("none.png"), "{error}");
+}
+
+#[test]
+fn a_reader_that_fails_is_reported() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("the cable was pulled"))
+        }
+    }
+    let error = decode::from_reader("stream", Broken).expect_err("fails");
+    assert!(
+        error.to_string().contains("the cable was pulled"),
+        "{error}"
+    );
+}
+
+/// Small whole files of every format and family.
+fn corpus() -> Vec<Vec<u8>> {
+    let mut files: Vec<Vec<u8>> = Format::ALL
+        .iter()
+        .flat_map(|&f| [encoded(&scene(9, 7), f), encoded(&translucent(5, 6), f)])
+        .collect();
+    let names = [
+        "animated.gif",
+        "animated.png",
+        "animated.webp",
+        "cmyk.jpg",
+        "cmyk.tiff",
+        "pages.tiff",
+        "palette.tiff",
+    ];
+    files.extend(names.map(fixture));
+    let icc = jpeg_segment(
+        0xe2,
+        &[b"ICC_PROFILE\0\x01\x01", &profile(b"RGB ")[..]].concat(),
+    );
+    files.push(jpeg_with(&icc, &encoded(&scene(9, 7), Format::Jpeg)));
+    files
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    /// The same public function that the fuzz target calls.
+    #[test]
+    fn mutated_files_never_panic(
+        pick in any::<prop::sample::Index>(),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..12),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+        inserted in prop::collection::vec(any::<u8>(), 0..6),
+    ) {
+        let files = corpus();
+        let mut bytes = files[pick.index(files.len())].clone();
+        for (at, value) in edits {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        if let Some(at) = cut {
+            let at = at.index(bytes.len());
+            bytes.splice(at..at, inserted);
+            bytes.truncate(at.max(1) * 2);
+        }
+        if let Ok(photo) = decode::from_bytes("mutated", &bytes) {
+            prop_assert!(photo.frame.pixel_count() as u64 <= decode::MAX_PIXELS);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Pictures that people have and pictures that somebody made to do harm: read upright and exactly,
+//! or refused quickly with a reason. And results: written whole, or not at all.
+#![allow(clippy::expect_used)]
+
+mod hostile;
+mod inside;
+mod made;
+mod writing;
