@@ -23,38 +23,36 @@ impl Default for Look {
     }
 }
 
-/// Lays `painting` over `photo` (equal sizes). Alpha always comes from the photo.
+/// Lays `painting` over `photo` (equal sizes), in the painting's own memory: full-size pictures are
+/// too large to copy without need. Alpha always comes from the photo.
 ///
 /// Keeping colours works in full-range BT.601 YCbCr: the photo's Cb and Cr are kept and the
 /// painting's Y is brought into the range that these can show, so that clipping never shifts the
 /// hue.
 ///
 /// Returns `None` when the sizes differ.
-pub fn compose(photo: &Frame, painting: &Frame, look: Look) -> Option<Frame> {
+pub fn compose(photo: &Frame, mut painting: Frame, look: Look) -> Option<Frame> {
     if (photo.width(), photo.height()) != (painting.width(), painting.height()) {
         return None;
     }
     let strength = u32::from(look.strength_percent.min(100));
-    let mut result = photo.clone();
-    if strength == 0 {
-        return Some(result);
-    }
-    for (out, painted) in result
+    for (out, source) in painting
         .rgba_mut()
         .chunks_exact_mut(4)
-        .zip(painting.rgba().chunks_exact(4))
+        .zip(photo.rgba().chunks_exact(4))
     {
-        let source = [out[0], out[1], out[2]];
-        let mut top = [painted[0], painted[1], painted[2]];
+        let below = [source[0], source[1], source[2]];
+        let mut top = [out[0], out[1], out[2]];
         if look.keep_colors {
-            top = with_luma_of(source, top);
+            top = with_luma_of(below, top);
         }
         for c in 0..3 {
-            let mixed = u32::from(source[c]) * (100 - strength) + u32::from(top[c]) * strength;
+            let mixed = u32::from(below[c]) * (100 - strength) + u32::from(top[c]) * strength;
             out[c] = ((mixed + 50) / 100) as u8;
         }
+        out[3] = source[3];
     }
-    Some(result)
+    Some(painting)
 }
 
 /// The colour of `source` (its Cb and Cr) at the luma of `painted`.
@@ -89,8 +87,8 @@ mod tests {
             strength_percent: 0,
             keep_colors: true,
         };
-        assert_eq!(compose(&photo, &painting, none), Some(photo.clone()));
-        let full = compose(&photo, &painting, Look::default()).expect("same size");
+        assert_eq!(compose(&photo, painting.clone(), none), Some(photo.clone()));
+        let full = compose(&photo, painting.clone(), Look::default()).expect("same size");
         for (o, p) in full.rgba().chunks(4).zip(painting.rgba().chunks(4)) {
             assert_eq!(o[..3], p[..3]);
         }
@@ -109,7 +107,7 @@ mod tests {
             strength_percent: 100,
             keep_colors: true,
         };
-        let kept = compose(&photo, &painting, look).expect("same size");
+        let kept = compose(&photo, painting.clone(), look).expect("same size");
         let chroma = |p: &[u8]| {
             let (r, g, b) = (f64::from(p[0]), f64::from(p[1]), f64::from(p[2]));
             (
@@ -131,7 +129,7 @@ mod tests {
     fn sizes_must_agree() {
         let (photo, painting) = pair();
         assert_eq!(
-            compose(&photo, &painting.crop(0, 0, 5, 5), Look::default()),
+            compose(&photo, painting.crop(0, 0, 5, 5), Look::default()),
             None
         );
     }

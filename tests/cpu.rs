@@ -1,5 +1,6 @@
 //! The CPU backend against the oracle on whole pictures: every variant, instruction set, odd and
 //! tiny sizes, adversarial pictures, unusual widths and kernels; repeatability; cancelling.
+#![allow(clippy::expect_used)]
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! The oracle and the CPU backend against vectors that PyTorch made (`tests/golden/generate.py`),
 //! compared as floats, before rounding.
+#![allow(clippy::expect_used)]
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 

@@ -207,7 +207,7 @@ fn strength_and_colours_answer_without_the_device() {
         keep_colors: true,
     };
     let source = photo(40, 30);
-    let expected = compose(&source, &inverted(&source), look).expect("same size");
+    let expected = compose(&source, inverted(&source), look).expect("same size");
     assert_eq!(saved, expected);
     assert_eq!(w.script.runs().len(), runs);
     for _ in 0..8 {

@@ -185,7 +185,8 @@ fn serve_job(job: &ComposeJob, pair: &mut Option<PreviewPair>, shared: &Shared, 
         base: scaled(&job.photo, width, height),
         top: scaled(&job.painting.painted, width, height),
     });
-    let preview = compose(&kept.base, &kept.top, job.look).unwrap_or_else(|| kept.base.clone());
+    let preview =
+        compose(&kept.base, kept.top.clone(), job.look).unwrap_or_else(|| kept.base.clone());
     *pair = Some(kept);
     let preview = Arc::new(preview);
     let is_whole = (width, height) == size;

@@ -3,7 +3,7 @@
 //! [`Painter`] blocks; the window runs it on a thread of its own, the command line on the main
 //! thread. It keeps the sessions of recent sizes and styles as long as they fit the memory limit.
 
-use std::{sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use crate::{
     backend::{Backend, BackendError, RunControl, Session},
@@ -137,12 +137,16 @@ impl Painting {
             OutputSize::Original => (photo.width(), photo.height()),
             OutputSize::Working => (self.painted.width(), self.painted.height()),
         };
-        let base = scaled(photo, width, height);
+        let base = if (photo.width(), photo.height()) == (width, height) {
+            Cow::Borrowed(photo)
+        } else {
+            Cow::Owned(scaled(photo, width, height))
+        };
         if look.strength_percent == 0 {
-            return base;
+            return base.into_owned();
         }
         let top = scaled(&self.painted, width, height);
-        compose(&base, &top, look).unwrap_or(base)
+        compose(&base, top, look).unwrap_or_else(|| base.into_owned())
     }
 }
 

@@ -15,11 +15,16 @@ pub struct Lifetime {
 /// Elements between the starts of buffers: 64 bytes of f32, a cache line.
 const ALIGNMENT: usize = 16;
 
-/// Gives every buffer its offset, first fit in the order given; returns the offsets and the length
-/// of the whole arena, in elements. Buffers whose lifetimes overlap never overlap in memory.
+/// Gives every buffer its offset, first fit, the largest first (placed later, they would find their
+/// room cut up by small ones); returns the offsets and the length of the whole arena, in elements.
+/// Buffers whose lifetimes overlap never overlap in memory.
 pub fn place(buffers: &[Lifetime]) -> (Vec<usize>, usize) {
+    let mut largest_first: Vec<usize> = (0..buffers.len()).collect();
+    largest_first.sort_by_key(|&i| std::cmp::Reverse(buffers[i].len));
+    let mut offsets = vec![0; buffers.len()];
     let mut placed: Vec<(usize, Lifetime)> = Vec::with_capacity(buffers.len());
-    for &buffer in buffers {
+    for index in largest_first {
+        let buffer = buffers[index];
         let mut busy: Vec<(usize, usize)> = placed
             .iter()
             .filter(|(_, other)| {
@@ -35,13 +40,11 @@ pub fn place(buffers: &[Lifetime]) -> (Vec<usize>, usize) {
             }
             offset = offset.max(end.next_multiple_of(ALIGNMENT));
         }
+        offsets[index] = offset;
         placed.push((offset, buffer));
     }
     let len = placed.iter().map(|(offset, b)| offset + b.len).max();
-    (
-        placed.iter().map(|&(offset, _)| offset).collect(),
-        len.unwrap_or(0),
-    )
+    (offsets, len.unwrap_or(0))
 }
 
 #[cfg(test)]

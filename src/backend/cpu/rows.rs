@@ -92,7 +92,7 @@ fn tiles_for(rows: usize, big: usize, small: usize) -> (usize, usize) {
     best
 }
 
-/// [`tile_product`] compiled for one instruction set, number of rows and number of vectors.
+/// [`tile_product`](super::simd::tile_product) compiled for one instruction set, number of rows and number of vectors.
 pub type TileProduct = unsafe fn(&[Segment], usize, *mut f32, usize);
 
 /// The register tiles of one instruction set. Each is a function of its own: inlined side by side

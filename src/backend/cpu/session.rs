@@ -417,14 +417,15 @@ impl CpuSession {
         let maps = &self.plan.maps;
         let kernels = self.kernels;
         let row_len = |m: &MapBuffer| m.shape.width * m.stored_channels;
-        // SAFETY of the row accessors below: a task touches rows of its own index in the maps that
-        // it writes, and no step writes a map that it reads (a property test of the plan).
-        let row_mut = |m: &MapBuffer, y: usize| unsafe {
-            base.slice_mut(m.offset + y * row_len(m), row_len(m))
+        let row_mut = |m: &MapBuffer, y: usize| {
+            // SAFETY: a task writes rows of its own index only, and no step writes a map that it
+            // reads (a property test of the plan).
+            unsafe { base.slice_mut(m.offset + y * row_len(m), row_len(m)) }
         };
-        // SAFETY: as above.
-        let row =
-            |m: &MapBuffer, y: usize| unsafe { base.slice(m.offset + y * row_len(m), row_len(m)) };
+        let row = |m: &MapBuffer, y: usize| {
+            // SAFETY: as above.
+            unsafe { base.slice(m.offset + y * row_len(m), row_len(m)) }
+        };
         match op {
             CpuOp::Load { to } => {
                 let to = maps[to];
