@@ -138,10 +138,18 @@ impl Shelf for Library {
 
 fn card_of(style: &Style) -> Card {
     let credit = &style.credit;
-    let by = [&credit.artist, &credit.year].into_iter().flatten();
-    let mut parts: Vec<String> = credit.painting.iter().cloned().collect();
-    parts.extend(by.cloned());
-    parts.extend(credit.status.iter().cloned());
+    let mut parts: Vec<String> = [
+        &credit.painting,
+        &credit.artist,
+        &credit.year,
+        &credit.status,
+    ]
+    .into_iter()
+    .flatten()
+    // The files' words for what nobody knows.
+    .filter(|part| *part != "not stated")
+    .cloned()
+    .collect();
     parts.extend(credit.license.iter().map(|l| format!("weights: {l}")));
     Card {
         id: style.id.clone(),

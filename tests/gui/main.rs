@@ -1,0 +1,15 @@
+//! The window over AccessKit, with a scripted device, scripted styles, dialogs and clipboard.
+
+#![allow(
+    clippy::expect_used,
+    reason = "a test that fails by expect says why it expected otherwise"
+)]
+
+mod opening;
+mod painting;
+mod results;
+mod scripted;
+#[path = "../support/mod.rs"]
+mod support;
+mod view;
+mod window;

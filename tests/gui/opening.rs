@@ -1,0 +1,117 @@
+//! Photos come in: by button, key, clipboard and drop; rubbish is refused.
+
+use std::{fs, path::PathBuf};
+
+use eframe::egui::{Key, Modifiers};
+use styleforge::{
+    gui::outside::{Clip, Dialog},
+    media::encode::{self, Encoding, Existing, Format},
+};
+
+use crate::{support::photo, window::Window};
+
+#[test]
+fn a_photo_opens_by_button_and_is_painted_by_a_click() {
+    let mut w = Window::open();
+    let file = w.photo_file("beach.png", 40, 30);
+    w.outside.answer(Some(file.clone()));
+    w.click("Open a photo…");
+    w.until_label("Picture, photo, 40 × 30 px");
+    assert_eq!(w.outside.asked(), [(Dialog::Open, None)]);
+    w.until_label("beach.png, 40 × 30 px");
+    assert!(w.has("Choose a style on the left to paint this photo"));
+    w.click("Candy");
+    w.until_label("Picture, photo and painting, 40 × 30 px");
+    w.until_contains("Painted at 40 × 30 px");
+    assert!(w.has("Scripted processor, 3 threads, AVX2 (CPU: no NVIDIA driver found)"));
+    assert_eq!(w.script.runs(), [(40, 30)]);
+    w.harness.check_accessibility();
+}
+
+#[test]
+fn the_sample_opens_by_button_and_by_key() {
+    let mut w = Window::open();
+    w.click("Try the sample photo");
+    w.until_contains("Sample photo, ");
+    let mut w = Window::open();
+    w.key(Modifiers::COMMAND, Key::E);
+    w.until_contains("Sample photo, ");
+}
+
+#[test]
+fn pictures_and_copied_files_are_pasted() {
+    let mut w = Window::open();
+    w.outside.put_on_clipboard(Clip::Picture(photo(21, 12)));
+    w.key(Modifiers::COMMAND, Key::V);
+    w.until_label("Pasted picture, 21 × 12 px");
+    let file = w.photo_file("copied.png", 9, 8);
+    w.outside.put_on_clipboard(Clip::Files(vec![file]));
+    w.click("Paste");
+    w.until_label("copied.png, 9 × 8 px");
+    w.outside.put_on_clipboard(Clip::Nothing);
+    w.click("Paste");
+    w.until_contains("The clipboard holds no picture");
+}
+
+#[test]
+fn dropped_files_open_and_hovering_says_so() {
+    let mut w = Window::open();
+    let file = w.photo_file("dropped.png", 30, 20);
+    w.hover(&file);
+    w.step();
+    w.drop_file(&file);
+    w.until_label("dropped.png, 30 × 20 px");
+}
+
+#[test]
+fn what_is_no_picture_is_refused_in_words_and_the_photo_stays() {
+    let mut w = Window::with_photo(40, 30);
+    let text = w.path("notes.txt");
+    fs::write(&text, "no picture at all").expect("written");
+    w.drop_file(&text);
+    w.until_contains("is not a picture that can be read");
+    let missing = w.path("gone.png");
+    w.drop_file(&missing);
+    w.until_contains("gone.png could not be read");
+    assert!(w.has("Picture, photo, 40 × 30 px"));
+    // The newest message leaves by key, the other by its button.
+    w.key(Modifiers::NONE, Key::Escape);
+    w.step();
+    assert!(!w.has_containing("gone.png could not be read"));
+    w.click("Dismiss");
+    w.step();
+    assert!(!w.has_containing("is not a picture"));
+}
+
+#[test]
+fn a_newer_photo_overtakes_an_older_one() {
+    let mut w = Window::open();
+    let files: Vec<PathBuf> = (1..=6)
+        .map(|n| w.photo_file(&format!("{n}.png"), 10 * n, 10))
+        .collect();
+    for file in &files {
+        w.drop_file(file);
+    }
+    w.until_label("6.png, 60 × 10 px");
+}
+
+#[test]
+fn jpeg_and_other_formats_are_read_back() {
+    let mut w = Window::open();
+    let frame = photo(24, 16);
+    for format in Format::ALL {
+        let path = w.path(&format!("in.{}", format.extension()));
+        encode::save(&path, &frame, None, Encoding::of(*format), Existing::Keep).expect("saved");
+        w.drop_file(&path);
+        w.until_label(&format!("in.{}, 24 × 16 px", format.extension()));
+    }
+}
+
+#[test]
+fn a_missing_dialog_is_explained() {
+    let mut w = Window::open();
+    w.outside
+        .refuse("No file dialog could be shown. Install zenity.");
+    w.click("Open…");
+    w.until_contains("Install zenity");
+}

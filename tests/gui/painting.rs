@@ -1,0 +1,221 @@
+//! Styles, brush, strength, model: painting, stopping, undoing, answering while busy.
+
+use std::{fs, time::Instant};
+
+use eframe::egui::{self, Key, Modifiers};
+use styleforge::compose::{Look, compose};
+
+use crate::{
+    support::{Behaviour, inverted, photo},
+    window::Window,
+};
+
+#[test]
+fn styles_are_chosen_by_number_and_arrow() {
+    let mut w = Window::with_photo(40, 30);
+    w.key(Modifiers::NONE, Key::Num2);
+    w.until_painted();
+    assert!(w.is_chosen("Udnie"));
+    w.key(Modifiers::NONE, Key::ArrowDown);
+    w.until("the third", |w| w.is_chosen("Wave") && w.is_painted());
+    w.key(Modifiers::NONE, Key::ArrowDown);
+    w.until("round the end", |w| w.is_chosen("Candy") && w.is_painted());
+    w.key(Modifiers::NONE, Key::ArrowUp);
+    w.until("back", |w| w.is_chosen("Wave"));
+    assert_eq!(
+        w.script.runs().len(),
+        3,
+        "known paintings are not painted again"
+    );
+}
+
+#[test]
+fn the_previous_painting_stays_until_the_next_is_there_and_can_be_kept() {
+    let mut w = Window::painted(40, 30);
+    w.script.hold();
+    w.click("Udnie");
+    w.until_label("Painting in Udnie…");
+    assert!(w.has("Picture, photo and painting, 40 × 30 px"));
+    w.click("Stop");
+    w.until("the choice before", |w| w.is_chosen("Candy"));
+    assert!(!w.has("Painting in Udnie…"));
+    assert!(w.has("Picture, photo and painting, 40 × 30 px"));
+    w.click("Udnie");
+    w.until_label("Painting in Udnie…");
+    w.key(Modifiers::NONE, Key::Escape);
+    w.until("the choice before", |w| w.is_chosen("Candy"));
+}
+
+#[test]
+fn stopping_the_first_painting_goes_back_to_the_photo() {
+    let mut w = Window::with_photo(40, 30);
+    w.script.hold();
+    w.click("Candy");
+    w.until_label("Painting in Candy…");
+    w.key(Modifiers::NONE, Key::Escape);
+    w.until_label("Choose a style on the left to paint this photo");
+    assert!(w.has("Picture, photo, 40 × 30 px"));
+    w.script.release();
+    w.click("Candy");
+    w.until_painted();
+}
+
+#[test]
+fn frames_go_on_and_controls_answer_while_the_device_works() {
+    let mut w = Window::painted(600, 400);
+    w.script.hold();
+    w.click("Udnie");
+    w.until_label("Painting in Udnie…");
+    let mut slowest = 0.0f64;
+    for round in 0..60 {
+        if round == 20 {
+            w.slider("Strength").set_value_accesskit(40.0);
+        }
+        if round == 40 {
+            w.key(Modifiers::NONE, Key::F1);
+        }
+        let started = Instant::now();
+        w.harness.step();
+        slowest = slowest.max(started.elapsed().as_secs_f64());
+    }
+    assert!(slowest < 0.25, "a frame took {slowest} s");
+    assert!(w.has("Move the divider"), "the list of shortcuts is open");
+    assert_eq!(w.value("Strength"), 40.0);
+    assert!(w.has("Painting in Udnie…"), "and the device still works");
+    w.script.release();
+    w.key(Modifiers::NONE, Key::F1);
+    w.until_painted();
+}
+
+#[test]
+fn a_finer_brush_shows_a_draft_first() {
+    let mut w = Window::painted(1000, 500);
+    w.script.hold();
+    w.key(Modifiers::NONE, Key::CloseBracket);
+    w.until("the draft's run", |w| {
+        w.script.runs().last() == Some(&(266, 133))
+    });
+    w.script.release();
+    w.until_contains("Painted at 800 × 400 px");
+    let runs = w.script.runs();
+    assert_eq!(runs[runs.len() - 2..], [(266, 133), (800, 400)]);
+    w.key(Modifiers::NONE, Key::OpenBracket);
+    w.until_contains("Strokes as at 1000 × 500 px");
+    // The slider does the same.
+    w.slider("Brush size").set_value_accesskit(9.0);
+    w.until_contains("Painted at 640 × 320 px");
+}
+
+#[test]
+fn strength_and_colours_answer_without_the_device() {
+    let mut w = Window::painted(40, 30);
+    let runs = w.script.runs().len();
+    w.slider("Strength").set_value_accesskit(50.0);
+    w.step();
+    w.click("Keep the photo's colours");
+    w.step();
+    let saved = w.save_as("half.png");
+    let look = Look {
+        strength_percent: 50,
+        keep_colors: true,
+    };
+    let source = photo(40, 30);
+    let expected = compose(&source, inverted(&source), look).expect("same size");
+    assert_eq!(saved, expected);
+    assert_eq!(w.script.runs().len(), runs);
+    for _ in 0..8 {
+        w.key(Modifiers::NONE, Key::PageDown);
+    }
+    // Two presses that arrive together both count.
+    w.keys_at_once(&[Key::PageDown, Key::PageDown]);
+    w.key(Modifiers::NONE, Key::K);
+    w.step();
+    assert_eq!(w.value("Strength"), 0.0);
+    assert_eq!(w.save_as("none.png"), source, "strength 0 is the photo");
+}
+
+#[test]
+fn model_and_size_are_chosen() {
+    let mut w = Window::painted(2000, 1000);
+    assert_eq!(w.script.runs().last(), Some(&(1280, 640)));
+    w.click("Lite");
+    w.until("the other model to load", |w| w.shelf.loads().len() == 2);
+    w.until_painted();
+    w.key(Modifiers::NONE, Key::M);
+    w.until_painted();
+    w.choose("Size", "As painted, 1280 × 640");
+    w.until_label("Picture, photo and painting, 1280 × 640 px");
+    assert_eq!(w.save_as("small.png").width(), 1280);
+}
+
+#[test]
+fn choices_are_undone_and_redone() {
+    let mut w = Window::painted(40, 30);
+    w.click("Udnie");
+    w.until_painted();
+    w.slider("Strength").set_value_accesskit(30.0);
+    w.step();
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.step();
+    assert_eq!(w.value("Strength"), 100.0);
+    w.click("Undo");
+    w.until("the style before", |w| {
+        w.is_chosen("Candy") && w.is_painted()
+    });
+    w.key(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    w.until("redone", |w| w.is_chosen("Udnie"));
+    w.click("Redo");
+    w.step();
+    w.step();
+    assert_eq!(w.value("Strength"), 30.0);
+    assert_eq!(w.script.runs().len(), 2);
+}
+
+#[test]
+fn one_drag_of_a_slider_is_one_step_of_undo() {
+    let mut w = Window::painted(40, 30);
+    let rect = w.slider("Strength").rect();
+    let from = egui::pos2(rect.right() - 4.0, rect.center().y);
+    w.drag(from, egui::pos2(rect.left() + 30.0, rect.center().y));
+    w.step();
+    assert_ne!(w.value("Strength"), 100.0);
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.step();
+    assert_eq!(w.value("Strength"), 100.0);
+    assert!(w.is_chosen("Candy"));
+}
+
+#[test]
+fn a_checkpoint_becomes_a_style() {
+    let mut w = Window::with_photo(40, 30);
+    let file = w.path("Dots.safetensors");
+    fs::write(&file, "weights").expect("written");
+    w.drop_file(&file);
+    w.until_label("Dots");
+    w.until("it to be painted", |w| {
+        w.is_chosen("Dots") && w.is_painted()
+    });
+    let bad = w.path("broken.pth");
+    fs::write(&bad, "bad").expect("written");
+    w.outside.answer(Some(bad));
+    w.click("Add a style…");
+    w.until_contains("This file was not added as a style");
+}
+
+#[test]
+fn errors_of_the_device_and_of_styles_are_told_and_the_picture_stays() {
+    let mut w = Window::painted(40, 30);
+    w.script.behave(Behaviour::Fail);
+    w.click("Udnie");
+    w.until_contains("choose a smaller working size");
+    assert!(w.is_chosen("Candy"));
+    w.script.behave(Behaviour::Panic);
+    w.click("Udnie");
+    w.until_contains("please report it");
+    w.script.behave(Behaviour::Invert);
+    w.shelf.refuse("The weights of Wave are damaged.");
+    w.click("Wave");
+    w.until_contains("The weights of Wave are damaged");
+    assert!(w.is_chosen("Candy"));
+    assert!(w.has("Picture, photo and painting, 40 × 30 px"));
+}

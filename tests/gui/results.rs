@@ -1,0 +1,233 @@
+//! Results go out: saved, copied, asked about, a whole folder of them, and what is remembered.
+
+use std::fs;
+
+use eframe::egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable;
+use styleforge::{
+    gui::outside::Dialog,
+    media::{decode, encode::Format},
+    settings::{Settings, ThemeChoice},
+};
+
+use crate::{
+    support::{inverted, photo},
+    window::Window,
+};
+
+#[test]
+fn saving_remembers_folder_and_format_and_asks_before_replacing() {
+    let mut w = Window::painted(40, 30);
+    w.choose("Format", "JPEG");
+    w.until("the quality", |w| w.has("JPEG quality"));
+    w.slider("JPEG quality").set_value_accesskit(60.0);
+    w.step();
+    // A name without an ending gets the chosen format's.
+    let bare = w.path("result");
+    w.outside.answer(Some(bare));
+    w.key(Modifiers::COMMAND, Key::S);
+    w.until_contains("Saved as ");
+    let (dialog, _) = w.outside.asked().pop().expect("a dialog");
+    let file_name = "photo-candy.jpg".to_owned();
+    assert_eq!(
+        dialog,
+        Dialog::Save {
+            file_name,
+            format: Format::Jpeg
+        }
+    );
+    let saved = fs::read(w.path("result.jpg")).expect("saved");
+    assert_eq!(saved[..3], [0xff, 0xd8, 0xff]);
+
+    // An ending that was typed wins. What exists is only replaced after a question.
+    let taken = w.path("taken.png");
+    fs::write(&taken, "old").expect("written");
+    w.outside.answer(Some(taken.clone()));
+    w.click("Save as…");
+    w.until_label("Replace taken.png?");
+    let (_, folder) = w.outside.asked().pop().expect("a dialog");
+    assert_eq!(
+        folder.as_deref(),
+        taken.parent(),
+        "the folder is remembered"
+    );
+    w.click("Cancel");
+    w.step();
+    assert_eq!(fs::read(&taken).expect("read"), b"old");
+    w.outside.answer(Some(taken.clone()));
+    w.click("Save as…");
+    w.until_label("Replace taken.png?");
+    w.click("Replace");
+    w.until("the new file", |_| {
+        decode::from_path(&taken).is_ok_and(|p| *p.frame == inverted(&photo(40, 30)))
+    });
+    // Another name instead.
+    let other = w.path("other.png");
+    w.outside.answer(Some(taken));
+    w.click("Save as…");
+    w.until_label("Replace taken.png?");
+    w.outside.answer(Some(other.clone()));
+    w.click("Choose another name…");
+    w.until("the other file", |_| other.exists());
+}
+
+#[test]
+fn a_save_that_fails_says_why() {
+    let mut w = Window::painted(40, 30);
+    let nowhere = w.path("no/such/folder/a.png");
+    w.outside.answer(Some(nowhere));
+    w.click("Save as…");
+    w.until_contains("could not be written");
+    assert!(w.has("Save as…"));
+}
+
+#[test]
+fn the_result_is_copied() {
+    let mut w = Window::painted(40, 30);
+    w.key(Modifiers::COMMAND, Key::C);
+    w.until_contains("The painting is on the clipboard");
+    assert_eq!(w.outside.copied(), [inverted(&photo(40, 30))]);
+    w.outside.refuse("The clipboard is gone.");
+    w.click("Copy");
+    w.until_contains("The clipboard is gone");
+}
+
+#[test]
+fn an_unsaved_painting_is_asked_about_before_another_photo_opens() {
+    let mut w = Window::painted(40, 30);
+    let next = w.photo_file("next.png", 50, 20);
+    w.drop_file(&next);
+    w.until_label("Save the painting first?");
+    w.click("Cancel");
+    w.step();
+    assert!(w.has("photo.png, 40 × 30 px"));
+    w.drop_file(&next);
+    w.until_label("Save the painting first?");
+    let target = w.path("kept.png");
+    w.outside.answer(Some(target.clone()));
+    w.harness
+        .get_all_by_label("Save as…")
+        .last()
+        .expect("in the question")
+        .click();
+    w.until_label("next.png, 50 × 20 px");
+    assert!(target.exists());
+    w.until_painted();
+    // Without saving, and never asked again.
+    let last = w.photo_file("last.png", 20, 20);
+    w.drop_file(&last);
+    w.until_label("Save the painting first?");
+    w.click("Do not ask again");
+    w.step();
+    w.click("Open without saving");
+    w.until_label("last.png, 20 × 20 px");
+    w.until_painted();
+    w.drop_file(&next);
+    w.until_label("next.png, 50 × 20 px");
+}
+
+#[test]
+fn saved_paintings_and_paintings_of_the_sample_are_not_asked_about() {
+    let mut w = Window::painted(40, 30);
+    w.save_as("safe.png");
+    let next = w.photo_file("next.png", 50, 20);
+    w.drop_file(&next);
+    w.until_label("next.png, 50 × 20 px");
+    let mut w = Window::open();
+    w.click("Try the sample photo");
+    w.until_contains("Sample photo, ");
+    w.click("Candy");
+    w.until_painted();
+    assert!(!w.close_is_held_back());
+}
+
+#[test]
+fn closing_asks_about_an_unsaved_painting() {
+    let mut w = Window::painted(40, 30);
+    assert!(w.close_is_held_back());
+    w.until_label("Save the painting first?");
+    w.click("Close without saving");
+    w.until("the window to close", |w| w.closes());
+    assert!(!Window::with_photo(5, 5).close_is_held_back());
+}
+
+#[test]
+fn a_folder_is_painted_and_the_bad_ones_are_named() {
+    let mut w = Window::painted(40, 30);
+    let folder = w.folder_of_photos(&["a.png", "c.png"]);
+    fs::write(folder.join("b.png"), "rubbish").expect("written");
+    fs::write(folder.join("readme.txt"), "no photo").expect("written");
+    w.outside.answer(Some(folder.clone()));
+    w.click("Folder…");
+    w.until_label("Paint 3 photos");
+    w.click("Start");
+    w.until_label("2 photos painted, in");
+    assert!(w.has("1 photo not painted"));
+    assert!(w.has("b.png"));
+    let painted = folder.join("painted").join("a-candy.png");
+    let result = decode::from_path(&painted).expect("painted");
+    assert_eq!(*result.frame, inverted(&photo(16, 12)));
+    w.click("Put away");
+    w.step();
+    // The second time nothing is replaced unless asked.
+    w.drop_file(&folder);
+    w.until_label("Paint 3 photos");
+    w.click("Start");
+    w.until_label("3 photos not painted");
+}
+
+#[test]
+fn a_folder_can_be_stopped_and_an_empty_one_is_explained() {
+    let mut w = Window::painted(40, 30);
+    let folder = w.folder_of_photos(&["a.png", "b.png", "c.png"]);
+    w.script.hold();
+    w.drop_file(&folder);
+    w.until_label("Paint 3 photos");
+    w.click("Start");
+    w.until_label("Painting 1 of 3");
+    assert!(w.close_is_held_back());
+    w.until_label("Stop painting the folder?");
+    w.click("Go on painting");
+    w.step();
+    w.click("Stop the folder");
+    w.until_label("Stopped");
+    w.script.release();
+    let empty = w.path("empty");
+    fs::create_dir(&empty).expect("created");
+    w.drop_file(&empty);
+    w.until_contains("There are no photos in");
+}
+
+#[test]
+fn choices_are_remembered() {
+    let mut w = Window::painted(40, 30);
+    w.slider("Strength").set_value_accesskit(70.0);
+    w.key(Modifiers::NONE, Key::T);
+    w.step();
+    w.choose("Format", "WebP");
+    let path = w.settings_path();
+    w.until("the settings file", |_| {
+        let (settings, warnings) = Settings::load(&path);
+        assert!(warnings.is_empty(), "{warnings:?}");
+        settings.choices.format == Some(Format::WebP)
+    });
+    let mut again = w.reopened();
+    again.until_label("Candy");
+    again.until("the style", |w| w.is_chosen("Candy"));
+    assert_eq!(again.value("Strength"), 70.0);
+    let (settings, _) = Settings::load(&path);
+    assert_eq!(settings.choices.theme, ThemeChoice::Dark);
+    assert!(settings.state.open_folder.is_some());
+    // A remembered style paints the next photo at once.
+    let file = again.photo_file("at-once.png", 33, 22);
+    again.drop_file(&file);
+    again.until_painted();
+}
+
+#[test]
+fn damaged_settings_are_told() {
+    let mut w = Window::open_after(|folder| {
+        fs::write(folder.join("settings.toml"), "[choices\n").expect("written");
+    });
+    w.until_contains("The settings file is damaged");
+}

@@ -1,0 +1,162 @@
+//! Scripted seams: dialogs, clipboard and styles that do as a test tells them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "test support: a broken test should panic"
+)]
+
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use styleforge::{
+    frame::Frame,
+    gui::{
+        outside::{Clip, Dialog, Outside},
+        shelf::{Card, Loaded, Shelf},
+    },
+    mode::ModelSize,
+};
+
+use crate::support::{network, photo};
+
+/// Dialogs and a clipboard that do as they are told.
+#[derive(Default)]
+pub struct ScriptedOutside {
+    answers: Mutex<VecDeque<Option<PathBuf>>>,
+    asked: Mutex<Vec<(Dialog, Option<PathBuf>)>>,
+    clipboard: Mutex<Option<Clip>>,
+    copied: Mutex<Vec<Frame>>,
+    refusal: Mutex<Option<String>>,
+}
+
+impl ScriptedOutside {
+    /// What the next dialog is answered with.
+    pub fn answer(&self, path: Option<PathBuf>) {
+        self.answers.lock().unwrap().push_back(path);
+    }
+
+    /// Every dialog so far and the folder that it started in.
+    pub fn asked(&self) -> Vec<(Dialog, Option<PathBuf>)> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// What is pasted next.
+    pub fn put_on_clipboard(&self, clip: Clip) {
+        *self.clipboard.lock().unwrap() = Some(clip);
+    }
+
+    /// Every picture that was copied.
+    pub fn copied(&self) -> Vec<Frame> {
+        self.copied.lock().unwrap().clone()
+    }
+
+    /// From now on nothing works, for this reason.
+    pub fn refuse(&self, reason: &str) {
+        *self.refusal.lock().unwrap() = Some(reason.to_owned());
+    }
+
+    fn check(&self) -> Result<(), String> {
+        match &*self.refusal.lock().unwrap() {
+            Some(reason) => Err(reason.clone()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Outside for ScriptedOutside {
+    fn ask(&self, dialog: &Dialog, folder: Option<&Path>) -> Result<Option<PathBuf>, String> {
+        self.check()?;
+        let mut asked = self.asked.lock().unwrap();
+        asked.push((dialog.clone(), folder.map(Path::to_owned)));
+        Ok(self.answers.lock().unwrap().pop_front().flatten())
+    }
+
+    fn paste(&self) -> Result<Clip, String> {
+        self.check()?;
+        Ok(self
+            .clipboard
+            .lock()
+            .unwrap()
+            .clone()
+            .unwrap_or(Clip::Nothing))
+    }
+
+    fn copy(&self, picture: &Frame) -> Result<(), String> {
+        self.check()?;
+        self.copied.lock().unwrap().push(picture.clone());
+        Ok(())
+    }
+}
+
+/// Three styles, and whatever is imported.
+pub struct ScriptedShelf {
+    cards: Mutex<Vec<Card>>,
+    loads: Mutex<Vec<(String, ModelSize)>>,
+    refusal: Mutex<Option<String>>,
+}
+
+fn card(title: &str) -> Card {
+    Card {
+        id: title.to_lowercase(),
+        title: title.to_owned(),
+        credit: if title == "Candy" {
+            "A painter, public domain".to_owned()
+        } else {
+            String::new()
+        },
+        models: vec![ModelSize::Full, ModelSize::Lite],
+        thumbnail: (title == "Candy").then(|| Arc::new(photo(60, 40))),
+    }
+}
+
+impl Default for ScriptedShelf {
+    fn default() -> Self {
+        Self {
+            cards: Mutex::new(["Candy", "Udnie", "Wave"].map(card).to_vec()),
+            loads: Mutex::default(),
+            refusal: Mutex::default(),
+        }
+    }
+}
+
+impl ScriptedShelf {
+    /// Every network that was loaded.
+    pub fn loads(&self) -> Vec<(String, ModelSize)> {
+        self.loads.lock().unwrap().clone()
+    }
+
+    /// The next network cannot be loaded, for this reason.
+    pub fn refuse(&self, reason: &str) {
+        *self.refusal.lock().unwrap() = Some(reason.to_owned());
+    }
+}
+
+impl Shelf for ScriptedShelf {
+    fn cards(&self) -> (Vec<Card>, Vec<String>) {
+        (self.cards.lock().unwrap().clone(), Vec::new())
+    }
+
+    fn load(&self, id: &str, wanted: ModelSize) -> Result<Loaded, String> {
+        if let Some(reason) = self.refusal.lock().unwrap().take() {
+            return Err(reason);
+        }
+        self.loads.lock().unwrap().push((id.to_owned(), wanted));
+        Ok(Loaded {
+            network: network(),
+            note: None,
+        })
+    }
+
+    fn import(&self, path: &Path) -> Result<String, String> {
+        if std::fs::read(path).map_err(|e| e.to_string())? == b"bad" {
+            return Err("This file was not added as a style. It is broken.".to_owned());
+        }
+        let title = path.file_stem().unwrap_or_default().to_string_lossy();
+        self.cards.lock().unwrap().push(card(&title));
+        Ok(title.to_lowercase())
+    }
+}

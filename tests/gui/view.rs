@@ -1,0 +1,166 @@
+//! The divider, zoom, themes, lists; a small window, a large photo, an idle window.
+
+use std::time::Instant;
+
+use eframe::egui::{self, Key, Modifiers};
+use egui_kittest::kittest::Queryable;
+
+use crate::window::Window;
+
+#[test]
+fn the_divider_moves_by_key_by_hand_and_for_screen_readers() {
+    let mut w = Window::painted(400, 300);
+    let name = "Divider between photo and painting";
+    assert_eq!(w.value(name), 50.0);
+    w.key(Modifiers::NONE, Key::ArrowLeft);
+    w.step();
+    assert_eq!(w.value(name), 45.0);
+    w.harness.get_by_label(name).increment_accesskit();
+    w.step();
+    w.step();
+    assert_eq!(w.value(name), 50.0);
+    let at = w.harness.get_by_label(name).rect().center();
+    let picture = w.harness.get_by_label_contains("Picture, ").rect();
+    w.drag(at, at + egui::vec2(picture.width() / 10.0, 0.0));
+    w.until("the divider to follow", |w| w.value(name) > 54.0);
+    // Away from the divider, dragging moves the picture and leaves the divider alone.
+    let before = w.value(name);
+    w.drag(
+        picture.center() - egui::vec2(120.0, 90.0),
+        picture.center() - egui::vec2(80.0, 60.0),
+    );
+    w.step();
+    assert_eq!(w.value(name), before);
+    w.key(Modifiers::NONE, Key::Space);
+    w.until_label("Picture, painting, 400 × 300 px");
+    w.click("Show photo");
+    w.until_label("Picture, photo, 400 × 300 px");
+    w.click("Show both");
+    w.until_label("Picture, photo and painting, 400 × 300 px");
+}
+
+#[test]
+fn zoom_follows_keys_buttons_and_wheel() {
+    let mut w = Window::with_photo(4000, 2000);
+    w.step();
+    let fitted = w.zoom();
+    assert!(fitted < 60.0, "fitted at {fitted} %");
+    w.click("Actual size");
+    w.step();
+    assert_eq!(w.zoom(), 100.0);
+    w.key(Modifiers::NONE, Key::Plus);
+    w.step();
+    assert_eq!(w.zoom(), 125.0);
+    w.click("Zoom out");
+    w.step();
+    w.step();
+    assert_eq!(w.zoom(), 100.0);
+    w.key(Modifiers::COMMAND, Key::Num0);
+    w.step();
+    assert_eq!(w.zoom(), fitted);
+    let center = w.harness.get_by_label_contains("Picture, ").rect().center();
+    w.harness.hover_at(center);
+    w.step();
+    w.harness.event(egui::Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Line,
+        delta: egui::vec2(0.0, 3.0),
+        phase: egui::TouchPhase::Move,
+        modifiers: Modifiers::NONE,
+        source: egui::MouseWheelSource::Wheel,
+    });
+    w.until("the wheel to zoom", |w| w.zoom() > fitted);
+}
+
+#[test]
+fn dark_and_light_and_the_desktops_own() {
+    let mut w = Window::open();
+    let is_dark = |w: &Window| w.harness.ctx.theme() == egui::Theme::Dark;
+    w.key(Modifiers::NONE, Key::T);
+    w.step();
+    assert!(is_dark(&w));
+    w.key(Modifiers::NONE, Key::T);
+    w.step();
+    assert!(!is_dark(&w));
+    w.click("Settings");
+    w.until("the menu", |w| w.has("As the desktop"));
+    w.click("Dark");
+    w.step();
+    assert!(is_dark(&w));
+}
+
+#[test]
+fn lists_of_keys_and_credits_open_and_close() {
+    let mut w = Window::open();
+    w.key(Modifiers::NONE, Key::Questionmark);
+    w.until_label("Undo the last choice");
+    // Keys below the list do nothing.
+    w.key(Modifiers::COMMAND, Key::E);
+    w.step();
+    assert!(!w.has_containing("Sample photo, "));
+    w.key(Modifiers::NONE, Key::Escape);
+    w.step();
+    assert!(!w.has("Undo the last choice"));
+    w.click("About");
+    w.until_label("Licences");
+    assert!(w.has("A painter, public domain"));
+    w.click("Close");
+    w.step();
+    assert!(!w.has("Licences"));
+}
+
+#[test]
+fn an_idle_window_does_not_draw() {
+    let mut w = Window::painted(40, 30);
+    w.until("quiet", |w| w.rests());
+    let mut empty = Window::open();
+    empty.until("quiet", |w| w.rests());
+}
+
+#[test]
+fn everything_fits_a_small_window() {
+    let mut w = Window::sized(1024.0, 700.0);
+    let file = w.photo_file("photo.png", 40, 30);
+    w.drop_file(&file);
+    w.until_label("photo.png, 40 × 30 px");
+    w.click("Candy");
+    w.until_painted();
+    let window = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1024.0, 700.0));
+    for name in [
+        "Open…",
+        "Paste",
+        "Sample",
+        "Folder…",
+        "Undo",
+        "Redo",
+        "Settings",
+        "Shortcuts",
+        "About",
+        "Candy",
+        "Udnie",
+        "Add a style…",
+        "Full",
+        "Lite",
+        "Save as…",
+        "Copy",
+        "Fit",
+        "Zoom in",
+        "Show both",
+    ] {
+        let rect = w.harness.get_by_label(name).rect();
+        assert!(window.contains_rect(rect), "{name} is outside at {rect:?}");
+    }
+}
+
+#[test]
+fn a_large_photo_is_looked_at_closely_without_stalling() {
+    let mut w = Window::painted(2800, 2000);
+    w.click("Actual size");
+    let mut slowest = 0.0f64;
+    for _ in 0..40 {
+        let started = Instant::now();
+        w.harness.step();
+        slowest = slowest.max(started.elapsed().as_secs_f64());
+        w.slider("Strength").increment_accesskit();
+    }
+    assert!(slowest < 0.25, "a frame took {slowest} s");
+}
