@@ -1,0 +1,120 @@
+"""Photos for training and measuring: reading, splitting, cropping, changing.
+
+Training crops come from one array on the device and are cut there, many at a time, so
+that a GPU never waits for a file. A part of the crops is made harder on purpose: dark,
+grey, of low contrast, or with a plain sky. Instance normalisation paints dots and dead
+patches into such pictures unless it has seen them.
+"""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageOps
+
+#: So many photos, the last by name, are kept out of every training.
+HELD_OUT = 40
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+def list_photos(folder: Path) -> tuple[list[Path], list[Path]]:
+    """(training photos, held-out photos) of a folder, by sorted name."""
+    paths = sorted(p for p in Path(folder).iterdir() if p.suffix.lower() in _SUFFIXES)
+    if len(paths) <= HELD_OUT:
+        raise SystemExit(f"{folder}: needs more than {HELD_OUT} photos, found {len(paths)}")
+    return paths[:-HELD_OUT], paths[-HELD_OUT:]
+
+
+def read_picture(path: Path, short_side: int | None = None, long_side: int | None = None) -> torch.Tensor:
+    """A picture as (1, 3, H, W) levels 0..255, scaled so that the named side has the given size in pixels."""
+    with Image.open(path) as file:
+        picture = ImageOps.exif_transpose(file).convert("RGB")
+    side = short_side or long_side
+    if side:
+        current = min(picture.size) if short_side else max(picture.size)
+        size = tuple(max(1, round(edge * side / current)) for edge in picture.size)
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float()
+
+
+def write_picture(path: Path, levels: torch.Tensor, **options) -> None:
+    """Saves (1, 3, H, W) levels, rounded to whole ones."""
+    to_image(levels).save(path, **options)
+
+
+def to_image(levels: torch.Tensor) -> Image.Image:
+    """(1, 3, H, W) levels as a Pillow image."""
+    array = levels[0].clamp(0, 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+class CropSampler:
+    """Random training crops of all photos, cut and changed on the device."""
+
+    def __init__(self, paths: list[Path], device: torch.device, seed: int):
+        with ThreadPoolExecutor(8) as pool:
+            photos = list(pool.map(lambda path: read_picture(path)[0].to(torch.uint8), paths))
+        side = max(max(photo.shape[1:]) for photo in photos)
+        canvas = torch.zeros(len(photos), 3, side, side, dtype=torch.uint8)
+        for row, photo in zip(canvas, photos):
+            row[:, : photo.shape[1], : photo.shape[2]] = photo
+        self.canvas = canvas.to(device)
+        self.sizes = torch.tensor([photo.shape[1:] for photo in photos], device=device, dtype=torch.float32)
+        self.random = torch.Generator(device).manual_seed(seed)
+        self.device = device
+
+    def _uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> torch.Tensor:
+        return torch.rand(*shape, device=self.device, generator=self.random) * (high - low) + low
+
+    def crops(self, count: int, side: int) -> torch.Tensor:
+        """(count, 3, side, side) levels: windows of 55 to 100 % of the short edge, most of them wide, half mirrored."""
+        rows = torch.randint(len(self.canvas), (count,), device=self.device, generator=self.random)
+        size = self.sizes[rows]
+        window = size.min(1).values * (1 - 0.45 * self._uniform(count) ** 2)
+        corner = (size - window[:, None]) * self._uniform(count, 2)
+        mirror = torch.where(self._uniform(count) < 0.5, -1.0, 1.0)
+        edge = self.canvas.shape[-1]
+        theta = torch.zeros(count, 2, 3, device=self.device)
+        theta[:, 0, 0] = mirror * window / edge
+        theta[:, 1, 1] = window / edge
+        theta[:, 0, 2] = (2 * corner[:, 1] + window) / edge - 1
+        theta[:, 1, 2] = (2 * corner[:, 0] + window) / edge - 1
+        grid = F.affine_grid(theta, (count, 3, side, side), align_corners=False)
+        crops = F.grid_sample(self.canvas[rows].float(), grid, align_corners=False, padding_mode="border")
+        return self._harder(crops).clamp_(0, 255)
+
+    def _harder(self, crops: torch.Tensor) -> torch.Tensor:
+        """Some crops made dark, bright, grey, of low contrast, with a plain sky, or a little noisy."""
+        count = len(crops)
+
+        def chosen(share: float) -> torch.Tensor:
+            return (self._uniform(count) < share).view(-1, 1, 1, 1)
+
+        def per_crop(low: float, high: float, channels: int = 1) -> torch.Tensor:
+            return self._uniform(count, channels, 1, 1, low=low, high=high)
+
+        gain = torch.where(chosen(0.3), per_crop(0.15, 1.3), torch.ones_like(per_crop(0, 1)))
+        crops = crops * gain
+        crops = torch.where(chosen(0.08), crops.mean(1, keepdim=True), crops)
+        faint = crops.mean((2, 3), keepdim=True) + (crops - crops.mean((2, 3), keepdim=True)) * per_crop(0.05, 0.5)
+        crops = torch.where(chosen(0.1), faint, crops)
+        crops = torch.where(chosen(0.12), self._with_sky(crops, per_crop), crops)
+        noise = torch.randn(crops.shape, device=self.device, generator=self.random)
+        return crops + noise * torch.where(chosen(0.3), per_crop(0, 3), torch.zeros_like(gain))
+
+    def _with_sky(self, crops: torch.Tensor, per_crop) -> torch.Tensor:
+        """The crops with a plain gradient on one side of a random soft line."""
+        line = torch.linspace(-1, 1, crops.shape[-1], device=self.device)
+        angle = per_crop(0, 2 * math.pi)
+        along = line.view(1, 1, 1, -1) * angle.cos() + line.view(1, 1, -1, 1) * angle.sin()
+        cover = torch.sigmoid((along - per_crop(-0.5, 0.8)) * per_crop(3, 40))
+        blend = (along + 1.4) / 2.8
+        plain = per_crop(0, 255, 3) * 0.7 + per_crop(0, 255) * 0.3
+        sky = plain * (1 - blend) + plain * per_crop(0.5, 1.4) * blend
+        return crops * (1 - cover) + sky * cover
