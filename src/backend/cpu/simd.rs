@@ -224,7 +224,7 @@ pub struct Segment {
     pub a: *const f32,
     /// First row of the packed panel, `NV * LANES` values a row.
     pub b: *const f32,
-    /// Length of the stretch.
+    /// Length of the stretch, at least 1.
     pub len: usize,
 }
 
@@ -259,7 +259,7 @@ macro_rules! unrolled {
 /// and one broadcast.
 ///
 /// # Safety
-/// As [`Simd`]; A valid for `(MR - 1) * a_stride + len` values from each `a`, B for
+/// As [`Simd`]; no segment is empty; A valid for `(MR - 1) * a_stride + len` values from each `a`, B for
 /// `len * NV * LANES` from each `b`, C for `(MR - 1) * c_stride + NV * LANES`.
 #[inline(always)]
 pub unsafe fn tile_product<S: Simd, const MR: usize, const NV: usize>(
@@ -274,7 +274,10 @@ pub unsafe fn tile_product<S: Simd, const MR: usize, const NV: usize>(
         let mut acc = [[S::splat(0.0); 2]; 12];
         for segment in segments {
             let (mut a, mut b) = (segment.a, segment.b);
-            for _ in 0..segment.len {
+            // Tested at the end: with a test before the first step too, the compiler keeps two
+            // copies of every accumulator and spills half of them.
+            let end = a.at(segment.len);
+            loop {
                 let columns = [S::load(b), S::load(b.at((NV - 1) * S::LANES))];
                 unrolled!(m < MR => {
                     let value = S::broadcast(a.at(m.wrapping_mul(a_stride)));
@@ -285,6 +288,9 @@ pub unsafe fn tile_product<S: Simd, const MR: usize, const NV: usize>(
                 });
                 a = a.at(1);
                 b = b.at(NV * S::LANES);
+                if a == end {
+                    break;
+                }
             }
         }
         unrolled!(m < MR => {

@@ -4,15 +4,18 @@
 //! that the kernel columns of one row are one contiguous stretch and every vector is full. The
 //! picture itself is the exception: three channels, unpadded.
 
-use super::{
-    PlanSummary, Step,
-    arena::{self, Lifetime},
-};
+mod staging;
+mod steps;
+
+use super::{PlanSummary, Step, arena};
 use crate::{
     mode::Variant,
     network::{ConvSpec, NetworkSpec, Tail},
     tensor::Shape,
 };
+
+pub use staging::{Staging, TILE_SLACK};
+use steps::Builder;
 
 /// Channels of a stored map are a multiple of this: one cache line of f32, the widest vector.
 pub const CHANNEL_ALIGNMENT: usize = 16;
@@ -215,77 +218,16 @@ pub struct CpuPlan {
     pub weights_len: usize,
 }
 
-/// Collects steps and buffer lifetimes.
-struct Builder {
-    steps: Vec<Step<CpuOp>>,
-    maps: Vec<MapBuffer>,
-    lifetimes: Vec<Lifetime>,
-    scratch_len: usize,
-}
-
-impl Builder {
-    /// A map that the next step writes.
-    fn map(&mut self, shape: Shape, stored_channels: usize) -> MapId {
-        let map = MapBuffer {
-            shape,
-            stored_channels,
-            offset: 0,
-        };
-        self.lifetimes.push(Lifetime {
-            len: map.len(),
-            first_step: self.steps.len(),
-            last_step: self.steps.len(),
-        });
-        self.maps.push(map);
-        self.maps.len() - 1
-    }
-
-    /// The next step reads these maps.
-    fn reads(&mut self, maps: &[MapId]) {
-        for &map in maps {
-            self.lifetimes[map].last_step = self.steps.len();
-        }
-    }
-
-    fn step(
-        &mut self,
-        conv: &ConvSpec,
-        kernel: &str,
-        op: CpuOp,
-        output: Shape,
-        flops: u64,
-        elements: usize,
-    ) {
-        self.steps.push(Step {
-            layer: conv.name.clone(),
-            kernel: kernel.to_owned(),
-            op,
-            output,
-            flops,
-            bytes: 4 * elements as u64,
-        });
-    }
-
-    fn scratch(&mut self, elements: usize) {
-        self.scratch_len = self.scratch_len.max(elements);
-    }
-}
-
 impl CpuPlan {
     /// Plans `spec` on a photo of `height` x `width` pixels.
     pub fn new(spec: &NetworkSpec, height: usize, width: usize, variant: Variant) -> Self {
         let least = spec.min_side_px();
         let extended = (height.max(least), width.max(least));
-        let mut builder = Builder {
-            steps: Vec::new(),
-            maps: Vec::new(),
-            lifetimes: Vec::new(),
-            scratch_len: 0,
-        };
         let convs = spec.convs();
+        let mut builder = Builder::default();
         match variant {
-            Variant::Baseline => plan_baseline(&mut builder, &convs, extended),
-            Variant::Fused => plan_fused(&mut builder, &convs, extended),
+            Variant::Baseline => builder.plan_baseline(&convs, extended),
+            Variant::Fused => builder.plan_fused(&convs, extended),
         }
         let (offsets, arena_len) = arena::place(&builder.lifetimes);
         for (map, offset) in builder.maps.iter_mut().zip(offsets) {
@@ -351,286 +293,6 @@ pub fn stored_inputs(conv: &ConvSpec) -> usize {
     } else {
         padded_channels(conv.in_channels)
     }
-}
-
-fn stored(shape: Shape) -> usize {
-    padded_channels(shape.channels)
-}
-
-fn plan_baseline(b: &mut Builder, convs: &[ConvSpec], (height, width): (usize, usize)) {
-    let photo = Shape::new(3, height, width);
-    let mut input = b.map(photo, 3);
-    b.step(
-        &convs[0],
-        "load",
-        CpuOp::Load { to: input },
-        photo,
-        0,
-        2 * photo.len(),
-    );
-    let mut skip = input;
-    for (id, conv) in convs.iter().enumerate() {
-        if conv.tail == Tail::NormRelu && convs.get(id + 1).is_some_and(|n| n.tail == Tail::NormAdd)
-        {
-            skip = input;
-        }
-        if conv.upsample {
-            let s = b.maps[input].shape;
-            let big = Shape::new(s.channels, 2 * s.height, 2 * s.width);
-            let to = b.map(big, stored(big));
-            b.reads(&[input]);
-            b.step(
-                conv,
-                "upsample",
-                CpuOp::Upsample { from: input, to },
-                big,
-                0,
-                s.len() + big.len(),
-            );
-            input = to;
-        }
-        let s = b.maps[input].shape;
-        let channels = b.maps[input].stored_channels;
-        let pad = conv.padding();
-        let padded = Shape::new(s.channels, s.height + 2 * pad, s.width + 2 * pad);
-        let to = b.map(padded, channels);
-        b.reads(&[input]);
-        b.step(
-            conv,
-            "pad",
-            CpuOp::Pad {
-                conv: id,
-                from: input,
-                to,
-            },
-            padded,
-            0,
-            s.len() + padded.len(),
-        );
-        let (h, w) = (
-            s.height.div_ceil(conv.stride),
-            s.width.div_ceil(conv.stride),
-        );
-        let shape = Shape::new(conv.out_channels, h, w);
-        let out = b.map(shape, stored(shape));
-        b.reads(&[to]);
-        let elements = padded.len() + conv.weight_count() + shape.len();
-        b.step(
-            conv,
-            "im2col",
-            CpuOp::Im2col {
-                conv: id,
-                from: to,
-                to: out,
-            },
-            shape,
-            conv.flops(h, w),
-            elements,
-        );
-        let taps = conv.kernel * conv.kernel * channels;
-        b.scratch((TILE_COLUMNS + TILE_SLACK) * (taps + stored(shape).next_multiple_of(32)));
-        input = out;
-        if conv.tail == Tail::Picture {
-            b.reads(&[out]);
-            b.step(
-                conv,
-                "store",
-                CpuOp::Store { from: out },
-                shape,
-                0,
-                2 * shape.len(),
-            );
-            continue;
-        }
-        b.reads(&[out]);
-        b.step(
-            conv,
-            "mean and variance",
-            CpuOp::Statistics { conv: id, map: out },
-            shape,
-            0,
-            shape.len(),
-        );
-        b.reads(&[out]);
-        b.step(
-            conv,
-            "normalise",
-            CpuOp::Normalise { conv: id, map: out },
-            shape,
-            0,
-            2 * shape.len(),
-        );
-        b.scratch(2 * stored(shape));
-        if conv.tail == Tail::NormAdd {
-            b.reads(&[skip, out]);
-            b.step(
-                conv,
-                "add",
-                CpuOp::Add {
-                    from: skip,
-                    to: out,
-                },
-                shape,
-                0,
-                3 * shape.len(),
-            );
-        } else {
-            b.reads(&[out]);
-            b.step(
-                conv,
-                "relu",
-                CpuOp::Relu { map: out },
-                shape,
-                0,
-                2 * shape.len(),
-            );
-        }
-    }
-}
-
-fn plan_fused(b: &mut Builder, convs: &[ConvSpec], (height, width): (usize, usize)) {
-    let (mut h, mut w) = (height, width);
-    let mut raw: Option<MapId> = None;
-    let mut stream: Option<MapId> = None;
-    for (id, conv) in convs.iter().enumerate() {
-        let opens_block = convs
-            .get(id + 1)
-            .is_some_and(|next| next.tail == Tail::NormAdd);
-        let input = Shape::new(conv.in_channels, h, w);
-        (h, w) = conv.output_size(h, w);
-        let shape = Shape::new(conv.out_channels, h, w);
-        let keep = opens_block.then(|| b.map(input, stored(input)));
-        let gather = match raw {
-            None => Gather::Photo,
-            Some(map) => {
-                let before = id - 1;
-                b.reads(&[map]);
-                match stream {
-                    Some(skip) if convs[before].tail == Tail::NormAdd => {
-                        b.reads(&[skip]);
-                        Gather::NormAdd {
-                            map,
-                            conv: before,
-                            skip,
-                            keep,
-                        }
-                    }
-                    _ => Gather::NormRelu {
-                        map,
-                        conv: before,
-                        keep,
-                    },
-                }
-            }
-        };
-        stream = keep.or(stream);
-        let algorithm = algorithm_for(conv);
-        let to = (conv.tail != Tail::Picture).then(|| b.map(shape, stored(shape)));
-        let mut elements = input.len() + conv.weight_count() + shape.len();
-        if keep.is_some() {
-            elements += input.len();
-        }
-        b.scratch(fused_scratch(conv, algorithm));
-        let op = CpuOp::Fused {
-            conv: id,
-            algorithm,
-            gather,
-            to,
-        };
-        b.step(
-            conv,
-            &algorithm.label(conv.kernel),
-            op,
-            shape,
-            conv.flops(h, w),
-            elements,
-        );
-        raw = to;
-    }
-}
-
-/// Floats of one staged row and of the ring of staged rows, and of the output row, for the
-/// algorithms that stage rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Staging {
-    /// Pixels of one staged row, the slack for full register tiles included.
-    pub columns: usize,
-    /// Channels of one staged pixel.
-    pub channels: usize,
-    /// Staged rows that are alive together.
-    pub rows: usize,
-    /// Pixels of one computed row, register-tile slack included.
-    pub out_columns: usize,
-    /// Values of one computed pixel.
-    pub out_channels: usize,
-}
-
-/// Pixels that the last register tile may run past the end of a row.
-pub const TILE_SLACK: usize = 12;
-
-impl Staging {
-    /// Staging of a fused convolution.
-    pub fn of(conv: &ConvSpec, algorithm: Algorithm) -> Self {
-        let channels = stored_inputs(conv);
-        let out_channels = padded_channels(conv.out_channels).next_multiple_of(32);
-        let k = conv.kernel;
-        match algorithm {
-            Algorithm::FourPhase => Self {
-                columns: TILE_COLUMNS + TILE_SLACK + 2,
-                channels,
-                rows: 3,
-                out_columns: TILE_COLUMNS + TILE_SLACK,
-                out_channels,
-            },
-            Algorithm::ShiftedColumns => Self {
-                columns: TILE_COLUMNS + k - 1 + TILE_SLACK,
-                channels,
-                rows: k,
-                out_columns: TILE_COLUMNS + k - 1 + TILE_SLACK,
-                out_channels: (3 * k).next_multiple_of(32),
-            },
-            Algorithm::Direct | Algorithm::Winograd => Self {
-                columns: (TILE_COLUMNS + TILE_SLACK - 1) * conv.stride + k,
-                channels,
-                rows: k,
-                out_columns: TILE_COLUMNS + TILE_SLACK,
-                out_channels,
-            },
-        }
-    }
-
-    /// Floats of one staged row.
-    pub const fn row_len(&self) -> usize {
-        self.columns * self.channels
-    }
-
-    /// Floats of the ring of staged rows.
-    pub const fn ring_len(&self) -> usize {
-        // Vectors are loaded and stored whole: a few floats behind the last pixel are touched.
-        self.rows * self.row_len() + CHANNEL_ALIGNMENT
-    }
-
-    /// Floats of one computed row.
-    pub const fn out_len(&self) -> usize {
-        self.out_columns * self.out_channels
-    }
-}
-
-/// Scratch of one worker for a fused layer, in f32: its working memory and the running statistics.
-fn fused_scratch(conv: &ConvSpec, algorithm: Algorithm) -> usize {
-    let (inputs, outputs) = (
-        padded_channels(conv.in_channels),
-        padded_channels(conv.out_channels),
-    );
-    let statistics = 4 * outputs.next_multiple_of(32);
-    let work = match algorithm {
-        Algorithm::Winograd => WINOGRAD_POINTS * WINOGRAD_TILES * (inputs + 32) + 16 * 32,
-        _ => {
-            let staging = Staging::of(conv, algorithm);
-            staging.ring_len() + staging.out_len()
-        }
-    };
-    work + statistics
 }
 
 #[cfg(test)]

@@ -1,0 +1,91 @@
+//! Working memory of one task: the ring of staged input rows and the computed row.
+
+use super::{
+    Algorithm, CHANNEL_ALIGNMENT, TILE_COLUMNS, WINOGRAD_POINTS, WINOGRAD_TILES, padded_channels,
+    stored_inputs,
+};
+use crate::network::ConvSpec;
+
+/// Floats of one staged row and of the ring of staged rows, and of the output row, for the
+/// algorithms that stage rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Staging {
+    /// Pixels of one staged row, the slack for full register tiles included.
+    pub columns: usize,
+    /// Channels of one staged pixel.
+    pub channels: usize,
+    /// Staged rows that are alive together.
+    pub rows: usize,
+    /// Pixels of one computed row, register-tile slack included.
+    pub out_columns: usize,
+    /// Values of one computed pixel.
+    pub out_channels: usize,
+}
+
+/// Pixels that the last register tile may run past the end of a row.
+pub const TILE_SLACK: usize = 12;
+
+impl Staging {
+    /// Staging of a fused convolution.
+    pub fn of(conv: &ConvSpec, algorithm: Algorithm) -> Self {
+        let channels = stored_inputs(conv);
+        let out_channels = padded_channels(conv.out_channels).next_multiple_of(32);
+        let k = conv.kernel;
+        match algorithm {
+            Algorithm::FourPhase => Self {
+                columns: TILE_COLUMNS + TILE_SLACK + 2,
+                channels,
+                rows: 3,
+                out_columns: TILE_COLUMNS + TILE_SLACK,
+                out_channels,
+            },
+            Algorithm::ShiftedColumns => Self {
+                columns: TILE_COLUMNS + k - 1 + TILE_SLACK,
+                channels,
+                rows: k,
+                out_columns: TILE_COLUMNS + k - 1 + TILE_SLACK,
+                out_channels: (3 * k).next_multiple_of(32),
+            },
+            Algorithm::Direct | Algorithm::Winograd => Self {
+                columns: (TILE_COLUMNS + TILE_SLACK - 1) * conv.stride + k,
+                channels,
+                rows: k,
+                out_columns: TILE_COLUMNS + TILE_SLACK,
+                out_channels,
+            },
+        }
+    }
+
+    /// Floats of one staged row.
+    pub const fn row_len(&self) -> usize {
+        self.columns * self.channels
+    }
+
+    /// Floats of the ring of staged rows.
+    pub const fn ring_len(&self) -> usize {
+        // Vectors are loaded and stored whole: a few floats behind the last pixel are touched.
+        self.rows * self.row_len() + CHANNEL_ALIGNMENT
+    }
+
+    /// Floats of one computed row.
+    pub const fn out_len(&self) -> usize {
+        self.out_columns * self.out_channels
+    }
+}
+
+/// Scratch of one worker for a fused layer, in f32: its working memory and the running statistics.
+pub(super) fn fused_scratch(conv: &ConvSpec, algorithm: Algorithm) -> usize {
+    let (inputs, outputs) = (
+        padded_channels(conv.in_channels),
+        padded_channels(conv.out_channels),
+    );
+    let statistics = 4 * outputs.next_multiple_of(32);
+    let work = match algorithm {
+        Algorithm::Winograd => WINOGRAD_POINTS * WINOGRAD_TILES * (inputs + 32) + 16 * 32,
+        _ => {
+            let staging = Staging::of(conv, algorithm);
+            staging.ring_len() + staging.out_len()
+        }
+    };
+    work + statistics
+}
