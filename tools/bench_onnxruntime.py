@@ -1,7 +1,7 @@
 """Times StyleForge's CPU backend against ONNX Runtime on the same network.
 
     cargo build --release
-    python tools/bench_onnxruntime.py --style styles/candy.safetensors --threads 2
+    python tools/bench_onnxruntime.py --style styles/candy/full.safetensors --threads 2
 
 Both paint the same picture with the same weights on the same number of threads.
 They take turns in one run (ours, ONNX Runtime, ours, ...), so that a machine that
