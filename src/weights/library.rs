@@ -58,6 +58,8 @@ impl StyleLibrary {
         {
             folders.push(beside.join("styles"));
             folders.push(beside.join("../share/styleforge/styles"));
+            // A program that cargo built finds the source tree's styles, wherever it is run.
+            folders.push(beside.join("../../styles"));
         }
         folders.push(PathBuf::from("styles"));
         // Tests and debug builds run from anywhere and still find the source tree's styles.

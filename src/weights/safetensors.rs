@@ -59,7 +59,10 @@ pub(crate) fn parse(
         SafeTensorError::MetadataIncompleteBuffer => broken(
             "its numbers do not end where the file ends; it was cut off or something was added",
         ),
-        other => broken(other),
+        other => match misfit(text) {
+            Some(key) => broken(format!("{key}: its shape, type and offsets do not agree")),
+            None => broken(other),
+        },
     })?;
     let mut tensors = Vec::new();
     for key in header.keys {
@@ -76,6 +79,39 @@ pub(crate) fn parse(
         tensors.push((key, tensor));
     }
     Ok((tensors, header.metadata))
+}
+
+/// The first key whose offsets do not hold as many bytes as its shape and type ask for; the crate
+/// refuses such a file without naming it.
+fn misfit(header: &[u8]) -> Option<String> {
+    let header: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(header).ok()?;
+    let agrees = |entry: &serde_json::Value| -> Option<bool> {
+        let numbers = |name: &str| -> Option<Vec<u64>> {
+            entry
+                .get(name)?
+                .as_array()?
+                .iter()
+                .map(serde_json::Value::as_u64)
+                .collect()
+        };
+        let value_bytes = match entry.get("dtype")?.as_str()? {
+            "F64" | "I64" | "U64" => 8,
+            "F32" | "I32" | "U32" => 4,
+            "F16" | "BF16" | "I16" | "U16" => 2,
+            _ => 1,
+        };
+        let mut needed: u64 = value_bytes;
+        for side in numbers("shape")? {
+            needed = needed.checked_mul(side)?;
+        }
+        let [start, end] = numbers("data_offsets")?.try_into().ok()?;
+        Some(end.checked_sub(start)? == needed)
+    };
+    let tensors = header.iter().filter(|(key, _)| *key != "__metadata__");
+    tensors
+        .map(|(key, entry)| (key, agrees(entry).unwrap_or(false)))
+        .find(|(_, agrees)| !agrees)
+        .map(|(key, _)| shortened(key))
 }
 
 /// Reads only the metadata of a file: some KB, whatever the size of the weights.

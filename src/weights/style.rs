@@ -78,7 +78,11 @@ pub struct Credit {
 
 impl Credit {
     pub(super) fn from_metadata(metadata: &BTreeMap<String, String>) -> Self {
-        let text = |key: &str| metadata.get(key).filter(|v| !v.is_empty()).cloned();
+        // The files' words for what nobody knows are no credit.
+        let text = |key: &str| {
+            let stated = |v: &&String| !v.is_empty() && v.as_str() != "not stated";
+            metadata.get(key).filter(stated).cloned()
+        };
         Self {
             artist: text("artist"),
             year: text("year"),

@@ -15,8 +15,7 @@ use super::{
     gather::{Input, MapInput},
     kernels::KernelSet,
     pack::{self, Panels},
-    passes::{self, Im2colConv},
-    rows::{self, Output, RowConv},
+    rows::{Output, RowConv},
     statistics::{self, ScaleShift, part_len},
     winograd::WinogradConv,
 };
@@ -29,7 +28,7 @@ use crate::{
         PlanSummary,
         cpu::{
             Algorithm, CpuOp, CpuPlan, Gather, MapBuffer, Staging, algorithm_for, padded_channels,
-            stored_inputs, strip_rows,
+            stored_inputs,
         },
     },
     tensor::{Shape, Tensor},
@@ -37,25 +36,25 @@ use crate::{
 };
 
 /// A convolution made ready.
-struct PackedConv {
-    panels: Panels,
+pub(super) struct PackedConv {
+    pub(super) panels: Panels,
     /// One per stored output channel.
-    bias: Vec<f32>,
+    pub(super) bias: Vec<f32>,
 }
 
 /// A network ready to run on the processor for one picture size.
 pub struct CpuSession {
-    plan: CpuPlan,
-    kernels: &'static KernelSet,
+    pub(super) plan: CpuPlan,
+    pub(super) kernels: &'static KernelSet,
     pool: Arc<rayon::ThreadPool>,
-    network: Arc<Network>,
-    weights: Vec<PackedConv>,
-    norms: Vec<ScaleShift>,
+    pub(super) network: Arc<Network>,
+    pub(super) weights: Vec<PackedConv>,
+    pub(super) norms: Vec<ScaleShift>,
     arena: Vec<f32>,
     /// One per worker thread; a worker only ever locks its own.
     scratch: Vec<Mutex<Vec<f32>>>,
     /// Statistics parts of the step that runs.
-    parts: Vec<f32>,
+    pub(super) parts: Vec<f32>,
 }
 
 /// `len` zeros that take physical memory only when touched; `None` when the system refuses.
@@ -74,7 +73,7 @@ fn zeros(len: usize) -> Option<Vec<f32>> {
 
 /// A pointer that worker threads may share; every use says which part is whose.
 #[derive(Clone, Copy)]
-struct Shared(*mut f32);
+pub(super) struct Shared(pub(super) *mut f32);
 
 // SAFETY: only an address; each use states why its accesses are disjoint.
 unsafe impl Send for Shared {}
@@ -86,7 +85,7 @@ impl Shared {
     ///
     /// # Safety
     /// Inside the allocation, and nobody else touches them meanwhile.
-    unsafe fn slice_mut<'a>(self, offset: usize, len: usize) -> &'a mut [f32] {
+    pub(super) unsafe fn slice_mut<'a>(self, offset: usize, len: usize) -> &'a mut [f32] {
         // SAFETY: the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.0.add(offset), len) }
     }
@@ -95,7 +94,7 @@ impl Shared {
     ///
     /// # Safety
     /// Inside the allocation, and nobody writes them meanwhile.
-    unsafe fn slice<'a>(self, offset: usize, len: usize) -> &'a [f32] {
+    pub(super) unsafe fn slice<'a>(self, offset: usize, len: usize) -> &'a [f32] {
         // SAFETY: the caller's promise.
         unsafe { std::slice::from_raw_parts(self.0.add(offset), len) }
     }
@@ -103,9 +102,9 @@ impl Shared {
 
 /// Where the picture goes.
 #[derive(Clone, Copy)]
-struct Target {
-    rgba: *mut u8,
-    floats: *mut f32,
+pub(super) struct Target {
+    pub(super) rgba: *mut u8,
+    pub(super) floats: *mut f32,
 }
 
 // SAFETY: only addresses; tasks write disjoint rows.
@@ -168,7 +167,7 @@ impl CpuSession {
 
     /// Runs `task` for all indices on the workers. Tasks that have not begun when the run is
     /// cancelled are left out.
-    fn for_each_task(
+    pub(super) fn for_each_task(
         &self,
         tasks: usize,
         progress: &Progress<'_>,
@@ -405,151 +404,6 @@ impl CpuSession {
         self.parts = parts;
     }
 
-    /// One pass of the baseline, rows in parallel.
-    fn pass(
-        &mut self,
-        base: Shared,
-        photo: &[u8],
-        target: Target,
-        progress: &Progress<'_>,
-        op: CpuOp,
-    ) {
-        let maps = &self.plan.maps;
-        let kernels = self.kernels;
-        let row_len = |m: &MapBuffer| m.shape.width * m.stored_channels;
-        let row_mut = |m: &MapBuffer, y: usize| {
-            // SAFETY: a task writes rows of its own index only, and no step writes a map that it
-            // reads (a property test of the plan).
-            unsafe { base.slice_mut(m.offset + y * row_len(m), row_len(m)) }
-        };
-        let row = |m: &MapBuffer, y: usize| {
-            // SAFETY: as above.
-            unsafe { base.slice(m.offset + y * row_len(m), row_len(m)) }
-        };
-        match op {
-            CpuOp::Load { to } => {
-                let to = maps[to];
-                let photo_row = 4 * to.shape.width;
-                self.for_each_task(to.shape.height, progress, |y, _| {
-                    let from = &photo[y * photo_row..(y + 1) * photo_row];
-                    let pixels = row_mut(&to, y).chunks_exact_mut(3);
-                    for (pixel, rgba) in pixels.zip(from.chunks_exact(4)) {
-                        for c in 0..3 {
-                            pixel[c] = f32::from(rgba[c]);
-                        }
-                    }
-                });
-            }
-            CpuOp::Upsample { from, to } => {
-                let (from, to) = (maps[from], maps[to]);
-                self.for_each_task(to.shape.height, progress, |y, _| {
-                    passes::upsample_row(row(&from, y / 2), row_mut(&to, y), from.stored_channels);
-                });
-            }
-            CpuOp::Pad { conv, from, to } => {
-                let pad = self.plan.convs[conv].padding();
-                let (from, to) = (maps[from], maps[to]);
-                self.for_each_task(to.shape.height, progress, |y, _| {
-                    let source =
-                        super::gather::reflected(y as isize - pad as isize, from.shape.height);
-                    passes::pad_row(
-                        row(&from, source),
-                        row_mut(&to, y),
-                        from.stored_channels,
-                        pad,
-                    );
-                });
-            }
-            CpuOp::Im2col { conv, from, to } => {
-                let (from, to) = (maps[from], maps[to]);
-                let layer = Im2colConv {
-                    // SAFETY: no task of this step writes the padded map.
-                    padded: unsafe { base.slice(from.offset, from.len()) },
-                    padded_width: from.shape.width,
-                    channels: from.stored_channels,
-                    kernel: self.plan.convs[conv].kernel,
-                    stride: self.plan.convs[conv].stride,
-                    panels: &self.weights[conv].panels,
-                    bias: &self.weights[conv].bias,
-                };
-                let layer = &layer;
-                self.for_each_task(to.shape.height, progress, |y, scratch| {
-                    // SAFETY: the set was chosen for this processor; the plan sized the scratch.
-                    unsafe {
-                        passes::im2col_row(layer, y, row_mut(&to, y), scratch, &kernels.tiles)
-                    }
-                });
-            }
-            CpuOp::Statistics { conv, map } => {
-                let map = maps[map];
-                let strip = strip_rows(map.shape.height);
-                let tasks = map.shape.height.div_ceil(strip);
-                let len = part_len(map.stored_channels);
-                let mut parts = std::mem::take(&mut self.parts);
-                parts.resize(parts.len().max(tasks * len), 0.0);
-                let shared = Shared(parts.as_mut_ptr());
-                self.for_each_task(tasks, progress, |task, scratch| {
-                    let rows = strip.min(map.shape.height - task * strip);
-                    let start = map.offset + task * strip * row_len(&map);
-                    // SAFETY: rows are only read; every task has its own part.
-                    unsafe {
-                        let pixels = base.slice(start, rows * row_len(&map));
-                        let part = shared.slice_mut(task * len, len);
-                        (kernels.statistics)(pixels, map.stored_channels, scratch, part);
-                    }
-                });
-                if let Some(norm) = &self.network.convs()[conv].norm {
-                    self.norms[conv] =
-                        statistics::finish(&parts[..tasks * len], map.stored_channels, norm);
-                }
-                self.parts = parts;
-            }
-            CpuOp::Normalise { conv, map } => {
-                let (map, norm) = (maps[map], &self.norms[conv]);
-                self.for_each_task(map.shape.height, progress, |y, _| {
-                    // SAFETY: the set was chosen for this processor.
-                    unsafe { (kernels.normalise_row)(row_mut(&map, y), &norm.scale, &norm.shift) }
-                });
-            }
-            CpuOp::Relu { map } => {
-                let map = maps[map];
-                self.for_each_task(map.shape.height, progress, |y, _| {
-                    // SAFETY: as above.
-                    unsafe { (kernels.relu_row)(row_mut(&map, y)) }
-                });
-            }
-            CpuOp::Add { from, to } => {
-                let (from, to) = (maps[from], maps[to]);
-                self.for_each_task(to.shape.height, progress, |y, _| {
-                    // SAFETY: as above.
-                    unsafe { (kernels.add_row)(row(&from, y), row_mut(&to, y)) }
-                });
-            }
-            CpuOp::Store { from } => {
-                let from = maps[from];
-                let (height, width) = self.plan.photo;
-                let target = &target;
-                self.for_each_task(height, progress, |y, _| {
-                    let pixels = row(&from, y).chunks_exact(from.stored_channels);
-                    for (x, pixel) in pixels.take(width).enumerate() {
-                        for (c, &value) in pixel[..3].iter().enumerate() {
-                            let at = y * width + x;
-                            // SAFETY: inside the picture; the row belongs to this task.
-                            unsafe {
-                                if target.floats.is_null() {
-                                    *target.rgba.add(4 * at + c) = rows::level(value);
-                                } else {
-                                    *target.floats.add(c * height * width + at) = value;
-                                }
-                            }
-                        }
-                    }
-                });
-            }
-            CpuOp::Fused { .. } => {}
-        }
-    }
-
     fn check_size(&self, frame: &Frame) -> Result<(), BackendError> {
         let (expected_height, expected_width) = self.plan.photo;
         if (frame.height(), frame.width()) == (expected_height, expected_width) {
@@ -586,7 +440,7 @@ fn folded(position: usize, side: usize) -> usize {
 }
 
 /// Tells a run's control how far it is.
-struct Progress<'a> {
+pub(super) struct Progress<'a> {
     control: &'a RunControl,
     before: u64,
     here: u64,

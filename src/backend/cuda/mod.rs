@@ -3,7 +3,7 @@
 //! Nothing here links CUDA; the driver is looked for at run time and the program works without it.
 //! Any thread may ask.
 
-use cudarc::driver::{CudaContext, sys};
+use cudarc::driver::{DriverError, result, sys};
 
 /// What a look at the NVIDIA driver found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,29 +43,55 @@ impl CudaProbe {
     }
 }
 
-/// Looks for the driver and its devices. Takes a moment where a driver exists (it is initialised).
-pub fn probe() -> CudaProbe {
+/// Whether the driver's library can be loaded. Starts nothing on a device.
+fn driver_is_present() -> bool {
     // Asked before anything else: cudarc panics when it cannot load the library.
     // SAFETY: only tries to open the driver's shared library and reports whether it is there.
-    if !unsafe { sys::is_culib_present() } {
+    unsafe { sys::is_culib_present() }
+}
+
+/// Looks for the driver and its devices, without opening a context on any: that would take their
+/// memory and time. Takes a moment where a driver exists (it is initialised).
+pub fn probe() -> CudaProbe {
+    if !driver_is_present() {
         return CudaProbe::NoDriver;
     }
-    let devices = || -> Result<Vec<CudaDevice>, cudarc::driver::DriverError> {
-        let count = CudaContext::device_count()?;
-        (0..count.max(0) as usize)
+    // cudarc panics when a driver is so old that it lacks a function.
+    let devices = std::panic::catch_unwind(devices)
+        .unwrap_or_else(|_| Err("it is too old for this program; update it".to_owned()));
+    match devices {
+        Ok(list) if list.is_empty() => CudaProbe::NoDevice,
+        Ok(list) => CudaProbe::Devices(list),
+        Err(reason) => CudaProbe::DriverError(reason),
+    }
+}
+
+/// The facts of every device, or the driver's words.
+fn devices() -> Result<Vec<CudaDevice>, String> {
+    use sys::CUdevice_attribute_enum::{
+        CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR as MAJOR,
+        CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR as MINOR,
+    };
+    let list = || -> Result<Vec<CudaDevice>, DriverError> {
+        result::init()?;
+        (0..result::device::get_count()?)
             .map(|ordinal| {
-                let context = CudaContext::new(ordinal)?;
+                let device = result::device::get(ordinal)?;
+                // SAFETY: the handle is the driver's own answer for this ordinal.
+                let (major, minor, memory_bytes) = unsafe {
+                    (
+                        result::device::get_attribute(device, MAJOR)?,
+                        result::device::get_attribute(device, MINOR)?,
+                        result::device::total_mem(device)?,
+                    )
+                };
                 Ok(CudaDevice {
-                    name: context.name()?,
-                    compute_capability: context.compute_capability()?,
-                    memory_bytes: context.total_mem()?,
+                    name: result::device::get_name(device)?,
+                    compute_capability: (major, minor),
+                    memory_bytes,
                 })
             })
             .collect()
     };
-    match devices() {
-        Ok(list) if list.is_empty() => CudaProbe::NoDevice,
-        Ok(list) => CudaProbe::Devices(list),
-        Err(error) => CudaProbe::DriverError(error.to_string()),
-    }
+    list().map_err(|error| error.to_string())
 }
