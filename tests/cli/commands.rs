@@ -175,6 +175,23 @@ fn check_finds_the_backend_right() {
 }
 
 #[test]
+fn a_broken_style_is_told_and_the_rest_is_checked() {
+    let s = Sandbox::new();
+    let folder = s.path("home/.local/share/styleforge/styles");
+    fs::create_dir_all(&folder).expect("folder");
+    fs::write(folder.join("broken.pth"), "no weights").expect("file");
+    let run = s
+        .styleforge(&["check", "--json", "--device", "cpu"])
+        .ends(1)
+        .says("broken full is not checked");
+    let report = run.json();
+    assert_eq!(report["passed"], false);
+    assert_eq!(report["left_out"].as_array().map(Vec::len), Some(1));
+    let checks = report["checks"].as_array().expect("checks");
+    assert!(checks.len() >= 80 && checks.iter().all(|c| c["passed"] == true));
+}
+
+#[test]
 fn inspect_tells_what_is_inside_and_why_not() {
     let s = Sandbox::new();
     let report = s
