@@ -137,16 +137,21 @@ impl Painting {
             OutputSize::Original => (photo.width(), photo.height()),
             OutputSize::Working => (self.painted.width(), self.painted.height()),
         };
-        let base = if (photo.width(), photo.height()) == (width, height) {
-            Cow::Borrowed(photo)
-        } else {
-            Cow::Owned(scaled(photo, width, height))
-        };
+        let base = at_size(photo, width, height);
         if look.strength_percent == 0 {
             return base.into_owned();
         }
         let top = scaled(&self.painted, width, height);
         compose(&base, top, look).unwrap_or_else(|| base.into_owned())
+    }
+}
+
+/// `photo` in `width` x `height` pixels, copied only when that is another size.
+pub fn at_size(photo: &Frame, width: usize, height: usize) -> Cow<'_, Frame> {
+    if (photo.width(), photo.height()) == (width, height) {
+        Cow::Borrowed(photo)
+    } else {
+        Cow::Owned(scaled(photo, width, height))
     }
 }
 

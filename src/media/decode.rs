@@ -58,6 +58,15 @@ pub fn has_picture_name(path: &Path) -> bool {
 /// # Errors
 /// [`MediaError`] names the file and the reason.
 pub fn from_path(path: &Path) -> Result<Photo, MediaError> {
+    from_bytes(&path.display().to_string(), &bytes_of_path(path)?)
+}
+
+/// The bytes of a file whose first bytes are those of a picture; for callers that need the file as
+/// it is besides what is in it.
+///
+/// # Errors
+/// As [`from_path`], for what can be known without decoding.
+pub fn bytes_of_path(path: &Path) -> Result<Vec<u8>, MediaError> {
     let name = path.display().to_string();
     let unreadable = |e: std::io::Error| MediaError::Read {
         name: name.clone(),
@@ -70,14 +79,22 @@ pub fn from_path(path: &Path) -> Result<Photo, MediaError> {
             reason: "it is a folder; name the pictures in it".to_owned(),
         });
     }
-    from_reader(&name, file)
+    bytes_of_reader(&name, file)
 }
 
 /// Reads the picture that `reader` gives; `name` is what messages call it.
 ///
 /// # Errors
 /// [`MediaError`] names the picture and the reason.
-pub fn from_reader(name: &str, mut reader: impl Read) -> Result<Photo, MediaError> {
+pub fn from_reader(name: &str, reader: impl Read) -> Result<Photo, MediaError> {
+    from_bytes(name, &bytes_of_reader(name, reader)?)
+}
+
+/// As [`bytes_of_path`], for what `reader` gives.
+///
+/// # Errors
+/// As [`from_reader`], for what can be known without decoding.
+pub fn bytes_of_reader(name: &str, mut reader: impl Read) -> Result<Vec<u8>, MediaError> {
     let mut bytes = Vec::new();
     let mut read_up_to = |bytes: &mut Vec<u8>, limit: u64| {
         reader
@@ -93,7 +110,13 @@ pub fn from_reader(name: &str, mut reader: impl Read) -> Result<Photo, MediaErro
     read_up_to(&mut bytes, 64)?;
     format_of(name, &bytes)?;
     read_up_to(&mut bytes, MAX_FILE_BYTES + 1)?;
-    from_bytes(name, &bytes)
+    Ok(bytes)
+}
+
+/// The format that a picture's bytes are in, by their first ones; `None` when it is none that is
+/// written.
+pub fn format_of_bytes(bytes: &[u8]) -> Option<Format> {
+    image::guess_format(bytes).ok().and_then(writable_format)
 }
 
 /// Reads the picture in `bytes`; `name` is what messages call it.
@@ -160,7 +183,7 @@ pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
         icc,
         notes,
         name: name.to_owned(),
-        natural_format: natural_format(format),
+        natural_format: writable_format(format).unwrap_or_default(),
     })
 }
 
@@ -185,14 +208,15 @@ fn checked_pixels(
     }
 }
 
-/// The format itself where it can be written, else PNG.
-fn natural_format(format: ImageFormat) -> Format {
+/// The same format, where it can be written.
+fn writable_format(format: ImageFormat) -> Option<Format> {
     match format {
-        ImageFormat::Jpeg => Format::Jpeg,
-        ImageFormat::WebP => Format::WebP,
-        ImageFormat::Bmp => Format::Bmp,
-        ImageFormat::Tiff => Format::Tiff,
-        _ => Format::Png,
+        ImageFormat::Png => Some(Format::Png),
+        ImageFormat::Jpeg => Some(Format::Jpeg),
+        ImageFormat::WebP => Some(Format::WebP),
+        ImageFormat::Bmp => Some(Format::Bmp),
+        ImageFormat::Tiff => Some(Format::Tiff),
+        _ => None,
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use image::{ImageBuffer, Rgb};
 use styleforge::frame::{Frame, PictureDifference};
 
 use crate::sandbox::{Run, Sandbox};
@@ -66,6 +67,70 @@ fn strength_0_gives_back_the_photo_and_between_is_a_blend() {
     }
     s.stylize(&["photo.png", "--strength", "101", "-o", "x.png"])
         .ends(2);
+}
+
+#[test]
+fn strength_0_gives_back_the_very_file() {
+    let s = Sandbox::new();
+    s.photo("photo.jpg", 40, 30);
+    let deep = ImageBuffer::from_fn(11, 7, |x, y| Rgb([x as u16 * 5000, y as u16 * 77, 12_345]));
+    deep.save(s.path("deep.png")).expect("saved");
+    let bytes = |name: &str| fs::read(s.path(name)).expect("a file");
+    for (photo, output) in [("photo.jpg", "0.jpg"), ("deep.png", "0.png")] {
+        let run = s
+            .stylize(&[photo, "--strength", "0", "--device", "cpu", "-o", output])
+            .ends(0);
+        assert_eq!(bytes(output), bytes(photo), "{photo}");
+        assert_eq!(run.stderr, "", "nothing was lost, nothing is told");
+        s.stylize(&[photo, "--strength", "0", "-o", output]).ends(1);
+        let run = s.stylize(&[photo, "--strength", "0", "-o", "-"]).ends(0);
+        assert_eq!(run.stdout, bytes(photo), "{photo}");
+    }
+    // Another format or size is made from the pixels; the network would not fit this limit.
+    let tight = ["--strength", "0", "--max-memory", "1kB"];
+    s.stylize(&[&["photo.jpg", "-o", "0.bmp"][..], &tight].concat())
+        .ends(0);
+    assert_eq!(s.read("0.bmp"), s.read("photo.jpg"));
+    let run = s.stylize(&["deep.png", "--strength", "0", "-o", "0.tiff"]);
+    run.ends(0).says("reduced to 8 bits");
+    let small = ["--output-size", "working", "--working-size", "20"];
+    let strength = ["photo.jpg", "--strength", "0", "-o", "small.jpg"];
+    s.stylize(&[&strength[..], &small].concat()).ends(0);
+    assert_eq!(s.read("small.jpg").width(), 20);
+}
+
+#[test]
+fn a_broken_style_does_not_stop_all_the_others() {
+    let s = Sandbox::new();
+    let folder = s.path("home/.local/share/styleforge/styles");
+    fs::create_dir_all(&folder).expect("folder");
+    fs::write(folder.join("broken.pth"), "no weights").expect("file");
+    let all = ["stylize", "photo.png", "--style", "all", "-o"];
+    s.styleforge(&[&all[..], &["out"]].concat())
+        .ends(1)
+        .says("the style broken is left out");
+    assert!(s.path("out/photo-candy.png").exists());
+    assert!(!s.path("out/photo-broken.png").exists());
+    s.styleforge(&["stylize", "photo.png", "--style", "broken", "-o", "x.png"])
+        .ends(1);
+    // A style that has not the size that was asked for is no failure.
+    fs::remove_file(folder.join("broken.pth")).expect("removed");
+    fs::copy(s.path("tiny.safetensors"), folder.join("own.safetensors")).expect("copied");
+    s.styleforge(&[&all[..], &["lite", "--model", "lite"]].concat())
+        .ends(0)
+        .says("the style own is left out");
+    assert!(s.path("lite/photo-candy.png").exists());
+    assert!(!s.path("lite/photo-own.png").exists());
+}
+
+#[test]
+fn no_folder_is_made_for_nothing() {
+    let s = Sandbox::new();
+    s.stylize(&["missing.png", "none.png", "-o", "out"]).ends(1);
+    assert!(!s.path("out").exists());
+    s.stylize(&["missing.png", "photo.png", "-o", "out/deep/"])
+        .ends(1);
+    assert_eq!(s.names("out/deep"), ["photo-tiny.png"]);
 }
 
 #[test]
