@@ -1,8 +1,8 @@
 //! From a file's bytes to an upright picture in RGBA8.
 //!
 //! The header is read first and limits hold before a pixel is decoded: [`MAX_PIXELS`],
-//! [`MAX_FILE_BYTES`], and a budget for everything that a decoder keeps besides the pixels. What
-//! was lost on the way (bit depth, a foreign colour model, further frames) is told in notes.
+//! [`MAX_FILE_BYTES`], the memory that is available, and a budget for everything that a decoder
+//! keeps besides the pixels. What was lost on the way (bit depth, a foreign colour model, further frames) is told in notes.
 
 use std::{
     fs::File,
@@ -16,7 +16,7 @@ use image::{
     codecs::tiff::TiffDecoder, metadata::Orientation,
 };
 
-use super::{MediaError, container, encode::Format};
+use super::{MediaError, container, encode::Format, memory};
 use crate::frame::Frame;
 
 /// Most pixels that a picture may declare.
@@ -25,6 +25,10 @@ pub const MAX_PIXELS: u64 = 200_000_000;
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
 /// Most bytes that a decoder may keep besides the pixels: profiles, tables, rows.
 const SIDE_BYTES: u64 = 256 << 20;
+/// What a picture of less needs is not looked up: there is always that much, and a look takes time.
+const ALWAYS_AVAILABLE_BYTES: u64 = 64 << 20;
+/// Bytes of a pixel in RGBA8.
+const RGBA_BYTES: u64 = 4;
 /// Largest colour profile that is kept; real ones have a few kilobytes.
 const MAX_PROFILE_BYTES: usize = 4 << 20;
 /// Names of files that are taken for pictures in a folder.
@@ -147,13 +151,18 @@ pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
             ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16
         );
     let bytes_per_pixel = u64::from(original.bits_per_pixel().div_ceil(8));
+    let decoded_bytes = decoder.total_bytes().max(pixels * bytes_per_pixel);
+    // As decoded, as RGBA, and once more: turned upright now, or painted later.
+    let needed_bytes = decoded_bytes + 2 * RGBA_BYTES * pixels;
+    if needed_bytes > ALWAYS_AVAILABLE_BYTES {
+        let available_bytes = memory::available_bytes().unwrap_or(u64::MAX);
+        check_memory(name, decoder.dimensions(), needed_bytes, available_bytes)?;
+    }
     // Damaged side information is no reason to refuse the picture.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let profile = decoder.icc_profile().ok().flatten();
     decoder
-        .set_limits(limits(
-            decoder.total_bytes().max(pixels * bytes_per_pixel) + SIDE_BYTES,
-        ))
+        .set_limits(limits(decoded_bytes + SIDE_BYTES))
         .map_err(failed)?;
 
     let mut notes = Vec::new();
@@ -206,6 +215,25 @@ fn checked_pixels(
             height,
         }),
     }
+}
+
+/// Refuses what needs more than there is.
+fn check_memory(
+    name: &str,
+    (width, height): (u32, u32),
+    needed_bytes: u64,
+    available_bytes: u64,
+) -> Result<(), MediaError> {
+    if needed_bytes <= available_bytes {
+        return Ok(());
+    }
+    Err(MediaError::NotEnoughMemory {
+        name: name.to_owned(),
+        width,
+        height,
+        needed_mb: needed_bytes.div_ceil(1_000_000),
+        available_mb: available_bytes / 1_000_000,
+    })
 }
 
 /// The same format, where it can be written.

@@ -332,7 +332,7 @@ fn write<W: Write + Seek>(
     }
     let rgb;
     let (pixels, color): (&[u8], _) = if opaque || flatten {
-        rgb = without_alpha(frame);
+        rgb = without_alpha(name, frame)?;
         (&rgb, ExtendedColorType::Rgb8)
     } else {
         (frame.rgba(), ExtendedColorType::Rgba8)
@@ -403,13 +403,22 @@ fn with_profile(
 }
 
 /// RGB bytes; what is transparent is laid on white.
-fn without_alpha(frame: &Frame) -> Vec<u8> {
-    let mut rgb = Vec::with_capacity(frame.pixel_count() * 3);
+fn without_alpha(name: &str, frame: &Frame) -> Result<Vec<u8>, MediaError> {
+    let bytes = frame.pixel_count() * 3;
+    let mut rgb = Vec::new();
+    rgb.try_reserve_exact(bytes)
+        .map_err(|_| MediaError::Write {
+            name: name.to_owned(),
+            reason: format!(
+                "{} MB of memory could not be had; close other programs",
+                bytes.div_ceil(1_000_000)
+            ),
+        })?;
     for p in frame.rgba().chunks_exact(4) {
         let alpha = u32::from(p[3]);
         for &c in &p[..3] {
             rgb.push(((u32::from(c) * alpha + 255 * (255 - alpha) + 127) / 255) as u8);
         }
     }
-    rgb
+    Ok(rgb)
 }

@@ -225,7 +225,9 @@ fn memory_limits_shrink_the_work_and_say_so() {
     let run = paint("1TB".to_owned(), "a.png").ends(0);
     assert!(!run.stderr.contains("instead of"), "{}", run.stderr);
     assert_eq!(s.read("a.png").width(), 300);
-    paint((planned / 2).to_string(), "b.png")
+    // The photo and the result count, and so do the network's input and output.
+    let pictures = 4 * 4 * 300 * 200;
+    paint((planned / 2 + pictures).to_string(), "b.png")
         .ends(0)
         .says("instead of 300 x 200");
     let width = s.read("b.png").width();
@@ -234,6 +236,32 @@ fn memory_limits_shrink_the_work_and_say_so() {
         .ends(1)
         .says("--max-memory");
     assert!(!s.path("c.png").exists());
+    paint((pictures / 2).to_string(), "d.png")
+        .ends(1)
+        .says("--max-memory");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_photo_too_large_for_the_memory_is_refused_by_its_header() {
+    let s = Sandbox::new();
+    // A BMP of 190 megapixels whose pixels are a hole in the file.
+    let (width, height) = (14_000u32, 13_572u32);
+    let mut head = vec![0u8; 54];
+    head[..2].copy_from_slice(b"BM");
+    head[10] = 54;
+    head[14] = 40;
+    head[18..22].copy_from_slice(&width.to_le_bytes());
+    head[22..26].copy_from_slice(&height.to_le_bytes());
+    head[26] = 1;
+    head[28] = 24;
+    fs::write(s.path("huge.bmp"), head).expect("file");
+    let line = "ulimit -v 1500000; exec $STYLEFORGE stylize huge.bmp photo.png --threads 1 \
+                --style ./tiny.safetensors --device cpu -o out/";
+    s.shell(line)
+        .ends(1)
+        .says("huge.bmp has 14000 x 13572 pixels and needs 2091 MB of memory");
+    assert!(s.path("out/photo-tiny.png").exists(), "the others go on");
 }
 
 #[test]
