@@ -182,6 +182,9 @@ pub struct BenchArgs {
     /// Frames that are painted first and not counted
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub warmup: u32,
+    /// Most memory that a run may take, for example 4GB [default: what is free]
+    #[arg(long, value_name = "SIZE", value_parser = byte_size)]
+    pub max_memory: Option<u64>,
     /// Add the median time of every step
     #[arg(long)]
     pub steps: bool,

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     backend::{Backend, RunControl},
     frame::{Frame, PictureDifference},
+    media::memory,
     mode::{ModelSize, Variant},
     network::{Network, NetworkSpec},
     timing::{Percentiles, StepTiming, TimingMethod},
@@ -59,9 +60,11 @@ struct Measurement {
     fps: f64,
     /// Direct-form operations per second at the median, in 1e9.
     gflops: f64,
-    /// What the process held at most, or what the plan needs where the system does not tell.
-    peak_memory_bytes: u64,
+    /// The peak of the plan, weights included: what a run of this variant holds.
     planned_memory_bytes: u64,
+    /// What the whole process held at most meanwhile, pictures, code and what the allocator kept
+    /// of earlier measurements included. Only where the system tells.
+    process_peak_bytes: Option<u64>,
     /// Largest difference from the first variant's picture at this size, in levels: a ratio of two
     /// times means something only when both made the same picture.
     largest_difference_levels: Option<u8>,
@@ -95,6 +98,18 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     } else {
         &args.variants
     };
+    let limit_bytes = args.max_memory.or_else(memory::available_bytes);
+    for &size in sizes {
+        for &variant in variants {
+            check_memory(
+                selected.backend.as_ref(),
+                &subject,
+                size,
+                variant,
+                limit_bytes,
+            )?;
+        }
+    }
     let mut results = Vec::new();
     for &(width, height) in sizes {
         let picture = test_picture(width, height);
@@ -148,6 +163,28 @@ fn subject(args: &BenchArgs) -> Result<Subject, CliError> {
     })
 }
 
+/// Refuses a run that would not fit, before anything is measured.
+fn check_memory(
+    backend: &dyn Backend,
+    subject: &Subject,
+    (width, height): (usize, usize),
+    variant: Variant,
+    limit_bytes: Option<u64>,
+) -> Result<(), CliError> {
+    let run = backend.predicted_bytes(subject.network.spec(), width, height, variant);
+    // The test picture, its painting, and the first variant's to compare with.
+    let needed = run.saturating_add(3 * 4 * width as u64 * height as u64);
+    match limit_bytes {
+        Some(limit) if needed > limit => Err(CliError::WrongUse(format!(
+            "{variant} at {width}x{height} needs {} MB of memory, {} MB may be taken; choose a \
+             smaller --size, raise --max-memory or close other programs",
+            needed.div_ceil(1_000_000),
+            limit / 1_000_000
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn measure(
     args: &BenchArgs,
     backend: &dyn Backend,
@@ -157,7 +194,7 @@ fn measure(
     control: &RunControl,
 ) -> Result<(Measurement, Frame), CliError> {
     let (width, height) = (picture.width(), picture.height());
-    reset_peak_memory();
+    reset_process_peak();
     let mut session = backend.open(&subject.network, width, height, variant)?;
     let mut painted = picture.clone();
     for _ in 0..args.warmup {
@@ -207,8 +244,8 @@ fn measure(
         p99_ms: times.p99_ms,
         fps: 1e3 / times.p50_ms,
         gflops: summary.flops as f64 / times.p50_ms / 1e6,
-        peak_memory_bytes: peak_memory_bytes().unwrap_or(summary.peak_bytes),
         planned_memory_bytes: summary.peak_bytes,
+        process_peak_bytes: process_peak_bytes(),
         largest_difference_levels: None,
         steps: if args.steps { steps } else { Vec::new() },
     };
@@ -228,14 +265,14 @@ fn test_picture(width: usize, height: usize) -> Frame {
 }
 
 /// Forgets the process's high-water mark (proc(5), clear_refs); best effort.
-fn reset_peak_memory() {
+fn reset_process_peak() {
     if cfg!(target_os = "linux") {
         std::fs::write("/proc/self/clear_refs", "5").ok();
     }
 }
 
 /// The process's high-water mark, in bytes (proc(5), `VmHWM`).
-fn peak_memory_bytes() -> Option<u64> {
+fn process_peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
     let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
@@ -265,7 +302,7 @@ fn text(results: &[Measurement]) -> String {
             format!("{:.2} ms", r.p99_ms),
             format!("{:.2}", r.fps),
             format!("{:.1}", r.gflops),
-            format!("{} MB", r.peak_memory_bytes / 1_000_000),
+            format!("{} MB", r.planned_memory_bytes / 1_000_000),
             r.largest_difference_levels
                 .map_or_else(|| "-".to_owned(), |d| format!("{d} levels")),
         ]);

@@ -293,14 +293,7 @@ fn in_path(program: &str) -> bool {
 }
 
 fn styles(library: &StyleLibrary) -> Vec<Finding> {
-    let list = |folders: &[PathBuf]| {
-        let names: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
-        match names.is_empty() {
-            true => "no folder, only what is built in".to_owned(),
-            false => names.join(", "),
-        }
-    };
-    let found = format!("{} in {}", library.styles().len(), list(library.folders()));
+    let found = styles_found(library.styles().len(), library.folders());
     let mut findings = vec![match library.styles().is_empty() {
         true => Finding::problem(
             "Styles",
@@ -316,6 +309,18 @@ fn styles(library: &StyleLibrary) -> Vec<Finding> {
             .map(|problem| Finding::note("Styles", problem.clone(), "repair or remove the file")),
     );
     findings
+}
+
+/// How many styles there are and where installed ones were looked for.
+fn styles_found(count: usize, folders: &[PathBuf]) -> String {
+    let folders: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
+    if folders.is_empty() {
+        return format!("{count}; no folder of installed styles, only built-in ones and your own");
+    }
+    format!(
+        "{count}; built in, your own, and from {}",
+        folders.join(", ")
+    )
 }
 
 /// Whether the person's own styles can be kept.
@@ -335,5 +340,18 @@ fn user_folder(folder: &Path) -> Finding {
             format!("{} cannot be written: {error}", folder.display()),
             "give yourself permission to write there, or set XDG_DATA_HOME to another folder",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_styles_come_from() {
+        let installed = styles_found(6, &[PathBuf::from("a"), PathBuf::from("b")]);
+        assert!(installed.ends_with("from a, b"), "{installed}");
+        let built_in = styles_found(6, &[]);
+        assert!(built_in.starts_with("6; no folder of installed styles"));
     }
 }

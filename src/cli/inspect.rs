@@ -1,5 +1,7 @@
 //! `styleforge inspect`: what is in a file of weights, and why it is refused.
 
+use std::{fs, path::Path};
+
 use super::{
     CliError,
     args::InspectArgs,
@@ -10,8 +12,9 @@ use crate::weights::{self, Inspection, TensorFacts};
 /// Tells what one file holds.
 ///
 /// # Errors
-/// [`CliError::Failed`] with the reason when the file would not paint.
+/// [`CliError::Failed`] with the reason when there is no such file or it would not paint.
 pub fn run(args: &InspectArgs) -> Result<(), CliError> {
+    check_file(&args.file)?;
     let facts = weights::describe(&args.file);
     if args.json {
         print_json(&facts)?;
@@ -25,6 +28,17 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
             args.file.display()
         ))),
     }
+}
+
+/// Refuses what is no ordinary file: there is nothing to tell about it.
+fn check_file(path: &Path) -> Result<(), CliError> {
+    let wrong = match fs::metadata(path) {
+        Ok(kind) if kind.is_file() => return Ok(()),
+        Ok(kind) if kind.is_dir() => "is a folder; name a file of weights in it".to_owned(),
+        Ok(_) => "is not an ordinary file; name a file of weights".to_owned(),
+        Err(error) => format!("could not be read: {error}"),
+    };
+    Err(CliError::Failed(format!("{} {wrong}", path.display())))
 }
 
 fn text(facts: &Inspection) -> String {

@@ -63,13 +63,22 @@ enum Destination {
     Stdout(Option<Format>),
 }
 
+/// A style as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedStyle {
+    /// Its name, or a file of weights.
+    pub typed: OsString,
+    /// Whether `all` stood for it, so that the others do not depend on it.
+    pub from_all: bool,
+}
+
 /// A checked order to paint.
 #[derive(Debug)]
 pub struct Job {
     /// The photos, in order.
     pub sources: Vec<Source>,
-    /// The styles as typed; `all` is already taken apart.
-    pub styles: Vec<OsString>,
+    /// The styles; `all` is already taken apart.
+    pub styles: Vec<WantedStyle>,
     /// Network size, when one was asked for.
     pub model: Option<ModelSize>,
     /// Where the work runs.
@@ -93,12 +102,18 @@ impl Job {
     /// # Errors
     /// [`CliError::WrongUse`] says what does not fit.
     pub fn new(args: StylizeArgs, style_names: &[String]) -> Result<Self, CliError> {
-        let mut styles: Vec<OsString> = Vec::new();
-        for style in args.styles {
-            if style == "all" {
-                styles.extend(style_names.iter().map(OsString::from));
+        let mut styles = Vec::new();
+        for typed in args.styles {
+            if typed == "all" {
+                styles.extend(style_names.iter().map(|name| WantedStyle {
+                    typed: OsString::from(name),
+                    from_all: true,
+                }));
             } else {
-                styles.push(style);
+                styles.push(WantedStyle {
+                    typed,
+                    from_all: false,
+                });
             }
         }
         let (sources, from_folder) = sources(&args.inputs)?;

@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
+    thread::{self, Thread},
     time::Duration,
 };
 
@@ -67,15 +67,17 @@ impl Progress {
         control.set_progress(0.0);
         let ended = AtomicBool::new(false);
         thread::scope(|scope| {
-            scope.spawn(|| {
-                while !ended.load(Ordering::Relaxed) {
+            let watcher = scope.spawn(|| {
+                while !ended.load(Ordering::Acquire) {
                     bar.set_position(start + (control.progress() * STEPS as f32) as u64);
                     thread::park_timeout(LOOK_EVERY);
                 }
             });
-            let result = work();
-            ended.store(true, Ordering::Relaxed);
-            result
+            let _end = End {
+                ended: &ended,
+                watcher: watcher.thread().clone(),
+            };
+            work()
         })
     }
 
@@ -84,5 +86,64 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// Ends the watcher at once when the work ends, by a panic as well: the scope waits for it.
+struct End<'a> {
+    ended: &'a AtomicBool,
+    watcher: Thread,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Release);
+        self.watcher.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        sync::mpsc,
+        time::Instant,
+    };
+
+    use super::*;
+
+    fn watched() -> Progress {
+        Progress {
+            bar: Some(ProgressBar::hidden()),
+        }
+    }
+
+    #[test]
+    fn short_work_does_not_wait_for_the_bar() {
+        let (progress, control) = (watched(), Arc::new(RunControl::default()));
+        let started = Instant::now();
+        let works = 60;
+        for index in 0..works {
+            // Long enough for the watcher to have looked once and to be asleep.
+            progress.during(index, "photo", &control, || {
+                thread::sleep(Duration::from_millis(2));
+            });
+        }
+        let took = started.elapsed();
+        assert!(took < LOOK_EVERY * works as u32 / 3, "{took:?}");
+    }
+
+    #[test]
+    fn a_panic_ends_the_watcher() {
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            let (progress, control) = (watched(), Arc::new(RunControl::default()));
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                progress.during(0, "photo", &control, || panic!("on purpose"));
+            }));
+            sender.send(result.is_err()).ok();
+        });
+        let panicked = receiver.recv_timeout(Duration::from_secs(20));
+        assert_eq!(panicked, Ok(true), "the watcher must not keep the panic");
     }
 }

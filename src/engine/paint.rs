@@ -9,7 +9,10 @@ use crate::{
     backend::{Backend, BackendError, RunControl, Session},
     compose::{Look, compose},
     frame::Frame,
-    media::scale::{scaled, size_within},
+    media::{
+        memory,
+        scale::{scaled, size_within},
+    },
     mode::Variant,
     network::Network,
     timing::StepTiming,
@@ -61,7 +64,7 @@ pub struct PaintSettings {
     pub working_size: WorkingSize,
     /// How the network is cut into passes.
     pub variant: Variant,
-    /// Most memory that a run may take, in bytes.
+    /// Most memory that a run may take, in bytes, the photo and the result included.
     pub max_memory_bytes: u64,
 }
 
@@ -77,19 +80,8 @@ impl Default for PaintSettings {
 
 /// 4 GB, or half of the memory that is free now when that is less.
 pub fn default_memory_limit_bytes() -> u64 {
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    let mut free = system.available_memory();
-    if let Some(limits) = system.cgroup_limits() {
-        free = free.min(limits.free_memory);
-    }
     let ceiling = 4_000_000_000;
-    // A platform that does not tell reads as 0.
-    if free == 0 {
-        ceiling
-    } else {
-        ceiling.min(free / 2)
-    }
+    memory::available_bytes().map_or(ceiling, |free| ceiling.min(free / 2))
 }
 
 /// Why a photo was not painted.
@@ -137,16 +129,26 @@ impl Painting {
             OutputSize::Original => (photo.width(), photo.height()),
             OutputSize::Working => (self.painted.width(), self.painted.height()),
         };
-        let base = if (photo.width(), photo.height()) == (width, height) {
-            Cow::Borrowed(photo)
-        } else {
-            Cow::Owned(scaled(photo, width, height))
-        };
+        let base = at_size(photo, width, height);
         if look.strength_percent == 0 {
             return base.into_owned();
         }
         let top = scaled(&self.painted, width, height);
         compose(&base, top, look).unwrap_or_else(|| base.into_owned())
+    }
+}
+
+/// Bytes of a picture in RGBA8.
+fn frame_bytes(width: usize, height: usize) -> u64 {
+    4 * width as u64 * height as u64
+}
+
+/// `photo` in `width` x `height` pixels, copied only when that is another size.
+pub fn at_size(photo: &Frame, width: usize, height: usize) -> Cow<'_, Frame> {
+    if (photo.width(), photo.height()) == (width, height) {
+        Cow::Borrowed(photo)
+    } else {
+        Cow::Owned(scaled(photo, width, height))
     }
 }
 
@@ -196,8 +198,12 @@ impl Painter {
         settings: PaintSettings,
     ) -> Result<((usize, usize), Option<String>), PaintError> {
         let needed = |(w, h): (usize, usize)| {
-            self.backend
-                .predicted_bytes(network.spec(), w, h, settings.variant)
+            let run = self
+                .backend
+                .predicted_bytes(network.spec(), w, h, settings.variant);
+            // The photo and the result, and at the working size what goes in and what comes out.
+            run.saturating_add(2 * frame_bytes(width, height))
+                .saturating_add(2 * frame_bytes(w, h))
         };
         let limit = settings.max_memory_bytes;
         let wanted = settings.working_size.resolve(width, height);

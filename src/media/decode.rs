@@ -1,8 +1,8 @@
 //! From a file's bytes to an upright picture in RGBA8.
 //!
 //! The header is read first and limits hold before a pixel is decoded: [`MAX_PIXELS`],
-//! [`MAX_FILE_BYTES`], and a budget for everything that a decoder keeps besides the pixels. What
-//! was lost on the way (bit depth, a foreign colour model, further frames) is told in notes.
+//! [`MAX_FILE_BYTES`], the memory that is available, and a budget for everything that a decoder
+//! keeps besides the pixels. What was lost on the way (bit depth, a foreign colour model, further frames) is told in notes.
 
 use std::{
     fs::File,
@@ -16,7 +16,7 @@ use image::{
     codecs::tiff::TiffDecoder, metadata::Orientation,
 };
 
-use super::{MediaError, container, encode::Format};
+use super::{MediaError, container, encode::Format, memory};
 use crate::frame::Frame;
 
 /// Most pixels that a picture may declare.
@@ -25,6 +25,10 @@ pub const MAX_PIXELS: u64 = 200_000_000;
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
 /// Most bytes that a decoder may keep besides the pixels: profiles, tables, rows.
 const SIDE_BYTES: u64 = 256 << 20;
+/// What a picture of less needs is not looked up: there is always that much, and a look takes time.
+const ALWAYS_AVAILABLE_BYTES: u64 = 64 << 20;
+/// Bytes of a pixel in RGBA8.
+const RGBA_BYTES: u64 = 4;
 /// Largest colour profile that is kept; real ones have a few kilobytes.
 const MAX_PROFILE_BYTES: usize = 4 << 20;
 /// Names of files that are taken for pictures in a folder.
@@ -58,6 +62,15 @@ pub fn has_picture_name(path: &Path) -> bool {
 /// # Errors
 /// [`MediaError`] names the file and the reason.
 pub fn from_path(path: &Path) -> Result<Photo, MediaError> {
+    from_bytes(&path.display().to_string(), &bytes_of_path(path)?)
+}
+
+/// The bytes of a file whose first bytes are those of a picture; for callers that need the file as
+/// it is besides what is in it.
+///
+/// # Errors
+/// As [`from_path`], for what can be known without decoding.
+pub fn bytes_of_path(path: &Path) -> Result<Vec<u8>, MediaError> {
     let name = path.display().to_string();
     let unreadable = |e: std::io::Error| MediaError::Read {
         name: name.clone(),
@@ -70,14 +83,22 @@ pub fn from_path(path: &Path) -> Result<Photo, MediaError> {
             reason: "it is a folder; name the pictures in it".to_owned(),
         });
     }
-    from_reader(&name, file)
+    bytes_of_reader(&name, file)
 }
 
 /// Reads the picture that `reader` gives; `name` is what messages call it.
 ///
 /// # Errors
 /// [`MediaError`] names the picture and the reason.
-pub fn from_reader(name: &str, mut reader: impl Read) -> Result<Photo, MediaError> {
+pub fn from_reader(name: &str, reader: impl Read) -> Result<Photo, MediaError> {
+    from_bytes(name, &bytes_of_reader(name, reader)?)
+}
+
+/// As [`bytes_of_path`], for what `reader` gives.
+///
+/// # Errors
+/// As [`from_reader`], for what can be known without decoding.
+pub fn bytes_of_reader(name: &str, mut reader: impl Read) -> Result<Vec<u8>, MediaError> {
     let mut bytes = Vec::new();
     let mut read_up_to = |bytes: &mut Vec<u8>, limit: u64| {
         reader
@@ -93,7 +114,13 @@ pub fn from_reader(name: &str, mut reader: impl Read) -> Result<Photo, MediaErro
     read_up_to(&mut bytes, 64)?;
     format_of(name, &bytes)?;
     read_up_to(&mut bytes, MAX_FILE_BYTES + 1)?;
-    from_bytes(name, &bytes)
+    Ok(bytes)
+}
+
+/// The format that a picture's bytes are in, by their first ones; `None` when it is none that is
+/// written.
+pub fn format_of_bytes(bytes: &[u8]) -> Option<Format> {
+    image::guess_format(bytes).ok().and_then(writable_format)
 }
 
 /// Reads the picture in `bytes`; `name` is what messages call it.
@@ -124,13 +151,18 @@ pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
             ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16
         );
     let bytes_per_pixel = u64::from(original.bits_per_pixel().div_ceil(8));
+    let decoded_bytes = decoder.total_bytes().max(pixels * bytes_per_pixel);
+    // As decoded, as RGBA, and once more: turned upright now, or painted later.
+    let needed_bytes = decoded_bytes + 2 * RGBA_BYTES * pixels;
+    if needed_bytes > ALWAYS_AVAILABLE_BYTES {
+        let available_bytes = memory::available_bytes().unwrap_or(u64::MAX);
+        check_memory(name, decoder.dimensions(), needed_bytes, available_bytes)?;
+    }
     // Damaged side information is no reason to refuse the picture.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let profile = decoder.icc_profile().ok().flatten();
     decoder
-        .set_limits(limits(
-            decoder.total_bytes().max(pixels * bytes_per_pixel) + SIDE_BYTES,
-        ))
+        .set_limits(limits(decoded_bytes + SIDE_BYTES))
         .map_err(failed)?;
 
     let mut notes = Vec::new();
@@ -160,7 +192,7 @@ pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
         icc,
         notes,
         name: name.to_owned(),
-        natural_format: natural_format(format),
+        natural_format: writable_format(format).unwrap_or_default(),
     })
 }
 
@@ -185,14 +217,34 @@ fn checked_pixels(
     }
 }
 
-/// The format itself where it can be written, else PNG.
-fn natural_format(format: ImageFormat) -> Format {
+/// Refuses what needs more than there is.
+fn check_memory(
+    name: &str,
+    (width, height): (u32, u32),
+    needed_bytes: u64,
+    available_bytes: u64,
+) -> Result<(), MediaError> {
+    if needed_bytes <= available_bytes {
+        return Ok(());
+    }
+    Err(MediaError::NotEnoughMemory {
+        name: name.to_owned(),
+        width,
+        height,
+        needed_mb: needed_bytes.div_ceil(1_000_000),
+        available_mb: available_bytes / 1_000_000,
+    })
+}
+
+/// The same format, where it can be written.
+fn writable_format(format: ImageFormat) -> Option<Format> {
     match format {
-        ImageFormat::Jpeg => Format::Jpeg,
-        ImageFormat::WebP => Format::WebP,
-        ImageFormat::Bmp => Format::Bmp,
-        ImageFormat::Tiff => Format::Tiff,
-        _ => Format::Png,
+        ImageFormat::Png => Some(Format::Png),
+        ImageFormat::Jpeg => Some(Format::Jpeg),
+        ImageFormat::WebP => Some(Format::WebP),
+        ImageFormat::Bmp => Some(Format::Bmp),
+        ImageFormat::Tiff => Some(Format::Tiff),
+        _ => None,
     }
 }
 

@@ -138,12 +138,34 @@ pub fn save(
     encoding: Encoding,
     existing: Existing,
 ) -> Result<Vec<String>, MediaError> {
+    replace(path, existing, |writer, name| {
+        write(writer, name, frame, icc, encoding)
+    })
+}
+
+/// Writes `bytes`, a whole file of a picture, to `path` by the same rules as [`save`]. For a photo
+/// that goes out as it came in.
+///
+/// # Errors
+/// As [`save`].
+pub fn save_bytes(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), MediaError> {
+    replace(path, existing, |writer, name| {
+        writer
+            .write_all(bytes)
+            .map_err(|e| write_error(name, folder_of(path), &e))
+    })
+}
+
+/// Lets `fill` write a temporary file beside `path` (it is also given the name for messages) and
+/// puts it in the target's place.
+fn replace<T>(
+    path: &Path,
+    existing: Existing,
+    fill: impl FnOnce(&mut BufWriter<&mut fs::File>, &str) -> Result<T, MediaError>,
+) -> Result<T, MediaError> {
     let name = path.display().to_string();
     let target = resolved_target(path, &name, existing)?;
-    let folder = match target.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(&target);
     let failed = |e: io::Error| write_error(&name, folder, &e);
 
     let mut builder = tempfile::Builder::new();
@@ -155,11 +177,11 @@ pub fn save(
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let mut file = builder.tempfile_in(folder).map_err(failed)?;
-    let notes = {
+    let filled = {
         let mut writer = BufWriter::with_capacity(1 << 16, file.as_file_mut());
-        let notes = write(&mut writer, &name, frame, icc, encoding)?;
+        let filled = fill(&mut writer, &name)?;
         writer.flush().map_err(failed)?;
-        notes
+        filled
     };
     if existing == Existing::Replace
         && let Ok(old) = fs::metadata(&target)
@@ -178,7 +200,15 @@ pub fn save(
             }
         })?,
     };
-    Ok(notes)
+    Ok(filled)
+}
+
+/// The folder that `target` lies in.
+fn folder_of(target: &Path) -> &Path {
+    match target.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    }
 }
 
 /// Checks that [`save`] may write to `path`, so that a long run is not started in vain.
@@ -188,10 +218,7 @@ pub fn save(
 pub fn check_target(path: &Path, existing: Existing) -> Result<(), MediaError> {
     let name = path.display().to_string();
     let target = resolved_target(path, &name, existing)?;
-    let folder = match target.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(&target);
     match fs::metadata(folder) {
         Ok(m) if m.is_dir() => Ok(()),
         Ok(_) => Err(write_error(
@@ -245,8 +272,14 @@ fn resolved_target(path: &Path, name: &str, existing: Existing) -> Result<PathBu
 }
 
 fn write_error(name: &str, folder: &Path, error: &io::Error) -> MediaError {
+    let exists = folder.is_dir();
     let folder = folder.display();
     let reason = match error.kind() {
+        // Some folders, such as those of the system's own file systems, take no new files and
+        // answer so.
+        ErrorKind::NotFound if exists => {
+            format!("{folder} takes no new files; choose another folder")
+        }
         ErrorKind::NotFound => format!("the folder {folder} does not exist; create it first"),
         ErrorKind::NotADirectory => format!("{folder} is not a folder"),
         ErrorKind::PermissionDenied => {
@@ -299,7 +332,7 @@ fn write<W: Write + Seek>(
     }
     let rgb;
     let (pixels, color): (&[u8], _) = if opaque || flatten {
-        rgb = without_alpha(frame);
+        rgb = without_alpha(name, frame)?;
         (&rgb, ExtendedColorType::Rgb8)
     } else {
         (frame.rgba(), ExtendedColorType::Rgba8)
@@ -370,13 +403,22 @@ fn with_profile(
 }
 
 /// RGB bytes; what is transparent is laid on white.
-fn without_alpha(frame: &Frame) -> Vec<u8> {
-    let mut rgb = Vec::with_capacity(frame.pixel_count() * 3);
+fn without_alpha(name: &str, frame: &Frame) -> Result<Vec<u8>, MediaError> {
+    let bytes = frame.pixel_count() * 3;
+    let mut rgb = Vec::new();
+    rgb.try_reserve_exact(bytes)
+        .map_err(|_| MediaError::Write {
+            name: name.to_owned(),
+            reason: format!(
+                "{} MB of memory could not be had; close other programs",
+                bytes.div_ceil(1_000_000)
+            ),
+        })?;
     for p in frame.rgba().chunks_exact(4) {
         let alpha = u32::from(p[3]);
         for &c in &p[..3] {
             rgb.push(((u32::from(c) * alpha + 255 * (255 - alpha) + 127) / 255) as u8);
         }
     }
-    rgb
+    Ok(rgb)
 }

@@ -5,6 +5,7 @@
 mod container;
 pub mod decode;
 pub mod encode;
+pub mod memory;
 pub mod sample;
 pub mod scale;
 pub mod sheet;
@@ -50,6 +51,22 @@ pub enum MediaError {
         width: u32,
         /// Rows that the header declares.
         height: u32,
+    },
+    /// Decoding and painting the picture would take more memory than there is.
+    #[error(
+        "{name} has {width} x {height} pixels and needs {needed_mb} MB of memory, {available_mb} MB are available; close other programs or make it smaller first"
+    )]
+    NotEnoughMemory {
+        /// The file as the person named it.
+        name: String,
+        /// Columns that the header declares.
+        width: u32,
+        /// Rows that the header declares.
+        height: u32,
+        /// Megabytes that the pictures alone take.
+        needed_mb: u64,
+        /// Megabytes that can be had.
+        available_mb: u64,
     },
     /// A picture format, but a kind of it that is not read.
     #[error(

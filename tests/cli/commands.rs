@@ -88,8 +88,11 @@ fn bench_reports_everything_a_number_needs() {
         for key in ["median_ms", "p50_ms", "p95_ms", "p99_ms", "fps", "gflops"] {
             assert!(result[key].as_f64().expect(key) > 0.0, "{key}");
         }
-        for key in ["peak_memory_bytes", "planned_memory_bytes"] {
-            assert!(result[key].as_u64().expect(key) > 0, "{key}");
+        let planned = result["planned_memory_bytes"].as_u64().expect("planned");
+        assert!(planned > 0);
+        if cfg!(target_os = "linux") {
+            let process = result["process_peak_bytes"].as_u64().expect("measured");
+            assert!(process > planned, "the process holds the run and more");
         }
         assert_eq!(result["median_ms"], result["p50_ms"]);
         assert_eq!(result["device"], "cpu");
@@ -112,6 +115,12 @@ fn bench_reports_everything_a_number_needs() {
     let text = s.styleforge(&["bench", "--size", "8x8", "--frames", "1", "--model", "lite"]);
     assert!(text.ends(0).text().contains("8x8"));
     s.styleforge(&["bench", "--size", "8"]).ends(2);
+    let small = ["bench", "--size", "64x64", "--max-memory", "1MB"];
+    s.styleforge(&small)
+        .ends(2)
+        .says("1 MB may be taken; choose a smaller --size");
+    let whole = ["bench", "--size", "20000x20000"];
+    s.styleforge(&whole).ends(2).says("at 20000x20000 needs");
 }
 
 #[test]
@@ -175,6 +184,23 @@ fn check_finds_the_backend_right() {
 }
 
 #[test]
+fn a_broken_style_is_told_and_the_rest_is_checked() {
+    let s = Sandbox::new();
+    let folder = s.path("home/.local/share/styleforge/styles");
+    fs::create_dir_all(&folder).expect("folder");
+    fs::write(folder.join("broken.pth"), "no weights").expect("file");
+    let run = s
+        .styleforge(&["check", "--json", "--device", "cpu"])
+        .ends(1)
+        .says("broken full is not checked");
+    let report = run.json();
+    assert_eq!(report["passed"], false);
+    assert_eq!(report["left_out"].as_array().map(Vec::len), Some(1));
+    let checks = report["checks"].as_array().expect("checks");
+    assert!(checks.len() >= 80 && checks.iter().all(|c| c["passed"] == true));
+}
+
+#[test]
 fn inspect_tells_what_is_inside_and_why_not() {
     let s = Sandbox::new();
     let report = s
@@ -197,9 +223,16 @@ fn inspect_tells_what_is_inside_and_why_not() {
     let run = s.styleforge(&["inspect", "photo.png", "--json"]).ends(1);
     assert!(run.json()["refused"].is_string());
     run.says("photo.png cannot be used");
-    s.styleforge(&["inspect", "missing.pth"])
+    let run = s.styleforge(&["inspect", "missing.pth"]).ends(1);
+    assert_eq!(run.stderr.matches("missing.pth").count(), 1, "{run:?}");
+    s.styleforge(&["inspect", "home"])
         .ends(1)
-        .says("missing.pth");
+        .says("home is a folder");
+    if cfg!(unix) {
+        let run = s.styleforge(&["inspect", "/dev/zero"]).ends(1);
+        assert_eq!(run.text(), "", "there is nothing to tell");
+        run.says("/dev/zero is not an ordinary file");
+    }
 }
 
 #[test]

@@ -2,5 +2,6 @@
 #![allow(clippy::expect_used)]
 
 mod commands;
+mod failing;
 mod sandbox;
 mod stylize;

@@ -1,12 +1,8 @@
-//! `styleforge stylize`: inputs, outputs, options, failures, interruptions.
+//! `styleforge stylize`: inputs, outputs, options.
 
-use std::{
-    ffi::OsStr,
-    fs,
-    io::{BufRead, BufReader, Write},
-    process::{Command, Stdio},
-};
+use std::{ffi::OsStr, fs};
 
+use image::{ImageBuffer, Rgb};
 use styleforge::frame::{Frame, PictureDifference};
 
 use crate::sandbox::{Run, Sandbox};
@@ -69,6 +65,36 @@ fn strength_0_gives_back_the_photo_and_between_is_a_blend() {
 }
 
 #[test]
+fn strength_0_gives_back_the_very_file() {
+    let s = Sandbox::new();
+    s.photo("photo.jpg", 40, 30);
+    let deep = ImageBuffer::from_fn(11, 7, |x, y| Rgb([x as u16 * 5000, y as u16 * 77, 12_345]));
+    deep.save(s.path("deep.png")).expect("saved");
+    let bytes = |name: &str| fs::read(s.path(name)).expect("a file");
+    for (photo, output) in [("photo.jpg", "0.jpg"), ("deep.png", "0.png")] {
+        let run = s
+            .stylize(&[photo, "--strength", "0", "--device", "cpu", "-o", output])
+            .ends(0);
+        assert_eq!(bytes(output), bytes(photo), "{photo}");
+        assert_eq!(run.stderr, "", "nothing was lost, nothing is told");
+        s.stylize(&[photo, "--strength", "0", "-o", output]).ends(1);
+        let run = s.stylize(&[photo, "--strength", "0", "-o", "-"]).ends(0);
+        assert_eq!(run.stdout, bytes(photo), "{photo}");
+    }
+    // Another format or size is made from the pixels; the network would not fit this limit.
+    let tight = ["--strength", "0", "--max-memory", "1kB"];
+    s.stylize(&[&["photo.jpg", "-o", "0.bmp"][..], &tight].concat())
+        .ends(0);
+    assert_eq!(s.read("0.bmp"), s.read("photo.jpg"));
+    let run = s.stylize(&["deep.png", "--strength", "0", "-o", "0.tiff"]);
+    run.ends(0).says("reduced to 8 bits");
+    let small = ["--output-size", "working", "--working-size", "20"];
+    let strength = ["photo.jpg", "--strength", "0", "-o", "small.jpg"];
+    s.stylize(&[&strength[..], &small].concat()).ends(0);
+    assert_eq!(s.read("small.jpg").width(), 20);
+}
+
+#[test]
 fn keep_colors_keeps_the_chroma() {
     let s = Sandbox::new();
     s.stylize(&["photo.png", "--keep-colors", "-o", "kept.png"])
@@ -120,55 +146,6 @@ fn variants_give_the_same_picture() {
         .ends(0);
     let difference = PictureDifference::between(&s.read("a.png"), &s.read("b.png")).expect("size");
     assert!(difference.largest <= 1, "{difference:?}");
-}
-
-#[test]
-fn memory_limits_shrink_the_work_and_say_so() {
-    let s = Sandbox::new();
-    s.photo("large.png", 300, 200);
-    let bench = [
-        "bench",
-        "--style",
-        "./tiny.safetensors",
-        "--size",
-        "300x200",
-    ];
-    let report = s
-        .styleforge(
-            &[
-                &bench[..],
-                &["--frames", "1", "--variant", "fused", "--json"],
-            ]
-            .concat(),
-        )
-        .ends(0)
-        .json();
-    let planned = report["results"][0]["planned_memory_bytes"]
-        .as_u64()
-        .expect("planned");
-    let paint = |limit: String, output: &str| {
-        s.stylize(&[
-            "large.png",
-            "--max-memory",
-            &limit,
-            "--output-size",
-            "working",
-            "-o",
-            output,
-        ])
-    };
-    let run = paint("1TB".to_owned(), "a.png").ends(0);
-    assert!(!run.stderr.contains("instead of"), "{}", run.stderr);
-    assert_eq!(s.read("a.png").width(), 300);
-    paint((planned / 2).to_string(), "b.png")
-        .ends(0)
-        .says("instead of 300 x 200");
-    let width = s.read("b.png").width();
-    assert!((100..300).contains(&width), "{width}");
-    paint("1kB".to_owned(), "c.png")
-        .ends(1)
-        .says("--max-memory");
-    assert!(!s.path("c.png").exists());
 }
 
 #[test]
@@ -278,28 +255,6 @@ fn a_folder_is_painted_by_name_one_level_deep() {
 }
 
 #[test]
-fn one_bad_file_does_not_stop_the_others() {
-    let s = Sandbox::new();
-    fs::write(s.path("broken.jpg"), b"\xff\xd8\xff\xe0 and no more").expect("file");
-    s.photo("second.png", 9, 9);
-    let run = s
-        .stylize(&[
-            "photo.png",
-            "broken.jpg",
-            "missing.png",
-            "second.png",
-            "-o",
-            "out",
-        ])
-        .ends(1)
-        .says("broken.jpg is damaged")
-        .says("missing.png could not be read")
-        .says("2 of 4 paintings failed");
-    assert!(!run.stderr.contains("second.png"), "{}", run.stderr);
-    assert_eq!(s.names("out"), ["photo-tiny.png", "second-tiny.png"]);
-}
-
-#[test]
 fn two_inputs_never_share_a_name() {
     let s = Sandbox::new();
     s.photo("one/same.png", 8, 8);
@@ -387,111 +342,4 @@ fn names_that_are_not_utf8_are_painted() {
         .output();
     Run::from(output.expect("starts")).ends(0);
     assert!(name(b"out/caf\xe9-tiny.png").exists());
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_full_disk_leaves_nothing_half_written() {
-    let s = Sandbox::new();
-    s.photo("large.png", 200, 150);
-    // A limit on the size of files fails writes as a full disk does, once the signal is ignored.
-    let paint = "$STYLEFORGE stylize large.png --style ./tiny.safetensors --device cpu -o";
-    s.shell(&format!("trap '' XFSZ; ulimit -f 1; exec {paint} out.bmp"))
-        .ends(1)
-        .says("out.bmp could not be written");
-    let left = s.names(".");
-    assert!(
-        !left.iter().any(|n| n.contains("out") || n.contains("part")),
-        "{left:?}"
-    );
-    s.shell(&format!("{paint} - > /dev/full"))
-        .ends(1)
-        .says("the disk is full");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_closed_pipe_is_no_panic() {
-    let s = Sandbox::new();
-    s.photo("large.png", 300, 200);
-    let run = s.shell(
-        "($STYLEFORGE stylize large.png --style ./tiny.safetensors --device cpu --format bmp -o -; \
-         echo code $? >&2) | head -c 10 > /dev/null",
-    );
-    run.says("code 1")
-        .ends(0)
-        .says("standard output was closed");
-    let run = s.shell("($STYLEFORGE completions bash; echo code $? >&2) | true");
-    run.ends(0).says("code 0");
-}
-
-#[cfg(unix)]
-#[test]
-fn an_interrupt_stops_between_whole_files() {
-    let s = Sandbox::new();
-    let original = s.path("in/0000.png");
-    s.photo("in/0000.png", 64, 64);
-    let count = 400;
-    for i in 1..count {
-        fs::copy(&original, s.path(format!("in/{i:04}.png"))).expect("copied");
-    }
-    let mut child = s
-        .command(env!("CARGO_BIN_EXE_styleforge"))
-        .args([
-            "stylize",
-            "in",
-            "--style",
-            "./tiny.safetensors",
-            "-o",
-            "out",
-        ])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("starts");
-    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-    lines.next().expect("a first file").expect("text");
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.expect("kill").success());
-    lines.for_each(drop);
-    assert_eq!(child.wait().expect("ends").code(), Some(130));
-    let names = s.names("out");
-    assert!(
-        !names.is_empty() && names.len() < count,
-        "{} files",
-        names.len()
-    );
-    assert!(names.iter().all(|n| n.ends_with("-tiny.png")), "{names:?}");
-    for name in names {
-        assert_eq!(s.read(&format!("out/{name}")).width(), 64);
-    }
-}
-
-#[test]
-fn nothing_is_read_from_a_closed_standard_input() {
-    let s = Sandbox::new();
-    let mut child = s
-        .command(env!("CARGO_BIN_EXE_styleforge"))
-        .args([
-            "stylize",
-            "-",
-            "--style",
-            "./tiny.safetensors",
-            "-o",
-            "out.png",
-        ])
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("starts");
-    child
-        .stdin
-        .take()
-        .expect("piped")
-        .write_all(b"")
-        .expect("nothing");
-    let output = child.wait_with_output().expect("ends");
-    Run::from(output).ends(1).says("it is empty");
 }

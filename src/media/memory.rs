@@ -1,0 +1,71 @@
+//! How much memory can be had now, so that what would not fit is refused in words instead of ending
+//! the program.
+//!
+//! A snapshot: other programs take and give back memory all the time. Any thread.
+
+/// Bytes that this process can still take: what the system has free, within the limits of its
+/// control group and of its address space. `None` where the system does not tell.
+pub fn available_bytes() -> Option<u64> {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let mut free = system.available_memory();
+    if let Some(limits) = system.cgroup_limits() {
+        free = free.min(limits.free_memory);
+    }
+    // A platform that does not tell reads as 0.
+    let free = (free > 0).then_some(free);
+    match (free, address_space_left_bytes()) {
+        (Some(free), Some(left)) => Some(free.min(left)),
+        (free, left) => free.or(left),
+    }
+}
+
+/// What a limit on the address space (`ulimit -v`) leaves; `None` where there is none.
+fn address_space_left_bytes() -> Option<u64> {
+    if cfg!(not(target_os = "linux")) {
+        return None;
+    }
+    let read = |file| std::fs::read_to_string(file).ok();
+    let limit = address_space_limit_bytes(&read("/proc/self/limits")?)?;
+    let used = virtual_size_bytes(&read("/proc/self/status")?)?;
+    Some(limit.saturating_sub(used))
+}
+
+/// The soft limit in the text of `/proc/self/limits` (proc(5)); `None` when it is `unlimited`.
+fn address_space_limit_bytes(limits: &str) -> Option<u64> {
+    let line = limits
+        .lines()
+        .find_map(|l| l.strip_prefix("Max address space"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// `VmSize` in the text of `/proc/self/status` (proc(5)).
+fn virtual_size_bytes(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|l| l.strip_prefix("VmSize:"))?;
+    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_read() {
+        let line = |value: &str| {
+            format!(
+                "Limit                     Soft Limit           Hard Limit           Units     \n\
+                 Max address space         {value}           unlimited            bytes     \n"
+            )
+        };
+        assert_eq!(
+            address_space_limit_bytes(&line("2048000000")),
+            Some(2_048_000_000)
+        );
+        assert_eq!(address_space_limit_bytes(&line("unlimited")), None);
+        assert_eq!(
+            virtual_size_bytes("Name:\tx\nVmSize:\t    8192 kB\n"),
+            Some(8192 * 1024)
+        );
+    }
+}

@@ -1,0 +1,249 @@
+//! `styleforge stylize` when something is missing, broken, too large or interrupted.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    process::{Command, Stdio},
+};
+
+use crate::sandbox::{Run, Sandbox};
+
+#[test]
+fn memory_limits_shrink_the_work_and_say_so() {
+    let s = Sandbox::new();
+    s.photo("large.png", 300, 200);
+    let bench = [
+        "bench",
+        "--style",
+        "./tiny.safetensors",
+        "--size",
+        "300x200",
+    ];
+    let report = s
+        .styleforge(
+            &[
+                &bench[..],
+                &["--frames", "1", "--variant", "fused", "--json"],
+            ]
+            .concat(),
+        )
+        .ends(0)
+        .json();
+    let planned = report["results"][0]["planned_memory_bytes"]
+        .as_u64()
+        .expect("planned");
+    let paint = |limit: String, output: &str| {
+        s.stylize(&[
+            "large.png",
+            "--max-memory",
+            &limit,
+            "--output-size",
+            "working",
+            "-o",
+            output,
+        ])
+    };
+    let run = paint("1TB".to_owned(), "a.png").ends(0);
+    assert!(!run.stderr.contains("instead of"), "{}", run.stderr);
+    assert_eq!(s.read("a.png").width(), 300);
+    // The photo and the result count, and so do the network's input and output.
+    let pictures = 4 * 4 * 300 * 200;
+    paint((planned / 2 + pictures).to_string(), "b.png")
+        .ends(0)
+        .says("instead of 300 x 200");
+    let width = s.read("b.png").width();
+    assert!((100..300).contains(&width), "{width}");
+    paint("1kB".to_owned(), "c.png")
+        .ends(1)
+        .says("--max-memory");
+    assert!(!s.path("c.png").exists());
+    paint((pictures / 2).to_string(), "d.png")
+        .ends(1)
+        .says("--max-memory");
+}
+
+#[test]
+fn one_bad_file_does_not_stop_the_others() {
+    let s = Sandbox::new();
+    fs::write(s.path("broken.jpg"), b"\xff\xd8\xff\xe0 and no more").expect("file");
+    s.photo("second.png", 9, 9);
+    let run = s
+        .stylize(&[
+            "photo.png",
+            "broken.jpg",
+            "missing.png",
+            "second.png",
+            "-o",
+            "out",
+        ])
+        .ends(1)
+        .says("broken.jpg is damaged")
+        .says("missing.png could not be read")
+        .says("2 of 4 paintings failed");
+    assert!(!run.stderr.contains("second.png"), "{}", run.stderr);
+    assert_eq!(s.names("out"), ["photo-tiny.png", "second-tiny.png"]);
+}
+
+#[test]
+fn a_broken_style_does_not_stop_all_the_others() {
+    let s = Sandbox::new();
+    let folder = s.path("home/.local/share/styleforge/styles");
+    fs::create_dir_all(&folder).expect("folder");
+    fs::write(folder.join("broken.pth"), "no weights").expect("file");
+    let all = ["stylize", "photo.png", "--style", "all", "-o"];
+    s.styleforge(&[&all[..], &["out"]].concat())
+        .ends(1)
+        .says("the style broken is left out");
+    assert!(s.path("out/photo-candy.png").exists());
+    assert!(!s.path("out/photo-broken.png").exists());
+    s.styleforge(&["stylize", "photo.png", "--style", "broken", "-o", "x.png"])
+        .ends(1);
+    // A style that has not the size that was asked for is no failure.
+    fs::remove_file(folder.join("broken.pth")).expect("removed");
+    fs::copy(s.path("tiny.safetensors"), folder.join("own.safetensors")).expect("copied");
+    s.styleforge(&[&all[..], &["lite", "--model", "lite"]].concat())
+        .ends(0)
+        .says("the style own is left out");
+    assert!(s.path("lite/photo-candy.png").exists());
+    assert!(!s.path("lite/photo-own.png").exists());
+}
+
+#[test]
+fn no_folder_is_made_for_nothing() {
+    let s = Sandbox::new();
+    s.stylize(&["missing.png", "none.png", "-o", "out"]).ends(1);
+    assert!(!s.path("out").exists());
+    s.stylize(&["missing.png", "photo.png", "-o", "out/deep/"])
+        .ends(1);
+    assert_eq!(s.names("out/deep"), ["photo-tiny.png"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_photo_too_large_for_the_memory_is_refused_by_its_header() {
+    let s = Sandbox::new();
+    // A BMP of 190 megapixels whose pixels are a hole in the file.
+    let (width, height) = (14_000u32, 13_572u32);
+    let mut head = vec![0u8; 54];
+    head[..2].copy_from_slice(b"BM");
+    head[10] = 54;
+    head[14] = 40;
+    head[18..22].copy_from_slice(&width.to_le_bytes());
+    head[22..26].copy_from_slice(&height.to_le_bytes());
+    head[26] = 1;
+    head[28] = 24;
+    fs::write(s.path("huge.bmp"), head).expect("file");
+    let line = "ulimit -v 1500000; exec $STYLEFORGE stylize huge.bmp photo.png --threads 1 \
+                --style ./tiny.safetensors --device cpu -o out/";
+    s.shell(line)
+        .ends(1)
+        .says("huge.bmp has 14000 x 13572 pixels and needs 2091 MB of memory");
+    assert!(s.path("out/photo-tiny.png").exists(), "the others go on");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_nothing_half_written() {
+    let s = Sandbox::new();
+    s.photo("large.png", 200, 150);
+    // A limit on the size of files fails writes as a full disk does, once the signal is ignored.
+    let paint = "$STYLEFORGE stylize large.png --style ./tiny.safetensors --device cpu -o";
+    s.shell(&format!("trap '' XFSZ; ulimit -f 1; exec {paint} out.bmp"))
+        .ends(1)
+        .says("out.bmp could not be written");
+    let left = s.names(".");
+    assert!(
+        !left.iter().any(|n| n.contains("out") || n.contains("part")),
+        "{left:?}"
+    );
+    s.shell(&format!("{paint} - > /dev/full"))
+        .ends(1)
+        .says("the disk is full");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_is_no_panic() {
+    let s = Sandbox::new();
+    s.photo("large.png", 300, 200);
+    let run = s.shell(
+        "($STYLEFORGE stylize large.png --style ./tiny.safetensors --device cpu --format bmp -o -; \
+         echo code $? >&2) | head -c 10 > /dev/null",
+    );
+    run.says("code 1")
+        .ends(0)
+        .says("standard output was closed");
+    let run = s.shell("($STYLEFORGE completions bash; echo code $? >&2) | true");
+    run.ends(0).says("code 0");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_stops_between_whole_files() {
+    let s = Sandbox::new();
+    let original = s.path("in/0000.png");
+    s.photo("in/0000.png", 64, 64);
+    let count = 400;
+    for i in 1..count {
+        fs::copy(&original, s.path(format!("in/{i:04}.png"))).expect("copied");
+    }
+    let mut child = s
+        .command(env!("CARGO_BIN_EXE_styleforge"))
+        .args([
+            "stylize",
+            "in",
+            "--style",
+            "./tiny.safetensors",
+            "-o",
+            "out",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    lines.next().expect("a first file").expect("text");
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.expect("kill").success());
+    lines.for_each(drop);
+    assert_eq!(child.wait().expect("ends").code(), Some(130));
+    let names = s.names("out");
+    assert!(
+        !names.is_empty() && names.len() < count,
+        "{} files",
+        names.len()
+    );
+    assert!(names.iter().all(|n| n.ends_with("-tiny.png")), "{names:?}");
+    for name in names {
+        assert_eq!(s.read(&format!("out/{name}")).width(), 64);
+    }
+}
+
+#[test]
+fn nothing_is_read_from_a_closed_standard_input() {
+    let s = Sandbox::new();
+    let mut child = s
+        .command(env!("CARGO_BIN_EXE_styleforge"))
+        .args([
+            "stylize",
+            "-",
+            "--style",
+            "./tiny.safetensors",
+            "-o",
+            "out.png",
+        ])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    child
+        .stdin
+        .take()
+        .expect("piped")
+        .write_all(b"")
+        .expect("nothing");
+    let output = child.wait_with_output().expect("ends");
+    Run::from(output).ends(1).says("it is empty");
+}
