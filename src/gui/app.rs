@@ -28,14 +28,13 @@ use super::{
 };
 use crate::{
     backend::{BackendError, DeviceInfo, Selected},
-    compose::Look,
     engine::{
         Engine,
         compositor::{ComposeJob, Compositor},
         paint::{OutputSize, Painting},
         worker::WakeUp,
     },
-    media::encode::{Encoding, Format},
+    media::encode::Format,
     mode::ModelSize,
     settings::Settings,
 };
@@ -84,14 +83,6 @@ pub(super) struct Asked {
     pub full: bool,
 }
 
-/// A save on its way.
-pub(super) struct Saving {
-    /// What is marked as saved when it succeeds.
-    pub key: (Recipe, Look, OutputSize),
-    /// How it is encoded, in case the person says to replace a file.
-    pub encoding: Encoding,
-}
-
 /// The window.
 pub struct App {
     pub(super) engine: Engine,
@@ -122,7 +113,8 @@ pub struct App {
     pub(super) open_ticket: u64,
     /// Whether a photo is being opened.
     pub(super) opening: bool,
-    pub(super) saving: Option<Saving>,
+    /// Whether a save is running; one that waits for an answer is in its question.
+    pub(super) saving: bool,
     pub(super) then: Option<Then>,
     /// What goes on when the save that was asked for has succeeded.
     pub(super) after_save: Option<Then>,
@@ -176,7 +168,7 @@ impl App {
             before_change: None,
             open_ticket: 0,
             opening: false,
-            saving: None,
+            saving: false,
             then: None,
             after_save: None,
             closing: false,
@@ -297,7 +289,7 @@ impl App {
             models: card.map_or(&[], |card| card.models.as_slice()),
             model: self.model(),
             has_result: self.workspace.finished().is_some(),
-            saving: self.saving.is_some(),
+            saving: self.saving,
         };
         controls::ui(ui, &view, intents);
     }

@@ -171,6 +171,7 @@ pub struct Batch {
     done: usize,
     saved: usize,
     failures: Vec<(String, String)>,
+    is_stopping: bool,
     started_at: f64,
 }
 
@@ -186,6 +187,7 @@ impl Batch {
             done: 0,
             saved: 0,
             failures: Vec::new(),
+            is_stopping: false,
             started_at: 0.0,
         }
     }
@@ -203,6 +205,16 @@ impl Batch {
             Ok(_) => self.saved += 1,
             Err(reason) => self.failures.push((name, reason)),
         }
+    }
+
+    /// Notes that the engine was asked to stop.
+    pub fn stop(&mut self) {
+        self.is_stopping = true;
+    }
+
+    /// Whether it runs and nobody asked it to stop.
+    pub fn goes_on(&self) -> bool {
+        self.is_running() && !self.is_stopping
     }
 
     /// Whether the engine works on it.
@@ -295,7 +307,8 @@ impl Batch {
             theme::caption(ui, format!("About {} left", duration(left)));
         }
         self.failures_ui(ui);
-        if ui.button("Stop the folder").clicked() {
+        let stop = egui::Button::new("Stop the folder");
+        if ui.add_enabled(!self.is_stopping, stop).clicked() {
             intents.push(Intent::StopBatch);
         }
     }

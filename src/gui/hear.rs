@@ -3,16 +3,12 @@
 use eframe::egui;
 
 use super::{
-    app::{App, Then},
+    app::App,
     batch::{Batch, Phase},
     desk::{Opened, Origin, Purpose, Report, Sorted},
     intent::Intent,
-    overlays::{Overlay, Question},
 };
-use crate::{
-    engine::{paint::OutputSize, protocol::Event},
-    media::MediaError,
-};
+use crate::engine::{paint::OutputSize, protocol::Event};
 
 impl App {
     /// Reads everything that was said since the last frame.
@@ -181,19 +177,25 @@ impl App {
                 Err(error) => self.messages.error(error),
             },
             Report::Chosen { purpose, result } => self.hear_choice(ctx, purpose, result),
-            Report::Saved { path, result } => self.hear_saved(ctx, path, result),
-            Report::Copied(Ok(())) => {
-                if let Some(key) = self.workspace.saved_key() {
+            Report::Saved { save, result } => self.hear_saved(ctx, save, result),
+            Report::Copied { key, result } => match result {
+                Ok(()) => {
                     self.workspace.mark_saved(key);
+                    self.messages.notice("The painting is on the clipboard.");
                 }
-                self.messages.notice("The painting is on the clipboard.");
-            }
-            Report::Copied(Err(error)) => self.messages.error(error),
+                Err(error) => self.messages.error(error),
+            },
             Report::SettingsFailed(error) => self.messages.error(error),
             Report::Quiet => {}
-            Report::Broke(error) => self.messages.error(format!(
-                "A mistake in StyleForge stopped this ({error}). Please report it."
-            )),
+            Report::Broke(error) => {
+                // Which errand broke is not told: nothing may go on waiting for it.
+                self.saving = false;
+                self.after_save = None;
+                self.opening = false;
+                self.messages.error(format!(
+                    "A mistake in StyleForge stopped this ({error}). Please report it."
+                ));
+            }
         }
     }
 
@@ -227,11 +229,11 @@ impl App {
         let path = match result {
             Ok(Some(path)) => path,
             Ok(None) => {
-                self.after_save = None;
+                self.no_target(purpose);
                 return;
             }
             Err(error) => {
-                self.after_save = None;
+                self.no_target(purpose);
                 self.messages.error(error);
                 return;
             }
@@ -262,45 +264,10 @@ impl App {
         }
     }
 
-    fn hear_saved(
-        &mut self,
-        ctx: &egui::Context,
-        path: std::path::PathBuf,
-        result: Result<Vec<String>, MediaError>,
-    ) {
-        match result {
-            Ok(notes) => {
-                if let Some(saving) = self.saving.take() {
-                    self.workspace.mark_saved(saving.key);
-                }
-                self.messages.notice(format!("Saved as {}", path.display()));
-                for note in notes {
-                    self.messages.notice(note);
-                }
-                if let Some(then) = self.after_save.take() {
-                    self.go_on(ctx, then);
-                }
-            }
-            // `saving` stays: its encoding is needed when the person says yes.
-            Err(MediaError::Exists { .. }) if self.saving.is_some() => self
-                .overlays
-                .show(Overlay::Question(Question::ReplaceFile(path))),
-            Err(error) => {
-                self.saving = None;
-                self.after_save = None;
-                self.messages.error(error.to_string());
-            }
-        }
-    }
-
-    /// Puts a photo on the table, after asking when a result would be lost.
-    fn put_or_ask(&mut self, ctx: &egui::Context, opened: Box<Opened>) {
-        if self.workspace.is_unsaved() && self.settings.choices.ask_before_losing {
-            self.then = Some(Then::Put(opened));
-            self.overlays
-                .show(Overlay::Question(Question::LoseResult { closing: false }));
-        } else {
-            self.put(ctx, *opened);
+    /// A dialog gave no path: what was to follow a save does not.
+    fn no_target(&mut self, purpose: Purpose) {
+        if purpose == Purpose::Save {
+            self.after_save = None;
         }
     }
 

@@ -9,7 +9,7 @@
 use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use styleforge::{
@@ -31,6 +31,7 @@ pub struct ScriptedOutside {
     clipboard: Mutex<Option<Clip>>,
     copied: Mutex<Vec<Frame>>,
     refusal: Mutex<Option<String>>,
+    copying: Mutex<()>,
 }
 
 impl ScriptedOutside {
@@ -52,6 +53,11 @@ impl ScriptedOutside {
     /// Every picture that was copied.
     pub fn copied(&self) -> Vec<Frame> {
         self.copied.lock().unwrap().clone()
+    }
+
+    /// Nothing is copied while what this gives is alive.
+    pub fn hold_copies(&self) -> MutexGuard<'_, ()> {
+        self.copying.lock().unwrap()
     }
 
     /// From now on nothing works, for this reason.
@@ -87,6 +93,7 @@ impl Outside for ScriptedOutside {
 
     fn copy(&self, picture: &Frame) -> Result<(), String> {
         self.check()?;
+        let _wait = self.copying.lock().unwrap();
         self.copied.lock().unwrap().push(picture.clone());
         Ok(())
     }
