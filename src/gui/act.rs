@@ -3,7 +3,7 @@
 use eframe::egui::{self, ViewportCommand};
 
 use super::{
-    app::App,
+    app::{App, Wanted},
     batch::{Album, Phase},
     desk::{Origin, Purpose},
     intent::Intent,
@@ -297,7 +297,7 @@ impl App {
             }
             return;
         };
-        if self.wanted.as_ref() == Some(&recipe) {
+        if self.wanted.as_ref().is_some_and(|w| w.recipe == recipe) {
             self.recompose(self.stage.wants_full());
             return;
         }
@@ -322,23 +322,24 @@ impl App {
             self.recompose_anew();
             return;
         }
-        self.wanted = Some(recipe);
+        self.wanted = Some(Wanted { recipe, run: None });
         self.paint_wanted();
     }
 
     /// Starts the wanted run, or asks for its network first.
     pub(super) fn paint_wanted(&mut self) {
-        let (Some(wanted), Some(photo)) = (&self.wanted, self.workspace.photo()) else {
+        let (Some(wanted), Some(photo)) = (&mut self.wanted, self.workspace.photo()) else {
             return;
         };
-        let key = (wanted.style.clone(), wanted.model);
+        let key = (wanted.recipe.style.clone(), wanted.recipe.model);
         let Some(loaded) = self.networks.get(&key) else {
-            // What is being painted now is no longer wanted.
+            // What is being painted now is no longer wanted, even if it is done before it hears.
+            wanted.run = None;
             self.engine.cancel();
             self.load(key);
             return;
         };
-        self.engine.paint(PaintJob {
+        let run = self.engine.paint(PaintJob {
             photo: photo.opened.photo.frame.clone(),
             network: loaded.network.clone(),
             settings: PaintSettings {
@@ -347,6 +348,7 @@ impl App {
             },
             draft: true,
         });
+        wanted.run = Some(run);
     }
 
     fn load(&mut self, key: (String, ModelSize)) {

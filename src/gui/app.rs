@@ -32,6 +32,7 @@ use crate::{
         Engine,
         compositor::{ComposeJob, Compositor},
         paint::{OutputSize, Painting},
+        protocol::Generation,
         worker::WakeUp,
     },
     media::encode::Format,
@@ -83,6 +84,14 @@ pub(super) struct Asked {
     pub full: bool,
 }
 
+/// The painting that is waited for.
+pub(super) struct Wanted {
+    /// What it is.
+    pub recipe: Recipe,
+    /// The engine's run that paints it; `None` while its network is not here.
+    pub run: Option<Generation>,
+}
+
 /// The window.
 pub struct App {
     pub(super) engine: Engine,
@@ -106,7 +115,7 @@ pub struct App {
     /// A style that was added and is chosen when the gallery shows it.
     pub(super) arriving: Option<String>,
     /// What is being painted, or will be when its network is here.
-    pub(super) wanted: Option<Recipe>,
+    pub(super) wanted: Option<Wanted>,
     pub(super) asked: Asked,
     /// The choice before the change that is still going on.
     pub(super) before_change: Option<Choice>,
@@ -230,7 +239,10 @@ impl App {
             .frame(side(12, 10))
             .show(ui, |ui| {
                 let share = self.engine.progress().unwrap_or(0.0);
-                let painting = self.wanted.as_ref().map(|w| (w.style.as_str(), share));
+                let painting = self
+                    .wanted
+                    .as_ref()
+                    .map(|w| (w.recipe.style.as_str(), share));
                 let chosen = self.workspace.choice.style.as_deref();
                 self.gallery.ui(ui, chosen, painting, &mut intents);
             });
@@ -305,9 +317,12 @@ impl App {
         if let Some(wanted) = &self.wanted {
             let text = if self.loading.is_empty() {
                 let share = self.engine.progress().unwrap_or(0.0);
-                (format!("Painting in {}…", title(&wanted.style)), share)
+                (
+                    format!("Painting in {}…", title(&wanted.recipe.style)),
+                    share,
+                )
             } else {
-                (format!("Loading {}…", title(&wanted.style)), 0.0)
+                (format!("Loading {}…", title(&wanted.recipe.style)), 0.0)
             };
             empty::progress(ui, area, &text.0, text.1, intents);
         } else if self.opening && self.workspace.photo().is_some() {

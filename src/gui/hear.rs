@@ -3,12 +3,15 @@
 use eframe::egui;
 
 use super::{
-    app::App,
+    app::{App, Wanted},
     batch::{Batch, Phase},
     desk::{Opened, Origin, Purpose, Report, Sorted},
     intent::Intent,
 };
-use crate::engine::{paint::OutputSize, protocol::Event};
+use crate::engine::{
+    paint::OutputSize,
+    protocol::{Event, Generation},
+};
 
 impl App {
     /// Reads everything that was said since the last frame.
@@ -53,15 +56,21 @@ impl App {
             Event::Painted {
                 draft: true,
                 painting,
-                ..
+                generation,
             } => {
-                if self.wanted.is_some() {
+                if self.is_wanted(generation) {
                     self.workspace.set_draft(Some(painting));
                     self.recompose_anew();
                 }
             }
-            Event::Painted { painting, .. } => {
-                if let Some(recipe) = self.wanted.take() {
+            Event::Painted {
+                painting,
+                generation,
+                ..
+            } => {
+                if let Some(Wanted { recipe, .. }) =
+                    self.wanted.take_if(|w| w.run == Some(generation))
+                {
                     for note in &painting.notes {
                         self.messages.notice(note.clone());
                     }
@@ -71,8 +80,8 @@ impl App {
             }
             // Only a person's wish to stop is told; by then the choice has gone back already.
             Event::Cancelled(_) => {}
-            Event::Failed { error, .. } => {
-                if self.wanted.is_some() {
+            Event::Failed { error, generation } => {
+                if self.is_wanted(generation) {
                     self.messages
                         .error(format!("The photo was not painted: {error}"));
                     self.withdraw();
@@ -94,6 +103,14 @@ impl App {
                 }
             }
         }
+    }
+
+    /// Whether this run is the one that is waited for. One that was overtaken while its network was
+    /// not here yet may still end well.
+    fn is_wanted(&self, generation: Generation) -> bool {
+        self.wanted
+            .as_ref()
+            .is_some_and(|w| w.run == Some(generation))
     }
 
     fn hear_desk(&mut self, ctx: &egui::Context, report: Report) {
@@ -147,7 +164,7 @@ impl App {
                 let is_wanted = self
                     .wanted
                     .as_ref()
-                    .is_some_and(|w| w.style == id && w.model == wanted);
+                    .is_some_and(|w| w.recipe.style == id && w.recipe.model == wanted);
                 match result {
                     Ok(loaded) => {
                         if let Some(note) = &loaded.note {

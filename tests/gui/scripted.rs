@@ -104,6 +104,7 @@ pub struct ScriptedShelf {
     cards: Mutex<Vec<Card>>,
     loads: Mutex<Vec<(String, ModelSize)>>,
     refusal: Mutex<Option<String>>,
+    loading: Mutex<()>,
 }
 
 fn card(title: &str) -> Card {
@@ -126,6 +127,7 @@ impl Default for ScriptedShelf {
             cards: Mutex::new(["Candy", "Udnie", "Wave"].map(card).to_vec()),
             loads: Mutex::default(),
             refusal: Mutex::default(),
+            loading: Mutex::default(),
         }
     }
 }
@@ -134,6 +136,11 @@ impl ScriptedShelf {
     /// Every network that was loaded.
     pub fn loads(&self) -> Vec<(String, ModelSize)> {
         self.loads.lock().unwrap().clone()
+    }
+
+    /// No network is loaded while what this gives is alive.
+    pub fn hold_loads(&self) -> MutexGuard<'_, ()> {
+        self.loading.lock().unwrap()
     }
 
     /// The next network cannot be loaded, for this reason.
@@ -148,6 +155,7 @@ impl Shelf for ScriptedShelf {
     }
 
     fn load(&self, id: &str, wanted: ModelSize) -> Result<Loaded, String> {
+        let _wait = self.loading.lock().unwrap();
         if let Some(reason) = self.refusal.lock().unwrap().take() {
             return Err(reason);
         }
