@@ -24,7 +24,7 @@ use styleforge::{
         Engine,
         compositor::{ComposeJob, Compositor, PREVIEW_PX},
         paint::{OutputSize, PaintSettings, Painting, WorkingSize},
-        protocol::{BatchJob, EngineError, Event, Generation, PaintJob, PhotoSource},
+        protocol::{BatchJob, EngineError, Event, Generation, PaintJob, PhotoSource, SavedPhoto},
     },
     frame::Frame,
 };
@@ -41,7 +41,7 @@ fn job(width: usize, height: usize) -> PaintJob {
         network: network(),
         settings: PaintSettings {
             working_size: WorkingSize::Original,
-            max_memory_bytes: u64::MAX,
+            max_memory_bytes: Some(u64::MAX),
             ..PaintSettings::default()
         },
         draft: false,
@@ -265,10 +265,18 @@ impl PhotoSource for Album {
         Ok(photo(8, 8))
     }
 
-    fn finish(&mut self, index: usize, _: &Frame, painting: &Painting) -> Result<PathBuf, String> {
+    fn finish(
+        &mut self,
+        index: usize,
+        _: &Frame,
+        painting: &Painting,
+    ) -> Result<SavedPhoto, String> {
         assert_eq!(painting.painted, inverted(&photo(8, 8)));
         self.finished.push(index);
-        Ok(PathBuf::from(format!("painted-{index}")))
+        Ok(SavedPhoto {
+            path: PathBuf::from(format!("painted-{index}")),
+            notes: painting.notes.clone(),
+        })
     }
 }
 
@@ -281,7 +289,7 @@ fn batch(photos: usize) -> BatchJob {
         }),
         network: network(),
         settings: PaintSettings {
-            max_memory_bytes: u64::MAX,
+            max_memory_bytes: Some(u64::MAX),
             ..PaintSettings::default()
         },
     }
@@ -427,4 +435,35 @@ fn the_compositor_answers_the_newest_question() {
         compositor.take().filter(|c| c.ticket == 500)
     });
     assert_eq!(newest.full.as_deref(), Some(&painting.painted));
+}
+
+#[test]
+fn the_compositor_is_left_behind_when_it_does_not_end() {
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let (arrive, arrived) = std::sync::mpsc::channel();
+    let compositor = Compositor::start(Arc::new(move || {
+        let _ = arrive.send(());
+        // Ends when the test lets go of the other side.
+        let _ = held.lock().expect("unbroken").recv();
+    }))
+    .expect("a thread");
+    let small = Arc::new(photo(30, 20));
+    compositor.ask(ComposeJob {
+        ticket: 1,
+        photo: small.clone(),
+        painting: painting_of(&small),
+        output: OutputSize::Working,
+        look: Look::default(),
+        full: false,
+    });
+    arrived.recv().expect("it composes");
+    let (tell, dropped) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        drop(compositor);
+        let _ = tell.send(());
+    });
+    let in_time = dropped.recv_timeout(Duration::from_secs(8));
+    drop(release);
+    assert!(in_time.is_ok(), "dropping it waits for ever");
 }

@@ -119,14 +119,11 @@ impl Job {
         let (sources, from_folder) = sources(&args.inputs)?;
         let several = sources.len() * styles.len() > 1 || from_folder;
         let destination = destination(&args.output, args.format, several)?;
-        let mut paint = PaintSettings {
+        let paint = PaintSettings {
             working_size: args.working_size.unwrap_or_default(),
             variant: args.variant,
-            ..PaintSettings::default()
+            max_memory_bytes: args.max_memory,
         };
-        if let Some(bytes) = args.max_memory {
-            paint.max_memory_bytes = bytes;
-        }
         Ok(Self {
             sources,
             styles,

@@ -7,13 +7,14 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError},
-    thread::JoinHandle,
+    time::Duration,
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::{
     paint::{OutputSize, Painting},
+    thread::BoundedThread,
     worker::WakeUp,
 };
 use crate::{
@@ -24,6 +25,9 @@ use crate::{
 
 /// Long side of a preview at most, in pixels.
 pub const PREVIEW_PX: usize = 1600;
+
+/// How long dropping the handle waits for the composition in hand: most take well under a second.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A value that is replaced, never queued. The lock is only held while a value is moved.
 struct Slot<T>(Mutex<Option<T>>);
@@ -86,12 +90,13 @@ struct Shared {
     result: Slot<Composed>,
 }
 
-/// The handle of the compositor's thread; belongs to the window's thread.
+/// The handle of the compositor's thread; belongs to the window's thread. Dropping it stops the
+/// thread and waits a bounded time.
 pub struct Compositor {
     shared: Arc<Shared>,
     /// Rung after a job was put; closed to stop the thread.
     doorbell: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    thread: BoundedThread,
 }
 
 impl Compositor {
@@ -105,16 +110,14 @@ impl Compositor {
             result: Slot(Mutex::new(None)),
         });
         let (doorbell, rings) = bounded(1);
-        let thread = std::thread::Builder::new()
-            .name("compositor".to_owned())
-            .spawn({
-                let shared = shared.clone();
-                move || serve(&shared, &rings, &wake_up)
-            })?;
+        let thread = BoundedThread::spawn("compositor", {
+            let shared = shared.clone();
+            move || serve(&shared, &rings, &wake_up)
+        })?;
         Ok(Self {
             shared,
             doorbell: Some(doorbell),
-            thread: Some(thread),
+            thread,
         })
     }
 
@@ -137,10 +140,8 @@ impl Drop for Compositor {
     fn drop(&mut self) {
         self.shared.job.take();
         self.doorbell = None;
-        if let Some(thread) = self.thread.take() {
-            // One composition takes well under a second; a panicked thread has nothing to say.
-            let _ = thread.join();
-        }
+        // A thread that panicked or hangs has nothing to say.
+        let _ = self.thread.join_within(PATIENCE);
     }
 }
 

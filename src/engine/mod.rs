@@ -10,6 +10,7 @@
 pub mod compositor;
 pub mod paint;
 pub mod protocol;
+mod thread;
 pub mod worker;
 
 pub use worker::Engine;

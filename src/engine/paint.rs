@@ -58,27 +58,18 @@ pub enum OutputSize {
 }
 
 /// What a run of the network needs to know besides the photo and the weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PaintSettings {
     /// Brush size.
     pub working_size: WorkingSize,
     /// How the network is cut into passes.
     pub variant: Variant,
-    /// Most memory that a run may take, in bytes, the photo and the result included.
-    pub max_memory_bytes: u64,
+    /// Most memory that a run may take, in bytes, the photo and the result included;
+    /// [`default_memory_limit_bytes`] when `None`, as the [`Painter`] found it when it was made.
+    pub max_memory_bytes: Option<u64>,
 }
 
-impl Default for PaintSettings {
-    fn default() -> Self {
-        Self {
-            working_size: WorkingSize::default(),
-            variant: Variant::default(),
-            max_memory_bytes: default_memory_limit_bytes(),
-        }
-    }
-}
-
-/// 4 GB, or half of the memory that is free now when that is less.
+/// 4 GB, or half of the memory that is free now when that is less. Reads files of the system.
 pub fn default_memory_limit_bytes() -> u64 {
     let ceiling = 4_000_000_000;
     memory::available_bytes().map_or(ceiling, |free| ceiling.min(free / 2))
@@ -164,6 +155,8 @@ struct OpenSession {
 /// Paints photos on one backend.
 pub struct Painter {
     backend: Arc<dyn Backend>,
+    /// Asked for once: the sessions kept here would count as taken later.
+    default_limit_bytes: u64,
     /// Most recently used last.
     sessions: Vec<OpenSession>,
 }
@@ -172,10 +165,11 @@ pub struct Painter {
 const KEPT_SESSIONS: usize = 4;
 
 impl Painter {
-    /// A painter on `backend`.
+    /// A painter on `backend`. Asks the system how much memory is free.
     pub fn new(backend: Arc<dyn Backend>) -> Self {
         Self {
             backend,
+            default_limit_bytes: default_memory_limit_bytes(),
             sessions: Vec::new(),
         }
     }
@@ -183,6 +177,12 @@ impl Painter {
     /// The device that paints.
     pub fn backend(&self) -> &Arc<dyn Backend> {
         &self.backend
+    }
+
+    fn limit_bytes(&self, settings: PaintSettings) -> u64 {
+        settings
+            .max_memory_bytes
+            .unwrap_or(self.default_limit_bytes)
     }
 
     /// Columns and rows at which `network` would see a photo of `width` x `height`, and a note when
@@ -205,7 +205,7 @@ impl Painter {
             run.saturating_add(2 * frame_bytes(width, height))
                 .saturating_add(2 * frame_bytes(w, h))
         };
-        let limit = settings.max_memory_bytes;
+        let limit = self.limit_bytes(settings);
         let wanted = settings.working_size.resolve(width, height);
         if needed(wanted) <= limit {
             return Ok((wanted, None));
@@ -276,6 +276,7 @@ impl Painter {
         settings: PaintSettings,
     ) -> Result<&mut dyn Session, PaintError> {
         let variant = settings.variant;
+        let limit = self.limit_bytes(settings);
         let known = self.sessions.iter().position(|s| {
             Arc::ptr_eq(&s.network, network)
                 && (s.width, s.height, s.variant) == (width, height, variant)
@@ -289,8 +290,7 @@ impl Painter {
                 // Room is made before the new session allocates.
                 let mut held: u64 = self.sessions.iter().map(|s| s.bytes).sum();
                 while !self.sessions.is_empty()
-                    && (self.sessions.len() >= KEPT_SESSIONS
-                        || held.saturating_add(bytes) > settings.max_memory_bytes)
+                    && (self.sessions.len() >= KEPT_SESSIONS || held.saturating_add(bytes) > limit)
                 {
                     held -= self.sessions.remove(0).bytes;
                 }

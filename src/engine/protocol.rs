@@ -41,6 +41,15 @@ pub struct BatchJob {
     pub settings: PaintSettings,
 }
 
+/// The result of one photo of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedPhoto {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What a person should know about it, for example a working size that had to shrink.
+    pub notes: Vec<String>,
+}
+
 /// A list of photos, opened and finished one at a time on the engine thread.
 pub trait PhotoSource: Send {
     /// Photos in all.
@@ -69,7 +78,7 @@ pub trait PhotoSource: Send {
         index: usize,
         photo: &Frame,
         painting: &Painting,
-    ) -> Result<PathBuf, String>;
+    ) -> Result<SavedPhoto, String>;
 }
 
 /// What the engine is told to do.
@@ -131,7 +140,7 @@ pub enum Event {
         /// Name of the photo.
         name: String,
         /// Where the result lies, or why there is none.
-        outcome: Result<PathBuf, String>,
+        outcome: Result<SavedPhoto, String>,
     },
     /// The batch ended.
     BatchEnded {

@@ -13,7 +13,6 @@ use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    thread::JoinHandle,
     time::Duration,
 };
 
@@ -21,7 +20,8 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded, s
 
 use super::{
     paint::{PaintSettings, Painter, WorkingSize},
-    protocol::{BatchJob, Command, EngineError, Event, Generation, PaintJob},
+    protocol::{BatchJob, Command, EngineError, Event, Generation, PaintJob, SavedPhoto},
+    thread::BoundedThread,
 };
 use crate::{
     backend::{BackendError, RunControl, Selected},
@@ -56,8 +56,7 @@ pub struct Engine {
     events: Receiver<Event>,
     /// Closed to stop the thread.
     stop: Option<Sender<()>>,
-    ended: Receiver<()>,
-    thread: Option<JoinHandle<()>>,
+    thread: BoundedThread,
     /// Commands that found the channel full. At most one paint command waits here.
     outbox: VecDeque<Command>,
     newest: Generation,
@@ -80,25 +79,19 @@ impl Engine {
         let (command_sender, commands) = bounded(COMMANDS);
         let (event_sender, events) = bounded(EVENTS);
         let (stop, stopped) = bounded(0);
-        let (end_sender, ended) = bounded::<()>(0);
         let teller = Teller {
             events: event_sender,
             stopped: stopped.clone(),
             wake_up,
         };
-        let thread = std::thread::Builder::new()
-            .name("engine".to_owned())
-            .spawn(move || {
-                // Dropped last, on every way out: it tells that the thread is done.
-                let _end = end_sender;
-                serve(select_device, &commands, &stopped, &teller);
-            })?;
+        let thread = BoundedThread::spawn("engine", move || {
+            serve(select_device, &commands, &stopped, &teller);
+        })?;
         Ok(Self {
             commands: command_sender,
             events,
             stop: Some(stop),
-            ended,
-            thread: Some(thread),
+            thread,
             outbox: VecDeque::new(),
             newest: Generation::default(),
             painting: None,
@@ -203,14 +196,7 @@ impl Engine {
         }
         self.outbox.clear();
         self.stop = None;
-        let Some(thread) = self.thread.take() else {
-            return true;
-        };
-        // Nothing is ever sent on this channel: it closes when the thread is done.
-        match self.ended.recv_timeout(patience) {
-            Err(crossbeam_channel::RecvTimeoutError::Timeout) => false,
-            _ => thread.join().is_ok(),
-        }
+        self.thread.join_within(patience)
     }
 
     /// Hands waiting commands to the channel as far as it has room.
@@ -424,7 +410,7 @@ fn serve_batch(painter: &mut Painter, batch: &mut Batch, teller: &Teller) -> boo
         network,
         settings,
     } = &mut batch.job;
-    let run = caught(|| -> Result<std::path::PathBuf, BatchStop> {
+    let run = caught(|| -> Result<SavedPhoto, BatchStop> {
         let photo: Frame = source.open(index).map_err(BatchStop::Said)?;
         let painting = painter
             .paint(&photo, network, *settings, &batch.control)
@@ -440,7 +426,7 @@ fn serve_batch(painter: &mut Painter, batch: &mut Batch, teller: &Teller) -> boo
             .map_err(BatchStop::Said)
     });
     let outcome = match run {
-        Ok(Ok(path)) => Ok(path),
+        Ok(Ok(saved)) => Ok(saved),
         Ok(Err(BatchStop::Cancelled)) => {
             teller.tell(Event::BatchEnded { cancelled: true });
             return true;

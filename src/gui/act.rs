@@ -3,12 +3,12 @@
 use eframe::egui::{self, ViewportCommand};
 
 use super::{
-    app::{App, Saving, Then},
-    batch::{Album, Batch, Phase},
+    app::{App, Wanted},
+    batch::{Album, Phase},
     desk::{Origin, Purpose},
     intent::Intent,
     outside::Dialog,
-    overlays::{Overlay, Question},
+    overlays::Overlay,
     shortcuts::Press,
     theme,
     workspace::{BRUSHES_PX, Choice, finest_brush},
@@ -18,7 +18,7 @@ use crate::{
         paint::PaintSettings,
         protocol::{BatchJob, PaintJob},
     },
-    media::encode::{Encoding, Existing, Format},
+    media::encode::Existing,
     mode::ModelSize,
     settings::ThemeChoice,
 };
@@ -105,10 +105,19 @@ impl App {
 
     fn perform(&mut self, ctx: &egui::Context, intent: Intent) {
         match intent {
-            Intent::AskOpen => self.ask(Purpose::Open, Dialog::Open),
-            Intent::AskFolder => self.ask(Purpose::Folder, Dialog::Folder),
-            Intent::AskStyle => self.ask(Purpose::Style, Dialog::Style),
-            Intent::AskTargetFolder => self.ask(Purpose::TargetFolder, Dialog::TargetFolder),
+            // A dialog that is open already stands in front of the person.
+            Intent::AskOpen => {
+                self.ask(Purpose::Open, Dialog::Open);
+            }
+            Intent::AskFolder => {
+                self.ask(Purpose::Folder, Dialog::Folder);
+            }
+            Intent::AskStyle => {
+                self.ask(Purpose::Style, Dialog::Style);
+            }
+            Intent::AskTargetFolder => {
+                self.ask(Purpose::TargetFolder, Dialog::TargetFolder);
+            }
             Intent::OpenFiles(files) => self.desk.sort(files),
             Intent::OpenSample => self.open(Origin::Sample),
             Intent::Paste => {
@@ -179,7 +188,6 @@ impl App {
             Intent::ReplaceFile => self.replace_file(),
             Intent::ChooseOtherName => {
                 self.overlays.close();
-                self.saving = None;
                 self.ask_target();
             }
             Intent::SaveThenGoOn => {
@@ -187,12 +195,7 @@ impl App {
                 self.after_save = self.then.take();
                 self.ask_target();
             }
-            Intent::LoseResult => {
-                self.overlays.close();
-                if let Some(then) = self.then.take() {
-                    self.go_on(ctx, then);
-                }
-            }
+            Intent::LoseResult => self.lose_result(ctx),
             Intent::KeepResult => self.close_overlay(),
             Intent::SetBatchReplace(replace) => {
                 if let Some(batch) = &mut self.batch {
@@ -203,7 +206,12 @@ impl App {
                 self.batch_waits = true;
                 self.start_batch(ctx);
             }
-            Intent::StopBatch => self.engine.cancel_batch(),
+            Intent::StopBatch => self.stop_batch(),
+            Intent::StopBatchAndClose => {
+                self.overlays.close();
+                self.stop_batch();
+                self.close(ctx);
+            }
             Intent::CloseBatch => {
                 self.batch = None;
                 self.batch_waits = false;
@@ -219,20 +227,8 @@ impl App {
         }
     }
 
-    fn close_overlay(&mut self) {
-        if let Overlay::Question(question) = self.overlays.open() {
-            match question {
-                Question::ReplaceFile(_) => {
-                    self.saving = None;
-                    self.after_save = None;
-                }
-                Question::LoseResult { .. } | Question::StopBatch => self.then = None,
-            }
-        }
-        self.overlays.close();
-    }
-
-    fn ask(&mut self, purpose: Purpose, dialog: Dialog) {
+    /// Shows a dialog; `false` when another one is open.
+    pub(super) fn ask(&mut self, purpose: Purpose, dialog: Dialog) -> bool {
         let state = &self.settings.state;
         let folder = match purpose {
             Purpose::Open | Purpose::Folder | Purpose::Style => state.open_folder.clone(),
@@ -240,65 +236,7 @@ impl App {
                 state.save_folder.clone().or(state.open_folder.clone())
             }
         };
-        self.desk.ask(purpose, dialog, folder);
-    }
-
-    fn ask_target(&mut self) {
-        if self.saving.is_some() {
-            return;
-        }
-        if self.workspace.finished().is_none() {
-            self.messages.notice(if self.wanted.is_some() {
-                "The painting is not finished yet. Save it when it is."
-            } else {
-                "There is no painting to save yet. Open a photo and choose a style."
-            });
-            self.after_save = None;
-            return;
-        }
-        let format = self.format();
-        let file_name = format!("{}.{}", self.workspace.result_stem(), format.extension());
-        self.ask(Purpose::Save, Dialog::Save { file_name, format });
-    }
-
-    /// Saves the result under the name that the person gave.
-    pub(super) fn save_as(&mut self, path: std::path::PathBuf) {
-        let (Some(finished), Some(key)) = (self.workspace.finished(), self.workspace.saved_key())
-        else {
-            self.after_save = None;
-            return;
-        };
-        // An ending that was typed counts; without one, the chosen format's is added.
-        let (path, format) = match Format::from_path(&path) {
-            Some(format) => (path, format),
-            None => {
-                let format = self.format();
-                let mut name = path.into_os_string();
-                name.push(".");
-                name.push(format.extension());
-                (name.into(), format)
-            }
-        };
-        let encoding = Encoding {
-            format,
-            jpeg_quality: self.settings.choices.jpeg_quality,
-        };
-        self.saving = Some(Saving { key, encoding });
-        self.desk.save(path, finished, encoding, Existing::Keep);
-    }
-
-    fn replace_file(&mut self) {
-        let Overlay::Question(Question::ReplaceFile(path)) = self.overlays.open().clone() else {
-            return;
-        };
-        self.overlays.close();
-        match (&self.saving, self.workspace.finished()) {
-            (Some(saving), Some(finished)) => {
-                self.desk
-                    .save(path, finished, saving.encoding, Existing::Replace);
-            }
-            _ => self.saving = None,
-        }
+        self.desk.ask(purpose, dialog, folder)
     }
 
     fn open(&mut self, origin: Origin) {
@@ -310,39 +248,6 @@ impl App {
     /// Opens one photo from a file.
     pub(super) fn open_file(&mut self, path: std::path::PathBuf) {
         self.open(Origin::File(path));
-    }
-
-    /// Goes on with what had to wait for an answer.
-    pub(super) fn go_on(&mut self, ctx: &egui::Context, then: Then) {
-        match then {
-            Then::Put(opened) => self.put(ctx, *opened),
-            Then::Close => {
-                self.closing = true;
-                ctx.send_viewport_cmd(ViewportCommand::Close);
-            }
-        }
-    }
-
-    /// Keeps the window open while something would be lost by closing it.
-    pub(super) fn guard_closing(&mut self, ctx: &egui::Context) {
-        if self.closing || !ctx.input(|i| i.viewport().close_requested()) {
-            return;
-        }
-        let question = if self.batch.as_ref().is_some_and(Batch::is_running) {
-            Question::StopBatch
-        } else if self.saving.is_some() && !self.overlays.is_open() {
-            // A save on its way is awaited.
-            self.after_save = Some(Then::Close);
-            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
-            return;
-        } else if self.workspace.is_unsaved() && self.settings.choices.ask_before_losing {
-            Question::LoseResult { closing: true }
-        } else {
-            return;
-        };
-        ctx.send_viewport_cmd(ViewportCommand::CancelClose);
-        self.then = Some(Then::Close);
-        self.overlays.show(Overlay::Question(question));
     }
 
     /// Makes a choice the present one; [`App::settle`] notes the step for undo.
@@ -392,7 +297,7 @@ impl App {
             }
             return;
         };
-        if self.wanted.as_ref() == Some(&recipe) {
+        if self.wanted.as_ref().is_some_and(|w| w.recipe == recipe) {
             self.recompose(self.stage.wants_full());
             return;
         }
@@ -417,23 +322,24 @@ impl App {
             self.recompose_anew();
             return;
         }
-        self.wanted = Some(recipe);
+        self.wanted = Some(Wanted { recipe, run: None });
         self.paint_wanted();
     }
 
     /// Starts the wanted run, or asks for its network first.
     pub(super) fn paint_wanted(&mut self) {
-        let (Some(wanted), Some(photo)) = (&self.wanted, self.workspace.photo()) else {
+        let (Some(wanted), Some(photo)) = (&mut self.wanted, self.workspace.photo()) else {
             return;
         };
-        let key = (wanted.style.clone(), wanted.model);
+        let key = (wanted.recipe.style.clone(), wanted.recipe.model);
         let Some(loaded) = self.networks.get(&key) else {
-            // What is being painted now is no longer wanted.
+            // What is being painted now is no longer wanted, even if it is done before it hears.
+            wanted.run = None;
             self.engine.cancel();
             self.load(key);
             return;
         };
-        self.engine.paint(PaintJob {
+        let run = self.engine.paint(PaintJob {
             photo: photo.opened.photo.frame.clone(),
             network: loaded.network.clone(),
             settings: PaintSettings {
@@ -442,12 +348,20 @@ impl App {
             },
             draft: true,
         });
+        wanted.run = Some(run);
     }
 
     fn load(&mut self, key: (String, ModelSize)) {
         if !self.loading.contains(&key) {
             self.desk.load_style(key.0.clone(), key.1);
             self.loading.push(key);
+        }
+    }
+
+    fn stop_batch(&mut self) {
+        self.engine.cancel_batch();
+        if let Some(batch) = &mut self.batch {
+            batch.stop();
         }
     }
 

@@ -28,14 +28,14 @@ use super::{
 };
 use crate::{
     backend::{BackendError, DeviceInfo, Selected},
-    compose::Look,
     engine::{
         Engine,
         compositor::{ComposeJob, Compositor},
         paint::{OutputSize, Painting},
+        protocol::Generation,
         worker::WakeUp,
     },
-    media::encode::{Encoding, Format},
+    media::encode::Format,
     mode::ModelSize,
     settings::Settings,
 };
@@ -84,12 +84,12 @@ pub(super) struct Asked {
     pub full: bool,
 }
 
-/// A save on its way.
-pub(super) struct Saving {
-    /// What is marked as saved when it succeeds.
-    pub key: (Recipe, Look, OutputSize),
-    /// How it is encoded, in case the person says to replace a file.
-    pub encoding: Encoding,
+/// The painting that is waited for.
+pub(super) struct Wanted {
+    /// What it is.
+    pub recipe: Recipe,
+    /// The engine's run that paints it; `None` while its network is not here.
+    pub run: Option<Generation>,
 }
 
 /// The window.
@@ -115,14 +115,15 @@ pub struct App {
     /// A style that was added and is chosen when the gallery shows it.
     pub(super) arriving: Option<String>,
     /// What is being painted, or will be when its network is here.
-    pub(super) wanted: Option<Recipe>,
+    pub(super) wanted: Option<Wanted>,
     pub(super) asked: Asked,
     /// The choice before the change that is still going on.
     pub(super) before_change: Option<Choice>,
     pub(super) open_ticket: u64,
     /// Whether a photo is being opened.
     pub(super) opening: bool,
-    pub(super) saving: Option<Saving>,
+    /// Whether a save is running; one that waits for an answer is in its question.
+    pub(super) saving: bool,
     pub(super) then: Option<Then>,
     /// What goes on when the save that was asked for has succeeded.
     pub(super) after_save: Option<Then>,
@@ -176,7 +177,7 @@ impl App {
             before_change: None,
             open_ticket: 0,
             opening: false,
-            saving: None,
+            saving: false,
             then: None,
             after_save: None,
             closing: false,
@@ -238,7 +239,10 @@ impl App {
             .frame(side(12, 10))
             .show(ui, |ui| {
                 let share = self.engine.progress().unwrap_or(0.0);
-                let painting = self.wanted.as_ref().map(|w| (w.style.as_str(), share));
+                let painting = self
+                    .wanted
+                    .as_ref()
+                    .map(|w| (w.recipe.style.as_str(), share));
                 let chosen = self.workspace.choice.style.as_deref();
                 self.gallery.ui(ui, chosen, painting, &mut intents);
             });
@@ -297,7 +301,7 @@ impl App {
             models: card.map_or(&[], |card| card.models.as_slice()),
             model: self.model(),
             has_result: self.workspace.finished().is_some(),
-            saving: self.saving.is_some(),
+            saving: self.saving,
         };
         controls::ui(ui, &view, intents);
     }
@@ -313,9 +317,12 @@ impl App {
         if let Some(wanted) = &self.wanted {
             let text = if self.loading.is_empty() {
                 let share = self.engine.progress().unwrap_or(0.0);
-                (format!("Painting in {}…", title(&wanted.style)), share)
+                (
+                    format!("Painting in {}…", title(&wanted.recipe.style)),
+                    share,
+                )
             } else {
-                (format!("Loading {}…", title(&wanted.style)), 0.0)
+                (format!("Loading {}…", title(&wanted.recipe.style)), 0.0)
             };
             empty::progress(ui, area, &text.0, text.1, intents);
         } else if self.opening && self.workspace.photo().is_some() {

@@ -9,14 +9,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use eframe::egui::{self, Align2, ProgressBar, ScrollArea, vec2};
+use eframe::egui::{self, Align2, ProgressBar, RichText, ScrollArea, vec2};
 
 use super::{intent::Intent, theme};
 use crate::{
     compose::Look,
     engine::{
         paint::{OutputSize, Painting},
-        protocol::PhotoSource,
+        protocol::{PhotoSource, SavedPhoto},
     },
     frame::Frame,
     media::{
@@ -48,8 +48,10 @@ pub struct Album {
     pub existing: Existing,
     /// Results so far: two photos may differ only in their ending.
     written: HashSet<PathBuf>,
+    /// Colour profile, format and notes of the photo in hand.
     icc: Option<Vec<u8>>,
     natural: Format,
+    notes: Vec<String>,
 }
 
 impl Album {
@@ -67,6 +69,7 @@ impl Album {
             written: HashSet::new(),
             icc: None,
             natural: Format::default(),
+            notes: Vec::new(),
         }
     }
 
@@ -108,6 +111,7 @@ impl PhotoSource for Album {
         }
         self.icc = photo.icc;
         self.natural = photo.natural_format;
+        self.notes = photo.notes;
         Ok(std::sync::Arc::unwrap_or_clone(photo.frame))
     }
 
@@ -116,7 +120,7 @@ impl PhotoSource for Album {
         index: usize,
         photo: &Frame,
         painting: &Painting,
-    ) -> Result<PathBuf, String> {
+    ) -> Result<SavedPhoto, String> {
         let path = self.photos.get(index).ok_or("there is no such photo")?;
         let format = self.format.unwrap_or(self.natural);
         let target = self.target_of(path, format);
@@ -131,7 +135,7 @@ impl PhotoSource for Album {
             format,
             jpeg_quality: self.jpeg_quality,
         };
-        encode::save(
+        let saved = encode::save(
             &target,
             &finished,
             self.icc.as_deref(),
@@ -140,7 +144,13 @@ impl PhotoSource for Album {
         )
         .map_err(|e| e.to_string())?;
         self.written.insert(target.clone());
-        Ok(target)
+        let mut notes = std::mem::take(&mut self.notes);
+        notes.extend(painting.notes.iter().cloned());
+        notes.extend(saved);
+        Ok(SavedPhoto {
+            path: target,
+            notes,
+        })
     }
 }
 
@@ -170,7 +180,11 @@ pub struct Batch {
     pub phase: Phase,
     done: usize,
     saved: usize,
+    /// Photos that were not painted, and why.
     failures: Vec<(String, String)>,
+    /// Photos that were painted, and what has to be said about them.
+    notes: Vec<(String, String)>,
+    is_stopping: bool,
     started_at: f64,
 }
 
@@ -186,6 +200,8 @@ impl Batch {
             done: 0,
             saved: 0,
             failures: Vec::new(),
+            notes: Vec::new(),
+            is_stopping: false,
             started_at: 0.0,
         }
     }
@@ -197,12 +213,27 @@ impl Batch {
     }
 
     /// Notes what became of a photo.
-    pub fn note(&mut self, done: usize, name: String, outcome: Result<PathBuf, String>) {
+    pub fn note(&mut self, done: usize, name: String, outcome: Result<SavedPhoto, String>) {
         self.done = done;
         match outcome {
-            Ok(_) => self.saved += 1,
+            Ok(saved) => {
+                self.saved += 1;
+                if !saved.notes.is_empty() {
+                    self.notes.push((name, saved.notes.join("\n")));
+                }
+            }
             Err(reason) => self.failures.push((name, reason)),
         }
+    }
+
+    /// Notes that the engine was asked to stop.
+    pub fn stop(&mut self) {
+        self.is_stopping = true;
+    }
+
+    /// Whether it runs and nobody asked it to stop.
+    pub fn goes_on(&self) -> bool {
+        self.is_running() && !self.is_stopping
     }
 
     /// Whether the engine works on it.
@@ -242,11 +273,7 @@ impl Batch {
 
     fn ready_ui(&self, ui: &mut egui::Ui, style: Option<&str>, intents: &mut Vec<Intent>) {
         let count = counted(self.photos.len());
-        ui.label(
-            egui::RichText::new(format!("Paint {count}"))
-                .strong()
-                .size(16.0),
-        );
+        ui.label(RichText::new(format!("Paint {count}")).strong().size(16.0));
         match style {
             Some(style) => ui.label(format!(
                 "In the style {style}, with the settings as they are."
@@ -284,7 +311,7 @@ impl Batch {
         let total = self.photos.len();
         let share = (self.done as f32 + progress) / total.max(1) as f32;
         let title = format!("Painting {} of {total}", (self.done + 1).min(total));
-        ui.label(egui::RichText::new(title).strong().size(16.0));
+        ui.label(RichText::new(title).strong().size(16.0));
         if let Some(name) = self.photos.get(self.done).and_then(|p| p.file_name()) {
             theme::caption(ui, name.to_string_lossy());
         }
@@ -294,37 +321,49 @@ impl Batch {
             let left = elapsed * f64::from((1.0 - share) / share);
             theme::caption(ui, format!("About {} left", duration(left)));
         }
-        self.failures_ui(ui);
-        if ui.button("Stop the folder").clicked() {
+        self.remarks_ui(ui);
+        let stop = egui::Button::new("Stop the folder");
+        if ui.add_enabled(!self.is_stopping, stop).clicked() {
             intents.push(Intent::StopBatch);
         }
     }
 
     fn ended_ui(&self, ui: &mut egui::Ui, cancelled: bool, intents: &mut Vec<Intent>) {
         let title = if cancelled { "Stopped" } else { "Done" };
-        ui.label(egui::RichText::new(title).strong().size(16.0));
+        ui.label(RichText::new(title).strong().size(16.0));
         let saved = counted(self.saved);
         ui.label(format!("{saved} painted, in"));
         theme::caption(ui, self.target.display().to_string());
-        self.failures_ui(ui);
+        self.remarks_ui(ui);
         if ui.button("Put away").clicked() {
             intents.push(Intent::CloseBatch);
         }
     }
 
-    fn failures_ui(&self, ui: &mut egui::Ui) {
-        if self.failures.is_empty() {
-            return;
-        }
+    /// What went wrong and what has to be said, photo by photo.
+    fn remarks_ui(&self, ui: &mut egui::Ui) {
         let color = theme::palette(ui.visuals()).error;
-        let count = counted(self.failures.len());
-        ui.colored_label(color, format!("{count} not painted"));
-        ScrollArea::vertical().max_height(160.0).show(ui, |ui| {
-            for (name, reason) in &self.failures {
-                ui.label(name);
-                theme::caption(ui, reason);
+        let failures = RichText::new(format!("{} not painted", counted(self.failures.len())));
+        let notes = RichText::new(format!("{} with a note", counted(self.notes.len())));
+        for (title, remarks) in [
+            (failures.color(color), &self.failures),
+            (notes, &self.notes),
+        ] {
+            if remarks.is_empty() {
+                continue;
             }
-        });
+            let salt = title.text().to_owned();
+            ui.label(title);
+            ScrollArea::vertical()
+                .id_salt(salt)
+                .max_height(160.0)
+                .show(ui, |ui| {
+                    for (name, remark) in remarks {
+                        ui.label(name);
+                        theme::caption(ui, remark);
+                    }
+                });
+        }
     }
 }
 
@@ -358,7 +397,7 @@ mod tests {
         }
         let painting = Painting {
             painted: frame.clone(),
-            notes: Vec::new(),
+            notes: vec!["painted smaller".to_owned()],
             steps: Vec::new(),
             total_ms: 0.0,
         };
@@ -370,7 +409,9 @@ mod tests {
         let mut results = Vec::new();
         for index in 0..2 {
             let photo = album.open(index).expect("opened");
-            results.push(album.finish(index, &photo, &painting).expect("finished"));
+            let saved = album.finish(index, &photo, &painting).expect("finished");
+            assert_eq!(saved.notes, ["painted smaller"]);
+            results.push(saved.path);
         }
         assert_eq!(
             results,

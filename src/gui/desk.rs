@@ -16,6 +16,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::{
     outside::{Clip, Dialog, Outside, has_checkpoint_name},
     shelf::{Card, Loaded, Shelf},
+    workspace::SavedKey,
 };
 use crate::{
     compose::Look,
@@ -99,6 +100,8 @@ pub enum Purpose {
 /// A finished picture in its parts; put together where it is needed, off the window's thread.
 #[derive(Clone)]
 pub struct Finished {
+    /// What is marked as saved when it has been saved or copied.
+    pub key: SavedKey,
     /// The photo.
     pub photo: Arc<Frame>,
     /// The network's picture of it.
@@ -115,6 +118,17 @@ impl Finished {
     fn frame(&self) -> Frame {
         self.painting.finished(&self.photo, self.output, self.look)
     }
+}
+
+/// A result on its way into a file.
+#[derive(Clone)]
+pub struct Save {
+    /// The target.
+    pub path: PathBuf,
+    /// The picture as it was when the save was asked for.
+    pub finished: Finished,
+    /// How it is encoded.
+    pub encoding: Encoding,
 }
 
 /// Files by what they are, as far as their names tell.
@@ -171,13 +185,18 @@ pub enum Report {
     },
     /// The result was saved, or not.
     Saved {
-        /// The target.
-        path: PathBuf,
+        /// What was to be saved.
+        save: Box<Save>,
         /// Notes, or why it was not saved.
         result: Result<Vec<String>, MediaError>,
     },
     /// The result was copied to the clipboard, or not.
-    Copied(Result<(), String>),
+    Copied {
+        /// What is marked as saved when it was.
+        key: SavedKey,
+        /// Why it was not.
+        result: Result<(), String>,
+    },
     /// Files were looked at.
     Sorted(Sorted),
     /// The settings could not be written.
@@ -295,10 +314,10 @@ impl Desk {
         });
     }
 
-    /// Shows a dialog unless one is open; [`Report::Chosen`].
-    pub fn ask(&mut self, purpose: Purpose, dialog: Dialog, folder: Option<PathBuf>) {
+    /// Shows a dialog; [`Report::Chosen`]. Returns `false`, and does nothing, while one is open.
+    pub fn ask(&mut self, purpose: Purpose, dialog: Dialog, folder: Option<PathBuf>) -> bool {
         if self.dialog_open {
-            return;
+            return false;
         }
         let outside = self.outside.clone();
         let (reports, wake_up) = (self.report_sender.clone(), self.wake_up.clone());
@@ -313,24 +332,29 @@ impl Desk {
             Ok(_) => self.dialog_open = true,
             Err(error) => self.send(move || Report::Broke(error.to_string())),
         }
+        true
     }
 
     /// Saves the result; [`Report::Saved`].
-    pub fn save(&self, path: PathBuf, finished: Finished, encoding: Encoding, existing: Existing) {
+    pub fn save(&self, save: Box<Save>, existing: Existing) {
         self.send(move || {
+            let (path, finished) = (&save.path, &save.finished);
             // Known before the picture is put together, so that the question comes at once.
-            let result = encode::check_target(&path, existing).and_then(|()| {
+            let result = encode::check_target(path, existing).and_then(|()| {
                 let icc = finished.icc.as_deref();
-                encode::save(&path, &finished.frame(), icc, encoding, existing)
+                encode::save(path, &finished.frame(), icc, save.encoding, existing)
             });
-            Report::Saved { path, result }
+            Report::Saved { save, result }
         });
     }
 
     /// Copies the result to the clipboard; [`Report::Copied`].
     pub fn copy(&self, finished: Finished) {
         let outside = self.outside.clone();
-        self.send(move || Report::Copied(outside.copy(&finished.frame())));
+        self.send(move || Report::Copied {
+            result: outside.copy(&finished.frame()),
+            key: finished.key,
+        });
     }
 
     /// Looks what files are; [`Report::Sorted`].

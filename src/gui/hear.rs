@@ -3,15 +3,14 @@
 use eframe::egui;
 
 use super::{
-    app::{App, Then},
+    app::{App, Wanted},
     batch::{Batch, Phase},
     desk::{Opened, Origin, Purpose, Report, Sorted},
     intent::Intent,
-    overlays::{Overlay, Question},
 };
-use crate::{
-    engine::{paint::OutputSize, protocol::Event},
-    media::MediaError,
+use crate::engine::{
+    paint::OutputSize,
+    protocol::{Event, Generation},
 };
 
 impl App {
@@ -57,15 +56,21 @@ impl App {
             Event::Painted {
                 draft: true,
                 painting,
-                ..
+                generation,
             } => {
-                if self.wanted.is_some() {
+                if self.is_wanted(generation) {
                     self.workspace.set_draft(Some(painting));
                     self.recompose_anew();
                 }
             }
-            Event::Painted { painting, .. } => {
-                if let Some(recipe) = self.wanted.take() {
+            Event::Painted {
+                painting,
+                generation,
+                ..
+            } => {
+                if let Some(Wanted { recipe, .. }) =
+                    self.wanted.take_if(|w| w.run == Some(generation))
+                {
                     for note in &painting.notes {
                         self.messages.notice(note.clone());
                     }
@@ -75,8 +80,8 @@ impl App {
             }
             // Only a person's wish to stop is told; by then the choice has gone back already.
             Event::Cancelled(_) => {}
-            Event::Failed { error, .. } => {
-                if self.wanted.is_some() {
+            Event::Failed { error, generation } => {
+                if self.is_wanted(generation) {
                     self.messages
                         .error(format!("The photo was not painted: {error}"));
                     self.withdraw();
@@ -98,6 +103,14 @@ impl App {
                 }
             }
         }
+    }
+
+    /// Whether this run is the one that is waited for. One that was overtaken while its network was
+    /// not here yet may still end well.
+    fn is_wanted(&self, generation: Generation) -> bool {
+        self.wanted
+            .as_ref()
+            .is_some_and(|w| w.run == Some(generation))
     }
 
     fn hear_desk(&mut self, ctx: &egui::Context, report: Report) {
@@ -151,7 +164,7 @@ impl App {
                 let is_wanted = self
                     .wanted
                     .as_ref()
-                    .is_some_and(|w| w.style == id && w.model == wanted);
+                    .is_some_and(|w| w.recipe.style == id && w.recipe.model == wanted);
                 match result {
                     Ok(loaded) => {
                         if let Some(note) = &loaded.note {
@@ -181,19 +194,25 @@ impl App {
                 Err(error) => self.messages.error(error),
             },
             Report::Chosen { purpose, result } => self.hear_choice(ctx, purpose, result),
-            Report::Saved { path, result } => self.hear_saved(ctx, path, result),
-            Report::Copied(Ok(())) => {
-                if let Some(key) = self.workspace.saved_key() {
+            Report::Saved { save, result } => self.hear_saved(ctx, save, result),
+            Report::Copied { key, result } => match result {
+                Ok(()) => {
                     self.workspace.mark_saved(key);
+                    self.messages.notice("The painting is on the clipboard.");
                 }
-                self.messages.notice("The painting is on the clipboard.");
-            }
-            Report::Copied(Err(error)) => self.messages.error(error),
+                Err(error) => self.messages.error(error),
+            },
             Report::SettingsFailed(error) => self.messages.error(error),
             Report::Quiet => {}
-            Report::Broke(error) => self.messages.error(format!(
-                "A mistake in StyleForge stopped this ({error}). Please report it."
-            )),
+            Report::Broke(error) => {
+                // Which errand broke is not told: nothing may go on waiting for it.
+                self.saving = false;
+                self.after_save = None;
+                self.opening = false;
+                self.messages.error(format!(
+                    "A mistake in StyleForge stopped this ({error}). Please report it."
+                ));
+            }
         }
     }
 
@@ -227,11 +246,11 @@ impl App {
         let path = match result {
             Ok(Some(path)) => path,
             Ok(None) => {
-                self.after_save = None;
+                self.no_target(purpose);
                 return;
             }
             Err(error) => {
-                self.after_save = None;
+                self.no_target(purpose);
                 self.messages.error(error);
                 return;
             }
@@ -262,45 +281,10 @@ impl App {
         }
     }
 
-    fn hear_saved(
-        &mut self,
-        ctx: &egui::Context,
-        path: std::path::PathBuf,
-        result: Result<Vec<String>, MediaError>,
-    ) {
-        match result {
-            Ok(notes) => {
-                if let Some(saving) = self.saving.take() {
-                    self.workspace.mark_saved(saving.key);
-                }
-                self.messages.notice(format!("Saved as {}", path.display()));
-                for note in notes {
-                    self.messages.notice(note);
-                }
-                if let Some(then) = self.after_save.take() {
-                    self.go_on(ctx, then);
-                }
-            }
-            // `saving` stays: its encoding is needed when the person says yes.
-            Err(MediaError::Exists { .. }) if self.saving.is_some() => self
-                .overlays
-                .show(Overlay::Question(Question::ReplaceFile(path))),
-            Err(error) => {
-                self.saving = None;
-                self.after_save = None;
-                self.messages.error(error.to_string());
-            }
-        }
-    }
-
-    /// Puts a photo on the table, after asking when a result would be lost.
-    fn put_or_ask(&mut self, ctx: &egui::Context, opened: Box<Opened>) {
-        if self.workspace.is_unsaved() && self.settings.choices.ask_before_losing {
-            self.then = Some(Then::Put(opened));
-            self.overlays
-                .show(Overlay::Question(Question::LoseResult { closing: false }));
-        } else {
-            self.put(ctx, *opened);
+    /// A dialog gave no path: what was to follow a save does not.
+    fn no_target(&mut self, purpose: Purpose) {
+        if purpose == Purpose::Save {
+            self.after_save = None;
         }
     }
 

@@ -71,6 +71,8 @@ pub enum Intent {
     StartBatch,
     /// Stop the batch.
     StopBatch,
+    /// Stop the batch and close the window.
+    StopBatchAndClose,
     /// Put the batch away.
     CloseBatch,
     /// Close the window.

@@ -4,7 +4,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`app`] | the window's state and its frame; `hear` and `act` are its ears and hands |
+//! | [`app`] | the window's state and its frame; `hear` and `act` are its ears and hands, `leaving` saves and asks before something is lost |
 //! | [`workspace`] | photo, choice, paintings, undo, what is saved: rules without egui |
 //! | [`stage`], `texture` | the picture in the middle: zoom, divider, pixels on the graphics card |
 //! | `gallery`, `controls`, `bars`, `empty` | what is drawn around and over the stage |
@@ -30,6 +30,7 @@ mod gallery;
 mod hear;
 mod icon;
 pub mod intent;
+mod leaving;
 mod messages;
 pub mod outside;
 mod overlays;

@@ -1,27 +1,26 @@
 //! What may lie over the window: a question, the list of shortcuts, credits and licences.
 
-use std::path::PathBuf;
+use std::mem::discriminant;
 
 use eframe::egui::{self, Grid, Id, Modal, RichText, ScrollArea};
 
-use super::{intent::Intent, shelf::Card, shortcuts::Group, theme};
+use super::{desk::Save, intent::Intent, shelf::Card, shortcuts::Group, theme};
 
 /// Something that has to be answered before the window goes on.
-#[derive(Clone, Debug, PartialEq)]
 pub enum Question {
     /// The result on the table would be lost.
     LoseResult {
         /// Whether the window would close; else another photo would be opened.
         closing: bool,
     },
-    /// The target of a save exists.
-    ReplaceFile(PathBuf),
+    /// The target of this save exists. The save waits here for the answer.
+    ReplaceFile(Box<Save>),
     /// A batch would be stopped by closing the window.
     StopBatch,
 }
 
 /// What lies over the window.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Default)]
 pub enum Overlay {
     /// Nothing.
     #[default]
@@ -50,7 +49,7 @@ impl Overlays {
 
     /// Opens an overlay, or closes it when it is the open one.
     pub fn toggle(&mut self, overlay: Overlay) {
-        if self.open == overlay {
+        if discriminant(&self.open) == discriminant(&overlay) {
             self.close();
         } else {
             self.show(overlay);
@@ -62,6 +61,11 @@ impl Overlays {
         self.open = Overlay::None;
     }
 
+    /// Closes what is open and gives it away.
+    pub fn take(&mut self) -> Overlay {
+        std::mem::take(&mut self.open)
+    }
+
     /// What is open.
     pub fn open(&self) -> &Overlay {
         &self.open
@@ -69,7 +73,7 @@ impl Overlays {
 
     /// Whether anything is open.
     pub fn is_open(&self) -> bool {
-        self.open != Overlay::None
+        !matches!(self.open, Overlay::None)
     }
 
     /// Draws what is open.
@@ -167,7 +171,8 @@ fn question_ui(
                 intents.push(Intent::SetAskBeforeLosing(!always));
             }
         }
-        Question::ReplaceFile(path) => {
+        Question::ReplaceFile(save) => {
+            let path = &save.path;
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             ui.heading(format!("Replace {name}?"));
             ui.add_space(4.0);
@@ -193,7 +198,7 @@ fn question_ui(
                 ui,
                 &[
                     ("Go on painting", Intent::KeepResult),
-                    ("Stop and close", Intent::LoseResult),
+                    ("Stop and close", Intent::StopBatchAndClose),
                 ],
             );
         }

@@ -146,8 +146,6 @@ fn card_of(style: &Style) -> Card {
     ]
     .into_iter()
     .flatten()
-    // The files' words for what nobody knows.
-    .filter(|part| *part != "not stated")
     .cloned()
     .collect();
     parts.extend(credit.license.iter().map(|l| format!("weights: {l}")));

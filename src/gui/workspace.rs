@@ -114,7 +114,8 @@ pub struct Shown {
     pub painting: Arc<Painting>,
 }
 
-type SavedKey = (Recipe, Look, OutputSize);
+/// What tells one result from another: recipe, strength and colours, size.
+pub type SavedKey = (Recipe, Look, OutputSize);
 
 /// The table.
 pub struct Workspace {
@@ -311,6 +312,7 @@ impl Workspace {
         let photo = &self.photo.as_ref()?.opened.photo;
         let shown = self.shown.as_ref().filter(|_| self.draft.is_none())?;
         Some(Finished {
+            key: self.saved_key()?,
             photo: photo.frame.clone(),
             painting: shown.painting.clone(),
             output: self.choice.output,
@@ -320,7 +322,7 @@ impl Workspace {
     }
 
     /// What [`Workspace::mark_saved`] has to be told when the result is saved as it is now.
-    pub fn saved_key(&self) -> Option<SavedKey> {
+    fn saved_key(&self) -> Option<SavedKey> {
         let shown = self.shown.as_ref()?;
         Some((shown.recipe.clone(), self.choice.look, self.choice.output))
     }

@@ -5,6 +5,7 @@
     reason = "a test that fails by expect says why it expected otherwise"
 )]
 
+mod leaving;
 mod opening;
 mod painting;
 mod results;

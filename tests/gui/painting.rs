@@ -219,3 +219,32 @@ fn errors_of_the_device_and_of_styles_are_told_and_the_picture_stays() {
     assert!(w.is_chosen("Candy"));
     assert!(w.has("Picture, photo and painting, 40 × 30 px"));
 }
+
+#[test]
+fn a_run_that_was_overtaken_is_not_taken_for_the_one_that_waits_for_its_network() {
+    for behaviour in [Behaviour::Invert, Behaviour::Fail] {
+        let mut w = Window::with_photo(40, 30);
+        w.script.hold();
+        w.script.turn_deaf();
+        w.script.behave(behaviour);
+        w.click("Candy");
+        w.until("the run", |w| w.script.runs().len() == 1);
+        let shelf = w.shelf.clone();
+        let held = shelf.hold_loads();
+        w.click("Udnie");
+        w.until_label("Loading Udnie…");
+        // Candy ends although it was told to stop, while nothing else has been asked of the engine.
+        w.script.release();
+        let idle = Instant::now();
+        while idle.elapsed().as_millis() < 200 {
+            w.step();
+        }
+        assert!(w.has("Loading Udnie…"), "{behaviour:?}");
+        assert!(w.is_chosen("Udnie"), "{behaviour:?}");
+        w.script.behave(Behaviour::Invert);
+        drop(held);
+        w.until_painted();
+        assert!(w.is_chosen("Udnie"));
+        assert_eq!(w.script.runs().len(), 2, "Udnie is painted on its own");
+    }
+}

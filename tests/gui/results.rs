@@ -177,6 +177,21 @@ fn a_folder_is_painted_and_the_bad_ones_are_named() {
 }
 
 #[test]
+fn a_folder_run_tells_what_has_to_be_known_about_its_photos() {
+    let mut w = Window::painted(40, 30);
+    let folder = w.folder_of_photos(&["a.png"]);
+    let animated = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pictures/animated.gif");
+    fs::copy(animated, folder.join("moves.gif")).expect("copied");
+    w.drop_file(&folder);
+    w.until_label("Paint 2 photos");
+    w.click("Start");
+    w.until_label("2 photos painted, in");
+    assert!(w.has("1 photo with a note"));
+    assert!(w.has("moves.gif"));
+    assert!(w.has_containing("the first is used"));
+}
+
+#[test]
 fn a_folder_can_be_stopped_and_an_empty_one_is_explained() {
     let mut w = Window::painted(40, 30);
     let folder = w.folder_of_photos(&["a.png", "b.png", "c.png"]);

@@ -9,7 +9,7 @@
 use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use styleforge::{
@@ -31,6 +31,7 @@ pub struct ScriptedOutside {
     clipboard: Mutex<Option<Clip>>,
     copied: Mutex<Vec<Frame>>,
     refusal: Mutex<Option<String>>,
+    copying: Mutex<()>,
 }
 
 impl ScriptedOutside {
@@ -52,6 +53,11 @@ impl ScriptedOutside {
     /// Every picture that was copied.
     pub fn copied(&self) -> Vec<Frame> {
         self.copied.lock().unwrap().clone()
+    }
+
+    /// Nothing is copied while what this gives is alive.
+    pub fn hold_copies(&self) -> MutexGuard<'_, ()> {
+        self.copying.lock().unwrap()
     }
 
     /// From now on nothing works, for this reason.
@@ -87,6 +93,7 @@ impl Outside for ScriptedOutside {
 
     fn copy(&self, picture: &Frame) -> Result<(), String> {
         self.check()?;
+        let _wait = self.copying.lock().unwrap();
         self.copied.lock().unwrap().push(picture.clone());
         Ok(())
     }
@@ -97,6 +104,7 @@ pub struct ScriptedShelf {
     cards: Mutex<Vec<Card>>,
     loads: Mutex<Vec<(String, ModelSize)>>,
     refusal: Mutex<Option<String>>,
+    loading: Mutex<()>,
 }
 
 fn card(title: &str) -> Card {
@@ -119,6 +127,7 @@ impl Default for ScriptedShelf {
             cards: Mutex::new(["Candy", "Udnie", "Wave"].map(card).to_vec()),
             loads: Mutex::default(),
             refusal: Mutex::default(),
+            loading: Mutex::default(),
         }
     }
 }
@@ -127,6 +136,11 @@ impl ScriptedShelf {
     /// Every network that was loaded.
     pub fn loads(&self) -> Vec<(String, ModelSize)> {
         self.loads.lock().unwrap().clone()
+    }
+
+    /// No network is loaded while what this gives is alive.
+    pub fn hold_loads(&self) -> MutexGuard<'_, ()> {
+        self.loading.lock().unwrap()
     }
 
     /// The next network cannot be loaded, for this reason.
@@ -141,6 +155,7 @@ impl Shelf for ScriptedShelf {
     }
 
     fn load(&self, id: &str, wanted: ModelSize) -> Result<Loaded, String> {
+        let _wait = self.loading.lock().unwrap();
         if let Some(reason) = self.refusal.lock().unwrap().take() {
             return Err(reason);
         }

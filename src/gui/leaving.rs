@@ -1,0 +1,195 @@
+//! Letting a result go: saving it, and asking before it would be lost.
+//!
+//! A save is *running* (`App::saving`) until the desk reports. When its target exists it comes back
+//! and *waits for an answer* inside [`Question::ReplaceFile`]: whatever takes that question away
+//! takes the save with it, so nothing is left that nobody will answer. Another photo and the wish
+//! to close wait for a running save; both ask again afterwards, because the painting may have
+//! changed meanwhile.
+
+use eframe::egui::{self, ViewportCommand};
+
+use super::{
+    app::{App, Then},
+    batch::Batch,
+    desk::{Opened, Purpose, Save},
+    outside::Dialog,
+    overlays::{Overlay, Question},
+};
+use crate::media::{
+    MediaError,
+    encode::{Encoding, Existing, Format},
+};
+
+impl App {
+    /// Asks where the result is to be saved.
+    pub(super) fn ask_target(&mut self) {
+        if self.saving {
+            return;
+        }
+        if self.workspace.finished().is_none() {
+            self.messages.notice(if self.wanted.is_some() {
+                "The painting is not finished yet. Save it when it is."
+            } else {
+                "There is no painting to save yet. Open a photo and choose a style."
+            });
+            self.after_save = None;
+            return;
+        }
+        let format = self.format();
+        let file_name = format!("{}.{}", self.workspace.result_stem(), format.extension());
+        if !self.ask(Purpose::Save, Dialog::Save { file_name, format }) {
+            self.after_save = None;
+        }
+    }
+
+    /// Saves the result under the name that the person gave.
+    pub(super) fn save_as(&mut self, path: std::path::PathBuf) {
+        let Some(finished) = self.workspace.finished() else {
+            self.after_save = None;
+            return;
+        };
+        // An ending that was typed counts; without one, the chosen format's is added.
+        let (path, format) = match Format::from_path(&path) {
+            Some(format) => (path, format),
+            None => {
+                let format = self.format();
+                let mut name = path.into_os_string();
+                name.push(".");
+                name.push(format.extension());
+                (name.into(), format)
+            }
+        };
+        let encoding = Encoding {
+            format,
+            jpeg_quality: self.settings.choices.jpeg_quality,
+        };
+        let save = Save {
+            path,
+            finished,
+            encoding,
+        };
+        self.save(Box::new(save), Existing::Keep);
+    }
+
+    fn save(&mut self, save: Box<Save>, existing: Existing) {
+        self.saving = true;
+        self.desk.save(save, existing);
+    }
+
+    /// Replaces the file that the open question is about.
+    pub(super) fn replace_file(&mut self) {
+        match self.overlays.take() {
+            Overlay::Question(Question::ReplaceFile(save)) => self.save(save, Existing::Replace),
+            other => self.overlays.show(other),
+        }
+    }
+
+    /// Hears what became of a save.
+    pub(super) fn hear_saved(
+        &mut self,
+        ctx: &egui::Context,
+        save: Box<Save>,
+        result: Result<Vec<String>, MediaError>,
+    ) {
+        self.saving = false;
+        match result {
+            Ok(notes) => {
+                self.messages
+                    .notice(format!("Saved as {}", save.path.display()));
+                self.workspace.mark_saved(save.finished.key);
+                for note in notes {
+                    self.messages.notice(note);
+                }
+                match self.after_save.take() {
+                    Some(Then::Put(opened)) => self.put_or_ask(ctx, opened),
+                    Some(Then::Close) => self.close(ctx),
+                    None => {}
+                }
+            }
+            Err(MediaError::Exists { .. }) => self.put_question(Question::ReplaceFile(save)),
+            Err(error) => {
+                self.after_save = None;
+                self.messages.error(error.to_string());
+            }
+        }
+    }
+
+    /// Puts a photo on the table, after asking when a result would be lost.
+    pub(super) fn put_or_ask(&mut self, ctx: &egui::Context, opened: Box<Opened>) {
+        if !self.workspace.is_unsaved() || !self.settings.choices.ask_before_losing {
+            self.put(ctx, *opened);
+        } else if self.saving {
+            // The wish to close goes before another photo.
+            if !matches!(self.after_save, Some(Then::Close)) {
+                self.after_save = Some(Then::Put(opened));
+            }
+        } else {
+            self.put_question(Question::LoseResult { closing: false });
+            self.then = Some(Then::Put(opened));
+        }
+    }
+
+    /// Goes on with what had to wait for the answer that the result may be lost.
+    pub(super) fn lose_result(&mut self, ctx: &egui::Context) {
+        self.overlays.close();
+        match self.then.take() {
+            Some(Then::Put(opened)) => self.put(ctx, *opened),
+            Some(Then::Close) => self.close_now(ctx),
+            None => {}
+        }
+    }
+
+    /// Keeps the window open while something would be lost by closing it.
+    pub(super) fn guard_closing(&mut self, ctx: &egui::Context) {
+        let asked = !self.closing && ctx.input(|i| i.viewport().close_requested());
+        if asked && self.holds_closing_back() {
+            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+        }
+    }
+
+    /// Closes the window, unless something has to be asked or awaited first.
+    pub(super) fn close(&mut self, ctx: &egui::Context) {
+        if !self.holds_closing_back() {
+            self.close_now(ctx);
+        }
+    }
+
+    fn close_now(&mut self, ctx: &egui::Context) {
+        self.closing = true;
+        ctx.send_viewport_cmd(ViewportCommand::Close);
+    }
+
+    /// Asks about, or waits for, what closing would lose; `false` when that is nothing.
+    fn holds_closing_back(&mut self) -> bool {
+        if self.batch.as_ref().is_some_and(Batch::goes_on) {
+            self.put_question(Question::StopBatch);
+        } else if self.saving {
+            self.after_save = Some(Then::Close);
+        } else if self.workspace.is_unsaved() && self.settings.choices.ask_before_losing {
+            self.put_question(Question::LoseResult { closing: true });
+            self.then = Some(Then::Close);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Asks something, in place of what was asked or shown before.
+    fn put_question(&mut self, question: Question) {
+        self.close_overlay();
+        self.overlays.show(Overlay::Question(question));
+    }
+
+    /// Closes what lies over the window, and forgets what waited for its answer.
+    pub(super) fn close_overlay(&mut self) {
+        match self.overlays.take() {
+            // The save itself was in the question.
+            Overlay::Question(Question::ReplaceFile(_)) => self.after_save = None,
+            Overlay::Question(Question::LoseResult { .. }) => self.then = None,
+            Overlay::Question(Question::StopBatch)
+            | Overlay::Shortcuts
+            | Overlay::About
+            | Overlay::None => {}
+        }
+    }
+}

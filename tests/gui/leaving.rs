@@ -1,0 +1,128 @@
+//! Nothing is lost and nothing gets stuck when saves, questions, photos and closing meet.
+
+use std::fs;
+
+use eframe::egui::{Key, Modifiers};
+
+use crate::window::Window;
+
+/// A window with a painting and the question whether `exists.png` is to be replaced.
+fn asked_to_replace() -> Window {
+    let mut w = Window::painted(40, 30);
+    let taken = w.path("exists.png");
+    fs::write(&taken, "old").expect("written");
+    w.outside.answer(Some(taken));
+    w.key(Modifiers::COMMAND, Key::S);
+    w.until_label("Replace exists.png?");
+    w
+}
+
+#[test]
+fn closing_in_the_middle_of_a_question_about_replacing_leaves_nothing_stuck() {
+    let mut w = asked_to_replace();
+    assert!(w.close_is_held_back());
+    w.until_label("Save the painting first?");
+    assert!(!w.has("Replace exists.png?"));
+    w.key(Modifiers::NONE, Key::Escape);
+    w.until("an empty stage", |w| !w.has("Save the painting first?"));
+    w.save_as("free.png");
+    assert_eq!(fs::read(w.path("exists.png")).expect("read"), b"old");
+    assert!(!w.close_is_held_back(), "all is saved");
+}
+
+#[test]
+fn a_photo_that_arrives_during_a_question_about_replacing_leaves_nothing_stuck() {
+    let mut w = asked_to_replace();
+    let next = w.photo_file("next.png", 50, 20);
+    w.drop_file(&next);
+    w.until_label("Save the painting first?");
+    w.click("Cancel");
+    w.step();
+    w.save_as("free.png");
+    w.drop_file(&next);
+    w.until_label("next.png, 50 × 20 px");
+    w.until_painted();
+    assert!(w.close_is_held_back());
+}
+
+#[test]
+fn saving_over_a_file_before_closing_closes() {
+    let mut w = Window::painted(40, 30);
+    let taken = w.path("exists.png");
+    fs::write(&taken, "old").expect("written");
+    assert!(w.close_is_held_back());
+    w.until_label("Save the painting first?");
+    w.outside.answer(Some(taken.clone()));
+    w.key(Modifiers::NONE, Key::Enter);
+    w.until_label("Replace exists.png?");
+    w.click("Replace");
+    w.until("the window to close", |w| w.closes());
+    assert_ne!(fs::read(&taken).expect("read"), b"old");
+}
+
+#[test]
+fn an_answer_about_replacing_saves_what_was_asked_to_be_saved() {
+    let mut w = asked_to_replace();
+    // The window no longer shows that result, but it is the one that the question is about.
+    w.slider("Strength").set_value_accesskit(40.0);
+    w.step();
+    w.click("Replace");
+    w.until_contains("Saved as ");
+    let saved = styleforge::media::decode::from_path(&w.path("exists.png")).expect("a picture");
+    let expected = crate::support::inverted(&crate::support::photo(40, 30));
+    assert_eq!(*saved.frame, expected);
+    assert!(w.close_is_held_back(), "what is shown now is not saved");
+}
+
+#[test]
+fn only_what_was_copied_counts_as_kept() {
+    let mut w = Window::painted(40, 30);
+    let outside = w.outside.clone();
+    let held = outside.hold_copies();
+    w.key(Modifiers::COMMAND, Key::C);
+    w.slider("Strength").set_value_accesskit(40.0);
+    w.step();
+    drop(held);
+    w.until_contains("The painting is on the clipboard");
+    assert!(w.close_is_held_back(), "strength 40 was never copied");
+    w.click("Cancel");
+    w.step();
+    w.slider("Strength").set_value_accesskit(100.0);
+    w.step();
+    assert!(!w.close_is_held_back(), "strength 100 was");
+}
+
+#[test]
+fn closing_during_a_folder_run_still_asks_about_an_unsaved_painting() {
+    let mut w = Window::painted(40, 30);
+    let folder = w.folder_of_photos(&["a.png", "b.png", "c.png"]);
+    w.script.hold();
+    w.drop_file(&folder);
+    w.until_label("Paint 3 photos");
+    w.click("Start");
+    w.until_label("Painting 1 of 3");
+    assert!(w.close_is_held_back());
+    w.until_label("Stop painting the folder?");
+    w.click("Stop and close");
+    w.until_label("Save the painting first?");
+    assert!(!w.closes());
+    w.until_label("Stopped");
+    w.click("Close without saving");
+    w.until("the window to close", |w| w.closes());
+}
+
+#[test]
+fn stopping_a_folder_run_closes_at_once_when_nothing_else_would_be_lost() {
+    let mut w = Window::painted(40, 30);
+    w.save_as("safe.png");
+    let folder = w.folder_of_photos(&["a.png", "b.png"]);
+    w.script.hold();
+    w.drop_file(&folder);
+    w.until_label("Paint 2 photos");
+    w.click("Start");
+    w.until_label("Painting 1 of 2");
+    assert!(w.close_is_held_back());
+    w.until_label("Stop painting the folder?");
+    w.click("Stop and close");
+    w.until("the window to close", |w| w.closes());
+}
