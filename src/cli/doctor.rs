@@ -238,11 +238,9 @@ fn graphics() -> Finding {
 
 fn cameras() -> Finding {
     match capture::cameras() {
-        Ok(cameras) if cameras.is_empty() => Finding::note(
-            "Cameras",
-            "none",
-            "plug one in to paint live; photos need none",
-        ),
+        Ok(cameras) if cameras.is_empty() => {
+            Finding::note("Cameras", "none", "nothing to do: photos need none")
+        }
         Ok(cameras) => {
             let names: Vec<&str> = cameras.iter().map(|c| c.name.as_str()).collect();
             Finding::ok("Cameras", names.join(", "))

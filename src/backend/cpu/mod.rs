@@ -119,3 +119,43 @@ impl Backend for CpuBackend {
         Ok(Box::new(session))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        backend::{RunControl, oracle},
+        frame::{Frame, PictureDifference},
+    };
+
+    /// Here and not in `tests/`: only unit tests have the vectors that aarch64 runs.
+    #[test]
+    fn every_instruction_set_paints_the_oracles_picture() {
+        let spec = NetworkSpec::with_widths([8, 16, 32]);
+        let network = Arc::new(Network::random(spec, 9).expect("a valid shape"));
+        let photo = Frame::from_fn(53, 38, |x, y| {
+            [(x * 5) as u8, (y * 7) as u8, ((x ^ y) * 9) as u8, 200]
+        });
+        let judged = oracle::judge(&network, &photo).picture(&photo);
+        let backends = CpuBackend::for_each_instruction_set(Some(2)).expect("threads");
+        let names: Vec<_> = backends.iter().map(|b| b.kernels.name).collect();
+        assert!(
+            names.iter().any(|n| ["NEON", "portable"].contains(n)),
+            "{names:?}"
+        );
+        for (backend, name) in backends.iter().zip(names) {
+            for &variant in Variant::ALL {
+                let mut session = backend.open(&network, 53, 38, variant).expect("a session");
+                let mut painted = photo.clone();
+                session
+                    .paint(&photo, &mut painted, &RunControl::default())
+                    .expect("a run");
+                let d = PictureDifference::between(&painted, &judged).expect("equal sizes");
+                assert!(
+                    d.largest <= 1 && d.differing_share <= 0.005,
+                    "{name} {variant}: {d:?}"
+                );
+            }
+        }
+    }
+}
