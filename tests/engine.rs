@@ -324,8 +324,8 @@ fn one_bad_photo_does_not_stop_a_batch() {
     assert!(engine.start_batch(batch(1)), "free for the next one");
 }
 
-#[test]
-fn single_photos_are_painted_between_those_of_a_batch() {
+/// An engine that is held in the first photo of a batch of three.
+fn engine_held_in_a_batch() -> (Arc<Script>, Engine) {
     let script = Arc::new(Script::default());
     let mut engine = engine(&script);
     skip_device(&mut engine);
@@ -334,6 +334,12 @@ fn single_photos_are_painted_between_those_of_a_batch() {
     wait_for("the first photo", || {
         (script.runs().len() == 1).then_some(())
     });
+    (script, engine)
+}
+
+#[test]
+fn single_photos_are_painted_between_those_of_a_batch() {
+    let (script, mut engine) = engine_held_in_a_batch();
     engine.paint(job(5, 6));
     script.release();
     assert!(matches!(
@@ -349,14 +355,7 @@ fn single_photos_are_painted_between_those_of_a_batch() {
 
 #[test]
 fn a_batch_can_be_stopped_in_the_middle_of_a_photo() {
-    let script = Arc::new(Script::default());
-    let mut engine = engine(&script);
-    skip_device(&mut engine);
-    script.hold();
-    engine.start_batch(batch(3));
-    wait_for("the first photo", || {
-        (script.runs().len() == 1).then_some(())
-    });
+    let (_script, mut engine) = engine_held_in_a_batch();
     engine.cancel_batch();
     assert!(matches!(
         next(&mut engine),

@@ -85,7 +85,7 @@ struct Subject {
 /// [`CliError`] when a style or the device cannot be had, or a run fails.
 pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     let subject = subject(args)?;
-    let selected = select_device(&args.device)?;
+    let selected = select_device(args.device.device, args.device.threads)?;
     let control = Arc::new(RunControl::default());
     cancel_on_interrupt(&control);
     let sizes = if args.sizes.is_empty() {

@@ -32,7 +32,7 @@ struct Report {
 /// # Errors
 /// [`CliError::AlreadyTold`] when a check failed or a style could not be checked.
 pub fn run(args: &CheckArgs) -> Result<(), CliError> {
-    let selected = select_device(&args.device)?;
+    let selected = select_device(args.device.device, args.device.threads)?;
     let mut checks = Vec::new();
     let (subjects, left_out) = subjects()?;
     for note in &left_out {

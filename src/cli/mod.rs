@@ -26,7 +26,10 @@ use clap::{CommandFactory, Parser};
 use args::{Arguments, Command};
 use terminal::tell;
 
-use crate::backend::{self, BackendError, Selected};
+use crate::{
+    backend::{self, BackendError, Selected},
+    mode::DeviceChoice,
+};
 
 /// Exit code: everything was done.
 pub const DONE: u8 = 0;
@@ -162,8 +165,8 @@ fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
 }
 
 /// The device for a command; a fallback is announced on standard error.
-fn select_device(device: &args::DeviceArgs) -> Result<Selected, CliError> {
-    let selected = backend::select(device.device, device.threads.map(usize::from))?;
+fn select_device(device: DeviceChoice, threads: Option<u16>) -> Result<Selected, CliError> {
+    let selected = backend::select(device, threads.map(usize::from))?;
     if let Some(notice) = &selected.notice {
         tell(notice);
     }

@@ -9,11 +9,12 @@ use super::{
     CliError,
     interrupt::cancel_on_interrupt,
     progress::Progress,
+    select_device,
     style_choice::choose,
     terminal::{print, tell},
 };
 use crate::{
-    backend::{self, RunControl},
+    backend::RunControl,
     compose::Look,
     engine::paint::{OutputSize, PaintSettings, Painter},
     media::{
@@ -45,10 +46,7 @@ pub fn run(reason: &str) -> Result<(), CliError> {
     let sample = sample::sample().map_err(|e| failed(&e))?.frame;
     let (width, height) = size_within(sample.width(), sample.height(), CELL_PX);
     let photo = scaled(&sample, width, height);
-    let selected = backend::select(DeviceChoice::Auto, None)?;
-    if let Some(notice) = &selected.notice {
-        tell(notice);
-    }
+    let selected = select_device(DeviceChoice::Auto, None)?;
     let control = Arc::new(RunControl::default());
     cancel_on_interrupt(&control);
     let mut painter = Painter::new(selected.backend);

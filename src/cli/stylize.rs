@@ -36,7 +36,7 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     let (styles, broken) = usable_styles(&library, &job)?;
     let labels: Vec<String> = styles.iter().map(|s| s.label.clone()).collect();
     let targets = job.targets(&labels)?;
-    let selected = select_device(&job.device)?;
+    let selected = select_device(job.device.device, job.device.threads)?;
     for note in styles.iter().filter_map(|s| s.note.as_ref()) {
         tell(format!("note: {note}"));
     }

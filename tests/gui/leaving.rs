@@ -95,14 +95,7 @@ fn only_what_was_copied_counts_as_kept() {
 #[test]
 fn closing_during_a_folder_run_still_asks_about_an_unsaved_painting() {
     let mut w = Window::painted(40, 30);
-    let folder = w.folder_of_photos(&["a.png", "b.png", "c.png"]);
-    w.script.hold();
-    w.drop_file(&folder);
-    w.until_label("Paint 3 photos");
-    w.click("Start");
-    w.until_label("Painting 1 of 3");
-    assert!(w.close_is_held_back());
-    w.until_label("Stop painting the folder?");
+    w.close_during_a_folder_run();
     w.click("Stop and close");
     w.until_label("Save the painting first?");
     assert!(!w.closes());

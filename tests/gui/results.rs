@@ -194,14 +194,7 @@ fn a_folder_run_tells_what_has_to_be_known_about_its_photos() {
 #[test]
 fn a_folder_can_be_stopped_and_an_empty_one_is_explained() {
     let mut w = Window::painted(40, 30);
-    let folder = w.folder_of_photos(&["a.png", "b.png", "c.png"]);
-    w.script.hold();
-    w.drop_file(&folder);
-    w.until_label("Paint 3 photos");
-    w.click("Start");
-    w.until_label("Painting 1 of 3");
-    assert!(w.close_is_held_back());
-    w.until_label("Stop painting the folder?");
+    w.close_during_a_folder_run();
     w.click("Go on painting");
     w.step();
     w.click("Stop the folder");

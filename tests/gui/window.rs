@@ -173,6 +173,19 @@ impl Window {
         self.path("album")
     }
 
+    /// Starts on a folder of three photos, holds the first, and asks to close: the window asks
+    /// back.
+    pub fn close_during_a_folder_run(&mut self) {
+        let folder = self.folder_of_photos(&["a.png", "b.png", "c.png"]);
+        self.script.hold();
+        self.drop_file(&folder);
+        self.until_label("Paint 3 photos");
+        self.click("Start");
+        self.until_label("Painting 1 of 3");
+        assert!(self.close_is_held_back());
+        self.until_label("Stop painting the folder?");
+    }
+
     /// Draws one frame for every event that waits, or one.
     pub fn step(&mut self) {
         self.draw();
