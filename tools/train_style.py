@@ -10,7 +10,8 @@ The loss is a sum of
 - style: relative distance of four layers' Gram matrices to the style picture's,
 - stability: mean change of the painting when the photo gets 1 % noise or moves by one
   pixel (moved back),
-- a little total variation, and a push back for levels outside 0..255.
+- a little total variation, and a push back for levels outside 0..255 and for colours that
+  the style picture does not have.
 
 The weights of style and stability are steered while training, so that content and
 flicker come out as `styles.toml` wants them, whatever the style; what remains free, the
@@ -36,7 +37,7 @@ import torch
 
 from measure_styles import SIDE_PX, load_targets, measure
 from perceptual import LAYERS, Vgg16, gram, relative_error
-from style_net import WIDTHS, TransformerNet, describe_network, paint, read_network, save_network
+from style_net import WIDTHS, TransformerNet, describe_network, paint, read_network, reflect_pad, save_network
 from style_photos import CropSampler, list_photos, read_picture
 
 #: Mean square of relu2_2 and relu3_3 over ordinary photos. One constant for all photos,
@@ -46,9 +47,19 @@ CONTENT_SCALE = (3.9, 6.65)
 #: Pixels left out at each side when a moved painting is compared: padding differs there.
 MOVE_MARGIN = 4
 
-#: VGG sees a window of the painting, narrower by so many pixels, at a place that changes
-#: with every batch. Otherwise its padding with zeros rewards odd borders.
-WINDOW_SLACK = 24
+#: Pixels by which pictures are extended, by reflection, before VGG sees them; the features
+#: of the extension are cut off again. VGG's own padding with zeros rewards odd borders.
+EXTENSION_PX = 16
+
+#: Features of the style picture above this share of their channel's values do not count, nor
+#: do a painting's above the same value. Gram matrices are quadratic: without a ceiling, one
+#: glaring spot in a painting pays for a style that the rest of it lacks.
+CEILING_QUANTILE = 0.995
+
+#: So many colours of the style picture are its palette, and a painting's may differ from the
+#: nearest of them by so many levels (Euclidean, in RGB) before it counts.
+PALETTE_COLORS = 512
+PALETTE_TOLERANCE = 16.0
 
 #: Photos on which content is watched, and iterations between two looks.
 WATCHED_PHOTOS = 24
@@ -63,15 +74,18 @@ class Recipe:
     training early, with the learning rate fallen by then. ``stable_pairs`` of the batch's
     photos are painted again with noise, and as many moved. ``layer_weights`` belong to
     the style's four layers; ``content_deep_share`` is relu3_3's share of the content loss.
+    ``style_trim`` is the share of the style picture's short side that is cut off all around
+    it: the frame of a print would be painted around every photo.
     """
 
     iterations: int = 20000
     time_limit_s: float = 0.0
     batch: int = 6
-    crop: int = 272
+    crop: int = 256
     stable_pairs: int = 2
     learning_rate: float = 2e-3
     style_short_side: int = 512
+    style_trim: float = 0.0
     style_weight: float = 3.0
     style_weight_range: list[float] = field(default_factory=lambda: [0.2, 30.0])
     content: float = 1.7
@@ -83,17 +97,27 @@ class Recipe:
     stability_limit: float = 250.0
     total_variation: float = 1.0
     range_weight: float = 50.0
+    palette_weight: float = 400.0
     seed: int = 1
 
 
-class Losses:
-    """The loss of one batch, with the style picture's Gram matrices and the steered weights."""
+@dataclass
+class StyleTargets:
+    """What a training aims at, for each of ``LAYERS`` and in colours: levels, (count, 3)."""
 
-    def __init__(self, recipe: Recipe, vgg: Vgg16, style_grams: list[torch.Tensor], device: torch.device):
+    grams: list[torch.Tensor]
+    ceilings: list[torch.Tensor]
+    palette: torch.Tensor
+
+
+class Losses:
+    """The loss of one batch, with its targets and the steered weights."""
+
+    def __init__(self, recipe: Recipe, vgg: Vgg16, targets: StyleTargets, device: torch.device):
         self.recipe = recipe
         self.vgg = vgg
-        self.style_grams = style_grams
-        self.style_weight = torch.tensor(recipe.style_weight, device=device)
+        self.targets = targets
+        self.style_weight = torch.tensor(float(recipe.style_weight), device=device)
         self.stability_weights = torch.full((2,), recipe.stability_start, device=device)
         self.flicker = torch.zeros(2, device=device)
         self.parts = torch.zeros(2 + len(LAYERS), device=device)
@@ -106,8 +130,8 @@ class Losses:
         paintings = painter(batch["pictures"])
         painting, changed = paintings[: recipe.batch], paintings[recipe.batch :]
         with torch.no_grad():
-            wanted = self.vgg(_window(photos, batch), 3)
-        features = self.vgg(_window(painting, batch))
+            wanted = borderless_features(self.vgg, photos, 3)
+        features = borderless_features(self.vgg, painting)
 
         shallow, deep = (
             (features[layer].float() - wanted[layer].float()).square().mean() / scale
@@ -116,8 +140,8 @@ class Losses:
         content = shallow * (1 - recipe.content_deep_share) + deep * recipe.content_deep_share
         distances = torch.stack(
             [
-                relative_error(gram(layer), target.expand(len(photos), -1, -1))
-                for layer, target in zip(features, self.style_grams)
+                relative_error(gram(torch.minimum(layer, ceiling)), target.expand(len(photos), -1, -1))
+                for layer, ceiling, target in zip(features, self.targets.ceilings, self.targets.grams)
             ]
         )
         style = (distances * self.layer_weights).sum()
@@ -136,7 +160,16 @@ class Losses:
             + stability
             + recipe.total_variation * variation
             + recipe.range_weight * outside
+            + recipe.palette_weight * self._foreign_colors(painting)
         )
+
+    def _foreign_colors(self, painting: torch.Tensor) -> torch.Tensor:
+        """Mean square, in units of 255 levels, by which colours miss the palette's tolerance."""
+        with torch.autocast(painting.device.type, enabled=False):
+            # Every third pixel: enough, and no phase of the network's grid of four is spared.
+            colors = painting[..., ::3, ::3].float().permute(0, 2, 3, 1).reshape(-1, 1, 3)
+            distance = (colors - self.targets.palette).square().sum(2).amin(1).add(1e-3).sqrt()
+            return (distance - PALETTE_TOLERANCE).relu().div(255).square().mean()
 
     def _flicker(self, painting: torch.Tensor, changed: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """(under noise, under a move): mean absolute change of the painting, in levels."""
@@ -157,9 +190,28 @@ class Losses:
         self.style_weight.mul_(math.exp(-0.4 * error)).clamp_(*self.recipe.style_weight_range)
 
 
-def _window(pictures: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """The part of the pictures that VGG sees."""
-    return pictures.index_select(2, batch["window_rows"]).index_select(3, batch["window_columns"])
+def borderless_features(vgg: Vgg16, pictures: torch.Tensor, depth: int = len(LAYERS)) -> list[torch.Tensor]:
+    """The features of pictures that seem to go on beyond their edges, mirrored."""
+    extended = vgg(reflect_pad(pictures, EXTENSION_PX), depth)
+    margins = [EXTENSION_PX >> stage for stage in range(depth)]
+    return [layer[..., cut:-cut, cut:-cut] for layer, cut in zip(extended, margins)]
+
+
+@torch.no_grad()
+def load_style(vgg: Vgg16, path: Path, recipe: Recipe) -> StyleTargets:
+    """Reads the style picture and takes from it what a training aims at."""
+    picture = read_picture(path, short_side=round(recipe.style_short_side / (1 - 2 * recipe.style_trim)))
+    cut = (min(picture.shape[2:]) - recipe.style_short_side) // 2
+    picture = picture[..., cut : picture.shape[2] - cut, cut : picture.shape[3] - cut].to(vgg.mean.device)
+    layers = borderless_features(vgg, picture)
+    ceilings = []
+    for layer in layers:
+        values = layer[0].flatten(1).sort(dim=1).values
+        ceilings.append(values[:, int(CEILING_QUANTILE * (values.shape[1] - 1))].view(-1, 1, 1))
+    grams = [gram(torch.minimum(layer, ceiling)) for layer, ceiling in zip(layers, ceilings)]
+    colors = picture[0].flatten(1).T
+    chosen = torch.randperm(len(colors), generator=torch.Generator().manual_seed(recipe.seed))[:PALETTE_COLORS]
+    return StyleTargets(grams, ceilings, colors[chosen.to(colors.device)])
 
 
 class ContentWatch:
@@ -193,8 +245,7 @@ class Batches:
             ),
         }
         inside = torch.arange(MOVE_MARGIN, side - MOVE_MARGIN, device=device)
-        window = torch.arange(side - WINDOW_SLACK, device=device)
-        self.indices = {"moved_rows": inside, "moved_columns": inside, "window_rows": window, "window_columns": window}
+        self.indices = {"moved_rows": inside, "moved_columns": inside}
         self.memory.update({name: index.clone() for name, index in self.indices.items()})
         self.random = torch.Generator().manual_seed(recipe.seed + 1)
 
@@ -211,11 +262,7 @@ class Batches:
         memory["pictures"][photos_end:noisy_end].copy_(photos[:pairs] + noise * self.recipe.noise_sigma)
         moved = wide[pairs : 2 * pairs, :, 1 + down : 1 + down + side, 1 + right : 1 + right + side]
         memory["pictures"][noisy_end:].copy_(moved)
-        # The ends are taken more often than the rest, or the outermost pixels would hardly be seen.
-        places = torch.randint(-6, WINDOW_SLACK + 7, (2,), generator=self.random)
-        top, left = places.clamp(0, WINDOW_SLACK).tolist()
-        offsets = {"moved_rows": down, "moved_columns": right, "window_rows": top, "window_columns": left}
-        for name, offset in offsets.items():
+        for name, offset in {"moved_rows": down, "moved_columns": right}.items():
             memory[name].copy_(self.indices[name] + offset)
         return memory
 
@@ -328,6 +375,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     table = tomllib.loads((Path(__file__).parent / "styles.toml").read_text())[arguments.style]
+    table |= table.get(arguments.model, {})
     settings = {key: value for key, value in table.items() if key in Recipe.__dataclass_fields__}
     settings.update({key: json.loads(value) for key, value in (item.split("=", 1) for item in arguments.set)})
     recipe = Recipe(**settings)
@@ -338,10 +386,10 @@ def main() -> None:
 
     training, held_out = list_photos(arguments.photos)
     vgg = Vgg16(arguments.vgg).to(device)
-    targets = load_targets(vgg, arguments.picture, recipe.style_short_side)
+    style = load_style(vgg, arguments.picture, recipe)
     net = read_network(arguments.init)[0].train() if arguments.init else TransformerNet(WIDTHS[arguments.model])
     net = net.to(device, memory_format=torch.channels_last)
-    losses = Losses(recipe, vgg, targets, device)
+    losses = Losses(recipe, vgg, style, device)
     batches = Batches(recipe, CropSampler(training, device, recipe.seed), device)
     watch = ContentWatch(vgg, training, device)
     start = time.monotonic()
@@ -368,7 +416,7 @@ def main() -> None:
     save_network(arguments.out / f"{name}.safetensors", net.state_dict(), metadata)
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    figures = measure(net, vgg, targets, held_out, device)
+    figures = measure(net, vgg, load_targets(vgg, arguments.picture), held_out, device)
     (arguments.out / f"{name}.json").write_text(json.dumps(figures | {"iterations": recipe.iterations}))
     print(name, recipe.iterations, json.dumps(figures), flush=True)
 
