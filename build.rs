@@ -1,4 +1,5 @@
-//! Puts the trained `lite` styles into the program, so that a lone binary works.
+//! Puts the trained `lite` styles and the compiled kernels into the program, so that a lone binary
+//! works.
 
 use std::{
     env,
@@ -8,12 +9,62 @@ use std::{
     path::{Path, PathBuf},
 };
 
+#[path = "kernels/compiler.rs"]
+mod compiler;
+
+use compiler::{Nvrtc, Sources};
+
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(env::var("OUT_DIR")?);
     println!("cargo::rerun-if-changed=styles");
     fs::write(out.join("embedded_styles.rs"), embedded_styles(&root)?)?;
+
+    println!("cargo::rerun-if-changed=kernels");
+    println!("cargo::rerun-if-env-changed={}", compiler::FOLDER_VARIABLE);
+    match kernels(&root.join("kernels"), &out.join("kernels")) {
+        Ok(bundle) => fs::write(out.join("kernels.bin"), bundle)?,
+        Err(error) => {
+            for line in error.to_string().lines() {
+                println!("cargo::error={line}");
+            }
+        }
+    }
     Ok(())
+}
+
+/// The bundle of compiled kernels: the committed one while it is what the sources say, or one made
+/// here by a person who edits kernels and has the compiler. `cache` keeps what need not be compiled
+/// again.
+fn kernels(folder: &Path, cache: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
+    // Tests that compile kernels are listed as ignored where the compiler is missing.
+    println!("cargo::rustc-check-cfg=cfg(nvrtc)");
+    let nvrtc = Nvrtc::find();
+    if nvrtc.is_ok() {
+        println!("cargo::rustc-cfg=nvrtc");
+    }
+    let sources = Sources::read(folder)?;
+    let digest = sources.digest();
+    let committed = fs::read(folder.join("bundle.bin")).unwrap_or_default();
+    if compiler::is_fresh(&committed, &digest) {
+        return Ok(committed);
+    }
+    let nvrtc = nvrtc.map_err(|error| {
+        format!("kernels/bundle.bin is not what the sources in kernels/ compile to: {error}")
+    })?;
+    let images = nvrtc.compile_all(&sources, cache)?;
+    println!(
+        "cargo::warning=the kernels were compiled for this build; before you commit, write \
+         kernels/bundle.bin: STYLEFORGE_WRITE_KERNELS=1 cargo test --test kernels"
+    );
+    for complaint in images.iter().flat_map(|image| image.complaints()) {
+        println!("cargo::warning={complaint}");
+    }
+    Ok(compiler::bundle(
+        &digest,
+        &compiler::entries(&images),
+        false,
+    ))
 }
 
 /// A table of the folders in `styles/` that hold `lite.safetensors`, for `weights/library.rs`.

@@ -42,6 +42,14 @@ pub enum FrameError {
 }
 
 impl Frame {
+    /// The frame with `width` x `height` pixels, neither less than its own: extended to the right and
+    /// below by reflection, as often as needed; a side of one pixel repeats it.
+    pub fn extended(&self, width: usize, height: usize) -> Self {
+        Self::from_fn(width, height, |x, y| {
+            self.pixel(folded(x, self.width), folded(y, self.height))
+        })
+    }
+
     /// Takes `width * height * 4` bytes of RGBA.
     ///
     /// # Errors
@@ -208,6 +216,16 @@ impl PictureDifference {
             x < border_px || y < border_px || x + border_px >= w || y + border_px >= h
         })
     }
+}
+
+/// Index of a position beyond a side, reflected as often as needed; a side of one repeats.
+fn folded(position: usize, side: usize) -> usize {
+    if side == 1 {
+        return 0;
+    }
+    let period = 2 * (side - 1);
+    let p = position % period;
+    if p < side { p } else { period - p }
 }
 
 #[cfg(test)]

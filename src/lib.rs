@@ -12,7 +12,7 @@
 //! | 6 | [`gui`], [`cli`] | the two surfaces; the only egui, the only arguments; no feature lives in one of them alone |
 //! | 5 | [`engine`], [`media`], [`capture`], [`settings`], [`verify`] | jobs and threads, picture files, cameras, what is remembered, checks |
 //! | 4 | [`backend`] | runs a plan on a device; the only `unsafe` and the only cudarc |
-//! | 3 | [`plan`] | pure: network, size and variant to steps, buffers, cost |
+//! | 3 | [`plan`] | pure: network, size and mode to steps, buffers, cost |
 //! | 2 | [`weights`] | checkpoint readers and the style library: the only parsers of untrusted weights |
 //! | 1 | [`tensor`], [`network`], [`mode`], [`frame`], [`timing`], [`compose`] | the domain: no files, no threads, no devices |
 //!
@@ -24,9 +24,10 @@
 //! - At any size the maps are H, ceil(H/2), ceil(H/4), then twice and four times that, and the
 //!   result is cropped to H x W from the top left: what every other runtime makes, cropped.
 //! - The oracle ([`backend::oracle`]) shares no code with what it judges.
-//! - The same input, network and variant give the same bits, whatever the number of threads.
+//! - The same input, network and mode give the same bits, whatever the number of threads.
 //! - A file is written beside its target and renamed; what exists is replaced only when asked.
-//! - A fallback is announced, never silent.
+//! - A fallback is announced, never silent. A GPU that is lost in the middle is opened again once;
+//!   then the processor takes over for the rest of the process ([`engine::paint::Painter`]).
 //!
 //! # Threads
 //!

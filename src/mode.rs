@@ -1,21 +1,59 @@
-//! The choices a person has about how the network is run: variant, model size, device.
+//! The choices a person has about how the network is run: variant, precision, model size, device.
 //!
 //! Only names and their spellings; what each means for kernels is decided in [`crate::plan`].
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// How the network is cut into passes over memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Variant {
-    /// One pass per operation, as a framework does it: pad, im2col, multiply, mean and variance,
-    /// normalise, ReLU, upsample, add.
+    /// One pass per operation, as a framework does it: pad, convolve, mean and variance, normalise,
+    /// ReLU, upsample, add.
     Baseline,
+    /// The same convolutions, with one pass for the whole norm, its ReLU and its residual add.
+    FusedNorm,
     /// Padding, normalisation, ReLU, upsampling and residual adds folded into the convolutions.
     #[default]
     Fused,
+}
+
+/// In which numbers the network is computed. Sums are always kept in single precision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// Single precision throughout.
+    #[default]
+    Fp32,
+    /// Products of numbers rounded to 10 bits of fraction, stored in single precision.
+    Tf32,
+    /// Half precision: 10 bits of fraction, 5 of exponent; maps are stored so as well.
+    Fp16,
+    /// 7 bits of fraction, the exponents of single precision; maps are stored so as well.
+    Bf16,
+    /// Products in half precision, everything else in single precision.
+    Mixed,
+}
+
+/// A precision, or the wish for whichever the device does well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PrecisionChoice {
+    /// The fastest that the device does well; what it came to is said.
+    #[default]
+    Auto,
+    /// This one.
+    Fixed(Precision),
+}
+
+/// How the network is run: variant and precision. Shown beside every time and every frame rate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Mode {
+    /// How the network is cut into passes.
+    pub variant: Variant,
+    /// In which numbers it is computed.
+    pub precision: Precision,
 }
 
 /// Size of a trained style.
@@ -84,7 +122,22 @@ macro_rules! named {
     };
 }
 
-named!(Variant, "variant", Baseline = "baseline", Fused = "fused");
+named!(
+    Variant,
+    "variant",
+    Baseline = "baseline",
+    FusedNorm = "fused-norm",
+    Fused = "fused"
+);
+named!(
+    Precision,
+    "precision",
+    Fp32 = "fp32",
+    Tf32 = "tf32",
+    Fp16 = "fp16",
+    Bf16 = "bf16",
+    Mixed = "mixed"
+);
 named!(ModelSize, "model size", Full = "full", Lite = "lite");
 named!(
     DeviceChoice,
@@ -93,6 +146,97 @@ named!(
     Cpu = "cpu",
     Cuda = "cuda"
 );
+
+impl PrecisionChoice {
+    /// Every choice, in the order in which they are offered.
+    pub const ALL: &'static [Self] = &[
+        Self::Auto,
+        Self::Fixed(Precision::Fp32),
+        Self::Fixed(Precision::Tf32),
+        Self::Fixed(Precision::Fp16),
+        Self::Fixed(Precision::Bf16),
+        Self::Fixed(Precision::Mixed),
+    ];
+
+    /// The spelling on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Fixed(precision) => precision.name(),
+        }
+    }
+}
+
+impl fmt::Display for PrecisionChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for PrecisionChoice {
+    type Err = UnknownChoice;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        if s == Self::Auto.name() {
+            return Ok(Self::Auto);
+        }
+        s.parse()
+            .map(Self::Fixed)
+            .map_err(|unknown: UnknownChoice| {
+                let choices = format!("{}, {}", Self::Auto.name(), unknown.choices);
+                UnknownChoice { choices, ..unknown }
+            })
+    }
+}
+
+impl Mode {
+    /// A mode of its two parts.
+    pub const fn new(variant: Variant, precision: Precision) -> Self {
+        Self { variant, precision }
+    }
+
+    /// Every mode, by variant and then by precision, whether or not a device has it.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Variant::ALL.iter().flat_map(|&variant| {
+            let of = move |&precision: &Precision| Self { variant, precision };
+            Precision::ALL.iter().map(of)
+        })
+    }
+}
+
+/// A mode as a person asks for it: the precision may be left to the device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ModeChoice {
+    /// How the network is cut into passes.
+    pub variant: Variant,
+    /// In which numbers it is computed.
+    pub precision: PrecisionChoice,
+}
+
+impl FromStr for ModeChoice {
+    type Err = UnknownChoice;
+
+    /// From `fused fp16`, or `fused` alone for the device's own choice of precision.
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let (variant, precision) = s.trim().split_once(' ').unwrap_or((s.trim(), "auto"));
+        Ok(Self {
+            variant: variant.parse()?,
+            precision: precision.trim_start().parse()?,
+        })
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{} {}", self.variant, self.precision))
+    }
+}
+
+impl Serialize for Mode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -106,7 +250,42 @@ mod tests {
         for d in DeviceChoice::ALL {
             assert_eq!(d.name().parse::<DeviceChoice>().as_ref(), Ok(d));
         }
+        for p in PrecisionChoice::ALL {
+            assert_eq!(p.name().parse::<PrecisionChoice>().as_ref(), Ok(p));
+        }
+        assert_eq!(PrecisionChoice::ALL.len(), 1 + Precision::ALL.len());
         let error = "turbo".parse::<Variant>().expect_err("no such variant");
-        assert!(error.to_string().contains("baseline, fused"), "{error}");
+        assert!(
+            error.to_string().contains("baseline, fused-norm, fused"),
+            "{error}"
+        );
+        let error = "int4".parse::<PrecisionChoice>().expect_err("no such");
+        assert!(error.to_string().contains("auto, fp32, tf32"), "{error}");
+    }
+
+    #[test]
+    fn a_mode_may_leave_the_precision_open() {
+        let choice = |s: &str| s.parse::<ModeChoice>();
+        let fused = |precision| ModeChoice {
+            variant: Variant::Fused,
+            precision,
+        };
+        let fp16 = PrecisionChoice::Fixed(Precision::Fp16);
+        assert_eq!(choice("fused fp16"), Ok(fused(fp16)));
+        assert_eq!(choice(" fused  fp16 "), Ok(fused(fp16)));
+        assert_eq!(choice("fused"), Ok(fused(PrecisionChoice::Auto)));
+        for wrong in ["", "fp16", "fused int4", "fused fp16 fp16"] {
+            assert!(choice(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn modes_are_named_by_variant_and_precision() {
+        let names: Vec<String> = Mode::all().map(|m| m.to_string()).collect();
+        assert_eq!(names.len(), 15);
+        assert_eq!(
+            (names[0].as_str(), names[14].as_str()),
+            ("baseline fp32", "fused mixed")
+        );
     }
 }

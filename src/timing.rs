@@ -10,6 +10,51 @@ use serde::Serialize;
 pub enum TimingMethod {
     /// The host's monotonic clock around blocking work.
     Host,
+    /// The device's own events around its work, waiting for the host left out.
+    Device,
+}
+
+impl TimingMethod {
+    /// The spelling in reports for programs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Device => "device",
+        }
+    }
+
+    /// For people: `host clock`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Host => "host clock",
+            Self::Device => "device events",
+        }
+    }
+}
+
+/// How long one run took.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunTiming {
+    /// Milliseconds from the first byte in to the last byte out.
+    pub total_ms: f64,
+    /// How all these times were taken.
+    pub method: TimingMethod,
+    /// Every step, where the device measures them while it paints; empty otherwise.
+    pub steps: Vec<StepTiming>,
+}
+
+impl RunTiming {
+    /// This run and a later one of the same plan, as if they were one.
+    #[must_use]
+    pub fn then(mut self, later: Self) -> Self {
+        self.total_ms += later.total_ms;
+        for (step, more) in self.steps.iter_mut().zip(later.steps) {
+            step.ms += more.ms;
+            step.flops += more.flops;
+            step.bytes += more.bytes;
+        }
+        self
+    }
 }
 
 /// Time and work of one step of a plan.
@@ -19,7 +64,7 @@ pub struct StepTiming {
     pub layer: String,
     /// What the step does, for example `winograd 3x3`.
     pub kernel: String,
-    /// Milliseconds on the wall clock.
+    /// Milliseconds.
     pub ms: f64,
     /// Floating-point operations of the layer as defined (2 per multiply-add of the direct form).
     pub flops: u64,
@@ -61,6 +106,25 @@ impl Percentiles {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_in_a_row_add_up_step_by_step() {
+        let run = |ms: f64| RunTiming {
+            total_ms: 3.0 * ms,
+            method: TimingMethod::Host,
+            steps: vec![StepTiming {
+                layer: "conv1".to_owned(),
+                kernel: "direct 9x9".to_owned(),
+                ms,
+                flops: 10,
+                bytes: 4,
+            }],
+        };
+        let both = run(1.0).then(run(2.0));
+        assert_eq!(both.total_ms, 9.0);
+        let step = &both.steps[0];
+        assert_eq!((step.ms, step.flops, step.bytes), (3.0, 20, 8));
+    }
 
     #[test]
     fn nearest_rank() {

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use styleforge::{
-    backend::{Backend, BackendError, RunControl, cpu::CpuBackend, oracle},
+    backend::{Backend, BackendError, RunControl, SessionSpec, cpu::CpuBackend, oracle},
     frame::{Frame, PictureDifference},
-    mode::Variant,
+    mode::{Mode, Precision, PrecisionChoice, Variant},
     network::{Kernels, Network, NetworkSpec},
 };
 
@@ -33,10 +33,9 @@ fn photo(width: usize, height: usize) -> Frame {
     })
 }
 
-fn paint(backend: &CpuBackend, network: &Arc<Network>, photo: &Frame, variant: Variant) -> Frame {
-    let mut session = backend
-        .open(network, photo.width(), photo.height(), variant)
-        .expect("a session");
+fn paint(backend: &CpuBackend, network: &Arc<Network>, photo: &Frame, mode: Mode) -> Frame {
+    let spec = SessionSpec::single(photo.width(), photo.height(), mode);
+    let mut session = backend.open(network, &spec).expect("a session");
     let mut painted = photo.clone();
     session
         .paint(photo, &mut painted, &RunControl::default())
@@ -77,9 +76,9 @@ fn assert_same_picture(painted: &Frame, judged: &Frame, what: &str) {
 fn judge_everywhere(network: &Arc<Network>, photo: &Frame, what: &str) {
     let judged = oracle::judge(network, photo).picture(photo);
     for backend in CpuBackend::for_each_instruction_set(Some(2)).expect("threads") {
-        for &variant in Variant::ALL {
-            let what = format!("{what}, {variant}, {}", backend.device().instructions);
-            assert_same_picture(&paint(&backend, network, photo, variant), &judged, &what);
+        for mode in backend.modes() {
+            let what = format!("{what}, {mode}, {}", backend.device().instructions);
+            assert_same_picture(&paint(&backend, network, photo, mode), &judged, &what);
         }
     }
 }
@@ -167,9 +166,9 @@ fn published_width_at_a_size_of_several_tiles() {
     let photo = photo(203, 118);
     let judged = oracle::judge(&net, &photo).picture(&photo);
     let backend = CpuBackend::new(None).expect("threads");
-    for &variant in Variant::ALL {
-        let painted = paint(&backend, &net, &photo, variant);
-        assert_same_picture(&painted, &judged, variant.name());
+    for mode in backend.modes() {
+        let painted = paint(&backend, &net, &photo, mode);
+        assert_same_picture(&painted, &judged, &mode.to_string());
     }
 }
 
@@ -177,10 +176,11 @@ fn published_width_at_a_size_of_several_tiles() {
 fn the_same_bits_for_any_number_of_threads_and_again() {
     let net = network([8, 16, 32], 2, Kernels::default(), 5);
     let photo = photo(211, 150);
-    for &variant in Variant::ALL {
+    for variant in [Variant::Baseline, Variant::Fused] {
         let floats = |threads: usize| {
             let backend = CpuBackend::new(Some(threads)).expect("threads");
-            let mut session = backend.open(&net, 211, 150, variant).expect("a session");
+            let spec = SessionSpec::single(211, 150, Mode::new(variant, Precision::Fp32));
+            let mut session = backend.open(&net, &spec).expect("a session");
             let first = session.run_tensor(&photo, None).expect("a run");
             let second = session.run_tensor(&photo, None).expect("a run");
             assert!(first == second, "{variant}: a second run differs");
@@ -200,7 +200,7 @@ fn a_cancelled_run_says_so_and_the_session_goes_on() {
     let photo = photo(64, 48);
     let backend = CpuBackend::new(Some(1)).expect("threads");
     let mut session = backend
-        .open(&net, 64, 48, Variant::Fused)
+        .open(&net, &SessionSpec::single(64, 48, Mode::default()))
         .expect("a session");
     let control = RunControl::default();
     control.cancel();
@@ -222,7 +222,7 @@ fn wrong_sizes_are_refused() {
     let net = network([8, 16, 32], 1, Kernels::default(), 2);
     let backend = CpuBackend::new(Some(1)).expect("threads");
     let mut session = backend
-        .open(&net, 20, 10, Variant::Fused)
+        .open(&net, &SessionSpec::single(20, 10, Mode::default()))
         .expect("a session");
     let (right, wrong) = (photo(20, 10), photo(10, 20));
     let error = session.paint(&wrong, &mut right.clone(), &RunControl::default());
@@ -237,11 +237,66 @@ fn wrong_sizes_are_refused() {
 fn predicted_memory_covers_what_the_session_says_and_grows() {
     let net = network([32, 64, 128], 5, Kernels::default(), 2);
     let backend = CpuBackend::new(Some(2)).expect("threads");
-    for &variant in Variant::ALL {
-        let small = backend.predicted_bytes(net.spec(), 100, 80, variant);
-        let large = backend.predicted_bytes(net.spec(), 200, 160, variant);
-        assert!(large > small, "{variant}");
-        let session = backend.open(&net, 100, 80, variant).expect("a session");
-        assert_eq!(session.summary().peak_bytes, small, "{variant}");
+    for mode in backend.modes() {
+        let spec = SessionSpec::single(100, 80, mode);
+        let small = backend.predicted_bytes(net.spec(), &spec);
+        let large = backend.predicted_bytes(net.spec(), &SessionSpec::single(200, 160, mode));
+        assert!(large > small, "{mode}");
+        let session = backend.open(&net, &spec).expect("a session");
+        let summary = session.summary();
+        assert_eq!((summary.peak_bytes, summary.mode), (small, mode));
+    }
+}
+
+#[test]
+fn modes_that_the_processor_does_not_have_are_refused_with_advice() {
+    let net = network([8, 16, 32], 1, Kernels::default(), 2);
+    let backend = CpuBackend::new(Some(1)).expect("threads");
+    let names: Vec<String> = backend.modes().iter().map(Mode::to_string).collect();
+    assert_eq!(names, ["baseline fp32", "fused fp32"]);
+    for (variant, precision, advice) in [
+        (Variant::FusedNorm, Precision::Fp32, "--variant baseline"),
+        (Variant::Fused, Precision::Bf16, "--precision fp32"),
+    ] {
+        let mode = Mode::new(variant, precision);
+        let spec = SessionSpec::single(20, 10, mode);
+        assert_eq!(backend.predicted_bytes(net.spec(), &spec), 0);
+        let refused = backend.supports(mode).expect_err("not there");
+        assert_eq!(backend.open(&net, &spec).err(), Some(refused.clone()));
+        let words = refused.to_string();
+        assert!(
+            words.contains(&mode.to_string()) && words.contains(advice),
+            "{words}"
+        );
+    }
+    let auto = backend.mode(Variant::Fused, PrecisionChoice::Auto);
+    assert_eq!(auto, Mode::default());
+}
+
+#[test]
+fn a_batch_is_painted_frame_by_frame() {
+    let net = network([8, 16, 32], 1, Kernels::default(), 2);
+    let backend = CpuBackend::new(Some(2)).expect("threads");
+    let mut photos = vec![photo(20, 10); 2];
+    photos[1].rgba_mut()[0] ^= 255;
+    let spec = SessionSpec {
+        batch: 2,
+        ..SessionSpec::single(20, 10, Mode::default())
+    };
+    let mut session = backend.open(&net, &spec).expect("a session");
+    let mut painted = photos.clone();
+    let timing = session
+        .paint_batch(&photos, &mut painted, &RunControl::default())
+        .expect("a run");
+    assert_eq!(timing.steps.len(), session.summary().steps.len());
+    assert!(timing.total_ms >= timing.steps.iter().map(|s| s.ms).sum::<f64>());
+    for (photo, painted) in photos.iter().zip(&painted) {
+        let alone = paint(&backend, &net, photo, Mode::default());
+        assert!(*painted == alone);
+    }
+    let control = RunControl::default();
+    for (inputs, outputs) in [(2, 1), (0, 0)] {
+        let refused = session.paint_batch(&photos[..inputs], &mut painted[..outputs], &control);
+        assert_eq!(refused, Err(BackendError::WrongBatch { inputs, outputs }));
     }
 }

@@ -27,12 +27,13 @@ use styleforge::{
         protocol::{BatchJob, EngineError, Event, Generation, PaintJob, PhotoSource, SavedPhoto},
     },
     frame::Frame,
+    mode::Mode,
+    timing::{RunTiming, TimingMethod},
 };
 use support::{Behaviour, Script, ScriptedBackend, inverted, network, photo, wait_for};
 
 fn engine(script: &Arc<Script>) -> Engine {
-    let selected = ScriptedBackend::selected(script);
-    Engine::start(move || Ok(selected), Arc::new(|| {})).expect("a thread")
+    Engine::start(ScriptedBackend::opener(script), Arc::new(|| {})).expect("a thread")
 }
 
 fn job(width: usize, height: usize) -> PaintJob {
@@ -66,10 +67,9 @@ fn skip_device(engine: &mut Engine) {
 fn paints_and_rings_the_wake_up() {
     let script = Arc::new(Script::default());
     let rings = Arc::new(AtomicUsize::new(0));
-    let selected = ScriptedBackend::selected(&script);
     let bell = rings.clone();
     let mut engine = Engine::start(
-        move || Ok(selected),
+        ScriptedBackend::opener(&script),
         Arc::new(move || {
             bell.fetch_add(1, Ordering::SeqCst);
         }),
@@ -193,12 +193,12 @@ fn errors_and_panics_become_events() {
 #[test]
 fn without_a_device_every_command_fails_by_name() {
     let mut engine = Engine::start(
-        || {
+        Arc::new(|_| {
             Err(BackendError::Unavailable {
                 device: "CUDA".to_owned(),
                 reason: "no driver".to_owned(),
             })
-        },
+        }),
         Arc::new(|| {}),
     )
     .expect("a thread");
@@ -375,7 +375,12 @@ fn painting_of(photo: &Frame) -> Arc<Painting> {
     Arc::new(Painting {
         painted: inverted(photo),
         notes: Vec::new(),
-        steps: Vec::new(),
+        mode: Mode::default(),
+        run: RunTiming {
+            total_ms: 0.0,
+            method: TimingMethod::Host,
+            steps: Vec::new(),
+        },
         total_ms: 0.0,
     })
 }

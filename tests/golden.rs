@@ -7,12 +7,11 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 use safetensors::SafeTensors;
 use styleforge::{
     backend::{
-        Backend,
+        Backend, SessionSpec,
         cpu::CpuBackend,
         oracle::{self, Map},
     },
     frame::Frame,
-    mode::Variant,
     network::{ConvWeights, Kernels, Network, NetworkSpec, NormWeights},
 };
 
@@ -233,11 +232,10 @@ fn cpu_networks_match_after_every_norm() {
         let network = Arc::new(g.network());
         let photo = g.photo("input");
         for backend in CpuBackend::for_each_instruction_set(Some(2)).expect("threads") {
-            for &variant in Variant::ALL {
-                let what = format!("{file} {variant} {}", backend.device().instructions);
-                let mut session = backend
-                    .open(&network, photo.width(), photo.height(), variant)
-                    .expect("a session");
+            for mode in backend.modes() {
+                let what = format!("{file} {mode} {}", backend.device().instructions);
+                let spec = SessionSpec::single(photo.width(), photo.height(), mode);
+                let mut session = backend.open(&network, &spec).expect("a session");
                 let mut seen = 0;
                 let output = session
                     .run_tensor(

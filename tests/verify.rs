@@ -4,13 +4,15 @@
 use std::sync::Arc;
 
 use styleforge::{
-    backend::{Backend, BackendError, DeviceInfo, NormTap, RunControl, Session, oracle},
+    backend::{
+        Backend, BackendError, DeviceInfo, NormTap, RunControl, Session, SessionSpec, oracle,
+    },
     frame::Frame,
-    mode::{DeviceChoice, Variant},
+    mode::{DeviceChoice, Mode, Precision, Variant},
     network::{Network, NetworkSpec},
     plan::PlanSummary,
     tensor::{Shape, Tensor},
-    timing::StepTiming,
+    timing::{RunTiming, TimingMethod},
     verify::{Subject, Verdict, style_subject, verify},
 };
 
@@ -20,13 +22,18 @@ enum Flaw {
     None,
     OneByteOffByTwo,
     OneByteOffByOne,
+    OneByteOffBySeventeen,
     EverythingOffByOne,
     LastColumn,
+    EverythingOffByTwo,
     NormsScaled,
+    NormsScaledMore,
+    Infinite,
     NotANumber,
     MapMissing,
     AlphaLost,
     Unsteady,
+    BatchMixedUp,
 }
 
 struct Flawed(Flaw);
@@ -47,16 +54,22 @@ impl Backend for Flawed {
         }
     }
 
-    fn predicted_bytes(&self, _: &NetworkSpec, _: usize, _: usize, _: Variant) -> u64 {
+    fn supports(&self, _: Mode) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    fn auto_precision(&self, _: Variant) -> Precision {
+        Precision::Fp32
+    }
+
+    fn predicted_bytes(&self, _: &NetworkSpec, _: &SessionSpec) -> u64 {
         0
     }
 
     fn open(
         &self,
         network: &Arc<Network>,
-        _: usize,
-        _: usize,
-        _: Variant,
+        _: &SessionSpec,
     ) -> Result<Box<dyn Session>, BackendError> {
         Ok(Box::new(FlawedSession {
             flaw: self.0,
@@ -83,19 +96,21 @@ impl Session for FlawedSession {
         input: &Frame,
         output: &mut Frame,
         _: &RunControl,
-    ) -> Result<Vec<StepTiming>, BackendError> {
+    ) -> Result<RunTiming, BackendError> {
         *output = oracle::judge(&self.network, input).picture(input);
         let width = output.width();
         let off = |byte: &mut u8, by: u8| *byte = byte.checked_sub(by).unwrap_or(*byte + by);
         self.runs += 1;
         match self.flaw {
             Flaw::OneByteOffByTwo => off(&mut output.rgba_mut()[5], 2),
+            Flaw::OneByteOffBySeventeen => off(&mut output.rgba_mut()[5], 17),
             Flaw::OneByteOffByOne => off(&mut output.rgba_mut()[5], 1),
             Flaw::AlphaLost => output.rgba_mut()[3] = 7,
             Flaw::Unsteady if self.runs == 2 => off(&mut output.rgba_mut()[0], 1),
-            Flaw::EverythingOffByOne => {
+            Flaw::EverythingOffByOne | Flaw::EverythingOffByTwo => {
+                let by = 1 + u8::from(self.flaw == Flaw::EverythingOffByTwo);
                 for pixel in output.rgba_mut().chunks_exact_mut(4) {
-                    pixel[..3].iter_mut().for_each(|b| off(b, 1));
+                    pixel[..3].iter_mut().for_each(|b| off(b, by));
                 }
             }
             Flaw::LastColumn => {
@@ -107,7 +122,27 @@ impl Session for FlawedSession {
             }
             _ => {}
         }
-        Ok(Vec::new())
+        Ok(RunTiming {
+            total_ms: 1.0,
+            method: TimingMethod::Host,
+            steps: Vec::new(),
+        })
+    }
+
+    fn paint_batch(
+        &mut self,
+        inputs: &[Frame],
+        outputs: &mut [Frame],
+        control: &RunControl,
+    ) -> Result<RunTiming, BackendError> {
+        let mut timing = None;
+        for (input, output) in inputs.iter().zip(outputs.iter_mut()) {
+            timing = Some(self.paint(input, output, control)?);
+        }
+        if self.flaw == Flaw::BatchMixedUp {
+            outputs.swap(1, 2);
+        }
+        Ok(timing.expect("a judge paints at least one frame"))
     }
 
     fn run_tensor(
@@ -124,6 +159,10 @@ impl Session for FlawedSession {
             match self.flaw {
                 Flaw::MapMissing if name == "in3" => continue,
                 Flaw::NormsScaled if name == "in2" => map.data.iter_mut().for_each(|v| *v *= 1.01),
+                Flaw::NormsScaledMore if name == "in2" => {
+                    map.data.iter_mut().for_each(|v| *v *= 1.1);
+                }
+                Flaw::Infinite if name == "in4" => map.data[0] = f32::INFINITY,
                 Flaw::NotANumber if name == "in4" => map.data[0] = f32::NAN,
                 _ => {}
             }
@@ -133,8 +172,13 @@ impl Session for FlawedSession {
     }
 }
 
-/// Verdicts on a picture that is wide enough for its frame to be a small part of it.
+/// Verdicts in single precision on a picture that is wide enough for its frame to be a small part
+/// of it.
 fn verdicts(flaw: Flaw) -> Vec<Verdict> {
+    verdicts_in(flaw, Precision::Fp32)
+}
+
+fn verdicts_in(flaw: Flaw, precision: Precision) -> Vec<Verdict> {
     let spec = NetworkSpec {
         blocks: 1,
         ..NetworkSpec::with_widths([2, 3, 4])
@@ -145,8 +189,9 @@ fn verdicts(flaw: Flaw) -> Vec<Verdict> {
     let wide = Frame::from_fn(400, 60, |x, y| [(x * 3) as u8, (y * 5) as u8, 90, 255]);
     subject.pictures.push(("wide".to_owned(), wide));
     let mut verdicts = Vec::new();
-    verify(&Flawed(flaw), &subject, |v| verdicts.push(v)).expect("runs");
-    assert_eq!(verdicts.len(), 2 * Variant::ALL.len());
+    let modes = [Variant::Baseline, Variant::Fused].map(|v| Mode::new(v, precision));
+    verify(&Flawed(flaw), &subject, &modes, 1, |v| verdicts.push(v)).expect("runs");
+    assert_eq!(verdicts.len(), 2 * modes.len());
     verdicts
 }
 
@@ -195,4 +240,111 @@ fn a_wrong_last_column_of_a_wide_picture_is_only_seen_on_the_frame() {
         !wide.passed && wide.frame_differing_share > 0.005,
         "{wide:?}"
     );
+}
+
+#[test]
+fn fewer_bits_have_rules_of_their_own() {
+    for precision in [Precision::Tf32, Precision::Fp16, Precision::Mixed] {
+        for flaw in [Flaw::None, Flaw::OneByteOffByTwo, Flaw::EverythingOffByOne] {
+            let passed = flaw != Flaw::EverythingOffByOne;
+            for verdict in verdicts_in(flaw, precision) {
+                assert_eq!(verdict.passed, passed, "{flaw:?}: {verdict:?}");
+            }
+        }
+    }
+    // Seven bits: everything may be off by a level or two, but not one byte by 17 in ten bits.
+    let bf16 = |flaw| verdicts_in(flaw, Precision::Bf16);
+    assert!(bf16(Flaw::EverythingOffByTwo).iter().all(|v| v.passed));
+    assert!(bf16(Flaw::OneByteOffBySeventeen).iter().all(|v| v.passed));
+    for (flaw, precision, words) in [
+        (Flaw::EverythingOffByOne, Precision::Fp16, "48.1 dB"),
+        (Flaw::OneByteOffBySeventeen, Precision::Tf32, "off by 17"),
+        (
+            Flaw::NormsScaledMore,
+            Precision::Fp16,
+            "in2 is off by 1.0e-1",
+        ),
+        (
+            Flaw::NormsScaledMore,
+            Precision::Bf16,
+            "in2 is off by 1.0e-1",
+        ),
+        (Flaw::Infinite, Precision::Bf16, "in4 is off by inf"),
+        (
+            Flaw::LastColumn,
+            Precision::Fp32,
+            "of the outer frame's bytes",
+        ),
+        (Flaw::Unsteady, Precision::Bf16, "a second run gave another"),
+        (Flaw::AlphaLost, Precision::Bf16, "alpha was not carried"),
+    ] {
+        for verdict in verdicts_in(flaw, precision) {
+            let failure = verdict.failure.unwrap_or_default();
+            assert!(failure.contains(words), "{flaw:?}: '{failure}'");
+        }
+    }
+}
+
+#[test]
+fn a_picture_of_one_colour_still_has_to_be_made_of_numbers() {
+    let spec = NetworkSpec {
+        blocks: 1,
+        ..NetworkSpec::with_widths([2, 3, 4])
+    };
+    let subject = Subject {
+        name: "a network".to_owned(),
+        network: Arc::new(Network::random(spec, 3).expect("valid")),
+        pictures: vec![(
+            "flat".to_owned(),
+            Frame::from_fn(24, 20, |_, _| [128, 128, 128, 255]),
+        )],
+    };
+    let modes: Vec<Mode> = Mode::all().collect();
+    for (flaw, passed) in [
+        (Flaw::None, true),
+        (Flaw::Infinite, false),
+        (Flaw::NotANumber, false),
+        (Flaw::Unsteady, false),
+    ] {
+        let mut judged = 0;
+        verify(&Flawed(flaw), &subject, &modes, 1, |verdict| {
+            judged += 1;
+            assert!(verdict.low_contrast);
+            assert_eq!(verdict.passed, passed, "{flaw:?}: {verdict:?}");
+        })
+        .expect("runs");
+        assert_eq!(judged, modes.len());
+    }
+}
+
+#[test]
+fn frames_of_a_batch_that_are_mixed_up_are_found() {
+    let spec = NetworkSpec {
+        blocks: 1,
+        ..NetworkSpec::with_widths([2, 3, 4])
+    };
+    let subject = Subject {
+        name: "a network".to_owned(),
+        network: Arc::new(Network::random(spec, 3).expect("valid")),
+        pictures: vec![(
+            "slope".to_owned(),
+            Frame::from_fn(31, 20, |x, y| [(x * 8) as u8, (y * 12) as u8, 90, 255]),
+        )],
+    };
+    let judged = |flaw, batch| {
+        let mut verdicts = Vec::new();
+        verify(&Flawed(flaw), &subject, &[Mode::default()], batch, |v| {
+            verdicts.push(v);
+        })
+        .expect("runs");
+        verdicts.remove(0)
+    };
+    assert!(judged(Flaw::None, 3).passed);
+    assert!(judged(Flaw::BatchMixedUp, 1).passed, "no batch, no mistake");
+    let failure = judged(Flaw::BatchMixedUp, 3).failure.expect("a mistake");
+    assert!(
+        failure.contains("frame 2 of 3") && failure.contains("frame 3 of 3"),
+        "{failure}"
+    );
+    assert!(!failure.contains("frame 1 of 3"), "{failure}");
 }

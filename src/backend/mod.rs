@@ -15,11 +15,11 @@ use std::sync::{
 
 use crate::{
     frame::Frame,
-    mode::{DeviceChoice, Variant},
+    mode::{DeviceChoice, Mode, Precision, PrecisionChoice, Variant},
     network::{Network, NetworkSpec},
     plan::PlanSummary,
     tensor::Tensor,
-    timing::StepTiming,
+    timing::{RunTiming, StepTiming},
 };
 
 /// What a device is, for people and for reports.
@@ -29,10 +29,24 @@ pub struct DeviceInfo {
     pub kind: DeviceChoice,
     /// The maker's name of the device.
     pub name: String,
-    /// Threads (or streams) that work on a frame.
+    /// What works on a frame side by side: threads of the processor, multiprocessors of a GPU.
     pub threads: usize,
-    /// The instruction sets that the kernels use here, for example `AVX-512`.
+    /// The instruction sets that the kernels use here, for example `AVX-512` or `sm_90`.
     pub instructions: String,
+}
+
+impl DeviceInfo {
+    /// What works on a frame side by side, in words: `2 threads`, `132 multiprocessors`.
+    pub fn parallelism(&self) -> String {
+        let what = match self.kind {
+            DeviceChoice::Cuda => "multiprocessor",
+            DeviceChoice::Cpu | DeviceChoice::Auto => "thread",
+        };
+        match self.threads {
+            1 => format!("1 {what}"),
+            n => format!("{n} {what}s"),
+        }
+    }
 }
 
 /// Why a device did not do what was asked.
@@ -75,9 +89,103 @@ pub enum BackendError {
         /// Rows of the frame.
         height: usize,
     },
+    /// A batch whose inputs and outputs are not equally many, or none.
+    #[error(
+        "a batch needs one output for every input and at least one: {inputs} inputs, {outputs} outputs"
+    )]
+    WrongBatch {
+        /// Frames to paint.
+        inputs: usize,
+        /// Frames to paint into.
+        outputs: usize,
+    },
+    /// The device does not have this mode.
+    #[error("{device} cannot paint in {mode}: {reason}")]
+    Unsupported {
+        /// The mode, for example `fused bf16`.
+        mode: String,
+        /// What the device is called.
+        device: String,
+        /// Why not, and what to choose instead.
+        reason: String,
+    },
+    /// The device's own memory could not be had.
+    #[error(
+        "{width} x {height} pixels need {needed_mb} MB of the GPU's memory, {free_mb} MB are free; choose a smaller working size or close other programs that use the GPU",
+        needed_mb = needed_bytes.div_ceil(1_000_000),
+        free_mb = free_bytes / 1_000_000
+    )]
+    OutOfDeviceMemory {
+        /// Bytes that were asked for.
+        needed_bytes: u64,
+        /// Bytes that the device had left.
+        free_bytes: u64,
+        /// Columns, in pixels.
+        width: usize,
+        /// Rows, in pixels.
+        height: usize,
+    },
+    /// The device stopped answering; every session that was open on it is dead.
+    #[error("{device} was lost ({reason}); it has to be opened again")]
+    DeviceLost {
+        /// What the device is called.
+        device: String,
+        /// The driver's words.
+        reason: String,
+    },
+    /// A kernel failed to load or to start.
+    #[error(
+        "the kernel {kernel} failed ({reason}); update the device's driver, or choose --device cpu"
+    )]
+    Kernel {
+        /// Its name.
+        kernel: String,
+        /// The driver's words.
+        reason: String,
+    },
+    /// A library that the device needs failed.
+    #[error("the library {library} failed ({reason}); reinstall it, or choose --device cpu")]
+    Library {
+        /// Its name.
+        library: String,
+        /// Its words.
+        reason: String,
+    },
     /// The device could not start its workers.
     #[error("the worker threads could not be started: {0}")]
     Threads(String),
+}
+
+impl BackendError {
+    /// Whether the device itself is gone, so that only opening it again can help.
+    pub const fn is_lost(&self) -> bool {
+        matches!(self, Self::DeviceLost { .. })
+    }
+}
+
+/// What a session is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionSpec {
+    /// Columns of every frame, in pixels.
+    pub width: usize,
+    /// Rows of every frame, in pixels.
+    pub height: usize,
+    /// Frames that are painted at once where the device can; at least 1.
+    pub batch: usize,
+    /// Variant and precision.
+    pub mode: Mode,
+}
+
+impl SessionSpec {
+    /// For one frame at a time.
+    pub const fn single(width: usize, height: usize, mode: Mode) -> Self {
+        Self {
+            width,
+            height,
+            batch: 1,
+            mode,
+        }
+    }
 }
 
 /// Shared between the one who waits for a run and the device that works on it: progress one way,
@@ -86,6 +194,10 @@ pub enum BackendError {
 pub struct RunControl {
     cancelled: AtomicBool,
     done_permille: AtomicU32,
+    /// Which of [`Self::parts`] is being worked on.
+    part: AtomicU32,
+    /// Equal parts of the run; 0 counts as 1.
+    parts: AtomicU32,
 }
 
 impl RunControl {
@@ -104,9 +216,17 @@ impl RunControl {
         self.done_permille.load(Ordering::Relaxed) as f32 / 1000.0
     }
 
-    /// Tells the share of the work done, 0 to 1.
+    /// What is told from now on is about part `part` (from 0) of `parts`; (0, 1) is the whole run.
+    pub fn begin_part(&self, part: u32, parts: u32) {
+        self.part.store(part, Ordering::Relaxed);
+        self.parts.store(parts, Ordering::Relaxed);
+    }
+
+    /// Tells the share of the part in hand that is done, 0 to 1.
     pub fn set_progress(&self, share: f32) {
-        let permille = (share.clamp(0.0, 1.0) * 1000.0) as u32;
+        let part = self.part.load(Ordering::Relaxed) as f32;
+        let parts = self.parts.load(Ordering::Relaxed).max(1) as f32;
+        let permille = ((part + share.clamp(0.0, 1.0)) / parts * 1000.0) as u32;
         self.done_permille.store(permille, Ordering::Relaxed);
     }
 }
@@ -121,16 +241,69 @@ pub trait Session: Send {
     fn summary(&self) -> PlanSummary;
 
     /// Paints `input` into `output` (both of the session's size; alpha is carried through) and
-    /// tells how long each step took (host clock).
+    /// tells how long it took.
     ///
     /// # Errors
-    /// [`BackendError::WrongSize`], [`BackendError::Cancelled`], [`BackendError::OutOfMemory`].
+    /// [`BackendError::WrongSize`], [`BackendError::Cancelled`], and what the device runs into:
+    /// [`BackendError::OutOfMemory`], [`BackendError::DeviceLost`], [`BackendError::Kernel`].
     fn paint(
         &mut self,
         input: &Frame,
         output: &mut Frame,
         control: &RunControl,
-    ) -> Result<Vec<StepTiming>, BackendError>;
+    ) -> Result<RunTiming, BackendError>;
+
+    /// Paints every input into the output at the same place, [`SessionSpec::batch`] of them at once
+    /// where the device can, and tells how long all of them took together. The number of frames is
+    /// free; a rest that does not fill a batch is painted as well. `control` counts frame by frame
+    /// on a device that paints them one after another. After an error, outputs may be painted in
+    /// part.
+    ///
+    /// # Errors
+    /// [`BackendError::WrongBatch`], and as [`Session::paint`].
+    fn paint_batch(
+        &mut self,
+        inputs: &[Frame],
+        outputs: &mut [Frame],
+        control: &RunControl,
+    ) -> Result<RunTiming, BackendError> {
+        let wrong = BackendError::WrongBatch {
+            inputs: inputs.len(),
+            outputs: outputs.len(),
+        };
+        if inputs.len() != outputs.len() {
+            return Err(wrong);
+        }
+        let parts = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
+        let mut runs = (0..parts)
+            .zip(inputs.iter().zip(outputs))
+            .map(|(part, (input, output))| {
+                control.begin_part(part, parts);
+                self.paint(input, output, control)
+            });
+        let all = match runs.next() {
+            Some(first) => {
+                first.and_then(|first| runs.try_fold(first, |sum, run| Ok(sum.then(run?))))
+            }
+            None => Err(wrong),
+        };
+        control.begin_part(0, 1);
+        all
+    }
+
+    /// Paints as [`Session::paint`] does and tells how long every step took by itself: on a device
+    /// that otherwise runs the whole plan as one piece, this run is slower than a usual one.
+    ///
+    /// # Errors
+    /// As [`Session::paint`].
+    fn profile(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
+        control: &RunControl,
+    ) -> Result<Vec<StepTiming>, BackendError> {
+        Ok(self.paint(input, output, control)?.steps)
+    }
 
     /// The network's output before clamping and rounding: 3 channels of the session's size. With a
     /// `tap`, every map behind a norm is handed over as well. For checks; slower than
@@ -150,26 +323,56 @@ pub trait Backend: Send + Sync {
     /// What the device is.
     fn device(&self) -> DeviceInfo;
 
-    /// Most memory that one run would hold, in bytes, weights included.
-    fn predicted_bytes(
-        &self,
-        spec: &NetworkSpec,
-        width: usize,
-        height: usize,
-        variant: Variant,
-    ) -> u64;
-
-    /// Makes `network` ready for pictures of `width` x `height` pixels.
+    /// Whether the device has a mode.
     ///
     /// # Errors
-    /// [`BackendError`] when the device cannot hold it.
+    /// [`BackendError::Unsupported`] says why not and what to choose instead.
+    fn supports(&self, mode: Mode) -> Result<(), BackendError>;
+
+    /// The fastest precision that the device does well in `variant`.
+    fn auto_precision(&self, variant: Variant) -> Precision;
+
+    /// Most memory that one run would hold, in bytes, weights included: of the device, where it has
+    /// its own. Zero for a mode that the device does not have; [`Backend::open`] says so.
+    fn predicted_bytes(&self, network: &NetworkSpec, spec: &SessionSpec) -> u64;
+
+    /// Bytes of the device's own memory that are free now; `None` for a device that works in the
+    /// system's memory.
+    fn free_bytes(&self) -> Option<u64> {
+        None
+    }
+
+    /// Clock of the device at this moment, in MHz, where it can be told: it explains times that
+    /// drift.
+    fn clock_mhz(&self) -> Option<u32> {
+        None
+    }
+
+    /// Makes `network` ready for the pictures and the mode of `spec`.
+    ///
+    /// # Errors
+    /// [`BackendError`] when the device does not have the mode or cannot hold the session.
     fn open(
         &self,
         network: &Arc<Network>,
-        width: usize,
-        height: usize,
-        variant: Variant,
+        spec: &SessionSpec,
     ) -> Result<Box<dyn Session>, BackendError>;
+
+    /// The mode that a choice means on this device, whether or not the device has it.
+    fn mode(&self, variant: Variant, choice: PrecisionChoice) -> Mode {
+        let precision = match choice {
+            PrecisionChoice::Auto => self.auto_precision(variant),
+            PrecisionChoice::Fixed(precision) => precision,
+        };
+        Mode::new(variant, precision)
+    }
+
+    /// Every mode that the device has, by variant and then by precision.
+    fn modes(&self) -> Vec<Mode> {
+        Mode::all()
+            .filter(|&mode| self.supports(mode).is_ok())
+            .collect()
+    }
 }
 
 /// A backend and what has to be said about how it was chosen.
@@ -180,26 +383,55 @@ pub struct Selected {
     pub notice: Option<String>,
 }
 
-/// Finds the device for a choice. `threads` limits the processor's threads (all when `None`).
+/// What to know about a device besides its kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeviceOptions {
+    /// Most threads of the processor; all when `None`.
+    pub threads: Option<usize>,
+    /// Number of the GPU, in the driver's order; the first when `None`.
+    pub gpu: Option<usize>,
+}
+
+/// Opens a device by choice: once at the start, and again when a device was lost, then by its own
+/// kind and never [`DeviceChoice::Auto`]. Any thread may call it.
+pub type OpenDevice = Arc<dyn Fn(DeviceChoice) -> Result<Selected, BackendError> + Send + Sync>;
+
+/// [`select`] with `options` for as long as the program runs.
+pub fn opener(options: DeviceOptions) -> OpenDevice {
+    Arc::new(move |choice| select(choice, &options))
+}
+
+/// Finds the device for a choice. A GPU that is named by its number is asked for by name:
+/// then [`DeviceChoice::Auto`] does not fall back.
 ///
 /// # Errors
-/// [`BackendError::Unavailable`] when a device was asked for by name and cannot be had.
-pub fn select(choice: DeviceChoice, threads: Option<usize>) -> Result<Selected, BackendError> {
+/// [`BackendError::Unavailable`] when a device was asked for by name and cannot be had, and what
+/// opening it runs into.
+pub fn select(choice: DeviceChoice, options: &DeviceOptions) -> Result<Selected, BackendError> {
     let cpu = |notice| -> Result<Selected, BackendError> {
         Ok(Selected {
-            backend: Arc::new(cpu::CpuBackend::new(threads)?),
+            backend: Arc::new(cpu::CpuBackend::new(options.threads)?),
             notice,
         })
     };
-    match choice {
-        DeviceChoice::Cpu => cpu(None),
-        DeviceChoice::Auto => cpu(Some(format!("CPU: {}", cuda::probe().reason_for_cpu()))),
-        DeviceChoice::Cuda => Err(BackendError::Unavailable {
-            device: "CUDA".to_owned(),
-            reason: format!(
-                "{}; choose --device cpu or auto",
-                cuda::probe().reason_for_cpu()
-            ),
+    let falls_back = match choice {
+        DeviceChoice::Cpu => return cpu(None),
+        DeviceChoice::Auto => options.gpu.is_none(),
+        DeviceChoice::Cuda => false,
+    };
+    match cuda::open(options.gpu) {
+        Ok(backend) => Ok(Selected {
+            backend,
+            notice: None,
         }),
+        Err(BackendError::Unavailable { reason, .. }) if falls_back => {
+            cpu(Some(format!("CPU: {reason}")))
+        }
+        Err(error) if falls_back => cpu(Some(format!("CPU: {error}"))),
+        Err(BackendError::Unavailable { device, reason }) => Err(BackendError::Unavailable {
+            device,
+            reason: format!("{reason}; choose --device cpu or auto"),
+        }),
+        Err(error) => Err(error),
     }
 }

@@ -3,8 +3,13 @@
 //! Never optimised, never used to paint. It reads the network's sizes and weights and shares no
 //! other code with what it judges: padding, convolution, norm, upsampling and the rule for odd and
 //! tiny sizes are all written here a second time. Any thread; it blocks for long.
+//!
+//! It can also round where a framework that computes in fewer bits rounds ([`judge_rounded`]): not to
+//! judge, but to tell how far such a computation has to be from the truth.
 
-use crate::{frame::Frame, network::Network};
+use half::{bf16, f16};
+
+use crate::{frame::Frame, mode::Precision, network::Network};
 
 /// A feature map in float64, channel-major: element (c, y, x) at `(c * height + y) * width + x`.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +22,16 @@ pub struct Map {
     pub width: usize,
     /// All values.
     pub data: Vec<f64>,
+}
+
+impl Map {
+    /// Every value by itself.
+    fn each(mut self, change: fn(f64) -> f64) -> Self {
+        for value in &mut self.data {
+            *value = change(*value);
+        }
+        self
+    }
 }
 
 /// What the oracle found.
@@ -48,8 +63,57 @@ impl Judgement {
     }
 }
 
+/// Where numbers lose bits.
+#[derive(Clone, Copy)]
+struct Rounding {
+    /// The factors of a convolution's products.
+    factor: fn(f64) -> f64,
+    /// Whatever is stored between two operations.
+    stored: fn(f64) -> f64,
+}
+
+impl Rounding {
+    const NONE: Self = Self {
+        factor: |v| v,
+        stored: |v| v,
+    };
+
+    fn of(precision: Precision) -> Self {
+        let fp32: fn(f64) -> f64 = |v| f64::from(v as f32);
+        let fp16: fn(f64) -> f64 = |v| f16::from_f64(v).to_f64();
+        let bf16: fn(f64) -> f64 = |v| bf16::from_f64(v).to_f64();
+        let (factor, stored) = match precision {
+            Precision::Fp32 => (fp32, fp32),
+            Precision::Tf32 => (tf32 as fn(f64) -> f64, fp32),
+            Precision::Fp16 => (fp16, fp16),
+            Precision::Bf16 => (bf16, bf16),
+            Precision::Mixed => (fp16, fp32),
+        };
+        Self { factor, stored }
+    }
+}
+
+/// To 10 bits of fraction, to nearest, ties to even.
+fn tf32(value: f64) -> f64 {
+    let bits = (value as f32).to_bits();
+    let half = 0x0fff + ((bits >> 13) & 1);
+    f64::from(f32::from_bits(bits.wrapping_add(half) & !0x1fff))
+}
+
 /// Runs `network` on `photo`.
 pub fn judge(network: &Network, photo: &Frame) -> Judgement {
+    run(network, photo, Rounding::NONE)
+}
+
+/// Runs `network` on `photo` as [`judge`] does, and rounds to `precision` where a framework would:
+/// the factors of every product, and every map that lies between two operations. Sums and
+/// statistics stay in float64.
+pub fn judge_rounded(network: &Network, photo: &Frame, precision: Precision) -> Judgement {
+    run(network, photo, Rounding::of(precision))
+}
+
+fn run(network: &Network, photo: &Frame, rounding: Rounding) -> Judgement {
+    let stored = |map: Map| map.each(rounding.stored);
     let spec = network.spec();
     let mut weights = network.convs().iter();
     let mut after_norms = Vec::new();
@@ -58,16 +122,20 @@ pub fn judge(network: &Network, photo: &Frame) -> Judgement {
         let Some(w) = weights.next() else {
             return input.clone();
         };
-        let (weight, bias) = (doubles(&w.weight), doubles(&w.bias));
-        let mut out = conv(
-            &reflect_pad(input, kernel / 2),
-            &weight,
-            &bias,
+        let factors = |values: &[f32]| -> Vec<f64> {
+            let doubles = doubles(values).into_iter();
+            doubles.map(rounding.factor).collect()
+        };
+        let padded = reflect_pad(input, kernel / 2).each(rounding.factor);
+        let mut out = stored(conv(
+            &padded,
+            &factors(&w.weight),
+            &doubles(&w.bias),
             kernel,
             stride,
-        );
+        ));
         if let Some(n) = &w.norm {
-            out = instance_norm(&out, &doubles(&n.gamma), &doubles(&n.beta));
+            out = stored(instance_norm(&out, &doubles(&n.gamma), &doubles(&n.beta)));
             after_norms.push((norm.to_owned(), out.clone()));
         }
         out
@@ -81,7 +149,7 @@ pub fn judge(network: &Network, photo: &Frame) -> Judgement {
         let y = relu(&layer(&x, k.residual, 1, &format!("res{block}.in1")));
         let y = layer(&y, k.residual, 1, &format!("res{block}.in2"));
         for (a, b) in x.data.iter_mut().zip(&y.data) {
-            *a += b;
+            *a = (rounding.stored)(*a + b);
         }
     }
     x = relu(&layer(&upsample(&x), k.up[0], 1, "in4"));
@@ -271,6 +339,26 @@ fn crop(input: &Map, height: usize, width: usize) -> Map {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn roundings_keep_their_bits() {
+        let third = 1.0 / 3.0;
+        let error = |precision| {
+            let rounding = Rounding::of(precision);
+            ((rounding.factor)(third) - third).abs() / third
+        };
+        // Half a unit in the last place: 2^-11 with 10 bits of fraction, 2^-8 with 7.
+        for precision in [Precision::Tf32, Precision::Fp16, Precision::Mixed] {
+            assert!((1e-4..=4.9e-4).contains(&error(precision)), "{precision}");
+        }
+        assert!((1e-3..=4e-3).contains(&error(Precision::Bf16)));
+        assert!(error(Precision::Fp32) < 6e-8);
+        assert_eq!((Rounding::NONE.factor)(third), third);
+        // Ties go to even; what fits stays.
+        assert_eq!(tf32(1.0 + 2f64.powi(-11)), 1.0);
+        assert_eq!(tf32(1.0 + 3.0 * 2f64.powi(-11)), 1.0 + 2f64.powi(-9));
+        assert_eq!(tf32(-255.0), -255.0);
+    }
 
     #[test]
     fn mirror_repeats() {

@@ -13,7 +13,7 @@ use clap::{
 use crate::{
     engine::paint::{OutputSize, WorkingSize},
     media::encode::Format,
-    mode::{DeviceChoice, ModelSize, Variant},
+    mode::{DeviceChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
 };
 
 const EXIT_CODES: &str = "\
@@ -54,6 +54,9 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Measure how fast this computer paints
     Bench(BenchArgs),
+    /// Tell how much faster one mode is than another, and whether both paint the same picture
+    #[command(after_help = EXIT_CODES)]
+    Compare(CompareArgs),
     /// Compare the backends with a slow exact computation
     Check(CheckArgs),
     /// Look at this computer and say what works and what to do about the rest
@@ -63,7 +66,7 @@ pub enum Command {
 }
 
 /// Where the work runs.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct DeviceArgs {
     /// Device that paints; auto falls back to the processor and says so
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = devices())]
@@ -71,6 +74,9 @@ pub struct DeviceArgs {
     /// Most processor threads to use [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    /// Number of the GPU that paints, as doctor lists them [default: 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=255))]
+    pub gpu: Option<u16>,
 }
 
 /// `styleforge stylize`.
@@ -91,9 +97,15 @@ pub struct StylizeArgs {
     /// Where the work runs.
     #[command(flatten)]
     pub device: DeviceArgs,
-    /// How the network is cut into passes; both give the same picture
+    /// How the network is cut into passes; all give the same picture
     #[arg(long, value_name = "VARIANT", default_value = "fused", value_parser = variants())]
     pub variant: Variant,
+    /// In which numbers the network is computed; auto is the fastest that the device does well
+    #[arg(long, value_name = "PRECISION", default_value = "auto", value_parser = precisions())]
+    pub precision: PrecisionChoice,
+    /// Photos of one size that are painted at once, where the device can
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = batch())]
+    pub batch: u16,
     /// Brush size: long side, in pixels, at which the network sees the photo (smaller means broader
     /// strokes), or "original" [default: 1280]
     #[arg(long, value_name = "PX|original", value_parser = working_size)]
@@ -173,10 +185,16 @@ pub struct BenchArgs {
     /// Size of the network [default: full]
     #[arg(long, value_name = "MODEL", value_parser = model_sizes())]
     pub model: Option<ModelSize>,
-    /// Variant to measure; may be given several times [default: all]
+    /// Variant to measure; may be given several times [default: all that the device has]
     #[arg(long = "variant", value_name = "VARIANT", value_parser = variants())]
     pub variants: Vec<Variant>,
-    /// Measured frames
+    /// Precision to measure; may be given several times [default: auto and fp32]
+    #[arg(long = "precision", value_name = "PRECISION", value_parser = precisions())]
+    pub precisions: Vec<PrecisionChoice>,
+    /// Frames that are painted at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = batch())]
+    pub batch: u16,
+    /// Measured runs of every mode
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub frames: u32,
     /// Frames that are painted first and not counted
@@ -185,9 +203,54 @@ pub struct BenchArgs {
     /// Most memory that a run may take, for example 4GB [default: what is free]
     #[arg(long, value_name = "SIZE", value_parser = byte_size)]
     pub max_memory: Option<u64>,
-    /// Add the median time of every step
+    /// Add the time of every kernel, from frames that are run step by step
+    #[arg(long, alias = "steps", conflicts_with = "batch")]
+    pub kernels: bool,
+    /// Write the times of the kernels to a CSV file
+    #[arg(long, value_name = "FILE", conflicts_with = "batch")]
+    pub csv: Option<PathBuf>,
+    /// Write the times of the kernels as a trace for chrome://tracing or ui.perfetto.dev
+    #[arg(long, value_name = "FILE", conflicts_with = "batch")]
+    pub trace: Option<PathBuf>,
+    /// Replace files that exist
     #[arg(long)]
-    pub steps: bool,
+    pub force: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `styleforge compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The mode that is the measure, for example "baseline fp32"; a variant alone leaves the
+    /// precision to the device
+    #[arg(value_name = "MODE", value_parser = mode)]
+    pub reference: ModeChoice,
+    /// The mode that is compared with it, for example "fused fp16"
+    #[arg(value_name = "MODE", value_parser = mode)]
+    pub other: ModeChoice,
+    /// Where the work runs.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// Picture size
+    #[arg(long, value_name = "WxH", default_value = "512x512", value_parser = picture_size)]
+    pub size: (usize, usize),
+    /// Style by name or a file of weights [default: random weights of the model's size]
+    #[arg(long, value_name = "STYLE")]
+    pub style: Option<OsString>,
+    /// Size of the network [default: full]
+    #[arg(long, value_name = "MODEL", value_parser = model_sizes())]
+    pub model: Option<ModelSize>,
+    /// Measured frames of each mode
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub frames: u32,
+    /// Frames that are painted first and not counted
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub warmup: u32,
+    /// Most memory that both may take together, for example 4GB [default: what is free]
+    #[arg(long, value_name = "SIZE", value_parser = byte_size)]
+    pub max_memory: Option<u64>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -199,6 +262,15 @@ pub struct CheckArgs {
     /// Where the work runs.
     #[command(flatten)]
     pub device: DeviceArgs,
+    /// Variant to check; may be given several times [default: all that the device has]
+    #[arg(long = "variant", value_name = "VARIANT", value_parser = variants())]
+    pub variants: Vec<Variant>,
+    /// Precision to check; may be given several times [default: all that the device has]
+    #[arg(long = "precision", value_name = "PRECISION", value_parser = precisions())]
+    pub precisions: Vec<PrecisionChoice>,
+    /// Check batches of this many frames as well
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = batch())]
+    pub batch: u16,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -231,8 +303,19 @@ macro_rules! choices {
 
 choices!(devices, DeviceChoice);
 choices!(variants, Variant);
+choices!(precisions, PrecisionChoice);
 choices!(model_sizes, ModelSize);
 choices!(formats, Format);
+
+fn mode(text: &str) -> Result<ModeChoice, String> {
+    text.parse()
+        .map_err(|e| format!("{e}; give variant and precision, for example \"fused fp16\""))
+}
+
+/// Frames at once: more than any device gains from would only take memory.
+fn batch() -> impl TypedValueParser<Value = u16> {
+    clap::value_parser!(u16).range(1..=64)
+}
 
 fn output_sizes() -> impl TypedValueParser<Value = OutputSize> {
     PossibleValuesParser::new(["original", "working"]).map(|s| match s.as_str() {

@@ -5,12 +5,13 @@ use serde::Serialize;
 use super::{
     CliError,
     args::CheckArgs,
-    select_device,
+    modes, select_device,
     style_choice::choose,
     terminal::{print, print_json, table, tell},
 };
 use crate::{
     media::sample,
+    mode::PrecisionChoice,
     verify::{self, Subject, Verdict},
     weights::StyleLibrary,
 };
@@ -32,7 +33,14 @@ struct Report {
 /// # Errors
 /// [`CliError::AlreadyTold`] when a check failed or a style could not be checked.
 pub fn run(args: &CheckArgs) -> Result<(), CliError> {
-    let selected = select_device(args.device.device, args.device.threads)?;
+    let selected = select_device(&args.device)?;
+    let modes = modes::chosen(
+        selected.backend.as_ref(),
+        &args.variants,
+        &args.precisions,
+        &PrecisionChoice::ALL[1..],
+    )?;
+    let batch = usize::from(args.batch);
     let mut checks = Vec::new();
     let (subjects, left_out) = subjects()?;
     for note in &left_out {
@@ -40,9 +48,15 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
     }
     for subject in subjects {
         tell(format!("Checking {}…", subject.name));
-        verify::verify(selected.backend.as_ref(), &subject, |verdict| {
-            checks.push(verdict);
-        })?;
+        verify::verify(
+            selected.backend.as_ref(),
+            &subject,
+            &modes,
+            batch,
+            |verdict| {
+                checks.push(verdict);
+            },
+        )?;
     }
     let passed = left_out.is_empty() && checks.iter().all(|v| v.passed);
     if args.json {
@@ -84,14 +98,19 @@ fn subjects() -> Result<(Vec<Subject>, Vec<String>), CliError> {
     Ok((subjects, left_out))
 }
 
+fn decibels(psnr_db: Option<f64>) -> String {
+    psnr_db.map_or_else(|| "equal".to_owned(), |db| format!("{db:.1} dB"))
+}
+
 fn text(checks: &[Verdict]) -> String {
     let head = [
         "Network",
         "Picture",
-        "Variant",
+        "Mode",
         "Verdict",
         "Largest",
         "Differ",
+        "PSNR",
         "Frame",
         "Worst map",
     ];
@@ -104,7 +123,7 @@ fn text(checks: &[Verdict]) -> String {
         rows.push(vec![
             v.network.clone(),
             v.picture.clone(),
-            v.variant.to_string(),
+            v.mode.to_string(),
             match (v.passed, v.low_contrast) {
                 (true, false) => "good".to_owned(),
                 (true, true) => "good (flat)".to_owned(),
@@ -112,14 +131,15 @@ fn text(checks: &[Verdict]) -> String {
             },
             v.largest_levels.to_string(),
             format!("{:.2} %", v.differing_share * 100.0),
-            format!("{:.2} %", v.frame_differing_share * 100.0),
+            decibels(v.psnr_db),
+            decibels(v.frame_psnr_db),
             worst,
         ]);
     }
     let mut text = table(&rows);
     for v in checks {
         if let Some(failure) = &v.failure {
-            let line = format!("{}, {}, {}: {failure}\n", v.network, v.picture, v.variant);
+            let line = format!("{}, {}, {}: {failure}\n", v.network, v.picture, v.mode);
             text.push_str(&line);
         }
     }

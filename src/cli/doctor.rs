@@ -17,12 +17,12 @@ use super::{
 };
 use crate::{
     backend::{
-        self,
-        cuda::{self, CudaProbe},
+        self, BackendError, DeviceOptions,
+        cuda::{self, CudaDevice, CudaProbe},
     },
     capture,
     engine::paint::default_memory_limit_bytes,
-    mode::DeviceChoice,
+    mode::{DeviceChoice, PrecisionChoice, Variant},
     weights::StyleLibrary,
 };
 
@@ -97,7 +97,8 @@ struct Report {
 /// [`CliError::AlreadyTold`] when something needed does not work.
 pub fn run(args: &DoctorArgs) -> Result<(), CliError> {
     let library = StyleLibrary::standard();
-    let mut findings = vec![processor(), memory(), graphics()];
+    let mut findings = vec![processor(), memory()];
+    findings.extend(graphics());
     findings.push(cameras());
     findings.push(screen());
     findings.push(dialogs());
@@ -144,7 +145,7 @@ fn text(report: &Report) -> String {
 fn processor() -> Finding {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let sets = instruction_sets().join(", ");
-    match backend::select(DeviceChoice::Cpu, None) {
+    match backend::select(DeviceChoice::Cpu, &DeviceOptions::default()) {
         Ok(selected) => {
             let device = selected.backend.device();
             Finding::ok(
@@ -201,38 +202,61 @@ fn memory() -> Finding {
     Finding::ok("Memory", found)
 }
 
-fn graphics() -> Finding {
+/// One finding for every GPU, with the number that --gpu takes, or why there is none.
+fn graphics() -> Vec<Finding> {
     let topic = "Graphics card";
     let probe = cuda::probe();
     let reason = probe.reason_for_cpu();
-    match probe {
-        CudaProbe::Devices(devices) => {
-            let names: Vec<String> = devices
-                .iter()
-                .map(|d| {
-                    let (major, minor) = d.compute_capability;
-                    let gb = d.memory_bytes as f64 / 1e9;
-                    format!("{} (compute {major}.{minor}, {gb:.0} GB)", d.name)
-                })
-                .collect();
-            let found = format!("{}; {reason}", names.join(", "));
-            Finding::note(topic, found, "nothing to do: the processor paints")
+    let advice = match probe {
+        CudaProbe::Devices(devices) => return (0..).zip(&devices).map(gpu).collect(),
+        CudaProbe::NoDriver => {
+            "nothing to do: the processor paints; with an NVIDIA card, install its driver, nothing else"
         }
-        CudaProbe::NoDriver => Finding::note(
-            topic,
-            reason,
-            "nothing to do: the processor paints; with an NVIDIA card, install its driver",
-        ),
-        CudaProbe::DriverError(_) => Finding::note(
-            topic,
-            reason,
-            "restart the computer or reinstall NVIDIA's driver; until then the processor paints",
-        ),
-        CudaProbe::NoDevice => Finding::note(
-            topic,
-            reason,
-            "check with nvidia-smi that the card is seen; until then the processor paints",
-        ),
+        CudaProbe::DriverTooOld { .. } => {
+            "update the driver, nothing else is needed; until then the processor paints"
+        }
+        CudaProbe::DriverError(_) => {
+            "restart the computer or reinstall NVIDIA's driver; until then the processor paints"
+        }
+        CudaProbe::NoDevice => {
+            "check with nvidia-smi that the card is seen; until then the processor paints"
+        }
+    };
+    vec![Finding::note(topic, reason, advice)]
+}
+
+/// Whether a GPU paints, and how. Opens it, as painting would.
+fn gpu((number, device): (usize, &CudaDevice)) -> Finding {
+    let topic = "Graphics card";
+    let (major, minor) = device.compute_capability;
+    let what = format!(
+        "GPU {number}: {} (compute {major}.{minor}, {:.0} GB)",
+        device.name,
+        device.memory_bytes as f64 / 1e9
+    );
+    match cuda::open(Some(number)) {
+        Ok(backend) => {
+            let mode = backend.mode(Variant::default(), PrecisionChoice::Auto);
+            let modes = backend.modes().len();
+            let free = backend.free_bytes().map_or(String::new(), |bytes| {
+                format!(", {:.1} GB free", bytes as f64 / 1e9)
+            });
+            Finding::ok(
+                topic,
+                format!("{what}{free}; paints in {mode}, has {modes} modes"),
+            )
+        }
+        Err(error) => {
+            let reason = match error {
+                BackendError::Unavailable { reason, .. } => reason,
+                other => other.to_string(),
+            };
+            Finding::note(
+                topic,
+                format!("{what}; {reason}"),
+                "nothing to do: the processor paints",
+            )
+        }
     }
 }
 

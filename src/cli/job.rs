@@ -83,7 +83,9 @@ pub struct Job {
     pub model: Option<ModelSize>,
     /// Where the work runs.
     pub device: DeviceArgs,
-    /// Brush size, variant, memory.
+    /// Photos of one working size that are painted at once.
+    pub batch: usize,
+    /// Brush size, variant, precision, memory.
     pub paint: PaintSettings,
     /// Size of the result.
     pub output_size: OutputSize,
@@ -122,6 +124,7 @@ impl Job {
         let paint = PaintSettings {
             working_size: args.working_size.unwrap_or_default(),
             variant: args.variant,
+            precision: args.precision,
             max_memory_bytes: args.max_memory,
         };
         Ok(Self {
@@ -129,6 +132,7 @@ impl Job {
             styles,
             model: args.model,
             device: args.device,
+            batch: usize::from(args.batch),
             paint,
             output_size: args.output_size,
             look: Look {

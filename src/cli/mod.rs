@@ -7,11 +7,14 @@
 mod args;
 mod bench;
 mod check;
+mod compare;
 pub mod display;
 mod doctor;
 mod inspect;
 mod interrupt;
 mod job;
+mod measure;
+mod modes;
 mod progress;
 mod sample_sheet;
 mod style_choice;
@@ -23,11 +26,12 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{CommandFactory, Parser};
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, DeviceArgs};
 use terminal::tell;
 
 use crate::{
-    backend::{self, BackendError, Selected},
+    backend::{self, BackendError, DeviceOptions, Selected},
+    engine::paint::Painter,
     mode::DeviceChoice,
 };
 
@@ -75,7 +79,9 @@ impl From<BackendError> for CliError {
     fn from(error: BackendError) -> Self {
         match error {
             BackendError::Cancelled => Self::Stopped,
-            BackendError::Unavailable { .. } => Self::WrongUse(error.to_string()),
+            BackendError::Unavailable { .. } | BackendError::Unsupported { .. } => {
+                Self::WrongUse(error.to_string())
+            }
             other => Self::Failed(other.to_string()),
         }
     }
@@ -109,6 +115,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
         Some(Command::Styles(args)) => styles::run(args),
         Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
+        Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Completions(args)) => completions(args.shell),
@@ -164,9 +171,36 @@ fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
     terminal::print_bytes(&script)
 }
 
+/// What was asked about the device besides its kind.
+fn device_options(args: &DeviceArgs) -> DeviceOptions {
+    DeviceOptions {
+        threads: args.threads.map(usize::from),
+        gpu: args.gpu.map(usize::from),
+    }
+}
+
+/// A painter on the device of [`select_device`]. When that is lost, even one that was asked for by
+/// name, it is opened again once, and then the processor finishes the work.
+fn painter(selected: Selected, args: &DeviceArgs) -> Painter {
+    Painter::new(selected.backend, backend::opener(device_options(args)))
+}
+
 /// The device for a command; a fallback is announced on standard error.
-fn select_device(device: DeviceChoice, threads: Option<u16>) -> Result<Selected, CliError> {
-    let selected = backend::select(device, threads.map(usize::from))?;
+///
+/// # Errors
+/// [`CliError::WrongUse`] when the device that was asked for cannot be had.
+fn select_device(args: &DeviceArgs) -> Result<Selected, CliError> {
+    if let (DeviceChoice::Cpu, Some(gpu)) = (args.device, args.gpu) {
+        return Err(CliError::WrongUse(format!(
+            "--device cpu uses no GPU; leave out --gpu {gpu}, or choose --device cuda"
+        )));
+    }
+    let selected =
+        backend::select(args.device, &device_options(args)).map_err(|error| match error {
+            BackendError::Threads(_) => CliError::from(error),
+            // Whatever it was: what was asked for is not there.
+            other => CliError::WrongUse(other.to_string()),
+        })?;
     if let Some(notice) = &selected.notice {
         tell(notice);
     }

@@ -3,6 +3,7 @@
 use std::{
     fmt::Display,
     io::{IsTerminal, stderr},
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -50,10 +51,10 @@ impl Progress {
         }
     }
 
-    /// Does piece `index`, called `name`, and follows `control` meanwhile.
+    /// Does `pieces`, called `name`, and follows `control` meanwhile.
     pub fn during<T>(
         &self,
-        index: usize,
+        pieces: Range<usize>,
         name: &str,
         control: &Arc<RunControl>,
         work: impl FnOnce() -> T,
@@ -62,14 +63,15 @@ impl Progress {
             return work();
         };
         bar.set_message(name.to_owned());
-        let start = index as u64 * STEPS;
+        let start = pieces.start as u64 * STEPS;
+        let steps = (pieces.len() as u64 * STEPS) as f32;
         bar.set_position(start);
         control.set_progress(0.0);
         let ended = AtomicBool::new(false);
         thread::scope(|scope| {
             let watcher = scope.spawn(|| {
                 while !ended.load(Ordering::Acquire) {
-                    bar.set_position(start + (control.progress() * STEPS as f32) as u64);
+                    bar.set_position(start + (control.progress() * steps) as u64);
                     thread::park_timeout(LOOK_EVERY);
                 }
             });
@@ -125,7 +127,7 @@ mod tests {
         let works = 60;
         for index in 0..works {
             // Long enough for the watcher to have looked once and to be asleep.
-            progress.during(index, "photo", &control, || {
+            progress.during(index..index + 1, "photo", &control, || {
                 thread::sleep(Duration::from_millis(2));
             });
         }
@@ -139,7 +141,7 @@ mod tests {
         thread::spawn(move || {
             let (progress, control) = (watched(), Arc::new(RunControl::default()));
             let result = catch_unwind(AssertUnwindSafe(|| {
-                progress.during(0, "photo", &control, || panic!("on purpose"));
+                progress.during(0..1, "photo", &control, || panic!("on purpose"));
             }));
             sender.send(result.is_err()).ok();
         });

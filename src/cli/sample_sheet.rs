@@ -7,7 +7,9 @@ use std::{
 
 use super::{
     CliError,
+    args::DeviceArgs,
     interrupt::cancel_on_interrupt,
+    painter,
     progress::Progress,
     select_device,
     style_choice::choose,
@@ -16,7 +18,7 @@ use super::{
 use crate::{
     backend::RunControl,
     compose::Look,
-    engine::paint::{OutputSize, PaintSettings, Painter},
+    engine::paint::{OutputSize, PaintSettings},
     media::{
         MediaError,
         encode::{self, Encoding, Existing, Format},
@@ -24,7 +26,6 @@ use crate::{
         scale::{scaled, size_within},
         sheet,
     },
-    mode::DeviceChoice,
     weights::StyleLibrary,
 };
 
@@ -46,10 +47,11 @@ pub fn run(reason: &str) -> Result<(), CliError> {
     let sample = sample::sample().map_err(|e| failed(&e))?.frame;
     let (width, height) = size_within(sample.width(), sample.height(), CELL_PX);
     let photo = scaled(&sample, width, height);
-    let selected = select_device(DeviceChoice::Auto, None)?;
+    let device = DeviceArgs::default();
+    let selected = select_device(&device)?;
     let control = Arc::new(RunControl::default());
     cancel_on_interrupt(&control);
-    let mut painter = Painter::new(selected.backend);
+    let mut painter = painter(selected, &device);
     let progress = Progress::new(library.styles().len());
     let mut pictures = vec![photo.clone()];
     let mut titles = vec!["the photo".to_owned()];
@@ -61,17 +63,19 @@ pub fn run(reason: &str) -> Result<(), CliError> {
                 continue;
             }
         };
-        let painting = progress
-            .during(index, &style.title, &control, || {
-                painter.paint(&photo, &chosen.network, PaintSettings::default(), &control)
-            })
-            .map_err(|e| {
-                if e.is_cancelled() {
-                    CliError::Stopped
-                } else {
-                    failed(&e)
-                }
-            })?;
+        let painted = progress.during(index..index + 1, &style.title, &control, || {
+            painter.paint(&photo, &chosen.network, PaintSettings::default(), &control)
+        });
+        for news in painter.take_news() {
+            progress.tell(format!("note: {news}"));
+        }
+        let painting = painted.map_err(|e| {
+            if e.is_cancelled() {
+                CliError::Stopped
+            } else {
+                failed(&e)
+            }
+        })?;
         pictures.push(painting.finished(&photo, OutputSize::Original, Look::default()));
         titles.push(style.title.clone());
     }

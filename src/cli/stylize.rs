@@ -1,19 +1,20 @@
 //! `styleforge stylize`: paints every photo in every style; one bad file does not stop the others.
 
-use std::{borrow::Cow, fmt::Display, fs, io::stdin, path::Path, sync::Arc};
+use std::{borrow::Cow, cell::Cell, fmt::Display, fs, io::stdin, path::Path, sync::Arc};
 
 use super::{
     CliError,
     args::StylizeArgs,
     interrupt::cancel_on_interrupt,
     job::{Job, Source, Target, WantedStyle},
+    painter,
     progress::Progress,
     select_device,
     style_choice::{ChosenStyle, choose},
     terminal::{print, print_bytes, tell},
 };
 use crate::{
-    backend::RunControl,
+    backend::{Backend, RunControl},
     engine::paint::{OutputSize, Painter, at_size},
     frame::Frame,
     media::{
@@ -21,6 +22,7 @@ use crate::{
         decode::{self, Photo},
         encode::{self, Encoding, Format},
     },
+    mode::{Precision, PrecisionChoice},
     weights::StyleLibrary,
 };
 
@@ -36,7 +38,8 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     let (styles, broken) = usable_styles(&library, &job)?;
     let labels: Vec<String> = styles.iter().map(|s| s.label.clone()).collect();
     let targets = job.targets(&labels)?;
-    let selected = select_device(job.device.device, job.device.threads)?;
+    let selected = select_device(&job.device)?;
+    announce_mode(selected.backend.as_ref(), &job)?;
     for note in styles.iter().filter_map(|s| s.note.as_ref()) {
         tell(format!("note: {note}"));
     }
@@ -45,7 +48,7 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     cancel_on_interrupt(&control);
     let mut run = Run {
         progress: Progress::new(job.sources.len() * styles.len()),
-        painter: Painter::new(selected.backend),
+        painter: painter(selected, &job.device),
         job: &job,
         styles: &styles,
         control,
@@ -54,9 +57,9 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     };
     let done = job
         .sources
-        .iter()
-        .zip(&targets)
-        .try_for_each(|(source, row)| run.paint_source(source, row));
+        .chunks(job.batch)
+        .zip(targets.chunks(job.batch))
+        .try_for_each(|(sources, rows)| run.paint_sources(sources, rows));
     run.progress.finish();
     done?;
     let all = job.sources.len() * styles.len();
@@ -65,6 +68,19 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     }
     if run.failures + broken > 0 {
         return Err(CliError::AlreadyTold);
+    }
+    Ok(())
+}
+
+/// Refuses a mode that the device does not have, and says which precision was chosen where that is
+/// not the usual one.
+fn announce_mode(backend: &dyn Backend, job: &Job) -> Result<(), CliError> {
+    let mode = backend.mode(job.paint.variant, job.paint.precision);
+    backend.supports(mode)?;
+    if job.paint.precision == PrecisionChoice::Auto && mode.precision != Precision::default() {
+        tell(format!(
+            "Painting in {mode}, the fastest that the device does well; --precision chooses another."
+        ));
     }
     Ok(())
 }
@@ -97,10 +113,14 @@ fn usable_styles(library: &StyleLibrary, job: &Job) -> Result<(Vec<ChosenStyle>,
 }
 
 /// A photo that was read.
-struct Opened {
+struct Opened<'a> {
     photo: Photo,
     /// The file itself, where the result may be the same file.
     original: Option<Vec<u8>>,
+    /// Where it goes in each style; `None` where nothing can be written.
+    targets: Vec<Option<&'a Target>>,
+    /// Whether the notes about the photo have been told.
+    told: Cell<bool>,
 }
 
 /// What is to be written for one photo in one style.
@@ -108,6 +128,12 @@ enum Finished<'a> {
     /// The photo's own bytes: at strength 0, nothing may be lost by reading and writing it.
     Original(&'a [u8]),
     Picture(Cow<'a, Frame>, Format),
+}
+
+/// Photos of one working size, and where each goes in the style in hand.
+struct Group<'a> {
+    size: (usize, usize),
+    photos: Vec<(&'a Opened<'a>, &'a Target)>,
 }
 
 struct Run<'a> {
@@ -122,73 +148,171 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Paints one photo in every style. Failures are told and counted; only a stop is an error.
-    fn paint_source(&mut self, source: &Source, targets: &[Target]) -> Result<(), CliError> {
-        self.stop_if_asked()?;
-        // What cannot be written is not painted, and when nothing can, the photo is not even read.
-        let mut writable = Vec::new();
-        for (style, target) in self.styles.iter().zip(targets) {
-            match check(target, self.job) {
-                Ok(()) => writable.push((style, target)),
-                Err(error) => self.fail(&error),
-            }
+    /// Paints some photos in every style, those of one working size at once. Failures are told and
+    /// counted; only a stop is an error.
+    fn paint_sources(
+        &mut self,
+        sources: &[Source],
+        targets: &[Vec<Target>],
+    ) -> Result<(), CliError> {
+        let mut opened = Vec::new();
+        for (source, row) in sources.iter().zip(targets) {
+            self.stop_if_asked()?;
+            opened.extend(self.open(source, row));
         }
-        if writable.is_empty() {
-            return Ok(());
-        }
-        let opened = match read(source, self.job.look.strength_percent == 0) {
-            Ok(opened) => opened,
-            Err(error) => {
-                for _ in &writable {
-                    self.begun += 1;
-                    self.failures += 1;
-                }
-                self.progress.tell(format!("error: {error}"));
-                return Ok(());
-            }
-        };
-        let mut told = false;
-        for (style, target) in writable {
-            match self.paint(&opened, style, target, &mut told) {
-                Ok(()) => self.begun += 1,
-                Err(stop @ CliError::Stopped) => return Err(stop),
-                Err(CliError::NobodyReads) => {
-                    self.fail("standard output was closed before the picture was written");
-                }
-                Err(error) => self.fail(&error.to_string()),
-            }
+        let styles = self.styles;
+        for (index, style) in styles.iter().enumerate() {
+            self.paint_style(&opened, index, style)?;
         }
         Ok(())
     }
 
-    /// Paints and writes. `told` is whether the notes about the photo have been told.
-    fn paint(
+    /// Reads one photo. What cannot be written is not painted, and when nothing can, the photo is
+    /// not even read.
+    fn open<'a>(&mut self, source: &Source, row: &'a [Target]) -> Option<Opened<'a>> {
+        let mut targets = Vec::new();
+        for target in row {
+            let checked = check(target, self.job);
+            if let Err(error) = &checked {
+                self.fail(error);
+            }
+            targets.push(checked.is_ok().then_some(target));
+        }
+        let writable = targets.iter().flatten().count();
+        if writable == 0 {
+            return None;
+        }
+        match read(source, self.job.look.strength_percent == 0) {
+            Ok((photo, original)) => Some(Opened {
+                photo,
+                original,
+                targets,
+                told: Cell::new(false),
+            }),
+            Err(error) => {
+                self.begun += writable;
+                self.failures += writable;
+                self.progress.tell(format!("error: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Paints the photos in one style, which is number `index`.
+    fn paint_style(
         &mut self,
-        opened: &Opened,
+        opened: &[Opened<'_>],
+        index: usize,
         style: &ChosenStyle,
+    ) -> Result<(), CliError> {
+        let mut groups: Vec<Group<'_>> = Vec::new();
+        for photo in opened {
+            let Some(target) = photo.targets[index] else {
+                continue;
+            };
+            self.stop_if_asked()?;
+            // A photo that no network sees is done at once; the others wait for those of their size.
+            match self.unpainted(photo, style, target) {
+                Ok(Some(finished)) => self.deliver(photo, target, &finished)?,
+                Ok(None) => match self.working_size(photo, style) {
+                    Ok(size) => match groups.iter_mut().find(|group| group.size == size) {
+                        Some(group) => group.photos.push((photo, target)),
+                        None => groups.push(Group {
+                            size,
+                            photos: vec![(photo, target)],
+                        }),
+                    },
+                    Err(error) => self.fail(&error.to_string()),
+                },
+                Err(error) => self.fail(&error.to_string()),
+            }
+        }
+        groups
+            .iter()
+            .try_for_each(|group| self.paint_group(group, style))
+    }
+
+    /// Paints photos of one working size and writes the results.
+    fn paint_group(&mut self, group: &Group<'_>, style: &ChosenStyle) -> Result<(), CliError> {
+        self.stop_if_asked()?;
+        let (job, painter, control) = (self.job, &mut self.painter, &self.control);
+        let frames: Vec<&Frame> = group
+            .photos
+            .iter()
+            .map(|(o, _)| o.photo.frame.as_ref())
+            .collect();
+        let names: Vec<&str> = group
+            .photos
+            .iter()
+            .map(|(o, _)| o.photo.name.as_str())
+            .collect();
+        let pieces = self.begun..self.begun + frames.len();
+        let painted = self
+            .progress
+            .during(pieces, &names.join(", "), control, || {
+                painter.paint_batch(&frames, job.batch, &style.network, job.paint, control)
+            });
+        for news in self.painter.take_news() {
+            self.progress.tell(format!("note: {news}"));
+        }
+        let paintings = match painted {
+            Ok(paintings) => paintings,
+            Err(error) if error.is_cancelled() => return Err(CliError::Stopped),
+            Err(error) => {
+                for (opened, _) in &group.photos {
+                    self.fail(&failed(&opened.photo, &error).to_string());
+                }
+                return Ok(());
+            }
+        };
+        for ((opened, target), painting) in group.photos.iter().zip(paintings) {
+            let photo = &opened.photo;
+            for note in &painting.notes {
+                self.progress.tell(format!("note: {}: {note}", photo.name));
+            }
+            let picture = painting.finished(&photo.frame, job.output_size, job.look);
+            let finished = Finished::Picture(Cow::Owned(picture), format_for(photo, target));
+            self.deliver(opened, target, &finished)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a result, and counts it; a failure is told. Only a stop is an error.
+    fn deliver(
+        &mut self,
+        opened: &Opened<'_>,
         target: &Target,
-        told: &mut bool,
+        finished: &Finished<'_>,
     ) -> Result<(), CliError> {
         self.stop_if_asked()?;
+        match self.written(opened, target, finished) {
+            Ok(()) => self.begun += 1,
+            Err(stop @ CliError::Stopped) => return Err(stop),
+            Err(CliError::NobodyReads) => {
+                self.fail("standard output was closed before the picture was written");
+            }
+            Err(error) => self.fail(&error.to_string()),
+        }
+        Ok(())
+    }
+
+    /// Writes a result and tells what was lost on the way.
+    fn written(
+        &self,
+        opened: &Opened<'_>,
+        target: &Target,
+        finished: &Finished<'_>,
+    ) -> Result<(), CliError> {
         let photo = &opened.photo;
-        let format = match target {
-            Target::Stdout(format) => format.unwrap_or(photo.natural_format),
-            Target::File(_, format) => *format,
-        };
-        let finished = match self.unpainted(opened, style, format)? {
-            Some(finished) => finished,
-            None => Finished::Picture(Cow::Owned(self.painted(photo, style)?), format),
-        };
-        self.stop_if_asked()?;
         // What was lost in reading the photo is not lost in a copy of its file.
         if let Finished::Picture(..) = finished
-            && !std::mem::replace(told, true)
+            && !opened.told.replace(true)
         {
             for note in &photo.notes {
                 self.progress.tell(format!("note: {}: {note}", photo.name));
             }
         }
-        for note in write(&finished, photo, target, self.job)? {
+        for note in write(finished, photo, target, self.job)? {
             self.progress.tell(format!("note: {}: {note}", photo.name));
         }
         Ok(())
@@ -197,53 +321,43 @@ impl Run<'_> {
     /// The result at strength 0, for which no network runs; `None` at any other strength.
     fn unpainted<'a>(
         &self,
-        opened: &'a Opened,
+        opened: &'a Opened<'_>,
         style: &ChosenStyle,
-        format: Format,
+        target: &Target,
     ) -> Result<Option<Finished<'a>>, CliError> {
         let Some(original) = &opened.original else {
             return Ok(None);
         };
         let frame = &opened.photo.frame;
+        let format = format_for(&opened.photo, target);
         Ok(Some(match self.job.output_size {
             OutputSize::Original if decode::format_of_bytes(original) == Some(format) => {
                 Finished::Original(original)
             }
             OutputSize::Original => Finished::Picture(Cow::Borrowed(frame), format),
             OutputSize::Working => {
-                let ((width, height), _) = self
-                    .painter
-                    .working_size(
-                        &style.network,
-                        frame.width(),
-                        frame.height(),
-                        self.job.paint,
-                    )
-                    .map_err(|e| failed(&opened.photo, &e))?;
+                let (width, height) = self.working_size(opened, style)?;
                 Finished::Picture(at_size(frame, width, height), format)
             }
         }))
     }
 
-    /// The photo in a style, at the size and with the look that were asked for.
-    fn painted(&mut self, photo: &Photo, style: &ChosenStyle) -> Result<Frame, CliError> {
-        let (job, painter, control) = (self.job, &mut self.painter, &self.control);
-        let painting = self
-            .progress
-            .during(self.begun, &photo.name, control, || {
-                painter.paint(&photo.frame, &style.network, job.paint, control)
-            })
-            .map_err(|e| {
-                if e.is_cancelled() {
-                    CliError::Stopped
-                } else {
-                    failed(photo, &e)
-                }
-            })?;
-        for note in &painting.notes {
-            self.progress.tell(format!("note: {}: {note}", photo.name));
-        }
-        Ok(painting.finished(&photo.frame, job.output_size, job.look))
+    /// Columns and rows at which the style's network would see the photo.
+    fn working_size(
+        &self,
+        opened: &Opened<'_>,
+        style: &ChosenStyle,
+    ) -> Result<(usize, usize), CliError> {
+        let frame = &opened.photo.frame;
+        self.painter
+            .working_size(
+                &style.network,
+                frame.width(),
+                frame.height(),
+                self.job.paint,
+            )
+            .map(|(size, _)| size)
+            .map_err(|e| failed(&opened.photo, &e))
     }
 
     fn fail(&mut self, error: &str) {
@@ -260,16 +374,22 @@ impl Run<'_> {
     }
 }
 
+/// The format in which a photo is written to a target.
+fn format_for(photo: &Photo, target: &Target) -> Format {
+    match target {
+        Target::Stdout(format) => format.unwrap_or(photo.natural_format),
+        Target::File(_, format) => *format,
+    }
+}
+
 /// Reads a photo, and keeps its file when `keep` says so.
-fn read(source: &Source, keep: bool) -> Result<Opened, MediaError> {
+fn read(source: &Source, keep: bool) -> Result<(Photo, Option<Vec<u8>>), MediaError> {
     let bytes = match source {
         Source::File(path) => decode::bytes_of_path(path),
         Source::Stdin => decode::bytes_of_reader("standard input", stdin().lock()),
     }?;
-    Ok(Opened {
-        photo: decode::from_bytes(&source.name(), &bytes)?,
-        original: keep.then_some(bytes),
-    })
+    let photo = decode::from_bytes(&source.name(), &bytes)?;
+    Ok((photo, keep.then_some(bytes)))
 }
 
 /// Writes a result and gives notes on what its format could not hold.

@@ -104,11 +104,11 @@ pub enum Command {
 /// What the engine has to say.
 #[derive(Debug)]
 pub enum Event {
-    /// The device was found; told once, before anything else.
+    /// The device that paints: told before anything else, and again when another took its place.
     Device {
         /// What it is.
         info: DeviceInfo,
-        /// A fallback in words, for example `CPU: no NVIDIA driver found`.
+        /// A fallback or a loss in words, for example `CPU: no NVIDIA driver found`.
         notice: Option<String>,
     },
     /// There is no device to paint on; told once, every later paint command fails.

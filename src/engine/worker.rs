@@ -6,7 +6,7 @@
 //!
 //! Invariants: the newest paint command wins, the one before it is cancelled at once; events of
 //! overtaken commands never leave [`Engine::poll`]; a panic in a job becomes an event and the
-//! painter is made anew. The [`Engine`] handle belongs to one thread, the window's.
+//! painter's sessions are given up; a lost device is replaced and told. The [`Engine`] handle belongs to one thread, the window's.
 
 use std::{
     any::Any,
@@ -24,8 +24,9 @@ use super::{
     thread::BoundedThread,
 };
 use crate::{
-    backend::{BackendError, RunControl, Selected},
+    backend::{OpenDevice, RunControl},
     frame::Frame,
+    mode::DeviceChoice,
 };
 
 /// Rung after every event, from the engine's thread; must return at once.
@@ -67,15 +68,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts the thread, which first opens its device with `select_device` (that may take a
-    /// while) and tells [`Event::Device`] or [`Event::NoDevice`].
+    /// Starts the thread, which first asks `open_device` for [`DeviceChoice::Auto`] (that may take
+    /// a while) and tells [`Event::Device`] or [`Event::NoDevice`]; and asks it again when that
+    /// device is lost.
     ///
     /// # Errors
     /// The operating system's, when it gives no thread.
-    pub fn start(
-        select_device: impl FnOnce() -> Result<Selected, BackendError> + Send + 'static,
-        wake_up: WakeUp,
-    ) -> std::io::Result<Self> {
+    pub fn start(open_device: OpenDevice, wake_up: WakeUp) -> std::io::Result<Self> {
         let (command_sender, commands) = bounded(COMMANDS);
         let (event_sender, events) = bounded(EVENTS);
         let (stop, stopped) = bounded(0);
@@ -85,7 +84,7 @@ impl Engine {
             wake_up,
         };
         let thread = BoundedThread::spawn("engine", move || {
-            serve(select_device, &commands, &stopped, &teller);
+            serve(&open_device, &commands, &stopped, &teller);
         })?;
         Ok(Self {
             commands: command_sender,
@@ -247,18 +246,18 @@ type Paint = (Generation, PaintJob, Arc<RunControl>);
 
 /// The engine thread's life.
 fn serve(
-    select_device: impl FnOnce() -> Result<Selected, BackendError>,
+    open_device: &OpenDevice,
     commands: &Receiver<Command>,
     stopped: &Receiver<()>,
     teller: &Teller,
 ) {
-    let mut device = match caught(select_device) {
+    let mut device = match caught(|| open_device(DeviceChoice::Auto)) {
         Ok(Ok(selected)) => {
             teller.tell(Event::Device {
                 info: selected.backend.device(),
                 notice: selected.notice,
             });
-            Ok(Painter::new(selected.backend))
+            Ok(Painter::new(selected.backend, open_device.clone()))
         }
         Ok(Err(error)) => Err(EngineError::NoDevice(error)),
         Err(panic) => Err(panic),
@@ -365,6 +364,7 @@ fn serve_paint(painter: &mut Painter, (generation, job, control): Paint, teller:
         }
         control.set_progress(0.0);
         let run = caught(|| painter.paint(&job.photo, &job.network, settings, &control));
+        tell_news(painter, teller);
         match run {
             Ok(Ok(painting)) => teller.tell(Event::Painted {
                 generation,
@@ -386,7 +386,7 @@ fn serve_paint(painter: &mut Painter, (generation, job, control): Paint, teller:
             }
             Err(error) => {
                 // Its sessions may be half-way through a run.
-                *painter = Painter::new(painter.backend().clone());
+                painter.forget_sessions();
                 teller.tell(Event::Failed { generation, error });
                 return;
             }
@@ -425,6 +425,7 @@ fn serve_batch(painter: &mut Painter, batch: &mut Batch, teller: &Teller) -> boo
             .finish(index, &photo, &painting)
             .map_err(BatchStop::Said)
     });
+    tell_news(painter, teller);
     let outcome = match run {
         Ok(Ok(saved)) => Ok(saved),
         Ok(Err(BatchStop::Cancelled)) => {
@@ -433,7 +434,7 @@ fn serve_batch(painter: &mut Painter, batch: &mut Batch, teller: &Teller) -> boo
         }
         Ok(Err(BatchStop::Said(reason))) => Err(reason),
         Err(error) => {
-            *painter = Painter::new(painter.backend().clone());
+            painter.forget_sessions();
             Err(error.to_string())
         }
     };
@@ -444,6 +445,16 @@ fn serve_batch(painter: &mut Painter, batch: &mut Batch, teller: &Teller) -> boo
         outcome,
     });
     false
+}
+
+/// Tells of devices that took the place of lost ones.
+fn tell_news(painter: &mut Painter, teller: &Teller) {
+    for notice in painter.take_news() {
+        teller.tell(Event::Device {
+            info: painter.backend().device(),
+            notice: Some(notice),
+        });
+    }
 }
 
 /// Why a photo of a batch has no result.

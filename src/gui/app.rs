@@ -27,7 +27,7 @@ use super::{
     workspace::{Choice, Recipe, Workspace},
 };
 use crate::{
-    backend::{BackendError, DeviceInfo, Selected},
+    backend::{DeviceInfo, OpenDevice},
     engine::{
         Engine,
         compositor::{ComposeJob, Compositor},
@@ -55,8 +55,8 @@ pub struct Launch {
     pub outside: Arc<dyn Outside>,
     /// The styles.
     pub shelf: Arc<dyn Shelf>,
-    /// Finds the device; runs on the engine's thread.
-    pub select_device: Box<dyn FnOnce() -> Result<Selected, BackendError> + Send>,
+    /// Opens devices; runs on the engine's thread.
+    pub open_device: OpenDevice,
     /// What is remembered, and what has to be said about reading it.
     pub settings: (Settings, Vec<String>),
     /// Where settings are written; nowhere when `None`.
@@ -155,7 +155,7 @@ impl App {
             intents.push(Intent::OpenFiles(launch.files));
         }
         Ok(Self {
-            engine: Engine::start(launch.select_device, wake_up.clone())?,
+            engine: Engine::start(launch.open_device, wake_up.clone())?,
             compositor: Compositor::start(wake_up)?,
             desk,
             workspace: Workspace::new(Choice::from_settings(&settings.choices)),
@@ -344,17 +344,11 @@ impl App {
 
     fn status(&self) -> bars::StatusView {
         let device = match &self.device {
-            Some(info) => {
-                let threads = match info.threads {
-                    1 => "1 thread".to_owned(),
-                    n => format!("{n} threads"),
-                };
-                [info.name.as_str(), &threads, &info.instructions]
-                    .into_iter()
-                    .filter(|part| !part.is_empty())
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            }
+            Some(info) => [info.name.as_str(), &info.parallelism(), &info.instructions]
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join(", "),
             None if self.device_notice.is_some() => "No device".to_owned(),
             None => "Looking for a device…".to_owned(),
         };
@@ -465,12 +459,13 @@ impl App {
     }
 }
 
-/// Size and time of a run.
+/// Size, time and mode of a run.
 fn run_in_words(painting: &Painting) -> String {
     let (w, h) = (painting.painted.width(), painting.painted.height());
     let seconds = painting.total_ms / 1e3;
     let digits = if seconds < 10.0 { 2 } else { 0 };
-    format!("Painted at {w} × {h} px in {seconds:.digits$} s")
+    let mode = painting.mode;
+    format!("Painted at {w} × {h} px in {seconds:.digits$} s, {mode}")
 }
 
 impl eframe::App for App {

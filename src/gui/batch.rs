@@ -52,6 +52,8 @@ pub struct Album {
     icc: Option<Vec<u8>>,
     natural: Format,
     notes: Vec<String>,
+    /// The photo's file, when nothing of the painting is wanted: then it goes out as it came in.
+    original: Option<Vec<u8>>,
 }
 
 impl Album {
@@ -70,6 +72,7 @@ impl Album {
             icc: None,
             natural: Format::default(),
             notes: Vec::new(),
+            original: None,
         }
     }
 
@@ -104,6 +107,8 @@ impl PhotoSource for Album {
     fn open(&mut self, index: usize) -> Result<Frame, String> {
         let path = self.photos.get(index).ok_or("there is no such photo")?;
         let photo = decode::from_path(path).map_err(|e| e.to_string())?;
+        let unchanged = self.look.strength_percent == 0 && self.output == OutputSize::Original;
+        self.original = unchanged.then(|| fs::read(path).ok()).flatten();
         // A target that cannot be written is known before the painting is made.
         let target = self.target_of(path, self.format.unwrap_or(photo.natural_format));
         if target.exists() && self.existing == Existing::Keep {
@@ -130,18 +135,20 @@ impl PhotoSource for Album {
                 self.target.display()
             )
         })?;
-        let finished = painting.finished(photo, self.output, self.look);
-        let encoding = Encoding {
-            format,
-            jpeg_quality: self.jpeg_quality,
-        };
-        let saved = encode::save(
-            &target,
-            &finished,
-            self.icc.as_deref(),
-            encoding,
-            self.existing,
-        )
+        let saved = match self.original.take() {
+            Some(bytes) if decode::format_of_bytes(&bytes) == Some(format) => {
+                encode::save_bytes(&target, &bytes, self.existing).map(|()| Vec::new())
+            }
+            _ => {
+                let finished = painting.finished(photo, self.output, self.look);
+                let encoding = Encoding {
+                    format,
+                    jpeg_quality: self.jpeg_quality,
+                };
+                let icc = self.icc.as_deref();
+                encode::save(&target, &finished, icc, encoding, self.existing)
+            }
+        }
         .map_err(|e| e.to_string())?;
         self.written.insert(target.clone());
         let mut notes = std::mem::take(&mut self.notes);
@@ -385,6 +392,56 @@ fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        mode::Mode,
+        timing::{RunTiming, TimingMethod},
+    };
+
+    #[test]
+    fn at_strength_0_a_photo_goes_out_as_it_came_in() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let photo = folder.path().join("a.jpg");
+        let frame = Frame::from_fn(33, 21, |x, y| [(x * 7) as u8, (y * 9) as u8, 3, 255]);
+        let jpeg = Encoding::of(Format::Jpeg);
+        encode::save(&photo, &frame, None, jpeg, Existing::Keep).expect("saved");
+        let look = Look {
+            strength_percent: 0,
+            ..Look::default()
+        };
+        for (format, same) in [(None, true), (Some(Format::Png), false)] {
+            let mut album = Album {
+                look,
+                format,
+                ..Album::new(
+                    vec![photo.clone()],
+                    folder.path().join("to"),
+                    "x".to_owned(),
+                )
+            };
+            let opened = album.open(0).expect("opened");
+            let saved = album
+                .finish(0, &opened, &painting(&opened))
+                .expect("finished");
+            let bytes = |path: &Path| fs::read(path).expect("a file");
+            assert_eq!(bytes(&saved.path) == bytes(&photo), same, "{format:?}");
+            let read = decode::from_path(&saved.path).expect("a picture");
+            assert_eq!(*read.frame, opened);
+        }
+    }
+
+    fn painting(frame: &Frame) -> Painting {
+        Painting {
+            painted: frame.clone(),
+            notes: vec!["painted smaller".to_owned()],
+            mode: Mode::default(),
+            run: RunTiming {
+                total_ms: 0.0,
+                method: TimingMethod::Host,
+                steps: Vec::new(),
+            },
+            total_ms: 0.0,
+        }
+    }
 
     #[test]
     fn photos_of_one_name_do_not_overwrite_each_other() {
@@ -395,12 +452,7 @@ mod tests {
             let format = Format::from_path(photo).expect("known");
             encode::save(photo, &frame, None, Encoding::of(format), Existing::Keep).expect("saved");
         }
-        let painting = Painting {
-            painted: frame.clone(),
-            notes: vec!["painted smaller".to_owned()],
-            steps: Vec::new(),
-            total_ms: 0.0,
-        };
+        let painting = painting(&frame);
         let target = folder.path().join("painted");
         let mut album = Album {
             format: Some(Format::Png),

@@ -46,6 +46,10 @@ impl App {
     fn hear_engine(&mut self, event: Event) {
         match event {
             Event::Device { info, notice } => {
+                // How it began stands in the lower line; what happens later is told as well.
+                if let (Some(_), Some(notice)) = (&self.device, &notice) {
+                    self.messages.error(notice.clone());
+                }
                 self.device = Some(info);
                 self.device_notice = notice;
             }

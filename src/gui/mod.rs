@@ -45,7 +45,10 @@ use std::{path::PathBuf, sync::Arc};
 
 use eframe::egui;
 
-use crate::{backend, mode::DeviceChoice, settings};
+use crate::{
+    backend::{self, DeviceOptions},
+    settings,
+};
 
 pub use app::{App, Launch};
 
@@ -94,7 +97,7 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
     let launch = Launch {
         outside: Arc::new(outside::Desktop::default()),
         shelf: Arc::new(shelf::Library::standard()),
-        select_device: Box::new(|| backend::select(DeviceChoice::Auto, None)),
+        open_device: backend::opener(DeviceOptions::default()),
         settings: loaded,
         settings_path,
         files,

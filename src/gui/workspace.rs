@@ -373,7 +373,12 @@ impl Workspace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{frame::Frame, media::decode::Photo};
+    use crate::{
+        frame::Frame,
+        media::decode::Photo,
+        mode::Mode,
+        timing::{RunTiming, TimingMethod},
+    };
 
     fn opened(origin: Origin) -> Opened {
         let frame = Arc::new(Frame::from_fn(100, 50, |_, _| [1, 2, 3, 255]));
@@ -394,7 +399,12 @@ mod tests {
         Arc::new(Painting {
             painted: Frame::from_fn(100, 50, |_, _| [9, 9, 9, 255]),
             notes: Vec::new(),
-            steps: Vec::new(),
+            mode: Mode::default(),
+            run: RunTiming {
+                total_ms: 0.0,
+                method: TimingMethod::Host,
+                steps: Vec::new(),
+            },
             total_ms: 1.0,
         })
     }

@@ -1,14 +1,15 @@
 //! What a backend will do for one network at one picture size, decided before anything runs.
 //!
-//! Pure: the same network, size, variant and tiling give the same plan on every machine. A plan
+//! Pure: the same network, size, mode and tiling give the same plan on every machine. A plan
 //! names its steps, their cost and the memory they need together, so that a picture that does not
 //! fit is known before its first byte is allocated. Knows no threads, no device handles and no
 //! pixels. Any thread.
 
 pub mod arena;
 pub mod cpu;
+pub mod cuda;
 
-use crate::{mode::Variant, tensor::Shape};
+use crate::{mode::Mode, tensor::Shape};
 
 /// One step of a plan: one kernel over one layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,15 +32,17 @@ pub struct Step<Op> {
 /// The facts of a plan that do not depend on the backend.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlanSummary {
-    /// How the network is cut into passes.
-    pub variant: Variant,
+    /// Variant and precision.
+    pub mode: Mode,
+    /// Frames that are painted at once.
+    pub batch: usize,
     /// Columns of the picture, in pixels.
     pub width: usize,
     /// Rows of the picture, in pixels.
     pub height: usize,
-    /// Layer and kernel of every step, in order.
+    /// Layer and kernel of every step, in order: what is launched for one run.
     pub steps: Vec<(String, String)>,
-    /// Floating-point operations of one run (direct form).
+    /// Floating-point operations of one run, that is of `batch` frames (direct form).
     pub flops: u64,
     /// Most memory that one run holds at a time, weights and scratch included, in bytes.
     pub peak_bytes: u64,

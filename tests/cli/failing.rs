@@ -29,7 +29,7 @@ fn memory_limits_shrink_the_work_and_say_so() {
         )
         .ends(0)
         .json();
-    let planned = report["results"][0]["planned_memory_bytes"]
+    let planned = report["results"][0]["peak_memory_bytes"]
         .as_u64()
         .expect("planned");
     let paint = |limit: String, output: &str| {

@@ -3,5 +3,7 @@
 
 mod commands;
 mod failing;
+mod measuring;
+mod modes;
 mod sandbox;
 mod stylize;

@@ -248,3 +248,22 @@ fn a_run_that_was_overtaken_is_not_taken_for_the_one_that_waits_for_its_network(
         assert_eq!(w.script.runs().len(), 2, "Udnie is painted on its own");
     }
 }
+
+#[test]
+fn a_lost_gpu_is_told_over_the_stage_and_in_the_lower_line() {
+    let mut w = Window::with_photo(40, 30);
+    w.script.lose_the_gpu();
+    w.click("Candy");
+    w.until_painted();
+    w.until_label("The GPU was lost and opened again (scripted loss).");
+    assert!(w.has(
+        "Scripted processor, 3 multiprocessors, AVX2 (the GPU was lost and opened again (scripted loss))"
+    ));
+    w.script.lose_the_gpu();
+    w.click("Udnie");
+    w.until_painted();
+    w.until_label(
+        "CPU: the GPU was lost twice (scripted loss); the processor paints until StyleForge is \
+         started again.",
+    );
+}

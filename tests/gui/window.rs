@@ -104,12 +104,11 @@ impl Window {
         let script = Arc::new(Script::default());
         let outside = Arc::new(ScriptedOutside::default());
         let shelf = Arc::new(ScriptedShelf::default());
-        let selected = ScriptedBackend::selected(&script);
         let settings_path = folder.path().join("settings.toml");
         let launch = Launch {
             outside: outside.clone(),
             shelf: shelf.clone(),
-            select_device: Box::new(move || Ok(selected)),
+            open_device: ScriptedBackend::opener(&script),
             settings: Settings::load(&settings_path),
             settings_path: Some(settings_path),
             files: Vec::new(),

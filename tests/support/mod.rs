@@ -17,13 +17,16 @@ use std::{
 };
 
 use styleforge::{
-    backend::{Backend, BackendError, DeviceInfo, NormTap, RunControl, Selected, Session},
+    backend::{
+        Backend, BackendError, DeviceInfo, NormTap, OpenDevice, RunControl, Selected, Session,
+        SessionSpec,
+    },
     frame::Frame,
-    mode::{DeviceChoice, Variant},
+    mode::{DeviceChoice, Mode, Precision, Variant},
     network::{ConvWeights, Network, NetworkSpec, NormWeights},
     plan::PlanSummary,
     tensor::{Shape, Tensor},
-    timing::StepTiming,
+    timing::{RunTiming, TimingMethod},
 };
 
 /// What the device does with a run.
@@ -36,6 +39,8 @@ pub enum Behaviour {
     Fail,
     /// Panics.
     Panic,
+    /// Reports that the device is gone, and inverts from then on.
+    LoseOnce,
 }
 
 /// Shared between a test and its device.
@@ -45,6 +50,7 @@ pub struct Script {
     deaf: AtomicBool,
     behaviour: Mutex<Behaviour>,
     runs: Mutex<Vec<(usize, usize)>>,
+    is_gpu: AtomicBool,
 }
 
 impl Script {
@@ -68,6 +74,12 @@ impl Script {
         *self.behaviour.lock().unwrap() = behaviour;
     }
 
+    /// The device says that it is a GPU from now on, and the next run finds it gone.
+    pub fn lose_the_gpu(&self) {
+        self.is_gpu.store(true, Ordering::SeqCst);
+        self.behave(Behaviour::LoseOnce);
+    }
+
     /// Size of every run that was started.
     pub fn runs(&self) -> Vec<(usize, usize)> {
         self.runs.lock().unwrap().clone()
@@ -85,41 +97,48 @@ impl ScriptedBackend {
             notice: Some("CPU: no NVIDIA driver found".to_owned()),
         }
     }
+
+    /// Opens this device whatever is asked for.
+    pub fn opener(script: &Arc<Script>) -> OpenDevice {
+        let script = script.clone();
+        Arc::new(move |_| Ok(Self::selected(&script)))
+    }
 }
 
 struct ScriptedSession {
     script: Arc<Script>,
-    width: usize,
-    height: usize,
-    variant: Variant,
+    spec: SessionSpec,
 }
 
 impl Backend for ScriptedBackend {
     fn device(&self) -> DeviceInfo {
         DeviceInfo {
-            kind: DeviceChoice::Cpu,
+            kind: match self.0.is_gpu.load(Ordering::SeqCst) {
+                true => DeviceChoice::Cuda,
+                false => DeviceChoice::Cpu,
+            },
             name: "Scripted processor".to_owned(),
             threads: 3,
             instructions: "AVX2".to_owned(),
         }
     }
 
-    fn predicted_bytes(&self, _: &NetworkSpec, width: usize, height: usize, _: Variant) -> u64 {
-        (width * height) as u64
+    fn supports(&self, _: Mode) -> Result<(), BackendError> {
+        Ok(())
     }
 
-    fn open(
-        &self,
-        _: &Arc<Network>,
-        width: usize,
-        height: usize,
-        variant: Variant,
-    ) -> Result<Box<dyn Session>, BackendError> {
+    fn auto_precision(&self, _: Variant) -> Precision {
+        Precision::Fp32
+    }
+
+    fn predicted_bytes(&self, _: &NetworkSpec, spec: &SessionSpec) -> u64 {
+        (spec.width * spec.height) as u64
+    }
+
+    fn open(&self, _: &Arc<Network>, spec: &SessionSpec) -> Result<Box<dyn Session>, BackendError> {
         Ok(Box::new(ScriptedSession {
             script: self.0.clone(),
-            width,
-            height,
-            variant,
+            spec: *spec,
         }))
     }
 }
@@ -127,9 +146,10 @@ impl Backend for ScriptedBackend {
 impl Session for ScriptedSession {
     fn summary(&self) -> PlanSummary {
         PlanSummary {
-            variant: self.variant,
-            width: self.width,
-            height: self.height,
+            mode: self.spec.mode,
+            batch: self.spec.batch,
+            width: self.spec.width,
+            height: self.spec.height,
             steps: Vec::new(),
             flops: 0,
             peak_bytes: 0,
@@ -141,7 +161,7 @@ impl Session for ScriptedSession {
         input: &Frame,
         output: &mut Frame,
         control: &RunControl,
-    ) -> Result<Vec<StepTiming>, BackendError> {
+    ) -> Result<RunTiming, BackendError> {
         let script = &self.script;
         script
             .runs
@@ -161,15 +181,26 @@ impl Session for ScriptedSession {
             Behaviour::Fail => {
                 return Err(BackendError::OutOfMemory {
                     needed_bytes: 7,
-                    width: self.width,
-                    height: self.height,
+                    width: self.spec.width,
+                    height: self.spec.height,
                 });
             }
             Behaviour::Panic => panic!("scripted panic"),
+            Behaviour::LoseOnce => {
+                script.behave(Behaviour::Invert);
+                return Err(BackendError::DeviceLost {
+                    device: "Scripted GPU".to_owned(),
+                    reason: "scripted loss".to_owned(),
+                });
+            }
         }
         *output = inverted(input);
         control.set_progress(1.0);
-        Ok(Vec::new())
+        Ok(RunTiming {
+            total_ms: 1.0,
+            method: TimingMethod::Host,
+            steps: Vec::new(),
+        })
     }
 
     fn run_tensor(

@@ -23,11 +23,11 @@ mod winograd;
 use std::sync::Arc;
 
 use self::{kernels::KernelSet, session::CpuSession};
-use super::{Backend, BackendError, DeviceInfo, Session};
+use super::{Backend, BackendError, DeviceInfo, Session, SessionSpec};
 use crate::{
-    mode::{DeviceChoice, Variant},
+    mode::{DeviceChoice, Mode, Precision, Variant},
     network::{Network, NetworkSpec},
-    plan::cpu::CpuPlan,
+    plan::cpu::{CpuPlan, CpuVariant},
 };
 
 /// The processor.
@@ -96,28 +96,63 @@ impl Backend for CpuBackend {
         }
     }
 
-    fn predicted_bytes(
-        &self,
-        spec: &NetworkSpec,
-        width: usize,
-        height: usize,
-        variant: Variant,
-    ) -> u64 {
-        let plan = CpuPlan::new(spec, height, width, variant);
-        plan.summary(self.pool.current_num_threads()).peak_bytes
+    fn supports(&self, mode: Mode) -> Result<(), BackendError> {
+        supported(mode).map(|_| ())
+    }
+
+    fn auto_precision(&self, _: Variant) -> Precision {
+        Precision::Fp32
+    }
+
+    fn clock_mhz(&self) -> Option<u32> {
+        let mut system = sysinfo::System::new();
+        system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing().with_frequency());
+        // The fastest core: the others may be asleep.
+        let clocks = system.cpus().iter().map(sysinfo::Cpu::frequency);
+        clocks
+            .max()
+            .and_then(|mhz| u32::try_from(mhz).ok())
+            .filter(|&mhz| mhz > 0)
+    }
+
+    fn predicted_bytes(&self, network: &NetworkSpec, spec: &SessionSpec) -> u64 {
+        CpuVariant::of(spec.mode).map_or(0, |variant| {
+            let plan = CpuPlan::new(network, spec.height, spec.width, variant);
+            plan.summary(self.pool.current_num_threads()).peak_bytes
+        })
     }
 
     fn open(
         &self,
         network: &Arc<Network>,
-        width: usize,
-        height: usize,
-        variant: Variant,
+        spec: &SessionSpec,
     ) -> Result<Box<dyn Session>, BackendError> {
-        let size = (height, width);
+        let variant = supported(spec.mode)?;
+        let size = (spec.height, spec.width);
         let session = CpuSession::new(network, size, variant, self.kernels, self.pool.clone())?;
         Ok(Box::new(session))
     }
+}
+
+/// The processor's variant for a mode, or why there is none and what to choose instead.
+fn supported(mode: Mode) -> Result<CpuVariant, BackendError> {
+    CpuVariant::of(mode).ok_or_else(|| {
+        let reason = match mode {
+            Mode {
+                variant: Variant::FusedNorm,
+                ..
+            } => {
+                "it has the variants baseline and fused only; choose --variant baseline or --variant \
+                 fused"
+            }
+            _ => "it computes in fp32 only; choose --precision fp32 or auto",
+        };
+        BackendError::Unsupported {
+            mode: mode.to_string(),
+            device: "the processor".to_owned(),
+            reason: reason.to_owned(),
+        }
+    })
 }
 
 #[cfg(test)]
@@ -144,8 +179,9 @@ mod tests {
             "{names:?}"
         );
         for (backend, name) in backends.iter().zip(names) {
-            for &variant in Variant::ALL {
-                let mut session = backend.open(&network, 53, 38, variant).expect("a session");
+            for mode in backend.modes() {
+                let spec = SessionSpec::single(53, 38, mode);
+                let mut session = backend.open(&network, &spec).expect("a session");
                 let mut painted = photo.clone();
                 session
                     .paint(&photo, &mut painted, &RunControl::default())
@@ -153,7 +189,7 @@ mod tests {
                 let d = PictureDifference::between(&painted, &judged).expect("equal sizes");
                 assert!(
                     d.largest <= 1 && d.differing_share <= 0.005,
-                    "{name} {variant}: {d:?}"
+                    "{name} {mode}: {d:?}"
                 );
             }
         }

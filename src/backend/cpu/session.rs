@@ -22,17 +22,16 @@ use super::{
 use crate::{
     backend::{BackendError, NormTap, RunControl, Session},
     frame::Frame,
-    mode::Variant,
     network::Network,
     plan::{
         PlanSummary,
         cpu::{
-            Algorithm, CpuOp, CpuPlan, Gather, MapBuffer, Staging, algorithm_for, padded_channels,
-            stored_inputs,
+            Algorithm, CpuOp, CpuPlan, CpuVariant, Gather, MapBuffer, Staging, algorithm_for,
+            padded_channels, stored_inputs,
         },
     },
     tensor::{Shape, Tensor},
-    timing::StepTiming,
+    timing::{RunTiming, StepTiming, TimingMethod},
 };
 
 /// A convolution made ready.
@@ -118,7 +117,7 @@ impl CpuSession {
     pub fn new(
         network: &Arc<Network>,
         (height, width): (usize, usize),
-        variant: Variant,
+        variant: CpuVariant,
         kernels: &'static KernelSet,
         pool: Arc<rayon::ThreadPool>,
     ) -> Result<Self, BackendError> {
@@ -139,8 +138,8 @@ impl CpuSession {
                 .zip(network.convs())
                 .map(|(conv, weights)| {
                     let algorithm = match variant {
-                        Variant::Baseline => Algorithm::Direct,
-                        Variant::Fused => algorithm_for(conv),
+                        CpuVariant::Baseline => Algorithm::Direct,
+                        CpuVariant::Fused => algorithm_for(conv),
                     };
                     let inputs = stored_inputs(conv);
                     let mut bias = weights.bias.clone();
@@ -421,22 +420,8 @@ impl CpuSession {
     /// for the network.
     fn extended(&self, photo: &Frame) -> Option<Frame> {
         let (height, width) = self.plan.extended;
-        ((height, width) != self.plan.photo).then(|| {
-            Frame::from_fn(width, height, |x, y| {
-                photo.pixel(folded(x, photo.width()), folded(y, photo.height()))
-            })
-        })
+        ((height, width) != self.plan.photo).then(|| photo.extended(width, height))
     }
-}
-
-/// Index of a position beyond a side, reflected as often as needed; a side of one repeats.
-fn folded(position: usize, side: usize) -> usize {
-    if side == 1 {
-        return 0;
-    }
-    let period = 2 * (side - 1);
-    let p = position % period;
-    if p < side { p } else { period - p }
 }
 
 /// Tells a run's control how far it is.
@@ -465,7 +450,8 @@ impl Session for CpuSession {
         input: &Frame,
         output: &mut Frame,
         control: &RunControl,
-    ) -> Result<Vec<StepTiming>, BackendError> {
+    ) -> Result<RunTiming, BackendError> {
+        let started = Instant::now();
         self.check_size(input)?;
         self.check_size(output)?;
         // Carries alpha through; the colours are overwritten by the last step.
@@ -476,7 +462,12 @@ impl Session for CpuSession {
             rgba: output.rgba_mut().as_mut_ptr(),
             floats: std::ptr::null_mut(),
         };
-        self.run(photo, target, control, None)
+        let steps = self.run(photo, target, control, None)?;
+        Ok(RunTiming {
+            total_ms: started.elapsed().as_secs_f64() * 1e3,
+            method: TimingMethod::Host,
+            steps,
+        })
     }
 
     fn run_tensor(

@@ -1,15 +1,44 @@
-//! NVIDIA GPUs: what this computer has.
+//! NVIDIA GPUs: what this computer has, and the way to open one.
 //!
 //! Nothing here links CUDA; the driver is looked for at run time and the program works without it.
 //! Any thread may ask.
 
+pub mod bundle;
+pub mod params;
+
+mod arguments;
+mod backend;
+pub mod driver;
+mod inspection;
+mod kernels;
+mod native;
+mod pack;
+mod session;
+
+use std::sync::Arc;
+
 use cudarc::driver::{DriverError, result, sys};
+
+pub use backend::CudaBackend;
+
+use super::{Backend, BackendError};
+
+/// The oldest GPUs that the kernels are made for: the first with tensor cores for everyone.
+const LEAST_COMPUTE_CAPABILITY: (i32, i32) = (7, 5);
+/// The oldest driver that takes the compiled kernels, by the CUDA version that it knows, as
+/// `cuDriverGetVersion` gives it. NVIDIA's driver 525 is the first.
+const LEAST_DRIVER_VERSION: i32 = 12_000;
 
 /// What a look at the NVIDIA driver found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CudaProbe {
     /// The driver's library is not installed.
     NoDriver,
+    /// The driver is older than the compiled kernels.
+    DriverTooOld {
+        /// Newest CUDA version that it knows, major and minor.
+        cuda_version: (i32, i32),
+    },
     /// The driver is there and answers with an error.
     DriverError(String),
     /// The driver works and sees no device.
@@ -34,13 +63,59 @@ impl CudaProbe {
     pub fn reason_for_cpu(&self) -> String {
         match self {
             Self::NoDriver => "no NVIDIA driver found".to_owned(),
+            Self::DriverTooOld {
+                cuda_version: (major, minor),
+            } => format!(
+                "the NVIDIA driver is too old (it knows CUDA {major}.{minor}); install driver 525 \
+                 or newer"
+            ),
             Self::DriverError(error) => {
                 format!("the NVIDIA driver answers with an error ({error})")
             }
             Self::NoDevice => "the NVIDIA driver sees no GPU".to_owned(),
-            Self::Devices(_) => "this version paints on the processor only".to_owned(),
+            Self::Devices(_) => "the processor was chosen".to_owned(),
         }
     }
+}
+
+/// Opens a GPU by its number in the driver's order, the first when `None`.
+///
+/// # Errors
+/// [`BackendError::Unavailable`] says why it cannot be had.
+pub fn open(gpu: Option<usize>) -> Result<Arc<dyn Backend>, BackendError> {
+    let found = probe();
+    let (number, device) = usable(&found, gpu)?;
+    Ok(Arc::new(CudaBackend::open(number, &device.name)?))
+}
+
+/// The device with this number, the first when `None`, where `probe` found one that the kernels run
+/// on.
+///
+/// # Errors
+/// [`BackendError::Unavailable`] says why it cannot be had.
+fn usable(probe: &CudaProbe, gpu: Option<usize>) -> Result<(usize, &CudaDevice), BackendError> {
+    let unavailable = |reason: String| BackendError::Unavailable {
+        device: "CUDA".to_owned(),
+        reason,
+    };
+    let devices = match probe {
+        CudaProbe::Devices(devices) => devices,
+        other => return Err(unavailable(other.reason_for_cpu())),
+    };
+    let number = gpu.unwrap_or(0);
+    let Some(device) = devices.get(number) else {
+        return Err(unavailable(format!(
+            "there is no GPU {number}; styleforge doctor lists those there are"
+        )));
+    };
+    let (major, minor) = device.compute_capability;
+    if (major, minor) < LEAST_COMPUTE_CAPABILITY {
+        return Err(unavailable(format!(
+            "{} has compute capability {major}.{minor}, 7.5 (Turing, 2018) is needed",
+            device.name
+        )));
+    }
+    Ok((number, device))
 }
 
 /// Whether the driver's library can be loaded. Starts nothing on a device.
@@ -56,42 +131,120 @@ pub fn probe() -> CudaProbe {
     if !driver_is_present() {
         return CudaProbe::NoDriver;
     }
-    // cudarc panics when a driver is so old that it lacks a function.
-    let devices = std::panic::catch_unwind(devices)
-        .unwrap_or_else(|_| Err("it is too old for this program; update it".to_owned()));
-    match devices {
-        Ok(list) if list.is_empty() => CudaProbe::NoDevice,
-        Ok(list) => CudaProbe::Devices(list),
-        Err(reason) => CudaProbe::DriverError(reason),
+    match driver_version() {
+        Ok(version) if version < LEAST_DRIVER_VERSION => {
+            return CudaProbe::DriverTooOld {
+                cuda_version: (version / 1000, version % 1000 / 10),
+            };
+        }
+        Ok(_) => {}
+        Err(reason) => return CudaProbe::DriverError(reason),
+    }
+    // cudarc panics when a driver lacks a function.
+    match std::panic::catch_unwind(devices) {
+        Ok(Ok(list)) if list.is_empty() => CudaProbe::NoDevice,
+        Ok(Ok(list)) => CudaProbe::Devices(list),
+        // Without a device, drivers refuse to be initialised.
+        Ok(Err(error)) if error.0 == sys::CUresult::CUDA_ERROR_NO_DEVICE => CudaProbe::NoDevice,
+        Ok(Err(error)) => CudaProbe::DriverError(native::words(error)),
+        Err(_) => CudaProbe::DriverError("it lacks functions; install it again".to_owned()),
     }
 }
 
-/// The facts of every device, or the driver's words.
-fn devices() -> Result<Vec<CudaDevice>, String> {
+/// The newest CUDA version that the driver knows: 12040 is 12.4. Or the driver's words.
+fn driver_version() -> Result<i32, String> {
+    let mut version = 0;
+    // SAFETY: writes one number into a place of that size; every driver has this function, and it
+    // works before the driver is initialised.
+    let asked = unsafe { sys::cuDriverGetVersion(&mut version) };
+    asked.result().map_err(native::words)?;
+    Ok(version)
+}
+
+/// The facts of every device.
+fn devices() -> Result<Vec<CudaDevice>, DriverError> {
     use sys::CUdevice_attribute_enum::{
         CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR as MAJOR,
         CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR as MINOR,
     };
-    let list = || -> Result<Vec<CudaDevice>, DriverError> {
-        result::init()?;
-        (0..result::device::get_count()?)
-            .map(|ordinal| {
-                let device = result::device::get(ordinal)?;
-                // SAFETY: the handle is the driver's own answer for this ordinal.
-                let (major, minor, memory_bytes) = unsafe {
-                    (
-                        result::device::get_attribute(device, MAJOR)?,
-                        result::device::get_attribute(device, MINOR)?,
-                        result::device::total_mem(device)?,
-                    )
-                };
-                Ok(CudaDevice {
-                    name: result::device::get_name(device)?,
-                    compute_capability: (major, minor),
-                    memory_bytes,
-                })
+    result::init()?;
+    (0..result::device::get_count()?)
+        .map(|ordinal| {
+            let device = result::device::get(ordinal)?;
+            // SAFETY: the handle is the driver's own answer for this ordinal.
+            let (major, minor, memory_bytes) = unsafe {
+                (
+                    result::device::get_attribute(device, MAJOR)?,
+                    result::device::get_attribute(device, MINOR)?,
+                    result::device::total_mem(device)?,
+                )
+            };
+            Ok(CudaDevice {
+                name: result::device::get_name(device)?,
+                compute_capability: (major, minor),
+                memory_bytes,
             })
-            .collect()
-    };
-    list().map_err(|error| error.to_string())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gpu(name: &str, compute_capability: (i32, i32)) -> CudaDevice {
+        CudaDevice {
+            name: name.to_owned(),
+            compute_capability,
+            memory_bytes: 8_000_000_000,
+        }
+    }
+
+    /// What a person reads who asked for the GPU.
+    fn refusal(probe: CudaProbe, gpu: Option<usize>) -> String {
+        let refused = usable(&probe, gpu).expect_err("no usable device");
+        assert!(matches!(refused, BackendError::Unavailable { .. }));
+        refused.to_string()
+    }
+
+    #[test]
+    fn what_the_probe_found_is_said_by_name() {
+        let too_old = CudaProbe::DriverTooOld {
+            cuda_version: (11, 4),
+        };
+        let broken = CudaProbe::DriverError("system not yet initialized".to_owned());
+        let said = [
+            (CudaProbe::NoDriver, "no NVIDIA driver found"),
+            (
+                too_old,
+                "the NVIDIA driver is too old (it knows CUDA 11.4); install driver 525 or newer",
+            ),
+            (
+                broken,
+                "the NVIDIA driver answers with an error (system not yet initialized)",
+            ),
+            (CudaProbe::NoDevice, "the NVIDIA driver sees no GPU"),
+            (
+                CudaProbe::Devices(vec![gpu("Tesla V100", (7, 0))]),
+                "Tesla V100 has compute capability 7.0, 7.5 (Turing, 2018) is needed",
+            ),
+        ];
+        for (probe, reason) in said {
+            assert_eq!(
+                refusal(probe, None),
+                format!("CUDA is not available: {reason}")
+            );
+        }
+    }
+
+    #[test]
+    fn a_gpu_is_taken_by_its_number() {
+        let two = CudaProbe::Devices(vec![gpu("old", (6, 1)), gpu("new", (9, 0))]);
+        let taken = usable(&two, Some(1)).map(|(number, device)| (number, device.name.as_str()));
+        assert_eq!(taken, Ok((1, "new")));
+        assert_eq!(
+            refusal(two, Some(2)),
+            "CUDA is not available: there is no GPU 2; styleforge doctor lists those there are"
+        );
+    }
 }

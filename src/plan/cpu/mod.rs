@@ -9,7 +9,7 @@ mod steps;
 
 use super::{PlanSummary, Step, arena};
 use crate::{
-    mode::Variant,
+    mode::{Mode, Precision, Variant},
     network::{ConvSpec, NetworkSpec, Tail},
     tensor::Shape,
 };
@@ -195,11 +195,45 @@ pub enum CpuOp {
     },
 }
 
+/// The variants that the processor has, all in single precision: one pass per operation, or
+/// everything folded into the convolutions. A pass for the norm alone would gain nothing that the
+/// folded one does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CpuVariant {
+    /// [`Variant::Baseline`]
+    Baseline,
+    /// [`Variant::Fused`]
+    Fused,
+}
+
+impl CpuVariant {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Baseline, Self::Fused];
+
+    /// The variant for a mode; `None` for a mode that the processor does not have.
+    pub const fn of(mode: Mode) -> Option<Self> {
+        match (mode.variant, mode.precision) {
+            (Variant::Baseline, Precision::Fp32) => Some(Self::Baseline),
+            (Variant::Fused, Precision::Fp32) => Some(Self::Fused),
+            _ => None,
+        }
+    }
+
+    /// What it is called.
+    pub const fn mode(self) -> Mode {
+        let variant = match self {
+            Self::Baseline => Variant::Baseline,
+            Self::Fused => Variant::Fused,
+        };
+        Mode::new(variant, Precision::Fp32)
+    }
+}
+
 /// Everything the CPU backend will do for one network, picture size and variant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CpuPlan {
     /// How the network is cut into passes.
-    pub variant: Variant,
+    pub variant: CpuVariant,
     /// Rows and columns of the photo, in pixels.
     pub photo: (usize, usize),
     /// Rows and columns after short sides are extended, in pixels.
@@ -220,14 +254,14 @@ pub struct CpuPlan {
 
 impl CpuPlan {
     /// Plans `spec` on a photo of `height` x `width` pixels.
-    pub fn new(spec: &NetworkSpec, height: usize, width: usize, variant: Variant) -> Self {
+    pub fn new(spec: &NetworkSpec, height: usize, width: usize, variant: CpuVariant) -> Self {
         let least = spec.min_side_px();
         let extended = (height.max(least), width.max(least));
         let convs = spec.convs();
         let mut builder = Builder::default();
         match variant {
-            Variant::Baseline => builder.plan_baseline(&convs, extended),
-            Variant::Fused => builder.plan_fused(&convs, extended),
+            CpuVariant::Baseline => builder.plan_baseline(&convs, extended),
+            CpuVariant::Fused => builder.plan_fused(&convs, extended),
         }
         let (offsets, arena_len) = arena::place(&builder.lifetimes);
         for (map, offset) in builder.maps.iter_mut().zip(offsets) {
@@ -254,7 +288,8 @@ impl CpuPlan {
         // The photo and the painting as bytes, and the extended photo where one is made.
         let pictures = 4 * (2 * height * width + self.extended.0 * self.extended.1);
         PlanSummary {
-            variant: self.variant,
+            mode: self.variant.mode(),
+            batch: 1,
             width,
             height,
             steps: self
@@ -305,7 +340,7 @@ mod tests {
     #[test]
     fn fused_plan_of_the_published_network() {
         let spec = NetworkSpec::with_widths([32, 64, 128]);
-        let plan = CpuPlan::new(&spec, 512, 512, Variant::Fused);
+        let plan = CpuPlan::new(&spec, 512, 512, CpuVariant::Fused);
         assert_eq!(plan.steps.len(), 16);
         let winograd = plan
             .steps
@@ -319,7 +354,7 @@ mod tests {
     #[test]
     fn baseline_has_a_pass_for_every_operation() {
         let spec = NetworkSpec::with_widths([32, 64, 128]);
-        let plan = CpuPlan::new(&spec, 64, 64, Variant::Baseline);
+        let plan = CpuPlan::new(&spec, 64, 64, CpuVariant::Baseline);
         let count = |kernel: &str| plan.steps.iter().filter(|s| s.kernel == kernel).count();
         assert_eq!(
             (
@@ -337,7 +372,7 @@ mod tests {
     #[test]
     fn sixteen_megapixels_fit_four_gigabytes() {
         let spec = NetworkSpec::with_widths([32, 64, 128]);
-        let plan = CpuPlan::new(&spec, 4000, 4000, Variant::Fused);
+        let plan = CpuPlan::new(&spec, 4000, 4000, CpuVariant::Fused);
         let bytes = plan.summary(16).peak_bytes;
         assert!(bytes < 4_000_000_000, "{bytes}");
     }
@@ -357,7 +392,7 @@ mod tests {
                 blocks,
                 kernels: Kernels { first: 2 * first + 1, ..Kernels::default() },
             };
-            let variant = if fused { Variant::Fused } else { Variant::Baseline };
+            let variant = if fused { CpuVariant::Fused } else { CpuVariant::Baseline };
             let plan = CpuPlan::new(&spec, height, width, variant);
             for step in &plan.steps {
                 let (reads, writes) = touched(&step.op);

@@ -1,0 +1,196 @@
+// The convolution kernel: gather, main loop and epilogue, put together.
+//
+// Computes, for every image n, position (y, x) of the grid, output channel o and phase f (of 1 or 4):
+//   raw[n, y', x', o] = sum over taps (ty, tx) and channels c of
+//                       g[n, y * stride - origin + ty + f / 2, x * stride - origin + tx + f % 2, c]
+//                       * weight[f, o, ty, tx, c]
+// where (y', x') = (y, x), or (2y + f / 2, 2x + f % 2) with four phases, and g is the gathered input:
+//   g = ReLU(input * in_scale + in_shift) or input * in_scale + in_shift + skip, mirrored or repeated
+//   beyond the edges; or the photo's row of kernel x 3 levels as channels.
+// Then the epilogue: mean and variance of raw become out_scale and out_shift of the norm behind
+// (statistics.cuh), or the last layer's kernel columns are shifted, added and stored as RGBA8.
+//
+// Entries (conv_fp32.cu, conv_tf32.cu, conv_fp16.cu, conv_bf16.cu, conv_mixed.cu), PxN being output
+// pixels x channels of a CTA:
+//   conv_PxN_*           map to raw map            conv_photo_PxN_*    photo to raw map
+//   conv_PxN_chunked_*   the same, channels in turn   conv_picture_PxN_*  map to picture
+//
+// GEMM: M = output pixels (BM at a time, BW wide), N = output channels (BN at a time), K = taps x input
+// channels; 9x9 from the photo: K = 9 x 32 of which 27 count; 9x9 to the picture: N = 27 of 32.
+//
+// Layouts: maps as in element.cuh; weights as `src/backend/cuda/pack.rs` writes them; the input tile in
+// shared memory as [row][column][channel], 16 bytes between pixels to spread them over the banks.
+//
+// Launch: block 256; grid (CTAs of an image, channel tiles, images); dynamic shared memory = input tile
+// + ring of 4 stages of weights (3 before sm_80) (+ staged photo). A CTA walks over the tiles of one
+// image with a fixed stride, so that its statistics stay in shared memory until the end.
+//
+// Work: 128 to 128 channels, 3x3, 128x128: 4.83 GFLOP; 4.2 MB in, 4.2 MB out, 0.3 MB of weights in fp16:
+// 560 FLOP a byte. Roofline: arithmetic, of the tensor cores (fp32: of the FMA units).
+// Measured: NVIDIA H200, driver 580.159, 2026-11-20, eager launches between device events, least of 9,
+// 128 to 128 channels at 128x128: fp16 35 us, 136 TFLOP/s, a fifth of what fp16 matrix products reach
+// there (650 to 790); fp32 157 us, 31 TFLOP/s, a little under half of the FMA units' 67.
+//
+// Numerics: products of operands rounded once, sums in fp32 in a fixed order; no float atomics: equal
+// input gives equal bits.
+//
+// Barriers: before a tile, so that the tile before is read and its statistics are taken; one for every
+// block of weights (main loop); around the statistics' merges; before the picture's sums take the
+// place of the input tile.
+#pragma once
+#include "core_fma.cuh"
+#include "core_mma.cuh"
+#include "statistics.cuh"
+
+namespace sf {
+
+constexpr int FROM_MAP = 0, FROM_PHOTO = 1;
+constexpr int TO_MAP = 0, TO_PICTURE = 1;
+
+// The next layer normalises what was stored, so the statistics have to be of that: where a plane is
+// (nearly) constant, the norm makes a difference between the two as large as any signal.
+template <class S, class Core> __device__ __forceinline__ void round_as_stored(Core& core) {
+    if constexpr (sizeof(S) == 2) {
+#pragma unroll
+        for (int r = 0; r < Core::ROWS; ++r)
+#pragma unroll
+            for (int c = 0; c < Core::COLUMNS; ++c) core.value(r, c) = widen(narrow<S>(core.value(r, c)));
+    }
+}
+
+template <class Core> __device__ __forceinline__ void add_bias(const ConvParams& p, Core& core, int first) {
+#pragma unroll
+    for (int c = 0; c < Core::COLUMNS; ++c) {
+        const int channel = first + core.column(c);
+        const float bias = channel < p.norm_channels ? p.bias[channel] : 0.0f;
+#pragma unroll
+        for (int r = 0; r < Core::ROWS; ++r) core.value(r, c) += bias;
+    }
+}
+
+// The last layer: column 3 * kx + colour of the product belongs to the pixel kx columns to the left;
+// the shifted columns are added here and become levels.
+template <class Core, int BM, int BN, int BW>
+__device__ __forceinline__ void write_picture(const ConvParams& p, Core& core, float* sums, int image, int y0, int x0) {
+    constexpr int PITCH = BN + 1;
+    // The tile is read; its place is taken by the product.
+    __syncthreads();
+#pragma unroll
+    for (int r = 0; r < Core::ROWS; ++r)
+#pragma unroll
+        for (int c = 0; c < Core::COLUMNS; ++c) sums[core.pixel(r) * PITCH + core.column(c)] = core.value(r, c);
+    __syncthreads();
+    const int columns = BW - p.photo_kernel + 1;
+    for (int i = threadIdx.x; i < columns * (BM / BW); i += Core::THREADS) {
+        const int row = i / columns, column = i % columns;
+        const int y = y0 + row, x = x0 + column;
+        if (y >= p.out_height || x >= p.out_width) continue;
+        float rgb[3];
+#pragma unroll
+        for (int c = 0; c < 3; ++c) rgb[c] = p.bias[c];
+        const float* from = sums + (row * BW + column) * PITCH;
+        for (int kx = 0; kx < p.photo_kernel; ++kx) {
+#pragma unroll
+            for (int c = 0; c < 3; ++c) rgb[c] += from[kx * (PITCH + 3) + c];
+        }
+        const long long at = ((long long)image * p.out_height + y) * p.out_width + x;
+        if (p.output_floats != nullptr) {
+            const long long plane = (long long)p.out_height * p.out_width;
+            float* to = p.output_floats + 2 * image * plane + at;
+#pragma unroll
+            for (int c = 0; c < 3; ++c) to[c * plane] = rgb[c];
+        } else {
+            const long long lender = ((long long)image * p.photo_height + y) * p.photo_width + x;
+            const u32 alpha = p.photo[4 * lender + 3];
+            static_cast<u32*>(p.output)[at] = level(rgb[0]) | level(rgb[1]) << 8 | level(rgb[2]) << 16 | alpha << 24;
+        }
+    }
+}
+
+// S: storage type of maps. Core: the main loop. FROM, TO: where the input comes from and the output
+// goes. CHUNKED: the channels do not all fit in shared memory and are gathered in turn, between the
+// products; without it there is one chunk, gathered once for all phases.
+template <class S, class Core, int BM, int BN, int BW, int FROM, int TO, bool CHUNKED>
+__device__ __forceinline__ void convolve(const ConvParams& p) {
+    constexpr int BH = BM / BW;
+    typedef typename Core::Operand O;
+    typedef typename Core::Ring Ring;
+    extern __shared__ __align__(16) char memory[];
+    __shared__ StatisticsMemory<Core::SLOTS, BN> statistics;
+
+    char* tile = memory;
+    const int tile_bytes = p.tile_rows * p.tile_columns * p.pitch;
+    constexpr int PICTURE_BYTES = TO == TO_PICTURE ? BM * (BN + 1) * 4 : 0;
+    char* ring_memory = memory + max(tile_bytes, PICTURE_BYTES);
+    u32* staged = reinterpret_cast<u32*>(ring_memory + Ring::BYTES);
+
+    const int image = blockIdx.z, n_tile = blockIdx.y;
+    const int block_columns = TO == TO_PICTURE ? BW - p.photo_kernel + 1 : BW;
+    const int blocks = p.phases * p.chunks * Core::blocks(p);
+    const char* weights = static_cast<const char*>(p.weights) +
+                          (long long)n_tile * blocks * Ring::BLOCK_BYTES;
+    const bool counts = TO == TO_MAP && p.out_scale != nullptr;
+    if (counts) clear_statistics(statistics);
+
+    Core core;
+    core.place(p);
+    Ring ring;
+    ring.shared = ring_memory;
+    const int tiles = p.tiles_x * p.tiles_y;
+    for (int t = blockIdx.x; t < tiles; t += gridDim.x) {
+        const int y0 = t / p.tiles_x * BH, x0 = t % p.tiles_x * block_columns;
+        // The tile before is read, its statistics are taken.
+        __syncthreads();
+        ring.start(weights, blocks);
+        int stage = 0, loaded = CHUNKED ? -1 : 0;
+        const int first_y = y0 * p.stride - p.origin, first_x = x0 * p.stride - p.origin;
+        if constexpr (FROM == FROM_PHOTO) {
+            gather_photo<O, Core::THREADS>(p, tile, staged, image, first_y, first_x);
+        } else if constexpr (!CHUNKED) {
+            gather_map<S, O, Core::THREADS, Core::GATHER_DEPTH>(p, tile, image, first_y, first_x, 0, n_tile == 0, BH, BW);
+        }
+        for (int phase = 0; phase < p.phases; ++phase) {
+            core.clear();
+            for (int chunk = 0; chunk < (CHUNKED ? p.chunks : 1); ++chunk) {
+                if constexpr (CHUNKED) {
+                    if (chunk != loaded) {
+                        // The chunk before is multiplied; the main loop's first barrier publishes this
+                        // one. Few loads in flight: the accumulators take the registers.
+                        __syncthreads();
+                        const bool owned = n_tile == 0 && phase == 0;
+                        gather_map<S, O, Core::THREADS, 1>(p, tile, image, first_y, first_x, chunk, owned, BH, BW);
+                        loaded = chunk;
+                    }
+                }
+                const int first_tap = (phase >> 1) * p.tile_columns + (phase & 1);
+                core.run(p, tile, first_tap * p.pitch, ring, stage);
+            }
+            if constexpr (TO == TO_PICTURE) {
+                write_picture<Core, BM, BN, BW>(p, core, reinterpret_cast<float*>(memory), image, y0, x0);
+            } else {
+                if (p.bias != nullptr) add_bias(p, core, n_tile * BN);
+                u32 valid = 0;
+                const int scale = p.phases == 4 ? 2 : 1;
+#pragma unroll
+                for (int r = 0; r < Core::ROWS; ++r) {
+                    const int px = core.pixel(r);
+                    const int y = y0 + px / BW, x = x0 + px % BW;
+                    S* to = nullptr;
+                    if (y < p.grid_height && x < p.grid_width) {
+                        valid |= 1u << r;
+                        const long long row = (long long)image * p.out_height + y * scale + (phase >> 1);
+                        to = static_cast<S*>(p.output) + (row * p.out_width + x * scale + (phase & 1)) * p.out_channels + n_tile * BN;
+                    }
+                    core.store_row(r, to, p.out_channels - n_tile * BN);
+                }
+                if (counts) {
+                    round_as_stored<S>(core);
+                    take_statistics<Core, BN>(core, valid, statistics);
+                }
+            }
+        }
+    }
+    if (counts) finish_statistics(p, statistics);
+}
+
+}  // namespace sf

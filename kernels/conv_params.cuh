@@ -1,0 +1,60 @@
+// What every convolution kernel is told.
+#pragma once
+#include "element.cuh"
+
+namespace sf {
+
+// How positions outside the input map are filled.
+constexpr int EDGE_REFLECT = 0;
+constexpr int EDGE_REPLICATE = 1;
+
+struct ConvParams {
+    const void* input;  // raw map of the layer before, or the photo in RGBA8
+    const float* in_scale;  // (batch, in_channels): the norm before, folded; null: none
+    const float* in_shift;  // (batch, in_channels)
+    const void* skip;  // residual stream that is added after the norm; null: none
+    void* keep;  // where the normalised input is kept as residual stream; null: nowhere
+    const void* weights;  // in the order in which the main loop reads them
+    const float* bias;  // one per output channel; null: none
+    void* output;  // raw map, or the painting in RGBA8
+    float* output_floats;  // the painting before rounding, planar; null: RGBA8 is written
+    const u8* photo;  // RGBA8 that lends its alpha to the painting
+    float* partials;  // (batch, channel tiles, CTAs, 3, tile channels): count, mean, squares
+    u32* tickets;  // (batch, channel tiles): zero before and after every launch
+    const float* gamma;  // one per output channel
+    const float* beta;  // one per output channel
+    float* out_scale;  // (batch, out_channels): what the next layer applies; null: no statistics
+    float* out_shift;  // (batch, out_channels)
+    int in_height;  // rows of the stored input, or of the photo
+    int in_width;  // columns of the stored input, or of the photo
+    int in_channels;  // stored channels of the input
+    int out_height;  // rows of the output
+    int out_width;  // columns of the output
+    int out_channels;  // stored channels of the output
+    int grid_height;  // rows that are computed, in each phase
+    int grid_width;  // columns that are computed, in each phase
+    int tiles_x;  // tiles across
+    int tiles_y;  // tiles down
+    int stride;  // pixels from output to output
+    int origin;  // the first tap of (y, x) reads (y, x) * stride - origin
+    int taps_y;  // taps down
+    int taps_x;  // taps across
+    int phases;  // 1, or 4: the output is twice the grid
+    int chunk_channels;  // channels that lie in shared memory at once
+    int chunks;  // how often
+    int tile_rows;  // rows of the input tile
+    int tile_columns;  // columns of the input tile
+    int pitch;  // bytes from pixel to pixel in shared memory
+    int edge;  // EDGE_REFLECT or EDGE_REPLICATE
+    int upsample;  // 1: the input is doubled while it is gathered
+    int relu;  // 1: ReLU while it is gathered
+    int photo_kernel;  // kernel side of a layer that reads or makes the picture
+    int photo_height;  // rows of the photo that lends its alpha
+    int photo_width;  // columns of the photo that lends its alpha
+    int norm_channels;  // real output channels; the rest is padding
+    float eps;  // added to the variance
+    float photo_scale;  // factor on the photo's levels
+};
+static_assert(sizeof(ConvParams) == 248, "mirrored in params.rs");
+
+}  // namespace sf

@@ -1,0 +1,19 @@
+// Convolutions in tf32: maps in fp32, operands rounded to tf32, products on tensor cores summed in fp32.
+// See conv.cuh for what they compute, and kernels/README.md for the table of entries.
+// targets: sm_80 sm_86 sm_89 sm_90a sm_100 sm_120 compute_80
+#include "conv.cuh"
+
+using namespace sf;
+
+#define SF_CONV(NAME, BM, BN, BW, FROM, TO, CHUNKED, PER_SM)                              \
+    extern "C" __global__ void __launch_bounds__(256, PER_SM)             \
+        NAME(const __grid_constant__ ConvParams p) {                                      \
+        convolve<float, MmaCore<tfloat_t, BM, BN, BW>, BM, BN, BW, FROM, TO, CHUNKED>(p);     \
+    }
+
+SF_CONV(conv_128x128_chunked_tf32, 128, 128, 16, FROM_MAP, TO_MAP, true, 1)
+SF_CONV(conv_128x64_tf32, 128, 64, 16, FROM_MAP, TO_MAP, false, 2)
+SF_CONV(conv_256x32_tf32, 256, 32, 32, FROM_MAP, TO_MAP, false, 2)
+SF_CONV(conv_photo_128x32_tf32, 128, 32, 16, FROM_PHOTO, TO_MAP, false, 2)
+SF_CONV(conv_picture_256x32_tf32, 256, 32, 32, FROM_MAP, TO_PICTURE, false, 2)
+SF_CONV(conv_picture_256x32_chunked_tf32, 256, 32, 32, FROM_MAP, TO_PICTURE, true, 1)

@@ -1,0 +1,84 @@
+// Types and elements: how values lie in memory and how they are widened and rounded.
+//
+// Maps lie channels-last, element (n, y, x, c) at ((n * height + y) * width + x) * channels + c,
+// with `channels` padded to a multiple of 16 and zeros in the padding. Arithmetic is in fp32; a
+// storage type only says how a value is kept. All vector accesses are 16 bytes and aligned.
+//
+// Nothing but this folder is included: the run-time compiler has no system headers.
+#pragma once
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+namespace sf {
+
+// Storage types. `half_t` and `bfloat_t` are bit patterns; conversions are inline PTX, so that no
+// vendor header is needed.
+struct half_t { u16 bits; };
+struct bfloat_t { u16 bits; };
+
+__device__ __forceinline__ float widen(float v) { return v; }
+__device__ __forceinline__ float widen(half_t v) {
+    float f;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(f) : "h"(v.bits));
+    return f;
+}
+__device__ __forceinline__ float widen(bfloat_t v) { return __int_as_float((int)((u32)v.bits << 16)); }
+
+// Rounds to nearest, ties to even.
+template <class T> __device__ __forceinline__ T narrow(float v);
+template <> __device__ __forceinline__ float narrow<float>(float v) { return v; }
+template <> __device__ __forceinline__ half_t narrow<half_t>(float v) {
+    half_t h;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h.bits) : "f"(v));
+    return h;
+}
+template <> __device__ __forceinline__ bfloat_t narrow<bfloat_t>(float v) {
+    bfloat_t b;
+#if __CUDA_ARCH__ >= 800
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(b.bits) : "f"(v));
+#else
+    // Written out: sm_75 has no instruction for it. NaN stays NaN.
+    u32 u = (u32)__float_as_int(v);
+    u32 rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+    b.bits = (v != v) ? (u16)0x7fffu : (u16)rounded;
+#endif
+    return b;
+}
+
+// 16 bytes of a map: 8 two-byte or 4 four-byte values.
+template <class T> struct Pack {
+    static constexpr int COUNT = 16 / (int)sizeof(T);
+};
+
+// Reads 16 aligned bytes as fp32 values.
+template <class T> __device__ __forceinline__ void load_pack(const T* from, float (&v)[Pack<T>::COUNT]) {
+    union { uint4 raw; T e[Pack<T>::COUNT]; } u;
+    u.raw = *reinterpret_cast<const uint4*>(from);
+#pragma unroll
+    for (int i = 0; i < Pack<T>::COUNT; ++i) v[i] = widen(u.e[i]);
+}
+
+// Rounds and writes 16 aligned bytes.
+template <class T> __device__ __forceinline__ void store_pack(T* to, const float (&v)[Pack<T>::COUNT]) {
+    union { uint4 raw; T e[Pack<T>::COUNT]; } u;
+#pragma unroll
+    for (int i = 0; i < Pack<T>::COUNT; ++i) u.e[i] = narrow<T>(v[i]);
+    *reinterpret_cast<uint4*>(to) = u.raw;
+}
+
+// Index of a position at most `side - 1` beyond either end, mirrored without repeating the end.
+__device__ __forceinline__ int reflected(int p, int side) {
+    p = p < 0 ? -p : p;
+    return p >= side ? 2 * side - 2 - p : p;
+}
+
+// A level of the picture: clamped to 0..255, rounded to nearest (half away from zero).
+__device__ __forceinline__ u32 level(float v) {
+    // NaN becomes 0, so that it is seen in a check as a wrong level and not as undefined.
+    return (u32)(int)floorf(fminf(fmaxf(v, 0.0f), 255.0f) + 0.5f);
+}
+
+}  // namespace sf

@@ -1,0 +1,331 @@
+// The operations of the baseline that look at one place of a map at a time, each its own launch, as
+// a framework runs them.
+//
+// Computes, on maps of element.cuh, for every n, y, x, c:
+//   load_photo     map[n,y,x,c] = photo[n,y,x,c] * scale for c < 3, and 0 for 3 <= c < 16
+//   pad            to[n,y,x,c] = from[n, reflected(y - margin), reflected(x - margin), c]
+//   upsample       to[n,y,x,c] = from[n, y / 2, x / 2, c]
+//   relu           to = max(from, 0)
+//   add            map = map + addend
+//   bias           to = from + bias[c]
+//   normalise      to = (from - mean[n,c]) * rstd[n,c]
+//   affine         to = from * gamma[c] + beta[c]
+//   store_picture  picture[n,y,x] = levels of map[n,y,x,0..2], alpha of photo[n,y,x]
+//   store_floats   planes[n,c,y,x] = map[n,y,x,c] for c < 3
+//
+// Entries: each name above with _f32, _f16 and _bf16, which is the type of the maps. Vectors of a
+// channel (bias, mean, rstd, gamma, beta) are fp32.
+//
+// Layouts: photo and picture are RGBA8, (n, height, width), red in the lowest byte; `scale` is 1 for
+// levels, 1/256 where the first layer wants numbers below 1. Maps and vectors start at 16 bytes;
+// channels are a multiple of 16. A vector has a value for every channel of the map, 0 in the
+// padding, so that the padding stays 0. `to` may be `from`, except in pad and upsample. The store
+// entries cut a map of map_width x map_height down to width x height from the top left.
+// pad: margin <= side - 1 of both sides.
+//
+// Launch: block 256, no dynamic shared memory. A thread handles 16 bytes of the map that is written:
+// grid (ceil(width' * channels * sizeof(T) / 16 / 256), height', batch), where width' and height'
+// are those of `to`: width + 2 * margin in pad, 2 * width in upsample, else width. load_photo,
+// store_picture and store_floats: a thread a pixel, grid (ceil(width / 256), height, batch).
+// height' and batch are at most 65535.
+//
+// Work: at 512x512x32 fp16, relu reads and writes 16.8 MB each for 8.4 MFLOP: 0.25 FLOP a byte.
+// Roofline: memory, of every entry.
+// Measured: NOT MEASURED.
+//
+// Numerics: arithmetic in fp32, rounded once to the map's type, to nearest even. A NaN stays one in
+// every map and becomes level 0 in store_picture. Levels are clamped to 0..255 and rounded half away from zero.
+//
+// Barriers: none; threads share nothing.
+#include "element.cuh"
+
+using namespace sf;
+
+struct LoadPhotoParams {
+    const u32* photo;
+    void* map;
+    int width;
+    int height;
+    float scale;
+};
+static_assert(sizeof(LoadPhotoParams) == 32, "mirrored in params.rs");
+
+struct PadParams {
+    const void* from;
+    void* to;
+    int width;
+    int height;
+    int channels;
+    int margin;
+};
+static_assert(sizeof(PadParams) == 32, "mirrored in params.rs");
+
+// upsample (width and height are those of `from`) and relu.
+struct MapParams {
+    const void* from;
+    void* to;
+    int width;
+    int height;
+    int channels;
+};
+static_assert(sizeof(MapParams) == 32, "mirrored in params.rs");
+
+struct AddParams {
+    void* map;
+    const void* addend;
+    int width;
+    int height;
+    int channels;
+};
+static_assert(sizeof(AddParams) == 32, "mirrored in params.rs");
+
+struct BiasParams {
+    const void* from;
+    void* to;
+    const float* bias;
+    int width;
+    int height;
+    int channels;
+};
+static_assert(sizeof(BiasParams) == 40, "mirrored in params.rs");
+
+// `mean` and `rstd` are (n, channels).
+struct NormaliseParams {
+    const void* from;
+    void* to;
+    const float* mean;
+    const float* rstd;
+    int width;
+    int height;
+    int channels;
+};
+static_assert(sizeof(NormaliseParams) == 48, "mirrored in params.rs");
+
+struct AffineParams {
+    const void* from;
+    void* to;
+    const float* gamma;
+    const float* beta;
+    int width;
+    int height;
+    int channels;
+};
+static_assert(sizeof(AffineParams) == 48, "mirrored in params.rs");
+
+struct StorePictureParams {
+    const void* map;
+    const u32* photo;
+    u32* picture;
+    int map_width;
+    int map_height;
+    int channels;
+    int width;
+    int height;
+    int photo_width;
+    int photo_height;
+};
+static_assert(sizeof(StorePictureParams) == 56, "mirrored in params.rs");
+
+struct StoreFloatsParams {
+    const void* map;
+    float* planes;
+    int map_width;
+    int map_height;
+    int channels;
+    int width;
+    int height;
+};
+static_assert(sizeof(StoreFloatsParams) == 40, "mirrored in params.rs");
+
+// Where a thread of the row grid works: 16 bytes of row y of image n.
+struct Place {
+    int n;
+    int y;
+    int x;
+    int channel;
+    bool is_inside;
+};
+
+template <class T> __device__ __forceinline__ Place place(int width, int channels) {
+    int packs = channels / Pack<T>::COUNT;
+    int at = (int)(blockIdx.x * 256 + threadIdx.x);
+    Place p;
+    p.n = (int)blockIdx.z;
+    p.y = (int)blockIdx.y;
+    p.x = at / packs;
+    p.channel = (at - p.x * packs) * Pack<T>::COUNT;
+    p.is_inside = p.x < width;
+    return p;
+}
+
+// Index of the first element of a pixel.
+__device__ __forceinline__ u64 pixel(int n, int y, int x, int height, int width, int channels) {
+    return (((u64)n * (u32)height + (u32)y) * (u32)width + (u32)x) * (u32)channels;
+}
+
+template <class T> __device__ __forceinline__ void load_photo(const LoadPhotoParams& p) {
+    int x = (int)(blockIdx.x * 256 + threadIdx.x);
+    if (x >= p.width) return;
+    u64 at = pixel((int)blockIdx.z, (int)blockIdx.y, x, p.height, p.width, 1);
+    u32 rgba = p.photo[at];
+    T* to = static_cast<T*>(p.map) + at * 16;
+#pragma unroll
+    for (int c = 0; c < 16; c += Pack<T>::COUNT) {
+        float v[Pack<T>::COUNT];
+#pragma unroll
+        for (int i = 0; i < Pack<T>::COUNT; ++i) {
+            int channel = c + i;
+            v[i] = channel < 3 ? (float)((rgba >> (8 * channel)) & 255u) * p.scale : 0.0f;
+        }
+        store_pack(to + c, v);
+    }
+}
+
+// Copies 16 bytes as they are.
+template <class T> __device__ __forceinline__ void copy_pack(T* to, const T* from) {
+    *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(from);
+}
+
+template <class T> __device__ __forceinline__ void pad(const PadParams& p) {
+    int width = p.width + 2 * p.margin, height = p.height + 2 * p.margin;
+    Place at = place<T>(width, p.channels);
+    if (!at.is_inside) return;
+    int x = reflected(at.x - p.margin, p.width), y = reflected(at.y - p.margin, p.height);
+    copy_pack(static_cast<T*>(p.to) + pixel(at.n, at.y, at.x, height, width, p.channels) + at.channel,
+              static_cast<const T*>(p.from) + pixel(at.n, y, x, p.height, p.width, p.channels) +
+                  at.channel);
+}
+
+template <class T> __device__ __forceinline__ void upsample(const MapParams& p) {
+    int width = 2 * p.width, height = 2 * p.height;
+    Place at = place<T>(width, p.channels);
+    if (!at.is_inside) return;
+    copy_pack(static_cast<T*>(p.to) + pixel(at.n, at.y, at.x, height, width, p.channels) + at.channel,
+              static_cast<const T*>(p.from) +
+                  pixel(at.n, at.y / 2, at.x / 2, p.height, p.width, p.channels) + at.channel);
+}
+
+// Applies `change(value, place, i)` to element i of this thread's 16 bytes.
+template <class T, class Params, class Change>
+__device__ __forceinline__ void change_each(const Params& p, const void* from, void* to, Change change) {
+    Place at = place<T>(p.width, p.channels);
+    if (!at.is_inside) return;
+    u64 index = pixel(at.n, at.y, at.x, p.height, p.width, p.channels) + (u32)at.channel;
+    float v[Pack<T>::COUNT];
+    load_pack(static_cast<const T*>(from) + index, v);
+    change(v, at, index);
+    store_pack(static_cast<T*>(to) + index, v);
+}
+
+// Reads the values of a vector that belong to the channels of 16 bytes of a map.
+template <class T>
+__device__ __forceinline__ void load_channels(const float* vector, float (&v)[Pack<T>::COUNT]) {
+#pragma unroll
+    for (int i = 0; i < Pack<T>::COUNT; i += 4) {
+        float4 four = *reinterpret_cast<const float4*>(vector + i);
+        v[i] = four.x;
+        v[i + 1] = four.y;
+        v[i + 2] = four.z;
+        v[i + 3] = four.w;
+    }
+}
+
+template <class T> __device__ __forceinline__ void relu(const MapParams& p) {
+    change_each<T>(p, p.from, p.to, [](float(&v)[Pack<T>::COUNT], const Place&, u64) {
+#pragma unroll
+        for (int i = 0; i < Pack<T>::COUNT; ++i) v[i] = v[i] < 0.0f ? 0.0f : v[i];
+    });
+}
+
+template <class T> __device__ __forceinline__ void add(const AddParams& p) {
+    change_each<T>(p, p.map, p.map, [&](float(&v)[Pack<T>::COUNT], const Place&, u64 index) {
+        float a[Pack<T>::COUNT];
+        load_pack(static_cast<const T*>(p.addend) + index, a);
+#pragma unroll
+        for (int i = 0; i < Pack<T>::COUNT; ++i) v[i] += a[i];
+    });
+}
+
+template <class T> __device__ __forceinline__ void bias(const BiasParams& p) {
+    change_each<T>(p, p.from, p.to, [&](float(&v)[Pack<T>::COUNT], const Place& at, u64) {
+        float b[Pack<T>::COUNT];
+        load_channels<T>(p.bias + at.channel, b);
+#pragma unroll
+        for (int i = 0; i < Pack<T>::COUNT; ++i) v[i] += b[i];
+    });
+}
+
+template <class T> __device__ __forceinline__ void normalise(const NormaliseParams& p) {
+    change_each<T>(p, p.from, p.to, [&](float(&v)[Pack<T>::COUNT], const Place& at, u64) {
+        float mean[Pack<T>::COUNT], rstd[Pack<T>::COUNT];
+        int first = at.n * p.channels + at.channel;
+        load_channels<T>(p.mean + first, mean);
+        load_channels<T>(p.rstd + first, rstd);
+#pragma unroll
+        for (int i = 0; i < Pack<T>::COUNT; ++i) v[i] = (v[i] - mean[i]) * rstd[i];
+    });
+}
+
+template <class T> __device__ __forceinline__ void affine(const AffineParams& p) {
+    change_each<T>(p, p.from, p.to, [&](float(&v)[Pack<T>::COUNT], const Place& at, u64) {
+        float gamma[Pack<T>::COUNT], beta[Pack<T>::COUNT];
+        load_channels<T>(p.gamma + at.channel, gamma);
+        load_channels<T>(p.beta + at.channel, beta);
+#pragma unroll
+        for (int i = 0; i < Pack<T>::COUNT; ++i) v[i] = v[i] * gamma[i] + beta[i];
+    });
+}
+
+// The first three channels of a pixel of the map, for a picture that is cut from it.
+template <class T, class Params>
+__device__ __forceinline__ void load_rgb(const Params& p, int n, int y, int x, float (&rgb)[3]) {
+    const T* from =
+        static_cast<const T*>(p.map) + pixel(n, y, x, p.map_height, p.map_width, p.channels);
+    float v[Pack<T>::COUNT];
+    load_pack(from, v);
+#pragma unroll
+    for (int c = 0; c < 3; ++c) rgb[c] = v[c];
+}
+
+template <class T> __device__ __forceinline__ void store_picture(const StorePictureParams& p) {
+    int x = (int)(blockIdx.x * 256 + threadIdx.x), y = (int)blockIdx.y, n = (int)blockIdx.z;
+    if (x >= p.width) return;
+    float rgb[3];
+    load_rgb<T>(p, n, y, x, rgb);
+    u64 at = pixel(n, y, x, p.height, p.width, 1);
+    u32 alpha = p.photo[pixel(n, y, x, p.photo_height, p.photo_width, 1)] & 0xff000000u;
+    p.picture[at] = level(rgb[0]) | (level(rgb[1]) << 8) | (level(rgb[2]) << 16) | alpha;
+}
+
+template <class T> __device__ __forceinline__ void store_floats(const StoreFloatsParams& p) {
+    int x = (int)(blockIdx.x * 256 + threadIdx.x), y = (int)blockIdx.y, n = (int)blockIdx.z;
+    if (x >= p.width) return;
+    float rgb[3];
+    load_rgb<T>(p, n, y, x, rgb);
+    u64 plane = (u64)(u32)p.height * (u32)p.width;
+    float* to = p.planes + (u64)n * 3 * plane + (u64)(u32)y * (u32)p.width + (u32)x;
+#pragma unroll
+    for (int c = 0; c < 3; ++c) to[c * plane] = rgb[c];
+}
+
+// An operation's entry for one type, and for all three.
+#define ENTRY(operation, Params, precision, T)                                                      \
+    extern "C" __global__ void __launch_bounds__(256)                                               \
+        operation##_##precision(const __grid_constant__ Params p) {                                 \
+        operation<T>(p);                                                                            \
+    }
+#define ENTRIES(operation, Params)                                                                  \
+    ENTRY(operation, Params, f32, float)                                                            \
+    ENTRY(operation, Params, f16, half_t)                                                           \
+    ENTRY(operation, Params, bf16, bfloat_t)
+
+ENTRIES(load_photo, LoadPhotoParams)
+ENTRIES(pad, PadParams)
+ENTRIES(upsample, MapParams)
+ENTRIES(relu, MapParams)
+ENTRIES(add, AddParams)
+ENTRIES(bias, BiasParams)
+ENTRIES(normalise, NormaliseParams)
+ENTRIES(affine, AffineParams)
+ENTRIES(store_picture, StorePictureParams)
+ENTRIES(store_floats, StoreFloatsParams)

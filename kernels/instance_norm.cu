@@ -1,0 +1,475 @@
+// InstanceNorm: mean and variance of every channel of every image, and what they are used for.
+//
+// Computes, with sums over the `pixels` = height * width values of one channel of one image:
+//   mean = sum(v) / pixels,  var = sum((v - mean)^2) / pixels,  rstd = 1 / sqrt(var + eps)
+//   y = (v - mean) * rstd * gamma[c] + beta[c], then ReLU or the sum with a residual map
+//
+// Entries, for maps of type f32, f16, bf16:
+//   mean_partial_*, variance_partial_*      sums of strips: the baseline's two reductions, which
+//   mean_finish, variance_finish            each end in a launch of their own (fp32 only: no maps)
+//   norm_statistics_*                       both at once: scale = gamma * rstd,
+//                                           shift = beta - mean * scale
+//   norm_apply_*                            y = v * scale + shift [ReLU] [+ residual]
+//   norm_plane_*                            all of it with one pass over memory, where the pixels
+//                                           of one group of channels fit a block's shared memory
+//
+// Layouts: maps of element.cuh, at 16 bytes; channels a multiple of 16, at most 1024. Vectors are
+// fp32: gamma and beta (channels), 0 in the padding; mean, rstd, scale and shift (n, channels).
+// Sums of the baseline's strips are (n, strip, channel); moments of norm_statistics' strips are
+// (n, strip, channel) pairs. A strip is `strip_pixels` pixels, the last one what is left:
+// strips = ceil(pixels / strip_pixels), none empty. `tickets` holds one zero for each image before
+// the first launch; every launch leaves it so. `to` may be `from` or `residual`.
+//
+// Launch, packs being channels * sizeof(T) / 16:
+//   *_partial: block 256, grid (strips, n)        *_finish: block 256, grid (ceil(channels / 32), n)
+//   norm_statistics: block 512, grid (strips, n)  norm_apply: block 256, grid (strips, n), strips of
+//                                                 its own; 4 * (256 / packs) pixels keep all busy
+//   norm_plane: block 512, grid (packs / group_packs, n), dynamic shared memory
+//               pixels * group_packs * 16 bytes; group_packs is 1 or 2 and divides packs
+// Static shared memory: 8 KiB at most in *_partial, 18 KiB (f32) or 34 KiB (16 bits) in
+// norm_statistics, 5 KiB or less in norm_plane.
+//
+// Work: at 128x128x128 fp16, 4.2 MB are read for the statistics and read and written to apply them:
+// 12.6 MB in two launches, 8.4 MB in norm_plane, for about 15 MFLOP: 1 to 2 FLOP a byte.
+// Roofline: memory; at such sizes the level-2 cache, and the last block's merge of the strips.
+// Measured: NOT MEASURED.
+//
+// Numerics: all sums in fp32, of at most some hundred terms each before they are merged. The
+// baseline's variance is taken around the finished mean; norm_* use moments.cuh. No atomic touches a
+// sum: two runs give the same bits.
+//
+// Barriers: in a block, partial results in shared memory before they are merged; norm_statistics:
+// the strips' moments, written and fenced by all blocks, before the ticket that lets the last block
+// of an image read them.
+#include "moments.cuh"
+
+using namespace sf;
+
+// `mean` is read by variance_partial only.
+struct PartialParams {
+    const void* map;
+    const float* mean;
+    float* sums;
+    int pixels;
+    int channels;
+    int strips;
+    int strip_pixels;
+};
+static_assert(sizeof(PartialParams) == 40, "mirrored in params.rs");
+
+// `result` is the mean or the rstd; `eps` is read by variance_finish only.
+struct FinishParams {
+    const float* sums;
+    float* result;
+    int pixels;
+    int channels;
+    int strips;
+    float eps;
+};
+static_assert(sizeof(FinishParams) == 32, "mirrored in params.rs");
+
+struct NormStatisticsParams {
+    const void* map;
+    Moments* moments;
+    u32* tickets;
+    const float* gamma;
+    const float* beta;
+    float* scale;
+    float* shift;
+    int pixels;
+    int channels;
+    int strips;
+    int strip_pixels;
+    float eps;
+};
+static_assert(sizeof(NormStatisticsParams) == 80, "mirrored in params.rs");
+
+// `residual` is null when there is none; `relu` is 0 or 1.
+struct NormApplyParams {
+    const void* from;
+    const void* residual;
+    void* to;
+    const float* scale;
+    const float* shift;
+    int pixels;
+    int channels;
+    int strip_pixels;
+    int relu;
+};
+static_assert(sizeof(NormApplyParams) == 56, "mirrored in params.rs");
+
+struct NormPlaneParams {
+    const void* from;
+    const void* residual;
+    void* to;
+    const float* gamma;
+    const float* beta;
+    int pixels;
+    int channels;
+    int group_packs;
+    int relu;
+    float eps;
+};
+static_assert(sizeof(NormPlaneParams) == 64, "mirrored in params.rs");
+
+// The pixels of a strip: from `first` to before `last`.
+struct Strip {
+    int first;
+    int last;
+};
+
+__device__ __forceinline__ Strip strip(int at, int strip_pixels, int pixels) {
+    int first = at * strip_pixels;
+    return {first, min(first + strip_pixels, pixels)};
+}
+
+// Element at which this thread's channels of image n begin.
+__device__ __forceinline__ u64 image(int n, int pixels, int channels, int channel) {
+    return (u64)n * (u32)pixels * (u32)channels + (u32)channel;
+}
+
+// Widens 16 bytes that are in registers.
+template <class T>
+__device__ __forceinline__ void widen_pack(const uint4& raw, float (&v)[Pack<T>::COUNT]) {
+    load_pack(reinterpret_cast<const T*>(&raw), v);
+}
+
+// Calls visit(pixel[4], raw[4]) or visit(pixel[1], raw[1]) for the pixels of a strip that are this
+// row's: four at a time, so that four loads are on their way together.
+template <class T, class Visit4, class Visit1>
+__device__ __forceinline__ void walk(const T* from, const Strip& s, const Seat& at, int channels,
+                                     Visit4 visit4, Visit1 visit1) {
+    int p = s.first + at.row;
+    // Unrolled no further than the four: registers would run out.
+#pragma unroll 1
+    for (; p + 3 * at.rows < s.last; p += 4 * at.rows) {
+        uint4 raw[4];
+#pragma unroll
+        for (int k = 0; k < 4; ++k)
+            raw[k] = *reinterpret_cast<const uint4*>(from + (u64)(u32)(p + k * at.rows) * (u32)channels);
+        visit4(p, raw);
+    }
+#pragma unroll 1
+    for (; p < s.last; p += at.rows)
+        visit1(p, *reinterpret_cast<const uint4*>(from + (u64)(u32)p * (u32)channels));
+}
+
+// ---- the baseline's reductions -----------------------------------------------------------------
+
+// Sums `term(value, i)` of every channel over this block's strip; i counts in this thread's lane.
+template <class T, class Term>
+__device__ __forceinline__ void partial_sums(const PartialParams& p, Term term) {
+    constexpr int COUNT = Pack<T>::COUNT;
+    __shared__ float room[256 * COUNT];
+    int packs = p.channels / COUNT, n = (int)blockIdx.y;
+    Seat at = seat(packs, 256);
+    float sum[COUNT] = {};
+    if (at.is_taken) {
+        auto one = [&](int, const uint4& raw) {
+            float v[COUNT];
+            widen_pack<T>(raw, v);
+#pragma unroll
+            for (int i = 0; i < COUNT; ++i) sum[i] += term(v[i], i);
+        };
+        const T* from = static_cast<const T*>(p.map) + image(n, p.pixels, p.channels, at.lane * COUNT);
+        walk(from, strip((int)blockIdx.x, p.strip_pixels, p.pixels), at, p.channels,
+             [&](int pixel, const uint4(&raw)[4]) {
+#pragma unroll
+                 for (int k = 0; k < 4; ++k) one(pixel, raw[k]);
+             },
+             one);
+#pragma unroll
+        for (int i = 0; i < COUNT; ++i) room[at.row * p.channels + at.lane * COUNT + i] = sum[i];
+    }
+    // Orders the rows' sums before the reads of all of them.
+    __syncthreads();
+    float* sums = p.sums + ((u64)n * (u32)p.strips + blockIdx.x) * (u32)p.channels;
+    for (int c = (int)threadIdx.x; c < p.channels; c += 256) {
+        float all = 0.0f;
+        for (int row = 0; row < at.rows; ++row) all += room[row * p.channels + c];
+        sums[c] = all;
+    }
+}
+
+template <class T> __device__ __forceinline__ void mean_partial(const PartialParams& p) {
+    partial_sums<T>(p, [](float v, int) { return v; });
+}
+
+template <class T> __device__ __forceinline__ void variance_partial(const PartialParams& p) {
+    constexpr int COUNT = Pack<T>::COUNT;
+    Seat at = seat(p.channels / COUNT, 256);
+    float mean[COUNT];
+#pragma unroll
+    for (int i = 0; i < COUNT; ++i)
+        mean[i] = p.mean[(int)blockIdx.y * p.channels + at.lane * COUNT + i];
+    partial_sums<T>(p, [&](float v, int i) {
+        float d = v - mean[i];
+        return d * d;
+    });
+}
+
+// Sums of the strips, 32 channels a block: 8 threads a channel, each every eighth strip. Calls
+// finish(n * channels + channel, sum) for each channel.
+template <class Finish>
+__device__ __forceinline__ void finish_sums(const FinishParams& p, Finish finish) {
+    __shared__ float room[256];
+    int c = (int)(blockIdx.x * 32 + threadIdx.x % 32), n = (int)blockIdx.y;
+    float sum = 0.0f;
+    if (c < p.channels) {
+        const float* sums = p.sums + (u64)n * (u32)p.strips * (u32)p.channels + (u32)c;
+#pragma unroll 4
+        for (int s = (int)threadIdx.x / 32; s < p.strips; s += 8) sum += sums[(u64)(u32)s * (u32)p.channels];
+    }
+    room[threadIdx.x] = sum;
+    // Orders the eight sums of a channel before the read of all of them.
+    __syncthreads();
+    if (threadIdx.x < 32 && c < p.channels) {
+        float all = 0.0f;
+#pragma unroll
+        for (int k = 0; k < 8; ++k) all += room[32 * k + (int)threadIdx.x];
+        finish(n * p.channels + c, all);
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(256) mean_finish(const __grid_constant__ FinishParams p) {
+    finish_sums(p, [&](int at, float sum) { p.result[at] = sum / (float)p.pixels; });
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+    variance_finish(const __grid_constant__ FinishParams p) {
+    finish_sums(p, [&](int at, float sum) {
+        p.result[at] = 1.0f / sqrtf(sum / (float)p.pixels + p.eps);
+    });
+}
+
+// ---- fused: statistics, then normalise with ReLU or residual ------------------------------------
+
+// Gathers the pixels of a strip that are this row's.
+template <class T, class Keep>
+__device__ __forceinline__ void gather(const T* from, const Strip& s, const Seat& at, int channels,
+                                       Gathered<T>& own, Keep keep) {
+    constexpr int COUNT = Pack<T>::COUNT;
+    walk(from, s, at, channels,
+         [&](int pixel, const uint4(&raw)[4]) {
+             float v[4][COUNT];
+#pragma unroll
+             for (int k = 0; k < 4; ++k) {
+                 widen_pack<T>(raw[k], v[k]);
+                 keep(pixel + k * at.rows, raw[k]);
+             }
+             own.take(v);
+         },
+         [&](int pixel, const uint4& raw) {
+             float v[COUNT];
+             widen_pack<T>(raw, v);
+             keep(pixel, raw);
+             own.take(v);
+         });
+}
+
+template <class T> __device__ __forceinline__ void norm_statistics(const NormStatisticsParams& p) {
+    constexpr int COUNT = Pack<T>::COUNT, THREADS = 512;
+    __shared__ Moments slots[THREADS * COUNT];
+    __shared__ float counts[THREADS];
+    __shared__ bool is_last;
+    int packs = p.channels / COUNT, n = (int)blockIdx.y;
+    Seat at = seat(packs, THREADS);
+    Gathered<T> own;
+    if (at.is_taken) {
+        const T* from = static_cast<const T*>(p.map) + image(n, p.pixels, p.channels, at.lane * COUNT);
+        gather(from, strip((int)blockIdx.x, p.strip_pixels, p.pixels), at, p.channels, own,
+               [](int, const uint4&) {});
+    }
+    Moments* of_image = p.moments + (u64)n * (u32)p.strips * (u32)p.channels;
+    Moments* of_strip = of_image + (u64)blockIdx.x * (u32)p.channels;
+    merge_block<THREADS>(own, at, packs, slots, counts,
+                         [&](int c, float, const Moments& m) { of_strip[c] = m; });
+
+    // Every thread's own writes are visible to the device before thread 0 counts the block.
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        is_last = atomicAdd(&p.tickets[n], 1u) == (u32)p.strips - 1u;
+        if (is_last) p.tickets[n] = 0u;
+    }
+    __syncthreads();
+    if (!is_last) return;
+    __threadfence();
+
+    // The last block merges the strips: `parts` threads a channel, each every parts-th strip.
+    int across = min(p.channels, THREADS), parts = THREADS / across;
+    int part = (int)threadIdx.x / across;
+#pragma unroll 1
+    for (int first = 0; first < p.channels; first += across) {
+        int c = first + (int)threadIdx.x % across;
+        Moments all = {0.0f, 0.0f};
+        float count = 0.0f;
+        if (part < parts && c < p.channels) {
+#pragma unroll 1
+            for (int s = part; s < p.strips; s += 8 * parts) {
+                // Eight loads are on their way together; the merges follow in the strips' order.
+                Moments theirs[8];
+                float their_counts[8];
+#pragma unroll
+                for (int k = 0; k < 8; ++k) {
+                    int from = s + k * parts;
+                    bool is_there = from < p.strips;
+                    // Past the first-level cache, which may hold what was there before.
+                    float2 pair = is_there ? __ldcg(reinterpret_cast<const float2*>(
+                                                 of_image + (u64)(u32)from * (u32)p.channels + (u32)c))
+                                           : make_float2(0.0f, 0.0f);
+                    theirs[k] = {pair.x, pair.y};
+                    Strip that = strip(from, p.strip_pixels, p.pixels);
+                    their_counts[k] = is_there ? (float)(that.last - that.first) : 0.0f;
+                }
+#pragma unroll
+                for (int k = 0; k < 8; ++k) {
+                    merge(all, theirs[k], count, share_of(count, their_counts[k]));
+                    count += their_counts[k];
+                }
+            }
+        }
+        // Orders the reads of the slots' former contents before these writes.
+        __syncthreads();
+        slots[threadIdx.x] = all;
+        counts[threadIdx.x] = count;
+        // Orders the parts' moments before the reads of all of them.
+        __syncthreads();
+        if (part == 0 && c < p.channels) {
+#pragma unroll 1
+            for (int k = 1; k < parts; ++k) {
+                int at_part = (int)threadIdx.x + k * across;
+                float theirs = counts[at_part];
+                merge(all, slots[at_part], count, share_of(count, theirs));
+                count += theirs;
+            }
+            ScaleShift s = scale_shift(all, (float)p.pixels, p.eps, p.gamma[c], p.beta[c]);
+            p.scale[n * p.channels + c] = s.scale;
+            p.shift[n * p.channels + c] = s.shift;
+        }
+    }
+}
+
+// Writes v * scale + shift, with ReLU or a residual, for one pixel of a lane.
+template <class T>
+__device__ __forceinline__ void write_normalised(T* to, const uint4& raw, const uint4& residual,
+                                                 bool has_residual, bool has_relu,
+                                                 const float (&scale)[Pack<T>::COUNT],
+                                                 const float (&shift)[Pack<T>::COUNT]) {
+    constexpr int COUNT = Pack<T>::COUNT;
+    float v[COUNT];
+    widen_pack<T>(raw, v);
+#pragma unroll
+    for (int i = 0; i < COUNT; ++i) {
+        v[i] = v[i] * scale[i] + shift[i];
+        // Written so that a NaN stays one.
+        if (has_relu) v[i] = v[i] < 0.0f ? 0.0f : v[i];
+    }
+    if (has_residual) {
+        float r[COUNT];
+        widen_pack<T>(residual, r);
+#pragma unroll
+        for (int i = 0; i < COUNT; ++i) v[i] += r[i];
+    }
+    store_pack(to, v);
+}
+
+template <class T> __device__ __forceinline__ void norm_apply(const NormApplyParams& p) {
+    constexpr int COUNT = Pack<T>::COUNT;
+    int n = (int)blockIdx.y;
+    Seat at = seat(p.channels / COUNT, 256);
+    if (!at.is_taken) return;
+    float scale[COUNT], shift[COUNT];
+    int first = n * p.channels + at.lane * COUNT;
+#pragma unroll
+    for (int i = 0; i < COUNT; ++i) {
+        scale[i] = p.scale[first + i];
+        shift[i] = p.shift[first + i];
+    }
+    u64 base = image(n, p.pixels, p.channels, at.lane * COUNT);
+    const T* residual = p.residual ? static_cast<const T*>(p.residual) + base : nullptr;
+    T* to = static_cast<T*>(p.to) + base;
+    auto element = [&](int pixel) { return (u64)(u32)pixel * (u32)p.channels; };
+    auto residual_of = [&](int pixel) {
+        return residual ? *reinterpret_cast<const uint4*>(residual + element(pixel))
+                        : make_uint4(0u, 0u, 0u, 0u);
+    };
+    auto write = [&](int pixel, const uint4& raw, const uint4& other) {
+        write_normalised(to + element(pixel), raw, other, residual != nullptr, p.relu != 0, scale, shift);
+    };
+    walk(static_cast<const T*>(p.from) + base, strip((int)blockIdx.x, p.strip_pixels, p.pixels), at,
+         p.channels,
+         [&](int pixel, const uint4(&raw)[4]) {
+             // All loads before the first store, which may go to the same map.
+             uint4 others[4];
+#pragma unroll
+             for (int k = 0; k < 4; ++k) others[k] = residual_of(pixel + k * at.rows);
+#pragma unroll
+             for (int k = 0; k < 4; ++k) write(pixel + k * at.rows, raw[k], others[k]);
+         },
+         [&](int pixel, const uint4& raw) { write(pixel, raw, residual_of(pixel)); });
+}
+
+template <class T> __device__ __forceinline__ void norm_plane(const NormPlaneParams& p) {
+    constexpr int COUNT = Pack<T>::COUNT, THREADS = 512;
+    extern __shared__ uint4 kept[];
+    // A group has at most 2 * COUNT channels, and each warp one slot for them.
+    __shared__ Moments slots[THREADS / 32 * 2 * COUNT];
+    __shared__ float counts[THREADS / 32];
+    __shared__ ScaleShift factors[2 * COUNT];
+    int n = (int)blockIdx.y, packs = p.group_packs;
+    Seat at = seat(packs, THREADS);
+    int group = (int)blockIdx.x * packs * COUNT;
+    u64 base = image(n, p.pixels, p.channels, group + at.lane * COUNT);
+    Gathered<T> own;
+    gather(static_cast<const T*>(p.from) + base, Strip{0, p.pixels}, at, p.channels, own,
+           [&](int pixel, const uint4& raw) { kept[pixel * packs + at.lane] = raw; });
+    merge_block<THREADS>(own, at, packs, slots, counts, [&](int c, float count, const Moments& m) {
+        factors[c] = scale_shift(m, count, p.eps, p.gamma[group + c], p.beta[group + c]);
+    });
+    // Orders the factors before their use. The kept pixels are read by the threads that wrote them.
+    __syncthreads();
+    float scale[COUNT], shift[COUNT];
+#pragma unroll
+    for (int i = 0; i < COUNT; ++i) {
+        scale[i] = factors[at.lane * COUNT + i].scale;
+        shift[i] = factors[at.lane * COUNT + i].shift;
+    }
+    const T* residual = p.residual ? static_cast<const T*>(p.residual) + base : nullptr;
+    T* to = static_cast<T*>(p.to) + base;
+#pragma unroll 1
+    for (int first = at.row; first < p.pixels; first += 4 * at.rows) {
+        uint4 others[4];
+#pragma unroll
+        for (int k = 0; k < 4; ++k) {
+            int pixel = first + k * at.rows;
+            others[k] = residual && pixel < p.pixels
+                            ? *reinterpret_cast<const uint4*>(residual + (u64)(u32)pixel * (u32)p.channels)
+                            : make_uint4(0u, 0u, 0u, 0u);
+        }
+#pragma unroll
+        for (int k = 0; k < 4; ++k) {
+            int pixel = first + k * at.rows;
+            if (pixel < p.pixels)
+                write_normalised(to + (u64)(u32)pixel * (u32)p.channels, kept[pixel * packs + at.lane],
+                                 others[k], residual != nullptr, p.relu != 0, scale, shift);
+        }
+    }
+}
+
+// An operation's entry for one type, and for all three.
+#define ENTRY(operation, Params, threads, precision, T)                                             \
+    extern "C" __global__ void __launch_bounds__(threads)                                           \
+        operation##_##precision(const __grid_constant__ Params p) {                                 \
+        operation<T>(p);                                                                            \
+    }
+#define ENTRIES(operation, Params, threads)                                                         \
+    ENTRY(operation, Params, threads, f32, float)                                                   \
+    ENTRY(operation, Params, threads, f16, half_t)                                                  \
+    ENTRY(operation, Params, threads, bf16, bfloat_t)
+
+ENTRIES(mean_partial, PartialParams, 256)
+ENTRIES(variance_partial, PartialParams, 256)
+ENTRIES(norm_statistics, NormStatisticsParams, 512)
+ENTRIES(norm_apply, NormApplyParams, 256)
+ENTRIES(norm_plane, NormPlaneParams, 512)

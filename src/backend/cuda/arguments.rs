@@ -1,0 +1,401 @@
+//! From a step of the plan to the argument of its kernel.
+
+use std::ffi::c_void;
+
+use super::{
+    driver::DevicePtr,
+    params::{
+        AddParams, AffineParams, ConvParams, FinishParams, LoadPhotoParams, MapParams,
+        NormApplyParams, NormPlaneParams, NormStatisticsParams, NormaliseParams, PadParams,
+        PartialParams, StoreFloatsParams, StorePictureParams,
+    },
+};
+use crate::plan::cuda::{
+    ConvId, ConvLaunch, CudaOp, CudaPlan, MapId, Places, Source, Strips, Taps, Target,
+};
+
+/// Declares [`Argument`], whose variants are the kernels' parameter blocks.
+macro_rules! argument {
+    ($($variant:ident($params:ident)),* $(,)?) => {
+        /// The one argument of a kernel.
+        #[derive(Clone, Copy, Debug)]
+        pub enum Argument {
+            $(
+                #[doc = concat!("As [`", stringify!($params), "`] says.")]
+                $variant($params),
+            )*
+        }
+
+        impl Argument {
+            /// Where the driver reads it.
+            pub fn as_ptr(&self) -> *const c_void {
+                match self {
+                    $(Self::$variant(params) => std::ptr::from_ref(params).cast(),)*
+                }
+            }
+        }
+    };
+}
+
+argument! {
+    Conv(ConvParams),
+    LoadPhoto(LoadPhotoParams),
+    Pad(PadParams),
+    Map(MapParams),
+    Add(AddParams),
+    Normalise(NormaliseParams),
+    Affine(AffineParams),
+    StorePicture(StorePictureParams),
+    StoreFloats(StoreFloatsParams),
+    Partial(PartialParams),
+    Finish(FinishParams),
+    NormStatistics(NormStatisticsParams),
+    NormApply(NormApplyParams),
+    NormPlane(NormPlaneParams),
+}
+
+/// The kernels count in 32 bits; no map has more rows, columns or channels.
+fn int(value: usize) -> i32 {
+    value as i32
+}
+
+/// Fills in arguments for a session's memory.
+pub struct ArgumentMaker<'a> {
+    /// What runs.
+    pub plan: &'a CudaPlan,
+    /// Where everything lies.
+    pub places: &'a Places,
+    /// Start of the session's memory.
+    pub memory: DevicePtr,
+}
+
+impl ArgumentMaker<'_> {
+    fn at(&self, offset: usize) -> u64 {
+        self.memory.at(offset).0
+    }
+
+    /// Address of a map.
+    pub fn map(&self, map: MapId) -> u64 {
+        self.at(self.places.arena + self.plan.maps[map].offset)
+    }
+
+    fn map_or_null(&self, map: Option<MapId>) -> u64 {
+        map.map_or(0, |id| self.map(id))
+    }
+
+    /// Rows, columns and stored channels of a map.
+    fn size(&self, map: MapId) -> (i32, i32, i32) {
+        let m = &self.plan.maps[map];
+        (
+            int(m.shape.height),
+            int(m.shape.width),
+            int(m.stored_channels),
+        )
+    }
+
+    /// Pixels and stored channels of a map.
+    fn pixels(&self, map: MapId) -> (i32, i32) {
+        let m = &self.plan.maps[map];
+        (int(m.shape.height * m.shape.width), int(m.stored_channels))
+    }
+
+    /// The argument of a step.
+    pub fn argument(&self, op: &CudaOp) -> Argument {
+        match *op {
+            CudaOp::Conv(ref launch) => Argument::Conv(self.conv(launch)),
+            CudaOp::LoadPhoto { to, scale } => {
+                let (height, width, _) = self.size(to);
+                Argument::LoadPhoto(LoadPhotoParams {
+                    photo: self.at(self.places.photo),
+                    map: self.map(to),
+                    width,
+                    height,
+                    scale,
+                })
+            }
+            CudaOp::Pad { from, to, margin } => {
+                let (height, width, channels) = self.size(from);
+                Argument::Pad(PadParams {
+                    from: self.map(from),
+                    to: self.map(to),
+                    width,
+                    height,
+                    channels,
+                    margin: int(margin),
+                })
+            }
+            CudaOp::Upsample { from, to } => self.plain(from, to),
+            CudaOp::Relu { map } => self.plain(map, map),
+            CudaOp::Add { map, addend } => {
+                let (height, width, channels) = self.size(map);
+                Argument::Add(AddParams {
+                    map: self.map(map),
+                    addend: self.map(addend),
+                    width,
+                    height,
+                    channels,
+                })
+            }
+            CudaOp::MeanPartial { conv, map, strips }
+            | CudaOp::VariancePartial { conv, map, strips } => self.partial(conv, map, strips),
+            CudaOp::MeanFinish { conv, map, strips } => {
+                self.finish(self.places.convs[conv].scale, map, strips, 0.0)
+            }
+            CudaOp::VarianceFinish {
+                conv,
+                map,
+                strips,
+                eps,
+            } => self.finish(self.places.convs[conv].shift, map, strips, eps),
+            CudaOp::Normalise { conv, map } => {
+                let (height, width, channels) = self.size(map);
+                Argument::Normalise(NormaliseParams {
+                    from: self.map(map),
+                    to: self.map(map),
+                    mean: self.at(self.places.convs[conv].scale),
+                    rstd: self.at(self.places.convs[conv].shift),
+                    width,
+                    height,
+                    channels,
+                })
+            }
+            CudaOp::Affine { conv, map } => {
+                let (height, width, channels) = self.size(map);
+                Argument::Affine(AffineParams {
+                    from: self.map(map),
+                    to: self.map(map),
+                    gamma: self.at(self.places.convs[conv].gamma),
+                    beta: self.at(self.places.convs[conv].beta),
+                    width,
+                    height,
+                    channels,
+                })
+            }
+            CudaOp::NormStatistics {
+                conv,
+                map,
+                strips,
+                eps,
+            } => {
+                let (pixels, channels) = self.pixels(map);
+                let memory = &self.places.convs[conv];
+                Argument::NormStatistics(NormStatisticsParams {
+                    map: self.map(map),
+                    moments: self.at(self.places.partials),
+                    tickets: self.at(self.places.tickets),
+                    gamma: self.at(memory.gamma),
+                    beta: self.at(memory.beta),
+                    scale: self.at(memory.scale),
+                    shift: self.at(memory.shift),
+                    pixels,
+                    channels,
+                    strips: int(strips.count),
+                    strip_pixels: int(strips.pixels),
+                    eps,
+                })
+            }
+            CudaOp::NormApply {
+                conv,
+                map,
+                residual,
+                relu,
+                strip_pixels,
+            } => {
+                let (pixels, channels) = self.pixels(map);
+                Argument::NormApply(NormApplyParams {
+                    from: self.map(map),
+                    residual: self.map_or_null(residual),
+                    to: self.map(map),
+                    scale: self.at(self.places.convs[conv].scale),
+                    shift: self.at(self.places.convs[conv].shift),
+                    pixels,
+                    channels,
+                    strip_pixels: int(strip_pixels),
+                    relu: i32::from(relu),
+                })
+            }
+            CudaOp::NormPlane {
+                conv,
+                map,
+                residual,
+                relu,
+                group_packs,
+                eps,
+            } => {
+                let (pixels, channels) = self.pixels(map);
+                Argument::NormPlane(NormPlaneParams {
+                    from: self.map(map),
+                    residual: self.map_or_null(residual),
+                    to: self.map(map),
+                    gamma: self.at(self.places.convs[conv].gamma),
+                    beta: self.at(self.places.convs[conv].beta),
+                    pixels,
+                    channels,
+                    group_packs: int(group_packs),
+                    relu: i32::from(relu),
+                    eps,
+                })
+            }
+            CudaOp::StorePicture { from } => {
+                let (map_height, map_width, channels) = self.size(from);
+                Argument::StorePicture(StorePictureParams {
+                    map: self.map(from),
+                    photo: self.at(self.places.photo),
+                    picture: self.at(self.places.painting),
+                    map_width,
+                    map_height,
+                    channels,
+                    width: int(self.plan.photo.1),
+                    height: int(self.plan.photo.0),
+                    photo_width: int(self.plan.extended.1),
+                    photo_height: int(self.plan.extended.0),
+                })
+            }
+        }
+    }
+
+    /// The argument that writes the network's output before rounding, in place of a step's picture.
+    pub fn floats(&self, op: &CudaOp) -> Option<Argument> {
+        match *op {
+            CudaOp::Conv(ref launch) if launch.target == Target::Picture => {
+                let mut params = self.conv(launch);
+                params.output_floats = self.at(self.places.floats);
+                Some(Argument::Conv(params))
+            }
+            CudaOp::StorePicture { from } => {
+                let (map_height, map_width, channels) = self.size(from);
+                Some(Argument::StoreFloats(StoreFloatsParams {
+                    map: self.map(from),
+                    planes: self.at(self.places.floats),
+                    map_width,
+                    map_height,
+                    channels,
+                    width: int(self.plan.photo.1),
+                    height: int(self.plan.photo.0),
+                }))
+            }
+            _ => None,
+        }
+    }
+
+    fn plain(&self, from: MapId, to: MapId) -> Argument {
+        let (height, width, channels) = self.size(from);
+        Argument::Map(MapParams {
+            from: self.map(from),
+            to: self.map(to),
+            width,
+            height,
+            channels,
+        })
+    }
+
+    fn partial(&self, conv: ConvId, map: MapId, strips: Strips) -> Argument {
+        let (pixels, channels) = self.pixels(map);
+        Argument::Partial(PartialParams {
+            map: self.map(map),
+            mean: self.at(self.places.convs[conv].scale),
+            sums: self.at(self.places.partials),
+            pixels,
+            channels,
+            strips: int(strips.count),
+            strip_pixels: int(strips.pixels),
+        })
+    }
+
+    fn finish(&self, result: usize, map: MapId, strips: Strips, eps: f32) -> Argument {
+        let (pixels, channels) = self.pixels(map);
+        Argument::Finish(FinishParams {
+            sums: self.at(self.places.partials),
+            result: self.at(result),
+            pixels,
+            channels,
+            strips: int(strips.count),
+            eps,
+        })
+    }
+
+    fn conv(&self, launch: &ConvLaunch) -> ConvParams {
+        let conv = &self.plan.convs[launch.conv];
+        let memory = &self.places.convs[launch.conv];
+        let (photo_height, photo_width) = self.plan.extended;
+        let mut p = ConvParams {
+            weights: self.at(memory.weights),
+            photo: self.at(self.places.photo),
+            partials: self.at(self.places.partials),
+            tickets: self.at(self.places.tickets),
+            gamma: self.at(memory.gamma),
+            beta: self.at(memory.beta),
+            grid_height: int(launch.grid.0),
+            grid_width: int(launch.grid.1),
+            tiles_y: int(launch.tiles.0),
+            tiles_x: int(launch.tiles.1),
+            stride: int(launch.stride),
+            origin: int(launch.origin),
+            taps_y: int(launch.tap_grid.0),
+            taps_x: int(launch.tap_grid.1),
+            phases: int(launch.phases),
+            chunk_channels: int(launch.chunking.channels),
+            chunks: int(launch.chunking.chunks),
+            tile_rows: int(launch.input_tile.0),
+            tile_columns: int(launch.input_tile.1),
+            pitch: int(launch.chunking.pitch),
+            edge: i32::from(launch.replicate),
+            upsample: i32::from(launch.upsample),
+            photo_kernel: match launch.taps {
+                Taps::PhotoRows | Taps::ShiftedColumns => int(conv.kernel),
+                Taps::Direct | Taps::FourPhase => 1,
+            },
+            photo_height: int(photo_height),
+            photo_width: int(photo_width),
+            norm_channels: int(conv.out_channels),
+            eps: launch.eps,
+            photo_scale: launch.photo_scale,
+            ..ConvParams::default()
+        };
+        if launch.bias {
+            p.bias = self.at(memory.bias);
+        }
+        if launch.statistics {
+            p.out_scale = self.at(memory.scale);
+            p.out_shift = self.at(memory.shift);
+        }
+        match launch.source {
+            Source::Photo => {
+                p.input = self.at(self.places.photo);
+                (p.in_height, p.in_width) = (int(photo_height), int(photo_width));
+                p.in_channels = 3;
+            }
+            Source::Map(map) => {
+                p.input = self.map(map);
+                (p.in_height, p.in_width, p.in_channels) = self.size(map);
+            }
+            Source::Normalised {
+                map,
+                conv: before,
+                relu,
+                skip,
+                keep,
+            } => {
+                p.input = self.map(map);
+                (p.in_height, p.in_width, p.in_channels) = self.size(map);
+                p.in_scale = self.at(self.places.convs[before].scale);
+                p.in_shift = self.at(self.places.convs[before].shift);
+                p.relu = i32::from(relu);
+                p.skip = self.map_or_null(skip);
+                p.keep = self.map_or_null(keep);
+            }
+        }
+        match launch.target {
+            Target::Picture => {
+                p.output = self.at(self.places.painting);
+                (p.out_height, p.out_width) = (int(self.plan.photo.0), int(self.plan.photo.1));
+                p.out_channels = 3;
+            }
+            Target::Map(map) => {
+                p.output = self.map(map);
+                (p.out_height, p.out_width, p.out_channels) = self.size(map);
+            }
+        }
+        p
+    }
+}

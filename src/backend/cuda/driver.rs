@@ -1,0 +1,173 @@
+//! What the backend asks of NVIDIA's driver, as a trait, so that every failure can be produced in a
+//! test without a GPU.
+//!
+//! Handles are plain numbers; whoever got one gives it back. An implementation may be used from any
+//! thread; calls on one device do not run side by side unless the driver lets them.
+
+use std::{ffi::c_void, fmt};
+
+/// An address in the device's memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct DevicePtr(pub u64);
+
+impl DevicePtr {
+    /// The address `bytes` behind this one.
+    pub const fn at(self, bytes: usize) -> Self {
+        Self(self.0 + bytes as u64)
+    }
+}
+
+/// Host memory that the device copies from and to directly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PinnedPtr(pub usize);
+
+/// A loaded image of kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Module(pub usize);
+
+/// A kernel's entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Function(pub usize);
+
+/// A recorded list of launches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Graph(pub usize);
+
+/// A mark on the device's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Event(pub usize);
+
+/// Why the driver did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DriverFailure {
+    /// The call, for example `cuMemAlloc`.
+    pub call: &'static str,
+    /// The driver's number (`CUresult`).
+    pub code: u32,
+    /// The driver's words.
+    pub words: String,
+}
+
+impl DriverFailure {
+    /// `CUDA_ERROR_OUT_OF_MEMORY`.
+    pub const OUT_OF_MEMORY: u32 = 2;
+
+    /// Whether there was no memory.
+    pub const fn is_out_of_memory(&self) -> bool {
+        self.code == Self::OUT_OF_MEMORY
+    }
+
+    /// Whether the context is gone for good: every later call on it fails too.
+    pub const fn is_lost(&self) -> bool {
+        // Uncorrectable memory error, NVLink error, contained error, illegal address, launch
+        // timeout, context destroyed, assertion, hardware stack, illegal instruction, misaligned
+        // address, invalid address space, invalid program counter, launch failed, failure of an
+        // external device, and unknown error, which is what a GPU gives that fell off the bus
+        // (cuda.h).
+        matches!(
+            self.code,
+            214 | 220 | 226 | 700 | 702 | 709 | 710 | 714..=719 | 911 | 999
+        )
+    }
+}
+
+impl fmt::Display for DriverFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { call, code, words } = self;
+        write!(f, "{call}: {words} (error {code})")
+    }
+}
+
+/// How a kernel is launched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaunchShape {
+    /// CTAs in three dimensions.
+    pub grid: (u32, u32, u32),
+    /// Threads of a CTA.
+    pub block: u32,
+    /// Dynamic shared memory, in bytes.
+    pub shared_bytes: u32,
+    /// Whether all CTAs have to be on the device at once, so that they may wait for each other.
+    pub cooperative: bool,
+}
+
+/// What is asked of a device.
+pub trait Driver: Send + Sync {
+    /// Free and total memory of the device, in bytes.
+    fn memory_info(&self) -> Result<(usize, usize), DriverFailure>;
+    /// Takes device memory. What it holds is undefined.
+    fn allocate(&self, bytes: usize) -> Result<DevicePtr, DriverFailure>;
+    /// Gives device memory back.
+    fn free(&self, memory: DevicePtr);
+    /// Takes host memory that the device reaches, cached as usual (not write-combined).
+    fn allocate_pinned(&self, bytes: usize) -> Result<PinnedPtr, DriverFailure>;
+    /// Gives host memory back.
+    fn free_pinned(&self, memory: PinnedPtr);
+    /// Copies to the device and waits.
+    fn upload(&self, to: DevicePtr, from: &[u8]) -> Result<(), DriverFailure>;
+    /// Copies from the device and waits, after all launches before.
+    fn download(&self, to: &mut [u8], from: DevicePtr) -> Result<(), DriverFailure>;
+    /// Copies to the device in the order of the launches, without waiting.
+    ///
+    /// # Safety
+    /// `from` has `bytes` bytes, which do not change before the device is waited for.
+    unsafe fn upload_pinned(
+        &self,
+        to: DevicePtr,
+        from: PinnedPtr,
+        bytes: usize,
+    ) -> Result<(), DriverFailure>;
+    /// Copies from the device in the order of the launches, without waiting.
+    ///
+    /// # Safety
+    /// `to` has `bytes` bytes, which nobody touches before the device is waited for.
+    unsafe fn download_pinned(
+        &self,
+        to: PinnedPtr,
+        from: DevicePtr,
+        bytes: usize,
+    ) -> Result<(), DriverFailure>;
+    /// Fills with zero bytes and waits.
+    fn clear(&self, memory: DevicePtr, bytes: usize) -> Result<(), DriverFailure>;
+    /// Loads compiled kernels.
+    fn load(&self, image: &[u8]) -> Result<Module, DriverFailure>;
+    /// Unloads them.
+    fn unload(&self, module: Module);
+    /// Finds an entry and lets it use `shared_bytes` of dynamic shared memory.
+    fn function(
+        &self,
+        module: Module,
+        entry: &str,
+        shared_bytes: u32,
+    ) -> Result<Function, DriverFailure>;
+    /// Launches without waiting. `params` points to the kernel's one argument, which is read before
+    /// the call returns.
+    ///
+    /// # Safety
+    /// The argument is what the kernel expects, and the addresses in it stay valid until the device
+    /// was waited for.
+    unsafe fn launch(
+        &self,
+        function: Function,
+        shape: LaunchShape,
+        params: *const c_void,
+    ) -> Result<(), DriverFailure>;
+    /// From here on launches are recorded instead of run.
+    fn begin_recording(&self) -> Result<(), DriverFailure>;
+    /// Ends the recording.
+    fn end_recording(&self) -> Result<Graph, DriverFailure>;
+    /// Runs a recording, without waiting.
+    fn replay(&self, graph: Graph) -> Result<(), DriverFailure>;
+    /// Gives a recording back.
+    fn free_graph(&self, graph: Graph);
+    /// Makes a mark.
+    fn event(&self) -> Result<Event, DriverFailure>;
+    /// Puts the mark behind what was launched.
+    fn record(&self, event: Event) -> Result<(), DriverFailure>;
+    /// Milliseconds between two marks that the device has passed.
+    fn elapsed_ms(&self, from: Event, to: Event) -> Result<f32, DriverFailure>;
+    /// Gives a mark back.
+    fn free_event(&self, event: Event);
+    /// Waits until the device has done everything.
+    fn wait(&self) -> Result<(), DriverFailure>;
+}

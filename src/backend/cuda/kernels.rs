@@ -1,0 +1,81 @@
+//! The kernels of one device: images out of the bundle, loaded when first needed, kept until the end.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{
+    bundle,
+    driver::{Driver, DriverFailure, Function, Module},
+};
+
+/// Why a kernel cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The program was built without it.
+    #[error("this program has no kernels for compute capability {0}.{1}")]
+    NoImage(i32, i32),
+    /// The driver does not take it.
+    #[error("{0}")]
+    Driver(DriverFailure),
+}
+
+/// The loaded kernels. Sessions share them: an entry is only good while its image is loaded.
+pub struct Kernels {
+    driver: Arc<dyn Driver>,
+    compute_capability: (i32, i32),
+    /// Loaded images by the name of their source file.
+    modules: Mutex<HashMap<String, Module>>,
+}
+
+impl Kernels {
+    /// Nothing is loaded yet.
+    pub fn new(driver: Arc<dyn Driver>, compute_capability: (i32, i32)) -> Self {
+        Self {
+            driver,
+            compute_capability,
+            modules: Mutex::default(),
+        }
+    }
+
+    /// The entry `entry` of the source file `file`, allowed to use `shared_bytes` of dynamic shared
+    /// memory. Loads the file's image when it is the first of it.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the bundle has no image for this device or the driver does not take it.
+    pub fn function(
+        &self,
+        file: &str,
+        entry: &str,
+        shared_bytes: u32,
+    ) -> Result<Function, Refusal> {
+        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        let module = match modules.get(file) {
+            Some(&module) => module,
+            None => {
+                let (major, minor) = self.compute_capability;
+                let image =
+                    bundle::image(file, (major, minor)).ok_or(Refusal::NoImage(major, minor))?;
+                let module = self.driver.load(image.bytes).map_err(Refusal::Driver)?;
+                modules.insert(file.to_owned(), module);
+                module
+            }
+        };
+        self.driver
+            .function(module, entry, shared_bytes)
+            .map_err(Refusal::Driver)
+    }
+}
+
+impl Drop for Kernels {
+    fn drop(&mut self) {
+        let modules = self
+            .modules
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        for (_, module) in modules.drain() {
+            self.driver.unload(module);
+        }
+    }
+}

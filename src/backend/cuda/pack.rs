@@ -1,0 +1,233 @@
+//! Weights in the order in which the kernels' main loops read them, rounded to the operand type.
+
+use crate::{
+    mode::Precision,
+    network::ConvSpec,
+    plan::cuda::{ConvLaunch, Taps, step_channels},
+};
+
+/// The weights of one convolution as bytes.
+///
+/// Order: channel tile, phase, chunk, block of two steps; within a block, on tensor cores
+/// `[output channel][step][channel]`, else `[step and channel][output channel]`. What does not exist
+/// is zero.
+pub fn pack(
+    conv: &ConvSpec,
+    weights: &[f32],
+    launch: &ConvLaunch,
+    precision: Precision,
+) -> Vec<u8> {
+    let on_grid;
+    let weights = if launch.taps == Taps::FourPhase && precision != Precision::Fp32 {
+        on_grid = on_common_grid(weights, fraction_bits(precision));
+        &on_grid
+    } else {
+        weights
+    };
+    let kernel = Kernel::new(conv, weights, launch);
+    let step = step_channels(precision);
+    let steps_per_tap = launch.chunking.channels / step;
+    let (steps, blocks) = (launch.steps(precision), launch.blocks(precision));
+    let n = launch.tile.channels;
+    let mut packed = Vec::with_capacity(launch.weight_bytes(precision));
+    // One value of a step: output channel, which step of the chunk, which channel of the step.
+    let value = |tile: usize, phase: usize, chunk: usize, at: usize, c: usize, out: usize| {
+        if at >= steps {
+            return 0.0;
+        }
+        let (tap, inner) = (at / steps_per_tap, at % steps_per_tap);
+        let (ty, tx) = (tap / launch.tap_grid.1, tap % launch.tap_grid.1);
+        let channel = chunk * launch.chunking.channels + inner * step + c;
+        kernel.value(tile * n + out, channel, phase, ty, tx)
+    };
+    for tile in 0..launch.ctas.1 {
+        for phase in 0..launch.phases {
+            for chunk in 0..launch.chunking.chunks {
+                for block in 0..blocks {
+                    if precision == Precision::Fp32 {
+                        for k in 0..2 * step {
+                            for out in 0..n {
+                                let v =
+                                    value(tile, phase, chunk, 2 * block + k / step, k % step, out);
+                                push(&mut packed, v, precision);
+                            }
+                        }
+                    } else {
+                        for out in 0..n {
+                            for k in 0..2 * step {
+                                let v =
+                                    value(tile, phase, chunk, 2 * block + k / step, k % step, out);
+                                push(&mut packed, v, precision);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    packed
+}
+
+/// Bits behind the leading one of an operand.
+const fn fraction_bits(precision: Precision) -> i32 {
+    match precision {
+        Precision::Fp32 => 23,
+        Precision::Tf32 | Precision::Fp16 | Precision::Mixed => 10,
+        Precision::Bf16 => 7,
+    }
+}
+
+/// The weights of 3x3 kernels, rounded so that every sum that a phase makes of them is exact.
+///
+/// Rounded by themselves, the phases' sums would add up to slightly different totals; on a plain area
+/// each phase would get its own level, and a norm over a plain picture makes that as large as any
+/// signal. On a common grid all totals are the same.
+fn on_common_grid(weights: &[f32], fraction_bits: i32) -> Vec<f32> {
+    /// Exponent of the least step of fp16.
+    const LEAST: i32 = -24;
+    let mut rounded = Vec::with_capacity(weights.len());
+    for kernel in weights.chunks_exact(9) {
+        let tap = |phase: usize, tap: usize| -> f32 {
+            let rows = merged(phase >> 1, tap >> 1);
+            rows.flat_map(|y| merged(phase & 1, tap & 1).map(move |x| kernel[3 * y + x]))
+                .sum()
+        };
+        let largest = (0..16).map(|i| tap(i / 4, i % 4).abs()).fold(0.0, f32::max);
+        let exponent =
+            (largest.max(f32::MIN_POSITIVE).log2().floor() as i32 - fraction_bits).max(LEAST);
+        let step = 2f32.powi(exponent);
+        rounded.extend(kernel.iter().map(|w| (w / step).round() * step));
+    }
+    rounded
+}
+
+/// Rounds a value to the operand type.
+fn push(to: &mut Vec<u8>, value: f32, precision: Precision) {
+    match precision {
+        Precision::Fp32 => to.extend(value.to_le_bytes()),
+        Precision::Tf32 => to.extend(round_to_tf32(value).to_le_bytes()),
+        Precision::Fp16 | Precision::Mixed => to.extend(half::f16::from_f32(value).to_le_bytes()),
+        Precision::Bf16 => to.extend(half::bf16::from_f32(value).to_le_bytes()),
+    }
+}
+
+/// Nearest value with 10 bits of fraction, ties away from zero, as the GPU's `cvt.rna` does it.
+fn round_to_tf32(value: f32) -> f32 {
+    if value.is_finite() {
+        f32::from_bits((value.to_bits() + 0x1000) & !0x1fff)
+    } else {
+        value
+    }
+}
+
+/// A convolution's weights by output channel, input channel, phase and tap of the launch.
+struct Kernel<'a> {
+    weights: &'a [f32],
+    inputs: usize,
+    outputs: usize,
+    side: usize,
+    taps: Taps,
+}
+
+impl<'a> Kernel<'a> {
+    fn new(conv: &ConvSpec, weights: &'a [f32], launch: &ConvLaunch) -> Self {
+        Self {
+            weights,
+            inputs: conv.in_channels,
+            outputs: conv.out_channels,
+            side: conv.kernel,
+            taps: launch.taps,
+        }
+    }
+
+    fn at(&self, out: usize, input: usize, y: usize, x: usize) -> f32 {
+        if out >= self.outputs || input >= self.inputs {
+            return 0.0;
+        }
+        self.weights[((out * self.inputs + input) * self.side + y) * self.side + x]
+    }
+
+    fn value(&self, out: usize, channel: usize, phase: usize, ty: usize, tx: usize) -> f32 {
+        match self.taps {
+            Taps::Direct => self.at(out, channel, ty, tx),
+            Taps::FourPhase => {
+                let mut sum = 0.0;
+                for y in merged(phase >> 1, ty) {
+                    for x in merged(phase & 1, tx) {
+                        sum += self.at(out, channel, y, x);
+                    }
+                }
+                sum
+            }
+            Taps::PhotoRows => {
+                let (x, colour) = (channel / 3, channel % 3);
+                if x < self.side {
+                    self.at(out, colour, ty, x)
+                } else {
+                    0.0
+                }
+            }
+            Taps::ShiftedColumns => {
+                let (x, colour) = (out / 3, out % 3);
+                if x < self.side {
+                    self.at(colour, channel, ty, x)
+                } else {
+                    0.0
+                }
+            }
+        }
+    }
+}
+
+/// Which of a 3-kernel's taps fall on tap `tap` of the small map: after doubling, the even phase reads
+/// the pixel before once and its own twice, the odd phase its own twice and the next once.
+fn merged(phase: usize, tap: usize) -> std::ops::Range<usize> {
+    match (phase, tap) {
+        (0, 0) => 0..1,
+        (0, _) => 1..3,
+        (_, 0) => 0..2,
+        _ => 2..3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tf32_rounds_to_nearest() {
+        assert_eq!(round_to_tf32(1.0 + 1.0 / 1024.0), 1.0 + 1.0 / 1024.0);
+        assert_eq!(round_to_tf32(1.0 + 1.0 / 2048.0), 1.0 + 1.0 / 1024.0);
+        assert_eq!(round_to_tf32(1.0 + 1.0 / 4096.0), 1.0);
+        assert_eq!(round_to_tf32(-1.0 - 1.0 / 2048.0), -1.0 - 1.0 / 1024.0);
+    }
+
+    #[test]
+    fn phases_add_up_to_the_same_total() {
+        let kernel = [0.31, -0.002, 0.77, 1.3, -0.4, 0.05, 0.011, 0.6, -1.01];
+        let rounded = on_common_grid(&kernel, 10);
+        for (a, b) in kernel.iter().zip(&rounded) {
+            assert!((a - b).abs() <= 2f32.powi(-10), "{a} {b}");
+        }
+        for phase in 0..4 {
+            let mut total = 0.0f32;
+            for tap in 0..4 {
+                let sum: f32 = merged(phase >> 1, tap >> 1)
+                    .flat_map(|y| merged(phase & 1, tap & 1).map(move |x| (y, x)))
+                    .map(|(y, x)| rounded[3 * y + x])
+                    .sum();
+                assert_eq!(half::f16::from_f32(sum).to_f32(), sum, "not exact");
+                total += sum;
+            }
+            assert_eq!(total, rounded.iter().sum::<f32>());
+        }
+    }
+
+    #[test]
+    fn phases_use_every_tap_once() {
+        for phase in 0..2 {
+            let taps: Vec<usize> = (0..2).flat_map(|t| merged(phase, t)).collect();
+            assert_eq!(taps, [0, 1, 2]);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! `styleforge bench`: how fast a device paints, with everything a number needs to mean something.
+
+mod kernels;
+mod report;
+
+use std::{path::Path, sync::Arc};
+
+use serde::Serialize;
+
+use self::{kernels::KernelRow, report::text};
+use super::{
+    CliError,
+    args::BenchArgs,
+    interrupt::cancel_on_interrupt,
+    measure::{Contender, Setup, Subject},
+    modes, select_device,
+    terminal::{print, print_json},
+};
+use crate::{
+    backend::{DeviceInfo, RunControl},
+    media::encode::{self, Existing},
+    mode::{Mode, ModelSize, Precision, PrecisionChoice, Variant},
+    timing::TimingMethod,
+    verify::Equality,
+};
+
+/// Sizes that are measured when none is given.
+const DEFAULT_SIZES: [(usize, usize); 2] = [(512, 512), (1280, 720)];
+/// Precisions that are measured when none is given, as far as the device has them.
+const DEFAULT_PRECISIONS: [PrecisionChoice; 2] = [
+    PrecisionChoice::Auto,
+    PrecisionChoice::Fixed(Precision::Fp32),
+];
+
+/// The `--json` report.
+#[derive(Serialize)]
+struct Report {
+    version: &'static str,
+    results: Vec<Measurement>,
+}
+
+/// One mode at one size.
+#[derive(Serialize)]
+struct Measurement {
+    device: &'static str,
+    device_name: String,
+    instructions: String,
+    threads: usize,
+    /// Variant and precision, as they appear beside a frame rate.
+    mode: Mode,
+    variant: Variant,
+    precision: Precision,
+    style: String,
+    model: Option<ModelSize>,
+    /// `WIDTHxHEIGHT`, in pixels.
+    size: String,
+    width: usize,
+    height: usize,
+    /// Frames of one run; the times are those of a run.
+    batch: usize,
+    method: TimingMethod,
+    frames: u32,
+    warmup_frames: u32,
+    median_ms: f64,
+    p50_ms: f64,
+    p95_ms: f64,
+    p99_ms: f64,
+    /// Median of the same runs on the host's clock, waiting for the device included.
+    host_p50_ms: f64,
+    /// Frames per second at the median.
+    fps: f64,
+    /// Direct-form operations per second at the median, in 1e9.
+    gflops: f64,
+    /// Steps that one run launches.
+    launches: usize,
+    /// The device's clock before and after all runs at this size, where it can be told.
+    clock_before_mhz: Option<u32>,
+    clock_after_mhz: Option<u32>,
+    /// The peak of the plan, weights included: what a run of this mode holds.
+    peak_memory_bytes: u64,
+    /// What the whole process held at most while this size was measured, all modes, pictures, code
+    /// and what the allocator kept included. Only where the system tells.
+    process_peak_bytes: Option<u64>,
+    /// The mode that this one is compared with: the first at this size.
+    compared_with: Option<Mode>,
+    /// Whether both made the same picture.
+    equality: Option<Equality>,
+    /// How many times as fast as that mode; only where both made the same picture.
+    ratio: Option<f64>,
+    /// Median of every kernel, from frames that were run step by step.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    kernels: Vec<KernelRow>,
+    /// Those frames.
+    profiled_frames: usize,
+}
+
+/// Measures what was asked for.
+///
+/// # Errors
+/// [`CliError`] when a style or the device cannot be had, or a run fails.
+pub fn run(args: &BenchArgs) -> Result<(), CliError> {
+    let subject = Subject::new(args.style.as_deref(), args.model)?;
+    let existing = if args.force {
+        Existing::Replace
+    } else {
+        Existing::Keep
+    };
+    for path in args.csv.iter().chain(&args.trace) {
+        encode::check_target(path, existing).map_err(|e| CliError::WrongUse(e.to_string()))?;
+    }
+    let selected = select_device(&args.device)?;
+    let backend = selected.backend.as_ref();
+    let chosen = modes::chosen(
+        backend,
+        &args.variants,
+        &args.precisions,
+        &DEFAULT_PRECISIONS,
+    )?;
+    let control = Arc::new(RunControl::default());
+    cancel_on_interrupt(&control);
+    let sizes = if args.sizes.is_empty() {
+        &DEFAULT_SIZES[..]
+    } else {
+        &args.sizes
+    };
+    let setups: Vec<Setup<'_>> = sizes
+        .iter()
+        .map(|&size| Setup {
+            backend,
+            subject: &subject,
+            size,
+            batch: usize::from(args.batch),
+            frames: args.frames,
+            warmup: args.warmup,
+        })
+        .collect();
+    for setup in &setups {
+        setup.check(&chosen, args.max_memory)?;
+    }
+    let profile = args.kernels || args.csv.is_some() || args.trace.is_some();
+    let device = backend.device();
+    let mut results = Vec::new();
+    for setup in &setups {
+        reset_process_peak();
+        let clock_before_mhz = backend.clock_mhz();
+        let contenders = setup.measure(&chosen, profile, &control)?;
+        let around = Around {
+            clock_before_mhz,
+            clock_after_mhz: backend.clock_mhz(),
+            process_peak_bytes: process_peak_bytes(),
+        };
+        results.extend(measurements(setup, &device, &around, &contenders));
+    }
+    if let Some(path) = &args.csv {
+        save(path, kernels::csv(&results).as_bytes(), existing)?;
+    }
+    if let Some(path) = &args.trace {
+        save(path, kernels::trace(&results)?.as_bytes(), existing)?;
+    }
+    if !args.kernels {
+        for result in &mut results {
+            result.kernels.clear();
+        }
+    }
+    if args.json {
+        return print_json(&Report {
+            version: env!("CARGO_PKG_VERSION"),
+            results,
+        });
+    }
+    print(&text(&results))
+}
+
+/// What was seen around the runs at one size.
+struct Around {
+    clock_before_mhz: Option<u32>,
+    clock_after_mhz: Option<u32>,
+    process_peak_bytes: Option<u64>,
+}
+
+fn measurements(
+    setup: &Setup<'_>,
+    device: &DeviceInfo,
+    around: &Around,
+    contenders: &[Contender],
+) -> Vec<Measurement> {
+    let (width, height) = setup.size;
+    let mut all = Vec::new();
+    for (index, contender) in contenders.iter().enumerate() {
+        let reference = contenders.first().filter(|_| index > 0);
+        let equality = reference.and_then(|r| r.equality(contender));
+        let ratio = reference.and_then(|reference| {
+            let equality = equality.as_ref()?;
+            equality.ratio(reference.times.p50_ms, contender.times.p50_ms)
+        });
+        let (times, summary) = (contender.times, &contender.summary);
+        // A device that paints one after another has a plan for one frame.
+        let plans = setup.batch as f64 / summary.batch as f64;
+        let gflops = plans * summary.flops as f64 / times.p50_ms / 1e6;
+        all.push(Measurement {
+            device: device.kind.name(),
+            device_name: device.name.clone(),
+            instructions: device.instructions.clone(),
+            threads: device.threads,
+            mode: contender.mode,
+            variant: contender.mode.variant,
+            precision: contender.mode.precision,
+            style: setup.subject.name.clone(),
+            model: setup.subject.model,
+            size: format!("{width}x{height}"),
+            width,
+            height,
+            batch: setup.batch,
+            method: contender.method,
+            frames: setup.frames,
+            warmup_frames: setup.warmup,
+            median_ms: times.p50_ms,
+            p50_ms: times.p50_ms,
+            p95_ms: times.p95_ms,
+            p99_ms: times.p99_ms,
+            host_p50_ms: contender.host_times.p50_ms,
+            fps: 1e3 * setup.batch as f64 / times.p50_ms,
+            gflops,
+            launches: summary.steps.len(),
+            clock_before_mhz: around.clock_before_mhz,
+            clock_after_mhz: around.clock_after_mhz,
+            peak_memory_bytes: summary.peak_bytes,
+            process_peak_bytes: around.process_peak_bytes,
+            compared_with: reference.map(|r| r.mode),
+            equality,
+            ratio,
+            kernels: contender.kernels.iter().map(KernelRow::of).collect(),
+            profiled_frames: contender.profiled_frames,
+        });
+    }
+    all
+}
+
+fn save(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), CliError> {
+    encode::save_bytes(path, bytes, existing).map_err(|e| CliError::Failed(e.to_string()))
+}
+
+/// Forgets the process's high-water mark (proc(5), clear_refs); best effort.
+fn reset_process_peak() {
+    if cfg!(target_os = "linux") {
+        std::fs::write("/proc/self/clear_refs", "5").ok();
+    }
+}
+
+/// The process's high-water mark, in bytes (proc(5), `VmHWM`).
+fn process_peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}

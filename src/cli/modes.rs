@@ -1,0 +1,94 @@
+//! From `--variant` and `--precision` to the modes that a command runs.
+
+use super::CliError;
+use crate::{
+    backend::{Backend, BackendError},
+    mode::{Mode, PrecisionChoice, Variant},
+};
+
+/// Every pair of the variants and precisions that were asked for, each mode once. Where one half was
+/// not asked for, all variants or the precisions of `otherwise` stand in, as far as `backend` has
+/// them.
+///
+/// # Errors
+/// [`CliError::WrongUse`] names a pair, a variant or a precision that was asked for and that the
+/// device does not have.
+pub fn chosen(
+    backend: &dyn Backend,
+    variants: &[Variant],
+    precisions: &[PrecisionChoice],
+    otherwise: &[PrecisionChoice],
+) -> Result<Vec<Mode>, CliError> {
+    fn or_all<'a, T>(asked: &'a [T], all: &'a [T]) -> &'a [T] {
+        if asked.is_empty() { all } else { asked }
+    }
+    let mut modes: Vec<Mode> = Vec::new();
+    for &variant in or_all(variants, Variant::ALL) {
+        for &precision in or_all(precisions, otherwise) {
+            let mode = backend.mode(variant, precision);
+            match backend.supports(mode) {
+                Ok(()) if modes.contains(&mode) => {}
+                Ok(()) => modes.push(mode),
+                Err(error) if !variants.is_empty() && !precisions.is_empty() => {
+                    return Err(error.into());
+                }
+                Err(_) => {}
+            }
+        }
+    }
+    // Whoever asks for one half of a mode gets something, or hears why not.
+    let has = |mode: Mode| modes.contains(&mode);
+    let refusal = |variant, precision| -> Result<(), BackendError> {
+        backend.supports(backend.mode(variant, precision))
+    };
+    for &variant in variants {
+        if !modes.iter().any(|mode| mode.variant == variant) {
+            refusal(variant, PrecisionChoice::Auto)?;
+        }
+    }
+    for &precision in precisions {
+        if !Variant::ALL
+            .iter()
+            .any(|&v| has(backend.mode(v, precision)))
+        {
+            refusal(Variant::default(), precision)?;
+        }
+    }
+    Ok(modes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        backend::cpu::CpuBackend,
+        mode::Precision::{Bf16, Fp32},
+    };
+
+    #[test]
+    fn what_is_asked_for_is_run_or_refused() {
+        use PrecisionChoice::{Auto, Fixed};
+        use Variant::{Baseline, Fused, FusedNorm};
+        let cpu = CpuBackend::new(Some(1)).expect("threads");
+        let modes = |variants: &[Variant], precisions: &[PrecisionChoice]| {
+            chosen(&cpu, variants, precisions, &[Auto, Fixed(Fp32)])
+                .map(|modes| modes.iter().map(Mode::to_string).collect::<Vec<_>>())
+                .map_err(|e| e.to_string())
+        };
+        let both = Ok(vec!["baseline fp32".to_owned(), "fused fp32".to_owned()]);
+        assert_eq!(modes(&[], &[]), both);
+        assert_eq!(modes(&[], &[Fixed(Fp32)]), both);
+        assert_eq!(modes(&[Baseline, Fused, Fused], &[Auto, Fixed(Fp32)]), both);
+        let one = modes(&[Fused], &[]);
+        assert_eq!(one, Ok(vec!["fused fp32".to_owned()]));
+        for (variants, precisions, words) in [
+            (&[Fused, FusedNorm][..], &[][..], "in fused-norm fp32"),
+            (&[], &[Fixed(Fp32), Fixed(Bf16)], "in fused bf16"),
+            (&[Baseline], &[Fixed(Fp32), Fixed(Bf16)], "in baseline bf16"),
+            (&[Fused, FusedNorm], &[Auto], "in fused-norm fp32"),
+        ] {
+            let refused = modes(variants, precisions).expect_err(words);
+            assert!(refused.contains(words), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The device that paints, and what takes its place when it is lost.
+//!
+//! A GPU is lost when a kernel goes astray, the driver is restarted or the card falls off its bus:
+//! everything on it is gone and every later call fails. It is opened again once; a second loss, or
+//! one after which it cannot be opened, leaves the rest of the work to the processor. That is so
+//! even where the GPU was asked for by name: what was begun is finished, and it is said. Knows no
+//! sessions; they have to be gone before the device is replaced. Belongs to the thread that paints.
+
+use std::sync::Arc;
+
+use crate::{
+    backend::{Backend, BackendError, OpenDevice},
+    mode::{DeviceChoice, Mode, PrecisionChoice, Variant},
+};
+
+/// The device in use, and the way to others.
+pub struct Device {
+    backend: Arc<dyn Backend>,
+    open: OpenDevice,
+    losses: usize,
+    /// Whether the processor paints in the place of a GPU.
+    took_over: bool,
+}
+
+impl Device {
+    /// Paints on `backend` while it lasts; `open` opens what comes after.
+    pub fn new(backend: Arc<dyn Backend>, open: OpenDevice) -> Self {
+        Self {
+            backend,
+            open,
+            losses: 0,
+            took_over: false,
+        }
+    }
+
+    /// The device that paints now.
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        &self.backend
+    }
+
+    /// What a choice means on this device. A processor that took over paints in a mode of its own
+    /// where it does not have the one that was chosen for the GPU.
+    pub fn mode(&self, variant: Variant, precision: PrecisionChoice) -> Mode {
+        let wanted = self.backend.mode(variant, precision);
+        if self.took_over && self.backend.supports(wanted).is_err() {
+            self.backend.mode(Variant::default(), PrecisionChoice::Auto)
+        } else {
+            wanted
+        }
+    }
+
+    /// Puts another device in the place of the one that was lost with `error`, and tells so in a
+    /// sentence for people. No session of the lost device may be left: its context is released
+    /// before another is opened, and a GPU whose old context lives gives no new one that works.
+    ///
+    /// # Errors
+    /// `error` itself when it tells of no loss or the device is the processor, which nothing can
+    /// replace; what opening the processor runs into.
+    pub fn replace_lost(&mut self, error: BackendError) -> Result<String, BackendError> {
+        let lost = self.backend.device();
+        let reason = match error {
+            BackendError::DeviceLost { reason, .. } if lost.kind != DeviceChoice::Cpu => reason,
+            error => return Err(error),
+        };
+        self.losses += 1;
+        // The processor takes the place at once, which releases the lost device.
+        self.backend = (self.open)(DeviceChoice::Cpu)?.backend;
+        self.took_over = true;
+        if self.losses > 1 {
+            return Ok(format!(
+                "CPU: the GPU was lost twice ({reason}); the processor paints until StyleForge is \
+                 started again"
+            ));
+        }
+        match (self.open)(lost.kind) {
+            Ok(selected) => {
+                self.backend = selected.backend;
+                self.took_over = false;
+                Ok(format!("the GPU was lost and opened again ({reason})"))
+            }
+            Err(refused) => Ok(format!(
+                "CPU: the GPU was lost and could not be opened again ({reason}; {refused})"
+            )),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Painting one photo: working size, memory, the run itself, and bringing the result back to size.
+//!
+//! [`Painter`] blocks; the window runs it on a thread of its own, the command line on the main
+//! thread. It keeps the sessions of recent sizes and styles as long as they fit the memory limit.
+
+mod painter;
+
+use std::borrow::Cow;
+
+pub use painter::Painter;
+
+use crate::{
+    backend::BackendError,
+    compose::{Look, compose},
+    frame::Frame,
+    media::{
+        memory,
+        scale::{scaled, size_within},
+    },
+    mode::{Mode, PrecisionChoice, Variant},
+    timing::RunTiming,
+};
+
+/// Long side of the default working size, in pixels: strokes are as wide as the network makes them
+/// at the working size, and at this one a 12-megapixel photo looks painted rather than hair-thin.
+pub const DEFAULT_WORKING_PX: usize = 1280;
+/// Smallest working size that a person may choose, in pixels on the long side.
+pub const MIN_WORKING_PX: usize = 16;
+
+/// The size at which the network sees the photo: the brush size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum WorkingSize {
+    /// [`DEFAULT_WORKING_PX`] on the long side, or the photo's size if that is less.
+    #[default]
+    Auto,
+    /// This many pixels on the long side, or the photo's size if that is less.
+    LongSide(usize),
+    /// The photo's own size.
+    Original,
+}
+
+impl WorkingSize {
+    /// Columns and rows for a photo of the given size.
+    pub fn resolve(self, width: usize, height: usize) -> (usize, usize) {
+        match self {
+            Self::Auto => size_within(width, height, DEFAULT_WORKING_PX),
+            Self::LongSide(px) => size_within(width, height, px.max(MIN_WORKING_PX)),
+            Self::Original => (width, height),
+        }
+    }
+}
+
+/// The size of the finished picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OutputSize {
+    /// The photo's size.
+    #[default]
+    Original,
+    /// The working size.
+    Working,
+}
+
+/// What a run of the network needs to know besides the photo and the weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PaintSettings {
+    /// Brush size.
+    pub working_size: WorkingSize,
+    /// How the network is cut into passes.
+    pub variant: Variant,
+    /// In which numbers the network is computed.
+    pub precision: PrecisionChoice,
+    /// Most memory that a run may take, in bytes, the photo and the result included; when `None`,
+    /// [`default_memory_limit_bytes`] or what the device has free, as the [`Painter`] found it when
+    /// it was made.
+    pub max_memory_bytes: Option<u64>,
+}
+
+/// 4 GB, or half of the memory that is free now when that is less. Reads files of the system.
+pub fn default_memory_limit_bytes() -> u64 {
+    let ceiling = 4_000_000_000;
+    memory::available_bytes().map_or(ceiling, |free| ceiling.min(free / 2))
+}
+
+/// Why a photo was not painted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PaintError {
+    /// The device failed or was told to stop.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// Not even the smallest working size fits the memory limit.
+    #[error(
+        "painting needs at least {needed_mb} MB, the limit is {limit_mb} MB; raise --max-memory or close other programs"
+    )]
+    MemoryLimit {
+        /// Megabytes that the smallest working size needs.
+        needed_mb: u64,
+        /// Megabytes allowed.
+        limit_mb: u64,
+    },
+}
+
+impl PaintError {
+    /// Whether someone asked for the run to stop.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Backend(BackendError::Cancelled))
+    }
+}
+
+/// What came out of the network, before strength, colours and output size are applied.
+#[derive(Clone, Debug)]
+pub struct Painting {
+    /// The network's picture at the working size.
+    pub painted: Frame,
+    /// What a person should know, for example a working size that had to shrink.
+    pub notes: Vec<String>,
+    /// Variant and precision of the run.
+    pub mode: Mode,
+    /// Time of the run by itself, as the device measures it.
+    pub run: RunTiming,
+    /// Time in milliseconds, resizing included (host clock).
+    pub total_ms: f64,
+}
+
+impl Painting {
+    /// The finished picture for `photo`, which must be the photo that was painted.
+    pub fn finished(&self, photo: &Frame, output: OutputSize, look: Look) -> Frame {
+        let (width, height) = match output {
+            OutputSize::Original => (photo.width(), photo.height()),
+            OutputSize::Working => (self.painted.width(), self.painted.height()),
+        };
+        let base = at_size(photo, width, height);
+        if look.strength_percent == 0 {
+            return base.into_owned();
+        }
+        let top = scaled(&self.painted, width, height);
+        compose(&base, top, look).unwrap_or_else(|| base.into_owned())
+    }
+}
+
+/// Bytes of a picture in RGBA8.
+fn frame_bytes(width: usize, height: usize) -> u64 {
+    4 * width as u64 * height as u64
+}
+
+/// `photo` in `width` x `height` pixels, copied only when that is another size.
+pub fn at_size(photo: &Frame, width: usize, height: usize) -> Cow<'_, Frame> {
+    if (photo.width(), photo.height()) == (width, height) {
+        Cow::Borrowed(photo)
+    } else {
+        Cow::Owned(scaled(photo, width, height))
+    }
+}

@@ -1,0 +1,538 @@
+//! The CUDA backend's plans: which kernel runs each layer, on which tiles, over which buffers.
+//!
+//! Pure: the same network, size, mode and device limits give the same plan on every computer, with or
+//! without a GPU. Maps lie channels-last (NHWC), channels padded to a multiple of 16; one image of a
+//! batch after the other.
+
+mod conv;
+mod fused;
+mod places;
+mod tiles;
+mod unfused;
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests;
+
+pub use places::{ConvMemory, Places};
+pub use tiles::*;
+pub use unfused::Strips;
+
+use super::{
+    PlanSummary,
+    arena::{self, Lifetime},
+};
+use crate::{
+    mode::{Mode, Precision, Variant},
+    network::{ConvSpec, NetworkSpec},
+    tensor::Shape,
+};
+
+/// Index of a map in [`CudaPlan::maps`].
+pub type MapId = usize;
+/// Index of a convolution in [`CudaPlan::convs`].
+pub type ConvId = usize;
+
+/// A map in the arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapBuffer {
+    /// Extent of one image.
+    pub shape: Shape,
+    /// Channels as stored.
+    pub stored_channels: usize,
+    /// First byte in the arena.
+    pub offset: usize,
+    /// Bytes of the whole batch.
+    pub bytes: usize,
+}
+
+/// How a convolution's weights are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taps {
+    /// The kernel as it is.
+    Direct,
+    /// Four 2x2 kernels on the small map, one for each phase of the doubled one.
+    FourPhase,
+    /// The photo's row of pixels as channels, the kernel's rows as taps.
+    PhotoRows,
+    /// The kernel's columns times three colours as output channels, its rows as taps.
+    ShiftedColumns,
+}
+
+/// Where a convolution reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The photo in RGBA8.
+    Photo,
+    /// A map as it is.
+    Map(MapId),
+    /// A raw convolution output: the scale and shift of its norm are applied while loading.
+    Normalised {
+        /// The raw output.
+        map: MapId,
+        /// The convolution that made it.
+        conv: ConvId,
+        /// Whether a ReLU follows.
+        relu: bool,
+        /// The residual stream that is added.
+        skip: Option<MapId>,
+        /// Where the result is kept as residual stream.
+        keep: Option<MapId>,
+    },
+}
+
+/// Where a convolution writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A map.
+    Map(MapId),
+    /// The painting.
+    Picture,
+}
+
+/// One convolution launch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConvLaunch {
+    /// Whose weights.
+    pub conv: ConvId,
+    /// Output tile of a CTA.
+    pub tile: Tile,
+    /// Order of the weights.
+    pub taps: Taps,
+    /// Taps down and across.
+    pub tap_grid: (usize, usize),
+    /// Phases of the output that a CTA computes one after another: 1 or 4.
+    pub phases: usize,
+    /// How channels go through shared memory.
+    pub chunking: Chunking,
+    /// Rows and columns of the input tile, in pixels.
+    pub input_tile: (usize, usize),
+    /// Pixels from output to output.
+    pub stride: usize,
+    /// Pixels by which the first tap lies before.
+    pub origin: usize,
+    /// Whether positions outside repeat the edge instead of being mirrored.
+    pub replicate: bool,
+    /// Whether the input is doubled while loading.
+    pub upsample: bool,
+    /// Whether the convolution's bias is added (always for the picture).
+    pub bias: bool,
+    /// Factor on the bias: that on the levels, where the input is scaled.
+    pub bias_scale: f32,
+    /// Rows and columns that are computed, a phase each.
+    pub grid: (usize, usize),
+    /// Tiles down and across.
+    pub tiles: (usize, usize),
+    /// CTAs for an image and a tile of channels; tiles of channels.
+    pub ctas: (usize, usize),
+    /// Where it reads.
+    pub source: Source,
+    /// Where it writes.
+    pub target: Target,
+    /// Whether statistics are gathered for the norm behind.
+    pub statistics: bool,
+    /// Added to the variance; smaller for a layer whose input is scaled down.
+    pub eps: f32,
+    /// Factor on the photo's levels.
+    pub photo_scale: f32,
+}
+
+/// What the CUDA backend executes.
+// A plan has at most some hundred of them; that they are copied freely is worth the bytes.
+#[allow(clippy::large_enum_variant)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum CudaOp {
+    /// A convolution with all that is folded into it.
+    Conv(ConvLaunch),
+    /// Bytes to values, times a factor.
+    LoadPhoto {
+        /// Written.
+        to: MapId,
+        /// Factor.
+        scale: f32,
+    },
+    /// Reflection padding.
+    Pad {
+        /// Read.
+        from: MapId,
+        /// Written.
+        to: MapId,
+        /// Pixels on every side.
+        margin: usize,
+    },
+    /// Nearest neighbour, twice the size.
+    Upsample {
+        /// Read.
+        from: MapId,
+        /// Written.
+        to: MapId,
+    },
+    /// Sums of strips.
+    MeanPartial {
+        /// Whose norm.
+        conv: ConvId,
+        /// Read.
+        map: MapId,
+        /// How it is cut.
+        strips: Strips,
+    },
+    /// Means from sums.
+    MeanFinish {
+        /// Whose norm.
+        conv: ConvId,
+        /// What the sums are of.
+        map: MapId,
+        /// How it is cut.
+        strips: Strips,
+    },
+    /// Sums of squared distances of strips.
+    VariancePartial {
+        /// Whose norm.
+        conv: ConvId,
+        /// Read.
+        map: MapId,
+        /// How it is cut.
+        strips: Strips,
+    },
+    /// 1 / sqrt(variance + eps) from sums.
+    VarianceFinish {
+        /// Whose norm.
+        conv: ConvId,
+        /// What the sums are of.
+        map: MapId,
+        /// How it is cut.
+        strips: Strips,
+        /// Added to the variance.
+        eps: f32,
+    },
+    /// Subtracts the mean, divides by the deviation; in place.
+    Normalise {
+        /// Whose norm.
+        conv: ConvId,
+        /// Read and written.
+        map: MapId,
+    },
+    /// Scale and shift of the norm; in place.
+    Affine {
+        /// Whose norm.
+        conv: ConvId,
+        /// Read and written.
+        map: MapId,
+    },
+    /// In place.
+    Relu {
+        /// Read and written.
+        map: MapId,
+    },
+    /// `map += addend`
+    Add {
+        /// Read and written.
+        map: MapId,
+        /// Read.
+        addend: MapId,
+    },
+    /// Statistics of a whole norm, folded into scale and shift.
+    NormStatistics {
+        /// Whose norm.
+        conv: ConvId,
+        /// Read.
+        map: MapId,
+        /// How it is cut.
+        strips: Strips,
+        /// Added to the variance.
+        eps: f32,
+    },
+    /// Applies scale and shift, then ReLU or the residual; in place.
+    NormApply {
+        /// Whose norm.
+        conv: ConvId,
+        /// Read and written.
+        map: MapId,
+        /// Added.
+        residual: Option<MapId>,
+        /// Whether a ReLU follows.
+        relu: bool,
+        /// Pixels of a CTA.
+        strip_pixels: usize,
+    },
+    /// The whole norm in one pass over memory; in place.
+    NormPlane {
+        /// Whose norm.
+        conv: ConvId,
+        /// Read and written.
+        map: MapId,
+        /// Added.
+        residual: Option<MapId>,
+        /// Whether a ReLU follows.
+        relu: bool,
+        /// 16-byte groups of channels of a CTA.
+        group_packs: usize,
+        /// Added to the variance.
+        eps: f32,
+    },
+    /// Values to bytes.
+    StorePicture {
+        /// Read.
+        from: MapId,
+    },
+}
+
+/// One launch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CudaStep {
+    /// Layer that it belongs to.
+    pub layer: String,
+    /// Source file of the kernel, without its ending.
+    pub file: String,
+    /// Entry of the kernel.
+    pub entry: String,
+    /// What is executed.
+    pub op: CudaOp,
+    /// CTAs in three dimensions.
+    pub grid: (u32, u32, u32),
+    /// Threads of a CTA.
+    pub block: u32,
+    /// Dynamic shared memory, in bytes.
+    pub shared_bytes: u32,
+    /// Floating-point operations of the layer as defined (direct form), for the whole batch.
+    pub flops: u64,
+    /// Bytes that have to be read and written at least, for the whole batch.
+    pub bytes: u64,
+}
+
+/// Why a network cannot be run in a mode on a device.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CudaPlanError {
+    /// The device lacks the instructions.
+    #[error("{precision} needs compute capability {needed}, this GPU has {major}.{minor}")]
+    Precision {
+        /// The precision asked for.
+        precision: Precision,
+        /// The least compute capability.
+        needed: &'static str,
+        /// The device's, major.
+        major: i32,
+        /// The device's, minor.
+        minor: i32,
+    },
+    /// A layer does not fit.
+    #[error(
+        "{layer} ({kernel}x{kernel}, {channels} channels) does not fit the GPU's shared memory"
+    )]
+    Layer {
+        /// The layer.
+        layer: String,
+        /// Kernel side.
+        kernel: usize,
+        /// Input channels.
+        channels: usize,
+    },
+    /// A kernel side that no kernel here computes.
+    #[error("{layer} has a {kernel}x{kernel} kernel; on the GPU it may be at most {most}x{most}")]
+    Kernel {
+        /// The layer.
+        layer: String,
+        /// Kernel side.
+        kernel: usize,
+        /// Largest side.
+        most: usize,
+    },
+}
+
+/// Whether a device computes in a precision.
+///
+/// # Errors
+/// [`CudaPlanError::Precision`].
+pub fn precision_supported(
+    precision: Precision,
+    limits: &DeviceLimits,
+) -> Result<(), CudaPlanError> {
+    let (major, minor) = limits.compute_capability;
+    let (needed, least) = match precision {
+        Precision::Fp32 | Precision::Fp16 | Precision::Mixed => ("7.5", (7, 5)),
+        Precision::Tf32 | Precision::Bf16 => ("8.0", (8, 0)),
+    };
+    if (major, minor) >= least {
+        Ok(())
+    } else {
+        Err(CudaPlanError::Precision {
+            precision,
+            needed,
+            major,
+            minor,
+        })
+    }
+}
+
+/// Everything the CUDA backend will do for one network, picture size, batch, mode and device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CudaPlan {
+    /// Variant and precision.
+    pub mode: Mode,
+    /// Images at once.
+    pub batch: usize,
+    /// Rows and columns of the photo, in pixels.
+    pub photo: (usize, usize),
+    /// Rows and columns after short sides are extended, in pixels.
+    pub extended: (usize, usize),
+    /// The network's convolutions.
+    pub convs: Vec<ConvSpec>,
+    /// Output map of every convolution, as the next layer sees it.
+    pub outputs: Vec<Option<MapId>>,
+    /// What runs, in order: the launch record.
+    pub steps: Vec<CudaStep>,
+    /// The maps, placed in the arena.
+    pub maps: Vec<MapBuffer>,
+    /// Bytes of the arena.
+    pub arena_bytes: usize,
+    /// Bytes of the packed weights of every convolution.
+    pub weight_bytes: Vec<usize>,
+    /// Values that statistics need, at most, and tickets.
+    pub partial_values: usize,
+    /// Tickets that any launch needs, at most.
+    pub tickets: usize,
+}
+
+/// Units of the arena's placement: 16 bytes, so that buffers start at multiples of 256.
+const UNIT_BYTES: usize = 16;
+
+impl CudaPlan {
+    /// Plans `spec` on photos of `height` x `width` pixels.
+    ///
+    /// # Errors
+    /// [`CudaPlanError`] when the device cannot do it.
+    pub fn new(
+        spec: &NetworkSpec,
+        (height, width): (usize, usize),
+        batch: usize,
+        mode: Mode,
+        limits: &DeviceLimits,
+    ) -> Result<Self, CudaPlanError> {
+        precision_supported(mode.precision, limits)?;
+        let least = spec.min_side_px();
+        let extended = (height.max(least), width.max(least));
+        let convs = spec.convs();
+        let mut builder = Builder::new(&convs, batch, mode.precision, limits);
+        match mode.variant {
+            Variant::Fused => builder.plan_fused((height, width), extended)?,
+            Variant::FusedNorm => builder.plan_unfused((height, width), extended, true)?,
+            Variant::Baseline => builder.plan_unfused((height, width), extended, false)?,
+        }
+        let Builder {
+            steps,
+            mut maps,
+            lifetimes,
+            outputs,
+            weight_bytes,
+            partial_values,
+            tickets,
+            ..
+        } = builder;
+        let (offsets, units) = arena::place(&lifetimes);
+        for (map, offset) in maps.iter_mut().zip(offsets) {
+            map.offset = offset * UNIT_BYTES;
+        }
+        Ok(Self {
+            mode,
+            batch,
+            photo: (height, width),
+            extended,
+            convs,
+            outputs,
+            steps,
+            maps,
+            arena_bytes: units * UNIT_BYTES,
+            weight_bytes,
+            partial_values,
+            tickets,
+        })
+    }
+
+    /// Bytes of device memory that a session takes.
+    pub fn device_bytes(&self) -> u64 {
+        Places::of(self).total as u64
+    }
+
+    /// The facts for reports.
+    pub fn summary(&self) -> PlanSummary {
+        let (height, width) = self.photo;
+        PlanSummary {
+            mode: self.mode,
+            batch: self.batch,
+            width,
+            height,
+            steps: self
+                .steps
+                .iter()
+                .map(|s| (s.layer.clone(), s.entry.clone()))
+                .collect(),
+            flops: self.steps.iter().map(|s| s.flops).sum(),
+            peak_bytes: self.device_bytes(),
+        }
+    }
+}
+
+/// Collects steps and buffer lifetimes.
+struct Builder<'a> {
+    convs: &'a [ConvSpec],
+    batch: usize,
+    precision: Precision,
+    limits: &'a DeviceLimits,
+    steps: Vec<CudaStep>,
+    maps: Vec<MapBuffer>,
+    lifetimes: Vec<Lifetime>,
+    outputs: Vec<Option<MapId>>,
+    weight_bytes: Vec<usize>,
+    partial_values: usize,
+    tickets: usize,
+}
+
+impl<'a> Builder<'a> {
+    fn new(
+        convs: &'a [ConvSpec],
+        batch: usize,
+        precision: Precision,
+        limits: &'a DeviceLimits,
+    ) -> Self {
+        Self {
+            convs,
+            batch,
+            precision,
+            limits,
+            steps: Vec::new(),
+            maps: Vec::new(),
+            lifetimes: Vec::new(),
+            outputs: vec![None; convs.len()],
+            weight_bytes: vec![0; convs.len()],
+            partial_values: 0,
+            tickets: 0,
+        }
+    }
+
+    /// A map that the next step writes.
+    fn map(&mut self, shape: Shape) -> MapId {
+        let channels = stored_channels(shape.channels);
+        let bytes = self.batch
+            * shape.height
+            * shape.width
+            * channels
+            * Storage::of(self.precision).bytes();
+        self.lifetimes.push(Lifetime {
+            len: bytes.div_ceil(UNIT_BYTES),
+            first_step: self.steps.len(),
+            last_step: self.steps.len(),
+        });
+        self.maps.push(MapBuffer {
+            shape,
+            stored_channels: channels,
+            offset: 0,
+            bytes,
+        });
+        self.maps.len() - 1
+    }
+
+    /// The next step reads this map.
+    fn reads(&mut self, map: MapId) {
+        self.lifetimes[map].last_step = self.steps.len();
+    }
+}

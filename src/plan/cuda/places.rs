@@ -1,0 +1,91 @@
+//! Where a session's values lie: one allocation of device memory, cut once.
+
+use super::{CudaPlan, stored_channels};
+
+/// Parts of the allocation start at multiples of this.
+const ALIGNMENT: usize = 256;
+
+/// Cuts one allocation into parts.
+#[derive(Default)]
+struct Cutter {
+    used: usize,
+}
+
+impl Cutter {
+    fn part(&mut self, bytes: usize) -> usize {
+        let offset = self.used;
+        self.used = (offset + bytes).next_multiple_of(ALIGNMENT);
+        offset
+    }
+}
+
+/// Where a convolution's values lie, as offsets in the allocation.
+pub struct ConvMemory {
+    /// Packed weights.
+    pub weights: usize,
+    /// Bias of the convolution.
+    pub bias: usize,
+    /// The norm's scale.
+    pub gamma: usize,
+    /// The norm's shift.
+    pub beta: usize,
+    /// Scale that the next layer applies, or the mean.
+    pub scale: usize,
+    /// Shift that the next layer applies, or 1 / deviation.
+    pub shift: usize,
+}
+
+/// Where everything lies, as offsets in the allocation.
+pub struct Places {
+    /// Maps.
+    pub arena: usize,
+    /// By convolution.
+    pub convs: Vec<ConvMemory>,
+    /// Parts of statistics.
+    pub partials: usize,
+    /// Counters of finished CTAs.
+    pub tickets: usize,
+    /// The photos in RGBA8.
+    pub photo: usize,
+    /// The paintings in RGBA8.
+    pub painting: usize,
+    /// The paintings before rounding.
+    pub floats: usize,
+    /// Bytes of everything.
+    pub total: usize,
+}
+
+impl Places {
+    /// Cuts the memory for a plan.
+    pub fn of(plan: &CudaPlan) -> Self {
+        let mut cutter = Cutter::default();
+        let arena = cutter.part(plan.arena_bytes);
+        let convs = plan
+            .convs
+            .iter()
+            .zip(&plan.weight_bytes)
+            .map(|(conv, &weight_bytes)| {
+                let channels = 4 * stored_channels(conv.out_channels);
+                ConvMemory {
+                    weights: cutter.part(weight_bytes),
+                    bias: cutter.part(channels),
+                    gamma: cutter.part(channels),
+                    beta: cutter.part(channels),
+                    scale: cutter.part(plan.batch * channels),
+                    shift: cutter.part(plan.batch * channels),
+                }
+            })
+            .collect();
+        let pixels = |(h, w): (usize, usize)| plan.batch * h * w;
+        Self {
+            arena,
+            convs,
+            partials: cutter.part(4 * plan.partial_values),
+            tickets: cutter.part(4 * plan.tickets),
+            photo: cutter.part(4 * pixels(plan.extended)),
+            painting: cutter.part(4 * pixels(plan.photo)),
+            floats: cutter.part(12 * pixels(plan.photo)),
+            total: cutter.used,
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Properties of every plan, on devices that nobody has to own.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::network::{Kernels, NetworkSpec};
+
+const fn device(
+    compute_capability: (i32, i32),
+    multiprocessors: usize,
+    shared_kib: (usize, usize),
+) -> DeviceLimits {
+    DeviceLimits {
+        compute_capability,
+        multiprocessors,
+        shared_bytes_per_cta: shared_kib.0 * 1024,
+        shared_bytes_per_multiprocessor: shared_kib.1 * 1024,
+    }
+}
+
+/// One of each architecture that the kernels are compiled for (CUDA C++ Programming Guide, technical
+/// specifications per compute capability).
+const DEVICES: [DeviceLimits; 7] = [
+    device((7, 5), 40, (64, 64)),
+    device((8, 0), 108, (163, 164)),
+    device((8, 6), 68, (99, 100)),
+    device((8, 9), 128, (99, 100)),
+    device((9, 0), 132, (227, 228)),
+    device((10, 0), 148, (227, 228)),
+    device((12, 0), 170, (99, 100)),
+];
+
+fn published() -> NetworkSpec {
+    NetworkSpec::with_widths([32, 64, 128])
+}
+
+fn plan(spec: &NetworkSpec, size: (usize, usize), mode: Mode, device: &DeviceLimits) -> CudaPlan {
+    CudaPlan::new(spec, size, 1, mode, device).expect("a plan")
+}
+
+#[test]
+fn fused_is_one_launch_a_convolution() {
+    let spec = published();
+    for &precision in Precision::ALL {
+        let fused = plan(
+            &spec,
+            (512, 512),
+            Mode::new(Variant::Fused, precision),
+            &DEVICES[4],
+        );
+        assert_eq!(fused.steps.len(), spec.convs().len());
+        assert!(fused.steps.iter().all(|s| matches!(s.op, CudaOp::Conv(_))));
+        let baseline = plan(
+            &spec,
+            (512, 512),
+            Mode::new(Variant::Baseline, precision),
+            &DEVICES[4],
+        );
+        assert!(baseline.steps.len() >= 80, "{}", baseline.steps.len());
+        for kernel in [
+            "pad",
+            "upsample",
+            "relu",
+            "add",
+            "normalise",
+            "affine",
+            "mean_partial",
+        ] {
+            let launches = baseline
+                .steps
+                .iter()
+                .filter(|s| s.entry.starts_with(kernel));
+            assert!(launches.count() > 0, "{kernel}");
+        }
+        let between = plan(
+            &spec,
+            (512, 512),
+            Mode::new(Variant::FusedNorm, precision),
+            &DEVICES[4],
+        );
+        assert!(between.steps.len() < baseline.steps.len() / 2);
+        assert!(between.steps.iter().any(|s| s.entry.starts_with("norm_")));
+        let flops = |p: &CudaPlan| p.steps.iter().map(|s| s.flops).sum::<u64>();
+        assert_eq!(flops(&fused), flops(&baseline));
+        assert_eq!(flops(&fused), spec.flops(512, 512));
+    }
+}
+
+#[test]
+fn a_quarter_size_map_of_512_pixels_fills_the_device() {
+    let fused = plan(
+        &published(),
+        (512, 512),
+        Mode::new(Variant::Fused, Precision::Fp16),
+        &DEVICES[4],
+    );
+    let residual = fused.steps.iter().find(|s| s.layer == "res1.conv1");
+    assert_eq!(residual.expect("the layer").grid, (128, 1, 1));
+}
+
+#[test]
+fn what_a_device_cannot_do_is_refused_with_the_reason() {
+    let mode = Mode::new(Variant::Fused, Precision::Bf16);
+    let error = CudaPlan::new(&published(), (64, 64), 1, mode, &DEVICES[0])
+        .expect_err("no bf16 there")
+        .to_string();
+    assert_eq!(error, "bf16 needs compute capability 8.0, this GPU has 7.5");
+    let mut spec = published();
+    spec.kernels.first = 11;
+    let mode = Mode::new(Variant::Fused, Precision::Fp16);
+    let error = CudaPlan::new(&spec, (64, 64), 1, mode, &DEVICES[4])
+        .expect_err("too large")
+        .to_string();
+    assert!(
+        error.contains("conv1") && error.contains("11x11"),
+        "{error}"
+    );
+}
+
+/// Maps that a step reads and maps that it writes.
+fn touched(op: &CudaOp) -> (Vec<MapId>, Vec<MapId>) {
+    match *op {
+        CudaOp::Conv(ConvLaunch { source, target, .. }) => {
+            let (mut reads, mut writes) = (Vec::new(), Vec::new());
+            match source {
+                Source::Photo => {}
+                Source::Map(map) => reads.push(map),
+                Source::Normalised {
+                    map, skip, keep, ..
+                } => {
+                    reads.push(map);
+                    reads.extend(skip);
+                    writes.extend(keep);
+                }
+            }
+            if let Target::Map(map) = target {
+                writes.push(map);
+            }
+            (reads, writes)
+        }
+        CudaOp::LoadPhoto { to, .. } => (vec![], vec![to]),
+        CudaOp::Pad { from, to, .. } | CudaOp::Upsample { from, to } => (vec![from], vec![to]),
+        CudaOp::MeanPartial { map, .. }
+        | CudaOp::VariancePartial { map, .. }
+        | CudaOp::NormStatistics { map, .. } => (vec![map], vec![]),
+        CudaOp::MeanFinish { .. } | CudaOp::VarianceFinish { .. } => (vec![], vec![]),
+        CudaOp::Normalise { map, .. } | CudaOp::Affine { map, .. } | CudaOp::Relu { map } => {
+            (vec![map], vec![map])
+        }
+        CudaOp::Add { map, addend } => (vec![map, addend], vec![map]),
+        CudaOp::NormApply { map, residual, .. } | CudaOp::NormPlane { map, residual, .. } => {
+            let mut reads = vec![map];
+            reads.extend(residual);
+            (reads, vec![map])
+        }
+        CudaOp::StorePicture { from } => (vec![from], vec![]),
+    }
+}
+
+fn check(plan: &CudaPlan, device: &DeviceLimits) {
+    // Whose values lie at which bytes: a step must find what it reads as it was written.
+    let mut owner: Vec<(usize, usize, MapId)> = Vec::new();
+    for step in &plan.steps {
+        assert!(step.grid.0 > 0 && step.grid.1 > 0 && step.grid.2 > 0);
+        assert!(step.grid.1 <= 65_535 && step.grid.2 <= 65_535);
+        let (reads, writes) = touched(&step.op);
+        for map in &reads {
+            assert!(
+                owner.iter().any(|o| o.2 == *map),
+                "{} reads a dead map",
+                step.layer
+            );
+        }
+        for map in writes {
+            let buffer = &plan.maps[map];
+            let (start, end) = (buffer.offset, buffer.offset + buffer.bytes);
+            assert!(end <= plan.arena_bytes && start % 256 == 0);
+            for &other in reads.iter().filter(|&&r| r != map) {
+                let o = &plan.maps[other];
+                let apart = end <= o.offset || o.offset + o.bytes <= start;
+                assert!(apart, "{} writes what it reads", step.layer);
+            }
+            owner.retain(|&(s, e, m)| m != map && (end <= s || e <= start));
+            owner.push((start, end, map));
+        }
+        if let CudaOp::Conv(launch) = &step.op {
+            let fixed = statistics_bytes(launch.tile, plan.mode.precision);
+            let shared = step.shared_bytes as usize + fixed;
+            assert!(
+                shared <= device.shared_bytes_per_cta,
+                "{}: {shared}",
+                step.layer
+            );
+            assert!(launch.ctas.0 <= launch.tiles.0 * launch.tiles.1);
+            let covered = launch.chunking.channels * launch.chunking.chunks;
+            let needed = match launch.taps {
+                Taps::PhotoRows => 3 * plan.convs[launch.conv].kernel,
+                _ => plan.convs[launch.conv].in_channels,
+            };
+            assert!(covered >= needed, "{}", step.layer);
+            assert_eq!(
+                launch.weight_bytes(plan.mode.precision),
+                plan.weight_bytes[launch.conv]
+            );
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn plans_fit_the_device_and_keep_what_is_read(
+        widths in [1usize..20, 1usize..20, 1usize..33],
+        blocks in 1usize..6,
+        size in (1usize..400, 1usize..400),
+        batch in 1usize..4,
+        which in 0usize..DEVICES.len(),
+        mode in 0usize..15,
+    ) {
+        let mode = Mode::all().nth(mode).expect("fifteen modes");
+        let spec = NetworkSpec {
+            widths: widths.map(|w| 8 * w),
+            blocks,
+            kernels: Kernels::default(),
+        };
+        let device = &DEVICES[which];
+        match CudaPlan::new(&spec, size, batch, mode, device) {
+            Ok(plan) => check(&plan, device),
+            Err(CudaPlanError::Precision { .. }) => prop_assert_eq!(which, 0),
+            Err(error) => prop_assert!(false, "{error}"),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Whether two modes made the same picture: what has to stand beside every ratio of their times.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{FRAME_PX, frame_pixels, rule::Rule};
+use crate::{
+    frame::{Frame, PictureDifference},
+    mode::Precision,
+};
+
+/// How two pictures of two modes compare.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Equality {
+    /// The precision whose rule was used: the one of the two with fewer bits.
+    pub precision: Precision,
+    /// Largest difference of one byte, in levels.
+    pub largest_levels: u8,
+    /// Mean difference, in levels.
+    pub mean_levels: f64,
+    /// Peak signal-to-noise ratio, in dB; `None` when nothing differs.
+    pub psnr_db: Option<f64>,
+    /// Why the pictures are not the same; `None` when they are.
+    pub failure: Option<String>,
+}
+
+impl Equality {
+    /// Compares two pictures, whole and on the outer frame alone, by the rule for the precision that
+    /// has fewer bits. The pictures are never judged as low in contrast: a speed is not measured on
+    /// a flat one.
+    pub fn between(a: &Frame, b: &Frame, precisions: [Precision; 2]) -> Self {
+        let [first, second] = precisions;
+        let precision = if decibels(first) <= decibels(second) {
+            first
+        } else {
+            second
+        };
+        let rule = Rule::for_precision(precision);
+        let whole = PictureDifference::between(a, b);
+        let frame = PictureDifference::on_outer_frame(a, b, FRAME_PX);
+        let failure = rule
+            .failure("picture", whole, a.pixel_count())
+            .or_else(|| rule.failure("outer frame", frame, frame_pixels(a)));
+        Self {
+            precision,
+            largest_levels: whole.map_or(u8::MAX, |d| d.largest),
+            mean_levels: whole.map_or(255.0, |d| d.mean),
+            psnr_db: whole.map_or(Some(0.0), |d| d.psnr_db.is_finite().then_some(d.psnr_db)),
+            failure,
+        }
+    }
+
+    /// The worse of two comparisons of the same two modes.
+    #[must_use]
+    pub fn worse(self, other: Self) -> Self {
+        let far = |e: &Self| e.psnr_db.unwrap_or(f64::INFINITY);
+        let other_is_worse = match (&self.failure, &other.failure) {
+            (None, Some(_)) => true,
+            (Some(_), None) => false,
+            _ => far(&other) < far(&self),
+        };
+        if other_is_worse { other } else { self }
+    }
+
+    /// Whether both made the same picture.
+    pub const fn passed(&self) -> bool {
+        self.failure.is_none()
+    }
+
+    /// How many times as fast the mode that took `ms` is as the one that took `reference_ms`;
+    /// `None` when they did not make the same picture.
+    pub fn ratio(&self, reference_ms: f64, ms: f64) -> Option<f64> {
+        self.passed().then(|| reference_ms / ms)
+    }
+}
+
+/// Decibels that the rule for a precision asks for; infinite where it counts levels instead.
+fn decibels(precision: Precision) -> f64 {
+    Rule::for_precision(precision)
+        .min_psnr_db
+        .unwrap_or(f64::INFINITY)
+}
+
+impl fmt::Display for Equality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.psnr_db {
+            None => f.write_str("no byte differs"),
+            Some(psnr_db) => write!(
+                f,
+                "largest {}, mean {:.4}, {psnr_db:.1} dB",
+                self.largest_levels, self.mean_levels
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flat(level: u8) -> Frame {
+        Frame::from_fn(40, 30, |_, _| [level, level, level, 255])
+    }
+
+    #[test]
+    fn the_precision_with_fewer_bits_makes_the_rule() {
+        use Precision::{Bf16, Fp16, Fp32};
+        let by_one = |precisions| Equality::between(&flat(100), &flat(101), precisions);
+        assert_eq!(by_one([Fp32, Fp32]).precision, Fp32);
+        let fp16 = by_one([Fp16, Fp32]);
+        assert_eq!(
+            (fp16.precision, fp16.passed()),
+            (Fp16, false),
+            "48 dB are too few"
+        );
+        let bf16 = by_one([Fp16, Bf16]);
+        assert_eq!((bf16.precision, bf16.passed()), (Bf16, true));
+        assert_eq!(bf16.to_string(), "largest 1, mean 1.0000, 48.1 dB");
+        assert_eq!(bf16.ratio(6.0, 2.0), Some(3.0));
+        assert_eq!(fp16.ratio(6.0, 2.0), None);
+    }
+
+    #[test]
+    fn padding_mistakes_and_other_sizes_are_no_equality() {
+        let a = flat(100);
+        let mut b = flat(100);
+        // A hundredth of the picture's bytes lies in the first row; half of the limit of the whole.
+        for byte in b.rgba_mut()[..4 * 4].chunks_exact_mut(4) {
+            byte[0] += 1;
+        }
+        let precisions = [Precision::Fp32; 2];
+        let equal = Equality::between(&a, &a, precisions);
+        assert_eq!(
+            (equal.passed(), equal.to_string().as_str()),
+            (true, "no byte differs")
+        );
+        let few = Equality::between(&a, &b, precisions);
+        assert!(few.passed(), "{few:?}");
+        assert_eq!(equal.clone().worse(few.clone()), few);
+        let other = Equality::between(&a, &Frame::from_fn(40, 29, |_, _| [0; 4]), precisions);
+        assert!(!other.passed() && other.psnr_db == Some(0.0));
+        assert_eq!(other.clone().worse(equal), other);
+        for byte in b.rgba_mut()[..4 * 16].chunks_exact_mut(4) {
+            byte[1] += 1;
+        }
+        let border = Equality::between(&a, &b, precisions);
+        assert!(
+            border.failure.is_some_and(|f| f.contains("bytes differ")),
+            "twenty bytes are too many"
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! What the oracle says about one picture, and the rule that a mode is judged by on it.
+
+use std::{cell::RefCell, collections::HashMap};
+
+use super::{
+    FRAME_PX,
+    rule::{Distance, Rule},
+};
+use crate::{
+    backend::oracle::{self, Judgement, Map},
+    frame::{Frame, PictureDifference},
+    mode::{Mode, Precision},
+    network::Network,
+    tensor::Deviation,
+};
+
+/// What reports call the network's output among its maps.
+pub const OUTPUT: &str = "output";
+
+/// Fewer positions than this on the quarter-size map are few.
+const FEW_PIXELS: usize = 16;
+
+/// One picture, what is right for it, and how far from that a naive run is.
+pub struct Truth<'a> {
+    network: &'a Network,
+    /// The picture itself.
+    pub picture: Frame,
+    /// The oracle's painting of it.
+    pub painted: Frame,
+    /// Whether it is of (nearly) one colour.
+    pub low_contrast: bool,
+    /// Whether its smallest maps have so few values that a norm's result hangs on single roundings.
+    few_pixels: bool,
+    judgement: Judgement,
+    /// Naive runs by precision; only flat and tiny pictures need them.
+    naive: RefCell<HashMap<Precision, Distance>>,
+}
+
+impl<'a> Truth<'a> {
+    /// Asks the oracle.
+    pub fn new(network: &'a Network, picture: Frame) -> Self {
+        let judgement = oracle::judge(network, &picture);
+        Self {
+            network,
+            painted: judgement.picture(&picture),
+            low_contrast: is_low_contrast(&picture),
+            few_pixels: picture.width().div_ceil(4) * picture.height().div_ceil(4) < FEW_PIXELS,
+            picture,
+            judgement,
+            naive: RefCell::default(),
+        }
+    }
+
+    /// The rule for a mode on this picture.
+    pub fn rule(&self, mode: Mode) -> Rule {
+        let rule = match (self.low_contrast, mode.precision) {
+            (true, Precision::Fp32) => return Rule::FP32_LOW_CONTRAST,
+            (false, _) if !self.few_pixels => return Rule::for_mode(mode),
+            (false, Precision::Fp32) => return Rule::for_mode(mode),
+            _ => Rule::for_precision(mode.precision),
+        };
+        rule.beside_naive({
+            let mut known = self.naive.borrow_mut();
+            *known
+                .entry(mode.precision)
+                .or_insert_with(|| self.distance_of_naive(mode.precision))
+        })
+    }
+
+    /// The maps behind the norms by name, and the output.
+    pub fn maps(&self) -> Vec<(&str, &Map)> {
+        maps_of(&self.judgement)
+    }
+
+    fn distance_of_naive(&self, precision: Precision) -> Distance {
+        let naive = oracle::judge_rounded(self.network, &self.picture, precision);
+        let painted = naive.picture(&self.picture);
+        let differences = [
+            PictureDifference::between(&painted, &self.painted),
+            PictureDifference::on_outer_frame(&painted, &self.painted, FRAME_PX),
+        ];
+        let parts = || differences.iter().flatten();
+        let relative = maps_of(&naive)
+            .into_iter()
+            .zip(self.maps())
+            .map(|((_, map), (_, expected))| relative_rms(map.data.iter().copied(), expected));
+        Distance {
+            largest_levels: parts().map(|d| d.largest).max().unwrap_or(0),
+            psnr_db: parts().map(|d| d.psnr_db).fold(f64::INFINITY, f64::min),
+            relative_rms: relative.fold(0.0, f64::max),
+        }
+    }
+}
+
+fn maps_of(judgement: &Judgement) -> Vec<(&str, &Map)> {
+    let norms = judgement.after_norms.iter();
+    norms
+        .map(|(name, map)| (name.as_str(), map))
+        .chain([(OUTPUT, &judgement.output)])
+        .collect()
+}
+
+/// Rms of the difference over rms of the expected map.
+///
+/// # Panics
+/// When the lengths differ, as [`Deviation::between`].
+pub fn relative_rms(values: impl ExactSizeIterator<Item = f64>, expected: &Map) -> f64 {
+    let deviation = Deviation::between(values, expected.data.iter().copied());
+    deviation.rms / deviation.reference_rms.max(1e-3)
+}
+
+/// Whether every colour channel has a standard deviation of less than one level: then the maps have
+/// (nearly) no variance, and every norm multiplies rounding errors by up to 1/sqrt(eps) = 316.
+fn is_low_contrast(picture: &Frame) -> bool {
+    let count = picture.pixel_count() as f64;
+    (0..3).all(|c| {
+        let values = || {
+            picture
+                .rgba()
+                .iter()
+                .skip(c)
+                .step_by(4)
+                .map(|&v| f64::from(v))
+        };
+        let mean = values().sum::<f64>() / count;
+        values().map(|v| (v - mean) * (v - mean)).sum::<f64>() < count
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{mode::Variant, network::NetworkSpec};
+
+    #[test]
+    fn only_flat_pictures_have_rules_that_a_naive_run_makes() {
+        let spec = NetworkSpec {
+            blocks: 1,
+            ..NetworkSpec::with_widths([4, 6, 8])
+        };
+        let network = Network::random(spec, 3).expect("a valid shape");
+        let faint = Truth::new(
+            &network,
+            Frame::from_fn(28, 28, |x, y| {
+                let level = 127 + u8::from((x * 7 + y * 3) % 5 == 0);
+                [level, level, level, 255]
+            }),
+        );
+        assert!(faint.low_contrast);
+        let rule = |precision| faint.rule(Mode::new(Variant::Fused, precision));
+        assert_eq!(rule(Precision::Fp32), Rule::FP32_LOW_CONTRAST);
+        // A faint pattern is much harder on seven bits than on ten.
+        let distances = faint.naive.borrow().len();
+        assert_eq!(distances, 0, "single precision needs no naive run");
+        let (ten, seven) = (rule(Precision::Fp16), rule(Precision::Bf16));
+        assert!(
+            seven.max_relative_rms > ten.max_relative_rms,
+            "{ten:?} {seven:?}"
+        );
+        assert_eq!(rule(Precision::Fp16), ten);
+        assert_eq!(faint.naive.borrow().len(), 2, "each naive run once");
+        let strong = Truth::new(
+            &network,
+            Frame::from_fn(28, 28, |x, y| [(x * 9) as u8, (y * 9) as u8, 0, 255]),
+        );
+        assert!(!strong.low_contrast);
+        let fused = Mode::new(Variant::Fused, Precision::Fp16);
+        assert_eq!(strong.rule(fused), Rule::TEN_BITS);
+    }
+
+    /// All pixels of a flat picture go through the same sums, so that a norm has nothing to enlarge:
+    /// fewer bits are no reason for another colour.
+    #[test]
+    fn a_naive_run_of_one_colour_is_near_the_truth() {
+        let spec = NetworkSpec {
+            blocks: 1,
+            ..NetworkSpec::with_widths([4, 6, 8])
+        };
+        let network = Network::random(spec, 3).expect("a valid shape");
+        let flat = Truth::new(
+            &network,
+            Frame::from_fn(24, 20, |_, _| [128, 128, 128, 255]),
+        );
+        for precision in [Precision::Tf32, Precision::Fp16, Precision::Mixed] {
+            let distance = flat.distance_of_naive(precision);
+            assert!(
+                distance.largest_levels <= 2 && distance.relative_rms < 0.01,
+                "{precision}: {distance:?}"
+            );
+        }
+    }
+}

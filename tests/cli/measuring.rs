@@ -1,0 +1,199 @@
+//! `styleforge bench` and `styleforge compare`: what they measure, show, write and refuse.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::sandbox::Sandbox;
+
+#[test]
+fn bench_reports_everything_a_number_needs() {
+    let s = Sandbox::new();
+    let run = s.styleforge(&[
+        "bench",
+        "--style",
+        "./tiny.safetensors",
+        "--size",
+        "24x16",
+        "--size",
+        "9x7",
+        "--frames",
+        "3",
+        "--warmup",
+        "1",
+        "--kernels",
+        "--json",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+    ]);
+    let report = run.ends(0).json();
+    let results = report["results"].as_array().expect("results");
+    assert_eq!(results.len(), 4, "two sizes, two variants");
+    for result in results {
+        for key in ["median_ms", "p50_ms", "p95_ms", "p99_ms", "fps", "gflops"] {
+            assert!(result[key].as_f64().expect(key) > 0.0, "{key}");
+        }
+        let planned = result["peak_memory_bytes"].as_u64().expect("planned");
+        assert!(planned > 0);
+        if cfg!(target_os = "linux") {
+            let process = result["process_peak_bytes"].as_u64().expect("measured");
+            assert!(process > planned, "the process holds the run and more");
+        }
+        assert_eq!(result["median_ms"], result["p50_ms"]);
+        assert_eq!(result["device"], "cpu");
+        assert_eq!(result["method"], "host");
+        assert_eq!(
+            (&result["frames"], &result["warmup_frames"]),
+            (&3.into(), &1.into())
+        );
+        let mode = format!("{} fp32", result["variant"].as_str().expect("variant"));
+        assert_eq!(result["mode"], mode);
+        assert_eq!(result["precision"], "fp32");
+        assert!(result["host_p50_ms"].as_f64() >= result["p50_ms"].as_f64());
+    }
+    assert_eq!(results[0]["size"], "24x16");
+    let (first, second) = (&results[0], &results[1]);
+    assert!(first["ratio"].is_null() && first["equality"].is_null());
+    assert_eq!(second["compared_with"], "baseline fp32");
+    let equality = &second["equality"];
+    assert!(equality["failure"].is_null(), "{equality}");
+    assert!(equality["largest_levels"].as_u64().expect("compared") <= 1);
+    let medians = [first, second].map(|r| r["p50_ms"].as_f64().expect("median"));
+    let ratio = second["ratio"].as_f64().expect("comparable");
+    assert!((ratio - medians[0] / medians[1]).abs() < 1e-9);
+    for result in results {
+        let kernels = result["kernels"].as_array().expect("kernels");
+        assert_eq!(result["launches"], kernels.len());
+        let sum: f64 = kernels.iter().map(|k| k["ms"].as_f64().expect("ms")).sum();
+        assert!(sum > 0.0 && kernels.iter().all(|k| k["gb_per_s"].as_f64() > Some(0.0)));
+        assert_eq!(result["profiled_frames"], 3);
+    }
+    let text = s.styleforge(&["bench", "--size", "8x8", "--frames", "1", "--model", "lite"]);
+    assert!(text.ends(0).text().contains("8x8"));
+    s.styleforge(&["bench", "--size", "8"]).ends(2);
+    let small = ["bench", "--size", "64x64", "--max-memory", "1MB"];
+    s.styleforge(&small)
+        .ends(2)
+        .says("1 MB may be taken; choose a smaller --size");
+    let whole = ["bench", "--size", "20000x20000"];
+    s.styleforge(&whole).ends(2).says("at 20000x20000 needs");
+}
+
+/// The small style at a small size on the processor, measured briefly.
+const BRIEF: [&str; 10] = [
+    "--style",
+    "./tiny.safetensors",
+    "--size",
+    "24x16",
+    "--frames",
+    "2",
+    "--device",
+    "cpu",
+    "--threads",
+    "1",
+];
+
+#[test]
+fn bench_shows_ratios_beside_their_check_and_every_kernel() {
+    let s = Sandbox::new();
+    let text = s
+        .styleforge(&[&["bench", "--kernels"], &BRIEF[..]].concat())
+        .ends(0)
+        .text();
+    for part in [
+        "host clock, 2 runs of each mode in turn",
+        "24x16, fused fp32 against baseline fp32: ",
+        "same picture by the rule for fp32",
+        "fused fp32 at 24x16: 8 steps, median of 2 frames run step by step, host clock",
+        "sum of steps",
+        "us, a whole frame",
+        "TFLOP/s",
+    ] {
+        assert!(text.contains(part), "no '{part}' in:\n{text}");
+    }
+    let ratios = text.lines().filter(|l| l.ends_with('x')).count();
+    assert_eq!(ratios, 1, "one ratio:\n{text}");
+    let one =
+        s.styleforge(&[&["bench", "--variant", "fused", "--batch", "3"], &BRIEF[..]].concat());
+    let one = one.ends(0).text();
+    assert!(
+        one.contains("2 runs of 3 frames") && !one.contains("same picture"),
+        "{one}"
+    );
+}
+
+#[test]
+fn kernels_go_to_files_that_others_read() {
+    let s = Sandbox::new();
+    let files = ["bench", "--csv", "k.csv", "--trace", "k.json"];
+    let bench = [&files[..], &BRIEF[..]].concat();
+    let text = s.styleforge(&bench).ends(0).text();
+    assert!(!text.contains("sum of steps"), "only with --kernels");
+    let csv = fs::read_to_string(s.path("k.csv")).expect("written");
+    let mut lines = csv.lines();
+    assert_eq!(
+        lines.next(),
+        Some("device,mode,size,method,layer,kernel,us,gb_per_s,tflops,flops,bytes")
+    );
+    let fused: Vec<&str> = lines
+        .filter(|l| l.contains(",fused fp32,24x16,host,"))
+        .collect();
+    assert_eq!(fused.len(), 8, "{csv}");
+    let trace: Value = serde_json::from_slice(&fs::read(s.path("k.json")).expect("written"))
+        .expect("a trace is JSON");
+    let events = trace["traceEvents"].as_array().expect("events");
+    let spans: Vec<&Value> = events
+        .iter()
+        .filter(|e| e["ph"] == "X" && e["pid"] == 1)
+        .collect();
+    assert_eq!(spans.len(), fused.len());
+    for pair in spans.windows(2) {
+        let number = |event: &Value, key: &str| event[key].as_f64().expect("microseconds");
+        let end = number(pair[0], "ts") + number(pair[0], "dur");
+        assert!(
+            (number(pair[1], "ts") - end).abs() < 1e-6,
+            "one after another"
+        );
+    }
+    s.styleforge(&bench).ends(2).says("k.csv");
+    s.styleforge(&[&bench[..], &["--force"]].concat()).ends(0);
+    let nowhere = ["bench", "--csv", "no/such/folder/k.csv"];
+    s.styleforge(&[&nowhere[..], &BRIEF[..]].concat()).ends(2);
+    let batch = ["bench", "--kernels", "--batch", "2"];
+    s.styleforge(&[&batch[..], &BRIEF[..]].concat()).ends(2);
+}
+
+#[test]
+fn compare_gives_a_ratio_for_equal_pictures() {
+    let s = Sandbox::new();
+    let modes = ["compare", "baseline fp32", "fused"];
+    let report = s
+        .styleforge(&[&modes[..], &["--json"], &BRIEF[..]].concat())
+        .ends(0)
+        .json();
+    assert_eq!(report["reference"]["mode"], "baseline fp32");
+    assert_eq!(report["other"]["mode"], "fused fp32");
+    assert!(report["equality"]["failure"].is_null());
+    let median = |side: &str| report[side]["p50_ms"].as_f64().expect("median");
+    let ratio = report["ratio"].as_f64().expect("comparable");
+    assert!((ratio - median("reference") / median("other")).abs() < 1e-9);
+    for side in ["reference", "other"] {
+        assert!(report[side]["p95_ms"].as_f64() >= report[side]["p50_ms"].as_f64());
+        assert_eq!(report[side]["method"], "host");
+    }
+    let text = s
+        .styleforge(&[&modes[..], &BRIEF[..]].concat())
+        .ends(0)
+        .text();
+    assert!(text.contains("times as fast as baseline fp32"), "{text}");
+    assert!(
+        text.contains("Same picture by the rule for fp32: "),
+        "{text}"
+    );
+    s.styleforge(&["compare", "fused"]).ends(2);
+    s.styleforge(&["compare", "fused fp32", "fused int4"])
+        .ends(2)
+        .says("give variant and precision");
+}

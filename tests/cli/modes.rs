@@ -1,0 +1,114 @@
+//! Variant, precision, batch and GPU on every command that paints.
+
+use std::fs;
+
+use crate::sandbox::Sandbox;
+
+#[test]
+fn what_the_processor_does_not_have_is_refused_with_advice() {
+    let s = Sandbox::new();
+    let stylize = [
+        "stylize",
+        "photo.png",
+        "--style",
+        "./tiny.safetensors",
+        "-o",
+        "out.png",
+    ];
+    let norm = "in fused-norm fp32: it has the variants baseline and fused only; choose --variant";
+    let bits = "it computes in fp32 only; choose --precision fp32 or auto";
+    for (command, words) in [
+        (
+            &[&stylize[..], &["--variant", "fused-norm"]].concat()[..],
+            norm,
+        ),
+        (&[&stylize[..], &["--precision", "bf16"]].concat(), bits),
+        (&["bench", "--variant", "fused-norm"], norm),
+        (
+            &["bench", "--variant", "fused", "--precision", "fp16"],
+            bits,
+        ),
+        (
+            &["bench", "--precision", "mixed"],
+            "cannot paint in fused mixed",
+        ),
+        (&["check", "--precision", "tf32"], bits),
+        (
+            &["check", "--variant", "baseline", "--precision", "tf32"],
+            bits,
+        ),
+        (&["compare", "baseline fp32", "fused fp16"], bits),
+    ] {
+        let run = s.styleforge(&[command, &["--device", "cpu"]].concat());
+        run.ends(2).says(words);
+    }
+    assert!(!s.path("out.png").exists());
+    for wrong in [
+        ["--precision", "int4"],
+        ["--variant", "quick"],
+        ["--batch", "0"],
+        ["--gpu", "-1"],
+    ] {
+        s.styleforge(&[&stylize[..], &wrong].concat()).ends(2);
+    }
+}
+
+#[test]
+fn a_gpu_that_is_asked_for_is_had_or_refused() {
+    let s = Sandbox::new();
+    for device in ["auto", "cuda"] {
+        let command = ["bench", "--size", "8x8", "--device", device, "--gpu", "250"];
+        s.styleforge(&command)
+            .ends(2)
+            .says("choose --device cpu or auto");
+    }
+    s.styleforge(&["bench", "--size", "8x8", "--device", "cpu", "--gpu", "0"])
+        .ends(2)
+        .says("--device cpu uses no GPU");
+}
+
+#[test]
+fn the_precision_that_is_named_is_the_one_that_auto_means_on_the_processor() {
+    let s = Sandbox::new();
+    let paint = |precision: &str, output: &str| {
+        let usual = ["photo.png", "--device", "cpu", "--precision", precision];
+        let run = s.stylize(&[&usual[..], &["-o", output]].concat()).ends(0);
+        assert_eq!(run.stderr, "", "fp32 is the usual precision");
+        s.read(output)
+    };
+    assert_eq!(paint("auto", "a.png"), paint("fp32", "b.png"));
+}
+
+#[test]
+fn a_batch_gives_the_files_that_single_photos_give() {
+    let s = Sandbox::new();
+    for (name, width, height) in [
+        ("a", 24, 16),
+        ("b", 24, 16),
+        ("c", 16, 24),
+        ("d", 24, 16),
+        ("e", 48, 32),
+    ] {
+        s.photo(&format!("in/{name}.png"), width, height);
+    }
+    fs::write(s.path("in/broken.png"), "no picture").expect("file");
+    let tiny = "./tiny.safetensors";
+    fs::copy(s.path(tiny), s.path("other.safetensors")).expect("copied");
+    let paint = |batch: &str, output: &str| {
+        // At 24 px the large one has the working size of the others.
+        let usual = ["in", "--working-size", "24", "--batch", batch, "-o", output];
+        s.stylize(&[&usual[..], &["--style", "./other.safetensors"]].concat())
+            .ends(1)
+            .says("broken.png")
+            .says("2 of 12 paintings failed")
+    };
+    paint("1", "single");
+    paint("4", "batch");
+    let names = s.names("single");
+    assert_eq!(names.len(), 10);
+    assert_eq!(s.names("batch"), names);
+    for name in names {
+        let read = |folder: &str| fs::read(s.path(format!("{folder}/{name}"))).expect("a file");
+        assert_eq!(read("single"), read("batch"), "{name}");
+    }
+}

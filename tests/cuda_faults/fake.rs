@@ -1,0 +1,477 @@
+//! A GPU made of host memory that computes nothing, counts what is taken and given back, and fails
+//! when it is told to.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ffi::c_void,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use styleforge::{
+    backend::{
+        BackendError, OpenDevice, Selected,
+        cpu::CpuBackend,
+        cuda::{
+            CudaBackend,
+            driver::{
+                DevicePtr, Driver, DriverFailure, Event, Function, Graph, LaunchShape, Module,
+                PinnedPtr,
+            },
+        },
+    },
+    mode::DeviceChoice,
+    plan::cuda::DeviceLimits,
+};
+
+/// What the GPU is called.
+pub const NAME: &str = "Fake GPU";
+
+/// `CUDA_ERROR_OUT_OF_MEMORY`.
+pub const OUT_OF_MEMORY: u32 = DriverFailure::OUT_OF_MEMORY;
+/// `CUDA_ERROR_INVALID_VALUE`.
+pub const INVALID_VALUE: u32 = 1;
+/// `CUDA_ERROR_NO_BINARY_FOR_GPU`.
+pub const NO_BINARY: u32 = 209;
+/// `CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES`.
+pub const OUT_OF_RESOURCES: u32 = 701;
+/// `CUDA_ERROR_LAUNCH_FAILED`, what a kernel that traps leaves behind.
+pub const LAUNCH_FAILED: u32 = 719;
+
+/// A failure that is to come.
+#[derive(Clone, Copy)]
+struct Fault {
+    /// The call that fails; any when `None`.
+    call: Option<&'static str>,
+    /// Calls that still succeed before.
+    after: usize,
+    code: u32,
+}
+
+#[derive(Default)]
+struct State {
+    fault: Option<Fault>,
+    refuses_to_open: bool,
+    /// Calls that could have failed.
+    calls: usize,
+    compute_capability: (i32, i32),
+    total_bytes: usize,
+    /// What other programs hold.
+    taken_bytes: usize,
+    next: usize,
+    memory: HashMap<u64, Vec<u8>>,
+    pinned: HashMap<usize, Vec<u8>>,
+    modules: HashSet<usize>,
+    /// Module and entry of every function.
+    functions: HashMap<usize, (usize, String)>,
+    /// Functions of every graph.
+    graphs: HashMap<usize, Vec<usize>>,
+    events: HashSet<usize>,
+    contexts: usize,
+    opened: usize,
+    /// Entries that ran, in order.
+    launched: Vec<String>,
+    /// What no driver forgives.
+    misuse: Vec<String>,
+}
+
+impl State {
+    fn handle(&mut self) -> usize {
+        self.next += 1;
+        self.next
+    }
+
+    fn run(&mut self, function: usize) {
+        match self.functions.get(&function) {
+            Some((module, entry)) if self.modules.contains(module) => {
+                self.launched.push(entry.clone());
+            }
+            _ => self
+                .misuse
+                .push(format!("launch of the unloaded {function}")),
+        }
+    }
+
+    fn free_bytes(&self) -> usize {
+        let held: usize = self.memory.values().map(Vec::len).sum();
+        self.total_bytes.saturating_sub(self.taken_bytes + held)
+    }
+
+    /// The bytes at an address and behind it.
+    fn at(&mut self, place: DevicePtr) -> Option<&mut [u8]> {
+        let (start, bytes) = (self.memory.iter_mut())
+            .find(|(start, bytes)| (**start..**start + bytes.len() as u64).contains(&place.0))?;
+        Some(&mut bytes[(place.0 - start) as usize..])
+    }
+}
+
+/// The GPU, shared between a test and the contexts on it.
+#[derive(Clone)]
+pub struct FakeGpu(Arc<Mutex<State>>);
+
+impl FakeGpu {
+    /// With 1 GB of memory and no failure to come.
+    pub fn new() -> Self {
+        Self::of((9, 0))
+    }
+
+    /// The same, of another compute capability.
+    pub fn of(compute_capability: (i32, i32)) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            compute_capability,
+            total_bytes: 1_000_000_000,
+            next: 0x1000,
+            ..State::default()
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the call of this name fail, once `after` others of it succeeded. A code that means a
+    /// loss makes everything on this context fail from then on.
+    pub fn fail(&self, call: &'static str, after: usize, code: u32) {
+        let call = Some(call);
+        self.state().fault = Some(Fault { call, after, code });
+    }
+
+    /// Lets the call fail that comes `after` others, whichever it is.
+    pub fn fail_any(&self, after: usize, code: u32) {
+        let call = None;
+        self.state().fault = Some(Fault { call, after, code });
+    }
+
+    /// Whether a failure is still to come.
+    pub fn is_armed(&self) -> bool {
+        self.state().fault.is_some()
+    }
+
+    /// Calls so far that could have failed.
+    pub fn calls(&self) -> usize {
+        self.state().calls
+    }
+
+    /// From now on no context can be opened.
+    pub fn refuse_to_open(&self) {
+        self.state().refuses_to_open = true;
+    }
+
+    /// Other programs take memory until so much is left.
+    pub fn leave_free(&self, bytes: usize) {
+        let mut state = self.state();
+        state.taken_bytes = 0;
+        state.taken_bytes = state.free_bytes().saturating_sub(bytes);
+    }
+
+    /// Contexts that were opened so far.
+    pub fn opened(&self) -> usize {
+        self.state().opened
+    }
+
+    /// The kernels that ran since this was last asked, in order.
+    pub fn launched(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().launched)
+    }
+
+    /// What is still taken, and what was done that a driver does not forgive; empty when all is
+    /// well.
+    pub fn left_behind(&self) -> Vec<String> {
+        let state = self.state();
+        let mut left = state.misuse.clone();
+        let counts = [
+            ("device memory", state.memory.len()),
+            ("pinned memory", state.pinned.len()),
+            ("modules", state.modules.len()),
+            ("graphs", state.graphs.len()),
+            ("events", state.events.len()),
+            ("contexts", state.contexts),
+        ];
+        let taken = counts.iter().filter(|(_, count)| *count > 0);
+        left.extend(taken.map(|(what, count)| format!("{count} {what}")));
+        left
+    }
+
+    /// A backend with a context of its own.
+    pub fn backend(&self) -> Result<CudaBackend, BackendError> {
+        let mut state = self.state();
+        if state.refuses_to_open {
+            return Err(BackendError::Unavailable {
+                device: NAME.to_owned(),
+                reason: "cuInit: no CUDA-capable device is detected (error 100)".to_owned(),
+            });
+        }
+        if state.contexts > 0 {
+            let misuse = "a context was opened beside another".to_owned();
+            state.misuse.push(misuse);
+        }
+        state.contexts += 1;
+        state.opened += 1;
+        let compute_capability = state.compute_capability;
+        drop(state);
+        let driver = FakeDriver {
+            gpu: self.clone(),
+            context: Mutex::default(),
+        };
+        let limits = DeviceLimits {
+            compute_capability,
+            multiprocessors: 132,
+            shared_bytes_per_cta: 227 << 10,
+            shared_bytes_per_multiprocessor: 228 << 10,
+        };
+        Ok(CudaBackend::with_driver(Arc::new(driver), limits, NAME))
+    }
+
+    /// What `backend::opener` would give on a computer with this GPU.
+    pub fn opener(&self) -> OpenDevice {
+        let gpu = self.clone();
+        Arc::new(move |choice| {
+            Ok(Selected {
+                backend: match choice {
+                    DeviceChoice::Cpu => Arc::new(CpuBackend::new(Some(1))?),
+                    DeviceChoice::Auto | DeviceChoice::Cuda => Arc::new(gpu.backend()?),
+                },
+                notice: None,
+            })
+        })
+    }
+}
+
+/// What belongs to one context.
+#[derive(Default)]
+struct Context {
+    /// The code with which the context was lost.
+    lost: Option<u32>,
+    /// Functions of the graph that is being recorded.
+    recording: Option<Vec<usize>>,
+}
+
+/// One context on the GPU.
+struct FakeDriver {
+    gpu: FakeGpu,
+    context: Mutex<Context>,
+}
+
+impl FakeDriver {
+    fn context(&self) -> MutexGuard<'_, Context> {
+        self.context.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a call: fails when it is time to, or when the context is lost.
+    fn begin(&self, call: &'static str) -> Result<MutexGuard<'_, State>, DriverFailure> {
+        let failure = |code| DriverFailure {
+            call,
+            code,
+            words: "as the test wished".to_owned(),
+        };
+        let mut context = self.context();
+        if let Some(code) = context.lost {
+            return Err(failure(code));
+        }
+        let mut state = self.gpu.state();
+        state.calls += 1;
+        if let Some(fault) = &mut state.fault
+            && fault.call.is_none_or(|name| name == call)
+        {
+            if fault.after > 0 {
+                fault.after -= 1;
+            } else {
+                let failed = failure(fault.code);
+                state.fault = None;
+                context.lost = failed.is_lost().then_some(failed.code);
+                return Err(failed);
+            }
+        }
+        Ok(state)
+    }
+
+    fn give_back(&self, what: &str, was_taken: impl FnOnce(&mut State) -> bool) {
+        let mut state = self.gpu.state();
+        if !was_taken(&mut state) {
+            state.misuse.push(format!("{what} was given back twice"));
+        }
+    }
+}
+
+impl Drop for FakeDriver {
+    fn drop(&mut self) {
+        self.gpu.state().contexts -= 1;
+    }
+}
+
+impl Driver for FakeDriver {
+    fn memory_info(&self) -> Result<(usize, usize), DriverFailure> {
+        let state = self.begin("cuMemGetInfo")?;
+        Ok((state.free_bytes(), state.total_bytes))
+    }
+
+    fn allocate(&self, bytes: usize) -> Result<DevicePtr, DriverFailure> {
+        let mut state = self.begin("cuMemAlloc")?;
+        if bytes > state.free_bytes() {
+            return Err(DriverFailure {
+                call: "cuMemAlloc",
+                code: OUT_OF_MEMORY,
+                words: "out of memory".to_owned(),
+            });
+        }
+        // Far apart, so that an address behind one allocation is in none.
+        let start = (state.handle() as u64) << 40;
+        state.memory.insert(start, vec![0xcd; bytes]);
+        Ok(DevicePtr(start))
+    }
+
+    fn free(&self, memory: DevicePtr) {
+        self.give_back("device memory", |s| s.memory.remove(&memory.0).is_some());
+    }
+
+    fn allocate_pinned(&self, bytes: usize) -> Result<PinnedPtr, DriverFailure> {
+        let mut state = self.begin("cuMemHostAlloc")?;
+        let mut memory = vec![0xcd; bytes.max(1)];
+        let place = memory.as_mut_ptr() as usize;
+        state.pinned.insert(place, memory);
+        Ok(PinnedPtr(place))
+    }
+
+    fn free_pinned(&self, memory: PinnedPtr) {
+        self.give_back("pinned memory", |s| s.pinned.remove(&memory.0).is_some());
+    }
+
+    fn upload(&self, to: DevicePtr, from: &[u8]) -> Result<(), DriverFailure> {
+        let mut state = self.begin("cuMemcpyHtoD")?;
+        match state.at(to).and_then(|bytes| bytes.get_mut(..from.len())) {
+            Some(bytes) => bytes.copy_from_slice(from),
+            None if from.is_empty() => {}
+            None => state.misuse.push("an upload beyond the memory".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn download(&self, to: &mut [u8], from: DevicePtr) -> Result<(), DriverFailure> {
+        let mut state = self.begin("cuMemcpyDtoH")?;
+        match state.at(from).and_then(|bytes| bytes.get(..to.len())) {
+            Some(bytes) => to.copy_from_slice(bytes),
+            None => state.misuse.push("a download beyond the memory".to_owned()),
+        }
+        Ok(())
+    }
+
+    unsafe fn upload_pinned(
+        &self,
+        to: DevicePtr,
+        from: PinnedPtr,
+        bytes: usize,
+    ) -> Result<(), DriverFailure> {
+        // SAFETY: the caller promises that many bytes, which stay as they are.
+        let from = unsafe { std::slice::from_raw_parts(from.0 as *const u8, bytes) };
+        drop(self.begin("cuMemcpyHtoDAsync")?);
+        self.upload(to, from)
+    }
+
+    unsafe fn download_pinned(
+        &self,
+        to: PinnedPtr,
+        from: DevicePtr,
+        bytes: usize,
+    ) -> Result<(), DriverFailure> {
+        // SAFETY: the caller promises that many bytes, which nobody else touches.
+        let to = unsafe { std::slice::from_raw_parts_mut(to.0 as *mut u8, bytes) };
+        drop(self.begin("cuMemcpyDtoHAsync")?);
+        self.download(to, from)
+    }
+
+    fn clear(&self, memory: DevicePtr, bytes: usize) -> Result<(), DriverFailure> {
+        let mut state = self.begin("cuMemsetD8")?;
+        match state.at(memory).and_then(|all| all.get_mut(..bytes)) {
+            Some(all) => all.fill(0),
+            None => state.misuse.push("zeros beyond the memory".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn load(&self, image: &[u8]) -> Result<Module, DriverFailure> {
+        let mut state = self.begin("cuModuleLoadData")?;
+        assert!(!image.is_empty(), "an image of kernels");
+        let module = state.handle();
+        state.modules.insert(module);
+        Ok(Module(module))
+    }
+
+    fn unload(&self, module: Module) {
+        self.give_back("a module", |s| s.modules.remove(&module.0));
+    }
+
+    fn function(&self, module: Module, entry: &str, _: u32) -> Result<Function, DriverFailure> {
+        let mut state = self.begin("cuModuleGetFunction")?;
+        let function = state.handle();
+        let named = (module.0, entry.to_owned());
+        state.functions.insert(function, named);
+        Ok(Function(function))
+    }
+
+    unsafe fn launch(
+        &self,
+        function: Function,
+        _: LaunchShape,
+        params: *const c_void,
+    ) -> Result<(), DriverFailure> {
+        let mut state = self.begin("cuLaunchKernel")?;
+        assert!(!params.is_null(), "a kernel takes an argument");
+        match &mut self.context().recording {
+            Some(recorded) => recorded.push(function.0),
+            None => state.run(function.0),
+        }
+        Ok(())
+    }
+
+    fn begin_recording(&self) -> Result<(), DriverFailure> {
+        drop(self.begin("cuStreamBeginCapture")?);
+        self.context().recording = Some(Vec::new());
+        Ok(())
+    }
+
+    fn end_recording(&self) -> Result<Graph, DriverFailure> {
+        // The recording is over whether or not it can be used.
+        let recorded = self.context().recording.take();
+        let mut state = self.begin("cuStreamEndCapture")?;
+        if recorded.is_none() {
+            state.misuse.push("a recording that never began".to_owned());
+        }
+        let graph = state.handle();
+        state.graphs.insert(graph, recorded.unwrap_or_default());
+        Ok(Graph(graph))
+    }
+
+    fn replay(&self, graph: Graph) -> Result<(), DriverFailure> {
+        let mut state = self.begin("cuGraphLaunch")?;
+        for function in state.graphs.get(&graph.0).cloned().unwrap_or_default() {
+            state.run(function);
+        }
+        Ok(())
+    }
+
+    fn free_graph(&self, graph: Graph) {
+        self.give_back("a graph", |s| s.graphs.remove(&graph.0).is_some());
+    }
+
+    fn event(&self) -> Result<Event, DriverFailure> {
+        let mut state = self.begin("cuEventCreate")?;
+        let event = state.handle();
+        state.events.insert(event);
+        Ok(Event(event))
+    }
+
+    fn record(&self, _: Event) -> Result<(), DriverFailure> {
+        self.begin("cuEventRecord").map(drop)
+    }
+
+    fn elapsed_ms(&self, _: Event, _: Event) -> Result<f32, DriverFailure> {
+        self.begin("cuEventElapsedTime").map(|_| 1.0)
+    }
+
+    fn free_event(&self, event: Event) {
+        self.give_back("an event", |s| s.events.remove(&event.0));
+    }
+
+    fn wait(&self) -> Result<(), DriverFailure> {
+        self.begin("cuStreamSynchronize").map(drop)
+    }
+}

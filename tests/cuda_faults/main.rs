@@ -1,0 +1,520 @@
+//! When the GPU goes wrong: every failure of NVIDIA's driver, produced on a fake one, and what a
+//! person is told. Needs no GPU.
+#![allow(
+    clippy::expect_used,
+    reason = "a test that fails by expect says why it expected otherwise"
+)]
+
+mod fake;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use fake::{FakeGpu, INVALID_VALUE, LAUNCH_FAILED, NO_BINARY, OUT_OF_MEMORY, OUT_OF_RESOURCES};
+use styleforge::{
+    backend::{
+        Backend, BackendError, RunControl, SessionSpec, cpu::CpuBackend,
+        cuda::driver::DriverFailure, opener,
+    },
+    engine::{
+        Engine,
+        paint::{PaintError, PaintSettings, Painter, Painting, WorkingSize},
+        protocol::{Event, PaintJob},
+    },
+    frame::Frame,
+    mode::{DeviceChoice, Mode, Precision, PrecisionChoice, Variant},
+    network::{Network, NetworkSpec},
+};
+
+fn network() -> Arc<Network> {
+    let spec = NetworkSpec {
+        blocks: 1,
+        ..NetworkSpec::with_widths([8, 16, 24])
+    };
+    Arc::new(Network::random(spec, 5).expect("a valid shape"))
+}
+
+fn photo() -> Frame {
+    Frame::from_fn(40, 28, |x, y| [(x * 6) as u8, (y * 9) as u8, 77, 255])
+}
+
+/// What a session of `mode` for the photo becomes.
+fn opened(backend: &dyn Backend, mode: Mode) -> Result<Frame, BackendError> {
+    let photo = photo();
+    let mut painted = photo.clone();
+    let spec = SessionSpec::single(photo.width(), photo.height(), mode);
+    let mut session = backend.open(&network(), &spec)?;
+    session.paint(&photo, &mut painted, &RunControl::default())?;
+    Ok(painted)
+}
+
+/// Everything that a session does: one photo, a batch with a rest, step by step, map by map.
+fn exercised(backend: &dyn Backend, mode: Mode) -> Result<(), BackendError> {
+    let photos = [photo(), photo(), photo()];
+    let mut painted = photos.clone();
+    let control = RunControl::default();
+    let spec = SessionSpec {
+        batch: 2,
+        ..SessionSpec::single(photos[0].width(), photos[0].height(), mode)
+    };
+    let mut session = backend.open(&network(), &spec)?;
+    session.paint(&photos[0], &mut painted[0], &control)?;
+    session.paint_batch(&photos, &mut painted, &control)?;
+    session.profile(&photos[0], &mut painted[0], &control)?;
+    session.run_tensor(&photos[0], Some(&mut |_, _| ()))?;
+    Ok(())
+}
+
+const FUSED: Mode = Mode::new(Variant::Fused, Precision::Fp16);
+
+/// The error of the first painting after `call` was told to fail; everything is given back by then.
+fn error_of(call: &'static str, after: usize, code: u32) -> BackendError {
+    let gpu = FakeGpu::new();
+    gpu.fail(call, after, code);
+    let backend = gpu.backend().expect("a GPU");
+    let error = opened(&backend, FUSED).expect_err("a failure");
+    assert!(!gpu.is_armed(), "{call} was never called");
+    drop(backend);
+    assert_eq!(gpu.left_behind(), [""; 0], "{call}");
+    error
+}
+
+#[test]
+fn a_refused_kernel_is_named() {
+    let error = error_of("cuModuleLoadData", 0, NO_BINARY);
+    assert!(matches!(error, BackendError::Kernel { .. }), "{error:?}");
+    let said = error.to_string();
+    assert!(said.starts_with("the kernel conv"), "{said}");
+    assert!(
+        said.ends_with(
+            "failed (cuModuleLoadData: as the test wished (error 209)); update the device's driver, \
+             or choose --device cpu"
+        ),
+        "{said}"
+    );
+    assert!(matches!(
+        error_of("cuModuleGetFunction", 3, INVALID_VALUE),
+        BackendError::Kernel { .. }
+    ));
+    let launch = error_of("cuLaunchKernel", 2, OUT_OF_RESOURCES);
+    assert!(matches!(launch, BackendError::Kernel { .. }), "{launch:?}");
+    assert!(launch.to_string().contains("(error 701)"), "{launch}");
+}
+
+#[test]
+fn too_little_memory_is_told_with_what_was_asked_and_what_is_free() {
+    let gpu = FakeGpu::new();
+    let backend = gpu.backend().expect("a GPU");
+    gpu.leave_free(100_000);
+    let Err(BackendError::OutOfDeviceMemory {
+        needed_bytes,
+        free_bytes: 100_000,
+        width: 40,
+        height: 28,
+    }) = opened(&backend, FUSED)
+    else {
+        panic!("more memory than there is");
+    };
+    let spec = SessionSpec::single(40, 28, FUSED);
+    let predicted = backend.predicted_bytes(network().spec(), &spec);
+    let extra = needed_bytes - predicted;
+    assert!(extra < 64_000, "the prediction is {extra} bytes short");
+    drop(backend);
+    assert_eq!(gpu.left_behind(), [""; 0]);
+    // The computer's own memory is another matter than the GPU's.
+    let pinned = error_of("cuMemHostAlloc", 0, OUT_OF_MEMORY);
+    assert!(
+        matches!(pinned, BackendError::OutOfMemory { width: 40, .. }),
+        "{pinned:?}"
+    );
+}
+
+#[test]
+fn a_lost_context_is_told_as_such() {
+    for call in [
+        "cuMemAlloc",
+        "cuMemsetD8",
+        "cuModuleLoadData",
+        "cuLaunchKernel",
+        "cuGraphLaunch",
+        "cuStreamSynchronize",
+        "cuEventElapsedTime",
+    ] {
+        let error = error_of(call, 0, LAUNCH_FAILED);
+        assert!(error.is_lost(), "{call}: {error:?}");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "Fake GPU was lost ({call}: as the test wished (error 719)); it has to be opened \
+                 again"
+            )
+        );
+    }
+}
+
+#[test]
+fn only_what_ends_a_context_counts_as_a_loss() {
+    let lost = |code| {
+        let (call, words) = ("cuLaunchKernel", String::new());
+        DriverFailure { call, code, words }.is_lost()
+    };
+    // Invalid value, out of memory, no device, busy device, no image, unknown PTX, resources.
+    for code in [1, 2, 100, 46, 209, 222, 701] {
+        assert!(!lost(code), "{code}");
+    }
+    // Uncorrectable memory, illegal address, timeout, assertion, trap, unknown.
+    for code in [214, 700, 702, 710, 719, 999] {
+        assert!(lost(code), "{code}");
+    }
+}
+
+#[test]
+fn a_gpu_that_is_too_old_refuses_modes_and_has_no_kernels() {
+    let turing = FakeGpu::of((7, 5));
+    let backend = turing.backend().expect("a GPU");
+    let refused = backend.supports(Mode::new(Variant::Fused, Precision::Bf16));
+    assert_eq!(
+        refused.expect_err("no bf16 there").to_string(),
+        "Fake GPU cannot paint in fused bf16: bf16 needs compute capability 8.0, this GPU has 7.5"
+    );
+    let volta = FakeGpu::of((7, 0));
+    let backend = volta.backend().expect("a GPU");
+    assert!(backend.modes().is_empty());
+    let refused = backend.function("elementwise", "load_photo_f16", 0);
+    let said = refused.expect_err("no image").to_string();
+    assert!(
+        said.contains("this program has no kernels for compute capability 7.0"),
+        "{said}"
+    );
+}
+
+/// Every call fails once, in three ways.
+#[test]
+fn whatever_fails_everything_is_given_back() {
+    for variant in [Variant::Fused, Variant::FusedNorm, Variant::Baseline] {
+        let mode = Mode::new(variant, Precision::Fp16);
+        let gpu = FakeGpu::new();
+        exercised(&gpu.backend().expect("a GPU"), mode).expect("paintings");
+        // The last is the wait before everything is given back; nobody is left to hear of it.
+        let last = gpu.calls() - 1;
+        assert!(last > 50, "{mode}: only {last} calls");
+        for (failing, code) in (0..=last)
+            .flat_map(|n| [INVALID_VALUE, OUT_OF_MEMORY, LAUNCH_FAILED].map(|code| (n, code)))
+        {
+            let gpu = FakeGpu::new();
+            gpu.fail_any(failing, code);
+            let backend = gpu.backend().expect("a GPU");
+            let done = exercised(&backend, mode);
+            drop(backend);
+            let left = gpu.left_behind();
+            assert!(left.is_empty(), "{mode}, call {failing}: {left:?}");
+            assert!(!gpu.is_armed(), "{mode}: fewer than {failing} calls");
+            match done {
+                Ok(()) => assert_eq!(failing, last, "{mode}: nobody was told"),
+                Err(error) => {
+                    let wanted = match code {
+                        LAUNCH_FAILED => matches!(error, BackendError::DeviceLost { .. }),
+                        OUT_OF_MEMORY => matches!(
+                            error,
+                            BackendError::OutOfDeviceMemory { .. }
+                                | BackendError::OutOfMemory { .. }
+                        ),
+                        _ => matches!(
+                            error,
+                            BackendError::Unavailable { .. } | BackendError::Kernel { .. }
+                        ),
+                    };
+                    assert!(wanted, "{mode}, call {failing}, code {code}: {error:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_session_outlives_the_backend_that_opened_it() {
+    let gpu = FakeGpu::new();
+    let backend = gpu.backend().expect("a GPU");
+    let photo = photo();
+    let mut painted = photo.clone();
+    let spec = SessionSpec::single(photo.width(), photo.height(), FUSED);
+    let mut session = backend.open(&network(), &spec).expect("a session");
+    drop(backend);
+    session
+        .paint(&photo, &mut painted, &RunControl::default())
+        .expect("its kernels are still loaded");
+    drop(session);
+    assert_eq!(gpu.left_behind(), [""; 0]);
+}
+
+/// A painter on the GPU, as the surfaces make it.
+fn painter(gpu: &FakeGpu) -> Painter {
+    let open = gpu.opener();
+    let selected = open(DeviceChoice::Auto).expect("a GPU");
+    Painter::new(selected.backend, open)
+}
+
+fn paint(painter: &mut Painter, settings: PaintSettings) -> Result<Painting, PaintError> {
+    painter.paint(&photo(), &network(), settings, &RunControl::default())
+}
+
+/// The processor's painting of the photo.
+fn by_the_processor(settings: PaintSettings) -> Painting {
+    let cpu = CpuBackend::new(Some(1)).expect("threads");
+    let mut painter = Painter::new(Arc::new(cpu), opener(Default::default()));
+    paint(&mut painter, settings).expect("a painting")
+}
+
+#[test]
+fn a_lost_gpu_is_opened_again_once_and_then_the_processor_paints() {
+    let gpu = FakeGpu::new();
+    let settings = PaintSettings::default();
+    let mut painter = painter(&gpu);
+    let usual = paint(&mut painter, settings).expect("a painting");
+    assert_eq!(painter.take_news(), [""; 0]);
+    assert_eq!(usual.mode, FUSED);
+
+    gpu.fail("cuStreamSynchronize", 0, LAUNCH_FAILED);
+    let again = paint(&mut painter, settings).expect("the same photo, by the new context");
+    assert_eq!(
+        (gpu.opened(), painter.backend().device().name),
+        (2, fake::NAME.to_owned())
+    );
+    assert_eq!((again.mode, &again.painted), (FUSED, &usual.painted));
+    assert_eq!(
+        painter.take_news(),
+        [
+            "the GPU was lost and opened again (cuStreamSynchronize: as the test wished (error \
+             719))"
+        ]
+    );
+
+    gpu.fail("cuGraphLaunch", 0, LAUNCH_FAILED);
+    let last = paint(&mut painter, settings).expect("the same photo, by the processor");
+    let expected = by_the_processor(settings);
+    assert_eq!(
+        (last.mode, &last.painted),
+        (expected.mode, &expected.painted)
+    );
+    assert_eq!(
+        painter.take_news(),
+        [
+            "CPU: the GPU was lost twice (cuGraphLaunch: as the test wished (error 719)); the \
+             processor paints until StyleForge is started again; painting in fused fp32 instead of \
+             fused fp16"
+        ]
+    );
+    // For good: the GPU is not touched again, and holds nothing.
+    paint(&mut painter, settings).expect("a painting");
+    assert_eq!(painter.take_news(), [""; 0]);
+    assert_eq!(gpu.opened(), 2);
+    assert_eq!(gpu.left_behind(), [""; 0]);
+}
+
+#[test]
+fn a_gpu_that_does_not_come_back_leaves_the_work_to_the_processor() {
+    let gpu = FakeGpu::new();
+    let settings = PaintSettings::default();
+    let mut painter = painter(&gpu);
+    gpu.refuse_to_open();
+    gpu.fail("cuMemcpyHtoD", 1, LAUNCH_FAILED);
+    let painting = paint(&mut painter, settings).expect("a painting");
+    assert_eq!(painting.painted, by_the_processor(settings).painted);
+    let news = painter.take_news().join(" ");
+    assert!(
+        news.starts_with("CPU: the GPU was lost and could not be opened again (cuMemcpyHtoD"),
+        "{news}"
+    );
+    assert!(news.contains("no CUDA-capable device"), "{news}");
+    assert_eq!(gpu.left_behind(), [""; 0]);
+}
+
+#[test]
+fn a_mode_that_the_processor_lacks_is_replaced_and_that_is_said() {
+    let gpu = FakeGpu::new();
+    let settings = PaintSettings {
+        variant: Variant::FusedNorm,
+        precision: PrecisionChoice::Fixed(Precision::Bf16),
+        ..PaintSettings::default()
+    };
+    let mut painter = painter(&gpu);
+    gpu.refuse_to_open();
+    gpu.fail("cuGraphLaunch", 0, LAUNCH_FAILED);
+    let painting = paint(&mut painter, settings).expect("a painting");
+    assert_eq!(painting.mode, Mode::new(Variant::Fused, Precision::Fp32));
+    let news = painter.take_news().join(" ");
+    assert!(
+        news.ends_with("; painting in fused fp32 instead of fused-norm bf16"),
+        "{news}"
+    );
+    let cpu = CpuBackend::new(Some(1)).expect("threads");
+    let mut asked = Painter::new(Arc::new(cpu), opener(Default::default()));
+    assert!(
+        matches!(
+            paint(&mut asked, settings),
+            Err(PaintError::Backend(BackendError::Unsupported { .. }))
+        ),
+        "a processor that was chosen refuses it"
+    );
+}
+
+#[test]
+fn a_gpu_that_came_back_refuses_what_it_refused_before() {
+    let gpu = FakeGpu::of((7, 5));
+    let mut painter = painter(&gpu);
+    gpu.fail("cuGraphLaunch", 0, LAUNCH_FAILED);
+    paint(&mut painter, PaintSettings::default()).expect("a painting");
+    let bf16 = PaintSettings {
+        precision: PrecisionChoice::Fixed(Precision::Bf16),
+        ..PaintSettings::default()
+    };
+    assert!(matches!(
+        paint(&mut painter, bf16),
+        Err(PaintError::Backend(BackendError::Unsupported { .. }))
+    ));
+}
+
+#[test]
+fn a_batch_survives_a_loss() {
+    let gpu = FakeGpu::new();
+    let mut painter = painter(&gpu);
+    let photos = [photo(), photo(), photo()];
+    let frames: Vec<&Frame> = photos.iter().collect();
+    gpu.fail("cuGraphLaunch", 0, LAUNCH_FAILED);
+    let control = RunControl::default();
+    let paintings = painter
+        .paint_batch(&frames, 3, &network(), PaintSettings::default(), &control)
+        .expect("painted");
+    assert_eq!(paintings.len(), 3);
+    assert_eq!((painter.take_news().len(), control.progress()), (1, 1.0));
+    // One by one in the new context: each its launches.
+    let launches = gpu.launched().len();
+    paint(&mut painter, PaintSettings::default()).expect("a painting");
+    assert_eq!(launches, 3 * gpu.launched().len());
+}
+
+/// A photo as large as its session needs more than a few megabytes.
+fn large_photo() -> Frame {
+    Frame::from_fn(400, 300, |x, y| [x as u8, y as u8, 9, 255])
+}
+
+fn paint_large(painter: &mut Painter, settings: PaintSettings) -> Result<Painting, PaintError> {
+    painter.paint(&large_photo(), &network(), settings, &RunControl::default())
+}
+
+#[test]
+fn what_does_not_fit_the_gpu_is_painted_smaller_and_that_is_said() {
+    for working_size in [WorkingSize::Auto, WorkingSize::Original] {
+        let gpu = FakeGpu::new();
+        let settings = PaintSettings {
+            working_size,
+            ..PaintSettings::default()
+        };
+        let mut painter = painter(&gpu);
+        // Another program, after the painter asked what is free.
+        gpu.leave_free(4_000_000);
+        let painting = paint_large(&mut painter, settings).expect("a painting");
+        let (width, height) = (painting.painted.width(), painting.painted.height());
+        assert!((100..400).contains(&width), "{width} x {height}");
+        assert_eq!(
+            painting.notes,
+            [format!(
+                "painted at {width} x {height} instead of 400 x 300 to stay below 4 MB of the GPU's \
+                 memory"
+            )]
+        );
+        assert_eq!(painting.mode, FUSED);
+        drop(painter);
+        assert_eq!(gpu.left_behind(), [""; 0]);
+    }
+}
+
+#[test]
+fn what_fits_in_no_size_says_what_is_missing() {
+    let gpu = FakeGpu::new();
+    let mut painter = painter(&gpu);
+    gpu.leave_free(1000);
+    let error = paint_large(&mut painter, PaintSettings::default()).expect_err("no memory");
+    let said = error.to_string();
+    assert!(said.starts_with("400 x 300 pixels need "), "{said}");
+    assert!(
+        said.ends_with(
+            "MB of the GPU's memory, 0 MB are free; choose a smaller working size or close other \
+             programs that use the GPU"
+        ),
+        "{said}"
+    );
+    drop(painter);
+    assert_eq!(gpu.left_behind(), [""; 0]);
+}
+
+#[test]
+fn a_memory_that_says_it_is_free_and_is_not_comes_to_an_end() {
+    let gpu = FakeGpu::new();
+    let mut painter = painter(&gpu);
+    // The allocation fails although a thousand times as much is said to be free.
+    gpu.fail("cuMemAlloc", 0, OUT_OF_MEMORY);
+    let painting = paint_large(&mut painter, PaintSettings::default()).expect("a painting");
+    assert!(painting.painted.width() < 400, "tried again, smaller");
+}
+
+#[test]
+fn kept_sessions_go_before_a_picture_is_painted_smaller() {
+    let gpu = FakeGpu::new();
+    let mut painter = painter(&gpu);
+    let kept = network();
+    let control = RunControl::default();
+    let photo = large_photo();
+    let settings = PaintSettings::default();
+    painter
+        .paint(&photo, &kept, settings, &control)
+        .expect("a painting");
+    gpu.leave_free(1000);
+    // Another network needs what the kept one holds.
+    let painting = paint_large(&mut painter, settings).expect("a painting");
+    assert_eq!((painting.painted.width(), painting.notes.len()), (400, 0));
+}
+
+/// The next event of the engine; panics after ten seconds.
+fn next(engine: &mut Engine) -> Event {
+    let started = Instant::now();
+    loop {
+        if let Some(event) = engine.poll() {
+            return event;
+        }
+        assert!(started.elapsed() < Duration::from_secs(10), "no event");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn the_engine_tells_of_the_device_that_took_over() {
+    let gpu = FakeGpu::new();
+    let mut engine = Engine::start(gpu.opener(), Arc::new(|| {})).expect("a thread");
+    let device = |engine: &mut Engine| match next(engine) {
+        Event::Device { info, notice } => (info.kind, notice.unwrap_or_default()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(device(&mut engine), (DeviceChoice::Cuda, String::new()));
+    for (kind, beginning) in [
+        (DeviceChoice::Cuda, "the GPU was lost and opened again ("),
+        (DeviceChoice::Cpu, "CPU: the GPU was lost twice ("),
+    ] {
+        gpu.fail("cuStreamSynchronize", 0, LAUNCH_FAILED);
+        engine.paint(PaintJob {
+            photo: Arc::new(photo()),
+            network: network(),
+            settings: PaintSettings::default(),
+            draft: false,
+        });
+        let (now, notice) = device(&mut engine);
+        assert_eq!(now, kind);
+        assert!(notice.starts_with(beginning), "{notice}");
+        assert!(matches!(next(&mut engine), Event::Painted { .. }));
+    }
+    engine.shutdown(Duration::from_secs(5));
+    drop(engine);
+    assert_eq!(gpu.left_behind(), [""; 0]);
+}

@@ -1,0 +1,193 @@
+//! Everything that needs an NVIDIA GPU. Without one every test is listed as ignored, with the reason;
+//! with `STYLEFORGE_REQUIRE_GPU=1` that is a failure. The built test runs on a machine without Rust.
+#![allow(clippy::expect_used)]
+
+#[path = "gpu/lost_context.rs"]
+mod lost_context;
+
+use std::{process::ExitCode, sync::Arc};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use styleforge::{
+    backend::{Backend, RunControl, SessionSpec, cuda},
+    frame::Frame,
+    mode::{Mode, Variant},
+    network::{Network, NetworkSpec},
+    verify,
+};
+
+fn main() -> ExitCode {
+    if lost_context::is_asked_for() {
+        return lost_context::run();
+    }
+    let arguments = Arguments::from_args();
+    let backend = cuda::open(None);
+    let required = std::env::var_os("STYLEFORGE_REQUIRE_GPU").is_some();
+    let reason = backend.as_ref().err().map(ToString::to_string);
+    if let Some(reason) = &reason {
+        eprintln!("ignored, because {reason}");
+        if required {
+            eprintln!("STYLEFORGE_REQUIRE_GPU is set: that is a failure");
+            return ExitCode::FAILURE;
+        }
+    }
+    let backend = backend.ok();
+    type Test = fn(&dyn Backend) -> Result<(), Failed>;
+    let tests: [(&str, Test); 5] = [
+        (
+            "every_mode_paints_the_oracles_picture",
+            every_mode_paints_the_oracles_picture,
+        ),
+        (
+            "thousand_frames_and_two_hundred_sessions_leave_memory_as_it_was",
+            memory_stays,
+        ),
+        (
+            "after_a_trap_the_rebuilt_context_paints_and_after_a_second_the_processor",
+            lost_context::in_another_process,
+        ),
+        ("graph_and_launches_agree", graph_and_launches_agree),
+        (
+            "batches_are_painted_as_single_frames",
+            batches_are_painted_as_single_frames,
+        ),
+    ];
+    let trials = tests
+        .into_iter()
+        .map(|(name, test)| {
+            let backend = backend.clone();
+            Trial::test(name, move || match backend {
+                Some(backend) => test(backend.as_ref()),
+                None => Err("no GPU".into()),
+            })
+            .with_kind(if reason.is_some() {
+                "needs an NVIDIA GPU"
+            } else {
+                ""
+            })
+            .with_ignored_flag(reason.is_some())
+        })
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn every_mode_paints_the_oracles_picture(backend: &dyn Backend) -> Result<(), Failed> {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for subject in verify::adversarial_subjects()? {
+        verify::verify(
+            backend,
+            &subject,
+            &backend.modes(),
+            1,
+            |verdict: verify::Verdict| {
+                count += 1;
+                if !verdict.passed {
+                    wrong.push(format!(
+                        "{} {} {}: {}",
+                        verdict.network,
+                        verdict.picture,
+                        verdict.mode,
+                        verdict.failure.unwrap_or_default()
+                    ));
+                }
+            },
+        )?;
+    }
+    println!("{count} verdicts, {} wrong", wrong.len());
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        wrong.truncate(60);
+        Err(wrong.join("\n").into())
+    }
+}
+
+fn network() -> Arc<Network> {
+    let spec = NetworkSpec::with_widths([32, 64, 128]);
+    Arc::new(Network::random(spec, 3).expect("a valid shape"))
+}
+
+fn picture(width: usize, height: usize) -> Frame {
+    Frame::from_fn(width, height, |x, y| {
+        [(x * 5) as u8, (y * 7) as u8, ((x ^ y) * 3) as u8, 255]
+    })
+}
+
+fn memory_stays(backend: &dyn Backend) -> Result<(), Failed> {
+    let mode = Mode::new(Variant::Fused, backend.auto_precision(Variant::Fused));
+    let network = network();
+    let photo = picture(160, 120);
+    let mut painted = photo.clone();
+    let control = RunControl::default();
+    let spec = SessionSpec::single(160, 120, mode);
+    let mut session = backend.open(&network, &spec)?;
+    session.paint(&photo, &mut painted, &control)?;
+    let first = painted.clone();
+    let before = backend.free_bytes();
+    for _ in 0..1000 {
+        session.paint(&photo, &mut painted, &control)?;
+        if painted != first {
+            return Err("a later frame differs from the first".into());
+        }
+    }
+    for _ in 0..200 {
+        let mut other = backend.open(&network, &spec)?;
+        other.paint(&photo, &mut painted, &control)?;
+    }
+    let after = backend.free_bytes();
+    if before != after {
+        return Err(format!("free memory went from {before:?} to {after:?}").into());
+    }
+    Ok(())
+}
+
+/// A recorded graph and the same launches one by one, and two runs of each, give the same bits.
+fn graph_and_launches_agree(backend: &dyn Backend) -> Result<(), Failed> {
+    let network = network();
+    let control = RunControl::default();
+    let photo = picture(150, 97);
+    for mode in backend.modes() {
+        let mut session = backend.open(&network, &SessionSpec::single(150, 97, mode))?;
+        let mut paintings = Vec::new();
+        for _ in 0..2 {
+            let mut painted = photo.clone();
+            session.paint(&photo, &mut painted, &control)?;
+            paintings.push(painted.clone());
+            session.profile(&photo, &mut painted, &control)?;
+            paintings.push(painted);
+        }
+        if paintings.iter().any(|p| *p != paintings[0]) {
+            return Err(format!("{mode}: the graph's picture is not the launches'").into());
+        }
+    }
+    Ok(())
+}
+
+/// Several frames at once are painted as each by itself, in their order.
+fn batches_are_painted_as_single_frames(backend: &dyn Backend) -> Result<(), Failed> {
+    let network = network();
+    let control = RunControl::default();
+    let frames: Vec<Frame> = (0..5)
+        .map(|i| {
+            Frame::from_fn(70, 45, |x, y| {
+                [(x * i) as u8, (y * 9) as u8, (x ^ y) as u8, i as u8]
+            })
+        })
+        .collect();
+    for mode in backend.modes() {
+        let single = SessionSpec::single(70, 45, mode);
+        let mut session = backend.open(&network, &single)?;
+        let mut expected = frames.clone();
+        for (frame, painted) in frames.iter().zip(&mut expected) {
+            session.paint(frame, painted, &control)?;
+        }
+        let mut session = backend.open(&network, &SessionSpec { batch: 3, ..single })?;
+        let mut painted = frames.clone();
+        session.paint_batch(&frames, &mut painted, &control)?;
+        if painted != expected {
+            return Err(format!("{mode}: a batch of 3 paints other pictures").into());
+        }
+    }
+    Ok(())
+}

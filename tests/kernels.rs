@@ -1,0 +1,364 @@
+//! The compile gate: every kernel for every architecture, without a GPU.
+//!
+//! With `STYLEFORGE_WRITE_KERNELS=1` the bundle is written instead of compared.
+#![allow(clippy::expect_used)]
+
+#[path = "../kernels/compiler.rs"]
+mod compiler;
+
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use compiler::{CompilerError, Image, Nvrtc, Source, Sources, TARGETS, Usage};
+use lzma_rust2::{LzmaOptions, LzmaWriter};
+use styleforge::{
+    backend::cuda::bundle::{self, Bundle},
+    mode::{Mode, Precision},
+    network::NetworkSpec,
+    plan::cuda::{CudaPlan, DeviceLimits, Tile, statistics_bytes},
+};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels")
+}
+
+fn sources() -> Sources {
+    Sources::read(&folder()).expect("readable sources")
+}
+
+/// All kernels, compiled once for all tests; what the build compiled is not compiled again.
+fn images() -> &'static [Image] {
+    static IMAGES: OnceLock<Vec<Image>> = OnceLock::new();
+    IMAGES.get_or_init(|| {
+        let nvrtc = Nvrtc::find().unwrap_or_else(|error| panic!("{error}"));
+        nvrtc
+            .compile_all(&sources(), &Path::new(env!("OUT_DIR")).join("kernels"))
+            .unwrap_or_else(|error| panic!("{error}"))
+    })
+}
+
+/// The bundle as it is committed.
+fn packed(digest: &[u8; 32], images: &[Image]) -> Vec<u8> {
+    let entries = compiler::entries(images);
+    let options = LzmaOptions {
+        // The whole bundle is in sight, so that what architectures share is kept once.
+        dict_size: entries.len().next_power_of_two().max(1 << 16) as u32,
+        nice_len: LzmaOptions::NICE_LEN_MAX,
+        // Machine code comes in instructions of 16 bytes.
+        lc: 0,
+        pb: 4,
+        ..LzmaOptions::with_preset(9)
+    };
+    let size = Some(entries.len() as u64);
+    let mut writer = LzmaWriter::new_use_header(Vec::new(), &options, size).expect("options");
+    writer.write_all(&entries).expect("memory");
+    compiler::bundle(digest, &writer.finish().expect("memory"), true)
+}
+
+#[test]
+#[cfg_attr(
+    not(nvrtc),
+    ignore = "needs NVRTC 12.9: pip install --target target/nvrtc --no-deps \
+              -r kernels/requirements.txt, and STYLEFORGE_NVRTC=target/nvrtc"
+)]
+fn every_kernel_compiles_for_every_architecture_without_warnings_or_spills() {
+    let complaints: Vec<String> = images().iter().flat_map(Image::complaints).collect();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    for image in images() {
+        if image.target.starts_with("sm_") {
+            assert!(
+                !image.usage().is_empty(),
+                "{}.cu for {}: no kernel is reported:\n{}",
+                image.file,
+                image.target,
+                image.log
+            );
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(
+    not(nvrtc),
+    ignore = "needs NVRTC 12.9: pip install --target target/nvrtc --no-deps \
+              -r kernels/requirements.txt, and STYLEFORGE_NVRTC=target/nvrtc"
+)]
+fn the_bundle_is_what_the_sources_compile_to() {
+    let path = folder().join("bundle.bin");
+    let bundle = packed(&sources().digest(), images());
+    if env::var_os("STYLEFORGE_WRITE_KERNELS").is_some() {
+        fs::write(&path, &bundle).expect("a writable folder");
+        println!("kernel, architecture: registers, shared bytes, stack bytes");
+        for image in images() {
+            for usage in image.usage() {
+                println!(
+                    "{}, {}: {}, {}, {}",
+                    usage.entry,
+                    image.target,
+                    usage.registers,
+                    usage.shared_bytes,
+                    usage.stack_bytes
+                );
+            }
+        }
+        let raw: usize = images().iter().map(|image| image.bytes.len()).sum();
+        println!(
+            "{}: {} bytes, {} images of {raw} bytes",
+            path.display(),
+            bundle.len(),
+            images().len()
+        );
+        return;
+    }
+    let committed = fs::read(&path).unwrap_or_default();
+    assert!(
+        committed == bundle,
+        "kernels/bundle.bin is stale; write it: STYLEFORGE_WRITE_KERNELS=1 cargo test --test kernels"
+    );
+}
+
+#[test]
+#[cfg_attr(
+    not(nvrtc),
+    ignore = "needs NVRTC 12.9: pip install --target target/nvrtc --no-deps \
+              -r kernels/requirements.txt, and STYLEFORGE_NVRTC=target/nvrtc"
+)]
+fn static_shared_memory_is_what_the_plans_count_with() {
+    let mut seen = 0;
+    for image in images() {
+        for usage in image.usage() {
+            let Some((tile, precision)) = conv_entry(&usage.entry) else {
+                continue;
+            };
+            seen += 1;
+            // The picture has no statistics; the compiler leaves their memory out.
+            let expected = if usage.entry.contains("picture") {
+                0
+            } else {
+                statistics_bytes(tile, precision).next_multiple_of(16)
+            };
+            assert_eq!(
+                usage.shared_bytes, expected,
+                "{} {}",
+                usage.entry, image.target
+            );
+        }
+    }
+    assert!(seen > 100, "only {seen} convolutions");
+}
+
+/// Tile and precision of `conv_[photo_|picture_]PxN[_chunked]_PRECISION`.
+fn conv_entry(entry: &str) -> Option<(Tile, Precision)> {
+    let rest = entry.strip_prefix("conv_")?;
+    let precision = rest.rsplit('_').next()?.parse().ok()?;
+    let (pixels, channels) = rest.split('_').find_map(|part| part.split_once('x'))?;
+    let tile = Tile {
+        pixels: pixels.parse().ok()?,
+        channels: channels.parse().ok()?,
+        columns: 16,
+    };
+    Some((tile, precision))
+}
+
+#[test]
+fn every_launch_of_every_plan_has_its_kernel_in_the_bundle() {
+    let bundle = bundle::embedded().expect("a bundle");
+    let limits = |major: i32, minor: i32, shared_kib: usize| DeviceLimits {
+        compute_capability: (major, minor),
+        multiprocessors: 64,
+        shared_bytes_per_cta: shared_kib * 1024,
+        shared_bytes_per_multiprocessor: shared_kib * 1024,
+    };
+    let devices = [
+        limits(7, 5, 64),
+        limits(8, 0, 163),
+        limits(8, 6, 99),
+        limits(9, 0, 227),
+        limits(12, 0, 99),
+    ];
+    let mut entries = BTreeSet::new();
+    for device in devices {
+        for widths in [[16, 32, 64], [32, 64, 128], [128, 256, 512]] {
+            for mode in Mode::all() {
+                let spec = NetworkSpec::with_widths(widths);
+                let Ok(plan) = CudaPlan::new(&spec, (96, 150), 1, mode, &device) else {
+                    continue;
+                };
+                for step in plan.steps {
+                    entries.insert((step.file, step.entry, device.compute_capability));
+                }
+            }
+        }
+    }
+    assert!(entries.len() > 100);
+    for (file, entry, capability) in entries {
+        let image = bundle.image(&file, capability).expect("an image");
+        let name = entry.as_bytes();
+        let found = image.bytes.windows(name.len()).any(|w| w == name);
+        assert!(found, "{entry} is not in {file} for {}", image.target);
+    }
+}
+
+#[test]
+fn a_bundle_is_read_as_it_was_written() {
+    let image = |file: &str, target, bytes: &[u8]| Image {
+        file: file.to_owned(),
+        target,
+        bytes: bytes.to_vec(),
+        log: String::new(),
+    };
+    let images = [
+        image("a", "sm_80", &[7; 1000]),
+        image("a", "compute_80", b"// ptx\0"),
+        image("b", "sm_90a", &[]),
+    ];
+    let digest = [3; 32];
+    let stored = compiler::bundle(&digest, &compiler::entries(&images), false);
+    let packed = packed(&digest, &images);
+    assert!(packed.len() < stored.len());
+    for bytes in [stored, packed] {
+        assert!(compiler::is_fresh(&bytes, &digest));
+        assert!(!compiler::is_fresh(&bytes, &[4; 32]));
+        let bundle = Bundle::read(bytes.leak()).expect("a bundle");
+        let read: Vec<_> = bundle
+            .images()
+            .map(|(file, i)| (file, i.target, i.bytes.to_vec()))
+            .collect();
+        let written: Vec<_> = images
+            .iter()
+            .map(|i| (i.file.as_str(), i.target, i.bytes.clone()))
+            .collect();
+        assert_eq!(read, written);
+    }
+}
+
+#[test]
+fn the_compilers_report_is_understood() {
+    let image = Image {
+        file: "norm".to_owned(),
+        target: "sm_80",
+        bytes: Vec::new(),
+        log: "\
+norm.cu(3): warning #177-D: variable \"x\" was declared but never referenced
+ptxas info    : 0 bytes gmem
+ptxas info    : Compiling entry function 'good' for 'sm_80'
+ptxas info    : Function properties for good
+ptxas         .     0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
+ptxas info    : Used 8 registers, used 1 barriers, 2048 bytes smem, 368 bytes cmem[0]
+ptxas info    : Compiling entry function 'bad' for 'sm_80'
+ptxas info    : Function properties for bad
+ptxas         .     40 bytes stack frame, 36 bytes spill stores, 48 bytes spill loads
+ptxas info    : Used 255 registers, used 0 barriers, 368 bytes cmem[0]"
+            .to_owned(),
+    };
+    let usage = |entry: &str, registers, spill_bytes, stack_bytes, shared_bytes| Usage {
+        entry: entry.to_owned(),
+        registers,
+        spill_bytes,
+        stack_bytes,
+        shared_bytes,
+    };
+    assert_eq!(
+        image.usage(),
+        [usage("good", 8, 0, 0, 2048), usage("bad", 255, 84, 40, 0)]
+    );
+    let complaints = image.complaints();
+    assert_eq!(complaints.len(), 2, "{complaints:?}");
+    assert!(complaints[0].contains("norm.cu for sm_80") && complaints[0].contains("#177-D"));
+    assert!(complaints[1].contains("bad spills") && complaints[1].contains("84"));
+}
+
+#[test]
+fn a_program_may_be_for_some_architectures_only() {
+    let program = |text: &str| Source {
+        name: "a.cu".to_owned(),
+        text: text.to_owned(),
+    };
+    let all = program("// Sums.\n\n#include \"element.cuh\"\n// targets: sm_90a\n");
+    assert_eq!(all.targets().expect("targets"), TARGETS);
+    let some = program("// Sums.\n// targets: sm_90a, sm_100\n\nint x;");
+    assert_eq!(some.targets().expect("targets"), ["sm_90a", "sm_100"]);
+    let wrong = program("// targets: sm_91");
+    assert!(matches!(
+        wrong.targets(),
+        Err(CompilerError::Target { target, .. }) if target == "sm_91"
+    ));
+}
+
+#[test]
+#[cfg_attr(
+    not(nvrtc),
+    ignore = "needs NVRTC 12.9: pip install --target target/nvrtc --no-deps \
+              -r kernels/requirements.txt, and STYLEFORGE_NVRTC=target/nvrtc"
+)]
+fn only_what_changed_is_compiled_again() {
+    let source = |name: &str, text: &str| Source {
+        name: name.to_owned(),
+        text: text.to_owned(),
+    };
+    let kernel = |name: &str, header: &str| {
+        let include = format!("#include \"{header}\"\n");
+        let code = format!("extern \"C\" __global__ void {name}(int* x) {{ *x = VALUE; }}\n");
+        source(
+            &format!("{name}.cu"),
+            &format!("// targets: sm_80\n{include}{code}"),
+        )
+    };
+    let mut sources = Sources {
+        programs: vec![kernel("a", "one.cuh"), kernel("b", "two.cuh")],
+        headers: vec![
+            source("one.cuh", "#include \"value.cuh\"\n"),
+            source("two.cuh", "#define VALUE 2\n"),
+            source("value.cuh", "#define VALUE 1\n"),
+        ],
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let nvrtc = Nvrtc::find().unwrap_or_else(|error| panic!("{error}"));
+    let mut compiled = || -> (Vec<Image>, Vec<PathBuf>) {
+        let images = nvrtc.compile_all(&sources, folder.path());
+        let entries = fs::read_dir(folder.path()).expect("a folder");
+        let mut files: Vec<PathBuf> = entries.map(|e| e.expect("a file").path()).collect();
+        files.sort();
+        // The next call changes what `a` includes through another header.
+        sources.headers[2].text = "#define VALUE 3\n".to_owned();
+        (images.unwrap_or_else(|error| panic!("{error}")), files)
+    };
+    let (first, first_files) = compiled();
+    let (second, second_files) = compiled();
+    let (third, third_files) = compiled();
+    assert_ne!(first[0].bytes, second[0].bytes);
+    assert_eq!(first[1].bytes, second[1].bytes);
+    assert_eq!((first_files.len(), second_files.len()), (2, 2));
+    let kept = first_files.iter().filter(|f| second_files.contains(f));
+    assert_eq!(kept.count(), 1, "a's image was replaced, b's was kept");
+    assert_eq!(second_files, third_files);
+    for (from_compiler, from_cache) in second.iter().zip(&third) {
+        assert_eq!(from_compiler.bytes, from_cache.bytes);
+        assert_eq!(from_compiler.log, from_cache.log);
+    }
+}
+
+#[test]
+fn the_digest_sees_every_source() {
+    let digest_of = |name: &str, text: &str| {
+        let source = Source {
+            name: name.to_owned(),
+            text: text.to_owned(),
+        };
+        let sources = Sources {
+            programs: vec![source],
+            headers: Vec::new(),
+        };
+        sources.digest()
+    };
+    let one = digest_of("a.cu", "int x;");
+    assert_eq!(one, digest_of("a.cu", "int x;"));
+    assert_ne!(one, digest_of("b.cu", "int x;"));
+    assert_ne!(one, digest_of("a.cu", "int y;"));
+    assert_ne!(one, digest_of("a.cui", "nt x;"));
+}
