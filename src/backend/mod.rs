@@ -430,7 +430,10 @@ pub fn select(choice: DeviceChoice, options: &DeviceOptions) -> Result<Selected,
         Err(error) if falls_back => cpu(Some(format!("CPU: {error}"))),
         Err(BackendError::Unavailable { device, reason }) => Err(BackendError::Unavailable {
             device,
-            reason: format!("{reason}; choose --device cpu or auto"),
+            reason: match options.gpu {
+                Some(_) => format!("{reason}; leave out --gpu for what there is"),
+                None => format!("{reason}; choose --device cpu or auto"),
+            },
         }),
         Err(error) => Err(error),
     }

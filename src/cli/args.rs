@@ -107,7 +107,7 @@ pub struct StylizeArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = batch())]
     pub batch: u16,
     /// Brush size: long side, in pixels, at which the network sees the photo (smaller means broader
-    /// strokes), or "original" [default: 1280]
+    /// strokes; a photo is never enlarged), or "original" [default: 1280]
     #[arg(long, value_name = "PX|original", value_parser = working_size)]
     pub working_size: Option<WorkingSize>,
     /// Size of the result
@@ -154,7 +154,7 @@ pub enum StylesCommand {
     Import {
         /// The file of weights
         file: PathBuf,
-        /// Name of the style [default: the file's]
+        /// Name of the style [default: the one inside the file, or the file's own]
         #[arg(long)]
         name: Option<String>,
     },

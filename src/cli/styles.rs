@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     mode::ModelSize,
-    weights::{Credit, Origin, Style, StyleLibrary},
+    weights::{Credit, LibraryError, Origin, Style, StyleLibrary},
 };
 
 /// The `--json` report.
@@ -47,9 +47,13 @@ impl<'a> Entry<'a> {
 pub fn run(args: StylesArgs) -> Result<(), CliError> {
     let mut library = StyleLibrary::standard();
     if let Some(StylesCommand::Import { file, name }) = args.command {
-        let style = library
-            .import(&file, name.as_deref())
-            .map_err(|e| CliError::Failed(e.to_string()))?;
+        let style = library.import(&file, name.as_deref()).map_err(|e| {
+            let flag = match e {
+                LibraryError::Exists { .. } => " with --name",
+                _ => "",
+            };
+            CliError::Failed(format!("{e}{flag}"))
+        })?;
         return print(&format!(
             "Imported {} as {} into {}; paint with --style {}\n",
             file.display(),
