@@ -118,10 +118,10 @@ impl App {
             Intent::AskTargetFolder => {
                 self.ask(Purpose::TargetFolder, Dialog::TargetFolder);
             }
-            Intent::OpenFiles(files) => self.desk.sort(files),
+            Intent::OpenFiles(files) => self.sort(files),
             Intent::OpenSample => self.open(Origin::Sample),
             Intent::Paste => {
-                self.open_ticket += 1;
+                self.open_ticket = self.ticket();
                 self.opening = true;
                 self.desk.paste(self.open_ticket);
             }
@@ -239,15 +239,36 @@ impl App {
         self.desk.ask(purpose, dialog, folder)
     }
 
-    fn open(&mut self, origin: Origin) {
-        self.open_ticket += 1;
-        self.opening = true;
-        self.desk.open(self.open_ticket, origin);
+    /// A number for a wish; later ones are larger.
+    fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
     }
 
-    /// Opens one photo from a file.
-    pub(super) fn open_file(&mut self, path: std::path::PathBuf) {
-        self.open(Origin::File(path));
+    fn open(&mut self, origin: Origin) {
+        let ticket = self.ticket();
+        self.open_as(ticket, origin);
+    }
+
+    /// Opens a photo for the wish with this number, which is the newest.
+    fn open_as(&mut self, ticket: u64, origin: Origin) {
+        self.open_ticket = ticket;
+        self.opening = true;
+        self.desk.open(ticket, origin);
+    }
+
+    /// Has files looked at, to open, to import or to paint them.
+    pub(super) fn sort(&mut self, files: Vec<std::path::PathBuf>) {
+        let ticket = self.ticket();
+        self.desk.sort(ticket, files);
+    }
+
+    /// Opens one photo from a file for a wish, unless a later one has led to a photo already: files
+    /// are looked at side by side and may be done in another order.
+    pub(super) fn open_file(&mut self, ticket: u64, path: std::path::PathBuf) {
+        if ticket >= self.open_ticket {
+            self.open_as(ticket, Origin::File(path));
+        }
     }
 
     /// Makes a choice the present one; [`App::settle`] notes the step for undo.

@@ -119,6 +119,9 @@ pub struct App {
     pub(super) asked: Asked,
     /// The choice before the change that is still going on.
     pub(super) before_change: Option<Choice>,
+    /// Number of the newest wish of all.
+    pub(super) tickets: u64,
+    /// Number of the newest wish that led to a photo.
     pub(super) open_ticket: u64,
     /// Whether a photo is being opened.
     pub(super) opening: bool,
@@ -175,6 +178,7 @@ impl App {
             wanted: None,
             asked: Asked::default(),
             before_change: None,
+            tickets: 0,
             open_ticket: 0,
             opening: false,
             saving: false,

@@ -198,7 +198,12 @@ pub enum Report {
         result: Result<(), String>,
     },
     /// Files were looked at.
-    Sorted(Sorted),
+    Sorted {
+        /// Of the wish that led to it.
+        ticket: u64,
+        /// What they are.
+        sorted: Sorted,
+    },
     /// The settings could not be written.
     SettingsFailed(String),
     /// Done, and nothing to say.
@@ -278,7 +283,10 @@ impl Desk {
                 ticket,
                 result: Ok(Box::new(from_clipboard(frame))),
             },
-            Ok(Clip::Files(files)) => Report::Sorted(sorted(files)),
+            Ok(Clip::Files(files)) => Report::Sorted {
+                ticket,
+                sorted: sorted(files),
+            },
             Ok(Clip::Nothing) => Report::NothingToPaste,
             Err(error) => Report::Opened {
                 ticket,
@@ -357,9 +365,12 @@ impl Desk {
         });
     }
 
-    /// Looks what files are; [`Report::Sorted`].
-    pub fn sort(&self, files: Vec<PathBuf>) {
-        self.send(move || Report::Sorted(sorted(files)));
+    /// Looks what files are; [`Report::Sorted`] carries `ticket`.
+    pub fn sort(&self, ticket: u64, files: Vec<PathBuf>) {
+        self.send(move || Report::Sorted {
+            ticket,
+            sorted: sorted(files),
+        });
     }
 
     /// Writes the settings; [`Report::SettingsFailed`] when that fails.

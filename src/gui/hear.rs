@@ -136,9 +136,11 @@ impl App {
                     "The clipboard holds no picture. Copy one, or a picture file, and paste again.",
                 );
             }
-            Report::Sorted(sorted) => {
-                self.opening = false;
-                self.hear_sorted(sorted);
+            Report::Sorted { ticket, sorted } => {
+                if ticket == self.open_ticket {
+                    self.opening = false;
+                }
+                self.hear_sorted(ticket, sorted);
             }
             Report::Styles { cards, problems } => {
                 self.gallery.set_cards(ctx, cards);
@@ -220,7 +222,7 @@ impl App {
         }
     }
 
-    fn hear_sorted(&mut self, sorted: Sorted) {
+    fn hear_sorted(&mut self, ticket: u64, sorted: Sorted) {
         for problem in sorted.problems {
             self.messages.error(problem);
         }
@@ -229,7 +231,7 @@ impl App {
         }
         let mut photos = sorted.photos;
         if photos.len() == 1 && !sorted.has_folder {
-            self.open_file(photos.remove(0));
+            self.open_file(ticket, photos.remove(0));
         } else if !photos.is_empty() {
             if self.batch.as_ref().is_some_and(Batch::is_running) {
                 self.messages.error(
@@ -264,13 +266,13 @@ impl App {
             Purpose::Open => {
                 self.settings.state.open_folder = folder;
                 self.settings_changed(ctx);
-                self.desk.sort(vec![path]);
+                self.sort(vec![path]);
             }
             Purpose::Style => self.desk.import_style(path),
             Purpose::Folder => {
                 self.settings.state.open_folder = Some(path.clone());
                 self.settings_changed(ctx);
-                self.desk.sort(vec![path]);
+                self.sort(vec![path]);
             }
             Purpose::TargetFolder => {
                 if let Some(batch) = &mut self.batch {
