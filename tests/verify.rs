@@ -285,20 +285,23 @@ fn fewer_bits_have_rules_of_their_own() {
     }
 }
 
-#[test]
-fn a_picture_of_one_colour_still_has_to_be_made_of_numbers() {
+/// A small random network on one picture.
+fn small_subject(picture: &str, frame: Frame) -> Subject {
     let spec = NetworkSpec {
         blocks: 1,
         ..NetworkSpec::with_widths([2, 3, 4])
     };
-    let subject = Subject {
+    Subject {
         name: "a network".to_owned(),
         network: Arc::new(Network::random(spec, 3).expect("valid")),
-        pictures: vec![(
-            "flat".to_owned(),
-            Frame::from_fn(24, 20, |_, _| [128, 128, 128, 255]),
-        )],
-    };
+        pictures: vec![(picture.to_owned(), frame)],
+    }
+}
+
+#[test]
+fn a_picture_of_one_colour_still_has_to_be_made_of_numbers() {
+    let flat = Frame::from_fn(24, 20, |_, _| [128, 128, 128, 255]);
+    let subject = small_subject("flat", flat);
     let modes: Vec<Mode> = Mode::all().collect();
     for (flaw, passed) in [
         (Flaw::None, true),
@@ -319,18 +322,8 @@ fn a_picture_of_one_colour_still_has_to_be_made_of_numbers() {
 
 #[test]
 fn frames_of_a_batch_that_are_mixed_up_are_found() {
-    let spec = NetworkSpec {
-        blocks: 1,
-        ..NetworkSpec::with_widths([2, 3, 4])
-    };
-    let subject = Subject {
-        name: "a network".to_owned(),
-        network: Arc::new(Network::random(spec, 3).expect("valid")),
-        pictures: vec![(
-            "slope".to_owned(),
-            Frame::from_fn(31, 20, |x, y| [(x * 8) as u8, (y * 12) as u8, 90, 255]),
-        )],
-    };
+    let slope = Frame::from_fn(31, 20, |x, y| [(x * 8) as u8, (y * 12) as u8, 90, 255]);
+    let subject = small_subject("slope", slope);
     let judged = |flaw, batch| {
         let mut verdicts = Vec::new();
         verify(&Flawed(flaw), &subject, &[Mode::default()], batch, |v| {

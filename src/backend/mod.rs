@@ -157,6 +157,25 @@ pub enum BackendError {
 }
 
 impl BackendError {
+    /// Refuses a frame of another size than the rows and columns that a session was opened for.
+    ///
+    /// # Errors
+    /// [`BackendError::WrongSize`].
+    pub(crate) fn check_size(
+        frame: &Frame,
+        (expected_height, expected_width): (usize, usize),
+    ) -> Result<(), Self> {
+        if (frame.height(), frame.width()) == (expected_height, expected_width) {
+            return Ok(());
+        }
+        Err(Self::WrongSize {
+            expected_width,
+            expected_height,
+            width: frame.width(),
+            height: frame.height(),
+        })
+    }
+
     /// Whether the device itself is gone, so that only opening it again can help.
     pub const fn is_lost(&self) -> bool {
         matches!(self, Self::DeviceLost { .. })

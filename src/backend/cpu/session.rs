@@ -403,19 +403,6 @@ impl CpuSession {
         self.parts = parts;
     }
 
-    fn check_size(&self, frame: &Frame) -> Result<(), BackendError> {
-        let (expected_height, expected_width) = self.plan.photo;
-        if (frame.height(), frame.width()) == (expected_height, expected_width) {
-            return Ok(());
-        }
-        Err(BackendError::WrongSize {
-            expected_width,
-            expected_height,
-            width: frame.width(),
-            height: frame.height(),
-        })
-    }
-
     /// The photo, extended to the right and below by repeated reflection where a side is too short
     /// for the network.
     fn extended(&self, photo: &Frame) -> Option<Frame> {
@@ -452,8 +439,8 @@ impl Session for CpuSession {
         control: &RunControl,
     ) -> Result<RunTiming, BackendError> {
         let started = Instant::now();
-        self.check_size(input)?;
-        self.check_size(output)?;
+        BackendError::check_size(input, self.plan.photo)?;
+        BackendError::check_size(output, self.plan.photo)?;
         // Carries alpha through; the colours are overwritten by the last step.
         output.rgba_mut().copy_from_slice(input.rgba());
         let extended = self.extended(input);
@@ -475,7 +462,7 @@ impl Session for CpuSession {
         input: &Frame,
         tap: Option<NormTap<'_>>,
     ) -> Result<Tensor, BackendError> {
-        self.check_size(input)?;
+        BackendError::check_size(input, self.plan.photo)?;
         let mut output = Tensor::zeros(Shape::new(3, input.height(), input.width()));
         let extended = self.extended(input);
         let photo = extended.as_ref().unwrap_or(input).rgba();

@@ -202,19 +202,6 @@ impl CudaSession {
         all.split_at_mut(4 * self.plan.batch * height * width)
     }
 
-    fn check_size(&self, frame: &Frame) -> Result<(), BackendError> {
-        let (expected_height, expected_width) = self.plan.photo;
-        if (frame.height(), frame.width()) == (expected_height, expected_width) {
-            return Ok(());
-        }
-        Err(BackendError::WrongSize {
-            expected_width,
-            expected_height,
-            width: frame.width(),
-            height: frame.height(),
-        })
-    }
-
     /// Puts photos into pinned memory; places of the batch beyond them repeat the last.
     fn stage(&mut self, inputs: &[&Frame]) {
         let ((height, width), batch) = (self.plan.extended, self.plan.batch);
@@ -293,7 +280,7 @@ impl CudaSession {
         control: &RunControl,
     ) -> Result<f64, BackendError> {
         for frame in inputs.iter().copied().chain(outputs.iter()) {
-            self.check_size(frame)?;
+            BackendError::check_size(frame, self.plan.photo)?;
         }
         if control.is_cancelled() {
             return Err(BackendError::Cancelled);
@@ -483,8 +470,8 @@ impl Session for CudaSession {
         output: &mut Frame,
         control: &RunControl,
     ) -> Result<Vec<StepTiming>, BackendError> {
-        self.check_size(input)?;
-        self.check_size(output)?;
+        BackendError::check_size(input, self.plan.photo)?;
+        BackendError::check_size(output, self.plan.photo)?;
         if control.is_cancelled() {
             return Err(BackendError::Cancelled);
         }
@@ -499,7 +486,7 @@ impl Session for CudaSession {
         input: &Frame,
         tap: Option<NormTap<'_>>,
     ) -> Result<Tensor, BackendError> {
-        self.check_size(input)?;
+        BackendError::check_size(input, self.plan.photo)?;
         self.stage(&[input]);
         self.run_steps(tap).map_err(|f| self.told(f))
     }

@@ -54,7 +54,6 @@ impl Builder<'_> {
                 Target::Picture
             } else {
                 let map = self.map(Shape::new(conv.out_channels, h, w));
-                self.outputs[id] = Some(map);
                 raw = Some(map);
                 Target::Map(map)
             };

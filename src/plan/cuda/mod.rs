@@ -6,6 +6,7 @@
 
 mod conv;
 mod fused;
+mod launch;
 mod places;
 mod tiles;
 mod unfused;
@@ -14,6 +15,7 @@ mod unfused;
 #[allow(clippy::expect_used)]
 mod tests;
 
+pub use launch::{ConvLaunch, CudaOp, CudaStep, Source, Taps, Target};
 pub use places::{ConvMemory, Places};
 pub use tiles::*;
 pub use unfused::Strips;
@@ -44,260 +46,6 @@ pub struct MapBuffer {
     pub offset: usize,
     /// Bytes of the whole batch.
     pub bytes: usize,
-}
-
-/// How a convolution's weights are ordered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taps {
-    /// The kernel as it is.
-    Direct,
-    /// Four 2x2 kernels on the small map, one for each phase of the doubled one.
-    FourPhase,
-    /// The photo's row of pixels as channels, the kernel's rows as taps.
-    PhotoRows,
-    /// The kernel's columns times three colours as output channels, its rows as taps.
-    ShiftedColumns,
-}
-
-/// Where a convolution reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The photo in RGBA8.
-    Photo,
-    /// A map as it is.
-    Map(MapId),
-    /// A raw convolution output: the scale and shift of its norm are applied while loading.
-    Normalised {
-        /// The raw output.
-        map: MapId,
-        /// The convolution that made it.
-        conv: ConvId,
-        /// Whether a ReLU follows.
-        relu: bool,
-        /// The residual stream that is added.
-        skip: Option<MapId>,
-        /// Where the result is kept as residual stream.
-        keep: Option<MapId>,
-    },
-}
-
-/// Where a convolution writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// A map.
-    Map(MapId),
-    /// The painting.
-    Picture,
-}
-
-/// One convolution launch.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ConvLaunch {
-    /// Whose weights.
-    pub conv: ConvId,
-    /// Output tile of a CTA.
-    pub tile: Tile,
-    /// Order of the weights.
-    pub taps: Taps,
-    /// Taps down and across.
-    pub tap_grid: (usize, usize),
-    /// Phases of the output that a CTA computes one after another: 1 or 4.
-    pub phases: usize,
-    /// How channels go through shared memory.
-    pub chunking: Chunking,
-    /// Rows and columns of the input tile, in pixels.
-    pub input_tile: (usize, usize),
-    /// Pixels from output to output.
-    pub stride: usize,
-    /// Pixels by which the first tap lies before.
-    pub origin: usize,
-    /// Whether positions outside repeat the edge instead of being mirrored.
-    pub replicate: bool,
-    /// Whether the input is doubled while loading.
-    pub upsample: bool,
-    /// Whether the convolution's bias is added (always for the picture).
-    pub bias: bool,
-    /// Factor on the bias: that on the levels, where the input is scaled.
-    pub bias_scale: f32,
-    /// Rows and columns that are computed, a phase each.
-    pub grid: (usize, usize),
-    /// Tiles down and across.
-    pub tiles: (usize, usize),
-    /// CTAs for an image and a tile of channels; tiles of channels.
-    pub ctas: (usize, usize),
-    /// Where it reads.
-    pub source: Source,
-    /// Where it writes.
-    pub target: Target,
-    /// Whether statistics are gathered for the norm behind.
-    pub statistics: bool,
-    /// Added to the variance; smaller for a layer whose input is scaled down.
-    pub eps: f32,
-    /// Factor on the photo's levels.
-    pub photo_scale: f32,
-}
-
-/// What the CUDA backend executes.
-// A plan has at most some hundred of them; that they are copied freely is worth the bytes.
-#[allow(clippy::large_enum_variant)]
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum CudaOp {
-    /// A convolution with all that is folded into it.
-    Conv(ConvLaunch),
-    /// Bytes to values, times a factor.
-    LoadPhoto {
-        /// Written.
-        to: MapId,
-        /// Factor.
-        scale: f32,
-    },
-    /// Reflection padding.
-    Pad {
-        /// Read.
-        from: MapId,
-        /// Written.
-        to: MapId,
-        /// Pixels on every side.
-        margin: usize,
-    },
-    /// Nearest neighbour, twice the size.
-    Upsample {
-        /// Read.
-        from: MapId,
-        /// Written.
-        to: MapId,
-    },
-    /// Sums of strips.
-    MeanPartial {
-        /// Whose norm.
-        conv: ConvId,
-        /// Read.
-        map: MapId,
-        /// How it is cut.
-        strips: Strips,
-    },
-    /// Means from sums.
-    MeanFinish {
-        /// Whose norm.
-        conv: ConvId,
-        /// What the sums are of.
-        map: MapId,
-        /// How it is cut.
-        strips: Strips,
-    },
-    /// Sums of squared distances of strips.
-    VariancePartial {
-        /// Whose norm.
-        conv: ConvId,
-        /// Read.
-        map: MapId,
-        /// How it is cut.
-        strips: Strips,
-    },
-    /// 1 / sqrt(variance + eps) from sums.
-    VarianceFinish {
-        /// Whose norm.
-        conv: ConvId,
-        /// What the sums are of.
-        map: MapId,
-        /// How it is cut.
-        strips: Strips,
-        /// Added to the variance.
-        eps: f32,
-    },
-    /// Subtracts the mean, divides by the deviation; in place.
-    Normalise {
-        /// Whose norm.
-        conv: ConvId,
-        /// Read and written.
-        map: MapId,
-    },
-    /// Scale and shift of the norm; in place.
-    Affine {
-        /// Whose norm.
-        conv: ConvId,
-        /// Read and written.
-        map: MapId,
-    },
-    /// In place.
-    Relu {
-        /// Read and written.
-        map: MapId,
-    },
-    /// `map += addend`
-    Add {
-        /// Read and written.
-        map: MapId,
-        /// Read.
-        addend: MapId,
-    },
-    /// Statistics of a whole norm, folded into scale and shift.
-    NormStatistics {
-        /// Whose norm.
-        conv: ConvId,
-        /// Read.
-        map: MapId,
-        /// How it is cut.
-        strips: Strips,
-        /// Added to the variance.
-        eps: f32,
-    },
-    /// Applies scale and shift, then ReLU or the residual; in place.
-    NormApply {
-        /// Whose norm.
-        conv: ConvId,
-        /// Read and written.
-        map: MapId,
-        /// Added.
-        residual: Option<MapId>,
-        /// Whether a ReLU follows.
-        relu: bool,
-        /// Pixels of a CTA.
-        strip_pixels: usize,
-    },
-    /// The whole norm in one pass over memory; in place.
-    NormPlane {
-        /// Whose norm.
-        conv: ConvId,
-        /// Read and written.
-        map: MapId,
-        /// Added.
-        residual: Option<MapId>,
-        /// Whether a ReLU follows.
-        relu: bool,
-        /// 16-byte groups of channels of a CTA.
-        group_packs: usize,
-        /// Added to the variance.
-        eps: f32,
-    },
-    /// Values to bytes.
-    StorePicture {
-        /// Read.
-        from: MapId,
-    },
-}
-
-/// One launch.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CudaStep {
-    /// Layer that it belongs to.
-    pub layer: String,
-    /// Source file of the kernel, without its ending.
-    pub file: String,
-    /// Entry of the kernel.
-    pub entry: String,
-    /// What is executed.
-    pub op: CudaOp,
-    /// CTAs in three dimensions.
-    pub grid: (u32, u32, u32),
-    /// Threads of a CTA.
-    pub block: u32,
-    /// Dynamic shared memory, in bytes.
-    pub shared_bytes: u32,
-    /// Floating-point operations of the layer as defined (direct form), for the whole batch.
-    pub flops: u64,
-    /// Bytes that have to be read and written at least, for the whole batch.
-    pub bytes: u64,
 }
 
 /// Why a network cannot be run in a mode on a device.
@@ -377,8 +125,6 @@ pub struct CudaPlan {
     pub extended: (usize, usize),
     /// The network's convolutions.
     pub convs: Vec<ConvSpec>,
-    /// Output map of every convolution, as the next layer sees it.
-    pub outputs: Vec<Option<MapId>>,
     /// What runs, in order: the launch record.
     pub steps: Vec<CudaStep>,
     /// The maps, placed in the arena.
@@ -422,7 +168,6 @@ impl CudaPlan {
             steps,
             mut maps,
             lifetimes,
-            outputs,
             weight_bytes,
             partial_values,
             tickets,
@@ -438,7 +183,6 @@ impl CudaPlan {
             photo: (height, width),
             extended,
             convs,
-            outputs,
             steps,
             maps,
             arena_bytes: units * UNIT_BYTES,
@@ -481,7 +225,6 @@ struct Builder<'a> {
     steps: Vec<CudaStep>,
     maps: Vec<MapBuffer>,
     lifetimes: Vec<Lifetime>,
-    outputs: Vec<Option<MapId>>,
     weight_bytes: Vec<usize>,
     partial_values: usize,
     tickets: usize,
@@ -502,7 +245,6 @@ impl<'a> Builder<'a> {
             steps: Vec::new(),
             maps: Vec::new(),
             lifetimes: Vec::new(),
-            outputs: vec![None; convs.len()],
             weight_bytes: vec![0; convs.len()],
             partial_values: 0,
             tickets: 0,

@@ -88,7 +88,6 @@ impl Builder<'_> {
                 );
                 return Ok(());
             }
-            self.outputs[id] = Some(output);
             let residual = (conv.tail == Tail::NormAdd).then_some(skip);
             let eps = match id {
                 0 => NORM_EPS / f64::from(PHOTO_DIVISOR * PHOTO_DIVISOR),
