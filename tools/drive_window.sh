@@ -81,7 +81,7 @@ settle() {
 keys() { xdotool windowfocus "$window" key --delay 60 "$@"; sleep 0.3; }
 shot() {
     case "${kept:- $1 }" in *" $1 "*) ;; *) return ;; esac
-    import -window "$window" -strip -quality 80 "$shots/$1.jpg"
+    import -window "$window" -strip -resize 75% -sampling-factor 4:2:0 -quality 66 "$shots/$1.jpg"
     echo "took $shots/$1.jpg"
 }
 saved() { [ -s "$1" ] || fail "$1 was not saved"; }
