@@ -37,7 +37,7 @@ import torch
 
 from measure_styles import SIDE_PX, load_targets, measure
 from perceptual import LAYERS, Vgg16, gram, relative_error
-from style_net import WIDTHS, TransformerNet, describe_network, paint, read_network, reflect_pad, save_network
+from style_net import WIDTHS, TransformerNet, describe_network, paint, read_network, save_network
 from style_photos import CropSampler, list_photos, read_picture
 
 #: Mean square of relu2_2 and relu3_3 over ordinary photos. One constant for all photos,
@@ -47,9 +47,16 @@ CONTENT_SCALE = (3.9, 6.65)
 #: Pixels left out at each side when a moved painting is compared: padding differs there.
 MOVE_MARGIN = 4
 
-#: Pixels by which pictures are extended, by reflection, before VGG sees them; the features
-#: of the extension are cut off again. VGG's own padding with zeros rewards odd borders.
-EXTENSION_PX = 16
+#: So many pixels along the edges of what VGG sees have no features in the losses: VGG's padding with
+#: zeros speaks there, and a network would paint a frame for it. A multiple of 8, the step of relu4_3.
+MARGIN_PX = 16
+
+#: A wide crop reaches so many pixels beyond a training crop on every side. Its painting gives the margin
+#: around the crop's, so that a painting is judged up to its edges, as a part of a larger one. A mirrored
+#: margin makes wholes of motifs that an edge cuts in half, and edges fill up with them; where only
+#: stability looks, the painting becomes plain. More than ``MARGIN_PX``, since the wide painting's own
+#: edges are no example, and a multiple of 4, the network's step.
+REACH_PX = 32
 
 #: Features of the style picture above this share of their channel's values do not count, nor
 #: do a painting's above the same value. Gram matrices are quadratic: without a ceiling, one
@@ -72,16 +79,17 @@ class Recipe:
 
     Sizes are in pixels, flicker and noise in levels. A ``time_limit_s`` above 0 ends the
     training early, with the learning rate fallen by then. ``stable_pairs`` of the batch's
-    photos are painted again with noise, and as many moved. ``layer_weights`` belong to
-    the style's four layers; ``content_deep_share`` is relu3_3's share of the content loss.
-    ``style_trim`` is the share of the style picture's short side that is cut off all around
-    it: the frame of a print would be painted around every photo.
+    photos are painted again with noise, and as many moved. ``crop`` is a multiple of 8; with twice
+    ``REACH_PX`` it makes about the photos' short side. ``layer_weights`` belong to the style's four
+    layers; ``content_deep_share`` is relu3_3's share of the content loss. ``style_trim`` is the
+    share of the style picture's short side that is cut off all around it: the frame of a print
+    would be painted around every photo.
     """
 
     iterations: int = 20000
     time_limit_s: float = 0.0
     batch: int = 6
-    crop: int = 256
+    crop: int = 224
     stable_pairs: int = 2
     learning_rate: float = 2e-3
     style_short_side: int = 512
@@ -126,12 +134,13 @@ class Losses:
 
     def __call__(self, painter, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """The loss; ``painter`` is the network, compiled or not."""
-        recipe, photos = self.recipe, batch["pictures"][: self.recipe.batch]
+        recipe, beyond = self.recipe, REACH_PX - MARGIN_PX
         paintings = painter(batch["pictures"])
         painting, changed = paintings[: recipe.batch], paintings[recipe.batch :]
         with torch.no_grad():
-            wanted = borderless_features(self.vgg, photos, 3)
-        features = borderless_features(self.vgg, painting)
+            wanted = inner_features(self.vgg, inside(batch["wide"], beyond), 3)
+            surroundings = inside(painter(batch["wide"]), beyond)
+        features = inner_features(self.vgg, surrounded(painting, surroundings))
 
         shallow, deep = (
             (features[layer].float() - wanted[layer].float()).square().mean() / scale
@@ -140,7 +149,7 @@ class Losses:
         content = shallow * (1 - recipe.content_deep_share) + deep * recipe.content_deep_share
         distances = torch.stack(
             [
-                relative_error(gram(torch.minimum(layer, ceiling)), target.expand(len(photos), -1, -1))
+                relative_error(gram(torch.minimum(layer, ceiling)), target.expand(recipe.batch, -1, -1))
                 for layer, ceiling, target in zip(features, self.targets.ceilings, self.targets.grams)
             ]
         )
@@ -190,11 +199,22 @@ class Losses:
         self.style_weight.mul_(math.exp(-0.4 * error)).clamp_(*self.recipe.style_weight_range)
 
 
-def borderless_features(vgg: Vgg16, pictures: torch.Tensor, depth: int = len(LAYERS)) -> list[torch.Tensor]:
-    """The features of pictures that seem to go on beyond their edges, mirrored."""
-    extended = vgg(reflect_pad(pictures, EXTENSION_PX), depth)
-    margins = [EXTENSION_PX >> stage for stage in range(depth)]
-    return [layer[..., cut:-cut, cut:-cut] for layer, cut in zip(extended, margins)]
+def inside(pictures: torch.Tensor, margin: int) -> torch.Tensor:
+    """Pictures or features without so many pixels or cells along their edges."""
+    return pictures[..., margin:-margin, margin:-margin]
+
+
+def surrounded(paintings: torch.Tensor, surroundings: torch.Tensor) -> torch.Tensor:
+    """Pictures that are ``MARGIN_PX`` larger on every side, with the paintings in their middle."""
+    left, right = surroundings[..., :MARGIN_PX], surroundings[..., -MARGIN_PX:]
+    rows = slice(MARGIN_PX, -MARGIN_PX)
+    middle = torch.cat((left[..., rows, :], paintings, right[..., rows, :]), 3)
+    return torch.cat((surroundings[..., :MARGIN_PX, :], middle, surroundings[..., -MARGIN_PX:, :]), 2)
+
+
+def inner_features(vgg: Vgg16, pictures: torch.Tensor, depth: int = len(LAYERS)) -> list[torch.Tensor]:
+    """The features of pictures, without those at places nearer to an edge than ``MARGIN_PX``."""
+    return [inside(layer, MARGIN_PX >> stage) for stage, layer in enumerate(vgg(pictures, depth))]
 
 
 @torch.no_grad()
@@ -203,7 +223,7 @@ def load_style(vgg: Vgg16, path: Path, recipe: Recipe) -> StyleTargets:
     picture = read_picture(path, short_side=round(recipe.style_short_side / (1 - 2 * recipe.style_trim)))
     cut = (min(picture.shape[2:]) - recipe.style_short_side) // 2
     picture = picture[..., cut : picture.shape[2] - cut, cut : picture.shape[3] - cut].to(vgg.mean.device)
-    layers = borderless_features(vgg, picture)
+    layers = inner_features(vgg, picture)
     ceilings = []
     for layer in layers:
         values = layer[0].flatten(1).sort(dim=1).values
@@ -239,13 +259,13 @@ class Batches:
     def __init__(self, recipe: Recipe, sampler: CropSampler, device: torch.device):
         self.recipe, self.sampler = recipe, sampler
         side, pairs = recipe.crop, recipe.stable_pairs
+        sizes = {"pictures": (recipe.batch + 2 * pairs, side), "wide": (recipe.batch, side + 2 * REACH_PX)}
         self.memory = {
-            "pictures": torch.zeros(recipe.batch + 2 * pairs, 3, side, side, device=device).contiguous(
-                memory_format=torch.channels_last
-            ),
+            name: torch.zeros(count, 3, edge, edge, device=device).contiguous(memory_format=torch.channels_last)
+            for name, (count, edge) in sizes.items()
         }
-        inside = torch.arange(MOVE_MARGIN, side - MOVE_MARGIN, device=device)
-        self.indices = {"moved_rows": inside, "moved_columns": inside}
+        comparable = torch.arange(MOVE_MARGIN, side - MOVE_MARGIN, device=device)
+        self.indices = {"moved_rows": comparable, "moved_columns": comparable}
         self.memory.update({name: index.clone() for name, index in self.indices.items()})
         self.random = torch.Generator().manual_seed(recipe.seed + 1)
 
@@ -255,12 +275,14 @@ class Batches:
         photos_end, noisy_end = self.recipe.batch, self.recipe.batch + pairs
         step = int(torch.randint(8, (1,), generator=self.random))
         down, right = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))[step]
-        wide = self.sampler.crops(self.recipe.batch, side + 2)
-        photos = wide[:, :, 1:-1, 1:-1]
+        wide = self.sampler.crops(self.recipe.batch, side + 2 * REACH_PX)
+        photos = inside(wide, REACH_PX)
+        memory["wide"].copy_(wide)
         memory["pictures"][:photos_end].copy_(photos)
         noise = torch.randn(photos[:pairs].shape, device=photos.device, generator=self.sampler.random)
         memory["pictures"][photos_end:noisy_end].copy_(photos[:pairs] + noise * self.recipe.noise_sigma)
-        moved = wide[pairs : 2 * pairs, :, 1 + down : 1 + down + side, 1 + right : 1 + right + side]
+        top, left = REACH_PX + down, REACH_PX + right
+        moved = wide[pairs : 2 * pairs, :, top : top + side, left : left + side]
         memory["pictures"][noisy_end:].copy_(moved)
         for name, offset in {"moved_rows": down, "moved_columns": right}.items():
             memory[name].copy_(self.indices[name] + offset)
