@@ -52,7 +52,11 @@ fn kernels(folder: &Path, cache: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     let nvrtc = nvrtc.map_err(|error| {
         format!("kernels/bundle.bin is not what the sources in kernels/ compile to: {error}")
     })?;
-    let images = nvrtc.compile_all(&sources, cache)?;
+    // While kernels are worked on, one architecture is enough and eight are minutes.
+    println!("cargo::rerun-if-env-changed=STYLEFORGE_KERNEL_TARGETS");
+    let only = env::var("STYLEFORGE_KERNEL_TARGETS").unwrap_or_default();
+    let only: Vec<&str> = only.split_terminator(',').collect();
+    let images = nvrtc.compile_all(&sources, cache, &only)?;
     println!(
         "cargo::warning=the kernels were compiled for this build; before you commit, write \
          kernels/bundle.bin: STYLEFORGE_WRITE_KERNELS=1 cargo test --test kernels"

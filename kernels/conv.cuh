@@ -5,9 +5,9 @@
 //                       g[n, y * stride - origin + ty + f / 2, x * stride - origin + tx + f % 2, c]
 //                       * weight[f, o, ty, tx, c]
 // where (y', x') = (y, x), or (2y + f / 2, 2x + f % 2) with four phases, and g is the gathered input:
-//   g = ReLU(input * in_scale + in_shift) or input * in_scale + in_shift + skip, mirrored or repeated
+//   g = ReLU(n) or n + skip, with n = (input - in_mean) * in_scale + in_beta, mirrored or repeated
 //   beyond the edges; or the photo's row of kernel x 3 levels as channels.
-// Then the epilogue: mean and variance of raw become out_scale and out_shift of the norm behind
+// Then the epilogue: mean and variance of raw become out_mean and out_scale of the norm behind
 // (statistics.cuh), or the last layer's kernel columns are shifted, added and stored as RGBA8.
 //
 // Entries (conv_fp32.cu, conv_tf32.cu, conv_fp16.cu, conv_bf16.cu, conv_mixed.cu), PxN being output
@@ -27,14 +27,14 @@
 //
 // Work: 128 to 128 channels, 3x3, 128x128: 4.83 GFLOP; 4.2 MB in, 4.2 MB out, 0.3 MB of weights in fp16:
 // 560 FLOP a byte. Roofline: arithmetic, of the tensor cores (fp32: of the FMA units).
-// Measured: NVIDIA H200, driver 580.159, 2026-11-20, eager launches between device events, least of 9,
-// 128 to 128 channels at 128x128: fp16 35 us, 136 TFLOP/s, a fifth of what fp16 matrix products reach
-// there (650 to 790); fp32 157 us, 31 TFLOP/s, a little under half of the FMA units' 67.
+// Measured: NVIDIA H200, driver 580.159, 2026-11-20, launches between device events, medians of 20, 128 to 128
+// channels at 128x128, 3x3, fused: fp16 36 us, 134 TFLOP/s, a fifth of what fp16 matrix products reach
+// there (650 to 790; conv_wgmma.cuh is faster there); fp32 152 us, 32 TFLOP/s, half of the FMA units' 67.
 //
 // Numerics: products of operands rounded once, sums in fp32 in a fixed order; no float atomics: equal
 // input gives equal bits.
 //
-// Barriers: before a tile, so that the tile before is read and its statistics are taken; one for every
+// Barriers: before a tile, so that the tile before is read; one for every
 // block of weights (main loop); around the statistics' merges; before the picture's sums take the
 // place of the input tile.
 #pragma once
@@ -54,7 +54,9 @@ template <class S, class Core> __device__ __forceinline__ void round_as_stored(C
 #pragma unroll
         for (int r = 0; r < Core::ROWS; ++r)
 #pragma unroll
-            for (int c = 0; c < Core::COLUMNS; ++c) core.value(r, c) = widen(narrow<S>(core.value(r, c)));
+            for (int c = 0; c < Core::COLUMNS; c += 2) {
+                widen_pair<S>(narrow_pair<S>(core.value(r, c), core.value(r, c + 1)), core.value(r, c), core.value(r, c + 1));
+            }
     }
 }
 
@@ -72,13 +74,20 @@ template <class Core> __device__ __forceinline__ void add_bias(const ConvParams&
 // the shifted columns are added here and become levels.
 template <class Core, int BM, int BN, int BW>
 __device__ __forceinline__ void write_picture(const ConvParams& p, Core& core, float* sums, int image, int y0, int x0) {
-    constexpr int PITCH = BN + 1;
+    // Row by row of the tile as [column of the product][pixel].
+    constexpr int PITCH = BW + Core::SUMS_GAP;
+    const int used = 3 * p.photo_kernel;
     // The tile is read; its place is taken by the product.
     __syncthreads();
 #pragma unroll
-    for (int r = 0; r < Core::ROWS; ++r)
+    for (int c = 0; c < Core::COLUMNS; ++c) {
+        if (core.column(c) >= used) continue;
+        float* to = sums + core.column(c) * PITCH;
 #pragma unroll
-        for (int c = 0; c < Core::COLUMNS; ++c) sums[core.pixel(r) * PITCH + core.column(c)] = core.value(r, c);
+        for (int r = 0; r < Core::ROWS; ++r) {
+            to[core.pixel(r) / BW * (used * PITCH) + core.pixel(r) % BW] = core.value(r, c);
+        }
+    }
     __syncthreads();
     const int columns = BW - p.photo_kernel + 1;
     for (int i = threadIdx.x; i < columns * (BM / BW); i += Core::THREADS) {
@@ -88,10 +97,10 @@ __device__ __forceinline__ void write_picture(const ConvParams& p, Core& core, f
         float rgb[3];
 #pragma unroll
         for (int c = 0; c < 3; ++c) rgb[c] = p.bias[c];
-        const float* from = sums + (row * BW + column) * PITCH;
+        const float* from = sums + row * (used * PITCH) + column;
         for (int kx = 0; kx < p.photo_kernel; ++kx) {
 #pragma unroll
-            for (int c = 0; c < 3; ++c) rgb[c] += from[kx * (PITCH + 3) + c];
+            for (int c = 0; c < 3; ++c) rgb[c] += from[(3 * kx + c) * PITCH + kx];
         }
         const long long at = ((long long)image * p.out_height + y) * p.out_width + x;
         if (p.output_floats != nullptr) {
@@ -120,8 +129,8 @@ __device__ __forceinline__ void convolve(const ConvParams& p) {
 
     char* tile = memory;
     const int tile_bytes = p.tile_rows * p.tile_columns * p.pitch;
-    constexpr int PICTURE_BYTES = TO == TO_PICTURE ? BM * (BN + 1) * 4 : 0;
-    char* ring_memory = memory + max(tile_bytes, PICTURE_BYTES);
+    const int picture_bytes = TO == TO_PICTURE ? BM / BW * 3 * p.photo_kernel * (BW + Core::SUMS_GAP) * 4 : 0;
+    char* ring_memory = memory + max(tile_bytes, picture_bytes);
     u32* staged = reinterpret_cast<u32*>(ring_memory + Ring::BYTES);
 
     const int image = blockIdx.z, n_tile = blockIdx.y;
@@ -130,7 +139,8 @@ __device__ __forceinline__ void convolve(const ConvParams& p) {
     const char* weights = static_cast<const char*>(p.weights) +
                           (long long)n_tile * blocks * Ring::BLOCK_BYTES;
     const bool counts = TO == TO_MAP && p.out_scale != nullptr;
-    if (counts) clear_statistics(statistics);
+    LaneStatistics<Core> own;
+    own.clear();
 
     Core core;
     core.place(p);
@@ -139,7 +149,7 @@ __device__ __forceinline__ void convolve(const ConvParams& p) {
     const int tiles = p.tiles_x * p.tiles_y;
     for (int t = blockIdx.x; t < tiles; t += gridDim.x) {
         const int y0 = t / p.tiles_x * BH, x0 = t % p.tiles_x * block_columns;
-        // The tile before is read, its statistics are taken.
+        // The tile before is read.
         __syncthreads();
         ring.start(weights, blocks);
         int stage = 0, loaded = CHUNKED ? -1 : 0;
@@ -147,7 +157,7 @@ __device__ __forceinline__ void convolve(const ConvParams& p) {
         if constexpr (FROM == FROM_PHOTO) {
             gather_photo<O, Core::THREADS>(p, tile, staged, image, first_y, first_x);
         } else if constexpr (!CHUNKED) {
-            gather_map<S, O, Core::THREADS, Core::GATHER_DEPTH>(p, tile, image, first_y, first_x, 0, n_tile == 0, BH, BW);
+            gather_map<PixelRows, S, O, Core::THREADS, Core::GATHER_DEPTH, Core::GATHER_DEPTH>(p, tile, image, first_y, first_x, 0, n_tile == 0, BH, BW);
         }
         for (int phase = 0; phase < p.phases; ++phase) {
             core.clear();
@@ -158,7 +168,7 @@ __device__ __forceinline__ void convolve(const ConvParams& p) {
                         // one. Few loads in flight: the accumulators take the registers.
                         __syncthreads();
                         const bool owned = n_tile == 0 && phase == 0;
-                        gather_map<S, O, Core::THREADS, 1>(p, tile, image, first_y, first_x, chunk, owned, BH, BW);
+                        gather_map<PixelRows, S, O, Core::THREADS, 1, 1>(p, tile, image, first_y, first_x, chunk, owned, BH, BW);
                         loaded = chunk;
                     }
                 }
@@ -185,12 +195,12 @@ __device__ __forceinline__ void convolve(const ConvParams& p) {
                 }
                 if (counts) {
                     round_as_stored<S>(core);
-                    take_statistics<Core, BN>(core, valid, statistics);
+                    own.take(core, valid);
                 }
             }
         }
     }
-    if (counts) finish_statistics(p, statistics);
+    if (counts) finish_statistics<Core, BN>(p, own, statistics);
 }
 
 }  // namespace sf

@@ -1,5 +1,5 @@
 // Convolutions in mixed: maps in fp32, operands rounded to fp16, products on tensor cores summed in fp32.
-// See conv.cuh for what they compute, and kernels/README.md for the table of entries.
+// See conv.cuh for what they compute and how the entries are named.
 #include "conv.cuh"
 
 using namespace sf;

@@ -10,8 +10,9 @@ constexpr int EDGE_REPLICATE = 1;
 
 struct ConvParams {
     const void* input;  // raw map of the layer before, or the photo in RGBA8
-    const float* in_scale;  // (batch, in_channels): the norm before, folded; null: none
-    const float* in_shift;  // (batch, in_channels)
+    const float* in_scale;  // (batch, in_channels): gamma / deviation of the norm before; null: none
+    const float* in_mean;  // (batch, in_channels)
+    const float* in_beta;  // one per input channel
     const void* skip;  // residual stream that is added after the norm; null: none
     void* keep;  // where the normalised input is kept as residual stream; null: nowhere
     const void* weights;  // in the order in which the main loop reads them
@@ -19,12 +20,12 @@ struct ConvParams {
     void* output;  // raw map, or the painting in RGBA8
     float* output_floats;  // the painting before rounding, planar; null: RGBA8 is written
     const u8* photo;  // RGBA8 that lends its alpha to the painting
-    float* partials;  // (batch, channel tiles, CTAs, 3, tile channels): count, mean, squares
-    u32* tickets;  // (batch, channel tiles): zero before and after every launch
+    float* partials;  // (batch, channel tiles, CTAs + groups, 3, tile channels): count, mean, squares
+    u32* tickets;  // (batch, channel tiles, groups + 1): zero before and after every launch
     const float* gamma;  // one per output channel
     const float* beta;  // one per output channel
     float* out_scale;  // (batch, out_channels): what the next layer applies; null: no statistics
-    float* out_shift;  // (batch, out_channels)
+    float* out_mean;  // (batch, out_channels)
     int in_height;  // rows of the stored input, or of the photo
     int in_width;  // columns of the stored input, or of the photo
     int in_channels;  // stored channels of the input
@@ -44,17 +45,28 @@ struct ConvParams {
     int chunks;  // how often
     int tile_rows;  // rows of the input tile
     int tile_columns;  // columns of the input tile
-    int pitch;  // bytes from pixel to pixel in shared memory
+    int pitch;  // bytes from pixel to pixel in shared memory; on Hopper from cell plane to cell plane
     int edge;  // EDGE_REFLECT or EDGE_REPLICATE
     int upsample;  // 1: the input is doubled while it is gathered
     int relu;  // 1: ReLU while it is gathered
     int photo_kernel;  // kernel side of a layer that reads or makes the picture
     int photo_height;  // rows of the photo that lends its alpha
     int photo_width;  // columns of the photo that lends its alpha
+    int group_size;  // CTAs whose statistics are merged together
     int norm_channels;  // real output channels; the rest is padding
+    int ring_stages;  // stages of the weights' ring; this and all walk_* are for Hopper's main loop alone
+    int walk_across;  // bytes between core matrices along the channels
+    int walk_down;  // bytes between core matrices along the pixels
+    int walk_step;  // bytes from step to step within a tap
+    int walk_steps;  // steps of a tap
+    int walk_row;  // bytes from tap to tap downwards
+    int walk_even;  // bytes from an even tap to the one to its right
+    int walk_odd;  // bytes from an odd tap to the one to its right
+    int walk_tile;  // bytes from 64 output pixels to the next 64
     float eps;  // added to the variance
+    float flat_share;  // a deviation up to this share of the mean is rounding, not picture
     float photo_scale;  // factor on the photo's levels
 };
-static_assert(sizeof(ConvParams) == 248, "mirrored in params.rs");
+static_assert(sizeof(ConvParams) == 296, "mirrored in params.rs");
 
 }  // namespace sf

@@ -17,6 +17,7 @@ template <int BM, int BN, int BW> struct FmaCore {
     static constexpr int ROWS = PIXELS, COLUMNS = TN;
     static constexpr int FIRST_LANE_MASK = TX;
     static constexpr int SLOTS = 8;                         // every warp has its own pixels
+    static constexpr int SUMS_GAP = 1;                      // spreads the picture's sums over the banks
     static constexpr int STEP_CHANNELS = 4, BLOCK_CHANNELS = 8;
     static_assert(BW % PIXELS == 0 && TX * (BM / PIXELS) == THREADS && TX <= 32, "threads do not cover the tile");
     typedef WeightRing<THREADS, BLOCK_CHANNELS, BN * 4, BN * 4> Ring;

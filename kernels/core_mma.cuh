@@ -3,6 +3,7 @@
 // A k-step is 32 bytes of channels: 16 fp16 or bf16 values, 8 tf32 values. Both operands come out of
 // shared memory by ldmatrix, whose 8 x 16-byte matrices are the fragments of either kind.
 #pragma once
+#include "fragment.cuh"
 #include "gather.cuh"
 #include "ring.cuh"
 
@@ -62,6 +63,7 @@ template <class O, int BM, int BN, int BW> struct MmaCore {
     static constexpr int MT = 2, NT = BN / WARPS_N / 8;
     static constexpr int ROWS = MT * 2, COLUMNS = NT * 2;  // values of a thread
     static constexpr int FIRST_LANE_MASK = 4;      // lanes that differ from this bit on share columns
+    static constexpr int SUMS_GAP = 4;             // spreads the picture's sums over the banks
     static constexpr int STEP_BYTES = 32, ROW_BYTES = 64, ROW_PITCH = 80;
     static_assert(WARPS_N >= 1 && NT % 2 == 0, "warps do not cover the tile");
     typedef WeightRing<THREADS, BN, ROW_BYTES, ROW_PITCH> Ring;
@@ -152,34 +154,8 @@ template <class O, int BM, int BN, int BW> struct MmaCore {
         }
     }
 
-    // Writes the values of one row of the tile pair by pair; `to` is the pixel's first channel of
-    // this CTA, null where nothing is to be written. All lanes of a warp call it together.
     template <class S> __device__ __forceinline__ void store_row(int row, S* to, int channels) {
-        if constexpr (sizeof(S) == 4) {
-#pragma unroll
-            for (int c = 0; c < COLUMNS; c += 2) {
-                if (to != nullptr && column(c) < channels) {
-                    *reinterpret_cast<float2*>(to + column(c)) = make_float2(value(row, c), value(row, c + 1));
-                }
-            }
-        } else {
-            // Neighbouring lanes swap halves, so that each writes 8 bytes instead of twice 4.
-            const bool odd = lane() & 1;
-#pragma unroll
-            for (int c = 0; c < COLUMNS; c += 4) {
-                const u32 first = pair<S>(value(row, c), value(row, c + 1));
-                const u32 second = pair<S>(value(row, c + 2), value(row, c + 3));
-                const u32 other = __shfl_xor_sync(0xffffffffu, odd ? first : second, 1);
-                const int at = odd ? column(c + 2) - 2 : column(c);
-                if (to != nullptr && at < channels) {
-                    *reinterpret_cast<uint2*>(to + at) = odd ? make_uint2(other, second) : make_uint2(first, other);
-                }
-            }
-        }
-    }
-
-    template <class S> __device__ __forceinline__ static u32 pair(float low, float high) {
-        return (u32)narrow<S>(low).bits | ((u32)narrow<S>(high).bits << 16);
+        store_fragment_row(*this, row, to, channels);
     }
 };
 

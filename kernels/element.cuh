@@ -48,25 +48,66 @@ template <> __device__ __forceinline__ bfloat_t narrow<bfloat_t>(float v) {
     return b;
 }
 
+// Rounds two values to a word, the first one in the low half.
+template <class T> __device__ __forceinline__ u32 narrow_pair(float low, float high) {
+    return (u32)narrow<T>(low).bits | ((u32)narrow<T>(high).bits << 16);
+}
+#if __CUDA_ARCH__ >= 800
+template <> __device__ __forceinline__ u32 narrow_pair<half_t>(float low, float high) {
+    u32 pair;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+    return pair;
+}
+template <> __device__ __forceinline__ u32 narrow_pair<bfloat_t>(float low, float high) {
+    u32 pair;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+    return pair;
+}
+#endif
+
+// The values of such a word.
+template <class T> __device__ __forceinline__ void widen_pair(u32 pair, float& low, float& high) {
+    T l, h;
+    l.bits = (u16)pair;
+    h.bits = (u16)(pair >> 16);
+    low = widen(l);
+    high = widen(h);
+}
+
 // 16 bytes of a map: 8 two-byte or 4 four-byte values.
 template <class T> struct Pack {
     static constexpr int COUNT = 16 / (int)sizeof(T);
 };
 
-// Reads 16 aligned bytes as fp32 values.
-template <class T> __device__ __forceinline__ void load_pack(const T* from, float (&v)[Pack<T>::COUNT]) {
-    union { uint4 raw; T e[Pack<T>::COUNT]; } u;
-    u.raw = *reinterpret_cast<const uint4*>(from);
+// The values of a pack that is in registers.
+template <class T> __device__ __forceinline__ void widen_pack(const uint4& raw, float (&v)[Pack<T>::COUNT]) {
+    union { uint4 whole; T e[Pack<T>::COUNT]; } u;
+    u.whole = raw;
 #pragma unroll
     for (int i = 0; i < Pack<T>::COUNT; ++i) v[i] = widen(u.e[i]);
 }
 
+// Reads 16 aligned bytes as fp32 values.
+template <class T> __device__ __forceinline__ void load_pack(const T* from, float (&v)[Pack<T>::COUNT]) {
+    widen_pack<T>(*reinterpret_cast<const uint4*>(from), v);
+}
+
+// Rounds the values of a pack.
+template <class T> __device__ __forceinline__ uint4 narrow_pack(const float (&v)[Pack<T>::COUNT]) {
+    if constexpr (sizeof(T) == 2) {
+        return make_uint4(narrow_pair<T>(v[0], v[1]), narrow_pair<T>(v[2], v[3]), narrow_pair<T>(v[4], v[5]),
+                          narrow_pair<T>(v[6], v[7]));
+    } else {
+        union { uint4 whole; T e[4]; } u;
+#pragma unroll
+        for (int i = 0; i < 4; ++i) u.e[i] = narrow<T>(v[i]);
+        return u.whole;
+    }
+}
+
 // Rounds and writes 16 aligned bytes.
 template <class T> __device__ __forceinline__ void store_pack(T* to, const float (&v)[Pack<T>::COUNT]) {
-    union { uint4 raw; T e[Pack<T>::COUNT]; } u;
-#pragma unroll
-    for (int i = 0; i < Pack<T>::COUNT; ++i) u.e[i] = narrow<T>(v[i]);
-    *reinterpret_cast<uint4*>(to) = u.raw;
+    *reinterpret_cast<uint4*>(to) = narrow_pack<T>(v);
 }
 
 // Index of a position at most `side - 1` beyond either end, mirrored without repeating the end.

@@ -1,8 +1,7 @@
 // Gather: brings the input tile of one CTA into shared memory, ready to be multiplied.
 //
 // The tile holds every input pixel that the CTA's output pixels touch, one chunk of channels at a
-// time, as [row][column][channel] with `pitch` bytes from pixel to pixel. On the way the norm before
-// is applied (scale and shift), then ReLU or the residual add; positions outside the map are
+// time. On the way the norm before is applied, then ReLU or the residual add; positions outside the map are
 // mirrored or repeated. Arithmetic in fp32; rounded once, to the operand type.
 #pragma once
 #include "conv_params.cuh"
@@ -26,20 +25,33 @@ __device__ __forceinline__ int source_index(int p, int side, int edge) {
     return clamped(edge == EDGE_REFLECT ? reflected(p, side) : p, side);
 }
 
-// Widens the 16 bytes of a pack.
-template <class S> __device__ __forceinline__ void widen_pack(const uint4& raw, float (&v)[Pack<S>::COUNT]) {
-    union { uint4 raw; S e[Pack<S>::COUNT]; } u;
-    u.raw = raw;
-#pragma unroll
-    for (int i = 0; i < Pack<S>::COUNT; ++i) v[i] = widen(u.e[i]);
-}
+// The tile as [row][column][channel], `pitch` bytes from pixel to pixel.
+struct PixelRows {
+    static __device__ __forceinline__ int at(const ConvParams& p, int row, int column) {
+        return (row * p.tile_columns + column) * p.pitch;
+    }
+    static __device__ __forceinline__ int channel(const ConvParams&, int byte) { return byte; }
+};
 
-// Storage type S in memory, operand type O in shared memory; DEPTH loads are in flight. All of the
-// CTA's THREADS call it; the caller synchronises before and after. `first_y`, `first_x`: the tile's
-// first pixel in the (possibly doubled) input. `owned`: this CTA writes the residual stream.
-template <class S, class O, int THREADS, int DEPTH>
-__device__ __forceinline__ void gather_map(const ConvParams& p, char* tile, int image, int first_y, int first_x,
-                                           int chunk, bool owned, int block_rows, int block_columns) {
+// The tile as [16 bytes of channels][row][column], `pitch` bytes from plane to plane: 8 neighbouring
+// pixels are a core matrix of Hopper's products. With stride 2 the even columns come first, so that
+// every second pixel is a neighbour.
+struct CellPlanes {
+    static __device__ __forceinline__ int column(const ConvParams& p, int column) {
+        return p.stride == 2 ? (column & 1) * ((p.tile_columns + 1) >> 1) + (column >> 1) : column;
+    }
+    static __device__ __forceinline__ int at(const ConvParams& p, int row, int c) {
+        return (row * p.tile_columns + column(p, c)) * 16;
+    }
+    static __device__ __forceinline__ int channel(const ConvParams& p, int byte) {
+        return (byte >> 4) * p.pitch + (byte & 15);
+    }
+};
+
+// One way of `gather_map`. STREAM: the residual stream is added or kept.
+template <class Layout, class S, class O, int THREADS, int DEPTH, bool STREAM>
+__device__ __forceinline__ void gather_rows(const ConvParams& p, char* tile, int image, int first_y, int first_x,
+                                            int chunk, bool owned, int block_rows, int block_columns) {
     constexpr int PACK = Pack<S>::COUNT;
     const int packs = p.chunk_channels / PACK;
     const int per_round = THREADS / packs;
@@ -49,11 +61,13 @@ __device__ __forceinline__ void gather_map(const ConvParams& p, char* tile, int 
 
     const int channel = chunk * p.chunk_channels + pack * PACK;
     const bool real = channel < p.in_channels;
-    float scale[PACK], shift[PACK];
+    float scale[PACK], mean[PACK], beta[PACK];
 #pragma unroll
     for (int i = 0; i < PACK; ++i) {
-        scale[i] = p.in_scale != nullptr && real ? p.in_scale[image * p.in_channels + channel + i] : 1.0f;
-        shift[i] = p.in_scale != nullptr && real ? p.in_shift[image * p.in_channels + channel + i] : 0.0f;
+        const bool normed = p.in_scale != nullptr && real;
+        scale[i] = normed ? p.in_scale[image * p.in_channels + channel + i] : 1.0f;
+        mean[i] = normed ? p.in_mean[image * p.in_channels + channel + i] : 0.0f;
+        beta[i] = normed ? p.in_beta[channel + i] : 0.0f;
     }
     const int height = p.upsample ? 2 * p.in_height : p.in_height;
     const int width = p.upsample ? 2 * p.in_width : p.in_width;
@@ -61,64 +75,89 @@ __device__ __forceinline__ void gather_map(const ConvParams& p, char* tile, int 
     const S* input = static_cast<const S*>(p.input) + plane;
     const S* skip = static_cast<const S*>(p.skip) + plane;
     S* keep = static_cast<S*>(p.keep) + plane;
-    const bool adds = p.skip != nullptr, keeps = owned && p.keep != nullptr && real;
+    const bool adds = STREAM && p.skip != nullptr, keeps = STREAM && owned && p.keep != nullptr && real;
+    // Most tiles do not touch the map's edges.
+    const bool inside = first_y >= 0 && first_x >= 0 && first_y + p.tile_rows <= height && first_x + p.tile_columns <= width;
 
+    const int of_pack = Layout::channel(p, pack * PACK * (int)sizeof(O));
     int row = first / p.tile_columns, column = first % p.tile_columns;
+    auto advance = [&](int& r, int& c) {
+        c += per_round;
+        while (c >= p.tile_columns) { c -= p.tile_columns; ++r; }
+    };
     while (row < p.tile_rows) {
-        uint4 v[DEPTH], r[DEPTH];
-        u32 pixels[DEPTH];  // in the input map
-        int places[DEPTH];  // in the tile; negative: beyond its end
-        bool kept[DEPTH];
+        uint4 v[DEPTH], r[STREAM ? DEPTH : 1];
+        int there = row, across = column;
 #pragma unroll
         for (int d = 0; d < DEPTH; ++d) {
-            places[d] = -1;
-            if (row < p.tile_rows) {
-                int y = source_index(first_y + row, height, p.edge);
-                int x = source_index(first_x + column, width, p.edge);
-                if (p.upsample) { y >>= 1; x >>= 1; }
-                pixels[d] = (u32)y * (u32)p.in_width + (u32)x;
-                places[d] = row * p.tile_columns + column;
-                // The residual stream is written by the CTA in whose block a pixel lies.
-                kept[d] = keeps && (u32)(row - p.origin) < (u32)block_rows &&
-                          (u32)(column - p.origin) < (u32)block_columns && first_y + row < p.in_height &&
-                          first_x + column < p.in_width;
-                if (real) {
-                    const long long at = (long long)pixels[d] * p.in_channels;
-                    v[d] = *reinterpret_cast<const uint4*>(input + at);
-                    if (adds) r[d] = *reinterpret_cast<const uint4*>(skip + at);
+            if (there < p.tile_rows) {
+                int y = first_y + there, x = first_x + across;
+                if (!inside) {
+                    y = source_index(y, height, p.edge);
+                    x = source_index(x, width, p.edge);
                 }
+                if (p.upsample) { y >>= 1; x >>= 1; }
+                const long long at = (long long)((u32)y * (u32)p.in_width + (u32)x) * p.in_channels;
+                // Channels that are not there become zeros: their factors leave them as they are.
+                v[d] = real ? *reinterpret_cast<const uint4*>(input + at) : make_uint4(0u, 0u, 0u, 0u);
+                if (adds) r[d] = real ? *reinterpret_cast<const uint4*>(skip + at) : make_uint4(0u, 0u, 0u, 0u);
             }
-            column += per_round;
-            while (column >= p.tile_columns) { column -= p.tile_columns; ++row; }
+            advance(there, across);
         }
 #pragma unroll
-        for (int d = 0; d < DEPTH; ++d) {
-            if (places[d] < 0) continue;
-            float value[PACK], stream[PACK];
+        for (int d = 0; d < DEPTH; ++d, advance(row, column)) {
+            if (row >= p.tile_rows) continue;
+            float value[PACK];
             widen_pack<S>(v[d], value);
 #pragma unroll
-            for (int i = 0; i < PACK; ++i) value[i] = fmaf(value[i], scale[i], shift[i]);
+            for (int i = 0; i < PACK; ++i) value[i] = fmaf(value[i] - mean[i], scale[i], beta[i]);
             if (adds) {
+                float stream[PACK];
                 widen_pack<S>(r[d], stream);
 #pragma unroll
                 for (int i = 0; i < PACK; ++i) value[i] += stream[i];
             }
-            union { O e[PACK]; uint4 whole; uint2 half_pack; } u;
+            if (p.relu) {
 #pragma unroll
-            for (int i = 0; i < PACK; ++i) {
-                if (p.relu) value[i] = fmaxf(value[i], 0.0f);
-                if (!real) value[i] = 0.0f;
-                u.e[i] = narrow<O>(value[i]);
+                for (int i = 0; i < PACK; ++i) value[i] = fmaxf(value[i], 0.0f);
             }
-            if (kept[d]) store_pack(keep + (long long)pixels[d] * p.in_channels, value);
-            char* to = tile + places[d] * p.pitch + pack * PACK * (int)sizeof(O);
-            if constexpr (sizeof(O) * PACK >= 16) {
-                *reinterpret_cast<uint4*>(to) = u.whole;
+            // The residual stream is written by the CTA in whose block a pixel lies.
+            const int y = first_y + row, x = first_x + column;
+            if (keeps && (u32)(row - p.origin) < (u32)block_rows && (u32)(column - p.origin) < (u32)block_columns &&
+                y < p.in_height && x < p.in_width) {
+                store_pack(keep + (long long)((u32)y * (u32)p.in_width + (u32)x) * p.in_channels, value);
+            }
+            char* to = tile + Layout::at(p, row, column) + of_pack;
+            if constexpr (sizeof(O) == 2 && PACK == 4) {
+                *reinterpret_cast<uint2*>(to) = make_uint2(narrow_pair<O>(value[0], value[1]), narrow_pair<O>(value[2], value[3]));
             } else {
-                *reinterpret_cast<uint2*>(to) = u.half_pack;
+                *reinterpret_cast<uint4*>(to) = narrow_pack<O>(value);
             }
         }
     }
+}
+
+// Layout as above; storage type S in memory, operand type O in shared memory; DEPTH loads are in flight,
+// or PLAIN_DEPTH where no residual stream takes registers. All of the CTA's THREADS call it; the caller
+// synchronises before and after. `first_y`, `first_x`: the tile's first pixel in the (possibly doubled) input. `owned`: this CTA writes the residual stream.
+template <class Layout, class S, class O, int THREADS, int DEPTH, int PLAIN_DEPTH>
+__device__ __forceinline__ void gather_map(const ConvParams& p, char* tile, int image, int first_y, int first_x,
+                                           int chunk, bool owned, int block_rows, int block_columns) {
+    // Where both are as deep, one way is enough, and the program half as large.
+    if (PLAIN_DEPTH == DEPTH || p.skip != nullptr || p.keep != nullptr) {
+        gather_rows<Layout, S, O, THREADS, DEPTH, true>(p, tile, image, first_y, first_x, chunk, owned, block_rows,
+                                                        block_columns);
+    } else {
+        gather_rows<Layout, S, O, THREADS, PLAIN_DEPTH, false>(p, tile, image, first_y, first_x, chunk, owned,
+                                                               block_rows, block_columns);
+    }
+}
+
+// A level of a pixel, times the photo's factor; `colour` is 0 to 2. 2^23 + level is put together bit by
+// bit, because whole numbers are converted far more slowly than they are added.
+__device__ __forceinline__ float level_of(u32 pixel, int colour, float scale) {
+    const float shifted = __uint_as_float(0x4b000000u | (pixel >> (8 * colour) & 255u));
+    return (shifted - 8388608.0f) * scale;
 }
 
 // The photo: every pixel of the tile gets the `kernel` pixels of its row as 3 * kernel channels,
@@ -147,7 +186,7 @@ __device__ __forceinline__ void gather_photo(const ConvParams& p, char* tile, u3
             const int channel = pack * PACK + e;
             const int kx = channel / 3, colour = channel - 3 * kx;
             float value = 0.0f;
-            if (kx < kernel) value = (float)((from[kx] >> (8 * colour)) & 255u) * p.photo_scale;
+            if (kx < kernel) value = level_of(from[kx], colour, p.photo_scale);
             u.e[e] = narrow<O>(value);
         }
         *reinterpret_cast<uint4*>(tile + pixel * p.pitch + pack * 16) = u.whole;

@@ -137,19 +137,9 @@ __device__ __forceinline__ void merge_block(Gathered<T>& own, const Seat& at, in
     }
 }
 
-// What normalises a channel: v * scale + shift = (v - mean) * rstd * gamma + beta.
-struct ScaleShift {
-    float scale;
-    float shift;
-};
-
-// From all values of a channel; the variance is the biased one.
-__device__ __forceinline__ ScaleShift scale_shift(const Moments& all, float count, float eps, float gamma,
-                                                  float beta) {
-    ScaleShift s;
-    s.scale = gamma * (1.0f / sqrtf(all.m2 / count + eps));
-    s.shift = beta - all.mean * s.scale;
-    return s;
+// What a channel's distances from its mean are multiplied by; the variance is the biased one.
+__device__ __forceinline__ float scale_of(const Moments& all, float count, float eps, float gamma) {
+    return gamma * (1.0f / sqrtf(all.m2 / count + eps));
 }
 
 }  // namespace sf

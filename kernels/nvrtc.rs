@@ -127,11 +127,14 @@ impl Nvrtc {
         &self,
         sources: &Sources,
         cache: &Path,
+        only: &[&str],
     ) -> Result<Vec<Image>, CompilerError> {
         let cache = Cache::open(cache)?;
         let mut work = Vec::new();
         for program in &sources.programs {
-            work.extend(program.targets()?.into_iter().map(|t| (program, t)));
+            let wanted = |target: &&str| only.is_empty() || only.contains(target);
+            let targets = program.targets()?.into_iter().filter(wanted);
+            work.extend(targets.map(|target| (program, target)));
         }
         work.sort_by_key(|(_, target)| TARGETS.iter().position(|known| known == target));
         let results: Vec<_> = work.iter().map(|_| Mutex::new(None)).collect();
@@ -158,7 +161,9 @@ impl Nvrtc {
             .into_iter()
             .filter_map(|slot| slot.into_inner().ok());
         let images = finished.flatten().collect::<Result<_, _>>()?;
-        cache.forget_unused()?;
+        if only.is_empty() {
+            cache.forget_unused()?;
+        }
         Ok(images)
     }
 

@@ -1,10 +1,12 @@
 // Statistics of a convolution's output, gathered from its accumulators, rounded as they are stored.
 //
-// Every warp reduces its pixels to (count, mean, sum of squared distances) per channel, the CTA merges
-// its warps and tiles in a fixed order by Chan's formula (Chan, Golub, LeVeque 1983), and the last CTA
-// to finish merges all CTAs, again in a fixed order, into the scale and shift that the next layer
-// applies. No floating-point atomics: equal input gives equal bits. Sums of squares are not used, they
-// cancel where a channel's mean is far from zero.
+// Every lane gathers (count, mean, sum of squared distances) of its rows, a warp merges its lanes by
+// Chan's formula (Chan, Golub, LeVeque 1983) so that each lane ends with a share of the columns, and adds
+// them to what it has from the tiles before. At the end a CTA merges its warps, the last CTA of a group
+// merges the group, and the last group merges all of them into the scale and mean that the next layer
+// applies: two short merges instead of one long one, because the launch behind waits for them. Every order
+// is fixed by the shape. No floating-point atomics: equal input gives equal bits. Sums of squares are not
+// used, they cancel where a channel's mean is far from zero.
 #pragma once
 #include "conv_params.cuh"
 
@@ -14,146 +16,228 @@ template <int SLOTS, int BN> struct StatisticsMemory {
     float count[SLOTS];
     float mean[SLOTS][BN];
     float squares[SLOTS][BN];
-    float run_count;
-    float run_mean[BN];
-    float run_squares[BN];
-    float reduce[256];
-    float total[BN];
+    float reduce[3][256];
     int last;
 };
 
-template <int SLOTS, int BN> __device__ __forceinline__ void clear_statistics(StatisticsMemory<SLOTS, BN>& m) {
-    for (int c = threadIdx.x; c < BN; c += blockDim.x) {
-        m.run_mean[c] = 0.0f;
-        m.run_squares[c] = 0.0f;
-    }
-    if (threadIdx.x == 0) m.run_count = 0.0f;
+// The share of b in a merge of na and nb values; 0 when there is none of either.
+__device__ __forceinline__ float chan_share(float na, float nb) {
+    return nb > 0.0f ? __fdividef(nb, na + nb) : 0.0f;
 }
 
-template <int FIRST> __device__ __forceinline__ float sum_over_lanes(float v) {
-#pragma unroll
-    for (int mask = FIRST; mask < 32; mask <<= 1) v += __shfl_xor_sync(0xffffffffu, v, mask);
-    return v;
-}
+// What a lane has gathered: one count for all of its columns. Of every LANES columns of a thread a lane
+// keeps one, the one that is `first` behind their start; where a thread has fewer, all lanes keep the same.
+template <class Core> struct LaneStatistics {
+    static constexpr int LANES = 32 / Core::FIRST_LANE_MASK;  // that share columns
+    static constexpr int GROUP = Core::COLUMNS < LANES ? Core::COLUMNS : LANES;
+    static constexpr int COLUMNS = Core::COLUMNS / GROUP;
+    float count;
+    float mean[COLUMNS];
+    float squares[COLUMNS];
 
-// Takes in one tile. `valid`: bit i is set where row i of this thread is a pixel of the map.
-template <class Core, int BN>
-__device__ __forceinline__ void take_statistics(Core& core, u32 valid, StatisticsMemory<Core::SLOTS, BN>& m) {
-    const float count = sum_over_lanes<Core::FIRST_LANE_MASK>((float)__popc(valid));
-    const float share = count > 0.0f ? 1.0f / count : 0.0f;
-    // The first lanes of a warp, one for each set of columns, write for the others.
-    const bool writes = (threadIdx.x % 32) < Core::FIRST_LANE_MASK;
+    __device__ __forceinline__ void clear() {
+        count = 0.0f;
 #pragma unroll
-    for (int c = 0; c < Core::COLUMNS; ++c) {
-        float sum = 0.0f;
-#pragma unroll
-        for (int r = 0; r < Core::ROWS; ++r) sum += (valid >> r) & 1u ? core.value(r, c) : 0.0f;
-        const float mean = sum_over_lanes<Core::FIRST_LANE_MASK>(sum) * share;
-        float squares = 0.0f;
-#pragma unroll
-        for (int r = 0; r < Core::ROWS; ++r) {
-            const float d = core.value(r, c) - mean;
-            squares += (valid >> r) & 1u ? d * d : 0.0f;
-        }
-        squares = sum_over_lanes<Core::FIRST_LANE_MASK>(squares);
-        if (writes) {
-            m.mean[Core::slot()][Core::column(c)] = mean;
-            m.squares[Core::slot()][Core::column(c)] = squares;
-        }
+        for (int c = 0; c < COLUMNS; ++c) mean[c] = squares[c] = 0.0f;
     }
-    if (threadIdx.x % 32 == 0) m.count[Core::slot()] = count;
-    // The warps' parts are complete.
-    __syncthreads();
-    float before = m.run_count;
-    for (int c = threadIdx.x; c < BN; c += blockDim.x) {
-        float n = before, mean = m.run_mean[c], squares = m.run_squares[c];
+
+    // Column of the thread that is kept at place `c`.
+    __device__ __forceinline__ static int column(int c) {
+        int first = 0;
 #pragma unroll
-        for (int s = 0; s < Core::SLOTS; ++s) {
-            const float part = m.count[s];
-            if (part > 0.0f) {
-                const float delta = m.mean[s][c] - mean, total = n + part, weight = part / total;
-                mean += delta * weight;
-                squares += m.squares[s][c] + delta * delta * n * weight;
-                n = total;
+        for (int mask = 16, left = GROUP; mask >= Core::FIRST_LANE_MASK && left > 1; mask /= 2) {
+            left /= 2;
+            if (threadIdx.x & mask) first += left;
+        }
+        return c * GROUP + first;
+    }
+
+    // How the lanes that differ in one bit merge: the share of the upper one's values, and what the
+    // squared distance of their means weighs.
+    struct Step {
+        float share;
+        float weight;
+    };
+
+    // Merges the lanes that differ in the bit MASK and on: of N columns each keeps half, of one both.
+    template <int N, int MASK, int AT>
+    __device__ __forceinline__ static void exchange(const Step (&steps)[5], float (&m)[GROUP], float (&q)[GROUP]) {
+        if constexpr (MASK >= Core::FIRST_LANE_MASK) {
+            const bool upper = threadIdx.x & MASK;
+            constexpr int LEFT = N > 1 ? N / 2 : 1, OTHER = N > 1 ? LEFT : 0;
+#pragma unroll
+            for (int i = 0; i < LEFT; ++i) {
+                const float own_mean = upper ? m[i + OTHER] : m[i], sent_mean = upper ? m[i] : m[i + OTHER];
+                const float own_squares = upper ? q[i + OTHER] : q[i], sent_squares = upper ? q[i] : q[i + OTHER];
+                const float other_mean = __shfl_xor_sync(0xffffffffu, sent_mean, MASK);
+                const float other_squares = __shfl_xor_sync(0xffffffffu, sent_squares, MASK);
+                // The lower lane's part comes first, whoever computes it.
+                const float a = upper ? other_mean : own_mean, b = upper ? own_mean : other_mean;
+                m[i] = fmaf(b - a, steps[AT].share, a);
+                q[i] = fmaf((b - a) * (b - a), steps[AT].weight, own_squares + other_squares);
             }
+            exchange<LEFT, MASK / 2, AT + 1>(steps, m, q);
         }
-        m.run_mean[c] = mean;
-        m.run_squares[c] = squares;
     }
-    // Everyone has read the old count and the parts before they change.
+
+    // Takes in one tile. `valid`: bit i is set where row i of this thread is a pixel of the map.
+    __device__ __forceinline__ void take(Core& core, u32 valid) {
+        const float mine = (float)__popc(valid), part = mine > 0.0f ? __fdividef(1.0f, mine) : 0.0f;
+        Step steps[5];
+        float n = mine;
+#pragma unroll
+        for (int at = 0, mask = 16; mask >= Core::FIRST_LANE_MASK; ++at, mask /= 2) {
+            const float theirs = __shfl_xor_sync(0xffffffffu, n, mask);
+            const float na = threadIdx.x & mask ? theirs : n, nb = threadIdx.x & mask ? n : theirs;
+            steps[at].share = chan_share(na, nb);
+            steps[at].weight = na * steps[at].share;
+            n += theirs;
+        }
+        const float share = chan_share(count, n), weight = count * share;
+#pragma unroll
+        for (int g = 0; g < COLUMNS; ++g) {
+            float m[GROUP], q[GROUP];
+#pragma unroll
+            for (int c = 0; c < GROUP; ++c) {
+                float sum = 0.0f;
+#pragma unroll
+                for (int r = 0; r < Core::ROWS; ++r) sum += valid >> r & 1u ? core.value(r, g * GROUP + c) : 0.0f;
+                m[c] = sum * part;
+                q[c] = 0.0f;
+#pragma unroll
+                for (int r = 0; r < Core::ROWS; ++r) {
+                    const float d = core.value(r, g * GROUP + c) - m[c];
+                    q[c] = valid >> r & 1u ? fmaf(d, d, q[c]) : q[c];
+                }
+            }
+            exchange<GROUP, 16, 0>(steps, m, q);
+            // What this tile has joins what there was.
+            const float delta = m[0] - mean[g];
+            mean[g] = fmaf(delta, share, mean[g]);
+            squares[g] += fmaf(delta * delta, weight, q[0]);
+        }
+        count += n;
+    }
+};
+
+// Writes a value for the launch's other CTAs, then counts; the last of `of` arrivals is told so. What all
+// CTAs wrote before their arrival is seen by it afterwards.
+__device__ __forceinline__ bool arrives_last(u32* ticket, u32 of, int* shared) {
+    // The CTA's writes come before its one arrival.
     __syncthreads();
     if (threadIdx.x == 0) {
-        float n = before;
-        for (int s = 0; s < Core::SLOTS; ++s) n += m.count[s];
-        m.run_count = n;
+        u32 before;
+        // Releases what the CTA wrote and acquires what the others did.
+        asm volatile("atom.acq_rel.gpu.global.add.u32 %0, [%1], 1;" : "=r"(before) : "l"(ticket) : "memory");
+        const bool last = before == of - 1u;
+        if (last) *ticket = 0u;
+        *shared = last;
     }
+    __syncthreads();
+    return *shared;
 }
 
-// Adds the groups' shares of a channel in a fixed order; everyone gets the sum.
-template <int BN, int GROUPS, class Memory>
-__device__ __forceinline__ float merge(Memory& m, float share, int c, int g) {
-    m.reduce[threadIdx.x] = share;
+// One channel's part of a merge.
+struct Part {
+    float count;
+    float mean;
+    float squares;
+
+    __device__ __forceinline__ void join(float n, float m, float q) {
+        const float share = chan_share(count, n), delta = m - mean;
+        squares += fmaf(delta * delta, count * share, q);
+        mean = fmaf(delta, share, mean);
+        count += n;
+    }
+};
+
+// Merges `count` parts that lie at `parts`, (part, 3, BN), by all threads of the CTA, and returns the
+// channel threadIdx.x % BN's result to the first BN threads. MOST of a thread's loads are under way together.
+template <int BN, class Memory>
+__device__ __forceinline__ Part merge_parts(const float* parts, int count, Memory& memory) {
+    constexpr int GROUPS = 256 / BN, MOST = 8;
+    const int c = threadIdx.x % BN, g = threadIdx.x / BN;
+    Part all = {0.0f, 0.0f, 0.0f};
+    for (int first = g; first < count; first += MOST * GROUPS) {
+        float n[MOST], m[MOST], q[MOST];
+#pragma unroll
+        for (int k = 0; k < MOST; ++k) {
+            const int i = first + k * GROUPS;
+            const float* part = parts + (long long)min(i, count - 1) * (3 * BN) + c;
+            // Past the first-level cache, which may hold what was there before.
+            n[k] = i < count ? __ldcg(part) : 0.0f;
+            m[k] = __ldcg(part + BN);
+            q[k] = i < count ? __ldcg(part + 2 * BN) : 0.0f;
+        }
+#pragma unroll
+        for (int k = 0; k < MOST; ++k) all.join(n[k], m[k], q[k]);
+    }
+    memory.reduce[0][threadIdx.x] = all.count;
+    memory.reduce[1][threadIdx.x] = all.mean;
+    memory.reduce[2][threadIdx.x] = all.squares;
+    // Everyone's share is there.
     __syncthreads();
     if (g == 0) {
-        float sum = 0.0f;
 #pragma unroll
-        for (int i = 0; i < GROUPS; ++i) sum += m.reduce[i * BN + c];
-        m.total[c] = sum;
+        for (int k = 1; k < GROUPS; ++k) {
+            const int at = k * BN + c;
+            all.join(memory.reduce[0][at], memory.reduce[1][at], memory.reduce[2][at]);
+        }
     }
-    __syncthreads();
-    return m.total[c];
+    return all;
 }
 
-// Publishes this CTA's statistics; the last CTA merges all of them.
-template <int SLOTS, int BN>
-__device__ __forceinline__ void finish_statistics(const ConvParams& p, StatisticsMemory<SLOTS, BN>& m) {
+// Merges this CTA's warps, publishes the result, and merges the CTAs: those of a group by the group's
+// last, the groups by the last group. `group_size` CTAs are a group.
+template <class Core, int BN>
+__device__ __forceinline__ void finish_statistics(const ConvParams& p, const LaneStatistics<Core>& own,
+                                                  StatisticsMemory<Core::SLOTS, BN>& memory) {
+    typedef LaneStatistics<Core> Lane;
     const int image = blockIdx.z, n_tile = blockIdx.y, ctas = gridDim.x;
-    const long long group = (long long)image * gridDim.y + n_tile;
-    float* parts = p.partials + group * ctas * (3 * BN);
+#pragma unroll
+    for (int c = 0; c < Lane::COLUMNS; ++c) {
+        // Lanes that hold the same column hold the same values.
+        memory.mean[Core::slot()][Core::column(Lane::column(c))] = own.mean[c];
+        memory.squares[Core::slot()][Core::column(Lane::column(c))] = own.squares[c];
+    }
+    if (threadIdx.x % 32 == 0) memory.count[Core::slot()] = own.count;
+    // The warps' parts are complete.
     __syncthreads();
-    for (int c = threadIdx.x; c < BN; c += blockDim.x) {
-        float* mine = parts + (long long)blockIdx.x * (3 * BN) + c;
-        mine[0] = m.run_count;
-        mine[BN] = m.run_mean[c];
-        mine[2 * BN] = m.run_squares[c];
+    const int groups = (ctas + p.group_size - 1) / p.group_size, group = blockIdx.x / p.group_size;
+    const int in_group = min(p.group_size, ctas - group * p.group_size);
+    const int plane = image * gridDim.y + n_tile;
+    float* of_ctas = p.partials + (long long)plane * (ctas + groups) * (3 * BN);
+    float* of_groups = of_ctas + (long long)ctas * (3 * BN);
+    u32* tickets = p.tickets + plane * (groups + 1);
+    if (threadIdx.x < BN) {
+        const int c = threadIdx.x;
+        Part all = {0.0f, 0.0f, 0.0f};
+#pragma unroll
+        for (int s = 0; s < Core::SLOTS; ++s) all.join(memory.count[s], memory.mean[s][c], memory.squares[s][c]);
+        float* mine = of_ctas + (long long)blockIdx.x * (3 * BN) + c;
+        mine[0] = all.count;
+        mine[BN] = all.mean;
+        mine[2 * BN] = all.squares;
     }
-    // Publishes the parts before the ticket says so.
-    __threadfence();
-    __syncthreads();
-    if (threadIdx.x == 0) m.last = atomicAdd(p.tickets + group, 1u) == (u32)ctas - 1u;
-    __syncthreads();
-    if (!m.last) return;
-    __threadfence();
-
-    constexpr int GROUPS = 256 / BN;
-    const int c = threadIdx.x % BN, g = threadIdx.x / BN;
-    const float* from = parts + c;
-    float count = 0.0f, sum = 0.0f;
-    for (int i = g; i < ctas; i += GROUPS) {
-        const float n = __ldcg(from + (long long)i * (3 * BN));
-        count += n;
-        sum = fmaf(n, __ldcg(from + (long long)i * (3 * BN) + BN), sum);
+    if (!arrives_last(tickets + group, in_group, &memory.last)) return;
+    const Part of_group = merge_parts<BN>(of_ctas + (long long)group * p.group_size * (3 * BN), in_group, memory);
+    if (threadIdx.x < BN) {
+        float* mine = of_groups + (long long)group * (3 * BN) + threadIdx.x;
+        mine[0] = of_group.count;
+        mine[BN] = of_group.mean;
+        mine[2 * BN] = of_group.squares;
     }
-    const float total = merge<BN, GROUPS>(m, count, c, g);
-    const float mean = merge<BN, GROUPS>(m, sum, c, g) / total;
-    float squares = 0.0f;
-    for (int i = g; i < ctas; i += GROUPS) {
-        const float* part = from + (long long)i * (3 * BN);
-        const float delta = __ldcg(part + BN) - mean;
-        squares += __ldcg(part + 2 * BN) + __ldcg(part) * delta * delta;
+    if (!arrives_last(tickets + groups, groups, &memory.last)) return;
+    const Part all = merge_parts<BN>(of_groups, groups, memory);
+    const int channel = n_tile * BN + threadIdx.x;
+    if (threadIdx.x < BN && channel < p.out_channels) {
+        const float variance = __fdividef(all.squares, all.count), unseen = all.mean * p.flat_share;
+        // A plane whose spread is no more than rounding is flat: the norm would make the rounding as
+        // large as any signal.
+        const bool flat = channel >= p.norm_channels || variance <= unseen * unseen;
+        p.out_scale[image * p.out_channels + channel] = flat ? 0.0f : p.gamma[channel] / sqrtf(variance + p.eps);
+        p.out_mean[image * p.out_channels + channel] = all.mean;
     }
-    squares = merge<BN, GROUPS>(m, squares, c, g);
-    const int channel = n_tile * BN + c;
-    if (g == 0 && channel < p.out_channels) {
-        float scale = 0.0f, shift = 0.0f;
-        if (channel < p.norm_channels) {
-            scale = p.gamma[channel] / sqrtf(squares / total + p.eps);
-            shift = fmaf(-mean, scale, p.beta[channel]);
-        }
-        p.out_scale[image * p.out_channels + channel] = scale;
-        p.out_shift[image * p.out_channels + channel] = shift;
-    }
-    if (threadIdx.x == 0) p.tickets[group] = 0u;
 }
 
 }  // namespace sf

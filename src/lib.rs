@@ -26,8 +26,9 @@
 //! - The oracle ([`backend::oracle`]) shares no code with what it judges.
 //! - The same input, network and mode give the same bits, whatever the number of threads.
 //! - A file is written beside its target and renamed; what exists is replaced only when asked.
-//! - A fallback is announced, never silent. A GPU that is lost in the middle is opened again once;
-//!   then the processor takes over for the rest of the process ([`engine::paint::Painter`]).
+//! - A fallback is announced, never silent. A GPU that is lost in the middle is opened again once,
+//!   in a process of its own ([`backend::worker`]), because the driver opens nothing any more for the
+//!   one that lost it; then the processor takes over ([`engine::paint::Painter`]).
 //!
 //! # Threads
 //!

@@ -4,7 +4,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// How the network is cut into passes over memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,6 +65,26 @@ pub enum ModelSize {
     Full,
     /// Widths 16-32-64: about a quarter of the work.
     Lite,
+}
+
+impl ModelSize {
+    /// Channels at full, half and quarter size of the styles that are shipped in this size.
+    pub const fn widths(self) -> [usize; 3] {
+        match self {
+            Self::Full => [32, 64, 128],
+            Self::Lite => [16, 32, 64],
+        }
+    }
+
+    /// The size that a network of these channels counts as: lite when it is no wider than one.
+    pub const fn of_widths([first, second, third]: [usize; 3]) -> Self {
+        let lite = Self::Lite.widths();
+        if first <= lite[0] && second <= lite[1] && third <= lite[2] {
+            Self::Lite
+        } else {
+            Self::Full
+        }
+    }
 }
 
 /// Which kind of device runs the network.
@@ -238,6 +258,17 @@ impl Serialize for Mode {
     }
 }
 
+impl<'de> Deserialize<'de> for Mode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let words = String::deserialize(deserializer)?;
+        let (variant, precision) = words.split_once(' ').unwrap_or((&words, ""));
+        Ok(Self {
+            variant: variant.parse().map_err(de::Error::custom)?,
+            precision: precision.parse().map_err(de::Error::custom)?,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,6 +295,15 @@ mod tests {
     }
 
     #[test]
+    fn sizes_go_by_widths() {
+        for &size in ModelSize::ALL {
+            assert_eq!(ModelSize::of_widths(size.widths()), size);
+        }
+        assert_eq!(ModelSize::of_widths([8, 16, 32]), ModelSize::Lite);
+        assert_eq!(ModelSize::of_widths([16, 32, 72]), ModelSize::Full);
+    }
+
+    #[test]
     fn a_mode_may_leave_the_precision_open() {
         let choice = |s: &str| s.parse::<ModeChoice>();
         let fused = |precision| ModeChoice {
@@ -287,5 +327,12 @@ mod tests {
             (names[0].as_str(), names[14].as_str()),
             ("baseline fp32", "fused mixed")
         );
+        for mode in Mode::all() {
+            let written = serde_json::to_string(&mode).expect("text");
+            assert_eq!(serde_json::from_str::<Mode>(&written).ok(), Some(mode));
+        }
+        for wrong in ["\"fused\"", "\"fused auto\"", "3"] {
+            assert!(serde_json::from_str::<Mode>(wrong).is_err(), "{wrong}");
+        }
     }
 }

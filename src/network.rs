@@ -8,6 +8,8 @@
 //! Width, depth and kernel sizes are values here, read from a checkpoint's shapes and never
 //! assumed. Knows no file format, no device and no plan. Plain data: any thread may hold it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::tensor::Shape;
 
 /// Added to the variance by every instance norm.
@@ -20,7 +22,7 @@ pub const MAX_WIDTH: usize = 512;
 pub const MAX_KERNEL_PX: usize = 15;
 
 /// Kernel sizes, in pixels a side; all odd.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Kernels {
     /// The first convolution, from RGB (9 in the published networks).
     pub first: usize,
@@ -47,7 +49,7 @@ impl Default for Kernels {
 }
 
 /// Everything that tells one TransformerNet's shape from another's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NetworkSpec {
     /// Channels at full, half and quarter size (32, 64, 128 in the published networks).
     pub widths: [usize; 3],

@@ -2,8 +2,10 @@
 //!
 //! Deliberately knows nothing of layers, devices or files. Plain data: any thread may hold it.
 
+use serde::{Deserialize, Serialize};
+
 /// Channels, height and width of one feature map (batch is always one).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Shape {
     /// Channels.
     pub channels: usize,

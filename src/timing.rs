@@ -2,10 +2,10 @@
 //!
 //! Knows no clock; callers bring durations. Plain data: any thread may hold it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How a time was taken. A number without it means nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimingMethod {
     /// The host's monotonic clock around blocking work.
@@ -33,7 +33,7 @@ impl TimingMethod {
 }
 
 /// How long one run took.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunTiming {
     /// Milliseconds from the first byte in to the last byte out.
     pub total_ms: f64,
@@ -58,7 +58,7 @@ impl RunTiming {
 }
 
 /// Time and work of one step of a plan.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepTiming {
     /// Layer the step belongs to, for example `res1.conv1`.
     pub layer: String,
@@ -70,6 +70,68 @@ pub struct StepTiming {
     pub flops: u64,
     /// Bytes that the step must at least read and write.
     pub bytes: u64,
+}
+
+/// What a device can do at most: the measure for what a kernel reaches.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ceiling {
+    /// Bytes per second that a copy in the device's memory reads and writes, in 1e9; measured.
+    pub copy_gb_per_s: f64,
+    /// Operations per second in the precision (2 per multiply-add), in 1e12, where the maker tells
+    /// them for this kind of device: what no program reaches.
+    pub peak_tflops: Option<f64>,
+    /// How both were found out, in words.
+    pub method: String,
+}
+
+impl Ceiling {
+    /// The least milliseconds in which so many operations and bytes can be done; they may overlap.
+    pub fn least_ms(&self, flops: u64, bytes: u64) -> f64 {
+        let bytes_ms = bytes as f64 / self.copy_gb_per_s / 1e6;
+        let flops_ms = self
+            .peak_tflops
+            .map_or(0.0, |peak| flops as f64 / peak / 1e9);
+        bytes_ms.max(flops_ms)
+    }
+}
+
+/// Time and work of a single operation, as it would be called by itself.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OperationTiming {
+    /// For programs: `instance-norm`, `conv-norm-relu`, `conv-norm`, `conv-pad`, `residual-block`.
+    pub operation: &'static str,
+    /// For people: `conv 3x3 + norm + ReLU`.
+    pub name: String,
+    /// Input and output: `128x128x128 -> 128x128x128`, channels first.
+    pub shape: String,
+    /// Channels read.
+    pub in_channels: usize,
+    /// Channels written.
+    pub out_channels: usize,
+    /// Rows of the input.
+    pub height: usize,
+    /// Columns of the input.
+    pub width: usize,
+    /// Kernel side; 1 where there is none.
+    pub kernel: usize,
+    /// Pixels from output to output.
+    pub stride: usize,
+    /// Median microseconds of the whole operation.
+    pub us: f64,
+    /// Median microseconds of those of its launches that the fused network has too.
+    pub network_us: f64,
+    /// Operations of the direct form.
+    pub flops: u64,
+    /// Input, output and weights, once each.
+    pub bytes: u64,
+    /// The kernels that are launched, in order.
+    pub launches: Vec<String>,
+    /// How many of them, from the first on, the fused network launches in the same way.
+    pub launches_of_network: usize,
+    /// How the operation is done, and what the fused network does instead, in words.
+    pub how: &'static str,
+    /// Copies of the input that are worked on in turn, so that none is left in a cache.
+    pub copies: usize,
 }
 
 /// Spread of repeated measurements, in milliseconds.
@@ -124,6 +186,19 @@ mod tests {
         assert_eq!(both.total_ms, 9.0);
         let step = &both.steps[0];
         assert_eq!((step.ms, step.flops, step.bytes), (3.0, 20, 8));
+    }
+
+    #[test]
+    fn whichever_takes_longer_is_the_limit() {
+        let mut ceiling = Ceiling {
+            copy_gb_per_s: 4000.0,
+            peak_tflops: Some(500.0),
+            method: String::new(),
+        };
+        assert_eq!(ceiling.least_ms(1_000_000_000_000, 4_000_000), 2.0);
+        assert_eq!(ceiling.least_ms(1_000_000, 8_000_000_000), 2.0);
+        ceiling.peak_tflops = None;
+        assert_eq!(ceiling.least_ms(1_000_000_000_000, 4_000_000_000), 1.0);
     }
 
     #[test]

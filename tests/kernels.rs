@@ -20,7 +20,7 @@ use styleforge::{
     backend::cuda::bundle::{self, Bundle},
     mode::{Mode, Precision},
     network::NetworkSpec,
-    plan::cuda::{CudaPlan, DeviceLimits, Tile, statistics_bytes},
+    plan::cuda::{BARRIER_BYTES, CudaPlan, DeviceLimits, MainLoop, Tile, static_bytes},
 };
 
 fn folder() -> PathBuf {
@@ -37,7 +37,7 @@ fn images() -> &'static [Image] {
     IMAGES.get_or_init(|| {
         let nvrtc = Nvrtc::find().unwrap_or_else(|error| panic!("{error}"));
         nvrtc
-            .compile_all(&sources(), &Path::new(env!("OUT_DIR")).join("kernels"))
+            .compile_all(&sources(), &Path::new(env!("OUT_DIR")).join("kernels"), &[])
             .unwrap_or_else(|error| panic!("{error}"))
     })
 }
@@ -132,15 +132,15 @@ fn static_shared_memory_is_what_the_plans_count_with() {
     let mut seen = 0;
     for image in images() {
         for usage in image.usage() {
-            let Some((tile, precision)) = conv_entry(&usage.entry) else {
+            let Some((tile, main_loop)) = conv_entry(&usage.entry) else {
                 continue;
             };
             seen += 1;
             // The picture has no statistics; the compiler leaves their memory out.
-            let expected = if usage.entry.contains("picture") {
-                0
-            } else {
-                statistics_bytes(tile, precision).next_multiple_of(16)
+            let expected = match (usage.entry.contains("picture"), main_loop) {
+                (true, MainLoop::Wgmma) => BARRIER_BYTES,
+                (true, _) => 0,
+                _ => static_bytes(tile, main_loop),
             };
             assert_eq!(
                 usage.shared_bytes, expected,
@@ -152,17 +152,23 @@ fn static_shared_memory_is_what_the_plans_count_with() {
     assert!(seen > 100, "only {seen} convolutions");
 }
 
-/// Tile and precision of `conv_[photo_|picture_]PxN[_chunked]_PRECISION`.
-fn conv_entry(entry: &str) -> Option<(Tile, Precision)> {
-    let rest = entry.strip_prefix("conv_")?;
-    let precision = rest.rsplit('_').next()?.parse().ok()?;
+/// Tile and loop of `FAMILY_[photo_|picture_]PxN[_chunked]_PRECISION`.
+fn conv_entry(entry: &str) -> Option<(Tile, MainLoop)> {
+    let (family, rest) = entry.split_once('_')?;
+    let precision: Precision = rest.rsplit('_').next()?.parse().ok()?;
+    let main_loop = match (family, precision) {
+        ("conv", Precision::Fp32) => MainLoop::Fma,
+        ("conv", _) => MainLoop::Mma,
+        ("wgmma", _) => MainLoop::Wgmma,
+        _ => return None,
+    };
     let (pixels, channels) = rest.split('_').find_map(|part| part.split_once('x'))?;
     let tile = Tile {
         pixels: pixels.parse().ok()?,
         channels: channels.parse().ok()?,
         columns: 16,
     };
-    Some((tile, precision))
+    Some((tile, main_loop))
 }
 
 #[test]
@@ -320,7 +326,7 @@ fn only_what_changed_is_compiled_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let nvrtc = Nvrtc::find().unwrap_or_else(|error| panic!("{error}"));
     let mut compiled = || -> (Vec<Image>, Vec<PathBuf>) {
-        let images = nvrtc.compile_all(&sources, folder.path());
+        let images = nvrtc.compile_all(&sources, folder.path(), &[]);
         let entries = fs::read_dir(folder.path()).expect("a folder");
         let mut files: Vec<PathBuf> = entries.map(|e| e.expect("a file").path()).collect();
         files.sort();

@@ -1,131 +1,253 @@
 #!/usr/bin/env python3
-"""Times PyTorch and StyleForge on the same GPU, the same weights and the same photo, in one run.
+"""Times PyTorch and StyleForge on the same GPU, with the same weights and the same photo, in one run.
 
-    python tools/bench_pytorch.py --style styles/candy/full.safetensors --binary target/release/styleforge \
-        --json speed_cuda.json
+    python tools/bench_pytorch.py --style styles/candy/full.safetensors \
+        --binary target/release/styleforge --json speed_cuda.json --markdown speed_cuda.md
 
-PyTorch runs eager fp32 (both TF32 flags off), eager with TF32 allowed, AMP fp16, fp16 in a CUDA graph,
-and torch.compile max-autotune in fp16, channels-last. StyleForge is asked by `styleforge bench
---device cuda --json` for its modes at the same size, and paints the same photo, so that no ratio is
-printed without the difference of the pictures beside it: PSNR against PyTorch's fp32 picture.
+PyTorch runs eager fp32 (both TF32 flags off), eager with TF32 allowed, AMP, fp16 eager in both
+layouts, fp16 as a CUDA graph, and torch.compile max-autotune in fp16, channels-last. StyleForge is
+asked once a round by `styleforge bench --device cuda --json` for all its modes, and paints the same
+photo once in each. Both take turns, round by round; reported is the median of the rounds' medians.
+Everybody is timed by events on the GPU, after warm-up, without transfers, with overwritten caches
+before every frame.
 
-PyTorch is timed by CUDA events, StyleForge by its driver's events, both after warm-up, frames only,
-no transfers; the median of rounds taken in turn.
+No ratio without equality: beside every time stands the difference (PSNR) to PyTorch's fp32 picture,
+and a claim of speed is only printed where both pictures agree as well as their precision allows.
+
+With --operations it times single operations instead, beside the rows of `styleforge bench --kernels`.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
+import math
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from style_net import read_network
+from pytorch_peers import Peer, allow_tf32, matmul_tflops, median_ms, operation_us, peers, sweep_caches
 from style_photos import read_picture, to_image
 
-SIZES = ((256, 256), (512, 512), (640, 480), (1280, 720), (1920, 1080))
-WARMUP = 20
-FRAMES = 50
-ROUNDS = 5
+SIZES = ("256x256", "512x512", "640x480", "1280x720", "1920x1080")
+VARIANTS = ("baseline", "fused-norm", "fused")
+PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "mixed")
+#: Least PSNR between two pictures that count as the same, by the coarser of their precisions.
+LEAST_DB = {"fp32": 60.0, "tf32": 50.0, "fp16": 50.0, "mixed": 50.0, "bf16": 38.0}
+#: Processes that paint at the same time; nothing is timed then.
+PAINTERS = 6
+#: (what, measured by, against the fastest of these): shown as ratios, with the check beside them.
+CLAIMS = (
+    ("fused fp16 against torch.compile", "StyleForge fused fp16", ["PyTorch torch.compile max-autotune fp16"]),
+    ("fused fp16 against PyTorch's fp16 graph", "StyleForge fused fp16", ["PyTorch fp16 graph"]),
+    ("fused fp32 against eager fp32", "StyleForge fused fp32", ["PyTorch eager fp32"]),
+    ("fused fp16 against our baseline fp16, both graphs", "StyleForge fused fp16", ["StyleForge baseline fp16"]),
+    ("our baseline fp32 against eager fp32", "StyleForge baseline fp32", ["PyTorch eager fp32"]),
+    ("our baseline tf32 against eager TF32", "StyleForge baseline tf32", ["PyTorch eager TF32"]),
+    (
+        "our baseline fp16 against eager fp16, its better layout",
+        "StyleForge baseline fp16",
+        ["PyTorch eager fp16", "PyTorch eager fp16 channels-last"],
+    ),
+)
 
 
-def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
-    """dB between two pictures of whole levels."""
-    error = (a.clamp(0, 255).round() - b.clamp(0, 255).round()).square().mean()
-    return float(10 * torch.log10(255**2 / error)) if error > 0 else float("inf")
+@dataclass
+class Row:
+    """One way to paint at one size."""
+
+    name: str
+    precision: str
+    picture: torch.Tensor
+    times_ms: list[float] = field(default_factory=list)
+    #: The same launches without a graph; StyleForge only.
+    eager_times_ms: list[float] = field(default_factory=list)
+    #: What StyleForge calls the mode, its convolutions included.
+    label: str = ""
+
+    def ms(self) -> float:
+        return statistics.median(self.times_ms)
+
+    def eager_ms(self) -> float | None:
+        return statistics.median(self.eager_times_ms) if self.eager_times_ms else None
 
 
-def median_ms(run) -> float:
-    """Median of FRAMES calls by events."""
-    for _ in range(WARMUP):
-        run()
-    marks = [torch.cuda.Event(enable_timing=True) for _ in range(FRAMES + 1)]
-    marks[0].record()
-    for mark in marks[1:]:
-        run()
-        mark.record()
-    torch.cuda.synchronize()
-    return statistics.median(a.elapsed_time(b) for a, b in zip(marks, marks[1:]))
+def psnr(a: torch.Tensor, b: torch.Tensor) -> float | None:
+    """dB between two pictures of whole levels; None when they are the same."""
+    error = (a.clamp(0, 255).round() - b.clamp(0, 255).round()).square().mean().item()
+    return None if error == 0 else 10 * math.log10(255**2 / error)
 
 
-def in_graph(net, photo):
-    """The forward pass as one CUDA graph; (replay, its output)."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(3):
-            net(photo)
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        output = net(photo)
-    return graph.replay, output
+def same(a: Row, b: Row) -> bool:
+    """Whether two pictures agree as well as the coarser precision allows."""
+    db = psnr(a.picture, b.picture)
+    return db is None or db >= min(LEAST_DB[a.precision], LEAST_DB[b.precision])
 
 
-def peers(path: Path, photo: torch.Tensor, compiled: bool):
-    """(name, call) of every way to run the network in PyTorch."""
-    torch.backends.cudnn.benchmark = True
+class StyleForge:
+    """The binary, and what it is asked for."""
 
-    def fresh(dtype=torch.float32, channels_last=False):
-        net = read_network(path)[0].cuda().to(dtype)
-        return net.to(memory_format=torch.channels_last) if channels_last else net
+    def __init__(self, arguments: argparse.Namespace, folder: Path):
+        self.binary, self.style, self.folder = arguments.binary.resolve(), arguments.style, folder
+        self.frames = arguments.frames
+        self.variants, self.precisions = arguments.variant or VARIANTS, arguments.precision or PRECISIONS
 
-    net = fresh()
+    def run(self, *words: object) -> str:
+        done = subprocess.run([str(w) for w in (self.binary, *words)], capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(map(str, words))} failed: {done.stderr.strip()}")
+        return done.stdout
 
-    def flags(allowed: bool):
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = allowed
+    def bench(self, size: str, *more: object) -> list[dict]:
+        """The measurements of all modes at one size, from one process."""
+        modes = [f"--variant={v}" for v in self.variants] + [f"--precision={p}" for p in self.precisions]
+        words = ["bench", "--device=cuda", "--style", self.style, f"--size={size}", "--json", *modes, *more]
+        return json.loads(self.run(*words, f"--frames={self.frames}", "--warmup=10"))["results"]
 
-    def eager(tf32: bool, amp: bool = False):
-        def run():
-            flags(tf32)
-            with torch.autocast("cuda", torch.float16, enabled=amp):
-                return net(photo)
+    def paint(self, mode: tuple[str, str], photo: Path) -> torch.Tensor:
+        """The picture of one mode, (1, 3, H, W) levels."""
+        variant, precision = mode
+        target = self.folder / f"{variant}-{precision}.png"
+        words = ["stylize", photo, "--style", self.style, "--device=cuda", f"--variant={variant}"]
+        words += [f"--precision={precision}", "--working-size=original", "--force", "-o", target]
+        self.run(*words)
+        return read_picture(target).cuda()
 
-        return run
-
-    yield "eager fp32", eager(False)
-    yield "eager tf32", eager(True)
-    yield "AMP fp16", eager(True, True)
-    half_photo = photo.half()
-    half_net = fresh(torch.float16)
-    replay, output = in_graph(half_net, half_photo)
-
-    def graph():
-        replay()
-        return output
-
-    yield "fp16 graph", graph
-    if compiled:
-        last = half_photo.to(memory_format=torch.channels_last)
-        fast = torch.compile(fresh(torch.float16, True), mode="max-autotune")
-        yield "torch.compile max-autotune fp16", lambda: fast(last)
+    def paint_all(self, photo: Path) -> dict[tuple[str, str], torch.Tensor]:
+        """The picture of every mode, several processes at a time."""
+        modes = [(v, p) for v in self.variants for p in self.precisions]
+        with ThreadPoolExecutor(PAINTERS) as pool:
+            return dict(zip(modes, pool.map(lambda mode: self.paint(mode, photo), modes)))
 
 
-def ours(binary: Path, style: Path, size: tuple[int, int], photo_file: Path, folder: Path) -> dict:
-    """StyleForge's medians by mode, and its pictures."""
-    width, height = size
-    command = [binary, "bench", "--device", "cuda", "--style", style, "--size", f"{width}x{height}", "--json"]
-    command += ["--frames", str(FRAMES), "--warmup", str(WARMUP)]
-    for variant in ("baseline", "fused-norm", "fused"):
-        command += ["--variant", variant]
-    results = {}
-    for precision in ("fp32", "tf32", "fp16", "bf16", "mixed"):
-        run = subprocess.run(
-            list(map(str, command)) + ["--precision", precision], capture_output=True, text=True, check=True
-        )
-        for row in json.loads(run.stdout)["results"]:
-            target = folder / f"{row['variant']}-{precision}.png"
-            paint = [binary, "stylize", photo_file, "--style", style, "--device", "cuda", "--variant", row["variant"]]
-            paint += ["--precision", precision, "--working-size", "original", "--force", "-o", target]
-            subprocess.run(list(map(str, paint)), capture_output=True, check=True)
-            results[f"{row['variant']} {precision}"] = (row["median_ms"], read_picture(target).cuda())
-    return results
+def measure(ours: StyleForge, size: str, compiled: bool, arguments: argparse.Namespace) -> list[Row]:
+    """Every way to paint at one size, in turn."""
+    width, height = map(int, size.split("x"))
+    photo = to_image(read_picture(arguments.photo)).resize((width, height))
+    photo_file = ours.folder / "photo.png"
+    photo.save(photo_file)
+    pictures = ours.paint_all(photo_file)
+    rows: dict[str, Row] = {}
+    for (variant, precision), picture in pictures.items():
+        name = f"StyleForge {variant} {precision}"
+        rows[name] = Row(name, precision, picture)
+    ways: list[Peer] = list(peers(arguments.style, read_picture(photo_file).cuda(), compiled))
+    for peer in ways:
+        name = f"PyTorch {peer.name}"
+        rows[name] = Row(name, peer.precision, peer.run()[..., :height, :width].float().clone())
+    for _ in range(arguments.rounds):
+        for peer in ways:
+            rows[f"PyTorch {peer.name}"].times_ms.append(median_ms(peer.run, ours.frames))
+        for result in ours.bench(size):
+            row = rows[f"StyleForge {result['variant']} {result['precision']}"]
+            row.times_ms.append(result["median_ms"])
+            if result.get("eager_p50_ms"):
+                row.eager_times_ms.append(result["eager_p50_ms"])
+            row.label = result.get("label", "")
+    return sorted(rows.values(), key=lambda row: not row.name.startswith("PyTorch"))
+
+
+def claims(size: str, rows: list[Row]) -> list[dict]:
+    """The ratios that both sides' pictures allow."""
+    by_name = {row.name: row for row in rows}
+    found = []
+    for what, ours, theirs in CLAIMS:
+        others = [by_name[name] for name in theirs if name in by_name]
+        if ours in by_name and others:
+            a, b = by_name[ours], min(others, key=Row.ms)
+            ratio = b.ms() / a.ms() if same(a, b) else None
+            found.append({"size": size, "claim": what, "ratio": ratio, "psnr_db": psnr(a.picture, b.picture)})
+    return found
+
+
+def db_text(db: float | None) -> str:
+    return "same" if db is None else f"{db:.1f} dB"
+
+
+def markdown(record: dict) -> str:
+    """The table for the README: a row for each way, a column for each size."""
+    sizes = list(dict.fromkeys(r["size"] for r in record["results"]))
+    cells = {(r["name"], r["size"]): r for r in record["results"]}
+    lines = [
+        f"{record['device']}, driver {record['driver']}, PyTorch {record['torch']}, {record['date']}: milliseconds "
+        f"per frame on the GPU's clock, median of {record['rounds']} rounds of {record['frames']} frames; "
+        "in brackets the difference to PyTorch's fp32 picture, and, for StyleForge, the time of the same launches "
+        "without a graph",
+        "",
+        "| | " + " | ".join(sizes) + " |",
+        "| --- |" + " ---: |" * len(sizes),
+    ]
+    names = dict.fromkeys(r["name"] for r in record["results"])
+    for name in sorted(names, key=lambda name: not name.startswith("PyTorch")):
+        row = []
+        label = name
+        for size in sizes:
+            r = cells.get((name, size))
+            if r is None:
+                row.append("")
+                continue
+            label = r["label"] or label
+            extra = [db_text(r["psnr_db"])]
+            if r["eager_ms"]:
+                extra.append(f"eager {r['eager_ms']:.3g}")
+            row.append(f"{r['median_ms']:.3f} ({', '.join(extra)})")
+        lines.append(f"| {label} | " + " | ".join(row) + " |")
+    lines += ["", "| times as fast | " + " | ".join(sizes) + " |", "| --- |" + " ---: |" * len(sizes)]
+    for what in dict.fromkeys(c["claim"] for c in record["claims"]):
+        row = []
+        for size in sizes:
+            c = next((c for c in record["claims"] if (c["claim"], c["size"]) == (what, size)), None)
+            if c is None:
+                row.append("")
+            elif c["ratio"] is None:
+                row.append(f"not comparable ({db_text(c['psnr_db'])})")
+            else:
+                row.append(f"{c['ratio']:.2f}x ({db_text(c['psnr_db'])})")
+        lines.append(f"| {what} | " + " | ".join(row) + " |")
+    return "\n".join(lines) + "\n"
+
+
+DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def operations(ours: StyleForge, size: str) -> list[dict]:
+    """Single operations, ours beside PyTorch's in both layouts; prints as it goes."""
+    found = []
+    for precision in (p for p in ours.precisions if p in DTYPES):
+        allow_tf32(precision == "tf32")
+        dtype = DTYPES[precision]
+        words = ["bench", "--device=cuda", "--style", ours.style, f"--size={size}", "--json", "--kernels"]
+        words += ["--variant=fused", f"--precision={precision}", "--frames=10"]
+        report = json.loads(ours.run(*words))
+        ceiling = matmul_tflops(dtype)
+        print(f"\n{size} {precision}: a matrix product in PyTorch reaches {ceiling:.0f} TFLOP/s here")
+        head = ("operation", "shape", "ours us", "graph us", "eager us", "ratio", "TFLOP/s", "of product")
+        print("{:36} {:26} {:>9} {:>9} {:>9} {:>7} {:>8} {:>10}".format(*head))
+        for row in report["results"][0]["operations"]:
+            # PyTorch's better layout counts.
+            times = [operation_us(row, dtype, last) for last in (False, True)]
+            eager_us, graph_us = (min(column) for column in zip(*times))
+            rate = row["flops"] / row["us"] / 1e6
+            found.append(row | {"precision": precision, "pytorch_eager_us": eager_us, "pytorch_graph_us": graph_us})
+            print(
+                f"{row['name']:36} {row['shape']:26} {row['us']:9.1f} {graph_us:9.1f} {eager_us:9.1f} "
+                f"{graph_us / row['us']:6.2f}x {rate:8.1f} {100 * rate / ceiling:9.1f}%"
+            )
+    return found
+
+
+def driver_version() -> str:
+    asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    return subprocess.run(asked, capture_output=True, text=True).stdout.split("\n")[0].strip()
 
 
 @torch.no_grad()
@@ -135,43 +257,60 @@ def main() -> None:
     parser.add_argument("--binary", type=Path, required=True)
     parser.add_argument("--photo", type=Path, default=Path(__file__).parent.parent / "assets/sample.jpg")
     parser.add_argument("--size", action="append", help="WxH; all five when none is given")
-    parser.add_argument("--no-compile", action="store_true", help="leaves torch.compile out (it takes minutes)")
+    parser.add_argument("--variant", action="append", choices=VARIANTS, help="ours; all when none is given")
+    parser.add_argument("--precision", action="append", choices=PRECISIONS, help="ours; all when none is given")
+    parser.add_argument("--compile-sizes", help="sizes at which torch.compile runs too, with commas between them, or "
+                        "none; it takes up to a minute each [default: all]")
+    parser.add_argument("--frames", type=int, default=30, help="measured frames of a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--operations", action="store_true", help="times single operations instead of the network")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
     arguments = parser.parse_args()
-    sizes = [tuple(map(int, s.split("x"))) for s in arguments.size or []] or SIZES
-    record = {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "frames": FRAMES, "results": []}
-    print(f"{record['device']}, PyTorch {record['torch']}, median of {ROUNDS} rounds of {FRAMES} frames")
-    for width, height in sizes:
-        photo = to_image(read_picture(arguments.photo)).resize((width, height))
+    sizes = arguments.size or SIZES
+    compile_sizes = sizes if arguments.compile_sizes is None else arguments.compile_sizes.split(",")
+    record = {
+        "device": torch.cuda.get_device_name(),
+        "driver": driver_version(),
+        "torch": torch.__version__,
+        "cudnn": torch.backends.cudnn.version(),
+        "date": datetime.date.today().isoformat(),
+        "frames": arguments.frames,
+        "rounds": arguments.rounds,
+        "results": [],
+        "claims": [],
+        "operations": [],
+    }
+    print(f"{record['device']}, driver {record['driver']}, PyTorch {record['torch']}, cuDNN {record['cudnn']}")
+    sweep_caches()
+    for size in sizes:
+        started = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
-            photo_file = Path(folder) / "photo.png"
-            photo.save(photo_file)
-            levels = read_picture(photo_file).cuda()
-            runs = list(peers(arguments.style, levels, not arguments.no_compile))
-            reference = runs[0][1]()[..., :height, :width].float()
-            times = {name: [] for name, _ in runs}
-            our_times: dict[str, list[float]] = {}
-            pictures = {}
-            for _ in range(ROUNDS):
-                for name, run in runs:
-                    times[name].append(median_ms(run))
-                for mode, (ms, picture) in ours(
-                    arguments.binary, arguments.style, (width, height), photo_file, Path(folder)
-                ).items():
-                    our_times.setdefault(mode, []).append(ms)
-                    pictures[mode] = picture
-            fp32_ms = statistics.median(times["eager fp32"])
-            rows = []
-            for name, run in runs:
-                picture = run()[..., :height, :width].float()
-                rows.append((f"PyTorch {name}", statistics.median(times[name]), psnr(picture, reference)))
-            for mode, list_ms in our_times.items():
-                rows.append((f"StyleForge {mode}", statistics.median(list_ms), psnr(pictures[mode], reference)))
-            for name, ms, db in rows:
-                print(f"{width}x{height}  {name:38} {ms:8.3f} ms  {fp32_ms / ms:6.2f}x eager fp32  {db:5.1f} dB")
-                record["results"].append({"size": f"{width}x{height}", "name": name, "median_ms": ms, "psnr_db": db})
+            ours = StyleForge(arguments, Path(folder))
+            if arguments.operations:
+                record["operations"] += [{"size": size} | row for row in operations(ours, size)]
+                continue
+            rows = measure(ours, size, size in compile_sizes, arguments)
+        reference = next(row for row in rows if row.name == "PyTorch eager fp32")
+        for row in rows:
+            db = psnr(row.picture, reference.picture)
+            eager = row.eager_ms()
+            beside = "" if eager is None else f"  without graph {eager:8.3f} ms"
+            print(f"{size:10} {row.name:40} {row.ms():8.3f} ms  {db_text(db):>9}{beside}")
+            record["results"].append({
+                "size": size, "name": row.name, "label": row.label, "median_ms": row.ms(), "eager_ms": eager,
+                "psnr_db": db, "rounds_ms": row.times_ms,
+            })  # fmt: skip
+        found = claims(size, rows)
+        record["claims"] += found
+        for c in found:
+            text = "not comparable" if c["ratio"] is None else f"{c['ratio']:.2f}x as fast"
+            print(f"{size:10} {c['claim']}: {text} ({db_text(c['psnr_db'])})")
+        print(f"{size:10} took {time.monotonic() - started:.0f} s", flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+    if arguments.markdown and record["results"]:
+        arguments.markdown.write_text(markdown(record))
 
 
 if __name__ == "__main__":

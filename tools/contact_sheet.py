@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Paints pictures in styles and lays them out: a row for each picture, a column for each style.
 
-    python tools/contact_sheet.py --styles styles/ --model full --out assets/styles.jpg PICTURE…
+    python tools/contact_sheet.py --styles styles/ --model full --out assets/styles.webp PICTURE…
 """
 
 from __future__ import annotations

@@ -81,8 +81,8 @@ settle() {
 keys() { xdotool windowfocus "$window" key --delay 60 "$@"; sleep 0.3; }
 shot() {
     case "${kept:- $1 }" in *" $1 "*) ;; *) return ;; esac
-    import -window "$window" -strip -resize 75% -sampling-factor 4:2:0 -quality 66 "$shots/$1.jpg"
-    echo "took $shots/$1.jpg"
+    import -window "$window" -strip -resize 75% -quality 56 "$shots/$1.webp"
+    echo "took $shots/$1.webp"
 }
 saved() { [ -s "$1" ] || fail "$1 was not saved"; }
 finish() {

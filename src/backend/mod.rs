@@ -4,14 +4,23 @@
 //! Only this floor holds `unsafe` code. It knows no files, no windows and no styles, only networks
 //! and frames. A [`Backend`] is shared between threads; a [`Session`] belongs to one at a time.
 
+pub mod audit;
 pub mod cpu;
 pub mod cuda;
 pub mod oracle;
+mod select;
+pub mod worker;
+
+pub use select::{DeviceOptions, OpenDevice, Selected, opener, select};
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
+
+use serde::{Deserialize, Serialize};
+
+use audit::{Fill, KernelRecord};
 
 use crate::{
     frame::Frame,
@@ -19,11 +28,11 @@ use crate::{
     network::{Network, NetworkSpec},
     plan::PlanSummary,
     tensor::Tensor,
-    timing::{RunTiming, StepTiming},
+    timing::{Ceiling, OperationTiming, RunTiming, StepTiming},
 };
 
 /// What a device is, for people and for reports.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceInfo {
     /// `cpu` or `cuda`.
     pub kind: DeviceChoice,
@@ -50,7 +59,7 @@ impl DeviceInfo {
 }
 
 /// Why a device did not do what was asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum BackendError {
     /// The run was cancelled; nothing was written.
     #[error("cancelled")]
@@ -183,7 +192,7 @@ impl BackendError {
 }
 
 /// What a session is opened for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SessionSpec {
     /// Columns of every frame, in pixels.
     pub width: usize,
@@ -273,7 +282,8 @@ pub trait Session: Send {
     ) -> Result<RunTiming, BackendError>;
 
     /// Paints every input into the output at the same place, [`SessionSpec::batch`] of them at once
-    /// where the device can, and tells how long all of them took together. The number of frames is
+    /// where the device can, and tells how long all of them took together. Where frames travel to the
+    /// device, some travel while others are painted; the time is that of painting. The number of frames is
     /// free; a rest that does not fill a batch is painted as well. `control` counts frame by frame
     /// on a device that paints them one after another. After an error, outputs may be painted in
     /// part.
@@ -324,6 +334,21 @@ pub trait Session: Send {
         Ok(self.paint(input, output, control)?.steps)
     }
 
+    /// Paints as [`Session::paint`] does, but launches every step by itself where a usual run replays
+    /// them as one recorded piece: what launching costs is the difference. `None`, and nothing is
+    /// painted, on a device that records nothing.
+    ///
+    /// # Errors
+    /// As [`Session::paint`].
+    fn paint_step_by_step(
+        &mut self,
+        _input: &Frame,
+        _output: &mut Frame,
+        _control: &RunControl,
+    ) -> Result<Option<RunTiming>, BackendError> {
+        Ok(None)
+    }
+
     /// The network's output before clamping and rounding: 3 channels of the session's size. With a
     /// `tap`, every map behind a norm is handed over as well. For checks; slower than
     /// [`Session::paint`].
@@ -335,6 +360,21 @@ pub trait Session: Send {
         input: &Frame,
         tap: Option<NormTap<'_>>,
     ) -> Result<Tensor, BackendError>;
+
+    /// Runs kernel by kernel and tells what each read and wrote; with `fill`, kernels that read a map
+    /// as it is read random values instead. For checks. A device whose kernels cannot be told apart
+    /// tells nothing.
+    ///
+    /// # Errors
+    /// As [`Session::paint`].
+    fn audit(
+        &mut self,
+        _input: &Frame,
+        _fill: Option<Fill>,
+        _seen: &mut dyn FnMut(KernelRecord),
+    ) -> Result<(), BackendError> {
+        Ok(())
+    }
 }
 
 /// A device that runs networks.
@@ -367,6 +407,37 @@ pub trait Backend: Send + Sync {
         None
     }
 
+    /// Overwrites what the device's caches hold, so that the next run finds neither weights nor pixels
+    /// there; for measuring. Does nothing on a device without memory of its own.
+    ///
+    /// # Errors
+    /// [`BackendError::OutOfDeviceMemory`], [`BackendError::DeviceLost`].
+    fn sweep_caches(&self) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    /// What the device can do at most in a precision, found out now; `None` where that is not known.
+    ///
+    /// # Errors
+    /// As [`Backend::sweep_caches`].
+    fn ceiling(&self, _precision: Precision) -> Result<Option<Ceiling>, BackendError> {
+        Ok(None)
+    }
+
+    /// Times the single operations that a network is made of, each on the maps that it has in
+    /// `network` at the size of `spec`; for tables. Empty on a device that has no such launches.
+    ///
+    /// # Errors
+    /// [`BackendError`] when the device cannot hold or run them.
+    fn time_operations(
+        &self,
+        _network: &NetworkSpec,
+        _spec: &SessionSpec,
+        _rounds: u32,
+    ) -> Result<Vec<OperationTiming>, BackendError> {
+        Ok(Vec::new())
+    }
+
     /// Makes `network` ready for the pictures and the mode of `spec`.
     ///
     /// # Errors
@@ -391,69 +462,5 @@ pub trait Backend: Send + Sync {
         Mode::all()
             .filter(|&mode| self.supports(mode).is_ok())
             .collect()
-    }
-}
-
-/// A backend and what has to be said about how it was chosen.
-pub struct Selected {
-    /// The device to use.
-    pub backend: Arc<dyn Backend>,
-    /// A fallback in words, for example `CPU: no NVIDIA driver found`; announced, never silent.
-    pub notice: Option<String>,
-}
-
-/// What to know about a device besides its kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DeviceOptions {
-    /// Most threads of the processor; all when `None`.
-    pub threads: Option<usize>,
-    /// Number of the GPU, in the driver's order; the first when `None`.
-    pub gpu: Option<usize>,
-}
-
-/// Opens a device by choice: once at the start, and again when a device was lost, then by its own
-/// kind and never [`DeviceChoice::Auto`]. Any thread may call it.
-pub type OpenDevice = Arc<dyn Fn(DeviceChoice) -> Result<Selected, BackendError> + Send + Sync>;
-
-/// [`select`] with `options` for as long as the program runs.
-pub fn opener(options: DeviceOptions) -> OpenDevice {
-    Arc::new(move |choice| select(choice, &options))
-}
-
-/// Finds the device for a choice. A GPU that is named by its number is asked for by name:
-/// then [`DeviceChoice::Auto`] does not fall back.
-///
-/// # Errors
-/// [`BackendError::Unavailable`] when a device was asked for by name and cannot be had, and what
-/// opening it runs into.
-pub fn select(choice: DeviceChoice, options: &DeviceOptions) -> Result<Selected, BackendError> {
-    let cpu = |notice| -> Result<Selected, BackendError> {
-        Ok(Selected {
-            backend: Arc::new(cpu::CpuBackend::new(options.threads)?),
-            notice,
-        })
-    };
-    let falls_back = match choice {
-        DeviceChoice::Cpu => return cpu(None),
-        DeviceChoice::Auto => options.gpu.is_none(),
-        DeviceChoice::Cuda => false,
-    };
-    match cuda::open(options.gpu) {
-        Ok(backend) => Ok(Selected {
-            backend,
-            notice: None,
-        }),
-        Err(BackendError::Unavailable { reason, .. }) if falls_back => {
-            cpu(Some(format!("CPU: {reason}")))
-        }
-        Err(error) if falls_back => cpu(Some(format!("CPU: {error}"))),
-        Err(BackendError::Unavailable { device, reason }) => Err(BackendError::Unavailable {
-            device,
-            reason: match options.gpu {
-                Some(_) => format!("{reason}; leave out --gpu for what there is"),
-                None => format!("{reason}; choose --device cpu or auto"),
-            },
-        }),
-        Err(error) => Err(error),
     }
 }

@@ -11,6 +11,7 @@ use clap::{
 };
 
 use crate::{
+    backend::worker,
     engine::paint::{OutputSize, WorkingSize},
     media::encode::Format,
     mode::{DeviceChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
@@ -291,6 +292,15 @@ pub struct CompletionsArgs {
     pub shell: clap_complete::Shell,
 }
 
+/// The number of the GPU that this process was started to serve to another of the same program. Not
+/// one of the commands, so that neither help nor completions offer it to people.
+pub fn gpu_to_serve(arguments: &[OsString]) -> Option<usize> {
+    match arguments {
+        [_, command, gpu] if command == worker::COMMAND => gpu.to_str()?.parse().ok(),
+        _ => None,
+    }
+}
+
 /// A parser of the named choices, which also serves completions and help.
 macro_rules! choices {
     ($function:ident, $type:ty) => {
@@ -377,6 +387,23 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn only_a_number_behind_the_command_makes_a_worker() {
+        let served = |words: &[&str]| {
+            let arguments: Vec<OsString> = words.iter().map(OsString::from).collect();
+            gpu_to_serve(&arguments)
+        };
+        assert_eq!(served(&["styleforge", worker::COMMAND, "3"]), Some(3));
+        for words in [
+            &["styleforge", worker::COMMAND][..],
+            &["styleforge", worker::COMMAND, "first"],
+            &["styleforge", "stylize", "3"],
+            &["styleforge", worker::COMMAND, "3", "4"],
+        ] {
+            assert_eq!(served(words), None, "{words:?}");
+        }
     }
 
     #[test]

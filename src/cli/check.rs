@@ -10,9 +10,10 @@ use super::{
     terminal::{print, print_json, table, tell},
 };
 use crate::{
+    backend::Backend,
     media::sample,
-    mode::PrecisionChoice,
-    verify::{self, Subject, Verdict},
+    mode::{Mode, PrecisionChoice},
+    verify::{self, KernelVerdict, Subject, Verdict},
     weights::StyleLibrary,
 };
 
@@ -24,6 +25,8 @@ struct Report {
     /// Whether everything was checked and right.
     passed: bool,
     checks: Vec<Verdict>,
+    /// Single kernels, where the device has them.
+    kernels: Vec<KernelVerdict>,
     /// Styles whose weights could not be loaded, and why.
     left_out: Vec<String>,
 }
@@ -58,23 +61,37 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
             },
         )?;
     }
-    let passed = left_out.is_empty() && checks.iter().all(|v| v.passed);
+    let kernels = kernels(selected.backend.as_ref(), &modes)?;
+    let passed =
+        left_out.is_empty() && checks.iter().all(|v| v.passed) && kernels.iter().all(|k| k.passed);
     if args.json {
         print_json(&Report {
             version: env!("CARGO_PKG_VERSION"),
             device: selected.backend.device().name,
             passed,
             checks,
+            kernels,
             left_out,
         })?;
     } else {
-        print(&text(&checks))?;
+        print(&(text(&checks) + &text_of_kernels(&kernels)))?;
     }
     if passed {
         Ok(())
     } else {
         Err(CliError::AlreadyTold)
     }
+}
+
+/// Every kernel of the device by itself.
+fn kernels(backend: &dyn Backend, modes: &[Mode]) -> Result<Vec<KernelVerdict>, CliError> {
+    let subjects = verify::kernel_subjects().map_err(|e| CliError::Failed(e.to_string()))?;
+    let mut verdicts = Vec::new();
+    for subject in subjects {
+        tell(format!("Checking the kernels for {}…", subject.name));
+        verify::verify_kernels(backend, &subject, modes, |verdict| verdicts.push(verdict))?;
+    }
+    Ok(verdicts)
 }
 
 /// Random networks and every style that is installed, and which of these could not be loaded.
@@ -146,4 +163,80 @@ fn text(checks: &[Verdict]) -> String {
     let wrong = checks.iter().filter(|v| !v.passed).count();
     text.push_str(&format!("{} checks, {wrong} wrong\n", checks.len()));
     text
+}
+
+/// What is wrong with single kernels, and the nearest to its limit; nothing for a device that does not
+/// tell its kernels apart.
+fn text_of_kernels(kernels: &[KernelVerdict]) -> String {
+    let share = |k: &KernelVerdict| match (k.rms_share, k.largest_share) {
+        (Some(rms), Some(largest)) => rms.max(largest),
+        _ => f64::INFINITY,
+    };
+    let Some(worst) = (kernels.iter()).max_by(|a, b| share(a).total_cmp(&share(b))) else {
+        return String::new();
+    };
+    let told = |k: &KernelVerdict| {
+        format!(
+            "{} of {} ({}) in {}, {}, {}: {:.2} of the error that it may have",
+            k.work,
+            k.kernel,
+            k.layer,
+            k.mode,
+            k.network,
+            k.inputs,
+            share(k)
+        )
+    };
+    let mut text = String::new();
+    for kernel in kernels.iter().filter(|k| !k.passed) {
+        text.push_str(&format!("WRONG: {}\n", told(kernel)));
+    }
+    let wrong = kernels.iter().filter(|k| !k.passed).count();
+    text.push_str(&format!(
+        "{} kernels by themselves, {wrong} wrong; nearest to its limit: {}\n",
+        kernels.len(),
+        told(worst)
+    ));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mode::{Precision, Variant};
+
+    fn verdict(rms_share: Option<f64>, passed: bool) -> KernelVerdict {
+        KernelVerdict {
+            network: "random 5-7-13".to_owned(),
+            mode: Mode::new(Variant::Baseline, Precision::Fp16),
+            layer: "conv1".to_owned(),
+            kernel: "pad_f16".to_owned(),
+            work: "pad",
+            inputs: "mean 0, deviation 1".to_owned(),
+            passed,
+            rms_share,
+            largest_share: Some(0.25),
+        }
+    }
+
+    #[test]
+    fn wrong_kernels_are_listed_and_the_worst_is_named() {
+        assert_eq!(text_of_kernels(&[]), "");
+        let good = text_of_kernels(&[verdict(Some(0.5), true), verdict(Some(0.1), true)]);
+        assert_eq!(
+            good,
+            "2 kernels by themselves, 0 wrong; nearest to its limit: pad of pad_f16 (conv1) in \
+             baseline fp16, random 5-7-13, mean 0, deviation 1: 0.50 of the error that it may have\n"
+        );
+        let bad = text_of_kernels(&[verdict(None, false), verdict(Some(3.0), false)]);
+        assert_eq!(bad.matches("WRONG: pad of pad_f16").count(), 2);
+        assert!(
+            bad.contains("2 kernels by themselves, 2 wrong; nearest"),
+            "{bad}"
+        );
+        assert!(
+            bad.ends_with(": inf of the error that it may have\n"),
+            "{bad}"
+        );
+    }
 }

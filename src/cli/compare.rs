@@ -16,6 +16,7 @@ use super::{
 use crate::{
     backend::{DeviceInfo, RunControl},
     mode::Mode,
+    plan::Convolver,
     timing::{Percentiles, TimingMethod},
     verify::Equality,
 };
@@ -44,6 +45,9 @@ struct Report {
 #[derive(Serialize)]
 struct Side {
     mode: Mode,
+    /// Who computes the convolutions, in modes that leave them to a library where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    convolver: Option<Convolver>,
     method: TimingMethod,
     p50_ms: f64,
     p95_ms: f64,
@@ -56,11 +60,16 @@ impl Side {
         let Percentiles { p50_ms, p95_ms, .. } = contender.times;
         Self {
             mode: contender.mode,
+            convolver: contender.summary.convolver.clone(),
             method: contender.method,
             p50_ms,
             p95_ms,
             host_p50_ms: contender.host_times.p50_ms,
         }
+    }
+
+    fn label(&self) -> String {
+        Convolver::beside(self.mode, self.convolver.as_ref())
     }
 }
 
@@ -86,7 +95,7 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     };
     setup.check(&modes, args.max_memory)?;
     let measured = setup.measure(&modes, false, &control)?;
-    let report = match measured.as_slice() {
+    let report = match measured.contenders.as_slice() {
         [reference, other] => report(&setup, &backend.device(), reference, other),
         _ => None,
     }
@@ -143,7 +152,7 @@ fn text(report: &Report, device: &DeviceInfo) -> String {
     let mut rows = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
     for side in [&report.reference, &report.other] {
         let mut row = vec![
-            side.mode.to_string(),
+            side.label(),
             format!("{:.3} ms", side.p50_ms),
             format!("{:.3} ms", side.p95_ms),
         ];
@@ -160,7 +169,9 @@ fn text(report: &Report, device: &DeviceInfo) -> String {
     text.push_str(&match (report.ratio, &equality.failure) {
         (Some(ratio), _) => format!(
             "{} is {ratio:.2} times as fast as {}\nSame picture by the rule for {}: {equality}\n",
-            other.mode, reference.mode, equality.precision
+            other.label(),
+            reference.label(),
+            equality.precision
         ),
         (None, failure) => format!(
             "not comparable: {} ({equality})\n",
@@ -181,6 +192,10 @@ mod tests {
     fn shown(levels: u8) -> (Report, String) {
         let side = |variant, p50_ms| Side {
             mode: Mode::new(variant, Precision::Fp32),
+            convolver: (variant == Variant::Baseline).then(|| Convolver {
+                name: "cuDNN 9.14".to_owned(),
+                reason: None,
+            }),
             method: TimingMethod::Device,
             p50_ms,
             p95_ms: p50_ms + 1.0,
@@ -215,7 +230,7 @@ mod tests {
     fn a_ratio_stands_only_beside_a_passing_check() {
         let (report, text) = shown(0);
         assert_eq!(report.ratio, Some(4.0));
-        assert!(text.contains("fused fp32 is 4.00 times as fast as baseline fp32"));
+        assert!(text.contains("fused fp32 is 4.00 times as fast as baseline fp32 (cuDNN 9.14)"));
         assert!(text.contains("no byte differs") && text.contains("device events, 7 frames"));
         assert!(text.contains("Host clock") && text.contains("10.000 ms"));
         let (report, text) = shown(3);

@@ -208,7 +208,10 @@ fn graphics() -> Vec<Finding> {
     let probe = cuda::probe();
     let reason = probe.reason_for_cpu();
     let advice = match probe {
-        CudaProbe::Devices(devices) => return (0..).zip(&devices).map(gpu).collect(),
+        CudaProbe::Devices(devices) => {
+            let cards = (0..).zip(&devices).map(gpu);
+            return cards.chain([convolution_library()]).collect();
+        }
         CudaProbe::NoDriver => {
             "nothing to do: the processor paints; with an NVIDIA card, install its driver, nothing else"
         }
@@ -257,6 +260,24 @@ fn gpu((number, device): (usize, &CudaDevice)) -> Finding {
                 "nothing to do: the processor paints",
             )
         }
+    }
+}
+
+/// Whether the library that frameworks leave their convolutions to is there to compare with.
+fn convolution_library() -> Finding {
+    let topic = "cuDNN";
+    match cuda::cudnn::installed() {
+        Ok(name) => Finding::ok(
+            topic,
+            format!("{name}; computes the convolutions of baseline and fused-norm"),
+        ),
+        Err(reason) => Finding::note(
+            topic,
+            format!(
+                "{reason}; our own kernels compute the convolutions of baseline and fused-norm"
+            ),
+            "nothing to do: fused, which paints, never uses it; to compare with it, install cuDNN 9",
+        ),
     }
 }
 

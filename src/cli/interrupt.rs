@@ -22,3 +22,10 @@ pub fn cancel_on_interrupt(control: &Arc<RunControl>) {
         ));
     }
 }
+
+/// Leaves Ctrl-C, which a terminal sends to every process in the foreground, to the program that
+/// started this one.
+pub fn ignore() {
+    // Where signals are unknown, none has to be ignored.
+    ctrlc::set_handler(|| {}).ok();
+}

@@ -1,5 +1,6 @@
 //! Measuring: several modes paint the same frames in turn, round by round, so that whatever drifts
-//! (clocks, heat, other programs) drifts for all of them.
+//! (clocks, heat, other programs) drifts for all of them. Before every frame the device's caches are
+//! overwritten, and the frames change from run to run: no run finds there what the one before left.
 //!
 //! Knows no tables and no files; `bench` and `compare` show what comes out.
 
@@ -13,7 +14,7 @@ use crate::{
     mode::{Mode, ModelSize},
     network::{Network, NetworkSpec},
     plan::PlanSummary,
-    timing::{Percentiles, StepTiming, TimingMethod},
+    timing::{Ceiling, OperationTiming, Percentiles, StepTiming, TimingMethod},
     verify::Equality,
     weights::StyleLibrary,
 };
@@ -21,8 +22,13 @@ use crate::{
 /// Different frames that are painted in turn, so that no run finds its input where the one before
 /// left it.
 const PICTURES: usize = 4;
-/// Most frames that are run step by step for the times of the kernels.
+/// Most frames that are run step by step, for the times of the kernels and for what launching costs.
 const MOST_PROFILED: u32 = 20;
+
+/// Runs that are painted in a row to see what a device does when it need not wait for the host.
+const IN_A_ROW: usize = 8;
+/// How often; the median counts.
+const ROWS: usize = 5;
 
 /// What is painted with.
 pub struct Subject {
@@ -49,11 +55,7 @@ impl Subject {
             });
         }
         let model = model.unwrap_or_default();
-        let widths = match model {
-            ModelSize::Full => [32, 64, 128],
-            ModelSize::Lite => [16, 32, 64],
-        };
-        let network = Network::random(NetworkSpec::with_widths(widths), 1)
+        let network = Network::random(NetworkSpec::with_widths(model.widths()), 1)
             .map_err(|e| CliError::Failed(e.to_string()))?;
         Ok(Self {
             name: "random weights".to_owned(),
@@ -99,12 +101,37 @@ pub struct Contender {
     pub times: Percentiles,
     /// Spread of the same runs on the host's clock, waiting included.
     pub host_times: Percentiles,
+    /// Frames per second of runs in a row on the host's clock, where transfers and painting overlap;
+    /// `None` on a device without transfers.
+    pub pipelined_fps: Option<f64>,
+    /// Spread of runs whose steps are launched one by one, as the device measures them, where a usual
+    /// run replays them as one piece.
+    pub eager_times: Option<Percentiles>,
     /// What the last run painted.
     pub painted: Vec<Frame>,
     /// Median of every kernel over the frames that were run step by step; empty when none was.
     pub kernels: Vec<StepTiming>,
     /// Frames that were run step by step.
     pub profiled_frames: usize,
+}
+
+/// What stands beside the times of kernels.
+#[derive(Default)]
+pub struct KernelFacts {
+    /// What the device can do at most.
+    pub ceiling: Option<Ceiling>,
+    /// Single operations by themselves.
+    pub operations: Vec<OperationTiming>,
+}
+
+/// Everything that was measured at one size.
+pub struct Measured {
+    /// By mode, in the order in which they were given.
+    pub contenders: Vec<Contender>,
+    /// The device's clock behind the warm-up, where it can be told.
+    pub clock_before_mhz: Option<u32>,
+    /// The device's clock behind the last measured run.
+    pub clock_after_mhz: Option<u32>,
 }
 
 impl Contender {
@@ -136,8 +163,9 @@ impl Setup<'_> {
     pub fn check(&self, modes: &[Mode], max_memory_bytes: Option<u64>) -> Result<(), CliError> {
         let (width, height) = self.size;
         let frame_bytes = 4 * width as u64 * height as u64;
-        // The pictures, and what every mode paints.
-        let frames = PICTURES + self.batch + modes.len() * self.batch;
+        // The pictures, what every mode paints, and what is painted in a row.
+        let in_a_row = 2 * IN_A_ROW * self.batch;
+        let frames = PICTURES + self.batch + modes.len() * self.batch + in_a_row;
         let mut needed = frame_bytes.saturating_mul(frames as u64);
         for &mode in modes {
             self.backend.supports(mode)?;
@@ -163,6 +191,23 @@ impl Setup<'_> {
         }
     }
 
+    /// Finds out what the device can do in a mode, and times single operations when `operations` says
+    /// so.
+    ///
+    /// # Errors
+    /// [`CliError`] when the device refuses.
+    pub fn kernels(&self, mode: Mode, operations: bool) -> Result<KernelFacts, CliError> {
+        let (network, spec) = (self.subject.network.spec(), self.spec(mode));
+        let rounds = self.frames.min(MOST_PROFILED);
+        Ok(KernelFacts {
+            ceiling: self.backend.ceiling(mode.precision)?,
+            operations: match operations {
+                true => self.backend.time_operations(network, &spec, rounds)?,
+                false => Vec::new(),
+            },
+        })
+    }
+
     /// Measures `modes` in turn, and the kernels of each when `profile` says so.
     ///
     /// # Errors
@@ -172,7 +217,7 @@ impl Setup<'_> {
         modes: &[Mode],
         profile: bool,
         control: &RunControl,
-    ) -> Result<Vec<Contender>, CliError> {
+    ) -> Result<Measured, CliError> {
         let (width, height) = self.size;
         // A window of `batch` frames may begin at every picture.
         let pictures: Vec<Frame> = (0..PICTURES + self.batch - 1)
@@ -188,13 +233,20 @@ impl Setup<'_> {
                     painted: pictures[..self.batch].to_vec(),
                     times_ms: Vec::new(),
                     host_ms: Vec::new(),
+                    eager_ms: Vec::new(),
                     method: TimingMethod::Host,
+                    rows_s: Vec::new(),
+                    pipelined_fps: None,
                     kernels_ms: Vec::new(),
                     kernels: Vec::new(),
                 })
             })
             .collect::<Result<Vec<_>, CliError>>()?;
+        let mut clock_before_mhz = None;
         for round in 0..self.warmup + self.frames {
+            if round == self.warmup {
+                clock_before_mhz = self.backend.clock_mhz();
+            }
             let start = round as usize % PICTURES;
             let inputs = &pictures[start..start + self.batch];
             // There and back, so that no mode always follows the same one.
@@ -203,19 +255,62 @@ impl Setup<'_> {
                 order.reverse();
             }
             for lane in order {
+                self.backend.sweep_caches()?;
                 lane.run(inputs, control, round >= self.warmup)?;
             }
         }
-        if profile {
-            for round in 0..self.frames.min(MOST_PROFILED) {
-                let picture = &pictures[round as usize % PICTURES];
-                let mut output = picture.clone();
-                for lane in &mut lanes {
+        let clock_after_mhz = self.backend.clock_mhz();
+        self.run_in_a_row(&mut lanes, &pictures, control)?;
+        for round in 0..self.frames.min(MOST_PROFILED) {
+            let picture = &pictures[round as usize % PICTURES];
+            let mut output = picture.clone();
+            for lane in &mut lanes {
+                self.backend.sweep_caches()?;
+                lane.run_eagerly(picture, &mut output, control)?;
+                if profile {
+                    self.backend.sweep_caches()?;
                     lane.profile(picture, &mut output, control)?;
                 }
             }
         }
-        lanes.into_iter().map(Lane::finished).collect()
+        let contenders = lanes.into_iter().map(Lane::finished);
+        Ok(Measured {
+            contenders: contenders.collect::<Result<_, CliError>>()?,
+            clock_before_mhz,
+            clock_after_mhz,
+        })
+    }
+
+    /// Paints several runs at once in every mode, on devices where that is more than one after another.
+    fn run_in_a_row(
+        &self,
+        lanes: &mut [Lane],
+        pictures: &[Frame],
+        control: &RunControl,
+    ) -> Result<(), CliError> {
+        let on_device = |lane: &&mut Lane| lane.method == TimingMethod::Device;
+        let mut lanes: Vec<&mut Lane> = lanes.iter_mut().filter(on_device).collect();
+        if lanes.is_empty() {
+            return Ok(());
+        }
+        let count = IN_A_ROW * self.batch;
+        let inputs: Vec<Frame> = pictures.iter().cycle().take(count).cloned().collect();
+        let mut outputs = inputs.clone();
+        for row in 0..=ROWS {
+            for lane in &mut lanes {
+                let started = Instant::now();
+                lane.session.paint_batch(&inputs, &mut outputs, control)?;
+                // The first makes ready what only runs in a row need.
+                if row > 0 {
+                    lane.rows_s.push(started.elapsed().as_secs_f64());
+                }
+            }
+        }
+        for lane in lanes {
+            let median = Percentiles::of(&lane.rows_s).map(|p| p.p50_ms);
+            lane.pipelined_fps = median.map(|seconds| count as f64 / seconds);
+        }
+        Ok(())
     }
 }
 
@@ -226,7 +321,11 @@ struct Lane {
     painted: Vec<Frame>,
     times_ms: Vec<f64>,
     host_ms: Vec<f64>,
+    eager_ms: Vec<f64>,
     method: TimingMethod,
+    /// Seconds of runs in a row.
+    rows_s: Vec<f64>,
+    pipelined_fps: Option<f64>,
     /// One list per kernel.
     kernels_ms: Vec<Vec<f64>>,
     kernels: Vec<StepTiming>,
@@ -250,6 +349,17 @@ impl Lane {
             self.times_ms.push(timing.total_ms);
             self.host_ms.push(host_ms);
         }
+        Ok(())
+    }
+
+    fn run_eagerly(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
+        control: &RunControl,
+    ) -> Result<(), CliError> {
+        let timing = self.session.paint_step_by_step(input, output, control)?;
+        self.eager_ms.extend(timing.map(|timing| timing.total_ms));
         Ok(())
     }
 
@@ -278,6 +388,8 @@ impl Lane {
             method: self.method,
             times: Percentiles::of(&self.times_ms).ok_or_else(unmeasured)?,
             host_times: Percentiles::of(&self.host_ms).ok_or_else(unmeasured)?,
+            pipelined_fps: self.pipelined_fps,
+            eager_times: Percentiles::of(&self.eager_ms),
             painted: self.painted,
             profiled_frames: self.kernels_ms.first().map_or(0, Vec::len),
             kernels: self.kernels,

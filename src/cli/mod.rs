@@ -22,7 +22,7 @@ mod styles;
 mod stylize;
 mod terminal;
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, io, path::PathBuf};
 
 use clap::{CommandFactory, Parser};
 
@@ -30,7 +30,7 @@ use args::{Arguments, Command, DeviceArgs};
 use terminal::tell;
 
 use crate::{
-    backend::{self, BackendError, DeviceOptions, Selected},
+    backend::{self, BackendError, DeviceOptions, Selected, cuda, worker},
     engine::paint::Painter,
     mode::DeviceChoice,
 };
@@ -98,6 +98,10 @@ pub enum Outcome {
 
 /// Does what `arguments` (the program's name first) say.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(gpu) = args::gpu_to_serve(&arguments) {
+        return Outcome::Exit(exit_code(gpu_worker(gpu)));
+    }
     let typed = match Arguments::try_parse_from(arguments) {
         Ok(typed) => typed,
         Err(error) => {
@@ -169,6 +173,14 @@ fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "styleforge", &mut script);
     terminal::print_bytes(&script)
+}
+
+/// Serves a GPU to the program that started this process, until that one closes standard input.
+fn gpu_worker(gpu: usize) -> Result<(), CliError> {
+    interrupt::ignore();
+    let backend = cuda::open_here(Some(gpu));
+    worker::serve(backend, &mut io::stdin().lock(), &mut io::stdout().lock())
+        .map_err(|e| CliError::Failed(format!("the program that wanted the GPU is gone: {e}")))
 }
 
 /// What was asked about the device besides its kind.

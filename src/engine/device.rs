@@ -1,10 +1,11 @@
 //! The device that paints, and what takes its place when it is lost.
 //!
 //! A GPU is lost when a kernel goes astray, the driver is restarted or the card falls off its bus:
-//! everything on it is gone and every later call fails. It is opened again once; a second loss, or
-//! one after which it cannot be opened, leaves the rest of the work to the processor. That is so
-//! even where the GPU was asked for by name: what was begun is finished, and it is said. Knows no
-//! sessions; they have to be gone before the device is replaced. Belongs to the thread that paints.
+//! everything on it is gone and every later call fails. It is opened again once, in whatever way the
+//! opener has ([`crate::backend::cuda::open`] takes another process); a second loss, or one after
+//! which it cannot be opened, leaves the rest of the work to the processor. That is so even where the
+//! GPU was asked for by name: what was begun is finished, and it is said. Knows no sessions; they have
+//! to be gone before the device is replaced. Belongs to the thread that paints.
 
 use std::sync::Arc;
 
@@ -51,7 +52,7 @@ impl Device {
 
     /// Puts another device in the place of the one that was lost with `error`, and tells so in a
     /// sentence for people. No session of the lost device may be left: its context is released
-    /// before another is opened, and a GPU whose old context lives gives no new one that works.
+    /// before another is opened, and the memory that it holds is the GPU's.
     ///
     /// # Errors
     /// `error` itself when it tells of no loss or the device is the processor, which nothing can

@@ -5,13 +5,13 @@ use eframe::egui::{self, ViewportCommand};
 use super::{
     app::{App, Wanted},
     batch::{Album, Phase},
+    choice::{BRUSHES_PX, Choice, finest_brush},
     desk::{Origin, Purpose},
     intent::Intent,
     outside::Dialog,
     overlays::Overlay,
     shortcuts::Press,
     theme,
-    workspace::{BRUSHES_PX, Choice, finest_brush},
 };
 use crate::{
     engine::{

@@ -12,6 +12,7 @@ use eframe::egui::{self, Frame, Margin, Panel};
 use super::{
     bars,
     batch::Batch,
+    choice::Choice,
     controls,
     desk::{Desk, Opened},
     empty,
@@ -24,7 +25,7 @@ use super::{
     shortcuts::{self, Group},
     stage::Stage,
     theme,
-    workspace::{Choice, Recipe, Workspace},
+    workspace::{Recipe, Workspace},
 };
 use crate::{
     backend::{DeviceInfo, OpenDevice},

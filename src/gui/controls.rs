@@ -3,10 +3,10 @@
 use eframe::egui::{self, ComboBox, ScrollArea, Slider, vec2};
 
 use super::{
+    choice::{BRUSHES_PX, Choice, finest_brush},
     intent::Intent,
     outside::format_title,
     theme,
-    workspace::{BRUSHES_PX, Choice, finest_brush},
 };
 use crate::{engine::paint::OutputSize, media::encode::Format, mode::ModelSize, settings::Choices};
 

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::workspace::Choice;
+use super::choice::Choice;
 use crate::{media::encode::Format, settings::ThemeChoice};
 
 /// Something that a person asked for.

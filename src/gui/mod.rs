@@ -23,6 +23,7 @@ mod act;
 pub mod app;
 mod bars;
 pub mod batch;
+pub mod choice;
 mod controls;
 pub mod desk;
 mod empty;

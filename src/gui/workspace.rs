@@ -3,84 +3,23 @@
 
 use std::sync::Arc;
 
-use super::desk::{Finished, Opened, Origin};
+use super::{
+    choice::Choice,
+    desk::{Finished, Opened, Origin},
+};
 use crate::{
     compose::Look,
-    engine::paint::{OutputSize, Painting, WorkingSize},
+    engine::paint::{OutputSize, Painting},
     media::encode::Format,
     mode::ModelSize,
-    settings::Choices,
 };
 
-/// Brush sizes, the finest first: the long side in pixels at which the network sees the photo.
-pub const BRUSHES_PX: [usize; 14] = [
-    6400, 4800, 3600, 2560, 1920, 1600, 1280, 1024, 800, 640, 512, 400, 320, 240,
-];
-/// Place of the default in [`BRUSHES_PX`].
-pub const DEFAULT_BRUSH: usize = 6;
 /// Paintings kept for going back to them at once.
 const KEPT_PAINTINGS: usize = 12;
 /// Bytes that kept paintings may hold together.
 const KEPT_BYTES: usize = 256 << 20;
 /// Steps that can be undone.
 const KEPT_STEPS: usize = 200;
-
-/// How the photo is to be painted: what undo and redo go through.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Choice {
-    /// Id of the style; none paints nothing.
-    pub style: Option<String>,
-    /// Model size, where the style has it.
-    pub model: ModelSize,
-    /// Brush size: place in [`BRUSHES_PX`].
-    pub brush: usize,
-    /// Size of the finished picture.
-    pub output: OutputSize,
-    /// Strength and colours.
-    pub look: Look,
-}
-
-impl Choice {
-    /// The choice that a person's settings remember.
-    pub fn from_settings(choices: &Choices) -> Self {
-        let wanted = choices.working_px.unwrap_or(BRUSHES_PX[DEFAULT_BRUSH]);
-        let brush = (0..BRUSHES_PX.len())
-            .min_by_key(|&i| BRUSHES_PX[i].abs_diff(wanted))
-            .unwrap_or(DEFAULT_BRUSH);
-        Self {
-            style: choices.style.clone(),
-            model: choices.model,
-            brush,
-            output: choices.output,
-            look: choices.look,
-        }
-    }
-
-    /// Writes the choice into a person's settings.
-    pub fn remember(&self, choices: &mut Choices) {
-        choices.style.clone_from(&self.style);
-        choices.model = self.model;
-        choices.working_px =
-            (self.brush != DEFAULT_BRUSH).then(|| BRUSHES_PX[self.brush.min(BRUSHES_PX.len() - 1)]);
-        choices.output = self.output;
-        choices.look = self.look;
-    }
-
-    /// The working size of the brush.
-    pub fn working_size(&self) -> WorkingSize {
-        WorkingSize::LongSide(BRUSHES_PX[self.brush.min(BRUSHES_PX.len() - 1)])
-    }
-}
-
-/// The finest brush that still differs from the next for a photo of this long side; finer ones
-/// would all paint at the photo's own size.
-pub fn finest_brush(long_side_px: usize) -> usize {
-    BRUSHES_PX
-        .iter()
-        .position(|&px| px < long_side_px)
-        .unwrap_or(BRUSHES_PX.len())
-        .saturating_sub(1)
-}
 
 /// The photo on the table.
 pub struct OpenPhoto {
@@ -377,6 +316,7 @@ mod tests {
         frame::Frame,
         media::decode::Photo,
         mode::Mode,
+        settings::Choices,
         timing::{RunTiming, TimingMethod},
     };
 
@@ -419,26 +359,6 @@ mod tests {
         let recipe = table.recipe(ModelSize::Full).expect("photo and style");
         table.show(recipe, painting());
         table
-    }
-
-    #[test]
-    fn brushes_finer_than_the_photo_are_left_out() {
-        assert!(BRUSHES_PX.windows(2).all(|w| w[0] > w[1]));
-        assert_eq!(finest_brush(4000), 1);
-        assert_eq!(BRUSHES_PX[finest_brush(1000)], 1024);
-        assert_eq!(finest_brush(10), BRUSHES_PX.len() - 1);
-        assert_eq!(finest_brush(100_000), 0);
-    }
-
-    #[test]
-    fn choices_are_remembered_and_read_again() {
-        let mut choice = Choice::from_settings(&Choices::default());
-        assert_eq!(choice.brush, DEFAULT_BRUSH);
-        choice.brush = 9;
-        choice.style = Some("udnie".to_owned());
-        let mut choices = Choices::default();
-        choice.remember(&mut choices);
-        assert_eq!(Choice::from_settings(&choices), choice);
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub mod arena;
 pub mod cpu;
 pub mod cuda;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{mode::Mode, tensor::Shape};
 
 /// One step of a plan: one kernel over one layer.
@@ -29,8 +31,41 @@ pub struct Step<Op> {
     pub bytes: u64,
 }
 
+/// Who computes a plan's convolutions.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Deserialize)]
+pub struct Convolver {
+    /// A library with its version, for example `cuDNN 9.14`, or `own kernels`.
+    pub name: String,
+    /// Why it is not the library.
+    pub reason: Option<String>,
+}
+
+impl Convolver {
+    /// The program's own kernels, since the library cannot be had for this reason.
+    pub fn own(reason: impl Into<String>) -> Self {
+        Self {
+            name: "own kernels".to_owned(),
+            reason: Some(reason.into()),
+        }
+    }
+
+    /// Whether it is a library: then a bias is a step of its own.
+    pub const fn is_library(&self) -> bool {
+        self.reason.is_none()
+    }
+
+    /// A mode, with who computes its convolutions where that is a choice: `baseline fp16 (cuDNN
+    /// 9.14)`.
+    pub fn beside(mode: Mode, convolver: Option<&Self>) -> String {
+        match convolver {
+            Some(Self { name, .. }) => format!("{mode} ({name})"),
+            None => mode.to_string(),
+        }
+    }
+}
+
 /// The facts of a plan that do not depend on the backend.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlanSummary {
     /// Variant and precision.
     pub mode: Mode,
@@ -46,4 +81,6 @@ pub struct PlanSummary {
     pub flops: u64,
     /// Most memory that one run holds at a time, weights and scratch included, in bytes.
     pub peak_bytes: u64,
+    /// Who computes the convolutions, in modes that leave them to a library where there is one.
+    pub convolver: Option<Convolver>,
 }

@@ -6,14 +6,19 @@
 //!
 //! Pictures of (nearly) one colour are judged by rules of their own: their maps have (nearly) no
 //! variance, so that every norm multiplies rounding errors by up to 1/sqrt(eps) = 316, in any
-//! implementation. In fewer bits than single precision, a run that rounds where a framework would is
+//! implementation. In fewer bits than single precision, a naive run that rounds where the mode does is
 //! the measure there ([`Rule::beside_naive`]).
+//!
+//! Where a device tells what its kernels read and wrote, each is judged by itself as well
+//! ([`verify_kernels`]).
 //!
 //! Blocks for seconds to minutes (the oracle is slow); any thread.
 
 mod equality;
+mod kernels;
 mod rule;
 mod subjects;
+mod task;
 mod truth;
 
 use std::sync::Arc;
@@ -21,7 +26,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::{
-    backend::{Backend, BackendError, RunControl, SessionSpec},
+    backend::{Backend, BackendError, RunControl, Session, SessionSpec},
     frame::{Frame, PictureDifference},
     mode::{Mode, Precision, Variant},
     network::Network,
@@ -29,6 +34,7 @@ use crate::{
 };
 
 pub use equality::Equality;
+pub use kernels::{KernelVerdict, kernel_subjects, verify_kernels};
 pub use rule::{Distance, Rule};
 pub use subjects::{Subject, adversarial_subjects, style_subject};
 
@@ -151,13 +157,15 @@ fn batch_failures(
         ..SessionSpec::single(inputs[0].width(), inputs[0].height(), mode)
     };
     let mut session = backend.open(network, &spec)?;
+    let bias_apart = leaves_bias(session.as_ref());
     session.paint_batch(&inputs, &mut outputs, &RunControl::default())?;
     let mut failures = Vec::new();
     for (number, (painted, truth)) in (1..).zip(outputs.iter().zip(each())) {
         let part = format!("frame {number} of {count}");
         let difference = PictureDifference::between(painted, &truth.painted);
         let pixels = truth.picture.pixel_count();
-        failures.extend(truth.rule(mode).failure(&part, difference, pixels));
+        let rule = truth.rule(mode, bias_apart);
+        failures.extend(rule.failure(&part, difference, pixels));
     }
     Ok(failures)
 }
@@ -168,6 +176,14 @@ struct Evidence {
     painted_again: Frame,
     /// The maps behind the norms by name, and the output.
     maps: Vec<(String, Tensor)>,
+    /// Whether the bias is a step of its own.
+    bias_apart: bool,
+}
+
+/// Whether a session's bias is a step of its own, behind a library's convolutions.
+fn leaves_bias(session: &dyn Session) -> bool {
+    let convolver = session.summary().convolver;
+    convolver.is_some_and(|c| c.is_library())
 }
 
 impl Evidence {
@@ -192,13 +208,14 @@ impl Evidence {
             painted,
             painted_again,
             maps,
+            bias_apart: leaves_bias(session.as_ref()),
         })
     }
 
     /// The verdict, still without the names of network and picture.
     fn judged(&self, truth: &Truth<'_>, mode: Mode) -> Verdict {
         let (picture, expected) = (&truth.picture, &truth.painted);
-        let rule = truth.rule(mode);
+        let rule = truth.rule(mode, self.bias_apart);
         let mut failures = Vec::new();
         let (worst_norm, worst) = compare_maps(truth, &self.maps, rule, &mut failures);
         let whole = PictureDifference::between(&self.painted, expected);

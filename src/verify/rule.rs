@@ -32,9 +32,9 @@ pub struct Distance {
 }
 
 /// How many times the rms error of a naive run in the same precision is still right.
-const NAIVE_RMS_FACTOR: f64 = 2.0;
+pub(super) const NAIVE_RMS_FACTOR: f64 = 2.0;
 /// How many times the largest error of a naive run in the same precision is still right.
-const NAIVE_LARGEST_FACTOR: u8 = 4;
+pub(super) const NAIVE_LARGEST_FACTOR: u8 = 4;
 
 impl Rule {
     /// Single precision by direct convolutions.
@@ -96,7 +96,7 @@ impl Rule {
     ///
     /// What little variance there is may lie below the rounding of the maps, or hang on a few values,
     /// and the norm makes that as large as any signal. How far a picture has to be off then depends on
-    /// the network, so a run that rounds where a framework would is the measure: `naive` is how far
+    /// the network, so a naive run that rounds where the mode does is the measure: `naive` is how far
     /// that one is off.
     pub fn beside_naive(self, naive: Distance) -> Self {
         let levels = naive.largest_levels.saturating_mul(NAIVE_LARGEST_FACTOR);
@@ -138,8 +138,12 @@ impl Rule {
         // In a picture of a few pixels one byte would decide: it may be off by a quarter of the
         // levels that are allowed.
         let quarter = f64::from(self.max_levels) / 4.0;
-        (squares(d.psnr_db) > squares(limit_db) + quarter * quarter)
-            .then(|| format!("the {part} has {:.1} dB (limit {limit_db} dB)", d.psnr_db))
+        (squares(d.psnr_db) > squares(limit_db) + quarter * quarter).then(|| {
+            format!(
+                "the {part} has {:.1} dB (limit {limit_db:.1} dB)",
+                d.psnr_db
+            )
+        })
     }
 }
 
@@ -164,7 +168,7 @@ mod tests {
         assert_eq!(far, "a byte of the row is off by 17");
         // 1000 x 4^2 over 3000 bytes: 40.9 dB.
         let low = failure(Rule::TEN_BITS, 1000, &[4; 1000]).expect("too many");
-        assert_eq!(low, "the row has 40.9 dB (limit 50 dB)");
+        assert_eq!(low, "the row has 40.9 dB (limit 50.0 dB)");
         assert_eq!(failure(Rule::SEVEN_BITS, 1000, &[4; 1000]), None);
     }
 

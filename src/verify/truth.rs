@@ -32,8 +32,8 @@ pub struct Truth<'a> {
     /// Whether its smallest maps have so few values that a norm's result hangs on single roundings.
     few_pixels: bool,
     judgement: Judgement,
-    /// Naive runs by precision; only flat and tiny pictures need them.
-    naive: RefCell<HashMap<Precision, Distance>>,
+    /// Naive runs by mode; only flat and tiny pictures need them.
+    naive: RefCell<HashMap<(Mode, bool), Distance>>,
 }
 
 impl<'a> Truth<'a> {
@@ -51,8 +51,8 @@ impl<'a> Truth<'a> {
         }
     }
 
-    /// The rule for a mode on this picture.
-    pub fn rule(&self, mode: Mode) -> Rule {
+    /// The rule for a mode on this picture. `bias_apart`: the mode's bias is a step of its own.
+    pub fn rule(&self, mode: Mode, bias_apart: bool) -> Rule {
         let rule = match (self.low_contrast, mode.precision) {
             (true, Precision::Fp32) => return Rule::FP32_LOW_CONTRAST,
             (false, _) if !self.few_pixels => return Rule::for_mode(mode),
@@ -62,8 +62,8 @@ impl<'a> Truth<'a> {
         rule.beside_naive({
             let mut known = self.naive.borrow_mut();
             *known
-                .entry(mode.precision)
-                .or_insert_with(|| self.distance_of_naive(mode.precision))
+                .entry((mode, bias_apart))
+                .or_insert_with(|| self.distance_of_naive(mode, bias_apart))
         })
     }
 
@@ -72,8 +72,8 @@ impl<'a> Truth<'a> {
         maps_of(&self.judgement)
     }
 
-    fn distance_of_naive(&self, precision: Precision) -> Distance {
-        let naive = oracle::judge_rounded(self.network, &self.picture, precision);
+    fn distance_of_naive(&self, mode: Mode, bias_apart: bool) -> Distance {
+        let naive = oracle::judge_rounded(self.network, &self.picture, mode, bias_apart);
         let painted = naive.picture(&self.picture);
         let differences = [
             PictureDifference::between(&painted, &self.painted),
@@ -147,7 +147,7 @@ mod tests {
             }),
         );
         assert!(faint.low_contrast);
-        let rule = |precision| faint.rule(Mode::new(Variant::Fused, precision));
+        let rule = |precision| faint.rule(Mode::new(Variant::Fused, precision), false);
         assert_eq!(rule(Precision::Fp32), Rule::FP32_LOW_CONTRAST);
         // A faint pattern is much harder on seven bits than on ten.
         let distances = faint.naive.borrow().len();
@@ -165,7 +165,7 @@ mod tests {
         );
         assert!(!strong.low_contrast);
         let fused = Mode::new(Variant::Fused, Precision::Fp16);
-        assert_eq!(strong.rule(fused), Rule::TEN_BITS);
+        assert_eq!(strong.rule(fused, false), Rule::TEN_BITS);
     }
 
     /// All pixels of a flat picture go through the same sums, so that a norm has nothing to enlarge:
@@ -181,11 +181,11 @@ mod tests {
             &network,
             Frame::from_fn(24, 20, |_, _| [128, 128, 128, 255]),
         );
-        for precision in [Precision::Tf32, Precision::Fp16, Precision::Mixed] {
-            let distance = flat.distance_of_naive(precision);
+        for mode in Mode::all().filter(|m| m.precision != Precision::Bf16) {
+            let distance = flat.distance_of_naive(mode, false);
             assert!(
                 distance.largest_levels <= 2 && distance.relative_rms < 0.01,
-                "{precision}: {distance:?}"
+                "{mode}: {distance:?}"
             );
         }
     }

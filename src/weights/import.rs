@@ -6,10 +6,11 @@ use super::{
     Checkpoint, LibraryError, Style, StyleLibrary,
     library::{id_from, stem},
 };
+use crate::mode::ModelSize;
 
 impl StyleLibrary {
     /// Reads a checkpoint strictly and keeps it in the person's own folder under `name`, or else
-    /// the title in the file, or else the file's name.
+    /// the title in the file, or else the file's name; as full or lite, by its widths.
     ///
     /// # Errors
     /// [`LibraryError`] when the file is refused, the name is taken or empty, or the disk refuses.
@@ -40,9 +41,12 @@ impl StyleLibrary {
                 source,
             })?;
         let folder = self.user_folder.join(&id);
-        write_style(&self.user_folder, &folder, &bytes).map_err(|source| LibraryError::Write {
-            path: self.user_folder.clone(),
-            source,
+        let size = ModelSize::of_widths(checkpoint.network.spec().widths);
+        write_style(&self.user_folder, &folder, size, &bytes).map_err(|source| {
+            LibraryError::Write {
+                path: self.user_folder.clone(),
+                source,
+            }
         })?;
         self.refresh();
         self.find(&id).cloned().ok_or_else(|| LibraryError::Write {
@@ -53,12 +57,17 @@ impl StyleLibrary {
 }
 
 /// Writes a style's folder so that it appears whole or not at all.
-fn write_style(user_folder: &Path, folder: &Path, weights: &[u8]) -> io::Result<()> {
+fn write_style(
+    user_folder: &Path,
+    folder: &Path,
+    size: ModelSize,
+    weights: &[u8],
+) -> io::Result<()> {
     fs::create_dir_all(user_folder)?;
     let unfinished = tempfile::Builder::new()
         .prefix(".import-")
         .tempdir_in(user_folder)?;
-    let file = unfinished.path().join("full.safetensors");
+    let file = unfinished.path().join(format!("{size}.safetensors"));
     fs::write(&file, weights)?;
     fs::File::open(&file)?.sync_all()?;
     // Temporary folders are closed to others; a style need not be.
@@ -76,7 +85,39 @@ fn write_style(user_folder: &Path, folder: &Path, weights: &[u8]) -> io::Result<
 #[cfg(test)]
 mod tests {
     use super::{super::library::tests::weights, *};
-    use crate::mode::ModelSize;
+    use crate::{
+        mode::ModelSize,
+        network::{Network, NetworkSpec},
+        weights::{Family, StorageType},
+    };
+
+    /// A checkpoint of a published shape.
+    fn sized(size: ModelSize) -> Vec<u8> {
+        let spec = NetworkSpec {
+            blocks: 1,
+            ..NetworkSpec::with_widths(size.widths())
+        };
+        let checkpoint = Checkpoint {
+            network: Network::random(spec, 2).expect("valid").into(),
+            family: Family::PytorchExamples,
+            storage: StorageType::F16,
+            metadata: std::collections::BTreeMap::new(),
+        };
+        checkpoint.to_safetensors().expect("written")
+    }
+
+    #[test]
+    fn a_style_is_listed_by_the_size_that_it_has() {
+        let root = tempfile::tempdir().expect("folder");
+        let mut library = StyleLibrary::open(&[], root.path().join("styles"));
+        for &size in ModelSize::ALL {
+            let file = root.path().join(format!("my_{size}.safetensors"));
+            fs::write(&file, sized(size)).expect("file");
+            let style = library.import(&file, None).expect("imported");
+            assert_eq!(style.models(), [size]);
+            assert_eq!(style.load_or_lite(None).expect("loads").1, size);
+        }
+    }
 
     #[test]
     fn import_keeps_a_style_and_never_replaces_one() {
@@ -92,8 +133,8 @@ mod tests {
             (style.id.as_str(), style.title.as_str()),
             ("night_train", "Night Train")
         );
-        assert!(user.join("night_train/full.safetensors").is_file());
-        assert!(style.load(ModelSize::Full).is_ok());
+        assert!(user.join("night_train/lite.safetensors").is_file());
+        assert!(style.load(ModelSize::Lite).is_ok());
         let error = library
             .import(&file, Some("night-train"))
             .expect_err("taken");

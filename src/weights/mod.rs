@@ -110,6 +110,10 @@ fn format_of(bytes: &[u8]) -> Result<Format, WeightsError> {
             found: found.to_owned(),
         })
     };
+    // A length may begin with the two bytes of a pickle; no pickle goes on with zeros.
+    if matches!(bytes, [_, _, _, _, 0, 0, 0, 0, b'{', ..]) {
+        return Ok(Format::Safetensors);
+    }
     if torch::is_zip(bytes) || torch::is_pickle(bytes) {
         return Ok(Format::Torch);
     }
@@ -168,4 +172,22 @@ fn read_file(path: &Path) -> Result<Vec<u8>, WeightsError> {
         .read_to_end(&mut bytes)
         .map_err(failed)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_that_looks_like_a_pickle_is_a_length() {
+        let format = |start: &[u8]| format_of(&[start, &[b' '; 32]].concat());
+        for protocol in 2..=5 {
+            let header = [0x80, protocol, 0, 0, 0, 0, 0, 0, b'{'];
+            assert_eq!(format(&header).ok(), Some(Format::Safetensors));
+            assert_eq!(format(&[0x80, protocol, b'}']).ok(), Some(Format::Torch));
+            // A short frame: the length behind 0x95 takes eight bytes.
+            let framed = [0x80, protocol, 0x95, 9, 0, 0, 0, 0, 0, 0, 0, b'}'];
+            assert_eq!(format(&framed).ok(), Some(Format::Torch));
+        }
+    }
 }

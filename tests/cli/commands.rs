@@ -47,7 +47,7 @@ fn an_imported_style_is_listed_and_paints() {
         (&own["title"], &own["origin"]["kind"]),
         (&"My Own".into(), &"user".into())
     );
-    assert_eq!(own["models"], serde_json::json!(["full"]));
+    assert_eq!(own["models"], serde_json::json!(["lite"]), "by its widths");
     assert!(s.styleforge(&["styles"]).ends(0).text().contains("my_own"));
     s.styleforge(&["stylize", "photo.png", "--style", "my own", "-o", "out.png"])
         .ends(0);
@@ -174,11 +174,25 @@ fn inspect_tells_what_is_inside_and_why_not() {
 }
 
 #[test]
+fn a_gpu_worker_says_what_it_has_and_ends_with_its_input() {
+    let s = Sandbox::new();
+    let said = s.styleforge(&["gpu-worker", "0"]).ends(0).text();
+    // Two lengths of 8 bytes, then the header.
+    let header: serde_json::Value = serde_json::from_str(&said[16..]).expect("JSON");
+    let has = |key: &str| header.get(key).is_some_and(|v| v.is_object());
+    assert!(has("Ok") != has("Err"), "{header}");
+    s.styleforge(&["gpu-worker"]).ends(2);
+    let help = s.styleforge(&["--help"]).ends(0).text();
+    assert!(!help.contains("gpu-worker"), "{help}");
+}
+
+#[test]
 fn completions_for_every_shell() {
     let s = Sandbox::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = s.styleforge(&["completions", shell]).ends(0).text();
         assert!(script.contains("keep-colors"), "{shell}");
+        assert!(!script.contains("gpu-worker"), "{shell}");
     }
     s.styleforge(&["completions", "tcsh-9"]).ends(2);
 }

@@ -52,6 +52,11 @@ fn bench_reports_everything_a_number_needs() {
         assert_eq!(result["mode"], mode);
         assert_eq!(result["precision"], "fp32");
         assert!(result["host_p50_ms"].as_f64() >= result["p50_ms"].as_f64());
+        assert!(
+            result["eager_p50_ms"].is_null(),
+            "the processor records nothing"
+        );
+        assert!(result.get("ceiling").is_none() && result.get("operations").is_none());
     }
     assert_eq!(results[0]["size"], "24x16");
     let (first, second) = (&results[0], &results[1]);
@@ -135,7 +140,7 @@ fn kernels_go_to_files_that_others_read() {
     let mut lines = csv.lines();
     assert_eq!(
         lines.next(),
-        Some("device,mode,size,method,layer,kernel,us,gb_per_s,tflops,flops,bytes")
+        Some("device,mode,size,method,layer,kernel,us,gb_per_s,tflops,ceiling_share,flops,bytes")
     );
     let fused: Vec<&str> = lines
         .filter(|l| l.contains(",fused fp32,24x16,host,"))

@@ -1,30 +1,37 @@
 //! A GPU made of host memory that computes nothing, counts what is taken and given back, and fails
-//! when it is told to.
+//! when it is told to. Like NVIDIA's driver it opens nothing any more for a process in which a context
+//! was lost; another process, which is a thread here, gets one.
 
 use std::{
     collections::{HashMap, HashSet},
     ffi::c_void,
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
 };
 
 use styleforge::{
     backend::{
-        BackendError, OpenDevice, Selected,
+        Backend, BackendError, OpenDevice, Selected,
         cpu::CpuBackend,
         cuda::{
             CudaBackend,
             driver::{
-                DevicePtr, Driver, DriverFailure, Event, Function, Graph, LaunchShape, Module,
-                PinnedPtr,
+                Algorithm, ConvolutionLibrary, ConvolutionPlaces, DevicePtr, Driver, DriverFailure,
+                Event, Function, Graph, LaunchShape, Module, PinnedPtr, Queue,
             },
         },
+        worker::{self, WorkerBackend},
     },
     mode::DeviceChoice,
-    plan::cuda::DeviceLimits,
+    plan::cuda::{ConvolutionShape, DeviceLimits},
 };
 
 /// What the GPU is called.
 pub const NAME: &str = "Fake GPU";
+
+/// The library of convolutions, where a test installs it.
+pub const LIBRARY: &str = "cuDNN 9.99";
 
 /// `CUDA_ERROR_OUT_OF_MEMORY`.
 pub const OUT_OF_MEMORY: u32 = DriverFailure::OUT_OF_MEMORY;
@@ -51,6 +58,10 @@ struct Fault {
 struct State {
     fault: Option<Fault>,
     refuses_to_open: bool,
+    /// The code with which a context of this process was lost.
+    lost_here: Option<u32>,
+    /// The other processes.
+    workers: Vec<JoinHandle<io::Result<()>>>,
     /// Calls that could have failed.
     calls: usize,
     compute_capability: (i32, i32),
@@ -70,6 +81,18 @@ struct State {
     opened: usize,
     /// Entries that ran, in order.
     launched: Vec<String>,
+    /// Whether a library of convolutions is installed.
+    has_library: bool,
+    /// What the library was asked for, and how long it takes, in milliseconds.
+    algorithms: HashMap<usize, (ConvolutionShape, f32)>,
+    /// How often the library was asked for algorithms.
+    searches: usize,
+    /// Convolutions that the library was told to launch.
+    convolutions: usize,
+    /// What was replayed last took so long, in milliseconds.
+    last_ms: f32,
+    /// The call that failed.
+    failed_call: Option<&'static str>,
     /// What no driver forgives.
     misuse: Vec<String>,
 }
@@ -81,6 +104,11 @@ impl State {
     }
 
     fn run(&mut self, function: usize) {
+        if let Some((_, ms)) = self.algorithms.get(&function) {
+            self.last_ms = *ms;
+            self.launched.push(format!("{LIBRARY} of {ms} ms"));
+            return;
+        }
         match self.functions.get(&function) {
             Some((module, entry)) if self.modules.contains(module) => {
                 self.launched.push(entry.clone());
@@ -119,6 +147,7 @@ impl FakeGpu {
         Self(Arc::new(Mutex::new(State {
             compute_capability,
             total_bytes: 1_000_000_000,
+            last_ms: 1.0,
             next: 0x1000,
             ..State::default()
         })))
@@ -144,6 +173,26 @@ impl FakeGpu {
     /// Whether a failure is still to come.
     pub fn is_armed(&self) -> bool {
         self.state().fault.is_some()
+    }
+
+    /// From now on there is a library of convolutions.
+    pub fn install_library(&self) {
+        self.state().has_library = true;
+    }
+
+    /// How often the library was asked for algorithms.
+    pub fn searches(&self) -> usize {
+        self.state().searches
+    }
+
+    /// Convolutions so far that the library launched or recorded.
+    pub fn convolutions(&self) -> usize {
+        self.state().convolutions
+    }
+
+    /// The call that failed, if one did.
+    pub fn failed_call(&self) -> Option<&'static str> {
+        self.state().failed_call
     }
 
     /// Calls so far that could have failed.
@@ -174,8 +223,12 @@ impl FakeGpu {
     }
 
     /// What is still taken, and what was done that a driver does not forgive; empty when all is
-    /// well.
+    /// well. Waits for the other processes, which end when nobody uses them.
     pub fn left_behind(&self) -> Vec<String> {
+        let workers = std::mem::take(&mut self.state().workers);
+        for worker in workers {
+            worker.join().expect("no panic").expect("no broken pipe");
+        }
         let state = self.state();
         let mut left = state.misuse.clone();
         let counts = [
@@ -183,6 +236,7 @@ impl FakeGpu {
             ("pinned memory", state.pinned.len()),
             ("modules", state.modules.len()),
             ("graphs", state.graphs.len()),
+            ("algorithms", state.algorithms.len()),
             ("events", state.events.len()),
             ("contexts", state.contexts),
         ];
@@ -193,6 +247,31 @@ impl FakeGpu {
 
     /// A backend with a context of its own.
     pub fn backend(&self) -> Result<CudaBackend, BackendError> {
+        if let Some(code) = self.state().lost_here {
+            return Err(BackendError::DeviceLost {
+                device: NAME.to_owned(),
+                reason: format!("cuDevicePrimaryCtxRetain: refused (error {code})"),
+            });
+        }
+        self.backend_of(false)
+    }
+
+    /// A backend in another process, asked through pipes.
+    pub fn worker(&self) -> Result<WorkerBackend, BackendError> {
+        let (questions, asking) = io::pipe().expect("a pipe");
+        let (answers, answering) = io::pipe().expect("a pipe");
+        let gpu = self.clone();
+        let worker = thread::spawn(move || {
+            let backend = gpu.backend_of(true);
+            let backend = backend.map(|b| Arc::new(b) as Arc<dyn Backend>);
+            let (mut questions, mut answering) = (questions, answering);
+            worker::serve(backend, &mut questions, &mut answering)
+        });
+        self.state().workers.push(worker);
+        WorkerBackend::connect(Box::new(answers), Box::new(asking), NAME)
+    }
+
+    fn backend_of(&self, elsewhere: bool) -> Result<CudaBackend, BackendError> {
         let mut state = self.state();
         if state.refuses_to_open {
             return Err(BackendError::Unavailable {
@@ -210,6 +289,7 @@ impl FakeGpu {
         drop(state);
         let driver = FakeDriver {
             gpu: self.clone(),
+            elsewhere,
             context: Mutex::default(),
         };
         let limits = DeviceLimits {
@@ -228,7 +308,10 @@ impl FakeGpu {
             Ok(Selected {
                 backend: match choice {
                     DeviceChoice::Cpu => Arc::new(CpuBackend::new(Some(1))?),
-                    DeviceChoice::Auto | DeviceChoice::Cuda => Arc::new(gpu.backend()?),
+                    DeviceChoice::Auto | DeviceChoice::Cuda => match gpu.backend() {
+                        Err(error) if error.is_lost() => Arc::new(gpu.worker()?),
+                        backend => Arc::new(backend?),
+                    },
                 },
                 notice: None,
             })
@@ -248,6 +331,8 @@ struct Context {
 /// One context on the GPU.
 struct FakeDriver {
     gpu: FakeGpu,
+    /// Whether it belongs to another process.
+    elsewhere: bool,
     context: Mutex<Context>,
 }
 
@@ -277,7 +362,11 @@ impl FakeDriver {
             } else {
                 let failed = failure(fault.code);
                 state.fault = None;
+                state.failed_call = Some(call);
                 context.lost = failed.is_lost().then_some(failed.code);
+                if !self.elsewhere {
+                    state.lost_here = context.lost;
+                }
                 return Err(failed);
             }
         }
@@ -359,6 +448,7 @@ impl Driver for FakeDriver {
         to: DevicePtr,
         from: PinnedPtr,
         bytes: usize,
+        _: Queue,
     ) -> Result<(), DriverFailure> {
         // SAFETY: the caller promises that many bytes, which stay as they are.
         let from = unsafe { std::slice::from_raw_parts(from.0 as *const u8, bytes) };
@@ -371,11 +461,24 @@ impl Driver for FakeDriver {
         to: PinnedPtr,
         from: DevicePtr,
         bytes: usize,
+        _: Queue,
     ) -> Result<(), DriverFailure> {
         // SAFETY: the caller promises that many bytes, which nobody else touches.
         let to = unsafe { std::slice::from_raw_parts_mut(to.0 as *mut u8, bytes) };
         drop(self.begin("cuMemcpyDtoHAsync")?);
         self.download(to, from)
+    }
+
+    fn copy(&self, to: DevicePtr, from: DevicePtr, bytes: usize) -> Result<(), DriverFailure> {
+        let mut state = self.begin("cuMemcpyDtoDAsync")?;
+        let read = state.at(from).and_then(|all| all.get(..bytes));
+        let read = read.map(<[u8]>::to_vec);
+        let written = state.at(to).and_then(|all| all.get_mut(..bytes));
+        match (written, read) {
+            (Some(to), Some(from)) => to.copy_from_slice(&from),
+            _ => state.misuse.push("a copy beyond the memory".to_owned()),
+        }
+        Ok(())
     }
 
     fn clear(&self, memory: DevicePtr, bytes: usize) -> Result<(), DriverFailure> {
@@ -459,12 +562,20 @@ impl Driver for FakeDriver {
         Ok(Event(event))
     }
 
-    fn record(&self, _: Event) -> Result<(), DriverFailure> {
+    fn record(&self, _: Event, _: Queue) -> Result<(), DriverFailure> {
         self.begin("cuEventRecord").map(drop)
     }
 
+    fn hold(&self, _: Queue, _: Event) -> Result<(), DriverFailure> {
+        self.begin("cuStreamWaitEvent").map(drop)
+    }
+
+    fn wait_for(&self, _: Event) -> Result<(), DriverFailure> {
+        self.begin("cuEventSynchronize").map(drop)
+    }
+
     fn elapsed_ms(&self, _: Event, _: Event) -> Result<f32, DriverFailure> {
-        self.begin("cuEventElapsedTime").map(|_| 1.0)
+        self.begin("cuEventElapsedTime").map(|state| state.last_ms)
     }
 
     fn free_event(&self, event: Event) {
@@ -473,5 +584,68 @@ impl Driver for FakeDriver {
 
     fn wait(&self) -> Result<(), DriverFailure> {
         self.begin("cuStreamSynchronize").map(drop)
+    }
+
+    fn convolution_library(&self) -> Result<&dyn ConvolutionLibrary, String> {
+        if self.gpu.state().has_library {
+            Ok(self)
+        } else {
+            Err("cuDNN 9 is not installed".to_owned())
+        }
+    }
+}
+
+impl ConvolutionLibrary for FakeDriver {
+    fn name(&self) -> String {
+        LIBRARY.to_owned()
+    }
+
+    /// A slow one, a fast one, and a faster one that takes more memory than any may.
+    fn algorithms(
+        &self,
+        shape: &ConvolutionShape,
+    ) -> Result<Vec<(Algorithm, usize)>, DriverFailure> {
+        let mut state = self.begin("cudnnBackendFinalize")?;
+        state.searches += 1;
+        let too_much = shape.most_workspace_bytes() + 1;
+        let offered = [(3.0, 0), (2.0, 1 << 20), (1.0, too_much)].map(|(ms, bytes)| {
+            let algorithm = state.handle();
+            state.algorithms.insert(algorithm, (*shape, ms));
+            (Algorithm(algorithm), bytes)
+        });
+        Ok(offered.to_vec())
+    }
+
+    unsafe fn convolve(
+        &self,
+        algorithm: Algorithm,
+        places: &ConvolutionPlaces,
+    ) -> Result<(), DriverFailure> {
+        let mut state = self.begin("cudnnBackendExecute")?;
+        state.convolutions += 1;
+        let Some((shape, _)) = state.algorithms.get(&algorithm.0).copied() else {
+            state.misuse.push("an algorithm that was given back".into());
+            return Ok(());
+        };
+        for (place, bytes) in [
+            (places.input, shape.input_bytes()),
+            (places.weights, shape.weight_bytes()),
+            (places.output, shape.output_bytes()),
+        ] {
+            if state.at(place).is_none_or(|there| there.len() < bytes) {
+                state.misuse.push("a convolution beyond the memory".into());
+            }
+        }
+        match &mut self.context().recording {
+            Some(recorded) => recorded.push(algorithm.0),
+            None => state.run(algorithm.0),
+        }
+        Ok(())
+    }
+
+    fn forget(&self, algorithm: Algorithm) {
+        self.give_back("an algorithm", |s| {
+            s.algorithms.remove(&algorithm.0).is_some()
+        });
     }
 }

@@ -6,17 +6,23 @@
 )]
 
 mod fake;
+mod worker;
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use fake::{FakeGpu, INVALID_VALUE, LAUNCH_FAILED, NO_BINARY, OUT_OF_MEMORY, OUT_OF_RESOURCES};
+use fake::{
+    FakeGpu, INVALID_VALUE, LAUNCH_FAILED, LIBRARY, NO_BINARY, OUT_OF_MEMORY, OUT_OF_RESOURCES,
+};
 use styleforge::{
     backend::{
-        Backend, BackendError, RunControl, SessionSpec, cpu::CpuBackend,
-        cuda::driver::DriverFailure, opener,
+        Backend, BackendError, RunControl, SessionSpec,
+        audit::Fill,
+        cpu::CpuBackend,
+        cuda::{CudaBackend, driver::DriverFailure},
+        opener,
     },
     engine::{
         Engine,
@@ -26,6 +32,10 @@ use styleforge::{
     frame::Frame,
     mode::{DeviceChoice, Mode, Precision, PrecisionChoice, Variant},
     network::{Network, NetworkSpec},
+    plan::{
+        Convolver, PlanSummary,
+        cuda::{Operation, OperationKind},
+    },
 };
 
 fn network() -> Arc<Network> {
@@ -50,7 +60,8 @@ fn opened(backend: &dyn Backend, mode: Mode) -> Result<Frame, BackendError> {
     Ok(painted)
 }
 
-/// Everything that a session does: one photo, a batch with a rest, step by step, map by map.
+/// Everything that a session does: one photo, a batch with a rest, step by step, timed and untimed, map
+/// by map, kernel by kernel.
 fn exercised(backend: &dyn Backend, mode: Mode) -> Result<(), BackendError> {
     let photos = [photo(), photo(), photo()];
     let mut painted = photos.clone();
@@ -63,7 +74,14 @@ fn exercised(backend: &dyn Backend, mode: Mode) -> Result<(), BackendError> {
     session.paint(&photos[0], &mut painted[0], &control)?;
     session.paint_batch(&photos, &mut painted, &control)?;
     session.profile(&photos[0], &mut painted[0], &control)?;
+    session.paint_step_by_step(&photos[0], &mut painted[0], &control)?;
     session.run_tensor(&photos[0], Some(&mut |_, _| ()))?;
+    let fill = Fill {
+        mean: 1.0,
+        deviation: 1.0,
+        seed: 3,
+    };
+    session.audit(&photos[0], Some(fill), &mut |_| ())?;
     Ok(())
 }
 
@@ -86,7 +104,7 @@ fn a_refused_kernel_is_named() {
     let error = error_of("cuModuleLoadData", 0, NO_BINARY);
     assert!(matches!(error, BackendError::Kernel { .. }), "{error:?}");
     let said = error.to_string();
-    assert!(said.starts_with("the kernel conv"), "{said}");
+    assert!(said.starts_with("the kernel wgmma_photo"), "{said}");
     assert!(
         said.ends_with(
             "failed (cuModuleLoadData: as the test wished (error 209)); update the device's driver, \
@@ -194,42 +212,213 @@ fn a_gpu_that_is_too_old_refuses_modes_and_has_no_kernels() {
 #[test]
 fn whatever_fails_everything_is_given_back() {
     for variant in [Variant::Fused, Variant::FusedNorm, Variant::Baseline] {
-        let mode = Mode::new(variant, Precision::Fp16);
+        everything_is_given_back(Mode::new(variant, Precision::Fp16), FakeGpu::new);
+    }
+}
+
+/// The same where a library computes the convolutions.
+#[test]
+fn whatever_fails_with_a_library_everything_is_given_back() {
+    let mode = Mode::new(Variant::Baseline, Precision::Fp16);
+    everything_is_given_back(mode, || {
         let gpu = FakeGpu::new();
-        exercised(&gpu.backend().expect("a GPU"), mode).expect("paintings");
-        // The last is the wait before everything is given back; nobody is left to hear of it.
-        let last = gpu.calls() - 1;
-        assert!(last > 50, "{mode}: only {last} calls");
-        for (failing, code) in (0..=last)
-            .flat_map(|n| [INVALID_VALUE, OUT_OF_MEMORY, LAUNCH_FAILED].map(|code| (n, code)))
-        {
-            let gpu = FakeGpu::new();
-            gpu.fail_any(failing, code);
-            let backend = gpu.backend().expect("a GPU");
-            let done = exercised(&backend, mode);
-            drop(backend);
-            let left = gpu.left_behind();
-            assert!(left.is_empty(), "{mode}, call {failing}: {left:?}");
-            assert!(!gpu.is_armed(), "{mode}: fewer than {failing} calls");
-            match done {
-                Ok(()) => assert_eq!(failing, last, "{mode}: nobody was told"),
-                Err(error) => {
-                    let wanted = match code {
-                        LAUNCH_FAILED => matches!(error, BackendError::DeviceLost { .. }),
-                        OUT_OF_MEMORY => matches!(
-                            error,
-                            BackendError::OutOfDeviceMemory { .. }
-                                | BackendError::OutOfMemory { .. }
-                        ),
-                        _ => matches!(
-                            error,
-                            BackendError::Unavailable { .. } | BackendError::Kernel { .. }
-                        ),
-                    };
-                    assert!(wanted, "{mode}, call {failing}, code {code}: {error:?}");
-                }
+        gpu.install_library();
+        gpu
+    });
+}
+
+fn everything_is_given_back(mode: Mode, new_gpu: impl Fn() -> FakeGpu) {
+    let gpu = new_gpu();
+    exercised(&gpu.backend().expect("a GPU"), mode).expect("paintings");
+    // The last is the wait before everything is given back; nobody is left to hear of it.
+    let last = gpu.calls() - 1;
+    assert!(last > 50, "{mode}: only {last} calls");
+    for (failing, code) in
+        (0..=last).flat_map(|n| [INVALID_VALUE, OUT_OF_MEMORY, LAUNCH_FAILED].map(|code| (n, code)))
+    {
+        let gpu = new_gpu();
+        gpu.fail_any(failing, code);
+        let backend = gpu.backend().expect("a GPU");
+        let done = exercised(&backend, mode);
+        drop(backend);
+        let left = gpu.left_behind();
+        assert!(left.is_empty(), "{mode}, call {failing}: {left:?}");
+        assert!(!gpu.is_armed(), "{mode}: fewer than {failing} calls");
+        match done {
+            // The library can be done without; `a_library_that_fails_*` see that it is said.
+            Ok(()) if gpu.failed_call().is_some_and(|c| c.starts_with("cudnn")) => {}
+            Ok(()) => assert_eq!(failing, last, "{mode}: nobody was told"),
+            Err(error) => {
+                let wanted = match code {
+                    LAUNCH_FAILED => matches!(error, BackendError::DeviceLost { .. }),
+                    OUT_OF_MEMORY => matches!(
+                        error,
+                        BackendError::OutOfDeviceMemory { .. } | BackendError::OutOfMemory { .. }
+                    ),
+                    _ => matches!(
+                        error,
+                        BackendError::Unavailable { .. }
+                            | BackendError::Kernel { .. }
+                            | BackendError::Library { .. }
+                    ),
+                };
+                assert!(wanted, "{mode}, call {failing}, code {code}: {error:?}");
             }
         }
+    }
+}
+
+const BASELINE: Mode = Mode::new(Variant::Baseline, Precision::Fp16);
+
+/// What a session of the baseline says of its convolutions, and what it launches for a photo.
+fn baseline_of(gpu: &FakeGpu, backend: &dyn Backend) -> (PlanSummary, Vec<String>) {
+    let photo = photo();
+    let mut painted = photo.clone();
+    let spec = SessionSpec::single(photo.width(), photo.height(), BASELINE);
+    let mut session = backend.open(&network(), &spec).expect("a session");
+    gpu.launched();
+    session
+        .paint(&photo, &mut painted, &RunControl::default())
+        .expect("a painting");
+    (session.summary(), gpu.launched())
+}
+
+#[test]
+fn the_baseline_leaves_its_convolutions_to_the_fastest_of_the_library() {
+    let gpu = FakeGpu::new();
+    let backend = gpu.backend().expect("a GPU");
+    let (own, launched) = baseline_of(&gpu, &backend);
+    let convolver = own.convolver.as_ref().expect("a choice");
+    assert_eq!(convolver.name, "own kernels");
+    let reason = convolver.reason.as_deref();
+    assert_eq!(reason, Some("cuDNN 9 is not installed"));
+    let is_ours = |name: &&String| name.starts_with("conv_") || name.starts_with("wgmma_");
+    let ours = |names: &[String]| names.iter().filter(is_ours).count();
+    let convolutions = network().convs().len();
+    assert_eq!(ours(&launched), convolutions);
+
+    // Whether there is a library is found out once.
+    drop(backend);
+    gpu.install_library();
+    let backend = gpu.backend().expect("a GPU");
+    let (summary, launched) = baseline_of(&gpu, &backend);
+    let label = Convolver::beside(summary.mode, summary.convolver.as_ref());
+    assert_eq!(label, format!("baseline fp16 ({LIBRARY})"));
+    assert_eq!(ours(&launched), 0);
+    let chosen = format!("{LIBRARY} of 2 ms");
+    let by_library = launched.iter().filter(|name| **name == chosen);
+    assert_eq!(by_library.count(), convolutions, "{launched:?}");
+    // A convolution, and its bias beside it.
+    assert_eq!(launched.len(), summary.steps.len());
+    assert_eq!(summary.steps.len(), own.steps.len() + convolutions);
+    let named = summary
+        .steps
+        .iter()
+        .filter(|(_, kernel)| kernel.starts_with(LIBRARY));
+    assert_eq!(named.count(), convolutions);
+
+    // Layers of the same shape, and later sessions, share what was measured.
+    let searches = gpu.searches();
+    assert!(searches < convolutions, "{searches}");
+    let (again, _) = baseline_of(&gpu, &backend);
+    assert_eq!((gpu.searches(), &again), (searches, &summary));
+    // The prediction reserves the most that the library may take.
+    let spec = SessionSpec::single(40, 28, BASELINE);
+    let predicted = backend.predicted_bytes(network().spec(), &spec);
+    assert!(predicted > summary.peak_bytes && summary.peak_bytes > 1 << 20);
+    drop(backend);
+    assert_eq!(gpu.left_behind(), [""; 0]);
+}
+
+/// The residual block by itself, which has several launches, run and timed.
+fn operated(backend: &CudaBackend) -> Result<(), BackendError> {
+    let operations = Operation::of_network(network().spec(), (28, 40));
+    let blocks = operations.iter();
+    for block in blocks.filter(|o| o.kind == OperationKind::ResidualBlock) {
+        let mut session = backend.open_operation(block, Precision::Fp16, false)?;
+        session.run()?;
+        let timing = session.timing(1)?;
+        assert_eq!((timing.launches.len(), timing.launches_of_network), (3, 2));
+    }
+    Ok(())
+}
+
+#[test]
+fn whatever_fails_in_an_operation_everything_is_given_back() {
+    let gpu = FakeGpu::new();
+    operated(&gpu.backend().expect("a GPU")).expect("operations");
+    let calls = gpu.calls();
+    assert!(calls > 30, "only {calls} calls");
+    let mut told = 0;
+    for (failing, code) in (0..calls).flat_map(|n| [INVALID_VALUE, LAUNCH_FAILED].map(|c| (n, c))) {
+        let gpu = FakeGpu::new();
+        gpu.fail_any(failing, code);
+        let backend = gpu.backend().expect("a GPU");
+        told += usize::from(operated(&backend).is_err());
+        drop(backend);
+        assert_eq!(gpu.left_behind(), [""; 0], "call {failing} with {code}");
+    }
+    // But for the waits before something is given back, whose failures nobody is left to hear of.
+    assert!(told > calls, "{told} of {} were told", 2 * calls);
+}
+
+#[test]
+fn measuring_gives_its_memory_back() {
+    let gpu = FakeGpu::new();
+    let backend = gpu.backend().expect("a GPU");
+    backend.sweep_caches().expect("memory");
+    backend.sweep_caches().expect("the same memory");
+    let ceiling = backend.ceiling(Precision::Fp16).expect("copies");
+    assert!(ceiling.is_some());
+    drop(backend);
+    assert_eq!(gpu.left_behind(), [""; 0]);
+    gpu.leave_free(1_000_000);
+    let backend = gpu.backend().expect("a GPU");
+    assert!(backend.sweep_caches().is_err() && backend.ceiling(Precision::Fp16).is_err());
+    drop(backend);
+    assert_eq!(gpu.left_behind(), [""; 0]);
+}
+
+#[test]
+fn modes_that_no_library_computes_do_not_ask_for_one() {
+    let gpu = FakeGpu::new();
+    gpu.install_library();
+    let backend = gpu.backend().expect("a GPU");
+    for mode in [FUSED, Mode::new(Variant::Baseline, Precision::Mixed)] {
+        opened(&backend, mode).expect("a painting");
+        assert_eq!(gpu.searches(), 0, "{mode}");
+    }
+}
+
+#[test]
+fn a_library_that_fails_leaves_the_work_to_our_kernels_and_that_is_said() {
+    // At the first search; at the first convolution of the recording, when all shapes are measured.
+    let measured = {
+        let gpu = FakeGpu::new();
+        gpu.install_library();
+        baseline_of(&gpu, &gpu.backend().expect("a GPU"));
+        let recorded = network().convs().len();
+        gpu.convolutions() - recorded
+    };
+    for (call, after) in [
+        ("cudnnBackendFinalize", 0),
+        ("cudnnBackendExecute", measured),
+    ] {
+        let gpu = FakeGpu::new();
+        gpu.install_library();
+        gpu.fail(call, after, 5000);
+        let backend = gpu.backend().expect("a GPU");
+        let (summary, launched) = baseline_of(&gpu, &backend);
+        assert!(!gpu.is_armed(), "{call} was never called");
+        assert!(launched.iter().all(|name| !name.starts_with(LIBRARY)));
+        let convolver = summary.convolver.expect("a choice");
+        assert_eq!(convolver.name, "own kernels");
+        assert_eq!(
+            convolver.reason.expect("a reason"),
+            format!("cuDNN failed: {call}: as the test wished (error 5000)")
+        );
+        drop(backend);
+        assert_eq!(gpu.left_behind(), [""; 0], "{call}");
     }
 }
 

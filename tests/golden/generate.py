@@ -138,8 +138,8 @@ def network(path, seed, widths, blocks, height, width, small=None, **kernels):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     operators(HERE / "operators.safetensors")
-    network(HERE / "net_8_16_32_2.safetensors", 11, (8, 16, 32), 2, 37, 50)
-    network(HERE / "net_4_8_16_1_k5.safetensors", 12, (4, 8, 16), 1, 23, 41, first=7, last=5)
+    network(HERE / "net_8_16_32_2.safetensors", 11, (8, 16, 32), 2, 13, 18)
+    network(HERE / "net_4_8_16_1_k5.safetensors", 12, (4, 8, 16), 1, 13, 22, first=7, last=5)
     network(HERE / "net_3_5_7_3.safetensors", 13, (3, 5, 7), 3, 21, 19, small=(7, 5))
     total = 0
     for file in sorted(HERE.glob("*.safetensors")):

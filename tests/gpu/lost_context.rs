@@ -1,24 +1,33 @@
 //! Losing the GPU for real: a kernel traps, and painting goes on.
 //!
-//! A trap ends every context that the process has on the GPU, so this runs in a process of its own.
+//! A trap ends every context that a process has on the GPU and the driver gives it no other, so the
+//! test runs in a process of its own; and so does the GPU that is opened again, whose process is this
+//! program once more, with a backend that traps too.
 
 use std::{
     env,
     ffi::c_void,
+    io,
     process::{Command, ExitCode},
     ptr::from_ref,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
 };
 
 use libtest_mimic::Failed;
 use styleforge::{
     backend::{
-        Backend, BackendError, DeviceOptions, OpenDevice, RunControl, Selected,
+        Backend, BackendError, DeviceInfo, DeviceOptions, NormTap, OpenDevice, RunControl,
+        Selected, Session, SessionSpec,
         cuda::{self, CudaBackend, CudaProbe, driver::LaunchShape},
-        select,
+        select, worker,
     },
     engine::paint::{PaintSettings, Painter, Painting},
-    mode::DeviceChoice,
+    frame::Frame,
+    mode::{DeviceChoice, Mode, Precision, Variant},
+    network::{Network, NetworkSpec},
+    plan::PlanSummary,
+    tensor::Tensor,
+    timing::RunTiming,
 };
 
 use super::{network, picture};
@@ -56,43 +65,56 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// The backend that paints now. Weak, because a painter can only open the GPU again when nobody
-/// else holds it.
-type Newest = Arc<Mutex<Weak<CudaBackend>>>;
+/// Opens the first GPU in this process.
+fn first_gpu() -> Result<CudaBackend, BackendError> {
+    static NAME: OnceLock<String> = OnceLock::new();
+    let name = NAME.get_or_init(|| {
+        match cuda::probe() {
+            CudaProbe::Devices(devices) => devices.into_iter().next().map(|d| d.name),
+            _ => None,
+        }
+        .unwrap_or_default()
+    });
+    CudaBackend::open(0, name)
+}
 
-/// What `backend::opener` gives, with an eye on the GPU's backend.
-fn watched_opener(newest: &Newest) -> Result<OpenDevice, String> {
-    let CudaProbe::Devices(devices) = cuda::probe() else {
-        return Err("no GPU".to_owned());
-    };
-    let name = devices.first().ok_or("no GPU")?.name.clone();
-    let newest = newest.clone();
-    Ok(Arc::new(move |choice| {
+/// The backend of this process. Weak, because the context is only given back when nobody holds it.
+type Here = Arc<Mutex<Weak<CudaBackend>>>;
+
+/// What `backend::opener` gives, with an eye on the backend of this process.
+fn watched_opener(here: &Here) -> OpenDevice {
+    let here = here.clone();
+    Arc::new(move |choice| {
         if choice == DeviceChoice::Cpu {
             return select(choice, &DeviceOptions::default());
         }
-        let backend = Arc::new(CudaBackend::open(0, &name)?);
-        *newest.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&backend);
+        let backend: Arc<dyn Backend> = match first_gpu() {
+            Ok(backend) => {
+                let backend = Arc::new(backend);
+                *here.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&backend);
+                backend
+            }
+            Err(error) => {
+                println!("in this process: {error}");
+                cuda::open(None)?
+            }
+        };
         Ok(Selected {
             backend,
             notice: None,
         })
-    }))
+    })
 }
 
 /// Launches the kernel that traps. What it did is found out by whoever paints next.
-fn trap(newest: &Newest) -> Result<(), BackendError> {
-    let backend = newest
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .upgrade()
-        .expect("the painter has it");
+fn trap(backend: &CudaBackend) -> Result<(), BackendError> {
     let function = backend.function("trap", "trap_thread", 0)?;
     let shape = LaunchShape {
         grid: (1, 1, 1),
         block: 32,
         shared_bytes: 0,
         cooperative: false,
+        early: false,
     };
     let thread = 0u32;
     // SAFETY: the entry takes one `unsigned int`, which lives through the call.
@@ -100,17 +122,104 @@ fn trap(newest: &Newest) -> Result<(), BackendError> {
         let params = from_ref(&thread).cast::<c_void>();
         backend.driver().launch(function, shape, params)
     };
-    println!(
+    // Standard output belongs to what a worker says.
+    eprintln!(
         "trap: launch {launched:?}, wait {:?}",
         backend.driver().wait()
     );
     Ok(())
 }
 
+/// Serves the GPU to the process that lost it, when this one was started for that.
+pub fn as_worker() -> Option<ExitCode> {
+    if env::args().nth(1).as_deref() != Some(worker::COMMAND) {
+        return None;
+    }
+    let backend = first_gpu().map(|gpu| Arc::new(Trapping(Arc::new(gpu))) as Arc<dyn Backend>);
+    let served = worker::serve(backend, &mut io::stdin().lock(), &mut io::stdout().lock());
+    Some(match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the worker ended: {error}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// A GPU whose sessions trap before they paint for the second time.
+struct Trapping(Arc<CudaBackend>);
+
+struct TrappingSession {
+    gpu: Arc<CudaBackend>,
+    session: Box<dyn Session>,
+    paintings: usize,
+}
+
+impl Backend for Trapping {
+    fn device(&self) -> DeviceInfo {
+        self.0.device()
+    }
+
+    fn supports(&self, mode: Mode) -> Result<(), BackendError> {
+        self.0.supports(mode)
+    }
+
+    fn auto_precision(&self, variant: Variant) -> Precision {
+        self.0.auto_precision(variant)
+    }
+
+    fn predicted_bytes(&self, network: &NetworkSpec, spec: &SessionSpec) -> u64 {
+        self.0.predicted_bytes(network, spec)
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        self.0.free_bytes()
+    }
+
+    fn open(
+        &self,
+        network: &Arc<Network>,
+        spec: &SessionSpec,
+    ) -> Result<Box<dyn Session>, BackendError> {
+        Ok(Box::new(TrappingSession {
+            gpu: self.0.clone(),
+            session: self.0.open(network, spec)?,
+            paintings: 0,
+        }))
+    }
+}
+
+impl Session for TrappingSession {
+    fn summary(&self) -> PlanSummary {
+        self.session.summary()
+    }
+
+    fn paint(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
+        control: &RunControl,
+    ) -> Result<RunTiming, BackendError> {
+        self.paintings += 1;
+        if self.paintings == 2 {
+            trap(&self.gpu)?;
+        }
+        self.session.paint(input, output, control)
+    }
+
+    fn run_tensor(
+        &mut self,
+        input: &Frame,
+        tap: Option<NormTap<'_>>,
+    ) -> Result<Tensor, BackendError> {
+        self.session.run_tensor(input, tap)
+    }
+}
+
 fn lose_twice() -> Result<(), String> {
     let told = |error: &dyn std::fmt::Display| error.to_string();
-    let newest = Newest::default();
-    let open = watched_opener(&newest)?;
+    let here = Here::default();
+    let open = watched_opener(&here);
     let first = open(DeviceChoice::Cuda).map_err(|e| told(&e))?;
     let mut painter = Painter::new(first.backend, open);
     let (network, photo) = (network(), picture(320, 200));
@@ -125,12 +234,21 @@ fn lose_twice() -> Result<(), String> {
             .map_err(|e| told(&e))?;
         let news = painter.take_news().join("; ");
         let device = painter.backend().device().name;
-        println!("painted by {device} in {}; {news:?}", painting.mode);
+        println!(
+            "painted by {device} in {}, {:.1} ms with all around it; {news:?}",
+            painting.mode, painting.total_ms
+        );
         Ok((painting, news))
     };
     let (usual, _) = paint(&mut painter)?;
 
-    trap(&newest).map_err(|e| told(&e))?;
+    let lost = here
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .upgrade()
+        .ok_or("the painter has no GPU")?;
+    trap(&lost).map_err(|e| told(&e))?;
+    drop(lost);
     let (again, news) = paint(&mut painter)?;
     if !news.starts_with("the GPU was lost and opened again") {
         return Err(format!("after the first trap: {news:?}"));
@@ -139,7 +257,7 @@ fn lose_twice() -> Result<(), String> {
         return Err("the rebuilt context paints another picture".to_owned());
     }
 
-    trap(&newest).map_err(|e| told(&e))?;
+    // The rebuilt one traps by itself now.
     let (last, news) = paint(&mut painter)?;
     if !news.starts_with("CPU: the GPU was lost twice") {
         return Err(format!("after the second trap: {news:?}"));

@@ -196,7 +196,9 @@ fn a_folder_can_be_stopped_and_an_empty_one_is_explained() {
     let mut w = Window::painted(40, 30);
     w.close_during_a_folder_run();
     w.click("Go on painting");
-    w.step();
+    w.until("the question to go", |w| {
+        !w.has("Stop painting the folder?")
+    });
     w.click("Stop the folder");
     w.until_label("Stopped");
     w.script.release();

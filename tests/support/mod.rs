@@ -153,6 +153,7 @@ impl Session for ScriptedSession {
             steps: Vec::new(),
             flops: 0,
             peak_bytes: 0,
+            convolver: None,
         }
     }
 

@@ -5,19 +5,22 @@ use std::ffi::c_void;
 use super::{
     driver::DevicePtr,
     params::{
-        AddParams, AffineParams, ConvParams, FinishParams, LoadPhotoParams, MapParams,
+        AddParams, AffineParams, BiasParams, ConvParams, FinishParams, LoadPhotoParams, MapParams,
         NormApplyParams, NormPlaneParams, NormStatisticsParams, NormaliseParams, PadParams,
         PartialParams, StoreFloatsParams, StorePictureParams,
     },
 };
 use crate::plan::cuda::{
-    ConvId, ConvLaunch, CudaOp, CudaPlan, MapId, Places, Source, Strips, Taps, Target,
+    ConvId, ConvLaunch, CudaOp, CudaPlan, FLAT_SHARE, MainLoop, MapId, Places, Source, Strips,
+    Taps, Target, merge_group, step_channels,
 };
 
 /// Declares [`Argument`], whose variants are the kernels' parameter blocks.
 macro_rules! argument {
     ($($variant:ident($params:ident)),* $(,)?) => {
         /// The one argument of a kernel.
+        // A session has some hundred of them; that they are copied freely is worth the bytes.
+        #[allow(clippy::large_enum_variant)]
         #[derive(Clone, Copy, Debug)]
         pub enum Argument {
             $(
@@ -42,6 +45,7 @@ argument! {
     LoadPhoto(LoadPhotoParams),
     Pad(PadParams),
     Map(MapParams),
+    Bias(BiasParams),
     Add(AddParams),
     Normalise(NormaliseParams),
     Affine(AffineParams),
@@ -99,18 +103,31 @@ impl ArgumentMaker<'_> {
         (int(m.shape.height * m.shape.width), int(m.stored_channels))
     }
 
-    /// The argument of a step.
-    pub fn argument(&self, op: &CudaOp) -> Argument {
-        match *op {
+    /// The argument of a step's kernel; `None` for a step that a library runs.
+    pub fn argument(&self, op: &CudaOp) -> Option<Argument> {
+        Some(match *op {
             CudaOp::Conv(ref launch) => Argument::Conv(self.conv(launch)),
+            CudaOp::LibraryConv(_) => return None,
+            CudaOp::Bias { conv, map, .. } => {
+                let (height, width, channels) = self.size(map);
+                Argument::Bias(BiasParams {
+                    from: self.map(map),
+                    to: self.map(map),
+                    bias: self.at(self.places.convs[conv].bias),
+                    width,
+                    height,
+                    channels,
+                })
+            }
             CudaOp::LoadPhoto { to, scale } => {
-                let (height, width, _) = self.size(to);
+                let (height, width, channels) = self.size(to);
                 Argument::LoadPhoto(LoadPhotoParams {
                     photo: self.at(self.places.photo),
                     map: self.map(to),
                     width,
                     height,
                     scale,
+                    channels,
                 })
             }
             CudaOp::Pad { from, to, margin } => {
@@ -139,21 +156,21 @@ impl ArgumentMaker<'_> {
             CudaOp::MeanPartial { conv, map, strips }
             | CudaOp::VariancePartial { conv, map, strips } => self.partial(conv, map, strips),
             CudaOp::MeanFinish { conv, map, strips } => {
-                self.finish(self.places.convs[conv].scale, map, strips, 0.0)
+                self.finish(conv, self.places.convs[conv].mean, map, strips, 0.0)
             }
             CudaOp::VarianceFinish {
                 conv,
                 map,
                 strips,
                 eps,
-            } => self.finish(self.places.convs[conv].shift, map, strips, eps),
+            } => self.finish(conv, self.places.convs[conv].scale, map, strips, eps),
             CudaOp::Normalise { conv, map } => {
                 let (height, width, channels) = self.size(map);
                 Argument::Normalise(NormaliseParams {
                     from: self.map(map),
                     to: self.map(map),
-                    mean: self.at(self.places.convs[conv].scale),
-                    rstd: self.at(self.places.convs[conv].shift),
+                    mean: self.at(self.places.convs[conv].mean),
+                    rstd: self.at(self.places.convs[conv].scale),
                     width,
                     height,
                     channels,
@@ -184,9 +201,8 @@ impl ArgumentMaker<'_> {
                     moments: self.at(self.places.partials),
                     tickets: self.at(self.places.tickets),
                     gamma: self.at(memory.gamma),
-                    beta: self.at(memory.beta),
                     scale: self.at(memory.scale),
-                    shift: self.at(memory.shift),
+                    mean: self.at(memory.mean),
                     pixels,
                     channels,
                     strips: int(strips.count),
@@ -207,7 +223,8 @@ impl ArgumentMaker<'_> {
                     residual: self.map_or_null(residual),
                     to: self.map(map),
                     scale: self.at(self.places.convs[conv].scale),
-                    shift: self.at(self.places.convs[conv].shift),
+                    mean: self.at(self.places.convs[conv].mean),
+                    beta: self.at(self.places.convs[conv].beta),
                     pixels,
                     channels,
                     strip_pixels: int(strip_pixels),
@@ -251,7 +268,7 @@ impl ArgumentMaker<'_> {
                     photo_height: int(self.plan.extended.0),
                 })
             }
-        }
+        })
     }
 
     /// The argument that writes the network's output before rounding, in place of a step's picture.
@@ -293,7 +310,7 @@ impl ArgumentMaker<'_> {
         let (pixels, channels) = self.pixels(map);
         Argument::Partial(PartialParams {
             map: self.map(map),
-            mean: self.at(self.places.convs[conv].scale),
+            mean: self.at(self.places.convs[conv].mean),
             sums: self.at(self.places.partials),
             pixels,
             channels,
@@ -302,15 +319,24 @@ impl ArgumentMaker<'_> {
         })
     }
 
-    fn finish(&self, result: usize, map: MapId, strips: Strips, eps: f32) -> Argument {
+    fn finish(
+        &self,
+        conv: ConvId,
+        result: usize,
+        map: MapId,
+        strips: Strips,
+        eps: f32,
+    ) -> Argument {
         let (pixels, channels) = self.pixels(map);
         Argument::Finish(FinishParams {
             sums: self.at(self.places.partials),
             result: self.at(result),
+            mean: self.at(self.places.convs[conv].mean),
             pixels,
             channels,
             strips: int(strips.count),
             eps,
+            flat_share: FLAT_SHARE,
         })
     }
 
@@ -342,22 +368,36 @@ impl ArgumentMaker<'_> {
             edge: i32::from(launch.replicate),
             upsample: i32::from(launch.upsample),
             photo_kernel: match launch.taps {
-                Taps::PhotoRows | Taps::ShiftedColumns => int(conv.kernel),
+                Taps::PhotoRows | Taps::PhotoQuads | Taps::ShiftedColumns => int(conv.kernel),
                 Taps::Direct | Taps::FourPhase => 1,
             },
             photo_height: int(photo_height),
             photo_width: int(photo_width),
+            group_size: int(merge_group(launch.ctas.0)),
             norm_channels: int(conv.out_channels),
             eps: launch.eps,
+            flat_share: launch.flat_share,
             photo_scale: launch.photo_scale,
             ..ConvParams::default()
         };
+        if launch.main_loop == MainLoop::Wgmma {
+            let walk = launch.walk();
+            p.ring_stages = int(launch.ring_stages);
+            p.walk_across = int(walk.across);
+            p.walk_down = int(walk.down);
+            p.walk_step = int(walk.step);
+            p.walk_steps = int(launch.chunking.channels / step_channels(self.plan.mode.precision));
+            p.walk_row = int(walk.row);
+            p.walk_even = int(walk.even);
+            p.walk_odd = walk.odd as i32;
+            p.walk_tile = int(walk.tile);
+        }
         if launch.bias {
             p.bias = self.at(memory.bias);
         }
         if launch.statistics {
             p.out_scale = self.at(memory.scale);
-            p.out_shift = self.at(memory.shift);
+            p.out_mean = self.at(memory.mean);
         }
         match launch.source {
             Source::Photo => {
@@ -379,7 +419,8 @@ impl ArgumentMaker<'_> {
                 p.input = self.map(map);
                 (p.in_height, p.in_width, p.in_channels) = self.size(map);
                 p.in_scale = self.at(self.places.convs[before].scale);
-                p.in_shift = self.at(self.places.convs[before].shift);
+                p.in_mean = self.at(self.places.convs[before].mean);
+                p.in_beta = self.at(self.places.convs[before].beta);
                 p.relu = i32::from(relu);
                 p.skip = self.map_or_null(skip);
                 p.keep = self.map_or_null(keep);

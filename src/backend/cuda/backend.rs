@@ -1,39 +1,55 @@
 //! One GPU as a backend.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
-    driver::{Driver, Function},
+    SWEPT_BYTES,
+    convolutions::Convolutions,
+    driver::{DevicePtr, Driver, DriverFailure, Function, Queue},
     kernels::Kernels,
     native::NativeDriver,
-    session::{CudaSession, refused, tell},
+    operation::OperationSession,
+    resident::{SessionDevice, tell},
+    session::CudaSession,
 };
 use crate::{
     backend::{Backend, BackendError, DeviceInfo, Session, SessionSpec},
     mode::{DeviceChoice, Mode, Precision, Variant},
     network::{Network, NetworkSpec},
-    plan::cuda::{CudaPlan, CudaPlanError, DeviceLimits, precision_supported},
+    plan::{
+        Convolver,
+        cuda::{
+            CudaPlan, CudaPlanError, DeviceLimits, Operation, flops_per_clock, leaves_convolutions,
+            precision_supported,
+        },
+    },
+    timing::{Ceiling, OperationTiming, Percentiles},
 };
+
+/// Copies that are timed for the ceiling.
+const TIMED_COPIES: usize = 9;
 
 /// A GPU with its kernels.
 pub struct CudaBackend {
     kernels: Arc<Kernels>,
+    convolutions: Arc<Convolutions>,
     driver: Arc<dyn Driver>,
     limits: DeviceLimits,
     name: String,
+    /// The latest plan and what it is for: whoever asks for the bytes of a session opens it next.
+    planned: Mutex<Option<(NetworkSpec, SessionSpec, CudaPlan)>>,
+    /// What is overwritten to empty the caches; taken when it is first needed.
+    swept: Mutex<Option<DevicePtr>>,
 }
 
 impl CudaBackend {
     /// Opens the GPU with this number in the driver's order.
     ///
     /// # Errors
-    /// [`BackendError::Unavailable`] with the driver's words.
+    /// [`BackendError::Unavailable`] with the driver's words; [`BackendError::DeviceLost`] when it
+    /// gives this process no context because one was lost here before.
     pub fn open(ordinal: usize, name: &str) -> Result<Self, BackendError> {
-        let (driver, limits) =
-            NativeDriver::open(ordinal).map_err(|failure| BackendError::Unavailable {
-                device: name.to_owned(),
-                reason: failure.to_string(),
-            })?;
+        let (driver, limits) = NativeDriver::open(ordinal).map_err(|f| tell(f, name))?;
         Ok(Self::with_driver(Arc::new(driver), limits, name))
     }
 
@@ -41,10 +57,67 @@ impl CudaBackend {
     pub fn with_driver(driver: Arc<dyn Driver>, limits: DeviceLimits, name: &str) -> Self {
         Self {
             kernels: Arc::new(Kernels::new(driver.clone(), limits.compute_capability)),
+            convolutions: Arc::new(Convolutions::new(driver.clone())),
             driver,
             limits,
             name: name.to_owned(),
+            planned: Mutex::default(),
+            swept: Mutex::default(),
         }
+    }
+
+    /// One operation by itself, with random weights and input from a fixed seed; `timed` with as many
+    /// copies as [`OperationSession::timing`] needs, else with one.
+    ///
+    /// # Errors
+    /// [`BackendError`] when the device cannot do or hold it.
+    pub fn open_operation(
+        &self,
+        operation: &Operation,
+        precision: Precision,
+        timed: bool,
+    ) -> Result<OperationSession, BackendError> {
+        let mode = Mode::new(Variant::Fused, precision);
+        let plan = operation
+            .plan(precision, &self.limits)
+            .map_err(|e| self.unsupported(mode, &e))?;
+        let operation = operation.clone();
+        OperationSession::new(&self.shared(), operation, plan, timed)
+    }
+
+    /// Bytes that a copy within the device's memory reads and writes per second, in 1e9: the median
+    /// of a few, each larger than the caches.
+    fn copy_gb_per_s(&self) -> Result<f64, DriverFailure> {
+        let driver = self.driver.as_ref();
+        let (memory, marks) = (
+            driver.allocate(2 * SWEPT_BYTES)?,
+            [driver.event(), driver.event()],
+        );
+        let copy = || -> Result<Vec<f64>, DriverFailure> {
+            let [before, after] = &marks;
+            let (before, after) = (before.clone()?, after.clone()?);
+            driver.clear(memory, 2 * SWEPT_BYTES)?;
+            (0..TIMED_COPIES)
+                .map(|_| {
+                    driver.record(before, Queue::Painting)?;
+                    driver.copy(memory, memory.at(SWEPT_BYTES), SWEPT_BYTES)?;
+                    driver.record(after, Queue::Painting)?;
+                    driver.wait()?;
+                    driver.elapsed_ms(before, after).map(f64::from)
+                })
+                .collect()
+        };
+        let times_ms = copy();
+        for event in marks.into_iter().flatten() {
+            driver.free_event(event);
+        }
+        driver.free(memory);
+        let median = Percentiles::of(&times_ms?).map_or(f64::INFINITY, |p| p.p50_ms);
+        Ok(2.0 * SWEPT_BYTES as f64 / median / 1e6)
+    }
+
+    fn told(&self, failure: DriverFailure) -> BackendError {
+        tell(failure, &self.name)
     }
 
     /// The driver, for a test that launches by itself. Borrowed: the context is only released when
@@ -65,14 +138,69 @@ impl CudaBackend {
         shared_bytes: u32,
     ) -> Result<Function, BackendError> {
         self.kernels
-            .function(file, entry, shared_bytes)
-            .map_err(|refusal| refused(refusal, entry, |f| tell(f, &self.name)))
+            .function(file, entry, shared_bytes, |f| self.told(f))
     }
 
+    /// The plan, made once for questions that follow each other.
+    fn planned(&self, network: &NetworkSpec, spec: &SessionSpec) -> Result<CudaPlan, BackendError> {
+        let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, under, plan)) = planned.as_ref()
+            && (of, under) == (network, spec)
+        {
+            return Ok(plan.clone());
+        }
+        let plan = self.plan(network, spec)?;
+        *planned = Some((*network, *spec, plan.clone()));
+        Ok(plan)
+    }
+
+    /// The plan, with convolutions by a library in the modes that leave them to one, if there is one;
+    /// otherwise with the reason why there is none.
     fn plan(&self, network: &NetworkSpec, spec: &SessionSpec) -> Result<CudaPlan, BackendError> {
+        if !leaves_convolutions(spec.mode) {
+            return self.own_plan(network, spec, None);
+        }
+        let (size, mode) = ((spec.height, spec.width), spec.mode);
+        match self.convolutions.library() {
+            Ok(library) => {
+                CudaPlan::with_library(network, size, spec.batch, mode, &self.limits, &library)
+                    .map_err(|e| self.unsupported(mode, &e))
+            }
+            Err(reason) => self.own_plan(network, spec, Some(Convolver::own(reason))),
+        }
+    }
+
+    /// The plan with the program's own kernels alone.
+    fn own_plan(
+        &self,
+        network: &NetworkSpec,
+        spec: &SessionSpec,
+        convolver: Option<Convolver>,
+    ) -> Result<CudaPlan, BackendError> {
         let size = (spec.height, spec.width);
-        CudaPlan::new(network, size, spec.batch, spec.mode, &self.limits)
-            .map_err(|e| self.unsupported(spec.mode, &e))
+        let plan = CudaPlan::new(network, size, spec.batch, spec.mode, &self.limits)
+            .map_err(|e| self.unsupported(spec.mode, &e))?;
+        Ok(CudaPlan { convolver, ..plan })
+    }
+
+    /// What its sessions share.
+    fn shared(&self) -> SessionDevice {
+        SessionDevice {
+            driver: self.driver.clone(),
+            kernels: self.kernels.clone(),
+            convolutions: self.convolutions.clone(),
+            name: self.name.clone(),
+        }
+    }
+
+    /// A session of a plan.
+    fn session(
+        &self,
+        network: &Arc<Network>,
+        plan: CudaPlan,
+    ) -> Result<Box<dyn Session>, BackendError> {
+        let session = CudaSession::new(self.shared(), network.convs(), plan)?;
+        Ok(Box::new(session))
     }
 
     fn unsupported(&self, mode: Mode, error: &CudaPlanError) -> BackendError {
@@ -105,7 +233,70 @@ impl Backend for CudaBackend {
     }
 
     fn predicted_bytes(&self, network: &NetworkSpec, spec: &SessionSpec) -> u64 {
-        self.plan(network, spec).map_or(0, |p| p.device_bytes())
+        self.planned(network, spec).map_or(0, |p| p.device_bytes())
+    }
+
+    fn clock_mhz(&self) -> Option<u32> {
+        self.driver.clock_mhz()
+    }
+
+    fn sweep_caches(&self) -> Result<(), BackendError> {
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = match *swept {
+            Some(memory) => memory,
+            None => {
+                let memory = self
+                    .driver
+                    .allocate(SWEPT_BYTES)
+                    .map_err(|f| self.told(f))?;
+                *swept.insert(memory)
+            }
+        };
+        self.driver
+            .clear(memory, SWEPT_BYTES)
+            .map_err(|f| self.told(f))
+    }
+
+    fn ceiling(&self, precision: Precision) -> Result<Option<Ceiling>, BackendError> {
+        let copy_gb_per_s = self.copy_gb_per_s().map_err(|f| self.told(f))?;
+        let rate = flops_per_clock(self.limits.compute_capability, precision);
+        let sms = self.limits.multiprocessors as u64;
+        let megabytes = SWEPT_BYTES >> 20;
+        let copy = format!("a copy of {megabytes} MiB in this run");
+        let (peak_tflops, method) = match rate.zip(self.driver.most_clock_mhz()) {
+            Some((rate, mhz)) => (
+                Some((sms * rate * u64::from(mhz)) as f64 / 1e6),
+                format!(
+                    "{copy}; {sms} multiprocessors x {rate} operations a clock x {mhz} MHz by \
+                     NVIDIA's figures"
+                ),
+            ),
+            None => (None, copy),
+        };
+        Ok(Some(Ceiling {
+            copy_gb_per_s,
+            peak_tflops,
+            method,
+        }))
+    }
+
+    fn time_operations(
+        &self,
+        network: &NetworkSpec,
+        spec: &SessionSpec,
+        rounds: u32,
+    ) -> Result<Vec<OperationTiming>, BackendError> {
+        // What the operations are made of are the fused network's launches.
+        if spec.mode.variant != Variant::Fused {
+            return Ok(Vec::new());
+        }
+        Operation::of_network(network, (spec.height, spec.width))
+            .iter()
+            .map(|operation| {
+                self.open_operation(operation, spec.mode.precision, true)?
+                    .timing(rounds)
+            })
+            .collect()
     }
 
     fn free_bytes(&self) -> Option<u64> {
@@ -117,14 +308,24 @@ impl Backend for CudaBackend {
         network: &Arc<Network>,
         spec: &SessionSpec,
     ) -> Result<Box<dyn Session>, BackendError> {
-        let plan = self.plan(network.spec(), spec)?;
-        let session = CudaSession::new(
-            self.driver.clone(),
-            &self.kernels,
-            network,
-            plan,
-            &self.name,
-        )?;
-        Ok(Box::new(session))
+        let plan = self.planned(network.spec(), spec)?;
+        match self.session(network, plan) {
+            // The library is a comfort: our own kernels do the same work, and it is said why.
+            Err(BackendError::Library { library, reason }) => {
+                let own = Convolver::own(format!("{library} failed: {reason}"));
+                let plan = self.own_plan(network.spec(), spec, Some(own))?;
+                self.session(network, plan)
+            }
+            opened => opened,
+        }
+    }
+}
+
+impl Drop for CudaBackend {
+    fn drop(&mut self) {
+        let swept = self.swept.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(memory) = swept.take() {
+            self.driver.free(memory);
+        }
     }
 }

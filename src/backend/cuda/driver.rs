@@ -6,6 +6,8 @@
 
 use std::{ffi::c_void, fmt};
 
+use crate::plan::cuda::ConvolutionShape;
+
 /// An address in the device's memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DevicePtr(pub u64);
@@ -33,6 +35,17 @@ pub struct Function(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Graph(pub usize);
 
+/// What the device does one after another; different queues run side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Queue {
+    /// Launches, and everything else where nothing else is said.
+    Painting,
+    /// Transfers to the device.
+    Upload,
+    /// Transfers from the device.
+    Download,
+}
+
 /// A mark on the device's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Event(pub usize);
@@ -55,6 +68,11 @@ impl DriverFailure {
     /// Whether there was no memory.
     pub const fn is_out_of_memory(&self) -> bool {
         self.code == Self::OUT_OF_MEMORY
+    }
+
+    /// Whether it was the library of convolutions that failed and not the driver.
+    pub fn is_of_library(&self) -> bool {
+        self.call.starts_with("cudnn")
     }
 
     /// Whether the context is gone for good: every later call on it fails too.
@@ -89,6 +107,53 @@ pub struct LaunchShape {
     pub shared_bytes: u32,
     /// Whether all CTAs have to be on the device at once, so that they may wait for each other.
     pub cooperative: bool,
+    /// Whether it may begin while the launch before still ends. The kernel itself waits before it
+    /// touches what others write.
+    pub early: bool,
+}
+
+/// A way in which a library computes a convolution of one shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Algorithm(pub usize);
+
+/// Where the values of a convolution lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvolutionPlaces {
+    /// Padded map.
+    pub input: DevicePtr,
+    /// Filters.
+    pub weights: DevicePtr,
+    /// Map to write.
+    pub output: DevicePtr,
+    /// Working memory of the algorithm.
+    pub workspace: DevicePtr,
+}
+
+/// A library that computes convolutions on a device, where one is installed.
+///
+/// Its failures carry its own numbers, which are no `CUresult`; their calls begin with its name.
+pub trait ConvolutionLibrary: Send + Sync {
+    /// Name and version, for example `cuDNN 9.14`.
+    fn name(&self) -> String;
+    /// The algorithms that compute a convolution of this shape in its precision with the same bits
+    /// every time, the library's favourites first; each with the working memory that it needs, in
+    /// bytes. Whoever got them gives them back.
+    fn algorithms(
+        &self,
+        shape: &ConvolutionShape,
+    ) -> Result<Vec<(Algorithm, usize)>, DriverFailure>;
+    /// Launches in the order of the driver's launches, without waiting.
+    ///
+    /// # Safety
+    /// All places have the bytes that the algorithm's shape says, the workspace what the algorithm
+    /// needs, and they stay valid until the device was waited for.
+    unsafe fn convolve(
+        &self,
+        algorithm: Algorithm,
+        places: &ConvolutionPlaces,
+    ) -> Result<(), DriverFailure>;
+    /// Gives an algorithm back.
+    fn forget(&self, algorithm: Algorithm);
 }
 
 /// What is asked of a device.
@@ -107,7 +172,7 @@ pub trait Driver: Send + Sync {
     fn upload(&self, to: DevicePtr, from: &[u8]) -> Result<(), DriverFailure>;
     /// Copies from the device and waits, after all launches before.
     fn download(&self, to: &mut [u8], from: DevicePtr) -> Result<(), DriverFailure>;
-    /// Copies to the device in the order of the launches, without waiting.
+    /// Copies to the device in a queue, without waiting.
     ///
     /// # Safety
     /// `from` has `bytes` bytes, which do not change before the device is waited for.
@@ -116,8 +181,9 @@ pub trait Driver: Send + Sync {
         to: DevicePtr,
         from: PinnedPtr,
         bytes: usize,
+        queue: Queue,
     ) -> Result<(), DriverFailure>;
-    /// Copies from the device in the order of the launches, without waiting.
+    /// Copies from the device in a queue, without waiting.
     ///
     /// # Safety
     /// `to` has `bytes` bytes, which nobody touches before the device is waited for.
@@ -126,7 +192,10 @@ pub trait Driver: Send + Sync {
         to: PinnedPtr,
         from: DevicePtr,
         bytes: usize,
+        queue: Queue,
     ) -> Result<(), DriverFailure>;
+    /// Copies within the device's memory, in the order of the launches, without waiting.
+    fn copy(&self, to: DevicePtr, from: DevicePtr, bytes: usize) -> Result<(), DriverFailure>;
     /// Fills with zero bytes and waits.
     fn clear(&self, memory: DevicePtr, bytes: usize) -> Result<(), DriverFailure>;
     /// Loads compiled kernels.
@@ -162,12 +231,27 @@ pub trait Driver: Send + Sync {
     fn free_graph(&self, graph: Graph);
     /// Makes a mark.
     fn event(&self) -> Result<Event, DriverFailure>;
-    /// Puts the mark behind what was launched.
-    fn record(&self, event: Event) -> Result<(), DriverFailure>;
+    /// Puts the mark behind what is in a queue.
+    fn record(&self, event: Event, queue: Queue) -> Result<(), DriverFailure>;
+    /// What is put into a queue from now on waits for the mark.
+    fn hold(&self, queue: Queue, event: Event) -> Result<(), DriverFailure>;
+    /// Waits until the device has passed the mark.
+    fn wait_for(&self, event: Event) -> Result<(), DriverFailure>;
     /// Milliseconds between two marks that the device has passed.
     fn elapsed_ms(&self, from: Event, to: Event) -> Result<f32, DriverFailure>;
     /// Gives a mark back.
     fn free_event(&self, event: Event);
     /// Waits until the device has done everything.
     fn wait(&self) -> Result<(), DriverFailure>;
+    /// The library that computes convolutions here, or why there is none. Looked for at the first
+    /// call, which takes a moment.
+    fn convolution_library(&self) -> Result<&dyn ConvolutionLibrary, String>;
+    /// What the multiprocessors run at now, in MHz, where that can be told.
+    fn clock_mhz(&self) -> Option<u32> {
+        None
+    }
+    /// The highest that they can run at, in MHz, where that can be told.
+    fn most_clock_mhz(&self) -> Option<u32> {
+        None
+    }
 }

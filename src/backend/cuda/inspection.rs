@@ -4,8 +4,8 @@
 
 use super::{
     arguments::Argument,
-    driver::{DevicePtr, DriverFailure},
-    session::{CudaSession, Prepared},
+    driver::{DevicePtr, DriverFailure, Function},
+    resident::{KernelLaunch, Prepared, Resident},
 };
 use crate::{
     backend::NormTap,
@@ -13,9 +13,9 @@ use crate::{
     tensor::{Shape, Tensor},
 };
 
-impl CudaSession {
-    /// A map of the first image as a tensor, with the scale and shift of a convolution's norm.
-    fn tensor(
+impl Resident {
+    /// A map of the first image as a tensor, as it is or behind a convolution's norm.
+    pub(super) fn tensor(
         &self,
         from: DevicePtr,
         map: MapId,
@@ -34,53 +34,63 @@ impl CudaSession {
             Ok::<_, DriverFailure>(widened(&bytes, storage))
         };
         let values = read(from, pixels * stored, storage)?;
-        let (scale, shift) = match norm {
-            None => (vec![1.0; stored], vec![0.0; stored]),
+        let factors = match norm {
+            None => [vec![0.0; stored], vec![1.0; stored], vec![0.0; stored]],
             Some(conv) => {
                 let memory = &self.places.convs[conv];
-                (
-                    read(self.at(memory.scale), stored, Storage::F32)?,
-                    read(self.at(memory.shift), stored, Storage::F32)?,
-                )
+                let read = |offset| read(self.at(offset), stored, Storage::F32);
+                [read(memory.mean)?, read(memory.scale)?, read(memory.beta)?]
             }
         };
+        let [mean, scale, beta] = factors;
         let mut tensor = Tensor::zeros(shape);
         for c in 0..shape.channels {
             for p in 0..pixels {
-                tensor.data[c * pixels + p] = values[p * stored + c] * scale[c] + shift[c];
+                tensor.data[c * pixels + p] =
+                    (values[p * stored + c] - mean[c]) * scale[c] + beta[c];
             }
         }
         Ok(tensor)
     }
 
-    /// Runs step by step and hands over the map behind every norm.
+    /// Runs step by step over an uploaded photo and hands over the map behind every norm.
+    /// `store_floats` is the kernel that writes the output before rounding.
     pub(super) fn run_steps(
-        &mut self,
+        &self,
+        launches: &[Prepared],
+        store_floats: Function,
         mut tap: Option<NormTap<'_>>,
     ) -> Result<Tensor, DriverFailure> {
-        self.queue_upload()?;
-        for (step, prepared) in self.plan.steps.iter().zip(&self.launches) {
+        for (step, prepared) in self.plan.steps.iter().zip(launches) {
             if let (Some(tap), Some((conv, map))) = (tap.as_mut(), self.norm_before(step)) {
                 let tensor = self.tapped(prepared, map)?;
                 let name = self.plan.convs[conv].norm_name.as_deref();
                 tap(name.unwrap_or_default(), tensor);
             }
-            let argument = self.maker().floats(&step.op);
-            let function = match (&argument, self.store_floats) {
-                (Some(Argument::StoreFloats(_)), Some(store)) => store,
-                _ => prepared.function,
-            };
-            self.launch(&Prepared {
-                function,
-                shape: prepared.shape,
-                argument: argument.unwrap_or(prepared.argument),
-            })?;
+            self.launch(&self.writing_floats(step, prepared, store_floats))?;
             if let (Some(tap), Some((conv, map))) = (tap.as_mut(), statistics_of(&step.op)) {
                 let name = self.plan.convs[conv].norm_name.as_deref();
                 let tensor = self.tensor(DevicePtr(self.maker().map(map)), map, Some(conv))?;
                 tap(name.unwrap_or_default(), tensor);
             }
         }
+        self.floats()
+    }
+
+    /// Runs the last step again in the form that writes the picture before rounding, and hands that over.
+    pub(super) fn output_floats(
+        &self,
+        launches: &[Prepared],
+        store_floats: Function,
+    ) -> Result<Tensor, DriverFailure> {
+        if let (Some(step), Some(prepared)) = (self.plan.steps.last(), launches.last()) {
+            self.launch(&self.writing_floats(step, prepared, store_floats))?;
+        }
+        self.floats()
+    }
+
+    /// The picture of the first image before rounding, where [`Self::writing_floats`] was launched.
+    pub(super) fn floats(&self) -> Result<Tensor, DriverFailure> {
         let (height, width) = self.plan.photo;
         let mut bytes = vec![0; 12 * height * width];
         self.driver
@@ -88,6 +98,28 @@ impl CudaSession {
         let mut tensor = Tensor::zeros(Shape::new(3, height, width));
         tensor.data = widened(&bytes, Storage::F32);
         Ok(tensor)
+    }
+
+    /// The launch of a step; of one that makes the picture, the launch that writes it before rounding.
+    pub(super) fn writing_floats(
+        &self,
+        step: &CudaStep,
+        prepared: &Prepared,
+        store_floats: Function,
+    ) -> Prepared {
+        let (Prepared::Kernel(launch), Some(argument)) = (prepared, self.maker().floats(&step.op))
+        else {
+            return *prepared;
+        };
+        let function = match &argument {
+            Argument::StoreFloats(_) => store_floats,
+            _ => launch.function,
+        };
+        Prepared::Kernel(KernelLaunch {
+            function,
+            argument,
+            ..*launch
+        })
     }
 
     /// The norm whose finished map a step takes in, before ReLU and residual add.
@@ -107,7 +139,10 @@ impl CudaSession {
     /// The map behind a norm. Where the norm is fused with what follows it, the same kernel runs
     /// without ReLU and residual, into memory of its own.
     fn tapped(&self, prepared: &Prepared, map: MapId) -> Result<Tensor, DriverFailure> {
-        let mut argument = prepared.argument;
+        let Prepared::Kernel(launch) = prepared else {
+            return self.tensor(DevicePtr(self.maker().map(map)), map, None);
+        };
+        let mut argument = launch.argument;
         let (to, residual, relu) = match &mut argument {
             Argument::NormApply(p) => (&mut p.to, &mut p.residual, &mut p.relu),
             Argument::NormPlane(p) => (&mut p.to, &mut p.residual, &mut p.relu),
@@ -116,10 +151,10 @@ impl CudaSession {
         let scratch = self.driver.allocate(self.plan.maps[map].bytes)?;
         (*to, *residual, *relu) = (scratch.0, 0, 0);
         let tensor = self
-            .launch(&Prepared {
+            .launch(&Prepared::Kernel(KernelLaunch {
                 argument,
-                ..*prepared
-            })
+                ..*launch
+            }))
             .and_then(|()| self.tensor(scratch, map, None));
         self.driver.free(scratch);
         tensor

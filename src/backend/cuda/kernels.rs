@@ -9,6 +9,7 @@ use super::{
     bundle,
     driver::{Driver, DriverFailure, Function, Module},
 };
+use crate::backend::BackendError;
 
 /// Why a kernel cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -43,13 +44,20 @@ impl Kernels {
     /// memory. Loads the file's image when it is the first of it.
     ///
     /// # Errors
-    /// [`Refusal`] when the bundle has no image for this device or the driver does not take it.
+    /// [`BackendError::Kernel`] when the bundle has no image for this device or the driver does not
+    /// take it; what `told` makes of the driver's failures that are not the kernel's own fault.
     pub fn function(
         &self,
         file: &str,
         entry: &str,
         shared_bytes: u32,
-    ) -> Result<Function, Refusal> {
+        told: impl FnOnce(DriverFailure) -> BackendError,
+    ) -> Result<Function, BackendError> {
+        self.find(file, entry, shared_bytes)
+            .map_err(|refusal| refused(refusal, entry, told))
+    }
+
+    fn find(&self, file: &str, entry: &str, shared_bytes: u32) -> Result<Function, Refusal> {
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         let module = match modules.get(file) {
             Some(&module) => module,
@@ -65,6 +73,26 @@ impl Kernels {
         self.driver
             .function(module, entry, shared_bytes)
             .map_err(Refusal::Driver)
+    }
+}
+
+/// A kernel that cannot be had or launched, in the program's words; `told` tells what is not the
+/// kernel's own fault.
+pub fn refused(
+    refusal: Refusal,
+    entry: &str,
+    told: impl FnOnce(DriverFailure) -> BackendError,
+) -> BackendError {
+    match refusal {
+        Refusal::Driver(failure)
+            if failure.is_lost() || failure.is_out_of_memory() || failure.is_of_library() =>
+        {
+            told(failure)
+        }
+        refusal => BackendError::Kernel {
+            kernel: entry.to_owned(),
+            reason: refusal.to_string(),
+        },
     }
 }
 

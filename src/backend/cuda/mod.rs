@@ -1,18 +1,27 @@
 //! NVIDIA GPUs: what this computer has, and the way to open one.
 //!
-//! Nothing here links CUDA; the driver is looked for at run time and the program works without it.
+//! Nothing here links CUDA; the driver is looked for at run time and the program works without it. So is
+//! cuDNN ([`cudnn`]), which only the variants that are compared with use.
 //! Any thread may ask.
 
 pub mod bundle;
 pub mod params;
 
 mod arguments;
+mod audit;
 mod backend;
+mod convolutions;
+pub mod cudnn;
 pub mod driver;
 mod inspection;
 mod kernels;
+mod lane;
 mod native;
+mod nvml;
+mod nvtx;
+mod operation;
 mod pack;
+mod resident;
 mod session;
 
 use std::sync::Arc;
@@ -20,14 +29,18 @@ use std::sync::Arc;
 use cudarc::driver::{DriverError, result, sys};
 
 pub use backend::CudaBackend;
+pub use operation::OperationSession;
 
-use super::{Backend, BackendError};
+use super::{Backend, BackendError, worker};
 
 /// The oldest GPUs that the kernels are made for: the first with tensor cores for everyone.
 const LEAST_COMPUTE_CAPABILITY: (i32, i32) = (7, 5);
 /// The oldest driver that takes the compiled kernels, by the CUDA version that it knows, as
 /// `cuDriverGetVersion` gives it. NVIDIA's driver 525 is the first.
 const LEAST_DRIVER_VERSION: i32 = 12_000;
+
+/// Bytes that are overwritten to empty a GPU's caches: twice the largest that there is today.
+const SWEPT_BYTES: usize = 256 << 20;
 
 /// What a look at the NVIDIA driver found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,14 +91,41 @@ impl CudaProbe {
     }
 }
 
-/// Opens a GPU by its number in the driver's order, the first when `None`.
+/// Opens a GPU by its number in the driver's order, the first when `None`. In a process that lost a
+/// GPU before, the driver opens none any more; then it is opened in a [process of its own](worker).
 ///
 /// # Errors
-/// [`BackendError::Unavailable`] says why it cannot be had.
+/// [`BackendError::Unavailable`] says why it cannot be had; [`BackendError::DeviceLost`] when it
+/// fails in either process.
 pub fn open(gpu: Option<usize>) -> Result<Arc<dyn Backend>, BackendError> {
     let found = probe();
     let (number, device) = usable(&found, gpu)?;
+    here_or_elsewhere(CudaBackend::open(number, &device.name), || {
+        worker::WorkerBackend::start(number, &device.name)
+    })
+}
+
+/// [`open`] in this process or not at all.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_here(gpu: Option<usize>) -> Result<Arc<dyn Backend>, BackendError> {
+    let found = probe();
+    let (number, device) = usable(&found, gpu)?;
     Ok(Arc::new(CudaBackend::open(number, &device.name)?))
+}
+
+/// What was opened in this process; or, where this process cannot have the device any more, what
+/// `elsewhere` opens.
+fn here_or_elsewhere<H: Backend + 'static, E: Backend + 'static>(
+    here: Result<H, BackendError>,
+    elsewhere: impl FnOnce() -> Result<E, BackendError>,
+) -> Result<Arc<dyn Backend>, BackendError> {
+    match here {
+        Ok(backend) => Ok(Arc::new(backend)),
+        Err(error) if error.is_lost() => Ok(Arc::new(elsewhere()?)),
+        Err(error) => Err(error),
+    }
 }
 
 /// The device with this number, the first when `None`, where `probe` found one that the kernels run
@@ -235,6 +275,37 @@ mod tests {
                 format!("CUDA is not available: {reason}")
             );
         }
+    }
+
+    #[test]
+    fn only_a_process_that_lost_a_gpu_needs_another() {
+        let cpu = || crate::backend::cpu::CpuBackend::new(Some(1));
+        let unavailable = || BackendError::Unavailable {
+            device: "GPU".to_owned(),
+            reason: "cuInit: no device (error 100)".to_owned(),
+        };
+        let lost = || BackendError::DeviceLost {
+            device: "GPU".to_owned(),
+            reason: "cuDevicePrimaryCtxRetain: unspecified launch failure (error 719)".to_owned(),
+        };
+        let opened = |here: Option<BackendError>, elsewhere: Option<BackendError>| {
+            let mut asked = false;
+            let done = here_or_elsewhere(here.map_or_else(cpu, Err), || {
+                asked = true;
+                elsewhere.map_or_else(cpu, Err)
+            });
+            (done.err(), asked)
+        };
+        assert_eq!(opened(None, None), (None, false));
+        assert_eq!(
+            opened(Some(unavailable()), None),
+            (Some(unavailable()), false)
+        );
+        assert_eq!(opened(Some(lost()), None), (None, true));
+        assert_eq!(
+            opened(Some(lost()), Some(unavailable())),
+            (Some(unavailable()), true)
+        );
     }
 
     #[test]

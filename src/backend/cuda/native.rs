@@ -1,18 +1,24 @@
 //! NVIDIA's driver itself, through cudarc's raw calls.
 //!
-//! One context (the device's primary one) and one stream. Every call makes the context current first,
-//! so that any thread may call. Nothing here links CUDA; the library is loaded when the first call is
-//! made, and `probe` has looked for it before.
+//! One context (the device's primary one) and a stream for each queue. Every call makes the context
+//! current first, so that any thread may call. Nothing here links CUDA; the library is loaded when the
+//! first call is made, and `probe` has looked for it before.
 
 use std::{
-    ffi::{CString, c_void},
+    ffi::{CStr, CString, c_char, c_void},
     ptr,
+    sync::OnceLock,
 };
 
 use cudarc::driver::{DriverError, result, sys};
 
-use super::driver::{
-    DevicePtr, Driver, DriverFailure, Event, Function, Graph, LaunchShape, Module, PinnedPtr,
+use super::{
+    cudnn::Cudnn,
+    driver::{
+        ConvolutionLibrary, DevicePtr, Driver, DriverFailure, Event, Function, Graph, LaunchShape,
+        Module, PinnedPtr, Queue,
+    },
+    nvml::ClockMeter,
 };
 use crate::plan::cuda::DeviceLimits;
 
@@ -20,7 +26,14 @@ use crate::plan::cuda::DeviceLimits;
 pub struct NativeDriver {
     device: sys::CUdevice,
     context: sys::CUcontext,
+    /// Launches.
     stream: sys::CUstream,
+    /// Transfers to the device, and from it.
+    transfers: [sys::CUstream; 2],
+    /// cuDNN on the launches' stream, or why there is none; looked for when it is first asked for.
+    cudnn: OnceLock<Result<Cudnn, String>>,
+    /// Looked for when the clock is first asked for.
+    clock: OnceLock<Option<ClockMeter>>,
 }
 
 // SAFETY: the driver's handles may be used from any thread; each call sets the context first.
@@ -76,14 +89,16 @@ impl NativeDriver {
         let context = unsafe { result::primary_ctx::retain(device) }
             .map_err(|e| failure("cuDevicePrimaryCtxRetain", e))?;
         // SAFETY: the context was retained above.
-        let stream = unsafe { result::ctx::set_current(context) }
-            .and_then(|()| result::stream::create(result::stream::StreamKind::NonBlocking));
+        let stream = unsafe { result::ctx::set_current(context) }.and_then(|()| streams());
         match stream {
-            Ok(stream) => Ok((
+            Ok([stream, upload, download]) => Ok((
                 Self {
                     device,
                     context,
                     stream,
+                    transfers: [upload, download],
+                    cudnn: OnceLock::new(),
+                    clock: OnceLock::new(),
                 },
                 limits,
             )),
@@ -93,6 +108,28 @@ impl NativeDriver {
                 Err(failure("cuStreamCreate", error))
             }
         }
+    }
+
+    const fn queue(&self, queue: Queue) -> sys::CUstream {
+        match queue {
+            Queue::Painting => self.stream,
+            Queue::Upload => self.transfers[0],
+            Queue::Download => self.transfers[1],
+        }
+    }
+
+    /// The library that knows the device's clock.
+    fn clock(&self) -> Option<&ClockMeter> {
+        let find = || {
+            let mut bus: [c_char; 32] = [0; 32];
+            // SAFETY: the device is the driver's own; at most so many bytes are written, zero included.
+            let told = unsafe { sys::cuDeviceGetPCIBusId(bus.as_mut_ptr(), 32, self.device) };
+            told.result().ok()?;
+            // SAFETY: the driver ended it with a zero, and it was all zeros before.
+            let bus = unsafe { CStr::from_ptr(bus.as_ptr()) };
+            ClockMeter::open(bus.to_str().ok()?)
+        };
+        self.clock.get_or_init(find).as_ref()
     }
 
     /// Makes the context current on this thread and runs `call`.
@@ -108,13 +145,35 @@ impl NativeDriver {
     }
 }
 
+/// A stream for each queue, none of which waits for another by itself.
+fn streams() -> Result<[sys::CUstream; 3], DriverError> {
+    let mut made = Vec::new();
+    for _ in 0..3 {
+        match result::stream::create(result::stream::StreamKind::NonBlocking) {
+            Ok(stream) => made.push(stream),
+            Err(error) => {
+                for stream in made {
+                    // SAFETY: made above, and nothing uses it.
+                    unsafe { result::stream::destroy(stream) }.ok();
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok([made[0], made[1], made[2]])
+}
+
 impl Drop for NativeDriver {
     fn drop(&mut self) {
+        // The library's handle goes before what it was taken on.
+        drop(self.cudnn.take());
         // SAFETY: sessions hold this through an `Arc`, so nothing uses the handles any more. A lost
         // context refuses; there is nothing left to do about that.
         unsafe {
             result::ctx::set_current(self.context).ok();
-            result::stream::destroy(self.stream).ok();
+            for stream in [self.stream, self.transfers[0], self.transfers[1]] {
+                result::stream::destroy(stream).ok();
+            }
             result::primary_ctx::release(self.device).ok();
         }
     }
@@ -157,10 +216,12 @@ impl Driver for NativeDriver {
     }
 
     fn upload(&self, to: DevicePtr, from: &[u8]) -> Result<(), DriverFailure> {
+        // In the stream, and waited for there: the copy without a stream returns once the bytes left the
+        // slice, and launches in a stream of its own do not wait for the rest of their way.
         // SAFETY: the slice lives through the call, which waits; the target is the caller's memory.
         self.with("cuMemcpyHtoD", || unsafe {
-            result::stream::synchronize(self.stream)?;
-            result::memcpy_htod_sync(to.0, from)
+            result::memcpy_htod_async(to.0, from, self.stream)?;
+            result::stream::synchronize(self.stream)
         })
     }
 
@@ -177,10 +238,12 @@ impl Driver for NativeDriver {
         to: DevicePtr,
         from: PinnedPtr,
         bytes: usize,
+        queue: Queue,
     ) -> Result<(), DriverFailure> {
         // SAFETY: the caller's promise.
         self.with("cuMemcpyHtoDAsync", || unsafe {
-            sys::cuMemcpyHtoDAsync_v2(to.0, from.0 as *const c_void, bytes, self.stream).result()
+            let stream = self.queue(queue);
+            sys::cuMemcpyHtoDAsync_v2(to.0, from.0 as *const c_void, bytes, stream).result()
         })
     }
 
@@ -189,10 +252,19 @@ impl Driver for NativeDriver {
         to: PinnedPtr,
         from: DevicePtr,
         bytes: usize,
+        queue: Queue,
     ) -> Result<(), DriverFailure> {
         // SAFETY: the caller's promise.
         self.with("cuMemcpyDtoHAsync", || unsafe {
-            sys::cuMemcpyDtoHAsync_v2(to.0 as *mut c_void, from.0, bytes, self.stream).result()
+            let stream = self.queue(queue);
+            sys::cuMemcpyDtoHAsync_v2(to.0 as *mut c_void, from.0, bytes, stream).result()
+        })
+    }
+
+    fn copy(&self, to: DevicePtr, from: DevicePtr, bytes: usize) -> Result<(), DriverFailure> {
+        // SAFETY: both are the caller's memory.
+        self.with("cuMemcpyDtoDAsync", || unsafe {
+            sys::cuMemcpyDtoDAsync_v2(to.0, from.0, bytes, self.stream).result()
         })
     }
 
@@ -252,24 +324,49 @@ impl Driver for NativeDriver {
         params: *const c_void,
     ) -> Result<(), DriverFailure> {
         let mut arguments = [params.cast_mut()];
-        let (function, block) = (function.0 as sys::CUfunction, (shape.block, 1, 1));
-        self.with("cuLaunchKernel", || {
-            // SAFETY: the caller's promise.
+        let attribute = |id, value| sys::CUlaunchAttribute {
+            id,
+            pad: [0; 4],
+            value,
+        };
+        let mut attributes = [
+            attribute(
+                sys::CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_COOPERATIVE,
+                sys::CUlaunchAttributeValue {
+                    cooperative: i32::from(shape.cooperative),
+                },
+            ),
+            attribute(
+                sys::CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
+                sys::CUlaunchAttributeValue {
+                    programmaticStreamSerializationAllowed: i32::from(shape.early),
+                },
+            ),
+        ];
+        let (x, y, z) = shape.grid;
+        let config = sys::CUlaunchConfig {
+            gridDimX: x,
+            gridDimY: y,
+            gridDimZ: z,
+            blockDimX: shape.block,
+            blockDimY: 1,
+            blockDimZ: 1,
+            sharedMemBytes: shape.shared_bytes,
+            hStream: self.stream,
+            attrs: attributes.as_mut_ptr(),
+            numAttrs: attributes.len() as u32,
+        };
+        self.with("cuLaunchKernelEx", || {
+            // SAFETY: the caller's promise; configuration and argument live until the call returns.
             unsafe {
-                let launch = if shape.cooperative {
-                    result::launch_cooperative_kernel
-                } else {
-                    result::launch_kernel
-                };
-                launch(
-                    function,
-                    shape.grid,
-                    block,
-                    shape.shared_bytes,
-                    self.stream,
-                    &mut arguments,
+                sys::cuLaunchKernelEx(
+                    &config,
+                    function.0 as sys::CUfunction,
+                    arguments.as_mut_ptr(),
+                    ptr::null_mut(),
                 )
             }
+            .result()
         })
     }
 
@@ -317,10 +414,25 @@ impl Driver for NativeDriver {
         .map(|e| Event(e as usize))
     }
 
-    fn record(&self, event: Event) -> Result<(), DriverFailure> {
+    fn record(&self, event: Event, queue: Queue) -> Result<(), DriverFailure> {
         // SAFETY: the event is one of ours.
         self.with("cuEventRecord", || unsafe {
-            result::event::record(event.0 as sys::CUevent, self.stream)
+            result::event::record(event.0 as sys::CUevent, self.queue(queue))
+        })
+    }
+
+    fn hold(&self, queue: Queue, event: Event) -> Result<(), DriverFailure> {
+        let flags = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
+        // SAFETY: stream and event are ours.
+        self.with("cuStreamWaitEvent", || unsafe {
+            result::stream::wait_event(self.queue(queue), event.0 as sys::CUevent, flags)
+        })
+    }
+
+    fn wait_for(&self, event: Event) -> Result<(), DriverFailure> {
+        // SAFETY: the event is one of ours.
+        self.with("cuEventSynchronize", || unsafe {
+            result::event::synchronize(event.0 as sys::CUevent)
         })
     }
 
@@ -340,9 +452,31 @@ impl Driver for NativeDriver {
     }
 
     fn wait(&self) -> Result<(), DriverFailure> {
-        // SAFETY: the stream lives as long as `self`.
+        // SAFETY: the streams live as long as `self`.
         self.with("cuStreamSynchronize", || unsafe {
-            result::stream::synchronize(self.stream)
+            for queue in [Queue::Upload, Queue::Painting, Queue::Download] {
+                result::stream::synchronize(self.queue(queue))?;
+            }
+            Ok(())
         })
+    }
+
+    fn convolution_library(&self) -> Result<&dyn ConvolutionLibrary, String> {
+        let cudnn = self.cudnn.get_or_init(|| {
+            // SAFETY: both are ours, and the handle is given back before them.
+            unsafe { Cudnn::open(self.context, self.stream) }
+        });
+        match cudnn {
+            Ok(cudnn) => Ok(cudnn),
+            Err(reason) => Err(reason.clone()),
+        }
+    }
+
+    fn clock_mhz(&self) -> Option<u32> {
+        self.clock()?.mhz()
+    }
+
+    fn most_clock_mhz(&self) -> Option<u32> {
+        self.clock()?.most_mhz()
     }
 }

@@ -3,14 +3,14 @@
 use crate::{
     mode::Precision,
     network::ConvSpec,
-    plan::cuda::{ConvLaunch, Taps, step_channels},
+    plan::cuda::{ConvLaunch, MainLoop, Taps, operand_bytes, step_channels},
 };
 
 /// The weights of one convolution as bytes.
 ///
-/// Order: channel tile, phase, chunk, block of two steps; within a block, on tensor cores
-/// `[output channel][step][channel]`, else `[step and channel][output channel]`. What does not exist
-/// is zero.
+/// Order: channel tile, phase, chunk, block of steps; within a block, on tensor cores
+/// `[output channel][step][channel]`, on Hopper's `[step][16 bytes of channels][output channel]`, else
+/// `[step and channel][output channel]`. What does not exist is zero.
 pub fn pack(
     conv: &ConvSpec,
     weights: &[f32],
@@ -28,7 +28,7 @@ pub fn pack(
     let step = step_channels(precision);
     let steps_per_tap = launch.chunking.channels / step;
     let (steps, blocks) = (launch.steps(precision), launch.blocks(precision));
-    let n = launch.tile.channels;
+    let (n, block_steps) = (launch.tile.channels, launch.block_steps());
     let mut packed = Vec::with_capacity(launch.weight_bytes(precision));
     // One value of a step: output channel, which step of the chunk, which channel of the step.
     let value = |tile: usize, phase: usize, chunk: usize, at: usize, c: usize, out: usize| {
@@ -44,21 +44,21 @@ pub fn pack(
         for phase in 0..launch.phases {
             for chunk in 0..launch.chunking.chunks {
                 for block in 0..blocks {
-                    if precision == Precision::Fp32 {
-                        for k in 0..2 * step {
-                            for out in 0..n {
-                                let v =
-                                    value(tile, phase, chunk, 2 * block + k / step, k % step, out);
-                                push(&mut packed, v, precision);
-                            }
-                        }
-                    } else {
+                    let mut put = |k: usize, out: usize| {
+                        let at = block_steps * block + k / step;
+                        let v = value(tile, phase, chunk, at, k % step, out);
+                        push(&mut packed, v, precision);
+                    };
+                    // Channels of a block, one step's after the other.
+                    let depth = block_steps * step;
+                    let cell = match launch.main_loop {
+                        MainLoop::Fma => 1,
+                        MainLoop::Mma => depth,
+                        MainLoop::Wgmma => 16 / operand_bytes(precision),
+                    };
+                    for first in (0..depth).step_by(cell) {
                         for out in 0..n {
-                            for k in 0..2 * step {
-                                let v =
-                                    value(tile, phase, chunk, 2 * block + k / step, k % step, out);
-                                push(&mut packed, v, precision);
-                            }
+                            (first..first + cell).for_each(|k| put(k, out));
                         }
                     }
                 }
@@ -147,6 +147,15 @@ impl<'a> Kernel<'a> {
         self.weights[((out * self.inputs + input) * self.side + y) * self.side + x]
     }
 
+    /// The weight of a colour of the pixel `x` columns from the kernel's left.
+    fn of_photo(&self, out: usize, ty: usize, x: usize, colour: usize) -> f32 {
+        if x < self.side && colour < 3 {
+            self.at(out, colour, ty, x)
+        } else {
+            0.0
+        }
+    }
+
     fn value(&self, out: usize, channel: usize, phase: usize, ty: usize, tx: usize) -> f32 {
         match self.taps {
             Taps::Direct => self.at(out, channel, ty, tx),
@@ -159,14 +168,8 @@ impl<'a> Kernel<'a> {
                 }
                 sum
             }
-            Taps::PhotoRows => {
-                let (x, colour) = (channel / 3, channel % 3);
-                if x < self.side {
-                    self.at(out, colour, ty, x)
-                } else {
-                    0.0
-                }
-            }
+            Taps::PhotoRows => self.of_photo(out, ty, channel / 3, channel % 3),
+            Taps::PhotoQuads => self.of_photo(out, ty, channel / 4, channel % 4),
             Taps::ShiftedColumns => {
                 let (x, colour) = (out / 3, out % 3);
                 if x < self.side {

@@ -40,13 +40,15 @@ struct Block {
 
 params! {
     /// Of `conv_*`.
-    ConvParams = 248 in "conv_params.cuh" {
+    ConvParams = 296 in "conv_params.cuh" {
         /// Raw map of the layer before, or the photo in RGBA8.
         input: u64,
-        /// (batch, `in_channels`): the norm before, folded; 0: none.
+        /// (batch, `in_channels`): gamma / deviation of the norm before; 0: none.
         in_scale: u64,
         /// (batch, `in_channels`).
-        in_shift: u64,
+        in_mean: u64,
+        /// One per input channel.
+        in_beta: u64,
         /// Residual stream that is added after the norm; 0: none.
         skip: u64,
         /// Where the normalised input is kept as residual stream; 0: nowhere.
@@ -61,9 +63,9 @@ params! {
         output_floats: u64,
         /// RGBA8 that lends its alpha to the painting.
         photo: u64,
-        /// (batch, channel tiles, CTAs, 3, tile channels): count, mean, squares.
+        /// (batch, channel tiles, CTAs + groups, 3, tile channels): count, mean, squares.
         partials: u64,
-        /// (batch, channel tiles): zero before and after every launch.
+        /// (batch, channel tiles, groups + 1): zero before and after every launch.
         tickets: u64,
         /// One per output channel.
         gamma: u64,
@@ -72,7 +74,7 @@ params! {
         /// (batch, out_channels): what the next layer applies; 0: no statistics.
         out_scale: u64,
         /// (batch, out_channels).
-        out_shift: u64,
+        out_mean: u64,
         /// Rows of the stored input, or of the photo.
         in_height: i32,
         /// Columns of the stored input, or of the photo.
@@ -111,7 +113,7 @@ params! {
         tile_rows: i32,
         /// Columns of the input tile.
         tile_columns: i32,
-        /// Bytes from pixel to pixel in shared memory.
+        /// Bytes from pixel to pixel in shared memory; on Hopper from cell plane to cell plane.
         pitch: i32,
         /// EDGE_REFLECT or EDGE_REPLICATE.
         edge: i32,
@@ -125,10 +127,32 @@ params! {
         photo_height: i32,
         /// Columns of the photo that lends its alpha.
         photo_width: i32,
+        /// CTAs whose statistics are merged together.
+        group_size: i32,
         /// Real output channels; the rest is padding.
         norm_channels: i32,
+        /// Stages of the weights' ring; this and all `walk_*` are for Hopper's main loop alone.
+        ring_stages: i32,
+        /// Bytes between core matrices along the channels.
+        walk_across: i32,
+        /// Bytes between core matrices along the pixels.
+        walk_down: i32,
+        /// Bytes from step to step within a tap.
+        walk_step: i32,
+        /// Steps of a tap.
+        walk_steps: i32,
+        /// Bytes from tap to tap downwards.
+        walk_row: i32,
+        /// Bytes from an even tap to the one to its right.
+        walk_even: i32,
+        /// Bytes from an odd tap to the one to its right.
+        walk_odd: i32,
+        /// Bytes from 64 output pixels to the next 64.
+        walk_tile: i32,
         /// Added to the variance.
         eps: f32,
+        /// A deviation up to this share of the mean is rounding, not picture.
+        flat_share: f32,
         /// Factor on the photo's levels.
         photo_scale: f32,
     }
@@ -137,7 +161,7 @@ params! {
     LoadPhotoParams = 32 in "elementwise.cu" {
         /// RGBA8 pixels (n, height, width).
         photo: u64,
-        /// Map (n, height, width, 16) to write.
+        /// Map (n, height, width, channels) to write.
         map: u64,
         /// Width in pixels.
         width: i32,
@@ -145,6 +169,8 @@ params! {
         height: i32,
         /// What levels are multiplied by: 1, or 1/256.
         scale: f32,
+        /// Channels, padding included: 4, 8 or 16.
+        channels: i32,
     }
 
     /// Of `pad_*`.
@@ -304,11 +330,13 @@ params! {
     }
 
     /// Of `mean_finish` and `variance_finish`.
-    FinishParams = 32 in "instance_norm.cu" {
+    FinishParams = 48 in "instance_norm.cu" {
         /// fp32 (n, strips, channels), from the launch before.
         sums: u64,
         /// fp32 (n, channels) to write: the mean, or 1 / sqrt(variance + eps).
         result: u64,
+        /// fp32 (n, channels), from `mean_finish`; that one does not read it.
+        mean: u64,
         /// Pixels of an image.
         pixels: i32,
         /// Channels, padding included.
@@ -317,10 +345,12 @@ params! {
         strips: i32,
         /// Added to the variance; `mean_finish` does not read it.
         eps: f32,
+        /// A deviation up to this share of the mean is rounding; `mean_finish` does not read it.
+        flat_share: f32,
     }
 
     /// Of `norm_statistics_*`.
-    NormStatisticsParams = 80 in "instance_norm.cu" {
+    NormStatisticsParams = 72 in "instance_norm.cu" {
         /// Map (n, pixels, channels).
         map: u64,
         /// Scratch: pairs of fp32 (n, strips, channels).
@@ -329,12 +359,10 @@ params! {
         tickets: u64,
         /// fp32 (channels), 0 in the padding.
         gamma: u64,
-        /// fp32 (channels), 0 in the padding.
-        beta: u64,
         /// fp32 (n, channels) to write.
         scale: u64,
         /// fp32 (n, channels) to write.
-        shift: u64,
+        mean: u64,
         /// Pixels of an image.
         pixels: i32,
         /// Channels, padding included.
@@ -348,7 +376,7 @@ params! {
     }
 
     /// Of `norm_apply_*`.
-    NormApplyParams = 56 in "instance_norm.cu" {
+    NormApplyParams = 64 in "instance_norm.cu" {
         /// Map (n, pixels, channels).
         from: u64,
         /// Map that is added, or 0 for none.
@@ -358,7 +386,9 @@ params! {
         /// fp32 (n, channels), from `norm_statistics`.
         scale: u64,
         /// fp32 (n, channels), from `norm_statistics`.
-        shift: u64,
+        mean: u64,
+        /// fp32 (channels), 0 in the padding.
+        beta: u64,
         /// Pixels of an image.
         pixels: i32,
         /// Channels, padding included.

@@ -1,418 +1,231 @@
-//! Runs a CUDA plan: owns the device's memory, the kernels' arguments and the recorded graph.
+//! Paints frames by a CUDA plan: sends them to the device and takes the paintings back.
 //!
-//! Nothing is allocated per frame. All memory is one allocation, cut by the plan. A frame is: copy
-//! into pinned memory, upload, replay of the graph, download.
-
-use std::sync::Arc;
+//! Nothing is allocated per frame. One frame is: copy into pinned memory, upload, replay of the graph,
+//! download. Frames that come one after another take turns in two lanes, whose transfers have queues of
+//! their own, so that one batch travels while the other is painted. A session belongs to one thread at
+//! a time.
 
 use super::{
-    arguments::{Argument, ArgumentMaker},
-    driver::{DevicePtr, Driver, DriverFailure, Event, Function, Graph, LaunchShape, PinnedPtr},
-    kernels::{Kernels, Refusal},
-    pack,
+    driver::{DriverFailure, Function, Queue},
+    lane::{Lane, Marks},
+    resident::{Prepared, Resident, SessionDevice},
 };
 use crate::{
-    backend::{BackendError, NormTap, RunControl, Session},
-    frame::Frame,
-    network::Network,
-    plan::{
-        PlanSummary,
-        cuda::{CudaOp, CudaPlan, Places, Storage},
+    backend::{
+        BackendError, NormTap, RunControl, Session,
+        audit::{Fill, KernelRecord},
     },
+    frame::Frame,
+    network::ConvWeights,
+    plan::{PlanSummary, cuda::CudaPlan},
     tensor::Tensor,
     timing::{RunTiming, StepTiming, TimingMethod},
 };
 
-/// One launch with its arguments.
-#[derive(Clone, Copy)]
-pub(super) struct Prepared {
-    pub(super) function: Function,
-    pub(super) shape: LaunchShape,
-    pub(super) argument: Argument,
-}
-
 /// A network ready to run on a GPU for one picture size.
 pub struct CudaSession {
-    pub(super) driver: Arc<dyn Driver>,
-    pub(super) plan: CudaPlan,
-    pub(super) places: Places,
-    memory: DevicePtr,
-    pinned: PinnedPtr,
-    pinned_bytes: usize,
-    pub(super) launches: Vec<Prepared>,
+    first: Lane,
+    /// Made when frames first come one after another.
+    second: Option<Lane>,
+    /// One more than there are steps; made when a run is first profiled.
+    step_marks: Option<Marks>,
     /// Writes the output before rounding, in the variants that store the picture by itself.
-    pub(super) store_floats: Option<Function>,
-    graph: Option<Graph>,
-    events: Vec<Event>,
-    device_name: String,
-    /// Keeps the images loaded that `launches` and `graph` point into.
-    kernels: Arc<Kernels>,
+    store_floats: Function,
+    resident: Resident,
 }
 
 impl CudaSession {
-    /// Takes the memory, uploads the weights, records the graph.
+    /// Puts the network onto the device and records its graph.
     ///
     /// # Errors
-    /// [`BackendError::OutOfDeviceMemory`], [`BackendError::Kernel`], [`BackendError::DeviceLost`].
+    /// [`BackendError::OutOfDeviceMemory`], [`BackendError::Kernel`], [`BackendError::DeviceLost`], and
+    /// [`BackendError::Library`] where the plan leaves convolutions to one and it fails.
     pub fn new(
-        driver: Arc<dyn Driver>,
-        kernels: &Arc<Kernels>,
-        network: &Arc<Network>,
+        device: SessionDevice,
+        weights: &[ConvWeights],
         plan: CudaPlan,
-        device_name: &str,
     ) -> Result<Self, BackendError> {
-        let places = Places::of(&plan);
-        let memory = driver
-            .allocate(places.total)
-            .map_err(|f| out_of_memory(&driver, f, places.total, &plan, device_name))?;
-        let (height, width) = plan.photo;
-        let pinned_bytes = 4 * plan.batch * (plan.extended.0 * plan.extended.1 + height * width);
-        // From here on `drop` gives back what was taken.
-        let mut session = Self {
-            pinned: PinnedPtr(0),
-            pinned_bytes: 0,
-            launches: Vec::new(),
-            store_floats: None,
-            graph: None,
-            events: Vec::new(),
-            device_name: device_name.to_owned(),
-            kernels: kernels.clone(),
-            driver,
-            plan,
-            places,
-            memory,
-        };
-        session.pinned = session.driver.allocate_pinned(pinned_bytes).map_err(|f| {
-            match f.is_out_of_memory() {
-                // The computer's memory, not the GPU's.
-                true => BackendError::OutOfMemory {
-                    needed_bytes: pinned_bytes as u64,
-                    width,
-                    height,
-                },
-                false => session.told(f),
-            }
-        })?;
-        session.pinned_bytes = pinned_bytes;
-        session
-            .driver
-            .clear(session.memory, session.places.total)
-            .map_err(|f| session.told(f))?;
-        session
-            .upload_weights(network)
-            .map_err(|f| session.told(f))?;
-        session.prepare()?;
-        session.record()?;
-        Ok(session)
+        let resident = Resident::new(device, weights, plan)?;
+        Ok(Self {
+            first: Lane::new(&resident, resident.places.clone())?,
+            second: None,
+            step_marks: None,
+            store_floats: resident.store_floats()?,
+            resident,
+        })
     }
 
-    pub(super) fn at(&self, offset: usize) -> DevicePtr {
-        self.memory.at(offset)
-    }
-
-    fn upload_weights(&self, network: &Network) -> Result<(), DriverFailure> {
-        let upload = |offset: usize, values: &[f32]| {
-            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-            self.driver.upload(self.at(offset), &bytes)
-        };
-        for step in &self.plan.steps {
-            let CudaOp::Conv(launch) = &step.op else {
-                continue;
-            };
-            let (id, conv) = (launch.conv, &self.plan.convs[launch.conv]);
-            let (weights, memory) = (&network.convs()[id], &self.places.convs[id]);
-            let packed = pack::pack(conv, &weights.weight, launch, self.plan.mode.precision);
-            self.driver.upload(self.at(memory.weights), &packed)?;
-            // What reads scaled levels makes scaled sums, so its bias is scaled as well.
-            let bias: Vec<f32> = weights.bias.iter().map(|b| b * launch.bias_scale).collect();
-            upload(memory.bias, &bias)?;
-            if let Some(norm) = &weights.norm {
-                upload(memory.gamma, &norm.gamma)?;
-                upload(memory.beta, &norm.beta)?;
-            }
+    fn check(
+        &self,
+        frames: &[&Frame],
+        outputs: &[Frame],
+        control: &RunControl,
+    ) -> Result<(), BackendError> {
+        for frame in frames.iter().copied().chain(outputs) {
+            BackendError::check_size(frame, self.resident.plan.photo)?;
+        }
+        if control.is_cancelled() {
+            return Err(BackendError::Cancelled);
         }
         Ok(())
     }
 
-    pub(super) fn maker(&self) -> ArgumentMaker<'_> {
-        ArgumentMaker {
-            plan: &self.plan,
-            places: &self.places,
-            memory: self.memory,
-        }
-    }
-
-    /// Finds the kernels and fills in their arguments.
-    fn prepare(&mut self) -> Result<(), BackendError> {
-        for step in &self.plan.steps {
-            let function = self.function(&step.file, &step.entry, step.shared_bytes)?;
-            self.launches.push(Prepared {
-                function,
-                shape: LaunchShape {
-                    grid: step.grid,
-                    block: step.block,
-                    shared_bytes: step.shared_bytes,
-                    cooperative: false,
-                },
-                argument: self.maker().argument(&step.op),
-            });
-        }
-        let stored = format!(
-            "store_floats_{}",
-            Storage::of(self.plan.mode.precision).suffix()
-        );
-        self.store_floats = Some(self.function("elementwise", &stored, 0)?);
-        Ok(())
-    }
-
-    pub(super) fn launch(&self, prepared: &Prepared) -> Result<(), DriverFailure> {
-        // SAFETY: the plan decided shape and argument together, the kernel was found by the plan's
-        // name, and all addresses lie in memory that this session waits for before it frees it.
-        unsafe {
-            self.driver.launch(
-                prepared.function,
-                prepared.shape,
-                prepared.argument.as_ptr(),
-            )
-        }
-    }
-
-    fn record(&mut self) -> Result<(), BackendError> {
-        self.driver.begin_recording().map_err(|f| self.told(f))?;
-        let launched = (self.plan.steps.iter())
-            .zip(&self.launches)
-            .try_for_each(|(step, l)| {
-                self.launch(l)
-                    .map_err(|f| refused(Refusal::Driver(f), &step.entry, |f| self.told(f)))
-            });
-        // Ends the recording whatever happened, or the stream could not be used any more; a graph of
-        // half the launches is given back when the session is dropped.
-        let graph = self.driver.end_recording().map_err(|f| self.told(f));
-        self.graph = graph.as_ref().ok().copied();
-        launched.and(graph.map(|_| ()))
-    }
-
-    /// The two halves of the pinned memory: photos in, paintings out.
-    fn pinned_halves(&mut self) -> (&mut [u8], &mut [u8]) {
-        let (height, width) = self.plan.extended;
-        // SAFETY: the session's own allocation of this many bytes; the device does not work on it
-        // while `self` is borrowed, since every run waits for the device.
-        let all =
-            unsafe { std::slice::from_raw_parts_mut(self.pinned.0 as *mut u8, self.pinned_bytes) };
-        all.split_at_mut(4 * self.plan.batch * height * width)
-    }
-
-    /// Puts photos into pinned memory; places of the batch beyond them repeat the last.
-    fn stage(&mut self, inputs: &[&Frame]) {
-        let ((height, width), batch) = (self.plan.extended, self.plan.batch);
-        let extend = (height, width) != self.plan.photo;
-        let bytes = 4 * height * width;
-        let (photos, _) = self.pinned_halves();
-        for (place, to) in photos.chunks_exact_mut(bytes).enumerate().take(batch) {
-            let Some(frame) = inputs.get(place).or(inputs.last()) else {
-                return;
-            };
-            if extend {
-                to.copy_from_slice(frame.extended(width, height).rgba());
-            } else {
-                to.copy_from_slice(frame.rgba());
-            }
-        }
-    }
-
-    /// Queues the upload of what was staged.
-    pub(super) fn queue_upload(&self) -> Result<(), DriverFailure> {
-        let (height, width) = self.plan.extended;
-        let bytes = 4 * self.plan.batch * height * width;
-        // SAFETY: pinned memory of this size; the run waits before anyone touches it again.
-        unsafe {
-            self.driver
-                .upload_pinned(self.at(self.places.photo), self.pinned, bytes)
-        }
-    }
-
-    /// Queues the download of the paintings.
-    fn queue_download(&self) -> Result<(), DriverFailure> {
-        let (height, width) = self.plan.photo;
-        let (tall, wide) = self.plan.extended;
-        let to = PinnedPtr(self.pinned.0 + 4 * self.plan.batch * tall * wide);
-        let bytes = 4 * self.plan.batch * height * width;
-        // SAFETY: as for the upload.
-        unsafe {
-            self.driver
-                .download_pinned(to, self.at(self.places.painting), bytes)
-        }
-    }
-
-    /// `count` marks, made when first needed.
-    fn marks(&mut self, count: usize) -> Result<(), DriverFailure> {
-        while self.events.len() < count {
-            self.events.push(self.driver.event()?);
-        }
-        Ok(())
-    }
-
-    /// One replay over what was staged; milliseconds on the device's clock, transfers not included.
-    fn replay(&mut self) -> Result<f64, DriverFailure> {
-        self.marks(2)?;
-        self.queue_upload()?;
-        self.driver.record(self.events[0])?;
-        match self.graph {
-            Some(graph) => self.driver.replay(graph)?,
-            None => {
-                for l in &self.launches {
-                    self.launch(l)?;
-                }
-            }
-        }
-        self.driver.record(self.events[1])?;
-        self.queue_download()?;
-        self.driver.wait()?;
-        let ms = self.driver.elapsed_ms(self.events[0], self.events[1])?;
-        Ok(f64::from(ms))
-    }
-
-    /// Paints at most a batch of frames with one replay; milliseconds on the device's clock.
+    /// Paints at most a batch of frames with one run, by the graph if it is to be `recorded`; milliseconds
+    /// on the device's clock.
     fn paint_group(
         &mut self,
         inputs: &[&Frame],
         outputs: &mut [Frame],
         control: &RunControl,
+        recorded: bool,
     ) -> Result<f64, BackendError> {
-        for frame in inputs.iter().copied().chain(outputs.iter()) {
-            BackendError::check_size(frame, self.plan.photo)?;
-        }
-        if control.is_cancelled() {
-            return Err(BackendError::Cancelled);
-        }
-        self.stage(inputs);
-        let total_ms = self.replay().map_err(|f| self.told(f))?;
-        self.unstage(outputs);
+        self.check(inputs, outputs, control)?;
+        let Self {
+            first, resident, ..
+        } = self;
+        first.stage(&resident.plan, inputs);
+        let total_ms = first
+            .run(resident, recorded)
+            .map_err(|f| resident.told(f))?;
+        first.unstage(&resident.plan, outputs);
         Ok(total_ms)
     }
 
-    /// Takes the paintings out of pinned memory.
-    fn unstage(&mut self, outputs: &mut [Frame]) {
-        let (_, paintings) = self.pinned_halves();
-        let mut from = paintings;
-        for output in outputs {
-            let to = output.rgba_mut();
-            let (painting, rest) = from.split_at_mut(to.len());
-            to.copy_from_slice(painting);
-            from = rest;
+    /// Paints batch after batch, each on its way while the one before is painted; milliseconds on the
+    /// device's clock, all together.
+    fn paint_groups(
+        &mut self,
+        inputs: &[Frame],
+        outputs: &mut [Frame],
+        control: &RunControl,
+    ) -> Result<f64, BackendError> {
+        let frames: Vec<&Frame> = inputs.iter().collect();
+        self.check(&frames, outputs, control)?;
+        if self.second.is_none() {
+            let places = self.resident.places.second_lane();
+            self.second = Some(Lane::new(&self.resident, places)?);
         }
+        let painted = self.take_turns(&frames, outputs, control);
+        if painted.is_err() {
+            // A lane may still be on its way; its pinned memory must not change before it arrived.
+            self.resident.driver.wait().ok();
+        }
+        painted
+    }
+
+    fn take_turns(
+        &mut self,
+        inputs: &[&Frame],
+        outputs: &mut [Frame],
+        control: &RunControl,
+    ) -> Result<f64, BackendError> {
+        let Self {
+            first,
+            second: Some(second),
+            resident,
+            ..
+        } = self
+        else {
+            return Ok(0.0);
+        };
+        let (batch, all) = (resident.plan.batch, inputs.len());
+        let (mut total_ms, mut done) = (0.0, 0);
+        let mut sent: Option<&mut [Frame]> = None;
+        let (mut next, mut other) = (first, second);
+        let mut groups = inputs.chunks(batch).zip(outputs.chunks_mut(batch));
+        loop {
+            let group = groups.next();
+            let to = match group {
+                Some((frames, to)) => {
+                    if control.is_cancelled() {
+                        return Err(BackendError::Cancelled);
+                    }
+                    next.stage(&resident.plan, frames);
+                    next.send(resident).map_err(|f| resident.told(f))?;
+                    Some(to)
+                }
+                None => None,
+            };
+            // The one before, which was painted meanwhile.
+            if let Some(painted) = std::mem::replace(&mut sent, to) {
+                total_ms += other.receive(resident).map_err(|f| resident.told(f))?;
+                done += painted.len();
+                other.unstage(&resident.plan, painted);
+                control.set_progress(done as f32 / all as f32);
+            }
+            if sent.is_none() {
+                return Ok(total_ms);
+            }
+            std::mem::swap(&mut next, &mut other);
+        }
+    }
+
+    /// Uploads a photo and lets `look` run the launches over it one by one.
+    fn looked_into<T>(
+        &mut self,
+        input: &Frame,
+        look: impl FnOnce(&Resident, &[Prepared], Function) -> Result<T, DriverFailure>,
+    ) -> Result<T, BackendError> {
+        BackendError::check_size(input, self.resident.plan.photo)?;
+        self.first.stage(&self.resident.plan, &[input]);
+        let run = self
+            .first
+            .queue_upload(&self.resident, Queue::Painting)
+            .and_then(|()| look(&self.resident, &self.first.launches, self.store_floats));
+        // Waits whatever happened: the pinned memory may be in use.
+        let waited = self.resident.driver.wait();
+        run.and_then(|result| waited.map(|()| result))
+            .map_err(|f| self.resident.told(f))
     }
 
     /// One frame launch by launch, with a mark between them.
     fn profiled(&mut self) -> Result<Vec<StepTiming>, DriverFailure> {
-        self.marks(self.launches.len() + 1)?;
-        self.queue_upload()?;
-        self.driver.record(self.events[0])?;
-        for (l, &event) in self.launches.iter().zip(&self.events[1..]) {
-            self.launch(l)?;
-            self.driver.record(event)?;
-        }
-        self.queue_download()?;
-        self.driver.wait()?;
-        self.plan
-            .steps
-            .iter()
-            .zip(self.events.windows(2))
+        let Self {
+            first, resident, ..
+        } = self;
+        let marks = match self.step_marks.take() {
+            Some(marks) => marks,
+            None => Marks::make(&resident.driver, first.launches.len() + 1)?,
+        };
+        let events = &self.step_marks.insert(marks).events;
+        let driver = resident.driver.as_ref();
+        let queued = first
+            .queue_upload(resident, Queue::Painting)
+            .and_then(|()| {
+                let mut ahead = events.iter();
+                let mut mark = || {
+                    let next = ahead.next();
+                    next.map_or(Ok(()), |&event| driver.record(event, Queue::Painting))
+                };
+                mark()?;
+                resident.step_by_step(&first.launches, |l| {
+                    resident.launch_alone(l)?;
+                    mark()
+                })?;
+                first.queue_download(resident, Queue::Painting)
+            });
+        // Waits whatever happened: the pinned memory may be in use.
+        let waited = driver.wait();
+        queued.and(waited)?;
+        (resident.plan.steps.iter())
+            .zip(events.windows(2))
             .map(|(step, pair)| {
                 Ok(StepTiming {
                     layer: step.layer.clone(),
                     kernel: step.entry.clone(),
-                    ms: f64::from(self.driver.elapsed_ms(pair[0], pair[1])?),
+                    ms: f64::from(driver.elapsed_ms(pair[0], pair[1])?),
                     flops: step.flops,
                     bytes: step.bytes,
                 })
             })
             .collect()
     }
-
-    fn told(&self, failure: DriverFailure) -> BackendError {
-        let needed = self.places.total;
-        out_of_memory(&self.driver, failure, needed, &self.plan, &self.device_name)
-    }
-
-    fn function(
-        &self,
-        file: &str,
-        entry: &str,
-        shared_bytes: u32,
-    ) -> Result<Function, BackendError> {
-        self.kernels
-            .function(file, entry, shared_bytes)
-            .map_err(|refusal| refused(refusal, entry, |f| self.told(f)))
-    }
-}
-
-/// A driver's failure in the program's words.
-pub(super) fn tell(failure: DriverFailure, device: &str) -> BackendError {
-    let reason = failure.to_string();
-    if failure.is_lost() {
-        BackendError::DeviceLost {
-            device: device.to_owned(),
-            reason,
-        }
-    } else {
-        BackendError::Unavailable {
-            device: device.to_owned(),
-            reason,
-        }
-    }
-}
-
-/// A kernel that cannot be had or launched, in the program's words; `told` tells what is not the
-/// kernel's own fault.
-pub(super) fn refused(
-    refusal: Refusal,
-    entry: &str,
-    told: impl FnOnce(DriverFailure) -> BackendError,
-) -> BackendError {
-    match refusal {
-        Refusal::Driver(failure) if failure.is_lost() || failure.is_out_of_memory() => {
-            told(failure)
-        }
-        refusal => BackendError::Kernel {
-            kernel: entry.to_owned(),
-            reason: refusal.to_string(),
-        },
-    }
-}
-
-fn out_of_memory(
-    driver: &Arc<dyn Driver>,
-    failure: DriverFailure,
-    needed: usize,
-    plan: &CudaPlan,
-    device: &str,
-) -> BackendError {
-    if !failure.is_out_of_memory() {
-        return tell(failure, device);
-    }
-    let (height, width) = plan.photo;
-    BackendError::OutOfDeviceMemory {
-        needed_bytes: needed as u64,
-        free_bytes: driver.memory_info().map_or(0, |(free, _)| free as u64),
-        width,
-        height,
-    }
 }
 
 impl Drop for CudaSession {
     fn drop(&mut self) {
-        self.driver.wait().ok();
-        if let Some(graph) = self.graph.take() {
-            self.driver.free_graph(graph);
-        }
-        for event in self.events.drain(..) {
-            self.driver.free_event(event);
-        }
-        if self.pinned_bytes > 0 {
-            self.driver.free_pinned(self.pinned);
-        }
-        self.driver.free(self.memory);
+        // What is given back next may still be in use. A lost context refuses; then nothing is.
+        self.resident.driver.wait().ok();
     }
 }
 
@@ -427,7 +240,7 @@ fn device_time(total_ms: f64) -> RunTiming {
 
 impl Session for CudaSession {
     fn summary(&self) -> PlanSummary {
-        self.plan.summary()
+        self.resident.plan.summary()
     }
 
     fn paint(
@@ -436,7 +249,7 @@ impl Session for CudaSession {
         output: &mut Frame,
         control: &RunControl,
     ) -> Result<RunTiming, BackendError> {
-        let total_ms = self.paint_group(&[input], std::slice::from_mut(output), control)?;
+        let total_ms = self.paint_group(&[input], std::slice::from_mut(output), control, true)?;
         control.set_progress(1.0);
         Ok(device_time(total_ms))
     }
@@ -453,14 +266,13 @@ impl Session for CudaSession {
                 outputs: outputs.len(),
             });
         }
-        let (batch, all) = (self.plan.batch, inputs.len());
-        let (mut total_ms, mut done) = (0.0, 0);
-        for (group, to) in inputs.chunks(batch).zip(outputs.chunks_mut(batch)) {
-            let frames: Vec<&Frame> = group.iter().collect();
-            total_ms += self.paint_group(&frames, to, control)?;
-            done += group.len();
-            control.set_progress(done as f32 / all as f32);
-        }
+        let total_ms = if inputs.len() > self.resident.plan.batch {
+            self.paint_groups(inputs, outputs, control)?
+        } else {
+            let frames: Vec<&Frame> = inputs.iter().collect();
+            self.paint_group(&frames, outputs, control, true)?
+        };
+        control.set_progress(1.0);
         Ok(device_time(total_ms))
     }
 
@@ -470,15 +282,23 @@ impl Session for CudaSession {
         output: &mut Frame,
         control: &RunControl,
     ) -> Result<Vec<StepTiming>, BackendError> {
-        BackendError::check_size(input, self.plan.photo)?;
-        BackendError::check_size(output, self.plan.photo)?;
-        if control.is_cancelled() {
-            return Err(BackendError::Cancelled);
-        }
-        self.stage(&[input]);
-        let steps = self.profiled().map_err(|f| self.told(f))?;
-        self.unstage(std::slice::from_mut(output));
+        self.check(&[input], std::slice::from_ref(output), control)?;
+        self.first.stage(&self.resident.plan, &[input]);
+        let steps = self.profiled().map_err(|f| self.resident.told(f))?;
+        let outputs = std::slice::from_mut(output);
+        self.first.unstage(&self.resident.plan, outputs);
         Ok(steps)
+    }
+
+    fn paint_step_by_step(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
+        control: &RunControl,
+    ) -> Result<Option<RunTiming>, BackendError> {
+        let output = std::slice::from_mut(output);
+        let total_ms = self.paint_group(&[input], output, control, false)?;
+        Ok(Some(device_time(total_ms)))
     }
 
     fn run_tensor(
@@ -486,8 +306,19 @@ impl Session for CudaSession {
         input: &Frame,
         tap: Option<NormTap<'_>>,
     ) -> Result<Tensor, BackendError> {
-        BackendError::check_size(input, self.plan.photo)?;
-        self.stage(&[input]);
-        self.run_steps(tap).map_err(|f| self.told(f))
+        self.looked_into(input, |resident, launches, store| {
+            resident.run_steps(launches, store, tap)
+        })
+    }
+
+    fn audit(
+        &mut self,
+        input: &Frame,
+        fill: Option<Fill>,
+        seen: &mut dyn FnMut(KernelRecord),
+    ) -> Result<(), BackendError> {
+        self.looked_into(input, |resident, launches, store| {
+            resident.audited(launches, store, input, fill, seen)
+        })
     }
 }

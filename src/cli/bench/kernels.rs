@@ -4,7 +4,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Measurement;
-use crate::{cli::CliError, timing::StepTiming};
+use crate::{
+    cli::CliError,
+    timing::{Ceiling, StepTiming},
+};
 
 /// One kernel of one layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -24,11 +27,14 @@ pub struct KernelRow {
     pub gb_per_s: f64,
     /// Those operations per second, in 1e12; `None` for a kernel without any.
     pub tflops: Option<f64>,
+    /// The least time that the device could take for them over the time that it took, 0 to 1, by its
+    /// [`Ceiling`]. A layer that is computed with fewer operations than its direct form has can exceed 1.
+    pub ceiling_share: Option<f64>,
 }
 
 impl KernelRow {
-    /// The row of a measured step.
-    pub fn of(step: &StepTiming) -> Self {
+    /// The row of a measured step, beside what the device can do.
+    pub fn of(step: &StepTiming, ceiling: Option<&Ceiling>) -> Self {
         Self {
             layer: step.layer.clone(),
             kernel: step.kernel.clone(),
@@ -37,6 +43,7 @@ impl KernelRow {
             bytes: step.bytes,
             gb_per_s: step.bytes as f64 / step.ms / 1e6,
             tflops: (step.flops > 0).then(|| step.flops as f64 / step.ms / 1e9),
+            ceiling_share: ceiling.map(|c| c.least_ms(step.flops, step.bytes) / step.ms),
         }
     }
 
@@ -49,12 +56,13 @@ impl KernelRow {
 /// Every kernel of every measurement, one line each.
 pub fn csv(results: &[Measurement]) -> String {
     let mut text =
-        "device,mode,size,method,layer,kernel,us,gb_per_s,tflops,flops,bytes\n".to_owned();
+        "device,mode,size,method,layer,kernel,us,gb_per_s,tflops,ceiling_share,flops,bytes\n"
+            .to_owned();
     for r in results {
         for k in &r.kernels {
             let cells = [
                 field(&r.device_name),
-                r.mode.to_string(),
+                r.label(),
                 r.size.clone(),
                 r.method.name().to_owned(),
                 field(&k.layer),
@@ -62,6 +70,8 @@ pub fn csv(results: &[Measurement]) -> String {
                 format!("{:.3}", k.us()),
                 format!("{:.3}", k.gb_per_s),
                 k.tflops.map_or_else(String::new, |t| format!("{t:.6}")),
+                k.ceiling_share
+                    .map_or_else(String::new, |share| format!("{share:.4}")),
                 k.flops.to_string(),
                 k.bytes.to_string(),
             ];
@@ -89,7 +99,7 @@ fn field(text: &str) -> String {
 pub fn trace(results: &[Measurement]) -> Result<String, CliError> {
     let mut events: Vec<Value> = Vec::new();
     for (process, r) in results.iter().enumerate() {
-        let name = format!("{} at {} on {}", r.mode, r.size, r.device_name);
+        let name = format!("{} at {} on {}", r.label(), r.size, r.device_name);
         let lane = format!(
             "median of {} frames, {}",
             r.profiled_frames,
@@ -129,10 +139,17 @@ mod tests {
             flops,
             bytes: 4_000_000,
         };
-        let row = KernelRow::of(&step(3_000_000_000));
+        let ceiling = Ceiling {
+            copy_gb_per_s: 32.0,
+            peak_tflops: Some(10.0),
+            method: String::new(),
+        };
+        let row = KernelRow::of(&step(3_000_000_000), Some(&ceiling));
         assert_eq!((row.us(), row.gb_per_s), (500.0, 8.0));
-        assert_eq!(row.tflops, Some(6.0));
-        assert_eq!(KernelRow::of(&step(0)).tflops, None);
+        assert_eq!((row.tflops, row.ceiling_share), (Some(6.0), Some(0.6)));
+        let row = KernelRow::of(&step(0), Some(&ceiling));
+        assert_eq!((row.tflops, row.ceiling_share), (None, Some(0.25)));
+        assert_eq!(KernelRow::of(&step(0), None).ceiling_share, None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
     CliError,
     args::BenchArgs,
     interrupt::cancel_on_interrupt,
-    measure::{Contender, Setup, Subject},
+    measure::{KernelFacts, Measured, Setup, Subject},
     modes, select_device,
     terminal::{print, print_json},
 };
@@ -20,7 +20,8 @@ use crate::{
     backend::{DeviceInfo, RunControl},
     media::encode::{self, Existing},
     mode::{Mode, ModelSize, Precision, PrecisionChoice, Variant},
-    timing::TimingMethod,
+    plan::Convolver,
+    timing::{Ceiling, OperationTiming, TimingMethod},
     verify::Equality,
 };
 
@@ -50,6 +51,9 @@ struct Measurement {
     mode: Mode,
     variant: Variant,
     precision: Precision,
+    /// Who computes the convolutions, in modes that leave them to a library where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    convolver: Option<Convolver>,
     style: String,
     model: Option<ModelSize>,
     /// `WIDTHxHEIGHT`, in pixels.
@@ -67,13 +71,20 @@ struct Measurement {
     p99_ms: f64,
     /// Median of the same runs on the host's clock, waiting for the device included.
     host_p50_ms: f64,
+    /// Median on the device's clock of runs whose steps are launched one by one, where a usual run
+    /// replays them as one recorded piece.
+    eager_p50_ms: Option<f64>,
     /// Frames per second at the median.
     fps: f64,
+    /// Frames per second of runs in a row on the host's clock, where transfers and painting overlap;
+    /// only on a device with transfers.
+    pipelined_fps: Option<f64>,
     /// Direct-form operations per second at the median, in 1e9.
     gflops: f64,
     /// Steps that one run launches.
     launches: usize,
-    /// The device's clock before and after all runs at this size, where it can be told.
+    /// The device's clock before the first and after the last measured run at this size, where it can
+    /// be told.
     clock_before_mhz: Option<u32>,
     clock_after_mhz: Option<u32>,
     /// The peak of the plan, weights included: what a run of this mode holds.
@@ -92,6 +103,19 @@ struct Measurement {
     kernels: Vec<KernelRow>,
     /// Those frames.
     profiled_frames: usize,
+    /// What the device can do at most, which the kernels' shares are of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ceiling: Option<Ceiling>,
+    /// Single operations by themselves, in the fused variant's launches.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    operations: Vec<OperationTiming>,
+}
+
+impl Measurement {
+    /// The mode, and who computes its convolutions where that is a choice.
+    fn label(&self) -> String {
+        Convolver::beside(self.mode, self.convolver.as_ref())
+    }
 }
 
 /// Measures what was asked for.
@@ -142,14 +166,19 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     let mut results = Vec::new();
     for setup in &setups {
         reset_process_peak();
-        let clock_before_mhz = backend.clock_mhz();
-        let contenders = setup.measure(&chosen, profile, &control)?;
-        let around = Around {
-            clock_before_mhz,
-            clock_after_mhz: backend.clock_mhz(),
-            process_peak_bytes: process_peak_bytes(),
-        };
-        results.extend(measurements(setup, &device, &around, &contenders));
+        let measured = setup.measure(&chosen, profile, &control)?;
+        let process_peak_bytes = process_peak_bytes();
+        let mut kernels = Vec::new();
+        for &mode in chosen.iter().filter(|_| profile) {
+            kernels.push(setup.kernels(mode, args.kernels)?);
+        }
+        results.extend(measurements(
+            setup,
+            &device,
+            process_peak_bytes,
+            &measured,
+            kernels,
+        ));
     }
     if let Some(path) = &args.csv {
         save(path, kernels::csv(&results).as_bytes(), existing)?;
@@ -171,20 +200,16 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     print(&text(&results))
 }
 
-/// What was seen around the runs at one size.
-struct Around {
-    clock_before_mhz: Option<u32>,
-    clock_after_mhz: Option<u32>,
-    process_peak_bytes: Option<u64>,
-}
-
 fn measurements(
     setup: &Setup<'_>,
     device: &DeviceInfo,
-    around: &Around,
-    contenders: &[Contender],
+    process_peak_bytes: Option<u64>,
+    measured: &Measured,
+    kernels: Vec<KernelFacts>,
 ) -> Vec<Measurement> {
     let (width, height) = setup.size;
+    let contenders = &measured.contenders;
+    let mut kernels = kernels.into_iter();
     let mut all = Vec::new();
     for (index, contender) in contenders.iter().enumerate() {
         let reference = contenders.first().filter(|_| index > 0);
@@ -196,6 +221,8 @@ fn measurements(
         let (times, summary) = (contender.times, &contender.summary);
         // A device that paints one after another has a plan for one frame.
         let plans = setup.batch as f64 / summary.batch as f64;
+        let facts = kernels.next().unwrap_or_default();
+        let ceiling = facts.ceiling.as_ref();
         let gflops = plans * summary.flops as f64 / times.p50_ms / 1e6;
         all.push(Measurement {
             device: device.kind.name(),
@@ -205,6 +232,7 @@ fn measurements(
             mode: contender.mode,
             variant: contender.mode.variant,
             precision: contender.mode.precision,
+            convolver: summary.convolver.clone(),
             style: setup.subject.name.clone(),
             model: setup.subject.model,
             size: format!("{width}x{height}"),
@@ -219,18 +247,24 @@ fn measurements(
             p95_ms: times.p95_ms,
             p99_ms: times.p99_ms,
             host_p50_ms: contender.host_times.p50_ms,
+            eager_p50_ms: contender.eager_times.map(|times| times.p50_ms),
             fps: 1e3 * setup.batch as f64 / times.p50_ms,
+            pipelined_fps: contender.pipelined_fps,
             gflops,
             launches: summary.steps.len(),
-            clock_before_mhz: around.clock_before_mhz,
-            clock_after_mhz: around.clock_after_mhz,
+            clock_before_mhz: measured.clock_before_mhz,
+            clock_after_mhz: measured.clock_after_mhz,
             peak_memory_bytes: summary.peak_bytes,
-            process_peak_bytes: around.process_peak_bytes,
+            process_peak_bytes,
             compared_with: reference.map(|r| r.mode),
             equality,
             ratio,
-            kernels: contender.kernels.iter().map(KernelRow::of).collect(),
+            kernels: (contender.kernels.iter())
+                .map(|step| KernelRow::of(step, ceiling))
+                .collect(),
             profiled_frames: contender.profiled_frames,
+            operations: facts.operations,
+            ceiling: facts.ceiling,
         });
     }
     all

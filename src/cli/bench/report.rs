@@ -1,17 +1,26 @@
 //! The measurements as tables for people.
 
 use super::Measurement;
-use crate::{cli::terminal::table, timing::TimingMethod};
+use crate::{
+    cli::terminal::table,
+    timing::{Ceiling, TimingMethod},
+};
 
 /// The head, the table of modes, and a table of kernels for each mode that has them.
 pub fn text(results: &[Measurement]) -> String {
     let mut text = results.first().map_or_else(String::new, head);
     text.push_str(&modes(results));
+    for r in results {
+        text.push_str(&without_library(r));
+    }
     for r in results.iter().filter(|r| r.equality.is_some()) {
         text.push_str(&compared(r));
     }
     for r in results.iter().filter(|r| !r.kernels.is_empty()) {
         text.push_str(&kernels(r));
+    }
+    for r in results.iter().filter(|r| !r.operations.is_empty()) {
+        text.push_str(&operations(r));
     }
     text
 }
@@ -47,23 +56,35 @@ fn modes(results: &[Measurement]) -> String {
     let on_device = results.iter().any(|r| r.method == TimingMethod::Device);
     let mut head = vec!["Size", "Mode", "Median", "95 %", "99 %"];
     if on_device {
-        head.push("Host clock");
+        head.extend(["Host clock", "No graph"]);
     }
-    head.extend(["Frames/s", "GFLOP/s", "Memory", "Ratio"]);
+    head.push("Frames/s");
+    if on_device {
+        head.push("In a row");
+    }
+    head.extend(["GFLOP/s", "Memory", "Ratio"]);
     let mut rows = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
     for r in results {
         let mut row = vec![
             r.size.clone(),
-            r.mode.to_string(),
+            r.label(),
             format!("{:.3} ms", r.median_ms),
             format!("{:.3} ms", r.p95_ms),
             format!("{:.3} ms", r.p99_ms),
         ];
         if on_device {
             row.push(format!("{:.3} ms", r.host_p50_ms));
+            row.push(
+                r.eager_p50_ms
+                    .map_or_else(|| "-".to_owned(), |ms| format!("{ms:.3} ms")),
+            );
+        }
+        row.push(format!("{:.2}", r.fps));
+        if on_device {
+            let in_a_row = r.pipelined_fps.map(|fps| format!("{fps:.2}"));
+            row.push(in_a_row.unwrap_or_else(|| "-".to_owned()));
         }
         row.extend([
-            format!("{:.2}", r.fps),
             format!("{:.1}", r.gflops),
             format!("{} MB", r.peak_memory_bytes / 1_000_000),
             match (&r.equality, r.ratio) {
@@ -88,16 +109,28 @@ fn compared(r: &Measurement) -> String {
     };
     format!(
         "{}, {} against {reference}: {equality}; {verdict}\n",
-        r.size, r.mode
+        r.size,
+        r.label()
     )
 }
 
+/// Why a mode does without the library that it is made for; empty where it does not.
+fn without_library(r: &Measurement) -> String {
+    match r.convolver.as_ref().and_then(|c| c.reason.as_ref()) {
+        Some(reason) => format!("{}, {}: {reason}\n", r.size, r.label()),
+        None => String::new(),
+    }
+}
+
 fn kernels(r: &Measurement) -> String {
-    let head = ["Layer", "Kernel", "us", "GB/s", "TFLOP/s", "Share"];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let mut head = vec!["Layer", "Kernel", "us", "GB/s", "TFLOP/s", "Share"];
+    if r.ceiling.is_some() {
+        head.push("Of limit");
+    }
+    let mut rows = vec![head.into_iter().map(str::to_owned).collect()];
     let sum_us: f64 = r.kernels.iter().map(super::KernelRow::us).sum();
     for k in &r.kernels {
-        rows.push(vec![
+        let mut row = vec![
             k.layer.clone(),
             k.kernel.clone(),
             format!("{:.1}", k.us()),
@@ -105,13 +138,17 @@ fn kernels(r: &Measurement) -> String {
             k.tflops
                 .map_or_else(|| "-".to_owned(), |t| format!("{t:.3}")),
             format!("{:.1} %", 100.0 * k.us() / sum_us),
-        ]);
+        ];
+        if r.ceiling.is_some() {
+            row.push(percent(k.ceiling_share));
+        }
+        rows.push(row);
     }
     let whole_us = r.median_ms * 1e3;
     format!(
         "\n{} at {}: {} steps, median of {} frames run step by step, {}\n{}sum of steps {sum_us:.1} \
          us, a whole frame {whole_us:.1} us, difference {:+.1} us ({:+.1} %)\n",
-        r.mode,
+        r.label(),
         r.size,
         r.kernels.len(),
         r.profiled_frames,
@@ -119,5 +156,67 @@ fn kernels(r: &Measurement) -> String {
         table(&rows),
         whole_us - sum_us,
         100.0 * (whole_us - sum_us) / whole_us
+    ) + &r.ceiling.as_ref().map_or_else(String::new, limits)
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", 100.0 * share))
+}
+
+/// What the shares are of.
+fn limits(ceiling: &Ceiling) -> String {
+    let peak = ceiling
+        .peak_tflops
+        .map_or_else(String::new, |peak| format!(" and {peak:.0} TFLOP/s"));
+    format!(
+        "limit: {:.0} GB/s{peak}, whichever takes longer ({})\n",
+        ceiling.copy_gb_per_s, ceiling.method
+    )
+}
+
+/// Single operations by themselves.
+fn operations(r: &Measurement) -> String {
+    let head = [
+        "Operation",
+        "Shape",
+        "us",
+        "In network",
+        "GB/s",
+        "TFLOP/s",
+        "Of limit",
+        "Launches",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let mut notes = String::new();
+    for o in &r.operations {
+        let ms = o.us / 1e3;
+        let least = (r.ceiling.as_ref()).map(|ceiling| ceiling.least_ms(o.flops, o.bytes) / ms);
+        rows.push(vec![
+            o.name.clone(),
+            o.shape.clone(),
+            format!("{:.1}", o.us),
+            match o.launches_of_network {
+                0 => "-".to_owned(),
+                _ => format!("{:.1}", o.network_us),
+            },
+            format!("{:.1}", o.bytes as f64 / ms / 1e6),
+            match o.flops {
+                0 => "-".to_owned(),
+                flops => format!("{:.1}", flops as f64 / ms / 1e9),
+            },
+            percent(least),
+            o.launches.join(", "),
+        ]);
+        notes.push_str(&format!("  {}, {}: {}\n", o.name, o.shape, o.how));
+    }
+    let copies = r.operations.iter().map(|o| o.copies);
+    format!(
+        "\nSingle operations of {} at {}, each a graph of {} to {} copies that together exceed the \
+         caches; \"In network\" is the part that the fused network launches too\n{}{notes}",
+        r.mode,
+        r.size,
+        copies.clone().min().unwrap_or(0),
+        copies.max().unwrap_or(0),
+        table(&rows),
     )
 }

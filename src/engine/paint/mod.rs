@@ -3,6 +3,7 @@
 //! [`Painter`] blocks; the window runs it on a thread of its own, the command line on the main
 //! thread. It keeps the sessions of recent sizes and styles as long as they fit the memory limit.
 
+mod limits;
 mod painter;
 
 use std::borrow::Cow;

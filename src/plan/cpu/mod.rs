@@ -299,6 +299,7 @@ impl CpuPlan {
                 .collect(),
             flops: self.steps.iter().map(|s| s.flops).sum(),
             peak_bytes: 4 * floats as u64 + pictures as u64,
+            convolver: None,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! From a convolution's shape to its launch: tile, grid, shared memory, weights, cost.
 
 use super::{
-    Builder, CONV_THREADS, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaStep, Fixed, Source,
-    Storage, Taps, Target, Tile, block_bytes, chunking, resident_ctas, statistics_bytes,
-    step_channels, stored_channels,
+    Builder, CONV_THREADS, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaStep, FLAT_SHARE,
+    Fixed, MainLoop, Source, Storage, Taps, Target, Tile, Walk, block_bytes, block_steps, chunking,
+    merge_group, operand_bytes, plane_bytes, resident_ctas, ring_bytes, ring_stages, static_bytes,
+    step_channels, stored_channels, sums_gap, wgmma_stages,
 };
 use crate::{
     mode::Precision,
@@ -22,9 +23,62 @@ pub(super) struct ConvShape {
     pub(super) grid: (usize, usize),
 }
 
+impl ConvShape {
+    /// Tiles down and across.
+    fn tiles(&self, tile: Tile, kernel: usize) -> (usize, usize) {
+        let columns = match self.taps {
+            Taps::ShiftedColumns => tile.columns + 1 - kernel,
+            _ => tile.columns,
+        };
+        (
+            self.grid.0.div_ceil(tile.rows()),
+            self.grid.1.div_ceil(columns),
+        )
+    }
+
+    /// Rows and columns of the input that a tile touches.
+    fn input_tile(&self, tile: Tile) -> (usize, usize) {
+        let reach = usize::from(self.phases == 4);
+        let span = |tiles: usize, taps: usize| (tiles - 1) * self.stride + taps + reach;
+        (
+            span(tile.rows(), self.tap_grid.0),
+            span(tile.columns, self.tap_grid.1),
+        )
+    }
+
+    /// Bytes of the picture's sums, which take the place of the input tile.
+    const fn sums_bytes(&self, tile: Tile, main_loop: MainLoop) -> usize {
+        match self.taps {
+            Taps::ShiftedColumns => {
+                let columns = tile.columns + sums_gap(main_loop);
+                4 * tile.rows() * 3 * self.tap_grid.0 * columns
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// How a layer fits the device.
+struct Fit {
+    main_loop: MainLoop,
+    tile: Tile,
+    input_tile: (usize, usize),
+    chunking: Chunking,
+    ring_stages: usize,
+}
+
 impl ConvLaunch {
+    /// What the names of its file and entry begin with.
+    const fn family(&self) -> &'static str {
+        match self.main_loop {
+            MainLoop::Wgmma => "wgmma",
+            MainLoop::Fma | MainLoop::Mma => "conv",
+        }
+    }
+
     /// Name of the kernel's entry, without its precision.
     fn entry(&self, precision: Precision) -> String {
+        let family = self.family();
         let kind = match (self.source, self.target) {
             (Source::Photo, _) => "photo_",
             (_, Target::Picture) if self.taps == Taps::ShiftedColumns => "picture_",
@@ -32,16 +86,31 @@ impl ConvLaunch {
         };
         // Where registers let a multiprocessor hold one CTA anyway, the entry that can do both is the
         // only one; in two bytes the other one has more loads in flight.
-        let one_for_both = self.tile == Tile::WIDE && Storage::of(precision) == Storage::F32;
+        let one_for_both = self.main_loop != MainLoop::Wgmma
+            && self.tile == Tile::WIDE
+            && Storage::of(precision) == Storage::F32;
         let chunked = if self.chunking.chunks > 1 || one_for_both {
             "_chunked"
         } else {
             ""
         };
         format!(
-            "conv_{kind}{}x{}{chunked}",
+            "{family}_{kind}{}x{}{chunked}",
             self.tile.pixels, self.tile.channels
         )
+    }
+
+    /// How Hopper's main loop walks over the input tile.
+    pub const fn walk(&self) -> Walk {
+        match self.taps {
+            Taps::PhotoQuads => Walk::over_photo(self.chunking.pitch),
+            _ => Walk::over_planes(
+                self.chunking.pitch,
+                self.input_tile.1,
+                self.tile.columns,
+                self.stride,
+            ),
+        }
     }
 
     /// Steps of the main loop for one chunk of channels.
@@ -49,20 +118,25 @@ impl ConvLaunch {
         self.tap_grid.0 * self.tap_grid.1 * (self.chunking.channels / step_channels(precision))
     }
 
-    /// Blocks of weights for one chunk of channels: two steps each.
+    /// Steps whose weights come as one block.
+    pub const fn block_steps(&self) -> usize {
+        block_steps(self.taps, self.tile, self.main_loop)
+    }
+
+    /// Blocks of weights for one chunk of channels.
     pub fn blocks(&self, precision: Precision) -> usize {
-        self.steps(precision).div_ceil(2)
+        self.steps(precision).div_ceil(self.block_steps())
     }
 
     /// Bytes of the packed weights.
     pub fn weight_bytes(&self, precision: Precision) -> usize {
         let blocks = self.ctas.1 * self.phases * self.chunking.chunks * self.blocks(precision);
-        blocks * block_bytes(self.tile, precision)
+        blocks * block_bytes(self.block_steps(), self.tile, precision)
     }
 
     /// CTAs that the kernel was compiled to let a multiprocessor hold (its launch bounds).
     fn resident_by_registers(&self, precision: Precision) -> usize {
-        let wide = self.tile.channels == 128;
+        let wide = self.tile.channels == 128 && self.main_loop != MainLoop::Wgmma;
         let plain = matches!(self.taps, Taps::Direct | Taps::FourPhase);
         if wide || self.chunking.chunks > 1 || (precision == Precision::Fp32 && plain) {
             1
@@ -82,37 +156,33 @@ impl Builder<'_> {
         source: Source,
         target: Target,
     ) -> Result<ConvLaunch, CudaPlanError> {
-        let preferred = match shape.taps {
-            Taps::PhotoRows => Tile::PHOTO,
-            Taps::ShiftedColumns => Tile::PICTURE,
-            Taps::Direct | Taps::FourPhase => Tile::for_channels(conv.out_channels),
-        };
-        let (tile, input_tile, chunking) =
-            self.fitting(conv, &shape, preferred)
-                .ok_or_else(|| CudaPlanError::Layer {
-                    layer: conv.name.clone(),
-                    kernel: conv.kernel,
-                    channels: conv.in_channels,
-                })?;
-        let block_columns = match shape.taps {
-            Taps::ShiftedColumns => tile.columns + 1 - conv.kernel,
-            _ => tile.columns,
-        };
-        let tiles = (
-            shape.grid.0.div_ceil(tile.rows()),
-            shape.grid.1.div_ceil(block_columns),
-        );
-        let channel_tiles = match shape.taps {
+        let channel_tiles = |tile: Tile| match shape.taps {
             Taps::ShiftedColumns => 1,
             _ => stored_channels(conv.out_channels).div_ceil(tile.channels),
         };
+        let Fit {
+            main_loop,
+            tile,
+            input_tile,
+            chunking,
+            ring_stages,
+        } = self
+            .fitting(conv, &shape)
+            .ok_or_else(|| CudaPlanError::Layer {
+                layer: conv.name.clone(),
+                kernel: conv.kernel,
+                channels: conv.in_channels,
+            })?;
+        let tiles = shape.tiles(tile, conv.kernel);
         let mut launch = ConvLaunch {
             conv: id,
             tile,
             taps: shape.taps,
             tap_grid: shape.tap_grid,
             phases: shape.phases,
+            main_loop,
             chunking,
+            ring_stages,
             input_tile,
             stride: shape.stride,
             origin: shape.origin,
@@ -122,71 +192,148 @@ impl Builder<'_> {
             bias_scale: 1.0,
             grid: shape.grid,
             tiles,
-            ctas: (1, channel_tiles),
+            ctas: (1, channel_tiles(tile)),
             source,
             target,
             statistics: matches!(target, Target::Map(_)),
             eps: NORM_EPS as f32,
+            flat_share: FLAT_SHARE,
             photo_scale: 1.0,
         };
         launch.ctas.0 = resident_ctas(
             tiles.0 * tiles.1,
-            chunking.shared_bytes + statistics_bytes(tile, self.precision),
+            chunking.shared_bytes + static_bytes(tile, main_loop),
             launch.resident_by_registers(self.precision),
             self.limits,
         );
         Ok(launch)
     }
 
-    /// A tile with its input tile and chunks: the preferred one if the channels fit at once, else one
-    /// that takes them in turn.
-    fn fitting(
+    /// A tile that fits the device: Hopper's if it can be had, else the preferred one if the channels fit
+    /// at once, else one that takes them in turn.
+    fn fitting(&self, conv: &ConvSpec, shape: &ConvShape) -> Option<Fit> {
+        let main_loop = MainLoop::of(self.precision, self.limits);
+        if main_loop == MainLoop::Wgmma
+            && let Some(fit) = self.fitting_wgmma(conv, shape)
+        {
+            return Some(fit);
+        }
+        let main_loop = match main_loop {
+            MainLoop::Fma => MainLoop::Fma,
+            MainLoop::Mma | MainLoop::Wgmma => MainLoop::Mma,
+        };
+        let fit = |tile| self.fit(conv, shape, tile, main_loop);
+        let at_once = |tile| fit(tile).filter(|f| f.chunking.chunks == 1);
+        match shape.taps {
+            Taps::PhotoRows => at_once(Tile::photo(main_loop)),
+            Taps::ShiftedColumns => fit(Tile::picture(main_loop)),
+            Taps::PhotoQuads => None,
+            Taps::Direct | Taps::FourPhase => {
+                at_once(Tile::for_channels(conv.out_channels, main_loop))
+                    .or_else(|| at_once(Tile::MIDDLE))
+                    .or_else(|| fit(Tile::WIDE))
+                    .or_else(|| fit(Tile::MIDDLE).filter(|_| self.precision == Precision::Fp32))
+            }
+        }
+    }
+
+    /// A tile for the loops that take channels pixel by pixel.
+    fn fit(
         &self,
         conv: &ConvSpec,
         shape: &ConvShape,
-        preferred: Tile,
-    ) -> Option<(Tile, (usize, usize), Chunking)> {
+        tile: Tile,
+        main_loop: MainLoop,
+    ) -> Option<Fit> {
         let in_channels = match shape.taps {
             Taps::PhotoRows => stored_channels(3 * conv.kernel),
             _ => stored_channels(conv.in_channels),
         };
-        let reach = usize::from(shape.phases == 4);
-        let fit = |tile: Tile| {
-            let span = |tiles: usize, taps: usize| (tiles - 1) * shape.stride + taps + reach;
-            let input_tile = (
-                span(tile.rows(), shape.tap_grid.0),
-                span(tile.columns, shape.tap_grid.1),
-            );
-            let fixed = match shape.taps {
-                Taps::PhotoRows => Fixed {
-                    staged_words: input_tile.0 * (input_tile.1 + conv.kernel - 1),
-                    ..Fixed::default()
-                },
-                Taps::ShiftedColumns => Fixed {
-                    least_tile_bytes: 4 * tile.pixels * (tile.channels + 1),
-                    ..Fixed::default()
-                },
-                Taps::Direct | Taps::FourPhase => Fixed::default(),
-            };
-            let pixels = input_tile.0 * input_tile.1;
-            let chunking = chunking(
-                in_channels,
-                pixels,
-                tile,
-                self.precision,
-                fixed,
-                self.limits,
-            )?;
-            Some((tile, input_tile, chunking))
+        let input_tile = shape.input_tile(tile);
+        let stages = ring_stages(self.limits);
+        let steps = block_steps(shape.taps, tile, main_loop);
+        let staged_bytes = match shape.taps {
+            Taps::PhotoRows => 4 * input_tile.0 * (input_tile.1 + conv.kernel - 1),
+            _ => 0,
         };
-        let at_once = |tile: Tile| fit(tile).filter(|(_, _, c)| c.chunks == 1);
-        match shape.taps {
-            Taps::PhotoRows => at_once(preferred),
-            Taps::ShiftedColumns => fit(preferred),
-            Taps::Direct | Taps::FourPhase => at_once(preferred)
-                .or_else(|| at_once(Tile::MIDDLE))
-                .or_else(|| fit(Tile::WIDE))
-                .or_else(|| fit(Tile::MIDDLE).filter(|_| self.precision == Precision::Fp32)),
+        let chunking = chunking(
+            in_channels,
+            input_tile.0 * input_tile.1,
+            self.precision,
+            Fixed {
+                least_tile_bytes: shape.sums_bytes(tile, main_loop),
+                beside_bytes: ring_bytes(stages, steps, tile, self.precision, main_loop)
+                    + staged_bytes,
+                static_bytes: static_bytes(tile, main_loop),
+            },
+            self.limits,
+        )?;
+        Some(Fit {
+            main_loop,
+            tile,
+            input_tile,
+            chunking,
+            ring_stages: stages,
+        })
+    }
+
+    /// Hopper's tile, if all channels fit at once.
+    fn fitting_wgmma(&self, conv: &ConvSpec, shape: &ConvShape) -> Option<Fit> {
+        let main_loop = MainLoop::Wgmma;
+        let operand = operand_bytes(self.precision);
+        let tile = match shape.taps {
+            Taps::PhotoQuads => Tile::photo(main_loop),
+            Taps::ShiftedColumns => Tile::picture(main_loop),
+            Taps::Direct | Taps::FourPhase => Tile::for_channels(conv.out_channels, main_loop),
+            Taps::PhotoRows => return None,
+        };
+        let step = step_channels(self.precision);
+        let mut input_tile = shape.input_tile(tile);
+        let (channels, pitch, tile_bytes) = if shape.taps == Taps::PhotoQuads {
+            // Whole steps of pixels are read from the last pixel on.
+            let channels = (4 * conv.kernel).next_multiple_of(step);
+            input_tile.1 += channels / 4;
+            let pitch = input_tile.1 * 4 * operand;
+            // In 16 bits there is a copy that is moved by one pixel.
+            // compute-sanitizer takes an operand for one piece of 2 KiB, which here are the overlapping
+            // neighbourhoods of 64 pixels; the last one's piece ends behind the photo's rows.
+            let bytes = input_tile.0 * pitch * 4 / operand + 1024;
+            (channels, pitch, bytes)
+        } else {
+            let channels = stored_channels(conv.in_channels);
+            let pitch = plane_bytes(channels, input_tile.0 * input_tile.1, self.precision);
+            (channels, pitch, channels * operand / 16 * pitch)
+        };
+        let tile_bytes = tile_bytes.max(shape.sums_bytes(tile, main_loop));
+        let steps = block_steps(shape.taps, tile, main_loop);
+        let total = shape.tap_grid.0 * shape.tap_grid.1 * (channels / step);
+        let stage_bytes = block_bytes(steps, tile, self.precision);
+        let ring_stages = wgmma_stages(
+            shape.phases * total.div_ceil(steps),
+            stage_bytes,
+            tile_bytes,
+            static_bytes(tile, main_loop),
+            self.limits,
+        )?;
+        Some(Fit {
+            main_loop,
+            tile,
+            input_tile,
+            chunking: Chunking {
+                channels,
+                chunks: 1,
+                pitch,
+                shared_bytes: tile_bytes + ring_stages * stage_bytes,
+            },
+            ring_stages,
+        })
+    }
+
+    /// How the layer that reads the photo takes its pixels.
+    pub(super) fn photo_taps(&self) -> Taps {
+        match MainLoop::of(self.precision, self.limits) {
+            MainLoop::Wgmma => Taps::PhotoQuads,
+            MainLoop::Fma | MainLoop::Mma => Taps::PhotoRows,
         }
     }
 
@@ -212,14 +359,15 @@ impl Builder<'_> {
             written = picture_bytes(output);
         }
         if launch.statistics {
-            let groups = self.batch * launch.ctas.1;
-            self.tickets = self.tickets.max(groups);
+            let planes = self.batch * launch.ctas.1;
+            let groups = launch.ctas.0.div_ceil(merge_group(launch.ctas.0));
+            self.tickets = self.tickets.max(planes * (groups + 1));
             self.partial_values = self
                 .partial_values
-                .max(groups * launch.ctas.0 * 3 * launch.tile.channels);
+                .max(planes * (launch.ctas.0 + groups) * 3 * launch.tile.channels);
         }
         self.weight_bytes[launch.conv] = weight_bytes;
-        let file = format!("conv_{}", self.precision);
+        let file = format!("{}_{}", launch.family(), self.precision);
         self.steps.push(CudaStep {
             layer: conv.name.clone(),
             entry: format!("{}_{}", launch.entry(self.precision), self.precision),

@@ -1,6 +1,9 @@
 //! The fused variant: one launch for every convolution, everything else folded into it.
 
-use super::{Builder, ConvLaunch, CudaPlanError, Source, Taps, Target, conv::ConvShape};
+use super::{
+    Builder, ConvLaunch, CudaPlanError, Source, Taps, Target, conv::ConvShape,
+    four_phase_flat_share,
+};
 use crate::{
     network::{ConvSpec, NORM_EPS, Tail},
     tensor::Shape,
@@ -75,7 +78,7 @@ impl Builder<'_> {
     }
 
     /// The launch of one convolution of the fused variant.
-    fn fused_conv(
+    pub(super) fn fused_conv(
         &self,
         id: usize,
         conv: &ConvSpec,
@@ -96,7 +99,7 @@ impl Builder<'_> {
         }
         let four_phase = conv.upsample && k == 3;
         let (taps, tap_grid, phases) = match () {
-            () if photo => (Taps::PhotoRows, (k, 1), 1),
+            () if photo => (self.photo_taps(), (k, 1), 1),
             () if picture => (Taps::ShiftedColumns, (k, 1), 1),
             () if four_phase => (Taps::FourPhase, (2, 2), 4),
             () => (Taps::Direct, (k, k), 1),
@@ -112,6 +115,9 @@ impl Builder<'_> {
         };
         let mut launch = self.conv_launch(id, conv, shape, source, target)?;
         launch.replicate = four_phase;
+        if four_phase {
+            launch.flat_share = four_phase_flat_share(self.precision);
+        }
         launch.upsample = conv.upsample && !four_phase;
         if photo {
             launch.photo_scale = 1.0 / PHOTO_DIVISOR;

@@ -1,6 +1,6 @@
 //! What a plan lists: one launch after the other, each with everything that its kernel is told.
 
-use super::{Chunking, ConvId, MapId, Strips, Tile};
+use super::{Chunking, ConvId, LibraryConv, MainLoop, MapId, Strips, Tile};
 
 /// How a convolution's weights are ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,8 +9,10 @@ pub enum Taps {
     Direct,
     /// Four 2x2 kernels on the small map, one for each phase of the doubled one.
     FourPhase,
-    /// The photo's row of pixels as channels, the kernel's rows as taps.
+    /// The photo's row of pixels as channels, three a pixel, the kernel's rows as taps.
     PhotoRows,
+    /// The same with four channels a pixel, the last one without weight.
+    PhotoQuads,
     /// The kernel's columns times three colours as output channels, its rows as taps.
     ShiftedColumns,
 }
@@ -59,8 +61,12 @@ pub struct ConvLaunch {
     pub tap_grid: (usize, usize),
     /// Phases of the output that a CTA computes one after another: 1 or 4.
     pub phases: usize,
+    /// How it is multiplied.
+    pub main_loop: MainLoop,
     /// How channels go through shared memory.
     pub chunking: Chunking,
+    /// Stages of the weights' ring.
+    pub ring_stages: usize,
     /// Rows and columns of the input tile, in pixels.
     pub input_tile: (usize, usize),
     /// Pixels from output to output.
@@ -89,6 +95,8 @@ pub struct ConvLaunch {
     pub statistics: bool,
     /// Added to the variance; smaller for a layer whose input is scaled down.
     pub eps: f32,
+    /// A deviation up to this share of the mean is rounding, not picture.
+    pub flat_share: f32,
     /// Factor on the photo's levels.
     pub photo_scale: f32,
 }
@@ -100,6 +108,17 @@ pub struct ConvLaunch {
 pub enum CudaOp {
     /// A convolution with all that is folded into it.
     Conv(ConvLaunch),
+    /// A convolution that a library computes, without its bias.
+    LibraryConv(LibraryConv),
+    /// Adds a convolution's bias; in place.
+    Bias {
+        /// Whose bias.
+        conv: ConvId,
+        /// Read and written.
+        map: MapId,
+        /// Factor on the bias: that on the levels, where the input is scaled.
+        scale: f32,
+    },
     /// Bytes to values, times a factor.
     LoadPhoto {
         /// Written.
@@ -238,13 +257,13 @@ pub enum CudaOp {
 pub struct CudaStep {
     /// Layer that it belongs to.
     pub layer: String,
-    /// Source file of the kernel, without its ending.
+    /// Source file of the kernel, without its ending; empty for a library's.
     pub file: String,
-    /// Entry of the kernel.
+    /// Entry of the kernel, or the library and what it does.
     pub entry: String,
     /// What is executed.
     pub op: CudaOp,
-    /// CTAs in three dimensions.
+    /// CTAs in three dimensions; a library decides on its own, here and in the next two.
     pub grid: (u32, u32, u32),
     /// Threads of a CTA.
     pub block: u32,
@@ -254,4 +273,11 @@ pub struct CudaStep {
     pub flops: u64,
     /// Bytes that have to be read and written at least, for the whole batch.
     pub bytes: u64,
+}
+
+impl CudaStep {
+    /// Whether the kernel waits by itself for the launch before, so that it may begin while that ends.
+    pub const fn may_begin_early(&self) -> bool {
+        matches!(&self.op, CudaOp::Conv(launch) if matches!(launch.main_loop, MainLoop::Wgmma))
+    }
 }

@@ -4,9 +4,12 @@
 //! without a GPU. Maps lie channels-last (NHWC), channels padded to a multiple of 16; one image of a
 //! batch after the other.
 
+mod ceiling;
 mod conv;
 mod fused;
 mod launch;
+mod library;
+mod operations;
 mod places;
 mod tiles;
 mod unfused;
@@ -15,13 +18,16 @@ mod unfused;
 #[allow(clippy::expect_used)]
 mod tests;
 
+pub use ceiling::flops_per_clock;
 pub use launch::{ConvLaunch, CudaOp, CudaStep, Source, Taps, Target};
+pub use library::{ConvolutionShape, LibraryConv, leaves_convolutions};
+pub use operations::{Operation, OperationKind, OperationPlan};
 pub use places::{ConvMemory, Places};
 pub use tiles::*;
 pub use unfused::Strips;
 
 use super::{
-    PlanSummary,
+    Convolver, PlanSummary,
     arena::{self, Lifetime},
 };
 use crate::{
@@ -137,58 +143,75 @@ pub struct CudaPlan {
     pub partial_values: usize,
     /// Tickets that any launch needs, at most.
     pub tickets: usize,
+    /// Bytes of working memory that a library's convolutions share.
+    pub workspace_bytes: usize,
+    /// Who computes the convolutions, in modes that leave them to a library where there is one.
+    pub convolver: Option<Convolver>,
 }
 
 /// Units of the arena's placement: 16 bytes, so that buffers start at multiples of 256.
 const UNIT_BYTES: usize = 16;
 
 impl CudaPlan {
-    /// Plans `spec` on photos of `height` x `width` pixels.
+    /// Plans `spec` on photos of `height` x `width` pixels, with the program's own kernels.
     ///
     /// # Errors
     /// [`CudaPlanError`] when the device cannot do it.
     pub fn new(
         spec: &NetworkSpec,
+        size: (usize, usize),
+        batch: usize,
+        mode: Mode,
+        limits: &DeviceLimits,
+    ) -> Result<Self, CudaPlanError> {
+        Self::planned(spec, size, batch, mode, limits, None)
+    }
+
+    /// The same with convolutions by `library` (name and version), in a mode that leaves them to one
+    /// ([`leaves_convolutions`]); in others as [`CudaPlan::new`]. Reserves the most working memory
+    /// that the library is allowed to take; a caller who knows better may lower
+    /// [`CudaPlan::workspace_bytes`].
+    ///
+    /// # Errors
+    /// [`CudaPlanError`] when the device cannot do it.
+    pub fn with_library(
+        spec: &NetworkSpec,
+        size: (usize, usize),
+        batch: usize,
+        mode: Mode,
+        limits: &DeviceLimits,
+        library: &str,
+    ) -> Result<Self, CudaPlanError> {
+        let library = leaves_convolutions(mode).then_some(library);
+        Self::planned(spec, size, batch, mode, limits, library)
+    }
+
+    fn planned(
+        spec: &NetworkSpec,
         (height, width): (usize, usize),
         batch: usize,
         mode: Mode,
         limits: &DeviceLimits,
+        library: Option<&str>,
     ) -> Result<Self, CudaPlanError> {
         precision_supported(mode.precision, limits)?;
         let least = spec.min_side_px();
         let extended = (height.max(least), width.max(least));
         let convs = spec.convs();
-        let mut builder = Builder::new(&convs, batch, mode.precision, limits);
+        let mut builder = Builder::new(&convs, batch, mode.precision, limits, library);
         match mode.variant {
             Variant::Fused => builder.plan_fused((height, width), extended)?,
             Variant::FusedNorm => builder.plan_unfused((height, width), extended, true)?,
             Variant::Baseline => builder.plan_unfused((height, width), extended, false)?,
         }
-        let Builder {
-            steps,
-            mut maps,
-            lifetimes,
-            weight_bytes,
-            partial_values,
-            tickets,
-            ..
-        } = builder;
-        let (offsets, units) = arena::place(&lifetimes);
-        for (map, offset) in maps.iter_mut().zip(offsets) {
-            map.offset = offset * UNIT_BYTES;
-        }
-        Ok(Self {
-            mode,
-            batch,
-            photo: (height, width),
-            extended,
-            convs,
-            steps,
-            maps,
-            arena_bytes: units * UNIT_BYTES,
-            weight_bytes,
-            partial_values,
-            tickets,
+        Ok(builder.finish(mode, (height, width), extended))
+    }
+
+    /// What the library is asked for, by step; nothing in a plan of our own kernels.
+    pub fn library_convs(&self) -> impl Iterator<Item = &LibraryConv> {
+        self.steps.iter().filter_map(|step| match &step.op {
+            CudaOp::LibraryConv(conv) => Some(conv),
+            _ => None,
         })
     }
 
@@ -212,6 +235,7 @@ impl CudaPlan {
                 .collect(),
             flops: self.steps.iter().map(|s| s.flops).sum(),
             peak_bytes: self.device_bytes(),
+            convolver: self.convolver.clone(),
         }
     }
 }
@@ -222,12 +246,15 @@ struct Builder<'a> {
     batch: usize,
     precision: Precision,
     limits: &'a DeviceLimits,
+    /// Who computes the convolutions of the unfused variants, if not our own kernels.
+    library: Option<&'a str>,
     steps: Vec<CudaStep>,
     maps: Vec<MapBuffer>,
     lifetimes: Vec<Lifetime>,
     weight_bytes: Vec<usize>,
     partial_values: usize,
     tickets: usize,
+    workspace_bytes: usize,
 }
 
 impl<'a> Builder<'a> {
@@ -236,24 +263,58 @@ impl<'a> Builder<'a> {
         batch: usize,
         precision: Precision,
         limits: &'a DeviceLimits,
+        library: Option<&'a str>,
     ) -> Self {
         Self {
             convs,
             batch,
             precision,
             limits,
+            library,
             steps: Vec::new(),
             maps: Vec::new(),
             lifetimes: Vec::new(),
             weight_bytes: vec![0; convs.len()],
             partial_values: 0,
             tickets: 0,
+            workspace_bytes: 0,
+        }
+    }
+
+    /// The plan of everything that was collected: the maps get their places.
+    fn finish(self, mode: Mode, photo: (usize, usize), extended: (usize, usize)) -> CudaPlan {
+        let (offsets, units) = arena::place(&self.lifetimes);
+        let mut maps = self.maps;
+        for (map, offset) in maps.iter_mut().zip(offsets) {
+            map.offset = offset * UNIT_BYTES;
+        }
+        CudaPlan {
+            mode,
+            batch: self.batch,
+            photo,
+            extended,
+            convs: self.convs.to_vec(),
+            steps: self.steps,
+            maps,
+            arena_bytes: units * UNIT_BYTES,
+            weight_bytes: self.weight_bytes,
+            partial_values: self.partial_values,
+            tickets: self.tickets,
+            workspace_bytes: self.workspace_bytes,
+            convolver: self.library.map(|name| Convolver {
+                name: name.to_owned(),
+                reason: None,
+            }),
         }
     }
 
     /// A map that the next step writes.
     fn map(&mut self, shape: Shape) -> MapId {
-        let channels = stored_channels(shape.channels);
+        self.map_of(shape, stored_channels(shape.channels))
+    }
+
+    /// A map that the next step writes, with so many channels as stored.
+    fn map_of(&mut self, shape: Shape, channels: usize) -> MapId {
         let bytes = self.batch
             * shape.height
             * shape.width

@@ -20,6 +20,7 @@ impl Cutter {
 }
 
 /// Where a convolution's values lie, as offsets in the allocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConvMemory {
     /// Packed weights.
     pub weights: usize,
@@ -29,13 +30,14 @@ pub struct ConvMemory {
     pub gamma: usize,
     /// The norm's shift.
     pub beta: usize,
-    /// Scale that the next layer applies, or the mean.
+    /// gamma / deviation, which the next layer applies; in the baseline 1 / deviation.
     pub scale: usize,
-    /// Shift that the next layer applies, or 1 / deviation.
-    pub shift: usize,
+    /// The mean.
+    pub mean: usize,
 }
 
 /// Where everything lies, as offsets in the allocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
     /// Maps.
     pub arena: usize,
@@ -45,10 +47,14 @@ pub struct Places {
     pub partials: usize,
     /// Counters of finished CTAs.
     pub tickets: usize,
+    /// Working memory of a library's convolutions.
+    pub workspace: usize,
     /// The photos in RGBA8.
     pub photo: usize,
     /// The paintings in RGBA8.
     pub painting: usize,
+    /// Photos and paintings of a second batch, which travels while the first is painted.
+    pub second: (usize, usize),
     /// The paintings before rounding.
     pub floats: usize,
     /// Bytes of everything.
@@ -72,7 +78,7 @@ impl Places {
                     gamma: cutter.part(channels),
                     beta: cutter.part(channels),
                     scale: cutter.part(plan.batch * channels),
-                    shift: cutter.part(plan.batch * channels),
+                    mean: cutter.part(plan.batch * channels),
                 }
             })
             .collect();
@@ -82,10 +88,26 @@ impl Places {
             convs,
             partials: cutter.part(4 * plan.partial_values),
             tickets: cutter.part(4 * plan.tickets),
+            workspace: cutter.part(plan.workspace_bytes),
             photo: cutter.part(4 * pixels(plan.extended)),
             painting: cutter.part(4 * pixels(plan.photo)),
+            second: (
+                cutter.part(4 * pixels(plan.extended)),
+                cutter.part(4 * pixels(plan.photo)),
+            ),
             floats: cutter.part(12 * pixels(plan.photo)),
             total: cutter.used,
+        }
+    }
+
+    /// The same, with the photos and paintings of the second batch.
+    #[must_use]
+    pub fn second_lane(&self) -> Self {
+        let (photo, painting) = self.second;
+        Self {
+            photo,
+            painting,
+            ..self.clone()
         }
     }
 }

@@ -138,6 +138,8 @@ fn touched(op: &CudaOp) -> (Vec<MapId>, Vec<MapId>) {
             }
             (reads, writes)
         }
+        CudaOp::LibraryConv(LibraryConv { from, to, .. }) => (vec![from], vec![to]),
+        CudaOp::Bias { map, .. } => (vec![map], vec![map]),
         CudaOp::LoadPhoto { to, .. } => (vec![], vec![to]),
         CudaOp::Pad { from, to, .. } | CudaOp::Upsample { from, to } => (vec![from], vec![to]),
         CudaOp::MeanPartial { map, .. }
@@ -184,7 +186,7 @@ fn check(plan: &CudaPlan, device: &DeviceLimits) {
             owner.push((start, end, map));
         }
         if let CudaOp::Conv(launch) = &step.op {
-            let fixed = statistics_bytes(launch.tile, plan.mode.precision);
+            let fixed = static_bytes(launch.tile, launch.main_loop);
             let shared = step.shared_bytes as usize + fixed;
             assert!(
                 shared <= device.shared_bytes_per_cta,
@@ -206,6 +208,41 @@ fn check(plan: &CudaPlan, device: &DeviceLimits) {
     }
 }
 
+#[test]
+fn a_library_computes_every_convolution_or_none() {
+    for mode in Mode::all() {
+        let spec = published();
+        let own = plan(&spec, (96, 64), mode, &DEVICES[4]);
+        let plan = CudaPlan::with_library(&spec, (96, 64), 1, mode, &DEVICES[4], "a library")
+            .expect("a plan");
+        if !leaves_convolutions(mode) {
+            assert_eq!(plan, own, "{mode}");
+            continue;
+        }
+        let count = |of: fn(&CudaOp) -> bool| plan.steps.iter().filter(|s| of(&s.op)).count();
+        assert_eq!(count(|op| matches!(op, CudaOp::Conv(_))), 0, "{mode}");
+        let convs = spec.convs().len();
+        assert_eq!(plan.library_convs().count(), convs, "{mode}");
+        assert_eq!(count(|op| matches!(op, CudaOp::Bias { .. })), convs);
+        assert!(mode.variant != Variant::Baseline || plan.steps.len() >= 80);
+        let flops = |p: &CudaPlan| p.steps.iter().map(|s| s.flops).sum::<u64>();
+        assert_eq!(flops(&plan), flops(&own), "{mode}");
+        for conv in plan.library_convs() {
+            let (from, to, shape) = (plan.maps[conv.from], plan.maps[conv.to], conv.shape);
+            assert_eq!(shape.input_bytes(), from.bytes);
+            assert_eq!(shape.output_bytes(), to.bytes);
+            let size = (to.shape.height, to.shape.width);
+            assert_eq!(
+                shape.output_size(),
+                size,
+                "{mode} {}",
+                plan.convs[conv.conv].name
+            );
+            assert!(plan.workspace_bytes >= shape.most_workspace_bytes());
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -217,6 +254,7 @@ proptest! {
         batch in 1usize..4,
         which in 0usize..DEVICES.len(),
         mode in 0usize..15,
+        by_library in any::<bool>(),
     ) {
         let mode = Mode::all().nth(mode).expect("fifteen modes");
         let spec = NetworkSpec {
@@ -225,7 +263,12 @@ proptest! {
             kernels: Kernels::default(),
         };
         let device = &DEVICES[which];
-        match CudaPlan::new(&spec, size, batch, mode, device) {
+        let plan = if by_library {
+            CudaPlan::with_library(&spec, size, batch, mode, device, "a library")
+        } else {
+            CudaPlan::new(&spec, size, batch, mode, device)
+        };
+        match plan {
             Ok(plan) => check(&plan, device),
             Err(CudaPlanError::Precision { .. }) => prop_assert_eq!(which, 0),
             Err(error) => prop_assert!(false, "{error}"),

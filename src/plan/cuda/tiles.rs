@@ -1,9 +1,10 @@
 //! How a convolution is cut for the GPU: tiles of pixels and channels, shared memory, weights' order.
 //!
 //! Pure functions of layer, precision, size and the device's limits. The constants are those of the
-//! kernels (`kernels/core_mma.cuh`, `core_fma.cuh`, `ring.cuh`, `statistics.cuh`); a test against the
+//! kernels (`kernels/core_mma.cuh`, `core_fma.cuh`, `core_wgmma.cuh`, `ring.cuh`, `statistics.cuh`); a test against the
 //! compiled kernels keeps both together.
 
+use super::Taps;
 use crate::mode::Precision;
 
 /// Channels of a stored map are a multiple of this.
@@ -74,6 +75,21 @@ pub const fn step_channels(precision: Precision) -> usize {
     }
 }
 
+/// A deviation up to this share of the mean is rounding: values that are equal are stored equal, but
+/// their mean, a sum of some hundred at a time, is rounded.
+pub const FLAT_SHARE: f32 = 1.0 / (1 << 17) as f32;
+
+/// The same where four phases make equal values by different sums: half a unit in the last place of a
+/// stored value, or the sums' own rounding where maps are kept in single precision.
+pub const fn four_phase_flat_share(precision: Precision) -> f32 {
+    let bits = match precision {
+        Precision::Fp32 | Precision::Tf32 | Precision::Mixed => 17,
+        Precision::Fp16 => 11,
+        Precision::Bf16 => 8,
+    };
+    1.0 / (1 << bits) as f32
+}
+
 /// What a plan has to know of a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceLimits {
@@ -113,10 +129,13 @@ impl Tile {
     }
 
     /// The tile for a layer of `channels` output channels.
-    pub const fn for_channels(channels: usize) -> Self {
-        match channels {
-            0..=32 => Self::new(256, 32, 32),
-            33..=64 => Self::MIDDLE,
+    pub const fn for_channels(channels: usize, main_loop: MainLoop) -> Self {
+        match (main_loop, channels) {
+            (MainLoop::Wgmma, 0..=32) => Self::new(128, 32, 8),
+            (MainLoop::Wgmma, 33..=64) => Self::new(128, 64, 8),
+            (MainLoop::Wgmma, _) => Self::new(128, 128, 8),
+            (_, 0..=32) => Self::new(256, 32, 32),
+            (_, 33..=64) => Self::MIDDLE,
             _ => Self::WIDE,
         }
     }
@@ -130,14 +149,46 @@ impl Tile {
     pub const WIDE: Self = Self::new(128, 128, 16);
 
     /// The tile of the layer that reads the photo's bytes.
-    pub const PHOTO: Self = Self::new(128, 32, 16);
+    pub const fn photo(main_loop: MainLoop) -> Self {
+        match main_loop {
+            MainLoop::Wgmma => Self::new(512, 32, 128),
+            _ => Self::new(128, 32, 16),
+        }
+    }
 
     /// The tile of the layer that makes the picture: the kernel's columns times three colours.
-    pub const PICTURE: Self = Self::new(256, 32, 32);
+    pub const fn picture(main_loop: MainLoop) -> Self {
+        match main_loop {
+            MainLoop::Wgmma => Self::new(512, 32, 64),
+            _ => Self::new(256, 32, 32),
+        }
+    }
 }
 
-/// Stages of the ring that weights stream through.
-const fn stages(limits: &DeviceLimits) -> usize {
+/// How a convolution is multiplied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MainLoop {
+    /// On the ordinary arithmetic units, exactly (`kernels/core_fma.cuh`).
+    Fma,
+    /// On tensor cores, a warp at a time (`kernels/core_mma.cuh`).
+    Mma,
+    /// On Hopper's tensor cores, four warps at a time (`kernels/core_wgmma.cuh`).
+    Wgmma,
+}
+
+impl MainLoop {
+    /// The fastest that the device has for a precision.
+    pub const fn of(precision: Precision, limits: &DeviceLimits) -> Self {
+        match (precision, limits.compute_capability) {
+            (Precision::Fp32, _) => Self::Fma,
+            (_, (9, 0)) => Self::Wgmma,
+            _ => Self::Mma,
+        }
+    }
+}
+
+/// Stages of the ring that weights stream through, where they do not depend on the layer.
+pub const fn ring_stages(limits: &DeviceLimits) -> usize {
     if limits.compute_capability.0 >= 8 {
         4
     } else {
@@ -145,31 +196,60 @@ const fn stages(limits: &DeviceLimits) -> usize {
     }
 }
 
-/// Bytes of the ring.
-pub fn ring_bytes(tile: Tile, precision: Precision, limits: &DeviceLimits) -> usize {
-    let stage = match precision {
-        Precision::Fp32 => 8 * tile.channels * 4,
-        _ => tile.channels * 80,
-    };
-    stages(limits) * stage
-}
-
-/// Bytes of a block of weights: two steps for every channel of the tile.
-pub const fn block_bytes(tile: Tile, precision: Precision) -> usize {
-    match precision {
-        Precision::Fp32 => 8 * tile.channels * 4,
-        _ => tile.channels * 64,
+/// Steps of the main loop that come as one block of weights.
+pub const fn block_steps(taps: Taps, tile: Tile, main_loop: MainLoop) -> usize {
+    match (main_loop, taps, tile.channels) {
+        (MainLoop::Wgmma, Taps::PhotoQuads, _) => 9,
+        (MainLoop::Wgmma, Taps::ShiftedColumns, _) => 6,
+        (MainLoop::Wgmma, _, 128) => 4,
+        (MainLoop::Wgmma, _, _) => 8,
+        _ => 2,
     }
 }
 
-/// Bytes of the statistics, which lie in static shared memory.
-pub const fn statistics_bytes(tile: Tile, precision: Precision) -> usize {
-    let slots = match precision {
-        Precision::Fp32 => 8,
-        _ => tile.pixels / 32,
-    };
-    4 * (slots + 2 * slots * tile.channels + 1 + 2 * tile.channels + 256 + tile.channels + 1)
+/// Bytes of a block of weights in memory.
+pub const fn block_bytes(steps: usize, tile: Tile, precision: Precision) -> usize {
+    steps * step_channels(precision) * operand_bytes(precision) * tile.channels
 }
+
+/// Bytes of a block of weights in shared memory.
+const fn stage_bytes(steps: usize, tile: Tile, precision: Precision, main_loop: MainLoop) -> usize {
+    match main_loop {
+        // Rows of two steps lie 16 bytes further apart, which spreads them over the banks.
+        MainLoop::Mma => tile.channels * 80,
+        _ => block_bytes(steps, tile, precision),
+    }
+}
+
+/// Bytes of the ring.
+pub const fn ring_bytes(
+    stages: usize,
+    steps: usize,
+    tile: Tile,
+    precision: Precision,
+    main_loop: MainLoop,
+) -> usize {
+    stages * stage_bytes(steps, tile, precision, main_loop)
+}
+
+/// Static shared memory of a convolution that gathers statistics, in bytes: the statistics, and on
+/// Hopper the ring's barriers.
+pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
+    let slots = match main_loop {
+        MainLoop::Mma => tile.pixels / 32,
+        _ => 8,
+    };
+    let statistics = 4 * (slots + 2 * slots * tile.channels + 3 * 256 + 1);
+    match main_loop {
+        MainLoop::Wgmma => statistics.next_multiple_of(128) + BARRIER_BYTES,
+        _ => statistics.next_multiple_of(16),
+    }
+}
+
+/// Bytes of the barriers of Hopper's ring.
+pub const BARRIER_BYTES: usize = 256;
+/// Most stages of Hopper's ring.
+const MOST_STAGES: usize = 16;
 
 /// How a layer's channels go through shared memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,24 +269,24 @@ pub struct Chunking {
 pub struct Fixed {
     /// Least bytes of the tile's place, which the picture's sums take later.
     pub least_tile_bytes: usize,
-    /// Words of the photo that are staged.
-    pub staged_words: usize,
+    /// Bytes beside the tile: ring, staged photo.
+    pub beside_bytes: usize,
+    /// Static shared memory.
+    pub static_bytes: usize,
 }
 
 /// The fewest chunks of `in_channels` stored channels with which a tile of `tile_pixels` input pixels
-/// fits; `None` when not even 16 channels fit.
+/// fits; `None` when not even 16 channels fit. Pixel by pixel, as all but Hopper's loop want it.
 pub fn chunking(
     in_channels: usize,
     tile_pixels: usize,
-    tile: Tile,
     precision: Precision,
     fixed: Fixed,
     limits: &DeviceLimits,
 ) -> Option<Chunking> {
-    let beside = ring_bytes(tile, precision, limits) + 4 * fixed.staged_words;
     let limit = limits
         .shared_bytes_per_cta
-        .checked_sub(beside + statistics_bytes(tile, precision))?;
+        .checked_sub(fixed.beside_bytes + fixed.static_bytes)?;
     let groups = in_channels.div_ceil(CHANNEL_ALIGNMENT);
     (1..=groups).find_map(|chunks| {
         let channels = groups.div_ceil(chunks) * CHANNEL_ALIGNMENT;
@@ -216,9 +296,125 @@ pub fn chunking(
             channels,
             chunks: groups.div_ceil(groups.div_ceil(chunks)),
             pitch,
-            shared_bytes: tile_bytes + beside,
+            shared_bytes: tile_bytes + fixed.beside_bytes,
         })
     })
+}
+
+/// Bytes from plane to plane of a tile of `tile_pixels` input pixels for Hopper's loop: 16 for each
+/// pixel, and so many more that the 8 cells which neighbouring threads write lie in different banks.
+pub const fn plane_bytes(channels: usize, tile_pixels: usize, precision: Precision) -> usize {
+    let planes = channels * operand_bytes(precision) / 16;
+    let apart = match planes {
+        2 => 4,
+        4 => 2,
+        _ => 1,
+    };
+    // The least number of cells from `tile_pixels` on that leaves the rest `apart` by 8.
+    let cells = tile_pixels + (8 + apart - tile_pixels % 8) % 8;
+    16 * cells
+}
+
+/// Floats between the columns of the picture's sums beyond their pixels, which spread them over the banks.
+pub const fn sums_gap(main_loop: MainLoop) -> usize {
+    match main_loop {
+        MainLoop::Fma => 1,
+        MainLoop::Mma | MainLoop::Wgmma => 4,
+    }
+}
+
+/// Stages of Hopper's ring: all blocks if they fit, so that they are loaded once; else as many as let two
+/// CTAs share a multiprocessor (of one launch, or of two that follow each other), else as many as fit.
+pub fn wgmma_stages(
+    blocks: usize,
+    stage_bytes: usize,
+    tile_bytes: usize,
+    static_bytes: usize,
+    limits: &DeviceLimits,
+) -> Option<usize> {
+    let candidates = [blocks, 8, 6, 5, 4, 3];
+    let least = blocks.min(3);
+    let fits = |resident: usize| {
+        candidates
+            .into_iter()
+            .filter(|&s| s >= least && s <= blocks.min(MOST_STAGES))
+            .find(|&s| {
+                let bytes = s * stage_bytes + tile_bytes + static_bytes;
+                bytes <= limits.shared_bytes_per_cta
+                    && resident * (bytes + RESERVED_BYTES) <= limits.shared_bytes_per_multiprocessor
+            })
+    };
+    fits(2).or_else(|| fits(1))
+}
+
+/// How Hopper's main loop walks over a tile in shared memory, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Walk {
+    /// Between core matrices along the channels.
+    pub across: usize,
+    /// Between core matrices along the pixels.
+    pub down: usize,
+    /// From step to step within a tap.
+    pub step: usize,
+    /// From tap to tap downwards.
+    pub row: usize,
+    /// From an even tap to the one to its right.
+    pub even: usize,
+    /// From an odd tap to the one to its right; backwards where the even columns lie apart.
+    pub odd: isize,
+    /// From 64 output pixels to the next 64.
+    pub tile: usize,
+}
+
+impl Walk {
+    /// Over planes of 16-byte cells, `plane` bytes apart, `input_columns` wide.
+    pub const fn over_planes(
+        plane: usize,
+        input_columns: usize,
+        tile_columns: usize,
+        stride: usize,
+    ) -> Self {
+        let row = 16 * input_columns;
+        // With stride 2 the even columns come first, so that every second pixel is a neighbour.
+        let (even, odd) = if stride == 2 {
+            let half = 16 * input_columns.div_ceil(2);
+            (half, 16 - half as isize)
+        } else {
+            (16, 16)
+        };
+        Self {
+            across: plane,
+            down: if tile_columns == 8 { stride * row } else { 128 },
+            step: 2 * plane,
+            row,
+            even,
+            odd,
+            tile: 64 / tile_columns * stride * row,
+        }
+    }
+
+    /// Over the photo's rows, `pitch` bytes apart.
+    pub const fn over_photo(pitch: usize) -> Self {
+        Self {
+            across: 16,
+            down: 128,
+            step: 32,
+            row: pitch,
+            even: 0,
+            odd: 0,
+            tile: pitch,
+        }
+    }
+}
+
+/// What the driver keeps of each CTA's shared memory.
+const RESERVED_BYTES: usize = 1024;
+
+/// CTAs whose statistics the last of them merges; the groups are merged by the last group. Both merges
+/// are then about as long.
+pub const fn merge_group(ctas: usize) -> usize {
+    let root = ctas.isqrt();
+    if root * root < ctas { root + 1 } else { root }
 }
 
 /// CTAs that work on one image and one tile of channels: as many as the device holds at once, so that
@@ -229,8 +425,6 @@ pub fn resident_ctas(
     per_multiprocessor: usize,
     limits: &DeviceLimits,
 ) -> usize {
-    /// What the driver keeps of each CTA's shared memory.
-    const RESERVED_BYTES: usize = 1024;
     let by_memory = limits.shared_bytes_per_multiprocessor / (shared_bytes + RESERVED_BYTES);
     let resident = limits.multiprocessors * per_multiprocessor.min(by_memory).max(1);
     // Equal shares: with 5 tiles for 4 places, 3 CTAs of 2 are as fast as 4 and merge less.

@@ -5,7 +5,7 @@
 
 use super::{
     Builder, ConvLaunch, CudaOp, CudaPlanError, CudaStep, MapId, Source, Storage, Taps, Target,
-    conv::ConvShape, fused::PHOTO_DIVISOR,
+    conv::ConvShape, fused::PHOTO_DIVISOR, library::photo_channels,
 };
 use crate::{
     network::{ConvSpec, NORM_EPS, Tail},
@@ -51,7 +51,10 @@ impl Builder<'_> {
     ) -> Result<(), CudaPlanError> {
         let convs = self.convs;
         let picture = Shape::new(3, height, width);
-        let mut input = self.map(picture);
+        let mut input = match self.library {
+            Some(_) => self.map_of(picture, photo_channels(self.precision)),
+            None => self.map(picture),
+        };
         let grid = self.pixel_grid((height, width));
         let scale = 1.0 / PHOTO_DIVISOR;
         self.plain_step(
@@ -131,7 +134,7 @@ impl Builder<'_> {
         let s = self.maps[from].shape;
         let margin = conv.padding();
         let padded = Shape::new(s.channels, s.height + 2 * margin, s.width + 2 * margin);
-        let to = self.map(padded);
+        let to = self.map_of(padded, self.maps[from].stored_channels);
         self.reads(from);
         let grid = self.pack_grid(to);
         self.plain_step(
@@ -146,7 +149,15 @@ impl Builder<'_> {
             s.height.div_ceil(conv.stride),
             s.width.div_ceil(conv.stride),
         );
-        let output = self.map(Shape::new(conv.out_channels, height, width));
+        let output = self.map_of(
+            Shape::new(conv.out_channels, height, width),
+            self.output_channels(conv),
+        );
+        let bias_scale = if id == 0 { 1.0 / PHOTO_DIVISOR } else { 1.0 };
+        if let Some(library) = self.library {
+            self.library_conv(library, id, (to, output), bias_scale);
+            return Ok(output);
+        }
         self.reads(to);
         let shape = ConvShape {
             taps: Taps::Direct,
@@ -159,7 +170,7 @@ impl Builder<'_> {
         let launch = self.conv_launch(id, conv, shape, Source::Map(to), Target::Map(output))?;
         let launch = ConvLaunch {
             bias: true,
-            bias_scale: if id == 0 { 1.0 / PHOTO_DIVISOR } else { 1.0 },
+            bias_scale,
             statistics: false,
             ..launch
         };
@@ -265,7 +276,7 @@ impl Builder<'_> {
 
     /// The whole norm: one launch with one pass over memory where a group of channels fits a CTA, else
     /// one for the statistics and one that applies them.
-    fn fused_norm(&mut self, id: usize, map: MapId, residual: Option<MapId>, eps: f32) {
+    pub(super) fn fused_norm(&mut self, id: usize, map: MapId, residual: Option<MapId>, eps: f32) {
         let conv = &self.convs[id];
         let shape = self.maps[map].shape;
         let channels = self.maps[map].stored_channels;
@@ -322,6 +333,23 @@ impl Builder<'_> {
         if let Some(step) = self.steps.last_mut() {
             step.block = NORM_THREADS;
         }
+        self.norm_apply(id, map, residual, relu);
+    }
+
+    /// Applies the scale and shift of a norm whose statistics are known.
+    pub(super) fn norm_apply(
+        &mut self,
+        id: usize,
+        map: MapId,
+        residual: Option<MapId>,
+        relu: bool,
+    ) {
+        let conv = &self.convs[id];
+        let shape = self.maps[map].shape;
+        let pixels = shape.height * shape.width;
+        let packs = self.maps[map].stored_channels * Storage::of(self.precision).bytes() / 16;
+        let (batch, whole) = (self.batch as u32, shape.len());
+        let added = residual.map_or(0, |_| whole);
         self.reads(map);
         if let Some(addend) = residual {
             self.reads(addend);
@@ -344,17 +372,18 @@ impl Builder<'_> {
         (across as u32, height as u32, self.batch as u32)
     }
 
-    /// A thread for every 16 bytes of a map.
-    fn pack_grid(&self, map: MapId) -> (u32, u32, u32) {
+    /// A thread for every 16 bytes of a map, or for every pixel where it has fewer.
+    pub(super) fn pack_grid(&self, map: MapId) -> (u32, u32, u32) {
         let m = &self.maps[map];
-        let packs = m.shape.width * m.stored_channels * Storage::of(self.precision).bytes() / 16;
+        let pixel_bytes = m.stored_channels * Storage::of(self.precision).bytes();
+        let packs = m.shape.width * (pixel_bytes / 16).max(1);
         let across = packs.div_ceil(ELEMENTWISE_THREADS as usize);
         (across as u32, m.shape.height as u32, self.batch as u32)
     }
 
     /// Appends a launch of an elementwise or norm kernel that reads and writes so many values of one
     /// image.
-    fn plain_step(
+    pub(super) fn plain_step(
         &mut self,
         conv: &ConvSpec,
         kernel: &str,

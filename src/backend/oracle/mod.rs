@@ -4,12 +4,18 @@
 //! other code with what it judges: padding, convolution, norm, upsampling and the rule for odd and
 //! tiny sizes are all written here a second time. Any thread; it blocks for long.
 //!
-//! It can also round where a framework that computes in fewer bits rounds ([`judge_rounded`]): not to
-//! judge, but to tell how far such a computation has to be from the truth.
+//! It can also round where a mode rounds ([`judge_rounded`]): not to judge, but to tell how far any
+//! computation in so few bits has to be from the truth.
 
-use half::{bf16, f16};
+mod rounding;
 
-use crate::{frame::Frame, mode::Precision, network::Network};
+use crate::{
+    frame::Frame,
+    mode::{Mode, Variant},
+    network::Network,
+};
+
+pub use rounding::Rounding;
 
 /// A feature map in float64, channel-major: element (c, y, x) at `(c * height + y) * width + x`.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +32,7 @@ pub struct Map {
 
 impl Map {
     /// Every value by itself.
-    fn each(mut self, change: fn(f64) -> f64) -> Self {
+    pub fn each(mut self, change: impl Fn(f64) -> f64) -> Self {
         for value in &mut self.data {
             *value = change(*value);
         }
@@ -63,105 +69,88 @@ impl Judgement {
     }
 }
 
-/// Where numbers lose bits.
-#[derive(Clone, Copy)]
-struct Rounding {
-    /// The factors of a convolution's products.
-    factor: fn(f64) -> f64,
-    /// Whatever is stored between two operations.
-    stored: fn(f64) -> f64,
-}
-
-impl Rounding {
-    const NONE: Self = Self {
-        factor: |v| v,
-        stored: |v| v,
-    };
-
-    fn of(precision: Precision) -> Self {
-        let fp32: fn(f64) -> f64 = |v| f64::from(v as f32);
-        let fp16: fn(f64) -> f64 = |v| f16::from_f64(v).to_f64();
-        let bf16: fn(f64) -> f64 = |v| bf16::from_f64(v).to_f64();
-        let (factor, stored) = match precision {
-            Precision::Fp32 => (fp32, fp32),
-            Precision::Tf32 => (tf32 as fn(f64) -> f64, fp32),
-            Precision::Fp16 => (fp16, fp16),
-            Precision::Bf16 => (bf16, bf16),
-            Precision::Mixed => (fp16, fp32),
-        };
-        Self { factor, stored }
-    }
-}
-
-/// To 10 bits of fraction, to nearest, ties to even.
-fn tf32(value: f64) -> f64 {
-    let bits = (value as f32).to_bits();
-    let half = 0x0fff + ((bits >> 13) & 1);
-    f64::from(f32::from_bits(bits.wrapping_add(half) & !0x1fff))
-}
-
 /// Runs `network` on `photo`.
 pub fn judge(network: &Network, photo: &Frame) -> Judgement {
-    run(network, photo, Rounding::NONE)
+    run(network, photo, Rounding::none(Variant::Baseline))
 }
 
-/// Runs `network` on `photo` as [`judge`] does, and rounds to `precision` where a framework would:
-/// the factors of every product, and every map that lies between two operations. Sums and
-/// statistics stay in float64.
-pub fn judge_rounded(network: &Network, photo: &Frame, precision: Precision) -> Judgement {
-    run(network, photo, Rounding::of(precision))
+/// Runs `network` on `photo` as [`judge`] does, and rounds to the precision of `mode` wherever its
+/// variant does: the factors of every product, and every map that it stores between two operations.
+/// Sums and statistics stay in float64. `bias_apart`: the sums are stored before the bias is added.
+pub fn judge_rounded(network: &Network, photo: &Frame, mode: Mode, bias_apart: bool) -> Judgement {
+    let rounding = Rounding::of(mode);
+    let rounding = if bias_apart {
+        rounding.with_bias_apart()
+    } else {
+        rounding
+    };
+    run(network, photo, rounding)
+}
+
+/// What a convolution reads.
+#[derive(Clone, Copy)]
+enum Input<'a> {
+    /// The photo's levels.
+    Photo(&'a Map),
+    /// A map as it is.
+    Map(&'a Map),
+    /// A map, doubled first.
+    Doubled(&'a Map),
 }
 
 fn run(network: &Network, photo: &Frame, rounding: Rounding) -> Judgement {
-    let stored = |map: Map| map.each(rounding.stored);
     let spec = network.spec();
     let mut weights = network.convs().iter();
     let mut after_norms = Vec::new();
     // One convolution with its reflection padding, and the norm where it has one.
-    let mut layer = |input: &Map, kernel: usize, stride: usize, norm: &str| -> Map {
+    let mut layer = |input: Input, kernel: usize, stride: usize, norm: &str| -> Map {
+        let map = match input {
+            Input::Photo(map) | Input::Map(map) => map.clone(),
+            Input::Doubled(map) => upsample(map),
+        };
         let Some(w) = weights.next() else {
-            return input.clone();
+            return map;
         };
-        let factors = |values: &[f32]| -> Vec<f64> {
-            let doubles = doubles(values).into_iter();
-            doubles.map(rounding.factor).collect()
+        let is_upsampled_3x3 = matches!(input, Input::Doubled(_)) && kernel == 3;
+        let padded = reflect_pad(&map, kernel / 2).each(|v| rounding.factor(v));
+        let factors = rounding.weights(&w.weight, is_upsampled_3x3);
+        let is_first = matches!(input, Input::Photo(_));
+        let sums = rounding.biased(w, is_first, |bias| {
+            conv(&padded, &factors, bias, kernel, stride)
+        });
+        let Some(n) = &w.norm else {
+            return rounding.picture(sums);
         };
-        let padded = reflect_pad(input, kernel / 2).each(rounding.factor);
-        let mut out = stored(conv(
-            &padded,
-            &factors(&w.weight),
-            &doubles(&w.bias),
-            kernel,
-            stride,
-        ));
-        if let Some(n) = &w.norm {
-            out = stored(instance_norm(&out, &doubles(&n.gamma), &doubles(&n.beta)));
-            after_norms.push((norm.to_owned(), out.clone()));
-        }
-        out
+        let sums = rounding.sums(sums, is_first);
+        let (shown, map) = rounding.norm(&sums, &doubles(&n.gamma), &doubles(&n.beta));
+        after_norms.push((norm.to_owned(), shown));
+        map
     };
+    let activated = |map: &Map| relu(map).each(|v| rounding.stored(v));
     let k = spec.kernels;
     let (picture, height, width) = extended(photo, network);
-    let mut x = relu(&layer(&picture, k.first, 1, "in1"));
-    x = relu(&layer(&x, k.down[0], 2, "in2"));
-    x = relu(&layer(&x, k.down[1], 2, "in3"));
+    let mut x = activated(&layer(Input::Photo(&picture), k.first, 1, "in1"));
+    x = activated(&layer(Input::Map(&x), k.down[0], 2, "in2"));
+    x = activated(&layer(Input::Map(&x), k.down[1], 2, "in3"));
     for block in 1..=spec.blocks {
-        let y = relu(&layer(&x, k.residual, 1, &format!("res{block}.in1")));
-        let y = layer(&y, k.residual, 1, &format!("res{block}.in2"));
+        let [first, second] = [1, 2].map(|half| format!("res{block}.in{half}"));
+        let y = activated(&layer(Input::Map(&x), k.residual, 1, &first));
+        let y = layer(Input::Map(&y), k.residual, 1, &second);
         for (a, b) in x.data.iter_mut().zip(&y.data) {
-            *a = (rounding.stored)(*a + b);
+            *a = rounding.stored(*a + b);
         }
     }
-    x = relu(&layer(&upsample(&x), k.up[0], 1, "in4"));
-    x = relu(&layer(&upsample(&x), k.up[1], 1, "in5"));
-    x = layer(&x, k.last, 1, "");
+    x = activated(&layer(Input::Doubled(&x), k.up[0], 1, "in4"));
+    x = activated(&layer(Input::Doubled(&x), k.up[1], 1, "in5"));
+    x = layer(Input::Map(&x), k.last, 1, "");
     Judgement {
         output: crop(&x, height, width),
         after_norms,
     }
 }
 
-fn doubles(values: &[f32]) -> Vec<f64> {
+/// The same numbers in more bits.
+pub fn doubles(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()
 }
 
@@ -292,6 +281,18 @@ pub fn instance_norm(input: &Map, gamma: &[f64], beta: &[f64]) -> Map {
     out
 }
 
+/// Scaled and shifted, each channel by its own numbers.
+pub fn affine(input: &Map, gamma: &[f64], beta: &[f64]) -> Map {
+    let mut out = input.clone();
+    let count = input.height * input.width;
+    for (c, plane) in out.data.chunks_mut(count).enumerate() {
+        for v in plane {
+            *v = *v * gamma[c] + beta[c];
+        }
+    }
+    out
+}
+
 /// Negative values become zero.
 pub fn relu(input: &Map) -> Map {
     let mut out = input.clone();
@@ -320,7 +321,8 @@ pub fn upsample(input: &Map) -> Map {
     }
 }
 
-fn crop(input: &Map, height: usize, width: usize) -> Map {
+/// The top left of a map.
+pub fn crop(input: &Map, height: usize, width: usize) -> Map {
     let mut data = Vec::with_capacity(input.channels * height * width);
     for c in 0..input.channels {
         for y in 0..height {
@@ -339,26 +341,6 @@ fn crop(input: &Map, height: usize, width: usize) -> Map {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn roundings_keep_their_bits() {
-        let third = 1.0 / 3.0;
-        let error = |precision| {
-            let rounding = Rounding::of(precision);
-            ((rounding.factor)(third) - third).abs() / third
-        };
-        // Half a unit in the last place: 2^-11 with 10 bits of fraction, 2^-8 with 7.
-        for precision in [Precision::Tf32, Precision::Fp16, Precision::Mixed] {
-            assert!((1e-4..=4.9e-4).contains(&error(precision)), "{precision}");
-        }
-        assert!((1e-3..=4e-3).contains(&error(Precision::Bf16)));
-        assert!(error(Precision::Fp32) < 6e-8);
-        assert_eq!((Rounding::NONE.factor)(third), third);
-        // Ties go to even; what fits stays.
-        assert_eq!(tf32(1.0 + 2f64.powi(-11)), 1.0);
-        assert_eq!(tf32(1.0 + 3.0 * 2f64.powi(-11)), 1.0 + 2f64.powi(-9));
-        assert_eq!(tf32(-255.0), -255.0);
-    }
 
     #[test]
     fn mirror_repeats() {

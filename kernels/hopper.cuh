@@ -1,0 +1,107 @@
+// What Hopper (sm_90a) has and others have not, one function an instruction: barriers in shared memory
+// that count bytes, bulk copies, products of a whole warpgroup, and launches that begin early.
+//
+// Barriers and copies' targets are addresses in shared memory. Names and rules are those of the PTX ISA (mbarrier, cp.async.bulk, wgmma, griddepcontrol).
+#pragma once
+#include "gather.cuh"
+#include "ring.cuh"
+
+namespace sf {
+
+__device__ __forceinline__ void init_barrier(u32 barrier, u32 arrivals) {
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals) : "memory");
+}
+
+// Makes the initialised barriers known to the copy engine.
+__device__ __forceinline__ void publish_barriers() {
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+}
+
+__device__ __forceinline__ void arrive(u32 barrier) {
+    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
+}
+
+// Arrives and says how many bytes will come.
+__device__ __forceinline__ void arrive_expecting(u32 barrier, u32 bytes) {
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
+                 : "memory");
+}
+
+// Waits until the phase of this parity is over.
+__device__ __forceinline__ void wait_barrier(u32 barrier, u32 parity) {
+    asm volatile(
+        "{\n.reg .pred done;\n"
+        "again:\n"
+        "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
+        "@done bra over;\n"
+        "bra again;\n"
+        "over:\n}" ::"r"(barrier),
+        "r"(parity)
+        : "memory");
+}
+
+// Copies `bytes` (a multiple of 16) and counts them in the barrier when they have come.
+__device__ __forceinline__ void bulk_copy(u32 to, const char* from, u32 bytes, u32 barrier) {
+    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to),
+                 "l"(from), "r"(bytes), "r"(barrier)
+                 : "memory");
+}
+
+// Makes ordinary writes to shared memory visible to the warpgroup products behind the next barrier.
+__device__ __forceinline__ void publish_to_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
+// Waits for the launch before, whose results may be read from here on. Nothing happens when this launch
+// did not begin early.
+__device__ __forceinline__ void wait_for_launch_before() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+
+// Lets the launch behind begin as soon as there is room.
+__device__ __forceinline__ void let_next_launch_begin() {
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+}
+
+__device__ __forceinline__ void begin_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+__device__ __forceinline__ void commit_products() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+template <int LEFT> __device__ __forceinline__ void wait_for_products() {
+    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(LEFT) : "memory");
+}
+
+// Describes an operand in shared memory without swizzle. Its core matrices are 8 rows x 16 bytes, 128
+// bytes in one piece; `across` bytes lie between those that are neighbours along K, `down` bytes between
+// those that are neighbours along M or N. All multiples of 16.
+__device__ __forceinline__ u64 describe(u32 address, u32 across, u32 down) {
+    return (u64)((address & 0x3ffffu) >> 4) | (u64)(across >> 4) << 16 | (u64)(down >> 4) << 32;
+}
+
+// acc += a * b over one step of 32 bytes of channels: a is 64 pixels, b is N channels.
+template <class O, int N> struct WarpgroupProduct;
+
+#define SF_F4(i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
+#define SF_F16(i) SF_F4(i), SF_F4(i + 4), SF_F4(i + 8), SF_F4(i + 12)
+#define SF_F32(i) SF_F16(i), SF_F16(i + 16)
+#define SF_LIST16 "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15"
+#define SF_LIST32 SF_LIST16 ",%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31"
+#define SF_LIST64                                                                            \
+    SF_LIST32 ",%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50" \
+              ",%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,%62,%63"
+
+#define SF_PRODUCT(O, N, VALUES, SHAPE, TAIL, LIST, A, B, ...)                                                  \
+    template <> struct WarpgroupProduct<O, N> {                                                                 \
+        static __device__ __forceinline__ void run(float(&d)[VALUES], u64 a, u64 b) {                           \
+            asm volatile("{\n.reg .pred adds;\nsetp.eq.u32 adds, 0, 0;\n"                                       \
+                         "wgmma.mma_async.sync.aligned.m64n" #N SHAPE " {" LIST "}, %" #A ", %" #B              \
+                         ", adds, 1, 1" TAIL ";\n}"                                                             \
+                         : __VA_ARGS__                                                                          \
+                         : "l"(a), "l"(b));                                                                     \
+        }                                                                                                       \
+    };
+
+#define SF_PRODUCTS(O, SHAPE, TAIL)                                            \
+    SF_PRODUCT(O, 32, 16, SHAPE, TAIL, SF_LIST16, 16, 17, SF_F16(0))           \
+    SF_PRODUCT(O, 64, 32, SHAPE, TAIL, SF_LIST32, 32, 33, SF_F32(0))           \
+    SF_PRODUCT(O, 128, 64, SHAPE, TAIL, SF_LIST64, 64, 65, SF_F32(0), SF_F32(32))
+
+SF_PRODUCTS(half_t, "k16.f32.f16.f16", ", 0, 0")
+SF_PRODUCTS(bfloat_t, "k16.f32.bf16.bf16", ", 0, 0")
+SF_PRODUCTS(tfloat_t, "k8.f32.tf32.tf32", "")
+
+}  // namespace sf

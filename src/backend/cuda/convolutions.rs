@@ -1,0 +1,342 @@
+//! The convolutions that a library computes: which of its algorithms is the fastest on this device.
+//!
+//! Every shape is measured once, when a session is opened that needs it, and kept until the end: the
+//! sessions of one device share what was found. Knows no network. Any thread may ask; a lock lets one
+//! measure at a time.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::driver::{
+    Algorithm, ConvolutionLibrary, ConvolutionPlaces, DevicePtr, Driver, DriverFailure, Event,
+    Graph, Queue,
+};
+use crate::{
+    network::ConvSpec,
+    plan::cuda::{ConvolutionShape, Storage},
+};
+
+/// Runs that are measured together, in one graph, so that the time to launch them does not count.
+const RUNS: usize = 6;
+/// Replays of that graph that are measured; the fastest counts.
+const REPLAYS: usize = 3;
+/// An algorithm that takes so many times as long as the fastest in a single run is not measured any
+/// further.
+const HOPELESS_FACTOR: f32 = 3.0;
+/// What a single run may take longer because it is launched by itself, in milliseconds.
+const LAUNCH_MS: f32 = 0.1;
+/// Parts of the memory that is measured on start at multiples of this.
+const ALIGNMENT_BYTES: usize = 256;
+
+/// What was found for a shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The fastest algorithm.
+    pub algorithm: Algorithm,
+    /// Bytes of its working memory.
+    pub workspace_bytes: usize,
+}
+
+/// The library's algorithms on one device.
+pub struct Convolutions {
+    driver: Arc<dyn Driver>,
+    found: Mutex<HashMap<ConvolutionShape, Found>>,
+}
+
+/// What cuDNN would answer, had it been asked for an algorithm that does not exist.
+fn unsupported(words: String) -> DriverFailure {
+    DriverFailure {
+        call: "cudnnBackendFinalize",
+        code: 3000,
+        words,
+    }
+}
+
+impl Convolutions {
+    /// Nothing is measured yet.
+    pub fn new(driver: Arc<dyn Driver>) -> Self {
+        Self {
+            driver,
+            found: Mutex::default(),
+        }
+    }
+
+    /// Name and version of the library, or why there is none.
+    pub fn library(&self) -> Result<String, String> {
+        Ok(self.driver.convolution_library()?.name())
+    }
+
+    /// The fastest algorithm for a shape; measured if it was not yet, on memory that is taken for that
+    /// and given back.
+    ///
+    /// # Errors
+    /// The driver's or the library's failure.
+    pub fn fastest(&self, shape: &ConvolutionShape) -> Result<Found, DriverFailure> {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = found.get(shape) {
+            return Ok(*known);
+        }
+        let library = self.library_again()?;
+        let offered = library.algorithms(shape)?;
+        let measured = self.measured(library, shape, &offered);
+        let kept = measured.as_ref().ok().map(|f| f.algorithm);
+        for (algorithm, _) in offered {
+            if Some(algorithm) != kept {
+                library.forget(algorithm);
+            }
+        }
+        let fastest = measured?;
+        found.insert(*shape, fastest);
+        Ok(fastest)
+    }
+
+    /// Launches a convolution of a shape that was measured.
+    ///
+    /// # Safety
+    /// As [`ConvolutionLibrary::convolve`].
+    pub unsafe fn convolve(
+        &self,
+        algorithm: Algorithm,
+        places: &ConvolutionPlaces,
+    ) -> Result<(), DriverFailure> {
+        // SAFETY: the caller's promise.
+        unsafe { self.library_again()?.convolve(algorithm, places) }
+    }
+
+    fn library_again(&self) -> Result<&dyn ConvolutionLibrary, DriverFailure> {
+        self.driver.convolution_library().map_err(unsupported)
+    }
+
+    /// The fastest of the offered algorithms that get along with the memory that they may take.
+    fn measured(
+        &self,
+        library: &dyn ConvolutionLibrary,
+        shape: &ConvolutionShape,
+        offered: &[(Algorithm, usize)],
+    ) -> Result<Found, DriverFailure> {
+        let most = shape.most_workspace_bytes();
+        let modest = || offered.iter().copied().filter(|&(_, bytes)| bytes <= most);
+        let workspace = modest().map(|(_, bytes)| bytes).max().unwrap_or(0);
+        let scratch = Scratch::take(self.driver.as_ref(), shape, workspace)?;
+        let mut fastest: Option<(f32, Found)> = None;
+        for (algorithm, workspace_bytes) in modest() {
+            let least = fastest.as_ref().map_or(f32::INFINITY, |(ms, _)| *ms);
+            let ms = match scratch.time(library, algorithm, least) {
+                Ok(ms) => ms,
+                // What the library cannot run here is no candidate.
+                Err(f) if f.is_of_library() && !f.is_lost() && !f.is_out_of_memory() => continue,
+                Err(failure) => return Err(failure),
+            };
+            if ms < least {
+                let found = Found {
+                    algorithm,
+                    workspace_bytes,
+                };
+                fastest = Some((ms, found));
+            }
+        }
+        fastest.map(|(_, found)| found).ok_or_else(|| {
+            let k = shape.kernel;
+            unsupported(format!(
+                "no algorithm for a {k}x{k} kernel, {} to {} channels, {} x {} pixels in {}",
+                shape.in_channels, shape.out_channels, shape.width, shape.height, shape.precision
+            ))
+        })
+    }
+}
+
+/// A convolution's weights as a library reads them: (output channel, row, column, input channel), in the
+/// type that maps are stored in, zeros where a channel is only stored.
+pub fn weights(conv: &ConvSpec, weights: &[f32], shape: &ConvolutionShape) -> Vec<u8> {
+    let (side, inputs, outputs) = (conv.kernel, conv.in_channels, conv.out_channels);
+    let storage = Storage::of(shape.precision);
+    let mut packed = Vec::with_capacity(shape.weight_bytes());
+    for out in 0..shape.out_channels {
+        for tap in 0..side * side {
+            for input in 0..shape.in_channels {
+                let exists = out < outputs && input < inputs;
+                let at = (out * inputs + input) * side * side + tap;
+                let value = if exists { weights[at] } else { 0.0 };
+                match storage {
+                    Storage::F32 => packed.extend(value.to_le_bytes()),
+                    Storage::F16 => packed.extend(half::f16::from_f32(value).to_le_bytes()),
+                    Storage::Bf16 => packed.extend(half::bf16::from_f32(value).to_le_bytes()),
+                }
+            }
+        }
+    }
+    packed
+}
+
+impl Drop for Convolutions {
+    fn drop(&mut self) {
+        let found = self.found.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if found.is_empty() {
+            return;
+        }
+        if let Ok(library) = self.driver.convolution_library() {
+            for (_, found) in found.drain() {
+                library.forget(found.algorithm);
+            }
+        }
+    }
+}
+
+/// Memory and marks to measure one shape with; given back when dropped.
+struct Scratch<'a> {
+    driver: &'a dyn Driver,
+    memory: DevicePtr,
+    places: ConvolutionPlaces,
+    marks: Vec<Event>,
+}
+
+impl<'a> Scratch<'a> {
+    fn take(
+        driver: &'a dyn Driver,
+        shape: &ConvolutionShape,
+        workspace_bytes: usize,
+    ) -> Result<Self, DriverFailure> {
+        let parts = [
+            shape.input_bytes(),
+            shape.weight_bytes(),
+            shape.output_bytes(),
+            workspace_bytes,
+        ];
+        let mut total = 0;
+        let [input, weights, output, workspace] = parts.map(|bytes| {
+            let offset = total;
+            total = (offset + bytes).next_multiple_of(ALIGNMENT_BYTES);
+            offset
+        });
+        let memory = driver.allocate(total)?;
+        // From here on `drop` gives back what was taken.
+        let mut scratch = Self {
+            driver,
+            memory,
+            places: ConvolutionPlaces {
+                input: memory.at(input),
+                weights: memory.at(weights),
+                output: memory.at(output),
+                workspace: memory.at(workspace),
+            },
+            marks: Vec::new(),
+        };
+        driver.clear(memory, total)?;
+        for _ in 0..=REPLAYS {
+            scratch.marks.push(driver.event()?);
+        }
+        Ok(scratch)
+    }
+
+    /// Milliseconds of some runs, the fastest of several times; infinite for one that has no hope to be
+    /// faster than `least_ms`.
+    fn time(
+        &self,
+        library: &dyn ConvolutionLibrary,
+        algorithm: Algorithm,
+        least_ms: f32,
+    ) -> Result<f32, DriverFailure> {
+        let run = || {
+            // SAFETY: the places were cut for this shape and the largest workspace, and this waits
+            // before the memory is given back.
+            unsafe { library.convolve(algorithm, &self.places) }
+        };
+        // The first run may load kernels, which takes time, and cannot be done while a graph is recorded.
+        let once = run().and_then(|()| {
+            self.driver.record(self.marks[0], Queue::Painting)?;
+            run()?;
+            self.driver.record(self.marks[1], Queue::Painting)
+        });
+        // Waits whatever happened: the next algorithm works on the same memory.
+        let waited = self.driver.wait();
+        once.and(waited)?;
+        let once_ms = self.driver.elapsed_ms(self.marks[0], self.marks[1])?;
+        if once_ms > HOPELESS_FACTOR * least_ms + LAUNCH_MS {
+            return Ok(f32::INFINITY);
+        }
+        self.driver.begin_recording()?;
+        let runs = (0..RUNS).try_for_each(|_| run());
+        // Ends the recording whatever happened, or the stream could not be used any more.
+        let graph = self.driver.end_recording()?;
+        let ms = runs.and_then(|()| self.time_replays(graph));
+        self.driver.free_graph(graph);
+        ms
+    }
+
+    fn time_replays(&self, graph: Graph) -> Result<f32, DriverFailure> {
+        self.driver.replay(graph)?;
+        self.driver.record(self.marks[0], Queue::Painting)?;
+        for &mark in &self.marks[1..] {
+            self.driver.replay(graph)?;
+            self.driver.record(mark, Queue::Painting)?;
+        }
+        self.driver.wait()?;
+        self.marks
+            .windows(2)
+            .map(|pair| self.driver.elapsed_ms(pair[0], pair[1]))
+            .try_fold(f32::INFINITY, |least, ms| Ok(least.min(ms?)))
+    }
+}
+
+impl Drop for Scratch<'_> {
+    fn drop(&mut self) {
+        for &mark in &self.marks {
+            self.driver.free_event(mark);
+        }
+        self.driver.free(self.memory);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use super::*;
+    use crate::{mode::Precision, network::NetworkSpec};
+
+    #[test]
+    fn weights_lie_channels_last_with_zeros_where_a_channel_is_only_stored() {
+        let convs = NetworkSpec::with_widths([5, 8, 8]).convs();
+        let conv = convs.first().expect("a layer");
+        let (inputs, outputs, side) = (conv.in_channels, conv.out_channels, conv.kernel);
+        let count = outputs * inputs * side * side;
+        let plain: Vec<f32> = (1..=count).map(|v| v as f32).collect();
+        let shape = ConvolutionShape {
+            batch: 1,
+            height: 20,
+            width: 20,
+            in_channels: 4,
+            out_channels: 16,
+            kernel: side,
+            stride: 1,
+            precision: Precision::Tf32,
+        };
+        let bytes = weights(conv, &plain, &shape);
+        assert_eq!(bytes.len(), shape.weight_bytes());
+        let value = |at: usize| f32::from_le_bytes([0, 1, 2, 3].map(|i| bytes[4 * at + i]));
+        let mut seen = 0;
+        for out in 0..16 {
+            for y in 0..side {
+                for x in 0..side {
+                    for input in 0..4 {
+                        let packed = value(((out * side + y) * side + x) * 4 + input);
+                        let exists = out < outputs && input < inputs;
+                        let at = ((out * inputs + input) * side + y) * side + x;
+                        assert_eq!(packed, if exists { plain[at] } else { 0.0 });
+                        seen += usize::from(exists);
+                    }
+                }
+            }
+        }
+        assert_eq!(seen, count);
+        let half = ConvolutionShape {
+            precision: Precision::Fp16,
+            ..shape
+        };
+        let bytes = weights(conv, &plain, &half);
+        assert_eq!(bytes.len(), half.weight_bytes());
+        let first = half::f16::from_le_bytes([bytes[0], bytes[1]]);
+        assert_eq!(first.to_f32(), 1.0);
+    }
+}

@@ -1,0 +1,194 @@
+//! cuDNN's calls, found at run time, and its objects.
+//!
+//! Any thread may call; who uses an object sees to it that one thread at a time does.
+
+use std::{
+    ffi::{CStr, c_char, c_int, c_void},
+    ptr,
+    sync::OnceLock,
+};
+
+use libloading::Library;
+
+use super::numbers::of;
+use crate::backend::cuda::driver::DriverFailure;
+
+/// The shared library of the version whose interface this is.
+pub(super) const FILE: &str = if cfg!(windows) {
+    "cudnn64_9.dll"
+} else {
+    "libcudnn.so.9"
+};
+/// What a call answers; 0 is good.
+pub(super) type Status = c_int;
+/// Where one of cuDNN's objects lies.
+pub(super) type Raw = *mut c_void;
+
+/// Declares the calls and how they are found.
+macro_rules! calls {
+    ($($field:ident = $symbol:literal: fn($($argument:ty),*) -> $result:ty,)*) => {
+        /// The library's calls.
+        pub(super) struct Calls {
+            $(pub(super) $field: unsafe extern "C" fn($($argument),*) -> $result,)*
+            /// Keeps the library loaded.
+            _library: Library,
+        }
+
+        impl Calls {
+            /// Loads the library.
+            fn load() -> Result<Self, String> {
+                // SAFETY: cuDNN's own initialisers run; they start nothing on a device.
+                let library = unsafe { Library::new(FILE) }.map_err(|_| {
+                    format!("cuDNN 9 is not installed ({FILE} was not found)")
+                })?;
+                // SAFETY: the types are those of cudnn_graph.h of version 9, and the pointers live as
+                // long as the library, which is kept beside them.
+                unsafe {
+                    Ok(Self {
+                        $($field: *library
+                            .get($symbol)
+                            .map_err(|_| format!("{FILE} lacks {}", $symbol))?,)*
+                        _library: library,
+                    })
+                }
+            }
+        }
+    };
+}
+
+calls! {
+    version = "cudnnGetVersion": fn() -> usize,
+    words = "cudnnGetErrorString": fn(Status) -> *const c_char,
+    create = "cudnnCreate": fn(*mut Raw) -> Status,
+    destroy = "cudnnDestroy": fn(Raw) -> Status,
+    set_stream = "cudnnSetStream": fn(Raw, Raw) -> Status,
+    create_descriptor = "cudnnBackendCreateDescriptor": fn(c_int, *mut Raw) -> Status,
+    destroy_descriptor = "cudnnBackendDestroyDescriptor": fn(Raw) -> Status,
+    finalize = "cudnnBackendFinalize": fn(Raw) -> Status,
+    set_attribute = "cudnnBackendSetAttribute":
+        fn(Raw, c_int, c_int, i64, *const c_void) -> Status,
+    get_attribute = "cudnnBackendGetAttribute":
+        fn(Raw, c_int, c_int, i64, *mut i64, *mut c_void) -> Status,
+    execute = "cudnnBackendExecute": fn(Raw, Raw, Raw) -> Status,
+}
+
+/// The library, loaded at the first call and never unloaded: it has threads of its own.
+pub(super) fn calls() -> Result<&'static Calls, String> {
+    static CALLS: OnceLock<Result<Calls, String>> = OnceLock::new();
+    CALLS
+        .get_or_init(Calls::load)
+        .as_ref()
+        .map_err(Clone::clone)
+}
+
+/// One of cuDNN's objects.
+pub(super) struct Descriptor {
+    calls: &'static Calls,
+    pub(super) raw: Raw,
+}
+
+// SAFETY: cuDNN's descriptors belong to no thread; one thread at a time uses them, behind the lock.
+unsafe impl Send for Descriptor {}
+// SAFETY: as above: nothing reaches a descriptor but through the lock.
+unsafe impl Sync for Descriptor {}
+
+impl Descriptor {
+    pub(super) fn new(calls: &'static Calls, kind: c_int) -> Result<Self, DriverFailure> {
+        let mut raw = ptr::null_mut();
+        // SAFETY: writes one pointer.
+        let status = unsafe { (calls.create_descriptor)(kind, &mut raw) };
+        calls.told("cudnnBackendCreateDescriptor", status)?;
+        Ok(Self { calls, raw })
+    }
+
+    /// Sets an attribute of the type `of` to `values`, whose type is what cuDNN reads for it.
+    pub(super) fn set<T>(&self, name: c_int, of: c_int, values: &[T]) -> Result<(), DriverFailure> {
+        // SAFETY: cuDNN copies so many values of the attribute's type before it returns; the
+        // callers in this module pass the type that `cudnn_graph.h` names for each.
+        let status = unsafe {
+            (self.calls.set_attribute)(
+                self.raw,
+                name,
+                of,
+                values.len() as i64,
+                values.as_ptr().cast(),
+            )
+        };
+        self.calls.told("cudnnBackendSetAttribute", status)
+    }
+
+    /// Sets an attribute to another descriptor.
+    pub(super) fn refer(&self, name: c_int, to: &Self) -> Result<(), DriverFailure> {
+        self.set(name, of::DESCRIPTOR, &[to.raw])
+    }
+
+    /// How many values an attribute has.
+    pub(super) fn count(&self, name: c_int, of: c_int) -> Result<usize, DriverFailure> {
+        let mut count = 0;
+        // SAFETY: asks for none, so that only the count is written.
+        let status = unsafe {
+            (self.calls.get_attribute)(self.raw, name, of, 0, &mut count, ptr::null_mut())
+        };
+        self.calls.told("cudnnBackendGetAttribute", status)?;
+        Ok(count.max(0) as usize)
+    }
+
+    /// Reads at most as many values as `values` has; how many there were.
+    pub(super) fn get<T>(
+        &self,
+        name: c_int,
+        of: c_int,
+        values: &mut [T],
+    ) -> Result<usize, DriverFailure> {
+        let mut count = 0;
+        // SAFETY: as for `set`; cuDNN writes at most as many values as it is told that there is room.
+        let status = unsafe {
+            (self.calls.get_attribute)(
+                self.raw,
+                name,
+                of,
+                values.len() as i64,
+                &mut count,
+                values.as_mut_ptr().cast(),
+            )
+        };
+        self.calls.told("cudnnBackendGetAttribute", status)?;
+        Ok((count.max(0) as usize).min(values.len()))
+    }
+
+    pub(super) fn finalize(&self) -> Result<(), DriverFailure> {
+        // SAFETY: the descriptor is ours.
+        let status = unsafe { (self.calls.finalize)(self.raw) };
+        self.calls.told("cudnnBackendFinalize", status)
+    }
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        // SAFETY: ours, and given back once.
+        unsafe { (self.calls.destroy_descriptor)(self.raw) };
+    }
+}
+
+impl Calls {
+    /// A status as a failure with cuDNN's words.
+    pub(super) fn told(&self, call: &'static str, status: Status) -> Result<(), DriverFailure> {
+        if status == 0 {
+            return Ok(());
+        }
+        // SAFETY: gives a text that lives as long as the library, for every number.
+        let words = unsafe {
+            let words = (self.words)(status);
+            if words.is_null() {
+                String::new()
+            } else {
+                CStr::from_ptr(words).to_string_lossy().into_owned()
+            }
+        };
+        Err(DriverFailure {
+            call,
+            code: status as u32,
+            words,
+        })
+    }
+}

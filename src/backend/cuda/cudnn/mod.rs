@@ -1,0 +1,462 @@
+//! NVIDIA's cuDNN, where it is installed: convolutions as a framework computes them.
+//!
+//! Looked for at run time and never needed: nothing links it, and whatever is wrong with it is a
+//! reason in words. Speaks cuDNN 9's backend interface (descriptors with numbered attributes,
+//! `cudnn_graph.h`), which frameworks use too; the older calls are on their way out and miss fast
+//! algorithms. Knows no plan and no session. Any thread may call; a lock lets one in at a time, since
+//! a handle of cuDNN serves one thread at a time.
+
+mod calls;
+mod numbers;
+
+use std::{
+    collections::HashMap,
+    ffi::c_int,
+    ptr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use cudarc::driver::{result, sys};
+
+use self::{
+    calls::{Calls, Descriptor, FILE, Raw, calls},
+    numbers::{attribute, kind, note, of},
+};
+use super::driver::{Algorithm, ConvolutionLibrary, ConvolutionPlaces, DriverFailure};
+use crate::{
+    mode::Precision,
+    plan::cuda::{ConvolutionShape, Storage},
+};
+
+/// Most algorithms of one shape that are offered: the library's favourites; more take long to prepare.
+const MOST_ALGORITHMS: usize = 8;
+
+/// Name and version of the installed library, for example `cuDNN 9.14`, or why there is none. Starts
+/// nothing on a device.
+///
+/// # Errors
+/// The reason in words.
+pub fn installed() -> Result<String, String> {
+    // SAFETY: takes nothing and only tells a number.
+    let version = unsafe { (calls()?.version)() };
+    named(version)
+}
+
+/// The name of a version as the library tells it: 91400 is 9.14.0.
+fn named(version: usize) -> Result<String, String> {
+    match (version / 10_000, version / 100 % 100) {
+        (9, minor) => Ok(format!("cuDNN 9.{minor}")),
+        // Version 8 counted in thousands.
+        _ => Err(format!(
+            "{FILE} is of another version than 9 (it says {version}); install cuDNN 9"
+        )),
+    }
+}
+
+/// Whether an algorithm with these notes computes what a precision promises: products of that
+/// precision, added in fp32 and always in the same order.
+fn keeps_promise(precision: Precision, notes: &[c_int]) -> bool {
+    !notes.iter().any(|&n| match n {
+        note::TENSOR_CORE => precision == Precision::Fp32,
+        // Rounding to tf32 is what tf32 is.
+        note::DOWN_CONVERTS_INPUTS => precision != Precision::Tf32,
+        note::REDUCED_PRECISION_SUMS
+        | note::FFT
+        | note::NONDETERMINISTIC
+        | note::WINOGRAD..=note::WINOGRAD_13X13 => true,
+        _ => false,
+    })
+}
+
+/// How cuDNN calls the type that a precision is stored in.
+fn data_type(precision: Precision) -> c_int {
+    match Storage::of(precision) {
+        Storage::F32 => numbers::FLOAT,
+        Storage::F16 => numbers::HALF,
+        Storage::Bf16 => numbers::BFLOAT16,
+    }
+}
+
+/// What lies where in a convolution's variant pack.
+const IDS: [i64; 3] = [1, 2, 3];
+
+/// What may compute a graph: an engine and how it is set.
+struct Candidate {
+    config: Descriptor,
+    engine: Descriptor,
+}
+
+/// An engine's notes of one kind.
+fn notes(engine: &Descriptor, name: c_int, of: c_int) -> Result<Vec<c_int>, DriverFailure> {
+    let mut notes = [0; 16];
+    let count = engine.get(name, of, &mut notes)?;
+    Ok(notes[..count].to_vec())
+}
+
+/// An algorithm made ready.
+struct Prepared {
+    plan: Descriptor,
+    /// What the plan refers to, kept as long as it.
+    _candidate: Candidate,
+    _graph: Arc<Vec<Descriptor>>,
+}
+
+/// cuDNN on one context and stream.
+pub(super) struct Cudnn {
+    calls: &'static Calls,
+    name: String,
+    context: sys::CUcontext,
+    state: Mutex<State>,
+}
+
+struct State {
+    handle: Raw,
+    prepared: HashMap<usize, Prepared>,
+    /// Number of the next algorithm.
+    next: usize,
+}
+
+// SAFETY: a handle of cuDNN may be used from any thread, by one at a time, which the lock sees to; the
+// context is made current by every call.
+unsafe impl Send for Cudnn {}
+// SAFETY: as above.
+unsafe impl Sync for Cudnn {}
+
+impl Cudnn {
+    /// Takes a handle on a context, whose launches go to `stream`.
+    ///
+    /// # Errors
+    /// Why cuDNN cannot be used, in words.
+    ///
+    /// # Safety
+    /// The context and its stream are the driver's own and outlive this.
+    pub(super) unsafe fn open(
+        context: sys::CUcontext,
+        stream: sys::CUstream,
+    ) -> Result<Self, String> {
+        let name = installed()?;
+        let calls = calls()?;
+        let refused = |f: DriverFailure| format!("{name} refuses to work here ({f})");
+        // SAFETY: the caller's context.
+        unsafe { result::ctx::set_current(context) }
+            .map_err(|e| format!("{name} has no context ({e:?})"))?;
+        let mut handle = ptr::null_mut();
+        // SAFETY: writes one pointer.
+        let status = unsafe { (calls.create)(&mut handle) };
+        calls.told("cudnnCreate", status).map_err(refused)?;
+        // From here on `drop` gives the handle back.
+        let cudnn = Self {
+            calls,
+            name: name.clone(),
+            context,
+            state: Mutex::new(State {
+                handle,
+                prepared: HashMap::new(),
+                next: 0,
+            }),
+        };
+        // SAFETY: the handle is ours, the stream the caller's.
+        let status = unsafe { (calls.set_stream)(handle, stream.cast()) };
+        calls.told("cudnnSetStream", status).map_err(refused)?;
+        Ok(cudnn)
+    }
+
+    /// The state, with the context made current.
+    fn enter(&self) -> Result<MutexGuard<'_, State>, DriverFailure> {
+        // SAFETY: the context lives as long as `self`.
+        unsafe { result::ctx::set_current(self.context) }.map_err(|e| DriverFailure {
+            call: "cuCtxSetCurrent",
+            code: e.0 as u32,
+            words: String::new(),
+        })?;
+        Ok(self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn descriptor(&self, kind: c_int) -> Result<Descriptor, DriverFailure> {
+        Descriptor::new(self.calls, kind)
+    }
+
+    /// A tensor of (n, channels, rows, columns) that lies channels-last.
+    fn tensor(
+        &self,
+        id: i64,
+        data_type: c_int,
+        [n, channels, rows, columns]: [usize; 4],
+    ) -> Result<Descriptor, DriverFailure> {
+        /// Every map, and every layer's weights, start at multiples of more.
+        const ALIGNMENT_BYTES: i64 = 16;
+        let tensor = self.descriptor(kind::TENSOR)?;
+        let [row, image] = [columns * channels, rows * columns * channels];
+        let dimensions = [n, channels, rows, columns].map(|d| d as i64);
+        let strides = [image, 1, row, channels].map(|s| s as i64);
+        tensor.set(attribute::TENSOR_DATA_TYPE, of::DATA_TYPE, &[data_type])?;
+        tensor.set(attribute::TENSOR_DIMENSIONS, of::INT64, &dimensions)?;
+        tensor.set(attribute::TENSOR_STRIDES, of::INT64, &strides)?;
+        tensor.set(attribute::TENSOR_ID, of::INT64, &[id])?;
+        tensor.set(attribute::TENSOR_ALIGNMENT, of::INT64, &[ALIGNMENT_BYTES])?;
+        tensor.finalize()?;
+        Ok(tensor)
+    }
+
+    /// The convolution as a graph of one operation: the graph itself, then what it refers to.
+    fn graph(
+        &self,
+        handle: Raw,
+        shape: &ConvolutionShape,
+    ) -> Result<Vec<Descriptor>, DriverFailure> {
+        let data = data_type(shape.precision);
+        let &ConvolutionShape {
+            batch,
+            in_channels,
+            out_channels,
+            kernel,
+            ..
+        } = shape;
+        let (out_height, out_width) = shape.output_size();
+        let input = [batch, in_channels, shape.height, shape.width];
+        let weights = [out_channels, in_channels, kernel, kernel];
+        let output = [batch, out_channels, out_height, out_width];
+        let [x, w, y] = [
+            self.tensor(IDS[0], data, input)?,
+            self.tensor(IDS[1], data, weights)?,
+            self.tensor(IDS[2], data, output)?,
+        ];
+
+        let convolution = self.descriptor(kind::CONVOLUTION)?;
+        let pair = |v: usize| [v as i64; 2];
+        let mode = [numbers::CROSS_CORRELATION];
+        let compute = [numbers::FLOAT];
+        convolution.set(attribute::CONVOLUTION_COMPUTE_TYPE, of::DATA_TYPE, &compute)?;
+        convolution.set(attribute::CONVOLUTION_MODE, of::CONVOLUTION_MODE, &mode)?;
+        convolution.set(
+            attribute::CONVOLUTION_SPATIAL_DIMENSIONS,
+            of::INT64,
+            &[2i64],
+        )?;
+        for (name, value) in [
+            (attribute::CONVOLUTION_DILATIONS, 1),
+            (attribute::CONVOLUTION_STRIDES, shape.stride),
+            (attribute::CONVOLUTION_PRE_PADDINGS, 0),
+            (attribute::CONVOLUTION_POST_PADDINGS, 0),
+        ] {
+            convolution.set(name, of::INT64, &pair(value))?;
+        }
+        convolution.finalize()?;
+
+        let forward = self.descriptor(kind::FORWARD)?;
+        forward.refer(attribute::FORWARD_CONVOLUTION, &convolution)?;
+        forward.refer(attribute::FORWARD_INPUT, &x)?;
+        forward.refer(attribute::FORWARD_WEIGHTS, &w)?;
+        forward.refer(attribute::FORWARD_OUTPUT, &y)?;
+        forward.set(attribute::FORWARD_ALPHA, of::FLOAT, &[1f32])?;
+        forward.set(attribute::FORWARD_BETA, of::FLOAT, &[0f32])?;
+        forward.finalize()?;
+
+        let graph = self.descriptor(kind::GRAPH)?;
+        graph.set(attribute::GRAPH_HANDLE, of::HANDLE, &[handle])?;
+        graph.refer(attribute::GRAPH_OPERATIONS, &forward)?;
+        graph.finalize()?;
+        Ok(vec![graph, forward, convolution, x, w, y])
+    }
+
+    /// What cuDNN's rule of thumb suggests for a graph, best first.
+    fn suggested(
+        &self,
+        graph: &Descriptor,
+        heuristic: c_int,
+    ) -> Result<Vec<Descriptor>, DriverFailure> {
+        /// More than any version suggests.
+        const MOST: usize = 256;
+        let rule = self.descriptor(kind::HEURISTIC)?;
+        rule.refer(attribute::HEURISTIC_GRAPH, graph)?;
+        rule.set(attribute::HEURISTIC_MODE, of::HEURISTIC, &[heuristic])?;
+        rule.finalize()?;
+        // cuDNN fills in descriptors that exist already, so how many there are is asked first.
+        let count = rule.count(attribute::HEURISTIC_RESULTS, of::DESCRIPTOR)?;
+        let mut configs = (0..count.min(MOST))
+            .map(|_| self.descriptor(kind::ENGINE_CONFIG))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut places: Vec<Raw> = configs.iter().map(|c| c.raw).collect();
+        let found = rule.get(attribute::HEURISTIC_RESULTS, of::DESCRIPTOR, &mut places)?;
+        configs.truncate(found);
+        Ok(configs)
+    }
+
+    /// Every engine that computes a graph and is compiled already, as it is without further choices:
+    /// the rules of thumb leave some out that are fast on maps that lie channels-last.
+    fn engines(&self, graph: &Descriptor) -> Result<Vec<Candidate>, DriverFailure> {
+        let mut count = [0i64];
+        graph.get(attribute::GRAPH_ENGINE_COUNT, of::INT64, &mut count)?;
+        let candidate = |number: i64| {
+            let engine = self.descriptor(kind::ENGINE)?;
+            engine.refer(attribute::ENGINE_GRAPH, graph)?;
+            engine.set(attribute::ENGINE_NUMBER, of::INT64, &[number])?;
+            engine.finalize()?;
+            let notes = notes(&engine, attribute::ENGINE_BEHAVIOR_NOTE, of::BEHAVIOR_NOTE)?;
+            let config = self.descriptor(kind::ENGINE_CONFIG)?;
+            config.refer(attribute::CONFIG_ENGINE, &engine)?;
+            config.finalize()?;
+            let is_ready = !notes.contains(&numbers::RUNTIME_COMPILATION);
+            Ok::<_, DriverFailure>(is_ready.then_some(Candidate { config, engine }))
+        };
+        // An engine that cannot compute this graph fails, and is none.
+        let each = (0..count[0]).filter_map(|number| candidate(number).ok().flatten());
+        Ok(each.collect())
+    }
+
+    /// A suggested algorithm with its engine.
+    fn with_engine(&self, config: Descriptor) -> Result<Candidate, DriverFailure> {
+        let engine = self.descriptor(kind::ENGINE)?;
+        config.get(attribute::CONFIG_ENGINE, of::DESCRIPTOR, &mut [engine.raw])?;
+        Ok(Candidate { config, engine })
+    }
+
+    /// Everything that may compute a graph, the library's favourites first. A source that fails has
+    /// nothing to offer; another one may have.
+    fn candidates<'a>(&'a self, graph: &'a Descriptor) -> impl Iterator<Item = Candidate> + 'a {
+        let rules = [numbers::HEURISTIC_A, numbers::HEURISTIC_FALLBACK].into_iter();
+        let suggested = rules.flat_map(move |rule| self.suggested(graph, rule).unwrap_or_default());
+        let all = std::iter::once_with(move || self.engines(graph).unwrap_or_default());
+        suggested
+            .filter_map(|config| self.with_engine(config).ok())
+            .chain(all.flatten())
+    }
+
+    /// An algorithm made ready, and the bytes of its working memory.
+    fn prepared(
+        &self,
+        handle: Raw,
+        candidate: Candidate,
+        graph: &Arc<Vec<Descriptor>>,
+    ) -> Result<(Prepared, usize), DriverFailure> {
+        let plan = self.descriptor(kind::PLAN)?;
+        plan.set(attribute::PLAN_HANDLE, of::HANDLE, &[handle])?;
+        plan.refer(attribute::PLAN_CONFIG, &candidate.config)?;
+        plan.finalize()?;
+        let mut bytes = [0i64];
+        plan.get(attribute::PLAN_WORKSPACE_BYTES, of::INT64, &mut bytes)?;
+        let prepared = Prepared {
+            plan,
+            _candidate: candidate,
+            _graph: graph.clone(),
+        };
+        Ok((prepared, bytes[0].max(0) as usize))
+    }
+}
+
+impl ConvolutionLibrary for Cudnn {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn algorithms(
+        &self,
+        shape: &ConvolutionShape,
+    ) -> Result<Vec<(Algorithm, usize)>, DriverFailure> {
+        let mut state = self.enter()?;
+        let graph = Arc::new(self.graph(state.handle, shape)?);
+        let mut found = Vec::new();
+        for candidate in self.candidates(&graph[0]) {
+            let name = attribute::ENGINE_NUMERICAL_NOTE;
+            let keeps = notes(&candidate.engine, name, of::NUMERICAL_NOTE)
+                .is_ok_and(|notes| keeps_promise(shape.precision, &notes));
+            if !keeps {
+                continue;
+            }
+            // What this device or shape cannot do fails here.
+            let Ok((prepared, bytes)) = self.prepared(state.handle, candidate, &graph) else {
+                continue;
+            };
+            let number = state.next;
+            state.next += 1;
+            state.prepared.insert(number, prepared);
+            found.push((Algorithm(number), bytes));
+            if found.len() == MOST_ALGORITHMS {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    unsafe fn convolve(
+        &self,
+        algorithm: Algorithm,
+        places: &ConvolutionPlaces,
+    ) -> Result<(), DriverFailure> {
+        let state = self.enter()?;
+        let Some(prepared) = state.prepared.get(&algorithm.0) else {
+            return Err(DriverFailure {
+                call: "cudnnBackendExecute",
+                code: 2000,
+                words: "the algorithm was given back".to_owned(),
+            });
+        };
+        let pack = self.descriptor(kind::VARIANT_PACK)?;
+        let pointers = [places.input, places.weights, places.output].map(|p| p.0 as Raw);
+        pack.set(attribute::PACK_POINTERS, of::VOID_PTR, &pointers)?;
+        pack.set(attribute::PACK_IDS, of::INT64, &IDS)?;
+        let workspace = [places.workspace.0 as Raw];
+        pack.set(attribute::PACK_WORKSPACE, of::VOID_PTR, &workspace)?;
+        pack.finalize()?;
+        // SAFETY: handle and plan are ours; the caller promises the places.
+        let status = unsafe { (self.calls.execute)(state.handle, prepared.plan.raw, pack.raw) };
+        self.calls.told("cudnnBackendExecute", status)
+    }
+
+    fn forget(&self, algorithm: Algorithm) {
+        // A context that is gone has nothing left to give back to.
+        if let Ok(mut state) = self.enter() {
+            state.prepared.remove(&algorithm.0);
+        }
+    }
+}
+
+impl Drop for Cudnn {
+    fn drop(&mut self) {
+        if let Ok(mut state) = self.enter() {
+            state.prepared.clear();
+            // SAFETY: ours, and given back once.
+            unsafe { (self.calls.destroy)(state.handle) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_version_nine_is_taken() {
+        assert_eq!(named(91_400), Ok("cuDNN 9.14".to_owned()));
+        assert_eq!(named(90_000), Ok("cuDNN 9.0".to_owned()));
+        // 8.9.7 and 10.1.0.
+        for other in [8907, 100_100] {
+            let reason = named(other).expect_err("another interface");
+            assert!(reason.contains("install cuDNN 9"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn algorithms_that_compute_something_else_are_left_out() {
+        use Precision::{Bf16, Fp16, Fp32, Tf32};
+        for precision in [Fp32, Tf32, Fp16, Bf16] {
+            assert!(keeps_promise(precision, &[]));
+            // STRICT_NAN_PROP promises more than is asked.
+            assert!(keeps_promise(precision, &[9]));
+            for n in [
+                note::REDUCED_PRECISION_SUMS,
+                note::FFT,
+                note::NONDETERMINISTIC,
+                5,
+                6,
+                8,
+            ] {
+                assert!(!keeps_promise(precision, &[n]), "{precision}: {n}");
+            }
+            let tensor_core = keeps_promise(precision, &[note::TENSOR_CORE]);
+            assert_eq!(tensor_core, precision != Fp32);
+            let converts = keeps_promise(precision, &[note::DOWN_CONVERTS_INPUTS]);
+            assert_eq!(converts, precision == Tf32);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The way of a batch of frames to the device and back: pinned memory, a place for photos and one for
+//! paintings, and the graph that works on them.
+//!
+//! A session has one lane, and a second one as soon as frames come one after another: then the frames
+//! of one lane travel while those of the other are painted. Belongs to the session's thread.
+
+use std::sync::Arc;
+
+use super::{
+    driver::{Driver, DriverFailure, Event, Graph, PinnedPtr, Queue},
+    resident::{Prepared, Resident},
+};
+use crate::{
+    backend::BackendError,
+    frame::Frame,
+    plan::cuda::{CudaPlan, Places},
+};
+
+/// A way to the device and back.
+pub(super) struct Lane {
+    pub(super) launches: Vec<Prepared>,
+    /// Where photos and paintings lie on the device.
+    places: Places,
+    graph: Recording,
+    pinned: Pinned,
+    marks: Marks,
+}
+
+/// Marks of a batch on its way.
+#[derive(Clone, Copy)]
+enum Mark {
+    /// The photos are on the device.
+    Uploaded,
+    /// Painting begins.
+    Begun,
+    /// The paintings are ready.
+    Painted,
+    /// They are back.
+    Downloaded,
+}
+
+impl Lane {
+    /// Fills in the launches for photos and paintings at `places`, records them, and takes the pinned
+    /// memory.
+    pub(super) fn new(resident: &Resident, places: Places) -> Result<Self, BackendError> {
+        let driver = &resident.driver;
+        let plan = &resident.plan;
+        let (height, width) = plan.photo;
+        let bytes = photo_bytes(plan) + painting_bytes(plan);
+        let pinned = Pinned::take(driver, bytes).map_err(|f| match f.is_out_of_memory() {
+            // The computer's memory, not the GPU's.
+            true => BackendError::OutOfMemory {
+                needed_bytes: bytes as u64,
+                width,
+                height,
+            },
+            false => resident.told(f),
+        })?;
+        let marks = Marks::make(driver, 4).map_err(|f| resident.told(f))?;
+        let launches = resident.prepare(&places)?;
+        let graph = Recording {
+            graph: resident.record(&launches)?,
+            driver: driver.clone(),
+        };
+        Ok(Self {
+            launches,
+            places,
+            graph,
+            pinned,
+            marks,
+        })
+    }
+
+    fn mark(&self, mark: Mark) -> Event {
+        self.marks.events[mark as usize]
+    }
+
+    /// Puts photos into pinned memory; places of the batch beyond them repeat the last.
+    pub(super) fn stage(&mut self, plan: &CudaPlan, inputs: &[&Frame]) {
+        let ((height, width), batch) = (plan.extended, plan.batch);
+        let extend = (height, width) != plan.photo;
+        let (photos, _) = self.pinned.halves(photo_bytes(plan));
+        let each = photos.chunks_exact_mut(4 * height * width);
+        for (place, to) in each.enumerate().take(batch) {
+            let Some(frame) = inputs.get(place).or(inputs.last()) else {
+                return;
+            };
+            if extend {
+                to.copy_from_slice(frame.extended(width, height).rgba());
+            } else {
+                to.copy_from_slice(frame.rgba());
+            }
+        }
+    }
+
+    /// Takes the paintings out of pinned memory.
+    pub(super) fn unstage(&mut self, plan: &CudaPlan, outputs: &mut [Frame]) {
+        let (_, mut from) = self.pinned.halves(photo_bytes(plan));
+        for output in outputs {
+            let to = output.rgba_mut();
+            let (painting, rest) = from.split_at_mut(to.len());
+            to.copy_from_slice(painting);
+            from = rest;
+        }
+    }
+
+    /// Queues the upload of what was staged.
+    pub(super) fn queue_upload(&self, on: &Resident, queue: Queue) -> Result<(), DriverFailure> {
+        let (to, bytes) = (on.at(self.places.photo), photo_bytes(&on.plan));
+        // SAFETY: pinned memory of this size, and whoever queues this waits before anyone touches it
+        // again.
+        unsafe { on.driver.upload_pinned(to, self.pinned.start, bytes, queue) }
+    }
+
+    /// Queues the download of the paintings.
+    pub(super) fn queue_download(&self, on: &Resident, queue: Queue) -> Result<(), DriverFailure> {
+        let to = PinnedPtr(self.pinned.start.0 + photo_bytes(&on.plan));
+        let (from, bytes) = (on.at(self.places.painting), painting_bytes(&on.plan));
+        // SAFETY: as for the upload.
+        unsafe { on.driver.download_pinned(to, from, bytes, queue) }
+    }
+
+    /// One run over what was staged, by its graph if it is to be `recorded`, else launch by launch. All
+    /// in one queue, which is the shortest way for a single batch; milliseconds on the device's clock,
+    /// transfers not included.
+    pub(super) fn run(&self, on: &Resident, recorded: bool) -> Result<f64, DriverFailure> {
+        let driver = on.driver.as_ref();
+        let queued = self.queue_upload(on, Queue::Painting).and_then(|()| {
+            driver.record(self.mark(Mark::Begun), Queue::Painting)?;
+            if recorded {
+                driver.replay(self.graph.graph)?;
+            } else {
+                on.step_by_step(&self.launches, |l| on.launch(l))?;
+            }
+            driver.record(self.mark(Mark::Painted), Queue::Painting)?;
+            self.queue_download(on, Queue::Painting)
+        });
+        // Waits whatever happened: the pinned memory may be in use.
+        let waited = driver.wait();
+        queued.and(waited)?;
+        self.painting_ms(driver)
+    }
+
+    /// Sends what was staged on its way, each part in a queue of its own, without waiting.
+    pub(super) fn send(&self, on: &Resident) -> Result<(), DriverFailure> {
+        let driver = on.driver.as_ref();
+        self.queue_upload(on, Queue::Upload)?;
+        driver.record(self.mark(Mark::Uploaded), Queue::Upload)?;
+        driver.hold(Queue::Painting, self.mark(Mark::Uploaded))?;
+        driver.record(self.mark(Mark::Begun), Queue::Painting)?;
+        driver.replay(self.graph.graph)?;
+        driver.record(self.mark(Mark::Painted), Queue::Painting)?;
+        driver.hold(Queue::Download, self.mark(Mark::Painted))?;
+        self.queue_download(on, Queue::Download)?;
+        driver.record(self.mark(Mark::Downloaded), Queue::Download)
+    }
+
+    /// Waits for what was sent; milliseconds as of [`Lane::run`].
+    pub(super) fn receive(&self, on: &Resident) -> Result<f64, DriverFailure> {
+        on.driver.wait_for(self.mark(Mark::Downloaded))?;
+        self.painting_ms(on.driver.as_ref())
+    }
+
+    fn painting_ms(&self, driver: &dyn Driver) -> Result<f64, DriverFailure> {
+        let ms = driver.elapsed_ms(self.mark(Mark::Begun), self.mark(Mark::Painted))?;
+        Ok(f64::from(ms))
+    }
+}
+
+/// Bytes of the photos of a batch.
+fn photo_bytes(plan: &CudaPlan) -> usize {
+    4 * plan.batch * plan.extended.0 * plan.extended.1
+}
+
+/// Bytes of the paintings of a batch.
+fn painting_bytes(plan: &CudaPlan) -> usize {
+    4 * plan.batch * plan.photo.0 * plan.photo.1
+}
+
+/// Host memory that the device copies from and to; given back when dropped.
+struct Pinned {
+    start: PinnedPtr,
+    bytes: usize,
+    driver: Arc<dyn Driver>,
+}
+
+impl Pinned {
+    fn take(driver: &Arc<dyn Driver>, bytes: usize) -> Result<Self, DriverFailure> {
+        Ok(Self {
+            start: driver.allocate_pinned(bytes)?,
+            bytes,
+            driver: driver.clone(),
+        })
+    }
+
+    /// The first bytes and the rest: photos in, paintings out.
+    fn halves(&mut self, first_bytes: usize) -> (&mut [u8], &mut [u8]) {
+        // SAFETY: our own allocation of this many bytes. The device does not work on it now: whoever
+        // sent a lane's frames waits for them before it stages or takes out others.
+        let all = unsafe { std::slice::from_raw_parts_mut(self.start.0 as *mut u8, self.bytes) };
+        all.split_at_mut(first_bytes)
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        self.driver.free_pinned(self.start);
+    }
+}
+
+/// A recorded graph; given back when dropped.
+pub(super) struct Recording {
+    pub(super) graph: Graph,
+    pub(super) driver: Arc<dyn Driver>,
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.driver.free_graph(self.graph);
+    }
+}
+
+/// Marks on the device's clock; given back when dropped.
+pub(super) struct Marks {
+    pub(super) events: Vec<Event>,
+    driver: Arc<dyn Driver>,
+}
+
+impl Marks {
+    pub(super) fn make(driver: &Arc<dyn Driver>, count: usize) -> Result<Self, DriverFailure> {
+        let mut marks = Self {
+            events: Vec::with_capacity(count),
+            driver: driver.clone(),
+        };
+        for _ in 0..count {
+            marks.events.push(driver.event()?);
+        }
+        Ok(marks)
+    }
+}
+
+impl Drop for Marks {
+    fn drop(&mut self) {
+        for &event in &self.events {
+            self.driver.free_event(event);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Named ranges around launches (NVTX), so that NVIDIA's profilers show layers beside kernels.
+//!
+//! Nothing is linked. A profiler that wants ranges puts the path of its own library into
+//! `NVTX_INJECTION64_PATH`; that library is loaded and handed a table of places, and writes its
+//! functions into them: the protocol of NVTX's version 3. Without a profiler the variable is not set,
+//! nothing is loaded, and a range costs one comparison. Any thread may open ranges; one that is opened
+//! on a thread is closed on it.
+
+use std::{
+    ffi::{CString, c_char, c_int, c_uint, c_void},
+    ptr,
+    sync::{
+        OnceLock,
+        atomic::{AtomicPtr, Ordering},
+    },
+};
+
+use libloading::Library;
+
+/// Says where a profiler's library is.
+const VARIABLE: &str = "NVTX_INJECTION64_PATH";
+/// Version of the protocol.
+const VERSION: u32 = 3;
+/// Places in the protocol's tables, by the tables' numbers (core, CUDA, OpenCL, CUDA runtime, core with
+/// domains, synchronisation). A profiler refuses a program that lacks one, so all are there, though only
+/// the core's are called.
+const PLACES_OF: [usize; 7] = [0, 16, 9, 15, 7, 16, 7];
+/// Most places of a table.
+const MOST_PLACES: usize = 16;
+/// The table of functions that are called here: the one without domains.
+const CORE: usize = 1;
+/// Place of `nvtxRangePushA`.
+const RANGE_PUSH: usize = 9;
+/// Place of `nvtxRangePop`.
+const RANGE_POP: usize = 11;
+/// What a profiler asks for by number: where the tables are, and which version is spoken.
+const CALLBACKS: u32 = 1;
+const VERSION_INFO: u32 = 3;
+
+type Push = unsafe extern "C" fn(*const c_char) -> c_int;
+type Pop = unsafe extern "C" fn() -> c_int;
+type ExportTable = extern "C" fn(u32) -> *const c_void;
+type Initialise = unsafe extern "C" fn(ExportTable) -> c_int;
+
+/// A place that a profiler writes a function into.
+type Place = AtomicPtr<c_void>;
+
+/// The functions that the profiler gave, by table; empty where it gave none.
+static PLACES: [[Place; MOST_PLACES]; PLACES_OF.len()] =
+    [const { [const { AtomicPtr::new(ptr::null_mut()) }; MOST_PLACES] }; PLACES_OF.len()];
+
+/// The addresses of the places by table, as the protocol wants them: number 0 is not in use, and an
+/// empty address ends a table.
+struct Tables([[*const Place; MOST_PLACES + 1]; PLACES_OF.len()]);
+
+// SAFETY: addresses of statics, never written after they are made.
+unsafe impl Sync for Tables {}
+
+static TABLES: Tables = {
+    let mut tables = [[ptr::null(); MOST_PLACES + 1]; PLACES_OF.len()];
+    let mut table = 0;
+    while table < PLACES_OF.len() {
+        let mut at = 1;
+        while at < PLACES_OF[table] {
+            tables[table][at] = &raw const PLACES[table][at];
+            at += 1;
+        }
+        table += 1;
+    }
+    Tables(tables)
+};
+
+/// `NvtxExportTableCallbacks` of the protocol.
+#[repr(C)]
+struct Callbacks {
+    bytes: usize,
+    table_of_module: extern "C" fn(c_int, *mut *const *const Place, *mut c_uint) -> c_int,
+}
+
+/// `NvtxExportTableVersionInfo` of the protocol.
+#[repr(C)]
+struct VersionInfo {
+    bytes: usize,
+    version: u32,
+    reserved: u32,
+    profilers_version: extern "C" fn(u32),
+}
+
+extern "C" fn table_of_module(
+    module: c_int,
+    table: *mut *const *const Place,
+    places: *mut c_uint,
+) -> c_int {
+    let known = usize::try_from(module).ok().filter(|&at| at > 0);
+    let Some((addresses, &count)) =
+        known.and_then(|at| Some((TABLES.0.get(at)?, PLACES_OF.get(at)?)))
+    else {
+        return 0;
+    };
+    // SAFETY: the protocol says that either is null or a place for the answer.
+    unsafe {
+        if !table.is_null() {
+            *table = addresses.as_ptr();
+        }
+        if !places.is_null() {
+            *places = count as c_uint;
+        }
+    }
+    1
+}
+
+/// Every version of a profiler's side can fill in what is used here.
+extern "C" fn profilers_version(_: u32) {}
+
+extern "C" fn export_table(which: u32) -> *const c_void {
+    static FIRST: Callbacks = Callbacks {
+        bytes: size_of::<Callbacks>(),
+        table_of_module,
+    };
+    static SECOND: VersionInfo = VersionInfo {
+        bytes: size_of::<VersionInfo>(),
+        version: VERSION,
+        reserved: 0,
+        profilers_version,
+    };
+    match which {
+        CALLBACKS => ptr::from_ref(&FIRST).cast(),
+        VERSION_INFO => ptr::from_ref(&SECOND).cast(),
+        _ => ptr::null(),
+    }
+}
+
+/// What a profiler gave.
+struct Calls {
+    push: Push,
+    pop: Pop,
+    /// Keeps the functions loaded.
+    _library: Library,
+}
+
+impl Calls {
+    /// Follows the variable, where it is set.
+    fn load() -> Option<Self> {
+        let path = std::env::var_os(VARIABLE).filter(|path| !path.is_empty())?;
+        // SAFETY: the profiler that started this program asks for its library to be loaded.
+        let library = unsafe { Library::new(path) }.ok()?;
+        // SAFETY: the protocol's function with the protocol's signature; it calls `export_table` and
+        // writes into the places, which live as long as the program.
+        let attached = unsafe {
+            let initialise = library
+                .get::<Initialise>(b"InitializeInjectionNvtx2\0")
+                .ok()?;
+            initialise(export_table)
+        };
+        if attached == 0 {
+            return None;
+        }
+        let given = |place: usize| {
+            let function = PLACES[CORE][place].load(Ordering::Acquire);
+            (!function.is_null()).then_some(function)
+        };
+        let (push, pop) = (given(RANGE_PUSH)?, given(RANGE_POP)?);
+        // SAFETY: the protocol says which signature the function of a place has.
+        let (push, pop) = unsafe {
+            (
+                std::mem::transmute::<*mut c_void, Push>(push),
+                std::mem::transmute::<*mut c_void, Pop>(pop),
+            )
+        };
+        Some(Self {
+            push,
+            pop,
+            _library: library,
+        })
+    }
+}
+
+/// A range that ends when this is dropped.
+pub struct Range(Option<&'static Calls>);
+
+/// Opens a range on this thread, where a profiler listens.
+pub fn range(name: &str) -> Range {
+    static CALLS: OnceLock<Option<Calls>> = OnceLock::new();
+    let calls = CALLS.get_or_init(Calls::load).as_ref();
+    let opened = calls.zip(CString::new(name).ok()).map(|(calls, name)| {
+        // SAFETY: the profiler's function, and a string that ends with zero and is copied.
+        unsafe { (calls.push)(name.as_ptr()) };
+        calls
+    });
+    Range(opened)
+}
+
+impl Drop for Range {
+    fn drop(&mut self) {
+        if let Some(calls) = self.0 {
+            // SAFETY: closes the range that was opened on this thread.
+            unsafe { (calls.pop)() };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A profiler's side of the protocol: it finds a place for every function by its number.
+    #[test]
+    fn a_profiler_finds_its_places() {
+        let callbacks = export_table(CALLBACKS).cast::<Callbacks>();
+        // SAFETY: the table that was just handed out.
+        let callbacks = unsafe { &*callbacks };
+        assert_eq!(callbacks.bytes, 16);
+        let (mut table, mut count) = (ptr::null(), 0);
+        let core = CORE as c_int;
+        assert_eq!((callbacks.table_of_module)(core, &mut table, &mut count), 1);
+        assert_eq!(count, 16);
+        // SAFETY: so many addresses of places were promised.
+        let table = unsafe { std::slice::from_raw_parts(table, count as usize) };
+        assert!(table[0].is_null());
+        assert_eq!(table[RANGE_PUSH], &raw const PLACES[CORE][RANGE_PUSH]);
+        assert!(table[1..].iter().all(|place| !place.is_null()));
+        for (module, known) in [(0, 0), (5, 1), (6, 1), (7, 0), (-1, 0)] {
+            let mut table = ptr::null();
+            let answer = (callbacks.table_of_module)(module, &mut table, &mut count);
+            assert_eq!(answer, known, "table {module}");
+        }
+        let version = export_table(VERSION_INFO).cast::<VersionInfo>();
+        // SAFETY: the table that was just handed out.
+        let version = unsafe { &*version };
+        assert_eq!((version.bytes, version.version), (24, 3));
+        assert!(export_table(7).is_null());
+    }
+
+    #[test]
+    fn without_a_profiler_ranges_are_nothing() {
+        let range = range("conv1");
+        assert!(range.0.is_none());
+    }
+}

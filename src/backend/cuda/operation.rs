@@ -1,0 +1,299 @@
+//! One operation by itself: the same launches over many copies of its maps, recorded as one graph.
+//!
+//! All copies together are larger than any GPU's caches, so that each finds its input in memory, as in
+//! a network; and one graph of many launches leaves no gaps for the clock's marks to fall into. Inputs
+//! and weights are random, from a fixed seed.
+
+use std::sync::Arc;
+
+use half::{bf16, f16};
+
+use super::{
+    SWEPT_BYTES,
+    driver::{DevicePtr, Driver, DriverFailure, Queue},
+    lane::{Marks, Recording},
+    resident::{Prepared, Resident, SessionDevice, tell},
+};
+use crate::{
+    backend::BackendError,
+    network::{ConvWeights, NormWeights},
+    plan::cuda::{Operation, OperationPlan, Places, Storage},
+    tensor::{Shape, Tensor},
+    timing::{OperationTiming, Percentiles},
+};
+
+/// Most copies: more would only make the graph longer.
+const MOST_COPIES: usize = 64;
+/// Replays that come first and do not count.
+const WARMUP: u32 = 3;
+
+/// An operation ready to run.
+pub struct OperationSession {
+    operation: Operation,
+    plan: OperationPlan,
+    /// All launches of all copies, and those of them that the fused network has too.
+    graphs: Vec<Recording>,
+    /// Before and behind a replay; made when it is first timed.
+    marks: Option<Marks>,
+    copies: Vec<Copied>,
+    driver: Arc<dyn Driver>,
+    weights: Vec<ConvWeights>,
+    input: Tensor,
+    device_name: String,
+}
+
+/// The maps with their launches.
+struct Copied {
+    launches: Vec<Prepared>,
+    resident: Resident,
+}
+
+impl OperationSession {
+    /// Takes the memory, uploads weights and inputs: when `timed` for as many copies of the maps as
+    /// exceed the caches, else for one.
+    ///
+    /// # Errors
+    /// [`BackendError::OutOfDeviceMemory`], [`BackendError::Kernel`], [`BackendError::DeviceLost`].
+    pub(super) fn new(
+        device: &SessionDevice,
+        operation: Operation,
+        plan: OperationPlan,
+        timed: bool,
+    ) -> Result<Self, BackendError> {
+        let mut random = Random(7);
+        let weights: Vec<ConvWeights> = operation
+            .convs
+            .iter()
+            .map(|conv| {
+                let fan_in = conv.in_channels * conv.kernel * conv.kernel;
+                let spread = (3.0 / fan_in as f32).sqrt();
+                ConvWeights {
+                    weight: random.values(conv.weight_count(), 0.0, spread),
+                    bias: random.values(conv.out_channels, 0.0, 0.5),
+                    norm: conv.norm_name.as_ref().map(|_| NormWeights {
+                        gamma: random.values(conv.out_channels, 1.0, 0.5),
+                        beta: random.values(conv.out_channels, 0.0, 0.5),
+                    }),
+                }
+            })
+            .collect();
+        let storage = Storage::of(plan.plan.mode.precision);
+        let mut input = Tensor::zeros(operation.input);
+        input.data = random.values(input.shape.len(), 0.0, 2.0);
+        for value in &mut input.data {
+            *value = rounded(*value, storage);
+        }
+        let count = if timed {
+            let each = Places::of(&plan.plan).total;
+            SWEPT_BYTES.div_ceil(each).clamp(2, MOST_COPIES)
+        } else {
+            1
+        };
+        let mut session = Self {
+            operation,
+            plan,
+            graphs: Vec::new(),
+            marks: None,
+            copies: Vec::with_capacity(count),
+            driver: device.driver.clone(),
+            weights,
+            input,
+            device_name: device.name.clone(),
+        };
+        for _ in 0..count {
+            let plan = session.plan.plan.clone();
+            let resident = Resident::new(device.clone(), &session.weights, plan)?;
+            session.copies.push(Copied {
+                launches: resident.prepare(&resident.places)?,
+                resident,
+            });
+        }
+        session.upload_inputs().map_err(|f| session.told(f))?;
+        Ok(session)
+    }
+
+    /// The weights of its convolutions.
+    pub fn weights(&self) -> &[ConvWeights] {
+        &self.weights
+    }
+
+    /// What it reads, in values that the precision holds exactly.
+    pub fn input(&self) -> &Tensor {
+        &self.input
+    }
+
+    /// Runs once and hands over what it makes, as it lies in the device's memory: for a painting its
+    /// levels before rounding.
+    ///
+    /// # Errors
+    /// [`BackendError::Kernel`], [`BackendError::DeviceLost`].
+    pub fn run(&mut self) -> Result<Tensor, BackendError> {
+        // Norms work in place, also on the input of a norm alone.
+        self.upload_inputs().map_err(|f| self.told(f))?;
+        let Some(Copied { launches, resident }) = self.copies.first() else {
+            return Ok(Tensor::zeros(Shape::new(0, 0, 0)));
+        };
+        let store_floats = resident.store_floats()?;
+        let run = || -> Result<Tensor, DriverFailure> {
+            resident.step_by_step(launches, |l| resident.launch(l))?;
+            match self.plan.output {
+                Some(map) => resident.tensor(DevicePtr(resident.maker().map(map)), map, None),
+                None => resident.output_floats(launches, store_floats),
+            }
+        };
+        run().map_err(|f| self.told(f))
+    }
+
+    /// Times it over `rounds` replays.
+    ///
+    /// # Errors
+    /// [`BackendError::DeviceLost`].
+    pub fn timing(&mut self, rounds: u32) -> Result<OperationTiming, BackendError> {
+        let all = self.plan.plan.steps.len();
+        let shared = self.plan.launches_of_network;
+        let measured = (|| {
+            let whole_ms = self.measure(all, rounds)?;
+            let network_ms = match shared {
+                0 => 0.0,
+                _ if shared == all => whole_ms,
+                _ => self.measure(shared, rounds)?,
+            };
+            Ok((whole_ms, network_ms))
+        })();
+        let (whole_ms, network_ms) = measured.map_err(|f| self.told(f))?;
+        let (operation, output) = (&self.operation, self.operation.output());
+        let shape = |s: Shape| format!("{}x{}x{}", s.channels, s.height, s.width);
+        let conv = operation.convs.first();
+        let each = 1e3 / self.copies.len() as f64;
+        Ok(OperationTiming {
+            operation: operation.kind.name(),
+            name: operation.title(),
+            shape: format!("{} -> {}", shape(operation.input), shape(output)),
+            in_channels: operation.input.channels,
+            out_channels: output.channels,
+            height: operation.input.height,
+            width: operation.input.width,
+            kernel: conv.map_or(1, |conv| conv.kernel),
+            stride: conv.map_or(1, |conv| conv.stride),
+            us: whole_ms * each,
+            network_us: network_ms * each,
+            flops: operation.flops(),
+            bytes: operation.bytes(self.plan.plan.mode.precision),
+            launches: self
+                .plan
+                .plan
+                .steps
+                .iter()
+                .map(|s| s.entry.clone())
+                .collect(),
+            launches_of_network: shared,
+            how: operation.how,
+            copies: self.copies.len(),
+        })
+    }
+
+    /// Median milliseconds of the first `launches` launches of all copies, as one graph.
+    fn measure(&mut self, launches: usize, rounds: u32) -> Result<f64, DriverFailure> {
+        self.driver.begin_recording()?;
+        let recorded = self.copies.iter().try_for_each(|copy| {
+            let mut first = copy.launches.iter().take(launches);
+            first.try_for_each(|l| copy.resident.launch(l))
+        });
+        // Ends the recording whatever happened, or the stream could not be used any more.
+        let graph = self.driver.end_recording()?;
+        self.graphs.push(Recording {
+            graph,
+            driver: self.driver.clone(),
+        });
+        recorded?;
+        let marks = match self.marks.take() {
+            Some(marks) => marks,
+            None => Marks::make(&self.driver, 2)?,
+        };
+        let [before, after] = self.marks.insert(marks).events[..] else {
+            return Ok(0.0);
+        };
+        let mut times_ms = Vec::new();
+        for round in 0..WARMUP + rounds {
+            self.driver.record(before, Queue::Painting)?;
+            self.driver.replay(graph)?;
+            self.driver.record(after, Queue::Painting)?;
+            self.driver.wait()?;
+            if round >= WARMUP {
+                let ms = self.driver.elapsed_ms(before, after)?;
+                times_ms.push(f64::from(ms));
+            }
+        }
+        Ok(Percentiles::of(&times_ms).map_or(0.0, |p| p.p50_ms))
+    }
+
+    fn upload_inputs(&self) -> Result<(), DriverFailure> {
+        let map = &self.plan.plan.maps[self.plan.input];
+        let storage = Storage::of(self.plan.plan.mode.precision);
+        let pixels = map.shape.height * map.shape.width;
+        let mut bytes = Vec::with_capacity(pixels * map.stored_channels * storage.bytes());
+        for pixel in 0..pixels {
+            for channel in 0..map.stored_channels {
+                // Channels that only fill up are zero.
+                let value = match channel < map.shape.channels {
+                    true => self.input.data[channel * pixels + pixel],
+                    false => 0.0,
+                };
+                push(&mut bytes, value, storage);
+            }
+        }
+        self.copies.iter().try_for_each(|copy| {
+            let to = DevicePtr(copy.resident.maker().map(self.plan.input));
+            self.driver.upload(to, &bytes)
+        })
+    }
+
+    fn told(&self, failure: DriverFailure) -> BackendError {
+        tell(failure, &self.device_name)
+    }
+}
+
+impl Drop for OperationSession {
+    fn drop(&mut self) {
+        // What is given back next may still be in use. A lost context refuses; then nothing is.
+        self.driver.wait().ok();
+    }
+}
+
+fn push(bytes: &mut Vec<u8>, value: f32, storage: Storage) {
+    match storage {
+        Storage::F32 => bytes.extend(value.to_le_bytes()),
+        Storage::F16 => bytes.extend(f16::from_f32(value).to_le_bytes()),
+        Storage::Bf16 => bytes.extend(bf16::from_f32(value).to_le_bytes()),
+    }
+}
+
+/// The nearest value that can be stored.
+fn rounded(value: f32, storage: Storage) -> f32 {
+    match storage {
+        Storage::F32 => value,
+        Storage::F16 => f16::from_f32(value).to_f32(),
+        Storage::Bf16 => bf16::from_f32(value).to_f32(),
+    }
+}
+
+/// Numbers that repeat from run to run: splitmix64.
+struct Random(u64);
+
+impl Random {
+    /// So many values, evenly spread around `centre` by at most `spread`.
+    fn values(&mut self, count: usize, centre: f32, spread: f32) -> Vec<f32> {
+        (0..count)
+            .map(|_| centre + spread * (2.0 * self.unit() - 1.0))
+            .collect()
+    }
+
+    /// 0 to 1.
+    fn unit(&mut self) -> f32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((bits ^ (bits >> 31)) >> 40) as f32 / (1u64 << 24) as f32
+    }
+}

@@ -1,0 +1,346 @@
+//! A network in the device's memory: one allocation, cut by the plan, with the weights in it and the
+//! launches that work on it.
+//!
+//! Knows no frames and no transfers of them. Belongs to one session and its thread.
+
+use std::sync::Arc;
+
+use super::{
+    arguments::{Argument, ArgumentMaker},
+    convolutions::{self, Convolutions},
+    driver::{
+        Algorithm, ConvolutionPlaces, DevicePtr, Driver, DriverFailure, Function, Graph,
+        LaunchShape,
+    },
+    kernels::{Kernels, Refusal, refused},
+    nvtx, pack,
+};
+use crate::{
+    backend::BackendError,
+    network::ConvWeights,
+    plan::cuda::{CudaOp, CudaPlan, LibraryConv, Places, Storage},
+};
+
+/// What a profiler sees around the launches of a frame that are not replayed from a graph; the ranges of
+/// the layers lie in it.
+const FRAME_RANGE: &str = "frame";
+
+/// What the sessions of one device share.
+#[derive(Clone)]
+pub struct SessionDevice {
+    /// The device.
+    pub driver: Arc<dyn Driver>,
+    /// Our own kernels.
+    pub kernels: Arc<Kernels>,
+    /// A library's algorithms.
+    pub convolutions: Arc<Convolutions>,
+    /// What the device is called.
+    pub name: String,
+}
+
+/// One step, ready to be launched.
+// A session has some hundred of them; that they are copied freely is worth the bytes.
+#[allow(clippy::large_enum_variant)]
+#[derive(Clone, Copy)]
+pub(super) enum Prepared {
+    /// By one of our kernels.
+    Kernel(KernelLaunch),
+    /// By the library of convolutions.
+    Library(Algorithm, ConvolutionPlaces),
+}
+
+/// One launch of a kernel with its argument.
+#[derive(Clone, Copy)]
+pub(super) struct KernelLaunch {
+    pub(super) function: Function,
+    pub(super) shape: LaunchShape,
+    pub(super) argument: Argument,
+}
+
+/// A network in the device's memory.
+pub(super) struct Resident {
+    pub(super) plan: CudaPlan,
+    pub(super) places: Places,
+    memory: DevicePtr,
+    pub(super) driver: Arc<dyn Driver>,
+    /// Keeps the images loaded that launches point into.
+    kernels: Arc<Kernels>,
+    convolutions: Arc<Convolutions>,
+    device_name: String,
+}
+
+impl Resident {
+    /// Finds the library's algorithms, takes the memory and uploads the weights.
+    pub(super) fn new(
+        device: SessionDevice,
+        weights: &[ConvWeights],
+        mut plan: CudaPlan,
+    ) -> Result<Self, BackendError> {
+        let SessionDevice {
+            driver,
+            kernels,
+            convolutions,
+            name: device_name,
+        } = device;
+        let told = |plan: &CudaPlan, f| told(driver.as_ref(), plan, &device_name, f);
+        // Before the session's own memory is taken: only now is known how much of it the library needs.
+        let workspace_bytes = plan.library_convs().try_fold(0, |most, conv| {
+            let found = convolutions.fastest(&conv.shape)?;
+            Ok(most.max(found.workspace_bytes))
+        });
+        plan.workspace_bytes = workspace_bytes.map_err(|f| told(&plan, f))?;
+        let places = Places::of(&plan);
+        let memory = driver.allocate(places.total).map_err(|f| told(&plan, f))?;
+        // From here on `drop` gives back what was taken.
+        let resident = Self {
+            plan,
+            places,
+            memory,
+            driver,
+            kernels,
+            convolutions,
+            device_name,
+        };
+        resident
+            .driver
+            .clear(memory, resident.places.total)
+            .and_then(|()| resident.upload_weights(weights))
+            .map_err(|f| resident.told(f))?;
+        Ok(resident)
+    }
+
+    pub(super) fn at(&self, offset: usize) -> DevicePtr {
+        self.memory.at(offset)
+    }
+
+    fn upload_weights(&self, all: &[ConvWeights]) -> Result<(), DriverFailure> {
+        let upload = |offset: usize, values: &[f32]| {
+            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            self.driver.upload(self.at(offset), &bytes)
+        };
+        for step in &self.plan.steps {
+            let (id, packed, bias_scale) = match &step.op {
+                CudaOp::Conv(launch) => {
+                    let (id, precision) = (launch.conv, self.plan.mode.precision);
+                    let weights = &all[id].weight;
+                    let packed = pack::pack(&self.plan.convs[id], weights, launch, precision);
+                    (id, Some(packed), Some(launch.bias_scale))
+                }
+                CudaOp::LibraryConv(LibraryConv { conv, shape, .. }) => {
+                    let weights = &all[*conv].weight;
+                    let spec = &self.plan.convs[*conv];
+                    let packed = convolutions::weights(spec, weights, shape);
+                    (*conv, Some(packed), None)
+                }
+                CudaOp::Bias { conv, scale, .. } => (*conv, None, Some(*scale)),
+                _ => continue,
+            };
+            let (weights, memory) = (&all[id], &self.places.convs[id]);
+            if let Some(packed) = packed {
+                self.driver.upload(self.at(memory.weights), &packed)?;
+            }
+            if let Some(scale) = bias_scale {
+                // What reads scaled levels makes scaled sums, so its bias is scaled as well.
+                let bias: Vec<f32> = weights.bias.iter().map(|b| b * scale).collect();
+                upload(memory.bias, &bias)?;
+            }
+        }
+        for (weights, memory) in all.iter().zip(&self.places.convs) {
+            if let Some(norm) = &weights.norm {
+                upload(memory.gamma, &norm.gamma)?;
+                upload(memory.beta, &norm.beta)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn maker(&self) -> ArgumentMaker<'_> {
+        self.maker_for(&self.places)
+    }
+
+    /// Fills in arguments for photos and paintings at these places.
+    fn maker_for<'a>(&'a self, places: &'a Places) -> ArgumentMaker<'a> {
+        ArgumentMaker {
+            plan: &self.plan,
+            places,
+            memory: self.memory,
+        }
+    }
+
+    /// Finds the kernels and fills in their arguments, for photos and paintings at these places.
+    pub(super) fn prepare(&self, places: &Places) -> Result<Vec<Prepared>, BackendError> {
+        let maker = self.maker_for(places);
+        let mut launches = Vec::with_capacity(self.plan.steps.len());
+        for step in &self.plan.steps {
+            launches.push(match (&step.op, maker.argument(&step.op)) {
+                (CudaOp::LibraryConv(conv), _) => self.library_launch(conv, &maker)?,
+                (_, Some(argument)) => Prepared::Kernel(KernelLaunch {
+                    function: self.function(&step.file, &step.entry, step.shared_bytes)?,
+                    shape: LaunchShape {
+                        grid: step.grid,
+                        block: step.block,
+                        shared_bytes: step.shared_bytes,
+                        cooperative: false,
+                        early: step.may_begin_early() && !launches.is_empty(),
+                    },
+                    argument,
+                }),
+                (_, None) => continue,
+            });
+        }
+        Ok(launches)
+    }
+
+    /// The launch of a convolution that the library computes.
+    fn library_launch(
+        &self,
+        conv: &LibraryConv,
+        maker: &ArgumentMaker<'_>,
+    ) -> Result<Prepared, BackendError> {
+        let found = self.convolutions.fastest(&conv.shape);
+        let algorithm = found.map_err(|f| self.told(f))?.algorithm;
+        Ok(Prepared::Library(
+            algorithm,
+            ConvolutionPlaces {
+                input: DevicePtr(maker.map(conv.from)),
+                weights: self.at(self.places.convs[conv.conv].weights),
+                output: DevicePtr(maker.map(conv.to)),
+                workspace: self.at(self.places.workspace),
+            },
+        ))
+    }
+
+    /// The kernel that writes the output before rounding, in the variants that store the picture by
+    /// itself.
+    pub(super) fn store_floats(&self) -> Result<Function, BackendError> {
+        let storage = Storage::of(self.plan.mode.precision);
+        self.function(
+            "elementwise",
+            &format!("store_floats_{}", storage.suffix()),
+            0,
+        )
+    }
+
+    pub(super) fn launch(&self, prepared: &Prepared) -> Result<(), DriverFailure> {
+        // SAFETY: the plan decided shape and argument together, the kernel was found by the plan's
+        // name, and all addresses lie in memory that the session waits for before it frees it. The
+        // algorithm is the one whose working memory the plan was told.
+        unsafe {
+            match prepared {
+                Prepared::Kernel(l) => self.driver.launch(l.function, l.shape, l.argument.as_ptr()),
+                Prepared::Library(algorithm, places) => {
+                    self.convolutions.convolve(*algorithm, places)
+                }
+            }
+        }
+    }
+
+    /// [`Self::launch`], but not before the launch before has ended: a mark between them would count its
+    /// neighbours.
+    pub(super) fn launch_alone(&self, prepared: &Prepared) -> Result<(), DriverFailure> {
+        match *prepared {
+            Prepared::Kernel(l) => self.launch(&Prepared::Kernel(KernelLaunch {
+                shape: LaunchShape {
+                    early: false,
+                    ..l.shape
+                },
+                ..l
+            })),
+            Prepared::Library(..) => self.launch(prepared),
+        }
+    }
+
+    /// Hands the launches of a frame to `launch` one after another, each in a range of its layer's name
+    /// for profilers.
+    pub(super) fn step_by_step(
+        &self,
+        launches: &[Prepared],
+        mut launch: impl FnMut(&Prepared) -> Result<(), DriverFailure>,
+    ) -> Result<(), DriverFailure> {
+        let _frame = nvtx::range(FRAME_RANGE);
+        (self.plan.steps.iter())
+            .zip(launches)
+            .try_for_each(|(step, prepared)| {
+                let _layer = nvtx::range(&step.layer);
+                launch(prepared)
+            })
+    }
+
+    /// The launches as one graph, which the caller gives back.
+    pub(super) fn record(&self, launches: &[Prepared]) -> Result<Graph, BackendError> {
+        self.driver.begin_recording().map_err(|f| self.told(f))?;
+        let launched = (self.plan.steps.iter())
+            .zip(launches)
+            .try_for_each(|(step, l)| {
+                self.launch(l)
+                    .map_err(|f| refused(Refusal::Driver(f), &step.entry, |f| self.told(f)))
+            });
+        // Ends the recording whatever happened, or the stream could not be used any more.
+        let graph = self.driver.end_recording().map_err(|f| self.told(f));
+        if let (Err(_), Ok(half)) = (&launched, &graph) {
+            self.driver.free_graph(*half);
+        }
+        launched.and(graph)
+    }
+
+    /// A failure in the program's words.
+    pub(super) fn told(&self, failure: DriverFailure) -> BackendError {
+        told(self.driver.as_ref(), &self.plan, &self.device_name, failure)
+    }
+
+    fn function(
+        &self,
+        file: &str,
+        entry: &str,
+        shared_bytes: u32,
+    ) -> Result<Function, BackendError> {
+        (self.kernels).function(file, entry, shared_bytes, |f| self.told(f))
+    }
+}
+
+impl Drop for Resident {
+    fn drop(&mut self) {
+        self.driver.free(self.memory);
+    }
+}
+
+/// A failure while a plan is made ready or run, in the program's words.
+fn told(
+    driver: &dyn Driver,
+    plan: &CudaPlan,
+    device_name: &str,
+    failure: DriverFailure,
+) -> BackendError {
+    if !failure.is_out_of_memory() {
+        return tell(failure, device_name);
+    }
+    let (height, width) = plan.photo;
+    let info = driver.memory_info();
+    BackendError::OutOfDeviceMemory {
+        needed_bytes: plan.device_bytes(),
+        free_bytes: info.map_or(0, |(free, _)| free as u64),
+        width,
+        height,
+    }
+}
+
+/// A driver's or a library's failure in the program's words.
+pub(super) fn tell(failure: DriverFailure, device: &str) -> BackendError {
+    let reason = failure.to_string();
+    if failure.is_lost() {
+        BackendError::DeviceLost {
+            device: device.to_owned(),
+            reason,
+        }
+    } else if failure.is_of_library() {
+        BackendError::Library {
+            library: "cuDNN".to_owned(),
+            reason,
+        }
+    } else {
+        BackendError::Unavailable {
+            device: device.to_owned(),
+            reason,
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! Where a computation in few bits rounds, so that the oracle can say how far such a one has to be from
+//! the truth. Written from the modes' definitions; shares no code with the kernels.
+
+use half::{bf16, f16};
+
+use super::{Map, affine, doubles, instance_norm};
+use crate::{
+    mode::{Mode, Precision, Variant},
+    network::ConvWeights,
+};
+
+/// Where numbers lose bits.
+///
+/// | what is stored between two operations | `baseline` | `fused-norm` | `fused` |
+/// |---|---|---|---|
+/// | a convolution's sums, those of the first divided by 256 | yes | yes | yes, but not the picture |
+/// | the sums before the bias is added, where it is a step of its own | yes | yes | |
+/// | the normalised map, before the affine step | yes | | |
+/// | the norm's result | yes | yes, with ReLU or residual sum | |
+/// | the residual sum | yes, once more | with the norm's result | yes |
+///
+/// Wherever a product is taken, both its factors are rounded as well.
+#[derive(Clone, Copy)]
+pub struct Rounding {
+    /// The factors of a convolution's products.
+    factor: fn(f64) -> f64,
+    /// Bits of fraction of the factors, where they are few.
+    factor_bits: Option<i32>,
+    /// Whatever is stored between two operations.
+    stored: fn(f64) -> f64,
+    /// Whether sums are stored before the bias is added to them.
+    bias_apart: bool,
+    variant: Variant,
+}
+
+impl Rounding {
+    /// Nowhere, in a variant.
+    pub fn none(variant: Variant) -> Self {
+        Self {
+            factor: |v| v,
+            factor_bits: None,
+            stored: |v| v,
+            bias_apart: false,
+            variant,
+        }
+    }
+
+    /// Where a mode rounds.
+    pub fn of(Mode { variant, precision }: Mode) -> Self {
+        let fp32: fn(f64) -> f64 = |v| f64::from(v as f32);
+        let fp16: fn(f64) -> f64 = |v| f16::from_f64(v).to_f64();
+        let bf16: fn(f64) -> f64 = |v| bf16::from_f64(v).to_f64();
+        let (factor, stored) = match precision {
+            Precision::Fp32 => (fp32, fp32),
+            Precision::Tf32 => (tf32 as fn(f64) -> f64, fp32),
+            Precision::Fp16 => (fp16, fp16),
+            Precision::Bf16 => (bf16, bf16),
+            Precision::Mixed => (fp16, fp32),
+        };
+        let factor_bits = match precision {
+            Precision::Fp32 => None,
+            Precision::Tf32 | Precision::Fp16 | Precision::Mixed => Some(10),
+            Precision::Bf16 => Some(7),
+        };
+        Self {
+            factor,
+            factor_bits,
+            stored,
+            bias_apart: false,
+            variant,
+        }
+    }
+
+    /// The same, with the bias as a step of its own: so a library's convolutions are followed by it.
+    pub fn with_bias_apart(self) -> Self {
+        Self {
+            bias_apart: true,
+            ..self
+        }
+    }
+
+    /// A value as a factor of products.
+    pub fn factor(&self, value: f64) -> f64 {
+        (self.factor)(value)
+    }
+
+    /// A value as it lies between two operations.
+    pub fn stored(&self, value: f64) -> f64 {
+        (self.stored)(value)
+    }
+
+    /// A convolution's sums as they are stored. The first layer reads levels divided by 256, which
+    /// changes nothing but what is too small for the precision.
+    pub fn sums(&self, map: Map, is_first: bool) -> Map {
+        let divisor = if is_first { 256.0 } else { 1.0 };
+        map.each(|v| (self.stored)(v / divisor) * divisor)
+    }
+
+    /// What `conv` makes of a bias, with the sums stored before it where it is a step of its own.
+    pub fn biased(
+        &self,
+        weights: &ConvWeights,
+        is_first: bool,
+        conv: impl Fn(&[f64]) -> Map,
+    ) -> Map {
+        let bias = self.bias(weights);
+        if self.bias_apart {
+            let sums = self.sums(conv(&vec![0.0; bias.len()]), is_first);
+            affine(&sums, &vec![1.0; bias.len()], &bias)
+        } else {
+            conv(&bias)
+        }
+    }
+
+    /// Weights as factors of products. Where an upsampling by two is folded into a 3x3 kernel, up to
+    /// four weights are added to one factor, and all are kept to what leaves every such sum exact:
+    /// then all four phases have the same total.
+    pub fn weights(&self, weights: &[f32], is_upsampled_3x3: bool) -> Vec<f64> {
+        let weights = doubles(weights);
+        match self.factor_bits {
+            Some(bits) if is_upsampled_3x3 && self.variant == Variant::Fused => weights
+                .chunks(9)
+                .flat_map(|kernel| {
+                    let step = 2f64.powi(exponent(largest_phase_sum(kernel)) - bits);
+                    kernel.iter().map(move |w| (w / step).round() * step)
+                })
+                .collect(),
+            _ => weights.into_iter().map(self.factor).collect(),
+        }
+    }
+
+    /// A convolution's bias. A norm takes out whatever is added to all of its map, so `fused` leaves
+    /// out the bias before one.
+    pub fn bias(&self, conv: &ConvWeights) -> Vec<f64> {
+        if self.variant == Variant::Fused && conv.norm.is_some() {
+            vec![0.0; conv.bias.len()]
+        } else {
+            doubles(&conv.bias)
+        }
+    }
+
+    /// The last layer's sums, which are the picture.
+    pub fn picture(&self, sums: Map) -> Map {
+        match self.variant {
+            Variant::Fused => sums,
+            Variant::Baseline | Variant::FusedNorm => self.sums(sums, false),
+        }
+    }
+
+    /// The map behind a norm as it is shown, and as ReLU or a residual sum reads it: the two differ
+    /// where that is still before the next rounding.
+    pub fn norm(&self, sums: &Map, gamma: &[f64], beta: &[f64]) -> (Map, Map) {
+        let stored = |map: Map| map.each(self.stored);
+        match self.variant {
+            Variant::Baseline => {
+                let ones = vec![1.0; gamma.len()];
+                let zeros = vec![0.0; gamma.len()];
+                let normalised = stored(instance_norm(sums, &ones, &zeros));
+                let map = stored(affine(&normalised, gamma, beta));
+                (map.clone(), map)
+            }
+            Variant::FusedNorm => {
+                let map = instance_norm(sums, gamma, beta);
+                (stored(map.clone()), map)
+            }
+            Variant::Fused => {
+                let map = instance_norm(sums, gamma, beta);
+                (map.clone(), map)
+            }
+        }
+    }
+}
+
+/// The largest sum of neighbouring weights of a 3x3 kernel that upsampling by two brings together:
+/// in each direction one alone, or two.
+fn largest_phase_sum(kernel: &[f64]) -> f64 {
+    let groups: [&[usize]; 4] = [&[0], &[1, 2], &[0, 1], &[2]];
+    let mut largest = 0.0f64;
+    for rows in groups {
+        for columns in groups {
+            let sum: f64 = (rows.iter())
+                .flat_map(|y| columns.iter().map(move |x| kernel[3 * y + x]))
+                .sum();
+            largest = largest.max(sum.abs());
+        }
+    }
+    largest
+}
+
+/// The exponent of a number: 2 to the power of it is the largest power that is not above. Of a number
+/// that fp16 cannot hold, that of its least normal one.
+fn exponent(value: f64) -> i32 {
+    (value.log2().floor() as i32).max(-14)
+}
+
+/// To 10 bits of fraction, to nearest, ties to even.
+fn tf32(value: f64) -> f64 {
+    let bits = (value as f32).to_bits();
+    let half = 0x0fff + ((bits >> 13) & 1);
+    f64::from(f32::from_bits(bits.wrapping_add(half) & !0x1fff))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::NormWeights;
+
+    #[test]
+    fn roundings_keep_their_bits() {
+        let third = 1.0 / 3.0;
+        let error = |precision| {
+            let rounding = Rounding::of(Mode::new(Variant::Baseline, precision));
+            (rounding.factor(third) - third).abs() / third
+        };
+        // Half a unit in the last place: 2^-11 with 10 bits of fraction, 2^-8 with 7.
+        for precision in [Precision::Tf32, Precision::Fp16, Precision::Mixed] {
+            assert!((1e-4..=4.9e-4).contains(&error(precision)), "{precision}");
+        }
+        assert!((1e-3..=4e-3).contains(&error(Precision::Bf16)));
+        assert!(error(Precision::Fp32) < 6e-8);
+        assert_eq!(Rounding::none(Variant::Fused).factor(third), third);
+        // Ties go to even; what fits stays.
+        assert_eq!(tf32(1.0 + 2f64.powi(-11)), 1.0);
+        assert_eq!(tf32(1.0 + 3.0 * 2f64.powi(-11)), 1.0 + 2f64.powi(-9));
+        assert_eq!(tf32(-255.0), -255.0);
+    }
+
+    /// Values that bf16 has to round.
+    fn slope() -> Map {
+        Map {
+            channels: 1,
+            height: 4,
+            width: 5,
+            data: (0..20).map(|i| 0.3 + 1.01 * f64::from(i)).collect(),
+        }
+    }
+
+    #[test]
+    fn every_variant_rounds_where_it_stores() {
+        let of = |variant| Rounding::of(Mode::new(variant, Precision::Bf16));
+        let bf16 = |v: f64| bf16::from_f64(v).to_f64();
+        let (sums, gamma, beta) = (slope(), [1.7], [0.3]);
+        let exact = instance_norm(&sums, &gamma, &beta);
+        let once = exact.clone().each(bf16);
+        assert_eq!(
+            of(Variant::Fused).norm(&sums, &gamma, &beta),
+            (exact.clone(), exact.clone())
+        );
+        assert_eq!(
+            of(Variant::FusedNorm).norm(&sums, &gamma, &beta),
+            (once.clone(), exact)
+        );
+        let (shown, twice) = of(Variant::Baseline).norm(&sums, &gamma, &beta);
+        assert_eq!(shown, twice);
+        assert_eq!(twice.clone().each(bf16), twice, "stored once more");
+        assert_ne!(twice, once);
+        // The picture is a stored map too, unless it is made where the sums are.
+        assert_eq!(of(Variant::Fused).picture(slope()), slope());
+        assert_eq!(of(Variant::Baseline).picture(slope()), slope().each(bf16));
+        // A division by 256 only matters to what fp16 is too narrow for.
+        let narrow = Rounding::of(Mode::new(Variant::Fused, Precision::Fp16));
+        let tiny = |is_first| {
+            let mut map = slope();
+            map.data[0] = 2f64.powi(-18) * 1.3;
+            narrow.sums(map, is_first).data[0]
+        };
+        assert_eq!(tiny(true), 0.0);
+        assert!(tiny(false) > 0.0);
+    }
+
+    #[test]
+    fn weights_of_folded_upsampling_have_exact_sums() {
+        let kernel: Vec<f32> = (0..9).map(|i| (i as f32 - 3.3) * 0.0717).collect();
+        let of = |variant, precision, folded| {
+            Rounding::of(Mode::new(variant, precision)).weights(&kernel, folded)
+        };
+        let single = of(Variant::Fused, Precision::Fp16, false);
+        assert_eq!(of(Variant::Baseline, Precision::Fp16, true), single);
+        for (precision, round) in [
+            (
+                Precision::Fp16,
+                (|v| f16::from_f64(v).to_f64()) as fn(f64) -> f64,
+            ),
+            (Precision::Bf16, |v| bf16::from_f64(v).to_f64()),
+            (Precision::Tf32, tf32),
+        ] {
+            let folded = of(Variant::Fused, precision, true);
+            assert_ne!(folded, of(Variant::Fused, precision, false));
+            let folded = folded.as_slice();
+            for rows in [&[0][..], &[1, 2], &[0, 1], &[2]] {
+                for columns in [&[0][..], &[1, 2], &[0, 1], &[2]] {
+                    let sum: f64 = (rows.iter())
+                        .flat_map(|y| columns.iter().map(move |x| folded[3 * y + x]))
+                        .sum();
+                    assert_eq!(round(sum), sum, "{precision} {rows:?} {columns:?}");
+                }
+            }
+        }
+        let exact = of(Variant::Fused, Precision::Fp32, true);
+        assert_eq!(exact, doubles(&kernel));
+    }
+
+    #[test]
+    fn sums_are_stored_before_a_bias_that_is_a_step_of_its_own() {
+        let weights = ConvWeights {
+            weight: Vec::new(),
+            bias: vec![0.5],
+            norm: None,
+        };
+        let conv = |bias: &[f64]| slope().each(|v| v + bias[0]);
+        let rounding = Rounding::of(Mode::new(Variant::Baseline, Precision::Bf16));
+        assert_eq!(rounding.biased(&weights, false, conv), conv(&[0.5]));
+        let apart = rounding.with_bias_apart().biased(&weights, false, conv);
+        assert_eq!(apart, slope().each(|v| bf16::from_f64(v).to_f64() + 0.5));
+        assert_ne!(apart, conv(&[0.5]));
+    }
+
+    #[test]
+    fn a_bias_before_a_norm_does_not_count_where_it_is_left_out() {
+        let conv = |norm| ConvWeights {
+            weight: Vec::new(),
+            bias: vec![3.0],
+            norm,
+        };
+        let norm = NormWeights {
+            gamma: vec![1.0],
+            beta: vec![0.0],
+        };
+        let of = |variant| Rounding::of(Mode::new(variant, Precision::Fp16));
+        assert_eq!(of(Variant::Fused).bias(&conv(Some(norm.clone()))), [0.0]);
+        assert_eq!(of(Variant::Fused).bias(&conv(None)), [3.0]);
+        assert_eq!(of(Variant::FusedNorm).bias(&conv(Some(norm))), [3.0]);
+        assert_eq!(Rounding::none(Variant::Baseline).bias(&conv(None)), [3.0]);
+    }
+}

@@ -1,0 +1,70 @@
+//! Which backend a choice of device means: found once at the start, and again when a device was lost.
+
+use std::sync::Arc;
+
+use super::{Backend, BackendError, cpu, cuda};
+use crate::mode::DeviceChoice;
+
+/// A backend and what has to be said about how it was chosen.
+pub struct Selected {
+    /// The device to use.
+    pub backend: Arc<dyn Backend>,
+    /// A fallback in words, for example `CPU: no NVIDIA driver found`; announced, never silent.
+    pub notice: Option<String>,
+}
+
+/// What to know about a device besides its kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeviceOptions {
+    /// Most threads of the processor; all when `None`.
+    pub threads: Option<usize>,
+    /// Number of the GPU, in the driver's order; the first when `None`.
+    pub gpu: Option<usize>,
+}
+
+/// Opens a device by choice: once at the start, and again when a device was lost, then by its own
+/// kind and never [`DeviceChoice::Auto`]. Any thread may call it.
+pub type OpenDevice = Arc<dyn Fn(DeviceChoice) -> Result<Selected, BackendError> + Send + Sync>;
+
+/// [`select`] with `options` for as long as the program runs.
+pub fn opener(options: DeviceOptions) -> OpenDevice {
+    Arc::new(move |choice| select(choice, &options))
+}
+
+/// Finds the device for a choice. A GPU that is named by its number is asked for by name:
+/// then [`DeviceChoice::Auto`] does not fall back.
+///
+/// # Errors
+/// [`BackendError::Unavailable`] when a device was asked for by name and cannot be had, and what
+/// opening it runs into.
+pub fn select(choice: DeviceChoice, options: &DeviceOptions) -> Result<Selected, BackendError> {
+    let cpu = |notice| -> Result<Selected, BackendError> {
+        Ok(Selected {
+            backend: Arc::new(cpu::CpuBackend::new(options.threads)?),
+            notice,
+        })
+    };
+    let falls_back = match choice {
+        DeviceChoice::Cpu => return cpu(None),
+        DeviceChoice::Auto => options.gpu.is_none(),
+        DeviceChoice::Cuda => false,
+    };
+    match cuda::open(options.gpu) {
+        Ok(backend) => Ok(Selected {
+            backend,
+            notice: None,
+        }),
+        Err(BackendError::Unavailable { reason, .. }) if falls_back => {
+            cpu(Some(format!("CPU: {reason}")))
+        }
+        Err(error) if falls_back => cpu(Some(format!("CPU: {error}"))),
+        Err(BackendError::Unavailable { device, reason }) => Err(BackendError::Unavailable {
+            device,
+            reason: match options.gpu {
+                Some(_) => format!("{reason}; leave out --gpu for what there is"),
+                None => format!("{reason}; choose --device cpu or auto"),
+            },
+        }),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,191 @@
+//! The end that has the backend: answers one question after another.
+
+use std::{
+    collections::HashMap,
+    io::{self, Read, Write},
+    sync::Arc,
+};
+
+use serde::Serialize;
+
+use super::wire::{
+    Answer, Hello, MapHeader, Request, bytes_of, invalid, network_of, receive, send,
+};
+use crate::{
+    backend::{Backend, BackendError, RunControl, Session, SessionSpec},
+    frame::Frame,
+    tensor::Tensor,
+    timing::{RunTiming, StepTiming},
+};
+
+/// Serves a backend to whoever reads `to` and writes `from`, until that end closes `from`. A
+/// backend that could not be opened is told as such, and nothing else.
+///
+/// # Errors
+/// The pipes', and [`io::ErrorKind::InvalidData`] when a question makes no sense.
+pub fn serve(
+    backend: Result<Arc<dyn Backend>, BackendError>,
+    from: &mut dyn Read,
+    to: &mut dyn Write,
+) -> io::Result<()> {
+    let hello: Answer<Hello> = backend.as_ref().map_err(Clone::clone).map(|b| Hello {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        device: b.device(),
+    });
+    send(to, &hello, &[])?;
+    let Ok(backend) = backend else {
+        return Ok(());
+    };
+    let mut server = Server {
+        backend,
+        sessions: HashMap::new(),
+    };
+    while let Some((request, body)) = receive(from)? {
+        server.answer(request, &body, to)?;
+    }
+    Ok(())
+}
+
+struct Server {
+    backend: Arc<dyn Backend>,
+    sessions: HashMap<u64, Served>,
+}
+
+/// A session and what it was opened for.
+struct Served {
+    session: Box<dyn Session>,
+    spec: SessionSpec,
+}
+
+impl Server {
+    fn answer(&mut self, request: Request, body: &[u8], to: &mut dyn Write) -> io::Result<()> {
+        let backend = &self.backend;
+        match request {
+            Request::Supports(mode) => send(to, &backend.supports(mode), &[]),
+            Request::AutoPrecision(variant) => told(to, backend.auto_precision(variant)),
+            Request::PredictedBytes(network, spec) => {
+                told(to, backend.predicted_bytes(&network, &spec))
+            }
+            Request::FreeBytes => told(to, backend.free_bytes()),
+            Request::ClockMhz => told(to, backend.clock_mhz()),
+            Request::Open(number, network, spec) => {
+                let network = Arc::new(network_of(network, body)?);
+                let opened = backend.open(&network, &spec).map(|session| {
+                    let summary = session.summary();
+                    self.sessions.insert(number, Served { session, spec });
+                    summary
+                });
+                send(to, &opened, &[])
+            }
+            Request::Close(number) => {
+                self.sessions.remove(&number);
+                told(to, ())
+            }
+            Request::Paint(number) => {
+                let (timing, painted) = split(self.session(number)?.paint(body)?);
+                send(to, &timing, &painted.each_rgba())
+            }
+            Request::Profile(number) => {
+                let (timing, painted) = split(self.session(number)?.profile(body)?);
+                send(to, &timing, &painted.each_rgba())
+            }
+            Request::RunTensor { session, with_maps } => {
+                let maps = self.session(session)?.run_tensor(body, with_maps)?;
+                let headers: Answer<Vec<MapHeader>> = maps
+                    .as_ref()
+                    .map_err(Clone::clone)
+                    .map(|maps| maps.iter().map(|(n, m)| (n.clone(), m.shape)).collect());
+                let values: Vec<Vec<u8>> = (maps.iter().flatten())
+                    .map(|(_, map)| bytes_of(&map.data))
+                    .collect();
+                let parts: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+                send(to, &headers, &parts)
+            }
+        }
+    }
+
+    fn session(&mut self, number: u64) -> io::Result<&mut Served> {
+        self.sessions
+            .get_mut(&number)
+            .ok_or_else(|| invalid("a session that was never opened"))
+    }
+}
+
+/// Sends an answer that cannot be a failure.
+fn told(to: &mut dyn Write, answer: impl Serialize) -> io::Result<()> {
+    send(to, &Answer::Ok(answer), &[])
+}
+
+/// Frames that go into one body.
+#[derive(Default)]
+struct Painted(Vec<Frame>);
+
+impl Painted {
+    fn each_rgba(&self) -> Vec<&[u8]> {
+        self.0.iter().map(Frame::rgba).collect()
+    }
+}
+
+/// The header and the body of an answer.
+fn split<T>(answer: Answer<(T, Vec<Frame>)>) -> (Answer<T>, Painted) {
+    match answer {
+        Ok((header, frames)) => (Ok(header), Painted(frames)),
+        Err(error) => (Err(error), Painted::default()),
+    }
+}
+
+impl Served {
+    /// The frames of a body, at least one.
+    fn frames(&self, body: &[u8]) -> io::Result<Vec<Frame>> {
+        let (width, height) = (self.spec.width, self.spec.height);
+        let bytes = 4 * width * height;
+        if bytes == 0 || body.is_empty() || !body.len().is_multiple_of(bytes) {
+            return Err(invalid("a picture of another size"));
+        }
+        body.chunks(bytes)
+            .map(|rgba| {
+                Frame::from_rgba(width, height, rgba.to_vec()).map_err(|e| invalid(&e.to_string()))
+            })
+            .collect()
+    }
+
+    fn paint(&mut self, body: &[u8]) -> io::Result<Answer<(RunTiming, Vec<Frame>)>> {
+        let inputs = self.frames(body)?;
+        let mut outputs = inputs.clone();
+        let control = RunControl::default();
+        let run = match (inputs.as_slice(), outputs.as_mut_slice()) {
+            ([input], [output]) => self.session.paint(input, output, &control),
+            _ => self.session.paint_batch(&inputs, &mut outputs, &control),
+        };
+        Ok(run.map(|timing| (timing, outputs)))
+    }
+
+    fn profile(&mut self, body: &[u8]) -> io::Result<Answer<(Vec<StepTiming>, Vec<Frame>)>> {
+        let inputs = self.frames(body)?;
+        let mut outputs = inputs.clone();
+        let steps = self
+            .session
+            .profile(&inputs[0], &mut outputs[0], &RunControl::default());
+        Ok(steps.map(|steps| (steps, outputs)))
+    }
+
+    /// The maps by the names of their norms where they are wanted, and the output without a name.
+    fn run_tensor(
+        &mut self,
+        body: &[u8],
+        with_maps: bool,
+    ) -> io::Result<Answer<Vec<(String, Tensor)>>> {
+        let inputs = self.frames(body)?;
+        let mut maps = Vec::new();
+        let mut tap = |norm: &str, map: Tensor| maps.push((norm.to_owned(), map));
+        let output = if with_maps {
+            self.session.run_tensor(&inputs[0], Some(&mut tap))
+        } else {
+            self.session.run_tensor(&inputs[0], None)
+        };
+        Ok(output.map(|output| {
+            maps.push((String::new(), output));
+            maps
+        }))
+    }
+}

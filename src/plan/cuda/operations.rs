@@ -1,0 +1,425 @@
+//! The single operations that a network is made of, each as a plan of its own: for tables and tests
+//! that look at one of them.
+//!
+//! Every launch is one that some variant of the network has, with the same kernel, tile and grid; only
+//! the maps around it are the operation's own. What the fused network folds into the next layer's load
+//! (normalising, ReLU, the residual add) is a launch of its own here, the fused norm's, so that the
+//! operation is complete; how many launches the network shares is told.
+
+use std::slice;
+
+use super::{Builder, CudaPlan, CudaPlanError, DeviceLimits, MapId, Source, Storage, Target};
+use crate::{
+    mode::{Mode, Precision, Variant},
+    network::{ConvSpec, NORM_EPS, NetworkSpec, Tail},
+    tensor::Shape,
+};
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OperationKind {
+    /// Instance norm, then ReLU.
+    InstanceNorm,
+    /// Reflection padding and convolution, with its bias.
+    ConvPad,
+    /// Reflection padding, convolution, instance norm.
+    ConvNorm,
+    /// The same, then ReLU.
+    ConvNormRelu,
+    /// Two convolutions with their norms, ReLU between them, and the add of the input.
+    ResidualBlock,
+}
+
+impl OperationKind {
+    /// The spelling in reports for programs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InstanceNorm => "instance-norm",
+            Self::ConvPad => "conv-pad",
+            Self::ConvNorm => "conv-norm",
+            Self::ConvNormRelu => "conv-norm-relu",
+            Self::ResidualBlock => "residual-block",
+        }
+    }
+}
+
+/// One operation on a map of a certain size.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operation {
+    /// What it does.
+    pub kind: OperationKind,
+    /// Its convolutions with their norms; the norm alone has one that is never launched.
+    pub convs: Vec<ConvSpec>,
+    /// Extent of the map that it reads.
+    pub input: Shape,
+    /// How it is done, and what the fused network does instead.
+    pub how: &'static str,
+}
+
+/// An operation as launches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OperationPlan {
+    /// The launches and their maps.
+    pub plan: CudaPlan,
+    /// The map that is read.
+    pub input: MapId,
+    /// The map that is made; `None` for the painting.
+    pub output: Option<MapId>,
+    /// How many of the launches, from the first on, the fused network has too.
+    pub launches_of_network: usize,
+}
+
+impl Operation {
+    /// Those of a network on photos of `height` x `width` pixels.
+    pub fn of_network(spec: &NetworkSpec, (height, width): (usize, usize)) -> Vec<Self> {
+        let [a, b, c] = spec.widths;
+        let full = |channels| Shape::new(channels, height, width);
+        let quarter = Shape::new(
+            c,
+            height.div_ceil(2).div_ceil(2),
+            width.div_ceil(2).div_ceil(2),
+        );
+        let conv = |name: &str, (from, to), kernel, stride, tail| ConvSpec {
+            name: name.to_owned(),
+            norm_name: (tail != Tail::Picture).then(|| format!("{name}.norm")),
+            in_channels: from,
+            out_channels: to,
+            kernel,
+            stride,
+            upsample: false,
+            tail,
+        };
+        let relu =
+            |name, channels, kernel, stride| conv(name, channels, kernel, stride, Tail::NormRelu);
+        let operation = |kind, convs: &[ConvSpec], input, how| Self {
+            kind,
+            convs: convs.to_vec(),
+            input,
+            how,
+        };
+        let first = relu("conv1", (c, c), 3, 1);
+        let second = conv("conv2", (c, c), 3, 1, Tail::NormAdd);
+        let folded = "statistics in the convolution's epilogue, then a normalising pass, which the \
+                      fused network folds into the next layer's load";
+        let padded = "reflected while loading, with the bias; the fused network gathers statistics \
+                      there instead of adding a bias";
+        let unused = "reflected while loading; for networks with such a kernel, which the six styles \
+                      do not have";
+        vec![
+            operation(
+                OperationKind::InstanceNorm,
+                &[relu("norm", (c, c), 1, 1)],
+                quarter,
+                "the fused-norm network's; the fused one has it in its convolutions",
+            ),
+            operation(
+                OperationKind::InstanceNorm,
+                &[relu("norm", (a, a), 1, 1)],
+                full(a),
+                "the fused-norm network's; the fused one has it in its convolutions",
+            ),
+            operation(
+                OperationKind::ConvNormRelu,
+                slice::from_ref(&first),
+                quarter,
+                folded,
+            ),
+            operation(
+                OperationKind::ConvNorm,
+                slice::from_ref(&second),
+                quarter,
+                folded,
+            ),
+            operation(
+                OperationKind::ConvPad,
+                slice::from_ref(&first),
+                quarter,
+                padded,
+            ),
+            operation(
+                OperationKind::ConvPad,
+                &[relu("conv1", (a, b), 3, 2)],
+                full(a),
+                padded,
+            ),
+            operation(
+                OperationKind::ConvPad,
+                &[conv("conv1", (a, 3), 9, 1, Tail::Picture)],
+                full(a),
+                "reflected while loading, with the bias, rounded to bytes: the network's last layer",
+            ),
+            operation(
+                OperationKind::ConvPad,
+                &[relu("conv1", (a, b), 9, 2)],
+                full(a),
+                unused,
+            ),
+            operation(
+                OperationKind::ResidualBlock,
+                &[first, second],
+                quarter,
+                "the network's two launches, then a pass that normalises and adds, which the fused \
+                 network folds into the next layer's load",
+            ),
+        ]
+    }
+
+    /// Rows and columns of what it makes.
+    fn output_size(&self) -> (usize, usize) {
+        let start = (self.input.height, self.input.width);
+        let convs = self.convs.iter();
+        convs.fold(start, |(h, w), conv| conv.output_size(h, w))
+    }
+
+    /// Extent of what it makes.
+    pub fn output(&self) -> Shape {
+        let (height, width) = self.output_size();
+        let last = self.convs.last();
+        Shape::new(last.map_or(0, |conv| conv.out_channels), height, width)
+    }
+
+    /// For people: `conv 3x3 stride 2 + pad`.
+    pub fn title(&self) -> String {
+        let conv = self.convs.first().map_or_else(String::new, |conv| {
+            let stride = match conv.stride {
+                1 => String::new(),
+                stride => format!(" stride {stride}"),
+            };
+            format!("conv {0}x{0}{stride} + pad", conv.kernel)
+        });
+        match self.kind {
+            OperationKind::InstanceNorm => "instance norm + ReLU".to_owned(),
+            OperationKind::ConvPad => conv,
+            OperationKind::ConvNorm => format!("{conv} + norm"),
+            OperationKind::ConvNormRelu => format!("{conv} + norm + ReLU"),
+            OperationKind::ResidualBlock => "residual block".to_owned(),
+        }
+    }
+
+    /// Operations of the direct form.
+    pub fn flops(&self) -> u64 {
+        if self.kind == OperationKind::InstanceNorm {
+            return 0;
+        }
+        let (height, width) = self.output_size();
+        self.convs.iter().map(|c| c.flops(height, width)).sum()
+    }
+
+    /// Input, output and weights, once each, in bytes.
+    pub fn bytes(&self, precision: Precision) -> u64 {
+        let value = Storage::of(precision).bytes();
+        let output = self.output();
+        let written = match self.convs.last().map(|conv| conv.tail) {
+            Some(Tail::Picture) => 4 * output.height * output.width,
+            _ => value * output.len(),
+        };
+        let weights = match self.kind {
+            OperationKind::InstanceNorm => 0,
+            _ => self.convs.iter().map(ConvSpec::weight_count).sum(),
+        };
+        (value * (self.input.len() + weights) + written) as u64
+    }
+
+    /// The launches on a device.
+    ///
+    /// # Errors
+    /// [`CudaPlanError`] when the device cannot do it.
+    pub fn plan(
+        &self,
+        precision: Precision,
+        limits: &DeviceLimits,
+    ) -> Result<OperationPlan, CudaPlanError> {
+        super::precision_supported(precision, limits)?;
+        let mut builder = Builder::new(&self.convs, 1, precision, limits, None);
+        let input = builder.map(self.input);
+        let makes_picture = self.convs.iter().any(|conv| conv.tail == Tail::Picture);
+        // The photo lends its alpha to a painting; without one there is none.
+        let photo = if makes_picture {
+            self.output_size()
+        } else {
+            (1, 1)
+        };
+        let mut last = input;
+        let launches_of_network = if self.kind == OperationKind::InstanceNorm {
+            builder.fused_norm(0, input, None, NORM_EPS as f32);
+            0
+        } else {
+            for id in 0..self.convs.len() {
+                last = builder.operation_conv(self, id, last)?;
+            }
+            let shared = builder.steps.len();
+            match self.kind {
+                OperationKind::ConvNorm => builder.norm_apply(0, last, None, false),
+                OperationKind::ConvNormRelu => builder.norm_apply(0, last, None, true),
+                OperationKind::ResidualBlock => builder.norm_apply(1, last, Some(input), false),
+                OperationKind::ConvPad | OperationKind::InstanceNorm => {}
+            }
+            shared
+        };
+        // Nothing shares a place: an operation is run on the same input again and again.
+        let end = builder.steps.len();
+        for lifetime in &mut builder.lifetimes {
+            (lifetime.first_step, lifetime.last_step) = (0, end);
+        }
+        let mode = Mode::new(Variant::Fused, precision);
+        Ok(OperationPlan {
+            plan: builder.finish(mode, photo, photo),
+            input,
+            output: (!makes_picture).then_some(last),
+            launches_of_network,
+        })
+    }
+}
+
+impl Builder<'_> {
+    /// Appends one convolution of an operation; the map that it makes (or the one that it reads, where
+    /// it makes the painting).
+    fn operation_conv(
+        &mut self,
+        operation: &Operation,
+        id: usize,
+        from: MapId,
+    ) -> Result<MapId, CudaPlanError> {
+        let convs = self.convs;
+        let conv = &convs[id];
+        let input = self.maps[from].shape;
+        let (height, width) = conv.output_size(input.height, input.width);
+        let source = if id == 0 {
+            Source::Map(from)
+        } else {
+            Source::Normalised {
+                map: from,
+                conv: id - 1,
+                relu: convs[id - 1].tail == Tail::NormRelu,
+                skip: None,
+                keep: None,
+            }
+        };
+        let (target, to) = if conv.tail == Tail::Picture {
+            (Target::Picture, from)
+        } else {
+            let map = self.map(Shape::new(conv.out_channels, height, width));
+            (Target::Map(map), map)
+        };
+        let mut launch = self.fused_conv(
+            id,
+            conv,
+            (input.height, input.width),
+            (height, width),
+            source,
+            target,
+        )?;
+        if operation.kind == OperationKind::ConvPad {
+            (launch.statistics, launch.bias) = (false, true);
+        }
+        self.conv_step(launch, input);
+        Ok(to)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::network::Kernels;
+
+    const H200: DeviceLimits = DeviceLimits {
+        compute_capability: (9, 0),
+        multiprocessors: 132,
+        shared_bytes_per_cta: 227 << 10,
+        shared_bytes_per_multiprocessor: 228 << 10,
+    };
+
+    fn network() -> NetworkSpec {
+        NetworkSpec::with_widths([32, 64, 128])
+    }
+
+    /// Entries of the kernels that networks launch: the usual one, and one with a 9x9 kernel of stride 2.
+    fn entries_of_networks(precision: Precision) -> HashSet<String> {
+        let wide = NetworkSpec {
+            kernels: Kernels {
+                down: [9, 3],
+                ..Kernels::default()
+            },
+            ..network()
+        };
+        let mut entries = HashSet::new();
+        for (spec, size) in [
+            (network(), (512, 512)),
+            (network(), (64, 48)),
+            (wide, (512, 512)),
+        ] {
+            for variant in [Variant::Fused, Variant::FusedNorm] {
+                let mode = Mode::new(variant, precision);
+                let plan = CudaPlan::new(&spec, size, 1, mode, &H200).expect("a plan");
+                entries.extend(plan.steps.into_iter().map(|step| step.entry));
+            }
+        }
+        entries
+    }
+
+    #[test]
+    fn no_kernel_exists_for_the_table_alone() {
+        for &precision in Precision::ALL {
+            let entries = entries_of_networks(precision);
+            for size in [(512, 512), (64, 48)] {
+                for operation in Operation::of_network(&network(), size) {
+                    let planned = operation.plan(precision, &H200).expect("a plan");
+                    for step in &planned.plan.steps {
+                        let title = operation.title();
+                        assert!(
+                            entries.contains(&step.entry),
+                            "{title} {precision}: {} is in no network",
+                            step.entry
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn launches_of_the_network_come_first() {
+        let all = Operation::of_network(&network(), (512, 512));
+        let counts: Vec<(OperationKind, usize, usize)> = all
+            .iter()
+            .map(|o| {
+                let planned = o.plan(Precision::Fp16, &H200).expect("a plan");
+                (
+                    o.kind,
+                    planned.launches_of_network,
+                    planned.plan.steps.len(),
+                )
+            })
+            .collect();
+        let norms = OperationKind::InstanceNorm;
+        assert_eq!(counts[0], (norms, 0, 2), "a plane of 128x128 exceeds a CTA");
+        assert!(counts.contains(&(OperationKind::ConvNormRelu, 1, 2)));
+        assert!(counts.contains(&(OperationKind::ConvNorm, 1, 2)));
+        assert!(counts.contains(&(OperationKind::ConvPad, 1, 1)));
+        assert!(counts.contains(&(OperationKind::ResidualBlock, 2, 3)));
+        let small = &Operation::of_network(&network(), (256, 256))[0];
+        let planned = small.plan(Precision::Fp16, &H200).expect("a plan");
+        assert_eq!(planned.plan.steps.len(), 1, "one pass over memory");
+    }
+
+    #[test]
+    fn shapes_and_cost() {
+        let all = Operation::of_network(&network(), (512, 512));
+        let find = |title: &str| all.iter().find(|o| o.title() == title).expect(title);
+        let block = find("residual block");
+        assert_eq!((block.input, block.output()), (block.input, block.input));
+        assert_eq!(block.flops(), 2 * 2 * 9 * 128 * 128 * 128 * 128);
+        let map_bytes = 2 * 128 * 128 * 128;
+        let weight_bytes = 2 * 2 * 9 * 128 * 128;
+        assert_eq!(block.bytes(Precision::Fp16), 2 * map_bytes + weight_bytes);
+        let strided = find("conv 9x9 stride 2 + pad");
+        assert_eq!(strided.output(), Shape::new(64, 256, 256));
+        let picture = find("conv 9x9 + pad");
+        assert_eq!(picture.output(), Shape::new(3, 512, 512));
+        let planned = picture.plan(Precision::Fp16, &H200).expect("a plan");
+        assert_eq!(planned.output, None);
+    }
+}

@@ -1,0 +1,410 @@
+//! Whether every kernel by itself computes what it should: on random inputs, against float64.
+//!
+//! A kernel is right when its rms error is at most twice, and its largest at most four times, that of a
+//! naive computation of the same inputs that rounds where the mode does, plus a floor for sums in single
+//! precision. Norms also see values of mean 1000 and deviation 1, where sums of squares would cancel.
+
+use serde::Serialize;
+
+use super::{
+    Subject, adversarial_subjects,
+    rule::{NAIVE_LARGEST_FACTOR, NAIVE_RMS_FACTOR},
+    task::Task,
+};
+use crate::{
+    backend::{
+        Backend, BackendError, SessionSpec,
+        audit::{Fill, KernelRecord},
+        oracle::{Map, Rounding},
+    },
+    frame::Frame,
+    mode::{Mode, Variant},
+    network::{Network, NetworkError},
+    tensor::Deviation,
+};
+
+/// What is put into the maps besides what the network makes of a photo.
+const FILLS: [Fill; 2] = [
+    Fill {
+        mean: 0.0,
+        deviation: 1.0,
+        seed: 11,
+    },
+    Fill {
+        mean: 1000.0,
+        deviation: 1.0,
+        seed: 12,
+    },
+];
+
+/// What one kernel of one layer came to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KernelVerdict {
+    /// The network.
+    pub network: String,
+    /// Variant and precision in one word.
+    pub mode: Mode,
+    /// The layer.
+    pub layer: String,
+    /// The kernel's entry; several that only together compute something are joined by `+`.
+    pub kernel: String,
+    /// Which of the things that it computes: `convolution`, `statistics`, `norm`.
+    pub work: &'static str,
+    /// What it read: what the network made of a photo, or random values.
+    pub inputs: String,
+    /// Whether it is right.
+    pub passed: bool,
+    /// Rms of the error over the rms that is allowed; `None` when it is not a number.
+    pub rms_share: Option<f64>,
+    /// Largest error over the largest that is allowed; `None` when it is not a number.
+    pub largest_share: Option<f64>,
+}
+
+/// Judges every kernel of `backend` in each of `modes`, and tells each verdict as it falls. A device
+/// whose kernels cannot be told apart gives none.
+///
+/// # Errors
+/// [`BackendError`] when a run fails.
+pub fn verify_kernels(
+    backend: &dyn Backend,
+    subject: &Subject,
+    modes: &[Mode],
+    mut tell: impl FnMut(KernelVerdict),
+) -> Result<(), BackendError> {
+    for (_, photo) in &subject.pictures {
+        for &mode in modes {
+            judge_mode(backend, subject, photo, mode, &mut tell)?;
+        }
+    }
+    Ok(())
+}
+
+fn judge_mode(
+    backend: &dyn Backend,
+    subject: &Subject,
+    photo: &Frame,
+    mode: Mode,
+    tell: &mut dyn FnMut(KernelVerdict),
+) -> Result<(), BackendError> {
+    let network = &subject.network;
+    let spec = SessionSpec::single(photo.width(), photo.height(), mode);
+    let mut session = backend.open(network, &spec)?;
+    // Fused kernels read nothing as it is but the photo.
+    let fills = match mode.variant {
+        Variant::Fused => &FILLS[..0],
+        Variant::Baseline | Variant::FusedNorm => &FILLS[..],
+    };
+    let fills = fills.iter().copied().map(Some);
+    for fill in [None].into_iter().chain(fills) {
+        let inputs = fill.map_or_else(
+            || "a photo's maps".to_owned(),
+            |f| format!("mean {}, deviation {}", f.mean, f.deviation),
+        );
+        session.audit(photo, fill, &mut |record| {
+            let Some(error) = Error::of(&record, network, mode) else {
+                return;
+            };
+            tell(KernelVerdict {
+                network: subject.name.clone(),
+                mode,
+                layer: record.layer,
+                kernel: record.kernel,
+                work: record.work.name(),
+                inputs: inputs.clone(),
+                passed: error.is_right(),
+                rms_share: error.rms_share.is_finite().then_some(error.rms_share),
+                largest_share: error
+                    .largest_share
+                    .is_finite()
+                    .then_some(error.largest_share),
+            });
+        })?;
+    }
+    Ok(())
+}
+
+/// The networks whose kernels are judged, each with a photo: a published shape, and one whose widths fit
+/// nothing.
+///
+/// # Errors
+/// As [`adversarial_subjects`].
+pub fn kernel_subjects() -> Result<Vec<Subject>, NetworkError> {
+    let mut subjects = adversarial_subjects()?;
+    subjects.retain(|s| ["random 32-64-128", "random 5-7-13"].contains(&s.name.as_str()));
+    for subject in &mut subjects {
+        subject.pictures.retain(|(name, _)| name == "noise 33 x 21");
+    }
+    Ok(subjects)
+}
+
+/// How far a kernel is off, over how far it may be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Error {
+    rms_share: f64,
+    largest_share: f64,
+}
+
+impl Error {
+    const WRONG: Self = Self {
+        rms_share: f64::INFINITY,
+        largest_share: f64::INFINITY,
+    };
+
+    /// `None` where the precision cannot hold what the kernel has to write, as fp16 above 65504: then
+    /// there is nothing to compare.
+    fn of(record: &KernelRecord, network: &Network, mode: Mode) -> Option<Self> {
+        let computed = |rounding| {
+            Task {
+                record,
+                network,
+                rounding,
+            }
+            .computed()
+        };
+        let (Some(exact), Some(naive)) = (
+            computed(Rounding::none(mode.variant)),
+            computed(Rounding::of(mode)),
+        ) else {
+            return Some(Self::WRONG);
+        };
+        let extent = |m: &Map| (m.channels, m.height, m.width);
+        let shape = record.wrote.shape;
+        if extent(&exact) != (shape.channels, shape.height, shape.width) {
+            return Some(Self::WRONG);
+        }
+        let is_finite = |map: &Map| map.data.iter().all(|v| v.is_finite());
+        if is_finite(&exact) && !is_finite(&naive) {
+            return None;
+        }
+        let from_exact = |values: &mut dyn ExactSizeIterator<Item = f64>| {
+            Deviation::between(values, exact.data.iter().copied())
+        };
+        let kernel = from_exact(&mut record.wrote.data.iter().map(|&v| f64::from(v)));
+        let naive = from_exact(&mut naive.data.iter().copied());
+        let floor = Task {
+            record,
+            network,
+            rounding: Rounding::none(mode.variant),
+        }
+        .floor(&exact);
+        // Where nothing is allowed and nothing is off, all is well.
+        let share = |off: f64, allowed: f64| if off == 0.0 { 0.0 } else { off / allowed };
+        let largest = f64::from(NAIVE_LARGEST_FACTOR) * naive.largest + 4.0 * floor;
+        Some(Self {
+            rms_share: share(kernel.rms, NAIVE_RMS_FACTOR * naive.rms + floor),
+            largest_share: share(kernel.largest, largest),
+        })
+    }
+
+    fn is_right(&self) -> bool {
+        // Not a number is not below one.
+        self.rms_share <= 1.0 && self.largest_share <= 1.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        backend::audit::Work,
+        mode::Precision,
+        network::{ConvSpec, NetworkSpec},
+        tensor::{Shape, Tensor},
+    };
+
+    fn network() -> Network {
+        let spec = NetworkSpec {
+            blocks: 1,
+            ..NetworkSpec::with_widths([4, 6, 8])
+        };
+        Network::random(spec, 3).expect("a valid shape")
+    }
+
+    fn values(shape: Shape, mean: f32, salt: u64) -> Tensor {
+        let fill = Fill {
+            mean,
+            deviation: 1.0,
+            seed: 77,
+        };
+        Tensor {
+            shape,
+            data: fill.values(salt, shape.len()),
+        }
+    }
+
+    const BF16: Mode = Mode::new(Variant::Baseline, Precision::Bf16);
+    const FP32: Mode = Mode::new(Variant::Fused, Precision::Fp32);
+
+    /// A record whose result is what `computed` gives in `mode`, changed by `flaw`.
+    fn error(mode: Mode, work: Work, read: Vec<Tensor>, flaw: fn(usize, f32) -> f32) -> Error {
+        let network = network();
+        let mut record = KernelRecord {
+            layer: "layer".to_owned(),
+            kernel: "kernel".to_owned(),
+            work,
+            read,
+            wrote: Tensor::zeros(Shape::new(3, 11, 9)),
+        };
+        let made = Task {
+            record: &record,
+            network: &network,
+            rounding: Rounding::of(mode),
+        }
+        .computed()
+        .expect("it fits");
+        record.wrote = Tensor {
+            shape: Shape::new(made.channels, made.height, made.width),
+            data: (made.data.iter().enumerate())
+                .map(|(i, &v)| flaw(i, v as f32))
+                .collect(),
+        };
+        Error::of(&record, &network, mode).expect("within range")
+    }
+
+    /// Every kind of work, with maps that it may read.
+    fn works() -> Vec<(Work, Vec<Tensor>)> {
+        let convs: Vec<ConvSpec> = network().spec().convs();
+        let map = |channels, mean, salt| values(Shape::new(channels, 12, 10), mean, salt);
+        let conv = |conv: usize, relu, doubled, margin| Work::Conv {
+            conv,
+            relu,
+            doubled,
+            margin,
+            bias_factor: 1.0,
+        };
+        let last = convs.len() - 1;
+        vec![
+            (Work::Load { factor: 0.3 }, vec![map(3, 90.0, 1)]),
+            (Work::Pad { margin: 2 }, vec![map(4, 0.0, 2)]),
+            (Work::Upsample, vec![map(4, 0.0, 3)]),
+            (Work::Relu, vec![map(4, 0.0, 4)]),
+            (Work::Add, vec![map(4, 0.0, 5), map(4, 3.0, 6)]),
+            (Work::Keep { relu: true }, vec![map(4, 0.0, 7)]),
+            (Work::Normalise { eps: 1e-5 }, vec![map(4, 1000.0, 8)]),
+            (Work::Affine { conv: 0 }, vec![map(4, 0.0, 9)]),
+            (
+                Work::Bias {
+                    conv: 0,
+                    factor: 0.5,
+                },
+                vec![map(4, 0.0, 19)],
+            ),
+            (
+                Work::Statistics { conv: 0, eps: 1e-9 },
+                vec![map(4, 5.0, 10)],
+            ),
+            (
+                Work::Norm {
+                    conv: 0,
+                    eps: 1e-5,
+                    relu: false,
+                },
+                vec![map(4, 1000.0, 11), map(4, 0.0, 12)],
+            ),
+            (conv(1, true, false, 1), vec![map(4, 0.0, 13)]),
+            (
+                conv(3, false, false, 0),
+                vec![map(8, 0.0, 14), map(8, 0.0, 15)],
+            ),
+            (conv(last - 2, true, true, 1), vec![map(8, 0.0, 16)]),
+            (conv(last, true, false, 4), vec![map(4, 0.0, 17)]),
+            (Work::Store, vec![map(4, 100.0, 18)]),
+        ]
+    }
+
+    #[test]
+    fn what_rounds_where_the_mode_does_is_right() {
+        for mode in Mode::all() {
+            for (work, read) in works() {
+                let error = error(mode, work, read, |_, v| v);
+                assert!(error.is_right(), "{mode} {work:?}: {error:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_kind_of_mistake_is_found() {
+        let flaws: [fn(usize, f32) -> f32; 4] = [
+            |i, v| if i == 7 { v + 0.4 } else { v },
+            |_, v| v * 1.01 + 0.003,
+            |i, v| if i % 9 == 8 { v + 0.3 } else { v },
+            |i, v| if i == 3 { f32::NAN } else { v },
+        ];
+        for (work, read) in works() {
+            for (number, flaw) in flaws.into_iter().enumerate() {
+                let found = error(FP32, work, read.clone(), flaw);
+                assert!(!found.is_right(), "{work:?} flaw {number}: {found:?}");
+            }
+            let found = error(BF16, work, read, flaws[3]);
+            assert!(!found.is_right(), "{work:?}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn sums_of_squares_would_be_found_where_the_mean_is_far_from_zero() {
+        let map = values(Shape::new(4, 60, 50), 1000.0, 1);
+        let network = network();
+        let plane = 60 * 50;
+        // Mean and variance as a careless kernel takes them, in single precision.
+        let careless = map.data.chunks(plane).flat_map(|values| {
+            let mean = values.iter().sum::<f32>() / plane as f32;
+            let square = values.iter().map(|v| v * v).sum::<f32>() / plane as f32;
+            let variance = (square - mean * mean).max(0.0);
+            values
+                .iter()
+                .map(move |v| (v - mean) / (variance + 1e-5).sqrt())
+        });
+        let record = KernelRecord {
+            layer: String::new(),
+            kernel: String::new(),
+            work: Work::Normalise { eps: 1e-5 },
+            wrote: Tensor {
+                shape: map.shape,
+                data: careless.collect(),
+            },
+            read: vec![map],
+        };
+        let error = Error::of(&record, &network, FP32).expect("within range");
+        assert!(!error.is_right(), "{error:?}");
+    }
+
+    #[test]
+    fn a_record_that_does_not_fit_is_wrong() {
+        let map = values(Shape::new(4, 12, 10), 0.0, 1);
+        let record = |work, read| KernelRecord {
+            layer: String::new(),
+            kernel: String::new(),
+            work,
+            read,
+            wrote: map.clone(),
+        };
+        for record in [
+            record(Work::Upsample, vec![map.clone()]),
+            record(Work::Add, vec![map.clone()]),
+            record(Work::Relu, Vec::new()),
+            record(Work::Affine { conv: 99 }, vec![map.clone()]),
+        ] {
+            assert_eq!(Error::of(&record, &network(), FP32), Some(Error::WRONG));
+        }
+    }
+
+    #[test]
+    fn what_a_precision_cannot_hold_is_not_judged() {
+        let large = values(Shape::new(4, 3, 3), 60_000.0, 1);
+        let mut record = KernelRecord {
+            layer: String::new(),
+            kernel: String::new(),
+            work: Work::Add,
+            read: vec![large.clone(), large],
+            wrote: Tensor::zeros(Shape::new(4, 3, 3)),
+        };
+        let fp16 = Mode::new(Variant::Baseline, Precision::Fp16);
+        assert_eq!(Error::of(&record, &network(), fp16), None);
+        let bf16 = Error::of(&record, &network(), BF16).expect("wide enough");
+        assert!(!bf16.is_right(), "{bf16:?}");
+        // Nonsense that was read is no excuse.
+        record.read[0].data[2] = f32::INFINITY;
+        let nonsense = Error::of(&record, &network(), fp16).expect("to be told");
+        assert!(!nonsense.is_right(), "{nonsense:?}");
+    }
+}

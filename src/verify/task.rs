@@ -1,0 +1,205 @@
+//! What a kernel should have computed: from a record of what it read, by the oracle's operations.
+
+use crate::{
+    backend::{
+        audit::{KernelRecord, Work},
+        oracle::{self, Map, Rounding},
+    },
+    network::{ConvSpec, NORM_EPS, Network},
+    tensor::Tensor,
+};
+
+/// Half a unit in the last place of single precision, relative.
+const SINGLE: f64 = 1.0 / (1u64 << 24) as f64;
+
+/// What a kernel should have computed, with a rounding.
+pub struct Task<'a> {
+    /// What was read and written.
+    pub record: &'a KernelRecord,
+    /// Whose weights.
+    pub network: &'a Network,
+    /// Where it rounds.
+    pub rounding: Rounding,
+}
+
+impl Task<'_> {
+    /// The result; `None` when the record does not fit the network.
+    pub fn computed(&self) -> Option<Map> {
+        let first = map_of(self.record.read.first()?);
+        let second = self.record.read.get(1).map(map_of);
+        let stored = |map: Map| Some(map.each(|v| self.rounding.stored(v)));
+        match self.record.work {
+            Work::Load { factor } => stored(first.each(|v| v * f64::from(factor))),
+            Work::Pad { margin } => Some(oracle::reflect_pad(&first, margin)),
+            Work::Upsample => Some(oracle::upsample(&first)),
+            Work::Relu => Some(oracle::relu(&first)),
+            Work::Add => stored(sum(first, &second?)),
+            Work::Keep { relu } => stored(before_conv(first, second, relu)),
+            Work::Normalise { eps } => {
+                let ones = vec![1.0; first.channels];
+                let zeros = vec![0.0; first.channels];
+                stored(normalised(first, eps, &ones, &zeros))
+            }
+            Work::Affine { conv } => {
+                let (gamma, beta) = self.factors(conv)?;
+                stored(oracle::affine(&first, &gamma, &beta))
+            }
+            Work::Bias { conv, factor } => {
+                let bias = self.rounding.bias(self.network.convs().get(conv)?);
+                let bias: Vec<f64> = bias.into_iter().map(|b| b * f64::from(factor)).collect();
+                stored(oracle::affine(&first, &vec![1.0; bias.len()], &bias))
+            }
+            Work::Statistics { conv, eps } => {
+                let (gamma, beta) = self.factors(conv)?;
+                Some(normalised(first, eps, &gamma, &beta))
+            }
+            Work::Norm { conv, eps, relu } => {
+                let (gamma, beta) = self.factors(conv)?;
+                let norm = normalised(first, eps, &gamma, &beta);
+                stored(before_conv(norm, second, relu))
+            }
+            Work::Store => Some(self.cropped(&first)),
+            Work::Conv {
+                conv,
+                relu,
+                doubled,
+                margin,
+                bias_factor,
+            } => {
+                let whole = before_conv(first, second, relu);
+                let is_upsampled_3x3 = doubled && self.spec(conv)?.kernel == 3;
+                let weights = &self.network.convs().get(conv)?;
+                let factors = self.rounding.weights(&weights.weight, is_upsampled_3x3);
+                let bias = self.rounding.bias(weights).into_iter();
+                let bias: Vec<f64> = bias.map(|b| b * f64::from(bias_factor)).collect();
+                let input = self.gathered(whole, doubled, margin);
+                let spec = self.spec(conv)?;
+                let sums = oracle::conv(
+                    &input.each(|v| self.rounding.factor(v)),
+                    &factors,
+                    &bias,
+                    spec.kernel,
+                    spec.stride,
+                );
+                if weights.norm.is_some() {
+                    stored(sums)
+                } else {
+                    Some(self.cropped(&self.rounding.picture(sums)))
+                }
+            }
+        }
+    }
+
+    /// The rms error that sums in single precision may have by themselves: a few units in the last
+    /// place of what is added up.
+    pub fn floor(&self, exact: &Map) -> f64 {
+        let rms = |values: &[f64]| {
+            (values.iter().map(|v| v * v).sum::<f64>() / values.len().max(1) as f64).sqrt()
+        };
+        let own = 4.0 * SINGLE * rms(&exact.data);
+        let Some(first) = self.record.read.first().map(map_of) else {
+            return own;
+        };
+        match self.record.work {
+            Work::Conv {
+                conv,
+                relu,
+                doubled,
+                margin,
+                ..
+            } => {
+                let (Some(weights), Some(spec)) = (self.network.convs().get(conv), self.spec(conv))
+                else {
+                    return own;
+                };
+                let second = self.record.read.get(1).map(map_of);
+                let whole = before_conv(first, second, relu);
+                let input = self.gathered(whole, doubled, margin).each(f64::abs);
+                let factors: Vec<f64> =
+                    weights.weight.iter().map(|&w| f64::from(w.abs())).collect();
+                let zeros = vec![0.0; weights.bias.len()];
+                let added = oracle::conv(&input, &factors, &zeros, spec.kernel, spec.stride);
+                4.0 * SINGLE * rms(&added.data)
+            }
+            // The mean itself is rounded, and every distance from it is off by that.
+            Work::Normalise { eps } => own + mean_rounding(&first, eps, &vec![1.0; first.channels]),
+            Work::Norm { conv, eps, .. } | Work::Statistics { conv, eps } => {
+                let gamma = self.factors(conv).map_or_else(Vec::new, |(gamma, _)| gamma);
+                own + mean_rounding(&first, eps, &gamma)
+            }
+            _ => own,
+        }
+    }
+
+    fn spec(&self, conv: usize) -> Option<ConvSpec> {
+        self.network.spec().convs().into_iter().nth(conv)
+    }
+
+    fn factors(&self, conv: usize) -> Option<(Vec<f64>, Vec<f64>)> {
+        let norm = self.network.convs().get(conv)?.norm.as_ref()?;
+        Some((oracle::doubles(&norm.gamma), oracle::doubles(&norm.beta)))
+    }
+
+    /// The map that a convolution goes over.
+    fn gathered(&self, map: Map, doubled: bool, margin: usize) -> Map {
+        let map = if doubled { oracle::upsample(&map) } else { map };
+        oracle::reflect_pad(&map, margin)
+    }
+
+    fn cropped(&self, map: &Map) -> Map {
+        let shape = self.record.wrote.shape;
+        if map.height < shape.height || map.width < shape.width {
+            return map.clone();
+        }
+        let mut first = map.clone();
+        let plane = map.height * map.width;
+        first.channels = shape.channels.min(map.channels);
+        first.data.truncate(first.channels * plane);
+        oracle::crop(&first, shape.height, shape.width)
+    }
+}
+
+fn map_of(tensor: &Tensor) -> Map {
+    Map {
+        channels: tensor.shape.channels,
+        height: tensor.shape.height,
+        width: tensor.shape.width,
+        data: oracle::doubles(&tensor.data),
+    }
+}
+
+fn sum(mut a: Map, b: &Map) -> Map {
+    for (a, b) in a.data.iter_mut().zip(&b.data) {
+        *a += b;
+    }
+    a
+}
+
+/// What is done to a map before a convolution reads it: the residual sum, or ReLU.
+fn before_conv(map: Map, second: Option<Map>, relu: bool) -> Map {
+    let map = match second {
+        Some(second) => sum(map, &second),
+        None => map,
+    };
+    if relu { oracle::relu(&map) } else { map }
+}
+
+/// The norm with another eps than the oracle's: that of a map that is scaled down.
+fn normalised(map: Map, eps: f32, gamma: &[f64], beta: &[f64]) -> Map {
+    let scale = (NORM_EPS / f64::from(eps)).sqrt();
+    oracle::instance_norm(&map.each(|v| v * scale), gamma, beta)
+}
+
+/// How far a norm is off when every mean is off by four units in the last place: rms over the channels.
+fn mean_rounding(map: &Map, eps: f32, gamma: &[f64]) -> f64 {
+    let count = (map.height * map.width) as f64;
+    let squares: f64 = (map.data.chunks(map.height * map.width).zip(gamma))
+        .map(|(plane, gamma)| {
+            let mean = plane.iter().sum::<f64>() / count;
+            let variance = plane.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / count;
+            let off = 4.0 * SINGLE * mean * gamma / (variance + f64::from(eps)).sqrt();
+            off * off
+        })
+        .sum();
+    (squares / map.channels.max(1) as f64).sqrt()
+}

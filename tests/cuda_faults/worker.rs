@@ -1,0 +1,255 @@
+//! A backend behind pipes does what it does without them, and says so when its process is gone.
+
+use std::{
+    io::{self, Read, Write},
+    sync::Arc,
+    thread,
+};
+
+use styleforge::{
+    backend::{
+        Backend, BackendError, RunControl, Session, SessionSpec,
+        cpu::CpuBackend,
+        worker::{WorkerBackend, serve},
+    },
+    frame::Frame,
+    mode::{Mode, Variant},
+    tensor::Tensor,
+    timing::RunTiming,
+};
+
+use super::{FUSED, fake::FakeGpu, network, photo};
+
+/// A backend and the same one behind pipes.
+fn pair() -> (Arc<dyn Backend>, WorkerBackend) {
+    let direct: Arc<dyn Backend> = Arc::new(CpuBackend::new(Some(1)).expect("threads"));
+    let (mut questions, asking) = io::pipe().expect("a pipe");
+    let (answers, mut answering) = io::pipe().expect("a pipe");
+    let served = direct.clone();
+    thread::spawn(move || serve(Ok(served), &mut questions, &mut answering));
+    let worker = WorkerBackend::connect(Box::new(answers), Box::new(asking), "a processor");
+    (direct, worker.expect("it answers"))
+}
+
+/// Photos of one size that differ.
+fn photos() -> [Frame; 5] {
+    [0, 1, 2, 3, 4].map(|i| {
+        Frame::from_fn(40, 28, |x, y| {
+            [(x * i) as u8, (y * 9) as u8, 77, (x + i) as u8]
+        })
+    })
+}
+
+/// Layers and kernels of a run.
+fn steps(run: &RunTiming) -> Vec<(&str, &str)> {
+    let steps = run.steps.iter();
+    steps
+        .map(|s| (s.layer.as_str(), s.kernel.as_str()))
+        .collect()
+}
+
+#[test]
+fn a_backend_behind_pipes_is_the_same() {
+    let (direct, worker) = pair();
+    assert_eq!(worker.device(), direct.device());
+    assert_eq!(worker.modes(), direct.modes());
+    assert_eq!(worker.free_bytes(), direct.free_bytes());
+    assert_eq!(worker.clock_mhz(), direct.clock_mhz());
+    for &variant in Variant::ALL {
+        assert_eq!(
+            worker.auto_precision(variant),
+            direct.auto_precision(variant)
+        );
+    }
+    let (network, control) = (network(), RunControl::default());
+    let photos = photos();
+    for mode in direct.modes() {
+        let spec = SessionSpec {
+            batch: 2,
+            ..SessionSpec::single(40, 28, mode)
+        };
+        assert_eq!(
+            worker.predicted_bytes(network.spec(), &spec),
+            direct.predicted_bytes(network.spec(), &spec)
+        );
+        let mut a = direct.open(&network, &spec).expect("a session");
+        let mut b = worker.open(&network, &spec).expect("a session");
+        assert_eq!(a.summary(), b.summary());
+        let (mut x, mut y) = (photos.clone(), photos.clone());
+        let of_a = a.paint(&photos[0], &mut x[0], &control).expect("painted");
+        let of_b = b.paint(&photos[0], &mut y[0], &control).expect("painted");
+        assert_eq!((&x, steps(&of_a)), (&y, steps(&of_b)));
+        assert_ne!(x[0], photos[0]);
+        a.paint_batch(&photos, &mut x, &control).expect("painted");
+        let control = RunControl::default();
+        b.paint_batch(&photos, &mut y, &control).expect("painted");
+        assert_eq!((&x, control.progress()), (&y, 1.0));
+        let of_a = a.profile(&photos[1], &mut x[0], &control).expect("painted");
+        let of_b = b.profile(&photos[1], &mut y[0], &control).expect("painted");
+        assert_eq!((x, of_a.len()), (y, of_b.len()));
+        assert_eq!(
+            maps(a.as_mut(), &photos[2]),
+            maps(b.as_mut(), &photos[2]),
+            "{mode}"
+        );
+        assert_eq!(
+            a.run_tensor(&photos[2], None),
+            b.run_tensor(&photos[2], None)
+        );
+    }
+}
+
+/// The maps behind the norms, and the output.
+fn maps(session: &mut dyn Session, photo: &Frame) -> Vec<(String, Tensor)> {
+    let mut maps = Vec::new();
+    let mut tap = |norm: &str, map: Tensor| maps.push((norm.to_owned(), map));
+    let output = session.run_tensor(photo, Some(&mut tap)).expect("maps");
+    assert!(maps.len() > 5);
+    maps.push((String::new(), output));
+    maps
+}
+
+#[test]
+fn what_is_refused_behind_pipes_is_told_as_usual() {
+    let gpu = FakeGpu::of((7, 5));
+    let worker = gpu.worker().expect("a GPU");
+    let spec = |mode| SessionSpec::single(40, 28, mode);
+    let bf16 = Mode::new(FUSED.variant, styleforge::mode::Precision::Bf16);
+    for refused in [
+        worker.supports(bf16),
+        worker.open(&network(), &spec(bf16)).map(drop),
+    ] {
+        let refused = refused.expect_err("no bf16 there");
+        assert!(
+            refused.to_string().contains("cannot paint in fused bf16"),
+            "{refused}"
+        );
+    }
+    gpu.leave_free(100_000);
+    assert_eq!(worker.free_bytes(), Some(100_000));
+    let full = worker.open(&network(), &spec(FUSED)).map(drop);
+    assert!(
+        matches!(full, Err(BackendError::OutOfDeviceMemory { .. })),
+        "{full:?}"
+    );
+    gpu.leave_free(1_000_000_000);
+    let mut session = worker.open(&network(), &spec(FUSED)).expect("a session");
+    let (small, control) = (Frame::from_fn(8, 8, |_, _| [0; 4]), RunControl::default());
+    let mut painted = photo();
+    assert!(matches!(
+        session.paint(&small, &mut painted, &control),
+        Err(BackendError::WrongSize { width: 8, .. })
+    ));
+    assert!(matches!(
+        session.paint_batch(&[photo()], &mut [], &control),
+        Err(BackendError::WrongBatch { .. })
+    ));
+    assert!(matches!(
+        session.paint_batch(&[], &mut [], &control),
+        Err(BackendError::WrongBatch { .. })
+    ));
+    control.cancel();
+    assert_eq!(
+        session.paint(&photo(), &mut painted, &control),
+        Err(BackendError::Cancelled)
+    );
+    session
+        .paint(&photo(), &mut painted, &RunControl::default())
+        .expect("all is well after all that");
+    drop((session, worker));
+    assert_eq!(gpu.left_behind(), [""; 0]);
+}
+
+#[test]
+fn a_gpu_that_cannot_be_opened_there_is_told() {
+    let gpu = FakeGpu::new();
+    gpu.refuse_to_open();
+    let refused = gpu.worker().map(drop).expect_err("no GPU");
+    assert!(
+        matches!(&refused, BackendError::Unavailable { reason, .. } if reason.contains("error 100")),
+        "{refused}"
+    );
+}
+
+/// A process that says `said` and ends.
+fn one_that_says(said: &str) -> Result<WorkerBackend, BackendError> {
+    let (_, asking) = io::pipe().expect("a pipe");
+    let (answers, mut answering) = io::pipe().expect("a pipe");
+    if !said.is_empty() {
+        let lengths = [said.len() as u64, 0].map(u64::to_le_bytes).concat();
+        answering.write_all(&lengths).expect("room");
+        answering.write_all(said.as_bytes()).expect("room");
+    }
+    drop(answering);
+    WorkerBackend::connect(Box::new(answers), Box::new(asking), "GPU")
+}
+
+#[test]
+fn a_process_that_ends_is_a_lost_device() {
+    let device = r#"{"kind":"cuda","name":"GPU","threads":1,"instructions":"sm_90"}"#;
+    let version = env!("CARGO_PKG_VERSION");
+    let hello = format!(r#"{{"Ok":{{"version":"{version}","device":{device}}}}}"#);
+    let worker = one_that_says(&hello).expect("it answers");
+    let spec = SessionSpec::single(40, 28, FUSED);
+    for _ in 0..2 {
+        let lost = worker.open(&network(), &spec).map(drop);
+        let lost = lost.expect_err("nobody is there");
+        let said = lost.to_string();
+        assert!(
+            lost.is_lost() && said.starts_with("GPU was lost (its process does not answer: "),
+            "{said}"
+        );
+    }
+    assert_eq!(worker.free_bytes(), None);
+    // In the first moment as well.
+    assert!(one_that_says("").map(drop).expect_err("nobody").is_lost());
+    assert!(one_that_says("?").map(drop).expect_err("what").is_lost());
+    let other = hello.replace(version, "0.0.0-other");
+    let refused = one_that_says(&other).map(drop).expect_err("another");
+    assert_eq!(
+        refused.to_string(),
+        "GPU is not available: StyleForge's file is of version 0.0.0-other by now; start it again"
+    );
+}
+
+/// Lets through what comes while some of it is left.
+struct Cut<R>(R, usize);
+
+impl<R: Read> Read for Cut<R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let room = to.len().min(self.1);
+        let read = self.0.read(&mut to[..room])?;
+        self.1 -= read;
+        Ok(read)
+    }
+}
+
+#[test]
+fn a_process_that_ends_in_the_middle_of_a_painting_is_a_lost_device() {
+    let gpu = FakeGpu::new();
+    let mut ways: [usize; 3] = [0; 3];
+    for bytes in (0..40_000).step_by(500) {
+        let (mut questions, asking) = io::pipe().expect("a pipe");
+        let (answers, mut answering) = io::pipe().expect("a pipe");
+        let backend = gpu.backend().map(|b| Arc::new(b) as Arc<dyn Backend>);
+        let worker = thread::spawn(move || serve(backend, &mut questions, &mut answering));
+        let answers = Box::new(Cut(answers, bytes));
+        let painted =
+            WorkerBackend::connect(answers, Box::new(asking), "GPU").and_then(|backend| {
+                let mut session = backend.open(&network(), &SessionSpec::single(40, 28, FUSED))?;
+                let mut painted = photo();
+                session.paint(&photo(), &mut painted, &RunControl::default())?;
+                session.paint(&photo(), &mut painted, &RunControl::default())
+            });
+        match painted {
+            Ok(_) => ways[2] += 1,
+            Err(error) => {
+                assert!(error.is_lost(), "{bytes}: {error}");
+                ways[usize::from(bytes > 4480)] += 1;
+            }
+        }
+        worker.join().expect("no panic").ok();
+    }
+    assert!(ways.iter().all(|&times| times > 0), "{ways:?}");
+    assert_eq!(gpu.left_behind(), [""; 0]);
+}

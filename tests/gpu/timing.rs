@@ -1,0 +1,110 @@
+//! What `bench --device cuda --kernels` says: complete, and sane.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use libtest_mimic::Failed;
+use serde_json::Value;
+use styleforge::backend::Backend;
+
+use crate::styles::root;
+
+/// The program: the one built with this test, or, for a test that was carried to another computer, the
+/// one that `STYLEFORGE_BINARY` names.
+fn program() -> PathBuf {
+    std::env::var_os("STYLEFORGE_BINARY").map_or_else(
+        || Path::new(env!("CARGO_BIN_EXE_styleforge")).to_owned(),
+        PathBuf::from,
+    )
+}
+
+fn bench(words: &[&str]) -> Result<String, Failed> {
+    let done = Command::new(program())
+        .args(["bench", "--device", "cuda", "--size", "320x200"])
+        .args(["--precision", "fp16", "--frames", "30"])
+        .args(words)
+        .current_dir(root())
+        .output()?;
+    if !done.status.success() {
+        return Err(String::from_utf8_lossy(&done.stderr).into_owned().into());
+    }
+    Ok(String::from_utf8(done.stdout)?)
+}
+
+fn number(row: &Value, name: &str) -> Result<f64, Failed> {
+    row[name]
+        .as_f64()
+        .ok_or_else(|| format!("{name} is {}", row[name]).into())
+}
+
+/// The sum of the kernels' times stands beside the graph's with the difference, and is near it; the
+/// clock is known, percentiles rise, launching one by one is not faster, and every operation has a row.
+pub fn bench_is_complete_and_sane(backend: &dyn Backend) -> Result<(), Failed> {
+    let report: Value = serde_json::from_str(&bench(&["--kernels", "--json"])?)?;
+    let rows = report["results"].as_array().ok_or("no results")?;
+    for row in rows {
+        let mode = row["mode"].to_string();
+        let (p50, p95, p99) = (
+            number(row, "p50_ms")?,
+            number(row, "p95_ms")?,
+            number(row, "p99_ms")?,
+        );
+        let kernels = row["kernels"].as_array().ok_or("no kernels")?;
+        let sum: f64 = kernels.iter().filter_map(|k| k["ms"].as_f64()).sum();
+        // A mark between two launches costs up to some microseconds; a graph hides what it can.
+        let most = p50 + 0.02 * kernels.len() as f64;
+        if !(0.4 * p50..most).contains(&sum) {
+            return Err(format!("{mode}: kernels {sum} ms, graph {p50} ms").into());
+        }
+        if !(p50 > 0.0 && p50 <= p95 && p95 <= p99) {
+            return Err(format!("{mode}: percentiles {p50} {p95} {p99}").into());
+        }
+        let eager = number(row, "eager_p50_ms")?;
+        if eager < 0.9 * p50 {
+            return Err(format!("{mode}: {eager} ms without a graph, {p50} ms with it").into());
+        }
+        if backend.clock_mhz().is_some() {
+            for clock in ["clock_before_mhz", "clock_after_mhz"] {
+                let mhz = number(row, clock)?;
+                if !(100.0..4000.0).contains(&mhz) {
+                    return Err(format!("{mode}: {clock} is {mhz}").into());
+                }
+            }
+        }
+        let operations = row["operations"].as_array().map_or(0, Vec::len);
+        let is_fused = row["variant"] == "fused";
+        if is_fused != (operations > 0) {
+            return Err(format!("{mode}: {operations} operations").into());
+        }
+        for operation in row["operations"].as_array().into_iter().flatten() {
+            let (us, network_us) = (number(operation, "us")?, number(operation, "network_us")?);
+            if us <= 0.0 || network_us > 1.1 * us {
+                return Err(format!("{operation}").into());
+            }
+        }
+    }
+    let kinds = |kind: &str| -> bool {
+        let all = rows.iter().flat_map(|r| r["operations"].as_array());
+        all.flatten().any(|o| o["operation"] == kind)
+    };
+    for kind in [
+        "instance-norm",
+        "conv-norm-relu",
+        "conv-norm",
+        "conv-pad",
+        "residual-block",
+    ] {
+        if !kinds(kind) {
+            return Err(format!("no row for {kind}").into());
+        }
+    }
+    let text = bench(&["--kernels", "--variant", "fused"])?;
+    for shown in ["sum of steps", "a whole frame", "difference", "MHz before"] {
+        if !text.contains(shown) {
+            return Err(format!("\"{shown}\" is not shown:\n{text}").into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Runs NVIDIA's compute-sanitizer over every kernel in every mode on pictures of a few pixels, one tool
+# and one precision at a time, and ends with an error when any of them has found something.
+# Needs a GPU and compute-sanitizer (part of the CUDA toolkit); takes a few minutes.
+#
+#   tools/sanitize.sh [PROGRAM] [FOLDER]
+#
+# PROGRAM is the built styleforge (target/release/styleforge); FOLDER gets a log of every run (a new
+# one in the system's temporary folder). SANITIZE_TOOLS and SANITIZE_PRECISIONS choose some of the runs,
+# SANITIZE_LIMIT the seconds that one may take (300; racecheck in fp32 takes longest).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+program=${1:-target/release/styleforge}
+logs=${2:-$(mktemp --directory)}
+read -ra tools <<<"${SANITIZE_TOOLS:-memcheck initcheck synccheck racecheck}"
+read -ra precisions <<<"${SANITIZE_PRECISIONS:-fp32 tf32 fp16 bf16 mixed}"
+limit=${SANITIZE_LIMIT:-300}
+mkdir --parents "$logs"
+
+failed=0
+for tool in "${tools[@]}"; do
+    for precision in "${precisions[@]}"; do
+        # Every variant, as a graph and launch by launch. Racecheck slows a kernel down by hundreds of
+        # times; the smaller picture still has more tiles than one in every layer that has the size.
+        size=41x38
+        [ "$tool" = racecheck ] && size=21x18
+        log=$logs/$tool-$precision.log
+        found=0
+        timeout "$limit" compute-sanitizer --tool "$tool" --error-exitcode 9 \
+            "$program" bench --device cuda --size "$size" --frames 1 --warmup 0 --kernels \
+            --precision "$precision" >"$log" 2>&1 || found=$?
+        last=$(grep -E 'SUMMARY' "$log" | tail -n 1) || last="no summary: see $log"
+        case $found in
+        0) verdict=clean ;;
+        9) verdict="FOUND SOMETHING" ;;
+        124) verdict="TOOK LONGER THAN $limit s" ;;
+        *) verdict="ENDED WITH $found" ;;
+        esac
+        [ "$verdict" = clean ] || failed=1
+        printf '%-9s %-5s %-6s %s (%s)\n' "$tool" "$precision" "$size" "$verdict" "${last#========= }"
+    done
+done
+echo "logs: $logs"
+exit "$failed"
