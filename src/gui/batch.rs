@@ -324,15 +324,21 @@ impl Batch {
         }
         ui.add(ProgressBar::new(share).desired_height(8.0));
         let elapsed = ui.input(|i| i.time) - self.started_at;
-        if share > 0.02 && elapsed > 1.0 {
-            let left = elapsed * f64::from((1.0 - share) / share);
-            theme::caption(ui, format!("About {} left", duration(left)));
-        }
-        self.remarks_ui(ui);
+        // Always one line, and the remarks below: the button does not move away from under the pointer.
+        theme::caption(
+            ui,
+            if share > 0.02 && elapsed > 1.0 {
+                let left = elapsed * f64::from((1.0 - share) / share);
+                format!("About {} left", duration(left))
+            } else {
+                "Estimating the time left".to_owned()
+            },
+        );
         let stop = egui::Button::new("Stop the folder");
         if ui.add_enabled(!self.is_stopping, stop).clicked() {
             intents.push(Intent::StopBatch);
         }
+        self.remarks_ui(ui);
     }
 
     fn ended_ui(&self, ui: &mut egui::Ui, cancelled: bool, intents: &mut Vec<Intent>) {
