@@ -185,6 +185,46 @@ impl BackendError {
         })
     }
 
+    /// Refuses frames of another size than a session was opened for, and a run that was cancelled before
+    /// it began.
+    ///
+    /// # Errors
+    /// [`BackendError::WrongSize`], [`BackendError::Cancelled`].
+    pub(crate) fn check_run(
+        inputs: &[&Frame],
+        outputs: &[Frame],
+        expected: (usize, usize),
+        control: &RunControl,
+    ) -> Result<(), Self> {
+        for frame in inputs.iter().copied().chain(outputs) {
+            Self::check_size(frame, expected)?;
+        }
+        if control.is_cancelled() {
+            return Err(Self::Cancelled);
+        }
+        Ok(())
+    }
+
+    /// No frames to paint.
+    pub(crate) const EMPTY_BATCH: Self = Self::WrongBatch {
+        inputs: 0,
+        outputs: 0,
+    };
+
+    /// Refuses a batch without frames, or with another number of outputs.
+    ///
+    /// # Errors
+    /// [`BackendError::WrongBatch`].
+    pub(crate) const fn check_batch(inputs: &[Frame], outputs: &[Frame]) -> Result<(), Self> {
+        if inputs.len() == outputs.len() && !inputs.is_empty() {
+            return Ok(());
+        }
+        Err(Self::WrongBatch {
+            inputs: inputs.len(),
+            outputs: outputs.len(),
+        })
+    }
+
     /// Whether the device itself is gone, so that only opening it again can help.
     pub const fn is_lost(&self) -> bool {
         matches!(self, Self::DeviceLost { .. })
@@ -296,13 +336,7 @@ pub trait Session: Send {
         outputs: &mut [Frame],
         control: &RunControl,
     ) -> Result<RunTiming, BackendError> {
-        let wrong = BackendError::WrongBatch {
-            inputs: inputs.len(),
-            outputs: outputs.len(),
-        };
-        if inputs.len() != outputs.len() {
-            return Err(wrong);
-        }
+        BackendError::check_batch(inputs, outputs)?;
         let parts = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
         let mut runs = (0..parts)
             .zip(inputs.iter().zip(outputs))
@@ -314,7 +348,7 @@ pub trait Session: Send {
             Some(first) => {
                 first.and_then(|first| runs.try_fold(first, |sum, run| Ok(sum.then(run?))))
             }
-            None => Err(wrong),
+            None => Err(BackendError::EMPTY_BATCH),
         };
         control.begin_part(0, 1);
         all

@@ -61,13 +61,7 @@ impl CudaSession {
         outputs: &[Frame],
         control: &RunControl,
     ) -> Result<(), BackendError> {
-        for frame in frames.iter().copied().chain(outputs) {
-            BackendError::check_size(frame, self.resident.plan.photo)?;
-        }
-        if control.is_cancelled() {
-            return Err(BackendError::Cancelled);
-        }
-        Ok(())
+        BackendError::check_run(frames, outputs, self.resident.plan.photo, control)
     }
 
     /// Paints at most a batch of frames with one run, by the graph if it is to be `recorded`; milliseconds
@@ -260,12 +254,7 @@ impl Session for CudaSession {
         outputs: &mut [Frame],
         control: &RunControl,
     ) -> Result<RunTiming, BackendError> {
-        if inputs.len() != outputs.len() || inputs.is_empty() {
-            return Err(BackendError::WrongBatch {
-                inputs: inputs.len(),
-                outputs: outputs.len(),
-            });
-        }
+        BackendError::check_batch(inputs, outputs)?;
         let total_ms = if inputs.len() > self.resident.plan.batch {
             self.paint_groups(inputs, outputs, control)?
         } else {

@@ -78,12 +78,7 @@ pub fn judge(network: &Network, photo: &Frame) -> Judgement {
 /// variant does: the factors of every product, and every map that it stores between two operations.
 /// Sums and statistics stay in float64. `bias_apart`: the sums are stored before the bias is added.
 pub fn judge_rounded(network: &Network, photo: &Frame, mode: Mode, bias_apart: bool) -> Judgement {
-    let rounding = Rounding::of(mode);
-    let rounding = if bias_apart {
-        rounding.with_bias_apart()
-    } else {
-        rounding
-    };
+    let rounding = Rounding::of(mode).with_bias_apart(bias_apart);
     run(network, photo, rounding)
 }
 

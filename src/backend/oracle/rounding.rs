@@ -71,10 +71,11 @@ impl Rounding {
         }
     }
 
-    /// The same, with the bias as a step of its own: so a library's convolutions are followed by it.
-    pub fn with_bias_apart(self) -> Self {
+    /// The same, with the bias as a step of its own if it is `apart`: so a library's convolutions are
+    /// followed by it.
+    pub fn with_bias_apart(self, apart: bool) -> Self {
         Self {
-            bias_apart: true,
+            bias_apart: apart,
             ..self
         }
     }
@@ -310,7 +311,7 @@ mod tests {
         let conv = |bias: &[f64]| slope().each(|v| v + bias[0]);
         let rounding = Rounding::of(Mode::new(Variant::Baseline, Precision::Bf16));
         assert_eq!(rounding.biased(&weights, false, conv), conv(&[0.5]));
-        let apart = rounding.with_bias_apart().biased(&weights, false, conv);
+        let apart = rounding.with_bias_apart(true).biased(&weights, false, conv);
         assert_eq!(apart, slope().each(|v| bf16::from_f64(v).to_f64() + 0.5));
         assert_ne!(apart, conv(&[0.5]));
     }

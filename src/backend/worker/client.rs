@@ -249,12 +249,7 @@ impl WorkerSession {
         outputs: &mut [Frame],
         control: &RunControl,
     ) -> Result<T, BackendError> {
-        for frame in inputs.iter().copied().chain(outputs.iter()) {
-            self.check_size(frame)?;
-        }
-        if control.is_cancelled() {
-            return Err(BackendError::Cancelled);
-        }
+        BackendError::check_run(inputs, outputs, self.size(), control)?;
         let photos: Vec<&[u8]> = inputs.iter().map(|frame| frame.rgba()).collect();
         let (timing, body) = self.link.ask(request, &photos)?;
         let mut rest = body.as_slice();
@@ -269,8 +264,9 @@ impl WorkerSession {
         Ok(timing)
     }
 
-    fn check_size(&self, frame: &Frame) -> Result<(), BackendError> {
-        BackendError::check_size(frame, (self.spec.height, self.spec.width))
+    /// Rows and columns that it was opened for.
+    const fn size(&self) -> (usize, usize) {
+        (self.spec.height, self.spec.width)
     }
 }
 
@@ -304,13 +300,7 @@ impl Session for WorkerSession {
         outputs: &mut [Frame],
         control: &RunControl,
     ) -> Result<RunTiming, BackendError> {
-        let wrong = BackendError::WrongBatch {
-            inputs: inputs.len(),
-            outputs: outputs.len(),
-        };
-        if inputs.len() != outputs.len() {
-            return Err(wrong);
-        }
+        BackendError::check_batch(inputs, outputs)?;
         let (batch, all, mut done) = (self.spec.batch.max(1), inputs.len(), 0);
         let mut runs: Option<RunTiming> = None;
         for (group, to) in inputs.chunks(batch).zip(outputs.chunks_mut(batch)) {
@@ -323,7 +313,7 @@ impl Session for WorkerSession {
             done += group.len();
             control.set_progress(done as f32 / all as f32);
         }
-        runs.ok_or(wrong)
+        runs.ok_or(BackendError::EMPTY_BATCH)
     }
 
     fn profile(
@@ -341,7 +331,7 @@ impl Session for WorkerSession {
         input: &Frame,
         tap: Option<NormTap<'_>>,
     ) -> Result<Tensor, BackendError> {
-        self.check_size(input)?;
+        BackendError::check_size(input, self.size())?;
         let request = Request::RunTensor {
             session: self.number,
             with_maps: tap.is_some(),

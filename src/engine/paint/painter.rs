@@ -193,10 +193,7 @@ impl Painter {
             sizes.push(size);
             notes.push(note);
         }
-        let &(width, height) = sizes.first().ok_or(BackendError::WrongBatch {
-            inputs: 0,
-            outputs: 0,
-        })?;
+        let &(width, height) = sizes.first().ok_or(BackendError::EMPTY_BATCH)?;
         if let Some(&(w, h)) = sizes.iter().find(|&&size| size != (width, height)) {
             return Err(PaintError::Backend(BackendError::WrongSize {
                 expected_width: width,
