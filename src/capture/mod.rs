@@ -1,6 +1,8 @@
-//! Cameras: which there are.
+//! Where live pictures come from, and how they travel: cameras, and the exchange that hands frames on.
 //!
 //! The only file that imports nokhwa. Opens no device. Asking may take a moment; any thread.
+
+pub mod exchange;
 
 use nokhwa::{query, utils::ApiBackend};
 
