@@ -48,14 +48,17 @@ constexpr int FROM_MAP = 0, FROM_PHOTO = 1;
 constexpr int TO_MAP = 0, TO_PICTURE = 1;
 
 // The next layer normalises what was stored, so the statistics have to be of that: where a plane is
-// (nearly) constant, the norm makes a difference between the two as large as any signal.
-template <class S, class Core> __device__ __forceinline__ void round_as_stored(Core& core) {
+// (nearly) constant, the norm makes a difference between the two as large as any signal. COUNT columns from
+// `first` on.
+template <class S, int COUNT, class Core> __device__ __forceinline__ void round_as_stored(Core& core, int first) {
     if constexpr (sizeof(S) == 2) {
 #pragma unroll
         for (int r = 0; r < Core::ROWS; ++r)
 #pragma unroll
-            for (int c = 0; c < Core::COLUMNS; c += 2) {
-                widen_pair<S>(narrow_pair<S>(core.value(r, c), core.value(r, c + 1)), core.value(r, c), core.value(r, c + 1));
+            for (int i = 0; i < COUNT; i += 2) {
+                float& low = core.value(r, first + i);
+                float& high = core.value(r, first + i + 1);
+                widen_pair<S>(narrow_pair<S>(low, high), low, high);
             }
     }
 }
@@ -67,6 +70,48 @@ template <class Core> __device__ __forceinline__ void add_bias(const ConvParams&
         const float bias = channel < p.norm_channels ? p.bias[channel] : 0.0f;
 #pragma unroll
         for (int r = 0; r < Core::ROWS; ++r) core.value(r, c) += bias;
+    }
+}
+
+// Stores a tile's values and takes them into the statistics, some columns after the others, so that few
+// registers are needed beside the values. `place(row, y, x)` says where they belong and returns where they
+// are kept in shared memory, or 0.
+template <class S, int BN, class Core, class Place>
+__device__ __forceinline__ void write_map(const ConvParams& p, void* output, Core& core, LaneStatistics<Core>& own,
+                                          int image, int n_tile, int phase, Place place) {
+    typedef LaneStatistics<Core> Lane;
+    constexpr int COUNT = Lane::GROUP % 4 == 0 ? Lane::GROUP : Core::COLUMNS;
+    if (p.bias != nullptr) add_bias(p, core, n_tile * BN);
+    u32 valid = 0;
+    u32 pixel[Core::ROWS], cell[Core::ROWS];
+    const int scale = p.phases == 4 ? 2 : 1;
+#pragma unroll
+    for (int r = 0; r < Core::ROWS; ++r) {
+        int y, x;
+        cell[r] = place(r, y, x);
+        if (y < p.grid_height && x < p.grid_width) {
+            valid |= 1u << r;
+        } else {
+            cell[r] = 0u;
+        }
+        pixel[r] = ((u32)image * p.out_height + y * scale + (phase >> 1)) * p.out_width + x * scale + (phase & 1);
+    }
+    S* first_channel = static_cast<S*>(output) + n_tile * BN;
+    int channels = p.out_channels - n_tile * BN;
+    stay(channels);
+    const typename Lane::Joining joining = own.begin(valid);
+#pragma unroll
+    for (int first = 0; first < Core::COLUMNS; first += COUNT) {
+#pragma unroll
+        for (int r = 0; r < Core::ROWS; ++r) {
+            S* to = valid >> r & 1u ? first_channel + (long long)pixel[r] * p.out_channels : nullptr;
+            core.template store_row<COUNT>(r, first, to, channels, cell[r], p.pitch);
+        }
+        if (p.out_scale != nullptr) {
+            round_as_stored<S, COUNT>(core, first);
+#pragma unroll
+            for (int g = first / Lane::GROUP; g < (first + COUNT) / Lane::GROUP; ++g) own.take_group(core, joining, g);
+        }
     }
 }
 
@@ -178,29 +223,15 @@ __device__ __forceinline__ void convolve(const ConvParams& p) {
             if constexpr (TO == TO_PICTURE) {
                 write_picture<Core, BM, BN, BW>(p, core, reinterpret_cast<float*>(memory), image, y0, x0);
             } else {
-                if (p.bias != nullptr) add_bias(p, core, n_tile * BN);
-                u32 valid = 0;
-                const int scale = p.phases == 4 ? 2 : 1;
-#pragma unroll
-                for (int r = 0; r < Core::ROWS; ++r) {
-                    const int px = core.pixel(r);
-                    const int y = y0 + px / BW, x = x0 + px % BW;
-                    S* to = nullptr;
-                    if (y < p.grid_height && x < p.grid_width) {
-                        valid |= 1u << r;
-                        const long long row = (long long)image * p.out_height + y * scale + (phase >> 1);
-                        to = static_cast<S*>(p.output) + (row * p.out_width + x * scale + (phase & 1)) * p.out_channels + n_tile * BN;
-                    }
-                    core.store_row(r, to, p.out_channels - n_tile * BN);
-                }
-                if (counts) {
-                    round_as_stored<S>(core);
-                    own.take(core, valid);
-                }
+                write_map<S, BN>(p, p.output, core, own, image, n_tile, phase, [&](int row, int& y, int& x) {
+                    y = y0 + core.pixel(row) / BW;
+                    x = x0 + core.pixel(row) % BW;
+                    return 0u;
+                });
             }
         }
     }
-    if (counts) finish_statistics<Core, BN>(p, own, statistics);
+    if (counts) finish_statistics(p, own, statistics);
 }
 
 }  // namespace sf

@@ -4,7 +4,8 @@
 //
 // Entries (wgmma_fp16.cu, wgmma_tf32.cu, wgmma_bf16.cu, wgmma_mixed.cu), PxN being output pixels x
 // channels of a CTA:
-//   wgmma_PxN_*          map to raw map         wgmma_picture_PxN_*  map to picture
+//   wgmma_PxN_*          map to raw map (with 128 channels: chain_wgmma.cuh)
+//   wgmma_picture_PxN_*  map to picture
 //   wgmma_photo_PxN_*    photo to raw map
 //
 // GEMM: M = output pixels, N = output channels (BN at a time), K = taps x input channels; 9x9 from the
@@ -21,10 +22,7 @@
 //
 // Work and roofline: as conv.cuh.
 // Measured: NVIDIA H200, driver 580.159, 2026-11-20, launches between device events, medians of 20, the network at
-// 512x512 in fp16: photo to 32 channels 34 us, to 64 29, to 128 26, one of 128 to 128 at 128x128 24 to 26
-// (200 TFLOP/s of 650 to 790), doubled to 64 30, doubled to 32 40, to the picture 44. Of the 26 us of a
-// 128-channel layer (times with one part left out): gather 5, products 9, merging of statistics 4, launch
-// and the mark between launches 3. Two CTAs sharing their weights by multicast were slower (31 us).
+// 512x512 in fp16: photo to 32 channels 35 us, to 64 27, doubled to 64 28, doubled to 32 35, to the picture 45.
 //
 // Barriers: before a tile, so that the tile before is read; after it is gathered, for the products, which
 // see shared memory through another path (fence.proxy.async); around the statistics' merges; before the
@@ -35,31 +33,6 @@
 
 namespace sf {
 
-// Stores a tile's values and takes them into the statistics. `place(row, y, x)` says where they belong.
-template <class S, int BN, class Core, class Place>
-__device__ __forceinline__ void write_map(const ConvParams& p, Core& core, LaneStatistics<Core>& own, int image,
-                                          int n_tile, int phase, Place place) {
-    if (p.bias != nullptr) add_bias(p, core, n_tile * BN);
-    u32 valid = 0;
-    const int scale = p.phases == 4 ? 2 : 1;
-#pragma unroll
-    for (int r = 0; r < Core::ROWS; ++r) {
-        int y, x;
-        place(r, y, x);
-        S* to = nullptr;
-        if (y < p.grid_height && x < p.grid_width) {
-            valid |= 1u << r;
-            const long long row = (long long)image * p.out_height + y * scale + (phase >> 1);
-            to = static_cast<S*>(p.output) + (row * p.out_width + x * scale + (phase & 1)) * p.out_channels + n_tile * BN;
-        }
-        core.store_row(r, to, p.out_channels - n_tile * BN);
-    }
-    if (p.out_scale != nullptr) {
-        round_as_stored<S>(core);
-        own.take(core, valid);
-    }
-}
-
 // TILES x 128 pixels, BW (8 or 64) side by side, from a map.
 template <class S, class O, int TILES, int BN, int BW, int STEPS, int TO, int DEPTH, int PLAIN>
 __device__ __forceinline__ void convolve_wgmma(const ConvParams& p) {
@@ -69,12 +42,14 @@ __device__ __forceinline__ void convolve_wgmma(const ConvParams& p) {
     extern __shared__ __align__(128) char memory[];
     __shared__ StatisticsMemory<Core::SLOTS, BN> statistics;
     __shared__ RingBarriers barriers;
+    __shared__ uint4 walk[MOST_WALK];
 
     char* tile = memory + p.ring_stages * Stream::BLOCK_BYTES;
     const int image = blockIdx.z, n_tile = blockIdx.y;
     const int block_columns = TO == TO_PICTURE ? BW - p.photo_kernel + 1 : BW;
-    const int blocks = p.phases * ((p.taps_y * p.taps_x * p.walk_steps + STEPS - 1) / STEPS);
+    const int blocks = p.phases * walk_blocks(p, STEPS);
     const int tiles = p.tiles_x * p.tiles_y, mine = (tiles - (int)blockIdx.x + (int)gridDim.x - 1) / (int)gridDim.x;
+    write_walk<STEPS>(p, walk);
     Stream stream;
     stream.start(&barriers, memory, static_cast<const char*>(p.weights) + (long long)n_tile * blocks * Stream::BLOCK_BYTES,
                  p.ring_stages, blocks, mine);
@@ -96,18 +71,19 @@ __device__ __forceinline__ void convolve_wgmma(const ConvParams& p) {
         for (int phase = 0; phase < p.phases; ++phase) {
             core.clear();
             const int first = (phase >> 1) * p.walk_row + (phase & 1) * 16 + Core::warpgroup() * TILES * p.walk_tile;
-            core.run(p, shared_address(tile) + first, stream);
+            core.run(p, shared_address(tile) + first, walk, stream);
             if constexpr (TO == TO_PICTURE) {
                 write_picture<Core, BM, BN, BW>(p, core, reinterpret_cast<float*>(tile), image, y0, x0);
             } else {
-                write_map<S, BN>(p, core, own, image, n_tile, phase, [&](int row, int& y, int& x) {
+                write_map<S, BN>(p, p.output, core, own, image, n_tile, phase, [&](int row, int& y, int& x) {
                     y = y0 + Core::pixel(row) / BW;
                     x = x0 + Core::pixel(row) % BW;
+                    return 0u;
                 });
             }
         }
     }
-    if (counts) finish_statistics<Core, BN>(p, own, statistics);
+    if (counts) finish_statistics(p, own, statistics);
 }
 
 // TILES rows of 128 pixels, from the photo.
@@ -121,12 +97,14 @@ __device__ __forceinline__ void convolve_photo_wgmma(const ConvParams& p) {
     extern __shared__ __align__(128) char memory[];
     __shared__ StatisticsMemory<Core::SLOTS, BN> statistics;
     __shared__ RingBarriers barriers;
+    __shared__ uint4 walk[MOST_WALK];
 
     char* tile = memory + p.ring_stages * Stream::BLOCK_BYTES;
     const int image = blockIdx.z;
     const int copy_bytes = p.tile_rows * p.pitch;
-    const int blocks = (p.taps_y * p.walk_steps + STEPS - 1) / STEPS;
+    const int blocks = walk_blocks(p, STEPS);
     const int tiles = p.tiles_x * p.tiles_y, mine = (tiles - (int)blockIdx.x + (int)gridDim.x - 1) / (int)gridDim.x;
+    write_walk<STEPS>(p, walk);
     Stream stream;
     stream.start(&barriers, memory, p.weights, p.ring_stages, blocks, mine);
     LaneStatistics<Core> own;
@@ -166,13 +144,14 @@ __device__ __forceinline__ void convolve_photo_wgmma(const ConvParams& p) {
         publish_to_products();
         __syncthreads();
         core.clear();
-        core.run(p, shared_address(tile) + second * (COPIES == 2 ? copy_bytes : WIDE / 2 * PIXEL_BYTES), stream);
-        write_map<S, BN>(p, core, own, image, 0, 0, [&](int r, int& y, int& x) {
+        core.run(p, shared_address(tile) + second * (COPIES == 2 ? copy_bytes : WIDE / 2 * PIXEL_BYTES), walk, stream);
+        write_map<S, BN>(p, p.output, core, own, image, 0, 0, [&](int r, int& y, int& x) {
             y = y0 + r / 2;
             x = x0 + (COPIES == 2 ? 2 * Core::place(r) + second : second * (WIDE / 2) + Core::place(r));
+            return 0u;
         });
     }
-    finish_statistics<Core, BN>(p, own, statistics);
+    finish_statistics(p, own, statistics);
 }
 
 }  // namespace sf

@@ -105,9 +105,11 @@ template <int BM, int BN, int BW> struct FmaCore {
         }
     }
 
-    template <class S> __device__ __forceinline__ void store_row(int row, S* to, int channels) {
+    template <int COUNT, class S>
+    __device__ __forceinline__ void store_row(int row, int first, S* to, int channels, u32, int) {
 #pragma unroll
-        for (int c = 0; c < TN; c += VECTOR) {
+        for (int i = 0; i < COUNT; i += VECTOR) {
+            const int c = first + i;
             if (to != nullptr && column(c) < channels) {
                 if constexpr (VECTOR == 4) {
                     *reinterpret_cast<float4*>(to + column(c)) =

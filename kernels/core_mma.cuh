@@ -154,8 +154,9 @@ template <class O, int BM, int BN, int BW> struct MmaCore {
         }
     }
 
-    template <class S> __device__ __forceinline__ void store_row(int row, S* to, int channels) {
-        store_fragment_row(*this, row, to, channels);
+    template <int COUNT, class S>
+    __device__ __forceinline__ void store_row(int row, int first, S* to, int channels, u32 cell, int pitch) {
+        store_fragment_row<COUNT>(*this, row, first, to, channels, cell, pitch);
     }
 };
 

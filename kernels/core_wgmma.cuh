@@ -5,6 +5,7 @@
 // piece. So a tap is only another start address. Weights stream through a ring of blocks of STEPS steps,
 // by bulk copies that one thread asks for; a ring that holds all of them keeps them for all tiles.
 #pragma once
+#include "chain_params.cuh"
 #include "fragment.cuh"
 #include "hopper.cuh"
 
@@ -105,14 +106,108 @@ template <int STEPS, int BN> struct WeightStream {
     }
 };
 
+// The same stream where a warp of its own asks for the blocks, of the layers of a chain one after another.
+template <int STEPS, int BN> struct ChainStream {
+    static constexpr int STEP_BYTES = 32 * BN;
+    static constexpr int BLOCK_BYTES = STEPS * STEP_BYTES;
+    u32 full, empty;  // the stages' barriers
+    u32 ring;
+    int stages;
+    int blocks;     // of all phases of a tile
+    bool resident;  // the ring holds all blocks
+    int stage, parity;
+
+    // Nobody waits on a barrier before the CTA was synchronised behind this.
+    __device__ __forceinline__ void start(RingBarriers* shared, char* memory, int ring_stages, int blocks_of_tile, int layers) {
+        full = shared_address(shared->full);
+        empty = shared_address(shared->empty);
+        ring = shared_address(memory);
+        stages = ring_stages;
+        blocks = blocks_of_tile;
+        resident = layers == 1 && stages >= blocks;
+        stage = parity = 0;
+        if (threadIdx.x == 0) {
+            for (int s = 0; s < stages; ++s) {
+                init_barrier(full + 8 * s, 1);
+                init_barrier(empty + 8 * s, 8);
+            }
+            publish_barriers();
+        }
+    }
+
+    // Asks for all blocks, each as soon as its place is empty. One thread calls it, which does nothing else.
+    __device__ __forceinline__ void ask(const ChainLayer* layers, int count, int channel_tile, int tiles) {
+        int at = 0, phase = 0;
+        bool is_first = true;
+        for (int layer = 0; layer < count; ++layer) {
+            const char* weights = static_cast<const char*>(layers[layer].weights) + (long long)channel_tile * blocks * BLOCK_BYTES;
+            for (int tile = 0; tile < (resident ? 1 : tiles); ++tile) {
+                for (int block = 0; block < blocks; ++block) {
+                    if (!is_first) wait_barrier(empty + 8 * at, phase);
+                    arrive_expecting(full + 8 * at, BLOCK_BYTES);
+                    bulk_copy(ring + at * BLOCK_BYTES, weights + block * BLOCK_BYTES, BLOCK_BYTES, full + 8 * at);
+                    if (++at == stages) {
+                        at = 0;
+                        if (!is_first) phase ^= 1;
+                        is_first = false;
+                    }
+                }
+            }
+        }
+    }
+
+    // Waits for the next block and tells where it lies.
+    __device__ __forceinline__ u32 take() {
+        wait_barrier(full + 8 * stage, parity);
+        return ring + stage * BLOCK_BYTES;
+    }
+
+    // Goes on to the block behind. Resident blocks come once and stay.
+    __device__ __forceinline__ void advance() {
+        if (++stage == (resident ? blocks : stages)) {
+            stage = 0;
+            if (!resident) parity ^= 1;
+        }
+    }
+
+    // This warp has multiplied the block at `of`.
+    __device__ __forceinline__ void release(int of) {
+        if (!resident && threadIdx.x % 32 == 0) arrive(empty + 8 * of);
+    }
+};
+
+template <bool CHAIN, int STEPS, int BN> struct StreamOf { typedef WeightStream<STEPS, BN> Type; };
+template <int STEPS, int BN> struct StreamOf<true, STEPS, BN> { typedef ChainStream<STEPS, BN> Type; };
+
+// Most quads of steps of a phase.
+constexpr int MOST_WALK = 96;
+
+__device__ __forceinline__ int walk_blocks(const ConvParams& p, int steps) {
+    return (p.taps_y * p.taps_x * p.walk_steps + steps - 1) / steps;
+}
+
+// Where in the tile each step of a phase begins, in units of 16 bytes, block after block in whole quads. Steps
+// behind the last one have weights of zero; they read the first tap. The caller synchronises behind it.
+template <int STEPS> __device__ __forceinline__ void write_walk(const ConvParams& p, uint4* walk) {
+    constexpr int QUADS = (STEPS + 3) / 4;
+    const int total = p.taps_y * p.taps_x * p.walk_steps, entries = walk_blocks(p, STEPS) * QUADS * 4;
+    for (int i = threadIdx.x; i < entries; i += blockDim.x) {
+        const int inside = i % (QUADS * 4), at = i / (QUADS * 4) * STEPS + inside;
+        const int tap = at / p.walk_steps, step = at % p.walk_steps;
+        const int y = tap / p.taps_x, x = tap % p.taps_x;
+        const int offset = y * p.walk_row + x / 2 * (p.walk_even + p.walk_odd) + (x & 1) * p.walk_even + step * p.walk_step;
+        reinterpret_cast<u32*>(walk)[i] = inside < STEPS && at < total ? (u32)offset >> 4 : 0u;
+    }
+}
+
 // TILES times 64 pixels for each of two warpgroups, BN channels, BW pixels side by side.
-template <class O, int TILES, int BN, int BW, int STEPS> struct WgmmaCore {
+template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false> struct WgmmaCore {
     static constexpr int THREADS = 256;
     static constexpr int SLOTS = 8;                 // every warp has its own pixels
     static constexpr int ROWS = 2 * TILES, COLUMNS = BN / 4;
     static constexpr int FIRST_LANE_MASK = 4;       // lanes that differ from this bit on share columns
     static constexpr int SUMS_GAP = 4;              // spreads the picture's sums over the banks
-    typedef WeightStream<STEPS, BN> Stream;
+    typedef typename StreamOf<CHAIN, STEPS, BN>::Type Stream;
     typedef O Operand;
 
     float acc[TILES][BN / 2];
@@ -134,34 +229,29 @@ template <class O, int TILES, int BN, int BW, int STEPS> struct WgmmaCore {
             for (int i = 0; i < BN / 2; ++i) acc[t][i] = 0.0f;
     }
 
-    // All taps of one phase. `first`: shared address of the first tap of this warpgroup's first pixel.
-    __device__ __forceinline__ void run(const ConvParams& p, u32 first, Stream& stream) {
-        const int total = p.taps_y * p.taps_x * p.walk_steps;
+    // All taps of one phase. `first`: shared address of the first tap of this warpgroup's first pixel. `walk`:
+    // as from `write_walk`.
+    //
+    // The products of a block follow one another without a branch between them, or the compiler would make
+    // each wait for the one before.
+    __device__ __forceinline__ void run(const ConvParams& p, u32 first, const uint4* walk, Stream& stream) {
+        const int blocks = walk_blocks(p, STEPS);
         const u64 pixels = describe(first, p.walk_across, p.walk_down);
-        int done = 0, step = 0, tap_x = 0, before = -1;
-        u32 row = 0, offset = 0;
-        while (done < total) {
-            const u64 channels = describe(stream.take(), 16 * BN, 128);
+        const u64 channels = describe(0, 16 * BN, 128);
+        int before = -1;
+#pragma unroll 1
+        for (int block = 0; block < blocks; ++block) {
+            const u64 weights = channels + (stream.take() >> 4);
             begin_products();
+            uint4 four;
 #pragma unroll
             for (int s = 0; s < STEPS; ++s) {
-                if (done < total) {
+                if (s % 4 == 0) four = walk[block * ((STEPS + 3) / 4) + s / 4];
+                const u32 at = s % 4 == 0 ? four.x : s % 4 == 1 ? four.y : s % 4 == 2 ? four.z : four.w;
 #pragma unroll
-                    for (int t = 0; t < TILES; ++t) {
-                        WarpgroupProduct<O, BN>::run(acc[t], pixels + ((offset + t * p.walk_tile) >> 4),
-                                                     channels + (s * Stream::STEP_BYTES >> 4));
-                    }
-                    ++done;
-                    offset += p.walk_step;
-                    if (++step == p.walk_steps) {
-                        step = 0;
-                        offset += (tap_x & 1 ? p.walk_odd : p.walk_even) - p.walk_steps * p.walk_step;
-                        if (++tap_x == p.taps_x) {
-                            tap_x = 0;
-                            row += p.walk_row;
-                            offset = row;
-                        }
-                    }
+                for (int t = 0; t < TILES; ++t) {
+                    WarpgroupProduct<O, BN>::run(acc[t], pixels + (at + (u32)(t * p.walk_tile >> 4)),
+                                                 weights + (s * Stream::STEP_BYTES >> 4));
                 }
             }
             commit_products();
@@ -175,8 +265,9 @@ template <class O, int TILES, int BN, int BW, int STEPS> struct WgmmaCore {
         stream.release(before);
     }
 
-    template <class S> __device__ __forceinline__ void store_row(int row, S* to, int channels) {
-        store_fragment_row(*this, row, to, channels);
+    template <int COUNT, class S>
+    __device__ __forceinline__ void store_row(int row, int first, S* to, int channels, u32 cell, int pitch) {
+        store_fragment_row<COUNT>(*this, row, first, to, channels, cell, pitch);
     }
 };
 

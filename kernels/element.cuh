@@ -14,6 +14,9 @@ typedef unsigned long long u64;
 
 namespace sf {
 
+// What is computed from the value is computed behind this place: out of a loop it would only take registers.
+__device__ __forceinline__ void stay(int& value) { asm volatile("" : "+r"(value)); }
+
 // Storage types. `half_t` and `bfloat_t` are bit patterns; conversions are inline PTX, so that no
 // vendor header is needed.
 struct half_t { u16 bits; };
@@ -61,6 +64,23 @@ template <> __device__ __forceinline__ u32 narrow_pair<half_t>(float low, float 
 template <> __device__ __forceinline__ u32 narrow_pair<bfloat_t>(float low, float high) {
     u32 pair;
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+    return pair;
+}
+#endif
+
+// The same; what is below zero becomes zero first if RELU says so.
+template <class T, bool RELU> __device__ __forceinline__ u32 narrow_pair_relu(float low, float high) {
+    return RELU ? narrow_pair<T>(fmaxf(low, 0.0f), fmaxf(high, 0.0f)) : narrow_pair<T>(low, high);
+}
+#if __CUDA_ARCH__ >= 800
+template <> __device__ __forceinline__ u32 narrow_pair_relu<half_t, true>(float low, float high) {
+    u32 pair;
+    asm("cvt.rn.relu.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+    return pair;
+}
+template <> __device__ __forceinline__ u32 narrow_pair_relu<bfloat_t, true>(float low, float high) {
+    u32 pair;
+    asm("cvt.rn.relu.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
     return pair;
 }
 #endif

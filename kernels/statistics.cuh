@@ -12,11 +12,14 @@
 
 namespace sf {
 
+// All of the CTA's threads that compute; where a warp brings weights, it takes no part.
+__device__ __forceinline__ void sync_team() { asm volatile("bar.sync 1, 256;" ::: "memory"); }
+
 template <int SLOTS, int BN> struct StatisticsMemory {
     float count[SLOTS];
     float mean[SLOTS][BN];
     float squares[SLOTS][BN];
-    float reduce[3][256];
+    alignas(16) float reduce[3][256];
     int last;
 };
 
@@ -80,43 +83,56 @@ template <class Core> struct LaneStatistics {
         }
     }
 
-    // Takes in one tile. `valid`: bit i is set where row i of this thread is a pixel of the map.
-    __device__ __forceinline__ void take(Core& core, u32 valid) {
-        const float mine = (float)__popc(valid), part = mine > 0.0f ? __fdividef(1.0f, mine) : 0.0f;
+    // How the values of one tile join.
+    struct Joining {
+        u32 valid;  // bit i is set where row i of this thread is a pixel of the map
+        float part;  // 1 / number of this thread's valid rows
         Step steps[5];
+        float share, weight;  // of all lanes' values beside what there was
+    };
+
+    // Begins to take in one tile. Then every group of columns is taken in.
+    __device__ __forceinline__ Joining begin(u32 valid) {
+        Joining j;
+        j.valid = valid;
+        const float mine = (float)__popc(valid);
+        j.part = mine > 0.0f ? __fdividef(1.0f, mine) : 0.0f;
         float n = mine;
 #pragma unroll
         for (int at = 0, mask = 16; mask >= Core::FIRST_LANE_MASK; ++at, mask /= 2) {
             const float theirs = __shfl_xor_sync(0xffffffffu, n, mask);
             const float na = threadIdx.x & mask ? theirs : n, nb = threadIdx.x & mask ? n : theirs;
-            steps[at].share = chan_share(na, nb);
-            steps[at].weight = na * steps[at].share;
+            j.steps[at].share = chan_share(na, nb);
+            j.steps[at].weight = na * j.steps[at].share;
             n += theirs;
         }
-        const float share = chan_share(count, n), weight = count * share;
-#pragma unroll
-        for (int g = 0; g < COLUMNS; ++g) {
-            float m[GROUP], q[GROUP];
-#pragma unroll
-            for (int c = 0; c < GROUP; ++c) {
-                float sum = 0.0f;
-#pragma unroll
-                for (int r = 0; r < Core::ROWS; ++r) sum += valid >> r & 1u ? core.value(r, g * GROUP + c) : 0.0f;
-                m[c] = sum * part;
-                q[c] = 0.0f;
-#pragma unroll
-                for (int r = 0; r < Core::ROWS; ++r) {
-                    const float d = core.value(r, g * GROUP + c) - m[c];
-                    q[c] = valid >> r & 1u ? fmaf(d, d, q[c]) : q[c];
-                }
-            }
-            exchange<GROUP, 16, 0>(steps, m, q);
-            // What this tile has joins what there was.
-            const float delta = m[0] - mean[g];
-            mean[g] = fmaf(delta, share, mean[g]);
-            squares[g] += fmaf(delta * delta, weight, q[0]);
-        }
+        j.share = chan_share(count, n);
+        j.weight = count * j.share;
         count += n;
+        return j;
+    }
+
+    // Takes in the columns from g * GROUP on.
+    __device__ __forceinline__ void take_group(Core& core, const Joining& j, int g) {
+        float m[GROUP], q[GROUP];
+#pragma unroll
+        for (int c = 0; c < GROUP; ++c) {
+            float sum = 0.0f;
+#pragma unroll
+            for (int r = 0; r < Core::ROWS; ++r) sum += j.valid >> r & 1u ? core.value(r, g * GROUP + c) : 0.0f;
+            m[c] = sum * j.part;
+            q[c] = 0.0f;
+#pragma unroll
+            for (int r = 0; r < Core::ROWS; ++r) {
+                const float d = core.value(r, g * GROUP + c) - m[c];
+                q[c] = j.valid >> r & 1u ? fmaf(d, d, q[c]) : q[c];
+            }
+        }
+        exchange<GROUP, 16, 0>(j.steps, m, q);
+        // What this tile has joins what there was.
+        const float delta = m[0] - mean[g];
+        mean[g] = fmaf(delta, j.share, mean[g]);
+        squares[g] += fmaf(delta * delta, j.weight, q[0]);
     }
 };
 
@@ -124,7 +140,7 @@ template <class Core> struct LaneStatistics {
 // CTAs wrote before their arrival is seen by it afterwards.
 __device__ __forceinline__ bool arrives_last(u32* ticket, u32 of, int* shared) {
     // The CTA's writes come before its one arrival.
-    __syncthreads();
+    sync_team();
     if (threadIdx.x == 0) {
         u32 before;
         // Releases what the CTA wrote and acquires what the others did.
@@ -133,7 +149,7 @@ __device__ __forceinline__ bool arrives_last(u32* ticket, u32 of, int* shared) {
         if (last) *ticket = 0u;
         *shared = last;
     }
-    __syncthreads();
+    sync_team();
     return *shared;
 }
 
@@ -148,6 +164,21 @@ struct Part {
         squares += fmaf(delta * delta, count * share, q);
         mean = fmaf(delta, share, mean);
         count += n;
+    }
+
+    // Joins two halves, each joined the same way; what is not there comes last.
+    template <int COUNT> __device__ __forceinline__ static Part all(const float (&n)[COUNT], const float (&m)[COUNT],
+                                                                   const float (&q)[COUNT]) {
+        Part parts[COUNT];
+#pragma unroll
+        for (int k = 0; k < COUNT; ++k) parts[k] = Part{n[k], m[k], q[k]};
+#pragma unroll
+        for (int apart = 1; apart < COUNT; apart *= 2)
+#pragma unroll
+            for (int k = 0; k + apart < COUNT; k += 2 * apart) {
+                parts[k].join(parts[k + apart].count, parts[k + apart].mean, parts[k + apart].squares);
+            }
+        return parts[0];
     }
 };
 
@@ -169,14 +200,14 @@ __device__ __forceinline__ Part merge_parts(const float* parts, int count, Memor
             m[k] = __ldcg(part + BN);
             q[k] = i < count ? __ldcg(part + 2 * BN) : 0.0f;
         }
-#pragma unroll
-        for (int k = 0; k < MOST; ++k) all.join(n[k], m[k], q[k]);
+        const Part some = Part::all(n, m, q);
+        all.join(some.count, some.mean, some.squares);
     }
     memory.reduce[0][threadIdx.x] = all.count;
     memory.reduce[1][threadIdx.x] = all.mean;
     memory.reduce[2][threadIdx.x] = all.squares;
     // Everyone's share is there.
-    __syncthreads();
+    sync_team();
     if (g == 0) {
 #pragma unroll
         for (int k = 1; k < GROUPS; ++k) {
@@ -187,13 +218,10 @@ __device__ __forceinline__ Part merge_parts(const float* parts, int count, Memor
     return all;
 }
 
-// Merges this CTA's warps, publishes the result, and merges the CTAs: those of a group by the group's
-// last, the groups by the last group. `group_size` CTAs are a group.
+// Hands what the lanes gathered over to the CTA; the caller synchronises behind it.
 template <class Core, int BN>
-__device__ __forceinline__ void finish_statistics(const ConvParams& p, const LaneStatistics<Core>& own,
-                                                  StatisticsMemory<Core::SLOTS, BN>& memory) {
+__device__ __forceinline__ void gather_warps(const LaneStatistics<Core>& own, StatisticsMemory<Core::SLOTS, BN>& memory) {
     typedef LaneStatistics<Core> Lane;
-    const int image = blockIdx.z, n_tile = blockIdx.y, ctas = gridDim.x;
 #pragma unroll
     for (int c = 0; c < Lane::COLUMNS; ++c) {
         // Lanes that hold the same column hold the same values.
@@ -201,8 +229,40 @@ __device__ __forceinline__ void finish_statistics(const ConvParams& p, const Lan
         memory.squares[Core::slot()][Core::column(Lane::column(c))] = own.squares[c];
     }
     if (threadIdx.x % 32 == 0) memory.count[Core::slot()] = own.count;
+}
+
+// Merges the warps' parts of a channel.
+template <int SLOTS, int BN>
+__device__ __forceinline__ Part merge_warps(const StatisticsMemory<SLOTS, BN>& memory, int channel) {
+    float n[SLOTS], m[SLOTS], q[SLOTS];
+#pragma unroll
+    for (int s = 0; s < SLOTS; ++s) {
+        n[s] = memory.count[s];
+        m[s] = memory.mean[s][channel];
+        q[s] = memory.squares[s][channel];
+    }
+    return Part::all(n, m, q);
+}
+
+// Scale and mean of a channel, as the next layer applies them.
+__device__ __forceinline__ void norm_factors(const ConvParams& p, const Part& all, int channel, float gamma,
+                                             float& scale, float& mean) {
+    const float variance = __fdividef(all.squares, all.count), unseen = all.mean * p.flat_share;
+    // A plane whose spread is no more than rounding is flat: the norm would make the rounding as
+    // large as any signal.
+    const bool flat = channel >= p.norm_channels || variance <= unseen * unseen;
+    scale = flat ? 0.0f : gamma / sqrtf(variance + p.eps);
+    mean = all.mean;
+}
+
+// Merges this CTA's warps, publishes the result, and merges the CTAs: those of a group by the group's
+// last, the groups by the last group. `group_size` CTAs are a group.
+template <class Own, int SLOTS, int BN>
+__device__ __forceinline__ void finish_statistics(const ConvParams& p, const Own& own, StatisticsMemory<SLOTS, BN>& memory) {
+    const int image = blockIdx.z, n_tile = blockIdx.y, ctas = gridDim.x;
+    gather_warps(own, memory);
     // The warps' parts are complete.
-    __syncthreads();
+    sync_team();
     const int groups = (ctas + p.group_size - 1) / p.group_size, group = blockIdx.x / p.group_size;
     const int in_group = min(p.group_size, ctas - group * p.group_size);
     const int plane = image * gridDim.y + n_tile;
@@ -210,11 +270,8 @@ __device__ __forceinline__ void finish_statistics(const ConvParams& p, const Lan
     float* of_groups = of_ctas + (long long)ctas * (3 * BN);
     u32* tickets = p.tickets + plane * (groups + 1);
     if (threadIdx.x < BN) {
-        const int c = threadIdx.x;
-        Part all = {0.0f, 0.0f, 0.0f};
-#pragma unroll
-        for (int s = 0; s < Core::SLOTS; ++s) all.join(memory.count[s], memory.mean[s][c], memory.squares[s][c]);
-        float* mine = of_ctas + (long long)blockIdx.x * (3 * BN) + c;
+        const Part all = merge_warps(memory, threadIdx.x);
+        float* mine = of_ctas + (long long)blockIdx.x * (3 * BN) + threadIdx.x;
         mine[0] = all.count;
         mine[BN] = all.mean;
         mine[2 * BN] = all.squares;
@@ -231,12 +288,10 @@ __device__ __forceinline__ void finish_statistics(const ConvParams& p, const Lan
     const Part all = merge_parts<BN>(of_groups, groups, memory);
     const int channel = n_tile * BN + threadIdx.x;
     if (threadIdx.x < BN && channel < p.out_channels) {
-        const float variance = __fdividef(all.squares, all.count), unseen = all.mean * p.flat_share;
-        // A plane whose spread is no more than rounding is flat: the norm would make the rounding as
-        // large as any signal.
-        const bool flat = channel >= p.norm_channels || variance <= unseen * unseen;
-        p.out_scale[image * p.out_channels + channel] = flat ? 0.0f : p.gamma[channel] / sqrtf(variance + p.eps);
-        p.out_mean[image * p.out_channels + channel] = all.mean;
+        float scale, mean;
+        norm_factors(p, all, channel, p.gamma[channel], scale, mean);
+        p.out_scale[image * p.out_channels + channel] = scale;
+        p.out_mean[image * p.out_channels + channel] = mean;
     }
 }
 

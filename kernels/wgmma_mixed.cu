@@ -1,9 +1,10 @@
 // Convolutions of Hopper in mixed: maps in fp32, operands rounded to fp16, products summed in fp32.
-// See conv_wgmma.cuh for what they compute and how the entries are named. Behind the entry's name stand
+// See conv_wgmma.cuh and chain_wgmma.cuh for what they compute and how the entries are named. Behind the entry's name stand
 // the template's arguments: 128-pixel tiles of a CTA, channels, columns, steps of a block of weights, where
-// to, and the loads in flight with and without a residual stream; then CTAs of a multiprocessor.
+// to, and the loads in flight with and without a residual stream; then CTAs of a multiprocessor. Behind that
+// of chains stand the loads of the residual stream in flight.
 // targets: sm_90a
-#include "conv_wgmma.cuh"
+#include "chain_wgmma.cuh"
 
 using namespace sf;
 
@@ -12,10 +13,15 @@ using namespace sf;
         convolve_wgmma<float, half_t, TILES, BN, BW, STEPS, TO, DEPTH, PLAIN>(p);                         \
     }
 
-SF_WGMMA(wgmma_128x128_mixed, 1, 128, 8, 4, TO_MAP, 6, 8, 1)
+#define SF_CHAIN(NAME, DEPTH)                                                                           \
+    extern "C" __global__ void __launch_bounds__(384, 1) NAME(const __grid_constant__ ChainParams p) {  \
+        convolve_chain<float, half_t, 1, 128, 8, 4, DEPTH>(p);                                          \
+    }
+
+SF_CHAIN(wgmma_128x128_mixed, 6)
 SF_WGMMA(wgmma_128x64_mixed, 1, 64, 8, 8, TO_MAP, 3, 6, 2)
 SF_WGMMA(wgmma_128x32_mixed, 1, 32, 8, 8, TO_MAP, 4, 8, 2)
-SF_WGMMA(wgmma_picture_512x32_mixed, 4, 32, 64, 6, TO_PICTURE, 2, 5, 2)
+SF_WGMMA(wgmma_picture_512x32_mixed, 4, 32, 64, 6, TO_PICTURE, 2, 3, 2)
 
 extern "C" __global__ void __launch_bounds__(256, 2) wgmma_photo_512x32_mixed(const __grid_constant__ ConvParams p) {
     convolve_photo_wgmma<float, half_t, 4, 32, 9>(p);

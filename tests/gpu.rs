@@ -206,7 +206,8 @@ fn memory_stays(backend: &dyn Backend) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A recorded graph and the same launches one by one, and two runs of each, give the same bits.
+/// A recorded graph and the same launches one by one, and two runs of each, give the same bits; so do the
+/// steps one by one where the graph has several in one launch.
 fn graph_and_launches_agree(backend: &dyn Backend) -> Result<(), Failed> {
     let network = network();
     let control = RunControl::default();
@@ -223,6 +224,14 @@ fn graph_and_launches_agree(backend: &dyn Backend) -> Result<(), Failed> {
         }
         if paintings.iter().any(|p| *p != paintings[0]) {
             return Err(format!("{mode}: the graph's picture is not the launches'").into());
+        }
+        let levels = session.run_tensor(&photo, None)?;
+        let pixels = levels.shape.height * levels.shape.width;
+        let level = |at: usize| (levels.data[at].clamp(0.0, 255.0) + 0.5).floor() as u8;
+        let same = (paintings[0].rgba().chunks_exact(4).enumerate())
+            .all(|(at, rgba)| (0..3).all(|c| rgba[c] == level(c * pixels + at)));
+        if !same {
+            return Err(format!("{mode}: the graph's picture is not the single steps'").into());
         }
     }
     Ok(())

@@ -20,7 +20,7 @@ use styleforge::{
     backend::cuda::bundle::{self, Bundle},
     mode::{Mode, Precision},
     network::NetworkSpec,
-    plan::cuda::{BARRIER_BYTES, CudaPlan, DeviceLimits, MainLoop, Tile, static_bytes},
+    plan::cuda::{BARRIER_BYTES, CudaPlan, DeviceLimits, MainLoop, Tile, WALK_BYTES, static_bytes},
 };
 
 fn folder() -> PathBuf {
@@ -138,7 +138,7 @@ fn static_shared_memory_is_what_the_plans_count_with() {
             seen += 1;
             // The picture has no statistics; the compiler leaves their memory out.
             let expected = match (usage.entry.contains("picture"), main_loop) {
-                (true, MainLoop::Wgmma) => BARRIER_BYTES,
+                (true, MainLoop::Wgmma) => BARRIER_BYTES + WALK_BYTES,
                 (true, _) => 0,
                 _ => static_bytes(tile, main_loop),
             };

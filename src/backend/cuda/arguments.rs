@@ -5,14 +5,14 @@ use std::ffi::c_void;
 use super::{
     driver::DevicePtr,
     params::{
-        AddParams, AffineParams, BiasParams, ConvParams, FinishParams, LoadPhotoParams, MapParams,
-        NormApplyParams, NormPlaneParams, NormStatisticsParams, NormaliseParams, PadParams,
-        PartialParams, StoreFloatsParams, StorePictureParams,
+        AddParams, AffineParams, BiasParams, ChainLayer, ChainParams, ConvParams, FinishParams,
+        LoadPhotoParams, MapParams, NormApplyParams, NormPlaneParams, NormStatisticsParams,
+        NormaliseParams, PadParams, PartialParams, StoreFloatsParams, StorePictureParams,
     },
 };
 use crate::plan::cuda::{
-    ConvId, ConvLaunch, CudaOp, CudaPlan, FLAT_SHARE, MainLoop, MapId, Places, Source, Strips,
-    Taps, Target, merge_group, step_channels,
+    ConvId, ConvLaunch, CudaOp, CudaPlan, CudaStep, FLAT_SHARE, MainLoop, MapId, Places, Source,
+    Strips, Taps, Target, merge_group, step_channels,
 };
 
 /// Declares [`Argument`], whose variants are the kernels' parameter blocks.
@@ -42,6 +42,7 @@ macro_rules! argument {
 
 argument! {
     Conv(ConvParams),
+    Chain(ChainParams),
     LoadPhoto(LoadPhotoParams),
     Pad(PadParams),
     Map(MapParams),
@@ -106,6 +107,9 @@ impl ArgumentMaker<'_> {
     /// The argument of a step's kernel; `None` for a step that a library runs.
     pub fn argument(&self, op: &CudaOp) -> Option<Argument> {
         Some(match *op {
+            CudaOp::Conv(ref launch) if launch.takes_chains() => {
+                Argument::Chain(self.chain(std::iter::once(launch)))
+            }
             CudaOp::Conv(ref launch) => Argument::Conv(self.conv(launch)),
             CudaOp::LibraryConv(_) => return None,
             CudaOp::Bias { conv, map, .. } => {
@@ -269,6 +273,50 @@ impl ArgumentMaker<'_> {
                 })
             }
         })
+    }
+
+    /// The argument of a launch of several steps; `None` where they are not one.
+    pub fn chained(&self, steps: &[CudaStep]) -> Option<Argument> {
+        let launches = steps.iter().map(|step| match &step.op {
+            CudaOp::Conv(launch) if launch.takes_chains() => Some(launch),
+            _ => None,
+        });
+        let launches: Vec<&ConvLaunch> = launches.collect::<Option<_>>()?;
+        Some(Argument::Chain(self.chain(launches.into_iter())))
+    }
+
+    fn chain<'l>(&self, launches: impl Iterator<Item = &'l ConvLaunch>) -> ChainParams {
+        let mut chain = ChainParams {
+            exchange: self.at(self.places.exchange),
+            ..ChainParams::default()
+        };
+        for (layer, launch) in chain.layers.iter_mut().zip(launches) {
+            let p = self.conv(launch);
+            *layer = ChainLayer {
+                input: p.input,
+                skip: p.skip,
+                keep: p.keep,
+                weights: p.weights,
+                output: p.output,
+                gamma: p.gamma,
+                beta: p.beta,
+                relu: p.relu,
+                spare: 0,
+            };
+            chain.all = if chain.count == 0 {
+                p
+            } else {
+                ConvParams {
+                    gamma: p.gamma,
+                    beta: p.beta,
+                    out_scale: p.out_scale,
+                    out_mean: p.out_mean,
+                    ..chain.all
+                }
+            };
+            chain.count += 1;
+        }
+        chain
     }
 
     /// The argument that writes the network's output before rounding, in place of a step's picture.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{
     driver::{Driver, DriverFailure, Event, Graph, PinnedPtr, Queue},
-    resident::{Prepared, Resident},
+    resident::{Launches, Resident},
 };
 use crate::{
     backend::BackendError,
@@ -18,7 +18,7 @@ use crate::{
 
 /// A way to the device and back.
 pub(super) struct Lane {
-    pub(super) launches: Vec<Prepared>,
+    pub(super) launches: Launches,
     /// Where photos and paintings lie on the device.
     places: Places,
     graph: Recording,

@@ -4,7 +4,7 @@
 //! a network; and one graph of many launches leaves no gaps for the clock's marks to fall into. Inputs
 //! and weights are random, from a fixed seed.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use half::{bf16, f16};
 
@@ -12,7 +12,7 @@ use super::{
     SWEPT_BYTES,
     driver::{DevicePtr, Driver, DriverFailure, Queue},
     lane::{Marks, Recording},
-    resident::{Prepared, Resident, SessionDevice, tell},
+    resident::{Launches, Resident, SessionDevice, tell},
 };
 use crate::{
     backend::BackendError,
@@ -44,7 +44,7 @@ pub struct OperationSession {
 
 /// The maps with their launches.
 struct Copied {
-    launches: Vec<Prepared>,
+    launches: Launches,
     resident: Resident,
 }
 
@@ -138,7 +138,7 @@ impl OperationSession {
             resident.step_by_step(launches, |l| resident.launch(l))?;
             match self.plan.output {
                 Some(map) => resident.tensor(DevicePtr(resident.maker().map(map)), map, None),
-                None => resident.output_floats(launches, store_floats),
+                None => resident.output_floats(&launches.single, store_floats),
             }
         };
         run().map_err(|f| self.told(f))
@@ -149,8 +149,10 @@ impl OperationSession {
     /// # Errors
     /// [`BackendError::DeviceLost`].
     pub fn timing(&mut self, rounds: u32) -> Result<OperationTiming, BackendError> {
-        let all = self.plan.plan.steps.len();
-        let shared = self.plan.launches_of_network;
+        let ranges = &self.plan.plan.launches;
+        let all = ranges.len();
+        let of_network = |range: &&Range<usize>| range.end <= self.plan.launches_of_network;
+        let shared = ranges.iter().filter(of_network).count();
         let measured = (|| {
             let whole_ms = self.measure(all, rounds)?;
             let network_ms = match shared {
@@ -182,9 +184,9 @@ impl OperationSession {
             launches: self
                 .plan
                 .plan
-                .steps
+                .launches
                 .iter()
-                .map(|s| s.entry.clone())
+                .map(|steps| self.plan.plan.steps[steps.start].entry.clone())
                 .collect(),
             launches_of_network: shared,
             how: operation.how,
@@ -196,7 +198,7 @@ impl OperationSession {
     fn measure(&mut self, launches: usize, rounds: u32) -> Result<f64, DriverFailure> {
         self.driver.begin_recording()?;
         let recorded = self.copies.iter().try_for_each(|copy| {
-            let mut first = copy.launches.iter().take(launches);
+            let mut first = copy.launches.together.iter().take(launches);
             first.try_for_each(|l| copy.resident.launch(l))
         });
         // Ends the recording whatever happened, or the stream could not be used any more.

@@ -4,6 +4,8 @@
 //! compares names, order and sizes of all fields with that source. Pointers are addresses on the
 //! device, counts are as the kernel's header says. Knows no driver; any thread may use it.
 
+use crate::plan::cuda::MOST_CHAINED;
+
 /// Declares parameter blocks, and lists their fields for the test that compares them with `kernels/`.
 macro_rules! params {
     ($($(#[$about:meta])* $name:ident = $bytes:literal in $file:literal {
@@ -155,6 +157,42 @@ params! {
         flat_share: f32,
         /// Factor on the photo's levels.
         photo_scale: f32,
+    }
+
+    /// What a layer of a chain has for itself.
+    ChainLayer = 64 in "chain_params.cuh" {
+        /// Raw map of the layer before.
+        input: u64,
+        /// Residual stream that is added after the norm; 0: none.
+        skip: u64,
+        /// Where the normalised input is kept as residual stream; 0: nowhere.
+        keep: u64,
+        /// In the order in which the main loop reads them.
+        weights: u64,
+        /// Raw map.
+        output: u64,
+        /// One per output channel.
+        gamma: u64,
+        /// One per output channel.
+        beta: u64,
+        /// 1: ReLU while the input is gathered.
+        relu: i32,
+        /// Fills up.
+        spare: i32,
+    }
+
+    /// Of the entries that take several layers one after another.
+    ChainParams = 2360 in "chain_params.cuh" {
+        /// Shapes of every layer; the norm before the first one; the statistics behind the last one.
+        all: ConvParams,
+        /// One after another; the first `count` of them count.
+        layers: [ChainLayer; MOST_CHAINED],
+        /// What the CTAs of an image tell each other between layers; read when there are several.
+        exchange: u64,
+        /// Layers.
+        count: i32,
+        /// Fills up.
+        spare: i32,
     }
 
     /// Of `load_photo_*`.
@@ -443,9 +481,18 @@ mod tests {
                 let size = match kind {
                     pointer if pointer.ends_with('*') => 8,
                     "int" | "float" | "u32" => 4,
+                    "ConvParams" => size_of::<ConvParams>(),
+                    "ChainLayer" => size_of::<ChainLayer>(),
                     other => panic!("{name}.{field} has type {other}"),
                 };
-                (field.to_owned(), size)
+                // An array says how many there are.
+                match field.trim_end_matches(']').split_once('[') {
+                    Some((field, count)) => {
+                        let count: usize = count.parse().expect("a number");
+                        (field.to_owned(), count * size)
+                    }
+                    None => (field.to_owned(), size),
+                }
             })
             .collect()
     }

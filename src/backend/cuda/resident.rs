@@ -38,7 +38,15 @@ pub struct SessionDevice {
     pub name: String,
 }
 
-/// One step, ready to be launched.
+/// All steps, ready to be launched.
+pub(super) struct Launches {
+    /// Step by step.
+    pub(super) single: Vec<Prepared>,
+    /// As the plan's launches, where several steps may be one.
+    pub(super) together: Vec<Prepared>,
+}
+
+/// One step, or several in one launch, ready to be launched.
 // A session has some hundred of them; that they are copied freely is worth the bytes.
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone, Copy)]
@@ -168,11 +176,11 @@ impl Resident {
     }
 
     /// Finds the kernels and fills in their arguments, for photos and paintings at these places.
-    pub(super) fn prepare(&self, places: &Places) -> Result<Vec<Prepared>, BackendError> {
+    pub(super) fn prepare(&self, places: &Places) -> Result<Launches, BackendError> {
         let maker = self.maker_for(places);
-        let mut launches = Vec::with_capacity(self.plan.steps.len());
+        let mut single = Vec::with_capacity(self.plan.steps.len());
         for step in &self.plan.steps {
-            launches.push(match (&step.op, maker.argument(&step.op)) {
+            single.push(match (&step.op, maker.argument(&step.op)) {
                 (CudaOp::LibraryConv(conv), _) => self.library_launch(conv, &maker)?,
                 (_, Some(argument)) => Prepared::Kernel(KernelLaunch {
                     function: self.function(&step.file, &step.entry, step.shared_bytes)?,
@@ -181,14 +189,32 @@ impl Resident {
                         block: step.block,
                         shared_bytes: step.shared_bytes,
                         cooperative: false,
-                        early: step.may_begin_early() && !launches.is_empty(),
+                        early: step.may_begin_early() && !single.is_empty(),
                     },
                     argument,
                 }),
                 (_, None) => continue,
             });
         }
-        Ok(launches)
+        let together = self.plan.launches.iter().map(|steps| {
+            let first = single[steps.start];
+            match (first, maker.chained(&self.plan.steps[steps.clone()])) {
+                (Prepared::Kernel(launch), Some(argument)) if steps.len() > 1 => {
+                    Prepared::Kernel(KernelLaunch {
+                        shape: LaunchShape {
+                            // Its CTAs wait for each other.
+                            cooperative: true,
+                            ..launch.shape
+                        },
+                        argument,
+                        ..launch
+                    })
+                }
+                _ => first,
+            }
+        });
+        let together = together.collect();
+        Ok(Launches { single, together })
     }
 
     /// The launch of a convolution that the library computes.
@@ -250,30 +276,31 @@ impl Resident {
         }
     }
 
-    /// Hands the launches of a frame to `launch` one after another, each in a range of its layer's name
+    /// Hands the launches of a frame to `launch` one after another, each in a range of its layers' names
     /// for profilers.
     pub(super) fn step_by_step(
         &self,
-        launches: &[Prepared],
+        launches: &Launches,
         mut launch: impl FnMut(&Prepared) -> Result<(), DriverFailure>,
     ) -> Result<(), DriverFailure> {
         let _frame = nvtx::range(FRAME_RANGE);
-        (self.plan.steps.iter())
-            .zip(launches)
-            .try_for_each(|(step, prepared)| {
-                let _layer = nvtx::range(&step.layer);
+        (self.plan.launches.iter())
+            .zip(&launches.together)
+            .try_for_each(|(steps, prepared)| {
+                let _layers = nvtx::range(&self.plan.layers(steps));
                 launch(prepared)
             })
     }
 
     /// The launches as one graph, which the caller gives back.
-    pub(super) fn record(&self, launches: &[Prepared]) -> Result<Graph, BackendError> {
+    pub(super) fn record(&self, launches: &Launches) -> Result<Graph, BackendError> {
         self.driver.begin_recording().map_err(|f| self.told(f))?;
-        let launched = (self.plan.steps.iter())
-            .zip(launches)
-            .try_for_each(|(step, l)| {
+        let launched = (self.plan.launches.iter())
+            .zip(&launches.together)
+            .try_for_each(|(steps, l)| {
+                let entry = &self.plan.steps[steps.start].entry;
                 self.launch(l)
-                    .map_err(|f| refused(Refusal::Driver(f), &step.entry, |f| self.told(f)))
+                    .map_err(|f| refused(Refusal::Driver(f), entry, |f| self.told(f)))
             });
         // Ends the recording whatever happened, or the stream could not be used any more.
         let graph = self.driver.end_recording().map_err(|f| self.told(f));

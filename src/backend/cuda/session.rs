@@ -165,7 +165,13 @@ impl CudaSession {
         let run = self
             .first
             .queue_upload(&self.resident, Queue::Painting)
-            .and_then(|()| look(&self.resident, &self.first.launches, self.store_floats));
+            .and_then(|()| {
+                look(
+                    &self.resident,
+                    &self.first.launches.single,
+                    self.store_floats,
+                )
+            });
         // Waits whatever happened: the pinned memory may be in use.
         let waited = self.resident.driver.wait();
         run.and_then(|result| waited.map(|()| result))
@@ -179,7 +185,7 @@ impl CudaSession {
         } = self;
         let marks = match self.step_marks.take() {
             Some(marks) => marks,
-            None => Marks::make(&resident.driver, first.launches.len() + 1)?,
+            None => Marks::make(&resident.driver, first.launches.together.len() + 1)?,
         };
         let events = &self.step_marks.insert(marks).events;
         let driver = resident.driver.as_ref();
@@ -201,15 +207,16 @@ impl CudaSession {
         // Waits whatever happened: the pinned memory may be in use.
         let waited = driver.wait();
         queued.and(waited)?;
-        (resident.plan.steps.iter())
+        (resident.plan.launches.iter())
             .zip(events.windows(2))
-            .map(|(step, pair)| {
+            .map(|(steps, pair)| {
+                let all = &resident.plan.steps[steps.clone()];
                 Ok(StepTiming {
-                    layer: step.layer.clone(),
-                    kernel: step.entry.clone(),
+                    layer: resident.plan.layers(steps),
+                    kernel: all.first().map_or_else(String::new, |s| s.entry.clone()),
                     ms: f64::from(driver.elapsed_ms(pair[0], pair[1])?),
-                    flops: step.flops,
-                    bytes: step.bytes,
+                    flops: all.iter().map(|s| s.flops).sum(),
+                    bytes: all.iter().map(|s| s.bytes).sum(),
                 })
             })
             .collect()

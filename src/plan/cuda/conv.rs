@@ -1,8 +1,8 @@
 //! From a convolution's shape to its launch: tile, grid, shared memory, weights, cost.
 
 use super::{
-    Builder, CONV_THREADS, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaStep, FLAT_SHARE,
-    Fixed, MainLoop, Source, Storage, Taps, Target, Tile, Walk, block_bytes, block_steps, chunking,
+    Builder, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaStep, FLAT_SHARE, Fixed, MOST_WALK,
+    MainLoop, Source, Storage, Taps, Target, Tile, Walk, block_bytes, block_steps, chunking,
     merge_group, operand_bytes, plane_bytes, resident_ctas, ring_bytes, ring_stages, static_bytes,
     step_channels, stored_channels, sums_gap, wgmma_stages,
 };
@@ -136,7 +136,7 @@ impl ConvLaunch {
 
     /// CTAs that the kernel was compiled to let a multiprocessor hold (its launch bounds).
     fn resident_by_registers(&self, precision: Precision) -> usize {
-        let wide = self.tile.channels == 128 && self.main_loop != MainLoop::Wgmma;
+        let wide = self.tile.channels == 128;
         let plain = matches!(self.taps, Taps::Direct | Taps::FourPhase);
         if wide || self.chunking.chunks > 1 || (precision == Precision::Fp32 && plain) {
             1
@@ -213,9 +213,8 @@ impl Builder<'_> {
     /// at once, else one that takes them in turn.
     fn fitting(&self, conv: &ConvSpec, shape: &ConvShape) -> Option<Fit> {
         let main_loop = MainLoop::of(self.precision, self.limits);
-        if main_loop == MainLoop::Wgmma
-            && let Some(fit) = self.fitting_wgmma(conv, shape)
-        {
+        let is_hopper = main_loop == MainLoop::Wgmma;
+        if is_hopper && let Some(fit) = self.fitting_wgmma(conv, shape) {
             return Some(fit);
         }
         let main_loop = match main_loop {
@@ -228,6 +227,8 @@ impl Builder<'_> {
             Taps::PhotoRows => at_once(Tile::photo(main_loop)),
             Taps::ShiftedColumns => fit(Tile::picture(main_loop)),
             Taps::PhotoQuads => None,
+            // On Hopper there are no others.
+            Taps::Direct | Taps::FourPhase if is_hopper => fit(Tile::WIDE),
             Taps::Direct | Taps::FourPhase => {
                 at_once(Tile::for_channels(conv.out_channels, main_loop))
                     .or_else(|| at_once(Tile::MIDDLE))
@@ -280,13 +281,13 @@ impl Builder<'_> {
     /// Hopper's tile, if all channels fit at once.
     fn fitting_wgmma(&self, conv: &ConvSpec, shape: &ConvShape) -> Option<Fit> {
         let main_loop = MainLoop::Wgmma;
-        let operand = operand_bytes(self.precision);
         let tile = match shape.taps {
             Taps::PhotoQuads => Tile::photo(main_loop),
             Taps::ShiftedColumns => Tile::picture(main_loop),
             Taps::Direct | Taps::FourPhase => Tile::for_channels(conv.out_channels, main_loop),
             Taps::PhotoRows => return None,
         };
+        let operand = operand_bytes(self.precision);
         let step = step_channels(self.precision);
         let mut input_tile = shape.input_tile(tile);
         let (channels, pitch, tile_bytes) = if shape.taps == Taps::PhotoQuads {
@@ -304,11 +305,23 @@ impl Builder<'_> {
             let pitch = plane_bytes(channels, input_tile.0 * input_tile.1, self.precision);
             (channels, pitch, channels * operand / 16 * pitch)
         };
-        let tile_bytes = tile_bytes.max(shape.sums_bytes(tile, main_loop));
+        let mut tile_bytes = tile_bytes.max(shape.sums_bytes(tile, main_loop));
+        if tile.channels == Tile::CHAIN_CHANNELS {
+            // Where each of its pixels lies in the map and in the tile; those of other CTAs twice.
+            tile_bytes += 16 * input_tile.0 * input_tile.1;
+            if Storage::of(self.precision).bytes() == 2 {
+                // Where its values lie on their way out, in planes of 8 channels.
+                tile_bytes += tile.channels / 8 * (16 * tile.pixels + 16);
+            }
+        }
         let steps = block_steps(shape.taps, tile, main_loop);
         let total = shape.tap_grid.0 * shape.tap_grid.1 * (channels / step);
+        if total.div_ceil(steps) * steps.div_ceil(4) > MOST_WALK {
+            return None;
+        }
         let stage_bytes = block_bytes(steps, tile, self.precision);
         let ring_stages = wgmma_stages(
+            tile,
             shape.phases * total.div_ceil(steps),
             stage_bytes,
             tile_bytes,
@@ -377,7 +390,7 @@ impl Builder<'_> {
                 launch.ctas.1 as u32,
                 self.batch as u32,
             ),
-            block: CONV_THREADS,
+            block: launch.threads(),
             shared_bytes: launch.chunking.shared_bytes as u32,
             flops: self.batch as u64 * conv.flops(height, width),
             bytes: (self.batch * (read + written) + weight_bytes) as u64,

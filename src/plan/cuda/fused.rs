@@ -1,4 +1,5 @@
-//! The fused variant: one launch for every convolution, everything else folded into it.
+//! The fused variant: one step for every convolution, everything else folded into it; `chain` makes one
+//! launch of several steps.
 
 use super::{
     Builder, ConvLaunch, CudaPlanError, Source, Taps, Target, conv::ConvShape,
@@ -17,7 +18,7 @@ pub(super) const PHOTO_DIVISOR: f32 = 256.0;
 const MOST_PICTURE_KERNEL: usize = 9;
 
 impl Builder<'_> {
-    /// One launch for every convolution.
+    /// One step for every convolution.
     pub(super) fn plan_fused(
         &mut self,
         photo: (usize, usize),

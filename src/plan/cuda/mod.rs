@@ -5,6 +5,7 @@
 //! batch after the other.
 
 mod ceiling;
+mod chain;
 mod conv;
 mod fused;
 mod launch;
@@ -19,12 +20,15 @@ mod unfused;
 mod tests;
 
 pub use ceiling::flops_per_clock;
+pub use chain::MOST_CHAINED;
 pub use launch::{ConvLaunch, CudaOp, CudaStep, Source, Taps, Target};
 pub use library::{ConvolutionShape, LibraryConv, leaves_convolutions};
 pub use operations::{Operation, OperationKind, OperationPlan};
 pub use places::{ConvMemory, Places};
 pub use tiles::*;
 pub use unfused::Strips;
+
+use std::ops::Range;
 
 use super::{
     Convolver, PlanSummary,
@@ -133,6 +137,10 @@ pub struct CudaPlan {
     pub convs: Vec<ConvSpec>,
     /// What runs, in order: the launch record.
     pub steps: Vec<CudaStep>,
+    /// The steps of each launch: several in a row run as one where their kernel takes them.
+    pub launches: Vec<Range<usize>>,
+    /// Bytes that the CTAs of such a launch tell each other through.
+    pub exchange_bytes: usize,
     /// The maps, placed in the arena.
     pub maps: Vec<MapBuffer>,
     /// Bytes of the arena.
@@ -215,6 +223,15 @@ impl CudaPlan {
         })
     }
 
+    /// What the layers of a launch are called.
+    pub fn layers(&self, steps: &Range<usize>) -> String {
+        match &self.steps[steps.clone()] {
+            [first, .., last] => format!("{} to {}", first.layer, last.layer),
+            [one] => one.layer.clone(),
+            [] => String::new(),
+        }
+    }
+
     /// Bytes of device memory that a session takes.
     pub fn device_bytes(&self) -> u64 {
         Places::of(self).total as u64
@@ -229,9 +246,9 @@ impl CudaPlan {
             width,
             height,
             steps: self
-                .steps
+                .launches
                 .iter()
-                .map(|s| (s.layer.clone(), s.entry.clone()))
+                .map(|steps| (self.layers(steps), self.steps[steps.start].entry.clone()))
                 .collect(),
             flops: self.steps.iter().map(|s| s.flops).sum(),
             peak_bytes: self.device_bytes(),
@@ -288,7 +305,18 @@ impl<'a> Builder<'a> {
         for (map, offset) in maps.iter_mut().zip(offsets) {
             map.offset = offset * UNIT_BYTES;
         }
+        let launches = chain::launches(&self.steps, self.batch, self.limits);
+        let exchange_bytes = launches
+            .iter()
+            .filter(|steps| steps.len() > 1)
+            .filter_map(|steps| match &self.steps[steps.start].op {
+                CudaOp::Conv(launch) => Some(self.batch * chain::exchange_bytes(launch.ctas.0)),
+                _ => None,
+            })
+            .max();
         CudaPlan {
+            launches,
+            exchange_bytes: exchange_bytes.unwrap_or_default(),
             mode,
             batch: self.batch,
             photo,

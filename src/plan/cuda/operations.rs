@@ -158,8 +158,9 @@ impl Operation {
                 OperationKind::ResidualBlock,
                 &[first, second],
                 quarter,
-                "the network's two launches, then a pass that normalises and adds, which the fused \
-                 network folds into the next layer's load",
+                "the network's layers, on Hopper both in one launch where the device holds all of it \
+                 at once, then a pass that normalises and adds, which the fused network folds into the \
+                 next layer's load",
             ),
         ]
     }

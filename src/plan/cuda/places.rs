@@ -47,6 +47,8 @@ pub struct Places {
     pub partials: usize,
     /// Counters of finished CTAs.
     pub tickets: usize,
+    /// What the CTAs of a launch of several layers tell each other.
+    pub exchange: usize,
     /// Working memory of a library's convolutions.
     pub workspace: usize,
     /// The photos in RGBA8.
@@ -88,6 +90,7 @@ impl Places {
             convs,
             partials: cutter.part(4 * plan.partial_values),
             tickets: cutter.part(4 * plan.tickets),
+            exchange: cutter.part(plan.exchange_bytes),
             workspace: cutter.part(plan.workspace_bytes),
             photo: cutter.part(4 * pixels(plan.extended)),
             painting: cutter.part(4 * pixels(plan.photo)),

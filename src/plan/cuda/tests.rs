@@ -99,6 +99,34 @@ fn a_quarter_size_map_of_512_pixels_fills_the_device() {
 }
 
 #[test]
+fn the_residual_layers_are_one_launch_where_the_device_holds_all_of_it() {
+    let launches = |size, batch, precision, device: usize| {
+        let mode = Mode::new(Variant::Fused, precision);
+        let plan = CudaPlan::new(&published(), size, batch, mode, &DEVICES[device]);
+        let plan = plan.expect("a plan");
+        let longest = plan.launches.iter().max_by_key(|steps| steps.len());
+        let longest = longest.expect("a launch").clone();
+        (plan.launches.len(), plan.layers(&longest))
+    };
+    for precision in [
+        Precision::Fp16,
+        Precision::Bf16,
+        Precision::Tf32,
+        Precision::Mixed,
+    ] {
+        for size in [(512, 512), (720, 1280), (41, 38)] {
+            let (count, longest) = launches(size, 1, precision, 4);
+            assert_eq!((count, longest.as_str()), (7, "res1.conv1 to res5.conv2"));
+        }
+        // 2 x 128 CTAs on 132 multiprocessors.
+        assert_eq!(launches((512, 512), 2, precision, 4).0, 16);
+        assert_eq!(launches((128, 128), 3, precision, 4).0, 7);
+        assert_eq!(launches((512, 512), 1, precision, 1).0, 16);
+    }
+    assert_eq!(launches((512, 512), 1, Precision::Fp32, 4).0, 16);
+}
+
+#[test]
 fn what_a_device_cannot_do_is_refused_with_the_reason() {
     let mode = Mode::new(Variant::Fused, Precision::Bf16);
     let error = CudaPlan::new(&published(), (64, 64), 1, mode, &DEVICES[0])
@@ -160,6 +188,21 @@ fn touched(op: &CudaOp) -> (Vec<MapId>, Vec<MapId>) {
 }
 
 fn check(plan: &CudaPlan, device: &DeviceLimits) {
+    let launched: Vec<usize> = plan.launches.iter().cloned().flatten().collect();
+    assert_eq!(launched, (0..plan.steps.len()).collect::<Vec<_>>());
+    for steps in plan.launches.iter().filter(|steps| steps.len() > 1) {
+        assert!(steps.len() <= MOST_CHAINED && plan.exchange_bytes > 0);
+        for step in &plan.steps[steps.clone()] {
+            let (across, channels, images) = step.grid;
+            let ctas = (across * channels * images) as usize;
+            assert!(ctas <= device.multiprocessors, "{}: {ctas}", step.layer);
+            let first = &plan.steps[steps.start];
+            assert_eq!(
+                (step.grid, step.block, step.shared_bytes, &step.entry),
+                (first.grid, first.block, first.shared_bytes, &first.entry)
+            );
+        }
+    }
     // Whose values lie at which bytes: a step must find what it reads as it was written.
     let mut owner: Vec<(usize, usize, MapId)> = Vec::new();
     for step in &plan.steps {

@@ -9,8 +9,10 @@ use crate::mode::Precision;
 
 /// Channels of a stored map are a multiple of this.
 pub const CHANNEL_ALIGNMENT: usize = 16;
-/// Threads of every convolution's CTA.
+/// Threads of a convolution's CTA that compute.
 pub const CONV_THREADS: u32 = 256;
+/// Threads of the warpgroup that only asks for weights, where there is one.
+pub const ASKING_THREADS: u32 = 128;
 /// Bytes between the pixels of a tile in shared memory beyond their channels: spreads neighbouring
 /// pixels over the banks.
 const PIXEL_GAP_BYTES: usize = 16;
@@ -133,12 +135,18 @@ impl Tile {
         match (main_loop, channels) {
             (MainLoop::Wgmma, 0..=32) => Self::new(128, 32, 8),
             (MainLoop::Wgmma, 33..=64) => Self::new(128, 64, 8),
-            (MainLoop::Wgmma, _) => Self::new(128, 128, 8),
+            (MainLoop::Wgmma, _) => Self::CHAIN,
             (_, 0..=32) => Self::new(256, 32, 32),
             (_, 33..=64) => Self::MIDDLE,
             _ => Self::WIDE,
         }
     }
+
+    /// Channels of the tiles whose kernel takes several layers one after another.
+    pub const CHAIN_CHANNELS: usize = 128;
+
+    /// Hopper's tile for more than 64 channels.
+    pub const CHAIN: Self = Self::new(128, Self::CHAIN_CHANNELS, 8);
 
     /// For up to 64 channels.
     pub const MIDDLE: Self = Self::new(128, 64, 16);
@@ -233,7 +241,7 @@ pub const fn ring_bytes(
 }
 
 /// Static shared memory of a convolution that gathers statistics, in bytes: the statistics, and on
-/// Hopper the ring's barriers.
+/// Hopper the ring's barriers and where the steps begin.
 pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
     let slots = match main_loop {
         MainLoop::Mma => tile.pixels / 32,
@@ -241,13 +249,17 @@ pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
     };
     let statistics = 4 * (slots + 2 * slots * tile.channels + 3 * 256 + 1);
     match main_loop {
-        MainLoop::Wgmma => statistics.next_multiple_of(128) + BARRIER_BYTES,
+        MainLoop::Wgmma => statistics.next_multiple_of(128) + BARRIER_BYTES + WALK_BYTES,
         _ => statistics.next_multiple_of(16),
     }
 }
 
 /// Bytes of the barriers of Hopper's ring.
 pub const BARRIER_BYTES: usize = 256;
+/// Bytes of the list of places where the steps of Hopper's loop begin.
+pub const WALK_BYTES: usize = 16 * MOST_WALK;
+/// Most quads of steps of a phase that Hopper's loop has a list for.
+pub(super) const MOST_WALK: usize = 96;
 /// Most stages of Hopper's ring.
 const MOST_STAGES: usize = 16;
 
@@ -324,26 +336,31 @@ pub const fn sums_gap(main_loop: MainLoop) -> usize {
 }
 
 /// Stages of Hopper's ring: all blocks if they fit, so that they are loaded once; else as many as let two
-/// CTAs share a multiprocessor (of one launch, or of two that follow each other), else as many as fit.
+/// CTAs share a multiprocessor (of one launch, or of two that follow each other), else as many as fit. A
+/// tile of a chain has a multiprocessor for itself: the more weights of the next layer are there while the
+/// CTAs wait for each other, the better.
 pub fn wgmma_stages(
+    tile: Tile,
     blocks: usize,
     stage_bytes: usize,
     tile_bytes: usize,
     static_bytes: usize,
     limits: &DeviceLimits,
 ) -> Option<usize> {
-    let candidates = [blocks, 8, 6, 5, 4, 3];
     let least = blocks.min(3);
     let fits = |resident: usize| {
-        candidates
-            .into_iter()
-            .filter(|&s| s >= least && s <= blocks.min(MOST_STAGES))
+        (least..=blocks.min(MOST_STAGES))
+            .rev()
+            .filter(|&s| s == blocks || s <= 8 || tile.channels == Tile::CHAIN_CHANNELS)
             .find(|&s| {
                 let bytes = s * stage_bytes + tile_bytes + static_bytes;
                 bytes <= limits.shared_bytes_per_cta
                     && resident * (bytes + RESERVED_BYTES) <= limits.shared_bytes_per_multiprocessor
             })
     };
+    if tile.channels == Tile::CHAIN_CHANNELS {
+        return fits(1);
+    }
     fits(2).or_else(|| fits(1))
 }
 

@@ -1,0 +1,480 @@
+// Convolutions to more than 64 channels on Hopper, and chains of them: layers of equal shape that run one after
+// another in one launch, each reading what the one before wrote. That is the row of residual blocks. One layer
+// is a chain too. Formulas, fusions, layouts and numerics are those of conv_wgmma.cuh.
+//
+// Entries (wgmma_fp16.cu, wgmma_tf32.cu, wgmma_bf16.cu, wgmma_mixed.cu), PxN being output pixels x
+// channels of a CTA:
+//   wgmma_PxN_*          map to raw map, one layer or several
+//
+// GEMM: M = output pixels, N = output channels (128 at a time), K = taps x input channels.
+//
+// Between layers nothing goes back to the driver: the CTAs tell each other their statistics and that their
+// maps are written (exchange.cuh). Meanwhile the next layer's weights come. A CTA that has a single tile
+// leaves its values where they are, in shared memory, and reads only the pixels around it.
+//
+// Launch: block 384: two warpgroups compute and one gives its registers away and asks for weights; grid (CTAs of
+// an image, channel tiles, images), all of them on the device at once where there are several layers;
+// dynamic shared memory = ring of weights + input tile + list of its pixels (+ output tile in 16 bits).
+//
+// Work: a layer of 128 to 128 channels, 3x3, 128x128: 4.83 GFLOP. Roofline: arithmetic, of the tensor cores.
+// Measured: NVIDIA H200, driver 580.159, 2026-11-20, launches between device events, medians of 20, the network
+// at 512x512 in fp16: ten residual layers 149 us (323 TFLOP/s of 650 to 790; launched one by one 24 to 26 each),
+// the layer to 128 channels before them 30. Of a layer's 28,000 clocks the products take 10,600, the exchange
+// 8,500, the norm 2,000. At 1280x720 the ten layers take 520 us. Tiles of 256 pixels were no faster there.
+//
+// Barriers: of the CTA before the warpgroups part; of the team (sync_team) after the tile was copied by others,
+// after it is normalised, after it is multiplied, after it is staged; bar 2 and 3 within a half of the team
+// in the exchange. The ring's own are in core_wgmma.cuh.
+#pragma once
+#include "chain_params.cuh"
+#include "conv_wgmma.cuh"
+#include "exchange.cuh"
+
+namespace sf {
+
+__device__ __forceinline__ void copy_async(u32 to, const void* from) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
+}
+__device__ __forceinline__ void wait_for_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
+// A load that stays where it is written.
+__device__ __forceinline__ uint4 load_early(const void* from) {
+    uint4 v;
+    asm volatile("ld.global.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(from) : "memory");
+    return v;
+}
+__device__ __forceinline__ uint4 load_shared(u32 from) {
+    uint4 v;
+    asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "r"(from) : "memory");
+    return v;
+}
+__device__ __forceinline__ void store_shared(u32 to, const uint4& v) {
+    asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
+}
+
+__device__ __forceinline__ void copy_four(float* to, const float* from) {
+    const float4 four = *reinterpret_cast<const float4*>(from);
+    to[0] = four.x; to[1] = four.y; to[2] = four.z; to[3] = four.w;
+}
+
+// What a norm does to a thread's channels.
+template <int PACK> struct Factors {
+    float scale[PACK], mean[PACK], beta[PACK];
+};
+
+// Brings an input tile into shared memory as gather.cuh does, in two steps where maps and operands are as
+// wide: the raw values are copied while something else is computed, then they are normalised in place, by
+// the thread that copied them. DEPTH loads of the residual stream are under way together.
+template <class S, class O, int THREADS, int DEPTH> struct TileGather {
+    static constexpr int PACK = Pack<S>::COUNT;
+    static constexpr bool IN_PLACE = sizeof(S) == sizeof(O);
+    static constexpr u32 OWNED = 1u << 31;
+    const ConvParams& p;
+    const ChainLayer& layer;
+    u32 tile;  // where this thread's channels lie
+    int channel, per_round, first, total;
+    uint2* pixels;
+
+    __device__ __forceinline__ TileGather(const ConvParams& params, const ChainLayer& of_chain, u32 at, uint2* list)
+        : p(params), layer(of_chain), pixels(list) {
+        const int packs = p.chunk_channels / PACK, pack = threadIdx.x % packs;
+        per_round = THREADS / packs;
+        first = threadIdx.x / packs;
+        channel = pack * PACK;
+        total = first < per_round ? p.tile_rows * p.tile_columns : 0;
+        tile = at + CellPlanes::channel(p, channel * (int)sizeof(O));
+    }
+
+    // Where the tile's pixels lie in the stored map and in a plane of the tile, one after another; the highest
+    // bit is set where a pixel belongs to this CTA. Behind them the others `again`, `around` of them. All
+    // threads call it and are synchronised behind it.
+    __device__ __forceinline__ void list(int first_y, int first_x, int block_rows, int block_columns, int& around, bool again) {
+        const int height = p.upsample ? 2 * p.in_height : p.in_height, width = p.upsample ? 2 * p.in_width : p.in_width;
+        const int count = p.tile_rows * p.tile_columns;
+        if (again) {
+            if (threadIdx.x == 0) around = 0;
+            sync_team();
+        }
+        for (int i = threadIdx.x; i < count; i += THREADS) {
+            const int r = i / p.tile_columns, c = i % p.tile_columns;
+            const bool owned = (u32)(r - p.origin) < (u32)block_rows && (u32)(c - p.origin) < (u32)block_columns &&
+                               first_y + r < p.in_height && first_x + c < p.in_width;
+            int y = source_index(first_y + r, height, p.edge), x = source_index(first_x + c, width, p.edge);
+            if (p.upsample) { y >>= 1; x >>= 1; }
+            const u32 at = (blockIdx.z * p.in_height + y) * p.in_width + x, place = CellPlanes::at(p, r, c);
+            pixels[i] = make_uint2(at | (owned ? OWNED : 0u), place);
+            if (!owned && again) pixels[count + atomicAdd(&around, 1)] = make_uint2(at, place);
+        }
+        sync_team();
+    }
+
+    __device__ __forceinline__ static S* at_pixel(const ConvParams& p, const void* map, const uint2& pixel, int channel) {
+        return static_cast<S*>(const_cast<void*>(map)) + (long long)(pixel.x & ~OWNED) * p.in_channels + channel;
+    }
+    __device__ __forceinline__ S* of(const void* map, const uint2& pixel) const { return at_pixel(p, map, pixel, channel); }
+
+    // Asks for the raw values that this thread normalises.
+    __device__ __forceinline__ void copy_own() const {
+        if constexpr (IN_PLACE) {
+#pragma unroll 4
+            for (int i = first; i < total; i += per_round) copy_async(tile + pixels[i].y, of(layer.input, pixels[i]));
+        }
+    }
+
+    // Asks for the raw values of `count` listed pixels, by the last half of the threads.
+    __device__ __forceinline__ void copy_by_half(u32 memory, const uint2* listed, int count) const {
+        if constexpr (IN_PLACE) {
+            const int packs = p.chunk_channels / PACK, at_once = THREADS / 2 / packs;
+            const int thread = threadIdx.x - THREADS / 2, pack = thread % packs;
+            if (thread / packs >= at_once) return;
+            const u32 to = memory + pack * p.pitch;
+#pragma unroll 4
+            for (int i = thread / packs; i < count; i += at_once) {
+                const uint2 pixel = listed[i];
+                copy_async(to + pixel.y, at_pixel(p, layer.input, pixel, pack * PACK));
+            }
+        }
+    }
+
+    // Asks for values of the residual stream.
+    __device__ __forceinline__ void ask(uint4 (&stream)[DEPTH], int from) const {
+        if (layer.skip == nullptr) return;
+#pragma unroll
+        for (int d = 0; d < DEPTH; ++d) {
+            const int i = from + d * per_round;
+            if (i < total) stream[d] = load_early(of(layer.skip, pixels[i]));
+        }
+    }
+
+    // The raw values of a pixel's channels.
+    __device__ __forceinline__ uint4 raw(const uint2& pixel) const {
+        if constexpr (IN_PLACE) return load_shared(tile + pixel.y);
+        return load_early(of(layer.input, pixel));
+    }
+    template <bool RELU> __device__ __forceinline__ void put(u32 place, const float (&value)[PACK]) const {
+        if constexpr (sizeof(O) == 2 && PACK == 4) {
+            asm volatile("st.shared.v2.u32 [%0], {%1, %2};" ::"r"(tile + place), "r"(narrow_pair_relu<O, RELU>(value[0], value[1])),
+                         "r"(narrow_pair_relu<O, RELU>(value[2], value[3]))
+                         : "memory");
+        } else if constexpr (sizeof(O) == 2) {
+            store_shared(tile + place, make_uint4(narrow_pair_relu<O, RELU>(value[0], value[1]), narrow_pair_relu<O, RELU>(value[2], value[3]),
+                                                  narrow_pair_relu<O, RELU>(value[4], value[5]), narrow_pair_relu<O, RELU>(value[6], value[7])));
+        } else {
+            float above[PACK];
+#pragma unroll
+            for (int k = 0; k < PACK; ++k) above[k] = RELU ? fmaxf(value[k], 0.0f) : value[k];
+            store_shared(tile + place, narrow_pack<O>(above));
+        }
+    }
+    __device__ __forceinline__ static void apply(float (&value)[PACK], const Factors<PACK>& f) {
+#pragma unroll
+        for (int k = 0; k < PACK; ++k) value[k] = fmaf(value[k] - f.mean[k], f.scale[k], f.beta[k]);
+    }
+
+    // COUNT pixels from `from` on, all there.
+    template <bool RELU, int COUNT> __device__ __forceinline__ void normalise_some(int from, const Factors<PACK>& f) const {
+        uint2 pixel[COUNT];
+        uint4 v[COUNT];
+#pragma unroll
+        for (int d = 0; d < COUNT; ++d) pixel[d] = pixels[from + d * per_round];
+#pragma unroll
+        for (int d = 0; d < COUNT; ++d) v[d] = raw(pixel[d]);
+#pragma unroll
+        for (int d = 0; d < COUNT; ++d) {
+            float value[PACK];
+            widen_pack<S>(v[d], value);
+            apply(value, f);
+            put<RELU>(pixel[d].y, value);
+        }
+    }
+
+    // Normalises what was copied, where nothing is added or kept.
+    template <bool RELU> __device__ __forceinline__ void normalise_plain(const Factors<PACK>& f) const {
+        constexpr int TOGETHER = 5;
+        int i = first;
+#pragma unroll 1
+        for (; i + (TOGETHER - 1) * per_round < total; i += TOGETHER * per_round) normalise_some<RELU, TOGETHER>(i, f);
+#pragma unroll 1
+        for (; i < total; i += per_round) normalise_some<RELU, 1>(i, f);
+    }
+
+    // DEPTH pixels from `from` on, where values are added or kept.
+    __device__ __forceinline__ void add_some(int from, const uint4 (&stream)[DEPTH], const Factors<PACK>& f, bool owned) const {
+#pragma unroll
+        for (int d = 0; d < DEPTH; ++d) {
+            if (from + d * per_round >= total) break;
+            const uint2 pixel = pixels[from + d * per_round];
+            float value[PACK];
+            widen_pack<S>(raw(pixel), value);
+            apply(value, f);
+            if (layer.skip != nullptr) {
+                float more[PACK];
+                widen_pack<S>(stream[d], more);
+#pragma unroll
+                for (int k = 0; k < PACK; ++k) value[k] += more[k];
+            }
+            if (layer.relu) {
+#pragma unroll
+                for (int k = 0; k < PACK; ++k) value[k] = fmaxf(value[k], 0.0f);
+            }
+            put<false>(pixel.y, value);
+            // The residual stream is written by the CTA in whose block a pixel lies.
+            if (layer.keep != nullptr && owned && pixel.x & OWNED) store_pack(of(layer.keep, pixel), value);
+        }
+    }
+
+    // Normalises what was copied. `stream` was asked for from `first` on.
+    __device__ __forceinline__ void normalise(uint4 (&stream)[DEPTH], const Factors<PACK>& f, bool owned) const {
+        if (layer.skip == nullptr && layer.keep == nullptr) {
+            if (layer.relu) {
+                normalise_plain<true>(f);
+            } else {
+                normalise_plain<false>(f);
+            }
+            return;
+        }
+        for (int from = first; from < total; from += DEPTH * per_round) {
+            if (from != first) ask(stream, from);
+            add_some(from, stream, f, owned);
+        }
+    }
+};
+
+// Statistics as of LaneStatistics, gathered from rows of 8 pixels in shared memory: a thread has 8 channels.
+struct RowStatistics {
+    float count;
+    float mean[8];
+    float squares[8];
+
+    __device__ __forceinline__ void clear() {
+        count = 0.0f;
+#pragma unroll
+        for (int c = 0; c < 8; ++c) mean[c] = squares[c] = 0.0f;
+    }
+
+    // Takes in the first `n` of 8 pixels, as they are stored.
+    template <class S> __device__ __forceinline__ void take(const uint4 (&row)[8], int n) {
+        if (n <= 0) return;
+        float sum[8], q[8];
+#pragma unroll
+        for (int c = 0; c < 8; ++c) sum[c] = q[c] = 0.0f;
+#pragma unroll
+        for (int k = 0; k < 8; ++k) {
+            if (k < n) {
+                float value[8];
+                widen_pack<S>(row[k], value);
+#pragma unroll
+                for (int c = 0; c < 8; ++c) sum[c] += value[c];
+            }
+        }
+        const float part = __fdividef(1.0f, (float)n);
+#pragma unroll
+        for (int k = 0; k < 8; ++k) {
+            if (k < n) {
+                float value[8];
+                widen_pack<S>(row[k], value);
+#pragma unroll
+                for (int c = 0; c < 8; ++c) {
+                    const float d = fmaf(-part, sum[c], value[c]);
+                    q[c] = fmaf(d, d, q[c]);
+                }
+            }
+        }
+        const float share = chan_share(count, (float)n), weight = count * share;
+#pragma unroll
+        for (int c = 0; c < 8; ++c) {
+            const float delta = sum[c] * part - mean[c];
+            mean[c] = fmaf(delta, share, mean[c]);
+            squares[c] += fmaf(delta * delta, weight, q[c]);
+        }
+        count += (float)n;
+    }
+};
+
+// Hands them over to the CTA; the caller synchronises behind it. The halves of a warp have the same channels.
+template <int SLOTS, int BN>
+__device__ __forceinline__ void gather_warps(const RowStatistics& own, StatisticsMemory<SLOTS, BN>& memory) {
+    static_assert(BN == 128, "16 threads have all channels");
+    const int warp = threadIdx.x / 32;
+    const float n = __shfl_down_sync(0xffffffffu, own.count, 16);
+    const float share = chan_share(own.count, n), weight = own.count * share;
+#pragma unroll
+    for (int c = 0; c < 8; ++c) {
+        const float m = __shfl_down_sync(0xffffffffu, own.mean[c], 16), q = __shfl_down_sync(0xffffffffu, own.squares[c], 16);
+        const float delta = m - own.mean[c];
+        if (threadIdx.x % 32 < 16) {
+            memory.mean[warp][threadIdx.x % 16 * 8 + c] = fmaf(delta, share, own.mean[c]);
+            memory.squares[warp][threadIdx.x % 16 * 8 + c] = own.squares[c] + fmaf(delta * delta, weight, q);
+        }
+    }
+    if (threadIdx.x % 32 == 0) memory.count[warp] = own.count + n;
+}
+
+// Puts a tile's values, rounded as they are stored, into cell planes in shared memory, `pitch` bytes apart,
+// rows of 8 pixels `row_bytes` apart.
+template <class S, class Core> __device__ __forceinline__ void stage_tile(Core& core, u32 to, int pitch, int row_bytes) {
+    const int lane = threadIdx.x % 32, y = threadIdx.x / 32 * 2 + lane / 8 % 2;
+    const u32 at = to + lane / 16 * pitch + y * row_bytes + lane % 8 * 16;
+#pragma unroll
+    for (int plane = 0; plane < Core::COLUMNS / 2; plane += 2) {
+        const float* v = core.acc[0] + 4 * plane;
+        asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(at + plane * pitch),
+                     "r"(narrow_pair<S>(v[0], v[1])), "r"(narrow_pair<S>(v[2], v[3])), "r"(narrow_pair<S>(v[4], v[5])),
+                     "r"(narrow_pair<S>(v[6], v[7]))
+                     : "memory");
+    }
+}
+
+// Stores a staged tile and takes it into the statistics; `from`, `pitch` and `row_bytes` as staged.
+template <class S>
+__device__ __forceinline__ void store_tile(const ConvParams& p, void* output, u32 from, int pitch, int row_bytes,
+                                           RowStatistics& own, int y, int x0, int first, int phase) {
+    const int scale = p.phases == 4 ? 2 : 1, pack = threadIdx.x % 16, channel = first + pack * 8;
+    const int n = y < p.grid_height ? min(8, p.grid_width - x0) : 0;
+    const u32 at = from + pack * pitch + threadIdx.x / 16 * row_bytes;
+    uint4 row[8];
+#pragma unroll
+    for (int k = 0; k < 8; ++k) row[k] = load_shared(at + 16 * k);
+    const u32 pixel = (blockIdx.z * p.out_height + y * scale + (phase >> 1)) * p.out_width + x0 * scale + (phase & 1);
+    S* to = static_cast<S*>(output) + (long long)pixel * p.out_channels + channel;
+    if (channel < p.out_channels) {
+#pragma unroll
+        for (int k = 0; k < 8; ++k) {
+            if (k < n) *reinterpret_cast<uint4*>(to + (long long)(k * scale) * p.out_channels) = row[k];
+        }
+    }
+    if (p.out_scale != nullptr) own.take<S>(row, n);
+}
+
+template <bool ROWS, class Core> struct StatisticsOf { typedef LaneStatistics<Core> Type; };
+template <class Core> struct StatisticsOf<true, Core> { typedef RowStatistics Type; };
+
+// TILES x 128 pixels, BW side by side, from maps; the parameters say which layers.
+template <class S, class O, int TILES, int BN, int BW, int STEPS, int DEPTH>
+__device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
+    constexpr int BM = 128 * TILES, BH = BM / BW;
+    typedef WgmmaCore<O, TILES, BN, BW, STEPS, true> Core;
+    typedef typename Core::Stream Stream;
+    typedef TileGather<S, O, Core::THREADS, DEPTH> Gather;
+    constexpr int PACK = Gather::PACK;
+    extern __shared__ __align__(128) char memory[];
+    __shared__ StatisticsMemory<Core::SLOTS, BN> statistics;
+    __shared__ RingBarriers barriers;
+    __shared__ int around;  // pixels of the tile that other CTAs have
+    __shared__ uint4 walk[MOST_WALK];
+
+    const int image = blockIdx.z, n_tile = blockIdx.y;
+    const ConvParams& p = chain.all;
+    const u32 tile = shared_address(memory) + p.ring_stages * Stream::BLOCK_BYTES;
+    // Behind the tile.
+    uint2* pixels = reinterpret_cast<uint2*>(memory + p.ring_stages * Stream::BLOCK_BYTES +
+                                        p.chunk_channels * (int)sizeof(O) / 16 * p.pitch);
+    const int blocks = p.phases * walk_blocks(p, STEPS);
+    const int tiles = p.tiles_x * p.tiles_y, mine = (tiles - (int)blockIdx.x + (int)gridDim.x - 1) / (int)gridDim.x;
+    write_walk<STEPS>(p, walk);
+    Stream stream;
+    stream.start(&barriers, memory, p.ring_stages, blocks, chain.count);
+    // The ring's barriers and the walk are there.
+    __syncthreads();
+    let_next_launch_begin();
+    if (threadIdx.x >= Core::THREADS) {
+        give_registers<24>();
+        if (threadIdx.x == Core::THREADS) stream.ask(chain.layers, chain.count, n_tile, mine);
+    } else {
+        take_registers<240>();
+        wait_for_launch_before();
+
+        Exchange<BN> exchange(chain);
+        // In two bytes a tile goes through shared memory on its way out: less to do, and a program that is
+        // shorter, which counts where it runs once.
+        constexpr bool STAGES = sizeof(S) == 2;
+        const u32 staged = shared_address(pixels + 2 * p.tile_rows * p.tile_columns);
+        typename StatisticsOf<STAGES, Core>::Type own;
+        Core core;
+        for (int at = 0;; ++at) {
+            const ChainLayer& layer = chain.layers[at];
+            Gather gather(p, layer, tile, pixels);
+            const int listed = p.tile_rows * p.tile_columns;
+            // Of a single tile, the layer before left its values in place.
+            const bool kept = Gather::IN_PLACE && mine == 1 && at > 0, keeps = Gather::IN_PLACE && mine == 1 && at + 1 < chain.count;
+            auto list = [&](int t) {
+                gather.list(t / p.tiles_x * BH * p.stride - p.origin, t % p.tiles_x * BW * p.stride - p.origin, BH, BW, around, mine == 1 && chain.count > 1);
+            };
+            own.clear();
+            for (int t = blockIdx.x; t < tiles; t += gridDim.x) {
+                const int y0 = t / p.tiles_x * BH, x0 = t % p.tiles_x * BW;
+                const bool is_first = t == blockIdx.x;
+                // A single tile stays the same from layer to layer.
+                if (is_first && (at == 0 || mine > 1)) list(t);
+                uint4 skipped[DEPTH];
+                gather.ask(skipped, gather.first);
+                Factors<PACK> f;
+                if (at == 0) {
+                    if (is_first) gather.copy_own();
+    #pragma unroll
+                    for (int k = 0; k < PACK; ++k) {
+                        const bool normed = p.in_scale != nullptr;
+                        f.scale[k] = normed ? p.in_scale[image * p.in_channels + gather.channel + k] : 1.0f;
+                        f.mean[k] = normed ? p.in_mean[image * p.in_channels + gather.channel + k] : 0.0f;
+                        f.beta[k] = normed ? p.in_beta[gather.channel + k] : 0.0f;
+                    }
+                    wait_for_copies();
+                } else {
+                    if (is_first && threadIdx.x < Core::THREADS / 2) {
+                        exchange.merge(p, chain.layers[at - 1], statistics);
+                    } else if (is_first) {
+                        exchange.wait_for_maps();
+                        gather.copy_by_half(tile, kept ? pixels + listed : pixels, kept ? around : listed);
+                    }
+                    wait_for_copies();
+                    // What others copied is there, and what the norm does to it.
+                    if (is_first) sync_team();
+    #pragma unroll
+                    for (int k = 0; k < PACK; k += 4) {
+                        copy_four(f.scale + k, statistics.reduce[0] + gather.channel + k);
+                        copy_four(f.mean + k, statistics.reduce[1] + gather.channel + k);
+                        copy_four(f.beta + k, statistics.reduce[2] + gather.channel + k);
+                    }
+                }
+                gather.normalise(skipped, f, n_tile == 0);
+                publish_to_products();
+                // The tile is there.
+                sync_team();
+                for (int phase = 0; phase < p.phases; ++phase) {
+                    core.clear();
+                    const int first = (phase >> 1) * p.walk_row + (phase & 1) * 16 + Core::warpgroup() * TILES * p.walk_tile;
+                    core.run(p, tile + first, walk, stream);
+                    // The tile is multiplied.
+                    sync_team();
+                    if (phase == p.phases - 1 && t + (int)gridDim.x < tiles) {
+                        // The next one comes while this one's values are stored.
+                        list(t + gridDim.x);
+                        gather.copy_own();
+                    }
+                    if constexpr (STAGES) {
+                        static_assert(TILES == 1 && BW == 8 && BN == 128, "as stage_tile wants it");
+                        if (p.bias != nullptr) add_bias(p, core, n_tile * BN);
+                        const int row_bytes = keeps ? 16 * p.tile_columns : 16 * BW, pitch = keeps ? p.pitch : 16 * BM + 16;
+                        const u32 to = keeps ? tile + p.origin * (16 * p.tile_columns + 16) : staged;
+                        stage_tile<S>(core, to, pitch, row_bytes);
+                        // All values are there.
+                        sync_team();
+                        store_tile<S>(p, layer.output, to, pitch, row_bytes, own, y0 + (int)threadIdx.x / 16, x0, n_tile * BN, phase);
+                    } else {
+                        write_map<S, BN>(p, layer.output, core, own, image, n_tile, phase, [&](int row, int& y, int& x) {
+                            y = y0 + Core::pixel(row) / BW;
+                            x = x0 + Core::pixel(row) % BW;
+                            const int in_tile = (y - y0 + p.origin) * p.tile_columns + x - x0 + p.origin;
+                            return keeps ? tile + 16 * in_tile : 0u;
+                        });
+                    }
+                }
+            }
+            if (at + 1 == chain.count) break;
+            exchange.publish(own, statistics);
+        }
+        if (chain.count > 1) exchange.end();
+        if (p.out_scale != nullptr) finish_statistics(p, own, statistics);
+    }
+}
+
+}  // namespace sf

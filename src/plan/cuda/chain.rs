@@ -1,0 +1,101 @@
+//! Which layers run in one launch, one after another, without going back to the driver between them.
+
+use std::ops::Range;
+
+use super::{
+    ASKING_THREADS, CONV_THREADS, ConvLaunch, CudaOp, CudaStep, DeviceLimits, MainLoop, Source,
+    Taps, Target, Tile, merge_group,
+};
+
+/// Most layers of a chain: both convolutions of the most residual blocks that a network may have.
+pub const MOST_CHAINED: usize = 32;
+/// Fewest stages of a ring of weights that goes on from layer to layer: two blocks are held while a
+/// third one comes.
+const FEWEST_STAGES: usize = 3;
+
+impl ConvLaunch {
+    /// Whether its kernel takes chains of layers.
+    pub const fn takes_chains(&self) -> bool {
+        matches!(self.main_loop, MainLoop::Wgmma)
+            && matches!(self.taps, Taps::Direct | Taps::FourPhase)
+            && self.tile.channels == Tile::CHAIN_CHANNELS
+    }
+
+    /// Threads of its CTA.
+    pub const fn threads(&self) -> u32 {
+        if self.takes_chains() {
+            CONV_THREADS + ASKING_THREADS
+        } else {
+            CONV_THREADS
+        }
+    }
+
+    /// Whether it may be one of several in a chain.
+    fn may_be_chained(&self) -> bool {
+        self.takes_chains()
+            && self.phases == 1
+            && self.stride == 1
+            && self.statistics
+            && !self.bias
+            && self.ctas.1 == 1
+            && self.ring_stages >= FEWEST_STAGES
+            && matches!(self.target, Target::Map(_))
+            && self.source != Source::Photo
+    }
+
+    /// Whether it may follow `before` in a chain: it reads what that one writes, and their shapes are the
+    /// same.
+    fn follows(&self, before: &Self) -> bool {
+        let reads_it = match (self.source, before.target) {
+            (Source::Normalised { map, conv, .. }, Target::Map(written)) => {
+                map == written && conv == before.conv
+            }
+            _ => false,
+        };
+        let same_shape = Self {
+            conv: self.conv,
+            source: self.source,
+            target: self.target,
+            ..*before
+        };
+        reads_it && *self == same_shape
+    }
+}
+
+/// The steps of every launch: of all that may be chained as many at a time as possible, else one.
+///
+/// The CTAs of a chain wait for each other, so all have to be on the device at once: one for each
+/// multiprocessor, because each takes most of its shared memory.
+pub(super) fn launches(
+    steps: &[CudaStep],
+    batch: usize,
+    limits: &DeviceLimits,
+) -> Vec<Range<usize>> {
+    let chained = |step: &CudaStep| match step.op {
+        CudaOp::Conv(launch)
+            if launch.may_be_chained() && batch * launch.ctas.0 <= limits.multiprocessors =>
+        {
+            Some(launch)
+        }
+        _ => None,
+    };
+    let mut launches: Vec<Range<usize>> = Vec::new();
+    for (at, step) in steps.iter().enumerate() {
+        if let (Some(launch), Some(range)) = (chained(step), launches.last_mut())
+            && range.len() < MOST_CHAINED
+            && chained(&steps[at - 1]).is_some_and(|before| launch.follows(&before))
+        {
+            range.end = at + 1;
+        } else {
+            launches.push(at..at + 1);
+        }
+    }
+    launches
+}
+
+/// Bytes that the CTAs of a chain tell each other through, of one image: tag, flags, their parts of the
+/// statistics, and those of their groups twice, 16 bytes for each channel.
+pub(super) const fn exchange_bytes(ctas: usize) -> usize {
+    let groups = ctas.div_ceil(merge_group(ctas));
+    256 + (4 * ctas).next_multiple_of(256) + 16 * Tile::CHAIN_CHANNELS * (ctas + 2 * groups)
+}
