@@ -64,8 +64,8 @@ def rounded(net: TransformerNet) -> dict[str, torch.Tensor]:
 
 def training_record(name: str, folders: list[Path]) -> str:
     """The settings of all stages of a training, as JSON."""
-    stages = [json.loads(read_network(folder / f"{name}.safetensors")[1]["training"]) for folder in folders]
-    return json.dumps({"stages": stages})
+    records = [json.loads(read_network(folder / f"{name}.safetensors")[1]["training"]) for folder in folders]
+    return json.dumps({"stages": [stage for record in records for stage in record.get("stages", [record])]})
 
 
 @torch.no_grad()

@@ -20,6 +20,9 @@ from PIL import Image, ImageOps
 #: So many photos, the last by name, are kept out of every training.
 HELD_OUT = 40
 
+#: Noise in every training crop, in levels.
+LEAST_NOISE = 0.3
+
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
@@ -40,12 +43,17 @@ def read_picture(path: Path, short_side: int | None = None, long_side: int | Non
         current = min(picture.size) if short_side else max(picture.size)
         size = tuple(max(1, round(edge * side / current)) for edge in picture.size)
         picture = picture.resize(size, Image.Resampling.LANCZOS)
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float()
+    return to_levels(picture)
 
 
 def write_picture(path: Path, levels: torch.Tensor, **options) -> None:
     """Saves (1, 3, H, W) levels, rounded to whole ones."""
     to_image(levels).save(path, **options)
+
+
+def to_levels(image: Image.Image) -> torch.Tensor:
+    """An RGB Pillow image as (1, 3, H, W) levels."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()
 
 
 def to_image(levels: torch.Tensor) -> Image.Image:
@@ -106,7 +114,8 @@ class CropSampler:
         crops = torch.where(chosen(0.1), faint, crops)
         crops = torch.where(chosen(0.12), self._with_sky(crops, per_crop), crops)
         noise = torch.randn(crops.shape, device=self.device, generator=self.random)
-        return crops + noise * torch.where(chosen(0.3), per_crop(0, 3), torch.zeros_like(gain))
+        # Never none: instance norms of a crop of one colour have gradients that are not finite.
+        return crops + noise * (LEAST_NOISE + torch.where(chosen(0.3), per_crop(0, 3), torch.zeros_like(gain)))
 
     def _with_sky(self, crops: torch.Tensor, per_crop) -> torch.Tensor:
         """The crops with a plain gradient on one side of a random soft line."""

@@ -10,8 +10,9 @@ The loss is a sum of
 - style: relative distance of four layers' Gram matrices to the style picture's,
 - stability: mean change of the painting when the photo gets 1 % noise or moves by one
   pixel (moved back),
-- a little total variation, and a push back for levels outside 0..255 and for colours that
-  the style picture does not have.
+- pictures: a little total variation, tones that follow the photo's, colours in the style
+  picture's amounts, no pattern on the network's grid (picture_losses.py), and a push back for
+  levels outside 0..255 and for colours that the style picture does not have.
 
 The weights of style and stability are steered while training, so that content and
 flicker come out as `styles.toml` wants them, whatever the style; what remains free, the
@@ -34,11 +35,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+from PIL import Image, ImageFilter
 
 from measure_styles import SIDE_PX, load_targets, measure
 from perceptual import LAYERS, Vgg16, gram, relative_error
+from picture_losses import ColorAmounts, fine_part, tones, weave
 from style_net import WIDTHS, TransformerNet, describe_network, paint, read_network, save_network
-from style_photos import CropSampler, list_photos, read_picture
+from style_photos import CropSampler, list_photos, read_picture, to_image, to_levels
 
 #: Mean square of relu2_2 and relu3_3 over ordinary photos. One constant for all photos,
 #: so that a flat photo does not ask for a flawless copy of its noise.
@@ -83,7 +86,12 @@ class Recipe:
     ``REACH_PX`` it makes about the photos' short side. ``layer_weights`` belong to the style's four
     layers; ``content_deep_share`` is relu3_3's share of the content loss. ``style_trim`` is the
     share of the style picture's short side that is cut off all around it: the frame of a print
-    would be painted around every photo.
+    would be painted around every photo. ``style_median`` is the edge of a median filter (odd, 0 for
+    none) over the scaled style picture: specks of paint and of sharpening would come out as dots.
+    ``style_muted_hues`` are a first and a last hue in degrees and the share of saturation that these
+    keep: a colour of one motif would stain plain grounds, where it costs no content. The weights of
+    the losses in picture_losses.py: ``fine_weight`` for all fine parts, ``weave_weight``,
+    ``tone_weight`` and ``color_weight``.
     """
 
     iterations: int = 20000
@@ -94,6 +102,8 @@ class Recipe:
     learning_rate: float = 2e-3
     style_short_side: int = 512
     style_trim: float = 0.0
+    style_median: int = 0
+    style_muted_hues: list[float] = field(default_factory=list)
     style_weight: float = 3.0
     style_weight_range: list[float] = field(default_factory=lambda: [0.2, 30.0])
     content: float = 1.7
@@ -104,6 +114,10 @@ class Recipe:
     stability_start: float = 3.0
     stability_limit: float = 250.0
     total_variation: float = 1.0
+    fine_weight: float = 0.0
+    weave_weight: float = 0.0
+    tone_weight: float = 0.0
+    color_weight: float = 0.0
     range_weight: float = 50.0
     palette_weight: float = 400.0
     seed: int = 1
@@ -116,6 +130,7 @@ class StyleTargets:
     grams: list[torch.Tensor]
     ceilings: list[torch.Tensor]
     palette: torch.Tensor
+    amounts: ColorAmounts
 
 
 class Losses:
@@ -130,6 +145,9 @@ class Losses:
         self.flicker = torch.zeros(2, device=device)
         self.parts = torch.zeros(2 + len(LAYERS), device=device)
         self.layer_weights = torch.tensor(recipe.layer_weights, device=device)
+        level_weights = [recipe.fine_weight, recipe.weave_weight, recipe.tone_weight, recipe.color_weight]
+        self.level_weights = torch.tensor(level_weights, device=device)
+        self.level_parts = torch.zeros(len(level_weights), device=device)
         self.wanted_flicker = torch.tensor(recipe.flicker, device=device)
 
     def __call__(self, painter, batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -157,6 +175,7 @@ class Losses:
 
         flicker = self._flicker(painting, changed, batch)
         stability = (flicker * self.stability_weights).sum() / 255
+        on_levels = self._on_levels(painting, batch["pictures"][: recipe.batch])
         variation = (painting.diff(dim=2).abs().mean() + painting.diff(dim=3).abs().mean()) / 255
         outside = ((painting - 127.5).abs() - 127.5).relu().div(255).square().mean()
 
@@ -170,7 +189,26 @@ class Losses:
             + recipe.total_variation * variation
             + recipe.range_weight * outside
             + recipe.palette_weight * self._foreign_colors(painting)
+            + on_levels
         )
+
+    def _on_levels(self, painting: torch.Tensor, photos: torch.Tensor) -> torch.Tensor:
+        """The weighted losses of picture_losses.py."""
+        recipe = self.recipe
+        with torch.autocast(painting.device.type, enabled=False):
+            painting = painting.float()
+            fine = fine_part(painting)
+            parts = torch.stack(
+                (
+                    fine.abs().mean() / 255,
+                    weave(fine),
+                    (tones(painting) - tones(photos)).square().mean(),
+                    self.targets.amounts(painting),
+                )
+            )
+        with torch.no_grad():
+            self.level_parts.lerp_(parts, 0.02)
+        return (parts * self.level_weights).sum()
 
     def _foreign_colors(self, painting: torch.Tensor) -> torch.Tensor:
         """Mean square, in units of 255 levels, by which colours miss the palette's tolerance."""
@@ -217,12 +255,26 @@ def inner_features(vgg: Vgg16, pictures: torch.Tensor, depth: int = len(LAYERS))
     return [inside(layer, MARGIN_PX >> stage) for stage, layer in enumerate(vgg(pictures, depth))]
 
 
+def mute_hues(image: Image.Image, first: float, last: float, kept: float) -> Image.Image:
+    """The image with less saturation where hues lie from ``first`` to ``last`` (degrees)."""
+    hue, saturation, value = image.convert("HSV").split()
+    inside_range = hue.point(lambda level: 255 if first <= level * 360 / 255 <= last else 0)
+    soft = inside_range.filter(ImageFilter.GaussianBlur(1))
+    muted = saturation.point(lambda level: round(level * kept))
+    return Image.merge("HSV", (hue, Image.composite(muted, saturation, soft), value)).convert("RGB")
+
+
 @torch.no_grad()
 def load_style(vgg: Vgg16, path: Path, recipe: Recipe) -> StyleTargets:
     """Reads the style picture and takes from it what a training aims at."""
     picture = read_picture(path, short_side=round(recipe.style_short_side / (1 - 2 * recipe.style_trim)))
     cut = (min(picture.shape[2:]) - recipe.style_short_side) // 2
-    picture = picture[..., cut : picture.shape[2] - cut, cut : picture.shape[3] - cut].to(vgg.mean.device)
+    picture = picture[..., cut : picture.shape[2] - cut, cut : picture.shape[3] - cut]
+    if recipe.style_median:
+        picture = to_levels(to_image(picture).filter(ImageFilter.MedianFilter(recipe.style_median)))
+    if recipe.style_muted_hues:
+        picture = to_levels(mute_hues(to_image(picture), *recipe.style_muted_hues))
+    picture = picture.to(vgg.mean.device)
     layers = inner_features(vgg, picture)
     ceilings = []
     for layer in layers:
@@ -231,7 +283,7 @@ def load_style(vgg: Vgg16, path: Path, recipe: Recipe) -> StyleTargets:
     grams = [gram(torch.minimum(layer, ceiling)) for layer, ceiling in zip(layers, ceilings)]
     colors = picture[0].flatten(1).T
     chosen = torch.randperm(len(colors), generator=torch.Generator().manual_seed(recipe.seed))[:PALETTE_COLORS]
-    return StyleTargets(grams, ceilings, colors[chosen.to(colors.device)])
+    return StyleTargets(grams, ceilings, colors[chosen.to(colors.device)], ColorAmounts(picture))
 
 
 class ContentWatch:
@@ -374,8 +426,9 @@ def train(
             weights = " ".join(f"{value:.1f}" for value in losses.stability_weights.tolist())
             seconds = time.monotonic() - start
             weights = f"{float(losses.style_weight):.2f} {weights}"
+            levels = " ".join(f"{value:.5f}" for value in losses.level_parts.tolist())
             told = f"{iteration} {seconds:.0f}s parts {parts} content {content:.3f} flicker {flicker} weights {weights}"
-            print(told, flush=True)
+            print(f"{told} levels {levels}", flush=True)
 
 
 def parse_arguments() -> argparse.Namespace:

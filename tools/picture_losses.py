@@ -1,0 +1,90 @@
+"""Losses on a painting's levels, beside those on VGG's features.
+
+VGG hardly sees what an eye sees first: whether a face is lighter than the hair around it,
+whether the colours are the style's in their right amounts, and whether a fine pattern
+follows the network's own grid of four pixels. All take (N, 3, H, W) levels 0..255 and
+give one number.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+#: Luma of RGB levels (BT.601).
+LUMA = (0.299, 0.587, 0.114)
+
+#: Tones are means over windows of so many pixels, every ``TONE_STEP_PX``: strokes vanish, eyes stay.
+TONE_PX = 6
+TONE_STEP_PX = 3
+
+#: Added to the spread of tones, in levels, so that a nearly plain photo asks for a nearly plain painting.
+TONE_FLOOR = 10.0
+
+#: The network's grid, and over how many of its cells each way a pattern has to repeat to count.
+GRID_PX = 4
+GRID_CELLS = 6
+
+#: Directions in RGB along which colours are compared: the axes, luma, and differences of colour.
+COLOR_DIRECTIONS = (
+    (1.0, 0.0, 0.0),
+    (0.0, 1.0, 0.0),
+    (0.0, 0.0, 1.0),
+    LUMA,
+    (0.71, -0.71, 0.0),
+    (0.0, 0.71, -0.71),
+    (0.71, 0.0, -0.71),
+    (0.41, 0.41, -0.82),
+)
+
+#: Every fifth pixel each way: enough, and no phase of the grid is spared.
+COLOR_STEP_PX = 5
+
+
+def tones(levels: torch.Tensor) -> torch.Tensor:
+    """(N, 1, h, w) mean lumas of windows, each picture's with mean 0 and a spread of about 1."""
+    luma = sum(share * levels[:, i : i + 1] for i, share in enumerate(LUMA))
+    pooled = F.avg_pool2d(luma, TONE_PX, TONE_STEP_PX)
+    centred = pooled - pooled.mean((2, 3), keepdim=True)
+    spread = centred.square().mean((2, 3), keepdim=True).add(1e-3).sqrt()
+    return centred / (spread + TONE_FLOOR)
+
+
+def fine_part(levels: torch.Tensor) -> torch.Tensor:
+    """What periods of 2 to 6 pixels hold: the levels without their binomial blur, without 2 pixels at the edges."""
+    blurred = _binomial(_binomial(levels, 2), 3)
+    return levels[..., 2:-2, 2:-2] - blurred
+
+
+def _binomial(levels: torch.Tensor, dim: int) -> torch.Tensor:
+    """The levels blurred along one dimension, which becomes shorter by 4."""
+    length = levels.shape[dim] - 4
+    return sum(share / 16 * levels.narrow(dim, i, length) for i, share in enumerate((1, 4, 6, 4, 1)))
+
+
+def weave(fine: torch.Tensor) -> torch.Tensor:
+    """Mean square, in units of 255 levels, of the pattern that repeats with the network's grid."""
+    count, channels, height, width = fine.shape
+    rows, columns = height // GRID_PX, width // GRID_PX
+    cells = fine[..., : rows * GRID_PX, : columns * GRID_PX]
+    cells = cells.reshape(count * channels, rows, GRID_PX, columns, GRID_PX).permute(0, 2, 4, 1, 3)
+    pattern = F.avg_pool2d(cells.reshape(count * channels, GRID_PX**2, rows, columns), GRID_CELLS, GRID_CELLS // 2)
+    return pattern.div(255).square().mean()
+
+
+class ColorAmounts:
+    """How far a batch's colours are from the style picture's amounts of them."""
+
+    def __init__(self, picture: torch.Tensor):
+        """``picture``: (1, 3, H, W) levels."""
+        self.directions = picture.new_tensor(COLOR_DIRECTIONS)
+        colors = picture[0].flatten(1).T @ self.directions.T
+        self.sorted_style = colors.sort(dim=0).values
+
+    def __call__(self, paintings: torch.Tensor) -> torch.Tensor:
+        """Mean distance of sorted colours, in units of 255 levels; one photo may be dark, another bright."""
+        colors = paintings[..., ::COLOR_STEP_PX, ::COLOR_STEP_PX].permute(0, 2, 3, 1).reshape(-1, 3)
+        values = (colors @ self.directions.T).sort(dim=0).values
+        last = len(self.sorted_style) - 1
+        places = torch.linspace(0, last, len(values), device=values.device).round().long()
+        return (values - self.sorted_style[places]).abs().mean() / 255
