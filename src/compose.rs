@@ -32,8 +32,14 @@ impl Default for Look {
 ///
 /// Returns `None` when the sizes differ.
 pub fn compose(photo: &Frame, mut painting: Frame, look: Look) -> Option<Frame> {
+    compose_into(photo, &mut painting, look).then_some(painting)
+}
+
+/// [`compose`] on a painting that stays where it is. Returns `false`, and changes nothing, when the
+/// sizes differ.
+pub fn compose_into(photo: &Frame, painting: &mut Frame, look: Look) -> bool {
     if (photo.width(), photo.height()) != (painting.width(), painting.height()) {
-        return None;
+        return false;
     }
     let strength = u32::from(look.strength_percent.min(100));
     for (out, source) in painting
@@ -52,7 +58,7 @@ pub fn compose(photo: &Frame, mut painting: Frame, look: Look) -> Option<Frame> 
         }
         out[3] = source[3];
     }
-    Some(painting)
+    true
 }
 
 /// The colour of `source` (its Cb and Cr) at the luma of `painted`.

@@ -1,4 +1,4 @@
-//! StyleForge paints photos in the style of a picture with Johnson's TransformerNet.
+//! StyleForge paints live pictures and photos in the style of a picture with Johnson's TransformerNet.
 //!
 //! This page is the architecture document.
 //!
@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | 7 | `main.rs` | arguments to window or command line, exit code |
 //! | 6 | [`gui`], [`cli`] | the two surfaces; the only egui, the only arguments; no feature lives in one of them alone |
-//! | 5 | [`engine`], [`media`], [`capture`], [`settings`], [`verify`] | jobs and threads, picture files, cameras, what is remembered, checks |
+//! | 5 | [`engine`], [`media`], [`capture`], [`settings`], [`verify`], [`measure`] | jobs and threads, picture files, cameras, what is remembered, checks, times |
 //! | 4 | [`backend`] | runs a plan on a device; the only `unsafe` and the only cudarc |
 //! | 3 | [`plan`] | pure: network, size and mode to steps, buffers, cost |
 //! | 2 | [`weights`] | checkpoint readers and the style library: the only parsers of untrusted weights |
@@ -26,6 +26,10 @@
 //! - The oracle ([`backend::oracle`]) shares no code with what it judges.
 //! - The same input, network and mode give the same bits, whatever the number of threads.
 //! - A file is written beside its target and renamed; what exists is replaced only when asked.
+//! - Live pictures: the newest frame wins and what it overtook is counted, once before the engine and
+//!   once before the screen; nothing waits for a surface; after the first frames nothing is allocated
+//!   for one. What cannot be had is told, and what was painted before goes on.
+//! - A ratio of two times is shown only beside a check that both made the same picture.
 //! - A fallback is announced, never silent. A GPU that is lost in the middle is opened again once,
 //!   in a process of its own ([`backend::worker`]), because the driver opens nothing any more for the
 //!   one that lost it; then the processor takes over ([`engine::paint::Painter`]).
@@ -35,6 +39,18 @@
 //! The window's thread draws and never waits. One engine thread owns the backend and its sessions
 //! and answers commands with events; the CPU backend has a pool of worker threads of its own. The
 //! command line runs the same painter on its main thread.
+//!
+//! A live frame goes from thread to thread through exchanges ([`capture::exchange`]):
+//!
+//! ```text
+//! capture thread                 engine thread                          window's thread
+//! wait for the source            wait for command or frame
+//! decode, turn, shrink           take the newest frame
+//! put, newest wins  ---------->  to the working size, network, look
+//!                                put, newest wins  ------------------>  take the newest picture, draw
+//! ```
+//!
+//! A camera has a second thread that watches the first, which may hang with its device.
 
 pub mod backend;
 pub mod capture;
@@ -43,6 +59,7 @@ pub mod compose;
 pub mod engine;
 pub mod frame;
 pub mod gui;
+pub mod measure;
 pub mod media;
 pub mod mode;
 pub mod network;

@@ -10,6 +10,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -39,13 +40,30 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints")
 }
 
+/// A file of the corpus. The hostile ones lie in an archive, which is unpacked once.
+fn path_of(name: &str) -> PathBuf {
+    static HOSTILE: OnceLock<PathBuf> = OnceLock::new();
+    let Some(name) = name.strip_prefix("hostile/") else {
+        return folder().join(name);
+    };
+    let unpacked = HOSTILE.get_or_init(|| {
+        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile-checkpoints");
+        let packed = fs::File::open(folder().join("hostile.tar.xz")).expect("the archive is there");
+        tar::Archive::new(lzma_rust2::XzReader::new(packed, false))
+            .unpack(&home)
+            .expect("well formed");
+        home
+    });
+    unpacked.join(name)
+}
+
 fn entries() -> Vec<Entry> {
     let text = fs::read(folder().join("index.json")).expect("the corpus is there");
     serde_json::from_slice(&text).expect("index.json is well formed")
 }
 
 fn bytes_of(entry: &Entry) -> Vec<u8> {
-    fs::read(folder().join(&entry.file)).expect("every file of the index is there")
+    fs::read(path_of(&entry.file)).expect("every file of the index is there")
 }
 
 /// Values of one tensor of expected.safetensors.
@@ -200,7 +218,7 @@ fn foreign_and_hostile_files_are_refused_by_name() {
 #[test]
 fn inspection_agrees_with_reading() {
     for entry in entries() {
-        let facts = describe(&folder().join(&entry.file));
+        let facts = describe(&path_of(&entry.file));
         let read = Checkpoint::from_bytes(&bytes_of(&entry));
         assert_eq!(
             facts.refused,
@@ -222,7 +240,7 @@ fn external_data_is_not_opened_even_when_it_is_there() {
     let root = tempfile::tempdir().expect("folder");
     fs::write(root.path().join("style.onnx.data"), [0; 4096]).expect("written");
     let file = root.path().join("style.onnx");
-    fs::copy(folder().join("hostile/external_beside.onnx"), &file).expect("copied");
+    fs::copy(path_of("hostile/external_beside.onnx"), &file).expect("copied");
     let error = Checkpoint::read(&file).expect_err("refused").to_string();
     assert!(error.contains("external"), "{error}");
 }

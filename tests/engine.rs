@@ -28,7 +28,7 @@ use styleforge::{
     },
     frame::Frame,
     mode::Mode,
-    timing::{RunTiming, TimingMethod},
+    timing::RunTiming,
 };
 use support::{Behaviour, Script, ScriptedBackend, inverted, network, photo, wait_for};
 
@@ -376,11 +376,7 @@ fn painting_of(photo: &Frame) -> Arc<Painting> {
         painted: inverted(photo),
         notes: Vec::new(),
         mode: Mode::default(),
-        run: RunTiming {
-            total_ms: 0.0,
-            method: TimingMethod::Host,
-            steps: Vec::new(),
-        },
+        run: RunTiming::host(0.0),
         total_ms: 0.0,
     })
 }

@@ -2,6 +2,8 @@
 //! with `STYLEFORGE_REQUIRE_GPU=1` that is a failure. The built test runs on a machine without Rust.
 #![allow(clippy::expect_used)]
 
+#[path = "gpu/live.rs"]
+mod live;
 #[path = "gpu/lost_context.rs"]
 mod lost_context;
 #[path = "gpu/operations.rs"]
@@ -30,7 +32,9 @@ fn main() -> ExitCode {
     if lost_context::is_asked_for() {
         return lost_context::run();
     }
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // One after the other: they measure memory and times, and record graphs, which nobody may disturb.
+    arguments.test_threads = Some(1);
     let backend = cuda::open(None);
     let required = std::env::var_os("STYLEFORGE_REQUIRE_GPU").is_some();
     let reason = backend.as_ref().err().map(ToString::to_string);
@@ -43,7 +47,7 @@ fn main() -> ExitCode {
     }
     let backend = backend.ok();
     type Test = fn(&dyn Backend) -> Result<(), Failed>;
-    let tests: [(&str, Test); 11] = [
+    let tests: [(&str, Test); 12] = [
         (
             "every_mode_paints_the_oracles_picture",
             every_mode_paints_the_oracles_picture,
@@ -80,6 +84,10 @@ fn main() -> ExitCode {
         (
             "every_style_is_right_in_every_mode",
             styles::every_style_is_right_in_every_mode,
+        ),
+        (
+            "live_pictures_are_fast_and_switch_at_once",
+            live::live_pictures_are_fast_and_switch_at_once,
         ),
         (
             "bench_is_complete_and_sane",

@@ -12,7 +12,7 @@ use styleforge::{
     network::{Network, NetworkSpec},
     plan::PlanSummary,
     tensor::{Shape, Tensor},
-    timing::{RunTiming, TimingMethod},
+    timing::RunTiming,
     verify::{Subject, Verdict, style_subject, verify},
 };
 
@@ -133,11 +133,7 @@ impl Session for FlawedSession {
             }
             _ => {}
         }
-        Ok(RunTiming {
-            total_ms: 1.0,
-            method: TimingMethod::Host,
-            steps: Vec::new(),
-        })
+        Ok(RunTiming::host(1.0))
     }
 
     fn paint_batch(

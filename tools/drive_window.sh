@@ -3,8 +3,8 @@
 #
 #   tools/drive_window.sh [PROGRAM] [FOLDER]
 #
-# PROGRAM is target/release/styleforge unless given. Without FOLDER, the four screenshots that the
-# README shows are written to assets/screenshots; with it, all nine are written there. Needs xvfb,
+# PROGRAM is target/release/styleforge unless given. Without FOLDER, the screenshots that the README
+# shows are written to assets/screenshots; with it, all of them are written there. Needs xvfb,
 # xdotool and imagemagick. The program runs on a display of its own with empty settings and data
 # folders; file dialogs are answered by a stand-in for zenity. Ends with 1 and a reason when the
 # window does not do what it should.
@@ -12,7 +12,7 @@ set -eu
 cd "$(dirname "$0")/.."
 program=$(realpath "${1:-target/release/styleforge}")
 shots=$(mkdir -p "${2:-assets/screenshots}" && realpath "${2:-assets/screenshots}")
-kept=" painted brush light folder "
+kept=" live gallery compare performance painted brush light folder "
 [ -z "${2:-}" ] || kept=
 for tool in Xvfb xdotool import; do
     command -v "$tool" >/dev/null || { echo "$tool is missing: apt-get install xvfb xdotool imagemagick" >&2; exit 1; }
@@ -50,7 +50,7 @@ for _ in $(seq 50); do
 done
 
 # The window sits in the upper left corner, without a window manager.
-start() {
+open_window() {
     "$program" "$@" >"$work/log" 2>&1 &
     app=$!
     window=
@@ -61,7 +61,12 @@ start() {
     done
     [ -n "$window" ] || fail "no window came up"
     xdotool windowmove "$window" 0 0 windowsize "$window" 1440 940 windowfocus "$window"
-    settle
+}
+
+# Live pictures never rest.
+start_live() {
+    open_window
+    sleep 8
 }
 
 ticks() { awk '{ print $14 + $15 }' "/proc/$app/stat"; }
@@ -94,7 +99,34 @@ finish() {
     fail "the window does not close"
 }
 
-start
+# Live: the demo scene, every style at once, two modes, the performance panel. Without a GPU the automatic
+# size would be small for a picture to look at.
+mkdir -p "$work/config/styleforge"
+printf '[live]\nworking_px = 448\n' >"$work/config/styleforge/settings.toml"
+start_live
+shot live
+keys 5
+sleep 3
+keys v
+sleep 1
+shot wipe
+keys g
+sleep 8
+shot gallery
+keys g 3 c
+sleep 10
+shot compare
+keys Escape v p
+sleep 8
+shot performance
+keys p f
+sleep 2
+shot full
+keys Escape 1
+
+# Photos.
+keys l
+settle
 shot start
 
 # The sample, painted; the divider in the middle.
@@ -107,7 +139,7 @@ shot painted
 # Only the painting, in another style, saved through the dialog.
 keys 5
 settle
-keys space
+keys v
 echo "$work/saved.png" >"$work/answer"
 keys ctrl+s
 settle
@@ -117,7 +149,7 @@ settle
 shot starry
 
 # A closer look with a broader brush and the photo's colours.
-keys space space bracketright bracketright k
+keys v v bracketright bracketright k
 settle
 keys plus plus
 settle

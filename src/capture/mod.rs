@@ -1,36 +1,220 @@
-//! Where live pictures come from, and how they travel: cameras, and the exchange that hands frames on.
+//! Where live pictures come from: cameras, photos, folders of photos and the demo scene.
 //!
-//! The only file that imports nokhwa. Opens no device. Asking may take a moment; any thread.
+//! [`Capture::start`] gives a handle and the reading end of an [`exchange`]. Every source runs on
+//! threads of its own, hands frames on as RGBA8 (the newest wins, nothing waits), and tells what
+//! happens to it through [`Capture::poll`]. A camera that goes wrong is tried again until it works
+//! or the handle is dropped. Knows no style, no backend and no window.
+//!
+//! Threads: a photo, a folder and the demo scene have one. A camera has two: one that lives with the
+//! device and may hang with it, and one that watches it, reports, and starts another in its place.
 
+mod camera;
+mod demo;
 pub mod exchange;
+mod feed;
+mod format;
+mod mjpeg;
+mod orient;
+mod pixels;
+mod problem;
+mod source;
+mod stills;
 
-use nokhwa::{query, utils::ApiBackend};
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+    thread,
+    time::Instant,
+};
 
-/// A camera that the system knows.
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+pub use camera::{Camera, cameras, formats};
+pub use demo::Scene;
+pub use format::{CameraFormat, FrameInterval, PixelFormat};
+pub use orient::Rotation;
+pub use problem::{CaptureError, CaptureEvent, CaptureProblem};
+pub use source::{CameraId, Source, SourceError};
+
+use crate::frame::Frame;
+use exchange::Reader;
+use feed::{Events, Feed, Hints};
+
+/// Most events that wait for [`Capture::poll`]; the oldest is lost when one more comes.
+const MOST_EVENTS: usize = 64;
+
+/// How a source is captured.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Camera {
-    /// The system's name for it.
-    pub name: String,
-    /// What else the system tells, for example its device file.
-    pub description: String,
+pub struct CaptureSettings {
+    /// Columns and rows wanted from a camera or the demo scene; chosen for the working size when
+    /// `None`, and the nearest one when the camera has not got it.
+    pub size: Option<(u32, u32)>,
+    /// Frames per second wanted from a camera or the demo scene, which goes up to 240; 30 or more when
+    /// `None`.
+    pub fps: Option<u32>,
+    /// Format wanted from a camera; the cheapest when `None`.
+    pub format: Option<PixelFormat>,
+    /// Swap left and right, as in a mirror. Happens after turning.
+    pub mirror: bool,
+    /// Turn clockwise.
+    pub rotate: Rotation,
+    /// Long side at which the engine works, in pixels: what a camera's size is chosen for.
+    pub working_px: usize,
+    /// Longest side of the frames that are handed on, in pixels; larger ones are made smaller.
+    pub frame_px: usize,
 }
 
-/// Why cameras could not be listed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the system's cameras could not be listed: {0}")]
-pub struct CaptureError(String);
+impl Default for CaptureSettings {
+    fn default() -> Self {
+        Self {
+            size: None,
+            fps: None,
+            format: None,
+            mirror: false,
+            rotate: Rotation::default(),
+            working_px: 640,
+            frame_px: 1280,
+        }
+    }
+}
 
-/// The cameras that the system knows, in its order.
-///
-/// # Errors
-/// [`CaptureError`] with the system's words.
-pub fn cameras() -> Result<Vec<Camera>, CaptureError> {
-    let found = query(ApiBackend::Auto).map_err(|e| CaptureError(e.to_string()))?;
-    Ok(found
-        .iter()
-        .map(|camera| Camera {
-            name: camera.human_name(),
-            description: camera.description().to_owned(),
-        })
-        .collect())
+/// A frame of a live source.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    /// The pixels, turned and mirrored as wished.
+    pub frame: Frame,
+    /// Number of the frame since the source was started, from 1 on.
+    pub sequence: u64,
+    /// When the source had it: when a camera's bytes arrived, when a drawn or decoded picture was
+    /// begun.
+    pub captured_at: Instant,
+    /// Milliseconds from the wish for a frame to its bytes, waiting included.
+    pub capture_ms: f32,
+    /// Milliseconds from bytes to upright RGBA; for the demo scene, of drawing it.
+    pub decode_ms: f32,
+}
+
+impl Captured {
+    /// What lies in an exchange before the first frame: one pixel, number 0.
+    fn nothing() -> Self {
+        Self {
+            frame: Frame::from_fn(1, 1, |_, _| [0, 0, 0, 255]),
+            sequence: 0,
+            captured_at: Instant::now(),
+            capture_ms: 0.0,
+            decode_ms: 0.0,
+        }
+    }
+}
+
+/// A running source. Dropping it stops the source's threads and waits for none of them.
+pub struct Capture {
+    events: Receiver<CaptureEvent>,
+    hints: Arc<Hints>,
+    /// Nothing is ever sent: the threads see it close.
+    _alive: Sender<()>,
+}
+
+impl Capture {
+    /// Starts `source`. `wake_up` is called after each event, from the source's threads, and never
+    /// for a frame: those ring the reader's doorbell. It must not wait.
+    ///
+    /// The frames of a stream have one size. A folder's change with its pictures, a camera's when it
+    /// is opened again in another format. After the first frames of a size nothing is allocated for
+    /// one any more, except inside the JPEG decoder.
+    ///
+    /// # Errors
+    /// The operating system's, when it gives no thread. Whatever is wrong with the source comes as
+    /// an event.
+    pub fn start(
+        source: Source,
+        settings: CaptureSettings,
+        wake_up: Arc<dyn Fn() + Send + Sync>,
+    ) -> io::Result<(Self, Reader<Captured>)> {
+        let (writer, reader) = exchange::exchange(Captured::nothing);
+        let (event_sender, events) = bounded(MOST_EVENTS);
+        // Not of size 0: waiting for one of those allocates.
+        let (alive, stopped) = bounded(1);
+        let hints = Arc::new(Hints::new(settings.working_px));
+        let feed = Feed {
+            events: Events::new(event_sender, events.clone(), wake_up),
+            hints: hints.clone(),
+            stopped,
+        };
+        let life: Box<dyn FnOnce() + Send> = match source {
+            Source::Demo => Box::new(move || demo::run(&feed, writer, &settings)),
+            Source::Photo(path) => Box::new(move || stills::photo(&feed, writer, &settings, &path)),
+            Source::Folder(path) => {
+                Box::new(move || stills::folder(&feed, writer, &settings, &path))
+            }
+            Source::Camera(id) => Box::new(move || camera::run(feed, writer, &settings, &id)),
+        };
+        thread::Builder::new()
+            .name("capture".to_owned())
+            .spawn(life)?;
+        let capture = Self {
+            events,
+            hints,
+            _alive: alive,
+        };
+        Ok((capture, reader))
+    }
+
+    /// The next event, if there is one. Never waits.
+    pub fn poll(&self) -> Option<CaptureEvent> {
+        self.events.try_recv().ok()
+    }
+
+    /// Tells the long side at which the engine works now, in pixels. A camera may be opened again in
+    /// a format that suits it better, a few seconds apart at least.
+    pub fn set_working_px(&self, px: usize) {
+        self.hints.set_working_px(px);
+    }
+
+    /// Frames of a camera that came truncated or damaged and were skipped.
+    pub fn damaged_frames(&self) -> u64 {
+        self.hints.damaged_frames.load(Ordering::Relaxed)
+    }
+
+    /// Stops the source and releases its device: within 50 ms, unless the device's driver hangs.
+    /// Does not wait for it.
+    pub fn stop(self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::atomic::AtomicUsize, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn the_demo_scene_runs_and_ends_with_its_handle() {
+        let rings = Arc::new(AtomicUsize::new(0));
+        let counted = rings.clone();
+        let wake_up = Arc::new(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+        });
+        let settings = CaptureSettings {
+            size: Some((64, 48)),
+            rotate: Rotation::Quarter,
+            ..CaptureSettings::default()
+        };
+        let (capture, mut reader) =
+            Capture::start(Source::Demo, settings, wake_up).expect("a thread");
+        let patience = Duration::from_secs(10);
+        let mut last = 0;
+        for _ in 0..3 {
+            reader.doorbell().recv_timeout(patience).expect("a frame");
+            assert!(reader.take());
+            assert!(reader.value.sequence > last);
+            last = reader.value.sequence;
+            let frame = &reader.value.frame;
+            assert_eq!((frame.width(), frame.height()), (48, 64));
+        }
+        assert!(matches!(capture.poll(), Some(CaptureEvent::Started { .. })));
+        assert_eq!(rings.load(Ordering::SeqCst), 1, "rung for the event only");
+        capture.stop();
+        while reader.doorbell().recv_timeout(patience).is_ok() {}
+        assert!(reader.doorbell().is_empty(), "the writer is gone");
+    }
 }

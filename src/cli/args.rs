@@ -12,6 +12,7 @@ use clap::{
 
 use crate::{
     backend::worker,
+    capture::{PixelFormat, Rotation, Source},
     engine::paint::{OutputSize, WorkingSize},
     media::encode::Format,
     mode::{DeviceChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
@@ -58,10 +59,15 @@ pub enum Command {
     /// Tell how much faster one mode is than another, and whether both paint the same picture
     #[command(after_help = EXIT_CODES)]
     Compare(CompareArgs),
+    /// Paint a camera, the demo scene or photos live, without a window
+    #[command(after_help = EXIT_CODES)]
+    Live(LiveArgs),
     /// Compare the backends with a slow exact computation
     Check(CheckArgs),
     /// Look at this computer and say what works and what to do about the rest
     Doctor(DoctorArgs),
+    /// List the cameras, their names and how they send
+    Cameras(CamerasArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }
@@ -134,6 +140,70 @@ pub struct StylizeArgs {
     /// Replace files that exist
     #[arg(long)]
     pub force: bool,
+}
+
+/// `styleforge live`.
+#[derive(Debug, Args)]
+pub struct LiveArgs {
+    /// camera, camera:NAME (see styleforge cameras), demo, a photo or a folder of photos
+    #[arg(long, value_name = "SOURCE", default_value = "demo")]
+    pub source: Source,
+    /// Style by name or a file of weights; without one the source is shown as it is
+    #[arg(short, long, value_name = "STYLE")]
+    pub style: Option<OsString>,
+    /// Size of the style's network [default: lite on a processor, else full]
+    #[arg(long, value_name = "MODEL", value_parser = model_sizes())]
+    pub model: Option<ModelSize>,
+    /// Where the work runs.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// How the network is cut into passes; all give the same picture
+    #[arg(long, value_name = "VARIANT", default_value = "fused", value_parser = variants())]
+    pub variant: Variant,
+    /// In which numbers the network is computed; auto is the fastest that the device does well
+    #[arg(long, value_name = "PRECISION", default_value = "auto", value_parser = precisions())]
+    pub precision: PrecisionChoice,
+    /// Long side, in pixels, at which the network sees the source [default: the largest that holds the
+    /// rate]
+    #[arg(long, value_name = "PX", value_parser = working_px, conflicts_with = "target_fps")]
+    pub working_size: Option<usize>,
+    /// Frames per second that the automatic size holds [default: 30]
+    #[arg(long, value_name = "FPS", value_parser = clap::value_parser!(u16).range(1..=240))]
+    pub target_fps: Option<u16>,
+    /// 0 gives back the source exactly, 100 the painting
+    #[arg(long, value_name = "PERCENT", default_value_t = 100,
+          value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub strength: u8,
+    /// Keep the source's colours and take only light and dark from the painting
+    #[arg(long)]
+    pub keep_colors: bool,
+    /// Size at which a camera sends, or the demo scene is drawn [default: what suits the working size]
+    #[arg(long, value_name = "WxH", value_parser = camera_size)]
+    pub size: Option<(u32, u32)>,
+    /// Rate at which a camera sends, or the demo scene is drawn [default: 30 or more]
+    #[arg(long, value_name = "FPS", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub fps: Option<u32>,
+    /// Pixel format in which a camera sends: MJPEG, YUYV, NV12, RGB or grey [default: the cheapest]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<PixelFormat>,
+    /// Swap left and right
+    #[arg(long)]
+    pub mirror: bool,
+    /// Turn clockwise by 0, 90, 180 or 270 degrees
+    #[arg(long, value_name = "DEGREES", default_value = "0")]
+    pub rotate: Rotation,
+    /// Stop after so many seconds of pictures [default: when stopped by Ctrl-C]
+    #[arg(long, value_name = "N", value_parser = seconds)]
+    pub seconds: Option<f64>,
+    /// Save every picture into this folder, and when it came into frames.csv there
+    #[arg(long, value_name = "FOLDER")]
+    pub record: Option<PathBuf>,
+    /// Format of recorded pictures [default: jpeg]
+    #[arg(long, value_name = "FORMAT", value_parser = formats(), requires = "record")]
+    pub record_format: Option<Format>,
+    /// Print a report as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `styleforge styles`.
@@ -252,6 +322,15 @@ pub struct CompareArgs {
     /// Most memory that both may take together, for example 4GB [default: what is free]
     #[arg(long, value_name = "SIZE", value_parser = byte_size)]
     pub max_memory: Option<u64>,
+    /// Write the report to a CSV file
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Write a chart of every run to a PNG file
+    #[arg(long, value_name = "FILE")]
+    pub chart: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(long)]
+    pub force: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -280,6 +359,14 @@ pub struct CheckArgs {
 /// `styleforge doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `styleforge cameras`.
+#[derive(Debug, Args)]
+pub struct CamerasArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -344,6 +431,27 @@ fn working_size(text: &str) -> Result<WorkingSize, String> {
         _ => Err(format!(
             "give the long side in pixels, {MIN_WORKING_PX} or more, or \"original\""
         )),
+    }
+}
+
+/// `640x480`, for cameras.
+fn camera_size(typed: &str) -> Result<(u32, u32), String> {
+    let (width, height) = picture_size(typed)?;
+    let side = |px: usize| u32::try_from(px).map_err(|e| e.to_string());
+    Ok((side(width)?, side(height)?))
+}
+
+fn working_px(typed: &str) -> Result<usize, String> {
+    match typed.parse() {
+        Ok(px @ 16..=8192) => Ok(px),
+        _ => Err("give a long side of 16 to 8192 pixels".to_owned()),
+    }
+}
+
+fn seconds(typed: &str) -> Result<f64, String> {
+    match typed.parse() {
+        Ok(seconds) if (0.1..=1e6).contains(&seconds) => Ok(seconds),
+        _ => Err("give a number of seconds, 0.1 or more".to_owned()),
     }
 }
 

@@ -288,12 +288,15 @@ fn cameras() -> Finding {
         }
         Ok(cameras) => {
             let names: Vec<&str> = cameras.iter().map(|c| c.name.as_str()).collect();
-            Finding::ok("Cameras", names.join(", "))
+            match cameras.iter().find_map(|c| c.problem.as_ref()) {
+                Some(problem) => Finding::note("Cameras", names.join(", "), &problem.to_string()),
+                None => Finding::ok("Cameras", names.join(", ")),
+            }
         }
         Err(error) => Finding::note(
             "Cameras",
             error.to_string(),
-            "check that you may read /dev/video0 (group video); photos need no camera",
+            "photos and the demo scene need no camera",
         ),
     }
 }

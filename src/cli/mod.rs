@@ -6,6 +6,7 @@
 
 mod args;
 mod bench;
+mod cameras;
 mod check;
 mod compare;
 pub mod display;
@@ -13,7 +14,7 @@ mod doctor;
 mod inspect;
 mod interrupt;
 mod job;
-mod measure;
+mod live;
 mod modes;
 mod progress;
 mod sample_sheet;
@@ -32,6 +33,7 @@ use terminal::tell;
 use crate::{
     backend::{self, BackendError, DeviceOptions, Selected, cuda, worker},
     engine::paint::Painter,
+    measure::MeasureError,
     mode::DeviceChoice,
 };
 
@@ -87,6 +89,26 @@ impl From<BackendError> for CliError {
     }
 }
 
+impl From<MeasureError> for CliError {
+    fn from(error: MeasureError) -> Self {
+        match error {
+            MeasureError::Backend(error) => error.into(),
+            MeasureError::Memory {
+                what,
+                width,
+                height,
+                needed_mb,
+                limit_mb,
+            } => Self::WrongUse(format!(
+                "{what} at {width}x{height} needs {needed_mb} MB of memory, {limit_mb} MB may be \
+                 taken; choose a smaller --size or fewer modes, raise --max-memory or close other \
+                 programs"
+            )),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
 /// What the caller has to do after [`run`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -120,8 +142,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
         Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),
+        Some(Command::Live(args)) => live::run(&args),
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Doctor(args)) => doctor::run(&args),
+        Some(Command::Cameras(args)) => cameras::run(&args),
         Some(Command::Completions(args)) => completions(args.shell),
     };
     Outcome::Exit(exit_code(done))

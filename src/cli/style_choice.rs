@@ -8,6 +8,7 @@ use std::{
 
 use super::CliError;
 use crate::{
+    measure::Subject,
     mode::ModelSize,
     network::Network,
     weights::{Checkpoint, LibraryError, Style, StyleLibrary},
@@ -58,6 +59,23 @@ pub fn choose(
         "'{}' is neither a style nor a file; {known}",
         path.display()
     )))
+}
+
+/// What is measured with: the style that was typed, or random weights of the model's size.
+///
+/// # Errors
+/// [`CliError`] when the style cannot be had.
+pub fn subject(style: Option<&OsStr>, model: Option<ModelSize>) -> Result<Subject, CliError> {
+    let Some(typed) = style else {
+        return Subject::random(model.unwrap_or_default())
+            .map_err(|e| CliError::Failed(e.to_string()));
+    };
+    let chosen = choose(&StyleLibrary::standard(), typed, model)?;
+    Ok(Subject {
+        name: chosen.label,
+        model: chosen.model,
+        network: chosen.network,
+    })
 }
 
 fn looks_like_path(typed: &OsStr) -> bool {

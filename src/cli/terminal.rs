@@ -7,6 +7,8 @@ use std::{
 
 use super::CliError;
 
+pub use crate::measure::table;
+
 /// Writes text to standard output.
 ///
 /// # Errors
@@ -45,25 +47,4 @@ pub fn print_json(value: &impl serde::Serialize) -> Result<(), CliError> {
 /// A line for people, on standard error. Lost when nobody reads it.
 pub fn tell(line: impl Display) {
     writeln!(io::stderr().lock(), "{line}").ok();
-}
-
-/// Columns of text with two spaces between them; the first row is the head.
-pub fn table(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns)
-        .map(|c| {
-            let cells = rows.iter().filter_map(|row| row.get(c));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        })
-        .collect();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&format!("{cell:width$}  "));
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
 }

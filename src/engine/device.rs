@@ -39,6 +39,11 @@ impl Device {
         &self.backend
     }
 
+    /// The way to other devices.
+    pub fn opener(&self) -> OpenDevice {
+        self.open.clone()
+    }
+
     /// What a choice means on this device. A processor that took over paints in a mode of its own
     /// where it does not have the one that was chosen for the GPU.
     pub fn mode(&self, variant: Variant, precision: PrecisionChoice) -> Mode {

@@ -10,9 +10,12 @@
 
 pub mod compositor;
 mod device;
+pub mod live;
 pub mod paint;
 pub mod protocol;
+mod serve;
 mod thread;
 pub mod worker;
 
+pub(crate) use serve::panic_message;
 pub use worker::Engine;

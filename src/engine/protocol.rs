@@ -5,10 +5,18 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::paint::{PaintError, PaintSettings, Painting};
+use super::{
+    live::{LiveEvent, LiveOrder, LivePicture, MeasureJob, WallPane},
+    paint::{PaintError, PaintSettings, Painting},
+};
 use crate::{
     backend::{BackendError, DeviceInfo, RunControl},
+    capture::{
+        Captured,
+        exchange::{Reader, Writer},
+    },
     frame::Frame,
+    measure::{MeasureError, MeasureReport},
     network::Network,
 };
 
@@ -81,6 +89,20 @@ pub trait PhotoSource: Send {
     ) -> Result<SavedPhoto, String>;
 }
 
+/// Live painting to be started.
+pub struct LiveStart {
+    /// Where frames come from.
+    pub input: Reader<Captured>,
+    /// Where pictures go.
+    pub output: Writer<LivePicture>,
+    /// How they are painted at first.
+    pub order: LiveOrder,
+    /// Number of the order.
+    pub number: u64,
+    /// The wish to stop.
+    pub control: Arc<RunControl>,
+}
+
 /// What the engine is told to do.
 pub enum Command {
     /// Paints one photo. Overtakes every paint command before it.
@@ -99,6 +121,26 @@ pub enum Command {
         /// Progress of the photo in hand, and the wish to stop the whole batch.
         control: Arc<RunControl>,
     },
+    /// Paints a source's frames, between everything else, in place of the source before.
+    StartLive(Box<LiveStart>),
+    /// Paints live frames in another way from now on.
+    OrderLive {
+        /// How.
+        order: LiveOrder,
+        /// Number of the order.
+        number: u64,
+    },
+    /// Paints small live pictures too; for no panes, none.
+    SetWall(Vec<WallPane>),
+    /// Measures two modes on the live source's frames.
+    Measure {
+        /// What.
+        job: MeasureJob,
+        /// Progress, and the wish to stop.
+        control: Arc<RunControl>,
+    },
+    /// Ends live painting.
+    StopLive,
 }
 
 /// What the engine has to say.
@@ -142,6 +184,10 @@ pub enum Event {
         /// Where the result lies, or why there is none.
         outcome: Result<SavedPhoto, String>,
     },
+    /// Something about live painting.
+    Live(LiveEvent),
+    /// A measurement has ended.
+    Measured(Result<Arc<MeasureReport>, MeasureError>),
     /// The batch ended.
     BatchEnded {
         /// Whether someone stopped it.

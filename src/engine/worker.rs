@@ -8,25 +8,22 @@
 //! overtaken commands never leave [`Engine::poll`]; a panic in a job becomes an event and the
 //! painter's sessions are given up; a lost device is replaced and told. The [`Engine`] handle belongs to one thread, the window's.
 
-use std::{
-    any::Any,
-    collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded, select};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::{
-    paint::{PaintSettings, Painter, WorkingSize},
-    protocol::{BatchJob, Command, EngineError, Event, Generation, PaintJob, SavedPhoto},
+    live::{LiveOrder, LivePicture, MeasureJob, WallPane},
+    protocol::{BatchJob, Command, Event, Generation, LiveStart, PaintJob},
+    serve::{Teller, draft_settings, serve},
     thread::BoundedThread,
 };
 use crate::{
     backend::{OpenDevice, RunControl},
-    frame::Frame,
-    mode::DeviceChoice,
+    capture::{
+        Captured,
+        exchange::{Reader, exchange},
+    },
 };
 
 /// Rung after every event, from the engine's thread; must return at once.
@@ -65,10 +62,14 @@ pub struct Engine {
     /// Whether the single photo in hand is still in its draft.
     drafting: bool,
     batch: Option<Arc<RunControl>>,
+    measuring: Option<Arc<RunControl>>,
+    /// Stops live painting.
+    live: Option<Arc<RunControl>>,
+    live_orders: u64,
 }
 
 impl Engine {
-    /// Starts the thread, which first asks `open_device` for [`DeviceChoice::Auto`] (that may take
+    /// Starts the thread, which first asks `open_device` for the best device (that may take
     /// a while) and tells [`Event::Device`] or [`Event::NoDevice`]; and asks it again when that
     /// device is lost.
     ///
@@ -96,6 +97,9 @@ impl Engine {
             painting: None,
             drafting: false,
             batch: None,
+            measuring: None,
+            live: None,
+            live_orders: 0,
         })
     }
 
@@ -115,6 +119,85 @@ impl Engine {
         });
         self.flush();
         self.newest
+    }
+
+    /// Paints the frames of a source live, in place of the source before; the pictures come through what
+    /// is given back. Never waits.
+    pub fn start_live(&mut self, input: Reader<Captured>, order: LiveOrder) -> Reader<LivePicture> {
+        self.stop_live();
+        let (writer, reader) = exchange(LivePicture::empty);
+        let control = Arc::new(RunControl::default());
+        self.live = Some(control.clone());
+        self.live_orders += 1;
+        self.outbox
+            .push_back(Command::StartLive(Box::new(LiveStart {
+                input,
+                output: writer,
+                order,
+                number: self.live_orders,
+                control,
+            })));
+        self.flush();
+        reader
+    }
+
+    /// Paints live frames by `order` from the next one on; gives the number that pictures painted by it
+    /// carry. Never waits.
+    pub fn order_live(&mut self, order: LiveOrder) -> u64 {
+        self.live_orders += 1;
+        self.outbox
+            .retain(|waiting| !matches!(waiting, Command::OrderLive { .. }));
+        self.outbox.push_back(Command::OrderLive {
+            order,
+            number: self.live_orders,
+        });
+        self.flush();
+        self.live_orders
+    }
+
+    /// Paints small live pictures for these panes, in turn; none ends the wall. Never waits.
+    pub fn set_wall(&mut self, panes: Vec<WallPane>) {
+        self.outbox
+            .retain(|waiting| !matches!(waiting, Command::SetWall(_)));
+        self.outbox.push_back(Command::SetWall(panes));
+        self.flush();
+    }
+
+    /// Measures two modes on the live source's frames; [`Event::Measured`] follows. Live pictures wait
+    /// meanwhile.
+    pub fn measure(&mut self, job: MeasureJob) {
+        self.cancel_measuring();
+        let control = Arc::new(RunControl::default());
+        self.measuring = Some(control.clone());
+        self.outbox.push_back(Command::Measure { job, control });
+        self.flush();
+    }
+
+    /// Asks the measurement to stop; [`Event::Measured`] follows.
+    pub fn cancel_measuring(&mut self) {
+        if let Some(control) = &self.measuring {
+            control.cancel();
+        }
+    }
+
+    /// Share of the measurement that is done, 0 to 1; `None` when none is in hand.
+    pub fn measuring_progress(&self) -> Option<f32> {
+        self.measuring.as_ref().map(|control| control.progress())
+    }
+
+    /// Ends live painting; the source's frames are given up.
+    pub fn stop_live(&mut self) {
+        if let Some(control) = self.live.take() {
+            control.cancel();
+            self.outbox.retain(|waiting| {
+                !matches!(
+                    waiting,
+                    Command::StartLive(_) | Command::OrderLive { .. } | Command::SetWall(_)
+                )
+            });
+            self.outbox.push_back(Command::StopLive);
+            self.flush();
+        }
     }
 
     /// Asks the single photo in hand to stop; [`Event::Cancelled`] follows.
@@ -180,6 +263,7 @@ impl Engine {
                     self.painting = None;
                 }
                 Event::BatchEnded { .. } => self.batch = None,
+                Event::Measured(_) => self.measuring = None,
                 _ => {}
             }
             return Some(event);
@@ -190,7 +274,11 @@ impl Engine {
     /// Stops the thread: cancels what runs and waits at most `patience`. Returns whether the
     /// thread ended in time; one that did not is left behind and dies with the program.
     pub fn shutdown(&mut self, patience: Duration) -> bool {
-        for control in self.painting.iter().chain(self.batch.iter()) {
+        let runs = (self.painting.iter())
+            .chain(&self.batch)
+            .chain(&self.measuring)
+            .chain(&self.live);
+        for control in runs {
             control.cancel();
         }
         self.outbox.clear();
@@ -218,264 +306,6 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.shutdown(Duration::from_secs(2));
     }
-}
-
-/// Tells events from the engine thread; gives up when told to stop.
-struct Teller {
-    events: Sender<Event>,
-    stopped: Receiver<()>,
-    wake_up: WakeUp,
-}
-
-impl Teller {
-    fn tell(&self, event: Event) {
-        select! {
-            send(self.events, event) -> _ => (self.wake_up)(),
-            recv(self.stopped) -> _ => {}
-        }
-    }
-}
-
-struct Batch {
-    job: BatchJob,
-    control: Arc<RunControl>,
-    next: usize,
-}
-
-type Paint = (Generation, PaintJob, Arc<RunControl>);
-
-/// The engine thread's life.
-fn serve(
-    open_device: &OpenDevice,
-    commands: &Receiver<Command>,
-    stopped: &Receiver<()>,
-    teller: &Teller,
-) {
-    let mut device = match caught(|| open_device(DeviceChoice::Auto)) {
-        Ok(Ok(selected)) => {
-            teller.tell(Event::Device {
-                info: selected.backend.device(),
-                notice: selected.notice,
-            });
-            Ok(Painter::new(selected.backend, open_device.clone()))
-        }
-        Ok(Err(error)) => Err(EngineError::NoDevice(error)),
-        Err(panic) => Err(panic),
-    };
-    if let Err(error) = &device {
-        teller.tell(Event::NoDevice(error.clone()));
-    }
-    let mut batch: Option<Batch> = None;
-    loop {
-        // With a batch in hand there is always something to do, so only look; else wait.
-        let first = if batch.is_some() {
-            match commands.try_recv() {
-                Ok(command) => Some(command),
-                Err(TryRecvError::Empty) => None,
-                Err(TryRecvError::Disconnected) => return,
-            }
-        } else {
-            select! {
-                recv(commands) -> command => match command {
-                    Ok(command) => Some(command),
-                    Err(_) => return,
-                },
-                recv(stopped) -> _ => return,
-            }
-        };
-        if matches!(stopped.try_recv(), Err(TryRecvError::Disconnected)) {
-            return;
-        }
-        let mut paint: Option<Paint> = None;
-        for command in first.into_iter().chain(commands.try_iter()) {
-            match command {
-                Command::Paint {
-                    generation,
-                    job,
-                    control,
-                } => paint = Some((generation, job, control)),
-                Command::Batch { job, control } => {
-                    batch = Some(Batch {
-                        job,
-                        control,
-                        next: 0,
-                    });
-                }
-            }
-        }
-        match &mut device {
-            Err(error) => refuse(paint, batch.take(), error, teller),
-            Ok(painter) => {
-                if let Some(paint) = paint {
-                    serve_paint(painter, paint, teller);
-                } else if let Some(current) = &mut batch
-                    && serve_batch(painter, current, teller)
-                {
-                    batch = None;
-                }
-            }
-        }
-    }
-}
-
-/// Answers commands when there is no device.
-fn refuse(paint: Option<Paint>, batch: Option<Batch>, error: &EngineError, teller: &Teller) {
-    if let Some((generation, ..)) = paint {
-        teller.tell(Event::Failed {
-            generation,
-            error: error.clone(),
-        });
-    }
-    if let Some(batch) = batch {
-        let total = batch.job.source.len();
-        for index in 0..total {
-            teller.tell(Event::BatchPhoto {
-                done: index + 1,
-                total,
-                name: batch.job.source.name(index),
-                outcome: Err(error.to_string()),
-            });
-        }
-        teller.tell(Event::BatchEnded { cancelled: false });
-    }
-}
-
-/// The settings of the job's draft, where one is worth it.
-fn draft_settings(job: &PaintJob) -> Option<PaintSettings> {
-    let (width, height) = (job.photo.width(), job.photo.height());
-    let px = draft_px(job.settings.working_size.resolve(width, height))?;
-    Some(PaintSettings {
-        working_size: WorkingSize::LongSide(px),
-        ..job.settings
-    })
-}
-
-/// Paints one photo, a draft first when asked.
-fn serve_paint(painter: &mut Painter, (generation, job, control): Paint, teller: &Teller) {
-    let draft = job.draft.then(|| draft_settings(&job)).flatten();
-    let runs = draft
-        .map(|settings| (true, settings))
-        .into_iter()
-        .chain([(false, job.settings)]);
-    for (draft, settings) in runs {
-        if control.is_cancelled() {
-            teller.tell(Event::Cancelled(generation));
-            return;
-        }
-        control.set_progress(0.0);
-        let run = caught(|| painter.paint(&job.photo, &job.network, settings, &control));
-        tell_news(painter, teller);
-        match run {
-            Ok(Ok(painting)) => teller.tell(Event::Painted {
-                generation,
-                draft,
-                painting: Arc::new(painting),
-            }),
-            Ok(Err(error)) if error.is_cancelled() => {
-                teller.tell(Event::Cancelled(generation));
-                return;
-            }
-            // A draft that failed says nothing: the run itself will.
-            Ok(Err(_)) if draft => {}
-            Ok(Err(error)) => {
-                teller.tell(Event::Failed {
-                    generation,
-                    error: error.into(),
-                });
-                return;
-            }
-            Err(error) => {
-                // Its sessions may be half-way through a run.
-                painter.forget_sessions();
-                teller.tell(Event::Failed { generation, error });
-                return;
-            }
-        }
-    }
-}
-
-/// Paints the next photo of a batch; returns whether the batch is over.
-fn serve_batch(painter: &mut Painter, batch: &mut Batch, teller: &Teller) -> bool {
-    let total = batch.job.source.len();
-    let cancelled = batch.control.is_cancelled();
-    if cancelled || batch.next >= total {
-        teller.tell(Event::BatchEnded { cancelled });
-        return true;
-    }
-    let index = batch.next;
-    batch.next += 1;
-    batch.control.set_progress(0.0);
-    let BatchJob {
-        source,
-        network,
-        settings,
-    } = &mut batch.job;
-    let run = caught(|| -> Result<SavedPhoto, BatchStop> {
-        let photo: Frame = source.open(index).map_err(BatchStop::Said)?;
-        let painting = painter
-            .paint(&photo, network, *settings, &batch.control)
-            .map_err(|error| {
-                if error.is_cancelled() {
-                    BatchStop::Cancelled
-                } else {
-                    BatchStop::Said(error.to_string())
-                }
-            })?;
-        source
-            .finish(index, &photo, &painting)
-            .map_err(BatchStop::Said)
-    });
-    tell_news(painter, teller);
-    let outcome = match run {
-        Ok(Ok(saved)) => Ok(saved),
-        Ok(Err(BatchStop::Cancelled)) => {
-            teller.tell(Event::BatchEnded { cancelled: true });
-            return true;
-        }
-        Ok(Err(BatchStop::Said(reason))) => Err(reason),
-        Err(error) => {
-            painter.forget_sessions();
-            Err(error.to_string())
-        }
-    };
-    teller.tell(Event::BatchPhoto {
-        done: batch.next,
-        total,
-        name: batch.job.source.name(index),
-        outcome,
-    });
-    false
-}
-
-/// Tells of devices that took the place of lost ones.
-fn tell_news(painter: &mut Painter, teller: &Teller) {
-    for notice in painter.take_news() {
-        teller.tell(Event::Device {
-            info: painter.backend().device(),
-            notice: Some(notice),
-        });
-    }
-}
-
-/// Why a photo of a batch has no result.
-enum BatchStop {
-    Cancelled,
-    Said(String),
-}
-
-/// Runs `job`; a panic becomes an error.
-fn caught<T>(job: impl FnOnce() -> T) -> Result<T, EngineError> {
-    catch_unwind(AssertUnwindSafe(job))
-        .map_err(|panic| EngineError::Panicked(panic_message(panic.as_ref())))
-}
-
-/// The words of a panic.
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|s| (*s).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned())
 }
 
 #[cfg(test)]

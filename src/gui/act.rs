@@ -8,9 +8,11 @@ use super::{
     choice::{BRUSHES_PX, Choice, finest_brush},
     desk::{Origin, Purpose},
     intent::Intent,
+    live::{LiveIntent, LiveView},
     outside::Dialog,
     overlays::Overlay,
     shortcuts::Press,
+    stage::ViewStep,
     theme,
 };
 use crate::{
@@ -33,7 +35,32 @@ impl App {
                 return;
             }
             Press::View(step) => {
-                self.stage.step(step);
+                match &mut self.live {
+                    Some(live) => live.stage.step(step),
+                    None => self.stage.step(step),
+                }
+                return;
+            }
+            Press::Space => {
+                if self.live.is_some() {
+                    self.intents.push(Intent::Live(LiveIntent::ToggleFreeze));
+                } else {
+                    self.stage.step(ViewStep::NextCompare);
+                }
+                return;
+            }
+            Press::Live(intent) => {
+                // Keys of live pictures do nothing to a photo, except the one that leads to them.
+                if self.live.is_some() || intent == LiveIntent::ToggleFullScreen {
+                    self.intents.push(Intent::Live(intent));
+                }
+                return;
+            }
+            Press::LiveOrPhoto => {
+                self.intents.push(Intent::Live(match self.live {
+                    Some(_) => LiveIntent::Leave,
+                    None => LiveIntent::Enter,
+                }));
                 return;
             }
             Press::Style(place) => {
@@ -83,6 +110,11 @@ impl App {
     fn escape(&mut self) {
         if self.overlays.is_open() {
             self.close_overlay();
+        } else if self.full_screen {
+            self.intents
+                .push(Intent::Live(LiveIntent::ToggleFullScreen));
+        } else if let Some(intent) = self.live.as_ref().and_then(LiveView::to_close) {
+            self.intents.push(Intent::Live(intent));
         } else if self.wanted.is_some() {
             self.stop_painting();
         } else if self.batch.as_ref().is_some_and(|b| !b.is_running()) {
@@ -216,6 +248,7 @@ impl App {
                 self.batch = None;
                 self.batch_waits = false;
             }
+            Intent::Live(intent) => self.perform_live(ctx, intent),
             Intent::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
         }
     }
@@ -232,7 +265,7 @@ impl App {
         let state = &self.settings.state;
         let folder = match purpose {
             Purpose::Open | Purpose::Folder | Purpose::Style => state.open_folder.clone(),
-            Purpose::Save | Purpose::TargetFolder => {
+            Purpose::Save | Purpose::TargetFolder | Purpose::Export => {
                 state.save_folder.clone().or(state.open_folder.clone())
             }
         };
@@ -309,6 +342,10 @@ impl App {
 
     /// Brings about what the choice asks for: from the paintings at hand, or by painting.
     pub(super) fn pursue(&mut self) {
+        if self.live.is_some() {
+            // The engine is given an order instead; the photo is painted when it is seen again.
+            return;
+        }
         let Some(recipe) = self.workspace.recipe(self.model()) else {
             self.engine.cancel();
             self.wanted = None;
@@ -372,7 +409,7 @@ impl App {
         wanted.run = Some(run);
     }
 
-    fn load(&mut self, key: (String, ModelSize)) {
+    pub(super) fn load(&mut self, key: (String, ModelSize)) {
         if !self.loading.contains(&key) {
             self.desk.load_style(key.0.clone(), key.1);
             self.loading.push(key);

@@ -18,6 +18,7 @@ use super::{
     empty,
     gallery::Gallery,
     intent::Intent,
+    live::{self, LiveIntent, LiveView},
     messages::Messages,
     outside::Outside,
     overlays::Overlays,
@@ -64,6 +65,8 @@ pub struct Launch {
     pub settings_path: Option<PathBuf>,
     /// Files to open at once.
     pub files: Vec<PathBuf>,
+    /// Whether live pictures are shown at first, where no photo is to be opened.
+    pub live: bool,
 }
 
 /// What goes on once an unsaved result is dealt with.
@@ -107,12 +110,19 @@ pub struct App {
     pub(super) messages: Messages,
     pub(super) overlays: Overlays,
     pub(super) shortcuts: Vec<Group>,
+    /// Live pictures; `None` while photos are shown.
+    pub(super) live: Option<LiveView>,
+    pub(super) full_screen: bool,
     pub(super) batch: Option<Batch>,
     /// A batch that waits for its style's network.
     pub(super) batch_waits: bool,
     pub(super) networks: HashMap<(String, ModelSize), Loaded>,
     /// Networks that were asked for and are not here yet.
     pub(super) loading: Vec<(String, ModelSize)>,
+    /// Networks that could not be loaded; nobody asks for them again by itself.
+    pub(super) unloadable: Vec<(String, ModelSize)>,
+    /// A report that waits for a name.
+    pub(super) export: Option<Vec<u8>>,
     /// A style that was added and is chosen when the gallery shows it.
     pub(super) arriving: Option<String>,
     /// What is being painted, or will be when its network is here.
@@ -157,6 +167,8 @@ impl App {
         let mut intents = Vec::new();
         if !launch.files.is_empty() {
             intents.push(Intent::OpenFiles(launch.files));
+        } else if launch.live {
+            intents.push(Intent::Live(LiveIntent::Enter));
         }
         Ok(Self {
             engine: Engine::start(launch.open_device, wake_up.clone())?,
@@ -171,10 +183,14 @@ impl App {
             messages,
             overlays: Overlays::default(),
             shortcuts: shortcuts::groups(),
+            live: None,
+            full_screen: false,
             batch: None,
             batch_waits: false,
             networks: HashMap::new(),
             loading: Vec::new(),
+            unloadable: Vec::new(),
+            export: None,
             arriving: None,
             wanted: None,
             asked: Asked::default(),
@@ -209,6 +225,7 @@ impl App {
             self.intents.push(Intent::OpenFiles(dropped));
         }
         self.perform_all(ctx);
+        self.live_logic(ctx);
         self.guard_closing(ctx);
         self.settle(ctx);
         if self.wanted.is_some() || self.batch.as_ref().is_some_and(Batch::is_running) {
@@ -218,6 +235,10 @@ impl App {
 
     /// Draws the window and acts on what was asked for.
     pub fn ui(&mut self, ui: &mut egui::Ui) {
+        if self.full_screen {
+            self.full_screen_ui(ui);
+            return;
+        }
         let mut intents = std::mem::take(&mut self.intents);
         let fill = ui.visuals().panel_fill;
         let side = |x: i8, y: i8| {
@@ -230,13 +251,18 @@ impl App {
                 settings: &self.settings.choices,
                 can_undo: self.workspace.can_undo(),
                 can_redo: self.workspace.can_redo(),
+                is_live: self.live.is_some(),
             };
             bars::top(ui, &view, &mut intents);
         });
         let status = self.status();
         Panel::bottom("status").frame(side(12, 5)).show(ui, |ui| {
-            let has_photo = self.workspace.photo().is_some();
-            bars::status(ui, &status, &mut self.stage, has_photo);
+            let has_photo = self.live.is_some() || self.workspace.photo().is_some();
+            let stage = match &mut self.live {
+                Some(live) => &mut live.stage,
+                None => &mut self.stage,
+            };
+            bars::status(ui, &status, stage, has_photo);
         });
         Panel::left("gallery")
             .resizable(false)
@@ -249,7 +275,8 @@ impl App {
                     .as_ref()
                     .map(|w| (w.recipe.style.as_str(), share));
                 let chosen = self.workspace.choice.style.as_deref();
-                self.gallery.ui(ui, chosen, painting, &mut intents);
+                let moving = self.live.as_ref().map(LiveView::wall);
+                self.gallery.ui(ui, chosen, painting, moving, &mut intents);
             });
         Panel::right("controls")
             .resizable(false)
@@ -257,7 +284,9 @@ impl App {
             .frame(side(14, 10))
             .show(ui, |ui| self.controls(ui, &mut intents));
         egui::CentralPanel::no_frame().show(ui, |ui| {
-            if self.workspace.photo().is_some() {
+            if self.live.is_some() {
+                self.live_stage(ui, &mut intents);
+            } else if self.workspace.photo().is_some() {
                 let told = self.stage.zoom_percent();
                 self.stage.ui(ui);
                 if self.stage.zoom_percent() != told {
@@ -279,9 +308,60 @@ impl App {
         );
         self.intents.append(&mut intents);
         self.perform_all(ui.ctx());
-        if self.stage.wants_full() && !self.asked.full {
+        if self.live.is_none() && self.stage.wants_full() && !self.asked.full {
             self.recompose(true);
         }
+    }
+
+    /// Only the picture.
+    fn full_screen_ui(&mut self, ui: &mut egui::Ui) {
+        let mut intents = std::mem::take(&mut self.intents);
+        egui::CentralPanel::no_frame().show(ui, |ui| match &mut self.live {
+            Some(live) => live.stage_ui(ui, self.gallery.cards(), None, &mut intents),
+            None => self.stage.ui(ui),
+        });
+        let area = ui.min_rect();
+        self.messages.ui(ui, area, 16.0, &mut intents);
+        self.intents.append(&mut intents);
+        self.perform_all(ui.ctx());
+    }
+
+    fn live_stage(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+        let chosen = self.workspace.choice.style.as_deref();
+        let shows_hint = !self.settings.state.has_seen_hint;
+        let Some(live) = &mut self.live else {
+            return;
+        };
+        let bar = Frame::new()
+            .fill(ui.visuals().panel_fill)
+            .inner_margin(Margin::symmetric(12, 6));
+        Panel::top("live source").frame(bar).show(ui, |ui| {
+            live.source_bar(ui, shows_hint, intents);
+        });
+        Panel::bottom("live tools").frame(bar).show(ui, |ui| {
+            live.tool_bar(ui, intents);
+        });
+        if live.is_comparing() {
+            let progress = self.engine.measuring_progress();
+            Panel::bottom("live comparison").frame(bar).show(ui, |ui| {
+                live.comparison_bar(ui, progress, intents);
+            });
+        }
+        if let (true, Some(device)) = (live.panel_open, &self.device) {
+            // The picture keeps the larger half.
+            let most = (0.5 * ui.available_height()).max(100.0);
+            Panel::bottom("performance")
+                .frame(bar)
+                .resizable(true)
+                .default_size(260.0)
+                .size_range(100.0..=most)
+                .show(ui, |ui| live.panel_ui(ui, device, intents));
+        }
+        egui::CentralPanel::no_frame().show(ui, |ui| {
+            live.stage_ui(ui, self.gallery.cards(), chosen, intents);
+            live.over_stage(ui, ui.min_rect(), intents);
+        });
+        live.report_ui(ui.ctx(), intents);
     }
 
     /// Stops the threads and writes what is not written yet. The window is gone by now, so this
@@ -298,12 +378,26 @@ impl App {
     fn controls(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         let style = self.workspace.choice.style.as_deref();
         let card = style.and_then(|id| self.gallery.card(id));
+        let models = card.map_or(&[][..], |card| card.models.as_slice());
+        if let Some(live) = &self.live {
+            let model = self.live_model();
+            let view = live::controls::View {
+                live,
+                choices: &self.settings.live,
+                choice: &self.workspace.choice,
+                model: (model, model != self.model()),
+                models,
+                device: self.device.as_ref(),
+            };
+            live::controls::ui(ui, &view, intents);
+            return;
+        }
         let view = controls::View {
             choice: &self.workspace.choice,
             settings: &self.settings.choices,
             format: self.format(),
             photo_size: self.workspace.photo_size(),
-            models: card.map_or(&[], |card| card.models.as_slice()),
+            models,
             model: self.model(),
             has_result: self.workspace.finished().is_some(),
             saving: self.saving,
@@ -332,7 +426,10 @@ impl App {
             empty::progress(ui, area, &text.0, text.1, intents);
         } else if self.opening && self.workspace.photo().is_some() {
             empty::hint(ui, area, "Opening…");
-        } else if self.workspace.photo().is_some() && self.workspace.choice.style.is_none() {
+        } else if self.live.is_none()
+            && self.workspace.photo().is_some()
+            && self.workspace.choice.style.is_none()
+        {
             empty::hint(ui, area, "Choose a style on the left to paint this photo");
         }
         if let Some(batch) = &self.batch {
@@ -341,7 +438,8 @@ impl App {
             batch.ui(ui, area, style.as_deref(), progress, intents);
         }
         // What is being painted stands below the messages, not behind them.
-        let has_chip = self.wanted.is_some() || self.workspace.choice.style.is_none();
+        let has_chip =
+            self.live.is_some() || self.wanted.is_some() || self.workspace.choice.style.is_none();
         let lift = if has_chip { 76.0 } else { 16.0 };
         self.messages.ui(ui, area, lift, intents);
         empty::drop_hint(ui, area);
@@ -364,6 +462,15 @@ impl App {
             let name = opened.title();
             format!("{name}, {w} × {h} px")
         });
+        if let Some(live) = &self.live {
+            let (source, pace) = live.in_words();
+            return bars::StatusView {
+                device,
+                device_notice: self.device_notice.clone(),
+                photo: Some(source),
+                last_run: pace,
+            };
+        }
         bars::StatusView {
             device,
             device_notice: self.device_notice.clone(),

@@ -4,6 +4,7 @@ use eframe::egui::{self, Align, Layout, Popup};
 
 use super::{
     intent::Intent,
+    live::LiveIntent,
     stage::{Compare, Stage, ViewStep},
     theme,
 };
@@ -17,6 +18,8 @@ pub struct TopView<'a> {
     pub can_undo: bool,
     /// Whether there is an undo to take back.
     pub can_redo: bool,
+    /// Whether live pictures are shown, not photos.
+    pub is_live: bool,
 }
 
 /// Draws the upper bar into `ui`.
@@ -27,7 +30,27 @@ pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
                 intents.push(intent);
             }
         };
-        let open = theme::main_button(ui, "Open…");
+        let kind = |name: &'static str, is_on: bool| {
+            egui::Button::selectable(is_on, name).frame_when_inactive(true)
+        };
+        ask(
+            ui,
+            kind("Live", view.is_live),
+            "Paint a camera or the demo scene. L",
+            Intent::Live(LiveIntent::Enter),
+        );
+        ask(
+            ui,
+            kind("Photo", !view.is_live),
+            "Paint a photo. L",
+            Intent::Live(LiveIntent::Leave),
+        );
+        ui.separator();
+        let open = if view.is_live {
+            egui::Button::new("Open…")
+        } else {
+            theme::main_button(ui, "Open…")
+        };
         ask(ui, open, "Open a photo. Ctrl+O", Intent::AskOpen);
         let button = egui::Button::new;
         ask(
@@ -181,15 +204,16 @@ fn view_buttons(ui: &mut egui::Ui, stage: &mut Stage) {
     }
     if stage.has_painting() {
         ui.add_space(12.0);
-        for (compare, name) in Compare::ALL.into_iter().rev() {
+        for (compare, name) in stage.looks().into_iter().rev() {
             let button = egui::Button::selectable(
                 stage.compare == compare,
-                egui::RichText::new(name).size(13.0),
+                egui::RichText::new(&name).size(13.0),
             );
             let hint = match compare {
-                Compare::Photo => "See the photo. Space",
-                Compare::Both => "See both, with a divider to drag. Space",
-                Compare::Painting => "See the painting. Space",
+                Compare::Photo => "See it alone. V",
+                Compare::Both => "See both, with a divider to drag. V",
+                Compare::Painting => "See it alone. V",
+                Compare::SideBySide => "See both, one beside the other, at the same zoom",
             };
             if ui
                 .add(button)

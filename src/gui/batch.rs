@@ -398,10 +398,7 @@ fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        mode::Mode,
-        timing::{RunTiming, TimingMethod},
-    };
+    use crate::{mode::Mode, timing::RunTiming};
 
     #[test]
     fn at_strength_0_a_photo_goes_out_as_it_came_in() {
@@ -440,11 +437,7 @@ mod tests {
             painted: frame.clone(),
             notes: vec!["painted smaller".to_owned()],
             mode: Mode::default(),
-            run: RunTiming {
-                total_ms: 0.0,
-                method: TimingMethod::Host,
-                steps: Vec::new(),
-            },
+            run: RunTiming::host(0.0),
             total_ms: 0.0,
         }
     }

@@ -7,7 +7,7 @@ use eframe::egui::{
     StrokeKind, TextureHandle, TextureOptions, Vec2, WidgetInfo, pos2, vec2,
 };
 
-use super::{intent::Intent, shelf::Card, texture::image_of, theme};
+use super::{intent::Intent, live::Wall, shelf::Card, texture::image_of, theme};
 
 /// Height of a thumbnail, in points.
 const THUMBNAIL_HEIGHT: f32 = 80.0;
@@ -75,6 +75,7 @@ impl Gallery {
         ui: &mut egui::Ui,
         chosen: Option<&str>,
         painting: Option<(&str, f32)>,
+        moving: Option<&Wall>,
         intents: &mut Vec<Intent>,
     ) {
         ui.horizontal(|ui| {
@@ -106,7 +107,9 @@ impl Gallery {
                 for (place, card) in self.cards.iter().enumerate() {
                     let is_chosen = chosen == Some(card.id.as_str());
                     let share = painting.and_then(|(id, share)| (id == card.id).then_some(share));
-                    let thumbnail = self.thumbnails.get(&card.id);
+                    let thumbnail = moving
+                        .and_then(|wall| wall.texture(&card.id))
+                        .or_else(|| self.thumbnails.get(&card.id));
                     let response = card_ui(ui, place, card, thumbnail, is_chosen, share);
                     if self.scroll_to.as_deref() == Some(card.id.as_str()) {
                         response.scroll_to_me(None);

@@ -7,6 +7,7 @@ use super::{
     batch::{Batch, Phase},
     desk::{Opened, Origin, Purpose, Report, Sorted},
     intent::Intent,
+    live::LiveIntent,
 };
 use crate::engine::{
     paint::OutputSize,
@@ -101,6 +102,8 @@ impl App {
                     batch.note(done, name, outcome);
                 }
             }
+            Event::Live(event) => self.hear_live(event),
+            Event::Measured(result) => self.hear_measured(result),
             Event::BatchEnded { cancelled } => {
                 if let Some(batch) = &mut self.batch {
                     batch.phase = Phase::Ended { cancelled };
@@ -156,6 +159,8 @@ impl App {
                     Some(id) if self.gallery.card(&id).is_some() => self.gallery.scroll_to(&id),
                     _ => self.workspace.choice.style = None,
                 }
+                self.unloadable.clear();
+                self.choose_first_style();
                 let arrived = self.arriving.take();
                 match arrived.filter(|id| self.gallery.card(id).is_some()) {
                     Some(id) => {
@@ -184,6 +189,7 @@ impl App {
                     }
                     Err(error) => {
                         self.messages.error(error);
+                        self.unloadable.push((id, wanted));
                         self.batch_waits = false;
                         if is_wanted {
                             self.withdraw();
@@ -208,6 +214,35 @@ impl App {
                 }
                 Err(error) => self.messages.error(error),
             },
+            Report::Snapshot(Ok(path)) | Report::Exported(Ok(path)) => {
+                self.messages.notice(format!("Saved as {}", path.display()));
+            }
+            Report::Snapshot(Err(error)) | Report::Exported(Err(error)) => {
+                self.messages.error(error)
+            }
+            Report::Recording(result) => self.hear_recording(result),
+            Report::Recorded { folder, recorded } => {
+                let frames = recorded.frames;
+                let left_out = match recorded.left_out {
+                    0 => String::new(),
+                    n => format!("; {n} were left out because the disk was too slow"),
+                };
+                match recorded.failure {
+                    None => self.messages.notice(format!(
+                        "{frames} frames recorded in {}{left_out}",
+                        folder.display()
+                    )),
+                    Some(error) => self.messages.error(format!(
+                        "The recording in {} ended after {frames} frames: {error}",
+                        folder.display()
+                    )),
+                }
+            }
+            Report::Cameras(cameras) => {
+                if let Some(live) = &mut self.live {
+                    live.set_cameras(cameras);
+                }
+            }
             Report::SettingsFailed(error) => self.messages.error(error),
             Report::Quiet => {}
             Report::Broke(error) => {
@@ -279,6 +314,13 @@ impl App {
                     batch.target = path;
                 }
             }
+            Purpose::Export => {
+                self.settings.state.save_folder = folder;
+                self.settings_changed(ctx);
+                if let Some(bytes) = self.export.take() {
+                    self.desk.export(path, bytes);
+                }
+            }
             Purpose::Save => {
                 self.settings.state.save_folder = folder;
                 self.settings_changed(ctx);
@@ -289,13 +331,17 @@ impl App {
 
     /// A dialog gave no path: what was to follow a save does not.
     fn no_target(&mut self, purpose: Purpose) {
-        if purpose == Purpose::Save {
-            self.after_save = None;
+        match purpose {
+            Purpose::Save => self.after_save = None,
+            Purpose::Export => self.export = None,
+            _ => {}
         }
     }
 
     /// Puts a photo on the table and paints it when a style is chosen.
     pub(super) fn put(&mut self, ctx: &egui::Context, opened: Opened) {
+        // Whoever opens a photo wants to see it.
+        self.perform_live(ctx, LiveIntent::Leave);
         for note in &opened.photo.notes {
             self.messages.notice(note.clone());
         }

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::choice::Choice;
+use super::{choice::Choice, live::LiveIntent};
 use crate::{media::encode::Format, settings::ThemeChoice};
 
 /// Something that a person asked for.
@@ -75,6 +75,8 @@ pub enum Intent {
     StopBatchAndClose,
     /// Put the batch away.
     CloseBatch,
+    /// Something about live pictures.
+    Live(LiveIntent),
     /// Close the window.
     Quit,
 }

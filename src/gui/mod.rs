@@ -7,8 +7,10 @@
 //! | [`app`] | the window's state and its frame; `hear` and `act` are its ears and hands, `leaving` saves and asks before something is lost |
 //! | [`workspace`] | photo, choice, paintings, undo, what is saved: rules without egui |
 //! | [`stage`], `texture` | the picture in the middle: zoom, divider, pixels on the graphics card |
+//! | [`live`] | live pictures: source, comparison, moving gallery, recording |
 //! | `gallery`, `controls`, `bars`, `empty` | what is drawn around and over the stage |
 //! | `overlays`, `batch`, `messages` | questions, lists, a folder's progress, what went wrong |
+//! | [`panel`] | what is measured of live pictures: counters, steps, timeline, roofline |
 //! | [`shortcuts`], [`intent`] | keys and widgets give intents; `act` does them |
 //! | [`desk`] | background threads for files and dialogs |
 //! | [`outside`], [`shelf`] | seams to the desktop and to the styles; tests script them |
@@ -32,9 +34,11 @@ mod hear;
 mod icon;
 pub mod intent;
 mod leaving;
+pub mod live;
 mod messages;
 pub mod outside;
 mod overlays;
+pub mod panel;
 pub mod shelf;
 pub mod shortcuts;
 pub mod stage;
@@ -95,7 +99,9 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
         clipboard_shortcuts: false,
         ..Default::default()
     };
+    let live = !loaded.0.state.shows_photos;
     let launch = Launch {
+        live,
         outside: Arc::new(outside::Desktop::default()),
         shelf: Arc::new(shelf::Library::standard()),
         open_device: backend::opener(DeviceOptions::default()),

@@ -10,7 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{frame::Frame, media::encode::Format};
+use crate::{
+    capture::{self, Camera},
+    frame::Frame,
+    media::encode::Format,
+};
 
 /// What the clipboard holds, as far as the window can use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +38,11 @@ pub enum Dialog {
     Folder,
     /// A folder for the paintings of a batch.
     TargetFolder,
+    /// A name for a report.
+    Export {
+        /// The name to start with, with its ending.
+        file_name: String,
+    },
     /// A name for the result.
     Save {
         /// The name to start with.
@@ -62,6 +71,12 @@ pub trait Outside: Send + Sync {
     /// # Errors
     /// A sentence for people.
     fn copy(&self, picture: &Frame) -> Result<(), String>;
+
+    /// The system's cameras.
+    ///
+    /// # Errors
+    /// A sentence for people.
+    fn cameras(&self) -> Result<Vec<Camera>, String>;
 }
 
 /// The desktop's own dialogs and clipboard.
@@ -112,6 +127,10 @@ impl Outside for Desktop {
                 .pick_file(),
             Dialog::Folder => box_.set_title("Paint a folder of photos").pick_folder(),
             Dialog::TargetFolder => box_.set_title("Folder for the paintings").pick_folder(),
+            Dialog::Export { file_name } => box_
+                .set_title("Save the report")
+                .set_file_name(file_name)
+                .save_file(),
             Dialog::Save { file_name, format } => box_
                 .set_title("Save the painting")
                 .set_file_name(file_name)
@@ -158,6 +177,10 @@ impl Outside for Desktop {
                 })
                 .map_err(|e| format!("The picture could not be copied: {e}. Save it instead."))
         })
+    }
+
+    fn cameras(&self) -> Result<Vec<Camera>, String> {
+        capture::cameras().map_err(|e| e.to_string())
     }
 }
 

@@ -6,7 +6,7 @@
 
 use eframe::egui::{self, Key, Modifiers};
 
-use super::{intent::Intent, stage::ViewStep};
+use super::{intent::Intent, live::LiveIntent, stage::ViewStep};
 
 /// What a key asks for: something of the app or of the stage's view.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,12 @@ pub enum Press {
     Model,
     /// Dark to light to the desktop's.
     Theme,
+    /// Hold the live picture; for a photo, the next way to look.
+    Space,
+    /// Something about live pictures.
+    Live(LiveIntent),
+    /// Live pictures to photos, or back.
+    LiveOrPhoto,
     /// Close what is open, else stop painting, else dismiss a message.
     Escape,
 }
@@ -183,9 +189,20 @@ pub fn groups() -> Vec<Group> {
                 ),
                 line(
                     "Space",
-                    "Photo, painting, or both",
-                    vec![(NONE, Key::Space, View(ViewStep::NextCompare))],
+                    "Hold the live picture; photo, painting, or both",
+                    vec![(NONE, Key::Space, Press::Space)],
                 ),
+                line(
+                    "V",
+                    "Next way to look: both, painting, photo",
+                    vec![(NONE, Key::V, View(ViewStep::NextCompare))],
+                ),
+                line(
+                    "F",
+                    "Full screen",
+                    vec![(NONE, Key::F, Press::Live(LiveIntent::ToggleFullScreen))],
+                ),
+                line("Alt", "Colours of the pixel below the pointer", Vec::new()),
                 line(
                     "+ and −",
                     "Zoom in or out",
@@ -222,6 +239,57 @@ pub fn groups() -> Vec<Group> {
                     .collect(),
                 ),
             ],
+        },
+        Group {
+            title: "Live",
+            lines: [
+                ("L", "Live pictures or photos", Key::L, Press::LiveOrPhoto),
+                (
+                    "C",
+                    "Compare two modes",
+                    Key::C,
+                    Press::Live(LiveIntent::ToggleCompare),
+                ),
+                (
+                    "D",
+                    "Where the two modes differ",
+                    Key::D,
+                    Press::Live(LiveIntent::ToggleDifference),
+                ),
+                (
+                    "G",
+                    "Every style at once",
+                    Key::G,
+                    Press::Live(LiveIntent::ToggleWall),
+                ),
+                (
+                    "P",
+                    "Performance",
+                    Key::P,
+                    Press::Live(LiveIntent::TogglePanel),
+                ),
+                (
+                    "S",
+                    "Save a snapshot",
+                    Key::S,
+                    Press::Live(LiveIntent::Snapshot),
+                ),
+                (
+                    "R",
+                    "Begin or end a recording",
+                    Key::R,
+                    Press::Live(LiveIntent::ToggleRecording),
+                ),
+                (
+                    "X",
+                    "Turn the camera off at once",
+                    Key::X,
+                    Press::Live(LiveIntent::ReleaseCamera),
+                ),
+            ]
+            .into_iter()
+            .map(|(keys, does, key, press)| line(keys, does, vec![(NONE, key, press)]))
+            .collect(),
         },
         Group {
             title: "Result",

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use eframe::egui::{
-    self, Align2, CornerRadius, CursorIcon, FontId, Pos2, Rect, Response, Role, Sense, Stroke,
-    Vec2, WidgetInfo, accesskit::Action, pos2, vec2,
+    self, Align2, ColorImage, CornerRadius, CursorIcon, FontId, Pos2, Rect, Response, Role, Sense,
+    Stroke, Vec2, WidgetInfo, accesskit::Action, pos2, vec2,
 };
 
 use super::{texture::Picture, theme};
@@ -34,13 +34,16 @@ pub enum Compare {
     Photo,
     /// The painting.
     Painting,
+    /// Both, one beside the other, at the same zoom and place.
+    SideBySide,
 }
 
 impl Compare {
     /// Every choice and its name, in the order in which they are offered.
-    pub const ALL: [(Self, &'static str); 3] = [
+    pub const ALL: [(Self, &'static str); 4] = [
         (Self::Photo, "Photo"),
         (Self::Both, "Both"),
+        (Self::SideBySide, "Side by side"),
         (Self::Painting, "Painting"),
     ];
 }
@@ -81,6 +84,12 @@ pub struct Stage {
     drags_divider: bool,
     scale: f32,
     rect: Rect,
+    /// Screen pixels per picture pixel at most when the picture is fitted to the stage.
+    fit_limit: f32,
+    /// What the two pictures are called.
+    names: [String; 2],
+    /// The picture's pixel below the pointer.
+    pointed_at: Option<(usize, usize)>,
 }
 
 impl Default for Stage {
@@ -96,6 +105,9 @@ impl Default for Stage {
             drags_divider: false,
             scale: 1.0,
             rect: Rect::NOTHING,
+            fit_limit: 2.0,
+            names: ["Photo", "Painting"].map(str::to_owned),
+            pointed_at: None,
         }
     }
 }
@@ -126,6 +138,58 @@ impl Stage {
             self.size = size;
         }
         self.painting.set(ctx, "painting", preview, full);
+    }
+
+    /// Shows live pictures, which may differ in size; the first one's is that of the view.
+    pub fn set_live(&mut self, ctx: &egui::Context, left: ColorImage, right: ColorImage) {
+        let size = (left.width(), left.height());
+        if self.size != size {
+            if let Some(zoom) = &mut self.zoom {
+                *zoom *= self.size.0 as f32 / size.0.max(1) as f32;
+            }
+            self.size = size;
+        }
+        self.photo.set_live(ctx, "live left", left);
+        self.painting.set_live(ctx, "live right", right);
+    }
+
+    /// Fills the stage with the whole picture, however small it is.
+    #[must_use]
+    pub fn filled(mut self) -> Self {
+        self.fit_limit = f32::INFINITY;
+        self
+    }
+
+    /// Names the two pictures.
+    pub fn set_names(&mut self, left: &str, right: &str) {
+        for (name, new) in self.names.iter_mut().zip([left, right]) {
+            if name != new {
+                new.clone_into(name);
+            }
+        }
+    }
+
+    /// Every way to look at the two pictures, by name.
+    pub fn looks(&self) -> [(Compare, String); 4] {
+        Compare::ALL.map(|(compare, name)| {
+            let name = match compare {
+                Compare::Photo => self.names[0].clone(),
+                Compare::Painting => self.names[1].clone(),
+                Compare::Both | Compare::SideBySide => name.to_owned(),
+            };
+            (compare, name)
+        })
+    }
+
+    /// Column and row of the picture's pixel below the pointer.
+    pub fn pointed_at(&self) -> Option<(usize, usize)> {
+        self.pointed_at
+    }
+
+    /// Takes both pictures away.
+    pub fn clear(&mut self) {
+        self.photo.clear();
+        self.painting.clear();
     }
 
     /// Takes the painting away.
@@ -166,8 +230,8 @@ impl Stage {
     /// Changes the view.
     pub fn step(&mut self, step: ViewStep) {
         match step {
-            ViewStep::ZoomIn => self.zoom_about(ZOOM_STEP, self.rect.center()),
-            ViewStep::ZoomOut => self.zoom_about(1.0 / ZOOM_STEP, self.rect.center()),
+            ViewStep::ZoomIn => self.zoom_about(ZOOM_STEP, self.panes()[0].center()),
+            ViewStep::ZoomOut => self.zoom_about(1.0 / ZOOM_STEP, self.panes()[0].center()),
             ViewStep::Fit => {
                 self.zoom = None;
                 self.center = vec2(0.5, 0.5);
@@ -182,7 +246,7 @@ impl Stage {
                 self.compare = match self.compare {
                     Compare::Both => Compare::Painting,
                     Compare::Painting => Compare::Photo,
-                    Compare::Photo => Compare::Both,
+                    Compare::Photo | Compare::SideBySide => Compare::Both,
                 };
             }
         }
@@ -200,23 +264,24 @@ impl Stage {
             WidgetInfo::labeled(Role::Image, true, format!("Picture, {}", self.described()))
         });
         let ppp = ui.pixels_per_point();
-        let fit = self.fit_scale(rect, ppp);
+        let [left_pane, right_pane] = self.panes();
+        let fit = self.fit_scale(left_pane, ppp);
         self.scale = self
             .zoom
             .unwrap_or(fit)
             .clamp(fit.min(0.05), MAX_SCALE.max(fit));
-        let picture = self.picture_rect(rect, ppp);
-        let visible = picture.intersect(rect);
+        let visible = self.picture_rect(left_pane, ppp).intersect(left_pane);
         self.pointer(ui, &response, visible, ppp);
 
-        let picture = self.picture_rect(rect, ppp);
-        let visible = picture.intersect(rect);
+        let picture = self.picture_rect(left_pane, ppp);
+        let visible = picture.intersect(left_pane);
         let divider_x = visible.left() + visible.width() * self.wipe;
         let compare = if self.has_painting() {
             self.compare
         } else {
             Compare::Photo
         };
+        let other_picture = self.picture_rect(right_pane, ppp);
         ui.scope(|ui| {
             ui.set_clip_rect(rect);
             let (mut left, mut right) = (visible, visible);
@@ -227,12 +292,14 @@ impl Stage {
                 }
                 Compare::Photo => right = Rect::NOTHING,
                 Compare::Painting => left = Rect::NOTHING,
+                Compare::SideBySide => right = other_picture.intersect(right_pane),
             }
             self.photo.draw(ui, picture, left, self.scale);
-            self.painting.draw(ui, picture, right, self.scale);
+            self.painting.draw(ui, other_picture, right, self.scale);
         });
         if self.has_painting() {
-            name_chips(ui, visible, divider_x, compare);
+            let other = other_picture.intersect(right_pane);
+            name_chips(&self.names, ui, [visible, other], divider_x, compare);
         }
         if compare == Compare::Both {
             self.divider(ui, visible, divider_x);
@@ -240,20 +307,41 @@ impl Stage {
     }
 
     fn described(&self) -> String {
+        let [left, right] = self.names.each_ref().map(|n| n.to_lowercase());
         let what = match (self.has_painting(), self.compare) {
-            (false, _) | (_, Compare::Photo) => "photo",
-            (_, Compare::Painting) => "painting",
-            (_, Compare::Both) => "photo and painting",
+            (false, _) | (_, Compare::Photo) => left,
+            (_, Compare::Painting) => right,
+            (_, Compare::Both | Compare::SideBySide) => format!("{left} and {right}"),
         };
         format!("{what}, {} × {} px", self.size.0, self.size.1)
     }
 
-    /// The scale at which the whole picture is seen, never enlarged beyond twice its size.
+    /// Where the two pictures are: the whole stage for each, or a half each.
+    fn panes(&self) -> [Rect; 2] {
+        if self.compare != Compare::SideBySide || !self.has_painting() {
+            return [self.rect; 2];
+        }
+        let (left, right) = self.rect.split_left_right_at_fraction(0.5);
+        [left, right]
+    }
+
+    /// A place of the stage as it lies in the left pane: what is pointed at in the right one is the same
+    /// place of the picture.
+    fn in_left_pane(&self, at: Pos2) -> Pos2 {
+        let [left, right] = self.panes();
+        if left != right && right.contains(at) {
+            at - (right.min - left.min)
+        } else {
+            at
+        }
+    }
+
+    /// The scale at which the whole picture is seen.
     fn fit_scale(&self, rect: Rect, ppp: f32) -> f32 {
         let room = (rect.size() - Vec2::splat(2.0 * MARGIN)).max(Vec2::splat(16.0)) * ppp;
         (room.x / self.size.0 as f32)
             .min(room.y / self.size.1 as f32)
-            .min(2.0)
+            .min(self.fit_limit)
     }
 
     fn picture_points(&self, ppp: f32) -> Vec2 {
@@ -269,7 +357,7 @@ impl Stage {
         let before = self.scale;
         let after = (before * factor).clamp(0.02, MAX_SCALE);
         // The point below `at` stays below it.
-        let offset = (at - self.rect.center())
+        let offset = (self.in_left_pane(at) - self.panes()[0].center())
             / (vec2(self.size.0 as f32, self.size.1 as f32) * before).max(Vec2::splat(1.0));
         self.center += offset * (1.0 - before / after);
         self.zoom = Some(after);
@@ -292,6 +380,13 @@ impl Stage {
     fn pointer(&mut self, ui: &egui::Ui, response: &Response, visible: Rect, ppp: f32) {
         let divider_x = visible.left() + visible.width() * self.wipe;
         let divides = self.has_painting() && self.compare == Compare::Both;
+        let picture = self.picture_rect(self.panes()[0], ppp);
+        self.pointed_at = response.hover_pos().and_then(|p| {
+            let place = (self.in_left_pane(p) - picture.min) / picture.size();
+            let inside = (0.0..1.0).contains(&place.x) && (0.0..1.0).contains(&place.y);
+            let (w, h) = (self.size.0 as f32, self.size.1 as f32);
+            inside.then_some(((place.x * w) as usize, (place.y * h) as usize))
+        });
         let near = |p: Pos2| divides && (p.x - divider_x).abs() <= HANDLE_REACH;
         if response.drag_started() {
             self.drags_divider = ui
@@ -370,8 +465,9 @@ impl Stage {
             ui.ctx().request_repaint();
         }
         let wipe = f64::from(self.wipe * 100.0).round();
-        response
-            .widget_info(|| WidgetInfo::slider(true, wipe, "Divider between photo and painting"));
+        let [left, right] = self.names.each_ref().map(|name| name.to_lowercase());
+        let name = format!("Divider between {left} and {right}");
+        response.widget_info(|| WidgetInfo::slider(true, wipe, &name));
 
         let painter = ui.painter_at(visible.expand(24.0));
         let line = egui::Color32::from_white_alpha(230);
@@ -393,10 +489,16 @@ impl Stage {
     }
 }
 
-/// "Photo" and "Painting" in the upper corners of what they name.
-fn name_chips(ui: &egui::Ui, visible: Rect, divider_x: f32, compare: Compare) {
+/// The names of the pictures in the upper corners of what they name.
+fn name_chips(
+    names: &[String; 2],
+    ui: &egui::Ui,
+    [visible, other]: [Rect; 2],
+    divider_x: f32,
+    compare: Compare,
+) {
     let font = FontId::proportional(12.0);
-    let painter = ui.painter_at(visible);
+    let painter = ui.painter_at(visible.union(other));
     let chip = |text: &str, corner: Pos2, align: Align2, room: f32| {
         let letters = painter.layout_no_wrap(text.to_owned(), font.clone(), egui::Color32::WHITE);
         let size = letters.size() + vec2(14.0, 6.0);
@@ -417,7 +519,7 @@ fn name_chips(ui: &egui::Ui, visible: Rect, divider_x: f32, compare: Compare) {
             _ => visible.width(),
         };
         chip(
-            "Photo",
+            &names[0],
             visible.left_top() + vec2(10.0, 10.0),
             Align2::LEFT_TOP,
             room,
@@ -426,11 +528,11 @@ fn name_chips(ui: &egui::Ui, visible: Rect, divider_x: f32, compare: Compare) {
     if compare != Compare::Photo {
         let room = match compare {
             Compare::Both => visible.right() - divider_x,
-            _ => visible.width(),
+            _ => other.width(),
         };
         chip(
-            "Painting",
-            visible.right_top() + vec2(-10.0, 10.0),
+            &names[1],
+            other.right_top() + vec2(-10.0, 10.0),
             Align2::RIGHT_TOP,
             room,
         );

@@ -24,6 +24,8 @@ const PREVIEW: TextureOptions = TextureOptions {
     mipmap_mode: Some(egui::TextureFilter::Linear),
     ..TextureOptions::LINEAR
 };
+/// Without smaller copies, which would have to be made for every frame.
+const LIVE: TextureOptions = TextureOptions::LINEAR;
 const TILE: TextureOptions = TextureOptions {
     magnification: egui::TextureFilter::Nearest,
     ..TextureOptions::LINEAR
@@ -34,6 +36,8 @@ const TILE: TextureOptions = TextureOptions {
 pub struct Picture {
     preview: Option<(Arc<Frame>, TextureHandle)>,
     full: Option<Arc<Frame>>,
+    /// A picture that changes all the time, in place of the others.
+    live: Option<TextureHandle>,
     tiles: HashMap<(usize, usize), (TextureHandle, u64)>,
     frames_drawn: u64,
 }
@@ -69,6 +73,14 @@ impl Picture {
         }
     }
 
+    /// Sets the pixels of a picture that changes all the time. It is handed over whole.
+    pub fn set_live(&mut self, ctx: &egui::Context, name: &str, image: ColorImage) {
+        match &mut self.live {
+            Some(texture) => texture.set(image, LIVE),
+            None => self.live = Some(ctx.load_texture(name, image, LIVE)),
+        }
+    }
+
     /// Takes the pixels away.
     pub fn clear(&mut self) {
         *self = Self::default();
@@ -76,7 +88,7 @@ impl Picture {
 
     /// Whether there is anything to draw.
     pub fn is_empty(&self) -> bool {
-        self.preview.is_none()
+        self.preview.is_none() && self.live.is_none()
     }
 
     /// Whether drawing at `scale` screen pixels per picture pixel would want the picture itself,
@@ -99,6 +111,10 @@ impl Picture {
             return;
         }
         self.frames_drawn += 1;
+        if let Some(texture) = &self.live {
+            draw_part(ui, texture, rect, clip, rect);
+            return;
+        }
         if let Some((_, texture)) = &self.preview {
             draw_part(ui, texture, rect, clip, rect);
         }
@@ -182,4 +198,9 @@ fn draw_part(ui: &egui::Ui, texture: &TextureHandle, rect: Rect, clip: Rect, who
 /// A frame's pixels as egui wants them.
 pub fn image_of(frame: &Frame) -> ColorImage {
     ColorImage::from_rgba_unmultiplied([frame.width(), frame.height()], frame.rgba())
+}
+
+/// The pixels of an opaque frame as egui wants them; faster than [`image_of`].
+pub fn opaque_image_of(frame: &Frame) -> ColorImage {
+    ColorImage::from_rgba_premultiplied([frame.width(), frame.height()], frame.rgba())
 }

@@ -313,11 +313,7 @@ impl Workspace {
 mod tests {
     use super::*;
     use crate::{
-        frame::Frame,
-        media::decode::Photo,
-        mode::Mode,
-        settings::Choices,
-        timing::{RunTiming, TimingMethod},
+        frame::Frame, media::decode::Photo, mode::Mode, settings::Choices, timing::RunTiming,
     };
 
     fn opened(origin: Origin) -> Opened {
@@ -340,11 +336,7 @@ mod tests {
             painted: Frame::from_fn(100, 50, |_, _| [9, 9, 9, 255]),
             notes: Vec::new(),
             mode: Mode::default(),
-            run: RunTiming {
-                total_ms: 0.0,
-                method: TimingMethod::Host,
-                steps: Vec::new(),
-            },
+            run: RunTiming::host(0.0),
             total_ms: 1.0,
         })
     }

@@ -3,7 +3,7 @@
     python tests/checkpoints/generate.py
 
 needs the packages of tools/requirements.txt and rewrites everything in good/,
-foreign/ and hostile/ beside it, expected.safetensors and index.json.
+foreign/ and hostile.tar.xz beside it, expected.safetensors and index.json.
 
 index.json has one entry per file:
 
@@ -27,9 +27,12 @@ expected.safetensors holds the canonical weights under pytorch/examples names,
 every file that holds them must give exactly these values.
 """
 
+import io
 import json
+import lzma
 import shutil
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -104,14 +107,22 @@ def run_onnx(model, picture):
 def main():
     torch.set_num_threads(1)
     index, total = [], 0
-    for folder in ("good", "foreign", "hostile"):
+    for folder in ("good", "foreign"):
         shutil.rmtree(HERE / folder, ignore_errors=True)
         (HERE / folder).mkdir()
+    hostile_archive = io.BytesIO()
+    # Many small files that are almost alike: one archive is a fortieth of them.
+    archive = tarfile.open(fileobj=hostile_archive, mode="w", format=tarfile.USTAR_FORMAT)
 
     def add(kind, name, data, **entry):
         nonlocal total
-        (HERE / kind / name).write_bytes(data)
-        total += len(data)
+        if kind == "hostile":
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+        else:
+            (HERE / kind / name).write_bytes(data)
+            total += len(data)
         index.append({"file": f"{kind}/{name}", "kind": kind} | entry)
 
     picture = random_picture(21, HEIGHT, WIDTH)
@@ -191,6 +202,10 @@ def main():
     # Hostile: written, never read back here
     for name, data, names, note in hostile(tiny_arrays):
         add("hostile", name, data, outcome="refuse", names=names, note=note)
+    archive.close()
+    packed = lzma.compress(hostile_archive.getvalue(), preset=9)
+    (HERE / "hostile.tar.xz").write_bytes(packed)
+    total += len(packed)
 
     write_safetensors(HERE / "expected.safetensors", expected, {
         "what": "canonical weights, `input`, and what the files of index.json paint from it",

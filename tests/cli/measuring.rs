@@ -4,6 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
+use styleforge::media::decode;
+
 use crate::sandbox::Sandbox;
 
 #[test]
@@ -201,4 +203,41 @@ fn compare_gives_a_ratio_for_equal_pictures() {
     s.styleforge(&["compare", "fused fp32", "fused int4"])
         .ends(2)
         .says("give variant and precision");
+}
+
+#[test]
+fn compare_goes_to_files_that_others_read() {
+    let s = Sandbox::new();
+    let compare = ["compare", "baseline fp32", "fused fp32"];
+    let files = ["--csv", "c.csv", "--chart", "c.png"];
+    let arguments = [&compare[..], &files[..], &BRIEF[..]].concat();
+    let text = s.styleforge(&arguments).ends(0).text();
+    assert!(text.contains("Frames/s"), "{text}");
+    let csv = fs::read_to_string(s.path("c.csv")).expect("written");
+    let rows: Vec<Vec<&str>> = csv.lines().map(|l| l.split(',').collect()).collect();
+    let column = |name: &str| rows[0].iter().position(|&c| c == name).expect("a column");
+    assert_eq!(rows.len(), 3, "{csv}");
+    assert_eq!(rows[1][column("mode")], "baseline fp32");
+    assert_eq!(rows[2][column("mode")], "fused fp32");
+    for row in &rows[1..] {
+        assert_eq!(row.len(), rows[0].len());
+        assert_eq!(row[column("same_picture")], "true");
+        let median: f64 = row[column("p50_ms")].parse().expect("milliseconds");
+        assert!(median > 0.0);
+    }
+    let photo = decode::from_path(&s.path("c.png")).expect("a picture");
+    assert_eq!((photo.frame.width(), photo.frame.height()), (1200, 700));
+    // Files that exist stay.
+    s.styleforge(&arguments).ends(2).says("c.csv");
+    s.styleforge(&[&arguments[..], &["--force"]].concat())
+        .ends(0);
+    let json = [&compare[..], &["--json"], &BRIEF[..]].concat();
+    let report = s.styleforge(&json).ends(0).json();
+    let runs = report["other"]["runs_ms"].as_array().expect("runs");
+    assert_eq!(runs.len(), 2, "every run is told");
+    assert_eq!(report["date"].as_str().map(str::len), Some(10));
+    let large = ["--size", "64x64", "--max-memory", "1MB"];
+    s.styleforge(&[&compare[..], &large[..]].concat())
+        .ends(2)
+        .says("choose a smaller --size");
 }

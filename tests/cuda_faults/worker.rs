@@ -15,7 +15,7 @@ use styleforge::{
     frame::Frame,
     mode::{Mode, Variant},
     tensor::Tensor,
-    timing::RunTiming,
+    timing::StepTiming,
 };
 
 use super::{FUSED, fake::FakeGpu, network, photo};
@@ -41,8 +41,8 @@ fn photos() -> [Frame; 5] {
 }
 
 /// Layers and kernels of a run.
-fn steps(run: &RunTiming) -> Vec<(&str, &str)> {
-    let steps = run.steps.iter();
+fn names(steps: &[StepTiming]) -> Vec<(&str, &str)> {
+    let steps = steps.iter();
     steps
         .map(|s| (s.layer.as_str(), s.kernel.as_str()))
         .collect()
@@ -76,9 +76,9 @@ fn a_backend_behind_pipes_is_the_same() {
         let mut b = worker.open(&network, &spec).expect("a session");
         assert_eq!(a.summary(), b.summary());
         let (mut x, mut y) = (photos.clone(), photos.clone());
-        let of_a = a.paint(&photos[0], &mut x[0], &control).expect("painted");
-        let of_b = b.paint(&photos[0], &mut y[0], &control).expect("painted");
-        assert_eq!((&x, steps(&of_a)), (&y, steps(&of_b)));
+        a.paint(&photos[0], &mut x[0], &control).expect("painted");
+        b.paint(&photos[0], &mut y[0], &control).expect("painted");
+        assert_eq!(x, y);
         assert_ne!(x[0], photos[0]);
         a.paint_batch(&photos, &mut x, &control).expect("painted");
         let control = RunControl::default();
@@ -86,7 +86,8 @@ fn a_backend_behind_pipes_is_the_same() {
         assert_eq!((&x, control.progress()), (&y, 1.0));
         let of_a = a.profile(&photos[1], &mut x[0], &control).expect("painted");
         let of_b = b.profile(&photos[1], &mut y[0], &control).expect("painted");
-        assert_eq!((x, of_a.len()), (y, of_b.len()));
+        assert!(of_a.len() > 5);
+        assert_eq!((x, names(&of_a)), (y, names(&of_b)));
         assert_eq!(
             maps(a.as_mut(), &photos[2]),
             maps(b.as_mut(), &photos[2]),

@@ -6,8 +6,10 @@
 )]
 
 mod leaving;
+mod live;
 mod opening;
 mod painting;
+mod panel;
 mod results;
 mod scripted;
 #[path = "../support/mod.rs"]

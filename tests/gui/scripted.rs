@@ -13,6 +13,7 @@ use std::{
 };
 
 use styleforge::{
+    capture::Camera,
     frame::Frame,
     gui::{
         outside::{Clip, Dialog, Outside},
@@ -32,6 +33,7 @@ pub struct ScriptedOutside {
     copied: Mutex<Vec<Frame>>,
     refusal: Mutex<Option<String>>,
     copying: Mutex<()>,
+    cameras: Mutex<Vec<Camera>>,
 }
 
 impl ScriptedOutside {
@@ -89,6 +91,11 @@ impl Outside for ScriptedOutside {
             .unwrap()
             .clone()
             .unwrap_or(Clip::Nothing))
+    }
+
+    fn cameras(&self) -> Result<Vec<Camera>, String> {
+        self.check()?;
+        Ok(self.cameras.lock().unwrap().clone())
     }
 
     fn copy(&self, picture: &Frame) -> Result<(), String> {

@@ -75,6 +75,24 @@ impl Window {
         Self::build(folder, egui::vec2(width, height))
     }
 
+    /// A window as at the first start: the demo scene, painted live.
+    pub fn live() -> Self {
+        Self::live_after(|_| {})
+    }
+
+    /// A live window of this size, in points.
+    pub fn live_sized(width: f32, height: f32) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Self::build_for(folder, egui::vec2(width, height), true)
+    }
+
+    /// A live window; `prepare` may put files into its folder first.
+    pub fn live_after(prepare: impl FnOnce(&Path)) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        prepare(folder.path());
+        Self::build_for(folder, egui::vec2(1300.0, 850.0), true)
+    }
+
     /// A window with the same settings file, after this one was closed.
     pub fn reopened(self) -> Self {
         let folder = self.folder.clone();
@@ -101,6 +119,10 @@ impl Window {
     }
 
     fn build(folder: Arc<tempfile::TempDir>, size: egui::Vec2) -> Self {
+        Self::build_for(folder, size, false)
+    }
+
+    fn build_for(folder: Arc<tempfile::TempDir>, size: egui::Vec2, live: bool) -> Self {
         let script = Arc::new(Script::default());
         let outside = Arc::new(ScriptedOutside::default());
         let shelf = Arc::new(ScriptedShelf::default());
@@ -112,6 +134,7 @@ impl Window {
             settings: Settings::load(&settings_path),
             settings_path: Some(settings_path),
             files: Vec::new(),
+            live,
         };
         let shown = Shown {
             app: None,
@@ -207,7 +230,7 @@ impl Window {
             if started.elapsed() > Duration::from_secs(30) {
                 panic!(
                     "waited in vain for {what}; the window shows {:#?}",
-                    self.labels()
+                    self.texts()
                 );
             }
             std::thread::sleep(Duration::from_millis(2));
@@ -237,7 +260,8 @@ impl Window {
             && !self.has_containing("Loading")
     }
 
-    fn labels(&self) -> Vec<String> {
+    /// Every name and text.
+    pub fn texts(&self) -> Vec<String> {
         let nodes = self.harness.root();
         nodes
             .children_recursive()
@@ -247,12 +271,12 @@ impl Window {
 
     /// Whether there is a widget of this name or text.
     pub fn has(&self, label: &str) -> bool {
-        self.labels().iter().any(|l| l == label)
+        self.texts().iter().any(|l| l == label)
     }
 
     /// Whether a name or text contains this.
     pub fn has_containing(&self, part: &str) -> bool {
-        self.labels().iter().any(|l| l.contains(part))
+        self.texts().iter().any(|l| l.contains(part))
     }
 
     /// Whether the style of this title is the chosen one.
@@ -277,7 +301,7 @@ impl Window {
     /// The zoom in percent.
     pub fn zoom(&self) -> f32 {
         let text = self
-            .labels()
+            .texts()
             .into_iter()
             .find_map(|l| {
                 l.strip_prefix("Zoom ")?

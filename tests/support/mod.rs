@@ -26,7 +26,7 @@ use styleforge::{
     network::{ConvWeights, Network, NetworkSpec, NormWeights},
     plan::PlanSummary,
     tensor::{Shape, Tensor},
-    timing::{RunTiming, TimingMethod},
+    timing::RunTiming,
 };
 
 /// What the device does with a run.
@@ -197,11 +197,7 @@ impl Session for ScriptedSession {
         }
         *output = inverted(input);
         control.set_progress(1.0);
-        Ok(RunTiming {
-            total_ms: 1.0,
-            method: TimingMethod::Host,
-            steps: Vec::new(),
-        })
+        Ok(RunTiming::host(1.0))
     }
 
     fn run_tensor(

@@ -103,8 +103,8 @@ impl CpuSession {
                     }
                 });
                 if let Some(norm) = &self.network.convs()[conv].norm {
-                    self.norms[conv] =
-                        statistics::finish(&parts[..tasks * len], map.stored_channels, norm);
+                    let used = &parts[..tasks * len];
+                    statistics::finish(used, map.stored_channels, norm, &mut self.norms[conv]);
                 }
                 self.parts = parts;
             }

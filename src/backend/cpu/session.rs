@@ -31,7 +31,7 @@ use crate::{
         },
     },
     tensor::{Shape, Tensor},
-    timing::{RunTiming, StepTiming, TimingMethod},
+    timing::{RunTiming, StepTiming},
 };
 
 /// A convolution made ready.
@@ -54,6 +54,8 @@ pub struct CpuSession {
     scratch: Vec<Mutex<Vec<f32>>>,
     /// Statistics parts of the step that runs.
     pub(super) parts: Vec<f32>,
+    /// Milliseconds of every step of the last run.
+    step_ms: Vec<f64>,
 }
 
 /// `len` zeros that take physical memory only when touched; `None` when the system refuses.
@@ -153,6 +155,7 @@ impl CpuSession {
         });
         Ok(Self {
             norms: vec![ScaleShift::default(); plan.convs.len()],
+            step_ms: vec![0.0; plan.steps.len()],
             plan,
             kernels,
             pool,
@@ -198,11 +201,10 @@ impl CpuSession {
         target: Target,
         control: &RunControl,
         mut tap: Option<NormTap<'_>>,
-    ) -> Result<Vec<StepTiming>, BackendError> {
+    ) -> Result<(), BackendError> {
         let base = Shared(self.arena.as_mut_ptr());
         let total: u64 = self.plan.steps.iter().map(|s| s.flops).sum();
         let mut before = 0;
-        let mut timings = Vec::with_capacity(self.plan.steps.len());
         for index in 0..self.plan.steps.len() {
             let op = self.plan.steps[index].op;
             let progress = Progress {
@@ -242,15 +244,8 @@ impl CpuSession {
             if control.is_cancelled() {
                 return Err(BackendError::Cancelled);
             }
-            let step = &self.plan.steps[index];
-            timings.push(StepTiming {
-                layer: step.layer.clone(),
-                kernel: step.kernel.clone(),
-                ms: started.elapsed().as_secs_f64() * 1e3,
-                flops: step.flops,
-                bytes: step.bytes,
-            });
-            before += step.flops;
+            self.step_ms[index] = started.elapsed().as_secs_f64() * 1e3;
+            before += self.plan.steps[index].flops;
             if let (Some(tap), Some((conv, map, raw))) = (tap.as_mut(), tapped) {
                 let name = self.plan.convs[conv]
                     .norm_name
@@ -263,7 +258,7 @@ impl CpuSession {
             }
         }
         control.set_progress(1.0);
-        Ok(timings)
+        Ok(())
     }
 
     /// A stored map as a tensor, with its norm applied if it is raw.
@@ -398,7 +393,7 @@ impl CpuSession {
         }
         if let Some(norm) = &self.network.convs()[conv].norm {
             let used = &parts[..tasks * part_len(channels)];
-            self.norms[conv] = statistics::finish(used, channels, norm);
+            statistics::finish(used, channels, norm, &mut self.norms[conv]);
         }
         self.parts = parts;
     }
@@ -449,12 +444,23 @@ impl Session for CpuSession {
             rgba: output.rgba_mut().as_mut_ptr(),
             floats: std::ptr::null_mut(),
         };
-        let steps = self.run(photo, target, control, None)?;
-        Ok(RunTiming {
-            total_ms: started.elapsed().as_secs_f64() * 1e3,
-            method: TimingMethod::Host,
-            steps,
-        })
+        // One way into the pool for all steps: a way for each would wake the workers as often.
+        let pool = self.pool.clone();
+        pool.install(|| self.run(photo, target, control, None))?;
+        Ok(RunTiming::host(started.elapsed().as_secs_f64() * 1e3))
+    }
+
+    fn step_times(&self) -> Vec<StepTiming> {
+        (self.plan.steps.iter())
+            .zip(&self.step_ms)
+            .map(|(step, &ms)| StepTiming {
+                layer: step.layer.clone(),
+                kernel: step.kernel.clone(),
+                ms,
+                flops: step.flops,
+                bytes: step.bytes,
+            })
+            .collect()
     }
 
     fn run_tensor(

@@ -103,12 +103,11 @@ pub struct ScaleShift {
     pub shift: Vec<f32>,
 }
 
-/// Merges the parts of all tasks, in order, into each channel's scale and shift.
-pub fn finish(parts: &[f32], channels: usize, norm: &NormWeights) -> ScaleShift {
-    let mut result = ScaleShift {
-        scale: vec![0.0; channels],
-        shift: vec![0.0; channels],
-    };
+/// Merges the parts of all tasks, in order, into each channel's scale and shift in `result`, which keeps
+/// its memory from run to run.
+pub fn finish(parts: &[f32], channels: usize, norm: &NormWeights, result: &mut ScaleShift) {
+    result.scale.resize(channels, 0.0);
+    result.shift.resize(channels, 0.0);
     for (c, (&gamma, &beta)) in norm.gamma.iter().zip(&norm.beta).enumerate() {
         let (mut count, mut mean, mut squares) = (0.0f64, 0.0f64, 0.0f64);
         for part in parts.chunks_exact(part_len(channels)) {
@@ -127,5 +126,4 @@ pub fn finish(parts: &[f32], channels: usize, norm: &NormWeights) -> ScaleShift 
         result.scale[c] = scale as f32;
         result.shift[c] = (f64::from(beta) - mean * scale) as f32;
     }
-    result
 }

@@ -14,6 +14,7 @@ use crate::{
     backend::BackendError,
     frame::Frame,
     plan::cuda::{CudaPlan, Places},
+    timing::{RunTiming, TimingMethod},
 };
 
 /// A way to the device and back.
@@ -29,6 +30,8 @@ pub(super) struct Lane {
 /// Marks of a batch on its way.
 #[derive(Clone, Copy)]
 enum Mark {
+    /// The photos set out.
+    Sent,
     /// The photos are on the device.
     Uploaded,
     /// Painting begins.
@@ -56,7 +59,7 @@ impl Lane {
             },
             false => resident.told(f),
         })?;
-        let marks = Marks::make(driver, 4).map_err(|f| resident.told(f))?;
+        let marks = Marks::make(driver, 5).map_err(|f| resident.told(f))?;
         let launches = resident.prepare(&places)?;
         let graph = Recording {
             graph: resident.record(&launches)?,
@@ -121,11 +124,13 @@ impl Lane {
     }
 
     /// One run over what was staged, by its graph if it is to be `recorded`, else launch by launch. All
-    /// in one queue, which is the shortest way for a single batch; milliseconds on the device's clock,
-    /// transfers not included.
-    pub(super) fn run(&self, on: &Resident, recorded: bool) -> Result<f64, DriverFailure> {
+    /// in one queue, which is the shortest way for a single batch; times are the device's.
+    pub(super) fn run(&self, on: &Resident, recorded: bool) -> Result<RunTiming, DriverFailure> {
         let driver = on.driver.as_ref();
-        let queued = self.queue_upload(on, Queue::Painting).and_then(|()| {
+        let sent = driver.record(self.mark(Mark::Sent), Queue::Painting);
+        let uploaded = sent.and_then(|()| self.queue_upload(on, Queue::Painting));
+        let queued = uploaded.and_then(|()| {
+            driver.record(self.mark(Mark::Uploaded), Queue::Painting)?;
             driver.record(self.mark(Mark::Begun), Queue::Painting)?;
             if recorded {
                 driver.replay(self.graph.graph)?;
@@ -133,17 +138,19 @@ impl Lane {
                 on.step_by_step(&self.launches, |l| on.launch(l))?;
             }
             driver.record(self.mark(Mark::Painted), Queue::Painting)?;
-            self.queue_download(on, Queue::Painting)
+            self.queue_download(on, Queue::Painting)?;
+            driver.record(self.mark(Mark::Downloaded), Queue::Painting)
         });
         // Waits whatever happened: the pinned memory may be in use.
         let waited = driver.wait();
         queued.and(waited)?;
-        self.painting_ms(driver)
+        self.timing(driver)
     }
 
     /// Sends what was staged on its way, each part in a queue of its own, without waiting.
     pub(super) fn send(&self, on: &Resident) -> Result<(), DriverFailure> {
         let driver = on.driver.as_ref();
+        driver.record(self.mark(Mark::Sent), Queue::Upload)?;
         self.queue_upload(on, Queue::Upload)?;
         driver.record(self.mark(Mark::Uploaded), Queue::Upload)?;
         driver.hold(Queue::Painting, self.mark(Mark::Uploaded))?;
@@ -155,15 +162,23 @@ impl Lane {
         driver.record(self.mark(Mark::Downloaded), Queue::Download)
     }
 
-    /// Waits for what was sent; milliseconds as of [`Lane::run`].
-    pub(super) fn receive(&self, on: &Resident) -> Result<f64, DriverFailure> {
+    /// Waits for what was sent; times as of [`Lane::run`].
+    pub(super) fn receive(&self, on: &Resident) -> Result<RunTiming, DriverFailure> {
         on.driver.wait_for(self.mark(Mark::Downloaded))?;
-        self.painting_ms(on.driver.as_ref())
+        self.timing(on.driver.as_ref())
     }
 
-    fn painting_ms(&self, driver: &dyn Driver) -> Result<f64, DriverFailure> {
-        let ms = driver.elapsed_ms(self.mark(Mark::Begun), self.mark(Mark::Painted))?;
-        Ok(f64::from(ms))
+    fn timing(&self, driver: &dyn Driver) -> Result<RunTiming, DriverFailure> {
+        let ms = |from, to| {
+            let ms = driver.elapsed_ms(self.mark(from), self.mark(to))?;
+            Ok(f64::from(ms))
+        };
+        Ok(RunTiming {
+            total_ms: ms(Mark::Begun, Mark::Painted)?,
+            upload_ms: ms(Mark::Sent, Mark::Uploaded)?,
+            download_ms: ms(Mark::Painted, Mark::Downloaded)?,
+            method: TimingMethod::Device,
+        })
     }
 }
 

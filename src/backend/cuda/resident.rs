@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::{
     arguments::{Argument, ArgumentMaker},
     convolutions::{self, Convolutions},
@@ -126,23 +128,26 @@ impl Resident {
             let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
             self.driver.upload(self.at(offset), &bytes)
         };
-        for step in &self.plan.steps {
-            let (id, packed, bias_scale) = match &step.op {
+        // Most of the time of opening a session, and nobody's turn to wait: on all cores.
+        let packed: Vec<_> = (self.plan.steps.par_iter())
+            .filter_map(|step| match &step.op {
                 CudaOp::Conv(launch) => {
                     let (id, precision) = (launch.conv, self.plan.mode.precision);
                     let weights = &all[id].weight;
                     let packed = pack::pack(&self.plan.convs[id], weights, launch, precision);
-                    (id, Some(packed), Some(launch.bias_scale))
+                    Some((id, Some(packed), Some(launch.bias_scale)))
                 }
                 CudaOp::LibraryConv(LibraryConv { conv, shape, .. }) => {
                     let weights = &all[*conv].weight;
                     let spec = &self.plan.convs[*conv];
                     let packed = convolutions::weights(spec, weights, shape);
-                    (*conv, Some(packed), None)
+                    Some((*conv, Some(packed), None))
                 }
-                CudaOp::Bias { conv, scale, .. } => (*conv, None, Some(*scale)),
-                _ => continue,
-            };
+                CudaOp::Bias { conv, scale, .. } => Some((*conv, None, Some(*scale))),
+                _ => None,
+            })
+            .collect();
+        for (id, packed, bias_scale) in packed {
             let (weights, memory) = (&all[id], &self.places.convs[id]);
             if let Some(packed) = packed {
                 self.driver.upload(self.at(memory.weights), &packed)?;

@@ -19,7 +19,7 @@ use crate::{
     network::ConvWeights,
     plan::{PlanSummary, cuda::CudaPlan},
     tensor::Tensor,
-    timing::{RunTiming, StepTiming, TimingMethod},
+    timing::{RunTiming, StepTiming},
 };
 
 /// A network ready to run on a GPU for one picture size.
@@ -64,35 +64,33 @@ impl CudaSession {
         BackendError::check_run(frames, outputs, self.resident.plan.photo, control)
     }
 
-    /// Paints at most a batch of frames with one run, by the graph if it is to be `recorded`; milliseconds
-    /// on the device's clock.
+    /// Paints at most a batch of frames with one run, by the graph if it is to be `recorded`.
     fn paint_group(
         &mut self,
         inputs: &[&Frame],
         outputs: &mut [Frame],
         control: &RunControl,
         recorded: bool,
-    ) -> Result<f64, BackendError> {
+    ) -> Result<RunTiming, BackendError> {
         self.check(inputs, outputs, control)?;
         let Self {
             first, resident, ..
         } = self;
         first.stage(&resident.plan, inputs);
-        let total_ms = first
+        let timing = first
             .run(resident, recorded)
             .map_err(|f| resident.told(f))?;
         first.unstage(&resident.plan, outputs);
-        Ok(total_ms)
+        Ok(timing)
     }
 
-    /// Paints batch after batch, each on its way while the one before is painted; milliseconds on the
-    /// device's clock, all together.
+    /// Paints batch after batch, each on its way while the one before is painted; times of all together.
     fn paint_groups(
         &mut self,
         inputs: &[Frame],
         outputs: &mut [Frame],
         control: &RunControl,
-    ) -> Result<f64, BackendError> {
+    ) -> Result<RunTiming, BackendError> {
         let frames: Vec<&Frame> = inputs.iter().collect();
         self.check(&frames, outputs, control)?;
         if self.second.is_none() {
@@ -112,7 +110,7 @@ impl CudaSession {
         inputs: &[&Frame],
         outputs: &mut [Frame],
         control: &RunControl,
-    ) -> Result<f64, BackendError> {
+    ) -> Result<RunTiming, BackendError> {
         let Self {
             first,
             second: Some(second),
@@ -120,10 +118,10 @@ impl CudaSession {
             ..
         } = self
         else {
-            return Ok(0.0);
+            return Err(BackendError::EMPTY_BATCH);
         };
         let (batch, all) = (resident.plan.batch, inputs.len());
-        let (mut total_ms, mut done) = (0.0, 0);
+        let (mut timing, mut done) = (None::<RunTiming>, 0);
         let mut sent: Option<&mut [Frame]> = None;
         let (mut next, mut other) = (first, second);
         let mut groups = inputs.chunks(batch).zip(outputs.chunks_mut(batch));
@@ -142,13 +140,14 @@ impl CudaSession {
             };
             // The one before, which was painted meanwhile.
             if let Some(painted) = std::mem::replace(&mut sent, to) {
-                total_ms += other.receive(resident).map_err(|f| resident.told(f))?;
+                let run = other.receive(resident).map_err(|f| resident.told(f))?;
+                timing = Some(timing.map_or(run, |before| before.then(run)));
                 done += painted.len();
                 other.unstage(&resident.plan, painted);
                 control.set_progress(done as f32 / all as f32);
             }
             if sent.is_none() {
-                return Ok(total_ms);
+                return timing.ok_or(BackendError::EMPTY_BATCH);
             }
             std::mem::swap(&mut next, &mut other);
         }
@@ -230,15 +229,6 @@ impl Drop for CudaSession {
     }
 }
 
-/// The timing of frames that the device's own clock measured.
-fn device_time(total_ms: f64) -> RunTiming {
-    RunTiming {
-        total_ms,
-        method: TimingMethod::Device,
-        steps: Vec::new(),
-    }
-}
-
 impl Session for CudaSession {
     fn summary(&self) -> PlanSummary {
         self.resident.plan.summary()
@@ -250,9 +240,9 @@ impl Session for CudaSession {
         output: &mut Frame,
         control: &RunControl,
     ) -> Result<RunTiming, BackendError> {
-        let total_ms = self.paint_group(&[input], std::slice::from_mut(output), control, true)?;
+        let timing = self.paint_group(&[input], std::slice::from_mut(output), control, true)?;
         control.set_progress(1.0);
-        Ok(device_time(total_ms))
+        Ok(timing)
     }
 
     fn paint_batch(
@@ -262,14 +252,14 @@ impl Session for CudaSession {
         control: &RunControl,
     ) -> Result<RunTiming, BackendError> {
         BackendError::check_batch(inputs, outputs)?;
-        let total_ms = if inputs.len() > self.resident.plan.batch {
+        let timing = if inputs.len() > self.resident.plan.batch {
             self.paint_groups(inputs, outputs, control)?
         } else {
             let frames: Vec<&Frame> = inputs.iter().collect();
             self.paint_group(&frames, outputs, control, true)?
         };
         control.set_progress(1.0);
-        Ok(device_time(total_ms))
+        Ok(timing)
     }
 
     fn profile(
@@ -293,8 +283,7 @@ impl Session for CudaSession {
         control: &RunControl,
     ) -> Result<Option<RunTiming>, BackendError> {
         let output = std::slice::from_mut(output);
-        let total_ms = self.paint_group(&[input], output, control, false)?;
-        Ok(Some(device_time(total_ms)))
+        self.paint_group(&[input], output, control, false).map(Some)
     }
 
     fn run_tensor(

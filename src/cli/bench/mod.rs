@@ -1,23 +1,26 @@
 //! `styleforge bench`: how fast a device paints, with everything a number needs to mean something.
 
-mod kernels;
 mod report;
 
 use std::{path::Path, sync::Arc};
 
 use serde::Serialize;
 
-use self::{kernels::KernelRow, report::text};
+use self::report::text;
 use super::{
     CliError,
     args::BenchArgs,
     interrupt::cancel_on_interrupt,
-    measure::{KernelFacts, Measured, Setup, Subject},
     modes, select_device,
+    style_choice::subject,
     terminal::{print, print_json},
 };
 use crate::{
     backend::{DeviceInfo, RunControl},
+    measure::{
+        KernelFacts, KernelRow, KernelTable, Measured, Setup,
+        kernels::{csv, trace},
+    },
     media::encode::{self, Existing},
     mode::{Mode, ModelSize, Precision, PrecisionChoice, Variant},
     plan::Convolver,
@@ -116,6 +119,19 @@ impl Measurement {
     fn label(&self) -> String {
         Convolver::beside(self.mode, self.convolver.as_ref())
     }
+
+    fn kernel_table(&self) -> KernelTable {
+        KernelTable {
+            device_name: self.device_name.clone(),
+            mode: self.label(),
+            size: self.size.clone(),
+            method: self.method,
+            frames: self.profiled_frames,
+            total_ms: self.p50_ms,
+            ceiling: self.ceiling.clone(),
+            kernels: self.kernels.clone(),
+        }
+    }
 }
 
 /// Measures what was asked for.
@@ -123,7 +139,7 @@ impl Measurement {
 /// # Errors
 /// [`CliError`] when a style or the device cannot be had, or a run fails.
 pub fn run(args: &BenchArgs) -> Result<(), CliError> {
-    let subject = Subject::new(args.style.as_deref(), args.model)?;
+    let subject = subject(args.style.as_deref(), args.model)?;
     let existing = if args.force {
         Existing::Replace
     } else {
@@ -180,11 +196,12 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
             kernels,
         ));
     }
+    let tables: Vec<KernelTable> = results.iter().map(Measurement::kernel_table).collect();
     if let Some(path) = &args.csv {
-        save(path, kernels::csv(&results).as_bytes(), existing)?;
+        save(path, csv(&tables).as_bytes(), existing)?;
     }
     if let Some(path) = &args.trace {
-        save(path, kernels::trace(&results)?.as_bytes(), existing)?;
+        save(path, trace(&tables, &[], 0.0)?.as_bytes(), existing)?;
     }
     if !args.kernels {
         for result in &mut results {

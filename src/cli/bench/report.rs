@@ -3,6 +3,7 @@
 use super::Measurement;
 use crate::{
     cli::terminal::table,
+    measure::KernelRow,
     timing::{Ceiling, TimingMethod},
 };
 
@@ -128,7 +129,7 @@ fn kernels(r: &Measurement) -> String {
         head.push("Of limit");
     }
     let mut rows = vec![head.into_iter().map(str::to_owned).collect()];
-    let sum_us: f64 = r.kernels.iter().map(super::KernelRow::us).sum();
+    let sum_us: f64 = r.kernels.iter().map(KernelRow::us).sum();
     for k in &r.kernels {
         let mut row = vec![
             k.layer.clone(),

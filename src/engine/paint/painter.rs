@@ -10,7 +10,7 @@ use crate::{
     engine::device::Device,
     frame::Frame,
     media::scale::scaled,
-    mode::Mode,
+    mode::{DeviceChoice, Mode},
     network::Network,
 };
 
@@ -61,6 +61,35 @@ impl Painter {
     /// Gives up all sessions, because one may be half-way through a run.
     pub fn forget_sessions(&mut self) {
         self.sessions.clear();
+    }
+
+    /// A session of one's own on the painter's device. Sessions kept here give way when the device's
+    /// memory does not suffice.
+    ///
+    /// # Errors
+    /// [`BackendError`] when the device does not have the mode or cannot hold the session.
+    pub fn open_session(
+        &mut self,
+        network: &Arc<Network>,
+        spec: &SessionSpec,
+    ) -> Result<Box<dyn Session>, BackendError> {
+        match self.backend().open(network, spec) {
+            Err(BackendError::OutOfDeviceMemory { .. }) if !self.sessions.is_empty() => {
+                self.sessions.clear();
+                self.backend().open(network, spec)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Another painter, on a device of the other kind.
+    ///
+    /// # Errors
+    /// [`BackendError`] when there is no such device.
+    pub fn on_device(&self, kind: DeviceChoice) -> Result<Self, BackendError> {
+        let open = self.device.opener();
+        let selected = open(kind)?;
+        Ok(Self::new(selected.backend, open))
     }
 
     /// Variant and precision that `settings` mean on this painter's device.
@@ -224,7 +253,7 @@ impl Painter {
                 painted,
                 notes: note.into_iter().collect(),
                 mode: spec.mode,
-                run: run.clone(),
+                run,
                 total_ms,
             });
         Ok(paintings.collect())
@@ -232,7 +261,7 @@ impl Painter {
 
     /// Puts another device in the place of the lost one. Its sessions go first, and what held its
     /// context with them.
-    fn replace_device(
+    pub(in crate::engine) fn replace_device(
         &mut self,
         error: BackendError,
         settings: PaintSettings,

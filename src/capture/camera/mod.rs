@@ -1,0 +1,169 @@
+//! Cameras: which there are, and the thread that keeps one running.
+//!
+//! [`run`] is the thread that watches. It looks for the camera, starts a [`session`] with it on a
+//! thread of its own, and starts another when that one fails or hangs. It never touches the device,
+//! so that nothing can block it.
+
+mod session;
+#[path = "nokhwa.rs"]
+mod system;
+#[cfg(target_os = "linux")]
+mod v4l2;
+mod watch;
+
+pub(super) use watch::run;
+
+use super::{
+    format::CameraFormat,
+    problem::{CaptureError, CaptureProblem},
+    source::CameraId,
+};
+
+/// A camera that the system knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Camera {
+    /// The name that stays the same, for settings and [`Source::Camera`](super::Source::Camera).
+    pub id: CameraId,
+    /// The system's name for it, for people.
+    pub name: String,
+    /// What else the system tells, for example its device file.
+    pub description: String,
+    /// Why it cannot be opened, when that is known already.
+    pub problem: Option<CaptureProblem>,
+}
+
+/// A device that may be a camera, without having looked into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    /// The stable name.
+    id: CameraId,
+    /// The name for people.
+    name: String,
+    /// What the system tells about it: on Linux the device file.
+    description: String,
+    /// What it is opened by: on Linux the device file, elsewhere a number.
+    device: String,
+}
+
+/// The cameras that the system knows, in its order. Devices that give no pictures are left out.
+///
+/// Opens each for a moment, without starting it, and may take one; any thread but the window's.
+///
+/// # Errors
+/// [`CaptureError`] with the system's words.
+pub fn cameras() -> Result<Vec<Camera>, CaptureError> {
+    let mut cameras = Vec::new();
+    for place in system::list()? {
+        let problem = match system::Device::open(&place) {
+            Ok(device) if !device.gives_pictures() => continue,
+            Ok(_) => None,
+            // It was listed a moment ago and is gone.
+            Err(CaptureProblem::Unplugged) => continue,
+            Err(problem) => Some(problem),
+        };
+        cameras.push(Camera {
+            id: place.id,
+            name: place.name,
+            description: place.description,
+            problem,
+        });
+    }
+    Ok(cameras)
+}
+
+/// The formats that a camera offers and that can be read, in its order.
+///
+/// # Errors
+/// [`CaptureError`] says why the camera is not found or does not answer.
+pub fn formats(id: &CameraId) -> Result<Vec<CameraFormat>, CaptureError> {
+    let place = find(id)?;
+    Ok(system::Device::open(&place)?.formats()?)
+}
+
+/// The camera that `id` means now.
+fn find(id: &CameraId) -> Result<Place, CaptureProblem> {
+    let places = system::list().map_err(|e| CaptureProblem::Device(e.to_string()))?;
+    if places.is_empty() {
+        return Err(CaptureProblem::NoCamera);
+    }
+    let mut fitting: Vec<Place> = best_fit(&places, id).into_iter().cloned().collect();
+    if fitting.len() > 1 {
+        // Cameras bring devices of the same name that give no pictures.
+        fitting.retain(|place| {
+            system::Device::open(place).map_or(true, |device| device.gives_pictures())
+        });
+    }
+    if *id == CameraId::first() {
+        fitting.truncate(1);
+    }
+    match fitting.len() {
+        0 => {
+            let mut known: Vec<String> = places.into_iter().map(|p| p.name).collect();
+            known.dedup();
+            Err(CaptureProblem::Unknown {
+                name: id.to_string(),
+                known,
+            })
+        }
+        1 => Ok(fitting.remove(0)),
+        _ => Err(CaptureProblem::Ambiguous {
+            name: id.to_string(),
+            known: fitting.iter().map(|p| p.id.to_string()).collect(),
+        }),
+    }
+}
+
+/// The places that `id` fits: by the stable name, else by device file or the whole name that people
+/// see, else by a part of that. All of them for the first camera.
+fn best_fit<'a>(places: &'a [Place], id: &CameraId) -> Vec<&'a Place> {
+    let wanted = id.as_str().to_lowercase();
+    let fits = |fit: &dyn Fn(&Place) -> bool| -> Vec<&'a Place> {
+        places.iter().filter(|place| fit(place)).collect()
+    };
+    let by_id = fits(&|place| place.id == *id);
+    if !by_id.is_empty() {
+        return by_id;
+    }
+    let by_name = fits(&|p| p.name.to_lowercase() == wanted || p.device == id.as_str());
+    if !by_name.is_empty() {
+        return by_name;
+    }
+    fits(&|place| place.name.to_lowercase().contains(&wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(id: &str, name: &str, device: &str) -> Place {
+        Place {
+            id: CameraId::new(id),
+            name: name.to_owned(),
+            description: String::new(),
+            device: device.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_stable_name_comes_before_the_others() {
+        let places = [
+            place("usb-a", "HD Camera", "/dev/video0"),
+            place("usb-b", "HD Camera", "/dev/video2"),
+            place("hd camera", "Screen", "/dev/video4"),
+        ];
+        let found = |name: &str| -> Vec<&str> {
+            best_fit(&places, &CameraId::new(name))
+                .iter()
+                .map(|p| p.id.as_str())
+                .collect()
+        };
+        assert_eq!(found("usb-b"), ["usb-b"]);
+        assert_eq!(found("hd camera"), ["hd camera"]);
+        assert_eq!(found("HD Camera"), ["usb-a", "usb-b"]);
+        assert_eq!(found("screen"), ["hd camera"]);
+        assert_eq!(found("scr"), ["hd camera"]);
+        assert_eq!(found("/dev/video2"), ["usb-b"]);
+        assert_eq!(found("").len(), 3);
+        assert!(found("usb").is_empty(), "half a stable name means nothing");
+    }
+}

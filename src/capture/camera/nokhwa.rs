@@ -1,0 +1,490 @@
+//! The frames of cameras, through nokhwa.
+//!
+//! The only file that imports nokhwa. On Linux, [`v4l2`](super::v4l2) tells what nokhwa leaves out,
+//! through a second opening of the device that only asks: formats, row lengths, whether a frame is
+//! there. Three kinds of formats are sent by that module itself, because nokhwa's Linux bindings
+//! (0.1.4) cannot carry them:
+//!
+//! - grey: they ask for the code `GRAY`, which V4L2 writes `GREY` (`frameformat_to_fourcc`);
+//! - rates that are no whole number, or that the camera does not tell (`get_device_format` fails);
+//! - cameras that offer ranges: they ask for each value of a range (`V4LCaptureDevice::new`).
+//!
+//! # Waiting
+//!
+//! nokhwa waits for a frame as long as it takes. So on Linux a frame is only asked for when the second
+//! opening says that there is one; a camera that stalls is closed like one that runs, at once. That
+//! does not help with the first frame, which nokhwa makes the camera send and waits for in one call,
+//! nor before the second shows that the driver announces frames, nor with drivers that tell only the
+//! opening that sends, nor on other systems. There, a camera is released within a frame period while
+//! frames come. When none come, the session keeps its thread and the device until the driver lets go,
+//! at the latest when the camera is unplugged; the thread that watches leaves it behind as it does
+//! with every session that hangs.
+//!
+//! # Damage
+//!
+//! nokhwa gives the whole buffer, not how much of it is filled, and drops what the driver says about
+//! it. An MJPEG picture ends at its mark; a raw frame that is cut off looks whole.
+
+use std::{borrow::Cow, time::Duration};
+
+use nokhwa::{
+    Camera, NokhwaError,
+    utils::{
+        CameraFormat as NokhwaFormat, CameraIndex, FrameFormat, RequestedFormat,
+        RequestedFormatType, Resolution,
+    },
+};
+
+use super::Place;
+use crate::capture::{
+    format::{CameraFormat, PixelFormat},
+    pixels::Layout,
+    problem::CaptureProblem,
+};
+
+#[cfg(not(target_os = "linux"))]
+pub use elsewhere::{Device, list};
+#[cfg(target_os = "linux")]
+pub use linux::{Device, list};
+
+/// A camera that sends. Dropping it stops the camera and closes it.
+pub struct Stream {
+    frames: Frames,
+    format: CameraFormat,
+    layout: Layout,
+    #[cfg(target_os = "linux")]
+    beside: super::v4l2::Beside,
+}
+
+/// Who brings the frames.
+enum Frames {
+    Nokhwa {
+        camera: Camera,
+        /// A frame that nokhwa gave away.
+        kept: Vec<u8>,
+    },
+    #[cfg(target_os = "linux")]
+    Direct(super::v4l2::Direct),
+}
+
+impl Stream {
+    /// How it sends.
+    pub fn format(&self) -> CameraFormat {
+        self.format
+    }
+
+    /// Where the pixels of its frames lie.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Waits for a frame, about `patience` where that is possible. Gives its bytes, which may go on
+    /// behind the picture and are empty when the driver says that they are damaged, or nothing when
+    /// there was none.
+    ///
+    /// # Errors
+    /// [`CaptureProblem`] when there will be none any more.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        allow(unused_variables, reason = "nokhwa has no patience")
+    )]
+    pub fn next(&mut self, patience: Duration) -> Result<Option<&[u8]>, CaptureProblem> {
+        let (camera, kept) = match &mut self.frames {
+            Frames::Nokhwa { camera, kept } => (camera, kept),
+            #[cfg(target_os = "linux")]
+            Frames::Direct(direct) => return direct.next(patience),
+        };
+        #[cfg(target_os = "linux")]
+        if !self.beside.wait(patience)? {
+            return Ok(None);
+        }
+        let bytes = camera.frame_raw().map_err(|e| problem(&e))?;
+        #[cfg(target_os = "linux")]
+        self.beside.has_come();
+        Ok(Some(match bytes {
+            Cow::Borrowed(bytes) => bytes,
+            Cow::Owned(bytes) => {
+                *kept = bytes;
+                kept
+            }
+        }))
+    }
+
+    /// Whether the camera still sends as agreed, as far as the system tells.
+    pub fn is_as_agreed(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        return self.beside.sends_as(&self.format);
+        #[cfg(not(target_os = "linux"))]
+        return elsewhere::sends_as(&self.frames, &self.format);
+    }
+}
+
+/// Opens the camera to send in `format`.
+fn open(index: CameraIndex, format: NokhwaFormat) -> Result<Camera, CaptureProblem> {
+    let kinds = [format.format()];
+    let request = RequestedFormat::with_formats(RequestedFormatType::Exact(format), &kinds);
+    let mut camera = Camera::new(index, request).map_err(|e| problem(&e))?;
+    camera.open_stream().map_err(|e| problem(&e))?;
+    Ok(camera)
+}
+
+/// The format in nokhwa's words, which know whole rates only.
+fn in_words_of_nokhwa(format: &CameraFormat, fps: u32) -> NokhwaFormat {
+    let kind = match format.pixels {
+        PixelFormat::Mjpeg => FrameFormat::MJPEG,
+        PixelFormat::Yuyv => FrameFormat::YUYV,
+        PixelFormat::Nv12 => FrameFormat::NV12,
+        PixelFormat::Rgb => FrameFormat::RAWRGB,
+        PixelFormat::Bgr => FrameFormat::RAWBGR,
+        PixelFormat::Grey => FrameFormat::GRAY,
+    };
+    NokhwaFormat::new(Resolution::new(format.width, format.height), kind, fps)
+}
+
+fn problem(error: &NokhwaError) -> CaptureProblem {
+    let reads = matches!(error, NokhwaError::ReadFrameError(_));
+    meaning(&error.to_string(), reads)
+}
+
+/// What the text of an error means; nokhwa puts the system's number for it into words.
+fn meaning(text: &str, reads: bool) -> CaptureProblem {
+    match system_number(text) {
+        // What some drivers say when the plug is pulled.
+        #[cfg(target_os = "linux")]
+        Some(libc::EIO) if reads => CaptureProblem::Unplugged,
+        #[cfg(target_os = "linux")]
+        Some(number) => super::v4l2::problem(&std::io::Error::from_raw_os_error(number)),
+        _ if reads => CaptureProblem::Unplugged,
+        _ => CaptureProblem::Device(text.to_owned()),
+    }
+}
+
+/// The number in "Device or resource busy (os error 16)", which the standard library writes.
+fn system_number(text: &str) -> Option<i32> {
+    let (_, number) = text.rsplit_once("(os error ")?;
+    number.split_once(')')?.0.parse().ok()
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::path::Path;
+
+    use nokhwa::utils::{CameraFormat as NokhwaFormat, CameraIndex};
+
+    use super::{Frames, Place, Stream, in_words_of_nokhwa, open};
+    use crate::capture::{
+        camera::v4l2::{self, Agreed, Beside, Direct, Node},
+        format::{CameraFormat, PixelFormat},
+        problem::CaptureProblem,
+    };
+
+    pub use crate::capture::camera::v4l2::list;
+
+    /// An open device that does not send yet.
+    pub struct Device {
+        place: Place,
+        node: Node,
+    }
+
+    impl Device {
+        /// Opens a device. Nothing lights up yet.
+        ///
+        /// # Errors
+        /// [`CaptureProblem`], from the system's refusal.
+        pub fn open(place: &Place) -> Result<Self, CaptureProblem> {
+            Ok(Self {
+                place: place.clone(),
+                node: Node::open(place)?,
+            })
+        }
+
+        /// Whether this is a camera at all.
+        pub fn gives_pictures(&self) -> bool {
+            self.node.gives_pictures()
+        }
+
+        /// What the camera offers and can be read, in its order.
+        ///
+        /// # Errors
+        /// [`CaptureProblem`] when it does not answer, or offers nothing that can be read.
+        pub fn formats(&mut self) -> Result<Vec<CameraFormat>, CaptureProblem> {
+            self.node.formats()
+        }
+
+        /// Makes the camera send in `wanted`, or in what it makes of that.
+        ///
+        /// # Errors
+        /// [`CaptureProblem`], from the system's refusal.
+        pub fn start(self, wanted: &CameraFormat) -> Result<Stream, CaptureProblem> {
+            // nokhwa refuses cameras whose present format it does not know. So the format is set
+            // before nokhwa comes, and found as it should be.
+            let (setting, agreed) = Agreed::on(&self.place, wanted)?;
+            let listed = self.node.lists_each();
+            let frames = match carried(&agreed).filter(|_| listed) {
+                Some(format) => {
+                    drop(setting);
+                    let number = v4l2::number(Path::new(&self.place.device))
+                        .ok_or(CaptureProblem::Unplugged)?;
+                    Frames::Nokhwa {
+                        camera: open(CameraIndex::Index(number), format)?,
+                        kept: Vec::new(),
+                    }
+                }
+                None => Frames::Direct(Direct::start(&setting)?),
+            };
+            Ok(Stream {
+                frames,
+                format: agreed.format,
+                layout: agreed.layout,
+                beside: Beside::new(self.node),
+            })
+        }
+    }
+
+    /// The format in nokhwa's words, if nokhwa can carry it.
+    pub(super) fn carried(agreed: &Agreed) -> Option<NokhwaFormat> {
+        let interval = agreed.format.interval;
+        let knows = matches!(
+            &agreed.code,
+            b"MJPG" | b"YUYV" | b"NV12" | b"RGB3" | b"BGR3"
+        );
+        let grey = agreed.format.pixels == PixelFormat::Grey;
+        (knows && !grey && agreed.tells_rate && interval.numerator == 1)
+            .then(|| in_words_of_nokhwa(&agreed.format, interval.denominator))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod elsewhere {
+    use nokhwa::{
+        Camera, query,
+        utils::{
+            ApiBackend, CameraFormat as NokhwaFormat, CameraIndex, FrameFormat, RequestedFormat,
+            RequestedFormatType,
+        },
+    };
+
+    use super::{Frames, Place, Stream, in_words_of_nokhwa, open, problem};
+    use crate::capture::{
+        format::{CameraFormat, FrameInterval, PixelFormat},
+        pixels::Layout,
+        problem::{CaptureError, CaptureProblem},
+        source::CameraId,
+    };
+
+    /// Every format that nokhwa knows.
+    const KINDS: [FrameFormat; 6] = [
+        FrameFormat::MJPEG,
+        FrameFormat::YUYV,
+        FrameFormat::NV12,
+        FrameFormat::RAWRGB,
+        FrameFormat::RAWBGR,
+        FrameFormat::GRAY,
+    ];
+
+    /// The cameras that the system knows. Opens none.
+    ///
+    /// # Errors
+    /// [`CaptureError`] with the system's words.
+    pub fn list() -> Result<Vec<Place>, CaptureError> {
+        let found = query(ApiBackend::Auto).map_err(|e| CaptureError::List(e.to_string()))?;
+        let places = found.iter().map(|camera| {
+            // The system's own key of the device, where it has one.
+            let key = camera.misc();
+            let device = camera.index().as_string();
+            let id = if key.is_empty() {
+                format!("{} ({device})", camera.human_name())
+            } else {
+                key
+            };
+            Place {
+                id: CameraId::new(id),
+                name: camera.human_name(),
+                description: camera.description().to_owned(),
+                device,
+            }
+        });
+        Ok(places.collect())
+    }
+
+    fn index(place: &Place) -> CameraIndex {
+        match place.device.parse() {
+            Ok(index) => CameraIndex::Index(index),
+            Err(_) => CameraIndex::String(place.device.clone()),
+        }
+    }
+
+    /// An open device that does not send yet.
+    pub struct Device {
+        index: CameraIndex,
+        camera: Camera,
+    }
+
+    impl Device {
+        /// Opens a device.
+        ///
+        /// # Errors
+        /// [`CaptureProblem`], from the system's refusal.
+        pub fn open(place: &Place) -> Result<Self, CaptureProblem> {
+            let index = index(place);
+            let any = RequestedFormat::with_formats(RequestedFormatType::None, &KINDS);
+            let camera = Camera::new(index.clone(), any).map_err(|e| problem(&e))?;
+            Ok(Self { index, camera })
+        }
+
+        /// Whether this is a camera at all: the system lists nothing else.
+        pub fn gives_pictures(&self) -> bool {
+            true
+        }
+
+        /// What the camera offers and can be read, in its order.
+        ///
+        /// # Errors
+        /// [`CaptureProblem`] when it does not answer, or offers nothing that can be read.
+        pub fn formats(&mut self) -> Result<Vec<CameraFormat>, CaptureProblem> {
+            let offered = self
+                .camera
+                .compatible_camera_formats()
+                .map_err(|e| problem(&e))?;
+            let formats: Vec<CameraFormat> = offered.iter().filter_map(in_our_words).collect();
+            if formats.is_empty() {
+                return Err(CaptureProblem::NoFormat {
+                    offered: "none".to_owned(),
+                });
+            }
+            Ok(formats)
+        }
+
+        /// Makes the camera send in `wanted`, or in what it makes of that.
+        ///
+        /// # Errors
+        /// [`CaptureProblem`], from the system's refusal.
+        pub fn start(self, wanted: &CameraFormat) -> Result<Stream, CaptureProblem> {
+            let Self { index, camera } = self;
+            drop(camera);
+            let exact = in_words_of_nokhwa(wanted, wanted.fps().round() as u32);
+            let camera = open(index, exact)?;
+            let format = in_our_words(&camera.camera_format()).unwrap_or(*wanted);
+            Ok(Stream {
+                frames: Frames::Nokhwa {
+                    camera,
+                    kept: Vec::new(),
+                },
+                format,
+                layout: Layout::tight(format.pixels, format.width as usize, format.height as usize),
+            })
+        }
+    }
+
+    /// Whether the camera still sends as `agreed`.
+    pub(super) fn sends_as(frames: &Frames, agreed: &CameraFormat) -> bool {
+        let Frames::Nokhwa { camera, .. } = frames;
+        in_our_words(&camera.camera_format()).is_none_or(|now| now == *agreed)
+    }
+
+    fn in_our_words(format: &NokhwaFormat) -> Option<CameraFormat> {
+        let pixels = match format.format() {
+            FrameFormat::MJPEG => PixelFormat::Mjpeg,
+            FrameFormat::YUYV => PixelFormat::Yuyv,
+            FrameFormat::NV12 => PixelFormat::Nv12,
+            FrameFormat::RAWRGB => PixelFormat::Rgb,
+            FrameFormat::RAWBGR => PixelFormat::Bgr,
+            FrameFormat::GRAY => PixelFormat::Grey,
+        };
+        Some(CameraFormat {
+            width: format.width(),
+            height: format.height(),
+            interval: FrameInterval::new(1, format.frame_rate())?,
+            pixels,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_number_is_found_in_the_text() {
+        let busy = "Could not set device property X with value 1 (YUYV): Device or resource busy \
+                    (os error 16)";
+        assert_eq!(system_number(busy), Some(16));
+        assert_eq!(
+            system_number("V4L2 Error: (os error 5) then (os error 19)!"),
+            Some(19)
+        );
+        for none in [
+            "",
+            "(os error )",
+            "(os error 16",
+            "Not same/Rejected",
+            "os error 16",
+        ] {
+            assert_eq!(system_number(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn errors_in_words_mean_what_their_numbers_do() {
+        let told = |number| {
+            let error = std::io::Error::from_raw_os_error(number);
+            problem(&NokhwaError::OpenStreamError(error.to_string()))
+        };
+        assert_eq!(told(libc::EBUSY), CaptureProblem::Busy);
+        assert!(matches!(told(libc::EACCES), CaptureProblem::Denied { .. }));
+        assert_eq!(told(libc::ENODEV), CaptureProblem::Unplugged);
+        assert!(matches!(told(libc::EIO), CaptureProblem::Device(_)));
+        let read = |text: &str| problem(&NokhwaError::ReadFrameError(text.to_owned()));
+        assert_eq!(
+            read("Input/output error (os error 5)"),
+            CaptureProblem::Unplugged
+        );
+        assert_eq!(
+            read("No such device (os error 19)"),
+            CaptureProblem::Unplugged
+        );
+        let rejected = NokhwaError::OpenStreamError("Rejected".to_owned());
+        let CaptureProblem::Device(text) = problem(&rejected) else {
+            panic!("no reason of its own");
+        };
+        assert!(text.contains("Rejected"));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_nokhwa_cannot_carry_is_not_given_to_it() {
+        use super::super::v4l2::Agreed;
+        use crate::capture::FrameInterval;
+        let agreed = |pixels, code: &[u8; 4], (numerator, denominator)| Agreed {
+            format: CameraFormat {
+                width: 640,
+                height: 480,
+                interval: FrameInterval::new(numerator, denominator).expect("not 0"),
+                pixels,
+            },
+            layout: Layout::tight(pixels, 640, 480),
+            code: *code,
+            tells_rate: true,
+        };
+        let yuyv = agreed(PixelFormat::Yuyv, b"YUYV", (1, 30));
+        let carried = linux::carried;
+        let format = carried(&yuyv).expect("carried");
+        assert_eq!((format.width(), format.height()), (640, 480));
+        assert_eq!(
+            (format.format(), format.frame_rate()),
+            (FrameFormat::YUYV, 30)
+        );
+        for not in [
+            agreed(PixelFormat::Grey, b"GREY", (1, 30)),
+            agreed(PixelFormat::Mjpeg, b"JPEG", (1, 30)),
+            agreed(PixelFormat::Yuyv, b"YUYV", (1001, 30000)),
+            Agreed {
+                tells_rate: false,
+                ..yuyv
+            },
+        ] {
+            assert_eq!(carried(&not), None, "{not:?}");
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! The thread that lives with the device: opens it, takes its frames, decodes them, hands them on.
+//!
+//! It may hang in the driver at any moment. So it reports every sign of life, holds nothing that
+//! others wait for while it is with the driver, and hands nothing on once it was given up.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::Sender;
+
+use super::{Place, system::Device};
+use crate::capture::{
+    Captured,
+    exchange::Writer,
+    feed::{self, Hints},
+    format::{CameraFormat, PixelFormat, Wish, choose},
+    mjpeg::Mjpeg,
+    orient::Orient,
+    pixels::{Layout, Unusable},
+    problem::CaptureProblem,
+};
+
+/// Longest wait for the device without looking whether to stop.
+const GLANCE: Duration = Duration::from_millis(40);
+/// Patience with opening and with the first frame: cameras take their time to wake up.
+pub const WAKING_PATIENCE: Duration = Duration::from_secs(5);
+/// Least patience with a running camera.
+const LEAST_PATIENCE: Duration = Duration::from_millis(500);
+/// Frames that may be missing before a camera counts as stalled.
+const PATIENCE_FRAMES: f32 = 5.0;
+/// How long frames may be damaged, all of them, before that is told.
+const DAMAGED_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Devices that sessions of this program have open, each as often as it is.
+static HELD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn held() -> MutexGuard<'static, Vec<String>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a session of this program, one that ends or one that hangs, still has the device.
+pub fn is_held(device: &str) -> bool {
+    held().iter().any(|held| held == device)
+}
+
+/// Has a device until it is dropped.
+struct Hold(String);
+
+impl Hold {
+    fn new(device: &str) -> Self {
+        held().push(device.to_owned());
+        Self(device.to_owned())
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut held = held();
+        if let Some(at) = held.iter().position(|device| *device == self.0) {
+            held.swap_remove(at);
+        }
+    }
+}
+
+/// The way out, shared by the sessions of a camera that follow each other.
+pub struct Outlet {
+    writer: Writer<Captured>,
+    sequence: u64,
+    orient: Orient,
+    /// Number of the session that may write.
+    pub owner: u64,
+}
+
+impl Outlet {
+    pub fn new(writer: Writer<Captured>, orient: Orient) -> Self {
+        Self {
+            writer,
+            sequence: 0,
+            orient,
+            owner: 0,
+        }
+    }
+}
+
+/// What a session tells the thread that watches it.
+pub enum Report {
+    /// The first frame was handed on.
+    Started {
+        format: CameraFormat,
+        /// All that the camera offers.
+        offered: Vec<CameraFormat>,
+    },
+    /// It is over; nothing when it was told to end.
+    Ended(Option<CaptureProblem>),
+}
+
+/// What a session is given.
+pub struct Session {
+    pub number: u64,
+    pub place: Place,
+    pub wish: Wish,
+    pub outlet: Arc<Mutex<Outlet>>,
+    pub hints: Arc<Hints>,
+    pub life: Arc<Life>,
+    pub reports: Sender<Report>,
+}
+
+/// What both threads look at while a session runs.
+pub struct Life {
+    began: Instant,
+    /// Milliseconds after `began` of the last sign of life.
+    seen_ms: AtomicU64,
+    /// Set to end the session.
+    ends: AtomicBool,
+}
+
+impl Life {
+    pub fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            seen_ms: AtomicU64::new(0),
+            ends: AtomicBool::new(false),
+        }
+    }
+
+    /// Time since the last sign of life.
+    pub fn silence(&self) -> Duration {
+        let seen = Duration::from_millis(self.seen_ms.load(Ordering::Relaxed));
+        self.began.elapsed().saturating_sub(seen)
+    }
+
+    /// Tells the session to end at its next glance.
+    pub fn end(&self) {
+        self.ends.store(true, Ordering::Relaxed);
+    }
+
+    fn sign(&self) {
+        let now_ms = self.began.elapsed().as_millis() as u64;
+        self.seen_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    fn goes_on(&self) -> bool {
+        self.sign();
+        !self.ends.load(Ordering::Relaxed)
+    }
+}
+
+/// How long a running camera may be silent.
+pub fn patience(format: &CameraFormat) -> Duration {
+    let missing = Duration::try_from_secs_f32(PATIENCE_FRAMES / format.fps());
+    missing
+        .unwrap_or(WAKING_PATIENCE)
+        .clamp(LEAST_PATIENCE, WAKING_PATIENCE)
+}
+
+impl Session {
+    /// The life of the thread.
+    pub fn run(self) {
+        // A driver that does what it must not makes the crate below panic; that ends the session,
+        // not the program.
+        let ended = catch_unwind(AssertUnwindSafe(|| self.live()));
+        let ended = ended.unwrap_or_else(|_| {
+            Err(CaptureProblem::Device(
+                "its driver answered nonsense".to_owned(),
+            ))
+        });
+        let _ = self.reports.send(Report::Ended(ended.err()));
+    }
+
+    fn live(&self) -> Result<(), CaptureProblem> {
+        // Dropped after the device.
+        let _hold = Hold::new(&self.place.device);
+        self.life.sign();
+        let mut device = Device::open(&self.place)?;
+        self.life.sign();
+        let offered = device.formats()?;
+        let wanted = choose(&offered, &self.wish).ok_or_else(|| CaptureProblem::NoFormat {
+            offered: "none".to_owned(),
+        })?;
+        if !self.life.goes_on() {
+            return Ok(());
+        }
+        let mut stream = device.start(&wanted)?;
+        let format = stream.format();
+        let mut offered = Some(offered);
+        let mut frames = Frames {
+            session: self,
+            mjpeg: Mjpeg::default(),
+            last_good: Instant::now(),
+        };
+        let mut last_frame = Instant::now();
+        let mut wished_at = Instant::now();
+        while self.life.goes_on() {
+            let limit = if offered.is_some() {
+                WAKING_PATIENCE
+            } else {
+                patience(&format)
+            };
+            // A smaller picture in a buffer of the size agreed does not show that it is smaller.
+            if !stream.is_as_agreed() {
+                return Err(CaptureProblem::FormatChanged);
+            }
+            let layout = stream.layout();
+            let Some(bytes) = stream.next(GLANCE)? else {
+                if last_frame.elapsed() > limit {
+                    return Err(CaptureProblem::Stalled {
+                        ms: last_frame.elapsed().as_millis() as u64,
+                    });
+                }
+                continue;
+            };
+            let arrived = Instant::now();
+            last_frame = arrived;
+            let waited_ms = feed::milliseconds(arrived.duration_since(wished_at));
+            let handed_on = frames.hand_on(bytes, &layout, arrived, waited_ms)?;
+            if handed_on && let Some(offered) = offered.take() {
+                let _ = self.reports.send(Report::Started { format, offered });
+            }
+            wished_at = Instant::now();
+        }
+        Ok(())
+    }
+}
+
+/// Decodes the frames of one session.
+struct Frames<'a> {
+    session: &'a Session,
+    mjpeg: Mjpeg,
+    last_good: Instant,
+}
+
+impl Frames<'_> {
+    /// Decodes a frame and hands it on. Returns whether it was good.
+    fn hand_on(
+        &mut self,
+        bytes: &[u8],
+        layout: &Layout,
+        arrived: Instant,
+        waited_ms: f32,
+    ) -> Result<bool, CaptureProblem> {
+        let size = (layout.width, layout.height);
+        let mut outlet = self
+            .session
+            .outlet
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Outlet {
+            writer,
+            sequence,
+            orient,
+            owner,
+        } = &mut *outlet;
+        if *owner != self.session.number {
+            // Given up while it hung; another session writes now.
+            self.session.life.end();
+            return Ok(false);
+        }
+        let decoded = orient.fill(&mut writer.value.frame, size, |rgba| match layout.pixels {
+            PixelFormat::Mjpeg => self.mjpeg.decode(bytes, size, rgba),
+            _ => layout.decode(bytes, rgba),
+        });
+        match decoded {
+            Ok(()) => {
+                *sequence += 1;
+                feed::hand_over(writer, *sequence, arrived, waited_ms);
+                self.last_good = arrived;
+                Ok(true)
+            }
+            Err(Unusable::OtherFormat) => Err(CaptureProblem::FormatChanged),
+            Err(Unusable::Damaged) => {
+                let counted = &self.session.hints.damaged_frames;
+                counted.fetch_add(1, Ordering::Relaxed);
+                if self.last_good.elapsed() > DAMAGED_PATIENCE {
+                    return Err(CaptureProblem::Damaged);
+                }
+                Ok(false)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::FrameInterval;
+
+    #[test]
+    fn patience_is_five_frames_within_limits() {
+        let at = |numerator, denominator| {
+            patience(&CameraFormat {
+                width: 640,
+                height: 480,
+                interval: FrameInterval::new(numerator, denominator).expect("not 0"),
+                pixels: PixelFormat::Yuyv,
+            })
+        };
+        assert_eq!(at(1, 30), LEAST_PATIENCE);
+        assert_eq!(at(1, 5), Duration::from_secs(1));
+        assert_eq!(at(1000, 1), WAKING_PATIENCE);
+    }
+
+    #[test]
+    fn a_device_is_held_until_the_last_lets_go() {
+        let device = "/dev/video-of-this-test";
+        let first = Hold::new(device);
+        let second = Hold::new(device);
+        drop(first);
+        assert!(is_held(device));
+        assert!(!is_held("/dev/video-of-no-test"));
+        drop(second);
+        assert!(!is_held(device));
+    }
+
+    #[test]
+    fn silence_ends_with_a_sign() {
+        let life = Life::new();
+        std::thread::sleep(Duration::from_millis(30));
+        assert!(life.silence() >= Duration::from_millis(30));
+        assert!(life.goes_on());
+        assert!(life.silence() < Duration::from_millis(30));
+        life.end();
+        assert!(!life.goes_on());
+    }
+}

@@ -1,0 +1,115 @@
+//! Whether a stream of another opening has a frame.
+
+use std::time::{Duration, Instant};
+
+use super::Node;
+use crate::capture::{format::CameraFormat, problem::CaptureProblem};
+
+/// A frame that was there already is given within this.
+const AT_ONCE: Duration = Duration::from_millis(2);
+/// Longest wait for an announcement from a driver that has not made any. Less than the least patience
+/// with a running camera.
+const UNANNOUNCED_AFTER: Duration = Duration::from_millis(250);
+/// Times that a frame was there unannounced before announcements are no longer waited for.
+const MOST_UNANNOUNCED: u32 = 2;
+
+/// An opening of a device beside the one that sends.
+pub struct Beside {
+    node: Node,
+    announces: Announces,
+    asked_at: Instant,
+    came_at: Instant,
+}
+
+/// Whether the driver tells this opening that a frame is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Announces {
+    /// Nothing is sent before the first frame is asked for.
+    NotYet,
+    /// Not known; so many frames were there unannounced.
+    Perhaps(u32),
+    Yes,
+    No,
+}
+
+impl Beside {
+    /// Before the first frame.
+    pub fn new(node: Node) -> Self {
+        Self {
+            node,
+            announces: Announces::NotYet,
+            asked_at: Instant::now(),
+            came_at: Instant::now(),
+        }
+    }
+
+    /// Waits until a frame is announced, at most `patience`. Returns whether to ask for one, which
+    /// takes as long as it takes when it was not announced.
+    ///
+    /// # Errors
+    /// [`CaptureProblem`], from the system's refusal.
+    pub fn wait(&mut self, patience: Duration) -> Result<bool, CaptureProblem> {
+        let asks = match self.announces {
+            Announces::NotYet | Announces::No => true,
+            Announces::Yes => self.node.wait(patience)?,
+            Announces::Perhaps(_) => {
+                let announced = self.node.wait(patience)?;
+                if announced {
+                    self.announces = Announces::Yes;
+                }
+                announced || self.came_at.elapsed() > UNANNOUNCED_AFTER
+            }
+        };
+        self.asked_at = Instant::now();
+        Ok(asks)
+    }
+
+    /// To be called when a frame was asked for and came.
+    pub fn has_come(&mut self) {
+        self.came_at = Instant::now();
+        self.announces = self
+            .announces
+            .after_frame(self.came_at.duration_since(self.asked_at));
+    }
+
+    /// Whether the camera still sends as `agreed`, as far as the driver tells.
+    pub fn sends_as(&self, agreed: &CameraFormat) -> bool {
+        self.node.sends_as(agreed)
+    }
+}
+
+impl Announces {
+    /// What is known after a frame that took so long to come.
+    fn after_frame(self, took: Duration) -> Self {
+        match self {
+            Self::NotYet => Self::Perhaps(0),
+            Self::Perhaps(unannounced) if took < AT_ONCE => {
+                if unannounced + 1 < MOST_UNANNOUNCED {
+                    Self::Perhaps(unannounced + 1)
+                } else {
+                    Self::No
+                }
+            }
+            known => known,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drivers_that_announce_nothing_are_not_waited_for() {
+        let mut announces = Announces::NotYet.after_frame(Duration::ZERO);
+        let slow = announces.after_frame(Duration::from_millis(150));
+        assert_eq!(slow, announces, "a slow camera may announce");
+        for _ in 0..MOST_UNANNOUNCED {
+            assert!(matches!(announces, Announces::Perhaps(_)));
+            announces = announces.after_frame(Duration::ZERO);
+        }
+        assert_eq!(announces, Announces::No);
+        let known = Announces::Yes.after_frame(Duration::ZERO);
+        assert_eq!(known, Announces::Yes);
+    }
+}

@@ -1,0 +1,188 @@
+//! What nokhwa does not tell of cameras on Linux, from V4L2.
+//!
+//! Stable names, devices that give no pictures, why one cannot be opened, every format with its exact
+//! rate, how long the rows of a frame are ([`node`]); whether a frame is there ([`beside`]); and the
+//! frames in those formats that nokhwa cannot carry ([`direct`]). This folder alone imports v4l, the
+//! crate below nokhwa.
+
+mod beside;
+mod direct;
+mod node;
+
+pub use beside::Beside;
+pub use direct::Direct;
+pub use node::{Agreed, Node};
+
+use std::{
+    fs,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+};
+
+use v4l::FourCC;
+
+use super::Place;
+use crate::capture::{
+    format::PixelFormat,
+    problem::{CaptureError, CaptureProblem},
+    source::CameraId,
+};
+
+/// Where the device files are.
+const DEVICES: &str = "/dev";
+/// Where links with stable names to them are, the better ones first: by serial number, by socket.
+const LINKS: [&str; 2] = ["/dev/v4l/by-id", "/dev/v4l/by-path"];
+/// Where the system tells about them.
+const CLASS: &str = "/sys/class/video4linux";
+/// What to do when the device file may not be opened.
+const VIDEO_GROUP: &str =
+    "add yourself to the group video (sudo usermod -aG video $USER), log out and log in again";
+
+/// The devices that may be cameras, by number. Opens none.
+///
+/// # Errors
+/// [`CaptureError`] when the folder of devices cannot be read.
+pub fn list() -> Result<Vec<Place>, CaptureError> {
+    let entries = fs::read_dir(DEVICES).map_err(|e| CaptureError::List(e.to_string()))?;
+    let mut numbers: Vec<u32> = entries
+        .flatten()
+        .filter_map(|entry| number(Path::new(&entry.file_name())))
+        .collect();
+    numbers.sort_unstable();
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let links = LINKS.map(links_in);
+    Ok(numbers.iter().map(|&n| place(n, &links)).collect())
+}
+
+/// The number of a device file `video0`.
+pub fn number(path: &Path) -> Option<u32> {
+    let digits = path.file_name()?.to_str()?.strip_prefix("video")?;
+    // A sign would parse, too.
+    let plain = digits.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| digits.parse().ok())?
+}
+
+/// Names of the links in `folder` with the number of the device that each points to.
+fn links_in(folder: &str) -> Vec<(String, u32)> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut links: Vec<(String, u32)> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let target: PathBuf = fs::read_link(entry.path()).ok()?;
+            Some((entry.file_name().into_string().ok()?, number(&target)?))
+        })
+        .collect();
+    // A device may have several; which one is taken must not depend on their order.
+    links.sort();
+    links
+}
+
+fn place(number: u32, links: &[Vec<(String, u32)>; 2]) -> Place {
+    let device = format!("{DEVICES}/video{number}");
+    let about = PathBuf::from(format!("{CLASS}/video{number}"));
+    let name = fs::read_to_string(about.join("name"))
+        .map(|name| name.trim().to_owned())
+        .ok()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| device.clone());
+    let link = links.iter().flatten().find(|(_, n)| *n == number);
+    let id = match link {
+        Some((link, _)) => link.clone(),
+        None => {
+            // The socket, as the bus calls it; at least the number, where there is no bus.
+            let socket = fs::read_link(about.join("device")).ok();
+            let socket = socket.as_deref().and_then(Path::file_name);
+            match socket {
+                Some(socket) => format!("{name} ({})", socket.to_string_lossy()),
+                None => format!("{name} (video{number})"),
+            }
+        }
+    };
+    Place {
+        id: CameraId::new(id),
+        name,
+        description: device.clone(),
+        device,
+    }
+}
+
+fn pixel_format(kind: FourCC) -> Option<PixelFormat> {
+    Some(match &kind.repr {
+        b"MJPG" | b"JPEG" => PixelFormat::Mjpeg,
+        b"YUYV" => PixelFormat::Yuyv,
+        b"NV12" => PixelFormat::Nv12,
+        b"RGB3" => PixelFormat::Rgb,
+        b"BGR3" => PixelFormat::Bgr,
+        b"GREY" => PixelFormat::Grey,
+        _ => return None,
+    })
+}
+
+fn four_cc(pixels: PixelFormat) -> FourCC {
+    FourCC::new(match pixels {
+        PixelFormat::Mjpeg => b"MJPG",
+        PixelFormat::Yuyv => b"YUYV",
+        PixelFormat::Nv12 => b"NV12",
+        PixelFormat::Rgb => b"RGB3",
+        PixelFormat::Bgr => b"BGR3",
+        PixelFormat::Grey => b"GREY",
+    })
+}
+
+/// What an error of the system means.
+pub fn problem(error: &io::Error) -> CaptureProblem {
+    match error.raw_os_error() {
+        Some(libc::ENODEV | libc::ENXIO) => return CaptureProblem::Unplugged,
+        Some(libc::EBUSY) => return CaptureProblem::Busy,
+        Some(libc::ENOSPC) => {
+            return CaptureProblem::Device(
+                "its USB socket has too little bandwidth left, use another one".to_owned(),
+            );
+        }
+        _ => {}
+    }
+    match error.kind() {
+        ErrorKind::NotFound => CaptureProblem::Unplugged,
+        ErrorKind::PermissionDenied => CaptureProblem::Denied {
+            hint: VIDEO_GROUP.to_owned(),
+        },
+        _ => CaptureProblem::Device(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_numbered_device_files_are_cameras() {
+        for (name, wanted) in [
+            ("video0", Some(0)),
+            ("video12", Some(12)),
+            ("../../video3", Some(3)),
+            ("video", None),
+            ("video-dec0", None),
+            ("video+1", None),
+            ("videodev", None),
+            ("vbi0", None),
+        ] {
+            assert_eq!(number(Path::new(name)), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn refusals_of_the_system_are_told_apart() {
+        let told = |code| problem(&io::Error::from_raw_os_error(code));
+        assert_eq!(told(libc::EBUSY), CaptureProblem::Busy);
+        assert_eq!(told(libc::ENODEV), CaptureProblem::Unplugged);
+        assert_eq!(told(libc::ENOENT), CaptureProblem::Unplugged);
+        assert!(told(libc::EACCES).to_string().contains("group video"));
+        assert!(told(libc::EPERM).to_string().contains("group video"));
+        assert!(matches!(told(libc::EIO), CaptureProblem::Device(_)));
+        assert!(told(libc::ENOSPC).to_string().contains("bandwidth"));
+    }
+}

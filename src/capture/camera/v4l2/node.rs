@@ -1,0 +1,255 @@
+//! A device that is open beside its stream: it is asked, and never sends.
+
+use std::{io::ErrorKind, time::Duration};
+
+use v4l::{
+    Device as V4lDevice, Format, FourCC, Fraction,
+    capability::Flags as Capability,
+    device::Handle,
+    format::Quantization,
+    frameinterval::FrameIntervalEnum,
+    framesize::FrameSizeEnum,
+    video::{Capture as _, capture::Parameters},
+};
+
+use super::{four_cc, pixel_format, problem};
+use crate::capture::{
+    camera::Place,
+    format::{CameraFormat, FrameInterval},
+    pixels::Layout,
+    problem::CaptureProblem,
+};
+
+/// Most sizes that are taken from a range.
+const MOST_SIZES: usize = 24;
+/// Sizes that are tried where a camera offers a range.
+const COMMON_SIZES: [(u32, u32); 10] = [
+    (320, 240),
+    (640, 360),
+    (640, 480),
+    (800, 600),
+    (960, 540),
+    (1280, 720),
+    (1280, 960),
+    (1920, 1080),
+    (2560, 1440),
+    (3840, 2160),
+];
+/// Rates that are tried where a camera offers a range, in frames per second.
+const COMMON_RATES: [u32; 6] = [15, 24, 25, 30, 50, 60];
+
+/// An open device. It never sets anything up, so that drivers that let only one opening do that leave
+/// it to the stream.
+pub struct Node {
+    device: V4lDevice,
+    lists_each: bool,
+}
+
+impl Node {
+    /// Opens a device. Nothing lights up.
+    ///
+    /// # Errors
+    /// [`CaptureProblem`], from the system's refusal.
+    pub fn open(place: &Place) -> Result<Self, CaptureProblem> {
+        let device = V4lDevice::with_path(&place.device).map_err(|e| problem(&e))?;
+        Ok(Self {
+            device,
+            lists_each: true,
+        })
+    }
+
+    /// Whether this is a camera at all.
+    pub fn gives_pictures(&self) -> bool {
+        self.device.query_caps().is_ok_and(|caps| {
+            let needed = Capability::VIDEO_CAPTURE | Capability::STREAMING;
+            // Devices that scale or compress take pictures, too.
+            caps.capabilities.contains(needed) && !caps.capabilities.contains(Capability::VIDEO_M2M)
+        })
+    }
+
+    /// What the camera offers and can be read, in its order.
+    ///
+    /// # Errors
+    /// [`CaptureProblem`] when it does not answer, or offers nothing that can be read.
+    pub fn formats(&mut self) -> Result<Vec<CameraFormat>, CaptureProblem> {
+        let kinds = self.device.enum_formats().map_err(|e| problem(&e))?;
+        let mut formats = Vec::new();
+        for kind in &kinds {
+            let Some(pixels) = pixel_format(kind.fourcc) else {
+                continue;
+            };
+            for (width, height) in self.sizes(kind.fourcc) {
+                for interval in self.intervals(kind.fourcc, width, height) {
+                    formats.push(CameraFormat {
+                        width,
+                        height,
+                        interval,
+                        pixels,
+                    });
+                }
+            }
+        }
+        if formats.is_empty() {
+            // A device that went away answers with an empty list.
+            self.device.query_caps().map_err(|e| problem(&e))?;
+            let offered: Vec<String> = kinds.iter().map(|kind| kind.fourcc.to_string()).collect();
+            return Err(CaptureProblem::NoFormat {
+                offered: if offered.is_empty() {
+                    "none".to_owned()
+                } else {
+                    offered.join(", ")
+                },
+            });
+        }
+        Ok(formats)
+    }
+
+    /// Whether the formats that were asked for are a list, without ranges.
+    pub fn lists_each(&self) -> bool {
+        self.lists_each
+    }
+
+    fn sizes(&mut self, kind: FourCC) -> Vec<(u32, u32)> {
+        let Ok(offered) = self.device.enum_framesizes(kind) else {
+            // A device without choice need not list it.
+            self.lists_each = false;
+            let current = self.device.format().map(|f| (f.width, f.height));
+            return current.into_iter().collect();
+        };
+        let mut sizes = Vec::new();
+        for size in offered {
+            match size.size {
+                FrameSizeEnum::Discrete(size) => sizes.push((size.width, size.height)),
+                FrameSizeEnum::Stepwise(range) => {
+                    self.lists_each = false;
+                    let fits = |px: u32, least: u32, most: u32, step: u32| {
+                        (least..=most).contains(&px) && (px - least).is_multiple_of(step.max(1))
+                    };
+                    sizes.extend(COMMON_SIZES.iter().filter(|(w, h)| {
+                        fits(*w, range.min_width, range.max_width, range.step_width)
+                            && fits(*h, range.min_height, range.max_height, range.step_height)
+                    }));
+                    sizes.push((range.max_width, range.max_height));
+                }
+            }
+        }
+        sizes.retain(|(width, height)| *width > 0 && *height > 0);
+        sizes.truncate(MOST_SIZES);
+        sizes
+    }
+
+    fn intervals(&mut self, kind: FourCC, width: u32, height: u32) -> Vec<FrameInterval> {
+        let offered = self.device.enum_frameintervals(kind, width, height);
+        let mut intervals = Vec::new();
+        for interval in offered.unwrap_or_default() {
+            match interval.interval {
+                FrameIntervalEnum::Discrete(f) => {
+                    intervals.extend(FrameInterval::new(f.numerator, f.denominator));
+                }
+                FrameIntervalEnum::Stepwise(range) => {
+                    self.lists_each = false;
+                    let fps = |f: Fraction| f64::from(f.denominator) / f64::from(f.numerator);
+                    // The longest interval is the lowest rate.
+                    let (least, most) = (fps(range.max), fps(range.min));
+                    let common = COMMON_RATES
+                        .into_iter()
+                        .filter(|rate| (least..=most).contains(&f64::from(*rate)));
+                    intervals.extend(common.filter_map(|rate| FrameInterval::new(1, rate)));
+                    if intervals.is_empty() {
+                        let fastest = range.min;
+                        intervals
+                            .extend(FrameInterval::new(fastest.numerator, fastest.denominator));
+                    }
+                }
+            }
+        }
+        if intervals.is_empty() {
+            // What it does now, or a guess: only the patience with it depends on that.
+            let current = self.device.params().ok().map(|p| p.interval);
+            intervals.extend(
+                current
+                    .and_then(|f| FrameInterval::new(f.numerator, f.denominator))
+                    .or(FrameInterval::new(1, 30)),
+            );
+        }
+        intervals
+    }
+
+    /// Waits until the stream of another opening has a frame, at most `patience`. Also true when there
+    /// will be none any more, and with drivers that do not tell.
+    ///
+    /// # Errors
+    /// [`CaptureProblem`], from the system's refusal.
+    pub fn wait(&self, patience: Duration) -> Result<bool, CaptureProblem> {
+        wait(&self.device.handle(), patience)
+    }
+
+    /// Whether the camera still sends as `agreed`, as far as the driver tells.
+    pub fn sends_as(&self, agreed: &CameraFormat) -> bool {
+        // One that is gone does not answer; that is told by its frames.
+        self.device.format().ok().is_none_or(|now| {
+            (now.width, now.height) == (agreed.width, agreed.height)
+                && pixel_format(now.fourcc) == Some(agreed.pixels)
+        })
+    }
+}
+
+/// Waits until the device has a frame or is gone, at most `patience`.
+pub(super) fn wait(handle: &Handle, patience: Duration) -> Result<bool, CaptureProblem> {
+    let patience_ms = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
+    match handle.poll(libc::POLLIN, patience_ms) {
+        Ok(ready) => Ok(ready != 0),
+        Err(e) if e.kind() == ErrorKind::Interrupted => Ok(false),
+        Err(e) => Err(problem(&e)),
+    }
+}
+
+/// How a camera was set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Agreed {
+    pub format: CameraFormat,
+    pub layout: Layout,
+    /// The system's name for how the bytes are made.
+    pub code: [u8; 4],
+    /// The camera told its rate; else it is only hoped for.
+    pub tells_rate: bool,
+}
+
+impl Agreed {
+    /// Sets the camera up to send in `wanted`, or in what it makes of that. The opening that did so
+    /// comes along: some drivers let no other one send until it is dropped.
+    ///
+    /// # Errors
+    /// [`CaptureProblem`], from the system's refusal.
+    pub fn on(place: &Place, wanted: &CameraFormat) -> Result<(V4lDevice, Self), CaptureProblem> {
+        let device = V4lDevice::with_path(&place.device).map_err(|e| problem(&e))?;
+        let format = Format::new(wanted.width, wanted.height, four_cc(wanted.pixels));
+        let got = device.set_format(&format).map_err(|e| problem(&e))?;
+        let pixels = pixel_format(got.fourcc).ok_or_else(|| CaptureProblem::NoFormat {
+            offered: got.fourcc.to_string(),
+        })?;
+        let interval = Fraction::new(wanted.interval.numerator, wanted.interval.denominator);
+        // Cameras of one rate need not let it be set.
+        let told = device
+            .set_params(&Parameters::new(interval))
+            .or_else(|_| device.params())
+            .ok()
+            .and_then(|p| FrameInterval::new(p.interval.numerator, p.interval.denominator));
+        let agreed = Self {
+            format: CameraFormat {
+                width: got.width,
+                height: got.height,
+                interval: told.unwrap_or(wanted.interval),
+                pixels,
+            },
+            layout: Layout {
+                full_range: matches!(got.quantization, Quantization::FullRange),
+                ..Layout::tight(pixels, got.width as usize, got.height as usize)
+                    .with_stride(got.stride as usize)
+            },
+            code: got.fourcc.repr,
+            tells_rate: told.is_some(),
+        };
+        Ok((device, agreed))
+    }
+}

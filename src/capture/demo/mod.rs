@@ -1,0 +1,197 @@
+//! The demo scene: our own moving picture, for machines without a camera, for the first start and
+//! for tests.
+//!
+//! A function of time and size alone: the same moment looks the same on every machine. What stands
+//! still is drawn once; the rest is drawn for each frame, on one thread and without allocating.
+
+mod brush;
+mod figures;
+mod landscape;
+mod layer;
+mod noise;
+mod person;
+
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
+
+use super::{
+    CaptureSettings, Captured,
+    exchange::Writer,
+    feed::{self, Feed},
+    orient::Orient,
+};
+use brush::Brush;
+use landscape::Landscape;
+
+/// Frames per second when nobody says otherwise, and at most.
+const FPS: (u32, u32) = (30, 240);
+/// Sides of the scene when nobody says otherwise: 4 to 3, as most cameras.
+const ASPECT: (usize, usize) = (4, 3);
+/// Shortest and longest long side that is chosen for a working size, in pixels.
+const LONG_SIDE_PX: (usize, usize) = (320, 960);
+/// Most pixels of a side, however it is asked for.
+const MAX_SIDE_PX: usize = 4096;
+
+/// The demo scene at one size.
+pub struct Scene {
+    width: usize,
+    height: usize,
+    landscape: Landscape,
+    brush: Brush,
+}
+
+impl Scene {
+    /// The scene at `width` x `height` pixels. Draws what stands still, which takes a moment. Sides
+    /// of 0 count as 1.
+    pub fn new(width: usize, height: usize) -> Self {
+        let (width, height) = (width.max(1), height.max(1));
+        Self {
+            width,
+            height,
+            landscape: Landscape::new(width, height),
+            brush: Brush::new(width, height),
+        }
+    }
+
+    /// Columns and rows, in pixels.
+    pub fn size(&self) -> (usize, usize) {
+        (self.width, self.height)
+    }
+
+    /// Draws the moment `time_s` seconds after the beginning into `rgba`: `width * height * 4`
+    /// bytes, row by row. Does nothing when their number does not fit.
+    pub fn draw(&mut self, time_s: f64, rgba: &mut [u8]) {
+        let (pixels, rest) = rgba.as_chunks_mut::<4>();
+        if pixels.len() != self.width * self.height || !rest.is_empty() {
+            return;
+        }
+        let brush = &mut self.brush;
+        self.landscape.draw_sky(pixels, time_s);
+        self.landscape.draw_far_shore(pixels, time_s);
+        figures::lighthouse(brush, pixels, time_s);
+        self.landscape.draw_water(pixels, time_s);
+        // Behind the water's back: too high up to be mirrored where it is not hidden.
+        figures::balloon(brush, pixels, time_s);
+        figures::birds(brush, pixels, time_s);
+        figures::boat(brush, pixels, time_s);
+        self.landscape.draw_near_shore(pixels, time_s);
+        figures::flowers(brush, pixels, time_s);
+        person::draw(brush, pixels, time_s);
+    }
+}
+
+/// Hands the scene on at the rate that is wanted.
+pub(super) fn run(feed: &Feed, mut writer: Writer<Captured>, settings: &CaptureSettings) {
+    let (width, height) = size_for(settings);
+    let mut scene = Scene::new(width, height);
+    let mut orient = Orient::new(settings.rotate, settings.mirror, settings.frame_px);
+    feed.started("demo scene".to_owned());
+    let beat = Duration::from_secs(1) / settings.fps.unwrap_or(FPS.0).clamp(1, FPS.1);
+    let began = Instant::now();
+    let mut sequence = 0;
+    loop {
+        let at = Instant::now();
+        let time_s = at.duration_since(began).as_secs_f64();
+        sequence += 1;
+        let drawn = orient.fill(&mut writer.value.frame, (width, height), |rgba| {
+            scene.draw(time_s, rgba);
+            Ok::<(), Infallible>(())
+        });
+        if drawn.is_ok() {
+            feed::hand_over(&mut writer, sequence, at, 0.0);
+        }
+        if !feed.wait(until_next(began.elapsed(), beat)) {
+            return;
+        }
+    }
+}
+
+/// Time from `elapsed` to the next beat of the clock. Beats that were missed are left out.
+fn until_next(elapsed: Duration, beat: Duration) -> Duration {
+    let beats = elapsed.as_nanos() / beat.as_nanos() + 1;
+    let next = beat.as_nanos() * beats - elapsed.as_nanos();
+    // Less than a frame's time, so that it fits.
+    Duration::from_nanos(next as u64)
+}
+
+fn size_for(settings: &CaptureSettings) -> (usize, usize) {
+    if let Some((width, height)) = settings.size {
+        let side = |px: u32| (px as usize).clamp(1, MAX_SIDE_PX);
+        return (side(width), side(height));
+    }
+    let (shortest, longest) = LONG_SIDE_PX;
+    let long = settings.working_px.clamp(shortest, longest);
+    let long = long.min(settings.frame_px).max(1);
+    // Even sides, as cameras have them.
+    let even = |px: usize| (px.div_ceil(2) * 2).max(2);
+    (even(long), even(long * ASPECT.1 / ASPECT.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Frame, PictureDifference};
+
+    fn drawn(scene: &mut Scene, time_s: f64) -> Frame {
+        let (width, height) = scene.size();
+        let mut rgba = vec![0; width * height * 4];
+        scene.draw(time_s, &mut rgba);
+        Frame::from_rgba(width, height, rgba).expect("fits")
+    }
+
+    #[test]
+    fn a_moment_is_a_function_of_time_and_size() {
+        let mut scene = Scene::new(160, 120);
+        let first = drawn(&mut scene, 1.25);
+        let later = drawn(&mut scene, 2.5);
+        assert!(first.rgba().chunks(4).all(|p| p[3] == 255), "opaque");
+        let apart = PictureDifference::between(&first, &later).expect("one size");
+        assert!(apart.mean > 0.5, "it moves: {}", apart.mean);
+        assert!(first == drawn(&mut scene, 1.25));
+        assert!(first == drawn(&mut Scene::new(160, 120), 1.25));
+        // Hours later it still moves and nothing has run away.
+        let night = drawn(&mut scene, 40_000.0);
+        let apart = PictureDifference::between(&night, &drawn(&mut scene, 40_000.5));
+        assert!(apart.expect("one size").mean > 0.1);
+    }
+
+    #[test]
+    fn any_size_is_drawn() {
+        for (width, height) in [(1, 1), (2, 90), (90, 2), (33, 17), (121, 240)] {
+            let mut scene = Scene::new(width, height);
+            let frame = drawn(&mut scene, 7.0);
+            assert!(frame.rgba().chunks(4).all(|p| p[3] == 255));
+        }
+        let mut untouched = [9; 12];
+        Scene::new(2, 2).draw(0.0, &mut untouched);
+        assert_eq!(untouched, [9; 12], "a wrong length is left alone");
+    }
+
+    #[test]
+    fn the_clock_keeps_its_beat() {
+        let beat = Duration::from_millis(40);
+        assert_eq!(until_next(Duration::ZERO, beat), beat);
+        assert_eq!(until_next(beat / 2, beat), beat - beat / 2);
+        assert_eq!(until_next(beat * 3 + beat / 4, beat), beat - beat / 4);
+        assert!(until_next(beat, beat) <= beat);
+    }
+
+    #[test]
+    fn sizes_follow_the_working_size() {
+        let with = |size, working_px, frame_px| {
+            size_for(&CaptureSettings {
+                size,
+                working_px,
+                frame_px,
+                ..CaptureSettings::default()
+            })
+        };
+        assert_eq!(with(None, 640, 1280), (640, 480));
+        assert_eq!(with(None, 5000, 1280), (960, 720));
+        assert_eq!(with(None, 100, 1280), (320, 240));
+        assert_eq!(with(Some((33, 17)), 640, 1280), (33, 17));
+        assert_eq!(with(Some((0, 99_999)), 640, 1280), (1, MAX_SIDE_PX));
+    }
+}

@@ -1,0 +1,171 @@
+//! What a source's threads share with the handle: the way out for events and frames, hints, the end.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, select};
+
+use super::{
+    Captured,
+    exchange::Writer,
+    problem::{CaptureEvent, CaptureProblem},
+};
+use crate::frame::Frame;
+
+/// What the handle tells the threads while they run, and what they count for it.
+pub(super) struct Hints {
+    working_px: AtomicUsize,
+    changed: (Sender<()>, Receiver<()>),
+    /// Frames that were skipped because they came truncated or damaged.
+    pub damaged_frames: AtomicU64,
+}
+
+impl Hints {
+    pub fn new(working_px: usize) -> Self {
+        Self {
+            working_px: AtomicUsize::new(working_px),
+            changed: bounded(1),
+            damaged_frames: AtomicU64::new(0),
+        }
+    }
+
+    /// Long side at which the engine works, in pixels.
+    pub fn working_px(&self) -> usize {
+        self.working_px.load(Ordering::Relaxed)
+    }
+
+    pub fn set_working_px(&self, px: usize) {
+        if self.working_px.swap(px, Ordering::Relaxed) != px {
+            // Whoever was rung and has not looked yet will see the newest value.
+            let _ = self.changed.0.try_send(());
+        }
+    }
+}
+
+/// Sends events and rings for each. When nobody fetches them the oldest is dropped.
+#[derive(Clone)]
+pub(super) struct Events {
+    sender: Sender<CaptureEvent>,
+    waiting: Receiver<CaptureEvent>,
+    wake_up: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Events {
+    pub fn new(
+        sender: Sender<CaptureEvent>,
+        waiting: Receiver<CaptureEvent>,
+        wake_up: Arc<dyn Fn() + Send + Sync>,
+    ) -> Self {
+        Self {
+            sender,
+            waiting,
+            wake_up,
+        }
+    }
+
+    pub fn send(&self, mut event: CaptureEvent) {
+        while let Err(TrySendError::Full(back)) = self.sender.try_send(event) {
+            event = back;
+            let _ = self.waiting.try_recv();
+        }
+        (self.wake_up)();
+    }
+}
+
+/// Everything that a source needs besides its writer.
+pub(super) struct Feed {
+    pub events: Events,
+    pub hints: Arc<Hints>,
+    /// Closes when the source has to stop.
+    pub stopped: Receiver<()>,
+}
+
+impl Feed {
+    /// Waits. Returns whether the source goes on.
+    pub fn wait(&self, duration: Duration) -> bool {
+        matches!(
+            self.stopped.recv_timeout(duration),
+            Err(RecvTimeoutError::Timeout)
+        )
+    }
+
+    /// Waits for a new hint at most until `deadline`, or for ever. Returns whether the source goes
+    /// on.
+    pub fn wait_for_hint(&self, deadline: Option<Instant>) -> bool {
+        let timer = deadline.map_or_else(crossbeam_channel::never, crossbeam_channel::at);
+        select! {
+            recv(self.stopped) -> _ => false,
+            recv(self.hints.changed.1) -> _ => true,
+            recv(timer) -> _ => true,
+        }
+    }
+
+    pub fn started(&self, described: String) {
+        self.events.send(CaptureEvent::Started {
+            described,
+            format: None,
+        });
+    }
+
+    pub fn ended(&self, problem: CaptureProblem) {
+        self.events.send(CaptureEvent::Ended(problem));
+    }
+}
+
+/// The frame that is written next, at this size. Allocates only when the size is new to it.
+pub(super) fn sized(frame: &mut Frame, width: usize, height: usize) -> &mut Frame {
+    if (frame.width(), frame.height()) != (width, height) {
+        *frame = Frame::from_fn(width, height, |_, _| [0, 0, 0, 255]);
+    }
+    frame
+}
+
+/// Hands over the frame that lies in `writer`, with its times.
+pub(super) fn hand_over(
+    writer: &mut Writer<Captured>,
+    sequence: u64,
+    captured_at: Instant,
+    capture_ms: f32,
+) {
+    let captured = &mut writer.value;
+    captured.sequence = sequence;
+    captured.captured_at = captured_at;
+    captured.capture_ms = capture_ms;
+    captured.decode_ms = milliseconds(captured_at.elapsed());
+    writer.put();
+}
+
+pub(super) fn milliseconds(duration: Duration) -> f32 {
+    duration.as_secs_f32() * 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_event_gives_way() {
+        let (sender, receiver) = bounded(2);
+        let events = Events::new(sender, receiver.clone(), Arc::new(|| {}));
+        for problem in [
+            CaptureProblem::NoCamera,
+            CaptureProblem::Busy,
+            CaptureProblem::Unplugged,
+        ] {
+            events.send(CaptureEvent::Waiting(problem));
+        }
+        let left: Vec<CaptureEvent> = receiver.try_iter().collect();
+        assert_eq!(
+            left,
+            [
+                CaptureEvent::Waiting(CaptureProblem::Busy),
+                CaptureEvent::Waiting(CaptureProblem::Unplugged)
+            ]
+        );
+    }
+}

@@ -1,0 +1,352 @@
+//! How cameras send, and which of their formats is taken.
+
+use std::{
+    fmt::{Display, Formatter},
+    str::FromStr,
+};
+
+use serde::Serialize;
+
+/// How the bytes of a camera's frame are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PixelFormat {
+    /// A JPEG picture a frame.
+    Mjpeg,
+    /// Brightness for each pixel, colour for two in a row: 16 bits a pixel.
+    Yuyv,
+    /// A plane of brightness, then one of colour for each four pixels: 12 bits a pixel.
+    Nv12,
+    /// Red, green, blue: 24 bits a pixel.
+    Rgb,
+    /// Blue, green, red: 24 bits a pixel.
+    Bgr,
+    /// Brightness alone: 8 bits a pixel.
+    Grey,
+}
+
+impl PixelFormat {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Mjpeg,
+        Self::Yuyv,
+        Self::Nv12,
+        Self::Rgb,
+        Self::Bgr,
+        Self::Grey,
+    ];
+
+    /// The name in settings and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mjpeg => "mjpeg",
+            Self::Yuyv => "yuyv",
+            Self::Nv12 => "nv12",
+            Self::Rgb => "rgb",
+            Self::Bgr => "bgr",
+            Self::Grey => "grey",
+        }
+    }
+
+    /// What a frame of a million pixels costs, in about milliseconds of decoding; beyond that, a
+    /// measure of what is lost.
+    fn cost(self) -> Cost {
+        match self {
+            Self::Yuyv => Cost::new(2.0, 0.0),
+            Self::Nv12 => Cost::new(2.5, 0.0),
+            Self::Rgb | Self::Bgr => Cost::new(0.5, 0.0),
+            // Its blocks and halos get painted.
+            Self::Mjpeg => Cost::new(2.0, 5.0),
+            // No colour.
+            Self::Grey => Cost::new(0.5, 200.0),
+        }
+    }
+}
+
+struct Cost {
+    per_megapixel: f32,
+    loss: f32,
+}
+
+impl Cost {
+    fn new(per_megapixel: f32, loss: f32) -> Self {
+        Self {
+            per_megapixel,
+            loss,
+        }
+    }
+}
+
+impl Display for PixelFormat {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Mjpeg => "MJPEG",
+            Self::Yuyv => "YUYV",
+            Self::Nv12 => "NV12",
+            Self::Rgb => "RGB",
+            Self::Bgr => "BGR",
+            Self::Grey => "grey",
+        })
+    }
+}
+
+impl FromStr for PixelFormat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = |format: &Self| format.name().eq_ignore_ascii_case(text);
+        Self::ALL
+            .into_iter()
+            .find(fits)
+            .ok_or("give mjpeg, yuyv, nv12, rgb, bgr or grey")
+    }
+}
+
+/// Seconds between two frames, as a fraction: 1/30, 1001/30000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FrameInterval {
+    /// Above the line; never 0.
+    pub numerator: u32,
+    /// Below the line; never 0.
+    pub denominator: u32,
+}
+
+impl FrameInterval {
+    /// `None` when a part is 0.
+    pub fn new(numerator: u32, denominator: u32) -> Option<Self> {
+        (numerator != 0 && denominator != 0).then_some(Self {
+            numerator,
+            denominator,
+        })
+    }
+
+    /// Frames per second.
+    pub fn fps(self) -> f32 {
+        self.denominator as f32 / self.numerator as f32
+    }
+}
+
+/// One way in which a camera can send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CameraFormat {
+    /// Columns, in pixels.
+    pub width: u32,
+    /// Rows, in pixels.
+    pub height: u32,
+    /// Time between frames.
+    pub interval: FrameInterval,
+    /// How the bytes are made.
+    pub pixels: PixelFormat,
+}
+
+impl CameraFormat {
+    /// Frames per second, as the camera promises.
+    pub fn fps(&self) -> f32 {
+        self.interval.fps()
+    }
+
+    fn long_px(&self) -> f32 {
+        self.width.max(self.height) as f32
+    }
+
+    fn megapixels(&self) -> f32 {
+        self.width as f32 * self.height as f32 / 1e6
+    }
+
+    fn aspect(&self) -> f32 {
+        self.width as f32 / self.height as f32
+    }
+}
+
+impl Display for CameraFormat {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let fps = self.fps();
+        let fps = if (fps - fps.round()).abs() < 0.005 {
+            format!("{fps:.0}")
+        } else {
+            format!("{fps:.2}")
+        };
+        let Self { width, height, .. } = self;
+        write!(f, "{width} x {height}, {fps} fps, {}", self.pixels)
+    }
+}
+
+/// What a format is chosen for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wish {
+    pub size: Option<(u32, u32)>,
+    pub fps: Option<u32>,
+    pub pixels: Option<PixelFormat>,
+    /// Long side at which the engine works, in pixels.
+    pub working_px: usize,
+}
+
+/// The rate that live pictures should have, in frames per second.
+const LIVE_FPS: f32 = 30.0;
+/// By how much another format must be better before a running camera is opened again for it.
+const WORTH_REOPENING: f32 = 15.0;
+
+/// The format of `offered` that suits `wish` best; the first one among equals.
+pub(super) fn choose(offered: &[CameraFormat], wish: &Wish) -> Option<CameraFormat> {
+    let native_aspect = native_aspect(offered);
+    let cost = |format: &CameraFormat| cost(format, wish, native_aspect);
+    offered
+        .iter()
+        .min_by(|a, b| cost(a).total_cmp(&cost(b)))
+        .copied()
+}
+
+/// A format that suits `wish` so much better than `current` that the camera should be opened again.
+pub(super) fn choose_instead(
+    offered: &[CameraFormat],
+    wish: &Wish,
+    current: &CameraFormat,
+) -> Option<CameraFormat> {
+    let best = choose(offered, wish)?;
+    let cost = |format: &CameraFormat| cost(format, wish, native_aspect(offered));
+    (cost(current) > cost(&best) + WORTH_REOPENING).then_some(best)
+}
+
+/// The sensor's own shape, most likely: that of the largest picture. Others are cut out of it.
+fn native_aspect(offered: &[CameraFormat]) -> f32 {
+    let largest = offered
+        .iter()
+        .max_by(|a, b| a.megapixels().total_cmp(&b.megapixels()));
+    largest.map_or(1.0, CameraFormat::aspect)
+}
+
+/// How badly a format suits. A step of 100 is half the rate or half the size.
+fn cost(format: &CameraFormat, wish: &Wish, native_aspect: f32) -> f32 {
+    let fps = format.fps();
+    let mut cost = match wish.fps {
+        Some(wanted) => 400.0 * (fps / wanted as f32).log2().abs(),
+        None if fps < LIVE_FPS => 100.0 * (LIVE_FPS / fps - 1.0),
+        // More frames than are shown are only decoded.
+        None => 0.2 * (fps - LIVE_FPS),
+    };
+    match wish.size {
+        Some((width, height)) => {
+            let apart = |a: u32, b: u32| (a as f32 / b.max(1) as f32).log2().abs();
+            cost += 2000.0 * (apart(format.width, width) + apart(format.height, height));
+        }
+        None => {
+            cost += 120.0 * (wish.working_px as f32 / format.long_px() - 1.0).max(0.0);
+            cost += 10.0 * format.megapixels() * fps / LIVE_FPS;
+            if (format.aspect() / native_aspect - 1.0).abs() > 0.02 {
+                cost += 4.0;
+            }
+        }
+    }
+    let pixels = format.pixels.cost();
+    cost += pixels.loss + pixels.per_megapixel * format.megapixels();
+    if wish.pixels.is_some_and(|wanted| wanted != format.pixels) {
+        cost += 10_000.0;
+    }
+    cost
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn format(pixels: PixelFormat, width: u32, height: u32, fps: u32) -> CameraFormat {
+        CameraFormat {
+            width,
+            height,
+            interval: FrameInterval::new(1, fps).expect("not 0"),
+            pixels,
+        }
+    }
+
+    /// What a common USB camera offers.
+    fn common() -> Vec<CameraFormat> {
+        use PixelFormat::{Mjpeg, Yuyv};
+        vec![
+            format(Yuyv, 640, 480, 30),
+            format(Yuyv, 160, 120, 30),
+            format(Yuyv, 640, 360, 30),
+            format(Yuyv, 1280, 720, 10),
+            format(Yuyv, 1920, 1080, 5),
+            format(Mjpeg, 160, 90, 120),
+            format(Mjpeg, 640, 480, 30),
+            format(Mjpeg, 1280, 720, 30),
+            format(Mjpeg, 1280, 720, 60),
+            format(Mjpeg, 1920, 1080, 30),
+        ]
+    }
+
+    fn wish(working_px: usize) -> Wish {
+        Wish {
+            size: None,
+            fps: None,
+            pixels: None,
+            working_px,
+        }
+    }
+
+    fn chosen(wish: Wish) -> String {
+        choose(&common(), &wish).expect("one").to_string()
+    }
+
+    #[test]
+    fn the_working_size_decides() {
+        assert_eq!(chosen(wish(256)), "640 x 360, 30 fps, YUYV");
+        assert_eq!(chosen(wish(640)), "640 x 360, 30 fps, YUYV");
+        assert_eq!(chosen(wish(1000)), "1280 x 720, 30 fps, MJPEG");
+        assert_eq!(chosen(wish(1280)), "1280 x 720, 30 fps, MJPEG");
+        assert_eq!(chosen(wish(1920)), "1920 x 1080, 30 fps, MJPEG");
+        assert_eq!(chosen(wish(4000)), "1920 x 1080, 30 fps, MJPEG");
+    }
+
+    #[test]
+    fn the_rate_comes_before_the_size() {
+        let slow_when_large = [
+            format(PixelFormat::Yuyv, 1280, 720, 10),
+            format(PixelFormat::Yuyv, 640, 480, 30),
+        ];
+        let best = choose(&slow_when_large, &wish(1280)).expect("one");
+        assert_eq!(best.width, 640);
+        let ntsc = CameraFormat {
+            interval: FrameInterval::new(1001, 30000).expect("not 0"),
+            ..format(PixelFormat::Yuyv, 640, 480, 1)
+        };
+        assert_eq!(ntsc.to_string(), "640 x 480, 29.97 fps, YUYV");
+        let best = choose(&[format(PixelFormat::Grey, 640, 480, 30), ntsc], &wish(640));
+        assert_eq!(best, Some(ntsc), "colour comes before a whole number");
+    }
+
+    #[test]
+    fn what_is_set_by_hand_wins() {
+        let by_hand = Wish {
+            size: Some((1280, 720)),
+            ..wish(256)
+        };
+        assert_eq!(chosen(by_hand), "1280 x 720, 30 fps, MJPEG");
+        let fast = Wish {
+            fps: Some(60),
+            ..by_hand
+        };
+        assert_eq!(chosen(fast), "1280 x 720, 60 fps, MJPEG");
+        let raw = Wish {
+            pixels: Some(PixelFormat::Yuyv),
+            ..by_hand
+        };
+        assert_eq!(chosen(raw), "1280 x 720, 10 fps, YUYV");
+        let unknown = Wish {
+            size: Some((1300, 700)),
+            pixels: Some(PixelFormat::Nv12),
+            ..wish(256)
+        };
+        assert_eq!(chosen(unknown), "1280 x 720, 30 fps, MJPEG", "the nearest");
+    }
+
+    #[test]
+    fn a_running_camera_is_opened_again_only_for_much_better() {
+        let current = format(PixelFormat::Yuyv, 640, 360, 30);
+        let small = choose_instead(&common(), &wish(600), &current);
+        assert_eq!(small, None);
+        let large = choose_instead(&common(), &wish(1280), &current).expect("another");
+        assert_eq!(large.width, 1280);
+        assert!(choose_instead(&[], &wish(1280), &current).is_none());
+    }
+}

@@ -1,0 +1,244 @@
+//! The JPEG pictures of cameras to RGBA8.
+//!
+//! Stricter than a decoder of photos: a frame that was cut off, or whose bits make no sense, is
+//! refused, because the next one is 33 ms away. Bytes that are missing in the middle are not always
+//! noticed here; drivers flag such frames.
+
+use zune_jpeg::{
+    JpegDecoder,
+    zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
+};
+
+use super::pixels::Unusable;
+
+/// Most columns or rows of a camera's frame.
+const MAX_SIDE_PX: usize = 16_384;
+/// Frames in a row that a strict decoder refuses although they are whole, after which the camera is
+/// taken for one that writes unusual files.
+const PATIENCE_FRAMES: u32 = 15;
+/// Start of a picture.
+const SOI: [u8; 2] = [0xff, 0xd8];
+/// End of a picture.
+const EOI: [u8; 2] = [0xff, 0xd9];
+/// Huffman tables.
+const DHT: u8 = 0xc4;
+/// Start of the pixels.
+const SOS: u8 = 0xda;
+/// A segment that tells a decoder to use the standard's own Huffman tables, which many cameras leave
+/// out.
+const STANDARD_TABLES: [u8; 18] = [
+    0xff, 0xe0, 0, 16, b'A', b'V', b'I', b'1', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+];
+
+/// Decodes the frames of one stream. The decoder's own tables and rows are allocated for each frame,
+/// by the decoder; the pixels and the bytes are not.
+#[derive(Default)]
+pub(super) struct Mjpeg {
+    refused: u32,
+    /// A frame with the missing tables put in.
+    completed: Vec<u8>,
+}
+
+impl Mjpeg {
+    /// Decodes `bytes`, which may go on behind the picture, into `rgba` of `width * height * 4`
+    /// bytes.
+    pub fn decode(
+        &mut self,
+        bytes: &[u8],
+        (width, height): (usize, usize),
+        rgba: &mut [u8],
+    ) -> Result<(), Unusable> {
+        let look = look(bytes).ok_or(Unusable::Damaged)?;
+        let picture = if look.has_tables {
+            &bytes[..look.end]
+        } else {
+            self.completed.clear();
+            self.completed.extend_from_slice(&SOI);
+            self.completed.extend_from_slice(&STANDARD_TABLES);
+            self.completed.extend_from_slice(&bytes[2..look.end]);
+            &self.completed
+        };
+        let strict = self.refused < PATIENCE_FRAMES;
+        let decoded = decode_with(picture, (width, height), rgba, strict);
+        match decoded {
+            Ok(()) if strict => self.refused = 0,
+            Err(Unusable::Damaged) if strict => self.refused += 1,
+            _ => {}
+        }
+        decoded
+    }
+}
+
+fn decode_with(
+    picture: &[u8],
+    size: (usize, usize),
+    rgba: &mut [u8],
+    strict: bool,
+) -> Result<(), Unusable> {
+    let options = DecoderOptions::default()
+        .set_strict_mode(strict)
+        .set_max_width(MAX_SIDE_PX)
+        .set_max_height(MAX_SIDE_PX)
+        .jpeg_set_out_colorspace(ColorSpace::RGBA);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(picture), options);
+    decoder.decode_headers().map_err(|_| Unusable::Damaged)?;
+    if decoder.dimensions() != Some(size) {
+        return Err(Unusable::OtherFormat);
+    }
+    decoder.decode_into(rgba).map_err(|_| Unusable::Damaged)
+}
+
+/// What is known of a picture before it is decoded.
+struct Look {
+    /// Where it ends.
+    end: usize,
+    has_tables: bool,
+}
+
+/// Walks the segments (ITU-T T.81, annex B) to the pixels, and from there to the first end, which is no
+/// part of pixels: buffers are longer than pictures, with the rest of an older one behind. `None` when
+/// one of these is missing.
+fn look(bytes: &[u8]) -> Option<Look> {
+    if bytes.get(..2)? != SOI {
+        return None;
+    }
+    let mut has_tables = false;
+    let mut at = 2;
+    loop {
+        let &[mark, kind] = bytes.get(at..at + 2)? else {
+            return None;
+        };
+        if mark != 0xff || kind == 0xff {
+            // Fill bytes, or something that only a lenient decoder reads.
+            at += 1;
+            continue;
+        }
+        at += 2;
+        if kind == SOS {
+            break;
+        }
+        has_tables |= kind == DHT;
+        if !matches!(kind, 0x00 | 0x01 | 0xd0..=0xd9) {
+            let &[high, low] = bytes.get(at..at + 2)? else {
+                return None;
+            };
+            at += usize::from(u16::from_be_bytes([high, low]));
+        }
+    }
+    let pixels = bytes.get(at..)?;
+    let end = pixels.windows(2).position(|pair| pair == EOI)?;
+    Some(Look {
+        end: at + end + 2,
+        has_tables,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
+
+    use super::*;
+
+    const SIZE: (usize, usize) = (43, 30);
+
+    fn picture(colour: ExtendedColorType) -> Vec<u8> {
+        let (width, height) = SIZE;
+        let channels = usize::from(colour.channel_count());
+        let pixels: Vec<u8> = (0..width * height * channels)
+            .map(|i| {
+                let (x, y) = (i / channels % width, i / channels / width);
+                [x * 5, y * 8, 90][i % channels] as u8
+            })
+            .collect();
+        let mut bytes = Vec::new();
+        JpegEncoder::new_with_quality(&mut bytes, 95)
+            .encode(&pixels, width as u32, height as u32, colour)
+            .expect("encoded");
+        bytes
+    }
+
+    fn decoded(mjpeg: &mut Mjpeg, bytes: &[u8]) -> Result<Vec<[u8; 4]>, Unusable> {
+        let mut rgba = vec![0; SIZE.0 * SIZE.1 * 4];
+        mjpeg.decode(bytes, SIZE, &mut rgba)?;
+        Ok(rgba.as_chunks::<4>().0.to_vec())
+    }
+
+    /// The picture without its Huffman tables.
+    fn without_tables(bytes: &[u8]) -> Vec<u8> {
+        let mut left = bytes[..2].to_vec();
+        let mut at = 2;
+        while bytes[at + 1] != SOS {
+            let length = 2 + usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]]));
+            if bytes[at + 1] != DHT {
+                left.extend_from_slice(&bytes[at..at + length]);
+            }
+            at += length;
+        }
+        left.extend_from_slice(&bytes[at..]);
+        left
+    }
+
+    #[test]
+    fn colours_and_greys_arrive() {
+        let mut mjpeg = Mjpeg::default();
+        let pixels = decoded(&mut mjpeg, &picture(ExtendedColorType::Rgb8)).expect("decoded");
+        for (i, p) in pixels.iter().enumerate() {
+            let wanted = [i % SIZE.0 * 5, i / SIZE.0 * 8, 90, 255];
+            for c in 0..4 {
+                let apart = p[c].abs_diff(wanted[c] as u8);
+                assert!(apart < 20, "{i}: {p:?} for {wanted:?}");
+            }
+        }
+        let pixels = decoded(&mut mjpeg, &picture(ExtendedColorType::L8)).expect("decoded");
+        assert!(pixels.iter().all(|p| p[0] == p[1] && p[1] == p[2]));
+    }
+
+    #[test]
+    fn a_buffer_may_be_longer_than_its_picture() {
+        let mut bytes = picture(ExtendedColorType::Rgb8);
+        let alone = decoded(&mut Mjpeg::default(), &bytes);
+        bytes.extend_from_slice(&[0; 5000]);
+        assert_eq!(decoded(&mut Mjpeg::default(), &bytes), alone);
+        // As a buffer looks that is used again: an older picture goes on behind the new one.
+        let mut old = picture(ExtendedColorType::Rgb8);
+        old.extend_from_slice(&picture(ExtendedColorType::L8));
+        let new = picture(ExtendedColorType::Rgb8);
+        old[..new.len()].copy_from_slice(&new);
+        assert_eq!(decoded(&mut Mjpeg::default(), &old), alone);
+        assert_eq!(look(&old).map(|look| look.end), Some(new.len()));
+    }
+
+    #[test]
+    fn missing_tables_are_put_in() {
+        let whole = picture(ExtendedColorType::Rgb8);
+        let bare = without_tables(&whole);
+        assert!(bare.len() < whole.len() - 400, "the tables are gone");
+        let mut mjpeg = Mjpeg::default();
+        assert_eq!(decoded(&mut mjpeg, &bare), decoded(&mut mjpeg, &whole));
+    }
+
+    #[test]
+    fn what_is_cut_off_or_of_another_size_is_refused() {
+        let whole = picture(ExtendedColorType::Rgb8);
+        for kept in [0, 1, 2, 3, 20, 300, whole.len() / 2, whole.len() - 1] {
+            let got = decoded(&mut Mjpeg::default(), &whole[..kept]);
+            assert_eq!(got, Err(Unusable::Damaged), "{kept} bytes");
+        }
+        let mut rgba = vec![0; 8 * 8 * 4];
+        let got = Mjpeg::default().decode(&whole, (8, 8), &mut rgba);
+        assert_eq!(got, Err(Unusable::OtherFormat));
+    }
+
+    #[test]
+    fn an_unusual_camera_is_understood_after_a_while() {
+        let mut bytes = picture(ExtendedColorType::Rgb8);
+        // Bytes between two segments, which only a lenient decoder skips.
+        bytes.splice(2..2, [0x00, 0x12, 0x00]);
+        let mut mjpeg = Mjpeg::default();
+        let refused = (0..PATIENCE_FRAMES)
+            .filter(|_| decoded(&mut mjpeg, &bytes).is_err())
+            .count();
+        assert_eq!(refused, PATIENCE_FRAMES as usize);
+        assert!(decoded(&mut mjpeg, &bytes).is_ok());
+    }
+}

@@ -1,0 +1,376 @@
+//! Turns, mirrors and shrinks frames, without allocating once the sizes are known.
+
+use std::{
+    fmt::{Display, Formatter},
+    str::FromStr,
+};
+
+use super::feed::sized;
+use crate::{frame::Frame, media::scale::size_within};
+
+/// How far a frame is turned, clockwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Rotation {
+    /// Not at all.
+    #[default]
+    None,
+    /// By 90 degrees.
+    Quarter,
+    /// By 180 degrees.
+    Half,
+    /// By 270 degrees.
+    ThreeQuarters,
+}
+
+impl Rotation {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::None, Self::Quarter, Self::Half, Self::ThreeQuarters];
+
+    /// Degrees, clockwise.
+    pub fn degrees(self) -> u16 {
+        match self {
+            Self::None => 0,
+            Self::Quarter => 90,
+            Self::Half => 180,
+            Self::ThreeQuarters => 270,
+        }
+    }
+
+    /// Whether columns become rows.
+    pub fn swaps_sides(self) -> bool {
+        matches!(self, Self::Quarter | Self::ThreeQuarters)
+    }
+}
+
+impl Display for Rotation {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.degrees())
+    }
+}
+
+impl FromStr for Rotation {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = |rotation: &Self| rotation.degrees().to_string() == text;
+        Self::ALL
+            .into_iter()
+            .find(fits)
+            .ok_or("give 0, 90, 180 or 270")
+    }
+}
+
+/// Bytes of a pixel in RGBA8.
+const PIXEL: usize = 4;
+/// Side of the squares in which columns become rows, in pixels: both sides stay in the cache.
+const BLOCK_PX: usize = 16;
+
+/// The way from a decoded frame to the one that is handed on.
+pub(super) struct Orient {
+    rotate: Rotation,
+    mirror: bool,
+    frame_px: usize,
+    /// The decoded frame, where it cannot be decoded in place.
+    decoded: Frame,
+    /// The same, made smaller.
+    smaller: Frame,
+    shrink: Option<Shrink>,
+}
+
+impl Orient {
+    pub fn new(rotate: Rotation, mirror: bool, frame_px: usize) -> Self {
+        let nothing = Frame::from_fn(1, 1, |_, _| [0, 0, 0, 255]);
+        Self {
+            rotate,
+            mirror,
+            frame_px: frame_px.max(1),
+            decoded: nothing.clone(),
+            smaller: nothing,
+            shrink: None,
+        }
+    }
+
+    /// Fills `target` with the frame of `width` x `height` pixels that `decode` writes. When `decode`
+    /// fails `target` may hold anything, at a right size.
+    pub fn fill<E>(
+        &mut self,
+        target: &mut Frame,
+        (width, height): (usize, usize),
+        decode: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (small_width, small_height) = size_within(width, height, self.frame_px);
+        let shrinks = (small_width, small_height) != (width, height);
+        if !shrinks && self.rotate == Rotation::None {
+            let target = sized(target, width, height);
+            decode(target.rgba_mut())?;
+            if self.mirror {
+                mirror_rows(target);
+            }
+            return Ok(());
+        }
+        decode(sized(&mut self.decoded, width, height).rgba_mut())?;
+        let source = if shrinks {
+            let sides = (width, height, small_width, small_height);
+            if self.shrink.as_ref().is_none_or(|s| s.sides != sides) {
+                self.shrink = Some(Shrink::new(sides));
+            }
+            let smaller = sized(&mut self.smaller, small_width, small_height);
+            if let Some(shrink) = &mut self.shrink {
+                shrink.run(&self.decoded, smaller);
+            }
+            smaller
+        } else {
+            &self.decoded
+        };
+        turned(source, target, self.rotate, self.mirror);
+        Ok(())
+    }
+}
+
+fn mirror_rows(frame: &mut Frame) {
+    let width = frame.width();
+    for row in frame.rgba_mut().chunks_exact_mut(width * PIXEL) {
+        let (pixels, _) = row.as_chunks_mut::<PIXEL>();
+        pixels.reverse();
+    }
+}
+
+/// Turns `source` into `target`, then mirrors.
+fn turned(source: &Frame, target: &mut Frame, rotate: Rotation, mirror: bool) {
+    let (width, height) = (source.width(), source.height());
+    let (turned_width, turned_height) = if rotate.swaps_sides() {
+        (height, width)
+    } else {
+        (width, height)
+    };
+    let target = sized(target, turned_width, turned_height);
+    let (from, _) = source.rgba().as_chunks::<PIXEL>();
+    let (to, _) = target.rgba_mut().as_chunks_mut::<PIXEL>();
+    // Mirroring once more is going backwards through the columns of the target.
+    let (right_to_left, bottom_to_top) = match rotate {
+        Rotation::None => (mirror, false),
+        Rotation::Half => (!mirror, true),
+        Rotation::Quarter => (!mirror, false),
+        Rotation::ThreeQuarters => (mirror, true),
+    };
+    if !rotate.swaps_sides() {
+        for (y, row) in to.chunks_exact_mut(width).enumerate() {
+            let source_y = if bottom_to_top { height - 1 - y } else { y };
+            row.copy_from_slice(&from[source_y * width..][..width]);
+            if right_to_left {
+                row.reverse();
+            }
+        }
+        return;
+    }
+    // Row y of the source is a column of the target, its column x a row.
+    for block_y in (0..height).step_by(BLOCK_PX) {
+        for block_x in (0..width).step_by(BLOCK_PX) {
+            for y in block_y..(block_y + BLOCK_PX).min(height) {
+                let column = if right_to_left { height - 1 - y } else { y };
+                for x in block_x..(block_x + BLOCK_PX).min(width) {
+                    let row = if bottom_to_top { width - 1 - x } else { x };
+                    to[row * height + column] = from[y * width + x];
+                }
+            }
+        }
+    }
+}
+
+/// Parts of a whole source pixel, for weights.
+const WHOLE: u32 = 256;
+
+/// Makes pictures of one size smaller, to one size: every target pixel is the mean of the area that
+/// it covers.
+struct Shrink {
+    /// Columns and rows of the source, columns and rows of the target.
+    sides: (usize, usize, usize, usize),
+    columns: Vec<Span>,
+    rows: Vec<Span>,
+    /// Sums of one target row, three colours and alpha.
+    sums: Vec<[u32; PIXEL]>,
+}
+
+/// The source pixels under one target pixel, along one side.
+#[derive(Clone, Copy)]
+struct Span {
+    first: usize,
+    last: usize,
+    /// Parts of the first and of the last one that are covered; those between are whole.
+    first_parts: u32,
+    last_parts: u32,
+}
+
+impl Span {
+    fn parts(&self, position: usize) -> u32 {
+        if position == self.first {
+            self.first_parts
+        } else if position == self.last {
+            self.last_parts
+        } else {
+            WHOLE
+        }
+    }
+}
+
+fn spans(source: usize, target: usize) -> Vec<Span> {
+    let edge = |i: usize| i * source * WHOLE as usize / target;
+    let whole = WHOLE as usize;
+    (0..target)
+        .map(|i| {
+            let (from, to) = (edge(i), edge(i + 1));
+            let (first, last) = (from / whole, (to - 1) / whole);
+            let parts = |from: usize, to: usize| (to - from) as u32;
+            Span {
+                first,
+                last,
+                first_parts: parts(from, to.min((first + 1) * whole)),
+                last_parts: parts(from.max(last * whole), to),
+            }
+        })
+        .collect()
+}
+
+impl Shrink {
+    fn new(sides: (usize, usize, usize, usize)) -> Self {
+        let (width, height, small_width, small_height) = sides;
+        Self {
+            sides,
+            columns: spans(width, small_width),
+            rows: spans(height, small_height),
+            sums: vec![[0; PIXEL]; small_width],
+        }
+    }
+
+    fn run(&mut self, source: &Frame, target: &mut Frame) {
+        let (width, _, small_width, _) = self.sides;
+        let (from, _) = source.rgba().as_chunks::<PIXEL>();
+        let (to, _) = target.rgba_mut().as_chunks_mut::<PIXEL>();
+        for (row, target_row) in self.rows.iter().zip(to.chunks_exact_mut(small_width)) {
+            self.sums.fill([0; PIXEL]);
+            let mut height_parts = 0;
+            for y in row.first..=row.last {
+                let row_parts = row.parts(y);
+                height_parts += row_parts;
+                let line = &from[y * width..][..width];
+                for (span, sum) in self.columns.iter().zip(&mut self.sums) {
+                    let mut line_sum = [0u32; PIXEL];
+                    for (x, pixel) in (span.first..).zip(&line[span.first..=span.last]) {
+                        let parts = span.parts(x);
+                        for (s, p) in line_sum.iter_mut().zip(pixel) {
+                            *s += u32::from(*p) * parts;
+                        }
+                    }
+                    // Below 2^32 up to areas of 250 x 250 pixels; beyond, bits are given up.
+                    for (s, l) in sum.iter_mut().zip(line_sum) {
+                        *s = s.saturating_add((l / WHOLE).saturating_mul(row_parts));
+                    }
+                }
+            }
+            for ((span, sum), pixel) in self.columns.iter().zip(&self.sums).zip(target_row) {
+                let width_parts: u32 = span_parts(span);
+                let area = u64::from(width_parts) * u64::from(height_parts) / u64::from(WHOLE);
+                for (p, s) in pixel.iter_mut().zip(sum) {
+                    *p = ((u64::from(*s) + area / 2) / area.max(1)).min(255) as u8;
+                }
+            }
+        }
+    }
+}
+
+fn span_parts(span: &Span) -> u32 {
+    if span.first == span.last {
+        return span.first_parts;
+    }
+    let between = (span.last - span.first - 1) as u32;
+    span.first_parts + between * WHOLE + span.last_parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(width: usize, height: usize) -> Frame {
+        Frame::from_fn(width, height, |x, y| [x as u8, y as u8, 9, 255])
+    }
+
+    fn oriented(source: &Frame, rotate: Rotation, mirror: bool, frame_px: usize) -> Frame {
+        let mut orient = Orient::new(rotate, mirror, frame_px);
+        let mut target = Frame::from_fn(1, 1, |_, _| [0; 4]);
+        let size = (source.width(), source.height());
+        let copied = orient.fill(&mut target, size, |rgba| {
+            rgba.copy_from_slice(source.rgba());
+            Ok::<(), ()>(())
+        });
+        assert_eq!(copied, Ok(()));
+        target
+    }
+
+    #[test]
+    fn turning_and_mirroring_follow_their_definition() {
+        let source = numbered(37, 20);
+        let (w, h) = (37, 20);
+        for rotate in Rotation::ALL {
+            let turned = oriented(&source, rotate, false, 1000);
+            let mirrored = oriented(&source, rotate, true, 1000);
+            for y in 0..turned.height() {
+                for x in 0..turned.width() {
+                    // Where the pixel at (x, y) was before a clockwise turn.
+                    let (sx, sy) = match rotate {
+                        Rotation::None => (x, y),
+                        Rotation::Quarter => (y, h - 1 - x),
+                        Rotation::Half => (w - 1 - x, h - 1 - y),
+                        Rotation::ThreeQuarters => (w - 1 - y, x),
+                    };
+                    assert_eq!(turned.pixel(x, y), source.pixel(sx, sy), "{rotate}");
+                    let other_x = turned.width() - 1 - x;
+                    assert_eq!(mirrored.pixel(other_x, y), turned.pixel(x, y), "{rotate}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn shrinking_is_the_mean_of_the_area() {
+        let source = Frame::from_fn(40, 30, |x, y| {
+            [(x * 6) as u8, (y * 8) as u8, ((x ^ y) * 4) as u8, 255]
+        });
+        let small = oriented(&source, Rotation::None, false, 16);
+        assert_eq!((small.width(), small.height()), (16, 12));
+        let scale = 40.0 / 16.0;
+        for y in 0..12 {
+            for x in 0..16 {
+                for c in 0..4 {
+                    let (mut sum, mut area) = (0.0, 0.0);
+                    for sy in 0..30 {
+                        for sx in 0..40 {
+                            let covered = |s: usize, t: usize| {
+                                let from = (t as f64 * scale).max(s as f64);
+                                let to = ((t + 1) as f64 * scale).min((s + 1) as f64);
+                                (to - from).max(0.0)
+                            };
+                            let part = covered(sx, x) * covered(sy, y);
+                            sum += part * f64::from(source.pixel(sx, sy)[c]);
+                            area += part;
+                        }
+                    }
+                    let wanted = sum / area;
+                    let got = f64::from(small.pixel(x, y)[c]);
+                    assert!((wanted - got).abs() <= 1.0, "{x},{y},{c}: {wanted} {got}");
+                }
+            }
+        }
+        let flat = Frame::from_fn(1920, 1080, |_, _| [255, 0, 77, 255]);
+        let small = oriented(&flat, Rotation::Quarter, true, 1280);
+        assert_eq!((small.width(), small.height()), (720, 1280));
+        assert!(small.rgba().chunks(4).all(|p| p == [255, 0, 77, 255]));
+    }
+
+    #[test]
+    fn rotations_are_written_in_degrees() {
+        for rotation in Rotation::ALL {
+            assert_eq!(rotation.to_string().parse(), Ok(rotation));
+        }
+        assert!("45".parse::<Rotation>().is_err());
+    }
+}

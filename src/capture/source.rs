@@ -1,0 +1,124 @@
+//! What can be captured, as it is named by people and in settings.
+
+use std::{
+    fmt::{Display, Formatter},
+    path::PathBuf,
+    str::FromStr,
+};
+
+/// Before the name of a camera.
+const CAMERA: &str = "camera";
+/// The demo scene.
+const DEMO: &str = "demo";
+
+/// Something that gives live pictures.
+///
+/// Written and read as `demo`, `camera` (the first one), `camera:NAME`, or a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A camera.
+    Camera(CameraId),
+    /// A picture file: one frame.
+    Photo(PathBuf),
+    /// A folder of picture files, one after the other.
+    Folder(PathBuf),
+    /// Our own moving picture.
+    Demo,
+}
+
+/// A camera's stable name: what the system calls the device itself, so that it means the same after
+/// unplugging and after a restart, wherever the system tells devices apart.
+///
+/// Cameras are also found by the name that people see, or a part of it that only one has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct CameraId(String);
+
+impl CameraId {
+    /// A camera of this name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// Whichever camera is the first.
+    pub fn first() -> Self {
+        Self::default()
+    }
+
+    /// The name; empty for the first camera.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Display for CameraId {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A text that names no source.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("name a source: demo, camera, camera:NAME, a photo or a folder of photos")]
+pub struct SourceError;
+
+impl FromStr for Source {
+    type Err = SourceError;
+
+    /// Looks at the file system to tell a folder from a photo. What does not exist is taken for a
+    /// photo, so that the missing file is told when it is wanted.
+    fn from_str(text: &str) -> Result<Self, SourceError> {
+        if text.is_empty() {
+            return Err(SourceError);
+        }
+        if text == DEMO {
+            return Ok(Self::Demo);
+        }
+        if text == CAMERA {
+            return Ok(Self::Camera(CameraId::first()));
+        }
+        if let Some(name) = text.strip_prefix(CAMERA).and_then(|t| t.strip_prefix(':')) {
+            return Ok(Self::Camera(CameraId::new(name.trim())));
+        }
+        let path = PathBuf::from(text);
+        if path.is_dir() {
+            Ok(Self::Folder(path))
+        } else {
+            Ok(Self::Photo(path))
+        }
+    }
+}
+
+impl Display for Source {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Demo => f.pad(DEMO),
+            Self::Camera(id) if *id == CameraId::first() => f.pad(CAMERA),
+            Self::Camera(id) => write!(f, "{CAMERA}:{id}"),
+            Self::Photo(path) | Self::Folder(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for source in [
+            Source::Demo,
+            Source::Camera(CameraId::first()),
+            Source::Camera(CameraId::new("usb-046d_C920-video-index0")),
+            Source::Photo(PathBuf::from("no such/photo.jpg")),
+            Source::Folder(folder.path().to_owned()),
+        ] {
+            assert_eq!(source.to_string().parse(), Ok(source.clone()));
+        }
+        assert_eq!("".parse::<Source>(), Err(SourceError));
+        assert_eq!(
+            "camera: Front".parse(),
+            Ok(Source::Camera(CameraId::new("Front")))
+        );
+    }
+}

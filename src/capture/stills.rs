@@ -1,0 +1,234 @@
+//! Photos and folders of photos as sources.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use super::{
+    CaptureSettings, Captured,
+    exchange::Writer,
+    feed::{self, Feed},
+    orient::Orient,
+    problem::{CaptureEvent, CaptureProblem},
+};
+use crate::{
+    frame::Frame,
+    media::{
+        decode,
+        scale::{scaled, size_within},
+    },
+};
+
+/// How long each picture of a folder stays.
+const PICTURE_TIME: Duration = Duration::from_secs(5);
+
+/// Hands a photo on: once, and again with each new hint, for whoever lost the first one.
+pub(super) fn photo(
+    feed: &Feed,
+    mut writer: Writer<Captured>,
+    settings: &CaptureSettings,
+    path: &Path,
+) {
+    let began = Instant::now();
+    let photo = match read(path, settings.frame_px) {
+        Ok(photo) => photo,
+        Err(problem) => return feed.ended(problem),
+    };
+    feed.started(path.display().to_string());
+    let mut sequence = 0;
+    loop {
+        sequence += 1;
+        let begun = if sequence == 1 { began } else { Instant::now() };
+        put(&mut writer, settings, &photo, sequence, begun);
+        if !feed.wait_for_hint(None) {
+            return;
+        }
+    }
+}
+
+/// Hands the pictures of a folder on, one after the other, for ever. The folder is read again for
+/// each round.
+pub(super) fn folder(
+    feed: &Feed,
+    mut writer: Writer<Captured>,
+    settings: &CaptureSettings,
+    path: &Path,
+) {
+    let mut sequence = 0;
+    loop {
+        let pictures = match pictures_in(path) {
+            Ok(pictures) => pictures,
+            Err(problem) => return feed.ended(problem),
+        };
+        if sequence == 0 {
+            let many = if pictures.len() == 1 { "" } else { "s" };
+            let described = format!("{}, {} picture{many}", path.display(), pictures.len());
+            feed.started(described);
+        }
+        let before = sequence;
+        for picture in &pictures {
+            let begun = Instant::now();
+            let photo = match read(picture, settings.frame_px) {
+                Ok(photo) => photo,
+                Err(problem) => {
+                    feed.events.send(CaptureEvent::Skipped(problem));
+                    continue;
+                }
+            };
+            sequence += 1;
+            put(&mut writer, settings, &photo, sequence, begun);
+            let until = begun + PICTURE_TIME;
+            while Instant::now() < until {
+                if !feed.wait_for_hint(Some(until)) {
+                    return;
+                }
+            }
+        }
+        if sequence == before {
+            return feed.ended(CaptureProblem::Photo(format!(
+                "{} holds no picture that can be read; choose another folder",
+                path.display()
+            )));
+        }
+    }
+}
+
+/// The picture files of a folder, by name.
+fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>, CaptureProblem> {
+    let entries = fs::read_dir(folder).map_err(|e| {
+        CaptureProblem::Photo(format!("{} could not be read: {e}", folder.display()))
+    })?;
+    let mut pictures: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| decode::has_picture_name(path) && path.is_file())
+        .collect();
+    pictures.sort();
+    Ok(pictures)
+}
+
+/// The picture in a file, at most `frame_px` long.
+fn read(path: &Path, frame_px: usize) -> Result<Frame, CaptureProblem> {
+    let photo = decode::from_path(path).map_err(|e| CaptureProblem::Photo(e.to_string()))?;
+    let (width, height) = size_within(photo.frame.width(), photo.frame.height(), frame_px);
+    Ok(scaled(&photo.frame, width, height))
+}
+
+fn put(
+    writer: &mut Writer<Captured>,
+    settings: &CaptureSettings,
+    photo: &Frame,
+    sequence: u64,
+    begun: Instant,
+) {
+    let mut orient = Orient::new(settings.rotate, settings.mirror, settings.frame_px);
+    let size = (photo.width(), photo.height());
+    let filled = orient.fill(&mut writer.value.frame, size, |rgba| {
+        rgba.copy_from_slice(photo.rgba());
+        Ok::<(), std::convert::Infallible>(())
+    });
+    if filled.is_ok() {
+        feed::hand_over(writer, sequence, begun, 0.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::capture::{Capture, Rotation, Source, exchange::Reader};
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn started(source: Source, settings: CaptureSettings) -> (Capture, Reader<Captured>) {
+        Capture::start(source, settings, Arc::new(|| {})).expect("a thread")
+    }
+
+    fn next_event(capture: &Capture) -> CaptureEvent {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match capture.poll() {
+                Some(event) => return event,
+                None => assert!(Instant::now() < until, "no event"),
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn write_png(path: &Path, width: u32, height: u32) {
+        image::RgbaImage::from_fn(width, height, |x, y| {
+            image::Rgba([x as u8, y as u8, 3, 255])
+        })
+        .save(path)
+        .expect("written");
+    }
+
+    #[test]
+    fn a_photo_comes_once_and_again_with_a_hint() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("p.png");
+        write_png(&path, 40, 20);
+        let settings = CaptureSettings {
+            frame_px: 20,
+            rotate: Rotation::Quarter,
+            ..CaptureSettings::default()
+        };
+        let (capture, mut reader) = started(Source::Photo(path), settings);
+        reader.doorbell().recv_timeout(PATIENCE).expect("a frame");
+        assert!(reader.take());
+        let frame = &reader.value.frame;
+        assert_eq!((frame.width(), frame.height()), (10, 20));
+        assert!(matches!(next_event(&capture), CaptureEvent::Started { .. }));
+        let pause = Duration::from_millis(100);
+        assert!(reader.doorbell().recv_timeout(pause).is_err(), "only once");
+        capture.set_working_px(320);
+        reader.doorbell().recv_timeout(PATIENCE).expect("again");
+        assert!(reader.take());
+        assert_eq!(reader.value.sequence, 2);
+    }
+
+    #[test]
+    fn a_folder_skips_what_is_damaged_and_says_so() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("a.png"), b"\x89PNG\r\n\x1a\nno").expect("written");
+        write_png(&folder.path().join("b.png"), 12, 8);
+        fs::write(folder.path().join("notes.txt"), b"no picture").expect("written");
+        let source = Source::Folder(folder.path().to_owned());
+        let (capture, mut reader) = started(source, CaptureSettings::default());
+        reader.doorbell().recv_timeout(PATIENCE).expect("a frame");
+        assert!(reader.take());
+        assert_eq!(reader.value.frame.width(), 12);
+        let CaptureEvent::Started { described, .. } = next_event(&capture) else {
+            panic!("not started");
+        };
+        assert!(described.ends_with("2 pictures"), "{described}");
+        let CaptureEvent::Skipped(problem) = next_event(&capture) else {
+            panic!("not skipped");
+        };
+        assert!(problem.to_string().contains("a.png"), "{problem}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_ends_with_a_reason() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let missing = folder.path().join("missing.jpg");
+        for (source, word) in [
+            (Source::Photo(missing.clone()), "missing.jpg"),
+            (Source::Folder(missing), "could not be read"),
+            (Source::Folder(folder.path().to_owned()), "no picture"),
+        ] {
+            let (capture, reader) = started(source, CaptureSettings::default());
+            let problem = loop {
+                match next_event(&capture) {
+                    CaptureEvent::Ended(problem) => break problem,
+                    other => assert!(matches!(other, CaptureEvent::Started { .. })),
+                }
+            };
+            assert!(problem.to_string().contains(word), "{problem}");
+            assert!(reader.doorbell().recv_timeout(PATIENCE).is_err());
+        }
+    }
+}

@@ -1,0 +1,500 @@
+//! `styleforge live`: live pictures without a window, shown by their numbers and, where wanted, recorded.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, after, bounded, select};
+use serde::Serialize;
+
+use super::{
+    CliError,
+    args::LiveArgs,
+    device_options,
+    interrupt::cancel_on_interrupt,
+    style_choice::{ChosenStyle, choose},
+    terminal::{print, print_json, tell},
+};
+use crate::{
+    backend::{self, DeviceInfo, OpenDevice, RunControl},
+    capture::{Capture, CaptureEvent, CaptureSettings},
+    compose::Look,
+    engine::{
+        Engine,
+        live::{
+            DEFAULT_TARGET_FPS, LiveEvent, LiveOrder, LivePicture, LiveSize, Stages,
+            meter::{Recent, Spread},
+        },
+        protocol::Event,
+    },
+    media::{encode::Format, record::Recorder},
+    mode::{DeviceChoice, Mode, ModeChoice, ModelSize},
+    timing::TimingMethod,
+    weights::StyleLibrary,
+};
+
+/// How long an ended device or source is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a live run came to.
+#[derive(Serialize)]
+struct Report {
+    version: &'static str,
+    source: String,
+    device: &'static str,
+    device_name: String,
+    style: Option<String>,
+    mode: Option<Mode>,
+    /// Seconds from the first picture to the last.
+    seconds: f64,
+    /// Seconds from the start of the command to the first picture.
+    first_picture_s: f64,
+    /// Frames that the source gave.
+    captured: u64,
+    /// Pictures that were painted.
+    painted: u64,
+    /// Frames that a newer one replaced before they were painted.
+    dropped_before_engine: u64,
+    /// Pictures that a newer one replaced before they were taken here.
+    dropped_before_taking: u64,
+    captured_fps: f64,
+    painted_fps: f64,
+    /// Columns and rows of the source's frames, in pixels.
+    source_size: (usize, usize),
+    /// Columns and rows that the network saw at the end, in pixels.
+    working_size: (usize, usize),
+    /// From the source's having a frame to the picture's being here, over the last seconds.
+    latency_ms: Option<SpreadMs>,
+    /// How the network's time was taken.
+    method: TimingMethod,
+    /// Medians of the last seconds.
+    stages_ms: Stages,
+    /// Resident memory of the program after the first second and at the end, in bytes.
+    resident_bytes: Option<(u64, u64)>,
+    recorded_frames: Option<u64>,
+    left_out_frames: Option<u64>,
+    /// Problems of the source, in order.
+    problems: Vec<String>,
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct SpreadMs {
+    p50: f32,
+    p95: f32,
+}
+
+impl From<Spread> for SpreadMs {
+    fn from(s: Spread) -> Self {
+        Self {
+            p50: s.p50,
+            p95: s.p95,
+        }
+    }
+}
+
+/// Runs until the time is over, the source ends or someone stops it.
+///
+/// # Errors
+/// [`CliError`] when device, style or source cannot be had, or a recording fails.
+pub fn run(args: &LiveArgs) -> Result<(), CliError> {
+    let started = Instant::now();
+    let control = Arc::new(RunControl::default());
+    cancel_on_interrupt(&control);
+    let (ring, rung) = bounded::<()>(1);
+    let wake_up: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
+        // One ring that waits is as good as many.
+        ring.try_send(()).ok();
+    });
+    let open = chosen_device(args);
+    let mut engine = Engine::start(open, wake_up.clone())
+        .map_err(|e| CliError::Failed(format!("no thread could be started: {e}")))?;
+    let device = wait_for_device(&mut engine, &rung)?;
+    let style = chosen_style(args, &device)?;
+    let settings = CaptureSettings {
+        size: args.size,
+        fps: args.fps,
+        format: args.format,
+        mirror: args.mirror,
+        rotate: args.rotate,
+        working_px: args.working_size.unwrap_or(first_px(&device)),
+        ..CaptureSettings::default()
+    };
+    let (capture, frames) = Capture::start(args.source.clone(), settings, wake_up)
+        .map_err(|e| CliError::Failed(format!("no thread could be started: {e}")))?;
+    let recorder = args
+        .record
+        .as_ref()
+        .map(|folder| Recorder::start(folder, args.record_format.unwrap_or(Format::Jpeg)))
+        .transpose()
+        .map_err(|e| CliError::Failed(e.to_string()))?;
+    let order = LiveOrder {
+        network: style.as_ref().map(|s| s.network.clone()),
+        size: args.working_size.map_or(
+            LiveSize::Auto {
+                target_fps: args.target_fps.map_or(DEFAULT_TARGET_FPS, f64::from),
+            },
+            LiveSize::LongSide,
+        ),
+        mode: ModeChoice {
+            variant: args.variant,
+            precision: args.precision,
+        },
+        look: Look {
+            strength_percent: args.strength,
+            keep_colors: args.keep_colors,
+        },
+        duel: None,
+        frozen: false,
+        sample: false,
+    };
+    let mut run = LiveRun {
+        pictures: engine.start_live(frames, order),
+        engine,
+        capture,
+        recorder,
+        control,
+        rung,
+        latency: Recent::default(),
+        stages: Default::default(),
+        first: None,
+        problems: Vec::new(),
+        ended: false,
+        quiet: args.json,
+        resident: None,
+        last_line: started,
+    };
+    run.until(started, args.seconds.map(Duration::from_secs_f64))?;
+    let report = run.finish(started, args, &device, style.as_ref())?;
+    if args.json {
+        print_json(&report)
+    } else {
+        print(&text(&report))
+    }
+}
+
+/// Long side that a source is asked for at first, in pixels: a GPU paints more.
+fn first_px(device: &DeviceInfo) -> usize {
+    match device.kind {
+        DeviceChoice::Cuda => 1280,
+        DeviceChoice::Cpu | DeviceChoice::Auto => CaptureSettings::default().working_px,
+    }
+}
+
+/// Opens what `--device` names where the engine asks for whatever there is.
+fn chosen_device(args: &LiveArgs) -> OpenDevice {
+    let open = backend::opener(device_options(&args.device));
+    let wanted = args.device.device;
+    Arc::new(move |kind| match kind {
+        DeviceChoice::Auto => open(wanted),
+        kind => open(kind),
+    })
+}
+
+fn wait_for_device(engine: &mut Engine, rung: &Receiver<()>) -> Result<DeviceInfo, CliError> {
+    loop {
+        while let Some(event) = engine.poll() {
+            match event {
+                Event::Device { info, notice } => {
+                    if let Some(notice) = notice {
+                        tell(notice);
+                    }
+                    return Ok(info);
+                }
+                Event::NoDevice(error) => return Err(CliError::WrongUse(error.to_string())),
+                _ => {}
+            }
+        }
+        rung.recv().ok();
+    }
+}
+
+/// The style; on a processor the lite one unless another was asked for.
+fn chosen_style(args: &LiveArgs, device: &DeviceInfo) -> Result<Option<ChosenStyle>, CliError> {
+    let Some(typed) = &args.style else {
+        return Ok(None);
+    };
+    let library = StyleLibrary::standard();
+    let lite = (device.kind == DeviceChoice::Cpu).then_some(ModelSize::Lite);
+    let chosen = match (args.model, lite) {
+        (None, Some(lite)) => {
+            choose(&library, typed, Some(lite)).or_else(|_| choose(&library, typed, None))
+        }
+        (model, _) => choose(&library, typed, model),
+    }?;
+    if let Some(note) = &chosen.note {
+        tell(format!("note: {note}"));
+    }
+    Ok(Some(chosen))
+}
+
+struct LiveRun {
+    pictures: crate::capture::exchange::Reader<LivePicture>,
+    engine: Engine,
+    capture: Capture,
+    recorder: Option<Recorder>,
+    control: Arc<RunControl>,
+    rung: Receiver<()>,
+    latency: Recent,
+    stages: [Recent; 8],
+    /// When the first picture was here, and how many had been captured and painted by then.
+    first: Option<(Instant, u64, u64)>,
+    problems: Vec<String>,
+    ended: bool,
+    quiet: bool,
+    resident: Option<u64>,
+    last_line: Instant,
+}
+
+impl LiveRun {
+    fn until(&mut self, started: Instant, length: Option<Duration>) -> Result<(), CliError> {
+        loop {
+            if self.control.is_cancelled() || self.ended {
+                return Ok(());
+            }
+            let over = length.is_some_and(|length| {
+                // The time counts from the first picture, but a source that never comes ends too.
+                let from = self.first.map_or(started + PATIENCE, |(at, ..)| at);
+                Instant::now().saturating_duration_since(from) >= length
+            });
+            if over {
+                return Ok(());
+            }
+            select! {
+                recv(self.rung) -> _ => {}
+                recv(after(Duration::from_millis(100))) -> _ => {}
+            }
+            self.hear()?;
+            if self.pictures.take() {
+                self.note();
+            }
+            self.line();
+        }
+    }
+
+    fn hear(&mut self) -> Result<(), CliError> {
+        while let Some(event) = self.capture.poll() {
+            match event {
+                CaptureEvent::Started { described, format } => {
+                    let format = format.map(|f| format!(", {f}")).unwrap_or_default();
+                    tell(format!("source: {described}{format}"));
+                }
+                CaptureEvent::Waiting(problem) | CaptureEvent::Skipped(problem) => {
+                    tell(format!("source: {problem}"));
+                    self.problems.push(problem.to_string());
+                }
+                CaptureEvent::Ended(problem) => {
+                    return Err(CliError::Failed(problem.to_string()));
+                }
+            }
+        }
+        while let Some(event) = self.engine.poll() {
+            match event {
+                Event::Live(LiveEvent::Refused(error)) => {
+                    return Err(CliError::Failed(error.to_string()));
+                }
+                // A photo ends at once and is painted all the same.
+                Event::Live(LiveEvent::Ended) => self.ended = self.first.is_some(),
+                Event::Device {
+                    notice: Some(notice),
+                    ..
+                } => tell(notice),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self) {
+        let picture = &self.pictures.value;
+        let Some(facts) = picture.facts else {
+            return;
+        };
+        let now = Instant::now();
+        let &mut (begin, ..) = self
+            .first
+            .get_or_insert((now, facts.captured, facts.painted));
+        let since = now.saturating_duration_since(facts.captured_at);
+        self.latency.note(now, since.as_secs_f32() * 1e3);
+        for (recent, value) in self.stages.iter_mut().zip(array(facts.stages)) {
+            recent.note(now, value);
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.push(&picture.painted, now - begin);
+        }
+        if self.resident.is_none() && now - begin > Duration::from_secs(1) {
+            self.resident = resident_bytes();
+        }
+    }
+
+    /// A line a second for people.
+    fn line(&mut self) {
+        let now = Instant::now();
+        if self.quiet || now - self.last_line < Duration::from_secs(1) {
+            return;
+        }
+        self.last_line = now;
+        let Some(facts) = self.pictures.value.facts else {
+            return;
+        };
+        let (w, h) = facts.working;
+        let latency = self.latency.spread(now).unwrap_or_default();
+        tell(format!(
+            "{:5.1} fps at {w} x {h}, {:.0} ms from source to picture, {} dropped",
+            self.latency.per_second(now),
+            latency.p50,
+            facts.dropped
+        ));
+    }
+
+    fn finish(
+        mut self,
+        started: Instant,
+        args: &LiveArgs,
+        device: &DeviceInfo,
+        style: Option<&ChosenStyle>,
+    ) -> Result<Report, CliError> {
+        let now = Instant::now();
+        let recorded = self.recorder.take().map(Recorder::finish);
+        if let Some(failure) = recorded.as_ref().and_then(|r| r.failure.as_ref()) {
+            return Err(CliError::Failed(format!("the recording failed: {failure}")));
+        }
+        let taking = self.pictures.counts();
+        let Some(((first_at, captured, painted), facts)) =
+            self.first.zip(self.pictures.value.facts)
+        else {
+            if self.control.is_cancelled() {
+                return Err(CliError::Stopped);
+            }
+            let why = self.problems.last().cloned();
+            return Err(CliError::Failed(
+                why.unwrap_or_else(|| "the source gave no frame".to_owned()),
+            ));
+        };
+        let seconds = now.saturating_duration_since(first_at).as_secs_f64();
+        let rate = |count: u64| {
+            if seconds > 0.0 {
+                count as f64 / seconds
+            } else {
+                0.0
+            }
+        };
+        let median = |recent: &Recent| recent.spread(now).unwrap_or_default().p50;
+        let original = &self.pictures.value.original;
+        let report = Report {
+            version: env!("CARGO_PKG_VERSION"),
+            source: args.source.to_string(),
+            device: device.kind.name(),
+            device_name: device.name.clone(),
+            style: style.map(|s| match s.model {
+                Some(model) => format!("{} {model}", s.label),
+                None => s.label.clone(),
+            }),
+            mode: facts.mode,
+            seconds,
+            first_picture_s: first_at.saturating_duration_since(started).as_secs_f64(),
+            captured: facts.captured,
+            painted: facts.painted,
+            dropped_before_engine: facts.dropped,
+            dropped_before_taking: taking.dropped,
+            captured_fps: rate(facts.captured - captured),
+            painted_fps: rate(facts.painted - painted),
+            source_size: (original.width(), original.height()),
+            working_size: facts.working,
+            latency_ms: self.latency.spread(now).map(SpreadMs::from),
+            method: facts.method,
+            stages_ms: stages(&self.stages.each_ref().map(median)),
+            resident_bytes: self.resident.zip(resident_bytes()),
+            recorded_frames: recorded.as_ref().map(|r| r.frames),
+            left_out_frames: recorded.as_ref().map(|r| r.left_out),
+            problems: std::mem::take(&mut self.problems),
+        };
+        self.engine.stop_live();
+        self.capture.stop();
+        self.engine.shutdown(PATIENCE);
+        Ok(report)
+    }
+}
+
+fn array(s: Stages) -> [f32; 8] {
+    [
+        s.capture_ms,
+        s.decode_ms,
+        s.wait_ms,
+        s.scale_ms,
+        s.upload_ms,
+        s.network_ms,
+        s.download_ms,
+        s.compose_ms,
+    ]
+}
+
+fn stages(values: &[f32; 8]) -> Stages {
+    let [
+        capture_ms,
+        decode_ms,
+        wait_ms,
+        scale_ms,
+        upload_ms,
+        network_ms,
+        download_ms,
+        compose_ms,
+    ] = *values;
+    Stages {
+        capture_ms,
+        decode_ms,
+        wait_ms,
+        scale_ms,
+        upload_ms,
+        network_ms,
+        download_ms,
+        compose_ms,
+    }
+}
+
+/// Resident memory of this program; `None` where it cannot be told.
+fn resident_bytes() -> Option<u64> {
+    let own = sysinfo::get_current_pid().ok()?;
+    let mut system = sysinfo::System::new();
+    system.refresh_processes(sysinfo::ProcessesToUpdate::Some(&[own]), false);
+    system.process(own).map(sysinfo::Process::memory)
+}
+
+fn text(report: &Report) -> String {
+    let (sw, sh) = report.source_size;
+    let (w, h) = report.working_size;
+    let mode = report
+        .mode
+        .map_or("the source as it is".to_owned(), |m| m.to_string());
+    let latency = report.latency_ms.unwrap_or(SpreadMs { p50: 0.0, p95: 0.0 });
+    let s = report.stages_ms;
+    let mut text = format!(
+        "{} on {}: {}, {mode}\n{} pictures in {:.1} s: {:.1} fps at {w} x {h} px from {sw} x {sh} px ({:.1} fps captured)\n\
+         dropped before the engine {}, before taking {}; first picture after {:.2} s\n\
+         from source to picture {:.1} ms (p95 {:.1}): decode {:.1}, wait {:.1}, scale {:.1}, upload {:.2}, network {:.2} ({}), read-back {:.2}, compose {:.1}\n",
+        report.style.as_deref().unwrap_or("no style"),
+        report.device_name,
+        report.source,
+        report.painted,
+        report.seconds,
+        report.painted_fps,
+        report.captured_fps,
+        report.dropped_before_engine,
+        report.dropped_before_taking,
+        report.first_picture_s,
+        latency.p50,
+        latency.p95,
+        s.decode_ms,
+        s.wait_ms,
+        s.scale_ms,
+        s.upload_ms,
+        s.network_ms,
+        report.method.label(),
+        s.download_ms,
+        s.compose_ms,
+    );
+    if let (Some(frames), Some(left_out)) = (report.recorded_frames, report.left_out_frames) {
+        text.push_str(&format!("recorded {frames} frames, {left_out} left out\n"));
+    }
+    text
+}

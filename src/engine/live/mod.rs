@@ -1,0 +1,691 @@
+//! Live pictures: the newest frame of a source is painted, again and again.
+//!
+//! Frames come in and pictures go out through exchanges in which the newest wins, so neither the source
+//! nor the surface is ever waited for. What a surface wants is one [`LiveOrder`]; a new one counts from
+//! the next frame on. When what it asks for cannot be had, what was painted before goes on and the reason
+//! is told. A lost device is replaced as for photos. After the first frames of an order nothing is
+//! allocated for a frame, unless two modes are compared.
+//!
+//! Knows no camera and no window. [`Live`] belongs to the engine's thread; time is handed to it, so that
+//! tests have their own.
+
+pub mod auto_size;
+pub mod meter;
+mod order;
+mod picture;
+mod sessions;
+mod wall;
+
+pub use order::{
+    Contestant, DEFAULT_TARGET_FPS, Duel, LiveEvent, LiveOrder, LiveSample, LiveSize, MeasureJob,
+    WallPane, WallPicture,
+};
+pub use picture::{DuelTimes, Facts, LivePicture, Stages};
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::Receiver;
+
+use self::{
+    auto_size::AutoSize,
+    sessions::{Sessions, Target},
+    wall::Wall,
+};
+use super::{
+    paint::{PaintError, PaintSettings, Painter},
+    protocol::{EngineError, LiveStart},
+};
+use crate::{
+    backend::{Backend, BackendError, RunControl, SessionSpec},
+    capture::{
+        Captured,
+        exchange::{Reader, Writer},
+    },
+    compose::{Look, compose_into},
+    frame::Frame,
+    measure::{Comparison, MeasureError, MeasureReport, Side},
+    media::{resample::Resampler, scale::size_within},
+    mode::{DeviceChoice, Mode, ModeChoice, Precision},
+    timing::RunTiming,
+    verify::Equality,
+};
+
+/// Where the automatic size begins, in pixels.
+const FIRST_PX: usize = 512;
+/// Where it begins on a processor.
+const FIRST_PX_ON_CPU: usize = 320;
+/// Sessions kept for flipping back at once.
+const KEPT_SESSIONS: usize = 6;
+/// Time between two samples of the steps at least.
+const SAMPLE_EVERY: Duration = Duration::from_millis(500);
+/// Part of the time that sampling may take: one in so many.
+const SAMPLE_SHARE: u32 = 100;
+/// Time between two judgements of a comparison at least: judging reads both pictures on the host.
+const JUDGE_EVERY: Duration = Duration::from_millis(300);
+
+/// Different frames that a measurement paints in turn.
+const MEASURED_PICTURES: usize = 4;
+/// How long the next of them is waited for.
+const NEXT_PICTURE_WITHIN: Duration = Duration::from_millis(250);
+
+/// Weight of the newest frame in the share of time that large pictures take.
+const BUSY_OF_NEWEST: f64 = 0.1;
+
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// The second device of a comparison, and its sessions.
+struct OtherDevice {
+    kind: DeviceChoice,
+    painter: Painter,
+    sessions: Sessions,
+}
+
+/// Live painting in progress.
+pub struct Live {
+    input: Reader<Captured>,
+    output: Writer<LivePicture>,
+    order: LiveOrder,
+    order_number: u64,
+    /// Whether the order changed since the last picture.
+    changed: bool,
+    has_frame: bool,
+    ended: bool,
+    auto: AutoSize,
+    scaled: Frame,
+    resampler: Resampler,
+    sessions: Sessions,
+    other_device: Option<OtherDevice>,
+    /// What the last picture was painted with.
+    serving: Option<Target>,
+    /// What could not be had.
+    refused: Option<Target>,
+    duel_refused: bool,
+    control: Arc<RunControl>,
+    clock: Clock,
+    wall: Wall,
+    /// When the large picture before was begun.
+    began_before: Option<Instant>,
+    /// Share of the time that large pictures take, 0 to 1.
+    busy: f64,
+    painted: u64,
+    next_sample: Option<Instant>,
+    /// The precision whose ceiling was told.
+    ceiling_of: Option<Precision>,
+    next_judgement: Option<Instant>,
+    duel_frames: u64,
+    equality: Option<Arc<Equality>>,
+}
+
+/// What one call of [`Live::serve`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// There was nothing to paint.
+    Nothing,
+    /// A picture was handed over.
+    Picture,
+}
+
+impl Live {
+    /// Begins as `start` says.
+    pub fn new(start: LiveStart, device: DeviceChoice, clock: Clock) -> Self {
+        let LiveStart {
+            input,
+            output,
+            order,
+            number,
+            control,
+        } = start;
+        let first_px = match device {
+            DeviceChoice::Cpu => FIRST_PX_ON_CPU,
+            _ => FIRST_PX,
+        };
+        let target_fps = match order.size {
+            LiveSize::Auto { target_fps } => target_fps,
+            LiveSize::LongSide(_) => DEFAULT_TARGET_FPS,
+        };
+        Self {
+            input,
+            output,
+            order,
+            order_number: number,
+            changed: true,
+            has_frame: false,
+            ended: false,
+            auto: AutoSize::new(target_fps, first_px),
+            scaled: Frame::from_fn(1, 1, |_, _| [0; 4]),
+            resampler: Resampler::default(),
+            sessions: Sessions::new(KEPT_SESSIONS),
+            other_device: None,
+            serving: None,
+            refused: None,
+            duel_refused: false,
+            control,
+            wall: Wall::new(clock()),
+            began_before: None,
+            busy: 1.0,
+            clock,
+            painted: 0,
+            next_sample: None,
+            ceiling_of: None,
+            next_judgement: None,
+            duel_frames: 0,
+            equality: None,
+        }
+    }
+
+    /// Rings when there may be a new frame; `None` when the source has ended.
+    pub fn doorbell(&self) -> Option<&Receiver<()>> {
+        (!self.ended).then(|| self.input.doorbell())
+    }
+
+    /// The source will give no more frames; what changes is painted on the last one.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Paints by `order` from now on.
+    pub fn set_order(&mut self, order: LiveOrder, number: u64) {
+        if let LiveSize::Auto { target_fps } = order.size
+            && target_fps != self.auto.target_fps()
+        {
+            self.auto = AutoSize::new(target_fps, self.auto.long_side_px());
+        }
+        if !order.costs_like(&self.order) {
+            self.auto.forget();
+            self.equality = None;
+            self.duel_refused = false;
+        }
+        if order.duel.is_none() {
+            self.other_device = None;
+        }
+        self.refused = None;
+        self.order = order;
+        self.order_number = number;
+        self.changed = true;
+    }
+
+    /// Small pictures are painted for these panes from now on, in turn; for none, none.
+    pub fn set_wall(&mut self, panes: Vec<WallPane>) {
+        self.wall.set_panes(panes);
+    }
+
+    /// Paints the newest frame, if there is one or the order changed, and tells what there is to say.
+    pub fn serve(&mut self, painter: &mut Painter, tell: &mut dyn FnMut(LiveEvent)) -> Served {
+        let fresh = !self.order.frozen && self.input.take();
+        self.has_frame |= fresh;
+        if !self.has_frame || !(fresh || self.changed) {
+            return Served::Nothing;
+        }
+        self.changed = false;
+        let began = (self.clock)();
+        let source = &self.input.value;
+        let mut stages = Stages {
+            capture_ms: source.capture_ms,
+            decode_ms: source.decode_ms,
+            ..Stages::default()
+        };
+        if fresh {
+            let since = ms(began.saturating_duration_since(source.captured_at));
+            stages.wait_ms = (since - source.decode_ms).max(0.0);
+        }
+        let (captured_at, size) = if fresh {
+            (source.captured_at, sides(&source.frame))
+        } else {
+            // A picture of an old frame is no older than the wish for it.
+            (began, sides(&source.frame))
+        };
+        fit(&mut self.output.value.original, size);
+        (self.output.value.original.rgba_mut()).copy_from_slice(self.input.value.frame.rgba());
+        let working = self.working_size(size);
+
+        let run = match self.order.duel {
+            Some(duel) if self.order.network.is_some() && !self.duel_refused => {
+                self.paint_duel(painter, duel, working, tell)
+            }
+            _ => {
+                self.output.value.other = None;
+                let mode = self.order.mode;
+                self.paint_once(painter, mode, working, tell)
+            }
+        };
+        let Some(run) = run else {
+            return Served::Nothing;
+        };
+        stages.scale_ms = run.scale_ms;
+        stages.upload_ms = run.timing.upload_ms as f32;
+        stages.network_ms = run.timing.total_ms as f32;
+        stages.download_ms = run.timing.download_ms as f32;
+        let composing = (self.clock)();
+        let painted_size = sides(&self.output.value.painted);
+        self.compose(run.mode.is_some());
+        let ready_at = (self.clock)();
+        stages.compose_ms = ms(ready_at - composing);
+        self.painted += 1;
+        let counts = self.input.counts();
+        self.output.value.equality.clone_from(&self.equality);
+        self.output.value.facts = Some(Facts {
+            order: self.order_number,
+            painted: self.painted,
+            captured: counts.written,
+            dropped: counts.dropped,
+            captured_at,
+            ready_at,
+            stages,
+            working: painted_size,
+            mode: run.mode,
+            method: run.timing.method,
+            duel: run.duel,
+        });
+        self.output.put();
+
+        let now = (self.clock)();
+        if let (LiveSize::Auto { .. }, true) = (self.order.size, run.mode.is_some()) {
+            let long = painted_size.0.max(painted_size.1);
+            let work_ms = (now - began).as_secs_f64() * 1e3;
+            (self.auto).note(work_ms, long, size.0.max(size.1), now);
+        }
+        self.sample(painter, run, tell);
+        self.note_busy(began, now);
+        let tools = (self.control.as_ref(), &self.clock);
+        (self.wall).serve(painter, &self.scaled, self.order.mode, tools, self.busy);
+        Served::Picture
+    }
+
+    /// Notes what share of the time the large pictures take.
+    fn note_busy(&mut self, began: Instant, ended: Instant) {
+        if let Some(before) = self.began_before.replace(began) {
+            let between = began.saturating_duration_since(before).as_secs_f64();
+            let took = (ended - began).as_secs_f64();
+            let busy = (took / between.max(1e-6)).min(1.0);
+            self.busy += BUSY_OF_NEWEST * (busy - self.busy);
+        }
+    }
+
+    fn working_size(&self, (width, height): (usize, usize)) -> (usize, usize) {
+        let px = match self.order.size {
+            LiveSize::Auto { .. } => self.auto.long_side_px(),
+            LiveSize::LongSide(px) => px,
+        };
+        size_within(width, height, px)
+    }
+
+    /// Brings the frame to `size`; milliseconds.
+    fn scale(&mut self, size: (usize, usize)) -> f32 {
+        let began = (self.clock)();
+        fit(&mut self.scaled, size);
+        (self.resampler).resample(&self.input.value.frame, &mut self.scaled);
+        ms((self.clock)() - began)
+    }
+
+    /// Paints in one mode; the source as it is without a style or when nothing can be had. `None` when
+    /// the run was stopped.
+    fn paint_once(
+        &mut self,
+        painter: &mut Painter,
+        choice: ModeChoice,
+        working: (usize, usize),
+        tell: &mut dyn FnMut(LiveEvent),
+    ) -> Option<Run> {
+        let Some(network) = self.order.network.clone() else {
+            return Some(self.show_source(working));
+        };
+        // Ends: a target is refused once, a lost device is replaced by one that cannot be lost.
+        loop {
+            let mode = painter.mode(settings(choice));
+            let wanted = Target {
+                network: network.clone(),
+                spec: SessionSpec::single(working.0, working.1, mode),
+            };
+            let target = if self.refused.as_ref() == Some(&wanted) {
+                match &self.serving {
+                    Some(serving) => serving.clone(),
+                    None => return Some(self.show_source(working)),
+                }
+            } else {
+                wanted
+            };
+            let size = (target.spec.width, target.spec.height);
+            let scale_ms = self.scale(size);
+            fit(&mut self.output.value.painted, size);
+            let painted = self.sessions.ready(painter, &target).and_then(|session| {
+                session.paint(&self.scaled, &mut self.output.value.painted, &self.control)
+            });
+            match painted {
+                Ok(timing) => {
+                    let mode = Some(target.spec.mode);
+                    self.serving = Some(target);
+                    return Some(Run {
+                        mode,
+                        timing,
+                        scale_ms,
+                        duel: None,
+                    });
+                }
+                Err(BackendError::Cancelled) => return None,
+                Err(error) if error.is_lost() => {
+                    self.forget_device();
+                    if let Err(error) = painter.replace_device(error, settings(choice)) {
+                        tell(LiveEvent::Refused(told(error)));
+                        return Some(self.show_source(working));
+                    }
+                }
+                Err(error) => {
+                    tell(LiveEvent::Refused(told(error)));
+                    if self.serving.as_ref() == Some(&target) {
+                        self.serving = None;
+                    }
+                    self.refused = Some(target);
+                }
+            }
+        }
+    }
+
+    fn show_source(&mut self, working: (usize, usize)) -> Run {
+        let scale_ms = self.scale(working);
+        fit(&mut self.output.value.painted, working);
+        (self.output.value.painted.rgba_mut()).copy_from_slice(self.scaled.rgba());
+        Run {
+            mode: None,
+            timing: RunTiming::host(0.0),
+            scale_ms,
+            duel: None,
+        }
+    }
+
+    /// Paints in both modes, the one that begins changing from frame to frame; as
+    /// [`Live::paint_once`].
+    fn paint_duel(
+        &mut self,
+        painter: &mut Painter,
+        duel: Duel,
+        working: (usize, usize),
+        tell: &mut dyn FnMut(LiveEvent),
+    ) -> Option<Run> {
+        let scale_ms = self.scale(working);
+        fit(&mut self.output.value.painted, working);
+        let mut other =
+            (self.output.value.other.take()).unwrap_or_else(|| Frame::from_fn(1, 1, |_, _| [0; 4]));
+        fit(&mut other, working);
+        let mut timings = [RunTiming::host(0.0); 2];
+        let mut modes = [Mode::default(); 2];
+        self.duel_frames += 1;
+        let first = (self.duel_frames % 2) as usize;
+        for side in [first, 1 - first] {
+            let painted = self.paint_side(painter, duel.sides[side], side, &mut other);
+            match painted {
+                Ok((mode, timing)) => (modes[side], timings[side]) = (mode, timing),
+                Err(BackendError::Cancelled) => return None,
+                Err(error) => {
+                    let lost = error.is_lost();
+                    self.duel_refused = !lost;
+                    if lost {
+                        self.forget_device();
+                        let choice = duel.sides[side].mode;
+                        if let Err(error) = painter.replace_device(error, settings(choice)) {
+                            tell(LiveEvent::Refused(told(error)));
+                        }
+                    } else {
+                        tell(LiveEvent::Refused(told(error)));
+                    }
+                    return self.paint_once(painter, self.order.mode, working, tell);
+                }
+            }
+        }
+        let now = (self.clock)();
+        if self.next_judgement.is_none_or(|at| now >= at) {
+            let precisions = modes.map(|m| m.precision);
+            let equality = Equality::between(&self.output.value.painted, &other, precisions);
+            // Once unequal, unequal until something changes: a ratio must not flicker.
+            let judged = match &self.equality {
+                Some(before) if !before.passed() => before.as_ref().clone().worse(equality),
+                _ => equality,
+            };
+            self.equality = Some(Arc::new(judged));
+            self.next_judgement = Some(now + JUDGE_EVERY);
+        }
+        self.output.value.other = Some(other);
+        Some(Run {
+            mode: Some(modes[0]),
+            timing: timings[0],
+            scale_ms,
+            duel: Some(DuelTimes {
+                modes,
+                ms: timings.map(|t| t.total_ms),
+                methods: timings.map(|t| t.method),
+            }),
+        })
+    }
+
+    /// One side of a comparison: the first into the output's painting, the second into `other`.
+    fn paint_side(
+        &mut self,
+        painter: &mut Painter,
+        contestant: Contestant,
+        side: usize,
+        other: &mut Frame,
+    ) -> Result<(Mode, RunTiming), BackendError> {
+        let Some(network) = self.order.network.clone() else {
+            return Err(BackendError::EMPTY_BATCH);
+        };
+        let kind = contestant.device;
+        let elsewhere = kind != DeviceChoice::Auto && kind != painter.backend().device().kind;
+        if elsewhere && self.other_device.as_ref().is_none_or(|o| o.kind != kind) {
+            self.other_device = Some(OtherDevice {
+                kind,
+                painter: painter.on_device(kind)?,
+                sessions: Sessions::new(2),
+            });
+        }
+        let (painter, sessions) = match &mut self.other_device {
+            Some(device) if elsewhere => (&mut device.painter, &mut device.sessions),
+            _ => (painter, &mut self.sessions),
+        };
+        let mode = painter.mode(settings(contestant.mode));
+        painter.backend().supports(mode)?;
+        let target = Target {
+            network,
+            spec: SessionSpec::single(self.scaled.width(), self.scaled.height(), mode),
+        };
+        let session = sessions.ready(painter, &target)?;
+        let to = if side == 0 {
+            &mut self.output.value.painted
+        } else {
+            other
+        };
+        let timing = session.paint(&self.scaled, to, &self.control)?;
+        Ok((mode, timing))
+    }
+
+    /// Lays the paintings over the frame, where a person wants less than all of them.
+    fn compose(&mut self, is_painted: bool) {
+        if !is_painted || self.order.look == Look::default() {
+            return;
+        }
+        let picture = &mut self.output.value;
+        compose_into(&self.scaled, &mut picture.painted, self.order.look);
+        if let Some(other) = &mut picture.other {
+            compose_into(&self.scaled, other, self.order.look);
+        }
+    }
+
+    /// Times the steps now and then, so rarely that it costs a small share of the time.
+    fn sample(&mut self, painter: &mut Painter, run: Run, tell: &mut dyn FnMut(LiveEvent)) {
+        if !self.order.sample {
+            self.next_sample = None;
+            return;
+        }
+        let began = (self.clock)();
+        if self.next_sample.is_some_and(|at| began < at) {
+            return;
+        }
+        let (Some(target), Some(mode)) = (self.serving.clone(), run.mode) else {
+            return;
+        };
+        if run.duel.is_some() || target.spec.mode != mode {
+            return;
+        }
+        if self.ceiling_of != Some(mode.precision) {
+            self.ceiling_of = Some(mode.precision);
+            // Where it cannot be found out, the panel does without.
+            let ceiling = painter
+                .backend()
+                .ceiling(mode.precision)
+                .unwrap_or_default();
+            tell(LiveEvent::Ceiling(ceiling));
+        }
+        let Ok(session) = self.sessions.ready(painter, &target) else {
+            return;
+        };
+        let mut steps = session.step_times();
+        if steps.is_empty() {
+            // The picture is out already; the next one has room of its own.
+            let mut unseen = std::mem::replace(
+                &mut self.output.value.painted,
+                Frame::from_fn(1, 1, |_, _| [0; 4]),
+            );
+            fit(&mut unseen, sides(&self.scaled));
+            let profiled = session.profile(&self.scaled, &mut unseen, &self.control);
+            self.output.value.painted = unseen;
+            // A failure comes again with the next frame, where it is dealt with.
+            steps = profiled.unwrap_or_default();
+        }
+        let cost = (self.clock)() - began;
+        self.next_sample = Some(began + SAMPLE_EVERY.max(cost * SAMPLE_SHARE));
+        tell(LiveEvent::Sample(Arc::new(LiveSample {
+            mode,
+            width: target.spec.width,
+            height: target.spec.height,
+            method: run.timing.method,
+            total_ms: run.timing.total_ms,
+            steps,
+            cost_ms: cost.as_secs_f64() * 1e3,
+            session_bytes: self.sessions.bytes() + self.wall.bytes(),
+            free_bytes: painter.backend().free_bytes(),
+        })));
+    }
+
+    /// Measures two modes against each other on frames of the source, at the size in use. Live pictures
+    /// wait meanwhile. `control` tells how far it is and stops it.
+    ///
+    /// # Errors
+    /// [`MeasureError`] when there is nothing to measure with, a device does not have a mode, or a run
+    /// fails or is stopped.
+    pub fn measure(
+        &mut self,
+        painter: &mut Painter,
+        job: &MeasureJob,
+        control: &RunControl,
+    ) -> Result<MeasureReport, MeasureError> {
+        let network = self.order.network.clone().ok_or(MeasureError::Nothing)?;
+        let pictures = self.some_pictures()?;
+        // Its own sessions are opened for it; what is kept for live pictures may stand in their way.
+        self.sessions.clear();
+        self.wall.forget_device();
+        self.other_device = None;
+        let backend_of = |painter: &Painter, side: Contestant| {
+            let own = painter.backend();
+            match side.device {
+                DeviceChoice::Auto => Ok(own.clone()),
+                kind if kind == own.device().kind => Ok(own.clone()),
+                kind => painter.on_device(kind).map(|other| other.backend().clone()),
+            }
+        };
+        let [a, b] = job.duel.sides;
+        let backends = [backend_of(painter, a)?, backend_of(painter, b)?];
+        let side = |backend: &'_ Arc<dyn Backend>, side: Contestant| {
+            backend.mode(side.mode.variant, side.mode.precision)
+        };
+        let comparison = Comparison {
+            sides: [
+                Side {
+                    backend: backends[0].as_ref(),
+                    mode: side(&backends[0], a),
+                },
+                Side {
+                    backend: backends[1].as_ref(),
+                    mode: side(&backends[1], b),
+                },
+            ],
+            network: &network,
+            style: job.style.clone(),
+            pictures: &pictures,
+            frames: job.frames,
+            warmup: job.warmup,
+        };
+        comparison.check(None)?;
+        let report = comparison.run(control);
+        self.changed = true;
+        report
+    }
+
+    /// Some of the source's frames at the working size: those that come within a moment, or the last.
+    fn some_pictures(&mut self) -> Result<Vec<Frame>, MeasureError> {
+        if !self.has_frame {
+            return Err(MeasureError::Nothing);
+        }
+        let mut pictures: Vec<Frame> = Vec::new();
+        for _ in 0..MEASURED_PICTURES {
+            let working = self.working_size(sides(&self.input.value.frame));
+            self.scale(working);
+            let is_first_size = pictures.first().is_none_or(|p| sides(p) == working);
+            if is_first_size && pictures.last() != Some(&self.scaled) {
+                pictures.push(self.scaled.clone());
+            }
+            // Nothing more comes of a photo.
+            let rung = self.input.doorbell().recv_timeout(NEXT_PICTURE_WITHIN);
+            if rung.is_err() || !self.input.take() {
+                break;
+            }
+        }
+        Ok(pictures)
+    }
+
+    /// Gives up everything that lies on a lost device.
+    fn forget_device(&mut self) {
+        self.sessions.clear();
+        self.wall.forget_device();
+        self.other_device = None;
+        self.serving = None;
+        self.ceiling_of = None;
+    }
+}
+
+/// What painting a frame gave.
+#[derive(Clone, Copy)]
+struct Run {
+    mode: Option<Mode>,
+    timing: RunTiming,
+    scale_ms: f32,
+    duel: Option<DuelTimes>,
+}
+
+fn settings(choice: ModeChoice) -> PaintSettings {
+    PaintSettings {
+        variant: choice.variant,
+        precision: choice.precision,
+        ..PaintSettings::default()
+    }
+}
+
+fn told(error: BackendError) -> EngineError {
+    EngineError::Paint(PaintError::Backend(error))
+}
+
+fn sides(frame: &Frame) -> (usize, usize) {
+    (frame.width(), frame.height())
+}
+
+/// Makes `frame` as large as `size`; what it shows is stale either way.
+fn fit(frame: &mut Frame, (width, height): (usize, usize)) {
+    if sides(frame) != (width, height) {
+        *frame = Frame::from_fn(width, height, |_, _| [0, 0, 0, 255]);
+    }
+}
+
+fn ms(duration: Duration) -> f32 {
+    duration.as_secs_f32() * 1e3
+}

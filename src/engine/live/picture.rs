@@ -1,0 +1,94 @@
+//! A live picture on its way to the screen, and what is known of its way.
+
+use std::{sync::Arc, time::Instant};
+
+use serde::Serialize;
+
+use crate::{frame::Frame, mode::Mode, timing::TimingMethod, verify::Equality};
+
+/// What each part of a frame's way took, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Stages {
+    /// From the wish for a frame to the source's bytes; mostly waiting for the next exposure.
+    pub capture_ms: f32,
+    /// From the source's format to pixels.
+    pub decode_ms: f32,
+    /// Ready, until the engine took it.
+    pub wait_ms: f32,
+    /// To the working size.
+    pub scale_ms: f32,
+    /// To the device.
+    pub upload_ms: f32,
+    /// The network.
+    pub network_ms: f32,
+    /// Back from the device.
+    pub download_ms: f32,
+    /// Strength and colours, and handing over.
+    pub compose_ms: f32,
+}
+
+/// Times and pictures of two modes on one frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DuelTimes {
+    /// The modes that painted.
+    pub modes: [Mode; 2],
+    /// Milliseconds of each network run.
+    pub ms: [f64; 2],
+    /// How each time was taken.
+    pub methods: [TimingMethod; 2],
+}
+
+/// What is known of a live picture.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// Number of the order by which it was painted.
+    pub order: u64,
+    /// Pictures painted so far, this one included.
+    pub painted: u64,
+    /// Frames that the source gave so far.
+    pub captured: u64,
+    /// Frames that a newer one replaced before the engine took them.
+    pub dropped: u64,
+    /// When the source had the frame.
+    pub captured_at: Instant,
+    /// When the picture was ready.
+    pub ready_at: Instant,
+    /// Parts of the way.
+    pub stages: Stages,
+    /// Columns and rows that the network saw, in pixels.
+    pub working: (usize, usize),
+    /// Variant and precision; `None` when the source is shown as it is.
+    pub mode: Option<Mode>,
+    /// How the network's time was taken.
+    pub method: TimingMethod,
+    /// Both sides of a comparison.
+    pub duel: Option<DuelTimes>,
+}
+
+/// A live picture.
+pub struct LivePicture {
+    /// The source's frame at its own size.
+    pub original: Frame,
+    /// The painting at the working size; by the first mode of a comparison.
+    pub painted: Frame,
+    /// The painting by the second mode of a comparison.
+    pub other: Option<Frame>,
+    /// The newest judgement of the two, which may be some frames old.
+    pub equality: Option<Arc<Equality>>,
+    /// What is known of it; `None` before the first.
+    pub facts: Option<Facts>,
+}
+
+impl LivePicture {
+    /// Nothing yet.
+    pub fn empty() -> Self {
+        let pixel = Frame::from_fn(1, 1, |_, _| [0, 0, 0, 255]);
+        Self {
+            original: pixel.clone(),
+            painted: pixel,
+            other: None,
+            equality: None,
+            facts: None,
+        }
+    }
+}

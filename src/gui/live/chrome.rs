@@ -1,0 +1,313 @@
+//! What stands around live pictures (the source, the buttons, the comparison) and what floats over them
+//! (a problem, the pixel below the pointer).
+
+use eframe::egui::{
+    self, Align2, Button, Color32, CornerRadius, Frame, Id, Margin, Order, Rect, RichText, Stroke,
+    vec2,
+};
+
+use super::{LiveIntent, LiveView, SourceState};
+use crate::{
+    capture::Source,
+    gui::{intent::Intent, theme},
+};
+
+/// The colour of "this is being filmed".
+const RECORDING: Color32 = Color32::from_rgb(229, 57, 53);
+
+fn floating(
+    ui: &egui::Ui,
+    id: &str,
+    pivot: Align2,
+    at: egui::Pos2,
+    area: Rect,
+    contents: impl FnOnce(&mut egui::Ui),
+) {
+    let colors = theme::palette(ui.visuals());
+    egui::Area::new(Id::unique(id))
+        .order(Order::Middle)
+        .pivot(pivot)
+        .fixed_pos(at)
+        .constrain_to(area)
+        .show(ui.ctx(), |ui| {
+            Frame::new()
+                .fill(colors.card.gamma_multiply(0.94))
+                .stroke(Stroke::new(1.0, colors.outline))
+                .corner_radius(CornerRadius::same(10))
+                .inner_margin(Margin::symmetric(10, 7))
+                .show(ui, contents);
+        });
+}
+
+impl LiveView {
+    /// What is filmed, with the way to a camera or away from it.
+    pub(in crate::gui) fn source_bar(
+        &self,
+        ui: &mut egui::Ui,
+        shows_hint: bool,
+        intents: &mut Vec<Intent>,
+    ) {
+        ui.horizontal_wrapped(|ui| {
+            if self.uses_camera() {
+                let (dot, _) = ui.allocate_exact_size(vec2(12.0, 12.0), egui::Sense::hover());
+                ui.painter().circle_filled(dot.center(), 5.0, RECORDING);
+                ui.strong("Camera on");
+                if ui
+                    .button("Turn off")
+                    .on_hover_text("Lets go of the camera at once. X")
+                    .clicked()
+                {
+                    intents.push(Intent::Live(LiveIntent::ReleaseCamera));
+                }
+            } else {
+                ui.label(super::controls::source_name(self, &self.source));
+                let button = theme::main_button(ui, "Use camera");
+                if ui
+                    .add(button)
+                    .on_hover_text("Paints what your camera sees. Nothing leaves this computer.")
+                    .clicked()
+                {
+                    intents.push(Intent::Live(LiveIntent::UseCamera));
+                }
+            }
+            if shows_hint {
+                ui.separator();
+                theme::caption(ui, "Keys 1 to 6 change the style, ? shows all keys");
+                if ui.small_button("Got it").clicked() {
+                    intents.push(Intent::Live(LiveIntent::HideHint));
+                }
+            }
+        });
+    }
+
+    /// What can be done with the picture.
+    pub(in crate::gui) fn tool_bar(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = 6.0;
+            let recording = self.recording.as_ref();
+            let record = match recording {
+                Some(r) => format!("Recorded: {}", r.recorder.taken()),
+                None => "Record".to_owned(),
+            };
+            for (name, spoken, hint, is_on, intent) in [
+                (
+                    if self.frozen { "Go on" } else { "Freeze" },
+                    "Freeze",
+                    "Hold the picture; styles can still be changed. Space",
+                    self.frozen,
+                    LiveIntent::ToggleFreeze,
+                ),
+                (
+                    "Snapshot",
+                    "Snapshot",
+                    "Save the picture as it is now. S",
+                    false,
+                    LiveIntent::Snapshot,
+                ),
+                (
+                    record.as_str(),
+                    "Record",
+                    "Save every picture into a folder. R",
+                    recording.is_some(),
+                    LiveIntent::ToggleRecording,
+                ),
+                (
+                    "Gallery",
+                    "Gallery",
+                    "Every style paints at once. G",
+                    self.shows_wall,
+                    LiveIntent::ToggleWall,
+                ),
+                (
+                    "Compare",
+                    "Compare",
+                    "Two modes paint the same frames. C",
+                    self.comparing,
+                    LiveIntent::ToggleCompare,
+                ),
+                (
+                    "Performance",
+                    "Performance",
+                    "Rates, delays and the time of every step. P",
+                    self.panel_open,
+                    LiveIntent::TogglePanel,
+                ),
+                (
+                    "Full screen",
+                    "Full screen",
+                    "Only the picture. F",
+                    false,
+                    LiveIntent::ToggleFullScreen,
+                ),
+            ] {
+                let mut text = RichText::new(name).size(13.0);
+                if spoken == "Record" && is_on {
+                    text = text.color(RECORDING);
+                }
+                let button = Button::selectable(is_on, text);
+                if ui
+                    .add(button)
+                    .on_hover_text(hint)
+                    .accessible_name(spoken)
+                    .clicked()
+                {
+                    intents.push(Intent::Live(intent));
+                }
+            }
+        });
+    }
+
+    /// Whether two modes are compared.
+    pub(in crate::gui) fn is_comparing(&self) -> bool {
+        self.comparing
+    }
+
+    /// Both times, and their ratio only beside a check that holds.
+    pub(in crate::gui) fn comparison_bar(
+        &self,
+        ui: &mut egui::Ui,
+        measuring: Option<f32>,
+        intents: &mut Vec<Intent>,
+    ) {
+        let colors = theme::palette(ui.visuals());
+        let quiet = |text: String| RichText::new(text).color(colors.quiet);
+        if let Some(share) = measuring {
+            ui.horizontal(|ui| {
+                ui.label("Measuring 200 frames of each, in turn…");
+                ui.add(
+                    egui::ProgressBar::new(share)
+                        .desired_width(160.0)
+                        .desired_height(8.0),
+                );
+                if ui.button("Stop measuring").clicked() {
+                    intents.push(Intent::Live(LiveIntent::ToggleMeasuring));
+                }
+            });
+            ui.ctx()
+                .request_repaint_after(std::time::Duration::from_millis(100));
+            return;
+        }
+        let Some(duel) = self.duel() else {
+            ui.label("Both modes begin…");
+            return;
+        };
+        ui.horizontal_wrapped(|ui| {
+            egui::Grid::new("comparison").num_columns(4).show(ui, |ui| {
+                for (name, time) in duel.names.iter().zip(duel.times) {
+                    ui.strong(name);
+                    ui.label(format!("{:.2} ms", time.p50));
+                    ui.label(quiet(format!("95 % {:.2} ms", time.p95)));
+                    ui.label(quiet(format!("{:.0} fps", 1e3 / time.p50.max(1e-3))));
+                    ui.end_row();
+                }
+            });
+            ui.add_space(12.0);
+            ui.vertical(|ui| {
+                let [a, b] = duel.times.map(|t| f64::from(t.p50));
+                match (duel.equality.ratio(a, b), &duel.equality.failure) {
+                    (Some(ratio), _) => {
+                        ui.strong(format!("{} is {ratio:.2} times as fast", duel.names[1]));
+                        ui.label(quiet(format!("Same picture: {}", duel.equality)));
+                    }
+                    (None, failure) => {
+                        let why = failure.as_deref().unwrap_or("the pictures differ");
+                        let text = format!("Not comparable: {why}");
+                        ui.label(RichText::new(text).color(colors.error));
+                        ui.label(quiet(duel.equality.to_string()));
+                    }
+                }
+            });
+            ui.add_space(12.0);
+            if ui
+                .button("Measure")
+                .on_hover_text(
+                    "200 frames of each in turn after a warm-up, and a report to copy or save.",
+                )
+                .clicked()
+            {
+                intents.push(Intent::Live(LiveIntent::ToggleMeasuring));
+            }
+        });
+    }
+
+    /// Draws what floats over the stage.
+    pub(in crate::gui) fn over_stage(&self, ui: &egui::Ui, area: Rect, intents: &mut Vec<Intent>) {
+        if self.is_stale() || self.facts.is_none() {
+            self.problem(ui, area, intents);
+        }
+        if !self.shows_wall {
+            self.peek(ui, area);
+        }
+    }
+
+    /// Why there is no picture, and what to do.
+    fn problem(&self, ui: &egui::Ui, area: Rect, intents: &mut Vec<Intent>) {
+        floating(
+            ui,
+            "live problem",
+            Align2::CENTER_CENTER,
+            area.center(),
+            area,
+            |ui| {
+                ui.set_max_width(420.0);
+                match &self.state {
+                    SourceState::Starting => {
+                        ui.label("Starting…");
+                    }
+                    SourceState::Running { .. } => {
+                        ui.label("The first picture is on its way…");
+                    }
+                    SourceState::Waiting(problem) => {
+                        ui.label(sentence(&problem.to_string()));
+                    }
+                    SourceState::Ended(problem) => {
+                        ui.label(sentence(&problem.to_string()));
+                    }
+                }
+                if self.source != Source::Demo
+                    && matches!(self.state, SourceState::Waiting(_) | SourceState::Ended(_))
+                    && ui.button("Show the demo scene").clicked()
+                {
+                    intents.push(Intent::Live(LiveIntent::Use(Source::Demo)));
+                }
+            },
+        );
+    }
+
+    /// Colours of the pixel below the pointer, while Alt is held.
+    fn peek(&self, ui: &egui::Ui, area: Rect) {
+        let (alt, pointer) = ui.input(|i| (i.modifiers.alt, i.pointer.hover_pos()));
+        let (Some((x, y)), Some(pointer), true) = (self.stage.pointed_at(), pointer, alt) else {
+            return;
+        };
+        let Some((original, painted)) = self.picture() else {
+            return;
+        };
+        // The view has the size of the left picture; the other is found at the same place.
+        let view = if self.comparing { painted } else { original };
+        let at = |frame: &crate::frame::Frame| {
+            let x = x * frame.width() / view.width().max(1);
+            let y = y * frame.height() / view.height().max(1);
+            frame.pixel(x.min(frame.width() - 1), y.min(frame.height() - 1))
+        };
+        let at_pointer = pointer + vec2(16.0, 16.0);
+        floating(ui, "pixel peek", Align2::LEFT_TOP, at_pointer, area, |ui| {
+            theme::caption(ui, format!("x {x}, y {y}"));
+            for (name, [r, g, b, _]) in [("Original", at(original)), ("Result", at(painted))] {
+                ui.horizontal(|ui| {
+                    let (rect, _) = ui.allocate_exact_size(vec2(14.0, 14.0), egui::Sense::hover());
+                    ui.painter()
+                        .rect_filled(rect, 3.0, Color32::from_rgb(r, g, b));
+                    ui.monospace(format!("{name:8} {r:3} {g:3} {b:3}"));
+                });
+            }
+        });
+    }
+}
+
+/// With a capital letter and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), letters.as_str())
+}

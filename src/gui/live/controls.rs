@@ -1,0 +1,360 @@
+//! The controls beside live pictures: source, painting, comparison.
+
+use eframe::egui::{self, ComboBox, ScrollArea, Slider, vec2};
+
+use super::{LiveIntent, LiveView};
+use crate::{
+    backend::DeviceInfo,
+    capture::{PixelFormat, Rotation, Source},
+    engine::live::{Contestant, DEFAULT_TARGET_FPS, LiveSize, auto_size::STEPS_PX},
+    gui::{choice::Choice, intent::Intent, theme},
+    mode::{DeviceChoice, ModelSize, PrecisionChoice, Variant},
+    settings::LiveChoices,
+};
+
+/// What the controls need to know.
+pub struct View<'a> {
+    /// Live pictures.
+    pub live: &'a LiveView,
+    /// What is remembered of them.
+    pub choices: &'a LiveChoices,
+    /// Style, strength, colours.
+    pub choice: &'a Choice,
+    /// The model size in use, and whether the program chose it.
+    pub model: (ModelSize, bool),
+    /// The model sizes of the chosen style; empty without one.
+    pub models: &'a [ModelSize],
+    /// The device that paints.
+    pub device: Option<&'a DeviceInfo>,
+}
+
+/// Draws the controls into `ui`.
+pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
+    ScrollArea::vertical()
+        .auto_shrink([false, false])
+        .show(ui, |ui| {
+            ui.spacing_mut().slider_width = ui.available_width() - 88.0;
+            let mut choice = view.choice.clone();
+            let mut choices = view.choices.clone();
+            theme::group_title(ui, "Source");
+            source(ui, view, &mut choices, intents);
+            ui.add_space(theme::GROUP_GAP);
+
+            theme::group_title(ui, "Painting");
+            size(ui, view, &mut choices);
+            let label = ui.label("Strength");
+            ui.add(Slider::new(&mut choice.look.strength_percent, 0..=100).suffix(" %"))
+                .labelled_by(label.id)
+                .on_hover_text("0 % is the source, 100 % the painting.");
+            ui.checkbox(&mut choice.look.keep_colors, "Keep the source's colours")
+                .on_hover_text("Brushwork of the style, colours of the source.");
+            model(ui, view, &mut choice);
+            if !view.live.comparing {
+                mode(ui, "How it is computed", "mode", &mut choices.mode.variant, &mut choices.mode.precision);
+            }
+            ui.checkbox(&mut choices.moving_gallery, "Moving pictures in the gallery")
+                .on_hover_text("Every style on the left paints the live picture, small. Takes a twelfth of the time.");
+            ui.add_space(theme::GROUP_GAP);
+
+            theme::group_title(ui, "Compare");
+            compare(ui, view, &mut choices, intents);
+
+            if choice != *view.choice {
+                intents.push(Intent::Edit(choice));
+            }
+            if choices != *view.choices {
+                intents.push(Intent::Live(LiveIntent::Set(Box::new(choices))));
+            }
+        });
+}
+
+/// The source in a few words.
+pub fn source_name(live: &LiveView, source: &Source) -> String {
+    match source {
+        Source::Demo => "Demo scene".to_owned(),
+        Source::Camera(id) => {
+            let known = live.cameras.iter().flatten().flatten();
+            let found = known.clone().find(|camera| camera.id == *id);
+            let first = || known.clone().next().filter(|_| id.as_str().is_empty());
+            match found.or_else(first) {
+                Some(camera) => camera.name.clone(),
+                None if id.as_str().is_empty() => "Camera".to_owned(),
+                None => id.to_string(),
+            }
+        }
+        Source::Photo(path) | Source::Folder(path) => path.file_name().map_or_else(
+            || path.display().to_string(),
+            |n| n.to_string_lossy().into_owned(),
+        ),
+    }
+}
+
+fn source(
+    ui: &mut egui::Ui,
+    view: &View<'_>,
+    choices: &mut LiveChoices,
+    intents: &mut Vec<Intent>,
+) {
+    let live = view.live;
+    let mut chosen = None;
+    let menu = ComboBox::from_id_salt("source")
+        .selected_text(source_name(live, &live.source))
+        .width(ui.available_width())
+        .show_ui(ui, |ui| {
+            let mut offer = |ui: &mut egui::Ui, source: Source, name: &str| {
+                if ui.selectable_label(live.source == source, name).clicked() {
+                    chosen = Some(source);
+                }
+            };
+            offer(ui, Source::Demo, "Demo scene");
+            match &live.cameras {
+                None => {
+                    theme::caption(ui, "Looking for cameras…");
+                }
+                Some(Err(error)) => {
+                    theme::caption(ui, error.as_str());
+                }
+                Some(Ok(cameras)) if cameras.is_empty() => {
+                    theme::caption(ui, "No camera is connected");
+                }
+                Some(Ok(cameras)) => {
+                    for camera in cameras {
+                        offer(ui, Source::Camera(camera.id.clone()), &camera.name);
+                    }
+                }
+            }
+        });
+    let response = menu.response;
+    response
+        .clone()
+        .on_hover_text("Where live pictures come from.");
+    if response.clicked() {
+        intents.push(Intent::Live(LiveIntent::ListCameras));
+    }
+    if let Some(source) = chosen {
+        intents.push(Intent::Live(LiveIntent::Use(source)));
+    }
+    ui.horizontal(|ui| {
+        ui.checkbox(&mut choices.mirror, "Mirror")
+            .on_hover_text("Swap left and right.");
+        let label = ui.label("Turn");
+        ComboBox::from_id_salt("rotate")
+            .selected_text(format!("{}°", choices.rotate))
+            .width(64.0)
+            .show_ui(ui, |ui| {
+                for rotation in Rotation::ALL {
+                    ui.selectable_value(&mut choices.rotate, rotation, format!("{rotation}°"));
+                }
+            })
+            .response
+            .labelled_by(label.id);
+    });
+    if matches!(live.source, Source::Camera(_)) {
+        camera_format(ui, choices);
+    }
+}
+
+/// Sizes that are offered for cameras; one that a camera has not got leads to the nearest.
+const CAMERA_SIZES: [(u32, u32); 5] = [
+    (320, 240),
+    (640, 480),
+    (1280, 720),
+    (1920, 1080),
+    (3840, 2160),
+];
+/// Rates that are offered for cameras.
+const CAMERA_RATES: [u32; 5] = [10, 15, 24, 30, 60];
+
+fn camera_format(ui: &mut egui::Ui, choices: &mut LiveChoices) {
+    ui.collapsing("Camera format", |ui| {
+        let automatic = || "Automatic".to_owned();
+        let size_name =
+            |size: Option<(u32, u32)>| size.map_or_else(automatic, |(w, h)| format!("{w} × {h}"));
+        let rate_name =
+            |fps: Option<u32>| fps.map_or_else(automatic, |fps| format!("{fps} frames a second"));
+        let format_name =
+            |format: Option<PixelFormat>| format.map_or_else(automatic, |f| f.to_string());
+        pick(
+            ui,
+            "Size",
+            &mut choices.camera_size,
+            std::iter::once(None).chain(CAMERA_SIZES.map(Some)),
+            size_name,
+        );
+        pick(
+            ui,
+            "Rate",
+            &mut choices.camera_fps,
+            std::iter::once(None).chain(CAMERA_RATES.map(Some)),
+            rate_name,
+        );
+        pick(
+            ui,
+            "Pixels",
+            &mut choices.camera_format,
+            std::iter::once(None).chain(PixelFormat::ALL.into_iter().map(Some)),
+            format_name,
+        );
+    });
+}
+
+/// A labelled list to choose from.
+fn pick<T: Copy + PartialEq>(
+    ui: &mut egui::Ui,
+    title: &str,
+    value: &mut T,
+    offered: impl Iterator<Item = T>,
+    name: impl Fn(T) -> String,
+) {
+    let label = ui.label(title);
+    ComboBox::from_id_salt(title)
+        .selected_text(name(*value))
+        .width(ui.available_width())
+        .show_ui(ui, |ui| {
+            for one in offered {
+                ui.selectable_value(value, one, name(one));
+            }
+        })
+        .response
+        .labelled_by(label.id);
+}
+
+fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
+    let name = |size: LiveSize| match size {
+        LiveSize::Auto { target_fps } => format!("Automatic, holds {target_fps:.0} fps"),
+        LiveSize::LongSide(px) => format!("{px} px"),
+    };
+    let target_fps = match choices.size {
+        LiveSize::Auto { target_fps } => target_fps,
+        LiveSize::LongSide(_) => DEFAULT_TARGET_FPS,
+    };
+    let offered = std::iter::once(LiveSize::Auto { target_fps })
+        .chain(STEPS_PX.into_iter().map(LiveSize::LongSide));
+    pick(ui, "Working size", &mut choices.size, offered, name);
+    if let LiveSize::Auto { target_fps } = &mut choices.size {
+        let label = ui.label("Frames a second to hold");
+        let mut fps = target_fps.round() as u32;
+        ui.add(Slider::new(&mut fps, 5..=60)).labelled_by(label.id);
+        *target_fps = f64::from(fps);
+    }
+    if let Some(facts) = view.live.facts() {
+        let (w, h) = facts.working;
+        theme::caption(ui, format!("Painted at {w} × {h} px"));
+    }
+}
+
+fn model(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
+    ui.label("Model");
+    let (in_use, is_automatic) = view.model;
+    ui.horizontal(|ui| {
+        let width = (ui.available_width() - theme::GAP) / 2.0;
+        for (size, name) in [(ModelSize::Full, "Full"), (ModelSize::Lite, "Lite")] {
+            let has = view.models.is_empty() || view.models.contains(&size);
+            let button = egui::Button::selectable(in_use == size, name)
+                .frame_when_inactive(true)
+                .min_size(vec2(width, 28.0));
+            let why_not = if is_automatic {
+                "On a processor the automatic size takes the lite model. Choose a working size to choose the model."
+            } else {
+                "This style has no such model."
+            };
+            if ui
+                .add_enabled(has && !is_automatic, button)
+                .on_disabled_hover_text(why_not)
+                .clicked()
+            {
+                choice.model = size;
+            }
+        }
+    });
+}
+
+/// Variant and precision, one below the other.
+fn mode(
+    ui: &mut egui::Ui,
+    title: &str,
+    salt: &str,
+    variant: &mut Variant,
+    precision: &mut PrecisionChoice,
+) {
+    ui.label(title);
+    ui.horizontal(|ui| {
+        let width = (ui.available_width() - theme::GAP) / 2.0;
+        ComboBox::from_id_salt((salt, "variant"))
+            .selected_text(variant.name())
+            .width(width)
+            .show_ui(ui, |ui| {
+                for &v in Variant::ALL {
+                    ui.selectable_value(variant, v, v.name());
+                }
+            })
+            .response
+            .accessible_name(format!("{title}: variant"))
+            .on_hover_text(
+                "How the network is cut into steps: baseline is each operation by itself, fused joins them.",
+            );
+        ComboBox::from_id_salt((salt, "precision"))
+            .selected_text(precision.name())
+            .width(width)
+            .show_ui(ui, |ui| {
+                for &p in PrecisionChoice::ALL {
+                    ui.selectable_value(precision, p, p.name());
+                }
+            })
+            .response
+            .accessible_name(format!("{title}: precision"))
+            .on_hover_text("In which numbers the network is computed; auto is the fastest that the device does well.");
+    });
+}
+
+fn compare(
+    ui: &mut egui::Ui,
+    view: &View<'_>,
+    choices: &mut LiveChoices,
+    intents: &mut Vec<Intent>,
+) {
+    let live = view.live;
+    let name = if live.comparing {
+        "Stop comparing"
+    } else {
+        "Compare two modes"
+    };
+    let button = egui::Button::new(name).min_size(vec2(ui.available_width(), 30.0));
+    if ui
+        .add(button)
+        .on_hover_text("Both paint the same frames in turn. C")
+        .clicked()
+    {
+        intents.push(Intent::Live(LiveIntent::ToggleCompare));
+    }
+    if !live.comparing {
+        return;
+    }
+    let has_gpu = view.device.is_some_and(|d| d.kind == DeviceChoice::Cuda);
+    for (place, title) in ["Left", "Right"].into_iter().enumerate() {
+        let Contestant { device, mode: m } = &mut choices.sides[place];
+        mode(ui, title, title, &mut m.variant, &mut m.precision);
+        if has_gpu {
+            let offered = [DeviceChoice::Auto, DeviceChoice::Cpu];
+            let name = |d: DeviceChoice| match d {
+                DeviceChoice::Cpu => "on the processor".to_owned(),
+                _ => "on the GPU".to_owned(),
+            };
+            pick(
+                ui,
+                &format!("{title}, device"),
+                device,
+                offered.into_iter(),
+                name,
+            );
+        }
+    }
+    let mut shows = live.shows_difference;
+    if ui
+        .checkbox(&mut shows, "Show where they differ")
+        .on_hover_text("Grey is equal; differences are enlarged sixteen times. D")
+        .clicked()
+    {
+        intents.push(Intent::Live(LiveIntent::ToggleDifference));
+    }
+}

@@ -1,0 +1,55 @@
+//! What a person asked for about live pictures.
+
+use crate::{capture::Source, gui::stage::Compare, settings::LiveChoices};
+
+/// Something that a person asked for about live pictures.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LiveIntent {
+    /// Show live pictures.
+    Enter,
+    /// Show photos.
+    Leave,
+    /// Show this source.
+    Use(Source),
+    /// Use the first camera, from wherever one is.
+    UseCamera,
+    /// Let go of the camera at once and show the demo scene.
+    ReleaseCamera,
+    /// Look which cameras there are.
+    ListCameras,
+    /// Change what is remembered of live pictures.
+    Set(Box<LiveChoices>),
+    /// Hold the picture, or let it go on.
+    ToggleFreeze,
+    /// Save the picture as it is now.
+    Snapshot,
+    /// Begin or end a recording.
+    ToggleRecording,
+    /// Compare two modes, or stop it.
+    ToggleCompare,
+    /// Show where the two modes differ, or stop it.
+    ToggleDifference,
+    /// Measure the two modes by the fixed protocol, or stop measuring.
+    ToggleMeasuring,
+    /// Put the report of a measurement away.
+    CloseReport,
+    /// Save bytes under a name that is asked for.
+    Export {
+        /// The name to start with.
+        file_name: String,
+        /// What to write.
+        bytes: Vec<u8>,
+    },
+    /// Something could not be exported, in words.
+    ExportFailed(String),
+    /// Every style at once, or one.
+    ToggleWall,
+    /// Show or hide the performance panel.
+    TogglePanel,
+    /// Over the whole screen, or not.
+    ToggleFullScreen,
+    /// How the two pictures are shown.
+    View(Compare),
+    /// Put the first-run hint away.
+    HideHint,
+}

@@ -1,0 +1,334 @@
+//! Live pictures in the window: a source, its newest picture on the stage, and what is told about both.
+//!
+//! [`LiveView`] holds the handles of the source's and of the engine's ends and never waits for them.
+//! `acts` does what a person asks for and keeps the engine's order up to date; `controls`, `chrome` and
+//! `wall` draw.
+
+mod acts;
+mod chrome;
+pub(super) mod controls;
+mod intent;
+mod report;
+mod wall;
+
+pub use intent::LiveIntent;
+pub use wall::Wall;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use eframe::egui::{self, Color32, ColorImage};
+
+use self::report::ReportView;
+use super::{
+    intent::Intent,
+    panel::{Panel, PanelIntent},
+    shelf::Card,
+    stage::{Compare, Stage},
+    texture::opaque_image_of,
+};
+use crate::{
+    backend::DeviceInfo,
+    capture::{Camera, CameraFormat, Capture, CaptureProblem, Source, exchange::Reader},
+    engine::live::{
+        Facts, LiveOrder, LivePicture,
+        meter::{Recent, Spread},
+    },
+    frame::Frame,
+    media::record::Recorder,
+    verify::Equality,
+};
+
+/// By how much differences are enlarged.
+const DIFFERENCE_GAIN: i32 = 16;
+
+/// What the source does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SourceState {
+    /// It was just started.
+    Starting,
+    /// Frames come.
+    Running {
+        /// The source in words.
+        described: String,
+        /// How a camera sends.
+        format: Option<CameraFormat>,
+    },
+    /// No frames come; it is tried again until they do.
+    Waiting(CaptureProblem),
+    /// No frames will come any more.
+    Ended(CaptureProblem),
+}
+
+/// A recording in progress.
+struct Recording {
+    recorder: Recorder,
+    since: Instant,
+}
+
+/// What a comparison has measured.
+pub struct DuelView {
+    /// Both modes' names.
+    pub names: [String; 2],
+    /// Spread of both device times, in milliseconds.
+    pub times: [Spread; 2],
+    /// Whether both make the same picture.
+    pub equality: Arc<Equality>,
+}
+
+/// Live pictures in the window.
+pub struct LiveView {
+    source: Source,
+    capture: Option<Capture>,
+    pictures: Option<Reader<LivePicture>>,
+    state: SourceState,
+    /// The cameras as they were listed last; `None` before.
+    cameras: Option<Result<Vec<Camera>, String>>,
+    pub(super) stage: Stage,
+    compare_before: Compare,
+    frozen: bool,
+    comparing: bool,
+    shows_difference: bool,
+    shows_wall: bool,
+    pub(super) panel_open: bool,
+    wall: Wall,
+    recording: Option<Recording>,
+    /// The order that the engine was given last.
+    ordered: Option<LiveOrder>,
+    facts: Option<Facts>,
+    shown: Recent,
+    latency: Recent,
+    duel_ms: [Recent; 2],
+    equality: Option<Arc<Equality>>,
+    panel: Panel,
+    report: Option<ReportView>,
+}
+
+impl LiveView {
+    /// Nothing yet of `source`.
+    pub fn new(source: Source) -> Self {
+        Self {
+            source,
+            capture: None,
+            pictures: None,
+            state: SourceState::Starting,
+            cameras: None,
+            stage: Stage::default().filled(),
+            compare_before: Compare::Painting,
+            frozen: false,
+            comparing: false,
+            shows_difference: false,
+            shows_wall: false,
+            panel_open: false,
+            wall: Wall::default(),
+            recording: None,
+            ordered: None,
+            facts: None,
+            shown: Recent::default(),
+            latency: Recent::default(),
+            duel_ms: Default::default(),
+            equality: None,
+            panel: Panel::new(),
+            report: None,
+        }
+    }
+
+    /// What Esc closes first, if anything.
+    pub fn to_close(&self) -> Option<LiveIntent> {
+        let open = [
+            (self.report.is_some(), LiveIntent::CloseReport),
+            (self.shows_difference, LiveIntent::ToggleDifference),
+            (self.shows_wall, LiveIntent::ToggleWall),
+            (self.comparing, LiveIntent::ToggleCompare),
+        ];
+        open.into_iter()
+            .find(|(is, _)| *is)
+            .map(|(_, intent)| intent)
+    }
+
+    /// Notes which cameras there are.
+    pub fn set_cameras(&mut self, cameras: Result<Vec<Camera>, String>) {
+        self.cameras = Some(cameras);
+    }
+
+    /// Whether a camera is in use or wanted.
+    pub fn uses_camera(&self) -> bool {
+        self.capture.is_some() && matches!(self.source, Source::Camera(_))
+    }
+
+    /// The styles' moving pictures.
+    pub fn wall(&self) -> &Wall {
+        &self.wall
+    }
+
+    /// Draws the picture, or every style's, into what is left of `ui`.
+    pub(super) fn stage_ui(
+        &mut self,
+        ui: &mut egui::Ui,
+        cards: &[Card],
+        chosen: Option<&str>,
+        intents: &mut Vec<Intent>,
+    ) {
+        if self.shows_wall {
+            self.wall.ui(ui, cards, chosen, intents);
+        } else {
+            self.stage.ui(ui);
+        }
+    }
+
+    /// Draws the performance panel.
+    pub(super) fn panel_ui(
+        &mut self,
+        ui: &mut egui::Ui,
+        device: &DeviceInfo,
+        intents: &mut Vec<Intent>,
+    ) {
+        let mut asked = Vec::new();
+        self.panel.ui(ui, device, &mut asked);
+        intents.extend(asked.into_iter().map(|asked| {
+            Intent::Live(match asked {
+                PanelIntent::Export {
+                    bytes, file_name, ..
+                } => LiveIntent::Export { file_name, bytes },
+                PanelIntent::Failed(why) => LiveIntent::ExportFailed(why),
+            })
+        }));
+    }
+
+    /// The source, and the pace of its pictures.
+    pub fn in_words(&self) -> (String, Option<String>) {
+        let source = match &self.state {
+            SourceState::Running { described, format } => match format {
+                Some(format) => format!("{described}, {format}"),
+                None => described.clone(),
+            },
+            SourceState::Starting => "Starting…".to_owned(),
+            SourceState::Waiting(_) => "Waiting for the source".to_owned(),
+            SourceState::Ended(_) => "No source".to_owned(),
+        };
+        let pace = self.pace().zip(self.facts).map(|((fps, delay_ms), facts)| {
+            let (w, h) = facts.working;
+            let mode = facts.mode.map_or_else(String::new, |m| format!(", {m}"));
+            let held = if self.frozen { "held, " } else { "" };
+            format!("{held}{fps:.0} fps at {w} × {h} px, {delay_ms:.0} ms delay{mode}")
+        });
+        (source, pace)
+    }
+
+    /// What is known of the picture on the stage.
+    pub fn facts(&self) -> Option<&Facts> {
+        self.facts.as_ref()
+    }
+
+    /// Takes the newest picture onto the stage; `false` when there is no newer one.
+    fn take_picture(&mut self, ctx: &egui::Context) -> bool {
+        let Some(pictures) = &mut self.pictures else {
+            return false;
+        };
+        if !pictures.take() {
+            return false;
+        }
+        let picture = &pictures.value;
+        let Some(facts) = picture.facts else {
+            return false;
+        };
+        let images = match &picture.other {
+            Some(other) if self.shows_difference => [
+                difference(&picture.painted, other),
+                difference(&picture.painted, other),
+            ],
+            Some(other) => [opaque_image_of(&picture.painted), opaque_image_of(other)],
+            None => [
+                opaque_image_of(&picture.original),
+                opaque_image_of(&picture.painted),
+            ],
+        };
+        let [left, right] = images;
+        self.stage.set_live(ctx, left, right);
+        let now = Instant::now();
+        self.shown.note(now, 0.0);
+        let age = now.saturating_duration_since(facts.captured_at);
+        self.latency.note(now, age.as_secs_f32() * 1e3);
+        match &facts.duel {
+            Some(duel) => {
+                let [a, b] = duel.modes.map(|m| m.to_string());
+                if self.shows_difference {
+                    self.stage.set_names("Difference", "Difference");
+                } else {
+                    self.stage.set_names(&a, &b);
+                }
+                for (recent, ms) in self.duel_ms.iter_mut().zip(duel.ms) {
+                    recent.note(now, ms as f32);
+                }
+            }
+            None => self.stage.set_names("Original", "Result"),
+        }
+        self.equality.clone_from(&picture.equality);
+        let dropped = pictures.counts().dropped;
+        self.panel.note_picture(&facts, now, dropped);
+        if let Some(recording) = &mut self.recording {
+            recording
+                .recorder
+                .push(&picture.painted, now - recording.since);
+        }
+        self.facts = Some(facts);
+        true
+    }
+
+    /// The comparison in numbers, once there are some.
+    fn duel(&self) -> Option<DuelView> {
+        let duel = self.facts?.duel?;
+        let now = Instant::now();
+        let [a, b] = &self.duel_ms;
+        Some(DuelView {
+            names: duel.modes.map(|m| m.to_string()),
+            times: [a.spread(now)?, b.spread(now)?],
+            equality: self.equality.clone()?,
+        })
+    }
+
+    /// Columns and rows of the source's frame on the stage, in pixels.
+    fn source_size(&self) -> (usize, usize) {
+        let original = self.picture().map(|(original, _)| original);
+        original.map_or((1, 1), |frame| (frame.width(), frame.height()))
+    }
+
+    /// The picture on the stage: the source's frame and the painting.
+    fn picture(&self) -> Option<(&Frame, &Frame)> {
+        let picture = &self.pictures.as_ref()?.value;
+        picture.facts?;
+        Some((&picture.original, &picture.painted))
+    }
+
+    /// Pictures shown a second, and the median delay from the source to the screen in milliseconds.
+    pub fn pace(&self) -> Option<(f32, f32)> {
+        let now = Instant::now();
+        let delay = self.latency.spread(now)?;
+        Some((self.shown.per_second(now), delay.p50))
+    }
+
+    /// Whether the source has given nothing for so long that its last picture is old.
+    fn is_stale(&self) -> bool {
+        !matches!(self.state, SourceState::Running { .. })
+            && (self.facts).is_some_and(|f| f.captured_at.elapsed() > Duration::from_secs(1))
+    }
+}
+
+/// Where two pictures differ, enlarged; grey means equal.
+fn difference(a: &Frame, b: &Frame) -> ColorImage {
+    let pixels = a
+        .rgba()
+        .chunks_exact(4)
+        .zip(b.rgba().chunks_exact(4))
+        .map(|(p, q)| {
+            let c = |i: usize| {
+                let d = i32::from(p[i]) - i32::from(q[i]);
+                (128 + d * DIFFERENCE_GAIN).clamp(0, 255) as u8
+            };
+            Color32::from_rgb(c(0), c(1), c(2))
+        })
+        .collect();
+    ColorImage::new([a.width(), a.height()], pixels)
+}

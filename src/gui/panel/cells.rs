@@ -1,0 +1,119 @@
+//! Lines of aligned cells: texts that are cut where they are too long, numbers to the right, bars.
+
+use eframe::egui::{
+    self, Align, Color32, CornerRadius, FontFamily, FontId, Rangef, Rect, Response, Role, Sense,
+    Ui, WidgetInfo,
+    text::{LayoutJob, TextWrapping},
+    vec2,
+};
+
+use crate::gui::theme;
+
+/// Height of a line, in points.
+pub const ROW_HEIGHT: f32 = 20.0;
+/// Space between two cells, in points.
+pub const CELL_GAP: f32 = 10.0;
+
+/// A line that is being drawn.
+pub struct Line<'a> {
+    ui: &'a Ui,
+    rect: Rect,
+}
+
+/// Letters of the table.
+fn font() -> FontId {
+    FontId::new(13.0, FontFamily::Proportional)
+}
+
+impl<'a> Line<'a> {
+    /// Takes a line of this width from `ui`, spoken as `words`.
+    pub fn new(ui: &'a mut Ui, width: f32, words: String) -> (Self, Response) {
+        let (rect, response) = ui.allocate_exact_size(vec2(width, ROW_HEIGHT), Sense::hover());
+        response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &words));
+        if response.hovered() {
+            let fill = ui.visuals().widgets.hovered.weak_bg_fill;
+            ui.painter()
+                .rect_filled(rect.expand2(vec2(4.0, 0.0)), CornerRadius::same(3), fill);
+        }
+        (Self { ui, rect }, response)
+    }
+
+    /// Where a cell lies; `x` counts from the left of the line.
+    pub fn cell(&self, x: Rangef) -> Rect {
+        let left = self.rect.left();
+        Rect::from_x_y_ranges(left + x.min..=left + x.max, self.rect.y_range())
+    }
+
+    /// The usual colour of letters.
+    pub fn plain(&self) -> Color32 {
+        self.ui.visuals().text_color()
+    }
+
+    /// The colour of what matters less.
+    pub fn quiet(&self) -> Color32 {
+        theme::palette(self.ui.visuals()).quiet
+    }
+
+    /// Writes a text, cut with an ellipsis where it is too long.
+    pub fn text(&self, x: Rangef, text: &str, align: Align, color: Color32) {
+        let cell = self.cell(x);
+        let mut job = LayoutJob::simple_singleline(text.to_owned(), font(), color);
+        job.wrap = TextWrapping::truncate_at_width(cell.width());
+        let painter = self.ui.painter();
+        let galley = painter.layout_job(job);
+        let free = vec2(
+            cell.width() - galley.size().x,
+            cell.height() - galley.size().y,
+        );
+        let share = match align {
+            Align::Min => 0.0,
+            Align::Center => 0.5,
+            Align::Max => 1.0,
+        };
+        painter.galley(cell.min + vec2(free.x * share, free.y / 2.0), galley, color);
+    }
+
+    /// Draws a bar over a part of the cell, `from` and `to` as shares of its width.
+    pub fn bar(&self, x: Rangef, from: f32, to: f32, color: Color32) {
+        let track = self.cell(x).shrink2(vec2(0.0, 6.0));
+        let place = |share: f32| track.left() + track.width() * share.clamp(0.0, 1.0);
+        let mut bar = Rect::from_x_y_ranges(place(from)..=place(to), track.y_range());
+        // What is there is seen.
+        bar.max.x = bar.max.x.max(bar.min.x + 1.5);
+        let radius = CornerRadius::same(2);
+        self.ui.painter().rect_filled(bar, radius, color);
+    }
+
+    /// Draws the ground that bars lie on.
+    pub fn track(&self, x: Rangef) {
+        let rect = self.cell(x).shrink2(vec2(0.0, 6.0));
+        let color = theme::palette(self.ui.visuals())
+            .outline
+            .gamma_multiply(0.45);
+        self.ui
+            .painter()
+            .rect_filled(rect, CornerRadius::same(2), color);
+    }
+}
+
+/// The colour of steps that compute, and of those that only move or normalise.
+pub fn step_color(visuals: &egui::Visuals, computes: bool) -> Color32 {
+    let palette = theme::palette(visuals);
+    if computes {
+        palette.accent
+    } else {
+        palette.notice
+    }
+}
+
+/// What the colours of steps mean.
+pub fn step_legend(ui: &mut Ui) {
+    ui.horizontal(|ui| {
+        for (computes, name) in [(true, "Convolves"), (false, "Moves or normalises")] {
+            let (rect, _) = ui.allocate_exact_size(vec2(10.0, 10.0), Sense::hover());
+            let color = step_color(ui.visuals(), computes);
+            ui.painter().rect_filled(rect, CornerRadius::same(2), color);
+            theme::caption(ui, name);
+        }
+    });
+}

@@ -1,0 +1,417 @@
+//! The counters: frames per second, delay and its parts, what was left out, memory and sizes.
+
+use std::time::Instant;
+
+use eframe::egui::{Align, Color32, Rangef, Response, RichText, Role, Ui, WidgetInfo, vec2};
+use egui_plot::{GridMark, HoverPosition, Line as PlotLine, Plot, PlotPoints};
+
+use super::{
+    cells::{CELL_GAP, Line},
+    meters::{HISTORY, Meters, Point, STAGES},
+};
+use crate::{
+    backend::DeviceInfo,
+    engine::live::{LiveSample, meter::Spread},
+    gui::theme,
+    measure::chart::{decimals_of, round_step},
+};
+
+/// Least width of a column of groups, in points.
+const COLUMN_WIDTH: f32 = 235.0;
+/// Height of a plot of the last minute, in points.
+const PLOT_HEIGHT: f32 = 84.0;
+
+/// Draws the counters into `ui`, in one column or, where there is room, in up to three.
+pub fn ui(
+    ui: &mut Ui,
+    meters: &Meters,
+    sample: Option<&LiveSample>,
+    device: &DeviceInfo,
+    now: Instant,
+) {
+    let draw = |ui: &mut Ui, group: usize| match group {
+        0 => rates(ui, meters, now),
+        1 => delay(ui, meters, now),
+        2 => stages(ui, meters, now),
+        _ => {
+            left_out(ui, meters);
+            ui.add_space(theme::GROUP_GAP);
+            memory(ui, meters, sample, device);
+        }
+    };
+    let columns: &[&[usize]] = match (ui.available_width() / COLUMN_WIDTH) as usize {
+        0 | 1 => &[&[0, 1, 2, 3]],
+        2 => &[&[0, 1], &[2, 3]],
+        3 => &[&[0, 1], &[2], &[3]],
+        _ => &[&[0], &[1], &[2], &[3]],
+    };
+    ui.spacing_mut().item_spacing.x = theme::GROUP_GAP;
+    ui.columns(columns.len(), |uis| {
+        for (ui, groups) in uis.iter_mut().zip(columns) {
+            for (place, &group) in groups.iter().enumerate() {
+                if place > 0 {
+                    ui.add_space(theme::GROUP_GAP);
+                }
+                draw(ui, group);
+            }
+        }
+    });
+}
+
+fn rates(ui: &mut Ui, meters: &Meters, now: Instant) {
+    let width = ui.available_width();
+    theme::group_title(ui, "Frames per second");
+    let rates = meters.rates(now);
+    let palette = theme::palette(ui.visuals());
+    let series = [
+        (
+            "Camera",
+            "Frames that the source gave.",
+            rates.camera_fps,
+            palette.quiet,
+        ),
+        (
+            "Painted",
+            "Pictures that the engine painted.",
+            rates.engine_fps,
+            palette.notice,
+        ),
+        (
+            "Shown",
+            "Pictures that came to the window.",
+            rates.shown_fps,
+            palette.accent,
+        ),
+    ];
+    let of: [fn(&Point) -> f32; 3] = [
+        |p| p.rates.camera_fps,
+        |p| p.rates.engine_fps,
+        |p| p.rates.shown_fps,
+    ];
+    ui.columns(3, |columns| {
+        for (ui, (name, hint, value, color)) in columns.iter_mut().zip(&series) {
+            figure(ui, name, &format!("{value:.1}"), "fps", *color).on_hover_text(*hint);
+        }
+    });
+    let lines = [0, 1, 2].map(|at| {
+        let (name, _, _, color) = series[at];
+        let point = |p: &Point| [ago_s(p, now), f64::from(of[at](p))];
+        (name, color, meters.history(now).map(point).collect())
+    });
+    history_plot(
+        ui,
+        width,
+        "Frames per second of the last minute",
+        "fps",
+        lines,
+    );
+}
+
+fn delay(ui: &mut Ui, meters: &Meters, now: Instant) {
+    let width = ui.available_width();
+    theme::group_title(ui, "Delay from capture to screen");
+    let delay = meters.delay_ms(now);
+    let palette = theme::palette(ui.visuals());
+    let of = |value: fn(Spread) -> f32| delay.map_or_else(|| "–".to_owned(), |d| tenths(value(d)));
+    ui.columns(2, |columns| {
+        figure(
+            &mut columns[0],
+            "Half within",
+            &of(|d| d.p50),
+            "ms",
+            palette.accent,
+        )
+        .on_hover_text("The median: half of the pictures came within this time.");
+        figure(
+            &mut columns[1],
+            "95 % within",
+            &of(|d| d.p95),
+            "ms",
+            palette.quiet,
+        )
+        .on_hover_text("95 of 100 pictures came within this time.");
+    });
+    let line = |of: fn(Spread) -> f32| {
+        let point = |p: &Point| p.delay_ms.map(|d| [ago_s(p, now), f64::from(of(d))]);
+        meters.history(now).filter_map(point).collect()
+    };
+    history_plot(
+        ui,
+        width,
+        "Delay of the last minute",
+        "ms",
+        [
+            ("95 % within", palette.quiet, line(|d| d.p95)),
+            ("Half within", palette.accent, line(|d| d.p50)),
+        ],
+    );
+}
+
+/// The parts of the way, each with its share of the delay.
+fn stages(ui: &mut Ui, meters: &Meters, now: Instant) {
+    let whole = meters
+        .delay_ms(now)
+        .map_or(0.0, |d| d.p50)
+        .max(f32::EPSILON);
+    let palette = theme::palette(ui.visuals());
+    theme::group_title(ui, "Parts of the way");
+    let width = ui.available_width();
+    let number = 56.0;
+    let p95 = Rangef::new(width - number, width);
+    let p50 = Rangef::new(p95.min - CELL_GAP - number, p95.min - CELL_GAP);
+    let name = Rangef::new(0.0, 66.0);
+    let bar = Rangef::new(name.max + CELL_GAP, p50.min - CELL_GAP);
+    close_lines(ui, |ui| {
+        let (head, _) = Line::new(ui, width, "Half, 95 %".to_owned());
+        head.text(p50, "Half", Align::Max, head.quiet());
+        head.text(p95, "95 %", Align::Max, head.quiet());
+        for (place, ((stage, hint), spread)) in STAGES.iter().zip(meters.stages_ms(now)).enumerate()
+        {
+            let words = format!(
+                "{stage}: half within {} ms, 95 % within {} ms",
+                tenths(spread.p50),
+                tenths(spread.p95)
+            );
+            let (line, response) = Line::new(ui, width, words);
+            // What is before the delay is no share of it.
+            let (color, bar_color) = match place {
+                0 => (line.quiet(), palette.outline),
+                _ => (line.plain(), palette.accent),
+            };
+            line.text(name, stage, Align::Min, color);
+            line.track(bar);
+            if spread.p50 > 0.0 {
+                line.bar(bar, 0.0, spread.p50 / whole, bar_color);
+            }
+            line.text(
+                p50,
+                &format!("{} ms", tenths(spread.p50)),
+                Align::Max,
+                color,
+            );
+            line.text(
+                p95,
+                &format!("{} ms", tenths(spread.p95)),
+                Align::Max,
+                line.quiet(),
+            );
+            response.on_hover_text(*hint);
+        }
+    });
+}
+
+fn left_out(ui: &mut Ui, meters: &Meters) {
+    theme::group_title(ui, "Frames left out");
+    let newest = meters.newest();
+    let share = |dropped: u64, of: u64| {
+        let percent = 100.0 * dropped as f64 / of.max(1) as f64;
+        format!("{dropped} of {of} ({percent:.1} %)")
+    };
+    let before_engine = newest.map(|n| share(n.facts.dropped, n.facts.captured));
+    let before_screen = newest.map(|n| share(n.dropped_before_screen, n.facts.painted));
+    let both = [
+        (
+            "Before the engine",
+            before_engine,
+            "A newer frame came before the engine was ready: the newest is painted, so that the delay \
+             stays short.",
+        ),
+        (
+            "Before the screen",
+            before_screen,
+            "A newer picture was ready before the window took this one.",
+        ),
+    ];
+    close_lines(ui, |ui| {
+        for (name, value, hint) in both {
+            fact(ui, name, value.as_deref().unwrap_or("–")).on_hover_text(hint);
+        }
+    });
+}
+
+fn memory(ui: &mut Ui, meters: &Meters, sample: Option<&LiveSample>, device: &DeviceInfo) {
+    theme::group_title(ui, "Device and size");
+    let facts = meters.newest().map(|n| &n.facts);
+    let working = facts.map(|f| {
+        let (width, height) = f.working;
+        format!("{width} × {height} px")
+    });
+    let mode = facts.map(|f| match f.mode {
+        Some(mode) => mode.to_string(),
+        None => "None, the source as it is".to_owned(),
+    });
+    let mut lines = vec![
+        (
+            "Device",
+            Some(device.name.clone()),
+            format!("{}, {}", device.parallelism(), device.instructions),
+        ),
+        (
+            "Mode",
+            mode,
+            "How the network is cut into passes, and in which numbers it is computed.".to_owned(),
+        ),
+        (
+            "Working size",
+            working,
+            "The size at which the network sees a frame.".to_owned(),
+        ),
+    ];
+    if let Some(sample) = sample {
+        lines.push((
+            "Memory in use",
+            Some(megabytes(sample.session_bytes)),
+            "What the networks that are kept ready hold, as planned: weights and maps.".to_owned(),
+        ));
+        lines.extend(sample.free_bytes.map(|free| {
+            (
+                "Memory free",
+                Some(megabytes(free)),
+                "Memory of the device that no program has taken.".to_owned(),
+            )
+        }));
+        lines.push((
+            "Timing the steps",
+            Some(format!("{} ms", tenths(sample.cost_ms as f32))),
+            "What the last sample of the steps cost beyond its frame. It is taken so rarely that this \
+             is at most 1 % of the time, and not at all while this panel is closed."
+                .to_owned(),
+        ));
+    }
+    close_lines(ui, |ui| {
+        for (name, value, hint) in &lines {
+            fact(ui, name, value.as_deref().unwrap_or("–")).on_hover_text(hint);
+        }
+    });
+}
+
+/// Lines without space between them.
+fn close_lines(ui: &mut Ui, draw: impl FnOnce(&mut Ui)) {
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        draw(ui);
+    });
+}
+
+/// A large number below its name.
+fn figure(ui: &mut Ui, name: &str, value: &str, unit: &str, color: Color32) -> Response {
+    let quiet = theme::palette(ui.visuals()).quiet;
+    let response = ui
+        .vertical(|ui| {
+            ui.spacing_mut().item_spacing = vec2(4.0, 0.0);
+            ui.horizontal(|ui| {
+                let (dot, _) = ui.allocate_exact_size(vec2(8.0, 8.0), eframe::egui::Sense::hover());
+                ui.painter().circle_filled(dot.center(), 4.0, color);
+                ui.label(RichText::new(name).small().color(quiet));
+            });
+            ui.horizontal(|ui| {
+                ui.label(RichText::new(value).size(22.0));
+                ui.label(RichText::new(unit).small().color(quiet));
+            });
+        })
+        .response;
+    response
+        .widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{name}: {value} {unit}")));
+    response
+}
+
+/// A name and its value on one line.
+fn fact(ui: &mut Ui, name: &str, value: &str) -> Response {
+    let width = ui.available_width();
+    let (line, response) = Line::new(ui, width, format!("{name}: {value}"));
+    let middle = (width * 0.45).min(130.0);
+    line.text(Rangef::new(0.0, middle), name, Align::Min, line.quiet());
+    let rest = Rangef::new(middle + CELL_GAP, width);
+    line.text(rest, value, Align::Min, line.plain());
+    response
+}
+
+/// Lines over the last minute.
+fn history_plot<const N: usize>(
+    ui: &mut Ui,
+    width: f32,
+    name: &str,
+    unit: &'static str,
+    lines: [(&str, Color32, Vec<[f64; 2]>); N],
+) {
+    let seconds = HISTORY.as_secs_f64();
+    let quiet = theme::palette(ui.visuals()).quiet;
+    let response = Plot::new(name)
+        .width(width)
+        .height(PLOT_HEIGHT)
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_scroll(false)
+        .allow_boxed_zoom(false)
+        .allow_axis_zoom_drag(false)
+        .allow_double_click_reset(false)
+        .show_background(false)
+        .show_x(false)
+        .include_x(-seconds)
+        .include_x(0.0)
+        .include_y(0.0)
+        .include_y(1.0)
+        .set_margin_fraction(vec2(0.0, 0.08))
+        .y_axis_min_width(30.0)
+        .grid_color(quiet)
+        .x_grid_spacer(|_| marks(-HISTORY.as_secs_f64(), 0.0, 20.0))
+        .y_grid_spacer(|input| {
+            let (from, to) = input.bounds;
+            marks(0.0, to, round_step(to - from, 3))
+        })
+        .x_axis_formatter(|mark, _| match mark.value {
+            value if value > -0.5 => "now".to_owned(),
+            value => format!("{value:.0} s"),
+        })
+        .y_axis_formatter(|mark, _| {
+            let decimals = decimals_of(mark.step_size);
+            format!("{:.decimals$}", mark.value)
+        })
+        .label_formatter(move |position| match position {
+            HoverPosition::NearDataPoint {
+                plot_name,
+                position,
+                ..
+            } => Some(format!(
+                "{plot_name}: {:.1} {unit}, {:.0} s ago",
+                position.y, -position.x
+            )),
+            HoverPosition::Elsewhere { .. } => None,
+        })
+        .show(ui, |plot| {
+            for (name, color, points) in lines {
+                let points = PlotPoints::from(points);
+                plot.line(PlotLine::new(name, points).color(color).width(1.5));
+            }
+        })
+        .response;
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, name));
+}
+
+/// Marks from one end of an axis to the other.
+fn marks(from: f64, to: f64, step: f64) -> Vec<GridMark> {
+    let count = ((to - from) / step + 1e-6).max(0.0) as usize;
+    (0..=count)
+        .map(|mark| GridMark {
+            value: from + step * mark as f64,
+            step_size: step,
+        })
+        .collect()
+}
+
+/// Seconds of a point before now, negative.
+fn ago_s(point: &Point, now: Instant) -> f64 {
+    -now.saturating_duration_since(point.at).as_secs_f64()
+}
+
+fn tenths(value: f32) -> String {
+    format!("{value:.1}")
+}
+
+/// An amount of memory for people.
+fn megabytes(bytes: u64) -> String {
+    match bytes {
+        0..10_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}

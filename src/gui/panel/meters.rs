@@ -1,0 +1,342 @@
+//! What the counters show: rates, delays and their history, from what is known of each picture.
+//!
+//! Each number means one thing. Fixed memory; pure: times are handed in. Knows no egui.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+
+use crate::engine::live::{
+    Facts,
+    meter::{Recent, Spread},
+};
+
+/// How far back the history goes.
+pub const HISTORY: Duration = Duration::from_secs(60);
+/// Time between two points of the history.
+const POINT_EVERY: Duration = Duration::from_millis(250);
+/// Counts that a rate is taken over at most.
+const KEPT: usize = 256;
+/// Age beyond which a count no longer matters.
+const WINDOW: Duration = Duration::from_secs(3);
+
+/// The parts of a picture's way: name, and what it is in words. The first lies before the source had the
+/// frame and does not belong to the delay; the last is what the others do not explain.
+pub const STAGES: [(&str, &str); 10] = [
+    (
+        "Capture",
+        "From the wish for a frame to the source's bytes, mostly waiting for the next exposure. It is \
+         not part of the delay, which begins when the source has the frame.",
+    ),
+    ("Decode", "From the source's format to pixels."),
+    ("Wait", "Ready, until the engine took it."),
+    ("Scale", "To the working size."),
+    ("Upload", "To the device's memory."),
+    ("Network", "The network itself."),
+    ("Read-back", "Back from the device's memory."),
+    ("Compose", "Strength and colours, and handing over."),
+    ("Present", "Ready, until the window took it."),
+    (
+        "Rest",
+        "What the parts above do not explain: copies, a second mode, a change of style.",
+    ),
+];
+
+/// How often a count grows.
+struct CountRate {
+    counts: VecDeque<(Instant, u64)>,
+}
+
+impl CountRate {
+    fn new() -> Self {
+        Self {
+            counts: VecDeque::with_capacity(KEPT),
+        }
+    }
+
+    fn note(&mut self, at: Instant, count: u64) {
+        if self.counts.back().is_some_and(|&(_, last)| count < last) {
+            self.counts.clear();
+        }
+        if self.counts.len() == KEPT {
+            self.counts.pop_front();
+        }
+        self.counts.push_back((at, count));
+    }
+
+    /// Counts a second over the last seconds; 0 with fewer than two.
+    fn per_second(&self, now: Instant) -> f32 {
+        let mut window = (self.counts.iter())
+            .filter(|(at, _)| now.saturating_duration_since(*at) <= WINDOW)
+            .enumerate();
+        let Some((_, &(first, from))) = window.next() else {
+            return 0.0;
+        };
+        let Some((steps, &(last, to))) = window.last() else {
+            return 0.0;
+        };
+        let seconds = last.saturating_duration_since(first).as_secs_f32();
+        let waiting = now.saturating_duration_since(last).as_secs_f32();
+        // What is overdue slows the rate down before it comes.
+        let overdue = waiting > 2.0 * seconds / steps as f32;
+        let seconds = if overdue { seconds + waiting } else { seconds };
+        if seconds > 0.0 {
+            (to - from) as f32 / seconds
+        } else {
+            0.0
+        }
+    }
+}
+
+/// Frames per second at three places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Rates {
+    /// Frames that the source gave.
+    pub camera_fps: f32,
+    /// Pictures that the engine painted.
+    pub engine_fps: f32,
+    /// Pictures that came to the window.
+    pub shown_fps: f32,
+}
+
+/// A moment of the history.
+#[derive(Clone, Copy, Debug)]
+pub struct Point {
+    /// When.
+    pub at: Instant,
+    /// The rates then.
+    pub rates: Rates,
+    /// The delay from capture to the window then, in milliseconds; `None` while nothing was shown.
+    pub delay_ms: Option<Spread>,
+}
+
+/// The newest picture and what came with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Newest {
+    /// What is known of it.
+    pub facts: Facts,
+    /// When the window took it.
+    pub shown_at: Instant,
+    /// Pictures so far that a newer one replaced before the window took them.
+    pub dropped_before_screen: u64,
+}
+
+/// All meters.
+pub struct Meters {
+    captured: CountRate,
+    painted: CountRate,
+    shown: Recent,
+    delay: Recent,
+    stages: Vec<Recent>,
+    newest: Option<Newest>,
+    history: VecDeque<Point>,
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        Self {
+            captured: CountRate::new(),
+            painted: CountRate::new(),
+            shown: Recent::default(),
+            delay: Recent::default(),
+            stages: vec![Recent::default(); STAGES.len()],
+            newest: None,
+            history: VecDeque::with_capacity(capacity()),
+        }
+    }
+}
+
+impl Meters {
+    /// Notes a picture that the window took.
+    pub fn note(&mut self, facts: &Facts, shown_at: Instant, dropped_before_screen: u64) {
+        self.captured.note(facts.ready_at, facts.captured);
+        self.painted.note(facts.ready_at, facts.painted);
+        let delay = ms(shown_at, facts.captured_at);
+        self.shown.note(shown_at, 0.0);
+        self.delay.note(shown_at, delay);
+        for (recent, ms) in self.stages.iter_mut().zip(stages_ms(facts, shown_at)) {
+            recent.note(shown_at, ms);
+        }
+        self.newest = Some(Newest {
+            facts: *facts,
+            shown_at,
+            dropped_before_screen,
+        });
+        self.tick(shown_at);
+    }
+
+    /// Adds to the history when it is time to.
+    pub fn tick(&mut self, now: Instant) {
+        let due = (self.history.back()).is_none_or(|p| {
+            now.checked_duration_since(p.at)
+                .is_some_and(|since| since >= POINT_EVERY)
+        });
+        if !due || self.newest.is_none() {
+            return;
+        }
+        if self.history.len() == capacity() {
+            self.history.pop_front();
+        }
+        self.history.push_back(Point {
+            at: now,
+            rates: self.rates(now),
+            delay_ms: self.delay_ms(now),
+        });
+    }
+
+    /// Frames per second over the last seconds.
+    pub fn rates(&self, now: Instant) -> Rates {
+        Rates {
+            camera_fps: self.captured.per_second(now),
+            engine_fps: self.painted.per_second(now),
+            shown_fps: self.shown.per_second(now),
+        }
+    }
+
+    /// The delay from capture to the window over the last seconds, in milliseconds.
+    pub fn delay_ms(&self, now: Instant) -> Option<Spread> {
+        self.delay.spread(now)
+    }
+
+    /// The parts of the way over the last seconds, in the order of [`STAGES`].
+    pub fn stages_ms(&self, now: Instant) -> Vec<Spread> {
+        let spread = |recent: &Recent| recent.spread(now).unwrap_or_default();
+        self.stages.iter().map(spread).collect()
+    }
+
+    /// The newest picture.
+    pub fn newest(&self) -> Option<&Newest> {
+        self.newest.as_ref()
+    }
+
+    /// The last minute, oldest first.
+    pub fn history(&self, now: Instant) -> impl Iterator<Item = &Point> {
+        (self.history.iter()).filter(move |p| now.saturating_duration_since(p.at) <= HISTORY)
+    }
+}
+
+/// What each part of the way took, in milliseconds, in the order of [`STAGES`].
+fn stages_ms(facts: &Facts, shown_at: Instant) -> [f32; STAGES.len()] {
+    let s = &facts.stages;
+    let parts = [
+        s.decode_ms,
+        s.wait_ms,
+        s.scale_ms,
+        s.upload_ms,
+        s.network_ms,
+        s.download_ms,
+        s.compose_ms,
+        ms(shown_at, facts.ready_at),
+    ];
+    let rest = ms(shown_at, facts.captured_at) - parts.iter().sum::<f32>();
+    let mut all = [0.0; STAGES.len()];
+    all[0] = s.capture_ms;
+    all[1..=parts.len()].copy_from_slice(&parts);
+    all[STAGES.len() - 1] = rest.max(0.0);
+    all
+}
+
+fn ms(later: Instant, earlier: Instant) -> f32 {
+    later.saturating_duration_since(earlier).as_secs_f32() * 1e3
+}
+
+const fn capacity() -> usize {
+    (HISTORY.as_millis() / POINT_EVERY.as_millis()) as usize + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{engine::live::Stages, timing::TimingMethod};
+
+    fn facts(start: Instant, frame: u64) -> Facts {
+        let captured_at = start + Duration::from_millis(frame * 50);
+        Facts {
+            order: 1,
+            painted: frame + 1,
+            captured: 3 * frame + 1,
+            dropped: 2 * frame,
+            captured_at,
+            ready_at: captured_at + Duration::from_millis(30),
+            stages: Stages {
+                capture_ms: 16.0,
+                decode_ms: 2.0,
+                wait_ms: 3.0,
+                scale_ms: 1.0,
+                upload_ms: 0.5,
+                network_ms: 20.0,
+                download_ms: 0.5,
+                compose_ms: 1.0,
+            },
+            working: (640, 360),
+            mode: None,
+            method: TimingMethod::Host,
+            duel: None,
+        }
+    }
+
+    fn after(frames: u64) -> (Meters, Instant) {
+        let start = Instant::now();
+        let mut meters = Meters::default();
+        let mut now = start;
+        for frame in 0..frames {
+            let facts = facts(start, frame);
+            now = facts.ready_at + Duration::from_millis(4);
+            meters.note(&facts, now, frame / 10);
+        }
+        (meters, now)
+    }
+
+    #[test]
+    fn each_rate_means_one_thing() {
+        let (meters, now) = after(100);
+        let rates = meters.rates(now);
+        assert!((rates.camera_fps - 60.0).abs() < 0.1, "{rates:?}");
+        assert!((rates.engine_fps - 20.0).abs() < 0.1, "{rates:?}");
+        assert!((rates.shown_fps - 20.0).abs() < 0.1, "{rates:?}");
+        let later = meters.rates(now + Duration::from_millis(1500));
+        assert!(later.camera_fps < 41.0, "{later:?}: nothing came since");
+        let gone = meters.rates(now + Duration::from_secs(5));
+        assert_eq!(gone, Rates::default());
+    }
+
+    #[test]
+    fn a_source_that_begins_anew_does_not_count_backwards() {
+        let mut rate = CountRate::new();
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        for (ms, count) in [(0, 900), (100, 903), (200, 1), (300, 4)] {
+            rate.note(at(ms), count);
+        }
+        assert!((rate.per_second(at(300)) - 30.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn the_parts_and_the_rest_make_the_delay() {
+        let (meters, now) = after(20);
+        let delay = meters.delay_ms(now).expect("pictures");
+        assert!((delay.p50 - 34.0).abs() < 0.01);
+        let stages = meters.stages_ms(now);
+        assert_eq!(stages[0].p50, 16.0);
+        assert!((stages[8].p50 - 4.0).abs() < 0.01, "present");
+        let parts: f32 = stages[1..].iter().map(|s| s.p50).sum();
+        assert!((parts - delay.p50).abs() < 0.01, "{parts}");
+        assert!((stages[9].p50 - 2.0).abs() < 0.01, "rest");
+    }
+
+    #[test]
+    fn the_history_is_a_minute_long() {
+        let (mut meters, now) = after(4 * 20 * 60);
+        let points: Vec<_> = meters.history(now).copied().collect();
+        assert!((236..=241).contains(&points.len()), "{}", points.len());
+        assert!(now - points[0].at <= HISTORY);
+        assert!(points.windows(2).all(|w| w[0].at < w[1].at));
+        meters.tick(now + Duration::from_secs(10));
+        let last = meters.history.back().expect("points");
+        assert_eq!((last.rates, last.delay_ms), (Rates::default(), None));
+        assert_eq!(Meters::default().history(now).count(), 0);
+    }
+}

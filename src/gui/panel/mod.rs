@@ -1,0 +1,241 @@
+//! The performance panel: what is measured of live pictures, as counters, as a table of the network's
+//! steps, as their timeline and as a roofline.
+//!
+//! It is told of every picture and of every sample and draws what it knows; it asks for nothing itself.
+//! Times are noted whether or not it is seen, so that its history is there when it opens; samples of
+//! steps come only while it is seen. Belongs to the window's thread.
+
+mod cells;
+mod counters;
+mod export;
+pub mod meters;
+mod roofline;
+pub mod steps;
+mod table;
+mod timeline;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use eframe::egui::{self, Popup, RichText, ScrollArea, Ui};
+
+use self::{
+    meters::{Meters, Rates},
+    steps::{Sorting, Steps},
+};
+use super::theme;
+use crate::{
+    backend::DeviceInfo,
+    engine::live::{Facts, LiveSample, meter::Spread},
+    timing::Ceiling,
+};
+
+pub use export::ExportFormat;
+
+/// How often the panel is drawn for a while when no picture comes, so that rates are seen to fall.
+const FALLING_EVERY: Duration = Duration::from_millis(500);
+/// How long.
+const FALLS_FOR: Duration = Duration::from_secs(5);
+
+/// Something that a person asked the panel for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PanelIntent {
+    /// Save these bytes in a file.
+    Export {
+        /// What they are.
+        format: ExportFormat,
+        /// What to write.
+        bytes: Vec<u8>,
+        /// A name for the file, with its ending.
+        file_name: String,
+    },
+    /// Something could not be exported, in words.
+    Failed(String),
+}
+
+/// What the panel shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Tab {
+    #[default]
+    Counters,
+    Steps,
+    Timeline,
+    Roofline,
+}
+
+impl Tab {
+    const ALL: [(Self, &'static str, &'static str); 4] = [
+        (
+            Self::Counters,
+            "Counters",
+            "Frames per second, delay, what was left out, memory.",
+        ),
+        (
+            Self::Steps,
+            "Steps",
+            "The time of every step of the network.",
+        ),
+        (
+            Self::Timeline,
+            "Timeline",
+            "The steps one after another, each as long as it takes.",
+        ),
+        (
+            Self::Roofline,
+            "Roofline",
+            "How near every step comes to what the device can do.",
+        ),
+    ];
+}
+
+/// The performance panel.
+#[derive(Default)]
+pub struct Panel {
+    meters: Meters,
+    steps: Steps,
+    sorting: Sorting,
+    tab: Tab,
+}
+
+impl Panel {
+    /// Knows nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Notes a picture that the window took at `shown_at`; `dropped_before_screen` pictures so far were
+    /// replaced by newer ones before it took them.
+    pub fn note_picture(&mut self, facts: &Facts, shown_at: Instant, dropped_before_screen: u64) {
+        self.meters.note(facts, shown_at, dropped_before_screen);
+    }
+
+    /// Notes times of the steps.
+    pub fn note_sample(&mut self, sample: Arc<LiveSample>) {
+        self.steps.note(sample);
+    }
+
+    /// What the device can do at most in the precision in use, where it is known.
+    pub fn set_ceiling(&mut self, ceiling: Option<Ceiling>) {
+        self.steps.set_ceiling(ceiling);
+    }
+
+    /// Forgets everything that was noted: another source, or another device.
+    pub fn restart(&mut self) {
+        self.meters = Meters::default();
+        self.steps.clear();
+    }
+
+    /// Frames per second over the last seconds: of the camera, of the engine, on the screen.
+    pub fn fps(&self, now: Instant) -> Rates {
+        self.meters.rates(now)
+    }
+
+    /// The delay from capture to the window over the last seconds, in milliseconds; `None` while nothing
+    /// was shown.
+    pub fn delay_ms(&self, now: Instant) -> Option<Spread> {
+        self.meters.delay_ms(now)
+    }
+
+    /// Draws the panel into `ui` and tells what was asked for.
+    pub fn ui(&mut self, ui: &mut Ui, device: &DeviceInfo, out: &mut Vec<PanelIntent>) {
+        self.ui_at(ui, device, Instant::now(), out);
+    }
+
+    /// As [`Panel::ui`], at this time.
+    pub fn ui_at(
+        &mut self,
+        ui: &mut Ui,
+        device: &DeviceInfo,
+        now: Instant,
+        out: &mut Vec<PanelIntent>,
+    ) {
+        self.meters.tick(now);
+        let newest = self.meters.newest();
+        if newest.is_some_and(|n| now.saturating_duration_since(n.shown_at) < FALLS_FOR) {
+            ui.ctx().request_repaint_after(FALLING_EVERY);
+        }
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            ui.spacing_mut().button_padding.x = 8.0;
+            for (tab, name, hint) in Tab::ALL {
+                let text = RichText::new(name).size(13.0);
+                let button = egui::Button::selectable(self.tab == tab, text);
+                let response = ui
+                    .add(button)
+                    .on_hover_text(hint)
+                    .accessible_name(format!("Show {}", name.to_lowercase()));
+                if response.clicked() {
+                    self.tab = tab;
+                }
+            }
+            ui.add_space(4.0);
+            self.export_menu(ui, device, now, out);
+        });
+        ui.add_space(2.0);
+        match self.tab {
+            Tab::Counters => {
+                ScrollArea::vertical()
+                    .id_salt("counters")
+                    .auto_shrink([false, false])
+                    .show(ui, |ui| {
+                        counters::ui(ui, &self.meters, self.steps.newest(), device, now);
+                    });
+            }
+            Tab::Steps | Tab::Timeline | Tab::Roofline => self.steps_ui(ui),
+        }
+    }
+
+    fn steps_ui(&mut self, ui: &mut Ui) {
+        let Some(table) = self.steps.table() else {
+            ui.add_space(theme::GROUP_GAP);
+            ui.vertical_centered(|ui| {
+                ui.label("The steps are being timed…");
+                theme::caption(
+                    ui,
+                    "They appear when live pictures are painted in one mode, not in two that are \
+                     compared.",
+                );
+            });
+            return;
+        };
+        match self.tab {
+            Tab::Timeline => timeline::ui(ui, table),
+            Tab::Roofline => roofline::ui(ui, table),
+            Tab::Counters | Tab::Steps => table::ui(ui, table, &mut self.sorting),
+        }
+    }
+
+    fn export_menu(
+        &self,
+        ui: &mut Ui,
+        device: &DeviceInfo,
+        now: Instant,
+        out: &mut Vec<PanelIntent>,
+    ) {
+        let text = RichText::new("Export").size(13.0);
+        let button = ui
+            .add(egui::Button::new(text))
+            .on_hover_text("Save what the panel knows as a file.");
+        Popup::menu(&button).show(|ui| {
+            ui.set_min_width(230.0);
+            for format in ExportFormat::ALL {
+                let can = !format.needs_steps() || self.steps.table().is_some();
+                let entry = ui
+                    .add_enabled(can, egui::Button::new(format.title()))
+                    .on_hover_text(format.hint())
+                    .on_disabled_hover_text("The steps are being timed…");
+                if entry.clicked() {
+                    out.push(export::exported(
+                        format,
+                        &self.meters,
+                        &self.steps,
+                        device,
+                        now,
+                    ));
+                }
+            }
+        });
+    }
+}

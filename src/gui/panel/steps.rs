@@ -1,0 +1,295 @@
+//! The steps of the network as the table, the timeline and the roofline show them: averaged over the
+//! last samples, sorted as a person wants.
+//!
+//! Knows no egui.
+
+use std::{cmp::Ordering, collections::VecDeque, sync::Arc};
+
+use crate::{
+    engine::live::LiveSample,
+    measure::{KernelRow, KernelTable},
+    timing::{Ceiling, Percentiles, StepTiming},
+};
+
+/// Samples that the medians are of, so that numbers do not jump.
+const KEPT: usize = 9;
+
+/// The last samples of one way to paint, and their medians.
+#[derive(Default)]
+pub struct Steps {
+    samples: VecDeque<Arc<LiveSample>>,
+    /// The newest, even one without steps.
+    newest: Option<Arc<LiveSample>>,
+    ceiling: Option<Ceiling>,
+    table: Option<KernelTable>,
+}
+
+impl Steps {
+    /// Takes a sample; one of another way to paint puts those before away.
+    pub fn note(&mut self, sample: Arc<LiveSample>) {
+        self.newest = Some(sample.clone());
+        if sample.steps.is_empty() {
+            return;
+        }
+        if self.samples.back().is_some_and(|s| !is_alike(s, &sample)) {
+            self.samples.clear();
+        }
+        if self.samples.len() == KEPT {
+            self.samples.pop_front();
+        }
+        self.samples.push_back(sample);
+        self.average();
+    }
+
+    /// Measures against this from now on.
+    pub fn set_ceiling(&mut self, ceiling: Option<Ceiling>) {
+        self.ceiling = ceiling;
+        self.average();
+    }
+
+    /// Forgets the samples.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The medians, in the network's order; `None` before the first sample.
+    pub fn table(&self) -> Option<&KernelTable> {
+        self.table.as_ref()
+    }
+
+    /// The newest sample, for what it tells of memory.
+    pub fn newest(&self) -> Option<&LiveSample> {
+        self.newest.as_deref()
+    }
+
+    fn average(&mut self) {
+        let Some(last) = self.samples.back() else {
+            return;
+        };
+        let kernels = (last.steps.iter().enumerate()).map(|(at, step)| {
+            let median = StepTiming {
+                ms: self.median(|s| s.steps[at].ms),
+                ..step.clone()
+            };
+            KernelRow::of(&median, self.ceiling.as_ref())
+        });
+        self.table = Some(KernelTable {
+            // Known to whoever shows it.
+            device_name: String::new(),
+            mode: last.mode.to_string(),
+            size: format!("{}x{}", last.width, last.height),
+            method: last.method,
+            frames: self.samples.len(),
+            total_ms: self.median(|s| s.total_ms),
+            ceiling: self.ceiling.clone(),
+            kernels: kernels.collect(),
+        });
+    }
+
+    fn median(&self, of: impl Fn(&LiveSample) -> f64) -> f64 {
+        let values: Vec<f64> = self.samples.iter().map(|s| of(s)).collect();
+        Percentiles::of(&values).map_or(0.0, |p| p.p50_ms)
+    }
+}
+
+/// Whether two samples are of the same steps.
+fn is_alike(a: &LiveSample, b: &LiveSample) -> bool {
+    let name = |step: &StepTiming| (step.layer.clone(), step.kernel.clone(), step.bytes);
+    (a.mode, a.width, a.height, a.method) == (b.mode, b.width, b.height, b.method)
+        && a.steps.iter().map(name).eq(b.steps.iter().map(name))
+}
+
+/// A column of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// Place in the network.
+    Order,
+    /// Layer.
+    Layer,
+    /// Kernel.
+    Kernel,
+    /// Time.
+    Time,
+    /// Part of the sum.
+    Share,
+    /// Bytes a second.
+    Bandwidth,
+    /// Operations a second.
+    Arithmetic,
+    /// Part of what the device can do.
+    Ceiling,
+}
+
+impl Column {
+    /// Whether the largest come first when a person first asks for this order.
+    const fn is_largest_first(self) -> bool {
+        !matches!(self, Self::Order | Self::Layer | Self::Kernel)
+    }
+}
+
+/// By which column rows are sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sorting {
+    /// The column.
+    pub column: Column,
+    /// Largest, or last, first.
+    pub is_reversed: bool,
+}
+
+impl Default for Sorting {
+    fn default() -> Self {
+        Self {
+            column: Column::Order,
+            is_reversed: false,
+        }
+    }
+}
+
+impl Sorting {
+    /// The head of a column was clicked.
+    pub fn click(&mut self, column: Column) {
+        *self = Self {
+            column,
+            is_reversed: match self.column == column {
+                true => !self.is_reversed,
+                false => column.is_largest_first(),
+            },
+        };
+    }
+
+    /// Places of the rows in the order in which they are shown. What has no value comes last; equal ones
+    /// stay in the network's order.
+    pub fn order(self, rows: &[KernelRow]) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        let number = |of: fn(&KernelRow) -> Option<f64>| {
+            move |a: &KernelRow, b: &KernelRow| match (of(a), of(b)) {
+                (Some(a), Some(b)) if self.is_reversed => b.total_cmp(&a),
+                (Some(a), Some(b)) => a.total_cmp(&b),
+                (a, b) => b.is_some().cmp(&a.is_some()),
+            }
+        };
+        let turned = |ordering: Ordering| match self.is_reversed {
+            true => ordering.reverse(),
+            false => ordering,
+        };
+        order.sort_by(|&i, &j| {
+            let (a, b) = (&rows[i], &rows[j]);
+            match self.column {
+                Column::Order => turned(i.cmp(&j)),
+                Column::Layer => turned(a.layer.cmp(&b.layer)),
+                Column::Kernel => turned(a.kernel.cmp(&b.kernel)),
+                Column::Time | Column::Share => number(|row| Some(row.ms))(a, b),
+                Column::Bandwidth => number(|row| Some(row.gb_per_s))(a, b),
+                Column::Arithmetic => number(|row| row.tflops)(a, b),
+                Column::Ceiling => number(|row| row.ceiling_share)(a, b),
+            }
+        });
+        order
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        mode::{Mode, Precision, Variant},
+        timing::TimingMethod,
+    };
+
+    fn sample(ms: &[f64], total_ms: f64, width: usize) -> Arc<LiveSample> {
+        let step = |(at, &ms): (usize, &f64)| StepTiming {
+            layer: format!("conv{}", at + 1),
+            kernel: ["winograd", "pad", "direct"][at % 3].to_owned(),
+            ms,
+            flops: [3_000_000, 0, 5_000_000][at % 3],
+            bytes: 1_000_000,
+        };
+        Arc::new(LiveSample {
+            mode: Mode::new(Variant::Fused, Precision::Fp32),
+            width,
+            height: 10,
+            method: TimingMethod::Host,
+            total_ms,
+            steps: ms.iter().enumerate().map(step).collect(),
+            cost_ms: 0.0,
+            session_bytes: 1,
+            free_bytes: None,
+        })
+    }
+
+    #[test]
+    fn numbers_are_medians_of_the_last_samples() {
+        let mut steps = Steps::default();
+        for ms in [1.0, 9.0, 2.0] {
+            steps.note(sample(&[ms, 2.0 * ms], 3.0 * ms, 10));
+        }
+        let table = steps.table().expect("samples");
+        assert_eq!((table.frames, table.total_ms), (3, 6.0));
+        assert_eq!((table.kernels[0].ms, table.kernels[1].ms), (2.0, 4.0));
+        assert_eq!(table.sum_ms(), 6.0);
+        // Without steps only what is known of memory counts.
+        steps.note(sample(&[], 1.0, 10));
+        assert_eq!(steps.table().map(|t| t.frames), Some(3));
+        assert_eq!(steps.newest().map(|s| s.total_ms), Some(1.0));
+        for _ in 0..20 {
+            steps.note(sample(&[5.0, 5.0], 10.0, 10));
+        }
+        assert_eq!(steps.table().map(|t| t.frames), Some(KEPT));
+    }
+
+    #[test]
+    fn another_size_or_other_steps_begin_anew() {
+        let mut steps = Steps::default();
+        steps.note(sample(&[1.0], 1.0, 10));
+        steps.note(sample(&[5.0], 5.0, 20));
+        assert_eq!(steps.table().map(|t| t.kernels[0].ms), Some(5.0));
+        steps.note(sample(&[5.0, 6.0], 5.0, 20));
+        assert_eq!(
+            steps.table().map(|t| (t.frames, t.kernels.len())),
+            Some((1, 2))
+        );
+        steps.clear();
+        assert!(steps.table().is_none() && steps.newest().is_none());
+    }
+
+    #[test]
+    fn a_ceiling_counts_at_once() {
+        let mut steps = Steps::default();
+        steps.note(sample(&[1.0], 1.0, 10));
+        let share = |steps: &Steps| steps.table().and_then(|t| t.kernels[0].ceiling_share);
+        assert_eq!(share(&steps), None);
+        let ceiling = Ceiling {
+            copy_gb_per_s: 2.0,
+            peak_tflops: None,
+            method: String::new(),
+        };
+        steps.set_ceiling(Some(ceiling));
+        assert_eq!(share(&steps), Some(0.5));
+    }
+
+    #[test]
+    fn rows_are_sorted_by_what_was_clicked() {
+        let mut steps = Steps::default();
+        steps.note(sample(&[2.0, 3.0, 1.0, 3.0], 9.0, 10));
+        let rows = &steps.table().expect("samples").kernels;
+        let mut sorting = Sorting::default();
+        assert_eq!(sorting.order(rows), [0, 1, 2, 3]);
+        sorting.click(Column::Time);
+        assert_eq!(sorting.order(rows), [1, 3, 0, 2], "largest first");
+        sorting.click(Column::Time);
+        assert_eq!(sorting.order(rows), [2, 0, 1, 3]);
+        sorting.click(Column::Kernel);
+        assert_eq!(sorting.order(rows), [2, 1, 0, 3], "direct, pad, winograd");
+        sorting.click(Column::Arithmetic);
+        assert_eq!(
+            sorting.order(rows),
+            [2, 0, 3, 1],
+            "what has none comes last"
+        );
+        sorting.click(Column::Arithmetic);
+        assert_eq!(sorting.order(rows), [3, 0, 2, 1], "either way");
+        sorting.click(Column::Order);
+        sorting.click(Column::Order);
+        assert_eq!(sorting.order(rows), [3, 2, 1, 0]);
+    }
+}

@@ -1,0 +1,376 @@
+//! The steps as a table, in the network's order or sorted by a column.
+
+use eframe::egui::{
+    self, Align, CornerRadius, Pos2, Rangef, Rect, Response, RichText, Role, ScrollArea, Sense,
+    Shape, Stroke, Ui, WidgetInfo, vec2,
+};
+
+use super::{
+    cells::{CELL_GAP, Line, ROW_HEIGHT, step_color},
+    steps::{Column, Sorting},
+};
+use crate::{
+    gui::theme,
+    measure::{KernelRow, KernelTable},
+    timing::TimingMethod,
+};
+
+/// Height of the lines below the table, in points.
+const BELOW_HEIGHT: f32 = 84.0;
+
+/// A column as it is drawn.
+struct Shown {
+    column: Column,
+    title: &'static str,
+    /// What its head is called.
+    spoken: &'static str,
+    hint: &'static str,
+    /// Least width, in points.
+    width: f32,
+    align: Align,
+}
+
+const COLUMNS: [Shown; 8] = [
+    Shown {
+        column: Column::Order,
+        title: "#",
+        spoken: "network order",
+        hint: "The network's own order.",
+        width: 22.0,
+        align: Align::Max,
+    },
+    Shown {
+        column: Column::Layer,
+        title: "Layer",
+        spoken: "layer",
+        hint: "The layer that the step belongs to.",
+        width: 78.0,
+        align: Align::Min,
+    },
+    Shown {
+        column: Column::Kernel,
+        title: "Kernel",
+        spoken: "kernel",
+        hint: "What runs.",
+        width: 92.0,
+        align: Align::Min,
+    },
+    Shown {
+        column: Column::Time,
+        title: "Time",
+        spoken: "time",
+        hint: "Median of the last samples, in milliseconds.",
+        width: 52.0,
+        align: Align::Max,
+    },
+    Shown {
+        column: Column::Share,
+        title: "Share",
+        spoken: "share",
+        hint: "Part of the sum of all steps; the longest bar is the longest step.",
+        width: 84.0,
+        align: Align::Min,
+    },
+    Shown {
+        column: Column::Bandwidth,
+        title: "GB/s",
+        spoken: "bandwidth",
+        hint: "Bytes that the step has to read and write at least, per second.",
+        width: 48.0,
+        align: Align::Max,
+    },
+    Shown {
+        column: Column::Arithmetic,
+        title: "TFLOP/s",
+        spoken: "arithmetic",
+        hint: "Operations of the layer in direct form, per second, in 1e12; none for steps that only \
+               move or normalise.",
+        width: 58.0,
+        align: Align::Max,
+    },
+    Shown {
+        column: Column::Ceiling,
+        title: "Of limit",
+        spoken: "share of the limit",
+        hint: "The least time that the device could take, over the time that it took. A layer that is \
+               computed with fewer operations than its direct form has can exceed 100 %.",
+        width: 56.0,
+        align: Align::Max,
+    },
+];
+
+/// Draws the table into `ui`.
+pub fn ui(ui: &mut Ui, table: &KernelTable, sorting: &mut Sorting) {
+    let sum_ms = table.sum_ms();
+    // Room for what stands below.
+    let height = (ui.available_height() - BELOW_HEIGHT).max(4.0 * ROW_HEIGHT);
+    ScrollArea::horizontal()
+        .id_salt("steps across")
+        .auto_shrink([false, true])
+        .max_height(height)
+        .show(ui, |ui| {
+            let places = places(ui.available_width());
+            ui.spacing_mut().item_spacing.y = 0.0;
+            head(ui, &places, sorting);
+            let order = sorting.order(&table.kernels);
+            let longest_ms = table.kernels.iter().map(|k| k.ms).fold(0.0, f64::max);
+            ScrollArea::vertical()
+                .id_salt("steps")
+                .auto_shrink([false, true])
+                .show_rows(ui, ROW_HEIGHT, order.len(), |ui, shown| {
+                    for &at in &order[shown] {
+                        row(ui, &places, at, &table.kernels[at], [sum_ms, longest_ms]);
+                    }
+                });
+        });
+    ui.add_space(2.0);
+    below(ui, table, sum_ms);
+}
+
+/// Where the columns lie: what is left over goes to layer, kernel and share.
+fn places(available: f32) -> Vec<Rangef> {
+    let least: f32 = COLUMNS.iter().map(|c| c.width + CELL_GAP).sum();
+    let spare = ((available - least) / 3.0).clamp(0.0, 90.0);
+    let mut left = 0.0;
+    let mut places = Vec::with_capacity(COLUMNS.len());
+    for shown in &COLUMNS {
+        let grows = matches!(shown.column, Column::Layer | Column::Kernel | Column::Share);
+        let width = shown.width + if grows { spare } else { 0.0 };
+        places.push(Rangef::new(left, left + width));
+        left += width + CELL_GAP;
+    }
+    places
+}
+
+fn head(ui: &mut Ui, places: &[Rangef], sorting: &mut Sorting) {
+    let width = places[places.len() - 1].max;
+    let (rect, _) = ui.allocate_exact_size(vec2(width, ROW_HEIGHT + 2.0), Sense::hover());
+    for (shown, place) in COLUMNS.iter().zip(places) {
+        let left = rect.left();
+        let cell = Rect::from_x_y_ranges(left + place.min..=left + place.max, rect.y_range());
+        // The network's own order needs no mark.
+        let is_sorted = *sorting != Sorting::default() && sorting.column == shown.column;
+        if head_cell(ui, cell, shown, is_sorted.then_some(sorting.is_reversed)).clicked() {
+            sorting.click(shown.column);
+        }
+    }
+    let y = rect.bottom();
+    let line = theme::palette(ui.visuals()).outline;
+    ui.painter()
+        .hline(rect.x_range(), y, Stroke::new(1.0, line));
+}
+
+/// A head that can be clicked; `sorted` says that the table is sorted by it, reversed or not.
+fn head_cell(ui: &mut Ui, cell: Rect, shown: &Shown, sorted: Option<bool>) -> Response {
+    let id = ui.scope_id().with(("head", shown.title));
+    let response = ui.interact(cell.expand2(vec2(4.0, 0.0)), id, Sense::click());
+    response.widget_info(|| {
+        let name = format!("Sort by {}", shown.spoken);
+        WidgetInfo::selected(Role::Button, true, sorted.is_some(), name)
+    });
+    let visuals = ui.style().interact(&response);
+    let palette = theme::palette(ui.visuals());
+    if response.hovered() || response.has_focus() {
+        let fill = visuals.weak_bg_fill;
+        ui.painter()
+            .rect_filled(response.rect, CornerRadius::same(3), fill);
+    }
+    let color = match sorted {
+        Some(_) => palette.accent,
+        None => palette.quiet,
+    };
+    let anchor = match shown.align {
+        Align::Max => egui::Align2::RIGHT_CENTER,
+        _ => egui::Align2::LEFT_CENTER,
+    };
+    let at = anchor.pos_in_rect(&cell);
+    let font = egui::FontId::proportional(12.0);
+    let text = ui.painter().text(at, anchor, shown.title, font, color);
+    if let Some(is_reversed) = sorted {
+        let x = match shown.align {
+            Align::Max => text.left() - 7.0,
+            _ => text.right() + 7.0,
+        };
+        let tip = if is_reversed { 3.0 } else { -3.0 };
+        let corner = |dx, dy| Pos2::new(x + dx, cell.center().y + dy);
+        let points = vec![
+            corner(-3.5, -tip / 1.5),
+            corner(3.5, -tip / 1.5),
+            corner(0.0, tip),
+        ];
+        ui.painter()
+            .add(Shape::convex_polygon(points, color, Stroke::NONE));
+    }
+    response.on_hover_text(shown.hint)
+}
+
+fn row(
+    ui: &mut Ui,
+    places: &[Rangef],
+    at: usize,
+    step: &KernelRow,
+    [sum_ms, longest_ms]: [f64; 2],
+) {
+    let width = places[places.len() - 1].max;
+    let share = step.ms / sum_ms;
+    let color = step_color(ui.visuals(), step.flops > 0);
+    let (line, response) = Line::new(ui, width, in_words(at, step, share));
+    for (shown, &place) in COLUMNS.iter().zip(places) {
+        let text = match shown.column {
+            Column::Order => (at + 1).to_string(),
+            Column::Layer => step.layer.clone(),
+            Column::Kernel => step.kernel.clone(),
+            Column::Time => milliseconds(step.ms),
+            Column::Share => {
+                let number = Rangef::new(place.max - 40.0, place.max);
+                let bar = Rangef::new(place.min, number.min - 4.0);
+                line.track(bar);
+                line.bar(bar, 0.0, (step.ms / longest_ms) as f32, color);
+                line.text(number, &percent(share), Align::Max, line.plain());
+                continue;
+            }
+            Column::Bandwidth => format!("{:.1}", step.gb_per_s),
+            Column::Arithmetic => or_dash(step.tflops.map(teraflops)),
+            Column::Ceiling => or_dash(step.ceiling_share.map(percent)),
+        };
+        let color = match shown.column {
+            Column::Order => line.quiet(),
+            _ => line.plain(),
+        };
+        line.text(place, &text, shown.align, color);
+    }
+    response.on_hover_ui(|ui| details(ui, step, share));
+}
+
+/// What is known of a step, for its tooltip.
+pub fn details(ui: &mut Ui, step: &KernelRow, share: f64) {
+    ui.label(RichText::new(format!("{}: {}", step.layer, step.kernel)).strong());
+    let mut text = format!(
+        "{} ms, {} of all steps\n{:.2} MB read and written, {:.1} GB/s",
+        milliseconds(step.ms),
+        percent(share),
+        step.bytes as f64 / 1e6,
+        step.gb_per_s
+    );
+    if let Some(tflops) = step.tflops {
+        text.push_str(&format!(
+            "\n{:.3} GFLOP, {} TFLOP/s",
+            step.flops as f64 / 1e9,
+            teraflops(tflops)
+        ));
+    }
+    if let Some(share) = step.ceiling_share {
+        text.push_str(&format!("\n{} of what the device can do", percent(share)));
+    }
+    ui.label(text);
+}
+
+/// A row, spoken.
+fn in_words(at: usize, step: &KernelRow, share: f64) -> String {
+    let mut words = format!(
+        "{}. {} {}: {} ms, {}, {:.1} GB/s",
+        at + 1,
+        step.layer,
+        step.kernel,
+        milliseconds(step.ms),
+        percent(share),
+        step.gb_per_s
+    );
+    if let Some(tflops) = step.tflops {
+        words.push_str(&format!(", {} TFLOP/s", teraflops(tflops)));
+    }
+    if let Some(share) = step.ceiling_share {
+        words.push_str(&format!(", {} of the limit", percent(share)));
+    }
+    words
+}
+
+/// The sum beside the whole run, and why they differ.
+fn below(ui: &mut Ui, table: &KernelTable, sum_ms: f64) {
+    let total_ms = table.total_ms;
+    let difference = total_ms - sum_ms;
+    ui.label(
+        RichText::new(format!(
+            "Sum of steps {} ms, a whole run {} ms, difference {:+.3} ms ({:+.1} %)",
+            milliseconds(sum_ms),
+            milliseconds(total_ms),
+            difference,
+            100.0 * difference / total_ms.max(f64::MIN_POSITIVE)
+        ))
+        .size(13.0),
+    );
+    let why = match table.method {
+        TimingMethod::Device => {
+            "A run replays one recorded graph, which is faster than its launches one by one, as they \
+             are timed here."
+        }
+        TimingMethod::Host => "Steps are timed while a frame is painted.",
+    };
+    theme::caption(
+        ui,
+        format!(
+            "{} at {}, median of {} {}, {}. {why}",
+            table.mode,
+            table.size.replace('x', " × "),
+            table.frames,
+            if table.frames == 1 {
+                "sample"
+            } else {
+                "samples"
+            },
+            table.method.label()
+        ),
+    );
+}
+
+/// Milliseconds with as many digits as they are worth.
+pub fn milliseconds(ms: f64) -> String {
+    match ms {
+        ms if ms < 10.0 => format!("{ms:.3}"),
+        ms if ms < 100.0 => format!("{ms:.2}"),
+        ms => format!("{ms:.1}"),
+    }
+}
+
+fn teraflops(tflops: f64) -> String {
+    match tflops {
+        t if t < 10.0 => format!("{t:.3}"),
+        t => format!("{t:.1}"),
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+fn or_dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "–".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_side_by_side_and_grow() {
+        for available in [300.0, 560.0, 700.0, 2000.0] {
+            let places = places(available);
+            assert_eq!(places.len(), COLUMNS.len());
+            for (place, shown) in places.iter().zip(&COLUMNS) {
+                assert!(place.span() >= shown.width, "{available}");
+            }
+            assert!(
+                places
+                    .windows(2)
+                    .all(|p| p[0].max + CELL_GAP <= p[1].min + 0.01)
+            );
+        }
+        assert!(places(700.0)[7].max <= 700.0);
+    }
+
+    #[test]
+    fn times_have_the_digits_that_they_are_worth() {
+        let written = [0.01234, 9.87654, 12.3456, 123.456].map(milliseconds);
+        assert_eq!(written, ["0.012", "9.877", "12.35", "123.5"]);
+    }
+}

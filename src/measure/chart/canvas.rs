@@ -1,0 +1,202 @@
+//! A sheet to draw a chart on: areas, lines and letters with smooth edges.
+//!
+//! The only vello and the only skrifa are here. Letters are those of the window.
+
+use skrifa::{
+    FontRef, MetadataProvider,
+    instance::{LocationRef, Size},
+    outline::{DrawSettings, OutlinePen},
+};
+use vello_cpu::{
+    Pixmap, RenderContext, Resources,
+    kurbo::{Affine, BezPath, Circle, Rect, Shape, Stroke},
+    peniko::Color,
+};
+
+use crate::frame::Frame;
+
+/// Red, green, blue and alpha, straight.
+pub type Rgba = [u8; 4];
+
+/// Which point of a text lies where it is written; its baseline in any case.
+#[derive(Clone, Copy)]
+pub enum Anchor {
+    /// Its beginning.
+    Left,
+    /// Its middle.
+    Middle,
+    /// Its end.
+    Right,
+}
+
+/// How a text looks.
+#[derive(Clone, Copy)]
+pub struct Letters {
+    /// Height of the letters' square, in pixels.
+    pub size_px: f32,
+    /// Colour.
+    pub color: Rgba,
+    /// Whether the strokes are thicker.
+    pub is_strong: bool,
+}
+
+/// A sheet of pixels. Places count in pixels from the top left.
+pub struct Canvas {
+    context: RenderContext,
+    font: FontRef<'static>,
+    size: (u16, u16),
+}
+
+impl Canvas {
+    /// A sheet of one colour; `None` if the letters cannot be read.
+    pub fn new(size: (u16, u16), ground: Rgba) -> Option<Self> {
+        let mut canvas = Self {
+            context: RenderContext::new(size.0, size.1),
+            font: FontRef::new(epaint_default_fonts::UBUNTU_LIGHT).ok()?,
+            size,
+        };
+        canvas.area([0.0, 0.0, f64::from(size.0), f64::from(size.1)], ground);
+        Some(canvas)
+    }
+
+    /// Fills the rectangle from left, top to right, bottom.
+    pub fn area(&mut self, [left, top, right, bottom]: [f64; 4], color: Rgba) {
+        self.context.set_paint(paint(color));
+        self.context.fill_rect(&Rect::new(left, top, right, bottom));
+    }
+
+    /// Fills a circle.
+    pub fn dot(&mut self, (x, y): (f64, f64), radius: f64, color: Rgba) {
+        self.context.set_paint(paint(color));
+        let path = Circle::new((x, y), radius).to_path(0.05);
+        self.context.fill_path(&path);
+    }
+
+    /// Columns that a text takes, in pixels.
+    pub fn width(&self, text: &str, size_px: f32) -> f32 {
+        let metrics = self
+            .font
+            .glyph_metrics(Size::new(size_px), LocationRef::default());
+        let charmap = self.font.charmap();
+        text.chars()
+            .filter_map(|letter| metrics.advance_width(charmap.map(letter)?))
+            .sum()
+    }
+
+    /// Writes a text that takes at most `most` pixels: smaller, down to two thirds, and then cut with an
+    /// ellipsis, where it would take more.
+    pub fn text_within(
+        &mut self,
+        at: (f64, f64),
+        text: &str,
+        letters: Letters,
+        anchor: Anchor,
+        most: f32,
+    ) {
+        let mut letters = letters;
+        let least = letters.size_px * 2.0 / 3.0;
+        let width = self.width(text, letters.size_px);
+        if width > most {
+            letters.size_px = (letters.size_px * most / width).max(least);
+        }
+        let mut shown = text.to_owned();
+        while self.width(&shown, letters.size_px) > most && shown.chars().count() > 1 {
+            shown = shown.trim_end_matches('…').to_owned();
+            shown.pop();
+            shown.push('…');
+        }
+        self.text(at, &shown, letters, anchor);
+    }
+
+    /// Writes a text.
+    pub fn text(&mut self, (x, y): (f64, f64), text: &str, letters: Letters, anchor: Anchor) {
+        let width = f64::from(self.width(text, letters.size_px));
+        let left = match anchor {
+            Anchor::Left => x,
+            Anchor::Middle => x - width / 2.0,
+            Anchor::Right => x - width,
+        };
+        let size = Size::new(letters.size_px);
+        let metrics = self.font.glyph_metrics(size, LocationRef::default());
+        let (charmap, outlines) = (self.font.charmap(), self.font.outline_glyphs());
+        let mut pen = Pen {
+            path: BezPath::new(),
+            left: 0.0,
+        };
+        for letter in text.chars() {
+            let Some(glyph) = charmap.map(letter) else {
+                continue;
+            };
+            if let Some(outline) = outlines.get(glyph) {
+                let settings = DrawSettings::unhinted(size, LocationRef::default());
+                // A letter that cannot be drawn is left out; the space that it takes stays.
+                outline.draw(settings, &mut pen).ok();
+            }
+            pen.left += f64::from(metrics.advance_width(glyph).unwrap_or(0.0));
+        }
+        let path = Affine::translate((left, y)) * pen.path;
+        self.context.set_paint(paint(letters.color));
+        self.context.fill_path(&path);
+        if letters.is_strong {
+            let width = f64::from(letters.size_px) * 0.028;
+            self.context.set_stroke(Stroke::new(width));
+            self.context.stroke_path(&path);
+        }
+    }
+
+    /// The pixels.
+    pub fn finish(mut self) -> Frame {
+        let mut pixels = Pixmap::new(self.size.0, self.size.1);
+        self.context.flush();
+        self.context.render(&mut pixels, &mut Resources::new());
+        // The ground covers everything, so nothing is transparent.
+        let bytes = pixels.data_as_u8_slice();
+        let width = usize::from(self.size.0);
+        Frame::from_fn(width, usize::from(self.size.1), |x, y| {
+            let at = 4 * (y * width + x);
+            [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]
+        })
+    }
+}
+
+fn paint([r, g, b, a]: Rgba) -> Color {
+    Color::from_rgba8(r, g, b, a)
+}
+
+/// Puts the outlines of letters side by side; down is down.
+struct Pen {
+    path: BezPath,
+    left: f64,
+}
+
+impl Pen {
+    fn at(&self, x: f32, y: f32) -> (f64, f64) {
+        (f64::from(x) + self.left, -f64::from(y))
+    }
+}
+
+impl OutlinePen for Pen {
+    fn move_to(&mut self, x: f32, y: f32) {
+        let to = self.at(x, y);
+        self.path.move_to(to);
+    }
+
+    fn line_to(&mut self, x: f32, y: f32) {
+        let to = self.at(x, y);
+        self.path.line_to(to);
+    }
+
+    fn quad_to(&mut self, cx: f32, cy: f32, x: f32, y: f32) {
+        let (control, to) = (self.at(cx, cy), self.at(x, y));
+        self.path.quad_to(control, to);
+    }
+
+    fn curve_to(&mut self, cx: f32, cy: f32, dx: f32, dy: f32, x: f32, y: f32) {
+        let (first, second, to) = (self.at(cx, cy), self.at(dx, dy), self.at(x, y));
+        self.path.curve_to(first, second, to);
+    }
+
+    fn close(&mut self) {
+        self.path.close_path();
+    }
+}

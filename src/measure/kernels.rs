@@ -1,0 +1,213 @@
+//! The times of single kernels: as rows, as a CSV file, and as a trace for a timeline viewer.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::MeasureError;
+use crate::timing::{Ceiling, StepTiming, TimingMethod};
+
+/// One kernel of one layer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KernelRow {
+    /// The layer.
+    pub layer: String,
+    /// What runs.
+    pub kernel: String,
+    /// Median, in milliseconds.
+    pub ms: f64,
+    /// Floating-point operations of the layer in direct form; zero for what only moves or
+    /// normalises.
+    pub flops: u64,
+    /// Bytes that the kernel has to read and write at least.
+    pub bytes: u64,
+    /// Those bytes per second, in 1e9.
+    pub gb_per_s: f64,
+    /// Those operations per second, in 1e12; `None` for a kernel without any.
+    pub tflops: Option<f64>,
+    /// The least time that the device could take for them over the time that it took, 0 to 1, by its
+    /// [`Ceiling`]. A layer that is computed with fewer operations than its direct form has can exceed 1.
+    pub ceiling_share: Option<f64>,
+}
+
+impl KernelRow {
+    /// The row of a measured step, beside what the device can do.
+    pub fn of(step: &StepTiming, ceiling: Option<&Ceiling>) -> Self {
+        Self {
+            layer: step.layer.clone(),
+            kernel: step.kernel.clone(),
+            ms: step.ms,
+            flops: step.flops,
+            bytes: step.bytes,
+            gb_per_s: step.bytes as f64 / step.ms / 1e6,
+            tflops: (step.flops > 0).then(|| step.flops as f64 / step.ms / 1e9),
+            ceiling_share: ceiling.map(|c| c.least_ms(step.flops, step.bytes) / step.ms),
+        }
+    }
+
+    /// Operations per byte; `None` for a kernel without any.
+    pub fn intensity(&self) -> Option<f64> {
+        (self.flops > 0 && self.bytes > 0).then(|| self.flops as f64 / self.bytes as f64)
+    }
+
+    /// Microseconds.
+    pub fn us(&self) -> f64 {
+        self.ms * 1e3
+    }
+}
+
+/// The kernels of one mode at one size, and what a number needs to mean something.
+#[derive(Clone, Debug, Serialize)]
+pub struct KernelTable {
+    /// The maker's name of the device.
+    pub device_name: String,
+    /// Variant and precision, and who computes the convolutions where that is a choice.
+    pub mode: String,
+    /// `WIDTHxHEIGHT`, in pixels.
+    pub size: String,
+    /// How the times were taken.
+    pub method: TimingMethod,
+    /// Frames that the medians are of.
+    pub frames: usize,
+    /// Milliseconds of a whole frame as it usually is: a recorded graph, where the device has one.
+    pub total_ms: f64,
+    /// What the device can do at most.
+    pub ceiling: Option<Ceiling>,
+    /// In the network's order.
+    pub kernels: Vec<KernelRow>,
+}
+
+impl KernelTable {
+    /// Milliseconds of all kernels, each by itself.
+    pub fn sum_ms(&self) -> f64 {
+        self.kernels.iter().map(|k| k.ms).sum()
+    }
+}
+
+/// Every kernel of every table, one line each.
+pub fn csv(tables: &[KernelTable]) -> String {
+    let mut text =
+        "device,mode,size,method,layer,kernel,us,gb_per_s,tflops,ceiling_share,flops,bytes\n"
+            .to_owned();
+    for t in tables {
+        for k in &t.kernels {
+            let cells = [
+                field(&t.device_name),
+                field(&t.mode),
+                t.size.clone(),
+                t.method.name().to_owned(),
+                field(&k.layer),
+                field(&k.kernel),
+                format!("{:.3}", k.us()),
+                format!("{:.3}", k.gb_per_s),
+                k.tflops.map_or_else(String::new, |t| format!("{t:.6}")),
+                k.ceiling_share
+                    .map_or_else(String::new, |share| format!("{share:.4}")),
+                k.flops.to_string(),
+                k.bytes.to_string(),
+            ];
+            text.push_str(&cells.join(","));
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// A cell of a CSV file (RFC 4180): quoted where a sign in it means something else.
+pub fn field(text: &str) -> String {
+    if text.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+/// A value over time, for [`trace`].
+#[derive(Clone, Debug)]
+pub struct Counter {
+    /// What it counts, with its unit.
+    pub name: String,
+    /// Seconds from the beginning of the trace, and the value.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// The kernels as a Chrome trace (JSON object format): every table is a process, its kernels lie one
+/// after another, each as long as its median. The first begins `start_s` seconds from the beginning of
+/// the trace; `counters` are drawn above.
+///
+/// # Errors
+/// [`MeasureError::Report`] when it cannot be written as JSON.
+pub fn trace(
+    tables: &[KernelTable],
+    counters: &[Counter],
+    start_s: f64,
+) -> Result<String, MeasureError> {
+    let mut events: Vec<Value> = Vec::new();
+    for (process, t) in tables.iter().enumerate() {
+        let name = format!("{} at {} on {}", t.mode, t.size, t.device_name);
+        let lane = format!("median of {} frames, {}", t.frames, t.method.label());
+        for (what, text) in [("process_name", name), ("thread_name", lane)] {
+            events.push(json!({
+                "ph": "M", "pid": process, "tid": 0, "name": what, "args": { "name": text },
+            }));
+        }
+        let mut start_us = start_s * 1e6;
+        for k in &t.kernels {
+            events.push(json!({
+                "ph": "X", "pid": process, "tid": 0, "ts": start_us, "dur": k.us(),
+                "name": format!("{} {}", k.layer, k.kernel), "cat": "kernel",
+                "args": { "GB/s": k.gb_per_s, "TFLOP/s": k.tflops, "bytes": k.bytes,
+                          "FLOP": k.flops },
+            }));
+            start_us += k.us();
+        }
+    }
+    for counter in counters {
+        for &(at_s, value) in &counter.points {
+            events.push(json!({
+                "ph": "C", "pid": tables.len(), "ts": at_s * 1e6, "name": counter.name,
+                "args": { "value": value },
+            }));
+        }
+    }
+    if !counters.is_empty() {
+        events.push(json!({
+            "ph": "M", "pid": tables.len(), "tid": 0, "name": "process_name",
+            "args": { "name": "counters" },
+        }));
+    }
+    let trace = json!({ "traceEvents": events, "displayTimeUnit": "ms" });
+    serde_json::to_string(&trace).map_err(MeasureError::json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_of_a_kernel() {
+        let step = |flops| StepTiming {
+            layer: "conv1".to_owned(),
+            kernel: "direct 9x9".to_owned(),
+            ms: 0.5,
+            flops,
+            bytes: 4_000_000,
+        };
+        let ceiling = Ceiling {
+            copy_gb_per_s: 32.0,
+            peak_tflops: Some(10.0),
+            method: String::new(),
+        };
+        let row = KernelRow::of(&step(3_000_000_000), Some(&ceiling));
+        assert_eq!((row.us(), row.gb_per_s), (500.0, 8.0));
+        assert_eq!((row.tflops, row.ceiling_share), (Some(6.0), Some(0.6)));
+        let row = KernelRow::of(&step(0), Some(&ceiling));
+        assert_eq!((row.tflops, row.ceiling_share), (None, Some(0.25)));
+        assert_eq!(KernelRow::of(&step(0), None).ceiling_share, None);
+    }
+
+    #[test]
+    fn cells_with_commas_are_quoted() {
+        assert_eq!(field("NVIDIA H200"), "NVIDIA H200");
+        assert_eq!(field("a, \"b\""), "\"a, \"\"b\"\"\"");
+    }
+}

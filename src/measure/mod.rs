@@ -1,0 +1,79 @@
+//! Measuring: how long modes take for the same frames, painted in turn, and reports of it.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`rounds`] | the measuring: several modes paint the same frames round by round |
+//! | [`setup`] | one device, a style and made-up pictures to do so with |
+//! | [`kernels`] | times of single kernels: as rows, as a CSV file, as a trace for a timeline viewer |
+//! | [`comparison`] | two modes against each other |
+//! | [`report`] | what a comparison found, for people, programs and tables |
+//! | [`chart`] | the report as a picture |
+//!
+//! Blocks and belongs to whoever calls it: the command line on its main thread, the window on the
+//! engine's. Knows no arguments, no files and no window.
+
+pub mod chart;
+pub mod comparison;
+pub mod kernels;
+pub mod report;
+pub mod rounds;
+pub mod setup;
+mod table;
+
+use crate::backend::BackendError;
+
+pub use comparison::{Comparison, Side};
+pub use kernels::{KernelRow, KernelTable};
+pub use report::{MeasureReport, SideReport};
+pub use rounds::{Contender, Measured};
+pub use setup::{KernelFacts, Setup, Subject, test_pictures};
+pub use table::table;
+
+/// Why there is no measurement.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MeasureError {
+    /// The device failed, does not have a mode, or was told to stop.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// What is measured would not fit.
+    #[error(
+        "{what} at {width} x {height} pixels needs {needed_mb} MB of memory, {limit_mb} MB may be \
+         taken; choose a smaller size or fewer modes, or close other programs"
+    )]
+    Memory {
+        /// The modes.
+        what: String,
+        /// Columns, in pixels.
+        width: usize,
+        /// Rows, in pixels.
+        height: usize,
+        /// Megabytes that all modes need together.
+        needed_mb: u64,
+        /// Megabytes that may be taken.
+        limit_mb: u64,
+    },
+    /// The frames to paint differ in size, or there are none.
+    #[error("the frames to measure with have to be of one size; choose another source")]
+    Frames,
+    /// Nothing was left to count.
+    #[error("no frame was measured; it takes a style and a source that gives pictures")]
+    Nothing,
+    /// A report could not be written.
+    #[error("the report could not be written as {format}: {reason}")]
+    Report {
+        /// `JSON` or `PNG`.
+        format: &'static str,
+        /// What the writer says.
+        reason: String,
+    },
+}
+
+impl MeasureError {
+    /// A report that could not be written as JSON.
+    pub(crate) fn json(error: serde_json::Error) -> Self {
+        Self::Report {
+            format: "JSON",
+            reason: error.to_string(),
+        }
+    }
+}

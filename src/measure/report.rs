@@ -1,0 +1,394 @@
+//! The report of a comparison, and its writers for people, programs and tables. A ratio of times is given
+//! only beside a check that both made the same pictures.
+
+use serde::Serialize;
+
+use super::{MeasureError, kernels::field, rounds::Contender, table};
+use crate::{
+    backend::DeviceInfo,
+    mode::{DeviceChoice, Mode},
+    plan::Convolver,
+    timing::TimingMethod,
+    verify::Equality,
+};
+
+/// What a comparison found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MeasureReport {
+    /// Of this program.
+    pub version: &'static str,
+    /// The day in UTC, `YYYY-MM-DD`.
+    pub date: String,
+    /// `cpu` or `cuda`, of the reference.
+    pub device: &'static str,
+    /// The maker's name of that device.
+    pub device_name: String,
+    /// The style, with the size of its network where it has one.
+    pub style: String,
+    /// `WIDTHxHEIGHT`, in pixels.
+    pub size: String,
+    /// Different frames that were painted in turn.
+    pub pictures: usize,
+    /// Measured runs of each side.
+    pub frames: u32,
+    /// Runs of each side that came first and do not count.
+    pub warmup_frames: u32,
+    /// The side that is the measure.
+    pub reference: SideReport,
+    /// The side that is compared with it.
+    pub other: SideReport,
+    /// How their pictures compare: the worst of all.
+    pub equality: Equality,
+    /// How many times as fast `other` is as `reference` at the median; `None` when they did not make the
+    /// same pictures.
+    pub ratio: Option<f64>,
+    /// Which times the ratio is of: the host's, where the two were not timed in the same way.
+    pub ratio_method: TimingMethod,
+}
+
+/// One of the two in a report.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SideReport {
+    /// `cpu` or `cuda`.
+    pub device: &'static str,
+    /// The maker's name of the device.
+    pub device_name: String,
+    /// What the kernels use of it: `AVX-512`, `sm_90`.
+    pub instructions: String,
+    /// Variant and precision.
+    pub mode: Mode,
+    /// Who computes the convolutions, in modes that leave them to a library where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub convolver: Option<Convolver>,
+    /// How the first two times and `runs_ms` were taken.
+    pub method: TimingMethod,
+    /// Median, in milliseconds.
+    pub p50_ms: f64,
+    /// 95 of 100 runs took at most this long.
+    pub p95_ms: f64,
+    /// Median of the same runs on the host's clock, waiting for the device included.
+    pub host_p50_ms: f64,
+    /// 95 of 100 runs on the host's clock.
+    pub host_p95_ms: f64,
+    /// Frames per second at the median on the host's clock, one after another.
+    pub fps: f64,
+    /// Frames per second in a row, where transfers and painting overlap; only on a device with transfers.
+    pub pipelined_fps: Option<f64>,
+    /// Every measured run, in milliseconds.
+    pub runs_ms: Vec<f64>,
+    /// The same runs on the host's clock.
+    pub host_runs_ms: Vec<f64>,
+}
+
+impl SideReport {
+    /// The report of what was measured on `device`.
+    pub(super) fn of(contender: &Contender, device: &DeviceInfo) -> Self {
+        Self {
+            device: device.kind.name(),
+            device_name: device.name.clone(),
+            instructions: device.instructions.clone(),
+            mode: contender.mode,
+            convolver: contender.summary.convolver.clone(),
+            method: contender.method,
+            p50_ms: contender.times.p50_ms,
+            p95_ms: contender.times.p95_ms,
+            host_p50_ms: contender.host_times.p50_ms,
+            host_p95_ms: contender.host_times.p95_ms,
+            fps: 1e3 / contender.host_times.p50_ms,
+            pipelined_fps: contender.pipelined_fps,
+            runs_ms: contender.runs_ms.clone(),
+            host_runs_ms: contender.host_runs_ms.clone(),
+        }
+    }
+
+    /// The mode, and who computes its convolutions where that is a choice.
+    pub fn label(&self) -> String {
+        Convolver::beside(self.mode, self.convolver.as_ref())
+    }
+
+    /// Every run by this method.
+    pub fn runs_by(&self, method: TimingMethod) -> &[f64] {
+        if method == self.method {
+            &self.runs_ms
+        } else {
+            &self.host_runs_ms
+        }
+    }
+
+    /// The median by this method, in milliseconds.
+    pub fn p50_ms_by(&self, method: TimingMethod) -> f64 {
+        if method == self.method {
+            self.p50_ms
+        } else {
+            self.host_p50_ms
+        }
+    }
+
+    /// What 95 of 100 runs took at most by this method, in milliseconds.
+    pub fn p95_ms_by(&self, method: TimingMethod) -> f64 {
+        if method == self.method {
+            self.p95_ms
+        } else {
+            self.host_p95_ms
+        }
+    }
+}
+
+impl MeasureReport {
+    /// Both sides, the reference first.
+    pub const fn sides(&self) -> [&SideReport; 2] {
+        [&self.reference, &self.other]
+    }
+
+    /// Whether each side has a device of its own.
+    fn has_two_devices(&self) -> bool {
+        self.reference.device_name != self.other.device_name
+            || self.reference.device != self.other.device
+    }
+
+    /// A side's name, with its device where the two differ.
+    pub fn label(&self, side: &SideReport) -> String {
+        if self.has_two_devices() {
+            let device = match side.device.parse() {
+                Ok(DeviceChoice::Cpu) => "CPU",
+                _ => "GPU",
+            };
+            format!("{} on the {device}", side.label())
+        } else {
+            side.label()
+        }
+    }
+
+    /// The devices, for the head of a report.
+    pub fn devices(&self) -> String {
+        let device = |side: &SideReport| format!("{} {}", side.device_name, side.instructions);
+        if self.has_two_devices() {
+            format!("{} and {}", device(&self.reference), device(&self.other))
+        } else {
+            device(&self.other)
+        }
+    }
+
+    /// How both were timed, in words.
+    pub fn methods(&self) -> String {
+        if self.reference.method == self.other.method {
+            self.other.method.label().to_owned()
+        } else {
+            format!(
+                "{} and {}",
+                self.reference.method.label(),
+                self.other.method.label()
+            )
+        }
+    }
+
+    /// The outcome in a sentence: the ratio, or why there is none.
+    pub fn verdict(&self) -> String {
+        match (self.ratio, &self.equality.failure) {
+            (Some(ratio), _) => format!(
+                "{} is {ratio:.2} times as fast as {}",
+                self.label(&self.other),
+                self.label(&self.reference)
+            ),
+            (None, failure) => format!(
+                "not comparable: {}",
+                failure.as_deref().unwrap_or("the pictures differ")
+            ),
+        }
+    }
+
+    /// The report for people: a head, a table, the outcome.
+    pub fn text(&self) -> String {
+        let mut text = format!(
+            "{}; {} at {}; {}, {} frames of each in turn after {} for warm-up\n",
+            self.devices(),
+            self.style,
+            self.size,
+            self.methods(),
+            self.frames,
+            self.warmup_frames
+        );
+        let on_device = (self.sides().iter()).any(|side| side.method == TimingMethod::Device);
+        let in_a_row = self.sides().iter().any(|side| side.pipelined_fps.is_some());
+        let mut head = vec!["Mode", "Median", "95 %"];
+        head.extend(on_device.then_some("Host clock"));
+        head.push("Frames/s");
+        head.extend(in_a_row.then_some("In a row"));
+        let mut rows = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
+        for side in self.sides() {
+            let mut row = vec![
+                self.label(side),
+                format!("{:.3} ms", side.p50_ms),
+                format!("{:.3} ms", side.p95_ms),
+            ];
+            row.extend(on_device.then(|| format!("{:.3} ms", side.host_p50_ms)));
+            row.push(format!("{:.2}", side.fps));
+            row.extend(in_a_row.then(|| {
+                (side.pipelined_fps).map_or_else(|| "-".to_owned(), |fps| format!("{fps:.2}"))
+            }));
+            rows.push(row);
+        }
+        text.push_str(&table(&rows));
+        let equality = &self.equality;
+        text.push_str(&match self.ratio {
+            Some(_) => format!(
+                "{}{}\nSame picture by the rule for {}: {equality}\n",
+                self.verdict(),
+                match self.reference.method == self.other.method {
+                    true => "",
+                    false => " by the host clock",
+                },
+                equality.precision
+            ),
+            None => format!("{} ({equality})\n", self.verdict()),
+        });
+        for side in self.sides() {
+            if let Some(reason) = side.convolver.as_ref().and_then(|c| c.reason.as_ref()) {
+                text.push_str(&format!("{}: {reason}\n", self.label(side)));
+            }
+        }
+        text.push_str(&format!("{}, StyleForge {}\n", self.date, self.version));
+        text
+    }
+
+    /// The report for programs, every run included.
+    ///
+    /// # Errors
+    /// [`MeasureError::Report`] when it cannot be written as JSON.
+    pub fn json(&self) -> Result<String, MeasureError> {
+        let text = serde_json::to_string_pretty(self).map_err(MeasureError::json)?;
+        Ok(text + "\n")
+    }
+
+    /// The report for tables: a line for each side. Lines of several reports can stand below one head.
+    pub fn csv(&self) -> String {
+        let mut text = "device,instructions,mode,convolver,style,size,method,frames,warmup_frames,\
+                        p50_ms,p95_ms,host_p50_ms,host_p95_ms,fps,pipelined_fps,ratio,same_picture,\
+                        largest_levels,mean_levels,psnr_db,date,version\n"
+            .to_owned();
+        let or_empty = |value: Option<String>| value.unwrap_or_default();
+        for side in self.sides() {
+            // The ratio and the check are those of the pair.
+            let cells = [
+                field(&side.device_name),
+                field(&side.instructions),
+                side.mode.to_string(),
+                field(&or_empty(side.convolver.as_ref().map(|c| c.name.clone()))),
+                field(&self.style),
+                self.size.clone(),
+                side.method.name().to_owned(),
+                self.frames.to_string(),
+                self.warmup_frames.to_string(),
+                format!("{:.4}", side.p50_ms),
+                format!("{:.4}", side.p95_ms),
+                format!("{:.4}", side.host_p50_ms),
+                format!("{:.4}", side.host_p95_ms),
+                format!("{:.3}", side.fps),
+                or_empty(side.pipelined_fps.map(|fps| format!("{fps:.3}"))),
+                or_empty(self.ratio.map(|ratio| format!("{ratio:.4}"))),
+                self.equality.passed().to_string(),
+                self.equality.largest_levels.to_string(),
+                format!("{:.6}", self.equality.mean_levels),
+                or_empty(self.equality.psnr_db.map(|db| format!("{db:.2}"))),
+                self.date.clone(),
+                self.version.to_owned(),
+            ];
+            text.push_str(&cells.join(","));
+            text.push('\n');
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::{
+        frame::Frame,
+        mode::{Precision, Variant},
+    };
+
+    /// A report with made-up times, of pictures that differ by so many levels.
+    pub fn report(levels: u8) -> MeasureReport {
+        let side = |variant, p50_ms: f64| SideReport {
+            device: "cuda",
+            device_name: "A GPU".to_owned(),
+            instructions: "sm_90".to_owned(),
+            mode: Mode::new(variant, Precision::Fp32),
+            convolver: (variant == Variant::Baseline).then(|| Convolver {
+                name: "cuDNN 9.14".to_owned(),
+                reason: None,
+            }),
+            method: TimingMethod::Device,
+            p50_ms,
+            p95_ms: p50_ms + 1.0,
+            host_p50_ms: p50_ms + 2.0,
+            host_p95_ms: p50_ms + 3.0,
+            fps: 1e3 / (p50_ms + 2.0),
+            pipelined_fps: Some(1e3 / p50_ms),
+            runs_ms: (0..200)
+                .map(|i| p50_ms + f64::from(i * 37 % 101 - 50) / 100.0)
+                .collect(),
+            host_runs_ms: vec![p50_ms + 2.0; 200],
+        };
+        let flat = |level| Frame::from_fn(9, 9, |_, _| [level; 4]);
+        let equality = Equality::between(&flat(9), &flat(9 + levels), [Precision::Fp32; 2]);
+        MeasureReport {
+            version: "1",
+            date: "2026-01-02".to_owned(),
+            device: "cuda",
+            device_name: "A GPU".to_owned(),
+            style: "candy full".to_owned(),
+            size: "9x9".to_owned(),
+            pictures: 4,
+            frames: 7,
+            warmup_frames: 3,
+            ratio: equality.ratio(8.0, 2.0),
+            ratio_method: TimingMethod::Device,
+            reference: side(Variant::Baseline, 8.0),
+            other: side(Variant::Fused, 2.0),
+            equality,
+        }
+    }
+
+    #[test]
+    fn a_ratio_stands_only_beside_a_passing_check() {
+        let equal = report(0);
+        let text = equal.text();
+        assert_eq!(equal.ratio, Some(4.0));
+        assert!(text.contains("fused fp32 is 4.00 times as fast as baseline fp32 (cuDNN 9.14)"));
+        assert!(text.contains("no byte differs") && text.contains("device events, 7 frames"));
+        assert!(text.contains("Host clock") && text.contains("10.000 ms"));
+        let different = report(3);
+        let text = different.text();
+        assert_eq!(different.ratio, None);
+        assert!(!text.contains("times as fast"), "{text}");
+        assert!(text.contains("not comparable: a byte of the picture is off by 3"));
+        for (report, ratio) in [(equal, "4.0000,true,0"), (different, ",false,3")] {
+            let csv = report.csv();
+            let lines: Vec<&str> = csv.lines().collect();
+            assert_eq!(lines.len(), 3, "{csv}");
+            let cells = |line: &str| line.split(',').count();
+            assert!(lines.iter().all(|line| cells(line) == cells(lines[0])));
+            assert!(lines[2].contains(ratio), "{csv}");
+        }
+    }
+
+    #[test]
+    fn two_devices_are_told_apart() {
+        let mut report = report(0);
+        report.reference.device = "cpu";
+        report.reference.device_name = "A CPU".to_owned();
+        report.reference.method = TimingMethod::Host;
+        report.ratio_method = TimingMethod::Host;
+        let text = report.text();
+        assert!(text.contains("A CPU sm_90 and A GPU sm_90; "), "{text}");
+        assert!(
+            text.contains("fused fp32 on the GPU is 4.00 times as fast as baseline fp32"),
+            "{text}"
+        );
+        assert!(text.contains("by the host clock"), "{text}");
+        assert_eq!(report.other.p50_ms_by(TimingMethod::Host), 4.0);
+        assert_eq!(report.other.runs_by(TimingMethod::Host), [4.0; 200]);
+    }
+}

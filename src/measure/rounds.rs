@@ -1,0 +1,361 @@
+//! Several modes paint the same frames in turn, round by round, so that whatever drifts (clocks, heat,
+//! other programs) drifts for all of them. Before every frame the device's caches are overwritten, and
+//! the frames change from run to run: no run finds there what the one before left.
+//!
+//! Knows no tables and no files.
+
+use std::{sync::Arc, time::Instant};
+
+use super::MeasureError;
+use crate::{
+    backend::{Backend, RunControl, Session, SessionSpec},
+    frame::Frame,
+    media::memory,
+    mode::Mode,
+    network::{Network, NetworkSpec},
+    plan::PlanSummary,
+    timing::{Percentiles, StepTiming, TimingMethod},
+    verify::Equality,
+};
+
+/// Most frames that are run step by step, for the times of the kernels and for what launching costs.
+pub(super) const MOST_PROFILED: u32 = 20;
+
+/// Runs that are painted in a row to see what a device does when it need not wait for the host.
+const IN_A_ROW: usize = 8;
+/// How often; the median counts.
+const ROWS: usize = 5;
+
+/// One mode and what was measured of it.
+pub struct Contender {
+    /// Variant and precision.
+    pub mode: Mode,
+    /// What a run does and needs.
+    pub summary: PlanSummary,
+    /// How `times` were taken.
+    pub method: TimingMethod,
+    /// Spread of the runs as the device measures them.
+    pub times: Percentiles,
+    /// Spread of the same runs on the host's clock, waiting included.
+    pub host_times: Percentiles,
+    /// Frames per second of runs in a row on the host's clock, where transfers and painting overlap;
+    /// `None` on a device without transfers.
+    pub pipelined_fps: Option<f64>,
+    /// Spread of runs whose steps are launched one by one, as the device measures them, where a usual
+    /// run replays them as one piece.
+    pub eager_times: Option<Percentiles>,
+    /// Milliseconds of every measured run, in their order, as the device measures them.
+    pub runs_ms: Vec<f64>,
+    /// Milliseconds of the same runs on the host's clock.
+    pub host_runs_ms: Vec<f64>,
+    /// What it made of every picture, as far as it was painted.
+    pub painted: Vec<Frame>,
+    /// Median of every kernel over the frames that were run step by step; empty when none was.
+    pub kernels: Vec<StepTiming>,
+    /// Frames that were run step by step.
+    pub profiled_frames: usize,
+}
+
+/// Everything that was measured at one size.
+pub struct Measured {
+    /// By mode, in the order in which they were given.
+    pub contenders: Vec<Contender>,
+    /// The device's clock behind the warm-up, where it can be told.
+    pub clock_before_mhz: Option<u32>,
+    /// The device's clock behind the last measured run.
+    pub clock_after_mhz: Option<u32>,
+}
+
+impl Contender {
+    /// Whether this and `other` painted the same pictures: the worst of all.
+    pub fn equality(&self, other: &Self) -> Option<Equality> {
+        let precisions = [self.mode.precision, other.mode.precision];
+        let pairs = self.painted.iter().zip(&other.painted);
+        pairs
+            .map(|(a, b)| Equality::between(a, b, precisions))
+            .reduce(Equality::worse)
+    }
+}
+
+/// A mode on a device.
+#[derive(Clone, Copy)]
+pub(super) struct Entrant<'a> {
+    pub backend: &'a dyn Backend,
+    pub mode: Mode,
+}
+
+/// Refuses what would not fit: `pictures` frames, and what every entrant holds and paints.
+pub(super) fn check_memory(
+    entrants: &[Entrant<'_>],
+    network: &NetworkSpec,
+    spec: impl Fn(Mode) -> SessionSpec,
+    pictures: usize,
+    max_memory_bytes: Option<u64>,
+) -> Result<(), MeasureError> {
+    for entrant in entrants {
+        entrant.backend.supports(entrant.mode)?;
+    }
+    // What lies on one device has to fit there together.
+    for entrant in entrants {
+        let SessionSpec {
+            width,
+            height,
+            batch,
+            ..
+        } = spec(entrant.mode);
+        let frame_bytes = 4 * width as u64 * height as u64;
+        // The pictures, what every mode makes of them, and what is painted in a row.
+        let in_a_row = 2 * IN_A_ROW * batch;
+        let frames = pictures * (1 + entrants.len()) + in_a_row;
+        let device = entrant.backend.device();
+        let neighbours: Vec<&Entrant<'_>> = (entrants.iter())
+            .filter(|e| e.backend.device() == device)
+            .collect();
+        let runs = neighbours
+            .iter()
+            .map(|e| e.backend.predicted_bytes(network, &spec(e.mode)));
+        let needed = runs.fold(
+            frame_bytes.saturating_mul(frames as u64),
+            u64::saturating_add,
+        );
+        let limit = max_memory_bytes
+            .or_else(|| entrant.backend.free_bytes())
+            .or_else(memory::available_bytes);
+        if let Some(limit) = limit
+            && needed > limit
+        {
+            let names: Vec<String> = neighbours.iter().map(|e| e.mode.to_string()).collect();
+            return Err(MeasureError::Memory {
+                what: names.join(" and "),
+                width,
+                height,
+                needed_mb: needed.div_ceil(1_000_000),
+                limit_mb: limit / 1_000_000,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// How the same frames are painted in every mode, in turn.
+pub(super) struct Rounds<'a> {
+    pub network: &'a Arc<Network>,
+    /// All of one size; at least `batch`. A run begins at every one behind which there are enough.
+    pub pictures: &'a [Frame],
+    pub batch: usize,
+    pub frames: u32,
+    pub warmup: u32,
+}
+
+impl Rounds<'_> {
+    pub(super) fn measure(
+        &self,
+        entrants: &[Entrant<'_>],
+        profile: bool,
+        control: &RunControl,
+    ) -> Result<Measured, MeasureError> {
+        let pictures = self.pictures;
+        let first = pictures.first().ok_or(MeasureError::Frames)?;
+        let (width, height) = (first.width(), first.height());
+        let starts = (pictures.len() + 1)
+            .checked_sub(self.batch)
+            .filter(|&starts| starts > 0)
+            .ok_or(MeasureError::Frames)?;
+        let mut lanes = entrants
+            .iter()
+            .map(|&Entrant { backend, mode }| {
+                let spec = SessionSpec {
+                    batch: self.batch,
+                    ..SessionSpec::single(width, height, mode)
+                };
+                Ok(Lane {
+                    backend,
+                    mode,
+                    session: backend.open(self.network, &spec)?,
+                    painted: pictures.to_vec(),
+                    times_ms: Vec::new(),
+                    host_ms: Vec::new(),
+                    eager_ms: Vec::new(),
+                    method: TimingMethod::Host,
+                    rows_s: Vec::new(),
+                    pipelined_fps: None,
+                    kernels_ms: Vec::new(),
+                    kernels: Vec::new(),
+                })
+            })
+            .collect::<Result<Vec<_>, MeasureError>>()?;
+        let clock_mhz = || entrants.first().and_then(|e| e.backend.clock_mhz());
+        let rounds = self.warmup + self.frames;
+        let runs = rounds.saturating_mul(u32::try_from(lanes.len()).unwrap_or(u32::MAX));
+        let mut run = 0;
+        let mut clock_before_mhz = None;
+        for round in 0..rounds {
+            if round == self.warmup {
+                clock_before_mhz = clock_mhz();
+            }
+            let start = round as usize % starts;
+            // There and back, so that no mode always follows the same one.
+            let mut order: Vec<&mut Lane<'_>> = lanes.iter_mut().collect();
+            if round % 2 == 1 {
+                order.reverse();
+            }
+            for lane in order {
+                control.begin_part(run, runs);
+                control.set_progress(0.0);
+                run += 1;
+                lane.backend.sweep_caches()?;
+                let window = start..start + self.batch;
+                lane.run(
+                    &pictures[window.clone()],
+                    window.start,
+                    control,
+                    round >= self.warmup,
+                )?;
+            }
+        }
+        control.begin_part(0, 1);
+        control.set_progress(1.0);
+        let clock_after_mhz = clock_mhz();
+        self.run_in_a_row(&mut lanes, control)?;
+        for round in 0..self.frames.min(MOST_PROFILED) {
+            let picture = &pictures[round as usize % pictures.len()];
+            let mut output = picture.clone();
+            for lane in &mut lanes {
+                lane.backend.sweep_caches()?;
+                lane.run_eagerly(picture, &mut output, control)?;
+                if profile {
+                    lane.backend.sweep_caches()?;
+                    lane.profile(picture, &mut output, control)?;
+                }
+            }
+        }
+        let contenders = lanes.into_iter().map(Lane::finished);
+        Ok(Measured {
+            contenders: contenders.collect::<Result<_, MeasureError>>()?,
+            clock_before_mhz,
+            clock_after_mhz,
+        })
+    }
+
+    /// Paints several runs at once in every mode, on devices where that is more than one after another.
+    fn run_in_a_row(
+        &self,
+        lanes: &mut [Lane<'_>],
+        control: &RunControl,
+    ) -> Result<(), MeasureError> {
+        let on_device = |lane: &&mut Lane<'_>| lane.method == TimingMethod::Device;
+        let mut lanes: Vec<&mut Lane<'_>> = lanes.iter_mut().filter(on_device).collect();
+        if lanes.is_empty() {
+            return Ok(());
+        }
+        let count = IN_A_ROW * self.batch;
+        let inputs: Vec<Frame> = (self.pictures.iter().cycle())
+            .take(count)
+            .cloned()
+            .collect();
+        let mut outputs = inputs.clone();
+        for row in 0..=ROWS {
+            for lane in &mut lanes {
+                let started = Instant::now();
+                lane.session.paint_batch(&inputs, &mut outputs, control)?;
+                // The first makes ready what only runs in a row need.
+                if row > 0 {
+                    lane.rows_s.push(started.elapsed().as_secs_f64());
+                }
+            }
+        }
+        for lane in lanes {
+            let median = Percentiles::of(&lane.rows_s).map(|p| p.p50_ms);
+            lane.pipelined_fps = median.map(|seconds| count as f64 / seconds);
+        }
+        Ok(())
+    }
+}
+
+/// A mode while it is measured.
+struct Lane<'a> {
+    backend: &'a dyn Backend,
+    mode: Mode,
+    session: Box<dyn Session>,
+    painted: Vec<Frame>,
+    times_ms: Vec<f64>,
+    host_ms: Vec<f64>,
+    eager_ms: Vec<f64>,
+    method: TimingMethod,
+    /// Seconds of runs in a row.
+    rows_s: Vec<f64>,
+    pipelined_fps: Option<f64>,
+    /// One list per kernel.
+    kernels_ms: Vec<Vec<f64>>,
+    kernels: Vec<StepTiming>,
+}
+
+impl Lane<'_> {
+    fn run(
+        &mut self,
+        inputs: &[Frame],
+        start: usize,
+        control: &RunControl,
+        counts: bool,
+    ) -> Result<(), MeasureError> {
+        let started = Instant::now();
+        let outputs = &mut self.painted[start..start + inputs.len()];
+        let timing = match (inputs, outputs) {
+            ([input], [output]) => self.session.paint(input, output, control)?,
+            (inputs, outputs) => self.session.paint_batch(inputs, outputs, control)?,
+        };
+        let host_ms = started.elapsed().as_secs_f64() * 1e3;
+        if counts {
+            self.method = timing.method;
+            self.times_ms.push(timing.total_ms);
+            self.host_ms.push(host_ms);
+        }
+        Ok(())
+    }
+
+    fn run_eagerly(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
+        control: &RunControl,
+    ) -> Result<(), MeasureError> {
+        let timing = self.session.paint_step_by_step(input, output, control)?;
+        self.eager_ms.extend(timing.map(|timing| timing.total_ms));
+        Ok(())
+    }
+
+    fn profile(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
+        control: &RunControl,
+    ) -> Result<(), MeasureError> {
+        self.kernels = self.session.profile(input, output, control)?;
+        self.kernels_ms.resize(self.kernels.len(), Vec::new());
+        for (list, kernel) in self.kernels_ms.iter_mut().zip(&self.kernels) {
+            list.push(kernel.ms);
+        }
+        Ok(())
+    }
+
+    fn finished(mut self) -> Result<Contender, MeasureError> {
+        let unmeasured = || MeasureError::Nothing;
+        for (kernel, list) in self.kernels.iter_mut().zip(&self.kernels_ms) {
+            kernel.ms = Percentiles::of(list).ok_or_else(unmeasured)?.p50_ms;
+        }
+        Ok(Contender {
+            mode: self.mode,
+            summary: self.session.summary(),
+            method: self.method,
+            times: Percentiles::of(&self.times_ms).ok_or_else(unmeasured)?,
+            host_times: Percentiles::of(&self.host_ms).ok_or_else(unmeasured)?,
+            pipelined_fps: self.pipelined_fps,
+            eager_times: Percentiles::of(&self.eager_ms),
+            runs_ms: self.times_ms,
+            host_runs_ms: self.host_ms,
+            painted: self.painted,
+            profiled_frames: self.kernels_ms.first().map_or(0, Vec::len),
+            kernels: self.kernels,
+        })
+    }
+}

@@ -1,0 +1,193 @@
+//! What one device is measured with when nobody gives frames: a style, a size, made-up pictures.
+//!
+//! Knows no tables and no files.
+
+use std::sync::Arc;
+
+use super::{
+    MeasureError,
+    rounds::{Entrant, MOST_PROFILED, Measured, Rounds, check_memory},
+};
+use crate::{
+    backend::{Backend, RunControl, SessionSpec},
+    frame::Frame,
+    mode::{Mode, ModelSize},
+    network::{Network, NetworkError, NetworkSpec},
+    timing::{Ceiling, OperationTiming},
+};
+
+/// Different frames that are painted in turn, so that no run finds its input where the one before
+/// left it.
+const PICTURES: usize = 4;
+
+/// What is painted with.
+pub struct Subject {
+    /// What reports call it.
+    pub name: String,
+    /// The size of the style, where it has one.
+    pub model: Option<ModelSize>,
+    /// The weights.
+    pub network: Arc<Network>,
+}
+
+impl Subject {
+    /// Random weights of the model's size; the same every time.
+    ///
+    /// # Errors
+    /// As [`Network::random`].
+    pub fn random(model: ModelSize) -> Result<Self, NetworkError> {
+        let network = Network::random(NetworkSpec::with_widths(model.widths()), 1)?;
+        Ok(Self {
+            name: "random weights".to_owned(),
+            model: Some(model),
+            network: Arc::new(network),
+        })
+    }
+
+    /// Name and size for the head of a table.
+    pub fn label(&self) -> String {
+        match self.model {
+            Some(model) => format!("{} {model}", self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
+/// What is measured on one device, with made-up pictures.
+pub struct Setup<'a> {
+    /// The device.
+    pub backend: &'a dyn Backend,
+    /// The network.
+    pub subject: &'a Subject,
+    /// Columns and rows, in pixels.
+    pub size: (usize, usize),
+    /// Frames of one run.
+    pub batch: usize,
+    /// Measured runs of every mode.
+    pub frames: u32,
+    /// Runs that come first and do not count.
+    pub warmup: u32,
+}
+
+/// What stands beside the times of kernels.
+#[derive(Default)]
+pub struct KernelFacts {
+    /// What the device can do at most.
+    pub ceiling: Option<Ceiling>,
+    /// Single operations by themselves.
+    pub operations: Vec<OperationTiming>,
+}
+
+impl Setup<'_> {
+    fn spec(&self, mode: Mode) -> SessionSpec {
+        let (width, height) = self.size;
+        SessionSpec {
+            batch: self.batch,
+            ..SessionSpec::single(width, height, mode)
+        }
+    }
+
+    fn entrants(&self, modes: &[Mode]) -> Vec<Entrant<'_>> {
+        let entrant = |&mode: &Mode| Entrant {
+            backend: self.backend,
+            mode,
+        };
+        modes.iter().map(entrant).collect()
+    }
+
+    /// Refuses a measurement that would not fit, before anything is measured. All modes are held at
+    /// once.
+    ///
+    /// # Errors
+    /// [`MeasureError::Memory`]; that a device does not have a mode comes first.
+    pub fn check(&self, modes: &[Mode], max_memory_bytes: Option<u64>) -> Result<(), MeasureError> {
+        let pictures = PICTURES + self.batch - 1;
+        let entrants = self.entrants(modes);
+        let network = self.subject.network.spec();
+        check_memory(
+            &entrants,
+            network,
+            |mode| self.spec(mode),
+            pictures,
+            max_memory_bytes,
+        )
+    }
+
+    /// Finds out what the device can do in a mode, and times single operations when `operations` says
+    /// so.
+    ///
+    /// # Errors
+    /// [`MeasureError::Backend`] when the device refuses.
+    pub fn kernels(&self, mode: Mode, operations: bool) -> Result<KernelFacts, MeasureError> {
+        let (network, spec) = (self.subject.network.spec(), self.spec(mode));
+        let rounds = self.frames.min(MOST_PROFILED);
+        Ok(KernelFacts {
+            ceiling: self.backend.ceiling(mode.precision)?,
+            operations: match operations {
+                true => self.backend.time_operations(network, &spec, rounds)?,
+                false => Vec::new(),
+            },
+        })
+    }
+
+    /// Measures `modes` in turn, and the kernels of each when `profile` says so.
+    ///
+    /// # Errors
+    /// [`MeasureError::Backend`] when a session cannot be opened or a run fails or is stopped.
+    pub fn measure(
+        &self,
+        modes: &[Mode],
+        profile: bool,
+        control: &RunControl,
+    ) -> Result<Measured, MeasureError> {
+        // A window of `batch` frames may begin at every picture.
+        let (width, height) = self.size;
+        let pictures: Vec<Frame> = (0..PICTURES + self.batch - 1)
+            .map(|index| test_picture(width, height, index % PICTURES))
+            .collect();
+        let rounds = Rounds {
+            network: &self.subject.network,
+            pictures: &pictures,
+            batch: self.batch,
+            frames: self.frames,
+            warmup: self.warmup,
+        };
+        rounds.measure(&self.entrants(modes), profile, control)
+    }
+}
+
+/// The pictures that a setup paints, at this size.
+pub fn test_pictures(width: usize, height: usize) -> Vec<Frame> {
+    (0..PICTURES)
+        .map(|index| test_picture(width, height, index))
+        .collect()
+}
+
+/// Waves and edges: nothing that a norm would find trivial. Every index is another picture.
+fn test_picture(width: usize, height: usize, index: usize) -> Frame {
+    let ahead = 57 * index;
+    Frame::from_fn(width, height, |x, y| {
+        let wave = |fx: f64, fy: f64| {
+            let phase = (x + ahead) as f64 * fx + y as f64 * fy;
+            (127.5 + 127.0 * phase.sin()) as u8
+        };
+        let edge = if ((x + ahead) / 32 + y / 24).is_multiple_of(2) {
+            40
+        } else {
+            215
+        };
+        [wave(0.031, 0.017), wave(-0.013, 0.05), edge, 255]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_picture_is_another_one() {
+        for (a, b) in [(0, 1), (1, 2), (2, 3), (3, 0)] {
+            assert_ne!(test_picture(64, 48, a), test_picture(64, 48, b), "{a} {b}");
+        }
+    }
+}

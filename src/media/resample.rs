@@ -1,0 +1,183 @@
+//! Shrinking of one picture after the other between the same two sizes, without allocating.
+//!
+//! For live pictures: every pixel of the result is the mean of the area that it covers, so that nothing
+//! flickers when the source moves; of an area of many pixels, some count for all. Photos take [`super::scale::scaled`], which is sharper and slower.
+//! Belongs to one thread at a time.
+
+use crate::frame::Frame;
+
+/// Unit of a weight: weights of one output pixel add up to this.
+const ONE: u32 = 1 << 12;
+
+/// Positions that are read of those that one output position covers, where it covers many more.
+const ENOUGH: usize = 3;
+
+/// Which input positions one output position takes the mean of.
+#[derive(Clone, Copy)]
+struct Span {
+    first: usize,
+    len: usize,
+    /// From one to the next.
+    stride: usize,
+    /// Where its weights begin.
+    weights: usize,
+}
+
+/// One direction: spans and the weights of all of them.
+#[derive(Default)]
+struct Axis {
+    spans: Vec<Span>,
+    weights: Vec<u32>,
+}
+
+impl Axis {
+    fn set(&mut self, from: usize, to: usize) {
+        self.spans.clear();
+        self.weights.clear();
+        let ratio = from as f64 / to as f64;
+        let stride = (from / to.max(1) / ENOUGH).max(1);
+        for out in 0..to {
+            let (start, end) = (out as f64 * ratio, (out + 1) as f64 * ratio);
+            let first = start.floor() as usize;
+            let last = (end.ceil() as usize).clamp(first + 1, from);
+            let begin = self.weights.len();
+            if stride > 1 {
+                // Evenly, because the rest of what is covered has no say.
+                let len = (last - first).div_ceil(stride);
+                let each = ONE / len as u32;
+                self.weights.extend((0..len).map(|_| each));
+                self.weights[begin] += ONE - each * len as u32;
+                self.spans.push(Span {
+                    first,
+                    len,
+                    stride,
+                    weights: begin,
+                });
+                continue;
+            }
+            let mut sum = 0;
+            for at in first..last {
+                let covered = (end.min(at as f64 + 1.0) - start.max(at as f64)).max(0.0);
+                let weight = (covered / ratio * f64::from(ONE)).round() as u32;
+                sum += weight;
+                self.weights.push(weight);
+            }
+            // Rounding must not darken or brighten: the middle takes the rest.
+            let middle = begin + (last - first) / 2;
+            self.weights[middle] = (self.weights[middle] + ONE).saturating_sub(sum);
+            self.spans.push(Span {
+                first,
+                len: last - first,
+                stride,
+                weights: begin,
+            });
+        }
+    }
+}
+
+/// Brings frames of one size to another; keeps its tables while the sizes stay.
+#[derive(Default)]
+pub struct Resampler {
+    sizes: Option<[(usize, usize); 2]>,
+    columns: Axis,
+    rows: Axis,
+    /// One output row before division, RGBA.
+    sums: Vec<u32>,
+    /// One input row at the output's width, RGBA.
+    row: Vec<u32>,
+}
+
+impl Resampler {
+    /// Fills `to` with `from` at its own size. Copies when the sizes are equal. Enlarging repeats pixels.
+    /// Colours and alpha are averaged one by one, so `from` should be opaque.
+    pub fn resample(&mut self, from: &Frame, to: &mut Frame) {
+        let sizes = [(from.width(), from.height()), (to.width(), to.height())];
+        if sizes[0] == sizes[1] {
+            to.rgba_mut().copy_from_slice(from.rgba());
+            return;
+        }
+        if self.sizes != Some(sizes) {
+            self.columns.set(sizes[0].0, sizes[1].0);
+            self.rows.set(sizes[0].1, sizes[1].1);
+            self.sums.resize(4 * sizes[1].0, 0);
+            self.row.resize(4 * sizes[1].0, 0);
+            self.sizes = Some(sizes);
+        }
+        let (from_row, to_row) = (4 * sizes[0].0, 4 * sizes[1].0);
+        let mut ready = usize::MAX;
+        for (span, out) in (self.rows.spans.iter()).zip(to.rgba_mut().chunks_exact_mut(to_row)) {
+            self.sums.fill(ONE * ONE / 2);
+            let weights = &self.rows.weights[span.weights..span.weights + span.len];
+            for (y, &weight) in (span.first..).step_by(span.stride).zip(weights) {
+                // Neighbouring output rows share an input row at their border.
+                if ready != y {
+                    let source = &from.rgba()[y * from_row..(y + 1) * from_row];
+                    shrink_row(&self.columns, source, &mut self.row);
+                    ready = y;
+                }
+                for (sum, &value) in self.sums.iter_mut().zip(&self.row) {
+                    *sum += value * weight;
+                }
+            }
+            for (byte, &sum) in out.iter_mut().zip(&self.sums) {
+                *byte = (sum / (ONE * ONE)) as u8;
+            }
+        }
+    }
+}
+
+/// One row at the output's width, each value times [`ONE`].
+fn shrink_row(columns: &Axis, source: &[u8], row: &mut [u32]) {
+    for (span, out) in columns.spans.iter().zip(row.chunks_exact_mut(4)) {
+        let pixels = source[4 * span.first..]
+            .chunks_exact(4)
+            .step_by(span.stride);
+        let weights = &columns.weights[span.weights..span.weights + span.len];
+        let mut sums = [0u32; 4];
+        for (pixel, &weight) in pixels.zip(weights) {
+            for c in 0..4 {
+                sums[c] += u32::from(pixel[c]) * weight;
+            }
+        }
+        out.copy_from_slice(&sums);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flat_stays_flat_at_any_size() {
+        let mut resampler = Resampler::default();
+        let flat = Frame::from_fn(61, 47, |_, _| [200, 30, 255, 255]);
+        for (width, height) in [
+            (61, 47),
+            (60, 46),
+            (31, 20),
+            (9, 7),
+            (7, 3),
+            (1, 1),
+            (80, 50),
+        ] {
+            let mut small = Frame::from_fn(width, height, |_, _| [0; 4]);
+            resampler.resample(&flat, &mut small);
+            assert!(
+                small.rgba().chunks(4).all(|p| p == [200, 30, 255, 255]),
+                "{width} x {height}"
+            );
+        }
+    }
+
+    #[test]
+    fn pixels_are_means_of_what_they_cover() {
+        let from = Frame::from_fn(6, 4, |x, y| [(x * 40) as u8, (y * 60) as u8, 0, 255]);
+        let mut to = Frame::from_fn(3, 2, |_, _| [0; 4]);
+        Resampler::default().resample(&from, &mut to);
+        for (x, y) in [(0, 0), (1, 1), (2, 0)] {
+            let [red, green, ..] = to.pixel(x, y);
+            assert!(red.abs_diff((x * 80 + 20) as u8) <= 1);
+            assert!(green.abs_diff((y * 120 + 30) as u8) <= 1);
+        }
+    }
+}

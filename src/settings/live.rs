@@ -1,0 +1,127 @@
+//! What is remembered of live pictures: the source, how it is captured, how it is painted.
+
+use toml::Table;
+
+use super::{Reader, put};
+use crate::{
+    capture::{PixelFormat, Rotation, Source},
+    engine::live::{Contestant, DEFAULT_TARGET_FPS, LiveSize},
+    mode::{DeviceChoice, ModeChoice, Precision, PrecisionChoice, Variant},
+};
+
+/// A person's choices for live pictures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveChoices {
+    /// Where live pictures come from; the demo scene until something else was chosen.
+    pub source: Source,
+    /// Size at which a camera sends, in pixels; chosen by the program when `None`.
+    pub camera_size: Option<(u32, u32)>,
+    /// Rate at which a camera sends; chosen by the program when `None`.
+    pub camera_fps: Option<u32>,
+    /// Format in which a camera sends; chosen by the program when `None`.
+    pub camera_format: Option<PixelFormat>,
+    /// Whether left and right are swapped, as in a mirror.
+    pub mirror: bool,
+    /// How the source is turned.
+    pub rotate: Rotation,
+    /// Working size.
+    pub size: LiveSize,
+    /// Variant and precision.
+    pub mode: ModeChoice,
+    /// The two sides of a comparison.
+    pub sides: [Contestant; 2],
+    /// Whether the gallery's pictures move.
+    pub moving_gallery: bool,
+}
+
+impl Default for LiveChoices {
+    fn default() -> Self {
+        let fp32 = |variant| Contestant {
+            device: DeviceChoice::Auto,
+            mode: ModeChoice {
+                variant,
+                precision: PrecisionChoice::Fixed(Precision::Fp32),
+            },
+        };
+        Self {
+            source: Source::Demo,
+            camera_size: None,
+            camera_fps: None,
+            camera_format: None,
+            mirror: false,
+            rotate: Rotation::default(),
+            size: LiveSize::default(),
+            mode: ModeChoice {
+                variant: Variant::default(),
+                precision: PrecisionChoice::Auto,
+            },
+            sides: [fp32(Variant::Baseline), fp32(Variant::Fused)],
+            moving_gallery: true,
+        }
+    }
+}
+
+impl LiveChoices {
+    /// Reads the table `[live]`.
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        let mut live = Self::default();
+        reader.parsed("source", &mut live.source, |s| s.parse().ok());
+        reader.parsed("camera_size", &mut live.camera_size, |s| {
+            let (w, h) = s.split_once('x')?;
+            Some(Some((w.parse().ok()?, h.parse().ok()?)))
+        });
+        reader.integer("camera_fps", 1..=1000, |v| live.camera_fps = Some(v as u32));
+        reader.parsed("camera_format", &mut live.camera_format, |s| {
+            s.parse().ok().map(Some)
+        });
+        reader.boolean("mirror", &mut live.mirror);
+        reader.parsed("rotate", &mut live.rotate, |s| s.parse().ok());
+        let (mut px, mut fps) = (None, DEFAULT_TARGET_FPS);
+        reader.integer("target_fps", 1..=240, |v| fps = v as f64);
+        reader.integer("working_px", 16..=8192, |v| px = Some(v as usize));
+        live.size = px.map_or(LiveSize::Auto { target_fps: fps }, LiveSize::LongSide);
+        reader.parsed("mode", &mut live.mode, |s| s.parse().ok());
+        for (side, key) in live.sides.iter_mut().zip(["compare_left", "compare_right"]) {
+            reader.parsed(key, side, contestant);
+        }
+        reader.boolean("moving_gallery", &mut live.moving_gallery);
+        live
+    }
+
+    /// Writes the table `[live]`.
+    pub(super) fn write(&self, table: &mut Table) {
+        put(table, "source", Some(self.source.to_string()));
+        let size = self.camera_size.map(|(w, h)| format!("{w}x{h}"));
+        put(table, "camera_size", size);
+        put(table, "camera_fps", self.camera_fps.map(i64::from));
+        let format = self.camera_format.map(|f| f.to_string());
+        put(table, "camera_format", format);
+        put(table, "mirror", Some(self.mirror));
+        put(table, "rotate", Some(self.rotate.to_string()));
+        let (px, fps) = match self.size {
+            LiveSize::Auto { target_fps } => (None, Some(target_fps.round() as i64)),
+            LiveSize::LongSide(px) => (Some(px as i64), None),
+        };
+        put(table, "working_px", px);
+        put(table, "target_fps", fps);
+        put(table, "mode", Some(mode_text(self.mode)));
+        for (side, key) in self.sides.iter().zip(["compare_left", "compare_right"]) {
+            let text = format!("{} {}", side.device.name(), mode_text(side.mode));
+            put(table, key, Some(text));
+        }
+        put(table, "moving_gallery", Some(self.moving_gallery));
+    }
+}
+
+fn mode_text(mode: ModeChoice) -> String {
+    format!("{} {}", mode.variant.name(), mode.precision.name())
+}
+
+/// From `auto fused fp16`: device, variant, precision.
+fn contestant(text: &str) -> Option<Contestant> {
+    let (device, mode) = text.split_once(' ')?;
+    Some(Contestant {
+        device: device.parse().ok()?,
+        mode: mode.parse().ok()?,
+    })
+}

@@ -1,0 +1,170 @@
+//! The camera of `shim.c`: its folder, and the switches that make it fail.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    os::unix::fs::{FileExt, symlink},
+    path::{Path, PathBuf},
+};
+
+use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
+
+/// The stable name that the system gives the camera.
+pub const ID: &str = "usb-Fake_Camera_0001-video-index0";
+/// The name for people.
+pub const NAME: &str = "Fake Camera";
+/// Where the folder is, for the library.
+pub const ROOT: &str = "FAKE_CAMERA_ROOT";
+
+/// The numbers that are shared with `shim.c`, in its order.
+#[derive(Clone, Copy)]
+#[allow(dead_code)]
+pub enum Switch {
+    Plugged,
+    Generation,
+    OpenError,
+    Busy,
+    Stalled,
+    Hangs,
+    Width,
+    Height,
+    Damage,
+    Kinds,
+    Intervals,
+    StopError,
+    Opened,
+    Closed,
+    Streaming,
+    Frames,
+}
+
+/// Openings of the device while it sends: one that brings the frames, one beside it.
+pub const OPENINGS: u32 = 2;
+
+/// Bits of [`Switch::Kinds`].
+pub const MJPG: u32 = 1;
+pub const YUYV: u32 = 2;
+pub const NV12: u32 = 4;
+pub const RGB3: u32 = 8;
+pub const GREY: u32 = 16;
+pub const H264: u32 = 32;
+
+/// The sizes of which there are JPEG pictures.
+const SIZES: [(u32, u32); 3] = [(640, 480), (320, 240), (1280, 720)];
+
+pub struct Fake {
+    root: PathBuf,
+    control: File,
+}
+
+impl Fake {
+    /// Makes the folder for a camera that is plugged in and sends YUYV.
+    pub fn make(root: &Path) -> Self {
+        for folder in ["dev/v4l/by-id", "dev/v4l/by-path", "sys/class/video4linux"] {
+            fs::create_dir_all(root.join(folder)).expect("folder");
+        }
+        fs::write(root.join("control"), [0; 64]).expect("control");
+        let fake = Self::at(root);
+        fake.set(Switch::Kinds, YUYV);
+        fake.plug_in();
+        fake
+    }
+
+    /// The camera of this process.
+    pub fn here() -> Self {
+        Self::at(Path::new(
+            &std::env::var_os(ROOT).expect("under the library"),
+        ))
+    }
+
+    fn at(root: &Path) -> Self {
+        let control = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(root.join("control"))
+            .expect("control");
+        Self {
+            root: root.to_owned(),
+            control,
+        }
+    }
+
+    pub fn set(&self, switch: Switch, value: u32) {
+        self.control
+            .write_all_at(&value.to_ne_bytes(), switch as u64 * 4)
+            .expect("written");
+    }
+
+    pub fn get(&self, switch: Switch) -> u32 {
+        let mut bytes = [0; 4];
+        self.control
+            .read_exact_at(&mut bytes, switch as u64 * 4)
+            .expect("read");
+        u32::from_ne_bytes(bytes)
+    }
+
+    /// Plugs the camera in: the device answers, then its files and names appear.
+    pub fn plug_in(&self) {
+        self.plug_in_as(0);
+    }
+
+    /// The same as `/dev/videoN`, N = `first`, and the next one: a system gives no number to a new
+    /// device as long as a program has the old one open.
+    pub fn plug_in_as(&self, first: u32) {
+        self.set(Switch::Generation, self.get(Switch::Generation) + 1);
+        self.set(Switch::Plugged, 1);
+        let second = "usb-Fake_Camera_0001-video-index1";
+        for (number, link) in [(first, ID), (first + 1, second)] {
+            let about = self
+                .root
+                .join(format!("sys/class/video4linux/video{number}"));
+            fs::create_dir_all(&about).expect("folder");
+            fs::write(about.join("name"), format!("{NAME}\n")).expect("name");
+            symlink("../../../1-1:1.0", about.join("device")).expect("link");
+            let target = format!("../../video{number}");
+            symlink(target, self.root.join("dev/v4l/by-id").join(link)).expect("link");
+            fs::write(self.root.join(format!("dev/video{number}")), []).expect("node");
+        }
+    }
+
+    /// Pulls the camera out.
+    pub fn unplug(&self) {
+        self.set(Switch::Plugged, 0);
+        for folder in ["dev/v4l/by-id", "sys/class/video4linux"] {
+            fs::remove_dir_all(self.root.join(folder)).expect("removed");
+            fs::create_dir_all(self.root.join(folder)).expect("folder");
+        }
+        for entry in fs::read_dir(self.root.join("dev")).expect("folder") {
+            let path = entry.expect("entry").path();
+            if path.is_file() {
+                fs::remove_file(path).expect("removed");
+            }
+        }
+    }
+
+    /// Removes the links with stable names, as on systems without udev.
+    pub fn forget_stable_names(&self) {
+        fs::remove_dir_all(self.root.join("dev/v4l")).expect("removed");
+    }
+
+    /// Writes the pictures of an MJPEG stream: like the raw ones, but in RGB.
+    pub fn write_jpegs(&self) {
+        for (width, height) in SIZES {
+            let pixels: Vec<u8> = (0..width * height)
+                .flat_map(|i| smooth_picture(i % width, i / width, width, height))
+                .collect();
+            let file = File::create(self.root.join(format!("{width}x{height}.jpg")));
+            JpegEncoder::new_with_quality(file.expect("file"), 90)
+                .encode(&pixels, width, height, ExtendedColorType::Rgb8)
+                .expect("encoded");
+        }
+    }
+}
+
+/// What an MJPEG stream shows: slopes, which JPEG keeps nearly exactly.
+pub fn smooth_picture(x: u32, y: u32, width: u32, height: u32) -> [u8; 3] {
+    [
+        (40 + 160 * x / width) as u8,
+        (200 - 120 * y / height) as u8,
+        90,
+    ]
+}

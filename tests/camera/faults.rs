@@ -1,0 +1,368 @@
+//! Each way in which a camera fails: told by name, waited out, and over by itself.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use styleforge::capture::{CameraId, CaptureError, CaptureProblem, CaptureSettings, formats};
+
+use crate::{
+    Test,
+    fake::{Fake, GREY, H264, ID, MJPG, NAME, OPENINGS, Switch},
+    stage::{Stage, until},
+};
+
+pub const ALL: &[Test] = &[
+    (
+        "no_camera_until_one_is_plugged_in",
+        no_camera_until_one_is_plugged_in,
+    ),
+    (
+        "unknown_names_are_told_with_the_known",
+        unknown_names_are_told_with_the_known,
+    ),
+    (
+        "busy_until_the_other_program_ends",
+        busy_until_the_other_program_ends,
+    ),
+    (
+        "opening_again_at_once_is_not_busy",
+        opening_again_at_once_is_not_busy,
+    ),
+    ("denied_with_the_way_out", denied_with_the_way_out),
+    (
+        "unplugged_and_back_within_two_seconds",
+        unplugged_and_back_within_two_seconds,
+    ),
+    ("stalled_and_back", stalled_and_back),
+    ("a_camera_that_does_not_begin", a_camera_that_does_not_begin),
+    (
+        "a_driver_that_hangs_is_left_behind",
+        a_driver_that_hangs_is_left_behind,
+    ),
+    ("a_changed_format_is_followed", a_changed_format_is_followed),
+    (
+        "a_changed_mjpeg_size_is_followed",
+        a_changed_mjpeg_size_is_followed,
+    ),
+    (
+        "damaged_frames_are_counted_and_not_shown",
+        damaged_frames_are_counted_and_not_shown,
+    ),
+    (
+        "frames_that_the_driver_flags_are_not_shown",
+        frames_that_the_driver_flags_are_not_shown,
+    ),
+    ("no_format_that_can_be_read", no_format_that_can_be_read),
+    (
+        "a_camera_that_cannot_be_stopped",
+        a_camera_that_cannot_be_stopped,
+    ),
+];
+
+/// From plugging in, or from the end of a fault, to the first frame.
+const BACK_WITHIN: Duration = Duration::from_secs(2);
+
+fn no_camera_until_one_is_plugged_in() {
+    let fake = Fake::here();
+    fake.unplug();
+    let mut stage = Stage::with("", CaptureSettings::default());
+    assert_eq!(stage.waiting().0, CaptureProblem::NoCamera);
+    stage.stays_quiet(Duration::from_millis(1200));
+    fake.plug_in();
+    let (_, after) = stage.started();
+    assert!(after < BACK_WITHIN, "{after:?}");
+    stage.frame();
+}
+
+fn unknown_names_are_told_with_the_known() {
+    let fake = Fake::here();
+    let stage = Stage::with("Holiday", CaptureSettings::default());
+    let (problem, _) = stage.waiting();
+    let CaptureProblem::Unknown { name, known } = &problem else {
+        panic!("{problem:?}");
+    };
+    assert_eq!(name, "Holiday");
+    assert_eq!(known, &[NAME]);
+    assert!(problem.to_string().contains(NAME), "{problem}");
+    fake.unplug();
+    assert_eq!(stage.waiting().0, CaptureProblem::NoCamera);
+}
+
+fn busy_until_the_other_program_ends() {
+    let fake = Fake::here();
+    fake.set(Switch::Busy, 1);
+    let mut stage = Stage::new();
+    let (problem, after) = stage.waiting();
+    assert_eq!(problem, CaptureProblem::Busy);
+    assert!(after < Duration::from_millis(800), "at once: {after:?}");
+    assert!(problem.to_string().contains("close it there"));
+    stage.stays_quiet(Duration::from_millis(1500));
+    fake.set(Switch::Busy, 0);
+    let (_, after) = stage.started();
+    assert!(after < BACK_WITHIN, "{after:?}");
+    stage.frame();
+}
+
+fn opening_again_at_once_is_not_busy() {
+    let fake = Fake::here();
+    let mut stage = Stage::new();
+    stage.started();
+    for _ in 0..3 {
+        stage.frame();
+        // As when settings change: the old one may still be closing the device.
+        drop(stage);
+        stage = Stage::new();
+        let (_, after) = stage.started();
+        assert!(after < Duration::from_millis(900), "{after:?}");
+    }
+    until("closed", || {
+        fake.get(Switch::Closed) + OPENINGS == fake.get(Switch::Opened)
+    });
+}
+
+fn denied_with_the_way_out() {
+    let fake = Fake::here();
+    fake.set(Switch::OpenError, libc::EACCES as u32);
+    let mut stage = Stage::new();
+    let (problem, _) = stage.waiting();
+    assert!(
+        matches!(problem, CaptureProblem::Denied { .. }),
+        "{problem:?}"
+    );
+    assert!(problem.to_string().contains("group video"), "{problem}");
+    let refused = formats(&CameraId::new(ID)).expect_err("denied");
+    assert_eq!(refused, CaptureError::Camera(problem));
+    let listed = styleforge::capture::cameras().expect("listed");
+    assert!(matches!(
+        listed[0].problem,
+        Some(CaptureProblem::Denied { .. })
+    ));
+    fake.set(Switch::OpenError, 0);
+    let (_, after) = stage.started();
+    assert!(after < BACK_WITHIN, "{after:?}");
+    stage.frame();
+}
+
+fn unplugged_and_back_within_two_seconds() {
+    let fake = Fake::here();
+    let mut stage = Stage::new();
+    stage.started();
+    for _ in 0..2 {
+        stage.frame();
+        fake.unplug();
+        let (problem, after) = stage.waiting();
+        assert_eq!(problem, CaptureProblem::Unplugged);
+        assert!(after < Duration::from_millis(500), "{after:?}");
+        stage.sends_nothing(Duration::from_millis(700));
+        stage.stays_quiet(Duration::from_millis(700));
+        fake.plug_in();
+        let plugged = Instant::now();
+        stage.frame();
+        assert!(plugged.elapsed() < BACK_WITHIN, "{:?}", plugged.elapsed());
+        stage.started();
+    }
+    let (opened, closed) = (fake.get(Switch::Opened), fake.get(Switch::Closed));
+    assert_eq!(opened, closed + OPENINGS, "the dead ones were closed");
+}
+
+fn stalled_and_back() {
+    let fake = Fake::here();
+    let mut stage = Stage::new();
+    stage.started();
+    // The second frame shows that this driver announces frames; before that, the session would wait
+    // in nokhwa, as it does in a_camera_that_does_not_begin.
+    for _ in 0..3 {
+        stage.frame();
+    }
+    fake.set(Switch::Stalled, 1);
+    let (problem, after) = stage.waiting();
+    let CaptureProblem::Stalled { ms } = problem else {
+        panic!("{problem:?}");
+    };
+    assert!((500..1500).contains(&ms), "{ms}");
+    assert!(after < Duration::from_millis(1500), "{after:?}");
+    until("closed", || {
+        fake.get(Switch::Closed) == fake.get(Switch::Opened)
+    });
+    // Still stalled when it is opened again: nothing new is told, and the device is not given up.
+    let opened = fake.get(Switch::Opened);
+    until("opened again", || fake.get(Switch::Opened) > opened);
+    stage.stays_quiet(Duration::from_millis(300));
+    fake.set(Switch::Stalled, 0);
+    let (_, after) = stage.started();
+    assert!(after < BACK_WITHIN, "{after:?}");
+    stage.frame();
+}
+
+fn a_camera_that_does_not_begin() {
+    let fake = Fake::here();
+    fake.set(Switch::Stalled, 1);
+    let mut stage = Stage::new();
+    let (problem, after) = stage.waiting();
+    assert!(
+        matches!(problem, CaptureProblem::Stalled { .. }),
+        "{problem:?}"
+    );
+    // Cameras may take 5 s to wake up.
+    assert!(after < Duration::from_millis(6500), "{after:?}");
+    // nokhwa starts a camera and waits for its first frame in one call, so that the thread that was
+    // left behind keeps the device until one comes; only then is it opened again.
+    stage.stays_quiet(Duration::from_millis(1500));
+    fake.set(Switch::Stalled, 0);
+    let (_, after) = stage.started();
+    assert!(after < BACK_WITHIN, "{after:?}");
+    stage.frame();
+    until("closed", || {
+        fake.get(Switch::Closed) + OPENINGS == fake.get(Switch::Opened)
+    });
+}
+
+fn a_driver_that_hangs_is_left_behind() {
+    let fake = Fake::here();
+    let mut stage = Stage::new();
+    stage.started();
+    stage.frame();
+    fake.set(Switch::Hangs, fake.get(Switch::Generation));
+    let (problem, after) = stage.waiting();
+    assert!(
+        matches!(problem, CaptureProblem::Stalled { .. }),
+        "{problem:?}"
+    );
+    assert!(after < Duration::from_millis(2500), "{after:?}");
+    // The old thread keeps the device busy; that is not somebody else's fault.
+    stage.stays_quiet(Duration::from_millis(2500));
+    fake.unplug();
+    let (problem, _) = stage.waiting();
+    assert_eq!(problem, CaptureProblem::Unplugged);
+    // The thread that was left behind still has the old number.
+    fake.plug_in_as(2);
+    let plugged = Instant::now();
+    stage.frame();
+    assert!(plugged.elapsed() < BACK_WITHIN, "{:?}", plugged.elapsed());
+    stage.started();
+    // It comes back, sees a dead device, and closes it.
+    fake.set(Switch::Hangs, 0);
+    until("closed", || {
+        fake.get(Switch::Closed) + OPENINGS == fake.get(Switch::Opened)
+    });
+    for _ in 0..5 {
+        stage.frame();
+    }
+    // Nor does a handle wait for one that hangs.
+    fake.set(Switch::Hangs, fake.get(Switch::Generation));
+    thread::sleep(Duration::from_millis(100));
+    let dropped = Instant::now();
+    drop(stage.capture);
+    assert!(dropped.elapsed() < Duration::from_millis(100));
+}
+
+fn a_changed_format_is_followed() {
+    let fake = Fake::here();
+    let mut stage = Stage::new();
+    assert_eq!(stage.started().0.width, 640);
+    stage.frame();
+    fake.set(Switch::Height, 240);
+    fake.set(Switch::Width, 320);
+    assert_eq!(stage.waiting().0, CaptureProblem::FormatChanged);
+    let (format, after) = stage.started();
+    assert_eq!((format.width, format.height), (320, 240));
+    assert!(after < BACK_WITHIN, "{after:?}");
+    while stage.frame().frame.width() != 320 {}
+}
+
+fn a_changed_mjpeg_size_is_followed() {
+    let fake = Fake::here();
+    fake.write_jpegs();
+    fake.set(Switch::Kinds, MJPG);
+    let mut stage = Stage::new();
+    assert_eq!(stage.started().0.width, 640);
+    stage.frame();
+    fake.set(Switch::Height, 240);
+    fake.set(Switch::Width, 320);
+    let (problem, after) = stage.waiting();
+    assert_eq!(problem, CaptureProblem::FormatChanged);
+    assert!(
+        after < Duration::from_millis(600),
+        "by the first frame: {after:?}"
+    );
+    assert_eq!(stage.started().0.width, 320);
+    while stage.frame().frame.width() != 320 {}
+}
+
+fn damaged_frames_are_counted_and_not_shown() {
+    let fake = Fake::here();
+    fake.write_jpegs();
+    // Not YUYV: nokhwa gives the whole buffer and keeps to itself how much of it is filled.
+    for kind in [GREY, MJPG] {
+        fake.set(Switch::Kinds, kind);
+        let mut stage = Stage::new();
+        stage.started();
+        stage.frame();
+        fake.set(Switch::Damage, 1);
+        until("counted", || stage.capture.damaged_frames() > 2);
+        stage.sends_nothing(Duration::from_millis(500));
+        fake.set(Switch::Damage, 0);
+        stage.frame();
+        stage.stays_quiet(Duration::from_millis(100));
+        // When nothing else comes it is told, and tried again.
+        fake.set(Switch::Damage, 1);
+        assert_eq!(stage.waiting().0, CaptureProblem::Damaged);
+        fake.set(Switch::Damage, 0);
+        stage.started();
+        stage.frame();
+        stage.capture.stop();
+        until("closed", || {
+            fake.get(Switch::Closed) == fake.get(Switch::Opened)
+        });
+    }
+}
+
+fn frames_that_the_driver_flags_are_not_shown() {
+    let fake = Fake::here();
+    // nokhwa keeps the flags of a frame to itself; grey comes without it.
+    fake.set(Switch::Kinds, GREY);
+    let mut stage = Stage::new();
+    stage.started();
+    fake.set(Switch::Damage, 2);
+    until("counted", || stage.capture.damaged_frames() > 2);
+    stage.sends_nothing(Duration::from_millis(300));
+    fake.set(Switch::Damage, 0);
+    stage.frame();
+}
+
+fn no_format_that_can_be_read() {
+    let fake = Fake::here();
+    fake.set(Switch::Kinds, H264);
+    let stage = Stage::new();
+    let (problem, _) = stage.waiting();
+    let offered = "H264".to_owned();
+    assert_eq!(problem, CaptureProblem::NoFormat { offered });
+}
+
+fn a_camera_that_cannot_be_stopped() {
+    let fake = Fake::here();
+    // A stream of nokhwa panics when it cannot be stopped, and again when its buffers go; no driver
+    // that uses the kernel's own queue of buffers refuses. Grey comes without nokhwa.
+    fake.set(Switch::Kinds, GREY);
+    let mut stage = Stage::new();
+    stage.started();
+    fake.set(Switch::StopError, libc::EIO as u32);
+    fake.set(Switch::Stalled, 1);
+    let (problem, _) = stage.waiting();
+    assert!(
+        matches!(problem, CaptureProblem::Stalled { .. }),
+        "{problem:?}"
+    );
+    // What cannot be stopped stays open; the program lives on, and a new socket works.
+    thread::sleep(Duration::from_millis(1500));
+    fake.set(Switch::StopError, 0);
+    fake.set(Switch::Stalled, 0);
+    while stage.capture.poll().is_some() {}
+    fake.unplug();
+    thread::sleep(Duration::from_millis(1500));
+    fake.plug_in();
+    stage.reader.take();
+    stage.frame();
+}

@@ -1,0 +1,97 @@
+//! A camera that goes wrong in every way there is, without a camera: `shim.c` answers in the place
+//! of the driver, in a process of its own for each test.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::expect_used,
+    reason = "a test that fails by expect says why it expected otherwise"
+)]
+
+mod allocations;
+mod fake;
+mod faults;
+mod pictures;
+mod program;
+mod stage;
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    sync::OnceLock,
+    time::Duration,
+};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use fake::{Fake, ROOT};
+
+/// Names the test that a process with the fake camera runs.
+const TEST: &str = "FAKE_CAMERA_TEST";
+/// The library that is loaded before all others.
+const PRELOAD: &str = "LD_PRELOAD";
+
+/// A test, run in a process that sees the fake camera.
+type Test = (&'static str, fn());
+
+fn all() -> Vec<Test> {
+    [pictures::ALL, faults::ALL, allocations::ALL, program::ALL].concat()
+}
+
+fn main() -> ExitCode {
+    if let Ok(name) = env::var(TEST) {
+        let test = all().into_iter().find(|(n, _)| *n == name);
+        test.expect("a test of this name").1();
+        return ExitCode::SUCCESS;
+    }
+    let trials = all()
+        .into_iter()
+        .map(|(name, _)| Trial::test(name, move || run(name)))
+        .collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// Runs a test in a process of its own.
+fn run(name: &str) -> Result<(), Failed> {
+    let library = library().as_ref()?;
+    let root = tempfile::tempdir()?;
+    Fake::make(root.path());
+    let program = env::current_exe()?;
+    let ended = Command::new(program)
+        .env(PRELOAD, library)
+        .env(ROOT, root.path())
+        .env(TEST, name)
+        .output()?;
+    if ended.status.success() {
+        return Ok(());
+    }
+    Err(format!(
+        "{}\n{}{}",
+        ended.status,
+        String::from_utf8_lossy(&ended.stdout),
+        String::from_utf8_lossy(&ended.stderr)
+    )
+    .into())
+}
+
+/// The library, built once with the system's C compiler.
+fn library() -> &'static Result<PathBuf, String> {
+    static LIBRARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/camera/shim.c");
+        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fake_camera.so");
+        let built = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
+            .args([library.as_os_str(), source.as_os_str()])
+            .args(["-ldl", "-lpthread"])
+            .output()
+            .map_err(|e| format!("the C compiler cc could not be started: {e}"))?;
+        if built.status.success() {
+            Ok(library)
+        } else {
+            Err(String::from_utf8_lossy(&built.stderr).into_owned())
+        }
+    })
+}
+
+/// Longest wait for anything that has to happen.
+const PATIENCE: Duration = Duration::from_secs(20);

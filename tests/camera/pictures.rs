@@ -1,0 +1,253 @@
+//! What a working camera shows.
+
+use std::time::Duration;
+
+use styleforge::{
+    capture::{CaptureSettings, PixelFormat, Rotation},
+    frame::Frame,
+};
+
+use crate::{
+    Test,
+    fake::{Fake, GREY, ID, MJPG, NAME, NV12, RGB3, Switch, YUYV, smooth_picture},
+    stage::{Stage, until},
+};
+
+pub const ALL: &[Test] = &[
+    ("every_format_arrives", every_format_arrives),
+    ("mjpeg_arrives", mjpeg_arrives),
+    ("turned_mirrored_and_smaller", turned_mirrored_and_smaller),
+    ("formats_can_be_set_by_hand", formats_can_be_set_by_hand),
+    (
+        "rates_that_are_no_whole_number",
+        rates_that_are_no_whole_number,
+    ),
+    ("cameras_are_found_by_name", cameras_are_found_by_name),
+    (
+        "the_working_size_reopens_the_camera",
+        the_working_size_reopens_the_camera,
+    ),
+    (
+        "frames_come_at_the_cameras_rate",
+        frames_come_at_the_cameras_rate,
+    ),
+    (
+        "stopping_releases_the_device_at_once",
+        stopping_releases_the_device_at_once,
+    ),
+];
+
+/// The picture of `shim.c`: brightness, blue and red difference, or red, green and blue.
+fn drawn(x: usize, y: usize) -> [u8; 3] {
+    [(x + 2 * y) as u8, (64 + x / 8) as u8, (192 - y / 8) as u8]
+}
+
+/// BT.601, limited range, as the standard writes it.
+fn bt601([luma, u, v]: [u8; 3]) -> [f64; 3] {
+    let y = (f64::from(luma) - 16.0) / 219.0;
+    let (cb, cr) = (
+        (f64::from(u) - 128.0) / 224.0,
+        (f64::from(v) - 128.0) / 224.0,
+    );
+    let (r, b) = (y + 1.402 * cr, y + 1.772 * cb);
+    let g = (y - 0.299 * r - 0.114 * b) / 0.587;
+    [r, g, b].map(|c| (c * 255.0).clamp(0.0, 255.0))
+}
+
+fn shows(frame: &Frame, wanted: impl Fn(usize, usize) -> [f64; 3], tolerance: f64) {
+    for y in 0..frame.height() {
+        for x in 0..frame.width() {
+            let (got, wanted) = (frame.pixel(x, y), wanted(x, y));
+            for c in 0..3 {
+                let apart = (f64::from(got[c]) - wanted[c]).abs();
+                assert!(apart <= tolerance, "{x}, {y}: {got:?} for {wanted:?}");
+            }
+            assert_eq!(got[3], 255);
+        }
+    }
+}
+
+fn every_format_arrives() {
+    let fake = Fake::here();
+    for (kind, pixels) in [
+        (YUYV, PixelFormat::Yuyv),
+        (NV12, PixelFormat::Nv12),
+        (RGB3, PixelFormat::Rgb),
+        (GREY, PixelFormat::Grey),
+    ] {
+        fake.set(Switch::Kinds, kind);
+        let mut stage = Stage::new();
+        let (format, _) = stage.started();
+        assert_eq!(format.pixels, pixels);
+        assert_eq!((format.width, format.height), (640, 480));
+        let captured = stage.frame();
+        let frame = &captured.frame;
+        assert_eq!((frame.width(), frame.height()), (640, 480));
+        assert!(captured.decode_ms > 0.0);
+        shows(
+            frame,
+            |x, y| {
+                let plain = drawn(x, y).map(f64::from);
+                let pair = |v: usize| v / 2 * 2;
+                match pixels {
+                    PixelFormat::Yuyv => {
+                        bt601([drawn(x, y)[0], drawn(pair(x), y)[1], drawn(x, y)[2]])
+                    }
+                    PixelFormat::Nv12 => {
+                        let colour = drawn(pair(x), pair(y));
+                        bt601([drawn(x, y)[0], colour[1], colour[2]])
+                    }
+                    PixelFormat::Grey => [plain[0]; 3],
+                    _ => plain,
+                }
+            },
+            0.51,
+        );
+        stage.capture.stop();
+        until("closed", || {
+            fake.get(Switch::Closed) == fake.get(Switch::Opened)
+        });
+    }
+}
+
+fn mjpeg_arrives() {
+    let fake = Fake::here();
+    fake.write_jpegs();
+    fake.set(Switch::Kinds, MJPG);
+    let settings = CaptureSettings {
+        working_px: 1280,
+        ..CaptureSettings::default()
+    };
+    let mut stage = Stage::with(ID, settings);
+    let (format, _) = stage.started();
+    assert_eq!(format.pixels, PixelFormat::Mjpeg);
+    let captured = stage.frame();
+    assert_eq!(captured.frame.width(), 1280);
+    let wanted = |x, y| smooth_picture(x as u32, y as u32, 1280, 720).map(f64::from);
+    shows(&captured.frame, wanted, 6.0);
+}
+
+fn turned_mirrored_and_smaller() {
+    let settings = CaptureSettings {
+        rotate: Rotation::Quarter,
+        mirror: true,
+        frame_px: 320,
+        ..CaptureSettings::default()
+    };
+    let mut stage = Stage::with(ID, settings);
+    let frame = &stage.frame().frame;
+    assert_eq!((frame.width(), frame.height()), (240, 320));
+    // A quarter turn and a mirror swap columns and rows; each pixel is the mean of four.
+    for (x, y) in [(0, 0), (10, 3), (200, 100)] {
+        let mut mean = [0.0; 3];
+        for (dx, dy) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+            let (sx, sy) = (y * 2 + dx, x * 2 + dy);
+            let pair = sx / 2 * 2;
+            let pixel = bt601([drawn(sx, sy)[0], drawn(pair, sy)[1], drawn(sx, sy)[2]]);
+            for c in 0..3 {
+                mean[c] += pixel[c] / 4.0;
+            }
+        }
+        let got = frame.pixel(x, y);
+        for c in 0..3 {
+            assert!(
+                (f64::from(got[c]) - mean[c]).abs() < 1.6,
+                "{got:?} {mean:?}"
+            );
+        }
+    }
+}
+
+fn formats_can_be_set_by_hand() {
+    let fake = Fake::here();
+    fake.set(Switch::Kinds, YUYV | NV12);
+    let settings = CaptureSettings {
+        size: Some((320, 240)),
+        format: Some(PixelFormat::Nv12),
+        ..CaptureSettings::default()
+    };
+    let (format, _) = Stage::with(ID, settings).started();
+    assert_eq!(format.to_string(), "320 x 240, 30 fps, NV12");
+}
+
+fn rates_that_are_no_whole_number() {
+    let fake = Fake::here();
+    fake.set(Switch::Intervals, 1);
+    let stage = Stage::new();
+    let (format, _) = stage.started();
+    assert_eq!(format.to_string(), "640 x 480, 29.97 fps, YUYV");
+    stage.capture.stop();
+    until("closed", || {
+        fake.get(Switch::Closed) == fake.get(Switch::Opened)
+    });
+    fake.set(Switch::Intervals, 2);
+    let (format, _) = Stage::new().started();
+    assert_eq!(
+        format.to_string(),
+        "640 x 480, 30 fps, YUYV",
+        "from a range"
+    );
+}
+
+fn cameras_are_found_by_name() {
+    let fake = Fake::here();
+    for name in [ID, NAME, "fake", "", "/dev/video0"] {
+        let stage = Stage::with(name, CaptureSettings::default());
+        stage.started();
+        stage.capture.stop();
+        until("closed", || {
+            fake.get(Switch::Closed) == fake.get(Switch::Opened)
+        });
+    }
+    fake.forget_stable_names();
+    let by_socket = format!("{NAME} (1-1:1.0)");
+    let listed = styleforge::capture::cameras().expect("listed");
+    assert_eq!(listed.len(), 1, "the other device gives no pictures");
+    assert_eq!(listed[0].id.as_str(), by_socket);
+}
+
+fn the_working_size_reopens_the_camera() {
+    let mut stage = Stage::new();
+    assert_eq!(stage.started().0.width, 640);
+    stage.capture.set_working_px(1280);
+    let (format, after) = stage.started();
+    assert_eq!(format.width, 1280);
+    assert!(after > Duration::from_secs(4), "not at once: {after:?}");
+    while stage.frame().frame.width() != 1280 {}
+    stage.capture.set_working_px(1200);
+    stage.stays_quiet(Duration::from_millis(5500));
+}
+
+fn frames_come_at_the_cameras_rate() {
+    let mut stage = Stage::new();
+    stage.started();
+    let first = stage.frame();
+    let (began, from) = (first.captured_at, first.sequence);
+    let mut last = (began, from);
+    while last.0.duration_since(began) < Duration::from_secs(2) {
+        let captured = stage.frame();
+        last = (captured.captured_at, captured.sequence);
+    }
+    let fps = (last.1 - from) as f64 / last.0.duration_since(began).as_secs_f64();
+    // A busy machine may lose some, but none is counted twice.
+    assert!((15.0..32.0).contains(&fps), "{fps}");
+}
+
+fn stopping_releases_the_device_at_once() {
+    let fake = Fake::here();
+    for stalls in [0, 1] {
+        let mut stage = Stage::new();
+        stage.started();
+        stage.frame();
+        assert_eq!(fake.get(Switch::Streaming), 1);
+        fake.set(Switch::Stalled, stalls);
+        std::thread::sleep(Duration::from_millis(100));
+        stage.capture.stop();
+        let after = until("released", || {
+            fake.get(Switch::Streaming) == 0 && fake.get(Switch::Closed) == fake.get(Switch::Opened)
+        });
+        // 40 ms, and what a busy machine adds.
+        assert!(after < Duration::from_millis(250), "{after:?}");
+        fake.set(Switch::Stalled, 0);
+    }
+}

@@ -1,0 +1,164 @@
+//! The real program with a camera: `styleforge cameras` and `styleforge live`.
+
+use std::{
+    process::{Command, Output, Stdio},
+    thread,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::{
+    Test,
+    fake::{Fake, H264, ID, MJPG, NAME, Switch, YUYV},
+    stage::until,
+};
+
+pub const ALL: &[Test] = &[
+    (
+        "the_list_names_cameras_and_formats",
+        the_list_names_cameras_and_formats,
+    ),
+    ("no_camera_is_no_error", no_camera_is_no_error),
+    ("the_list_tells_what_to_do", the_list_tells_what_to_do),
+    (
+        "live_pictures_survive_unplugging",
+        live_pictures_survive_unplugging,
+    ),
+    (
+        "live_pictures_survive_a_stall",
+        live_pictures_survive_a_stall,
+    ),
+    ("live_pictures_need_a_camera", live_pictures_need_a_camera),
+];
+
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_styleforge"));
+    command.args(arguments);
+    command
+}
+
+fn text(ended: &Output) -> String {
+    let told = String::from_utf8_lossy(&ended.stderr);
+    format!("{}{told}", String::from_utf8_lossy(&ended.stdout))
+}
+
+/// What the program says to `arguments`, which it must answer with success.
+fn answer(arguments: &[&str]) -> String {
+    let ended = program(arguments).output().expect("started");
+    assert!(ended.status.success(), "{}", text(&ended));
+    String::from_utf8(ended.stdout).expect("UTF-8")
+}
+
+/// The report of a run with live pictures during which `fault` happens.
+fn live(fault: impl Fn(&Fake)) -> Value {
+    let fake = Fake::here();
+    let source = format!("camera:{ID}");
+    let arguments = [
+        "live",
+        "--device",
+        "cpu",
+        "--seconds",
+        "6",
+        "--json",
+        "--source",
+    ];
+    let running = program(&arguments)
+        .arg(source)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    until("pictures", || fake.get(Switch::Frames) > 20);
+    fault(&fake);
+    let at_the_end_of_it = fake.get(Switch::Frames);
+    let ended = running.wait_with_output().expect("ended");
+    assert!(ended.status.success(), "{}", text(&ended));
+    assert!(
+        fake.get(Switch::Frames) > at_the_end_of_it + 10,
+        "pictures again\n{}",
+        text(&ended)
+    );
+    serde_json::from_slice(&ended.stdout).expect("JSON")
+}
+
+fn live_pictures_survive_unplugging() {
+    let report = live(|fake| {
+        fake.unplug();
+        thread::sleep(Duration::from_secs(1));
+        fake.plug_in();
+    });
+    let problems = report["problems"].as_array().expect("a list");
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].as_str().expect("text").contains("unplugged"));
+    assert_eq!(report["source_size"], serde_json::json!([640, 480]));
+}
+
+fn live_pictures_survive_a_stall() {
+    let report = live(|fake| {
+        fake.set(Switch::Stalled, 1);
+        thread::sleep(Duration::from_secs(1));
+        fake.set(Switch::Stalled, 0);
+    });
+    let problems = report["problems"].as_array().expect("a list");
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].as_str().expect("text").contains("sent nothing"));
+}
+
+fn live_pictures_need_a_camera() {
+    Fake::here().unplug();
+    let arguments = [
+        "live",
+        "--device",
+        "cpu",
+        "--seconds",
+        "1",
+        "--source",
+        "camera",
+    ];
+    let ended = program(&arguments).output().expect("started");
+    assert_eq!(ended.status.code(), Some(1), "{}", text(&ended));
+    assert!(
+        text(&ended).contains("no camera is connected"),
+        "{}",
+        text(&ended)
+    );
+}
+
+fn the_list_names_cameras_and_formats() {
+    let fake = Fake::here();
+    fake.set(Switch::Kinds, YUYV | MJPG | H264);
+    let text = answer(&["cameras"]);
+    for part in [
+        NAME,
+        "/dev/video0",
+        &format!("camera:{ID}"),
+        "MJPEG: 640x480 at 30, 320x240 at 30, 1280x720 at 30",
+        "YUYV: ",
+    ] {
+        assert!(text.contains(part), "no '{part}' in:\n{text}");
+    }
+    let report: Value = serde_json::from_str(&answer(&["cameras", "--json"])).expect("JSON");
+    let cameras = report["cameras"].as_array().expect("a list");
+    assert_eq!(cameras.len(), 1);
+    assert_eq!(cameras[0]["id"], ID);
+    assert_eq!(cameras[0]["problem"], Value::Null);
+    let formats = cameras[0]["formats"].as_array().expect("a list");
+    assert_eq!(formats.len(), 6);
+    assert_eq!(formats[0]["pixels"], "mjpeg");
+    assert_eq!(formats[0]["fps"], 30.0);
+}
+
+fn no_camera_is_no_error() {
+    Fake::here().unplug();
+    assert!(answer(&["cameras"]).starts_with("No camera is connected."));
+    let report: Value = serde_json::from_str(&answer(&["cameras", "--json"])).expect("JSON");
+    assert_eq!(report["cameras"], Value::Array(Vec::new()));
+}
+
+fn the_list_tells_what_to_do() {
+    let fake = Fake::here();
+    fake.set(Switch::OpenError, libc::EACCES as u32);
+    let text = answer(&["cameras"]);
+    assert!(text.contains("group video"), "{text}");
+}

@@ -1,0 +1,116 @@
+//! A camera's stream under test.
+
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use styleforge::capture::{
+    CameraFormat, CameraId, Capture, CaptureEvent, CaptureProblem, CaptureSettings, Captured,
+    Source, exchange::Reader,
+};
+
+use crate::{PATIENCE, fake::ID};
+
+pub struct Stage {
+    pub capture: Capture,
+    pub reader: Reader<Captured>,
+    began: Instant,
+}
+
+impl Stage {
+    /// The fake camera, by its stable name.
+    pub fn new() -> Self {
+        Self::with(ID, CaptureSettings::default())
+    }
+
+    pub fn with(name: &str, settings: CaptureSettings) -> Self {
+        let source = Source::Camera(CameraId::new(name));
+        Self::of(source, settings)
+    }
+
+    pub fn of(source: Source, settings: CaptureSettings) -> Self {
+        let (capture, reader) = Capture::start(source, settings, Arc::new(|| {})).expect("threads");
+        Self {
+            capture,
+            reader,
+            began: Instant::now(),
+        }
+    }
+
+    /// The next event, and how long it took.
+    pub fn event(&self) -> (CaptureEvent, Duration) {
+        let began = Instant::now();
+        loop {
+            if let Some(event) = self.capture.poll() {
+                println!("{:6.3} {event:?}", self.began.elapsed().as_secs_f64());
+                return (event, began.elapsed());
+            }
+            assert!(began.elapsed() < PATIENCE, "no event");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The next event, which must be a beginning.
+    pub fn started(&self) -> (CameraFormat, Duration) {
+        match self.event() {
+            (
+                CaptureEvent::Started {
+                    format: Some(format),
+                    ..
+                },
+                after,
+            ) => (format, after),
+            (other, _) => panic!("not started: {other:?}"),
+        }
+    }
+
+    /// The next event, which must be a problem that is waited out.
+    pub fn waiting(&self) -> (CaptureProblem, Duration) {
+        match self.event() {
+            (CaptureEvent::Waiting(problem), after) => (problem, after),
+            (other, _) => panic!("no problem: {other:?}"),
+        }
+    }
+
+    /// No event comes for a while.
+    pub fn stays_quiet(&self, duration: Duration) {
+        thread::sleep(duration);
+        let event = self.capture.poll();
+        assert!(event.is_none(), "{event:?}");
+    }
+
+    /// Waits for the next frame.
+    pub fn frame(&mut self) -> &Captured {
+        let before = self.reader.value.sequence;
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let rung = self.reader.doorbell().recv_deadline(until);
+            rung.expect("a frame");
+            if self.reader.take() {
+                break;
+            }
+        }
+        let now = &self.reader.value;
+        assert!(now.sequence > before, "frames come in order");
+        now
+    }
+
+    /// No frame comes for a while.
+    pub fn sends_nothing(&mut self, duration: Duration) {
+        self.reader.take();
+        thread::sleep(duration);
+        assert!(!self.reader.take(), "a frame came");
+    }
+}
+
+/// Waits until something holds.
+pub fn until(what: &str, holds: impl Fn() -> bool) -> Duration {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "not in time: {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+    began.elapsed()
+}

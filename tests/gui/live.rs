@@ -1,0 +1,351 @@
+//! Live pictures: the demo scene on the scripted device, every button and key, every refusal.
+
+use eframe::egui::{Key, Modifiers, Pos2, Rect, vec2};
+use egui_kittest::kittest::Queryable;
+use styleforge::{media::decode, mode::ModelSize};
+
+use crate::{support::Behaviour, window::Window};
+
+impl Window {
+    /// A live window that shows painted pictures.
+    fn painting_live() -> Self {
+        let mut w = Self::live();
+        w.until_live();
+        w
+    }
+
+    fn until_live(&mut self) {
+        self.until("live pictures", |w| {
+            w.has_containing(" fps at ") && w.has_containing("Picture, result")
+        });
+    }
+
+    /// The line about the pictures' pace.
+    fn pace(&self) -> String {
+        let line = self.texts().into_iter().find(|l| l.contains(" fps at "));
+        line.unwrap_or_default()
+    }
+
+    fn press(&mut self, key: Key) {
+        self.key(Modifiers::NONE, key);
+    }
+}
+
+#[test]
+fn the_first_start_shows_the_demo_scene_painted() {
+    let mut w = Window::painting_live();
+    assert!(w.is_chosen("Candy"), "the first style");
+    assert!(w.has("Use camera") && w.has("Demo scene"));
+    assert_eq!(
+        w.shelf.loads().first(),
+        Some(&("candy".to_owned(), ModelSize::Lite)),
+        "the automatic size takes the lite model on a processor"
+    );
+    assert!(w.pace().contains("fused fp32"), "{}", w.pace());
+    w.until("every style's picture", |w| w.shelf.loads().len() == 3);
+    w.click("Got it");
+    w.until("the hint to go", |w| !w.has("Got it"));
+}
+
+#[test]
+fn styles_change_by_key_and_by_hand() {
+    let mut w = Window::painting_live();
+    w.press(Key::Num2);
+    assert!(w.is_chosen("Udnie"));
+    w.press(Key::ArrowDown);
+    assert!(w.is_chosen("Wave"));
+    w.click("Candy");
+    assert!(w.is_chosen("Candy"));
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until("the style before", |w| w.is_chosen("Wave"));
+    assert!(w.has_containing(" fps at "));
+}
+
+#[test]
+fn freezing_holds_the_picture() {
+    let mut w = Window::painting_live();
+    w.press(Key::Space);
+    w.until("the picture to be held", |w| w.pace().starts_with("held"));
+    // The small pictures of the gallery do not count.
+    let large = |w: &Window| {
+        w.script
+            .runs()
+            .iter()
+            .filter(|(width, _)| *width > 192)
+            .count()
+    };
+    let runs = large(&w);
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    w.step();
+    assert!(large(&w) <= runs + 1, "only what was on its way");
+    // A style is still painted on what is held.
+    let runs = large(&w);
+    w.press(Key::Num2);
+    w.until("the other style", |w| large(w) > runs);
+    w.click("Freeze");
+    w.until("it to go on", |w| !w.pace().starts_with("held"));
+}
+
+#[test]
+fn there_is_no_camera_and_a_way_back() {
+    let mut w = Window::painting_live();
+    w.click("Use camera");
+    w.until_contains("no camera is connected".trim_start_matches("no "));
+    assert!(w.has("Camera on") && w.has("Turn off"));
+    w.click("Show the demo scene");
+    w.until_live();
+    assert!(w.has("Use camera"));
+    w.click("Use camera");
+    w.until_label("Turn off");
+    w.press(Key::X);
+    w.until_label("Use camera");
+    w.until_contains("The camera is off");
+    w.until_live();
+}
+
+#[test]
+fn two_modes_are_compared_and_a_ratio_stands_beside_the_check() {
+    let mut w = Window::painting_live();
+    w.press(Key::C);
+    w.until_contains("fused fp32 is ");
+    assert!(w.has_containing("times as fast") && w.has_containing("Same picture: no byte differs"));
+    assert!(w.has_containing("Picture, baseline fp32 and fused fp32"));
+    w.choose("Right: variant", "fused-norm");
+    w.until_contains("fused-norm fp32 is ");
+    w.click("Show side by side");
+    w.click("Show where they differ");
+    w.until_contains("Picture, difference and difference");
+    w.press(Key::Escape);
+    w.press(Key::Escape);
+    w.until_contains("Picture, result");
+    assert!(!w.has_containing("times as fast"));
+}
+
+#[test]
+fn every_style_paints_at_once() {
+    let mut w = Window::painting_live();
+    w.press(Key::G);
+    for style in ["Candy", "Udnie", "Wave"] {
+        w.until_label(&format!("Paint live in {style}"));
+    }
+    w.until("small pictures", |w| {
+        w.script.runs().iter().any(|&(width, _)| width == 192)
+    });
+    w.click("Paint live in Udnie");
+    assert!(w.is_chosen("Udnie"));
+    w.click("Gallery");
+    w.until_contains("Picture, result");
+}
+
+#[test]
+fn snapshots_and_recordings_are_files() {
+    let mut w = Window::live_after(|folder| {
+        let text = format!(
+            "[state]\nsave_folder = {:?}\n",
+            folder.display().to_string()
+        );
+        std::fs::write(folder.join("settings.toml"), text).expect("written");
+    });
+    w.until_live();
+    w.press(Key::S);
+    w.until_contains("snapshot-candy-0001.png");
+    let path = w.path("StyleForge/snapshot-candy-0001.png");
+    let saved = decode::from_path(&path).expect("a picture");
+    assert!(saved.frame.width() >= 256);
+    let bytes = std::fs::read(&path).expect("a file");
+    let has = |words: &str| bytes.windows(words.len()).any(|w| w == words.as_bytes());
+    assert!(has("candy lite") && has("fused fp32") && has("demo"));
+    w.press(Key::S);
+    w.until_contains("snapshot-candy-0002.png");
+
+    w.press(Key::R);
+    let folder = w.path("StyleForge/recording-0001");
+    w.until("frames to be written", |_| {
+        folder.join("frame-000002.jpg").exists()
+    });
+    w.press(Key::R);
+    w.until_contains("frames recorded in");
+    assert!(folder.join("frames.csv").exists());
+}
+
+#[test]
+fn photos_and_live_pictures_keep_out_of_each_others_way() {
+    let mut w = Window::painting_live();
+    let photo = w.photo_file("photo.png", 300, 200);
+    w.drop_file(&photo);
+    w.until_contains("photo.png, 300 × 200 px");
+    w.until_painted();
+    assert!(!w.has("Use camera"), "a dropped photo is seen at once");
+    w.click("Live");
+    w.until_live();
+    w.press(Key::Num3);
+    w.click("Photo");
+    w.until("the photo in the new style", |w| {
+        w.is_painted() && w.is_chosen("Wave")
+    });
+    let mut w = w.reopened();
+    w.until_label("Drop a photo here");
+}
+
+#[test]
+fn working_size_and_mirror_are_kept() {
+    let mut w = Window::painting_live();
+    w.choose("Working size", "320 px");
+    w.until("the size", |w| w.pace().contains("320 × 240 px"));
+    w.click("Full");
+    w.until("the full model", |w| {
+        w.shelf
+            .loads()
+            .contains(&("candy".to_owned(), ModelSize::Full))
+    });
+    w.click("Mirror");
+    w.until("the settings", |w| {
+        let text = std::fs::read_to_string(w.settings_path()).unwrap_or_default();
+        text.contains("working_px = 320") && text.contains("mirror = true")
+    });
+    w.until_live();
+}
+
+#[test]
+fn what_goes_wrong_is_told_and_the_window_lives() {
+    let mut w = Window::painting_live();
+    w.script.behave(Behaviour::Fail);
+    w.until_contains("This cannot be painted live");
+    w.script.behave(Behaviour::Invert);
+    w.press(Key::Num2);
+    w.until("pictures again", |w| w.has_containing(" fps at "));
+    w.script.behave(Behaviour::Panic);
+    w.until_contains("mistake in StyleForge");
+    w.script.behave(Behaviour::Invert);
+    // Live painting ended with the mistake; choosing the source again begins anew.
+    w.click("Photo");
+    w.click("Live");
+    w.until_live();
+}
+
+#[test]
+fn full_screen_shows_only_the_picture() {
+    let mut w = Window::painting_live();
+    w.press(Key::F);
+    w.until("the rest to go", |w| {
+        !w.has("Use camera") && !w.has("Settings")
+    });
+    assert!(w.has_containing("Picture, result"));
+    w.press(Key::Num2);
+    w.press(Key::Escape);
+    w.until_label("Settings");
+    assert!(w.is_chosen("Udnie"));
+}
+
+#[test]
+fn the_divider_and_zoom_work_on_live_pictures() {
+    let mut w = Window::painting_live();
+    w.click("Show both");
+    let name = "Divider between original and result";
+    w.until_label(name);
+    assert_eq!(w.value(name), 50.0);
+    w.press(Key::ArrowLeft);
+    w.until("the divider", |w| w.value(name) < 50.0);
+    w.click("Actual size");
+    w.until("the zoom", |w| (w.zoom() - 100.0).abs() < 0.5);
+    w.harness.hover_at(Pos2::new(600.0, 400.0));
+    w.step();
+}
+
+#[test]
+fn a_measurement_gives_a_report_to_keep() {
+    let mut w = Window::painting_live();
+    w.press(Key::C);
+    w.until_contains("times as fast");
+    w.click("Measure");
+    w.until_contains("200 frames of each in turn after");
+    assert!(w.has_containing("Same picture by the rule for fp32"));
+    for (button, name, words) in [
+        ("JSON…", "report.json", "\"ratio\""),
+        ("CSV…", "report.csv", "p50_ms"),
+        ("Text…", "report.txt", "candy lite at "),
+        ("Chart…", "report.png", "PNG"),
+    ] {
+        let path = w.path(name);
+        w.outside.answer(Some(path.clone()));
+        w.click(button);
+        w.until("the file", |_| path.exists());
+        let bytes = std::fs::read(&path).expect("a file");
+        assert!(
+            bytes.windows(words.len()).any(|w| w == words.as_bytes()),
+            "{name}"
+        );
+    }
+    w.press(Key::Escape);
+    w.until("the report to go", |w| {
+        !w.has_containing("200 frames of each in turn after")
+    });
+    // A measurement can be stopped.
+    w.script.hold();
+    w.click("Measure");
+    w.click("Stop measuring");
+    w.script.release();
+    w.until_contains("times as fast");
+    assert!(!w.has_containing("Nothing was measured"));
+}
+
+#[test]
+fn the_performance_panel_shows_live_numbers() {
+    let mut w = Window::painting_live();
+    w.press(Key::P);
+    w.until_label("Show counters");
+    for tab in [
+        "Show steps",
+        "Show timeline",
+        "Show roofline",
+        "Show counters",
+    ] {
+        w.click(tab);
+    }
+    let path = w.path("counters.csv");
+    w.outside.answer(Some(path.clone()));
+    w.click("Export");
+    w.click("Counters as CSV…");
+    w.until("the file", |_| path.exists());
+    w.press(Key::P);
+    w.until("the panel to go", |w| !w.has("Show steps"));
+}
+
+#[test]
+fn live_pictures_fit_a_small_window() {
+    let mut w = Window::live_sized(1024.0, 700.0);
+    w.until_live();
+    w.press(Key::C);
+    w.until_contains("times as fast");
+    w.press(Key::P);
+    w.until_label("Show counters");
+    let window = Rect::from_min_size(Pos2::ZERO, vec2(1024.0, 700.0));
+    for name in [
+        "Live",
+        "Photo",
+        "Use camera",
+        "Freeze",
+        "Snapshot",
+        "Record",
+        "Gallery",
+        "Compare",
+        "Performance",
+        "Full screen",
+        "Measure",
+        "Show counters",
+        "Export",
+        "Candy",
+        "Show side by side",
+        "Working size",
+        "Fit",
+    ] {
+        let nodes = w.harness.query_all_by_label(name);
+        let rects: Vec<Rect> = nodes.map(|node| node.rect()).collect();
+        assert!(!rects.is_empty(), "{name} is not there");
+        for rect in rects {
+            assert!(window.contains_rect(rect), "{name} is outside at {rect:?}");
+        }
+    }
+    let picture = w.harness.get_by_label_contains("Picture, ").rect();
+    assert!(picture.height() > 120.0, "the picture has {picture:?}");
+}

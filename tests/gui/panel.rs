@@ -1,0 +1,408 @@
+//! The performance panel by itself, over AccessKit, with made-up pictures and samples.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use eframe::egui::{self, Role, accesskit::Toggled};
+use egui_kittest::{
+    Harness,
+    kittest::{NodeT, Queryable, by},
+};
+use serde_json::Value;
+use styleforge::{
+    backend::DeviceInfo,
+    engine::live::{Facts, LiveSample, Stages},
+    gui::panel::{ExportFormat, Panel, PanelIntent},
+    mode::{DeviceChoice, Mode, Precision, Variant},
+    timing::{Ceiling, StepTiming, TimingMethod},
+};
+
+/// What is drawn in every frame.
+struct Shown {
+    panel: Panel,
+    device: DeviceInfo,
+    now: Instant,
+    intents: Vec<PanelIntent>,
+}
+
+/// A panel under test.
+struct Window {
+    harness: Harness<'static, Shown>,
+}
+
+fn mode() -> Mode {
+    Mode::new(Variant::Fused, Precision::Fp16)
+}
+
+/// The picture number `frame` of a camera of 60 frames per second, every other one of which is painted.
+fn facts(start: Instant, frame: u64) -> Facts {
+    let captured_at = start + Duration::from_micros(frame * 100_000 / 3);
+    Facts {
+        order: 1,
+        painted: frame + 1,
+        captured: 2 * frame + 1,
+        dropped: frame,
+        captured_at,
+        ready_at: captured_at + Duration::from_millis(40),
+        stages: Stages {
+            capture_ms: 16.5,
+            decode_ms: 3.0,
+            wait_ms: 2.0,
+            scale_ms: 1.0,
+            upload_ms: 0.5,
+            network_ms: 30.0,
+            download_ms: 0.5,
+            compose_ms: 1.0,
+        },
+        working: (640, 360),
+        mode: Some(mode()),
+        method: TimingMethod::Device,
+        duel: None,
+    }
+}
+
+fn sample(method: TimingMethod) -> Arc<LiveSample> {
+    let step = |layer: &str, kernel: &str, ms, flops| StepTiming {
+        layer: layer.to_owned(),
+        kernel: kernel.to_owned(),
+        ms,
+        flops,
+        bytes: 40_000_000,
+    };
+    Arc::new(LiveSample {
+        mode: mode(),
+        width: 640,
+        height: 360,
+        method,
+        total_ms: 0.9,
+        steps: vec![
+            step("conv1", "direct 9x9", 0.25, 50_000_000_000),
+            step("res1.in1", "normalise", 0.05, 0),
+            step("conv2", "winograd 3x3", 0.70, 70_000_000_000),
+        ],
+        cost_ms: 1.5,
+        session_bytes: 214_000_000,
+        free_bytes: Some(138_200_000_000),
+    })
+}
+
+impl Window {
+    /// A panel of this size that knows two seconds of pictures and one sample.
+    fn open(width: f32, height: f32) -> Self {
+        let mut window = Self::empty(width, height);
+        let start = window.shown().now - Duration::from_secs(2);
+        let mut last = start;
+        for frame in 0..60 {
+            let facts = facts(start, frame);
+            last = facts.ready_at + Duration::from_millis(5);
+            let panel = &mut window.harness.state_mut().panel;
+            panel.note_picture(&facts, last, frame / 20);
+        }
+        let shown = window.harness.state_mut();
+        shown.now = last;
+        shown.panel.note_sample(sample(TimingMethod::Device));
+        shown.panel.set_ceiling(Some(Ceiling {
+            copy_gb_per_s: 4000.0,
+            peak_tflops: Some(1000.0),
+            method: "a copy, the maker's figure".to_owned(),
+        }));
+        window.step();
+        window
+    }
+
+    /// A panel of this size that knows nothing.
+    fn empty(width: f32, height: f32) -> Self {
+        let shown = Shown {
+            panel: Panel::new(),
+            device: DeviceInfo {
+                kind: DeviceChoice::Cuda,
+                name: "A GPU".to_owned(),
+                threads: 132,
+                instructions: "sm_90".to_owned(),
+            },
+            now: Instant::now(),
+            intents: Vec::new(),
+        };
+        let harness = Harness::builder()
+            .with_size(egui::vec2(width, height))
+            .build_ui_state(
+                |ui, shown: &mut Shown| {
+                    let (device, now) = (&shown.device, shown.now);
+                    shown.panel.ui_at(ui, device, now, &mut shown.intents);
+                },
+                shown,
+            );
+        Self { harness }
+    }
+
+    fn shown(&self) -> &Shown {
+        self.harness.state()
+    }
+
+    fn step(&mut self) {
+        self.harness.step();
+        self.harness.step();
+    }
+
+    fn labels(&self) -> Vec<String> {
+        let nodes = self.harness.root();
+        nodes
+            .children_recursive()
+            .filter_map(|n| n.accesskit_node().label().or(n.accesskit_node().value()))
+            .collect()
+    }
+
+    fn says(&self, part: &str) {
+        let labels = self.labels();
+        assert!(
+            labels.iter().any(|l| l.contains(part)),
+            "no '{part}' in {labels:#?}"
+        );
+    }
+
+    fn click(&mut self, label: &str) {
+        self.harness
+            .get(by().label(label).role(Role::Button))
+            .click();
+        self.step();
+    }
+
+    /// The layers of the rows of the table, from the top.
+    fn rows(&self) -> Vec<String> {
+        let mut rows: Vec<(f32, String)> = Vec::new();
+        for node in self.harness.root().children_recursive() {
+            let ak = node.accesskit_node();
+            let Some(text) = ak.label().or(ak.value()) else {
+                continue;
+            };
+            if let Some((number, rest)) = text.split_once(". ")
+                && number.parse::<usize>().is_ok()
+            {
+                let layer = rest.split(' ').next().unwrap_or_default().to_owned();
+                rows.push((node.rect().top(), layer));
+            }
+        }
+        rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+        rows.into_iter().map(|(_, layer)| layer).collect()
+    }
+
+    /// What an entry of the export menu gives: the text of the file, and its name.
+    fn export(&mut self, entry: ExportFormat) -> (String, String) {
+        self.click("Export");
+        self.click(entry.title());
+        let intent = self.harness.state_mut().intents.pop();
+        match intent {
+            Some(PanelIntent::Export {
+                format,
+                bytes,
+                file_name,
+            }) => {
+                assert_eq!(format, entry);
+                (String::from_utf8(bytes).expect("a text"), file_name)
+            }
+            other => panic!("no export but {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn counters_say_what_was_noted() {
+    let w = Window::open(420.0, 1200.0);
+    for part in [
+        "Camera: 60.0 fps",
+        "Painted: 30.0 fps",
+        "Shown: 30.0 fps",
+        "Half within: 45.0 ms",
+        "95 % within: 45.0 ms",
+        "Capture: half within 16.5 ms",
+        "Network: half within 30.0 ms",
+        "Present: half within 5.0 ms",
+        "Rest: half within 2.0 ms",
+        "Before the engine: 59 of 119 (49.6 %)",
+        "Before the screen: 2 of 60 (3.3 %)",
+        "Working size: 640 × 360 px",
+        "Mode: fused fp16",
+        "Device: A GPU",
+        "Memory in use: 214 MB",
+        "Memory free: 138.2 GB",
+        "Timing the steps: 1.5 ms",
+        "Frames per second of the last minute",
+        "Delay of the last minute",
+    ] {
+        w.says(part);
+    }
+    let (panel, now) = (&w.shown().panel, w.shown().now);
+    assert!((panel.fps(now).camera_fps - 60.0).abs() < 0.1);
+    assert_eq!(panel.delay_ms(now).map(|d| d.p50.round()), Some(45.0));
+}
+
+#[test]
+fn everything_is_seen_in_a_narrow_and_in_a_low_panel() {
+    for (width, height) in [(400.0, 640.0), (1024.0, 300.0), (700.0, 300.0)] {
+        let mut w = Window::open(width, height);
+        w.says("Camera: 60.0 fps");
+        for tab in [
+            "Show steps",
+            "Show timeline",
+            "Show roofline",
+            "Show counters",
+        ] {
+            w.click(tab);
+            let button = w.harness.get_by_label("Export");
+            assert!(
+                button.rect().right() <= width,
+                "{tab} at {width} x {height}"
+            );
+        }
+    }
+}
+
+#[test]
+fn rates_fall_when_no_picture_comes_and_restart_forgets() {
+    let mut w = Window::open(420.0, 1200.0);
+    w.harness.state_mut().now += Duration::from_secs(10);
+    w.step();
+    w.says("Camera: 0.0 fps");
+    w.says("Half within: – ms");
+    w.says("Before the engine: 59 of 119");
+    w.harness.state_mut().panel.restart();
+    w.step();
+    w.says("Before the engine: –");
+    w.click("Show steps");
+    w.says("The steps are being timed…");
+}
+
+#[test]
+fn steps_are_shown_and_sorted() {
+    let mut w = Window::open(640.0, 400.0);
+    w.click("Show steps");
+    // 40 MB in 0.25 ms are 160 GB/s; 50 GFLOP in 0.25 ms are 200 TFLOP/s, a fifth of the peak.
+    w.says("1. conv1 direct 9x9: 0.250 ms, 25.0 %, 160.0 GB/s, 200.0 TFLOP/s, 20.0 % of the limit");
+    // A copy would take 0.01 of the 0.05 ms.
+    w.says("2. res1.in1 normalise: 0.050 ms, 5.0 %, 800.0 GB/s, 20.0 % of the limit");
+    w.says("Sum of steps 1.000 ms, a whole run 0.900 ms, difference -0.100 ms (-11.1 %)");
+    w.says(
+        "fused fp16 at 640 × 360, median of 1 sample, device events. A run replays one recorded",
+    );
+    assert_eq!(w.rows(), ["conv1", "res1.in1", "conv2"]);
+    w.click("Sort by time");
+    assert_eq!(w.rows(), ["conv2", "conv1", "res1.in1"]);
+    let is_sorted = |w: &Window, head: &str| {
+        let node = w.harness.get(by().label(head).role(Role::Button));
+        node.accesskit_node().toggled() == Some(Toggled::True)
+    };
+    assert!(is_sorted(&w, "Sort by time") && !is_sorted(&w, "Sort by layer"));
+    w.click("Sort by time");
+    assert_eq!(w.rows(), ["res1.in1", "conv1", "conv2"]);
+    w.click("Sort by bandwidth");
+    assert_eq!(w.rows(), ["res1.in1", "conv1", "conv2"]);
+    w.click("Sort by arithmetic");
+    assert_eq!(w.rows(), ["conv1", "conv2", "res1.in1"]);
+    w.click("Sort by layer");
+    assert_eq!(w.rows(), ["conv1", "conv2", "res1.in1"]);
+    w.click("Sort by network order");
+    assert_eq!(w.rows(), ["conv1", "res1.in1", "conv2"]);
+    let shown = w.harness.state_mut();
+    shown.panel.note_sample(sample(TimingMethod::Host));
+    shown.panel.set_ceiling(None);
+    w.step();
+    w.says("host clock. Steps are timed while a frame is painted");
+    w.says("1. conv1 direct 9x9: 0.250 ms, 25.0 %, 160.0 GB/s, 200.0 TFLOP/s");
+}
+
+#[test]
+fn the_timeline_and_the_roofline_show_every_step_that_they_can() {
+    let mut w = Window::open(420.0, 500.0);
+    w.click("Show timeline");
+    w.says("conv1 direct 9x9: from 0.000 to 0.250 ms");
+    w.says("res1.in1 normalise: from 0.250 to 0.300 ms");
+    w.says("conv2 winograd 3x3: from 0.300 to 1.000 ms");
+    w.click("Show roofline");
+    w.says("Roofline of 2 steps");
+    w.says("Roof: 4000 GB/s and 1000 TFLOP/s (a copy, the maker's figure).");
+    w.says("1 step without operations of their own have no point");
+    w.harness.state_mut().panel.set_ceiling(None);
+    w.step();
+    w.says("so there is no roof");
+}
+
+#[test]
+fn exports_are_read_again() {
+    let mut w = Window::open(640.0, 400.0);
+    let (csv, name) = w.export(ExportFormat::StepsCsv);
+    assert_eq!(name, "styleforge-fused-fp16-640x360-steps.csv");
+    let rows: Vec<Vec<&str>> = csv.lines().map(|l| l.split(',').collect()).collect();
+    assert_eq!(rows.len(), 4);
+    assert_eq!(
+        rows[3][..7],
+        [
+            "A GPU",
+            "fused fp16",
+            "640x360",
+            "device",
+            "conv2",
+            "winograd 3x3",
+            "700.000"
+        ]
+    );
+
+    let (csv, name) = w.export(ExportFormat::CountersCsv);
+    assert_eq!(name, "styleforge-counters.csv");
+    let last = csv.lines().last().expect("a moment");
+    let cells: Vec<f64> = last
+        .split(',')
+        .map(|cell| cell.parse().expect("a number"))
+        .collect();
+    assert!(
+        (cells[1] - 60.0).abs() < 0.5 && (cells[4] - 45.0).abs() < 0.5,
+        "{last}"
+    );
+
+    let (json, name) = w.export(ExportFormat::Json);
+    assert_eq!(name, "styleforge-performance.json");
+    let report: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(report["device"]["name"], "A GPU");
+    assert_eq!(report["steps"]["kernels"][2]["layer"], "conv2");
+    assert_eq!(report["steps"]["method"], "device");
+    assert_eq!(report["steps"]["ceiling"]["copy_gb_per_s"], 4000.0);
+    assert_eq!(report["pictures"]["dropped_before_engine"], 59);
+    assert_eq!(report["memory"]["session_bytes"], 214_000_000);
+    assert_eq!(report["stages"][5]["stage"], "Network");
+    assert_eq!(report["stages"][5]["p50_ms"], 30.0);
+    let moments = report["history"].as_array().expect("moments");
+    assert!(moments.len() >= 8, "two seconds, four a second");
+
+    let (json, name) = w.export(ExportFormat::Trace);
+    assert_eq!(name, "styleforge-fused-fp16-640x360-trace.json");
+    let trace: Value = serde_json::from_str(&json).expect("JSON");
+    let events = trace["traceEvents"].as_array().expect("events");
+    let of = |kind: &str| {
+        events
+            .iter()
+            .filter(|e| e["ph"] == kind)
+            .collect::<Vec<_>>()
+    };
+    let (spans, counters) = (of("X"), of("C"));
+    assert_eq!(spans.len(), 3);
+    assert_eq!(spans[1]["name"], "res1.in1 normalise");
+    assert_eq!(counters.len(), 5 * moments.len());
+    let time = |e: &Value| e["ts"].as_f64().expect("microseconds");
+    assert!(time(spans[0]) >= counters.iter().map(|e| time(e)).fold(0.0, f64::max));
+}
+
+#[test]
+fn without_samples_only_counters_are_exported() {
+    let mut w = Window::empty(640.0, 400.0);
+    w.click("Export");
+    for (entry, can) in [
+        (ExportFormat::StepsCsv, false),
+        (ExportFormat::CountersCsv, true),
+        (ExportFormat::Json, true),
+        (ExportFormat::Trace, false),
+    ] {
+        let node = w.harness.get_by_label(entry.title());
+        assert_eq!(!node.accesskit_node().is_disabled(), can, "{entry:?}");
+    }
+}

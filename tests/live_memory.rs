@@ -1,0 +1,119 @@
+//! Live pictures allocate nothing for a frame: neither where they are made nor where they are painted.
+
+#![allow(clippy::expect_used, reason = "a broken test should panic")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use styleforge::{
+    backend::{RunControl, cpu::CpuBackend, opener},
+    capture::{Captured, exchange::exchange},
+    compose::Look,
+    engine::{
+        live::{Live, LiveOrder, LivePicture, LiveSize, Served},
+        paint::Painter,
+        protocol::LiveStart,
+    },
+    frame::Frame,
+    mode::{DeviceChoice, ModeChoice, PrecisionChoice, Variant},
+    network::{Network, NetworkSpec},
+};
+
+/// Counts the allocations of each thread.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: hands everything to the system's allocator and only counts beside it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn allocations() -> u64 {
+    ALLOCATIONS.with(Cell::get)
+}
+
+#[test]
+fn the_engine_allocates_nothing_for_a_frame() {
+    let spec = NetworkSpec {
+        blocks: 1,
+        ..NetworkSpec::with_widths([8, 16, 16])
+    };
+    let network = Arc::new(Network::random(spec, 5).expect("a valid shape"));
+    let (mut frames, input) = exchange(|| Captured {
+        frame: Frame::from_fn(160, 120, |x, y| [x as u8, y as u8, 90, 255]),
+        sequence: 0,
+        captured_at: Instant::now(),
+        capture_ms: 0.0,
+        decode_ms: 0.0,
+    });
+    let (output, mut pictures) = exchange(LivePicture::empty);
+    let backend = CpuBackend::new(Some(2)).expect("threads");
+    let mut painter = Painter::new(Arc::new(backend), opener(Default::default()));
+    let order = LiveOrder {
+        network: Some(network),
+        size: LiveSize::LongSide(100),
+        mode: ModeChoice {
+            variant: Variant::Fused,
+            precision: PrecisionChoice::Auto,
+        },
+        look: Look {
+            strength_percent: 60,
+            keep_colors: true,
+        },
+        duel: None,
+        frozen: false,
+        sample: false,
+    };
+    let start = LiveStart {
+        input,
+        output,
+        order,
+        number: 0,
+        control: Arc::new(RunControl::default()),
+    };
+    let mut live = Live::new(start, DeviceChoice::Cpu, Arc::new(Instant::now));
+    let mut run = |frames_run: u32| {
+        let before = allocations();
+        for i in 0..frames_run {
+            frames.value.captured_at = Instant::now();
+            frames.value.frame.rgba_mut()[0] = i as u8;
+            frames.put();
+            let served = live.serve(&mut painter, &mut |event| panic!("{event:?}"));
+            assert_eq!(served, Served::Picture);
+            assert!(pictures.take());
+        }
+        allocations() - before
+    };
+    assert!(run(30) > 0, "sessions and frames are made at first");
+    let made = run(630);
+    // The way into the pool of worker threads is a queue that takes a block of memory for every 63
+    // entries (crossbeam-deque's injector): one entry a frame, and nothing else.
+    assert!(made <= 630 / 63 + 1, "{made} allocations in 630 frames");
+}
+
+#[test]
+fn counting_counts() {
+    let before = allocations();
+    let kept = vec![Duration::ZERO; 10];
+    assert_eq!(allocations(), before + 1);
+    drop(kept);
+}

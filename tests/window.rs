@@ -1,0 +1,231 @@
+//! The real program in a window of a virtual screen (Xvfb), driven by keys (xdotool): the demo scene painted
+//! live on the processor for three minutes. Listed as ignored where these tools are missing.
+//!
+//! `STYLEFORGE_LIVE_MINUTES=30` makes it longer.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that fails by expect says why it expected otherwise"
+)]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use libtest_mimic::{Arguments, Trial};
+
+/// What minute three may hold more than minute one, in KiB.
+const GROWTH_KB: u64 = 8 * 1024;
+
+/// Ends a program that a failed test leaves behind.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// A virtual screen; gives its name, for example `:7`.
+fn screen() -> (Running, String) {
+    let mut server = Command::new("Xvfb")
+        .args(["-displayfd", "1", "-screen", "0", "1600x1000x24"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("Xvfb starts");
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().expect("its output"))
+        .read_line(&mut line)
+        .expect("its number");
+    (Running(server), format!(":{}", line.trim()))
+}
+
+/// The program in its window.
+struct Window {
+    program: Running,
+    display: String,
+    id: String,
+    _screen: Running,
+    home: tempfile::TempDir,
+}
+
+impl Window {
+    fn open() -> Self {
+        let (screen, display) = screen();
+        let home = tempfile::tempdir().expect("a folder");
+        let started = Instant::now();
+        let program = Command::new(env!("CARGO_BIN_EXE_styleforge"))
+            .env("DISPLAY", &display)
+            .env("LIBGL_ALWAYS_SOFTWARE", "1")
+            .env("HOME", home.path())
+            .env("XDG_CONFIG_HOME", home.path().join("config"))
+            .env("XDG_DATA_HOME", home.path().join("data"))
+            .env("XDG_PICTURES_DIR", home.path())
+            .env_remove("WAYLAND_DISPLAY")
+            .env_remove("DBUS_SESSION_BUS_ADDRESS")
+            .spawn()
+            .expect("the program starts");
+        let pid = program.id().to_string();
+        let mut window = Self {
+            program: Running(program),
+            display,
+            id: String::new(),
+            _screen: screen,
+            home,
+        };
+        while window.id.is_empty() {
+            assert!(
+                started.elapsed() < Duration::from_secs(30),
+                "no window came up"
+            );
+            sleep(Duration::from_millis(50));
+            let found = window.xdotool(&["search", "--onlyvisible", "--pid", &pid]);
+            window.id = found.lines().next().unwrap_or_default().to_owned();
+        }
+        println!(
+            "the window came up after {:.2} s",
+            started.elapsed().as_secs_f64()
+        );
+        window
+    }
+
+    fn xdotool(&self, arguments: &[&str]) -> String {
+        let output = Command::new("xdotool")
+            .args(arguments)
+            .env("DISPLAY", &self.display)
+            .output()
+            .expect("xdotool runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn keys(&self, keys: &[&str]) {
+        self.xdotool(&["windowfocus", &self.id]);
+        for key in keys {
+            self.xdotool(&["key", "--window", &self.id, key]);
+            sleep(Duration::from_millis(400));
+        }
+    }
+
+    /// A line of `/proc/PID/status` as a number.
+    fn status(&self, name: &str) -> u64 {
+        let path = format!("/proc/{}/status", self.program.0.id());
+        let text = fs::read_to_string(path).expect("the program runs");
+        let line = text
+            .lines()
+            .find(|l| l.starts_with(name))
+            .expect("such a line");
+        let number = line.split_whitespace().nth(1).expect("a number");
+        number.parse().expect("a number")
+    }
+
+    fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
+        let started = Instant::now();
+        while !holds() {
+            assert!(
+                started.elapsed() < Duration::from_secs(30),
+                "waited in vain for {what}"
+            );
+            sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// How many snapshots lie in the pictures.
+    fn snapshots(&self) -> usize {
+        let folder = self.home.path().join("StyleForge");
+        fs::read_dir(folder).map_or(0, |files| {
+            let names = files.filter_map(|f| f.ok()?.file_name().into_string().ok());
+            names.filter(|name| name.starts_with("snapshot-")).count()
+        })
+    }
+}
+
+fn live_for_minutes() {
+    let minutes = std::env::var("STYLEFORGE_LIVE_MINUTES")
+        .ok()
+        .and_then(|minutes| minutes.parse().ok())
+        .unwrap_or(3);
+    let mut window = Window::open();
+    // Every style, every way to look, once, so that everything has been in memory.
+    sleep(Duration::from_secs(5));
+    window.keys(&["2", "3", "4", "5", "6", "1"]);
+    window.keys(&["c"]);
+    sleep(Duration::from_secs(6));
+    window.keys(&["d", "Escape", "Escape", "g"]);
+    sleep(Duration::from_secs(6));
+    window.keys(&["Escape", "v", "p"]);
+    window.xdotool(&["windowsize", &window.id, "1024", "700"]);
+    sleep(Duration::from_secs(3));
+    window.keys(&["p", "space", "space", "s"]);
+    window.wait_until("the snapshot", || window.snapshots() == 1);
+    window.xdotool(&["windowsize", &window.id, "1500", "950"]);
+    let began = Instant::now();
+    let at = |minute: u64| {
+        let due = Duration::from_secs(60 * minute);
+        sleep(due.saturating_sub(began.elapsed()));
+        (window.status("VmRSS"), window.status("Threads"))
+    };
+    let (first_kb, first_threads) = at(1);
+    let (last_kb, last_threads) = at(minutes);
+    println!(
+        "{first_kb} KiB after a minute, {last_kb} KiB after {minutes}; {last_threads} threads"
+    );
+    assert!(
+        last_kb <= first_kb + GROWTH_KB,
+        "{first_kb} KiB after a minute, {last_kb} KiB after {minutes}"
+    );
+    assert!(
+        last_threads <= first_threads,
+        "{first_threads} threads, then {last_threads}"
+    );
+    // It still paints: a frozen or dead picture would be saved as it was.
+    window.keys(&["s"]);
+    window.wait_until("another snapshot", || window.snapshots() == 2);
+    window.keys(&["ctrl+q"]);
+    let started = Instant::now();
+    let ended = loop {
+        if let Some(status) = window.program.0.try_wait().expect("a child") {
+            break status;
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "the window does not close"
+        );
+        sleep(Duration::from_millis(50));
+    };
+    assert!(ended.success(), "{ended}");
+    let [a, b] = [1, 2].map(|n| {
+        let name = format!("StyleForge/snapshot-candy-{n:04}.png");
+        fs::read(window.home.path().join(name)).expect("a snapshot")
+    });
+    assert_ne!(a, b, "the scene moved between the two");
+}
+
+/// Whether a program of this name is in the PATH.
+fn is_there(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| Path::new(&folder).join(name).is_file())
+}
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let missing = ["Xvfb", "xdotool"].into_iter().find(|name| !is_there(name));
+    let name = match missing {
+        Some(name) => format!("live_for_minutes (needs {name}: apt-get install xvfb xdotool)"),
+        None => "live_for_minutes".to_owned(),
+    };
+    let trial = Trial::test(name, || {
+        live_for_minutes();
+        Ok(())
+    });
+    let trials = vec![trial.with_ignored_flag(missing.is_some())];
+    libtest_mimic::run(&arguments, trials).exit();
+}
