@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     backend::{self, DeviceInfo, OpenDevice, RunControl},
-    capture::{Capture, CaptureEvent, CaptureSettings},
+    capture::{Capture, CaptureEvent, CaptureProblem, CaptureSettings, Source},
     compose::Look,
     engine::{
         Engine,
@@ -26,7 +26,8 @@ use crate::{
             DEFAULT_TARGET_FPS, LiveEvent, LiveOrder, LivePicture, LiveSize, Stages,
             meter::{Recent, Spread},
         },
-        protocol::Event,
+        paint::PaintError,
+        protocol::{EngineError, Event},
     },
     media::{encode::Format, record::Recorder},
     mode::{DeviceChoice, Mode, ModeChoice, ModelSize},
@@ -99,6 +100,15 @@ impl From<Spread> for SpreadMs {
 /// [`CliError`] when device, style or source cannot be had, or a recording fails.
 pub fn run(args: &LiveArgs) -> Result<(), CliError> {
     let started = Instant::now();
+    if let Source::Photo(path) = &args.source
+        && !path.exists()
+    {
+        return Err(CliError::WrongUse(format!(
+            "'{}' is no source; name demo, camera, camera:NAME (see styleforge cameras), a photo or a \
+             folder of photos",
+            path.display()
+        )));
+    }
     let control = Arc::new(RunControl::default());
     cancel_on_interrupt(&control);
     let (ring, rung) = bounded::<()>(1);
@@ -159,6 +169,7 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         stages: Default::default(),
         first: None,
         problems: Vec::new(),
+        is_missing: false,
         ended: false,
         quiet: args.json,
         resident: None,
@@ -240,6 +251,8 @@ struct LiveRun {
     /// When the first picture was here, and how many had been captured and painted by then.
     first: Option<(Instant, u64, u64)>,
     problems: Vec<String>,
+    /// Whether the last problem was that the source is not there.
+    is_missing: bool,
     ended: bool,
     quiet: bool,
     resident: Option<u64>,
@@ -281,6 +294,12 @@ impl LiveRun {
                 }
                 CaptureEvent::Waiting(problem) | CaptureEvent::Skipped(problem) => {
                     tell(format!("source: {problem}"));
+                    self.is_missing = matches!(
+                        problem,
+                        CaptureProblem::NoCamera
+                            | CaptureProblem::Unknown { .. }
+                            | CaptureProblem::Ambiguous { .. }
+                    );
                     self.problems.push(problem.to_string());
                 }
                 CaptureEvent::Ended(problem) => {
@@ -291,7 +310,10 @@ impl LiveRun {
         while let Some(event) = self.engine.poll() {
             match event {
                 Event::Live(LiveEvent::Refused(error)) => {
-                    return Err(CliError::Failed(error.to_string()));
+                    return Err(match error {
+                        EngineError::Paint(PaintError::Backend(error)) => error.into(),
+                        error => CliError::Failed(error.to_string()),
+                    });
                 }
                 // A photo ends at once and is painted all the same.
                 Event::Live(LiveEvent::Ended) => self.ended = self.first.is_some(),
@@ -367,9 +389,12 @@ impl LiveRun {
                 return Err(CliError::Stopped);
             }
             let why = self.problems.last().cloned();
-            return Err(CliError::Failed(
-                why.unwrap_or_else(|| "the source gave no frame".to_owned()),
-            ));
+            let why = why.unwrap_or_else(|| "the source gave no frame".to_owned());
+            return Err(if self.is_missing {
+                CliError::WrongUse(why)
+            } else {
+                CliError::Failed(why)
+            });
         };
         let seconds = now.saturating_duration_since(first_at).as_secs_f64();
         let rate = |count: u64| {

@@ -313,57 +313,6 @@ impl App {
         }
     }
 
-    /// Only the picture.
-    fn full_screen_ui(&mut self, ui: &mut egui::Ui) {
-        let mut intents = std::mem::take(&mut self.intents);
-        egui::CentralPanel::no_frame().show(ui, |ui| match &mut self.live {
-            Some(live) => live.stage_ui(ui, self.gallery.cards(), None, &mut intents),
-            None => self.stage.ui(ui),
-        });
-        let area = ui.min_rect();
-        self.messages.ui(ui, area, 16.0, &mut intents);
-        self.intents.append(&mut intents);
-        self.perform_all(ui.ctx());
-    }
-
-    fn live_stage(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
-        let chosen = self.workspace.choice.style.as_deref();
-        let shows_hint = !self.settings.state.has_seen_hint;
-        let Some(live) = &mut self.live else {
-            return;
-        };
-        let bar = Frame::new()
-            .fill(ui.visuals().panel_fill)
-            .inner_margin(Margin::symmetric(12, 6));
-        Panel::top("live source").frame(bar).show(ui, |ui| {
-            live.source_bar(ui, shows_hint, intents);
-        });
-        Panel::bottom("live tools").frame(bar).show(ui, |ui| {
-            live.tool_bar(ui, intents);
-        });
-        if live.is_comparing() {
-            let progress = self.engine.measuring_progress();
-            Panel::bottom("live comparison").frame(bar).show(ui, |ui| {
-                live.comparison_bar(ui, progress, intents);
-            });
-        }
-        if let (true, Some(device)) = (live.panel_open, &self.device) {
-            // The picture keeps the larger half.
-            let most = (0.5 * ui.available_height()).max(100.0);
-            Panel::bottom("performance")
-                .frame(bar)
-                .resizable(true)
-                .default_size(260.0)
-                .size_range(100.0..=most)
-                .show(ui, |ui| live.panel_ui(ui, device, intents));
-        }
-        egui::CentralPanel::no_frame().show(ui, |ui| {
-            live.stage_ui(ui, self.gallery.cards(), chosen, intents);
-            live.over_stage(ui, ui.min_rect(), intents);
-        });
-        live.report_ui(ui.ctx(), intents);
-    }
-
     /// Stops the threads and writes what is not written yet. The window is gone by now, so this
     /// may take a moment.
     pub fn end(&mut self) {

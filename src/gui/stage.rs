@@ -338,6 +338,9 @@ impl Stage {
 
     /// The scale at which the whole picture is seen.
     fn fit_scale(&self, rect: Rect, ppp: f32) -> f32 {
+        if self.photo.is_empty() {
+            return 1.0;
+        }
         let room = (rect.size() - Vec2::splat(2.0 * MARGIN)).max(Vec2::splat(16.0)) * ppp;
         (room.x / self.size.0 as f32)
             .min(room.y / self.size.1 as f32)

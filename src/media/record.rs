@@ -67,8 +67,9 @@ impl Recorder {
         fs::create_dir_all(folder).map_err(write)?;
         let table = folder.join(TABLE);
         if table.exists() {
-            return Err(MediaError::Exists {
-                name: table.display().to_string(),
+            return Err(MediaError::Write {
+                name: name.clone(),
+                reason: "it holds a recording already; choose another folder".to_owned(),
             });
         }
         let mut csv = fs::File::create(&table).map_err(write)?;
@@ -191,6 +192,8 @@ mod tests {
         let picture = image::open(folder.join("frame-000001.png")).expect("a picture");
         assert_eq!(picture.to_rgba8().get_pixel(3, 0).0, [0, 3, 0, 255]);
         let again = Recorder::start(&folder, Format::Png).map(drop);
-        assert!(matches!(again, Err(MediaError::Exists { .. })));
+        assert!(
+            matches!(again, Err(MediaError::Write { reason, .. }) if reason.contains("another folder"))
+        );
     }
 }

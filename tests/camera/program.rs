@@ -117,7 +117,7 @@ fn live_pictures_need_a_camera() {
         "camera",
     ];
     let ended = program(&arguments).output().expect("started");
-    assert_eq!(ended.status.code(), Some(1), "{}", text(&ended));
+    assert_eq!(ended.status.code(), Some(2), "{}", text(&ended));
     assert!(
         text(&ended).contains("no camera is connected"),
         "{}",

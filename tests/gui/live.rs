@@ -91,7 +91,7 @@ fn there_is_no_camera_and_a_way_back() {
     let mut w = Window::painting_live();
     w.click("Use camera");
     w.until_contains("no camera is connected".trim_start_matches("no "));
-    assert!(w.has("Camera on") && w.has("Turn off"));
+    assert!(w.has("Waiting for the camera") && w.has("Turn off"));
     w.click("Show the demo scene");
     w.until_live();
     assert!(w.has("Use camera"));

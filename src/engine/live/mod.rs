@@ -10,6 +10,8 @@
 //! tests have their own.
 
 pub mod auto_size;
+mod duel;
+mod measuring;
 pub mod meter;
 mod order;
 mod picture;
@@ -31,6 +33,7 @@ use crossbeam_channel::Receiver;
 
 use self::{
     auto_size::AutoSize,
+    duel::OtherDevice,
     sessions::{Sessions, Target},
     wall::Wall,
 };
@@ -39,14 +42,13 @@ use super::{
     protocol::{EngineError, LiveStart},
 };
 use crate::{
-    backend::{Backend, BackendError, RunControl, SessionSpec},
+    backend::{BackendError, RunControl, SessionSpec},
     capture::{
         Captured,
         exchange::{Reader, Writer},
     },
     compose::{Look, compose_into},
     frame::Frame,
-    measure::{Comparison, MeasureError, MeasureReport, Side},
     media::{resample::Resampler, scale::size_within},
     mode::{DeviceChoice, Mode, ModeChoice, Precision},
     timing::RunTiming,
@@ -63,26 +65,12 @@ const KEPT_SESSIONS: usize = 6;
 const SAMPLE_EVERY: Duration = Duration::from_millis(500);
 /// Part of the time that sampling may take: one in so many.
 const SAMPLE_SHARE: u32 = 100;
-/// Time between two judgements of a comparison at least: judging reads both pictures on the host.
-const JUDGE_EVERY: Duration = Duration::from_millis(300);
-
-/// Different frames that a measurement paints in turn.
-const MEASURED_PICTURES: usize = 4;
-/// How long the next of them is waited for.
-const NEXT_PICTURE_WITHIN: Duration = Duration::from_millis(250);
 
 /// Weight of the newest frame in the share of time that large pictures take.
 const BUSY_OF_NEWEST: f64 = 0.1;
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
-
-/// The second device of a comparison, and its sessions.
-struct OtherDevice {
-    kind: DeviceChoice,
-    painter: Painter,
-    sessions: Sessions,
-}
 
 /// Live painting in progress.
 pub struct Live {
@@ -396,110 +384,6 @@ impl Live {
         }
     }
 
-    /// Paints in both modes, the one that begins changing from frame to frame; as
-    /// [`Live::paint_once`].
-    fn paint_duel(
-        &mut self,
-        painter: &mut Painter,
-        duel: Duel,
-        working: (usize, usize),
-        tell: &mut dyn FnMut(LiveEvent),
-    ) -> Option<Run> {
-        let scale_ms = self.scale(working);
-        fit(&mut self.output.value.painted, working);
-        let mut other =
-            (self.output.value.other.take()).unwrap_or_else(|| Frame::from_fn(1, 1, |_, _| [0; 4]));
-        fit(&mut other, working);
-        let mut timings = [RunTiming::host(0.0); 2];
-        let mut modes = [Mode::default(); 2];
-        self.duel_frames += 1;
-        let first = (self.duel_frames % 2) as usize;
-        for side in [first, 1 - first] {
-            let painted = self.paint_side(painter, duel.sides[side], side, &mut other);
-            match painted {
-                Ok((mode, timing)) => (modes[side], timings[side]) = (mode, timing),
-                Err(BackendError::Cancelled) => return None,
-                Err(error) => {
-                    let lost = error.is_lost();
-                    self.duel_refused = !lost;
-                    if lost {
-                        self.forget_device();
-                        let choice = duel.sides[side].mode;
-                        if let Err(error) = painter.replace_device(error, settings(choice)) {
-                            tell(LiveEvent::Refused(told(error)));
-                        }
-                    } else {
-                        tell(LiveEvent::Refused(told(error)));
-                    }
-                    return self.paint_once(painter, self.order.mode, working, tell);
-                }
-            }
-        }
-        let now = (self.clock)();
-        if self.next_judgement.is_none_or(|at| now >= at) {
-            let precisions = modes.map(|m| m.precision);
-            let equality = Equality::between(&self.output.value.painted, &other, precisions);
-            // Once unequal, unequal until something changes: a ratio must not flicker.
-            let judged = match &self.equality {
-                Some(before) if !before.passed() => before.as_ref().clone().worse(equality),
-                _ => equality,
-            };
-            self.equality = Some(Arc::new(judged));
-            self.next_judgement = Some(now + JUDGE_EVERY);
-        }
-        self.output.value.other = Some(other);
-        Some(Run {
-            mode: Some(modes[0]),
-            timing: timings[0],
-            scale_ms,
-            duel: Some(DuelTimes {
-                modes,
-                ms: timings.map(|t| t.total_ms),
-                methods: timings.map(|t| t.method),
-            }),
-        })
-    }
-
-    /// One side of a comparison: the first into the output's painting, the second into `other`.
-    fn paint_side(
-        &mut self,
-        painter: &mut Painter,
-        contestant: Contestant,
-        side: usize,
-        other: &mut Frame,
-    ) -> Result<(Mode, RunTiming), BackendError> {
-        let Some(network) = self.order.network.clone() else {
-            return Err(BackendError::EMPTY_BATCH);
-        };
-        let kind = contestant.device;
-        let elsewhere = kind != DeviceChoice::Auto && kind != painter.backend().device().kind;
-        if elsewhere && self.other_device.as_ref().is_none_or(|o| o.kind != kind) {
-            self.other_device = Some(OtherDevice {
-                kind,
-                painter: painter.on_device(kind)?,
-                sessions: Sessions::new(2),
-            });
-        }
-        let (painter, sessions) = match &mut self.other_device {
-            Some(device) if elsewhere => (&mut device.painter, &mut device.sessions),
-            _ => (painter, &mut self.sessions),
-        };
-        let mode = painter.mode(settings(contestant.mode));
-        painter.backend().supports(mode)?;
-        let target = Target {
-            network,
-            spec: SessionSpec::single(self.scaled.width(), self.scaled.height(), mode),
-        };
-        let session = sessions.ready(painter, &target)?;
-        let to = if side == 0 {
-            &mut self.output.value.painted
-        } else {
-            other
-        };
-        let timing = session.paint(&self.scaled, to, &self.control)?;
-        Ok((mode, timing))
-    }
-
     /// Lays the paintings over the frame, where a person wants less than all of them.
     fn compose(&mut self, is_painted: bool) {
         if !is_painted || self.order.look == Look::default() {
@@ -566,82 +450,6 @@ impl Live {
             session_bytes: self.sessions.bytes() + self.wall.bytes(),
             free_bytes: painter.backend().free_bytes(),
         })));
-    }
-
-    /// Measures two modes against each other on frames of the source, at the size in use. Live pictures
-    /// wait meanwhile. `control` tells how far it is and stops it.
-    ///
-    /// # Errors
-    /// [`MeasureError`] when there is nothing to measure with, a device does not have a mode, or a run
-    /// fails or is stopped.
-    pub fn measure(
-        &mut self,
-        painter: &mut Painter,
-        job: &MeasureJob,
-        control: &RunControl,
-    ) -> Result<MeasureReport, MeasureError> {
-        let network = self.order.network.clone().ok_or(MeasureError::Nothing)?;
-        let pictures = self.some_pictures()?;
-        // Its own sessions are opened for it; what is kept for live pictures may stand in their way.
-        self.sessions.clear();
-        self.wall.forget_device();
-        self.other_device = None;
-        let backend_of = |painter: &Painter, side: Contestant| {
-            let own = painter.backend();
-            match side.device {
-                DeviceChoice::Auto => Ok(own.clone()),
-                kind if kind == own.device().kind => Ok(own.clone()),
-                kind => painter.on_device(kind).map(|other| other.backend().clone()),
-            }
-        };
-        let [a, b] = job.duel.sides;
-        let backends = [backend_of(painter, a)?, backend_of(painter, b)?];
-        let side = |backend: &'_ Arc<dyn Backend>, side: Contestant| {
-            backend.mode(side.mode.variant, side.mode.precision)
-        };
-        let comparison = Comparison {
-            sides: [
-                Side {
-                    backend: backends[0].as_ref(),
-                    mode: side(&backends[0], a),
-                },
-                Side {
-                    backend: backends[1].as_ref(),
-                    mode: side(&backends[1], b),
-                },
-            ],
-            network: &network,
-            style: job.style.clone(),
-            pictures: &pictures,
-            frames: job.frames,
-            warmup: job.warmup,
-        };
-        comparison.check(None)?;
-        let report = comparison.run(control);
-        self.changed = true;
-        report
-    }
-
-    /// Some of the source's frames at the working size: those that come within a moment, or the last.
-    fn some_pictures(&mut self) -> Result<Vec<Frame>, MeasureError> {
-        if !self.has_frame {
-            return Err(MeasureError::Nothing);
-        }
-        let mut pictures: Vec<Frame> = Vec::new();
-        for _ in 0..MEASURED_PICTURES {
-            let working = self.working_size(sides(&self.input.value.frame));
-            self.scale(working);
-            let is_first_size = pictures.first().is_none_or(|p| sides(p) == working);
-            if is_first_size && pictures.last() != Some(&self.scaled) {
-                pictures.push(self.scaled.clone());
-            }
-            // Nothing more comes of a photo.
-            let rung = self.input.doorbell().recv_timeout(NEXT_PICTURE_WITHIN);
-            if rung.is_err() || !self.input.take() {
-                break;
-            }
-        }
-        Ok(pictures)
     }
 
     /// Gives up everything that lies on a lost device.

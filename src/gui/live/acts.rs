@@ -138,6 +138,11 @@ impl App {
             }
             LiveIntent::ExportFailed(why) => self.messages.error(why),
             LiveIntent::ToggleMeasuring => self.toggle_measuring(),
+            LiveIntent::ToggleCompare => {
+                // Nobody would see how far it is, or stop it.
+                self.engine.cancel_measuring();
+                self.change_view(LiveIntent::ToggleCompare);
+            }
             LiveIntent::Snapshot => self.snapshot(),
             LiveIntent::ToggleRecording => self.toggle_recording(),
             other => self.change_view(other),
@@ -217,6 +222,7 @@ impl App {
             return;
         }
         self.end_recording();
+        self.engine.cancel_measuring();
         self.engine.stop_live();
         self.live = None;
         self.settings.state.shows_photos = true;
@@ -253,6 +259,7 @@ impl App {
         let Some(live) = &mut self.live else {
             return;
         };
+        self.engine.cancel_measuring();
         // Lets go of the device first: it may be the same one.
         live.capture = None;
         live.state = SourceState::Starting;
@@ -281,7 +288,7 @@ impl App {
                 if let Some(live) = &mut self.live {
                     live.pictures = Some(pictures);
                     live.ordered = Some(order);
-                    live.wall = super::Wall::default();
+                    live.wall.stop();
                     live.panel.restart();
                 }
             }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The colour of "this is being filmed".
-const RECORDING: Color32 = Color32::from_rgb(229, 57, 53);
+const FILMING: Color32 = Color32::from_rgb(229, 57, 53);
 
 fn floating(
     ui: &egui::Ui,
@@ -49,9 +49,13 @@ impl LiveView {
     ) {
         ui.horizontal_wrapped(|ui| {
             if self.uses_camera() {
-                let (dot, _) = ui.allocate_exact_size(vec2(12.0, 12.0), egui::Sense::hover());
-                ui.painter().circle_filled(dot.center(), 5.0, RECORDING);
-                ui.strong("Camera on");
+                if self.films() {
+                    let (dot, _) = ui.allocate_exact_size(vec2(12.0, 12.0), egui::Sense::hover());
+                    ui.painter().circle_filled(dot.center(), 5.0, FILMING);
+                    ui.strong("Camera on");
+                } else {
+                    ui.label("Waiting for the camera");
+                }
                 if ui
                     .button("Turn off")
                     .on_hover_text("Lets go of the camera at once. X")
@@ -140,10 +144,7 @@ impl LiveView {
                     LiveIntent::ToggleFullScreen,
                 ),
             ] {
-                let mut text = RichText::new(name).size(13.0);
-                if spoken == "Record" && is_on {
-                    text = text.color(RECORDING);
-                }
+                let text = RichText::new(name).size(13.0);
                 let button = Button::selectable(is_on, text);
                 if ui
                     .add(button)
@@ -173,7 +174,7 @@ impl LiveView {
         let quiet = |text: String| RichText::new(text).color(colors.quiet);
         if let Some(share) = measuring {
             ui.horizontal(|ui| {
-                ui.label("Measuring 200 frames of each, in turn…");
+                ui.label("Measuring 200 frames of each, in turn; the picture is held meanwhile");
                 ui.add(
                     egui::ProgressBar::new(share)
                         .desired_width(160.0)
@@ -232,7 +233,7 @@ impl LiveView {
 
     /// Draws what floats over the stage.
     pub(in crate::gui) fn over_stage(&self, ui: &egui::Ui, area: Rect, intents: &mut Vec<Intent>) {
-        if self.is_stale() || self.facts.is_none() {
+        if self.has_trouble() {
             self.problem(ui, area, intents);
         }
         if !self.shows_wall {

@@ -240,6 +240,15 @@ fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
     if let Some(facts) = view.live.facts() {
         let (w, h) = facts.working;
         theme::caption(ui, format!("Painted at {w} × {h} px"));
+        if let (LiveSize::Auto { target_fps }, Some((fps, _))) = (choices.size, view.live.pace())
+            && f64::from(fps) < 0.8 * target_fps
+            && w.max(h) <= STEPS_PX[0]
+        {
+            theme::caption(
+                ui,
+                format!("This device holds {fps:.0} frames a second at most"),
+            );
+        }
     }
 }
 

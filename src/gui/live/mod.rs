@@ -1,12 +1,14 @@
 //! Live pictures in the window: a source, its newest picture on the stage, and what is told about both.
 //!
 //! [`LiveView`] holds the handles of the source's and of the engine's ends and never waits for them.
-//! `acts` does what a person asks for and keeps the engine's order up to date; `controls`, `chrome` and
-//! `wall` draw.
+//! `acts` does what a person asks for and keeps the engine's order up to date; `files` are its errands on
+//! background threads; `frame`, `controls`, `chrome`, `report` and `wall` draw.
 
 mod acts;
 mod chrome;
 pub(super) mod controls;
+mod files;
+mod frame;
 mod intent;
 mod report;
 mod wall;
@@ -14,10 +16,7 @@ mod wall;
 pub use intent::LiveIntent;
 pub use wall::Wall;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use eframe::egui::{self, Color32, ColorImage};
 
@@ -151,6 +150,11 @@ impl LiveView {
     /// Notes which cameras there are.
     pub fn set_cameras(&mut self, cameras: Result<Vec<Camera>, String>) {
         self.cameras = Some(cameras);
+    }
+
+    /// Whether a camera films.
+    fn films(&self) -> bool {
+        self.uses_camera() && matches!(self.state, SourceState::Running { .. })
     }
 
     /// Whether a camera is in use or wanted.
@@ -309,10 +313,10 @@ impl LiveView {
         Some((self.shown.per_second(now), delay.p50))
     }
 
-    /// Whether the source has given nothing for so long that its last picture is old.
-    fn is_stale(&self) -> bool {
-        !matches!(self.state, SourceState::Running { .. })
-            && (self.facts).is_some_and(|f| f.captured_at.elapsed() > Duration::from_secs(1))
+    /// Whether there is something to say instead of the picture.
+    fn has_trouble(&self) -> bool {
+        self.facts.is_none()
+            || matches!(self.state, SourceState::Waiting(_) | SourceState::Ended(_))
     }
 }
 

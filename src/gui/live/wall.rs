@@ -1,6 +1,6 @@
 //! The wall: every style painting the same live picture at once, as moving pictures.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use eframe::egui::{
     self, Align2, Color32, CornerRadius, FontId, Rect, Role, Sense, Stroke, StrokeKind,
@@ -21,13 +21,14 @@ struct Tile {
     style: String,
     network: Arc<Network>,
     pictures: Reader<WallPicture>,
-    texture: Option<TextureHandle>,
 }
 
 /// The moving pictures of the styles.
 #[derive(Default)]
 pub struct Wall {
     tiles: Vec<Tile>,
+    /// The last picture of every style that was on the wall; stays until there is something newer.
+    textures: HashMap<String, TextureHandle>,
 }
 
 impl Wall {
@@ -40,7 +41,7 @@ impl Wall {
         if same {
             return None;
         }
-        let mut before = std::mem::take(&mut self.tiles);
+        self.tiles.clear();
         let mut panes = Vec::new();
         for (style, network) in styles {
             let (writer, pictures) = exchange(WallPicture::empty);
@@ -48,19 +49,18 @@ impl Wall {
                 network: network.clone(),
                 output: writer,
             });
-            // What was shown stays until there is something newer.
-            let texture = before
-                .iter_mut()
-                .find(|tile| tile.style == style)
-                .and_then(|tile| tile.texture.take());
             self.tiles.push(Tile {
                 style,
                 network,
                 pictures,
-                texture,
             });
         }
         Some(panes)
+    }
+
+    /// Nobody paints for it any more.
+    pub fn stop(&mut self) {
+        self.tiles.clear();
     }
 
     /// Takes the newest pictures.
@@ -70,11 +70,11 @@ impl Wall {
                 continue;
             }
             let image = opaque_image_of(&tile.pictures.value.painted);
-            match &mut tile.texture {
+            match self.textures.get_mut(&tile.style) {
                 Some(texture) => texture.set(image, TextureOptions::LINEAR),
                 None => {
                     let texture = ctx.load_texture("wall", image, TextureOptions::LINEAR);
-                    tile.texture = Some(texture);
+                    self.textures.insert(tile.style.clone(), texture);
                 }
             }
         }
@@ -82,8 +82,7 @@ impl Wall {
 
     /// The moving picture of a style, once there is one.
     pub fn texture(&self, style: &str) -> Option<&TextureHandle> {
-        let tile = self.tiles.iter().find(|tile| tile.style == style)?;
-        tile.texture.as_ref()
+        self.textures.get(style)
     }
 
     /// Draws every style into what is left of `ui`; a click chooses one.
@@ -98,11 +97,7 @@ impl Wall {
         ui.allocate_rect(area, Sense::hover());
         let colors = theme::palette(ui.visuals());
         ui.painter().rect_filled(area, 0.0, colors.stage);
-        let aspect = self
-            .tiles
-            .iter()
-            .find_map(|tile| tile.texture.as_ref())
-            .map_or(4.0 / 3.0, TextureHandle::aspect_ratio);
+        let aspect = (self.textures.values().next()).map_or(4.0 / 3.0, TextureHandle::aspect_ratio);
         let area = area.shrink(GAP + 6.0);
         let (columns, width) = columns(area.size(), cards.len(), aspect);
         let height = width / aspect;
