@@ -247,7 +247,7 @@ struct LiveRun {
     control: Arc<RunControl>,
     rung: Receiver<()>,
     latency: Recent,
-    stages: [Recent; 8],
+    stages: [Recent; Stages::COUNT],
     /// When the first picture was here, and how many had been captured and painted by then.
     first: Option<(Instant, u64, u64)>,
     problems: Vec<String>,
@@ -338,7 +338,7 @@ impl LiveRun {
             .get_or_insert((now, facts.captured, facts.painted));
         let since = now.saturating_duration_since(facts.captured_at);
         self.latency.note(now, since.as_secs_f32() * 1e3);
-        for (recent, value) in self.stages.iter_mut().zip(array(facts.stages)) {
+        for (recent, value) in self.stages.iter_mut().zip(facts.stages.in_order()) {
             recent.note(now, value);
         }
         if let Some(recorder) = &mut self.recorder {
@@ -428,7 +428,7 @@ impl LiveRun {
             working_size: facts.working,
             latency_ms: self.latency.spread(now).map(SpreadMs::from),
             method: facts.method,
-            stages_ms: stages(&self.stages.each_ref().map(median)),
+            stages_ms: Stages::from_order(self.stages.each_ref().map(median)),
             resident_bytes: self.resident.zip(resident_bytes()),
             recorded_frames: recorded.as_ref().map(|r| r.frames),
             left_out_frames: recorded.as_ref().map(|r| r.left_out),
@@ -438,42 +438,6 @@ impl LiveRun {
         self.capture.stop();
         self.engine.shutdown(PATIENCE);
         Ok(report)
-    }
-}
-
-fn array(s: Stages) -> [f32; 8] {
-    [
-        s.capture_ms,
-        s.decode_ms,
-        s.wait_ms,
-        s.scale_ms,
-        s.upload_ms,
-        s.network_ms,
-        s.download_ms,
-        s.compose_ms,
-    ]
-}
-
-fn stages(values: &[f32; 8]) -> Stages {
-    let [
-        capture_ms,
-        decode_ms,
-        wait_ms,
-        scale_ms,
-        upload_ms,
-        network_ms,
-        download_ms,
-        compose_ms,
-    ] = *values;
-    Stages {
-        capture_ms,
-        decode_ms,
-        wait_ms,
-        scale_ms,
-        upload_ms,
-        network_ms,
-        download_ms,
-        compose_ms,
     }
 }
 

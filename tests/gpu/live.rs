@@ -27,16 +27,8 @@ use styleforge::{
     weights::Checkpoint,
 };
 
-use crate::styles::root;
+use crate::styles::{STYLES, root};
 
-const STYLES: [&str; 6] = [
-    "candy",
-    "mosaic",
-    "udnie",
-    "rain_princess",
-    "starry_night",
-    "great_wave",
-];
 /// Rate of the source: more than any screen shows.
 const SOURCE_FPS: u32 = 200;
 /// How long a switch may take.

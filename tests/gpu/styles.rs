@@ -13,7 +13,7 @@ use styleforge::{
     weights::Checkpoint,
 };
 
-const STYLES: [&str; 6] = [
+pub const STYLES: [&str; 6] = [
     "candy",
     "mosaic",
     "udnie",

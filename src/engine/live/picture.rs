@@ -27,6 +27,49 @@ pub struct Stages {
     pub compose_ms: f32,
 }
 
+impl Stages {
+    /// How many parts there are.
+    pub const COUNT: usize = 8;
+
+    /// Every part, in the order of the way.
+    pub fn in_order(&self) -> [f32; Self::COUNT] {
+        [
+            self.capture_ms,
+            self.decode_ms,
+            self.wait_ms,
+            self.scale_ms,
+            self.upload_ms,
+            self.network_ms,
+            self.download_ms,
+            self.compose_ms,
+        ]
+    }
+
+    /// From every part, as of [`Stages::in_order`].
+    pub fn from_order(parts: [f32; Self::COUNT]) -> Self {
+        let [
+            capture_ms,
+            decode_ms,
+            wait_ms,
+            scale_ms,
+            upload_ms,
+            network_ms,
+            download_ms,
+            compose_ms,
+        ] = parts;
+        Self {
+            capture_ms,
+            decode_ms,
+            wait_ms,
+            scale_ms,
+            upload_ms,
+            network_ms,
+            download_ms,
+            compose_ms,
+        }
+    }
+}
+
 /// Times and pictures of two modes on one frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DuelTimes {

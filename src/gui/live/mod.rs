@@ -97,8 +97,6 @@ pub struct LiveView {
     /// The order that the engine was given last.
     ordered: Option<LiveOrder>,
     facts: Option<Facts>,
-    shown: Recent,
-    latency: Recent,
     duel_ms: [Recent; 2],
     equality: Option<Arc<Equality>>,
     panel: Panel,
@@ -125,8 +123,6 @@ impl LiveView {
             recording: None,
             ordered: None,
             facts: None,
-            shown: Recent::default(),
-            latency: Recent::default(),
             duel_ms: Default::default(),
             equality: None,
             panel: Panel::new(),
@@ -252,9 +248,6 @@ impl LiveView {
         let [left, right] = images;
         self.stage.set_live(ctx, left, right);
         let now = Instant::now();
-        self.shown.note(now, 0.0);
-        let age = now.saturating_duration_since(facts.captured_at);
-        self.latency.note(now, age.as_secs_f32() * 1e3);
         match &facts.duel {
             Some(duel) => {
                 let [a, b] = duel.modes.map(|m| m.to_string());
@@ -309,8 +302,8 @@ impl LiveView {
     /// Pictures shown a second, and the median delay from the source to the screen in milliseconds.
     pub fn pace(&self) -> Option<(f32, f32)> {
         let now = Instant::now();
-        let delay = self.latency.spread(now)?;
-        Some((self.shown.per_second(now), delay.p50))
+        let delay = self.panel.delay_ms(now)?;
+        Some((self.panel.fps(now).shown_fps, delay.p50))
     }
 
     /// Whether there is something to say instead of the picture.

@@ -10,7 +10,7 @@ use std::{
 use serde::Serialize;
 
 use crate::engine::live::{
-    Facts,
+    Facts, Stages,
     meter::{Recent, Spread},
 };
 
@@ -220,21 +220,14 @@ impl Meters {
 
 /// What each part of the way took, in milliseconds, in the order of [`STAGES`].
 fn stages_ms(facts: &Facts, shown_at: Instant) -> [f32; STAGES.len()] {
-    let s = &facts.stages;
-    let parts = [
-        s.decode_ms,
-        s.wait_ms,
-        s.scale_ms,
-        s.upload_ms,
-        s.network_ms,
-        s.download_ms,
-        s.compose_ms,
-        ms(shown_at, facts.ready_at),
-    ];
-    let rest = ms(shown_at, facts.captured_at) - parts.iter().sum::<f32>();
+    let engine = facts.stages.in_order();
+    let present = ms(shown_at, facts.ready_at);
+    // What comes before the source has the frame is no part of the delay.
+    let known = engine[1..].iter().sum::<f32>() + present;
+    let rest = ms(shown_at, facts.captured_at) - known;
     let mut all = [0.0; STAGES.len()];
-    all[0] = s.capture_ms;
-    all[1..=parts.len()].copy_from_slice(&parts);
+    all[..Stages::COUNT].copy_from_slice(&engine);
+    all[Stages::COUNT] = present;
     all[STAGES.len() - 1] = rest.max(0.0);
     all
 }
@@ -250,7 +243,7 @@ const fn capacity() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{engine::live::Stages, timing::TimingMethod};
+    use crate::timing::TimingMethod;
 
     fn facts(start: Instant, frame: u64) -> Facts {
         let captured_at = start + Duration::from_millis(frame * 50);
