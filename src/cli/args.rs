@@ -307,10 +307,10 @@ pub struct CompareArgs {
     /// Picture size
     #[arg(long, value_name = "WxH", default_value = "512x512", value_parser = picture_size)]
     pub size: (usize, usize),
-    /// Style by name or a file of weights [default: random weights of the model's size]
+    /// Style by name or a file of weights [default: candy]
     #[arg(long, value_name = "STYLE")]
     pub style: Option<OsString>,
-    /// Size of the network [default: full]
+    /// Size of the network [default: full where it is installed]
     #[arg(long, value_name = "MODEL", value_parser = model_sizes())]
     pub model: Option<ModelSize>,
     /// Measured frames of each mode
@@ -405,8 +405,19 @@ choices!(model_sizes, ModelSize);
 choices!(formats, Format);
 
 fn mode(text: &str) -> Result<ModeChoice, String> {
-    text.parse()
-        .map_err(|e| format!("{e}; give variant and precision, for example \"fused fp16\""))
+    text.parse().map_err(|unknown| {
+        // Four words in a row are two modes without their quotes.
+        let advice = match text.parse::<PrecisionChoice>() {
+            Ok(_) => "put variant and precision into quotes",
+            Err(_) => "give variant and precision",
+        };
+        let names = |names: Vec<&str>| names.join(", ");
+        format!(
+            "{unknown}; {advice}, for example \"fused fp16\": variants are {}, precisions {}",
+            names(Variant::ALL.iter().map(|v| v.name()).collect()),
+            names(PrecisionChoice::ALL.iter().map(|p| p.name()).collect()),
+        )
+    })
 }
 
 /// Frames at once: more than any device gains from would only take memory.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     CliError, args::CompareArgs, interrupt::cancel_on_interrupt, select_device,
-    style_choice::subject, terminal::print,
+    style_choice::compared_subject, terminal::print,
 };
 use crate::{
     backend::RunControl,
@@ -19,7 +19,7 @@ use crate::{
 /// [`CliError::WrongUse`] when the device does not have a mode or a file is in the way,
 /// [`CliError::AlreadyTold`] when the two cannot be compared because their pictures differ.
 pub fn run(args: &CompareArgs) -> Result<(), CliError> {
-    let subject = subject(args.style.as_deref(), args.model)?;
+    let subject = compared_subject(args.style.as_deref(), args.model)?;
     let existing = if args.force {
         Existing::Replace
     } else {

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::CliError;
+use super::{CliError, terminal::tell};
 use crate::{
     measure::Subject,
     mode::ModelSize,
@@ -71,11 +71,34 @@ pub fn subject(style: Option<&OsStr>, model: Option<ModelSize>) -> Result<Subjec
             .map_err(|e| CliError::Failed(e.to_string()));
     };
     let chosen = choose(&StyleLibrary::standard(), typed, model)?;
+    if let Some(note) = &chosen.note {
+        tell(format!("note: {note}"));
+    }
     Ok(Subject {
         name: chosen.label,
         model: chosen.model,
         network: chosen.network,
     })
+}
+
+/// The style that two modes are compared on when none is named: one of those inside the program, since what
+/// is compared is what people see.
+const COMPARED: &str = "candy";
+
+/// What two modes are compared on: the style that was typed, or [`COMPARED`], which is said.
+///
+/// # Errors
+/// [`CliError`] when the style cannot be had.
+pub fn compared_subject(
+    style: Option<&OsStr>,
+    model: Option<ModelSize>,
+) -> Result<Subject, CliError> {
+    let subject = subject(Some(style.unwrap_or(COMPARED.as_ref())), model)?;
+    if style.is_none() {
+        let label = subject.label();
+        tell(format!("style: {label}; --style names another"));
+    }
+    Ok(subject)
 }
 
 fn looks_like_path(typed: &OsStr) -> bool {

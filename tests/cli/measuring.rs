@@ -206,6 +206,30 @@ fn compare_gives_a_ratio_for_equal_pictures() {
 }
 
 #[test]
+fn compare_tells_which_modes_there_are_and_which_style_it_takes() {
+    let s = Sandbox::new();
+    s.styleforge(&["compare", "faster", "fused"])
+        .ends(2)
+        .says("'faster' is not a variant")
+        .says("variants are baseline, fused-norm, fused, precisions auto, fp32, tf32, fp16, bf16, mixed");
+    s.styleforge(&["compare", "baseline", "fp32", "fused", "fp16"])
+        .ends(2);
+    s.styleforge(&["compare", "baseline", "fp32"])
+        .ends(2)
+        .says("put variant and precision into quotes");
+    let brief = ["--size", "16x8", "--frames", "1", "--warmup", "0"];
+    let small = ["--device", "cpu", "--model", "lite"];
+    let compare = ["compare", "baseline", "fused"];
+    let report = s.styleforge(&[&compare[..], &brief[..], &small[..], &["--json"]].concat());
+    let report = report
+        .ends(0)
+        .says("style: candy lite; --style names another");
+    assert_eq!(report.json()["style"], "candy lite");
+    let typed = s.styleforge(&[&compare[..], &BRIEF[..]].concat()).ends(0);
+    assert!(!typed.stderr.contains("names another"));
+}
+
+#[test]
 fn compare_goes_to_files_that_others_read() {
     let s = Sandbox::new();
     let compare = ["compare", "baseline fp32", "fused fp32"];
