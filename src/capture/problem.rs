@@ -27,7 +27,7 @@ pub enum CaptureProblem {
     #[error("no camera is connected; plug one in and it is used at once")]
     NoCamera,
     /// The system knows cameras, but not this one.
-    #[error("there is no camera {name}; plug it in, or choose one of: {}", known.join(", "))]
+    #[error("there is no camera {name}{}", instead(known))]
     Unknown {
         /// The name that was looked for.
         name: String,
@@ -86,10 +86,22 @@ pub enum CaptureProblem {
     Photo(String),
 }
 
+/// What can be done when a camera is not among those that are known.
+fn instead(known: &[String]) -> String {
+    match known {
+        [] => ", nor any other; plug it in and it is used at once".to_owned(),
+        known => format!("; plug it in, or choose one of: {}", known.join(", ")),
+    }
+}
+
 impl CaptureProblem {
     /// Whether both are the same problem, whatever the numbers in them.
     pub fn is_same_kind(&self, other: &Self) -> bool {
-        std::mem::discriminant(self) == std::mem::discriminant(other)
+        match (self, other) {
+            // Another choice is news.
+            (Self::Unknown { .. }, Self::Unknown { .. }) => self == other,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
     }
 }
 
@@ -102,4 +114,26 @@ pub enum CaptureError {
     /// A camera does not tell its formats.
     #[error(transparent)]
     Camera(#[from] CaptureProblem),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_camera_is_named_beside_those_that_are_there() {
+        let unknown = |known: &[&str]| {
+            let known = known.iter().map(|&k| k.to_owned()).collect();
+            let name = "Front".to_owned();
+            CaptureProblem::Unknown { name, known }.to_string()
+        };
+        assert_eq!(
+            unknown(&[]),
+            "there is no camera Front, nor any other; plug it in and it is used at once"
+        );
+        assert_eq!(
+            unknown(&["Back", "Top"]),
+            "there is no camera Front; plug it in, or choose one of: Back, Top"
+        );
+    }
 }

@@ -87,7 +87,14 @@ fn unknown_names_are_told_with_the_known() {
     assert_eq!(known, &[NAME]);
     assert!(problem.to_string().contains(NAME), "{problem}");
     fake.unplug();
-    assert_eq!(stage.waiting().0, CaptureProblem::NoCamera);
+    let (problem, _) = stage.waiting();
+    assert_eq!(
+        problem,
+        CaptureProblem::Unknown {
+            name: "Holiday".to_owned(),
+            known: Vec::new()
+        }
+    );
 }
 
 fn busy_until_the_other_program_ends() {

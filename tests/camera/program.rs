@@ -30,6 +30,10 @@ pub const ALL: &[Test] = &[
         live_pictures_survive_a_stall,
     ),
     ("live_pictures_need_a_camera", live_pictures_need_a_camera),
+    (
+        "an_unknown_camera_is_named_once_beside_the_others",
+        an_unknown_camera_is_named_once_beside_the_others,
+    ),
 ];
 
 fn program(arguments: &[&str]) -> Command {
@@ -122,6 +126,28 @@ fn live_pictures_need_a_camera() {
         text(&ended).contains("no camera is connected"),
         "{}",
         text(&ended)
+    );
+}
+
+fn an_unknown_camera_is_named_once_beside_the_others() {
+    let _fake = Fake::here();
+    let arguments = [
+        "live",
+        "--device",
+        "cpu",
+        "--seconds",
+        "1",
+        "--source",
+        "camera:Holiday",
+    ];
+    let ended = program(&arguments).output().expect("started");
+    let told = text(&ended);
+    assert_eq!(ended.status.code(), Some(2), "{told}");
+    let problem = format!("there is no camera Holiday; plug it in, or choose one of: {NAME}");
+    assert_eq!(told.matches(&problem).count(), 1, "{told}");
+    assert!(
+        told.contains("no picture came from camera:Holiday"),
+        "{told}"
     );
 }
 

@@ -83,7 +83,7 @@ pub fn formats(id: &CameraId) -> Result<Vec<CameraFormat>, CaptureError> {
 /// The camera that `id` means now.
 fn find(id: &CameraId) -> Result<Place, CaptureProblem> {
     let places = system::list().map_err(|e| CaptureProblem::Device(e.to_string()))?;
-    if places.is_empty() {
+    if places.is_empty() && *id == CameraId::first() {
         return Err(CaptureProblem::NoCamera);
     }
     let mut fitting: Vec<Place> = best_fit(&places, id).into_iter().cloned().collect();
