@@ -65,6 +65,8 @@ struct Report {
     source_size: (usize, usize),
     /// Columns and rows that the network saw at the end, in pixels.
     working_size: (usize, usize),
+    /// What the automatic size came to; `None` where a size was asked for.
+    automatic_size: Option<AutomaticSize>,
     /// From the source's having a frame to the picture's being here, over the last seconds.
     latency_ms: Option<SpreadMs>,
     /// How the network's time was taken.
@@ -77,6 +79,65 @@ struct Report {
     left_out_frames: Option<u64>,
     /// Problems of the source, in order.
     problems: Vec<String>,
+}
+
+/// The automatic size at the end of a run.
+#[derive(Clone, Copy, Serialize)]
+struct AutomaticSize {
+    /// Frames per second that are wanted.
+    target_fps: f64,
+    /// Pictures per second over the last seconds.
+    achieved_fps: f32,
+    /// Whether that is the wanted rate, or all that the source gives.
+    holds: bool,
+    /// The long side that was chosen, in pixels.
+    long_side_px: usize,
+    /// The size of the style's network; `None` without a style or with a file of weights.
+    model: Option<ModelSize>,
+}
+
+/// Share of a wanted rate from which on it counts as held: frames do not come as evenly as a clock ticks.
+const HELD_SHARE: f64 = 0.95;
+
+impl AutomaticSize {
+    fn of(
+        order: LiveSize,
+        working: (usize, usize),
+        [captured_fps, achieved_fps]: [f64; 2],
+        style: Option<&ChosenStyle>,
+    ) -> Option<Self> {
+        let LiveSize::Auto { target_fps } = order else {
+            return None;
+        };
+        Some(Self {
+            target_fps,
+            achieved_fps: achieved_fps as f32,
+            holds: achieved_fps >= HELD_SHARE * target_fps.min(captured_fps),
+            long_side_px: working.0.max(working.1),
+            model: style.and_then(|s| s.model),
+        })
+    }
+
+    fn text(&self) -> String {
+        let Self {
+            target_fps,
+            achieved_fps,
+            long_side_px,
+            ..
+        } = self;
+        let chose = match self.model {
+            Some(model) => format!("{long_side_px} px and {model}"),
+            None => format!("{long_side_px} px"),
+        };
+        match self.holds {
+            true => format!(
+                "automatic size: {chose}, which holds {achieved_fps:.1} of {target_fps:.0} fps\n"
+            ),
+            false => format!(
+                "automatic size: {chose}; {achieved_fps:.1} fps is the most this device holds of {target_fps:.0}\n"
+            ),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Serialize)]
@@ -159,6 +220,7 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         sample: false,
     };
     let mut run = LiveRun {
+        size: order.size,
         pictures: engine.start_live(frames, order),
         engine,
         capture,
@@ -240,6 +302,7 @@ fn chosen_style(args: &LiveArgs, device: &DeviceInfo) -> Result<Option<ChosenSty
 }
 
 struct LiveRun {
+    size: LiveSize,
     pictures: crate::capture::exchange::Reader<LivePicture>,
     engine: Engine,
     capture: Capture,
@@ -388,8 +451,8 @@ impl LiveRun {
             if self.control.is_cancelled() {
                 return Err(CliError::Stopped);
             }
-            let why = self.problems.last().cloned();
-            let why = why.unwrap_or_else(|| "the source gave no frame".to_owned());
+            // Why was told when it happened.
+            let why = format!("no picture came from {}", args.source);
             return Err(if self.is_missing {
                 CliError::WrongUse(why)
             } else {
@@ -404,6 +467,7 @@ impl LiveRun {
                 0.0
             }
         };
+        let achieved_fps = f64::from(self.latency.per_second(now));
         let median = |recent: &Recent| recent.spread(now).unwrap_or_default().p50;
         let original = &self.pictures.value.original;
         let report = Report {
@@ -426,6 +490,13 @@ impl LiveRun {
             painted_fps: rate(facts.painted - painted),
             source_size: (original.width(), original.height()),
             working_size: facts.working,
+            automatic_size: AutomaticSize::of(
+                self.size,
+                facts.working,
+                [rate(facts.captured - captured), achieved_fps],
+                style,
+            )
+            .filter(|_| facts.painted > painted),
             latency_ms: self.latency.spread(now).map(SpreadMs::from),
             method: facts.method,
             stages_ms: Stages::from_order(self.stages.each_ref().map(median)),
@@ -460,7 +531,7 @@ fn text(report: &Report) -> String {
     let mut text = format!(
         "{} on {}: {}, {mode}\n{} pictures in {:.1} s: {:.1} fps at {w} x {h} px from {sw} x {sh} px ({:.1} fps captured)\n\
          dropped before the engine {}, before taking {}; first picture after {:.2} s\n\
-         from source to picture {:.1} ms (p95 {:.1}): decode {:.1}, wait {:.1}, scale {:.1}, upload {:.2}, network {:.2} ({}), read-back {:.2}, compose {:.1}\n",
+         from source to picture {:.1} ms at the median (p50), {:.1} ms at p95: decode {:.1}, wait {:.1}, scale {:.1}, upload {:.2}, network {:.2} ({}), read-back {:.2}, compose {:.1}\n",
         report.style.as_deref().unwrap_or("no style"),
         report.device_name,
         report.source,
@@ -482,6 +553,9 @@ fn text(report: &Report) -> String {
         s.download_ms,
         s.compose_ms,
     );
+    if let Some(automatic) = &report.automatic_size {
+        text.push_str(&automatic.text());
+    }
     if let (Some(frames), Some(left_out)) = (report.recorded_frames, report.left_out_frames) {
         text.push_str(&format!("recorded {frames} frames, {left_out} left out\n"));
     }

@@ -3,6 +3,7 @@
 
 mod commands;
 mod failing;
+mod live;
 mod measuring;
 mod modes;
 mod sandbox;
