@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -20,6 +20,7 @@ use crate::frame::Frame;
 /// What the handle tells the threads while they run, and what they count for it.
 pub(super) struct Hints {
     working_px: AtomicUsize,
+    held: AtomicBool,
     changed: (Sender<()>, Receiver<()>),
     /// Frames that were skipped because they came truncated or damaged.
     pub damaged_frames: AtomicU64,
@@ -29,6 +30,7 @@ impl Hints {
     pub fn new(working_px: usize) -> Self {
         Self {
             working_px: AtomicUsize::new(working_px),
+            held: AtomicBool::new(false),
             changed: bounded(1),
             damaged_frames: AtomicU64::new(0),
         }
@@ -41,9 +43,24 @@ impl Hints {
 
     pub fn set_working_px(&self, px: usize) {
         if self.working_px.swap(px, Ordering::Relaxed) != px {
-            // Whoever was rung and has not looked yet will see the newest value.
-            let _ = self.changed.0.try_send(());
+            self.ring();
         }
+    }
+
+    /// Whether nobody looks at new frames.
+    pub fn is_held(&self) -> bool {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    pub fn set_held(&self, held: bool) {
+        if self.held.swap(held, Ordering::Relaxed) != held {
+            self.ring();
+        }
+    }
+
+    fn ring(&self) {
+        // Whoever was rung and has not looked yet will see the newest values.
+        let _ = self.changed.0.try_send(());
     }
 }
 

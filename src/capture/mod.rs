@@ -171,6 +171,12 @@ impl Capture {
         self.hints.set_working_px(px);
     }
 
+    /// Tells whether the picture is held, so that nobody looks at new frames. The demo scene then stands
+    /// still; whatever films or opens files goes on, so that it is there at once afterwards.
+    pub fn set_held(&self, held: bool) {
+        self.hints.set_held(held);
+    }
+
     /// Frames of a camera that came truncated or damaged and were skipped.
     pub fn damaged_frames(&self) -> u64 {
         self.hints.damaged_frames.load(Ordering::Relaxed)
@@ -213,6 +219,16 @@ mod tests {
         }
         assert!(matches!(capture.poll(), Some(CaptureEvent::Started { .. })));
         assert_eq!(rings.load(Ordering::SeqCst), 1, "rung for the event only");
+        capture.set_held(true);
+        // One may have been on its way.
+        let short = Duration::from_millis(200);
+        while reader.doorbell().recv_timeout(short).is_ok() {}
+        reader.take();
+        last = reader.value.sequence;
+        assert!(reader.doorbell().recv_timeout(2 * short).is_err(), "held");
+        capture.set_held(false);
+        reader.doorbell().recv_timeout(patience).expect("a frame");
+        assert!(reader.take() && reader.value.sequence == last + 1);
         capture.stop();
         while reader.doorbell().recv_timeout(patience).is_ok() {}
         assert!(reader.doorbell().is_empty(), "the writer is gone");

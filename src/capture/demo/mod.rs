@@ -89,9 +89,19 @@ pub(super) fn run(feed: &Feed, mut writer: Writer<Captured>, settings: &CaptureS
     let mut orient = Orient::new(settings.rotate, settings.mirror, settings.frame_px);
     feed.started("demo scene".to_owned());
     let beat = Duration::from_secs(1) / settings.fps.unwrap_or(FPS.0).clamp(1, FPS.1);
-    let began = Instant::now();
+    let mut began = Instant::now();
     let mut sequence = 0;
     loop {
+        if sequence > 0 && feed.hints.is_held() {
+            let since = Instant::now();
+            while feed.hints.is_held() {
+                if !feed.wait_for_hint(None) {
+                    return;
+                }
+            }
+            // It goes on where it stood.
+            began += since.elapsed();
+        }
         let at = Instant::now();
         let time_s = at.duration_since(began).as_secs_f64();
         sequence += 1;
