@@ -163,10 +163,10 @@ shot shortcuts
 keys Escape
 
 # Light.
-keys t t
+keys t
 sleep 0.5
 shot light
-keys t t
+keys t
 
 # What is no picture is refused in words.
 echo "no picture" >"$work/notes.txt"

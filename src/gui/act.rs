@@ -27,7 +27,7 @@ use crate::{
 
 impl App {
     /// Turns a key press into what it asks for.
-    pub(super) fn press(&mut self, press: Press) {
+    pub(super) fn press(&mut self, ctx: &egui::Context, press: Press) {
         let mut choice = self.workspace.choice.clone();
         match press {
             Press::Ask(intent) => {
@@ -36,7 +36,7 @@ impl App {
             }
             Press::View(step) => {
                 match &mut self.live {
-                    Some(live) => live.stage.step(step),
+                    Some(live) => live.step(step),
                     None => self.stage.step(step),
                 }
                 return;
@@ -70,10 +70,10 @@ impl App {
                 return;
             }
             Press::Theme => {
-                let next = match self.settings.choices.theme {
-                    ThemeChoice::System => ThemeChoice::Dark,
-                    ThemeChoice::Dark => ThemeChoice::Light,
-                    ThemeChoice::Light => ThemeChoice::System,
+                // What is seen changes with every press, also from the desktop's own.
+                let next = match ctx.theme() {
+                    egui::Theme::Dark => ThemeChoice::Light,
+                    egui::Theme::Light => ThemeChoice::Dark,
                 };
                 self.intents.push(Intent::SetTheme(next));
                 return;
@@ -189,6 +189,10 @@ impl App {
                     self.went_through_history(ctx);
                 }
             }
+            Intent::Look(compare) => match &mut self.live {
+                Some(live) => live.look(compare),
+                None => self.stage.compare = compare,
+            },
             Intent::Cancel => self.stop_painting(),
             Intent::Save => self.ask_target(),
             Intent::Copy => {
@@ -200,6 +204,8 @@ impl App {
                 self.settings.choices.theme = choice;
                 theme::apply(ctx, choice);
                 self.settings_changed(ctx);
+                // The frame in hand was begun in the colours before.
+                ctx.request_repaint();
             }
             Intent::SetFormat(format) => {
                 self.settings.choices.format = Some(format);

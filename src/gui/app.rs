@@ -113,6 +113,8 @@ pub struct App {
     /// Live pictures; `None` while photos are shown.
     pub(super) live: Option<LiveView>,
     pub(super) full_screen: bool,
+    /// Until when it is told how to leave the full screen, by egui's clock.
+    pub(super) full_screen_told_until: f64,
     pub(super) batch: Option<Batch>,
     /// A batch that waits for its style's network.
     pub(super) batch_waits: bool,
@@ -185,6 +187,7 @@ impl App {
             shortcuts: shortcuts::groups(),
             live: None,
             full_screen: false,
+            full_screen_told_until: 0.0,
             batch: None,
             batch_waits: false,
             networks: HashMap::new(),
@@ -213,7 +216,7 @@ impl App {
         self.hear(ctx);
         let presses = shortcuts::pressed(ctx, &self.shortcuts, self.overlays.is_open());
         for press in presses {
-            self.press(press);
+            self.press(ctx, press);
             // One after the other: the next press builds on what this one changed.
             self.perform_all(ctx);
         }
@@ -235,11 +238,28 @@ impl App {
 
     /// Draws the window and acts on what was asked for.
     pub fn ui(&mut self, ui: &mut egui::Ui) {
-        if self.full_screen {
-            self.full_screen_ui(ui);
-            return;
-        }
         let mut intents = std::mem::take(&mut self.intents);
+        if self.full_screen {
+            self.full_screen_ui(ui, &mut intents);
+        } else {
+            self.window_ui(ui, &mut intents);
+        }
+        self.overlays.ui(
+            ui.ctx(),
+            &self.shortcuts,
+            self.gallery.cards(),
+            self.settings.choices.ask_before_losing,
+            &mut intents,
+        );
+        self.intents.append(&mut intents);
+        self.perform_all(ui.ctx());
+        if self.live.is_none() && self.stage.wants_full() && !self.asked.full {
+            self.recompose(true);
+        }
+    }
+
+    /// The picture with everything around it.
+    fn window_ui(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         let fill = ui.visuals().panel_fill;
         let side = |x: i8, y: i8| {
             Frame::new()
@@ -253,16 +273,16 @@ impl App {
                 can_redo: self.workspace.can_redo(),
                 is_live: self.live.is_some(),
             };
-            bars::top(ui, &view, &mut intents);
+            bars::top(ui, &view, intents);
         });
         let status = self.status();
         Panel::bottom("status").frame(side(12, 5)).show(ui, |ui| {
-            let has_photo = self.live.is_some() || self.workspace.photo().is_some();
+            let wall = self.live.as_ref().is_some_and(LiveView::shows_wall);
             let stage = match &mut self.live {
-                Some(live) => &mut live.stage,
-                None => &mut self.stage,
+                Some(live) => Some(&mut live.stage),
+                None => self.workspace.photo().map(|_| &mut self.stage),
             };
-            bars::status(ui, &status, stage, has_photo);
+            bars::status(ui, &status, stage.map(|stage| (stage, !wall)), intents);
         });
         Panel::left("gallery")
             .resizable(false)
@@ -276,40 +296,35 @@ impl App {
                     .map(|w| (w.recipe.style.as_str(), share));
                 let chosen = self.workspace.choice.style.as_deref();
                 let moving = self.live.as_ref().map(LiveView::wall);
-                self.gallery.ui(ui, chosen, painting, moving, &mut intents);
+                self.gallery.ui(ui, chosen, painting, moving, intents);
             });
         Panel::right("controls")
             .resizable(false)
             .exact_size(CONTROLS_WIDTH)
             .frame(side(14, 10))
-            .show(ui, |ui| self.controls(ui, &mut intents));
+            .show(ui, |ui| self.controls(ui, intents));
         egui::CentralPanel::no_frame().show(ui, |ui| {
             if self.live.is_some() {
-                self.live_stage(ui, &mut intents);
-            } else if self.workspace.photo().is_some() {
-                let told = self.stage.zoom_percent();
-                self.stage.ui(ui);
-                if self.stage.zoom_percent() != told {
-                    // The line below was drawn before the zoom was known.
-                    ui.ctx().request_repaint();
-                }
+                self.live_stage(ui, intents);
             } else {
-                empty::welcome(ui, self.opening, &mut intents);
+                self.photo_stage(ui, intents);
             }
             let area = ui.min_rect();
-            self.over_stage(ui, area, &mut intents);
+            self.over_stage(ui, area, intents);
         });
-        self.overlays.ui(
-            ui.ctx(),
-            &self.shortcuts,
-            self.gallery.cards(),
-            self.settings.choices.ask_before_losing,
-            &mut intents,
-        );
-        self.intents.append(&mut intents);
-        self.perform_all(ui.ctx());
-        if self.live.is_none() && self.stage.wants_full() && !self.asked.full {
-            self.recompose(true);
+    }
+
+    /// The photo, or the way to one.
+    pub(super) fn photo_stage(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+        if self.workspace.photo().is_none() {
+            empty::welcome(ui, self.opening, intents);
+            return;
+        }
+        let told = self.stage.zoom_percent();
+        self.stage.ui(ui);
+        if self.stage.zoom_percent() != told {
+            // The line below was drawn before the zoom was known.
+            ui.ctx().request_repaint();
         }
     }
 
@@ -355,7 +370,12 @@ impl App {
     }
 
     /// Everything that floats over the stage.
-    fn over_stage(&mut self, ui: &egui::Ui, area: egui::Rect, intents: &mut Vec<Intent>) {
+    pub(super) fn over_stage(
+        &mut self,
+        ui: &egui::Ui,
+        area: egui::Rect,
+        intents: &mut Vec<Intent>,
+    ) {
         let title = |id: &str| {
             self.gallery
                 .card(id)

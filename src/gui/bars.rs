@@ -139,34 +139,87 @@ pub struct StatusView {
     pub last_run: Option<String>,
 }
 
-/// Draws the lower line into `ui`.
-pub fn status(ui: &mut egui::Ui, view: &StatusView, stage: &mut Stage, has_photo: bool) {
+/// Space between two parts of the lower line, in points.
+const PART_GAP: f32 = 16.0;
+
+/// Least width at which the words stand beside the view's buttons, in points; below, they have a line of
+/// their own.
+const ONE_LINE_WIDTH: f32 = 1360.0;
+
+/// Draws the lower line into `ui`: words, and the buttons of the stage's view where there is one, with
+/// whether it is what is seen. What does not fit is cut and stands whole in its tooltip.
+pub fn status(
+    ui: &mut egui::Ui,
+    view: &StatusView,
+    stage: Option<(&mut Stage, bool)>,
+    intents: &mut Vec<Intent>,
+) {
+    let has_one_line = stage.is_none() || ui.available_width() >= ONE_LINE_WIDTH;
+    ui.spacing_mut().item_spacing.y = 2.0;
+    if !has_one_line {
+        ui.scope(|ui| {
+            ui.spacing_mut().interact_size.y = 0.0;
+            ui.horizontal(|ui| words(ui, view));
+        });
+    }
     ui.horizontal(|ui| {
-        let device = match &view.device_notice {
-            Some(notice) => format!("{} ({notice})", view.device),
-            None => view.device.clone(),
-        };
-        let color = theme::palette(ui.visuals()).quiet;
-        let quiet = |text: &str| egui::RichText::new(text).small().color(color);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if has_photo {
-                view_buttons(ui, stage);
+            if let Some((stage, is_seen)) = stage {
+                view_buttons(ui, stage, is_seen, intents);
             }
-            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                ui.spacing_mut().item_spacing.x = 16.0;
-                for part in [Some(&device), view.photo.as_ref(), view.last_run.as_ref()]
-                    .into_iter()
-                    .flatten()
-                {
-                    ui.add(egui::Label::new(quiet(part)).truncate());
-                }
-            });
+            if has_one_line {
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| words(ui, view));
+            }
         });
     });
 }
 
+/// The words of the lower line, in what is left of it.
+fn words(ui: &mut egui::Ui, view: &StatusView) {
+    ui.spacing_mut().item_spacing.x = PART_GAP;
+    let device = match &view.device_notice {
+        Some(notice) => format!("{} ({notice})", view.device),
+        None => view.device.clone(),
+    };
+    let color = theme::palette(ui.visuals()).quiet;
+    let parts = [Some(&device), view.photo.as_ref(), view.last_run.as_ref()];
+    let parts: Vec<&String> = parts.into_iter().flatten().collect();
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let width = |text: &String| {
+        let letters = ui
+            .painter()
+            .layout_no_wrap(text.clone(), font.clone(), color);
+        // Rounded up: a hair too little would cut the last letter.
+        letters.size().x.ceil() + 1.0
+    };
+    let wanted: Vec<f32> = parts.iter().copied().map(width).collect();
+    let room = ui.available_width() - PART_GAP * parts.len() as f32;
+    for (text, width) in parts.into_iter().zip(shares(&wanted, room)) {
+        let letters = egui::RichText::new(text.as_str()).small().color(color);
+        let size = egui::vec2(width, font.size + 4.0);
+        ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+            ui.add(egui::Label::new(letters).truncate());
+        });
+    }
+}
+
+/// Shares `room` among parts that want so much: the short ones get all they want, the long ones as much as
+/// each other.
+fn shares(wanted: &[f32], room: f32) -> Vec<f32> {
+    let mut by_length: Vec<usize> = (0..wanted.len()).collect();
+    by_length.sort_by(|&a, &b| wanted[a].total_cmp(&wanted[b]));
+    let mut given = vec![0.0; wanted.len()];
+    let mut left = room.max(0.0);
+    for (done, &part) in by_length.iter().enumerate() {
+        let fair = left / (wanted.len() - done) as f32;
+        given[part] = wanted[part].min(fair);
+        left -= given[part];
+    }
+    given
+}
+
 /// Zoom and comparison; laid out from the right.
-fn view_buttons(ui: &mut egui::Ui, stage: &mut Stage) {
+fn view_buttons(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool, intents: &mut Vec<Intent>) {
     ui.spacing_mut().item_spacing.x = 4.0;
     let small = |name: &str| egui::Button::new(egui::RichText::new(name).size(13.0));
     let zoom = format!("{:.0} %", stage.zoom_percent());
@@ -181,7 +234,7 @@ fn view_buttons(ui: &mut egui::Ui, stage: &mut Stage) {
         ("+", "Zoom in", "Zoom in. +", ViewStep::ZoomIn),
     ] {
         if ui
-            .add(small(name))
+            .add_enabled(is_seen, small(name))
             .on_hover_text(hint)
             .accessible_name(spoken)
             .clicked()
@@ -195,7 +248,7 @@ fn view_buttons(ui: &mut egui::Ui, stage: &mut Stage) {
     )
     .accessible_name(format!("Zoom {zoom}"));
     if ui
-        .add(small("−"))
+        .add_enabled(is_seen, small("−"))
         .on_hover_text("Zoom out. −")
         .accessible_name("Zoom out")
         .clicked()
@@ -206,7 +259,7 @@ fn view_buttons(ui: &mut egui::Ui, stage: &mut Stage) {
         ui.add_space(12.0);
         for (compare, name) in stage.looks().into_iter().rev() {
             let button = egui::Button::selectable(
-                stage.compare == compare,
+                is_seen && stage.compare == compare,
                 egui::RichText::new(&name).size(13.0),
             );
             let hint = match compare {
@@ -221,8 +274,22 @@ fn view_buttons(ui: &mut egui::Ui, stage: &mut Stage) {
                 .accessible_name(format!("Show {}", name.to_lowercase()))
                 .clicked()
             {
-                stage.compare = compare;
+                intents.push(Intent::Look(compare));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_longest_parts_are_cut() {
+        assert_eq!(shares(&[300.0, 100.0, 50.0], 600.0), [300.0, 100.0, 50.0]);
+        assert_eq!(shares(&[500.0, 100.0, 50.0], 400.0), [250.0, 100.0, 50.0]);
+        assert_eq!(shares(&[500.0, 50.0, 400.0], 450.0), [200.0, 50.0, 200.0]);
+        assert_eq!(shares(&[30.0], -5.0), [0.0]);
+        assert!(shares(&[], 10.0).is_empty());
     }
 }

@@ -14,6 +14,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::{
+    live::DrawnChart,
     outside::{Clip, Dialog, Outside, has_checkpoint_name},
     shelf::{Card, Loaded, Shelf},
     workspace::SavedKey,
@@ -27,6 +28,7 @@ use crate::{
         worker::WakeUp,
     },
     frame::Frame,
+    measure::MeasureReport,
     media::{
         MediaError, decode,
         encode::{self, Encoding, Existing},
@@ -135,6 +137,15 @@ pub struct Save {
     pub encoding: Encoding,
 }
 
+/// A live picture in its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The file.
+    pub path: PathBuf,
+    /// Columns and rows, in pixels.
+    pub size: (usize, usize),
+}
+
 /// Files by what they are, as far as their names tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sorted {
@@ -210,8 +221,15 @@ pub enum Report {
     },
     /// A report was saved, or not.
     Exported(Result<PathBuf, String>),
+    /// The chart of a report was drawn, or not.
+    Charted {
+        /// The report.
+        report: Arc<MeasureReport>,
+        /// The chart, or why there is none.
+        result: Result<DrawnChart, String>,
+    },
     /// A live picture was saved, or not.
-    Snapshot(Result<PathBuf, String>),
+    Snapshot(Result<Snapshot, String>),
     /// A recording may begin, or not.
     Recording(Result<Box<Recorder>, String>),
     /// A recording is written.

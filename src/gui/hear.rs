@@ -5,7 +5,7 @@ use eframe::egui;
 use super::{
     app::{App, Wanted},
     batch::{Batch, Phase},
-    desk::{Opened, Origin, Purpose, Report, Sorted},
+    desk::{Opened, Origin, Purpose, Report, Snapshot, Sorted},
     intent::Intent,
     live::LiveIntent,
 };
@@ -214,11 +214,22 @@ impl App {
                 }
                 Err(error) => self.messages.error(error),
             },
-            Report::Snapshot(Ok(path)) | Report::Exported(Ok(path)) => {
+            Report::Snapshot(Ok(Snapshot { path, size: (w, h) })) => self
+                .messages
+                .notice(format!("Saved with {w} × {h} px as {}", path.display())),
+            Report::Exported(Ok(path)) => {
                 self.messages.notice(format!("Saved as {}", path.display()));
             }
             Report::Snapshot(Err(error)) | Report::Exported(Err(error)) => {
                 self.messages.error(error)
+            }
+            Report::Charted { report, result } => {
+                if let Err(error) = &result {
+                    self.messages.error(error.clone());
+                }
+                if let Some(live) = &mut self.live {
+                    live.set_chart(ctx, &report, result.ok());
+                }
             }
             Report::Recording(result) => self.hear_recording(result),
             Report::Recorded { folder, recorded } => {

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{choice::Choice, live::LiveIntent};
+use super::{choice::Choice, live::LiveIntent, stage::Compare};
 use crate::{media::encode::Format, settings::ThemeChoice};
 
 /// Something that a person asked for.
@@ -31,6 +31,8 @@ pub enum Intent {
     Undo,
     /// Take the last undo back.
     Redo,
+    /// How the two pictures are shown.
+    Look(Compare),
     /// Stop painting.
     Cancel,
     /// Save the result.

@@ -25,7 +25,7 @@ pub enum Press {
     KeepColors,
     /// The other model size.
     Model,
-    /// Dark to light to the desktop's.
+    /// Dark to light, or back.
     Theme,
     /// Hold the live picture; for a photo, the next way to look.
     Space,
@@ -325,11 +325,7 @@ pub fn groups() -> Vec<Group> {
         Group {
             title: "Window",
             lines: vec![
-                line(
-                    "T",
-                    "Dark, light, or as the desktop",
-                    vec![(NONE, Key::T, Press::Theme)],
-                ),
+                line("T", "Dark or light", vec![(NONE, Key::T, Press::Theme)]),
                 line(
                     "F1 or ?",
                     "This list",

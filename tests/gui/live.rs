@@ -147,6 +147,8 @@ fn snapshots_and_recordings_are_files() {
         std::fs::write(folder.join("settings.toml"), text).expect("written");
     });
     w.until_live();
+    w.click("Mirror");
+    w.until_live();
     w.press(Key::S);
     w.until_contains("snapshot-candy-0001.png");
     let path = w.path("StyleForge/snapshot-candy-0001.png");
@@ -154,7 +156,18 @@ fn snapshots_and_recordings_are_files() {
     assert!(saved.frame.width() >= 256);
     let bytes = std::fs::read(&path).expect("a file");
     let has = |words: &str| bytes.windows(words.len()).any(|w| w == words.as_bytes());
-    assert!(has("candy lite") && has("fused fp32") && has("demo"));
+    for words in [
+        "candy lite",
+        "fused fp32",
+        "demo, mirrored",
+        "100 %",
+        " px",
+        "Device",
+    ] {
+        assert!(has(words), "no {words} in the snapshot");
+    }
+    let (width, height) = (saved.frame.width(), saved.frame.height());
+    assert!(w.has_containing(&format!("Saved with {width} × {height} px as ")));
     w.press(Key::S);
     w.until_contains("snapshot-candy-0002.png");
 
@@ -231,10 +244,28 @@ fn full_screen_shows_only_the_picture() {
         !w.has("Use camera") && !w.has("Settings")
     });
     assert!(w.has_containing("Picture, result"));
+    assert!(w.has("Esc leaves the full screen"));
     w.press(Key::Num2);
     w.press(Key::Escape);
     w.until_label("Settings");
     assert!(w.is_chosen("Udnie"));
+}
+
+#[test]
+fn full_screen_hides_nothing_that_has_to_be_known() {
+    let mut w = Window::painting_live();
+    w.click("Use camera");
+    w.until_contains("camera is connected");
+    w.press(Key::F);
+    w.until("the rest to go", |w| !w.has("Settings"));
+    assert!(w.has_containing("camera is connected"), "why there is none");
+    // A list that is asked for is seen, closed by the first Esc; the second leaves.
+    w.key(Modifiers::NONE, Key::Questionmark);
+    w.until_label("Undo the last choice");
+    w.press(Key::Escape);
+    assert!(!w.has("Undo the last choice") && !w.has("Settings"));
+    w.press(Key::Escape);
+    w.until_label("Settings");
 }
 
 #[test]
@@ -287,6 +318,32 @@ fn a_measurement_gives_a_report_to_keep() {
     w.script.release();
     w.until_contains("times as fast");
     assert!(!w.has_containing("Nothing was measured"));
+}
+
+#[test]
+fn a_chart_is_drawn_beside_the_window_and_comes_when_it_is_done() {
+    let mut w = Window::painting_live();
+    w.press(Key::C);
+    w.until_contains("times as fast");
+    w.until("every style", |w| w.shelf.loads().len() >= 3);
+    // Styles that wait for their networks keep every thread busy that could draw.
+    let shelf = w.shelf.clone();
+    let held = shelf.hold_loads();
+    for name in ["One.pth", "Two.pth"] {
+        let file = w.path(name);
+        std::fs::write(&file, b"weights").expect("written");
+        w.drop_file(&file);
+    }
+    w.until("both styles", |w| w.has("One") && w.has("Two"));
+    w.click("Measure");
+    w.until_contains("200 frames of each in turn after");
+    assert!(w.has("The chart is being drawn…"));
+    drop(held);
+    w.until("the chart", |w| !w.has("The chart is being drawn…"));
+    let path = w.path("chart.png");
+    w.outside.answer(Some(path.clone()));
+    w.click("Chart…");
+    w.until("the file", |_| path.exists());
 }
 
 #[test]

@@ -214,12 +214,12 @@ fn counters_say_what_was_noted() {
         "Camera: 60.0 fps",
         "Painted: 30.0 fps",
         "Shown: 30.0 fps",
-        "Half within: 45.0 ms",
+        "Median: 45.0 ms",
         "95 % within: 45.0 ms",
-        "Capture: half within 16.5 ms",
-        "Network: half within 30.0 ms",
-        "Present: half within 5.0 ms",
-        "Rest: half within 2.0 ms",
+        "Capture: median 16.5 ms",
+        "Network: median 30.0 ms",
+        "Present: median 5.0 ms",
+        "Rest: median 2.0 ms",
         "Before the engine: 59 of 119 (49.6 %)",
         "Before the screen: 2 of 60 (3.3 %)",
         "Working size: 640 × 360 px",
@@ -265,7 +265,7 @@ fn rates_fall_when_no_picture_comes_and_restart_forgets() {
     w.harness.state_mut().now += Duration::from_secs(10);
     w.step();
     w.says("Camera: 0.0 fps");
-    w.says("Half within: – ms");
+    w.says("Median: – ms");
     w.says("Before the engine: 59 of 119");
     w.harness.state_mut().panel.restart();
     w.step();

@@ -7,7 +7,7 @@ use eframe::egui::{self, ViewportCommand};
 use super::{LiveIntent, LiveView, Recording, SourceState};
 use crate::{
     backend::BackendError,
-    capture::{CameraId, Capture, CaptureEvent, CaptureSettings, Source},
+    capture::{CameraId, Capture, CaptureEvent, CaptureSettings, Rotation, Source},
     engine::live::{Duel, LiveEvent, LiveOrder, LiveSize, MeasureJob, auto_size::wanted_px},
     gui::{app::App, choice::Choice, desk::Purpose, outside::Dialog, stage::Compare},
     measure::{MeasureError, MeasureReport},
@@ -21,6 +21,8 @@ const MEASURED_FRAMES: u32 = 200;
 const WARM_UP_FRAMES: u32 = 10;
 /// Long side that a source is asked for at first where a GPU paints, in pixels.
 const FIRST_PX_ON_GPU: usize = 1280;
+/// How long it is told how to leave the full screen, in seconds.
+const LEAVING_TOLD_SECONDS: f64 = 4.0;
 /// Most styles whose pictures move.
 const MOST_MOVING: usize = 24;
 
@@ -85,7 +87,10 @@ impl App {
         result: Result<Arc<MeasureReport>, MeasureError>,
     ) {
         match (result, &mut self.live) {
-            (Ok(report), Some(live)) => live.show_report(report),
+            (Ok(report), Some(live)) => {
+                self.desk.draw_chart(report.clone());
+                live.show_report(report);
+            }
             (Ok(_), None) | (Err(MeasureError::Backend(BackendError::Cancelled)), _) => {}
             (Err(error), _) => self
                 .messages
@@ -129,6 +134,7 @@ impl App {
             LiveIntent::ToggleFullScreen => {
                 let is_full = ctx.input(|i| i.viewport().fullscreen == Some(true));
                 self.full_screen = !(is_full || self.full_screen);
+                self.full_screen_told_until = ctx.input(|i| i.time) + LEAVING_TOLD_SECONDS;
                 ctx.send_viewport_cmd(ViewportCommand::Fullscreen(self.full_screen));
             }
             LiveIntent::Export { file_name, bytes } => {
@@ -172,7 +178,12 @@ impl App {
             return;
         };
         match intent {
-            LiveIntent::ToggleFreeze => live.frozen = !live.frozen,
+            LiveIntent::ToggleFreeze => {
+                live.frozen = !live.frozen;
+                if let Some(capture) = &live.capture {
+                    capture.set_held(live.frozen);
+                }
+            }
             LiveIntent::ToggleCompare => {
                 live.comparing = !live.comparing;
                 live.shows_difference = false;
@@ -191,10 +202,6 @@ impl App {
             LiveIntent::CloseReport => live.report = None,
             LiveIntent::ToggleWall => live.shows_wall = !live.shows_wall,
             LiveIntent::TogglePanel => live.panel_open = !live.panel_open,
-            LiveIntent::View(compare) => {
-                live.stage.compare = compare;
-                live.shows_wall = false;
-            }
             _ => {}
         }
     }
@@ -443,7 +450,18 @@ impl App {
             "the style's"
         };
         texts.push(("Colours", colors.to_owned()));
-        texts.push(("Source", live.source.to_string()));
+        let choices = &self.settings.live;
+        let mut source = live.source.to_string();
+        if choices.rotate != Rotation::default() {
+            source.push_str(&format!(", turned by {} degrees", choices.rotate));
+        }
+        if choices.mirror {
+            source.push_str(", mirrored");
+        }
+        texts.push(("Source", source));
+        if let Some(device) = &self.device {
+            texts.push(("Device", device.name.clone()));
+        }
         let style = choice
             .style
             .clone()

@@ -2,11 +2,11 @@
 //! (a problem, the pixel below the pointer).
 
 use eframe::egui::{
-    self, Align2, Button, Color32, CornerRadius, Frame, Id, Margin, Order, Rect, RichText, Stroke,
-    vec2,
+    self, Align, Align2, Button, Color32, CornerRadius, Frame, Id, Layout, Margin, Order, Rect,
+    RichText, Stroke, vec2,
 };
 
-use super::{LiveIntent, LiveView, SourceState};
+use super::{DuelView, LiveIntent, LiveView, SourceState};
 use crate::{
     capture::Source,
     gui::{intent::Intent, theme},
@@ -14,6 +14,9 @@ use crate::{
 
 /// The colour of "this is being filmed".
 const FILMING: Color32 = Color32::from_rgb(229, 57, 53);
+
+/// Least width at which the outcome of a comparison stands beside its times, not below, in points.
+const VERDICT_BESIDE_WIDTH: f32 = 720.0;
 
 fn floating(
     ui: &egui::Ui,
@@ -39,6 +42,21 @@ fn floating(
         });
 }
 
+/// The words that a camera films, and their mark.
+fn filming(ui: &mut egui::Ui) {
+    let (dot, _) = ui.allocate_exact_size(vec2(12.0, 12.0), egui::Sense::hover());
+    ui.painter().circle_filled(dot.center(), 5.0, FILMING);
+    ui.strong("Camera on");
+}
+
+/// For someone who does not see how the picture alone is left.
+pub(super) fn leaving_hint(ui: &egui::Ui, area: Rect) {
+    let at = area.center_top() + vec2(0.0, 16.0);
+    floating(ui, "leaving hint", Align2::CENTER_TOP, at, area, |ui| {
+        ui.label("Esc leaves the full screen");
+    });
+}
+
 impl LiveView {
     /// What is filmed, with the way to a camera or away from it.
     pub(in crate::gui) fn source_bar(
@@ -50,9 +68,7 @@ impl LiveView {
         ui.horizontal_wrapped(|ui| {
             if self.uses_camera() {
                 if self.films() {
-                    let (dot, _) = ui.allocate_exact_size(vec2(12.0, 12.0), egui::Sense::hover());
-                    ui.painter().circle_filled(dot.center(), 5.0, FILMING);
-                    ui.strong("Camera on");
+                    filming(ui);
                 } else {
                     ui.label("Waiting for the camera");
                 }
@@ -87,7 +103,9 @@ impl LiveView {
     /// What can be done with the picture.
     pub(in crate::gui) fn tool_bar(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing.x = 6.0;
+            ui.spacing_mut().item_spacing.x = 4.0;
+            // All of them on one line of the smallest window.
+            ui.spacing_mut().button_padding.x = 8.0;
             let recording = self.recording.as_ref();
             let record = match recording {
                 Some(r) => format!("Recorded: {}", r.recorder.taken()),
@@ -192,43 +210,41 @@ impl LiveView {
             ui.label("Both modes begin…");
             return;
         };
-        ui.horizontal_wrapped(|ui| {
-            egui::Grid::new("comparison").num_columns(4).show(ui, |ui| {
-                for (name, time) in duel.names.iter().zip(duel.times) {
-                    ui.strong(name);
-                    ui.label(format!("{:.2} ms", time.p50));
-                    ui.label(quiet(format!("95 % {:.2} ms", time.p95)));
-                    ui.label(quiet(format!("{:.0} fps", 1e3 / time.p50.max(1e-3))));
-                    ui.end_row();
+        let has_room = ui.available_width() >= VERDICT_BESIDE_WIDTH;
+        ui.horizontal(|ui| {
+            ui.with_layout(Layout::right_to_left(Align::TOP), |ui| {
+                if ui
+                    .button("Measure")
+                    .on_hover_text(
+                        "200 frames of each in turn after a warm-up, and a report to copy or save.",
+                    )
+                    .clicked()
+                {
+                    intents.push(Intent::Live(LiveIntent::ToggleMeasuring));
                 }
-            });
-            ui.add_space(12.0);
-            ui.vertical(|ui| {
-                let [a, b] = duel.times.map(|t| f64::from(t.p50));
-                match (duel.equality.ratio(a, b), &duel.equality.failure) {
-                    (Some(ratio), _) => {
-                        ui.strong(format!("{} is {ratio:.2} times as fast", duel.names[1]));
-                        ui.label(quiet(format!("Same picture: {}", duel.equality)));
+                ui.add_space(12.0);
+                ui.with_layout(Layout::left_to_right(Align::TOP), |ui| {
+                    egui::Grid::new("comparison").num_columns(4).show(ui, |ui| {
+                        for (name, time) in duel.names.iter().zip(duel.times) {
+                            ui.strong(name);
+                            ui.label(format!("{:.2} ms", time.p50))
+                                .on_hover_text("The median (p50) of the last seconds.");
+                            ui.label(quiet(format!("95 % {:.2} ms", time.p95)))
+                                .on_hover_text("95 of 100 frames took at most this long (p95).");
+                            ui.label(quiet(format!("{:.0} fps", 1e3 / time.p50.max(1e-3))));
+                            ui.end_row();
+                        }
+                    });
+                    if has_room {
+                        ui.add_space(12.0);
+                        ui.vertical(|ui| verdict(ui, &duel));
                     }
-                    (None, failure) => {
-                        let why = failure.as_deref().unwrap_or("the pictures differ");
-                        let text = format!("Not comparable: {why}");
-                        ui.label(RichText::new(text).color(colors.error));
-                        ui.label(quiet(duel.equality.to_string()));
-                    }
-                }
+                });
             });
-            ui.add_space(12.0);
-            if ui
-                .button("Measure")
-                .on_hover_text(
-                    "200 frames of each in turn after a warm-up, and a report to copy or save.",
-                )
-                .clicked()
-            {
-                intents.push(Intent::Live(LiveIntent::ToggleMeasuring));
-            }
         });
+        if !has_room {
+            ui.horizontal_wrapped(|ui| verdict(ui, &duel));
+        }
     }
 
     /// Draws what floats over the stage.
@@ -239,6 +255,17 @@ impl LiveView {
         if !self.shows_wall {
             self.peek(ui, area);
         }
+    }
+
+    /// That a camera films, over a picture that stands alone.
+    pub(super) fn camera_badge(&self, ui: &egui::Ui, area: Rect) {
+        if !self.films() {
+            return;
+        }
+        let at = area.right_bottom() - vec2(16.0, 16.0);
+        floating(ui, "camera badge", Align2::RIGHT_BOTTOM, at, area, |ui| {
+            ui.horizontal(filming);
+        });
     }
 
     /// Why there is no picture, and what to do.
@@ -303,6 +330,25 @@ impl LiveView {
                 });
             }
         });
+    }
+}
+
+/// The ratio, only beside a check that holds; else why there is none.
+fn verdict(ui: &mut egui::Ui, duel: &DuelView) {
+    let colors = theme::palette(ui.visuals());
+    let quiet = |text: String| RichText::new(text).color(colors.quiet);
+    let [a, b] = duel.times.map(|t| f64::from(t.p50));
+    match (duel.equality.ratio(a, b), &duel.equality.failure) {
+        (Some(ratio), _) => {
+            ui.strong(format!("{} is {ratio:.2} times as fast", duel.names[1]));
+            ui.label(quiet(format!("Same picture: {}", duel.equality)));
+        }
+        (None, failure) => {
+            let why = failure.as_deref().unwrap_or("the pictures differ");
+            let text = format!("Not comparable: {why}");
+            ui.label(RichText::new(text).color(colors.error));
+            ui.label(quiet(duel.equality.to_string()));
+        }
     }
 }
 

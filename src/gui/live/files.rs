@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     frame::Frame,
-    gui::desk::{Desk, Report},
+    gui::desk::{Desk, Report, Snapshot},
     media::{
         MediaError,
         encode::{self, Encoding, Existing, Format},
@@ -77,11 +77,12 @@ fn snapshot(
     style: &str,
     frame: &Frame,
     texts: &[(&'static str, String)],
-) -> Result<PathBuf, String> {
+) -> Result<Snapshot, String> {
     let said = |e: MediaError| e.to_string();
     let (png, _) =
         encode::to_bytes("the snapshot", frame, None, Encoding::of(Format::Png)).map_err(said)?;
     let path = free_name(folder, &format!("snapshot-{style}"), ".png")?;
     encode::save_bytes(&path, &with_text(&png, texts), Existing::Keep).map_err(said)?;
-    Ok(path)
+    let size = (frame.width(), frame.height());
+    Ok(Snapshot { path, size })
 }

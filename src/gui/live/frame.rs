@@ -2,20 +2,32 @@
 
 use eframe::egui::{self, Frame, Margin, Panel};
 
+use super::chrome::leaving_hint;
 use crate::gui::{app::App, intent::Intent};
 
 impl App {
-    /// Only the picture.
-    pub(in crate::gui) fn full_screen_ui(&mut self, ui: &mut egui::Ui) {
-        let mut intents = std::mem::take(&mut self.intents);
-        egui::CentralPanel::no_frame().show(ui, |ui| match &mut self.live {
-            Some(live) => live.stage_ui(ui, self.gallery.cards(), None, &mut intents),
-            None => self.stage.ui(ui),
+    /// Only the picture, and what has to be known at once: what goes wrong, that a camera films, what is
+    /// asked, and for a while how to leave.
+    pub(in crate::gui) fn full_screen_ui(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+        egui::CentralPanel::no_frame().show(ui, |ui| {
+            match &mut self.live {
+                Some(live) => {
+                    live.stage_ui(ui, self.gallery.cards(), None, intents);
+                    let area = ui.min_rect();
+                    live.over_stage(ui, area, intents);
+                    live.camera_badge(ui, area);
+                    live.report_ui(ui.ctx(), intents);
+                }
+                None => self.photo_stage(ui, intents),
+            }
+            let area = ui.min_rect();
+            self.over_stage(ui, area, intents);
+            let left = self.full_screen_told_until - ui.input(|i| i.time);
+            if left > 0.0 {
+                leaving_hint(ui, area);
+                ui.ctx().request_repaint_after_secs(left as f32 + 0.01);
+            }
         });
-        let area = ui.min_rect();
-        self.messages.ui(ui, area, 16.0, &mut intents);
-        self.intents.append(&mut intents);
-        self.perform_all(ui.ctx());
     }
 
     pub(in crate::gui) fn live_stage(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {

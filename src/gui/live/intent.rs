@@ -1,6 +1,6 @@
 //! What a person asked for about live pictures.
 
-use crate::{capture::Source, gui::stage::Compare, settings::LiveChoices};
+use crate::{capture::Source, settings::LiveChoices};
 
 /// Something that a person asked for about live pictures.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,8 +48,6 @@ pub enum LiveIntent {
     TogglePanel,
     /// Over the whole screen, or not.
     ToggleFullScreen,
-    /// How the two pictures are shown.
-    View(Compare),
     /// Put the first-run hint away.
     HideHint,
 }

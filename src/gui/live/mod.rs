@@ -14,6 +14,7 @@ mod report;
 mod wall;
 
 pub use intent::LiveIntent;
+pub use report::DrawnChart;
 pub use wall::Wall;
 
 use std::{sync::Arc, time::Instant};
@@ -25,7 +26,7 @@ use super::{
     intent::Intent,
     panel::{Panel, PanelIntent},
     shelf::Card,
-    stage::{Compare, Stage},
+    stage::{Compare, Stage, ViewStep},
     texture::opaque_image_of,
 };
 use crate::{
@@ -141,6 +142,26 @@ impl LiveView {
         open.into_iter()
             .find(|(is, _)| *is)
             .map(|(_, intent)| intent)
+    }
+
+    /// Whether every style is shown at once, not the stage.
+    pub(super) fn shows_wall(&self) -> bool {
+        self.shows_wall
+    }
+
+    /// Shows the picture alone, and changes its view; every style at once has none to zoom or move.
+    pub(super) fn step(&mut self, step: ViewStep) {
+        if !self.shows_wall {
+            self.stage.step(step);
+        } else if step == ViewStep::NextCompare {
+            self.shows_wall = false;
+        }
+    }
+
+    /// Shows the picture alone, in this way.
+    pub(super) fn look(&mut self, compare: Compare) {
+        self.stage.compare = compare;
+        self.shows_wall = false;
     }
 
     /// Notes which cameras there are.

@@ -6,7 +6,13 @@ use eframe::egui::{self, Align2, ScrollArea, TextureHandle, TextureOptions, vec2
 
 use super::{LiveIntent, LiveView};
 use crate::{
-    gui::{intent::Intent, texture::image_of, theme},
+    frame::Frame,
+    gui::{
+        desk::{Desk, Report},
+        intent::Intent,
+        texture::image_of,
+        theme,
+    },
     measure::{MeasureError, MeasureReport, chart},
 };
 
@@ -14,30 +20,74 @@ use crate::{
 pub struct ReportView {
     report: Arc<MeasureReport>,
     text: String,
-    /// The chart, once it was drawn; `None` when it cannot be.
-    chart: Option<Option<TextureHandle>>,
+    chart: Chart,
+}
+
+/// The chart of a report.
+enum Chart {
+    /// It is being drawn, on another thread.
+    Drawing,
+    /// On the screen, and as a PNG file.
+    Here(TextureHandle, Vec<u8>),
+    /// It cannot be drawn; the words remain.
+    None,
+}
+
+/// A chart and the same as a PNG file.
+pub type DrawnChart = (Frame, Vec<u8>);
+
+impl Desk {
+    /// Draws the chart of a report; [`Report::Charted`].
+    pub fn draw_chart(&self, report: Arc<MeasureReport>) {
+        self.send(move || {
+            let drawn = chart::draw(&report).and_then(|frame| {
+                let png = chart::encoded(&frame)?;
+                Ok((frame, png))
+            });
+            Report::Charted {
+                report,
+                result: drawn.map_err(|e| e.to_string()),
+            }
+        });
+    }
 }
 
 /// What a report is saved as: the name of the button, the file name's ending, the bytes.
 type Writer = fn(&MeasureReport) -> Result<Vec<u8>, MeasureError>;
 
-const WRITERS: [(&str, &str, Writer); 4] = [
+const WRITERS: [(&str, &str, Writer); 3] = [
     ("Text…", "txt", |report| Ok(report.text().into_bytes())),
     ("JSON…", "json", |report| {
         report.json().map(String::into_bytes)
     }),
     ("CSV…", "csv", |report| Ok(report.csv().into_bytes())),
-    ("Chart…", "png", |report| chart::png(report)),
 ];
 
 impl LiveView {
-    /// Shows a report.
+    /// Shows a report; its chart comes later.
     pub(super) fn show_report(&mut self, report: Arc<MeasureReport>) {
         self.report = Some(ReportView {
             text: report.text(),
             report,
-            chart: None,
+            chart: Chart::Drawing,
         });
+    }
+
+    /// The chart of `report` is drawn, or cannot be; does nothing when that report was put away.
+    pub(in crate::gui) fn set_chart(
+        &mut self,
+        ctx: &egui::Context,
+        report: &Arc<MeasureReport>,
+        drawn: Option<DrawnChart>,
+    ) {
+        let shown = self.report.as_mut();
+        if let Some(view) = shown.filter(|view| Arc::ptr_eq(&view.report, report)) {
+            view.chart = drawn.map_or(Chart::None, |(frame, png)| {
+                let image = image_of(&frame);
+                let texture = ctx.load_texture("report", image, TextureOptions::LINEAR);
+                Chart::Here(texture, png)
+            });
+        }
     }
 
     /// Draws the report over the window, while there is one.
@@ -45,11 +95,6 @@ impl LiveView {
         let Some(view) = &mut self.report else {
             return;
         };
-        let chart = view.chart.get_or_insert_with(|| {
-            // Without it the words remain.
-            let frame = chart::draw(&view.report).ok()?;
-            Some(ctx.load_texture("report", image_of(&frame), TextureOptions::LINEAR))
-        });
         let mut is_open = true;
         egui::Window::new("Measured")
             .open(&mut is_open)
@@ -59,11 +104,19 @@ impl LiveView {
             .show(ctx, |ui| {
                 let width = 720.0f32.min(ctx.content_rect().width() - 120.0);
                 ui.set_width(width);
-                if let Some(chart) = chart {
-                    let height = width / chart.aspect_ratio();
-                    let most = ctx.content_rect().height() * 0.5;
-                    let size = vec2(width, height) * (most / height).min(1.0);
-                    ui.add(egui::Image::from_texture((chart.id(), size)));
+                let (columns, rows) = chart::SIZE_PX;
+                let height = width * f32::from(rows) / f32::from(columns);
+                let most = ctx.content_rect().height() * 0.5;
+                let size = vec2(width, height) * (most / height).min(1.0);
+                match &view.chart {
+                    Chart::Here(texture, _) => {
+                        ui.add(egui::Image::from_texture((texture.id(), size)));
+                    }
+                    // The window keeps its size when the chart comes.
+                    Chart::Drawing => {
+                        ui.add_sized(size, egui::Label::new("The chart is being drawn…"));
+                    }
+                    Chart::None => {}
                 }
                 ScrollArea::vertical().max_height(150.0).show(ui, |ui| {
                     ui.monospace(view.text.trim_end());
@@ -87,6 +140,19 @@ impl LiveView {
                                 Err(error) => LiveIntent::ExportFailed(error.to_string()),
                             }));
                         }
+                    }
+                    let png = match &view.chart {
+                        Chart::Here(_, png) => Some(png),
+                        Chart::Drawing | Chart::None => None,
+                    };
+                    let button = ui
+                        .add_enabled(png.is_some(), egui::Button::new("Chart…"))
+                        .on_disabled_hover_text("The chart is not drawn yet.");
+                    if let Some(png) = png.filter(|_| button.clicked()) {
+                        intents.push(Intent::Live(LiveIntent::Export {
+                            file_name: "styleforge-comparison.png".to_owned(),
+                            bytes: png.clone(),
+                        }));
                     }
                 });
             });

@@ -10,7 +10,7 @@ use eframe::egui::{
 use crate::{
     capture::exchange::{Reader, exchange},
     engine::live::{WallPane, WallPicture},
-    gui::{intent::Intent, shelf::Card, texture::opaque_image_of, theme},
+    gui::{intent::Intent, live::LiveIntent, shelf::Card, texture::opaque_image_of, theme},
     network::Network,
 };
 
@@ -144,6 +144,10 @@ impl Wall {
             if response.clicked() {
                 intents.push(Intent::PickStyle(card.id.clone()));
             }
+            if response.double_clicked() {
+                intents.push(Intent::Live(LiveIntent::ToggleWall));
+            }
+            response.on_hover_text("A click chooses the style, a double click shows it alone.");
         }
     }
 }

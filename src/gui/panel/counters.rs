@@ -116,12 +116,12 @@ fn delay(ui: &mut Ui, meters: &Meters, now: Instant) {
     ui.columns(2, |columns| {
         figure(
             &mut columns[0],
-            "Half within",
+            "Median",
             &of(|d| d.p50),
             "ms",
             palette.accent,
         )
-        .on_hover_text("The median: half of the pictures came within this time.");
+        .on_hover_text("The median (p50): half of the pictures came within this time.");
         figure(
             &mut columns[1],
             "95 % within",
@@ -129,7 +129,7 @@ fn delay(ui: &mut Ui, meters: &Meters, now: Instant) {
             "ms",
             palette.quiet,
         )
-        .on_hover_text("95 of 100 pictures came within this time.");
+        .on_hover_text("The 95th percentile (p95): 95 of 100 pictures came within this time.");
     });
     let line = |of: fn(Spread) -> f32| {
         let point = |p: &Point| p.delay_ms.map(|d| [ago_s(p, now), f64::from(of(d))]);
@@ -142,7 +142,7 @@ fn delay(ui: &mut Ui, meters: &Meters, now: Instant) {
         "ms",
         [
             ("95 % within", palette.quiet, line(|d| d.p95)),
-            ("Half within", palette.accent, line(|d| d.p50)),
+            ("Median", palette.accent, line(|d| d.p50)),
         ],
     );
 }
@@ -162,13 +162,13 @@ fn stages(ui: &mut Ui, meters: &Meters, now: Instant) {
     let name = Rangef::new(0.0, 66.0);
     let bar = Rangef::new(name.max + CELL_GAP, p50.min - CELL_GAP);
     close_lines(ui, |ui| {
-        let (head, _) = Line::new(ui, width, "Half, 95 %".to_owned());
-        head.text(p50, "Half", Align::Max, head.quiet());
+        let (head, _) = Line::new(ui, width, "Median, 95 %".to_owned());
+        head.text(p50, "Median", Align::Max, head.quiet());
         head.text(p95, "95 %", Align::Max, head.quiet());
         for (place, ((stage, hint), spread)) in STAGES.iter().zip(meters.stages_ms(now)).enumerate()
         {
             let words = format!(
-                "{stage}: half within {} ms, 95 % within {} ms",
+                "{stage}: median {} ms, 95 % within {} ms",
                 tenths(spread.p50),
                 tenths(spread.p95)
             );

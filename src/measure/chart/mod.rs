@@ -65,10 +65,17 @@ pub fn draw(report: &MeasureReport) -> Result<Frame, MeasureError> {
 /// The chart as a PNG file.
 ///
 /// # Errors
-/// As [`draw`], and [`MeasureError::Report`] when it cannot be encoded.
+/// As [`draw`] and [`encoded`].
 pub fn png(report: &MeasureReport) -> Result<Vec<u8>, MeasureError> {
-    let chart = draw(report)?;
-    let encoded = encode::to_bytes("the chart", &chart, None, Encoding::of(Format::Png));
+    encoded(&draw(report)?)
+}
+
+/// A chart that was drawn, as a PNG file.
+///
+/// # Errors
+/// [`MeasureError::Report`] when it cannot be encoded.
+pub fn encoded(chart: &Frame) -> Result<Vec<u8>, MeasureError> {
+    let encoded = encode::to_bytes("the chart", chart, None, Encoding::of(Format::Png));
     let (bytes, _) = encoded.map_err(|error| MeasureError::Report {
         format: "PNG",
         reason: error.to_string(),
