@@ -123,22 +123,20 @@ impl Job {
         let destination = destination(&args.output, args.format, several)?;
         let paint = PaintSettings {
             working_size: args.working_size.unwrap_or_default(),
-            variant: args.variant,
-            precision: args.precision,
+            variant: args.painting.variant,
+            precision: args.painting.precision,
             max_memory_bytes: args.max_memory,
         };
+        let look = args.painting.look();
         Ok(Self {
             sources,
             styles,
-            model: args.model,
-            device: args.device,
+            model: args.painting.model,
+            device: args.painting.device,
             batch: usize::from(args.batch),
             paint,
             output_size: args.output_size,
-            look: Look {
-                strength_percent: args.strength,
-                keep_colors: args.keep_colors,
-            },
+            look,
             jpeg_quality: args.jpeg_quality.unwrap_or(DEFAULT_JPEG_QUALITY),
             existing: if args.force {
                 Existing::Replace

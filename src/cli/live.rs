@@ -19,7 +19,6 @@ use super::{
 use crate::{
     backend::{self, DeviceInfo, OpenDevice, RunControl},
     capture::{Capture, CaptureEvent, CaptureProblem, CaptureSettings, Source},
-    compose::Look,
     engine::{
         Engine,
         live::{
@@ -30,7 +29,7 @@ use crate::{
         protocol::{EngineError, Event},
     },
     media::{encode::Format, record::Recorder},
-    mode::{DeviceChoice, Mode, ModeChoice, ModelSize},
+    mode::{DeviceChoice, Mode, ModelSize},
     timing::TimingMethod,
     weights::StyleLibrary,
 };
@@ -207,14 +206,8 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
             },
             LiveSize::LongSide,
         ),
-        mode: ModeChoice {
-            variant: args.variant,
-            precision: args.precision,
-        },
-        look: Look {
-            strength_percent: args.strength,
-            keep_colors: args.keep_colors,
-        },
+        mode: args.painting.mode(),
+        look: args.painting.look(),
         duel: None,
         frozen: false,
         sample: false,
@@ -256,8 +249,8 @@ fn first_px(device: &DeviceInfo) -> usize {
 
 /// Opens what `--device` names where the engine asks for whatever there is.
 fn chosen_device(args: &LiveArgs) -> OpenDevice {
-    let open = backend::opener(device_options(&args.device));
-    let wanted = args.device.device;
+    let open = backend::opener(device_options(&args.painting.device));
+    let wanted = args.painting.device.device;
     Arc::new(move |kind| match kind {
         DeviceChoice::Auto => open(wanted),
         kind => open(kind),
@@ -289,7 +282,7 @@ fn chosen_style(args: &LiveArgs, device: &DeviceInfo) -> Result<Option<ChosenSty
     };
     let library = StyleLibrary::standard();
     let lite = (device.kind == DeviceChoice::Cpu).then_some(ModelSize::Lite);
-    let chosen = match (args.model, lite) {
+    let chosen = match (args.painting.model, lite) {
         (None, Some(lite)) => {
             choose(&library, typed, Some(lite)).or_else(|_| choose(&library, typed, None))
         }

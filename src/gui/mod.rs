@@ -4,7 +4,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`app`] | the window's state and its frame; `hear` and `act` are its ears and hands, `leaving` saves and asks before something is lost |
+//! | [`app`] | the window's state and its frame; `hear` and `act` are its ears and hands, `window` is what it shows, `leaving` saves and asks before something is lost |
 //! | [`workspace`] | photo, choice, paintings, undo, what is saved: rules without egui |
 //! | [`stage`], `texture` | the picture in the middle: zoom, divider, pixels on the graphics card |
 //! | [`live`] | live pictures: source, comparison, moving gallery, recording |
@@ -44,6 +44,7 @@ pub mod shortcuts;
 pub mod stage;
 mod texture;
 mod theme;
+mod window;
 pub mod workspace;
 
 use std::{path::PathBuf, sync::Arc};

@@ -2,7 +2,7 @@
 
 use toml::Table;
 
-use super::{Reader, put};
+use super::table::{Reader, put};
 use crate::{
     capture::{PixelFormat, Rotation, Source},
     engine::live::{Contestant, DEFAULT_TARGET_FPS, LiveSize},

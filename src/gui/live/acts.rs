@@ -1,19 +1,17 @@
-//! Doing what a person asks for about live pictures, and keeping the engine's order up to date.
+//! Doing what a person asks for about live pictures.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use eframe::egui::{self, ViewportCommand};
 
 use super::{LiveIntent, LiveView, Recording, SourceState};
 use crate::{
     backend::BackendError,
-    capture::{CameraId, Capture, CaptureEvent, CaptureSettings, Rotation, Source},
-    engine::live::{Duel, LiveEvent, LiveOrder, LiveSize, MeasureJob, auto_size::wanted_px},
+    capture::{CameraId, Capture, CaptureEvent, CaptureSettings, Source},
+    engine::live::{Duel, LiveEvent, LiveSize, MeasureJob, auto_size::wanted_px},
     gui::{app::App, choice::Choice, desk::Purpose, outside::Dialog, stage::Compare},
     measure::{MeasureError, MeasureReport},
-    media::record::Recorder,
-    mode::{DeviceChoice, ModelSize},
-    network::Network,
+    mode::DeviceChoice,
 };
 
 /// Measured frames of each mode, and those before that do not count: the fixed protocol.
@@ -23,8 +21,6 @@ const WARM_UP_FRAMES: u32 = 10;
 const FIRST_PX_ON_GPU: usize = 1280;
 /// How long it is told how to leave the full screen, in seconds.
 const LEAVING_TOLD_SECONDS: f64 = 4.0;
-/// Most styles whose pictures move.
-const MOST_MOVING: usize = 24;
 
 impl App {
     /// Reads what came since the last frame, and tells the engine what changed.
@@ -306,220 +302,5 @@ impl App {
                     .error(format!("The source could not be started: {error}"));
             }
         }
-    }
-
-    /// The size of a style's network for live pictures: with the automatic size, a processor takes the
-    /// lite one.
-    pub(in crate::gui) fn live_model(&self) -> ModelSize {
-        let is_cpu = self
-            .device
-            .as_ref()
-            .is_none_or(|d| d.kind == DeviceChoice::Cpu);
-        let style = self.workspace.choice.style.as_deref();
-        let card = style.and_then(|id| self.gallery.card(id));
-        let has_lite = card.is_none_or(|card| card.models.contains(&ModelSize::Lite));
-        match self.settings.live.size {
-            LiveSize::Auto { .. } if is_cpu && has_lite => ModelSize::Lite,
-            _ => self.model(),
-        }
-    }
-
-    /// The network of a style, once it is here.
-    fn network(&mut self, style: &str, model: ModelSize) -> Option<Arc<Network>> {
-        let key = (style.to_owned(), model);
-        if let Some(loaded) = self.networks.get(&key) {
-            return Some(loaded.network.clone());
-        }
-        if !self.unloadable.contains(&key) {
-            self.load(key);
-        }
-        None
-    }
-
-    /// What live pictures are to be painted like now.
-    fn order(&mut self) -> LiveOrder {
-        let model = self.live_model();
-        let style = self.workspace.choice.style.clone();
-        let found = style.as_deref().and_then(|id| self.network(id, model));
-        let live = self.live.as_ref();
-        // The style before goes on until the network of the new one is here.
-        let before = || live.and_then(|l| l.ordered.as_ref()?.network.clone());
-        let network = match style {
-            Some(_) => found.or_else(before),
-            None => None,
-        };
-        let choices = &self.settings.live;
-        LiveOrder {
-            network,
-            size: choices.size,
-            mode: choices.mode,
-            look: self.workspace.choice.look,
-            duel: live.filter(|l| l.comparing).map(|_| Duel {
-                sides: choices.sides,
-            }),
-            frozen: live.is_some_and(|l| l.frozen),
-            sample: live.is_some_and(|l| l.panel_open),
-        }
-    }
-
-    fn order_live(&mut self) {
-        let order = self.order();
-        let Some(live) = &mut self.live else {
-            return;
-        };
-        if live.pictures.is_some() && live.ordered.as_ref() != Some(&order) {
-            self.engine.order_live(order.clone());
-            live.ordered = Some(order);
-        }
-    }
-
-    /// Has the styles' pictures move while they are seen.
-    fn order_wall(&mut self) {
-        let Some(live) = &self.live else {
-            return;
-        };
-        let wanted = live.pictures.is_some()
-            && (live.shows_wall || (self.settings.live.moving_gallery && !self.full_screen));
-        let mut styles = Vec::new();
-        if wanted {
-            let cards: Vec<(String, ModelSize)> = self
-                .gallery
-                .cards()
-                .iter()
-                .take(MOST_MOVING)
-                .map(|card| {
-                    let lite = card.models.contains(&ModelSize::Lite);
-                    let model = if lite {
-                        ModelSize::Lite
-                    } else {
-                        ModelSize::Full
-                    };
-                    (card.id.clone(), model)
-                })
-                .collect();
-            let large = self.live_model();
-            for (id, model) in cards {
-                if let Some(network) = self.network(&id, model) {
-                    styles.push((id.clone(), network));
-                }
-                // So that a click finds the large picture's network here already.
-                let has_large = self
-                    .gallery
-                    .card(&id)
-                    .is_some_and(|c| c.models.contains(&large));
-                if has_large {
-                    self.network(&id, large);
-                }
-            }
-        }
-        if let Some(live) = &mut self.live
-            && let Some(panes) = live.wall.set_styles(styles)
-        {
-            self.engine.set_wall(panes);
-        }
-    }
-
-    /// Saves what is on the stage, with how it was painted.
-    fn snapshot(&mut self) {
-        let Some(live) = &self.live else {
-            return;
-        };
-        let Some((_, painted)) = live.picture() else {
-            self.messages.notice("There is no live picture yet.");
-            return;
-        };
-        let choice = &self.workspace.choice;
-        let mut texts = vec![(
-            "Software",
-            format!("StyleForge {}", env!("CARGO_PKG_VERSION")),
-        )];
-        if let Some(style) = &choice.style {
-            texts.push(("Style", format!("{style} {}", self.live_model())));
-        }
-        if let Some(facts) = live.facts() {
-            if let Some(mode) = facts.mode {
-                texts.push(("Mode", mode.to_string()));
-            }
-            let (w, h) = facts.working;
-            texts.push(("Working size", format!("{w} x {h} px")));
-        }
-        texts.push(("Strength", format!("{} %", choice.look.strength_percent)));
-        let colors = if choice.look.keep_colors {
-            "the source's"
-        } else {
-            "the style's"
-        };
-        texts.push(("Colours", colors.to_owned()));
-        let choices = &self.settings.live;
-        let mut source = live.source.to_string();
-        if choices.rotate != Rotation::default() {
-            source.push_str(&format!(", turned by {} degrees", choices.rotate));
-        }
-        if choices.mirror {
-            source.push_str(", mirrored");
-        }
-        texts.push(("Source", source));
-        if let Some(device) = &self.device {
-            texts.push(("Device", device.name.clone()));
-        }
-        let style = choice
-            .style
-            .clone()
-            .unwrap_or_else(|| "original".to_owned());
-        self.desk
-            .save_snapshot(self.picture_folder(), style, painted.clone(), texts);
-    }
-
-    fn toggle_recording(&mut self) {
-        let Some(live) = &self.live else {
-            return;
-        };
-        if live.recording.is_some() {
-            self.end_recording();
-        } else if live.picture().is_none() {
-            self.messages
-                .notice("There is no live picture to record yet.");
-        } else {
-            self.desk.start_recording(self.picture_folder());
-        }
-    }
-
-    /// A recording may begin.
-    pub(in crate::gui) fn hear_recording(&mut self, result: Result<Box<Recorder>, String>) {
-        match (result, &mut self.live) {
-            (Ok(recorder), Some(live)) if live.recording.is_none() => {
-                live.recording = Some(Recording {
-                    recorder: *recorder,
-                    since: Instant::now(),
-                });
-            }
-            // Live pictures ended meanwhile; an empty recording says nothing.
-            (Ok(_), _) => {}
-            (Err(error), _) => self.messages.error(error),
-        }
-    }
-
-    fn end_recording(&mut self) {
-        let recording = self.live.as_mut().and_then(|live| live.recording.take());
-        if let Some(recording) = recording {
-            self.desk.finish_recording(recording.recorder);
-        }
-    }
-
-    /// Where snapshots and recordings go: where paintings were saved last, else to the pictures.
-    fn picture_folder(&self) -> PathBuf {
-        let chosen = self.settings.state.save_folder.clone();
-        let pictures = || {
-            let named = std::env::var_os("XDG_PICTURES_DIR").map(PathBuf::from);
-            let home = std::env::home_dir();
-            let usual = home.as_ref().map(|home| home.join("Pictures"));
-            named
-                .filter(|folder| folder.is_absolute())
-                .or(usual.filter(|folder| folder.is_dir()))
-                .or(home)
-        };
-        chosen
-            .or_else(pictures)
-            .unwrap_or_else(|| PathBuf::from("."))
     }
 }

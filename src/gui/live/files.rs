@@ -1,10 +1,19 @@
-//! Errands of live pictures: snapshots, recordings and reports become files.
+//! Snapshots, recordings and reports of live pictures become files: when they are asked for, and the errands
+//! that write them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
+use super::Recording;
 use crate::{
+    capture::Rotation,
     frame::Frame,
-    gui::desk::{Desk, Report, Snapshot},
+    gui::{
+        app::App,
+        desk::{Desk, Report, Snapshot},
+    },
     media::{
         MediaError,
         encode::{self, Encoding, Existing, Format},
@@ -17,6 +26,112 @@ use crate::{
 const OWN_FOLDER: &str = "StyleForge";
 /// Snapshots or recordings in one folder at most.
 const MOST_NAMES: u32 = 100_000;
+
+impl App {
+    /// Saves what is on the stage, with how it was painted.
+    pub(super) fn snapshot(&mut self) {
+        let Some(live) = &self.live else {
+            return;
+        };
+        let Some((_, painted)) = live.picture() else {
+            self.messages.notice("There is no live picture yet.");
+            return;
+        };
+        let choice = &self.workspace.choice;
+        let mut texts = vec![(
+            "Software",
+            format!("StyleForge {}", env!("CARGO_PKG_VERSION")),
+        )];
+        if let Some(style) = &choice.style {
+            texts.push(("Style", format!("{style} {}", self.live_model())));
+        }
+        if let Some(facts) = live.facts() {
+            if let Some(mode) = facts.mode {
+                texts.push(("Mode", mode.to_string()));
+            }
+            let (w, h) = facts.working;
+            texts.push(("Working size", format!("{w} x {h} px")));
+        }
+        texts.push(("Strength", format!("{} %", choice.look.strength_percent)));
+        let colors = if choice.look.keep_colors {
+            "the source's"
+        } else {
+            "the style's"
+        };
+        texts.push(("Colours", colors.to_owned()));
+        let choices = &self.settings.live;
+        let mut source = live.source.to_string();
+        if choices.rotate != Rotation::default() {
+            source.push_str(&format!(", turned by {} degrees", choices.rotate));
+        }
+        if choices.mirror {
+            source.push_str(", mirrored");
+        }
+        texts.push(("Source", source));
+        if let Some(device) = &self.device {
+            texts.push(("Device", device.name.clone()));
+        }
+        let style = choice
+            .style
+            .clone()
+            .unwrap_or_else(|| "original".to_owned());
+        self.desk
+            .save_snapshot(self.picture_folder(), style, painted.clone(), texts);
+    }
+
+    pub(super) fn toggle_recording(&mut self) {
+        let Some(live) = &self.live else {
+            return;
+        };
+        if live.recording.is_some() {
+            self.end_recording();
+        } else if live.picture().is_none() {
+            self.messages
+                .notice("There is no live picture to record yet.");
+        } else {
+            self.desk.start_recording(self.picture_folder());
+        }
+    }
+
+    /// A recording may begin.
+    pub(in crate::gui) fn hear_recording(&mut self, result: Result<Box<Recorder>, String>) {
+        match (result, &mut self.live) {
+            (Ok(recorder), Some(live)) if live.recording.is_none() => {
+                live.recording = Some(Recording {
+                    recorder: *recorder,
+                    since: Instant::now(),
+                });
+            }
+            // Live pictures ended meanwhile; an empty recording says nothing.
+            (Ok(_), _) => {}
+            (Err(error), _) => self.messages.error(error),
+        }
+    }
+
+    pub(super) fn end_recording(&mut self) {
+        let recording = self.live.as_mut().and_then(|live| live.recording.take());
+        if let Some(recording) = recording {
+            self.desk.finish_recording(recording.recorder);
+        }
+    }
+
+    /// Where snapshots and recordings go: where paintings were saved last, else to the pictures.
+    fn picture_folder(&self) -> PathBuf {
+        let chosen = self.settings.state.save_folder.clone();
+        let pictures = || {
+            let named = std::env::var_os("XDG_PICTURES_DIR").map(PathBuf::from);
+            let home = std::env::home_dir();
+            let usual = home.as_ref().map(|home| home.join("Pictures"));
+            named
+                .filter(|folder| folder.is_absolute())
+                .or(usual.filter(|folder| folder.is_dir()))
+                .or(home)
+        };
+        chosen
+            .or_else(pictures)
+            .unwrap_or_else(|| PathBuf::from("."))
+    }
+}
 
 impl Desk {
     /// Saves a live picture under a name of its own below `folder`, with `texts` in it;

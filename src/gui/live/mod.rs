@@ -1,8 +1,8 @@
 //! Live pictures in the window: a source, its newest picture on the stage, and what is told about both.
 //!
 //! [`LiveView`] holds the handles of the source's and of the engine's ends and never waits for them.
-//! `acts` does what a person asks for and keeps the engine's order up to date; `files` are its errands on
-//! background threads; `frame`, `controls`, `chrome`, `report` and `wall` draw.
+//! `acts` does what a person asks for, `orders` keeps the engine's orders up to date; `files` are snapshots and
+//! recordings; `frame`, `controls`, `chrome`, `report` and `wall` draw.
 
 mod acts;
 mod chrome;
@@ -10,6 +10,7 @@ pub(super) mod controls;
 mod files;
 mod frame;
 mod intent;
+mod orders;
 mod report;
 mod wall;
 

@@ -1,0 +1,126 @@
+//! The flags of the commands that measure and check.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::Args;
+
+use super::{
+    DeviceArgs,
+    values::{batch, byte_size, mode, model_sizes, picture_size, precisions, variants},
+};
+use crate::mode::{ModeChoice, ModelSize, PrecisionChoice, Variant};
+
+/// `styleforge bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Where the work runs.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// Picture size, for example 1280x720; may be given several times [default: 512x512, 1280x720]
+    #[arg(long = "size", value_name = "WxH", value_parser = picture_size)]
+    pub sizes: Vec<(usize, usize)>,
+    /// Style by name or a file of weights [default: random weights of the model's size]
+    #[arg(long, value_name = "STYLE")]
+    pub style: Option<OsString>,
+    /// Size of the network [default: full]
+    #[arg(long, value_name = "MODEL", value_parser = model_sizes())]
+    pub model: Option<ModelSize>,
+    /// Variant to measure; may be given several times [default: all that the device has]
+    #[arg(long = "variant", value_name = "VARIANT", value_parser = variants())]
+    pub variants: Vec<Variant>,
+    /// Precision to measure; may be given several times [default: auto and fp32]
+    #[arg(long = "precision", value_name = "PRECISION", value_parser = precisions())]
+    pub precisions: Vec<PrecisionChoice>,
+    /// Frames that are painted at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = batch())]
+    pub batch: u16,
+    /// Measured runs of every mode
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub frames: u32,
+    /// Frames that are painted first and not counted
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub warmup: u32,
+    /// Most memory that a run may take, for example 4GB [default: what is free]
+    #[arg(long, value_name = "SIZE", value_parser = byte_size)]
+    pub max_memory: Option<u64>,
+    /// Add the time of every kernel, from frames that are run step by step
+    #[arg(long, alias = "steps", conflicts_with = "batch")]
+    pub kernels: bool,
+    /// Write the times of the kernels to a CSV file
+    #[arg(long, value_name = "FILE", conflicts_with = "batch")]
+    pub csv: Option<PathBuf>,
+    /// Write the times of the kernels as a trace for chrome://tracing or ui.perfetto.dev
+    #[arg(long, value_name = "FILE", conflicts_with = "batch")]
+    pub trace: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(long)]
+    pub force: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `styleforge compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The mode that is the measure, for example "baseline fp32"; a variant alone leaves the
+    /// precision to the device
+    #[arg(value_name = "MODE", value_parser = mode)]
+    pub reference: ModeChoice,
+    /// The mode that is compared with it, for example "fused fp16"
+    #[arg(value_name = "MODE", value_parser = mode)]
+    pub other: ModeChoice,
+    /// Where the work runs.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// Picture size
+    #[arg(long, value_name = "WxH", default_value = "512x512", value_parser = picture_size)]
+    pub size: (usize, usize),
+    /// Style by name or a file of weights [default: candy]
+    #[arg(long, value_name = "STYLE")]
+    pub style: Option<OsString>,
+    /// Size of the network [default: full where it is installed]
+    #[arg(long, value_name = "MODEL", value_parser = model_sizes())]
+    pub model: Option<ModelSize>,
+    /// Measured frames of each mode
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub frames: u32,
+    /// Frames that are painted first and not counted
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub warmup: u32,
+    /// Most memory that both may take together, for example 4GB [default: what is free]
+    #[arg(long, value_name = "SIZE", value_parser = byte_size)]
+    pub max_memory: Option<u64>,
+    /// Write the report to a CSV file
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Write a chart of every run to a PNG file
+    #[arg(long, value_name = "FILE")]
+    pub chart: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(long)]
+    pub force: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `styleforge check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Where the work runs.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// Variant to check; may be given several times [default: all that the device has]
+    #[arg(long = "variant", value_name = "VARIANT", value_parser = variants())]
+    pub variants: Vec<Variant>,
+    /// Precision to check; may be given several times [default: all that the device has]
+    #[arg(long = "precision", value_name = "PRECISION", value_parser = precisions())]
+    pub precisions: Vec<PrecisionChoice>,
+    /// Check batches of this many frames as well
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = batch())]
+    pub batch: u16,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,182 @@
+//! What may be typed: the commands, their flags, and the help that explains them.
+//!
+//! First of two stages. Values are checked one by one here; what they mean together is decided by
+//! the command that receives them.
+
+mod measuring;
+mod painting;
+mod values;
+
+pub use measuring::{BenchArgs, CheckArgs, CompareArgs};
+pub use painting::{LiveArgs, StylizeArgs};
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+use self::values::devices;
+use crate::{backend::worker, mode::DeviceChoice};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    everything was done
+  1    some of the work failed; each failure is named on standard error
+  2    wrong use, or a device, style or model that was asked for is not there
+  130  stopped by Ctrl-C; nothing half-written is left";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "styleforge",
+    version,
+    about = "Paints photos in the style of a picture.\n\nWithout a command the window opens, with the photos that are named.",
+    after_help = EXIT_CODES,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
+pub struct Arguments {
+    /// What to do; without it the window opens.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Photos to open in the window
+    #[arg(value_name = "PHOTO")]
+    pub photos: Vec<PathBuf>,
+}
+
+/// One command each.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Paint photos
+    #[command(after_help = EXIT_CODES)]
+    Stylize(StylizeArgs),
+    /// List the styles, or add one of your own
+    Styles(StylesArgs),
+    /// Tell what is in a file of weights, and why it is refused
+    Inspect(InspectArgs),
+    /// Measure how fast this computer paints
+    Bench(BenchArgs),
+    /// Tell how much faster one mode is than another, and whether both paint the same picture
+    #[command(after_help = EXIT_CODES)]
+    Compare(CompareArgs),
+    /// Paint a camera, the demo scene or photos live, without a window
+    #[command(after_help = EXIT_CODES)]
+    Live(LiveArgs),
+    /// Compare the backends with a slow exact computation
+    Check(CheckArgs),
+    /// Look at this computer and say what works and what to do about the rest
+    Doctor(DoctorArgs),
+    /// List the cameras, their names and how they send
+    Cameras(CamerasArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+/// Where the work runs.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DeviceArgs {
+    /// Device that paints; auto falls back to the processor and says so
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = devices())]
+    pub device: DeviceChoice,
+    /// Most processor threads to use [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Number of the GPU that paints, as doctor lists them [default: 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=255))]
+    pub gpu: Option<u16>,
+}
+
+/// `styleforge styles`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct StylesArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// What to do with the styles.
+    #[command(subcommand)]
+    pub command: Option<StylesCommand>,
+}
+
+/// What can be done with the styles besides listing them.
+#[derive(Debug, Subcommand)]
+pub enum StylesCommand {
+    /// Check a file of weights and copy it to your styles
+    Import {
+        /// The file of weights
+        file: PathBuf,
+        /// Name of the style [default: the one inside the file, or the file's own]
+        #[arg(long)]
+        name: Option<String>,
+    },
+}
+
+/// `styleforge inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The file of weights
+    pub file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `styleforge doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `styleforge cameras`.
+#[derive(Debug, Args)]
+pub struct CamerasArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `styleforge completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// The number of the GPU that this process was started to serve to another of the same program. Not
+/// one of the commands, so that neither help nor completions offer it to people.
+pub fn gpu_to_serve(arguments: &[OsString]) -> Option<usize> {
+    match arguments {
+        [_, command, gpu] if command == worker::COMMAND => gpu.to_str()?.parse().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn only_a_number_behind_the_command_makes_a_worker() {
+        let served = |words: &[&str]| {
+            let arguments: Vec<OsString> = words.iter().map(OsString::from).collect();
+            gpu_to_serve(&arguments)
+        };
+        assert_eq!(served(&["styleforge", worker::COMMAND, "3"]), Some(3));
+        for words in [
+            &["styleforge", worker::COMMAND][..],
+            &["styleforge", worker::COMMAND, "first"],
+            &["styleforge", "stylize", "3"],
+            &["styleforge", worker::COMMAND, "3", "4"],
+        ] {
+            assert_eq!(served(words), None, "{words:?}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The flags of the commands that paint: what both share, and what each has of its own.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::Args;
+
+use super::{
+    DeviceArgs,
+    values::{
+        batch, byte_size, camera_size, formats, model_sizes, output_sizes, precisions, seconds,
+        variants, working_px, working_size,
+    },
+};
+use crate::{
+    capture::{PixelFormat, Rotation, Source},
+    compose::Look,
+    engine::paint::{OutputSize, WorkingSize},
+    media::encode::Format,
+    mode::{ModeChoice, ModelSize, PrecisionChoice, Variant},
+};
+
+/// How something is painted, whatever it is.
+#[derive(Clone, Debug, Args)]
+pub struct PaintingArgs {
+    /// Size of the style's network [default: full where it is installed; live on a processor, lite]
+    #[arg(long, value_name = "MODEL", value_parser = model_sizes())]
+    pub model: Option<ModelSize>,
+    /// Where the work runs.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// How the network is cut into passes; all give the same picture
+    #[arg(long, value_name = "VARIANT", default_value = "fused", value_parser = variants())]
+    pub variant: Variant,
+    /// In which numbers the network is computed; auto is the fastest that the device does well
+    #[arg(long, value_name = "PRECISION", default_value = "auto", value_parser = precisions())]
+    pub precision: PrecisionChoice,
+    /// 0 gives back the photo or the source exactly, 100 the painting
+    #[arg(long, value_name = "PERCENT", default_value_t = 100,
+          value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub strength: u8,
+    /// Keep the colours that were there and take only light and dark from the painting
+    #[arg(long)]
+    pub keep_colors: bool,
+}
+
+impl PaintingArgs {
+    /// Variant and precision.
+    pub fn mode(&self) -> ModeChoice {
+        ModeChoice {
+            variant: self.variant,
+            precision: self.precision,
+        }
+    }
+
+    /// Strength and colours.
+    pub fn look(&self) -> Look {
+        Look {
+            strength_percent: self.strength,
+            keep_colors: self.keep_colors,
+        }
+    }
+}
+
+/// `styleforge stylize`.
+#[derive(Debug, Args)]
+pub struct StylizeArgs {
+    /// Photos, folders of photos, or - for standard input
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+    /// Style by name, a file of weights, or "all"; may be given several times
+    #[arg(short, long = "style", value_name = "STYLE", required = true)]
+    pub styles: Vec<OsString>,
+    /// File or folder to write, or - for standard output
+    #[arg(short, long, value_name = "FILE|FOLDER")]
+    pub output: PathBuf,
+    /// How it is painted.
+    #[command(flatten)]
+    pub painting: PaintingArgs,
+    /// Photos of one size that are painted at once, where the device can
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = batch())]
+    pub batch: u16,
+    /// Brush size: long side, in pixels, at which the network sees the photo (smaller means broader
+    /// strokes; a photo is never enlarged), or "original" [default: 1280]
+    #[arg(long, value_name = "PX|original", value_parser = working_size)]
+    pub working_size: Option<WorkingSize>,
+    /// Size of the result
+    #[arg(long, value_name = "SIZE", default_value = "original", value_parser = output_sizes())]
+    pub output_size: OutputSize,
+    /// Format of the result [default: by the output's name, else the photo's own]
+    #[arg(long, value_name = "FORMAT", value_parser = formats())]
+    pub format: Option<Format>,
+    /// Quality of JPEG files, 1 to 100 [default: 92]
+    #[arg(long, value_name = "QUALITY", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub jpeg_quality: Option<u8>,
+    /// Most memory that painting may take, for example 4GB or 800MB; larger photos are painted
+    /// smaller and scaled back [default: 4GB, or half of what is free]
+    #[arg(long, value_name = "SIZE", value_parser = byte_size)]
+    pub max_memory: Option<u64>,
+    /// Replace files that exist
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `styleforge live`.
+#[derive(Debug, Args)]
+pub struct LiveArgs {
+    /// camera, camera:NAME (see styleforge cameras), demo, a photo or a folder of photos
+    #[arg(long, value_name = "SOURCE", default_value = "demo")]
+    pub source: Source,
+    /// Style by name or a file of weights; without one the source is shown as it is
+    #[arg(short, long, value_name = "STYLE")]
+    pub style: Option<OsString>,
+    /// How it is painted.
+    #[command(flatten)]
+    pub painting: PaintingArgs,
+    /// Long side, in pixels, at which the network sees the source [default: the largest that holds the
+    /// rate]
+    #[arg(long, value_name = "PX", value_parser = working_px, conflicts_with = "target_fps")]
+    pub working_size: Option<usize>,
+    /// Frames per second that the automatic size holds [default: 30]
+    #[arg(long, value_name = "FPS", value_parser = clap::value_parser!(u16).range(1..=240))]
+    pub target_fps: Option<u16>,
+    /// Size at which a camera sends, or the demo scene is drawn [default: what suits the working size]
+    #[arg(long, value_name = "WxH", value_parser = camera_size)]
+    pub size: Option<(u32, u32)>,
+    /// Rate at which a camera sends, or the demo scene is drawn [default: 30 or more]
+    #[arg(long, value_name = "FPS", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub fps: Option<u32>,
+    /// Pixel format in which a camera sends: MJPEG, YUYV, NV12, RGB or grey [default: the cheapest]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<PixelFormat>,
+    /// Swap left and right
+    #[arg(long)]
+    pub mirror: bool,
+    /// Turn clockwise by 0, 90, 180 or 270 degrees
+    #[arg(long, value_name = "DEGREES", default_value = "0")]
+    pub rotate: Rotation,
+    /// Stop after so many seconds of pictures [default: when stopped by Ctrl-C]
+    #[arg(long, value_name = "N", value_parser = seconds)]
+    pub seconds: Option<f64>,
+    /// Save every picture into this folder, and when it came into frames.csv there
+    #[arg(long, value_name = "FOLDER")]
+    pub record: Option<PathBuf>,
+    /// Format of recorded pictures [default: jpeg]
+    #[arg(long, value_name = "FORMAT", value_parser = formats(), requires = "record")]
+    pub record_format: Option<Format>,
+    /// Print a report as JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,143 @@
+//! From a typed value to what it means, and why not.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::{
+    engine::paint::{MIN_WORKING_PX, OutputSize, WorkingSize},
+    media::encode::Format,
+    mode::{DeviceChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
+};
+
+/// A parser of the named choices, which also serves completions and help.
+macro_rules! choices {
+    ($function:ident, $type:ty) => {
+        pub fn $function() -> impl TypedValueParser<Value = $type> {
+            PossibleValuesParser::new(<$type>::ALL.iter().map(|c| c.name()))
+                .try_map(|s| s.parse::<$type>())
+        }
+    };
+}
+
+choices!(devices, DeviceChoice);
+choices!(variants, Variant);
+choices!(precisions, PrecisionChoice);
+choices!(model_sizes, ModelSize);
+choices!(formats, Format);
+
+pub fn mode(text: &str) -> Result<ModeChoice, String> {
+    text.parse().map_err(|unknown| {
+        // Four words in a row are two modes without their quotes.
+        let advice = match text.parse::<PrecisionChoice>() {
+            Ok(_) => "put variant and precision into quotes",
+            Err(_) => "give variant and precision",
+        };
+        let names = |names: Vec<&str>| names.join(", ");
+        format!(
+            "{unknown}; {advice}, for example \"fused fp16\": variants are {}, precisions {}",
+            names(Variant::ALL.iter().map(|v| v.name()).collect()),
+            names(PrecisionChoice::ALL.iter().map(|p| p.name()).collect()),
+        )
+    })
+}
+
+/// Frames at once: more than any device gains from would only take memory.
+pub fn batch() -> impl TypedValueParser<Value = u16> {
+    clap::value_parser!(u16).range(1..=64)
+}
+
+pub fn output_sizes() -> impl TypedValueParser<Value = OutputSize> {
+    PossibleValuesParser::new(["original", "working"]).map(|s| match s.as_str() {
+        "working" => OutputSize::Working,
+        _ => OutputSize::Original,
+    })
+}
+
+pub fn working_size(text: &str) -> Result<WorkingSize, String> {
+    if text == "original" {
+        return Ok(WorkingSize::Original);
+    }
+    match text.parse() {
+        Ok(px) if px >= MIN_WORKING_PX => Ok(WorkingSize::LongSide(px)),
+        _ => Err(format!(
+            "give the long side in pixels, {MIN_WORKING_PX} or more, or \"original\""
+        )),
+    }
+}
+
+/// `640x480`, for cameras.
+pub fn camera_size(typed: &str) -> Result<(u32, u32), String> {
+    let (width, height) = picture_size(typed)?;
+    let side = |px: usize| u32::try_from(px).map_err(|e| e.to_string());
+    Ok((side(width)?, side(height)?))
+}
+
+pub fn working_px(typed: &str) -> Result<usize, String> {
+    match typed.parse() {
+        Ok(px @ 16..=8192) => Ok(px),
+        _ => Err("give a long side of 16 to 8192 pixels".to_owned()),
+    }
+}
+
+pub fn seconds(typed: &str) -> Result<f64, String> {
+    match typed.parse() {
+        Ok(seconds) if (0.1..=1e6).contains(&seconds) => Ok(seconds),
+        _ => Err("give a number of seconds, 0.1 or more".to_owned()),
+    }
+}
+
+pub fn picture_size(text: &str) -> Result<(usize, usize), String> {
+    let sides = text.split_once(['x', 'X']).and_then(|(w, h)| {
+        let side = |s: &str| s.parse::<usize>().ok().filter(|s| (1..=20_000).contains(s));
+        Some((side(w)?, side(h)?))
+    });
+    sides.ok_or_else(|| "give columns and rows, for example 1280x720".to_owned())
+}
+
+/// Bytes from `4GB`, `800 MB`, `1.5GiB` or a plain number of bytes.
+pub fn byte_size(text: &str) -> Result<u64, String> {
+    let unit_at = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "t" | "tb" => 1e12,
+        "kib" => 1024.0,
+        "mib" => 1024.0 * 1024.0,
+        "gib" => 1024.0 * 1024.0 * 1024.0,
+        _ => f64::NAN,
+    };
+    match number.parse::<f64>() {
+        Ok(n) if (n * factor) >= 1.0 && (n * factor) < 1e18 => Ok((n * factor) as u64),
+        _ => Err("give an amount of memory, for example 4GB or 800MB".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_of_memory() {
+        assert_eq!(byte_size("4GB"), Ok(4_000_000_000));
+        assert_eq!(byte_size("1.5 GiB"), Ok(1_610_612_736));
+        assert_eq!(byte_size("12345"), Ok(12_345));
+        for wrong in ["", "GB", "-1GB", "4 elephants", "0", "1e30GB", "NaN"] {
+            assert!(byte_size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(picture_size("1280x720"), Ok((1280, 720)));
+        for wrong in ["1280", "0x5", "axb", "99999x1", "1x2x3"] {
+            assert!(picture_size(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(working_size("original"), Ok(WorkingSize::Original));
+        assert_eq!(working_size("640"), Ok(WorkingSize::LongSide(640)));
+        assert!(working_size("3").is_err());
+    }
+}

@@ -1,0 +1,126 @@
+//! What the engine is ordered to paint live: the picture on the stage, and every style's small one.
+
+use std::sync::Arc;
+
+use crate::{
+    engine::live::{Duel, LiveOrder, LiveSize},
+    gui::app::App,
+    mode::{DeviceChoice, ModelSize},
+    network::Network,
+};
+
+/// Most styles whose pictures move.
+const MOST_MOVING: usize = 24;
+
+impl App {
+    /// The size of a style's network for live pictures: with the automatic size, a processor takes the
+    /// lite one.
+    pub(in crate::gui) fn live_model(&self) -> ModelSize {
+        let is_cpu = self
+            .device
+            .as_ref()
+            .is_none_or(|d| d.kind == DeviceChoice::Cpu);
+        let style = self.workspace.choice.style.as_deref();
+        let card = style.and_then(|id| self.gallery.card(id));
+        let has_lite = card.is_none_or(|card| card.models.contains(&ModelSize::Lite));
+        match self.settings.live.size {
+            LiveSize::Auto { .. } if is_cpu && has_lite => ModelSize::Lite,
+            _ => self.model(),
+        }
+    }
+
+    /// The network of a style, once it is here.
+    fn network(&mut self, style: &str, model: ModelSize) -> Option<Arc<Network>> {
+        let key = (style.to_owned(), model);
+        if let Some(loaded) = self.networks.get(&key) {
+            return Some(loaded.network.clone());
+        }
+        if !self.unloadable.contains(&key) {
+            self.load(key);
+        }
+        None
+    }
+
+    /// What live pictures are to be painted like now.
+    pub(super) fn order(&mut self) -> LiveOrder {
+        let model = self.live_model();
+        let style = self.workspace.choice.style.clone();
+        let found = style.as_deref().and_then(|id| self.network(id, model));
+        let live = self.live.as_ref();
+        // The style before goes on until the network of the new one is here.
+        let before = || live.and_then(|l| l.ordered.as_ref()?.network.clone());
+        let network = match style {
+            Some(_) => found.or_else(before),
+            None => None,
+        };
+        let choices = &self.settings.live;
+        LiveOrder {
+            network,
+            size: choices.size,
+            mode: choices.mode,
+            look: self.workspace.choice.look,
+            duel: live.filter(|l| l.comparing).map(|_| Duel {
+                sides: choices.sides,
+            }),
+            frozen: live.is_some_and(|l| l.frozen),
+            sample: live.is_some_and(|l| l.panel_open),
+        }
+    }
+
+    pub(super) fn order_live(&mut self) {
+        let order = self.order();
+        let Some(live) = &mut self.live else {
+            return;
+        };
+        if live.pictures.is_some() && live.ordered.as_ref() != Some(&order) {
+            self.engine.order_live(order.clone());
+            live.ordered = Some(order);
+        }
+    }
+
+    /// Has the styles' pictures move while they are seen.
+    pub(super) fn order_wall(&mut self) {
+        let Some(live) = &self.live else {
+            return;
+        };
+        let wanted = live.pictures.is_some()
+            && (live.shows_wall || (self.settings.live.moving_gallery && !self.full_screen));
+        let mut styles = Vec::new();
+        if wanted {
+            let cards: Vec<(String, ModelSize)> = self
+                .gallery
+                .cards()
+                .iter()
+                .take(MOST_MOVING)
+                .map(|card| {
+                    let lite = card.models.contains(&ModelSize::Lite);
+                    let model = if lite {
+                        ModelSize::Lite
+                    } else {
+                        ModelSize::Full
+                    };
+                    (card.id.clone(), model)
+                })
+                .collect();
+            let large = self.live_model();
+            for (id, model) in cards {
+                if let Some(network) = self.network(&id, model) {
+                    styles.push((id.clone(), network));
+                }
+                // So that a click finds the large picture's network here already.
+                let has_large = self
+                    .gallery
+                    .card(&id)
+                    .is_some_and(|c| c.models.contains(&large));
+                if has_large {
+                    self.network(&id, large);
+                }
+            }
+        }
+        if let Some(live) = &mut self.live
+            && let Some(panes) = live.wall.set_styles(styles)
+        {
+            self.engine.set_wall(panes);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What is drawn over the pictures: the divider between them, and their names.
+
+use eframe::egui::{
+    self, Align2, CornerRadius, FontId, Pos2, Rect, Sense, Stroke, WidgetInfo, accesskit::Action,
+    pos2, vec2,
+};
+
+use super::{Compare, Stage};
+use crate::gui::theme;
+
+impl Stage {
+    /// The divider: drawn, and reachable for keyboards and screen readers as a slider.
+    pub(super) fn divider(&mut self, ui: &egui::Ui, visible: Rect, x: f32) {
+        if !visible.is_positive() {
+            return;
+        }
+        let colors = theme::palette(ui.visuals());
+        let handle = pos2(x, visible.center().y);
+        let id = ui.scope_id().with("divider");
+        let touch = Rect::from_center_size(handle, vec2(24.0, 40.0));
+        // Dragging is the stage's; this only carries the focus and the name.
+        let response = ui.interact(touch, id, Sense::focusable_noninteractive());
+        let (more, less) = ui.input(|i| {
+            (
+                i.num_accesskit_action_requests(id, Action::Increment),
+                i.num_accesskit_action_requests(id, Action::Decrement),
+            )
+        });
+        let mut steps = more as f32 - less as f32;
+        if response.has_focus() {
+            ui.memory_mut(|m| {
+                m.set_focus_lock_filter(
+                    id,
+                    egui::EventFilter {
+                        horizontal_arrows: true,
+                        ..Default::default()
+                    },
+                );
+            });
+            steps += ui.input(|i| {
+                i.num_presses(egui::Key::ArrowRight) as f32
+                    - i.num_presses(egui::Key::ArrowLeft) as f32
+            });
+        }
+        if steps != 0.0 {
+            self.wipe = (self.wipe + 0.05 * steps).clamp(0.0, 1.0);
+            ui.ctx().request_repaint();
+        }
+        let wipe = f64::from(self.wipe * 100.0).round();
+        let [left, right] = self.names.each_ref().map(|name| name.to_lowercase());
+        let name = format!("Divider between {left} and {right}");
+        response.widget_info(|| WidgetInfo::slider(true, wipe, &name));
+
+        let painter = ui.painter_at(visible.expand(24.0));
+        let line = egui::Color32::from_white_alpha(230);
+        let shade = egui::Color32::from_black_alpha(90);
+        painter.vline(x, visible.y_range(), Stroke::new(4.0, shade));
+        painter.vline(x, visible.y_range(), Stroke::new(2.0, line));
+        painter.circle(handle, 15.0, line, Stroke::new(1.5, shade));
+        if response.has_focus() {
+            painter.circle_stroke(handle, 18.0, Stroke::new(2.0, colors.accent));
+        }
+        let arrow = |side: f32| {
+            let tip = handle + vec2(side * 9.0, 0.0);
+            let back = side * 4.0;
+            let points = vec![tip, tip + vec2(-back, -4.5), tip + vec2(-back, 4.5)];
+            egui::Shape::convex_polygon(points, egui::Color32::from_gray(60), Stroke::NONE)
+        };
+        painter.add(arrow(1.0));
+        painter.add(arrow(-1.0));
+    }
+}
+
+/// The names of the pictures in the upper corners of what they name.
+pub(super) fn name_chips(
+    names: &[String; 2],
+    ui: &egui::Ui,
+    [visible, other]: [Rect; 2],
+    divider_x: f32,
+    compare: Compare,
+) {
+    let font = FontId::proportional(12.0);
+    let painter = ui.painter_at(visible.union(other));
+    let chip = |text: &str, corner: Pos2, align: Align2, room: f32| {
+        let letters = painter.layout_no_wrap(text.to_owned(), font.clone(), egui::Color32::WHITE);
+        let size = letters.size() + vec2(14.0, 6.0);
+        if size.x + 16.0 > room {
+            return;
+        }
+        let rect = align.anchor_size(corner, size);
+        painter.rect_filled(
+            rect,
+            CornerRadius::same(theme::RADIUS),
+            egui::Color32::from_black_alpha(150),
+        );
+        painter.galley(rect.min + vec2(7.0, 3.0), letters, egui::Color32::WHITE);
+    };
+    if compare != Compare::Painting {
+        let room = match compare {
+            Compare::Both => divider_x - visible.left(),
+            _ => visible.width(),
+        };
+        chip(
+            &names[0],
+            visible.left_top() + vec2(10.0, 10.0),
+            Align2::LEFT_TOP,
+            room,
+        );
+    }
+    if compare != Compare::Photo {
+        let room = match compare {
+            Compare::Both => visible.right() - divider_x,
+            _ => other.width(),
+        };
+        chip(
+            &names[1],
+            other.right_top() + vec2(-10.0, 10.0),
+            Align2::RIGHT_TOP,
+            room,
+        );
+    }
+}

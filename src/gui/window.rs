@@ -1,0 +1,206 @@
+//! What the window shows: the bars, the gallery, the controls, and what floats over the picture.
+
+use eframe::egui::{self, Frame, Margin, Panel};
+
+use super::{
+    app::App,
+    bars, controls, empty,
+    intent::Intent,
+    live::{self, LiveView},
+};
+use crate::engine::paint::Painting;
+
+/// Width of the gallery, in points.
+const GALLERY_WIDTH: f32 = 212.0;
+/// Width of the controls, in points.
+const CONTROLS_WIDTH: f32 = 248.0;
+
+impl App {
+    /// The picture with everything around it.
+    pub(super) fn window_ui(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+        let fill = ui.visuals().panel_fill;
+        let side = |x: i8, y: i8| {
+            Frame::new()
+                .fill(fill)
+                .inner_margin(Margin::symmetric(x, y))
+        };
+        Panel::top("top bar").frame(side(12, 8)).show(ui, |ui| {
+            let view = bars::TopView {
+                settings: &self.settings.choices,
+                can_undo: self.workspace.can_undo(),
+                can_redo: self.workspace.can_redo(),
+                is_live: self.live.is_some(),
+            };
+            bars::top(ui, &view, intents);
+        });
+        let status = self.status();
+        Panel::bottom("status").frame(side(12, 5)).show(ui, |ui| {
+            let wall = self.live.as_ref().is_some_and(LiveView::shows_wall);
+            let stage = match &mut self.live {
+                Some(live) => Some(&mut live.stage),
+                None => self.workspace.photo().map(|_| &mut self.stage),
+            };
+            bars::status(ui, &status, stage.map(|stage| (stage, !wall)), intents);
+        });
+        Panel::left("gallery")
+            .resizable(false)
+            .exact_size(GALLERY_WIDTH)
+            .frame(side(12, 10))
+            .show(ui, |ui| {
+                let share = self.engine.progress().unwrap_or(0.0);
+                let painting = self
+                    .wanted
+                    .as_ref()
+                    .map(|w| (w.recipe.style.as_str(), share));
+                let chosen = self.workspace.choice.style.as_deref();
+                let moving = self.live.as_ref().map(LiveView::wall);
+                self.gallery.ui(ui, chosen, painting, moving, intents);
+            });
+        Panel::right("controls")
+            .resizable(false)
+            .exact_size(CONTROLS_WIDTH)
+            .frame(side(14, 10))
+            .show(ui, |ui| self.controls(ui, intents));
+        egui::CentralPanel::no_frame().show(ui, |ui| {
+            if self.live.is_some() {
+                self.live_stage(ui, intents);
+            } else {
+                self.photo_stage(ui, intents);
+            }
+            let area = ui.min_rect();
+            self.over_stage(ui, area, intents);
+        });
+    }
+
+    /// The photo, or the way to one.
+    pub(super) fn photo_stage(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+        if self.workspace.photo().is_none() {
+            empty::welcome(ui, self.opening, intents);
+            return;
+        }
+        let told = self.stage.zoom_percent();
+        self.stage.ui(ui);
+        if self.stage.zoom_percent() != told {
+            // The line below was drawn before the zoom was known.
+            ui.ctx().request_repaint();
+        }
+    }
+
+    fn controls(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+        let style = self.workspace.choice.style.as_deref();
+        let card = style.and_then(|id| self.gallery.card(id));
+        let models = card.map_or(&[][..], |card| card.models.as_slice());
+        if let Some(live) = &self.live {
+            let model = self.live_model();
+            let view = live::controls::View {
+                live,
+                choices: &self.settings.live,
+                choice: &self.workspace.choice,
+                model: (model, model != self.model()),
+                models,
+                device: self.device.as_ref(),
+            };
+            live::controls::ui(ui, &view, intents);
+            return;
+        }
+        let view = controls::View {
+            choice: &self.workspace.choice,
+            settings: &self.settings.choices,
+            format: self.format(),
+            photo_size: self.workspace.photo_size(),
+            models,
+            model: self.model(),
+            has_result: self.workspace.finished().is_some(),
+            saving: self.saving,
+        };
+        controls::ui(ui, &view, intents);
+    }
+
+    /// Everything that floats over the stage.
+    pub(super) fn over_stage(
+        &mut self,
+        ui: &egui::Ui,
+        area: egui::Rect,
+        intents: &mut Vec<Intent>,
+    ) {
+        let title = |id: &str| {
+            self.gallery
+                .card(id)
+                .map_or(id, |card| &card.title)
+                .to_owned()
+        };
+        if let Some(wanted) = &self.wanted {
+            let text = if self.loading.is_empty() {
+                let share = self.engine.progress().unwrap_or(0.0);
+                (
+                    format!("Painting in {}…", title(&wanted.recipe.style)),
+                    share,
+                )
+            } else {
+                (format!("Loading {}…", title(&wanted.recipe.style)), 0.0)
+            };
+            empty::progress(ui, area, &text.0, text.1, intents);
+        } else if self.opening && self.workspace.photo().is_some() {
+            empty::hint(ui, area, "Opening…");
+        } else if self.live.is_none()
+            && self.workspace.photo().is_some()
+            && self.workspace.choice.style.is_none()
+        {
+            empty::hint(ui, area, "Choose a style on the left to paint this photo");
+        }
+        if let Some(batch) = &self.batch {
+            let style = self.workspace.choice.style.as_deref().map(title);
+            let progress = self.engine.batch_progress().unwrap_or(0.0);
+            batch.ui(ui, area, style.as_deref(), progress, intents);
+        }
+        // What is being painted stands below the messages, not behind them.
+        let has_chip =
+            self.live.is_some() || self.wanted.is_some() || self.workspace.choice.style.is_none();
+        let lift = if has_chip { 76.0 } else { 16.0 };
+        self.messages.ui(ui, area, lift, intents);
+        empty::drop_hint(ui, area);
+    }
+
+    fn status(&self) -> bars::StatusView {
+        let device = match &self.device {
+            Some(info) => [info.name.as_str(), &info.parallelism(), &info.instructions]
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join(", "),
+            None if self.device_notice.is_some() => "No device".to_owned(),
+            None => "Looking for a device…".to_owned(),
+        };
+        let photo = self.workspace.photo().map(|photo| {
+            let opened = &photo.opened;
+            let frame = &opened.photo.frame;
+            let (w, h) = (frame.width(), frame.height());
+            let name = opened.title();
+            format!("{name}, {w} × {h} px")
+        });
+        if let Some(live) = &self.live {
+            let (source, pace) = live.in_words();
+            return bars::StatusView {
+                device,
+                device_notice: self.device_notice.clone(),
+                photo: Some(source),
+                last_run: pace,
+            };
+        }
+        bars::StatusView {
+            device,
+            device_notice: self.device_notice.clone(),
+            photo,
+            last_run: self.workspace.shown().map(|s| run_in_words(&s.painting)),
+        }
+    }
+}
+
+/// Size, time and mode of a run.
+fn run_in_words(painting: &Painting) -> String {
+    let (w, h) = (painting.painted.width(), painting.painted.height());
+    let seconds = painting.total_ms / 1e3;
+    let digits = if seconds < 10.0 { 2 } else { 0 };
+    let mode = painting.mode;
+    format!("Painted at {w} × {h} px in {seconds:.digits$} s, {mode}")
+}

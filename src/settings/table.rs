@@ -1,0 +1,80 @@
+//! Reading and writing the values of a TOML table, one by one.
+
+use toml::{Table, Value};
+
+/// Takes the table `name` out of `table`; whatever else had that name gives way.
+pub fn take_part(table: &mut Table, name: &str) -> Table {
+    match table.remove(name) {
+        Some(Value::Table(part)) => part,
+        _ => Table::new(),
+    }
+}
+
+pub fn put(table: &mut Table, key: &str, value: Option<impl Into<Value>>) {
+    match value {
+        Some(value) => {
+            table.insert(key.to_owned(), value.into());
+        }
+        None => {
+            table.remove(key);
+        }
+    }
+}
+
+/// Reads the values of one table; what makes no sense is reported and leaves the default.
+pub struct Reader<'a> {
+    pub table: &'a Table,
+    pub warnings: &'a mut Vec<String>,
+}
+
+impl Reader<'_> {
+    fn complain(&mut self, key: &str, wanted: &str) {
+        self.warnings.push(format!(
+            "The setting {key} is not {wanted}; the default is used."
+        ));
+    }
+
+    pub fn text(&mut self, key: &str, target: &mut Option<String>) {
+        match self.table.get(key) {
+            None => {}
+            Some(Value::String(text)) => *target = Some(text.clone()),
+            Some(_) => self.complain(key, "a text"),
+        }
+    }
+
+    pub fn parsed<T>(&mut self, key: &str, target: &mut T, parse: impl Fn(&str) -> Option<T>) {
+        match self.table.get(key) {
+            None => {}
+            Some(value) => match value.as_str().and_then(parse) {
+                Some(value) => *target = value,
+                None => self.complain(key, "one of its known values"),
+            },
+        }
+    }
+
+    pub fn integer(
+        &mut self,
+        key: &str,
+        range: std::ops::RangeInclusive<i64>,
+        mut set: impl FnMut(i64),
+    ) {
+        match self.table.get(key) {
+            None => {}
+            Some(value) => match value.as_integer().filter(|v| range.contains(v)) {
+                Some(value) => set(value),
+                None => {
+                    let wanted = format!("a whole number of {} to {}", range.start(), range.end());
+                    self.complain(key, &wanted);
+                }
+            },
+        }
+    }
+
+    pub fn boolean(&mut self, key: &str, target: &mut bool) {
+        match self.table.get(key) {
+            None => {}
+            Some(Value::Boolean(value)) => *target = *value,
+            Some(_) => self.complain(key, "true or false"),
+        }
+    }
+}
