@@ -230,6 +230,8 @@ fn shortcuts_ui(ui: &mut egui::Ui, groups: &[Group], is_fresh: bool, intents: &m
                     Grid::new(group.title)
                         .num_columns(2)
                         .min_col_width(130.0)
+                        // Lines of text need less height than buttons: more is seen at once.
+                        .min_row_height(0.0)
                         .spacing([12.0, 5.0])
                         .show(ui, |ui| {
                             for line in &group.lines {

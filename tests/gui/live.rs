@@ -133,8 +133,18 @@ fn every_style_paints_at_once() {
     });
     w.click("Paint live in Udnie");
     assert!(w.is_chosen("Udnie"));
+    w.press(Key::Num3);
+    assert!(
+        w.is_chosen("Wave") && w.has("Paint live in Wave"),
+        "still every style"
+    );
+    // The ways to look lead to the picture alone.
+    w.click("Show both");
+    w.until_contains("Picture, original and result");
+    w.press(Key::G);
+    w.until_label("Paint live in Wave");
     w.click("Gallery");
-    w.until_contains("Picture, result");
+    w.until_contains("Picture, original and result");
 }
 
 #[test]
@@ -395,6 +405,7 @@ fn live_pictures_fit_a_small_window() {
         "Show side by side",
         "Working size",
         "Fit",
+        "Show both",
     ] {
         let nodes = w.harness.query_all_by_label(name);
         let rects: Vec<Rect> = nodes.map(|node| node.rect()).collect();
@@ -405,4 +416,10 @@ fn live_pictures_fit_a_small_window() {
     }
     let picture = w.harness.get_by_label_contains("Picture, ").rect();
     assert!(picture.height() > 120.0, "the picture has {picture:?}");
+    // Nothing of the line about the device, the source and the pace is cut.
+    let pace = w.pace();
+    let line = w.harness.get_by_label(&pace).rect();
+    assert!(window.contains_rect(line), "{pace} at {line:?}");
+    let letters = 5.0 * pace.chars().count() as f32;
+    assert!(line.width() > letters, "{pace} has {} points", line.width());
 }

@@ -112,6 +112,33 @@ fn lists_of_keys_and_credits_open_and_close() {
 }
 
 #[test]
+fn the_list_of_keys_fits_a_small_window_and_scrolls() {
+    let mut w = Window::sized(1024.0, 700.0);
+    w.key(Modifiers::NONE, Key::Questionmark);
+    w.until_label("Close");
+    let window = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1024.0, 700.0));
+    for name in ["Shortcuts", "Open a photo", "Actual size", "Close"] {
+        let mut nodes = w.harness.query_all_by_label(name);
+        assert!(
+            nodes.all(|node| window.contains_rect(node.rect())),
+            "{name}"
+        );
+    }
+    let top = |w: &Window| w.harness.get_by_label("Open a photo").rect().top();
+    let before = top(&w);
+    w.harness.hover_at(window.center());
+    w.step();
+    w.harness.event(egui::Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Line,
+        delta: egui::vec2(0.0, -5.0),
+        phase: egui::TouchPhase::Move,
+        modifiers: Modifiers::NONE,
+        source: egui::MouseWheelSource::Wheel,
+    });
+    w.until("the list to move", |w| top(w) < before - 20.0);
+}
+
+#[test]
 fn an_idle_window_does_not_draw() {
     let mut w = Window::painted(40, 30);
     w.until("quiet", |w| w.rests());

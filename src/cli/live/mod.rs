@@ -1,13 +1,15 @@
 //! `styleforge live`: live pictures without a window, shown by their numbers and, where wanted, recorded.
 
+mod report;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, after, bounded, select};
-use serde::Serialize;
 
+use self::report::{AutomaticSize, Report, SpreadMs, text};
 use super::{
     CliError,
     args::LiveArgs,
@@ -22,137 +24,18 @@ use crate::{
     engine::{
         Engine,
         live::{
-            DEFAULT_TARGET_FPS, LiveEvent, LiveOrder, LivePicture, LiveSize, Stages,
-            meter::{Recent, Spread},
+            DEFAULT_TARGET_FPS, LiveEvent, LiveOrder, LivePicture, LiveSize, Stages, meter::Recent,
         },
         paint::PaintError,
         protocol::{EngineError, Event},
     },
     media::{encode::Format, record::Recorder},
-    mode::{DeviceChoice, Mode, ModelSize},
-    timing::TimingMethod,
+    mode::{DeviceChoice, ModelSize},
     weights::StyleLibrary,
 };
 
 /// How long an ended device or source is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// What a live run came to.
-#[derive(Serialize)]
-struct Report {
-    version: &'static str,
-    source: String,
-    device: &'static str,
-    device_name: String,
-    style: Option<String>,
-    mode: Option<Mode>,
-    /// Seconds from the first picture to the last.
-    seconds: f64,
-    /// Seconds from the start of the command to the first picture.
-    first_picture_s: f64,
-    /// Frames that the source gave.
-    captured: u64,
-    /// Pictures that were painted.
-    painted: u64,
-    /// Frames that a newer one replaced before they were painted.
-    dropped_before_engine: u64,
-    /// Pictures that a newer one replaced before they were taken here.
-    dropped_before_taking: u64,
-    captured_fps: f64,
-    painted_fps: f64,
-    /// Columns and rows of the source's frames, in pixels.
-    source_size: (usize, usize),
-    /// Columns and rows that the network saw at the end, in pixels.
-    working_size: (usize, usize),
-    /// What the automatic size came to; `None` where a size was asked for.
-    automatic_size: Option<AutomaticSize>,
-    /// From the source's having a frame to the picture's being here, over the last seconds.
-    latency_ms: Option<SpreadMs>,
-    /// How the network's time was taken.
-    method: TimingMethod,
-    /// Medians of the last seconds.
-    stages_ms: Stages,
-    /// Resident memory of the program after the first second and at the end, in bytes.
-    resident_bytes: Option<(u64, u64)>,
-    recorded_frames: Option<u64>,
-    left_out_frames: Option<u64>,
-    /// Problems of the source, in order.
-    problems: Vec<String>,
-}
-
-/// The automatic size at the end of a run.
-#[derive(Clone, Copy, Serialize)]
-struct AutomaticSize {
-    /// Frames per second that are wanted.
-    target_fps: f64,
-    /// Pictures per second over the last seconds.
-    achieved_fps: f32,
-    /// Whether that is the wanted rate, or all that the source gives.
-    holds: bool,
-    /// The long side that was chosen, in pixels.
-    long_side_px: usize,
-    /// The size of the style's network; `None` without a style or with a file of weights.
-    model: Option<ModelSize>,
-}
-
-/// Share of a wanted rate from which on it counts as held: frames do not come as evenly as a clock ticks.
-const HELD_SHARE: f64 = 0.95;
-
-impl AutomaticSize {
-    fn of(
-        order: LiveSize,
-        working: (usize, usize),
-        [captured_fps, achieved_fps]: [f64; 2],
-        style: Option<&ChosenStyle>,
-    ) -> Option<Self> {
-        let LiveSize::Auto { target_fps } = order else {
-            return None;
-        };
-        Some(Self {
-            target_fps,
-            achieved_fps: achieved_fps as f32,
-            holds: achieved_fps >= HELD_SHARE * target_fps.min(captured_fps),
-            long_side_px: working.0.max(working.1),
-            model: style.and_then(|s| s.model),
-        })
-    }
-
-    fn text(&self) -> String {
-        let Self {
-            target_fps,
-            achieved_fps,
-            long_side_px,
-            ..
-        } = self;
-        let chose = match self.model {
-            Some(model) => format!("{long_side_px} px and {model}"),
-            None => format!("{long_side_px} px"),
-        };
-        match self.holds {
-            true => format!(
-                "automatic size: {chose}, which holds {achieved_fps:.1} of {target_fps:.0} fps\n"
-            ),
-            false => format!(
-                "automatic size: {chose}; {achieved_fps:.1} fps is the most this device holds of {target_fps:.0}\n"
-            ),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Serialize)]
-struct SpreadMs {
-    p50: f32,
-    p95: f32,
-}
-
-impl From<Spread> for SpreadMs {
-    fn from(s: Spread) -> Self {
-        Self {
-            p50: s.p50,
-            p95: s.p95,
-        }
-    }
-}
 
 /// Runs until the time is over, the source ends or someone stops it.
 ///
@@ -511,46 +394,4 @@ fn resident_bytes() -> Option<u64> {
     let mut system = sysinfo::System::new();
     system.refresh_processes(sysinfo::ProcessesToUpdate::Some(&[own]), false);
     system.process(own).map(sysinfo::Process::memory)
-}
-
-fn text(report: &Report) -> String {
-    let (sw, sh) = report.source_size;
-    let (w, h) = report.working_size;
-    let mode = report
-        .mode
-        .map_or("the source as it is".to_owned(), |m| m.to_string());
-    let latency = report.latency_ms.unwrap_or(SpreadMs { p50: 0.0, p95: 0.0 });
-    let s = report.stages_ms;
-    let mut text = format!(
-        "{} on {}: {}, {mode}\n{} pictures in {:.1} s: {:.1} fps at {w} x {h} px from {sw} x {sh} px ({:.1} fps captured)\n\
-         dropped before the engine {}, before taking {}; first picture after {:.2} s\n\
-         from source to picture {:.1} ms at the median (p50), {:.1} ms at p95: decode {:.1}, wait {:.1}, scale {:.1}, upload {:.2}, network {:.2} ({}), read-back {:.2}, compose {:.1}\n",
-        report.style.as_deref().unwrap_or("no style"),
-        report.device_name,
-        report.source,
-        report.painted,
-        report.seconds,
-        report.painted_fps,
-        report.captured_fps,
-        report.dropped_before_engine,
-        report.dropped_before_taking,
-        report.first_picture_s,
-        latency.p50,
-        latency.p95,
-        s.decode_ms,
-        s.wait_ms,
-        s.scale_ms,
-        s.upload_ms,
-        s.network_ms,
-        report.method.label(),
-        s.download_ms,
-        s.compose_ms,
-    );
-    if let Some(automatic) = &report.automatic_size {
-        text.push_str(&automatic.text());
-    }
-    if let (Some(frames), Some(left_out)) = (report.recorded_frames, report.left_out_frames) {
-        text.push_str(&format!("recorded {frames} frames, {left_out} left out\n"));
-    }
-    text
 }

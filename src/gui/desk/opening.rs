@@ -1,0 +1,91 @@
+//! From files and pasted pictures to photos that can be shown, and what files are by their names.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{Opened, Origin, Sorted};
+use crate::{
+    engine::compositor::PREVIEW_PX,
+    frame::Frame,
+    gui::outside::has_checkpoint_name,
+    media::{
+        decode, encode,
+        sample::sample,
+        scale::{scaled, size_within},
+    },
+};
+
+pub fn opened(origin: Origin) -> Result<Box<Opened>, String> {
+    let photo = match &origin {
+        Origin::File(path) => decode::from_path(path),
+        Origin::Sample | Origin::Clipboard => sample(),
+    }
+    .map_err(|e| e.to_string())?;
+    Ok(Box::new(Opened {
+        preview: preview_of(&photo.frame),
+        photo,
+        origin,
+    }))
+}
+
+pub fn from_clipboard(frame: Frame) -> Opened {
+    let frame = Arc::new(frame);
+    Opened {
+        preview: preview_of(&frame),
+        photo: decode::Photo {
+            frame,
+            icc: None,
+            notes: Vec::new(),
+            name: "the pasted picture".to_owned(),
+            natural_format: encode::Format::Png,
+        },
+        origin: Origin::Clipboard,
+    }
+}
+
+fn preview_of(frame: &Arc<Frame>) -> Arc<Frame> {
+    let size = size_within(frame.width(), frame.height(), PREVIEW_PX);
+    if size == (frame.width(), frame.height()) {
+        frame.clone()
+    } else {
+        Arc::new(scaled(frame, size.0, size.1))
+    }
+}
+
+pub fn sorted(files: Vec<PathBuf>) -> Sorted {
+    let mut sorted = Sorted::default();
+    for path in files {
+        if path.is_dir() {
+            sorted.has_folder = true;
+            match photos_in(&path) {
+                Ok(photos) if photos.is_empty() => sorted.problems.push(format!(
+                    "There are no photos in {} (PNG, JPEG, WebP, BMP, TIFF or GIF).",
+                    path.display()
+                )),
+                Ok(photos) => sorted.photos.extend(photos),
+                Err(error) => sorted.problems.push(error),
+            }
+        } else if has_checkpoint_name(&path) {
+            sorted.checkpoints.push(path);
+        } else {
+            sorted.photos.push(path);
+        }
+    }
+    sorted
+}
+
+/// The photos directly inside `folder`, sorted by name.
+fn photos_in(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let unreadable = |e: std::io::Error| format!("{} could not be read: {e}", folder.display());
+    let mut photos = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.is_file() && decode::has_picture_name(&path) {
+            photos.push(path);
+        }
+    }
+    photos.sort();
+    Ok(photos)
+}
