@@ -226,7 +226,7 @@ fn choices_are_remembered() {
     again.until("the style", |w| w.is_chosen("Candy"));
     assert_eq!(again.value("Strength"), 70.0);
     let (settings, _) = Settings::load(&path);
-    assert_eq!(settings.choices.theme, ThemeChoice::Dark);
+    assert_eq!(settings.choices.theme, ThemeChoice::Light);
     assert!(settings.state.open_folder.is_some());
     // A remembered style paints the next photo at once.
     let file = again.photo_file("at-once.png", 33, 22);
