@@ -92,6 +92,9 @@ fn there_is_no_camera_and_a_way_back() {
     w.click("Use camera");
     w.until_contains("no camera is connected".trim_start_matches("no "));
     assert!(w.has("Waiting for the camera") && w.has("Turn off"));
+    let told = |w: &Window, part: &str| w.texts().iter().filter(|l| l.contains(part)).count();
+    assert_eq!(told(&w, "camera is connected"), 1, "{:#?}", w.texts());
+    assert_eq!(told(&w, "Waiting for"), 1, "{:#?}", w.texts());
     w.click("Show the demo scene");
     w.until_live();
     assert!(w.has("Use camera"));

@@ -292,9 +292,10 @@ impl LiveView {
                         ui.label(sentence(&problem.to_string()));
                     }
                 }
+                let way_out = theme::main_button(ui, "Show the demo scene");
                 if self.source != Source::Demo
                     && matches!(self.state, SourceState::Waiting(_) | SourceState::Ended(_))
-                    && ui.button("Show the demo scene").clicked()
+                    && ui.add(way_out).clicked()
                 {
                     intents.push(Intent::Live(LiveIntent::Use(Source::Demo)));
                 }

@@ -227,8 +227,10 @@ impl LiveView {
                 None => described.clone(),
             },
             SourceState::Starting => "Starting…".to_owned(),
-            SourceState::Waiting(_) => "Waiting for the source".to_owned(),
-            SourceState::Ended(_) => "No source".to_owned(),
+            // Why there are no pictures stands where they would be.
+            SourceState::Waiting(_) | SourceState::Ended(_) => {
+                controls::source_name(self, &self.source)
+            }
         };
         let pace = self.pace().zip(self.facts).map(|((fps, delay_ms), facts)| {
             let (w, h) = facts.working;

@@ -319,7 +319,7 @@ fn figure(ui: &mut Ui, name: &str, value: &str, unit: &str, color: Color32) -> R
 fn fact(ui: &mut Ui, name: &str, value: &str) -> Response {
     let width = ui.available_width();
     let (line, response) = Line::new(ui, width, format!("{name}: {value}"));
-    let middle = (width * 0.45).min(130.0);
+    let middle = (width * 0.5).min(130.0);
     line.text(Rangef::new(0.0, middle), name, Align::Min, line.quiet());
     let rest = Rangef::new(middle + CELL_GAP, width);
     line.text(rest, value, Align::Min, line.plain());
