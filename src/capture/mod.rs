@@ -120,7 +120,7 @@ impl Capture {
     /// for a frame: those ring the reader's doorbell. It must not wait.
     ///
     /// The frames of a stream have one size. A folder's change with its pictures, a camera's when it
-    /// is opened again in another format. After the first frames of a size nothing is allocated for
+    /// is opened again in another format, the demo scene's when the working size grows beyond it. After the first frames of a size nothing is allocated for
     /// one any more, except inside the JPEG decoder.
     ///
     /// # Errors
@@ -166,7 +166,7 @@ impl Capture {
     }
 
     /// Tells the long side at which the engine works now, in pixels. A camera may be opened again in
-    /// a format that suits it better, a few seconds apart at least.
+    /// a format that suits it better, a few seconds apart at least; the demo scene may grow.
     pub fn set_working_px(&self, px: usize) {
         self.hints.set_working_px(px);
     }
@@ -232,5 +232,36 @@ mod tests {
         capture.stop();
         while reader.doorbell().recv_timeout(patience).is_ok() {}
         assert!(reader.doorbell().is_empty(), "the writer is gone");
+    }
+
+    #[test]
+    fn the_demo_scene_grows_with_the_working_size() {
+        let settings = CaptureSettings {
+            working_px: 320,
+            ..CaptureSettings::default()
+        };
+        let (capture, mut reader) =
+            Capture::start(Source::Demo, settings, Arc::new(|| {})).expect("a thread");
+        let patience = Duration::from_secs(10);
+        let mut size_of_next = || {
+            reader.doorbell().recv_timeout(patience).expect("a frame");
+            reader.take();
+            let frame = &reader.value.frame;
+            (frame.width(), frame.height())
+        };
+        assert_eq!(size_of_next(), (320, 240));
+        capture.set_working_px(5000);
+        let mut size = (320, 240);
+        for _ in 0..30 {
+            size = size_of_next();
+            if size != (320, 240) {
+                break;
+            }
+        }
+        assert_eq!(size, (960, 720), "the largest");
+        capture.set_working_px(100);
+        for _ in 0..5 {
+            assert_eq!(size_of_next(), (960, 720), "a small picture is made of it");
+        }
     }
 }

@@ -82,9 +82,11 @@ impl Scene {
     }
 }
 
-/// Hands the scene on at the rate that is wanted.
+/// Hands the scene on at the rate that is wanted. It grows with the working size and never shrinks: a larger
+/// one costs little, a new one takes a moment.
 pub(super) fn run(feed: &Feed, mut writer: Writer<Captured>, settings: &CaptureSettings) {
-    let (width, height) = size_for(settings);
+    let mut settings = settings.clone();
+    let (mut width, mut height) = size_for(&settings);
     let mut scene = Scene::new(width, height);
     let mut orient = Orient::new(settings.rotate, settings.mirror, settings.frame_px);
     feed.started("demo scene".to_owned());
@@ -101,6 +103,14 @@ pub(super) fn run(feed: &Feed, mut writer: Writer<Captured>, settings: &CaptureS
             }
             // It goes on where it stood.
             began += since.elapsed();
+        }
+        if feed.hints.working_px() > settings.working_px {
+            settings.working_px = feed.hints.working_px();
+            let larger = size_for(&settings);
+            if larger != (width, height) {
+                (width, height) = larger;
+                scene = Scene::new(width, height);
+            }
         }
         let at = Instant::now();
         let time_s = at.duration_since(began).as_secs_f64();
