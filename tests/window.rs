@@ -1,5 +1,6 @@
 //! The real program in a window of a virtual screen (Xvfb), driven by keys (xdotool): the demo scene painted
-//! live on the processor for three minutes. Listed as ignored where these tools are missing.
+//! live on the processor for three minutes, and a window in which nothing moves. Listed as ignored where these
+//! tools are missing.
 //!
 //! `STYLEFORGE_LIVE_MINUTES=30` makes it longer.
 
@@ -22,6 +23,9 @@ use libtest_mimic::{Arguments, Trial};
 
 /// What minute three may hold more than minute one, in KiB.
 const GROWTH_KB: u64 = 8 * 1024;
+
+/// What a window may take of a core while nothing moves, in percent.
+const IDLE_PERCENT: u64 = 5;
 
 /// Ends a program that a failed test leaves behind.
 struct Running(Child);
@@ -138,6 +142,47 @@ impl Window {
         }
     }
 
+    /// Processor time so far, in hundredths of a second (proc(5), `utime` and `stime`).
+    fn ticks(&self) -> u64 {
+        let path = format!("/proc/{}/stat", self.program.0.id());
+        let text = fs::read_to_string(path).expect("the program runs");
+        // The name stands in parentheses and may hold spaces.
+        let rest = text.rsplit(')').next().expect("fields");
+        let fields = rest.split_whitespace().skip(11).take(2);
+        fields.map(|f| f.parse::<u64>().expect("a number")).sum()
+    }
+
+    /// Waits until the window rests, and holds it to that for ten seconds.
+    fn rests(&self, what: &str) {
+        let quiet = || {
+            let before = self.ticks();
+            sleep(Duration::from_secs(1));
+            self.ticks() - before <= IDLE_PERCENT
+        };
+        self.wait_until(what, quiet);
+        let (before, seconds) = (self.ticks(), 10);
+        sleep(Duration::from_secs(seconds));
+        let percent = (self.ticks() - before) as f64 / seconds as f64;
+        println!("{percent} % of a core {what}");
+        assert!(percent < IDLE_PERCENT as f64, "{percent} % {what}");
+    }
+
+    /// Waits until the program has ended well.
+    fn wait_for_end(&mut self) {
+        let started = Instant::now();
+        let ended = loop {
+            if let Some(status) = self.program.0.try_wait().expect("a child") {
+                break status;
+            }
+            assert!(
+                started.elapsed() < Duration::from_secs(10),
+                "the window does not close"
+            );
+            sleep(Duration::from_millis(50));
+        };
+        assert!(ended.success(), "{ended}");
+    }
+
     /// How many snapshots lie in the pictures.
     fn snapshots(&self) -> usize {
         let folder = self.home.path().join("StyleForge");
@@ -190,23 +235,28 @@ fn live_for_minutes() {
     window.keys(&["s"]);
     window.wait_until("another snapshot", || window.snapshots() == 2);
     window.keys(&["ctrl+q"]);
-    let started = Instant::now();
-    let ended = loop {
-        if let Some(status) = window.program.0.try_wait().expect("a child") {
-            break status;
-        }
-        assert!(
-            started.elapsed() < Duration::from_secs(10),
-            "the window does not close"
-        );
-        sleep(Duration::from_millis(50));
-    };
-    assert!(ended.success(), "{ended}");
+    window.wait_for_end();
     let [a, b] = [1, 2].map(|n| {
         let name = format!("StyleForge/snapshot-candy-{n:04}.png");
         fs::read(window.home.path().join(name)).expect("a snapshot")
     });
     assert_ne!(a, b, "the scene moved between the two");
+}
+
+/// A photo that was painted, and a live picture that is held, take next to no processor time.
+fn rests_when_nothing_moves() {
+    let mut window = Window::open();
+    sleep(Duration::from_secs(3));
+    window.keys(&["l", "ctrl+e"]);
+    sleep(Duration::from_secs(2));
+    window.keys(&["1"]);
+    window.rests("with a painted photo");
+    window.keys(&["l"]);
+    sleep(Duration::from_secs(4));
+    window.keys(&["space"]);
+    window.rests("with a picture that is held");
+    window.keys(&["ctrl+q"]);
+    window.wait_for_end();
 }
 
 /// Whether a program of this name is in the PATH.
@@ -218,14 +268,20 @@ fn is_there(name: &str) -> bool {
 fn main() {
     let arguments = Arguments::from_args();
     let missing = ["Xvfb", "xdotool"].into_iter().find(|name| !is_there(name));
-    let name = match missing {
-        Some(name) => format!("live_for_minutes (needs {name}: apt-get install xvfb xdotool)"),
-        None => "live_for_minutes".to_owned(),
-    };
-    let trial = Trial::test(name, || {
-        live_for_minutes();
-        Ok(())
+    let tests: [(&str, fn()); 2] = [
+        ("live_for_minutes", live_for_minutes),
+        ("rests_when_nothing_moves", rests_when_nothing_moves),
+    ];
+    let trials = tests.map(|(name, test)| {
+        let name = match missing {
+            Some(tool) => format!("{name} (needs {tool}: apt-get install xvfb xdotool)"),
+            None => name.to_owned(),
+        };
+        let trial = Trial::test(name, move || {
+            test();
+            Ok(())
+        });
+        trial.with_ignored_flag(missing.is_some())
     });
-    let trials = vec![trial.with_ignored_flag(missing.is_some())];
-    libtest_mimic::run(&arguments, trials).exit();
+    libtest_mimic::run(&arguments, trials.into()).exit();
 }

@@ -1,6 +1,6 @@
 //! Live pictures: the demo scene on the scripted device, every button and key, every refusal.
 
-use eframe::egui::{Key, Modifiers, Pos2, Rect, vec2};
+use eframe::egui::{Event, Key, Modifiers, PointerButton, Pos2, Rect, vec2};
 use egui_kittest::kittest::Queryable;
 use styleforge::{media::decode, mode::ModelSize};
 
@@ -148,6 +148,27 @@ fn every_style_paints_at_once() {
     w.until_label("Paint live in Wave");
     w.click("Gallery");
     w.until_contains("Picture, original and result");
+    // A double click shows one alone.
+    w.click("Gallery");
+    w.until_label("Paint live in Udnie");
+    let at = w
+        .harness
+        .get_by_label("Paint live in Udnie")
+        .rect()
+        .center();
+    w.harness.hover_at(at);
+    w.step();
+    for pressed in [true, false, true, false] {
+        w.harness.input_mut().events.push(Event::PointerButton {
+            pos: at,
+            button: PointerButton::Primary,
+            pressed,
+            modifiers: Modifiers::NONE,
+        });
+    }
+    w.step();
+    w.until_contains("Picture, original and result");
+    assert!(w.is_chosen("Udnie"));
 }
 
 #[test]
@@ -304,6 +325,7 @@ fn a_measurement_gives_a_report_to_keep() {
     w.click("Measure");
     w.until_contains("200 frames of each in turn after");
     assert!(w.has_containing("Same picture by the rule for fp32"));
+    w.until("the chart", |w| !w.has("The chart is being drawn…"));
     for (button, name, words) in [
         ("JSON…", "report.json", "\"ratio\""),
         ("CSV…", "report.csv", "p50_ms"),

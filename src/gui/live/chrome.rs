@@ -136,7 +136,7 @@ impl LiveView {
                 (
                     "Gallery",
                     "Gallery",
-                    "Every style paints at once. G",
+                    "Every style paints at once; a double click shows one alone. G",
                     self.shows_wall,
                     LiveIntent::ToggleWall,
                 ),

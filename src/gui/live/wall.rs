@@ -147,7 +147,6 @@ impl Wall {
             if response.double_clicked() {
                 intents.push(Intent::Live(LiveIntent::ToggleWall));
             }
-            response.on_hover_text("A click chooses the style, a double click shows it alone.");
         }
     }
 }

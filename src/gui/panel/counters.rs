@@ -205,7 +205,7 @@ fn left_out(ui: &mut Ui, meters: &Meters) {
     let newest = meters.newest();
     let share = |dropped: u64, of: u64| {
         let percent = 100.0 * dropped as f64 / of.max(1) as f64;
-        format!("{dropped} of {of} ({percent:.1} %)")
+        format!("{percent:.1} %, {dropped} of {of}")
     };
     let before_engine = newest.map(|n| share(n.facts.dropped, n.facts.captured));
     let before_screen = newest.map(|n| share(n.dropped_before_screen, n.facts.painted));
