@@ -134,16 +134,7 @@ struct Run {
 
 impl Session for Run {
     fn summary(&self) -> PlanSummary {
-        PlanSummary {
-            mode: self.spec.mode,
-            batch: 1,
-            width: self.spec.width,
-            height: self.spec.height,
-            steps: Vec::new(),
-            flops: 0,
-            peak_bytes: 0,
-            convolver: None,
-        }
+        PlanSummary::untold(self.spec.mode, 1, (self.spec.width, self.spec.height))
     }
 
     fn paint(

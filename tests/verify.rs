@@ -90,16 +90,7 @@ fn tensor(map: &oracle::Map) -> Tensor {
 
 impl Session for FlawedSession {
     fn summary(&self) -> PlanSummary {
-        PlanSummary {
-            mode: self.mode,
-            batch: 1,
-            width: 0,
-            height: 0,
-            steps: Vec::new(),
-            flops: 0,
-            peak_bytes: 0,
-            convolver: None,
-        }
+        PlanSummary::untold(self.mode, 1, (0, 0))
     }
 
     fn paint(

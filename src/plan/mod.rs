@@ -84,3 +84,19 @@ pub struct PlanSummary {
     /// Who computes the convolutions, in modes that leave them to a library where there is one.
     pub convolver: Option<Convolver>,
 }
+
+impl PlanSummary {
+    /// Of a run of `batch` frames at `width` x `height` whose steps are not told, to be filled in.
+    pub fn untold(mode: Mode, batch: usize, (width, height): (usize, usize)) -> Self {
+        Self {
+            mode,
+            batch,
+            width,
+            height,
+            steps: Vec::new(),
+            flops: 0,
+            peak_bytes: 0,
+            convolver: None,
+        }
+    }
+}

@@ -145,16 +145,11 @@ impl Backend for ScriptedBackend {
 
 impl Session for ScriptedSession {
     fn summary(&self) -> PlanSummary {
-        PlanSummary {
-            mode: self.spec.mode,
-            batch: self.spec.batch,
-            width: self.spec.width,
-            height: self.spec.height,
-            steps: Vec::new(),
-            flops: 0,
-            peak_bytes: 0,
-            convolver: None,
-        }
+        PlanSummary::untold(
+            self.spec.mode,
+            self.spec.batch,
+            (self.spec.width, self.spec.height),
+        )
     }
 
     fn paint(

@@ -288,10 +288,6 @@ impl CpuPlan {
         // The photo and the painting as bytes, and the extended photo where one is made.
         let pictures = 4 * (2 * height * width + self.extended.0 * self.extended.1);
         PlanSummary {
-            mode: self.variant.mode(),
-            batch: 1,
-            width,
-            height,
             steps: self
                 .steps
                 .iter()
@@ -299,7 +295,7 @@ impl CpuPlan {
                 .collect(),
             flops: self.steps.iter().map(|s| s.flops).sum(),
             peak_bytes: 4 * floats as u64 + pictures as u64,
-            convolver: None,
+            ..PlanSummary::untold(self.variant.mode(), 1, (width, height))
         }
     }
 }
