@@ -25,7 +25,7 @@ choices!(model_sizes, ModelSize);
 choices!(formats, Format);
 
 pub fn mode(text: &str) -> Result<ModeChoice, String> {
-    text.parse().map_err(|unknown| {
+    text.parse().map_err(|_| {
         // Four words in a row are two modes without their quotes.
         let advice = match text.parse::<PrecisionChoice>() {
             Ok(_) => "put variant and precision into quotes",
@@ -33,7 +33,7 @@ pub fn mode(text: &str) -> Result<ModeChoice, String> {
         };
         let names = |names: Vec<&str>| names.join(", ");
         format!(
-            "{unknown}; {advice}, for example \"fused fp16\": variants are {}, precisions {}",
+            "{advice}, for example \"fused fp16\": variants are {}, precisions {}",
             names(Variant::ALL.iter().map(|v| v.name()).collect()),
             names(PrecisionChoice::ALL.iter().map(|p| p.name()).collect()),
         )

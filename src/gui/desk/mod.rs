@@ -65,7 +65,7 @@ pub enum Origin {
 pub struct Opened {
     /// The photo.
     pub photo: decode::Photo,
-    /// It with a long side of at most [`PREVIEW_PX`].
+    /// It with a long side of at most [`PREVIEW_PX`](crate::engine::compositor::PREVIEW_PX).
     pub preview: Arc<Frame>,
     /// Where it comes from.
     pub origin: Origin,
