@@ -61,6 +61,8 @@ struct Report {
     dropped_before_taking: u64,
     captured_fps: f64,
     painted_fps: f64,
+    /// The longest time between two pictures, in milliseconds.
+    longest_gap_ms: Option<f64>,
     /// Columns and rows of the source's frames, in pixels.
     source_size: (usize, usize),
     /// Columns and rows that the network saw at the end, in pixels.
@@ -168,6 +170,8 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         latency: Recent::default(),
         stages: Default::default(),
         first: None,
+        ready_at: None,
+        longest_gap: None,
         problems: Vec::new(),
         is_missing: false,
         ended: false,
@@ -250,6 +254,9 @@ struct LiveRun {
     stages: [Recent; Stages::COUNT],
     /// When the first picture was here, and how many had been captured and painted by then.
     first: Option<(Instant, u64, u64)>,
+    /// When the newest picture was ready.
+    ready_at: Option<Instant>,
+    longest_gap: Option<Duration>,
     problems: Vec<String>,
     /// Whether the last problem was that the source is not there.
     is_missing: bool,
@@ -315,6 +322,7 @@ impl LiveRun {
                         error => CliError::Failed(error.to_string()),
                     });
                 }
+                Event::Live(LiveEvent::Notice(notice)) => tell(notice),
                 // A photo ends at once and is painted all the same.
                 Event::Live(LiveEvent::Ended) => self.ended = self.first.is_some(),
                 Event::Device {
@@ -336,6 +344,10 @@ impl LiveRun {
         let &mut (begin, ..) = self
             .first
             .get_or_insert((now, facts.captured, facts.painted));
+        if let Some(before) = self.ready_at.replace(facts.ready_at) {
+            let gap = facts.ready_at.saturating_duration_since(before);
+            self.longest_gap = self.longest_gap.max(Some(gap));
+        }
         let since = now.saturating_duration_since(facts.captured_at);
         self.latency.note(now, since.as_secs_f32() * 1e3);
         for (recent, value) in self.stages.iter_mut().zip(facts.stages.in_order()) {
@@ -424,6 +436,7 @@ impl LiveRun {
             dropped_before_taking: taking.dropped,
             captured_fps: rate(facts.captured - captured),
             painted_fps: rate(facts.painted - painted),
+            longest_gap_ms: self.longest_gap.map(|gap| gap.as_secs_f64() * 1e3),
             source_size: (original.width(), original.height()),
             working_size: facts.working,
             latency_ms: self.latency.spread(now).map(SpreadMs::from),

@@ -1,7 +1,7 @@
 //! The convolutions that a library computes: which of its algorithms is the fastest on this device.
 //!
-//! Every shape is measured once, when a session is opened that needs it, and kept until the end: the
-//! sessions of one device share what was found. Knows no network. Any thread may ask; a lock lets one
+//! Every shape is measured once, when a session is opened that needs it, beside what is painted
+//! meanwhile, and kept until the end: the sessions of one device share what was found. Knows no network. Any thread may ask; a lock lets one
 //! measure at a time.
 
 use std::{
@@ -14,6 +14,7 @@ use super::driver::{
     Graph, Queue,
 };
 use crate::{
+    backend::RunControl,
     network::ConvSpec,
     plan::cuda::{ConvolutionShape, Storage},
 };
@@ -68,83 +69,99 @@ impl Convolutions {
         Ok(self.driver.convolution_library()?.name())
     }
 
-    /// The fastest algorithm for a shape; measured if it was not yet, on memory that is taken for that
-    /// and given back.
+    /// The fastest algorithm for a shape; measured if it was not yet in the queues of `driver`, on
+    /// memory that is taken for that and given back. `None` when `control` was cancelled before it was
+    /// found.
     ///
     /// # Errors
     /// The driver's or the library's failure.
-    pub fn fastest(&self, shape: &ConvolutionShape) -> Result<Found, DriverFailure> {
+    pub fn fastest(
+        &self,
+        driver: &dyn Driver,
+        shape: &ConvolutionShape,
+        control: &RunControl,
+    ) -> Result<Option<Found>, DriverFailure> {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = found.get(shape) {
-            return Ok(*known);
+            return Ok(Some(*known));
         }
-        let library = self.library_again()?;
+        if control.is_cancelled() {
+            return Ok(None);
+        }
+        let library = library(driver)?;
         let offered = library.algorithms(shape)?;
-        let measured = self.measured(library, shape, &offered);
-        let kept = measured.as_ref().ok().map(|f| f.algorithm);
+        let measured = measured(driver, shape, &offered, control);
+        let kept = measured.as_ref().ok().and_then(|f| f.map(|f| f.algorithm));
         for (algorithm, _) in offered {
             if Some(algorithm) != kept {
                 library.forget(algorithm);
             }
         }
-        let fastest = measured?;
-        found.insert(*shape, fastest);
-        Ok(fastest)
-    }
-
-    /// Launches a convolution of a shape that was measured.
-    ///
-    /// # Safety
-    /// As [`ConvolutionLibrary::convolve`].
-    pub unsafe fn convolve(
-        &self,
-        algorithm: Algorithm,
-        places: &ConvolutionPlaces,
-    ) -> Result<(), DriverFailure> {
-        // SAFETY: the caller's promise.
-        unsafe { self.library_again()?.convolve(algorithm, places) }
-    }
-
-    fn library_again(&self) -> Result<&dyn ConvolutionLibrary, DriverFailure> {
-        self.driver.convolution_library().map_err(unsupported)
-    }
-
-    /// The fastest of the offered algorithms that get along with the memory that they may take.
-    fn measured(
-        &self,
-        library: &dyn ConvolutionLibrary,
-        shape: &ConvolutionShape,
-        offered: &[(Algorithm, usize)],
-    ) -> Result<Found, DriverFailure> {
-        let most = shape.most_workspace_bytes();
-        let modest = || offered.iter().copied().filter(|&(_, bytes)| bytes <= most);
-        let workspace = modest().map(|(_, bytes)| bytes).max().unwrap_or(0);
-        let scratch = Scratch::take(self.driver.as_ref(), shape, workspace)?;
-        let mut fastest: Option<(f32, Found)> = None;
-        for (algorithm, workspace_bytes) in modest() {
-            let least = fastest.as_ref().map_or(f32::INFINITY, |(ms, _)| *ms);
-            let ms = match scratch.time(library, algorithm, least) {
-                Ok(ms) => ms,
-                // What the library cannot run here is no candidate.
-                Err(f) if f.is_of_library() && !f.is_lost() && !f.is_out_of_memory() => continue,
-                Err(failure) => return Err(failure),
-            };
-            if ms < least {
-                let found = Found {
-                    algorithm,
-                    workspace_bytes,
-                };
-                fastest = Some((ms, found));
-            }
+        if let Ok(Some(fastest)) = measured {
+            found.insert(*shape, fastest);
         }
-        fastest.map(|(_, found)| found).ok_or_else(|| {
-            let k = shape.kernel;
-            unsupported(format!(
-                "no algorithm for a {k}x{k} kernel, {} to {} channels, {} x {} pixels in {}",
-                shape.in_channels, shape.out_channels, shape.width, shape.height, shape.precision
-            ))
-        })
+        measured
     }
+}
+
+fn library(driver: &dyn Driver) -> Result<&dyn ConvolutionLibrary, DriverFailure> {
+    driver.convolution_library().map_err(unsupported)
+}
+
+/// Launches a convolution of a shape that was measured, in the queue of `driver`.
+///
+/// # Safety
+/// As [`ConvolutionLibrary::convolve`].
+pub unsafe fn convolve(
+    driver: &dyn Driver,
+    algorithm: Algorithm,
+    places: &ConvolutionPlaces,
+) -> Result<(), DriverFailure> {
+    // SAFETY: the caller's promise.
+    unsafe { library(driver)?.convolve(algorithm, places) }
+}
+
+/// The fastest of the offered algorithms that get along with the memory that they may take; `None` when
+/// `control` was cancelled.
+fn measured(
+    driver: &dyn Driver,
+    shape: &ConvolutionShape,
+    offered: &[(Algorithm, usize)],
+    control: &RunControl,
+) -> Result<Option<Found>, DriverFailure> {
+    let library = library(driver)?;
+    let most = shape.most_workspace_bytes();
+    let modest = || offered.iter().copied().filter(|&(_, bytes)| bytes <= most);
+    let workspace = modest().map(|(_, bytes)| bytes).max().unwrap_or(0);
+    let scratch = Scratch::take(driver, shape, workspace)?;
+    let mut fastest: Option<(f32, Found)> = None;
+    for (algorithm, workspace_bytes) in modest() {
+        if control.is_cancelled() {
+            return Ok(None);
+        }
+        let least = fastest.as_ref().map_or(f32::INFINITY, |(ms, _)| *ms);
+        let ms = match scratch.time(library, algorithm, least) {
+            Ok(ms) => ms,
+            // What the library cannot run here is no candidate.
+            Err(f) if f.is_of_library() && !f.is_lost() && !f.is_out_of_memory() => continue,
+            Err(failure) => return Err(failure),
+        };
+        if ms < least {
+            let found = Found {
+                algorithm,
+                workspace_bytes,
+            };
+            fastest = Some((ms, found));
+        }
+    }
+    let found = fastest.map(|(_, found)| Some(found));
+    found.ok_or_else(|| {
+        let k = shape.kernel;
+        unsupported(format!(
+            "no algorithm for a {k}x{k} kernel, {} to {} channels, {} x {} pixels in {}",
+            shape.in_channels, shape.out_channels, shape.width, shape.height, shape.precision
+        ))
+    })
 }
 
 /// A convolution's weights as a library reads them: (output channel, row, column, input channel), in the

@@ -10,6 +10,7 @@ pub mod params;
 mod arguments;
 mod audit;
 mod backend;
+mod context;
 mod convolutions;
 pub mod cudnn;
 pub mod driver;

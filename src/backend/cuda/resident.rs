@@ -18,7 +18,7 @@ use super::{
     nvtx, pack,
 };
 use crate::{
-    backend::BackendError,
+    backend::{BackendError, RunControl},
     network::ConvWeights,
     plan::cuda::{CudaOp, CudaPlan, LibraryConv, Places, Storage},
 };
@@ -80,11 +80,13 @@ pub(super) struct Resident {
 }
 
 impl Resident {
-    /// Finds the library's algorithms, takes the memory and uploads the weights.
+    /// Finds the library's algorithms, takes the memory and uploads the weights, all in the queues of
+    /// `device`; until `control` is cancelled.
     pub(super) fn new(
         device: SessionDevice,
         weights: &[ConvWeights],
         mut plan: CudaPlan,
+        control: &RunControl,
     ) -> Result<Self, BackendError> {
         let SessionDevice {
             driver,
@@ -94,11 +96,17 @@ impl Resident {
         } = device;
         let told = |plan: &CudaPlan, f| told(driver.as_ref(), plan, &device_name, f);
         // Before the session's own memory is taken: only now is known how much of it the library needs.
-        let workspace_bytes = plan.library_convs().try_fold(0, |most, conv| {
-            let found = convolutions.fastest(&conv.shape)?;
-            Ok(most.max(found.workspace_bytes))
-        });
-        plan.workspace_bytes = workspace_bytes.map_err(|f| told(&plan, f))?;
+        let mut workspace_bytes = 0;
+        for conv in plan.library_convs() {
+            let found = convolutions.fastest(driver.as_ref(), &conv.shape, control);
+            let found = found.map_err(|f| told(&plan, f))?;
+            let found = found.ok_or(BackendError::Cancelled)?;
+            workspace_bytes = workspace_bytes.max(found.workspace_bytes);
+        }
+        plan.workspace_bytes = workspace_bytes;
+        if control.is_cancelled() {
+            return Err(BackendError::Cancelled);
+        }
         let places = Places::of(&plan);
         let memory = driver.allocate(places.total).map_err(|f| told(&plan, f))?;
         // From here on `drop` gives back what was taken.
@@ -117,6 +125,12 @@ impl Resident {
             .and_then(|()| resident.upload_weights(weights))
             .map_err(|f| resident.told(f))?;
         Ok(resident)
+    }
+
+    /// Everything from now on goes into the queues of `driver`, which is of the same device. Nothing may
+    /// be in the others any more.
+    pub(super) fn move_to(&mut self, driver: Arc<dyn Driver>) {
+        self.driver = driver;
     }
 
     pub(super) fn at(&self, offset: usize) -> DevicePtr {
@@ -228,8 +242,11 @@ impl Resident {
         conv: &LibraryConv,
         maker: &ArgumentMaker<'_>,
     ) -> Result<Prepared, BackendError> {
-        let found = self.convolutions.fastest(&conv.shape);
-        let algorithm = found.map_err(|f| self.told(f))?.algorithm;
+        // Found when the memory was taken; nobody is there to cancel any more.
+        let control = RunControl::default();
+        let found = (self.convolutions).fastest(self.driver.as_ref(), &conv.shape, &control);
+        let found = found.map_err(|f| self.told(f))?;
+        let algorithm = found.ok_or(BackendError::Cancelled)?.algorithm;
         Ok(Prepared::Library(
             algorithm,
             ConvolutionPlaces {
@@ -260,7 +277,7 @@ impl Resident {
             match prepared {
                 Prepared::Kernel(l) => self.driver.launch(l.function, l.shape, l.argument.as_ptr()),
                 Prepared::Library(algorithm, places) => {
-                    self.convolutions.convolve(*algorithm, places)
+                    convolutions::convolve(self.driver.as_ref(), *algorithm, places)
                 }
             }
         }
