@@ -250,7 +250,7 @@ fn run(stop: &Arc<AtomicBool>) -> Result<(), Failed> {
     searched.push(studio.switch(|o| o.mode.variant = Variant::FusedNorm)?);
     searched.push(studio.switch(|o| o.network = Some(full[1].clone()))?);
     // The newest of several wishes, each of which would search.
-    let overtaken = [300, 500, 700].map(|px| LiveSize::LongSide(px));
+    let overtaken = [300, 500, 700].map(LiveSize::LongSide);
     for size in overtaken {
         studio.order.size = size;
         studio.engine.order_live(studio.order.clone());
