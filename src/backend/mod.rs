@@ -264,6 +264,10 @@ pub trait Backend: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Loads what sessions of some modes are going to need and what would hold up frames if it were loaded
+    /// while they are painted. Takes a moment at the first call.
+    fn load_libraries(&self) {}
+
     /// Makes `network` ready for the pictures and the mode of `spec`. Any thread may open sessions while
     /// another paints with those that are open already.
     ///

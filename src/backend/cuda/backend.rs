@@ -307,6 +307,11 @@ impl Backend for CudaBackend {
         self.driver.memory_info().ok().map(|(free, _)| free as u64)
     }
 
+    fn load_libraries(&self) {
+        // Why there is none is told where it is missed.
+        self.convolutions.library().ok();
+    }
+
     fn open(
         &self,
         network: &Arc<Network>,

@@ -24,6 +24,7 @@ mod operation;
 mod pack;
 mod resident;
 mod session;
+mod traffic;
 
 use std::sync::Arc;
 

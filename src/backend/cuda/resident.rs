@@ -16,6 +16,7 @@ use super::{
     },
     kernels::{Kernels, Refusal, refused},
     nvtx, pack,
+    traffic::FrameOnDevice,
 };
 use crate::{
     backend::{BackendError, RunControl},
@@ -127,6 +128,11 @@ impl Resident {
         Ok(resident)
     }
 
+    /// A frame is on the device until what is given back is dropped.
+    pub(super) fn frame(&self) -> FrameOnDevice<'_> {
+        self.convolutions.frame()
+    }
+
     /// Everything from now on goes into the queues of `driver`, which is of the same device. Nothing may
     /// be in the others any more.
     pub(super) fn move_to(&mut self, driver: Arc<dyn Driver>) {
@@ -137,10 +143,18 @@ impl Resident {
         self.memory.at(offset)
     }
 
+    /// Uploads everything that layers read besides maps, which lies side by side, as one piece.
     fn upload_weights(&self, all: &[ConvWeights]) -> Result<(), DriverFailure> {
-        let upload = |offset: usize, values: &[f32]| {
-            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-            self.driver.upload(self.at(offset), &bytes)
+        let Some(first) = self.places.convs.first() else {
+            return Ok(());
+        };
+        let begin = first.weights;
+        let mut image = vec![0u8; self.places.partials - begin];
+        let mut put = |offset: usize, bytes: &[u8]| {
+            image[offset - begin..][..bytes.len()].copy_from_slice(bytes);
+        };
+        let bytes_of = |values: &mut dyn Iterator<Item = f32>| -> Vec<u8> {
+            values.flat_map(f32::to_le_bytes).collect()
         };
         // Most of the time of opening a session, and nobody's turn to wait: on all cores.
         let packed: Vec<_> = (self.plan.steps.par_iter())
@@ -164,21 +178,21 @@ impl Resident {
         for (id, packed, bias_scale) in packed {
             let (weights, memory) = (&all[id], &self.places.convs[id]);
             if let Some(packed) = packed {
-                self.driver.upload(self.at(memory.weights), &packed)?;
+                put(memory.weights, &packed);
             }
             if let Some(scale) = bias_scale {
                 // What reads scaled levels makes scaled sums, so its bias is scaled as well.
-                let bias: Vec<f32> = weights.bias.iter().map(|b| b * scale).collect();
-                upload(memory.bias, &bias)?;
+                let mut bias = weights.bias.iter().map(|b| b * scale);
+                put(memory.bias, &bytes_of(&mut bias));
             }
         }
         for (weights, memory) in all.iter().zip(&self.places.convs) {
             if let Some(norm) = &weights.norm {
-                upload(memory.gamma, &norm.gamma)?;
-                upload(memory.beta, &norm.beta)?;
+                put(memory.gamma, &bytes_of(&mut norm.gamma.iter().copied()));
+                put(memory.beta, &bytes_of(&mut norm.beta.iter().copied()));
             }
         }
-        Ok(())
+        self.driver.upload(self.at(begin), &image)
     }
 
     pub(super) fn maker(&self) -> ArgumentMaker<'_> {

@@ -111,6 +111,8 @@ pub struct Live {
     began_before: Option<Instant>,
     /// Share of the time that large pictures take, 0 to 1.
     busy: f64,
+    /// How long the last one took.
+    work: Duration,
     painted: u64,
     next_sample: Option<Instant>,
     /// The precision whose ceiling was told.
@@ -171,6 +173,7 @@ impl Live {
             wall: Wall::new(clock()),
             began_before: None,
             busy: 1.0,
+            work: Duration::ZERO,
             clock,
             painted: 0,
             next_sample: None,
@@ -297,6 +300,7 @@ impl Live {
         self.output.put();
 
         let now = (self.clock)();
+        self.work = now - began;
         let is_telling = run.mode.is_some() && !self.is_opening;
         if let (LiveSize::Auto { .. }, true) = (self.order.size, is_telling) {
             let long = painted_size.0.max(painted_size.1);

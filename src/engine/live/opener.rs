@@ -37,6 +37,8 @@ pub(super) enum Ask {
         limit_bytes: u64,
         /// Memory that those hold that are open, in bytes.
         held_bytes: u64,
+        /// Whether nothing was painted yet, so that nobody minds what is loaded for later.
+        is_first: bool,
     },
     /// A device.
     Device {
@@ -124,7 +126,11 @@ impl Ask {
                 target: Target { network, spec },
                 limit_bytes,
                 held_bytes,
+                is_first,
             } => {
+                if is_first {
+                    backend.load_libraries();
+                }
                 let needed = backend.predicted_bytes(network.spec(), &spec);
                 // What would not fit alone either is for the device to refuse.
                 if needed <= limit_bytes && needed.saturating_add(held_bytes) > limit_bytes {
@@ -262,6 +268,14 @@ impl Openings {
     /// Whether an answer is waiting.
     pub(super) fn has_next(&self) -> bool {
         !self.outcomes.is_empty()
+    }
+
+    /// Waits at most `patience` for an answer.
+    pub(super) fn wait_for_next(&self, patience: Duration) {
+        if !self.has_next() && !self.is_idle() {
+            // Without an answer it goes on as it is.
+            let _ = self.bell.recv_timeout(patience);
+        }
     }
 
     /// Whether everything was answered.

@@ -4,7 +4,7 @@
 //! The newest wish wins; what was being opened for an older one is given up. Belongs to the engine's
 //! thread.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Live, LiveEvent,
@@ -20,6 +20,9 @@ use crate::{
     mode::DeviceChoice,
     network::Network,
 };
+
+/// How long a session is waited for that may be there at once.
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// On which device a side paints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,7 +213,8 @@ impl Live {
         scene.sides().iter().find(|side| !is_open(side)).cloned()
     }
 
-    /// Has `wish` opened for a scene, in place of what was asked for before.
+    /// Has `wish` opened for a scene, in place of what was asked for before. Where another picture of the
+    /// old one would take longer, the new one is waited for a moment: most are there by then.
     fn ask(&mut self, painter: &Painter, wish: Wish, scene: Option<Scene>) {
         if let Some(asked) = &mut self.asked
             && asked.wish == wish
@@ -239,6 +243,7 @@ impl Live {
                         (Place::Other, Some(other)) => other.sessions.bytes(),
                         _ => held_bytes,
                     },
+                    is_first: self.painted == 0,
                 }
             }
         };
@@ -248,6 +253,9 @@ impl Live {
             ticket,
             scene,
         });
+        if self.work > MOMENT {
+            self.openings.wait_for_next(MOMENT);
+        }
     }
 
     /// Gives up what is being opened for the large picture.

@@ -111,6 +111,7 @@ impl Wall {
             target: target.clone(),
             limit_bytes: painter.default_limit_bytes(),
             held_bytes: held + self.bytes() + painter.kept_bytes(),
+            is_first: false,
         });
         self.asked = Some((target.clone(), ticket));
         // Where it is opened on the spot, it is there already.
