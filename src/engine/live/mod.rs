@@ -42,10 +42,7 @@ use self::{
     sessions::Sessions,
     wall::Wall,
 };
-use super::{
-    paint::{PaintError, PaintSettings, Painter},
-    protocol::{EngineError, LiveStart},
-};
+use super::{paint::Painter, protocol::LiveStart};
 use crate::{
     backend::{BackendError, RunControl},
     capture::{
@@ -55,7 +52,7 @@ use crate::{
     compose::{Look, compose_into},
     frame::Frame,
     media::{resample::Resampler, scale::size_within},
-    mode::{DeviceChoice, Mode, ModeChoice, Precision},
+    mode::{DeviceChoice, Mode, Precision},
     timing::RunTiming,
     verify::Equality,
 };
@@ -471,18 +468,6 @@ struct Run {
     timing: RunTiming,
     scale_ms: f32,
     duel: Option<DuelTimes>,
-}
-
-fn settings(choice: ModeChoice) -> PaintSettings {
-    PaintSettings {
-        variant: choice.variant,
-        precision: choice.precision,
-        ..PaintSettings::default()
-    }
-}
-
-fn told(error: BackendError) -> EngineError {
-    EngineError::Paint(PaintError::Backend(error))
 }
 
 fn sides(frame: &Frame) -> (usize, usize) {

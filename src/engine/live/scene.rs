@@ -12,12 +12,14 @@ use super::{
     opener::{Ask, Opened, Outcome},
     order::Contestant,
     sessions::{Sessions, Target},
-    settings, told,
 };
 use crate::{
     backend::{BackendError, Session, SessionSpec},
-    engine::{paint::Painter, protocol::EngineError},
-    mode::DeviceChoice,
+    engine::{
+        paint::{PaintError, PaintSettings, Painter},
+        protocol::EngineError,
+    },
+    mode::{DeviceChoice, ModeChoice},
     network::Network,
 };
 
@@ -475,4 +477,16 @@ impl Live {
             self.openings.retire(other.sessions.take(|_| true));
         }
     }
+}
+
+pub(super) fn settings(choice: ModeChoice) -> PaintSettings {
+    PaintSettings {
+        variant: choice.variant,
+        precision: choice.precision,
+        ..PaintSettings::default()
+    }
+}
+
+fn told(error: BackendError) -> EngineError {
+    EngineError::Paint(PaintError::Backend(error))
 }

@@ -9,8 +9,9 @@ use super::{
     Clock, fit,
     opener::{Ask, Opened, Openings, Outcome},
     order::WallPane,
+    scene::settings,
     sessions::{Sessions, Target},
-    settings, sides,
+    sides,
 };
 use crate::{
     backend::{BackendError, RunControl, Session, SessionSpec},
