@@ -28,7 +28,8 @@
 //! - A file is written beside its target and renamed; what exists is replaced only when asked.
 //! - Live pictures: the newest frame wins and what it overtook is counted, once before the engine and
 //!   once before the screen; nothing waits for a surface; after the first frames nothing is allocated
-//!   for one. What cannot be had is told, and what was painted before goes on.
+//!   for one. Sessions are opened beside those that paint, which go on until the new ones are there.
+//!   What cannot be had is told, and what was painted before goes on.
 //! - A ratio of two times is shown only beside a check that both made the same picture.
 //! - A fallback is announced, never silent. A GPU that is lost in the middle is opened again once,
 //!   in a process of its own ([`backend::worker`]), because the driver opens nothing any more for the
@@ -37,8 +38,9 @@
 //! # Threads
 //!
 //! The window's thread draws and never waits. One engine thread owns the backend and its sessions
-//! and answers commands with events; the CPU backend has a pool of worker threads of its own. The
-//! command line runs the same painter on its main thread.
+//! and answers commands with events; beside it an opener makes live sessions ready and hands them over
+//! ([`engine::live::Opener`]), on a GPU in streams of its own. The CPU backend has a pool of worker
+//! threads of its own. The command line runs the same painter on its main thread.
 //!
 //! A live frame goes from thread to thread through exchanges ([`capture::exchange`]):
 //!

@@ -11,7 +11,7 @@ mod support;
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -28,8 +28,8 @@ use styleforge::{
     engine::{
         Engine,
         live::{
-            Contestant, Duel, Live, LiveEvent, LiveOrder, LivePicture, LiveSample, LiveSize,
-            Served, WallPane, WallPicture,
+            Contestant, Duel, Facts, Live, LiveEvent, LiveOrder, LivePicture, LiveSample, LiveSize,
+            Opener, Openings, Served, WallPane, WallPicture,
         },
         paint::Painter,
         protocol::{Event, LiveStart},
@@ -51,6 +51,19 @@ struct World {
     /// Columns beyond which memory does not suffice.
     widest: AtomicUsize,
     opened: AtomicUsize,
+    /// Bytes that sessions may hold together.
+    memory_bytes: AtomicUsize,
+    /// Whether the device tells how much memory it has.
+    tells_memory: AtomicBool,
+    /// Bytes of every session that is open.
+    held: Mutex<Vec<usize>>,
+    /// Columns of the session that was begun to be opened last.
+    begun_px: AtomicUsize,
+    /// Whether opening waits; it hears a wish to give up unless it is deaf.
+    holds_opening: AtomicBool,
+    is_deaf: AtomicBool,
+    /// What becomes of what is opened next instead.
+    opening_fails: Mutex<Vec<Trouble>>,
     /// Runs until the device is lost; none is lost at 0.
     lost_after: AtomicUsize,
     /// Everything that was painted: mode and nanoseconds.
@@ -59,7 +72,19 @@ struct World {
     baseline_off: AtomicUsize,
 }
 
+/// What befalls a session that is being opened.
+#[derive(Clone, Copy)]
+enum Trouble {
+    Loss,
+    Panic,
+    NoMemory,
+}
+
 impl World {
+    fn held_bytes(&self) -> usize {
+        self.held.lock().unwrap().iter().sum()
+    }
+
     fn now(&self) -> Instant {
         self.start + Duration::from_nanos(self.now_ns.load(Ordering::SeqCst))
     }
@@ -107,16 +132,62 @@ impl Backend for Device {
         spec.width as u64
     }
 
-    fn open(&self, _: &Arc<Network>, spec: &SessionSpec) -> Result<Box<dyn Session>, BackendError> {
+    fn free_bytes(&self) -> Option<u64> {
+        let world = &self.world;
+        let memory_bytes = world.memory_bytes.load(Ordering::SeqCst);
+        let tells = world.tells_memory.load(Ordering::SeqCst);
+        tells.then(|| (memory_bytes - world.held_bytes()) as u64)
+    }
+
+    fn open(
+        &self,
+        network: &Arc<Network>,
+        spec: &SessionSpec,
+    ) -> Result<Box<dyn Session>, BackendError> {
+        self.open_while_wanted(network, spec, &RunControl::default())
+    }
+
+    fn open_while_wanted(
+        &self,
+        _: &Arc<Network>,
+        spec: &SessionSpec,
+        control: &RunControl,
+    ) -> Result<Box<dyn Session>, BackendError> {
+        let world = &self.world;
         self.supports(spec.mode)?;
-        if spec.width > self.world.widest.load(Ordering::SeqCst) {
-            return Err(BackendError::OutOfDeviceMemory {
-                needed_bytes: 2_000_000,
-                free_bytes: 1_000_000,
-                width: spec.width,
-                height: spec.height,
-            });
+        let no_memory = |needed_bytes, free_bytes| BackendError::OutOfDeviceMemory {
+            needed_bytes,
+            free_bytes,
+            width: spec.width,
+            height: spec.height,
+        };
+        if spec.width > world.widest.load(Ordering::SeqCst) {
+            return Err(no_memory(2_000_000, 1_000_000));
         }
+        world.begun_px.store(spec.width, Ordering::SeqCst);
+        while world.holds_opening.load(Ordering::SeqCst) {
+            if control.is_cancelled() && !world.is_deaf.load(Ordering::SeqCst) {
+                return Err(BackendError::Cancelled);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let trouble = world.opening_fails.lock().unwrap().pop();
+        match trouble {
+            Some(Trouble::Loss) => {
+                return Err(BackendError::DeviceLost {
+                    device: "Made-up device".to_owned(),
+                    reason: "made up".to_owned(),
+                });
+            }
+            Some(Trouble::Panic) => panic!("made up"),
+            Some(Trouble::NoMemory) => return Err(no_memory(spec.width as u64, 1)),
+            None => {}
+        }
+        let free = world.memory_bytes.load(Ordering::SeqCst) - world.held_bytes();
+        if spec.width > free {
+            return Err(no_memory(spec.width as u64, free as u64));
+        }
+        world.held.lock().unwrap().push(spec.width);
         self.world.opened.fetch_add(1, Ordering::SeqCst);
         Ok(Box::new(Run {
             world: self.world.clone(),
@@ -130,6 +201,14 @@ struct Run {
     world: Arc<World>,
     spec: SessionSpec,
     kind: DeviceChoice,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let mut held = self.world.held.lock().unwrap();
+        let at = held.iter().position(|&bytes| bytes == self.spec.width);
+        held.swap_remove(at.expect("it was counted"));
+    }
 }
 
 impl Session for Run {
@@ -207,6 +286,8 @@ struct Studio {
     frames: Writer<Captured>,
     pictures: Reader<LivePicture>,
     live: Live,
+    /// Opens sessions on a thread of its own. Ends after its asker.
+    _opener: Option<Opener>,
     painter: Painter,
     order: LiveOrder,
     orders: u64,
@@ -224,18 +305,45 @@ fn still(width: usize, height: usize) -> Captured {
 }
 
 impl Studio {
-    /// A source of this size on a device of this kind.
-    fn new((width, height): (usize, usize), kind: DeviceChoice, size: LiveSize) -> Self {
+    /// A source of this size on a device of this kind, which opens sessions on the spot.
+    fn new(source: (usize, usize), kind: DeviceChoice, size: LiveSize) -> Self {
+        Self::with(source, kind, size, None, |_| ())
+    }
+
+    /// The same, where sessions are opened beside what paints; `prepare` comes before all.
+    fn beside(source: (usize, usize), size: LiveSize, prepare: impl FnOnce(&World)) -> Self {
+        let opener = Opener::start().expect("a thread");
+        let mut studio = Self::with(source, DeviceChoice::Cuda, size, Some(opener), prepare);
+        studio.frame(100);
+        studio.until("the first picture", |facts| facts.painted == 1);
+        studio
+    }
+
+    fn with(
+        (width, height): (usize, usize),
+        kind: DeviceChoice,
+        size: LiveSize,
+        opener: Option<Opener>,
+        prepare: impl FnOnce(&World),
+    ) -> Self {
         let world = Arc::new(World {
             start: Instant::now(),
             now_ns: AtomicU64::new(0),
             ns_a_pixel: AtomicU64::new(10),
             widest: AtomicUsize::new(usize::MAX),
             opened: AtomicUsize::new(0),
+            memory_bytes: AtomicUsize::new(usize::MAX / 2),
+            tells_memory: AtomicBool::new(false),
+            held: Mutex::default(),
+            begun_px: AtomicUsize::new(0),
+            holds_opening: AtomicBool::new(false),
+            is_deaf: AtomicBool::new(false),
+            opening_fails: Mutex::default(),
             lost_after: AtomicUsize::new(0),
             runs: Mutex::default(),
             baseline_off: AtomicUsize::new(0),
         });
+        prepare(&world);
         let (frames, input) = exchange(|| still(width, height));
         let (output, pictures) = exchange(LivePicture::empty);
         let order = LiveOrder {
@@ -279,13 +387,17 @@ impl Studio {
             number: 0,
             control,
         };
-        let live = Live::new(start, kind, clock);
+        let openings = opener
+            .as_ref()
+            .map_or_else(Openings::here, Opener::openings);
+        let live = Live::new(start, kind, clock, openings);
         Self {
             painter: Painter::new(backend, open),
             world,
             frames,
             pictures,
             live,
+            _opener: opener,
             order,
             orders: 0,
             told: Vec::new(),
@@ -334,6 +446,36 @@ impl Studio {
         }
     }
 
+    /// So many frames, each of which becomes a picture.
+    fn paints(&mut self, frames: u64) {
+        let painted = |s: &Self| s.pictures.value.facts.expect("painted").painted;
+        let before = painted(self);
+        for _ in 0..frames {
+            self.frame(100);
+            assert_eq!(self.serve(), Served::Picture);
+            assert!(self.pictures.take());
+        }
+        assert_eq!(painted(self), before + frames);
+    }
+
+    /// Serves, without new frames, until a picture is as `done` says.
+    fn until(&mut self, what: &str, done: impl Fn(&Facts) -> bool) {
+        wait_until(what, || {
+            self.serve();
+            self.pictures.take();
+            self.pictures.value.facts.as_ref().is_some_and(&done)
+        });
+    }
+
+    fn facts(&self) -> Facts {
+        self.pictures.value.facts.expect("painted")
+    }
+
+    fn notices(&self) -> usize {
+        let is_notice = |event: &&LiveEvent| matches!(event, LiveEvent::Notice(_));
+        self.told.iter().filter(is_notice).count()
+    }
+
     fn refusals(&self) -> Vec<String> {
         (self.told.iter())
             .filter_map(|event| match event {
@@ -355,6 +497,15 @@ impl Studio {
 
 fn fixed(px: usize) -> LiveSize {
     LiveSize::LongSide(px)
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    support::wait_for(what, || is_so().then_some(()));
+}
+
+/// A device whose memory holds so many bytes; a session takes as many as it has columns.
+fn holding(bytes: usize) -> impl Fn(&World) {
+    move |world| world.memory_bytes.store(bytes, Ordering::SeqCst)
 }
 
 #[test]
@@ -626,6 +777,223 @@ fn samples_are_rare_enough() {
     assert!(sample.total_ms > 0.0 && sample.session_bytes > 0);
 }
 
+/// Style, variant, precision, size and two modes at once: whatever is opened, pictures of the old go on.
+#[test]
+fn pictures_go_on_while_a_session_is_opened() {
+    type Change = fn(&mut LiveOrder);
+    let changes: [Change; 5] = [
+        |order| order.network = Some(network()),
+        |order| order.mode = "baseline auto".parse().expect("a mode"),
+        |order| order.mode = "baseline tf32".parse().expect("a mode"),
+        |order| order.size = fixed(48),
+        |order| {
+            let side = |mode: &str| Contestant {
+                device: DeviceChoice::Auto,
+                mode: mode.parse().expect("a mode"),
+            };
+            order.duel = Some(Duel {
+                sides: [side("fused fp16"), side("fused-norm fp16")],
+            });
+        },
+    ];
+    let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
+    for (number, change) in (1..).zip(changes) {
+        let before = studio.facts();
+        studio.world.holds_opening.store(true, Ordering::SeqCst);
+        studio.order(change);
+        studio.paints(30);
+        let facts = studio.facts();
+        assert_eq!(
+            (facts.order, facts.mode, facts.working, facts.duel),
+            (number - 1, before.mode, before.working, before.duel)
+        );
+        studio.world.holds_opening.store(false, Ordering::SeqCst);
+        studio.until("the new one", |facts| facts.order == number);
+        studio.paints(3);
+        assert_eq!(studio.facts().order, number);
+    }
+    assert_eq!(studio.facts().working, (48, 48));
+    assert!(studio.facts().duel.is_some());
+    assert_eq!(studio.refusals(), Vec::<String>::new());
+    assert_eq!(studio.world.opened.load(Ordering::SeqCst), 1 + 4 + 2);
+}
+
+#[test]
+fn looks_change_while_a_session_is_opened() {
+    let mut studio = Studio::beside((32, 32), fixed(32), |_| ());
+    studio.world.holds_opening.store(true, Ordering::SeqCst);
+    studio.order(|order| {
+        order.network = Some(network());
+        order.look.strength_percent = 0;
+    });
+    studio.paints(1);
+    assert_eq!(studio.pictures.value.painted.pixel(0, 0)[0], 100);
+    studio.world.holds_opening.store(false, Ordering::SeqCst);
+    studio.until("the new style", |facts| facts.order == 1);
+}
+
+#[test]
+fn the_newest_wish_is_opened_and_the_ones_before_are_given_up() {
+    for is_deaf in [false, true] {
+        let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
+        let world = studio.world.clone();
+        world.is_deaf.store(is_deaf, Ordering::SeqCst);
+        world.holds_opening.store(true, Ordering::SeqCst);
+        for px in [40, 48, 56] {
+            studio.order(|order| order.size = fixed(px));
+            studio.paints(5);
+            wait_until("an opening", || world.begun_px.load(Ordering::SeqCst) > 32);
+        }
+        if !is_deaf {
+            wait_until("the newest", || world.begun_px.load(Ordering::SeqCst) == 56);
+        }
+        world.holds_opening.store(false, Ordering::SeqCst);
+        studio.until("the newest size", |facts| facts.order == 3);
+        assert_eq!(studio.facts().working, (56, 56));
+        // The first may have been there when it was superseded; then it was closed again.
+        wait_until("the others to be closed", || world.held_bytes() == 32 + 56);
+        let opened = world.opened.load(Ordering::SeqCst);
+        assert_eq!(opened, if is_deaf { 3 } else { 2 });
+        assert_eq!(studio.refusals(), Vec::<String>::new());
+        // Back to what is still open: at once, and what is being opened is given up.
+        world.holds_opening.store(true, Ordering::SeqCst);
+        studio.order(|order| order.size = fixed(60));
+        studio.paints(1);
+        studio.order(|order| order.size = fixed(32));
+        studio.paints(1);
+        assert_eq!(studio.facts().working, (32, 32));
+        world.holds_opening.store(false, Ordering::SeqCst);
+        wait_until("the opener", || {
+            studio.serve();
+            world.held_bytes() == 32 + 56
+        });
+        studio.paints(1);
+        assert_eq!(
+            (studio.facts().working, studio.facts().order),
+            ((32, 32), 5)
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_opened_is_told_once_beside_the_old() {
+    let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
+    studio.order(|order| order.mode = "fused bf16".parse().expect("a mode"));
+    studio.until("the refusal", |facts| facts.order == 1);
+    studio.paints(30);
+    assert_eq!(studio.refusals().len(), 1, "{:?}", studio.refusals());
+    assert!(studio.refusals()[0].contains("choose fp16"));
+    (studio.world.opening_fails.lock().unwrap()).push(Trouble::Panic);
+    studio.order(|order| order.mode = "baseline fp16".parse().expect("a mode"));
+    studio.until("the refusal", |facts| facts.order == 2);
+    studio.paints(30);
+    assert_eq!(studio.refusals().len(), 2, "{:?}", studio.refusals());
+    assert!(studio.refusals()[1].contains("a mistake in StyleForge (made up)"));
+    let facts = studio.facts();
+    assert_eq!(facts.mode.expect("painted").to_string(), "fused fp32");
+    // A new wish is a new attempt.
+    studio.order(|order| order.look.strength_percent = 90);
+    studio.until("the second attempt", |facts| {
+        facts.mode.is_some_and(|m| m.variant == Variant::Baseline)
+    });
+}
+
+#[test]
+fn where_memory_holds_only_one_the_old_is_closed_first() {
+    let mut studio = Studio::beside((200, 200), fixed(64), holding(100));
+    studio.order(|order| order.size = fixed(80));
+    studio.until("the larger size", |facts| facts.working == (80, 80));
+    assert_eq!((studio.notices(), studio.refusals().len()), (1, 0));
+    assert_eq!(studio.world.held_bytes(), 80);
+    // What closing cannot help is refused, and the old was not even touched.
+    studio.order(|order| order.size = fixed(120));
+    studio.until("the refusal", |facts| facts.order == 2);
+    studio.paints(10);
+    assert_eq!((studio.notices(), studio.refusals().len()), (1, 1));
+    assert_eq!(studio.facts().working, (80, 80));
+    assert_eq!(studio.world.opened.load(Ordering::SeqCst), 2);
+    // Others take the memory meanwhile: the old comes back.
+    let troubles = [Trouble::NoMemory, Trouble::NoMemory];
+    studio.world.opening_fails.lock().unwrap().extend(troubles);
+    studio.order(|order| order.size = fixed(70));
+    studio.until("the old size", |facts| facts.order == 3);
+    studio.paints(10);
+    assert_eq!((studio.notices(), studio.refusals().len()), (2, 2));
+    assert_eq!(studio.facts().working, (80, 80));
+    assert_eq!(studio.world.held_bytes(), 80);
+}
+
+#[test]
+fn what_is_kept_for_later_goes_before_memory_runs_out() {
+    let mut studio = Studio::beside((200, 200), fixed(30), |world| {
+        world.tells_memory.store(true, Ordering::SeqCst);
+        world.memory_bytes.store(100, Ordering::SeqCst);
+    });
+    for (px, held) in [(40, 30 + 40), (50, 40 + 50), (45, 50 + 45)] {
+        studio.order(|order| order.size = fixed(px));
+        studio.until("the size", |facts| facts.working == (px, px));
+        assert_eq!(studio.world.held_bytes(), held);
+    }
+    assert_eq!((studio.notices(), studio.refusals().len()), (0, 0));
+    // The limit counts what paints, too.
+    studio.order(|order| order.size = fixed(60));
+    studio.until("the size", |facts| facts.working == (60, 60));
+    assert_eq!((studio.notices(), studio.refusals().len()), (1, 0));
+    assert_eq!(studio.world.held_bytes(), 60);
+}
+
+#[test]
+fn a_device_that_is_lost_while_a_session_is_opened_is_replaced() {
+    let mut studio = Studio::beside((32, 32), fixed(32), |_| ());
+    (studio.world.opening_fails.lock().unwrap()).push(Trouble::Loss);
+    studio.order(|order| order.network = Some(network()));
+    studio.until("the new style", |facts| facts.order == 1);
+    studio.paints(5);
+    let news = studio.painter.take_news();
+    assert_eq!(news.len(), 1, "{news:?}");
+    assert!(news[0].contains("opened again"));
+    assert_eq!(studio.refusals(), Vec::<String>::new());
+    // The other way round: the loss is found out by what paints, while another is opened.
+    studio.world.holds_opening.store(true, Ordering::SeqCst);
+    studio.order(|order| order.network = Some(network()));
+    studio.paints(3);
+    studio.world.lost_after.store(1, Ordering::SeqCst);
+    studio.frame(100);
+    assert_eq!(studio.serve(), Served::Nothing, "nothing is open any more");
+    studio.world.holds_opening.store(false, Ordering::SeqCst);
+    studio.until("the new style", |facts| facts.order == 2);
+    let news = studio.painter.take_news();
+    assert!(news[0].contains("the processor paints"), "{news:?}");
+    assert_eq!(studio.world.held_bytes(), 32);
+}
+
+#[test]
+fn the_wall_is_opened_beside_the_large_picture() {
+    let mut studio = Studio::beside((640, 480), fixed(320), |_| ());
+    studio.world.holds_opening.store(true, Ordering::SeqCst);
+    let (output, mut reader) = exchange(WallPicture::empty);
+    let network = network();
+    studio.live.set_wall(vec![WallPane { network, output }]);
+    studio.paints(20);
+    assert!(!reader.take());
+    // What the large picture needs comes before.
+    studio.order(|order| order.size = fixed(400));
+    studio.paints(20);
+    studio.world.holds_opening.store(false, Ordering::SeqCst);
+    studio.until("the new size", |facts| facts.order == 1);
+    wait_until("the small picture", || {
+        studio.world.pass_ms(100);
+        studio.frame(100);
+        studio.serve();
+        studio.pictures.take();
+        reader.take()
+    });
+    studio.live.set_wall(Vec::new());
+    wait_until("the wall to be closed", || {
+        studio.world.held_bytes() == 320 + 400
+    });
+}
+
 /// An engine on the scripted device, and a source of the test's own.
 fn engine(script: &Arc<Script>) -> (Engine, Writer<Captured>, Reader<LivePicture>) {
     let wake_up = Arc::new(|| {});
@@ -667,8 +1035,10 @@ fn the_engine_goes_on_after_the_source_has_ended() {
     let mut order = Studio::new((64, 48), DeviceChoice::Cpu, fixed(64)).order;
     order.look.strength_percent = 50;
     let number = engine.order_live(order);
-    wait_for(&mut pictures);
-    assert_eq!(pictures.value.facts.expect("painted").order, number);
+    // In the old style first, with the new strength.
+    while pictures.value.facts.expect("painted").order != number {
+        wait_for(&mut pictures);
+    }
     // Nothing spins while nothing happens.
     let runs = script.runs().len();
     std::thread::sleep(Duration::from_millis(50));
@@ -696,4 +1066,52 @@ fn a_run_that_hangs_holds_nobody_up() {
         "the run hears the wish to stop and its end of the exchange is given up"
     );
     assert!(engine.shutdown(Duration::from_secs(20)));
+}
+
+#[test]
+fn the_engine_switches_without_a_new_frame() {
+    let script = Arc::new(Script::default());
+    let (mut engine, mut frames, mut pictures) = engine(&script);
+    frames.put();
+    wait_for(&mut pictures);
+    script.hold_opening();
+    let mut order = Studio::new((64, 48), DeviceChoice::Cpu, fixed(64)).order;
+    let number = engine.order_live(order.clone());
+    wait_for(&mut pictures);
+    assert!(pictures.value.facts.expect("painted").order < number);
+    script.release();
+    wait_for(&mut pictures);
+    assert_eq!(pictures.value.facts.expect("painted").order, number);
+    // Frames come, and orders are heard, while the first of another source is being opened.
+    script.hold_opening();
+    let (mut frames, input) = exchange(|| still(64, 48));
+    order.network = Some(network());
+    let mut pictures = engine.start_live(input, order.clone());
+    frames.put();
+    order.network = None;
+    let number = engine.order_live(order);
+    wait_for(&mut pictures);
+    assert_eq!(pictures.value.facts.expect("shown").order, number);
+    script.release();
+    assert!(engine.shutdown(Duration::from_secs(20)));
+}
+
+#[test]
+fn a_session_that_is_being_opened_holds_no_end_up() {
+    for is_deaf in [false, true] {
+        let script = Arc::new(Script::default());
+        let (mut engine, mut frames, _pictures) = engine(&script);
+        script.hold_opening();
+        if is_deaf {
+            script.turn_deaf();
+        }
+        frames.put();
+        wait_until("the opening", || script.openings() == 1);
+        let asked = Instant::now();
+        assert!(engine.shutdown(Duration::from_secs(20)));
+        let took = asked.elapsed();
+        let most = Duration::from_secs(if is_deaf { 10 } else { 1 });
+        assert!(took < most, "{took:?}");
+        script.release();
+    }
 }

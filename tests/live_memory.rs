@@ -14,7 +14,7 @@ use styleforge::{
     capture::{Captured, exchange::exchange},
     compose::Look,
     engine::{
-        live::{Live, LiveOrder, LivePicture, LiveSize, Served},
+        live::{Live, LiveOrder, LivePicture, LiveSize, Openings, Served},
         paint::Painter,
         protocol::LiveStart,
     },
@@ -90,7 +90,12 @@ fn the_engine_allocates_nothing_for_a_frame() {
         number: 0,
         control: Arc::new(RunControl::default()),
     };
-    let mut live = Live::new(start, DeviceChoice::Cpu, Arc::new(Instant::now));
+    let mut live = Live::new(
+        start,
+        DeviceChoice::Cpu,
+        Arc::new(Instant::now),
+        Openings::here(),
+    );
     let mut run = |frames_run: u32| {
         let before = allocations();
         for i in 0..frames_run {

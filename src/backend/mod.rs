@@ -5,18 +5,19 @@
 //! and frames. A [`Backend`] is shared between threads; a [`Session`] belongs to one at a time.
 
 pub mod audit;
+mod control;
 pub mod cpu;
 pub mod cuda;
+mod error;
 pub mod oracle;
 mod select;
 pub mod worker;
 
+pub use control::RunControl;
+pub use error::BackendError;
 pub use select::{DeviceOptions, OpenDevice, Selected, opener, select};
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU32, Ordering},
-};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -58,179 +59,6 @@ impl DeviceInfo {
     }
 }
 
-/// Why a device did not do what was asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-pub enum BackendError {
-    /// The run was cancelled; nothing was written.
-    #[error("cancelled")]
-    Cancelled,
-    /// The device cannot be had.
-    #[error("{device} is not available: {reason}")]
-    Unavailable {
-        /// What was asked for.
-        device: String,
-        /// Why not, and what to do.
-        reason: String,
-    },
-    /// Memory could not be had.
-    #[error(
-        "{needed_bytes} bytes of memory are needed for {width} x {height} pixels and could not be had; choose a smaller working size"
-    )]
-    OutOfMemory {
-        /// Bytes of the allocation that failed.
-        needed_bytes: u64,
-        /// Columns, in pixels.
-        width: usize,
-        /// Rows, in pixels.
-        height: usize,
-    },
-    /// A frame of another size than the session was opened for.
-    #[error(
-        "this session paints {expected_width} x {expected_height} pixels, the picture has {width} x {height}"
-    )]
-    WrongSize {
-        /// Columns that the session was opened for.
-        expected_width: usize,
-        /// Rows that the session was opened for.
-        expected_height: usize,
-        /// Columns of the frame.
-        width: usize,
-        /// Rows of the frame.
-        height: usize,
-    },
-    /// A batch whose inputs and outputs are not equally many, or none.
-    #[error(
-        "a batch needs one output for every input and at least one: {inputs} inputs, {outputs} outputs"
-    )]
-    WrongBatch {
-        /// Frames to paint.
-        inputs: usize,
-        /// Frames to paint into.
-        outputs: usize,
-    },
-    /// The device does not have this mode.
-    #[error("{device} cannot paint in {mode}: {reason}")]
-    Unsupported {
-        /// The mode, for example `fused bf16`.
-        mode: String,
-        /// What the device is called.
-        device: String,
-        /// Why not, and what to choose instead.
-        reason: String,
-    },
-    /// The device's own memory could not be had.
-    #[error(
-        "{width} x {height} pixels need {needed_mb} MB of the GPU's memory, {free_mb} MB are free; choose a smaller working size or close other programs that use the GPU",
-        needed_mb = needed_bytes.div_ceil(1_000_000),
-        free_mb = free_bytes / 1_000_000
-    )]
-    OutOfDeviceMemory {
-        /// Bytes that were asked for.
-        needed_bytes: u64,
-        /// Bytes that the device had left.
-        free_bytes: u64,
-        /// Columns, in pixels.
-        width: usize,
-        /// Rows, in pixels.
-        height: usize,
-    },
-    /// The device stopped answering; every session that was open on it is dead.
-    #[error("{device} was lost ({reason}); it has to be opened again")]
-    DeviceLost {
-        /// What the device is called.
-        device: String,
-        /// The driver's words.
-        reason: String,
-    },
-    /// A kernel failed to load or to start.
-    #[error(
-        "the kernel {kernel} failed ({reason}); update the device's driver, or choose --device cpu"
-    )]
-    Kernel {
-        /// Its name.
-        kernel: String,
-        /// The driver's words.
-        reason: String,
-    },
-    /// A library that the device needs failed.
-    #[error("the library {library} failed ({reason}); reinstall it, or choose --device cpu")]
-    Library {
-        /// Its name.
-        library: String,
-        /// Its words.
-        reason: String,
-    },
-    /// The device could not start its workers.
-    #[error("the worker threads could not be started: {0}")]
-    Threads(String),
-}
-
-impl BackendError {
-    /// Refuses a frame of another size than the rows and columns that a session was opened for.
-    ///
-    /// # Errors
-    /// [`BackendError::WrongSize`].
-    pub(crate) fn check_size(
-        frame: &Frame,
-        (expected_height, expected_width): (usize, usize),
-    ) -> Result<(), Self> {
-        if (frame.height(), frame.width()) == (expected_height, expected_width) {
-            return Ok(());
-        }
-        Err(Self::WrongSize {
-            expected_width,
-            expected_height,
-            width: frame.width(),
-            height: frame.height(),
-        })
-    }
-
-    /// Refuses frames of another size than a session was opened for, and a run that was cancelled before
-    /// it began.
-    ///
-    /// # Errors
-    /// [`BackendError::WrongSize`], [`BackendError::Cancelled`].
-    pub(crate) fn check_run(
-        inputs: &[&Frame],
-        outputs: &[Frame],
-        expected: (usize, usize),
-        control: &RunControl,
-    ) -> Result<(), Self> {
-        for frame in inputs.iter().copied().chain(outputs) {
-            Self::check_size(frame, expected)?;
-        }
-        if control.is_cancelled() {
-            return Err(Self::Cancelled);
-        }
-        Ok(())
-    }
-
-    /// No frames to paint.
-    pub(crate) const EMPTY_BATCH: Self = Self::WrongBatch {
-        inputs: 0,
-        outputs: 0,
-    };
-
-    /// Refuses a batch without frames, or with another number of outputs.
-    ///
-    /// # Errors
-    /// [`BackendError::WrongBatch`].
-    pub(crate) const fn check_batch(inputs: &[Frame], outputs: &[Frame]) -> Result<(), Self> {
-        if inputs.len() == outputs.len() && !inputs.is_empty() {
-            return Ok(());
-        }
-        Err(Self::WrongBatch {
-            inputs: inputs.len(),
-            outputs: outputs.len(),
-        })
-    }
-
-    /// Whether the device itself is gone, so that only opening it again can help.
-    pub const fn is_lost(&self) -> bool {
-        matches!(self, Self::DeviceLost { .. })
-    }
-}
-
 /// What a session is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SessionSpec {
@@ -253,49 +81,6 @@ impl SessionSpec {
             batch: 1,
             mode,
         }
-    }
-}
-
-/// Shared between the one who waits for a run and the device that works on it: progress one way,
-/// a wish to stop the other way. Never blocks.
-#[derive(Debug, Default)]
-pub struct RunControl {
-    cancelled: AtomicBool,
-    done_permille: AtomicU32,
-    /// Which of [`Self::parts`] is being worked on.
-    part: AtomicU32,
-    /// Equal parts of the run; 0 counts as 1.
-    parts: AtomicU32,
-}
-
-impl RunControl {
-    /// Asks the run to stop as soon as it can.
-    pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether someone asked to stop.
-    pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
-    }
-
-    /// Share of the work done, 0 to 1.
-    pub fn progress(&self) -> f32 {
-        self.done_permille.load(Ordering::Relaxed) as f32 / 1000.0
-    }
-
-    /// What is told from now on is about part `part` (from 0) of `parts`; (0, 1) is the whole run.
-    pub fn begin_part(&self, part: u32, parts: u32) {
-        self.part.store(part, Ordering::Relaxed);
-        self.parts.store(parts, Ordering::Relaxed);
-    }
-
-    /// Tells the share of the part in hand that is done, 0 to 1.
-    pub fn set_progress(&self, share: f32) {
-        let part = self.part.load(Ordering::Relaxed) as f32;
-        let parts = self.parts.load(Ordering::Relaxed).max(1) as f32;
-        let permille = ((part + share.clamp(0.0, 1.0)) / parts * 1000.0) as u32;
-        self.done_permille.store(permille, Ordering::Relaxed);
     }
 }
 
@@ -479,7 +264,12 @@ pub trait Backend: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// Makes `network` ready for the pictures and the mode of `spec`.
+    /// Loads what sessions of some modes are going to need and what would hold up frames if it were loaded
+    /// while they are painted. Takes a moment at the first call.
+    fn load_libraries(&self) {}
+
+    /// Makes `network` ready for the pictures and the mode of `spec`. Any thread may open sessions while
+    /// another paints with those that are open already.
     ///
     /// # Errors
     /// [`BackendError`] when the device does not have the mode or cannot hold the session.
@@ -488,6 +278,22 @@ pub trait Backend: Send + Sync {
         network: &Arc<Network>,
         spec: &SessionSpec,
     ) -> Result<Box<dyn Session>, BackendError>;
+
+    /// [`Backend::open`], given up as soon as the device can once `control` is cancelled.
+    ///
+    /// # Errors
+    /// As [`Backend::open`], and [`BackendError::Cancelled`].
+    fn open_while_wanted(
+        &self,
+        network: &Arc<Network>,
+        spec: &SessionSpec,
+        control: &RunControl,
+    ) -> Result<Box<dyn Session>, BackendError> {
+        if control.is_cancelled() {
+            return Err(BackendError::Cancelled);
+        }
+        self.open(network, spec)
+    }
 
     /// The mode that a choice means on this device, whether or not the device has it.
     fn mode(&self, variant: Variant, choice: PrecisionChoice) -> Mode {

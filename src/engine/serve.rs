@@ -12,7 +12,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, TryRecvError, never, select};
 
 use super::{
-    live::{Live, LiveEvent, MeasureJob, Served},
+    live::{Live, LiveEvent, MeasureJob, Opener, Openings, Served},
     paint::{PaintSettings, Painter, WorkingSize},
     protocol::{BatchJob, Command, EngineError, Event, Generation, PaintJob, SavedPhoto},
     worker::{WakeUp, draft_px},
@@ -58,7 +58,7 @@ struct Hand {
 }
 
 impl Hand {
-    fn take_in(&mut self, command: Command, device: DeviceChoice) {
+    fn take_in(&mut self, command: Command, device: DeviceChoice, opener: &Option<Opener>) {
         match command {
             Command::Paint {
                 generation,
@@ -75,7 +75,12 @@ impl Hand {
             Command::StartLive(start) => {
                 // The memory of the one before goes first.
                 self.live = None;
-                self.live = Some(Live::new(*start, device, Arc::new(Instant::now)));
+                // Without a thread for it, opening a session holds the pictures up.
+                let openings = opener
+                    .as_ref()
+                    .map_or_else(Openings::here, Opener::openings);
+                let clock = Arc::new(Instant::now);
+                self.live = Some(Live::new(*start, device, clock, openings));
             }
             Command::OrderLive { order, number } => {
                 if let Some(live) = &mut self.live {
@@ -97,6 +102,7 @@ impl Hand {
 enum Woken {
     Command(Box<Command>),
     Frame,
+    Opened,
     SourceEnded,
     Stop,
 }
@@ -122,6 +128,8 @@ pub(super) fn serve(
     if let Err(error) = &device {
         teller.tell(Event::NoDevice(error.clone()));
     }
+    // Ends after what is in hand, which cancels what it has opened, and before the device is given back.
+    let opener = Opener::start().ok();
     let mut hand = Hand::default();
     let silence = never();
     loop {
@@ -134,6 +142,7 @@ pub(super) fn serve(
             }
         } else {
             let doorbell = hand.live.as_ref().and_then(Live::doorbell);
+            let opened = hand.live.as_ref().map(Live::opened);
             select! {
                 recv(commands) -> command => Some(match command {
                     Ok(command) => Woken::Command(Box::new(command)),
@@ -143,6 +152,7 @@ pub(super) fn serve(
                     Ok(()) => Woken::Frame,
                     Err(_) => Woken::SourceEnded,
                 }),
+                recv(opened.unwrap_or(&silence)) -> _ => Some(Woken::Opened),
                 recv(stopped) -> _ => Some(Woken::Stop),
             }
         };
@@ -157,7 +167,7 @@ pub(super) fn serve(
                     Err(_) => DeviceChoice::Auto,
                 };
                 for command in std::iter::once(*command).chain(commands.try_iter()) {
-                    hand.take_in(command, kind);
+                    hand.take_in(command, kind, &opener);
                 }
             }
             Some(Woken::SourceEnded) => {
@@ -166,7 +176,7 @@ pub(super) fn serve(
                     teller.tell(Event::Live(LiveEvent::Ended));
                 }
             }
-            Some(Woken::Frame) | None => {}
+            Some(Woken::Frame | Woken::Opened) | None => {}
         }
         match &mut device {
             Err(error) => refuse(&mut hand, error, teller),

@@ -12,7 +12,7 @@ use std::{
 
 use styleforge::{
     backend::{
-        Backend, BackendError, OpenDevice, Selected,
+        Backend, BackendError, OpenDevice, RunControl, Selected,
         cpu::CpuBackend,
         cuda::{
             CudaBackend,
@@ -87,6 +87,8 @@ struct State {
     algorithms: HashMap<usize, (ConvolutionShape, f32)>,
     /// How often the library was asked for algorithms.
     searches: usize,
+    /// What is cancelled in the middle of which search.
+    cancels: Option<(usize, Arc<RunControl>)>,
     /// Convolutions that the library was told to launch.
     convolutions: usize,
     /// What was replayed last took so long, in milliseconds.
@@ -178,6 +180,11 @@ impl FakeGpu {
     /// From now on there is a library of convolutions.
     pub fn install_library(&self) {
         self.state().has_library = true;
+    }
+
+    /// Cancels `control` in the middle of this search, counted from 1.
+    pub fn cancel_at_search(&self, search: usize, control: &Arc<RunControl>) {
+        self.state().cancels = Some((search, control.clone()));
     }
 
     /// How often the library was asked for algorithms.
@@ -287,11 +294,11 @@ impl FakeGpu {
         state.opened += 1;
         let compute_capability = state.compute_capability;
         drop(state);
-        let driver = FakeDriver {
+        let driver = FakeDriver::of(Arc::new(Context {
             gpu: self.clone(),
             elsewhere,
-            context: Mutex::default(),
-        };
+            lost: Mutex::default(),
+        }));
         let limits = DeviceLimits {
             compute_capability,
             multiprocessors: 132,
@@ -319,26 +326,40 @@ impl FakeGpu {
     }
 }
 
-/// What belongs to one context.
-#[derive(Default)]
-struct Context {
-    /// The code with which the context was lost.
-    lost: Option<u32>,
-    /// Functions of the graph that is being recorded.
-    recording: Option<Vec<usize>>,
-}
-
 /// One context on the GPU.
-struct FakeDriver {
+struct Context {
     gpu: FakeGpu,
     /// Whether it belongs to another process.
     elsewhere: bool,
-    context: Mutex<Context>,
+    /// The code with which it was lost.
+    lost: Mutex<Option<u32>>,
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        self.gpu.state().contexts -= 1;
+    }
+}
+
+/// Queues in a context.
+struct FakeDriver {
+    context: Arc<Context>,
+    gpu: FakeGpu,
+    /// Functions of the graph that is being recorded.
+    recording: Mutex<Option<Vec<usize>>>,
 }
 
 impl FakeDriver {
-    fn context(&self) -> MutexGuard<'_, Context> {
-        self.context.lock().unwrap_or_else(PoisonError::into_inner)
+    fn of(context: Arc<Context>) -> Self {
+        Self {
+            gpu: context.gpu.clone(),
+            context,
+            recording: Mutex::default(),
+        }
+    }
+
+    fn recording(&self) -> MutexGuard<'_, Option<Vec<usize>>> {
+        (self.recording.lock()).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins a call: fails when it is time to, or when the context is lost.
@@ -348,8 +369,8 @@ impl FakeDriver {
             code,
             words: "as the test wished".to_owned(),
         };
-        let mut context = self.context();
-        if let Some(code) = context.lost {
+        let mut lost = (self.context.lost.lock()).unwrap_or_else(PoisonError::into_inner);
+        if let Some(code) = *lost {
             return Err(failure(code));
         }
         let mut state = self.gpu.state();
@@ -363,9 +384,9 @@ impl FakeDriver {
                 let failed = failure(fault.code);
                 state.fault = None;
                 state.failed_call = Some(call);
-                context.lost = failed.is_lost().then_some(failed.code);
-                if !self.elsewhere {
-                    state.lost_here = context.lost;
+                *lost = failed.is_lost().then_some(failed.code);
+                if !self.context.elsewhere {
+                    state.lost_here = *lost;
                 }
                 return Err(failed);
             }
@@ -381,13 +402,11 @@ impl FakeDriver {
     }
 }
 
-impl Drop for FakeDriver {
-    fn drop(&mut self) {
-        self.gpu.state().contexts -= 1;
-    }
-}
-
 impl Driver for FakeDriver {
+    fn beside(&self) -> Arc<dyn Driver> {
+        Arc::new(Self::of(self.context.clone()))
+    }
+
     fn memory_info(&self) -> Result<(usize, usize), DriverFailure> {
         let state = self.begin("cuMemGetInfo")?;
         Ok((state.free_bytes(), state.total_bytes))
@@ -518,7 +537,7 @@ impl Driver for FakeDriver {
     ) -> Result<(), DriverFailure> {
         let mut state = self.begin("cuLaunchKernel")?;
         assert!(!params.is_null(), "a kernel takes an argument");
-        match &mut self.context().recording {
+        match &mut *self.recording() {
             Some(recorded) => recorded.push(function.0),
             None => state.run(function.0),
         }
@@ -527,13 +546,13 @@ impl Driver for FakeDriver {
 
     fn begin_recording(&self) -> Result<(), DriverFailure> {
         drop(self.begin("cuStreamBeginCapture")?);
-        self.context().recording = Some(Vec::new());
+        *self.recording() = Some(Vec::new());
         Ok(())
     }
 
     fn end_recording(&self) -> Result<Graph, DriverFailure> {
         // The recording is over whether or not it can be used.
-        let recorded = self.context().recording.take();
+        let recorded = self.recording().take();
         let mut state = self.begin("cuStreamEndCapture")?;
         if recorded.is_none() {
             state.misuse.push("a recording that never began".to_owned());
@@ -607,6 +626,11 @@ impl ConvolutionLibrary for FakeDriver {
     ) -> Result<Vec<(Algorithm, usize)>, DriverFailure> {
         let mut state = self.begin("cudnnBackendFinalize")?;
         state.searches += 1;
+        if let Some((search, control)) = &state.cancels
+            && *search == state.searches
+        {
+            control.cancel();
+        }
         let too_much = shape.most_workspace_bytes() + 1;
         let offered = [(3.0, 0), (2.0, 1 << 20), (1.0, too_much)].map(|(ms, bytes)| {
             let algorithm = state.handle();
@@ -636,7 +660,7 @@ impl ConvolutionLibrary for FakeDriver {
                 state.misuse.push("a convolution beyond the memory".into());
             }
         }
-        match &mut self.context().recording {
+        match &mut *self.recording() {
             Some(recorded) => recorded.push(algorithm.0),
             None => state.run(algorithm.0),
         }

@@ -18,7 +18,7 @@ use fake::{
 };
 use styleforge::{
     backend::{
-        Backend, BackendError, RunControl, SessionSpec,
+        Backend, BackendError, RunControl, Session, SessionSpec,
         audit::Fill,
         cpu::CpuBackend,
         cuda::{CudaBackend, driver::DriverFailure},
@@ -435,6 +435,85 @@ fn a_session_outlives_the_backend_that_opened_it() {
         .paint(&photo, &mut painted, &RunControl::default())
         .expect("its kernels are still loaded");
     drop(session);
+    assert_eq!(gpu.left_behind(), [""; 0]);
+}
+
+/// A session is made ready in queues of its own: what others launch meanwhile does not get into its
+/// recording, and nothing of it into what they paint.
+#[test]
+fn sessions_are_opened_while_others_paint() {
+    let gpu = FakeGpu::new();
+    gpu.install_library();
+    let backend = gpu.backend().expect("a GPU");
+    let photo = photo();
+    let spec = |mode| SessionSpec::single(photo.width(), photo.height(), mode);
+    let control = RunControl::default();
+    let network = network();
+    let paint = |session: &mut dyn Session| {
+        let mut painted = photo.clone();
+        (session.paint(&photo, &mut painted, &control)).expect("a painting");
+        gpu.launched()
+    };
+    let mut painting = backend.open(&network, &spec(FUSED)).expect("a session");
+    gpu.launched();
+    let alone = paint(painting.as_mut());
+    let mut opened = std::thread::scope(|threads| {
+        let opening = threads.spawn(|| {
+            let of = |mode| backend.open(&network, &spec(mode)).expect("a session");
+            (0..20)
+                .map(|_| [of(FUSED), of(BASELINE)])
+                .collect::<Vec<_>>()
+        });
+        let mut step_by_step = photo.clone();
+        while !opening.is_finished() {
+            // Launch by launch, which a recording in the same queue would swallow.
+            (painting.paint_step_by_step(&photo, &mut step_by_step, &control)).expect("a painting");
+        }
+        opening.join().expect("no panic")
+    });
+    gpu.launched();
+    assert_eq!(paint(painting.as_mut()), alone);
+    let [_, baseline] = &mut opened[0];
+    let by_library = paint(baseline.as_mut());
+    for [fused, baseline] in &mut opened {
+        assert_eq!(paint(fused.as_mut()), alone);
+        assert_eq!(paint(baseline.as_mut()), by_library);
+    }
+    drop((painting, opened));
+    drop(backend);
+    assert_eq!(gpu.left_behind(), [""; 0]);
+}
+
+/// A session that nobody wants any more is given up, with all that was taken for it; what was measured
+/// for it until then is kept.
+#[test]
+fn a_session_that_is_no_longer_wanted_is_given_up() {
+    let gpu = FakeGpu::new();
+    gpu.install_library();
+    let backend = gpu.backend().expect("a GPU");
+    let control = RunControl::default();
+    control.cancel();
+    let spec = SessionSpec::single(40, 28, BASELINE);
+    let opened = backend.open_while_wanted(&network(), &spec, &control);
+    assert_eq!(opened.err(), Some(BackendError::Cancelled));
+    assert_eq!(gpu.searches(), 0);
+    // Cancelled in the middle of the second search.
+    let control = Arc::new(RunControl::default());
+    gpu.cancel_at_search(2, &control);
+    let opened = backend.open_while_wanted(&network(), &spec, &control);
+    assert_eq!(opened.err(), Some(BackendError::Cancelled));
+    assert_eq!(gpu.searches(), 2);
+    let opened = backend.open(&network(), &spec).expect("a session");
+    let shapes = opened
+        .summary()
+        .steps
+        .iter()
+        .filter(|(_, kernel)| kernel.starts_with(LIBRARY))
+        .count();
+    // The first was kept, the second is searched for again.
+    assert!(gpu.searches() > 3 && gpu.searches() <= shapes + 1);
+    drop(opened);
+    drop(backend);
     assert_eq!(gpu.left_behind(), [""; 0]);
 }
 

@@ -11,7 +11,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -47,6 +47,8 @@ pub enum Behaviour {
 #[derive(Default)]
 pub struct Script {
     held: AtomicBool,
+    holds_opening: AtomicBool,
+    openings: AtomicUsize,
     deaf: AtomicBool,
     behaviour: Mutex<Behaviour>,
     runs: Mutex<Vec<(usize, usize)>>,
@@ -59,12 +61,23 @@ impl Script {
         self.held.store(true, Ordering::SeqCst);
     }
 
-    /// Runs go on.
-    pub fn release(&self) {
-        self.held.store(false, Ordering::SeqCst);
+    /// Opening waits from now on (and hears a wish to give up) until [`Script::release`].
+    pub fn hold_opening(&self) {
+        self.holds_opening.store(true, Ordering::SeqCst);
     }
 
-    /// Runs no longer hear a wish to stop.
+    /// Sessions that were begun to be opened.
+    pub fn openings(&self) -> usize {
+        self.openings.load(Ordering::SeqCst)
+    }
+
+    /// Runs and openings go on.
+    pub fn release(&self) {
+        self.held.store(false, Ordering::SeqCst);
+        self.holds_opening.store(false, Ordering::SeqCst);
+    }
+
+    /// Runs and openings no longer hear a wish to stop.
     pub fn turn_deaf(&self) {
         self.deaf.store(true, Ordering::SeqCst);
     }
@@ -135,7 +148,28 @@ impl Backend for ScriptedBackend {
         (spec.width * spec.height) as u64
     }
 
-    fn open(&self, _: &Arc<Network>, spec: &SessionSpec) -> Result<Box<dyn Session>, BackendError> {
+    fn open(
+        &self,
+        network: &Arc<Network>,
+        spec: &SessionSpec,
+    ) -> Result<Box<dyn Session>, BackendError> {
+        self.open_while_wanted(network, spec, &RunControl::default())
+    }
+
+    fn open_while_wanted(
+        &self,
+        _: &Arc<Network>,
+        spec: &SessionSpec,
+        control: &RunControl,
+    ) -> Result<Box<dyn Session>, BackendError> {
+        let script = &self.0;
+        script.openings.fetch_add(1, Ordering::SeqCst);
+        while script.holds_opening.load(Ordering::SeqCst) {
+            if control.is_cancelled() && !script.deaf.load(Ordering::SeqCst) {
+                return Err(BackendError::Cancelled);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
         Ok(Box::new(ScriptedSession {
             script: self.0.clone(),
             spec: *spec,

@@ -13,7 +13,7 @@ use super::{
     session::CudaSession,
 };
 use crate::{
-    backend::{Backend, BackendError, DeviceInfo, Session, SessionSpec},
+    backend::{Backend, BackendError, DeviceInfo, RunControl, Session, SessionSpec},
     mode::{DeviceChoice, Mode, Precision, Variant},
     network::{Network, NetworkSpec},
     plan::{
@@ -38,6 +38,8 @@ pub struct CudaBackend {
     name: String,
     /// The latest plan and what it is for: whoever asks for the bytes of a session opens it next.
     planned: Mutex<Option<(NetworkSpec, SessionSpec, CudaPlan)>>,
+    /// One session is opened at a time: all are made ready in the same queues.
+    opening: Mutex<()>,
     /// What is overwritten to empty the caches; taken when it is first needed.
     swept: Mutex<Option<DevicePtr>>,
 }
@@ -62,6 +64,7 @@ impl CudaBackend {
             limits,
             name: name.to_owned(),
             planned: Mutex::default(),
+            opening: Mutex::default(),
             swept: Mutex::default(),
         }
     }
@@ -198,8 +201,9 @@ impl CudaBackend {
         &self,
         network: &Arc<Network>,
         plan: CudaPlan,
+        control: &RunControl,
     ) -> Result<Box<dyn Session>, BackendError> {
-        let session = CudaSession::new(self.shared(), network.convs(), plan)?;
+        let session = CudaSession::new(self.shared(), network.convs(), plan, control)?;
         Ok(Box::new(session))
     }
 
@@ -303,18 +307,33 @@ impl Backend for CudaBackend {
         self.driver.memory_info().ok().map(|(free, _)| free as u64)
     }
 
+    fn load_libraries(&self) {
+        // Why there is none is told where it is missed.
+        self.convolutions.library().ok();
+    }
+
     fn open(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,
     ) -> Result<Box<dyn Session>, BackendError> {
+        self.open_while_wanted(network, spec, &RunControl::default())
+    }
+
+    fn open_while_wanted(
+        &self,
+        network: &Arc<Network>,
+        spec: &SessionSpec,
+        control: &RunControl,
+    ) -> Result<Box<dyn Session>, BackendError> {
+        let _alone = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         let plan = self.planned(network.spec(), spec)?;
-        match self.session(network, plan) {
+        match self.session(network, plan, control) {
             // The library is a comfort: our own kernels do the same work, and it is said why.
             Err(BackendError::Library { library, reason }) => {
                 let own = Convolver::own(format!("{library} failed: {reason}"));
                 let plan = self.own_plan(network.spec(), spec, Some(own))?;
-                self.session(network, plan)
+                self.session(network, plan, control)
             }
             opened => opened,
         }

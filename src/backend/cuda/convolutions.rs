@@ -1,7 +1,7 @@
 //! The convolutions that a library computes: which of its algorithms is the fastest on this device.
 //!
-//! Every shape is measured once, when a session is opened that needs it, and kept until the end: the
-//! sessions of one device share what was found. Knows no network. Any thread may ask; a lock lets one
+//! Every shape is measured once, when a session is opened that needs it, beside what is painted
+//! meanwhile, and kept until the end: the sessions of one device share what was found. Knows no network. Any thread may ask; a lock lets one
 //! measure at a time.
 
 use std::{
@@ -9,22 +9,31 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::driver::{
-    Algorithm, ConvolutionLibrary, ConvolutionPlaces, DevicePtr, Driver, DriverFailure, Event,
-    Graph, Queue,
+use super::{
+    driver::{
+        Algorithm, ConvolutionLibrary, ConvolutionPlaces, DevicePtr, Driver, DriverFailure, Event,
+        Queue,
+    },
+    traffic::{FrameOnDevice, Traffic},
 };
 use crate::{
+    backend::RunControl,
     network::ConvSpec,
     plan::cuda::{ConvolutionShape, Storage},
 };
 
 /// Runs that are measured together, in one graph, so that the time to launch them does not count.
 const RUNS: usize = 6;
-/// Replays of that graph that are measured; the fastest counts.
-const REPLAYS: usize = 3;
+/// What is measured together takes no longer than this, unless a single run does, in milliseconds: frames
+/// that are painted meanwhile share the device with it.
+const SLICE_MS: f32 = 6.0;
+/// Slices that are measured; the fastest counts.
+const SLICES: usize = 3;
 /// An algorithm that takes so many times as long as the fastest in a single run is not measured any
 /// further.
 const HOPELESS_FACTOR: f32 = 3.0;
+/// Single runs before that is believed, because a frame may have come between; of twice that factor, one.
+const TRIES: usize = 3;
 /// What a single run may take longer because it is launched by itself, in milliseconds.
 const LAUNCH_MS: f32 = 0.1;
 /// Parts of the memory that is measured on start at multiples of this.
@@ -43,6 +52,7 @@ pub struct Found {
 pub struct Convolutions {
     driver: Arc<dyn Driver>,
     found: Mutex<HashMap<ConvolutionShape, Found>>,
+    traffic: Traffic,
 }
 
 /// What cuDNN would answer, had it been asked for an algorithm that does not exist.
@@ -60,7 +70,14 @@ impl Convolutions {
         Self {
             driver,
             found: Mutex::default(),
+            traffic: Traffic::default(),
         }
+    }
+
+    /// A frame that is painted from now on, until what is given back is dropped: nothing that is to be
+    /// measured sets out meanwhile.
+    pub(super) fn frame(&self) -> FrameOnDevice<'_> {
+        self.traffic.frame()
     }
 
     /// Name and version of the library, or why there is none.
@@ -68,83 +85,99 @@ impl Convolutions {
         Ok(self.driver.convolution_library()?.name())
     }
 
-    /// The fastest algorithm for a shape; measured if it was not yet, on memory that is taken for that
-    /// and given back.
+    /// The fastest algorithm for a shape; measured if it was not yet in the queues of `driver`, on
+    /// memory that is taken for that and given back. `None` when `control` was cancelled before it was
+    /// found.
     ///
     /// # Errors
     /// The driver's or the library's failure.
-    pub fn fastest(&self, shape: &ConvolutionShape) -> Result<Found, DriverFailure> {
+    pub fn fastest(
+        &self,
+        driver: &dyn Driver,
+        shape: &ConvolutionShape,
+        control: &RunControl,
+    ) -> Result<Option<Found>, DriverFailure> {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = found.get(shape) {
-            return Ok(*known);
+            return Ok(Some(*known));
         }
-        let library = self.library_again()?;
+        if control.is_cancelled() {
+            return Ok(None);
+        }
+        let library = library(driver)?;
         let offered = library.algorithms(shape)?;
-        let measured = self.measured(library, shape, &offered);
-        let kept = measured.as_ref().ok().map(|f| f.algorithm);
+        let measured = measured((driver, &self.traffic), shape, &offered, control);
+        let kept = measured.as_ref().ok().and_then(|f| f.map(|f| f.algorithm));
         for (algorithm, _) in offered {
             if Some(algorithm) != kept {
                 library.forget(algorithm);
             }
         }
-        let fastest = measured?;
-        found.insert(*shape, fastest);
-        Ok(fastest)
-    }
-
-    /// Launches a convolution of a shape that was measured.
-    ///
-    /// # Safety
-    /// As [`ConvolutionLibrary::convolve`].
-    pub unsafe fn convolve(
-        &self,
-        algorithm: Algorithm,
-        places: &ConvolutionPlaces,
-    ) -> Result<(), DriverFailure> {
-        // SAFETY: the caller's promise.
-        unsafe { self.library_again()?.convolve(algorithm, places) }
-    }
-
-    fn library_again(&self) -> Result<&dyn ConvolutionLibrary, DriverFailure> {
-        self.driver.convolution_library().map_err(unsupported)
-    }
-
-    /// The fastest of the offered algorithms that get along with the memory that they may take.
-    fn measured(
-        &self,
-        library: &dyn ConvolutionLibrary,
-        shape: &ConvolutionShape,
-        offered: &[(Algorithm, usize)],
-    ) -> Result<Found, DriverFailure> {
-        let most = shape.most_workspace_bytes();
-        let modest = || offered.iter().copied().filter(|&(_, bytes)| bytes <= most);
-        let workspace = modest().map(|(_, bytes)| bytes).max().unwrap_or(0);
-        let scratch = Scratch::take(self.driver.as_ref(), shape, workspace)?;
-        let mut fastest: Option<(f32, Found)> = None;
-        for (algorithm, workspace_bytes) in modest() {
-            let least = fastest.as_ref().map_or(f32::INFINITY, |(ms, _)| *ms);
-            let ms = match scratch.time(library, algorithm, least) {
-                Ok(ms) => ms,
-                // What the library cannot run here is no candidate.
-                Err(f) if f.is_of_library() && !f.is_lost() && !f.is_out_of_memory() => continue,
-                Err(failure) => return Err(failure),
-            };
-            if ms < least {
-                let found = Found {
-                    algorithm,
-                    workspace_bytes,
-                };
-                fastest = Some((ms, found));
-            }
+        if let Ok(Some(fastest)) = measured {
+            found.insert(*shape, fastest);
         }
-        fastest.map(|(_, found)| found).ok_or_else(|| {
-            let k = shape.kernel;
-            unsupported(format!(
-                "no algorithm for a {k}x{k} kernel, {} to {} channels, {} x {} pixels in {}",
-                shape.in_channels, shape.out_channels, shape.width, shape.height, shape.precision
-            ))
-        })
+        measured
     }
+}
+
+fn library(driver: &dyn Driver) -> Result<&dyn ConvolutionLibrary, DriverFailure> {
+    driver.convolution_library().map_err(unsupported)
+}
+
+/// Launches a convolution of a shape that was measured, in the queue of `driver`.
+///
+/// # Safety
+/// As [`ConvolutionLibrary::convolve`].
+pub unsafe fn convolve(
+    driver: &dyn Driver,
+    algorithm: Algorithm,
+    places: &ConvolutionPlaces,
+) -> Result<(), DriverFailure> {
+    // SAFETY: the caller's promise.
+    unsafe { library(driver)?.convolve(algorithm, places) }
+}
+
+/// The fastest of the offered algorithms that get along with the memory that they may take; `None` when
+/// `control` was cancelled.
+fn measured(
+    (driver, traffic): (&dyn Driver, &Traffic),
+    shape: &ConvolutionShape,
+    offered: &[(Algorithm, usize)],
+    control: &RunControl,
+) -> Result<Option<Found>, DriverFailure> {
+    let library = library(driver)?;
+    let most = shape.most_workspace_bytes();
+    let modest = || offered.iter().copied().filter(|&(_, bytes)| bytes <= most);
+    let workspace = modest().map(|(_, bytes)| bytes).max().unwrap_or(0);
+    let scratch = Scratch::take(driver, traffic, shape, workspace)?;
+    let mut fastest: Option<(f32, Found)> = None;
+    for (algorithm, workspace_bytes) in modest() {
+        if control.is_cancelled() {
+            return Ok(None);
+        }
+        let least = fastest.as_ref().map_or(f32::INFINITY, |(ms, _)| *ms);
+        let ms = match scratch.time(library, algorithm, least) {
+            Ok(ms) => ms,
+            // What the library cannot run here is no candidate.
+            Err(f) if f.is_of_library() && !f.is_lost() && !f.is_out_of_memory() => continue,
+            Err(failure) => return Err(failure),
+        };
+        if ms < least {
+            let found = Found {
+                algorithm,
+                workspace_bytes,
+            };
+            fastest = Some((ms, found));
+        }
+    }
+    let found = fastest.map(|(_, found)| Some(found));
+    found.ok_or_else(|| {
+        let k = shape.kernel;
+        unsupported(format!(
+            "no algorithm for a {k}x{k} kernel, {} to {} channels, {} x {} pixels in {}",
+            shape.in_channels, shape.out_channels, shape.width, shape.height, shape.precision
+        ))
+    })
 }
 
 /// A convolution's weights as a library reads them: (output channel, row, column, input channel), in the
@@ -187,6 +220,7 @@ impl Drop for Convolutions {
 /// Memory and marks to measure one shape with; given back when dropped.
 struct Scratch<'a> {
     driver: &'a dyn Driver,
+    traffic: &'a Traffic,
     memory: DevicePtr,
     places: ConvolutionPlaces,
     marks: Vec<Event>,
@@ -195,6 +229,7 @@ struct Scratch<'a> {
 impl<'a> Scratch<'a> {
     fn take(
         driver: &'a dyn Driver,
+        traffic: &'a Traffic,
         shape: &ConvolutionShape,
         workspace_bytes: usize,
     ) -> Result<Self, DriverFailure> {
@@ -214,6 +249,7 @@ impl<'a> Scratch<'a> {
         // From here on `drop` gives back what was taken.
         let mut scratch = Self {
             driver,
+            traffic,
             memory,
             places: ConvolutionPlaces {
                 input: memory.at(input),
@@ -224,14 +260,14 @@ impl<'a> Scratch<'a> {
             marks: Vec::new(),
         };
         driver.clear(memory, total)?;
-        for _ in 0..=REPLAYS {
+        for _ in 0..2 {
             scratch.marks.push(driver.event()?);
         }
         Ok(scratch)
     }
 
-    /// Milliseconds of some runs, the fastest of several times; infinite for one that has no hope to be
-    /// faster than `least_ms`.
+    /// Milliseconds of a run, the least of several slices; infinite for an algorithm that has no hope to
+    /// be faster than `least_ms`.
     fn time(
         &self,
         library: &dyn ConvolutionLibrary,
@@ -244,39 +280,56 @@ impl<'a> Scratch<'a> {
             unsafe { library.convolve(algorithm, &self.places) }
         };
         // The first run may load kernels, which takes time, and cannot be done while a graph is recorded.
-        let once = run().and_then(|()| {
-            self.driver.record(self.marks[0], Queue::Painting)?;
-            run()?;
-            self.driver.record(self.marks[1], Queue::Painting)
-        });
+        self.traffic.wait_for_gap();
+        let loaded = run();
         // Waits whatever happened: the next algorithm works on the same memory.
         let waited = self.driver.wait();
-        once.and(waited)?;
-        let once_ms = self.driver.elapsed_ms(self.marks[0], self.marks[1])?;
-        if once_ms > HOPELESS_FACTOR * least_ms + LAUNCH_MS {
+        loaded.and(waited)?;
+        let hopeless_ms = HOPELESS_FACTOR * least_ms + LAUNCH_MS;
+        let mut once_ms = f32::INFINITY;
+        for _ in 0..TRIES {
+            once_ms = once_ms.min(self.slice(run)?);
+            if once_ms <= hopeless_ms || once_ms > 2.0 * hopeless_ms {
+                break;
+            }
+        }
+        if once_ms > hopeless_ms {
             return Ok(f32::INFINITY);
         }
+        let runs = ((SLICE_MS / once_ms.max(f32::MIN_POSITIVE)) as usize).clamp(1, RUNS);
+        if runs == 1 {
+            return (0..SLICES).try_fold(once_ms, |least, _| Ok(least.min(self.slice(run)?)));
+        }
         self.driver.begin_recording()?;
-        let runs = (0..RUNS).try_for_each(|_| run());
+        let recorded = (0..runs).try_for_each(|_| run());
         // Ends the recording whatever happened, or the stream could not be used any more.
         let graph = self.driver.end_recording()?;
-        let ms = runs.and_then(|()| self.time_replays(graph));
+        let ms = recorded.and_then(|()| {
+            let replay = || self.slice(|| self.driver.replay(graph));
+            // The first replay brings the graph onto the device.
+            replay()?;
+            (0..SLICES).try_fold(f32::INFINITY, |least, _| Ok(least.min(replay()?)))
+        });
         self.driver.free_graph(graph);
-        ms
+        Ok(ms? / runs as f32)
     }
 
-    fn time_replays(&self, graph: Graph) -> Result<f32, DriverFailure> {
-        self.driver.replay(graph)?;
-        self.driver.record(self.marks[0], Queue::Painting)?;
-        for &mark in &self.marks[1..] {
-            self.driver.replay(graph)?;
-            self.driver.record(mark, Queue::Painting)?;
-        }
-        self.driver.wait()?;
-        self.marks
-            .windows(2)
-            .map(|pair| self.driver.elapsed_ms(pair[0], pair[1]))
-            .try_fold(f32::INFINITY, |least, ms| Ok(least.min(ms?)))
+    /// Milliseconds of `launch`, which sets out between two frames.
+    fn slice(
+        &self,
+        launch: impl FnOnce() -> Result<(), DriverFailure>,
+    ) -> Result<f32, DriverFailure> {
+        let [from, to] = self.marks[..] else {
+            return Ok(f32::INFINITY);
+        };
+        self.traffic.wait_for_gap();
+        let launched = self.driver.record(from, Queue::Painting).and_then(|()| {
+            launch()?;
+            self.driver.record(to, Queue::Painting)
+        });
+        let waited = self.driver.wait();
+        launched.and(waited)?;
+        self.driver.elapsed_ms(from, to)
     }
 }
 

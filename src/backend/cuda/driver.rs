@@ -2,9 +2,9 @@
 //! test without a GPU.
 //!
 //! Handles are plain numbers; whoever got one gives it back. An implementation may be used from any
-//! thread; calls on one device do not run side by side unless the driver lets them.
+//! thread; its queues belong to one at a time, and [`Driver::beside`] has others.
 
-use std::{ffi::c_void, fmt};
+use std::{ffi::c_void, fmt, sync::Arc};
 
 use crate::plan::cuda::ConvolutionShape;
 
@@ -158,6 +158,10 @@ pub trait ConvolutionLibrary: Send + Sync {
 
 /// What is asked of a device.
 pub trait Driver: Send + Sync {
+    /// The same device with queues of its own, in which sessions are made ready while these queues
+    /// paint: neither waits for the other, and painting goes first. Memory, kernels, recordings, marks
+    /// and algorithms of one are good for the other.
+    fn beside(&self) -> Arc<dyn Driver>;
     /// Free and total memory of the device, in bytes.
     fn memory_info(&self) -> Result<(usize, usize), DriverFailure>;
     /// Takes device memory. What it holds is undefined.

@@ -127,6 +127,7 @@ impl Lane {
     /// in one queue, which is the shortest way for a single batch; times are the device's.
     pub(super) fn run(&self, on: &Resident, recorded: bool) -> Result<RunTiming, DriverFailure> {
         let driver = on.driver.as_ref();
+        let _frame = on.frame();
         let sent = driver.record(self.mark(Mark::Sent), Queue::Painting);
         let uploaded = sent.and_then(|()| self.queue_upload(on, Queue::Painting));
         let queued = uploaded.and_then(|()| {

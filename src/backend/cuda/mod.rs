@@ -10,6 +10,7 @@ pub mod params;
 mod arguments;
 mod audit;
 mod backend;
+mod context;
 mod convolutions;
 pub mod cudnn;
 pub mod driver;
@@ -23,6 +24,7 @@ mod operation;
 mod pack;
 mod resident;
 mod session;
+mod traffic;
 
 use std::sync::Arc;
 

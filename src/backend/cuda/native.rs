@@ -1,45 +1,31 @@
 //! NVIDIA's driver itself, through cudarc's raw calls.
 //!
-//! One context (the device's primary one) and a stream for each queue. Every call makes the context
-//! current first, so that any thread may call. Nothing here links CUDA; the library is loaded when the
+//! One [`Context`] and a stream for each queue. Every call makes the context current first, so that any
+//! thread may call. Nothing here links CUDA; the library is loaded when the
 //! first call is made, and `probe` has looked for it before.
 
 use std::{
-    ffi::{CStr, CString, c_char, c_void},
+    ffi::{CString, c_void},
     ptr,
-    sync::OnceLock,
+    sync::Arc,
 };
 
 use cudarc::driver::{DriverError, result, sys};
 
 use super::{
-    cudnn::Cudnn,
+    context::{Context, Purpose},
     driver::{
         ConvolutionLibrary, DevicePtr, Driver, DriverFailure, Event, Function, Graph, LaunchShape,
         Module, PinnedPtr, Queue,
     },
-    nvml::ClockMeter,
 };
 use crate::plan::cuda::DeviceLimits;
 
-/// A device with its context.
+/// A device's context, for one purpose.
 pub struct NativeDriver {
-    device: sys::CUdevice,
-    context: sys::CUcontext,
-    /// Launches.
-    stream: sys::CUstream,
-    /// Transfers to the device, and from it.
-    transfers: [sys::CUstream; 2],
-    /// cuDNN on the launches' stream, or why there is none; looked for when it is first asked for.
-    cudnn: OnceLock<Result<Cudnn, String>>,
-    /// Looked for when the clock is first asked for.
-    clock: OnceLock<Option<ClockMeter>>,
+    context: Arc<Context>,
+    purpose: Purpose,
 }
-
-// SAFETY: the driver's handles may be used from any thread; each call sets the context first.
-unsafe impl Send for NativeDriver {}
-// SAFETY: as above; the driver locks what has to be locked.
-unsafe impl Sync for NativeDriver {}
 
 /// The driver's words for a failed call.
 pub(super) fn words(error: DriverError) -> String {
@@ -50,7 +36,7 @@ pub(super) fn words(error: DriverError) -> String {
     )
 }
 
-fn failure(call: &'static str, error: DriverError) -> DriverFailure {
+pub(super) fn failure(call: &'static str, error: DriverError) -> DriverFailure {
     DriverFailure {
         call,
         code: error.0 as u32,
@@ -64,72 +50,21 @@ impl NativeDriver {
     /// # Errors
     /// The driver's.
     pub fn open(ordinal: usize) -> Result<(Self, DeviceLimits), DriverFailure> {
-        use sys::CUdevice_attribute_enum as A;
-        result::init().map_err(|e| failure("cuInit", e))?;
-        let device = result::device::get(ordinal as i32).map_err(|e| failure("cuDeviceGet", e))?;
-        let attribute = |which| {
-            // SAFETY: the device is the driver's own.
-            unsafe { result::device::get_attribute(device, which) }
-                .map_err(|e| failure("cuDeviceGetAttribute", e))
+        let (context, limits) = Context::open(ordinal)?;
+        let driver = Self {
+            context: Arc::new(context),
+            purpose: Purpose::Painting,
         };
-        let limits = DeviceLimits {
-            compute_capability: (
-                attribute(A::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
-                attribute(A::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
-            ),
-            multiprocessors: attribute(A::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)? as usize,
-            shared_bytes_per_cta: attribute(
-                A::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
-            )? as usize,
-            shared_bytes_per_multiprocessor: attribute(
-                A::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR,
-            )? as usize,
-        };
-        // SAFETY: the device is the driver's own; the context is released when this is dropped.
-        let context = unsafe { result::primary_ctx::retain(device) }
-            .map_err(|e| failure("cuDevicePrimaryCtxRetain", e))?;
-        // SAFETY: the context was retained above.
-        let stream = unsafe { result::ctx::set_current(context) }.and_then(|()| streams());
-        match stream {
-            Ok([stream, upload, download]) => Ok((
-                Self {
-                    device,
-                    context,
-                    stream,
-                    transfers: [upload, download],
-                    cudnn: OnceLock::new(),
-                    clock: OnceLock::new(),
-                },
-                limits,
-            )),
-            Err(error) => {
-                // SAFETY: retained above, and nothing uses it.
-                unsafe { result::primary_ctx::release(device) }.ok();
-                Err(failure("cuStreamCreate", error))
-            }
-        }
+        Ok((driver, limits))
     }
 
-    const fn queue(&self, queue: Queue) -> sys::CUstream {
-        match queue {
-            Queue::Painting => self.stream,
-            Queue::Upload => self.transfers[0],
-            Queue::Download => self.transfers[1],
-        }
+    fn queue(&self, queue: Queue) -> sys::CUstream {
+        self.context.stream(self.purpose, queue)
     }
 
-    /// The library that knows the device's clock.
-    fn clock(&self) -> Option<&ClockMeter> {
-        let find = || {
-            let mut bus: [c_char; 32] = [0; 32];
-            // SAFETY: the device is the driver's own; at most so many bytes are written, zero included.
-            let told = unsafe { sys::cuDeviceGetPCIBusId(bus.as_mut_ptr(), 32, self.device) };
-            told.result().ok()?;
-            // SAFETY: the driver ended it with a zero, and it was all zeros before.
-            let bus = unsafe { CStr::from_ptr(bus.as_ptr()) };
-            ClockMeter::open(bus.to_str().ok()?)
-        };
-        self.clock.get_or_init(find).as_ref()
+    /// The stream of launches.
+    fn stream(&self) -> sys::CUstream {
+        self.queue(Queue::Painting)
     }
 
     /// Makes the context current on this thread and runs `call`.
@@ -138,49 +73,19 @@ impl NativeDriver {
         name: &'static str,
         call: impl FnOnce() -> Result<T, DriverError>,
     ) -> Result<T, DriverFailure> {
-        // SAFETY: the context lives as long as `self`.
-        unsafe { result::ctx::set_current(self.context) }
-            .and_then(|()| call())
-            .map_err(|e| failure(name, e))
-    }
-}
-
-/// A stream for each queue, none of which waits for another by itself.
-fn streams() -> Result<[sys::CUstream; 3], DriverError> {
-    let mut made = Vec::new();
-    for _ in 0..3 {
-        match result::stream::create(result::stream::StreamKind::NonBlocking) {
-            Ok(stream) => made.push(stream),
-            Err(error) => {
-                for stream in made {
-                    // SAFETY: made above, and nothing uses it.
-                    unsafe { result::stream::destroy(stream) }.ok();
-                }
-                return Err(error);
-            }
-        }
-    }
-    Ok([made[0], made[1], made[2]])
-}
-
-impl Drop for NativeDriver {
-    fn drop(&mut self) {
-        // The library's handle goes before what it was taken on.
-        drop(self.cudnn.take());
-        // SAFETY: sessions hold this through an `Arc`, so nothing uses the handles any more. A lost
-        // context refuses; there is nothing left to do about that.
-        unsafe {
-            result::ctx::set_current(self.context).ok();
-            for stream in [self.stream, self.transfers[0], self.transfers[1]] {
-                result::stream::destroy(stream).ok();
-            }
-            result::primary_ctx::release(self.device).ok();
-        }
+        self.context.with(name, call)
     }
 }
 
 // The handles below are addresses that the driver gave out; they go back to it unchanged.
 impl Driver for NativeDriver {
+    fn beside(&self) -> Arc<dyn Driver> {
+        Arc::new(Self {
+            context: self.context.clone(),
+            purpose: Purpose::Preparing,
+        })
+    }
+
     fn memory_info(&self) -> Result<(usize, usize), DriverFailure> {
         self.with("cuMemGetInfo", result::mem_get_info)
     }
@@ -220,15 +125,15 @@ impl Driver for NativeDriver {
         // slice, and launches in a stream of its own do not wait for the rest of their way.
         // SAFETY: the slice lives through the call, which waits; the target is the caller's memory.
         self.with("cuMemcpyHtoD", || unsafe {
-            result::memcpy_htod_async(to.0, from, self.stream)?;
-            result::stream::synchronize(self.stream)
+            result::memcpy_htod_async(to.0, from, self.stream())?;
+            result::stream::synchronize(self.stream())
         })
     }
 
     fn download(&self, to: &mut [u8], from: DevicePtr) -> Result<(), DriverFailure> {
         // SAFETY: as for uploads.
         self.with("cuMemcpyDtoH", || unsafe {
-            result::stream::synchronize(self.stream)?;
+            result::stream::synchronize(self.stream())?;
             result::memcpy_dtoh_sync(to, from.0)
         })
     }
@@ -264,15 +169,15 @@ impl Driver for NativeDriver {
     fn copy(&self, to: DevicePtr, from: DevicePtr, bytes: usize) -> Result<(), DriverFailure> {
         // SAFETY: both are the caller's memory.
         self.with("cuMemcpyDtoDAsync", || unsafe {
-            sys::cuMemcpyDtoDAsync_v2(to.0, from.0, bytes, self.stream).result()
+            sys::cuMemcpyDtoDAsync_v2(to.0, from.0, bytes, self.stream()).result()
         })
     }
 
     fn clear(&self, memory: DevicePtr, bytes: usize) -> Result<(), DriverFailure> {
         // SAFETY: the caller's memory.
         self.with("cuMemsetD8", || unsafe {
-            result::memset_d8_async(memory.0, 0, bytes, self.stream)?;
-            result::stream::synchronize(self.stream)
+            result::memset_d8_async(memory.0, 0, bytes, self.stream())?;
+            result::stream::synchronize(self.stream())
         })
     }
 
@@ -352,7 +257,7 @@ impl Driver for NativeDriver {
             blockDimY: 1,
             blockDimZ: 1,
             sharedMemBytes: shape.shared_bytes,
-            hStream: self.stream,
+            hStream: self.stream(),
             attrs: attributes.as_mut_ptr(),
             numAttrs: attributes.len() as u32,
         };
@@ -374,7 +279,7 @@ impl Driver for NativeDriver {
         let mode = sys::CUstreamCaptureMode_enum::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
         // SAFETY: the stream lives as long as `self`.
         self.with("cuStreamBeginCapture", || unsafe {
-            result::stream::begin_capture(self.stream, mode)
+            result::stream::begin_capture(self.stream(), mode)
         })
     }
 
@@ -383,7 +288,7 @@ impl Driver for NativeDriver {
             // SAFETY: the stream lives as long as `self`; the graph is only needed to make the
             // executable one.
             unsafe {
-                let graph = result::stream::end_capture(self.stream)?;
+                let graph = result::stream::end_capture(self.stream())?;
                 let mut executable = ptr::null_mut();
                 let made = sys::cuGraphInstantiateWithFlags(&mut executable, graph, 0).result();
                 result::graph::destroy(graph).ok();
@@ -395,7 +300,7 @@ impl Driver for NativeDriver {
     fn replay(&self, graph: Graph) -> Result<(), DriverFailure> {
         // SAFETY: the graph is one of ours.
         self.with("cuGraphLaunch", || unsafe {
-            result::graph::launch(graph.0 as sys::CUgraphExec, self.stream)
+            result::graph::launch(graph.0 as sys::CUgraphExec, self.stream())
         })
     }
 
@@ -462,21 +367,14 @@ impl Driver for NativeDriver {
     }
 
     fn convolution_library(&self) -> Result<&dyn ConvolutionLibrary, String> {
-        let cudnn = self.cudnn.get_or_init(|| {
-            // SAFETY: both are ours, and the handle is given back before them.
-            unsafe { Cudnn::open(self.context, self.stream) }
-        });
-        match cudnn {
-            Ok(cudnn) => Ok(cudnn),
-            Err(reason) => Err(reason.clone()),
-        }
+        Ok(self.context.cudnn(self.purpose)?)
     }
 
     fn clock_mhz(&self) -> Option<u32> {
-        self.clock()?.mhz()
+        self.context.clock()?.mhz()
     }
 
     fn most_clock_mhz(&self) -> Option<u32> {
-        self.clock()?.most_mhz()
+        self.context.clock()?.most_mhz()
     }
 }

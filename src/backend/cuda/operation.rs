@@ -15,7 +15,7 @@ use super::{
     resident::{Launches, Resident, SessionDevice, tell},
 };
 use crate::{
-    backend::BackendError,
+    backend::{BackendError, RunControl},
     network::{ConvWeights, NormWeights},
     plan::cuda::{Operation, OperationPlan, Places, Storage},
     tensor::{Shape, Tensor},
@@ -100,9 +100,10 @@ impl OperationSession {
             input,
             device_name: device.name.clone(),
         };
+        let control = RunControl::default();
         for _ in 0..count {
             let plan = session.plan.plan.clone();
-            let resident = Resident::new(device.clone(), &session.weights, plan)?;
+            let resident = Resident::new(device.clone(), &session.weights, plan, &control)?;
             session.copies.push(Copied {
                 launches: resident.prepare(&resident.places)?,
                 resident,

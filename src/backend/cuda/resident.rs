@@ -16,9 +16,10 @@ use super::{
     },
     kernels::{Kernels, Refusal, refused},
     nvtx, pack,
+    traffic::FrameOnDevice,
 };
 use crate::{
-    backend::BackendError,
+    backend::{BackendError, RunControl},
     network::ConvWeights,
     plan::cuda::{CudaOp, CudaPlan, LibraryConv, Places, Storage},
 };
@@ -80,11 +81,13 @@ pub(super) struct Resident {
 }
 
 impl Resident {
-    /// Finds the library's algorithms, takes the memory and uploads the weights.
+    /// Finds the library's algorithms, takes the memory and uploads the weights, all in the queues of
+    /// `device`; until `control` is cancelled.
     pub(super) fn new(
         device: SessionDevice,
         weights: &[ConvWeights],
         mut plan: CudaPlan,
+        control: &RunControl,
     ) -> Result<Self, BackendError> {
         let SessionDevice {
             driver,
@@ -94,11 +97,17 @@ impl Resident {
         } = device;
         let told = |plan: &CudaPlan, f| told(driver.as_ref(), plan, &device_name, f);
         // Before the session's own memory is taken: only now is known how much of it the library needs.
-        let workspace_bytes = plan.library_convs().try_fold(0, |most, conv| {
-            let found = convolutions.fastest(&conv.shape)?;
-            Ok(most.max(found.workspace_bytes))
-        });
-        plan.workspace_bytes = workspace_bytes.map_err(|f| told(&plan, f))?;
+        let mut workspace_bytes = 0;
+        for conv in plan.library_convs() {
+            let found = convolutions.fastest(driver.as_ref(), &conv.shape, control);
+            let found = found.map_err(|f| told(&plan, f))?;
+            let found = found.ok_or(BackendError::Cancelled)?;
+            workspace_bytes = workspace_bytes.max(found.workspace_bytes);
+        }
+        plan.workspace_bytes = workspace_bytes;
+        if control.is_cancelled() {
+            return Err(BackendError::Cancelled);
+        }
         let places = Places::of(&plan);
         let memory = driver.allocate(places.total).map_err(|f| told(&plan, f))?;
         // From here on `drop` gives back what was taken.
@@ -119,14 +128,33 @@ impl Resident {
         Ok(resident)
     }
 
+    /// A frame is on the device until what is given back is dropped.
+    pub(super) fn frame(&self) -> FrameOnDevice<'_> {
+        self.convolutions.frame()
+    }
+
+    /// Everything from now on goes into the queues of `driver`, which is of the same device. Nothing may
+    /// be in the others any more.
+    pub(super) fn move_to(&mut self, driver: Arc<dyn Driver>) {
+        self.driver = driver;
+    }
+
     pub(super) fn at(&self, offset: usize) -> DevicePtr {
         self.memory.at(offset)
     }
 
+    /// Uploads everything that layers read besides maps, which lies side by side, as one piece.
     fn upload_weights(&self, all: &[ConvWeights]) -> Result<(), DriverFailure> {
-        let upload = |offset: usize, values: &[f32]| {
-            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-            self.driver.upload(self.at(offset), &bytes)
+        let Some(first) = self.places.convs.first() else {
+            return Ok(());
+        };
+        let begin = first.weights;
+        let mut image = vec![0u8; self.places.partials - begin];
+        let mut put = |offset: usize, bytes: &[u8]| {
+            image[offset - begin..][..bytes.len()].copy_from_slice(bytes);
+        };
+        let bytes_of = |values: &mut dyn Iterator<Item = f32>| -> Vec<u8> {
+            values.flat_map(f32::to_le_bytes).collect()
         };
         // Most of the time of opening a session, and nobody's turn to wait: on all cores.
         let packed: Vec<_> = (self.plan.steps.par_iter())
@@ -150,21 +178,21 @@ impl Resident {
         for (id, packed, bias_scale) in packed {
             let (weights, memory) = (&all[id], &self.places.convs[id]);
             if let Some(packed) = packed {
-                self.driver.upload(self.at(memory.weights), &packed)?;
+                put(memory.weights, &packed);
             }
             if let Some(scale) = bias_scale {
                 // What reads scaled levels makes scaled sums, so its bias is scaled as well.
-                let bias: Vec<f32> = weights.bias.iter().map(|b| b * scale).collect();
-                upload(memory.bias, &bias)?;
+                let mut bias = weights.bias.iter().map(|b| b * scale);
+                put(memory.bias, &bytes_of(&mut bias));
             }
         }
         for (weights, memory) in all.iter().zip(&self.places.convs) {
             if let Some(norm) = &weights.norm {
-                upload(memory.gamma, &norm.gamma)?;
-                upload(memory.beta, &norm.beta)?;
+                put(memory.gamma, &bytes_of(&mut norm.gamma.iter().copied()));
+                put(memory.beta, &bytes_of(&mut norm.beta.iter().copied()));
             }
         }
-        Ok(())
+        self.driver.upload(self.at(begin), &image)
     }
 
     pub(super) fn maker(&self) -> ArgumentMaker<'_> {
@@ -228,8 +256,11 @@ impl Resident {
         conv: &LibraryConv,
         maker: &ArgumentMaker<'_>,
     ) -> Result<Prepared, BackendError> {
-        let found = self.convolutions.fastest(&conv.shape);
-        let algorithm = found.map_err(|f| self.told(f))?.algorithm;
+        // Found when the memory was taken; nobody is there to cancel any more.
+        let control = RunControl::default();
+        let found = (self.convolutions).fastest(self.driver.as_ref(), &conv.shape, &control);
+        let found = found.map_err(|f| self.told(f))?;
+        let algorithm = found.ok_or(BackendError::Cancelled)?.algorithm;
         Ok(Prepared::Library(
             algorithm,
             ConvolutionPlaces {
@@ -260,7 +291,7 @@ impl Resident {
             match prepared {
                 Prepared::Kernel(l) => self.driver.launch(l.function, l.shape, l.argument.as_ptr()),
                 Prepared::Library(algorithm, places) => {
-                    self.convolutions.convolve(*algorithm, places)
+                    convolutions::convolve(self.driver.as_ref(), *algorithm, places)
                 }
             }
         }

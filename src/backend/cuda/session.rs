@@ -35,24 +35,35 @@ pub struct CudaSession {
 }
 
 impl CudaSession {
-    /// Puts the network onto the device and records its graph.
+    /// Puts the network onto the device and records its graph, in queues beside those that others paint
+    /// in; the session itself paints in the device's own. Given up when `control` is cancelled.
     ///
     /// # Errors
-    /// [`BackendError::OutOfDeviceMemory`], [`BackendError::Kernel`], [`BackendError::DeviceLost`], and
-    /// [`BackendError::Library`] where the plan leaves convolutions to one and it fails.
+    /// [`BackendError::OutOfDeviceMemory`], [`BackendError::Kernel`], [`BackendError::DeviceLost`],
+    /// [`BackendError::Cancelled`], and [`BackendError::Library`] where the plan leaves convolutions to
+    /// one and it fails.
     pub fn new(
         device: SessionDevice,
         weights: &[ConvWeights],
         plan: CudaPlan,
+        control: &RunControl,
     ) -> Result<Self, BackendError> {
-        let resident = Resident::new(device, weights, plan)?;
-        Ok(Self {
+        let painting = device.driver.clone();
+        let beside = SessionDevice {
+            driver: painting.beside(),
+            ..device
+        };
+        let resident = Resident::new(beside, weights, plan, control)?;
+        let mut session = Self {
             first: Lane::new(&resident, resident.places.clone())?,
             second: None,
             step_marks: None,
             store_floats: resident.store_floats()?,
             resident,
-        })
+        };
+        // Uploads were waited for and recordings are only run where they are replayed.
+        session.resident.move_to(painting);
+        Ok(session)
     }
 
     fn check(

@@ -106,6 +106,8 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         latency: Recent::default(),
         stages: Default::default(),
         first: None,
+        ready_at: None,
+        longest_gap: None,
         problems: Vec::new(),
         is_missing: false,
         ended: false,
@@ -189,6 +191,9 @@ struct LiveRun {
     stages: [Recent; Stages::COUNT],
     /// When the first picture was here, and how many had been captured and painted by then.
     first: Option<(Instant, u64, u64)>,
+    /// When the newest picture was ready.
+    ready_at: Option<Instant>,
+    longest_gap: Option<Duration>,
     problems: Vec<String>,
     /// Whether the last problem was that the source is not there.
     is_missing: bool,
@@ -254,6 +259,7 @@ impl LiveRun {
                         error => CliError::Failed(error.to_string()),
                     });
                 }
+                Event::Live(LiveEvent::Notice(notice)) => tell(notice),
                 // A photo ends at once and is painted all the same.
                 Event::Live(LiveEvent::Ended) => self.ended = self.first.is_some(),
                 Event::Device {
@@ -275,6 +281,10 @@ impl LiveRun {
         let &mut (begin, ..) = self
             .first
             .get_or_insert((now, facts.captured, facts.painted));
+        if let Some(before) = self.ready_at.replace(facts.ready_at) {
+            let gap = facts.ready_at.saturating_duration_since(before);
+            self.longest_gap = self.longest_gap.max(Some(gap));
+        }
         let since = now.saturating_duration_since(facts.captured_at);
         self.latency.note(now, since.as_secs_f32() * 1e3);
         for (recent, value) in self.stages.iter_mut().zip(facts.stages.in_order()) {
@@ -364,6 +374,7 @@ impl LiveRun {
             dropped_before_taking: taking.dropped,
             captured_fps: rate(facts.captured - captured),
             painted_fps: rate(facts.painted - painted),
+            longest_gap_ms: self.longest_gap.map(|gap| gap.as_secs_f64() * 1e3),
             source_size: (original.width(), original.height()),
             working_size: facts.working,
             automatic_size: AutomaticSize::of(

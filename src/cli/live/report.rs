@@ -32,6 +32,8 @@ pub struct Report {
     pub dropped_before_taking: u64,
     pub captured_fps: f64,
     pub painted_fps: f64,
+    /// The longest time between two pictures, in milliseconds.
+    pub longest_gap_ms: Option<f64>,
     /// Columns and rows of the source's frames, in pixels.
     pub source_size: (usize, usize),
     /// Columns and rows that the network saw at the end, in pixels.

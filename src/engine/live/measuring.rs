@@ -35,9 +35,12 @@ impl Live {
     ) -> Result<MeasureReport, MeasureError> {
         let network = self.order.network.clone().ok_or(MeasureError::Nothing)?;
         let pictures = self.some_pictures()?;
-        // Its own sessions are opened for it; what is kept for live pictures may stand in their way.
-        self.sessions.clear();
-        self.wall.forget_device();
+        // Its own sessions are opened for it, and nothing else is; what is kept for live pictures may
+        // stand in their way.
+        self.abandon();
+        self.openings.settle();
+        self.sessions.take(|_| true);
+        self.wall.close();
         self.other_device = None;
         let backend_of = |painter: &Painter, side: Contestant| {
             let own = painter.backend();

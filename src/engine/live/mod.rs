@@ -2,9 +2,10 @@
 //!
 //! Frames come in and pictures go out through exchanges in which the newest wins, so neither the source
 //! nor the surface is ever waited for. What a surface wants is one [`LiveOrder`]; a new one counts from
-//! the next frame on. When what it asks for cannot be had, what was painted before goes on and the reason
-//! is told. A lost device is replaced as for photos. After the first frames of an order nothing is
-//! allocated for a frame, unless two modes are compared.
+//! the next frame on. Sessions are opened beside those that paint ([`Opener`]), which go on until the new
+//! ones are there. When what is asked for cannot be had, what was painted before goes on and
+//! the reason is told. A lost device is replaced as for photos. After the first frames of an order nothing
+//! is allocated for a frame, unless two modes are compared.
 //!
 //! Knows no camera and no window. [`Live`] belongs to the engine's thread; time is handed to it, so that
 //! tests have their own.
@@ -13,11 +14,14 @@ pub mod auto_size;
 mod duel;
 mod measuring;
 pub mod meter;
+mod opener;
 mod order;
 mod picture;
+mod scene;
 mod sessions;
 mod wall;
 
+pub use opener::{Opener, Openings};
 pub use order::{
     Contestant, DEFAULT_TARGET_FPS, Duel, LiveEvent, LiveOrder, LiveSample, LiveSize, MeasureJob,
     WallPane, WallPicture,
@@ -34,15 +38,13 @@ use crossbeam_channel::Receiver;
 use self::{
     auto_size::AutoSize,
     duel::OtherDevice,
-    sessions::{Sessions, Target},
+    scene::{Asked, Choice, Place, Scene, Side},
+    sessions::Sessions,
     wall::Wall,
 };
-use super::{
-    paint::{PaintError, PaintSettings, Painter},
-    protocol::{EngineError, LiveStart},
-};
+use super::{paint::Painter, protocol::LiveStart};
 use crate::{
-    backend::{BackendError, RunControl, SessionSpec},
+    backend::{BackendError, RunControl},
     capture::{
         Captured,
         exchange::{Reader, Writer},
@@ -50,7 +52,7 @@ use crate::{
     compose::{Look, compose_into},
     frame::Frame,
     media::{resample::Resampler, scale::size_within},
-    mode::{DeviceChoice, Mode, ModeChoice, Precision},
+    mode::{DeviceChoice, Mode, Precision},
     timing::RunTiming,
     verify::Equality,
 };
@@ -88,10 +90,17 @@ pub struct Live {
     sessions: Sessions,
     other_device: Option<OtherDevice>,
     /// What the last picture was painted with.
-    serving: Option<Target>,
+    serving: Option<Scene>,
     /// What could not be had.
-    refused: Option<Target>,
+    refused: Option<Scene>,
     duel_refused: bool,
+    openings: Openings,
+    /// What is being opened for the large picture.
+    asked: Option<Asked>,
+    /// Whether what paints only goes on until what is wanted was opened.
+    is_opening: bool,
+    /// Number of the last order that was carried out, as far as it could be.
+    carried_out: u64,
     control: Arc<RunControl>,
     clock: Clock,
     wall: Wall,
@@ -99,6 +108,8 @@ pub struct Live {
     began_before: Option<Instant>,
     /// Share of the time that large pictures take, 0 to 1.
     busy: f64,
+    /// How long the last one took.
+    work: Duration,
     painted: u64,
     next_sample: Option<Instant>,
     /// The precision whose ceiling was told.
@@ -118,8 +129,8 @@ pub enum Served {
 }
 
 impl Live {
-    /// Begins as `start` says.
-    pub fn new(start: LiveStart, device: DeviceChoice, clock: Clock) -> Self {
+    /// Begins as `start` says; sessions are opened by `openings`.
+    pub fn new(start: LiveStart, device: DeviceChoice, clock: Clock, openings: Openings) -> Self {
         let LiveStart {
             input,
             output,
@@ -151,10 +162,15 @@ impl Live {
             serving: None,
             refused: None,
             duel_refused: false,
+            openings,
+            asked: None,
+            is_opening: false,
+            carried_out: number,
             control,
             wall: Wall::new(clock()),
             began_before: None,
             busy: 1.0,
+            work: Duration::ZERO,
             clock,
             painted: 0,
             next_sample: None,
@@ -168,6 +184,11 @@ impl Live {
     /// Rings when there may be a new frame; `None` when the source has ended.
     pub fn doorbell(&self) -> Option<&Receiver<()>> {
         (!self.ended).then(|| self.input.doorbell())
+    }
+
+    /// Rings when something was opened, so that there may be something to paint without a new frame.
+    pub fn opened(&self) -> &Receiver<()> {
+        self.openings.bell()
     }
 
     /// The source will give no more frames; what changes is painted on the last one.
@@ -187,9 +208,6 @@ impl Live {
             self.equality = None;
             self.duel_refused = false;
         }
-        if order.duel.is_none() {
-            self.other_device = None;
-        }
         self.refused = None;
         self.order = order;
         self.order_number = number;
@@ -198,13 +216,15 @@ impl Live {
 
     /// Small pictures are painted for these panes from now on, in turn; for none, none.
     pub fn set_wall(&mut self, panes: Vec<WallPane>) {
-        self.wall.set_panes(panes);
+        let left = self.wall.set_panes(panes);
+        self.openings.retire(left);
     }
 
     /// Paints the newest frame, if there is one or the order changed, and tells what there is to say.
     pub fn serve(&mut self, painter: &mut Painter, tell: &mut dyn FnMut(LiveEvent)) -> Served {
         let fresh = !self.order.frozen && self.input.take();
         self.has_frame |= fresh;
+        self.changed |= self.openings.has_next();
         if !self.has_frame || !(fresh || self.changed) {
             return Served::Nothing;
         }
@@ -230,19 +250,25 @@ impl Live {
         (self.output.value.original.rgba_mut()).copy_from_slice(self.input.value.frame.rgba());
         let working = self.working_size(size);
 
-        let run = match self.order.duel {
-            Some(duel) if self.order.network.is_some() && !self.duel_refused => {
-                self.paint_duel(painter, duel, working, tell)
-            }
-            _ => {
-                self.output.value.other = None;
-                let mode = self.order.mode;
-                self.paint_once(painter, mode, working, tell)
+        // Ends: a scene is refused once, a lost device is replaced by one that cannot be lost.
+        let run = loop {
+            let scene = match self.choose(painter, working, tell) {
+                Choice::Scene(scene) => scene,
+                Choice::Source => break self.show_source(working),
+                Choice::Wait => {
+                    self.changed = true;
+                    return Served::Nothing;
+                }
+            };
+            match self.paint(&scene) {
+                Ok(run) => break run,
+                Err(BackendError::Cancelled) => return Served::Nothing,
+                Err(error) => self.failed(painter, error, scene, tell),
             }
         };
-        let Some(run) = run else {
-            return Served::Nothing;
-        };
+        if !self.is_opening {
+            self.carried_out = self.order_number;
+        }
         stages.scale_ms = run.scale_ms;
         stages.upload_ms = run.timing.upload_ms as f32;
         stages.network_ms = run.timing.total_ms as f32;
@@ -256,7 +282,7 @@ impl Live {
         let counts = self.input.counts();
         self.output.value.equality.clone_from(&self.equality);
         self.output.value.facts = Some(Facts {
-            order: self.order_number,
+            order: self.carried_out,
             painted: self.painted,
             captured: counts.written,
             dropped: counts.dropped,
@@ -271,7 +297,9 @@ impl Live {
         self.output.put();
 
         let now = (self.clock)();
-        if let (LiveSize::Auto { .. }, true) = (self.order.size, run.mode.is_some()) {
+        self.work = now - began;
+        let is_telling = run.mode.is_some() && !self.is_opening;
+        if let (LiveSize::Auto { .. }, true) = (self.order.size, is_telling) {
             let long = painted_size.0.max(painted_size.1);
             let work_ms = (now - began).as_secs_f64() * 1e3;
             (self.auto).note(work_ms, long, size.0.max(size.1), now);
@@ -279,7 +307,17 @@ impl Live {
         self.sample(painter, run, tell);
         self.note_busy(began, now);
         let tools = (self.control.as_ref(), &self.clock);
-        (self.wall).serve(painter, &self.scaled, self.order.mode, tools, self.busy);
+        // What the large picture waits for is opened first.
+        let openings = self.asked.is_none().then_some(&mut self.openings);
+        let load = (self.busy, self.sessions.bytes());
+        (self.wall).serve(
+            painter,
+            openings,
+            &self.scaled,
+            self.order.mode,
+            tools,
+            load,
+        );
         Served::Picture
     }
 
@@ -309,70 +347,42 @@ impl Live {
         ms((self.clock)() - began)
     }
 
-    /// Paints in one mode; the source as it is without a style or when nothing can be had. `None` when
-    /// the run was stopped.
-    fn paint_once(
-        &mut self,
-        painter: &mut Painter,
-        choice: ModeChoice,
-        working: (usize, usize),
-        tell: &mut dyn FnMut(LiveEvent),
-    ) -> Option<Run> {
-        let Some(network) = self.order.network.clone() else {
-            return Some(self.show_source(working));
+    /// Paints a scene whose sessions are open.
+    fn paint(&mut self, scene: &Scene) -> Result<Run, BackendError> {
+        let side = match scene {
+            Scene::Two(sides) => return self.paint_duel(sides),
+            Scene::One(side) => side,
         };
-        // Ends: a target is refused once, a lost device is replaced by one that cannot be lost.
-        loop {
-            let mode = painter.mode(settings(choice));
-            let wanted = Target {
-                network: network.clone(),
-                spec: SessionSpec::single(working.0, working.1, mode),
-            };
-            let target = if self.refused.as_ref() == Some(&wanted) {
-                match &self.serving {
-                    Some(serving) => serving.clone(),
-                    None => return Some(self.show_source(working)),
-                }
-            } else {
-                wanted
-            };
-            let size = (target.spec.width, target.spec.height);
-            let scale_ms = self.scale(size);
-            fit(&mut self.output.value.painted, size);
-            let painted = self.sessions.ready(painter, &target).and_then(|session| {
-                session.paint(&self.scaled, &mut self.output.value.painted, &self.control)
-            });
-            match painted {
-                Ok(timing) => {
-                    let mode = Some(target.spec.mode);
-                    self.serving = Some(target);
-                    return Some(Run {
-                        mode,
-                        timing,
-                        scale_ms,
-                        duel: None,
-                    });
-                }
-                Err(BackendError::Cancelled) => return None,
-                Err(error) if error.is_lost() => {
-                    self.forget_device();
-                    if let Err(error) = painter.replace_device(error, settings(choice)) {
-                        tell(LiveEvent::Refused(told(error)));
-                        return Some(self.show_source(working));
-                    }
-                }
-                Err(error) => {
-                    tell(LiveEvent::Refused(told(error)));
-                    if self.serving.as_ref() == Some(&target) {
-                        self.serving = None;
-                    }
-                    self.refused = Some(target);
-                }
-            }
-        }
+        self.output.value.other = None;
+        let size = scene.size();
+        let scale_ms = self.scale(size);
+        fit(&mut self.output.value.painted, size);
+        Ok(Run {
+            mode: Some(side.target.spec.mode),
+            timing: self.paint_side(side, None)?,
+            scale_ms,
+            duel: None,
+        })
+    }
+
+    /// Paints what was scaled in one way, into `other` or the output's painting.
+    fn paint_side(
+        &mut self,
+        side: &Side,
+        other: Option<&mut Frame>,
+    ) -> Result<RunTiming, BackendError> {
+        let sessions = match (side.place, &mut self.other_device) {
+            (Place::Other, Some(device)) => &mut device.sessions,
+            _ => &mut self.sessions,
+        };
+        // Whoever paints a scene has seen to it that it is open.
+        let session = (sessions.get(&side.target)).ok_or(BackendError::EMPTY_BATCH)?;
+        let to = other.unwrap_or(&mut self.output.value.painted);
+        session.paint(&self.scaled, to, &self.control)
     }
 
     fn show_source(&mut self, working: (usize, usize)) -> Run {
+        self.output.value.other = None;
         let scale_ms = self.scale(working);
         fit(&mut self.output.value.painted, working);
         (self.output.value.painted.rgba_mut()).copy_from_slice(self.scaled.rgba());
@@ -406,12 +416,10 @@ impl Live {
         if self.next_sample.is_some_and(|at| began < at) {
             return;
         }
-        let (Some(target), Some(mode)) = (self.serving.clone(), run.mode) else {
+        let (Some(Scene::One(side)), Some(mode)) = (self.serving.clone(), run.mode) else {
             return;
         };
-        if run.duel.is_some() || target.spec.mode != mode {
-            return;
-        }
+        let target = side.target;
         if self.ceiling_of != Some(mode.precision) {
             self.ceiling_of = Some(mode.precision);
             // Where it cannot be found out, the panel does without.
@@ -421,7 +429,7 @@ impl Live {
                 .unwrap_or_default();
             tell(LiveEvent::Ceiling(ceiling));
         }
-        let Ok(session) = self.sessions.ready(painter, &target) else {
+        let Some(session) = self.sessions.get(&target) else {
             return;
         };
         let mut steps = session.step_times();
@@ -447,18 +455,9 @@ impl Live {
             total_ms: run.timing.total_ms,
             steps,
             cost_ms: cost.as_secs_f64() * 1e3,
-            session_bytes: self.sessions.bytes() + self.wall.bytes(),
+            session_bytes: self.sessions.bytes() + self.wall.bytes() + self.openings.bytes(),
             free_bytes: painter.backend().free_bytes(),
         })));
-    }
-
-    /// Gives up everything that lies on a lost device.
-    fn forget_device(&mut self) {
-        self.sessions.clear();
-        self.wall.forget_device();
-        self.other_device = None;
-        self.serving = None;
-        self.ceiling_of = None;
     }
 }
 
@@ -469,18 +468,6 @@ struct Run {
     timing: RunTiming,
     scale_ms: f32,
     duel: Option<DuelTimes>,
-}
-
-fn settings(choice: ModeChoice) -> PaintSettings {
-    PaintSettings {
-        variant: choice.variant,
-        precision: choice.precision,
-        ..PaintSettings::default()
-    }
-}
-
-fn told(error: BackendError) -> EngineError {
-    EngineError::Paint(PaintError::Backend(error))
 }
 
 fn sides(frame: &Frame) -> (usize, usize) {

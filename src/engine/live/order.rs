@@ -161,6 +161,8 @@ pub struct LiveSample {
 pub enum LiveEvent {
     /// What was asked for cannot be had; what was painted before goes on.
     Refused(EngineError),
+    /// A sentence for people about what it took to do what was asked for.
+    Notice(String),
     /// Steps were timed.
     Sample(Arc<LiveSample>),
     /// What the device can do at most in the precision of the samples that follow; `None` where that is

@@ -1,11 +1,10 @@
-//! The sessions of live painting: opened when first needed, the recent ones kept, so that flipping
-//! between styles, modes and sizes is instant.
+//! The open sessions of live painting: the recent ones are kept, so that flipping between styles, modes
+//! and sizes is instant.
 
 use std::sync::Arc;
 
 use crate::{
-    backend::{BackendError, Session, SessionSpec},
-    engine::paint::Painter,
+    backend::{Session, SessionSpec},
     network::Network,
 };
 
@@ -46,43 +45,52 @@ impl Sessions {
         }
     }
 
-    /// The session for `target`, opened on the painter's device if it is not open.
-    ///
-    /// # Errors
-    /// What opening it runs into; every session that is open stays.
-    pub fn ready(
-        &mut self,
-        painter: &mut Painter,
-        target: &Target,
-    ) -> Result<&mut dyn Session, BackendError> {
-        if let Some(at) = self.kept.iter().position(|k| k.target == *target) {
-            let kept = self.kept.remove(at);
-            self.kept.push(kept);
-        } else {
-            let bytes = (painter.backend()).predicted_bytes(target.network.spec(), &target.spec);
-            let session = painter.open_session(&target.network, &target.spec)?;
-            if self.kept.len() >= self.most {
-                self.kept.remove(0);
-            }
-            self.kept.push(Kept {
-                target: target.clone(),
-                bytes,
-                session,
-            });
-        }
-        match self.kept.last_mut() {
-            Some(kept) => Ok(kept.session.as_mut()),
-            None => Err(BackendError::EMPTY_BATCH),
-        }
+    /// Whether the session for `target` is open.
+    pub fn has(&self, target: &Target) -> bool {
+        self.kept.iter().any(|k| k.target == *target)
     }
 
-    /// Gives all up.
-    pub fn clear(&mut self) {
-        self.kept.clear();
+    /// The session for `target`, if it is open.
+    pub fn get(&mut self, target: &Target) -> Option<&mut dyn Session> {
+        let at = self.kept.iter().position(|k| k.target == *target)?;
+        self.kept[at..].rotate_left(1);
+        Some(self.kept.last_mut()?.session.as_mut())
+    }
+
+    /// Keeps an open session that holds `bytes`; gives back the ones that are too many, or that it
+    /// replaces.
+    pub fn put(
+        &mut self,
+        target: Target,
+        session: Box<dyn Session>,
+        bytes: u64,
+    ) -> Vec<Box<dyn Session>> {
+        let mut out = self.take(|kept| *kept == target);
+        while self.kept.len() >= self.most {
+            out.push(self.kept.remove(0).session);
+        }
+        self.kept.push(Kept {
+            target,
+            bytes,
+            session,
+        });
+        out
+    }
+
+    /// Gives back the sessions that are `unwanted`.
+    pub fn take(&mut self, unwanted: impl Fn(&Target) -> bool) -> Vec<Box<dyn Session>> {
+        let taken = self.kept.extract_if(.., |k| unwanted(&k.target));
+        taken.map(|k| k.session).collect()
+    }
+
+    /// Bytes that those hold that are `wanted`, as planned.
+    pub fn bytes_of(&self, wanted: impl Fn(&Target) -> bool) -> u64 {
+        let kept = self.kept.iter().filter(|k| wanted(&k.target));
+        kept.map(|k| k.bytes).sum()
     }
 
     /// Bytes that all of them hold, as planned.
     pub fn bytes(&self) -> u64 {
-        self.kept.iter().map(|k| k.bytes).sum()
+        self.bytes_of(|_| true)
     }
 }

@@ -20,6 +20,11 @@ pub(super) fn default_limit_bytes(backend: &dyn Backend) -> u64 {
 }
 
 impl Painter {
+    /// Memory that sessions may take together when nobody said how much.
+    pub(in crate::engine) fn default_limit_bytes(&self) -> u64 {
+        self.default_limit_bytes
+    }
+
     pub(super) fn limit_bytes(&self, settings: PaintSettings) -> u64 {
         settings
             .max_memory_bytes

@@ -58,28 +58,19 @@ impl Painter {
         std::mem::take(&mut self.news)
     }
 
-    /// Gives up all sessions, because one may be half-way through a run.
+    /// Gives up all sessions, because one may be half-way through a run or others need the memory.
     pub fn forget_sessions(&mut self) {
         self.sessions.clear();
     }
 
-    /// A session of one's own on the painter's device. Sessions kept here give way when the device's
-    /// memory does not suffice.
-    ///
-    /// # Errors
-    /// [`BackendError`] when the device does not have the mode or cannot hold the session.
-    pub fn open_session(
-        &mut self,
-        network: &Arc<Network>,
-        spec: &SessionSpec,
-    ) -> Result<Box<dyn Session>, BackendError> {
-        match self.backend().open(network, spec) {
-            Err(BackendError::OutOfDeviceMemory { .. }) if !self.sessions.is_empty() => {
-                self.sessions.clear();
-                self.backend().open(network, spec)
-            }
-            opened => opened,
-        }
+    /// Bytes that the sessions kept here hold, as planned.
+    pub(in crate::engine) fn kept_bytes(&self) -> u64 {
+        self.sessions.iter().map(|s| s.bytes).sum()
+    }
+
+    /// The way to other devices.
+    pub(in crate::engine) fn opener(&self) -> OpenDevice {
+        self.device.opener()
     }
 
     /// Another painter, on a device of the other kind.

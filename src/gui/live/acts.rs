@@ -63,6 +63,7 @@ impl App {
                     live.comparing = false;
                 }
             }
+            LiveEvent::Notice(notice) => self.messages.notice(notice),
             LiveEvent::Sample(sample) => {
                 if let Some(live) = &mut self.live {
                     live.panel.note_sample(sample);

@@ -3,8 +3,9 @@
 //! Looked for at run time and never needed: nothing links it, and whatever is wrong with it is a
 //! reason in words. Speaks cuDNN 9's backend interface (descriptors with numbered attributes,
 //! `cudnn_graph.h`), which frameworks use too; the older calls are on their way out and miss fast
-//! algorithms. Knows no plan and no session. Any thread may call; a lock lets one in at a time, since
-//! a handle of cuDNN serves one thread at a time.
+//! algorithms. Knows no plan and no session. Any thread may call. A handle of cuDNN serves one stream and
+//! one thread at a time, so there is one for painting and one for what is made ready beside it, each
+//! behind a lock; algorithms are good for both.
 
 mod calls;
 mod numbers;
@@ -101,75 +102,83 @@ struct Prepared {
     _graph: Arc<Vec<Descriptor>>,
 }
 
+/// The algorithms that were made ready on a context.
+#[derive(Default)]
+struct Store {
+    /// Each behind a lock of its own: both streams may launch it.
+    prepared: HashMap<usize, Arc<Mutex<Prepared>>>,
+    /// Number of the next algorithm.
+    next: usize,
+}
+
 /// cuDNN on one context and stream.
 pub(super) struct Cudnn {
     calls: &'static Calls,
     name: String,
     context: sys::CUcontext,
-    state: Mutex<State>,
+    handle: Mutex<Raw>,
+    store: Arc<Mutex<Store>>,
 }
 
-struct State {
-    handle: Raw,
-    prepared: HashMap<usize, Prepared>,
-    /// Number of the next algorithm.
-    next: usize,
-}
-
-// SAFETY: a handle of cuDNN may be used from any thread, by one at a time, which the lock sees to; the
-// context is made current by every call.
+// SAFETY: a handle of cuDNN may be used from any thread, by one at a time, and so may an algorithm, which
+// their locks see to; the context is made current by every call.
 unsafe impl Send for Cudnn {}
 // SAFETY: as above.
 unsafe impl Sync for Cudnn {}
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Cudnn {
-    /// Takes a handle on a context, whose launches go to `stream`.
+    /// Takes a handle for each of two streams of a context.
     ///
     /// # Errors
     /// Why cuDNN cannot be used, in words.
     ///
     /// # Safety
-    /// The context and its stream are the driver's own and outlive this.
+    /// The context and its streams are the driver's own and outlive this.
     pub(super) unsafe fn open(
         context: sys::CUcontext,
-        stream: sys::CUstream,
-    ) -> Result<Self, String> {
+        streams: [sys::CUstream; 2],
+    ) -> Result<[Self; 2], String> {
         let name = installed()?;
         let calls = calls()?;
-        let refused = |f: DriverFailure| format!("{name} refuses to work here ({f})");
         // SAFETY: the caller's context.
         unsafe { result::ctx::set_current(context) }
             .map_err(|e| format!("{name} has no context ({e:?})"))?;
-        let mut handle = ptr::null_mut();
-        // SAFETY: writes one pointer.
-        let status = unsafe { (calls.create)(&mut handle) };
-        calls.told("cudnnCreate", status).map_err(refused)?;
-        // From here on `drop` gives the handle back.
-        let cudnn = Self {
-            calls,
-            name: name.clone(),
-            context,
-            state: Mutex::new(State {
-                handle,
-                prepared: HashMap::new(),
-                next: 0,
-            }),
+        let store: Arc<Mutex<Store>> = Arc::default();
+        let on = |stream: sys::CUstream| {
+            let refused = |f: DriverFailure| format!("{name} refuses to work here ({f})");
+            let mut handle = ptr::null_mut();
+            // SAFETY: writes one pointer.
+            let status = unsafe { (calls.create)(&mut handle) };
+            calls.told("cudnnCreate", status).map_err(refused)?;
+            // From here on `drop` gives the handle back.
+            let cudnn = Self {
+                calls,
+                name: name.clone(),
+                context,
+                handle: Mutex::new(handle),
+                store: store.clone(),
+            };
+            // SAFETY: the handle is ours, the stream the caller's.
+            let status = unsafe { (calls.set_stream)(handle, stream.cast()) };
+            calls.told("cudnnSetStream", status).map_err(refused)?;
+            Ok::<_, String>(cudnn)
         };
-        // SAFETY: the handle is ours, the stream the caller's.
-        let status = unsafe { (calls.set_stream)(handle, stream.cast()) };
-        calls.told("cudnnSetStream", status).map_err(refused)?;
-        Ok(cudnn)
+        let [painting, preparing] = streams;
+        Ok([on(painting)?, on(preparing)?])
     }
 
-    /// The state, with the context made current.
-    fn enter(&self) -> Result<MutexGuard<'_, State>, DriverFailure> {
+    /// Makes the context current.
+    fn enter(&self) -> Result<(), DriverFailure> {
         // SAFETY: the context lives as long as `self`.
         unsafe { result::ctx::set_current(self.context) }.map_err(|e| DriverFailure {
             call: "cuCtxSetCurrent",
             code: e.0 as u32,
             words: String::new(),
-        })?;
-        Ok(self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        })
     }
 
     fn descriptor(&self, kind: c_int) -> Result<Descriptor, DriverFailure> {
@@ -353,8 +362,9 @@ impl ConvolutionLibrary for Cudnn {
         &self,
         shape: &ConvolutionShape,
     ) -> Result<Vec<(Algorithm, usize)>, DriverFailure> {
-        let mut state = self.enter()?;
-        let graph = Arc::new(self.graph(state.handle, shape)?);
+        self.enter()?;
+        let handle = locked(&self.handle);
+        let graph = Arc::new(self.graph(*handle, shape)?);
         let mut found = Vec::new();
         for candidate in self.candidates(&graph[0]) {
             let name = attribute::ENGINE_NUMERICAL_NOTE;
@@ -364,12 +374,15 @@ impl ConvolutionLibrary for Cudnn {
                 continue;
             }
             // What this device or shape cannot do fails here.
-            let Ok((prepared, bytes)) = self.prepared(state.handle, candidate, &graph) else {
+            let Ok((prepared, bytes)) = self.prepared(*handle, candidate, &graph) else {
                 continue;
             };
-            let number = state.next;
-            state.next += 1;
-            state.prepared.insert(number, prepared);
+            let mut store = locked(&self.store);
+            let number = store.next;
+            store.next += 1;
+            store
+                .prepared
+                .insert(number, Arc::new(Mutex::new(prepared)));
             found.push((Algorithm(number), bytes));
             if found.len() == MOST_ALGORITHMS {
                 break;
@@ -383,8 +396,9 @@ impl ConvolutionLibrary for Cudnn {
         algorithm: Algorithm,
         places: &ConvolutionPlaces,
     ) -> Result<(), DriverFailure> {
-        let state = self.enter()?;
-        let Some(prepared) = state.prepared.get(&algorithm.0) else {
+        self.enter()?;
+        let known = locked(&self.store).prepared.get(&algorithm.0).cloned();
+        let Some(prepared) = known else {
             return Err(DriverFailure {
                 call: "cudnnBackendExecute",
                 code: 2000,
@@ -398,25 +412,29 @@ impl ConvolutionLibrary for Cudnn {
         let workspace = [places.workspace.0 as Raw];
         pack.set(attribute::PACK_WORKSPACE, of::VOID_PTR, &workspace)?;
         pack.finalize()?;
+        let (handle, prepared) = (locked(&self.handle), locked(&prepared));
         // SAFETY: handle and plan are ours; the caller promises the places.
-        let status = unsafe { (self.calls.execute)(state.handle, prepared.plan.raw, pack.raw) };
+        let status = unsafe { (self.calls.execute)(*handle, prepared.plan.raw, pack.raw) };
         self.calls.told("cudnnBackendExecute", status)
     }
 
     fn forget(&self, algorithm: Algorithm) {
         // A context that is gone has nothing left to give back to.
-        if let Ok(mut state) = self.enter() {
-            state.prepared.remove(&algorithm.0);
+        if self.enter().is_ok() {
+            let forgotten = locked(&self.store).prepared.remove(&algorithm.0);
+            // Giving it back takes a moment, for which nobody is locked out.
+            drop(forgotten);
         }
     }
 }
 
 impl Drop for Cudnn {
     fn drop(&mut self) {
-        if let Ok(mut state) = self.enter() {
-            state.prepared.clear();
+        if self.enter().is_ok() {
+            // What was made with a handle goes before it.
+            locked(&self.store).prepared.clear();
             // SAFETY: ours, and given back once.
-            unsafe { (self.calls.destroy)(state.handle) };
+            unsafe { (self.calls.destroy)(*locked(&self.handle)) };
         }
     }
 }

@@ -1,0 +1,201 @@
+//! One context on a device (its primary one), with the streams that everything runs in.
+//!
+//! There are streams for painting and one for what is made ready beside it, so that neither waits for
+//! the other; painting goes first where both want the device. Handles of memory, kernels, graphs and
+//! events belong to the context and are good in all of them. Any thread may use it.
+
+use std::{
+    ffi::{CStr, c_char, c_int},
+    ptr,
+    sync::OnceLock,
+};
+
+use cudarc::driver::{DriverError, result, sys};
+
+use super::{
+    cudnn::Cudnn,
+    driver::{DriverFailure, Queue},
+    native::failure,
+    nvml::ClockMeter,
+};
+use crate::plan::cuda::DeviceLimits;
+
+/// What the calls of a driver are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Painting.
+    Painting,
+    /// Making sessions ready while others paint.
+    Preparing,
+}
+
+/// A device's context and its streams; given back when dropped.
+pub(super) struct Context {
+    device: sys::CUdevice,
+    raw: sys::CUcontext,
+    streams: Streams,
+    /// cuDNN on the launches' stream of each purpose, or why there is none; looked for when it is first
+    /// asked for.
+    cudnn: OnceLock<Result<[Cudnn; 2], String>>,
+    /// Looked for when the clock is first asked for.
+    clock: OnceLock<Option<ClockMeter>>,
+}
+
+// SAFETY: the driver's handles may be used from any thread; each call sets the context first.
+unsafe impl Send for Context {}
+// SAFETY: as above; the driver locks what has to be locked.
+unsafe impl Sync for Context {}
+
+impl Context {
+    /// Opens the device with this number, and tells its limits.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub(super) fn open(ordinal: usize) -> Result<(Self, DeviceLimits), DriverFailure> {
+        use sys::CUdevice_attribute_enum as A;
+        result::init().map_err(|e| failure("cuInit", e))?;
+        let device = result::device::get(ordinal as i32).map_err(|e| failure("cuDeviceGet", e))?;
+        let attribute = |which| {
+            // SAFETY: the device is the driver's own.
+            unsafe { result::device::get_attribute(device, which) }
+                .map_err(|e| failure("cuDeviceGetAttribute", e))
+        };
+        let limits = DeviceLimits {
+            compute_capability: (
+                attribute(A::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
+                attribute(A::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
+            ),
+            multiprocessors: attribute(A::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)? as usize,
+            shared_bytes_per_cta: attribute(
+                A::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
+            )? as usize,
+            shared_bytes_per_multiprocessor: attribute(
+                A::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR,
+            )? as usize,
+        };
+        // SAFETY: the device is the driver's own; the context is released when this is dropped.
+        let raw = unsafe { result::primary_ctx::retain(device) }
+            .map_err(|e| failure("cuDevicePrimaryCtxRetain", e))?;
+        // SAFETY: the context was retained above.
+        let streams = unsafe { result::ctx::set_current(raw) }.and_then(|()| Streams::make());
+        match streams {
+            Ok(streams) => Ok((
+                Self {
+                    device,
+                    raw,
+                    streams,
+                    cudnn: OnceLock::new(),
+                    clock: OnceLock::new(),
+                },
+                limits,
+            )),
+            Err(error) => {
+                // SAFETY: retained above, and nothing uses it.
+                unsafe { result::primary_ctx::release(device) }.ok();
+                Err(failure("cuStreamCreate", error))
+            }
+        }
+    }
+
+    /// Makes the context current on this thread and runs `call`.
+    pub(super) fn with<T>(
+        &self,
+        name: &'static str,
+        call: impl FnOnce() -> Result<T, DriverError>,
+    ) -> Result<T, DriverFailure> {
+        // SAFETY: the context lives as long as `self`.
+        unsafe { result::ctx::set_current(self.raw) }
+            .and_then(|()| call())
+            .map_err(|e| failure(name, e))
+    }
+
+    /// The stream of a queue. What is made ready has one for everything.
+    pub(super) const fn stream(&self, purpose: Purpose, queue: Queue) -> sys::CUstream {
+        match (purpose, queue) {
+            (Purpose::Preparing, _) => self.streams.0[3],
+            (Purpose::Painting, Queue::Painting) => self.streams.0[0],
+            (Purpose::Painting, Queue::Upload) => self.streams.0[1],
+            (Purpose::Painting, Queue::Download) => self.streams.0[2],
+        }
+    }
+
+    /// cuDNN on the launches' stream of a purpose, or why there is none.
+    pub(super) fn cudnn(&self, purpose: Purpose) -> Result<&Cudnn, String> {
+        let pair = self.cudnn.get_or_init(|| {
+            let streams = [Purpose::Painting, Purpose::Preparing]
+                .map(|purpose| self.stream(purpose, Queue::Painting));
+            // SAFETY: all are ours, and the handles are given back before them.
+            unsafe { Cudnn::open(self.raw, streams) }
+        });
+        match (pair, purpose) {
+            (Ok([painting, _]), Purpose::Painting) => Ok(painting),
+            (Ok([_, preparing]), Purpose::Preparing) => Ok(preparing),
+            (Err(reason), _) => Err(reason.clone()),
+        }
+    }
+
+    /// The library that knows the device's clock.
+    pub(super) fn clock(&self) -> Option<&ClockMeter> {
+        let find = || {
+            let mut bus: [c_char; 32] = [0; 32];
+            // SAFETY: the device is the driver's own; at most so many bytes are written, zero included.
+            let told = unsafe { sys::cuDeviceGetPCIBusId(bus.as_mut_ptr(), 32, self.device) };
+            told.result().ok()?;
+            // SAFETY: the driver ended it with a zero, and it was all zeros before.
+            let bus = unsafe { CStr::from_ptr(bus.as_ptr()) };
+            ClockMeter::open(bus.to_str().ok()?)
+        };
+        self.clock.get_or_init(find).as_ref()
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // The library's handles go before what they were taken on.
+        drop(self.cudnn.take());
+        // SAFETY: sessions hold this through their drivers, so nothing uses the handles any more. A lost
+        // context refuses; there is nothing left to do about that.
+        unsafe {
+            result::ctx::set_current(self.raw).ok();
+            self.streams.destroy();
+            result::primary_ctx::release(self.device).ok();
+        }
+    }
+}
+
+/// Launches, transfers to the device and from it; what is made ready beside them. None waits for
+/// another by itself, nor for the stream that every context has from the beginning.
+struct Streams([sys::CUstream; 4]);
+
+impl Streams {
+    /// Makes them on the current context.
+    fn make() -> Result<Self, DriverError> {
+        let (mut least, mut greatest): (c_int, c_int) = (0, 0);
+        // SAFETY: writes two numbers.
+        unsafe { sys::cuCtxGetStreamPriorityRange(&mut least, &mut greatest) }.result()?;
+        let mut made = Self([ptr::null_mut(); 4]);
+        for (stream, priority) in made.0.iter_mut().zip([greatest, greatest, greatest, least]) {
+            let flags = sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32;
+            // SAFETY: writes one handle.
+            let done = unsafe { sys::cuStreamCreateWithPriority(stream, flags, priority) };
+            if let Err(error) = done.result() {
+                *stream = ptr::null_mut();
+                // SAFETY: nothing uses them.
+                unsafe { made.destroy() };
+                return Err(error);
+            }
+        }
+        Ok(made)
+    }
+
+    /// Gives back what was made.
+    ///
+    /// # Safety
+    /// Nothing uses them any more, and their context is current.
+    unsafe fn destroy(&self) {
+        for &stream in self.0.iter().filter(|stream| !stream.is_null()) {
+            // SAFETY: ours, and the caller's promise.
+            unsafe { result::stream::destroy(stream) }.ok();
+        }
+    }
+}

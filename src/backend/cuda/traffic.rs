@@ -1,0 +1,78 @@
+//! Which of what is on the device goes first: frames never wait, and what is measured beside them is put
+//! into the gaps between them, as far as there are any.
+//!
+//! The device's own priorities let a frame's launches pass before those that wait, but not before those
+//! that run. Any thread may ask.
+
+use std::{
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// How long a gap is waited for: a device that is never idle has none.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// The frames that are on a device.
+#[derive(Default)]
+pub(super) struct Traffic {
+    frames: Mutex<u32>,
+    gap: Condvar,
+}
+
+/// A frame on the device, until it is dropped.
+pub(super) struct FrameOnDevice<'a>(&'a Traffic);
+
+impl Traffic {
+    fn frames(&self) -> MutexGuard<'_, u32> {
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A frame sets out. Allocates nothing.
+    pub(super) fn frame(&self) -> FrameOnDevice<'_> {
+        *self.frames() += 1;
+        FrameOnDevice(self)
+    }
+
+    /// Waits a bounded time until no frame is on the device.
+    pub(super) fn wait_for_gap(&self) {
+        let is_busy = |frames: &mut u32| *frames > 0;
+        // Whether there was one or not: it is measured now.
+        let waited = (self.gap).wait_timeout_while(self.frames(), PATIENCE, is_busy);
+        drop(waited);
+    }
+}
+
+impl Drop for FrameOnDevice<'_> {
+    fn drop(&mut self) {
+        *self.0.frames() -= 1;
+        self.0.gap.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn what_is_measured_waits_for_frames_but_not_for_ever() {
+        let traffic = Traffic::default();
+        let began = Instant::now();
+        traffic.wait_for_gap();
+        assert!(began.elapsed() < PATIENCE, "nothing is painted");
+        let frame = traffic.frame();
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                traffic.wait_for_gap();
+                assert!(began.elapsed() >= Duration::from_millis(20));
+            });
+            std::thread::sleep(Duration::from_millis(20));
+            drop(frame);
+        });
+        let began = Instant::now();
+        let _frame = traffic.frame();
+        traffic.wait_for_gap();
+        assert!(began.elapsed() >= PATIENCE);
+    }
+}

@@ -1,0 +1,179 @@
+//! Why a device did not do what was asked, in words for people.
+
+use serde::{Deserialize, Serialize};
+
+use super::RunControl;
+use crate::frame::Frame;
+
+/// Why a device did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum BackendError {
+    /// The run was cancelled; nothing was written.
+    #[error("cancelled")]
+    Cancelled,
+    /// The device cannot be had.
+    #[error("{device} is not available: {reason}")]
+    Unavailable {
+        /// What was asked for.
+        device: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
+    /// Memory could not be had.
+    #[error(
+        "{needed_bytes} bytes of memory are needed for {width} x {height} pixels and could not be had; choose a smaller working size"
+    )]
+    OutOfMemory {
+        /// Bytes of the allocation that failed.
+        needed_bytes: u64,
+        /// Columns, in pixels.
+        width: usize,
+        /// Rows, in pixels.
+        height: usize,
+    },
+    /// A frame of another size than the session was opened for.
+    #[error(
+        "this session paints {expected_width} x {expected_height} pixels, the picture has {width} x {height}"
+    )]
+    WrongSize {
+        /// Columns that the session was opened for.
+        expected_width: usize,
+        /// Rows that the session was opened for.
+        expected_height: usize,
+        /// Columns of the frame.
+        width: usize,
+        /// Rows of the frame.
+        height: usize,
+    },
+    /// A batch whose inputs and outputs are not equally many, or none.
+    #[error(
+        "a batch needs one output for every input and at least one: {inputs} inputs, {outputs} outputs"
+    )]
+    WrongBatch {
+        /// Frames to paint.
+        inputs: usize,
+        /// Frames to paint into.
+        outputs: usize,
+    },
+    /// The device does not have this mode.
+    #[error("{device} cannot paint in {mode}: {reason}")]
+    Unsupported {
+        /// The mode, for example `fused bf16`.
+        mode: String,
+        /// What the device is called.
+        device: String,
+        /// Why not, and what to choose instead.
+        reason: String,
+    },
+    /// The device's own memory could not be had.
+    #[error(
+        "{width} x {height} pixels need {needed_mb} MB of the GPU's memory, {free_mb} MB are free; choose a smaller working size or close other programs that use the GPU",
+        needed_mb = needed_bytes.div_ceil(1_000_000),
+        free_mb = free_bytes / 1_000_000
+    )]
+    OutOfDeviceMemory {
+        /// Bytes that were asked for.
+        needed_bytes: u64,
+        /// Bytes that the device had left.
+        free_bytes: u64,
+        /// Columns, in pixels.
+        width: usize,
+        /// Rows, in pixels.
+        height: usize,
+    },
+    /// The device stopped answering; every session that was open on it is dead.
+    #[error("{device} was lost ({reason}); it has to be opened again")]
+    DeviceLost {
+        /// What the device is called.
+        device: String,
+        /// The driver's words.
+        reason: String,
+    },
+    /// A kernel failed to load or to start.
+    #[error(
+        "the kernel {kernel} failed ({reason}); update the device's driver, or choose --device cpu"
+    )]
+    Kernel {
+        /// Its name.
+        kernel: String,
+        /// The driver's words.
+        reason: String,
+    },
+    /// A library that the device needs failed.
+    #[error("the library {library} failed ({reason}); reinstall it, or choose --device cpu")]
+    Library {
+        /// Its name.
+        library: String,
+        /// Its words.
+        reason: String,
+    },
+    /// The device could not start its workers.
+    #[error("the worker threads could not be started: {0}")]
+    Threads(String),
+}
+
+impl BackendError {
+    /// Refuses a frame of another size than the rows and columns that a session was opened for.
+    ///
+    /// # Errors
+    /// [`BackendError::WrongSize`].
+    pub(crate) fn check_size(
+        frame: &Frame,
+        (expected_height, expected_width): (usize, usize),
+    ) -> Result<(), Self> {
+        if (frame.height(), frame.width()) == (expected_height, expected_width) {
+            return Ok(());
+        }
+        Err(Self::WrongSize {
+            expected_width,
+            expected_height,
+            width: frame.width(),
+            height: frame.height(),
+        })
+    }
+
+    /// Refuses frames of another size than a session was opened for, and a run that was cancelled before
+    /// it began.
+    ///
+    /// # Errors
+    /// [`BackendError::WrongSize`], [`BackendError::Cancelled`].
+    pub(crate) fn check_run(
+        inputs: &[&Frame],
+        outputs: &[Frame],
+        expected: (usize, usize),
+        control: &RunControl,
+    ) -> Result<(), Self> {
+        for frame in inputs.iter().copied().chain(outputs) {
+            Self::check_size(frame, expected)?;
+        }
+        if control.is_cancelled() {
+            return Err(Self::Cancelled);
+        }
+        Ok(())
+    }
+
+    /// No frames to paint.
+    pub(crate) const EMPTY_BATCH: Self = Self::WrongBatch {
+        inputs: 0,
+        outputs: 0,
+    };
+
+    /// Refuses a batch without frames, or with another number of outputs.
+    ///
+    /// # Errors
+    /// [`BackendError::WrongBatch`].
+    pub(crate) const fn check_batch(inputs: &[Frame], outputs: &[Frame]) -> Result<(), Self> {
+        if inputs.len() == outputs.len() && !inputs.is_empty() {
+            return Ok(());
+        }
+        Err(Self::WrongBatch {
+            inputs: inputs.len(),
+            outputs: outputs.len(),
+        })
+    }
+
+    /// Whether the device itself is gone, so that only opening it again can help.
+    pub const fn is_lost(&self) -> bool {
+        matches!(self, Self::DeviceLost { .. })
+    }
+}
