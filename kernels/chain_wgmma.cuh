@@ -17,10 +17,11 @@
 // dynamic shared memory = ring of weights + input tile + list of its pixels (+ output tile in 16 bits).
 //
 // Work: a layer of 128 to 128 channels, 3x3, 128x128: 4.83 GFLOP. Roofline: arithmetic, of the tensor cores.
-// Measured: NVIDIA H200, driver 580.159, 2026-11-20, launches between device events, medians of 20, the network
-// at 512x512 in fp16: ten residual layers 149 us (323 TFLOP/s of 650 to 790; launched one by one 24 to 26 each),
-// the layer to 128 channels before them 30. Of a layer's 28,000 clocks the products take 10,600, the exchange
-// 8,500, the norm 2,000. At 1280x720 the ten layers take 520 us. Tiles of 256 pixels were no faster there.
+// Measured: NVIDIA H200, driver 580.159, 2026-11-20, launches between device events, medians of 60, the network
+// at 512x512 in fp16: ten residual layers 147 us (330 TFLOP/s of 650 to 790), the layer to 128 channels before them 28. Of
+// a layer's 28,000 clocks the products take 10,600, the exchange 8,500, the norm 2,000. At 1280x720 the ten layers take
+// 500 us, of which the products take 39 %. Slower there: tiles of 256 pixels; two tiles in turn, the next one
+// normalised by the same warps while one is multiplied (52 to 57 us a layer).
 //
 // Barriers: of the CTA before the warpgroups part; of the team (sync_team) after the tile was copied by others,
 // after it is normalised, after it is multiplied, after it is staged; bar 2 and 3 within a half of the team
@@ -32,34 +33,16 @@
 
 namespace sf {
 
-__device__ __forceinline__ void copy_async(u32 to, const void* from) {
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
-}
-__device__ __forceinline__ void wait_for_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 // A load that stays where it is written.
 __device__ __forceinline__ uint4 load_early(const void* from) {
     uint4 v;
     asm volatile("ld.global.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(from) : "memory");
     return v;
 }
-__device__ __forceinline__ uint4 load_shared(u32 from) {
-    uint4 v;
-    asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "r"(from) : "memory");
-    return v;
-}
-__device__ __forceinline__ void store_shared(u32 to, const uint4& v) {
-    asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
-}
-
 __device__ __forceinline__ void copy_four(float* to, const float* from) {
     const float4 four = *reinterpret_cast<const float4*>(from);
     to[0] = four.x; to[1] = four.y; to[2] = four.z; to[3] = four.w;
 }
-
-// What a norm does to a thread's channels.
-template <int PACK> struct Factors {
-    float scale[PACK], mean[PACK], beta[PACK];
-};
 
 // Brings an input tile into shared memory as gather.cuh does, in two steps where maps and operands are as
 // wide: the raw values are copied while something else is computed, then they are normalised in place, by
@@ -67,15 +50,16 @@ template <int PACK> struct Factors {
 template <class S, class O, int THREADS, int DEPTH> struct TileGather {
     static constexpr int PACK = Pack<S>::COUNT;
     static constexpr bool IN_PLACE = sizeof(S) == sizeof(O);
-    static constexpr u32 OWNED = 1u << 31;
+    static constexpr u32 OWNED = 1u;  // in a place: the pixel lies in the CTA's block
     const ConvParams& p;
     const ChainLayer& layer;
     u32 tile;  // where this thread's channels lie
     int channel, per_round, first, total;
+    long long start;  // bytes from a map's start to this thread's channels of the tile's first pixel
     uint2* pixels;
 
     __device__ __forceinline__ TileGather(const ConvParams& params, const ChainLayer& of_chain, u32 at, uint2* list)
-        : p(params), layer(of_chain), pixels(list) {
+        : p(params), layer(of_chain), start(0), pixels(list) {
         const int packs = p.chunk_channels / PACK, pack = threadIdx.x % packs;
         per_round = THREADS / packs;
         first = threadIdx.x / packs;
@@ -84,40 +68,67 @@ template <class S, class O, int THREADS, int DEPTH> struct TileGather {
         tile = at + CellPlanes::channel(p, channel * (int)sizeof(O));
     }
 
-    // Where the tile's pixels lie in the stored map and in a plane of the tile, one after another; the highest
-    // bit is set where a pixel belongs to this CTA. Behind them the others `again`, `around` of them. All
-    // threads call it and are synchronised behind it.
-    __device__ __forceinline__ void list(int first_y, int first_x, int block_rows, int block_columns, int& around, bool again) {
-        const int height = p.upsample ? 2 * p.in_height : p.in_height, width = p.upsample ? 2 * p.in_width : p.in_width;
-        const int count = p.tile_rows * p.tile_columns;
+    __device__ __forceinline__ void start_at(int first_y, int first_x) {
+        const long long pixel = ((long long)blockIdx.z * p.in_height + first_y) * p.in_width + first_x;
+        start = (pixel * p.in_channels + channel) * (long long)sizeof(S);
+    }
+
+    // Lists where the pixels of the tile at `first_y`, `first_x` lie in the stored map, in bytes from the tile's first
+    // pixel, and in a plane of the tile, with OWNED where a pixel belongs to this CTA. Behind them the others
+    // `again`, `around` of them. Tiles that do not touch the map's edges share one list; `is_inner`: it is theirs. All
+    // threads call it and may read the list behind it.
+    __device__ __forceinline__ void list(int first_y, int first_x, int block_rows, int block_columns, bool& is_inner, int& around, bool again) const {
+        const int from = first_y * p.in_width + first_x, bytes = p.in_channels * (int)sizeof(S);
+        const bool inner = !again && !p.upsample && first_y >= 0 && first_x >= 0 && first_y + p.tile_rows <= p.in_height &&
+                           first_x + p.tile_columns <= p.in_width;
+        if (inner && is_inner) return;
+        is_inner = inner;
         if (again) {
             if (threadIdx.x == 0) around = 0;
             sync_team();
         }
+        const int height = p.upsample ? 2 * p.in_height : p.in_height, width = p.upsample ? 2 * p.in_width : p.in_width;
+        const int count = p.tile_rows * p.tile_columns;
         for (int i = threadIdx.x; i < count; i += THREADS) {
             const int r = i / p.tile_columns, c = i % p.tile_columns;
             const bool owned = (u32)(r - p.origin) < (u32)block_rows && (u32)(c - p.origin) < (u32)block_columns &&
                                first_y + r < p.in_height && first_x + c < p.in_width;
             int y = source_index(first_y + r, height, p.edge), x = source_index(first_x + c, width, p.edge);
             if (p.upsample) { y >>= 1; x >>= 1; }
-            const u32 at = (blockIdx.z * p.in_height + y) * p.in_width + x, place = CellPlanes::at(p, r, c);
-            pixels[i] = make_uint2(at | (owned ? OWNED : 0u), place);
-            if (!owned && again) pixels[count + atomicAdd(&around, 1)] = make_uint2(at, place);
+            const uint2 pixel = make_uint2((u32)((y * p.in_width + x - from) * bytes), (u32)CellPlanes::at(p, r, c));
+            pixels[i] = make_uint2(pixel.x, pixel.y | (owned ? OWNED : 0u));
+            if (!owned && again) pixels[count + atomicAdd(&around, 1)] = pixel;
         }
         sync_team();
     }
 
-    __device__ __forceinline__ static S* at_pixel(const ConvParams& p, const void* map, const uint2& pixel, int channel) {
-        return static_cast<S*>(const_cast<void*>(map)) + (long long)(pixel.x & ~OWNED) * p.in_channels + channel;
+    __device__ __forceinline__ S* of(const void* map, const uint2& pixel) const {
+        return reinterpret_cast<S*>(static_cast<char*>(const_cast<void*>(map)) + start + (int)pixel.x);
     }
-    __device__ __forceinline__ S* of(const void* map, const uint2& pixel) const { return at_pixel(p, map, pixel, channel); }
+    __device__ __forceinline__ static u32 place(const uint2& pixel) { return pixel.y & ~OWNED; }
+
+    // Asks for the raw values of some of `count` listed pixels: those from `i` on that are `apart`. FOUR places are
+    // read together.
+    __device__ __forceinline__ static void copy_some(u32 to, const char* from, const uint2* listed, int i, int apart, int count) {
+        constexpr int FOUR = 4;
+#pragma unroll 1
+        for (; i + (FOUR - 1) * apart < count; i += FOUR * apart) {
+            uint2 pixel[FOUR];
+#pragma unroll
+            for (int d = 0; d < FOUR; ++d) pixel[d] = listed[i + d * apart];
+#pragma unroll
+            for (int d = 0; d < FOUR; ++d) copy_async(to + place(pixel[d]), from + (int)pixel[d].x);
+        }
+#pragma unroll 1
+        for (; i < count; i += apart) {
+            const uint2 pixel = listed[i];
+            copy_async(to + place(pixel), from + (int)pixel.x);
+        }
+    }
 
     // Asks for the raw values that this thread normalises.
     __device__ __forceinline__ void copy_own() const {
-        if constexpr (IN_PLACE) {
-#pragma unroll 4
-            for (int i = first; i < total; i += per_round) copy_async(tile + pixels[i].y, of(layer.input, pixels[i]));
-        }
+        if constexpr (IN_PLACE) copy_some(tile, static_cast<const char*>(layer.input) + start, pixels, first, per_round, total);
     }
 
     // Asks for the raw values of `count` listed pixels, by the last half of the threads.
@@ -126,12 +137,8 @@ template <class S, class O, int THREADS, int DEPTH> struct TileGather {
             const int packs = p.chunk_channels / PACK, at_once = THREADS / 2 / packs;
             const int thread = threadIdx.x - THREADS / 2, pack = thread % packs;
             if (thread / packs >= at_once) return;
-            const u32 to = memory + pack * p.pitch;
-#pragma unroll 4
-            for (int i = thread / packs; i < count; i += at_once) {
-                const uint2 pixel = listed[i];
-                copy_async(to + pixel.y, at_pixel(p, layer.input, pixel, pack * PACK));
-            }
+            const char* from = static_cast<const char*>(layer.input) + start + (pack * PACK - channel) * (int)sizeof(S);
+            copy_some(memory + pack * p.pitch, from, listed, thread / packs, at_once, count);
         }
     }
 
@@ -147,29 +154,9 @@ template <class S, class O, int THREADS, int DEPTH> struct TileGather {
 
     // The raw values of a pixel's channels.
     __device__ __forceinline__ uint4 raw(const uint2& pixel) const {
-        if constexpr (IN_PLACE) return load_shared(tile + pixel.y);
+        if constexpr (IN_PLACE) return load_shared(tile + place(pixel));
         return load_early(of(layer.input, pixel));
     }
-    template <bool RELU> __device__ __forceinline__ void put(u32 place, const float (&value)[PACK]) const {
-        if constexpr (sizeof(O) == 2 && PACK == 4) {
-            asm volatile("st.shared.v2.u32 [%0], {%1, %2};" ::"r"(tile + place), "r"(narrow_pair_relu<O, RELU>(value[0], value[1])),
-                         "r"(narrow_pair_relu<O, RELU>(value[2], value[3]))
-                         : "memory");
-        } else if constexpr (sizeof(O) == 2) {
-            store_shared(tile + place, make_uint4(narrow_pair_relu<O, RELU>(value[0], value[1]), narrow_pair_relu<O, RELU>(value[2], value[3]),
-                                                  narrow_pair_relu<O, RELU>(value[4], value[5]), narrow_pair_relu<O, RELU>(value[6], value[7])));
-        } else {
-            float above[PACK];
-#pragma unroll
-            for (int k = 0; k < PACK; ++k) above[k] = RELU ? fmaxf(value[k], 0.0f) : value[k];
-            store_shared(tile + place, narrow_pack<O>(above));
-        }
-    }
-    __device__ __forceinline__ static void apply(float (&value)[PACK], const Factors<PACK>& f) {
-#pragma unroll
-        for (int k = 0; k < PACK; ++k) value[k] = fmaf(value[k] - f.mean[k], f.scale[k], f.beta[k]);
-    }
-
     // COUNT pixels from `from` on, all there.
     template <bool RELU, int COUNT> __device__ __forceinline__ void normalise_some(int from, const Factors<PACK>& f) const {
         uint2 pixel[COUNT];
@@ -182,8 +169,8 @@ template <class S, class O, int THREADS, int DEPTH> struct TileGather {
         for (int d = 0; d < COUNT; ++d) {
             float value[PACK];
             widen_pack<S>(v[d], value);
-            apply(value, f);
-            put<RELU>(pixel[d].y, value);
+            f.apply(value);
+            put_pack<O, RELU>(tile + place(pixel[d]), value);
         }
     }
 
@@ -197,6 +184,23 @@ template <class S, class O, int THREADS, int DEPTH> struct TileGather {
         for (; i < total; i += per_round) normalise_some<RELU, 1>(i, f);
     }
 
+    // What happens to a pixel's channels behind the norm.
+    __device__ __forceinline__ void finish(const uint2& pixel, float (&value)[PACK], const uint4& stream, bool owned) const {
+        if (layer.skip != nullptr) {
+            float more[PACK];
+            widen_pack<S>(stream, more);
+#pragma unroll
+            for (int k = 0; k < PACK; ++k) value[k] += more[k];
+        }
+        if (layer.relu) {
+#pragma unroll
+            for (int k = 0; k < PACK; ++k) value[k] = fmaxf(value[k], 0.0f);
+        }
+        put_pack<O, false>(tile + place(pixel), value);
+        // The residual stream is written by the CTA in whose block a pixel lies.
+        if (layer.keep != nullptr && owned && pixel.y & OWNED) store_pack(of(layer.keep, pixel), value);
+    }
+
     // DEPTH pixels from `from` on, where values are added or kept.
     __device__ __forceinline__ void add_some(int from, const uint4 (&stream)[DEPTH], const Factors<PACK>& f, bool owned) const {
 #pragma unroll
@@ -205,20 +209,8 @@ template <class S, class O, int THREADS, int DEPTH> struct TileGather {
             const uint2 pixel = pixels[from + d * per_round];
             float value[PACK];
             widen_pack<S>(raw(pixel), value);
-            apply(value, f);
-            if (layer.skip != nullptr) {
-                float more[PACK];
-                widen_pack<S>(stream[d], more);
-#pragma unroll
-                for (int k = 0; k < PACK; ++k) value[k] += more[k];
-            }
-            if (layer.relu) {
-#pragma unroll
-                for (int k = 0; k < PACK; ++k) value[k] = fmaxf(value[k], 0.0f);
-            }
-            put<false>(pixel.y, value);
-            // The residual stream is written by the CTA in whose block a pixel lies.
-            if (layer.keep != nullptr && owned && pixel.x & OWNED) store_pack(of(layer.keep, pixel), value);
+            f.apply(value);
+            finish(pixel, value, stream[d], owned);
         }
     }
 
@@ -360,20 +352,18 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
     __shared__ StatisticsMemory<Core::SLOTS, BN> statistics;
     __shared__ RingBarriers barriers;
     __shared__ int around;  // pixels of the tile that other CTAs have
-    __shared__ uint4 walk[MOST_WALK];
 
     const int image = blockIdx.z, n_tile = blockIdx.y;
     const ConvParams& p = chain.all;
     const u32 tile = shared_address(memory) + p.ring_stages * Stream::BLOCK_BYTES;
+    const int listed = p.tile_rows * p.tile_columns;
     // Behind the tile.
-    uint2* pixels = reinterpret_cast<uint2*>(memory + p.ring_stages * Stream::BLOCK_BYTES +
-                                        p.chunk_channels * (int)sizeof(O) / 16 * p.pitch);
-    const int blocks = p.phases * walk_blocks(p, STEPS);
+    uint2* pixels = reinterpret_cast<uint2*>(memory + p.ring_stages * Stream::BLOCK_BYTES + p.tile_bytes);
+    const int blocks = p.phases * p.walk_blocks;
     const int tiles = p.tiles_x * p.tiles_y, mine = (tiles - (int)blockIdx.x + (int)gridDim.x - 1) / (int)gridDim.x;
-    write_walk<STEPS>(p, walk);
     Stream stream;
     stream.start(&barriers, memory, p.ring_stages, blocks, chain.count);
-    // The ring's barriers and the walk are there.
+    // The ring's barriers are there.
     __syncthreads();
     let_next_launch_begin();
     if (threadIdx.x >= Core::THREADS) {
@@ -387,67 +377,65 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
         // In two bytes a tile goes through shared memory on its way out: less to do, and a program that is
         // shorter, which counts where it runs once.
         constexpr bool STAGES = sizeof(S) == 2;
-        const u32 staged = shared_address(pixels + 2 * p.tile_rows * p.tile_columns);
+        const u32 staged = shared_address(pixels + 2 * listed);
         typename StatisticsOf<STAGES, Core>::Type own;
         Core core;
+        bool is_inner = false;  // the listed tile does not touch the map's edges
         for (int at = 0;; ++at) {
             const ChainLayer& layer = chain.layers[at];
             Gather gather(p, layer, tile, pixels);
-            const int listed = p.tile_rows * p.tile_columns;
             // Of a single tile, the layer before left its values in place.
-            const bool kept = Gather::IN_PLACE && mine == 1 && at > 0, keeps = Gather::IN_PLACE && mine == 1 && at + 1 < chain.count;
-            auto list = [&](int t) {
-                gather.list(t / p.tiles_x * BH * p.stride - p.origin, t % p.tiles_x * BW * p.stride - p.origin, BH, BW, around, mine == 1 && chain.count > 1);
+            const bool single = Gather::IN_PLACE && mine == 1;
+            const bool kept = single && at > 0, keeps = single && at + 1 < chain.count;
+            auto turn_to = [&](int t) {
+                const int first_y = t / p.tiles_x * BH * p.stride - p.origin, first_x = t % p.tiles_x * BW * p.stride - p.origin;
+                gather.start_at(first_y, first_x);
+                // A single tile stays the same from layer to layer.
+                if (at == 0 || mine > 1) gather.list(first_y, first_x, BH, BW, is_inner, around, mine == 1 && chain.count > 1);
             };
             own.clear();
-            for (int t = blockIdx.x; t < tiles; t += gridDim.x) {
-                const int y0 = t / p.tiles_x * BH, x0 = t % p.tiles_x * BW;
-                const bool is_first = t == blockIdx.x;
-                // A single tile stays the same from layer to layer.
-                if (is_first && (at == 0 || mine > 1)) list(t);
-                uint4 skipped[DEPTH];
-                gather.ask(skipped, gather.first);
-                Factors<PACK> f;
-                if (at == 0) {
-                    if (is_first) gather.copy_own();
-    #pragma unroll
-                    for (int k = 0; k < PACK; ++k) {
-                        const bool normed = p.in_scale != nullptr;
-                        f.scale[k] = normed ? p.in_scale[image * p.in_channels + gather.channel + k] : 1.0f;
-                        f.mean[k] = normed ? p.in_mean[image * p.in_channels + gather.channel + k] : 0.0f;
-                        f.beta[k] = normed ? p.in_beta[gather.channel + k] : 0.0f;
-                    }
-                    wait_for_copies();
+
+            // The first tile, and what the norm does.
+            turn_to(blockIdx.x);
+            uint4 skipped[DEPTH];
+            gather.ask(skipped, gather.first);
+            Factors<PACK> f;
+            if (at == 0) {
+                gather.copy_own();
+                f.read(p, image, gather.channel);
+                wait_for_copies();
+            } else {
+                if (threadIdx.x < Core::THREADS / 2) {
+                    exchange.merge(p, chain.layers[at - 1], statistics);
                 } else {
-                    if (is_first && threadIdx.x < Core::THREADS / 2) {
-                        exchange.merge(p, chain.layers[at - 1], statistics);
-                    } else if (is_first) {
-                        exchange.wait_for_maps();
-                        gather.copy_by_half(tile, kept ? pixels + listed : pixels, kept ? around : listed);
-                    }
-                    wait_for_copies();
-                    // What others copied is there, and what the norm does to it.
-                    if (is_first) sync_team();
-    #pragma unroll
-                    for (int k = 0; k < PACK; k += 4) {
-                        copy_four(f.scale + k, statistics.reduce[0] + gather.channel + k);
-                        copy_four(f.mean + k, statistics.reduce[1] + gather.channel + k);
-                        copy_four(f.beta + k, statistics.reduce[2] + gather.channel + k);
-                    }
+                    exchange.wait_for_maps();
+                    gather.copy_by_half(tile, kept ? pixels + listed : pixels, kept ? around : listed);
                 }
-                gather.normalise(skipped, f, n_tile == 0);
-                publish_to_products();
-                // The tile is there.
+                wait_for_copies();
+                // What others copied is there, and what the norm does to it.
                 sync_team();
+#pragma unroll
+                for (int k = 0; k < PACK; k += 4) {
+                    copy_four(f.scale + k, statistics.reduce[0] + gather.channel + k);
+                    copy_four(f.shift + k, statistics.reduce[1] + gather.channel + k);
+                }
+            }
+            gather.normalise(skipped, f, n_tile == 0);
+            publish_to_products();
+            // The tile is there.
+            sync_team();
+
+            for (int t = blockIdx.x;;) {
+                const int y0 = t / p.tiles_x * BH, x0 = t % p.tiles_x * BW, next = t + (int)gridDim.x;
                 for (int phase = 0; phase < p.phases; ++phase) {
                     core.clear();
                     const int first = (phase >> 1) * p.walk_row + (phase & 1) * 16 + Core::warpgroup() * TILES * p.walk_tile;
-                    core.run(p, tile + first, walk, stream);
+                    core.run(p, tile + first, stream);
                     // The tile is multiplied.
                     sync_team();
-                    if (phase == p.phases - 1 && t + (int)gridDim.x < tiles) {
+                    if (phase == p.phases - 1 && next < tiles) {
                         // The next one comes while this one's values are stored.
-                        list(t + gridDim.x);
+                        turn_to(next);
                         gather.copy_own();
                     }
                     if constexpr (STAGES) {
@@ -468,6 +456,14 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                         });
                     }
                 }
+                if (next >= tiles) break;
+                t = next;
+                gather.ask(skipped, gather.first);
+                wait_for_copies();
+                gather.normalise(skipped, f, n_tile == 0);
+                publish_to_products();
+                // The tile is there.
+                sync_team();
             }
             if (at + 1 == chain.count) break;
             exchange.publish(own, statistics);

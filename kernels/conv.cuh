@@ -139,6 +139,12 @@ __device__ __forceinline__ void write_picture(const ConvParams& p, Core& core, f
         const int row = i / columns, column = i % columns;
         const int y = y0 + row, x = x0 + column;
         if (y >= p.out_height || x >= p.out_width) continue;
+        u32 alpha = 0;
+        if (p.output_floats == nullptr) {
+            // On its way while the columns are added.
+            const u8* lender = p.photo + 4 * (((long long)image * p.photo_height + y) * p.photo_width + x) + 3;
+            asm volatile("ld.global.u8 %0, [%1];" : "=r"(alpha) : "l"(lender));
+        }
         float rgb[3];
 #pragma unroll
         for (int c = 0; c < 3; ++c) rgb[c] = p.bias[c];
@@ -154,8 +160,6 @@ __device__ __forceinline__ void write_picture(const ConvParams& p, Core& core, f
 #pragma unroll
             for (int c = 0; c < 3; ++c) to[c * plane] = rgb[c];
         } else {
-            const long long lender = ((long long)image * p.photo_height + y) * p.photo_width + x;
-            const u32 alpha = p.photo[4 * lender + 3];
             static_cast<u32*>(p.output)[at] = level(rgb[0]) | level(rgb[1]) << 8 | level(rgb[2]) << 16 | alpha << 24;
         }
     }
@@ -202,7 +206,7 @@ __device__ __forceinline__ void convolve(const ConvParams& p) {
         if constexpr (FROM == FROM_PHOTO) {
             gather_photo<O, Core::THREADS>(p, tile, staged, image, first_y, first_x);
         } else if constexpr (!CHUNKED) {
-            gather_map<PixelRows, S, O, Core::THREADS, Core::GATHER_DEPTH, Core::GATHER_DEPTH>(p, tile, image, first_y, first_x, 0, n_tile == 0, BH, BW);
+            gather_map<S, O, Core::THREADS, Core::GATHER_DEPTH>(p, tile, image, first_y, first_x, 0, n_tile == 0, BH, BW);
         }
         for (int phase = 0; phase < p.phases; ++phase) {
             core.clear();
@@ -213,7 +217,7 @@ __device__ __forceinline__ void convolve(const ConvParams& p) {
                         // one. Few loads in flight: the accumulators take the registers.
                         __syncthreads();
                         const bool owned = n_tile == 0 && phase == 0;
-                        gather_map<PixelRows, S, O, Core::THREADS, 1, 1>(p, tile, image, first_y, first_x, chunk, owned, BH, BW);
+                        gather_map<S, O, Core::THREADS, 1>(p, tile, image, first_y, first_x, chunk, owned, BH, BW);
                         loaded = chunk;
                     }
                 }

@@ -54,19 +54,18 @@ struct ConvParams {
     int photo_width;  // columns of the photo that lends its alpha
     int group_size;  // CTAs whose statistics are merged together
     int norm_channels;  // real output channels; the rest is padding
-    int ring_stages;  // stages of the weights' ring; this and all walk_* are for Hopper's main loop alone
+    int ring_stages;  // stages of the weights' ring; this and all walk* are for Hopper's main loop alone
     int walk_across;  // bytes between core matrices along the channels
     int walk_down;  // bytes between core matrices along the pixels
-    int walk_step;  // bytes from step to step within a tap
-    int walk_steps;  // steps of a tap
     int walk_row;  // bytes from tap to tap downwards
-    int walk_even;  // bytes from an even tap to the one to its right
-    int walk_odd;  // bytes from an odd tap to the one to its right
     int walk_tile;  // bytes from 64 output pixels to the next 64
+    int walk_blocks;  // blocks of weights of a phase
     float eps;  // added to the variance
     float flat_share;  // a deviation up to this share of the mean is rounding, not picture
     float photo_scale;  // factor on the photo's levels
+    int tile_bytes;  // of the input tile in shared memory, on Hopper
+    u32 walk[384];  // where in the tile each step of a phase begins, in units of 16 bytes
 };
-static_assert(sizeof(ConvParams) == 296, "mirrored in params.rs");
+static_assert(sizeof(ConvParams) == 1824, "mirrored in params.rs");
 
 }  // namespace sf

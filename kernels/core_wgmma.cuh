@@ -20,6 +20,14 @@ struct RingBarriers {
     u64 empty[MOST_STAGES];
 };
 
+// What thread 0 has to know to ask for the next block: in shared memory, where it takes no registers.
+struct Asking {
+    int next;   // block of the tile
+    int stage;  // where it goes
+    int parity;
+    int left;   // blocks that are still to be asked for
+};
+
 // Blocks of weights on their way. Everyone keeps count of what is multiplied, thread 0 also of what is
 // asked for.
 template <int STEPS, int BN> struct WeightStream {
@@ -27,56 +35,58 @@ template <int STEPS, int BN> struct WeightStream {
     static constexpr int BLOCK_BYTES = STEPS * STEP_BYTES;
     u32 full, empty;  // the stages' barriers
     u32 ring;
+    Asking* asking;
     const char* weights;
     int stages;
     int blocks;     // of all phases of a tile
     bool resident;  // the ring holds all blocks
     int stage, parity, seen;
-    int next, next_stage, next_parity, left;
 
-    __device__ __forceinline__ void start(RingBarriers* shared, char* memory, const void* from, int ring_stages,
+    __device__ __forceinline__ void start(RingBarriers* shared, Asking* of_first, char* memory, const void* from, int ring_stages,
                                           int blocks_of_tile, int tiles) {
         full = shared_address(shared->full);
         empty = shared_address(shared->empty);
         ring = shared_address(memory);
+        asking = of_first;
         weights = static_cast<const char*>(from);
         stages = ring_stages;
         blocks = blocks_of_tile;
         resident = stages >= blocks;
         stage = parity = seen = 0;
-        next = next_stage = next_parity = 0;
-        left = resident ? blocks : blocks * tiles;
         if (threadIdx.x == 0) {
             for (int s = 0; s < stages; ++s) {
                 init_barrier(full + 8 * s, 1);
                 init_barrier(empty + 8 * s, 8);
             }
             publish_barriers();
-            for (int s = 0; s < stages && left > 0; ++s) ask();
-            next_stage = 0;
+            const int all = resident ? blocks : blocks * tiles, now = min(stages, all);
+            for (int s = 0; s < now; ++s) ask(s % blocks, s);
+            *asking = Asking{now % blocks, 0, 0, all - now};
         }
         // Nobody waits on a barrier before it is initialised.
         __syncthreads();
     }
 
-    __device__ __forceinline__ void ask() {
-        const u32 barrier = full + 8 * next_stage;
-        arrive_expecting(barrier, BLOCK_BYTES);
-        bulk_copy(ring + next_stage * BLOCK_BYTES, weights + (long long)next * BLOCK_BYTES, BLOCK_BYTES, barrier);
-        next = next + 1 == blocks ? 0 : next + 1;
-        ++next_stage;
-        --left;
+    __device__ __forceinline__ void ask(int block, int at) {
+        arrive_expecting(full + 8 * at, BLOCK_BYTES);
+        bulk_copy(ring + at * BLOCK_BYTES, weights + (long long)block * BLOCK_BYTES, BLOCK_BYTES, full + 8 * at);
     }
 
     // Asks for the block that takes the place of the one multiplied two blocks ago: by now the slowest
     // warp is most likely done with it.
     __device__ __forceinline__ void refill() {
-        if (threadIdx.x == 0 && seen >= 2 && left > 0) {
-            wait_barrier(empty + 8 * next_stage, next_parity);
-            ask();
-            if (next_stage == stages) {
-                next_stage = 0;
-                next_parity ^= 1;
+        if (threadIdx.x == 0 && !resident && seen >= 2) {
+            Asking now = *asking;
+            if (now.left > 0) {
+                wait_barrier(empty + 8 * now.stage, now.parity);
+                ask(now.next, now.stage);
+                now.next = now.next + 1 == blocks ? 0 : now.next + 1;
+                --now.left;
+                if (++now.stage == stages) {
+                    now.stage = 0;
+                    now.parity ^= 1;
+                }
+                *asking = now;
             }
         }
         // The products are the whole warp's.
@@ -179,27 +189,6 @@ template <int STEPS, int BN> struct ChainStream {
 template <bool CHAIN, int STEPS, int BN> struct StreamOf { typedef WeightStream<STEPS, BN> Type; };
 template <int STEPS, int BN> struct StreamOf<true, STEPS, BN> { typedef ChainStream<STEPS, BN> Type; };
 
-// Most quads of steps of a phase.
-constexpr int MOST_WALK = 96;
-
-__device__ __forceinline__ int walk_blocks(const ConvParams& p, int steps) {
-    return (p.taps_y * p.taps_x * p.walk_steps + steps - 1) / steps;
-}
-
-// Where in the tile each step of a phase begins, in units of 16 bytes, block after block in whole quads. Steps
-// behind the last one have weights of zero; they read the first tap. The caller synchronises behind it.
-template <int STEPS> __device__ __forceinline__ void write_walk(const ConvParams& p, uint4* walk) {
-    constexpr int QUADS = (STEPS + 3) / 4;
-    const int total = p.taps_y * p.taps_x * p.walk_steps, entries = walk_blocks(p, STEPS) * QUADS * 4;
-    for (int i = threadIdx.x; i < entries; i += blockDim.x) {
-        const int inside = i % (QUADS * 4), at = i / (QUADS * 4) * STEPS + inside;
-        const int tap = at / p.walk_steps, step = at % p.walk_steps;
-        const int y = tap / p.taps_x, x = tap % p.taps_x;
-        const int offset = y * p.walk_row + x / 2 * (p.walk_even + p.walk_odd) + (x & 1) * p.walk_even + step * p.walk_step;
-        reinterpret_cast<u32*>(walk)[i] = inside < STEPS && at < total ? (u32)offset >> 4 : 0u;
-    }
-}
-
 // TILES times 64 pixels for each of two warpgroups, BN channels, BW pixels side by side.
 template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false> struct WgmmaCore {
     static constexpr int THREADS = 256;
@@ -218,6 +207,8 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false> str
     __device__ __forceinline__ static int place(int row) {
         return (threadIdx.x / 32) % 4 * 16 + row % 2 * 8 + threadIdx.x % 32 / 4;
     }
+    // The first of the 16 pixels that this warp has of product t.
+    __device__ __forceinline__ static int first_pixel(int t) { return (warpgroup() * TILES + t) * 64 + threadIdx.x / 32 % 4 * 16; }
     __device__ __forceinline__ static int pixel(int row) { return (warpgroup() * TILES + row / 2) * 64 + place(row); }
     __device__ __forceinline__ static int column(int c) { return c / 2 * 8 + threadIdx.x % 4 * 2 + c % 2; }
     __device__ __forceinline__ float& value(int row, int c) { return acc[row / 2][c / 2 * 4 + row % 2 * 2 + c % 2]; }
@@ -229,29 +220,28 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false> str
             for (int i = 0; i < BN / 2; ++i) acc[t][i] = 0.0f;
     }
 
-    // All taps of one phase. `first`: shared address of the first tap of this warpgroup's first pixel. `walk`:
-    // as from `write_walk`.
+    // All taps of one phase. `first`: shared address of the first tap of this warpgroup's first pixel, the same
+    // for all of a warp.
     //
     // The products of a block follow one another without a branch between them, or the compiler would make
-    // each wait for the one before.
-    __device__ __forceinline__ void run(const ConvParams& p, u32 first, const uint4* walk, Stream& stream) {
-        const int blocks = walk_blocks(p, STEPS);
-        const u64 pixels = describe(first, p.walk_across, p.walk_down);
-        const u64 channels = describe(0, 16 * BN, 128);
+    // each wait for the one before. What they are told is computed for the warp as a whole: the places of the
+    // steps come as parameters, and of a description only the lower half changes.
+    __device__ __forceinline__ void run(const ConvParams& p, u32 first, Stream& stream) {
+        const int blocks = p.walk_blocks;
+        const u32 pixels = describe_low(__shfl_sync(0xffffffffu, first, 0), p.walk_across);
+        const u32 pixels_high = describe_high(p.walk_down), channels_high = describe_high(128);
         int before = -1;
 #pragma unroll 1
         for (int block = 0; block < blocks; ++block) {
-            const u64 weights = channels + (stream.take() >> 4);
+            const u32 weights = describe_low(stream.take(), 16 * BN);
             begin_products();
-            uint4 four;
 #pragma unroll
             for (int s = 0; s < STEPS; ++s) {
-                if (s % 4 == 0) four = walk[block * ((STEPS + 3) / 4) + s / 4];
-                const u32 at = s % 4 == 0 ? four.x : s % 4 == 1 ? four.y : s % 4 == 2 ? four.z : four.w;
+                const u32 at = pixels + p.walk[block * STEPS + s];
 #pragma unroll
                 for (int t = 0; t < TILES; ++t) {
-                    WarpgroupProduct<O, BN>::run(acc[t], pixels + (at + (u32)(t * p.walk_tile >> 4)),
-                                                 weights + (s * Stream::STEP_BYTES >> 4));
+                    WarpgroupProduct<O, BN>::run(acc[t], at + (u32)(t * p.walk_tile >> 4), pixels_high,
+                                                 weights + (s * Stream::STEP_BYTES >> 4), channels_high);
                 }
             }
             commit_products();

@@ -125,7 +125,7 @@ template <int BN> struct Exchange {
         return even;
     }
 
-    // Merges the parts of all CTAs into scale, mean and beta of every channel, in memory.reduce. The first BN
+    // Merges the parts of all CTAs into scale and shift of every channel, in memory.reduce. The first BN
     // threads call it; the caller synchronises behind it.
     template <class Memory> __device__ __forceinline__ void merge(const ConvParams& p, const ChainLayer& layer, Memory& memory) const {
         const Places at = places();
@@ -148,8 +148,7 @@ template <int BN> struct Exchange {
         float scale, mean;
         norm_factors(p, all, c, gamma, scale, mean);
         memory.reduce[0][c] = scale;
-        memory.reduce[1][c] = mean;
-        memory.reduce[2][c] = beta;
+        memory.reduce[1][c] = fmaf(-mean, scale, beta);
     }
 
     // Waits until all CTAs have written their maps. The last BN threads of the team call it and may read the

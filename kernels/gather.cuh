@@ -33,25 +33,12 @@ struct PixelRows {
     static __device__ __forceinline__ int channel(const ConvParams&, int byte) { return byte; }
 };
 
-// The tile as [16 bytes of channels][row][column], `pitch` bytes from plane to plane: 8 neighbouring
-// pixels are a core matrix of Hopper's products. With stride 2 the even columns come first, so that
-// every second pixel is a neighbour.
-struct CellPlanes {
-    static __device__ __forceinline__ int column(const ConvParams& p, int column) {
-        return p.stride == 2 ? (column & 1) * ((p.tile_columns + 1) >> 1) + (column >> 1) : column;
-    }
-    static __device__ __forceinline__ int at(const ConvParams& p, int row, int c) {
-        return (row * p.tile_columns + column(p, c)) * 16;
-    }
-    static __device__ __forceinline__ int channel(const ConvParams& p, int byte) {
-        return (byte >> 4) * p.pitch + (byte & 15);
-    }
-};
-
-// One way of `gather_map`. STREAM: the residual stream is added or kept.
-template <class Layout, class S, class O, int THREADS, int DEPTH, bool STREAM>
-__device__ __forceinline__ void gather_rows(const ConvParams& p, char* tile, int image, int first_y, int first_x,
-                                            int chunk, bool owned, int block_rows, int block_columns) {
+// Brings a tile into shared memory: storage type S in memory, operand type O in shared memory; DEPTH loads are in
+// flight. All of the CTA's THREADS call it; the caller synchronises before and after. `first_y`, `first_x`: the
+// tile's first pixel in the (possibly doubled) input. `owned`: this CTA writes the residual stream.
+template <class S, class O, int THREADS, int DEPTH>
+__device__ __forceinline__ void gather_map(const ConvParams& p, char* tile, int image, int first_y, int first_x,
+                                           int chunk, bool owned, int block_rows, int block_columns) {
     constexpr int PACK = Pack<S>::COUNT;
     const int packs = p.chunk_channels / PACK;
     const int per_round = THREADS / packs;
@@ -75,18 +62,18 @@ __device__ __forceinline__ void gather_rows(const ConvParams& p, char* tile, int
     const S* input = static_cast<const S*>(p.input) + plane;
     const S* skip = static_cast<const S*>(p.skip) + plane;
     S* keep = static_cast<S*>(p.keep) + plane;
-    const bool adds = STREAM && p.skip != nullptr, keeps = STREAM && owned && p.keep != nullptr && real;
+    const bool adds = p.skip != nullptr, keeps = owned && p.keep != nullptr && real;
     // Most tiles do not touch the map's edges.
     const bool inside = first_y >= 0 && first_x >= 0 && first_y + p.tile_rows <= height && first_x + p.tile_columns <= width;
 
-    const int of_pack = Layout::channel(p, pack * PACK * (int)sizeof(O));
+    const int of_pack = PixelRows::channel(p, pack * PACK * (int)sizeof(O));
     int row = first / p.tile_columns, column = first % p.tile_columns;
     auto advance = [&](int& r, int& c) {
         c += per_round;
         while (c >= p.tile_columns) { c -= p.tile_columns; ++r; }
     };
     while (row < p.tile_rows) {
-        uint4 v[DEPTH], r[STREAM ? DEPTH : 1];
+        uint4 v[DEPTH], r[DEPTH];
         int there = row, across = column;
 #pragma unroll
         for (int d = 0; d < DEPTH; ++d) {
@@ -127,29 +114,13 @@ __device__ __forceinline__ void gather_rows(const ConvParams& p, char* tile, int
                 y < p.in_height && x < p.in_width) {
                 store_pack(keep + (long long)((u32)y * (u32)p.in_width + (u32)x) * p.in_channels, value);
             }
-            char* to = tile + Layout::at(p, row, column) + of_pack;
+            char* to = tile + PixelRows::at(p, row, column) + of_pack;
             if constexpr (sizeof(O) == 2 && PACK == 4) {
                 *reinterpret_cast<uint2*>(to) = make_uint2(narrow_pair<O>(value[0], value[1]), narrow_pair<O>(value[2], value[3]));
             } else {
                 *reinterpret_cast<uint4*>(to) = narrow_pack<O>(value);
             }
         }
-    }
-}
-
-// Layout as above; storage type S in memory, operand type O in shared memory; DEPTH loads are in flight,
-// or PLAIN_DEPTH where no residual stream takes registers. All of the CTA's THREADS call it; the caller
-// synchronises before and after. `first_y`, `first_x`: the tile's first pixel in the (possibly doubled) input. `owned`: this CTA writes the residual stream.
-template <class Layout, class S, class O, int THREADS, int DEPTH, int PLAIN_DEPTH>
-__device__ __forceinline__ void gather_map(const ConvParams& p, char* tile, int image, int first_y, int first_x,
-                                           int chunk, bool owned, int block_rows, int block_columns) {
-    // Where both are as deep, one way is enough, and the program half as large.
-    if (PLAIN_DEPTH == DEPTH || p.skip != nullptr || p.keep != nullptr) {
-        gather_rows<Layout, S, O, THREADS, DEPTH, true>(p, tile, image, first_y, first_x, chunk, owned, block_rows,
-                                                        block_columns);
-    } else {
-        gather_rows<Layout, S, O, THREADS, PLAIN_DEPTH, false>(p, tile, image, first_y, first_x, chunk, owned,
-                                                               block_rows, block_columns);
     }
 }
 

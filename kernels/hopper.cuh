@@ -73,12 +73,12 @@ template <int LEFT> __device__ __forceinline__ void wait_for_products() {
     asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(LEFT) : "memory");
 }
 
-// Describes an operand in shared memory without swizzle. Its core matrices are 8 rows x 16 bytes, 128
-// bytes in one piece; `across` bytes lie between those that are neighbours along K, `down` bytes between
-// those that are neighbours along M or N. All multiples of 16.
-__device__ __forceinline__ u64 describe(u32 address, u32 across, u32 down) {
-    return (u64)((address & 0x3ffffu) >> 4) | (u64)(across >> 4) << 16 | (u64)(down >> 4) << 32;
-}
+// Describes an operand in shared memory without swizzle, in two halves. Its core matrices are 8 rows x 16
+// bytes, 128 bytes in one piece; `across` bytes lie between those that are neighbours along K, `down` bytes
+// between those that are neighbours along M or N. All multiples of 16. To move it by n * 16 bytes, add n to
+// the lower half.
+__device__ __forceinline__ u32 describe_low(u32 address, u32 across) { return (address & 0x3ffffu) >> 4 | across >> 4 << 16; }
+__device__ __forceinline__ u32 describe_high(u32 down) { return down >> 4; }
 
 // acc += a * b over one step of 32 bytes of channels: a is 64 pixels, b is N channels.
 template <class O, int N> struct WarpgroupProduct;
@@ -92,21 +92,21 @@ template <class O, int N> struct WarpgroupProduct;
     SF_LIST32 ",%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50" \
               ",%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,%62,%63"
 
-#define SF_PRODUCT(O, N, VALUES, SHAPE, TAIL, LIST, A, B, ...)                                                  \
+#define SF_PRODUCT(O, N, VALUES, SHAPE, TAIL, LIST, A, A_HIGH, B, B_HIGH, ...)                                  \
     template <> struct WarpgroupProduct<O, N> {                                                                 \
-        static __device__ __forceinline__ void run(float(&d)[VALUES], u64 a, u64 b) {                           \
-            asm volatile("{\n.reg .pred adds;\nsetp.eq.u32 adds, 0, 0;\n"                                       \
-                         "wgmma.mma_async.sync.aligned.m64n" #N SHAPE " {" LIST "}, %" #A ", %" #B              \
-                         ", adds, 1, 1" TAIL ";\n}"                                                             \
+        static __device__ __forceinline__ void run(float(&d)[VALUES], u32 a, u32 a_high, u32 b, u32 b_high) {     \
+            asm volatile("{\n.reg .pred adds;\n.reg .b64 a, b;\nsetp.eq.u32 adds, 0, 0;\n"                       \
+                         "mov.b64 a, {%" #A ", %" #A_HIGH "};\nmov.b64 b, {%" #B ", %" #B_HIGH "};\n"            \
+                         "wgmma.mma_async.sync.aligned.m64n" #N SHAPE " {" LIST "}, a, b, adds, 1, 1" TAIL ";\n}" \
                          : __VA_ARGS__                                                                          \
-                         : "l"(a), "l"(b));                                                                     \
+                         : "r"(a), "r"(a_high), "r"(b), "r"(b_high));                                           \
         }                                                                                                       \
     };
 
 #define SF_PRODUCTS(O, SHAPE, TAIL)                                            \
-    SF_PRODUCT(O, 32, 16, SHAPE, TAIL, SF_LIST16, 16, 17, SF_F16(0))           \
-    SF_PRODUCT(O, 64, 32, SHAPE, TAIL, SF_LIST32, 32, 33, SF_F32(0))           \
-    SF_PRODUCT(O, 128, 64, SHAPE, TAIL, SF_LIST64, 64, 65, SF_F32(0), SF_F32(32))
+    SF_PRODUCT(O, 32, 16, SHAPE, TAIL, SF_LIST16, 16, 17, 18, 19, SF_F16(0))   \
+    SF_PRODUCT(O, 64, 32, SHAPE, TAIL, SF_LIST32, 32, 33, 34, 35, SF_F32(0))   \
+    SF_PRODUCT(O, 128, 64, SHAPE, TAIL, SF_LIST64, 64, 65, 66, 67, SF_F32(0), SF_F32(32))
 
 SF_PRODUCTS(half_t, "k16.f32.f16.f16", ", 0, 0")
 SF_PRODUCTS(bfloat_t, "k16.f32.bf16.bf16", ", 0, 0")

@@ -20,23 +20,36 @@ mkdir --parents "$logs"
 failed=0
 for tool in "${tools[@]}"; do
     for precision in "${precisions[@]}"; do
-        # Every variant, as a graph and launch by launch. Racecheck slows a kernel down by hundreds of
-        # times; the smaller picture still has more tiles than one in every layer that has the size.
+        # Every variant, as a graph and launch by launch.
         size=41x38
-        [ "$tool" = racecheck ] && size=21x18
+        options=(--kernels)
+        filter=()
+        if [ "$tool" = racecheck ]; then
+            # It slows a kernel down by hundreds of times: a smaller picture, which still has more tiles than
+            # one in every layer that has the size, each launch once, and of ours those that share memory.
+            size=21x18
+            options=(--variant fused-norm --variant fused)
+            for name in wgmma_ conv_ norm_ mean_ variance_; do filter+=(--kernel-name "kns=$name"); done
+        fi
         log=$logs/$tool-$precision.log
         found=0
-        timeout "$limit" compute-sanitizer --tool "$tool" --error-exitcode 9 \
-            "$program" bench --device cuda --size "$size" --frames 1 --warmup 0 --kernels \
+        timeout "$limit" compute-sanitizer --tool "$tool" --error-exitcode 9 "${filter[@]}" \
+            "$program" bench --device cuda --size "$size" --frames 1 --warmup 0 "${options[@]}" \
             --precision "$precision" >"$log" 2>&1 || found=$?
         last=$(grep -E 'SUMMARY' "$log" | tail -n 1) || last="no summary: see $log"
+        # The tool counts launches as errors that it had no memory to follow.
+        errors=$(sed -n 's/.*ERROR SUMMARY: \([0-9]*\) error.*/\1/p' "$log" | tail -n 1)
+        unseen=$(grep -c 'Internal Sanitizer Error.*track' "$log") || unseen=0
         case $found in
         0) verdict=clean ;;
-        9) verdict="FOUND SOMETHING" ;;
+        9)
+            verdict="FOUND SOMETHING"
+            [ "${errors:-0}" -gt "$unseen" ] || verdict="found nothing; could not follow $unseen launches"
+            ;;
         124) verdict="TOOK LONGER THAN $limit s" ;;
         *) verdict="ENDED WITH $found" ;;
         esac
-        [ "$verdict" = clean ] || failed=1
+        case $verdict in clean | "found nothing"*) ;; *) failed=1 ;; esac
         printf '%-9s %-5s %-6s %s (%s)\n' "$tool" "$precision" "$size" "$verdict" "${last#========= }"
     done
 done

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::plan::cuda::{
     ConvId, ConvLaunch, CudaOp, CudaPlan, CudaStep, FLAT_SHARE, MainLoop, MapId, Places, Source,
-    Strips, Taps, Target, merge_group, step_channels,
+    Strips, Taps, Target, merge_group,
 };
 
 /// Declares [`Argument`], whose variants are the kernels' parameter blocks.
@@ -431,14 +431,16 @@ impl ArgumentMaker<'_> {
         if launch.main_loop == MainLoop::Wgmma {
             let walk = launch.walk();
             p.ring_stages = int(launch.ring_stages);
+            p.tile_bytes = int(launch.tile_bytes);
             p.walk_across = int(walk.across);
             p.walk_down = int(walk.down);
-            p.walk_step = int(walk.step);
-            p.walk_steps = int(launch.chunking.channels / step_channels(self.plan.mode.precision));
             p.walk_row = int(walk.row);
-            p.walk_even = int(walk.even);
-            p.walk_odd = walk.odd as i32;
             p.walk_tile = int(walk.tile);
+            p.walk_blocks = int(launch.blocks(self.plan.mode.precision));
+            let steps = launch.walk_steps(self.plan.mode.precision);
+            for (at, step) in p.walk.as_flattened_mut().iter_mut().zip(steps) {
+                *at = step;
+            }
         }
         if launch.bias {
             p.bias = self.at(memory.bias);

@@ -42,7 +42,7 @@ struct Block {
 
 params! {
     /// Of `conv_*`.
-    ConvParams = 296 in "conv_params.cuh" {
+    ConvParams = 1824 in "conv_params.cuh" {
         /// Raw map of the layer before, or the photo in RGBA8.
         input: u64,
         /// (batch, `in_channels`): gamma / deviation of the norm before; 0: none.
@@ -133,30 +133,28 @@ params! {
         group_size: i32,
         /// Real output channels; the rest is padding.
         norm_channels: i32,
-        /// Stages of the weights' ring; this and all `walk_*` are for Hopper's main loop alone.
+        /// Stages of the weights' ring; this and all `walk*` are for Hopper's main loop alone.
         ring_stages: i32,
         /// Bytes between core matrices along the channels.
         walk_across: i32,
         /// Bytes between core matrices along the pixels.
         walk_down: i32,
-        /// Bytes from step to step within a tap.
-        walk_step: i32,
-        /// Steps of a tap.
-        walk_steps: i32,
         /// Bytes from tap to tap downwards.
         walk_row: i32,
-        /// Bytes from an even tap to the one to its right.
-        walk_even: i32,
-        /// Bytes from an odd tap to the one to its right.
-        walk_odd: i32,
         /// Bytes from 64 output pixels to the next 64.
         walk_tile: i32,
+        /// Blocks of weights of a phase.
+        walk_blocks: i32,
         /// Added to the variance.
         eps: f32,
         /// A deviation up to this share of the mean is rounding, not picture.
         flat_share: f32,
         /// Factor on the photo's levels.
         photo_scale: f32,
+        /// Bytes of the input tile in shared memory, on Hopper.
+        tile_bytes: i32,
+        /// Where in the tile each step of a phase begins, in units of 16 bytes.
+        walk: [[u32; 32]; 12],
     }
 
     /// What a layer of a chain has for itself.
@@ -182,7 +180,7 @@ params! {
     }
 
     /// Of the entries that take several layers one after another.
-    ChainParams = 2360 in "chain_params.cuh" {
+    ChainParams = 3888 in "chain_params.cuh" {
         /// Shapes of every layer; the norm before the first one; the statistics behind the last one.
         all: ConvParams,
         /// One after another; the first `count` of them count.

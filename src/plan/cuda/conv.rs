@@ -64,6 +64,7 @@ struct Fit {
     tile: Tile,
     input_tile: (usize, usize),
     chunking: Chunking,
+    tile_bytes: usize,
     ring_stages: usize,
 }
 
@@ -111,6 +112,19 @@ impl ConvLaunch {
                 self.stride,
             ),
         }
+    }
+
+    /// Where in the input tile each step of a phase begins for Hopper's main loop, in units of 16 bytes: tap
+    /// after tap, each with all of its channels.
+    pub fn walk_steps(&self, precision: Precision) -> impl Iterator<Item = u32> {
+        let walk = self.walk();
+        let (down, across) = self.tap_grid;
+        let steps = self.chunking.channels / step_channels(precision);
+        (0..down * across * steps).map(move |at| {
+            let (tap, step) = (at / steps, at % steps);
+            let bytes = tap / across * walk.row + walk.tap(tap % across) + step * walk.step;
+            (bytes / 16) as u32
+        })
     }
 
     /// Steps of the main loop for one chunk of channels.
@@ -165,6 +179,7 @@ impl Builder<'_> {
             tile,
             input_tile,
             chunking,
+            tile_bytes,
             ring_stages,
         } = self
             .fitting(conv, &shape)
@@ -182,6 +197,7 @@ impl Builder<'_> {
             phases: shape.phases,
             main_loop,
             chunking,
+            tile_bytes,
             ring_stages,
             input_tile,
             stride: shape.stride,
@@ -273,6 +289,8 @@ impl Builder<'_> {
             main_loop,
             tile,
             input_tile,
+            tile_bytes: (input_tile.0 * input_tile.1 * chunking.pitch)
+                .max(shape.sums_bytes(tile, main_loop)),
             chunking,
             ring_stages: stages,
         })
@@ -305,18 +323,22 @@ impl Builder<'_> {
             let pitch = plane_bytes(channels, input_tile.0 * input_tile.1, self.precision);
             (channels, pitch, channels * operand / 16 * pitch)
         };
-        let mut tile_bytes = tile_bytes.max(shape.sums_bytes(tile, main_loop));
-        if tile.channels == Tile::CHAIN_CHANNELS {
-            // Where each of its pixels lies in the map and in the tile; those of other CTAs twice.
-            tile_bytes += 16 * input_tile.0 * input_tile.1;
-            if Storage::of(self.precision).bytes() == 2 {
-                // Where its values lie on their way out, in planes of 8 channels.
-                tile_bytes += tile.channels / 8 * (16 * tile.pixels + 16);
-            }
+        let tile_bytes = tile_bytes.max(shape.sums_bytes(tile, main_loop));
+        let is_chain = tile.channels == Tile::CHAIN_CHANNELS;
+        // Where each of the tile's pixels lies in the map and in shared memory; in a chain those of other CTAs
+        // twice.
+        let mut beside = match shape.taps {
+            Taps::PhotoQuads => 0,
+            _ if is_chain => 16 * input_tile.0 * input_tile.1,
+            _ => 8 * input_tile.0 * input_tile.1,
+        };
+        if is_chain && Storage::of(self.precision).bytes() == 2 {
+            // Where its values lie on their way out, in planes of 8 channels.
+            beside += tile.channels / 8 * (16 * tile.pixels + 16);
         }
         let steps = block_steps(shape.taps, tile, main_loop);
         let total = shape.tap_grid.0 * shape.tap_grid.1 * (channels / step);
-        if total.div_ceil(steps) * steps.div_ceil(4) > MOST_WALK {
+        if total.next_multiple_of(steps) > MOST_WALK {
             return None;
         }
         let stage_bytes = block_bytes(steps, tile, self.precision);
@@ -324,7 +346,7 @@ impl Builder<'_> {
             tile,
             shape.phases * total.div_ceil(steps),
             stage_bytes,
-            tile_bytes,
+            tile_bytes + beside,
             static_bytes(tile, main_loop),
             self.limits,
         )?;
@@ -336,8 +358,9 @@ impl Builder<'_> {
                 channels,
                 chunks: 1,
                 pitch,
-                shared_bytes: tile_bytes + ring_stages * stage_bytes,
+                shared_bytes: tile_bytes + beside + ring_stages * stage_bytes,
             },
+            tile_bytes,
             ring_stages,
         })
     }

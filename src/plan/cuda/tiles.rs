@@ -241,7 +241,8 @@ pub const fn ring_bytes(
 }
 
 /// Static shared memory of a convolution that gathers statistics, in bytes: the statistics, and on
-/// Hopper the ring's barriers and where the steps begin.
+/// Hopper the ring's barriers, and for up to 64 channels what the ring asks for next and where warps turn
+/// their values.
 pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
     let slots = match main_loop {
         MainLoop::Mma => tile.pixels / 32,
@@ -249,17 +250,25 @@ pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
     };
     let statistics = 4 * (slots + 2 * slots * tile.channels + 3 * 256 + 1);
     match main_loop {
-        MainLoop::Wgmma => statistics.next_multiple_of(128) + BARRIER_BYTES + WALK_BYTES,
+        MainLoop::Wgmma if tile.channels == Tile::CHAIN_CHANNELS => {
+            statistics.next_multiple_of(128) + BARRIER_BYTES
+        }
+        MainLoop::Wgmma => {
+            let beside = BARRIER_BYTES + ASKING_BYTES + TURN_BYTES;
+            (statistics.next_multiple_of(16) + beside).next_multiple_of(128)
+        }
         _ => statistics.next_multiple_of(16),
     }
 }
 
 /// Bytes of the barriers of Hopper's ring.
-pub const BARRIER_BYTES: usize = 256;
-/// Bytes of the list of places where the steps of Hopper's loop begin.
-pub const WALK_BYTES: usize = 16 * MOST_WALK;
-/// Most quads of steps of a phase that Hopper's loop has a list for.
-pub(super) const MOST_WALK: usize = 96;
+const BARRIER_BYTES: usize = 256;
+/// Bytes of what the thread that asks for weights keeps.
+const ASKING_BYTES: usize = 16;
+/// Bytes in which eight warps turn accumulators into packs of channels.
+const TURN_BYTES: usize = 8 * 1024;
+/// Most steps of a phase that Hopper's loop has a list for.
+pub(super) const MOST_WALK: usize = 384;
 /// Most stages of Hopper's ring.
 const MOST_STAGES: usize = 16;
 
@@ -408,6 +417,11 @@ impl Walk {
             odd,
             tile: 64 / tile_columns * stride * row,
         }
+    }
+
+    /// Where a tap of a row begins.
+    pub const fn tap(&self, column: usize) -> usize {
+        column / 2 * (self.even as isize + self.odd) as usize + column % 2 * self.even
     }
 
     /// Over the photo's rows, `pitch` bytes apart.

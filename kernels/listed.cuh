@@ -1,0 +1,242 @@
+// A tile's pixels as a list: where each lies in the stored map and in shared memory. Taken apart once, a
+// place costs one load instead of divisions, mirroring and products for every 16 bytes.
+#pragma once
+#include "hopper.cuh"
+
+namespace sf {
+
+// The tile as [16 bytes of channels][row][column], `pitch` bytes from plane to plane: 8 neighbouring
+// pixels are a core matrix of Hopper's products. With stride 2 the even columns come first, so that
+// every second pixel is a neighbour.
+struct CellPlanes {
+    static __device__ __forceinline__ int column(const ConvParams& p, int column) {
+        return p.stride == 2 ? (column & 1) * ((p.tile_columns + 1) >> 1) + (column >> 1) : column;
+    }
+    static __device__ __forceinline__ int at(const ConvParams& p, int row, int c) {
+        return (row * p.tile_columns + column(p, c)) * 16;
+    }
+    static __device__ __forceinline__ int channel(const ConvParams& p, int byte) {
+        return (byte >> 4) * p.pitch + (byte & 15);
+    }
+};
+
+__device__ __forceinline__ uint4 load_shared(u32 from) {
+    uint4 v;
+    asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "r"(from) : "memory");
+    return v;
+}
+__device__ __forceinline__ void store_shared(u32 to, const uint4& v) {
+    asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
+}
+
+// Says nothing of memory to the compiler, so that several can be under way: who reads the copy waits for it, and the
+// caller synchronises before it.
+__device__ __forceinline__ void copy_async(u32 to, const void* from) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from));
+}
+__device__ __forceinline__ void wait_for_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
+
+// What a norm does to a thread's channels: one product and one sum.
+template <int PACK> struct Factors {
+    float scale[PACK], shift[PACK];
+
+    __device__ __forceinline__ void set(int k, float factor, float mean, float beta) {
+        scale[k] = factor;
+        shift[k] = fmaf(-mean, factor, beta);
+    }
+    // Of the norm before the first layer, from `channel` on.
+    __device__ __forceinline__ void read(const ConvParams& p, int image, int channel) {
+        if (p.in_scale == nullptr) {
+#pragma unroll
+            for (int k = 0; k < PACK; ++k) set(k, 1.0f, 0.0f, 0.0f);
+            return;
+        }
+        const int at = image * p.in_channels + channel;
+#pragma unroll
+        for (int k = 0; k < PACK; k += 4) {
+            const float4 factor = *reinterpret_cast<const float4*>(p.in_scale + at + k);
+            const float4 mean = *reinterpret_cast<const float4*>(p.in_mean + at + k);
+            const float4 beta = *reinterpret_cast<const float4*>(p.in_beta + channel + k);
+            set(k, factor.x, mean.x, beta.x);
+            set(k + 1, factor.y, mean.y, beta.y);
+            set(k + 2, factor.z, mean.z, beta.z);
+            set(k + 3, factor.w, mean.w, beta.w);
+        }
+    }
+    __device__ __forceinline__ void apply(float (&value)[PACK]) const {
+#pragma unroll
+        for (int k = 0; k < PACK; ++k) value[k] = fmaf(value[k], scale[k], shift[k]);
+    }
+};
+
+// Rounds a pack to operands and puts it into a plane of the tile; what is below zero becomes zero first if
+// RELU says so.
+template <class O, bool RELU, int PACK> __device__ __forceinline__ void put_pack(u32 to, const float (&value)[PACK]) {
+    if constexpr (sizeof(O) == 2 && PACK == 4) {
+        asm volatile("st.shared.v2.u32 [%0], {%1, %2};" ::"r"(to), "r"(narrow_pair_relu<O, RELU>(value[0], value[1])),
+                     "r"(narrow_pair_relu<O, RELU>(value[2], value[3]))
+                     : "memory");
+    } else if constexpr (sizeof(O) == 2) {
+        store_shared(to, make_uint4(narrow_pair_relu<O, RELU>(value[0], value[1]), narrow_pair_relu<O, RELU>(value[2], value[3]),
+                                    narrow_pair_relu<O, RELU>(value[4], value[5]), narrow_pair_relu<O, RELU>(value[6], value[7])));
+    } else {
+        float above[PACK];
+#pragma unroll
+        for (int k = 0; k < PACK; ++k) above[k] = RELU ? fmaxf(value[k], 0.0f) : value[k];
+        store_shared(to, narrow_pack<O>(above));
+    }
+}
+
+// Brings the input tiles of a CTA into shared memory one after another, as gather.cuh does. The list is relative to the
+// tile's first pixel, so tiles that do not touch the map's edges share one.
+template <class S, class O, int THREADS> struct ListedGather {
+    static constexpr int PACK = Pack<S>::COUNT;
+    static constexpr u32 OWNED = 1u;  // in a place: the pixel lies in the CTA's block
+    const ConvParams& p;
+    u32 tile;
+    uint2* list;
+
+    // `behind`: where the list lies.
+    __device__ __forceinline__ ListedGather(const ConvParams& params, u32 at, char* behind)
+        : p(params), tile(at), list(reinterpret_cast<uint2*>(behind)) {}
+
+    // Whether a tile does not touch the map's edges.
+    __device__ __forceinline__ bool is_inner(int first_y, int first_x) const {
+        return !p.upsample && first_y >= 0 && first_x >= 0 && first_y + p.tile_rows <= p.in_height &&
+               first_x + p.tile_columns <= p.in_width;
+    }
+
+    // Makes the list one for the tile at `first_y`, `first_x`; `after_inner`: it was last one for an inner tile. All
+    // threads call it while nobody reads the list; it may be read behind it.
+    __device__ __forceinline__ void turn_to(int first_y, int first_x, bool after_inner, int block_rows, int block_columns) const {
+        const bool inner = is_inner(first_y, first_x);
+        if (inner && after_inner) return;
+        const int height = p.upsample ? 2 * p.in_height : p.in_height, width = p.upsample ? 2 * p.in_width : p.in_width;
+        const int from = first_y * p.in_width + first_x, all = p.tile_rows * p.tile_columns;
+        for (int i = threadIdx.x; i < all; i += THREADS) {
+            const int r = i / p.tile_columns, c = i - r * p.tile_columns;
+            int y = first_y + r, x = first_x + c;
+            // The residual stream is written by the CTA in whose block a pixel lies.
+            const bool owned = (u32)(r - p.origin) < (u32)block_rows && (u32)(c - p.origin) < (u32)block_columns &&
+                               y < p.in_height && x < p.in_width;
+            if (!inner) {
+                y = source_index(y, height, p.edge);
+                x = source_index(x, width, p.edge);
+                if (p.upsample) { y >>= 1; x >>= 1; }
+            }
+            const int pixel = y * p.in_width + x - from;
+            list[i] = make_uint2((u32)(pixel * p.in_channels * (int)sizeof(S)), (u32)CellPlanes::at(p, r, c) | (owned ? OWNED : 0u));
+        }
+        __syncthreads();
+    }
+
+    // Which part of a tile is this thread's. Computed when it is needed: kept, it would take registers.
+    struct Share {
+        int channel, per_round, first, total;
+        u32 tile;       // where this thread's channels lie
+        long long from;  // bytes from a map's start to this thread's channels of the tile's first pixel
+    };
+    __device__ __forceinline__ Share share(int image, int first_y, int first_x) const {
+        int thread = threadIdx.x;
+        stay(thread);
+        const int packs = p.chunk_channels / PACK, pack = thread % packs;
+        Share mine;
+        mine.per_round = THREADS / packs;
+        mine.first = thread / packs;
+        mine.channel = pack * PACK;
+        mine.total = mine.first < mine.per_round ? p.tile_rows * p.tile_columns : 0;
+        mine.tile = tile + CellPlanes::channel(p, mine.channel * (int)sizeof(O));
+        const long long pixel = ((long long)image * p.in_height + first_y) * p.in_width + first_x;
+        mine.from = (pixel * p.in_channels + mine.channel) * (long long)sizeof(S);
+        return mine;
+    }
+
+    // COUNT pixels from `i` on; ALL of them are there, or those that the tile has. Their loads are under way together.
+    template <int COUNT, bool ALL, bool RELU> __device__ __forceinline__ void plain_some(const Share& mine, int i, const Factors<PACK>& f) const {
+        const char* from = static_cast<const char*>(p.input) + mine.from;
+        uint4 v[COUNT];
+        u32 place[COUNT];
+#pragma unroll
+        for (int d = 0; d < COUNT; ++d) {
+            if (ALL || i + d * mine.per_round < mine.total) {
+                const uint2 pixel = list[i + d * mine.per_round];
+                place[d] = pixel.y & ~OWNED;
+                v[d] = *reinterpret_cast<const uint4*>(from + (int)pixel.x);
+            }
+        }
+#pragma unroll
+        for (int d = 0; d < COUNT; ++d) {
+            if (ALL || i + d * mine.per_round < mine.total) {
+                float value[PACK];
+                widen_pack<S>(v[d], value);
+                f.apply(value);
+                put_pack<O, RELU>(mine.tile + place[d], value);
+            }
+        }
+    }
+    template <int DEPTH, bool RELU> __device__ __forceinline__ void plain(const Share& mine, const Factors<PACK>& f) const {
+        int i = mine.first;
+#pragma unroll 1
+        for (; i + (DEPTH - 1) * mine.per_round < mine.total; i += DEPTH * mine.per_round) plain_some<DEPTH, true, RELU>(mine, i, f);
+        if (i < mine.total) plain_some<DEPTH, false, RELU>(mine, i, f);
+    }
+
+    // Where the residual stream is added or kept.
+    template <int DEPTH> __device__ __forceinline__ void stream(const Share& mine, const Factors<PACK>& f, bool owned) const {
+        const char* from = static_cast<const char*>(p.input) + mine.from;
+        const char* skip = static_cast<const char*>(p.skip) + mine.from;
+        const bool adds = p.skip != nullptr, keeps = p.keep != nullptr && owned;
+#pragma unroll 1
+        for (int i = mine.first; i < mine.total; i += DEPTH * mine.per_round) {
+            uint4 v[DEPTH], more[DEPTH];
+            uint2 pixel[DEPTH];
+#pragma unroll
+            for (int d = 0; d < DEPTH; ++d) {
+                if (i + d * mine.per_round < mine.total) {
+                    pixel[d] = list[i + d * mine.per_round];
+                    v[d] = *reinterpret_cast<const uint4*>(from + (int)pixel[d].x);
+                    if (adds) more[d] = *reinterpret_cast<const uint4*>(skip + (int)pixel[d].x);
+                }
+            }
+#pragma unroll
+            for (int d = 0; d < DEPTH; ++d) {
+                if (i + d * mine.per_round < mine.total) {
+                    float value[PACK];
+                    widen_pack<S>(v[d], value);
+                    f.apply(value);
+                    if (adds) {
+                        float stream[PACK];
+                        widen_pack<S>(more[d], stream);
+#pragma unroll
+                        for (int k = 0; k < PACK; ++k) value[k] += stream[k];
+                    }
+                    if (p.relu) {
+#pragma unroll
+                        for (int k = 0; k < PACK; ++k) value[k] = fmaxf(value[k], 0.0f);
+                    }
+                    put_pack<O, false>(mine.tile + (pixel[d].y & ~OWNED), value);
+                    if (keeps && pixel[d].y & OWNED) {
+                        store_pack(reinterpret_cast<S*>(static_cast<char*>(p.keep) + mine.from + (int)pixel[d].x), value);
+                    }
+                }
+            }
+        }
+    }
+
+    // Gathers the tile at `first_y`, `first_x`, the one that the list was made for. DEPTH loads are under way
+    // together, or PLAIN where no residual stream takes registers. `owned`: this CTA writes the residual stream.
+    template <int DEPTH, int PLAIN> __device__ __forceinline__ void gather(int image, int first_y, int first_x, bool owned) const {
+        const Share mine = share(image, first_y, first_x);
+        Factors<PACK> f;
+        f.read(p, image, mine.channel);
+        if (p.skip != nullptr || p.keep != nullptr) {
+            stream<DEPTH>(mine, f, owned);
+        } else if (p.relu) {
+            plain<PLAIN, true>(mine, f);
+        } else {
+            plain<PLAIN, false>(mine, f);
+        }
+    }
+};
+
+}  // namespace sf
