@@ -77,7 +77,7 @@ def main() -> None:
     arguments = parser.parse_args()
     networks = find_networks(arguments.styles, arguments.model or ["full"])
     sheet = make_sheet(networks, arguments.pictures, arguments.side, tuple(arguments.cell), arguments.device)
-    sheet.save(arguments.out, quality=arguments.quality)
+    sheet.save(arguments.out, quality=arguments.quality, method=6)
     print(f"{arguments.out}: {sheet.width}x{sheet.height}, {arguments.out.stat().st_size} bytes")
 
 

@@ -1,9 +1,9 @@
 """Losses on a painting's levels, beside those on VGG's features.
 
 VGG hardly sees what an eye sees first: whether a face is lighter than the hair around it,
-whether the colours are the style's in their right amounts, and whether a fine pattern
-follows the network's own grid of four pixels. All take (N, 3, H, W) levels 0..255 and
-give one number.
+whether the colours are the style's in their right amounts, whether a fine pattern
+follows the network's own grid of four pixels, and whether plain grounds stay plain. All take
+(N, 3, H, W) levels 0..255 and give one number.
 """
 
 from __future__ import annotations
@@ -24,6 +24,12 @@ TONE_FLOOR = 10.0
 #: The network's grid, and over how many of its cells each way a pattern has to repeat to count.
 GRID_PX = 4
 GRID_CELLS = 6
+
+#: Plain is what hardly differs from its mean over so many pixels, measured at half the size: a RMS difference
+#: of this share of the photo's spread counts a third. The floor, in levels, keeps noise in a plain photo plain.
+CALM_PX = 20
+PLAIN_SHARE = 0.2
+PLAIN_FLOOR = 5.0
 
 #: Directions in RGB along which colours are compared: the axes, luma, and differences of colour.
 COLOR_DIRECTIONS = (
@@ -70,6 +76,30 @@ def weave(fine: torch.Tensor) -> torch.Tensor:
     cells = cells.reshape(count * channels, rows, GRID_PX, columns, GRID_PX).permute(0, 2, 4, 1, 3)
     pattern = F.avg_pool2d(cells.reshape(count * channels, GRID_PX**2, rows, columns), GRID_CELLS, GRID_CELLS // 2)
     return pattern.div(255).square().mean()
+
+
+def unrest(paintings: torch.Tensor, photos: torch.Tensor) -> torch.Tensor:
+    """Mean square, in units of 255 levels, of what a painting adds where its photo is plain: cheeks, walls, skies.
+
+    A style loss is content with motifs in any place, and plain places cost the least content.
+    """
+    luma = sum(share * photos[:, i : i + 1] for i, share in enumerate(LUMA))
+    spread = luma.var(dim=(2, 3), keepdim=True) + PLAIN_FLOOR**2
+    detail = _mean_around(_around_mean(luma).square())
+    plain = torch.exp(-detail / (PLAIN_SHARE**2 * spread))
+    return (plain * _around_mean(paintings).square()).mean() / 255**2
+
+
+def _around_mean(levels: torch.Tensor) -> torch.Tensor:
+    """The levels at half the size, less their mean over ``CALM_PX`` pixels around."""
+    half = F.avg_pool2d(levels, 2)
+    return half - _mean_around(half)
+
+
+def _mean_around(half: torch.Tensor) -> torch.Tensor:
+    """The mean over ``CALM_PX`` pixels around every place of a picture at half the size."""
+    reach = CALM_PX // 4
+    return F.avg_pool2d(half, 2 * reach + 1, 1, reach, count_include_pad=False)
 
 
 class ColorAmounts:

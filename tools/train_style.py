@@ -39,7 +39,7 @@ from PIL import Image, ImageFilter
 
 from measure_styles import SIDE_PX, load_targets, measure
 from perceptual import LAYERS, Vgg16, gram, relative_error
-from picture_losses import ColorAmounts, fine_part, tones, weave
+from picture_losses import ColorAmounts, fine_part, tones, unrest, weave
 from style_net import WIDTHS, TransformerNet, describe_network, paint, read_network, save_network
 from style_photos import CropSampler, list_photos, read_picture, to_image, to_levels
 
@@ -87,11 +87,12 @@ class Recipe:
     layers; ``content_deep_share`` is relu3_3's share of the content loss. ``style_trim`` is the
     share of the style picture's short side that is cut off all around it: the frame of a print
     would be painted around every photo. ``style_median`` is the edge of a median filter (odd, 0 for
-    none) over the scaled style picture: specks of paint and of sharpening would come out as dots.
+    none) over the scaled style picture: specks of paint and of sharpening would come out as dots;
+    ``style_median_share`` is how much of them it takes away.
     ``style_muted_hues`` are a first and a last hue in degrees and the share of saturation that these
     keep: a colour of one motif would stain plain grounds, where it costs no content. The weights of
     the losses in picture_losses.py: ``fine_weight`` for all fine parts, ``weave_weight``,
-    ``tone_weight`` and ``color_weight``.
+    ``tone_weight``, ``color_weight``, and ``calm_weight`` against motifs on plain grounds.
     """
 
     iterations: int = 20000
@@ -103,6 +104,7 @@ class Recipe:
     style_short_side: int = 512
     style_trim: float = 0.0
     style_median: int = 0
+    style_median_share: float = 1.0
     style_muted_hues: list[float] = field(default_factory=list)
     style_weight: float = 3.0
     style_weight_range: list[float] = field(default_factory=lambda: [0.2, 30.0])
@@ -118,6 +120,7 @@ class Recipe:
     weave_weight: float = 0.0
     tone_weight: float = 0.0
     color_weight: float = 0.0
+    calm_weight: float = 0.0
     range_weight: float = 50.0
     palette_weight: float = 400.0
     seed: int = 1
@@ -145,7 +148,13 @@ class Losses:
         self.flicker = torch.zeros(2, device=device)
         self.parts = torch.zeros(2 + len(LAYERS), device=device)
         self.layer_weights = torch.tensor(recipe.layer_weights, device=device)
-        level_weights = [recipe.fine_weight, recipe.weave_weight, recipe.tone_weight, recipe.color_weight]
+        level_weights = [
+            recipe.fine_weight,
+            recipe.weave_weight,
+            recipe.tone_weight,
+            recipe.color_weight,
+            recipe.calm_weight,
+        ]
         self.level_weights = torch.tensor(level_weights, device=device)
         self.level_parts = torch.zeros(len(level_weights), device=device)
         self.wanted_flicker = torch.tensor(recipe.flicker, device=device)
@@ -204,6 +213,7 @@ class Losses:
                     weave(fine),
                     (tones(painting) - tones(photos)).square().mean(),
                     self.targets.amounts(painting),
+                    unrest(painting, photos.float()),
                 )
             )
         with torch.no_grad():
@@ -271,7 +281,8 @@ def load_style(vgg: Vgg16, path: Path, recipe: Recipe) -> StyleTargets:
     cut = (min(picture.shape[2:]) - recipe.style_short_side) // 2
     picture = picture[..., cut : picture.shape[2] - cut, cut : picture.shape[3] - cut]
     if recipe.style_median:
-        picture = to_levels(to_image(picture).filter(ImageFilter.MedianFilter(recipe.style_median)))
+        filtered = to_levels(to_image(picture).filter(ImageFilter.MedianFilter(recipe.style_median)))
+        picture = torch.lerp(picture, filtered, recipe.style_median_share)
     if recipe.style_muted_hues:
         picture = to_levels(mute_hues(to_image(picture), *recipe.style_muted_hues))
     picture = picture.to(vgg.mean.device)
