@@ -163,7 +163,9 @@ def peers(path: Path, photo: torch.Tensor, compiled: bool) -> Iterator[Peer]:
     if compiled:
         # Its report of every candidate would bury the table.
         torch._inductor.select_algorithm.PRINT_AUTOTUNE = False
-        fast = torch.compile(network(path, torch.float16, channels_last=True), mode="max-autotune")
+        # Anew for every size: what is compiled for several takes four times as long.
+        torch._dynamo.reset()
+        fast = torch.compile(network(path, torch.float16, channels_last=True), mode="max-autotune", dynamic=False)
         yield Peer("torch.compile max-autotune fp16", "fp16", lambda: fast(last_photo))
 
 

@@ -38,13 +38,17 @@ for tool in "${tools[@]}"; do
             --precision "$precision" >"$log" 2>&1 || found=$?
         last=$(grep -E 'SUMMARY' "$log" | tail -n 1) || last="no summary: see $log"
         # The tool counts launches as errors that it had no memory to follow.
-        errors=$(sed -n 's/.*ERROR SUMMARY: \([0-9]*\) error.*/\1/p' "$log" | tail -n 1)
+        errors=$(sed -n 's/.* ERROR SUMMARY: \([0-9]*\) error.*/\1/p' "$log" | tail -n 1)
         unseen=$(grep -c 'Internal Sanitizer Error.*track' "$log") || unseen=0
         case $found in
         0) verdict=clean ;;
         9)
             verdict="FOUND SOMETHING"
-            [ "${errors:-0}" -gt "$unseen" ] || verdict="found nothing; could not follow $unseen launches"
+            if [ -n "$errors" ] && ((errors <= unseen)); then
+                verdict="found nothing; could not follow $unseen launches"
+            elif grep -q 'Sanitizer failed to handle' "$log"; then
+                verdict="THE TOOL ITSELF FAILED"
+            fi
             ;;
         124) verdict="TOOK LONGER THAN $limit s" ;;
         *) verdict="ENDED WITH $found" ;;
