@@ -224,8 +224,16 @@ impl Live {
     pub fn serve(&mut self, painter: &mut Painter, tell: &mut dyn FnMut(LiveEvent)) -> Served {
         let fresh = !self.order.frozen && self.input.take();
         self.has_frame |= fresh;
-        self.changed |= self.openings.has_next();
-        if !self.has_frame || !(fresh || self.changed) {
+        // What is opened for the small pictures is no reason to paint the large one anew.
+        self.changed |= self.asked.is_some() && self.openings.has_next();
+        if !self.has_frame {
+            return Served::Nothing;
+        }
+        if !(fresh || self.changed) {
+            if self.openings.has_next() {
+                self.take_in(painter, tell);
+                self.serve_wall(painter);
+            }
             return Served::Nothing;
         }
         self.changed = false;
@@ -306,6 +314,12 @@ impl Live {
         }
         self.sample(painter, run, tell);
         self.note_busy(began, now);
+        self.serve_wall(painter);
+        Served::Picture
+    }
+
+    /// Paints a small picture, or has one's session opened.
+    fn serve_wall(&mut self, painter: &Painter) {
         let tools = (self.control.as_ref(), &self.clock);
         // What the large picture waits for is opened first.
         let openings = self.asked.is_none().then_some(&mut self.openings);
@@ -318,7 +332,6 @@ impl Live {
             tools,
             load,
         );
-        Served::Picture
     }
 
     /// Notes what share of the time the large pictures take.

@@ -273,7 +273,7 @@ impl Live {
     }
 
     /// Hears what was opened, and what was not.
-    fn take_in(&mut self, painter: &mut Painter, tell: &mut dyn FnMut(LiveEvent)) {
+    pub(super) fn take_in(&mut self, painter: &mut Painter, tell: &mut dyn FnMut(LiveEvent)) {
         while let Some(Outcome { ticket, opened }) = self.openings.next() {
             let Some(asked) = self.asked.take_if(|asked| asked.ticket == ticket) else {
                 let left = self.wall.take_in(Outcome { ticket, opened });
