@@ -109,18 +109,24 @@ fn live_pictures_survive_a_stall() {
     assert!(problems[0].as_str().expect("text").contains("sent nothing"));
 }
 
-fn live_pictures_need_a_camera() {
-    Fake::here().unplug();
-    let arguments = [
+/// What a second of live pictures from a source came to.
+fn live_from(source: &str) -> Output {
+    program(&[
         "live",
         "--device",
         "cpu",
         "--seconds",
         "1",
         "--source",
-        "camera",
-    ];
-    let ended = program(&arguments).output().expect("started");
+        source,
+    ])
+    .output()
+    .expect("started")
+}
+
+fn live_pictures_need_a_camera() {
+    Fake::here().unplug();
+    let ended = live_from("camera");
     assert_eq!(ended.status.code(), Some(2), "{}", text(&ended));
     assert!(
         text(&ended).contains("no camera is connected"),
@@ -131,16 +137,7 @@ fn live_pictures_need_a_camera() {
 
 fn an_unknown_camera_is_named_once_beside_the_others() {
     let _fake = Fake::here();
-    let arguments = [
-        "live",
-        "--device",
-        "cpu",
-        "--seconds",
-        "1",
-        "--source",
-        "camera:Holiday",
-    ];
-    let ended = program(&arguments).output().expect("started");
+    let ended = live_from("camera:Holiday");
     let told = text(&ended);
     assert_eq!(ended.status.code(), Some(2), "{told}");
     let problem = format!("there is no camera Holiday; plug it in, or choose one of: {NAME}");

@@ -431,7 +431,7 @@ impl ArgumentMaker<'_> {
         if launch.main_loop == MainLoop::Wgmma {
             let walk = launch.walk();
             p.ring_stages = int(launch.ring_stages);
-            p.tile_bytes = int(launch.tile_bytes);
+            p.tile_bytes = int(launch.chunking.tile_bytes);
             p.walk_across = int(walk.across);
             p.walk_down = int(walk.down);
             p.walk_row = int(walk.row);

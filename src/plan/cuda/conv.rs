@@ -64,7 +64,6 @@ struct Fit {
     tile: Tile,
     input_tile: (usize, usize),
     chunking: Chunking,
-    tile_bytes: usize,
     ring_stages: usize,
 }
 
@@ -179,7 +178,6 @@ impl Builder<'_> {
             tile,
             input_tile,
             chunking,
-            tile_bytes,
             ring_stages,
         } = self
             .fitting(conv, &shape)
@@ -197,7 +195,6 @@ impl Builder<'_> {
             phases: shape.phases,
             main_loop,
             chunking,
-            tile_bytes,
             ring_stages,
             input_tile,
             stride: shape.stride,
@@ -289,8 +286,6 @@ impl Builder<'_> {
             main_loop,
             tile,
             input_tile,
-            tile_bytes: (input_tile.0 * input_tile.1 * chunking.pitch)
-                .max(shape.sums_bytes(tile, main_loop)),
             chunking,
             ring_stages: stages,
         })
@@ -358,9 +353,9 @@ impl Builder<'_> {
                 channels,
                 chunks: 1,
                 pitch,
+                tile_bytes,
                 shared_bytes: tile_bytes + beside + ring_stages * stage_bytes,
             },
-            tile_bytes,
             ring_stages,
         })
     }

@@ -65,8 +65,6 @@ pub struct ConvLaunch {
     pub main_loop: MainLoop,
     /// How channels go through shared memory.
     pub chunking: Chunking,
-    /// Bytes of an input tile in shared memory.
-    pub tile_bytes: usize,
     /// Stages of the weights' ring.
     pub ring_stages: usize,
     /// Rows and columns of the input tile, in pixels.

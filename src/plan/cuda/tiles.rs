@@ -279,8 +279,10 @@ pub struct Chunking {
     pub channels: usize,
     /// How often.
     pub chunks: usize,
-    /// Bytes from pixel to pixel.
+    /// Bytes from pixel to pixel; on Hopper from plane to plane.
     pub pitch: usize,
+    /// Bytes of the input tile in shared memory.
+    pub tile_bytes: usize,
     /// Dynamic shared memory of the CTA, in bytes.
     pub shared_bytes: usize,
 }
@@ -317,6 +319,7 @@ pub fn chunking(
             channels,
             chunks: groups.div_ceil(groups.div_ceil(chunks)),
             pitch,
+            tile_bytes,
             shared_bytes: tile_bytes + fixed.beside_bytes,
         })
     })
