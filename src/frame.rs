@@ -94,6 +94,18 @@ impl Frame {
         }
     }
 
+    /// Makes the frame `width` x `height` pixels large, at least one; what it shows then is stale. Takes
+    /// memory only where it has not had as much before.
+    pub fn resize(&mut self, width: usize, height: usize) {
+        (self.width, self.height) = (width.max(1), height.max(1));
+        let bytes = 4 * self.width * self.height;
+        if bytes > self.rgba.capacity() {
+            // Nothing is carried over.
+            self.rgba = vec![0; bytes];
+        }
+        self.rgba.resize(bytes, 0);
+    }
+
     /// Columns, in pixels.
     pub fn width(&self) -> usize {
         self.width
@@ -231,6 +243,17 @@ fn folded(position: usize, side: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_resized_frame_is_whole() {
+        let mut frame = Frame::from_fn(5, 4, |_, _| [9; 4]);
+        for (width, height) in [(5, 4), (2, 3), (40, 30), (7, 9), (0, 0)] {
+            frame.resize(width, height);
+            let (width, height) = (width.max(1), height.max(1));
+            assert_eq!((frame.width(), frame.height()), (width, height));
+            assert_eq!(frame.rgba().len(), 4 * width * height);
+        }
+    }
 
     #[test]
     fn rejects_wrong_lengths() {

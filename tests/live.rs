@@ -68,6 +68,10 @@ struct World {
     lost_after: AtomicUsize,
     /// Everything that was painted: mode and nanoseconds.
     runs: Mutex<Vec<(Mode, u64)>>,
+    /// Whether the baseline is only opened after a search, and something stands in for it meanwhile.
+    searches: AtomicBool,
+    /// Sessions that stood in for others.
+    stood_in: AtomicUsize,
     /// Levels by which the baseline is off.
     baseline_off: AtomicUsize,
 }
@@ -187,13 +191,33 @@ impl Backend for Device {
         if spec.width > free {
             return Err(no_memory(spec.width as u64, free as u64));
         }
-        world.held.lock().unwrap().push(spec.width);
         self.world.opened.fetch_add(1, Ordering::SeqCst);
-        Ok(Box::new(Run {
+        Ok(Box::new(self.run(spec)))
+    }
+
+    fn open_stand_in(
+        &self,
+        _: &Arc<Network>,
+        spec: &SessionSpec,
+        _: &RunControl,
+    ) -> Result<Option<Box<dyn Session>>, BackendError> {
+        let searches = self.world.searches.load(Ordering::SeqCst);
+        if !searches || spec.mode.variant != Variant::Baseline {
+            return Ok(None);
+        }
+        self.world.stood_in.fetch_add(1, Ordering::SeqCst);
+        Ok(Some(Box::new(self.run(spec))))
+    }
+}
+
+impl Device {
+    fn run(&self, spec: &SessionSpec) -> Run {
+        self.world.held.lock().unwrap().push(spec.width);
+        Run {
             world: self.world.clone(),
             spec: *spec,
             kind: self.kind,
-        }))
+        }
     }
 }
 
@@ -294,6 +318,11 @@ struct Studio {
     told: Vec<LiveEvent>,
 }
 
+/// Everything as it is usually wanted, at this size.
+fn order(size: LiveSize) -> LiveOrder {
+    LiveOrder::new(Some(network()), size, "fused".parse().expect("a mode"))
+}
+
 fn still(width: usize, height: usize) -> Captured {
     Captured {
         frame: Frame::from_fn(width, height, |_, _| [0, 0, 0, 255]),
@@ -341,23 +370,14 @@ impl Studio {
             opening_fails: Mutex::default(),
             lost_after: AtomicUsize::new(0),
             runs: Mutex::default(),
+            searches: AtomicBool::new(false),
+            stood_in: AtomicUsize::new(0),
             baseline_off: AtomicUsize::new(0),
         });
         prepare(&world);
         let (frames, input) = exchange(|| still(width, height));
         let (output, pictures) = exchange(LivePicture::empty);
-        let order = LiveOrder {
-            network: Some(network()),
-            size,
-            mode: ModeChoice {
-                variant: Variant::Fused,
-                precision: PrecisionChoice::Auto,
-            },
-            look: Default::default(),
-            duel: None,
-            frozen: false,
-            sample: false,
-        };
+        let order = order(size);
         let clock = {
             let world = world.clone();
             Arc::new(move || world.now())
@@ -818,6 +838,82 @@ fn pictures_go_on_while_a_session_is_opened() {
     assert_eq!(studio.world.opened.load(Ordering::SeqCst), 1 + 4 + 2);
 }
 
+/// A mode whose fastest way is searched for is painted at once by what stands in for it, until it is there.
+#[test]
+fn what_stands_in_paints_until_the_fastest_is_found() {
+    let is_baseline = |facts: &Facts| facts.mode.is_some_and(|m| m.variant == Variant::Baseline);
+    let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
+    let world = studio.world.clone();
+    world.searches.store(true, Ordering::SeqCst);
+    world.holds_opening.store(true, Ordering::SeqCst);
+    let mode = |order: &mut LiveOrder, mode: &str| order.mode = mode.parse().expect("a mode");
+    studio.order(|order| mode(order, "baseline"));
+    studio.until("the stand-in", |facts| facts.order == 1);
+    studio.paints(30);
+    assert!(is_baseline(&studio.facts()) && studio.facts().stands_in);
+    assert_eq!(world.held_bytes(), 32 + 32);
+    // Away from it the search is given up; back, what stood in is still there, and the search begins anew.
+    studio.order(|order| mode(order, "fused"));
+    studio.paints(2);
+    assert_eq!((studio.facts().order, studio.facts().stands_in), (2, false));
+    studio.order(|order| mode(order, "baseline"));
+    studio.paints(2);
+    assert_eq!((studio.facts().order, studio.facts().stands_in), (3, true));
+    // What is compared waits for the fastest.
+    let side = |mode: &str| Contestant {
+        device: DeviceChoice::Auto,
+        mode: mode.parse().expect("a mode"),
+    };
+    studio.order(|order| {
+        order.duel = Some(Duel {
+            sides: [side("baseline"), side("fused")],
+        });
+    });
+    studio.paints(10);
+    assert!(studio.facts().duel.is_none() && studio.facts().stands_in);
+    world.holds_opening.store(false, Ordering::SeqCst);
+    studio.until("the comparison", |facts| facts.duel.is_some());
+    studio.order(|order| order.duel = None);
+    studio.paints(2);
+    assert!(is_baseline(&studio.facts()) && !studio.facts().stands_in);
+    wait_until("the stand-in to be closed", || {
+        world.held_bytes() == 32 + 32
+    });
+    assert_eq!(world.stood_in.load(Ordering::SeqCst), 1);
+    assert_eq!((studio.notices(), studio.refusals().len()), (0, 0));
+}
+
+#[test]
+fn where_nothing_faster_is_found_what_stands_in_stays() {
+    for trouble in [Trouble::NoMemory, Trouble::Panic] {
+        let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
+        studio.world.searches.store(true, Ordering::SeqCst);
+        (studio.world.opening_fails.lock().unwrap()).push(trouble);
+        studio.order(|order| order.mode = "baseline".parse().expect("a mode"));
+        studio.until("the end of the search", |facts| {
+            (facts.order, facts.stands_in) == (1, false)
+        });
+        studio.paints(30);
+        let facts = studio.facts();
+        assert_eq!(facts.mode.expect("painted").to_string(), "baseline fp32");
+        assert_eq!(studio.world.held_bytes(), 32 + 32);
+        assert_eq!(studio.notices() + studio.refusals().len(), 1);
+    }
+}
+
+#[test]
+fn nothing_stands_in_where_memory_does_not_hold_both() {
+    let mut studio = Studio::beside((64, 64), fixed(32), |world| {
+        world.tells_memory.store(true, Ordering::SeqCst);
+        world.memory_bytes.store(80, Ordering::SeqCst);
+    });
+    studio.world.searches.store(true, Ordering::SeqCst);
+    studio.order(|order| order.mode = "baseline".parse().expect("a mode"));
+    studio.until("the new mode", |facts| facts.order == 1);
+    assert!(!studio.facts().stands_in);
+    assert_eq!(studio.world.stood_in.load(Ordering::SeqCst), 0);
+}
+
 #[test]
 fn looks_change_while_a_session_is_opened() {
     let mut studio = Studio::beside((32, 32), fixed(32), |_| ());
@@ -999,7 +1095,7 @@ fn engine(script: &Arc<Script>) -> (Engine, Writer<Captured>, Reader<LivePicture
     let wake_up = Arc::new(|| {});
     let mut engine = Engine::start(ScriptedBackend::opener(script), wake_up).expect("a thread");
     let (frames, input) = exchange(|| still(64, 48));
-    let order = Studio::new((64, 48), DeviceChoice::Cpu, fixed(64)).order;
+    let order = order(fixed(64));
     let pictures = engine.start_live(input, order);
     (engine, frames, pictures)
 }
@@ -1032,7 +1128,7 @@ fn the_engine_goes_on_after_the_source_has_ended() {
         assert!(started.elapsed() < Duration::from_secs(20));
         std::thread::sleep(Duration::from_millis(1));
     }
-    let mut order = Studio::new((64, 48), DeviceChoice::Cpu, fixed(64)).order;
+    let mut order = order(fixed(64));
     order.look.strength_percent = 50;
     let number = engine.order_live(order);
     // In the old style first, with the new strength.
@@ -1075,7 +1171,7 @@ fn the_engine_switches_without_a_new_frame() {
     frames.put();
     wait_for(&mut pictures);
     script.hold_opening();
-    let mut order = Studio::new((64, 48), DeviceChoice::Cpu, fixed(64)).order;
+    let mut order = order(fixed(64));
     let number = engine.order_live(order.clone());
     wait_for(&mut pictures);
     assert!(pictures.value.facts.expect("painted").order < number);

@@ -19,7 +19,7 @@ use styleforge::{
         protocol::LiveStart,
     },
     frame::Frame,
-    mode::{DeviceChoice, ModeChoice, PrecisionChoice, Variant},
+    mode::DeviceChoice,
     network::{Network, NetworkSpec},
 };
 
@@ -69,19 +69,15 @@ fn the_engine_allocates_nothing_for_a_frame() {
     let backend = CpuBackend::new(Some(2)).expect("threads");
     let mut painter = Painter::new(Arc::new(backend), opener(Default::default()));
     let order = LiveOrder {
-        network: Some(network),
-        size: LiveSize::LongSide(100),
-        mode: ModeChoice {
-            variant: Variant::Fused,
-            precision: PrecisionChoice::Auto,
-        },
         look: Look {
             strength_percent: 60,
             keep_colors: true,
         },
-        duel: None,
-        frozen: false,
-        sample: false,
+        ..LiveOrder::new(
+            Some(network),
+            LiveSize::LongSide(100),
+            "fused".parse().expect("a mode"),
+        )
     };
     let start = LiveStart {
         input,

@@ -295,6 +295,20 @@ pub trait Backend: Send + Sync {
         self.open(network, spec)
     }
 
+    /// A session that paints as those of [`Backend::open`] do, though slower: ready at once, where that has to
+    /// find out first how this device does it fastest. `None` where it has not.
+    ///
+    /// # Errors
+    /// As [`Backend::open_while_wanted`].
+    fn open_stand_in(
+        &self,
+        _network: &Arc<Network>,
+        _spec: &SessionSpec,
+        _control: &RunControl,
+    ) -> Result<Option<Box<dyn Session>>, BackendError> {
+        Ok(None)
+    }
+
     /// The mode that a choice means on this device, whether or not the device has it.
     fn mode(&self, variant: Variant, choice: PrecisionChoice) -> Mode {
         let precision = match choice {

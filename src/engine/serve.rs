@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, never, select};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, never, select, select_biased};
 
 use super::{
     live::{Live, LiveEvent, MeasureJob, Opener, Openings, Served},
@@ -143,17 +143,18 @@ pub(super) fn serve(
         } else {
             let doorbell = hand.live.as_ref().and_then(Live::doorbell);
             let opened = hand.live.as_ref().map(Live::opened);
-            select! {
+            // Frames come last: where one is always waiting, nothing else would have its turn at once.
+            select_biased! {
+                recv(stopped) -> _ => Some(Woken::Stop),
                 recv(commands) -> command => Some(match command {
                     Ok(command) => Woken::Command(Box::new(command)),
                     Err(_) => Woken::Stop,
                 }),
+                recv(opened.unwrap_or(&silence)) -> _ => Some(Woken::Opened),
                 recv(doorbell.unwrap_or(&silence)) -> rung => Some(match rung {
                     Ok(()) => Woken::Frame,
                     Err(_) => Woken::SourceEnded,
                 }),
-                recv(opened.unwrap_or(&silence)) -> _ => Some(Woken::Opened),
-                recv(stopped) -> _ => Some(Woken::Stop),
             }
         };
         if matches!(stopped.try_recv(), Err(TryRecvError::Disconnected)) {

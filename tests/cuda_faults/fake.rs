@@ -517,6 +517,12 @@ impl Driver for FakeDriver {
         Ok(Module(module))
     }
 
+    fn bring_all(&self, module: Module) -> Result<(), DriverFailure> {
+        let state = self.begin("cuFuncLoad")?;
+        assert!(state.modules.contains(&module.0), "a loaded image");
+        Ok(())
+    }
+
     fn unload(&self, module: Module) {
         self.give_back("a module", |s| s.modules.remove(&module.0));
     }

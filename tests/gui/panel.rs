@@ -58,6 +58,7 @@ fn facts(start: Instant, frame: u64) -> Facts {
         },
         working: (640, 360),
         mode: Some(mode()),
+        stands_in: false,
         method: TimingMethod::Device,
         duel: None,
     }

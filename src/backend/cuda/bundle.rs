@@ -41,6 +41,13 @@ pub struct KernelImage<'a> {
     pub target: &'a str,
 }
 
+impl KernelImage<'_> {
+    /// Whether the driver loads it as it is; it compiles the others, which takes seconds.
+    pub fn is_machine_code(&self) -> bool {
+        self.target.starts_with("sm_")
+    }
+}
+
 /// The kernels of a bundle.
 #[derive(Debug)]
 pub struct Bundle {
@@ -109,6 +116,18 @@ pub fn embedded() -> Result<&'static Bundle, BundleError> {
     static BUNDLE: OnceLock<Result<Bundle, BundleError>> = OnceLock::new();
     let bundle = BUNDLE.get_or_init(|| Bundle::read(EMBEDDED));
     bundle.as_ref().map_err(Clone::clone)
+}
+
+/// The names of the files that have an embedded image for a GPU of this compute capability.
+pub fn files(compute_capability: (i32, i32)) -> Vec<&'static str> {
+    let Ok(bundle) = embedded() else {
+        return Vec::new();
+    };
+    let mut files: Vec<&str> = bundle.images().map(|(file, _)| file).collect();
+    files.sort_unstable();
+    files.dedup();
+    files.retain(|file| bundle.image(file, compute_capability).is_some());
+    files
 }
 
 /// The embedded image of a file that runs on a GPU of this compute capability; see

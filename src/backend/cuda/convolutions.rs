@@ -85,6 +85,12 @@ impl Convolutions {
         Ok(self.driver.convolution_library()?.name())
     }
 
+    /// Whether a shape was measured already.
+    pub fn knows(&self, shape: &ConvolutionShape) -> bool {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.contains_key(shape)
+    }
+
     /// The fastest algorithm for a shape; measured if it was not yet in the queues of `driver`, on
     /// memory that is taken for that and given back. `None` when `control` was cancelled before it was
     /// found.

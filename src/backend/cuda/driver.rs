@@ -204,6 +204,10 @@ pub trait Driver: Send + Sync {
     fn clear(&self, memory: DevicePtr, bytes: usize) -> Result<(), DriverFailure>;
     /// Loads compiled kernels.
     fn load(&self, image: &[u8]) -> Result<Module, DriverFailure>;
+    /// Brings all entries of an image onto the device at once, where the driver would otherwise do so for
+    /// each when it is first launched, and let what is painted end for that. A driver that knows no way to
+    /// do that does nothing.
+    fn bring_all(&self, module: Module) -> Result<(), DriverFailure>;
     /// Unloads them.
     fn unload(&self, module: Module);
     /// Finds an entry and lets it use `shared_bytes` of dynamic shared memory.

@@ -1,4 +1,5 @@
-//! The kernels of one device: images out of the bundle, loaded when first needed, kept until the end.
+//! The kernels of one device: images out of the bundle, loaded when first needed, or all at once where
+//! modes are going to change while frames are painted, and kept until the end.
 
 use std::{
     collections::HashMap,
@@ -57,22 +58,38 @@ impl Kernels {
             .map_err(|refusal| refused(refusal, entry, told))
     }
 
-    fn find(&self, file: &str, entry: &str, shared_bytes: u32) -> Result<Function, Refusal> {
-        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
-        let module = match modules.get(file) {
-            Some(&module) => module,
-            None => {
-                let (major, minor) = self.compute_capability;
-                let image =
-                    bundle::image(file, (major, minor)).ok_or(Refusal::NoImage(major, minor))?;
-                let module = self.driver.load(image.bytes).map_err(Refusal::Driver)?;
-                modules.insert(file.to_owned(), module);
-                module
+    /// Loads every image that this device takes and brings all entries onto it, so that no switch of the
+    /// mode has to. What fails is told where it is missed.
+    pub fn load_all(&self) {
+        for file in bundle::files(self.compute_capability) {
+            // Those that the driver has to compile first take seconds: not for what may never be used.
+            let image = bundle::image(file, self.compute_capability);
+            if image.is_some_and(|image| image.is_machine_code())
+                && let Ok(module) = self.module(file)
+            {
+                self.driver.bring_all(module).ok();
             }
-        };
+        }
+    }
+
+    fn find(&self, file: &str, entry: &str, shared_bytes: u32) -> Result<Function, Refusal> {
+        let module = self.module(file)?;
         self.driver
             .function(module, entry, shared_bytes)
             .map_err(Refusal::Driver)
+    }
+
+    /// The image of a file, loaded.
+    fn module(&self, file: &str) -> Result<Module, Refusal> {
+        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&module) = modules.get(file) {
+            return Ok(module);
+        }
+        let (major, minor) = self.compute_capability;
+        let image = bundle::image(file, (major, minor)).ok_or(Refusal::NoImage(major, minor))?;
+        let module = self.driver.load(image.bytes).map_err(Refusal::Driver)?;
+        modules.insert(file.to_owned(), module);
+        Ok(module)
     }
 }
 

@@ -5,9 +5,10 @@
 //! first call is made, and `probe` has looked for it before.
 
 use std::{
-    ffi::{CString, c_void},
+    ffi::{CStr, CString, c_int, c_uint, c_void},
+    mem::{self, MaybeUninit},
     ptr,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use cudarc::driver::{DriverError, result, sys};
@@ -25,6 +26,48 @@ use crate::plan::cuda::DeviceLimits;
 pub struct NativeDriver {
     context: Arc<Context>,
     purpose: Purpose,
+}
+
+/// The driver's calls that bring kernels onto the device before they are launched. They are younger than
+/// the oldest driver that is taken, so they are asked for by name.
+struct LoadingCalls {
+    count: CountEntries,
+    enumerate: EnumerateEntries,
+    load: LoadEntry,
+}
+
+type CountEntries = unsafe extern "C" fn(*mut c_uint, sys::CUmodule) -> sys::CUresult;
+type EnumerateEntries =
+    unsafe extern "C" fn(*mut sys::CUfunction, c_uint, sys::CUmodule) -> sys::CUresult;
+type LoadEntry = unsafe extern "C" fn(sys::CUfunction) -> sys::CUresult;
+
+impl LoadingCalls {
+    /// The version of the driver's interface that has them, as `cuGetProcAddress` counts.
+    const SINCE: c_int = 12_040;
+
+    fn find() -> Option<Self> {
+        let named = |name: &CStr| {
+            let (mut call, mut status) = (ptr::null_mut(), MaybeUninit::uninit());
+            // SAFETY: writes a pointer and a status, and reads a name that ends with a zero.
+            let asked = unsafe {
+                let flags = 0;
+                let (to, told) = (&mut call, status.as_mut_ptr());
+                sys::cuGetProcAddress_v2(name.as_ptr(), to, Self::SINCE, flags, told)
+            };
+            (asked.result().is_ok() && !call.is_null()).then_some(call)
+        };
+        let count = named(c"cuModuleGetFunctionCount")?;
+        let enumerate = named(c"cuModuleEnumerateFunctions")?;
+        let load = named(c"cuFuncLoad")?;
+        // SAFETY: the driver's own calls of these names, whose types cuda.h tells.
+        unsafe {
+            Some(Self {
+                count: mem::transmute::<*mut c_void, CountEntries>(count),
+                enumerate: mem::transmute::<*mut c_void, EnumerateEntries>(enumerate),
+                load: mem::transmute::<*mut c_void, LoadEntry>(load),
+            })
+        }
+    }
 }
 
 /// The driver's words for a failed call.
@@ -60,6 +103,12 @@ impl NativeDriver {
 
     fn queue(&self, queue: Queue) -> sys::CUstream {
         self.context.stream(self.purpose, queue)
+    }
+
+    /// The calls that bring kernels onto the device, of a driver that has them.
+    fn loading(&self) -> Option<&'static LoadingCalls> {
+        static CALLS: OnceLock<Option<LoadingCalls>> = OnceLock::new();
+        CALLS.get_or_init(LoadingCalls::find).as_ref()
     }
 
     /// The stream of launches.
@@ -190,6 +239,27 @@ impl Driver for NativeDriver {
             result::module::load_data(ended.as_ptr().cast())
         })
         .map(|m| Module(m as usize))
+    }
+
+    fn bring_all(&self, module: Module) -> Result<(), DriverFailure> {
+        let Some(calls) = self.loading() else {
+            return Ok(());
+        };
+        let module = module.0 as sys::CUmodule;
+        let mut functions = Vec::new();
+        self.with("cuModuleEnumerateFunctions", || {
+            let mut count = 0;
+            // SAFETY: the module is loaded; writes a number, and then so many entries.
+            unsafe {
+                (calls.count)(&mut count, module).result()?;
+                functions.resize(count as usize, ptr::null_mut());
+                (calls.enumerate)(functions.as_mut_ptr(), count, module).result()
+            }
+        })?;
+        self.with("cuFuncLoad", || {
+            // SAFETY: the driver's own entries of a loaded module.
+            (functions.iter()).try_for_each(|&f| unsafe { (calls.load)(f) }.result())
+        })
     }
 
     fn unload(&self, module: Module) {

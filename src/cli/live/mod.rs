@@ -81,19 +81,16 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         .map(|folder| Recorder::start(folder, args.record_format.unwrap_or(Format::Jpeg)))
         .transpose()
         .map_err(|e| CliError::Failed(e.to_string()))?;
+    let network = style.as_ref().map(|s| s.network.clone());
+    let size = args.working_size.map_or(
+        LiveSize::Auto {
+            target_fps: args.target_fps.map_or(DEFAULT_TARGET_FPS, f64::from),
+        },
+        LiveSize::LongSide,
+    );
     let order = LiveOrder {
-        network: style.as_ref().map(|s| s.network.clone()),
-        size: args.working_size.map_or(
-            LiveSize::Auto {
-                target_fps: args.target_fps.map_or(DEFAULT_TARGET_FPS, f64::from),
-            },
-            LiveSize::LongSide,
-        ),
-        mode: args.painting.mode(),
         look: args.painting.look(),
-        duel: None,
-        frozen: false,
-        sample: false,
+        ..LiveOrder::new(network, size, args.painting.mode())
     };
     let mut run = LiveRun {
         size: order.size,
@@ -366,6 +363,7 @@ impl LiveRun {
                 None => s.label.clone(),
             }),
             mode: facts.mode,
+            stands_in: facts.stands_in,
             seconds,
             first_picture_s: first_at.saturating_duration_since(started).as_secs_f64(),
             captured: facts.captured,

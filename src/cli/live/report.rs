@@ -18,6 +18,8 @@ pub struct Report {
     pub device_name: String,
     pub style: Option<String>,
     pub mode: Option<Mode>,
+    /// Whether the device was still finding out how it does the mode fastest.
+    pub stands_in: bool,
     /// Seconds from the first picture to the last.
     pub seconds: f64,
     /// Seconds from the start of the command to the first picture.
@@ -132,9 +134,12 @@ impl From<Spread> for SpreadMs {
 pub fn text(report: &Report) -> String {
     let (sw, sh) = report.source_size;
     let (w, h) = report.working_size;
-    let mode = report
+    let mut mode = report
         .mode
         .map_or("the source as it is".to_owned(), |m| m.to_string());
+    if report.stands_in {
+        mode.push_str(" (own kernels, the library's were still being tried)");
+    }
     let latency = report.latency_ms.unwrap_or(SpreadMs { p50: 0.0, p95: 0.0 });
     let s = report.stages_ms;
     let mut text = format!(

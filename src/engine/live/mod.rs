@@ -277,6 +277,8 @@ impl Live {
         if !self.is_opening {
             self.carried_out = self.order_number;
         }
+        let serving = self.serving.as_ref();
+        let stands_in = serving.is_some_and(|scene| self.stand_in(scene).is_some());
         stages.scale_ms = run.scale_ms;
         stages.upload_ms = run.timing.upload_ms as f32;
         stages.network_ms = run.timing.total_ms as f32;
@@ -299,6 +301,7 @@ impl Live {
             stages,
             working: painted_size,
             mode: run.mode,
+            stands_in,
             method: run.timing.method,
             duel: run.duel,
         });
@@ -306,7 +309,7 @@ impl Live {
 
         let now = (self.clock)();
         self.work = now - began;
-        let is_telling = run.mode.is_some() && !self.is_opening;
+        let is_telling = run.mode.is_some() && !self.is_opening && !stands_in;
         if let (LiveSize::Auto { .. }, true) = (self.order.size, is_telling) {
             let long = painted_size.0.max(painted_size.1);
             let work_ms = (now - began).as_secs_f64() * 1e3;
@@ -490,7 +493,7 @@ fn sides(frame: &Frame) -> (usize, usize) {
 /// Makes `frame` as large as `size`; what it shows is stale either way.
 fn fit(frame: &mut Frame, (width, height): (usize, usize)) {
     if sides(frame) != (width, height) {
-        *frame = Frame::from_fn(width, height, |_, _| [0, 0, 0, 255]);
+        frame.resize(width, height);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Opens sessions beside those that paint, so that a switch holds up no picture.
 //!
 //! [`Opener`] is a thread that does one job after another; [`Openings`] is one asker's end of it. An
-//! asker may have a job cancelled, and hears of every job once. Sessions that are no longer wanted are
+//! asker may have a job cancelled, and hears the end of every job once. Sessions that are no longer wanted are
 //! closed here too, which takes a moment. Knows no frames and no orders.
 
 use std::{
@@ -15,7 +15,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::sessions::Target;
+use super::sessions::{Open, Target};
 use crate::{
     backend::{Backend, BackendError, OpenDevice, RunControl, Session},
     engine::{panic_message, thread::BoundedThread},
@@ -39,6 +39,8 @@ pub(super) enum Ask {
         held_bytes: u64,
         /// Whether nothing was painted yet, so that nobody minds what is loaded for later.
         is_first: bool,
+        /// Whether a slower session is welcome until this one is open.
+        may_stand_in: bool,
     },
     /// A device.
     Device {
@@ -51,8 +53,8 @@ pub(super) enum Ask {
 
 /// What became of it.
 pub(super) enum Opened {
-    /// The session, and the bytes that it holds as planned.
-    Session(Box<dyn Session>, u64),
+    /// The session; after one that stands in for it, another answer follows.
+    Session(Open),
     /// The device.
     Device(Arc<dyn Backend>),
     /// It takes so many bytes, which the limit leaves only when others are closed; nothing was opened.
@@ -102,18 +104,31 @@ impl Opening {
             reply,
         } = self;
         // The asker may replace the device once it is told: nothing here holds it any more by then.
-        let opened = catch_unwind(AssertUnwindSafe(|| ask.carry_out(&control, &reply.bytes)))
+        let opened = catch_unwind(AssertUnwindSafe(|| ask.carry_out(&control, &reply, ticket)))
             .unwrap_or_else(|panic| Opened::Panicked(panic_message(panic.as_ref())));
         reply.bytes.store(0, Ordering::Relaxed);
+        reply.send(ticket, opened);
+    }
+}
+
+impl Reply {
+    fn send(&self, ticket: u64, opened: Opened) {
         // Without an asker the session is closed here.
-        let _ = reply.outcomes.send(Outcome { ticket, opened });
+        let _ = self.outcomes.send(Outcome { ticket, opened });
         // A full bell is already ringing.
-        let _ = reply.bell.try_send(());
+        let _ = self.bell.try_send(());
+    }
+}
+
+impl Outcome {
+    /// Whether nothing more comes of what was asked.
+    fn is_last(&self) -> bool {
+        !matches!(&self.opened, Opened::Session(open) if open.stands_in)
     }
 }
 
 impl Ask {
-    fn carry_out(self, control: &RunControl, bytes: &AtomicU64) -> Opened {
+    fn carry_out(self, control: &RunControl, reply: &Reply, ticket: u64) -> Opened {
         if control.is_cancelled() {
             return Opened::Failed(BackendError::Cancelled);
         }
@@ -127,6 +142,7 @@ impl Ask {
                 limit_bytes,
                 held_bytes,
                 is_first,
+                may_stand_in,
             } => {
                 if is_first {
                     backend.load_libraries();
@@ -136,9 +152,25 @@ impl Ask {
                 if needed <= limit_bytes && needed.saturating_add(held_bytes) > limit_bytes {
                     return Opened::NoRoom(needed);
                 }
-                bytes.store(needed, Ordering::Relaxed);
+                reply.bytes.store(needed, Ordering::Relaxed);
+                let opened = |session, stands_in| {
+                    Opened::Session(Open {
+                        session,
+                        bytes: needed,
+                        stands_in,
+                    })
+                };
+                // Where there is no room for both, what paints goes on until this one is open.
+                let both = needed.saturating_mul(2).saturating_add(held_bytes);
+                if may_stand_in && both <= limit_bytes {
+                    match backend.open_stand_in(&network, &spec, control) {
+                        Ok(Some(session)) => reply.send(ticket, opened(session, true)),
+                        Ok(None) => {}
+                        Err(error) => return Opened::Failed(error),
+                    }
+                }
                 let session = backend.open_while_wanted(&network, &spec, control);
-                session.map(|session| Opened::Session(session, needed))
+                session.map(|session| opened(session, false))
             }
         };
         opened.unwrap_or_else(Opened::Failed)
@@ -260,8 +292,10 @@ impl Openings {
     /// The next answer, if there is one. Allocates nothing.
     pub(super) fn next(&mut self) -> Option<Outcome> {
         let outcome = self.outcomes.try_recv().ok()?;
-        self.outstanding
-            .retain(|(ticket, _)| *ticket != outcome.ticket);
+        if outcome.is_last() {
+            self.outstanding
+                .retain(|(ticket, _)| *ticket != outcome.ticket);
+        }
         Some(outcome)
     }
 

@@ -97,6 +97,20 @@ impl PartialEq for LiveOrder {
 }
 
 impl LiveOrder {
+    /// Frames as they come, painted with this network, size and mode as strongly as can be; nothing is
+    /// compared and no step timed.
+    pub fn new(network: Option<Arc<Network>>, size: LiveSize, mode: ModeChoice) -> Self {
+        Self {
+            network,
+            size,
+            mode,
+            look: Look::default(),
+            duel: None,
+            frozen: false,
+            sample: false,
+        }
+    }
+
     /// Whether a frame takes as long by `other`.
     pub(super) fn costs_like(&self, other: &Self) -> bool {
         let network = |o: &Self| o.network.as_ref().map(Arc::as_ptr);

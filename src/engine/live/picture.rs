@@ -102,10 +102,24 @@ pub struct Facts {
     pub working: (usize, usize),
     /// Variant and precision; `None` when the source is shown as it is.
     pub mode: Option<Mode>,
+    /// Whether the device does the mode faster as soon as it was found out how; until then it is painted by
+    /// what was there at once.
+    pub stands_in: bool,
     /// How the network's time was taken.
     pub method: TimingMethod,
     /// Both sides of a comparison.
     pub duel: Option<DuelTimes>,
+}
+
+impl Facts {
+    /// Variant and precision in words, and whether they are for now painted by what was there at once.
+    pub fn mode_in_words(&self) -> Option<String> {
+        let mode = self.mode?;
+        Some(match self.stands_in {
+            true => format!("{mode} (own kernels for now)"),
+            false => mode.to_string(),
+        })
+    }
 }
 
 /// A live picture.

@@ -11,10 +11,10 @@ use super::{
     duel::OtherDevice,
     opener::{Ask, Opened, Outcome},
     order::Contestant,
-    sessions::{Sessions, Target},
+    sessions::{Open, Sessions, Target},
 };
 use crate::{
-    backend::{BackendError, Session, SessionSpec},
+    backend::{BackendError, SessionSpec},
     engine::{
         paint::{PaintError, PaintSettings, Painter},
         protocol::EngineError,
@@ -23,8 +23,10 @@ use crate::{
     network::Network,
 };
 
+/// A picture that takes longer is not begun in the old way before the new one was waited for.
+const SLOW: Duration = Duration::from_millis(8);
 /// How long a session is waited for that may be there at once.
-const MOMENT: Duration = Duration::from_millis(10);
+const MOMENT: Duration = Duration::from_millis(20);
 
 /// On which device a side paints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +139,10 @@ impl Live {
             };
             match (missing, goal) {
                 (None, Ok(scene)) => {
-                    self.abandon();
+                    match self.stand_in(&scene).cloned() {
+                        Some(side) => self.ask(painter, Wish::Session(side), Some(scene.clone())),
+                        None => self.abandon(),
+                    }
                     self.is_opening = false;
                     if matches!(scene, Scene::One(_)) {
                         self.close_other_device();
@@ -205,14 +210,27 @@ impl Live {
         }
     }
 
-    /// A side of the scene whose session is not open.
+    /// A side of the scene whose session is not open. What is compared is never what only stands in.
     fn missing(&self, scene: &Scene) -> Option<Side> {
-        let is_open = |side: &&Side| match (side.place, &self.other_device) {
-            (Place::Own, _) => self.sessions.has(&side.target),
-            (Place::Other, Some(other)) => other.sessions.has(&side.target),
-            (Place::Other, None) => false,
+        let is_open = |side: &&Side| {
+            let sessions = match (side.place, &self.other_device) {
+                (Place::Own, _) => &self.sessions,
+                (Place::Other, Some(other)) => &other.sessions,
+                (Place::Other, None) => return false,
+            };
+            let may_stand_in = matches!(scene, Scene::One(_));
+            sessions.has(&side.target) && (may_stand_in || !sessions.has_stand_in(&side.target))
         };
         scene.sides().iter().find(|side| !is_open(side)).cloned()
+    }
+
+    fn is_stood_in_for(&self, side: &Side) -> bool {
+        side.place == Place::Own && self.sessions.has_stand_in(&side.target)
+    }
+
+    /// The side of a scene that is painted by what stands in for a faster session.
+    pub(super) fn stand_in<'a>(&self, scene: &'a Scene) -> Option<&'a Side> {
+        scene.sides().iter().find(|side| self.is_stood_in_for(side))
     }
 
     /// Has `wish` opened for a scene, in place of what was asked for before. Where another picture of the
@@ -225,6 +243,10 @@ impl Live {
             return;
         }
         self.openings.cancel();
+        let is_missing = match &wish {
+            Wish::Session(side) => !self.is_stood_in_for(side),
+            Wish::Device(_) => true,
+        };
         let held_bytes = self.held_bytes(painter);
         let ask = match &wish {
             Wish::Device(kind) => Ask::Device {
@@ -246,6 +268,7 @@ impl Live {
                         _ => held_bytes,
                     },
                     is_first: self.painted == 0,
+                    may_stand_in: is_missing && matches!(scene, Some(Scene::One(_))),
                 }
             }
         };
@@ -255,7 +278,7 @@ impl Live {
             ticket,
             scene,
         });
-        if self.work > MOMENT {
+        if self.work > SLOW && is_missing {
             self.openings.wait_for_next(MOMENT);
         }
     }
@@ -275,15 +298,25 @@ impl Live {
     /// Hears what was opened, and what was not.
     pub(super) fn take_in(&mut self, painter: &mut Painter, tell: &mut dyn FnMut(LiveEvent)) {
         while let Some(Outcome { ticket, opened }) = self.openings.next() {
+            let asked = self.asked.as_ref().filter(|asked| asked.ticket == ticket);
+            let opened = match (opened, asked.map(|asked| &asked.wish)) {
+                // The one that it stands in for follows.
+                (Opened::Session(open), Some(Wish::Session(side))) if open.stands_in => {
+                    let (place, target) = (side.place, side.target.clone());
+                    self.keep(place, target, open);
+                    continue;
+                }
+                (opened, _) => opened,
+            };
             let Some(asked) = self.asked.take_if(|asked| asked.ticket == ticket) else {
                 let left = self.wall.take_in(Outcome { ticket, opened });
                 self.openings.retire(left);
                 continue;
             };
             match (opened, &asked.wish) {
-                (Opened::Session(session, bytes), Wish::Session(side)) => {
+                (Opened::Session(open), Wish::Session(side)) => {
                     let (place, target) = (side.place, side.target.clone());
-                    self.keep(place, target, session, bytes);
+                    self.keep(place, target, open);
                 }
                 (Opened::Device(backend), &Wish::Device(kind)) => {
                     self.close_other_device();
@@ -297,6 +330,16 @@ impl Live {
                 (Opened::Failed(BackendError::Cancelled), _) => {}
                 (Opened::Failed(error), _) if error.is_lost() => {
                     self.replace_lost(painter, error, asked.scene, tell);
+                }
+                (Opened::Failed(error), Wish::Session(side)) if self.is_stood_in_for(side) => {
+                    self.sessions.settle_for_stand_in(&side.target);
+                    let mode = side.target.spec.mode;
+                    tell(LiveEvent::Notice(format!(
+                        "{mode} goes on with StyleForge's own kernels: {error}"
+                    )));
+                }
+                (Opened::NoRoom(_), Wish::Session(side)) if self.is_stood_in_for(side) => {
+                    self.sessions.settle_for_stand_in(&side.target);
                 }
                 (Opened::Failed(error), Wish::Session(side)) => {
                     let shortage = match error {
@@ -338,19 +381,23 @@ impl Live {
                 (Opened::Failed(error), Wish::Device(_)) => {
                     self.refuse(told(error), asked.scene, tell);
                 }
+                (Opened::Panicked(words), Wish::Session(side)) if self.is_stood_in_for(side) => {
+                    self.sessions.settle_for_stand_in(&side.target);
+                    tell(LiveEvent::Refused(EngineError::Panicked(words)));
+                }
                 (Opened::Panicked(words), _) => {
                     self.refuse(EngineError::Panicked(words), asked.scene, tell);
                 }
                 // Nobody gets something else than what was asked for.
-                (Opened::Session(..) | Opened::Device(_) | Opened::NoRoom(_), _) => {}
+                (Opened::Session(_) | Opened::Device(_) | Opened::NoRoom(_), _) => {}
             }
         }
     }
 
-    fn keep(&mut self, place: Place, target: Target, session: Box<dyn Session>, bytes: u64) {
+    fn keep(&mut self, place: Place, target: Target, open: Open) {
         let left = match self.sessions_at(place) {
-            Some(sessions) => sessions.put(target, session, bytes),
-            None => vec![session],
+            Some(sessions) => sessions.put(target, open),
+            None => vec![open.session],
         };
         self.openings.retire(left);
     }

@@ -89,10 +89,8 @@ impl Wall {
     pub(super) fn take_in(&mut self, outcome: Outcome) -> Vec<Box<dyn Session>> {
         let asked = self.asked.take_if(|(_, ticket)| *ticket == outcome.ticket);
         match (asked, outcome.opened) {
-            (Some((target, _)), Opened::Session(session, bytes)) => {
-                self.sessions.put(target, session, bytes)
-            }
-            (None, Opened::Session(session, _)) => vec![session],
+            (Some((target, _)), Opened::Session(open)) => self.sessions.put(target, open),
+            (None, Opened::Session(open)) => vec![open.session],
             (_, Opened::Failed(BackendError::Cancelled)) | (None, _) => Vec::new(),
             // The same style painted large tells why.
             (Some((target, _)), _) => {
@@ -113,6 +111,7 @@ impl Wall {
             limit_bytes: painter.default_limit_bytes(),
             held_bytes: held + self.bytes() + painter.kept_bytes(),
             is_first: false,
+            may_stand_in: false,
         });
         self.asked = Some((target.clone(), ticket));
         // Where it is opened on the spot, it is there already.

@@ -46,9 +46,7 @@ impl App {
             texts.push(("Style", format!("{style} {}", self.live_model())));
         }
         if let Some(facts) = live.facts() {
-            if let Some(mode) = facts.mode {
-                texts.push(("Mode", mode.to_string()));
-            }
+            texts.extend(facts.mode_in_words().map(|mode| ("Mode", mode)));
             let (w, h) = facts.working;
             texts.push(("Working size", format!("{w} x {h} px")));
         }

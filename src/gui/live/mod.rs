@@ -234,7 +234,8 @@ impl LiveView {
         };
         let pace = self.pace().zip(self.facts).map(|((fps, delay_ms), facts)| {
             let (w, h) = facts.working;
-            let mode = facts.mode.map_or_else(String::new, |m| format!(", {m}"));
+            let mode = facts.mode_in_words();
+            let mode = mode.map_or_else(String::new, |m| format!(", {m}"));
             let held = if self.frozen { "held, " } else { "" };
             format!("{held}{fps:.0} fps at {w} × {h} px, {delay_ms:.0} ms delay{mode}")
         });

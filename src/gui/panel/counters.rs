@@ -236,9 +236,9 @@ fn memory(ui: &mut Ui, meters: &Meters, sample: Option<&LiveSample>, device: &De
         let (width, height) = f.working;
         format!("{width} × {height} px")
     });
-    let mode = facts.map(|f| match f.mode {
-        Some(mode) => mode.to_string(),
-        None => "None, the source as it is".to_owned(),
+    let mode = facts.map(|f| {
+        let words = f.mode_in_words();
+        words.unwrap_or_else(|| "None, the source as it is".to_owned())
     });
     let mut lines = vec![
         (
@@ -249,7 +249,9 @@ fn memory(ui: &mut Ui, meters: &Meters, sample: Option<&LiveSample>, device: &De
         (
             "Mode",
             mode,
-            "How the network is cut into passes, and in which numbers it is computed.".to_owned(),
+            "How the network is cut into passes, and in which numbers it is computed. Own kernels paint \
+             for now while the library's are tried; the fastest takes over."
+                .to_owned(),
         ),
         (
             "Working size",

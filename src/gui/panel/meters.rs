@@ -266,6 +266,7 @@ mod tests {
             },
             working: (640, 360),
             mode: None,
+            stands_in: false,
             method: TimingMethod::Host,
             duel: None,
         }
