@@ -28,14 +28,14 @@ use styleforge::{
     engine::{
         Engine,
         live::{
-            Contestant, Duel, Facts, Live, LiveEvent, LiveOrder, LivePicture, LiveSample, LiveSize,
-            Opener, Openings, Served, WallPane, WallPicture,
+            Contestant, Duel, Facts, Foretold, Live, LiveEvent, LiveOrder, LivePicture, LiveSample,
+            LiveSize, Opener, Openings, Served, WallPane, WallPicture,
         },
         paint::Painter,
         protocol::{Event, LiveStart},
     },
     frame::Frame,
-    mode::{DeviceChoice, Mode, ModeChoice, Precision, PrecisionChoice, Variant},
+    mode::{DeviceChoice, Mode, Precision, Variant},
     network::{Network, NetworkSpec},
     plan::PlanSummary,
     tensor::{Shape, Tensor},
@@ -279,6 +279,17 @@ impl Session for Run {
         Ok(RunTiming::host(ns as f64 / 1e6))
     }
 
+    fn paint_meanwhile(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
+        control: &RunControl,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<RunTiming, BackendError> {
+        meanwhile();
+        self.paint(input, output, control)
+    }
+
     fn profile(
         &mut self,
         input: &Frame,
@@ -310,6 +321,7 @@ struct Studio {
     frames: Writer<Captured>,
     pictures: Reader<LivePicture>,
     live: Live,
+    foretold: Arc<Foretold>,
     /// Opens sessions on a thread of its own. Ends after its asker.
     _opener: Option<Opener>,
     painter: Painter,
@@ -400,11 +412,13 @@ impl Studio {
         };
         let backend = open(DeviceChoice::Auto).expect("a device").backend;
         let control = Arc::new(RunControl::default());
+        let foretold = Arc::<Foretold>::default();
         let start = LiveStart {
             input,
             output,
             order: order.clone(),
             number: 0,
+            foretold: foretold.clone(),
             control,
         };
         let openings = opener
@@ -417,6 +431,7 @@ impl Studio {
             frames,
             pictures,
             live,
+            foretold,
             _opener: opener,
             order,
             orders: 0,
@@ -838,6 +853,38 @@ fn pictures_go_on_while_a_session_is_opened() {
     assert_eq!(studio.world.opened.load(Ordering::SeqCst), 1 + 4 + 2);
 }
 
+/// What an order wants is opened while the picture before it is still being painted, and only once.
+#[test]
+fn orders_are_heard_while_a_picture_is_painted() {
+    let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
+    let world = studio.world.clone();
+    let opened = || world.opened.load(Ordering::SeqCst);
+    for (number, px) in [(1, 48), (2, 40)] {
+        let mut next = studio.order.clone();
+        next.size = fixed(px);
+        studio.foretold.tell(next, number);
+        studio.paints(1);
+        let facts = studio.facts();
+        assert_eq!(facts.order, number - 1, "it has not come yet");
+        wait_until("the opening", || opened() == 1 + number as usize);
+        studio.order(|order| order.size = fixed(px));
+        studio.until("the new size", |facts| facts.order == number);
+        assert_eq!(studio.facts().working, (px, px));
+    }
+    // What is open already is not opened again, and what never comes disturbs nobody.
+    for (number, px) in [(3, 32), (4, 56)] {
+        let mut next = studio.order.clone();
+        next.size = fixed(px);
+        studio.foretold.tell(next, number);
+        studio.paints(3);
+    }
+    assert_eq!(studio.facts().working, (40, 40));
+    studio.order(|order| order.size = fixed(32));
+    studio.until("the first size", |facts| facts.working == (32, 32));
+    assert!((3..=4).contains(&opened()), "{}", opened());
+    assert_eq!((studio.notices(), studio.refusals().len()), (0, 0));
+}
+
 /// A mode whose fastest way is searched for is painted at once by what stands in for it, until it is there.
 #[test]
 fn what_stands_in_paints_until_the_fastest_is_found() {
@@ -1161,6 +1208,38 @@ fn a_run_that_hangs_holds_nobody_up() {
             .is_err(),
         "the run hears the wish to stop and its end of the exchange is given up"
     );
+    assert!(engine.shutdown(Duration::from_secs(20)));
+}
+
+/// However fast frames come: the next picture after an order is painted by it.
+#[test]
+fn orders_come_before_frames() {
+    let script = Arc::new(Script::default());
+    let (mut engine, mut frames, mut pictures) = engine(&script);
+    frames.put();
+    wait_for(&mut pictures);
+    let mut order = order(fixed(64));
+    let settled = engine.order_live(order.clone());
+    while pictures.value.facts.expect("painted").order != settled {
+        wait_for(&mut pictures);
+    }
+    for strength in 1..=12 {
+        let before = pictures.value.facts.expect("painted").painted;
+        let runs = script.runs().len();
+        script.hold();
+        frames.put();
+        wait_until("the run", || script.runs().len() > runs);
+        // Both wait until the run is over.
+        frames.put();
+        order.look.strength_percent = strength;
+        let number = engine.order_live(order.clone());
+        script.release();
+        while pictures.value.facts.expect("painted").order != number {
+            wait_for(&mut pictures);
+        }
+        let facts = pictures.value.facts.expect("painted");
+        assert_eq!(facts.painted, before + 2, "the one held, and this one");
+    }
     assert!(engine.shutdown(Duration::from_secs(20)));
 }
 

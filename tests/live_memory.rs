@@ -84,6 +84,7 @@ fn the_engine_allocates_nothing_for_a_frame() {
         output,
         order,
         number: 0,
+        foretold: Arc::default(),
         control: Arc::new(RunControl::default()),
     };
     let mut live = Live::new(

@@ -106,6 +106,21 @@ pub trait Session: Send {
         control: &RunControl,
     ) -> Result<RunTiming, BackendError>;
 
+    /// [`Session::paint`], which calls `meanwhile` again and again while it waits for a device. It must
+    /// return at once. Where painting keeps the thread itself busy, it is never called.
+    ///
+    /// # Errors
+    /// As [`Session::paint`].
+    fn paint_meanwhile(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
+        control: &RunControl,
+        _meanwhile: &mut dyn FnMut(),
+    ) -> Result<RunTiming, BackendError> {
+        self.paint(input, output, control)
+    }
+
     /// Paints every input into the output at the same place, [`SessionSpec::batch`] of them at once
     /// where the device can, and tells how long all of them took together. Where frames travel to the
     /// device, some travel while others are painted; the time is that of painting. The number of frames is

@@ -6,7 +6,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use super::{
-    live::{LiveEvent, LiveOrder, LivePicture, MeasureJob, WallPane},
+    live::{Foretold, LiveEvent, LiveOrder, LivePicture, MeasureJob, WallPane},
     paint::{PaintError, PaintSettings, Painting},
 };
 use crate::{
@@ -99,6 +99,8 @@ pub struct LiveStart {
     pub order: LiveOrder,
     /// Number of the order.
     pub number: u64,
+    /// Where later orders are told before they come.
+    pub foretold: Arc<Foretold>,
     /// The wish to stop.
     pub control: Arc<RunControl>,
 }

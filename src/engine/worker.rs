@@ -13,7 +13,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::{
-    live::{LiveOrder, LivePicture, MeasureJob, WallPane},
+    live::{Foretold, LiveOrder, LivePicture, MeasureJob, WallPane},
     protocol::{BatchJob, Command, Event, Generation, LiveStart, PaintJob},
     serve::{Teller, draft_settings, serve},
     thread::BoundedThread,
@@ -65,6 +65,7 @@ pub struct Engine {
     measuring: Option<Arc<RunControl>>,
     /// Stops live painting.
     live: Option<Arc<RunControl>>,
+    foretold: Arc<Foretold>,
     live_orders: u64,
 }
 
@@ -99,6 +100,7 @@ impl Engine {
             batch: None,
             measuring: None,
             live: None,
+            foretold: Arc::default(),
             live_orders: 0,
         })
     }
@@ -129,12 +131,14 @@ impl Engine {
         let control = Arc::new(RunControl::default());
         self.live = Some(control.clone());
         self.live_orders += 1;
+        self.foretold = Arc::default();
         self.outbox
             .push_back(Command::StartLive(Box::new(LiveStart {
                 input,
                 output: writer,
                 order,
                 number: self.live_orders,
+                foretold: self.foretold.clone(),
                 control,
             })));
         self.flush();
@@ -145,6 +149,7 @@ impl Engine {
     /// carry. Never waits.
     pub fn order_live(&mut self, order: LiveOrder) -> u64 {
         self.live_orders += 1;
+        self.foretold.tell(order.clone(), self.live_orders);
         self.outbox
             .retain(|waiting| !matches!(waiting, Command::OrderLive { .. }));
         self.outbox.push_back(Command::OrderLive {

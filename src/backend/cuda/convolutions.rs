@@ -111,8 +111,11 @@ impl Convolutions {
             return Ok(None);
         }
         let library = library(driver)?;
-        let offered = library.algorithms(shape)?;
-        let measured = measured((driver, &self.traffic), shape, &offered, control);
+        let offered = library.algorithms(shape, &|| !control.is_cancelled())?;
+        let measured = match control.is_cancelled() {
+            true => Ok(None),
+            false => measured((driver, &self.traffic), shape, &offered, control),
+        };
         let kept = measured.as_ref().ok().and_then(|f| f.map(|f| f.algorithm));
         for (algorithm, _) in offered {
             if Some(algorithm) != kept {

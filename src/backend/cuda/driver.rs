@@ -137,10 +137,11 @@ pub trait ConvolutionLibrary: Send + Sync {
     fn name(&self) -> String;
     /// The algorithms that compute a convolution of this shape in its precision with the same bits
     /// every time, the library's favourites first; each with the working memory that it needs, in
-    /// bytes. Whoever got them gives them back.
+    /// bytes; those that were made ready before `is_wanted` said no. Whoever got them gives them back.
     fn algorithms(
         &self,
         shape: &ConvolutionShape,
+        is_wanted: &dyn Fn() -> bool,
     ) -> Result<Vec<(Algorithm, usize)>, DriverFailure>;
     /// Launches in the order of the driver's launches, without waiting.
     ///
@@ -243,6 +244,8 @@ pub trait Driver: Send + Sync {
     fn record(&self, event: Event, queue: Queue) -> Result<(), DriverFailure>;
     /// What is put into a queue from now on waits for the mark.
     fn hold(&self, queue: Queue, event: Event) -> Result<(), DriverFailure>;
+    /// Whether the device has passed the mark.
+    fn has_passed(&self, event: Event) -> Result<bool, DriverFailure>;
     /// Waits until the device has passed the mark.
     fn wait_for(&self, event: Event) -> Result<(), DriverFailure>;
     /// Milliseconds between two marks that the device has passed.

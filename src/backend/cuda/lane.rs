@@ -4,7 +4,11 @@
 //! A session has one lane, and a second one as soon as frames come one after another: then the frames
 //! of one lane travel while those of the other are painted. Belongs to the session's thread.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use super::{
     driver::{Driver, DriverFailure, Event, Graph, PinnedPtr, Queue},
@@ -16,6 +20,11 @@ use crate::{
     plan::cuda::{CudaPlan, Places},
     timing::{RunTiming, TimingMethod},
 };
+
+/// How long a frame is looked after without a break.
+const QUICK: Duration = Duration::from_millis(2);
+/// Time between two looks after a frame that takes longer.
+const BETWEEN_LOOKS: Duration = Duration::from_micros(100);
 
 /// A way to the device and back.
 pub(super) struct Lane {
@@ -125,7 +134,13 @@ impl Lane {
 
     /// One run over what was staged, by its graph if it is to be `recorded`, else launch by launch. All
     /// in one queue, which is the shortest way for a single batch; times are the device's.
-    pub(super) fn run(&self, on: &Resident, recorded: bool) -> Result<RunTiming, DriverFailure> {
+    /// `meanwhile`, if there is something to do, is called again and again until it is done.
+    pub(super) fn run(
+        &self,
+        on: &Resident,
+        recorded: bool,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<RunTiming, DriverFailure> {
         let driver = on.driver.as_ref();
         let _frame = on.frame();
         let sent = driver.record(self.mark(Mark::Sent), Queue::Painting);
@@ -140,12 +155,34 @@ impl Lane {
             }
             driver.record(self.mark(Mark::Painted), Queue::Painting)?;
             self.queue_download(on, Queue::Painting)?;
-            driver.record(self.mark(Mark::Downloaded), Queue::Painting)
+            driver.record(self.mark(Mark::Downloaded), Queue::Painting)?;
+            match meanwhile {
+                Some(meanwhile) => self.look_up(driver, meanwhile),
+                None => Ok(()),
+            }
         });
         // Waits whatever happened: the pinned memory may be in use.
         let waited = driver.wait();
         queued.and(waited)?;
         self.timing(driver)
+    }
+
+    /// Calls `meanwhile` again and again until the paintings are back.
+    fn look_up(
+        &self,
+        driver: &dyn Driver,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<(), DriverFailure> {
+        let began = Instant::now();
+        while !driver.has_passed(self.mark(Mark::Downloaded))? {
+            meanwhile();
+            // A quick frame is not to be late; beside a slow one, others want the driver.
+            match began.elapsed() < QUICK {
+                true => thread::yield_now(),
+                false => thread::sleep(BETWEEN_LOOKS),
+            }
+        }
+        Ok(())
     }
 
     /// Sends what was staged on its way, each part in a queue of its own, without waiting.

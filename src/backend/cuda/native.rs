@@ -404,6 +404,16 @@ impl Driver for NativeDriver {
         })
     }
 
+    fn has_passed(&self, event: Event) -> Result<bool, DriverFailure> {
+        self.with("cuEventQuery", || {
+            // SAFETY: the event is one of ours.
+            match unsafe { sys::cuEventQuery(event.0 as sys::CUevent) } {
+                sys::CUresult::CUDA_ERROR_NOT_READY => Ok(false),
+                told => told.result().map(|()| true),
+            }
+        })
+    }
+
     fn wait_for(&self, event: Event) -> Result<(), DriverFailure> {
         // SAFETY: the event is one of ours.
         self.with("cuEventSynchronize", || unsafe {

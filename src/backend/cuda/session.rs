@@ -75,13 +75,15 @@ impl CudaSession {
         BackendError::check_run(frames, outputs, self.resident.plan.photo, control)
     }
 
-    /// Paints at most a batch of frames with one run, by the graph if it is to be `recorded`.
+    /// Paints at most a batch of frames with one run, by the graph if it is to be `recorded`; calls
+    /// `meanwhile` while it waits.
     fn paint_group(
         &mut self,
         inputs: &[&Frame],
         outputs: &mut [Frame],
         control: &RunControl,
         recorded: bool,
+        meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
         self.check(inputs, outputs, control)?;
         let Self {
@@ -89,7 +91,7 @@ impl CudaSession {
         } = self;
         first.stage(&resident.plan, inputs);
         let timing = first
-            .run(resident, recorded)
+            .run(resident, recorded, meanwhile)
             .map_err(|f| resident.told(f))?;
         first.unstage(&resident.plan, outputs);
         Ok(timing)
@@ -251,7 +253,21 @@ impl Session for CudaSession {
         output: &mut Frame,
         control: &RunControl,
     ) -> Result<RunTiming, BackendError> {
-        let timing = self.paint_group(&[input], std::slice::from_mut(output), control, true)?;
+        let output = std::slice::from_mut(output);
+        let timing = self.paint_group(&[input], output, control, true, None)?;
+        control.set_progress(1.0);
+        Ok(timing)
+    }
+
+    fn paint_meanwhile(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
+        control: &RunControl,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<RunTiming, BackendError> {
+        let output = std::slice::from_mut(output);
+        let timing = self.paint_group(&[input], output, control, true, Some(meanwhile))?;
         control.set_progress(1.0);
         Ok(timing)
     }
@@ -267,7 +283,7 @@ impl Session for CudaSession {
             self.paint_groups(inputs, outputs, control)?
         } else {
             let frames: Vec<&Frame> = inputs.iter().collect();
-            self.paint_group(&frames, outputs, control, true)?
+            self.paint_group(&frames, outputs, control, true, None)?
         };
         control.set_progress(1.0);
         Ok(timing)
@@ -294,7 +310,8 @@ impl Session for CudaSession {
         control: &RunControl,
     ) -> Result<Option<RunTiming>, BackendError> {
         let output = std::slice::from_mut(output);
-        self.paint_group(&[input], output, control, false).map(Some)
+        self.paint_group(&[input], output, control, false, None)
+            .map(Some)
     }
 
     fn run_tensor(

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Live, Run, fit, picture::DuelTimes, scene::Side, sessions::Sessions};
 use crate::{
     backend::BackendError, engine::paint::Painter, frame::Frame, mode::DeviceChoice,
-    timing::RunTiming, verify::Equality,
+    plan::Convolver, timing::RunTiming, verify::Equality,
 };
 
 /// Time between two judgements of a comparison at least: judging reads both pictures on the host.
@@ -20,7 +20,11 @@ pub(super) struct OtherDevice {
 
 impl Live {
     /// Paints in both modes, the one that begins changing from frame to frame; as [`Live::paint`].
-    pub(super) fn paint_duel(&mut self, sides: &[Side; 2]) -> Result<Run, BackendError> {
+    pub(super) fn paint_duel(
+        &mut self,
+        painter: &Painter,
+        sides: &[Side; 2],
+    ) -> Result<Run, BackendError> {
         let spec = sides[0].target.spec;
         let working = (spec.width, spec.height);
         let scale_ms = self.scale(working);
@@ -34,8 +38,8 @@ impl Live {
         let first = (self.duel_frames % 2) as usize;
         for at in [first, 1 - first] {
             timings[at] = match at {
-                0 => self.paint_side(&sides[0], None)?,
-                _ => self.paint_side(&sides[1], Some(&mut other))?,
+                0 => self.paint_side(painter, &sides[0], None)?,
+                _ => self.paint_side(painter, &sides[1], Some(&mut other))?,
             };
         }
         let now = (self.clock)();
@@ -51,6 +55,7 @@ impl Live {
             self.next_judgement = Some(now + JUDGE_EVERY);
         }
         self.output.value.other = Some(other);
+        self.name(sides);
         Ok(Run {
             mode: Some(modes[0]),
             timing: timings[0],
@@ -61,5 +66,19 @@ impl Live {
                 methods: timings.map(|t| t.method),
             }),
         })
+    }
+
+    /// Finds out what both sides are called; only where they are others than before.
+    fn name(&mut self, sides: &[Side; 2]) {
+        if matches!(&self.duel_names, Some((of, _)) if of == sides) {
+            return;
+        }
+        let names = sides.each_ref().map(|side| {
+            let sessions = self.sessions_at(side.place);
+            let session = sessions.and_then(|sessions| sessions.get(&side.target));
+            let convolver = session.and_then(|session| session.summary().convolver);
+            Convolver::beside(side.target.spec.mode, convolver.as_ref())
+        });
+        self.duel_names = Some((sides.clone(), Arc::new(names)));
     }
 }

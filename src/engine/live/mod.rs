@@ -12,6 +12,7 @@
 
 pub mod auto_size;
 mod duel;
+mod foresight;
 mod measuring;
 pub mod meter;
 mod opener;
@@ -21,6 +22,7 @@ mod scene;
 mod sessions;
 mod wall;
 
+pub use foresight::Foretold;
 pub use opener::{Opener, Openings};
 pub use order::{
     Contestant, DEFAULT_TARGET_FPS, Duel, LiveEvent, LiveOrder, LiveSample, LiveSize, MeasureJob,
@@ -38,6 +40,7 @@ use crossbeam_channel::Receiver;
 use self::{
     auto_size::AutoSize,
     duel::OtherDevice,
+    foresight::Foresight,
     scene::{Asked, Choice, Place, Scene, Side},
     sessions::Sessions,
     wall::Wall,
@@ -80,6 +83,9 @@ pub struct Live {
     output: Writer<LivePicture>,
     order: LiveOrder,
     order_number: u64,
+    /// Where the next order is told before it comes, and the newest that was heard of there.
+    foretold: Arc<Foretold>,
+    heard: u64,
     /// Whether the order changed since the last picture.
     changed: bool,
     has_frame: bool,
@@ -116,6 +122,8 @@ pub struct Live {
     ceiling_of: Option<Precision>,
     next_judgement: Option<Instant>,
     duel_frames: u64,
+    /// The sides that are compared, and what they are called.
+    duel_names: Option<([Side; 2], Arc<[String; 2]>)>,
     equality: Option<Arc<Equality>>,
 }
 
@@ -136,6 +144,7 @@ impl Live {
             output,
             order,
             number,
+            foretold,
             control,
         } = start;
         let first_px = match device {
@@ -151,6 +160,8 @@ impl Live {
             output,
             order,
             order_number: number,
+            foretold,
+            heard: number,
             changed: true,
             has_frame: false,
             ended: false,
@@ -177,6 +188,7 @@ impl Live {
             ceiling_of: None,
             next_judgement: None,
             duel_frames: 0,
+            duel_names: None,
             equality: None,
         }
     }
@@ -211,6 +223,7 @@ impl Live {
         self.refused = None;
         self.order = order;
         self.order_number = number;
+        self.heard = self.heard.max(number);
         self.changed = true;
     }
 
@@ -268,7 +281,7 @@ impl Live {
                     return Served::Nothing;
                 }
             };
-            match self.paint(&scene) {
+            match self.paint(painter, &scene) {
                 Ok(run) => break run,
                 Err(BackendError::Cancelled) => return Served::Nothing,
                 Err(error) => self.failed(painter, error, scene, tell),
@@ -291,6 +304,10 @@ impl Live {
         self.painted += 1;
         let counts = self.input.counts();
         self.output.value.equality.clone_from(&self.equality);
+        self.output.value.names = match &self.duel_names {
+            Some((_, names)) if run.duel.is_some() => Some(names.clone()),
+            _ => None,
+        };
         self.output.value.facts = Some(Facts {
             order: self.carried_out,
             painted: self.painted,
@@ -364,9 +381,9 @@ impl Live {
     }
 
     /// Paints a scene whose sessions are open.
-    fn paint(&mut self, scene: &Scene) -> Result<Run, BackendError> {
+    fn paint(&mut self, painter: &Painter, scene: &Scene) -> Result<Run, BackendError> {
         let side = match scene {
-            Scene::Two(sides) => return self.paint_duel(sides),
+            Scene::Two(sides) => return self.paint_duel(painter, sides),
             Scene::One(side) => side,
         };
         self.output.value.other = None;
@@ -375,26 +392,48 @@ impl Live {
         fit(&mut self.output.value.painted, size);
         Ok(Run {
             mode: Some(side.target.spec.mode),
-            timing: self.paint_side(side, None)?,
+            timing: self.paint_side(painter, side, None)?,
             scale_ms,
             duel: None,
         })
     }
 
-    /// Paints what was scaled in one way, into `other` or the output's painting.
+    /// Paints what was scaled in one way, into `other` or the output's painting, and hears of new orders
+    /// meanwhile.
     fn paint_side(
         &mut self,
+        painter: &Painter,
         side: &Side,
         other: Option<&mut Frame>,
     ) -> Result<RunTiming, BackendError> {
-        let sessions = match (side.place, &mut self.other_device) {
-            (Place::Other, Some(device)) => &mut device.sessions,
-            _ => &mut self.sessions,
+        let to = match other {
+            Some(other) => other,
+            None => &mut self.output.value.painted,
         };
+        if let (Place::Other, Some(device)) = (side.place, &mut self.other_device) {
+            let session = device.sessions.get(&side.target);
+            let session = session.ok_or(BackendError::EMPTY_BATCH)?;
+            return session.paint(&self.scaled, to, &self.control);
+        }
+        let held_bytes = self.sessions.bytes() + self.wall.bytes() + painter.kept_bytes();
         // Whoever paints a scene has seen to it that it is open.
-        let session = (sessions.get(&side.target)).ok_or(BackendError::EMPTY_BATCH)?;
-        let to = other.unwrap_or(&mut self.output.value.painted);
-        session.paint(&self.scaled, to, &self.control)
+        let lent = self.sessions.lend(&side.target);
+        let mut session = lent.ok_or(BackendError::EMPTY_BATCH)?;
+        let mut foresight = Foresight {
+            foretold: &self.foretold,
+            heard: &mut self.heard,
+            painter,
+            sessions: &self.sessions,
+            held_bytes,
+            auto: &self.auto,
+            source: sides(&self.input.value.frame),
+            openings: &mut self.openings,
+            asked: &mut self.asked,
+        };
+        let look = &mut || foresight.look();
+        let painted = session.paint_meanwhile(&self.scaled, to, &self.control, look);
+        self.sessions.take_back(session);
+        painted
     }
 
     fn show_source(&mut self, working: (usize, usize)) -> Run {

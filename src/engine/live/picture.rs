@@ -130,6 +130,8 @@ pub struct LivePicture {
     pub painted: Frame,
     /// The painting by the second mode of a comparison.
     pub other: Option<Frame>,
+    /// What the two modes are called, with what computes their convolutions where that is a choice.
+    pub names: Option<Arc<[String; 2]>>,
     /// The newest judgement of the two, which may be some frames old.
     pub equality: Option<Arc<Equality>>,
     /// What is known of it; `None` before the first.
@@ -144,6 +146,7 @@ impl LivePicture {
             original: pixel.clone(),
             painted: pixel,
             other: None,
+            names: None,
             equality: None,
             facts: None,
         }

@@ -87,6 +87,25 @@ pub(super) struct Asked {
     ticket: u64,
     /// The scene that it is for; `None` for one that needs a device first.
     scene: Option<Scene>,
+    /// Whether a picture was held up for it.
+    was_waited_for: bool,
+}
+
+impl Asked {
+    /// A session for `scene`.
+    pub(super) fn new(side: Side, ticket: u64, scene: Scene) -> Self {
+        Self {
+            wish: Wish::Session(side),
+            ticket,
+            scene: Some(scene),
+            was_waited_for: false,
+        }
+    }
+
+    /// Whether it is this session.
+    pub(super) fn is_for(&self, side: &Side) -> bool {
+        matches!(&self.wish, Wish::Session(asked) if asked == side)
+    }
 }
 
 /// What can be painted now.
@@ -236,17 +255,26 @@ impl Live {
     /// Has `wish` opened for a scene, in place of what was asked for before. Where another picture of the
     /// old one would take longer, the new one is waited for a moment: most are there by then.
     fn ask(&mut self, painter: &Painter, wish: Wish, scene: Option<Scene>) {
-        if let Some(asked) = &mut self.asked
-            && asked.wish == wish
-        {
-            asked.scene = scene;
-            return;
-        }
-        self.openings.cancel();
         let is_missing = match &wish {
             Wish::Session(side) => !self.is_stood_in_for(side),
             Wish::Device(_) => true,
         };
+        match &mut self.asked {
+            Some(asked) if asked.wish == wish => asked.scene = scene,
+            _ => self.ask_anew(painter, wish, scene, is_missing),
+        }
+        if let Some(asked) = &mut self.asked
+            && self.work > SLOW
+            && is_missing
+            && !std::mem::replace(&mut asked.was_waited_for, true)
+        {
+            self.openings.wait_for_next(MOMENT);
+        }
+    }
+
+    /// Has `wish` opened for a scene, whatever is being opened. What is not `is_missing` is stood in for.
+    fn ask_anew(&mut self, painter: &Painter, wish: Wish, scene: Option<Scene>, is_missing: bool) {
+        self.openings.cancel();
         let held_bytes = self.held_bytes(painter);
         let ask = match &wish {
             Wish::Device(kind) => Ask::Device {
@@ -277,10 +305,8 @@ impl Live {
             wish,
             ticket,
             scene,
+            was_waited_for: false,
         });
-        if self.work > SLOW && is_missing {
-            self.openings.wait_for_next(MOMENT);
-        }
     }
 
     /// Gives up what is being opened for the large picture.
@@ -291,7 +317,7 @@ impl Live {
     }
 
     /// Bytes that the open sessions on the painter's device hold, as planned.
-    fn held_bytes(&self, painter: &Painter) -> u64 {
+    pub(super) fn held_bytes(&self, painter: &Painter) -> u64 {
         self.sessions.bytes() + self.wall.bytes() + painter.kept_bytes()
     }
 
@@ -514,6 +540,7 @@ impl Live {
         self.sessions.take(|_| true);
         self.wall.forget_device();
         self.other_device = None;
+        self.duel_names = None;
         self.serving = None;
         self.ceiling_of = None;
     }

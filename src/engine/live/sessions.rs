@@ -35,7 +35,10 @@ pub struct Open {
 
 struct Kept {
     target: Target,
-    open: Open,
+    bytes: u64,
+    stands_in: bool,
+    /// `None` while it is lent.
+    session: Option<Box<dyn Session>>,
 }
 
 /// Open sessions of one device.
@@ -61,49 +64,66 @@ impl Sessions {
 
     /// Whether the session for `target` that is open only stands in for a faster one.
     pub fn has_stand_in(&self, target: &Target) -> bool {
-        self.find(target).is_some_and(|open| open.stands_in)
+        self.find(target).is_some_and(|kept| kept.stands_in)
     }
 
     /// What stands in for `target` stays: there will be no faster one.
     pub fn settle_for_stand_in(&mut self, target: &Target) {
         let mut kept = self.kept.iter_mut();
         if let Some(kept) = kept.find(|k| k.target == *target) {
-            kept.open.stands_in = false;
+            kept.stands_in = false;
         }
     }
 
-    fn find(&self, target: &Target) -> Option<&Open> {
-        let mut kept = self.kept.iter();
-        kept.find(|k| k.target == *target).map(|k| &k.open)
+    fn find(&self, target: &Target) -> Option<&Kept> {
+        self.kept.iter().find(|k| k.target == *target)
     }
 
     /// The session for `target`, if it is open.
     pub fn get(&mut self, target: &Target) -> Option<&mut dyn Session> {
         let at = self.kept.iter().position(|k| k.target == *target)?;
         self.kept[at..].rotate_left(1);
-        Some(self.kept.last_mut()?.open.session.as_mut())
+        Some(self.kept.last_mut()?.session.as_mut()?.as_mut())
+    }
+
+    /// Lends the session for `target`, if it is open, so that the others can be looked at while it paints.
+    pub fn lend(&mut self, target: &Target) -> Option<Box<dyn Session>> {
+        self.get(target)?;
+        self.kept.last_mut()?.session.take()
+    }
+
+    /// Takes back the session that was lent last.
+    pub fn take_back(&mut self, session: Box<dyn Session>) {
+        if let Some(kept) = self.kept.last_mut() {
+            kept.session = Some(session);
+        }
     }
 
     /// Keeps an open session; gives back the ones that are too many, or that it replaces.
     pub fn put(&mut self, target: Target, open: Open) -> Vec<Box<dyn Session>> {
         let mut out = self.take(|kept| *kept == target);
         while self.kept.len() >= self.most {
-            out.push(self.kept.remove(0).open.session);
+            out.extend(self.kept.remove(0).session);
         }
-        self.kept.push(Kept { target, open });
+        self.kept.push(Kept {
+            target,
+            bytes: open.bytes,
+            stands_in: open.stands_in,
+            session: Some(open.session),
+        });
         out
     }
 
     /// Gives back the sessions that are `unwanted`.
     pub fn take(&mut self, unwanted: impl Fn(&Target) -> bool) -> Vec<Box<dyn Session>> {
         let taken = self.kept.extract_if(.., |k| unwanted(&k.target));
-        taken.map(|k| k.open.session).collect()
+        taken.filter_map(|k| k.session).collect()
     }
 
     /// Bytes that those hold that are `wanted`, as planned.
     pub fn bytes_of(&self, wanted: impl Fn(&Target) -> bool) -> u64 {
         let kept = self.kept.iter().filter(|k| wanted(&k.target));
-        kept.map(|k| k.open.bytes).sum()
+        kept.map(|k| k.bytes).sum()
     }
 
     /// Bytes that all of them hold, as planned.

@@ -9,7 +9,9 @@ use eframe::egui::{
 use super::{DuelView, LiveIntent, LiveView, SourceState};
 use crate::{
     capture::Source,
+    engine::live::Contestant,
     gui::{intent::Intent, theme},
+    mode::{DeviceChoice, Variant},
 };
 
 /// The colour of "this is being filmed".
@@ -181,11 +183,12 @@ impl LiveView {
         self.comparing
     }
 
-    /// Both times, and their ratio only beside a check that holds.
+    /// Both times, and their ratio only beside a check that holds. `device` is the one in use.
     pub(in crate::gui) fn comparison_bar(
         &self,
         ui: &mut egui::Ui,
         measuring: Option<f32>,
+        device: DeviceChoice,
         intents: &mut Vec<Intent>,
     ) {
         let colors = theme::palette(ui.visuals());
@@ -208,6 +211,14 @@ impl LiveView {
         }
         let Some(duel) = self.duel() else {
             ui.label("Both modes begin…");
+            let sides = self.ordered.as_ref().and_then(|order| order.duel);
+            if sides.is_some_and(|duel| duel.sides.iter().any(|s| searches(*s, device))) {
+                ui.label(quiet(
+                    "The first of a size takes some seconds: the library's algorithms are \
+                     tried, and the fastest is taken."
+                        .to_owned(),
+                ));
+            }
             return;
         };
         let has_room = ui.available_width() >= VERDICT_BESIDE_WIDTH;
@@ -332,6 +343,15 @@ impl LiveView {
             }
         });
     }
+}
+
+/// Whether a side may leave its convolutions to a library, which is tried out first.
+fn searches(side: Contestant, own: DeviceChoice) -> bool {
+    let device = match side.device {
+        DeviceChoice::Auto => own,
+        device => device,
+    };
+    device == DeviceChoice::Cuda && side.mode.variant != Variant::Fused
 }
 
 /// The ratio, only beside a check that holds; else why there is none.

@@ -3,7 +3,10 @@
 use eframe::egui::{self, Frame, Margin, Panel};
 
 use super::chrome::leaving_hint;
-use crate::gui::{app::App, intent::Intent};
+use crate::{
+    gui::{app::App, intent::Intent},
+    mode::DeviceChoice,
+};
 
 impl App {
     /// Only the picture, and what has to be known at once: what goes wrong, that a camera films, what is
@@ -47,8 +50,9 @@ impl App {
         });
         if live.is_comparing() {
             let progress = self.engine.measuring_progress();
+            let device = self.device.as_ref().map_or(DeviceChoice::Auto, |d| d.kind);
             Panel::bottom("live comparison").frame(bar).show(ui, |ui| {
-                live.comparison_bar(ui, progress, intents);
+                live.comparison_bar(ui, progress, device, intents);
             });
         }
         if let (true, Some(device)) = (live.panel_open, &self.device) {

@@ -305,7 +305,10 @@ impl LiveView {
         let now = Instant::now();
         let [a, b] = &self.duel_ms;
         Some(DuelView {
-            names: duel.modes.map(|m| m.to_string()),
+            names: match &self.pictures.as_ref()?.value.names {
+                Some(names) => names.as_ref().clone(),
+                None => duel.modes.map(|m| m.to_string()),
+            },
             times: [a.spread(now)?, b.spread(now)?],
             equality: self.equality.clone()?,
         })

@@ -211,13 +211,13 @@ fn left_out(ui: &mut Ui, meters: &Meters) {
     let before_screen = newest.map(|n| share(n.dropped_before_screen, n.facts.painted));
     let both = [
         (
-            "Before the engine",
+            "At the engine",
             before_engine,
             "A newer frame came before the engine was ready: the newest is painted, so that the delay \
              stays short.",
         ),
         (
-            "Before the screen",
+            "At the screen",
             before_screen,
             "A newer picture was ready before the window took this one.",
         ),

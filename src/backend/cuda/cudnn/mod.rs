@@ -361,12 +361,16 @@ impl ConvolutionLibrary for Cudnn {
     fn algorithms(
         &self,
         shape: &ConvolutionShape,
+        is_wanted: &dyn Fn() -> bool,
     ) -> Result<Vec<(Algorithm, usize)>, DriverFailure> {
         self.enter()?;
         let handle = locked(&self.handle);
         let graph = Arc::new(self.graph(*handle, shape)?);
         let mut found = Vec::new();
         for candidate in self.candidates(&graph[0]) {
+            if !is_wanted() {
+                break;
+            }
             let name = attribute::ENGINE_NUMERICAL_NOTE;
             let keeps = notes(&candidate.engine, name, of::NUMERICAL_NOTE)
                 .is_ok_and(|notes| keeps_promise(shape.precision, &notes));
