@@ -59,8 +59,9 @@ struct World {
     held: Mutex<Vec<usize>>,
     /// Columns of the session that was begun to be opened last.
     begun_px: AtomicUsize,
-    /// Whether opening waits; it hears a wish to give up unless it is deaf.
+    /// Whether opening waits, and what is searched for; it hears a wish to give up unless it is deaf.
     holds_opening: AtomicBool,
+    holds_searches: AtomicBool,
     is_deaf: AtomicBool,
     /// What becomes of what is opened next instead.
     opening_fails: Mutex<Vec<Trouble>>,
@@ -153,7 +154,7 @@ impl Backend for Device {
 
     fn open_while_wanted(
         &self,
-        _: &Arc<Network>,
+        network: &Arc<Network>,
         spec: &SessionSpec,
         control: &RunControl,
     ) -> Result<Box<dyn Session>, BackendError> {
@@ -169,7 +170,11 @@ impl Backend for Device {
             return Err(no_memory(2_000_000, 1_000_000));
         }
         world.begun_px.store(spec.width, Ordering::SeqCst);
-        while world.holds_opening.load(Ordering::SeqCst) {
+        let held = match self.searches(network.spec(), spec) {
+            true => &world.holds_searches,
+            false => &world.holds_opening,
+        };
+        while held.load(Ordering::SeqCst) {
             if control.is_cancelled() && !world.is_deaf.load(Ordering::SeqCst) {
                 return Err(BackendError::Cancelled);
             }
@@ -195,18 +200,19 @@ impl Backend for Device {
         Ok(Box::new(self.run(spec)))
     }
 
+    fn searches(&self, _: &NetworkSpec, spec: &SessionSpec) -> bool {
+        let searches = self.world.searches.load(Ordering::SeqCst);
+        searches && spec.mode.variant == Variant::Baseline
+    }
+
     fn open_stand_in(
         &self,
         _: &Arc<Network>,
         spec: &SessionSpec,
         _: &RunControl,
-    ) -> Result<Option<Box<dyn Session>>, BackendError> {
-        let searches = self.world.searches.load(Ordering::SeqCst);
-        if !searches || spec.mode.variant != Variant::Baseline {
-            return Ok(None);
-        }
+    ) -> Result<Box<dyn Session>, BackendError> {
         self.world.stood_in.fetch_add(1, Ordering::SeqCst);
-        Ok(Some(Box::new(self.run(spec))))
+        Ok(Box::new(self.run(spec)))
     }
 }
 
@@ -378,6 +384,7 @@ impl Studio {
             held: Mutex::default(),
             begun_px: AtomicUsize::new(0),
             holds_opening: AtomicBool::new(false),
+            holds_searches: AtomicBool::new(false),
             is_deaf: AtomicBool::new(false),
             opening_fails: Mutex::default(),
             lost_after: AtomicUsize::new(0),
@@ -892,7 +899,7 @@ fn what_stands_in_paints_until_the_fastest_is_found() {
     let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
     let world = studio.world.clone();
     world.searches.store(true, Ordering::SeqCst);
-    world.holds_opening.store(true, Ordering::SeqCst);
+    world.holds_searches.store(true, Ordering::SeqCst);
     let mode = |order: &mut LiveOrder, mode: &str| order.mode = mode.parse().expect("a mode");
     studio.order(|order| mode(order, "baseline"));
     studio.until("the stand-in", |facts| facts.order == 1);
@@ -918,7 +925,7 @@ fn what_stands_in_paints_until_the_fastest_is_found() {
     });
     studio.paints(10);
     assert!(studio.facts().duel.is_none() && studio.facts().stands_in);
-    world.holds_opening.store(false, Ordering::SeqCst);
+    world.holds_searches.store(false, Ordering::SeqCst);
     studio.until("the comparison", |facts| facts.duel.is_some());
     studio.order(|order| order.duel = None);
     studio.paints(2);
@@ -927,6 +934,33 @@ fn what_stands_in_paints_until_the_fastest_is_found() {
         world.held_bytes() == 32 + 32
     });
     assert_eq!(world.stood_in.load(Ordering::SeqCst), 1);
+    assert_eq!((studio.notices(), studio.refusals().len()), (0, 0));
+}
+
+/// Whoever changes their mind does not wait for the end of a search.
+#[test]
+fn others_are_opened_while_something_is_searched_for() {
+    let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
+    let world = studio.world.clone();
+    world.searches.store(true, Ordering::SeqCst);
+    world.holds_searches.store(true, Ordering::SeqCst);
+    world.is_deaf.store(true, Ordering::SeqCst);
+    studio.order(|order| order.mode = "baseline".parse().expect("a mode"));
+    studio.until("the stand-in", |facts| facts.order == 1);
+    for (number, px) in [(2, 48), (3, 56)] {
+        studio.order(|order| {
+            order.mode = "fused".parse().expect("a mode");
+            order.size = fixed(px);
+        });
+        studio.until("the new size", |facts| facts.order == number);
+        assert_eq!(studio.facts().working, (px, px));
+    }
+    world.holds_searches.store(false, Ordering::SeqCst);
+    // What was found after all is not wanted any more.
+    wait_until("the search to end", || {
+        studio.serve();
+        world.held_bytes() == 32 + 32 + 48 + 56
+    });
     assert_eq!((studio.notices(), studio.refusals().len()), (0, 0));
 }
 

@@ -310,18 +310,22 @@ pub trait Backend: Send + Sync {
         self.open(network, spec)
     }
 
-    /// A session that paints as those of [`Backend::open`] do, though slower: ready at once, where that has to
-    /// find out first how this device does it fastest. `None` where it has not.
+    /// Whether opening a session has to find out first how this device does it fastest, which takes long.
+    fn searches(&self, _network: &NetworkSpec, _spec: &SessionSpec) -> bool {
+        false
+    }
+
+    /// A session that paints as those of [`Backend::open`] do, and is there at once, though it may be slower.
     ///
     /// # Errors
     /// As [`Backend::open_while_wanted`].
     fn open_stand_in(
         &self,
-        _network: &Arc<Network>,
-        _spec: &SessionSpec,
-        _control: &RunControl,
-    ) -> Result<Option<Box<dyn Session>>, BackendError> {
-        Ok(None)
+        network: &Arc<Network>,
+        spec: &SessionSpec,
+        control: &RunControl,
+    ) -> Result<Box<dyn Session>, BackendError> {
+        self.open_while_wanted(network, spec, control)
     }
 
     /// The mode that a choice means on this device, whether or not the device has it.

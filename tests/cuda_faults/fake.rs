@@ -18,7 +18,7 @@ use styleforge::{
             CudaBackend,
             driver::{
                 Algorithm, ConvolutionLibrary, ConvolutionPlaces, DevicePtr, Driver, DriverFailure,
-                Event, Function, Graph, LaunchShape, Module, PinnedPtr, Queue,
+                Event, Function, Graph, LaunchShape, Module, PinnedPtr, Purpose, Queue,
             },
         },
         worker::{self, WorkerBackend},
@@ -403,7 +403,7 @@ impl FakeDriver {
 }
 
 impl Driver for FakeDriver {
-    fn beside(&self) -> Arc<dyn Driver> {
+    fn beside(&self, _: Purpose) -> Arc<dyn Driver> {
         Arc::new(Self::of(self.context.clone()))
     }
 

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{
     SWEPT_BYTES,
     convolutions::Convolutions,
-    driver::{DevicePtr, Driver, DriverFailure, Function, Queue},
+    driver::{DevicePtr, Driver, DriverFailure, Function, Purpose, Queue},
     kernels::Kernels,
     native::NativeDriver,
     operation::OperationSession,
-    resident::{SessionDevice, tell},
+    resident::{SessionDevice, tell, told},
     session::CudaSession,
 };
 use crate::{
@@ -196,6 +196,17 @@ impl CudaBackend {
         }
     }
 
+    /// Has the library's algorithms found that a plan needs.
+    fn search(&self, plan: &CudaPlan, control: &RunControl) -> Result<(), BackendError> {
+        let driver = self.driver.beside(Purpose::Searching);
+        for conv in plan.library_convs() {
+            let found = (self.convolutions).fastest(driver.as_ref(), &conv.shape, control);
+            let found = found.map_err(|f| told(driver.as_ref(), plan, &self.name, f))?;
+            found.ok_or(BackendError::Cancelled)?;
+        }
+        Ok(())
+    }
+
     /// A session of a plan.
     fn session(
         &self,
@@ -203,6 +214,7 @@ impl CudaBackend {
         plan: CudaPlan,
         control: &RunControl,
     ) -> Result<Box<dyn Session>, BackendError> {
+        let _alone = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         let session = CudaSession::new(self.shared(), network.convs(), plan, control)?;
         Ok(Box::new(session))
     }
@@ -327,9 +339,10 @@ impl Backend for CudaBackend {
         spec: &SessionSpec,
         control: &RunControl,
     ) -> Result<Box<dyn Session>, BackendError> {
-        let _alone = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         let plan = self.planned(network.spec(), spec)?;
-        match self.session(network, plan, control) {
+        // Others are opened while this one searches.
+        let searched = self.search(&plan, control);
+        match searched.and_then(|()| self.session(network, plan, control)) {
             // The library is a comfort: our own kernels do the same work, and it is said why.
             Err(BackendError::Library { library, reason }) => {
                 let own = Convolver::own(format!("{library} failed: {reason}"));
@@ -340,21 +353,24 @@ impl Backend for CudaBackend {
         }
     }
 
+    fn searches(&self, network: &NetworkSpec, spec: &SessionSpec) -> bool {
+        let is_unknown = |plan: CudaPlan| {
+            let mut convs = plan.library_convs();
+            convs.any(|conv| self.convolutions.known(&conv.shape).is_none())
+        };
+        // What cannot be planned is refused when it is opened.
+        self.planned(network, spec).is_ok_and(is_unknown)
+    }
+
     fn open_stand_in(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,
         control: &RunControl,
-    ) -> Result<Option<Box<dyn Session>>, BackendError> {
-        let _alone = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
-        let plan = self.planned(network.spec(), spec)?;
-        let known = |shape| self.convolutions.knows(shape);
-        if plan.library_convs().all(|conv| known(&conv.shape)) {
-            return Ok(None);
-        }
+    ) -> Result<Box<dyn Session>, BackendError> {
         let own = Convolver::own("the library's are being tried".to_owned());
         let plan = self.own_plan(network.spec(), spec, Some(own))?;
-        self.session(network, plan, control).map(Some)
+        self.session(network, plan, control)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One context on a device (its primary one), with the streams that everything runs in.
 //!
-//! There are streams for painting and one for what is made ready beside it, so that neither waits for
-//! the other; painting goes first where both want the device. Handles of memory, kernels, graphs and
+//! There are streams for painting, one for what is made ready beside it and one for what is tried out, so
+//! that none waits for another; painting goes first where they want the device at once. Handles of memory, kernels, graphs and
 //! events belong to the context and are good in all of them. Any thread may use it.
 
 use std::{
@@ -14,20 +14,11 @@ use cudarc::driver::{DriverError, result, sys};
 
 use super::{
     cudnn::Cudnn,
-    driver::{DriverFailure, Queue},
+    driver::{DriverFailure, Purpose, Queue},
     native::failure,
     nvml::ClockMeter,
 };
 use crate::plan::cuda::DeviceLimits;
-
-/// What the calls of a driver are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// Painting.
-    Painting,
-    /// Making sessions ready while others paint.
-    Preparing,
-}
 
 /// A device's context and its streams; given back when dropped.
 pub(super) struct Context {
@@ -36,7 +27,7 @@ pub(super) struct Context {
     streams: Streams,
     /// cuDNN on the launches' stream of each purpose, or why there is none; looked for when it is first
     /// asked for.
-    cudnn: OnceLock<Result<[Cudnn; 2], String>>,
+    cudnn: OnceLock<Result<[Cudnn; 3], String>>,
     /// Looked for when the clock is first asked for.
     clock: OnceLock<Option<ClockMeter>>,
 }
@@ -109,10 +100,11 @@ impl Context {
             .map_err(|e| failure(name, e))
     }
 
-    /// The stream of a queue. What is made ready has one for everything.
+    /// The stream of a queue. What is made ready has one for everything, and so has what is tried out.
     pub(super) const fn stream(&self, purpose: Purpose, queue: Queue) -> sys::CUstream {
         match (purpose, queue) {
             (Purpose::Preparing, _) => self.streams.0[3],
+            (Purpose::Searching, _) => self.streams.0[4],
             (Purpose::Painting, Queue::Painting) => self.streams.0[0],
             (Purpose::Painting, Queue::Upload) => self.streams.0[1],
             (Purpose::Painting, Queue::Download) => self.streams.0[2],
@@ -121,15 +113,16 @@ impl Context {
 
     /// cuDNN on the launches' stream of a purpose, or why there is none.
     pub(super) fn cudnn(&self, purpose: Purpose) -> Result<&Cudnn, String> {
-        let pair = self.cudnn.get_or_init(|| {
-            let streams = [Purpose::Painting, Purpose::Preparing]
+        let each = self.cudnn.get_or_init(|| {
+            let streams = [Purpose::Painting, Purpose::Preparing, Purpose::Searching]
                 .map(|purpose| self.stream(purpose, Queue::Painting));
             // SAFETY: all are ours, and the handles are given back before them.
             unsafe { Cudnn::open(self.raw, streams) }
         });
-        match (pair, purpose) {
-            (Ok([painting, _]), Purpose::Painting) => Ok(painting),
-            (Ok([_, preparing]), Purpose::Preparing) => Ok(preparing),
+        match (each, purpose) {
+            (Ok([painting, ..]), Purpose::Painting) => Ok(painting),
+            (Ok([_, preparing, _]), Purpose::Preparing) => Ok(preparing),
+            (Ok([.., searching]), Purpose::Searching) => Ok(searching),
             (Err(reason), _) => Err(reason.clone()),
         }
     }
@@ -163,9 +156,9 @@ impl Drop for Context {
     }
 }
 
-/// Launches, transfers to the device and from it; what is made ready beside them. None waits for
+/// Launches, transfers to the device and from it; what is made ready beside them; what is tried out. None waits for
 /// another by itself, nor for the stream that every context has from the beginning.
-struct Streams([sys::CUstream; 4]);
+struct Streams([sys::CUstream; 5]);
 
 impl Streams {
     /// Makes them on the current context.
@@ -173,8 +166,9 @@ impl Streams {
         let (mut least, mut greatest): (c_int, c_int) = (0, 0);
         // SAFETY: writes two numbers.
         unsafe { sys::cuCtxGetStreamPriorityRange(&mut least, &mut greatest) }.result()?;
-        let mut made = Self([ptr::null_mut(); 4]);
-        for (stream, priority) in made.0.iter_mut().zip([greatest, greatest, greatest, least]) {
+        let mut made = Self([ptr::null_mut(); 5]);
+        let priorities = [greatest, greatest, greatest, least, least];
+        for (stream, priority) in made.0.iter_mut().zip(priorities) {
             let flags = sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32;
             // SAFETY: writes one handle.
             let done = unsafe { sys::cuStreamCreateWithPriority(stream, flags, priority) };

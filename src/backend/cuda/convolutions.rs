@@ -1,12 +1,12 @@
 //! The convolutions that a library computes: which of its algorithms is the fastest on this device.
 //!
 //! Every shape is measured once, when a session is opened that needs it, beside what is painted
-//! meanwhile, and kept until the end: the sessions of one device share what was found. Knows no network. Any thread may ask; a lock lets one
-//! measure at a time.
+//! meanwhile, and kept until the end: the sessions of one device share what was found. Knows no network. Any
+//! thread may ask; a lock lets one measure at a time, and holds up nobody who asks for what is known.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{
@@ -52,6 +52,8 @@ pub struct Found {
 pub struct Convolutions {
     driver: Arc<dyn Driver>,
     found: Mutex<HashMap<ConvolutionShape, Found>>,
+    /// Held by the one that measures.
+    measuring: Mutex<()>,
     traffic: Traffic,
 }
 
@@ -70,6 +72,7 @@ impl Convolutions {
         Self {
             driver,
             found: Mutex::default(),
+            measuring: Mutex::default(),
             traffic: Traffic::default(),
         }
     }
@@ -85,10 +88,13 @@ impl Convolutions {
         Ok(self.driver.convolution_library()?.name())
     }
 
-    /// Whether a shape was measured already.
-    pub fn knows(&self, shape: &ConvolutionShape) -> bool {
-        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.contains_key(shape)
+    fn found(&self) -> MutexGuard<'_, HashMap<ConvolutionShape, Found>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was found for a shape that was measured already.
+    pub fn known(&self, shape: &ConvolutionShape) -> Option<Found> {
+        self.found().get(shape).copied()
     }
 
     /// The fastest algorithm for a shape; measured if it was not yet in the queues of `driver`, on
@@ -103,9 +109,13 @@ impl Convolutions {
         shape: &ConvolutionShape,
         control: &RunControl,
     ) -> Result<Option<Found>, DriverFailure> {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = found.get(shape) {
-            return Ok(Some(*known));
+        if let Some(known) = self.known(shape) {
+            return Ok(Some(known));
+        }
+        let _alone = (self.measuring.lock()).unwrap_or_else(PoisonError::into_inner);
+        // Whoever measured before may have found it.
+        if let Some(known) = self.known(shape) {
+            return Ok(Some(known));
         }
         if control.is_cancelled() {
             return Ok(None);
@@ -123,7 +133,7 @@ impl Convolutions {
             }
         }
         if let Ok(Some(fastest)) = measured {
-            found.insert(*shape, fastest);
+            self.found().insert(*shape, fastest);
         }
         measured
     }

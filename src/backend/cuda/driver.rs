@@ -46,6 +46,17 @@ pub enum Queue {
     Download,
 }
 
+/// What the queues of a driver are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Painting.
+    Painting,
+    /// Making sessions ready while others paint.
+    Preparing,
+    /// Trying out what is fastest, while sessions are made ready and others paint.
+    Searching,
+}
+
 /// A mark on the device's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Event(pub usize);
@@ -159,10 +170,9 @@ pub trait ConvolutionLibrary: Send + Sync {
 
 /// What is asked of a device.
 pub trait Driver: Send + Sync {
-    /// The same device with queues of its own, in which sessions are made ready while these queues
-    /// paint: neither waits for the other, and painting goes first. Memory, kernels, recordings, marks
-    /// and algorithms of one are good for the other.
-    fn beside(&self) -> Arc<dyn Driver>;
+    /// The same device with the queues for a purpose: those of none wait for those of another, and painting
+    /// goes first. Memory, kernels, recordings, marks and algorithms of one are good for the others.
+    fn beside(&self, purpose: Purpose) -> Arc<dyn Driver>;
     /// Free and total memory of the device, in bytes.
     fn memory_info(&self) -> Result<(usize, usize), DriverFailure>;
     /// Takes device memory. What it holds is undefined.

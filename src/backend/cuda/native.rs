@@ -14,10 +14,10 @@ use std::{
 use cudarc::driver::{DriverError, result, sys};
 
 use super::{
-    context::{Context, Purpose},
+    context::Context,
     driver::{
         ConvolutionLibrary, DevicePtr, Driver, DriverFailure, Event, Function, Graph, LaunchShape,
-        Module, PinnedPtr, Queue,
+        Module, PinnedPtr, Purpose, Queue,
     },
 };
 use crate::plan::cuda::DeviceLimits;
@@ -128,10 +128,10 @@ impl NativeDriver {
 
 // The handles below are addresses that the driver gave out; they go back to it unchanged.
 impl Driver for NativeDriver {
-    fn beside(&self) -> Arc<dyn Driver> {
+    fn beside(&self, purpose: Purpose) -> Arc<dyn Driver> {
         Arc::new(Self {
             context: self.context.clone(),
-            purpose: Purpose::Preparing,
+            purpose,
         })
     }
 

@@ -368,7 +368,7 @@ impl Drop for Resident {
 }
 
 /// A failure while a plan is made ready or run, in the program's words.
-fn told(
+pub(super) fn told(
     driver: &dyn Driver,
     plan: &CudaPlan,
     device_name: &str,

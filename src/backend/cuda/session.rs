@@ -6,7 +6,7 @@
 //! a time.
 
 use super::{
-    driver::{DriverFailure, Function, Queue},
+    driver::{DriverFailure, Function, Purpose, Queue},
     lane::{Lane, Marks},
     resident::{Prepared, Resident, SessionDevice},
 };
@@ -50,7 +50,7 @@ impl CudaSession {
     ) -> Result<Self, BackendError> {
         let painting = device.driver.clone();
         let beside = SessionDevice {
-            driver: painting.beside(),
+            driver: painting.beside(Purpose::Preparing),
             ..device
         };
         let resident = Resident::new(beside, weights, plan, control)?;

@@ -1,6 +1,7 @@
 //! Opens sessions beside those that paint, so that a switch holds up no picture.
 //!
-//! [`Opener`] is a thread that does one job after another; [`Openings`] is one asker's end of it. An
+//! [`Opener`] is a thread that does one job after another, with a second one for what has to be searched for
+//! first, which takes long; [`Openings`] is one asker's end of it. An
 //! asker may have a job cancelled, and hears the end of every job once. Sessions that are no longer wanted are
 //! closed here too, which takes a moment. Knows no frames and no orders.
 
@@ -96,18 +97,60 @@ struct Reply {
 }
 
 impl Opening {
-    fn carry_out(self) {
+    /// Does it here; but what has to be searched for is left to whoever takes `searches`, if anyone does.
+    fn carry_out(self, searches: Option<&Sender<Job>>) {
         let Self {
             ask,
             ticket,
             control,
             reply,
         } = self;
-        // The asker may replace the device once it is told: nothing here holds it any more by then.
-        let opened = catch_unwind(AssertUnwindSafe(|| ask.carry_out(&control, &reply, ticket)))
-            .unwrap_or_else(|panic| Opened::Panicked(panic_message(panic.as_ref())));
-        reply.bytes.store(0, Ordering::Relaxed);
-        reply.send(ticket, opened);
+        let here = || ask.carry_out(&control, (&reply, ticket), searches.is_some());
+        let carried = catch_unwind(AssertUnwindSafe(here))
+            .unwrap_or_else(|panic| Carried::Out(Opened::Panicked(panic_message(panic.as_ref()))));
+        match (carried, searches) {
+            // The asker may replace the device once it is told: nothing here holds it any more by then.
+            (Carried::Out(opened), _) => reply.send(ticket, opened),
+            (Carried::OnTo(ask), Some(searches)) => {
+                let opening = Self {
+                    ask,
+                    ticket,
+                    control,
+                    reply,
+                };
+                // Who searches ends after who opens.
+                let _ = searches.send(Job::Open(Box::new(opening)));
+            }
+            // Nothing is left where nobody takes it.
+            (Carried::OnTo(_), None) => {}
+        }
+    }
+}
+
+/// How far an ask was carried out.
+enum Carried {
+    /// To its end.
+    Out(Opened),
+    /// As far as this, which takes long.
+    OnTo(Ask),
+}
+
+/// Bytes that a session is going to hold, as long as it is being opened.
+struct Holding<'a> {
+    of: &'a AtomicU64,
+    bytes: u64,
+}
+
+impl<'a> Holding<'a> {
+    fn new(of: &'a AtomicU64, bytes: u64) -> Self {
+        of.fetch_add(bytes, Ordering::Relaxed);
+        Self { of, bytes }
+    }
+}
+
+impl Drop for Holding<'_> {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -128,17 +171,25 @@ impl Outcome {
 }
 
 impl Ask {
-    fn carry_out(self, control: &RunControl, reply: &Reply, ticket: u64) -> Opened {
+    /// Carries it out; but where it `may_leave` that, not what has to be searched for.
+    fn carry_out(
+        self,
+        control: &RunControl,
+        (reply, ticket): (&Reply, u64),
+        may_leave: bool,
+    ) -> Carried {
+        let failed = |error| Carried::Out(Opened::Failed(error));
         if control.is_cancelled() {
-            return Opened::Failed(BackendError::Cancelled);
+            return failed(BackendError::Cancelled);
         }
-        let opened = match self {
+        let (backend, target, limit_bytes, held_bytes, may_stand_in) = match self {
             Self::Device { kind, open } => {
-                open(kind).map(|selected| Opened::Device(selected.backend))
+                let opened = open(kind).map(|selected| Opened::Device(selected.backend));
+                return opened.map_or_else(failed, Carried::Out);
             }
             Self::Session {
                 backend,
-                target: Target { network, spec },
+                target,
                 limit_bytes,
                 held_bytes,
                 is_first,
@@ -147,37 +198,64 @@ impl Ask {
                 if is_first {
                     backend.load_libraries();
                 }
-                let needed = backend.predicted_bytes(network.spec(), &spec);
-                // What would not fit alone either is for the device to refuse.
-                if needed <= limit_bytes && needed.saturating_add(held_bytes) > limit_bytes {
-                    return Opened::NoRoom(needed);
-                }
-                reply.bytes.store(needed, Ordering::Relaxed);
-                let opened = |session, stands_in| {
-                    Opened::Session(Open {
-                        session,
-                        bytes: needed,
-                        stands_in,
-                    })
-                };
-                // Where there is no room for both, what paints goes on until this one is open.
-                let both = needed.saturating_mul(2).saturating_add(held_bytes);
-                if may_stand_in && both <= limit_bytes {
-                    match backend.open_stand_in(&network, &spec, control) {
-                        Ok(Some(session)) => reply.send(ticket, opened(session, true)),
-                        Ok(None) => {}
-                        Err(error) => return Opened::Failed(error),
-                    }
-                }
-                let session = backend.open_while_wanted(&network, &spec, control);
-                session.map(|session| opened(session, false))
+                (backend, target, limit_bytes, held_bytes, may_stand_in)
             }
         };
-        opened.unwrap_or_else(Opened::Failed)
+        let Target { network, spec } = &target;
+        let bytes = backend.predicted_bytes(network.spec(), spec);
+        // What would not fit alone either is for the device to refuse.
+        if bytes <= limit_bytes && bytes.saturating_add(held_bytes) > limit_bytes {
+            return Carried::Out(Opened::NoRoom(bytes));
+        }
+        let opened = |session, stands_in| {
+            Opened::Session(Open {
+                session,
+                bytes,
+                stands_in,
+            })
+        };
+        let _holding = Holding::new(&reply.bytes, bytes);
+        if backend.searches(network.spec(), spec) {
+            // Where there is no room for both, what paints goes on until this one is open.
+            let both = bytes.saturating_mul(2).saturating_add(held_bytes);
+            if may_stand_in && both <= limit_bytes {
+                match backend.open_stand_in(network, spec, control) {
+                    Ok(session) => reply.send(ticket, opened(session, true)),
+                    Err(error) => return failed(error),
+                }
+            }
+            if may_leave {
+                return Carried::OnTo(Self::Session {
+                    backend,
+                    target,
+                    limit_bytes,
+                    held_bytes,
+                    is_first: false,
+                    may_stand_in: false,
+                });
+            }
+        }
+        let session = backend.open_while_wanted(network, spec, control);
+        session.map_or_else(failed, |session| Carried::Out(opened(session, false)))
     }
 }
 
-/// The thread that opens. Dropping it waits a bounded time for what it has in hand.
+/// Does jobs one after another until nobody can give any more; leaves to `searches`, if that is there, what
+/// has to be searched for.
+fn work(jobs: &Receiver<Job>, searches: Option<&Sender<Job>>) {
+    for job in jobs {
+        match (job, searches) {
+            (Job::Open(opening), _) => opening.carry_out(searches),
+            (Job::Retire(sessions), _) => drop(sessions),
+            // What was left is done when its turn is over.
+            (Job::Tell(done), Some(searches)) => drop(searches.send(Job::Tell(done))),
+            // Whoever asked may have lost patience.
+            (Job::Tell(done), None) => drop(done.send(())),
+        }
+    }
+}
+
+/// The threads that open. Dropping it waits a bounded time for what it has in hand.
 pub struct Opener {
     /// Closed to stop the thread.
     jobs: Option<Sender<Job>>,
@@ -185,21 +263,19 @@ pub struct Opener {
 }
 
 impl Opener {
-    /// Starts the thread.
+    /// Starts the threads.
     ///
     /// # Errors
-    /// The operating system's, when it gives no thread.
+    /// The operating system's, when it gives none.
     pub fn start() -> std::io::Result<Self> {
         let (sender, jobs) = unbounded::<Job>();
+        let (searches, searched) = unbounded::<Job>();
+        let mut searcher = BoundedThread::spawn("searcher", move || work(&searched, None))?;
         let thread = BoundedThread::spawn("opener", move || {
-            for job in jobs {
-                match job {
-                    Job::Open(opening) => opening.carry_out(),
-                    Job::Retire(sessions) => drop(sessions),
-                    // Whoever asked may have lost patience.
-                    Job::Tell(done) => drop(done.send(())),
-                }
-            }
+            work(&jobs, Some(&searches));
+            drop(searches);
+            // One that hangs is left behind and dies with the program.
+            let _ = searcher.join_within(PATIENCE);
         })?;
         Ok(Self {
             jobs: Some(sender),
@@ -283,7 +359,7 @@ impl Openings {
         };
         match refused {
             None => {}
-            Some(Job::Open(opening)) => opening.carry_out(),
+            Some(Job::Open(opening)) => opening.carry_out(None),
             Some(Job::Retire(sessions)) => drop(sessions),
             Some(Job::Tell(done)) => drop(done.send(())),
         }

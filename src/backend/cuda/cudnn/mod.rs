@@ -4,8 +4,8 @@
 //! reason in words. Speaks cuDNN 9's backend interface (descriptors with numbered attributes,
 //! `cudnn_graph.h`), which frameworks use too; the older calls are on their way out and miss fast
 //! algorithms. Knows no plan and no session. Any thread may call. A handle of cuDNN serves one stream and
-//! one thread at a time, so there is one for painting and one for what is made ready beside it, each
-//! behind a lock; algorithms are good for both.
+//! one thread at a time, so there is one for painting, one for what is made ready beside it and one for what
+//! is tried out, each behind a lock; algorithms are good for all.
 
 mod calls;
 mod numbers;
@@ -105,7 +105,7 @@ struct Prepared {
 /// The algorithms that were made ready on a context.
 #[derive(Default)]
 struct Store {
-    /// Each behind a lock of its own: both streams may launch it.
+    /// Each behind a lock of its own: all streams may launch it.
     prepared: HashMap<usize, Arc<Mutex<Prepared>>>,
     /// Number of the next algorithm.
     next: usize,
@@ -131,17 +131,17 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Cudnn {
-    /// Takes a handle for each of two streams of a context.
+    /// Takes a handle for each of some streams of a context.
     ///
     /// # Errors
     /// Why cuDNN cannot be used, in words.
     ///
     /// # Safety
     /// The context and its streams are the driver's own and outlive this.
-    pub(super) unsafe fn open(
+    pub(super) unsafe fn open<const N: usize>(
         context: sys::CUcontext,
-        streams: [sys::CUstream; 2],
-    ) -> Result<[Self; 2], String> {
+        streams: [sys::CUstream; N],
+    ) -> Result<[Self; N], String> {
         let name = installed()?;
         let calls = calls()?;
         // SAFETY: the caller's context.
@@ -167,8 +167,9 @@ impl Cudnn {
             calls.told("cudnnSetStream", status).map_err(refused)?;
             Ok::<_, String>(cudnn)
         };
-        let [painting, preparing] = streams;
-        Ok([on(painting)?, on(preparing)?])
+        let opened = streams.into_iter().map(on);
+        let opened = opened.collect::<Result<Vec<_>, _>>()?;
+        (opened.try_into()).map_err(|_| format!("{name} has not a handle for each stream"))
     }
 
     /// Makes the context current.
