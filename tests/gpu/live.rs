@@ -218,21 +218,20 @@ impl Studio {
     }
 
     fn switch_style(&mut self, network: &Arc<Network>) -> Result<(), Failed> {
-        self.switch("style", |o| o.network = Some(network.clone()))
+        let what = format!("style, {}", self.mode_in_words());
+        self.switch(what, |o| o.network = Some(network.clone()))
     }
 
     fn switch_mode(&mut self, mode: &str) -> Result<(), Failed> {
-        let mode = mode.parse::<ModeChoice>()?;
-        let what = format!("{} to {mode:?}", self.mode_in_words());
+        let what = format!("{} to {mode}", self.mode_in_words());
+        let mode = mode.parse()?;
         self.switch(what, |o| o.mode = mode)
     }
 
     fn switch_size(&mut self, px: usize) -> Result<(), Failed> {
-        let what = format!(
-            "{}, size {:?} to {px}",
-            self.mode_in_words(),
-            self.order.size
-        );
+        let facts = self.pictures.value.facts;
+        let before = facts.map_or(0, |f| f.working.0);
+        let what = format!("{}, size {before} to {px}", self.mode_in_words());
         self.switch(what, |o| o.size = LiveSize::LongSide(px))
     }
 
@@ -301,6 +300,14 @@ fn switch_everything(studio: &mut Studio, full: &[Arc<Network>]) -> Result<(), F
     }
     studio.switch("the newest of four sizes", |o| {
         o.size = LiveSize::LongSide(600)
+    })?;
+    // In the middle of a search.
+    studio.order.mode = "baseline fp32".parse()?;
+    studio.order.size = LiveSize::LongSide(900);
+    studio.engine.order_live(studio.order.clone());
+    studio.rate(0.2)?;
+    studio.switch("away from a mode that is searched for", |o| {
+        (o.network, o.mode) = (Some(full[2].clone()), FUSED);
     })?;
     studio.switch("everything at once", |o| {
         (o.network, o.size) = (Some(full[0].clone()), LiveSize::LongSide(1280));

@@ -1,6 +1,6 @@
 //! Live pictures: the demo scene on the scripted device, every button and key, every refusal.
 
-use eframe::egui::{Event, Key, Modifiers, PointerButton, Pos2, Rect, vec2};
+use eframe::egui::{Event, Key, Modifiers, PointerButton, Pos2, Rect, ViewportId, vec2};
 use egui_kittest::kittest::Queryable;
 use styleforge::{media::decode, mode::ModelSize};
 
@@ -313,8 +313,65 @@ fn the_divider_and_zoom_work_on_live_pictures() {
     w.until("the divider", |w| w.value(name) < 50.0);
     w.click("Actual size");
     w.until("the zoom", |w| (w.zoom() - 100.0).abs() < 0.5);
-    w.harness.hover_at(Pos2::new(600.0, 400.0));
+}
+
+#[test]
+fn the_pixel_below_the_pointer_is_read() {
+    let mut w = Window::painting_live();
+    w.press(Key::Space);
+    w.until("the picture to be held", |w| w.pace().starts_with("held"));
+    let picture = w.harness.get_by_label_contains("Picture, ").rect();
+    w.harness.hover_at(picture.center());
     w.step();
+    assert!(!w.has_containing("Original "), "only while Alt is held");
+    w.harness.event(Event::ModifiersChanged(Modifiers::ALT));
+    w.until_contains("Original ");
+    let line = |w: &Window, name: &str| -> Vec<u8> {
+        let lines = w.texts().into_iter();
+        let line = lines
+            .filter(|l| l.starts_with(name))
+            .next()
+            .unwrap_or_default();
+        line.split_whitespace()
+            .filter_map(|v| v.parse().ok())
+            .collect()
+    };
+    let (before, after) = (line(&w, "Original"), line(&w, "Result"));
+    assert_eq!((before.len(), after.len()), (3, 3), "{:#?}", w.texts());
+    // The scripted device inverts; the working size may lie a pixel beside.
+    for (a, b) in before.iter().zip(&after) {
+        assert!((255 - a).abs_diff(*b) < 40, "{before:?} {after:?}");
+    }
+}
+
+#[test]
+fn live_pictures_fill_a_large_window_and_a_fine_one() {
+    for (width, height, scale) in [(3840.0, 2160.0, 1.0), (1024.0, 700.0, 2.0)] {
+        let mut w = Window::live_sized(width, height);
+        let viewports = &mut w.harness.input_mut().viewports;
+        let screen = viewports.get_mut(&ViewportId::ROOT).expect("a screen");
+        screen.native_pixels_per_point = Some(scale);
+        w.until_live();
+        w.press(Key::P);
+        w.until_label("Show counters");
+        let window = Rect::from_min_size(Pos2::ZERO, vec2(width, height));
+        let buttons = [
+            "Live",
+            "Freeze",
+            "Full screen",
+            "Show counters",
+            "Candy",
+            "Fit",
+        ];
+        for name in buttons.iter().chain(&["Working size", "Use camera"]) {
+            let rect = w.harness.get_by_label(name).rect();
+            assert!(window.contains_rect(rect), "{name} is outside at {rect:?}");
+            assert!(rect.height() < 200.0, "{name} is as large as {rect:?}");
+        }
+        let picture = w.harness.get_by_label_contains("Picture, ").rect();
+        let share = picture.area() / window.area();
+        assert!(share > 0.15, "the picture has {share} of the window");
+    }
 }
 
 #[test]

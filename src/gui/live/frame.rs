@@ -61,7 +61,7 @@ impl App {
             Panel::bottom("performance")
                 .frame(bar)
                 .resizable(true)
-                .default_size(260.0)
+                .default_size(280.0)
                 .size_range(100.0..=most)
                 .show(ui, |ui| {
                     // As high with every tab.
