@@ -39,7 +39,8 @@
 //!
 //! The window's thread draws and never waits. One engine thread owns the backend and its sessions
 //! and answers commands with events; beside it an opener makes live sessions ready and hands them over
-//! ([`engine::live::Opener`]), on a GPU in streams of its own. The CPU backend has a pool of worker
+//! ([`engine::live::Opener`]), on a GPU in streams of its own, and a searcher those for which algorithms
+//! have to be tried first; until then something that is there at once stands in for them. The CPU backend has a pool of worker
 //! threads of its own. The command line runs the same painter on its main thread.
 //!
 //! A live frame goes from thread to thread through exchanges ([`capture::exchange`]):

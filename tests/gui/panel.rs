@@ -16,6 +16,7 @@ use styleforge::{
     engine::live::{Facts, LiveSample, Stages},
     gui::panel::{ExportFormat, Panel, PanelIntent},
     mode::{DeviceChoice, Mode, Precision, Variant},
+    plan::Convolver,
     timing::{Ceiling, StepTiming, TimingMethod},
 };
 
@@ -74,6 +75,7 @@ fn sample(method: TimingMethod) -> Arc<LiveSample> {
     };
     Arc::new(LiveSample {
         mode: mode(),
+        convolver: None,
         width: 640,
         height: 360,
         method,
@@ -237,6 +239,32 @@ fn counters_say_what_was_noted() {
     let (panel, now) = (&w.shown().panel, w.shown().now);
     assert!((panel.fps(now).camera_fps - 60.0).abs() < 0.1);
     assert_eq!(panel.delay_ms(now).map(|d| d.p50.round()), Some(45.0));
+}
+
+/// The mode names who computes its convolutions, and says so when that is only for now.
+#[test]
+fn the_mode_says_who_computes_it() {
+    let mut w = Window::open(420.0, 1200.0);
+    let by_library = LiveSample {
+        convolver: Some(Convolver {
+            name: "cuDNN 9.14".to_owned(),
+            reason: None,
+        }),
+        ..LiveSample::clone(&sample(TimingMethod::Device))
+    };
+    let shown = w.harness.state_mut();
+    shown.panel.note_sample(Arc::new(by_library));
+    w.harness.run_steps(2);
+    w.says("Mode: fused fp16 (cuDNN 9.14)");
+    let shown = w.harness.state_mut();
+    let now = shown.now;
+    let for_now = Facts {
+        stands_in: true,
+        ..facts(now - Duration::from_secs(2), 60)
+    };
+    shown.panel.note_picture(&for_now, now, 3);
+    w.harness.run_steps(2);
+    w.says("Mode: fused fp16 (own kernels for now)");
 }
 
 #[test]

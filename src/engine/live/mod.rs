@@ -487,6 +487,7 @@ impl Live {
         let Some(session) = self.sessions.get(&target) else {
             return;
         };
+        let convolver = session.summary().convolver;
         let mut steps = session.step_times();
         if steps.is_empty() {
             // The picture is out already; the next one has room of its own.
@@ -504,6 +505,7 @@ impl Live {
         self.next_sample = Some(began + SAMPLE_EVERY.max(cost * SAMPLE_SHARE));
         tell(LiveEvent::Sample(Arc::new(LiveSample {
             mode,
+            convolver,
             width: target.spec.width,
             height: target.spec.height,
             method: run.timing.method,

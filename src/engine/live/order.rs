@@ -13,6 +13,7 @@ use crate::{
     frame::Frame,
     mode::{DeviceChoice, Mode, ModeChoice},
     network::Network,
+    plan::Convolver,
     timing::{Ceiling, StepTiming, TimingMethod},
 };
 
@@ -152,6 +153,8 @@ impl WallPicture {
 pub struct LiveSample {
     /// Variant and precision.
     pub mode: Mode,
+    /// Who computes the convolutions, in a mode where that is a choice.
+    pub convolver: Option<Convolver>,
     /// Columns that the network saw, in pixels.
     pub width: usize,
     /// Rows that the network saw, in pixels.

@@ -14,6 +14,7 @@ use crate::{
     engine::live::{LiveSample, meter::Spread},
     gui::theme,
     measure::chart::{decimals_of, round_step},
+    plan::Convolver,
 };
 
 /// Least width of a column of groups, in points.
@@ -236,10 +237,15 @@ fn memory(ui: &mut Ui, meters: &Meters, sample: Option<&LiveSample>, device: &De
         let (width, height) = f.working;
         format!("{width} × {height} px")
     });
-    let mode = facts.map(|f| {
-        let words = f.mode_in_words();
-        words.unwrap_or_else(|| "None, the source as it is".to_owned())
+    let convolver = sample.and_then(|s| s.convolver.as_ref());
+    let mode = facts.map(|f| match (f.mode, sample) {
+        (Some(mode), Some(sample)) if sample.mode == mode && !f.stands_in => {
+            Convolver::beside(mode, convolver)
+        }
+        _ => (f.mode_in_words()).unwrap_or_else(|| "None, the source as it is".to_owned()),
     });
+    let why = convolver.and_then(|c| c.reason.as_ref());
+    let why = why.map_or_else(String::new, |why| format!(" Own kernels, because {why}."));
     let mut lines = vec![
         (
             "Device",
@@ -249,9 +255,9 @@ fn memory(ui: &mut Ui, meters: &Meters, sample: Option<&LiveSample>, device: &De
         (
             "Mode",
             mode,
-            "How the network is cut into passes, and in which numbers it is computed. Own kernels paint \
-             for now while the library's are tried; the fastest takes over."
-                .to_owned(),
+            format!(
+                "How the network is cut into passes, and in which numbers it is computed.{why}"
+            ),
         ),
         (
             "Working size",
