@@ -35,7 +35,7 @@ use styleforge::{
         protocol::{Event, LiveStart},
     },
     frame::Frame,
-    mode::{DeviceChoice, Mode, Precision, Variant},
+    mode::{DeviceChoice, Mode, ModeChoice, Precision, Variant},
     network::{Network, NetworkSpec},
     plan::PlanSummary,
     tensor::{Shape, Tensor},
@@ -336,9 +336,21 @@ struct Studio {
     told: Vec<LiveEvent>,
 }
 
+fn mode(words: &str) -> ModeChoice {
+    words.parse().expect("a mode")
+}
+
+/// A side of a comparison on the device in use.
+fn side(words: &str) -> Contestant {
+    Contestant {
+        device: DeviceChoice::Auto,
+        mode: mode(words),
+    }
+}
+
 /// Everything as it is usually wanted, at this size.
 fn order(size: LiveSize) -> LiveOrder {
-    LiveOrder::new(Some(network()), size, "fused".parse().expect("a mode"))
+    LiveOrder::new(Some(network()), size, mode("fused"))
 }
 
 fn still(width: usize, height: usize) -> Captured {
@@ -617,7 +629,7 @@ fn what_cannot_be_had_is_told_once_and_the_old_goes_on() {
     let mut studio = Studio::new((32, 32), DeviceChoice::Cpu, fixed(32));
     studio.run(1);
     let fp32 = studio.pictures.value.facts.expect("painted").mode;
-    studio.order(|order| order.mode = "fused bf16".parse().expect("a mode"));
+    studio.order(|order| order.mode = mode("fused bf16"));
     studio.run(1);
     assert_eq!(studio.refusals().len(), 1, "{:?}", studio.refusals());
     assert!(studio.refusals()[0].contains("choose fp16"));
@@ -678,10 +690,6 @@ fn the_automatic_size_follows_the_device() {
 #[test]
 fn two_modes_take_turns_and_are_judged() {
     let mut studio = Studio::new((32, 32), DeviceChoice::Cpu, fixed(32));
-    let side = |mode: &str| Contestant {
-        device: DeviceChoice::Auto,
-        mode: mode.parse().expect("a mode"),
-    };
     let duel = Duel {
         sides: [side("baseline fp32"), side("fused fp32")],
     };
@@ -736,7 +744,7 @@ fn a_comparison_may_take_another_device() {
     let mut studio = Studio::new((32, 32), DeviceChoice::Cuda, fixed(32));
     let side = |device| Contestant {
         device,
-        mode: "fused fp32".parse().expect("a mode"),
+        mode: mode("fused fp32"),
     };
     let duel = Duel {
         sides: [side(DeviceChoice::Cpu), side(DeviceChoice::Auto)],
@@ -825,14 +833,10 @@ fn pictures_go_on_while_a_session_is_opened() {
     type Change = fn(&mut LiveOrder);
     let changes: [Change; 5] = [
         |order| order.network = Some(network()),
-        |order| order.mode = "baseline auto".parse().expect("a mode"),
-        |order| order.mode = "baseline tf32".parse().expect("a mode"),
+        |order| order.mode = mode("baseline auto"),
+        |order| order.mode = mode("baseline tf32"),
         |order| order.size = fixed(48),
         |order| {
-            let side = |mode: &str| Contestant {
-                device: DeviceChoice::Auto,
-                mode: mode.parse().expect("a mode"),
-            };
             order.duel = Some(Duel {
                 sides: [side("fused fp16"), side("fused-norm fp16")],
             });
@@ -900,24 +904,19 @@ fn what_stands_in_paints_until_the_fastest_is_found() {
     let world = studio.world.clone();
     world.searches.store(true, Ordering::SeqCst);
     world.holds_searches.store(true, Ordering::SeqCst);
-    let mode = |order: &mut LiveOrder, mode: &str| order.mode = mode.parse().expect("a mode");
-    studio.order(|order| mode(order, "baseline"));
+    studio.order(|order| order.mode = mode("baseline"));
     studio.until("the stand-in", |facts| facts.order == 1);
     studio.paints(30);
     assert!(is_baseline(&studio.facts()) && studio.facts().stands_in);
     assert_eq!(world.held_bytes(), 32 + 32);
     // Away from it the search is given up; back, what stood in is still there, and the search begins anew.
-    studio.order(|order| mode(order, "fused"));
+    studio.order(|order| order.mode = mode("fused"));
     studio.paints(2);
     assert_eq!((studio.facts().order, studio.facts().stands_in), (2, false));
-    studio.order(|order| mode(order, "baseline"));
+    studio.order(|order| order.mode = mode("baseline"));
     studio.paints(2);
     assert_eq!((studio.facts().order, studio.facts().stands_in), (3, true));
     // What is compared waits for the fastest.
-    let side = |mode: &str| Contestant {
-        device: DeviceChoice::Auto,
-        mode: mode.parse().expect("a mode"),
-    };
     studio.order(|order| {
         order.duel = Some(Duel {
             sides: [side("baseline"), side("fused")],
@@ -945,11 +944,11 @@ fn others_are_opened_while_something_is_searched_for() {
     world.searches.store(true, Ordering::SeqCst);
     world.holds_searches.store(true, Ordering::SeqCst);
     world.is_deaf.store(true, Ordering::SeqCst);
-    studio.order(|order| order.mode = "baseline".parse().expect("a mode"));
+    studio.order(|order| order.mode = mode("baseline"));
     studio.until("the stand-in", |facts| facts.order == 1);
     for (number, px) in [(2, 48), (3, 56)] {
         studio.order(|order| {
-            order.mode = "fused".parse().expect("a mode");
+            order.mode = mode("fused");
             order.size = fixed(px);
         });
         studio.until("the new size", |facts| facts.order == number);
@@ -970,7 +969,7 @@ fn where_nothing_faster_is_found_what_stands_in_stays() {
         let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
         studio.world.searches.store(true, Ordering::SeqCst);
         (studio.world.opening_fails.lock().unwrap()).push(trouble);
-        studio.order(|order| order.mode = "baseline".parse().expect("a mode"));
+        studio.order(|order| order.mode = mode("baseline"));
         studio.until("the end of the search", |facts| {
             (facts.order, facts.stands_in) == (1, false)
         });
@@ -989,7 +988,7 @@ fn nothing_stands_in_where_memory_does_not_hold_both() {
         world.memory_bytes.store(80, Ordering::SeqCst);
     });
     studio.world.searches.store(true, Ordering::SeqCst);
-    studio.order(|order| order.mode = "baseline".parse().expect("a mode"));
+    studio.order(|order| order.mode = mode("baseline"));
     studio.until("the new mode", |facts| facts.order == 1);
     assert!(!studio.facts().stands_in);
     assert_eq!(studio.world.stood_in.load(Ordering::SeqCst), 0);
@@ -1055,13 +1054,13 @@ fn the_newest_wish_is_opened_and_the_ones_before_are_given_up() {
 #[test]
 fn what_cannot_be_opened_is_told_once_beside_the_old() {
     let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
-    studio.order(|order| order.mode = "fused bf16".parse().expect("a mode"));
+    studio.order(|order| order.mode = mode("fused bf16"));
     studio.until("the refusal", |facts| facts.order == 1);
     studio.paints(30);
     assert_eq!(studio.refusals().len(), 1, "{:?}", studio.refusals());
     assert!(studio.refusals()[0].contains("choose fp16"));
     (studio.world.opening_fails.lock().unwrap()).push(Trouble::Panic);
-    studio.order(|order| order.mode = "baseline fp16".parse().expect("a mode"));
+    studio.order(|order| order.mode = mode("baseline fp16"));
     studio.until("the refusal", |facts| facts.order == 2);
     studio.paints(30);
     assert_eq!(studio.refusals().len(), 2, "{:?}", studio.refusals());
