@@ -2,7 +2,7 @@
 
 use eframe::egui::{Event, Key, Modifiers, PointerButton, Pos2, Rect, ViewportId, vec2};
 use egui_kittest::kittest::Queryable;
-use styleforge::{media::decode, mode::ModelSize};
+use styleforge::{capture::Source, media::decode, mode::ModelSize, settings::Settings};
 
 use crate::{support::Behaviour, window::Window};
 
@@ -122,6 +122,39 @@ fn two_modes_are_compared_and_a_ratio_stands_beside_the_check() {
     w.press(Key::Escape);
     w.until_contains("Picture, result");
     assert!(!w.has_containing("times as fast"));
+}
+
+#[test]
+fn pictures_that_differ_show_no_ratio() {
+    let mut w = Window::painting_live();
+    w.script.let_the_baseline_be_off(3);
+    w.press(Key::C);
+    w.until_contains("Not comparable: ");
+    assert!(w.has_containing("off by 3"), "{:#?}", w.texts());
+    assert!(!w.has_containing("times as fast"));
+    // Once unequal, unequal until something changes: a ratio must not flicker.
+    w.script.let_the_baseline_be_off(0);
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    w.step();
+    assert!(w.has_containing("Not comparable: ") && !w.has_containing("times as fast"));
+    w.choose("Right: variant", "fused-norm");
+    w.until_contains("fused-norm fp32 is ");
+    assert!(!w.has_containing("Not comparable"));
+}
+
+#[test]
+fn the_choice_of_a_camera_is_remembered() {
+    let mut w = Window::painting_live();
+    w.click("Use camera");
+    w.until_label("Turn off");
+    let path = w.settings_path();
+    let source = || Settings::load(&path).0.live.source;
+    w.until("the settings file", |_| source() != Source::Demo);
+    let mut again = w.reopened_live();
+    again.until_label("Turn off");
+    assert!(!again.has("Use camera"));
+    again.press(Key::X);
+    again.until_label("Use camera");
 }
 
 #[test]

@@ -100,6 +100,13 @@ impl Window {
         Self::build(folder, egui::vec2(1300.0, 850.0))
     }
 
+    /// The same, live.
+    pub fn reopened_live(self) -> Self {
+        let folder = self.folder.clone();
+        drop(self.harness);
+        Self::build_for(folder, egui::vec2(1300.0, 850.0), true)
+    }
+
     /// A window with `photo.png` open.
     pub fn with_photo(width: usize, height: usize) -> Self {
         let mut window = Self::open();

@@ -53,6 +53,8 @@ pub struct Script {
     behaviour: Mutex<Behaviour>,
     runs: Mutex<Vec<(usize, usize)>>,
     is_gpu: AtomicBool,
+    /// Levels by which the baseline is off.
+    baseline_off: AtomicUsize,
 }
 
 impl Script {
@@ -91,6 +93,12 @@ impl Script {
     pub fn lose_the_gpu(&self) {
         self.is_gpu.store(true, Ordering::SeqCst);
         self.behave(Behaviour::LoseOnce);
+    }
+
+    /// The baseline paints so many levels darker from now on.
+    pub fn let_the_baseline_be_off(&self, levels: u8) {
+        self.baseline_off
+            .store(usize::from(levels), Ordering::SeqCst);
     }
 
     /// Size of every run that was started.
@@ -225,6 +233,14 @@ impl Session for ScriptedSession {
             }
         }
         *output = inverted(input);
+        let off = script.baseline_off.load(Ordering::SeqCst) as u8;
+        if off > 0 && self.spec.mode.variant == Variant::Baseline {
+            for pixel in output.rgba_mut().chunks_exact_mut(4) {
+                pixel[..3]
+                    .iter_mut()
+                    .for_each(|v| *v = v.saturating_sub(off));
+            }
+        }
         control.set_progress(1.0);
         Ok(RunTiming::host(1.0))
     }
