@@ -223,8 +223,8 @@ fn counters_say_what_was_noted() {
         "Network: median 30.0 ms",
         "Present: median 5.0 ms",
         "Rest: median 2.0 ms",
-        "At the engine: 49.6 %, 59 of 119",
-        "At the screen: 3.3 %, 2 of 60",
+        "At the engine: 49.6 % (59)",
+        "At the screen: 3.3 % (2)",
         "Working size: 640 × 360 px",
         "Mode: fused fp16",
         "Device: A GPU",
@@ -295,7 +295,7 @@ fn rates_fall_when_no_picture_comes_and_restart_forgets() {
     w.step();
     w.says("Camera: 0.0 fps");
     w.says("Median: – ms");
-    w.says("At the engine: 49.6 %, 59 of 119");
+    w.says("At the engine: 49.6 % (59)");
     w.harness.state_mut().panel.restart();
     w.step();
     w.says("At the engine: –");

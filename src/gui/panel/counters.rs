@@ -204,28 +204,30 @@ fn stages(ui: &mut Ui, meters: &Meters, now: Instant) {
 fn left_out(ui: &mut Ui, meters: &Meters) {
     theme::group_title(ui, "Frames left out");
     let newest = meters.newest();
-    let share = |dropped: u64, of: u64| {
-        let percent = 100.0 * dropped as f64 / of.max(1) as f64;
-        format!("{percent:.1} %, {dropped} of {of}")
-    };
-    let before_engine = newest.map(|n| share(n.facts.dropped, n.facts.captured));
-    let before_screen = newest.map(|n| share(n.dropped_before_screen, n.facts.painted));
+    let engine = newest.map(|n| (n.facts.dropped, n.facts.captured));
+    let screen = newest.map(|n| (n.dropped_before_screen, n.facts.painted));
     let both = [
         (
             "At the engine",
-            before_engine,
+            engine,
             "A newer frame came before the engine was ready: the newest is painted, so that the delay \
              stays short.",
         ),
         (
             "At the screen",
-            before_screen,
+            screen,
             "A newer picture was ready before the window took this one.",
         ),
     ];
     close_lines(ui, |ui| {
-        for (name, value, hint) in both {
-            fact(ui, name, value.as_deref().unwrap_or("–")).on_hover_text(hint);
+        for (name, counts, why) in both {
+            let share = |(dropped, of): (u64, u64)| {
+                let percent = 100.0 * dropped as f64 / of.max(1) as f64;
+                format!("{percent:.1} % ({dropped})")
+            };
+            let value = counts.map_or_else(|| "–".to_owned(), share);
+            let of = counts.map_or_else(String::new, |(n, of)| format!("{n} of {of}. "));
+            fact(ui, name, &value).on_hover_text(format!("{of}{why}"));
         }
     });
 }
