@@ -360,11 +360,8 @@ fn the_pixel_below_the_pointer_is_read() {
     w.harness.event(Event::ModifiersChanged(Modifiers::ALT));
     w.until_contains("Original ");
     let line = |w: &Window, name: &str| -> Vec<u8> {
-        let lines = w.texts().into_iter();
-        let line = lines
-            .filter(|l| l.starts_with(name))
-            .next()
-            .unwrap_or_default();
+        let line = w.texts().into_iter().find(|l| l.starts_with(name));
+        let line = line.unwrap_or_default();
         line.split_whitespace()
             .filter_map(|v| v.parse().ok())
             .collect()

@@ -1,9 +1,9 @@
 //! Opens sessions beside those that paint, so that a switch holds up no picture.
 //!
 //! [`Opener`] is a thread that does one job after another, with a second one for what has to be searched for
-//! first, which takes long; [`Openings`] is one asker's end of it. An
-//! asker may have a job cancelled, and hears the end of every job once. Sessions that are no longer wanted are
-//! closed here too, which takes a moment. Knows no frames and no orders.
+//! first, which takes long; [`Openings`] is one asker's end of it. An asker may have a job cancelled, and hears
+//! the end of every job once. Sessions that are no longer wanted are closed here too, which takes a moment.
+//! Knows no frames and no orders.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -11,7 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -382,9 +382,13 @@ impl Openings {
 
     /// Waits at most `patience` for an answer.
     pub(super) fn wait_for_next(&self, patience: Duration) {
-        if !self.has_next() && !self.is_idle() {
-            // Without an answer it goes on as it is.
-            let _ = self.bell.recv_timeout(patience);
+        let until = Instant::now() + patience;
+        while !self.has_next() && !self.is_idle() {
+            // It may still ring for an answer that was taken already.
+            if self.bell.recv_deadline(until).is_err() {
+                // Without an answer it goes on as it is.
+                return;
+            }
         }
     }
 
@@ -453,6 +457,32 @@ mod tests {
         assert!(openings.is_idle());
         drop(openings);
         drop(opener);
+    }
+
+    #[test]
+    fn an_old_ring_is_not_taken_for_an_answer() {
+        let opener = Opener::start().expect("a thread");
+        let mut openings = opener.openings();
+        let (go, wait) = bounded::<()>(0);
+        let ask = |wait: Option<Receiver<()>>| Ask::Device {
+            kind: DeviceChoice::Cuda,
+            open: Arc::new(move |_| {
+                wait.as_ref().map(Receiver::recv);
+                Err(BackendError::EMPTY_BATCH)
+            }),
+        };
+        openings.ask(ask(None));
+        while openings.next().is_none() {
+            std::thread::yield_now();
+        }
+        openings.ask(ask(Some(wait)));
+        let later = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(30));
+            go.send(()).ok();
+        });
+        openings.wait_for_next(Duration::from_secs(20));
+        assert!(openings.has_next(), "the first one's ring lies there still");
+        later.join().expect("it ends");
     }
 
     #[test]
