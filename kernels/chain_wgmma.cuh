@@ -19,9 +19,9 @@
 // Work: a layer of 128 to 128 channels, 3x3, 128x128: 4.83 GFLOP. Roofline: arithmetic, of the tensor cores.
 // Measured: NVIDIA H200, driver 580.159, 2026-11-20, launches between device events, medians of 60, the network
 // at 512x512 in fp16: ten residual layers 147 us (330 TFLOP/s of 650 to 790), the layer to 128 channels before them 28. Of
-// a layer's 28,000 clocks the products take 10,600, the exchange 8,500, the norm 2,000. At 1280x720 the ten layers take
-// 500 us, of which the products take 39 %. Slower there: tiles of 256 pixels; two tiles in turn, the next one
-// normalised by the same warps while one is multiplied (52 to 57 us a layer).
+// a layer's 28,000 clocks the products take 10,600, the exchange 8,500, the norm 2,000. Where a multiprocessor has several
+// tiles, deep_wgmma.cuh is faster in 16 bits: at 1280x720 the ten layers took 500 us here, of which the products took 39 %.
+// Slower there: two tiles in turn, the next one normalised by the same warps while one is multiplied (52 to 57 us a layer).
 //
 // Barriers: of the CTA before the warpgroups part; of the team (sync_team) after the tile was copied by others,
 // after it is normalised, after it is multiplied, after it is staged; bar 2 and 3 within a half of the team
@@ -46,11 +46,13 @@ __device__ __forceinline__ void copy_four(float* to, const float* from) {
 
 // Brings an input tile into shared memory as gather.cuh does, in two steps where maps and operands are as
 // wide: the raw values are copied while something else is computed, then they are normalised in place, by
-// the thread that copied them. DEPTH loads of the residual stream are under way together.
-template <class S, class O, int THREADS, int DEPTH> struct TileGather {
+// the thread that copied them. DEPTH loads of the residual stream are under way
+// together, and TOGETHER values are normalised at once where there is none. The CTA's threads from
+// FIRST on do it, THREADS of them, and synchronise by the barrier BAR.
+template <class S, class O, int THREADS, int DEPTH, int TOGETHER = 5, int FIRST = 0, int BAR = 1>
+struct TileGather {
     static constexpr int PACK = Pack<S>::COUNT;
     static constexpr bool IN_PLACE = sizeof(S) == sizeof(O);
-    static constexpr u32 OWNED = 1u;  // in a place: the pixel lies in the CTA's block
     const ConvParams& p;
     const ChainLayer& layer;
     u32 tile;  // where this thread's channels lie
@@ -60,46 +62,37 @@ template <class S, class O, int THREADS, int DEPTH> struct TileGather {
 
     __device__ __forceinline__ TileGather(const ConvParams& params, const ChainLayer& of_chain, u32 at, uint2* list)
         : p(params), layer(of_chain), start(0), pixels(list) {
-        const int packs = p.chunk_channels / PACK, pack = threadIdx.x % packs;
+        const int packs = p.chunk_channels / PACK, pack = thread() % packs;
         per_round = THREADS / packs;
-        first = threadIdx.x / packs;
+        first = thread() / packs;
         channel = pack * PACK;
         total = first < per_round ? p.tile_rows * p.tile_columns : 0;
         tile = at + CellPlanes::channel(p, channel * (int)sizeof(O));
     }
+
+    __device__ __forceinline__ static int thread() { return (int)threadIdx.x - FIRST; }
+    __device__ __forceinline__ static void sync() { asm volatile("bar.sync %0, %1;" ::"n"(BAR), "n"(THREADS) : "memory"); }
 
     __device__ __forceinline__ void start_at(int first_y, int first_x) {
         const long long pixel = ((long long)blockIdx.z * p.in_height + first_y) * p.in_width + first_x;
         start = (pixel * p.in_channels + channel) * (long long)sizeof(S);
     }
 
-    // Lists where the pixels of the tile at `first_y`, `first_x` lie in the stored map, in bytes from the tile's first
-    // pixel, and in a plane of the tile, with OWNED where a pixel belongs to this CTA. Behind them the others
-    // `again`, `around` of them. Tiles that do not touch the map's edges share one list; `is_inner`: it is theirs. All
-    // threads call it and may read the list behind it.
-    __device__ __forceinline__ void list(int first_y, int first_x, int block_rows, int block_columns, bool& is_inner, int& around, bool again) const {
-        const int from = first_y * p.in_width + first_x, bytes = p.in_channels * (int)sizeof(S);
-        const bool inner = !again && !p.upsample && first_y >= 0 && first_x >= 0 && first_y + p.tile_rows <= p.in_height &&
-                           first_x + p.tile_columns <= p.in_width;
+    // Makes the list one for the tile at `first_y`, `first_x`; `is_inner`: it is one for an inner tile. Behind it come
+    // the pixels of other CTAs `again`, `around` of them. All threads call it while nobody reads the list; it may be
+    // read behind it.
+    __device__ __forceinline__ void list(int first_y, int first_x, int block_rows, int block_columns, bool& is_inner, int* around, bool again) const {
+        const bool inner = !again && is_inner_tile(p, first_y, first_x);
         if (inner && is_inner) return;
         is_inner = inner;
         if (again) {
-            if (threadIdx.x == 0) around = 0;
-            sync_team();
+            if (thread() == 0) *around = 0;
+            sync();
         }
-        const int height = p.upsample ? 2 * p.in_height : p.in_height, width = p.upsample ? 2 * p.in_width : p.in_width;
-        const int count = p.tile_rows * p.tile_columns;
-        for (int i = threadIdx.x; i < count; i += THREADS) {
-            const int r = i / p.tile_columns, c = i % p.tile_columns;
-            const bool owned = (u32)(r - p.origin) < (u32)block_rows && (u32)(c - p.origin) < (u32)block_columns &&
-                               first_y + r < p.in_height && first_x + c < p.in_width;
-            int y = source_index(first_y + r, height, p.edge), x = source_index(first_x + c, width, p.edge);
-            if (p.upsample) { y >>= 1; x >>= 1; }
-            const uint2 pixel = make_uint2((u32)((y * p.in_width + x - from) * bytes), (u32)CellPlanes::at(p, r, c));
-            pixels[i] = make_uint2(pixel.x, pixel.y | (owned ? OWNED : 0u));
-            if (!owned && again) pixels[count + atomicAdd(&around, 1)] = pixel;
-        }
-        sync_team();
+        list_tile<S, THREADS>(p, pixels, thread(), first_y, first_x, inner, block_rows, block_columns, [&](const uint2& pixel) {
+            if (again && !(pixel.y & OWNED)) pixels[p.tile_rows * p.tile_columns + atomicAdd(around, 1)] = pixel;
+        });
+        sync();
     }
 
     __device__ __forceinline__ S* of(const void* map, const uint2& pixel) const {
@@ -135,10 +128,10 @@ template <class S, class O, int THREADS, int DEPTH> struct TileGather {
     __device__ __forceinline__ void copy_by_half(u32 memory, const uint2* listed, int count) const {
         if constexpr (IN_PLACE) {
             const int packs = p.chunk_channels / PACK, at_once = THREADS / 2 / packs;
-            const int thread = threadIdx.x - THREADS / 2, pack = thread % packs;
-            if (thread / packs >= at_once) return;
+            const int of_half = thread() - THREADS / 2, pack = of_half % packs;
+            if (of_half / packs >= at_once) return;
             const char* from = static_cast<const char*>(layer.input) + start + (pack * PACK - channel) * (int)sizeof(S);
-            copy_some(memory + pack * p.pitch, from, listed, thread / packs, at_once, count);
+            copy_some(memory + pack * p.pitch, from, listed, of_half / packs, at_once, count);
         }
     }
 
@@ -176,7 +169,6 @@ template <class S, class O, int THREADS, int DEPTH> struct TileGather {
 
     // Normalises what was copied, where nothing is added or kept.
     template <bool RELU> __device__ __forceinline__ void normalise_plain(const Factors<PACK>& f) const {
-        constexpr int TOGETHER = 5;
         int i = first;
 #pragma unroll 1
         for (; i + (TOGETHER - 1) * per_round < total; i += TOGETHER * per_round) normalise_some<RELU, TOGETHER>(i, f);
@@ -243,14 +235,14 @@ struct RowStatistics {
         for (int c = 0; c < 8; ++c) mean[c] = squares[c] = 0.0f;
     }
 
-    // Takes in the first `n` of 8 pixels, as they are stored.
-    template <class S> __device__ __forceinline__ void take(const uint4 (&row)[8], int n) {
+    // Takes in the first `n` of some pixels, as they are stored.
+    template <class S, int PIXELS> __device__ __forceinline__ void take(const uint4 (&row)[PIXELS], int n) {
         if (n <= 0) return;
         float sum[8], q[8];
 #pragma unroll
         for (int c = 0; c < 8; ++c) sum[c] = q[c] = 0.0f;
 #pragma unroll
-        for (int k = 0; k < 8; ++k) {
+        for (int k = 0; k < PIXELS; ++k) {
             if (k < n) {
                 float value[8];
                 widen_pack<S>(row[k], value);
@@ -260,7 +252,7 @@ struct RowStatistics {
         }
         const float part = __fdividef(1.0f, (float)n);
 #pragma unroll
-        for (int k = 0; k < 8; ++k) {
+        for (int k = 0; k < PIXELS; ++k) {
             if (k < n) {
                 float value[8];
                 widen_pack<S>(row[k], value);
@@ -282,23 +274,35 @@ struct RowStatistics {
     }
 };
 
-// Hands them over to the CTA; the caller synchronises behind it. The halves of a warp have the same channels.
-template <int SLOTS, int BN>
+// Hands them over to the CTA; the caller synchronises behind it. The halves of a warp have the same channels. With
+// JOINS they join what the warp handed over before.
+template <bool JOINS = false, int SLOTS, int BN>
 __device__ __forceinline__ void gather_warps(const RowStatistics& own, StatisticsMemory<SLOTS, BN>& memory) {
     static_assert(BN == 128, "16 threads have all channels");
-    const int warp = threadIdx.x / 32;
+    const int warp = threadIdx.x / 32 % SLOTS, first = threadIdx.x % 16 * 8;
     const float n = __shfl_down_sync(0xffffffffu, own.count, 16);
     const float share = chan_share(own.count, n), weight = own.count * share;
+    const float before = JOINS ? memory.count[warp] : 0.0f;
+    const float joining = JOINS ? chan_share(before, own.count + n) : 0.0f, joining_weight = before * joining;
 #pragma unroll
     for (int c = 0; c < 8; ++c) {
         const float m = __shfl_down_sync(0xffffffffu, own.mean[c], 16), q = __shfl_down_sync(0xffffffffu, own.squares[c], 16);
         const float delta = m - own.mean[c];
+        float mean = fmaf(delta, share, own.mean[c]), squares = own.squares[c] + fmaf(delta * delta, weight, q);
         if (threadIdx.x % 32 < 16) {
-            memory.mean[warp][threadIdx.x % 16 * 8 + c] = fmaf(delta, share, own.mean[c]);
-            memory.squares[warp][threadIdx.x % 16 * 8 + c] = own.squares[c] + fmaf(delta * delta, weight, q);
+            if (JOINS) {
+                const float there = memory.mean[warp][first + c], step = mean - there;
+                mean = fmaf(step, joining, there);
+                squares = memory.squares[warp][first + c] + fmaf(step * step, joining_weight, squares);
+            }
+            memory.mean[warp][first + c] = mean;
+            memory.squares[warp][first + c] = squares;
         }
     }
-    if (threadIdx.x % 32 == 0) memory.count[warp] = own.count + n;
+    // The count was read.
+    if (JOINS) __syncwarp();
+    if (threadIdx.x % 32 == 0) memory.count[warp] = before + own.count + n;
+    if (JOINS) __syncwarp();
 }
 
 // Puts a tile's values, rounded as they are stored, into cell planes in shared memory, `pitch` bytes apart,
@@ -316,21 +320,19 @@ template <class S, class Core> __device__ __forceinline__ void stage_tile(Core& 
     }
 }
 
-// Stores a staged tile and takes it into the statistics; `from`, `pitch` and `row_bytes` as staged.
-template <class S>
-__device__ __forceinline__ void store_tile(const ConvParams& p, void* output, u32 from, int pitch, int row_bytes,
-                                           RowStatistics& own, int y, int x0, int first, int phase) {
-    const int scale = p.phases == 4 ? 2 : 1, pack = threadIdx.x % 16, channel = first + pack * 8;
-    const int n = y < p.grid_height ? min(8, p.grid_width - x0) : 0;
-    const u32 at = from + pack * pitch + threadIdx.x / 16 * row_bytes;
-    uint4 row[8];
+// Stores PIXELS staged pixels side by side, from the one at `y`, `x` of the grid on, and takes them into the statistics:
+// 8 channels from `channel` on, which lie at `from` in shared memory.
+template <class S, int PIXELS>
+__device__ __forceinline__ void store_pixels(const ConvParams& p, void* output, u32 from, RowStatistics& own, int y, int x, int channel, int phase) {
+    const int scale = p.phases == 4 ? 2 : 1, n = y < p.grid_height ? min(PIXELS, p.grid_width - x) : 0;
+    uint4 row[PIXELS];
 #pragma unroll
-    for (int k = 0; k < 8; ++k) row[k] = load_shared(at + 16 * k);
-    const u32 pixel = (blockIdx.z * p.out_height + y * scale + (phase >> 1)) * p.out_width + x0 * scale + (phase & 1);
+    for (int k = 0; k < PIXELS; ++k) row[k] = load_shared(from + 16 * k);
+    const u32 pixel = (blockIdx.z * p.out_height + y * scale + (phase >> 1)) * p.out_width + x * scale + (phase & 1);
     S* to = static_cast<S*>(output) + (long long)pixel * p.out_channels + channel;
     if (channel < p.out_channels) {
 #pragma unroll
-        for (int k = 0; k < 8; ++k) {
+        for (int k = 0; k < PIXELS; ++k) {
             if (k < n) *reinterpret_cast<uint4*>(to + (long long)(k * scale) * p.out_channels) = row[k];
         }
     }
@@ -391,7 +393,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                 const int first_y = t / p.tiles_x * BH * p.stride - p.origin, first_x = t % p.tiles_x * BW * p.stride - p.origin;
                 gather.start_at(first_y, first_x);
                 // A single tile stays the same from layer to layer.
-                if (at == 0 || mine > 1) gather.list(first_y, first_x, BH, BW, is_inner, around, mine == 1 && chain.count > 1);
+                if (at == 0 || mine > 1) gather.list(first_y, first_x, BH, BW, is_inner, &around, mine == 1 && chain.count > 1);
             };
             own.clear();
 
@@ -446,7 +448,8 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                         stage_tile<S>(core, to, pitch, row_bytes);
                         // All values are there.
                         sync_team();
-                        store_tile<S>(p, layer.output, to, pitch, row_bytes, own, y0 + (int)threadIdx.x / 16, x0, n_tile * BN, phase);
+                        const int row = threadIdx.x / 16, pack = threadIdx.x % 16;
+                        store_pixels<S, 8>(p, layer.output, to + pack * pitch + row * row_bytes, own, y0 + row, x0, n_tile * BN + pack * 8, phase);
                     } else {
                         write_map<S, BN>(p, layer.output, core, own, image, n_tile, phase, [&](int row, int& y, int& x) {
                             y = y0 + Core::pixel(row) / BW;

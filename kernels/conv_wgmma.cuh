@@ -4,7 +4,7 @@
 //
 // Entries (wgmma_fp16.cu, wgmma_tf32.cu, wgmma_bf16.cu, wgmma_mixed.cu), PxN being output pixels x
 // channels of a CTA:
-//   wgmma_PxN_*          map to raw map (with 128 channels: chain_wgmma.cuh)
+//   wgmma_PxN_*          map to raw map (with 128 channels: chain_wgmma.cuh, deep_wgmma.cuh)
 //   wgmma_picture_PxN_*  map to picture
 //   wgmma_photo_PxN_*    photo to raw map
 //
@@ -90,7 +90,7 @@ __device__ __forceinline__ void convolve_wgmma(const ConvParams& p) {
     auto first_x = [&](int t) { return t % p.tiles_x * block_columns * p.stride - p.origin; };
     auto bring = [&](int t) {
         const int before = t - (int)gridDim.x;
-        gather.turn_to(first_y(t), first_x(t), before >= 0 && gather.is_inner(first_y(before), first_x(before)), BH, BW);
+        gather.turn_to(first_y(t), first_x(t), before >= 0 && is_inner_tile(p, first_y(before), first_x(before)), BH, BW);
         gather.template gather<DEPTH, PLAIN>(image, first_y(t), first_x(t), n_tile == 0);
     };
     auto use = [&](int t, Core& core, ColumnStatistics<Core>& own, typename Core::Stream& stream) {

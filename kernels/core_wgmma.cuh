@@ -226,7 +226,7 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false> str
     // The products of a block follow one another without a branch between them, or the compiler would make
     // each wait for the one before. What they are told is computed for the warp as a whole: the places of the
     // steps come as parameters, and of a description only the lower half changes.
-    __device__ __forceinline__ void run(const ConvParams& p, u32 first, Stream& stream) {
+    template <class AnyStream> __device__ __forceinline__ void run(const ConvParams& p, u32 first, AnyStream& stream) {
         const int blocks = p.walk_blocks;
         const u32 pixels = describe_low(__shfl_sync(0xffffffffu, first, 0), p.walk_across);
         const u32 pixels_high = describe_high(p.walk_down), channels_high = describe_high(128);

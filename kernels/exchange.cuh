@@ -81,11 +81,15 @@ template <int BN> struct Exchange {
     // threads call it.
     template <class Own, int SLOTS>
     __device__ __forceinline__ void publish(const Own& own, StatisticsMemory<SLOTS, BN>& memory) {
-        ++tag;
-        const Places at = places();
         gather_warps(own, memory);
         // The warps' parts are complete, and this CTA's stores done.
         sync_team();
+        tell(memory);
+    }
+    // The same where that was gathered and all of them are synchronised.
+    template <class Memory> __device__ __forceinline__ void tell(const Memory& memory) {
+        ++tag;
+        const Places at = places();
         if (threadIdx.x < BN) {
             store_tagged(at.of_ctas + (long long)blockIdx.x * BN + threadIdx.x, tag, merge_warps(memory, threadIdx.x));
         } else if (threadIdx.x == BN) {
@@ -154,17 +158,19 @@ template <int BN> struct Exchange {
     // Waits until all CTAs have written their maps. The last BN threads of the team call it and may read the
     // maps then.
     __device__ __forceinline__ void wait_for_maps() const {
-        if (threadIdx.x / 32 == BN / 32) {
-            const Places at = places();
-            for (int i = threadIdx.x % 32; i < at.ctas; i += 32) {
-                u32 seen;
-                do {
-                    asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];" : "=r"(seen) : "l"(at.flags + i) : "memory");
-                } while ((int)(seen - tag) < 0);
-            }
-            asm volatile("fence.acq_rel.gpu;" ::: "memory");
-        }
+        if (threadIdx.x / 32 == BN / 32) wait_as_warp();
         asm volatile("bar.sync 3, %0;" ::"n"(BN) : "memory");
+    }
+    // The same by one warp; who synchronises with it may read the maps.
+    __device__ __forceinline__ void wait_as_warp() const {
+        const Places at = places();
+        for (int i = threadIdx.x % 32; i < at.ctas; i += 32) {
+            u32 seen;
+            do {
+                asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];" : "=r"(seen) : "l"(at.flags + i) : "memory");
+            } while ((int)(seen - tag) < 0);
+        }
+        asm volatile("fence.acq_rel.gpu;" ::: "memory");
     }
 
     // After the last exchange: the next launch goes on counting from here.

@@ -87,11 +87,42 @@ template <class O, bool RELU, int PACK> __device__ __forceinline__ void put_pack
     }
 }
 
-// Brings the input tiles of a CTA into shared memory one after another, as gather.cuh does. The list is relative to the
-// tile's first pixel, so tiles that do not touch the map's edges share one.
+// In a listed place: the pixel lies in the CTA's block, whose CTA writes the residual stream there.
+constexpr u32 OWNED = 1u;
+
+// Whether a tile does not touch the map's edges.
+__device__ __forceinline__ bool is_inner_tile(const ConvParams& p, int first_y, int first_x) {
+    return !p.upsample && first_y >= 0 && first_x >= 0 && first_y + p.tile_rows <= p.in_height &&
+           first_x + p.tile_columns <= p.in_width;
+}
+
+// Lists where the pixels of the tile at `first_y`, `first_x` lie in the stored map of S, in bytes from the tile's first
+// pixel, and in a plane of the tile, with OWNED where a pixel belongs to the block. So tiles that do not touch the map's
+// edges share one list. THREADS threads call it while nobody reads the list. `also(pixel)` is told every pixel.
+template <class S, int THREADS, class Also>
+__device__ __forceinline__ void list_tile(const ConvParams& p, uint2* list, int thread, int first_y, int first_x, bool inner,
+                                          int block_rows, int block_columns, Also also) {
+    const int height = p.upsample ? 2 * p.in_height : p.in_height, width = p.upsample ? 2 * p.in_width : p.in_width;
+    const int from = first_y * p.in_width + first_x, all = p.tile_rows * p.tile_columns;
+    for (int i = thread; i < all; i += THREADS) {
+        const int r = i / p.tile_columns, c = i - r * p.tile_columns;
+        int y = first_y + r, x = first_x + c;
+        const bool owned = (u32)(r - p.origin) < (u32)block_rows && (u32)(c - p.origin) < (u32)block_columns &&
+                           y < p.in_height && x < p.in_width;
+        if (!inner) {
+            y = source_index(y, height, p.edge);
+            x = source_index(x, width, p.edge);
+            if (p.upsample) { y >>= 1; x >>= 1; }
+        }
+        const int pixel = y * p.in_width + x - from;
+        list[i] = make_uint2((u32)(pixel * p.in_channels * (int)sizeof(S)), (u32)CellPlanes::at(p, r, c) | (owned ? OWNED : 0u));
+        also(list[i]);
+    }
+}
+
+// Brings the input tiles of a CTA into shared memory one after another, as gather.cuh does.
 template <class S, class O, int THREADS> struct ListedGather {
     static constexpr int PACK = Pack<S>::COUNT;
-    static constexpr u32 OWNED = 1u;  // in a place: the pixel lies in the CTA's block
     const ConvParams& p;
     u32 tile;
     uint2* list;
@@ -100,33 +131,12 @@ template <class S, class O, int THREADS> struct ListedGather {
     __device__ __forceinline__ ListedGather(const ConvParams& params, u32 at, char* behind)
         : p(params), tile(at), list(reinterpret_cast<uint2*>(behind)) {}
 
-    // Whether a tile does not touch the map's edges.
-    __device__ __forceinline__ bool is_inner(int first_y, int first_x) const {
-        return !p.upsample && first_y >= 0 && first_x >= 0 && first_y + p.tile_rows <= p.in_height &&
-               first_x + p.tile_columns <= p.in_width;
-    }
-
     // Makes the list one for the tile at `first_y`, `first_x`; `after_inner`: it was last one for an inner tile. All
     // threads call it while nobody reads the list; it may be read behind it.
     __device__ __forceinline__ void turn_to(int first_y, int first_x, bool after_inner, int block_rows, int block_columns) const {
-        const bool inner = is_inner(first_y, first_x);
+        const bool inner = is_inner_tile(p, first_y, first_x);
         if (inner && after_inner) return;
-        const int height = p.upsample ? 2 * p.in_height : p.in_height, width = p.upsample ? 2 * p.in_width : p.in_width;
-        const int from = first_y * p.in_width + first_x, all = p.tile_rows * p.tile_columns;
-        for (int i = threadIdx.x; i < all; i += THREADS) {
-            const int r = i / p.tile_columns, c = i - r * p.tile_columns;
-            int y = first_y + r, x = first_x + c;
-            // The residual stream is written by the CTA in whose block a pixel lies.
-            const bool owned = (u32)(r - p.origin) < (u32)block_rows && (u32)(c - p.origin) < (u32)block_columns &&
-                               y < p.in_height && x < p.in_width;
-            if (!inner) {
-                y = source_index(y, height, p.edge);
-                x = source_index(x, width, p.edge);
-                if (p.upsample) { y >>= 1; x >>= 1; }
-            }
-            const int pixel = y * p.in_width + x - from;
-            list[i] = make_uint2((u32)(pixel * p.in_channels * (int)sizeof(S)), (u32)CellPlanes::at(p, r, c) | (owned ? OWNED : 0u));
-        }
+        list_tile<S, THREADS>(p, list, threadIdx.x, first_y, first_x, inner, block_rows, block_columns, [](const uint2&) {});
         __syncthreads();
     }
 

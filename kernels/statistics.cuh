@@ -255,14 +255,11 @@ __device__ __forceinline__ void norm_factors(const ConvParams& p, const Part& al
     mean = all.mean;
 }
 
-// Merges this CTA's warps, publishes the result, and merges the CTAs: those of a group by the group's
-// last, the groups by the last group. `group_size` CTAs are a group.
-template <class Own, int SLOTS, int BN>
-__device__ __forceinline__ void finish_statistics(const ConvParams& p, const Own& own, StatisticsMemory<SLOTS, BN>& memory) {
+// Merges this CTA's warps, whose parts are complete, publishes the result, and merges the CTAs: those of a group by
+// the group's last, the groups by the last group. `group_size` CTAs are a group.
+template <int SLOTS, int BN>
+__device__ __forceinline__ void finish_gathered(const ConvParams& p, StatisticsMemory<SLOTS, BN>& memory) {
     const int image = blockIdx.z, n_tile = blockIdx.y, ctas = gridDim.x;
-    gather_warps(own, memory);
-    // The warps' parts are complete.
-    sync_team();
     const int groups = (ctas + p.group_size - 1) / p.group_size, group = blockIdx.x / p.group_size;
     const int in_group = min(p.group_size, ctas - group * p.group_size);
     const int plane = image * gridDim.y + n_tile;
@@ -293,6 +290,15 @@ __device__ __forceinline__ void finish_statistics(const ConvParams& p, const Own
         p.out_scale[image * p.out_channels + channel] = scale;
         p.out_mean[image * p.out_channels + channel] = mean;
     }
+}
+
+// The same from what the team's threads gathered.
+template <class Own, int SLOTS, int BN>
+__device__ __forceinline__ void finish_statistics(const ConvParams& p, const Own& own, StatisticsMemory<SLOTS, BN>& memory) {
+    gather_warps(own, memory);
+    // The warps' parts are complete.
+    sync_team();
+    finish_gathered(p, memory);
 }
 
 }  // namespace sf

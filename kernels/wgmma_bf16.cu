@@ -1,10 +1,10 @@
 // Convolutions of Hopper in bf16: maps and operands in bf16, products summed in fp32.
-// See conv_wgmma.cuh and chain_wgmma.cuh for what they compute and how the entries are named. Behind the entry's name stand
-// the template's arguments: 128-pixel tiles of a CTA, channels, columns, steps of a block of weights, where
-// to, and the loads in flight with and without a residual stream; then CTAs of a multiprocessor. Behind that
-// of chains stand the loads of the residual stream in flight.
+// See conv_wgmma.cuh, chain_wgmma.cuh and deep_wgmma.cuh for what they compute and how the entries are named. Behind the
+// entry's name stand the template's arguments: 128-pixel tiles of a CTA, channels, columns, steps of a block of weights,
+// where to, and the loads in flight with and without a residual stream; then CTAs of a multiprocessor. Behind that of
+// chains stand the loads of the residual stream in flight, before them, where tiles take turns, steps of a block.
 // targets: sm_90a
-#include "chain_wgmma.cuh"
+#include "deep_wgmma.cuh"
 
 using namespace sf;
 
@@ -22,6 +22,10 @@ SF_CHAIN(wgmma_128x128_bf16, 12)
 SF_WGMMA(wgmma_128x64_bf16, 1, 64, 8, 8, TO_MAP, 2, 3, 2)
 SF_WGMMA(wgmma_128x32_bf16, 1, 32, 8, 8, TO_MAP, 2, 5, 2)
 SF_WGMMA(wgmma_picture_512x32_bf16, 4, 32, 64, 6, TO_PICTURE, 2, 4, 2)
+
+extern "C" __global__ void __launch_bounds__(512, 1) wgmma_256x128_bf16(const __grid_constant__ ChainParams p) {
+    convolve_deep<bfloat_t, 2, 4>(p);
+}
 
 extern "C" __global__ void __launch_bounds__(256, 2) wgmma_photo_512x32_bf16(const __grid_constant__ ConvParams p) {
     convolve_photo_wgmma<bfloat_t, bfloat_t, 4, 32, 9>(p);

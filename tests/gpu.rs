@@ -22,7 +22,7 @@ use styleforge::{
     mode::{Mode, Precision, Variant},
     network::{Network, NetworkSpec},
     plan::Convolver,
-    verify::{self, Equality},
+    verify::{self, Equality, Subject},
 };
 
 fn main() -> ExitCode {
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     }
     let backend = backend.ok();
     type Test = fn(&dyn Backend) -> Result<(), Failed>;
-    let tests: [(&str, Test); 12] = [
+    let tests: [(&str, Test); 13] = [
         (
             "every_mode_paints_the_oracles_picture",
             every_mode_paints_the_oracles_picture,
@@ -55,6 +55,10 @@ fn main() -> ExitCode {
         (
             "every_kernel_computes_what_it_should",
             every_kernel_computes_what_it_should,
+        ),
+        (
+            "tiles_that_take_turns_are_right_too",
+            tiles_that_take_turns_are_right_too,
         ),
         (
             "thousand_frames_and_two_hundred_sessions_leave_memory_as_it_was",
@@ -171,6 +175,43 @@ fn every_kernel_computes_what_it_should(backend: &dyn Backend) -> Result<(), Fai
     // All three variants in all precisions, with every launch.
     if count < 2000 {
         return Err(format!("only {count} kernels were looked at").into());
+    }
+    Ok(())
+}
+
+/// Where a multiprocessor has several tiles, which the whole device has only of pictures too large for the oracle,
+/// other kernels run.
+fn tiles_that_take_turns_are_right_too(backend: &dyn Backend) -> Result<(), Failed> {
+    let (mut wrong, mut kernels) = (Vec::new(), Vec::new());
+    for multiprocessors in [1, 2] {
+        let narrow = cuda::open_narrow(None, multiprocessors)?;
+        let fused = |mode: &Mode| mode.variant == Variant::Fused;
+        let modes: Vec<Mode> = narrow.modes().into_iter().filter(fused).collect();
+        let subject = Subject {
+            name: format!("random 32-64-128 on {multiprocessors}"),
+            network: network(),
+            pictures: vec![("75x70".to_owned(), picture(75, 70))],
+        };
+        verify::verify(narrow.as_ref(), &subject, &modes, 1, |verdict| {
+            if !verdict.passed {
+                wrong.push(format!("{verdict:?}"));
+            }
+        })?;
+        verify::verify_kernels(narrow.as_ref(), &subject, &modes, |verdict| {
+            if !verdict.passed {
+                wrong.push(format!("{verdict:?}"));
+            }
+            kernels.push(verdict.kernel);
+        })?;
+    }
+    println!("{} kernels, {} wrong", kernels.len(), wrong.len());
+    if !wrong.is_empty() {
+        wrong.truncate(60);
+        return Err(wrong.join("\n").into());
+    }
+    let is_hopper = backend.device().instructions.contains("sm_90");
+    if is_hopper && !kernels.iter().any(|k| k.starts_with("wgmma_256x128")) {
+        return Err(format!("no tiles of 256 pixels: {kernels:?}").into());
     }
     Ok(())
 }

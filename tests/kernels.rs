@@ -188,10 +188,15 @@ fn every_launch_of_every_plan_has_its_kernel_in_the_bundle() {
     ];
     let mut entries = BTreeSet::new();
     for device in devices {
-        for widths in [[16, 32, 64], [32, 64, 128], [128, 256, 512]] {
+        for (widths, size) in [
+            ([16, 32, 64], (96, 150)),
+            ([32, 64, 128], (96, 150)),
+            ([32, 64, 128], (720, 1280)),
+            ([128, 256, 512], (96, 150)),
+        ] {
             for mode in Mode::all() {
                 let spec = NetworkSpec::with_widths(widths);
-                let Ok(plan) = CudaPlan::new(&spec, (96, 150), 1, mode, &device) else {
+                let Ok(plan) = CudaPlan::new(&spec, size, 1, mode, &device) else {
                     continue;
                 };
                 for step in plan.steps {

@@ -55,6 +55,12 @@ impl CudaBackend {
         Ok(Self::with_driver(Arc::new(driver), limits, name))
     }
 
+    /// The same GPU, planned as if it had no more multiprocessors than these.
+    pub(super) fn narrowed(mut self, multiprocessors: usize) -> Self {
+        self.limits.multiprocessors = self.limits.multiprocessors.min(multiprocessors.max(1));
+        self
+    }
+
     /// A backend on any driver; for tests that let it fail.
     pub fn with_driver(driver: Arc<dyn Driver>, limits: DeviceLimits, name: &str) -> Self {
         Self {

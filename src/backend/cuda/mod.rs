@@ -117,6 +117,21 @@ pub fn open_here(gpu: Option<usize>) -> Result<Arc<dyn Backend>, BackendError> {
     Ok(Arc::new(CudaBackend::open(number, &device.name)?))
 }
 
+/// [`open_here`] with plans for at most `multiprocessors` of the device's: each has several tiles of a small map then, as
+/// it has of a large one on the whole device. For checks; it is slow.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_narrow(
+    gpu: Option<usize>,
+    multiprocessors: usize,
+) -> Result<Arc<dyn Backend>, BackendError> {
+    let found = probe();
+    let (number, device) = usable(&found, gpu)?;
+    let whole = CudaBackend::open(number, &device.name)?;
+    Ok(Arc::new(whole.narrowed(multiprocessors)))
+}
+
 /// What was opened in this process; or, where this process cannot have the device any more, what
 /// `elsewhere` opens.
 fn here_or_elsewhere<H: Backend + 'static, E: Backend + 'static>(

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::{
-    ASKING_THREADS, CONV_THREADS, ConvLaunch, CudaOp, CudaStep, DeviceLimits, MainLoop, Source,
-    Taps, Target, Tile, merge_group,
+    ASKING_THREADS, CONV_THREADS, ConvLaunch, CudaOp, CudaStep, DEEP_THREADS, DeviceLimits,
+    MainLoop, Source, Taps, Target, Tile, merge_group,
 };
 
 /// Most layers of a chain: both convolutions of the most residual blocks that a network may have.
@@ -23,10 +23,10 @@ impl ConvLaunch {
 
     /// Threads of its CTA.
     pub const fn threads(&self) -> u32 {
-        if self.takes_chains() {
-            CONV_THREADS + ASKING_THREADS
-        } else {
-            CONV_THREADS
+        match self.tile {
+            Tile::DEEP => DEEP_THREADS,
+            _ if self.takes_chains() => CONV_THREADS + ASKING_THREADS,
+            _ => CONV_THREADS,
         }
     }
 

@@ -21,6 +21,8 @@ pub(super) struct ConvShape {
     pub(super) origin: usize,
     /// Positions that are computed, a phase each.
     pub(super) grid: (usize, usize),
+    /// Whether a bias is added though no picture is made.
+    pub(super) bias: bool,
 }
 
 impl ConvShape {
@@ -201,7 +203,7 @@ impl Builder<'_> {
             origin: shape.origin,
             replicate: false,
             upsample: false,
-            bias: shape.taps == Taps::ShiftedColumns,
+            bias: shape.bias || shape.taps == Taps::ShiftedColumns,
             bias_scale: 1.0,
             grid: shape.grid,
             tiles,
@@ -227,7 +229,12 @@ impl Builder<'_> {
     fn fitting(&self, conv: &ConvSpec, shape: &ConvShape) -> Option<Fit> {
         let main_loop = MainLoop::of(self.precision, self.limits);
         let is_hopper = main_loop == MainLoop::Wgmma;
-        if is_hopper && let Some(fit) = self.fitting_wgmma(conv, shape) {
+        if is_hopper
+            && let Some(fit) = self
+                .wgmma_tiles(conv, shape)
+                .into_iter()
+                .find_map(|tile| self.fitting_wgmma(conv, shape, tile))
+        {
             return Some(fit);
         }
         let main_loop = match main_loop {
@@ -291,15 +298,36 @@ impl Builder<'_> {
         })
     }
 
-    /// Hopper's tile, if all channels fit at once.
-    fn fitting_wgmma(&self, conv: &ConvSpec, shape: &ConvShape) -> Option<Fit> {
+    /// Hopper's tiles for a layer, the best one first.
+    fn wgmma_tiles(&self, conv: &ConvSpec, shape: &ConvShape) -> Vec<Tile> {
         let main_loop = MainLoop::Wgmma;
         let tile = match shape.taps {
             Taps::PhotoQuads => Tile::photo(main_loop),
             Taps::ShiftedColumns => Tile::picture(main_loop),
             Taps::Direct | Taps::FourPhase => Tile::for_channels(conv.out_channels, main_loop),
-            Taps::PhotoRows => return None,
+            Taps::PhotoRows => return Vec::new(),
         };
+        // How many tiles the multiprocessor that has most of them takes one after another.
+        let rounds = |tile: Tile| {
+            let (down, across) = shape.tiles(tile, conv.kernel);
+            (down * across).div_ceil(self.limits.multiprocessors)
+        };
+        let is_deep = tile == Tile::CHAIN
+            && Storage::of(self.precision).bytes() == 2
+            && shape.taps == Taps::Direct
+            && (shape.phases, shape.stride) == (1, 1)
+            && !shape.bias
+            && rounds(Tile::DEEP) < rounds(tile);
+        if is_deep {
+            vec![Tile::DEEP, tile]
+        } else {
+            vec![tile]
+        }
+    }
+
+    /// This tile of Hopper's, if all channels fit at once.
+    fn fitting_wgmma(&self, conv: &ConvSpec, shape: &ConvShape, tile: Tile) -> Option<Fit> {
+        let main_loop = MainLoop::Wgmma;
         let operand = operand_bytes(self.precision);
         let step = step_channels(self.precision);
         let mut input_tile = shape.input_tile(tile);
@@ -319,7 +347,7 @@ impl Builder<'_> {
             (channels, pitch, channels * operand / 16 * pitch)
         };
         let tile_bytes = tile_bytes.max(shape.sums_bytes(tile, main_loop));
-        let is_chain = tile.channels == Tile::CHAIN_CHANNELS;
+        let is_chain = tile == Tile::CHAIN;
         // Where each of the tile's pixels lies in the map and in shared memory; in a chain those of other CTAs
         // twice.
         let mut beside = match shape.taps {
@@ -327,6 +355,10 @@ impl Builder<'_> {
             _ if is_chain => 16 * input_tile.0 * input_tile.1,
             _ => 8 * input_tile.0 * input_tile.1,
         };
+        if tile == Tile::DEEP {
+            // Its tiles take turns.
+            beside += tile_bytes;
+        }
         if is_chain && Storage::of(self.precision).bytes() == 2 {
             // Where its values lie on their way out, in planes of 8 channels.
             beside += tile.channels / 8 * (16 * tile.pixels + 16);

@@ -113,6 +113,7 @@ impl Builder<'_> {
             stride: conv.stride,
             origin: if four_phase { 1 } else { conv.padding() },
             grid,
+            bias: false,
         };
         let mut launch = self.conv_launch(id, conv, shape, source, target)?;
         launch.replicate = four_phase;

@@ -127,6 +127,45 @@ fn the_residual_layers_are_one_launch_where_the_device_holds_all_of_it() {
 }
 
 #[test]
+fn tiles_of_256_pixels_come_where_a_multiprocessor_has_several() {
+    let tile = |size, variant, precision| {
+        let plan = plan(
+            &published(),
+            size,
+            Mode::new(variant, precision),
+            &DEVICES[4],
+        );
+        let step = plan.steps.iter().find(|s| match &s.op {
+            CudaOp::Conv(_) => s.layer == "res1.conv1",
+            _ => false,
+        });
+        let step = step.expect("the layer");
+        match &step.op {
+            CudaOp::Conv(launch) => (launch.tile, step.block, step.grid.0),
+            _ => unreachable!("found as a convolution"),
+        }
+    };
+    let fused = |size, precision| tile(size, Variant::Fused, precision);
+    for precision in [Precision::Fp16, Precision::Bf16] {
+        assert_eq!(fused((512, 512), precision), (Tile::CHAIN, 384, 128));
+        // 12 x 20 tiles, two for each of 120 multiprocessors.
+        assert_eq!(
+            fused((720, 1280), precision),
+            (Tile::DEEP, DEEP_THREADS, 120)
+        );
+        // What adds a bias after its products has tiles of 128 pixels.
+        assert_eq!(
+            tile((720, 1280), Variant::Baseline, precision).0,
+            Tile::CHAIN
+        );
+    }
+    // Two input tiles in four bytes do not fit.
+    for precision in [Precision::Tf32, Precision::Mixed] {
+        assert_eq!(fused((720, 1280), precision).0, Tile::CHAIN);
+    }
+}
+
+#[test]
 fn what_a_device_cannot_do_is_refused_with_the_reason() {
     let mode = Mode::new(Variant::Fused, Precision::Bf16);
     let error = CudaPlan::new(&published(), (64, 64), 1, mode, &DEVICES[0])

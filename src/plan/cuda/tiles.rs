@@ -13,6 +13,9 @@ pub const CHANNEL_ALIGNMENT: usize = 16;
 pub const CONV_THREADS: u32 = 256;
 /// Threads of the warpgroup that only asks for weights, where there is one.
 pub const ASKING_THREADS: u32 = 128;
+/// Threads of the CTA of [`Tile::DEEP`]: those that multiply, and as many that tend the
+/// tiles and ask for weights.
+pub const DEEP_THREADS: u32 = 2 * CONV_THREADS;
 /// Bytes between the pixels of a tile in shared memory beyond their channels: spreads neighbouring
 /// pixels over the banks.
 const PIXEL_GAP_BYTES: usize = 16;
@@ -148,6 +151,9 @@ impl Tile {
     /// Hopper's tile for more than 64 channels.
     pub const CHAIN: Self = Self::new(128, Self::CHAIN_CHANNELS, 8);
 
+    /// The same where a multiprocessor has several tiles.
+    pub const DEEP: Self = Self::new(256, Self::CHAIN_CHANNELS, 16);
+
     /// For up to 64 channels.
     pub const MIDDLE: Self = Self::new(128, 64, 16);
 
@@ -209,6 +215,7 @@ pub const fn block_steps(taps: Taps, tile: Tile, main_loop: MainLoop) -> usize {
     match (main_loop, taps, tile.channels) {
         (MainLoop::Wgmma, Taps::PhotoQuads, _) => 9,
         (MainLoop::Wgmma, Taps::ShiftedColumns, _) => 6,
+        (MainLoop::Wgmma, _, 128) if tile.pixels == Tile::DEEP.pixels => 2,
         (MainLoop::Wgmma, _, 128) => 4,
         (MainLoop::Wgmma, _, _) => 8,
         _ => 2,
@@ -250,6 +257,12 @@ pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
     };
     let statistics = 4 * (slots + 2 * slots * tile.channels + 3 * 256 + 1);
     match main_loop {
+        MainLoop::Wgmma
+            if tile.pixels == Tile::DEEP.pixels && tile.channels == Tile::DEEP.channels =>
+        {
+            let beside = BARRIER_BYTES + TURN_BARRIER_BYTES;
+            (statistics.next_multiple_of(8) + beside).next_multiple_of(128)
+        }
         MainLoop::Wgmma if tile.channels == Tile::CHAIN_CHANNELS => {
             statistics.next_multiple_of(128) + BARRIER_BYTES
         }
@@ -263,6 +276,8 @@ pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
 
 /// Bytes of the barriers of Hopper's ring.
 const BARRIER_BYTES: usize = 256;
+/// Bytes of the barriers of two tiles that take turns.
+const TURN_BARRIER_BYTES: usize = 32;
 /// Bytes of what the thread that asks for weights keeps.
 const ASKING_BYTES: usize = 16;
 /// Bytes in which eight warps turn accumulators into packs of channels.
@@ -413,12 +428,19 @@ impl Walk {
         };
         Self {
             across: plane,
-            down: if tile_columns == 8 { stride * row } else { 128 },
+            down: if tile_columns <= 16 {
+                stride * row
+            } else {
+                128
+            },
             step: 2 * plane,
             row,
             even,
             odd,
-            tile: 64 / tile_columns * stride * row,
+            tile: match tile_columns {
+                ..=16 => 8 * stride * row,
+                _ => 64 / tile_columns * stride * row,
+            },
         }
     }
 

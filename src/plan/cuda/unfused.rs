@@ -166,10 +166,10 @@ impl Builder<'_> {
             stride: conv.stride,
             origin: 0,
             grid: (height, width),
+            bias: true,
         };
         let launch = self.conv_launch(id, conv, shape, Source::Map(to), Target::Map(output))?;
         let launch = ConvLaunch {
-            bias: true,
             bias_scale,
             statistics: false,
             ..launch
