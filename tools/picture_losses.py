@@ -31,6 +31,9 @@ CALM_PX = 20
 PLAIN_SHARE = 0.2
 PLAIN_FLOOR = 5.0
 
+#: Motifs in features are what differs from the mean over so many cells each way.
+MOTIF_CELLS = 7
+
 #: Directions in RGB along which colours are compared: the axes, luma, and differences of colour.
 COLOR_DIRECTIONS = (
     (1.0, 0.0, 0.0),
@@ -83,11 +86,28 @@ def unrest(paintings: torch.Tensor, photos: torch.Tensor) -> torch.Tensor:
 
     A style loss is content with motifs in any place, and plain places cost the least content.
     """
+    return (plainness(photos) * _around_mean(paintings).square()).mean() / 255**2
+
+
+def plainness(photos: torch.Tensor) -> torch.Tensor:
+    """(N, 1, H / 2, W / 2), 1 where a photo is plain, 0 where it has detail."""
     luma = sum(share * photos[:, i : i + 1] for i, share in enumerate(LUMA))
     spread = luma.var(dim=(2, 3), keepdim=True) + PLAIN_FLOOR**2
     detail = _mean_around(_around_mean(luma).square())
-    plain = torch.exp(-detail / (PLAIN_SHARE**2 * spread))
-    return (plain * _around_mean(paintings).square()).mean() / 255**2
+    return torch.exp(-detail / (PLAIN_SHARE**2 * spread))
+
+
+def motifs(features: torch.Tensor, plain: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """What features have of motifs on plain grounds, as a share of ``scale``, the style picture's mean square.
+
+    ``features``: (N, C, H, W) of a painting. Levels miss a ring that is drawn in thin lines, since light and dark
+    lines side by side have the ground's mean; to a deep layer it is as much of a ring as a solid one.
+    """
+    factor = plain.shape[-1] // features.shape[-1]
+    weights = F.avg_pool2d(plain, factor)
+    reach = MOTIF_CELLS // 2
+    around = F.avg_pool2d(features, MOTIF_CELLS, 1, reach, count_include_pad=False)
+    return (weights * (features - around).square()).mean() / scale
 
 
 def _around_mean(levels: torch.Tensor) -> torch.Tensor:

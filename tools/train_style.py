@@ -7,7 +7,10 @@
 The loss is a sum of
 
 - content: relative distance of relu2_2 and relu3_3 to the photo's,
-- style: relative distance of four layers' Gram matrices to the style picture's,
+- style: relative distance of four layers' Gram matrices to the style picture's, of the two deep
+  ones also at half the size,
+- salience: relative distance of relu4_3 to the photo's where the photo's is strong, as at faces,
+- edges: they are to be what they would be inside a wider painting,
 - stability: mean change of the painting when the photo gets 1 % noise or moves by one
   pixel (moved back),
 - pictures: a little total variation, tones that follow the photo's, colours in the style
@@ -35,11 +38,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageFilter
 
 from measure_styles import SIDE_PX, load_targets, measure
 from perceptual import LAYERS, Vgg16, gram, relative_error
-from picture_losses import ColorAmounts, fine_part, tones, unrest, weave
+from picture_losses import ColorAmounts, fine_part, motifs, plainness, tones, unrest, weave
 from style_net import WIDTHS, TransformerNet, describe_network, paint, read_network, save_network
 from style_photos import CropSampler, list_photos, read_picture, to_image, to_levels
 
@@ -71,6 +75,21 @@ CEILING_QUANTILE = 0.995
 PALETTE_COLORS = 512
 PALETTE_TOLERANCE = 16.0
 
+#: Salience is the deepest features' strength over so many cells each way, in shares of its mean, up to a limit.
+SALIENT_CELLS = 5
+SALIENT_LIMIT = 4.0
+
+#: Layers that are compared at half the size too.
+COARSE_LAYERS = (2, 3)
+
+#: So many pixels along the edges are compared with the same places inside a wider painting.
+EDGE_PX = 16
+
+#: Content falls with the learning rate: at its peak, a painting is allowed so much more. Before this share of
+#: the training it says nothing yet.
+CONTENT_LEAD = 0.15
+STEERED_FROM = 0.25
+
 #: Photos on which content is watched, and iterations between two looks.
 WATCHED_PHOTOS = 24
 WATCH_EVERY = 200
@@ -90,9 +109,12 @@ class Recipe:
     none) over the scaled style picture: specks of paint and of sharpening would come out as dots;
     ``style_median_share`` is how much of them it takes away.
     ``style_muted_hues`` are a first and a last hue in degrees and the share of saturation that these
-    keep: a colour of one motif would stain plain grounds, where it costs no content. The weights of
-    the losses in picture_losses.py: ``fine_weight`` for all fine parts, ``weave_weight``,
-    ``tone_weight``, ``color_weight``, and ``calm_weight`` against motifs on plain grounds.
+    keep: a colour of one motif would stain plain grounds, where it costs no content. A share above 1
+    makes them more vivid. The weights of the losses in picture_losses.py: ``fine_weight`` for all fine
+    parts, ``weave_weight``, ``tone_weight``, ``color_weight``, and against what is added on plain grounds
+    ``calm_weight`` (levels) and ``motif_weight`` (features). ``salient_weight`` keeps what VGG finds
+    telling, faces above all; ``edge_weight`` makes edges what they would be inside a wider painting;
+    ``coarse_weight`` is that of the style at half the size: larger motifs.
     """
 
     iterations: int = 20000
@@ -121,6 +143,10 @@ class Recipe:
     tone_weight: float = 0.0
     color_weight: float = 0.0
     calm_weight: float = 0.0
+    motif_weight: float = 0.0
+    salient_weight: float = 0.0
+    edge_weight: float = 0.0
+    coarse_weight: float = 0.0
     range_weight: float = 50.0
     palette_weight: float = 400.0
     seed: int = 1
@@ -132,6 +158,8 @@ class StyleTargets:
 
     grams: list[torch.Tensor]
     ceilings: list[torch.Tensor]
+    mean_squares: list[torch.Tensor]
+    coarse_grams: list[torch.Tensor]
     palette: torch.Tensor
     amounts: ColorAmounts
 
@@ -157,6 +185,7 @@ class Losses:
         ]
         self.level_weights = torch.tensor(level_weights, device=device)
         self.level_parts = torch.zeros(len(level_weights), device=device)
+        self.on_plain = torch.zeros((), device=device)
         self.wanted_flicker = torch.tensor(recipe.flicker, device=device)
 
     def __call__(self, painter, batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -165,9 +194,11 @@ class Losses:
         paintings = painter(batch["pictures"])
         painting, changed = paintings[: recipe.batch], paintings[recipe.batch :]
         with torch.no_grad():
-            wanted = inner_features(self.vgg, inside(batch["wide"], beyond), 3)
+            depth = len(LAYERS) if recipe.salient_weight else 3
+            wanted = inner_features(self.vgg, inside(batch["wide"], beyond), depth)
             surroundings = inside(painter(batch["wide"]), beyond)
-        features = inner_features(self.vgg, surrounded(painting, surroundings))
+        whole = surrounded(painting, surroundings)
+        features = inner_features(self.vgg, whole)
 
         shallow, deep = (
             (features[layer].float() - wanted[layer].float()).square().mean() / scale
@@ -181,10 +212,17 @@ class Losses:
             ]
         )
         style = (distances * self.layer_weights).sum()
+        if recipe.coarse_weight:
+            style = style + recipe.coarse_weight * self._coarse_distance(whole)
 
         flicker = self._flicker(painting, changed, batch)
         stability = (flicker * self.stability_weights).sum() / 255
-        on_levels = self._on_levels(painting, batch["pictures"][: recipe.batch])
+        others = recipe.edge_weight * self._at_edges(painting, inside(surroundings, MARGIN_PX))
+        if recipe.salient_weight:
+            others = others + recipe.salient_weight * at_salient(features[-1], wanted[-1])
+        photos = batch["pictures"][: recipe.batch]
+        on_levels = self._on_levels(painting, photos)
+        on_plain = self._on_plain(features, photos)
         variation = (painting.diff(dim=2).abs().mean() + painting.diff(dim=3).abs().mean()) / 255
         outside = ((painting - 127.5).abs() - 127.5).relu().div(255).square().mean()
 
@@ -199,7 +237,36 @@ class Losses:
             + recipe.range_weight * outside
             + recipe.palette_weight * self._foreign_colors(painting)
             + on_levels
+            + recipe.motif_weight * on_plain
+            + others
         )
+
+    def _coarse_distance(self, whole: torch.Tensor) -> torch.Tensor:
+        """The style's distance at half the size, where the deep layers see motifs of twice the size."""
+        features = inner_features(self.vgg, F.avg_pool2d(whole, 2), margin=MARGIN_PX // 2)
+        targets = self.targets.coarse_grams
+        return sum(
+            relative_error(gram(features[layer]), targets[layer].expand(self.recipe.batch, -1, -1))
+            for layer in COARSE_LAYERS
+        )
+
+    def _at_edges(self, painting: torch.Tensor, within: torch.Tensor) -> torch.Tensor:
+        """How far a painting's edges are, in units of 255 levels, from the same places ``within`` a wider painting."""
+        with torch.autocast(painting.device.type, enabled=False):
+            difference = F.avg_pool2d(painting.float() - within.float(), 2).abs().mean((0, 1))
+            band = difference.sum() - inside(difference, EDGE_PX // 2).sum()
+            cells = difference.numel() - inside(difference, EDGE_PX // 2).numel()
+        return band / cells / 255
+
+    def _on_plain(self, features: list[torch.Tensor], photos: torch.Tensor) -> torch.Tensor:
+        """Motifs on plain grounds, the mean of the two deep layers."""
+        with torch.autocast(photos.device.type, enabled=False):
+            plain = plainness(photos.float())
+            parts = [motifs(features[layer].float(), plain, self.targets.mean_squares[layer]) for layer in (2, 3)]
+            on_plain = sum(parts) / len(parts)
+        with torch.no_grad():
+            self.on_plain.lerp_(on_plain, 0.02)
+        return on_plain
 
     def _on_levels(self, painting: torch.Tensor, photos: torch.Tensor) -> torch.Tensor:
         """The weighted losses of picture_losses.py."""
@@ -241,10 +308,24 @@ class Losses:
         error = (self.flicker / self.wanted_flicker - 1).clamp(-1, 1)
         self.stability_weights.mul_((0.06 * error).exp()).clamp_(0.5, self.recipe.stability_limit)
 
-    def steer_style(self, content: float) -> None:
-        """Moves the style weight so that the content distance comes to what is wanted."""
-        error = min(0.5, max(-0.5, content / self.recipe.content - 1))
+    def steer_style(self, content: float, rate_share: float) -> None:
+        """Moves the style weight so that the content distance comes to what is wanted at a rate of nothing."""
+        wanted = self.recipe.content * (1 + CONTENT_LEAD * rate_share)
+        error = min(0.5, max(-0.5, content / wanted - 1))
         self.style_weight.mul_(math.exp(-0.4 * error)).clamp_(*self.recipe.style_weight_range)
+
+
+def at_salient(features: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """The relative distance of a painting's deepest features to the photo's where these are strong.
+
+    They are strong at eyes, faces and single things: VGG saw such in its own training, and hardly at grounds.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        features, wanted = features.float(), wanted.float()
+        strength = wanted.square().mean(1, keepdim=True)
+        strength = F.avg_pool2d(strength, SALIENT_CELLS, 1, SALIENT_CELLS // 2, count_include_pad=False)
+        salience = (strength / strength.mean((2, 3), keepdim=True)).clamp(max=SALIENT_LIMIT)
+        return (salience * (features - wanted).square()).mean() / (salience * wanted.square()).mean()
 
 
 def inside(pictures: torch.Tensor, margin: int) -> torch.Tensor:
@@ -260,9 +341,11 @@ def surrounded(paintings: torch.Tensor, surroundings: torch.Tensor) -> torch.Ten
     return torch.cat((surroundings[..., :MARGIN_PX, :], middle, surroundings[..., -MARGIN_PX:, :]), 2)
 
 
-def inner_features(vgg: Vgg16, pictures: torch.Tensor, depth: int = len(LAYERS)) -> list[torch.Tensor]:
-    """The features of pictures, without those at places nearer to an edge than ``MARGIN_PX``."""
-    return [inside(layer, MARGIN_PX >> stage) for stage, layer in enumerate(vgg(pictures, depth))]
+def inner_features(
+    vgg: Vgg16, pictures: torch.Tensor, depth: int = len(LAYERS), margin: int = MARGIN_PX
+) -> list[torch.Tensor]:
+    """The features of pictures, without those at places nearer to an edge than ``margin``."""
+    return [inside(layer, margin >> stage) for stage, layer in enumerate(vgg(pictures, depth))]
 
 
 def mute_hues(image: Image.Image, first: float, last: float, kept: float) -> Image.Image:
@@ -294,7 +377,10 @@ def load_style(vgg: Vgg16, path: Path, recipe: Recipe) -> StyleTargets:
     grams = [gram(torch.minimum(layer, ceiling)) for layer, ceiling in zip(layers, ceilings)]
     colors = picture[0].flatten(1).T
     chosen = torch.randperm(len(colors), generator=torch.Generator().manual_seed(recipe.seed))[:PALETTE_COLORS]
-    return StyleTargets(grams, ceilings, colors[chosen.to(colors.device)], ColorAmounts(picture))
+    mean_squares = [layer.square().mean() for layer in layers]
+    coarse_grams = [gram(layer) for layer in inner_features(vgg, F.avg_pool2d(picture, 2), margin=MARGIN_PX // 2)]
+    palette = colors[chosen.to(colors.device)]
+    return StyleTargets(grams, ceilings, mean_squares, coarse_grams, palette, ColorAmounts(picture))
 
 
 class ContentWatch:
@@ -430,7 +516,8 @@ def train(
                 torch.cuda.synchronize()
         if iteration % WATCH_EVERY == 0:
             content = watch(net)
-            losses.steer_style(content)
+            if progress > STEERED_FROM:
+                losses.steer_style(content, one_cycle(progress))
         if iteration % 1000 == 0 or iteration == WATCH_EVERY:
             parts = " ".join(f"{value:.3f}" for value in losses.parts.tolist())
             flicker = " ".join(f"{value:.2f}" for value in losses.flicker.tolist())
@@ -439,7 +526,7 @@ def train(
             weights = f"{float(losses.style_weight):.2f} {weights}"
             levels = " ".join(f"{value:.5f}" for value in losses.level_parts.tolist())
             told = f"{iteration} {seconds:.0f}s parts {parts} content {content:.3f} flicker {flicker} weights {weights}"
-            print(f"{told} levels {levels}", flush=True)
+            print(f"{told} levels {levels} motifs {float(losses.on_plain):.4f}", flush=True)
 
 
 def parse_arguments() -> argparse.Namespace:
