@@ -138,9 +138,9 @@ fn exact_layers_are_halved_where_multiprocessors_would_be_idle() {
         }
     };
     let (half, whole) = ((Tile::MIDDLE, 2), (Tile::WIDE, 1));
-    // 32 tiles, 150 (two rounds of 132, or three of halves), 128, 460.
+    // 32 tiles (one round of 132, in halves too), 150 (two rounds, or three of halves), 128, 460.
     assert_eq!(tile((256, 256), Precision::Fp32), half);
-    assert_eq!(tile((480, 640), Precision::Fp32), half);
+    assert_eq!(tile((480, 640), Precision::Fp32), whole);
     assert_eq!(tile((512, 512), Precision::Fp32), whole);
     assert_eq!(tile((720, 1280), Precision::Fp32), whole);
     assert_eq!(tile((256, 256), Precision::Tf32).0, Tile::CHAIN);
