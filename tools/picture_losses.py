@@ -2,11 +2,13 @@
 
 VGG hardly sees what an eye sees first: whether a face is lighter than the hair around it,
 whether the colours are the style's in their right amounts, whether a fine pattern
-follows the network's own grid of four pixels, and whether plain grounds stay plain. All take
+follows the network's own grid of four pixels or any other step, and whether plain grounds stay plain. All take
 (N, 3, H, W) levels 0..255 and give one number.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +35,14 @@ PLAIN_FLOOR = 5.0
 
 #: Motifs in features are what differs from the mean over so many cells each way.
 MOTIF_CELLS = 7
+
+#: Patterns are looked for in windows of so many pixels, every ``PATTERN_STEP_PX``, among periods of 2 to 10 pixels.
+PATTERN_PX = 32
+PATTERN_STEP_PX = 16
+PATTERN_LEAST_WAVES = 3
+
+#: Windows with less than this share of the style picture's power hardly count: nothing is seen there.
+PATTERN_FLOOR = 0.05
 
 #: Directions in RGB along which colours are compared: the axes, luma, and differences of colour.
 COLOR_DIRECTIONS = (
@@ -120,6 +130,57 @@ def _mean_around(half: torch.Tensor) -> torch.Tensor:
     """The mean over ``CALM_PX`` pixels around every place of a picture at half the size."""
     reach = CALM_PX // 4
     return F.avg_pool2d(half, 2 * reach + 1, 1, reach, count_include_pad=False)
+
+
+class Patterns:
+    """Fine patterns of a fixed step: dots, weave, bricks.
+
+    Features of VGG do not tell a regular texture from an irregular one of the same strength, and to repeat one
+    step is what a network without a source of chance finds first. Its step need not be that of its own grid.
+    """
+
+    def __init__(self, picture: torch.Tensor):
+        """``picture``: (1, 3, H, W) levels; its mean power at each frequency is what is usual."""
+        waves = torch.arange(PATTERN_PX, device=picture.device)
+        down = torch.where(waves > PATTERN_PX // 2, waves - PATTERN_PX, waves)[:, None]
+        right = waves[None, : PATTERN_PX // 2 + 1]
+        counted = (down.square() + right.square() >= PATTERN_LEAST_WAVES**2) & (down != PATTERN_PX // 2)
+        self.counted = counted.flatten().nonzero()[:, 0]
+        turns = 2 * math.pi / PATTERN_PX * waves[:, None] * waves[None]
+        # A transform by products of matrices: it is small, and CUDA graphs hold it without further ado.
+        self.cosines, self.sines = turns.cos(), turns.sin()
+        window = torch.hann_window(PATTERN_PX, periodic=False, device=picture.device)
+        window = window[:, None] * window
+        self.window = window / window.square().sum().sqrt()
+        self.usual = self._power(picture).mean((0, 1, 2))
+
+    def __call__(self, paintings: torch.Tensor, plain: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(peaks, regularity); ``plain`` is the photos' plainness.
+
+        Peaks are what single frequencies have more than the style picture, in its units, as means over all windows
+        and over plain ones. Regularity is how much of a plain window's power lies in few frequencies, wherever
+        these are: about 2 for chance, near the number of frequencies for a perfect pattern.
+        """
+        ratios = self._power(paintings) / self.usual
+        weights = F.avg_pool2d(plain, PATTERN_PX // 2, PATTERN_STEP_PX // 2)[:, 0, ..., None]
+        on_plain = (ratios * weights).sum((0, 1, 2)) / (weights.sum() + 1)
+        peaks = (ratios.mean((0, 1, 2)) - 1).relu().mean() + (on_plain - 1).relu().mean()
+        strength = ratios.mean(-1)
+        seen = (weights[..., 0] * strength / (strength + PATTERN_FLOOR)).detach()
+        focus = ratios.square().mean(-1) / (strength.square() + 1e-6)
+        return peaks, (focus * seen).sum() / (seen.sum() + 1)
+
+    def _power(self, levels: torch.Tensor) -> torch.Tensor:
+        """(N, rows, columns, frequencies), the mean over colours."""
+        step = PATTERN_STEP_PX
+        windows = levels.unfold(2, PATTERN_PX, step).unfold(3, PATTERN_PX, step)
+        windows = (windows - windows.mean((-2, -1), keepdim=True)) * self.window
+        half = PATTERN_PX // 2 + 1
+        across, against = windows @ self.cosines[:, :half], windows @ self.sines[:, :half]
+        real = self.cosines @ across - self.sines @ against
+        imaginary = self.sines @ across + self.cosines @ against
+        power = (real.square() + imaginary.square()).mean(1)
+        return power.flatten(3)[..., self.counted]
 
 
 class ColorAmounts:

@@ -23,6 +23,9 @@ HELD_OUT = 40
 #: Noise in every training crop, in levels.
 LEAST_NOISE = 0.3
 
+#: A crop that shows its photo smaller holds up to so many times its short edge; beyond its edges the photo is mirrored.
+SMALL_REACH = 2.0
+
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
@@ -62,6 +65,13 @@ def to_image(levels: torch.Tensor) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array))
 
 
+def _mirrored(places: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+    """Places along an edge, in pixels from 0 to ``length``, those beyond it mirrored back inside."""
+    within = length - (places.remainder(2 * length) - length).abs()
+    # Half a pixel inside, where no sample reaches over the edge.
+    return torch.minimum(within.clamp(min=0.5), length - 0.5)
+
+
 class CropSampler:
     """Random training crops of all photos, cut and changed on the device."""
 
@@ -80,22 +90,27 @@ class CropSampler:
     def _uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> torch.Tensor:
         return torch.rand(*shape, device=self.device, generator=self.random) * (high - low) + low
 
-    def crops(self, count: int, side: int) -> torch.Tensor:
-        """(count, 3, side, side) levels: windows of 55 to 100 % of the short edge, most of them wide, half mirrored."""
+    def crops(self, count: int, side: int, small_share: float = 0.0) -> torch.Tensor:
+        """(count, 3, side, side) levels: windows of 55 to 100 % of the short edge, most of them wide, half mirrored.
+
+        A share of them are larger than their photos, which are mirrored at their edges then: small faces.
+        """
         rows = torch.randint(len(self.canvas), (count,), device=self.device, generator=self.random)
         size = self.sizes[rows]
         window = size.min(1).values * (1 - 0.45 * self._uniform(count) ** 2)
+        reach = size.min(1).values * self._uniform(count, low=1.0, high=SMALL_REACH)
+        window = torch.where(self._uniform(count) < small_share, reach, window)
         corner = (size - window[:, None]) * self._uniform(count, 2)
         mirror = torch.where(self._uniform(count) < 0.5, -1.0, 1.0)
-        edge = self.canvas.shape[-1]
-        theta = torch.zeros(count, 2, 3, device=self.device)
-        theta[:, 0, 0] = mirror * window / edge
-        theta[:, 1, 1] = window / edge
-        theta[:, 0, 2] = (2 * corner[:, 1] + window) / edge - 1
-        theta[:, 1, 2] = (2 * corner[:, 0] + window) / edge - 1
-        grid = F.affine_grid(theta, (count, 3, side, side), align_corners=False)
+        # Two samples each way for every pixel: what is made smaller would sparkle otherwise.
+        line = (torch.arange(2 * side, device=self.device) + 0.5) / (2 * side)
+        across = 0.5 + mirror[:, None] * (line - 0.5)
+        places = [corner[:, i, None] + window[:, None] * share for i, share in ((1, across), (0, line[None]))]
+        places = [_mirrored(place, size[:, i, None]) for place, i in zip(places, (1, 0))]
+        x, y = (2 * place / self.canvas.shape[-1] - 1 for place in places)
+        grid = torch.stack((x[:, None, :].expand(-1, 2 * side, -1), y[:, :, None].expand(-1, -1, 2 * side)), 3)
         crops = F.grid_sample(self.canvas[rows].float(), grid, align_corners=False, padding_mode="border")
-        return self._harder(crops).clamp_(0, 255)
+        return self._harder(F.avg_pool2d(crops, 2)).clamp_(0, 255)
 
     def _harder(self, crops: torch.Tensor) -> torch.Tensor:
         """Some crops made dark, bright, grey, of low contrast, with a plain sky, or a little noisy."""

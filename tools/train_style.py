@@ -14,8 +14,8 @@ The loss is a sum of
 - stability: mean change of the painting when the photo gets 1 % noise or moves by one
   pixel (moved back),
 - pictures: a little total variation, tones that follow the photo's, colours in the style
-  picture's amounts, no pattern on the network's grid (picture_losses.py), and a push back for
-  levels outside 0..255 and for colours that the style picture does not have.
+  picture's amounts, no pattern on the network's grid or of another fixed step (picture_losses.py),
+  and a push back for levels outside 0..255 and for colours that the style picture does not have.
 
 The weights of style and stability are steered while training, so that content and
 flicker come out as `styles.toml` wants them, whatever the style; what remains free, the
@@ -43,7 +43,7 @@ from PIL import Image, ImageFilter
 
 from measure_styles import SIDE_PX, load_targets, measure
 from perceptual import LAYERS, Vgg16, gram, relative_error
-from picture_losses import ColorAmounts, fine_part, motifs, plainness, tones, unrest, weave
+from picture_losses import ColorAmounts, Patterns, fine_part, motifs, plainness, tones, unrest, weave
 from style_net import WIDTHS, TransformerNet, describe_network, paint, read_network, save_network
 from style_photos import CropSampler, list_photos, read_picture, to_image, to_levels
 
@@ -82,8 +82,10 @@ SALIENT_LIMIT = 4.0
 #: Layers that are compared at half the size too.
 COARSE_LAYERS = (2, 3)
 
-#: So many pixels along the edges are compared with the same places inside a wider painting.
+#: So many pixels along the edges are compared with the same places inside a wider painting, and once more the
+#: outermost: a line of two pixels is seen at once and is next to nothing of the wider band.
 EDGE_PX = 16
+OUTERMOST_PX = 4
 
 #: Content falls with the learning rate: at its peak, a painting is allowed so much more. Before this share of
 #: the training it says nothing yet.
@@ -92,7 +94,7 @@ STEERED_FROM = 0.25
 
 #: Photos on which content is watched, and iterations between two looks.
 WATCHED_PHOTOS = 24
-WATCH_EVERY = 200
+WATCH_EVERY = 100
 
 
 @dataclass
@@ -114,7 +116,9 @@ class Recipe:
     parts, ``weave_weight``, ``tone_weight``, ``color_weight``, and against what is added on plain grounds
     ``calm_weight`` (levels) and ``motif_weight`` (features). ``salient_weight`` keeps what VGG finds
     telling, faces above all; ``edge_weight`` makes edges what they would be inside a wider painting;
-    ``coarse_weight`` is that of the style at half the size: larger motifs.
+    ``coarse_weight`` is that of the style at half the size: larger motifs. ``peak_weight`` and
+    ``regular_weight`` are against patterns of a fixed step. ``small_share`` is the share of crops that show
+    photos smaller than they are, up to ``SMALL_REACH``.
     """
 
     iterations: int = 20000
@@ -147,6 +151,9 @@ class Recipe:
     salient_weight: float = 0.0
     edge_weight: float = 0.0
     coarse_weight: float = 0.0
+    peak_weight: float = 0.0
+    regular_weight: float = 0.0
+    small_share: float = 0.0
     range_weight: float = 50.0
     palette_weight: float = 400.0
     seed: int = 1
@@ -162,6 +169,7 @@ class StyleTargets:
     coarse_grams: list[torch.Tensor]
     palette: torch.Tensor
     amounts: ColorAmounts
+    patterns: Patterns
 
 
 class Losses:
@@ -172,7 +180,7 @@ class Losses:
         self.vgg = vgg
         self.targets = targets
         self.style_weight = torch.tensor(float(recipe.style_weight), device=device)
-        self.stability_weights = torch.full((2,), recipe.stability_start, device=device)
+        self.stability_weights = torch.full((2,), float(recipe.stability_start), device=device)
         self.flicker = torch.zeros(2, device=device)
         self.parts = torch.zeros(2 + len(LAYERS), device=device)
         self.layer_weights = torch.tensor(recipe.layer_weights, device=device)
@@ -182,6 +190,8 @@ class Losses:
             recipe.tone_weight,
             recipe.color_weight,
             recipe.calm_weight,
+            recipe.peak_weight,
+            recipe.regular_weight,
         ]
         self.level_weights = torch.tensor(level_weights, device=device)
         self.level_parts = torch.zeros(len(level_weights), device=device)
@@ -254,9 +264,7 @@ class Losses:
         """How far a painting's edges are, in units of 255 levels, from the same places ``within`` a wider painting."""
         with torch.autocast(painting.device.type, enabled=False):
             difference = F.avg_pool2d(painting.float() - within.float(), 2).abs().mean((0, 1))
-            band = difference.sum() - inside(difference, EDGE_PX // 2).sum()
-            cells = difference.numel() - inside(difference, EDGE_PX // 2).numel()
-        return band / cells / 255
+            return sum(mean_along_edges(difference, depth // 2) for depth in (EDGE_PX, OUTERMOST_PX)) / 255
 
     def _on_plain(self, features: list[torch.Tensor], photos: torch.Tensor) -> torch.Tensor:
         """Motifs on plain grounds, the mean of the two deep layers."""
@@ -272,7 +280,7 @@ class Losses:
         """The weighted losses of picture_losses.py."""
         recipe = self.recipe
         with torch.autocast(painting.device.type, enabled=False):
-            painting = painting.float()
+            painting, photos = painting.float(), photos.float()
             fine = fine_part(painting)
             parts = torch.stack(
                 (
@@ -280,7 +288,8 @@ class Losses:
                     weave(fine),
                     (tones(painting) - tones(photos)).square().mean(),
                     self.targets.amounts(painting),
-                    unrest(painting, photos.float()),
+                    unrest(painting, photos),
+                    *self.targets.patterns(painting, plainness(photos)),
                 )
             )
         with torch.no_grad():
@@ -333,6 +342,12 @@ def inside(pictures: torch.Tensor, margin: int) -> torch.Tensor:
     return pictures[..., margin:-margin, margin:-margin]
 
 
+def mean_along_edges(values: torch.Tensor, depth: int) -> torch.Tensor:
+    """The mean of (H, W) values over a band along all four edges."""
+    middle = inside(values, depth)
+    return (values.sum() - middle.sum()) / (values.numel() - middle.numel())
+
+
 def surrounded(paintings: torch.Tensor, surroundings: torch.Tensor) -> torch.Tensor:
     """Pictures that are ``MARGIN_PX`` larger on every side, with the paintings in their middle."""
     left, right = surroundings[..., :MARGIN_PX], surroundings[..., -MARGIN_PX:]
@@ -380,7 +395,7 @@ def load_style(vgg: Vgg16, path: Path, recipe: Recipe) -> StyleTargets:
     mean_squares = [layer.square().mean() for layer in layers]
     coarse_grams = [gram(layer) for layer in inner_features(vgg, F.avg_pool2d(picture, 2), margin=MARGIN_PX // 2)]
     palette = colors[chosen.to(colors.device)]
-    return StyleTargets(grams, ceilings, mean_squares, coarse_grams, palette, ColorAmounts(picture))
+    return StyleTargets(grams, ceilings, mean_squares, coarse_grams, palette, ColorAmounts(picture), Patterns(picture))
 
 
 class ContentWatch:
@@ -424,7 +439,7 @@ class Batches:
         photos_end, noisy_end = self.recipe.batch, self.recipe.batch + pairs
         step = int(torch.randint(8, (1,), generator=self.random))
         down, right = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))[step]
-        wide = self.sampler.crops(self.recipe.batch, side + 2 * REACH_PX)
+        wide = self.sampler.crops(self.recipe.batch, side + 2 * REACH_PX, self.recipe.small_share)
         photos = inside(wide, REACH_PX)
         memory["wide"].copy_(wide)
         memory["pictures"][:photos_end].copy_(photos)
