@@ -7,6 +7,7 @@ use super::{
     statistics::Running,
     winograd::{self, WinogradConv},
 };
+use crate::plan::cpu::TILE_COLUMNS;
 
 /// One instruction set's kernels.
 ///
@@ -46,7 +47,10 @@ unsafe fn statistics<S: Simd>(map: &[f32], channels: usize, scratch: &mut [f32],
     };
     // SAFETY: the slices have the lengths that the pixels and channels need.
     unsafe {
-        running.take::<S>(map.as_ptr(), map.len() / channels, channels, channels);
+        // In pieces, because long sums in single precision lose digits.
+        for piece in map.chunks(TILE_COLUMNS * channels) {
+            running.take::<S>(piece.as_ptr(), piece.len() / channels, channels, channels);
+        }
         running.write(part, channels);
     }
 }
