@@ -140,6 +140,16 @@ const PORTABLE_NAME: &str = if cfg!(target_arch = "aarch64") {
 };
 
 impl KernelSet {
+    /// `a * b + c`, rounded as often as the set's vectors do: once where they have a fused
+    /// instruction, which those of four lanes have on aarch64 only.
+    pub fn mul_add(&self, a: f32, b: f32, c: f32) -> f32 {
+        if self.lanes > 4 || cfg!(target_arch = "aarch64") {
+            a.mul_add(b, c)
+        } else {
+            a * b + c
+        }
+    }
+
     /// Every set that this processor can run, fastest first.
     pub fn available() -> Vec<&'static Self> {
         let mut sets = Vec::new();

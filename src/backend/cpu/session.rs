@@ -282,7 +282,7 @@ impl CpuSession {
             for p in 0..height * width {
                 let value = self.arena[map.offset + p * map.stored_channels + c];
                 // As the layers load it.
-                tensor.data[c * height * width + p] = value.mul_add(scale, shift);
+                tensor.data[c * height * width + p] = self.kernels.mul_add(value, scale, shift);
             }
         }
         tensor
