@@ -70,7 +70,9 @@ fn with_luma_of(source: [u8; 3], painted: [u8; 3]) -> [u8; 3] {
     let distance = source.map(|v| f32::from(v) - source_luma);
     let lowest = distance.iter().copied().fold(0.0f32, f32::min);
     let highest = distance.iter().copied().fold(0.0f32, f32::max);
-    let y = luma(painted).clamp(-lowest, 255.0 - highest);
+    // Not clamp: a colour that spans the whole range leaves one luma, and rounding may put the ends
+    // of its range the wrong way round.
+    let y = luma(painted).max(-lowest).min(255.0 - highest);
     distance.map(|d| (y + d).round().clamp(0.0, 255.0) as u8)
 }
 
@@ -129,6 +131,36 @@ mod tests {
         mean /= 2.0 * photo.pixel_count() as f64;
         assert!(mean < 1.0, "mean chroma difference {mean}");
         assert_ne!(kept, photo, "the luma must be the painting's");
+    }
+
+    #[test]
+    fn colours_that_span_the_whole_range_are_kept() {
+        let look = Look {
+            strength_percent: 100,
+            keep_colors: true,
+        };
+        for order in [
+            [0, 1, 2],
+            [0, 2, 1],
+            [1, 0, 2],
+            [1, 2, 0],
+            [2, 0, 1],
+            [2, 1, 0],
+        ] {
+            let photo = Frame::from_fn(256, 1, |x, _| {
+                let mut pixel = [0, 0, 0, 255];
+                pixel[order[0]] = 255;
+                pixel[order[1]] = x as u8;
+                pixel
+            });
+            for level in [0, 128, 255] {
+                let painting = Frame::from_fn(256, 1, |_, _| [level, level, level, 255]);
+                let kept = compose(&photo, painting, look).expect("same size");
+                for (k, p) in kept.rgba().iter().zip(photo.rgba()) {
+                    assert!(k.abs_diff(*p) <= 1, "only one luma can show them");
+                }
+            }
+        }
     }
 
     #[test]

@@ -116,6 +116,11 @@ impl Frame {
         self.height
     }
 
+    /// Whether no pixel lets anything shine through. Looks at every pixel.
+    pub fn is_opaque(&self) -> bool {
+        self.rgba.chunks_exact(4).all(|p| p[3] == 255)
+    }
+
     /// Pixels in all.
     pub fn pixel_count(&self) -> usize {
         self.width * self.height

@@ -251,6 +251,32 @@ fn what_is_confined_stays_in_its_place() {
 }
 
 #[test]
+fn the_judge_shares_nothing_with_what_it_judges() {
+    let mut files = 0;
+    for source in sources() {
+        if !source.path.starts_with("backend/oracle/") {
+            continue;
+        }
+        files += 1;
+        for module in modules_named(&source.code) {
+            assert!(
+                ["frame", "mode", "network"].contains(&module.as_str()),
+                "{} uses {module}",
+                source.path
+            );
+        }
+        // The other way out of the folder; in its root, one step is enough.
+        assert!(!source.code.contains("super::super"), "{}", source.path);
+        if source.path.ends_with("/mod.rs") {
+            let ways_out = source.code.matches("super::").count();
+            let of_tests = source.code.matches("use super::*").count();
+            assert_eq!(ways_out, of_tests, "{}", source.path);
+        }
+    }
+    assert!(files >= 2, "the oracle was not found");
+}
+
+#[test]
 fn the_readers_of_this_test_see_what_they_should() {
     let code = code_only(
         "use crate::{a::{b, c}, d, /* e */ f::g};\n// unsafe\nlet s = \"unsafe \\\" crate::x\";\n\

@@ -21,7 +21,9 @@ use styleforge::{
     backend::oracle,
     frame::Frame,
     network::Network,
-    weights::{Checkpoint, Family, describe, onnx, safetensors as safetensors_files, torch},
+    weights::{
+        Checkpoint, Family, describe, describe_bytes, onnx, safetensors as safetensors_files, torch,
+    },
 };
 
 #[derive(Deserialize)]
@@ -356,6 +358,18 @@ fn reads_without_harm(
     endings: &[&str],
     read: impl Fn(&[u8]) -> Result<Checkpoint, styleforge::weights::WeightsError>,
 ) {
+    after_damage(endings, |bytes| {
+        if let Ok(checkpoint) = read(bytes) {
+            for (name, values) in named_weights(&checkpoint.network) {
+                prop_assert!(values.iter().all(|v| v.is_finite()), "{}", name);
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Good files with these endings, damaged in every way, are looked at without a panic and soon.
+fn after_damage(endings: &[&str], look: impl Fn(&[u8]) -> Result<(), TestCaseError>) {
     let files: Vec<Vec<u8>> = entries()
         .iter()
         .filter(|e| e.kind == "good" && endings.iter().any(|end| e.file.ends_with(end)))
@@ -372,13 +386,8 @@ fn reads_without_harm(
         .run(&cases, |(index, changes)| {
             let bytes = damaged(files[index].clone(), &changes);
             let started = Instant::now();
-            let result = read(&bytes);
+            look(&bytes)?;
             prop_assert!(started.elapsed() < Duration::from_secs(2));
-            if let Ok(checkpoint) = result {
-                for (name, values) in named_weights(&checkpoint.network) {
-                    prop_assert!(values.iter().all(|v| v.is_finite()), "{}", name);
-                }
-            }
             Ok(())
         })
         .unwrap_or_else(|failure| panic!("{failure}"));
@@ -417,4 +426,22 @@ fn damaged_onnx_graphs_do_no_harm() {
 #[test]
 fn damaged_files_of_any_format_do_no_harm() {
     reads_without_harm(&[""], Checkpoint::from_bytes);
+}
+
+#[test]
+fn what_is_told_of_damaged_files_agrees_with_reading_them() {
+    after_damage(&[""], |bytes| {
+        let facts = describe_bytes(bytes);
+        let read = Checkpoint::from_bytes(bytes);
+        // Of several reasons, either may be met first.
+        prop_assert_eq!(facts.refused.is_some(), read.is_err());
+        prop_assert_eq!(facts.size_bytes, Some(bytes.len() as u64));
+        if let Ok(checkpoint) = read {
+            prop_assert_eq!(facts.widths, Some(checkpoint.network.spec().widths));
+            prop_assert!(facts.least <= facts.greatest);
+        }
+        // It is told as JSON, which knows no infinity.
+        prop_assert!(serde_json::to_string(&facts).is_ok());
+        Ok(())
+    });
 }

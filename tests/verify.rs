@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use styleforge::{
     backend::{
-        Backend, BackendError, DeviceInfo, NormTap, RunControl, Session, SessionSpec, oracle,
+        Backend, BackendError, DeviceInfo, NormTap, RunControl, Session, SessionSpec,
+        cpu::CpuBackend, oracle,
     },
     frame::Frame,
     mode::{DeviceChoice, Mode, Precision, Variant},
@@ -13,7 +14,9 @@ use styleforge::{
     plan::PlanSummary,
     tensor::{Shape, Tensor},
     timing::RunTiming,
-    verify::{Subject, Verdict, style_subject, verify},
+    verify::{
+        KernelVerdict, Subject, Verdict, kernel_subjects, style_subject, verify, verify_kernels,
+    },
 };
 
 /// What the backend of this test does wrong.
@@ -316,6 +319,90 @@ fn a_picture_of_one_colour_still_has_to_be_made_of_numbers() {
         .expect("runs");
         assert_eq!(judged, modes.len());
     }
+}
+
+/// Judges the kernels of every instruction set that this processor has.
+fn judge_kernels(subject: &Subject) -> Vec<KernelVerdict> {
+    let mut verdicts = Vec::new();
+    for backend in CpuBackend::for_each_instruction_set(Some(2)).expect("threads") {
+        verify_kernels(&backend, subject, &backend.modes(), |v| verdicts.push(v)).expect("a run");
+    }
+    for v in &verdicts {
+        assert!(v.passed, "{v:?}");
+    }
+    verdicts
+}
+
+#[test]
+fn every_kernel_of_the_processor_is_right_by_itself() {
+    for subject in kernel_subjects().expect("valid shapes") {
+        let verdicts = judge_kernels(&subject);
+        let seen = |mode: &str, work: &str, inputs: &str| {
+            let found = |v: &&KernelVerdict| {
+                v.mode.to_string() == mode && v.work == work && v.inputs == inputs
+            };
+            verdicts.iter().filter(found).count()
+        };
+        let far = "mean 1000, deviation 1";
+        for inputs in ["a photo's maps", "mean 0, deviation 1", far] {
+            for work in [
+                "load",
+                "pad",
+                "upsample",
+                "convolution",
+                "norm",
+                "relu",
+                "add",
+                "store",
+            ] {
+                assert!(
+                    seen("baseline fp32", work, inputs) > 0,
+                    "{work} on {inputs}"
+                );
+            }
+        }
+        for work in ["convolution", "statistics", "residual stream"] {
+            assert!(seen("fused fp32", work, "a photo's maps") > 0, "{work}");
+        }
+        for kernel in [
+            "winograd 4x4",
+            "four-phase 2x2",
+            "shifted columns 9x9",
+            "direct 9x9",
+        ] {
+            assert!(verdicts.iter().any(|v| v.kernel == kernel), "{kernel}");
+        }
+    }
+}
+
+#[test]
+fn fused_statistics_are_right_far_from_zero() {
+    // The first convolution makes sums of mean 1000 and deviation 1 of a photo that is nearly flat:
+    // a sum of squares would have lost the deviation.
+    let spec = NetworkSpec {
+        blocks: 1,
+        ..NetworkSpec::with_widths([8, 16, 32])
+    };
+    let random = Network::random(spec, 3).expect("a valid shape");
+    let mut convs = random.convs().to_vec();
+    for (out, weights) in convs[0].weight.chunks_exact_mut(3 * 81).enumerate() {
+        weights.fill(0.0);
+        // The middle of one colour's kernel.
+        weights[81 * (out % 3) + 40] = 4.0;
+    }
+    let network = Arc::new(Network::new(spec, convs).expect("the same shape"));
+    let photo = Frame::from_fn(61, 47, |x, y| {
+        let level = |c: usize| 250 + u8::from((x * 7 + y * 13 + c * x * y).is_multiple_of(16));
+        [level(0), level(1), level(2), 255]
+    });
+    let subject = Subject {
+        name: "far from zero".to_owned(),
+        network,
+        pictures: vec![("nearly flat".to_owned(), photo)],
+    };
+    let verdicts = judge_kernels(&subject);
+    let is_first = |v: &&KernelVerdict| v.work == "statistics" && v.layer == "conv1";
+    assert!(verdicts.iter().filter(is_first).count() > 0);
 }
 
 #[test]

@@ -68,6 +68,8 @@ impl Window {
         let home = tempfile::tempdir().expect("a folder");
         let started = Instant::now();
         let program = Command::new(env!("CARGO_BIN_EXE_styleforge"))
+            // Where no window comes up, the program paints a sheet into the folder that it runs in.
+            .current_dir(home.path())
             .env("DISPLAY", &display)
             .env("LIBGL_ALWAYS_SOFTWARE", "1")
             .env("HOME", home.path())

@@ -126,6 +126,7 @@ impl Job {
             variant: args.painting.variant,
             precision: args.painting.precision,
             max_memory_bytes: args.max_memory,
+            ..PaintSettings::default()
         };
         let look = args.painting.look();
         Ok(Self {

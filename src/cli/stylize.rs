@@ -15,11 +15,13 @@ use super::{
 };
 use crate::{
     backend::{Backend, RunControl},
-    engine::paint::{OutputSize, Painter, at_size},
+    engine::paint::{
+        OutputSize, PROGRAM_BYTES, PaintError, PaintSettings, Painter, at_size, frame_bytes,
+    },
     frame::Frame,
     media::{
         MediaError,
-        decode::{self, Photo},
+        decode::{self, Needs, Photo},
         encode::{self, Encoding, Format},
     },
     mode::{Precision, PrecisionChoice},
@@ -112,6 +114,14 @@ fn usable_styles(library: &StyleLibrary, job: &Job) -> Result<(Vec<ChosenStyle>,
     Ok((usable, broken))
 }
 
+/// A photo whose file was read, before its pixels are decoded.
+struct Closed<'a> {
+    name: String,
+    bytes: Vec<u8>,
+    needs: Needs,
+    targets: Vec<Option<&'a Target>>,
+}
+
 /// A photo that was read.
 struct Opened<'a> {
     photo: Photo,
@@ -133,6 +143,7 @@ enum Finished<'a> {
 /// Photos of one working size, and where each goes in the style in hand.
 struct Group<'a> {
     size: (usize, usize),
+    settings: PaintSettings,
     photos: Vec<(&'a Opened<'a>, &'a Target)>,
 }
 
@@ -147,6 +158,38 @@ struct Run<'a> {
     failures: usize,
 }
 
+impl Opened<'_> {
+    /// Columns and rows.
+    fn size(&self) -> (usize, usize) {
+        (self.photo.frame.width(), self.photo.frame.height())
+    }
+
+    /// Bytes of the file, where it is kept.
+    fn file_bytes(&self) -> u64 {
+        self.original.as_ref().map_or(0, |o| o.len() as u64)
+    }
+}
+
+/// Bytes that photos hold.
+fn held_bytes(opened: &[Opened<'_>]) -> u64 {
+    let bytes = |photo: &Opened<'_>| {
+        let (width, height) = photo.size();
+        frame_bytes(width, height) + photo.file_bytes()
+    };
+    opened.iter().map(bytes).sum()
+}
+
+/// Most memory that writing a result of `pixels` pixels takes besides it.
+fn saving_bytes(photo: &Photo, target: &Target, pixels: usize, given_away: bool) -> u64 {
+    let pixels = pixels as u64;
+    let encoding = encode::encoding_bytes(format_for(photo, target), pixels, given_away);
+    match target {
+        Target::File(..) => encoding,
+        // Standard output is given a finished file, which is no larger than the picture.
+        Target::Stdout(_) => encoding + 4 * pixels,
+    }
+}
+
 impl Run<'_> {
     /// Paints some photos in every style, those of one working size at once. Failures are told and
     /// counted; only a stop is an error.
@@ -158,18 +201,88 @@ impl Run<'_> {
         let mut opened = Vec::new();
         for (source, row) in sources.iter().zip(targets) {
             self.stop_if_asked()?;
-            opened.extend(self.open(source, row));
+            let Some(closed) = self.read(source, row) else {
+                continue;
+            };
+            // A photo is never painted smaller for the sake of others.
+            if !opened.is_empty() && !self.fits_beside(&opened, &closed) {
+                self.paint_opened(&opened)?;
+                opened.clear();
+            }
+            let photo = self.open(closed, held_bytes(&opened));
+            opened.extend(photo);
         }
+        self.paint_opened(&opened)
+    }
+
+    /// Paints photos in every style.
+    fn paint_opened(&mut self, opened: &[Opened<'_>]) -> Result<(), CliError> {
         let styles = self.styles;
         for (index, style) in styles.iter().enumerate() {
-            self.paint_style(&opened, index, style)?;
+            self.paint_style(opened, index, style)?;
         }
         Ok(())
     }
 
-    /// Reads one photo. What cannot be written is not painted, and when nothing can, the photo is
-    /// not even read.
-    fn open<'a>(&mut self, source: &Source, row: &'a [Target]) -> Option<Opened<'a>> {
+    /// Whether one more photo stays within the memory limit together with those that are open.
+    fn fits_beside(&self, opened: &[Opened<'_>], closed: &Closed<'_>) -> bool {
+        let Some(limit) = self.painter.program_limit_bytes(self.job.paint) else {
+            return true;
+        };
+        let size = (closed.needs.width, closed.needs.height);
+        let working = |(width, height)| {
+            let (width, height) = self.job.paint.working_size.resolve(width, height);
+            2 * frame_bytes(width, height)
+        };
+        let sizes: Vec<_> = opened.iter().map(Opened::size).collect();
+        let all: u64 = sizes.iter().copied().map(working).sum();
+        let held = held_bytes(opened) + all;
+        let reading = PROGRAM_BYTES + held + closed.bytes.len() as u64 + closed.needs.bytes;
+        reading <= limit
+            && self.styles.iter().all(|style| {
+                sizes.iter().chain([&size]).all(|&(width, height)| {
+                    let own = frame_bytes(width, height) + working((width, height));
+                    let beside = frame_bytes(size.0, size.1) + working(size);
+                    let settings = PaintSettings {
+                        held_bytes: (held + beside).saturating_sub(own),
+                        ..self.job.paint
+                    };
+                    self.painter
+                        .fits_as_wanted(&style.network, (width, height), settings)
+                })
+            })
+    }
+
+    /// The settings for photos that are open together: what each finds taken by the others, and what
+    /// saving takes.
+    fn settings(&self, opened: &[Opened<'_>]) -> PaintSettings {
+        let job = self.job;
+        let resolved = |(width, height)| job.paint.working_size.resolve(width, height);
+        let own = |photo: &Opened<'_>| {
+            let (width, height) = photo.size();
+            let working = resolved((width, height));
+            frame_bytes(width, height) + 2 * frame_bytes(working.0, working.1)
+        };
+        let files: u64 = opened.iter().map(Opened::file_bytes).sum();
+        let all: u64 = opened.iter().map(own).sum();
+        let saving = |photo: &Opened<'_>| {
+            let (width, height) = match job.output_size {
+                OutputSize::Original => photo.size(),
+                OutputSize::Working => resolved(photo.size()),
+            };
+            let saving = |target| saving_bytes(&photo.photo, target, width * height, true);
+            photo.targets.iter().flatten().map(|&t| saving(t)).max()
+        };
+        PaintSettings {
+            held_bytes: files + all - opened.iter().map(own).min().unwrap_or(0),
+            saving_bytes: opened.iter().filter_map(saving).max().unwrap_or(0),
+            ..job.paint
+        }
+    }
+
+    /// Reads one photo's file. What cannot be written is not painted, and when nothing can, the
+    /// photo is not even read.
+    fn read<'a>(&mut self, source: &Source, row: &'a [Target]) -> Option<Closed<'a>> {
         let mut targets = Vec::new();
         for target in row {
             let checked = check(target, self.job);
@@ -178,24 +291,61 @@ impl Run<'_> {
             }
             targets.push(checked.is_ok().then_some(target));
         }
-        let writable = targets.iter().flatten().count();
-        if writable == 0 {
+        if targets.iter().all(Option::is_none) {
             return None;
         }
-        match read(source, self.job.look.strength_percent == 0) {
-            Ok((photo, original)) => Some(Opened {
+        let name = source.name();
+        let file = bytes_of(source).and_then(|bytes| {
+            let needs = decode::needs(&name, &bytes)?;
+            Ok((bytes, needs))
+        });
+        match file {
+            Ok((bytes, needs)) => Some(Closed {
+                name,
+                bytes,
+                needs,
+                targets,
+            }),
+            Err(error) => {
+                self.fail_all(&targets, &error);
+                None
+            }
+        }
+    }
+
+    /// Decodes one photo while `held_bytes` are taken by others.
+    fn open<'a>(&mut self, closed: Closed<'a>, held_bytes: u64) -> Option<Opened<'a>> {
+        let Closed {
+            name,
+            bytes,
+            needs,
+            targets,
+        } = closed;
+        let taken = PROGRAM_BYTES + held_bytes + bytes.len() as u64;
+        let paint = self.job.paint;
+        self.painter.make_room(taken + needs.bytes, paint);
+        let limit = self.painter.program_limit_bytes(paint);
+        let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(taken));
+        match decode::from_bytes_within(&name, &bytes, left) {
+            Ok(photo) => Some(Opened {
                 photo,
-                original,
+                original: (self.job.look.strength_percent == 0).then_some(bytes),
                 targets,
                 told: Cell::new(false),
             }),
             Err(error) => {
-                self.begun += writable;
-                self.failures += writable;
-                self.progress.tell(format!("error: {error}"));
+                self.fail_all(&targets, &error);
                 None
             }
         }
+    }
+
+    /// Tells why a photo is painted in no style.
+    fn fail_all(&mut self, targets: &[Option<&Target>], error: &MediaError) {
+        let writable = targets.iter().flatten().count();
+        self.begun += writable;
+        self.failures += writable;
+        self.progress.tell(format!("error: {error}"));
     }
 
     /// Paints the photos in one style, which is number `index`.
@@ -205,6 +355,7 @@ impl Run<'_> {
         index: usize,
         style: &ChosenStyle,
     ) -> Result<(), CliError> {
+        let settings = self.settings(opened);
         let mut groups: Vec<Group<'_>> = Vec::new();
         for photo in opened {
             let Some(target) = photo.targets[index] else {
@@ -212,13 +363,14 @@ impl Run<'_> {
             };
             self.stop_if_asked()?;
             // A photo that no network sees is done at once; the others wait for those of their size.
-            match self.unpainted(photo, style, target) {
-                Ok(Some(finished)) => self.deliver(photo, target, &finished)?,
-                Ok(None) => match self.working_size(photo, style) {
+            match self.unpainted(photo, style, target, settings) {
+                Ok(Some(finished)) => self.deliver(photo, target, finished)?,
+                Ok(None) => match self.working_size(photo, style, settings) {
                     Ok(size) => match groups.iter_mut().find(|group| group.size == size) {
                         Some(group) => group.photos.push((photo, target)),
                         None => groups.push(Group {
                             size,
+                            settings,
                             photos: vec![(photo, target)],
                         }),
                     },
@@ -250,7 +402,7 @@ impl Run<'_> {
         let painted = self
             .progress
             .during(pieces, &names.join(", "), control, || {
-                painter.paint_batch(&frames, job.batch, &style.network, job.paint, control)
+                painter.paint_batch(&frames, job.batch, &style.network, group.settings, control)
             });
         for news in self.painter.take_news() {
             self.progress.tell(format!("note: {news}"));
@@ -271,8 +423,9 @@ impl Run<'_> {
                 self.progress.tell(format!("note: {}: {note}", photo.name));
             }
             let picture = painting.finished(&photo.frame, job.output_size, job.look);
+            drop(painting);
             let finished = Finished::Picture(Cow::Owned(picture), format_for(photo, target));
-            self.deliver(opened, target, &finished)?;
+            self.deliver(opened, target, finished)?;
         }
         Ok(())
     }
@@ -282,7 +435,7 @@ impl Run<'_> {
         &mut self,
         opened: &Opened<'_>,
         target: &Target,
-        finished: &Finished<'_>,
+        finished: Finished<'_>,
     ) -> Result<(), CliError> {
         self.stop_if_asked()?;
         match self.written(opened, target, finished) {
@@ -301,11 +454,11 @@ impl Run<'_> {
         &self,
         opened: &Opened<'_>,
         target: &Target,
-        finished: &Finished<'_>,
+        finished: Finished<'_>,
     ) -> Result<(), CliError> {
         let photo = &opened.photo;
         // What was lost in reading the photo is not lost in a copy of its file.
-        if let Finished::Picture(..) = finished
+        if let Finished::Picture(..) = &finished
             && !opened.told.replace(true)
         {
             for note in &photo.notes {
@@ -324,22 +477,47 @@ impl Run<'_> {
         opened: &'a Opened<'_>,
         style: &ChosenStyle,
         target: &Target,
+        settings: PaintSettings,
     ) -> Result<Option<Finished<'a>>, CliError> {
         let Some(original) = &opened.original else {
             return Ok(None);
         };
         let frame = &opened.photo.frame;
         let format = format_for(&opened.photo, target);
+        self.check_copy(opened, target, settings)?;
         Ok(Some(match self.job.output_size {
             OutputSize::Original if decode::format_of_bytes(original) == Some(format) => {
                 Finished::Original(original)
             }
             OutputSize::Original => Finished::Picture(Cow::Borrowed(frame), format),
             OutputSize::Working => {
-                let (width, height) = self.working_size(opened, style)?;
+                let (width, height) = self.working_size(opened, style, settings)?;
                 Finished::Picture(at_size(frame, width, height), format)
             }
         }))
+    }
+
+    /// Checks that a photo can be written as it is within the memory limit. Of small ones, nobody
+    /// asks.
+    fn check_copy(
+        &self,
+        opened: &Opened<'_>,
+        target: &Target,
+        settings: PaintSettings,
+    ) -> Result<(), CliError> {
+        let (width, height) = opened.size();
+        let copy = saving_bytes(&opened.photo, target, width * height, false);
+        let needed = PROGRAM_BYTES + settings.held_bytes + frame_bytes(width, height) + copy;
+        match self.painter.program_limit_bytes(settings) {
+            Some(limit) if needed > limit && copy > PROGRAM_BYTES => {
+                let error = PaintError::MemoryLimit {
+                    needed_mb: needed.div_ceil(1_000_000),
+                    limit_mb: limit / 1_000_000,
+                };
+                Err(failed(&opened.photo, &error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Columns and rows at which the style's network would see the photo.
@@ -347,15 +525,10 @@ impl Run<'_> {
         &self,
         opened: &Opened<'_>,
         style: &ChosenStyle,
+        settings: PaintSettings,
     ) -> Result<(usize, usize), CliError> {
-        let frame = &opened.photo.frame;
         self.painter
-            .working_size(
-                &style.network,
-                frame.width(),
-                frame.height(),
-                self.job.paint,
-            )
+            .working_size(&style.network, &opened.photo.frame, settings)
             .map(|(size, _)| size)
             .map_err(|e| failed(&opened.photo, &e))
     }
@@ -382,19 +555,16 @@ fn format_for(photo: &Photo, target: &Target) -> Format {
     }
 }
 
-/// Reads a photo, and keeps its file when `keep` says so.
-fn read(source: &Source, keep: bool) -> Result<(Photo, Option<Vec<u8>>), MediaError> {
-    let bytes = match source {
+fn bytes_of(source: &Source) -> Result<Vec<u8>, MediaError> {
+    match source {
         Source::File(path) => decode::bytes_of_path(path),
         Source::Stdin => decode::bytes_of_reader("standard input", stdin().lock()),
-    }?;
-    let photo = decode::from_bytes(&source.name(), &bytes)?;
-    Ok((photo, keep.then_some(bytes)))
+    }
 }
 
 /// Writes a result and gives notes on what its format could not hold.
 fn write(
-    finished: &Finished<'_>,
+    finished: Finished<'_>,
     photo: &Photo,
     target: &Target,
     job: &Job,
@@ -406,10 +576,10 @@ fn write(
     let icc = photo.icc.as_deref();
     let Target::File(path, _) = target else {
         let (bytes, notes) = match finished {
-            Finished::Original(bytes) => (Cow::Borrowed(*bytes), Vec::new()),
+            Finished::Original(bytes) => (Cow::Borrowed(bytes), Vec::new()),
             Finished::Picture(frame, format) => {
                 let name = "standard output";
-                let (bytes, notes) = encode::to_bytes(name, frame, icc, encoding(*format))
+                let (bytes, notes) = encode::to_bytes_reusing(name, frame, icc, encoding(format))
                     .map_err(|e| failed(photo, &e))?;
                 (Cow::Owned(bytes), notes)
             }
@@ -430,7 +600,7 @@ fn write(
             encode::save_bytes(path, bytes, job.existing).map(|()| Vec::new())
         }
         Finished::Picture(frame, format) => {
-            encode::save(path, frame, icc, encoding(*format), job.existing)
+            encode::save_reusing(path, frame, icc, encoding(format), job.existing)
         }
     }
     .map_err(|e| failed(photo, &e))?;

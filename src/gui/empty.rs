@@ -2,7 +2,7 @@
 
 use eframe::egui::{
     self, Align, Align2, CornerRadius, FontId, Frame, Id, Layout, Margin, Order, ProgressBar, Rect,
-    RichText, Sense, Stroke, UiBuilder, vec2,
+    RichText, Role, Sense, Stroke, UiBuilder, WidgetInfo, vec2,
 };
 
 use super::{intent::Intent, outside::has_checkpoint_name, theme};
@@ -133,6 +133,9 @@ pub fn drop_hint(ui: &egui::Ui, area: Rect) {
         FontId::proportional(26.0),
         egui::Color32::WHITE,
     );
+    // For screen readers: painted text is no widget.
+    ui.interact(area, Id::unique("drop hint"), Sense::hover())
+        .widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
 }
 
 fn dashed(ui: &egui::Ui, rect: Rect, stroke: Stroke) {

@@ -113,6 +113,9 @@ pub(super) struct JpegLook {
     /// The end-of-image marker was found behind a scan. A decoder paints a cut-off file grey
     /// without a word, so this is where truncation is noticed.
     pub complete: bool,
+    /// A decoder has to hold the coefficients of all components, because a scan refines them
+    /// (progressive) or has some of them only.
+    pub keeps_coefficients: bool,
 }
 
 /// Walks the markers of a JPEG (ITU-T T.81, annex B).
@@ -143,8 +146,14 @@ pub(super) fn look_at_jpeg(bytes: &[u8]) -> JpegLook {
                 // C4, C8 and CC are tables; the other Cx are frame headers.
                 if matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc) {
                     look.components = bytes.get(at + 9).copied().unwrap_or(0);
+                    // C0 and C1 are sequential.
+                    look.keeps_coefficients |= marker > 0xc1;
                 }
-                in_scan |= marker == 0xda;
+                if marker == 0xda {
+                    let components = bytes.get(at + 4).copied().unwrap_or(0);
+                    look.keeps_coefficients |= components < look.components;
+                    in_scan = true;
+                }
                 at += 2 + usize::from(u16::from_be_bytes([high, low]));
             }
         }
@@ -171,6 +180,22 @@ mod tests {
         }
         assert_eq!(look_at_jpeg(&[]), JpegLook::default());
         assert!(!look_at_jpeg(&[0xff; 9]).complete);
+    }
+
+    #[test]
+    fn jpegs_whose_coefficients_are_kept_are_known() {
+        let look = |frame: u8, scan_components: u8| {
+            let header = [0xff, frame, 0, 17, 8, 0, 9, 0, 9, 3];
+            let parts = [1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0];
+            let scan = [0xff, 0xda, 0, 3, scan_components, 7, 0xff, 0xd9];
+            look_at_jpeg(&[&[0xff, 0xd8][..], &header, &parts, &scan].concat())
+        };
+        let baseline = look(0xc0, 3);
+        assert!(baseline.complete && baseline.components == 3);
+        assert!(!baseline.keeps_coefficients);
+        assert!(!look(0xc1, 3).keeps_coefficients);
+        assert!(look(0xc2, 3).keeps_coefficients, "progressive");
+        assert!(look(0xc0, 1).keeps_coefficients, "one scan a component");
     }
 
     #[test]

@@ -12,8 +12,8 @@ use std::{
 };
 
 use image::{
-    DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
-    codecs::tiff::TiffDecoder, metadata::Orientation,
+    ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader,
+    Limits, RgbaImage, codecs::tiff::TiffDecoder, metadata::Orientation,
 };
 
 use super::{MediaError, container, encode::Format, memory};
@@ -128,38 +128,71 @@ pub fn format_of_bytes(bytes: &[u8]) -> Option<Format> {
 /// # Errors
 /// [`MediaError`] names the picture and the reason. Never panics, whatever the bytes.
 pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(MediaError::TooManyBytes {
-            name: name.to_owned(),
-            limit_mb: MAX_FILE_BYTES >> 20,
-        });
-    }
-    let format = format_of(name, bytes)?;
-    let failed = |error: ImageError| from_image_error(name, format, error);
+    from_bytes_within(name, bytes, u64::MAX)
+}
 
-    let mut decoder = open(format, bytes).map_err(failed)?;
-    let pixels = checked_pixels(name, format, decoder.dimensions())?;
+/// What reading a picture takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// Columns as stored; turning may swap them with the rows.
+    pub width: usize,
+    /// Rows as stored.
+    pub height: usize,
+    /// Most memory besides the file's bytes that reading takes, the finished picture included.
+    pub bytes: u64,
+}
+
+/// What reading the picture in `bytes` takes, by its header.
+///
+/// # Errors
+/// As [`from_bytes`], for what the header shows.
+pub fn needs(name: &str, bytes: &[u8]) -> Result<Needs, MediaError> {
+    let header = Header::read(name, bytes)?;
+    let (width, height) = header.decoder.dimensions();
+    Ok(Needs {
+        width: width as usize,
+        height: height as usize,
+        bytes: header.peak_bytes(bytes.len() as u64),
+    })
+}
+
+/// As [`from_bytes`], within `limit_bytes` of memory besides the bytes given. What needs less than
+/// 64 MB is always read.
+///
+/// # Errors
+/// As [`from_bytes`]; [`MediaError::MemoryLimit`] when the limit does not suffice.
+pub fn from_bytes_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, MediaError> {
+    let header = Header::read(name, bytes)?;
+    let (format, size) = (header.format, header.decoder.dimensions());
     let damaged = |reason: &str| damaged(name, format, reason);
-    let jpeg = (format == ImageFormat::Jpeg).then(|| container::look_at_jpeg(bytes));
-    if jpeg.is_some_and(|look| !look.complete) {
+    let failed = |error: ImageError| from_image_error(name, format, error);
+    if header.jpeg.is_some_and(|look| !look.complete) {
         return Err(damaged("it ends in the middle of the picture"));
     }
-    let original = decoder.original_color_type();
-    let cmyk = jpeg.is_some_and(|look| look.components == 4)
-        || matches!(
-            original,
-            ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16
-        );
-    let bytes_per_pixel = u64::from(original.bits_per_pixel().div_ceil(8));
-    let decoded_bytes = decoder.total_bytes().max(pixels * bytes_per_pixel);
-    // As decoded, as RGBA, and once more: turned upright now, or painted later.
-    let needed_bytes = decoded_bytes + 2 * RGBA_BYTES * pixels;
+    let peak_bytes = header.peak_bytes(bytes.len() as u64);
+    // Twice as RGBA: it will be painted.
+    let needed_bytes = peak_bytes.max(2 * RGBA_BYTES * header.pixels);
     if needed_bytes > ALWAYS_AVAILABLE_BYTES {
         let available_bytes = memory::available_bytes().unwrap_or(u64::MAX);
-        check_memory(name, decoder.dimensions(), needed_bytes, available_bytes)?;
+        check_memory(name, size, needed_bytes, available_bytes)?;
     }
+    if peak_bytes > ALWAYS_AVAILABLE_BYTES.max(limit_bytes) {
+        return Err(MediaError::MemoryLimit {
+            name: name.to_owned(),
+            width: size.0,
+            height: size.1,
+            needed_mb: peak_bytes.div_ceil(1_000_000),
+            left_mb: limit_bytes / 1_000_000,
+        });
+    }
+    let Header {
+        mut decoder,
+        orientation,
+        decoded_bytes,
+        cmyk,
+        ..
+    } = header;
     // Damaged side information is no reason to refuse the picture.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let profile = decoder.icc_profile().ok().flatten();
     decoder
         .set_limits(limits(decoded_bytes + SIDE_BYTES))
@@ -181,8 +214,7 @@ pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
         notes.push("its colour profile does not describe RGB and was left out".to_owned());
     }
 
-    let decoded = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    let mut upright = DynamicImage::ImageRgba8(decoded.into_rgba8());
+    let mut upright = DynamicImage::ImageRgba8(rgba(decoder).map_err(failed)?);
     upright.apply_orientation(orientation);
     let (width, height) = (upright.width() as usize, upright.height() as usize);
     let frame = Frame::from_rgba(width, height, upright.into_rgba8().into_raw())
@@ -194,6 +226,127 @@ pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
         name: name.to_owned(),
         natural_format: writable_format(format).unwrap_or_default(),
     })
+}
+
+/// What is known of a picture before its pixels are decoded.
+struct Header<'a> {
+    format: ImageFormat,
+    decoder: Box<dyn ImageDecoder + 'a>,
+    /// Within [`MAX_PIXELS`].
+    pixels: u64,
+    orientation: Orientation,
+    /// Of a JPEG.
+    jpeg: Option<container::JpegLook>,
+    cmyk: bool,
+    /// Of the pixels as the file has them.
+    decoded_bytes: u64,
+}
+
+impl<'a> Header<'a> {
+    fn read(name: &str, bytes: &'a [u8]) -> Result<Self, MediaError> {
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(MediaError::TooManyBytes {
+                name: name.to_owned(),
+                limit_mb: MAX_FILE_BYTES >> 20,
+            });
+        }
+        let format = format_of(name, bytes)?;
+        let mut decoder =
+            open(format, bytes).map_err(|error| from_image_error(name, format, error))?;
+        let pixels = checked_pixels(name, format, decoder.dimensions())?;
+        let jpeg = (format == ImageFormat::Jpeg).then(|| container::look_at_jpeg(bytes));
+        let original = decoder.original_color_type();
+        let cmyk = jpeg.is_some_and(|look| look.components == 4)
+            || matches!(
+                original,
+                ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16
+            );
+        let bytes_per_pixel = u64::from(original.bits_per_pixel().div_ceil(8));
+        Ok(Self {
+            format,
+            pixels,
+            // Damaged side information is no reason to refuse the picture.
+            orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms),
+            jpeg,
+            cmyk,
+            decoded_bytes: decoder.total_bytes().max(pixels * bytes_per_pixel),
+            decoder,
+        })
+    }
+
+    /// Most memory that reading takes besides the `file_bytes` given.
+    fn peak_bytes(&self, file_bytes: u64) -> u64 {
+        let (pixels, decoded) = (self.pixels, self.decoded_bytes);
+        let rgba = RGBA_BYTES * pixels;
+        // What the decoders hold besides the pixels that they give.
+        let beside = match self.format {
+            // A copy of the file, and 16-bit coefficients of all components where these do not
+            // come together.
+            ImageFormat::Jpeg => {
+                let look = self.jpeg.unwrap_or_default();
+                let kept = if look.keeps_coefficients { 2 } else { 0 };
+                file_bytes + kept * u64::from(look.components) * pixels
+            }
+            // The transparency or the whole picture once more, its planes, and the packed pixels.
+            ImageFormat::WebP => 5 * pixels + file_bytes,
+            // The pixels as stored.
+            ImageFormat::Tiff => decoded,
+            // The frame before it is laid on its canvas.
+            ImageFormat::Gif => rgba,
+            _ => 0,
+        };
+        let decoding = if becomes_rgba_in_place(self.decoder.color_type()) {
+            rgba + beside
+        } else {
+            decoded + rgba.max(beside)
+        };
+        let turned = matches!(
+            self.orientation,
+            Orientation::Rotate90
+                | Orientation::Rotate270
+                | Orientation::Rotate90FlipH
+                | Orientation::Rotate270FlipH
+        );
+        decoding.max(if turned { 2 * rgba } else { 0 })
+    }
+}
+
+/// Whether pixels of this type are decoded into the memory of the RGBA picture.
+fn becomes_rgba_in_place(color: ColorType) -> bool {
+    matches!(
+        color,
+        ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8
+    )
+}
+
+/// The decoder's pixels as RGBA, in one and the same memory where a channel has 8 bits.
+fn rgba(decoder: Box<dyn ImageDecoder + '_>) -> Result<RgbaImage, ImageError> {
+    let (width, height) = decoder.dimensions();
+    let color = decoder.color_type();
+    if !becomes_rgba_in_place(color) {
+        return DynamicImage::from_decoder(decoder).map(DynamicImage::into_rgba8);
+    }
+    let mut picture = RgbaImage::new(width, height);
+    let bytes: &mut [u8] = &mut picture;
+    let channels = usize::from(color.channel_count());
+    let decoded = channels * (bytes.len() / 4);
+    decoder.read_image(&mut bytes[..decoded])?;
+    spread(bytes, channels);
+    Ok(picture)
+}
+
+/// Makes RGBA of pixels of `channels` channels that lie at the front of `bytes`: from the last to the
+/// first, because a pixel never lies behind its RGBA.
+fn spread(bytes: &mut [u8], channels: usize) {
+    for index in (0..bytes.len() / 4).rev() {
+        let pixel = match bytes[channels * index..channels * (index + 1)] {
+            [l] => [l, l, l, 255],
+            [l, a] => [l, l, l, a],
+            [r, g, b] => [r, g, b, 255],
+            _ => return,
+        };
+        bytes[4 * index..4 * (index + 1)].copy_from_slice(&pixel);
+    }
 }
 
 /// The number of pixels, within the limits.

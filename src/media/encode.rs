@@ -4,6 +4,7 @@
 //! What exists stays untouched unless the caller says [`Existing::Replace`].
 
 use std::{
+    borrow::Cow,
     fmt, fs,
     io::{self, BufWriter, Cursor, ErrorKind, Seek, Write},
     path::{Path, PathBuf},
@@ -12,9 +13,7 @@ use std::{
 
 use image::{
     ExtendedColorType, ImageEncoder, ImageError,
-    codecs::{
-        bmp::BmpEncoder, jpeg::JpegEncoder, png::PngEncoder, tiff::TiffEncoder, webp::WebPEncoder,
-    },
+    codecs::{bmp::BmpEncoder, jpeg::JpegEncoder, tiff::TiffEncoder, webp::WebPEncoder},
 };
 
 use super::MediaError;
@@ -22,6 +21,9 @@ use crate::frame::Frame;
 
 /// JPEG quality when nobody says otherwise, 1 to 100.
 pub const DEFAULT_JPEG_QUALITY: u8 = 92;
+
+/// Bytes of one chunk of a PNG file.
+const PNG_CHUNK_BYTES: usize = 1 << 16;
 
 /// A format that pictures are written in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -138,9 +140,32 @@ pub fn save(
     encoding: Encoding,
     existing: Existing,
 ) -> Result<Vec<String>, MediaError> {
+    save_reusing(path, Cow::Borrowed(frame), icc, encoding, existing)
+}
+
+/// As [`save`]; the memory of a picture that is given away serves for encoding it.
+///
+/// # Errors
+/// As [`save`].
+pub fn save_reusing(
+    path: &Path,
+    frame: Cow<'_, Frame>,
+    icc: Option<&[u8]>,
+    encoding: Encoding,
+    existing: Existing,
+) -> Result<Vec<String>, MediaError> {
     replace(path, existing, |writer, name| {
         write(writer, name, frame, icc, encoding)
     })
+}
+
+/// Most memory that encoding a picture of `pixels` pixels takes besides the picture: given away
+/// ([`save_reusing`]) or only lent.
+pub fn encoding_bytes(format: Format, pixels: u64, given_away: bool) -> u64 {
+    // The encoder's own RGBA, and the packed pixels, which are no more than those.
+    let encoder = if format == Format::WebP { 8 } else { 0 };
+    let without_alpha = if given_away { 0 } else { 3 };
+    (encoder + without_alpha) * pixels
 }
 
 /// Writes `bytes`, a whole file of a picture, to `path` by the same rules as [`save`]. For a photo
@@ -240,6 +265,19 @@ pub fn to_bytes(
     icc: Option<&[u8]>,
     encoding: Encoding,
 ) -> Result<(Vec<u8>, Vec<String>), MediaError> {
+    to_bytes_reusing(name, Cow::Borrowed(frame), icc, encoding)
+}
+
+/// As [`to_bytes`]; the memory of a picture that is given away serves for encoding it.
+///
+/// # Errors
+/// As [`to_bytes`].
+pub fn to_bytes_reusing(
+    name: &str,
+    frame: Cow<'_, Frame>,
+    icc: Option<&[u8]>,
+    encoding: Encoding,
+) -> Result<(Vec<u8>, Vec<String>), MediaError> {
     let mut bytes = Cursor::new(Vec::new());
     let notes = write(&mut bytes, name, frame, icc, encoding)?;
     Ok((bytes.into_inner(), notes))
@@ -304,7 +342,7 @@ fn write_error(name: &str, folder: &Path, error: &io::Error) -> MediaError {
 fn write<W: Write + Seek>(
     mut writer: W,
     name: &str,
-    frame: &Frame,
+    frame: Cow<'_, Frame>,
     icc: Option<&[u8]>,
     encoding: Encoding,
 ) -> Result<Vec<String>, MediaError> {
@@ -325,31 +363,28 @@ fn write<W: Write + Seek>(
     };
 
     let mut notes = Vec::new();
-    let opaque = frame.rgba().chunks_exact(4).all(|p| p[3] == 255);
+    let opaque = frame.is_opaque();
     let flatten = format == Format::Jpeg && !opaque;
     if flatten {
         notes.push("JPEG has no transparency: laid on white".to_owned());
     }
-    let rgb;
-    let (pixels, color): (&[u8], _) = if opaque || flatten {
-        rgb = without_alpha(name, frame)?;
-        (&rgb, ExtendedColorType::Rgb8)
+    let (pixels, color) = if opaque || flatten {
+        let rgb = Cow::Owned(without_alpha(name, frame)?);
+        (rgb, ExtendedColorType::Rgb8)
     } else {
-        (frame.rgba(), ExtendedColorType::Rgba8)
+        let rgba = match frame {
+            Cow::Borrowed(frame) => Cow::Borrowed(frame.rgba()),
+            Cow::Owned(frame) => Cow::Owned(frame.into_rgba()),
+        };
+        (rgba, ExtendedColorType::Rgba8)
     };
+    let pixels: &[u8] = &pixels;
     if icc.is_some() && format == Format::Bmp {
         notes.push("BMP holds no colour profile: left out".to_owned());
     }
     let icc = icc.map(<[u8]>::to_vec);
     let encoded = match format {
-        Format::Png => with_profile(
-            PngEncoder::new(&mut writer),
-            icc,
-            pixels,
-            width,
-            height,
-            color,
-        ),
+        Format::Png => write_png(&mut writer, icc, pixels, width, height, opaque),
         Format::Jpeg => with_profile(
             JpegEncoder::new_with_quality(&mut writer, encoding.jpeg_quality.clamp(1, 100)),
             icc,
@@ -402,9 +437,53 @@ fn with_profile(
     encoder.write_image(pixels, width, height, color)
 }
 
-/// RGB bytes; what is transparent is laid on white.
-fn without_alpha(name: &str, frame: &Frame) -> Result<Vec<u8>, MediaError> {
+/// Row by row into the file: the picture codecs' own way would hold all of the packed pixels.
+fn write_png(
+    writer: impl Write,
+    icc: Option<Vec<u8>>,
+    pixels: &[u8],
+    width: u32,
+    height: u32,
+    opaque: bool,
+) -> Result<(), ImageError> {
+    let failed = |error: png::EncodingError| ImageError::IoError(error.into());
+    let mut info = png::Info::with_size(width, height);
+    info.icc_profile = icc.map(Cow::Owned);
+    let mut encoder = png::Encoder::with_info(writer, info).map_err(failed)?;
+    encoder.set_color(if opaque {
+        png::ColorType::Rgb
+    } else {
+        png::ColorType::Rgba
+    });
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::Fast);
+    encoder.set_filter(png::Filter::Adaptive);
+    let mut encoder = encoder.write_header().map_err(failed)?;
+    let mut rows = encoder
+        .stream_writer_with_size(PNG_CHUNK_BYTES)
+        .map_err(failed)?;
+    rows.write_all(pixels).map_err(ImageError::IoError)?;
+    rows.finish().map_err(failed)?;
+    encoder.finish().map_err(failed)
+}
+
+/// RGB bytes; what is transparent is laid on white. In the picture's own memory when it is given
+/// away.
+fn without_alpha(name: &str, frame: Cow<'_, Frame>) -> Result<Vec<u8>, MediaError> {
     let bytes = frame.pixel_count() * 3;
+    let on_white = |p: &[u8]| {
+        let alpha = u32::from(p[3]);
+        [p[0], p[1], p[2]].map(|c| ((u32::from(c) * alpha + 255 * (255 - alpha) + 127) / 255) as u8)
+    };
+    if let Cow::Owned(frame) = frame {
+        let mut rgb = frame.into_rgba();
+        for index in 0..bytes / 3 {
+            let pixel = on_white(&rgb[4 * index..4 * (index + 1)]);
+            rgb[3 * index..3 * (index + 1)].copy_from_slice(&pixel);
+        }
+        rgb.truncate(bytes);
+        return Ok(rgb);
+    }
     let mut rgb = Vec::new();
     rgb.try_reserve_exact(bytes)
         .map_err(|_| MediaError::Write {
@@ -415,10 +494,48 @@ fn without_alpha(name: &str, frame: &Frame) -> Result<Vec<u8>, MediaError> {
             ),
         })?;
     for p in frame.rgba().chunks_exact(4) {
-        let alpha = u32::from(p[3]);
-        for &c in &p[..3] {
-            rgb.push(((u32::from(c) * alpha + 255 * (255 - alpha) + 127) / 255) as u8);
-        }
+        rgb.extend_from_slice(&on_white(p));
     }
     Ok(rgb)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_for_which_a_disk_takes_nothing_is_told_in_words() {
+        let here = tempfile::tempdir().expect("a folder");
+        for (kind, words) in [
+            (ErrorKind::ReadOnlyFilesystem, "is on a read-only disk"),
+            (ErrorKind::PermissionDenied, "no permission to write in"),
+            (ErrorKind::StorageFull, "the disk is full"),
+            (ErrorKind::QuotaExceeded, "the disk is full"),
+            (ErrorKind::FileTooLarge, "would exceed the largest size"),
+            (ErrorKind::NotADirectory, "is not a folder"),
+            (ErrorKind::NotFound, "takes no new files"),
+        ] {
+            let told = write_error("out.png", here.path(), &io::Error::from(kind)).to_string();
+            assert!(told.starts_with("out.png could not be written"), "{told}");
+            assert!(told.contains(words), "{kind}: {told}");
+        }
+        let nowhere = here.path().join("nowhere");
+        let told = write_error("a", &nowhere, &io::Error::from(ErrorKind::NotFound)).to_string();
+        assert!(told.contains("does not exist; create it"), "{told}");
+    }
+
+    #[test]
+    fn a_picture_that_is_given_away_is_encoded_to_the_same_bytes() {
+        let opaque = Frame::from_fn(37, 21, |x, y| [(x * 6) as u8, (y * 12) as u8, 9, 255]);
+        let clear = Frame::from_fn(37, 21, |x, y| [(x * 6) as u8, 7, 9, (y * 12) as u8]);
+        for frame in [opaque, clear] {
+            for &format in Format::ALL {
+                let encoding = Encoding::of(format);
+                let lent = to_bytes("a", &frame, None, encoding).expect("encoded");
+                let given = Cow::Owned(frame.clone());
+                let given = to_bytes_reusing("a", given, None, encoding).expect("encoded");
+                assert!(lent == given, "{format}");
+            }
+        }
+    }
 }

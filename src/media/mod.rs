@@ -71,6 +71,22 @@ pub enum MediaError {
         /// Megabytes that can be had.
         available_mb: u64,
     },
+    /// Reading the picture would take more memory than it may.
+    #[error(
+        "{name} has {width} x {height} pixels and needs {needed_mb} MB of memory to be read, the limit leaves {left_mb} MB; raise --max-memory or make it smaller first"
+    )]
+    MemoryLimit {
+        /// The file as the person named it.
+        name: String,
+        /// Columns that the header declares.
+        width: u32,
+        /// Rows that the header declares.
+        height: u32,
+        /// Megabytes that reading takes.
+        needed_mb: u64,
+        /// Megabytes that the limit leaves for it.
+        left_mb: u64,
+    },
     /// A picture format, but a kind of it that is not read.
     #[error(
         "{name} is a kind of {format} that cannot be read ({reason}); save it as PNG and try again"

@@ -15,7 +15,7 @@ pub fn scaled(frame: &Frame, width: usize, height: usize) -> Frame {
     if (frame.width(), frame.height()) == (width, height) {
         return frame.clone();
     }
-    let opaque = frame.rgba().chunks_exact(4).all(|p| p[3] == 255);
+    let opaque = frame.is_opaque();
     // The typed calls: the untyped ones would compile the resampler for every pixel type.
     let resized = || -> Option<Frame> {
         let side = |s: usize| u32::try_from(s).ok();
@@ -37,6 +37,17 @@ pub fn scaled(frame: &Frame, width: usize, height: usize) -> Frame {
         Frame::from_rgba(width, height, rgba).ok()
     };
     resized().unwrap_or_else(|| nearest(frame, width, height))
+}
+
+/// Most memory that [`scaled`] takes besides the picture and its result, in bytes.
+pub fn scaling_bytes(from: (usize, usize), to: (usize, usize), opaque: bool) -> u64 {
+    if from == to {
+        return 0;
+    }
+    let bytes = |width: usize, height: usize| 4 * width as u64 * height as u64;
+    // Rows first, and a copy with the colours multiplied by alpha before.
+    let weighted = if opaque { 0 } else { bytes(from.0, from.1) };
+    weighted + bytes(from.0, to.1)
 }
 
 /// Nearest neighbour: for sides beyond what the resampler's 32-bit sizes can hold.

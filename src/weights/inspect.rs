@@ -80,16 +80,33 @@ pub fn describe(path: &Path) -> Inspection {
         size_bytes: path.metadata().ok().map(|m| m.len()),
         ..Inspection::default()
     };
-    if let Err(error) = read_file(path).and_then(|bytes| facts.fill(&bytes)) {
-        if let WeightsError::Foreign { family, .. } = error {
-            facts.family = Some(family);
-        }
-        facts.refused = Some(error.to_string());
-    }
+    let filled = read_file(path).and_then(|bytes| facts.fill(&bytes));
+    facts.conclude(filled);
+    facts
+}
+
+/// As [`describe`], of a file whose bytes are here.
+pub fn describe_bytes(bytes: &[u8]) -> Inspection {
+    let mut facts = Inspection {
+        size_bytes: Some(bytes.len() as u64),
+        ..Inspection::default()
+    };
+    let filled = facts.fill(bytes);
+    facts.conclude(filled);
     facts
 }
 
 impl Inspection {
+    /// Takes down why the file cannot be used, if it cannot.
+    fn conclude(&mut self, filled: Result<(), WeightsError>) {
+        if let Err(error) = filled {
+            if let WeightsError::Foreign { family, .. } = error {
+                self.family = Some(family);
+            }
+            self.refused = Some(error.to_string());
+        }
+    }
+
     /// Fills in what the bytes tell, as far as they can be read.
     fn fill(&mut self, bytes: &[u8]) -> Result<(), WeightsError> {
         let format = format_of(bytes)?;

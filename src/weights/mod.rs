@@ -23,7 +23,7 @@ use crate::network::Network;
 
 pub use error::{MAX_FILE_BYTES, WeightsError};
 pub use family::Family;
-pub use inspect::{Inspection, TensorFacts, describe};
+pub use inspect::{Inspection, TensorFacts, describe, describe_bytes};
 pub use library::{StyleLibrary, user_styles_folder};
 pub use style::{Credit, LibraryError, Origin, Style};
 pub use tensor::StorageType;

@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
+use styleforge::frame::PictureDifference;
 
 use crate::sandbox::{Run, Sandbox};
 
@@ -57,6 +58,22 @@ fn an_imported_style_is_listed_and_paints() {
     s.styleforge(&["styles", "import", "photo.png"])
         .ends(1)
         .says("photo.png");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn styles_live_where_the_persons_data_do() {
+    let s = Sandbox::new();
+    let run = |arguments: &[&str]| {
+        let mut command = s.command(env!("CARGO_BIN_EXE_styleforge"));
+        command.env("XDG_DATA_HOME", s.path("data"));
+        Run::from(command.args(arguments).output().expect("it starts"))
+    };
+    run(&["styles", "import", "tiny.safetensors", "--name", "My Own"]).ends(0);
+    assert_eq!(s.names("data/styleforge/styles").len(), 1);
+    assert!(!s.path("home/.local").exists());
+    assert!(run(&["styles"]).ends(0).text().contains("my_own"));
+    assert!(!s.styleforge(&["styles"]).ends(0).text().contains("my_own"));
 }
 
 #[test]
@@ -117,6 +134,19 @@ fn check_finds_the_backend_right() {
                 .any(|c| c["mode"] == format!("{variant} fp32") && c["picture"] == "noise 1 x 1")
         );
     }
+    let kernels = report["kernels"].as_array().expect("kernels");
+    for (variant, work) in [("baseline", "norm"), ("fused", "statistics")] {
+        assert!(
+            kernels
+                .iter()
+                .any(|k| k["mode"] == format!("{variant} fp32") && k["work"] == work)
+        );
+    }
+    assert!(
+        kernels
+            .iter()
+            .any(|k| k["inputs"] == "mean 1000, deviation 1")
+    );
 }
 
 #[test]
@@ -212,7 +242,33 @@ fn without_a_display_the_sample_is_painted() {
         run.text()
     );
     let sheet = s.read("styleforge-sample-2.png");
-    assert!(sheet.pixel_count() > 10_000);
+    // The photo and six styles in three columns, with margins of 8 pixels.
+    let (columns, rows) = (3, 3);
+    let width = (sheet.width() - 8) / columns - 8;
+    let height = (sheet.height() - 8) / rows - 8;
+    assert!(width.max(height) == 480, "{width} x {height}");
+    let cells: Vec<_> = (0..7)
+        .map(|i| {
+            let (x, y) = (i % columns, i / columns);
+            sheet.crop(8 + x * (width + 8), 8 + y * (height + 8), width, height)
+        })
+        .collect();
+    for (i, a) in cells.iter().enumerate() {
+        for (j, b) in cells.iter().enumerate().skip(i + 1) {
+            let d = PictureDifference::between(a, b).expect("one size");
+            assert!(d.mean > 10.0, "cells {i} and {j} differ by {}", d.mean);
+        }
+    }
+    for style in [
+        "Candy",
+        "Mosaic",
+        "Udnie",
+        "Rain Princess",
+        "Starry Night",
+        "Great Wave",
+    ] {
+        assert!(run.text().contains(style), "{style} in {}", run.text());
+    }
     let own = fs::read(s.path("styleforge-sample.png")).expect("there");
     assert_eq!(own, b"somebody's own file");
     s.styleforge(&["photo.png"])

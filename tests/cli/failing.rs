@@ -6,6 +6,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use styleforge::engine::paint::PROGRAM_BYTES;
+
 use crate::sandbox::{Run, Sandbox};
 
 #[test]
@@ -46,18 +48,21 @@ fn memory_limits_shrink_the_work_and_say_so() {
     let run = paint("1TB".to_owned(), "a.png").ends(0);
     assert!(!run.stderr.contains("instead of"), "{}", run.stderr);
     assert_eq!(s.read("a.png").width(), 300);
-    // The photo and the result count, and so do the network's input and output.
+    // The program itself, the photo and the result count, and so do the network's input and output.
     let pictures = 4 * 4 * 300 * 200;
-    paint((planned / 2 + pictures).to_string(), "b.png")
-        .ends(0)
-        .says("instead of 300 x 200");
+    paint(
+        (PROGRAM_BYTES + planned / 2 + pictures).to_string(),
+        "b.png",
+    )
+    .ends(0)
+    .says("instead of 300 x 200");
     let width = s.read("b.png").width();
     assert!((100..300).contains(&width), "{width}");
     paint("1kB".to_owned(), "c.png")
         .ends(1)
         .says("--max-memory");
     assert!(!s.path("c.png").exists());
-    paint((pictures / 2).to_string(), "d.png")
+    paint((PROGRAM_BYTES + pictures / 4).to_string(), "d.png")
         .ends(1)
         .says("--max-memory");
 }
@@ -133,12 +138,48 @@ fn a_photo_too_large_for_the_memory_is_refused_by_its_header() {
     head[26] = 1;
     head[28] = 24;
     fs::write(s.path("huge.bmp"), head).expect("file");
-    let line = "ulimit -v 1500000; exec $STYLEFORGE stylize huge.bmp photo.png --threads 1 \
+    let line = "ulimit -v 1200000; exec $STYLEFORGE stylize huge.bmp photo.png --threads 1 \
                 --style ./tiny.safetensors --device cpu -o out/";
     s.shell(line)
         .ends(1)
-        .says("huge.bmp has 14000 x 13572 pixels and needs 2091 MB of memory");
+        .says("huge.bmp has 14000 x 13572 pixels and needs 1521 MB of memory");
     assert!(s.path("out/photo-tiny.png").exists(), "the others go on");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_takes_no_files_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let s = Sandbox::new();
+    fs::create_dir(s.path("closed")).expect("folder");
+    let paint = "$STYLEFORGE stylize photo.png --style ./tiny.safetensors --device cpu -o";
+    let permissions = |mode| fs::set_permissions(s.path("closed"), PermissionsExt::from_mode(mode));
+    permissions(0o555).expect("changed");
+    let words = if fs::write(s.path("closed/probe"), "").is_err() {
+        s.shell(&format!("{paint} closed/out.png"))
+            .ends(1)
+            .says("no permission to write in closed");
+        permissions(0o755).expect("changed");
+        return;
+    } else {
+        // Permissions do not hold the system's administrator, but a read-only disk does.
+        "closed is on a read-only disk"
+    };
+    fs::remove_file(s.path("closed/probe")).expect("removed");
+    let mount = "mount --bind closed closed && mount -o remount,ro,bind closed";
+    if s.shell(&format!("unshare --mount sh -c '{mount}'"))
+        .failed()
+    {
+        eprintln!("skipped: neither permissions nor a read-only mount can be had here");
+        return;
+    }
+    s.shell(&format!(
+        "unshare --mount sh -c '{mount} && exec {paint} closed/out.png'"
+    ))
+    .ends(1)
+    .says(words);
+    assert_eq!(s.names("closed"), [""; 0]);
 }
 
 #[cfg(target_os = "linux")]

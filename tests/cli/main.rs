@@ -5,6 +5,8 @@ mod commands;
 mod failing;
 mod live;
 mod measuring;
+#[cfg(target_os = "linux")]
+mod memory;
 mod modes;
 mod sandbox;
 mod stylize;

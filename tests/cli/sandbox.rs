@@ -151,6 +151,11 @@ impl Run {
         self
     }
 
+    /// Whether it ended badly.
+    pub fn failed(&self) -> bool {
+        self.code != Some(0)
+    }
+
     #[track_caller]
     pub fn says(self, words: &str) -> Self {
         assert!(

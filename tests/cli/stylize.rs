@@ -3,7 +3,13 @@
 use std::{ffi::OsStr, fs};
 
 use image::{ImageBuffer, Rgb};
-use styleforge::frame::{Frame, PictureDifference};
+use styleforge::{
+    frame::{Frame, PictureDifference},
+    media::{
+        decode,
+        encode::{self, Encoding, Existing, Format},
+    },
+};
 
 use crate::sandbox::{Run, Sandbox};
 
@@ -186,6 +192,31 @@ fn formats_follow_the_name_or_the_flag() {
         fs::metadata(s.path(&name)).expect("written").len()
     };
     assert!(size("20") < size("100"));
+}
+
+#[test]
+fn the_colour_profile_goes_with_the_painting() {
+    let s = Sandbox::new();
+    // As much of a profile as tells that it describes RGB.
+    let mut profile = vec![0; 132];
+    profile[16..20].copy_from_slice(b"RGB ");
+    profile[36..40].copy_from_slice(b"acsp");
+    let frame = s.photo("plain.png", 20, 14);
+    for from in [Format::Png, Format::Jpeg, Format::WebP, Format::Tiff] {
+        let photo = format!("profiled.{}", from.extension());
+        let (encoding, icc) = (Encoding::of(from), Some(&profile[..]));
+        encode::save(&s.path(&photo), &frame, icc, encoding, Existing::Keep).expect("saved");
+        for to in [Format::Png, Format::Jpeg, Format::WebP, Format::Tiff] {
+            let output = format!("{}-to.{}", from.name(), to.extension());
+            s.stylize(&[&photo, "-o", &output]).ends(0);
+            let painted = decode::from_path(&s.path(&output)).expect("a picture");
+            assert_eq!(painted.icc.as_ref(), Some(&profile), "{from} to {to}");
+        }
+        let bmp = format!("{}-to.bmp", from.name());
+        s.stylize(&[&photo, "-o", &bmp])
+            .ends(0)
+            .says("BMP holds no colour profile");
+    }
 }
 
 #[test]

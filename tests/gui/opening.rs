@@ -57,10 +57,50 @@ fn pictures_and_copied_files_are_pasted() {
 fn dropped_files_open_and_hovering_says_so() {
     let mut w = Window::open();
     let file = w.photo_file("dropped.png", 30, 20);
-    w.hover(&file);
-    w.step();
+    let hints = |w: &Window| -> Vec<String> {
+        let texts = w.texts().into_iter();
+        texts
+            .filter(|text| text.starts_with("Let go to "))
+            .collect()
+    };
+    assert_eq!(hints(&w), [""; 0]);
+    let style = w.path("style.pth");
+    for (files, hint) in [
+        (vec![&file], "Let go to open the photo"),
+        (vec![&style], "Let go to add the style"),
+        (vec![&file, &file], "Let go to paint these photos"),
+        (vec![&file, &style], "Let go to open these files"),
+    ] {
+        w.hover(&files);
+        assert_eq!(hints(&w), [hint]);
+    }
+    // The hand goes away again.
+    w.hover(&[]);
+    assert_eq!(hints(&w), [""; 0]);
+    w.hover(&[&file]);
     w.drop_file(&file);
     w.until_label("dropped.png, 30 × 20 px");
+    assert_eq!(hints(&w), [""; 0]);
+}
+
+#[test]
+fn dialogs_open_by_key() {
+    let mut w = Window::open();
+    let file = w.photo_file("by-key.png", 30, 20);
+    w.outside.answer(Some(file));
+    w.key(Modifiers::COMMAND, Key::O);
+    w.until_label("by-key.png, 30 × 20 px");
+    let style = w.path("mine.pth");
+    fs::write(&style, "weights").expect("written");
+    w.outside.answer(Some(style));
+    w.key(Modifiers::COMMAND, Key::I);
+    w.until_label("mine");
+    let folder = w.folder_of_photos(&["a.png", "b.png"]);
+    w.outside.answer(Some(folder));
+    w.key(Modifiers::COMMAND, Key::B);
+    w.until_label("Paint 2 photos");
+    let asked: Vec<Dialog> = w.outside.asked().into_iter().map(|(d, _)| d).collect();
+    assert_eq!(asked, [Dialog::Open, Dialog::Style, Dialog::Folder]);
 }
 
 #[test]

@@ -72,6 +72,25 @@ fn saving_remembers_folder_and_format_and_asks_before_replacing() {
 }
 
 #[test]
+fn the_folder_of_the_last_save_is_remembered_over_a_restart() {
+    let mut w = Window::painted(40, 30);
+    let folder = w.path("paintings");
+    fs::create_dir(&folder).expect("created");
+    w.save_as("paintings/first.png");
+    let mut again = w.reopened();
+    again.until_label("Candy");
+    let file = again.photo_file("next.png", 33, 22);
+    again.drop_file(&file);
+    again.until_painted();
+    again.outside.answer(None);
+    again.click("Save as…");
+    again.until("the dialog", |w| !w.outside.asked().is_empty());
+    let (dialog, start) = again.outside.asked().remove(0);
+    assert!(matches!(dialog, Dialog::Save { .. }), "{dialog:?}");
+    assert_eq!(start, Some(folder));
+}
+
+#[test]
 fn a_save_that_fails_says_why() {
     let mut w = Window::painted(40, 30);
     let nowhere = w.path("no/such/folder/a.png");

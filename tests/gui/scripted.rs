@@ -130,8 +130,15 @@ fn card(title: &str) -> Card {
 
 impl Default for ScriptedShelf {
     fn default() -> Self {
+        Self::of(["Candy", "Udnie", "Wave"].map(card).to_vec())
+    }
+}
+
+impl ScriptedShelf {
+    /// These styles.
+    pub fn of(cards: Vec<Card>) -> Self {
         Self {
-            cards: Mutex::new(["Candy", "Udnie", "Wave"].map(card).to_vec()),
+            cards: Mutex::new(cards),
             loads: Mutex::default(),
             refusal: Mutex::default(),
             loading: Mutex::default(),

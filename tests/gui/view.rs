@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
+use styleforge::gui::shelf::{Library, Shelf};
 
 use crate::window::Window;
 
@@ -39,6 +40,96 @@ fn the_divider_moves_by_key_by_hand_and_for_screen_readers() {
     w.until_label("Picture, photo and painting, 400 × 300 px");
 }
 
+/// Where the photo and the painting would lie as a whole: at one place, with the divider where the one
+/// ends and the other begins.
+fn picture_behind_the_divider(w: &Window) -> egui::Rect {
+    let ((photo, left), (painting, right)) = (w.picture("photo"), w.picture("painting"));
+    let off = |a: egui::Rect, b: egui::Rect| (a.min - b.min).length() + (a.max - b.max).length();
+    assert!(off(photo, painting) < 0.1, "{photo:?} and {painting:?}");
+    assert!(
+        (left.right() - right.left()).abs() < 0.1,
+        "{left:?}, {right:?}"
+    );
+    photo
+}
+
+#[test]
+fn the_picture_is_moved_by_hand_and_by_key_on_both_sides_of_the_divider() {
+    let mut w = Window::painted(400, 300);
+    let divider = "Divider between photo and painting";
+    w.key(Modifiers::NONE, Key::Plus);
+    w.step();
+    let zoom = w.zoom();
+    let mut before = picture_behind_the_divider(&w);
+    let stage = w.harness.get_by_label_contains("Picture, ").rect();
+    let from = stage.center() - egui::vec2(120.0, 90.0);
+    let by = egui::vec2(40.0, 30.0);
+    w.drag(from, from + by);
+    let mut moved = |w: &Window, by: egui::Vec2| {
+        let after = picture_behind_the_divider(w);
+        let off = after.translate(-by).min - before.min;
+        assert!(off.length() < 1.0, "{before:?} to {after:?} is not {by:?}");
+        assert!((after.size() - before.size()).length() < 0.1, "no zoom");
+        before = after;
+    };
+    moved(&w, by);
+    // The keys move the window over the picture, so that this goes the other way.
+    for (key, by) in [
+        (Key::ArrowRight, egui::vec2(-80.0, 0.0)),
+        (Key::ArrowDown, egui::vec2(0.0, -80.0)),
+        (Key::ArrowLeft, egui::vec2(80.0, 0.0)),
+        (Key::ArrowUp, egui::vec2(0.0, 80.0)),
+    ] {
+        w.key(Modifiers::SHIFT, key);
+        w.step();
+        moved(&w, by);
+        assert_eq!((w.value(divider), w.zoom()), (50.0, zoom), "{key:?}");
+    }
+    // Side by side, what is one place of the picture stays in the same place of each half.
+    w.click("Show side by side");
+    w.step();
+    let apart = |w: &Window| w.picture("painting").0.min - w.picture("photo").0.min;
+    let (between, photo) = (apart(&w), w.picture("photo").0);
+    w.key(Modifiers::SHIFT, Key::ArrowRight);
+    w.step();
+    assert!((apart(&w) - between).length() < 0.1);
+    let step = w.picture("photo").0.min - photo.min;
+    assert!((step - egui::vec2(-80.0, 0.0)).length() < 1.0, "{step:?}");
+    // The whole picture again.
+    w.key(Modifiers::COMMAND, Key::Num0);
+    w.click("Show both");
+    w.step();
+    let whole = picture_behind_the_divider(&w);
+    assert!(stage.contains_rect(whole), "{whole:?} in {stage:?}");
+    assert!((whole.center() - stage.center()).length() < 1.0);
+}
+
+#[test]
+fn every_style_is_shown_by_its_own_thumbnail() {
+    let (cards, problems) = Library::standard().cards();
+    assert!(problems.is_empty(), "{problems:?}");
+    assert!(cards.len() >= 6, "{} styles", cards.len());
+    let mut w = Window::showing(cards.clone());
+    for card in &cards {
+        w.until_label(&card.title);
+        let place = {
+            let nodes = w.harness.query_all_by_label(&card.title);
+            let rects: Vec<egui::Rect> = nodes.map(|node| node.rect()).collect();
+            rects[0]
+        };
+        let thumbnail = card.thumbnail.as_ref().expect("a thumbnail");
+        assert!(thumbnail.width() >= 64 && thumbnail.height() >= 64);
+        let shown = w.textured().into_iter().filter(|(name, rect, part)| {
+            *name == card.id && place.contains_rect(*rect) && part.area() > 0.2
+        });
+        assert_eq!(shown.count(), 1, "{}: {:?}", card.id, w.textured());
+    }
+    // They differ, so that none stands for another.
+    for (a, b) in cards.iter().zip(&cards[1..]) {
+        assert!(a.thumbnail != b.thumbnail, "{} and {}", a.id, b.id);
+    }
+}
+
 #[test]
 fn zoom_follows_keys_buttons_and_wheel() {
     let mut w = Window::with_photo(4000, 2000);
@@ -53,6 +144,15 @@ fn zoom_follows_keys_buttons_and_wheel() {
     assert_eq!(w.zoom(), 125.0);
     w.click("Zoom out");
     w.step();
+    w.step();
+    assert_eq!(w.zoom(), 100.0);
+    w.key(Modifiers::NONE, Key::Minus);
+    w.step();
+    assert_eq!(w.zoom(), 80.0);
+    w.key(Modifiers::COMMAND, Key::Num0);
+    w.step();
+    assert_eq!(w.zoom(), fitted);
+    w.key(Modifiers::COMMAND, Key::Num1);
     w.step();
     assert_eq!(w.zoom(), 100.0);
     w.key(Modifiers::COMMAND, Key::Num0);

@@ -12,14 +12,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eframe::egui::{self, Key, Modifiers, Pos2, Role, ViewportCommand, ViewportEvent, ViewportId};
+use eframe::egui::{
+    self, Key, Modifiers, Pos2, Rect, Role, Shape, ViewportCommand, ViewportEvent, ViewportId,
+};
 use egui_kittest::{
     Harness, Node,
     kittest::{NodeT, Queryable, by},
 };
 use styleforge::{
     frame::Frame,
-    gui::{App, Launch},
+    gui::{App, Launch, shelf::Card},
     media::{
         decode,
         encode::{self, Encoding, Existing, Format},
@@ -67,6 +69,13 @@ impl Window {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         prepare(folder.path());
         Self::build(folder, egui::vec2(1300.0, 850.0))
+    }
+
+    /// An empty window, tall enough for these styles.
+    pub fn showing(cards: Vec<Card>) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let shelf = ScriptedShelf::of(cards);
+        Self::build_with(folder, egui::vec2(1300.0, 1400.0), false, shelf)
     }
 
     /// An empty window of this size, in points.
@@ -130,9 +139,18 @@ impl Window {
     }
 
     fn build_for(folder: Arc<tempfile::TempDir>, size: egui::Vec2, live: bool) -> Self {
+        Self::build_with(folder, size, live, ScriptedShelf::default())
+    }
+
+    fn build_with(
+        folder: Arc<tempfile::TempDir>,
+        size: egui::Vec2,
+        live: bool,
+        shelf: ScriptedShelf,
+    ) -> Self {
         let script = Arc::new(Script::default());
         let outside = Arc::new(ScriptedOutside::default());
-        let shelf = Arc::new(ScriptedShelf::default());
+        let shelf = Arc::new(shelf);
         let settings_path = folder.path().join("settings.toml");
         let launch = Launch {
             outside: outside.clone(),
@@ -378,13 +396,60 @@ impl Window {
         self.step();
     }
 
-    /// Holds a file over the window.
-    pub fn hover(&mut self, path: &Path) {
-        self.harness.input_mut().hovered_files = vec![egui::HoveredFile {
-            path: Some(path.to_owned()),
+    /// Holds files over the window.
+    pub fn hover(&mut self, paths: &[&PathBuf]) {
+        let hovered = paths.iter().map(|&path| egui::HoveredFile {
+            path: Some(path.clone()),
             ..Default::default()
-        }];
-        self.harness.step();
+        });
+        self.harness.input_mut().hovered_files = hovered.collect();
+        self.step();
+    }
+
+    /// What was painted with a texture: the texture's name, where on the screen, and which part of
+    /// the texture.
+    pub fn textured(&self) -> Vec<(String, Rect, Rect)> {
+        let textures = self.harness.ctx.tex_manager();
+        let textures = textures.read();
+        let name = |id| textures.meta(id).map(|meta| meta.name.clone());
+        let mut found = Vec::new();
+        let mut shapes: Vec<&Shape> = (self.harness.output().shapes.iter())
+            .map(|clipped| &clipped.shape)
+            .collect();
+        while let Some(shape) = shapes.pop() {
+            match shape {
+                Shape::Vec(more) => shapes.extend(more),
+                Shape::Mesh(mesh) if mesh.vertices.len() == 4 => {
+                    let (mut place, mut part) = (Rect::NOTHING, Rect::NOTHING);
+                    for vertex in &mesh.vertices {
+                        place.extend_with(vertex.pos);
+                        part.extend_with(vertex.uv);
+                    }
+                    found.extend(name(mesh.texture_id).map(|name| (name, place, part)));
+                }
+                Shape::Rect(rect) => {
+                    if let Some(brush) = &rect.brush {
+                        let name = name(brush.fill_texture_id);
+                        found.extend(name.map(|name| (name, rect.rect, brush.uv)));
+                    }
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// Where the whole of a picture would lie, by the part of it that is painted, and that part's
+    /// place.
+    pub fn picture(&self, name: &str) -> (Rect, Rect) {
+        let textured = self.textured();
+        let (_, place, part) = textured
+            .iter()
+            .find(|(texture, ..)| texture == name)
+            .unwrap_or_else(|| panic!("{name} is not among {textured:?}"));
+        let size = place.size() / part.size();
+        let whole = Rect::from_min_size(place.min - part.min.to_vec2() * size, size);
+        (whole, *place)
     }
 
     /// Lets a file go over the window.

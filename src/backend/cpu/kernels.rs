@@ -7,6 +7,7 @@ use super::{
     statistics::Running,
     winograd::{self, WinogradConv},
 };
+use crate::plan::cpu::TILE_COLUMNS;
 
 /// One instruction set's kernels.
 ///
@@ -46,7 +47,10 @@ unsafe fn statistics<S: Simd>(map: &[f32], channels: usize, scratch: &mut [f32],
     };
     // SAFETY: the slices have the lengths that the pixels and channels need.
     unsafe {
-        running.take::<S>(map.as_ptr(), map.len() / channels, channels, channels);
+        // In pieces, because long sums in single precision lose digits.
+        for piece in map.chunks(TILE_COLUMNS * channels) {
+            running.take::<S>(piece.as_ptr(), piece.len() / channels, channels, channels);
+        }
         running.write(part, channels);
     }
 }
@@ -136,6 +140,16 @@ const PORTABLE_NAME: &str = if cfg!(target_arch = "aarch64") {
 };
 
 impl KernelSet {
+    /// `a * b + c`, rounded as often as the set's vectors do: once where they have a fused
+    /// instruction, which those of four lanes have on aarch64 only.
+    pub fn mul_add(&self, a: f32, b: f32, c: f32) -> f32 {
+        if self.lanes > 4 || cfg!(target_arch = "aarch64") {
+            a.mul_add(b, c)
+        } else {
+            a * b + c
+        }
+    }
+
     /// Every set that this processor can run, fastest first.
     pub fn available() -> Vec<&'static Self> {
         let mut sets = Vec::new();

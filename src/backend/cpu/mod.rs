@@ -9,6 +9,7 @@
 //! the same input gives the same bits with any number of threads. The worker pool belongs to the
 //! backend; a session is used by one caller at a time.
 
+mod audit;
 mod baseline;
 mod gather;
 mod kernels;

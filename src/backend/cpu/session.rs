@@ -20,7 +20,10 @@ use super::{
     winograd::WinogradConv,
 };
 use crate::{
-    backend::{BackendError, NormTap, RunControl, Session},
+    backend::{
+        BackendError, NormTap, RunControl, Session,
+        audit::{Fill, KernelRecord},
+    },
     frame::Frame,
     network::Network,
     plan::{
@@ -129,11 +132,6 @@ impl CpuSession {
             width,
             height,
         };
-        let arena = zeros(plan.arena_len).ok_or_else(|| refused(plan.arena_len))?;
-        let scratch = (0..pool.current_num_threads())
-            .map(|_| zeros(plan.scratch_len).map(Mutex::new))
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| refused(plan.scratch_len))?;
         let weights = pool.install(|| {
             plan.convs
                 .par_iter()
@@ -153,6 +151,12 @@ impl CpuSession {
                 })
                 .collect()
         });
+        // After the packing, which takes memory of its own.
+        let arena = zeros(plan.arena_len).ok_or_else(|| refused(plan.arena_len))?;
+        let scratch = (0..pool.current_num_threads())
+            .map(|_| zeros(plan.scratch_len).map(Mutex::new))
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| refused(plan.scratch_len))?;
         Ok(Self {
             norms: vec![ScaleShift::default(); plan.convs.len()],
             step_ms: vec![0.0; plan.steps.len()],
@@ -214,32 +218,11 @@ impl CpuSession {
                 total,
             };
             let started = Instant::now();
+            self.execute(base, photo, target, &progress, op);
             let tapped = match op {
-                CpuOp::Fused {
-                    conv,
-                    algorithm,
-                    gather,
-                    to,
-                } => {
-                    self.fused(
-                        base,
-                        photo,
-                        target,
-                        &progress,
-                        conv,
-                        (algorithm, gather),
-                        to,
-                    );
-                    to.map(|map| (conv, map, true))
-                }
-                CpuOp::Normalise { conv, map } => {
-                    self.pass(base, photo, target, &progress, op);
-                    Some((conv, map, false))
-                }
-                _ => {
-                    self.pass(base, photo, target, &progress, op);
-                    None
-                }
+                CpuOp::Fused { conv, to, .. } => to.map(|map| (conv, map, true)),
+                CpuOp::Normalise { conv, map } => Some((conv, map, false)),
+                _ => None,
             };
             if control.is_cancelled() {
                 return Err(BackendError::Cancelled);
@@ -261,8 +244,33 @@ impl CpuSession {
         Ok(())
     }
 
+    /// Runs one step.
+    pub(super) fn execute(
+        &mut self,
+        base: Shared,
+        photo: &[u8],
+        target: Target,
+        progress: &Progress<'_>,
+        op: CpuOp,
+    ) {
+        match op {
+            CpuOp::Fused {
+                conv,
+                algorithm,
+                gather,
+                to,
+            } => self.fused(base, photo, target, progress, conv, (algorithm, gather), to),
+            _ => self.pass(base, photo, target, progress, op),
+        }
+    }
+
+    /// All maps.
+    pub(super) fn arena_mut(&mut self) -> &mut [f32] {
+        &mut self.arena
+    }
+
     /// A stored map as a tensor, with its norm applied if it is raw.
-    fn normalised(&self, map: &MapBuffer, norm: Option<&ScaleShift>) -> Tensor {
+    pub(super) fn normalised(&self, map: &MapBuffer, norm: Option<&ScaleShift>) -> Tensor {
         let mut tensor = Tensor::zeros(map.shape);
         let Shape {
             channels,
@@ -273,7 +281,8 @@ impl CpuSession {
             let (scale, shift) = norm.map_or((1.0, 0.0), |n| (n.scale[c], n.shift[c]));
             for p in 0..height * width {
                 let value = self.arena[map.offset + p * map.stored_channels + c];
-                tensor.data[c * height * width + p] = value * scale + shift;
+                // As the layers load it.
+                tensor.data[c * height * width + p] = self.kernels.mul_add(value, scale, shift);
             }
         }
         tensor
@@ -400,7 +409,7 @@ impl CpuSession {
 
     /// The photo, extended to the right and below by repeated reflection where a side is too short
     /// for the network.
-    fn extended(&self, photo: &Frame) -> Option<Frame> {
+    pub(super) fn extended(&self, photo: &Frame) -> Option<Frame> {
         let (height, width) = self.plan.extended;
         ((height, width) != self.plan.photo).then(|| photo.extended(width, height))
     }
@@ -414,7 +423,17 @@ pub(super) struct Progress<'a> {
     total: u64,
 }
 
-impl Progress<'_> {
+impl<'a> Progress<'a> {
+    /// Of a step of which nobody wants to know how far it is.
+    pub(super) fn of_one_step(control: &'a RunControl) -> Self {
+        Self {
+            control,
+            before: 0,
+            here: 0,
+            total: 0,
+        }
+    }
+
     fn tell(&self, done: usize, tasks: usize) {
         let here = self.here as f64 * done as f64 / tasks as f64;
         let share = (self.before as f64 + here) / self.total.max(1) as f64;
@@ -478,5 +497,14 @@ impl Session for CpuSession {
         };
         self.run(photo, target, &RunControl::default(), tap)?;
         Ok(output)
+    }
+
+    fn audit(
+        &mut self,
+        input: &Frame,
+        fill: Option<Fill>,
+        seen: &mut dyn FnMut(KernelRecord),
+    ) -> Result<(), BackendError> {
+        self.audited(input, fill, seen)
     }
 }

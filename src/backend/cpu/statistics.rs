@@ -43,11 +43,14 @@ impl Running {
             let mut c = 0;
             while c < channels {
                 let column = from.at(c);
+                // Distances from the first value: a sum of values far from zero would lose the digits
+                // that make them differ.
+                let first = S::load(column);
                 let mut sum = S::splat(0.0);
-                for p in 0..pixels {
-                    sum = S::add(sum, S::load(column.at(p * stride)));
+                for p in 1..pixels {
+                    sum = S::add(sum, S::sub(S::load(column.at(p * stride)), first));
                 }
-                let mean = S::mul(sum, share);
+                let mean = S::mul_add(sum, share, first);
                 let mut squares = S::splat(0.0);
                 for p in 0..pixels {
                     let d = S::sub(S::load(column.at(p * stride)), mean);

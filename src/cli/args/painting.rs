@@ -92,8 +92,9 @@ pub struct StylizeArgs {
     /// Quality of JPEG files, 1 to 100 [default: 92]
     #[arg(long, value_name = "QUALITY", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub jpeg_quality: Option<u8>,
-    /// Most memory that painting may take, for example 4GB or 800MB; larger photos are painted
-    /// smaller and scaled back [default: 4GB, or half of what is free]
+    /// Most memory that the program may take, or the GPU's memory that painting may take, for example
+    /// 4GB or 800MB; larger photos are painted smaller and scaled back [default: 4GB or half of what
+    /// is free, or what the GPU has free]
     #[arg(long, value_name = "SIZE", value_parser = byte_size)]
     pub max_memory: Option<u64>,
     /// Replace files that exist

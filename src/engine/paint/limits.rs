@@ -3,11 +3,13 @@
 //! Only reckons; sessions are opened elsewhere. Belongs to the painter's thread.
 
 use super::{
-    MIN_WORKING_PX, PaintError, PaintSettings, Painter, default_memory_limit_bytes, frame_bytes,
+    MIN_WORKING_PX, PROGRAM_BYTES, PaintError, PaintSettings, Painter, default_memory_limit_bytes,
+    frame_bytes,
 };
 use crate::{
     backend::{Backend, BackendError, SessionSpec},
-    media::scale::size_within,
+    frame::Frame,
+    media::scale::{scaling_bytes, size_within},
     network::Network,
 };
 
@@ -17,6 +19,38 @@ pub(super) fn default_limit_bytes(backend: &dyn Backend) -> u64 {
     backend
         .free_bytes()
         .unwrap_or_else(default_memory_limit_bytes)
+}
+
+/// A photo as far as memory is concerned.
+struct Shape {
+    /// Columns and rows.
+    size: (usize, usize),
+    opaque: bool,
+}
+
+impl Shape {
+    fn of(photo: &Frame) -> Self {
+        Self {
+            size: (photo.width(), photo.height()),
+            opaque: photo.is_opaque(),
+        }
+    }
+}
+
+/// What painting one photo takes, in bytes.
+struct Need {
+    /// By the session.
+    run: u64,
+    /// Besides the session while it runs.
+    beside: u64,
+    /// When it is over and its memory can be had again.
+    after: u64,
+}
+
+impl Need {
+    fn total(&self) -> u64 {
+        self.run.saturating_add(self.beside).max(self.after)
+    }
 }
 
 impl Painter {
@@ -31,26 +65,115 @@ impl Painter {
             .unwrap_or(self.default_limit_bytes)
     }
 
-    /// Columns and rows at which `network` would see a photo of `width` x `height`, and a note when
-    /// the memory limit made them smaller than asked.
+    /// The limit for the whole program, where the processor paints; `None` where the limit is that
+    /// of a device's own memory.
+    pub fn program_limit_bytes(&self, settings: PaintSettings) -> Option<u64> {
+        let own = self.backend().free_bytes().is_some();
+        (!own).then(|| self.limit_bytes(settings))
+    }
+
+    /// Memory that painting `photo` at the working size `size` takes.
+    fn need(
+        &self,
+        network: &Network,
+        photo: &Shape,
+        size: (usize, usize),
+        settings: PaintSettings,
+    ) -> Need {
+        let spec = SessionSpec::single(size.0, size.1, self.mode(settings));
+        let run = self.backend().predicted_bytes(network.spec(), &spec);
+        let picture = frame_bytes(photo.size.0, photo.size.1);
+        let working = frame_bytes(size.0, size.1);
+        if self.program_limit_bytes(settings).is_none() {
+            // The photo and the result, and at the working size what goes in and what comes out.
+            return Need {
+                run,
+                beside: 2 * picture + 2 * working,
+                after: 0,
+            };
+        }
+        let all_the_while = PROGRAM_BYTES
+            .saturating_add(settings.held_bytes)
+            .saturating_add(picture);
+        let down = scaling_bytes(photo.size, size, photo.opaque);
+        let up = scaling_bytes(size, photo.size, photo.opaque);
+        // The painting brought to size; then only the result is left.
+        let finishing = working + picture + up;
+        let saving = picture.saturating_add(settings.saving_bytes);
+        Need {
+            run,
+            beside: all_the_while.saturating_add(2 * working + down),
+            after: all_the_while.saturating_add(finishing.max(saving)),
+        }
+    }
+
+    /// Whether `network` would see a photo of `size` columns and rows at the size that was asked for.
+    pub fn fits_as_wanted(
+        &self,
+        network: &Network,
+        size: (usize, usize),
+        settings: PaintSettings,
+    ) -> bool {
+        let photo = Shape {
+            size,
+            opaque: false,
+        };
+        let wanted = settings.working_size.resolve(size.0, size.1);
+        self.need(network, &photo, wanted, settings).total() <= self.limit_bytes(settings)
+    }
+
+    /// Gives up sessions that are kept, the oldest first, until `bytes` for something else stay
+    /// within the limit besides them. Only where the limit is that of the whole program.
+    pub fn make_room(&mut self, bytes: u64, settings: PaintSettings) {
+        if let Some(limit) = self.program_limit_bytes(settings) {
+            self.keep_sessions_of(limit.saturating_sub(bytes));
+        }
+    }
+
+    /// [`Painter::make_room`] for what comes after the run.
+    pub(super) fn make_room_to_finish(
+        &mut self,
+        network: &Network,
+        photo: &Frame,
+        size: (usize, usize),
+        settings: PaintSettings,
+    ) {
+        let need = self.need(network, &Shape::of(photo), size, settings);
+        self.make_room(need.after, settings);
+    }
+
+    /// Bytes that sessions may take together while `photo` is painted at the working size `size`.
+    pub(super) fn room_for_sessions(
+        &self,
+        network: &Network,
+        photo: &Frame,
+        size: (usize, usize),
+        settings: PaintSettings,
+    ) -> u64 {
+        let limit = self.limit_bytes(settings);
+        match self.program_limit_bytes(settings) {
+            Some(_) => {
+                let need = self.need(network, &Shape::of(photo), size, settings);
+                limit.saturating_sub(need.beside)
+            }
+            None => limit,
+        }
+    }
+
+    /// Columns and rows at which `network` would see `photo`, and a note when the memory limit made
+    /// them smaller than asked.
     ///
     /// # Errors
     /// [`PaintError::MemoryLimit`] when no size fits.
     pub fn working_size(
         &self,
         network: &Network,
-        width: usize,
-        height: usize,
+        photo: &Frame,
         settings: PaintSettings,
     ) -> Result<((usize, usize), Option<String>), PaintError> {
-        let mode = self.mode(settings);
-        let needed = |(w, h): (usize, usize)| {
-            let spec = SessionSpec::single(w, h, mode);
-            let run = self.backend().predicted_bytes(network.spec(), &spec);
-            // The photo and the result, and at the working size what goes in and what comes out.
-            run.saturating_add(2 * frame_bytes(width, height))
-                .saturating_add(2 * frame_bytes(w, h))
-        };
+        let shape = Shape::of(photo);
+        let (width, height) = shape.size;
+        let needed = |size| self.need(network, &shape, size, settings).total();
         let limit = self.limit_bytes(settings);
         let wanted = settings.working_size.resolve(width, height);
         if needed(wanted) <= limit {

@@ -61,6 +61,10 @@ pub enum OutputSize {
     Working,
 }
 
+/// Memory of the program by itself: its code, the styles in it, one network, threads. Where the
+/// processor paints, memory limits are those of the whole program, and this is part of the need.
+pub const PROGRAM_BYTES: u64 = 64_000_000;
+
 /// What a run of the network needs to know besides the photo and the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PaintSettings {
@@ -70,16 +74,26 @@ pub struct PaintSettings {
     pub variant: Variant,
     /// In which numbers the network is computed.
     pub precision: PrecisionChoice,
-    /// Most memory that a run may take, in bytes, the photo and the result included; when `None`,
-    /// [`default_memory_limit_bytes`] or what the device has free, as the [`Painter`] found it when
-    /// it was made.
+    /// Most memory that may be taken, in bytes: on the processor by the whole program
+    /// ([`PROGRAM_BYTES`], the photo, the run, the result and saving it), on other devices by the run
+    /// and its pictures. When `None`, [`default_memory_limit_bytes`] or what the device has free, as
+    /// the [`Painter`] found it when it was made.
     pub max_memory_bytes: Option<u64>,
+    /// Bytes that the caller holds all the while besides the photo, for example other photos.
+    pub held_bytes: u64,
+    /// Bytes that the caller takes besides the result when it saves it.
+    pub saving_bytes: u64,
 }
 
 /// 4 GB, or half of the memory that is free now when that is less. Reads files of the system.
 pub fn default_memory_limit_bytes() -> u64 {
+    default_limit_of(memory::available_bytes())
+}
+
+/// [`default_memory_limit_bytes`] when `free_bytes` are free, as far as that is known.
+fn default_limit_of(free_bytes: Option<u64>) -> u64 {
     let ceiling = 4_000_000_000;
-    memory::available_bytes().map_or(ceiling, |free| ceiling.min(free / 2))
+    free_bytes.map_or(ceiling, |free| ceiling.min(free / 2))
 }
 
 /// Why a photo was not painted.
@@ -139,7 +153,7 @@ impl Painting {
 }
 
 /// Bytes of a picture in RGBA8.
-fn frame_bytes(width: usize, height: usize) -> u64 {
+pub(crate) fn frame_bytes(width: usize, height: usize) -> u64 {
     4 * width as u64 * height as u64
 }
 
@@ -149,5 +163,25 @@ pub fn at_size(photo: &Frame, width: usize, height: usize) -> Cow<'_, Frame> {
         Cow::Borrowed(photo)
     } else {
         Cow::Owned(scaled(photo, width, height))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_what_is_free_is_taken_and_never_more_than_four_gigabytes() {
+        for (free, limit) in [
+            (Some(6_000_000_000), 3_000_000_000),
+            (Some(8_000_000_000), 4_000_000_000),
+            (Some(64_000_000_000), 4_000_000_000),
+            (Some(0), 0),
+            (None, 4_000_000_000),
+        ] {
+            assert_eq!(default_limit_of(free), limit, "{free:?}");
+        }
+        let here = default_memory_limit_bytes();
+        assert!((1..=4_000_000_000).contains(&here), "{here}");
     }
 }

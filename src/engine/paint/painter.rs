@@ -161,7 +161,7 @@ impl Painter {
         let mode = self.mode(settings);
         let (mut within, mut refused) = (settings, None);
         let (spec, note, index) = loop {
-            let size = self.working_size(network, photo.width(), photo.height(), within);
+            let size = self.working_size(network, photo, within);
             let ((width, height), note) = match (size, refused) {
                 (Ok(found), _) => found,
                 // What the device said first is nearer to the cause.
@@ -172,7 +172,8 @@ impl Painter {
                 return Err(BackendError::Cancelled.into());
             }
             let spec = SessionSpec::single(width, height, mode);
-            match self.ready(network, spec, self.limit_bytes(within)) {
+            let room = self.room_for_sessions(network, photo, (width, height), within);
+            match self.ready(network, spec, room) {
                 Ok(index) => break (spec, note, index),
                 Err(error) => {
                     let limit = self.smaller_limit(network, &spec, &error);
@@ -186,6 +187,8 @@ impl Painter {
         let run = self.sessions[index]
             .session
             .paint(&input, &mut painted, control)?;
+        drop(input);
+        self.make_room_to_finish(network, photo, (spec.width, spec.height), within);
         Ok(Painting {
             painted,
             notes: note.into_iter().collect(),
@@ -208,12 +211,13 @@ impl Painter {
         let mut sizes = Vec::with_capacity(photos.len());
         let mut notes = Vec::with_capacity(photos.len());
         for photo in photos {
-            let (size, note) =
-                self.working_size(network, photo.width(), photo.height(), settings)?;
+            let (size, note) = self.working_size(network, photo, settings)?;
             sizes.push(size);
             notes.push(note);
         }
-        let &(width, height) = sizes.first().ok_or(BackendError::EMPTY_BATCH)?;
+        let (Some(&(width, height)), Some(&first)) = (sizes.first(), photos.first()) else {
+            return Err(BackendError::EMPTY_BATCH.into());
+        };
         if let Some(&(w, h)) = sizes.iter().find(|&&size| size != (width, height)) {
             return Err(PaintError::Backend(BackendError::WrongSize {
                 expected_width: width,
@@ -232,10 +236,15 @@ impl Painter {
         let spec = self.batch_that_fits(network, spec, settings);
         let inputs: Vec<Frame> = photos.iter().map(|p| scaled(p, width, height)).collect();
         let mut outputs = inputs.clone();
-        let index = self.ready(network, spec, self.limit_bytes(settings))?;
+        let room = self.room_for_sessions(network, first, (width, height), settings);
+        let index = self.ready(network, spec, room)?;
         let run = self.sessions[index]
             .session
             .paint_batch(&inputs, &mut outputs, control)?;
+        drop(inputs);
+        for photo in photos {
+            self.make_room_to_finish(network, photo, (width, height), settings);
+        }
         let total_ms = started.elapsed().as_secs_f64() * 1e3;
         let paintings = outputs
             .into_iter()
@@ -270,6 +279,13 @@ impl Painter {
         Ok(())
     }
 
+    /// Gives up sessions, the oldest first, until the others take at most `bytes` together.
+    pub(super) fn keep_sessions_of(&mut self, bytes: u64) {
+        while self.kept_bytes() > bytes {
+            self.sessions.remove(0);
+        }
+    }
+
     /// The place of the session for `spec` among the kept ones, opened now if it is not there.
     fn ready(
         &mut self,
@@ -286,13 +302,10 @@ impl Painter {
             None => {
                 let bytes = self.backend().predicted_bytes(network.spec(), &spec);
                 // Room is made before the new session allocates.
-                let mut held: u64 = self.sessions.iter().map(|s| s.bytes).sum();
-                while !self.sessions.is_empty()
-                    && (self.sessions.len() >= KEPT_SESSIONS
-                        || held.saturating_add(bytes) > limit_bytes)
-                {
-                    held -= self.sessions.remove(0).bytes;
+                if self.sessions.len() >= KEPT_SESSIONS {
+                    self.sessions.remove(0);
                 }
+                self.keep_sessions_of(limit_bytes.saturating_sub(bytes));
                 let mut opened = self.backend().open(network, &spec);
                 if let Err(BackendError::OutOfDeviceMemory { .. }) = opened
                     && !self.sessions.is_empty()

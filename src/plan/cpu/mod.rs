@@ -23,6 +23,8 @@ pub const CHANNEL_ALIGNMENT: usize = 16;
 pub const TILE_COLUMNS: usize = 96;
 /// Output tiles of 4 x 4 pixels that one Winograd task computes together.
 pub const WINOGRAD_TILES: usize = 24;
+/// Upper bound of what a session keeps besides values: its plan and the queues of its workers.
+const BOOKKEEPING_BYTES: u64 = 1 << 16;
 /// Values of one transformed Winograd tile: 6 x 6.
 pub const WINOGRAD_POINTS: usize = 36;
 
@@ -281,10 +283,39 @@ impl CpuPlan {
         }
     }
 
+    /// What packing the weights takes besides them, before anything else is there, in f32: each worker
+    /// transforms one convolution for Winograd's algorithm.
+    fn packing_len(&self, threads: usize) -> usize {
+        if self.variant == CpuVariant::Baseline {
+            return 0;
+        }
+        let transformed = (self.convs.iter())
+            .filter(|conv| algorithm_for(conv) == Algorithm::Winograd)
+            .map(|conv| WINOGRAD_POINTS * conv.in_channels * padded_channels(conv.out_channels));
+        let (count, most) =
+            transformed.fold((0, 0), |(count, most), len| (count + 1, len.max(most)));
+        most * threads.clamp(1, count.max(1))
+    }
+
+    /// Upper bound of what the tasks of a step tell of their statistics, in f32: count, mean and spread.
+    fn statistics_len(&self) -> usize {
+        let of = |map: &MapBuffer| {
+            let Shape { height, width, .. } = map.shape;
+            let strips = height.div_ceil(strip_rows(height)) * width.div_ceil(TILE_COLUMNS);
+            let tiles = height.div_ceil(4) * width.div_ceil(4);
+            let tasks = strips.max(tiles.div_ceil(WINOGRAD_TILES));
+            tasks * (1 + 2 * map.stored_channels)
+        };
+        self.maps.iter().map(of).max().unwrap_or(0)
+    }
+
     /// The facts for reports, for a backend of `threads` workers.
     pub fn summary(&self, threads: usize) -> PlanSummary {
         let (height, width) = self.photo;
-        let floats = self.arena_len + self.weights_len + self.scratch_len * threads;
+        let running = self.arena_len + self.scratch_len * threads + self.statistics_len();
+        let floats = self.weights_len
+            + self.convs.iter().map(channel_values).sum::<usize>()
+            + running.max(self.packing_len(threads));
         // The photo and the painting as bytes, and the extended photo where one is made.
         let pictures = 4 * (2 * height * width + self.extended.0 * self.extended.1);
         PlanSummary {
@@ -294,10 +325,15 @@ impl CpuPlan {
                 .map(|s| (s.layer.clone(), s.kernel.clone()))
                 .collect(),
             flops: self.steps.iter().map(|s| s.flops).sum(),
-            peak_bytes: 4 * floats as u64 + pictures as u64,
+            peak_bytes: 4 * floats as u64 + pictures as u64 + BOOKKEEPING_BYTES,
             ..PlanSummary::untold(self.variant.mode(), 1, (width, height))
         }
     }
+}
+
+/// Values that a session keeps for the channels of a convolution: bias, scale, shift.
+fn channel_values(conv: &ConvSpec) -> usize {
+    3 * padded_channels(conv.out_channels)
 }
 
 /// Upper bound of a convolution's packed weights over all algorithms, in f32.

@@ -1,0 +1,268 @@
+//! What every kernel of a run reads and writes, for checks.
+//!
+//! Goes through the plan's steps one by one and copies the maps before and after each. A fused layer
+//! tells three things: the residual stream that it keeps, its convolution, and the statistics of its
+//! sums.
+
+use super::session::{CpuSession, Progress, Shared, Target};
+use crate::{
+    backend::{
+        BackendError, RunControl,
+        audit::{Fill, KernelRecord, Work},
+    },
+    frame::Frame,
+    network::NORM_EPS,
+    plan::cpu::{CpuOp, Gather, MapId},
+    tensor::{Shape, Tensor},
+};
+
+/// What a step reads and computes, and which map it writes; the picture when there is none.
+struct Reading {
+    work: Work,
+    read: Vec<Tensor>,
+    target: Option<MapId>,
+    /// What it forms while it loads, and where that is kept.
+    kept: Option<Kept>,
+}
+
+/// The residual stream that a fused layer keeps.
+struct Kept {
+    map: MapId,
+    relu: bool,
+    read: Vec<Tensor>,
+}
+
+impl CpuSession {
+    /// As [`Session::audit`](crate::backend::Session::audit).
+    pub(super) fn audited(
+        &mut self,
+        photo: &Frame,
+        fill: Option<Fill>,
+        seen: &mut dyn FnMut(KernelRecord),
+    ) -> Result<(), BackendError> {
+        BackendError::check_size(photo, self.plan.photo)?;
+        let extended = self.extended(photo);
+        let seen_photo = extended.as_ref().unwrap_or(photo);
+        let mut output = Tensor::zeros(Shape::new(3, photo.height(), photo.width()));
+        let target = Target {
+            rgba: std::ptr::null_mut(),
+            floats: output.data.as_mut_ptr(),
+        };
+        let control = RunControl::default();
+        for index in 0..self.plan.steps.len() {
+            let step = self.plan.steps[index].clone();
+            for map in fill.iter().flat_map(|_| read_as_they_are(&step.op)) {
+                self.fill(map, fill);
+            }
+            let reading = self.reading(&step.op, seen_photo);
+            let base = Shared(self.arena_mut().as_mut_ptr());
+            let progress = Progress::of_one_step(&control);
+            self.execute(base, seen_photo.rgba(), target, &progress, step.op);
+            let Some(Reading {
+                work,
+                read,
+                target,
+                kept,
+            }) = reading
+            else {
+                continue;
+            };
+            let record = |work, read, wrote| KernelRecord {
+                layer: step.layer.clone(),
+                kernel: match work {
+                    Work::Norm { .. } => "statistics+normalise".to_owned(),
+                    _ => step.kernel.clone(),
+                },
+                work,
+                read,
+                wrote,
+            };
+            if let Some(Kept { map, relu, read }) = kept {
+                seen(record(Work::Keep { relu }, read, self.map(map)));
+            }
+            if let CpuOp::Fused {
+                conv,
+                to: Some(map),
+                ..
+            } = step.op
+            {
+                let statistics = Work::Statistics {
+                    conv,
+                    eps: NORM_EPS as f32,
+                };
+                let applied = self.normalised_map(map, conv);
+                seen(record(statistics, vec![self.map(map)], applied));
+            }
+            let wrote = match target {
+                Some(map) => self.map(map),
+                None => output.clone(),
+            };
+            seen(record(work, read, wrote));
+        }
+        Ok(())
+    }
+
+    /// What a step is going to read; `None` for one whose result another goes on with.
+    fn reading(&self, op: &CpuOp, photo: &Frame) -> Option<Reading> {
+        let (work, read, target) = match *op {
+            CpuOp::Statistics { .. } => return None,
+            CpuOp::Load { to } => (Work::Load { factor: 1.0 }, vec![levels(photo)], Some(to)),
+            CpuOp::Upsample { from, to } => (Work::Upsample, vec![self.map(from)], Some(to)),
+            CpuOp::Pad { conv, from, to } => {
+                let margin = self.plan.convs[conv].padding();
+                (Work::Pad { margin }, vec![self.map(from)], Some(to))
+            }
+            CpuOp::Im2col { conv, from, to } => {
+                let work = Work::Conv {
+                    conv,
+                    relu: false,
+                    doubled: false,
+                    margin: 0,
+                    bias_factor: 1.0,
+                };
+                (work, vec![self.map(from)], Some(to))
+            }
+            CpuOp::Normalise { conv, map } => {
+                let work = Work::Norm {
+                    conv,
+                    eps: NORM_EPS as f32,
+                    relu: false,
+                };
+                (work, vec![self.map(map)], Some(map))
+            }
+            CpuOp::Relu { map } => (Work::Relu, vec![self.map(map)], Some(map)),
+            CpuOp::Add { from, to } => (Work::Add, vec![self.map(to), self.map(from)], Some(to)),
+            CpuOp::Store { from } => (Work::Store, vec![self.map(from)], None),
+            CpuOp::Fused {
+                conv, gather, to, ..
+            } => return Some(self.fused_reading(conv, gather, to, photo)),
+        };
+        Some(Reading {
+            work,
+            read,
+            target,
+            kept: None,
+        })
+    }
+
+    fn fused_reading(
+        &self,
+        conv: usize,
+        gather: Gather,
+        to: Option<MapId>,
+        photo: &Frame,
+    ) -> Reading {
+        let (read, relu, kept) = match gather {
+            Gather::Photo => (vec![levels(photo)], false, None),
+            Gather::NormRelu { map, conv, keep } => {
+                (vec![self.normalised_map(map, conv)], true, keep)
+            }
+            Gather::NormAdd {
+                map,
+                conv,
+                skip,
+                keep,
+            } => {
+                let read = vec![self.normalised_map(map, conv), self.map(skip)];
+                (read, false, keep)
+            }
+        };
+        let kept = kept.map(|map| Kept {
+            map,
+            relu,
+            read: read.clone(),
+        });
+        // With a norm behind it, the convolution reads how far each value is from its channel's first.
+        let is_centred = to.is_some() && !matches!(gather, Gather::Photo);
+        let (read, relu) = if is_centred {
+            (vec![centred(read, relu)], false)
+        } else {
+            (read, relu)
+        };
+        let spec = &self.plan.convs[conv];
+        let work = Work::Conv {
+            conv,
+            relu,
+            doubled: spec.upsample,
+            margin: spec.padding(),
+            // A norm takes the bias away again, so that only the picture has one.
+            bias_factor: if to.is_none() { 1.0 } else { 0.0 },
+        };
+        Reading {
+            work,
+            read,
+            target: to,
+            kept,
+        }
+    }
+
+    fn map(&self, map: MapId) -> Tensor {
+        self.normalised(&self.plan.maps[map], None)
+    }
+
+    fn normalised_map(&self, map: MapId, conv: usize) -> Tensor {
+        self.normalised(&self.plan.maps[map], Some(&self.norms[conv]))
+    }
+
+    /// Puts random values into a map; channels that are only stored stay zero.
+    fn fill(&mut self, map: MapId, fill: Option<Fill>) {
+        let Some(fill) = fill else { return };
+        let buffer = self.plan.maps[map];
+        let mut values = fill.values(map as u64, buffer.shape.len()).into_iter();
+        let stored = &mut self.arena_mut()[buffer.offset..buffer.offset + buffer.len()];
+        for pixel in stored.chunks_exact_mut(buffer.stored_channels) {
+            let (real, padding) = pixel.split_at_mut(buffer.shape.channels);
+            real.fill_with(|| values.next().unwrap_or_default());
+            padding.fill(0.0);
+        }
+    }
+}
+
+/// The ReLU of the first map, or the sum of both, less its first pixel: in single precision, as the
+/// layers load it.
+fn centred(read: Vec<Tensor>, relu: bool) -> Tensor {
+    let mut maps = read.into_iter();
+    let mut map = maps
+        .next()
+        .unwrap_or_else(|| Tensor::zeros(Shape::new(0, 0, 0)));
+    for addend in maps {
+        for (a, b) in map.data.iter_mut().zip(&addend.data) {
+            *a += b;
+        }
+    }
+    let plane = map.shape.height * map.shape.width;
+    for values in map.data.chunks_exact_mut(plane.max(1)) {
+        if relu {
+            values.iter_mut().for_each(|v| *v = v.max(0.0));
+        }
+        let first = values[0];
+        values.iter_mut().for_each(|v| *v -= first);
+    }
+    map
+}
+
+/// The photo as the network sees it.
+fn levels(photo: &Frame) -> Tensor {
+    let (height, width) = (photo.height(), photo.width());
+    let mut tensor = Tensor::zeros(Shape::new(3, height, width));
+    for (at, pixel) in photo.rgba().chunks_exact(4).enumerate() {
+        for (channel, &level) in pixel[..3].iter().enumerate() {
+            tensor.data[channel * height * width + at] = f32::from(level);
+        }
+    }
+    tensor
+}
+
+/// The maps that a step reads as they are and that no step before has told it anything about.
+fn read_as_they_are(op: &CpuOp) -> Vec<MapId> {
+    match *op {
+        CpuOp::Upsample { from, .. }
+        | CpuOp::Pad { from, .. }
+        | CpuOp::Im2col { from, .. }
+        | CpuOp::Store { from } => vec![from],
+        CpuOp::Statistics { map, .. } | CpuOp::Relu { map } => vec![map],
+        CpuOp::Add { from, to } => vec![to, from],
+        // What these read belongs to statistics that were taken of it, or is the photo.
+        CpuOp::Load { .. } | CpuOp::Normalise { .. } | CpuOp::Fused { .. } => Vec::new(),
+    }
+}

@@ -1,0 +1,115 @@
+//! `--max-memory` bounds the whole program on large photos, as the system counts it.
+
+use std::{
+    fs,
+    process::{Child, Stdio},
+    thread,
+    time::Duration,
+};
+
+use styleforge::{
+    frame::Frame,
+    media::encode::{self, Encoding, Existing, Format},
+};
+
+use crate::sandbox::{Run, Sandbox};
+
+/// 40 megapixels.
+const SIZE: (usize, usize) = (8000, 5000);
+
+/// Runs the program to its end; gives also the most memory that it had at a time, in megabytes.
+fn paint(s: &Sandbox, arguments: &[&str]) -> (Run, u64) {
+    let child = s
+        .command(env!("CARGO_BIN_EXE_styleforge"))
+        .args(["stylize", "--style", "./tiny.safetensors"])
+        .args(["--device", "cpu", "--threads", "2"])
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = child.expect("the program starts");
+    let mut peak = 0;
+    while child.try_wait().expect("a child").is_none() {
+        // The high-water mark never falls, so that looking often enough misses nothing but the end.
+        peak = peak.max(resident_mb(&child).unwrap_or(0));
+        thread::sleep(Duration::from_millis(1));
+    }
+    (
+        Run::from(child.wait_with_output().expect("its output")),
+        peak,
+    )
+}
+
+/// `VmHWM` of a process (proc(5)).
+fn resident_mb(child: &Child) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kilobytes * 1024 / 1_000_000)
+}
+
+#[test]
+fn large_photos_are_painted_smaller_and_scaled_back_within_the_limit() {
+    let s = Sandbox::new();
+    let photo = Frame::from_fn(SIZE.0, SIZE.1, |x, y| {
+        [(x / 32) as u8, (y / 20) as u8, 90, 255]
+    });
+    for (format, limit_mb) in [
+        (Format::Jpeg, 500),
+        (Format::Png, 500),
+        (Format::Tiff, 500),
+        (Format::WebP, 800),
+    ] {
+        let name = |stem: &str| format!("{stem}.{}", format.extension());
+        let (from, to) = (name("from"), name("to"));
+        let encoding = Encoding::of(format);
+        encode::save(&s.path(&from), &photo, None, encoding, Existing::Keep).expect("saved");
+        let limit = format!("{limit_mb}MB");
+        let tight = ["--max-memory", &limit, "--working-size", "original"];
+        let (run, peak_mb) = paint(&s, &[&tight[..], &[&from, "-o", &to]].concat());
+        run.ends(0)
+            .says("painted at ")
+            .says(" instead of 8000 x 5000 to stay below");
+        let header = image::ImageReader::open(s.path(&to)).expect("written");
+        assert_eq!(
+            header.into_dimensions().expect("a picture"),
+            (SIZE.0 as u32, SIZE.1 as u32)
+        );
+        assert!(
+            (limit_mb / 3..limit_mb).contains(&peak_mb),
+            "{format}: {peak_mb} MB of {limit_mb}"
+        );
+        fs::remove_file(s.path(&to)).expect("removed");
+        // Not enough to read it, or not enough to paint it: the need is named.
+        for limit_mb in if format == Format::Jpeg {
+            vec![150, 350]
+        } else {
+            vec![150]
+        } {
+            let limit = format!("{limit_mb}MB");
+            let (run, peak_mb) = paint(&s, &[&from, "--max-memory", &limit, "-o", &to]);
+            run.ends(1).says(" needs ").says("raise --max-memory");
+            assert!(peak_mb < limit_mb, "{format}: {peak_mb} MB of {limit_mb}");
+            assert!(!s.path(&to).exists());
+        }
+        fs::remove_file(s.path(&from)).expect("removed");
+    }
+}
+
+#[test]
+fn photos_are_painted_together_only_while_they_fit() {
+    let s = Sandbox::new();
+    let photo = Frame::from_fn(4000, 2500, |x, y| [(x / 16) as u8, (y / 10) as u8, 90, 255]);
+    let names = ["1.png", "2.png", "3.png", "4.png", "5.png", "6.png"];
+    for name in names {
+        let png = Encoding::of(Format::Png);
+        encode::save(&s.path(name), &photo, None, png, Existing::Keep).expect("saved");
+    }
+    let most = ["--max-memory", "250MB", "--batch", "6", "-o", "out"];
+    let (run, peak_mb) = paint(&s, &[&names[..], &most].concat());
+    let run = run.ends(0);
+    assert!(!run.stderr.contains("instead of"), "{}", run.stderr);
+    assert_eq!(s.names("out").len(), 6);
+    // Six photos alone have 240 MB.
+    assert!((100..250).contains(&peak_mb), "{peak_mb} MB");
+}

@@ -1,0 +1,212 @@
+//! Memory by the bytes that are really allocated: what is predicted before a photo is painted, and what
+//! hostile files bring a reader to take.
+
+#![allow(clippy::expect_used, reason = "a broken test should panic")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    fs,
+    io::Read,
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use styleforge::{
+    backend::{Backend, RunControl, SessionSpec, cpu::CpuBackend, opener},
+    compose::Look,
+    engine::paint::{OutputSize, PROGRAM_BYTES, PaintSettings, Painter, WorkingSize},
+    frame::Frame,
+    network::{Network, NetworkSpec},
+    weights::{Checkpoint, describe_bytes},
+};
+
+/// Counts the bytes that all threads hold, and the most that they held.
+struct Counting;
+
+static HELD: AtomicU64 = AtomicU64::new(0);
+static PEAK: AtomicU64 = AtomicU64::new(0);
+
+fn took(bytes: usize) {
+    let held = HELD.fetch_add(bytes as u64, Relaxed) + bytes as u64;
+    PEAK.fetch_max(held, Relaxed);
+}
+
+// SAFETY: hands everything to the system's allocator and only counts beside it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        took(layout.size());
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        took(layout.size());
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size() as u64, Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// Most bytes that `job` held at a time beyond what was held before.
+fn peak_of<T>(job: impl FnOnce() -> T) -> (T, u64) {
+    let before = HELD.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    let done = job();
+    (done, PEAK.load(Relaxed) - before)
+}
+
+fn photo(width: usize, height: usize, alpha: u8) -> Frame {
+    Frame::from_fn(width, height, |x, y| {
+        [x as u8, y as u8, (x + y) as u8, alpha]
+    })
+}
+
+/// One test at a time, because the counts are those of the whole program.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[test]
+fn counting_counts() {
+    let _alone = alone();
+    let (kept, counted) = peak_of(|| {
+        drop(vec![0u8; 1_000_000]);
+        vec![1u8; 400_000]
+    });
+    assert!((1_000_000..1_010_000).contains(&counted), "{counted}");
+    drop(kept);
+}
+
+#[test]
+fn sessions_take_what_is_predicted_and_not_more() {
+    let _alone = alone();
+    for (widths, blocks) in [([32, 64, 128], 5), ([16, 32, 64], 5), ([5, 7, 9], 2)] {
+        let spec = NetworkSpec {
+            blocks,
+            ..NetworkSpec::with_widths(widths)
+        };
+        let network = Arc::new(Network::random(spec, 2).expect("a valid shape"));
+        for threads in [1, 2, 5] {
+            let backend = CpuBackend::new(Some(threads)).expect("threads");
+            for (mode, (width, height)) in backend
+                .modes()
+                .into_iter()
+                .flat_map(|mode| [(1, 1), (100, 80), (338, 531)].map(|size| (mode, size)))
+            {
+                let spec = SessionSpec::single(width, height, mode);
+                let predicted = backend.predicted_bytes(network.spec(), &spec);
+                let ((), counted) = peak_of(|| {
+                    let input = photo(width, height, 255);
+                    let mut painted = input.clone();
+                    let mut session = backend.open(&network, &spec).expect("a session");
+                    assert_eq!(session.summary().peak_bytes, predicted);
+                    for _ in 0..2 {
+                        session
+                            .paint(&input, &mut painted, &RunControl::default())
+                            .expect("a run");
+                    }
+                });
+                let what = format!("{widths:?}, {mode}, {threads} threads, {width} x {height}");
+                assert!(counted <= predicted, "{what}: {counted} of {predicted}");
+                // Of small pictures, the weights are the most, which are reckoned by an upper bound.
+                if width > 300 {
+                    let slack = 2 * counted;
+                    assert!(predicted <= slack, "{what}: {predicted} for {counted}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn hostile_checkpoints_take_little() {
+    let _alone = alone();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints");
+    let packed = fs::read(folder.join("hostile.tar.xz")).expect("the archive is there");
+    let mut archive = tar::Archive::new(lzma_rust2::XzReader::new(&packed[..], false));
+    let mut hostile = 0;
+    for entry in archive.entries().expect("well formed") {
+        let mut entry = entry.expect("well formed");
+        let path = entry.path().expect("a name").into_owned();
+        let mut bytes = Vec::new();
+        if entry.header().entry_type().is_file() {
+            entry.read_to_end(&mut bytes).expect("whole");
+            hostile += 1;
+        }
+        let (facts, told) = peak_of(|| describe_bytes(&bytes));
+        let (read, taken) = peak_of(|| Checkpoint::from_bytes(&bytes).is_ok());
+        assert_eq!(facts.refused.is_none(), read, "{path:?}");
+        // Some declare gigabytes. What a file may take is bounded by its own length.
+        let allowed = 8_000_000 + 64 * bytes.len() as u64;
+        assert!(allowed < 64_000_000, "{path:?}");
+        assert!(
+            told < allowed && taken < allowed,
+            "{path:?}: {told}, {taken} of {allowed}"
+        );
+    }
+    assert!(hostile >= 100, "{hostile} files");
+}
+
+#[test]
+fn sixteen_megapixels_are_painted_at_full_size_within_four_gigabytes() {
+    let network = Network::random(NetworkSpec::with_widths([32, 64, 128]), 2).expect("valid");
+    let backend = Arc::new(CpuBackend::new(Some(16)).expect("threads"));
+    let painter = Painter::new(backend, opener(Default::default()));
+    let settings = PaintSettings {
+        working_size: WorkingSize::Original,
+        max_memory_bytes: Some(4_000_000_000),
+        ..PaintSettings::default()
+    };
+    assert!(painter.fits_as_wanted(&network, (4000, 4000), settings));
+    assert!(!painter.fits_as_wanted(&network, (8000, 8000), settings));
+}
+
+/// From the photo to the finished picture, within limits that make the work smaller or not.
+#[test]
+fn painters_stay_within_their_limit() {
+    let _alone = alone();
+    let spec = NetworkSpec::with_widths([16, 32, 64]);
+    let network = Arc::new(Network::random(spec, 2).expect("a valid shape"));
+    for (alpha, limit, shrinks) in [
+        (255, 400_000_000, false),
+        (255, 90_000_000, true),
+        (128, 90_000_000, true),
+    ] {
+        let backend = Arc::new(CpuBackend::new(Some(2)).expect("threads"));
+        let mut painter = Painter::new(backend, opener(Default::default()));
+        let settings = PaintSettings {
+            working_size: WorkingSize::Original,
+            max_memory_bytes: Some(limit),
+            ..PaintSettings::default()
+        };
+        // The second photo finds the first one's session.
+        for (width, height) in [(1300, 900), (1200, 1000)] {
+            let (finished, counted) = peak_of(|| {
+                let photo = photo(width, height, alpha);
+                let painting = painter
+                    .paint(&photo, &network, settings, &RunControl::default())
+                    .expect("painted");
+                assert_eq!(!painting.notes.is_empty(), shrinks, "{:?}", painting.notes);
+                painting.finished(&photo, OutputSize::Original, Look::default())
+            });
+            assert_eq!((finished.width(), finished.height()), (width, height));
+            let left = limit - PROGRAM_BYTES;
+            assert!(counted <= left, "alpha {alpha}: {counted} of {left}");
+            if shrinks {
+                assert!(4 * counted > left, "alpha {alpha}: {counted} of {left}");
+            }
+        }
+    }
+}
