@@ -80,16 +80,35 @@ pub fn describe(path: &Path) -> Inspection {
         size_bytes: path.metadata().ok().map(|m| m.len()),
         ..Inspection::default()
     };
-    if let Err(error) = read_file(path).and_then(|bytes| facts.fill(&bytes)) {
-        if let WeightsError::Foreign { family, .. } = error {
-            facts.family = Some(family);
-        }
-        facts.refused = Some(error.to_string());
-    }
+    let read = read_file(path).and_then(|bytes| facts.fill(&bytes));
+    facts.judge(read);
+    facts
+}
+
+/// Tells what the bytes of a file hold that lies in no folder; `name` stands for its path.
+pub(super) fn describe_bytes(name: &Path, bytes: &[u8]) -> Inspection {
+    let mut facts = Inspection {
+        path: name.to_owned(),
+        size_bytes: Some(bytes.len() as u64),
+        ..Inspection::default()
+    };
+    let read = facts.fill(bytes);
+    facts.judge(read);
     facts
 }
 
 impl Inspection {
+    /// Notes why the bytes are no style's, if they are none's.
+    fn judge(&mut self, read: Result<(), WeightsError>) {
+        let Err(error) = read else {
+            return;
+        };
+        if let WeightsError::Foreign { family, .. } = error {
+            self.family = Some(family);
+        }
+        self.refused = Some(error.to_string());
+    }
+
     /// Fills in what the bytes tell, as far as they can be read.
     fn fill(&mut self, bytes: &[u8]) -> Result<(), WeightsError> {
         let format = format_of(bytes)?;

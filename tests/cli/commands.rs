@@ -15,7 +15,7 @@ fn help_explains_the_exit_codes() {
             "Exit codes",
             "0    everything",
             "1    some",
-            "2    wrong use",
+            "2    nothing was begun: wrong use",
             "130",
         ] {
             assert!(text.contains(part), "no '{part}' in:\n{text}");
@@ -57,6 +57,29 @@ fn an_imported_style_is_listed_and_paints() {
     s.styleforge(&["styles", "import", "photo.png"])
         .ends(1)
         .says("photo.png");
+    s.styleforge(&["styles", "import", "missing.pth"])
+        .ends(2)
+        .says("missing.pth");
+}
+
+#[test]
+fn an_own_style_is_removed_and_no_other() {
+    let s = Sandbox::new();
+    let import = ["styles", "import", "tiny.safetensors", "--name", "My Own"];
+    s.styleforge(&import).ends(0);
+    let gone = s.styleforge(&["styles", "remove", "my own"]).ends(0).text();
+    assert!(gone.contains("my_own"), "{gone}");
+    let list = s.styleforge(&["styles"]).ends(0).text();
+    assert!(!list.contains("my_own"), "{list}");
+    assert!(s.names("home/.local/share/styleforge/styles").is_empty());
+    s.styleforge(&["styles", "remove", "my own"])
+        .ends(2)
+        .says("no style named my own");
+    s.styleforge(&["styles", "remove", "candy"])
+        .ends(2)
+        .says("Candy is none of your own styles");
+    assert!(s.styleforge(&["styles"]).ends(0).text().contains("candy"));
+    s.styleforge(&import).ends(0);
 }
 
 #[test]
@@ -161,13 +184,13 @@ fn inspect_tells_what_is_inside_and_why_not() {
     let run = s.styleforge(&["inspect", "photo.png", "--json"]).ends(1);
     assert!(run.json()["refused"].is_string());
     run.says("photo.png cannot be used");
-    let run = s.styleforge(&["inspect", "missing.pth"]).ends(1);
+    let run = s.styleforge(&["inspect", "missing.pth"]).ends(2);
     assert_eq!(run.stderr.matches("missing.pth").count(), 1, "{run:?}");
     s.styleforge(&["inspect", "home"])
-        .ends(1)
+        .ends(2)
         .says("home is a folder");
     if cfg!(unix) {
-        let run = s.styleforge(&["inspect", "/dev/zero"]).ends(1);
+        let run = s.styleforge(&["inspect", "/dev/zero"]).ends(2);
         assert_eq!(run.text(), "", "there is nothing to tell");
         run.says("/dev/zero is not an ordinary file");
     }
@@ -213,6 +236,13 @@ fn without_a_display_the_sample_is_painted() {
     );
     let sheet = s.read("styleforge-sample-2.png");
     assert!(sheet.pixel_count() > 10_000);
+    // The photo and six paintings fill it: no corner is empty.
+    let (right, bottom) = (sheet.width() - 60, sheet.height() - 60);
+    let paper = sheet.pixel(0, 0);
+    for (left, top) in [(30, 30), (right, 30), (30, bottom), (right, bottom)] {
+        let is_empty = (0..30).all(|d| sheet.pixel(left + d, top + d) == paper);
+        assert!(!is_empty, "nothing at {left}, {top}");
+    }
     let own = fs::read(s.path("styleforge-sample.png")).expect("there");
     assert_eq!(own, b"somebody's own file");
     s.styleforge(&["photo.png"])
@@ -231,4 +261,37 @@ fn a_display_that_does_not_answer_is_none() {
             .ends(1)
             .says("X11 :4242 does not answer");
     }
+}
+
+#[test]
+fn inspect_takes_the_name_of_a_style() {
+    let s = Sandbox::new();
+    let report = s
+        .styleforge(&["inspect", "rain princess", "--json"])
+        .ends(0);
+    assert_eq!(report.json()["refused"], Value::Null);
+    let lite = ["inspect", "candy", "--model", "lite"];
+    let json = s
+        .styleforge(&[&lite[..], &["--json"]].concat())
+        .ends(0)
+        .json();
+    assert_eq!(json["widths"], serde_json::json!([16, 32, 64]));
+    // The whole story of its training is in the JSON report alone.
+    let metadata = json["metadata"].as_object().expect("free text");
+    let longest = metadata
+        .values()
+        .filter_map(Value::as_str)
+        .map(str::len)
+        .max();
+    assert!(longest > Some(1000), "{longest:?}");
+    let text = s.styleforge(&lite).ends(0).text();
+    let longest = text.lines().map(str::len).max();
+    assert!(longest < Some(300), "{longest:?} in:\n{text}");
+    assert!(text.contains("--json shows all"), "{text}");
+    s.styleforge(&["inspect", "nonesuch"])
+        .ends(2)
+        .says("neither a style nor a file");
+    s.styleforge(&["inspect", "tiny.safetensors", "--model", "full"])
+        .ends(2)
+        .says("--model");
 }
