@@ -20,8 +20,8 @@ pub struct Gallery {
     cards: Vec<Card>,
     thumbnails: HashMap<String, TextureHandle>,
     listed: bool,
-    /// The chosen style as it was drawn last.
-    seen: Option<String>,
+    /// The chosen style as it was drawn last, and the height of the list then.
+    seen: Option<(String, f32)>,
 }
 
 impl Gallery {
@@ -65,7 +65,8 @@ impl Gallery {
         self.cards.get(usize::try_from(next).ok()?)
     }
 
-    /// Draws the gallery into `ui`. However a style came to be chosen, it comes into view.
+    /// Draws the gallery into `ui`. However a style came to be chosen, it comes into
+    /// view, and stays there when the window becomes lower.
     pub fn ui(
         &mut self,
         ui: &mut egui::Ui,
@@ -107,9 +108,11 @@ impl Gallery {
                         .and_then(|wall| wall.texture(&card.id))
                         .or_else(|| self.thumbnails.get(&card.id));
                     let response = card_ui(ui, place, card, thumbnail, is_chosen, share);
-                    if is_chosen && self.seen.as_deref() != chosen {
+                    let is_seen =
+                        |(id, height): &(String, f32)| *id == card.id && *height == list_height;
+                    if is_chosen && !self.seen.as_ref().is_some_and(is_seen) {
                         response.scroll_to_me(None);
-                        self.seen = Some(card.id.clone());
+                        self.seen = Some((card.id.clone(), list_height));
                     }
                     if response.clicked() {
                         intents.push(Intent::PickStyle(card.id.clone()));

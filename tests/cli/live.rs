@@ -135,6 +135,11 @@ fn a_run_that_is_ended_by_a_signal_has_done_its_work() {
             .args([signal, &child.id().to_string()])
             .status();
         assert!(kill.expect("kill").success());
+        // As from a shell that sends it to the program and to its group.
+        let kill = Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status();
+        assert!(kill.is_ok());
         lines.for_each(drop);
         let run = Run::from(child.wait_with_output().expect("ends")).ends(0);
         assert!(run.text().contains("from source to picture"), "{signal}");

@@ -219,6 +219,10 @@ fn the_chosen_style_is_in_view_however_it_was_chosen() {
     });
     w.key(Modifiers::NONE, Key::ArrowUp);
     w.until("the third style", |w| in_view(w, "Wave"));
+    // It stays in view when the list becomes lower.
+    w.harness.set_size(egui::vec2(1000.0, 380.0));
+    w.step();
+    w.until("the third style", |w| in_view(w, "Wave"));
     // And when the program starts.
     let mut w = Window::sized_after(1000.0, 420.0, |folder| {
         let text = "[choices]\nstyle = \"wave\"\n";

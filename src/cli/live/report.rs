@@ -174,13 +174,16 @@ pub fn text(report: &Report) -> String {
     );
     let s = report.stages_ms;
     let mut text = format!(
-        "{} on {}: {}, {mode}\n{} pictures in {:.1} s: {:.1} fps at {w} x {h} px from {sw} x {sh} px ({:.1} fps captured)\n\
+        "{} on {}: {}, {mode}\n{} in {:.1} s: {:.1} fps at {w} x {h} px from {sw} x {sh} px ({:.1} fps captured)\n\
          dropped before the engine {}, before taking {}; first picture after {:.2} s\n\
          from source to picture {latency}: decode {:.1}, wait {:.1}, scale {:.1}, upload {:.2}, network {:.2} ({}), read-back {:.2}, compose {:.1}\n",
         report.style.as_deref().unwrap_or("no style"),
         report.device_name,
         report.source,
-        report.painted,
+        match report.painted {
+            1 => "1 picture".to_owned(),
+            n => format!("{n} pictures"),
+        },
         report.seconds,
         report.painted_fps,
         report.captured_fps,

@@ -269,7 +269,9 @@ fn model(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         ui.spacing_mut().button_padding.x = 4.0;
-        let width = (ui.available_width() - 2.0 * 4.0) / 3.0;
+        // The longest name gets more than its share.
+        let width = (ui.available_width() - 2.0 * 4.0) * 0.28;
+        let longest = ui.available_width() - 2.0 * (width + 4.0);
         for (size, name, hint) in [
             (
                 None,
@@ -286,7 +288,7 @@ fn model(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
             let has = size.is_none_or(|s| view.models.is_empty() || view.models.contains(&s));
             let button = egui::Button::selectable(choices.model == size, name)
                 .frame_when_inactive(true)
-                .min_size(vec2(width, 28.0));
+                .min_size(vec2(if size.is_none() { longest } else { width }, 28.0));
             if ui
                 .add_enabled(has, button)
                 .on_hover_text(hint)
