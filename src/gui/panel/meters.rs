@@ -18,8 +18,9 @@ use crate::engine::live::{
 pub const HISTORY: Duration = Duration::from_secs(60);
 /// Time between two points of the history.
 const POINT_EVERY: Duration = Duration::from_millis(250);
-/// Time between two points of the history beyond which nothing is known of what lies between.
-const GAP: Duration = Duration::from_millis(1000);
+/// Time between two points of the history beyond which nothing is known of what lies between: as long as
+/// rates look back, so that a slow device has a line too.
+const GAP: Duration = WINDOW;
 /// How long rates settle after pictures began to come, before they go into the history.
 const SETTLES: Duration = Duration::from_millis(250);
 /// Pictures that a rate takes.
