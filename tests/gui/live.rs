@@ -722,23 +722,28 @@ fn closing_live_pictures_says_which_painting_would_be_lost() {
 
 #[test]
 fn a_folders_card_does_not_lie_over_what_goes_wrong_live() {
-    let mut w = Window::live_sized(1024.0, 700.0);
+    let mut w = Window::live_sized(1000.0, 640.0);
     w.until_live();
-    let folder = w.folder_of_photos(&["a.png", "b.png"]);
-    w.drop_file(&folder);
-    w.until_label("Paint 2 photos");
     w.click("Use camera");
     w.until_label("Show the demo scene");
+    let names = ["a.png", "b.png", "c.png", "d.png", "e.png", "f.png"];
+    let folder = w.folder_of_photos(&names);
+    for name in names {
+        std::fs::write(folder.join(name), "rubbish").expect("written");
+    }
+    w.drop_file(&folder);
+    w.until_label("Paint 6 photos");
+    w.click("Start");
+    // The list of what failed makes the card high.
+    w.until_label("Nothing was painted");
     w.step();
-    let way_out = w.harness.get_by_label("Show the demo scene").rect();
-    let start = w.harness.get_by_label("Not now").rect();
-    assert!(
-        way_out.top() > start.bottom(),
-        "{way_out:?} lies below the card, which has {start:?}"
-    );
-    let problem = w
-        .harness
-        .get_by_label_contains("camera is connected")
-        .rect();
-    assert!(problem.top() > start.bottom(), "{problem:?} {start:?}");
+    // The card's edge, too.
+    let card = w.harness.get_by_label("Put away").rect().expand(16.0);
+    for part in ["Show the demo scene", "camera is connected"] {
+        let rect = w.harness.get_by_label_contains(part).rect();
+        assert!(
+            rect.top() > card.bottom() && rect.bottom() < 560.0,
+            "{part} is at {rect:?}, the card ends at {card:?}"
+        );
+    }
 }
