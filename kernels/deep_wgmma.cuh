@@ -25,18 +25,22 @@
 // its last one, where nothing else is done meanwhile. Slower: weights asked for by a thread that multiplies (537 us).
 //
 // Barriers: of each tile in shared memory, that it is there (`ready`) and that it is multiplied and its values lie in
-// its place (`staged`); of the multipliers (sync_team) when both have multiplied a tile, and in the exchange; bar 4 of
-// the tenders after a tile is stored and around its list; GATHERED, when the tenders have gathered a layer's statistics
-// and stored its map, and MERGED, when it is known what the next norm does. The ring's own are in core_wgmma.cuh.
+// its place (`staged`); of a layer, that its tenders have gathered its statistics and stored its map (`gathered`) and
+// that it is known what the next norm does (`merged`); of the multipliers (sync_team) when both have multiplied a tile,
+// and in the exchange; bar 4 of the tenders after a tile is stored and around its list. All threads of a kind arrive:
+// one for its warp takes longer, and compute-sanitizer follows barriers thread by thread. The ring's own are in
+// core_wgmma.cuh.
 #pragma once
 #include "chain_wgmma.cuh"
 
 namespace sf {
 
-// Barriers of the two tiles in shared memory.
-struct TileBarriers {
+// Barriers between multipliers and tenders: of the two tiles in shared memory, and of a layer.
+struct TurnBarriers {
     u64 ready[2];
     u64 staged[2];
+    u64 gathered;
+    u64 merged;
 };
 
 // The multipliers' part of a tile's way out: puts their values, rounded as they are stored, into cell planes in shared
@@ -58,10 +62,6 @@ template <class S, class Core> __device__ __forceinline__ void stage_halves(Core
 
 // Threads of each kind, the multipliers first; the last warp asks for weights.
 constexpr int MULTIPLIERS = 256, TENDERS = 224;
-// Barriers between multipliers and tenders, between layers.
-constexpr int GATHERED = 5, MERGED = 6;
-template <int BAR> __device__ __forceinline__ void wait_for_others() { asm volatile("bar.sync %0, %1;" ::"n"(BAR), "n"(MULTIPLIERS + TENDERS) : "memory"); }
-template <int BAR> __device__ __forceinline__ void tell_others() { asm volatile("bar.arrive %0, %1;" ::"n"(BAR), "n"(MULTIPLIERS + TENDERS) : "memory"); }
 
 // 16 x 16 pixels, 128 channels, from maps; the parameters say which layers. DEPTH loads of the residual stream are
 // under way together.
@@ -75,12 +75,13 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
     extern __shared__ __align__(128) char memory[];
     __shared__ StatisticsMemory<Core::SLOTS, BN> statistics;
     __shared__ RingBarriers barriers;
-    __shared__ TileBarriers turns;
+    __shared__ TurnBarriers turns;
 
     const int image = blockIdx.z, n_tile = blockIdx.y;
     const ConvParams& p = chain.all;
     const u32 ring_bytes = p.ring_stages * Stream::BLOCK_BYTES, tile = shared_address(memory) + ring_bytes;
     const u32 ready = shared_address(turns.ready), staged = shared_address(turns.staged);
+    const u32 gathered = shared_address(&turns.gathered), merged = shared_address(&turns.merged);
     const int tiles = p.tiles_x * p.tiles_y, mine = (tiles - (int)blockIdx.x + (int)gridDim.x - 1) / (int)gridDim.x;
     Stream stream;
     stream.start(&barriers, memory, p.ring_stages, p.walk_blocks, chain.count);
@@ -89,10 +90,11 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
     if (threadIdx.x == 0) {
         statistics.count[Core::SLOTS - 1] = 0.0f;
         for (int b = 0; b < 2; ++b) {
-            // A lane of each warp arrives.
-            init_barrier(ready + 8 * b, TENDERS / 32);
-            init_barrier(staged + 8 * b, MULTIPLIERS / 32);
+            init_barrier(ready + 8 * b, TENDERS);
+            init_barrier(staged + 8 * b, MULTIPLIERS);
         }
+        init_barrier(gathered, TENDERS);
+        init_barrier(merged, MULTIPLIERS);
         publish_barriers();
     }
     // The barriers are there.
@@ -115,18 +117,17 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
                 // Both halves are multiplied, whose edges overlap.
                 sync_team();
                 stage_halves<S>(core, here, PITCH);
-                __syncwarp();
-                if (threadIdx.x % 32 == 0) arrive(staged + 8 * (turn & 1));
+                arrive(staged + 8 * (turn & 1));
             }
             if (at + 1 == chain.count) break;
-            wait_for_others<GATHERED>();
+            wait_barrier(gathered, at & 1);
             exchange.tell(statistics);
             if (threadIdx.x < BN) exchange.merge(p, chain.layers[at], statistics);
-            tell_others<MERGED>();
+            arrive(merged);
         }
         if (chain.count > 1) exchange.end();
         if (p.out_scale != nullptr) {
-            wait_for_others<GATHERED>();
+            wait_barrier(gathered, chain.count - 1 & 1);
             finish_gathered(p, statistics);
         }
         return;
@@ -156,7 +157,7 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
                 Factors<PACK> f;
                 gather.ask(skipped, gather.first);
                 if (at > 0) {
-                    if (is_first) wait_for_others<MERGED>();
+                    if (is_first) wait_barrier(merged, at - 1 & 1);
 #pragma unroll
                     for (int k = 0; k < PACK; k += 4) {
                         copy_four(f.scale + k, statistics.reduce[0] + gather.channel + k);
@@ -168,8 +169,7 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
                 wait_for_copies();
                 gather.normalise(skipped, f, n_tile == 0);
                 publish_to_products();
-                __syncwarp();
-                if (threadIdx.x % 32 == 0) arrive(ready + 8 * (which & 1));
+                arrive(ready + 8 * (which & 1));
             };
             if (at > 0) {
                 if (threadIdx.x / 32 == MULTIPLIERS / 32) exchange.wait_as_warp();
@@ -202,7 +202,7 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
                 }
             }
             if (p.out_scale == nullptr) break;
-            tell_others<GATHERED>();
+            arrive(gathered);
             if (at + 1 == chain.count) break;
             ++exchange.tag;
         }

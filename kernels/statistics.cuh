@@ -15,12 +15,26 @@ namespace sf {
 // All of the CTA's threads that compute; where a warp brings weights, it takes no part.
 __device__ __forceinline__ void sync_team() { asm volatile("bar.sync 1, 256;" ::: "memory"); }
 
+// The same, and tells all of them whether one of them says so.
+__device__ __forceinline__ bool sync_team_or(bool mine) {
+    u32 any;
+    asm volatile("{\n"
+                 ".reg .pred mine, any;\n"
+                 "setp.ne.u32 mine, %1, 0;\n"
+                 "bar.red.or.pred any, 1, 256, mine;\n"
+                 "selp.u32 %0, 1, 0, any;\n"
+                 "}"
+                 : "=r"(any)
+                 : "r"((u32)mine)
+                 : "memory");
+    return any != 0;
+}
+
 template <int SLOTS, int BN> struct StatisticsMemory {
     float count[SLOTS];
     float mean[SLOTS][BN];
     float squares[SLOTS][BN];
     alignas(16) float reduce[3][256];
-    int last;
 };
 
 // The share of b in a merge of na and nb values; 0 when there is none of either.
@@ -138,19 +152,18 @@ template <class Core> struct LaneStatistics {
 
 // Writes a value for the launch's other CTAs, then counts; the last of `of` arrivals is told so. What all
 // CTAs wrote before their arrival is seen by it afterwards.
-__device__ __forceinline__ bool arrives_last(u32* ticket, u32 of, int* shared) {
+__device__ __forceinline__ bool arrives_last(u32* ticket, u32 of) {
     // The CTA's writes come before its one arrival.
     sync_team();
+    bool last = false;
     if (threadIdx.x == 0) {
         u32 before;
         // Releases what the CTA wrote and acquires what the others did.
         asm volatile("atom.acq_rel.gpu.global.add.u32 %0, [%1], 1;" : "=r"(before) : "l"(ticket) : "memory");
-        const bool last = before == of - 1u;
+        last = before == of - 1u;
         if (last) *ticket = 0u;
-        *shared = last;
     }
-    sync_team();
-    return *shared;
+    return sync_team_or(last);
 }
 
 // One channel's part of a merge.
@@ -273,7 +286,7 @@ __device__ __forceinline__ void finish_gathered(const ConvParams& p, StatisticsM
         mine[BN] = all.mean;
         mine[2 * BN] = all.squares;
     }
-    if (!arrives_last(tickets + group, in_group, &memory.last)) return;
+    if (!arrives_last(tickets + group, in_group)) return;
     const Part of_group = merge_parts<BN>(of_ctas + (long long)group * p.group_size * (3 * BN), in_group, memory);
     if (threadIdx.x < BN) {
         float* mine = of_groups + (long long)group * (3 * BN) + threadIdx.x;
@@ -281,7 +294,7 @@ __device__ __forceinline__ void finish_gathered(const ConvParams& p, StatisticsM
         mine[BN] = of_group.mean;
         mine[2 * BN] = of_group.squares;
     }
-    if (!arrives_last(tickets + groups, groups, &memory.last)) return;
+    if (!arrives_last(tickets + groups, groups)) return;
     const Part all = merge_parts<BN>(of_groups, groups, memory);
     const int channel = n_tile * BN + threadIdx.x;
     if (threadIdx.x < BN && channel < p.out_channels) {

@@ -6,8 +6,10 @@
 #   tools/sanitize.sh [PROGRAM] [FOLDER] [TESTS]
 #
 # PROGRAM is the built styleforge (target/release/styleforge); FOLDER gets a log of every run (a new
-# one in the system's temporary folder). SANITIZE_TOOLS and SANITIZE_PRECISIONS choose some of the runs,
-# SANITIZE_LIMIT the seconds that one may take (300; racecheck in fp32 takes longest).
+# one in the system's temporary folder); TESTS is the built test `gpu`, for the kernel whose tiles take turns only on
+# larger pictures. SANITIZE_TOOLS and SANITIZE_PRECISIONS choose some of the runs, SANITIZE_LIMIT the seconds that one
+# may take (300), SANITIZE_LAUNCHES how many launches of each kernel racecheck looks at (6), SANITIZE_JOBS how many
+# kernels it looks at side by side (6).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=${1:-target/release/styleforge}
@@ -19,10 +21,11 @@ limit=${SANITIZE_LIMIT:-300}
 mkdir --parents "$logs"
 # A cuDNN that cannot be loaded stands before the installed one where racecheck runs.
 hidden=$(mktemp --directory)
-trap 'rm --recursive "$hidden"' EXIT
+trap 'rm --recursive "$hidden"; rm --force "$verdicts"' EXIT
 touch "$hidden/libcudnn.so.9"
 
-failed=0
+# The verdicts, a line each.
+verdicts=$(mktemp)
 # Runs what comes behind TOOL, NAME (of the log) and WHAT (for the report) under the tool, and says what it found.
 judge() {
     local tool=$1 name=$2 what=$3 found=0 last errors unseen verdict
@@ -51,29 +54,37 @@ judge() {
     124) verdict="TOOK LONGER THAN $limit s" ;;
     *) verdict="ENDED WITH $found" ;;
     esac
-    case $verdict in clean | "found nothing"*) ;; *) failed=1 ;; esac
-    printf '%-9s %-5s %-6s %s (%s)\n' "$tool" "$name" "$what" "$verdict" "${last#========= }"
+    printf '%-9s %-34s %-6s %s (%s)\n' "$tool" "$name" "$what" "$verdict" "${last#========= }" | tee --append "$verdicts"
+}
+
+# racecheck slows kernels down by thousands of times: each by itself, its first launches, on a smaller picture, which
+# still has more tiles than one in every layer that has the size.
+race() {
+    local precision=$1 size=21x18 kernels kernel
+    local ask=("$program" bench --device cuda --size "$size" --frames 1 --warmup 0 --precision "$precision")
+    kernels=$logs/kernels-$precision.csv
+    LD_LIBRARY_PATH=$hidden${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} "${ask[@]}" --kernels --csv "$kernels" --force >/dev/null
+    for kernel in $(tail -n +2 "$kernels" | cut -d , -f 6 | sort -u); do
+        while (($(jobs -rp | wc -l) >= ${SANITIZE_JOBS:-6})); do wait -n; done
+        judge racecheck "$kernel" "$size" --kernel-name "kne=$kernel" --launch-count "${SANITIZE_LAUNCHES:-6}" "${ask[@]}" &
+    done
+    wait
 }
 
 for tool in "${tools[@]}"; do
     for precision in "${precisions[@]}"; do
-        # Every variant, as a graph and launch by launch.
-        size=41x38
-        options=(--kernels)
-        filter=()
         if [ "$tool" = racecheck ]; then
-            # It slows a kernel down by hundreds of times: a smaller picture, which still has more tiles than
-            # one in every layer that has the size, each launch once, and of ours those that share memory.
-            size=21x18
-            options=(--variant fused-norm --variant fused)
-            for name in wgmma_ conv_ norm_ mean_ variance_; do filter+=(--kernel-name "kns=$name"); done
+            race "$precision"
+        else
+            # Every variant, as a graph and launch by launch, and the single operations.
+            size=41x38
+            judge "$tool" "$precision" "$size" "$program" bench --device cuda --size "$size" --frames 1 --warmup 0 --kernels \
+                --precision "$precision"
         fi
-        judge "$tool" "$precision" "$size" "${filter[@]}" "$program" bench --device cuda --size "$size" --frames 1 \
-            --warmup 0 "${options[@]}" --precision "$precision"
     done
     if [ -n "$tests" ]; then
         judge "$tool" turns 75x70 --kernel-name kns=wgmma_256x128 "$tests" --exact tiles_that_take_turns_are_right_too
     fi
 done
 echo "logs: $logs"
-exit "$failed"
+! grep -Eqv ' (clean|found nothing;.*) \(' "$verdicts"

@@ -127,6 +127,26 @@ fn the_residual_layers_are_one_launch_where_the_device_holds_all_of_it() {
 }
 
 #[test]
+fn exact_layers_are_halved_where_multiprocessors_would_be_idle() {
+    let tile = |size, precision| {
+        let mode = Mode::new(Variant::Fused, precision);
+        let plan = plan(&published(), size, mode, &DEVICES[4]);
+        let layer = |s: &&CudaStep| s.layer == "res1.conv1" && matches!(s.op, CudaOp::Conv(_));
+        match plan.steps.iter().find(layer).map(|s| &s.op) {
+            Some(CudaOp::Conv(launch)) => (launch.tile, launch.ctas.1),
+            _ => panic!("no such layer"),
+        }
+    };
+    let (half, whole) = ((Tile::MIDDLE, 2), (Tile::WIDE, 1));
+    // 32 tiles, 150 (two rounds of 132, or three of halves), 128, 460.
+    assert_eq!(tile((256, 256), Precision::Fp32), half);
+    assert_eq!(tile((480, 640), Precision::Fp32), half);
+    assert_eq!(tile((512, 512), Precision::Fp32), whole);
+    assert_eq!(tile((720, 1280), Precision::Fp32), whole);
+    assert_eq!(tile((256, 256), Precision::Tf32).0, Tile::CHAIN);
+}
+
+#[test]
 fn tiles_of_256_pixels_come_where_a_multiprocessor_has_several() {
     let tile = |size, variant, precision| {
         let plan = plan(

@@ -255,7 +255,7 @@ pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
         MainLoop::Mma => tile.pixels / 32,
         _ => 8,
     };
-    let statistics = 4 * (slots + 2 * slots * tile.channels + 3 * 256 + 1);
+    let statistics = 4 * (slots + 2 * slots * tile.channels + 3 * 256);
     match main_loop {
         MainLoop::Wgmma
             if tile.pixels == Tile::DEEP.pixels && tile.channels == Tile::DEEP.channels =>
@@ -276,8 +276,8 @@ pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
 
 /// Bytes of the barriers of Hopper's ring.
 const BARRIER_BYTES: usize = 256;
-/// Bytes of the barriers of two tiles that take turns.
-const TURN_BARRIER_BYTES: usize = 32;
+/// Bytes of the barriers of two tiles that take turns, and of the layer that they belong to.
+const TURN_BARRIER_BYTES: usize = 48;
 /// Bytes of what the thread that asks for weights keeps.
 const ASKING_BYTES: usize = 16;
 /// Bytes in which eight warps turn accumulators into packs of channels.
