@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    CliError, args::CompareArgs, interrupt::cancel_on_interrupt, select_device,
+    CliError, args::CompareArgs, interrupt::cancel_on_interrupt, progress::Progress, select_device,
     style_choice::compared_subject, terminal::print,
 };
 use crate::{
@@ -45,7 +45,13 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
         warmup: args.warmup,
     };
     comparison.check(args.max_memory)?;
-    let report = comparison.run(&control)?;
+    let progress = Progress::of_long_pieces(1);
+    let modes = comparison.sides.map(|side| side.mode.to_string());
+    let measured = progress.during(0..1, &modes.join(" and "), &control, || {
+        comparison.run(&control)
+    });
+    progress.finish();
+    let report = measured?;
     let save = |path, bytes: &[u8]| {
         encode::save_bytes(path, bytes, existing).map_err(|e| CliError::Failed(e.to_string()))
     };

@@ -1,21 +1,38 @@
-//! `styleforge inspect`: what is in a file of weights, and why it is refused.
-
-use std::{fs, path::Path};
+//! `styleforge inspect`: what is in a style or a file of weights, and why it is refused.
 
 use super::{
     CliError,
     args::InspectArgs,
+    style_choice::{Named, named},
     terminal::{print, print_json, table},
 };
-use crate::weights::{self, Inspection, TensorFacts};
+use crate::weights::{self, Inspection, LibraryError, StyleLibrary, TensorFacts};
 
-/// Tells what one file holds.
+/// Characters of a text in the file that are shown; the JSON report has the whole.
+const SHOWN_CHARS: usize = 160;
+
+/// Tells what one style or file holds.
 ///
 /// # Errors
-/// [`CliError::Failed`] with the reason when there is no such file or it would not paint.
+/// [`CliError::WrongUse`] when there is no such style or file, [`CliError::Failed`] with the reason
+/// when it would not paint.
 pub fn run(args: &InspectArgs) -> Result<(), CliError> {
-    check_file(&args.file)?;
-    let facts = weights::describe(&args.file);
+    let library = StyleLibrary::standard();
+    let facts = match named(&library, &args.subject)? {
+        Named::Style(style) => style.describe(args.model).map_err(|error| match error {
+            LibraryError::NoSuchModel { .. } => CliError::WrongUse(error.to_string()),
+            other => CliError::Failed(other.to_string()),
+        })?,
+        Named::File(path) => {
+            if let Some(size) = args.model {
+                let path = path.display();
+                return Err(CliError::WrongUse(format!(
+                    "{path} is a file and has one size; leave out --model {size}"
+                )));
+            }
+            weights::describe(path)
+        }
+    };
     if args.json {
         print_json(&facts)?;
     } else {
@@ -25,20 +42,9 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
         None => Ok(()),
         Some(reason) => Err(CliError::Failed(format!(
             "{} cannot be used: {reason}",
-            args.file.display()
+            facts.path.display()
         ))),
     }
-}
-
-/// Refuses what is no ordinary file: there is nothing to tell about it.
-fn check_file(path: &Path) -> Result<(), CliError> {
-    let wrong = match fs::metadata(path) {
-        Ok(kind) if kind.is_file() => return Ok(()),
-        Ok(kind) if kind.is_dir() => "is a folder; name a file of weights in it".to_owned(),
-        Ok(_) => "is not an ordinary file; name a file of weights".to_owned(),
-        Err(error) => format!("could not be read: {error}"),
-    };
-    Err(CliError::Failed(format!("{} {wrong}", path.display())))
 }
 
 fn text(facts: &Inspection) -> String {
@@ -63,7 +69,7 @@ fn text(facts: &Inspection) -> String {
     }
     row("Values", range(facts.least, facts.greatest));
     for (key, value) in &facts.metadata {
-        row(key, Some(value.clone()));
+        row(key, Some(shortened(value)));
     }
     let verdict = match facts.refused {
         None => "can be used",
@@ -79,6 +85,17 @@ fn text(facts: &Inspection) -> String {
         text.push_str(&table(&rows));
     }
     text
+}
+
+/// One line of free text from a file, cut where it would fill the screen.
+fn shortened(value: &str) -> String {
+    let line = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    let count = line.chars().count();
+    if count <= SHOWN_CHARS {
+        return line;
+    }
+    let begin: String = line.chars().take(SHOWN_CHARS).collect();
+    format!("{begin}… ({count} characters; --json shows all)")
 }
 
 fn tensor_row(tensor: &TensorFacts) -> Vec<String> {
@@ -101,4 +118,20 @@ fn range(least: Option<f32>, greatest: Option<f32>) -> Option<String> {
 fn joined(numbers: &[usize], separator: &str) -> String {
     let words: Vec<String> = numbers.iter().map(usize::to_string).collect();
     words.join(separator)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_and_say_so() {
+        assert_eq!(shortened("Vincent\nvan Gogh"), "Vincent van Gogh");
+        let cut = shortened(&"ab ".repeat(1000));
+        assert!(
+            cut.ends_with("… (2999 characters; --json shows all)"),
+            "{cut}"
+        );
+        assert!(cut.chars().count() < 220, "{cut}");
+    }
 }

@@ -1,18 +1,29 @@
 //! Ctrl-C: the first stops the work cleanly, the second ends the program.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
 
 use super::{STOPPED, terminal::tell};
 use crate::backend::RunControl;
+
+/// Within this time a second signal is the first one, delivered twice: to the program and to its group.
+const SAME_SIGNAL: Duration = Duration::from_millis(300);
 
 /// Makes Ctrl-C (and a request to terminate) cancel what runs under `control`. Without a handler,
 /// which is possible where signals are unknown, the system's default stays.
 pub fn cancel_on_interrupt(control: &Arc<RunControl>) {
     let control = control.clone();
+    let first = OnceLock::<Instant>::new();
     let handler = move || {
-        if control.is_cancelled() {
-            std::process::exit(i32::from(STOPPED));
+        if let Some(first) = first.get() {
+            if first.elapsed() > SAME_SIGNAL {
+                std::process::exit(i32::from(STOPPED));
+            }
+            return;
         }
+        first.get_or_init(Instant::now);
         control.cancel();
         tell("Stopping… (press Ctrl-C again to end at once)");
     };

@@ -3,7 +3,7 @@
 //! Second of two stages. Pure but for looking at which files and folders exist.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     ffi::OsString,
     fs,
     io::{IsTerminal, stdin},
@@ -95,6 +95,8 @@ pub struct Job {
     pub jpeg_quality: u8,
     /// What happens to files that exist.
     pub existing: Existing,
+    /// What the person should know about the inputs.
+    pub notes: Vec<String>,
     destination: Destination,
 }
 
@@ -118,7 +120,11 @@ impl Job {
                 });
             }
         }
-        let (sources, from_folder) = sources(&args.inputs)?;
+        let Inputs {
+            sources,
+            from_folder,
+            notes,
+        } = inputs(&args.inputs, &args.output)?;
         let several = sources.len() * styles.len() > 1 || from_folder;
         let destination = destination(&args.output, args.format, several)?;
         let paint = PaintSettings {
@@ -144,6 +150,7 @@ impl Job {
             } else {
                 Existing::Keep
             },
+            notes,
             destination,
         })
     }
@@ -159,14 +166,30 @@ impl Job {
     /// The target of every source in every style (`labels`, as they appear in file names).
     ///
     /// # Errors
-    /// [`CliError::WrongUse`] when two paintings would have the same name.
+    /// [`CliError::WrongUse`] when two paintings would have the same name, or one that of a photo.
     pub fn targets(&self, labels: &[String]) -> Result<Vec<Vec<Target>>, CliError> {
         let mut taken: HashMap<PathBuf, String> = HashMap::new();
+        // A photo has often no second copy: it is not replaced by its painting, not even by force.
+        let photos: HashSet<PathBuf> = (self.sources.iter())
+            .filter_map(|source| match source {
+                Source::File(path) => fs::canonicalize(path).ok(),
+                Source::Stdin => None,
+            })
+            .collect();
         let mut all = Vec::new();
         for source in &self.sources {
             let mut row = Vec::new();
             for label in labels {
                 let target = target(&self.destination, source, label);
+                if let Target::File(path, _) = &target
+                    && fs::canonicalize(path).is_ok_and(|real| photos.contains(&real))
+                {
+                    return Err(CliError::WrongUse(format!(
+                        "{} is a photo that is to be painted, and would be lost; give another name \
+                         with -o",
+                        path.display()
+                    )));
+                }
                 if let Target::File(path, _) = &target
                     && let Some(other) = taken.insert(path.clone(), source.name())
                 {
@@ -184,11 +207,22 @@ impl Job {
     }
 }
 
-/// The photos that the inputs stand for, and whether a folder was among them. Files that do not
-/// exist stay in the list and fail later, each by name.
-fn sources(inputs: &[PathBuf]) -> Result<(Vec<Source>, bool), CliError> {
+/// What the inputs stand for.
+struct Inputs {
+    /// The photos.
+    sources: Vec<Source>,
+    /// Whether a folder was among the inputs.
+    from_folder: bool,
+    /// What the person should know about them.
+    notes: Vec<String>,
+}
+
+/// The photos that the inputs stand for. Files that do not exist stay in the list and fail later, each
+/// by name. Nobody expects paintings in `output` to be painted again.
+fn inputs(inputs: &[PathBuf], output: &Path) -> Result<Inputs, CliError> {
     let mut sources = Vec::new();
     let mut from_folder = false;
+    let mut notes = Vec::new();
     for input in inputs {
         if input.as_os_str() == STANDARD_STREAM {
             if sources.contains(&Source::Stdin) {
@@ -204,38 +238,56 @@ fn sources(inputs: &[PathBuf]) -> Result<(Vec<Source>, bool), CliError> {
             sources.push(Source::Stdin);
         } else if input.is_dir() {
             from_folder = true;
-            let pictures = pictures_in(input)?;
+            let (pictures, note) = pictures_in(input, output)?;
             sources.extend(pictures.into_iter().map(Source::File));
+            notes.extend(note);
         } else {
             sources.push(Source::File(input.clone()));
         }
     }
-    Ok((sources, from_folder))
+    Ok(Inputs {
+        sources,
+        from_folder,
+        notes,
+    })
 }
 
-/// The pictures that lie directly in a folder, by name.
-fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+/// The pictures that lie directly in a folder, by name, and a note when there are folders in it; these
+/// are left out, but for `output` without a word.
+fn pictures_in(folder: &Path, output: &Path) -> Result<(Vec<PathBuf>, Option<String>), CliError> {
     let unreadable = |e: std::io::Error| {
         CliError::Failed(format!(
             "the folder {} could not be read: {e}",
             folder.display()
         ))
     };
-    let mut pictures = Vec::new();
+    let output = fs::canonicalize(output).ok();
+    let (mut pictures, mut folders) = (Vec::new(), 0);
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if has_picture_name(&path) && path.is_file() {
+        if path.is_dir() {
+            let is_output = output.is_some() && fs::canonicalize(&path).ok() == output;
+            folders += usize::from(!is_output);
+        } else if has_picture_name(&path) && path.is_file() {
             pictures.push(path);
         }
     }
+    let left_out = match folders {
+        0 => None,
+        1 => Some("1 folder in it is left out; name it to paint what lies there".to_owned()),
+        n => Some(format!(
+            "{n} folders in it are left out; name them to paint what lies there"
+        )),
+    };
+    let name = folder.display();
     if pictures.is_empty() {
+        let left_out = left_out.map_or_else(String::new, |note| format!("; {note}"));
         return Err(CliError::WrongUse(format!(
-            "there are no pictures in the folder {}",
-            folder.display()
+            "there are no pictures in the folder {name}{left_out}"
         )));
     }
     pictures.sort();
-    Ok(pictures)
+    Ok((pictures, left_out.map(|note| format!("{name}: {note}"))))
 }
 
 fn destination(

@@ -41,9 +41,10 @@ use crate::{
 pub const DONE: u8 = 0;
 /// Exit code: some of the work failed.
 pub const FAILED: u8 = 1;
-/// Exit code: wrong use, or something that was asked for by name is not there.
+/// Exit code: nothing was begun, because of wrong use, or because something to work with that was asked
+/// for is missing or cannot be used.
 pub const WRONG_USE: u8 = 2;
-/// Exit code: stopped by Ctrl-C, as shells count it.
+/// Exit code: stopped by Ctrl-C or a request to terminate, as shells count the first.
 pub const STOPPED: u8 = 130;
 
 /// Why a command ended early.
@@ -52,6 +53,9 @@ enum CliError {
     /// The arguments do not make sense together, or name something that is not there.
     #[error("{0}")]
     WrongUse(String),
+    /// Something to work with that was asked for is there and cannot be used.
+    #[error("{0}")]
+    Unusable(String),
     /// The work failed.
     #[error("{0}")]
     Failed(String),
@@ -69,7 +73,7 @@ enum CliError {
 impl CliError {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::WrongUse(_) => WRONG_USE,
+            Self::WrongUse(_) | Self::Unusable(_) => WRONG_USE,
             Self::Failed(_) | Self::AlreadyTold => FAILED,
             Self::Stopped => STOPPED,
             Self::NobodyReads => DONE,
@@ -170,8 +174,12 @@ fn exit_code(done: Result<(), CliError>) -> u8 {
     match done {
         Ok(()) => DONE,
         Err(error) => {
-            if matches!(error, CliError::WrongUse(_) | CliError::Failed(_)) {
-                tell(format!("error: {error}"));
+            match error {
+                // Nothing to tell, or nobody to tell it to.
+                CliError::AlreadyTold | CliError::Stopped | CliError::NobodyReads => {}
+                CliError::WrongUse(_) | CliError::Unusable(_) | CliError::Failed(_) => {
+                    tell(format!("error: {error}"));
+                }
             }
             error.exit_code()
         }

@@ -1,4 +1,4 @@
-//! A bar on standard error that tells how much of a batch is done and how long the rest takes.
+//! A bar on standard error that tells how much of the work is done and how long the rest takes.
 
 use std::{
     fmt::Display,
@@ -22,16 +22,23 @@ const STEPS: u64 = 1000;
 /// How often the bar looks at the run.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Progress through equal pieces of work; silent unless there are several and someone watches.
+/// Progress through equal pieces of work; silent unless someone watches.
 pub struct Progress {
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
-    /// For `pieces` pieces of work.
+    /// For `pieces` pieces of work, of which a single one is too short to be watched.
     pub fn new(pieces: usize) -> Self {
-        let watched = pieces > 1 && stderr().is_terminal();
-        let bar = watched.then(|| {
+        match pieces {
+            0 | 1 => Self { bar: None },
+            several => Self::of_long_pieces(several),
+        }
+    }
+
+    /// For `pieces` pieces of work, of which each takes so long that it is watched by itself.
+    pub fn of_long_pieces(pieces: usize) -> Self {
+        let bar = stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(pieces as u64 * STEPS);
             if let Ok(style) =
                 ProgressStyle::with_template("{wide_bar} {percent}%  {eta} left  {msg}")

@@ -80,8 +80,7 @@ pub fn run(reason: &str) -> Result<(), CliError> {
         titles.push(style.title.clone());
     }
     progress.finish();
-    let columns = (pictures.len() as f64).sqrt().ceil() as usize;
-    let Some(page) = sheet::sheet(&pictures, columns, CELL_PX) else {
+    let Some(page) = sheet::sheet(&pictures, CELL_PX) else {
         return Err(CliError::Failed("there is nothing to show".to_owned()));
     };
     let encoding = Encoding::of(Format::Png);

@@ -2,6 +2,8 @@
 
 use std::{
     ffi::OsStr,
+    fs,
+    io::ErrorKind,
     path::{MAIN_SEPARATOR, Path},
     sync::Arc,
 };
@@ -26,25 +28,66 @@ pub struct ChosenStyle {
     pub note: Option<String>,
 }
 
+impl ChosenStyle {
+    /// Its name and, where it has several sizes, which one it is.
+    pub fn label_with_model(&self) -> String {
+        match self.model {
+            Some(model) => format!("{} {model}", self.label),
+            None => self.label.clone(),
+        }
+    }
+}
+
 /// Loads a style by name, or a file of weights by path.
 ///
 /// # Errors
-/// [`CliError::WrongUse`] when there is no such style or no such size of it, [`CliError::Failed`]
+/// [`CliError::WrongUse`] when there is no such style or no such size of it, [`CliError::Unusable`]
 /// when its file is refused.
 pub fn choose(
     library: &StyleLibrary,
     typed: &OsStr,
     model: Option<ModelSize>,
 ) -> Result<ChosenStyle, CliError> {
+    match named(library, typed)? {
+        Named::Style(style) => from_library(style, model),
+        Named::File(path) => from_file(path, model),
+    }
+}
+
+/// What a name or a path stands for.
+pub enum Named<'a> {
+    /// A style of the library.
+    Style(&'a Style),
+    /// An ordinary file.
+    File(&'a Path),
+}
+
+/// Finds a style by name, or a file by path. A name that is also a file's is the style's; `./name` is
+/// always the file.
+///
+/// # Errors
+/// [`CliError::WrongUse`] when it is neither.
+pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a>, CliError> {
     let path = Path::new(typed);
-    // A name that is also a file's is the style's; ./name is always the file.
     if let Some(style) = typed.to_str().and_then(|name| library.find(name))
         && !looks_like_path(typed)
     {
-        return from_library(style, model);
+        return Ok(Named::Style(style));
     }
-    if path.is_file() {
-        return from_file(path, model);
+    match fs::metadata(path) {
+        Ok(kind) if kind.is_file() => return Ok(Named::File(path)),
+        Ok(kind) => {
+            let what = match kind.is_dir() {
+                true => "a folder; name a style, or a file of weights in it",
+                false => "not an ordinary file; name a style or a file of weights",
+            };
+            return Err(CliError::WrongUse(format!("{} is {what}", path.display())));
+        }
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            let what = format!("{} could not be read: {error}", path.display());
+            return Err(CliError::WrongUse(what));
+        }
+        Err(_) => {}
     }
     let names: Vec<&str> = library.styles().iter().map(|s| s.id.as_str()).collect();
     let known = if names.is_empty() {
@@ -81,11 +124,46 @@ pub fn subject(style: Option<&OsStr>, model: Option<ModelSize>) -> Result<Subjec
     })
 }
 
-/// The style that two modes are compared on when none is named: one of those inside the program, since what
-/// is compared is what people see.
-const COMPARED: &str = "candy";
+/// The style when none is named: one of those inside the program, and the one that the window begins with.
+const DEFAULT_STYLE: &str = "candy";
+/// What is typed for no style at all.
+const NO_STYLE: &str = "none";
 
-/// What two modes are compared on: the style that was typed, or [`COMPARED`], which is said.
+/// The style of live pictures, which is said where it was not typed; `None` where none is wanted. With
+/// `preferred`, that size is taken where the style has it and no size was asked for.
+///
+/// # Errors
+/// As [`choose`].
+pub fn live_style(
+    library: &StyleLibrary,
+    typed: Option<&OsStr>,
+    model: Option<ModelSize>,
+    preferred: Option<ModelSize>,
+) -> Result<Option<ChosenStyle>, CliError> {
+    if typed.is_some_and(|typed| typed == NO_STYLE) {
+        return Ok(None);
+    }
+    let name = typed.unwrap_or(DEFAULT_STYLE.as_ref());
+    let chosen = match (model, preferred) {
+        (None, Some(size)) => {
+            choose(library, name, Some(size)).or_else(|_| choose(library, name, None))
+        }
+        (model, _) => choose(library, name, model),
+    }?;
+    if let Some(note) = &chosen.note {
+        tell(format!("note: {note}"));
+    }
+    if typed.is_none() {
+        let label = chosen.label_with_model();
+        tell(format!(
+            "style: {label}; --style names another, --style {NO_STYLE} shows the source as it is"
+        ));
+    }
+    Ok(Some(chosen))
+}
+
+/// What two modes are compared on: the style that was typed, or [`DEFAULT_STYLE`], which is said: what
+/// is compared is what people see.
 ///
 /// # Errors
 /// [`CliError`] when the style cannot be had.
@@ -93,7 +171,7 @@ pub fn compared_subject(
     style: Option<&OsStr>,
     model: Option<ModelSize>,
 ) -> Result<Subject, CliError> {
-    let subject = subject(Some(style.unwrap_or(COMPARED.as_ref())), model)?;
+    let subject = subject(Some(style.unwrap_or(DEFAULT_STYLE.as_ref())), model)?;
     if style.is_none() {
         let label = subject.label();
         tell(format!("style: {label}; --style names another"));
@@ -111,7 +189,7 @@ fn looks_like_path(typed: &OsStr) -> bool {
 fn from_library(style: &Style, model: Option<ModelSize>) -> Result<ChosenStyle, CliError> {
     let (checkpoint, size, note) = style.load_or_lite(model).map_err(|error| match error {
         LibraryError::NoSuchModel { .. } => CliError::WrongUse(error.to_string()),
-        other => CliError::Failed(other.to_string()),
+        other => CliError::Unusable(other.to_string()),
     })?;
     Ok(ChosenStyle {
         label: style.id.clone(),
@@ -128,8 +206,8 @@ fn from_file(path: &Path, model: Option<ModelSize>) -> Result<ChosenStyle, CliEr
             path.display()
         )));
     }
-    let checkpoint =
-        Checkpoint::read(path).map_err(|e| CliError::Failed(format!("{}: {e}", path.display())))?;
+    let checkpoint = Checkpoint::read(path)
+        .map_err(|e| CliError::Unusable(format!("{}: {e}", path.display())))?;
     let label = path.file_stem().unwrap_or_default().to_string_lossy();
     Ok(ChosenStyle {
         label: label.into_owned(),

@@ -1,4 +1,6 @@
-//! `styleforge styles`: what there is to choose from, and adding one's own.
+//! `styleforge styles`: what there is to choose from, adding one's own and removing it.
+
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -43,26 +45,55 @@ impl<'a> Entry<'a> {
 /// Lists the styles, or does what the subcommand says.
 ///
 /// # Errors
-/// [`CliError::Failed`] when an import is refused.
+/// [`CliError::Failed`] when an import is refused or the disk refuses, [`CliError::WrongUse`] when there
+/// is nothing to import or no such style to remove.
 pub fn run(args: StylesArgs) -> Result<(), CliError> {
     let mut library = StyleLibrary::standard();
-    if let Some(StylesCommand::Import { file, name }) = args.command {
-        let style = library.import(&file, name.as_deref()).map_err(|e| {
-            let flag = match e {
-                LibraryError::Exists { .. } => " with --name",
-                _ => "",
-            };
-            CliError::Failed(format!("{e}{flag}"))
-        })?;
-        return print(&format!(
-            "Imported {} as {} into {}; paint with --style {}\n",
-            file.display(),
-            style.title,
-            library.user_folder().display(),
-            style.id
-        ));
+    match args.command {
+        Some(StylesCommand::Import { file, name }) => import(&mut library, &file, name.as_deref()),
+        Some(StylesCommand::Remove { name }) => remove(&mut library, &name),
+        None => list(&library, args.json),
     }
-    if args.json {
+}
+
+fn import(library: &mut StyleLibrary, file: &Path, name: Option<&str>) -> Result<(), CliError> {
+    if !file.exists() {
+        return Err(CliError::WrongUse(format!(
+            "there is no file {}",
+            file.display()
+        )));
+    }
+    let style = library.import(file, name).map_err(|e| {
+        let flag = match e {
+            LibraryError::Exists { .. } => " with --name",
+            _ => "",
+        };
+        CliError::Failed(format!("{e}{flag}"))
+    })?;
+    print(&format!(
+        "Imported {} as {} into {}; paint with --style {}\n",
+        file.display(),
+        style.title,
+        library.user_folder().display(),
+        style.id
+    ))
+}
+
+fn remove(library: &mut StyleLibrary, name: &str) -> Result<(), CliError> {
+    let path = library.remove(name).map_err(|error| match error {
+        LibraryError::Unknown { .. } | LibraryError::NotYours { .. } => {
+            CliError::WrongUse(error.to_string())
+        }
+        other => CliError::Failed(other.to_string()),
+    })?;
+    print(&format!(
+        "Removed {name} from your styles: {}\n",
+        path.display()
+    ))
+}
+
+fn list(library: &StyleLibrary, as_json: bool) -> Result<(), CliError> {
+    if as_json {
         return print_json(&Report {
             styles: library.styles().iter().map(Entry::new).collect(),
             problems: library.problems(),

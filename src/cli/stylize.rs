@@ -40,6 +40,12 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     let (styles, broken) = usable_styles(&library, &job)?;
     let labels: Vec<String> = styles.iter().map(|s| s.label.clone()).collect();
     let targets = job.targets(&labels)?;
+    if let Some(folder) = job.folder() {
+        encode::check_folder(folder).map_err(|e| CliError::WrongUse(e.to_string()))?;
+    }
+    for note in &job.notes {
+        tell(format!("note: {note}"));
+    }
     let selected = select_device(&job.device)?;
     announce_mode(selected.backend.as_ref(), &job)?;
     for note in styles.iter().filter_map(|s| s.note.as_ref()) {
@@ -97,7 +103,7 @@ fn usable_styles(library: &StyleLibrary, job: &Job) -> Result<(Vec<ChosenStyle>,
             Ok(style) => usable.push(style),
             Err(error) if *from_all => {
                 // A style without the size that was asked for is no failure: the size chooses.
-                broken += usize::from(!matches!(error, CliError::WrongUse(_)));
+                broken += usize::from(matches!(error, CliError::Unusable(_)));
                 let name = Path::new(typed).display();
                 tell(format!("note: the style {name} is left out: {error}"));
             }

@@ -96,6 +96,17 @@ impl App {
                 *strength = (i16::from(*strength) + by).clamp(0, 100) as u8;
             }
             Press::KeepColors => choice.look.keep_colors = !choice.look.keep_colors,
+            Press::Model if self.live.is_some() => {
+                // Photos have a choice of their own.
+                let mut choices = self.settings.live.clone();
+                choices.model = Some(match self.live_model() {
+                    ModelSize::Full => ModelSize::Lite,
+                    ModelSize::Lite => ModelSize::Full,
+                });
+                let intent = LiveIntent::Set(Box::new(choices));
+                self.intents.push(Intent::Live(intent));
+                return;
+            }
             Press::Model => {
                 choice.model = match self.model() {
                     ModelSize::Full => ModelSize::Lite,
@@ -169,7 +180,6 @@ impl App {
                 let chosen = self.workspace.choice.style.as_deref();
                 if let Some(card) = self.gallery.neighbour(chosen, by) {
                     let id = card.id.clone();
-                    self.gallery.scroll_to(&id);
                     self.perform(ctx, Intent::PickStyle(id));
                 }
             }
@@ -250,6 +260,12 @@ impl App {
                 self.stop_batch();
                 self.close(ctx);
             }
+            Intent::StopRecordingAndClose => {
+                self.overlays.close();
+                self.end_recording();
+                self.close(ctx);
+            }
+            Intent::TakePath(purpose, text) => self.take_path(ctx, purpose, &text),
             Intent::CloseBatch => {
                 self.batch = None;
                 self.batch_waits = false;

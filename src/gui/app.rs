@@ -11,7 +11,7 @@ use eframe::egui;
 
 use super::{
     batch::Batch,
-    choice::Choice,
+    choice::{Choice, DEFAULT_BRUSH},
     desk::{Desk, Opened},
     gallery::Gallery,
     intent::Intent,
@@ -116,8 +116,12 @@ pub struct App {
     pub(super) loading: Vec<(String, ModelSize)>,
     /// Networks that could not be loaded; nobody asks for them again by itself.
     pub(super) unloadable: Vec<(String, ModelSize)>,
-    /// A report that waits for a name.
-    pub(super) export: Option<Vec<u8>>,
+    /// A report that waits for a name, and the name that it would have.
+    pub(super) export: Option<(String, Vec<u8>)>,
+    /// Recordings that are still being written.
+    pub(super) recordings_ending: usize,
+    /// Whether the window closes when they are.
+    pub(super) close_when_recorded: bool,
     /// A style that was added and is chosen when the gallery shows it.
     pub(super) arriving: Option<String>,
     /// What is being painted, or will be when its network is here.
@@ -139,6 +143,8 @@ pub struct App {
     pub(super) closing: bool,
     pub(super) device: Option<DeviceInfo>,
     pub(super) device_notice: Option<String>,
+    /// The brush of which it was told last that it stays for later photos.
+    pub(super) brush_told: usize,
     pub(super) intents: Vec<Intent>,
 }
 
@@ -187,6 +193,8 @@ impl App {
             loading: Vec::new(),
             unloadable: Vec::new(),
             export: None,
+            recordings_ending: 0,
+            close_when_recorded: false,
             arriving: None,
             wanted: None,
             asked: Asked::default(),
@@ -200,6 +208,7 @@ impl App {
             closing: false,
             device: None,
             device_notice: None,
+            brush_told: DEFAULT_BRUSH,
             intents,
         })
     }
@@ -262,9 +271,13 @@ impl App {
         self.engine.shutdown(Duration::from_secs(2));
     }
 
-    /// The model size in use: the chosen one where the style has it.
+    /// The model size in use for photos: the chosen one where the style has it.
     pub(super) fn model(&self) -> ModelSize {
-        let wanted = self.workspace.choice.model;
+        self.model_of_style(self.workspace.choice.model)
+    }
+
+    /// The wanted model size where the chosen style has it, else the one that it has.
+    pub(super) fn model_of_style(&self, wanted: ModelSize) -> ModelSize {
         let style = self.workspace.choice.style.as_deref();
         match style.and_then(|id| self.gallery.card(id)) {
             Some(card) if !card.models.contains(&wanted) => {

@@ -28,6 +28,9 @@ use crate::{
 /// Width of the batch's card, in points.
 const WIDTH: f32 = 380.0;
 
+/// Least height below the card for something else, in points.
+const LEAST_REST: f32 = 110.0;
+
 /// Photos to paint and where their paintings go.
 pub struct Album {
     /// The photos.
@@ -259,7 +262,7 @@ impl Batch {
         intents: &mut Vec<Intent>,
     ) {
         let width = WIDTH.min(area.width() - 32.0);
-        egui::Area::new(egui::Id::unique("batch"))
+        egui::Area::new(card_id())
             .order(egui::Order::Foreground)
             .pivot(Align2::RIGHT_TOP)
             .fixed_pos(area.right_top() + vec2(-16.0, 16.0))
@@ -342,11 +345,16 @@ impl Batch {
     }
 
     fn ended_ui(&self, ui: &mut egui::Ui, cancelled: bool, intents: &mut Vec<Intent>) {
-        let title = if cancelled { "Stopped" } else { "Done" };
+        let title = match (cancelled, self.saved) {
+            (true, _) => "Stopped",
+            (false, 0) => "Nothing was painted",
+            (false, _) => "Done",
+        };
         ui.label(RichText::new(title).strong().size(16.0));
-        let saved = counted(self.saved);
-        ui.label(format!("{saved} painted, in"));
-        theme::caption(ui, self.target.display().to_string());
+        if self.saved > 0 {
+            ui.label(format!("{} painted, in", counted(self.saved)));
+            theme::caption(ui, self.target.display().to_string());
+        }
         self.remarks_ui(ui);
         if ui.button("Put away").clicked() {
             intents.push(Intent::CloseBatch);
@@ -377,6 +385,27 @@ impl Batch {
                     }
                 });
         }
+    }
+}
+
+fn card_id() -> egui::Id {
+    egui::Id::unique("batch")
+}
+
+/// The part of `area` below the card of a batch, which is `shown` or not; all of it where little would be
+/// left.
+pub fn below_card(ctx: &egui::Context, area: egui::Rect, shown: bool) -> egui::Rect {
+    let card = ctx
+        .memory(|memory| memory.area_rect(card_id()))
+        .filter(|_| shown);
+    let mut rest = area;
+    if let Some(card) = card {
+        *rest.top_mut() = card.bottom().max(area.top());
+    }
+    if rest.height() < LEAST_REST {
+        area
+    } else {
+        rest
     }
 }
 

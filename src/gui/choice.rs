@@ -58,8 +58,13 @@ impl Choice {
 
     /// The working size of the brush.
     pub fn working_size(&self) -> WorkingSize {
-        WorkingSize::LongSide(BRUSHES_PX[self.brush.min(BRUSHES_PX.len() - 1)])
+        working_size_of(self.brush)
     }
+}
+
+/// The working size of a place in [`BRUSHES_PX`].
+pub fn working_size_of(brush: usize) -> WorkingSize {
+    WorkingSize::LongSide(BRUSHES_PX[brush.min(BRUSHES_PX.len() - 1)])
 }
 
 /// The finest brush that still differs from the next for a photo of this long side; finer ones

@@ -1,9 +1,9 @@
 //! The controls on the right: how to paint, and how to save.
 
-use eframe::egui::{self, ComboBox, ScrollArea, Slider, vec2};
+use eframe::egui::{self, Align, ComboBox, Layout, RichText, ScrollArea, Slider, vec2};
 
 use super::{
-    choice::{BRUSHES_PX, Choice, finest_brush},
+    choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush},
     intent::Intent,
     outside::format_title,
     theme,
@@ -62,7 +62,26 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
 fn brush(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
     let finest = view.photo_size.map_or(0, |(w, h)| finest_brush(w.max(h)));
     let last = BRUSHES_PX.len() - 1;
-    let label = ui.label("Brush size");
+    let label = ui
+        .horizontal(|ui| {
+            let label = ui.label("Brush size");
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let usual = egui::Button::new(RichText::new("Usual").size(12.0));
+                if ui
+                    .add_enabled(choice.brush != DEFAULT_BRUSH, usual.small())
+                    .on_hover_text(
+                        "Back to the usual brush size. A brush size stays for later photos.",
+                    )
+                    .on_disabled_hover_text("This is the usual brush size.")
+                    .accessible_name("Usual brush size")
+                    .clicked()
+                {
+                    choice.brush = DEFAULT_BRUSH;
+                }
+            });
+            label
+        })
+        .inner;
     let mut place = choice.brush.clamp(finest, last);
     let response = ui
         .add_enabled(
@@ -77,7 +96,7 @@ fn brush(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
                 }),
         )
         .labelled_by(label.id)
-        .on_hover_text("How broad the strokes are: fine on the left, broad on the right.");
+        .on_hover_text("How broad the strokes are, also for later photos: fine on the left, broad on the right.");
     if response.changed() {
         choice.brush = place;
     }

@@ -20,7 +20,8 @@ pub struct Gallery {
     cards: Vec<Card>,
     thumbnails: HashMap<String, TextureHandle>,
     listed: bool,
-    scroll_to: Option<String>,
+    /// The chosen style as it was drawn last, and the height of the list then.
+    seen: Option<(String, f32)>,
 }
 
 impl Gallery {
@@ -64,12 +65,8 @@ impl Gallery {
         self.cards.get(usize::try_from(next).ok()?)
     }
 
-    /// Brings a style into view with the next frame.
-    pub fn scroll_to(&mut self, id: &str) {
-        self.scroll_to = Some(id.to_owned());
-    }
-
-    /// Draws the gallery into `ui`.
+    /// Draws the gallery into `ui`. However a style came to be chosen, it comes into
+    /// view, and stays there when the window becomes lower.
     pub fn ui(
         &mut self,
         ui: &mut egui::Ui,
@@ -111,14 +108,19 @@ impl Gallery {
                         .and_then(|wall| wall.texture(&card.id))
                         .or_else(|| self.thumbnails.get(&card.id));
                     let response = card_ui(ui, place, card, thumbnail, is_chosen, share);
-                    if self.scroll_to.as_deref() == Some(card.id.as_str()) {
+                    let is_seen =
+                        |(id, height): &(String, f32)| *id == card.id && *height == list_height;
+                    if is_chosen && !self.seen.as_ref().is_some_and(is_seen) {
                         response.scroll_to_me(None);
+                        self.seen = Some((card.id.clone(), list_height));
                     }
                     if response.clicked() {
                         intents.push(Intent::PickStyle(card.id.clone()));
                     }
                 }
-                self.scroll_to = None;
+                if chosen.is_none() {
+                    self.seen = None;
+                }
             });
         ui.add_space(2.0);
         add(ui, intents);

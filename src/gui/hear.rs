@@ -5,6 +5,7 @@ use eframe::egui;
 use super::{
     app::{App, Wanted},
     batch::{Batch, Phase},
+    choice::{DEFAULT_BRUSH, working_size_of},
     desk::{Opened, Origin, Purpose, Report, Snapshot, Sorted},
     intent::Intent,
     live::LiveIntent,
@@ -155,18 +156,13 @@ impl App {
                         problems.len()
                     )),
                 }
-                match self.workspace.choice.style.clone() {
-                    Some(id) if self.gallery.card(&id).is_some() => self.gallery.scroll_to(&id),
-                    _ => self.workspace.choice.style = None,
-                }
+                let style = &mut self.workspace.choice.style;
+                style.take_if(|id| self.gallery.card(id).is_none());
                 self.unloadable.clear();
                 self.choose_first_style();
                 let arrived = self.arriving.take();
                 match arrived.filter(|id| self.gallery.card(id).is_some()) {
-                    Some(id) => {
-                        self.gallery.scroll_to(&id);
-                        self.intents.push(Intent::PickStyle(id));
-                    }
+                    Some(id) => self.intents.push(Intent::PickStyle(id)),
                     None => self.pursue(),
                 }
             }
@@ -233,6 +229,7 @@ impl App {
             }
             Report::Recording(result) => self.hear_recording(result),
             Report::Recorded { folder, recorded } => {
+                self.recording_ended(ctx);
                 let frames = recorded.frames;
                 let left_out = match recorded.left_out {
                     0 => String::new(),
@@ -261,6 +258,7 @@ impl App {
                 self.saving = false;
                 self.after_save = None;
                 self.opening = false;
+                self.recordings_ending = 0;
                 self.messages.error(format!(
                     "A mistake in StyleForge stopped this ({error}). Please report it."
                 ));
@@ -289,7 +287,8 @@ impl App {
         }
     }
 
-    fn hear_choice(
+    /// Goes on with the path that was chosen for a purpose.
+    pub(super) fn hear_choice(
         &mut self,
         ctx: &egui::Context,
         purpose: Purpose,
@@ -302,8 +301,7 @@ impl App {
                 return;
             }
             Err(error) => {
-                self.no_target(purpose);
-                self.messages.error(error);
+                self.ask_for_path(purpose, error);
                 return;
             }
         };
@@ -328,7 +326,7 @@ impl App {
             Purpose::Export => {
                 self.settings.state.save_folder = folder;
                 self.settings_changed(ctx);
-                if let Some(bytes) = self.export.take() {
+                if let Some((_, bytes)) = self.export.take() {
                     self.desk.export(path, bytes);
                 }
             }
@@ -341,11 +339,34 @@ impl App {
     }
 
     /// A dialog gave no path: what was to follow a save does not.
-    fn no_target(&mut self, purpose: Purpose) {
+    pub(super) fn no_target(&mut self, purpose: Purpose) {
         match purpose {
             Purpose::Save => self.after_save = None,
             Purpose::Export => self.export = None,
             _ => {}
+        }
+    }
+
+    /// Says that a brush size was set for another photo, once for each size.
+    fn tell_kept_brush(&mut self) {
+        let brush = self.workspace.choice.brush;
+        let (Some((width, height)), true) = (
+            self.workspace.photo_size(),
+            brush != DEFAULT_BRUSH && self.brush_told != brush,
+        ) else {
+            return;
+        };
+        // What is no other size for this photo is not worth a word.
+        let (kept, usual) = [brush, DEFAULT_BRUSH]
+            .map(|brush| working_size_of(brush).resolve(width, height))
+            .into();
+        if kept != usual {
+            self.brush_told = brush;
+            self.messages.notice(format!(
+                "The brush size of before is kept: strokes as at {} × {} px. \"Usual\" beside it goes \
+                 back.",
+                kept.0, kept.1
+            ));
         }
     }
 
@@ -369,6 +390,7 @@ impl App {
         self.stage
             .set_photo(ctx, &opened.preview, opened.photo.frame.clone());
         self.workspace.put_photo(opened);
+        self.tell_kept_brush();
         self.recompose_anew();
         self.pursue();
     }

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{choice::Choice, live::LiveIntent, stage::Compare};
+use super::{choice::Choice, desk::Purpose, live::LiveIntent, stage::Compare};
 use crate::{media::encode::Format, settings::ThemeChoice};
 
 /// Something that a person asked for.
@@ -75,6 +75,10 @@ pub enum Intent {
     StopBatch,
     /// Stop the batch and close the window.
     StopBatchAndClose,
+    /// End the recording and close the window.
+    StopRecordingAndClose,
+    /// Use this path, which was typed for lack of a file dialog.
+    TakePath(Purpose, String),
     /// Put the batch away.
     CloseBatch,
     /// Something about live pictures.

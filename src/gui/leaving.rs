@@ -6,19 +6,25 @@
 //! to close wait for a running save; both ask again afterwards, because the painting may have
 //! changed meanwhile.
 
+use std::path::{Path, PathBuf};
+
 use eframe::egui::{self, ViewportCommand};
 
 use super::{
     app::{App, Then},
     batch::Batch,
     desk::{Opened, Purpose, Save},
+    live::LiveView,
     outside::Dialog,
-    overlays::{Overlay, Question},
+    overlays::{Overlay, Question, TypedPath},
 };
 use crate::media::{
     MediaError,
     encode::{Encoding, Existing, Format},
 };
+
+/// Names that are tried for one that is not taken.
+const MOST_NAMES: u32 = 10_000;
 
 impl App {
     /// Asks where the result is to be saved.
@@ -124,7 +130,9 @@ impl App {
                 self.after_save = Some(Then::Put(opened));
             }
         } else {
-            self.put_question(Question::LoseResult { closing: false });
+            let what = self.result_in_words();
+            let closing = false;
+            self.put_question(Question::LoseResult { closing, what });
             self.then = Some(Then::Put(opened));
         }
     }
@@ -163,15 +171,96 @@ impl App {
     fn holds_closing_back(&mut self) -> bool {
         if self.batch.as_ref().is_some_and(Batch::goes_on) {
             self.put_question(Question::StopBatch);
+        } else if let Some((folder, taken)) = self.live.as_ref().and_then(LiveView::recording) {
+            let folder = folder.to_owned();
+            self.put_question(Question::StopRecording { folder, taken });
+        } else if self.recordings_ending > 0 {
+            self.close_when_recorded = true;
         } else if self.saving {
             self.after_save = Some(Then::Close);
         } else if self.workspace.is_unsaved() && self.settings.choices.ask_before_losing {
-            self.put_question(Question::LoseResult { closing: true });
+            let what = self.result_in_words();
+            let closing = true;
+            self.put_question(Question::LoseResult { closing, what });
             self.then = Some(Then::Close);
         } else {
             return false;
         }
         true
+    }
+
+    /// The result on the table in words: while live pictures are shown nobody sees it.
+    fn result_in_words(&self) -> String {
+        let photo = self.workspace.photo();
+        let photo = photo.map_or_else(|| "the photo".to_owned(), |p| p.opened.title());
+        let style = self.workspace.shown().map(|shown| {
+            let id = shown.recipe.style.as_str();
+            self.gallery.card(id).map_or(id, |card| &card.title)
+        });
+        let style = style.map_or_else(String::new, |style| format!(" in {style}"));
+        let place = match self.live {
+            Some(_) => ", which waits under Photo,",
+            None => "",
+        };
+        format!("The painting of {photo}{style}{place}")
+    }
+
+    /// A recording was written to its end.
+    pub(super) fn recording_ended(&mut self, ctx: &egui::Context) {
+        self.recordings_ending = self.recordings_ending.saturating_sub(1);
+        if self.recordings_ending == 0 && std::mem::take(&mut self.close_when_recorded) {
+            self.close(ctx);
+        }
+    }
+
+    /// Has a path typed, for lack of a dialog; `why` tells what is lacking.
+    pub(super) fn ask_for_path(&mut self, purpose: Purpose, mut why: String) {
+        if matches!(purpose, Purpose::Open | Purpose::Style | Purpose::Folder) {
+            why.push_str(" Dropping files onto the window works without one.");
+        }
+        let state = &self.settings.state;
+        let opened = || state.open_folder.clone();
+        let text = match purpose {
+            Purpose::Open | Purpose::Style | Purpose::Folder => {
+                let folder = opened().unwrap_or_else(|| self.picture_folder());
+                // So that a name can be typed behind it.
+                folder.join("").display().to_string()
+            }
+            Purpose::TargetFolder => self
+                .batch
+                .as_ref()
+                .map(|batch| batch.target.display().to_string())
+                .unwrap_or_default(),
+            Purpose::Save => {
+                let ending = self.format().extension();
+                let name = format!("{}.{ending}", self.workspace.result_stem());
+                free_path(self.picture_folder().join(name))
+                    .display()
+                    .to_string()
+            }
+            Purpose::Export => {
+                let name = self.export.as_ref().map_or("report", |(name, _)| name);
+                free_path(self.picture_folder().join(name))
+                    .display()
+                    .to_string()
+            }
+        };
+        self.put_question(Question::TypePath(TypedPath { purpose, text, why }));
+    }
+
+    /// Goes on with a path that was typed, as with one from a dialog. Nothing is replaced unasked.
+    pub(super) fn take_path(&mut self, ctx: &egui::Context, purpose: Purpose, text: &str) {
+        self.overlays.close();
+        let typed = Path::new(text.trim());
+        let path = match (typed.strip_prefix("~"), std::env::home_dir()) {
+            (Ok(below), Some(home)) => home.join(below),
+            _ => typed.to_owned(),
+        };
+        let path = match purpose {
+            Purpose::Export => free_path(path),
+            _ => path,
+        };
+        self.hear_choice(ctx, purpose, Ok(Some(path)));
     }
 
     /// Asks something, in place of what was asked or shown before.
@@ -186,10 +275,26 @@ impl App {
             // The save itself was in the question.
             Overlay::Question(Question::ReplaceFile(_)) => self.after_save = None,
             Overlay::Question(Question::LoseResult { .. }) => self.then = None,
-            Overlay::Question(Question::StopBatch)
+            Overlay::Question(Question::TypePath(path)) => self.no_target(path.purpose),
+            Overlay::Question(Question::StopBatch | Question::StopRecording { .. })
             | Overlay::Shortcuts
             | Overlay::About
             | Overlay::None => {}
         }
     }
+}
+
+/// The path itself, or one with a number behind its name that is not taken.
+fn free_path(path: PathBuf) -> PathBuf {
+    if !path.exists() {
+        return path;
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let ending = path.extension().map_or_else(String::new, |ending| {
+        format!(".{}", ending.to_string_lossy())
+    });
+    (2..MOST_NAMES)
+        .map(|number| path.with_file_name(format!("{stem}-{number}{ending}")))
+        .find(|path| !path.exists())
+        .unwrap_or_else(|| path.clone())
 }

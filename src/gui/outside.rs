@@ -57,7 +57,7 @@ pub trait Outside: Send + Sync {
     /// Shows a dialog that starts in `folder`; `None` when the person chose nothing.
     ///
     /// # Errors
-    /// A sentence for people: why there is no dialog and what to do instead.
+    /// A sentence for people: why there is no dialog and how to have one.
     fn ask(&self, dialog: &Dialog, folder: Option<&Path>) -> Result<Option<PathBuf>, String>;
 
     /// What the clipboard holds.
@@ -142,7 +142,7 @@ impl Outside for Desktop {
         if answer.is_none() && asked.elapsed() < FASTEST_PERSON {
             return Err(
                 "No file dialog could be shown. Install zenity or a desktop portal \
-                 (xdg-desktop-portal), or drop files onto the window instead."
+                 (xdg-desktop-portal) to have one."
                     .to_owned(),
             );
         }

@@ -1,10 +1,16 @@
 //! What may lie over the window: a question, the list of shortcuts, credits and licences.
 
-use std::mem::discriminant;
+use std::{mem::discriminant, path::PathBuf};
 
 use eframe::egui::{self, Grid, Id, Modal, RichText, ScrollArea};
 
-use super::{desk::Save, intent::Intent, shelf::Card, shortcuts::Group, theme};
+use super::{
+    desk::{Purpose, Save},
+    intent::Intent,
+    shelf::Card,
+    shortcuts::Group,
+    theme,
+};
 
 /// Something that has to be answered before the window goes on.
 pub enum Question {
@@ -12,11 +18,32 @@ pub enum Question {
     LoseResult {
         /// Whether the window would close; else another photo would be opened.
         closing: bool,
+        /// Which result it is, in words.
+        what: String,
     },
     /// The target of this save exists. The save waits here for the answer.
     ReplaceFile(Box<Save>),
     /// A batch would be stopped by closing the window.
     StopBatch,
+    /// A recording would be ended by closing the window.
+    StopRecording {
+        /// Its folder.
+        folder: PathBuf,
+        /// Pictures so far.
+        taken: u64,
+    },
+    /// Where to save or what to open, for lack of a file dialog.
+    TypePath(TypedPath),
+}
+
+/// A path that is typed where no file dialog can be shown.
+pub struct TypedPath {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// What stands in the field.
+    pub text: String,
+    /// Why there is no dialog.
+    pub why: String,
 }
 
 /// What lies over the window.
@@ -88,6 +115,7 @@ impl Overlays {
         let is_fresh = std::mem::take(&mut self.is_fresh);
         let (id, width) = match &self.open {
             Overlay::None => return,
+            Overlay::Question(Question::TypePath(_)) => ("path", 560.0),
             Overlay::Question(_) => ("question", 420.0),
             Overlay::Shortcuts => ("shortcuts", 720.0),
             Overlay::About => ("about", 560.0),
@@ -98,8 +126,11 @@ impl Overlays {
             let room = ctx.content_rect().size();
             ui.set_width(f32::min(width, room.x - 80.0));
             ui.set_max_height(room.y - 120.0);
-            match &self.open {
+            match &mut self.open {
                 Overlay::None => {}
+                Overlay::Question(Question::TypePath(path)) => {
+                    path_ui(ui, path, is_fresh, intents);
+                }
                 Overlay::Question(question) => {
                     question_ui(ui, question, is_fresh, asks_before_losing, intents);
                 }
@@ -140,14 +171,14 @@ fn question_ui(
         });
     };
     match question {
-        Question::LoseResult { closing } => {
+        Question::LoseResult { closing, what } => {
             ui.heading("Save the painting first?");
             ui.add_space(4.0);
-            ui.label(if *closing {
-                "The painting on the table is not saved. Closing the window loses it."
-            } else {
-                "The painting on the table is not saved. Opening another photo loses it."
-            });
+            let loses = match closing {
+                true => "Closing the window loses it",
+                false => "Opening another photo loses it",
+            };
+            ui.label(format!("{what} is not saved. {loses}."));
             let lose = if *closing {
                 "Close without saving"
             } else {
@@ -202,7 +233,71 @@ fn question_ui(
                 ],
             );
         }
+        Question::StopRecording { folder, taken } => {
+            ui.heading("Stop recording?");
+            ui.add_space(4.0);
+            let folder = folder.display();
+            ui.label(format!(
+                "Live pictures are being recorded in {folder}, {taken} so far. What is recorded stays."
+            ));
+            offer(
+                ui,
+                &[
+                    ("Go on recording", Intent::KeepResult),
+                    ("Stop and close", Intent::StopRecordingAndClose),
+                ],
+            );
+        }
+        // Has a field to type in, and is drawn by itself.
+        Question::TypePath(_) => {}
     }
+}
+
+/// Marks a path's name without its ending, so that typing replaces it; behind a folder, the place for one.
+fn mark_name(ctx: &egui::Context, field: Id, path: &str) {
+    let count = |text: &str| text.chars().count();
+    let name = path.rfind(std::path::is_separator).map_or(0, |at| at + 1);
+    let ending = path[name..].rfind('.').map_or(path.len(), |at| name + at);
+    let [from, to] = [&path[..name], &path[..ending]]
+        .map(|text| egui::text::CCursor::new(egui::text::CharIndex(count(text))));
+    let mut state = egui::TextEdit::load_state(ctx, field).unwrap_or_default();
+    let range = egui::text::CCursorRange::two(from, to);
+    state.cursor.set_char_range(Some(range));
+    egui::TextEdit::store_state(ctx, field, state);
+}
+
+/// A field for a path in place of a file dialog.
+fn path_ui(ui: &mut egui::Ui, path: &mut TypedPath, is_fresh: bool, intents: &mut Vec<Intent>) {
+    let (heading, button) = match path.purpose {
+        Purpose::Open => ("Open which photo or style?", "Open"),
+        Purpose::Style => ("Add which file as a style?", "Add"),
+        Purpose::Folder => ("Paint which folder?", "Open"),
+        Purpose::TargetFolder => ("Which folder for the paintings?", "Use"),
+        Purpose::Save => ("Save the painting as", "Save"),
+        Purpose::Export => ("Save the report as", "Save"),
+    };
+    let heading = ui.heading(heading);
+    ui.add_space(4.0);
+    let field = ui
+        .add(egui::TextEdit::singleline(&mut path.text).desired_width(f32::INFINITY))
+        .labelled_by(heading.id);
+    if is_fresh {
+        field.request_focus();
+        mark_name(ui.ctx(), field.id, &path.text);
+    }
+    let is_entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
+    theme::caption(ui, path.why.as_str());
+    ui.add_space(theme::GAP);
+    ui.horizontal(|ui| {
+        let has_text = !path.text.trim().is_empty();
+        let take = theme::main_button(ui, button);
+        if (ui.add_enabled(has_text, take).clicked() || is_entered) && has_text {
+            intents.push(Intent::TakePath(path.purpose, path.text.clone()));
+        }
+        if ui.button("Cancel").clicked() {
+            intents.push(Intent::CloseOverlay);
+        }
+    });
 }
 
 fn close_button(ui: &mut egui::Ui, is_fresh: bool, intents: &mut Vec<Intent>) {

@@ -348,6 +348,7 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press
         return Vec::new();
     }
     let has_focus = ctx.memory(|m| m.focused().is_some());
+    let has_menu = egui::Popup::is_any_open(ctx);
     let mut presses = Vec::new();
     ctx.input_mut(|input| {
         input.events.retain(|event| {
@@ -369,6 +370,10 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press
             let Some(press) = press else {
                 return true;
             };
+            // A list that hangs open closes by itself, and first.
+            if has_menu && *press == Press::Escape {
+                return true;
+            }
             let closes = matches!(
                 press,
                 Press::Escape | Press::Ask(Intent::ToggleShortcuts | Intent::Quit)

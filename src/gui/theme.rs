@@ -77,6 +77,11 @@ pub fn install(ctx: &Context) {
             spacing.window_margin = Margin::same(20);
             spacing.menu_margin = Margin::same(8);
             spacing.tooltip_width = 320.0;
+            // Beside what they scroll and always there: nobody looks for what no bar tells of.
+            spacing.scroll = egui::style::ScrollStyle {
+                bar_width: 8.0,
+                ..egui::style::ScrollStyle::thin()
+            };
             let letters = |size| FontId::new(size, FontFamily::Proportional);
             style.text_styles.insert(TextStyle::Body, letters(14.0));
             style.text_styles.insert(TextStyle::Button, letters(14.0));

@@ -65,6 +65,7 @@ impl App {
             if self.live.is_some() {
                 self.live_stage(ui, intents);
             } else {
+                self.stage.names_one = true;
                 self.photo_stage(ui, intents);
             }
             let area = ui.min_rect();
@@ -91,12 +92,11 @@ impl App {
         let card = style.and_then(|id| self.gallery.card(id));
         let models = card.map_or(&[][..], |card| card.models.as_slice());
         if let Some(live) = &self.live {
-            let model = self.live_model();
             let view = live::controls::View {
                 live,
                 choices: &self.settings.live,
                 choice: &self.workspace.choice,
-                model: (model, model != self.model()),
+                model: self.live_model(),
                 models,
                 device: self.device.as_ref(),
             };

@@ -120,6 +120,10 @@ impl Encoding {
     }
 }
 
+/// How the name of a file begins and ends that is being written.
+const PART_PREFIX: &str = ".styleforge-";
+const PART_SUFFIX: &str = ".part";
+
 /// What happens to a file that already has the target's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
@@ -194,7 +198,7 @@ fn replace<T>(
     let failed = |e: io::Error| write_error(&name, folder, &e);
 
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".styleforge-").suffix(".part");
+    builder.prefix(PART_PREFIX).suffix(PART_SUFFIX);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -243,16 +247,36 @@ fn folder_of(target: &Path) -> &Path {
 pub fn check_target(path: &Path, existing: Existing) -> Result<(), MediaError> {
     let name = path.display().to_string();
     let target = resolved_target(path, &name, existing)?;
-    let folder = folder_of(&target);
-    match fs::metadata(folder) {
-        Ok(m) if m.is_dir() => Ok(()),
-        Ok(_) => Err(write_error(
-            &name,
-            folder,
-            &io::Error::from(ErrorKind::NotADirectory),
-        )),
-        Err(e) => Err(write_error(&name, folder, &e)),
+    try_writing(&name, folder_of(&target))
+}
+
+/// Checks that pictures may be written into `folder`, which need not exist yet.
+///
+/// # Errors
+/// [`MediaError::Write`] when it cannot be made or takes no files.
+pub fn check_folder(folder: &Path) -> Result<(), MediaError> {
+    // What would be made lies in the first folder above that exists.
+    let above = folder.ancestors().find(|above| above.exists());
+    let name = folder.display().to_string();
+    match above {
+        Some(above) if !above.as_os_str().is_empty() => try_writing(&name, above),
+        _ => try_writing(&name, Path::new(".")),
     }
+}
+
+/// Makes a file in `folder` and removes it: whether it may be written to, no question about the folder
+/// answers for every file system.
+fn try_writing(name: &str, folder: &Path) -> Result<(), MediaError> {
+    let failed = |e: &io::Error| write_error(name, folder, e);
+    if !fs::metadata(folder).map_err(|e| failed(&e))?.is_dir() {
+        return Err(failed(&io::Error::from(ErrorKind::NotADirectory)));
+    }
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PART_PREFIX).suffix(PART_SUFFIX);
+    builder
+        .tempfile_in(folder)
+        .map(drop)
+        .map_err(|e| failed(&e))
 }
 
 /// `frame` as bytes, and notes on what the format could not hold; for standard output.

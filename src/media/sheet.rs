@@ -1,6 +1,6 @@
-//! Several pictures on one sheet, row by row.
+//! Several pictures on one sheet, row by row, without holes.
 
-use super::scale::{scaled, size_within};
+use super::scale::scaled;
 use crate::frame::Frame;
 
 /// Width of the margins between and around the pictures, in pixels.
@@ -8,39 +8,82 @@ const MARGIN_PX: usize = 8;
 /// Colour of the margins.
 const PAPER: [u8; 4] = [245, 245, 242, 255];
 
-/// Lays `pictures` on a sheet of `columns` columns, left to right and top to bottom, each within a
-/// cell of `cell_px` x `cell_px` pixels at most and never enlarged. `None` without pictures.
-pub fn sheet(pictures: &[Frame], columns: usize, cell_px: usize) -> Option<Frame> {
-    let columns = columns.clamp(1, pictures.len().max(1));
-    let cells: Vec<Frame> = pictures
+/// Lays `pictures` on a sheet, left to right and top to bottom, so that every row is as wide as the
+/// others: the first rows hold fewer and larger pictures, and of these the narrowest row is as wide as
+/// its pictures at `cell_px` on their long sides. `None` without pictures.
+pub fn sheet(pictures: &[Frame], cell_px: usize) -> Option<Frame> {
+    let mut rest = pictures;
+    let mut rows = Vec::new();
+    for count in row_counts(pictures.len()) {
+        let (row, others) = rest.split_at_checked(count)?;
+        rows.push(row);
+        rest = others;
+    }
+    let width = rows.first().map(|row| {
+        let wide = |p: &Frame| cell_px as f64 * p.width() as f64 / longer_side(p);
+        let pictures: f64 = row.iter().map(wide).sum();
+        pictures.round().max(1.0) as usize + margins(row.len())
+    })?;
+    let rows: Vec<Vec<Frame>> = rows.iter().map(|row| fitted(row, width)).collect();
+    let heights: Vec<usize> = rows
         .iter()
-        .map(|p| {
-            let (width, height) = size_within(p.width(), p.height(), cell_px.max(1));
-            scaled(p, width, height)
-        })
+        .map(|row| row.iter().map(Frame::height).max().unwrap_or(0))
         .collect();
-    let cell_width = cells.iter().map(Frame::width).max()?;
-    let cell_height = cells.iter().map(Frame::height).max()?;
-    let rows = cells.len().div_ceil(columns);
-    let mut page = Frame::from_fn(
-        columns * (cell_width + MARGIN_PX) + MARGIN_PX,
-        rows * (cell_height + MARGIN_PX) + MARGIN_PX,
-        |_, _| PAPER,
-    );
-    let page_width = page.width();
-    for (index, cell) in cells.iter().enumerate() {
-        let left = MARGIN_PX
-            + (index % columns) * (cell_width + MARGIN_PX)
-            + (cell_width - cell.width()) / 2;
-        let top = MARGIN_PX
-            + (index / columns) * (cell_height + MARGIN_PX)
-            + (cell_height - cell.height()) / 2;
-        for (y, row) in cell.rgba().chunks_exact(cell.width() * 4).enumerate() {
-            let start = ((top + y) * page_width + left) * 4;
-            page.rgba_mut()[start..start + row.len()].copy_from_slice(row);
+    let height = heights.iter().sum::<usize>() + margins(rows.len());
+    let mut page = Frame::from_fn(width, height, |_, _| PAPER);
+    let mut top = MARGIN_PX;
+    for (row, row_height) in rows.iter().zip(heights) {
+        let mut left = MARGIN_PX;
+        for picture in row {
+            lay(&mut page, picture, left, top);
+            left += picture.width() + MARGIN_PX;
         }
+        top += row_height + MARGIN_PX;
     }
     Some(page)
+}
+
+/// How many pictures each row holds: about as many rows as pictures in a row, the fuller rows last.
+fn row_counts(pictures: usize) -> Vec<usize> {
+    let rows = pictures.isqrt();
+    (0..rows).map(|row| (pictures + row) / rows).collect()
+}
+
+/// Width of the margins between and around so many pictures, in pixels.
+fn margins(pictures: usize) -> usize {
+    (pictures + 1) * MARGIN_PX
+}
+
+fn longer_side(picture: &Frame) -> f64 {
+    picture.width().max(picture.height()).max(1) as f64
+}
+
+/// The pictures of one row at one height, which with their margins are `width` pixels wide.
+fn fitted(row: &[Frame], width: usize) -> Vec<Frame> {
+    let room = width.saturating_sub(margins(row.len())).max(row.len());
+    let ratio = |p: &Frame| p.width() as f64 / p.height().max(1) as f64;
+    let height = room as f64 / row.iter().map(ratio).sum::<f64>();
+    let rows = height.round().max(1.0) as usize;
+    let (mut taken, mut edge) = (0, 0.0);
+    row.iter()
+        .map(|picture| {
+            // Rounded edges, not rounded widths: what one loses its neighbour gets.
+            edge += height * ratio(picture);
+            let columns = (edge.round() as usize).saturating_sub(taken).max(1);
+            taken += columns;
+            scaled(picture, columns, rows)
+        })
+        .collect()
+}
+
+fn lay(page: &mut Frame, picture: &Frame, left: usize, top: usize) {
+    let (page_width, page_height) = (page.width(), page.height());
+    let columns = picture.width().min(page_width.saturating_sub(left));
+    let lines = picture.rgba().chunks_exact(picture.width() * 4);
+    for (y, line) in lines.enumerate().take(page_height.saturating_sub(top)) {
+        let start = ((top + y) * page_width + left) * 4;
+        page.rgba_mut()[start..start + columns * 4].copy_from_slice(&line[..columns * 4]);
+    }
 }
 
 #[cfg(test)]
@@ -48,14 +91,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_lie_where_they_should() {
-        let picture = |level| Frame::from_fn(20, 10, move |_, _| [level, 0, 0, 255]);
-        let page = sheet(&[picture(1), picture(2), picture(3)], 2, 64).expect("pictures");
-        assert_eq!((page.width(), page.height()), (2 * 28 + 8, 2 * 18 + 8));
-        assert_eq!(page.pixel(8, 8)[0], 1);
-        assert_eq!(page.pixel(8 + 28, 8)[0], 2);
-        assert_eq!(page.pixel(8, 8 + 18)[0], 3);
-        assert_eq!(page.pixel(40, 30), PAPER);
-        assert!(sheet(&[], 3, 64).is_none());
+    fn every_row_is_as_wide_as_the_others() {
+        for (pictures, rows) in [
+            (1, vec![1]),
+            (3, vec![3]),
+            (4, vec![2, 2]),
+            (7, vec![3, 4]),
+            (10, vec![3, 3, 4]),
+            (0, vec![]),
+        ] {
+            assert_eq!(row_counts(pictures), rows);
+        }
+        let picture = |level: u8| Frame::from_fn(60, 40, move |_, _| [level, 0, 0, 255]);
+        let pictures: Vec<Frame> = (1..=7).map(picture).collect();
+        let page = sheet(&pictures, 60).expect("pictures");
+        assert_eq!(page.width(), 3 * 60 + 4 * 8);
+        // Three of 40 rows above four of 43 columns and 29 rows.
+        assert_eq!(page.height(), 40 + 29 + 3 * 8);
+        let at = |x: usize, y: usize| page.pixel(x, y)[0];
+        for (place, x) in [8, 76, 144].into_iter().enumerate() {
+            assert_eq!(at(x, 8), place as u8 + 1);
+        }
+        for (place, x) in [8 + 21, 59 + 21, 110 + 21, 161 + 21]
+            .into_iter()
+            .enumerate()
+        {
+            assert_eq!(at(x, 56 + 14), place as u8 + 4, "no hole at {x}");
+        }
+        assert_eq!(at(page.width() - 9, 60), 7, "up to the margin");
+        assert_eq!(page.pixel(4, 4), PAPER);
+        assert!(sheet(&[], 64).is_none());
+    }
+
+    #[test]
+    fn tall_pictures_lie_beside_wide_ones() {
+        let wide = Frame::from_fn(80, 40, |_, _| [1, 0, 0, 255]);
+        let tall = Frame::from_fn(20, 80, |_, _| [2, 0, 0, 255]);
+        let page = sheet(&[wide, tall], 80).expect("pictures");
+        assert_eq!(page.width(), 80 + 20 + 3 * 8);
+        assert_eq!(page.pixel(page.width() - 9, page.height() - 9)[0], 2);
     }
 }

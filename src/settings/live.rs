@@ -6,7 +6,7 @@ use super::table::{Reader, put};
 use crate::{
     capture::{PixelFormat, Rotation, Source},
     engine::live::{Contestant, DEFAULT_TARGET_FPS, LiveSize},
-    mode::{DeviceChoice, ModeChoice, Precision, PrecisionChoice, Variant},
+    mode::{DeviceChoice, ModeChoice, ModelSize, Precision, PrecisionChoice, Variant},
 };
 
 /// A person's choices for live pictures.
@@ -26,6 +26,8 @@ pub struct LiveChoices {
     pub rotate: Rotation,
     /// Working size.
     pub size: LiveSize,
+    /// Size of the style's network; chosen by the program when `None`. Photos have one of their own.
+    pub model: Option<ModelSize>,
     /// Variant and precision.
     pub mode: ModeChoice,
     /// The two sides of a comparison.
@@ -51,6 +53,7 @@ impl Default for LiveChoices {
             mirror: false,
             rotate: Rotation::default(),
             size: LiveSize::default(),
+            model: None,
             mode: ModeChoice {
                 variant: Variant::default(),
                 precision: PrecisionChoice::Auto,
@@ -80,6 +83,7 @@ impl LiveChoices {
         reader.integer("target_fps", 1..=240, |v| fps = v as f64);
         reader.integer("working_px", 16..=8192, |v| px = Some(v as usize));
         live.size = px.map_or(LiveSize::Auto { target_fps: fps }, LiveSize::LongSide);
+        reader.parsed("model", &mut live.model, |s| s.parse().ok().map(Some));
         reader.parsed("mode", &mut live.mode, |s| s.parse().ok());
         for (side, key) in live.sides.iter_mut().zip(["compare_left", "compare_right"]) {
             reader.parsed(key, side, contestant);
@@ -104,6 +108,7 @@ impl LiveChoices {
         };
         put(table, "working_px", px);
         put(table, "target_fps", fps);
+        put(table, "model", self.model.map(|model| model.to_string()));
         put(table, "mode", Some(mode_text(self.mode)));
         for (side, key) in self.sides.iter().zip(["compare_left", "compare_right"]) {
             let text = format!("{} {}", side.device.name(), mode_text(side.mode));

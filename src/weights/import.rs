@@ -1,10 +1,14 @@
-//! Keeping a checkpoint as a style of the person's own.
+//! Keeping a checkpoint as a style of the person's own, and letting it go.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Checkpoint, LibraryError, Style, StyleLibrary,
-    library::{id_from, stem},
+    library::{THUMBNAILS, id_from, stem},
+    style::Origin,
 };
 use crate::mode::ModelSize;
 
@@ -53,6 +57,52 @@ impl StyleLibrary {
             path: folder,
             source: io::Error::other("the style that was written could not be read again"),
         })
+    }
+}
+
+impl StyleLibrary {
+    /// Removes a style from the person's own folder and gives the path that is gone. Of a folder only
+    /// the weights and the thumbnail go, so that it stays while there is something else in it.
+    ///
+    /// # Errors
+    /// [`LibraryError`] when there is no such style, when it is none of the person's own, or when the
+    /// disk refuses.
+    pub fn remove(&mut self, name: &str) -> Result<PathBuf, LibraryError> {
+        let style = self.find(name).ok_or_else(|| LibraryError::Unknown {
+            name: name.to_owned(),
+        })?;
+        let Origin::User(path) = style.origin.clone() else {
+            return Err(LibraryError::NotYours {
+                title: style.title.clone(),
+                folder: self.user_folder.clone(),
+            });
+        };
+        let removed = remove_style(&path).map_err(|source| LibraryError::Remove {
+            path: path.clone(),
+            source,
+        });
+        self.refresh();
+        removed.map(|()| path)
+    }
+}
+
+fn remove_style(path: &Path) -> io::Result<()> {
+    // A link goes, not what it leads to.
+    if !fs::symlink_metadata(path)?.is_dir() {
+        return fs::remove_file(path);
+    }
+    let weights = ModelSize::ALL
+        .iter()
+        .map(|size| format!("{size}.safetensors"));
+    for name in weights.chain(THUMBNAILS.map(str::to_owned)) {
+        match fs::remove_file(path.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    match fs::remove_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+        done => done,
     }
 }
 
@@ -165,5 +215,44 @@ mod tests {
             error.contains("a_file") && error.contains("disk"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn only_styles_of_the_persons_own_are_removed() {
+        let root = tempfile::tempdir().expect("folder");
+        let user = root.path().join("user");
+        let installed = root.path().join("installed");
+        fs::create_dir_all(installed.join("shipped")).expect("folder");
+        fs::write(installed.join("shipped/full.safetensors"), weights(None)).expect("file");
+        let file = root.path().join("own.safetensors");
+        fs::write(&file, weights(None)).expect("file");
+        let mut library = StyleLibrary::open(std::slice::from_ref(&installed), user.clone());
+        library.import(&file, Some("Own one")).expect("imported");
+        fs::copy(&file, user.join("loose.safetensors")).expect("copied");
+        library.refresh();
+
+        let refused = library.remove("shipped").expect_err("not one's own");
+        assert!(
+            matches!(refused, LibraryError::NotYours { .. }),
+            "{refused}"
+        );
+        assert!(installed.join("shipped/full.safetensors").exists());
+        let refused = library.remove("nonesuch").expect_err("not there");
+        assert!(matches!(refused, LibraryError::Unknown { .. }), "{refused}");
+
+        assert_eq!(
+            library.remove("own one").expect("removed"),
+            user.join("own_one")
+        );
+        assert!(library.find("own one").is_none() && !user.join("own_one").exists());
+        library.remove("loose").expect("removed");
+        assert!(library.find("loose").is_none() && file.exists());
+
+        // What else lies in the folder is nobody's to remove.
+        library.import(&file, Some("Own one")).expect("imported");
+        fs::write(user.join("own_one/notes.txt"), "mine").expect("file");
+        library.remove("own_one").expect("removed");
+        assert!(library.find("own one").is_none());
+        assert!(user.join("own_one/notes.txt").exists());
     }
 }

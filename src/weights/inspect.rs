@@ -81,7 +81,7 @@ pub fn describe(path: &Path) -> Inspection {
         ..Inspection::default()
     };
     let filled = read_file(path).and_then(|bytes| facts.fill(&bytes));
-    facts.conclude(filled);
+    facts.judge(filled);
     facts
 }
 
@@ -92,19 +92,20 @@ pub fn describe_bytes(bytes: &[u8]) -> Inspection {
         ..Inspection::default()
     };
     let filled = facts.fill(bytes);
-    facts.conclude(filled);
+    facts.judge(filled);
     facts
 }
 
 impl Inspection {
-    /// Takes down why the file cannot be used, if it cannot.
-    fn conclude(&mut self, filled: Result<(), WeightsError>) {
-        if let Err(error) = filled {
-            if let WeightsError::Foreign { family, .. } = error {
-                self.family = Some(family);
-            }
-            self.refused = Some(error.to_string());
+    /// Notes why the bytes are no style's, if they are none's.
+    fn judge(&mut self, read: Result<(), WeightsError>) {
+        let Err(error) = read else {
+            return;
+        };
+        if let WeightsError::Foreign { family, .. } = error {
+            self.family = Some(family);
         }
+        self.refused = Some(error.to_string());
     }
 
     /// Fills in what the bytes tell, as far as they can be read.

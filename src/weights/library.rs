@@ -31,6 +31,9 @@ const MAX_ID_CHARS: usize = 64;
 /// Endings of single files that are styles in the person's own folder.
 const CHECKPOINT_ENDINGS: [&str; 5] = ["safetensors", "pth", "pt", "model", "onnx"];
 
+/// Names that a style's thumbnail may have in its folder.
+pub(super) const THUMBNAILS: [&str; 2] = ["thumbnail.jpg", "thumbnail.png"];
+
 /// `$XDG_DATA_HOME/styleforge/styles`: where a person's own styles live. `None` without a home.
 pub fn user_styles_folder() -> Option<PathBuf> {
     let data = etcetera::base_strategy::Xdg::new().ok()?.data_dir();
@@ -218,7 +221,7 @@ impl StyleLibrary {
         let Some(metadata) = metadata else {
             return;
         };
-        let thumbnail = ["thumbnail.jpg", "thumbnail.png"]
+        let thumbnail = THUMBNAILS
             .iter()
             .map(|name| folder.join(name))
             .find(|path| path.is_file());

@@ -8,8 +8,13 @@ use serde::Serialize;
 
 use crate::mode::ModelSize;
 
-use super::{Checkpoint, WeightsError};
+use super::{
+    Checkpoint, Inspection, WeightsError,
+    inspect::{describe, describe_bytes},
+};
 
+/// What stands for the path of weights inside the program.
+const BUILT_IN: &str = "built in";
 /// Largest thumbnail that is read, in bytes.
 const MAX_THUMBNAIL_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -45,6 +50,31 @@ pub enum LibraryError {
     Exists {
         /// The name of its folder.
         id: String,
+    },
+    /// There is no style of this name.
+    #[error("there is no style named {name}")]
+    Unknown {
+        /// The name given.
+        name: String,
+    },
+    /// The style is none of the person's own.
+    #[error(
+        "{title} is none of your own styles and stays; only those in {} can be removed",
+        folder.display()
+    )]
+    NotYours {
+        /// The style's title.
+        title: String,
+        /// Where the person's own styles are.
+        folder: PathBuf,
+    },
+    /// The style could not be removed.
+    #[error("{} could not be removed: {source}", path.display())]
+    Remove {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
     },
     /// The style could not be written.
     #[error(
@@ -139,19 +169,39 @@ impl Style {
     /// # Errors
     /// [`LibraryError::NoSuchModel`] or [`LibraryError::Weights`].
     pub fn load(&self, size: ModelSize) -> Result<Checkpoint, LibraryError> {
-        let Some((_, place)) = self.models.iter().find(|(s, _)| *s == size) else {
-            let names: Vec<&str> = self.models.iter().map(|(s, _)| s.name()).collect();
-            return Err(LibraryError::NoSuchModel {
-                title: self.title.clone(),
-                size,
-                available: names.join(" or "),
-            });
-        };
-        let (path, result) = match place {
-            Place::Memory(bytes) => (PathBuf::from("built in"), Checkpoint::from_bytes(bytes)),
+        let (path, result) = match self.place(size)? {
+            Place::Memory(bytes) => (PathBuf::from(BUILT_IN), Checkpoint::from_bytes(bytes)),
             Place::File(path) => (path.clone(), Checkpoint::read(path)),
         };
         result.map_err(|source| LibraryError::Weights { path, source })
+    }
+
+    /// Where the weights of one size lie.
+    fn place(&self, size: ModelSize) -> Result<&Place, LibraryError> {
+        let found = self.models.iter().find(|(s, _)| *s == size);
+        found.map(|(_, place)| place).ok_or_else(|| {
+            let names: Vec<&str> = self.models.iter().map(|(s, _)| s.name()).collect();
+            LibraryError::NoSuchModel {
+                title: self.title.clone(),
+                size,
+                available: names.join(" or "),
+            }
+        })
+    }
+
+    /// Tells what the weights of one size are or, when none is named, of the best that there is.
+    ///
+    /// # Errors
+    /// [`LibraryError::NoSuchModel`]; a file that cannot be used is told in what this gives.
+    pub fn describe(&self, size: Option<ModelSize>) -> Result<Inspection, LibraryError> {
+        let best = || self.models.first().map_or(ModelSize::Full, |(s, _)| *s);
+        Ok(match self.place(size.unwrap_or_else(best))? {
+            Place::Memory(bytes) => Inspection {
+                path: BUILT_IN.into(),
+                ..describe_bytes(bytes)
+            },
+            Place::File(path) => describe(path),
+        })
     }
 
     /// Reads the size asked for, or, when none was asked for, the best there is, with a note for

@@ -16,7 +16,7 @@ fn help_explains_the_exit_codes() {
             "Exit codes",
             "0    everything",
             "1    some",
-            "2    wrong use",
+            "2    nothing was begun: wrong use",
             "130",
         ] {
             assert!(text.contains(part), "no '{part}' in:\n{text}");
@@ -58,6 +58,29 @@ fn an_imported_style_is_listed_and_paints() {
     s.styleforge(&["styles", "import", "photo.png"])
         .ends(1)
         .says("photo.png");
+    s.styleforge(&["styles", "import", "missing.pth"])
+        .ends(2)
+        .says("missing.pth");
+}
+
+#[test]
+fn an_own_style_is_removed_and_no_other() {
+    let s = Sandbox::new();
+    let import = ["styles", "import", "tiny.safetensors", "--name", "My Own"];
+    s.styleforge(&import).ends(0);
+    let gone = s.styleforge(&["styles", "remove", "my own"]).ends(0).text();
+    assert!(gone.contains("my_own"), "{gone}");
+    let list = s.styleforge(&["styles"]).ends(0).text();
+    assert!(!list.contains("my_own"), "{list}");
+    assert!(s.names("home/.local/share/styleforge/styles").is_empty());
+    s.styleforge(&["styles", "remove", "my own"])
+        .ends(2)
+        .says("no style named my own");
+    s.styleforge(&["styles", "remove", "candy"])
+        .ends(2)
+        .says("Candy is none of your own styles");
+    assert!(s.styleforge(&["styles"]).ends(0).text().contains("candy"));
+    s.styleforge(&import).ends(0);
 }
 
 #[cfg(target_os = "linux")]
@@ -191,13 +214,13 @@ fn inspect_tells_what_is_inside_and_why_not() {
     let run = s.styleforge(&["inspect", "photo.png", "--json"]).ends(1);
     assert!(run.json()["refused"].is_string());
     run.says("photo.png cannot be used");
-    let run = s.styleforge(&["inspect", "missing.pth"]).ends(1);
+    let run = s.styleforge(&["inspect", "missing.pth"]).ends(2);
     assert_eq!(run.stderr.matches("missing.pth").count(), 1, "{run:?}");
     s.styleforge(&["inspect", "home"])
-        .ends(1)
+        .ends(2)
         .says("home is a folder");
     if cfg!(unix) {
-        let run = s.styleforge(&["inspect", "/dev/zero"]).ends(1);
+        let run = s.styleforge(&["inspect", "/dev/zero"]).ends(2);
         assert_eq!(run.text(), "", "there is nothing to tell");
         run.says("/dev/zero is not an ordinary file");
     }
@@ -242,21 +265,26 @@ fn without_a_display_the_sample_is_painted() {
         run.text()
     );
     let sheet = s.read("styleforge-sample-2.png");
-    // The photo and six styles in three columns, with margins of 8 pixels.
-    let (columns, rows) = (3, 3);
-    let width = (sheet.width() - 8) / columns - 8;
-    let height = (sheet.height() - 8) / rows - 8;
-    assert!(width.max(height) == 480, "{width} x {height}");
-    let cells: Vec<_> = (0..7)
-        .map(|i| {
-            let (x, y) = (i % columns, i / columns);
-            sheet.crop(8 + x * (width + 8), 8 + y * (height + 8), width, height)
-        })
-        .collect();
-    for (i, a) in cells.iter().enumerate() {
-        for (j, b) in cells.iter().enumerate().skip(i + 1) {
-            let d = PictureDifference::between(a, b).expect("one size");
-            assert!(d.mean > 10.0, "cells {i} and {j} differ by {}", d.mean);
+    // The photo and two styles above four styles, all of one shape, with margins of 8 pixels; nothing is empty.
+    let width = |columns: usize| (sheet.width() - 8) / columns - 8;
+    let height = |columns: usize| (sheet.height() - 24) * width(columns) / (width(3) + width(4));
+    assert_eq!(width(3).max(height(3)), 480);
+    for (top, columns) in [(8, 3), (16 + height(3), 4)] {
+        let cells: Vec<_> = (0..columns)
+            .map(|i| {
+                let left = 8 + i * (width(columns) + 8);
+                sheet.crop(left, top, width(columns), height(columns))
+            })
+            .collect();
+        for (i, a) in cells.iter().enumerate() {
+            for (j, b) in cells.iter().enumerate().skip(i + 1) {
+                let d = PictureDifference::between(a, b).expect("one size");
+                assert!(
+                    d.mean > 10.0,
+                    "cells {i} and {j} of {columns} differ by {}",
+                    d.mean
+                );
+            }
         }
     }
     for style in [
@@ -287,4 +315,37 @@ fn a_display_that_does_not_answer_is_none() {
             .ends(1)
             .says("X11 :4242 does not answer");
     }
+}
+
+#[test]
+fn inspect_takes_the_name_of_a_style() {
+    let s = Sandbox::new();
+    let report = s
+        .styleforge(&["inspect", "rain princess", "--json"])
+        .ends(0);
+    assert_eq!(report.json()["refused"], Value::Null);
+    let lite = ["inspect", "candy", "--model", "lite"];
+    let json = s
+        .styleforge(&[&lite[..], &["--json"]].concat())
+        .ends(0)
+        .json();
+    assert_eq!(json["widths"], serde_json::json!([16, 32, 64]));
+    // The whole story of its training is in the JSON report alone.
+    let metadata = json["metadata"].as_object().expect("free text");
+    let longest = metadata
+        .values()
+        .filter_map(Value::as_str)
+        .map(str::len)
+        .max();
+    assert!(longest > Some(1000), "{longest:?}");
+    let text = s.styleforge(&lite).ends(0).text();
+    let longest = text.lines().map(str::len).max();
+    assert!(longest < Some(300), "{longest:?} in:\n{text}");
+    assert!(text.contains("--json shows all"), "{text}");
+    s.styleforge(&["inspect", "nonesuch"])
+        .ends(2)
+        .says("neither a style nor a file");
+    s.styleforge(&["inspect", "tiny.safetensors", "--model", "full"])
+        .ends(2)
+        .says("--model");
 }

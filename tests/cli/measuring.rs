@@ -265,3 +265,23 @@ fn compare_goes_to_files_that_others_read() {
         .ends(2)
         .says("choose a smaller --size");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn how_far_it_is_is_told_on_a_terminal_and_nowhere_else() {
+    let s = Sandbox::new();
+    let style = ["--style", "./tiny.safetensors", "--device", "cpu"];
+    for (measure, name) in [
+        (&["bench", "--size", "64x48"][..], "64 x 48"),
+        (
+            &["compare", "baseline", "fused", "--size", "64x48"],
+            "baseline fp32 and fused fp32",
+        ),
+    ] {
+        let arguments = [measure, &style].concat();
+        let told = s.on_a_terminal(&arguments);
+        assert!(told.contains(name) && told.contains('%'), "{told:?}");
+        let told = s.styleforge(&arguments).ends(0).stderr;
+        assert!(!told.contains('%') && !told.contains('\x1b'), "{told:?}");
+    }
+}

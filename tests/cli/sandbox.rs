@@ -106,6 +106,42 @@ impl Sandbox {
         Run::from(output.expect("a shell"))
     }
 
+    /// Runs the program with its standard error on a terminal and gives what stands there.
+    #[cfg(target_os = "linux")]
+    pub fn on_a_terminal(&self, arguments: &[&str]) -> String {
+        use std::{
+            fs::File,
+            io::Read,
+            os::fd::{FromRawFd, OwnedFd},
+            ptr::{null, null_mut},
+        };
+
+        let (mut ours, mut theirs) = (0, 0);
+        // SAFETY: both numbers are this function's own; name, settings and size may be left out.
+        let opened = unsafe { libc::openpty(&mut ours, &mut theirs, null_mut(), null(), null()) };
+        assert_eq!(opened, 0, "a terminal");
+        // SAFETY: both were opened just now, and nothing else closes them.
+        let (mut ours, theirs) = unsafe { (File::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) };
+        let mut command = self.command(env!("CARGO_BIN_EXE_styleforge"));
+        command.args(arguments).env("TERM", "xterm");
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(theirs)
+            .spawn()
+            .expect("the program starts");
+        // The program alone holds the other end now.
+        drop(command);
+        let mut told = Vec::new();
+        let mut part = [0; 4096];
+        while let Ok(n @ 1..) = ours.read(&mut part) {
+            told.extend_from_slice(&part[..n]);
+        }
+        let ended = child.wait().expect("ends");
+        let told = String::from_utf8_lossy(&told).into_owned();
+        assert!(ended.success(), "{told}");
+        told
+    }
+
     pub fn read(&self, name: &str) -> Frame {
         (*decode::from_path(&self.path(name))
             .expect("a picture")

@@ -222,15 +222,16 @@ fn the_colour_profile_goes_with_the_painting() {
 #[test]
 fn what_exists_is_replaced_only_with_force() {
     let s = Sandbox::new();
-    let before = fs::read(s.path("photo.png")).expect("there");
-    s.stylize(&["photo.png", "-o", "photo.png"])
+    s.photo("out.png", 9, 9);
+    let before = fs::read(s.path("out.png")).expect("there");
+    s.stylize(&["photo.png", "-o", "out.png"])
         .ends(1)
         .says("exists already")
         .says("--force");
-    assert_eq!(fs::read(s.path("photo.png")).expect("there"), before);
-    s.stylize(&["photo.png", "--force", "-o", "photo.png"])
+    assert_eq!(fs::read(s.path("out.png")).expect("there"), before);
+    s.stylize(&["photo.png", "--force", "-o", "out.png"])
         .ends(0);
-    assert_ne!(fs::read(s.path("photo.png")).expect("there"), before);
+    assert_ne!(fs::read(s.path("out.png")).expect("there"), before);
     s.stylize(&["photo.png", "-o", "no/such/folder.png"])
         .ends(1)
         .says("does not exist");
@@ -266,7 +267,10 @@ fn a_folder_is_painted_by_name_one_level_deep() {
     s.photo("in/a.bmp", 8, 10);
     s.photo("in/deeper/c.png", 8, 8);
     fs::write(s.path("in/notes.txt"), "no picture").expect("file");
-    let run = s.stylize(&["in", "-o", "new/out"]).ends(0);
+    let run = s
+        .stylize(&["in", "-o", "new/out"])
+        .ends(0)
+        .says("in: 1 folder in it is left out");
     let separator = std::path::MAIN_SEPARATOR;
     assert_eq!(
         run.text(),
@@ -280,9 +284,64 @@ fn a_folder_is_painted_by_name_one_level_deep() {
     s.stylize(&["empty", "-o", "out"])
         .ends(2)
         .says("no pictures in the folder empty");
+    // The paintings' own folder is not worth a word.
+    let run = s.stylize(&["in/deeper", "-o", "in/deeper/painted"]).ends(0);
+    assert!(!run.stderr.contains("left out"), "{}", run.stderr);
+    let again = ["in/deeper", "--force", "-o", "in/deeper/painted"];
+    let run = s.stylize(&again).ends(0);
+    assert!(!run.stderr.contains("left out"), "{}", run.stderr);
     s.stylize(&["in", "-o", "out.png"])
         .ends(2)
         .says("need a folder");
+}
+
+#[test]
+fn a_photo_is_never_replaced_by_its_painting() {
+    let s = Sandbox::new();
+    let bytes = |name: &str| fs::read(s.path(name)).expect("a file");
+    let before = bytes("photo.png");
+    for arguments in [
+        &["photo.png", "-o", "photo.png"][..],
+        &["photo.png", "-o", "./home/../photo.png"],
+    ] {
+        s.stylize(&[arguments, &["--force"]].concat())
+            .ends(2)
+            .says("photo.png is a photo that is to be painted");
+    }
+    fs::copy(s.path("photo.png"), s.path("photo-tiny.png")).expect("copied");
+    s.stylize(&["photo.png", "photo-tiny.png", "--force", "-o", "."])
+        .ends(2)
+        .says("photo-tiny.png is a photo");
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(s.path("photo.png"), s.path("link.png")).expect("a link");
+        s.stylize(&["photo.png", "--force", "-o", "link.png"])
+            .ends(2)
+            .says("link.png is a photo");
+    }
+    assert!(before == bytes("photo.png") && before == bytes("photo-tiny.png"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_written_is_known_before_anything_is_painted() {
+    let s = Sandbox::new();
+    fs::write(s.path("broken.jpg"), b"no photo").expect("file");
+    // The photo is not even read.
+    let run = s
+        .stylize(&["broken.jpg", "-o", "/proc/out.png"])
+        .ends(1)
+        .says("/proc takes no new files");
+    assert!(!run.stderr.contains("broken.jpg"), "{}", run.stderr);
+    for folder in ["/proc/out/", "/proc/deep/er/", "photo.png/out/"] {
+        let run = s.stylize(&["broken.jpg", "-o", folder]).ends(2);
+        assert!(!run.stderr.contains("broken.jpg"), "{}", run.stderr);
+    }
+    s.styleforge(&["compare", "baseline", "fused", "--csv", "/proc/out.csv"])
+        .ends(2)
+        .says("/proc takes no new files");
+    let left: Vec<String> = s.names(".");
+    assert!(!left.iter().any(|name| name.contains("part")), "{left:?}");
 }
 
 #[test]
@@ -330,7 +389,7 @@ fn wrong_styles_and_models_are_wrong_use() {
         "-o",
         "x.png",
     ]);
-    run.ends(1).says("bad.safetensors");
+    run.ends(2).says("bad.safetensors");
     assert!(!s.path("x.png").exists());
     s.styleforge(&["stylize", "photo.png", "-o", "x.png"])
         .ends(2)

@@ -267,3 +267,33 @@ fn a_lost_gpu_is_told_over_the_stage_and_in_the_lower_line() {
          started again.",
     );
 }
+
+#[test]
+fn a_brush_size_that_stays_says_so_and_can_be_taken_back() {
+    let mut w = Window::with_photo(600, 400);
+    let kept = "The brush size of before is kept";
+    w.click("Candy");
+    w.until_painted();
+    assert!(!w.has_containing(kept));
+    let usual = w.value("Brush size");
+    for _ in 0..3 {
+        w.key(Modifiers::NONE, Key::CloseBracket);
+    }
+    w.until_painted();
+    w.save_as("first.png");
+    let next = w.photo_file("next.png", 640, 480);
+    w.drop_file(&next);
+    w.until_contains(kept);
+    w.until_painted();
+    let kept_at = w.value("Brush size");
+    assert!(kept_at != usual);
+    w.click("Usual brush size");
+    w.until("the usual strokes", |w| w.has("Strokes as at 640 × 480 px"));
+    w.until_painted();
+    w.save_as("second.png");
+    let last = w.photo_file("last.png", 700, 500);
+    w.drop_file(&last);
+    w.until_label("last.png, 700 × 500 px");
+    w.until_painted();
+    assert!(w.has("Strokes as at 700 × 500 px"));
+}

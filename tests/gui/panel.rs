@@ -401,7 +401,8 @@ fn exports_are_read_again() {
     assert_eq!(report["stages"][5]["stage"], "Network");
     assert_eq!(report["stages"][5]["p50_ms"], 30.0);
     let moments = report["history"].as_array().expect("moments");
-    assert!(moments.len() >= 8, "two seconds, four a second");
+    // Two seconds, four a second, but for the first quarter of a second, which is no rate yet.
+    assert!(moments.len() >= 6, "{} moments", moments.len());
 
     let (json, name) = w.export(ExportFormat::Trace);
     assert_eq!(name, "styleforge-fused-fp16-640x360-trace.json");
@@ -434,4 +435,54 @@ fn without_samples_only_counters_are_exported() {
         let node = w.harness.get_by_label(entry.title());
         assert_eq!(!node.accesskit_node().is_disabled(), can, "{entry:?}");
     }
+}
+
+#[test]
+fn a_held_picture_leaves_the_figures_and_a_gap_behind() {
+    let mut w = Window::open(420.0, 1200.0);
+    let held_at = w.shown().now;
+    w.harness.state_mut().panel.set_held(true, held_at);
+    w.harness.state_mut().now += Duration::from_secs(30);
+    w.step();
+    w.says("Camera: 60.0 fps");
+    w.says("Network: median 30.0 ms");
+    w.says("Held");
+    let now = w.shown().now;
+    // A style that is changed meanwhile is painted on what is held: that is no rate.
+    let shown = w.harness.state_mut();
+    shown.panel.note_picture(&facts(now, 1), now, 0);
+    w.step();
+    w.says("Camera: 60.0 fps");
+    let shown = w.harness.state_mut();
+    shown.panel.set_held(false, now);
+    for frame in 0..45 {
+        let facts = facts(now, frame);
+        let at = facts.ready_at + Duration::from_millis(5);
+        shown.panel.note_picture(&facts, at, 0);
+        shown.now = at;
+    }
+    w.step();
+    w.says("Camera: 60.0 fps");
+    w.click("Export");
+    w.click("Counters as CSV…");
+    let intents = std::mem::take(&mut w.harness.state_mut().intents);
+    let Some(PanelIntent::Export { bytes, .. }) = intents.into_iter().next() else {
+        panic!("nothing was exported");
+    };
+    let text = String::from_utf8(bytes).expect("text");
+    let rates: Vec<f64> = text
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split(',').nth(1)?.parse().ok())
+        .collect();
+    assert!(rates.len() > 4, "{text}");
+    assert!(rates.iter().all(|fps| *fps > 50.0), "no zeros:\n{text}");
+}
+
+#[test]
+fn without_pictures_the_parts_of_the_way_are_unknown() {
+    let mut w = Window::open(420.0, 1200.0);
+    w.harness.state_mut().now += Duration::from_secs(10);
+    w.step();
+    w.says("Network: median –, 95 % within –");
 }

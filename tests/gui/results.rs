@@ -193,6 +193,8 @@ fn a_folder_is_painted_and_the_bad_ones_are_named() {
     w.until_label("Paint 3 photos");
     w.click("Start");
     w.until_label("3 photos not painted");
+    assert!(w.has("Nothing was painted"), "{:#?}", w.texts());
+    assert!(!w.has("Done") && !w.has_containing("painted, in"));
 }
 
 #[test]
@@ -259,4 +261,58 @@ fn damaged_settings_are_told() {
         fs::write(folder.join("settings.toml"), "[choices\n").expect("written");
     });
     w.until_contains("The settings file is damaged");
+}
+
+#[test]
+fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
+    let mut w = Window::open_after(|folder| {
+        let text = format!(
+            "[state]\nsave_folder = {:?}\n",
+            folder.display().to_string()
+        );
+        fs::write(folder.join("settings.toml"), text).expect("written");
+    });
+    w.until_label("Candy");
+    let photo = w.photo_file("photo.png", 40, 30);
+    w.drop_file(&photo);
+    w.click("Candy");
+    w.until_painted();
+    w.outside.refuse("No file dialog could be shown.");
+    for name in ["photo-candy.png", "photo-candy-2.png"] {
+        let path = w.path(name);
+        w.click("Save as…");
+        w.until_label(&path.display().to_string());
+        assert!(w.has_containing("No file dialog could be shown"));
+        w.key(Modifiers::NONE, Key::Enter);
+        w.until_contains(&format!("Saved as {}", path.display()));
+        let saved = decode::from_path(&path).expect("a picture");
+        assert_eq!(*saved.frame, inverted(&crate::support::photo(40, 30)));
+    }
+    // A name that is taken is asked about, as always.
+    w.click("Save as…");
+    let offered = w.path("photo-candy-3.png").display().to_string();
+    w.until_label(&offered);
+    // The name is marked, without folder and ending: what is typed takes its place.
+    w.harness
+        .event(eframe::egui::Event::Text("photo-candy".to_owned()));
+    w.step();
+    w.click("Save");
+    w.until_label("Replace photo-candy.png?");
+    w.click("Cancel");
+    w.step();
+    // Nothing waits for a path that was not given.
+    w.click("Save as…");
+    w.until_label("Save the painting as");
+    w.key(Modifiers::NONE, Key::Escape);
+    w.until("the question to go", |w| !w.has("Save the painting as"));
+    // A photo is opened in the same way.
+    let other = w.photo_file("other.png", 20, 10);
+    w.click("Open…");
+    w.until_label("Open which photo or style?");
+    w.harness
+        .event(eframe::egui::Event::Text("other.png".to_owned()));
+    w.step();
+    assert!(other.exists());
+    w.key(Modifiers::NONE, Key::Enter);
+    w.until_label("other.png, 20 × 10 px");
 }

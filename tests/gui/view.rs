@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use eframe::egui::{self, Key, Modifiers};
-use egui_kittest::kittest::Queryable;
+use eframe::egui::{self, Key, Modifiers, Role};
+use egui_kittest::kittest::{Queryable, by};
 use styleforge::gui::shelf::{Library, Shelf};
 
 use crate::window::Window;
@@ -293,4 +293,42 @@ fn a_large_photo_is_looked_at_closely_without_stalling() {
         w.slider("Strength").increment_accesskit();
     }
     assert!(slowest < 0.25, "a frame took {slowest} s");
+}
+
+#[test]
+fn the_chosen_style_is_in_view_however_it_was_chosen() {
+    // Three cards have no room: the last one begins below the list.
+    let chosen_at = |w: &Window, title: &str| {
+        let card = by().label(title).role(Role::RadioButton);
+        w.harness.get(card).rect()
+    };
+    let in_view = |w: &Window, title: &str| {
+        let rect = chosen_at(w, title);
+        // Between the title above and the button below.
+        let add = w.harness.get_by_label("Add a style…").rect();
+        rect.top() > 60.0 && rect.bottom() <= add.top()
+    };
+    let mut w = Window::sized(1000.0, 420.0);
+    w.until_label("Wave");
+    assert!(!in_view(&w, "Wave"), "the test needs a lower window");
+    w.key(Modifiers::NONE, Key::Num3);
+    w.until("the third style", |w| in_view(w, "Wave"));
+    w.key(Modifiers::NONE, Key::ArrowDown);
+    w.until("the first style", |w| {
+        w.is_chosen("Candy") && in_view(w, "Candy")
+    });
+    w.key(Modifiers::NONE, Key::ArrowUp);
+    w.until("the third style", |w| in_view(w, "Wave"));
+    // It stays in view when the list becomes lower.
+    w.harness.set_size(egui::vec2(1000.0, 380.0));
+    w.step();
+    w.until("the third style", |w| in_view(w, "Wave"));
+    // And when the program starts.
+    let mut w = Window::sized_after(1000.0, 420.0, |folder| {
+        let text = "[choices]\nstyle = \"wave\"\n";
+        std::fs::write(folder.join("settings.toml"), text).expect("written");
+    });
+    w.until("the remembered style", |w| {
+        w.has("Wave") && w.is_chosen("Wave") && in_view(w, "Wave")
+    });
 }

@@ -84,6 +84,13 @@ impl Window {
         Self::build(folder, egui::vec2(width, height))
     }
 
+    /// An empty window of this size, in points; `prepare` may put files into its folder first.
+    pub fn sized_after(width: f32, height: f32, prepare: impl FnOnce(&Path)) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        prepare(folder.path());
+        Self::build(folder, egui::vec2(width, height))
+    }
+
     /// A window as at the first start: the demo scene, painted live.
     pub fn live() -> Self {
         Self::live_after(|_| {})
@@ -304,6 +311,22 @@ impl Window {
         self.texts().iter().any(|l| l.contains(part))
     }
 
+    /// Every text that is painted, also what screen readers are not told.
+    pub fn painted_texts(&self) -> Vec<String> {
+        fn gather(shape: &egui::Shape, texts: &mut Vec<String>) {
+            match shape {
+                egui::Shape::Text(text) => texts.push(text.galley.text().to_owned()),
+                egui::Shape::Vec(shapes) => shapes.iter().for_each(|s| gather(s, texts)),
+                _ => {}
+            }
+        }
+        let mut texts = Vec::new();
+        for clipped in &self.harness.output().shapes {
+            gather(&clipped.shape, &mut texts);
+        }
+        texts
+    }
+
     /// Whether the style of this title is the chosen one.
     pub fn is_chosen(&self, title: &str) -> bool {
         let node = self
@@ -355,11 +378,16 @@ impl Window {
         self.step();
     }
 
-    /// Opens the list of this name and takes the entry.
-    pub fn choose(&mut self, list: &str, entry: &str) {
+    /// Opens the list of this name.
+    pub fn open_list(&mut self, list: &str) {
         let node = self.harness.get(by().label(list).role(Role::ComboBox));
         node.click();
         self.step();
+    }
+
+    /// Opens the list of this name and takes the entry.
+    pub fn choose(&mut self, list: &str, entry: &str) {
+        self.open_list(list);
         self.click(entry);
         self.step();
     }

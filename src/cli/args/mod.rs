@@ -14,15 +14,27 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use self::values::devices;
-use crate::{backend::worker, mode::DeviceChoice};
+use self::values::{devices, model_sizes};
+use crate::{
+    backend::worker,
+    mode::{DeviceChoice, ModelSize},
+};
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    everything was done
-  1    some of the work failed; each failure is named on standard error
-  2    wrong use, or a device, style or model that was asked for is not there
-  130  stopped by Ctrl-C; nothing half-written is left";
+  0    everything was done; also a live run that Ctrl-C or SIGTERM ended
+  1    some of the work failed: what was to be painted, measured, imported or written; each failure
+       is named on standard error
+  2    nothing was begun: wrong use, or a device, style, model or file of weights to work with is
+       missing or cannot be used
+  130  stopped by Ctrl-C or SIGTERM; nothing half-written is left";
+
+const LIVE_EXIT_CODES: &str = "\
+Exit codes:
+  0    pictures were painted, and the report tells how; also when Ctrl-C or SIGTERM ended the run
+  1    the source or the device failed, or a recording; the failure is named on standard error
+  2    nothing was begun: wrong use, or a device, style, model or source is missing or cannot be used
+  130  stopped by Ctrl-C or SIGTERM before the first picture";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -49,9 +61,9 @@ pub enum Command {
     /// Paint photos
     #[command(after_help = EXIT_CODES)]
     Stylize(StylizeArgs),
-    /// List the styles, or add one of your own
+    /// List the styles, add one of your own or remove it
     Styles(StylesArgs),
-    /// Tell what is in a file of weights, and why it is refused
+    /// Tell what is in a style or a file of weights, and why it is refused
     Inspect(InspectArgs),
     /// Measure how fast this computer paints
     Bench(BenchArgs),
@@ -59,7 +71,7 @@ pub enum Command {
     #[command(after_help = EXIT_CODES)]
     Compare(CompareArgs),
     /// Paint a camera, the demo scene or photos live, without a window
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = LIVE_EXIT_CODES)]
     Live(LiveArgs),
     /// Compare the backends with a slow exact computation
     Check(CheckArgs),
@@ -108,13 +120,23 @@ pub enum StylesCommand {
         #[arg(long)]
         name: Option<String>,
     },
+    /// Remove a style that you imported, without asking; styles that came with the program stay
+    Remove {
+        /// Name of the style
+        #[arg(value_name = "STYLE")]
+        name: String,
+    },
 }
 
 /// `styleforge inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The file of weights
-    pub file: PathBuf,
+    /// A style by name, or a file of weights
+    #[arg(value_name = "STYLE|FILE")]
+    pub subject: OsString,
+    /// Size of the style's network [default: full where it is installed]
+    #[arg(long, value_name = "MODEL", value_parser = model_sizes())]
+    pub model: Option<ModelSize>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

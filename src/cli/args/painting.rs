@@ -64,7 +64,7 @@ impl PaintingArgs {
 /// `styleforge stylize`.
 #[derive(Debug, Args)]
 pub struct StylizeArgs {
-    /// Photos, folders of photos, or - for standard input
+    /// Photos, folders of photos (without the folders in them), or - for standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// Style by name, a file of weights, or "all"; may be given several times
@@ -108,7 +108,7 @@ pub struct LiveArgs {
     /// camera, camera:NAME (see styleforge cameras), demo, a photo or a folder of photos
     #[arg(long, value_name = "SOURCE", default_value = "demo")]
     pub source: Source,
-    /// Style by name or a file of weights; without one the source is shown as it is
+    /// Style by name or a file of weights, or "none" for the source as it is [default: candy]
     #[arg(short, long, value_name = "STYLE")]
     pub style: Option<OsString>,
     /// How it is painted.
@@ -136,7 +136,7 @@ pub struct LiveArgs {
     /// Turn clockwise by 0, 90, 180 or 270 degrees
     #[arg(long, value_name = "DEGREES", default_value = "0")]
     pub rotate: Rotation,
-    /// Stop after so many seconds of pictures [default: when stopped by Ctrl-C]
+    /// Stop after so many seconds of pictures [default: when Ctrl-C or SIGTERM ends it]
     #[arg(long, value_name = "N", value_parser = seconds)]
     pub seconds: Option<f64>,
     /// Save every picture into this folder, and when it came into frames.csv there

@@ -11,7 +11,9 @@ use super::{
     CliError,
     args::BenchArgs,
     interrupt::cancel_on_interrupt,
-    modes, select_device,
+    modes,
+    progress::Progress,
+    select_device,
     style_choice::subject,
     terminal::{print, print_json},
 };
@@ -179,15 +181,22 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     }
     let profile = args.kernels || args.csv.is_some() || args.trace.is_some();
     let device = backend.device();
+    let progress = Progress::of_long_pieces(setups.len());
     let mut results = Vec::new();
-    for setup in &setups {
-        reset_process_peak();
-        let measured = setup.measure(&chosen, profile, &control)?;
-        let process_peak_bytes = process_peak_bytes();
-        let mut kernels = Vec::new();
-        for &mode in chosen.iter().filter(|_| profile) {
-            kernels.push(setup.kernels(mode, args.kernels)?);
-        }
+    let mut measure = |piece: usize, setup: &Setup<'_>| -> Result<(), CliError> {
+        let (width, height) = setup.size;
+        let name = format!("{width} x {height}");
+        let taken = progress.during(piece..piece + 1, &name, &control, || {
+            reset_process_peak();
+            let measured = setup.measure(&chosen, profile, &control)?;
+            let process_peak_bytes = process_peak_bytes();
+            let mut kernels = Vec::new();
+            for &mode in chosen.iter().filter(|_| profile) {
+                kernels.push(setup.kernels(mode, args.kernels)?);
+            }
+            Ok::<_, CliError>((measured, process_peak_bytes, kernels))
+        });
+        let (measured, process_peak_bytes, kernels) = taken?;
         results.extend(measurements(
             setup,
             &device,
@@ -195,7 +204,11 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
             &measured,
             kernels,
         ));
-    }
+        Ok(())
+    };
+    let done = (setups.iter().enumerate()).try_for_each(|(piece, setup)| measure(piece, setup));
+    progress.finish();
+    done?;
     let tables: Vec<KernelTable> = results.iter().map(Measurement::kernel_table).collect();
     if let Some(path) = &args.csv {
         save(path, csv(&tables).as_bytes(), existing)?;

@@ -15,7 +15,7 @@ use super::{
     args::LiveArgs,
     device_options,
     interrupt::cancel_on_interrupt,
-    style_choice::{ChosenStyle, choose},
+    style_choice::{ChosenStyle, live_style},
     terminal::{print, print_json, tell},
 };
 use crate::{
@@ -104,6 +104,8 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         stages: Default::default(),
         first: None,
         ready_at: None,
+        taken_at: None,
+        since_line: 0,
         longest_gap: None,
         problems: Vec::new(),
         is_missing: false,
@@ -159,21 +161,13 @@ fn wait_for_device(engine: &mut Engine, rung: &Receiver<()>) -> Result<DeviceInf
 
 /// The style; on a processor the lite one unless another was asked for.
 fn chosen_style(args: &LiveArgs, device: &DeviceInfo) -> Result<Option<ChosenStyle>, CliError> {
-    let Some(typed) = &args.style else {
-        return Ok(None);
-    };
-    let library = StyleLibrary::standard();
     let lite = (device.kind == DeviceChoice::Cpu).then_some(ModelSize::Lite);
-    let chosen = match (args.painting.model, lite) {
-        (None, Some(lite)) => {
-            choose(&library, typed, Some(lite)).or_else(|_| choose(&library, typed, None))
-        }
-        (model, _) => choose(&library, typed, model),
-    }?;
-    if let Some(note) = &chosen.note {
-        tell(format!("note: {note}"));
-    }
-    Ok(Some(chosen))
+    live_style(
+        &StyleLibrary::standard(),
+        args.style.as_deref(),
+        args.painting.model,
+        lite,
+    )
 }
 
 struct LiveRun {
@@ -190,6 +184,10 @@ struct LiveRun {
     first: Option<(Instant, u64, u64)>,
     /// When the newest picture was ready.
     ready_at: Option<Instant>,
+    /// When it was taken.
+    taken_at: Option<Instant>,
+    /// Pictures that were taken since the last line for people.
+    since_line: u64,
     longest_gap: Option<Duration>,
     problems: Vec<String>,
     /// Whether the last problem was that the source is not there.
@@ -275,6 +273,8 @@ impl LiveRun {
             return;
         };
         let now = Instant::now();
+        self.taken_at = Some(now);
+        self.since_line += 1;
         let &mut (begin, ..) = self
             .first
             .get_or_insert((now, facts.captured, facts.painted));
@@ -295,14 +295,15 @@ impl LiveRun {
         }
     }
 
-    /// A line a second for people.
+    /// A line a second for people, while there are pictures.
     fn line(&mut self) {
         let now = Instant::now();
         if self.quiet || now - self.last_line < Duration::from_secs(1) {
             return;
         }
         self.last_line = now;
-        let Some(facts) = self.pictures.value.facts else {
+        let came = std::mem::take(&mut self.since_line);
+        let Some(facts) = self.pictures.value.facts.filter(|_| came > 0) else {
             return;
         };
         let (w, h) = facts.working;
@@ -350,18 +351,21 @@ impl LiveRun {
                 0.0
             }
         };
-        let achieved_fps = f64::from(self.latency.per_second(now));
-        let median = |recent: &Recent| recent.spread(now).unwrap_or_default().p50;
+        // A folder gives a picture every few seconds: the last ones tell nothing about it.
+        let achieved_fps = match args.source {
+            Source::Photo(_) | Source::Folder(_) => rate(facts.painted - painted),
+            Source::Demo | Source::Camera(_) => f64::from(self.latency.per_second(now)),
+        };
+        // A photo came once, a while ago: what counts are the last seconds with pictures.
+        let taken_at = self.taken_at.unwrap_or(now);
+        let median = |recent: &Recent| recent.spread(taken_at).unwrap_or_default().p50;
         let original = &self.pictures.value.original;
         let report = Report {
             version: env!("CARGO_PKG_VERSION"),
             source: args.source.to_string(),
             device: device.kind.name(),
             device_name: device.name.clone(),
-            style: style.map(|s| match s.model {
-                Some(model) => format!("{} {model}", s.label),
-                None => s.label.clone(),
-            }),
+            style: style.map(ChosenStyle::label_with_model),
             mode: facts.mode,
             stands_in: facts.stands_in,
             seconds,
@@ -382,7 +386,7 @@ impl LiveRun {
                 style,
             )
             .filter(|_| facts.painted > painted),
-            latency_ms: self.latency.spread(now).map(SpreadMs::from),
+            latency_ms: self.latency.spread(taken_at).map(SpreadMs::from),
             method: facts.method,
             stages_ms: Stages::from_order(self.stages.each_ref().map(median)),
             resident_bytes: self.resident.zip(resident_bytes()),

@@ -42,11 +42,12 @@ pub struct Report {
     pub working_size: (usize, usize),
     /// What the automatic size came to; `None` where a size was asked for.
     pub automatic_size: Option<AutomaticSize>,
-    /// From the source's having a frame to the picture's being here, over the last seconds.
+    /// From the source's having a frame to the picture's being here, over the last seconds in which
+    /// pictures came.
     pub latency_ms: Option<SpreadMs>,
     /// How the network's time was taken.
     pub method: TimingMethod,
-    /// Medians of the last seconds.
+    /// Medians of the same seconds.
     pub stages_ms: Stages,
     /// Resident memory of the program after the first second and at the end, in bytes.
     pub resident_bytes: Option<(u64, u64)>,
@@ -63,12 +64,24 @@ pub struct AutomaticSize {
     pub target_fps: f64,
     /// Pictures per second over the last seconds.
     pub achieved_fps: f32,
-    /// Whether that is the wanted rate, or all that the source gives.
+    /// Whether that is the wanted rate.
     pub holds: bool,
+    /// What keeps it below the wanted rate.
+    pub limited_by: Option<Limit>,
     /// The long side that was chosen, in pixels.
     pub long_side_px: usize,
     /// The size of the style's network; `None` without a style or with a file of weights.
     pub model: Option<ModelSize>,
+}
+
+/// What keeps live pictures below the wanted rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Limit {
+    /// The source gives no more frames.
+    Source,
+    /// The device paints no more, even at the least size.
+    Device,
 }
 
 /// Share of a wanted rate from which on it counts as held: frames do not come as evenly as a clock ticks.
@@ -84,10 +97,17 @@ impl AutomaticSize {
         let LiveSize::Auto { target_fps } = order else {
             return None;
         };
+        let holds = |wanted: f64| achieved_fps >= HELD_SHARE * wanted;
+        let limited_by = match (holds(target_fps), holds(captured_fps)) {
+            (true, _) => None,
+            (false, true) => Some(Limit::Source),
+            (false, false) => Some(Limit::Device),
+        };
         Some(Self {
             target_fps,
             achieved_fps: achieved_fps as f32,
-            holds: achieved_fps >= HELD_SHARE * target_fps.min(captured_fps),
+            holds: limited_by.is_none(),
+            limited_by,
             long_side_px: working.0.max(working.1),
             model: style.and_then(|s| s.model),
         })
@@ -104,11 +124,14 @@ impl AutomaticSize {
             Some(model) => format!("{long_side_px} px and {model}"),
             None => format!("{long_side_px} px"),
         };
-        match self.holds {
-            true => format!(
+        match self.limited_by {
+            None => format!(
                 "automatic size: {chose}, which holds {achieved_fps:.1} of {target_fps:.0} fps\n"
             ),
-            false => format!(
+            Some(Limit::Source) => format!(
+                "automatic size: {chose}; the source gives {achieved_fps:.1} of {target_fps:.0} fps\n"
+            ),
+            Some(Limit::Device) => format!(
                 "automatic size: {chose}; {achieved_fps:.1} fps is the most this device holds of {target_fps:.0}\n"
             ),
         }
@@ -140,24 +163,33 @@ pub fn text(report: &Report) -> String {
     if report.stands_in {
         mode.push_str(" (own kernels, the library's were still being tried)");
     }
-    let latency = report.latency_ms.unwrap_or(SpreadMs { p50: 0.0, p95: 0.0 });
+    let latency = report.latency_ms.map_or_else(
+        || "not known".to_owned(),
+        |ms| {
+            format!(
+                "{:.1} ms at the median (p50), {:.1} ms at p95",
+                ms.p50, ms.p95
+            )
+        },
+    );
     let s = report.stages_ms;
     let mut text = format!(
-        "{} on {}: {}, {mode}\n{} pictures in {:.1} s: {:.1} fps at {w} x {h} px from {sw} x {sh} px ({:.1} fps captured)\n\
+        "{} on {}: {}, {mode}\n{} in {:.1} s: {:.1} fps at {w} x {h} px from {sw} x {sh} px ({:.1} fps captured)\n\
          dropped before the engine {}, before taking {}; first picture after {:.2} s\n\
-         from source to picture {:.1} ms at the median (p50), {:.1} ms at p95: decode {:.1}, wait {:.1}, scale {:.1}, upload {:.2}, network {:.2} ({}), read-back {:.2}, compose {:.1}\n",
+         from source to picture {latency}: decode {:.1}, wait {:.1}, scale {:.1}, upload {:.2}, network {:.2} ({}), read-back {:.2}, compose {:.1}\n",
         report.style.as_deref().unwrap_or("no style"),
         report.device_name,
         report.source,
-        report.painted,
+        match report.painted {
+            1 => "1 picture".to_owned(),
+            n => format!("{n} pictures"),
+        },
         report.seconds,
         report.painted_fps,
         report.captured_fps,
         report.dropped_before_engine,
         report.dropped_before_taking,
         report.first_picture_s,
-        latency.p50,
-        latency.p95,
         s.decode_ms,
         s.wait_ms,
         s.scale_ms,

@@ -1,6 +1,6 @@
 //! Doing what a person asks for about live pictures.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use eframe::egui::{self, ViewportCommand};
 
@@ -44,6 +44,10 @@ impl App {
             let source = live.source_size();
             capture.set_working_px(wanted_px(self.settings.live.size, facts.working, source));
         }
+        live.note_rate(match self.settings.live.size {
+            LiveSize::Auto { target_fps } => Some(target_fps),
+            LiveSize::LongSide(_) => None,
+        });
         live.wall.take_pictures(ctx);
         let ended = |r: &Recording| r.recorder.has_ended();
         if live.recording.as_ref().is_some_and(ended) {
@@ -135,8 +139,11 @@ impl App {
                 ctx.send_viewport_cmd(ViewportCommand::Fullscreen(self.full_screen));
             }
             LiveIntent::Export { file_name, bytes } => {
-                if self.ask(Purpose::Export, Dialog::Export { file_name }) {
-                    self.export = Some(bytes);
+                let dialog = Dialog::Export {
+                    file_name: file_name.clone(),
+                };
+                if self.ask(Purpose::Export, dialog) {
+                    self.export = Some((file_name, bytes));
                 }
             }
             LiveIntent::ExportFailed(why) => self.messages.error(why),
@@ -177,6 +184,7 @@ impl App {
         match intent {
             LiveIntent::ToggleFreeze => {
                 live.frozen = !live.frozen;
+                live.panel.set_held(live.frozen, Instant::now());
                 if let Some(capture) = &live.capture {
                     capture.set_held(live.frozen);
                 }

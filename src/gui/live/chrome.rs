@@ -258,10 +258,16 @@ impl LiveView {
         }
     }
 
-    /// Draws what floats over the stage.
-    pub(in crate::gui) fn over_stage(&self, ui: &egui::Ui, area: Rect, intents: &mut Vec<Intent>) {
+    /// Draws what floats over the stage; `clear` is the part of it that nothing else covers.
+    pub(in crate::gui) fn over_stage(
+        &self,
+        ui: &egui::Ui,
+        area: Rect,
+        clear: Rect,
+        intents: &mut Vec<Intent>,
+    ) {
         if self.has_trouble() {
-            self.problem(ui, area, intents);
+            self.problem(ui, clear, intents);
         }
         if !self.shows_wall {
             self.peek(ui, area);
@@ -323,11 +329,10 @@ impl LiveView {
         let Some((original, painted)) = self.picture() else {
             return;
         };
-        // The view has the size of the left picture; the other is found at the same place.
-        let view = if self.comparing { painted } else { original };
+        // The view has the source's size; the painting is found at the same place.
         let at = |frame: &crate::frame::Frame| {
-            let x = x * frame.width() / view.width().max(1);
-            let y = y * frame.height() / view.height().max(1);
+            let x = x * frame.width() / original.width().max(1);
+            let y = y * frame.height() / original.height().max(1);
             frame.pixel(x.min(frame.width() - 1), y.min(frame.height() - 1))
         };
         let at_pointer = pointer + vec2(16.0, 16.0);

@@ -20,8 +20,8 @@ pub struct View<'a> {
     pub choices: &'a LiveChoices,
     /// Style, strength, colours.
     pub choice: &'a Choice,
-    /// The model size in use, and whether the program chose it.
-    pub model: (ModelSize, bool),
+    /// The model size in use.
+    pub model: ModelSize,
     /// The model sizes of the chosen style; empty without one.
     pub models: &'a [ModelSize],
     /// The device that paints.
@@ -48,7 +48,7 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
                 .on_hover_text("0 % is the source, 100 % the painting.");
             ui.checkbox(&mut choice.look.keep_colors, "Keep the source's colours")
                 .on_hover_text("Brushwork of the style, colours of the source.");
-            model(ui, view, &mut choice);
+            model(ui, view, &mut choices);
             if !view.live.comparing {
                 mode(ui, "How it is computed", "mode", &mut choices.mode.variant, &mut choices.mode.precision);
             }
@@ -56,8 +56,20 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
                 .on_hover_text("Every style on the left paints the live picture, small. Takes a twelfth of the time.");
             ui.add_space(theme::GROUP_GAP);
 
-            theme::group_title(ui, "Compare");
-            compare(ui, view, &mut choices, intents);
+            let group = ui.scope(|ui| {
+                theme::group_title(ui, "Compare");
+                compare(ui, view, &mut choices, intents);
+            });
+            // In a low window the lists that were just asked for lie below the fold.
+            let id = group.response.id.with("comparing");
+            let before = ui.data_mut(|data| {
+                let before = data.get_temp(id).unwrap_or(false);
+                data.insert_temp(id, view.live.comparing);
+                before
+            });
+            if view.live.comparing && !before {
+                group.response.scroll_to_me(None);
+            }
 
             if choice != *view.choice {
                 intents.push(Intent::Edit(choice));
@@ -237,42 +249,53 @@ fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
         ui.add(Slider::new(&mut fps, 5..=60)).labelled_by(label.id);
         *target_fps = f64::from(fps);
     }
-    if let Some(facts) = view.live.facts() {
-        let (w, h) = facts.working;
-        theme::caption(ui, format!("Painted at {w} × {h} px"));
-        if let (LiveSize::Auto { target_fps }, Some((fps, _))) = (choices.size, view.live.pace())
-            && f64::from(fps) < 0.8 * target_fps
-            && w.max(h) <= STEPS_PX[0]
-        {
-            theme::caption(
-                ui,
-                format!("This device holds {fps:.0} frames a second at most"),
-            );
+    // Both lines are there from the start: what stands below them does not jump.
+    let painted = view.live.facts().map_or_else(
+        || "Painted at –".to_owned(),
+        |facts| format!("Painted at {} × {} px", facts.working.0, facts.working.1),
+    );
+    theme::caption(ui, painted);
+    if let LiveSize::Auto { .. } = choices.size {
+        match view.live.holds.at_most() {
+            Some(fps) => theme::caption(ui, format!("At most {fps} frames a second here")),
+            None => theme::caption(ui, "The size follows the rate"),
         }
     }
 }
 
-fn model(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
-    ui.label("Model");
-    let (in_use, is_automatic) = view.model;
+fn model(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
+    // Which one the automatic choice came to stands beside the title.
+    ui.label(format!("Model: {}", view.model));
     ui.horizontal(|ui| {
-        let width = (ui.available_width() - theme::GAP) / 2.0;
-        for (size, name) in [(ModelSize::Full, "Full"), (ModelSize::Lite, "Lite")] {
-            let has = view.models.is_empty() || view.models.contains(&size);
-            let button = egui::Button::selectable(in_use == size, name)
+        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.spacing_mut().button_padding.x = 4.0;
+        // The longest name gets more than its share.
+        let width = (ui.available_width() - 2.0 * 4.0) * 0.28;
+        let longest = ui.available_width() - 2.0 * (width + 4.0);
+        for (size, name, hint) in [
+            (
+                None,
+                "Automatic",
+                "Full, but on a processor that holds a rate lite, which is about four times as fast.",
+            ),
+            (Some(ModelSize::Full), "Full", "The finest picture. M"),
+            (
+                Some(ModelSize::Lite),
+                "Lite",
+                "About four times as fast, a little coarser. M",
+            ),
+        ] {
+            let has = size.is_none_or(|s| view.models.is_empty() || view.models.contains(&s));
+            let button = egui::Button::selectable(choices.model == size, name)
                 .frame_when_inactive(true)
-                .min_size(vec2(width, 28.0));
-            let why_not = if is_automatic {
-                "On a processor the automatic size takes the lite model. Choose a working size to choose the model."
-            } else {
-                "This style has no such model."
-            };
+                .min_size(vec2(if size.is_none() { longest } else { width }, 28.0));
             if ui
-                .add_enabled(has && !is_automatic, button)
-                .on_disabled_hover_text(why_not)
+                .add_enabled(has, button)
+                .on_hover_text(hint)
+                .on_disabled_hover_text("This style has no such model here.")
                 .clicked()
             {
-                choice.model = size;
+                choices.model = size;
             }
         }
     });

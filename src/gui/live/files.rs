@@ -106,15 +106,16 @@ impl App {
         }
     }
 
-    pub(super) fn end_recording(&mut self) {
+    pub(in crate::gui) fn end_recording(&mut self) {
         let recording = self.live.as_mut().and_then(|live| live.recording.take());
         if let Some(recording) = recording {
+            self.recordings_ending += 1;
             self.desk.finish_recording(recording.recorder);
         }
     }
 
     /// Where snapshots and recordings go: where paintings were saved last, else to the pictures.
-    fn picture_folder(&self) -> PathBuf {
+    pub(in crate::gui) fn picture_folder(&self) -> PathBuf {
         let chosen = self.settings.state.save_folder.clone();
         let pictures = || {
             let named = std::env::var_os("XDG_PICTURES_DIR").map(PathBuf::from);

@@ -4,7 +4,7 @@ use eframe::egui::{self, Frame, Margin, Panel};
 
 use super::chrome::leaving_hint;
 use crate::{
-    gui::{app::App, intent::Intent},
+    gui::{app::App, batch::below_card, intent::Intent},
     mode::DeviceChoice,
 };
 
@@ -15,13 +15,18 @@ impl App {
         egui::CentralPanel::no_frame().show(ui, |ui| {
             match &mut self.live {
                 Some(live) => {
+                    live.stage.names_one = false;
                     live.stage_ui(ui, self.gallery.cards(), None, intents);
                     let area = ui.min_rect();
-                    live.over_stage(ui, area, intents);
+                    let clear = below_card(ui.ctx(), area, self.batch.is_some());
+                    live.over_stage(ui, area, clear, intents);
                     live.camera_badge(ui, area);
                     live.report_ui(ui.ctx(), intents);
                 }
-                None => self.photo_stage(ui, intents),
+                None => {
+                    self.stage.names_one = false;
+                    self.photo_stage(ui, intents);
+                }
             }
             let area = ui.min_rect();
             self.over_stage(ui, area, intents);
@@ -70,8 +75,11 @@ impl App {
                 });
         }
         egui::CentralPanel::no_frame().show(ui, |ui| {
+            live.stage.names_one = true;
             live.stage_ui(ui, self.gallery.cards(), chosen, intents);
-            live.over_stage(ui, ui.min_rect(), intents);
+            let area = ui.min_rect();
+            let clear = below_card(ui.ctx(), area, self.batch.is_some());
+            live.over_stage(ui, area, clear, intents);
         });
         live.report_ui(ui.ctx(), intents);
     }

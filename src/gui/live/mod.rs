@@ -2,13 +2,15 @@
 //!
 //! [`LiveView`] holds the handles of the source's and of the engine's ends and never waits for them.
 //! `acts` does what a person asks for, `orders` keeps the engine's orders up to date; `files` are snapshots and
-//! recordings; `frame`, `controls`, `chrome`, `report` and `wall` draw.
+//! recordings; `frame`, `controls`, `chrome`, `report` and `wall` draw;
+//! `holds` decides when it is told that a rate is not held.
 
 mod acts;
 mod chrome;
 pub(super) mod controls;
 mod files;
 mod frame;
+mod holds;
 mod intent;
 mod orders;
 mod report;
@@ -18,11 +20,11 @@ pub use intent::LiveIntent;
 pub use report::DrawnChart;
 pub use wall::Wall;
 
-use std::{sync::Arc, time::Instant};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use eframe::egui::{self, Color32, ColorImage};
 
-use self::report::ReportView;
+use self::{holds::Holds, report::ReportView};
 use super::{
     intent::Intent,
     panel::{Panel, PanelIntent},
@@ -35,6 +37,7 @@ use crate::{
     capture::{Camera, CameraFormat, Capture, CaptureProblem, Source, exchange::Reader},
     engine::live::{
         Facts, LiveOrder, LivePicture,
+        auto_size::STEPS_PX,
         meter::{Recent, Spread},
     },
     frame::Frame,
@@ -102,6 +105,7 @@ pub struct LiveView {
     duel_ms: [Recent; 2],
     equality: Option<Arc<Equality>>,
     panel: Panel,
+    holds: Holds,
     report: Option<ReportView>,
 }
 
@@ -128,6 +132,7 @@ impl LiveView {
             duel_ms: Default::default(),
             equality: None,
             panel: Panel::new(),
+            holds: Holds::default(),
             report: None,
         }
     }
@@ -178,6 +183,12 @@ impl LiveView {
     /// Whether a camera is in use or wanted.
     pub fn uses_camera(&self) -> bool {
         self.capture.is_some() && matches!(self.source, Source::Camera(_))
+    }
+
+    /// The folder of the recording in progress, and how many pictures it has.
+    pub fn recording(&self) -> Option<(&Path, u64)> {
+        let recorder = &self.recording.as_ref()?.recorder;
+        Some((recorder.folder(), recorder.taken()))
     }
 
     /// The styles' moving pictures.
@@ -236,7 +247,7 @@ impl LiveView {
             let (w, h) = facts.working;
             let mode = facts.mode_in_words();
             let mode = mode.map_or_else(String::new, |m| format!(", {m}"));
-            let held = if self.frozen { "held, " } else { "" };
+            let held = if self.frozen { "held, was " } else { "" };
             format!("{held}{fps:.0} fps at {w} × {h} px, {delay_ms:.0} ms delay{mode}")
         });
         (source, pace)
@@ -271,7 +282,9 @@ impl LiveView {
             ],
         };
         let [left, right] = images;
-        self.stage.set_live(ctx, left, right);
+        // Zoom counts the source's pixels, whatever is laid over them and at which size.
+        let size = (picture.original.width(), picture.original.height());
+        self.stage.set_live(ctx, [left, right], size);
         let now = Instant::now();
         match &facts.duel {
             Some(duel) => {
@@ -332,6 +345,26 @@ impl LiveView {
         let now = Instant::now();
         let delay = self.panel.delay_ms(now)?;
         Some((self.panel.fps(now).shown_fps, delay.p50))
+    }
+
+    /// Notes whether the device holds `target_fps`, the rate that was wanted of the automatic size; `None`
+    /// while a size was chosen by hand. A held picture and a source that gives nothing tell nothing.
+    fn note_rate(&mut self, target_fps: Option<f64>) {
+        let now = Instant::now();
+        let (Some(target_fps), Some(facts)) = (target_fps, self.facts) else {
+            self.holds = Holds::default();
+            return;
+        };
+        if self.frozen || self.has_trouble() {
+            self.holds.pause();
+            return;
+        }
+        let rates = self.panel.fps(now);
+        // A source that gives less than is wanted is not the device's fault.
+        let wanted = target_fps.min(f64::from(rates.camera_fps));
+        let is_least = facts.working.0.max(facts.working.1) <= STEPS_PX[0];
+        self.holds
+            .note(f64::from(rates.shown_fps), wanted, is_least, now);
     }
 
     /// Whether there is something to say instead of the picture.

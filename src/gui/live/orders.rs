@@ -13,20 +13,20 @@ use crate::{
 const MOST_MOVING: usize = 24;
 
 impl App {
-    /// The size of a style's network for live pictures: with the automatic size, a processor takes the
-    /// lite one.
+    /// The size of the style's network for live pictures: the one that was chosen, where the style has
+    /// it. Left to the program, a processor that holds a rate takes the lite one, everything else the
+    /// full one.
     pub(in crate::gui) fn live_model(&self) -> ModelSize {
         let is_cpu = self
             .device
             .as_ref()
             .is_none_or(|d| d.kind == DeviceChoice::Cpu);
-        let style = self.workspace.choice.style.as_deref();
-        let card = style.and_then(|id| self.gallery.card(id));
-        let has_lite = card.is_none_or(|card| card.models.contains(&ModelSize::Lite));
-        match self.settings.live.size {
-            LiveSize::Auto { .. } if is_cpu && has_lite => ModelSize::Lite,
-            _ => self.model(),
-        }
+        let wanted = match (self.settings.live.model, self.settings.live.size) {
+            (Some(model), _) => model,
+            (None, LiveSize::Auto { .. }) if is_cpu => ModelSize::Lite,
+            (None, _) => ModelSize::Full,
+        };
+        self.model_of_style(wanted)
     }
 
     /// The network of a style, once it is here.

@@ -7,7 +7,7 @@ use egui_plot::{GridMark, HoverPosition, Line as PlotLine, Plot, PlotPoints};
 
 use super::{
     cells::{CELL_GAP, Line},
-    meters::{HISTORY, Meters, Point, STAGES},
+    meters::{HISTORY, Meters, Point, STAGES, unbroken},
 };
 use crate::{
     backend::DeviceInfo,
@@ -97,7 +97,7 @@ fn rates(ui: &mut Ui, meters: &Meters, now: Instant) {
     let lines = [0, 1, 2].map(|at| {
         let (name, _, _, color) = series[at];
         let point = |p: &Point| [ago_s(p, now), f64::from(of[at](p))];
-        (name, color, meters.history(now).map(point).collect())
+        (name, color, unbroken(meters.history(now).map(point)))
     });
     history_plot(
         ui,
@@ -134,7 +134,7 @@ fn delay(ui: &mut Ui, meters: &Meters, now: Instant) {
     });
     let line = |of: fn(Spread) -> f32| {
         let point = |p: &Point| p.delay_ms.map(|d| [ago_s(p, now), f64::from(of(d))]);
-        meters.history(now).filter_map(point).collect()
+        unbroken(meters.history(now).filter_map(point))
     };
     history_plot(
         ui,
@@ -168,11 +168,11 @@ fn stages(ui: &mut Ui, meters: &Meters, now: Instant) {
         head.text(p95, "95 %", Align::Max, head.quiet());
         for (place, ((stage, hint), spread)) in STAGES.iter().zip(meters.stages_ms(now)).enumerate()
         {
-            let words = format!(
-                "{stage}: median {} ms, 95 % within {} ms",
-                tenths(spread.p50),
-                tenths(spread.p95)
-            );
+            let of = |value: fn(Spread) -> f32| {
+                spread.map_or_else(|| "–".to_owned(), |s| format!("{} ms", tenths(value(s))))
+            };
+            let (median, most) = (of(|s| s.p50), of(|s| s.p95));
+            let words = format!("{stage}: median {median}, 95 % within {most}");
             let (line, response) = Line::new(ui, width, words);
             // What is before the delay is no share of it.
             let (color, bar_color) = match place {
@@ -181,21 +181,11 @@ fn stages(ui: &mut Ui, meters: &Meters, now: Instant) {
             };
             line.text(name, stage, Align::Min, color);
             line.track(bar);
-            if spread.p50 > 0.0 {
+            if let Some(spread) = spread.filter(|s| s.p50 > 0.0) {
                 line.bar(bar, 0.0, spread.p50 / whole, bar_color);
             }
-            line.text(
-                p50,
-                &format!("{} ms", tenths(spread.p50)),
-                Align::Max,
-                color,
-            );
-            line.text(
-                p95,
-                &format!("{} ms", tenths(spread.p95)),
-                Align::Max,
-                line.quiet(),
-            );
+            line.text(p50, &median, Align::Max, color);
+            line.text(p95, &most, Align::Max, line.quiet());
             response.on_hover_text(*hint);
         }
     });
@@ -336,13 +326,16 @@ fn fact(ui: &mut Ui, name: &str, value: &str) -> Response {
     response
 }
 
+/// A name, a colour, and the pieces of a line: seconds before now, negative, and values.
+type Series<'a> = (&'a str, Color32, Vec<Vec<[f64; 2]>>);
+
 /// Lines over the last minute.
 fn history_plot<const N: usize>(
     ui: &mut Ui,
     width: f32,
     name: &str,
     unit: &'static str,
-    lines: [(&str, Color32, Vec<[f64; 2]>); N],
+    lines: [Series<'_>; N],
 ) {
     let seconds = HISTORY.as_secs_f64();
     let quiet = theme::palette(ui.visuals()).quiet;
@@ -389,9 +382,11 @@ fn history_plot<const N: usize>(
             HoverPosition::Elsewhere { .. } => None,
         })
         .show(ui, |plot| {
-            for (name, color, points) in lines {
-                let points = PlotPoints::from(points);
-                plot.line(PlotLine::new(name, points).color(color).width(1.5));
+            for (name, color, pieces) in lines {
+                for (place, points) in pieces.into_iter().enumerate() {
+                    let line = PlotLine::new(name, PlotPoints::from(points)).id((name, place));
+                    plot.line(line.color(color).width(1.5));
+                }
             }
         })
         .response;

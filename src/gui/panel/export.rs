@@ -187,7 +187,9 @@ fn everything(
     let stages: Vec<_> = STAGES
         .iter()
         .zip(meters.stages_ms(now))
-        .map(|((name, _), s)| json!({ "stage": name, "p50_ms": s.p50, "p95_ms": s.p95 }))
+        .map(|((name, _), s)| {
+            json!({ "stage": name, "p50_ms": s.map(|s| s.p50), "p95_ms": s.map(|s| s.p95) })
+        })
         .collect();
     let facts = meters.newest().map(|n| {
         json!({

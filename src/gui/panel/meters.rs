@@ -18,6 +18,13 @@ use crate::engine::live::{
 pub const HISTORY: Duration = Duration::from_secs(60);
 /// Time between two points of the history.
 const POINT_EVERY: Duration = Duration::from_millis(250);
+/// Time between two points of the history beyond which nothing is known of what lies between: as long as
+/// rates look back, so that a slow device has a line too.
+const GAP: Duration = WINDOW;
+/// How long rates settle after pictures began to come, before they go into the history.
+const SETTLES: Duration = Duration::from_millis(250);
+/// Pictures that a rate takes.
+const PICTURES_OF_A_RATE: u32 = 3;
 /// Counts that a rate is taken over at most.
 const KEPT: usize = 256;
 /// Age beyond which a count no longer matters.
@@ -133,6 +140,8 @@ pub struct Meters {
     stages: Vec<Recent>,
     newest: Option<Newest>,
     history: VecDeque<Point>,
+    /// When the first picture came since the rates were begun anew, and how many came.
+    begun: Option<(Instant, u32)>,
 }
 
 impl Default for Meters {
@@ -145,13 +154,34 @@ impl Default for Meters {
             stages: vec![Recent::default(); STAGES.len()],
             newest: None,
             history: VecDeque::with_capacity(capacity()),
+            begun: None,
         }
     }
 }
 
 impl Meters {
+    /// Begins rates and delays anew, because nothing was to come for a while. The history stays.
+    pub fn resume(&mut self) {
+        *self = Self {
+            newest: self.newest,
+            history: std::mem::take(&mut self.history),
+            ..Self::default()
+        };
+    }
+
+    /// Notes a picture of a frame that is held: it tells nothing about rates and delays.
+    pub fn note_held(&mut self, facts: &Facts, shown_at: Instant, dropped_before_screen: u64) {
+        self.newest = Some(Newest {
+            facts: *facts,
+            shown_at,
+            dropped_before_screen,
+        });
+    }
+
     /// Notes a picture that the window took.
     pub fn note(&mut self, facts: &Facts, shown_at: Instant, dropped_before_screen: u64) {
+        let (_, came) = self.begun.get_or_insert((shown_at, 0));
+        *came = came.saturating_add(1);
         self.captured.note(facts.ready_at, facts.captured);
         self.painted.note(facts.ready_at, facts.painted);
         let delay = ms(shown_at, facts.captured_at);
@@ -160,11 +190,7 @@ impl Meters {
         for (recent, ms) in self.stages.iter_mut().zip(stages_ms(facts, shown_at)) {
             recent.note(shown_at, ms);
         }
-        self.newest = Some(Newest {
-            facts: *facts,
-            shown_at,
-            dropped_before_screen,
-        });
+        self.note_held(facts, shown_at, dropped_before_screen);
         self.tick(shown_at);
     }
 
@@ -174,7 +200,10 @@ impl Meters {
             now.checked_duration_since(p.at)
                 .is_some_and(|since| since >= POINT_EVERY)
         });
-        if !due || self.newest.is_none() {
+        let settled = self.begun.is_some_and(|(at, came)| {
+            came >= PICTURES_OF_A_RATE && now.saturating_duration_since(at) >= SETTLES
+        });
+        if !(due && settled) {
             return;
         }
         if self.history.len() == capacity() {
@@ -201,10 +230,13 @@ impl Meters {
         self.delay.spread(now)
     }
 
-    /// The parts of the way over the last seconds, in the order of [`STAGES`].
-    pub fn stages_ms(&self, now: Instant) -> Vec<Spread> {
-        let spread = |recent: &Recent| recent.spread(now).unwrap_or_default();
-        self.stages.iter().map(spread).collect()
+    /// The parts of the way over the last seconds, in the order of [`STAGES`]; `None` while no picture
+    /// came.
+    pub fn stages_ms(&self, now: Instant) -> Vec<Option<Spread>> {
+        self.stages
+            .iter()
+            .map(|recent| recent.spread(now))
+            .collect()
     }
 
     /// The newest picture.
@@ -216,6 +248,25 @@ impl Meters {
     pub fn history(&self, now: Instant) -> impl Iterator<Item = &Point> {
         (self.history.iter()).filter(move |p| now.saturating_duration_since(p.at) <= HISTORY)
     }
+}
+
+/// Takes a line of the history apart where for a while nothing was noted, so that nothing is drawn there.
+/// `points` are seconds and values, oldest first.
+pub fn unbroken(points: impl IntoIterator<Item = [f64; 2]>) -> Vec<Vec<[f64; 2]>> {
+    let mut lines: Vec<Vec<[f64; 2]>> = Vec::new();
+    for point in points {
+        match lines.last_mut() {
+            Some(line)
+                if line
+                    .last()
+                    .is_some_and(|last| point[0] - last[0] <= GAP.as_secs_f64()) =>
+            {
+                line.push(point);
+            }
+            _ => lines.push(vec![point]),
+        }
+    }
+    lines
 }
 
 /// What each part of the way took, in milliseconds, in the order of [`STAGES`].
@@ -313,12 +364,37 @@ mod tests {
         let (meters, now) = after(20);
         let delay = meters.delay_ms(now).expect("pictures");
         assert!((delay.p50 - 34.0).abs() < 0.01);
-        let stages = meters.stages_ms(now);
+        let stages: Vec<Spread> = meters.stages_ms(now).into_iter().flatten().collect();
         assert_eq!(stages[0].p50, 16.0);
         assert!((stages[8].p50 - 4.0).abs() < 0.01, "present");
         let parts: f32 = stages[1..].iter().map(|s| s.p50).sum();
         assert!((parts - delay.p50).abs() < 0.01, "{parts}");
         assert!((stages[9].p50 - 2.0).abs() < 0.01, "rest");
+    }
+
+    #[test]
+    fn a_break_leaves_a_gap_and_no_zeros() {
+        let (mut meters, held_at) = after(200);
+        let before = meters.history(held_at).count();
+        // Nothing is noted while the picture is held, and what comes first afterwards is no rate yet.
+        meters.resume();
+        let back = held_at + Duration::from_secs(30);
+        let mut now = back;
+        for frame in 0..40 {
+            let facts = facts(back, frame);
+            now = facts.ready_at + Duration::from_millis(4);
+            meters.note(&facts, now, 0);
+        }
+        let points: Vec<_> = meters.history(now).copied().collect();
+        assert!(points.len() > before, "the history goes on");
+        assert!(
+            points.iter().all(|p| p.rates.shown_fps > 19.0),
+            "{points:#?}"
+        );
+        let ago = |p: &Point| -now.saturating_duration_since(p.at).as_secs_f64();
+        let lines = unbroken(points.iter().map(|p| [ago(p), 1.0]));
+        assert_eq!(lines.len(), 2, "one before and one behind the gap");
+        assert_eq!(lines[0].len(), before);
     }
 
     #[test]

@@ -97,6 +97,8 @@ pub struct Panel {
     steps: Steps,
     sorting: Sorting,
     tab: Tab,
+    /// Since when the picture is held.
+    held_since: Option<Instant>,
 }
 
 impl Panel {
@@ -108,7 +110,25 @@ impl Panel {
     /// Notes a picture that the window took at `shown_at`; `dropped_before_screen` pictures so far were
     /// replaced by newer ones before it took them.
     pub fn note_picture(&mut self, facts: &Facts, shown_at: Instant, dropped_before_screen: u64) {
-        self.meters.note(facts, shown_at, dropped_before_screen);
+        if self.held_since.is_some() {
+            self.meters
+                .note_held(facts, shown_at, dropped_before_screen);
+        } else {
+            self.meters.note(facts, shown_at, dropped_before_screen);
+        }
+    }
+
+    /// Notes that the picture is held from `now` on, or goes on. While it is held, what is shown is what
+    /// was before.
+    pub fn set_held(&mut self, held: bool, now: Instant) {
+        match (self.held_since, held) {
+            (None, true) => self.held_since = Some(now),
+            (Some(_), false) => {
+                self.held_since = None;
+                self.meters.resume();
+            }
+            (None, false) | (Some(_), true) => {}
+        }
     }
 
     /// Notes times of the steps.
@@ -125,17 +145,23 @@ impl Panel {
     pub fn restart(&mut self) {
         self.meters = Meters::default();
         self.steps.clear();
+        self.held_since = None;
     }
 
     /// Frames per second over the last seconds: of the camera, of the engine, on the screen.
     pub fn fps(&self, now: Instant) -> Rates {
-        self.meters.rates(now)
+        self.meters.rates(self.told_at(now))
+    }
+
+    /// The time that what is told belongs to.
+    fn told_at(&self, now: Instant) -> Instant {
+        self.held_since.map_or(now, |held| held.min(now))
     }
 
     /// The delay from capture to the window over the last seconds, in milliseconds; `None` while nothing
     /// was shown.
     pub fn delay_ms(&self, now: Instant) -> Option<Spread> {
-        self.meters.delay_ms(now)
+        self.meters.delay_ms(self.told_at(now))
     }
 
     /// Draws the panel into `ui` and tells what was asked for.
@@ -151,10 +177,14 @@ impl Panel {
         now: Instant,
         out: &mut Vec<PanelIntent>,
     ) {
-        self.meters.tick(now);
-        let newest = self.meters.newest();
-        if newest.is_some_and(|n| now.saturating_duration_since(n.shown_at) < FALLS_FOR) {
-            ui.ctx().request_repaint_after(FALLING_EVERY);
+        let is_held = self.held_since.is_some();
+        let now = self.told_at(now);
+        if !is_held {
+            self.meters.tick(now);
+            let newest = self.meters.newest();
+            if newest.is_some_and(|n| now.saturating_duration_since(n.shown_at) < FALLS_FOR) {
+                ui.ctx().request_repaint_after(FALLING_EVERY);
+            }
         }
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
@@ -172,6 +202,11 @@ impl Panel {
             }
             ui.add_space(4.0);
             self.export_menu(ui, device, now, out);
+            if is_held {
+                ui.add_space(4.0);
+                ui.label(RichText::new("Held").size(13.0))
+                    .on_hover_text("The picture is held: these are the figures of before.");
+            }
         });
         ui.add_space(2.0);
         match self.tab {

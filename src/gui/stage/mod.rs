@@ -90,6 +90,8 @@ pub struct Stage {
     fit_limit: f32,
     /// What the two pictures are called.
     names: [String; 2],
+    /// Whether a picture that is seen alone is named.
+    pub names_one: bool,
     /// The picture's pixel below the pointer.
     pointed_at: Option<(usize, usize)>,
 }
@@ -109,6 +111,7 @@ impl Default for Stage {
             rect: Rect::NOTHING,
             fit_limit: 2.0,
             names: ["Photo", "Painting"].map(str::to_owned),
+            names_one: true,
             pointed_at: None,
         }
     }
@@ -142,9 +145,13 @@ impl Stage {
         self.painting.set(ctx, "painting", preview, full);
     }
 
-    /// Shows live pictures, which may differ in size; the first one's is that of the view.
-    pub fn set_live(&mut self, ctx: &egui::Context, left: ColorImage, right: ColorImage) {
-        let size = (left.width(), left.height());
+    /// Shows live pictures, which may differ in size; `size` is that of the view, in pixels.
+    pub fn set_live(
+        &mut self,
+        ctx: &egui::Context,
+        [left, right]: [ColorImage; 2],
+        size: (usize, usize),
+    ) {
         if self.size != size {
             if let Some(zoom) = &mut self.zoom {
                 *zoom *= self.size.0 as f32 / size.0.max(1) as f32;
@@ -299,7 +306,8 @@ impl Stage {
             self.photo.draw(ui, picture, left, self.scale);
             self.painting.draw(ui, other_picture, right, self.scale);
         });
-        if self.has_painting() {
+        let is_alone = matches!(compare, Compare::Photo | Compare::Painting);
+        if self.has_painting() && (self.names_one || !is_alone) {
             let other = other_picture.intersect(right_pane);
             name_chips(&self.names, ui, [visible, other], divider_x, compare);
         }
