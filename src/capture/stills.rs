@@ -1,7 +1,6 @@
 //! Photos and folders of photos as sources.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -17,6 +16,7 @@ use crate::{
     frame::Frame,
     media::{
         decode,
+        folder::Folder,
         scale::{scaled, size_within},
     },
 };
@@ -96,17 +96,14 @@ pub(super) fn folder(
 }
 
 /// The picture files of a folder, by name.
-fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>, CaptureProblem> {
-    let entries = fs::read_dir(folder).map_err(|e| {
-        CaptureProblem::Photo(format!("{} could not be read: {e}", folder.display()))
-    })?;
-    let mut pictures: Vec<PathBuf> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| decode::has_picture_name(path) && path.is_file())
-        .collect();
-    pictures.sort();
-    Ok(pictures)
+fn pictures_in(path: &Path) -> Result<Vec<PathBuf>, CaptureProblem> {
+    match Folder::open(path) {
+        Ok(folder) => Ok(folder.photos),
+        Err(e) => Err(CaptureProblem::Photo(format!(
+            "{} could not be read: {e}",
+            path.display()
+        ))),
+    }
 }
 
 /// The picture in a file, at most `frame_px` long.
@@ -136,7 +133,7 @@ fn put(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{fs, sync::Arc};
 
     use super::*;
     use crate::capture::{Capture, Rotation, Source, exchange::Reader};

@@ -18,8 +18,8 @@ use crate::{
     compose::Look,
     engine::paint::{OutputSize, PaintSettings},
     media::{
-        decode::has_picture_name,
         encode::{DEFAULT_JPEG_QUALITY, Existing, Format},
+        folder::Folder,
     },
     mode::ModelSize,
 };
@@ -254,40 +254,18 @@ fn inputs(inputs: &[PathBuf], output: &Path) -> Result<Inputs, CliError> {
 
 /// The pictures that lie directly in a folder, by name, and a note when there are folders in it; these
 /// are left out, but for `output` without a word.
-fn pictures_in(folder: &Path, output: &Path) -> Result<(Vec<PathBuf>, Option<String>), CliError> {
-    let unreadable = |e: std::io::Error| {
-        CliError::Failed(format!(
-            "the folder {} could not be read: {e}",
-            folder.display()
-        ))
-    };
-    let output = fs::canonicalize(output).ok();
-    let (mut pictures, mut folders) = (Vec::new(), 0);
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.is_dir() {
-            let is_output = output.is_some() && fs::canonicalize(&path).ok() == output;
-            folders += usize::from(!is_output);
-        } else if has_picture_name(&path) && path.is_file() {
-            pictures.push(path);
-        }
-    }
-    let left_out = match folders {
-        0 => None,
-        1 => Some("1 folder in it is left out; name it to paint what lies there".to_owned()),
-        n => Some(format!(
-            "{n} folders in it are left out; name them to paint what lies there"
-        )),
-    };
-    let name = folder.display();
-    if pictures.is_empty() {
-        let left_out = left_out.map_or_else(String::new, |note| format!("; {note}"));
+fn pictures_in(path: &Path, output: &Path) -> Result<(Vec<PathBuf>, Option<String>), CliError> {
+    let name = path.display();
+    let folder = Folder::open(path)
+        .map_err(|e| CliError::Failed(format!("the folder {name} could not be read: {e}")))?;
+    let note = folder.note(Some(output));
+    if folder.photos.is_empty() {
+        let note = note.map_or_else(String::new, |note| format!("; {note}"));
         return Err(CliError::WrongUse(format!(
-            "there are no pictures in the folder {name}{left_out}"
+            "there are no pictures in the folder {name}{note}"
         )));
     }
-    pictures.sort();
-    Ok((pictures, left_out.map(|note| format!("{name}: {note}"))))
+    Ok((folder.photos, note.map(|note| format!("{name}: {note}"))))
 }
 
 fn destination(

@@ -31,6 +31,9 @@ const WIDTH: f32 = 380.0;
 /// Least height below the card for something else, in points.
 const LEAST_REST: f32 = 110.0;
 
+/// Folder that paintings go to, beside the photos, unless another is chosen.
+pub const PAINTED: &str = "painted";
+
 /// Photos to paint and where their paintings go.
 pub struct Album {
     /// The photos.
@@ -182,6 +185,8 @@ pub enum Phase {
 pub struct Batch {
     /// The photos.
     pub photos: Vec<PathBuf>,
+    /// What of the folders is not painted, in words.
+    left_out: Vec<String>,
     /// The folder that the paintings go to.
     pub target: PathBuf,
     /// Whether files that exist are replaced.
@@ -199,12 +204,14 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// A batch to be confirmed. Paintings go into a folder `painted` beside the photos.
-    pub fn new(photos: Vec<PathBuf>) -> Self {
+    /// A batch to be confirmed, of which `left_out` tells what it does not paint. Paintings go into the
+    /// folder [`PAINTED`] beside the photos.
+    pub fn new(photos: Vec<PathBuf>, left_out: Vec<String>) -> Self {
         let beside = photos.first().and_then(|p| p.parent());
         Self {
-            target: beside.unwrap_or(Path::new(".")).join("painted"),
+            target: beside.unwrap_or(Path::new(".")).join(PAINTED),
             photos,
+            left_out,
             replace: false,
             phase: Phase::Ready,
             done: 0,
@@ -290,6 +297,9 @@ impl Batch {
             )),
             None => ui.label("Choose a style on the left first."),
         };
+        for note in &self.left_out {
+            ui.label(note);
+        }
         ui.label("The paintings go to");
         theme::caption(ui, self.target.display().to_string());
         if ui.button("Another folder…").clicked() {

@@ -282,7 +282,7 @@ impl App {
                     "A folder is being painted already. Wait until it is done, or stop it first.",
                 );
             } else {
-                self.batch = Some(Batch::new(photos));
+                self.batch = Some(Batch::new(photos, sorted.notes));
             }
         }
     }

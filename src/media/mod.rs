@@ -5,6 +5,7 @@
 mod container;
 pub mod decode;
 pub mod encode;
+pub mod folder;
 pub mod memory;
 pub mod png_text;
 pub mod record;

@@ -176,9 +176,11 @@ fn a_folder_is_painted_and_the_bad_ones_are_named() {
     let folder = w.folder_of_photos(&["a.png", "c.png"]);
     fs::write(folder.join("b.png"), "rubbish").expect("written");
     fs::write(folder.join("readme.txt"), "no photo").expect("written");
+    fs::create_dir(folder.join("deeper")).expect("made");
     w.outside.answer(Some(folder.clone()));
     w.click("Folder…");
     w.until_label("Paint 3 photos");
+    assert!(w.has_containing("1 folder in it is left out"));
     w.click("Start");
     w.until_label("2 photos painted, in");
     assert!(w.has("1 photo not painted"));
@@ -191,6 +193,7 @@ fn a_folder_is_painted_and_the_bad_ones_are_named() {
     // The second time nothing is replaced unless asked.
     w.drop_file(&folder);
     w.until_label("Paint 3 photos");
+    assert!(w.has_containing("1 folder in it"), "not the paintings");
     w.click("Start");
     w.until_label("3 photos not painted");
     assert!(w.has("Nothing was painted"), "{:#?}", w.texts());

@@ -157,6 +157,8 @@ pub struct Sorted {
     pub has_folder: bool,
     /// Folders that could not be read or hold no photos, and why.
     pub problems: Vec<String>,
+    /// What of the folders is left out.
+    pub notes: Vec<String>,
 }
 
 /// What came of an errand.

@@ -1,17 +1,15 @@
 //! From files and pasted pictures to photos that can be shown, and what files are by their names.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use super::{Opened, Origin, Sorted};
 use crate::{
     engine::compositor::PREVIEW_PX,
     frame::Frame,
-    gui::outside::has_checkpoint_name,
+    gui::{batch::PAINTED, outside::has_checkpoint_name},
     media::{
         decode, encode,
+        folder::Folder,
         sample::sample,
         scale::{scaled, size_within},
     },
@@ -59,13 +57,23 @@ pub fn sorted(files: Vec<PathBuf>) -> Sorted {
     for path in files {
         if path.is_dir() {
             sorted.has_folder = true;
-            match photos_in(&path) {
-                Ok(photos) if photos.is_empty() => sorted.problems.push(format!(
-                    "There are no photos in {} (PNG, JPEG, WebP, BMP, TIFF or GIF).",
-                    path.display()
-                )),
-                Ok(photos) => sorted.photos.extend(photos),
-                Err(error) => sorted.problems.push(error),
+            let name = path.display();
+            match Folder::open(&path) {
+                Ok(folder) if folder.photos.is_empty() => {
+                    let note = folder.note(None).map(|note| format!("; {note}"));
+                    sorted.problems.push(format!(
+                        "There are no photos in {name} (PNG, JPEG, WebP, BMP, TIFF or GIF){}.",
+                        note.unwrap_or_default()
+                    ));
+                }
+                Ok(folder) => {
+                    let note = folder.note(Some(&path.join(PAINTED)));
+                    sorted.notes.extend(note.map(|n| format!("{name}: {n}")));
+                    sorted.photos.extend(folder.photos);
+                }
+                Err(error) => sorted
+                    .problems
+                    .push(format!("{name} could not be read: {error}")),
             }
         } else if has_checkpoint_name(&path) {
             sorted.checkpoints.push(path);
@@ -74,18 +82,4 @@ pub fn sorted(files: Vec<PathBuf>) -> Sorted {
         }
     }
     sorted
-}
-
-/// The photos directly inside `folder`, sorted by name.
-fn photos_in(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let unreadable = |e: std::io::Error| format!("{} could not be read: {e}", folder.display());
-    let mut photos = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.is_file() && decode::has_picture_name(&path) {
-            photos.push(path);
-        }
-    }
-    photos.sort();
-    Ok(photos)
 }

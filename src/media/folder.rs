@@ -1,0 +1,76 @@
+//! The photos of a folder.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::decode::has_picture_name;
+
+/// What lies directly in a folder, as far as painting it is concerned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Folder {
+    /// Files whose names are those of pictures, by name.
+    pub photos: Vec<PathBuf>,
+    /// Folders, of which nothing is taken.
+    pub folders: Vec<PathBuf>,
+}
+
+impl Folder {
+    /// Looks into the folder at `path`.
+    ///
+    /// # Errors
+    /// The operating system's, when the folder cannot be listed.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let mut folder = Self::default();
+        for entry in fs::read_dir(path)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folder.folders.push(path);
+            } else if has_picture_name(&path) && path.is_file() {
+                folder.photos.push(path);
+            }
+        }
+        folder.photos.sort();
+        Ok(folder)
+    }
+
+    /// What a person should know about the folders in it: that they are left out. Nothing where there
+    /// are none but `target`, the folder that paintings go to.
+    pub fn note(&self, target: Option<&Path>) -> Option<String> {
+        let target = target.and_then(|t| fs::canonicalize(t).ok());
+        let is_target = |f: &PathBuf| target.is_some() && fs::canonicalize(f).ok() == target;
+        match self.folders.iter().filter(|f| !is_target(f)).count() {
+            0 => None,
+            1 => Some("1 folder in it is left out; choose it to paint what lies there".to_owned()),
+            n => Some(format!(
+                "{n} folders in it are left out; choose them to paint what lies there"
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn photos_come_by_name_and_folders_are_counted() {
+        let place = tempfile::tempdir().expect("a folder");
+        for name in ["b.png", "a.JPG", "notes.txt"] {
+            fs::write(place.path().join(name), "").expect("written");
+        }
+        for name in ["c.png", "painted"] {
+            fs::create_dir(place.path().join(name)).expect("made");
+        }
+        let folder = Folder::open(place.path()).expect("listed");
+        let names: Vec<_> = folder.photos.iter().flat_map(|p| p.file_name()).collect();
+        assert_eq!(names, ["a.JPG", "b.png"]);
+        let note = |target: Option<&Path>| folder.note(target).unwrap_or_default();
+        assert!(note(None).starts_with("2 folders"));
+        assert!(note(Some(&place.path().join("painted"))).starts_with("1 folder "));
+        let empty = Folder::open(&place.path().join("painted")).expect("listed");
+        assert_eq!((empty.photos.len(), empty.note(None)), (0, None));
+        assert!(Folder::open(&place.path().join("none")).is_err());
+    }
+}
