@@ -4,8 +4,13 @@
 use std::sync::Arc;
 
 use super::{
-    CliError, args::CompareArgs, interrupt::cancel_on_interrupt, progress::Progress, select_device,
-    style_choice::compared_subject, terminal::print,
+    CliError,
+    args::CompareArgs,
+    interrupt::cancel_on_interrupt,
+    progress::Progress,
+    select_device,
+    style_choice::compared_subject,
+    terminal::{print, tell},
 };
 use crate::{
     backend::RunControl,
@@ -52,6 +57,9 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     });
     progress.finish();
     let report = measured?;
+    if modes[0] == modes[1] {
+        tell("note: both are one mode; their ratio shows how far measurements scatter");
+    }
     let save = |path, bytes: &[u8]| {
         encode::save_bytes(path, bytes, existing).map_err(|e| CliError::Failed(e.to_string()))
     };

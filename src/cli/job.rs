@@ -186,7 +186,7 @@ impl Job {
                 {
                     return Err(CliError::WrongUse(format!(
                         "{} is a photo that is to be painted, and would be lost; give another name \
-                         with -o",
+                         or folder with -o",
                         path.display()
                     )));
                 }
@@ -194,7 +194,8 @@ impl Job {
                     && let Some(other) = taken.insert(path.clone(), source.name())
                 {
                     return Err(CliError::WrongUse(format!(
-                        "{other} and {} would both be written to {}; paint them into different folders",
+                        "{other} and {} would both be written to {}; rename one, or paint them one by one into \
+                         different folders",
                         source.name(),
                         path.display()
                     )));

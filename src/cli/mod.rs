@@ -25,7 +25,7 @@ mod terminal;
 
 use std::{ffi::OsString, io, path::PathBuf};
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 
 use args::{Arguments, Command, DeviceArgs};
 use terminal::tell;
@@ -122,13 +122,25 @@ pub enum Outcome {
     OpenWindow(Vec<PathBuf>),
 }
 
+/// The arguments, or what clap says of them. `-1` behind an option is its value, so that the answer is what
+/// values the option takes.
+fn parsed(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
+    let takes = |arg: &clap::Arg| !arg.is_positional() && arg.get_action().takes_values();
+    let with_numbers = |arg: clap::Arg| match takes(&arg) {
+        true => arg.allow_negative_numbers(true),
+        false => arg,
+    };
+    let command = Arguments::command().mut_subcommands(|c| c.mut_args(with_numbers));
+    Arguments::from_arg_matches(&command.try_get_matches_from(arguments)?)
+}
+
 /// Does what `arguments` (the program's name first) say.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if let Some(gpu) = args::gpu_to_serve(&arguments) {
         return Outcome::Exit(exit_code(gpu_worker(gpu)));
     }
-    let typed = match Arguments::try_parse_from(arguments) {
+    let typed = match parsed(arguments) {
         Ok(typed) => typed,
         Err(error) => {
             // Help and version are answers, not mistakes; clap knows which stream they belong to.

@@ -14,7 +14,10 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::terminal::tell;
+use super::{
+    CliError,
+    terminal::{print, tell},
+};
 use crate::backend::RunControl;
 
 /// Steps of the bar for each piece of work.
@@ -55,6 +58,17 @@ impl Progress {
         match &self.bar {
             Some(bar) => bar.suspend(|| tell(line)),
             None => tell(line),
+        }
+    }
+
+    /// Text on standard output that does not tear the bar.
+    ///
+    /// # Errors
+    /// As [`print()`].
+    pub fn print(&self, text: &str) -> Result<(), CliError> {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| print(text)),
+            None => print(text),
         }
     }
 

@@ -11,7 +11,7 @@ use super::{
     progress::Progress,
     select_device,
     style_choice::{ChosenStyle, choose},
-    terminal::{print, print_bytes, tell},
+    terminal::{print_bytes, tell},
 };
 use crate::{
     backend::{Backend, RunControl},
@@ -471,7 +471,7 @@ impl Run<'_> {
                 self.progress.tell(format!("note: {}: {note}", photo.name));
             }
         }
-        for note in write(finished, photo, target, self.job)? {
+        for note in write(finished, photo, target, self.job, &self.progress)? {
             self.progress.tell(format!("note: {}: {note}", photo.name));
         }
         Ok(())
@@ -574,6 +574,7 @@ fn write(
     photo: &Photo,
     target: &Target,
     job: &Job,
+    progress: &Progress,
 ) -> Result<Vec<String>, CliError> {
     let encoding = |format| Encoding {
         format,
@@ -611,7 +612,7 @@ fn write(
     }
     .map_err(|e| failed(photo, &e))?;
     // The list of what was written is a courtesy; the files are the work.
-    print(&format!("{}\n", path.display())).ok();
+    progress.print(&format!("{}\n", path.display())).ok();
     Ok(notes)
 }
 

@@ -89,7 +89,11 @@ impl App {
                     .map_or(0, |(w, h)| finest_brush(w.max(h)));
                 let last = BRUSHES_PX.len() - 1;
                 let place = choice.brush.clamp(finest, last);
-                choice.brush = place.saturating_add_signed(by).clamp(finest, last);
+                let next = place.saturating_add_signed(by).clamp(finest, last);
+                // A key that changes nothing chooses nothing for later photos either.
+                if next != place {
+                    choice.brush = next;
+                }
             }
             Press::Strength(by) => {
                 let strength = &mut choice.look.strength_percent;

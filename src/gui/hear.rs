@@ -305,16 +305,21 @@ impl App {
                 return;
             }
         };
-        let folder = path.parent().map(std::path::Path::to_owned);
+        // What was typed may name a folder that is not there.
+        let folder = path.parent().filter(|folder| folder.is_dir());
+        let folder = folder.map(std::path::Path::to_owned);
+        let state = &mut self.settings.state;
         match purpose {
             Purpose::Open => {
-                self.settings.state.open_folder = folder;
+                state.open_folder = folder.or(state.open_folder.take());
                 self.settings_changed(ctx);
                 self.sort(vec![path]);
             }
             Purpose::Style => self.desk.import_style(path),
             Purpose::Folder => {
-                self.settings.state.open_folder = Some(path.clone());
+                if path.is_dir() {
+                    state.open_folder = Some(path.clone());
+                }
                 self.settings_changed(ctx);
                 self.sort(vec![path]);
             }
@@ -324,14 +329,14 @@ impl App {
                 }
             }
             Purpose::Export => {
-                self.settings.state.save_folder = folder;
+                state.save_folder = folder.or(state.save_folder.take());
                 self.settings_changed(ctx);
                 if let Some((_, bytes)) = self.export.take() {
                     self.desk.export(path, bytes);
                 }
             }
             Purpose::Save => {
-                self.settings.state.save_folder = folder;
+                state.save_folder = folder.or(state.save_folder.take());
                 self.settings_changed(ctx);
                 self.save_as(path);
             }
@@ -385,8 +390,7 @@ impl App {
         }
         self.engine.cancel();
         self.wanted = None;
-        let title = format!("{} – StyleForge", opened.title());
-        ctx.send_viewport_cmd(egui::ViewportCommand::Title(title));
+        name_window(ctx, Some(&opened.title()));
         self.stage
             .set_photo(ctx, &opened.preview, opened.photo.frame.clone());
         self.workspace.put_photo(opened);
@@ -394,4 +398,13 @@ impl App {
         self.recompose_anew();
         self.pursue();
     }
+}
+
+/// Names the window after the photo that it shows; after the program alone without one.
+pub(super) fn name_window(ctx: &egui::Context, photo: Option<&str>) {
+    let title = match photo {
+        Some(name) => format!("{name} – StyleForge"),
+        None => "StyleForge".to_owned(),
+    };
+    ctx.send_viewport_cmd(egui::ViewportCommand::Title(title));
 }

@@ -233,7 +233,8 @@ fn replace<T>(
 }
 
 /// The folder that `target` lies in.
-fn folder_of(target: &Path) -> &Path {
+/// The folder in which a file or folder lies.
+pub(super) fn folder_of(target: &Path) -> &Path {
     match target.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),
@@ -333,7 +334,8 @@ fn resolved_target(path: &Path, name: &str, existing: Existing) -> Result<PathBu
     }
 }
 
-fn write_error(name: &str, folder: &Path, error: &io::Error) -> MediaError {
+/// Why the file or folder called `name` could not be made in `folder`, and what to do.
+pub(super) fn write_error(name: &str, folder: &Path, error: &io::Error) -> MediaError {
     let exists = folder.is_dir();
     let folder = folder.display();
     let reason = match error.kind() {

@@ -7,7 +7,13 @@ use std::{
 
 use super::decode::has_picture_name;
 
-/// What lies directly in a folder, as far as painting it is concerned.
+/// Whether a name begins with a dot, which hides it.
+fn is_hidden(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.as_encoded_bytes().first() == Some(&b'.')
+}
+
+/// What lies directly in a folder and is not hidden, as far as painting it is concerned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folder {
     /// Files whose names are those of pictures, by name.
@@ -25,6 +31,10 @@ impl Folder {
         let mut folder = Self::default();
         for entry in fs::read_dir(path)? {
             let path = entry?.path();
+            // Other programs' own, such as ._photo.jpg beside photo.jpg.
+            if is_hidden(&path) {
+                continue;
+            }
             if path.is_dir() {
                 folder.folders.push(path);
             } else if has_picture_name(&path) && path.is_file() {
@@ -57,10 +67,10 @@ mod tests {
     #[test]
     fn photos_come_by_name_and_folders_are_counted() {
         let place = tempfile::tempdir().expect("a folder");
-        for name in ["b.png", "a.JPG", "notes.txt"] {
+        for name in ["b.png", "a.JPG", "notes.txt", "._a.JPG"] {
             fs::write(place.path().join(name), "").expect("written");
         }
-        for name in ["c.png", "painted"] {
+        for name in ["c.png", "painted", ".cache"] {
             fs::create_dir(place.path().join(name)).expect("made");
         }
         let folder = Folder::open(place.path()).expect("listed");

@@ -16,7 +16,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::{
     MediaError,
-    encode::{Encoding, Existing, Format, save},
+    encode::{Encoding, Existing, Format, folder_of, save, write_error},
 };
 use crate::frame::Frame;
 
@@ -60,10 +60,13 @@ impl Recorder {
     /// [`MediaError`] when the folder cannot be made or holds a recording already.
     pub fn start(folder: &Path, format: Format) -> Result<Self, MediaError> {
         let name = folder.display().to_string();
-        let write = |reason: std::io::Error| MediaError::Write {
-            name: name.clone(),
-            reason: reason.to_string(),
-        };
+        if folder.exists() && !folder.is_dir() {
+            return Err(MediaError::Write {
+                name,
+                reason: "it is not a folder; choose another name".to_owned(),
+            });
+        }
+        let write = |error: std::io::Error| write_error(&name, folder_of(folder), &error);
         fs::create_dir_all(folder).map_err(write)?;
         let table = folder.join(TABLE);
         if table.exists() {

@@ -60,6 +60,32 @@ fn the_report_tells_the_wanted_rate_and_what_the_automatic_size_chose() {
 }
 
 #[test]
+fn a_source_that_is_smaller_than_what_was_asked_for_is_told() {
+    let s = Sandbox::new();
+    let photo = [
+        "live",
+        "--device",
+        "cpu",
+        "--source",
+        "photo.png",
+        "--style",
+    ];
+    let asked = ["./tiny.safetensors", "--seconds", "1", "--working-size"];
+    let run = |px| s.styleforge(&[&photo[..], &asked, &[px]].concat());
+    run("4000").ends(0).says("as large as the source sends");
+    let run = run("16");
+    assert!(!run.stderr.contains("as large as"), "{}", run.stderr);
+}
+
+#[test]
+fn a_recording_needs_a_folder_that_can_be_made() {
+    let s = Sandbox::new();
+    let record = |folder| s.styleforge(&[&SECOND[..], &["--record", folder]].concat());
+    record("photo.png").says("it is not a folder; choose another name");
+    record("photo.png/deeper").says("photo.png is not a folder");
+}
+
+#[test]
 fn a_camera_that_is_not_there_is_named_once() {
     let s = Sandbox::new();
     let live = ["live", "--device", "cpu", "--seconds", "0.2"];

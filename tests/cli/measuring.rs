@@ -199,6 +199,9 @@ fn compare_gives_a_ratio_for_equal_pictures() {
         text.contains("Same picture by the rule for fp32: "),
         "{text}"
     );
+    s.styleforge(&[&["compare", "fused", "fused"], &BRIEF[..]].concat())
+        .ends(0)
+        .says("both are one mode");
     s.styleforge(&["compare", "fused"]).ends(2);
     s.styleforge(&["compare", "fused fp32", "fused int4"])
         .ends(2)

@@ -66,8 +66,11 @@ fn strength_0_gives_back_the_photo_and_between_is_a_blend() {
     for ((a, b), c) in none.rgba().iter().zip(half.rgba()).zip(all.rgba()) {
         assert!((i32::from(*a) + i32::from(*c) - 2 * i32::from(*b)).abs() <= 1);
     }
-    s.stylize(&["photo.png", "--strength", "101", "-o", "x.png"])
-        .ends(2);
+    for beyond in ["101", "-1"] {
+        s.stylize(&["photo.png", "--strength", beyond, "-o", "x.png"])
+            .ends(2)
+            .says("is not in 0..=100");
+    }
 }
 
 #[test]

@@ -107,6 +107,16 @@ fn a_finer_brush_shows_a_draft_first() {
 }
 
 #[test]
+fn a_key_that_finds_no_finer_brush_leaves_the_next_photo_alone() {
+    let mut w = Window::with_photo(300, 200);
+    w.key(Modifiers::NONE, Key::OpenBracket);
+    w.step();
+    let larger = w.photo_file("larger.png", 1600, 800);
+    w.drop_file(&larger);
+    w.until_contains("Strokes as at 1280 × 640 px");
+}
+
+#[test]
 fn strength_and_colours_answer_without_the_device() {
     let mut w = Window::painted(40, 30);
     let runs = w.script.runs().len();

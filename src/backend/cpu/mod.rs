@@ -142,11 +142,8 @@ fn supported(mode: Mode) -> Result<CpuVariant, BackendError> {
             Mode {
                 variant: Variant::FusedNorm,
                 ..
-            } => {
-                "it has the variants baseline and fused only; choose --variant baseline or --variant \
-                 fused"
-            }
-            _ => "it computes in fp32 only; choose --precision fp32 or auto",
+            } => "it has the variants baseline and fused only; choose one of these",
+            _ => "it computes in fp32 only; choose the precision fp32 or auto",
         };
         BackendError::Unsupported {
             mode: mode.to_string(),

@@ -273,6 +273,14 @@ impl LiveRun {
             return;
         };
         let now = Instant::now();
+        if let (None, LiveSize::LongSide(px)) = (self.first, self.size) {
+            let (w, h) = (picture.original.width(), picture.original.height());
+            if px > w.max(h) {
+                tell(format!(
+                    "note: painted at {w} x {h} px, as large as the source sends; --size WxH asks it for more"
+                ));
+            }
+        }
         self.taken_at = Some(now);
         self.since_line += 1;
         let &mut (begin, ..) = self

@@ -125,6 +125,10 @@ impl AutomaticSize {
             None => format!("{long_side_px} px"),
         };
         match self.limited_by {
+            // What is wanted bounds the size, not the rate.
+            None if f64::from(*achieved_fps) > 1.1 * target_fps => format!(
+                "automatic size: {chose}, which gives {achieved_fps:.1} fps where {target_fps:.0} were wanted\n"
+            ),
             None => format!(
                 "automatic size: {chose}, which holds {achieved_fps:.1} of {target_fps:.0} fps\n"
             ),

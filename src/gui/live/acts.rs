@@ -9,7 +9,9 @@ use crate::{
     backend::BackendError,
     capture::{CameraId, Capture, CaptureEvent, CaptureSettings, Source},
     engine::live::{Duel, LiveEvent, LiveSize, MeasureJob, auto_size::wanted_px},
-    gui::{app::App, choice::Choice, desk::Purpose, outside::Dialog, stage::Compare},
+    gui::{
+        app::App, choice::Choice, desk::Purpose, hear::name_window, outside::Dialog, stage::Compare,
+    },
     measure::{MeasureError, MeasureReport},
     mode::DeviceChoice,
 };
@@ -222,6 +224,7 @@ impl App {
         let mut live = LiveView::new(self.settings.live.source.clone());
         live.stage.compare = Compare::Painting;
         self.live = Some(live);
+        name_window(ctx, None);
         self.settings.state.shows_photos = false;
         self.settings_changed(ctx);
         self.choose_first_style();
@@ -237,6 +240,8 @@ impl App {
         self.engine.cancel_measuring();
         self.engine.stop_live();
         self.live = None;
+        let photo = self.workspace.photo().map(|photo| photo.opened.title());
+        name_window(ctx, photo.as_deref());
         self.settings.state.shows_photos = true;
         self.settings_changed(ctx);
         self.pursue();

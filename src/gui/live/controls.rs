@@ -255,11 +255,12 @@ fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
         |facts| format!("Painted at {} × {} px", facts.working.0, facts.working.1),
     );
     theme::caption(ui, painted);
-    if let LiveSize::Auto { .. } = choices.size {
-        match view.live.holds.at_most() {
-            Some(fps) => theme::caption(ui, format!("At most {fps} frames a second here")),
-            None => theme::caption(ui, "The size follows the rate"),
-        }
+    if let LiveSize::Auto { target_fps } = choices.size {
+        let told = match view.live.holds.is_lost() {
+            true => format!("{target_fps:.0} frames a second are too many here"),
+            false => "The size follows the rate".to_owned(),
+        };
+        theme::caption(ui, told);
     }
 }
 

@@ -1,5 +1,5 @@
 //! Whether the device holds the rate that the automatic size was to hold, told so that it can be read: it
-//! neither flickers nor counts up and down.
+//! does not flicker.
 //!
 //! Pure: times are handed in.
 
@@ -11,45 +11,33 @@ const LOST_BELOW: f64 = 0.80;
 const HELD_ABOVE: f64 = 0.92;
 /// How long it has to stay so before it is told.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Change of the rate that is worth telling, as a share.
-const WORTH_TELLING: f64 = 0.15;
-
 /// What is told about the rate.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Holds {
-    /// Frames a second that are the most, while the wanted rate is not held.
-    told: Option<u32>,
+    /// Whether it is told that the wanted rate is not held.
+    lost: bool,
     /// Since when something else than what is told has been the case.
     otherwise_since: Option<Instant>,
 }
 
 impl Holds {
-    /// Frames a second that are the most here; `None` while the wanted rate is held.
-    pub(super) fn at_most(&self) -> Option<u32> {
-        self.told
+    /// Whether the wanted rate is not held here.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost
     }
 
     /// Notes the rate of the last seconds. The rate can only be lost at the least size: above it, the size
     /// gives way.
     pub(super) fn note(&mut self, fps: f64, wanted_fps: f64, is_least: bool, now: Instant) {
-        let lost = match self.told {
-            None => is_least && fps < LOST_BELOW * wanted_fps,
-            Some(_) => is_least && fps < HELD_ABOVE * wanted_fps,
-        };
-        let number = (fps.round() as u32).max(1);
-        let changed = match (lost, self.told) {
-            (true, Some(told)) => {
-                f64::from(number.abs_diff(told)) > WORTH_TELLING * f64::from(told)
-            }
-            (lost, told) => lost != told.is_some(),
-        };
-        if !changed {
+        let limit = if self.lost { HELD_ABOVE } else { LOST_BELOW };
+        let lost = is_least && fps < limit * wanted_fps;
+        if lost == self.lost {
             self.otherwise_since = None;
             return;
         }
         let since = *self.otherwise_since.get_or_insert(now);
         if now.saturating_duration_since(since) >= PATIENCE {
-            self.told = lost.then_some(number);
+            self.lost = lost;
             self.otherwise_since = None;
         }
     }
@@ -79,13 +67,11 @@ mod tests {
                 _ => 30.0,
             };
             holds.note(fps, 30.0, true, at(100 * tick));
-            if told.last() != Some(&holds.at_most()) {
-                told.push(holds.at_most());
+            if told.last() != Some(&holds.is_lost()) {
+                told.push(holds.is_lost());
             }
         }
-        assert_eq!(told.len(), 3, "{told:?}");
-        assert!(told[0].is_none() && told[2].is_none(), "{told:?}");
-        assert!(told[1].is_some_and(|n| (11..=13).contains(&n)), "{told:?}");
+        assert_eq!(told, [false, true, false]);
     }
 
     #[test]
@@ -96,19 +82,19 @@ mod tests {
         for tick in 0..100 {
             holds.note(5.0, 30.0, false, at(100 * tick));
         }
-        assert_eq!(holds.at_most(), None, "the size gives way first");
+        assert!(!holds.is_lost(), "the size gives way first");
         for tick in 0..100 {
             match tick % 15 {
                 14 => holds.pause(),
                 _ => holds.note(5.0, 30.0, true, at(100 * tick)),
             }
         }
-        assert_eq!(holds.at_most(), None);
+        assert!(!holds.is_lost());
         for tick in 100..130 {
             holds.note(5.0, 30.0, true, at(100 * tick));
         }
-        assert_eq!(holds.at_most(), Some(5));
+        assert!(holds.is_lost());
         holds.pause();
-        assert_eq!(holds.at_most(), Some(5), "what was told stays");
+        assert!(holds.is_lost(), "what was told stays");
     }
 }
