@@ -121,12 +121,17 @@ impl Shelf for Library {
         let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned());
         self.with(|library| {
             let mut result = library.import(path, None);
-            // A name that is taken gets a number: nobody is asked for names in the window.
-            for number in 2..=MOST_COPIES {
+            // Where the name in the file is taken, the file's own is, or gets a number: nobody is asked for
+            // names in the window.
+            let stem = stem.as_deref().unwrap_or("style");
+            for number in 1..=MOST_COPIES {
                 if !matches!(result, Err(LibraryError::Exists { .. })) {
                     break;
                 }
-                let name = format!("{} {number}", stem.as_deref().unwrap_or("style"));
+                let name = match number {
+                    1 => stem.to_owned(),
+                    _ => format!("{stem} {number}"),
+                };
                 result = library.import(path, Some(&name));
             }
             result
@@ -163,4 +168,25 @@ fn thumbnail(bytes: &[u8]) -> Option<Arc<Frame>> {
     let frame = decode::from_bytes("thumbnail", bytes).ok()?.frame;
     let (width, height) = size_within(frame.width(), frame.height(), THUMBNAIL_PX);
     Some(Arc::new(scaled(&frame, width, height)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_style_whose_name_is_taken_is_called_after_its_file() {
+        let place = tempfile::tempdir().expect("a folder");
+        let user = place.path().join("user");
+        let shelf = Library {
+            open: StyleLibrary::standard,
+            library: Mutex::new(Some(StyleLibrary::open(&[], user))),
+        };
+        let candy = concat!(env!("CARGO_MANIFEST_DIR"), "/styles/candy/lite.safetensors");
+        let file = place.path().join("mine.safetensors");
+        std::fs::copy(candy, &file).expect("copied");
+        for id in ["mine", "mine_2", "mine_3"] {
+            assert_eq!(shelf.import(&file).as_deref(), Ok(id));
+        }
+    }
 }
