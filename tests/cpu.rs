@@ -241,8 +241,12 @@ fn modes_that_the_processor_does_not_have_are_refused_with_advice() {
     let names: Vec<String> = backend.modes().iter().map(Mode::to_string).collect();
     assert_eq!(names, ["baseline fp32", "fused fp32"]);
     for (variant, precision, advice) in [
-        (Variant::FusedNorm, Precision::Fp32, "--variant baseline"),
-        (Variant::Fused, Precision::Bf16, "--precision fp32"),
+        (
+            Variant::FusedNorm,
+            Precision::Fp32,
+            "the variants baseline and fused",
+        ),
+        (Variant::Fused, Precision::Bf16, "the precision fp32"),
     ] {
         let mode = Mode::new(variant, precision);
         let spec = SessionSpec::single(20, 10, mode);

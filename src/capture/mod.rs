@@ -78,6 +78,28 @@ impl Default for CaptureSettings {
     }
 }
 
+impl CaptureSettings {
+    /// What was asked of a camera and is not in the format in which it sends, in words; `None` when it
+    /// sends as asked.
+    pub fn unmet(&self, sends: &CameraFormat) -> Option<String> {
+        let size = self
+            .size
+            .filter(|size| *size != (sends.width, sends.height));
+        // Cameras say 29.97 and mean 30.
+        let fps = (self.fps).filter(|fps| (sends.fps() - *fps as f32).abs() > 0.05 * *fps as f32);
+        let format = self.format.filter(|format| *format != sends.pixels);
+        let parts: Vec<String> = [
+            size.map(|(w, h)| format!("{w} x {h}")),
+            fps.map(|fps| format!("{fps} fps")),
+            format.map(|format| format.to_string()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
 /// A frame of a live source.
 #[derive(Clone, Debug)]
 pub struct Captured {
@@ -192,6 +214,30 @@ mod tests {
     use std::{sync::atomic::AtomicUsize, time::Duration};
 
     use super::*;
+
+    #[test]
+    fn what_a_camera_does_not_send_as_asked_is_named() {
+        let sends = CameraFormat {
+            width: 640,
+            height: 480,
+            interval: FrameInterval::new(1001, 30_000).expect("not 0"),
+            pixels: PixelFormat::Yuyv,
+        };
+        let unmet = |size, fps, format| {
+            let settings = CaptureSettings {
+                size,
+                fps,
+                format,
+                ..CaptureSettings::default()
+            };
+            settings.unmet(&sends)
+        };
+        assert_eq!(unmet(None, None, None), None);
+        let met = unmet(Some((640, 480)), Some(30), Some(PixelFormat::Yuyv));
+        assert_eq!(met, None);
+        let other = unmet(Some((320, 240)), Some(60), Some(PixelFormat::Mjpeg));
+        assert_eq!(other.as_deref(), Some("320 x 240, 60 fps, MJPEG"));
+    }
 
     #[test]
     fn the_demo_scene_runs_and_ends_with_its_handle() {

@@ -73,6 +73,7 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         working_px: args.working_size.unwrap_or(first_px(&device)),
         ..CaptureSettings::default()
     };
+    let asked = settings.clone();
     let (capture, frames) = Capture::start(args.source.clone(), settings, wake_up)
         .map_err(|e| CliError::Failed(format!("no thread could be started: {e}")))?;
     let recorder = args
@@ -93,6 +94,7 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         ..LiveOrder::new(network, size, args.painting.mode())
     };
     let mut run = LiveRun {
+        asked,
         size: order.size,
         pictures: engine.start_live(frames, order),
         engine,
@@ -171,6 +173,8 @@ fn chosen_style(args: &LiveArgs, device: &DeviceInfo) -> Result<Option<ChosenSty
 }
 
 struct LiveRun {
+    /// How the source was to be captured.
+    asked: CaptureSettings,
     size: LiveSize,
     pictures: crate::capture::exchange::Reader<LivePicture>,
     engine: Engine,
@@ -228,8 +232,13 @@ impl LiveRun {
         while let Some(event) = self.capture.poll() {
             match event {
                 CaptureEvent::Started { described, format } => {
-                    let format = format.map(|f| format!(", {f}")).unwrap_or_default();
-                    tell(format!("source: {described}{format}"));
+                    let told = format.map(|f| format!(", {f}")).unwrap_or_default();
+                    tell(format!("source: {described}{told}"));
+                    if let Some(unmet) = format.and_then(|f| self.asked.unmet(&f)) {
+                        tell(format!(
+                            "note: this camera does not send {unmet}; styleforge cameras lists what it does"
+                        ));
+                    }
                 }
                 CaptureEvent::Waiting(problem) | CaptureEvent::Skipped(problem) => {
                     tell(format!("source: {problem}"));
