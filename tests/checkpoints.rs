@@ -42,18 +42,18 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints")
 }
 
-/// A file of the corpus. The hostile ones lie in an archive, which is unpacked once.
+/// A file of the corpus, which lies in an archive for each kind; these are unpacked once.
 fn path_of(name: &str) -> PathBuf {
-    static HOSTILE: OnceLock<PathBuf> = OnceLock::new();
-    let Some(name) = name.strip_prefix("hostile/") else {
-        return folder().join(name);
-    };
-    let unpacked = HOSTILE.get_or_init(|| {
-        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile-checkpoints");
-        let packed = fs::File::open(folder().join("hostile.tar.xz")).expect("the archive is there");
-        tar::Archive::new(lzma_rust2::XzReader::new(packed, false))
-            .unpack(&home)
-            .expect("well formed");
+    static UNPACKED: OnceLock<PathBuf> = OnceLock::new();
+    let unpacked = UNPACKED.get_or_init(|| {
+        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("checkpoints");
+        for kind in ["good", "foreign", "hostile"] {
+            let archive = folder().join(format!("{kind}.tar.xz"));
+            let packed = fs::File::open(archive).expect("the archive is there");
+            tar::Archive::new(lzma_rust2::XzReader::new(packed, false))
+                .unpack(home.join(kind))
+                .expect("well formed");
+        }
         home
     });
     unpacked.join(name)

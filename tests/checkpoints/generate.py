@@ -38,10 +38,10 @@ import argparse
 import io
 import json
 import lzma
-import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -164,22 +164,15 @@ def full_size(folder, program):
 def main():
     torch.set_num_threads(1)
     index, total = [], 0
-    for folder in ("good", "foreign"):
-        shutil.rmtree(HERE / folder, ignore_errors=True)
-        (HERE / folder).mkdir()
-    hostile_archive = io.BytesIO()
-    # Many small files that are almost alike: one archive is a fortieth of them.
-    archive = tarfile.open(fileobj=hostile_archive, mode="w", format=tarfile.USTAR_FORMAT)
+    # Many small files that are almost alike: one archive is a fraction of them.
+    packed = {kind: io.BytesIO() for kind in ("good", "foreign", "hostile")}
+    archives = {kind: tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT)
+                for kind, file in packed.items()}
 
     def add(kind, name, data, **entry):
-        nonlocal total
-        if kind == "hostile":
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-        else:
-            (HERE / kind / name).write_bytes(data)
-            total += len(data)
+        member = tarfile.TarInfo(name)
+        member.size = len(data)
+        archives[kind].addfile(member, io.BytesIO(data))
         index.append({"file": f"{kind}/{name}", "kind": kind} | entry)
 
     picture = random_picture(21, HEIGHT, WIDTH)
@@ -195,20 +188,21 @@ def main():
     expected["yakhyo.output"] = painted_doubling(net, picture)
 
     # Good: state dicts
+    scratch = tempfile.TemporaryDirectory()
     same = {"outcome": "run", "weights": "canonical", "output": "output"}
     dtypes = {"zip_fp16.pth": "fp16", "zip_bf16.pth": "bf16", "zip_float64.pth": "fp64"}
     for name, data, family, note in torch_files.good(net):
         add("good", name, data, family=family, dtype=dtypes.get(name, "fp32"), note=note, **same)
     for label, dtype in (("fp32", torch.float32), ("fp16", torch.float16),
                          ("bf16", torch.bfloat16)):
-        path = HERE / "good" / f"{label}.safetensors"
+        path = Path(scratch.name) / f"{label}.safetensors"
         write_safetensors(path, {k: v.to(dtype) for k, v in state.items()}, {
             "title": "Test pattern", "artist": "nobody", "year": "2026",
             "credit": "random weights", "licence": "CC0-1.0",
         })
         add("good", path.name, path.read_bytes(), family="ours", dtype=label,
             note="safetensors with metadata", **same)
-    path = HERE / "good" / "no_metadata_module.safetensors"
+    path = Path(scratch.name) / "no_metadata_module.safetensors"
     write_safetensors(path, {f"module.{k}": v for k, v in state.items()}, {})
     add("good", path.name, path.read_bytes(), family="pytorch/examples", dtype="fp32",
         note="empty metadata, `module.` prefix", **same)
@@ -259,10 +253,11 @@ def main():
     # Hostile: written, never read back here
     for name, data, names, note in hostile(tiny_arrays):
         add("hostile", name, data, outcome="refuse", names=names, note=note)
-    archive.close()
-    packed = lzma.compress(hostile_archive.getvalue(), preset=9)
-    (HERE / "hostile.tar.xz").write_bytes(packed)
-    total += len(packed)
+    for kind, archive in archives.items():
+        archive.close()
+        data = lzma.compress(packed[kind].getvalue(), preset=9)
+        (HERE / f"{kind}.tar.xz").write_bytes(data)
+        total += len(data)
 
     write_safetensors(HERE / "expected.safetensors", expected, {
         "what": "canonical weights, `input`, and what the files of index.json paint from it",
