@@ -55,10 +55,7 @@ impl Progress {
 
     /// A line for people that does not tear the bar.
     pub fn tell(&self, line: impl Display) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| tell(line)),
-            None => tell(line),
-        }
+        self.beside(|| tell(line));
     }
 
     /// Text on standard output that does not tear the bar.
@@ -66,9 +63,14 @@ impl Progress {
     /// # Errors
     /// As [`print()`].
     pub fn print(&self, text: &str) -> Result<(), CliError> {
+        self.beside(|| print(text))
+    }
+
+    /// Writes while the bar is away.
+    fn beside<T>(&self, write: impl FnOnce() -> T) -> T {
         match &self.bar {
-            Some(bar) => bar.suspend(|| print(text)),
-            None => print(text),
+            Some(bar) => bar.suspend(write),
+            None => write(),
         }
     }
 

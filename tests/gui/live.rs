@@ -4,7 +4,10 @@ use eframe::egui::{Event, Key, Modifiers, PointerButton, Pos2, Rect, ViewportId,
 use egui_kittest::kittest::{NodeT, Queryable};
 use styleforge::{capture::Source, media::decode, mode::ModelSize, settings::Settings};
 
-use crate::{support::Behaviour, window::Window};
+use crate::{
+    support::Behaviour,
+    window::{Window, saves_there},
+};
 
 impl Window {
     /// A live window that shows painted pictures.
@@ -207,13 +210,7 @@ fn every_style_paints_at_once() {
 
 #[test]
 fn snapshots_and_recordings_are_files() {
-    let mut w = Window::live_after(|folder| {
-        let text = format!(
-            "[state]\nsave_folder = {:?}\n",
-            folder.display().to_string()
-        );
-        std::fs::write(folder.join("settings.toml"), text).expect("written");
-    });
+    let mut w = Window::live_after(saves_there);
     w.until_live();
     w.click("Mirror");
     w.until_live();
@@ -671,13 +668,7 @@ fn a_picture_alone_has_no_name_on_it() {
 
 #[test]
 fn closing_while_recording_asks_and_keeps_what_was_recorded() {
-    let mut w = Window::live_after(|folder| {
-        let text = format!(
-            "[state]\nsave_folder = {:?}\n",
-            folder.display().to_string()
-        );
-        std::fs::write(folder.join("settings.toml"), text).expect("written");
-    });
+    let mut w = Window::live_after(saves_there);
     w.until_live();
     w.press(Key::R);
     let folder = w.path("StyleForge/recording-0001");

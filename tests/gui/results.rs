@@ -12,7 +12,7 @@ use styleforge::{
 
 use crate::{
     support::{inverted, photo},
-    window::Window,
+    window::{Window, saves_there},
 };
 
 #[test]
@@ -268,13 +268,7 @@ fn damaged_settings_are_told() {
 
 #[test]
 fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
-    let mut w = Window::open_after(|folder| {
-        let text = format!(
-            "[state]\nsave_folder = {:?}\n",
-            folder.display().to_string()
-        );
-        fs::write(folder.join("settings.toml"), text).expect("written");
-    });
+    let mut w = Window::open_after(saves_there);
     w.until_label("Candy");
     let photo = w.photo_file("photo.png", 40, 30);
     w.drop_file(&photo);

@@ -58,6 +58,13 @@ pub struct Window {
     closes: bool,
 }
 
+/// Writes settings by which a window saves into `folder`, its own.
+pub fn saves_there(folder: &Path) {
+    let name = folder.display().to_string();
+    let text = format!("[state]\nsave_folder = {name:?}\n");
+    std::fs::write(folder.join("settings.toml"), text).expect("written");
+}
+
 impl Window {
     /// An empty window of the usual size.
     pub fn open() -> Self {
