@@ -134,6 +134,19 @@ pub enum WeightsError {
         /// Bytes of the file.
         file_bytes: usize,
     },
+    /// Reading the file would take more than a file of its size may take.
+    #[error(
+        "reading it takes more than {limit} {what}, too much for a file of {file_bytes} bytes; \
+         it is damaged or made to harm"
+    )]
+    TooCostly {
+        /// What there would be too much of: steps or bytes of memory.
+        what: &'static str,
+        /// How many of them a file of this size may take.
+        limit: u64,
+        /// Bytes of the file.
+        file_bytes: u64,
+    },
     /// Sizes that this program does not run.
     #[error(transparent)]
     Network(#[from] NetworkError),

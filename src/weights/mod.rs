@@ -5,6 +5,7 @@
 //! at all. Nothing in a file is executed, no path in a file is followed, and memory and time are
 //! bounded by the file's size. Knows no device and no picture; any thread may read.
 
+mod budget;
 mod error;
 mod family;
 mod fit;
@@ -21,6 +22,7 @@ use std::{collections::BTreeMap, fs::File, io::Read, path::Path, sync::Arc};
 
 use crate::network::Network;
 
+pub use budget::{Budget, ReadCost};
 pub use error::{MAX_FILE_BYTES, WeightsError};
 pub use family::Family;
 pub use inspect::{Inspection, TensorFacts, describe, describe_bytes};

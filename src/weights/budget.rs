@@ -1,0 +1,118 @@
+//! What reading one file may cost, so that the cost follows from the file's size alone.
+//!
+//! A reader is handed one [`Budget`] and draws on it before it does the work: steps for every loop
+//! whose length comes from the file, bytes for everything that it allocates and keeps. What would
+//! cost more than the size allows is refused, whatever the file says. Knows no format; a budget
+//! belongs to the thread that reads.
+
+use std::cell::Cell;
+
+use super::WeightsError;
+
+/// Steps that any file may take, however small.
+const BASE_STEPS: u64 = 1 << 20;
+/// Further steps for each byte of the file.
+const STEPS_PER_BYTE: u64 = 64;
+/// Bytes that any file may take, however small.
+const BASE_BYTES: u64 = 32 << 20;
+/// Further bytes for each byte of the file; with what is not accounted for (names, tables of the
+/// allocator, capacity of growing lists) reading stays below 64 MiB and eight times the file.
+const BYTES_PER_BYTE: u64 = 6;
+
+/// What is left of the steps and bytes that reading one file may take.
+#[derive(Debug)]
+pub struct Budget {
+    file_bytes: u64,
+    steps: Cell<u64>,
+    bytes: Cell<u64>,
+}
+
+/// What a reader has drawn from its [`Budget`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadCost {
+    /// Steps of loops whose length comes from the file.
+    pub steps: u64,
+    /// Bytes that were allocated, freed or not.
+    pub bytes: u64,
+}
+
+impl Budget {
+    /// The budget of a file of this size.
+    pub fn for_file(file_bytes: usize) -> Self {
+        Self {
+            file_bytes: file_bytes as u64,
+            steps: Cell::new(0),
+            bytes: Cell::new(0),
+        }
+    }
+
+    /// Most steps that reading may take.
+    pub fn step_limit(&self) -> u64 {
+        BASE_STEPS + STEPS_PER_BYTE * self.file_bytes
+    }
+
+    /// Most bytes that reading may allocate.
+    pub fn byte_limit(&self) -> u64 {
+        BASE_BYTES + BYTES_PER_BYTE * self.file_bytes
+    }
+
+    /// What has been drawn.
+    pub fn cost(&self) -> ReadCost {
+        ReadCost {
+            steps: self.steps.get(),
+            bytes: self.bytes.get(),
+        }
+    }
+
+    /// Draws steps, before they are done.
+    ///
+    /// # Errors
+    /// [`WeightsError::TooCostly`] when the file's size does not allow for them.
+    pub(crate) fn steps(&self, count: usize) -> Result<(), WeightsError> {
+        draw(&self.steps, count, self.step_limit()).map_err(|limit| WeightsError::TooCostly {
+            what: "steps",
+            limit,
+            file_bytes: self.file_bytes,
+        })
+    }
+
+    /// Draws bytes, before they are allocated.
+    ///
+    /// # Errors
+    /// [`WeightsError::TooCostly`] when the file's size does not allow for them.
+    pub(crate) fn bytes(&self, count: usize) -> Result<(), WeightsError> {
+        draw(&self.bytes, count, self.byte_limit()).map_err(|limit| WeightsError::TooCostly {
+            what: "bytes of memory",
+            limit,
+            file_bytes: self.file_bytes,
+        })
+    }
+}
+
+/// Adds to what was drawn unless that passes the limit, which is the error.
+fn draw(drawn: &Cell<u64>, count: usize, limit: u64) -> Result<(), u64> {
+    let total = drawn.get().saturating_add(count as u64);
+    if total > limit {
+        return Err(limit);
+    }
+    drawn.set(total);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_the_limit_is_refused_and_not_drawn() {
+        let budget = Budget::for_file(10);
+        assert!(budget.steps(7).is_ok());
+        assert!(budget.steps(usize::MAX).is_err());
+        let left = budget.step_limit() - 7;
+        assert!(budget.steps(left as usize + 1).is_err());
+        assert!(budget.steps(left as usize).is_ok());
+        let error = budget.bytes(1 << 40).expect_err("too much").to_string();
+        assert!(error.contains("10 bytes"), "{error}");
+        assert_eq!(budget.cost().bytes, 0);
+    }
+}
