@@ -15,6 +15,8 @@ const FLOORS: &[(&str, u8)] = &[
     ("mode", 1),
     ("timing", 1),
     ("compose", 1),
+    ("graph", 2),
+    ("models", 2),
     ("weights", 2),
     ("plan", 3),
     ("backend", 4),
