@@ -101,7 +101,7 @@ fn plans() -> Vec<(String, String)> {
         for (height, width) in SIZES {
             let what = format!("{network} {width}x{height}");
             for variant in CpuVariant::ALL {
-                let plan = CpuPlan::new(&spec, height, width, variant);
+                let plan = CpuPlan::new(&spec, height, width, variant).expect("a plan");
                 let name = format!("cpu {what} {}", variant.mode());
                 all.push((name, cpu_text(&plan)));
             }

@@ -118,8 +118,9 @@ impl Backend for CpuBackend {
 
     fn predicted_bytes(&self, network: &NetworkSpec, spec: &SessionSpec) -> u64 {
         CpuVariant::of(spec.mode).map_or(0, |variant| {
-            let plan = CpuPlan::new(network, spec.height, spec.width, variant);
-            plan.summary(self.pool.current_num_threads()).peak_bytes
+            CpuPlan::new(network, spec.height, spec.width, variant).map_or(0, |plan| {
+                plan.summary(self.pool.current_num_threads()).peak_bytes
+            })
         })
     }
 

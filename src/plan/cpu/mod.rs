@@ -7,7 +7,7 @@
 mod staging;
 mod steps;
 
-use super::{PlanSummary, Step, arena};
+use super::{Grouped, PlanError, PlanSummary, Step, arena};
 use crate::{
     mode::{Mode, Precision, Variant},
     network::{ConvSpec, NetworkSpec, Tail},
@@ -256,31 +256,50 @@ pub struct CpuPlan {
 
 impl CpuPlan {
     /// Plans `spec` on a photo of `height` x `width` pixels.
-    pub fn new(spec: &NetworkSpec, height: usize, width: usize, variant: CpuVariant) -> Self {
+    ///
+    /// # Errors
+    /// [`PlanError`] for a network that no kernel here computes.
+    pub fn new(
+        spec: &NetworkSpec,
+        height: usize,
+        width: usize,
+        variant: CpuVariant,
+    ) -> Result<Self, PlanError> {
         let least = spec.min_side_px();
         let extended = (height.max(least), width.max(least));
         let convs = spec.convs();
-        let mut builder = Builder::default();
-        match variant {
-            CpuVariant::Baseline => builder.plan_baseline(&convs, extended),
-            CpuVariant::Fused => builder.plan_fused(&convs, extended),
+        let grouped = Grouped::new(spec, extended, variant.mode().variant)?;
+        let mut builder = Builder::new(&grouped, &convs);
+        for group in &grouped.groups {
+            match variant {
+                CpuVariant::Baseline => builder.plan_single(group),
+                CpuVariant::Fused => builder.plan_fused(group),
+            }
+            .ok_or_else(|| grouped.no_kernel(group))?;
         }
-        let (offsets, arena_len) = arena::place(&builder.lifetimes);
-        for (map, offset) in builder.maps.iter_mut().zip(offsets) {
+        let Builder {
+            steps,
+            mut maps,
+            lifetimes,
+            scratch_len,
+            ..
+        } = builder;
+        let (offsets, arena_len) = arena::place(&lifetimes);
+        for (map, offset) in maps.iter_mut().zip(offsets) {
             map.offset = offset;
         }
         let weights_len = convs.iter().map(packed_len).sum();
-        Self {
+        Ok(Self {
             variant,
             photo: (height, width),
             extended,
             convs,
-            steps: builder.steps,
-            maps: builder.maps,
+            steps,
+            maps,
             arena_len,
-            scratch_len: builder.scratch_len,
+            scratch_len,
             weights_len,
-        }
+        })
     }
 
     /// What packing the weights takes besides them, before anything else is there, in f32: each worker
@@ -364,6 +383,7 @@ pub fn stored_inputs(conv: &ConvSpec) -> usize {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use proptest::prelude::*;
 
@@ -373,7 +393,7 @@ mod tests {
     #[test]
     fn fused_plan_of_the_published_network() {
         let spec = NetworkSpec::with_widths([32, 64, 128]);
-        let plan = CpuPlan::new(&spec, 512, 512, CpuVariant::Fused);
+        let plan = CpuPlan::new(&spec, 512, 512, CpuVariant::Fused).expect("a plan");
         assert_eq!(plan.steps.len(), 16);
         let winograd = plan
             .steps
@@ -387,7 +407,7 @@ mod tests {
     #[test]
     fn baseline_has_a_pass_for_every_operation() {
         let spec = NetworkSpec::with_widths([32, 64, 128]);
-        let plan = CpuPlan::new(&spec, 64, 64, CpuVariant::Baseline);
+        let plan = CpuPlan::new(&spec, 64, 64, CpuVariant::Baseline).expect("a plan");
         let count = |kernel: &str| plan.steps.iter().filter(|s| s.kernel == kernel).count();
         assert_eq!(
             (
@@ -405,7 +425,7 @@ mod tests {
     #[test]
     fn sixteen_megapixels_fit_four_gigabytes() {
         let spec = NetworkSpec::with_widths([32, 64, 128]);
-        let plan = CpuPlan::new(&spec, 4000, 4000, CpuVariant::Fused);
+        let plan = CpuPlan::new(&spec, 4000, 4000, CpuVariant::Fused).expect("a plan");
         let bytes = plan.summary(16).peak_bytes;
         assert!(bytes < 4_000_000_000, "{bytes}");
     }
@@ -426,7 +446,7 @@ mod tests {
                 kernels: Kernels { first: 2 * first + 1, ..Kernels::default() },
             };
             let variant = if fused { CpuVariant::Fused } else { CpuVariant::Baseline };
-            let plan = CpuPlan::new(&spec, height, width, variant);
+            let plan = CpuPlan::new(&spec, height, width, variant).expect("a plan");
             for step in &plan.steps {
                 let (reads, writes) = touched(&step.op);
                 for &w in &writes {

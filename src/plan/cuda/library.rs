@@ -168,6 +168,6 @@ impl Builder<'_> {
             map: to,
             scale: bias_scale,
         };
-        self.plain_step(conv, "bias", op, grid, len, len);
+        self.plain_step(&conv.name, "bias", op, grid, len, len);
     }
 }
