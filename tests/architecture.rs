@@ -262,7 +262,7 @@ fn the_judge_shares_nothing_with_what_it_judges() {
         files += 1;
         for module in modules_named(&source.code) {
             assert!(
-                ["frame", "mode", "network"].contains(&module.as_str()),
+                ["frame", "graph", "mode", "network"].contains(&module.as_str()),
                 "{} uses {module}",
                 source.path
             );

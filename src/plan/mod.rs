@@ -9,12 +9,13 @@ pub mod arena;
 pub mod cpu;
 pub mod cuda;
 mod gather;
+mod layer;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     graph::{
-        Graph, GraphError, NodeId, Op,
+        Graph, GraphError, NodeId,
         fusion::{self, Group, Level, Violation},
     },
     mode::{Mode, Variant},
@@ -22,6 +23,8 @@ use crate::{
     network::NetworkSpec,
     tensor::Shape,
 };
+
+pub use layer::ConvLayer;
 
 /// Why a graph cannot be planned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,19 +85,6 @@ impl Grouped {
     fn is_read_after(&self, node: NodeId, map: NodeId) -> bool {
         let later = self.graph.nodes().iter().skip(node + 1);
         later.flat_map(|node| &node.inputs).any(|&read| read == map)
-    }
-
-    /// Whether a convolution reads the photo, moved at most.
-    fn reads_photo(&self, conv: NodeId) -> bool {
-        let mut id = conv;
-        while let Some(&input) = self.graph.nodes()[id].inputs.first() {
-            match self.graph.nodes()[input].op {
-                Op::Photo => return true,
-                Op::ReflectPad { .. } | Op::Upsample => id = input,
-                _ => return false,
-            }
-        }
-        false
     }
 }
 

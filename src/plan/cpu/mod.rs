@@ -7,10 +7,10 @@
 mod staging;
 mod steps;
 
-use super::{Grouped, PlanError, PlanSummary, Step, arena};
+use super::{ConvLayer, Grouped, PlanError, PlanSummary, Step, arena};
 use crate::{
     mode::{Mode, Precision, Variant},
-    network::{ConvSpec, NetworkSpec, Tail},
+    network::NetworkSpec,
     tensor::Shape,
 };
 
@@ -241,7 +241,7 @@ pub struct CpuPlan {
     /// Rows and columns after short sides are extended, in pixels.
     pub extended: (usize, usize),
     /// The network's convolutions.
-    pub convs: Vec<ConvSpec>,
+    pub convs: Vec<ConvLayer>,
     /// What runs, in order.
     pub steps: Vec<Step<CpuOp>>,
     /// The maps, placed in the arena.
@@ -267,8 +267,8 @@ impl CpuPlan {
     ) -> Result<Self, PlanError> {
         let least = spec.min_side_px();
         let extended = (height.max(least), width.max(least));
-        let convs = spec.convs();
         let grouped = Grouped::new(spec, extended, variant.mode().variant)?;
+        let convs = ConvLayer::of_graph(&grouped.graph);
         let mut builder = Builder::new(&grouped, &convs);
         for group in &grouped.groups {
             match variant {
@@ -351,12 +351,12 @@ impl CpuPlan {
 }
 
 /// Values that a session keeps for the channels of a convolution: bias, scale, shift.
-fn channel_values(conv: &ConvSpec) -> usize {
+fn channel_values(conv: &ConvLayer) -> usize {
     3 * padded_channels(conv.out_channels)
 }
 
 /// Upper bound of a convolution's packed weights over all algorithms, in f32.
-fn packed_len(conv: &ConvSpec) -> usize {
+fn packed_len(conv: &ConvLayer) -> usize {
     let inputs = padded_channels(conv.in_channels);
     let outputs = padded_channels(conv.out_channels).next_multiple_of(32);
     let taps = (conv.kernel * conv.kernel).max(WINOGRAD_POINTS);
@@ -364,18 +364,18 @@ fn packed_len(conv: &ConvSpec) -> usize {
 }
 
 /// The algorithm of a fused layer.
-pub fn algorithm_for(conv: &ConvSpec) -> Algorithm {
-    match (conv.kernel, conv.stride, conv.upsample, conv.tail) {
-        (_, _, _, Tail::Picture) => Algorithm::ShiftedColumns,
-        (3, 1, true, _) => Algorithm::FourPhase,
-        (3, 1, false, _) if !conv.reads_picture() => Algorithm::Winograd,
+pub fn algorithm_for(conv: &ConvLayer) -> Algorithm {
+    match (conv.kernel, conv.stride, conv.upsample) {
+        _ if conv.makes_picture => Algorithm::ShiftedColumns,
+        (3, 1, true) => Algorithm::FourPhase,
+        (3, 1, false) if !conv.reads_photo => Algorithm::Winograd,
         _ => Algorithm::Direct,
     }
 }
 
 /// Channels of a convolution's input as it lies in memory: the picture is not padded.
-pub fn stored_inputs(conv: &ConvSpec) -> usize {
-    if conv.reads_picture() {
+pub fn stored_inputs(conv: &ConvLayer) -> usize {
+    if conv.reads_photo {
         3
     } else {
         padded_channels(conv.in_channels)

@@ -6,9 +6,8 @@ use super::{
 };
 use crate::{
     graph::{NodeId, Op, fusion::Group},
-    network::ConvSpec,
     plan::{
-        Grouped, Step,
+        ConvLayer, Grouped, Step,
         arena::Lifetime,
         gather::{self, Loaded},
     },
@@ -18,7 +17,7 @@ use crate::{
 /// Collects steps and buffer lifetimes.
 pub(super) struct Builder<'a> {
     grouped: &'a Grouped,
-    convs: &'a [ConvSpec],
+    convs: &'a [ConvLayer],
     /// Where every node's map is kept, once it is.
     kept: Vec<Option<MapId>>,
     pub(super) steps: Vec<Step<CpuOp>>,
@@ -28,7 +27,7 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(grouped: &'a Grouped, convs: &'a [ConvSpec]) -> Self {
+    pub(super) fn new(grouped: &'a Grouped, convs: &'a [ConvLayer]) -> Self {
         Self {
             grouped,
             convs,

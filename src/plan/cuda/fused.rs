@@ -7,9 +7,9 @@ use super::{
 };
 use crate::{
     graph::Class,
-    network::{ConvSpec, NORM_EPS},
+    network::NORM_EPS,
     plan::{
-        Grouped,
+        ConvLayer, Grouped,
         gather::{self, Loaded},
     },
 };
@@ -79,7 +79,7 @@ impl Builder<'_> {
     pub(super) fn fused_conv(
         &self,
         id: usize,
-        conv: &ConvSpec,
+        conv: &ConvLayer,
         input: (usize, usize),
         output: (usize, usize),
         source: Source,
@@ -108,7 +108,7 @@ impl Builder<'_> {
             tap_grid,
             phases,
             stride: conv.stride,
-            origin: if four_phase { 1 } else { conv.padding() },
+            origin: if four_phase { 1 } else { conv.padding },
             grid,
             bias: false,
         };

@@ -31,13 +31,13 @@ pub use unfused::Strips;
 use std::ops::Range;
 
 use super::{
-    Convolver, Grouped, PlanError, PlanSummary,
+    ConvLayer, Convolver, Grouped, PlanError, PlanSummary,
     arena::{self, Lifetime},
 };
 use crate::{
     graph::NodeId,
     mode::{Mode, Precision, Variant},
-    network::{ConvSpec, NetworkSpec},
+    network::NetworkSpec,
     tensor::Shape,
 };
 
@@ -138,7 +138,7 @@ pub struct CudaPlan {
     /// Rows and columns after short sides are extended, in pixels.
     pub extended: (usize, usize),
     /// The network's convolutions.
-    pub convs: Vec<ConvSpec>,
+    pub convs: Vec<ConvLayer>,
     /// What runs, in order: the launch record.
     pub steps: Vec<CudaStep>,
     /// The steps of each launch: several in a row run as one where their kernel takes them.
@@ -209,8 +209,8 @@ impl CudaPlan {
         precision_supported(mode.precision, limits)?;
         let least = spec.min_side_px();
         let extended = (height.max(least), width.max(least));
-        let convs = spec.convs();
         let grouped = Grouped::new(spec, extended, mode.variant)?;
+        let convs = ConvLayer::of_graph(&grouped.graph);
         let mut builder = Builder::new(&convs, batch, mode.precision, limits, library);
         match mode.variant {
             Variant::Fused => builder.plan_fused(&grouped, (height, width))?,
@@ -265,7 +265,7 @@ impl CudaPlan {
 
 /// Collects steps and buffer lifetimes.
 struct Builder<'a> {
-    convs: &'a [ConvSpec],
+    convs: &'a [ConvLayer],
     batch: usize,
     precision: Precision,
     limits: &'a DeviceLimits,
@@ -282,7 +282,7 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(
-        convs: &'a [ConvSpec],
+        convs: &'a [ConvLayer],
         batch: usize,
         precision: Precision,
         limits: &'a DeviceLimits,

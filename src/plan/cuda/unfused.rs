@@ -101,8 +101,7 @@ impl Builder<'_> {
             Op::ReflectPad { margin_px } => Some(self.pad(layer, input(0)?, margin_px)),
             Op::Conv2d { .. } => {
                 let id = conv_id(self, group.op)?;
-                let reads_photo = grouped.reads_photo(group.op);
-                Some(self.plain_conv(id, input(0)?, shape, reads_photo)?)
+                Some(self.plain_conv(id, input(0)?, shape)?)
             }
             Op::InstanceStatistics => {
                 let map = input(0)?;
@@ -113,7 +112,7 @@ impl Builder<'_> {
                     _ => None,
                 });
                 let mut eps = readers.ok_or_else(no_kernel)?;
-                if grouped.reads_photo(raw) {
+                if self.convs[id].reads_photo {
                     // The values are the photo's levels over the divisor.
                     eps /= f64::from(PHOTO_DIVISOR * PHOTO_DIVISOR);
                 }
@@ -203,16 +202,10 @@ impl Builder<'_> {
     }
 
     /// A convolution over a padded map, with its bias.
-    fn plain_conv(
-        &mut self,
-        id: usize,
-        from: MapId,
-        shape: Shape,
-        reads_photo: bool,
-    ) -> Result<MapId, CudaPlanError> {
+    fn plain_conv(&mut self, id: usize, from: MapId, shape: Shape) -> Result<MapId, CudaPlanError> {
         let conv = &self.convs[id];
         let output = self.map_of(shape, self.output_channels(conv));
-        let bias_scale = if reads_photo {
+        let bias_scale = if conv.reads_photo {
             1.0 / PHOTO_DIVISOR
         } else {
             1.0
