@@ -53,7 +53,7 @@ use eframe::egui;
 
 use crate::{
     backend::{self, DeviceOptions},
-    settings,
+    disk, settings, signals,
 };
 
 pub use app::{App, Launch};
@@ -113,7 +113,12 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
     eframe::run_native(
         "StyleForge",
         options,
-        Box::new(|cc| Ok(Box::new(App::start(&cc.egui_ctx, launch)?))),
+        Box::new(|cc| {
+            let app = App::start(&cc.egui_ctx, launch).map_err(|e| disk::reason(&e))?;
+            // Where signals are unknown the system's default stays, as nobody is there to be told.
+            signals::at_first(app.stopper()).ok();
+            Ok(Box::new(app))
+        }),
     )
     .map_err(|error| GuiError::Window(error.to_string()))
 }
