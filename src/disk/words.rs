@@ -127,8 +127,9 @@ fn by_kind(kind: ErrorKind) -> Option<&'static str> {
     })
 }
 
-/// The system's own words without `(os error 28)` behind them.
-fn without_number(text: &str) -> String {
+/// What the system or a library says, without the `(os error 28)` that may stand in it: for errors that are
+/// no [`io::Error`].
+pub fn without_number(text: &str) -> String {
     let mut words = text.to_owned();
     while let Some(begin) = words.find("(os error ") {
         let end = words[begin..]

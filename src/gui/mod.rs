@@ -120,5 +120,5 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
             Ok(Box::new(app))
         }),
     )
-    .map_err(|error| GuiError::Window(error.to_string()))
+    .map_err(|error| GuiError::Window(disk::without_number(&error.to_string())))
 }
