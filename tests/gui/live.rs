@@ -756,7 +756,8 @@ fn a_request_to_end_asks_nothing_and_loses_nothing_of_a_recording() {
     let table = std::fs::read_to_string(recording.join("frames.csv")).expect("a table");
     let pictures = std::fs::read_dir(&recording).expect("listed").count() - 1;
     assert_eq!(table.lines().count(), 1 + pictures, "{table}");
-    assert!(folder.path().join("settings.toml").exists());
+    let settings = std::fs::read_to_string(folder.path().join("settings.toml")).expect("settings");
+    assert!(settings.contains("style = \"candy\""), "{settings}");
 }
 
 #[test]
