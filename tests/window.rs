@@ -41,7 +41,10 @@ impl Drop for Running {
 /// A virtual screen; gives its name, for example `:7`.
 fn screen() -> (Running, String) {
     let mut server = Command::new("Xvfb")
-        .args(["-displayfd", "1", "-screen", "0", "1600x1000x24"])
+        // Without `-noreset` it begins anew, and refuses who comes meanwhile, as soon as its only client has
+        // gone: the program looks whether a display answers before it opens its window.
+        .args(["-displayfd", "1", "-noreset"])
+        .args(["-screen", "0", "1600x1000x24"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
