@@ -10,11 +10,12 @@
 //! |---|---|---|
 //! | 7 | `main.rs` | arguments to window or command line, exit code |
 //! | 6 | [`gui`], [`cli`] | the two surfaces; the only egui, the only arguments; no feature lives in one of them alone |
-//! | 5 | [`engine`], [`media`], [`capture`], [`settings`], [`verify`], [`measure`] | jobs and threads, picture files, cameras, what is remembered, checks, times |
+//! | 5 | [`engine`], [`media`], [`capture`], [`settings`], [`verify`], [`measure`], [`signals`] | jobs and threads, picture files, cameras, what is remembered, checks, times, Ctrl-C |
 //! | 4 | [`backend`] | runs a plan on a device; the only `unsafe` and the only cudarc |
 //! | 3 | [`plan`] | pure: network, size and mode to steps, buffers, cost |
 //! | 2 | [`weights`] | checkpoint readers and the style library: the only parsers of untrusted weights |
 //! | 1 | [`tensor`], [`network`], [`mode`], [`frame`], [`timing`], [`compose`] | the domain: no files, no threads, no devices |
+//! | 0 | [`disk`] | files written whole, and the system's errors in words; knows nothing of the domain |
 //!
 //! # Invariants
 //!
@@ -25,7 +26,9 @@
 //!   result is cropped to H x W from the top left: what every other runtime makes, cropped.
 //! - The oracle ([`backend::oracle`]) shares no code with what it judges.
 //! - The same input, network and mode give the same bits, whatever the number of threads.
-//! - A file is written beside its target and renamed; what exists is replaced only when asked.
+//! - A file is written beside its target, brought to the disk and renamed, all by [`disk`]; what exists is
+//!   replaced only when asked. What a kill leaves of it in a folder of our own goes at the next start.
+//! - No number of the system's ("os error 28") reaches a person: [`disk::reason`] has the words.
 //! - Live pictures: the newest frame wins and what it overtook is counted, once before the engine and
 //!   once before the screen; nothing waits for a surface; after the first frames nothing is allocated
 //!   for one. Sessions are opened beside those that paint, which go on until the new ones are there.
@@ -59,6 +62,7 @@ pub mod backend;
 pub mod capture;
 pub mod cli;
 pub mod compose;
+pub mod disk;
 pub mod engine;
 pub mod frame;
 pub mod graph;
@@ -70,6 +74,7 @@ pub mod models;
 pub mod network;
 pub mod plan;
 pub mod settings;
+pub mod signals;
 pub mod tensor;
 pub mod timing;
 pub mod verify;

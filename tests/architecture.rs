@@ -9,6 +9,7 @@ use std::{
 
 /// Every module of the library and its floor. A module that is missing here fails the test.
 const FLOORS: &[(&str, u8)] = &[
+    ("disk", 0),
     ("tensor", 1),
     ("network", 1),
     ("frame", 1),
@@ -26,6 +27,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("settings", 5),
     ("verify", 5),
     ("measure", 5),
+    ("signals", 5),
     ("cli", 6),
     ("gui", 6),
 ];
@@ -237,6 +239,7 @@ fn what_is_confined_stays_in_its_place() {
         ("zune_jpeg", "capture/mjpeg.rs"),
         ("vello_cpu", "measure/chart/"),
         ("skrifa", "measure/chart/"),
+        ("ctrlc", "signals.rs"),
     ];
     let mut wrong = Vec::new();
     for source in sources() {
@@ -250,6 +253,65 @@ fn what_is_confined_stays_in_its_place() {
         }
     }
     assert!(wrong.is_empty(), "out of place:\n{}", wrong.join("\n"));
+}
+
+/// The code of a file without its tests, which stand at its end.
+fn without_tests(code: &str) -> &str {
+    code.split("mod tests {").next().unwrap_or(code)
+}
+
+/// What is written is written whole, brought to the disk, and its temporaries can be told from others'.
+#[test]
+fn files_are_written_in_one_place() {
+    let ways = [
+        "tempfile",
+        "persist",
+        "sync_all",
+        "create_dir",
+        "create_dir_all",
+        "OpenOptions",
+        "File::create",
+        "fs::write",
+        "fs::rename",
+    ];
+    let mut wrong = Vec::new();
+    for source in sources() {
+        // Asks the kernel to count anew; that is no file.
+        let counts_anew = |way: &str| source.path == "cli/bench/mod.rs" && way == "fs::write";
+        let code = without_tests(&source.code);
+        for way in ways.into_iter().filter(|way| !counts_anew(way)) {
+            if !source.path.starts_with("disk/") && names(code, way) {
+                wrong.push(format!(
+                    "{} names {way}, which belongs to disk/",
+                    source.path
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "out of place:\n{}", wrong.join("\n"));
+}
+
+/// An error of the system that an error of ours carries is shown in words, never with the system's number.
+#[test]
+fn errors_of_the_system_are_shown_in_words() {
+    let mut seen = 0;
+    for source in sources() {
+        let code = without_tests(&source.code);
+        let fields = [
+            "source: io::Error",
+            "source: std::io::Error",
+            "(#[from] io::Error)",
+        ];
+        for field in fields {
+            for (at, _) in code.match_indices(field) {
+                let shown = code[..at].rfind("#[error(").map(|from| &code[from..at]);
+                let shown = shown.unwrap_or_default();
+                assert!(names(shown, "words"), "{}: {shown}", source.path);
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 2, "the errors were not found");
 }
 
 #[test]

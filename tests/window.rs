@@ -1,5 +1,5 @@
 //! The real program in a window of a virtual screen (Xvfb), driven by keys (xdotool): the demo scene painted
-//! live on the processor for three minutes, and a window in which nothing moves. Listed as ignored where these
+//! live on the processor for three minutes, a window in which nothing moves, and one that a signal ends. Listed as ignored where these
 //! tools are missing.
 //!
 //! `STYLEFORGE_LIVE_MINUTES=30` makes it longer.
@@ -41,7 +41,10 @@ impl Drop for Running {
 /// A virtual screen; gives its name, for example `:7`.
 fn screen() -> (Running, String) {
     let mut server = Command::new("Xvfb")
-        .args(["-displayfd", "1", "-screen", "0", "1600x1000x24"])
+        // Without `-noreset` it begins anew, and refuses who comes meanwhile, as soon as its only client has
+        // gone: the program looks whether a display answers before it opens its window.
+        .args(["-displayfd", "1", "-noreset"])
+        .args(["-screen", "0", "1600x1000x24"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -261,6 +264,38 @@ fn rests_when_nothing_moves() {
     window.wait_for_end();
 }
 
+/// SIGTERM, SIGHUP and Ctrl-C end the window as closing it does, with what is recorded whole on the disk.
+fn a_signal_ends_it_whole() {
+    for signal in ["-TERM", "-HUP", "-INT"] {
+        let mut window = Window::open();
+        let folder = window.home.path().join("StyleForge/recording-0001");
+        // The first picture takes a moment; until then a recording is refused.
+        window.wait_until("a recording", || {
+            if !folder.exists() {
+                window.keys(&["r"]);
+            }
+            folder.join("frame-000003.jpg").exists()
+        });
+        let pid = window.program.0.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status();
+        assert!(sent.expect("kill").success());
+        window.wait_for_end();
+        let names: Vec<_> = fs::read_dir(&folder)
+            .expect("a folder")
+            .filter_map(|e| e.ok()?.file_name().into_string().ok())
+            .collect();
+        let pictures = names.iter().filter(|n| n.ends_with(".jpg")).count();
+        assert_eq!(names.len(), pictures + 1, "{names:?}");
+        let table = fs::read_to_string(folder.join("frames.csv")).expect("a table");
+        assert_eq!(table.lines().count(), pictures + 1, "{table}");
+        assert!(table.ends_with('\n'), "{table}");
+        let settings = window.home.path().join("config/styleforge/settings.toml");
+        let settings = fs::read_to_string(settings).expect("settings");
+        assert!(settings.contains("window_width"), "{settings}");
+        println!("{signal} ended it with {pictures} pictures");
+    }
+}
+
 /// Whether a program of this name is in the PATH.
 fn is_there(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -270,7 +305,8 @@ fn is_there(name: &str) -> bool {
 fn main() {
     let arguments = Arguments::from_args();
     let missing = ["Xvfb", "xdotool"].into_iter().find(|name| !is_there(name));
-    let tests: [(&str, fn()); 2] = [
+    let tests: [(&str, fn()); 3] = [
+        ("a_signal_ends_it_whole", a_signal_ends_it_whole),
         ("live_for_minutes", live_for_minutes),
         ("rests_when_nothing_moves", rests_when_nothing_moves),
     ];

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     compose::Look,
+    disk::words,
     engine::paint::{OutputSize, PaintSettings},
     media::{
         encode::{DEFAULT_JPEG_QUALITY, Existing, Format},
@@ -257,8 +258,12 @@ fn inputs(inputs: &[PathBuf], output: &Path) -> Result<Inputs, CliError> {
 /// are left out, but for `output` without a word.
 fn pictures_in(path: &Path, output: &Path) -> Result<(Vec<PathBuf>, Option<String>), CliError> {
     let name = path.display();
-    let folder = Folder::open(path)
-        .map_err(|e| CliError::Failed(format!("the folder {name} could not be read: {e}")))?;
+    let folder = Folder::open(path).map_err(|e| {
+        CliError::Failed(format!(
+            "the folder {name} could not be read: {}",
+            words(&e)
+        ))
+    })?;
     let note = folder.note(Some(output));
     if folder.photos.is_empty() {
         let note = note.map_or_else(String::new, |note| format!("; {note}"));

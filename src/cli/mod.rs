@@ -35,6 +35,7 @@ use crate::{
     engine::paint::Painter,
     measure::MeasureError,
     mode::DeviceChoice,
+    signals,
 };
 
 /// Exit code: everything was done.
@@ -45,7 +46,7 @@ pub const FAILED: u8 = 1;
 /// for is missing or cannot be used.
 pub const WRONG_USE: u8 = 2;
 /// Exit code: stopped by Ctrl-C or a request to terminate, as shells count the first.
-pub const STOPPED: u8 = 130;
+pub const STOPPED: u8 = signals::STOPPED;
 
 /// Why a command ended early.
 #[derive(Debug, thiserror::Error)]
@@ -221,7 +222,7 @@ fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
 
 /// Serves a GPU to the program that started this process, until that one closes standard input.
 fn gpu_worker(gpu: usize) -> Result<(), CliError> {
-    interrupt::ignore();
+    signals::ignore();
     let backend = cuda::open_here(Some(gpu));
     worker::serve(backend, &mut io::stdin().lock(), &mut io::stdout().lock())
         .map_err(|e| CliError::Failed(format!("the program that wanted the GPU is gone: {e}")))

@@ -10,6 +10,7 @@ use std::{
 
 use super::{CliError, terminal::tell};
 use crate::{
+    disk::words,
     measure::Subject,
     mode::ModelSize,
     network::Network,
@@ -84,7 +85,7 @@ pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a
             return Err(CliError::WrongUse(format!("{} is {what}", path.display())));
         }
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            let what = format!("{} could not be read: {error}", path.display());
+            let what = format!("{} could not be read: {}", path.display(), words(&error));
             return Err(CliError::WrongUse(what));
         }
         Err(_) => {}

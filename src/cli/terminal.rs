@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::CliError;
+use crate::disk::words;
 
 pub use crate::measure::table;
 
@@ -27,10 +28,10 @@ pub fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
         .and_then(|()| out.flush())
         .map_err(|e| match e.kind() {
             ErrorKind::BrokenPipe => CliError::NobodyReads,
-            ErrorKind::StorageFull => CliError::Failed(
-                "standard output could not be written: the disk is full".to_owned(),
-            ),
-            _ => CliError::Failed(format!("standard output could not be written: {e}")),
+            _ => CliError::Failed(format!(
+                "standard output could not be written: {}",
+                words(&e)
+            )),
         })
 }
 

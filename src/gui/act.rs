@@ -442,7 +442,7 @@ impl App {
         }
     }
 
-    fn stop_batch(&mut self) {
+    pub(super) fn stop_batch(&mut self) {
         self.engine.cancel_batch();
         if let Some(batch) = &mut self.batch {
             batch.stop();

@@ -14,6 +14,7 @@ use eframe::egui::{self, Align2, ProgressBar, RichText, ScrollArea, vec2};
 use super::{intent::Intent, theme};
 use crate::{
     compose::Look,
+    disk,
     engine::{
         paint::{OutputSize, Painting},
         protocol::{PhotoSource, SavedPhoto},
@@ -135,12 +136,7 @@ impl PhotoSource for Album {
         let path = self.photos.get(index).ok_or("there is no such photo")?;
         let format = self.format.unwrap_or(self.natural);
         let target = self.target_of(path, format);
-        fs::create_dir_all(&self.target).map_err(|e| {
-            format!(
-                "the folder {} could not be created: {e}",
-                self.target.display()
-            )
-        })?;
+        disk::make_folder(&self.target).map_err(|e| e.to_string())?;
         let saved = match self.original.take() {
             Some(bytes) if decode::format_of_bytes(&bytes) == Some(format) => {
                 encode::save_bytes(&target, &bytes, self.existing).map(|()| Vec::new())

@@ -228,22 +228,19 @@ impl App {
                 }
             }
             Report::Recording(result) => self.hear_recording(result),
-            Report::Recorded { folder, recorded } => {
+            Report::Recorded(recorded) => {
                 self.recording_ended(ctx);
                 let frames = recorded.frames;
                 let left_out = match recorded.left_out {
                     0 => String::new(),
                     n => format!("; {n} were left out because the disk was too slow"),
                 };
-                match recorded.failure {
+                match recorded.failure_in_words() {
                     None => self.messages.notice(format!(
                         "{frames} frames recorded in {}{left_out}",
-                        folder.display()
+                        recorded.folder.display()
                     )),
-                    Some(error) => self.messages.error(format!(
-                        "The recording in {} ended after {frames} frames: {error}",
-                        folder.display()
-                    )),
+                    Some(failure) => self.messages.error(failure),
                 }
             }
             Report::Cameras(cameras) => {

@@ -162,6 +162,13 @@ impl App {
         }
     }
 
+    /// Closes the window without a question; [`App::end`] writes what is to be written.
+    pub(super) fn close_unasked(&mut self, ctx: &egui::Context) {
+        self.stop_batch();
+        self.end_recording();
+        self.close_now(ctx);
+    }
+
     fn close_now(&mut self, ctx: &egui::Context) {
         self.closing = true;
         ctx.send_viewport_cmd(ViewportCommand::Close);

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::network::NetworkError;
+use crate::{disk::words, network::NetworkError};
 
 use super::Family;
 
@@ -15,7 +15,7 @@ pub const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
     /// The file could not be read from the disk.
-    #[error("{} could not be read: {source}", path.display())]
+    #[error("{} could not be read: {}", path.display(), words(source))]
     Read {
         /// The file.
         path: PathBuf,

@@ -10,7 +10,10 @@ use super::{
     library::{THUMBNAILS, id_from, stem},
     style::Origin,
 };
-use crate::mode::ModelSize;
+use crate::{
+    disk::{self, WriteError},
+    mode::ModelSize,
+};
 
 impl StyleLibrary {
     /// Reads a checkpoint strictly and keeps it in the person's own folder under `name`, or else
@@ -46,16 +49,19 @@ impl StyleLibrary {
             })?;
         let folder = self.user_folder.join(&id);
         let size = ModelSize::of_widths(checkpoint.network.spec().widths);
-        write_style(&self.user_folder, &folder, size, &bytes).map_err(|source| {
-            LibraryError::Write {
-                path: self.user_folder.clone(),
-                source,
-            }
-        })?;
+        let file_name = format!("{size}.safetensors");
+        match disk::write_folder(&folder, &[(file_name, &bytes)]) {
+            Ok(()) => {}
+            // Another program was faster.
+            Err(WriteError::Exists { .. }) => return Err(LibraryError::Exists { id }),
+            Err(error) => return Err(LibraryError::Write(error)),
+        }
         self.refresh();
-        self.find(&id).cloned().ok_or_else(|| LibraryError::Write {
-            path: folder,
-            source: io::Error::other("the style that was written could not be read again"),
+        self.find(&id).cloned().ok_or_else(|| {
+            LibraryError::Write(WriteError::Refused {
+                name: folder.display().to_string(),
+                reason: "it was written and cannot be read again".to_owned(),
+            })
         })
     }
 }
@@ -104,32 +110,6 @@ fn remove_style(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
         done => done,
     }
-}
-
-/// Writes a style's folder so that it appears whole or not at all.
-fn write_style(
-    user_folder: &Path,
-    folder: &Path,
-    size: ModelSize,
-    weights: &[u8],
-) -> io::Result<()> {
-    fs::create_dir_all(user_folder)?;
-    let unfinished = tempfile::Builder::new()
-        .prefix(".import-")
-        .tempdir_in(user_folder)?;
-    let file = unfinished.path().join(format!("{size}.safetensors"));
-    fs::write(&file, weights)?;
-    fs::File::open(&file)?.sync_all()?;
-    // Temporary folders are closed to others; a style need not be.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(unfinished.path(), fs::Permissions::from_mode(0o755))?;
-    }
-    fs::rename(unfinished.path(), folder)?;
-    // The folder has its final name now; there is nothing left to clean up.
-    let _ = unfinished.keep();
-    Ok(())
 }
 
 #[cfg(test)]
@@ -200,6 +180,32 @@ mod tests {
     }
 
     #[test]
+    fn of_imports_at_the_same_time_one_wins_and_the_others_are_told_so() {
+        let root = tempfile::tempdir().expect("folder");
+        let user = root.path().join("styles");
+        let file = root.path().join("download.safetensors");
+        fs::write(&file, weights(None)).expect("file");
+        let others = 7;
+        let start = std::sync::Barrier::new(others + 1);
+        let import = || {
+            let mut library = StyleLibrary::open(&[], user.clone());
+            start.wait();
+            library.import(&file, None).map(|style| style.id)
+        };
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..others + 1).map(|_| scope.spawn(import)).collect();
+            let join = |t: std::thread::ScopedJoinHandle<'_, _>| t.join().expect("no panic");
+            threads.into_iter().map(join).collect()
+        });
+        let losers: Vec<_> = results.iter().filter_map(|r| r.as_ref().err()).collect();
+        assert_eq!(losers.len(), others, "{results:?}");
+        for error in losers {
+            assert!(matches!(error, LibraryError::Exists { .. }), "{error}");
+        }
+        assert_eq!(fs::read_dir(&user).expect("listed").count(), 1);
+    }
+
+    #[test]
     fn a_place_that_cannot_be_written_is_named() {
         let root = tempfile::tempdir().expect("folder");
         let blocked = root.path().join("a_file");
@@ -212,7 +218,7 @@ mod tests {
             .expect_err("not a folder")
             .to_string();
         assert!(
-            error.contains("a_file") && error.contains("disk"),
+            error.contains("a_file is not a folder") && error.contains("could not be saved"),
             "{error}"
         );
     }

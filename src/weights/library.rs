@@ -12,7 +12,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::mode::ModelSize;
+use crate::{
+    disk::{self, words},
+    mode::ModelSize,
+};
 use etcetera::BaseStrategy;
 
 use super::{Credit, Origin, Style, safetensors, style::Place};
@@ -51,7 +54,7 @@ pub struct StyleLibrary {
 
 impl StyleLibrary {
     /// The styles inside the program, beside it, in the working folder's `styles` and in the
-    /// person's own folder.
+    /// person's own folder. What a killed import left there goes.
     pub fn standard() -> Self {
         let mut folders = Vec::new();
         if let Some(beside) = std::env::current_exe()
@@ -76,7 +79,10 @@ impl StyleLibrary {
             }
         }
         match user_styles_folder() {
-            Some(user_folder) => Self::open(&real, user_folder),
+            Some(user_folder) => {
+                disk::sweep(&user_folder);
+                Self::open(&real, user_folder)
+            }
             None => {
                 let user_folder = std::env::temp_dir().join("styleforge/styles");
                 let mut library = Self::open(&real, user_folder);
@@ -163,8 +169,11 @@ impl StyleLibrary {
             Ok(listing) => listing,
             Err(error) => {
                 if error.kind() != io::ErrorKind::NotFound {
-                    self.problems
-                        .push(format!("{} could not be read: {error}", folder.display()));
+                    self.problems.push(format!(
+                        "{} could not be read: {}",
+                        folder.display(),
+                        words(&error)
+                    ));
                 }
                 return Vec::new();
             }

@@ -6,7 +6,10 @@ use std::{borrow::Cow, collections::BTreeMap, fs, io, path::PathBuf};
 
 use serde::Serialize;
 
-use crate::mode::ModelSize;
+use crate::{
+    disk::{WriteError, words},
+    mode::ModelSize,
+};
 
 use super::{
     Checkpoint, Inspection, WeightsError,
@@ -69,7 +72,7 @@ pub enum LibraryError {
         folder: PathBuf,
     },
     /// The style could not be removed.
-    #[error("{} could not be removed: {source}", path.display())]
+    #[error("{} could not be removed: {}", path.display(), words(source))]
     Remove {
         /// The file or folder.
         path: PathBuf,
@@ -77,16 +80,8 @@ pub enum LibraryError {
         source: io::Error,
     },
     /// The style could not be written.
-    #[error(
-        "the style could not be saved in {}: {source}; check that the folder is writable and the disk is not full",
-        path.display()
-    )]
-    Write {
-        /// The folder.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
+    #[error("the style could not be saved: {0}")]
+    Write(WriteError),
 }
 
 /// Who a style goes back to, in the words of its file. Parts that the file does not tell are `None`.

@@ -3,6 +3,8 @@
 
 mod commands;
 mod failing;
+#[cfg(target_os = "linux")]
+mod keeping;
 mod live;
 mod measuring;
 #[cfg(target_os = "linux")]

@@ -525,6 +525,19 @@ impl Window {
         held
     }
 
+    /// The system asks the program to end, as by SIGTERM.
+    pub fn ask_to_end(&mut self) {
+        let app = self.harness.state().app.as_ref().expect("started");
+        app.stopper()();
+        self.step();
+    }
+
+    /// Closes the window and waits until the program's work has ended; gives its folder.
+    pub fn end(self) -> Arc<tempfile::TempDir> {
+        drop(self.harness);
+        self.folder
+    }
+
     /// Whether the window asked to be closed.
     pub fn closes(&self) -> bool {
         self.closes

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     backend::{self, DeviceInfo, OpenDevice, RunControl},
     capture::{Capture, CaptureEvent, CaptureProblem, CaptureSettings, Source},
+    disk::words,
     engine::{
         Engine,
         live::{
@@ -29,7 +30,10 @@ use crate::{
         paint::PaintError,
         protocol::{EngineError, Event},
     },
-    media::{encode::Format, record::Recorder},
+    media::{
+        encode::Format,
+        record::{Recorded, Recorder},
+    },
     mode::{DeviceChoice, ModelSize},
     weights::StyleLibrary,
 };
@@ -61,7 +65,7 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
     });
     let open = chosen_device(args);
     let mut engine = Engine::start(open, wake_up.clone())
-        .map_err(|e| CliError::Failed(format!("no thread could be started: {e}")))?;
+        .map_err(|e| CliError::Failed(format!("no thread could be started: {}", words(&e))))?;
     let device = wait_for_device(&mut engine, &rung)?;
     let style = chosen_style(args, &device)?;
     let settings = CaptureSettings {
@@ -74,12 +78,15 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         ..CaptureSettings::default()
     };
     let asked = settings.clone();
-    let (capture, frames) = Capture::start(args.source.clone(), settings, wake_up)
-        .map_err(|e| CliError::Failed(format!("no thread could be started: {e}")))?;
+    let (capture, frames) = Capture::start(args.source.clone(), settings, wake_up.clone())
+        .map_err(|e| CliError::Failed(format!("no thread could be started: {}", words(&e))))?;
     let recorder = args
         .record
         .as_ref()
-        .map(|folder| Recorder::start(folder, args.record_format.unwrap_or(Format::Jpeg)))
+        .map(|folder| {
+            let format = args.record_format.unwrap_or(Format::Jpeg);
+            Recorder::start(folder, format, wake_up)
+        })
         .transpose()
         .map_err(|e| CliError::Failed(e.to_string()))?;
     let network = style.as_ref().map(|s| s.network.clone());
@@ -206,6 +213,10 @@ impl LiveRun {
     fn until(&mut self, started: Instant, length: Option<Duration>) -> Result<(), CliError> {
         loop {
             if self.control.is_cancelled() || self.ended {
+                return Ok(());
+            }
+            // Why is told at the end, which is now: nothing more would be recorded.
+            if self.recorder.as_ref().is_some_and(Recorder::has_ended) {
                 return Ok(());
             }
             let over = length.is_some_and(|length| {
@@ -342,8 +353,8 @@ impl LiveRun {
     ) -> Result<Report, CliError> {
         let now = Instant::now();
         let recorded = self.recorder.take().map(Recorder::finish);
-        if let Some(failure) = recorded.as_ref().and_then(|r| r.failure.as_ref()) {
-            return Err(CliError::Failed(format!("the recording failed: {failure}")));
+        if let Some(failure) = recorded.as_ref().and_then(Recorded::failure_in_words) {
+            return Err(CliError::Failed(failure));
         }
         let taking = self.pictures.counts();
         let Some(((first_at, captured, painted), facts)) =

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::{Opened, Origin, Sorted};
 use crate::{
+    disk::words,
     engine::compositor::PREVIEW_PX,
     frame::Frame,
     gui::{batch::PAINTED, outside::has_checkpoint_name},
@@ -73,7 +74,7 @@ pub fn sorted(files: Vec<PathBuf>) -> Sorted {
                 }
                 Err(error) => sorted
                     .problems
-                    .push(format!("{name} could not be read: {error}")),
+                    .push(format!("{name} could not be read: {}", words(&error))),
             }
         } else if has_checkpoint_name(&path) {
             sorted.checkpoints.push(path);

@@ -110,7 +110,7 @@ impl LiveView {
             ui.spacing_mut().button_padding.x = 8.0;
             let recording = self.recording.as_ref();
             let record = match recording {
-                Some(r) => format!("Recorded: {}", r.recorder.taken()),
+                Some(r) => format!("Recorded: {}", r.recorder.written()),
                 None => "Record".to_owned(),
             };
             for (name, spoken, hint, is_on, intent) in [

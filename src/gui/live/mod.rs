@@ -188,7 +188,7 @@ impl LiveView {
     /// The folder of the recording in progress, and how many pictures it has.
     pub fn recording(&self) -> Option<(&Path, u64)> {
         let recorder = &self.recording.as_ref()?.recorder;
-        Some((recorder.folder(), recorder.taken()))
+        Some((recorder.folder(), recorder.written()))
     }
 
     /// The styles' moving pictures.
