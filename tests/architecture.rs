@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("mode", 1),
     ("timing", 1),
     ("compose", 1),
+    ("text", 1),
     ("weights", 2),
     ("plan", 3),
     ("backend", 4),
@@ -24,6 +25,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("settings", 5),
     ("verify", 5),
     ("measure", 5),
+    ("terminal", 5),
     ("cli", 6),
     ("gui", 6),
 ];
@@ -235,6 +237,7 @@ fn what_is_confined_stays_in_its_place() {
         ("zune_jpeg", "capture/mjpeg.rs"),
         ("vello_cpu", "measure/chart/"),
         ("skrifa", "measure/chart/"),
+        ("indicatif", "cli/progress.rs"),
     ];
     let mut wrong = Vec::new();
     for source in sources() {
@@ -248,6 +251,44 @@ fn what_is_confined_stays_in_its_place() {
         }
     }
     assert!(wrong.is_empty(), "out of place:\n{}", wrong.join("\n"));
+}
+
+/// Text of others is escaped where the program writes.
+#[test]
+fn one_place_writes_to_the_terminal() {
+    for source in sources() {
+        if source.path == "terminal.rs" {
+            continue;
+        }
+        // A field or a method of another program's handle is none of ours.
+        let code = source.code.replace([' ', '\n'], "");
+        let code = code.replace(".stdout", "").replace(".stderr", "");
+        let macros = ["println!", "eprintln!", "print!", "eprint!", "dbg!"];
+        for word in macros.into_iter().chain(["stdout", "stderr"]) {
+            assert!(
+                !names(&code, word),
+                "{} writes with {word}; use src/terminal.rs",
+                source.path
+            );
+        }
+    }
+}
+
+/// A name of a file becomes text of the window in one place, which escapes it.
+#[test]
+fn names_of_files_become_labels_in_one_place() {
+    for source in sources() {
+        if source.module() != "gui" || source.path == "gui/label.rs" {
+            continue;
+        }
+        for way in ["display()", "to_string_lossy"] {
+            assert!(
+                !source.code.contains(&format!(".{way}")),
+                "{} makes text of a path with .{way}; use gui/label.rs",
+                source.path
+            );
+        }
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::{
     choice::{DEFAULT_BRUSH, working_size_of},
     desk::{Opened, Origin, Purpose, Report, Snapshot, Sorted},
     intent::Intent,
+    label::path_label,
     live::LiveIntent,
 };
 use crate::engine::{
@@ -212,9 +213,10 @@ impl App {
             },
             Report::Snapshot(Ok(Snapshot { path, size: (w, h) })) => self
                 .messages
-                .notice(format!("Saved with {w} × {h} px as {}", path.display())),
+                .notice(format!("Saved with {w} × {h} px as {}", path_label(&path))),
             Report::Exported(Ok(path)) => {
-                self.messages.notice(format!("Saved as {}", path.display()));
+                self.messages
+                    .notice(format!("Saved as {}", path_label(&path)));
             }
             Report::Snapshot(Err(error)) | Report::Exported(Err(error)) => {
                 self.messages.error(error)
@@ -238,11 +240,11 @@ impl App {
                 match recorded.failure {
                     None => self.messages.notice(format!(
                         "{frames} frames recorded in {}{left_out}",
-                        folder.display()
+                        path_label(&folder)
                     )),
                     Some(error) => self.messages.error(format!(
                         "The recording in {} ended after {frames} frames: {error}",
-                        folder.display()
+                        path_label(&folder)
                     )),
                 }
             }

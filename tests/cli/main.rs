@@ -3,10 +3,12 @@
 
 mod commands;
 mod failing;
+mod foreign_text;
 mod live;
 mod measuring;
 #[cfg(target_os = "linux")]
 mod memory;
 mod modes;
 mod sandbox;
+mod style_folders;
 mod stylize;

@@ -13,6 +13,7 @@ use crate::{
     gui::{
         app::App,
         desk::{Desk, Report, Snapshot},
+        label::path_label,
     },
     media::{
         MediaError,
@@ -179,11 +180,11 @@ fn free_name(folder: &Path, stem: &str, ending: &str) -> Result<PathBuf, String>
         folder.join(OWN_FOLDER)
     };
     std::fs::create_dir_all(&home)
-        .map_err(|e| format!("The folder {} could not be made: {e}", home.display()))?;
+        .map_err(|e| format!("The folder {} could not be made: {e}", path_label(&home)))?;
     (1..MOST_NAMES)
         .map(|n| home.join(format!("{stem}-{n:04}{ending}")))
         .find(|path| !path.exists())
-        .ok_or_else(|| format!("{} is full of files named {stem}.", home.display()))
+        .ok_or_else(|| format!("{} is full of files named {stem}.", path_label(&home)))
 }
 
 fn snapshot(
