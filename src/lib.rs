@@ -10,11 +10,11 @@
 //! |---|---|---|
 //! | 7 | `main.rs` | arguments to window or command line, exit code |
 //! | 6 | [`gui`], [`cli`] | the two surfaces; the only egui, the only arguments; no feature lives in one of them alone |
-//! | 5 | [`engine`], [`media`], [`capture`], [`settings`], [`verify`], [`measure`], [`signals`] | jobs and threads, picture files, cameras, what is remembered, checks, times, Ctrl-C |
+//! | 5 | [`engine`], [`media`], [`capture`], [`settings`], [`verify`], [`measure`], [`signals`], [`terminal`] | jobs and threads, picture files, cameras, what is remembered, checks, times, Ctrl-C, standard output and error |
 //! | 4 | [`backend`] | runs a plan on a device; the only `unsafe` and the only cudarc |
-//! | 3 | [`plan`] | pure: network, size and mode to steps, buffers, cost |
-//! | 2 | [`weights`] | checkpoint readers and the style library: the only parsers of untrusted weights |
-//! | 1 | [`tensor`], [`network`], [`mode`], [`frame`], [`timing`], [`compose`] | the domain: no files, no threads, no devices |
+//! | 3 | [`plan`] | pure: groups of a graph, size and mode to steps, buffers, cost |
+//! | 2 | [`graph`], [`models`], [`weights`] | networks as operations and how these are fused; builders of the networks; checkpoint readers and the style library: the only parsers of untrusted weights |
+//! | 1 | [`tensor`], [`network`], [`mode`], [`frame`], [`timing`], [`compose`], [`text`] | the domain: no files, no threads, no devices |
 //! | 0 | [`disk`] | files written whole, and the system's errors in words; knows nothing of the domain |
 //!
 //! # Invariants
@@ -34,6 +34,8 @@
 //!   for one. Sessions are opened beside those that paint, which go on until the new ones are there.
 //!   What cannot be had is told, and what was painted before goes on.
 //! - A ratio of two times is shown only beside a check that both made the same picture.
+//! - Text of others (titles, tensors, files, cameras) is shown as one line without control characters and
+//!   direction marks ([`text`]): escaped where the program writes ([`terminal`]), and where it becomes a label.
 //! - A fallback is announced, never silent. A GPU that is lost in the middle is opened again once,
 //!   in a process of its own ([`backend::worker`]), because the driver opens nothing any more for the
 //!   one that lost it; then the processor takes over ([`engine::paint::Painter`]).
@@ -76,6 +78,8 @@ pub mod plan;
 pub mod settings;
 pub mod signals;
 pub mod tensor;
+pub mod terminal;
+pub mod text;
 pub mod timing;
 pub mod verify;
 pub mod weights;

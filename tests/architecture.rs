@@ -18,6 +18,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("compose", 1),
     ("graph", 2),
     ("models", 2),
+    ("text", 1),
     ("weights", 2),
     ("plan", 3),
     ("backend", 4),
@@ -28,6 +29,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("verify", 5),
     ("measure", 5),
     ("signals", 5),
+    ("terminal", 5),
     ("cli", 6),
     ("gui", 6),
 ];
@@ -240,6 +242,7 @@ fn what_is_confined_stays_in_its_place() {
         ("vello_cpu", "measure/chart/"),
         ("skrifa", "measure/chart/"),
         ("ctrlc", "signals.rs"),
+        ("indicatif", "cli/progress.rs"),
     ];
     let mut wrong = Vec::new();
     for source in sources() {
@@ -312,6 +315,44 @@ fn errors_of_the_system_are_shown_in_words() {
         }
     }
     assert!(seen >= 2, "the errors were not found");
+}
+
+/// Text of others is escaped where the program writes.
+#[test]
+fn one_place_writes_to_the_terminal() {
+    for source in sources() {
+        if source.path == "terminal.rs" {
+            continue;
+        }
+        // A field or a method of another program's handle is none of ours.
+        let code = source.code.replace([' ', '\n'], "");
+        let code = code.replace(".stdout", "").replace(".stderr", "");
+        let macros = ["println!", "eprintln!", "print!", "eprint!", "dbg!"];
+        for word in macros.into_iter().chain(["stdout", "stderr"]) {
+            assert!(
+                !names(&code, word),
+                "{} writes with {word}; use src/terminal.rs",
+                source.path
+            );
+        }
+    }
+}
+
+/// A name of a file becomes text of the window in one place, which escapes it.
+#[test]
+fn names_of_files_become_labels_in_one_place() {
+    for source in sources() {
+        if source.module() != "gui" || source.path == "gui/label.rs" {
+            continue;
+        }
+        for way in ["display()", "to_string_lossy"] {
+            assert!(
+                !source.code.contains(&format!(".{way}")),
+                "{} makes text of a path with .{way}; use gui/label.rs",
+                source.path
+            );
+        }
+    }
 }
 
 #[test]

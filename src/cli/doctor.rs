@@ -122,7 +122,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), CliError> {
     }
 }
 
-fn text(report: &Report) -> String {
+fn text(report: &Report) -> Vec<String> {
     let mut rows = Vec::new();
     for f in &report.findings {
         rows.push(vec![
@@ -134,12 +134,12 @@ fn text(report: &Report) -> String {
             rows.push(vec![String::new(), String::new(), format!("-> {advice}")]);
         }
     }
-    format!(
-        "StyleForge {} on {}\n{}",
-        report.version,
-        report.system,
-        table(&rows)
-    )
+    let mut lines = vec![format!(
+        "StyleForge {} on {}",
+        report.version, report.system
+    )];
+    lines.extend(table(&rows));
+    lines
 }
 
 fn processor() -> Finding {

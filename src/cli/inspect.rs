@@ -47,7 +47,7 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
     }
 }
 
-fn text(facts: &Inspection) -> String {
+fn text(facts: &Inspection) -> Vec<String> {
     let mut rows = Vec::new();
     let mut row = |name: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -76,15 +76,15 @@ fn text(facts: &Inspection) -> String {
         Some(_) => "refused",
     };
     row("Verdict", Some(verdict.to_owned()));
-    let mut text = table(&rows);
+    let mut lines = table(&rows);
     if !facts.tensors.is_empty() {
         let head = ["Tensor", "Shape", "Type", "Values", "Not finite"];
         let mut rows = vec![head.map(str::to_owned).to_vec()];
         rows.extend(facts.tensors.iter().map(tensor_row));
-        text.push('\n');
-        text.push_str(&table(&rows));
+        lines.push(String::new());
+        lines.extend(table(&rows));
     }
-    text
+    lines
 }
 
 /// One line of free text from a file, cut where it would fill the screen.

@@ -23,6 +23,7 @@ use crate::{
         folder::Folder,
     },
     mode::ModelSize,
+    weights::ALL_STYLES,
 };
 
 /// The name that means standard input or output.
@@ -109,7 +110,7 @@ impl Job {
     pub fn new(args: StylizeArgs, style_names: &[String]) -> Result<Self, CliError> {
         let mut styles = Vec::new();
         for typed in args.styles {
-            if typed == "all" {
+            if typed == ALL_STYLES {
                 styles.extend(style_names.iter().map(|name| WantedStyle {
                     typed: OsString::from(name),
                     from_all: true,

@@ -145,8 +145,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
         Ok(typed) => typed,
         Err(error) => {
             // Help and version are answers, not mistakes; clap knows which stream they belong to.
-            error.print().ok();
-            return Outcome::Exit(if error.use_stderr() { WRONG_USE } else { DONE });
+            let code = if error.use_stderr() { WRONG_USE } else { DONE };
+            terminal::print_usage(error);
+            return Outcome::Exit(code);
         }
     };
     let done = match typed.command {
@@ -224,8 +225,12 @@ fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
 fn gpu_worker(gpu: usize) -> Result<(), CliError> {
     signals::ignore();
     let backend = cuda::open_here(Some(gpu));
-    worker::serve(backend, &mut io::stdin().lock(), &mut io::stdout().lock())
-        .map_err(|e| CliError::Failed(format!("the program that wanted the GPU is gone: {e}")))
+    worker::serve(
+        backend,
+        &mut io::stdin().lock(),
+        &mut terminal::message_pipe(),
+    )
+    .map_err(|e| CliError::Failed(format!("the program that wanted the GPU is gone: {e}")))
 }
 
 /// What was asked about the device besides its kind.

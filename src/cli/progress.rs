@@ -2,7 +2,6 @@
 
 use std::{
     fmt::Display,
-    io::{IsTerminal, stderr},
     ops::Range,
     sync::{
         Arc,
@@ -16,12 +15,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
     CliError,
-    terminal::{print, tell},
+    terminal::{is_watched, print, tell},
 };
-use crate::backend::RunControl;
+use crate::{
+    backend::RunControl,
+    text::{cut, one_line},
+};
 
 /// Steps of the bar for each piece of work.
 const STEPS: u64 = 1000;
+/// Most characters of a name that stands behind the bar.
+const MAX_NAME_CHARS: usize = 60;
 /// How often the bar looks at the run.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -41,7 +45,7 @@ impl Progress {
 
     /// For `pieces` pieces of work, of which each takes so long that it is watched by itself.
     pub fn of_long_pieces(pieces: usize) -> Self {
-        let bar = stderr().is_terminal().then(|| {
+        let bar = is_watched().then(|| {
             let bar = ProgressBar::new(pieces as u64 * STEPS);
             if let Ok(style) =
                 ProgressStyle::with_template("{wide_bar} {percent}%  {eta} left  {msg}")
@@ -58,12 +62,12 @@ impl Progress {
         self.beside(|| tell(line));
     }
 
-    /// Text on standard output that does not tear the bar.
+    /// A line on standard output that does not tear the bar.
     ///
     /// # Errors
     /// As [`print()`].
-    pub fn print(&self, text: &str) -> Result<(), CliError> {
-        self.beside(|| print(text))
+    pub fn print(&self, line: impl Display) -> Result<(), CliError> {
+        self.beside(|| print(&[line.to_string()]))
     }
 
     /// Writes while the bar is away.
@@ -85,7 +89,7 @@ impl Progress {
         let Some(bar) = &self.bar else {
             return work();
         };
-        bar.set_message(name.to_owned());
+        bar.set_message(cut(&one_line(name), MAX_NAME_CHARS).into_owned());
         let start = pieces.start as u64 * STEPS;
         let steps = (pieces.len() as u64 * STEPS) as f32;
         bar.set_position(start);

@@ -14,7 +14,7 @@ use crate::{
     measure::Subject,
     mode::ModelSize,
     network::Network,
-    weights::{Checkpoint, LibraryError, Style, StyleLibrary},
+    weights::{Checkpoint, LibraryError, NO_STYLE, Style, StyleLibrary},
 };
 
 /// A style that is ready to paint.
@@ -127,8 +127,6 @@ pub fn subject(style: Option<&OsStr>, model: Option<ModelSize>) -> Result<Subjec
 
 /// The style when none is named: one of those inside the program, and the one that the window begins with.
 const DEFAULT_STYLE: &str = "candy";
-/// What is typed for no style at all.
-const NO_STYLE: &str = "none";
 
 /// The style of live pictures, which is said where it was not typed; `None` where none is wanted. With
 /// `preferred`, that size is taken where the style has it and no size was asked for.

@@ -608,7 +608,7 @@ fn write(
     }
     .map_err(|e| failed(photo, &e))?;
     // The list of what was written is a courtesy; the files are the work.
-    progress.print(&format!("{}\n", path.display())).ok();
+    progress.print(path.display()).ok();
     Ok(notes)
 }
 

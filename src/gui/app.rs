@@ -45,6 +45,7 @@ use crate::{
     media::encode::Format,
     mode::ModelSize,
     settings::Settings,
+    terminal,
 };
 
 /// How often a frame is drawn while something is painted, for its progress.
@@ -297,12 +298,12 @@ impl App {
             .iter()
             .filter_map(Report::failure)
         {
-            eprintln!("styleforge: {failure}");
+            crate::terminal::tell(format!("styleforge: {failure}"));
         }
         if let (Some(path), true) = (&self.settings_path, self.settings_changed_at.is_some())
             && let Err(error) = self.settings.save(path)
         {
-            eprintln!("styleforge: {error}");
+            terminal::tell(format!("styleforge: {error}"));
         }
         self.engine.shutdown(Duration::from_secs(2));
     }

@@ -33,6 +33,7 @@ mod gallery;
 mod hear;
 mod icon;
 pub mod intent;
+mod label;
 mod leaving;
 pub mod live;
 mod messages;

@@ -7,6 +7,7 @@ use eframe::egui::{self, Grid, Id, Modal, RichText, ScrollArea};
 use super::{
     desk::{Purpose, Save},
     intent::Intent,
+    label::{name_label, path_label},
     shelf::Card,
     shortcuts::Group,
     theme,
@@ -204,10 +205,9 @@ fn question_ui(
         }
         Question::ReplaceFile(save) => {
             let path = &save.path;
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            ui.heading(format!("Replace {name}?"));
+            ui.heading(format!("Replace {}?", name_label(path)));
             ui.add_space(4.0);
-            let folder = path.parent().map(|p| p.display().to_string());
+            let folder = path.parent().map(path_label);
             ui.label(format!(
                 "There is already a file of this name in {}. Replacing it loses what is in it.",
                 folder.unwrap_or_else(|| "this folder".to_owned())
@@ -236,7 +236,7 @@ fn question_ui(
         Question::StopRecording { folder, taken } => {
             ui.heading("Stop recording?");
             ui.add_space(4.0);
-            let folder = folder.display();
+            let folder = path_label(folder);
             ui.label(format!(
                 "Live pictures are being recorded in {folder}, {taken} so far. What is recorded stays."
             ));

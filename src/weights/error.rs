@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{disk::words, network::NetworkError};
+use crate::{disk::words, network::NetworkError, text::is_unseen};
 
 use super::Family;
 
@@ -192,7 +192,7 @@ pub(crate) fn shortened(text: &str) -> String {
     }
     short
         .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| if is_unseen(c) { '\u{fffd}' } else { c })
         .collect()
 }
 

@@ -7,7 +7,8 @@ use std::{
 
 use super::{
     Checkpoint, LibraryError, Style, StyleLibrary,
-    library::{THUMBNAILS, id_from, stem},
+    library::{THUMBNAILS, stem},
+    names::{id_from, reserved_for, stated, title_of},
     style::Origin,
 };
 use crate::{
@@ -20,20 +21,26 @@ impl StyleLibrary {
     /// the title in the file, or else the file's name; as full or lite, by its widths.
     ///
     /// # Errors
-    /// [`LibraryError`] when the file is refused, the name is taken or empty, or the disk refuses.
+    /// [`LibraryError`] when the file is refused, the name is taken, empty or a word of the command line, or
+    /// the disk refuses.
     pub fn import(&mut self, file: &Path, name: Option<&str>) -> Result<Style, LibraryError> {
         let mut checkpoint = Checkpoint::read(file).map_err(|source| LibraryError::Weights {
             path: file.to_owned(),
             source,
         })?;
-        let title = match (name, checkpoint.metadata.get("title")) {
-            (Some(name), _) => name.trim().to_owned(),
-            (None, Some(title)) => title.clone(),
-            (None, None) => stem(file),
+        let title = match name {
+            Some(name) => title_of(name),
+            None => stated(&checkpoint.metadata, "title").unwrap_or_else(|| title_of(&stem(file))),
         };
         let id = id_from(&title);
         if id.is_empty() {
             return Err(LibraryError::BadName { name: title });
+        }
+        if let Some(meaning) = reserved_for(&id) {
+            return Err(LibraryError::Reserved {
+                name: title,
+                meaning,
+            });
         }
         if self.styles.iter().any(|style| style.id == id) || self.user_folder.join(&id).exists() {
             return Err(LibraryError::Exists { id });

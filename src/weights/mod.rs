@@ -9,16 +9,19 @@ mod budget;
 mod error;
 mod family;
 mod fit;
+mod folders;
 mod import;
 mod inspect;
 mod library;
+mod names;
 pub mod onnx;
+mod plain_file;
 pub mod safetensors;
 mod style;
 mod tensor;
 pub mod torch;
 
-use std::{collections::BTreeMap, fs::File, io::Read, path::Path, sync::Arc};
+use std::{collections::BTreeMap, io::Read, path::Path, sync::Arc};
 
 use crate::network::Network;
 
@@ -27,6 +30,7 @@ pub use error::{MAX_FILE_BYTES, WeightsError};
 pub use family::Family;
 pub use inspect::{Inspection, TensorFacts, describe, describe_bytes};
 pub use library::{StyleLibrary, user_styles_folder};
+pub use names::{ALL_STYLES, NO_STYLE};
 pub use style::{Credit, LibraryError, Origin, Style};
 pub use tensor::StorageType;
 
@@ -151,17 +155,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, WeightsError> {
         path: path.to_owned(),
         source,
     };
-    // Asked before opening: opening a pipe would wait for its writer.
-    let kind = std::fs::metadata(path).map_err(failed)?;
-    if !kind.is_file() {
-        let reason = if kind.is_dir() {
-            "it is a folder"
-        } else {
-            "it is not a plain file"
-        };
-        return Err(failed(std::io::Error::other(reason)));
-    }
-    let file = File::open(path).map_err(failed)?;
+    let file = plain_file::open(path).map_err(failed)?;
     let size_bytes = file.metadata().map_err(failed)?.len();
     if size_bytes > MAX_FILE_BYTES {
         return Err(WeightsError::TooLarge {

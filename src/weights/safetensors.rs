@@ -4,7 +4,7 @@
 //! header of 100 MB and lets the last of two equal keys win. Writing is our own few lines: the
 //! crate orders the metadata at random, and the same weights should give the same bytes.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt, fs::File, io::Read, path::Path};
+use std::{borrow::Cow, collections::BTreeMap, fmt, io::Read, path::Path};
 
 use safetensors::{SafeTensorError, SafeTensors, tensor::Dtype as FileDtype};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -15,6 +15,7 @@ use super::{
     Checkpoint, Family, StorageType, WeightsError,
     error::shortened,
     fit::{Fitted, NamedTensors, fit},
+    plain_file,
     tensor::{Dtype, StoredTensor},
 };
 
@@ -123,7 +124,7 @@ pub fn read_metadata(path: &Path) -> Result<BTreeMap<String, String>, WeightsErr
         path: path.to_owned(),
         source,
     };
-    let file = File::open(path).map_err(failed)?;
+    let file = plain_file::open(path).map_err(failed)?;
     let file_bytes = file.metadata().map_err(failed)?.len();
     let mut start = Vec::new();
     (&file).take(8).read_to_end(&mut start).map_err(failed)?;

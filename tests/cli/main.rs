@@ -3,6 +3,7 @@
 
 mod commands;
 mod failing;
+mod foreign_text;
 #[cfg(target_os = "linux")]
 mod keeping;
 mod live;
@@ -11,4 +12,5 @@ mod measuring;
 mod memory;
 mod modes;
 mod sandbox;
+mod style_folders;
 mod stylize;

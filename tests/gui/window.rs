@@ -549,7 +549,8 @@ impl Window {
         output.is_some_and(|o| o.repaint_delay > Duration::from_millis(500))
     }
 
-    fn commands(&self) -> Vec<ViewportCommand> {
+    /// What the last frame asked of the window.
+    pub fn commands(&self) -> Vec<ViewportCommand> {
         let output = self.harness.output().viewport_output.get(&ViewportId::ROOT);
         output.map(|o| o.commands.clone()).unwrap_or_default()
     }

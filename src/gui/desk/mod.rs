@@ -17,6 +17,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use self::opening::{from_clipboard, opened, sorted};
 use super::{
+    label::name_label,
     live::DrawnChart,
     outside::{Clip, Dialog, Outside},
     shelf::{Card, Loaded, Shelf},
@@ -80,11 +81,7 @@ impl Opened {
     /// Its name for people.
     pub fn title(&self) -> String {
         match &self.origin {
-            Origin::File(path) => path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
+            Origin::File(path) => name_label(path),
             Origin::Sample => "Sample photo".to_owned(),
             Origin::Clipboard => "Pasted picture".to_owned(),
         }

@@ -7,7 +7,7 @@ use crate::{
     disk::words,
     engine::compositor::PREVIEW_PX,
     frame::Frame,
-    gui::{batch::PAINTED, outside::has_checkpoint_name},
+    gui::{batch::PAINTED, label::path_label, outside::has_checkpoint_name},
     media::{
         decode, encode,
         folder::Folder,
@@ -58,7 +58,7 @@ pub fn sorted(files: Vec<PathBuf>) -> Sorted {
     for path in files {
         if path.is_dir() {
             sorted.has_folder = true;
-            let name = path.display();
+            let name = path_label(&path);
             match Folder::open(&path) {
                 Ok(folder) if folder.photos.is_empty() => {
                     let note = folder.note(None).map(|note| format!("; {note}"));

@@ -14,6 +14,7 @@ use crate::{
     gui::{
         app::App,
         desk::{Desk, Report, Snapshot},
+        label::path_label,
     },
     media::{
         MediaError,
@@ -181,8 +182,10 @@ impl Desk {
             let recordings = std::fs::read_dir(&home).into_iter().flatten().flatten();
             let recordings = recordings.filter(|entry| {
                 let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                let name = entry.file_name().to_string_lossy().into_owned();
+                let name = entry.file_name();
                 let number = name
+                    .to_str()
+                    .unwrap_or_default()
                     .strip_prefix(RECORDING)
                     .and_then(|n| n.strip_prefix('-'));
                 let is_number = |n: &str| n.bytes().all(|b| b.is_ascii_digit());
@@ -225,7 +228,10 @@ fn with_free_name<T>(
             made => return made.map_err(|e| e.to_string()),
         }
     }
-    Err(format!("{} is full of files named {stem}.", home.display()))
+    Err(format!(
+        "{} is full of files named {stem}.",
+        path_label(&home)
+    ))
 }
 
 fn snapshot(
