@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | 7 | `main.rs` | arguments to window or command line, exit code |
 //! | 6 | [`gui`], [`cli`] | the two surfaces; the only egui, the only arguments; no feature lives in one of them alone |
-//! | 5 | [`engine`], [`media`], [`capture`], [`settings`], [`verify`], [`measure`] | jobs and threads, picture files, cameras, what is remembered, checks, times |
+//! | 5 | [`engine`], [`media`], [`capture`], [`settings`], [`verify`], [`measure`], [`licences`] | jobs and threads, picture files, cameras, what is remembered, checks, times, licences |
 //! | 4 | [`backend`] | runs a plan on a device; the only `unsafe` and the only cudarc |
 //! | 3 | [`plan`] | pure: network, size and mode to steps, buffers, cost |
 //! | 2 | [`weights`] | checkpoint readers and the style library: the only parsers of untrusted weights |
@@ -62,6 +62,7 @@ pub mod compose;
 pub mod engine;
 pub mod frame;
 pub mod gui;
+pub mod licences;
 pub mod measure;
 pub mod media;
 pub mod mode;

@@ -24,6 +24,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("settings", 5),
     ("verify", 5),
     ("measure", 5),
+    ("licences", 5),
     ("cli", 6),
     ("gui", 6),
 ];

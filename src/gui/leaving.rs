@@ -279,6 +279,7 @@ impl App {
             Overlay::Question(Question::StopBatch | Question::StopRecording { .. })
             | Overlay::Shortcuts
             | Overlay::About
+            | Overlay::Licences(_)
             | Overlay::None => {}
         }
     }
