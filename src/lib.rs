@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | 7 | `main.rs` | arguments to window or command line, exit code |
 //! | 6 | [`gui`], [`cli`] | the two surfaces; the only egui, the only arguments; no feature lives in one of them alone |
-//! | 5 | [`engine`], [`media`], [`capture`], [`settings`], [`verify`], [`measure`], [`signals`], [`terminal`] | jobs and threads, picture files, cameras, what is remembered, checks, times, Ctrl-C, standard output and error |
+//! | 5 | [`engine`], [`media`], [`capture`], [`settings`], [`verify`], [`measure`], [`signals`], [`terminal`], [`licences`] | jobs and threads, picture files, cameras, what is remembered, checks, times, Ctrl-C, standard output and error, licences |
 //! | 4 | [`backend`] | runs a plan on a device; the only `unsafe` and the only cudarc |
 //! | 3 | [`plan`] | pure: groups of a graph, size and mode to steps, buffers, cost |
 //! | 2 | [`graph`], [`models`], [`weights`] | networks as operations and how these are fused; builders of the networks; checkpoint readers and the style library: the only parsers of untrusted weights |
@@ -69,6 +69,7 @@ pub mod engine;
 pub mod frame;
 pub mod graph;
 pub mod gui;
+pub mod licences;
 pub mod measure;
 pub mod media;
 pub mod mode;

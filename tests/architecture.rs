@@ -30,6 +30,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("measure", 5),
     ("signals", 5),
     ("terminal", 5),
+    ("licences", 5),
     ("cli", 6),
     ("gui", 6),
 ];

@@ -33,6 +33,7 @@ use terminal::tell;
 use crate::{
     backend::{self, BackendError, DeviceOptions, Selected, cuda, worker},
     engine::paint::Painter,
+    licences,
     measure::MeasureError,
     mode::DeviceChoice,
     signals,
@@ -164,6 +165,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Cameras(args)) => cameras::run(&args),
+        Some(Command::Licences) => print_licences(),
         Some(Command::Completions(args)) => completions(args.shell),
     };
     Outcome::Exit(exit_code(done))
@@ -219,6 +221,12 @@ fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "styleforge", &mut script);
     terminal::print_bytes(&script)
+}
+
+/// Prints the texts of all licences.
+fn print_licences() -> Result<(), CliError> {
+    let text = licences::text().map_err(|e| CliError::Failed(e.to_string()))?;
+    terminal::print(&text)
 }
 
 /// Serves a GPU to the program that started this process, until that one closes standard input.

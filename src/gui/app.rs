@@ -298,7 +298,7 @@ impl App {
             .iter()
             .filter_map(Report::failure)
         {
-            crate::terminal::tell(format!("styleforge: {failure}"));
+            terminal::tell(format!("styleforge: {failure}"));
         }
         if let (Some(path), true) = (&self.settings_path, self.settings_changed_at.is_some())
             && let Err(error) = self.settings.save(path)

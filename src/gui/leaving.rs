@@ -287,6 +287,7 @@ impl App {
             Overlay::Question(Question::StopBatch | Question::StopRecording { .. })
             | Overlay::Shortcuts
             | Overlay::About
+            | Overlay::Licences(_)
             | Overlay::None => {}
         }
     }

@@ -9,7 +9,7 @@
 //! | [`stage`], `texture` | the picture in the middle: zoom, divider, pixels on the graphics card |
 //! | [`live`] | live pictures: source, comparison, moving gallery, recording |
 //! | `gallery`, `controls`, `bars`, `empty` | what is drawn around and over the stage |
-//! | `overlays`, `batch`, `messages` | questions, lists, a folder's progress, what went wrong |
+//! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a folder's progress, what went wrong |
 //! | [`panel`] | what is measured of live pictures: counters, steps, timeline, roofline |
 //! | [`shortcuts`], [`intent`] | keys and widgets give intents; `act` does them |
 //! | [`desk`] | background threads for files and dialogs |
@@ -35,6 +35,7 @@ mod icon;
 pub mod intent;
 mod label;
 mod leaving;
+mod licences;
 pub mod live;
 mod messages;
 pub mod outside;

@@ -212,6 +212,40 @@ fn lists_of_keys_and_credits_open_and_close() {
 }
 
 #[test]
+fn the_licences_of_the_parts_are_read_from_about() {
+    let mut w = Window::sized(1024.0, 700.0);
+    w.click("About");
+    w.click("Licences of the parts…");
+    w.until_label("Licences of the program and its parts");
+    assert!(w.has_containing("Copyright (c) 2026 The StyleForge developers"));
+    // Of thousands of lines, only those in sight are laid out.
+    let lines = w.texts().len();
+    assert!(lines < 200, "{lines} texts are laid out");
+    let window = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1024.0, 700.0));
+    assert!(window.contains_rect(w.harness.get_by_label("Close").rect()));
+    w.harness.hover_at(window.center());
+    w.step();
+    // Less than a page at a time, so that no line is passed unseen.
+    for _ in 0..200 {
+        if w.has_containing("accesskit 0.") {
+            break;
+        }
+        w.harness.event(egui::Event::MouseWheel {
+            unit: egui::MouseWheelUnit::Line,
+            delta: egui::vec2(0.0, -3.0),
+            phase: egui::TouchPhase::Move,
+            modifiers: Modifiers::NONE,
+            source: egui::MouseWheelSource::Wheel,
+        });
+        w.step();
+    }
+    assert!(w.has_containing("accesskit 0."), "{:?}", w.texts());
+    w.key(Modifiers::NONE, Key::Escape);
+    w.step();
+    assert!(!w.has("Licences of the program and its parts"));
+}
+
+#[test]
 fn the_list_of_keys_fits_a_small_window_and_scrolls() {
     let mut w = Window::sized(1024.0, 700.0);
     w.key(Modifiers::NONE, Key::Questionmark);
