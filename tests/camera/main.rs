@@ -15,7 +15,7 @@ mod stage;
 
 use std::{
     env,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, ExitCode},
     sync::OnceLock,
     time::Duration,
@@ -23,12 +23,10 @@ use std::{
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use fake::{Fake, ROOT};
+use fake::{Fake, PRELOAD, ROOT};
 
 /// Names the test that a process with the fake camera runs.
 const TEST: &str = "FAKE_CAMERA_TEST";
-/// The library that is loaded before all others.
-const PRELOAD: &str = "LD_PRELOAD";
 
 /// A test, run in a process that sees the fake camera.
 type Test = (&'static str, fn());
@@ -76,21 +74,7 @@ fn run(name: &str) -> Result<(), Failed> {
 /// The library, built once with the system's C compiler.
 fn library() -> &'static Result<PathBuf, String> {
     static LIBRARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/camera/shim.c");
-        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fake_camera.so");
-        let built = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-            .args([library.as_os_str(), source.as_os_str()])
-            .args(["-ldl", "-lpthread"])
-            .output()
-            .map_err(|e| format!("the C compiler cc could not be started: {e}"))?;
-        if built.status.success() {
-            Ok(library)
-        } else {
-            Err(String::from_utf8_lossy(&built.stderr).into_owned())
-        }
-    })
+    LIBRARY.get_or_init(fake::build_library)
 }
 
 /// Longest wait for anything that has to happen.
