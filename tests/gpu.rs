@@ -8,6 +8,8 @@ mod live;
 mod lost_context;
 #[path = "gpu/operations.rs"]
 mod operations;
+#[path = "support/real_time.rs"]
+mod real_time;
 #[path = "gpu/styles.rs"]
 mod styles;
 #[path = "gpu/timing.rs"]

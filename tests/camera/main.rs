@@ -11,6 +11,8 @@ mod fake;
 mod faults;
 mod pictures;
 mod program;
+#[path = "../support/real_time.rs"]
+mod real_time;
 mod stage;
 
 use std::{
@@ -18,7 +20,6 @@ use std::{
     path::PathBuf,
     process::{Command, ExitCode},
     sync::OnceLock,
-    time::Duration,
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -32,7 +33,23 @@ const TEST: &str = "FAKE_CAMERA_TEST";
 type Test = (&'static str, fn());
 
 fn all() -> Vec<Test> {
-    [pictures::ALL, faults::ALL, allocations::ALL, program::ALL].concat()
+    [
+        pictures::ALL,
+        pictures::IN_REAL_TIME,
+        faults::ALL,
+        allocations::ALL,
+        program::ALL,
+    ]
+    .concat()
+}
+
+/// A test that judges nothing but real time is ignored where that is not judged.
+fn trial((name, _): Test) -> Trial {
+    let in_real_time = pictures::IN_REAL_TIME.iter().any(|(n, _)| *n == name);
+    let is_ignored = in_real_time && !real_time::is_judged();
+    Trial::test(name, move || run(name))
+        .with_kind(if is_ignored { real_time::IGNORED } else { "" })
+        .with_ignored_flag(is_ignored)
 }
 
 fn main() -> ExitCode {
@@ -41,10 +58,7 @@ fn main() -> ExitCode {
         test.expect("a test of this name").1();
         return ExitCode::SUCCESS;
     }
-    let trials = all()
-        .into_iter()
-        .map(|(name, _)| Trial::test(name, move || run(name)))
-        .collect();
+    let trials = all().into_iter().map(trial).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -76,6 +90,3 @@ fn library() -> &'static Result<PathBuf, String> {
     static LIBRARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     LIBRARY.get_or_init(fake::build_library)
 }
-
-/// Longest wait for anything that has to happen.
-const PATIENCE: Duration = Duration::from_secs(20);

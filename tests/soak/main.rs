@@ -28,7 +28,7 @@ use std::{
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use styleforge::mode::DeviceChoice;
+use styleforge::{backend::allocator, mode::DeviceChoice};
 
 use fake::{Fake, PRELOAD, ROOT};
 use figures::{HEAD, Held};
@@ -55,6 +55,8 @@ fn compared_minute(minutes: u64) -> u64 {
 }
 
 fn main() -> ExitCode {
+    // As the program does.
+    allocator::give_large_pieces_back();
     if let Some(minutes) = minutes().filter(|_| env::var_os(ROOT).is_some()) {
         return match soak(minutes.max(2)) {
             Ok(()) => ExitCode::SUCCESS,

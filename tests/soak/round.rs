@@ -69,9 +69,10 @@ impl Fault {
             Self::Stalled => fake.set(Switch::Stalled, 1),
             Self::Busy => fake.set(Switch::Busy, 1),
             Self::Damaged => fake.set(Switch::Damage, 1),
+            // Neither of what the resting states' sizes are filmed at.
             Self::FormatChanged => {
-                fake.set(Switch::Height, 240);
-                fake.set(Switch::Width, 320);
+                fake.set(Switch::Height, 480);
+                fake.set(Switch::Width, 640);
             }
             Self::Denied => fake.set(Switch::OpenError, libc::EACCES as u32),
         }
