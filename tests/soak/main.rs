@@ -32,7 +32,7 @@ use styleforge::{backend::allocator, mode::DeviceChoice};
 
 use fake::{Fake, PRELOAD, ROOT};
 use figures::{HEAD, Held};
-use round::{ROUND, Round};
+use round::Round;
 
 const MINUTES: &str = "STYLEFORGE_SOAK_MINUTES";
 const DEVICE: &str = "STYLEFORGE_SOAK_DEVICE";
@@ -119,13 +119,12 @@ fn soak(minutes: u64) -> Result<(), String> {
         modes.join(", ")
     );
     println!("minute {HEAD}  painted switches faults recordings snapshots");
-    // What was held at the beginning of each minute, always in the same state.
-    let mut homes: Vec<Held> = Vec::new();
+    round.try_everything();
+    // What was held at the beginning of each round, always in the same state, and after how long.
+    let mut homes: Vec<(Duration, Held)> = Vec::new();
     loop {
-        let minute = homes.len() as u64;
-        let starts = began + minute as u32 * ROUND;
-        let home = round.home(starts.max(Instant::now()));
-        homes.push(home);
+        let home = round.home();
+        homes.push((began.elapsed(), home));
         let counts = round.studio.counts;
         println!(
             "{:6.1} {home} {:8} {:8} {:6} {:10} {:9}",
@@ -139,19 +138,26 @@ fn soak(minutes: u64) -> Result<(), String> {
         if began.elapsed() >= Duration::from_secs(60 * minutes) {
             break;
         }
-        round.wander(minute);
+        round.wander(homes.len() - 1);
     }
     finish(round, &homes, minutes, began)
 }
 
 /// Prints the table and judges it.
-fn finish(round: Round, homes: &[Held], minutes: u64, began: Instant) -> Result<(), String> {
+fn finish(
+    round: Round,
+    homes: &[(Duration, Held)],
+    minutes: u64,
+    began: Instant,
+) -> Result<(), String> {
     let (longest_gap, most) = (round.studio.longest_gap, round.studio.most);
     let (counts, mut wrong) = round.studio.close();
     wrong.truncate(MOST_COMPLAINTS);
     let panics = PANICS.load(Ordering::SeqCst);
-    let compared = compared_minute(minutes) as usize;
-    let (first, last) = (homes.get(compared), homes.last());
+    let compared = compared_minute(minutes);
+    let is_compared = |(at, _): &&(Duration, Held)| *at >= Duration::from_secs(60 * compared);
+    let first = homes.iter().find(is_compared).map(|(_, held)| held);
+    let last = homes.last().map(|(_, held)| held);
     println!("\n                 {HEAD}");
     for (what, held) in [
         (format!("minute {compared}"), first),
@@ -192,7 +198,7 @@ fn finish(round: Round, homes: &[Held], minutes: u64, began: Instant) -> Result<
         wrong.push(format!("{panics} panics"));
     }
     match (first, last) {
-        (Some(first), Some(last)) if homes.len() > compared + 1 => {
+        (Some(first), Some(last)) if !std::ptr::eq(first, last) => {
             wrong.extend(grown(first, last));
         }
         _ => wrong.push("the run was too short to compare anything".to_owned()),

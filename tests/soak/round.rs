@@ -14,7 +14,7 @@ use styleforge::{
         encode::{self, Encoding, Existing, Format},
         record::Recorder,
     },
-    mode::{DeviceChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
+    mode::{DeviceChoice, Mode, ModeChoice, ModelSize, PrecisionChoice, Variant},
     network::Network,
     weights::StyleLibrary,
 };
@@ -25,8 +25,7 @@ use crate::{
     studio::Studio,
 };
 
-/// A round, and the parts of one in which the style stays.
-pub const ROUND: Duration = Duration::from_secs(60);
+/// A part of a round, in which the style stays; a round of a minute has six.
 const PART: Duration = Duration::from_secs(10);
 /// How long a camera's fault lasts after it was told.
 const FAULT: Duration = Duration::from_secs(2);
@@ -102,6 +101,13 @@ impl Fault {
     }
 }
 
+fn fixed(mode: Mode) -> ModeChoice {
+    ModeChoice {
+        variant: mode.variant,
+        precision: PrecisionChoice::Fixed(mode.precision),
+    }
+}
+
 /// Minute after minute.
 pub struct Round {
     pub studio: Studio,
@@ -113,9 +119,9 @@ pub struct Round {
     home_px: usize,
     /// Steps through styles, modes and sizes so far.
     steps: usize,
-    /// Where the minute's pictures go.
+    /// Where the round's pictures go.
     folder: Option<TempDir>,
-    /// When the minute began.
+    /// When the round began.
     began: Instant,
 }
 
@@ -163,14 +169,33 @@ impl Round {
         }
     }
 
-    /// Begins a minute in the state in which all are compared: the demo scene from its beginning, and the
+    /// Opens everything once: what a device loads when it first needs it is there before anything is compared.
+    pub fn try_everything(&mut self) {
+        let result = self.go_home();
+        self.note(result);
+        let networks = [self.full[0].clone(), self.lite[0].clone()];
+        for network in networks {
+            for mode in self.studio.modes.clone() {
+                for size in self.sizes.clone() {
+                    let result = self.studio.switch_to_the_fastest(|order| {
+                        order.network = Some(network.clone());
+                        order.mode = fixed(mode);
+                        order.size = size;
+                    });
+                    self.note(result);
+                }
+            }
+        }
+    }
+
+    /// Begins a round in the state in which all are compared: the demo scene from its beginning, and the
     /// same sessions kept. Gives what is held then.
-    pub fn home(&mut self, began: Instant) -> Held {
-        self.began = began;
+    pub fn home(&mut self) -> Held {
+        self.began = Instant::now();
         let result = self.go_home();
         self.note(result);
         let mut samples = Vec::new();
-        while samples.len() < LEAST_SAMPLES || Instant::now() < began + PART {
+        while samples.len() < LEAST_SAMPLES || Instant::now() < self.began + PART {
             self.studio.pass_time_until(Instant::now() + REST_SAMPLE);
             samples.push(self.studio.held());
         }
@@ -197,15 +222,15 @@ impl Round {
         self.studio.until_painted(3)
     }
 
-    /// Everything else of the minute.
-    pub fn wander(&mut self, minute: u64) {
+    /// Everything else of the round.
+    pub fn wander(&mut self, round: usize) {
         let result = tempfile::tempdir().map_err(|e| e.to_string());
         match result {
             Ok(folder) => self.folder = Some(folder),
             Err(why) => self.studio.complain(why),
         }
         for part in 1..6 {
-            let result = self.part(minute as usize, part);
+            let result = self.part(round, part);
             self.note(result);
             let ends = self.began + PART * (part + 1);
             self.studio.pass_time_until(ends);
@@ -217,7 +242,7 @@ impl Round {
         }
     }
 
-    fn part(&mut self, minute: usize, part: u32) -> Result<(), String> {
+    fn part(&mut self, round: usize, part: u32) -> Result<(), String> {
         match part {
             1 => {
                 self.step()?;
@@ -236,7 +261,7 @@ impl Round {
                 self.freeze()?;
             }
             4 => {
-                let fault = self.fail(FAULTS[minute % FAULTS.len()], KINDS[minute % KINDS.len()]);
+                let fault = self.fail(FAULTS[round % FAULTS.len()], KINDS[round % KINDS.len()]);
                 // Whatever became of it, the next one begins with a whole camera.
                 self.mend();
                 fault?;
@@ -261,10 +286,7 @@ impl Round {
         self.studio.counts.styles += 1;
         let mode = self.studio.modes[(n + n / self.studio.modes.len()) % self.studio.modes.len()];
         self.studio.switch(|order| {
-            order.mode = ModeChoice {
-                variant: mode.variant,
-                precision: PrecisionChoice::Fixed(mode.precision),
-            };
+            order.mode = fixed(mode);
         })?;
         self.studio.counts.modes += 1;
         let size = self.sizes[(n + n / self.sizes.len()) % self.sizes.len()];

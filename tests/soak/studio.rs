@@ -305,6 +305,17 @@ impl Studio {
         self.until(&what, |s| s.newest.is_some_and(|f| f.order >= number))
     }
 
+    /// As [`Studio::switch`], and waits until the device has found out how it paints so fastest.
+    pub fn switch_to_the_fastest(
+        &mut self,
+        change: impl FnOnce(&mut LiveOrder),
+    ) -> Result<(), String> {
+        self.switch(change)?;
+        self.until("the fastest way", |s| {
+            s.newest.is_some_and(|facts| !facts.stands_in)
+        })
+    }
+
     /// Paints small pictures in these styles too; none ends them.
     pub fn set_wall(&mut self, networks: &[Arc<Network>]) {
         self.wall.clear();
