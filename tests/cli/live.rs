@@ -211,11 +211,6 @@ fn a_run_that_is_ended_by_a_signal_has_done_its_work() {
         let pace = lines.find(|l| l.as_ref().is_ok_and(|l| l.contains(" fps at ")));
         assert!(pace.is_some(), "no pictures came");
         send(signal, &child);
-        // As from a shell that sends it to the program and to its group; it may have ended.
-        let again = Command::new("kill")
-            .args([signal, &child.id().to_string()])
-            .status();
-        assert!(again.is_ok());
         lines.for_each(drop);
         let run = Run::from(child.wait_with_output().expect("ends")).ends(0);
         assert!(run.text().contains("from source to picture"), "{signal}");
