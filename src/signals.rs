@@ -21,13 +21,14 @@ const SAME_SIGNAL: Duration = Duration::from_millis(300);
 pub fn at_first(stop: impl Fn() + Send + 'static) -> Result<(), String> {
     let first = OnceLock::<Instant>::new();
     let handler = move || {
+        let now = Instant::now();
         if let Some(first) = first.get() {
-            if first.elapsed() > SAME_SIGNAL {
+            if is_another(*first, now) {
                 std::process::exit(i32::from(STOPPED));
             }
             return;
         }
-        first.get_or_init(Instant::now);
+        first.get_or_init(|| now);
         stop();
     };
     ctrlc::set_handler(handler).map_err(|error| match error {
@@ -41,4 +42,22 @@ pub fn at_first(stop: impl Fn() + Send + 'static) -> Result<(), String> {
 pub fn ignore() {
     // Where signals are unknown, none has to be ignored.
     ctrlc::set_handler(|| {}).ok();
+}
+
+/// Whether a signal at `now` is another one than the `first`.
+fn is_another(first: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(first) > SAME_SIGNAL
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_that_a_shell_sends_twice_is_one() {
+        let first = Instant::now();
+        let after = |ms| first + Duration::from_millis(ms);
+        assert!(!is_another(first, first) && !is_another(first, after(200)));
+        assert!(is_another(first, after(400)));
+    }
 }

@@ -10,6 +10,8 @@ mod lost_context;
 mod operations;
 #[path = "gpu/pinned.rs"]
 mod pinned;
+#[path = "support/real_time.rs"]
+mod real_time;
 #[path = "gpu/styles.rs"]
 mod styles;
 #[path = "gpu/timing.rs"]

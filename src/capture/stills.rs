@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use crate::capture::{Capture, Rotation, Source, exchange::Reader};
 
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const PATIENCE: Duration = Duration::from_secs(120);
 
     fn started(source: Source, settings: CaptureSettings) -> (Capture, Reader<Captured>) {
         Capture::start(source, settings, Arc::new(|| {})).expect("a thread")

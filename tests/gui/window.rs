@@ -31,7 +31,7 @@ use styleforge::{
 
 use crate::{
     scripted::{ScriptedOutside, ScriptedShelf},
-    support::{Script, ScriptedBackend, photo},
+    support::{Script, ScriptedBackend, photo, real_time::PATIENCE},
 };
 
 /// The app, started in its first frame because it needs egui's context.
@@ -258,7 +258,7 @@ impl Window {
         self.closes |= self.commands().contains(&ViewportCommand::Close);
     }
 
-    /// Draws frames until `holds`; panics after half a minute.
+    /// Draws frames until `holds`; panics when it never does.
     pub fn until(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
         let started = Instant::now();
         loop {
@@ -266,7 +266,7 @@ impl Window {
             if holds(self) {
                 return;
             }
-            if started.elapsed() > Duration::from_secs(30) {
+            if started.elapsed() > PATIENCE {
                 panic!(
                     "waited in vain for {what}; the window shows {:#?}",
                     self.texts()

@@ -38,7 +38,7 @@ use crate::{
     weights::StyleLibrary,
 };
 
-/// How long an ended device or source is waited for.
+/// How long an ended device is waited for, and a source that says that nothing comes.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs until the time is over, the source ends or someone stops it.
@@ -118,12 +118,13 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         longest_gap: None,
         problems: Vec::new(),
         is_missing: false,
+        waiting_since: None,
         ended: false,
         quiet: args.json,
         resident: None,
         last_line: started,
     };
-    run.until(started, args.seconds.map(Duration::from_secs_f64))?;
+    run.until(args.seconds.map(Duration::from_secs_f64))?;
     let report = run.finish(started, args, &device, style.as_ref())?;
     if args.json {
         print_json(&report)
@@ -203,6 +204,8 @@ struct LiveRun {
     problems: Vec<String>,
     /// Whether the last problem was that the source is not there.
     is_missing: bool,
+    /// Since when the source says that nothing comes.
+    waiting_since: Option<Instant>,
     ended: bool,
     quiet: bool,
     resident: Option<u64>,
@@ -210,7 +213,7 @@ struct LiveRun {
 }
 
 impl LiveRun {
-    fn until(&mut self, started: Instant, length: Option<Duration>) -> Result<(), CliError> {
+    fn until(&mut self, length: Option<Duration>) -> Result<(), CliError> {
         loop {
             if self.control.is_cancelled() || self.ended {
                 return Ok(());
@@ -219,12 +222,12 @@ impl LiveRun {
             if self.recorder.as_ref().is_some_and(Recorder::has_ended) {
                 return Ok(());
             }
-            let over = length.is_some_and(|length| {
-                // The time counts from the first picture, but a source that never comes ends too.
-                let from = self.first.map_or(started + PATIENCE, |(at, ..)| at);
-                Instant::now().saturating_duration_since(from) >= length
-            });
-            if over {
+            // The time counts from the first picture, however long a slow computer takes for it; but a run
+            // whose source never comes ends too.
+            let from = (self.first.map(|(at, ..)| at))
+                .or_else(|| self.waiting_since.map(|since| since + PATIENCE));
+            let over = |(from, length)| Instant::now().saturating_duration_since(from) >= length;
+            if from.zip(length).is_some_and(over) {
                 return Ok(());
             }
             select! {
@@ -243,6 +246,7 @@ impl LiveRun {
         while let Some(event) = self.capture.poll() {
             match event {
                 CaptureEvent::Started { described, format } => {
+                    self.waiting_since = None;
                     let told = format.map(|f| format!(", {f}")).unwrap_or_default();
                     tell(format!("source: {described}{told}"));
                     if let Some(unmet) = format.and_then(|f| self.asked.unmet(&f)) {
@@ -251,8 +255,13 @@ impl LiveRun {
                         ));
                     }
                 }
-                CaptureEvent::Waiting(problem) | CaptureEvent::Skipped(problem) => {
+                CaptureEvent::Skipped(problem) => {
                     tell(format!("source: {problem}"));
+                    self.problems.push(problem.to_string());
+                }
+                CaptureEvent::Waiting(problem) => {
+                    tell(format!("source: {problem}"));
+                    self.waiting_since.get_or_insert_with(Instant::now);
                     self.is_missing = matches!(
                         problem,
                         CaptureProblem::NoCamera

@@ -217,3 +217,62 @@ pub fn text(report: &Report) -> Vec<String> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The automatic size at 30 wanted frames a second, of which the source gives and the device paints so many.
+    fn held(captured_fps: f64, achieved_fps: f64) -> AutomaticSize {
+        let order = LiveSize::Auto { target_fps: 30.0 };
+        AutomaticSize::of(order, (320, 240), [captured_fps, achieved_fps], None)
+            .unwrap_or_else(|| panic!("a size was chosen"))
+    }
+
+    #[test]
+    fn a_rate_is_held_or_what_limits_it_is_named() {
+        for (captured_fps, achieved_fps, limited_by, words) in [
+            (60.0, 30.0, None, "which holds 30.0 of 30 fps"),
+            (30.0, 28.6, None, "which holds 28.6 of 30 fps"),
+            (
+                60.0,
+                60.0,
+                None,
+                "which gives 60.0 fps where 30 were wanted",
+            ),
+            (
+                10.0,
+                10.0,
+                Some(Limit::Source),
+                "the source gives 10.0 of 30 fps",
+            ),
+            (
+                10.0,
+                9.6,
+                Some(Limit::Source),
+                "the source gives 9.6 of 30 fps",
+            ),
+            (
+                10.0,
+                9.2,
+                Some(Limit::Device),
+                "9.2 fps is the most this device holds of 30",
+            ),
+            (
+                60.0,
+                12.0,
+                Some(Limit::Device),
+                "12.0 fps is the most this device holds of 30",
+            ),
+        ] {
+            let size = held(captured_fps, achieved_fps);
+            assert_eq!(size.limited_by, limited_by, "{captured_fps} {achieved_fps}");
+            assert_eq!(size.holds, limited_by.is_none());
+            assert_eq!(size.long_side_px, 320);
+            let text = size.text();
+            assert!(text.contains("320 px") && text.contains(words), "{text}");
+        }
+        let by_hand = AutomaticSize::of(LiveSize::LongSide(64), (64, 48), [30.0, 30.0], None);
+        assert!(by_hand.is_none(), "nothing was chosen");
+    }
+}
