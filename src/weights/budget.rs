@@ -46,14 +46,19 @@ impl Budget {
         }
     }
 
+    /// Bytes of the file.
+    pub fn file_bytes(&self) -> u64 {
+        self.file_bytes
+    }
+
     /// Most steps that reading may take.
     pub fn step_limit(&self) -> u64 {
-        BASE_STEPS + STEPS_PER_BYTE * self.file_bytes
+        BASE_STEPS.saturating_add(STEPS_PER_BYTE.saturating_mul(self.file_bytes))
     }
 
     /// Most bytes that reading may allocate.
     pub fn byte_limit(&self) -> u64 {
-        BASE_BYTES + BYTES_PER_BYTE * self.file_bytes
+        BASE_BYTES.saturating_add(BYTES_PER_BYTE.saturating_mul(self.file_bytes))
     }
 
     /// What has been drawn.

@@ -132,7 +132,7 @@ pub enum WeightsError {
         /// Bytes that the tensors say they have.
         total_bytes: usize,
         /// Bytes of the file.
-        file_bytes: usize,
+        file_bytes: u64,
     },
     /// Reading the file would take more than a file of its size may take.
     #[error(

@@ -11,7 +11,7 @@ use crate::network::{
 };
 
 use super::{
-    WeightsError,
+    Budget, WeightsError,
     error::shortened,
     family::{Family, Role, family_of, role_of},
     tensor::{Dtype, StorageType, StoredTensor},
@@ -52,11 +52,11 @@ type Places<'t, 'a> = HashMap<String, (&'t str, &'t StoredTensor<'a>)>;
 
 /// Fits named tensors into the network that their shapes describe.
 ///
-/// `file_bytes` bounds what is allocated: the weights together may take twice as much as the file.
+/// The weights together may take twice as much as the file.
 ///
 /// # Errors
 /// [`WeightsError`] that names the keys, the first wrong shape, type or value, or the family.
-pub(crate) fn fit(tensors: &NamedTensors<'_>, file_bytes: usize) -> Result<Fitted, WeightsError> {
+pub(crate) fn fit(tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted, WeightsError> {
     let family = guess(tensors);
     if let Some((family, reason)) = family.and_then(|f| Some((f, f.refusal()?))) {
         return Err(WeightsError::Foreign {
@@ -118,10 +118,10 @@ pub(crate) fn fit(tensors: &NamedTensors<'_>, file_bytes: usize) -> Result<Fitte
         }
     }
     // Weights that are equal may share their bytes, but not many times over.
-    if total_bytes / 2 > file_bytes {
+    if (total_bytes / 2) as u64 > budget.file_bytes() {
         return Err(WeightsError::Overlap {
             total_bytes,
-            file_bytes,
+            file_bytes: budget.file_bytes(),
         });
     }
     let mut convs = Vec::new();
@@ -323,14 +323,14 @@ mod tests {
     }
 
     fn message(tensors: &NamedTensors<'_>) -> String {
-        fit(tensors, usize::MAX)
+        fit(tensors, &Budget::for_file(usize::MAX))
             .expect_err("does not fit")
             .to_string()
     }
 
     #[test]
     fn a_whole_network_fits() {
-        let fitted = fit(&tensors(small()), usize::MAX).expect("fits");
+        let fitted = fit(&tensors(small()), &Budget::for_file(usize::MAX)).expect("fits");
         assert_eq!(fitted.network.spec(), &small());
         assert_eq!(fitted.storage, StorageType::F32);
     }
@@ -392,7 +392,7 @@ mod tests {
 
     #[test]
     fn weights_larger_than_the_file_are_refused() {
-        let text = fit(&tensors(small()), 100)
+        let text = fit(&tensors(small()), &Budget::for_file(100))
             .expect_err("too small a file")
             .to_string();
         assert!(text.contains("overlap"), "{text}");

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::network::NetworkSpec;
 
 use super::{
-    Family, Format, WeightsError,
+    Budget, Family, Format, WeightsError,
     fit::{Fitted, NamedTensors, fit, guess, outline},
     format_of,
     onnx::OnnxFile,
@@ -80,18 +80,24 @@ pub fn describe(path: &Path) -> Inspection {
         size_bytes: path.metadata().ok().map(|m| m.len()),
         ..Inspection::default()
     };
-    let filled = read_file(path).and_then(|bytes| facts.fill(&bytes));
+    let filled =
+        read_file(path).and_then(|bytes| facts.fill(&bytes, &Budget::for_file(bytes.len())));
     facts.judge(filled);
     facts
 }
 
 /// As [`describe`], of a file whose bytes are here.
 pub fn describe_bytes(bytes: &[u8]) -> Inspection {
+    describe_within(bytes, &Budget::for_file(bytes.len()))
+}
+
+/// As [`describe_bytes`], with the budget that reading draws on: what it cost can be seen there.
+pub fn describe_within(bytes: &[u8], budget: &Budget) -> Inspection {
     let mut facts = Inspection {
         size_bytes: Some(bytes.len() as u64),
         ..Inspection::default()
     };
-    let filled = facts.fill(bytes);
+    let filled = facts.fill(bytes, budget);
     facts.judge(filled);
     facts
 }
@@ -109,29 +115,29 @@ impl Inspection {
     }
 
     /// Fills in what the bytes tell, as far as they can be read.
-    fn fill(&mut self, bytes: &[u8]) -> Result<(), WeightsError> {
+    fn fill(&mut self, bytes: &[u8], budget: &Budget) -> Result<(), WeightsError> {
         let format = format_of(bytes)?;
         self.format = Some(format.name());
         let fitted = match format {
             Format::Safetensors => {
-                let (tensors, metadata) = safetensors::parse(bytes)?;
+                let (tensors, metadata) = safetensors::parse(bytes, budget)?;
                 self.list(&tensors, bytes.len());
-                let fitted = fit(&tensors, bytes.len());
+                let fitted = fit(&tensors, budget);
                 let fitted = fitted.map(|fitted| safetensors::with_family(fitted, &metadata));
                 self.metadata = metadata;
                 fitted
             }
             Format::Torch => {
-                let tensors = torch::parse(bytes)?;
+                let tensors = torch::parse(bytes, budget)?;
                 self.list(&tensors, bytes.len());
-                fit(&tensors, bytes.len())
+                fit(&tensors, budget)
             }
             Format::Onnx => {
-                let file = OnnxFile::parse(bytes)?;
-                self.metadata = file.metadata();
-                self.list(&file.tensors()?, bytes.len());
+                let file = OnnxFile::parse(bytes, budget)?;
+                self.metadata = file.metadata(budget)?;
+                self.list(&file.tensors(budget)?, bytes.len());
                 self.family = Some(Family::OnnxExport);
-                file.fit(bytes.len())
+                file.fit(budget)
             }
         };
         let Fitted {

@@ -15,7 +15,7 @@ use std::{
 use crate::mode::ModelSize;
 use etcetera::BaseStrategy;
 
-use super::{Credit, Origin, Style, safetensors, style::Place};
+use super::{Budget, Credit, Origin, Style, safetensors, style::Place};
 
 /// A style inside the program: its folder's name, its `lite` weights and its thumbnail.
 struct Embedded {
@@ -186,7 +186,7 @@ impl StyleLibrary {
             }
             return;
         }
-        match safetensors::parse(embedded.lite) {
+        match safetensors::parse(embedded.lite, &Budget::for_file(embedded.lite.len())) {
             Ok((_, metadata)) => self.styles.push(Style {
                 id: embedded.id.to_owned(),
                 title: title_from(&metadata, embedded.id),

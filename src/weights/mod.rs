@@ -25,7 +25,7 @@ use crate::network::Network;
 pub use budget::{Budget, ReadCost};
 pub use error::{MAX_FILE_BYTES, WeightsError};
 pub use family::Family;
-pub use inspect::{Inspection, TensorFacts, describe, describe_bytes};
+pub use inspect::{Inspection, TensorFacts, describe, describe_bytes, describe_within};
 pub use library::{StyleLibrary, user_styles_folder};
 pub use style::{Credit, LibraryError, Origin, Style};
 pub use tensor::StorageType;
@@ -68,10 +68,19 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::read`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
+        Self::read_within(bytes, &Budget::for_file(bytes.len()))
+    }
+
+    /// As [`Checkpoint::from_bytes`], with the budget that reading draws on: what it cost can be
+    /// seen there.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`].
+    pub fn read_within(bytes: &[u8], budget: &Budget) -> Result<Self, WeightsError> {
         match format_of(bytes)? {
-            Format::Safetensors => safetensors::read(bytes),
-            Format::Torch => torch::read(bytes),
-            Format::Onnx => onnx::read(bytes),
+            Format::Safetensors => safetensors::read_within(bytes, budget),
+            Format::Torch => torch::read_within(bytes, budget),
+            Format::Onnx => onnx::read_within(bytes, budget),
         }
     }
 

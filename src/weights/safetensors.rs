@@ -12,7 +12,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use crate::network::Network;
 
 use super::{
-    Checkpoint, Family, StorageType, WeightsError,
+    Budget, Checkpoint, Family, StorageType, WeightsError,
     error::shortened,
     fit::{Fitted, NamedTensors, fit},
     tensor::{Dtype, StoredTensor},
@@ -32,8 +32,13 @@ struct Header {
 /// # Errors
 /// [`WeightsError`] names the key and what is wrong with it.
 pub fn read(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
-    let (tensors, metadata) = parse(bytes)?;
-    let fitted = with_family(fit(&tensors, bytes.len())?, &metadata);
+    read_within(bytes, &Budget::for_file(bytes.len()))
+}
+
+/// As [`read`], drawing on `budget`.
+pub(super) fn read_within(bytes: &[u8], budget: &Budget) -> Result<Checkpoint, WeightsError> {
+    let (tensors, metadata) = parse(bytes, budget)?;
+    let fitted = with_family(fit(&tensors, budget)?, &metadata);
     Ok(Checkpoint::new(fitted, metadata))
 }
 
@@ -47,9 +52,11 @@ pub(crate) fn with_family(fitted: Fitted, metadata: &BTreeMap<String, String>) -
 }
 
 /// Names, tensors and metadata, without looking for a network in them.
-pub(crate) fn parse(
-    bytes: &[u8],
-) -> Result<(NamedTensors<'_>, BTreeMap<String, String>), WeightsError> {
+pub(crate) fn parse<'a>(
+    bytes: &'a [u8],
+    budget: &Budget,
+) -> Result<(NamedTensors<'a>, BTreeMap<String, String>), WeightsError> {
+    budget.steps(bytes.len())?;
     let length = header_length(bytes, bytes.len() as u64)?;
     let text = bytes
         .get(8..8 + length)

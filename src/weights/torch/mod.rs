@@ -13,7 +13,7 @@ mod values;
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    Checkpoint, Family, WeightsError,
+    Budget, Checkpoint, Family, WeightsError,
     error::shortened,
     family::is_weight,
     fit::{NamedTensors, fit},
@@ -41,12 +41,21 @@ pub(crate) fn is_pickle(bytes: &[u8]) -> bool {
 /// # Errors
 /// [`WeightsError`] names the entry, the byte or the key, and what is wrong with it.
 pub fn read(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
-    let fitted = fit(&parse(bytes)?, bytes.len())?;
+    read_within(bytes, &Budget::for_file(bytes.len()))
+}
+
+/// As [`read`], drawing on `budget`.
+pub(super) fn read_within(bytes: &[u8], budget: &Budget) -> Result<Checkpoint, WeightsError> {
+    let fitted = fit(&parse(bytes, budget)?, budget)?;
     Ok(Checkpoint::new(fitted, Default::default()))
 }
 
 /// Names and tensors of the state dict, without looking for a network in them.
-pub(crate) fn parse(bytes: &[u8]) -> Result<NamedTensors<'_>, WeightsError> {
+pub(crate) fn parse<'a>(
+    bytes: &'a [u8],
+    budget: &Budget,
+) -> Result<NamedTensors<'a>, WeightsError> {
+    budget.steps(bytes.len())?;
     if is_zip(bytes) {
         parse_zip(bytes)
     } else {
