@@ -19,7 +19,7 @@ use crate::{
 use etcetera::BaseStrategy;
 
 use super::{
-    Credit, Origin, Style, folders,
+    Budget, Credit, Origin, Style, folders,
     names::{id_from, reserved_for, title_from},
     safetensors,
     style::Place,
@@ -178,7 +178,7 @@ impl StyleLibrary {
             style.hides.push(Origin::Embedded);
             return;
         }
-        match safetensors::parse(embedded.lite) {
+        match safetensors::parse(embedded.lite, &Budget::for_file(embedded.lite.len())) {
             Ok((_, metadata)) => self.styles.push(Style {
                 id: embedded.id.to_owned(),
                 title: title_from(&metadata, embedded.id),

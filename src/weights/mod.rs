@@ -26,9 +26,9 @@ use std::{collections::BTreeMap, io::Read, path::Path, sync::Arc};
 use crate::network::Network;
 
 pub use budget::{Budget, ReadCost};
-pub use error::{MAX_FILE_BYTES, WeightsError};
+pub use error::{KeyList, MAX_FILE_BYTES, MAX_MESSAGE_BYTES, WeightsError};
 pub use family::Family;
-pub use inspect::{Inspection, TensorFacts, describe, describe_bytes};
+pub use inspect::{Inspection, TensorFacts, describe, describe_bytes, describe_within};
 pub use library::{StyleLibrary, user_styles_folder};
 pub use names::{ALL_STYLES, NO_STYLE};
 pub use style::{Credit, LibraryError, Origin, Style};
@@ -72,10 +72,19 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::read`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
+        Self::read_within(bytes, &Budget::for_file(bytes.len()))
+    }
+
+    /// As [`Checkpoint::from_bytes`], with the budget that reading draws on: what it cost can be
+    /// seen there.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`].
+    pub fn read_within(bytes: &[u8], budget: &Budget) -> Result<Self, WeightsError> {
         match format_of(bytes)? {
-            Format::Safetensors => safetensors::read(bytes),
-            Format::Torch => torch::read(bytes),
-            Format::Onnx => onnx::read(bytes),
+            Format::Safetensors => safetensors::read_within(bytes, budget),
+            Format::Torch => torch::read_within(bytes, budget),
+            Format::Onnx => onnx::read_within(bytes, budget),
         }
     }
 
@@ -163,7 +172,8 @@ fn read_file(path: &Path) -> Result<Vec<u8>, WeightsError> {
             limit_bytes: MAX_FILE_BYTES,
         });
     }
-    let mut bytes = Vec::new();
+    // Room for the file and not twice as much, which a list that grows may take.
+    let mut bytes = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or_default());
     file.take(MAX_FILE_BYTES)
         .read_to_end(&mut bytes)
         .map_err(failed)?;
