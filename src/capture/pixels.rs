@@ -7,7 +7,8 @@ use super::format::PixelFormat;
 
 /// Where the pixels of a raw frame lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Layout {
+pub struct Layout {
+    /// How the bytes are made.
     pub pixels: PixelFormat,
     /// Columns, in pixels.
     pub width: usize,
@@ -21,7 +22,7 @@ pub(super) struct Layout {
 
 /// Why a frame is not painted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unusable {
+pub enum Unusable {
     /// Truncated or corrupt: the next one may be good.
     Damaged,
     /// Whole, but of another size than agreed.

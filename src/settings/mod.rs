@@ -172,8 +172,8 @@ impl Settings {
                 return (Self::default(), vec![warning]);
             }
         };
-        match text.parse::<Table>() {
-            Ok(table) => Self::from_table(table),
+        match Self::from_text(&text) {
+            Ok(read) => read,
             Err(error) => {
                 let reason = error.message().to_owned();
                 (Self::default(), vec![set_aside(path, &reason)])
@@ -181,12 +181,28 @@ impl Settings {
         }
     }
 
+    /// Reads the text of a settings file; the second part as in [`Settings::load`].
+    ///
+    /// # Errors
+    /// Where the text is no TOML.
+    pub fn from_text(text: &str) -> Result<(Self, Vec<String>), toml::de::Error> {
+        text.parse::<Table>().map(Self::from_table)
+    }
+
+    /// The text of the settings file.
+    ///
+    /// # Errors
+    /// When the values do not make TOML.
+    pub fn to_text(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(&self.to_table())
+    }
+
     /// Writes the file at `path`, creating its folder.
     ///
     /// # Errors
     /// [`SettingsError`] when the folder or the file cannot be written; the old file then stays.
     pub fn save(&self, path: &Path) -> Result<(), SettingsError> {
-        let text = toml::to_string(&self.to_table())?;
+        let text = self.to_text()?;
         let failed = |source| SettingsError::Write {
             path: path.to_owned(),
             source,

@@ -17,10 +17,10 @@ use crossbeam_channel::Sender;
 use super::{Place, system::Device};
 use crate::capture::{
     Captured,
+    decoder::FrameDecoder,
     exchange::Writer,
     feed::{self, Hints},
-    format::{CameraFormat, PixelFormat, Wish, choose},
-    mjpeg::Mjpeg,
+    format::{CameraFormat, Wish, choose},
     orient::Orient,
     pixels::{Layout, Unusable},
     problem::CaptureProblem,
@@ -191,7 +191,7 @@ impl Session {
         let mut offered = Some(offered);
         let mut frames = Frames {
             session: self,
-            mjpeg: Mjpeg::default(),
+            decoder: FrameDecoder::default(),
             last_good: Instant::now(),
         };
         let mut last_frame = Instant::now();
@@ -231,7 +231,7 @@ impl Session {
 /// Decodes the frames of one session.
 struct Frames<'a> {
     session: &'a Session,
-    mjpeg: Mjpeg,
+    decoder: FrameDecoder,
     last_good: Instant,
 }
 
@@ -261,9 +261,8 @@ impl Frames<'_> {
             self.session.life.end();
             return Ok(false);
         }
-        let decoded = orient.fill(&mut writer.value.frame, size, |rgba| match layout.pixels {
-            PixelFormat::Mjpeg => self.mjpeg.decode(bytes, size, rgba),
-            _ => layout.decode(bytes, rgba),
+        let decoded = orient.fill(&mut writer.value.frame, size, |rgba| {
+            self.decoder.decode(bytes, layout, rgba)
         });
         match decoded {
             Ok(()) => {
