@@ -21,18 +21,17 @@ cargo_fuzz=0.13.2
 # Most bytes of the packed corpus.
 packed_bytes=$((512 << 10))
 sanitizer=${SANITIZER:-none}
-programs=target/fuzz/$sanitizer/$(rustc --print host-tuple)/release
+programs=target/fuzz/$sanitizer/$(rustc --print host-tuple)/debug
 
 # One build of the library for all targets, in a folder of its own: its flags differ from those of
-# every other build. Overflow checks and debug assertions are on, as in tests.
+# every other build. It is optimised and checks itself as tests do.
 build() {
     local tool=target/tools/bin/cargo-fuzz
     if ! [ "$("$tool" --version 2>/dev/null)" = "cargo-fuzz $cargo_fuzz" ]; then
         cargo install --quiet --locked --root target/tools --version "$cargo_fuzz" cargo-fuzz
     fi
-    RUSTC_BOOTSTRAP=1 CARGO_PROFILE_RELEASE_STRIP=none \
-        "$tool" fuzz build --release --debug-assertions --sanitizer "$sanitizer" \
-        --codegen-units 16 --target-dir "target/fuzz/$sanitizer"
+    RUSTC_BOOTSTRAP=1 CARGO_INCREMENTAL=0 \
+        "$tool" fuzz build --dev --sanitizer "$sanitizer" --target-dir "target/fuzz/$sanitizer"
 }
 
 unpack() {
@@ -65,11 +64,12 @@ longest() {
     esac
 }
 
-# libFuzzer with the limits that hold for every target.
+# libFuzzer with the limits that hold for every target, and an end: it hangs where an allocation that
+# fails ends the program.
 fuzzer() {
-    local target=$1
-    shift
-    nice -n 19 "$programs/$target" -rss_limit_mb=1024 -timeout=5 -max_len="$(longest "$target")" \
+    local target=$1 most_seconds=$2
+    shift 2
+    nice -n 19 timeout --kill-after 10 "$most_seconds" "$programs/$target" -rss_limit_mb=1024 -timeout=5 -max_len="$(longest "$target")" \
         -artifact_prefix="fuzz/artifacts/$target/" -dict="fuzz/dictionaries/$target.dict" \
         -print_final_stats=1 "$@"
 }
@@ -80,7 +80,7 @@ run() {
     shift 2
     log=target/fuzz/$target.log
     # shellcheck disable=SC2046 # several folders
-    fuzzer "$target" -max_total_time="$seconds" "$@" "fuzz/corpus/$target" $(shared "$target") \
+    fuzzer "$target" $((seconds + 300)) -max_total_time="$seconds" "$@" "fuzz/corpus/$target" $(shared "$target") \
         >"$log" 2>&1 || status=$?
     if ((status)); then
         tail --lines 40 "$log"
@@ -150,7 +150,7 @@ minimise)
     done
     find "fuzz/corpus/$2" -type f '(' -name 'found-*' -o -name 'shape-*' ')' -exec cp '{}' "$kept" ';'
     find "$kept" -type f -printf '%f\n' | sort >"$kept.there"
-    fuzzer "$2" -merge=1 "$kept" "fuzz/corpus/$2" >"target/fuzz/$2.log" 2>&1
+    fuzzer "$2" 3600 -merge=1 "$kept" "fuzz/corpus/$2" >"target/fuzz/$2.log" 2>&1
     find "$kept" -type f -printf '%f\n' | sort | comm -13 "$kept.there" - >"$kept.new"
     before=$(find "fuzz/corpus/$2" -type f | wc --lines)
     find "fuzz/corpus/$2" -type f ! -name 'found-*' ! -name 'shape-*' -delete

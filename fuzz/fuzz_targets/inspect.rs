@@ -16,8 +16,11 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         .refused
         .iter()
         .for_each(|reason| support::is_short(reason));
-    let read = Checkpoint::from_bytes(bytes);
-    assert_eq!(facts.refused, read.err().map(|e| e.to_string()));
+    // Of several reasons, either may be met first.
+    assert_eq!(
+        facts.refused.is_some(),
+        Checkpoint::from_bytes(bytes).is_err()
+    );
     let text = inspection_text(&facts);
     assert!(text.ends_with('\n'));
     assert!(json_text(&facts).is_ok());

@@ -64,6 +64,7 @@ impl Server {
             Request::Supports(mode) => send(to, &backend.supports(mode), &[]),
             Request::AutoPrecision(variant) => told(to, backend.auto_precision(variant)),
             Request::PredictedBytes(network, spec) => {
+                network.validate().map_err(|e| invalid(&e.to_string()))?;
                 told(to, backend.predicted_bytes(&network, &spec))
             }
             Request::FreeBytes => told(to, backend.free_bytes()),
@@ -138,8 +139,11 @@ impl Served {
     /// The frames of a body, at least one.
     fn frames(&self, body: &[u8]) -> io::Result<Vec<Frame>> {
         let (width, height) = (self.spec.width, self.spec.height);
-        let bytes = 4 * width * height;
-        if bytes == 0 || body.is_empty() || !body.len().is_multiple_of(bytes) {
+        let bytes = width.checked_mul(height).and_then(|n| n.checked_mul(4));
+        let Some(bytes) = bytes.filter(|&bytes| bytes != 0 && !body.is_empty()) else {
+            return Err(invalid("a picture of another size"));
+        };
+        if !body.len().is_multiple_of(bytes) {
             return Err(invalid("a picture of another size"));
         }
         body.chunks(bytes)

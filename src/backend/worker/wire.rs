@@ -12,7 +12,7 @@ use crate::{
     backend::{BackendError, DeviceInfo, SessionSpec},
     mode::{Mode, Variant},
     network::{ConvWeights, Network, NetworkSpec, NormWeights},
-    tensor::Shape,
+    tensor::{Shape, Tensor},
 };
 
 /// Most bytes of a header.
@@ -142,6 +142,31 @@ pub fn floats_of(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(four).collect()
 }
 
+/// The maps of a body, in the order of their headers.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidData`] when the body is not exactly as long as their shapes say.
+pub fn maps_of(
+    headers: Vec<MapHeader>,
+    body: &[u8],
+) -> io::Result<impl Iterator<Item = (String, Tensor)>> {
+    let count = |shape: &Shape| {
+        let rows = shape.channels.checked_mul(shape.height)?;
+        rows.checked_mul(shape.width)
+    };
+    let values = headers
+        .iter()
+        .try_fold(0usize, |sum, (_, shape)| sum.checked_add(count(shape)?));
+    if values.and_then(|values| values.checked_mul(size_of::<f32>())) != Some(body.len()) {
+        return Err(invalid("a body of another length than its maps"));
+    }
+    let mut values = floats_of(body).into_iter();
+    Ok(headers.into_iter().map(move |(name, shape)| {
+        let data = values.by_ref().take(shape.len()).collect();
+        (name, Tensor { shape, data })
+    }))
+}
+
 /// All weights of a network, convolution by convolution: weights, bias, gamma, beta.
 pub fn weight_bytes(network: &Network) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(4 * network.spec().parameter_count());
@@ -214,6 +239,25 @@ mod tests {
         long[..8].copy_from_slice(&2u64.to_le_bytes());
         long.extend(b"{}");
         assert!(receive::<Request>(&mut long.as_slice()).is_err());
+    }
+
+    #[test]
+    fn maps_arrive_whole_or_not_at_all() {
+        let header = |sides: [usize; 3]| {
+            let [channels, height, width] = sides;
+            (String::new(), Shape::new(channels, height, width))
+        };
+        let headers = vec![header([1, 1, 2]), header([3, 1, 1])];
+        let body = bytes_of(&[1.0, 2.0, 3.0, 4.0, 5.0]);
+        let maps: Vec<_> = maps_of(headers.clone(), &body).expect("maps").collect();
+        assert_eq!(maps[0].1.data, [1.0, 2.0]);
+        assert_eq!(maps[1].1.data, [3.0, 4.0, 5.0]);
+        for length in [0, 4, 19, 21, 24] {
+            let body = vec![0; length];
+            assert!(maps_of(headers.clone(), &body).is_err(), "{length}");
+        }
+        let huge = header([1 << 40, 1 << 40, 0]);
+        assert!(maps_of(vec![huge], &body).is_err());
     }
 
     #[test]

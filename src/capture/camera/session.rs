@@ -179,7 +179,11 @@ impl Session {
         self.life.sign();
         let mut device = Device::open(&self.place)?;
         self.life.sign();
-        let offered = device.formats()?;
+        let mut offered = device.formats()?;
+        // One that is beyond the limits is only taken, and refused, where there is no other.
+        if offered.iter().any(CameraFormat::is_within_limits) {
+            offered.retain(CameraFormat::is_within_limits);
+        }
         let wanted = choose(&offered, &self.wish).ok_or_else(|| CaptureProblem::NoFormat {
             offered: "none".to_owned(),
         })?;
@@ -188,6 +192,10 @@ impl Session {
         }
         let mut stream = device.start(&wanted)?;
         let format = stream.format();
+        if !format.is_within_limits() {
+            let CameraFormat { width, height, .. } = format;
+            return Err(CaptureProblem::FrameSize { width, height });
+        }
         let mut offered = Some(offered);
         let mut frames = Frames {
             session: self,
@@ -287,7 +295,7 @@ impl Frames<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::FrameInterval;
+    use crate::capture::{FrameInterval, PixelFormat};
 
     #[test]
     fn patience_is_five_frames_within_limits() {
