@@ -11,7 +11,15 @@ mod stub;
 
 use std::{io, sync::Arc};
 
-use styleforge::backend::worker::{WorkerBackend, serve};
+use styleforge::{
+    backend::worker::{WorkerBackend, serve, wire},
+    mode::Precision,
+    plan::PlanSummary,
+    timing::{RunTiming, StepTiming},
+};
+
+/// Bytes of the frames of a session.
+const FRAME_BYTES: u64 = 4096;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let messages = match bytes {
@@ -23,11 +31,28 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         &mut messages.as_slice(),
         &mut io::sink(),
     );
+    let each = |session| (session < 4).then_some(FRAME_BYTES);
+    let mut from = messages.as_slice();
+    while let Ok(Some(_)) = wire::read_request(&mut from, each) {}
+    answered::<wire::Hello>(&messages);
+    answered::<()>(&messages);
+    answered::<Precision>(&messages);
+    answered::<u64>(&messages);
+    answered::<Option<u32>>(&messages);
+    answered::<PlanSummary>(&messages);
+    answered::<RunTiming>(&messages);
+    answered::<Vec<StepTiming>>(&messages);
+    answered::<Vec<wire::MapHeader>>(&messages);
     let answers = Box::new(io::Cursor::new(messages));
     if let Ok(backend) = WorkerBackend::connect(answers, Box::new(io::sink()), "a GPU") {
         stub::ask_everything(&backend);
     }
 });
+
+/// Reads answers of one kind until there is none.
+fn answered<T: serde::de::DeserializeOwned>(mut messages: &[u8]) {
+    while let Ok(Ok(_)) = wire::read_answer::<T>(&mut messages, FRAME_BYTES) {}
+}
 
 /// Messages as they go through the pipe, from lines that are headers and bodies in turn.
 fn with_lengths(lines: &[u8]) -> Vec<u8> {

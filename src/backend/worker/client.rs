@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     COMMAND,
-    wire::{Answer, Hello, MapHeader, Request, maps_of, receive, send, weight_bytes},
+    wire::{Answer, Hello, MapHeader, Request, maps_of, read_answer, send, weight_bytes},
 };
 use crate::{
     backend::{Backend, BackendError, DeviceInfo, NormTap, RunControl, Session, SessionSpec},
@@ -161,9 +161,7 @@ impl Ends {
     }
 
     fn answer<T: DeserializeOwned>(&mut self) -> io::Result<Answer<(T, Vec<u8>)>> {
-        let (answer, body) =
-            receive::<Answer<T>>(self.from.as_mut())?.ok_or(io::ErrorKind::UnexpectedEof)?;
-        Ok(answer.map(|answer| (answer, body)))
+        read_answer(self.from.as_mut(), u64::MAX)
     }
 }
 

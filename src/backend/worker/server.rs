@@ -9,7 +9,8 @@ use std::{
 use serde::Serialize;
 
 use super::wire::{
-    Answer, Hello, MapHeader, Request, bytes_of, invalid, network_of, receive, send,
+    Answer, Hello, MapHeader, Request, batch_bytes, bytes_of, invalid, network_of, read_request,
+    send,
 };
 use crate::{
     backend::{Backend, BackendError, RunControl, Session, SessionSpec},
@@ -40,7 +41,7 @@ pub fn serve(
         backend,
         sessions: HashMap::new(),
     };
-    while let Some((request, body)) = receive(from)? {
+    while let Some((request, body)) = read_request(from, |session| server.batch_bytes(session))? {
         server.answer(request, &body, to)?;
     }
     Ok(())
@@ -64,7 +65,6 @@ impl Server {
             Request::Supports(mode) => send(to, &backend.supports(mode), &[]),
             Request::AutoPrecision(variant) => told(to, backend.auto_precision(variant)),
             Request::PredictedBytes(network, spec) => {
-                network.validate().map_err(|e| invalid(&e.to_string()))?;
                 told(to, backend.predicted_bytes(&network, &spec))
             }
             Request::FreeBytes => told(to, backend.free_bytes()),
@@ -103,6 +103,11 @@ impl Server {
                 send(to, &headers, &parts)
             }
         }
+    }
+
+    /// Bytes of a whole batch of frames of an open session.
+    fn batch_bytes(&self, number: u64) -> Option<u64> {
+        batch_bytes(&self.sessions.get(&number)?.spec)
     }
 
     fn session(&mut self, number: u64) -> io::Result<&mut Served> {
