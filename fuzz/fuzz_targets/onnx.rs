@@ -2,8 +2,9 @@
 
 #![no_main]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 use styleforge::weights::onnx;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = onnx::read(bytes);
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| support::reads(bytes, onnx::read));

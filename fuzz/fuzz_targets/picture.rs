@@ -1,9 +1,37 @@
-//! Fuzzes the reader of picture files.
+//! Fuzzes the reader of picture files. Large pictures are left out: decoding them shows nothing that
+//! small ones do not, and takes its time.
 
 #![no_main]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 use styleforge::media::decode;
 
+/// Most pixels of a picture that is decoded.
+const MAX_PIXELS: usize = 1 << 16;
+/// Most bytes that a decoder keeps besides what it predicts: profiles, tables, rows.
+const SIDE_BYTES: u64 = 256 << 20;
+
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = decode::from_bytes("fuzzed", bytes);
+    let needs = match decode::needs("fuzzed", bytes) {
+        Ok(needs) => needs,
+        Err(error) => return support::is_short(&error.to_string()),
+    };
+    if needs.width.saturating_mul(needs.height) > MAX_PIXELS {
+        return;
+    }
+    let (peak_bytes, read) = support::peak_of(|| decode::from_bytes("fuzzed", bytes));
+    assert!(
+        peak_bytes as u64 <= needs.bytes + SIDE_BYTES,
+        "{peak_bytes} bytes of memory where {needs:?} were predicted"
+    );
+    match read {
+        Err(error) => support::is_short(&error.to_string()),
+        Ok(photo) => {
+            let pixels = photo.frame.width() * photo.frame.height();
+            assert_eq!(pixels, needs.width * needs.height);
+            photo.notes.iter().for_each(|note| support::is_short(note));
+        }
+    }
 });

@@ -139,7 +139,20 @@ pub struct CameraFormat {
     pub pixels: PixelFormat,
 }
 
+/// Most columns or rows of a frame.
+pub(super) const MAX_SIDE_PX: u32 = 16_384;
+/// Most pixels of a frame, which is held in memory several times.
+const MAX_FRAME_PIXELS: u32 = 1 << 27;
+
 impl CameraFormat {
+    /// Whether frames of this size are taken. A driver may claim any size.
+    pub(super) fn is_within_limits(&self) -> bool {
+        let sides = 1..=MAX_SIDE_PX;
+        sides.contains(&self.width)
+            && sides.contains(&self.height)
+            && self.width * self.height <= MAX_FRAME_PIXELS
+    }
+
     /// Frames per second, as the camera promises.
     pub fn fps(&self) -> f32 {
         self.interval.fps()
@@ -286,6 +299,15 @@ mod tests {
 
     fn chosen(wish: Wish) -> String {
         choose(&common(), &wish).expect("one").to_string()
+    }
+
+    #[test]
+    fn sizes_that_no_memory_holds_are_not_taken() {
+        let taken =
+            |width, height| format(PixelFormat::Mjpeg, width, height, 30).is_within_limits();
+        assert!(taken(1, 1) && taken(16_384, 8192) && taken(8192, 16_384));
+        assert!(!taken(0, 480) && !taken(640, 0));
+        assert!(!taken(16_384, 16_384) && !taken(16_385, 1) && !taken(u32::MAX, u32::MAX));
     }
 
     #[test]

@@ -9,10 +9,8 @@ use zune_jpeg::{
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::pixels::Unusable;
+use super::{format::MAX_SIDE_PX, pixels::Unusable};
 
-/// Most columns or rows of a camera's frame.
-const MAX_SIDE_PX: usize = 16_384;
 /// Frames in a row that a strict decoder refuses although they are whole, after which the camera is
 /// taken for one that writes unusual files.
 const PATIENCE_FRAMES: u32 = 15;
@@ -77,8 +75,8 @@ fn decode_with(
 ) -> Result<(), Unusable> {
     let options = DecoderOptions::default()
         .set_strict_mode(strict)
-        .set_max_width(MAX_SIDE_PX)
-        .set_max_height(MAX_SIDE_PX)
+        .set_max_width(MAX_SIDE_PX as usize)
+        .set_max_height(MAX_SIDE_PX as usize)
         .jpeg_set_out_colorspace(ColorSpace::RGBA);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(picture), options);
     decoder.decode_headers().map_err(|_| Unusable::Damaged)?;

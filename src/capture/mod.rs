@@ -9,6 +9,7 @@
 //! device and may hang with it, and one that watches it, reports, and starts another in its place.
 
 mod camera;
+mod decoder;
 mod demo;
 pub mod exchange;
 mod feed;
@@ -30,9 +31,11 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 pub use camera::{Camera, cameras, formats};
+pub use decoder::FrameDecoder;
 pub use demo::Scene;
 pub use format::{CameraFormat, FrameInterval, PixelFormat};
 pub use orient::Rotation;
+pub use pixels::{Layout, Unusable};
 pub use problem::{CaptureError, CaptureEvent, CaptureProblem};
 pub use source::{CameraId, Source, SourceError};
 

@@ -7,7 +7,8 @@ use super::format::PixelFormat;
 
 /// Where the pixels of a raw frame lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Layout {
+pub struct Layout {
+    /// How the bytes are made.
     pub pixels: PixelFormat,
     /// Columns, in pixels.
     pub width: usize,
@@ -21,7 +22,7 @@ pub(super) struct Layout {
 
 /// Why a frame is not painted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unusable {
+pub enum Unusable {
     /// Truncated or corrupt: the next one may be good.
     Damaged,
     /// Whole, but of another size than agreed.
@@ -48,15 +49,17 @@ impl Layout {
         }
     }
 
-    /// Bytes from the first pixel to the last one.
+    /// Bytes from the first pixel to the last one; as many as can be counted where the driver's numbers
+    /// make more than that.
     pub fn bytes(&self) -> usize {
         let row = row_bytes(self.pixels, self.width);
         let rows = match self.pixels {
-            PixelFormat::Nv12 => self.height + self.height.div_ceil(2),
+            PixelFormat::Nv12 => self.height.saturating_add(self.height.div_ceil(2)),
             _ => self.height,
         };
         // The last row need not be padded.
-        self.stride * rows.saturating_sub(1) + row
+        let above = self.stride.saturating_mul(rows.saturating_sub(1));
+        above.saturating_add(row)
     }
 
     /// Decodes `bytes` into `rgba`, which has `width * height * 4` bytes.
@@ -115,10 +118,10 @@ impl Layout {
 /// Bytes of one row of the first plane.
 fn row_bytes(pixels: PixelFormat, width: usize) -> usize {
     match pixels {
-        PixelFormat::Yuyv => width.div_ceil(2) * 4,
+        PixelFormat::Yuyv => width.div_ceil(2).saturating_mul(4),
         // The plane of colour has a pair for each two columns.
-        PixelFormat::Nv12 => width.div_ceil(2) * 2,
-        PixelFormat::Rgb | PixelFormat::Bgr => width * 3,
+        PixelFormat::Nv12 => width.div_ceil(2).saturating_mul(2),
+        PixelFormat::Rgb | PixelFormat::Bgr => width.saturating_mul(3),
         PixelFormat::Grey => width,
         PixelFormat::Mjpeg => 0,
     }
@@ -278,6 +281,19 @@ mod tests {
                     _ => [row[x]; 3],
                 };
                 assert_eq!(got[..3], wanted, "{pixels}");
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_beyond_counting_fit_no_frame() {
+        let most = u32::MAX as usize;
+        let raw = |pixels: &PixelFormat| *pixels != PixelFormat::Mjpeg;
+        for pixels in PixelFormat::ALL.into_iter().filter(raw) {
+            for stride in [0, most, usize::MAX] {
+                let layout = Layout::tight(pixels, most, most).with_stride(stride);
+                let decoded = layout.decode(&[0; 64], &mut []);
+                assert!(decoded.is_err(), "{pixels} {stride}");
             }
         }
     }

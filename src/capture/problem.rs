@@ -73,6 +73,16 @@ pub enum CaptureProblem {
         /// What it offers instead.
         offered: String,
     },
+    /// The camera claims a size that no frame has.
+    #[error(
+        "the camera says that its frames have {width} x {height} pixels, which is not taken; choose another size, or use another camera"
+    )]
+    FrameSize {
+        /// Columns, in pixels.
+        width: u32,
+        /// Rows, in pixels.
+        height: u32,
+    },
     /// Frames come, but none of them can be read.
     #[error(
         "all frames of the camera arrive damaged; choose a smaller size or another format, or try another cable or socket"

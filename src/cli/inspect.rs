@@ -36,7 +36,7 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
     if args.json {
         print_json(&facts)?;
     } else {
-        print(&text(&facts))?;
+        print(&inspection_text(&facts))?;
     }
     match facts.refused {
         None => Ok(()),
@@ -47,7 +47,8 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
     }
 }
 
-fn text(facts: &Inspection) -> Vec<String> {
+/// What `styleforge inspect` prints for people, line by line.
+pub fn inspection_text(facts: &Inspection) -> Vec<String> {
     let mut rows = Vec::new();
     let mut row = |name: &str, value: Option<String>| {
         if let Some(value) = value {

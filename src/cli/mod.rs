@@ -27,6 +27,9 @@ use std::{ffi::OsString, io, path::PathBuf};
 
 use clap::{CommandFactory, FromArgMatches};
 
+pub use inspect::inspection_text;
+pub use terminal::json_text;
+
 use args::{Arguments, Command, DeviceArgs};
 use terminal::tell;
 

@@ -37,9 +37,17 @@ pub fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
 /// # Errors
 /// As [`print()`].
 pub fn print_json(value: &impl serde::Serialize) -> Result<(), CliError> {
-    let text = serde_json::to_string_pretty(value)
+    let text = json_text(value)
         .map_err(|e| CliError::Failed(format!("the report could not be written as JSON: {e}")))?;
-    print_json_text(&(text + "\n"))
+    print_json_text(&text)
+}
+
+/// What every command with `--json` prints: `value` as JSON with a line break.
+///
+/// # Errors
+/// What JSON cannot hold: keys that are no text.
+pub fn json_text(value: &impl serde::Serialize) -> Result<String, serde_json::Error> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 
 /// Prints JSON that is written already.

@@ -31,6 +31,8 @@ const ALWAYS_AVAILABLE_BYTES: u64 = 64 << 20;
 const RGBA_BYTES: u64 = 4;
 /// Largest colour profile that is kept; real ones have a few kilobytes.
 const MAX_PROFILE_BYTES: usize = 4 << 20;
+/// Longest reason of a decoder that is shown.
+const MAX_REASON_CHARS: usize = 300;
 /// Names of files that are taken for pictures in a folder.
 const EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"];
 
@@ -482,7 +484,7 @@ fn from_image_error(name: &str, format: ImageFormat, error: ImageError) -> Media
         ImageError::Unsupported(e) => MediaError::Unsupported {
             name: name.to_owned(),
             format: format_name(format).to_owned(),
-            reason: e.to_string(),
+            reason: in_short(&e),
         },
         ImageError::Limits(_) => damaged(
             name,
@@ -493,6 +495,16 @@ fn from_image_error(name: &str, format: ImageFormat, error: ImageError) -> Media
             damaged(name, format, "it ends in the middle of the picture")
         }
         ImageError::IoError(e) => damaged(name, format, &reason(&e)),
-        other => damaged(name, format, &other.to_string()),
+        other => damaged(name, format, &in_short(&other)),
     }
+}
+
+/// A decoder's words, cut where they list what is in the file.
+fn in_short(words: &impl std::fmt::Display) -> String {
+    let mut words = words.to_string();
+    if let Some((end, _)) = words.char_indices().nth(MAX_REASON_CHARS) {
+        words.truncate(end);
+        words.push('…');
+    }
+    words
 }

@@ -192,6 +192,22 @@ impl Settings {
         }
     }
 
+    /// Reads the text of a settings file; the second part as in [`Settings::load`].
+    ///
+    /// # Errors
+    /// Why nothing can be made of the text, in words.
+    pub fn from_text(text: &str) -> Result<(Self, Vec<String>), String> {
+        parsed(text).map(Self::from_table)
+    }
+
+    /// The text of the settings file.
+    ///
+    /// # Errors
+    /// When the values do not make TOML.
+    pub fn to_text(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(&self.to_table())
+    }
+
     /// Writes the file at `path`, creating its folder; nothing where [`Settings::load`] could not read it.
     ///
     /// # Errors
@@ -200,7 +216,7 @@ impl Settings {
         if self.keeps_file {
             return Ok(());
         }
-        let text = toml::to_string(&self.to_table())?;
+        let text = self.to_text()?;
         disk::make_folder(folder_of(path))?;
         let (existing, sync) = (Existing::Replace, FolderSync::Now);
         disk::write_whole(path, existing, sync, |file, name| {
@@ -360,6 +376,14 @@ fn read(path: &Path) -> Result<Option<Table>, String> {
         return Err(format!("it has more than {MAX_BYTES} bytes"));
     }
     let text = String::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
+    parsed(&text).map(Some)
+}
+
+/// The table that a settings file's text is.
+///
+/// # Errors
+/// Why nothing can be made of it, in words.
+fn parsed(text: &str) -> Result<Table, String> {
     let table: Table = text
         .parse()
         .map_err(|error: toml::de::Error| error.message().trim_end_matches('.').to_owned())?;
@@ -375,7 +399,7 @@ fn read(path: &Path) -> Result<Option<Table>, String> {
     let is_wrong = |part: &&&str| table.get(**part).is_some_and(|part| !part.is_table());
     match PARTS.iter().find(is_wrong) {
         Some(part) => Err(format!("{part} is not a table")),
-        None => Ok(Some(table)),
+        None => Ok(table),
     }
 }
 

@@ -56,6 +56,7 @@ pub const ALL: &[Test] = &[
         frames_that_the_driver_flags_are_not_shown,
     ),
     ("no_format_that_can_be_read", no_format_that_can_be_read),
+    ("a_size_that_no_memory_holds", a_size_that_no_memory_holds),
     (
         "a_camera_that_cannot_be_stopped",
         a_camera_that_cannot_be_stopped,
@@ -349,6 +350,25 @@ fn no_format_that_can_be_read() {
     let (problem, _) = stage.waiting();
     let offered = "H264".to_owned();
     assert_eq!(problem, CaptureProblem::NoFormat { offered });
+}
+
+fn a_size_that_no_memory_holds() {
+    let fake = Fake::here();
+    fake.write_jpegs();
+    fake.set(Switch::Kinds, MJPG);
+    // Frames of 4 TiB.
+    let side = 1 << 20;
+    fake.set(Switch::Height, side);
+    fake.set(Switch::Width, side);
+    let mut stage = Stage::new();
+    let (width, height) = (side, side);
+    assert_eq!(
+        stage.waiting().0,
+        CaptureProblem::FrameSize { width, height }
+    );
+    fake.set(Switch::Width, 0);
+    stage.started();
+    stage.frame();
 }
 
 fn a_camera_that_cannot_be_stopped() {

@@ -81,6 +81,26 @@ fn an_icon_is_refused_by_name_before_it_is_parsed() {
 }
 
 #[test]
+fn a_refusal_does_not_list_what_is_in_the_file() {
+    // A pixel of 60,000 samples, each of one bit.
+    let count = 60_000u16;
+    let mut file = tiff(2, 2, &[0; 12], &[]);
+    let entry = |file: &[u8], tag: u16| {
+        let start = [tag.to_le_bytes(), 3u16.to_le_bytes()].concat();
+        let at = file.windows(4).position(|w| w == start);
+        at.expect("an entry")
+    };
+    let (bits, samples) = (entry(&file, 258), entry(&file, 277));
+    let list = (file.len() as u32).to_le_bytes();
+    file[bits + 4..bits + 12].copy_from_slice(&[u32::from(count).to_le_bytes(), list].concat());
+    file[samples + 8..samples + 10].copy_from_slice(&count.to_le_bytes());
+    file.extend([1, 0].repeat(usize::from(count)));
+    let error = refused(&file).to_string();
+    assert!(error.contains("bits per sample [1, 1"), "{error}");
+    assert!(error.len() < 600, "{} bytes", error.len());
+}
+
+#[test]
 fn sizes_just_below_the_limit_without_pixels_are_damaged_not_fatal() {
     let png = [
         png_header(14_000, 14_000, 8, 2),

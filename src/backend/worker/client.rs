@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     COMMAND,
-    wire::{Answer, Hello, MapHeader, Request, floats_of, receive, send, weight_bytes},
+    wire::{Answer, Hello, MapHeader, Request, maps_of, read_answer, send, weight_bytes},
 };
 use crate::{
     backend::{Backend, BackendError, DeviceInfo, NormTap, RunControl, Session, SessionSpec},
@@ -19,7 +19,7 @@ use crate::{
     mode::{Mode, Precision, Variant},
     network::{Network, NetworkSpec},
     plan::PlanSummary,
-    tensor::Tensor,
+    tensor::{Shape, Tensor},
     timing::{RunTiming, StepTiming},
 };
 
@@ -161,9 +161,7 @@ impl Ends {
     }
 
     fn answer<T: DeserializeOwned>(&mut self) -> io::Result<Answer<(T, Vec<u8>)>> {
-        let (answer, body) =
-            receive::<Answer<T>>(self.from.as_mut())?.ok_or(io::ErrorKind::UnexpectedEof)?;
-        Ok(answer.map(|answer| (answer, body)))
+        read_answer(self.from.as_mut(), u64::MAX)
     }
 }
 
@@ -337,11 +335,7 @@ impl Session for WorkerSession {
             with_maps: tap.is_some(),
         };
         let (headers, body): (Vec<MapHeader>, _) = self.link.ask(&request, &[input.rgba()])?;
-        let mut values = floats_of(&body).into_iter();
-        let mut maps = headers.into_iter().map(|(name, shape)| {
-            let data: Vec<f32> = values.by_ref().take(shape.len()).collect();
-            (name, Tensor { shape, data })
-        });
+        let mut maps = maps_of(headers, &body).map_err(|error| self.link.ended(&error))?;
         let missing = || self.link.ended(&"a map is missing");
         let mut last = maps.next().ok_or_else(missing)?;
         let mut tap = tap;
@@ -352,7 +346,7 @@ impl Session for WorkerSession {
             }
         }
         let (_, output) = last;
-        if output.data.len() == output.shape.len() {
+        if output.shape == Shape::new(3, self.spec.height, self.spec.width) {
             Ok(output)
         } else {
             Err(missing())

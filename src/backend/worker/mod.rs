@@ -15,7 +15,8 @@
 
 mod client;
 mod server;
-mod wire;
+#[doc(hidden)]
+pub mod wire;
 
 pub use client::WorkerBackend;
 pub use server::serve;

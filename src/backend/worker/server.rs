@@ -9,7 +9,8 @@ use std::{
 use serde::Serialize;
 
 use super::wire::{
-    Answer, Hello, MapHeader, Request, bytes_of, invalid, network_of, receive, send,
+    Answer, Hello, MapHeader, Request, batch_bytes, bytes_of, invalid, network_of, read_request,
+    send,
 };
 use crate::{
     backend::{Backend, BackendError, RunControl, Session, SessionSpec},
@@ -40,7 +41,7 @@ pub fn serve(
         backend,
         sessions: HashMap::new(),
     };
-    while let Some((request, body)) = receive(from)? {
+    while let Some((request, body)) = read_request(from, |session| server.batch_bytes(session))? {
         server.answer(request, &body, to)?;
     }
     Ok(())
@@ -104,6 +105,11 @@ impl Server {
         }
     }
 
+    /// Bytes of a whole batch of frames of an open session.
+    fn batch_bytes(&self, number: u64) -> Option<u64> {
+        batch_bytes(&self.sessions.get(&number)?.spec)
+    }
+
     fn session(&mut self, number: u64) -> io::Result<&mut Served> {
         self.sessions
             .get_mut(&number)
@@ -138,8 +144,11 @@ impl Served {
     /// The frames of a body, at least one.
     fn frames(&self, body: &[u8]) -> io::Result<Vec<Frame>> {
         let (width, height) = (self.spec.width, self.spec.height);
-        let bytes = 4 * width * height;
-        if bytes == 0 || body.is_empty() || !body.len().is_multiple_of(bytes) {
+        let bytes = width.checked_mul(height).and_then(|n| n.checked_mul(4));
+        let Some(bytes) = bytes.filter(|&bytes| bytes != 0 && !body.is_empty()) else {
+            return Err(invalid("a picture of another size"));
+        };
+        if !body.len().is_multiple_of(bytes) {
             return Err(invalid("a picture of another size"));
         }
         body.chunks(bytes)

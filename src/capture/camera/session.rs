@@ -17,10 +17,10 @@ use crossbeam_channel::Sender;
 use super::{Place, system::Device};
 use crate::capture::{
     Captured,
+    decoder::FrameDecoder,
     exchange::Writer,
     feed::{self, Hints},
-    format::{CameraFormat, PixelFormat, Wish, choose},
-    mjpeg::Mjpeg,
+    format::{CameraFormat, Wish, choose},
     orient::Orient,
     pixels::{Layout, Unusable},
     problem::CaptureProblem,
@@ -179,7 +179,11 @@ impl Session {
         self.life.sign(Instant::now());
         let mut device = Device::open(&self.place)?;
         self.life.sign(Instant::now());
-        let offered = device.formats()?;
+        let mut offered = device.formats()?;
+        // One that is beyond the limits is only taken, and refused, where there is no other.
+        if offered.iter().any(CameraFormat::is_within_limits) {
+            offered.retain(CameraFormat::is_within_limits);
+        }
         let wanted = choose(&offered, &self.wish).ok_or_else(|| CaptureProblem::NoFormat {
             offered: "none".to_owned(),
         })?;
@@ -188,10 +192,14 @@ impl Session {
         }
         let mut stream = device.start(&wanted)?;
         let format = stream.format();
+        if !format.is_within_limits() {
+            let CameraFormat { width, height, .. } = format;
+            return Err(CaptureProblem::FrameSize { width, height });
+        }
         let mut offered = Some(offered);
         let mut frames = Frames {
             session: self,
-            mjpeg: Mjpeg::default(),
+            decoder: FrameDecoder::default(),
             last_good: Instant::now(),
         };
         let mut last_frame = Instant::now();
@@ -231,7 +239,7 @@ impl Session {
 /// Decodes the frames of one session.
 struct Frames<'a> {
     session: &'a Session,
-    mjpeg: Mjpeg,
+    decoder: FrameDecoder,
     last_good: Instant,
 }
 
@@ -261,9 +269,8 @@ impl Frames<'_> {
             self.session.life.end();
             return Ok(false);
         }
-        let decoded = orient.fill(&mut writer.value.frame, size, |rgba| match layout.pixels {
-            PixelFormat::Mjpeg => self.mjpeg.decode(bytes, size, rgba),
-            _ => layout.decode(bytes, rgba),
+        let decoded = orient.fill(&mut writer.value.frame, size, |rgba| {
+            self.decoder.decode(bytes, layout, rgba)
         });
         match decoded {
             Ok(()) => {
@@ -288,7 +295,7 @@ impl Frames<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::FrameInterval;
+    use crate::capture::{FrameInterval, PixelFormat};
 
     #[test]
     fn patience_is_five_frames_within_limits() {

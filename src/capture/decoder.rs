@@ -1,0 +1,34 @@
+//! The bytes that a camera sends to RGBA8, whatever they are.
+
+use super::{
+    format::PixelFormat,
+    mjpeg::Mjpeg,
+    pixels::{Layout, Unusable},
+};
+
+/// Decodes the frames of one stream.
+#[derive(Default)]
+pub struct FrameDecoder {
+    mjpeg: Mjpeg,
+}
+
+impl FrameDecoder {
+    /// Decodes the frame in `bytes`, which may go on behind it, into `rgba` of
+    /// `width * height * 4` bytes.
+    ///
+    /// # Errors
+    /// [`Unusable`] when the frame is not painted; `rgba` may then hold anything.
+    pub fn decode(
+        &mut self,
+        bytes: &[u8],
+        layout: &Layout,
+        rgba: &mut [u8],
+    ) -> Result<(), Unusable> {
+        match layout.pixels {
+            PixelFormat::Mjpeg => self
+                .mjpeg
+                .decode(bytes, (layout.width, layout.height), rgba),
+            _ => layout.decode(bytes, rgba),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+#!/usr/bin/env bash
+# Fuzzes the readers of untrusted bytes (fuzz/fuzz_targets) with cargo-fuzz on the Rust that builds
+# the program. Needs g++ for libFuzzer, and xz.
+#
+#   tools/fuzz.sh run TARGET SECONDS [OPTION...]  one target; options are libFuzzer's
+#   tools/fuzz.sh all SECONDS                     every target so long, two at a time
+#   tools/fuzz.sh replay                          every file of the corpus through its target, once
+#   tools/fuzz.sh seeds                           adds the seeds of fuzz/seeds.py to the corpus
+#   tools/fuzz.sh minimise TARGET                 leaves out of the corpus what adds no coverage
+#   tools/fuzz.sh pack                            writes the corpus to fuzz/corpus.tar.xz
+#
+# The corpus lies in fuzz/corpus, which git ignores; what is committed is fuzz/corpus.tar.xz. What makes
+# a target fail lies in fuzz/artifacts/TARGET; mend it, and keep it as fuzz/corpus/TARGET/found-NAME.
+# SANITIZER=address builds with the address sanitizer.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+targets=(checkpoint inspect mjpeg onnx picture pixels pth safetensors settings wire)
+# The version that the corpus and the options here were made with.
+cargo_fuzz=0.13.2
+# Most bytes of the packed corpus.
+packed_bytes=$((512 << 10))
+sanitizer=${SANITIZER:-none}
+programs=target/fuzz/$sanitizer/$(rustc --print host-tuple)/debug
+
+# One build of the library for all targets, in a folder of its own: its flags differ from those of
+# every other build. It is optimised and checks itself as tests do.
+build() {
+    local tool=target/tools/bin/cargo-fuzz
+    if ! [ "$("$tool" --version 2>/dev/null)" = "cargo-fuzz $cargo_fuzz" ]; then
+        cargo install --quiet --locked --root target/tools --version "$cargo_fuzz" cargo-fuzz
+    fi
+    RUSTC_BOOTSTRAP=1 CARGO_INCREMENTAL=0 \
+        "$tool" fuzz build --dev --sanitizer "$sanitizer" --target-dir "target/fuzz/$sanitizer"
+}
+
+unpack() {
+    local state
+    state=$(sha256sum fuzz/corpus.tar.xz)
+    if [ "$(cat fuzz/corpus/.packed 2>/dev/null)" != "$state" ]; then
+        mkdir -p fuzz/corpus
+        tar --extract --xz --file fuzz/corpus.tar.xz --directory fuzz/corpus
+        echo "$state" >fuzz/corpus/.packed
+    fi
+    for target in "${targets[@]}"; do
+        mkdir -p "fuzz/corpus/$target" "fuzz/artifacts/$target"
+    done
+}
+
+# Corpora of other targets that a target reads as well.
+shared() {
+    case $1 in
+    checkpoint | inspect) echo fuzz/corpus/onnx fuzz/corpus/pth fuzz/corpus/safetensors ;;
+    picture) echo fuzz/corpus/mjpeg ;;
+    esac
+}
+
+# Most bytes of an input.
+longest() {
+    case $1 in
+    checkpoint | inspect | onnx | pth | safetensors) echo 90000 ;;
+    mjpeg | picture | wire) echo 16384 ;;
+    *) echo 4096 ;;
+    esac
+}
+
+# libFuzzer with the limits that hold for every target, and an end: it hangs where an allocation that
+# fails ends the program.
+fuzzer() {
+    local target=$1 most_seconds=$2
+    shift 2
+    nice -n 19 timeout --kill-after 10 "$most_seconds" "$programs/$target" -rss_limit_mb=1024 -timeout=5 -max_len="$(longest "$target")" \
+        -artifact_prefix="fuzz/artifacts/$target/" -dict="fuzz/dictionaries/$target.dict" \
+        -print_final_stats=1 "$@"
+}
+
+# Runs one target with its output in a log, of which it prints what counts.
+run() {
+    local target=$1 seconds=$2 log status=0
+    shift 2
+    log=target/fuzz/$target.log
+    # shellcheck disable=SC2046 # several folders
+    fuzzer "$target" $((seconds + 300)) -max_total_time="$seconds" "$@" "fuzz/corpus/$target" $(shared "$target") \
+        >"$log" 2>&1 || status=$?
+    if ((status)); then
+        tail --lines 40 "$log"
+        echo "$target fails; what it fails on lies in fuzz/artifacts/$target" >&2
+        return "$status"
+    fi
+    awk -v target="$target" '
+        / cov: / { for (i = 1; i < NF; i++) if ($i ~ /^(cov|ft|corp):$/) last[$i] = $(i + 1) }
+        /^stat::number_of_executed_units/ { count = $2 }
+        /^stat::average_exec_per_sec/ { rate = $2 }
+        /^stat::peak_rss_mb/ { peak = $2 }
+        END {
+            sub(/\/.*/, "", last["corp:"])
+            printf "%-12s %9d executions, %6d a second, cov %d, ft %d, corpus %d, %d MB\n",
+                target, count, rate, last["cov:"], last["ft:"], last["corp:"], peak
+        }' "$log"
+}
+
+is_target() {
+    local target
+    for target in "${targets[@]}"; do
+        [ "$target" != "${1:-}" ] || return 0
+    done
+    echo "name a target: ${targets[*]}" >&2
+    return 2
+}
+
+case ${1:-} in
+run)
+    is_target "${2:-}"
+    build
+    unpack
+    run "$2" "${3:?give the seconds}" "${@:4}"
+    ;;
+all)
+    build
+    unpack
+    # Two at a time; each line is printed when its target is done.
+    printf '%s\n' "${targets[@]}" |
+        xargs --max-procs 2 --replace "$0" built-run '{}' "${2:?give the seconds}"
+    ;;
+built-run)
+    run "$2" "$3"
+    ;;
+replay)
+    build
+    unpack
+    for target in "${targets[@]}"; do
+        run "$target" 0 -runs=0
+    done
+    ;;
+seeds)
+    unpack
+    python3 fuzz/seeds.py fuzz/corpus
+    cargo run --locked --quiet --package styleforge-fuzz --no-default-features \
+        --example wire_seeds -- fuzz/corpus/wire
+    ;;
+minimise)
+    is_target "${2:-}"
+    build
+    unpack
+    kept=$(mktemp --directory)
+    trap 'rm -rf "$kept"' EXIT
+    # What other corpora cover already counts as there.
+    for folder in $(shared "$2"); do
+        cp "$folder"/* "$kept"
+    done
+    find "fuzz/corpus/$2" -type f '(' -name 'found-*' -o -name 'shape-*' ')' -exec cp '{}' "$kept" ';'
+    find "$kept" -type f -printf '%f\n' | sort >"$kept.there"
+    fuzzer "$2" 3600 -merge=1 "$kept" "fuzz/corpus/$2" >"target/fuzz/$2.log" 2>&1
+    find "$kept" -type f -printf '%f\n' | sort | comm -13 "$kept.there" - >"$kept.new"
+    before=$(find "fuzz/corpus/$2" -type f | wc --lines)
+    find "fuzz/corpus/$2" -type f ! -name 'found-*' ! -name 'shape-*' -delete
+    while read -r name; do cp "$kept/$name" "fuzz/corpus/$2"; done <"$kept.new"
+    rm -f "$kept.there" "$kept.new"
+    echo "$2: $(find "fuzz/corpus/$2" -type f | wc --lines) of $before files are left"
+    ;;
+pack)
+    tar --create --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --exclude=.packed \
+        --directory fuzz/corpus . | xz -9 --extreme >fuzz/corpus.tar.xz
+    bytes=$(stat --format %s fuzz/corpus.tar.xz)
+    echo "fuzz/corpus.tar.xz has $bytes bytes"
+    ((bytes <= packed_bytes)) || { echo "that is more than $packed_bytes; minimise first" >&2; exit 1; }
+    ;;
+*)
+    sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+    exit 2
+    ;;
+esac
