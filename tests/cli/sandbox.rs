@@ -119,7 +119,10 @@ impl Sandbox {
         let path = self.path(program);
         if !path.exists() {
             fs::create_dir_all(path.parent().expect("a folder")).expect("folder");
-            fs::copy(env!("CARGO_BIN_EXE_styleforge"), &path).expect("copied");
+            // A program that this process writes could not be started while another test starts one.
+            let program = env!("CARGO_BIN_EXE_styleforge");
+            let copied = self.command("cp").arg(program).arg(&path).status();
+            assert!(copied.expect("cp").success());
         }
         let mut command = self.command("timeout");
         command.arg("60").arg(path).args(arguments);

@@ -357,7 +357,11 @@ impl Round {
         let Some(folder) = &self.folder else {
             return Ok(());
         };
-        let recorder = Recorder::start(&folder.path().join("recording"), Format::Jpeg);
+        let recorder = Recorder::start(
+            &folder.path().join("recording"),
+            Format::Jpeg,
+            Arc::new(|| {}),
+        );
         self.studio.record(recorder.map_err(|e| e.to_string())?);
         Ok(())
     }
