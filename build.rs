@@ -6,8 +6,11 @@ use std::{
     error::Error,
     fmt::Write as _,
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
 };
+
+use lzma_rust2::{LzmaOptions, LzmaWriter};
 
 #[path = "kernels/compiler.rs"]
 mod compiler;
@@ -19,6 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     println!("cargo::rerun-if-changed=styles");
     fs::write(out.join("embedded_styles.rs"), embedded_styles(&root)?)?;
+    fs::write(out.join("licences.lzma"), licences(&root)?)?;
 
     println!("cargo::rerun-if-changed=kernels");
     println!("cargo::rerun-if-env-changed={}", compiler::FOLDER_VARIABLE);
@@ -69,6 +73,25 @@ fn kernels(folder: &Path, cache: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
         &compiler::entries(&images),
         false,
     ))
+}
+
+/// The project's own licences and those of its parts in one text, packed for `src/licences.rs`: they
+/// repeat each other, and hardly anything of them is left.
+fn licences(root: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut text = format!(
+        "StyleForge {} is free software under the MIT licence or the Apache licence 2.0, as you choose.\n",
+        env::var("CARGO_PKG_VERSION")?
+    );
+    for file in ["LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY-LICENSES.txt"] {
+        println!("cargo::rerun-if-changed={file}");
+        let licence = fs::read_to_string(root.join(file)).map_err(|e| format!("{file}: {e}"))?;
+        write!(text, "\n{licence}\n")?;
+    }
+    let options = LzmaOptions::with_preset(6);
+    let size = Some(text.len() as u64);
+    let mut writer = LzmaWriter::new_use_header(Vec::new(), &options, size)?;
+    writer.write_all(text.as_bytes())?;
+    Ok(writer.finish()?)
 }
 
 /// A table of the folders in `styles/` that hold `lite.safetensors`, for `weights/library.rs`.

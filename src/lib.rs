@@ -10,11 +10,12 @@
 //! |---|---|---|
 //! | 7 | `main.rs` | arguments to window or command line, exit code |
 //! | 6 | [`gui`], [`cli`] | the two surfaces; the only egui, the only arguments; no feature lives in one of them alone |
-//! | 5 | [`engine`], [`media`], [`capture`], [`settings`], [`verify`], [`measure`] | jobs and threads, picture files, cameras, what is remembered, checks, times |
+//! | 5 | [`engine`], [`media`], [`capture`], [`settings`], [`verify`], [`measure`], [`signals`], [`terminal`], [`licences`] | jobs and threads, picture files, cameras, what is remembered, checks, times, Ctrl-C, standard output and error, licences |
 //! | 4 | [`backend`] | runs a plan on a device; the only `unsafe` and the only cudarc |
-//! | 3 | [`plan`] | pure: network, size and mode to steps, buffers, cost |
-//! | 2 | [`weights`] | checkpoint readers and the style library: the only parsers of untrusted weights |
-//! | 1 | [`tensor`], [`network`], [`mode`], [`frame`], [`timing`], [`compose`] | the domain: no files, no threads, no devices |
+//! | 3 | [`plan`] | pure: groups of a graph, size and mode to steps, buffers, cost |
+//! | 2 | [`graph`], [`models`], [`weights`] | networks as operations and how these are fused; builders of the networks; checkpoint readers and the style library: the only parsers of untrusted weights |
+//! | 1 | [`tensor`], [`network`], [`mode`], [`frame`], [`timing`], [`compose`], [`text`] | the domain: no files, no threads, no devices |
+//! | 0 | [`disk`] | files written whole, and the system's errors in words; knows nothing of the domain |
 //!
 //! # Invariants
 //!
@@ -25,12 +26,16 @@
 //!   result is cropped to H x W from the top left: what every other runtime makes, cropped.
 //! - The oracle ([`backend::oracle`]) shares no code with what it judges.
 //! - The same input, network and mode give the same bits, whatever the number of threads.
-//! - A file is written beside its target and renamed; what exists is replaced only when asked.
+//! - A file is written beside its target, brought to the disk and renamed, all by [`disk`]; what exists is
+//!   replaced only when asked. What a kill leaves of it in a folder of our own goes at the next start.
+//! - No number of the system's ("os error 28") reaches a person: [`disk::reason`] has the words.
 //! - Live pictures: the newest frame wins and what it overtook is counted, once before the engine and
 //!   once before the screen; nothing waits for a surface; after the first frames nothing is allocated
 //!   for one. Sessions are opened beside those that paint, which go on until the new ones are there.
 //!   What cannot be had is told, and what was painted before goes on.
 //! - A ratio of two times is shown only beside a check that both made the same picture.
+//! - Text of others (titles, tensors, files, cameras) is shown as one line without control characters and
+//!   direction marks ([`text`]): escaped where the program writes ([`terminal`]), and where it becomes a label.
 //! - A fallback is announced, never silent. A GPU that is lost in the middle is opened again once,
 //!   in a process of its own ([`backend::worker`]), because the driver opens nothing any more for the
 //!   one that lost it; then the processor takes over ([`engine::paint::Painter`]).
@@ -59,16 +64,23 @@ pub mod backend;
 pub mod capture;
 pub mod cli;
 pub mod compose;
+pub mod disk;
 pub mod engine;
 pub mod frame;
+pub mod graph;
 pub mod gui;
+pub mod licences;
 pub mod measure;
 pub mod media;
 pub mod mode;
+pub mod models;
 pub mod network;
 pub mod plan;
 pub mod settings;
+pub mod signals;
 pub mod tensor;
+pub mod terminal;
+pub mod text;
 pub mod timing;
 pub mod verify;
 pub mod weights;

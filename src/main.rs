@@ -3,11 +3,13 @@
 use std::process::ExitCode;
 
 use styleforge::{
+    backend::allocator,
     cli::{self, Outcome},
     gui::{self, GuiError},
 };
 
 fn main() -> ExitCode {
+    allocator::give_large_pieces_back();
     let code = match cli::run(std::env::args_os()) {
         Outcome::Exit(code) => code,
         Outcome::OpenWindow(photos) => match gui::run(photos.clone()) {

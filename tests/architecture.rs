@@ -9,12 +9,16 @@ use std::{
 
 /// Every module of the library and its floor. A module that is missing here fails the test.
 const FLOORS: &[(&str, u8)] = &[
+    ("disk", 0),
     ("tensor", 1),
     ("network", 1),
     ("frame", 1),
     ("mode", 1),
     ("timing", 1),
     ("compose", 1),
+    ("graph", 2),
+    ("models", 2),
+    ("text", 1),
     ("weights", 2),
     ("plan", 3),
     ("backend", 4),
@@ -24,6 +28,9 @@ const FLOORS: &[(&str, u8)] = &[
     ("settings", 5),
     ("verify", 5),
     ("measure", 5),
+    ("signals", 5),
+    ("terminal", 5),
+    ("licences", 5),
     ("cli", 6),
     ("gui", 6),
 ];
@@ -235,6 +242,8 @@ fn what_is_confined_stays_in_its_place() {
         ("zune_jpeg", "capture/mjpeg.rs"),
         ("vello_cpu", "measure/chart/"),
         ("skrifa", "measure/chart/"),
+        ("ctrlc", "signals.rs"),
+        ("indicatif", "cli/progress.rs"),
     ];
     let mut wrong = Vec::new();
     for source in sources() {
@@ -250,6 +259,104 @@ fn what_is_confined_stays_in_its_place() {
     assert!(wrong.is_empty(), "out of place:\n{}", wrong.join("\n"));
 }
 
+/// The code of a file without its tests, which stand at its end.
+fn without_tests(code: &str) -> &str {
+    code.split("mod tests {").next().unwrap_or(code)
+}
+
+/// What is written is written whole, brought to the disk, and its temporaries can be told from others'.
+#[test]
+fn files_are_written_in_one_place() {
+    let ways = [
+        "tempfile",
+        "persist",
+        "sync_all",
+        "create_dir",
+        "create_dir_all",
+        "OpenOptions",
+        "File::create",
+        "fs::write",
+        "fs::rename",
+    ];
+    let mut wrong = Vec::new();
+    for source in sources() {
+        // Asks the kernel to count anew; that is no file.
+        let counts_anew = |way: &str| source.path == "cli/bench/mod.rs" && way == "fs::write";
+        let code = without_tests(&source.code);
+        for way in ways.into_iter().filter(|way| !counts_anew(way)) {
+            if !source.path.starts_with("disk/") && names(code, way) {
+                wrong.push(format!(
+                    "{} names {way}, which belongs to disk/",
+                    source.path
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "out of place:\n{}", wrong.join("\n"));
+}
+
+/// An error of the system that an error of ours carries is shown in words, never with the system's number.
+#[test]
+fn errors_of_the_system_are_shown_in_words() {
+    let mut seen = 0;
+    for source in sources() {
+        let code = without_tests(&source.code);
+        let fields = [
+            "source: io::Error",
+            "source: std::io::Error",
+            "(#[from] io::Error)",
+        ];
+        for field in fields {
+            for (at, _) in code.match_indices(field) {
+                let shown = code[..at].rfind("#[error(").map(|from| &code[from..at]);
+                // Where no attribute says how, the file's own `Display` does.
+                let shown = shown.unwrap_or(code);
+                assert!(names(shown, "words"), "{}: {shown}", source.path);
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 2, "the errors were not found");
+}
+
+/// Text of others is escaped where the program writes.
+#[test]
+fn one_place_writes_to_the_terminal() {
+    for source in sources() {
+        if source.path == "terminal.rs" {
+            continue;
+        }
+        // A field or a method of another program's handle is none of ours.
+        let code = source.code.replace([' ', '\n'], "");
+        let code = code.replace(".stdout", "").replace(".stderr", "");
+        let macros = ["println!", "eprintln!", "print!", "eprint!", "dbg!"];
+        for word in macros.into_iter().chain(["stdout", "stderr"]) {
+            assert!(
+                !names(&code, word),
+                "{} writes with {word}; use src/terminal.rs",
+                source.path
+            );
+        }
+    }
+}
+
+/// A name of a file becomes text of the window in one place, which escapes it.
+#[test]
+fn names_of_files_become_labels_in_one_place() {
+    for source in sources() {
+        if source.module() != "gui" || source.path == "gui/label.rs" {
+            continue;
+        }
+        for way in ["display()", "to_string_lossy"] {
+            assert!(
+                !source.code.contains(&format!(".{way}")),
+                "{} makes text of a path with .{way}; use gui/label.rs",
+                source.path
+            );
+        }
+    }
+}
+
 #[test]
 fn the_judge_shares_nothing_with_what_it_judges() {
     let mut files = 0;
@@ -260,7 +367,7 @@ fn the_judge_shares_nothing_with_what_it_judges() {
         files += 1;
         for module in modules_named(&source.code) {
             assert!(
-                ["frame", "mode", "network"].contains(&module.as_str()),
+                ["frame", "graph", "mode", "network"].contains(&module.as_str()),
                 "{} uses {module}",
                 source.path
             );

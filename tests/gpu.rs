@@ -8,6 +8,10 @@ mod live;
 mod lost_context;
 #[path = "gpu/operations.rs"]
 mod operations;
+#[path = "gpu/pinned.rs"]
+mod pinned;
+#[path = "support/real_time.rs"]
+mod real_time;
 #[path = "gpu/styles.rs"]
 mod styles;
 #[path = "gpu/timing.rs"]
@@ -47,7 +51,7 @@ fn main() -> ExitCode {
     }
     let backend = backend.ok();
     type Test = fn(&dyn Backend) -> Result<(), Failed>;
-    let tests: [(&str, Test); 13] = [
+    let tests: [(&str, Test); 14] = [
         (
             "every_mode_paints_the_oracles_picture",
             every_mode_paints_the_oracles_picture,
@@ -88,6 +92,10 @@ fn main() -> ExitCode {
         (
             "every_style_is_right_in_every_mode",
             styles::every_style_is_right_in_every_mode,
+        ),
+        (
+            "pictures_are_the_pinned_ones",
+            pinned::pictures_are_the_pinned_ones,
         ),
         (
             "live_pictures_are_fast_and_switch_at_once",

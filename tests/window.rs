@@ -1,14 +1,18 @@
-//! The real program in a window of a virtual screen (Xvfb), driven by keys (xdotool): the demo scene painted
-//! live on the processor for three minutes, and a window in which nothing moves. Listed as ignored where these
-//! tools are missing.
+//! The real program in a window of a virtual screen (Xvfb), driven by keys (xdotool), and ended by a signal.
+//! Listed as ignored where these tools are missing.
 //!
-//! `STYLEFORGE_LIVE_MINUTES=30` makes it longer.
+//! Two tests take minutes and judge what only a machine with nothing else to do shows, so that only
+//! `tools/real_time.sh` runs them: the demo scene painted live for three minutes (`STYLEFORGE_LIVE_MINUTES=30`
+//! makes it longer), and a window in which nothing moves.
 
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
     reason = "a test that fails by expect says why it expected otherwise"
 )]
+
+#[path = "support/real_time.rs"]
+mod real_time;
 
 use std::{
     fs,
@@ -20,6 +24,8 @@ use std::{
 };
 
 use libtest_mimic::{Arguments, Trial};
+
+use real_time::PATIENCE;
 
 /// What minute three may hold more than minute one, in KiB.
 const GROWTH_KB: u64 = 8 * 1024;
@@ -41,7 +47,10 @@ impl Drop for Running {
 /// A virtual screen; gives its name, for example `:7`.
 fn screen() -> (Running, String) {
     let mut server = Command::new("Xvfb")
-        .args(["-displayfd", "1", "-screen", "0", "1600x1000x24"])
+        // Without `-noreset` it begins anew, and refuses who comes meanwhile, as soon as its only client has
+        // gone: the program looks whether a display answers before it opens its window.
+        .args(["-displayfd", "1", "-noreset"])
+        .args(["-screen", "0", "1600x1000x24"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -89,10 +98,7 @@ impl Window {
             home,
         };
         while window.id.is_empty() {
-            assert!(
-                started.elapsed() < Duration::from_secs(30),
-                "no window came up"
-            );
+            assert!(started.elapsed() < PATIENCE, "no window came up");
             sleep(Duration::from_millis(50));
             let found = window.xdotool(&["search", "--onlyvisible", "--pid", &pid]);
             window.id = found.lines().next().unwrap_or_default().to_owned();
@@ -136,10 +142,7 @@ impl Window {
     fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
         let started = Instant::now();
         while !holds() {
-            assert!(
-                started.elapsed() < Duration::from_secs(30),
-                "waited in vain for {what}"
-            );
+            assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
             sleep(Duration::from_millis(100));
         }
     }
@@ -176,23 +179,52 @@ impl Window {
             if let Some(status) = self.program.0.try_wait().expect("a child") {
                 break status;
             }
-            assert!(
-                started.elapsed() < Duration::from_secs(10),
-                "the window does not close"
-            );
+            assert!(started.elapsed() < PATIENCE, "the window does not close");
             sleep(Duration::from_millis(50));
         };
         assert!(ended.success(), "{ended}");
     }
 
-    /// How many snapshots lie in the pictures.
-    fn snapshots(&self) -> usize {
+    /// Name and content of every snapshot.
+    fn snapshots(&self) -> Vec<(String, Vec<u8>)> {
         let folder = self.home.path().join("StyleForge");
-        fs::read_dir(folder).map_or(0, |files| {
-            let names = files.filter_map(|f| f.ok()?.file_name().into_string().ok());
-            names.filter(|name| name.starts_with("snapshot-")).count()
-        })
+        fs::read_dir(folder).map_or_else(
+            |_| Vec::new(),
+            |files| {
+                let names = files.filter_map(|f| f.ok()?.file_name().into_string().ok());
+                let wanted = names.filter(|name| name.starts_with("snapshot-"));
+                let read = |name: String| {
+                    let png = fs::read(self.home.path().join("StyleForge").join(&name)).ok()?;
+                    Some((name, png))
+                };
+                wanted.filter_map(read).collect()
+            },
+        )
     }
+}
+
+/// The scene is painted and moves, by key in another style, and the window closes.
+fn paints_live_and_closes() {
+    let mut window = Window::open();
+    let until_saved = |what: &str, is_wanted: &dyn Fn(&str, &[u8]) -> bool| {
+        let found = || {
+            let mut saved = window.snapshots().into_iter();
+            saved.find(|(name, png)| is_wanted(name, png))
+        };
+        window.wait_until(what, || {
+            window.keys(&["s"]);
+            found().is_some()
+        });
+        found().expect("it is there").1
+    };
+    let first = until_saved("a snapshot", &|name, _| name.contains("candy"));
+    until_saved("the scene to move", &|name, png| {
+        name.contains("candy") && png != first
+    });
+    window.keys(&["2"]);
+    until_saved("another style", &|name, _| !name.contains("candy"));
+    window.keys(&["ctrl+q"]);
+    window.wait_for_end();
 }
 
 fn live_for_minutes() {
@@ -212,7 +244,7 @@ fn live_for_minutes() {
     window.xdotool(&["windowsize", &window.id, "1024", "700"]);
     sleep(Duration::from_secs(3));
     window.keys(&["p", "space", "space", "s"]);
-    window.wait_until("the snapshot", || window.snapshots() == 1);
+    window.wait_until("the snapshot", || window.snapshots().len() == 1);
     window.xdotool(&["windowsize", &window.id, "1500", "950"]);
     let began = Instant::now();
     let at = |minute: u64| {
@@ -235,7 +267,7 @@ fn live_for_minutes() {
     );
     // It still paints: a frozen or dead picture would be saved as it was.
     window.keys(&["s"]);
-    window.wait_until("another snapshot", || window.snapshots() == 2);
+    window.wait_until("another snapshot", || window.snapshots().len() == 2);
     window.keys(&["ctrl+q"]);
     window.wait_for_end();
     let [a, b] = [1, 2].map(|n| {
@@ -261,6 +293,38 @@ fn rests_when_nothing_moves() {
     window.wait_for_end();
 }
 
+/// SIGTERM, SIGHUP and Ctrl-C end the window as closing it does, with what is recorded whole on the disk.
+fn a_signal_ends_it_whole() {
+    for signal in ["-TERM", "-HUP", "-INT"] {
+        let mut window = Window::open();
+        let folder = window.home.path().join("StyleForge/recording-0001");
+        // The first picture takes a moment; until then a recording is refused.
+        window.wait_until("a recording", || {
+            if !folder.exists() {
+                window.keys(&["r"]);
+            }
+            folder.join("frame-000003.jpg").exists()
+        });
+        let pid = window.program.0.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status();
+        assert!(sent.expect("kill").success());
+        window.wait_for_end();
+        let names: Vec<_> = fs::read_dir(&folder)
+            .expect("a folder")
+            .filter_map(|e| e.ok()?.file_name().into_string().ok())
+            .collect();
+        let pictures = names.iter().filter(|n| n.ends_with(".jpg")).count();
+        assert_eq!(names.len(), pictures + 1, "{names:?}");
+        let table = fs::read_to_string(folder.join("frames.csv")).expect("a table");
+        assert_eq!(table.lines().count(), pictures + 1, "{table}");
+        assert!(table.ends_with('\n'), "{table}");
+        let settings = window.home.path().join("config/styleforge/settings.toml");
+        let settings = fs::read_to_string(settings).expect("settings");
+        assert!(settings.contains("window_width"), "{settings}");
+        println!("{signal} ended it with {pictures} pictures");
+    }
+}
+
 /// Whether a program of this name is in the PATH.
 fn is_there(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -270,11 +334,15 @@ fn is_there(name: &str) -> bool {
 fn main() {
     let arguments = Arguments::from_args();
     let missing = ["Xvfb", "xdotool"].into_iter().find(|name| !is_there(name));
-    let tests: [(&str, fn()); 2] = [
-        ("live_for_minutes", live_for_minutes),
-        ("rests_when_nothing_moves", rests_when_nothing_moves),
+    // Whether it judges nothing but real time.
+    let tests: [(&str, bool, fn()); 4] = [
+        ("paints_live_and_closes", false, paints_live_and_closes),
+        ("a_signal_ends_it_whole", false, a_signal_ends_it_whole),
+        ("live_for_minutes", true, live_for_minutes),
+        ("rests_when_nothing_moves", true, rests_when_nothing_moves),
     ];
-    let trials = tests.map(|(name, test)| {
+    let trials = tests.map(|(name, in_real_time, test)| {
+        let waits = in_real_time && !real_time::is_judged();
         let name = match missing {
             Some(tool) => format!("{name} (needs {tool}: apt-get install xvfb xdotool)"),
             None => name.to_owned(),
@@ -283,7 +351,9 @@ fn main() {
             test();
             Ok(())
         });
-        trial.with_ignored_flag(missing.is_some())
+        trial
+            .with_kind(if waits { real_time::IGNORED } else { "" })
+            .with_ignored_flag(missing.is_some() || waits)
     });
     libtest_mimic::run(&arguments, trials.into()).exit();
 }

@@ -21,7 +21,6 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         facts.refused.is_some(),
         Checkpoint::from_bytes(bytes).is_err()
     );
-    let text = inspection_text(&facts);
-    assert!(text.ends_with('\n'));
+    assert!(!inspection_text(&facts).is_empty());
     assert!(json_text(&facts).is_ok());
 });

@@ -4,6 +4,7 @@
 //! Only this floor holds `unsafe` code. It knows no files, no windows and no styles, only networks
 //! and frames. A [`Backend`] is shared between threads; a [`Session`] belongs to one at a time.
 
+pub mod allocator;
 pub mod audit;
 mod control;
 pub mod cpu;

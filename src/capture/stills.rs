@@ -13,6 +13,7 @@ use super::{
     problem::{CaptureEvent, CaptureProblem},
 };
 use crate::{
+    disk::words,
     frame::Frame,
     media::{
         decode,
@@ -100,8 +101,9 @@ fn pictures_in(path: &Path) -> Result<Vec<PathBuf>, CaptureProblem> {
     match Folder::open(path) {
         Ok(folder) => Ok(folder.photos),
         Err(e) => Err(CaptureProblem::Photo(format!(
-            "{} could not be read: {e}",
-            path.display()
+            "{} could not be read: {}",
+            path.display(),
+            words(&e)
         ))),
     }
 }
@@ -138,7 +140,7 @@ mod tests {
     use super::*;
     use crate::capture::{Capture, Rotation, Source, exchange::Reader};
 
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const PATIENCE: Duration = Duration::from_secs(120);
 
     fn started(source: Source, settings: CaptureSettings) -> (Capture, Reader<Captured>) {
         Capture::start(source, settings, Arc::new(|| {})).expect("a thread")

@@ -77,21 +77,18 @@ impl Found {
         }
     }
 
-    fn text(&self) -> String {
+    fn lines(&self) -> Vec<String> {
         let Camera {
             id,
             name,
             description,
             ..
         } = &self.camera;
-        let mut text = format!("{name}  ({description})\n  camera:{id}\n");
-        for line in by_pixels_and_size(&self.formats) {
-            text.push_str(&format!("  {line}\n"));
-        }
-        if let Some(problem) = &self.problem {
-            text.push_str(&format!("  -> {problem}\n"));
-        }
-        text
+        let mut lines = vec![format!("{name}  ({description})"), format!("  camera:{id}")];
+        let formats = by_pixels_and_size(&self.formats);
+        lines.extend(formats.iter().map(|line| format!("  {line}")));
+        lines.extend(self.problem.iter().map(|problem| format!("  -> {problem}")));
+        lines
     }
 }
 
@@ -108,12 +105,12 @@ pub fn run(args: &CamerasArgs) -> Result<(), CliError> {
         });
     }
     if found.is_empty() {
-        return print(
-            "No camera is connected. Plug one in, or use the demo scene, photos or folders of photos.\n",
-        );
+        return print(&[
+            "No camera is connected. Plug one in, or use the demo scene, photos or folders of photos.",
+        ]);
     }
-    let texts: Vec<String> = found.iter().map(Found::text).collect();
-    print(&texts.join("\n"))
+    let cameras: Vec<Vec<String>> = found.iter().map(Found::lines).collect();
+    print(&cameras.join(&String::new()))
 }
 
 /// One line for each kind of pixels: its sizes, each with its highest rate.

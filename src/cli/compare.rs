@@ -10,7 +10,7 @@ use super::{
     progress::Progress,
     select_device,
     style_choice::compared_subject,
-    terminal::{print, tell},
+    terminal::{print, print_json_text, tell},
 };
 use crate::{
     backend::RunControl,
@@ -70,9 +70,9 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
         save(path, &chart::png(&report)?)?;
     }
     if args.json {
-        print(&report.json()?)?;
+        print_json_text(&report.json()?)?;
     } else {
-        print(&report.text())?;
+        print(&report.lines())?;
     }
     if report.equality.passed() {
         Ok(())

@@ -1,5 +1,8 @@
 //! Whether there is a screen to open a window on.
 
+#[cfg(all(unix, not(target_os = "macos")))]
+use crate::disk::words;
+
 /// What a look for a screen found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Display {
@@ -20,13 +23,13 @@ pub fn probe() -> Display {
         let socket = std::path::Path::new(&folder).join(&wayland);
         match std::os::unix::net::UnixStream::connect(&socket) {
             Ok(_) => return Display::Reachable(format!("Wayland {wayland}")),
-            Err(e) => tried.push(format!("Wayland {wayland} does not answer ({e})")),
+            Err(e) => tried.push(format!("Wayland {wayland} does not answer ({})", words(&e))),
         }
     }
     if let Some(x11) = set("DISPLAY") {
         match connect_x11(&x11) {
             Ok(()) => return Display::Reachable(format!("X11 {x11}")),
-            Err(e) => tried.push(format!("X11 {x11} does not answer ({e})")),
+            Err(e) => tried.push(format!("X11 {x11} does not answer ({})", words(&e))),
         }
     }
     if tried.is_empty() {

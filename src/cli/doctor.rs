@@ -20,7 +20,7 @@ use crate::{
         self, BackendError, DeviceOptions,
         cuda::{self, CudaDevice, CudaProbe},
     },
-    capture,
+    capture, disk,
     engine::paint::default_memory_limit_bytes,
     mode::{DeviceChoice, PrecisionChoice, Variant},
     weights::StyleLibrary,
@@ -122,7 +122,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), CliError> {
     }
 }
 
-fn text(report: &Report) -> String {
+fn text(report: &Report) -> Vec<String> {
     let mut rows = Vec::new();
     for f in &report.findings {
         rows.push(vec![
@@ -134,12 +134,12 @@ fn text(report: &Report) -> String {
             rows.push(vec![String::new(), String::new(), format!("-> {advice}")]);
         }
     }
-    format!(
-        "StyleForge {} on {}\n{}",
-        report.version,
-        report.system,
-        table(&rows)
-    )
+    let mut lines = vec![format!(
+        "StyleForge {} on {}",
+        report.version, report.system
+    )];
+    lines.extend(table(&rows));
+    lines
 }
 
 fn processor() -> Finding {
@@ -373,17 +373,11 @@ fn styles_found(count: usize, folders: &[PathBuf]) -> String {
 fn user_folder(folder: &Path) -> Finding {
     let topic = "Your styles";
     // The folder is made on the first import, so the nearest that exists decides.
-    let Some(existing) = folder.ancestors().find(|f| f.exists()) else {
-        return Finding::note(topic, folder.display().to_string(), "create the folder");
-    };
-    match tempfile::Builder::new()
-        .prefix(".styleforge-")
-        .tempfile_in(existing)
-    {
-        Ok(_) => Finding::ok(topic, format!("{} can be written", folder.display())),
+    match disk::check_folder(folder) {
+        Ok(()) => Finding::ok(topic, format!("{} can be written", folder.display())),
         Err(error) => Finding::note(
             topic,
-            format!("{} cannot be written: {error}", folder.display()),
+            error.to_string(),
             "give yourself permission to write there, or set XDG_DATA_HOME to another folder",
         ),
     }

@@ -47,8 +47,8 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
     }
 }
 
-/// What `styleforge inspect` prints for people.
-pub fn inspection_text(facts: &Inspection) -> String {
+/// What `styleforge inspect` prints for people, line by line.
+pub fn inspection_text(facts: &Inspection) -> Vec<String> {
     let mut rows = Vec::new();
     let mut row = |name: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -77,15 +77,15 @@ pub fn inspection_text(facts: &Inspection) -> String {
         Some(_) => "refused",
     };
     row("Verdict", Some(verdict.to_owned()));
-    let mut text = table(&rows);
+    let mut lines = table(&rows);
     if !facts.tensors.is_empty() {
         let head = ["Tensor", "Shape", "Type", "Values", "Not finite"];
         let mut rows = vec![head.map(str::to_owned).to_vec()];
         rows.extend(facts.tensors.iter().map(tensor_row));
-        text.push('\n');
-        text.push_str(&table(&rows));
+        lines.push(String::new());
+        lines.extend(table(&rows));
     }
-    text
+    lines
 }
 
 /// One line of free text from a file, cut where it would fill the screen.

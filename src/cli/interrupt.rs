@@ -1,42 +1,19 @@
 //! Ctrl-C: the first stops the work cleanly, the second ends the program.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
-use super::{STOPPED, terminal::tell};
-use crate::backend::RunControl;
-
-/// Within this time a second signal is the first one, delivered twice: to the program and to its group.
-const SAME_SIGNAL: Duration = Duration::from_millis(300);
+use super::terminal::tell;
+use crate::{backend::RunControl, signals};
 
 /// Makes Ctrl-C (and a request to terminate) cancel what runs under `control`. Without a handler,
 /// which is possible where signals are unknown, the system's default stays.
 pub fn cancel_on_interrupt(control: &Arc<RunControl>) {
     let control = control.clone();
-    let first = OnceLock::<Instant>::new();
-    let handler = move || {
-        if let Some(first) = first.get() {
-            if first.elapsed() > SAME_SIGNAL {
-                std::process::exit(i32::from(STOPPED));
-            }
-            return;
-        }
-        first.get_or_init(Instant::now);
+    let stop = move || {
         control.cancel();
         tell("Stopping… (press Ctrl-C again to end at once)");
     };
-    if let Err(error) = ctrlc::set_handler(handler) {
-        tell(format!(
-            "note: Ctrl-C will end the program at once ({error})"
-        ));
+    if let Err(why) = signals::at_first(stop) {
+        tell(format!("note: Ctrl-C will end the program at once ({why})"));
     }
-}
-
-/// Leaves Ctrl-C, which a terminal sends to every process in the foreground, to the program that
-/// started this one.
-pub fn ignore() {
-    // Where signals are unknown, none has to be ignored.
-    ctrlc::set_handler(|| {}).ok();
 }

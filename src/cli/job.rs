@@ -16,12 +16,14 @@ use super::{
 };
 use crate::{
     compose::Look,
+    disk::words,
     engine::paint::{OutputSize, PaintSettings},
     media::{
         encode::{DEFAULT_JPEG_QUALITY, Existing, Format},
         folder::Folder,
     },
     mode::ModelSize,
+    weights::ALL_STYLES,
 };
 
 /// The name that means standard input or output.
@@ -108,7 +110,7 @@ impl Job {
     pub fn new(args: StylizeArgs, style_names: &[String]) -> Result<Self, CliError> {
         let mut styles = Vec::new();
         for typed in args.styles {
-            if typed == "all" {
+            if typed == ALL_STYLES {
                 styles.extend(style_names.iter().map(|name| WantedStyle {
                     typed: OsString::from(name),
                     from_all: true,
@@ -257,8 +259,12 @@ fn inputs(inputs: &[PathBuf], output: &Path) -> Result<Inputs, CliError> {
 /// are left out, but for `output` without a word.
 fn pictures_in(path: &Path, output: &Path) -> Result<(Vec<PathBuf>, Option<String>), CliError> {
     let name = path.display();
-    let folder = Folder::open(path)
-        .map_err(|e| CliError::Failed(format!("the folder {name} could not be read: {e}")))?;
+    let folder = Folder::open(path).map_err(|e| {
+        CliError::Failed(format!(
+            "the folder {name} could not be read: {}",
+            words(&e)
+        ))
+    })?;
     let note = folder.note(Some(output));
     if folder.photos.is_empty() {
         let note = note.map_or_else(String::new, |note| format!("; {note}"));

@@ -36,8 +36,10 @@ use terminal::tell;
 use crate::{
     backend::{self, BackendError, DeviceOptions, Selected, cuda, worker},
     engine::paint::Painter,
+    licences,
     measure::MeasureError,
     mode::DeviceChoice,
+    signals,
 };
 
 /// Exit code: everything was done.
@@ -48,7 +50,7 @@ pub const FAILED: u8 = 1;
 /// for is missing or cannot be used.
 pub const WRONG_USE: u8 = 2;
 /// Exit code: stopped by Ctrl-C or a request to terminate, as shells count the first.
-pub const STOPPED: u8 = 130;
+pub const STOPPED: u8 = signals::STOPPED;
 
 /// Why a command ended early.
 #[derive(Debug, thiserror::Error)]
@@ -147,8 +149,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
         Ok(typed) => typed,
         Err(error) => {
             // Help and version are answers, not mistakes; clap knows which stream they belong to.
-            error.print().ok();
-            return Outcome::Exit(if error.use_stderr() { WRONG_USE } else { DONE });
+            let code = if error.use_stderr() { WRONG_USE } else { DONE };
+            terminal::print_usage(error);
+            return Outcome::Exit(code);
         }
     };
     let done = match typed.command {
@@ -165,6 +168,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Cameras(args)) => cameras::run(&args),
+        Some(Command::Licences) => print_licences(),
         Some(Command::Completions(args)) => completions(args.shell),
     };
     Outcome::Exit(exit_code(done))
@@ -222,12 +226,22 @@ fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
     terminal::print_bytes(&script)
 }
 
+/// Prints the texts of all licences.
+fn print_licences() -> Result<(), CliError> {
+    let text = licences::text().map_err(|e| CliError::Failed(e.to_string()))?;
+    terminal::print(&text)
+}
+
 /// Serves a GPU to the program that started this process, until that one closes standard input.
 fn gpu_worker(gpu: usize) -> Result<(), CliError> {
-    interrupt::ignore();
+    signals::ignore();
     let backend = cuda::open_here(Some(gpu));
-    worker::serve(backend, &mut io::stdin().lock(), &mut io::stdout().lock())
-        .map_err(|e| CliError::Failed(format!("the program that wanted the GPU is gone: {e}")))
+    worker::serve(
+        backend,
+        &mut io::stdin().lock(),
+        &mut terminal::message_pipe(),
+    )
+    .map_err(|e| CliError::Failed(format!("the program that wanted the GPU is gone: {e}")))
 }
 
 /// What was asked about the device besides its kind.

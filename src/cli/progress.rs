@@ -2,7 +2,6 @@
 
 use std::{
     fmt::Display,
-    io::{IsTerminal, stderr},
     ops::Range,
     sync::{
         Arc,
@@ -16,32 +15,41 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
     CliError,
-    terminal::{print, tell},
+    terminal::{is_watched, print, tell},
 };
-use crate::backend::RunControl;
+use crate::{
+    backend::RunControl,
+    text::{cut, one_line},
+};
 
 /// Steps of the bar for each piece of work.
 const STEPS: u64 = 1000;
+/// Most characters of a name that stands behind the bar.
+const MAX_NAME_CHARS: usize = 60;
 /// How often the bar looks at the run.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Progress through equal pieces of work; silent unless someone watches.
 pub struct Progress {
     bar: Option<ProgressBar>,
+    look_every: Duration,
 }
 
 impl Progress {
     /// For `pieces` pieces of work, of which a single one is too short to be watched.
     pub fn new(pieces: usize) -> Self {
         match pieces {
-            0 | 1 => Self { bar: None },
+            0 | 1 => Self {
+                bar: None,
+                look_every: LOOK_EVERY,
+            },
             several => Self::of_long_pieces(several),
         }
     }
 
     /// For `pieces` pieces of work, of which each takes so long that it is watched by itself.
     pub fn of_long_pieces(pieces: usize) -> Self {
-        let bar = stderr().is_terminal().then(|| {
+        let bar = is_watched().then(|| {
             let bar = ProgressBar::new(pieces as u64 * STEPS);
             if let Ok(style) =
                 ProgressStyle::with_template("{wide_bar} {percent}%  {eta} left  {msg}")
@@ -50,7 +58,10 @@ impl Progress {
             }
             bar
         });
-        Self { bar }
+        Self {
+            bar,
+            look_every: LOOK_EVERY,
+        }
     }
 
     /// A line for people that does not tear the bar.
@@ -58,12 +69,12 @@ impl Progress {
         self.beside(|| tell(line));
     }
 
-    /// Text on standard output that does not tear the bar.
+    /// A line on standard output that does not tear the bar.
     ///
     /// # Errors
     /// As [`print()`].
-    pub fn print(&self, text: &str) -> Result<(), CliError> {
-        self.beside(|| print(text))
+    pub fn print(&self, line: impl Display) -> Result<(), CliError> {
+        self.beside(|| print(&[line.to_string()]))
     }
 
     /// Writes while the bar is away.
@@ -85,7 +96,7 @@ impl Progress {
         let Some(bar) = &self.bar else {
             return work();
         };
-        bar.set_message(name.to_owned());
+        bar.set_message(cut(&one_line(name), MAX_NAME_CHARS).into_owned());
         let start = pieces.start as u64 * STEPS;
         let steps = (pieces.len() as u64 * STEPS) as f32;
         bar.set_position(start);
@@ -95,7 +106,7 @@ impl Progress {
             let watcher = scope.spawn(|| {
                 while !ended.load(Ordering::Acquire) {
                     bar.set_position(start + (control.progress() * steps) as u64);
-                    thread::park_timeout(LOOK_EVERY);
+                    thread::park_timeout(self.look_every);
                 }
             });
             let _end = End {
@@ -132,30 +143,35 @@ mod tests {
     use std::{
         panic::{AssertUnwindSafe, catch_unwind},
         sync::mpsc,
-        time::Instant,
     };
 
     use super::*;
 
+    /// Only against hanging for ever.
+    const PATIENCE: Duration = Duration::from_secs(120);
+
+    /// Looked at so rarely that whoever waits for the next look waits too long.
     fn watched() -> Progress {
         Progress {
             bar: Some(ProgressBar::hidden()),
+            look_every: 10 * PATIENCE,
         }
     }
 
     #[test]
     fn short_work_does_not_wait_for_the_bar() {
-        let (progress, control) = (watched(), Arc::new(RunControl::default()));
-        let started = Instant::now();
-        let works = 60;
-        for index in 0..works {
-            // Long enough for the watcher to have looked once and to be asleep.
-            progress.during(index..index + 1, "photo", &control, || {
-                thread::sleep(Duration::from_millis(2));
-            });
-        }
-        let took = started.elapsed();
-        assert!(took < LOOK_EVERY * works as u32 / 3, "{took:?}");
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            let (progress, control) = (watched(), Arc::new(RunControl::default()));
+            for index in 0..60 {
+                // Some ends before the watcher has looked, some when it is asleep.
+                progress.during(index..index + 1, "photo", &control, || {
+                    thread::sleep(Duration::from_millis(index as u64 % 3));
+                });
+            }
+            sender.send(()).ok();
+        });
+        assert!(receiver.recv_timeout(PATIENCE).is_ok(), "it waits");
     }
 
     #[test]
@@ -168,7 +184,7 @@ mod tests {
             }));
             sender.send(result.is_err()).ok();
         });
-        let panicked = receiver.recv_timeout(Duration::from_secs(20));
+        let panicked = receiver.recv_timeout(PATIENCE);
         assert_eq!(panicked, Ok(true), "the watcher must not keep the panic");
     }
 }

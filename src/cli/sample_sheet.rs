@@ -88,12 +88,11 @@ pub fn run(reason: &str) -> Result<(), CliError> {
         encode::save(path, &page, None, encoding, Existing::Keep)
     })
     .map_err(|e| failed(&e))?;
-    print(&format!(
-        "Painted the sample instead: {}\nRow by row: {}.\nPaint your own photo with: styleforge \
-         stylize PHOTO --style NAME -o FILE\n",
-        path.display(),
-        titles.join(", ")
-    ))
+    print(&[
+        format!("Painted the sample instead: {}", path.display()),
+        format!("Row by row: {}.", titles.join(", ")),
+        "Paint your own photo with: styleforge stylize PHOTO --style NAME -o FILE".to_owned(),
+    ])
 }
 
 /// The current folder, or else the folder for temporary files.

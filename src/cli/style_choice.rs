@@ -10,10 +10,11 @@ use std::{
 
 use super::{CliError, terminal::tell};
 use crate::{
+    disk::words,
     measure::Subject,
     mode::ModelSize,
     network::Network,
-    weights::{Checkpoint, LibraryError, Style, StyleLibrary},
+    weights::{Checkpoint, LibraryError, NO_STYLE, Style, StyleLibrary},
 };
 
 /// A style that is ready to paint.
@@ -84,7 +85,7 @@ pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a
             return Err(CliError::WrongUse(format!("{} is {what}", path.display())));
         }
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            let what = format!("{} could not be read: {error}", path.display());
+            let what = format!("{} could not be read: {}", path.display(), words(&error));
             return Err(CliError::WrongUse(what));
         }
         Err(_) => {}
@@ -126,8 +127,6 @@ pub fn subject(style: Option<&OsStr>, model: Option<ModelSize>) -> Result<Subjec
 
 /// The style when none is named: one of those inside the program, and the one that the window begins with.
 const DEFAULT_STYLE: &str = "candy";
-/// What is typed for no style at all.
-const NO_STYLE: &str = "none";
 
 /// The style of live pictures, which is said where it was not typed; `None` where none is wanted. With
 /// `preferred`, that size is taken where the style has it and no size was asked for.

@@ -27,6 +27,8 @@ struct Entry<'a> {
     title: &'a str,
     models: Vec<ModelSize>,
     origin: &'a Origin,
+    /// Styles of the same name that cannot be chosen because of this one.
+    hides: &'a [Origin],
     credit: &'a Credit,
 }
 
@@ -37,6 +39,7 @@ impl<'a> Entry<'a> {
             title: &style.title,
             models: style.models(),
             origin: &style.origin,
+            hides: &style.hides,
             credit: &style.credit,
         }
     }
@@ -64,19 +67,19 @@ fn import(library: &mut StyleLibrary, file: &Path, name: Option<&str>) -> Result
         )));
     }
     let style = library.import(file, name).map_err(|e| {
-        let flag = match e {
-            LibraryError::Exists { .. } => " with --name",
-            _ => "",
+        let flag = match e.is_about_the_name() {
+            true => " with --name",
+            false => "",
         };
         CliError::Failed(format!("{e}{flag}"))
     })?;
-    print(&format!(
-        "Imported {} as {} into {}; paint with --style {}\n",
+    print(&[format!(
+        "Imported {} as {} into {}; paint with --style {}",
         file.display(),
         style.title,
         library.user_folder().display(),
         style.id
-    ))
+    )])
 }
 
 fn remove(library: &mut StyleLibrary, name: &str) -> Result<(), CliError> {
@@ -86,10 +89,10 @@ fn remove(library: &mut StyleLibrary, name: &str) -> Result<(), CliError> {
         }
         other => CliError::Failed(other.to_string()),
     })?;
-    print(&format!(
-        "Removed {name} from your styles: {}\n",
+    print(&[format!(
+        "Removed {name} from your styles: {}",
         path.display()
-    ))
+    )])
 }
 
 fn list(library: &StyleLibrary, as_json: bool) -> Result<(), CliError> {
@@ -103,7 +106,7 @@ fn list(library: &StyleLibrary, as_json: bool) -> Result<(), CliError> {
         tell(format!("note: {problem}"));
     }
     if library.styles().is_empty() {
-        return print("No style is installed. Add one with styleforge styles import FILE.\n");
+        return print(&["No style is installed. Add one with styleforge styles import FILE."]);
     }
     let mut rows = vec![
         ["Style", "Title", "Models", "After", "From"]
@@ -121,16 +124,11 @@ fn row(style: &Style) -> Vec<String> {
         .into_iter()
         .filter_map(|part| part.as_deref())
         .collect();
-    let origin = match &style.origin {
-        Origin::Embedded => "built in".to_owned(),
-        Origin::Installed(path) => path.display().to_string(),
-        Origin::User(path) => format!("{} (your own)", path.display()),
-    };
     vec![
         style.id.clone(),
         style.title.clone(),
         models.join(", "),
         after.join(", "),
-        origin,
+        style.origin_in_words(),
     ]
 }

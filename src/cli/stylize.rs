@@ -1,6 +1,6 @@
 //! `styleforge stylize`: paints every photo in every style; one bad file does not stop the others.
 
-use std::{borrow::Cow, cell::Cell, fmt::Display, fs, io::stdin, path::Path, sync::Arc};
+use std::{borrow::Cow, cell::Cell, fmt::Display, io::stdin, path::Path, sync::Arc};
 
 use super::{
     CliError,
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     backend::{Backend, RunControl},
+    disk,
     engine::paint::{
         OutputSize, PROGRAM_BYTES, PaintError, PaintSettings, Painter, at_size, frame_bytes,
     },
@@ -41,7 +42,7 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     let labels: Vec<String> = styles.iter().map(|s| s.label.clone()).collect();
     let targets = job.targets(&labels)?;
     if let Some(folder) = job.folder() {
-        encode::check_folder(folder).map_err(|e| CliError::WrongUse(e.to_string()))?;
+        disk::check_folder(folder).map_err(|e| CliError::WrongUse(e.to_string()))?;
     }
     for note in &job.notes {
         tell(format!("note: {note}"));
@@ -595,12 +596,7 @@ fn write(
         return Ok(notes);
     };
     if let Some(folder) = job.folder() {
-        fs::create_dir_all(folder).map_err(|e| {
-            CliError::Failed(format!(
-                "the folder {} could not be created: {e}",
-                folder.display()
-            ))
-        })?;
+        disk::make_folder(folder).map_err(|e| CliError::Failed(e.to_string()))?;
     }
     let notes = match finished {
         Finished::Original(bytes) => {
@@ -612,7 +608,7 @@ fn write(
     }
     .map_err(|e| failed(photo, &e))?;
     // The list of what was written is a courtesy; the files are the work.
-    progress.print(&format!("{}\n", path.display())).ok();
+    progress.print(path.display()).ok();
     Ok(notes)
 }
 

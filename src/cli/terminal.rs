@@ -1,20 +1,27 @@
-//! Standard output and standard error, without panics when nobody reads them.
+//! What the command line prints, with its errors and those of clap.
 
-use std::{
-    fmt::Display,
-    io::{self, ErrorKind, Write},
-};
+use std::io::{self, ErrorKind};
+
+use clap::error::{ContextKind, ContextValue};
 
 use super::CliError;
+use crate::{
+    disk::words,
+    terminal::{write_bytes, write_json, write_lines},
+    text::{is_unseen, one_line},
+};
 
-pub use crate::measure::table;
+pub use crate::{
+    measure::table,
+    terminal::{is_watched, message_pipe, tell},
+};
 
-/// Writes text to standard output.
+/// Writes lines to standard output.
 ///
 /// # Errors
 /// [`CliError::NobodyReads`] when the reader has gone, [`CliError::Failed`] otherwise.
-pub fn print(text: &str) -> Result<(), CliError> {
-    print_bytes(text.as_bytes())
+pub fn print<Line: AsRef<str>>(lines: &[Line]) -> Result<(), CliError> {
+    printed(write_lines(lines))
 }
 
 /// Writes bytes to standard output.
@@ -22,16 +29,7 @@ pub fn print(text: &str) -> Result<(), CliError> {
 /// # Errors
 /// As [`print()`].
 pub fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
-    let mut out = io::stdout().lock();
-    out.write_all(bytes)
-        .and_then(|()| out.flush())
-        .map_err(|e| match e.kind() {
-            ErrorKind::BrokenPipe => CliError::NobodyReads,
-            ErrorKind::StorageFull => CliError::Failed(
-                "standard output could not be written: the disk is full".to_owned(),
-            ),
-            _ => CliError::Failed(format!("standard output could not be written: {e}")),
-        })
+    printed(write_bytes(bytes))
 }
 
 /// Prints `value` as JSON with a line break.
@@ -41,7 +39,7 @@ pub fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
 pub fn print_json(value: &impl serde::Serialize) -> Result<(), CliError> {
     let text = json_text(value)
         .map_err(|e| CliError::Failed(format!("the report could not be written as JSON: {e}")))?;
-    print(&text)
+    print_json_text(&text)
 }
 
 /// What every command with `--json` prints: `value` as JSON with a line break.
@@ -52,7 +50,55 @@ pub fn json_text(value: &impl serde::Serialize) -> Result<String, serde_json::Er
     Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 
-/// A line for people, on standard error. Lost when nobody reads it.
-pub fn tell(line: impl Display) {
-    writeln!(io::stderr().lock(), "{line}").ok();
+/// Prints JSON that is written already.
+///
+/// # Errors
+/// As [`print()`].
+pub fn print_json_text(json: &str) -> Result<(), CliError> {
+    printed(write_json(json))
+}
+
+fn printed(written: io::Result<()>) -> Result<(), CliError> {
+    written.map_err(|e| match e.kind() {
+        ErrorKind::BrokenPipe => CliError::NobodyReads,
+        _ => CliError::Failed(format!(
+            "standard output could not be written: {}",
+            words(&e)
+        )),
+    })
+}
+
+/// Prints what clap says of the arguments: help, the version, or what is wrong. Clap quotes arguments and
+/// writes colours between them; arguments that would act on the terminal are escaped, without colours.
+pub fn print_usage(mut error: clap::Error) {
+    let quoted: Vec<_> = error
+        .context()
+        .filter_map(|(kind, value)| Some((kind, escaped(value)?)))
+        .collect();
+    if quoted.is_empty() {
+        error.print().ok();
+        return;
+    }
+    for (kind, value) in quoted {
+        error.insert(kind, value);
+    }
+    // Advice that quotes the argument again, between colours.
+    error.insert(ContextKind::Suggested, ContextValue::None);
+    for line in error.render().to_string().lines() {
+        tell(line);
+    }
+}
+
+/// What clap would quote, with whatever would act on the terminal escaped; `None` where nothing would.
+fn escaped(value: &ContextValue) -> Option<ContextValue> {
+    match value {
+        ContextValue::String(text) if text.contains(is_unseen) => {
+            Some(ContextValue::String(one_line(text).into_owned()))
+        }
+        ContextValue::Strings(texts) if texts.iter().any(|text| text.contains(is_unseen)) => {
+            let texts = texts.iter().map(|text| one_line(text).into_owned());
+            Some(ContextValue::Strings(texts.collect()))
+        }
+        _ => None,
+    }
 }

@@ -8,6 +8,7 @@ use super::{
     choice::{BRUSHES_PX, Choice, finest_brush},
     desk::{Origin, Purpose},
     intent::Intent,
+    licences::Licences,
     live::{LiveIntent, LiveView},
     outside::Dialog,
     overlays::Overlay,
@@ -235,6 +236,7 @@ impl App {
             }
             Intent::ToggleShortcuts => self.toggle(Overlay::Shortcuts),
             Intent::ToggleAbout => self.toggle(Overlay::About),
+            Intent::ShowLicences => self.overlays.show(Overlay::Licences(Licences::unpacked())),
             Intent::CloseOverlay => self.close_overlay(),
             Intent::Dismiss(number) => self.messages.dismiss(number),
             Intent::ReplaceFile => self.replace_file(),
@@ -442,7 +444,7 @@ impl App {
         }
     }
 
-    fn stop_batch(&mut self) {
+    pub(super) fn stop_batch(&mut self) {
         self.engine.cancel_batch();
         if let Some(batch) = &mut self.batch {
             batch.stop();

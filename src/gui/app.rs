@@ -5,14 +5,22 @@
 //! [`Compositor`]'s. What they say is read in [`App::logic`] (`hear.rs`); what a person asks for is
 //! gathered while drawing and done afterwards (`act.rs`).
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use eframe::egui;
 
 use super::{
     batch::Batch,
     choice::{Choice, DEFAULT_BRUSH},
-    desk::{Desk, Opened},
+    desk::{Desk, Opened, Report},
     gallery::Gallery,
     intent::Intent,
     live::{LiveIntent, LiveView},
@@ -37,6 +45,7 @@ use crate::{
     media::encode::Format,
     mode::ModelSize,
     settings::Settings,
+    terminal,
 };
 
 /// How often a frame is drawn while something is painted, for its progress.
@@ -146,6 +155,8 @@ pub struct App {
     /// The brush of which it was told last that it stays for later photos.
     pub(super) brush_told: usize,
     pub(super) intents: Vec<Intent>,
+    /// Set, from any thread, when the system wants the program to end.
+    stop_requested: Arc<AtomicBool>,
 }
 
 impl App {
@@ -171,7 +182,7 @@ impl App {
         } else if launch.live {
             intents.push(Intent::Live(LiveIntent::Enter));
         }
-        Ok(Self {
+        let app = Self {
             engine: Engine::start(launch.open_device, wake_up.clone())?,
             compositor: Compositor::start(wake_up)?,
             desk,
@@ -210,12 +221,28 @@ impl App {
             device_notice: None,
             brush_told: DEFAULT_BRUSH,
             intents,
-        })
+            stop_requested: Arc::default(),
+        };
+        app.desk.sweep_pictures(app.picture_folder());
+        Ok(app)
+    }
+
+    /// Something that ends the window as soon as it can, from any thread and without a question: recordings
+    /// are closed, and what was to be written is.
+    pub fn stopper(&self) -> impl Fn() + Send + Sync + 'static {
+        let (stop_requested, wake_up) = (self.stop_requested.clone(), self.desk.wake_up());
+        move || {
+            stop_requested.store(true, Ordering::Relaxed);
+            wake_up();
+        }
     }
 
     /// Hears what the threads and the keyboard say. Draws nothing.
     pub fn logic(&mut self, ctx: &egui::Context) {
         self.hear(ctx);
+        if self.stop_requested.load(Ordering::Relaxed) && !self.closing {
+            self.close_unasked(ctx);
+        }
         let presses = shortcuts::pressed(ctx, &self.shortcuts, self.overlays.is_open());
         for press in presses {
             self.press(ctx, press);
@@ -263,10 +290,20 @@ impl App {
     /// Stops the threads and writes what is not written yet. The window is gone by now, so this
     /// may take a moment.
     pub fn end(&mut self) {
+        self.end_recording();
+        // Nobody reads the messages any more, but a terminal may be there.
+        for failure in self
+            .desk
+            .finish_writing()
+            .iter()
+            .filter_map(Report::failure)
+        {
+            terminal::tell(format!("styleforge: {failure}"));
+        }
         if let (Some(path), true) = (&self.settings_path, self.settings_changed_at.is_some())
             && let Err(error) = self.settings.save(path)
         {
-            eprintln!("styleforge: {error}");
+            terminal::tell(format!("styleforge: {error}"));
         }
         self.engine.shutdown(Duration::from_secs(2));
     }

@@ -11,9 +11,14 @@ use std::{
 
 use eframe::egui::{self, Align2, ProgressBar, RichText, ScrollArea, vec2};
 
-use super::{intent::Intent, theme};
+use super::{
+    intent::Intent,
+    label::{label, name_label, path_label, remark},
+    theme,
+};
 use crate::{
     compose::Look,
+    disk,
     engine::{
         paint::{OutputSize, Painting},
         protocol::{PhotoSource, SavedPhoto},
@@ -83,14 +88,14 @@ impl Album {
     }
 
     fn target_of(&self, photo: &Path, format: Format) -> PathBuf {
-        let stem = photo.file_stem().unwrap_or_default().to_string_lossy();
         let name = |number: usize| {
             let number = if number == 1 {
                 String::new()
             } else {
                 format!("-{number}")
             };
-            let file = format!("{stem}-{}{number}.{}", self.style, format.extension());
+            let mut file = photo.file_stem().unwrap_or_default().to_owned();
+            file.push(format!("-{}{number}.{}", self.style, format.extension()));
             self.target.join(file)
         };
         (1..)
@@ -106,8 +111,8 @@ impl PhotoSource for Album {
     }
 
     fn name(&self, index: usize) -> String {
-        let name = self.photos.get(index).and_then(|p| p.file_name());
-        name.unwrap_or_default().to_string_lossy().into_owned()
+        let path = self.photos.get(index);
+        path.map_or_else(String::new, |path| name_label(path))
     }
 
     fn open(&mut self, index: usize) -> Result<Frame, String> {
@@ -118,7 +123,7 @@ impl PhotoSource for Album {
         // A target that cannot be written is known before the painting is made.
         let target = self.target_of(path, self.format.unwrap_or(photo.natural_format));
         if target.exists() && self.existing == Existing::Keep {
-            return Err(format!("{} exists already", target.display()));
+            return Err(format!("{} exists already", path_label(&target)));
         }
         self.icc = photo.icc;
         self.natural = photo.natural_format;
@@ -135,12 +140,7 @@ impl PhotoSource for Album {
         let path = self.photos.get(index).ok_or("there is no such photo")?;
         let format = self.format.unwrap_or(self.natural);
         let target = self.target_of(path, format);
-        fs::create_dir_all(&self.target).map_err(|e| {
-            format!(
-                "the folder {} could not be created: {e}",
-                self.target.display()
-            )
-        })?;
+        disk::make_folder(&self.target).map_err(|e| e.to_string())?;
         let saved = match self.original.take() {
             Some(bytes) if decode::format_of_bytes(&bytes) == Some(format) => {
                 encode::save_bytes(&target, &bytes, self.existing).map(|()| Vec::new())
@@ -211,7 +211,7 @@ impl Batch {
         Self {
             target: beside.unwrap_or(Path::new(".")).join(PAINTED),
             photos,
-            left_out,
+            left_out: left_out.iter().map(|note| remark(note)).collect(),
             replace: false,
             phase: Phase::Ready,
             done: 0,
@@ -232,14 +232,16 @@ impl Batch {
     /// Notes what became of a photo.
     pub fn note(&mut self, done: usize, name: String, outcome: Result<SavedPhoto, String>) {
         self.done = done;
+        let name = label(&name);
         match outcome {
             Ok(saved) => {
                 self.saved += 1;
                 if !saved.notes.is_empty() {
-                    self.notes.push((name, saved.notes.join("\n")));
+                    let notes: Vec<String> = saved.notes.iter().map(|note| remark(note)).collect();
+                    self.notes.push((name, notes.join("\n")));
                 }
             }
-            Err(reason) => self.failures.push((name, reason)),
+            Err(reason) => self.failures.push((name, remark(&reason))),
         }
     }
 
@@ -301,7 +303,7 @@ impl Batch {
             ui.label(note);
         }
         ui.label("The paintings go to");
-        theme::caption(ui, self.target.display().to_string());
+        theme::caption(ui, path_label(&self.target));
         if ui.button("Another folder…").clicked() {
             intents.push(Intent::AskTargetFolder);
         }
@@ -332,8 +334,8 @@ impl Batch {
         let share = (self.done as f32 + progress) / total.max(1) as f32;
         let title = format!("Painting {} of {total}", (self.done + 1).min(total));
         ui.label(RichText::new(title).strong().size(16.0));
-        if let Some(name) = self.photos.get(self.done).and_then(|p| p.file_name()) {
-            theme::caption(ui, name.to_string_lossy());
+        if let Some(path) = self.photos.get(self.done) {
+            theme::caption(ui, name_label(path));
         }
         ui.add(ProgressBar::new(share).desired_height(8.0));
         let elapsed = ui.input(|i| i.time) - self.started_at;
@@ -363,7 +365,7 @@ impl Batch {
         ui.label(RichText::new(title).strong().size(16.0));
         if self.saved > 0 {
             ui.label(format!("{} painted, in", counted(self.saved)));
-            theme::caption(ui, self.target.display().to_string());
+            theme::caption(ui, path_label(&self.target));
         }
         self.remarks_ui(ui);
         if ui.button("Put away").clicked() {

@@ -7,7 +7,14 @@ use eframe::egui::{
     StrokeKind, TextureHandle, TextureOptions, Vec2, WidgetInfo, pos2, vec2,
 };
 
-use super::{intent::Intent, live::Wall, shelf::Card, texture::image_of, theme};
+use super::{
+    intent::Intent,
+    label::{label, remark},
+    live::Wall,
+    shelf::Card,
+    texture::image_of,
+    theme,
+};
 
 /// Height of a thumbnail, in points.
 const THUMBNAIL_HEIGHT: f32 = 80.0;
@@ -41,6 +48,10 @@ impl Gallery {
             })
             .collect();
         self.cards = cards;
+        for card in &mut self.cards {
+            card.title = label(&card.title);
+            card.credit = remark(&card.credit);
+        }
     }
 
     /// Every style, in the order in which they are shown.

@@ -8,6 +8,7 @@ use super::{
     choice::{DEFAULT_BRUSH, working_size_of},
     desk::{Opened, Origin, Purpose, Report, Snapshot, Sorted},
     intent::Intent,
+    label::path_label,
     live::LiveIntent,
 };
 use crate::engine::{
@@ -212,9 +213,10 @@ impl App {
             },
             Report::Snapshot(Ok(Snapshot { path, size: (w, h) })) => self
                 .messages
-                .notice(format!("Saved with {w} × {h} px as {}", path.display())),
+                .notice(format!("Saved with {w} × {h} px as {}", path_label(&path))),
             Report::Exported(Ok(path)) => {
-                self.messages.notice(format!("Saved as {}", path.display()));
+                self.messages
+                    .notice(format!("Saved as {}", path_label(&path)));
             }
             Report::Snapshot(Err(error)) | Report::Exported(Err(error)) => {
                 self.messages.error(error)
@@ -228,22 +230,19 @@ impl App {
                 }
             }
             Report::Recording(result) => self.hear_recording(result),
-            Report::Recorded { folder, recorded } => {
+            Report::Recorded(recorded) => {
                 self.recording_ended(ctx);
                 let frames = recorded.frames;
                 let left_out = match recorded.left_out {
                     0 => String::new(),
                     n => format!("; {n} were left out because the disk was too slow"),
                 };
-                match recorded.failure {
+                match recorded.failure_in_words() {
                     None => self.messages.notice(format!(
                         "{frames} frames recorded in {}{left_out}",
-                        folder.display()
+                        path_label(&recorded.folder)
                     )),
-                    Some(error) => self.messages.error(format!(
-                        "The recording in {} ended after {frames} frames: {error}",
-                        folder.display()
-                    )),
+                    Some(failure) => self.messages.error(failure),
                 }
             }
             Report::Cameras(cameras) => {

@@ -51,6 +51,8 @@ pub enum Intent {
     ToggleShortcuts,
     /// Show or hide credits and licences.
     ToggleAbout,
+    /// Show the licences of the program and its parts.
+    ShowLicences,
     /// Close what lies over the window.
     CloseOverlay,
     /// Take a message away.

@@ -14,6 +14,7 @@ use super::{
     app::{App, Then},
     batch::Batch,
     desk::{Opened, Purpose, Save},
+    label::{editable, path_label, remark},
     live::LiveView,
     outside::Dialog,
     overlays::{Overlay, Question, TypedPath},
@@ -101,7 +102,7 @@ impl App {
         match result {
             Ok(notes) => {
                 self.messages
-                    .notice(format!("Saved as {}", save.path.display()));
+                    .notice(format!("Saved as {}", path_label(&save.path)));
                 self.workspace.mark_saved(save.finished.key);
                 for note in notes {
                     self.messages.notice(note);
@@ -160,6 +161,13 @@ impl App {
         if !self.holds_closing_back() {
             self.close_now(ctx);
         }
+    }
+
+    /// Closes the window without a question; [`App::end`] writes what is to be written.
+    pub(super) fn close_unasked(&mut self, ctx: &egui::Context) {
+        self.stop_batch();
+        self.end_recording();
+        self.close_now(ctx);
     }
 
     fn close_now(&mut self, ctx: &egui::Context) {
@@ -224,28 +232,28 @@ impl App {
             Purpose::Open | Purpose::Style | Purpose::Folder => {
                 let folder = opened().unwrap_or_else(|| self.picture_folder());
                 // So that a name can be typed behind it.
-                folder.join("").display().to_string()
+                editable(&folder.join(""))
             }
             Purpose::TargetFolder => self
                 .batch
                 .as_ref()
-                .map(|batch| batch.target.display().to_string())
+                .map(|batch| editable(&batch.target))
                 .unwrap_or_default(),
             Purpose::Save => {
                 let ending = self.format().extension();
                 let name = format!("{}.{ending}", self.workspace.result_stem());
-                free_path(self.picture_folder().join(name))
-                    .display()
-                    .to_string()
+                editable(&free_path(self.picture_folder().join(name)))
             }
             Purpose::Export => {
                 let name = self.export.as_ref().map_or("report", |(name, _)| name);
-                free_path(self.picture_folder().join(name))
-                    .display()
-                    .to_string()
+                editable(&free_path(self.picture_folder().join(name)))
             }
         };
-        self.put_question(Question::TypePath(TypedPath { purpose, text, why }));
+        self.put_question(Question::TypePath(TypedPath {
+            purpose,
+            text,
+            why: remark(&why),
+        }));
     }
 
     /// Goes on with a path that was typed, as with one from a dialog. Nothing is replaced unasked.
@@ -279,6 +287,7 @@ impl App {
             Overlay::Question(Question::StopBatch | Question::StopRecording { .. })
             | Overlay::Shortcuts
             | Overlay::About
+            | Overlay::Licences(_)
             | Overlay::None => {}
         }
     }
@@ -289,12 +298,17 @@ fn free_path(path: PathBuf) -> PathBuf {
     if !path.exists() {
         return path;
     }
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let ending = path.extension().map_or_else(String::new, |ending| {
-        format!(".{}", ending.to_string_lossy())
-    });
+    let name = |number: u32| {
+        let mut name = path.file_stem().unwrap_or_default().to_owned();
+        name.push(format!("-{number}"));
+        if let Some(ending) = path.extension() {
+            name.push(".");
+            name.push(ending);
+        }
+        path.with_file_name(name)
+    };
     (2..MOST_NAMES)
-        .map(|number| path.with_file_name(format!("{stem}-{number}{ending}")))
+        .map(name)
         .find(|path| !path.exists())
         .unwrap_or_else(|| path.clone())
 }

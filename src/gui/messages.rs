@@ -4,7 +4,7 @@
 
 use eframe::egui::{self, CornerRadius, Frame, Margin, RichText, Stroke, vec2};
 
-use super::{intent::Intent, theme};
+use super::{intent::Intent, label::remark, theme};
 
 /// Messages shown at a time; the oldest gives way.
 const MOST: usize = 4;
@@ -51,7 +51,7 @@ impl Messages {
     }
 
     fn add(&mut self, kind: Kind, text: String) {
-        let text = sentence(&text);
+        let text = sentence(&remark(&text));
         self.list.retain(|m| m.text != text);
         self.told += 1;
         self.list.push(Message {

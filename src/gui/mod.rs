@@ -9,7 +9,7 @@
 //! | [`stage`], `texture` | the picture in the middle: zoom, divider, pixels on the graphics card |
 //! | [`live`] | live pictures: source, comparison, moving gallery, recording |
 //! | `gallery`, `controls`, `bars`, `empty` | what is drawn around and over the stage |
-//! | `overlays`, `batch`, `messages` | questions, lists, a folder's progress, what went wrong |
+//! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a folder's progress, what went wrong |
 //! | [`panel`] | what is measured of live pictures: counters, steps, timeline, roofline |
 //! | [`shortcuts`], [`intent`] | keys and widgets give intents; `act` does them |
 //! | [`desk`] | background threads for files and dialogs |
@@ -33,7 +33,9 @@ mod gallery;
 mod hear;
 mod icon;
 pub mod intent;
+mod label;
 mod leaving;
+mod licences;
 pub mod live;
 mod messages;
 pub mod outside;
@@ -53,7 +55,7 @@ use eframe::egui;
 
 use crate::{
     backend::{self, DeviceOptions},
-    settings,
+    disk, settings, signals,
 };
 
 pub use app::{App, Launch};
@@ -113,7 +115,35 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
     eframe::run_native(
         "StyleForge",
         options,
-        Box::new(|cc| Ok(Box::new(App::start(&cc.egui_ctx, launch)?))),
+        Box::new(|cc| {
+            let app = App::start(&cc.egui_ctx, launch).map_err(|e| disk::reason(&e))?;
+            // Where signals are unknown the system's default stays, as nobody is there to be told.
+            signals::at_first(app.stopper()).ok();
+            Ok(Box::new(app))
+        }),
     )
-    .map_err(|error| GuiError::Window(error.to_string()))
+    .map_err(|error| GuiError::Window(without_place(&disk::without_number(&error.to_string()))))
+}
+
+/// What the window system says, without the place in a library's sources at which it does:
+/// `os error at /x/winit/src/linux.rs:788: no display`.
+fn without_place(text: &str) -> String {
+    let place = text.split_once("os error at ").and_then(|(before, rest)| {
+        let (_, words) = rest.split_once(": ")?;
+        Some(format!("{before}{words}"))
+    });
+    place.unwrap_or_else(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_place;
+
+    #[test]
+    fn no_place_in_a_librarys_sources_is_told() {
+        let told =
+            "winit EventLoopError: os error at /home/x/winit/linux/mod.rs:788: No display: :9";
+        assert_eq!(without_place(told), "winit EventLoopError: No display: :9");
+        assert_eq!(without_place("No display: :9"), "No display: :9");
+    }
 }

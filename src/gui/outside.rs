@@ -12,6 +12,7 @@ use std::{
 
 use crate::{
     capture::{self, Camera},
+    disk::without_number,
     frame::Frame,
     media::encode::Format,
 };
@@ -175,7 +176,10 @@ impl Outside for Desktop {
                     height: picture.height(),
                     bytes: picture.rgba().into(),
                 })
-                .map_err(|e| format!("The picture could not be copied: {e}. Save it instead."))
+                .map_err(|e| {
+                    let why = without_number(&e.to_string());
+                    format!("The picture could not be copied: {why}. Save it instead.")
+                })
         })
     }
 
@@ -195,10 +199,10 @@ impl Desktop {
             .unwrap_or_else(PoisonError::into_inner);
         let clipboard = match held.as_mut() {
             Some(open) => open,
-            None => held.insert(
-                arboard::Clipboard::new()
-                    .map_err(|e| format!("The clipboard cannot be reached: {e}."))?,
-            ),
+            None => held.insert(arboard::Clipboard::new().map_err(|e| {
+                let why = without_number(&e.to_string());
+                format!("The clipboard cannot be reached: {why}.")
+            })?),
         };
         act(clipboard)
     }

@@ -7,6 +7,8 @@ use eframe::egui::{self, Grid, Id, Modal, RichText, ScrollArea};
 use super::{
     desk::{Purpose, Save},
     intent::Intent,
+    label::{name_label, path_label},
+    licences::Licences,
     shelf::Card,
     shortcuts::Group,
     theme,
@@ -56,8 +58,10 @@ pub enum Overlay {
     Question(Question),
     /// The list of shortcuts.
     Shortcuts,
-    /// Credits and licences.
+    /// Credits.
     About,
+    /// The texts of all licences.
+    Licences(Licences),
 }
 
 /// The overlay and whether it has just opened.
@@ -119,6 +123,7 @@ impl Overlays {
             Overlay::Question(_) => ("question", 420.0),
             Overlay::Shortcuts => ("shortcuts", 720.0),
             Overlay::About => ("about", 560.0),
+            Overlay::Licences(_) => ("licences", 760.0),
         };
         let frame = egui::Frame::window(&ctx.global_style()).inner_margin(24);
         let modal = Modal::new(Id::unique(id)).frame(frame);
@@ -136,6 +141,10 @@ impl Overlays {
                 }
                 Overlay::Shortcuts => shortcuts_ui(ui, shortcuts, is_fresh, intents),
                 Overlay::About => about_ui(ui, cards, is_fresh, intents),
+                Overlay::Licences(licences) => {
+                    licences.ui(ui);
+                    close_button(ui, is_fresh, intents);
+                }
             }
         });
         if response.should_close() && !is_fresh {
@@ -204,10 +213,9 @@ fn question_ui(
         }
         Question::ReplaceFile(save) => {
             let path = &save.path;
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            ui.heading(format!("Replace {name}?"));
+            ui.heading(format!("Replace {}?", name_label(path)));
             ui.add_space(4.0);
-            let folder = path.parent().map(|p| p.display().to_string());
+            let folder = path.parent().map(path_label);
             ui.label(format!(
                 "There is already a file of this name in {}. Replacing it loses what is in it.",
                 folder.unwrap_or_else(|| "this folder".to_owned())
@@ -236,7 +244,7 @@ fn question_ui(
         Question::StopRecording { folder, taken } => {
             ui.heading("Stop recording?");
             ui.add_space(4.0);
-            let folder = folder.display();
+            let folder = path_label(folder);
             ui.label(format!(
                 "Live pictures are being recorded in {folder}, {taken} so far. What is recorded stays."
             ));
@@ -376,9 +384,11 @@ fn about_ui(ui: &mut egui::Ui, cards: &[Card], is_fresh: bool, intents: &mut Vec
             ui.label(
                 "The network is the TransformerNet of Johnson, Alahi and Fei-Fei (2016) as in \
                  PyTorch's fast neural style example. The window is made with egui. The letters \
-                 are Ubuntu (Ubuntu font licence), Hack (MIT), Noto Emoji (SIL open font licence) \
-                 and emoji-icon-font (MIT).",
+                 are Ubuntu (Ubuntu font licence), Hack (MIT) and emoji-icon-font (MIT).",
             );
+            if ui.button("Licences of the parts…").clicked() {
+                intents.push(Intent::ShowLicences);
+            }
             ui.label(
                 "The sample photo is free to use; its source stands in assets/CREDITS.md of the \
                  program's sources.",

@@ -8,6 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use super::label::stem;
 use crate::{
     frame::Frame,
     media::{
@@ -118,18 +119,17 @@ impl Shelf for Library {
     }
 
     fn import(&self, path: &Path) -> Result<String, String> {
-        let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned());
         self.with(|library| {
             let mut result = library.import(path, None);
-            // Where the name in the file is taken, the file's own is, or gets a number: nobody is asked for
-            // names in the window.
-            let stem = stem.as_deref().unwrap_or("style");
+            // Where no style may have the name in the file, it has the file's own, or gets a number: nobody
+            // is asked for names in the window.
+            let stem = stem(path);
             for number in 1..=MOST_COPIES {
-                if !matches!(result, Err(LibraryError::Exists { .. })) {
+                if !result.as_ref().is_err_and(LibraryError::is_about_the_name) {
                     break;
                 }
                 let name = match number {
-                    1 => stem.to_owned(),
+                    1 => stem.clone().into_owned(),
                     _ => format!("{stem} {number}"),
                 };
                 result = library.import(path, Some(&name));
@@ -154,6 +154,9 @@ fn card_of(style: &Style) -> Card {
     .cloned()
     .collect();
     parts.extend(credit.license.iter().map(|l| format!("weights: {l}")));
+    if !style.hides.is_empty() {
+        parts.push(format!("from {}", style.origin_in_words()));
+    }
     Card {
         id: style.id.clone(),
         title: style.title.clone(),

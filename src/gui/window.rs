@@ -6,6 +6,7 @@ use super::{
     app::App,
     bars, controls, empty,
     intent::Intent,
+    label::{label, remark},
     live::{self, LiveView},
 };
 use crate::engine::paint::Painting;
@@ -166,6 +167,7 @@ impl App {
             Some(info) => [info.name.as_str(), &info.parallelism(), &info.instructions]
                 .into_iter()
                 .filter(|part| !part.is_empty())
+                .map(label)
                 .collect::<Vec<_>>()
                 .join(", "),
             None if self.device_notice.is_some() => "No device".to_owned(),
@@ -182,14 +184,14 @@ impl App {
             let (source, pace) = live.in_words();
             return bars::StatusView {
                 device,
-                device_notice: self.device_notice.clone(),
+                device_notice: self.device_notice.as_deref().map(remark),
                 photo: Some(source),
                 last_run: pace,
             };
         }
         bars::StatusView {
             device,
-            device_notice: self.device_notice.clone(),
+            device_notice: self.device_notice.as_deref().map(remark),
             photo,
             last_run: self.workspace.shown().map(|s| run_in_words(&s.painting)),
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{
     choice::Choice,
     desk::{Finished, Opened, Origin},
+    label::stem,
 };
 use crate::{
     compose::Look,
@@ -287,10 +288,7 @@ impl Workspace {
     /// A name to save the result under, without its ending: the photo's and the style's.
     pub fn result_stem(&self) -> String {
         let stem = match self.photo.as_ref().map(|p| &p.opened.origin) {
-            Some(Origin::File(path)) => path
-                .file_stem()
-                .map(|s| s.to_string_lossy().into_owned())
-                .unwrap_or_default(),
+            Some(Origin::File(path)) => stem(path).into_owned(),
             Some(Origin::Sample) => "sample".to_owned(),
             _ => "painting".to_owned(),
         };

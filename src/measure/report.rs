@@ -8,6 +8,7 @@ use crate::{
     backend::DeviceInfo,
     mode::{DeviceChoice, Mode},
     plan::Convolver,
+    text::one_line,
     timing::TimingMethod,
     verify::Equality,
 };
@@ -197,17 +198,24 @@ impl MeasureReport {
         }
     }
 
-    /// The report for people: a head, a table, the outcome.
+    /// The report for people.
     pub fn text(&self) -> String {
-        let mut text = format!(
-            "{}; {} at {}; {}, {} frames of each in turn after {} for warm-up\n",
+        let lines = self.lines();
+        let lines = lines.iter().map(|line| one_line(line) + "\n");
+        lines.collect()
+    }
+
+    /// The report for people, line by line: a head, a table, the outcome.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!(
+            "{}; {} at {}; {}, {} frames of each in turn after {} for warm-up",
             self.devices(),
             self.style,
             self.size,
             self.methods(),
             self.frames,
             self.warmup_frames
-        );
+        )];
         let on_device = (self.sides().iter()).any(|side| side.method == TimingMethod::Device);
         let in_a_row = self.sides().iter().any(|side| side.pipelined_fps.is_some());
         let mut head = vec!["Mode", "Median", "95 %"];
@@ -228,27 +236,28 @@ impl MeasureReport {
             }));
             rows.push(row);
         }
-        text.push_str(&table(&rows));
+        lines.extend(table(&rows));
         let equality = &self.equality;
-        text.push_str(&match self.ratio {
-            Some(_) => format!(
-                "{}{}\nSame picture by the rule for {}: {equality}\n",
-                self.verdict(),
-                match self.reference.method == self.other.method {
-                    true => "",
-                    false => " by the host clock",
-                },
+        if self.ratio.is_some() {
+            let by_host = match self.reference.method == self.other.method {
+                true => "",
+                false => " by the host clock",
+            };
+            lines.push(self.verdict() + by_host);
+            lines.push(format!(
+                "Same picture by the rule for {}: {equality}",
                 equality.precision
-            ),
-            None => format!("{} ({equality})\n", self.verdict()),
-        });
+            ));
+        } else {
+            lines.push(format!("{} ({equality})", self.verdict()));
+        }
         for side in self.sides() {
             if let Some(reason) = side.convolver.as_ref().and_then(|c| c.reason.as_ref()) {
-                text.push_str(&format!("{}: {reason}\n", self.label(side)));
+                lines.push(format!("{}: {reason}", self.label(side)));
             }
         }
-        text.push_str(&format!("{}, StyleForge {}\n", self.date, self.version));
-        text
+        lines.push(format!("{}, StyleForge {}", self.date, self.version));
+        lines
     }
 
     /// The report for programs, every run included.

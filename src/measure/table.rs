@@ -1,22 +1,69 @@
 //! Columns of text for people.
 
-/// Columns of text with two spaces between them; the first row is the head.
-pub fn table(rows: &[Vec<String>]) -> String {
+use crate::text::{cut, one_line};
+
+/// Most characters of a cell that another column stands beside.
+const MAX_COLUMN_CHARS: usize = 120;
+/// Most characters of a cell in the last column.
+const MAX_LAST_CHARS: usize = 2000;
+
+/// Lines of columns with two spaces between them; the first row is the head. A cell is text of one line,
+/// which is cut where it is too long.
+pub fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns)
-        .map(|c| {
-            let cells = rows.iter().filter_map(|row| row.get(c));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        })
+    let cell = |(column, text): (usize, &String)| {
+        let most = match column + 1 == columns {
+            true => MAX_LAST_CHARS,
+            false => MAX_COLUMN_CHARS,
+        };
+        cut(&one_line(text), most).into_owned()
+    };
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().enumerate().map(cell).collect())
         .collect();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&format!("{cell:width$}  "));
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    rows.iter()
+        .map(|row| {
+            let cells = row.iter().zip(&widths);
+            let line: String = cells
+                .map(|(cell, width)| format!("{cell:width$}  "))
+                .collect();
+            line.trim_end().to_owned()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(rows: &[&[&str]]) -> Vec<Vec<String>> {
+        let row = |row: &&[&str]| row.iter().map(|cell| (*cell).to_owned()).collect();
+        rows.iter().map(row).collect()
     }
-    text
+
+    #[test]
+    fn columns_stand_below_each_other() {
+        let lines = table(&rows(&[&["A", "Second"], &["longer", "b"], &["", "-> c"]]));
+        assert_eq!(lines, ["A       Second", "longer  b", "        -> c"]);
+        assert!(table(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_cell_is_one_line_of_bounded_length_whatever_it_holds() {
+        for chars in [65_535, 65_536, 1_000_000] {
+            let long = "é".repeat(chars);
+            let lines = table(&rows(&[&["a", "b"], &[&long, &long]]));
+            assert_eq!(lines[0].chars().count(), MAX_COLUMN_CHARS + 2 + 1);
+            let all = MAX_COLUMN_CHARS + 2 + MAX_LAST_CHARS;
+            assert_eq!(lines[1].chars().count(), all);
+        }
+        let lines = table(&rows(&[&["x\ny\u{1b}[2J", "z"]]));
+        assert_eq!(lines, ["x\\ny\\u{1b}[2J  z"]);
+    }
 }

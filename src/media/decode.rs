@@ -17,7 +17,7 @@ use image::{
 };
 
 use super::{MediaError, container, encode::Format, memory};
-use crate::frame::Frame;
+use crate::{disk::reason, frame::Frame};
 
 /// Most pixels that a picture may declare.
 pub const MAX_PIXELS: u64 = 200_000_000;
@@ -76,7 +76,7 @@ pub fn bytes_of_path(path: &Path) -> Result<Vec<u8>, MediaError> {
     let name = path.display().to_string();
     let unreadable = |e: std::io::Error| MediaError::Read {
         name: name.clone(),
-        reason: e.to_string(),
+        reason: reason(&e),
     };
     let file = File::open(path).map_err(unreadable)?;
     if file.metadata().map_err(unreadable)?.is_dir() {
@@ -109,7 +109,7 @@ pub fn bytes_of_reader(name: &str, mut reader: impl Read) -> Result<Vec<u8>, Med
             .read_to_end(bytes)
             .map_err(|e| MediaError::Read {
                 name: name.to_owned(),
-                reason: e.to_string(),
+                reason: reason(&e),
             })
     };
     // An endless stream of something else is refused by its first bytes.
@@ -505,6 +505,7 @@ fn from_image_error(name: &str, format: ImageFormat, error: ImageError) -> Media
         ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
             damaged(name, format, "it ends in the middle of the picture")
         }
+        ImageError::IoError(e) => damaged(name, format, &reason(&e)),
         other => damaged(name, format, &in_short(&other)),
     }
 }

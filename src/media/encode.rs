@@ -1,13 +1,13 @@
 //! From a finished picture to a file: nothing is ever half-written.
 //!
-//! A picture is encoded into a temporary file beside its target, brought to the disk and renamed.
-//! What exists stays untouched unless the caller says [`Existing::Replace`].
+//! A picture is encoded straight into what [`disk::write_whole`] gives. What exists stays untouched unless
+//! the caller says [`Existing::Replace`].
 
 use std::{
     borrow::Cow,
-    fmt, fs,
-    io::{self, BufWriter, Cursor, ErrorKind, Seek, Write},
-    path::{Path, PathBuf},
+    fmt,
+    io::{self, Cursor, Seek, Write},
+    path::Path,
     str::FromStr,
 };
 
@@ -17,7 +17,11 @@ use image::{
 };
 
 use super::MediaError;
-use crate::frame::Frame;
+pub use crate::disk::Existing;
+use crate::{
+    disk::{self, FolderSync},
+    frame::Frame,
+};
 
 /// JPEG quality when nobody says otherwise, 1 to 100.
 pub const DEFAULT_JPEG_QUALITY: u8 = 92;
@@ -120,19 +124,6 @@ impl Encoding {
     }
 }
 
-/// How the name of a file begins and ends that is being written.
-const PART_PREFIX: &str = ".styleforge-";
-const PART_SUFFIX: &str = ".part";
-
-/// What happens to a file that already has the target's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
-    /// It stays, and saving fails with [`MediaError::Exists`].
-    Keep,
-    /// It is replaced in one step.
-    Replace,
-}
-
 /// Writes `frame` to `path` and gives notes on what the format could not hold.
 ///
 /// # Errors
@@ -158,7 +149,7 @@ pub fn save_reusing(
     encoding: Encoding,
     existing: Existing,
 ) -> Result<Vec<String>, MediaError> {
-    replace(path, existing, |writer, name| {
+    disk::write_whole(path, existing, FolderSync::Now, |writer, name| {
         write(writer, name, frame, icc, encoding)
     })
 }
@@ -178,67 +169,9 @@ pub fn encoding_bytes(format: Format, pixels: u64, given_away: bool) -> u64 {
 /// # Errors
 /// As [`save`].
 pub fn save_bytes(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), MediaError> {
-    replace(path, existing, |writer, name| {
-        writer
-            .write_all(bytes)
-            .map_err(|e| write_error(name, folder_of(path), &e))
+    disk::write_whole(path, existing, FolderSync::Now, |writer, name| {
+        writer.write_all(bytes).map_err(|e| refused(name, &e))
     })
-}
-
-/// Lets `fill` write a temporary file beside `path` (it is also given the name for messages) and
-/// puts it in the target's place.
-fn replace<T>(
-    path: &Path,
-    existing: Existing,
-    fill: impl FnOnce(&mut BufWriter<&mut fs::File>, &str) -> Result<T, MediaError>,
-) -> Result<T, MediaError> {
-    let name = path.display().to_string();
-    let target = resolved_target(path, &name, existing)?;
-    let folder = folder_of(&target);
-    let failed = |e: io::Error| write_error(&name, folder, &e);
-
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PART_PREFIX).suffix(PART_SUFFIX);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any program's new file: readable by all, less the person's umask.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder).map_err(failed)?;
-    let filled = {
-        let mut writer = BufWriter::with_capacity(1 << 16, file.as_file_mut());
-        let filled = fill(&mut writer, &name)?;
-        writer.flush().map_err(failed)?;
-        filled
-    };
-    if existing == Existing::Replace
-        && let Ok(old) = fs::metadata(&target)
-    {
-        // Best effort: some file systems know no permissions.
-        file.as_file().set_permissions(old.permissions()).ok();
-    }
-    file.as_file().sync_all().map_err(failed)?;
-    match existing {
-        Existing::Replace => file.persist(&target).map_err(|e| failed(e.error))?,
-        Existing::Keep => file.persist_noclobber(&target).map_err(|e| {
-            if e.error.kind() == ErrorKind::AlreadyExists {
-                MediaError::Exists { name: name.clone() }
-            } else {
-                failed(e.error)
-            }
-        })?,
-    };
-    Ok(filled)
-}
-
-/// The folder that `target` lies in.
-/// The folder in which a file or folder lies.
-pub(super) fn folder_of(target: &Path) -> &Path {
-    match target.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p,
-        _ => Path::new("."),
-    }
 }
 
 /// Checks that [`save`] may write to `path`, so that a long run is not started in vain.
@@ -246,38 +179,7 @@ pub(super) fn folder_of(target: &Path) -> &Path {
 /// # Errors
 /// As [`save`], for what can be known before.
 pub fn check_target(path: &Path, existing: Existing) -> Result<(), MediaError> {
-    let name = path.display().to_string();
-    let target = resolved_target(path, &name, existing)?;
-    try_writing(&name, folder_of(&target))
-}
-
-/// Checks that pictures may be written into `folder`, which need not exist yet.
-///
-/// # Errors
-/// [`MediaError::Write`] when it cannot be made or takes no files.
-pub fn check_folder(folder: &Path) -> Result<(), MediaError> {
-    // What would be made lies in the first folder above that exists.
-    let above = folder.ancestors().find(|above| above.exists());
-    let name = folder.display().to_string();
-    match above {
-        Some(above) if !above.as_os_str().is_empty() => try_writing(&name, above),
-        _ => try_writing(&name, Path::new(".")),
-    }
-}
-
-/// Makes a file in `folder` and removes it: whether it may be written to, no question about the folder
-/// answers for every file system.
-fn try_writing(name: &str, folder: &Path) -> Result<(), MediaError> {
-    let failed = |e: &io::Error| write_error(name, folder, e);
-    if !fs::metadata(folder).map_err(|e| failed(&e))?.is_dir() {
-        return Err(failed(&io::Error::from(ErrorKind::NotADirectory)));
-    }
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PART_PREFIX).suffix(PART_SUFFIX);
-    builder
-        .tempfile_in(folder)
-        .map(drop)
-        .map_err(|e| failed(&e))
+    Ok(disk::check_target(path, existing)?)
 }
 
 /// `frame` as bytes, and notes on what the format could not hold; for standard output.
@@ -308,64 +210,15 @@ pub fn to_bytes_reusing(
     Ok((bytes.into_inner(), notes))
 }
 
-/// The file that will be written: a link's target when it is to be replaced, so that the link
-/// stays a link.
-fn resolved_target(path: &Path, name: &str, existing: Existing) -> Result<PathBuf, MediaError> {
-    let found = match fs::symlink_metadata(path) {
-        Ok(found) => found,
-        Err(_) => return Ok(path.to_owned()),
-    };
-    if existing == Existing::Keep {
-        return Err(MediaError::Exists {
-            name: name.to_owned(),
-        });
-    }
-    let target = if found.is_symlink() {
-        fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
-    } else {
-        path.to_owned()
-    };
-    match fs::metadata(&target) {
-        // Renaming over a device such as /dev/null would remove it.
-        Ok(m) if !m.is_file() => Err(MediaError::NotReplaceable {
-            name: name.to_owned(),
-        }),
-        _ => Ok(target),
-    }
-}
-
-/// Why the file or folder called `name` could not be made in `folder`, and what to do.
-pub(super) fn write_error(name: &str, folder: &Path, error: &io::Error) -> MediaError {
-    let exists = folder.is_dir();
-    let folder = folder.display();
-    let reason = match error.kind() {
-        // Some folders, such as those of the system's own file systems, take no new files and
-        // answer so.
-        ErrorKind::NotFound if exists => {
-            format!("{folder} takes no new files; choose another folder")
-        }
-        ErrorKind::NotFound => format!("the folder {folder} does not exist; create it first"),
-        ErrorKind::NotADirectory => format!("{folder} is not a folder"),
-        ErrorKind::PermissionDenied => {
-            format!("no permission to write in {folder}; choose another folder")
-        }
-        ErrorKind::ReadOnlyFilesystem => {
-            format!("{folder} is on a read-only disk; choose another folder")
-        }
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "the disk is full; free some space or choose another folder".to_owned()
-        }
-        ErrorKind::FileTooLarge => "the file would exceed the largest size allowed here".to_owned(),
-        _ => error.to_string(),
-    };
+fn refused(name: &str, error: &io::Error) -> MediaError {
     MediaError::Write {
         name: name.to_owned(),
-        reason,
+        reason: disk::reason(error),
     }
 }
 
 /// Encodes `frame` into `writer`.
-fn write<W: Write + Seek>(
+pub(super) fn write<W: Write + Seek>(
     mut writer: W,
     name: &str,
     frame: Cow<'_, Frame>,
@@ -438,7 +291,7 @@ fn write<W: Write + Seek>(
         ),
     };
     encoded.map_err(|e| match e {
-        ImageError::IoError(e) => write_error(name, Path::new("the target's folder"), &e),
+        ImageError::IoError(e) => refused(name, &e),
         other => MediaError::Write {
             name: name.to_owned(),
             reason: other.to_string(),
@@ -528,27 +381,6 @@ fn without_alpha(name: &str, frame: Cow<'_, Frame>) -> Result<Vec<u8>, MediaErro
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_reason_for_which_a_disk_takes_nothing_is_told_in_words() {
-        let here = tempfile::tempdir().expect("a folder");
-        for (kind, words) in [
-            (ErrorKind::ReadOnlyFilesystem, "is on a read-only disk"),
-            (ErrorKind::PermissionDenied, "no permission to write in"),
-            (ErrorKind::StorageFull, "the disk is full"),
-            (ErrorKind::QuotaExceeded, "the disk is full"),
-            (ErrorKind::FileTooLarge, "would exceed the largest size"),
-            (ErrorKind::NotADirectory, "is not a folder"),
-            (ErrorKind::NotFound, "takes no new files"),
-        ] {
-            let told = write_error("out.png", here.path(), &io::Error::from(kind)).to_string();
-            assert!(told.starts_with("out.png could not be written"), "{told}");
-            assert!(told.contains(words), "{kind}: {told}");
-        }
-        let nowhere = here.path().join("nowhere");
-        let told = write_error("a", &nowhere, &io::Error::from(ErrorKind::NotFound)).to_string();
-        assert!(told.contains("does not exist; create it"), "{told}");
-    }
 
     #[test]
     fn a_picture_that_is_given_away_is_encoded_to_the_same_bytes() {

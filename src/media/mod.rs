@@ -14,6 +14,8 @@ pub mod sample;
 pub mod scale;
 pub mod sheet;
 
+use crate::disk::WriteError;
+
 /// Why a picture could not be read or written. Every message names the picture and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MediaError {
@@ -146,6 +148,14 @@ pub enum MediaError {
         /// The target as the person named it.
         name: String,
     },
+    /// A folder for the target could not be made.
+    #[error("the folder {name} could not be made: {reason}")]
+    Folder {
+        /// The folder.
+        name: String,
+        /// The reason and what to do.
+        reason: String,
+    },
     /// The operating system refuses to take the bytes. Nothing half-written is left.
     #[error("{name} could not be written: {reason}")]
     Write {
@@ -154,4 +164,15 @@ pub enum MediaError {
         /// The system's words and what to do.
         reason: String,
     },
+}
+
+impl From<WriteError> for MediaError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Exists { name } => Self::Exists { name },
+            WriteError::NotReplaceable { name } => Self::NotReplaceable { name },
+            WriteError::Folder { name, reason } => Self::Folder { name, reason },
+            WriteError::Refused { name, reason } => Self::Write { name, reason },
+        }
+    }
 }

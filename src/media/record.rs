@@ -2,12 +2,18 @@
 //!
 //! Encoding and writing happen on a thread of the recorder's own. Frames wait in a short queue; when it is
 //! full a frame is left out and counted, because nobody may wait for a disk. Every file is written whole
-//! or not at all, and nothing that exists is replaced.
+//! or not at all, and nothing that exists is replaced. The first thing that cannot be written ends the
+//! recording: the thread says so at once through the recorder's bell, and takes no more frames.
 
 use std::{
-    fs,
+    borrow::Cow,
+    fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -16,9 +22,12 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::{
     MediaError,
-    encode::{Encoding, Existing, Format, folder_of, save, write_error},
+    encode::{self, Encoding, Existing, Format},
 };
-use crate::frame::Frame;
+use crate::{
+    disk::{self, FolderSync, WriteError, reason},
+    frame::Frame,
+};
 
 /// Frames that may wait to be written.
 const QUEUE: usize = 16;
@@ -26,8 +35,10 @@ const QUEUE: usize = 16;
 const TABLE: &str = "frames.csv";
 
 /// What a recording came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
+    /// Where it lies.
+    pub folder: PathBuf,
     /// Files written.
     pub frames: u64,
     /// Frames left out because the disk was too slow.
@@ -36,86 +47,103 @@ pub struct Recorded {
     pub failure: Option<MediaError>,
 }
 
+impl Recorded {
+    /// Why it ended early and what was saved, for people; `None` when it did not fail.
+    pub fn failure_in_words(&self) -> Option<String> {
+        let failure = self.failure.as_ref()?;
+        let pictures = if self.frames == 1 {
+            "picture"
+        } else {
+            "pictures"
+        };
+        Some(format!(
+            "the recording in {} ended after {} {pictures}: {failure}",
+            self.folder.display(),
+            self.frames
+        ))
+    }
+}
+
 struct Shot {
     number: u64,
     at: Duration,
     frame: Frame,
 }
 
-/// A recording in progress.
+/// A recording in progress. Dropped, it writes the frames that wait; what that came to nobody knows then.
 pub struct Recorder {
     folder: PathBuf,
     shots: Option<Sender<Shot>>,
     /// Emptied frames come back to be filled again.
     empties: Receiver<Frame>,
-    thread: Option<JoinHandle<Recorded>>,
+    thread: Option<JoinHandle<()>>,
+    /// How writing ended, once it has.
+    ended: Receiver<Result<(), MediaError>>,
+    written: Arc<AtomicU64>,
     taken: u64,
     left_out: u64,
 }
 
 impl Recorder {
-    /// Records into `folder`, which is made; frames are named `frame-000001.png` and so on.
+    /// Records into `folder`, which is made; frames are named `frame-000001.png` and so on. `wake_up` is
+    /// called, on the recorder's thread, when the recording has ended by itself ([`Self::has_ended`]).
     ///
     /// # Errors
     /// [`MediaError`] when the folder cannot be made or holds a recording already.
-    pub fn start(folder: &Path, format: Format) -> Result<Self, MediaError> {
-        let name = folder.display().to_string();
-        if folder.exists() && !folder.is_dir() {
-            return Err(MediaError::Write {
-                name,
-                reason: "it is not a folder; choose another name".to_owned(),
-            });
-        }
-        let write = |error: std::io::Error| write_error(&name, folder_of(folder), &error);
-        fs::create_dir_all(folder).map_err(write)?;
-        let table = folder.join(TABLE);
-        if table.exists() {
-            return Err(MediaError::Write {
-                name: name.clone(),
-                reason: "it holds a recording already; choose another folder".to_owned(),
-            });
-        }
-        let mut csv = fs::File::create(&table).map_err(write)?;
-        writeln!(csv, "frame,file,seconds").map_err(write)?;
+    pub fn start(
+        folder: &Path,
+        format: Format,
+        wake_up: Arc<dyn Fn() + Send + Sync>,
+    ) -> Result<Self, MediaError> {
+        let refused = |reason: String| MediaError::Write {
+            name: folder.display().to_string(),
+            reason,
+        };
+        disk::make_folder(folder)?;
+        disk::sweep(folder);
+        let path = folder.join(TABLE);
+        let mut table = disk::create_new(&path).map_err(|error| match error {
+            WriteError::Exists { .. } => {
+                refused("it holds a recording already; choose another folder".to_owned())
+            }
+            other => other.into(),
+        })?;
+        let begun = table
+            .write_all(b"frame,file,seconds\n")
+            .map_err(|e| refused(reason(&e)));
         let (shots, queue) = bounded::<Shot>(QUEUE);
         let (back, empties) = bounded(QUEUE);
-        let home = folder.to_owned();
-        let life = move || {
-            let mut recorded = Recorded::default();
-            for shot in queue {
-                if recorded.failure.is_none() {
-                    let file = format!("frame-{:06}.{}", shot.number, format.extension());
-                    let saved = save(
-                        &home.join(&file),
-                        &shot.frame,
-                        None,
-                        Encoding::of(format),
-                        Existing::Keep,
-                    );
-                    match saved {
-                        Ok(_) => {
-                            recorded.frames += 1;
-                            let seconds = shot.at.as_secs_f64();
-                            // The pictures count; a table that cannot be written stays short.
-                            writeln!(csv, "{},{file},{seconds:.4}", shot.number).ok();
-                        }
-                        Err(error) => recorded.failure = Some(error),
-                    }
-                }
-                // Nobody may be left to fill it.
-                back.try_send(shot.frame).ok();
-            }
-            recorded
+        let (tell_end, ended) = bounded(1);
+        let written = Arc::new(AtomicU64::new(0));
+        let mut writer = Writer {
+            folder: folder.to_owned(),
+            format,
+            table,
+            written: written.clone(),
         };
-        let thread = std::thread::Builder::new()
-            .name("recorder".to_owned())
-            .spawn(life)
-            .map_err(write)?;
+        let life = move || {
+            let result = writer.write_all(queue, &back);
+            // The other end waits as long as it is there.
+            tell_end.send(result).ok();
+            wake_up();
+        };
+        let thread = begun.and_then(|()| {
+            std::thread::Builder::new()
+                .name("recorder".to_owned())
+                .spawn(life)
+                .map_err(|e| refused(reason(&e)))
+        });
+        let thread = thread.inspect_err(|_| {
+            // Nothing was recorded; another recording may begin here.
+            fs::remove_file(&path).ok();
+        })?;
         Ok(Self {
             folder: folder.to_owned(),
             shots: Some(shots),
             empties,
             thread: Some(thread),
+            ended,
+            written,
             taken: 0,
             left_out: 0,
         })
@@ -126,9 +154,9 @@ impl Recorder {
         &self.folder
     }
 
-    /// Frames that were taken to be written so far.
-    pub fn taken(&self) -> u64 {
-        self.taken
+    /// Frames that are written so far.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
     }
 
     /// Frames that were left out so far.
@@ -138,10 +166,11 @@ impl Recorder {
 
     /// Whether the recording has ended by itself, because writing failed or the thread is gone.
     pub fn has_ended(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+        !self.ended.is_empty() || self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Takes a copy of `frame`, shown `at` after the beginning. Never waits.
+    /// Takes a copy of `frame`, shown `at` after the beginning. Never waits. A recording that has ended takes
+    /// nothing.
     pub fn push(&mut self, frame: &Frame, at: Duration) {
         let mut copy = match self.empties.try_recv() {
             Ok(empty) if (empty.width(), empty.height()) == (frame.width(), frame.height()) => {
@@ -157,19 +186,94 @@ impl Recorder {
         };
         match self.shots.as_ref().map(|shots| shots.try_send(shot)) {
             Some(Ok(())) => self.taken += 1,
-            Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) | None => {
-                self.left_out += 1;
-            }
+            Some(Err(TrySendError::Full(_))) => self.left_out += 1,
+            Some(Err(TrySendError::Disconnected(_))) | None => {}
         }
     }
 
     /// Ends the recording. Blocks until the frames that wait are written.
     pub fn finish(mut self) -> Recorded {
+        self.join();
+        let failure = match self.ended.try_recv() {
+            Ok(result) => result.err(),
+            Err(_) => Some(MediaError::Write {
+                name: self.folder.display().to_string(),
+                reason: "a mistake in StyleForge stopped it; please report it".to_owned(),
+            }),
+        };
+        Recorded {
+            folder: self.folder.clone(),
+            frames: self.written(),
+            left_out: self.left_out,
+            failure,
+        }
+    }
+
+    fn join(&mut self) {
         self.shots = None;
-        let recorded = self.thread.take().and_then(|thread| thread.join().ok());
-        let mut recorded = recorded.unwrap_or_default();
-        recorded.left_out = self.left_out;
-        recorded
+        if let Some(thread) = self.thread.take() {
+            // A panic has been printed; that nothing came from the thread tells the rest.
+            thread.join().ok();
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+/// The recorder's thread's part.
+struct Writer {
+    folder: PathBuf,
+    format: Format,
+    table: File,
+    written: Arc<AtomicU64>,
+}
+
+impl Writer {
+    /// Writes what comes until nothing more does or something cannot be written.
+    fn write_all(&mut self, queue: Receiver<Shot>, back: &Sender<Frame>) -> Result<(), MediaError> {
+        for shot in queue {
+            self.write(&shot)?;
+            // Nobody may be left to fill it.
+            back.try_send(shot.frame).ok();
+        }
+        disk::sync_file(&self.table, &self.folder.join(TABLE))
+            .and_then(|()| disk::sync_folder(&self.folder))
+            .map_err(|e| self.refused(TABLE, reason(&e)))
+    }
+
+    fn write(&mut self, shot: &Shot) -> Result<(), MediaError> {
+        let file = format!("frame-{:06}.{}", shot.number, self.format.extension());
+        let path = self.folder.join(&file);
+        // The names of all pictures are brought to the disk once, when the recording ends.
+        let (existing, sync) = (Existing::Keep, FolderSync::Later);
+        disk::write_whole(&path, existing, sync, |to, name| {
+            let encoding = Encoding::of(self.format);
+            encode::write(to, name, Cow::Borrowed(&shot.frame), None, encoding)
+        })
+        .map_err(|error| match error {
+            MediaError::Exists { .. } => {
+                let why = "it exists already and was not touched; choose another folder";
+                self.refused(&file, why.to_owned())
+            }
+            other => other,
+        })?;
+        self.written.fetch_add(1, Ordering::Relaxed);
+        // In one piece, so that a kill tears no line.
+        let line = format!("{},{file},{:.4}\n", shot.number, shot.at.as_secs_f64());
+        self.table
+            .write_all(line.as_bytes())
+            .map_err(|e| self.refused(TABLE, reason(&e)))
+    }
+
+    fn refused(&self, file: &str, reason: String) -> MediaError {
+        MediaError::Write {
+            name: self.folder.join(file).display().to_string(),
+            reason,
+        }
     }
 }
 
@@ -181,7 +285,8 @@ mod tests {
     fn frames_are_numbered_and_listed() {
         let home = tempfile::tempdir().expect("a folder");
         let folder = home.path().join("deep").join("take 1");
-        let mut recorder = Recorder::start(&folder, Format::Png).expect("a folder");
+        let start = || Recorder::start(&folder, Format::Png, Arc::new(|| {}));
+        let mut recorder = start().expect("a folder");
         for i in 0..5u8 {
             let frame = Frame::from_fn(8, 6, |x, _| [i * 10, x as u8, 0, 255]);
             recorder.push(&frame, Duration::from_millis(40 * u64::from(i)));
@@ -194,9 +299,58 @@ mod tests {
         assert!(table.contains("1,frame-000001.png,0.0000"));
         let picture = image::open(folder.join("frame-000001.png")).expect("a picture");
         assert_eq!(picture.to_rgba8().get_pixel(3, 0).0, [0, 3, 0, 255]);
-        let again = Recorder::start(&folder, Format::Png).map(drop);
+        let again = start().map(drop);
         assert!(
             matches!(again, Err(MediaError::Write { reason, .. }) if reason.contains("another folder"))
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_written_ends_it_and_rings_at_once() {
+        let home = tempfile::tempdir().expect("a folder");
+        // In the third picture's way.
+        fs::create_dir(home.path().join("frame-000003.png")).expect("made");
+        let (ring, rung) = bounded(1);
+        let bell = Arc::new(move || ring.try_send(()).expect("one ring"));
+        let mut recorder = Recorder::start(home.path(), Format::Png, bell).expect("a folder");
+        let frame = Frame::from_fn(8, 6, |x, y| [x as u8, y as u8, 0, 255]);
+        for _ in 0..3 {
+            recorder.push(&frame, Duration::ZERO);
+        }
+        rung.recv_timeout(Duration::from_secs(60)).expect("a ring");
+        assert!(recorder.has_ended());
+        for _ in 0..2 * QUEUE {
+            recorder.push(&frame, Duration::ZERO);
+        }
+        assert_eq!((recorder.written(), recorder.left_out()), (2, 0));
+        let recorded = recorder.finish();
+        assert_eq!((recorded.frames, recorded.left_out), (2, 0));
+        let told = recorded.failure_in_words().expect("it failed");
+        let expected = format!(
+            "the recording in {0} ended after 2 pictures: {0}/frame-000003.png could not be written: ",
+            home.path().display()
+        );
+        assert!(told.starts_with(&expected), "{told}");
+        let table = fs::read_to_string(home.path().join(TABLE)).expect("a table");
+        assert_eq!(table.lines().count(), 3, "{table}");
+    }
+
+    #[test]
+    fn a_recording_that_is_dropped_is_written_all_the_same() {
+        let home = tempfile::tempdir().expect("a folder");
+        let mut recorder =
+            Recorder::start(home.path(), Format::Bmp, Arc::new(|| {})).expect("a folder");
+        for _ in 0..QUEUE {
+            let frame = Frame::from_fn(8, 6, |_, _| [1, 2, 3, 255]);
+            recorder.push(&frame, Duration::ZERO);
+        }
+        let taken = recorder.taken;
+        drop(recorder);
+        let table = fs::read_to_string(home.path().join(TABLE)).expect("a table");
+        assert_eq!(table.lines().count() as u64, 1 + taken);
+        assert_eq!(
+            fs::read_dir(home.path()).expect("listed").count() as u64,
+            1 + taken
         );
     }
 }

@@ -8,10 +8,85 @@
 pub mod arena;
 pub mod cpu;
 pub mod cuda;
+mod gather;
+mod layer;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{mode::Mode, tensor::Shape};
+use crate::{
+    graph::{
+        Graph, GraphError, NodeId,
+        fusion::{self, Group, Level, Violation},
+    },
+    mode::{Mode, Variant},
+    models::johnson,
+    network::NetworkSpec,
+    tensor::Shape,
+};
+
+pub use layer::ConvLayer;
+
+/// Why a graph cannot be planned.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The nodes make no graph, or no maps at this size.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The groups do not compute the graph.
+    #[error(transparent)]
+    Grouping(#[from] Violation),
+    /// A group that no kernel computes.
+    #[error("no kernel computes {node} with what is fused around it")]
+    NoKernel {
+        /// The group's operation.
+        node: String,
+    },
+}
+
+/// A graph cut into groups, with every node's map at one size: what all planners start from.
+struct Grouped {
+    graph: Graph,
+    groups: Vec<Group>,
+    shapes: Vec<Shape>,
+}
+
+impl Grouped {
+    /// The graph of a network, grouped for a variant, for photos that are extended to `height` x `width`
+    /// pixels.
+    fn new(
+        spec: &NetworkSpec,
+        (height, width): (usize, usize),
+        variant: Variant,
+    ) -> Result<Self, PlanError> {
+        let graph = johnson::graph(spec)?;
+        let shapes = graph.shapes(height, width)?;
+        let level = match variant {
+            Variant::Baseline => Level::None,
+            Variant::FusedNorm => Level::Norm,
+            Variant::Fused => Level::All,
+        };
+        let groups = fusion::group(&graph, level);
+        fusion::check(&graph, &groups)?;
+        Ok(Self {
+            graph,
+            groups,
+            shapes,
+        })
+    }
+
+    /// The error for a group that no kernel computes.
+    fn no_kernel(&self, group: &Group) -> PlanError {
+        PlanError::NoKernel {
+            node: self.graph.nodes()[group.op].name.clone(),
+        }
+    }
+
+    /// Whether anything behind a node reads a map.
+    fn is_read_after(&self, node: NodeId, map: NodeId) -> bool {
+        let later = self.graph.nodes().iter().skip(node + 1);
+        later.flat_map(|node| &node.inputs).any(|&read| read == map)
+    }
+}
 
 /// One step of a plan: one kernel over one layer.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,10 +1,10 @@
 //! What the program remembers between runs: a person's choices and the window's state.
 //!
-//! One TOML file with three tables, `[choices]`, `[live]` and `[state]`. Keys that this version does not know
-//! are kept when the file is written again, so that an older version never wipes a newer one's. A
-//! value that makes no sense falls back to the default and is reported; a file that is no TOML at
-//! all is set aside under another name, never overwritten. Writing goes through a temporary file
-//! and a rename. Calls block; any thread may call.
+//! One TOML file with a number, `version`, and three tables, `[choices]`, `[live]` and `[state]`. Keys that
+//! this version does not know are kept when the file is written again, and so are values that it does not
+//! understand, until a person chooses others: an older version never wipes what a newer one or a person
+//! wrote. A file that cannot be read as a whole is reported and never written over. Calls block; any thread
+//! may call.
 
 mod live;
 mod table;
@@ -12,7 +12,8 @@ mod table;
 pub use live::LiveChoices;
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{ErrorKind, Read, Write},
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -20,13 +21,21 @@ use std::{
 use etcetera::BaseStrategy;
 use toml::{Table, Value};
 
-use self::table::{Reader, put, take_part};
+use self::table::{Complaints, Reader, put, take_part};
 use crate::{
     compose::Look,
+    disk::{self, Existing, FolderSync, WriteError, folder_of, reason},
     engine::paint::OutputSize,
     media::encode::{DEFAULT_JPEG_QUALITY, Format},
     mode::ModelSize,
 };
+
+/// The file's form that this version reads and writes; a larger number is a newer version's.
+const VERSION: i64 = 1;
+/// Largest file that is read, in bytes.
+const MAX_BYTES: u64 = 1 << 20;
+/// The tables that this version reads.
+const PARTS: [&str; 3] = ["choices", "live", "state"];
 
 /// Smallest window side that is remembered, in points.
 const MIN_WINDOW_SIDE: f32 = 200.0;
@@ -122,21 +131,29 @@ pub struct Settings {
     pub state: State,
     /// The file as it was read, with keys that this version does not know.
     table: Table,
+    /// Values of the file that this version does not understand.
+    refused: Vec<Refused>,
+    /// Whether there is a file that could not be read.
+    keeps_file: bool,
+}
+
+/// A value that stays in the file until a person chooses another.
+#[derive(Clone, Debug, PartialEq)]
+struct Refused {
+    part: &'static str,
+    key: String,
+    /// What is written for the default that is used instead.
+    fallback: Option<Value>,
 }
 
 /// Why settings could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// The operating system refuses.
-    #[error("the settings could not be written to {}: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// The system's words.
-        source: io::Error,
-    },
+    /// The disk refuses.
+    #[error("the settings were not saved: {0}")]
+    Write(#[from] WriteError),
     /// The values do not make TOML.
-    #[error("the settings could not be written: {0}")]
+    #[error("the settings were not saved: {0}")]
     Format(#[from] toml::ser::Error),
 }
 
@@ -154,29 +171,23 @@ pub fn default_path() -> Option<PathBuf> {
 
 impl Settings {
     /// Reads the file at `path`; defaults where there is none. The second part tells a person
-    /// what could not be understood and where it went.
+    /// what could not be understood. What a killed program left in the file's folder goes.
     pub fn load(path: &Path) -> (Self, Vec<String>) {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return (Self::default(), Vec::new());
-            }
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                return (Self::default(), vec![set_aside(path, "it is not text")]);
-            }
-            Err(error) => {
+        disk::sweep(folder_of(path));
+        match read(path) {
+            Ok(Some(table)) => Self::from_table(table),
+            Ok(None) => (Self::default(), Vec::new()),
+            Err(why) => {
+                let settings = Self {
+                    keeps_file: true,
+                    ..Self::default()
+                };
                 let warning = format!(
-                    "The settings in {} could not be read: {error}. Starting with the defaults.",
+                    "The settings in {} cannot be read: {why}. The defaults are used, and the file stays \
+                     as it is; mend, move or remove it to have settings remembered again.",
                     path.display()
                 );
-                return (Self::default(), vec![warning]);
-            }
-        };
-        match Self::from_text(&text) {
-            Ok(read) => read,
-            Err(error) => {
-                let reason = error.message().to_owned();
-                (Self::default(), vec![set_aside(path, &reason)])
+                (settings, vec![warning])
             }
         }
     }
@@ -184,9 +195,9 @@ impl Settings {
     /// Reads the text of a settings file; the second part as in [`Settings::load`].
     ///
     /// # Errors
-    /// Where the text is no TOML.
-    pub fn from_text(text: &str) -> Result<(Self, Vec<String>), toml::de::Error> {
-        text.parse::<Table>().map(Self::from_table)
+    /// Why nothing can be made of the text, in words.
+    pub fn from_text(text: &str) -> Result<(Self, Vec<String>), String> {
+        parsed(text).map(Self::from_table)
     }
 
     /// The text of the settings file.
@@ -197,35 +208,36 @@ impl Settings {
         toml::to_string(&self.to_table())
     }
 
-    /// Writes the file at `path`, creating its folder.
+    /// Writes the file at `path`, creating its folder; nothing where [`Settings::load`] could not read it.
     ///
     /// # Errors
     /// [`SettingsError`] when the folder or the file cannot be written; the old file then stays.
     pub fn save(&self, path: &Path) -> Result<(), SettingsError> {
+        if self.keeps_file {
+            return Ok(());
+        }
         let text = self.to_text()?;
-        let failed = |source| SettingsError::Write {
-            path: path.to_owned(),
-            source,
-        };
-        let folder = path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(failed)?;
-        let mut file = tempfile::Builder::new()
-            .prefix(".settings-")
-            .tempfile_in(folder)
-            .map_err(failed)?;
-        io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
-        file.persist(path).map_err(|e| failed(e.error))?;
+        disk::make_folder(folder_of(path))?;
+        let (existing, sync) = (Existing::Replace, FolderSync::Now);
+        disk::write_whole(path, existing, sync, |file, name| {
+            file.write_all(text.as_bytes())
+                .map_err(|e| WriteError::Refused {
+                    name: name.to_owned(),
+                    reason: reason(&e),
+                })
+        })?;
         Ok(())
     }
 
     fn from_table(table: Table) -> (Self, Vec<String>) {
-        let mut warnings = Vec::new();
+        let mut complaints = Complaints::default();
         let empty = Table::new();
         let part = |name: &str| table.get(name).and_then(Value::as_table).unwrap_or(&empty);
         let mut choices = Choices::default();
         let mut reader = Reader {
+            part: "choices",
             table: part("choices"),
-            warnings: &mut warnings,
+            complaints: &mut complaints,
         };
         reader.text("style", &mut choices.style);
         reader.parsed("model", &mut choices.model, |s| s.parse().ok());
@@ -247,14 +259,16 @@ impl Settings {
         reader.boolean("ask_before_losing", &mut choices.ask_before_losing);
 
         let live = LiveChoices::read(&mut Reader {
+            part: "live",
             table: part("live"),
-            warnings: &mut warnings,
+            complaints: &mut complaints,
         });
 
         let mut state = State::default();
         let mut reader = Reader {
+            part: "state",
             table: part("state"),
-            warnings: &mut warnings,
+            complaints: &mut complaints,
         };
         let (mut open, mut save) = (None, None);
         reader.boolean("shows_photos", &mut state.shows_photos);
@@ -270,17 +284,27 @@ impl Settings {
         if sides.iter().all(|&s| s >= MIN_WINDOW_SIDE) {
             state.window_size = Some((sides[0], sides[1]));
         }
-        let settings = Self {
+        let mut settings = Self {
             choices,
             live,
             state,
             table,
+            refused: Vec::new(),
+            keeps_file: false,
         };
-        (settings, warnings)
+        let written = settings.to_table();
+        let of_default = |(part, key): (&'static str, String)| Refused {
+            part,
+            fallback: written.get(part).and_then(|part| part.get(&key)).cloned(),
+            key,
+        };
+        settings.refused = complaints.refused.into_iter().map(of_default).collect();
+        (settings, complaints.warnings)
     }
 
     fn to_table(&self) -> Table {
         let mut table = self.table.clone();
+        put(&mut table, "version", Some(VERSION));
         let c = &self.choices;
         let mut part = take_part(&mut table, "choices");
         let choices = &mut part;
@@ -314,30 +338,68 @@ impl Settings {
         put(state, "window_width", s.window_size.map(|(w, _)| w as i64));
         put(state, "window_height", s.window_size.map(|(_, h)| h as i64));
         table.insert("state".to_owned(), Value::Table(part));
+        for Refused {
+            part,
+            key,
+            fallback,
+        } in &self.refused
+        {
+            let original = self.table.get(*part).and_then(|part| part.get(key));
+            if let (Some(original), Some(Value::Table(part))) = (original, table.get_mut(*part))
+                && part.get(key) == fallback.as_ref()
+            {
+                part.insert(key.clone(), original.clone());
+            }
+        }
         table
     }
 }
 
-/// Moves a file that makes no sense out of the way and says so.
-fn set_aside(path: &Path, reason: &str) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let aside = (0..100)
-        .map(|n| match n {
-            0 => path.with_file_name(format!("{name}.damaged")),
-            n => path.with_file_name(format!("{name}.damaged-{n}")),
-        })
-        .find(|p| !p.exists());
-    let moved = aside.and_then(|to| fs::rename(path, &to).ok().map(|()| to));
-    match moved {
-        Some(to) => format!(
-            "The settings file is damaged ({reason}). It was kept as {}, and the defaults are used.",
-            to.display()
-        ),
-        None => format!(
-            "The settings file {} is damaged ({reason}). The defaults are used; remove the file to \
-             have settings remembered again.",
-            path.display()
-        ),
+/// The file's table, `None` without a file, or why it cannot be read.
+fn read(path: &Path) -> Result<Option<Table>, String> {
+    let in_words = |e: std::io::Error| reason(&e);
+    let about = match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        about => about.map_err(in_words)?,
+    };
+    // Asked before opening: opening a pipe would wait for its writer.
+    if !about.is_file() {
+        return Err(match about.is_dir() {
+            true => "it is a folder".to_owned(),
+            false => "it is not an ordinary file".to_owned(),
+        });
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(in_words)?;
+    let read = file.take(MAX_BYTES + 1).read_to_end(&mut bytes);
+    if read.map_err(in_words)? as u64 > MAX_BYTES {
+        return Err(format!("it has more than {MAX_BYTES} bytes"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
+    parsed(&text).map(Some)
+}
+
+/// The table that a settings file's text is.
+///
+/// # Errors
+/// Why nothing can be made of it, in words.
+fn parsed(text: &str) -> Result<Table, String> {
+    let table: Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| error.message().trim_end_matches('.').to_owned())?;
+    match table.get("version") {
+        None => {}
+        Some(Value::Integer(..=VERSION)) => {}
+        Some(version) => {
+            return Err(format!(
+                "a newer StyleForge wrote it, in form {version}; this one reads form {VERSION}"
+            ));
+        }
+    }
+    let is_wrong = |part: &&&str| table.get(**part).is_some_and(|part| !part.is_table());
+    match PARTS.iter().find(is_wrong) {
+        Some(part) => Err(format!("{part} is not a table")),
+        None => Ok(table),
     }
 }
 
@@ -397,7 +459,7 @@ mod tests {
                 moving_gallery: false,
                 ..LiveChoices::default()
             },
-            table: Table::new(),
+            ..Settings::default()
         };
         settings.save(&path).expect("written");
         let (read, warnings) = Settings::load(&path);
@@ -428,23 +490,88 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_set_aside_and_reported() {
+    fn a_file_that_cannot_be_read_is_reported_and_stays() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("settings.toml");
-        for (round, bytes) in [&b"[choices\nstyle="[..], &b"\xff\xfe\x00"[..]]
-            .into_iter()
-            .enumerate()
-        {
+        let large = "#".repeat(MAX_BYTES as usize + 1);
+        for (bytes, why) in [
+            (&b"[choices\nstyle="[..], "cannot be read: "),
+            (b"\xff\xfe\x00", "it is not text"),
+            (
+                b"version = 2\n[choices]\nstyle = \"mine\"",
+                "a newer StyleForge wrote it",
+            ),
+            (b"version = \"two\"", "a newer StyleForge wrote it"),
+            (b"choices = 3", "choices is not a table"),
+            (large.as_bytes(), "it has more than"),
+        ] {
             fs::write(&path, bytes).expect("written");
-            let (settings, warnings) = Settings::load(&path);
-            assert_eq!(settings, Settings::default());
+            let (mut settings, warnings) = Settings::load(&path);
+            assert_eq!(settings.choices, Choices::default());
             assert_eq!(warnings.len(), 1);
-            assert!(warnings[0].contains(".damaged"), "{}", warnings[0]);
-            assert!(!path.exists());
-            assert_eq!(
-                fs::read_dir(folder.path()).expect("listed").count(),
-                round + 1
-            );
+            let named = warnings[0].contains(&path.display().to_string());
+            assert!(named && warnings[0].contains(why), "{}", warnings[0]);
+            settings.choices.style = Some("udnie".to_owned());
+            settings.save(&path).expect("nothing to do");
+            assert!(fs::read(&path).expect("there") == bytes, "{why}");
+            assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1);
+        }
+        fs::remove_file(&path).expect("removed");
+        fs::create_dir(&path).expect("made");
+        let (settings, warnings) = Settings::load(&path);
+        assert!(warnings[0].contains("it is a folder"), "{}", warnings[0]);
+        settings.save(&path).expect("nothing to do");
+        assert!(path.is_dir());
+    }
+
+    #[test]
+    fn the_file_and_its_name_are_brought_to_the_disk() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("settings.toml");
+        disk::synced::take();
+        Settings::default().save(&path).expect("written");
+        let order = [(path.clone(), false), (folder.path().to_owned(), true)];
+        assert_eq!(disk::synced::take(), order);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_the_file_stays_a_link() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("settings.toml");
+        fs::create_dir(folder.path().join("dotfiles")).expect("made");
+        for target in ["dotfiles/there.toml", "dotfiles/not_yet.toml"] {
+            let kept = folder.path().join(target);
+            if target.contains("there") {
+                fs::write(&kept, "future = 1\n").expect("written");
+            }
+            std::os::unix::fs::symlink(target, &path).expect("linked");
+            let (mut settings, warnings) = Settings::load(&path);
+            assert_eq!(warnings, Vec::<String>::new());
+            settings.choices.style = Some("udnie".to_owned());
+            settings.save(&path).expect("written");
+            assert_eq!(fs::read_link(&path).expect("a link"), Path::new(target));
+            let text = fs::read_to_string(&kept).expect("read");
+            assert!(text.contains("udnie"), "{text}");
+            assert_eq!(text.contains("future = 1"), target.contains("there"));
+            fs::remove_file(&path).expect("removed");
+        }
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_not_lost_until_they_are_changed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("settings.toml");
+        let newer = "[choices]\ntheme = \"sepia\"\nstrength = 400\nformat = \"jxl\"\n";
+        fs::write(&path, newer).expect("written");
+        let (mut settings, warnings) = Settings::load(&path);
+        assert_eq!(warnings.len(), 3, "{warnings:?}");
+        settings.choices.look.strength_percent = 70;
+        settings.save(&path).expect("written");
+        settings.save(&path).expect("written again");
+        let text = fs::read_to_string(&path).expect("read");
+        for kept in ["theme = \"sepia\"", "format = \"jxl\"", "strength = 70"] {
+            assert!(text.contains(kept), "{kept} is gone from {text}");
         }
     }
 

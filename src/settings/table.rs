@@ -21,17 +21,29 @@ pub fn put(table: &mut Table, key: &str, value: Option<impl Into<Value>>) {
     }
 }
 
+/// What of a file makes no sense.
+#[derive(Default)]
+pub struct Complaints {
+    /// What a person is told.
+    pub warnings: Vec<String>,
+    /// Table and key of every value that was refused.
+    pub refused: Vec<(&'static str, String)>,
+}
+
 /// Reads the values of one table; what makes no sense is reported and leaves the default.
 pub struct Reader<'a> {
+    /// The table's name.
+    pub part: &'static str,
     pub table: &'a Table,
-    pub warnings: &'a mut Vec<String>,
+    pub complaints: &'a mut Complaints,
 }
 
 impl Reader<'_> {
     fn complain(&mut self, key: &str, wanted: &str) {
-        self.warnings.push(format!(
+        self.complaints.warnings.push(format!(
             "The setting {key} is not {wanted}; the default is used."
         ));
+        self.complaints.refused.push((self.part, key.to_owned()));
     }
 
     pub fn text(&mut self, key: &str, target: &mut Option<String>) {

@@ -7,30 +7,40 @@ use std::{
 
 use super::{
     Checkpoint, LibraryError, Style, StyleLibrary,
-    library::{THUMBNAILS, id_from, stem},
+    library::{THUMBNAILS, stem},
+    names::{id_from, reserved_for, stated, title_of},
     style::Origin,
 };
-use crate::mode::ModelSize;
+use crate::{
+    disk::{self, WriteError},
+    mode::ModelSize,
+};
 
 impl StyleLibrary {
     /// Reads a checkpoint strictly and keeps it in the person's own folder under `name`, or else
     /// the title in the file, or else the file's name; as full or lite, by its widths.
     ///
     /// # Errors
-    /// [`LibraryError`] when the file is refused, the name is taken or empty, or the disk refuses.
+    /// [`LibraryError`] when the file is refused, the name is taken, empty or a word of the command line, or
+    /// the disk refuses.
     pub fn import(&mut self, file: &Path, name: Option<&str>) -> Result<Style, LibraryError> {
         let mut checkpoint = Checkpoint::read(file).map_err(|source| LibraryError::Weights {
             path: file.to_owned(),
             source,
         })?;
-        let title = match (name, checkpoint.metadata.get("title")) {
-            (Some(name), _) => name.trim().to_owned(),
-            (None, Some(title)) => title.clone(),
-            (None, None) => stem(file),
+        let title = match name {
+            Some(name) => title_of(name),
+            None => stated(&checkpoint.metadata, "title").unwrap_or_else(|| title_of(&stem(file))),
         };
         let id = id_from(&title);
         if id.is_empty() {
             return Err(LibraryError::BadName { name: title });
+        }
+        if let Some(meaning) = reserved_for(&id) {
+            return Err(LibraryError::Reserved {
+                name: title,
+                meaning,
+            });
         }
         if self.styles.iter().any(|style| style.id == id) || self.user_folder.join(&id).exists() {
             return Err(LibraryError::Exists { id });
@@ -46,16 +56,19 @@ impl StyleLibrary {
             })?;
         let folder = self.user_folder.join(&id);
         let size = ModelSize::of_widths(checkpoint.network.spec().widths);
-        write_style(&self.user_folder, &folder, size, &bytes).map_err(|source| {
-            LibraryError::Write {
-                path: self.user_folder.clone(),
-                source,
-            }
-        })?;
+        let file_name = format!("{size}.safetensors");
+        match disk::write_folder(&folder, &[(file_name, &bytes)]) {
+            Ok(()) => {}
+            // Another program was faster.
+            Err(WriteError::Exists { .. }) => return Err(LibraryError::Exists { id }),
+            Err(error) => return Err(LibraryError::Write(error)),
+        }
         self.refresh();
-        self.find(&id).cloned().ok_or_else(|| LibraryError::Write {
-            path: folder,
-            source: io::Error::other("the style that was written could not be read again"),
+        self.find(&id).cloned().ok_or_else(|| {
+            LibraryError::Write(WriteError::Refused {
+                name: folder.display().to_string(),
+                reason: "it was written and cannot be read again".to_owned(),
+            })
         })
     }
 }
@@ -104,32 +117,6 @@ fn remove_style(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
         done => done,
     }
-}
-
-/// Writes a style's folder so that it appears whole or not at all.
-fn write_style(
-    user_folder: &Path,
-    folder: &Path,
-    size: ModelSize,
-    weights: &[u8],
-) -> io::Result<()> {
-    fs::create_dir_all(user_folder)?;
-    let unfinished = tempfile::Builder::new()
-        .prefix(".import-")
-        .tempdir_in(user_folder)?;
-    let file = unfinished.path().join(format!("{size}.safetensors"));
-    fs::write(&file, weights)?;
-    fs::File::open(&file)?.sync_all()?;
-    // Temporary folders are closed to others; a style need not be.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(unfinished.path(), fs::Permissions::from_mode(0o755))?;
-    }
-    fs::rename(unfinished.path(), folder)?;
-    // The folder has its final name now; there is nothing left to clean up.
-    let _ = unfinished.keep();
-    Ok(())
 }
 
 #[cfg(test)]
@@ -200,6 +187,32 @@ mod tests {
     }
 
     #[test]
+    fn of_imports_at_the_same_time_one_wins_and_the_others_are_told_so() {
+        let root = tempfile::tempdir().expect("folder");
+        let user = root.path().join("styles");
+        let file = root.path().join("download.safetensors");
+        fs::write(&file, weights(None)).expect("file");
+        let others = 7;
+        let start = std::sync::Barrier::new(others + 1);
+        let import = || {
+            let mut library = StyleLibrary::open(&[], user.clone());
+            start.wait();
+            library.import(&file, None).map(|style| style.id)
+        };
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..others + 1).map(|_| scope.spawn(import)).collect();
+            let join = |t: std::thread::ScopedJoinHandle<'_, _>| t.join().expect("no panic");
+            threads.into_iter().map(join).collect()
+        });
+        let losers: Vec<_> = results.iter().filter_map(|r| r.as_ref().err()).collect();
+        assert_eq!(losers.len(), others, "{results:?}");
+        for error in losers {
+            assert!(matches!(error, LibraryError::Exists { .. }), "{error}");
+        }
+        assert_eq!(fs::read_dir(&user).expect("listed").count(), 1);
+    }
+
+    #[test]
     fn a_place_that_cannot_be_written_is_named() {
         let root = tempfile::tempdir().expect("folder");
         let blocked = root.path().join("a_file");
@@ -212,7 +225,7 @@ mod tests {
             .expect_err("not a folder")
             .to_string();
         assert!(
-            error.contains("a_file") && error.contains("disk"),
+            error.contains("a_file is not a folder") && error.contains("could not be saved"),
             "{error}"
         );
     }

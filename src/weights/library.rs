@@ -12,10 +12,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::mode::ModelSize;
+use crate::{
+    disk::{self, words},
+    mode::ModelSize,
+};
 use etcetera::BaseStrategy;
 
-use super::{Credit, Origin, Style, safetensors, style::Place};
+use super::{
+    Budget, Credit, Origin, Style, folders,
+    names::{id_from, reserved_for, title_from},
+    safetensors,
+    style::Place,
+};
 
 /// A style inside the program: its folder's name, its `lite` weights and its thumbnail.
 struct Embedded {
@@ -26,8 +34,6 @@ struct Embedded {
 
 include!(concat!(env!("OUT_DIR"), "/embedded_styles.rs"));
 
-/// Longest name of a style's folder, in characters.
-const MAX_ID_CHARS: usize = 64;
 /// Endings of single files that are styles in the person's own folder.
 const CHECKPOINT_ENDINGS: [&str; 5] = ["safetensors", "pth", "pt", "model", "onnx"];
 
@@ -50,36 +56,18 @@ pub struct StyleLibrary {
 }
 
 impl StyleLibrary {
-    /// The styles inside the program, beside it, in the working folder's `styles` and in the
-    /// person's own folder.
+    /// The styles inside the program, installed with it, and in the person's own folder. What a killed
+    /// import left there goes.
     pub fn standard() -> Self {
-        let mut folders = Vec::new();
-        if let Some(beside) = std::env::current_exe()
-            .ok()
-            .as_deref()
-            .and_then(Path::parent)
-        {
-            folders.push(beside.join("styles"));
-            folders.push(beside.join("../share/styleforge/styles"));
-            // A program that cargo built finds the source tree's styles, wherever it is run.
-            folders.push(beside.join("../../styles"));
-        }
-        folders.push(PathBuf::from("styles"));
-        // Tests and debug builds run from anywhere and still find the source tree's styles.
-        if cfg!(debug_assertions) {
-            folders.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("styles"));
-        }
-        let mut real: Vec<PathBuf> = Vec::new();
-        for folder in folders.iter().filter_map(|f| f.canonicalize().ok()) {
-            if folder.is_dir() && !real.contains(&folder) {
-                real.push(folder);
-            }
-        }
+        let installed = folders::installed();
         match user_styles_folder() {
-            Some(user_folder) => Self::open(&real, user_folder),
+            Some(user_folder) => {
+                disk::sweep(&user_folder);
+                Self::open(&installed, user_folder)
+            }
             None => {
                 let user_folder = std::env::temp_dir().join("styleforge/styles");
-                let mut library = Self::open(&real, user_folder);
+                let mut library = Self::open(&installed, user_folder);
                 library.problems.push(format!(
                     "no home folder was found; imported styles are kept in {} only until the \
                      computer restarts",
@@ -163,8 +151,11 @@ impl StyleLibrary {
             Ok(listing) => listing,
             Err(error) => {
                 if error.kind() != io::ErrorKind::NotFound {
-                    self.problems
-                        .push(format!("{} could not be read: {error}", folder.display()));
+                    self.problems.push(format!(
+                        "{} could not be read: {}",
+                        folder.display(),
+                        words(&error)
+                    ));
                 }
                 return Vec::new();
             }
@@ -184,14 +175,16 @@ impl StyleLibrary {
             if !style.models().contains(&ModelSize::Lite) {
                 style.models.push(lite);
             }
+            style.hides.push(Origin::Embedded);
             return;
         }
-        match safetensors::parse(embedded.lite) {
+        match safetensors::parse(embedded.lite, &Budget::for_file(embedded.lite.len())) {
             Ok((_, metadata)) => self.styles.push(Style {
                 id: embedded.id.to_owned(),
                 title: title_from(&metadata, embedded.id),
                 credit: Credit::from_metadata(&metadata),
                 origin: Origin::Embedded,
+                hides: Vec::new(),
                 models: vec![lite],
                 thumbnail: embedded.thumbnail.map(Place::Memory),
             }),
@@ -207,7 +200,7 @@ impl StyleLibrary {
         let mut metadata = None;
         for size in ModelSize::ALL {
             let file = folder.join(format!("{size}.safetensors"));
-            if !file.exists() {
+            if !self.has_plain_file(&file) {
                 continue;
             }
             match safetensors::read_metadata(&file) {
@@ -221,16 +214,34 @@ impl StyleLibrary {
         let Some(metadata) = metadata else {
             return;
         };
-        let thumbnail = THUMBNAILS
-            .iter()
-            .map(|name| folder.join(name))
-            .find(|path| path.is_file());
+        let thumbnails = THUMBNAILS.map(|name| folder.join(name));
+        let thumbnail = thumbnails
+            .into_iter()
+            .find(|path| self.has_plain_file(path));
         self.add(folder, origin, &metadata, models, thumbnail);
+    }
+
+    /// Whether there is a plain file of this name. Something else of the name, which nobody could read, is
+    /// a problem.
+    fn has_plain_file(&mut self, file: &Path) -> bool {
+        let Ok(metadata) = fs::metadata(file) else {
+            return false;
+        };
+        if !metadata.is_file() {
+            self.problems.push(format!(
+                "{} is not a plain file and is left out",
+                file.display()
+            ));
+        }
+        metadata.is_file()
     }
 
     /// Adds a single checkpoint file. Only a safetensors file tells its title without being read
     /// as a whole; the others are checked when they are loaded.
     fn add_file(&mut self, file: &Path, origin: Origin) {
+        if !self.has_plain_file(file) {
+            return;
+        }
         let metadata = if has_ending(file, &["safetensors"]) {
             match safetensors::read_metadata(file) {
                 Ok(metadata) => metadata,
@@ -267,7 +278,14 @@ impl StyleLibrary {
             ));
             return;
         }
-        if let Some(other) = self.styles.iter().find(|style| style.id == id) {
+        if let Some(meaning) = reserved_for(&id) {
+            self.problems.push(format!(
+                "{}: the name {id} stands for {meaning} on the command line; rename it",
+                path.display()
+            ));
+            return;
+        }
+        if let Some(other) = self.styles.iter_mut().find(|style| style.id == id) {
             // The same style in two installed folders is no surprise; a person's own is.
             if matches!(origin, Origin::User(_)) {
                 self.problems.push(format!(
@@ -275,6 +293,8 @@ impl StyleLibrary {
                     path.display(),
                     other.id
                 ));
+            } else {
+                other.hides.push(origin);
             }
             return;
         }
@@ -283,6 +303,7 @@ impl StyleLibrary {
             id,
             credit: Credit::from_metadata(metadata),
             origin,
+            hides: Vec::new(),
             models,
             thumbnail: thumbnail.map(Place::File),
         });
@@ -308,33 +329,6 @@ fn has_checkpoint_ending(path: &Path) -> bool {
     has_ending(path, &CHECKPOINT_ENDINGS)
 }
 
-/// A folder's name from free text: lower case, letters and digits, everything else one `_`.
-pub(super) fn id_from(name: &str) -> String {
-    let mut id = String::new();
-    for c in name.trim().chars().flat_map(char::to_lowercase) {
-        if c.is_alphanumeric() {
-            id.push(c);
-        } else if !id.is_empty() && !id.ends_with('_') {
-            id.push('_');
-        }
-    }
-    let short: String = id.chars().take(MAX_ID_CHARS).collect();
-    short.trim_end_matches('_').to_owned()
-}
-
-/// The title in the file, or the name with spaces and capitals.
-fn title_from(metadata: &BTreeMap<String, String>, name: &str) -> String {
-    if let Some(title) = metadata.get("title").filter(|t| !t.trim().is_empty()) {
-        return title.clone();
-    }
-    let words = name.replace(['_', '-'], " ");
-    let mut chars = words.trim().chars();
-    match chars.next() {
-        Some(first) => first.to_uppercase().chain(chars).collect(),
-        None => name.to_owned(),
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -355,15 +349,6 @@ pub(super) mod tests {
         for size in sizes {
             fs::write(path.join(format!("{size}.safetensors")), weights(None)).expect("file");
         }
-    }
-
-    #[test]
-    fn names_become_folders() {
-        assert_eq!(id_from("  My *Nice*  Style! "), "my_nice_style");
-        assert_eq!(id_from("../../etc/passwd"), "etc_passwd");
-        assert_eq!(id_from("Été-2024"), "été_2024");
-        assert_eq!(id_from("..."), "");
-        assert_eq!(id_from(&"x".repeat(300)).len(), MAX_ID_CHARS);
     }
 
     #[test]

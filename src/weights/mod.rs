@@ -9,24 +9,28 @@ mod budget;
 mod error;
 mod family;
 mod fit;
+mod folders;
 mod import;
 mod inspect;
 mod library;
+mod names;
 pub mod onnx;
+mod plain_file;
 pub mod safetensors;
 mod style;
 mod tensor;
 pub mod torch;
 
-use std::{collections::BTreeMap, fs::File, io::Read, path::Path, sync::Arc};
+use std::{collections::BTreeMap, io::Read, path::Path, sync::Arc};
 
 use crate::network::Network;
 
 pub use budget::{Budget, ReadCost};
-pub use error::{MAX_FILE_BYTES, WeightsError};
+pub use error::{KeyList, MAX_FILE_BYTES, MAX_MESSAGE_BYTES, WeightsError};
 pub use family::Family;
-pub use inspect::{Inspection, TensorFacts, describe, describe_bytes};
+pub use inspect::{Inspection, TensorFacts, describe, describe_bytes, describe_within};
 pub use library::{StyleLibrary, user_styles_folder};
+pub use names::{ALL_STYLES, NO_STYLE};
 pub use style::{Credit, LibraryError, Origin, Style};
 pub use tensor::StorageType;
 
@@ -68,10 +72,19 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::read`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
+        Self::read_within(bytes, &Budget::for_file(bytes.len()))
+    }
+
+    /// As [`Checkpoint::from_bytes`], with the budget that reading draws on: what it cost can be
+    /// seen there.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`].
+    pub fn read_within(bytes: &[u8], budget: &Budget) -> Result<Self, WeightsError> {
         match format_of(bytes)? {
-            Format::Safetensors => safetensors::read(bytes),
-            Format::Torch => torch::read(bytes),
-            Format::Onnx => onnx::read(bytes),
+            Format::Safetensors => safetensors::read_within(bytes, budget),
+            Format::Torch => torch::read_within(bytes, budget),
+            Format::Onnx => onnx::read_within(bytes, budget),
         }
     }
 
@@ -151,17 +164,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, WeightsError> {
         path: path.to_owned(),
         source,
     };
-    // Asked before opening: opening a pipe would wait for its writer.
-    let kind = std::fs::metadata(path).map_err(failed)?;
-    if !kind.is_file() {
-        let reason = if kind.is_dir() {
-            "it is a folder"
-        } else {
-            "it is not a plain file"
-        };
-        return Err(failed(std::io::Error::other(reason)));
-    }
-    let file = File::open(path).map_err(failed)?;
+    let file = plain_file::open(path).map_err(failed)?;
     let size_bytes = file.metadata().map_err(failed)?.len();
     if size_bytes > MAX_FILE_BYTES {
         return Err(WeightsError::TooLarge {
@@ -169,7 +172,8 @@ fn read_file(path: &Path) -> Result<Vec<u8>, WeightsError> {
             limit_bytes: MAX_FILE_BYTES,
         });
     }
-    let mut bytes = Vec::new();
+    // Room for the file and not twice as much, which a list that grows may take.
+    let mut bytes = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or_default());
     file.take(MAX_FILE_BYTES)
         .read_to_end(&mut bytes)
         .map_err(failed)?;

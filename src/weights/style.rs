@@ -2,15 +2,26 @@
 //!
 //! Loading blocks on the disk; any thread may do it.
 
-use std::{borrow::Cow, collections::BTreeMap, fs, io, path::PathBuf};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fmt::{Display, Formatter},
+    io::{self, Read},
+    path::PathBuf,
+};
 
 use serde::Serialize;
 
-use crate::mode::ModelSize;
+use crate::{
+    disk::{WriteError, words},
+    mode::ModelSize,
+};
 
 use super::{
     Checkpoint, Inspection, WeightsError,
     inspect::{describe, describe_bytes},
+    names::stated,
+    plain_file,
 };
 
 /// What stands for the path of weights inside the program.
@@ -45,6 +56,16 @@ pub enum LibraryError {
         /// The name given.
         name: String,
     },
+    /// The name is a word of the command line.
+    #[error(
+        "'{name}' cannot name a style: it stands for {meaning} on the command line; choose another name"
+    )]
+    Reserved {
+        /// The name given.
+        name: String,
+        /// What it stands for.
+        meaning: &'static str,
+    },
     /// There is a style of this name.
     #[error("there is already a style named {id}; choose another name")]
     Exists {
@@ -69,7 +90,7 @@ pub enum LibraryError {
         folder: PathBuf,
     },
     /// The style could not be removed.
-    #[error("{} could not be removed: {source}", path.display())]
+    #[error("{} could not be removed: {}", path.display(), words(source))]
     Remove {
         /// The file or folder.
         path: PathBuf,
@@ -77,16 +98,18 @@ pub enum LibraryError {
         source: io::Error,
     },
     /// The style could not be written.
-    #[error(
-        "the style could not be saved in {}: {source}; check that the folder is writable and the disk is not full",
-        path.display()
-    )]
-    Write {
-        /// The folder.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
+    #[error("the style could not be saved: {0}")]
+    Write(WriteError),
+}
+
+impl LibraryError {
+    /// Whether another name would do.
+    pub fn is_about_the_name(&self) -> bool {
+        matches!(
+            self,
+            Self::BadName { .. } | Self::Reserved { .. } | Self::Exists { .. }
+        )
+    }
 }
 
 /// Who a style goes back to, in the words of its file. Parts that the file does not tell are `None`.
@@ -108,11 +131,7 @@ pub struct Credit {
 
 impl Credit {
     pub(super) fn from_metadata(metadata: &BTreeMap<String, String>) -> Self {
-        // The files' words for what nobody knows are no credit.
-        let text = |key: &str| {
-            let stated = |v: &&String| !v.is_empty() && v.as_str() != "not stated";
-            metadata.get(key).filter(stated).cloned()
-        };
+        let text = |key: &str| stated(metadata, key);
         Self {
             artist: text("artist"),
             year: text("year"),
@@ -136,6 +155,16 @@ pub enum Origin {
     User(PathBuf),
 }
 
+impl Display for Origin {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Embedded => f.write_str("built in"),
+            Self::Installed(path) => write!(f, "{}", path.display()),
+            Self::User(path) => write!(f, "{} (your own)", path.display()),
+        }
+    }
+}
+
 /// Where a piece of a style lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -154,6 +183,8 @@ pub struct Style {
     pub credit: Credit,
     /// Where it comes from.
     pub origin: Origin,
+    /// Where styles of the same name lie that this one hides.
+    pub hides: Vec<Origin>,
     pub(super) models: Vec<(ModelSize, Place)>,
     pub(super) thumbnail: Option<Place>,
 }
@@ -162,6 +193,22 @@ impl Style {
     /// Sizes that can be loaded, the largest first.
     pub fn models(&self) -> Vec<ModelSize> {
         self.models.iter().map(|(size, _)| *size).collect()
+    }
+
+    /// Where it comes from and which ones of its name it hides, in words.
+    pub fn origin_in_words(&self) -> String {
+        let hidden: Vec<String> = self
+            .hides
+            .iter()
+            .map(|origin| match origin {
+                Origin::Embedded => "the one built in".to_owned(),
+                other => format!("the one in {other}"),
+            })
+            .collect();
+        match hidden.is_empty() {
+            true => self.origin.to_string(),
+            false => format!("{}, in place of {}", self.origin, hidden.join(" and ")),
+        }
     }
 
     /// Reads the weights of one size.
@@ -232,11 +279,11 @@ impl Style {
         match self.thumbnail.as_ref()? {
             Place::Memory(bytes) => Some(Cow::Borrowed(bytes)),
             Place::File(path) => {
-                let size_bytes = fs::metadata(path).ok()?.len();
-                if size_bytes > MAX_THUMBNAIL_BYTES {
-                    return None;
-                }
-                fs::read(path).ok().map(Cow::Owned)
+                let file = plain_file::open(path).ok()?;
+                let mut bytes = Vec::new();
+                let most = MAX_THUMBNAIL_BYTES + 1;
+                file.take(most).read_to_end(&mut bytes).ok()?;
+                (bytes.len() as u64 <= MAX_THUMBNAIL_BYTES).then_some(Cow::Owned(bytes))
             }
         }
     }

@@ -4,6 +4,7 @@ use std::{
     fs::{self, File, OpenOptions},
     os::unix::fs::{FileExt, symlink},
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
@@ -14,6 +15,27 @@ pub const ID: &str = "usb-Fake_Camera_0001-video-index0";
 pub const NAME: &str = "Fake Camera";
 /// Where the folder is, for the library.
 pub const ROOT: &str = "FAKE_CAMERA_ROOT";
+/// Names the library that is loaded before all others.
+pub const PRELOAD: &str = "LD_PRELOAD";
+
+/// Builds the library with the system's C compiler and gives its path.
+pub fn build_library() -> Result<PathBuf, String> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/camera/shim.c");
+    let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fake_camera.so");
+    // Two test programs may build it at once, and one may have it loaded.
+    let part = library.with_extension(std::process::id().to_string());
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
+        .args([part.as_os_str(), source.as_os_str()])
+        .args(["-ldl", "-lpthread"])
+        .output()
+        .map_err(|e| format!("the C compiler cc could not be started: {e}"))?;
+    if !built.status.success() {
+        return Err(String::from_utf8_lossy(&built.stderr).into_owned());
+    }
+    fs::rename(&part, &library).map_err(|e| e.to_string())?;
+    Ok(library)
+}
 
 /// The numbers that are shared with `shim.c`, in its order.
 #[derive(Clone, Copy)]

@@ -11,30 +11,45 @@ mod fake;
 mod faults;
 mod pictures;
 mod program;
+#[path = "../support/real_time.rs"]
+mod real_time;
 mod stage;
 
 use std::{
     env,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, ExitCode},
     sync::OnceLock,
-    time::Duration,
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use fake::{Fake, ROOT};
+use fake::{Fake, PRELOAD, ROOT};
 
 /// Names the test that a process with the fake camera runs.
 const TEST: &str = "FAKE_CAMERA_TEST";
-/// The library that is loaded before all others.
-const PRELOAD: &str = "LD_PRELOAD";
 
 /// A test, run in a process that sees the fake camera.
 type Test = (&'static str, fn());
 
 fn all() -> Vec<Test> {
-    [pictures::ALL, faults::ALL, allocations::ALL, program::ALL].concat()
+    [
+        pictures::ALL,
+        pictures::IN_REAL_TIME,
+        faults::ALL,
+        allocations::ALL,
+        program::ALL,
+    ]
+    .concat()
+}
+
+/// A test that judges nothing but real time is ignored where that is not judged.
+fn trial((name, _): Test) -> Trial {
+    let in_real_time = pictures::IN_REAL_TIME.iter().any(|(n, _)| *n == name);
+    let is_ignored = in_real_time && !real_time::is_judged();
+    Trial::test(name, move || run(name))
+        .with_kind(if is_ignored { real_time::IGNORED } else { "" })
+        .with_ignored_flag(is_ignored)
 }
 
 fn main() -> ExitCode {
@@ -43,10 +58,7 @@ fn main() -> ExitCode {
         test.expect("a test of this name").1();
         return ExitCode::SUCCESS;
     }
-    let trials = all()
-        .into_iter()
-        .map(|(name, _)| Trial::test(name, move || run(name)))
-        .collect();
+    let trials = all().into_iter().map(trial).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -76,22 +88,5 @@ fn run(name: &str) -> Result<(), Failed> {
 /// The library, built once with the system's C compiler.
 fn library() -> &'static Result<PathBuf, String> {
     static LIBRARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/camera/shim.c");
-        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fake_camera.so");
-        let built = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-            .args([library.as_os_str(), source.as_os_str()])
-            .args(["-ldl", "-lpthread"])
-            .output()
-            .map_err(|e| format!("the C compiler cc could not be started: {e}"))?;
-        if built.status.success() {
-            Ok(library)
-        } else {
-            Err(String::from_utf8_lossy(&built.stderr).into_owned())
-        }
-    })
+    LIBRARY.get_or_init(fake::build_library)
 }
-
-/// Longest wait for anything that has to happen.
-const PATIENCE: Duration = Duration::from_secs(20);

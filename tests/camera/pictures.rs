@@ -10,6 +10,7 @@ use styleforge::{
 use crate::{
     Test,
     fake::{Fake, GREY, ID, MJPG, NAME, NV12, RGB3, Switch, YUYV, smooth_picture},
+    real_time::{is_judged, within},
     stage::{Stage, until},
 };
 
@@ -28,14 +29,16 @@ pub const ALL: &[Test] = &[
         the_working_size_reopens_the_camera,
     ),
     (
-        "frames_come_at_the_cameras_rate",
-        frames_come_at_the_cameras_rate,
-    ),
-    (
         "stopping_releases_the_device_at_once",
         stopping_releases_the_device_at_once,
     ),
 ];
+
+/// What judges nothing but real time.
+pub const IN_REAL_TIME: &[Test] = &[(
+    "frames_come_at_the_cameras_rate",
+    frames_come_at_the_cameras_rate,
+)];
 
 /// The picture of `shim.c`: brightness, blue and red difference, or red, green and blue.
 fn drawn(x: usize, y: usize) -> [u8; 3] {
@@ -212,7 +215,8 @@ fn the_working_size_reopens_the_camera() {
     stage.capture.set_working_px(1280);
     let (format, after) = stage.started();
     assert_eq!(format.width, 1280);
-    assert!(after > Duration::from_secs(4), "not at once: {after:?}");
+    let early = after < Duration::from_secs(4);
+    assert!(!is_judged() || !early, "not at once: {after:?}");
     while stage.frame().frame.width() != 1280 {}
     stage.capture.set_working_px(1200);
     stage.stays_quiet(Duration::from_millis(5500));
@@ -229,7 +233,6 @@ fn frames_come_at_the_cameras_rate() {
         last = (captured.captured_at, captured.sequence);
     }
     let fps = (last.1 - from) as f64 / last.0.duration_since(began).as_secs_f64();
-    // A busy machine may lose some, but none is counted twice.
     assert!((15.0..32.0).contains(&fps), "{fps}");
 }
 
@@ -246,8 +249,8 @@ fn stopping_releases_the_device_at_once() {
         let after = until("released", || {
             fake.get(Switch::Streaming) == 0 && fake.get(Switch::Closed) == fake.get(Switch::Opened)
         });
-        // 40 ms, and what a busy machine adds.
-        assert!(after < Duration::from_millis(250), "{after:?}");
+        // 40 ms, and what a machine adds.
+        within("releasing it", after, Duration::from_millis(250));
         fake.set(Switch::Stalled, 0);
     }
 }

@@ -1,9 +1,8 @@
 //! The real program with a camera: `styleforge cameras` and `styleforge live`.
 
 use std::{
+    io::{BufRead, BufReader},
     process::{Command, Output, Stdio},
-    thread,
-    time::Duration,
 };
 
 use serde_json::Value;
@@ -54,44 +53,39 @@ fn answer(arguments: &[&str]) -> String {
     String::from_utf8(ended.stdout).expect("UTF-8")
 }
 
-/// The report of a run with live pictures during which `fault` happens.
-fn live(fault: impl Fn(&Fake)) -> Value {
+/// The report of a run with live pictures that ends when pictures come again: `begin` makes the camera fail,
+/// and `end` makes it whole when the program has told so in these `words`.
+fn live(begin: impl Fn(&Fake), words: &str, end: impl Fn(&Fake)) -> Value {
     let fake = Fake::here();
     let source = format!("camera:{ID}");
-    let arguments = [
-        "live",
-        "--device",
-        "cpu",
-        "--seconds",
-        "6",
-        "--json",
-        "--source",
-    ];
-    let running = program(&arguments)
-        .arg(source)
+    // The seconds only end a run that nothing else ends.
+    let arguments = ["live", "--device", "cpu", "--seconds", "120", "--json"];
+    let mut running = program(&arguments)
+        .args(["--source", &source])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("started");
+    let mut told = BufReader::new(running.stderr.take().expect("piped")).lines();
     until("pictures", || fake.get(Switch::Frames) > 20);
-    fault(&fake);
-    let at_the_end_of_it = fake.get(Switch::Frames);
+    begin(&fake);
+    let is_told = told.any(|line| line.is_ok_and(|line| line.contains(words)));
+    assert!(is_told, "'{words}' is told");
+    end(&fake);
+    let before = fake.get(Switch::Frames);
+    until("pictures again", || fake.get(Switch::Frames) > before + 10);
+    let interrupt = Command::new("kill")
+        .args(["-INT", &running.id().to_string()])
+        .status();
+    assert!(interrupt.expect("kill").success());
+    told.for_each(drop);
     let ended = running.wait_with_output().expect("ended");
     assert!(ended.status.success(), "{}", text(&ended));
-    assert!(
-        fake.get(Switch::Frames) > at_the_end_of_it + 10,
-        "pictures again\n{}",
-        text(&ended)
-    );
     serde_json::from_slice(&ended.stdout).expect("JSON")
 }
 
 fn live_pictures_survive_unplugging() {
-    let report = live(|fake| {
-        fake.unplug();
-        thread::sleep(Duration::from_secs(1));
-        fake.plug_in();
-    });
+    let report = live(Fake::unplug, "was unplugged", Fake::plug_in);
     let problems = report["problems"].as_array().expect("a list");
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert!(problems[0].as_str().expect("text").contains("unplugged"));
@@ -99,11 +93,8 @@ fn live_pictures_survive_unplugging() {
 }
 
 fn live_pictures_survive_a_stall() {
-    let report = live(|fake| {
-        fake.set(Switch::Stalled, 1);
-        thread::sleep(Duration::from_secs(1));
-        fake.set(Switch::Stalled, 0);
-    });
+    let stalls = |is: u32| move |fake: &Fake| fake.set(Switch::Stalled, is);
+    let report = live(stalls(1), "sent nothing", stalls(0));
     let problems = report["problems"].as_array().expect("a list");
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert!(problems[0].as_str().expect("text").contains("sent nothing"));

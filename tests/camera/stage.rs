@@ -11,7 +11,7 @@ use styleforge::capture::{
     Source, exchange::Reader,
 };
 
-use crate::{PATIENCE, fake::ID};
+use crate::{fake::ID, real_time::PATIENCE};
 
 pub struct Stage {
     pub capture: Capture,
@@ -72,6 +72,11 @@ impl Stage {
             (CaptureEvent::Waiting(problem), after) => (problem, after),
             (other, _) => panic!("no problem: {other:?}"),
         }
+    }
+
+    /// Waits until this problem is told, whatever is told before.
+    pub fn until_waiting(&self, wanted: &CaptureProblem) {
+        while !matches!(self.event().0, CaptureEvent::Waiting(told) if told == *wanted) {}
     }
 
     /// No event comes for a while.

@@ -34,6 +34,20 @@ fn help_explains_the_exit_codes() {
 }
 
 #[test]
+fn the_licences_of_the_program_and_its_parts_are_printed() {
+    let s = Sandbox::new();
+    let text = s.styleforge(&["licences"]).ends(0).text();
+    for part in [
+        include_str!("../../LICENSE-MIT"),
+        include_str!("../../LICENSE-APACHE"),
+        include_str!("../../THIRD-PARTY-LICENSES.txt"),
+    ] {
+        assert!(text.contains(part));
+    }
+    assert_eq!(s.styleforge(&["licenses"]).ends(0).text(), text);
+}
+
+#[test]
 fn an_imported_style_is_listed_and_paints() {
     let s = Sandbox::new();
     s.styleforge(&["styles", "import", "tiny.safetensors", "--name", "My Own"])

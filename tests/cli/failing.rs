@@ -222,11 +222,14 @@ fn a_closed_pipe_is_no_panic() {
 #[test]
 fn an_interrupt_stops_between_whole_files() {
     let s = Sandbox::new();
-    let original = s.path("in/0000.png");
-    s.photo("in/0000.png", 64, 64);
+    // The names of all files together are more than the pipe and its reader hold, so that the program waits in
+    // the middle until the signal was sent, however fast it is.
+    let name = |i: usize| format!("in/{i:04}{}.png", "-long".repeat(40));
+    let original = s.path(name(0));
+    s.photo(&name(0), 64, 64);
     let count = 400;
     for i in 1..count {
-        fs::copy(&original, s.path(format!("in/{i:04}.png"))).expect("copied");
+        fs::copy(&original, s.path(name(i))).expect("copied");
     }
     let mut child = s
         .command(env!("CARGO_BIN_EXE_styleforge"))

@@ -3,10 +3,14 @@
 
 mod commands;
 mod failing;
+mod foreign_text;
+#[cfg(target_os = "linux")]
+mod keeping;
 mod live;
 mod measuring;
 #[cfg(target_os = "linux")]
 mod memory;
 mod modes;
 mod sandbox;
+mod style_folders;
 mod stylize;

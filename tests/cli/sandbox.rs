@@ -30,21 +30,29 @@ impl Sandbox {
         let folder = tempfile::tempdir().expect("folder");
         let sandbox = Self { folder };
         fs::create_dir(sandbox.path("home")).expect("home");
+        sandbox.style("tiny.safetensors", &[]);
+        sandbox.photo("photo.png", 24, 16);
+        sandbox
+    }
+
+    /// Writes a small style whose file says `metadata`.
+    pub fn style(&self, name: &str, metadata: &[(&str, &str)]) {
         let spec = NetworkSpec {
             blocks: 1,
             ..NetworkSpec::with_widths([2, 3, 4])
         };
         let network = Network::random(spec, 7).expect("valid");
+        let metadata = metadata.iter().map(|(k, v)| ((*k).into(), (*v).into()));
         let checkpoint = Checkpoint {
             network: Arc::new(network),
             family: Family::PytorchExamples,
             storage: StorageType::F32,
-            metadata: BTreeMap::new(),
+            metadata: metadata.collect::<BTreeMap<String, String>>(),
         };
         let bytes = checkpoint.to_safetensors().expect("written");
-        fs::write(sandbox.path("tiny.safetensors"), bytes).expect("style");
-        sandbox.photo("photo.png", 24, 16);
-        sandbox
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("folder");
+        fs::write(path, bytes).expect("style");
     }
 
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
@@ -104,6 +112,18 @@ impl Sandbox {
             .env("STYLEFORGE", env!("CARGO_BIN_EXE_styleforge"))
             .output();
         Run::from(output.expect("a shell"))
+    }
+
+    /// Runs a copy of the program that lies elsewhere; one that hangs for a minute is ended.
+    pub fn copy_of_styleforge(&self, program: &str, arguments: &[&str]) -> Run {
+        let path = self.path(program);
+        if !path.exists() {
+            fs::create_dir_all(path.parent().expect("a folder")).expect("folder");
+            fs::copy(env!("CARGO_BIN_EXE_styleforge"), &path).expect("copied");
+        }
+        let mut command = self.command("timeout");
+        command.arg("60").arg(path).args(arguments);
+        Run::from(command.output().expect("the program starts"))
     }
 
     /// Runs the program with its standard error on a terminal and gives what stands there.
@@ -202,6 +222,17 @@ impl Run {
         self
     }
 
+    /// Checks that nothing but text and our own line breaks reached standard output and standard error.
+    #[track_caller]
+    pub fn is_plain(self) -> Self {
+        for text in [self.text(), self.stderr.clone()] {
+            let odd = |c: &char| *c != '\n' && is_odd(*c);
+            let found: Vec<char> = text.chars().filter(odd).collect();
+            assert!(found.is_empty(), "{found:?} in {text:?}");
+        }
+        self
+    }
+
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
@@ -210,4 +241,10 @@ impl Run {
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.stdout).expect("JSON on standard output")
     }
+}
+
+/// Whether a terminal would do something at this character, or turn the text around it.
+pub fn is_odd(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -6,6 +6,8 @@
 )]
 
 mod fake;
+#[path = "../support/real_time.rs"]
+mod real_time;
 mod worker;
 
 use std::{
@@ -16,6 +18,7 @@ use std::{
 use fake::{
     FakeGpu, INVALID_VALUE, LAUNCH_FAILED, LIBRARY, NO_BINARY, OUT_OF_MEMORY, OUT_OF_RESOURCES,
 };
+use real_time::PATIENCE;
 use styleforge::{
     backend::{
         Backend, BackendError, RunControl, Session, SessionSpec,
@@ -745,14 +748,14 @@ fn kept_sessions_go_before_a_picture_is_painted_smaller() {
     assert_eq!((painting.painted.width(), painting.notes.len()), (400, 0));
 }
 
-/// The next event of the engine; panics after ten seconds.
+/// The next event of the engine.
 fn next(engine: &mut Engine) -> Event {
     let started = Instant::now();
     loop {
         if let Some(event) = engine.poll() {
             return event;
         }
-        assert!(started.elapsed() < Duration::from_secs(10), "no event");
+        assert!(started.elapsed() < PATIENCE, "no event");
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -782,7 +785,7 @@ fn the_engine_tells_of_the_device_that_took_over() {
         assert!(notice.starts_with(beginning), "{notice}");
         assert!(matches!(next(&mut engine), Event::Painted { .. }));
     }
-    engine.shutdown(Duration::from_secs(5));
+    engine.shutdown(PATIENCE);
     drop(engine);
     assert_eq!(gpu.left_behind(), [""; 0]);
 }

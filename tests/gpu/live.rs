@@ -1,6 +1,6 @@
 //! Live painting on the GPU as the window uses it: switches, the wall of styles, samples of the steps.
 //!
-//! A switch is judged by the time from the order to its first picture, whatever it is from and to; and by the
+//! Times are judged where real time is (`tools/real_time.sh`). A switch is judged by the time from the order to its first picture, whatever it is from and to; and by the
 //! longest time without a new picture around it, less what a picture takes in the slower mode of both: the
 //! old one paints until the new one is there.
 
@@ -31,7 +31,10 @@ use styleforge::{
     weights::Checkpoint,
 };
 
-use crate::styles::{STYLES, root};
+use crate::{
+    real_time,
+    styles::{STYLES, root},
+};
 
 /// Rate of the source: more than any screen shows.
 const SOURCE_FPS: u32 = 200;
@@ -150,7 +153,7 @@ impl Studio {
                     _ => {}
                 }
             }
-            if started.elapsed() > Duration::from_secs(30) {
+            if started.elapsed() > real_time::PATIENCE {
                 return Err(format!("waited in vain for {what}").into());
             }
             let rung = self
@@ -402,9 +405,12 @@ fn run(stop: &Arc<AtomicBool>) -> Result<(), Failed> {
         "{} switches, {slowest_switch_ms:.1} ms at most; {gap_ms:.1} ms without a picture more than one takes",
         studio.switches.len()
     );
+    if studio.sample_ms.is_empty() {
+        return Err("no steps were sampled".into());
+    }
     let mut wrong = Vec::new();
     let mut check = |holds: bool, what: String| {
-        if !holds {
+        if real_time::is_judged() && !holds {
             wrong.push(what);
         }
     };
@@ -421,7 +427,7 @@ fn run(stop: &Arc<AtomicBool>) -> Result<(), Failed> {
         format!("there was no picture for {gap_ms:.0} ms more than one takes"),
     );
     check(
-        !studio.sample_ms.is_empty() && cost_ms < 0.02 * SAMPLED_S * 1e3,
+        cost_ms < 0.02 * SAMPLED_S * 1e3,
         format!("samples took {cost_ms:.1} ms of {SAMPLED_S} s"),
     );
     check(

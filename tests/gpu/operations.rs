@@ -10,7 +10,7 @@ use styleforge::{
         oracle::{Map, conv, instance_norm, reflect_pad, relu},
     },
     mode::{Mode, Precision, Variant},
-    network::{ConvWeights, NetworkSpec, Tail},
+    network::{ConvWeights, NetworkSpec},
     plan::cuda::{Operation, OperationKind},
     tensor::{Deviation, Tensor},
 };
@@ -71,7 +71,7 @@ fn expected(operation: &Operation, weights: &[ConvWeights], input: &Tensor, r: &
     let convolved = |map: &Map, at: usize| {
         let (spec, w) = (&operation.convs[at], &weights[at]);
         let factors: Vec<f64> = doubles(&w.weight).into_iter().map(r.factor).collect();
-        let padded = each(reflect_pad(map, spec.padding()), r.factor);
+        let padded = each(reflect_pad(map, spec.padding), r.factor);
         let sums = conv(
             &padded,
             &factors,
@@ -80,9 +80,10 @@ fn expected(operation: &Operation, weights: &[ConvWeights], input: &Tensor, r: &
             spec.stride,
         );
         // A painting is rounded to bytes at once, never to what maps are stored in.
-        match spec.tail {
-            Tail::Picture => sums,
-            Tail::NormRelu | Tail::NormAdd => each(sums, r.stored),
+        if spec.makes_picture {
+            sums
+        } else {
+            each(sums, r.stored)
         }
     };
     let start = Map {

@@ -9,7 +9,7 @@ use libtest_mimic::Failed;
 use serde_json::Value;
 use styleforge::backend::Backend;
 
-use crate::styles::root;
+use crate::{real_time, styles::root};
 
 /// The program: the one built with this test, or, for a test that was carried to another computer, the
 /// one that `STYLEFORGE_BINARY` names.
@@ -55,14 +55,14 @@ pub fn bench_is_complete_and_sane(backend: &dyn Backend) -> Result<(), Failed> {
         let sum: f64 = kernels.iter().filter_map(|k| k["ms"].as_f64()).sum();
         // A mark between two launches costs up to some microseconds; a graph hides what it can.
         let most = p50 + 0.02 * kernels.len() as f64;
-        if !(0.4 * p50..most).contains(&sum) {
+        if real_time::is_judged() && !(0.4 * p50..most).contains(&sum) {
             return Err(format!("{mode}: kernels {sum} ms, graph {p50} ms").into());
         }
         if !(p50 > 0.0 && p50 <= p95 && p95 <= p99) {
             return Err(format!("{mode}: percentiles {p50} {p95} {p99}").into());
         }
         let eager = number(row, "eager_p50_ms")?;
-        if eager < 0.9 * p50 {
+        if real_time::is_judged() && eager < 0.9 * p50 {
             return Err(format!("{mode}: {eager} ms without a graph, {p50} ms with it").into());
         }
         if backend.clock_mhz().is_some() {
@@ -80,7 +80,8 @@ pub fn bench_is_complete_and_sane(backend: &dyn Backend) -> Result<(), Failed> {
         }
         for operation in row["operations"].as_array().into_iter().flatten() {
             let (us, network_us) = (number(operation, "us")?, number(operation, "network_us")?);
-            if us <= 0.0 || network_us > 1.1 * us {
+            let is_slower = real_time::is_judged() && network_us > 1.1 * us;
+            if us <= 0.0 || is_slower {
                 return Err(format!("{operation}").into());
             }
         }

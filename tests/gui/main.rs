@@ -5,6 +5,7 @@
     reason = "a test that fails by expect says why it expected otherwise"
 )]
 
+mod labels;
 mod leaving;
 mod live;
 mod opening;

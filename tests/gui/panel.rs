@@ -45,6 +45,7 @@ fn facts(start: Instant, frame: u64) -> Facts {
         painted: frame + 1,
         captured: 2 * frame + 1,
         dropped: frame,
+        sequence: 2 * frame + 1,
         captured_at,
         ready_at: captured_at + Duration::from_millis(40),
         stages: Stages {

@@ -259,11 +259,24 @@ fn choices_are_remembered() {
 }
 
 #[test]
-fn damaged_settings_are_told() {
-    let mut w = Window::open_after(|folder| {
-        fs::write(folder.join("settings.toml"), "[choices\n").expect("written");
-    });
-    w.until_contains("The settings file is damaged");
+fn settings_that_cannot_be_read_stay_as_they_are_and_are_told() {
+    for unreadable in [
+        &b"[choices\nstyle = \"mine\""[..],
+        b"\xff\xfe",
+        b"version = 99",
+    ] {
+        let mut w = Window::open_after(|folder| {
+            fs::write(folder.join("settings.toml"), unreadable).expect("written");
+        });
+        w.until_contains("settings.toml");
+        assert!(w.has_containing("defaults are used"), "{:#?}", w.texts());
+        w.until_label("Candy");
+        w.click("Candy");
+        let w = w.reopened();
+        let kept = fs::read(w.settings_path()).expect("there");
+        assert_eq!(kept, unreadable);
+        assert_eq!(fs::read_dir(w.path("")).expect("listed").count(), 1);
+    }
 }
 
 #[test]

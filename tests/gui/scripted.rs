@@ -62,6 +62,11 @@ impl ScriptedOutside {
         self.copying.lock().unwrap()
     }
 
+    /// The cameras that the system has from now on.
+    pub fn plug_in(&self, cameras: Vec<Camera>) {
+        *self.cameras.lock().unwrap() = cameras;
+    }
+
     /// From now on nothing works, for this reason.
     pub fn refuse(&self, reason: &str) {
         *self.refusal.lock().unwrap() = Some(reason.to_owned());

@@ -31,7 +31,7 @@ use styleforge::{
 
 use crate::{
     scripted::{ScriptedOutside, ScriptedShelf},
-    support::{Script, ScriptedBackend, photo},
+    support::{Script, ScriptedBackend, photo, real_time::PATIENCE},
 };
 
 /// The app, started in its first frame because it needs egui's context.
@@ -258,7 +258,7 @@ impl Window {
         self.closes |= self.commands().contains(&ViewportCommand::Close);
     }
 
-    /// Draws frames until `holds`; panics after half a minute.
+    /// Draws frames until `holds`; panics when it never does.
     pub fn until(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
         let started = Instant::now();
         loop {
@@ -266,7 +266,7 @@ impl Window {
             if holds(self) {
                 return;
             }
-            if started.elapsed() > Duration::from_secs(30) {
+            if started.elapsed() > PATIENCE {
                 panic!(
                     "waited in vain for {what}; the window shows {:#?}",
                     self.texts()
@@ -525,6 +525,19 @@ impl Window {
         held
     }
 
+    /// The system asks the program to end, as by SIGTERM.
+    pub fn ask_to_end(&mut self) {
+        let app = self.harness.state().app.as_ref().expect("started");
+        app.stopper()();
+        self.step();
+    }
+
+    /// Closes the window and waits until the program's work has ended; gives its folder.
+    pub fn end(self) -> Arc<tempfile::TempDir> {
+        drop(self.harness);
+        self.folder
+    }
+
     /// Whether the window asked to be closed.
     pub fn closes(&self) -> bool {
         self.closes
@@ -536,7 +549,8 @@ impl Window {
         output.is_some_and(|o| o.repaint_delay > Duration::from_millis(500))
     }
 
-    fn commands(&self) -> Vec<ViewportCommand> {
+    /// What the last frame asked of the window.
+    pub fn commands(&self) -> Vec<ViewportCommand> {
         let output = self.harness.output().viewport_output.get(&ViewportId::ROOT);
         output.map(|o| o.commands.clone()).unwrap_or_default()
     }

@@ -5,4 +5,6 @@
 mod hostile;
 mod inside;
 mod made;
+#[path = "../support/real_time.rs"]
+mod real_time;
 mod writing;

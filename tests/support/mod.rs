@@ -8,6 +8,8 @@
     reason = "test support: each test binary uses a part of it, and a broken test should panic"
 )]
 
+pub mod real_time;
+
 use std::{
     sync::{
         Arc, Mutex,
@@ -291,7 +293,7 @@ pub fn network() -> Arc<Network> {
     Arc::new(Network::new(spec, convs).expect("a network of the right lengths"))
 }
 
-/// Waits until `look` finds something; panics after ten seconds.
+/// Waits until `look` finds something.
 pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
@@ -299,7 +301,7 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
             return found;
         }
         assert!(
-            started.elapsed() < Duration::from_secs(10),
+            started.elapsed() < real_time::PATIENCE,
             "waited in vain for {what}"
         );
         std::thread::sleep(Duration::from_millis(1));

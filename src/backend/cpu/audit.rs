@@ -109,7 +109,7 @@ impl CpuSession {
             CpuOp::Load { to } => (Work::Load { factor: 1.0 }, vec![levels(photo)], Some(to)),
             CpuOp::Upsample { from, to } => (Work::Upsample, vec![self.map(from)], Some(to)),
             CpuOp::Pad { conv, from, to } => {
-                let margin = self.plan.convs[conv].padding();
+                let margin = self.plan.convs[conv].padding;
                 (Work::Pad { margin }, vec![self.map(from)], Some(to))
             }
             CpuOp::Im2col { conv, from, to } => {
@@ -184,7 +184,7 @@ impl CpuSession {
             conv,
             relu,
             doubled: spec.upsample,
-            margin: spec.padding(),
+            margin: spec.padding,
             // A norm takes the bias away again, so that only the picture has one.
             bias_factor: if to.is_none() { 1.0 } else { 0.0 },
         };

@@ -52,7 +52,7 @@ impl CpuSession {
                 });
             }
             CpuOp::Pad { conv, from, to } => {
-                let pad = self.plan.convs[conv].padding();
+                let pad = self.plan.convs[conv].padding;
                 let (from, to) = (maps[from], maps[to]);
                 self.for_each_task(to.shape.height, progress, |y, _| {
                     let source = reflected(y as isize - pad as isize, from.shape.height);

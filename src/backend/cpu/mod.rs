@@ -21,11 +21,12 @@ mod simd;
 mod statistics;
 mod winograd;
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use self::{kernels::KernelSet, session::CpuSession};
 use super::{Backend, BackendError, DeviceInfo, Session, SessionSpec};
 use crate::{
+    disk::reason,
     mode::{DeviceChoice, Mode, Precision, Variant},
     network::{Network, NetworkSpec},
     plan::cpu::{CpuPlan, CpuVariant},
@@ -66,7 +67,7 @@ impl CpuBackend {
             .num_threads(threads.unwrap_or(0))
             .thread_name(|i| format!("cpu-worker-{i}"))
             .build()
-            .map_err(|e| BackendError::Threads(e.to_string()))?;
+            .map_err(|e| BackendError::Threads(reason(&io::Error::other(e))))?;
         Ok(Self {
             pool: Arc::new(pool),
             kernels,
@@ -118,8 +119,9 @@ impl Backend for CpuBackend {
 
     fn predicted_bytes(&self, network: &NetworkSpec, spec: &SessionSpec) -> u64 {
         CpuVariant::of(spec.mode).map_or(0, |variant| {
-            let plan = CpuPlan::new(network, spec.height, spec.width, variant);
-            plan.summary(self.pool.current_num_threads()).peak_bytes
+            CpuPlan::new(network, spec.height, spec.width, variant).map_or(0, |plan| {
+                plan.summary(self.pool.current_num_threads()).peak_bytes
+            })
         })
     }
 

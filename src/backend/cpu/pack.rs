@@ -4,8 +4,11 @@
 //! panel holds its groups (phases, Winograd points) one after another, each as rows of K.
 
 use crate::{
-    network::{ConvSpec, ConvWeights},
-    plan::cpu::{Algorithm, WINOGRAD_POINTS, padded_channels},
+    network::ConvWeights,
+    plan::{
+        ConvLayer,
+        cpu::{Algorithm, WINOGRAD_POINTS, padded_channels},
+    },
 };
 
 /// Packed weights of one convolution.
@@ -85,7 +88,7 @@ impl Panels {
 /// Packs a convolution for an algorithm. `stored_inputs` is the number of channels of the input as
 /// it lies in memory.
 pub fn pack(
-    conv: &ConvSpec,
+    conv: &ConvLayer,
     weights: &ConvWeights,
     algorithm: Algorithm,
     stored_inputs: usize,
@@ -152,7 +155,7 @@ pub fn pack(
 
 /// G g G^T of F(4x4, 3x3) for every pair of channels, in float64 before rounding:
 /// `[point][input][output, padded]`.
-fn winograd_weights(conv: &ConvSpec, weights: &ConvWeights) -> Vec<f32> {
+fn winograd_weights(conv: &ConvLayer, weights: &ConvWeights) -> Vec<f32> {
     const G: [[f64; 3]; 6] = [
         [0.25, 0.0, 0.0],
         [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],

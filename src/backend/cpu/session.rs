@@ -126,7 +126,13 @@ impl CpuSession {
         kernels: &'static KernelSet,
         pool: Arc<rayon::ThreadPool>,
     ) -> Result<Self, BackendError> {
-        let plan = CpuPlan::new(network.spec(), height, width, variant);
+        let plan = CpuPlan::new(network.spec(), height, width, variant).map_err(|error| {
+            BackendError::Unsupported {
+                mode: variant.mode().to_string(),
+                device: "the processor".to_owned(),
+                reason: error.to_string(),
+            }
+        })?;
         let refused = |len: usize| BackendError::OutOfMemory {
             needed_bytes: 4 * len as u64,
             width,

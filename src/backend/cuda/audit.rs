@@ -202,7 +202,7 @@ impl Resident {
             conv: launch.conv,
             relu,
             doubled: is_whole && conv.upsample,
-            margin: if is_whole { conv.padding() } else { 0 },
+            margin: if is_whole { conv.padding } else { 0 },
             bias_factor: launch.bias_scale,
         };
         Ok((work, read))

@@ -18,8 +18,10 @@ use super::{
 };
 use crate::{
     backend::RunControl,
-    network::ConvSpec,
-    plan::cuda::{ConvolutionShape, Storage},
+    plan::{
+        ConvLayer,
+        cuda::{ConvolutionShape, Storage},
+    },
 };
 
 /// Runs that are measured together, in one graph, so that the time to launch them does not count.
@@ -201,7 +203,7 @@ fn measured(
 
 /// A convolution's weights as a library reads them: (output channel, row, column, input channel), in the
 /// type that maps are stored in, zeros where a channel is only stored.
-pub fn weights(conv: &ConvSpec, weights: &[f32], shape: &ConvolutionShape) -> Vec<u8> {
+pub fn weights(conv: &ConvLayer, weights: &[f32], shape: &ConvolutionShape) -> Vec<u8> {
     let (side, inputs, outputs) = (conv.kernel, conv.in_channels, conv.out_channels);
     let storage = Storage::of(shape.precision);
     let mut packed = Vec::with_capacity(shape.weight_bytes());
@@ -365,12 +367,25 @@ impl Drop for Scratch<'_> {
 #[allow(clippy::expect_used)]
 mod tests {
     use super::*;
-    use crate::{mode::Precision, network::NetworkSpec};
+    use crate::{graph::Op, mode::Precision};
+
+    /// A layer from three channels to five, with a kernel of nine pixels.
+    fn layer() -> ConvLayer {
+        let mut graph = crate::graph::Graph::default();
+        let photo = graph.add("photo", "", Op::Photo, &[]).expect("a source");
+        let op = Op::Conv2d {
+            in_channels: 3,
+            out_channels: 5,
+            kernel_px: 9,
+            stride_px: 1,
+        };
+        graph.add("conv", "", op, &[photo]).expect("an input");
+        ConvLayer::of_graph(&graph).remove(0)
+    }
 
     #[test]
     fn weights_lie_channels_last_with_zeros_where_a_channel_is_only_stored() {
-        let convs = NetworkSpec::with_widths([5, 8, 8]).convs();
-        let conv = convs.first().expect("a layer");
+        let conv = &layer();
         let (inputs, outputs, side) = (conv.in_channels, conv.out_channels, conv.kernel);
         let count = outputs * inputs * side * side;
         let plain: Vec<f32> = (1..=count).map(|v| v as f32).collect();

@@ -2,8 +2,10 @@
 
 use crate::{
     mode::Precision,
-    network::ConvSpec,
-    plan::cuda::{ConvLaunch, MainLoop, Taps, operand_bytes, step_channels},
+    plan::{
+        ConvLayer,
+        cuda::{ConvLaunch, MainLoop, Taps, operand_bytes, step_channels},
+    },
 };
 
 /// The weights of one convolution as bytes.
@@ -12,7 +14,7 @@ use crate::{
 /// `[output channel][step][channel]`, on Hopper's `[step][16 bytes of channels][output channel]`, else
 /// `[step and channel][output channel]`. What does not exist is zero.
 pub fn pack(
-    conv: &ConvSpec,
+    conv: &ConvLayer,
     weights: &[f32],
     launch: &ConvLaunch,
     precision: Precision,
@@ -130,7 +132,7 @@ struct Kernel<'a> {
 }
 
 impl<'a> Kernel<'a> {
-    fn new(conv: &ConvSpec, weights: &'a [f32], launch: &ConvLaunch) -> Self {
+    fn new(conv: &ConvLayer, weights: &'a [f32], launch: &ConvLaunch) -> Self {
         Self {
             weights,
             inputs: conv.in_channels,

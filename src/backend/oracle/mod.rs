@@ -7,6 +7,7 @@
 //! It can also round where a mode rounds ([`judge_rounded`]): not to judge, but to tell how far any
 //! computation in so few bits has to be from the truth.
 
+pub mod graph;
 mod rounding;
 
 use crate::{

@@ -129,10 +129,10 @@ impl Life {
         }
     }
 
-    /// Time since the last sign of life.
-    pub fn silence(&self) -> Duration {
+    /// Time from the last sign of life to `now`.
+    pub fn silence(&self, now: Instant) -> Duration {
         let seen = Duration::from_millis(self.seen_ms.load(Ordering::Relaxed));
-        self.began.elapsed().saturating_sub(seen)
+        (now.saturating_duration_since(self.began)).saturating_sub(seen)
     }
 
     /// Tells the session to end at its next glance.
@@ -140,13 +140,13 @@ impl Life {
         self.ends.store(true, Ordering::Relaxed);
     }
 
-    fn sign(&self) {
-        let now_ms = self.began.elapsed().as_millis() as u64;
+    fn sign(&self, now: Instant) {
+        let now_ms = now.saturating_duration_since(self.began).as_millis() as u64;
         self.seen_ms.store(now_ms, Ordering::Relaxed);
     }
 
     fn goes_on(&self) -> bool {
-        self.sign();
+        self.sign(Instant::now());
         !self.ends.load(Ordering::Relaxed)
     }
 }
@@ -176,9 +176,9 @@ impl Session {
     fn live(&self) -> Result<(), CaptureProblem> {
         // Dropped after the device.
         let _hold = Hold::new(&self.place.device);
-        self.life.sign();
+        self.life.sign(Instant::now());
         let mut device = Device::open(&self.place)?;
-        self.life.sign();
+        self.life.sign(Instant::now());
         let mut offered = device.formats()?;
         // One that is beyond the limits is only taken, and refused, where there is no other.
         if offered.iter().any(CameraFormat::is_within_limits) {
@@ -327,10 +327,11 @@ mod tests {
     #[test]
     fn silence_ends_with_a_sign() {
         let life = Life::new();
-        std::thread::sleep(Duration::from_millis(30));
-        assert!(life.silence() >= Duration::from_millis(30));
+        let at = |ms| life.began + Duration::from_millis(ms);
+        assert_eq!(life.silence(at(30)), Duration::from_millis(30));
+        life.sign(at(40));
+        assert_eq!(life.silence(at(45)), Duration::from_millis(5));
         assert!(life.goes_on());
-        assert!(life.silence() < Duration::from_millis(30));
         life.end();
         assert!(!life.goes_on());
     }

@@ -237,7 +237,7 @@ impl Watch<'_> {
                     let limit = running.as_ref().map_or(WAKING_PATIENCE, |running| {
                         session::patience(&running.format).max(HANGS_AFTER)
                     });
-                    let silence = life.silence();
+                    let silence = life.silence(Instant::now());
                     if silence > limit {
                         return Outcome::Hangs(silence.as_millis() as u64);
                     }

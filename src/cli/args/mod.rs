@@ -79,6 +79,9 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// List the cameras, their names and how they send
     Cameras(CamerasArgs),
+    /// Print the licences of the program and its parts
+    #[command(alias = "licenses")]
+    Licences,
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }

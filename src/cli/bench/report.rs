@@ -8,22 +8,18 @@ use crate::{
 };
 
 /// The head, the table of modes, and a table of kernels for each mode that has them.
-pub fn text(results: &[Measurement]) -> String {
-    let mut text = results.first().map_or_else(String::new, head);
-    text.push_str(&modes(results));
-    for r in results {
-        text.push_str(&without_library(r));
-    }
-    for r in results.iter().filter(|r| r.equality.is_some()) {
-        text.push_str(&compared(r));
-    }
+pub fn text(results: &[Measurement]) -> Vec<String> {
+    let mut lines: Vec<String> = results.first().map(head).into_iter().collect();
+    lines.extend(modes(results));
+    lines.extend(results.iter().filter_map(without_library));
+    lines.extend(results.iter().filter_map(compared));
     for r in results.iter().filter(|r| !r.kernels.is_empty()) {
-        text.push_str(&kernels(r));
+        lines.extend(kernels(r));
     }
     for r in results.iter().filter(|r| !r.operations.is_empty()) {
-        text.push_str(&operations(r));
+        lines.extend(operations(r));
     }
-    text
+    lines
 }
 
 fn head(r: &Measurement) -> String {
@@ -42,7 +38,7 @@ fn head(r: &Measurement) -> String {
     };
     format!(
         "{} {}{threads}; {}{model}; {}, {} runs{batch} of each mode in turn after {} for \
-         warm-up{clock}\n",
+         warm-up{clock}",
         r.device_name,
         r.instructions,
         r.style,
@@ -52,7 +48,7 @@ fn head(r: &Measurement) -> String {
     )
 }
 
-fn modes(results: &[Measurement]) -> String {
+fn modes(results: &[Measurement]) -> Vec<String> {
     // Beside a device's own times, what the host waited.
     let on_device = results.iter().any(|r| r.method == TimingMethod::Device);
     let mut head = vec!["Size", "Mode", "Median", "95 %", "99 %"];
@@ -100,30 +96,26 @@ fn modes(results: &[Measurement]) -> String {
 }
 
 /// The check that a ratio needs beside it.
-fn compared(r: &Measurement) -> String {
-    let (Some(equality), Some(reference)) = (&r.equality, r.compared_with) else {
-        return String::new();
-    };
+fn compared(r: &Measurement) -> Option<String> {
+    let (equality, reference) = (r.equality.as_ref()?, r.compared_with?);
     let verdict = match &equality.failure {
         None => format!("same picture by the rule for {}", equality.precision),
         Some(failure) => format!("not comparable: {failure}"),
     };
-    format!(
-        "{}, {} against {reference}: {equality}; {verdict}\n",
+    Some(format!(
+        "{}, {} against {reference}: {equality}; {verdict}",
         r.size,
         r.label()
-    )
+    ))
 }
 
-/// Why a mode does without the library that it is made for; empty where it does not.
-fn without_library(r: &Measurement) -> String {
-    match r.convolver.as_ref().and_then(|c| c.reason.as_ref()) {
-        Some(reason) => format!("{}, {}: {reason}\n", r.size, r.label()),
-        None => String::new(),
-    }
+/// Why a mode does without the library that it is made for; `None` where it does not.
+fn without_library(r: &Measurement) -> Option<String> {
+    let reason = r.convolver.as_ref()?.reason.as_ref()?;
+    Some(format!("{}, {}: {reason}", r.size, r.label()))
 }
 
-fn kernels(r: &Measurement) -> String {
+fn kernels(r: &Measurement) -> Vec<String> {
     let mut head = vec!["Layer", "Kernel", "us", "GB/s", "TFLOP/s", "Share"];
     if r.ceiling.is_some() {
         head.push("Of limit");
@@ -146,18 +138,24 @@ fn kernels(r: &Measurement) -> String {
         rows.push(row);
     }
     let whole_us = r.median_ms * 1e3;
-    format!(
-        "\n{} at {}: {} steps, median of {} frames run step by step, {}\n{}sum of steps {sum_us:.1} \
-         us, a whole frame {whole_us:.1} us, difference {:+.1} us ({:+.1} %)\n",
+    let head = format!(
+        "{} at {}: {} steps, median of {} frames run step by step, {}",
         r.label(),
         r.size,
         r.kernels.len(),
         r.profiled_frames,
         r.method.label(),
-        table(&rows),
+    );
+    let sums = format!(
+        "sum of steps {sum_us:.1} us, a whole frame {whole_us:.1} us, difference {:+.1} us ({:+.1} %)",
         whole_us - sum_us,
         100.0 * (whole_us - sum_us) / whole_us
-    ) + &r.ceiling.as_ref().map_or_else(String::new, limits)
+    );
+    let mut lines = vec![String::new(), head];
+    lines.extend(table(&rows));
+    lines.push(sums);
+    lines.extend(r.ceiling.as_ref().map(limits));
+    lines
 }
 
 fn percent(share: Option<f64>) -> String {
@@ -170,13 +168,13 @@ fn limits(ceiling: &Ceiling) -> String {
         .peak_tflops
         .map_or_else(String::new, |peak| format!(" and {peak:.0} TFLOP/s"));
     format!(
-        "limit: {:.0} GB/s{peak}, whichever takes longer ({})\n",
+        "limit: {:.0} GB/s{peak}, whichever takes longer ({})",
         ceiling.copy_gb_per_s, ceiling.method
     )
 }
 
 /// Single operations by themselves.
-fn operations(r: &Measurement) -> String {
+fn operations(r: &Measurement) -> Vec<String> {
     let head = [
         "Operation",
         "Shape",
@@ -188,7 +186,7 @@ fn operations(r: &Measurement) -> String {
         "Launches",
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
-    let mut notes = String::new();
+    let mut notes = Vec::new();
     for o in &r.operations {
         let ms = o.us / 1e3;
         let least = (r.ceiling.as_ref()).map(|ceiling| ceiling.least_ms(o.flops, o.bytes) / ms);
@@ -208,16 +206,16 @@ fn operations(r: &Measurement) -> String {
             percent(least),
             o.launches.join(", "),
         ]);
-        notes.push_str(&format!("  {}, {}: {}\n", o.name, o.shape, o.how));
+        notes.push(format!("  {}, {}: {}", o.name, o.shape, o.how));
     }
     let copies = r.operations.iter().map(|o| o.copies);
-    format!(
-        "\nSingle operations of {} at {}, each a graph of {} to {} copies that together exceed the \
-         caches; \"In network\" is the part that the fused network launches too\n{}{notes}",
+    let head = format!(
+        "Single operations of {} at {}, each a graph of {} to {} copies that together exceed the \
+         caches; \"In network\" is the part that the fused network launches too",
         r.mode,
         r.size,
         copies.clone().min().unwrap_or(0),
         copies.max().unwrap_or(0),
-        table(&rows),
-    )
+    );
+    [vec![String::new(), head], table(&rows), notes].concat()
 }

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     backend::{self, DeviceInfo, OpenDevice, RunControl},
     capture::{Capture, CaptureEvent, CaptureProblem, CaptureSettings, Source},
+    disk::words,
     engine::{
         Engine,
         live::{
@@ -29,12 +30,15 @@ use crate::{
         paint::PaintError,
         protocol::{EngineError, Event},
     },
-    media::{encode::Format, record::Recorder},
+    media::{
+        encode::Format,
+        record::{Recorded, Recorder},
+    },
     mode::{DeviceChoice, ModelSize},
     weights::StyleLibrary,
 };
 
-/// How long an ended device or source is waited for.
+/// How long an ended device is waited for, and a source that says that nothing comes.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs until the time is over, the source ends or someone stops it.
@@ -61,7 +65,7 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
     });
     let open = chosen_device(args);
     let mut engine = Engine::start(open, wake_up.clone())
-        .map_err(|e| CliError::Failed(format!("no thread could be started: {e}")))?;
+        .map_err(|e| CliError::Failed(format!("no thread could be started: {}", words(&e))))?;
     let device = wait_for_device(&mut engine, &rung)?;
     let style = chosen_style(args, &device)?;
     let settings = CaptureSettings {
@@ -74,12 +78,15 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         ..CaptureSettings::default()
     };
     let asked = settings.clone();
-    let (capture, frames) = Capture::start(args.source.clone(), settings, wake_up)
-        .map_err(|e| CliError::Failed(format!("no thread could be started: {e}")))?;
+    let (capture, frames) = Capture::start(args.source.clone(), settings, wake_up.clone())
+        .map_err(|e| CliError::Failed(format!("no thread could be started: {}", words(&e))))?;
     let recorder = args
         .record
         .as_ref()
-        .map(|folder| Recorder::start(folder, args.record_format.unwrap_or(Format::Jpeg)))
+        .map(|folder| {
+            let format = args.record_format.unwrap_or(Format::Jpeg);
+            Recorder::start(folder, format, wake_up)
+        })
         .transpose()
         .map_err(|e| CliError::Failed(e.to_string()))?;
     let network = style.as_ref().map(|s| s.network.clone());
@@ -111,12 +118,13 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         longest_gap: None,
         problems: Vec::new(),
         is_missing: false,
+        waiting_since: None,
         ended: false,
         quiet: args.json,
         resident: None,
         last_line: started,
     };
-    run.until(started, args.seconds.map(Duration::from_secs_f64))?;
+    run.until(args.seconds.map(Duration::from_secs_f64))?;
     let report = run.finish(started, args, &device, style.as_ref())?;
     if args.json {
         print_json(&report)
@@ -196,6 +204,8 @@ struct LiveRun {
     problems: Vec<String>,
     /// Whether the last problem was that the source is not there.
     is_missing: bool,
+    /// Since when the source says that nothing comes.
+    waiting_since: Option<Instant>,
     ended: bool,
     quiet: bool,
     resident: Option<u64>,
@@ -203,17 +213,21 @@ struct LiveRun {
 }
 
 impl LiveRun {
-    fn until(&mut self, started: Instant, length: Option<Duration>) -> Result<(), CliError> {
+    fn until(&mut self, length: Option<Duration>) -> Result<(), CliError> {
         loop {
             if self.control.is_cancelled() || self.ended {
                 return Ok(());
             }
-            let over = length.is_some_and(|length| {
-                // The time counts from the first picture, but a source that never comes ends too.
-                let from = self.first.map_or(started + PATIENCE, |(at, ..)| at);
-                Instant::now().saturating_duration_since(from) >= length
-            });
-            if over {
+            // Why is told at the end, which is now: nothing more would be recorded.
+            if self.recorder.as_ref().is_some_and(Recorder::has_ended) {
+                return Ok(());
+            }
+            // The time counts from the first picture, however long a slow computer takes for it; but a run
+            // whose source never comes ends too.
+            let from = (self.first.map(|(at, ..)| at))
+                .or_else(|| self.waiting_since.map(|since| since + PATIENCE));
+            let over = |(from, length)| Instant::now().saturating_duration_since(from) >= length;
+            if from.zip(length).is_some_and(over) {
                 return Ok(());
             }
             select! {
@@ -232,6 +246,7 @@ impl LiveRun {
         while let Some(event) = self.capture.poll() {
             match event {
                 CaptureEvent::Started { described, format } => {
+                    self.waiting_since = None;
                     let told = format.map(|f| format!(", {f}")).unwrap_or_default();
                     tell(format!("source: {described}{told}"));
                     if let Some(unmet) = format.and_then(|f| self.asked.unmet(&f)) {
@@ -240,8 +255,13 @@ impl LiveRun {
                         ));
                     }
                 }
-                CaptureEvent::Waiting(problem) | CaptureEvent::Skipped(problem) => {
+                CaptureEvent::Skipped(problem) => {
                     tell(format!("source: {problem}"));
+                    self.problems.push(problem.to_string());
+                }
+                CaptureEvent::Waiting(problem) => {
+                    tell(format!("source: {problem}"));
+                    self.waiting_since.get_or_insert_with(Instant::now);
                     self.is_missing = matches!(
                         problem,
                         CaptureProblem::NoCamera
@@ -342,8 +362,8 @@ impl LiveRun {
     ) -> Result<Report, CliError> {
         let now = Instant::now();
         let recorded = self.recorder.take().map(Recorder::finish);
-        if let Some(failure) = recorded.as_ref().and_then(|r| r.failure.as_ref()) {
-            return Err(CliError::Failed(format!("the recording failed: {failure}")));
+        if let Some(failure) = recorded.as_ref().and_then(Recorded::failure_in_words) {
+            return Err(CliError::Failed(failure));
         }
         let taking = self.pictures.counts();
         let Some(((first_at, captured, painted), facts)) =

@@ -113,7 +113,7 @@ impl AutomaticSize {
         })
     }
 
-    fn text(&self) -> String {
+    fn line(&self) -> String {
         let Self {
             target_fps,
             achieved_fps,
@@ -127,16 +127,16 @@ impl AutomaticSize {
         match self.limited_by {
             // What is wanted bounds the size, not the rate.
             None if f64::from(*achieved_fps) > 1.1 * target_fps => format!(
-                "automatic size: {chose}, which gives {achieved_fps:.1} fps where {target_fps:.0} were wanted\n"
+                "automatic size: {chose}, which gives {achieved_fps:.1} fps where {target_fps:.0} were wanted"
             ),
             None => format!(
-                "automatic size: {chose}, which holds {achieved_fps:.1} of {target_fps:.0} fps\n"
+                "automatic size: {chose}, which holds {achieved_fps:.1} of {target_fps:.0} fps"
             ),
             Some(Limit::Source) => format!(
-                "automatic size: {chose}; the source gives {achieved_fps:.1} of {target_fps:.0} fps\n"
+                "automatic size: {chose}; the source gives {achieved_fps:.1} of {target_fps:.0} fps"
             ),
             Some(Limit::Device) => format!(
-                "automatic size: {chose}; {achieved_fps:.1} fps is the most this device holds of {target_fps:.0}\n"
+                "automatic size: {chose}; {achieved_fps:.1} fps is the most this device holds of {target_fps:.0}"
             ),
         }
     }
@@ -157,8 +157,8 @@ impl From<Spread> for SpreadMs {
     }
 }
 
-/// The report for people.
-pub fn text(report: &Report) -> String {
+/// The report for people, line by line.
+pub fn text(report: &Report) -> Vec<String> {
     let (sw, sh) = report.source_size;
     let (w, h) = report.working_size;
     let mut mode = report
@@ -177,37 +177,102 @@ pub fn text(report: &Report) -> String {
         },
     );
     let s = report.stages_ms;
-    let mut text = format!(
-        "{} on {}: {}, {mode}\n{} in {:.1} s: {:.1} fps at {w} x {h} px from {sw} x {sh} px ({:.1} fps captured)\n\
-         dropped before the engine {}, before taking {}; first picture after {:.2} s\n\
-         from source to picture {latency}: decode {:.1}, wait {:.1}, scale {:.1}, upload {:.2}, network {:.2} ({}), read-back {:.2}, compose {:.1}\n",
-        report.style.as_deref().unwrap_or("no style"),
-        report.device_name,
-        report.source,
-        match report.painted {
-            1 => "1 picture".to_owned(),
-            n => format!("{n} pictures"),
-        },
-        report.seconds,
-        report.painted_fps,
-        report.captured_fps,
-        report.dropped_before_engine,
-        report.dropped_before_taking,
-        report.first_picture_s,
-        s.decode_ms,
-        s.wait_ms,
-        s.scale_ms,
-        s.upload_ms,
-        s.network_ms,
-        report.method.label(),
-        s.download_ms,
-        s.compose_ms,
-    );
-    if let Some(automatic) = &report.automatic_size {
-        text.push_str(&automatic.text());
-    }
+    let mut lines = vec![
+        format!(
+            "{} on {}: {}, {mode}",
+            report.style.as_deref().unwrap_or("no style"),
+            report.device_name,
+            report.source,
+        ),
+        format!(
+            "{} in {:.1} s: {:.1} fps at {w} x {h} px from {sw} x {sh} px ({:.1} fps captured)",
+            match report.painted {
+                1 => "1 picture".to_owned(),
+                n => format!("{n} pictures"),
+            },
+            report.seconds,
+            report.painted_fps,
+            report.captured_fps,
+        ),
+        format!(
+            "dropped before the engine {}, before taking {}; first picture after {:.2} s",
+            report.dropped_before_engine, report.dropped_before_taking, report.first_picture_s,
+        ),
+        format!(
+            "from source to picture {latency}: decode {:.1}, wait {:.1}, scale {:.1}, upload {:.2}, \
+             network {:.2} ({}), read-back {:.2}, compose {:.1}",
+            s.decode_ms,
+            s.wait_ms,
+            s.scale_ms,
+            s.upload_ms,
+            s.network_ms,
+            report.method.label(),
+            s.download_ms,
+            s.compose_ms,
+        ),
+    ];
+    lines.extend(report.automatic_size.as_ref().map(AutomaticSize::line));
     if let (Some(frames), Some(left_out)) = (report.recorded_frames, report.left_out_frames) {
-        text.push_str(&format!("recorded {frames} frames, {left_out} left out\n"));
+        lines.push(format!("recorded {frames} frames, {left_out} left out"));
     }
-    text
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The automatic size at 30 wanted frames a second, of which the source gives and the device paints so many.
+    fn held(captured_fps: f64, achieved_fps: f64) -> AutomaticSize {
+        let order = LiveSize::Auto { target_fps: 30.0 };
+        AutomaticSize::of(order, (320, 240), [captured_fps, achieved_fps], None)
+            .unwrap_or_else(|| panic!("a size was chosen"))
+    }
+
+    #[test]
+    fn a_rate_is_held_or_what_limits_it_is_named() {
+        for (captured_fps, achieved_fps, limited_by, words) in [
+            (60.0, 30.0, None, "which holds 30.0 of 30 fps"),
+            (30.0, 28.6, None, "which holds 28.6 of 30 fps"),
+            (
+                60.0,
+                60.0,
+                None,
+                "which gives 60.0 fps where 30 were wanted",
+            ),
+            (
+                10.0,
+                10.0,
+                Some(Limit::Source),
+                "the source gives 10.0 of 30 fps",
+            ),
+            (
+                10.0,
+                9.6,
+                Some(Limit::Source),
+                "the source gives 9.6 of 30 fps",
+            ),
+            (
+                10.0,
+                9.2,
+                Some(Limit::Device),
+                "9.2 fps is the most this device holds of 30",
+            ),
+            (
+                60.0,
+                12.0,
+                Some(Limit::Device),
+                "12.0 fps is the most this device holds of 30",
+            ),
+        ] {
+            let size = held(captured_fps, achieved_fps);
+            assert_eq!(size.limited_by, limited_by, "{captured_fps} {achieved_fps}");
+            assert_eq!(size.holds, limited_by.is_none());
+            assert_eq!(size.long_side_px, 320);
+            let text = size.text();
+            assert!(text.contains("320 px") && text.contains(words), "{text}");
+        }
+        let by_hand = AutomaticSize::of(LiveSize::LongSide(64), (64, 48), [30.0, 30.0], None);
+        assert!(by_hand.is_none(), "nothing was chosen");
+    }
 }

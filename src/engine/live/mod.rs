@@ -313,6 +313,7 @@ impl Live {
             painted: self.painted,
             captured: counts.written,
             dropped: counts.dropped,
+            sequence: self.input.value.sequence,
             captured_at,
             ready_at,
             stages,

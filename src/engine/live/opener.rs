@@ -439,6 +439,9 @@ impl Drop for Openings {
 mod tests {
     use super::*;
 
+    /// Only against hanging for ever.
+    const PATIENCE: Duration = Duration::from_secs(120);
+
     #[test]
     fn an_opener_ends_after_its_last_asker() {
         let opener = Opener::start().expect("a thread");
@@ -447,10 +450,7 @@ mod tests {
             kind: DeviceChoice::Cuda,
             open: Arc::new(|_| panic!("in the middle")),
         });
-        openings
-            .bell()
-            .recv_timeout(Duration::from_secs(10))
-            .expect("an answer");
+        openings.bell().recv_timeout(PATIENCE).expect("an answer");
         let outcome = openings.next().expect("an answer");
         assert_eq!(outcome.ticket, ticket);
         assert!(matches!(outcome.opened, Opened::Panicked(words) if words == "in the middle"));
@@ -480,7 +480,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(30));
             go.send(()).ok();
         });
-        openings.wait_for_next(Duration::from_secs(20));
+        openings.wait_for_next(PATIENCE);
         assert!(openings.has_next(), "the first one's ring lies there still");
         later.join().expect("it ends");
     }
@@ -516,10 +516,7 @@ mod tests {
         go.send(()).ok();
         let mut cancelled = 0;
         while !openings.is_idle() {
-            openings
-                .bell()
-                .recv_timeout(Duration::from_secs(10))
-                .expect("an answer");
+            openings.bell().recv_timeout(PATIENCE).expect("an answer");
             while let Some(outcome) = openings.next() {
                 cancelled += usize::from(matches!(
                     outcome.opened,

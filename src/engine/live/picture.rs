@@ -92,6 +92,8 @@ pub struct Facts {
     pub captured: u64,
     /// Frames that a newer one replaced before the engine took them.
     pub dropped: u64,
+    /// Number of the source's frame that was painted ([`Captured::sequence`](crate::capture::Captured::sequence)).
+    pub sequence: u64,
     /// When the source had the frame.
     pub captured_at: Instant,
     /// When the picture was ready.

@@ -13,10 +13,11 @@ use std::{
     sync::Arc,
 };
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use self::opening::{from_clipboard, opened, sorted};
 use super::{
+    label::name_label,
     live::DrawnChart,
     outside::{Clip, Dialog, Outside},
     shelf::{Card, Loaded, Shelf},
@@ -25,6 +26,7 @@ use super::{
 use crate::{
     capture::Camera,
     compose::Look,
+    disk::reason,
     engine::{
         paint::{OutputSize, Painting},
         worker::WakeUp,
@@ -47,7 +49,11 @@ const ERRANDS: usize = 64;
 /// Reports that may wait for the window.
 const REPORTS: usize = 64;
 
-type Errand = Box<dyn FnOnce() -> Report + Send>;
+/// Something to do in the background, and what is held until it is reported when it writes something.
+struct Errand {
+    run: Box<dyn FnOnce() -> Report + Send>,
+    writes: Option<Sender<()>>,
+}
 
 /// Where a photo comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,11 +81,7 @@ impl Opened {
     /// Its name for people.
     pub fn title(&self) -> String {
         match &self.origin {
-            Origin::File(path) => path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
+            Origin::File(path) => name_label(path),
             Origin::Sample => "Sample photo".to_owned(),
             Origin::Clipboard => "Pasted picture".to_owned(),
         }
@@ -235,12 +237,7 @@ pub enum Report {
     /// A recording may begin, or not.
     Recording(Result<Box<Recorder>, String>),
     /// A recording is written.
-    Recorded {
-        /// Its folder.
-        folder: PathBuf,
-        /// What it came to.
-        recorded: Recorded,
-    },
+    Recorded(Recorded),
     /// The system's cameras, or why they are not known.
     Cameras(Result<Vec<Camera>, String>),
     /// The settings could not be written.
@@ -251,11 +248,31 @@ pub enum Report {
     Broke(String),
 }
 
+impl Report {
+    /// What could not be written, for people; `None` when this reports nothing of the kind.
+    pub fn failure(&self) -> Option<String> {
+        match self {
+            Self::Saved {
+                result: Err(error), ..
+            } => Some(error.to_string()),
+            Self::Imported { result: Err(error) }
+            | Self::Exported(Err(error))
+            | Self::Snapshot(Err(error))
+            | Self::SettingsFailed(error) => Some(error.clone()),
+            Self::Recorded(recorded) => recorded.failure_in_words(),
+            _ => None,
+        }
+    }
+}
+
 /// The window's handle of the background threads.
 pub struct Desk {
     errands: Sender<Errand>,
     reports: Receiver<Report>,
     report_sender: Sender<Report>,
+    /// Lent to every errand that writes; once this one and all that are lent are gone, `written` says so.
+    writes: Option<Sender<()>>,
+    written: Receiver<()>,
     wake_up: WakeUp,
     outside: Arc<dyn Outside>,
     shelf: Arc<dyn Shelf>,
@@ -274,6 +291,7 @@ impl Desk {
     ) -> std::io::Result<Self> {
         let (errand_sender, errands) = bounded::<Errand>(ERRANDS);
         let (report_sender, reports) = bounded(REPORTS);
+        let (writes, written) = bounded(0);
         for number in 0..THREADS {
             let (errands, reports) = (errands.clone(), report_sender.clone());
             let wake_up = wake_up.clone();
@@ -289,6 +307,8 @@ impl Desk {
             errands: errand_sender,
             reports,
             report_sender,
+            writes: Some(writes),
+            written,
             wake_up,
             outside,
             shelf,
@@ -356,7 +376,7 @@ impl Desk {
     /// Adds a checkpoint to the person's styles; [`Report::Imported`].
     pub fn import_style(&self, path: PathBuf) {
         let shelf = self.shelf.clone();
-        self.send(move || Report::Imported {
+        self.send_writing(move || Report::Imported {
             result: shelf.import(&path),
         });
     }
@@ -368,23 +388,27 @@ impl Desk {
         }
         let outside = self.outside.clone();
         let (reports, wake_up) = (self.report_sender.clone(), self.wake_up.clone());
-        let errand: Errand = Box::new(move || Report::Chosen {
+        let run = move || Report::Chosen {
             purpose,
             result: outside.ask(&dialog, folder.as_deref()),
-        });
+        };
+        let errand = Errand {
+            run: Box::new(run),
+            writes: None,
+        };
         let started = std::thread::Builder::new()
             .name("dialog".to_owned())
             .spawn(move || bring_back(errand, &reports, &wake_up));
         match started {
             Ok(_) => self.dialog_open = true,
-            Err(error) => self.send(move || Report::Broke(error.to_string())),
+            Err(error) => self.send(move || Report::Broke(reason(&error))),
         }
         true
     }
 
     /// Saves the result; [`Report::Saved`].
     pub fn save(&self, save: Box<Save>, existing: Existing) {
-        self.send(move || {
+        self.send_writing(move || {
             let (path, finished) = (&save.path, &save.finished);
             // Known before the picture is put together, so that the question comes at once.
             let result = encode::check_target(path, existing).and_then(|()| {
@@ -420,14 +444,44 @@ impl Desk {
 
     /// Writes the settings; [`Report::SettingsFailed`] when that fails.
     pub fn write_settings(&self, settings: Settings, path: PathBuf) {
-        self.send(move || match settings.save(&path) {
+        self.send_writing(move || match settings.save(&path) {
             Ok(()) => Report::Quiet,
             Err(error) => Report::SettingsFailed(error.to_string()),
         });
     }
 
-    pub(super) fn send(&self, errand: impl FnOnce() -> Report + Send + 'static) {
-        if self.errands.try_send(Box::new(errand)).is_err() {
+    /// Has the window read its reports.
+    pub(super) fn wake_up(&self) -> WakeUp {
+        self.wake_up.clone()
+    }
+
+    /// Waits until everything that was to be written is, and gives the reports that nobody has read.
+    pub fn finish_writing(&mut self) -> Vec<Report> {
+        self.writes = None;
+        let mut unread = Vec::new();
+        loop {
+            select! {
+                // Nothing is ever sent: all that were lent are gone.
+                recv(self.written) -> _ => break,
+                // An errand ends when there is room for its report.
+                recv(self.reports) -> report => unread.extend(report),
+            }
+        }
+        unread.extend(self.reports.try_iter());
+        unread
+    }
+
+    pub(super) fn send(&self, run: impl FnOnce() -> Report + Send + 'static) {
+        self.send_errand(Box::new(run), None);
+    }
+
+    /// As [`Self::send`], for what [`Self::finish_writing`] waits for.
+    pub(super) fn send_writing(&self, run: impl FnOnce() -> Report + Send + 'static) {
+        self.send_errand(Box::new(run), self.writes.clone());
+    }
+
+    fn send_errand(&self, run: Box<dyn FnOnce() -> Report + Send>, writes: Option<Sender<()>>) {
+        if self.errands.try_send(Errand { run, writes }).is_err() {
             let busy = "too many things at once; wait a moment and try again".to_owned();
             // When even this finds no room, the window has other reports to show.
             let _ = self.report_sender.try_send(Report::Broke(busy));
@@ -436,10 +490,12 @@ impl Desk {
 }
 
 fn bring_back(errand: Errand, reports: &Sender<Report>, wake_up: &WakeUp) {
-    let report = catch_unwind(AssertUnwindSafe(errand))
+    let Errand { run, writes } = errand;
+    let report = catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|panic| Report::Broke(crate::engine::panic_message(panic.as_ref())));
     // Waits for room: the window reads its reports in every frame. Fails only when it is gone.
     if reports.send(report).is_ok() {
         wake_up();
     }
+    drop(writes);
 }

@@ -4,9 +4,10 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::{Opened, Origin, Sorted};
 use crate::{
+    disk::words,
     engine::compositor::PREVIEW_PX,
     frame::Frame,
-    gui::{batch::PAINTED, outside::has_checkpoint_name},
+    gui::{batch::PAINTED, label::path_label, outside::has_checkpoint_name},
     media::{
         decode, encode,
         folder::Folder,
@@ -57,7 +58,7 @@ pub fn sorted(files: Vec<PathBuf>) -> Sorted {
     for path in files {
         if path.is_dir() {
             sorted.has_folder = true;
-            let name = path.display();
+            let name = path_label(&path);
             match Folder::open(&path) {
                 Ok(folder) if folder.photos.is_empty() => {
                     let note = folder.note(None).map(|note| format!("; {note}"));
@@ -73,7 +74,7 @@ pub fn sorted(files: Vec<PathBuf>) -> Sorted {
                 }
                 Err(error) => sorted
                     .problems
-                    .push(format!("{name} could not be read: {error}")),
+                    .push(format!("{name} could not be read: {}", words(&error))),
             }
         } else if has_checkpoint_name(&path) {
             sorted.checkpoints.push(path);

@@ -8,6 +8,7 @@ use super::{LiveIntent, LiveView, Recording, SourceState};
 use crate::{
     backend::BackendError,
     capture::{CameraId, Capture, CaptureEvent, CaptureSettings, Source},
+    disk::words,
     engine::live::{Duel, LiveEvent, LiveSize, MeasureJob, auto_size::wanted_px},
     gui::{
         app::App, choice::Choice, desk::Purpose, hear::name_window, outside::Dialog, stage::Compare,
@@ -312,8 +313,10 @@ impl App {
             Err(error) => {
                 self.engine.stop_live();
                 live.pictures = None;
-                self.messages
-                    .error(format!("The source could not be started: {error}"));
+                self.messages.error(format!(
+                    "The source could not be started: {}",
+                    words(&error)
+                ));
             }
         }
     }

@@ -10,7 +10,7 @@ use super::{DuelView, LiveIntent, LiveView, SourceState};
 use crate::{
     capture::Source,
     engine::live::Contestant,
-    gui::{intent::Intent, theme},
+    gui::{intent::Intent, label::remark, theme},
     mode::{DeviceChoice, Variant},
 };
 
@@ -110,7 +110,7 @@ impl LiveView {
             ui.spacing_mut().button_padding.x = 8.0;
             let recording = self.recording.as_ref();
             let record = match recording {
-                Some(r) => format!("Recorded: {}", r.recorder.taken()),
+                Some(r) => format!("Recorded: {}", r.recorder.written()),
                 None => "Record".to_owned(),
             };
             for (name, spoken, hint, is_on, intent) in [
@@ -303,10 +303,10 @@ impl LiveView {
                         ui.label("The first picture is on its way…");
                     }
                     SourceState::Waiting(problem) => {
-                        ui.label(sentence(&problem.to_string()));
+                        ui.label(sentence(&remark(&problem.to_string())));
                     }
                     SourceState::Ended(problem) => {
-                        ui.label(sentence(&problem.to_string()));
+                        ui.label(sentence(&remark(&problem.to_string())));
                     }
                 }
                 let way_out = theme::main_button(ui, "Show the demo scene");

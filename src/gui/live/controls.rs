@@ -7,7 +7,12 @@ use crate::{
     backend::DeviceInfo,
     capture::{PixelFormat, Rotation, Source},
     engine::live::{Contestant, DEFAULT_TARGET_FPS, LiveSize, auto_size::STEPS_PX},
-    gui::{choice::Choice, intent::Intent, theme},
+    gui::{
+        choice::Choice,
+        intent::Intent,
+        label::{label, name_label, remark},
+        theme,
+    },
     mode::{DeviceChoice, ModelSize, PrecisionChoice, Variant},
     settings::LiveChoices,
 };
@@ -89,15 +94,12 @@ pub fn source_name(live: &LiveView, source: &Source) -> String {
             let found = known.clone().find(|camera| camera.id == *id);
             let first = || known.clone().next().filter(|_| id.as_str().is_empty());
             match found.or_else(first) {
-                Some(camera) => camera.name.clone(),
+                Some(camera) => label(&camera.name),
                 None if id.as_str().is_empty() => "Camera".to_owned(),
-                None => id.to_string(),
+                None => label(id.as_str()),
             }
         }
-        Source::Photo(path) | Source::Folder(path) => path.file_name().map_or_else(
-            || path.display().to_string(),
-            |n| n.to_string_lossy().into_owned(),
-        ),
+        Source::Photo(path) | Source::Folder(path) => name_label(path),
     }
 }
 
@@ -124,14 +126,15 @@ fn source(
                     theme::caption(ui, "Looking for cameras…");
                 }
                 Some(Err(error)) => {
-                    theme::caption(ui, error.as_str());
+                    theme::caption(ui, remark(error));
                 }
                 Some(Ok(cameras)) if cameras.is_empty() => {
                     theme::caption(ui, "No camera is connected");
                 }
                 Some(Ok(cameras)) => {
                     for camera in cameras {
-                        offer(ui, Source::Camera(camera.id.clone()), &camera.name);
+                        let name = label(&camera.name);
+                        offer(ui, Source::Camera(camera.id.clone()), &name);
                     }
                 }
             }

@@ -9,10 +9,12 @@ use std::{
 use super::Recording;
 use crate::{
     capture::Rotation,
+    disk,
     frame::Frame,
     gui::{
         app::App,
         desk::{Desk, Report, Snapshot},
+        label::path_label,
     },
     media::{
         MediaError,
@@ -24,6 +26,8 @@ use crate::{
 
 /// Folder of snapshots and recordings, below the pictures.
 const OWN_FOLDER: &str = "StyleForge";
+/// How names of recordings begin.
+const RECORDING: &str = "recording";
 /// Snapshots or recordings in one folder at most.
 const MOST_NAMES: u32 = 100_000;
 
@@ -94,7 +98,7 @@ impl App {
     /// A recording may begin.
     pub(in crate::gui) fn hear_recording(&mut self, result: Result<Box<Recorder>, String>) {
         match (result, &mut self.live) {
-            (Ok(recorder), Some(live)) if live.recording.is_none() => {
+            (Ok(recorder), Some(live)) if live.recording.is_none() && !self.closing => {
                 live.recording = Some(Recording {
                     recorder: *recorder,
                     since: Instant::now(),
@@ -142,12 +146,12 @@ impl Desk {
         frame: Frame,
         texts: Vec<(&'static str, String)>,
     ) {
-        self.send(move || Report::Snapshot(snapshot(&folder, &style, &frame, &texts)));
+        self.send_writing(move || Report::Snapshot(snapshot(&folder, &style, &frame, &texts)));
     }
 
     /// Writes a report; the person has agreed to replace what exists. [`Report::Exported`].
     pub fn export(&self, path: PathBuf, bytes: Vec<u8>) {
-        self.send(move || {
+        self.send_writing(move || {
             let saved = encode::save_bytes(&path, &bytes, Existing::Replace);
             Report::Exported(saved.map(|()| path).map_err(|e| e.to_string()))
         });
@@ -155,35 +159,79 @@ impl Desk {
 
     /// Makes a folder for a recording below `folder`; [`Report::Recording`].
     pub fn start_recording(&self, folder: PathBuf) {
+        let wake_up = self.wake_up();
         self.send(move || {
-            let started = free_name(&folder, "recording", "")
-                .and_then(|path| Recorder::start(&path, Format::Jpeg).map_err(|e| e.to_string()));
+            let started = with_free_name(&folder, RECORDING, "", |path| {
+                disk::make_new_folder(path)?;
+                Recorder::start(path, Format::Jpeg, wake_up.clone())
+            });
             Report::Recording(started.map(Box::new))
         });
     }
 
     /// Waits for a recording to be written; [`Report::Recorded`].
     pub fn finish_recording(&self, recorder: Recorder) {
-        self.send(move || Report::Recorded {
-            folder: recorder.folder().to_owned(),
-            recorded: recorder.finish(),
+        self.send_writing(move || Report::Recorded(recorder.finish()));
+    }
+
+    /// Removes what a killed program left of snapshots and recordings below `folder`.
+    pub fn sweep_pictures(&self, folder: PathBuf) {
+        self.send(move || {
+            let home = own_folder(&folder);
+            disk::sweep(&home);
+            let recordings = std::fs::read_dir(&home).into_iter().flatten().flatten();
+            let recordings = recordings.filter(|entry| {
+                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                let name = entry.file_name();
+                let number = name
+                    .to_str()
+                    .unwrap_or_default()
+                    .strip_prefix(RECORDING)
+                    .and_then(|n| n.strip_prefix('-'));
+                let is_number = |n: &str| n.bytes().all(|b| b.is_ascii_digit());
+                is_folder && number.is_some_and(is_number)
+            });
+            for recording in recordings {
+                disk::sweep(&recording.path());
+            }
+            Report::Quiet
         });
     }
 }
 
-/// A name of our own that is free: `StyleForge/recording-0001`.
-fn free_name(folder: &Path, stem: &str, ending: &str) -> Result<PathBuf, String> {
-    let home = if folder.ends_with(OWN_FOLDER) {
+/// The program's own folder below the pictures.
+fn own_folder(folder: &Path) -> PathBuf {
+    if folder.ends_with(OWN_FOLDER) {
         folder.to_owned()
     } else {
         folder.join(OWN_FOLDER)
-    };
-    std::fs::create_dir_all(&home)
-        .map_err(|e| format!("The folder {} could not be made: {e}", home.display()))?;
-    (1..MOST_NAMES)
-        .map(|n| home.join(format!("{stem}-{n:04}{ending}")))
-        .find(|path| !path.exists())
-        .ok_or_else(|| format!("{} is full of files named {stem}.", home.display()))
+    }
+}
+
+/// Makes something of a name of our own that is free: `StyleForge/recording-0001`.
+fn with_free_name<T>(
+    folder: &Path,
+    stem: &str,
+    ending: &str,
+    make: impl Fn(&Path) -> Result<T, MediaError>,
+) -> Result<T, String> {
+    let home = own_folder(folder);
+    disk::make_folder(&home).map_err(|e| e.to_string())?;
+    for n in 1..MOST_NAMES {
+        let path = home.join(format!("{stem}-{n:04}{ending}"));
+        if path.exists() {
+            continue;
+        }
+        match make(&path) {
+            // Another program took the name a moment ago.
+            Err(MediaError::Exists { .. }) => {}
+            made => return made.map_err(|e| e.to_string()),
+        }
+    }
+    Err(format!(
+        "{} is full of files named {stem}.",
+        path_label(&home)
+    ))
 }
 
 fn snapshot(
@@ -195,8 +243,11 @@ fn snapshot(
     let said = |e: MediaError| e.to_string();
     let (png, _) =
         encode::to_bytes("the snapshot", frame, None, Encoding::of(Format::Png)).map_err(said)?;
-    let path = free_name(folder, &format!("snapshot-{style}"), ".png")?;
-    encode::save_bytes(&path, &with_text(&png, texts), Existing::Keep).map_err(said)?;
+    let bytes = with_text(&png, texts);
+    let stem = format!("snapshot-{style}");
+    let path = with_free_name(folder, &stem, ".png", |path| {
+        encode::save_bytes(path, &bytes, Existing::Keep).map(|()| path.to_owned())
+    })?;
     let size = (frame.width(), frame.height());
     Ok(Snapshot { path, size })
 }

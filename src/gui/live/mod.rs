@@ -27,6 +27,7 @@ use eframe::egui::{self, Color32, ColorImage};
 use self::{holds::Holds, report::ReportView};
 use super::{
     intent::Intent,
+    label::label,
     panel::{Panel, PanelIntent},
     shelf::Card,
     stage::{Compare, Stage, ViewStep},
@@ -188,7 +189,7 @@ impl LiveView {
     /// The folder of the recording in progress, and how many pictures it has.
     pub fn recording(&self) -> Option<(&Path, u64)> {
         let recorder = &self.recording.as_ref()?.recorder;
-        Some((recorder.folder(), recorder.taken()))
+        Some((recorder.folder(), recorder.written()))
     }
 
     /// The styles' moving pictures.
@@ -234,8 +235,8 @@ impl LiveView {
     pub fn in_words(&self) -> (String, Option<String>) {
         let source = match &self.state {
             SourceState::Running { described, format } => match format {
-                Some(format) => format!("{described}, {format}"),
-                None => described.clone(),
+                Some(format) => format!("{}, {format}", label(described)),
+                None => label(described),
             },
             SourceState::Starting => "Starting…".to_owned(),
             // Why there are no pictures stands where they would be.

@@ -303,6 +303,7 @@ mod tests {
             painted: frame + 1,
             captured: 3 * frame + 1,
             dropped: 2 * frame,
+            sequence: 3 * frame + 1,
             captured_at,
             ready_at: captured_at + Duration::from_millis(30),
             stages: Stages {

@@ -7,10 +7,10 @@
 mod staging;
 mod steps;
 
-use super::{PlanSummary, Step, arena};
+use super::{ConvLayer, Grouped, PlanError, PlanSummary, Step, arena};
 use crate::{
     mode::{Mode, Precision, Variant},
-    network::{ConvSpec, NetworkSpec, Tail},
+    network::NetworkSpec,
     tensor::Shape,
 };
 
@@ -241,7 +241,7 @@ pub struct CpuPlan {
     /// Rows and columns after short sides are extended, in pixels.
     pub extended: (usize, usize),
     /// The network's convolutions.
-    pub convs: Vec<ConvSpec>,
+    pub convs: Vec<ConvLayer>,
     /// What runs, in order.
     pub steps: Vec<Step<CpuOp>>,
     /// The maps, placed in the arena.
@@ -256,31 +256,50 @@ pub struct CpuPlan {
 
 impl CpuPlan {
     /// Plans `spec` on a photo of `height` x `width` pixels.
-    pub fn new(spec: &NetworkSpec, height: usize, width: usize, variant: CpuVariant) -> Self {
+    ///
+    /// # Errors
+    /// [`PlanError`] for a network that no kernel here computes.
+    pub fn new(
+        spec: &NetworkSpec,
+        height: usize,
+        width: usize,
+        variant: CpuVariant,
+    ) -> Result<Self, PlanError> {
         let least = spec.min_side_px();
         let extended = (height.max(least), width.max(least));
-        let convs = spec.convs();
-        let mut builder = Builder::default();
-        match variant {
-            CpuVariant::Baseline => builder.plan_baseline(&convs, extended),
-            CpuVariant::Fused => builder.plan_fused(&convs, extended),
+        let grouped = Grouped::new(spec, extended, variant.mode().variant)?;
+        let convs = ConvLayer::of_graph(&grouped.graph);
+        let mut builder = Builder::new(&grouped, &convs);
+        for group in &grouped.groups {
+            match variant {
+                CpuVariant::Baseline => builder.plan_single(group),
+                CpuVariant::Fused => builder.plan_fused(group),
+            }
+            .ok_or_else(|| grouped.no_kernel(group))?;
         }
-        let (offsets, arena_len) = arena::place(&builder.lifetimes);
-        for (map, offset) in builder.maps.iter_mut().zip(offsets) {
+        let Builder {
+            steps,
+            mut maps,
+            lifetimes,
+            scratch_len,
+            ..
+        } = builder;
+        let (offsets, arena_len) = arena::place(&lifetimes);
+        for (map, offset) in maps.iter_mut().zip(offsets) {
             map.offset = offset;
         }
         let weights_len = convs.iter().map(packed_len).sum();
-        Self {
+        Ok(Self {
             variant,
             photo: (height, width),
             extended,
             convs,
-            steps: builder.steps,
-            maps: builder.maps,
+            steps,
+            maps,
             arena_len,
-            scratch_len: builder.scratch_len,
+            scratch_len,
             weights_len,
-        }
+        })
     }
 
     /// What packing the weights takes besides them, before anything else is there, in f32: each worker
@@ -332,12 +351,12 @@ impl CpuPlan {
 }
 
 /// Values that a session keeps for the channels of a convolution: bias, scale, shift.
-fn channel_values(conv: &ConvSpec) -> usize {
+fn channel_values(conv: &ConvLayer) -> usize {
     3 * padded_channels(conv.out_channels)
 }
 
 /// Upper bound of a convolution's packed weights over all algorithms, in f32.
-fn packed_len(conv: &ConvSpec) -> usize {
+fn packed_len(conv: &ConvLayer) -> usize {
     let inputs = padded_channels(conv.in_channels);
     let outputs = padded_channels(conv.out_channels).next_multiple_of(32);
     let taps = (conv.kernel * conv.kernel).max(WINOGRAD_POINTS);
@@ -345,18 +364,18 @@ fn packed_len(conv: &ConvSpec) -> usize {
 }
 
 /// The algorithm of a fused layer.
-pub fn algorithm_for(conv: &ConvSpec) -> Algorithm {
-    match (conv.kernel, conv.stride, conv.upsample, conv.tail) {
-        (_, _, _, Tail::Picture) => Algorithm::ShiftedColumns,
-        (3, 1, true, _) => Algorithm::FourPhase,
-        (3, 1, false, _) if !conv.reads_picture() => Algorithm::Winograd,
+pub fn algorithm_for(conv: &ConvLayer) -> Algorithm {
+    match (conv.kernel, conv.stride, conv.upsample) {
+        _ if conv.makes_picture => Algorithm::ShiftedColumns,
+        (3, 1, true) => Algorithm::FourPhase,
+        (3, 1, false) if !conv.reads_photo => Algorithm::Winograd,
         _ => Algorithm::Direct,
     }
 }
 
 /// Channels of a convolution's input as it lies in memory: the picture is not padded.
-pub fn stored_inputs(conv: &ConvSpec) -> usize {
-    if conv.reads_picture() {
+pub fn stored_inputs(conv: &ConvLayer) -> usize {
+    if conv.reads_photo {
         3
     } else {
         padded_channels(conv.in_channels)
@@ -364,6 +383,7 @@ pub fn stored_inputs(conv: &ConvSpec) -> usize {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use proptest::prelude::*;
 
@@ -373,7 +393,7 @@ mod tests {
     #[test]
     fn fused_plan_of_the_published_network() {
         let spec = NetworkSpec::with_widths([32, 64, 128]);
-        let plan = CpuPlan::new(&spec, 512, 512, CpuVariant::Fused);
+        let plan = CpuPlan::new(&spec, 512, 512, CpuVariant::Fused).expect("a plan");
         assert_eq!(plan.steps.len(), 16);
         let winograd = plan
             .steps
@@ -387,7 +407,7 @@ mod tests {
     #[test]
     fn baseline_has_a_pass_for_every_operation() {
         let spec = NetworkSpec::with_widths([32, 64, 128]);
-        let plan = CpuPlan::new(&spec, 64, 64, CpuVariant::Baseline);
+        let plan = CpuPlan::new(&spec, 64, 64, CpuVariant::Baseline).expect("a plan");
         let count = |kernel: &str| plan.steps.iter().filter(|s| s.kernel == kernel).count();
         assert_eq!(
             (
@@ -405,7 +425,7 @@ mod tests {
     #[test]
     fn sixteen_megapixels_fit_four_gigabytes() {
         let spec = NetworkSpec::with_widths([32, 64, 128]);
-        let plan = CpuPlan::new(&spec, 4000, 4000, CpuVariant::Fused);
+        let plan = CpuPlan::new(&spec, 4000, 4000, CpuVariant::Fused).expect("a plan");
         let bytes = plan.summary(16).peak_bytes;
         assert!(bytes < 4_000_000_000, "{bytes}");
     }
@@ -426,7 +446,7 @@ mod tests {
                 kernels: Kernels { first: 2 * first + 1, ..Kernels::default() },
             };
             let variant = if fused { CpuVariant::Fused } else { CpuVariant::Baseline };
-            let plan = CpuPlan::new(&spec, height, width, variant);
+            let plan = CpuPlan::new(&spec, height, width, variant).expect("a plan");
             for step in &plan.steps {
                 let (reads, writes) = touched(&step.op);
                 for &w in &writes {

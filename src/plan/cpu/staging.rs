@@ -4,7 +4,7 @@ use super::{
     Algorithm, CHANNEL_ALIGNMENT, TILE_COLUMNS, WINOGRAD_POINTS, WINOGRAD_TILES, padded_channels,
     stored_inputs,
 };
-use crate::network::ConvSpec;
+use crate::plan::ConvLayer;
 
 /// Floats of one staged row and of the ring of staged rows, and of the output row, for the
 /// algorithms that stage rows.
@@ -27,7 +27,7 @@ pub const TILE_SLACK: usize = 12;
 
 impl Staging {
     /// Staging of a fused convolution.
-    pub fn of(conv: &ConvSpec, algorithm: Algorithm) -> Self {
+    pub fn of(conv: &ConvLayer, algorithm: Algorithm) -> Self {
         let channels = stored_inputs(conv);
         let out_channels = padded_channels(conv.out_channels).next_multiple_of(32);
         let k = conv.kernel;
@@ -74,7 +74,7 @@ impl Staging {
 }
 
 /// Scratch of one worker for a fused layer, in f32: its working memory and the running statistics.
-pub(super) fn fused_scratch(conv: &ConvSpec, algorithm: Algorithm) -> usize {
+pub(super) fn fused_scratch(conv: &ConvLayer, algorithm: Algorithm) -> usize {
     let (inputs, outputs) = (
         padded_channels(conv.in_channels),
         padded_channels(conv.out_channels),

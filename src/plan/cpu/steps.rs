@@ -1,25 +1,44 @@
-//! The lists of steps of both variants, and the lifetimes of their maps.
+//! From a graph's groups to the list of steps, and the lifetimes of their maps.
 
 use super::{
-    CpuOp, Gather, MapBuffer, MapId, TILE_COLUMNS, TILE_SLACK, algorithm_for, padded_channels,
-    staging::fused_scratch,
+    ConvId, CpuOp, Gather, MapBuffer, MapId, TILE_COLUMNS, TILE_SLACK, algorithm_for,
+    padded_channels, staging::fused_scratch,
 };
 use crate::{
-    network::{ConvSpec, Tail},
-    plan::{Step, arena::Lifetime},
+    graph::{NodeId, Op, fusion::Group},
+    plan::{
+        ConvLayer, Grouped, Step,
+        arena::Lifetime,
+        gather::{self, Loaded},
+    },
     tensor::Shape,
 };
 
 /// Collects steps and buffer lifetimes.
-#[derive(Default)]
-pub(super) struct Builder {
+pub(super) struct Builder<'a> {
+    grouped: &'a Grouped,
+    convs: &'a [ConvLayer],
+    /// Where every node's map is kept, once it is.
+    kept: Vec<Option<MapId>>,
     pub(super) steps: Vec<Step<CpuOp>>,
     pub(super) maps: Vec<MapBuffer>,
     pub(super) lifetimes: Vec<Lifetime>,
     pub(super) scratch_len: usize,
 }
 
-impl Builder {
+impl<'a> Builder<'a> {
+    pub(super) fn new(grouped: &'a Grouped, convs: &'a [ConvLayer]) -> Self {
+        Self {
+            grouped,
+            convs,
+            kept: vec![None; grouped.graph.nodes().len()],
+            steps: Vec::new(),
+            maps: Vec::new(),
+            lifetimes: Vec::new(),
+            scratch_len: 0,
+        }
+    }
+
     /// A map that the next step writes.
     fn map(&mut self, shape: Shape, stored_channels: usize) -> MapId {
         let map = MapBuffer {
@@ -43,20 +62,13 @@ impl Builder {
         }
     }
 
-    fn step(
-        &mut self,
-        conv: &ConvSpec,
-        kernel: &str,
-        op: CpuOp,
-        output: Shape,
-        flops: u64,
-        elements: usize,
-    ) {
+    /// A step of the layer that `node` belongs to, which makes that node's map.
+    fn step(&mut self, node: NodeId, kernel: &str, op: CpuOp, flops: u64, elements: usize) {
         self.steps.push(Step {
-            layer: conv.name.clone(),
+            layer: self.grouped.graph.nodes()[node].layer.clone(),
             kernel: kernel.to_owned(),
             op,
-            output,
+            output: self.grouped.shapes[node],
             flops,
             bytes: 4 * elements as u64,
         });
@@ -66,199 +78,174 @@ impl Builder {
         self.scratch_len = self.scratch_len.max(elements);
     }
 
-    /// One pass per operation.
-    pub(super) fn plan_baseline(&mut self, convs: &[ConvSpec], (height, width): (usize, usize)) {
-        let photo = Shape::new(3, height, width);
-        let mut input = self.map(photo, 3);
-        self.step(
-            &convs[0],
-            "load",
-            CpuOp::Load { to: input },
-            photo,
-            0,
-            2 * photo.len(),
-        );
-        let mut skip = input;
-        for (id, conv) in convs.iter().enumerate() {
-            if conv.tail == Tail::NormRelu
-                && convs.get(id + 1).is_some_and(|n| n.tail == Tail::NormAdd)
-            {
-                skip = input;
-            }
-            if conv.upsample {
-                let s = self.maps[input].shape;
-                let big = Shape::new(s.channels, 2 * s.height, 2 * s.width);
-                let to = self.map(big, stored(big));
-                self.reads(&[input]);
-                self.step(
-                    conv,
-                    "upsample",
-                    CpuOp::Upsample { from: input, to },
-                    big,
-                    0,
-                    s.len() + big.len(),
-                );
-                input = to;
-            }
-            let s = self.maps[input].shape;
-            let channels = self.maps[input].stored_channels;
-            let pad = conv.padding();
-            let padded = Shape::new(s.channels, s.height + 2 * pad, s.width + 2 * pad);
-            let to = self.map(padded, channels);
-            self.reads(&[input]);
-            self.step(
-                conv,
-                "pad",
-                CpuOp::Pad {
-                    conv: id,
-                    from: input,
-                    to,
-                },
-                padded,
-                0,
-                s.len() + padded.len(),
-            );
-            let (h, w) = (
-                s.height.div_ceil(conv.stride),
-                s.width.div_ceil(conv.stride),
-            );
-            let shape = Shape::new(conv.out_channels, h, w);
-            let out = self.map(shape, stored(shape));
-            self.reads(&[to]);
-            let elements = padded.len() + conv.weight_count() + shape.len();
-            self.step(
-                conv,
-                "im2col",
-                CpuOp::Im2col {
-                    conv: id,
-                    from: to,
-                    to: out,
-                },
-                shape,
-                conv.flops(h, w),
-                elements,
-            );
-            let taps = conv.kernel * conv.kernel * channels;
-            self.scratch((TILE_COLUMNS + TILE_SLACK) * (taps + stored(shape).next_multiple_of(32)));
-            input = out;
-            if conv.tail == Tail::Picture {
-                self.reads(&[out]);
-                self.step(
-                    conv,
-                    "store",
-                    CpuOp::Store { from: out },
-                    shape,
-                    0,
-                    2 * shape.len(),
-                );
-                continue;
-            }
-            self.reads(&[out]);
-            self.step(
-                conv,
-                "mean and variance",
-                CpuOp::Statistics { conv: id, map: out },
-                shape,
-                0,
-                shape.len(),
-            );
-            self.reads(&[out]);
-            self.step(
-                conv,
-                "normalise",
-                CpuOp::Normalise { conv: id, map: out },
-                shape,
-                0,
-                2 * shape.len(),
-            );
-            self.scratch(2 * stored(shape));
-            if conv.tail == Tail::NormAdd {
-                self.reads(&[skip, out]);
-                self.step(
-                    conv,
-                    "add",
-                    CpuOp::Add {
-                        from: skip,
-                        to: out,
-                    },
-                    shape,
-                    0,
-                    3 * shape.len(),
-                );
-            } else {
-                self.reads(&[out]);
-                self.step(
-                    conv,
-                    "relu",
-                    CpuOp::Relu { map: out },
-                    shape,
-                    0,
-                    2 * shape.len(),
-                );
-            }
-        }
+    /// The place of a convolution in the network's list, by its node.
+    fn conv_id(&self, node: NodeId) -> Option<ConvId> {
+        let name = &self.grouped.graph.nodes()[node].name;
+        self.convs.iter().position(|conv| conv.name == *name)
     }
 
-    /// One step per layer.
-    pub(super) fn plan_fused(&mut self, convs: &[ConvSpec], (height, width): (usize, usize)) {
-        let (mut h, mut w) = (height, width);
-        let mut raw: Option<MapId> = None;
-        let mut stream: Option<MapId> = None;
-        for (id, conv) in convs.iter().enumerate() {
-            let opens_block = convs
-                .get(id + 1)
-                .is_some_and(|next| next.tail == Tail::NormAdd);
-            let input = Shape::new(conv.in_channels, h, w);
-            (h, w) = conv.output_size(h, w);
-            let shape = Shape::new(conv.out_channels, h, w);
-            let keep = opens_block.then(|| self.map(input, stored(input)));
-            let gather = match raw {
-                None => Gather::Photo,
-                Some(map) => {
-                    let before = id - 1;
-                    self.reads(&[map]);
-                    match stream {
-                        Some(skip) if convs[before].tail == Tail::NormAdd => {
-                            self.reads(&[skip]);
-                            Gather::NormAdd {
-                                map,
-                                conv: before,
-                                skip,
-                                keep,
-                            }
-                        }
-                        _ => Gather::NormRelu {
+    /// One pass for a group of one operation.
+    pub(super) fn plan_single(&mut self, group: &Group) -> Option<()> {
+        let id = group.op;
+        let grouped = self.grouped;
+        let node = &grouped.graph.nodes()[id];
+        let shape = self.grouped.shapes[id];
+        let input = node.inputs.first().map(|&input| self.grouped.shapes[input]);
+        let from = match node.inputs.first() {
+            Some(&input) => self.kept[input],
+            None => None,
+        };
+        match node.op {
+            Op::Photo => {
+                let to = self.map(shape, shape.channels);
+                self.step(id, "load", CpuOp::Load { to }, 0, 2 * shape.len());
+                self.kept[id] = Some(to);
+            }
+            Op::Upsample => {
+                let from = from?;
+                let to = self.map(shape, stored(shape));
+                self.reads(&[from]);
+                let elements = input?.len() + shape.len();
+                self.step(id, "upsample", CpuOp::Upsample { from, to }, 0, elements);
+                self.kept[id] = Some(to);
+            }
+            Op::ReflectPad { .. } => {
+                let from = from?;
+                let to = self.map(shape, self.maps[from].stored_channels);
+                self.reads(&[from]);
+                let elements = input?.len() + shape.len();
+                let conv = self.convs.iter().position(|conv| conv.name == node.layer)?;
+                self.step(id, "pad", CpuOp::Pad { conv, from, to }, 0, elements);
+                self.kept[id] = Some(to);
+            }
+            Op::Conv2d { kernel_px, .. } => {
+                let from = from?;
+                let conv = self.conv_id(id)?;
+                let to = self.map(shape, stored(shape));
+                self.reads(&[from]);
+                let spec = &self.convs[conv];
+                let elements = input?.len() + spec.weight_count() + shape.len();
+                let flops = spec.flops(shape.height, shape.width);
+                self.step(
+                    id,
+                    "im2col",
+                    CpuOp::Im2col { conv, from, to },
+                    flops,
+                    elements,
+                );
+                let taps = kernel_px * kernel_px * self.maps[from].stored_channels;
+                let outputs = stored(shape).next_multiple_of(32);
+                self.scratch((TILE_COLUMNS + TILE_SLACK) * (taps + outputs));
+                self.kept[id] = Some(to);
+            }
+            Op::InstanceStatistics => {
+                let map = from?;
+                let conv = self.conv_id(node.inputs[0])?;
+                self.reads(&[map]);
+                let kernel = "mean and variance";
+                let of = input?;
+                self.step(id, kernel, CpuOp::Statistics { conv, map }, 0, of.len());
+                if let Some(step) = self.steps.last_mut() {
+                    step.output = of;
+                }
+            }
+            Op::InstanceNorm { .. } => {
+                let map = self.in_place(id)?;
+                let conv = self.conv_id(node.inputs[0])?;
+                self.reads(&[map]);
+                let op = CpuOp::Normalise { conv, map };
+                self.step(id, "normalise", op, 0, 2 * shape.len());
+                self.scratch(2 * stored(shape));
+            }
+            Op::Relu => {
+                let map = self.in_place(id)?;
+                self.reads(&[map]);
+                self.step(id, "relu", CpuOp::Relu { map }, 0, 2 * shape.len());
+            }
+            Op::Add => {
+                let to = self.in_place(id)?;
+                let maps = node.inputs.iter().filter_map(|&input| self.kept[input]);
+                let from = maps.into_iter().find(|&map| map != to)?;
+                self.reads(&[from, to]);
+                self.step(id, "add", CpuOp::Add { from, to }, 0, 3 * shape.len());
+            }
+            Op::Picture => {
+                let from = from?;
+                self.reads(&[from]);
+                self.step(id, "store", CpuOp::Store { from }, 0, 2 * shape.len());
+            }
+        }
+        Some(())
+    }
+
+    /// The map of the youngest input, which the node's own takes the place of; `None` where something
+    /// later reads it.
+    fn in_place(&mut self, id: NodeId) -> Option<MapId> {
+        let youngest = *self.grouped.graph.nodes()[id]
+            .inputs
+            .iter()
+            .max_by_key(|&&input| {
+                // Statistics have no map.
+                self.kept[input].map(|_| input)
+            })?;
+        if self.grouped.is_read_after(id, youngest) {
+            return None;
+        }
+        self.kept[id] = self.kept[youngest];
+        self.kept[id]
+    }
+
+    /// One step for a convolution with all that surrounds it.
+    pub(super) fn plan_fused(&mut self, group: &Group) -> Option<()> {
+        let id = group.op;
+        let conv = self.conv_id(id)?;
+        let spec = &self.convs[conv];
+        let gather = gather::gather_of(&self.grouped.graph, group)?;
+        let input = self.grouped.shapes[gather.map];
+        let keep = gather.is_kept.then(|| self.map(input, stored(input)));
+        let loaded = match gather.loaded {
+            Loaded::Photo => Gather::Photo,
+            Loaded::Map(_) => return None,
+            Loaded::Normalised { raw, relu, skip } => {
+                let (map, before) = (self.kept[raw]?, self.conv_id(raw)?);
+                self.reads(&[map]);
+                match (relu, skip) {
+                    (true, None) => Gather::NormRelu {
+                        map,
+                        conv: before,
+                        keep,
+                    },
+                    (false, Some(skip)) => {
+                        let skip = self.kept[skip]?;
+                        self.reads(&[skip]);
+                        Gather::NormAdd {
                             map,
                             conv: before,
+                            skip,
                             keep,
-                        },
+                        }
                     }
+                    _ => return None,
                 }
-            };
-            stream = keep.or(stream);
-            let algorithm = algorithm_for(conv);
-            let to = (conv.tail != Tail::Picture).then(|| self.map(shape, stored(shape)));
-            let mut elements = input.len() + conv.weight_count() + shape.len();
-            if keep.is_some() {
-                elements += input.len();
             }
-            self.scratch(fused_scratch(conv, algorithm));
-            let op = CpuOp::Fused {
-                conv: id,
-                algorithm,
-                gather,
-                to,
-            };
-            self.step(
-                conv,
-                &algorithm.label(conv.kernel),
-                op,
-                shape,
-                conv.flops(h, w),
-                elements,
-            );
-            raw = to;
-        }
+        };
+        self.kept[gather.map] = keep;
+        let shape = self.grouped.shapes[id];
+        let algorithm = algorithm_for(spec);
+        let to = (group.writes.contains(&id)).then(|| self.map(shape, stored(shape)));
+        self.kept[id] = to;
+        let kept_elements = keep.map_or(0, |_| input.len());
+        let elements = input.len() + spec.weight_count() + shape.len() + kept_elements;
+        self.scratch(fused_scratch(spec, algorithm));
+        let op = CpuOp::Fused {
+            conv,
+            algorithm,
+            gather: loaded,
+            to,
+        };
+        let flops = spec.flops(shape.height, shape.width);
+        self.step(id, &algorithm.label(spec.kernel), op, flops, elements);
+        Some(())
     }
 }
 

@@ -6,11 +6,7 @@ use super::{
     merge_group, operand_bytes, plane_bytes, resident_ctas, ring_bytes, ring_stages, static_bytes,
     step_channels, stored_channels, sums_gap, wgmma_stages,
 };
-use crate::{
-    mode::Precision,
-    network::{ConvSpec, NORM_EPS},
-    tensor::Shape,
-};
+use crate::{mode::Precision, network::NORM_EPS, plan::ConvLayer, tensor::Shape};
 
 /// What a variant decides about a convolution.
 pub(super) struct ConvShape {
@@ -166,7 +162,7 @@ impl Builder<'_> {
     pub(super) fn conv_launch(
         &self,
         id: usize,
-        conv: &ConvSpec,
+        conv: &ConvLayer,
         shape: ConvShape,
         source: Source,
         target: Target,
@@ -226,7 +222,7 @@ impl Builder<'_> {
 
     /// A tile that fits the device: Hopper's if it can be had, else the preferred one if the channels fit
     /// at once, else one that takes them in turn.
-    fn fitting(&self, conv: &ConvSpec, shape: &ConvShape) -> Option<Fit> {
+    fn fitting(&self, conv: &ConvLayer, shape: &ConvShape) -> Option<Fit> {
         let main_loop = MainLoop::of(self.precision, self.limits);
         let is_hopper = main_loop == MainLoop::Wgmma;
         if is_hopper
@@ -266,7 +262,7 @@ impl Builder<'_> {
     /// Whether a layer is done sooner in tiles of half the channels: where they fill multiprocessors that would
     /// be idle, and cost no further round. In exact fp32, where a multiprocessor holds one CTA. Three rounds
     /// of halves in place of two were slower: a half takes more than two thirds of a whole one's time.
-    fn halves_pay(&self, conv: &ConvSpec, shape: &ConvShape) -> bool {
+    fn halves_pay(&self, conv: &ConvLayer, shape: &ConvShape) -> bool {
         let rounds = |tile: Tile| {
             let (down, across) = shape.tiles(tile, conv.kernel);
             let ctas = down * across * stored_channels(conv.out_channels).div_ceil(tile.channels);
@@ -278,7 +274,7 @@ impl Builder<'_> {
     /// A tile for the loops that take channels pixel by pixel.
     fn fit(
         &self,
-        conv: &ConvSpec,
+        conv: &ConvLayer,
         shape: &ConvShape,
         tile: Tile,
         main_loop: MainLoop,
@@ -316,7 +312,7 @@ impl Builder<'_> {
     }
 
     /// Hopper's tiles for a layer, the best one first.
-    fn wgmma_tiles(&self, conv: &ConvSpec, shape: &ConvShape) -> Vec<Tile> {
+    fn wgmma_tiles(&self, conv: &ConvLayer, shape: &ConvShape) -> Vec<Tile> {
         let main_loop = MainLoop::Wgmma;
         let tile = match shape.taps {
             Taps::PhotoQuads => Tile::photo(main_loop),
@@ -343,7 +339,7 @@ impl Builder<'_> {
     }
 
     /// This tile of Hopper's, if all channels fit at once.
-    fn fitting_wgmma(&self, conv: &ConvSpec, shape: &ConvShape, tile: Tile) -> Option<Fit> {
+    fn fitting_wgmma(&self, conv: &ConvLayer, shape: &ConvShape, tile: Tile) -> Option<Fit> {
         let main_loop = MainLoop::Wgmma;
         let operand = operand_bytes(self.precision);
         let step = step_channels(self.precision);

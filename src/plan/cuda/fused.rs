@@ -2,12 +2,16 @@
 //! launch of several steps.
 
 use super::{
-    Builder, ConvLaunch, CudaPlanError, Source, Taps, Target, conv::ConvShape,
+    Builder, ConvLaunch, CudaPlanError, MapId, Source, Taps, Target, conv::ConvShape,
     four_phase_flat_share,
 };
 use crate::{
-    network::{ConvSpec, NORM_EPS, Tail},
-    tensor::Shape,
+    graph::Class,
+    network::NORM_EPS,
+    plan::{
+        ConvLayer, Grouped,
+        gather::{self, Loaded},
+    },
 };
 
 /// The photo's levels are divided by this on the way in: exact in every precision, and raw sums stay
@@ -21,58 +25,51 @@ impl Builder<'_> {
     /// One step for every convolution.
     pub(super) fn plan_fused(
         &mut self,
+        grouped: &Grouped,
         photo: (usize, usize),
-        extended: (usize, usize),
     ) -> Result<(), CudaPlanError> {
-        let convs = self.convs;
-        let (mut h, mut w) = extended;
-        let mut stream = None;
-        let mut raw = None;
-        for (id, conv) in convs.iter().enumerate() {
-            let input = Shape::new(conv.in_channels, h, w);
-            let opens_block = convs
-                .get(id + 1)
-                .is_some_and(|next| next.tail == Tail::NormAdd);
-            let keep = opens_block.then(|| self.map(input));
-            let source = match raw {
-                None => Source::Photo,
-                Some(map) => {
+        let mut kept: Vec<Option<MapId>> = vec![None; grouped.shapes.len()];
+        for group in &grouped.groups {
+            let no_kernel = || grouped.no_kernel(group);
+            let gather = gather::gather_of(&grouped.graph, group).ok_or_else(no_kernel)?;
+            let id = self.conv_id(grouped, group.op).ok_or_else(no_kernel)?;
+            let input = grouped.shapes[gather.map];
+            let keep = gather.is_kept.then(|| self.map(input));
+            let source = match gather.loaded {
+                Loaded::Photo => Source::Photo,
+                Loaded::Map(_) => return Err(no_kernel().into()),
+                Loaded::Normalised { raw, relu, skip } => {
+                    let map = kept[raw].ok_or_else(no_kernel)?;
+                    let conv = self.conv_id(grouped, raw).ok_or_else(no_kernel)?;
                     self.reads(map);
-                    let before = id - 1;
-                    let skip = stream.filter(|_| convs[before].tail == Tail::NormAdd);
+                    let skip = skip.map(|skip| kept[skip].ok_or_else(no_kernel));
+                    let skip = skip.transpose()?;
                     if let Some(skip) = skip {
                         self.reads(skip);
                     }
                     Source::Normalised {
                         map,
-                        conv: before,
-                        relu: convs[before].tail == Tail::NormRelu,
+                        conv,
+                        relu,
                         skip,
                         keep,
                     }
                 }
             };
-            stream = keep.or(stream);
-            (h, w) = conv.output_size(h, w);
-            let target = if conv.tail == Tail::Picture {
-                Target::Picture
+            kept[gather.map] = keep;
+            let shape = grouped.shapes[group.op];
+            let makes_picture = (group.epilogue.iter())
+                .any(|&id| grouped.graph.nodes()[id].op.class() == Class::Output);
+            let (target, output) = if makes_picture {
+                (Target::Picture, photo)
             } else {
-                let map = self.map(Shape::new(conv.out_channels, h, w));
-                raw = Some(map);
-                Target::Map(map)
+                let map = self.map(shape);
+                kept[group.op] = Some(map);
+                (Target::Map(map), (shape.height, shape.width))
             };
-            let output = match target {
-                Target::Map(_) => (h, w),
-                Target::Picture => photo,
-            };
-            let launch = self.fused_conv(
-                id,
-                conv,
-                (input.height, input.width),
-                output,
-                source,
-                target,
-            )?;
+            let conv = &self.convs[id];
+            let size = (input.height, input.width);
+            let launch = self.fused_conv(id, conv, size, output, source, target)?;
             self.conv_step(launch, input);
         }
         Ok(())
@@ -82,7 +79,7 @@ impl Builder<'_> {
     pub(super) fn fused_conv(
         &self,
         id: usize,
-        conv: &ConvSpec,
+        conv: &ConvLayer,
         input: (usize, usize),
         output: (usize, usize),
         source: Source,
@@ -111,7 +108,7 @@ impl Builder<'_> {
             tap_grid,
             phases,
             stride: conv.stride,
-            origin: if four_phase { 1 } else { conv.padding() },
+            origin: if four_phase { 1 } else { conv.padding },
             grid,
             bias: false,
         };

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     mode::{Mode, Precision, Variant},
-    network::{ConvSpec, Tail},
+    plan::ConvLayer,
 };
 
 /// Most working memory of a convolution beyond one more copy of its input, weights and output, in
@@ -113,9 +113,9 @@ pub(super) const fn picture_channels(precision: Precision) -> usize {
 
 impl Builder<'_> {
     /// Channels as stored of a convolution's output.
-    pub(super) fn output_channels(&self, conv: &ConvSpec) -> usize {
+    pub(super) fn output_channels(&self, conv: &ConvLayer) -> usize {
         match self.library {
-            Some(_) if conv.tail == Tail::Picture => picture_channels(self.precision),
+            Some(_) if conv.makes_picture => picture_channels(self.precision),
             _ => stored_channels(conv.out_channels),
         }
     }
@@ -168,6 +168,6 @@ impl Builder<'_> {
             map: to,
             scale: bias_scale,
         };
-        self.plain_step(conv, "bias", op, grid, len, len);
+        self.plain_step(&conv.name, "bias", op, grid, len, len);
     }
 }

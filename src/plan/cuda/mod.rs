@@ -31,12 +31,13 @@ pub use unfused::Strips;
 use std::ops::Range;
 
 use super::{
-    Convolver, PlanSummary,
+    ConvLayer, Convolver, Grouped, PlanError, PlanSummary,
     arena::{self, Lifetime},
 };
 use crate::{
+    graph::NodeId,
     mode::{Mode, Precision, Variant},
-    network::{ConvSpec, NetworkSpec},
+    network::NetworkSpec,
     tensor::Shape,
 };
 
@@ -85,6 +86,9 @@ pub enum CudaPlanError {
         /// Input channels.
         channels: usize,
     },
+    /// The graph cannot be planned for any device.
+    #[error(transparent)]
+    Graph(#[from] PlanError),
     /// A kernel side that no kernel here computes.
     #[error("{layer} has a {kernel}x{kernel} kernel; on the GPU it may be at most {most}x{most}")]
     Kernel {
@@ -134,7 +138,7 @@ pub struct CudaPlan {
     /// Rows and columns after short sides are extended, in pixels.
     pub extended: (usize, usize),
     /// The network's convolutions.
-    pub convs: Vec<ConvSpec>,
+    pub convs: Vec<ConvLayer>,
     /// What runs, in order: the launch record.
     pub steps: Vec<CudaStep>,
     /// The steps of each launch: several in a row run as one where their kernel takes them.
@@ -205,12 +209,14 @@ impl CudaPlan {
         precision_supported(mode.precision, limits)?;
         let least = spec.min_side_px();
         let extended = (height.max(least), width.max(least));
-        let convs = spec.convs();
+        let grouped = Grouped::new(spec, extended, mode.variant)?;
+        let convs = ConvLayer::of_graph(&grouped.graph);
         let mut builder = Builder::new(&convs, batch, mode.precision, limits, library);
         match mode.variant {
-            Variant::Fused => builder.plan_fused((height, width), extended)?,
-            Variant::FusedNorm => builder.plan_unfused((height, width), extended, true)?,
-            Variant::Baseline => builder.plan_unfused((height, width), extended, false)?,
+            Variant::Fused => builder.plan_fused(&grouped, (height, width))?,
+            Variant::FusedNorm | Variant::Baseline => {
+                builder.plan_unfused(&grouped, (height, width))?;
+            }
         }
         Ok(builder.finish(mode, (height, width), extended))
     }
@@ -259,7 +265,7 @@ impl CudaPlan {
 
 /// Collects steps and buffer lifetimes.
 struct Builder<'a> {
-    convs: &'a [ConvSpec],
+    convs: &'a [ConvLayer],
     batch: usize,
     precision: Precision,
     limits: &'a DeviceLimits,
@@ -276,7 +282,7 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(
-        convs: &'a [ConvSpec],
+        convs: &'a [ConvLayer],
         batch: usize,
         precision: Precision,
         limits: &'a DeviceLimits,
@@ -334,6 +340,12 @@ impl<'a> Builder<'a> {
                 reason: None,
             }),
         }
+    }
+
+    /// The place of a convolution in the network's list, by its node.
+    fn conv_id(&self, grouped: &Grouped, node: NodeId) -> Option<ConvId> {
+        let name = &grouped.graph.nodes()[node].name;
+        self.convs.iter().position(|conv| conv.name == *name)
     }
 
     /// A map that the next step writes.

@@ -11,7 +11,8 @@ use std::slice;
 use super::{Builder, CudaPlan, CudaPlanError, DeviceLimits, MapId, Source, Storage, Target};
 use crate::{
     mode::{Mode, Precision, Variant},
-    network::{ConvSpec, NORM_EPS, NetworkSpec, Tail},
+    network::{NORM_EPS, NetworkSpec},
+    plan::ConvLayer,
     tensor::Shape,
 };
 
@@ -49,7 +50,7 @@ pub struct Operation {
     /// What it does.
     pub kind: OperationKind,
     /// Its convolutions with their norms; the norm alone has one that is never launched.
-    pub convs: Vec<ConvSpec>,
+    pub convs: Vec<ConvLayer>,
     /// Extent of the map that it reads.
     pub input: Shape,
     /// How it is done, and what the fused network does instead.
@@ -79,26 +80,31 @@ impl Operation {
             height.div_ceil(2).div_ceil(2),
             width.div_ceil(2).div_ceil(2),
         );
-        let conv = |name: &str, (from, to), kernel, stride, tail| ConvSpec {
+        let conv = |name: &str, (from, to), kernel, stride| ConvLayer {
             name: name.to_owned(),
-            norm_name: (tail != Tail::Picture).then(|| format!("{name}.norm")),
+            norm_name: Some(format!("{name}.norm")),
             in_channels: from,
             out_channels: to,
             kernel,
             stride,
+            padding: kernel / 2,
             upsample: false,
-            tail,
+            reads_photo: false,
+            makes_picture: false,
         };
-        let relu =
-            |name, channels, kernel, stride| conv(name, channels, kernel, stride, Tail::NormRelu);
-        let operation = |kind, convs: &[ConvSpec], input, how| Self {
+        let picture = ConvLayer {
+            norm_name: None,
+            makes_picture: true,
+            ..conv("conv1", (a, 3), 9, 1)
+        };
+        let operation = |kind, convs: &[ConvLayer], input, how| Self {
             kind,
             convs: convs.to_vec(),
             input,
             how,
         };
-        let first = relu("conv1", (c, c), 3, 1);
-        let second = conv("conv2", (c, c), 3, 1, Tail::NormAdd);
+        let first = conv("conv1", (c, c), 3, 1);
+        let second = conv("conv2", (c, c), 3, 1);
         let folded = "statistics in the convolution's epilogue, then a normalising pass, which the \
                       fused network folds into the next layer's load";
         let padded = "reflected while loading, with the bias; the fused network gathers statistics \
@@ -108,13 +114,13 @@ impl Operation {
         vec![
             operation(
                 OperationKind::InstanceNorm,
-                &[relu("norm", (c, c), 1, 1)],
+                &[conv("norm", (c, c), 1, 1)],
                 quarter,
                 "the fused-norm network's; the fused one has it in its convolutions",
             ),
             operation(
                 OperationKind::InstanceNorm,
-                &[relu("norm", (a, a), 1, 1)],
+                &[conv("norm", (a, a), 1, 1)],
                 full(a),
                 "the fused-norm network's; the fused one has it in its convolutions",
             ),
@@ -138,19 +144,19 @@ impl Operation {
             ),
             operation(
                 OperationKind::ConvPad,
-                &[relu("conv1", (a, b), 3, 2)],
+                &[conv("conv1", (a, b), 3, 2)],
                 full(a),
                 padded,
             ),
             operation(
                 OperationKind::ConvPad,
-                &[conv("conv1", (a, 3), 9, 1, Tail::Picture)],
+                slice::from_ref(&picture),
                 full(a),
                 "reflected while loading, with the bias, rounded to bytes: the network's last layer",
             ),
             operation(
                 OperationKind::ConvPad,
-                &[relu("conv1", (a, b), 9, 2)],
+                &[conv("conv1", (a, b), 9, 2)],
                 full(a),
                 unused,
             ),
@@ -210,13 +216,13 @@ impl Operation {
     pub fn bytes(&self, precision: Precision) -> u64 {
         let value = Storage::of(precision).bytes();
         let output = self.output();
-        let written = match self.convs.last().map(|conv| conv.tail) {
-            Some(Tail::Picture) => 4 * output.height * output.width,
+        let written = match self.convs.last() {
+            Some(last) if last.makes_picture => 4 * output.height * output.width,
             _ => value * output.len(),
         };
         let weights = match self.kind {
             OperationKind::InstanceNorm => 0,
-            _ => self.convs.iter().map(ConvSpec::weight_count).sum(),
+            _ => self.convs.iter().map(ConvLayer::weight_count).sum(),
         };
         (value * (self.input.len() + weights) + written) as u64
     }
@@ -233,7 +239,7 @@ impl Operation {
         super::precision_supported(precision, limits)?;
         let mut builder = Builder::new(&self.convs, 1, precision, limits, None);
         let input = builder.map(self.input);
-        let makes_picture = self.convs.iter().any(|conv| conv.tail == Tail::Picture);
+        let makes_picture = self.convs.iter().any(|conv| conv.makes_picture);
         // The photo lends its alpha to a painting; without one there is none.
         let photo = if makes_picture {
             self.output_size()
@@ -291,12 +297,12 @@ impl Builder<'_> {
             Source::Normalised {
                 map: from,
                 conv: id - 1,
-                relu: convs[id - 1].tail == Tail::NormRelu,
+                relu: true,
                 skip: None,
                 keep: None,
             }
         };
-        let (target, to) = if conv.tail == Tail::Picture {
+        let (target, to) = if conv.makes_picture {
             (Target::Picture, from)
         } else {
             let map = self.map(Shape::new(conv.out_channels, height, width));

@@ -8,7 +8,8 @@ use super::{
     conv::ConvShape, fused::PHOTO_DIVISOR, library::photo_channels,
 };
 use crate::{
-    network::{ConvSpec, NORM_EPS, Tail},
+    graph::{Op, fusion::Group},
+    plan::Grouped,
     tensor::Shape,
 };
 
@@ -42,145 +43,201 @@ impl Strips {
 }
 
 impl Builder<'_> {
-    /// One launch for every operation, or, with `fused_norm`, for every norm with what follows it.
+    /// One launch for every operation, or, where groups hold whole norms, for every norm with what
+    /// follows it.
     pub(super) fn plan_unfused(
         &mut self,
+        grouped: &Grouped,
         photo: (usize, usize),
-        (height, width): (usize, usize),
-        fused_norm: bool,
     ) -> Result<(), CudaPlanError> {
-        let convs = self.convs;
-        let picture = Shape::new(3, height, width);
-        let mut input = match self.library {
-            Some(_) => self.map_of(picture, photo_channels(self.precision)),
-            None => self.map(picture),
-        };
-        let grid = self.pixel_grid((height, width));
-        let scale = 1.0 / PHOTO_DIVISOR;
-        self.plain_step(
-            &convs[0],
-            "load_photo",
-            CudaOp::LoadPhoto { to: input, scale },
-            grid,
-            4 * picture.height * picture.width,
-            picture.len(),
-        );
-        let mut skip = input;
-        for (id, conv) in convs.iter().enumerate() {
-            let opens_block = convs
-                .get(id + 1)
-                .is_some_and(|next| next.tail == Tail::NormAdd);
-            if opens_block {
-                skip = input;
-            }
-            if conv.upsample {
-                input = self.upsample(conv, input);
-            }
-            let output = self.padded_conv(id, conv, input)?;
-            if conv.tail == Tail::Picture {
-                self.reads(output);
-                let grid = self.pixel_grid(photo);
-                let shape = self.maps[output].shape;
-                self.plain_step(
-                    conv,
-                    "store_picture",
-                    CudaOp::StorePicture { from: output },
-                    grid,
-                    3 * shape.height * shape.width,
-                    photo.0 * photo.1,
-                );
-                return Ok(());
-            }
-            let residual = (conv.tail == Tail::NormAdd).then_some(skip);
-            let eps = match id {
-                0 => NORM_EPS / f64::from(PHOTO_DIVISOR * PHOTO_DIVISOR),
-                _ => NORM_EPS,
-            } as f32;
-            if fused_norm {
-                self.fused_norm(id, output, residual, eps);
-            } else {
-                self.plain_norm(id, output, residual, eps);
-            }
-            input = output;
+        let mut kept: Vec<Option<MapId>> = vec![None; grouped.shapes.len()];
+        for group in &grouped.groups {
+            let map = self.plan_group(grouped, group, &kept, photo)?;
+            let last = group.epilogue.last().unwrap_or(&group.op);
+            kept[*last] = map;
         }
         Ok(())
     }
 
+    /// The launches of one group; the map that it makes, or changes in place.
+    fn plan_group(
+        &mut self,
+        grouped: &Grouped,
+        group: &Group,
+        kept: &[Option<MapId>],
+        photo: (usize, usize),
+    ) -> Result<Option<MapId>, CudaPlanError> {
+        let no_kernel = || CudaPlanError::from(grouped.no_kernel(group));
+        let nodes = grouped.graph.nodes();
+        let node = &nodes[group.op];
+        let layer = &node.layer;
+        let shape = grouped.shapes[group.op];
+        let input = |index: usize| {
+            let read = node.inputs.get(index).copied();
+            read.and_then(|read| kept[read]).ok_or_else(no_kernel)
+        };
+        // What an operation changes in place nothing may read later.
+        let own = |index: usize| {
+            let map = input(index)?;
+            let is_free = !grouped.is_read_after(group.op, node.inputs[index]);
+            is_free.then_some(map).ok_or_else(no_kernel)
+        };
+        let conv_id = |builder: &Self, node| builder.conv_id(grouped, node).ok_or_else(no_kernel);
+        let whole = shape.len();
+        let map = match node.op {
+            Op::Photo => {
+                let to = match self.library {
+                    Some(_) => self.map_of(shape, photo_channels(self.precision)),
+                    None => self.map(shape),
+                };
+                let grid = self.pixel_grid((shape.height, shape.width));
+                let scale = 1.0 / PHOTO_DIVISOR;
+                let op = CudaOp::LoadPhoto { to, scale };
+                let read = 4 * shape.height * shape.width;
+                self.plain_step(layer, "load_photo", op, grid, read, whole);
+                Some(to)
+            }
+            Op::Upsample => Some(self.upsample(layer, input(0)?)),
+            Op::ReflectPad { margin_px } => Some(self.pad(layer, input(0)?, margin_px)),
+            Op::Conv2d { .. } => {
+                let id = conv_id(self, group.op)?;
+                Some(self.plain_conv(id, input(0)?, shape)?)
+            }
+            Op::InstanceStatistics => {
+                let map = input(0)?;
+                let raw = node.inputs[0];
+                let id = conv_id(self, raw)?;
+                let readers = nodes.iter().find_map(|reader| match reader.op {
+                    Op::InstanceNorm { eps } if reader.inputs[1] == group.op => Some(eps),
+                    _ => None,
+                });
+                let mut eps = readers.ok_or_else(no_kernel)?;
+                if self.convs[id].reads_photo {
+                    // The values are the photo's levels over the divisor.
+                    eps /= f64::from(PHOTO_DIVISOR * PHOTO_DIVISOR);
+                }
+                let eps = eps as f32;
+                if group.epilogue.is_empty() {
+                    self.statistics(id, map, eps);
+                    None
+                } else {
+                    let residual = match group.epilogue.last().map(|&last| &nodes[last]) {
+                        Some(last) if last.op == Op::Add => {
+                            let other = last.inputs.iter().find(|i| !group.epilogue.contains(i));
+                            let other = other.and_then(|&other| kept[other]);
+                            Some(other.ok_or_else(no_kernel)?)
+                        }
+                        Some(last) if last.op == Op::Relu => None,
+                        _ => return Err(no_kernel()),
+                    };
+                    self.fused_norm(id, map, residual, eps);
+                    Some(map)
+                }
+            }
+            Op::InstanceNorm { .. } => {
+                let (id, map) = (conv_id(self, node.inputs[0])?, own(0)?);
+                let grid = self.pack_grid(map);
+                for (name, op) in [
+                    ("normalise", CudaOp::Normalise { conv: id, map }),
+                    ("affine", CudaOp::Affine { conv: id, map }),
+                ] {
+                    self.reads(map);
+                    self.plain_step(layer, name, op, grid, whole, whole);
+                }
+                Some(map)
+            }
+            Op::Relu => {
+                let map = own(0)?;
+                self.reads(map);
+                let grid = self.pack_grid(map);
+                self.plain_step(layer, "relu", CudaOp::Relu { map }, grid, whole, whole);
+                Some(map)
+            }
+            Op::Add => {
+                // The younger map takes the sum.
+                let young = usize::from(node.inputs[1] > node.inputs[0]);
+                let (map, addend) = (own(young)?, input(1 - young)?);
+                self.reads(map);
+                self.reads(addend);
+                let grid = self.pack_grid(map);
+                let op = CudaOp::Add { map, addend };
+                self.plain_step(layer, "add", op, grid, 2 * whole, whole);
+                Some(map)
+            }
+            Op::Picture => {
+                let from = input(0)?;
+                self.reads(from);
+                let grid = self.pixel_grid(photo);
+                let read = 3 * shape.height * shape.width;
+                let op = CudaOp::StorePicture { from };
+                self.plain_step(layer, "store_picture", op, grid, read, photo.0 * photo.1);
+                None
+            }
+        };
+        Ok(map)
+    }
+
     /// Nearest neighbour, twice the size.
-    fn upsample(&mut self, conv: &ConvSpec, from: MapId) -> MapId {
+    fn upsample(&mut self, layer: &str, from: MapId) -> MapId {
         let small = self.maps[from].shape;
         let big = Shape::new(small.channels, 2 * small.height, 2 * small.width);
         let to = self.map(big);
         self.reads(from);
         let grid = self.pack_grid(to);
-        self.plain_step(
-            conv,
-            "upsample",
-            CudaOp::Upsample { from, to },
-            grid,
-            small.len(),
-            big.len(),
-        );
+        let op = CudaOp::Upsample { from, to };
+        self.plain_step(layer, "upsample", op, grid, small.len(), big.len());
         to
     }
 
-    /// Reflection padding, then the convolution with its bias.
-    fn padded_conv(
-        &mut self,
-        id: usize,
-        conv: &ConvSpec,
-        from: MapId,
-    ) -> Result<MapId, CudaPlanError> {
+    /// Reflection padding.
+    fn pad(&mut self, layer: &str, from: MapId, margin: usize) -> MapId {
         let s = self.maps[from].shape;
-        let margin = conv.padding();
         let padded = Shape::new(s.channels, s.height + 2 * margin, s.width + 2 * margin);
         let to = self.map_of(padded, self.maps[from].stored_channels);
         self.reads(from);
         let grid = self.pack_grid(to);
-        self.plain_step(
-            conv,
-            "pad",
-            CudaOp::Pad { from, to, margin },
-            grid,
-            s.len(),
-            padded.len(),
-        );
-        let (height, width) = (
-            s.height.div_ceil(conv.stride),
-            s.width.div_ceil(conv.stride),
-        );
-        let output = self.map_of(
-            Shape::new(conv.out_channels, height, width),
-            self.output_channels(conv),
-        );
-        let bias_scale = if id == 0 { 1.0 / PHOTO_DIVISOR } else { 1.0 };
+        let op = CudaOp::Pad { from, to, margin };
+        self.plain_step(layer, "pad", op, grid, s.len(), padded.len());
+        to
+    }
+
+    /// A convolution over a padded map, with its bias.
+    fn plain_conv(&mut self, id: usize, from: MapId, shape: Shape) -> Result<MapId, CudaPlanError> {
+        let conv = &self.convs[id];
+        let output = self.map_of(shape, self.output_channels(conv));
+        let bias_scale = if conv.reads_photo {
+            1.0 / PHOTO_DIVISOR
+        } else {
+            1.0
+        };
         if let Some(library) = self.library {
-            self.library_conv(library, id, (to, output), bias_scale);
+            self.library_conv(library, id, (from, output), bias_scale);
             return Ok(output);
         }
-        self.reads(to);
-        let shape = ConvShape {
+        self.reads(from);
+        let conv_shape = ConvShape {
             taps: Taps::Direct,
             tap_grid: (conv.kernel, conv.kernel),
             phases: 1,
             stride: conv.stride,
             origin: 0,
-            grid: (height, width),
+            grid: (shape.height, shape.width),
             bias: true,
         };
-        let launch = self.conv_launch(id, conv, shape, Source::Map(to), Target::Map(output))?;
+        let (source, target) = (Source::Map(from), Target::Map(output));
+        let launch = self.conv_launch(id, conv, conv_shape, source, target)?;
         let launch = ConvLaunch {
             bias_scale,
             statistics: false,
             ..launch
         };
-        self.conv_step(launch, padded);
+        self.conv_step(launch, self.maps[from].shape);
         Ok(output)
     }
 
-    /// Mean, variance, normalise, affine, then ReLU or the residual add, each by itself.
-    fn plain_norm(&mut self, id: usize, map: MapId, residual: Option<MapId>, eps: f32) {
-        let conv = &self.convs[id];
+    /// Mean and variance of every channel, each as sums of strips and what they come to.
+    fn statistics(&mut self, id: usize, map: MapId, eps: f32) {
+        let layer = &self.convs[id].name;
         let shape = self.maps[map].shape;
         let channels = self.maps[map].stored_channels;
         let strips = Strips::of(shape.height * shape.width, self.limits.multiprocessors);
@@ -190,94 +247,49 @@ impl Builder<'_> {
         let batch = self.batch as u32;
         let by_strip = (strips.count as u32, batch, 1);
         let by_channel = (channels.div_ceil(32) as u32, batch, 1);
-        let by_pack = self.pack_grid(map);
         let (whole, sums) = (shape.len(), strips.count * channels);
-        let steps = [
-            (
-                "mean_partial",
-                CudaOp::MeanPartial {
-                    conv: id,
-                    map,
-                    strips,
-                },
-                by_strip,
-                whole,
-                sums,
-            ),
-            (
-                "mean_finish",
-                CudaOp::MeanFinish {
-                    conv: id,
-                    map,
-                    strips,
-                },
-                by_channel,
-                sums,
-                channels,
-            ),
-            (
-                "variance_partial",
-                CudaOp::VariancePartial {
-                    conv: id,
-                    map,
-                    strips,
-                },
-                by_strip,
-                whole,
-                sums,
-            ),
+        let mean_partial = CudaOp::MeanPartial {
+            conv: id,
+            map,
+            strips,
+        };
+        let mean_finish = CudaOp::MeanFinish {
+            conv: id,
+            map,
+            strips,
+        };
+        let variance_partial = CudaOp::VariancePartial {
+            conv: id,
+            map,
+            strips,
+        };
+        let variance_finish = CudaOp::VarianceFinish {
+            conv: id,
+            map,
+            strips,
+            eps,
+        };
+        for (name, op, grid, read, written) in [
+            ("mean_partial", mean_partial, by_strip, whole, sums),
+            ("mean_finish", mean_finish, by_channel, sums, channels),
+            ("variance_partial", variance_partial, by_strip, whole, sums),
             (
                 "variance_finish",
-                CudaOp::VarianceFinish {
-                    conv: id,
-                    map,
-                    strips,
-                    eps,
-                },
+                variance_finish,
                 by_channel,
                 sums,
                 channels,
             ),
-            (
-                "normalise",
-                CudaOp::Normalise { conv: id, map },
-                by_pack,
-                whole,
-                whole,
-            ),
-            (
-                "affine",
-                CudaOp::Affine { conv: id, map },
-                by_pack,
-                whole,
-                whole,
-            ),
-        ];
-        for (name, op, grid, read, written) in steps {
+        ] {
             self.reads(map);
-            self.plain_step(conv, name, op, grid, read, written);
-        }
-        self.reads(map);
-        match residual {
-            Some(addend) => {
-                self.reads(addend);
-                self.plain_step(
-                    conv,
-                    "add",
-                    CudaOp::Add { map, addend },
-                    by_pack,
-                    2 * whole,
-                    whole,
-                );
-            }
-            None => self.plain_step(conv, "relu", CudaOp::Relu { map }, by_pack, whole, whole),
+            self.plain_step(layer, name, op, grid, read, written);
         }
     }
 
     /// The whole norm: one launch with one pass over memory where a group of channels fits a CTA, else
     /// one for the statistics and one that applies them.
     pub(super) fn fused_norm(&mut self, id: usize, map: MapId, residual: Option<MapId>, eps: f32) {
-        let conv = &self.convs[id];
+        let layer = &self.convs[id].name;
         let shape = self.maps[map].shape;
         let channels = self.maps[map].stored_channels;
         let pixels = shape.height * shape.width;
@@ -304,7 +316,7 @@ impl Builder<'_> {
                 eps,
             };
             let grid = ((packs / group_packs) as u32, batch, 1);
-            self.plain_step(conv, "norm_plane", op, grid, whole + added, whole);
+            self.plain_step(layer, "norm_plane", op, grid, whole + added, whole);
             if let Some(step) = self.steps.last_mut() {
                 step.block = NORM_THREADS;
                 step.shared_bytes = (pixels * group_packs * 16) as u32;
@@ -323,7 +335,7 @@ impl Builder<'_> {
             eps,
         };
         self.plain_step(
-            conv,
+            layer,
             "norm_statistics",
             op,
             (strips.count as u32, batch, 1),
@@ -344,7 +356,7 @@ impl Builder<'_> {
         residual: Option<MapId>,
         relu: bool,
     ) {
-        let conv = &self.convs[id];
+        let layer = &self.convs[id].name;
         let shape = self.maps[map].shape;
         let pixels = shape.height * shape.width;
         let packs = self.maps[map].stored_channels * Storage::of(self.precision).bytes() / 16;
@@ -363,7 +375,7 @@ impl Builder<'_> {
             strip_pixels,
         };
         let grid = (pixels.div_ceil(strip_pixels) as u32, batch, 1);
-        self.plain_step(conv, "norm_apply", op, grid, whole + added, whole);
+        self.plain_step(layer, "norm_apply", op, grid, whole + added, whole);
     }
 
     /// A thread for every pixel of a picture.
@@ -385,7 +397,7 @@ impl Builder<'_> {
     /// image.
     pub(super) fn plain_step(
         &mut self,
-        conv: &ConvSpec,
+        layer: &str,
         kernel: &str,
         op: CudaOp,
         grid: (u32, u32, u32),
@@ -411,7 +423,7 @@ impl Builder<'_> {
             format!("{kernel}_{}", storage.suffix())
         };
         self.steps.push(CudaStep {
-            layer: conv.name.clone(),
+            layer: layer.to_owned(),
             file: if statistics || finish {
                 "instance_norm"
             } else {

@@ -16,7 +16,7 @@ use std::{
 };
 
 use super::{
-    Checkpoint, Family, StorageType, WeightsError,
+    Budget, Checkpoint, Family, StorageType, WeightsError,
     error::shortened,
     fit::{Fitted, NamedTensors, fit},
     tensor::{Dtype, StoredTensor},
@@ -28,9 +28,14 @@ use messages::{Graph, Model, Tensor};
 /// # Errors
 /// [`WeightsError`] names the node, the weight or the byte, and what is wrong with it.
 pub fn read(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
-    let model = OnnxFile::parse(bytes)?;
-    let fitted = model.fit(bytes.len())?;
-    Ok(Checkpoint::new(fitted, model.metadata()))
+    read_within(bytes, &Budget::for_file(bytes.len()))
+}
+
+/// As [`read`], drawing on `budget`.
+pub(super) fn read_within(bytes: &[u8], budget: &Budget) -> Result<Checkpoint, WeightsError> {
+    let model = OnnxFile::parse(bytes, budget)?;
+    let fitted = model.fit(budget)?;
+    Ok(Checkpoint::new(fitted, model.metadata(budget)?))
 }
 
 /// A decoded file.
@@ -38,17 +43,18 @@ pub(crate) struct OnnxFile(Model);
 
 impl OnnxFile {
     /// Decodes a file, without looking for a network in it.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, WeightsError> {
+    pub(crate) fn parse(bytes: &[u8], budget: &Budget) -> Result<Self, WeightsError> {
+        budget.steps(bytes.len())?;
         messages::decode(bytes).map(Self)
     }
 
-    /// Recognises the network in the graph; `file_bytes` bounds what is allocated.
-    pub(crate) fn fit(&self, file_bytes: usize) -> Result<Fitted, WeightsError> {
+    /// Recognises the network in the graph.
+    pub(crate) fn fit(&self, budget: &Budget) -> Result<Fitted, WeightsError> {
         let graph = self.graph()?;
         check_opset(&self.0)?;
         let walked = graph::walk(graph)?;
         let weights = chain::weights(&walked)?;
-        let fitted = fit(&weights, file_bytes)?;
+        let fitted = fit(&weights, budget)?;
         Ok(Fitted {
             family: Family::OnnxExport,
             ..fitted
@@ -56,8 +62,9 @@ impl OnnxFile {
     }
 
     /// All weights that the file stores, by the names that it gives them.
-    pub(crate) fn tensors(&self) -> Result<NamedTensors<'_>, WeightsError> {
+    pub(crate) fn tensors(&self, budget: &Budget) -> Result<NamedTensors<'_>, WeightsError> {
         let graph = self.graph()?;
+        budget.steps(graph.node.len() + graph.initializer.len())?;
         let constants = graph.node.iter().filter(|n| n.op_type == "Constant");
         let constants = constants.filter_map(|node| {
             let tensor = node.attribute("value")?.t.as_ref()?;
@@ -71,7 +78,11 @@ impl OnnxFile {
     }
 
     /// What the file says about itself.
-    pub(crate) fn metadata(&self) -> BTreeMap<String, String> {
+    pub(crate) fn metadata(
+        &self,
+        budget: &Budget,
+    ) -> Result<BTreeMap<String, String>, WeightsError> {
+        budget.steps(self.0.metadata_props.len())?;
         let mut metadata: BTreeMap<String, String> = self
             .0
             .metadata_props
@@ -82,7 +93,7 @@ impl OnnxFile {
         if !producer.trim().is_empty() {
             metadata.insert("producer".to_owned(), producer.trim().to_owned());
         }
-        metadata
+        Ok(metadata)
     }
 
     fn graph(&self) -> Result<&Graph, WeightsError> {

@@ -22,10 +22,13 @@ use std::{
 use v4l::FourCC;
 
 use super::Place;
-use crate::capture::{
-    format::PixelFormat,
-    problem::{CaptureError, CaptureProblem},
-    source::CameraId,
+use crate::{
+    capture::{
+        format::PixelFormat,
+        problem::{CaptureError, CaptureProblem},
+        source::CameraId,
+    },
+    disk::reason,
 };
 
 /// Where the device files are.
@@ -43,7 +46,7 @@ const VIDEO_GROUP: &str =
 /// # Errors
 /// [`CaptureError`] when the folder of devices cannot be read.
 pub fn list() -> Result<Vec<Place>, CaptureError> {
-    let entries = fs::read_dir(DEVICES).map_err(|e| CaptureError::List(e.to_string()))?;
+    let entries = fs::read_dir(DEVICES).map_err(|e| CaptureError::List(reason(&e)))?;
     let mut numbers: Vec<u32> = entries
         .flatten()
         .filter_map(|entry| number(Path::new(&entry.file_name())))
@@ -150,7 +153,7 @@ pub fn problem(error: &io::Error) -> CaptureProblem {
         ErrorKind::PermissionDenied => CaptureProblem::Denied {
             hint: VIDEO_GROUP.to_owned(),
         },
-        _ => CaptureProblem::Device(error.to_string()),
+        _ => CaptureProblem::Device(reason(error)),
     }
 }
 

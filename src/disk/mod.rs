@@ -1,0 +1,20 @@
+//! Files and folders of the program's own making: whole or not at all, on the disk, and what a person is
+//! told where the system refuses.
+//!
+//! The only place that makes temporaries, renames, and puts an [`io::Error`](std::io::Error) into words.
+//! Knows nothing of what is in a file. Calls block; any thread may call.
+
+mod leftovers;
+mod temporary;
+mod words;
+mod write;
+
+pub use leftovers::sweep;
+pub use words::{cannot_write, reason, without_number, words};
+pub use write::{
+    Existing, FolderSync, WriteError, check_folder, check_target, create_new, folder_of,
+    make_folder, make_new_folder, sync_file, sync_folder, write_folder, write_whole,
+};
+
+#[cfg(test)]
+pub(crate) use write::synced;

@@ -1,0 +1,239 @@
+//! Temporaries of the program's own: what a file or folder is called while it is not whole, and whose it is.
+//!
+//! Who makes one holds an advisory lock on it as long as it is not finished. The system lets go of the lock
+//! when the process ends, however it ends: a temporary that can be locked belongs to nobody who lives.
+//! Where a file system knows no locks nobody can tell, and nothing is ever taken for a leftover.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io,
+    path::Path,
+};
+
+use tempfile::{Builder, NamedTempFile, TempDir};
+
+/// How often another name is tried when someone sweeps a new temporary before it is locked.
+const ATTEMPTS: usize = 16;
+/// Random letters and digits in a name.
+const RANDOM_CHARS: usize = 6;
+
+/// A kind of temporary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A file that is being written.
+    File,
+    /// The folder of a style that is being imported.
+    Folder,
+}
+
+impl Kind {
+    pub const ALL: [Self; 2] = [Self::File, Self::Folder];
+
+    /// How names of this kind begin and end.
+    const fn affixes(self) -> (&'static str, &'static str) {
+        match self {
+            Self::File => (".styleforge-", ".part"),
+            Self::Folder => (".import-", ""),
+        }
+    }
+
+    /// Whether this program calls temporaries of this kind so.
+    pub fn has_name(self, name: &str) -> bool {
+        let (prefix, suffix) = self.affixes();
+        let random = name
+            .strip_prefix(prefix)
+            .and_then(|rest| rest.strip_suffix(suffix));
+        random.is_some_and(|random| {
+            random.len() == RANDOM_CHARS && random.bytes().all(|b| b.is_ascii_alphanumeric())
+        })
+    }
+}
+
+/// A new file in `folder`, owned by this process until it is renamed or dropped.
+pub fn file_in(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = builder(Kind::File);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any program's new file: readable by all, less the person's umask.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    owned(|| {
+        let file = builder.tempfile_in(folder)?;
+        let is_ours = own(file.as_file(), file.path());
+        Ok(is_ours.then_some(file))
+    })
+}
+
+/// A new folder in `folder`, owned by this process as long as the second part lives.
+pub fn folder_in(folder: &Path) -> io::Result<(TempDir, Option<File>)> {
+    let mut builder = builder(Kind::Folder);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o777));
+    }
+    owned(|| {
+        let made = builder.tempdir_in(folder)?;
+        // Not every system opens folders; there nobody can lock one either.
+        let opened = open(made.path(), Kind::Folder).ok();
+        let is_ours = opened.as_ref().is_none_or(|file| own(file, made.path()));
+        Ok(is_ours.then_some((made, opened)))
+    })
+}
+
+fn builder(kind: Kind) -> Builder<'static, 'static> {
+    let (prefix, suffix) = kind.affixes();
+    let mut builder = Builder::new();
+    builder
+        .prefix(prefix)
+        .suffix(suffix)
+        .rand_bytes(RANDOM_CHARS);
+    builder
+}
+
+/// Makes temporaries until one is locked before somebody sweeps it.
+fn owned<T>(mut make: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T> {
+    for _ in 0..ATTEMPTS {
+        if let Some(made) = make()? {
+            return Ok(made);
+        }
+    }
+    Err(io::Error::other(
+        "another program removes every new file at once; choose another folder",
+    ))
+}
+
+/// Locks a temporary that was just made; `false` when a sweep was faster.
+fn own(file: &File, path: &Path) -> bool {
+    match file.try_lock() {
+        Ok(()) => is_at(file, path),
+        Err(TryLockError::WouldBlock) => false,
+        Err(TryLockError::Error(_)) => true,
+    }
+}
+
+/// Removes the temporary at `path` when nobody who lives owns it; whether it did.
+pub fn remove_unowned(path: &Path, kind: Kind) -> bool {
+    let Ok(file) = open(path, kind) else {
+        return false;
+    };
+    // Held until it is gone: who made it meanwhile sees that it is not his.
+    if file.try_lock().is_err() || !is_at(&file, path) {
+        return false;
+    }
+    let removed = match kind {
+        Kind::File => fs::remove_file(path),
+        Kind::Folder => fs::remove_dir_all(path),
+    };
+    removed.is_ok()
+}
+
+/// Opens what is of this kind; a link, a pipe or anything else never.
+fn open(path: &Path, kind: Kind) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    }
+    let file = options.open(path)?;
+    let about = file.metadata()?;
+    let is_right = match kind {
+        Kind::File => about.is_file(),
+        Kind::Folder => about.is_dir(),
+    };
+    match is_right && !fs::symlink_metadata(path)?.is_symlink() {
+        true => Ok(file),
+        false => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// Whether `path` is still the name of `file`.
+fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(opened), Ok(named)) = (file.metadata(), fs::symlink_metadata(path)) else {
+        return false;
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        (opened.dev(), opened.ino()) == (named.dev(), named.ino())
+    }
+    #[cfg(not(unix))]
+    {
+        opened.is_dir() == named.is_dir()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_temporary_is_its_makers_until_that_one_is_gone() {
+        let here = tempfile::tempdir().expect("a folder");
+        let file = file_in(here.path()).expect("made");
+        let (folder, owner) = folder_in(here.path()).expect("made");
+        assert!(!remove_unowned(file.path(), Kind::File));
+        assert!(!remove_unowned(folder.path(), Kind::Folder));
+        // As a kill leaves them: there, and nobody's.
+        let (open, file) = file.keep().expect("kept");
+        let folder = folder.keep();
+        fs::write(folder.join("lite.safetensors"), "half").expect("written");
+        drop((open, owner));
+        assert!(!remove_unowned(&file, Kind::Folder));
+        assert!(!remove_unowned(&folder, Kind::File));
+        assert!(remove_unowned(&file, Kind::File) && !file.exists());
+        assert!(remove_unowned(&folder, Kind::Folder) && !folder.exists());
+    }
+
+    #[test]
+    fn a_temporary_that_was_swept_before_it_was_locked_is_made_again() {
+        let here = tempfile::tempdir().expect("a folder");
+        let path = here.path().join("new");
+        let made = File::create(&path).expect("made");
+        let sweeper = File::open(&path).expect("opened");
+        sweeper.try_lock().expect("locked");
+        assert!(!own(&made, &path), "the sweep holds it");
+        fs::remove_file(&path).expect("removed");
+        drop(sweeper);
+        assert!(!own(&made, &path), "the sweep has removed it");
+        let mut tries = 0;
+        let third = owned(|| {
+            tries += 1;
+            Ok((tries == 3).then_some(tries))
+        });
+        assert_eq!(third.expect("made"), 3);
+    }
+
+    #[test]
+    fn only_names_of_our_own_making_are_ours() {
+        let here = tempfile::tempdir().expect("a folder");
+        let file = file_in(here.path()).expect("made");
+        let (folder, _owner) = folder_in(here.path()).expect("made");
+        let name = |path: &Path| {
+            path.file_name()
+                .expect("a name")
+                .to_str()
+                .expect("text")
+                .to_owned()
+        };
+        assert!(Kind::File.has_name(&name(file.path())));
+        assert!(Kind::Folder.has_name(&name(folder.path())));
+        assert!(!Kind::Folder.has_name(&name(file.path())));
+        for name in [
+            ".styleforge-.part",
+            ".styleforge-abc12.part",
+            ".styleforge-abc1234.part",
+            ".styleforge-abc12é.part",
+            ".styleforge-abc123.png",
+            "styleforge-abc123.part",
+            ".import-",
+            ".import-my-own",
+            ".import-abc123.bak",
+        ] {
+            assert!(!Kind::ALL.iter().any(|kind| kind.has_name(name)), "{name}");
+        }
+    }
+}

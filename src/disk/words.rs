@@ -1,0 +1,227 @@
+//! What an error of the system means, and what to do about it.
+
+use std::{
+    error::Error,
+    fmt,
+    io::{self, ErrorKind},
+    path::Path,
+};
+
+/// Shows `error` to a person: [`reason`] for messages that are put together by `format!`.
+pub fn words(error: &io::Error) -> impl fmt::Display + '_ {
+    struct Words<'a>(&'a io::Error);
+    impl fmt::Display for Words<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(&reason(self.0))
+        }
+    }
+    Words(error)
+}
+
+/// What `error` means, and what to do where something can be done; never with the system's number.
+pub fn reason(error: &io::Error) -> String {
+    // What a library or this program says of itself is words already, but for the system's within it.
+    if let Some(inner) = error.get_ref() {
+        let mut text = error.to_string();
+        let mut source: Option<&(dyn Error + 'static)> = Some(inner);
+        while let Some(error) = source {
+            if let Some(system) = error.downcast_ref::<io::Error>() {
+                text = text.replace(&system.to_string(), &reason(system));
+            }
+            source = error.source();
+        }
+        return without_number(&text);
+    }
+    match by_number(error.raw_os_error()).or_else(|| by_kind(error.kind())) {
+        Some(words) => words.to_owned(),
+        None => without_number(&error.to_string()),
+    }
+}
+
+/// Why something could not be made or written in `folder`, and what to do.
+pub fn cannot_write(folder: &Path, error: &io::Error) -> String {
+    let exists = folder.is_dir();
+    let folder = folder.display();
+    match error.kind() {
+        // Some folders, such as those of the system's own file systems, take no new files and
+        // answer so.
+        ErrorKind::NotFound if exists => {
+            format!("{folder} takes no new files; choose another folder")
+        }
+        ErrorKind::NotFound => format!("the folder {folder} does not exist; create it first"),
+        ErrorKind::NotADirectory => format!("{folder} is not a folder; choose another folder"),
+        ErrorKind::PermissionDenied => {
+            format!("no permission to write in {folder}; choose another folder")
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            format!("{folder} is on a read-only disk; choose another folder")
+        }
+        _ => reason(error),
+    }
+}
+
+/// Errors that have a number and no kind.
+#[cfg(unix)]
+fn by_number(number: Option<i32>) -> Option<&'static str> {
+    Some(match number? {
+        libc::EMFILE | libc::ENFILE => {
+            "too many files are open at once; close other programs and try again"
+        }
+        libc::ELOOP => "links lead round in a circle or through too many others; mend the link",
+        libc::EIO => "the disk or device does not answer as it should; check it and its cable",
+        libc::ENODEV | libc::ENXIO => "the device is not there any more; connect it again",
+        libc::EPERM => "the system does not permit it",
+        _ => return None,
+    })
+}
+
+#[cfg(not(unix))]
+fn by_number(_: Option<i32>) -> Option<&'static str> {
+    None
+}
+
+fn by_kind(kind: ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        ErrorKind::NotFound => "there is no such file or folder",
+        ErrorKind::PermissionDenied => {
+            "no permission; change the permissions or choose another place"
+        }
+        ErrorKind::AlreadyExists => "it exists already; choose another name",
+        ErrorKind::NotADirectory => "a part of its path is not a folder",
+        ErrorKind::IsADirectory => "it is a folder",
+        ErrorKind::DirectoryNotEmpty => "the folder is not empty",
+        ErrorKind::ReadOnlyFilesystem => "the disk is read-only; choose another place",
+        ErrorKind::StorageFull => "the disk is full; free some space or choose another folder",
+        ErrorKind::QuotaExceeded => {
+            "your share of the disk is full; remove files of yours or choose another folder"
+        }
+        ErrorKind::FileTooLarge => "the file would exceed the largest size allowed here",
+        ErrorKind::InvalidFilename => {
+            "the name is too long or not allowed here; choose a shorter one"
+        }
+        ErrorKind::ResourceBusy | ErrorKind::ExecutableFileBusy => {
+            "another program is using it; close that one first"
+        }
+        ErrorKind::WouldBlock | ErrorKind::OutOfMemory => {
+            "the system has no memory or threads left for it; close other programs and try again"
+        }
+        ErrorKind::BrokenPipe => "the program that was to read it has gone",
+        ErrorKind::UnexpectedEof => "it ends too early",
+        ErrorKind::WriteZero => "not everything could be written",
+        ErrorKind::InvalidData => "it is damaged, or not of the kind that it should be",
+        ErrorKind::TimedOut => "it took too long",
+        ErrorKind::Interrupted => "it was interrupted; try again",
+        ErrorKind::StaleNetworkFileHandle => "the network folder has gone; open it again",
+        ErrorKind::CrossesDevices => "it lies on another disk",
+        ErrorKind::TooManyLinks => "there are too many links to it",
+        ErrorKind::Unsupported => "that is not possible here",
+        ErrorKind::ConnectionRefused
+        | ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::NotConnected
+        | ErrorKind::HostUnreachable
+        | ErrorKind::NetworkUnreachable
+        | ErrorKind::NetworkDown
+        | ErrorKind::AddrNotAvailable => "nobody answers there",
+        _ => return None,
+    })
+}
+
+/// What the system or a library says, without the `(os error 28)` that may stand in it: for errors that are
+/// no [`io::Error`].
+pub fn without_number(text: &str) -> String {
+    let mut words = text.to_owned();
+    while let Some(begin) = words.find("(os error ") {
+        let end = words[begin..]
+            .find(')')
+            .map_or(words.len(), |length| begin + length + 1);
+        let begin = words[..begin].trim_end().len();
+        words.replace_range(begin..end, "");
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_error_of_the_system_is_told_by_its_number() {
+        for number in 0..200 {
+            let error = || io::Error::from_raw_os_error(number);
+            let wrapped = io::Error::other(format!("decoder: {}!", error()));
+            for told in [
+                reason(&error()),
+                words(&error()).to_string(),
+                cannot_write(Path::new("/"), &error()),
+                reason(&wrapped),
+                reason(&io::Error::other(error())),
+            ] {
+                assert!(
+                    !told.contains("os error") && !told.is_empty(),
+                    "{number}: {told}"
+                );
+            }
+            assert!(reason(&wrapped).ends_with('!') && reason(&wrapped).starts_with("decoder: "));
+        }
+        assert_eq!(
+            reason(&io::Error::other("it is a folder")),
+            "it is a folder"
+        );
+        let full = io::Error::other(io::Error::other(io::Error::from(ErrorKind::StorageFull)));
+        assert!(
+            reason(&full).starts_with("the disk is full; "),
+            "{}",
+            reason(&full)
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_happens_to_people_is_told_in_our_words() {
+        for (number, words) in [
+            (libc::ENOSPC, "the disk is full"),
+            (libc::EDQUOT, "your share of the disk is full"),
+            (libc::EFBIG, "would exceed the largest size"),
+            (libc::EROFS, "the disk is read-only"),
+            (libc::EACCES, "no permission"),
+            (libc::EPERM, "does not permit"),
+            (libc::ENOENT, "there is no such file or folder"),
+            (libc::ENOTDIR, "is not a folder"),
+            (libc::EISDIR, "it is a folder"),
+            (libc::ENAMETOOLONG, "the name is too long"),
+            (libc::EMFILE, "too many files are open"),
+            (libc::ENFILE, "too many files are open"),
+            (libc::EPIPE, "has gone"),
+            (libc::EIO, "check it and its cable"),
+            (libc::EBUSY, "another program is using it"),
+            (libc::EAGAIN, "close other programs"),
+            (libc::ENOMEM, "close other programs"),
+            (libc::ELOOP, "links lead round"),
+            (libc::ENODEV, "connect it again"),
+            (libc::ESTALE, "the network folder has gone"),
+        ] {
+            let told = reason(&io::Error::from_raw_os_error(number));
+            assert!(told.contains(words), "{number}: {told}");
+        }
+    }
+
+    #[test]
+    fn every_reason_for_which_a_disk_takes_nothing_is_told_in_words() {
+        let here = tempfile::tempdir().expect("a folder");
+        for (kind, words) in [
+            (ErrorKind::ReadOnlyFilesystem, "is on a read-only disk"),
+            (ErrorKind::PermissionDenied, "no permission to write in"),
+            (ErrorKind::StorageFull, "the disk is full"),
+            (ErrorKind::FileTooLarge, "would exceed the largest size"),
+            (ErrorKind::NotADirectory, "is not a folder"),
+            (ErrorKind::NotFound, "takes no new files"),
+        ] {
+            let told = cannot_write(here.path(), &io::Error::from(kind));
+            assert!(told.contains(words), "{kind}: {told}");
+        }
+        let nowhere = here.path().join("nowhere");
+        let told = cannot_write(&nowhere, &io::Error::from(ErrorKind::NotFound));
+        assert!(told.contains("does not exist; create it"), "{told}");
+    }
+}

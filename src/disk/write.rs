@@ -1,0 +1,445 @@
+//! Writing files and folders whole or not at all.
+//!
+//! What is written lies beside its target under a temporary name, is brought to the disk and renamed; then
+//! the folder is brought to the disk too, without which a power cut may undo the name.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, BufWriter, ErrorKind, Write},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    temporary,
+    words::{cannot_write, reason},
+};
+
+/// Bytes that are gathered before they go to the system.
+const BUFFER_BYTES: usize = 1 << 16;
+/// Most links that are followed from one to the next, as the system's own limit.
+const MOST_LINKS: usize = 40;
+
+/// What happens to a file that already has the target's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and writing fails with [`WriteError::Exists`].
+    Keep,
+    /// It is replaced in one step. Of a link, what it leads to is replaced.
+    Replace,
+}
+
+/// When a new name is brought to the disk; what is in the file always is before it gets its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FolderSync {
+    /// At once.
+    Now,
+    /// By [`sync_folder`], once for many files.
+    Later,
+}
+
+/// Why a file or folder was not written. What was there before is as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The target exists and was to be kept.
+    #[error("{name} exists already and was not touched; choose another name")]
+    Exists {
+        /// The target.
+        name: String,
+    },
+    /// The target exists and is no ordinary file, so that it can never be replaced.
+    #[error("{name} is not an ordinary file and is not replaced; choose another name")]
+    NotReplaceable {
+        /// The target.
+        name: String,
+    },
+    /// A folder that was to hold the target could not be made.
+    #[error("the folder {name} could not be made: {reason}")]
+    Folder {
+        /// The folder.
+        name: String,
+        /// The reason and what to do.
+        reason: String,
+    },
+    /// The system refuses to take the bytes. Nothing half-written is left.
+    #[error("{name} could not be written: {reason}")]
+    Refused {
+        /// The target.
+        name: String,
+        /// The reason and what to do.
+        reason: String,
+    },
+}
+
+/// Lets `fill` write a file that then gets the name `path`; `fill` is also given the name for messages.
+///
+/// # Errors
+/// What `fill` gives, or why the file could not be written.
+pub fn write_whole<T, E: From<WriteError>>(
+    path: &Path,
+    existing: Existing,
+    folder_sync: FolderSync,
+    fill: impl FnOnce(&mut BufWriter<&mut File>, &str) -> Result<T, E>,
+) -> Result<T, E> {
+    let name = path.display().to_string();
+    let target = resolved_target(path, &name, existing)?;
+    let folder = folder_of(&target);
+    let failed = |e: io::Error| WriteError::Refused {
+        name: name.clone(),
+        reason: cannot_write(folder, &e),
+    };
+    let mut file = temporary::file_in(folder).map_err(failed)?;
+    let filled = {
+        let mut writer = BufWriter::with_capacity(BUFFER_BYTES, file.as_file_mut());
+        let filled = fill(&mut writer, &name)?;
+        writer.flush().map_err(failed)?;
+        filled
+    };
+    if existing == Existing::Replace
+        && let Ok(old) = fs::metadata(&target)
+    {
+        // Best effort: some file systems know no permissions.
+        file.as_file().set_permissions(old.permissions()).ok();
+    }
+    sync_file(file.as_file(), &target).map_err(failed)?;
+    // The lock of the temporary lasts until it has its name.
+    let _file = match existing {
+        Existing::Replace => file.persist(&target).map_err(|e| failed(e.error))?,
+        Existing::Keep => file.persist_noclobber(&target).map_err(|e| {
+            if e.error.kind() == ErrorKind::AlreadyExists {
+                WriteError::Exists { name: name.clone() }
+            } else {
+                failed(e.error)
+            }
+        })?,
+    };
+    if folder_sync == FolderSync::Now {
+        sync_folder(folder).map_err(failed)?;
+    }
+    Ok(filled)
+}
+
+/// Makes the folder `target` with these files in it, by name and content; the folders above it are made, too.
+///
+/// # Errors
+/// [`WriteError::Exists`] when there is something of that name, even when it came a moment ago; else why
+/// the disk refuses.
+pub fn write_folder(target: &Path, files: &[(String, &[u8])]) -> Result<(), WriteError> {
+    let name = target.display().to_string();
+    let above = folder_of(target);
+    make_folder(above)?;
+    let failed = |e: io::Error| WriteError::Refused {
+        name: name.clone(),
+        reason: cannot_write(above, &e),
+    };
+    let (unfinished, _owner) = temporary::folder_in(above).map_err(failed)?;
+    for (name, bytes) in files {
+        let path = unfinished.path().join(name);
+        let mut file = File::create(&path).map_err(failed)?;
+        file.write_all(bytes).map_err(failed)?;
+        sync_file(&file, &path).map_err(failed)?;
+    }
+    sync_folder(unfinished.path()).map_err(failed)?;
+    fs::rename(unfinished.path(), target).map_err(|e| match e.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty | ErrorKind::NotADirectory => {
+            WriteError::Exists { name: name.clone() }
+        }
+        _ => failed(e),
+    })?;
+    // The folder has its final name now; there is nothing left to clean up.
+    let _ = unfinished.keep();
+    sync_folder(above).map_err(failed)
+}
+
+/// Makes an empty file, never in place of something of that name.
+///
+/// # Errors
+/// [`WriteError::Exists`], or why the disk refuses.
+pub fn create_new(path: &Path) -> Result<File, WriteError> {
+    let name = || path.display().to_string();
+    let opened = OpenOptions::new().write(true).create_new(true).open(path);
+    opened.map_err(|e| match e.kind() {
+        ErrorKind::AlreadyExists => WriteError::Exists { name: name() },
+        _ => WriteError::Refused {
+            name: name(),
+            reason: cannot_write(folder_of(path), &e),
+        },
+    })
+}
+
+/// Makes `folder`, never taking one that is there already.
+///
+/// # Errors
+/// [`WriteError::Exists`], or why the disk refuses.
+pub fn make_new_folder(folder: &Path) -> Result<(), WriteError> {
+    let above = folder_of(folder);
+    let made = fs::create_dir(folder).and_then(|()| sync_folder(above));
+    made.map_err(|e| match e.kind() {
+        ErrorKind::AlreadyExists => WriteError::Exists {
+            name: folder.display().to_string(),
+        },
+        _ => WriteError::Folder {
+            name: folder.display().to_string(),
+            reason: cannot_write(above, &e),
+        },
+    })
+}
+
+/// Makes `folder`, and those above it, where they are not there yet.
+///
+/// # Errors
+/// [`WriteError::Folder`] names it and says why it cannot be.
+pub fn make_folder(folder: &Path) -> Result<(), WriteError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let failed = |reason: String| WriteError::Folder {
+        name: folder.display().to_string(),
+        reason,
+    };
+    let is_missing = |f: &&Path| !f.as_os_str().is_empty() && !f.exists();
+    let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
+    let above = missing.last().map_or(folder, |highest| folder_of(highest));
+    match fs::create_dir_all(folder) {
+        Ok(()) => {}
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+            return Err(failed("it is not a folder; choose another name".to_owned()));
+        }
+        Err(e) => return Err(failed(cannot_write(above, &e))),
+    }
+    missing
+        .into_iter()
+        .try_for_each(|made| sync_folder(folder_of(made)))
+        .map_err(|e| failed(reason(&e)))
+}
+
+/// The folder in which a file or folder lies.
+pub fn folder_of(target: &Path) -> &Path {
+    match target.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    }
+}
+
+/// Checks that [`write_whole`] may write to `path`, so that a long run is not started in vain.
+///
+/// # Errors
+/// As [`write_whole`], for what can be known before.
+pub fn check_target(path: &Path, existing: Existing) -> Result<(), WriteError> {
+    let name = path.display().to_string();
+    let target = resolved_target(path, &name, existing)?;
+    try_writing(&name, folder_of(&target))
+}
+
+/// Checks that files may be written into `folder`, which need not exist yet.
+///
+/// # Errors
+/// [`WriteError::Refused`] when it cannot be made or takes no files.
+pub fn check_folder(folder: &Path) -> Result<(), WriteError> {
+    // What would be made lies in the first folder above that exists.
+    let above = folder.ancestors().find(|above| above.exists());
+    let name = folder.display().to_string();
+    match above {
+        Some(above) if !above.as_os_str().is_empty() => try_writing(&name, above),
+        _ => try_writing(&name, Path::new(".")),
+    }
+}
+
+/// Makes a file in `folder` and removes it: whether it may be written to, no question about the folder
+/// answers for every file system.
+fn try_writing(name: &str, folder: &Path) -> Result<(), WriteError> {
+    let failed = |e: io::Error| WriteError::Refused {
+        name: name.to_owned(),
+        reason: cannot_write(folder, &e),
+    };
+    if !fs::metadata(folder).map_err(failed)?.is_dir() {
+        return Err(failed(ErrorKind::NotADirectory.into()));
+    }
+    temporary::file_in(folder).map(drop).map_err(failed)
+}
+
+/// The file that will be written: what a link leads to when that is to be replaced, so that the link stays
+/// a link, also where nothing is at its end yet.
+fn resolved_target(path: &Path, name: &str, existing: Existing) -> Result<PathBuf, WriteError> {
+    if fs::symlink_metadata(path).is_err() {
+        return Ok(path.to_owned());
+    }
+    if existing == Existing::Keep {
+        return Err(WriteError::Exists {
+            name: name.to_owned(),
+        });
+    }
+    let mut target = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match fs::read_link(&target) {
+            Ok(next) => target = folder_of(&target).join(next),
+            Err(_) => {
+                return match fs::metadata(&target) {
+                    // Renaming over a device such as /dev/null would remove it.
+                    Ok(m) if !m.is_file() => Err(WriteError::NotReplaceable {
+                        name: name.to_owned(),
+                    }),
+                    _ => Ok(target),
+                };
+            }
+        }
+    }
+    Err(WriteError::Refused {
+        name: name.to_owned(),
+        reason: "its links lead round in a circle or through too many others; mend the link"
+            .to_owned(),
+    })
+}
+
+/// Brings what is in `file`, which is or will be called `path`, to the disk.
+///
+/// # Errors
+/// The disk's.
+pub fn sync_file(file: &File, path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    synced::note(path);
+    #[cfg(not(test))]
+    let _ = path;
+    file.sync_all()
+}
+
+/// Brings the names in `folder` to the disk.
+///
+/// # Errors
+/// The disk's. A folder that cannot be opened to read, or a system that knows nothing of it, is none.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    synced::note(folder);
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(e)
+            if matches!(
+                e.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::InvalidInput | ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(())
+        }
+        done => done,
+    }
+}
+
+/// What a test's thread brought to the disk: the only trace that it leaves while the power is on.
+#[cfg(test)]
+pub(crate) mod synced {
+    use std::{
+        cell::RefCell,
+        path::{Path, PathBuf},
+    };
+
+    thread_local! {
+        static SYNCED: RefCell<Vec<(PathBuf, bool)>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(super) fn note(path: &Path) {
+        SYNCED.with_borrow_mut(|synced| synced.push((path.to_owned(), path.exists())));
+    }
+
+    /// What was brought to the disk since the last call, in order, and whether it had its name by then.
+    pub(crate) fn take() -> Vec<(PathBuf, bool)> {
+        SYNCED.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(path: &Path, existing: Existing) -> Result<(), WriteError> {
+        write_whole(path, existing, FolderSync::Now, |writer, _| {
+            writer.write_all(b"all of it").expect("room");
+            Ok(())
+        })
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let names = fs::read_dir(folder).expect("listed").flatten();
+        let mut names: Vec<_> = names
+            .map(|e| e.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn bytes_reach_the_disk_before_the_name_and_the_name_before_it_is_done() {
+        let here = tempfile::tempdir().expect("a folder");
+        let path = here.path().join("file");
+        synced::take();
+        write(&path, Existing::Keep).expect("written");
+        let folder = here.path().to_owned();
+        assert_eq!(synced::take(), [(path, false), (folder.clone(), true)]);
+
+        let deep = folder.join("a/b");
+        make_folder(&deep).expect("made");
+        let above = (folder.join("a"), true);
+        assert_eq!(synced::take(), [above, (folder.clone(), true)]);
+        make_folder(&deep).expect("there");
+        assert_eq!(synced::take(), []);
+
+        write_folder(&folder.join("style"), &[("lite".to_owned(), b"half")]).expect("made");
+        let [lite, unfinished, last] = &synced::take()[..] else {
+            panic!("three things are to be brought to the disk");
+        };
+        assert_eq!(lite.0, unfinished.0.join("lite"));
+        assert_eq!(*last, (folder.clone(), true));
+        assert_eq!(names(&folder), ["a", "file", "style"]);
+    }
+
+    #[test]
+    fn a_folder_of_a_name_that_was_taken_meanwhile_changes_nothing() {
+        let here = tempfile::tempdir().expect("a folder");
+        let target = here.path().join("style");
+        let folder = |bytes| write_folder(&target, &[("lite".to_owned(), bytes)]);
+        folder(b"first").expect("made");
+        let error = folder(b"second").expect_err("taken");
+        assert!(matches!(error, WriteError::Exists { .. }), "{error}");
+        assert_eq!(fs::read(target.join("lite")).expect("there"), b"first");
+        assert_eq!(names(here.path()), ["style"]);
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_could_not_be_filled() {
+        let here = tempfile::tempdir().expect("a folder");
+        let path = here.path().join("file");
+        let refused = |name: &str| WriteError::NotReplaceable {
+            name: name.to_owned(),
+        };
+        let error = write_whole(&path, Existing::Replace, FolderSync::Now, |_, name| {
+            Err::<(), _>(refused(name))
+        });
+        assert_eq!(error, Err(refused(&path.display().to_string())));
+        assert_eq!(names(here.path()), [""; 0]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_one_even_when_nothing_is_at_its_end() {
+        use std::os::unix::fs::symlink;
+
+        let here = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| here.path().join(name);
+        fs::create_dir(at("deep")).expect("made");
+        symlink("deep/second", at("first")).expect("linked");
+        symlink("target", at("deep/second")).expect("linked");
+        write(&at("first"), Existing::Replace).expect("written");
+        assert_eq!(fs::read(at("deep/target")).expect("there"), b"all of it");
+        assert!(at("first").is_symlink() && at("deep/second").is_symlink());
+        let kept = write(&at("first"), Existing::Keep).expect_err("taken");
+        assert!(matches!(kept, WriteError::Exists { .. }), "{kept}");
+
+        symlink("nowhere/target", at("astray")).expect("linked");
+        let told = write(&at("astray"), Existing::Replace).expect_err("no folder");
+        assert!(
+            told.to_string().contains("nowhere does not exist"),
+            "{told}"
+        );
+        symlink("round", at("round")).expect("linked");
+        let told = write(&at("round"), Existing::Replace).expect_err("round");
+        assert!(told.to_string().contains("round in a circle"), "{told}");
+        assert!(at("astray").is_symlink() && at("round").is_symlink());
+    }
+}

@@ -1,0 +1,274 @@
+//! Which nodes run together: decided once, for every backend, before any buffer has a place.
+//!
+//! A group is what one launch computes: its `gather` brings the input of its operation into shape
+//! while it is loaded, its `epilogue` takes the result on its way out. Grouping changes no node, so
+//! the graph, its names and what judges it stay as they are. [`check`] holds the groups against the
+//! graph; planners call it always.
+
+use std::collections::BTreeSet;
+
+use super::{Class, Graph, NodeId, Op};
+
+/// How much is fused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Every node by itself, as a framework runs it.
+    None,
+    /// A norm's statistics, the norm, and the ReLU or sum behind it together.
+    Norm,
+    /// Everything that stands between two convolutions in one of them.
+    All,
+}
+
+/// Nodes that run together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Computed while loading, in order. Nodes here may stand in several groups.
+    pub gather: Vec<NodeId>,
+    /// What the group is for.
+    pub op: NodeId,
+    /// Computed while storing, in order.
+    pub epilogue: Vec<NodeId>,
+    /// Maps that other groups made and this one reads.
+    pub reads: Vec<NodeId>,
+    /// Maps that are kept, in the order in which they are made.
+    pub writes: Vec<NodeId>,
+}
+
+impl Group {
+    /// Every node of the group, in the order in which they are computed.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        let op = std::iter::once(&self.op);
+        self.gather.iter().chain(op).chain(&self.epilogue).copied()
+    }
+}
+
+/// A grouping that would not compute the graph.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// A node that no group computes.
+    #[error("no group computes {0}")]
+    Missing(String),
+    /// A node that must run once runs in several groups.
+    #[error("{0} is computed more than once")]
+    Repeated(String),
+    /// A group reads a map before one writes it.
+    #[error("the group of {group} reads {map} before it is written")]
+    TooEarly {
+        /// The group's operation.
+        group: String,
+        /// The map's node.
+        map: String,
+    },
+    /// A map that another group reads, or that leaves the network, is not written.
+    #[error("{0} is needed outside its group and not written")]
+    NotWritten(String),
+}
+
+/// Cuts a graph into groups, in the order in which they can run.
+pub fn group(graph: &Graph, level: Level) -> Vec<Group> {
+    let readers = graph.readers();
+    let mut grouping = Grouping {
+        graph,
+        feeds_gathers: feeds_gathers(graph, &readers),
+        readers,
+        written: BTreeSet::new(),
+        groups: Vec::new(),
+        is_grouped: vec![false; graph.nodes().len()],
+    };
+    for id in 0..graph.nodes().len() {
+        if !grouping.is_grouped[id] {
+            grouping.visit(id, level);
+        }
+    }
+    grouping.groups
+}
+
+/// Whether every path from a node leads into a convolution through nodes that can be computed while
+/// loading.
+fn feeds_gathers(graph: &Graph, readers: &[Vec<NodeId>]) -> Vec<bool> {
+    let mut feeds = vec![false; graph.nodes().len()];
+    for id in (0..feeds.len()).rev() {
+        feeds[id] = !readers[id].is_empty()
+            && (readers[id].iter()).all(|&reader| match graph.nodes()[reader].op.class() {
+                Class::Contract => true,
+                Class::Pointwise | Class::Index => feeds[reader],
+                Class::Input | Class::Reduce | Class::Output => false,
+            });
+    }
+    feeds
+}
+
+/// A grouping while it is made.
+struct Grouping<'g> {
+    graph: &'g Graph,
+    readers: Vec<Vec<NodeId>>,
+    /// The nodes that may wait for the convolutions that read them.
+    feeds_gathers: Vec<bool>,
+    /// Maps that the groups so far keep.
+    written: BTreeSet<NodeId>,
+    groups: Vec<Group>,
+    /// Nodes that need no group of their own any more.
+    is_grouped: Vec<bool>,
+}
+
+impl Grouping<'_> {
+    fn class(&self, id: NodeId) -> Class {
+        self.graph.nodes()[id].op.class()
+    }
+
+    /// Makes the group that a node opens, or leaves the node to the groups that read it.
+    fn visit(&mut self, id: NodeId, level: Level) {
+        match (level, self.class(id)) {
+            (Level::All, Class::Contract) => {
+                let gather = self.gather(id);
+                let epilogue = self.epilogue(id);
+                self.close(gather, id, epilogue);
+            }
+            // What can be computed while loading waits for a convolution that does so.
+            (Level::All, Class::Input | Class::Pointwise | Class::Index)
+                if self.feeds_gathers[id] => {}
+            (Level::Norm, Class::Reduce) => {
+                let epilogue = self.rest_of_norm(id);
+                self.close(Vec::new(), id, epilogue);
+            }
+            _ => self.close(Vec::new(), id, Vec::new()),
+        }
+    }
+
+    /// The nodes in front of `op` up to the maps that are kept, in order.
+    fn gather(&self, op: NodeId) -> Vec<NodeId> {
+        let mut found = BTreeSet::new();
+        let mut open: Vec<NodeId> = self.graph.nodes()[op].inputs.clone();
+        while let Some(id) = open.pop() {
+            if !self.written.contains(&id) && found.insert(id) {
+                open.extend(&self.graph.nodes()[id].inputs);
+            }
+        }
+        found.into_iter().collect()
+    }
+
+    /// What can be taken from a convolution's result on its way out: its statistics, or the picture.
+    fn epilogue(&self, op: NodeId) -> Vec<NodeId> {
+        let readers = self.readers[op].iter().copied();
+        readers
+            .filter(|&reader| matches!(self.class(reader), Class::Reduce | Class::Output))
+            .collect()
+    }
+
+    /// The norm that is applied with these statistics, and the ReLU or sum behind it where nothing else
+    /// reads the norm.
+    fn rest_of_norm(&self, statistics: NodeId) -> Vec<NodeId> {
+        let [norm] = self.readers[statistics][..] else {
+            return Vec::new();
+        };
+        let only = match self.readers[norm][..] {
+            [only] => only,
+            _ => return vec![norm],
+        };
+        let inputs = &self.graph.nodes()[only].inputs;
+        let is_ready = inputs
+            .iter()
+            .all(|input| *input == norm || self.written.contains(input));
+        match self.graph.nodes()[only].op {
+            Op::Relu | Op::Add if is_ready => vec![norm, only],
+            _ => vec![norm],
+        }
+    }
+
+    /// Appends a group; what others need of it is written.
+    fn close(&mut self, gather: Vec<NodeId>, op: NodeId, epilogue: Vec<NodeId>) {
+        let nodes: BTreeSet<NodeId> = gather
+            .iter()
+            .chain([&op])
+            .chain(&epilogue)
+            .copied()
+            .collect();
+        let mut reads = Vec::new();
+        for &id in &nodes {
+            for &input in &self.graph.nodes()[id].inputs {
+                if !nodes.contains(&input) && !reads.contains(&input) {
+                    reads.push(input);
+                }
+            }
+        }
+        let is_in_gather: BTreeSet<NodeId> = gather.iter().copied().collect();
+        let writes: Vec<NodeId> = nodes
+            .iter()
+            .copied()
+            .filter(|&id| {
+                let readers = &self.readers[id];
+                let outside = readers.iter().any(|reader| !nodes.contains(reader));
+                match self.class(id) {
+                    Class::Output => true,
+                    // The photo and moved values are loaded again where they are needed again.
+                    Class::Input | Class::Index if is_in_gather.contains(&id) => false,
+                    _ => outside,
+                }
+            })
+            .collect();
+        self.written.extend(&writes);
+        for &id in &nodes {
+            self.is_grouped[id] = true;
+        }
+        self.groups.push(Group {
+            gather,
+            op,
+            epilogue,
+            reads,
+            writes,
+        });
+    }
+}
+
+/// Holds groups against their graph: every node is computed, what must run once does, and every map is
+/// written before it is read.
+///
+/// # Errors
+/// [`Violation`] names the first node that is wrong.
+pub fn check(graph: &Graph, groups: &[Group]) -> Result<(), Violation> {
+    let nodes = graph.nodes();
+    let name = |id: NodeId| nodes[id].name.clone();
+    let mut times = vec![0usize; nodes.len()];
+    let mut written = BTreeSet::new();
+    for group in groups {
+        let mut known: BTreeSet<NodeId> = BTreeSet::new();
+        for &map in &group.reads {
+            if !written.contains(&map) {
+                return Err(Violation::TooEarly {
+                    group: name(group.op),
+                    map: name(map),
+                });
+            }
+            known.insert(map);
+        }
+        for id in group.nodes() {
+            times[id] += 1;
+            if let Some(&input) = nodes[id].inputs.iter().find(|i| !known.contains(i)) {
+                return Err(Violation::NotWritten(name(input)));
+            }
+            known.insert(id);
+        }
+        for &map in &group.writes {
+            if !known.contains(&map) || !written.insert(map) {
+                return Err(Violation::Repeated(name(map)));
+            }
+        }
+    }
+    for (id, node) in nodes.iter().enumerate() {
+        let may_repeat = matches!(
+            node.op.class(),
+            Class::Input | Class::Pointwise | Class::Index
+        );
+        match times[id] {
+            0 => return Err(Violation::Missing(name(id))),
+            1 => {}
+            _ if may_repeat => {}
+            _ => return Err(Violation::Repeated(name(id))),
+        }
+        if node.op.class() == Class::Output && !written.contains(&id) {
+            return Err(Violation::NotWritten(name(id)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,280 @@
+//! A network as operations on maps: nodes in the order in which they can run, each with its inputs.
+//!
+//! Pure data. A graph names operations and the layers they belong to, not weights' values, sizes of
+//! pictures or devices: shapes follow from the picture's size ([`Graph::shapes`]), and how nodes are
+//! cut into launches is decided in [`fusion`]. Instance norm is two nodes, its statistics and what
+//! they are applied to, so that fusing is nothing but grouping nodes.
+
+pub mod fusion;
+
+use crate::tensor::Shape;
+
+/// Index of a node in [`Graph::nodes`]; also that of the map that the node makes.
+pub type NodeId = usize;
+
+/// What a node computes. Maps are channels x rows x columns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Op {
+    /// The photo's red, green and blue, 0 to 255. No inputs.
+    Photo,
+    /// Reflection padding by so many pixels on every side: the edge itself is not repeated.
+    ReflectPad {
+        /// Pixels on every side.
+        margin_px: usize,
+    },
+    /// Convolution without padding, with a bias for every output channel.
+    Conv2d {
+        /// Channels read.
+        in_channels: usize,
+        /// Channels made.
+        out_channels: usize,
+        /// Side of the kernel, in pixels.
+        kernel_px: usize,
+        /// Pixels from output to output.
+        stride_px: usize,
+    },
+    /// Mean and biased variance of every channel.
+    InstanceStatistics,
+    /// `(x - mean) / sqrt(variance + eps) * scale + shift`, scale and shift by channel. Inputs: the map
+    /// and its statistics.
+    InstanceNorm {
+        /// Added to the variance.
+        eps: f64,
+    },
+    /// Negative values become zero.
+    Relu,
+    /// The sum of two maps.
+    Add,
+    /// Nearest neighbour, twice the rows and columns.
+    Upsample,
+    /// Values clamped to 0 to 255, rounded to nearest and cropped from the top left to the photo's size.
+    Picture,
+}
+
+/// What kind of work an operation is, which decides how it can be fused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Comes from outside.
+    Input,
+    /// Every value from the values at its own place.
+    Pointwise,
+    /// Values at other places, unchanged.
+    Index,
+    /// Sums over a whole map.
+    Reduce,
+    /// Sums of products over channels and neighbours.
+    Contract,
+    /// Leaves the network.
+    Output,
+}
+
+impl Op {
+    /// What kind of work it is.
+    pub const fn class(&self) -> Class {
+        match self {
+            Self::Photo => Class::Input,
+            Self::ReflectPad { .. } | Self::Upsample => Class::Index,
+            Self::Conv2d { .. } => Class::Contract,
+            Self::InstanceStatistics => Class::Reduce,
+            Self::InstanceNorm { .. } | Self::Relu | Self::Add => Class::Pointwise,
+            Self::Picture => Class::Output,
+        }
+    }
+
+    /// How many maps it reads.
+    pub const fn input_count(&self) -> usize {
+        match self {
+            Self::Photo => 0,
+            Self::InstanceNorm { .. } | Self::Add => 2,
+            Self::ReflectPad { .. }
+            | Self::Conv2d { .. }
+            | Self::InstanceStatistics
+            | Self::Relu
+            | Self::Upsample
+            | Self::Picture => 1,
+        }
+    }
+}
+
+/// One operation of a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// The name that its weights carry in published checkpoints, where it has any: `conv1`, `in1`.
+    pub name: String,
+    /// The layer under which its time is counted: the convolution that it prepares or follows.
+    pub layer: String,
+    /// What it computes.
+    pub op: Op,
+    /// The nodes whose maps it reads.
+    pub inputs: Vec<NodeId>,
+}
+
+/// Why nodes do not make a graph.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GraphError {
+    /// A node reads another number of maps than its operation takes.
+    #[error("{node} reads {got} maps, its operation takes {needed}")]
+    Inputs {
+        /// The node.
+        node: String,
+        /// Maps that its operation takes.
+        needed: usize,
+        /// Maps that it reads.
+        got: usize,
+    },
+    /// A node reads a map that is made later, or never.
+    #[error("{node} reads a map that is not made before it")]
+    Order {
+        /// The node.
+        node: String,
+    },
+    /// Maps that do not go together.
+    #[error("{node} cannot read maps of {shapes}")]
+    Shapes {
+        /// The node.
+        node: String,
+        /// What it is given, in words.
+        shapes: String,
+    },
+}
+
+/// Nodes in an order in which they can run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Graph {
+    nodes: Vec<Node>,
+}
+
+impl Graph {
+    /// Appends a node; the id of its map.
+    ///
+    /// # Errors
+    /// [`GraphError::Inputs`] and [`GraphError::Order`].
+    pub fn add(
+        &mut self,
+        name: &str,
+        layer: &str,
+        op: Op,
+        inputs: &[NodeId],
+    ) -> Result<NodeId, GraphError> {
+        let node = name.to_owned();
+        let (needed, got) = (op.input_count(), inputs.len());
+        if needed != got {
+            return Err(GraphError::Inputs { node, needed, got });
+        }
+        if inputs.iter().any(|&input| input >= self.nodes.len()) {
+            return Err(GraphError::Order { node });
+        }
+        self.nodes.push(Node {
+            name: node,
+            layer: layer.to_owned(),
+            op,
+            inputs: inputs.to_vec(),
+        });
+        Ok(self.nodes.len() - 1)
+    }
+
+    /// All nodes, in the order in which they can run.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The nodes that read each node's map, in order.
+    pub fn readers(&self) -> Vec<Vec<NodeId>> {
+        let mut readers = vec![Vec::new(); self.nodes.len()];
+        for (id, node) in self.nodes.iter().enumerate() {
+            for &input in &node.inputs {
+                readers[input].push(id);
+            }
+        }
+        readers
+    }
+
+    /// The map of every node for a photo of `height` x `width` pixels, before [`Op::Picture`] crops;
+    /// statistics are one value for each channel.
+    ///
+    /// # Errors
+    /// [`GraphError::Shapes`] names the first node that cannot read what it is given.
+    pub fn shapes(&self, height: usize, width: usize) -> Result<Vec<Shape>, GraphError> {
+        let mut shapes: Vec<Shape> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let given: Vec<Shape> = node.inputs.iter().map(|&input| shapes[input]).collect();
+            let shape = shape_of(&node.op, &given, (height, width)).ok_or_else(|| {
+                let sides = |s: &Shape| format!("{} x {} x {}", s.channels, s.height, s.width);
+                GraphError::Shapes {
+                    node: node.name.clone(),
+                    shapes: given.iter().map(sides).collect::<Vec<_>>().join(" and "),
+                }
+            })?;
+            shapes.push(shape);
+        }
+        Ok(shapes)
+    }
+}
+
+/// The map that an operation makes; `None` where it cannot read what it is given.
+fn shape_of(op: &Op, given: &[Shape], (height, width): (usize, usize)) -> Option<Shape> {
+    match (op, given) {
+        (Op::Photo, []) => Some(Shape::new(3, height, width)),
+        (Op::ReflectPad { margin_px }, [map]) => {
+            // Reflection reaches at most to the far edge.
+            let fits = map.height > *margin_px && map.width > *margin_px;
+            let side = |side: usize| side + 2 * margin_px;
+            fits.then(|| Shape::new(map.channels, side(map.height), side(map.width)))
+        }
+        (
+            Op::Conv2d {
+                in_channels,
+                out_channels,
+                kernel_px,
+                stride_px,
+            },
+            [map],
+        ) => {
+            let side = |side: usize| Some(side.checked_sub(*kernel_px)? / stride_px + 1);
+            let (height, width) = (side(map.height)?, side(map.width)?);
+            (map.channels == *in_channels).then(|| Shape::new(*out_channels, height, width))
+        }
+        (Op::InstanceStatistics, [map]) => Some(Shape::new(map.channels, 1, 1)),
+        (Op::InstanceNorm { .. }, [map, statistics]) => {
+            (*statistics == Shape::new(map.channels, 1, 1)).then_some(*map)
+        }
+        (Op::Add, [a, b]) => (a == b).then_some(*a),
+        (Op::Relu, [map]) => Some(*map),
+        (Op::Picture, [map]) => (map.channels == 3).then_some(*map),
+        (Op::Upsample, [map]) => Some(Shape::new(map.channels, 2 * map.height, 2 * map.width)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_run_is_refused() {
+        let mut graph = Graph::default();
+        let photo = graph.add("photo", "", Op::Photo, &[]).expect("a source");
+        let inputs = graph.add("sum", "", Op::Add, &[photo]);
+        assert!(matches!(inputs, Err(GraphError::Inputs { needed: 2, .. })));
+        let order = graph.add("relu", "", Op::Relu, &[1]);
+        assert!(matches!(order, Err(GraphError::Order { .. })));
+        graph
+            .add("pad", "", Op::ReflectPad { margin_px: 4 }, &[photo])
+            .expect("an input");
+        let error = graph.shapes(4, 9).expect_err("the margin is too wide");
+        assert!(error.to_string().contains("3 x 4 x 9"), "{error}");
+        assert_eq!(graph.shapes(5, 9).expect("fits")[1], Shape::new(3, 13, 17));
+    }
+
+    #[test]
+    fn every_reader_is_known() {
+        let mut graph = Graph::default();
+        let photo = graph.add("photo", "", Op::Photo, &[]).expect("a source");
+        let relu = graph.add("relu", "", Op::Relu, &[photo]).expect("an input");
+        let sum = graph
+            .add("sum", "", Op::Add, &[relu, photo])
+            .expect("inputs");
+        assert_eq!(graph.readers(), [vec![relu, sum], vec![sum], vec![]]);
+    }
+}

@@ -1,0 +1,58 @@
+//! Text of others on its way to a label: titles, names of files and cameras, what is told about them.
+//!
+//! A label of the window is text of bounded length without control characters and direction marks, and
+//! has the lines that the window gives it. Paths and names of files become text only here.
+
+use std::{borrow::Cow, path::Path};
+
+use crate::text::{MAX_TITLE_CHARS, cut, one_line};
+
+/// Longest text with whole sentences, in characters.
+const MAX_REMARK_CHARS: usize = 2000;
+
+/// A name or title.
+pub fn label(text: &str) -> String {
+    cut(&one_line(text), MAX_TITLE_CHARS).into_owned()
+}
+
+/// What is told about something, in sentences.
+pub fn remark(text: &str) -> String {
+    cut(&one_line(text), MAX_REMARK_CHARS).into_owned()
+}
+
+/// A file or folder by its whole path.
+pub fn path_label(path: &Path) -> String {
+    remark(&path.to_string_lossy())
+}
+
+/// A file or folder by its name.
+pub fn name_label(path: &Path) -> String {
+    path.file_name()
+        .map_or_else(|| path_label(path), |name| label(&name.to_string_lossy()))
+}
+
+/// A path as it is edited in a field, which nobody takes for words of the window.
+pub fn editable(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// The name of a file without its ending, for the name of another file.
+pub fn stem(path: &Path) -> Cow<'_, str> {
+    path.file_stem().unwrap_or_default().to_string_lossy()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_one_bounded_line() {
+        assert_eq!(label("Candy"), "Candy");
+        assert_eq!(label("a\nb\u{202e}c"), "a\\nb\\u{202e}c");
+        assert_eq!(label(&"é".repeat(70_000)).chars().count(), MAX_TITLE_CHARS);
+        let path = Path::new("far/away/x\u{1b}[2J.png");
+        assert_eq!(name_label(path), "x\\u{1b}[2J.png");
+        assert_eq!(path_label(path), "far/away/x\\u{1b}[2J.png");
+        assert_eq!(name_label(Path::new("/")), "/");
+    }
+}

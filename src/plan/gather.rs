@@ -1,0 +1,82 @@
+//! What a fused convolution loads, read off the nodes that its group gathers.
+//!
+//! The kernels know these patterns; a group that gathers anything else has no kernel.
+
+use crate::graph::{Graph, NodeId, Op, fusion::Group};
+
+/// Where a fused convolution's values come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loaded {
+    /// The photo.
+    Photo,
+    /// A map as it is.
+    Map(NodeId),
+    /// A raw convolution output, normalised while it is loaded.
+    Normalised {
+        /// The convolution.
+        raw: NodeId,
+        /// Whether a ReLU follows.
+        relu: bool,
+        /// The map that is added.
+        skip: Option<NodeId>,
+    },
+}
+
+/// How a fused convolution's input is made while it is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gather {
+    /// Where values come from.
+    pub(super) loaded: Loaded,
+    /// The node whose map is loaded, before it is doubled and padded.
+    pub(super) map: NodeId,
+    /// Whether that map is kept, because others read it too.
+    pub(super) is_kept: bool,
+    /// Whether it is doubled.
+    pub(super) upsample: bool,
+}
+
+/// The gather of a convolution's group; `None` for a pattern that no kernel has.
+pub(super) fn gather_of(graph: &Graph, group: &Group) -> Option<Gather> {
+    let node = |id: NodeId| &graph.nodes()[id];
+    let is_gathered = |id: NodeId| group.gather.contains(&id);
+    let step_over = |id: NodeId, is_step: fn(&Op) -> bool| {
+        let found = is_gathered(id) && is_step(&node(id).op);
+        (found, if found { node(id).inputs[0] } else { id })
+    };
+    let padded = *node(group.op).inputs.first()?;
+    let (_, input) = step_over(padded, |op| matches!(op, Op::ReflectPad { .. }));
+    let (upsample, map) = step_over(input, |op| matches!(op, Op::Upsample));
+    let raw_of = |norm: NodeId| match (node(norm).op, &node(norm).inputs[..]) {
+        (Op::InstanceNorm { .. }, [raw, _]) if is_gathered(norm) && !is_gathered(*raw) => {
+            Some(*raw)
+        }
+        _ => None,
+    };
+    let normalised =
+        |norm: NodeId, relu, skip| raw_of(norm).map(|raw| Loaded::Normalised { raw, relu, skip });
+    let loaded = match (node(map).op, &node(map).inputs[..]) {
+        _ if !is_gathered(map) => Loaded::Map(map),
+        (Op::Photo, _) => Loaded::Photo,
+        (Op::Relu, [norm]) => normalised(*norm, true, None)?,
+        (Op::Add, [a, b]) if !is_gathered(*a) => normalised(*b, false, Some(*a))?,
+        (Op::Add, [a, b]) if !is_gathered(*b) => normalised(*a, false, Some(*b))?,
+        (Op::InstanceNorm { .. }, _) => normalised(map, false, None)?,
+        _ => return None,
+    };
+    // Nothing may be left over.
+    let count = match loaded {
+        Loaded::Map(_) => 0,
+        Loaded::Photo => 1,
+        Loaded::Normalised { relu, skip, .. } => {
+            1 + usize::from(relu) + usize::from(skip.is_some())
+        }
+    };
+    let around = usize::from(padded != input) + usize::from(upsample);
+    let is_all = count + around == group.gather.len();
+    is_all.then_some(Gather {
+        loaded,
+        map,
+        is_kept: group.writes.contains(&map),
+        upsample,
+    })
+}

@@ -1,0 +1,123 @@
+//! A convolution with what surrounds it, read off a graph: what weights are packed by and tiles chosen by.
+
+use crate::graph::{Graph, Node, NodeId, Op};
+
+/// One convolution of a network and its place in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConvLayer {
+    /// Name of the layer, as its weights have it: `conv1`, `res1.conv2`.
+    pub name: String,
+    /// Name of the norm behind it: `in1`; none where no norm follows.
+    pub norm_name: Option<String>,
+    /// Channels read.
+    pub in_channels: usize,
+    /// Channels made.
+    pub out_channels: usize,
+    /// Side of the kernel, in pixels.
+    pub kernel: usize,
+    /// Pixels from output to output.
+    pub stride: usize,
+    /// Pixels of reflection on each side in front of it.
+    pub padding: usize,
+    /// Whether its input is doubled first.
+    pub upsample: bool,
+    /// Whether it reads the photo itself rather than a map.
+    pub reads_photo: bool,
+    /// Whether its values are the picture.
+    pub makes_picture: bool,
+}
+
+impl ConvLayer {
+    /// All convolutions of a graph, in order.
+    pub fn of_graph(graph: &Graph) -> Vec<Self> {
+        let readers = graph.readers();
+        let nodes = graph.nodes().iter().enumerate();
+        nodes
+            .filter_map(|(id, node)| Self::of_node(graph, &readers[id], node))
+            .collect()
+    }
+
+    fn of_node(graph: &Graph, readers: &[NodeId], node: &Node) -> Option<Self> {
+        let Op::Conv2d {
+            in_channels,
+            out_channels,
+            kernel_px,
+            stride_px,
+        } = node.op
+        else {
+            return None;
+        };
+        let nodes = graph.nodes();
+        let (mut padding, mut upsample) = (0, false);
+        let mut input = node.inputs[0];
+        loop {
+            match nodes[input].op {
+                Op::ReflectPad { margin_px } => padding += margin_px,
+                Op::Upsample => upsample = true,
+                _ => break,
+            }
+            input = nodes[input].inputs[0];
+        }
+        let readers = || readers.iter().map(|&reader| &nodes[reader]);
+        let norm = readers().find(|reader| matches!(reader.op, Op::InstanceNorm { .. }));
+        Some(Self {
+            name: node.name.clone(),
+            norm_name: norm.map(|norm| norm.name.clone()),
+            in_channels,
+            out_channels,
+            kernel: kernel_px,
+            stride: stride_px,
+            padding,
+            upsample,
+            reads_photo: nodes[input].op == Op::Photo,
+            makes_picture: readers().any(|reader| reader.op == Op::Picture),
+        })
+    }
+
+    /// Weights of the convolution (without bias).
+    pub fn weight_count(&self) -> usize {
+        self.out_channels * self.in_channels * self.kernel * self.kernel
+    }
+
+    /// Size of the output map for an input map of `height` x `width`.
+    pub fn output_size(&self, height: usize, width: usize) -> (usize, usize) {
+        let side = |side: usize| {
+            let doubled = if self.upsample { side * 2 } else { side };
+            (doubled + 2 * self.padding - self.kernel) / self.stride + 1
+        };
+        (side(height), side(width))
+    }
+
+    /// Floating-point operations (2 per multiply-add) of the direct form, for an output of
+    /// `height` x `width`.
+    pub fn flops(&self, height: usize, width: usize) -> u64 {
+        2 * self.weight_count() as u64 * (height * width) as u64
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use super::*;
+    use crate::{
+        models::johnson,
+        network::{NetworkSpec, Tail},
+    };
+
+    #[test]
+    fn layers_of_the_network_are_its_convolutions() {
+        let spec = NetworkSpec::with_widths([8, 16, 32]);
+        let layers = ConvLayer::of_graph(&johnson::graph(&spec).expect("a graph"));
+        let convs = spec.convs();
+        assert_eq!(layers.len(), convs.len());
+        for (layer, conv) in layers.iter().zip(&convs) {
+            assert_eq!(layer.name, conv.name);
+            assert_eq!(layer.norm_name, conv.norm_name, "{}", conv.name);
+            assert_eq!(layer.padding, conv.padding(), "{}", conv.name);
+            assert_eq!(layer.upsample, conv.upsample, "{}", conv.name);
+            assert_eq!(layer.makes_picture, conv.tail == Tail::Picture);
+            assert_eq!(layer.reads_photo, conv.name == "conv1");
+            assert_eq!(layer.output_size(37, 52), conv.output_size(37, 52));
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Ctrl-C and the system's requests to end: SIGINT, SIGTERM and SIGHUP.
+//!
+//! Knows nothing of what has to be stopped. The handler runs on a thread of its own.
+
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use crate::disk::reason;
+
+/// Exit code of a program that was stopped, as shells count Ctrl-C.
+pub const STOPPED: u8 = 130;
+/// Within this time a second signal is the first one, delivered twice: to the program and to its group.
+const SAME_SIGNAL: Duration = Duration::from_millis(300);
+
+/// Calls `stop` at the first signal; the second ends the program at once.
+///
+/// # Errors
+/// Why the system's default stays, in words.
+pub fn at_first(stop: impl Fn() + Send + 'static) -> Result<(), String> {
+    let first = OnceLock::<Instant>::new();
+    let handler = move || {
+        let now = Instant::now();
+        if let Some(first) = first.get() {
+            if is_another(*first, now) {
+                std::process::exit(i32::from(STOPPED));
+            }
+            return;
+        }
+        first.get_or_init(|| now);
+        stop();
+    };
+    ctrlc::set_handler(handler).map_err(|error| match error {
+        ctrlc::Error::System(error) => reason(&error),
+        other => other.to_string(),
+    })
+}
+
+/// Leaves Ctrl-C, which a terminal sends to every process in the foreground, to the program that
+/// started this one.
+pub fn ignore() {
+    // Where signals are unknown, none has to be ignored.
+    ctrlc::set_handler(|| {}).ok();
+}
+
+/// Whether a signal at `now` is another one than the `first`.
+fn is_another(first: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(first) > SAME_SIGNAL
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_that_a_shell_sends_twice_is_one() {
+        let first = Instant::now();
+        let after = |ms| first + Duration::from_millis(ms);
+        assert!(!is_another(first, first) && !is_another(first, after(200)));
+        assert!(is_another(first, after(400)));
+    }
+}

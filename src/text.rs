@@ -1,0 +1,115 @@
+//! Text of others made fit to be shown.
+//!
+//! Titles, names of tensors, files, cameras and what is told about them are written by others. A
+//! terminal acts on control characters in them, a line break begins a line that looks like ours, and
+//! direction marks turn the letters around them. [`one_line`] shows all of these escaped; [`cut`] bounds
+//! what is shown. Both surfaces show text of others only through these two.
+
+use std::{borrow::Cow, fmt::Write as _};
+
+/// Longest title, artist or other short text of a style that is kept, in characters.
+pub const MAX_TITLE_CHARS: usize = 200;
+
+/// Whether `c` does something instead of being seen: a control character (C0, DEL and C1, with them the
+/// line breaks), a line or paragraph separator, or a direction mark, embedding, override or isolate.
+pub fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{061c}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+        )
+}
+
+/// `text` as one line of letters that are seen: what [`is_unseen`] is shown as Rust writes it in a
+/// string, `\u{1b}` or `\n`. Text that was escaped stays as it is.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unseen) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match is_unseen(c) {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// At most `max_chars` characters of `text`, the last an ellipsis where some are left out.
+pub fn cut(text: &str, max_chars: usize) -> Cow<'_, str> {
+    if text.char_indices().nth(max_chars).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let begin: String = text.chars().take(max_chars.saturating_sub(1)).collect();
+    Cow::Owned(begin + "…")
+}
+
+/// `json` with what [`is_unseen`] in its strings as `\uXXXX`, which reads back as the same; its own line
+/// breaks stay.
+pub fn json_escaped(json: &str) -> Cow<'_, str> {
+    let in_a_string = |c: char| c != '\n' && is_unseen(c);
+    if !json.contains(in_a_string) {
+        return Cow::Borrowed(json);
+    }
+    let mut shown = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if in_a_string(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a string does not fail.
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_seen_is_escaped_and_the_rest_stays() {
+        for plain in ["", "Été – 北斎 🎨", "a\\n b", "\u{fffd}", "क्\u{200d}ष"] {
+            assert!(matches!(one_line(plain), Cow::Borrowed(same) if same == plain));
+        }
+        assert_eq!(
+            one_line("a\x1b]0;b\x07\r\n\tc"),
+            "a\\u{1b}]0;b\\u{7}\\r\\n\\tc"
+        );
+        assert_eq!(one_line("\u{202e}gpj.exe"), "\\u{202e}gpj.exe");
+        let all: String = (0..0x1_0000).filter_map(char::from_u32).collect();
+        let shown = one_line(&all);
+        assert!(!shown.contains(is_unseen));
+        assert_eq!(one_line(&shown), shown);
+        // C0, DEL and C1; the separators and embeddings; the marks and isolates.
+        assert_eq!(
+            all.chars().filter(|c| is_unseen(*c)).count(),
+            65 + 7 + 3 + 4
+        );
+    }
+
+    #[test]
+    fn long_text_is_cut() {
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("abcd", 3), "ab…");
+        assert_eq!(cut("äöüß", 2), "ä…");
+        assert_eq!(cut("", 0), "");
+    }
+
+    #[test]
+    fn json_reads_back_as_it_was() {
+        let all: String = (0..0x3000).filter_map(char::from_u32).collect();
+        let json = serde_json::to_string_pretty(&[&all]).expect("JSON");
+        let shown = json_escaped(&json);
+        assert!(!shown.replace('\n', "").contains(is_unseen));
+        let read: Vec<String> = serde_json::from_str(&shown).expect("JSON");
+        assert_eq!(read, [all]);
+    }
+}

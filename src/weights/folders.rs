@@ -1,0 +1,107 @@
+//! The folders in which installed styles are looked for.
+
+use std::{
+    env,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use super::plain_file;
+
+/// Largest `Cargo.toml` that is read, in bytes.
+const MAX_MANIFEST_BYTES: u64 = 64 * 1024;
+
+/// The folders that exist, the first to be searched first. The current folder is none of them: what lies
+/// where somebody happens to work must not take the place of a style.
+pub(super) fn installed() -> Vec<PathBuf> {
+    let mut folders = env::current_exe().map_or_else(|_| Vec::new(), |program| around(&program));
+    // Tests and debug builds run from anywhere and still find the source tree's styles.
+    if cfg!(debug_assertions) {
+        folders.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("styles"));
+    }
+    let mut real: Vec<PathBuf> = Vec::new();
+    for folder in folders.iter().filter_map(|f| f.canonicalize().ok()) {
+        if folder.is_dir() && !real.contains(&folder) {
+            real.push(folder);
+        }
+    }
+    real
+}
+
+/// Where styles may lie that belong to a program, which `cargo` may have built.
+fn around(program: &Path) -> Vec<PathBuf> {
+    let Some(beside) = program.parent() else {
+        return Vec::new();
+    };
+    let mut folders = vec![
+        beside.join("styles"),
+        beside.join("../share/styleforge/styles"),
+    ];
+    let target = beside
+        .ancestors()
+        .find(|folder| folder.file_name().is_some_and(|name| name == "target"));
+    if let Some(root) = target.and_then(Path::parent)
+        && is_our_source(root)
+    {
+        folders.push(root.join("styles"));
+    }
+    folders
+}
+
+/// Whether a folder is StyleForge's source tree, as its `Cargo.toml` says.
+fn is_our_source(folder: &Path) -> bool {
+    #[derive(Deserialize)]
+    struct Manifest {
+        package: Package,
+    }
+    #[derive(Deserialize)]
+    struct Package {
+        name: String,
+    }
+    let manifest = text_of(&folder.join("Cargo.toml")).unwrap_or_default();
+    toml::from_str::<Manifest>(&manifest)
+        .is_ok_and(|manifest| manifest.package.name == env!("CARGO_PKG_NAME"))
+}
+
+/// The text of a small plain file.
+fn text_of(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let file = plain_file::open(path)?;
+    file.take(MAX_MANIFEST_BYTES).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_cargo_built_finds_the_source_tree() {
+        let own = env::current_exe().expect("a program");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        assert!(is_our_source(root));
+        if own.starts_with(root.join("target")) {
+            assert!(around(&own).contains(&root.join("styles")));
+        }
+        let elsewhere = around(Path::new("/opt/styleforge/bin/styleforge"));
+        assert!(elsewhere.contains(&PathBuf::from("/opt/styleforge/bin/styles")));
+        assert_eq!(elsewhere.len(), 2);
+    }
+
+    #[test]
+    fn a_manifest_of_another_package_is_not_ours() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let says = |text: &str| {
+            std::fs::write(folder.path().join("Cargo.toml"), text).expect("written");
+            is_our_source(folder.path())
+        };
+        assert!(says("[package]\nname = \"styleforge\"\n"));
+        assert!(!says("[package]\nname = \"styleforge-fuzz\"\n"));
+        assert!(!says("[dependencies]\nname = \"styleforge\"\n"));
+        let long = "# \n".repeat(MAX_MANIFEST_BYTES as usize);
+        assert!(!says(&(long + "[package]\nname = \"styleforge\"\n")));
+        assert!(!is_our_source(&folder.path().join("nowhere")));
+    }
+}

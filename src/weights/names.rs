@@ -1,0 +1,95 @@
+//! How a style may be called: its name on the command line, which its folder has too, and the short texts
+//! of its file.
+
+use std::collections::BTreeMap;
+
+use crate::text::{MAX_TITLE_CHARS, cut};
+
+/// What is typed on the command line for every style.
+pub const ALL_STYLES: &str = "all";
+/// What is typed on the command line for no style.
+pub const NO_STYLE: &str = "none";
+
+/// Longest name of a style's folder, in characters.
+pub(super) const MAX_ID_CHARS: usize = 64;
+
+/// A folder's name from free text: lower case, letters and digits, everything else one `_`.
+pub(super) fn id_from(name: &str) -> String {
+    let mut id = String::new();
+    for c in name.trim().chars().flat_map(char::to_lowercase) {
+        if c.is_alphanumeric() {
+            id.push(c);
+        } else if !id.is_empty() && !id.ends_with('_') {
+            id.push('_');
+        }
+    }
+    let short: String = id.chars().take(MAX_ID_CHARS).collect();
+    short.trim_end_matches('_').to_owned()
+}
+
+/// What `id` stands for on the command line when it is no style's name there, so that no style can have
+/// it.
+pub(super) fn reserved_for(id: &str) -> Option<&'static str> {
+    match id {
+        ALL_STYLES => Some("every style"),
+        NO_STYLE => Some("no style"),
+        _ => None,
+    }
+}
+
+/// A text as a title: on one line, and cut where it is longer than anybody reads.
+pub(super) fn title_of(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    cut(&words.join(" "), MAX_TITLE_CHARS).into_owned()
+}
+
+/// A short text of a style's file; `None` where the file says nothing, or that nobody knows.
+pub(super) fn stated(metadata: &BTreeMap<String, String>, key: &str) -> Option<String> {
+    let text = title_of(metadata.get(key)?);
+    (!text.is_empty() && text != "not stated").then_some(text)
+}
+
+/// The title in the file, or the name of the file or folder with spaces and capitals.
+pub(super) fn title_from(metadata: &BTreeMap<String, String>, name: &str) -> String {
+    stated(metadata, "title").unwrap_or_else(|| {
+        let words = title_of(&name.replace(['_', '-'], " "));
+        let mut chars = words.chars();
+        match chars.next() {
+            Some(first) => first.to_uppercase().chain(chars).collect(),
+            None => title_of(name),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_folders() {
+        assert_eq!(id_from("  My *Nice*  Style! "), "my_nice_style");
+        assert_eq!(id_from("../../etc/passwd"), "etc_passwd");
+        assert_eq!(id_from("Été-2024"), "été_2024");
+        assert_eq!(id_from("..."), "");
+        assert_eq!(id_from(&"x".repeat(300)).len(), MAX_ID_CHARS);
+    }
+
+    #[test]
+    fn words_of_the_command_line_are_reserved_however_they_are_written() {
+        for name in ["all", "ALL", " None! ", "_all_"] {
+            assert!(reserved_for(&id_from(name)).is_some(), "{name}");
+        }
+        assert_eq!(reserved_for(&id_from("all of it")), None);
+    }
+
+    #[test]
+    fn texts_of_a_file_are_one_line_of_bounded_length() {
+        let metadata = |text: &str| BTreeMap::from([("title".to_owned(), text.to_owned())]);
+        assert_eq!(title_from(&metadata("Blue\n  hour "), "x"), "Blue hour");
+        assert_eq!(title_from(&metadata(" \n"), "my-own_one"), "My own one");
+        assert_eq!(title_from(&BTreeMap::new(), "--"), "--");
+        let long = title_from(&metadata(&"wave ".repeat(100_000)), "x");
+        assert_eq!(long.chars().count(), MAX_TITLE_CHARS);
+        assert_eq!(stated(&metadata("not stated"), "title"), None);
+    }
+}

@@ -1,0 +1,96 @@
+//! The GPU's pictures bit by bit: every shipped style, full and lite, in every mode, as they are
+//! pinned for this device in `tests/pinned/gpu.txt`.
+//!
+//! Pictures whose convolutions a library computes are left out: which algorithm it finds fastest may
+//! change from run to run. With `STYLEFORGE_PIN=FILE` the lines go to that file instead.
+
+use std::{fs, sync::Arc};
+
+use libtest_mimic::Failed;
+use sha2::{Digest, Sha256};
+use styleforge::{
+    backend::{Backend, RunControl, SessionSpec},
+    frame::Frame,
+    mode::ModelSize,
+    plan::Convolver,
+    weights::Checkpoint,
+};
+
+use super::styles::{STYLES, root};
+
+/// Columns, rows and frames at once: the size that everybody measures, larger tiles, odd sides, a
+/// batch.
+const RUNS: [(usize, usize, usize); 4] =
+    [(512, 512, 1), (1280, 720, 1), (331, 203, 1), (75, 61, 3)];
+
+pub fn pictures_are_the_pinned_ones(backend: &dyn Backend) -> Result<(), Failed> {
+    let device = backend.device().name;
+    let mut lines = Vec::new();
+    let mut by_library = 0;
+    for style in STYLES {
+        for &size in ModelSize::ALL {
+            let file = root().join(format!("styles/{style}/{size}.safetensors"));
+            let network = Checkpoint::read(&file)?.network;
+            for mode in backend.modes() {
+                for (width, height, batch) in RUNS {
+                    let spec = SessionSpec {
+                        batch,
+                        ..SessionSpec::single(width, height, mode)
+                    };
+                    let mut session = backend.open(&Arc::clone(&network), &spec)?;
+                    let convolver = session.summary().convolver;
+                    if convolver.as_ref().is_some_and(Convolver::is_library) {
+                        by_library += 1;
+                        continue;
+                    }
+                    let photos: Vec<Frame> =
+                        (0..batch).map(|seed| photo(width, height, seed)).collect();
+                    let mut painted = photos.clone();
+                    session.paint_batch(&photos, &mut painted, &RunControl::default())?;
+                    let mut hash = Sha256::new();
+                    for picture in &painted {
+                        hash.update(picture.rgba());
+                    }
+                    let digest: String = hash.finalize()[..8]
+                        .iter()
+                        .map(|byte| format!("{byte:02x}"))
+                        .collect();
+                    let what = format!("{style} {size} {mode} {width}x{height} batch {batch}");
+                    lines.push(format!("{device} {what}: {digest}"));
+                }
+            }
+        }
+    }
+    println!(
+        "{} pictures; {by_library} by a library are left out",
+        lines.len()
+    );
+    if let Some(to) = std::env::var_os("STYLEFORGE_PIN") {
+        return Ok(fs::write(to, lines.join("\n") + "\n")?);
+    }
+    let pinned = fs::read_to_string(root().join("tests/pinned/gpu.txt"))?;
+    let of_device = |line: &&str| line.starts_with(&format!("{device} "));
+    let pinned: Vec<&str> = pinned.lines().filter(of_device).collect();
+    if pinned.is_empty() {
+        return Err(format!("nothing is pinned for {device}").into());
+    }
+    let differing: Vec<&String> = lines
+        .iter()
+        .filter(|line| !pinned.contains(&line.as_str()))
+        .collect();
+    match differing.first() {
+        None => Ok(()),
+        Some(first) => Err(format!("{} pictures differ, first {first}", differing.len()).into()),
+    }
+}
+
+/// Waves of several lengths with noise from a congruential generator.
+fn photo(width: usize, height: usize, seed: usize) -> Frame {
+    let mut state = 12345 + seed as u32;
+    Frame::from_fn(width, height, |x, y| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let noise = (state >> 27) as usize;
+        let wave = |a: usize, b: usize| ((x * a + y * b) % 224 + noise) as u8;
+        [wave(3, 1), wave(1, 5), wave(7, 2), 255]
+    })
+}

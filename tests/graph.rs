@@ -1,0 +1,308 @@
+//! Graphs, how they are cut into groups, and that a group computes from what it reads what the graph
+//! computes: for Johnson's network, and for random graphs with forks.
+
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+use styleforge::{
+    backend::oracle::{
+        self, Map,
+        graph::{NodeWeights, WeightsByName, evaluate, walk},
+    },
+    frame::Frame,
+    graph::{
+        Class, Graph, NodeId, Op,
+        fusion::{self, Group, Level, Violation, check},
+    },
+    models::johnson,
+    network::{Kernels, Network, NetworkSpec},
+};
+
+const LEVELS: [Level; 3] = [Level::None, Level::Norm, Level::All];
+
+fn photo(width: usize, height: usize) -> Frame {
+    Frame::from_fn(width, height, |x, y| {
+        [(x * 37 + y) as u8, (y * 53) as u8, (x * y * 7) as u8, 255]
+    })
+}
+
+fn doubles(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&v| f64::from(v)).collect()
+}
+
+fn weights_of(network: &Network) -> WeightsByName {
+    let mut all = WeightsByName::new();
+    for (conv, weights) in network.spec().convs().iter().zip(network.convs()) {
+        let own = NodeWeights {
+            weight: doubles(&weights.weight),
+            bias: doubles(&weights.bias),
+        };
+        all.insert(conv.name.clone(), own);
+        if let (Some(name), Some(norm)) = (&conv.norm_name, &weights.norm) {
+            let own = NodeWeights {
+                weight: doubles(&norm.gamma),
+                bias: doubles(&norm.beta),
+            };
+            all.insert(name.clone(), own);
+        }
+    }
+    all
+}
+
+/// Computes group by group, each seeing nothing but the maps that it says it reads; every map that any
+/// group keeps.
+fn walk_groups(
+    graph: &Graph,
+    groups: &[Group],
+    weights: &WeightsByName,
+    photo: &Frame,
+    size: (usize, usize),
+) -> HashMap<NodeId, Map> {
+    let mut kept: HashMap<NodeId, Map> = HashMap::new();
+    for group in groups {
+        let mut seen: HashMap<NodeId, Map> = group
+            .reads
+            .iter()
+            .map(|id| (*id, kept[id].clone()))
+            .collect();
+        for id in group.nodes() {
+            let node = &graph.nodes()[id];
+            let inputs: Vec<&Map> = node.inputs.iter().map(|input| &seen[input]).collect();
+            let map = evaluate(node, &inputs, weights, photo, size);
+            seen.insert(id, map);
+        }
+        for id in &group.writes {
+            kept.insert(*id, seen[id].clone());
+        }
+    }
+    kept
+}
+
+/// Groups are sound, and keep bit for bit the maps of the graph.
+fn assert_groups_compute_the_graph(
+    graph: &Graph,
+    weights: &WeightsByName,
+    photo: &Frame,
+    size: (usize, usize),
+) {
+    let maps = walk(graph, weights, photo, size);
+    for level in LEVELS {
+        let groups = fusion::group(graph, level);
+        check(graph, &groups).unwrap_or_else(|violation| panic!("{level:?}: {violation}"));
+        let kept = walk_groups(graph, &groups, weights, photo, size);
+        for (id, map) in &kept {
+            assert_eq!(map, &maps[*id], "{level:?}: {}", graph.nodes()[*id].name);
+        }
+        let outputs = graph.nodes().iter().enumerate();
+        for (id, node) in outputs.filter(|(_, node)| node.op.class() == Class::Output) {
+            assert!(kept.contains_key(&id), "{level:?}: {}", node.name);
+        }
+    }
+}
+
+fn specs() -> Vec<NetworkSpec> {
+    let odd = Kernels {
+        first: 5,
+        down: [5, 3],
+        residual: 3,
+        up: [3, 5],
+        last: 7,
+    };
+    vec![
+        NetworkSpec {
+            blocks: 2,
+            ..NetworkSpec::with_widths([4, 5, 6])
+        },
+        NetworkSpec {
+            blocks: 1,
+            kernels: odd,
+            ..NetworkSpec::with_widths([3, 4, 4])
+        },
+    ]
+}
+
+#[test]
+fn the_graph_computes_what_todays_oracle_computes() {
+    for spec in specs() {
+        let network = Network::random(spec, 7).expect("valid");
+        let graph = johnson::graph(&spec).expect("a graph");
+        let weights = weights_of(&network);
+        for (width, height) in [(16, 12), (13, 11), (3, 4)] {
+            let photo = photo(width, height);
+            let judged = oracle::judge(&network, &photo);
+            let least = spec.min_side_px();
+            let size = (height.max(least), width.max(least));
+            let maps = walk(&graph, &weights, &photo, size);
+            assert_eq!(maps.last(), Some(&judged.output), "{width}x{height}");
+            for (name, wanted) in &judged.after_norms {
+                let at = graph.nodes().iter().position(|node| node.name == *name);
+                assert_eq!(&maps[at.expect("the norm is a node")], wanted, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn groups_of_the_network_compute_it() {
+    for spec in specs() {
+        let network = Network::random(spec, 8).expect("valid");
+        let graph = johnson::graph(&spec).expect("a graph");
+        let weights = weights_of(&network);
+        let least = spec.min_side_px();
+        let size = (14.max(least), 11.max(least));
+        assert_groups_compute_the_graph(&graph, &weights, &photo(11, 14), size);
+    }
+}
+
+#[test]
+fn fusion_happens() {
+    let spec = NetworkSpec::with_widths([32, 64, 128]);
+    let graph = johnson::graph(&spec).expect("a graph");
+    let count = |level| fusion::group(&graph, level).len();
+    let (convs, norms) = (16, 15);
+    // Photo, picture, two upsamplings; padding and convolution; statistics, norm, ReLU or sum.
+    assert_eq!(count(Level::None), 4 + 2 * convs + 3 * norms);
+    assert_eq!(count(Level::Norm), 4 + 2 * convs + norms);
+    assert_eq!(count(Level::All), convs);
+    // The residual stream is kept where a block begins, by the group that forms it.
+    let groups = fusion::group(&graph, Level::All);
+    let keeps = |layer: &str| {
+        let of_layer = |group: &&Group| graph.nodes()[group.op].name == layer;
+        let group = groups.iter().find(of_layer).expect("a group");
+        let names = group
+            .writes
+            .iter()
+            .map(|&id| graph.nodes()[id].name.clone());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        keeps("res1.conv1"),
+        ["conv3.relu", "res1.conv1", "res1.conv1.statistics"]
+    );
+    assert_eq!(keeps("res2.conv1")[0], "res1.conv2.add");
+    assert_eq!(keeps("deconv1"), ["deconv1", "deconv1.statistics"]);
+    assert_eq!(keeps("deconv3"), ["deconv3.picture"]);
+}
+
+#[test]
+fn wrong_groups_are_found() {
+    let spec = specs()[0];
+    let graph = johnson::graph(&spec).expect("a graph");
+    let groups = fusion::group(&graph, Level::All);
+    let violation = |change: &dyn Fn(&mut Vec<Group>)| {
+        let mut changed = groups.clone();
+        change(&mut changed);
+        check(&graph, &changed).expect_err("a wrong grouping")
+    };
+    let missing = violation(&|groups| {
+        groups.pop();
+    });
+    assert!(matches!(missing, Violation::Missing(_)), "{missing}");
+    let early = violation(&|groups| groups.swap(2, 3));
+    assert!(matches!(early, Violation::TooEarly { .. }), "{early}");
+    let unwritten = violation(&|groups| {
+        groups[3].writes.clear();
+    });
+    assert!(
+        matches!(unwritten, Violation::TooEarly { .. }),
+        "{unwritten}"
+    );
+    let twice = violation(&|groups| {
+        let again = groups[0].clone();
+        groups.push(again);
+    });
+    assert!(matches!(twice, Violation::Repeated(_)), "{twice}");
+    let unread = violation(&|groups| {
+        groups[1].reads.clear();
+    });
+    assert!(matches!(unread, Violation::NotWritten(_)), "{unread}");
+}
+
+/// A random graph of maps with three channels: each step picks an operation and earlier maps for it, so
+/// that maps are read by any number of nodes.
+fn random_graph(choices: &[(u8, usize, usize)]) -> (Graph, WeightsByName) {
+    let mut graph = Graph::default();
+    let mut weights = WeightsByName::new();
+    let photo = graph.add("photo", "", Op::Photo, &[]).expect("no inputs");
+    // Maps by the number of times that they have been doubled less halved.
+    let mut maps: Vec<(NodeId, i32)> = vec![(photo, 0)];
+    for (step, &(what, a, b)) in choices.iter().enumerate() {
+        let (x, scale) = maps[a % maps.len()];
+        let name = format!("n{step}");
+        let mut add = |name: &str, op, inputs: &[NodeId]| {
+            graph.add(name, "", op, inputs).expect("earlier nodes")
+        };
+        let values = |count: usize, seed: usize| -> Vec<f64> {
+            let value = |i: usize| ((i * 31 + seed * 17) % 23) as f64 / 23.0 - 0.4;
+            (0..count).map(value).collect()
+        };
+        match what % 6 {
+            0 | 1 => {
+                let padded = add(
+                    &format!("{name}.pad"),
+                    Op::ReflectPad { margin_px: 1 },
+                    &[x],
+                );
+                let op = Op::Conv2d {
+                    in_channels: 3,
+                    out_channels: 3,
+                    kernel_px: 3,
+                    stride_px: 1,
+                };
+                let conv = add(&name, op, &[padded]);
+                let own = NodeWeights {
+                    weight: values(81, step),
+                    bias: values(3, step),
+                };
+                weights.insert(name, own);
+                maps.push((conv, scale));
+            }
+            2 => {
+                let statistics = add(&format!("{name}.statistics"), Op::InstanceStatistics, &[x]);
+                let norm = add(&name, Op::InstanceNorm { eps: 1e-5 }, &[x, statistics]);
+                let own = NodeWeights {
+                    weight: values(3, step),
+                    bias: values(3, step + 1),
+                };
+                weights.insert(name, own);
+                maps.push((norm, scale));
+            }
+            3 => maps.push((add(&name, Op::Relu, &[x]), scale)),
+            4 => {
+                let fitting: Vec<NodeId> = maps
+                    .iter()
+                    .filter(|(_, other)| *other == scale)
+                    .map(|(id, _)| *id)
+                    .collect();
+                let y = fitting[b % fitting.len()];
+                maps.push((add(&name, Op::Add, &[x, y]), scale));
+            }
+            _ if scale < 1 => maps.push((add(&name, Op::Upsample, &[x]), scale + 1)),
+            _ => {}
+        }
+    }
+    // Everything that nobody reads leaves the network.
+    let readers = graph.readers();
+    for (id, readers) in readers.iter().enumerate() {
+        if readers.is_empty() && id > 0 {
+            graph
+                .add(&format!("picture{id}"), "", Op::Picture, &[id])
+                .expect("an earlier node");
+        }
+    }
+    (graph, weights)
+}
+
+proptest! {
+    #[test]
+    fn groups_of_random_graphs_compute_them(
+        choices in prop::collection::vec((any::<u8>(), any::<usize>(), any::<usize>()), 1..24)
+    ) {
+        let (graph, weights) = random_graph(&choices);
+        let photo = photo(5, 4);
+        prop_assert!(graph.shapes(4, 5).is_ok());
+        assert_groups_compute_the_graph(&graph, &weights, &photo, (4, 5));
+    }
+}

@@ -1,0 +1,164 @@
+//! Text of others (styles, files, cameras, what is told about them) in labels of the window.
+#![cfg(unix)]
+
+use std::fs;
+
+use eframe::egui::{Key, Modifiers, Role, ViewportCommand};
+use egui_kittest::kittest::{NodeT, Queryable, by};
+use styleforge::{
+    capture::{Camera, CameraId},
+    gui::shelf::Card,
+    mode::ModelSize,
+};
+
+use crate::window::Window;
+
+/// A name that would begin a line of its own, turn the letters behind it, or do something to a terminal.
+const HOSTILE: &str =
+    "x\u{1b}]0;y\u{7}\u{9b}\r\u{7f}\u{61c}\u{200e}\u{2028}\u{202e}\u{2066}\nFORGED";
+/// How it is shown.
+const SHOWN: &str = "x\\u{1b}]0;y\\u{7}";
+
+fn is_odd(c: char) -> bool {
+    c.is_control() && c != '\n'
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn hostile_card() -> Card {
+    Card {
+        id: "odd".to_owned(),
+        title: format!("{HOSTILE}{}", " title".repeat(20_000)),
+        credit: format!("by {HOSTILE}"),
+        models: vec![ModelSize::Lite],
+        thumbnail: None,
+    }
+}
+
+impl Window {
+    /// Checks everything that is painted, that screen readers are told, and the window's own name.
+    #[track_caller]
+    fn labels_are_plain(&self) {
+        let mut texts = self.texts();
+        texts.extend(self.painted_texts());
+        texts.extend(
+            self.commands()
+                .into_iter()
+                .filter_map(|command| match command {
+                    ViewportCommand::Title(title) => Some(title),
+                    _ => None,
+                }),
+        );
+        for text in texts {
+            assert!(!text.contains(is_odd), "{text:?}");
+            assert!(!text.lines().any(|l| l.starts_with("FORGED")), "{text:?}");
+            assert!(
+                text.chars().count() < 4000,
+                "{} characters",
+                text.chars().count()
+            );
+        }
+    }
+
+    /// Draws frames until a name or text contains this; each frame is checked.
+    #[track_caller]
+    fn until_plain(&mut self, part: &str) {
+        self.until(part, |w| {
+            w.labels_are_plain();
+            w.has_containing(part)
+        });
+    }
+}
+
+#[test]
+fn titles_and_names_of_files_are_plain() {
+    let mut w = Window::showing(vec![hostile_card()]);
+    w.until_plain(SHOWN);
+    let title = w.texts().into_iter().find(|text| text.starts_with(SHOWN));
+    let title = title.expect("the style");
+    assert!(
+        title.chars().count() <= 200,
+        "{} characters",
+        title.chars().count()
+    );
+    let file = w.photo_file(&format!("{HOSTILE}.png"), 40, 30);
+    w.drop_file(&file);
+    w.until_plain(", 40 × 30 px");
+    w.click(&title);
+    w.until("the painting", |w| {
+        w.labels_are_plain();
+        w.is_painted()
+    });
+    // Its credit, the question about it, and where it goes.
+    w.click("About");
+    w.until_plain(&format!("by {SHOWN}"));
+    w.key(Modifiers::NONE, Key::Escape);
+    let next = w.photo_file("next.png", 20, 20);
+    w.drop_file(&next);
+    w.until_plain("Save the painting first?");
+    w.click("Cancel");
+    fs::create_dir(w.path(HOSTILE)).expect("made");
+    let target = w.path(HOSTILE).join(format!("{HOSTILE}.png"));
+    for told in ["Saved as ", "Replace "] {
+        w.outside.answer(Some(target.clone()));
+        w.click("Save as…");
+        w.until_plain(told);
+    }
+    assert!(w.has_containing(&format!("Replace {SHOWN}")));
+    w.click("Cancel");
+    let missing = w.path(&format!("{HOSTILE} is not there.png"));
+    w.drop_file(&missing);
+    w.until_plain("could not be read");
+}
+
+#[test]
+fn a_folder_of_photos_is_told_in_plain_words() {
+    let mut w = Window::showing(vec![hostile_card()]);
+    w.until_plain(SHOWN);
+    let folder = w.path(HOSTILE);
+    fs::create_dir_all(folder.join("deeper")).expect("made");
+    let animated = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pictures/animated.gif");
+    fs::copy(animated, folder.join(format!("{HOSTILE}.gif"))).expect("copied");
+    fs::write(folder.join(format!("{HOSTILE}.png")), "rubbish").expect("written");
+    w.drop_file(&folder);
+    w.until_plain("Paint 2 photos");
+    assert!(w.has_containing("1 folder in it is left out"));
+    let title = w.texts().into_iter().find(|text| text.starts_with(SHOWN));
+    w.click(&title.expect("the style"));
+    w.until_plain("In the style ");
+    w.click("Start");
+    w.until_plain("1 photo painted, in");
+    w.until_plain("1 photo not painted");
+    w.until_plain("1 photo with a note");
+    let empty = w.path(&format!("{HOSTILE} is empty"));
+    fs::create_dir(&empty).expect("made");
+    w.drop_file(&empty);
+    w.until_plain("There are no photos in ");
+}
+
+#[test]
+fn names_of_cameras_and_sources_are_plain() {
+    let mut w = Window::live();
+    w.until_plain(" fps at ");
+    let camera = Camera {
+        id: CameraId::new(format!("id {HOSTILE}")),
+        name: format!("Camera {HOSTILE}"),
+        description: HOSTILE.to_owned(),
+        problem: None,
+    };
+    w.outside.plug_in(vec![camera]);
+    let lists = w.harness.query_all(by().role(Role::ComboBox));
+    let source = lists.into_iter().find(|list| {
+        let node = list.accesskit_node();
+        let texts = [node.label(), node.value()];
+        texts.into_iter().flatten().any(|text| text == "Demo scene")
+    });
+    source.expect("the list of sources").click();
+    w.until_plain(&format!("Camera {SHOWN}"));
+    let name = w
+        .texts()
+        .into_iter()
+        .find(|text| text.starts_with("Camera x"));
+    w.click(&name.expect("the camera"));
+    w.until_plain("Waiting for the camera");
+    w.until_plain("here is no camera id x");
+}

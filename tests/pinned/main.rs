@@ -1,0 +1,55 @@
+//! What the program decides and computes, pinned: every plan field by field, and the processor's
+//! pictures bit by bit. A change of structure must leave all of it as it is; a change that is meant
+//! is pinned anew with `STYLEFORGE_PIN=1 cargo test --test pinned` and shows in the difference of
+//! the files beside this one.
+//!
+//! The text that is pinned names fields in words of its own, so that types may be renamed and moved.
+
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod pictures;
+mod plans;
+
+use std::{fs, path::PathBuf};
+
+use sha2::{Digest, Sha256};
+
+/// A file of pinned values.
+fn file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/pinned")
+        .join(name)
+}
+
+/// The first 16 hexadecimal digits of the SHA-256.
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Holds lines of `name value` against those of a file, or writes the file when that is wanted.
+fn hold_against(name: &str, lines: &[String]) {
+    let path = file(name);
+    let text = lines.join("\n") + "\n";
+    if std::env::var_os("STYLEFORGE_PIN").is_some() {
+        fs::write(&path, text).expect("the pinned file is written");
+        return;
+    }
+    let pinned = fs::read_to_string(&path).expect("the pinned file is there");
+    let differing: Vec<String> = pinned
+        .lines()
+        .zip(lines)
+        .filter(|(pinned, found)| pinned != found)
+        .map(|(pinned, found)| format!("pinned {pinned}\n found {found}"))
+        .collect();
+    assert!(
+        differing.is_empty(),
+        "{} of {} values of {name} differ, the first of them:\n{}",
+        differing.len(),
+        lines.len(),
+        differing[..differing.len().min(12)].join("\n")
+    );
+    assert_eq!(pinned.lines().count(), lines.len(), "lines of {name}");
+}

@@ -1,0 +1,93 @@
+//! The processor's pictures bit by bit: every shipped style, full and lite, at three sizes, in both
+//! variants, on every instruction set that this processor has.
+
+use styleforge::{
+    backend::{Backend, RunControl, SessionSpec, cpu::CpuBackend},
+    frame::Frame,
+    mode::{Mode, ModelSize, Precision, Variant},
+    weights::Checkpoint,
+};
+
+use super::{digest, file};
+
+const STYLES: [&str; 6] = [
+    "candy",
+    "mosaic",
+    "udnie",
+    "rain_princess",
+    "starry_night",
+    "great_wave",
+];
+/// Columns and rows, in pixels: odd sides, and one below what the network needs.
+const SIZES: [(usize, usize); 3] = [(128, 96), (75, 61), (3, 9)];
+
+/// A picture of waves of several lengths with noise from a congruential generator: no file, no
+/// decoder, the same bytes everywhere.
+fn photo(width: usize, height: usize) -> Frame {
+    let mut state = 12345u32;
+    Frame::from_fn(width, height, |x, y| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let noise = (state >> 27) as usize;
+        let wave = |a: usize, b: usize| ((x * a + y * b) % 224 + noise) as u8;
+        [wave(3, 1), wave(1, 5), wave(7, 2), 255]
+    })
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_processors_pictures_are_the_pinned_ones() {
+    let pinned = std::fs::read_to_string(file("pictures.txt")).unwrap_or_default();
+    let mut lines: Vec<String> = Vec::new();
+    let backends = CpuBackend::for_each_instruction_set(None).expect("threads");
+    for backend in &backends {
+        let instructions = backend.device().instructions;
+        for style in STYLES {
+            for &size in ModelSize::ALL {
+                let path = format!("../../styles/{style}/{size}.safetensors");
+                let checkpoint = Checkpoint::read(&file(&path)).expect("a shipped style");
+                for variant in [Variant::Baseline, Variant::Fused] {
+                    let mode = Mode::new(variant, Precision::Fp32);
+                    for (width, height) in SIZES {
+                        let input = photo(width, height);
+                        let spec = SessionSpec::single(width, height, mode);
+                        let mut session = backend.open(&checkpoint.network, &spec).expect("opens");
+                        let mut painted = input.clone();
+                        session
+                            .paint(&input, &mut painted, &RunControl::default())
+                            .expect("a run");
+                        lines.push(format!(
+                            "{instructions} {style} {size} {mode} {width}x{height}: {}",
+                            digest(painted.rgba())
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(lines.len(), backends.len() * 6 * 2 * 2 * SIZES.len());
+    if std::env::var_os("STYLEFORGE_PIN").is_some() {
+        // What another processor pinned stays.
+        let own: Vec<String> = lines.iter().map(|line| name_of(line)).collect();
+        let others = pinned.lines().filter(|line| !own.contains(&name_of(line)));
+        let mut all: Vec<String> = others.map(str::to_owned).chain(lines).collect();
+        all.sort_unstable();
+        std::fs::write(file("pictures.txt"), all.join("\n") + "\n").expect("written");
+        return;
+    }
+    let mut held = 0;
+    for line in &lines {
+        let name = name_of(line);
+        // An instruction set that nobody has pinned cannot be held against anything.
+        if let Some(wanted) = pinned.lines().find(|pinned| name_of(pinned) == name) {
+            assert_eq!(line, wanted);
+            held += 1;
+        }
+    }
+    assert!(held > 0, "nothing is pinned for {:?}", lines.first());
+}
+
+fn name_of(line: &str) -> String {
+    line.rsplit_once(": ")
+        .map_or(line, |(name, _)| name)
+        .to_owned()
+}

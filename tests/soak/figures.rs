@@ -1,0 +1,137 @@
+//! What the program holds at a moment: memory, threads, handles, memory of the GPU.
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    fs,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// Counts the bytes that the program's own code has on the heap.
+struct Counting;
+
+static HEAP_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+fn grown(pointer: *mut u8, bytes: usize) -> *mut u8 {
+    if !pointer.is_null() {
+        HEAP_BYTES.fetch_add(bytes, Ordering::Relaxed);
+    }
+    pointer
+}
+
+// SAFETY: hands everything to the system's allocator and only counts beside it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        grown(unsafe { System.alloc(layout) }, layout.size())
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        grown(unsafe { System.alloc_zeroed(layout) }, layout.size())
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HEAP_BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        let moved = grown(
+            unsafe { System.realloc(pointer, layout, new_size) },
+            new_size,
+        );
+        if !moved.is_null() {
+            HEAP_BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
+        }
+        moved
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// What the program holds at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    pub resident_bytes: u64,
+    pub heap_bytes: u64,
+    pub threads: u64,
+    /// Open files, sockets and devices.
+    pub handles: u64,
+    /// Bytes of the device's own memory beyond those that were taken when it had just been opened.
+    pub gpu_bytes: Option<u64>,
+}
+
+impl Held {
+    pub fn now(gpu_bytes: Option<u64>) -> Self {
+        let status = fs::read_to_string("/proc/self/status").expect("Linux tells it");
+        let field = |name: &str| -> u64 {
+            let line = status.lines().find(|line| line.starts_with(name));
+            let number = line.and_then(|line| line.split_whitespace().nth(1));
+            number.and_then(|n| n.parse().ok()).expect("a number")
+        };
+        let handles = fs::read_dir("/proc/self/fd").expect("Linux tells it");
+        Self {
+            resident_bytes: field("VmRSS:") * 1024,
+            heap_bytes: HEAP_BYTES.load(Ordering::Relaxed) as u64,
+            threads: field("Threads:"),
+            // One of them is this listing.
+            handles: handles.count() as u64 - 1,
+            gpu_bytes,
+        }
+    }
+
+    /// The median of each number.
+    pub fn median(of: &[Self]) -> Self {
+        let middle = |number: fn(&Self) -> u64| {
+            let mut numbers: Vec<u64> = of.iter().map(number).collect();
+            numbers.sort_unstable();
+            numbers[numbers.len() / 2]
+        };
+        Self {
+            resident_bytes: middle(|h| h.resident_bytes),
+            heap_bytes: middle(|h| h.heap_bytes),
+            threads: middle(|h| h.threads),
+            handles: middle(|h| h.handles),
+            gpu_bytes: of[0]
+                .gpu_bytes
+                .map(|_| middle(|h| h.gpu_bytes.unwrap_or(0))),
+        }
+    }
+
+    /// The larger of each number.
+    pub fn most(self, other: Self) -> Self {
+        Self {
+            resident_bytes: self.resident_bytes.max(other.resident_bytes),
+            heap_bytes: self.heap_bytes.max(other.heap_bytes),
+            threads: self.threads.max(other.threads),
+            handles: self.handles.max(other.handles),
+            gpu_bytes: self.gpu_bytes.max(other.gpu_bytes),
+        }
+    }
+}
+
+impl std::fmt::Display for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{:8.1} {:8.1} {} {:8} {:8}",
+            self.resident_bytes as f64 / MIB,
+            self.heap_bytes as f64 / MIB,
+            self.gpu_bytes
+                .map_or("       -".to_owned(), |bytes| format!(
+                    "{:8.1}",
+                    bytes as f64 / MIB
+                )),
+            self.threads,
+            self.handles
+        )
+    }
+}
+
+/// The head of a table of [`Held`].
+pub const HEAD: &str = "RSS MiB heap MiB  GPU MiB  threads  handles";

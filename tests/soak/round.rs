@@ -1,0 +1,376 @@
+//! What a minute is filled with: a rest in a state that is always the same, then everything else.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+use styleforge::{
+    capture::{CameraId, CaptureProblem, Source},
+    engine::live::{LiveOrder, LiveSize},
+    media::{
+        encode::{self, Encoding, Existing, Format},
+        record::Recorder,
+    },
+    mode::{DeviceChoice, Mode, ModeChoice, ModelSize, PrecisionChoice, Variant},
+    network::Network,
+    weights::StyleLibrary,
+};
+
+use crate::{
+    fake::{Fake, GREY, ID, MJPG, NV12, RGB3, Switch, YUYV},
+    figures::Held,
+    studio::Studio,
+};
+
+/// A part of a round, in which the style stays; a round of a minute has six.
+const PART: Duration = Duration::from_secs(10);
+/// How long a camera's fault lasts after it was told.
+const FAULT: Duration = Duration::from_secs(2);
+/// Time between two samples at rest.
+const REST_SAMPLE: Duration = Duration::from_millis(500);
+/// Samples at rest at least.
+const LEAST_SAMPLES: usize = 5;
+
+/// What the camera does wrong.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Unplugged,
+    Stalled,
+    Busy,
+    Damaged,
+    FormatChanged,
+    Denied,
+}
+
+const FAULTS: [Fault; 6] = [
+    Fault::Unplugged,
+    Fault::Stalled,
+    Fault::Busy,
+    Fault::Damaged,
+    Fault::FormatChanged,
+    Fault::Denied,
+];
+
+const KINDS: [u32; 5] = [YUYV, MJPG, NV12, GREY, RGB3];
+
+impl Fault {
+    /// Whether the camera has it before it is opened.
+    fn comes_first(self) -> bool {
+        matches!(self, Self::Busy | Self::Denied)
+    }
+
+    fn begin(self, fake: &Fake) {
+        match self {
+            Self::Unplugged => fake.unplug(),
+            Self::Stalled => fake.set(Switch::Stalled, 1),
+            Self::Busy => fake.set(Switch::Busy, 1),
+            Self::Damaged => fake.set(Switch::Damage, 1),
+            // Neither of what the resting states' sizes are filmed at.
+            Self::FormatChanged => {
+                fake.set(Switch::Height, 480);
+                fake.set(Switch::Width, 640);
+            }
+            Self::Denied => fake.set(Switch::OpenError, libc::EACCES as u32),
+        }
+    }
+
+    fn end(self, fake: &Fake) {
+        match self {
+            Self::Unplugged => fake.plug_in(),
+            Self::Stalled => fake.set(Switch::Stalled, 0),
+            Self::Busy => fake.set(Switch::Busy, 0),
+            Self::Damaged => fake.set(Switch::Damage, 0),
+            // The camera stays in its new format until it is closed.
+            Self::FormatChanged => {}
+            Self::Denied => fake.set(Switch::OpenError, 0),
+        }
+    }
+
+    fn is(self, problem: &CaptureProblem) -> bool {
+        match self {
+            Self::Unplugged => matches!(problem, CaptureProblem::Unplugged),
+            Self::Stalled => matches!(problem, CaptureProblem::Stalled { .. }),
+            Self::Busy => matches!(problem, CaptureProblem::Busy),
+            Self::Damaged => matches!(problem, CaptureProblem::Damaged),
+            Self::FormatChanged => matches!(problem, CaptureProblem::FormatChanged),
+            Self::Denied => matches!(problem, CaptureProblem::Denied { .. }),
+        }
+    }
+}
+
+fn fixed(mode: Mode) -> ModeChoice {
+    ModeChoice {
+        variant: mode.variant,
+        precision: PrecisionChoice::Fixed(mode.precision),
+    }
+}
+
+/// Minute after minute.
+pub struct Round {
+    pub studio: Studio,
+    fake: Fake,
+    full: Vec<Arc<Network>>,
+    lite: Vec<Arc<Network>>,
+    sizes: Vec<LiveSize>,
+    /// Long side of the resting state, in pixels.
+    home_px: usize,
+    /// Steps through styles, modes and sizes so far.
+    steps: usize,
+    /// Where the round's pictures go.
+    folder: Option<TempDir>,
+    /// When the round began.
+    began: Instant,
+}
+
+impl Round {
+    pub fn open(device: DeviceChoice) -> Result<Self, String> {
+        let library = StyleLibrary::standard();
+        let networks = |size| -> Result<Vec<Arc<Network>>, String> {
+            let loaded = library.styles().iter().map(|style| {
+                let checkpoint = style.load(size).map_err(|e| e.to_string())?;
+                Ok(checkpoint.network)
+            });
+            loaded.collect()
+        };
+        let (full, lite) = (networks(ModelSize::Full)?, networks(ModelSize::Lite)?);
+        if lite.len() < 6 {
+            return Err(format!(
+                "{} styles were found, not six; run it in the project's folder",
+                lite.len()
+            ));
+        }
+        let order = LiveOrder::new(None, LiveSize::default(), ModeChoice::default());
+        let studio = Studio::open(device, order)?;
+        let (home_px, sizes_px) = match studio.is_gpu() {
+            true => (960, [320, 640, 960, 800]),
+            false => (320, [256, 320, 448, 640]),
+        };
+        let automatic = [30.0, 10.0].map(|target_fps| LiveSize::Auto { target_fps });
+        let sizes = sizes_px.map(LiveSize::LongSide);
+        Ok(Self {
+            studio,
+            fake: Fake::here(),
+            full,
+            lite,
+            sizes: sizes.into_iter().chain(automatic).collect(),
+            home_px,
+            steps: 0,
+            folder: None,
+            began: Instant::now(),
+        })
+    }
+
+    fn note(&mut self, result: Result<(), String>) {
+        if let Err(why) = result {
+            self.studio.complain(why);
+        }
+    }
+
+    /// Opens everything once: what a device loads when it first needs it is there before anything is compared.
+    pub fn try_everything(&mut self) {
+        let result = self.go_home();
+        self.note(result);
+        let networks = [self.full[0].clone(), self.lite[0].clone()];
+        for network in networks {
+            for mode in self.studio.modes.clone() {
+                for size in self.sizes.clone() {
+                    let result = self.studio.switch_to_the_fastest(|order| {
+                        order.network = Some(network.clone());
+                        order.mode = fixed(mode);
+                        order.size = size;
+                    });
+                    self.note(result);
+                }
+            }
+        }
+    }
+
+    /// Begins a round in the state in which all are compared: the demo scene from its beginning, and the
+    /// same sessions kept. Gives what is held then.
+    pub fn home(&mut self) -> Held {
+        self.began = Instant::now();
+        let result = self.go_home();
+        self.note(result);
+        let mut samples = Vec::new();
+        while samples.len() < LEAST_SAMPLES || Instant::now() < self.began + PART {
+            self.studio.pass_time_until(Instant::now() + REST_SAMPLE);
+            samples.push(self.studio.held());
+        }
+        // The first ones may still see what is being given up.
+        Held::median(&samples[samples.len() / 2..])
+    }
+
+    fn go_home(&mut self) -> Result<(), String> {
+        self.studio.set_wall(&[]);
+        self.studio.order = LiveOrder::new(
+            Some(self.lite[0].clone()),
+            LiveSize::LongSide(self.home_px),
+            ModeChoice {
+                variant: Variant::Fused,
+                precision: PrecisionChoice::Auto,
+            },
+        );
+        self.studio.use_source(Source::Demo, self.home_px)?;
+        self.studio.until_painted(3)?;
+        for network in self.lite.clone() {
+            self.studio.switch(|order| order.network = Some(network))?;
+            self.studio.counts.styles += 1;
+        }
+        self.studio.until_painted(3)
+    }
+
+    /// Everything else of the round.
+    pub fn wander(&mut self, round: usize) {
+        let result = tempfile::tempdir().map_err(|e| e.to_string());
+        match result {
+            Ok(folder) => self.folder = Some(folder),
+            Err(why) => self.studio.complain(why),
+        }
+        for part in 1..6 {
+            let result = self.part(round, part);
+            self.note(result);
+            let ends = self.began + PART * (part + 1);
+            self.studio.pass_time_until(ends);
+        }
+        self.studio.end_recording();
+        if let Some(folder) = self.folder.take() {
+            let removed = folder.close().map_err(|e| e.to_string());
+            self.note(removed);
+        }
+    }
+
+    fn part(&mut self, round: usize, part: u32) -> Result<(), String> {
+        match part {
+            1 => {
+                self.step()?;
+                self.record()?;
+            }
+            2 => {
+                self.studio.end_recording();
+                self.studio.set_wall(&self.lite);
+                self.step()?;
+                self.studio.switch(|order| order.sample = true)?;
+            }
+            3 => {
+                self.studio.set_wall(&[]);
+                self.step()?;
+                self.studio.switch(|order| order.sample = false)?;
+                self.freeze()?;
+            }
+            4 => {
+                let fault = self.fail(FAULTS[round % FAULTS.len()], KINDS[round % KINDS.len()]);
+                // Whatever became of it, the next one begins with a whole camera.
+                self.mend();
+                fault?;
+            }
+            _ => self.step()?,
+        }
+        self.snapshot(part)
+    }
+
+    /// Another style, then another mode, then another size.
+    fn step(&mut self) -> Result<(), String> {
+        let n = self.steps;
+        self.steps += 1;
+        let styles = self.full.len();
+        // Full and lite in turn; every style in every mode after a while.
+        let network = match n % 2 {
+            0 => &self.full[n / 2 % styles],
+            _ => &self.lite[n / 2 % styles],
+        };
+        let network = network.clone();
+        self.studio.switch(|order| order.network = Some(network))?;
+        self.studio.counts.styles += 1;
+        let mode = self.studio.modes[(n + n / self.studio.modes.len()) % self.studio.modes.len()];
+        self.studio.switch(|order| {
+            order.mode = fixed(mode);
+        })?;
+        self.studio.counts.modes += 1;
+        let size = self.sizes[(n + n / self.sizes.len()) % self.sizes.len()];
+        self.studio.switch(|order| order.size = size)?;
+        self.studio.counts.sizes += 1;
+        Ok(())
+    }
+
+    /// Another style on a picture that is held.
+    fn freeze(&mut self) -> Result<(), String> {
+        self.studio.switch(|order| order.frozen = true)?;
+        let network = self.lite[self.steps % self.lite.len()].clone();
+        self.studio.switch(|order| order.network = Some(network))?;
+        self.studio.counts.styles += 1;
+        self.studio.switch(|order| order.frozen = false)?;
+        self.studio.until_painted(1)
+    }
+
+    /// The camera, which fails and comes back.
+    fn fail(&mut self, fault: Fault, kind: u32) -> Result<(), String> {
+        let kind = match fault {
+            // Damage is seen in these, and a format that changes is followed at once in those.
+            Fault::Damaged => MJPG,
+            Fault::FormatChanged => YUYV,
+            _ => kind,
+        };
+        self.fake.set(Switch::Kinds, kind);
+        if fault.comes_first() {
+            fault.begin(&self.fake);
+        }
+        let camera = Source::Camera(CameraId::new(ID));
+        self.studio.use_source(camera, self.home_px)?;
+        if !fault.comes_first() {
+            self.studio.until_painted(3)?;
+            fault.begin(&self.fake);
+        }
+        self.studio.until(&format!("{fault:?}"), |s| {
+            s.problem.as_ref().is_some_and(|p| fault.is(p))
+        })?;
+        self.studio.pass_time_until(Instant::now() + FAULT);
+        fault.end(&self.fake);
+        self.studio.until_it_goes_on()?;
+        self.studio.counts.faults += 1;
+        let network = self.lite[self.steps % self.lite.len()].clone();
+        self.studio.switch(|order| order.network = Some(network))?;
+        self.studio.counts.styles += 1;
+        Ok(())
+    }
+
+    /// Ends every fault.
+    fn mend(&mut self) {
+        for switch in [
+            Switch::Stalled,
+            Switch::Busy,
+            Switch::Damage,
+            Switch::OpenError,
+            Switch::Width,
+            Switch::Height,
+        ] {
+            self.fake.set(switch, 0);
+        }
+        if self.fake.get(Switch::Plugged) == 0 {
+            self.fake.plug_in();
+        }
+    }
+
+    fn record(&mut self) -> Result<(), String> {
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
+        let recorder = Recorder::start(&folder.path().join("recording"), Format::Jpeg);
+        self.studio.record(recorder.map_err(|e| e.to_string())?);
+        Ok(())
+    }
+
+    fn snapshot(&mut self, part: u32) -> Result<(), String> {
+        let (Some(folder), Some(picture)) = (&self.folder, self.studio.picture()) else {
+            return Ok(());
+        };
+        let path = folder.path().join(format!("snapshot-{part}.png"));
+        let encoding = Encoding::of(Format::Png);
+        encode::save(&path, &picture.painted, None, encoding, Existing::Keep)
+            .map_err(|e| e.to_string())?;
+        self.studio.counts.snapshots += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,375 @@
+//! The engine, a source and what is taken of both, as a window would drive them, watched all the time.
+
+use std::{
+    sync::{Arc, Mutex, Weak},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, bounded};
+
+use styleforge::{
+    backend::{Backend, DeviceOptions, OpenDevice, opener},
+    capture::{
+        Capture, CaptureEvent, CaptureProblem, CaptureSettings, Source,
+        exchange::{Reader, exchange},
+    },
+    engine::{
+        Engine,
+        live::{
+            Facts, LiveEvent, LiveOrder, LivePicture, WallPane, WallPicture, auto_size::wanted_px,
+        },
+        protocol::Event,
+    },
+    media::record::Recorder,
+    mode::{DeviceChoice, Mode},
+    network::Network,
+};
+
+use crate::figures::Held;
+
+/// Longest wait for anything that has to happen: only against hanging for ever.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Time between two samples of what the program holds.
+const SAMPLE_EVERY: Duration = Duration::from_secs(10);
+
+/// How often things happened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    pub painted: u64,
+    pub small_painted: u64,
+    pub styles: u64,
+    pub modes: u64,
+    pub sizes: u64,
+    pub sources: u64,
+    pub faults: u64,
+    pub damaged: u64,
+    pub recordings: u64,
+    pub recorded: u64,
+    pub left_out: u64,
+    pub snapshots: u64,
+    /// Pictures of a frame that is older than the one before it, or in the wrong order.
+    pub went_back: u64,
+}
+
+pub struct Studio {
+    engine: Engine,
+    backend: Arc<Mutex<Option<Weak<dyn Backend>>>>,
+    /// Bytes of the device that were free when it had just been opened.
+    first_free_bytes: Option<u64>,
+    pub device: String,
+    pub modes: Vec<Mode>,
+    pub order: LiveOrder,
+    rung: Receiver<()>,
+    ring: Arc<dyn Fn() + Send + Sync>,
+    capture: Option<Capture>,
+    pictures: Option<Reader<LivePicture>>,
+    wall: Vec<Reader<WallPicture>>,
+    /// What is known of the newest picture of this source.
+    pub newest: Option<Facts>,
+    /// The problem of the source, until frames come again.
+    pub problem: Option<CaptureProblem>,
+    recorder: Option<(Recorder, Instant)>,
+    pub counts: Counts,
+    /// What should not have happened.
+    pub complaints: Vec<String>,
+    /// The most that was held at once, of samples every ten seconds.
+    pub most: Option<Held>,
+    next_sample: Instant,
+    /// The longest time between two pictures of one source that had no problem meanwhile.
+    pub longest_gap: Duration,
+    had_problem: bool,
+}
+
+impl Studio {
+    pub fn open(device: DeviceChoice, order: LiveOrder) -> Result<Self, String> {
+        let (ringer, rung) = bounded::<()>(1);
+        let ring: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
+            // One ring that waits is as good as many.
+            ringer.try_send(()).ok();
+        });
+        let backend = Arc::<Mutex<Option<Weak<dyn Backend>>>>::default();
+        let open: OpenDevice = {
+            let (open, backend) = (opener(DeviceOptions::default()), backend.clone());
+            Arc::new(move |wanted| {
+                let selected = open(match wanted {
+                    DeviceChoice::Auto => device,
+                    wanted => wanted,
+                })?;
+                *backend.lock().expect("never poisoned") = Some(Arc::downgrade(&selected.backend));
+                Ok(selected)
+            })
+        };
+        let mut studio = Self {
+            engine: Engine::start(open, ring.clone()).map_err(|e| e.to_string())?,
+            backend,
+            first_free_bytes: None,
+            device: String::new(),
+            modes: Vec::new(),
+            order,
+            rung,
+            ring,
+            capture: None,
+            pictures: None,
+            wall: Vec::new(),
+            newest: None,
+            problem: None,
+            recorder: None,
+            counts: Counts::default(),
+            complaints: Vec::new(),
+            most: None,
+            next_sample: Instant::now(),
+            longest_gap: Duration::ZERO,
+            had_problem: false,
+        };
+        studio.until("the device", |s| !s.device.is_empty())?;
+        let backend = studio.backend().ok_or("no device could be opened")?;
+        studio.modes = backend.modes();
+        studio.first_free_bytes = backend.free_bytes();
+        Ok(studio)
+    }
+
+    fn backend(&self) -> Option<Arc<dyn Backend>> {
+        let backend = self.backend.lock().expect("never poisoned");
+        backend.as_ref()?.upgrade()
+    }
+
+    pub fn is_gpu(&self) -> bool {
+        self.first_free_bytes.is_some()
+    }
+
+    /// What the program holds now.
+    pub fn held(&self) -> Held {
+        let free_bytes = self.backend().and_then(|b| b.free_bytes());
+        let used = |first: u64| first.saturating_sub(free_bytes.unwrap_or(first));
+        Held::now(self.first_free_bytes.map(used))
+    }
+
+    pub fn complain(&mut self, what: String) {
+        println!("WRONG: {what}");
+        self.complaints.push(what);
+    }
+
+    /// Takes whatever comes, for a moment.
+    fn pump(&mut self) {
+        let bell = self.pictures.as_ref().map(Reader::doorbell);
+        let moment = Duration::from_millis(50);
+        // A bell whose writer is gone rings for ever.
+        if bell.is_none_or(|bell| {
+            bell.recv_timeout(moment)
+                .is_err_and(|e| e.is_disconnected())
+        }) {
+            self.rung.recv_timeout(moment).ok();
+        }
+        while let Some(event) = self.capture.as_ref().and_then(Capture::poll) {
+            match event {
+                CaptureEvent::Started { .. } => self.problem = None,
+                CaptureEvent::Waiting(problem) => {
+                    self.had_problem = true;
+                    self.problem = Some(problem);
+                }
+                CaptureEvent::Skipped(problem) | CaptureEvent::Ended(problem) => {
+                    self.complain(format!("the source: {problem}"));
+                }
+            }
+        }
+        while let Some(event) = self.engine.poll() {
+            match event {
+                Event::Device { info, notice } if self.device.is_empty() => {
+                    self.device = format!("{} ({})", info.name, info.parallelism());
+                    if let Some(notice) = notice {
+                        println!("{notice}");
+                    }
+                }
+                Event::Live(
+                    LiveEvent::Notice(_) | LiveEvent::Sample(_) | LiveEvent::Ceiling(_),
+                )
+                | Event::Live(LiveEvent::Ended) => {}
+                other => self.complain(format!("the engine: {other:?}")),
+            }
+        }
+        self.take_picture();
+        for pane in &mut self.wall {
+            self.counts.small_painted += u64::from(pane.take());
+        }
+        if Instant::now() >= self.next_sample && !self.device.is_empty() {
+            self.next_sample += SAMPLE_EVERY;
+            let held = self.held();
+            self.most = Some(self.most.map_or(held, |most| most.most(held)));
+        }
+    }
+
+    fn take_picture(&mut self) {
+        let Some(reader) = &mut self.pictures else {
+            return;
+        };
+        if !reader.take() {
+            return;
+        }
+        let picture = &reader.value;
+        let Some(facts) = picture.facts else {
+            return;
+        };
+        let original = (picture.original.width(), picture.original.height());
+        if let Some(capture) = &self.capture {
+            capture.set_working_px(wanted_px(self.order.size, facts.working, original));
+        }
+        if let Some((recorder, since)) = &mut self.recorder {
+            recorder.push(&picture.painted, since.elapsed());
+        }
+        self.counts.painted += 1;
+        let before = self.newest.replace(facts);
+        let had_problem = std::mem::take(&mut self.had_problem);
+        if let Some(before) = before {
+            if !had_problem && self.problem.is_none() {
+                let gap = facts.ready_at.saturating_duration_since(before.ready_at);
+                self.longest_gap = self.longest_gap.max(gap);
+            }
+            let goes_on = facts.sequence >= before.sequence
+                && facts.painted > before.painted
+                && facts.order >= before.order
+                && facts.ready_at >= before.ready_at;
+            if !goes_on {
+                self.counts.went_back += 1;
+                self.complain(format!(
+                    "a picture of an older frame: {facts:?} after {before:?}"
+                ));
+            }
+        }
+    }
+
+    /// Takes what comes until something holds.
+    pub fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) -> Result<(), String> {
+        let began = Instant::now();
+        while !holds(self) {
+            if began.elapsed() > PATIENCE {
+                return Err(format!("waited in vain for {what}: {:?}", self.problem));
+            }
+            self.pump();
+        }
+        Ok(())
+    }
+
+    /// Takes what comes until then.
+    pub fn pass_time_until(&mut self, then: Instant) {
+        while Instant::now() < then {
+            self.pump();
+        }
+    }
+
+    /// Paints another source from now on; waits for nothing.
+    pub fn use_source(&mut self, source: Source, working_px: usize) -> Result<(), String> {
+        self.release_source();
+        let settings = CaptureSettings {
+            working_px,
+            ..CaptureSettings::default()
+        };
+        let (capture, frames) =
+            Capture::start(source, settings, self.ring.clone()).map_err(|e| e.to_string())?;
+        self.pictures = Some(self.engine.start_live(frames, self.order.clone()));
+        self.capture = Some(capture);
+        self.counts.sources += 1;
+        Ok(())
+    }
+
+    /// Lets go of the source.
+    pub fn release_source(&mut self) {
+        if let Some(capture) = self.capture.take() {
+            self.counts.damaged += capture.damaged_frames();
+            capture.stop();
+        }
+        (self.newest, self.problem, self.had_problem) = (None, None, false);
+    }
+
+    /// Waits until so many more frames were painted.
+    pub fn until_painted(&mut self, pictures: u64) -> Result<(), String> {
+        let painted = self.counts.painted + pictures;
+        self.until("pictures", |s| s.counts.painted >= painted)
+    }
+
+    /// Waits until frames come again that are younger than the problem.
+    pub fn until_it_goes_on(&mut self) -> Result<(), String> {
+        self.until("the end of a fault", |s| s.problem.is_none())?;
+        let before = self.newest.map_or(0, |facts| facts.sequence);
+        self.until("a frame after a fault", |s| {
+            s.newest.is_some_and(|facts| facts.sequence > before)
+        })
+    }
+
+    /// Changes the order and waits for a picture that is painted by it.
+    pub fn switch(&mut self, change: impl FnOnce(&mut LiveOrder)) -> Result<(), String> {
+        change(&mut self.order);
+        let number = self.engine.order_live(self.order.clone());
+        let order = self.order.clone();
+        let what = format!("{} at {:?}", in_words(&order), order.size);
+        self.until(&what, |s| s.newest.is_some_and(|f| f.order >= number))
+    }
+
+    /// As [`Studio::switch`], and waits until the device has found out how it paints so fastest.
+    pub fn switch_to_the_fastest(
+        &mut self,
+        change: impl FnOnce(&mut LiveOrder),
+    ) -> Result<(), String> {
+        self.switch(change)?;
+        self.until("the fastest way", |s| {
+            s.newest.is_some_and(|facts| !facts.stands_in)
+        })
+    }
+
+    /// Paints small pictures in these styles too; none ends them.
+    pub fn set_wall(&mut self, networks: &[Arc<Network>]) {
+        self.wall.clear();
+        let panes = networks.iter().map(|network| {
+            let (output, reader) = exchange(WallPicture::empty);
+            self.wall.push(reader);
+            WallPane {
+                network: network.clone(),
+                output,
+            }
+        });
+        let panes = panes.collect();
+        self.engine.set_wall(panes);
+    }
+
+    /// The newest picture.
+    pub fn picture(&self) -> Option<&LivePicture> {
+        let picture = self.pictures.as_ref().map(|reader| &reader.value);
+        picture.filter(|picture| picture.facts.is_some())
+    }
+
+    /// Every picture is written by `recorder` from now on.
+    pub fn record(&mut self, recorder: Recorder) {
+        self.recorder = Some((recorder, Instant::now()));
+    }
+
+    /// Ends the recording.
+    pub fn end_recording(&mut self) {
+        let Some((recorder, _)) = self.recorder.take() else {
+            return;
+        };
+        let recorded = recorder.finish();
+        self.counts.recordings += 1;
+        self.counts.recorded += recorded.frames;
+        self.counts.left_out += recorded.left_out;
+        if recorded.frames == 0 || recorded.failure.is_some() {
+            self.complain(format!("a recording: {recorded:?}"));
+        }
+    }
+
+    /// Ends everything.
+    pub fn close(mut self) -> (Counts, Vec<String>) {
+        self.release_source();
+        self.engine.stop_live();
+        let ended = self.engine.shutdown(PATIENCE);
+        if !ended {
+            self.complain("the engine's thread does not end".to_owned());
+        }
+        // Threads of the capture end by themselves.
+        thread::sleep(Duration::from_millis(100));
+        (self.counts, self.complaints)
+    }
+}
+
+fn in_words(order: &LiveOrder) -> String {
+    format!("{} {}", order.mode.variant, order.mode.precision)
+}

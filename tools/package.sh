@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Builds StyleForge for other computers and packs it: target/package/styleforge-VERSION-MACHINE-linux.tar.xz.
+# The program of `cargo build --release` names folders of the computer that built it; this one does not.
+#
+# tools/package.sh               builds, checks and packs
+# tools/package.sh check FILE    only tells which folders of this computer FILE names
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+here=$(pwd -P)
+cargo_home=${CARGO_HOME:-$HOME/.cargo}
+rust=$(rustc --print sysroot)
+rust_version=$(rustc --version --verbose)
+field() { sed -n "s/^$1: //p" <<<"$rust_version"; }
+
+# Fails when a program names a folder of this computer.
+check() {
+    local folder found=0
+    for folder in "$here" "$HOME" "$cargo_home" "$rust"; do
+        [ "$folder" != / ] || continue
+        if grep --text --fixed-strings --quiet -- "${folder%/}/" "$1"; then
+            echo "error: $1 names ${folder%/}/:" >&2
+            grep --text --only-matching --perl-regexp -- "\\Q${folder%/}/\\E[[:print:]]{0,80}" "$1" |
+                sort --unique | sed --quiet 1,10p >&2
+            found=1
+        fi
+    done
+    return "$found"
+}
+
+if [ "${1:-}" = check ]; then
+    check "$2"
+    exit
+fi
+
+# What panics and messages name instead; the last that fits counts. Nothing is built from C.
+flags=(
+    "--remap-path-prefix=$rust=/rust"
+    "--remap-path-prefix=$rust/lib/rustlib/src/rust=/rustc/$(field commit-hash)"
+    "--remap-path-prefix=$cargo_home=/cargo"
+    "--remap-path-prefix=$here=/styleforge"
+)
+for folder in "$cargo_home"/registry/src/*; do
+    flags+=("--remap-path-prefix=$folder=/cargo/registry")
+done
+# Folders of its own, so that other builds keep theirs. Spaces in a path are no ends of a flag there.
+CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && printf '%s' "${flags[*]}") \
+    cargo build --locked --release --bin styleforge --target-dir target/package/build
+
+program=target/package/build/release/styleforge
+check "$program"
+
+version=$("$program" --version)
+version=${version#styleforge }
+name=styleforge-$version-$(field host | sed 's/-.*//')-linux
+folder=target/package/$name
+rm -rf "$folder"
+mkdir -p "$folder/assets"
+cp -r "$program" styles README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE THIRD-PARTY-LICENSES.txt "$folder"
+cp assets/CREDITS.md "$folder/assets"
+
+# The same program gives the same archive.
+archive=target/package/$name.tar.xz
+tar --create --sort=name --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w \
+    --mtime="@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}" --directory target/package "$name" |
+    xz -9 --threads=1 >"$archive.part"
+mv "$archive.part" "$archive"
+
+# Unpacked elsewhere, it has both sizes of every style and all licences.
+unpacked=$(mktemp --directory)
+trap 'rm -rf "$unpacked"' EXIT
+tar --extract --xz --file "$archive" --directory "$unpacked"
+packed=$unpacked/$name/styleforge
+"$packed" licences | cmp - <("$program" licences)
+for style in styles/*/; do
+    (cd "$unpacked" && HOME=$unpacked "$packed" inspect "$(basename "$style")" --model full >/dev/null)
+done
+ls -l "$archive"

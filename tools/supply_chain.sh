@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Checks what StyleForge is made of: deny.toml's rules for all dependencies, and that
+# THIRD-PARTY-LICENSES.txt is what Cargo.lock says. `tools/supply_chain.sh write` writes that file.
+#
+# The two programs that do it are built once, in four minutes on two cores, and kept in target/tools.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+file=THIRD-PARTY-LICENSES.txt
+tools=$PWD/target/tools
+
+# They read a few MB: fast enough without the slow last steps of an optimised build.
+install() {
+    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+        cargo install --quiet --locked --root "$tools" --target-dir "$tools/build" "$@"
+}
+
+# cargo-about gives the parts and their texts; what stands beside the fonts is added, because the letters are
+# not the part's own work.
+licences() {
+    local fonts
+    "$tools/bin/cargo-about" generate --frozen --fail \
+        --config tools/licences/about.toml tools/licences/licences.hbs
+    fonts=$(dirname "$(cargo metadata --frozen --format-version 1 |
+        grep --only-matching '"[^"]*/epaint_default_fonts-[^"/]*/Cargo.toml"' | head -n 1 | tr --delete '"')")/fonts
+    for text in Hack-Regular.txt egui-icons.txt emoji-icon-font-mit-license.txt; do
+        printf '\n%s\n\nThe letters of epaint_default_fonts: %s\n\n%s\n\n' \
+            "$(printf '=%.0s' {1..104})" "$text" "$(printf -- '-%.0s' {1..104})"
+        cat "$fonts/$text"
+    done
+}
+
+install cargo-deny@0.20.2
+install cargo-about@0.9.3 --features cli
+rm -rf "$tools/build"
+# Both look at the parts for other systems as well.
+cargo fetch --quiet --locked
+
+deny() { "$tools/bin/cargo-deny" --workspace --frozen "$@"; }
+deny check --deny warnings licenses sources
+# Two versions of one part matter where the program is built.
+for machine in x86_64 aarch64; do
+    deny --target "$machine-unknown-linux-gnu" check --deny warnings bans
+done
+
+made=$(mktemp)
+trap 'rm -f "$made"' EXIT
+licences | tr --delete '\r' | fold --spaces --width=104 | sed 's/[[:space:]]*$//' >"$made"
+if [ "${1:-}" = write ]; then
+    cp "$made" "$file"
+elif ! cmp --silent "$made" "$file"; then
+    diff --unified=0 "$file" "$made" | head -n 40 || true
+    echo "error: $file is not what Cargo.lock says; run tools/supply_chain.sh write and commit it" >&2
+    exit 1
+fi
