@@ -269,7 +269,7 @@ mod tests {
             assert_eq!(size.limited_by, limited_by, "{captured_fps} {achieved_fps}");
             assert_eq!(size.holds, limited_by.is_none());
             assert_eq!(size.long_side_px, 320);
-            let text = size.text();
+            let text = size.line();
             assert!(text.contains("320 px") && text.contains(words), "{text}");
         }
         let by_hand = AutomaticSize::of(LiveSize::LongSide(64), (64, 48), [30.0, 30.0], None);
