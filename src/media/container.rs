@@ -9,7 +9,7 @@ use image::ImageFormat;
 /// What a second picture in the file is called, or `None` when there is only one.
 pub(super) fn further_pictures(format: ImageFormat, bytes: &[u8]) -> Option<&'static str> {
     let several = match format {
-        ImageFormat::Gif => gif_has_two_frames(bytes).unwrap_or(false),
+        ImageFormat::Gif => gif_frames(bytes).nth(1).is_some(),
         ImageFormat::Png => png_is_animated(bytes).unwrap_or(false),
         ImageFormat::WebP => webp_is_animated(bytes).unwrap_or(false),
         ImageFormat::Tiff => return tiff_has_two_pages(bytes)?.then_some("page"),
@@ -18,8 +18,20 @@ pub(super) fn further_pictures(format: ImageFormat, bytes: &[u8]) -> Option<&'st
     several.then_some("frame")
 }
 
-/// GIF89a, section 15 on: screen descriptor, colour table, then blocks.
-fn gif_has_two_frames(bytes: &[u8]) -> Option<bool> {
+/// Pixels of the frame that is shown first, which may be larger than the picture; `None` where there is
+/// no frame.
+pub(super) fn gif_frame_pixels(bytes: &[u8]) -> Option<u64> {
+    let at = gif_frames(bytes).next()?;
+    let &[a, b, c, d] = bytes.get(at + 5..at + 9)? else {
+        return None;
+    };
+    let [width, height] = [[a, b], [c, d]].map(|side| u64::from(u16::from_le_bytes(side)));
+    Some(width * height)
+}
+
+/// Where the frames' descriptors begin (GIF89a, section 15 on: screen descriptor, colour table, then
+/// blocks).
+fn gif_frames(bytes: &[u8]) -> impl Iterator<Item = usize> {
     let colour_table = |flags: u8| {
         if flags & 0x80 == 0 {
             0
@@ -36,23 +48,22 @@ fn gif_has_two_frames(bytes: &[u8]) -> Option<bool> {
             }
         }
     };
-    let mut at = 13 + colour_table(*bytes.get(10)?);
-    let mut frames = 0;
-    loop {
-        match *bytes.get(at)? {
-            0x21 => at = after_sub_blocks(at + 2)?,
-            0x2c => {
-                frames += 1;
-                if frames == 2 {
-                    return Some(true);
+    let mut next = bytes.get(10).map(|&flags| 13 + colour_table(flags));
+    std::iter::from_fn(move || {
+        loop {
+            let at = next?;
+            match *bytes.get(at)? {
+                0x21 => next = after_sub_blocks(at + 2),
+                0x2c => {
+                    let table = bytes.get(at + 9).map(|&flags| colour_table(flags));
+                    // One byte of code size stands before the data.
+                    next = table.and_then(|table| after_sub_blocks(at + 10 + table + 1));
+                    return Some(at);
                 }
-                let table = colour_table(*bytes.get(at + 9)?);
-                // One byte of code size stands before the data.
-                at = after_sub_blocks(at + 10 + table + 1)?;
+                _ => return None,
             }
-            _ => return Some(false),
         }
-    }
+    })
 }
 
 /// An `acTL` chunk stands before the first `IDAT` (PNG, third edition, 11.3.6).
@@ -71,6 +82,54 @@ fn png_is_animated(bytes: &[u8]) -> Option<bool> {
 /// The animation flag of the `VP8X` header (RFC 9649, 2.7).
 fn webp_is_animated(bytes: &[u8]) -> Option<bool> {
     Some(bytes.get(12..16)? == b"VP8X" && bytes.get(20)? & 2 != 0)
+}
+
+/// Whether the lossy frames of a WebP have the sizes that are declared for them (RFC 9649, 2.5 to 2.7):
+/// the decoder makes room for a frame before it compares, whatever the size of the picture.
+pub(super) fn webp_sizes_agree(bytes: &[u8]) -> bool {
+    let chunks = riff_chunks(bytes.get(12..).unwrap_or_default());
+    let mut canvas = None;
+    chunks.into_iter().all(|(kind, data)| match kind {
+        b"VP8X" => {
+            canvas = webp_size(data, 4);
+            true
+        }
+        b"ANMF" => {
+            let size = webp_size(data, 6);
+            riff_chunks(data.get(16..).unwrap_or_default())
+                .all(|(kind, data)| kind != b"VP8 " || vp8_size(data) == size)
+        }
+        // Without a header of its own the picture has the frame's size.
+        b"VP8 " => canvas.is_none() || vp8_size(data) == canvas,
+        _ => true,
+    })
+}
+
+/// The chunks of a RIFF file, each by its name and what is there of its data.
+fn riff_chunks(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    std::iter::from_fn(move || {
+        let (head, rest) = bytes.split_first_chunk::<8>()?;
+        let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
+        let padded = length.saturating_add(length % 2);
+        bytes = rest.get(padded..).unwrap_or_default();
+        Some((&head[..4], &rest[..length.min(rest.len())]))
+    })
+}
+
+/// Columns and rows at `at`, three bytes each, less one.
+fn webp_size(data: &[u8], at: usize) -> Option<[u32; 2]> {
+    let &[a, b, c, d, e, f] = data.get(at..at + 6)? else {
+        return None;
+    };
+    Some([[a, b, c, 0], [d, e, f, 0]].map(|side| u32::from_le_bytes(side) + 1))
+}
+
+/// Columns and rows of a lossy frame (RFC 6386, 9.1).
+fn vp8_size(data: &[u8]) -> Option<[u32; 2]> {
+    let &[a, b, c, d] = data.get(6..10)? else {
+        return None;
+    };
+    Some([[a, b], [c, d]].map(|side| u32::from(u16::from_le_bytes(side) & 0x3fff)))
 }
 
 /// The first directory points to a second one (TIFF 6.0, section 2).
@@ -196,6 +255,44 @@ mod tests {
         assert!(!look(0xc1, 3).keeps_coefficients);
         assert!(look(0xc2, 3).keeps_coefficients, "progressive");
         assert!(look(0xc0, 1).keeps_coefficients, "one scan a component");
+    }
+
+    #[test]
+    fn frames_of_a_webp_have_the_sizes_declared_for_them() {
+        let chunk = |kind: &[u8; 4], data: &[u8]| {
+            let length = (data.len() as u32).to_le_bytes();
+            [&kind[..], &length, data].concat()
+        };
+        let vp8 = |width: u8| chunk(b"VP8 ", &[0, 0, 0, 0x9d, 1, 0x2a, width, 0x40, 5, 0x80]);
+        let header = chunk(b"VP8X", &[0, 0, 0, 0, 6, 0, 0, 4, 0, 0]);
+        let file = |parts: &[&[u8]]| [&b"RIFF\0\0\0\0WEBP"[..], &parts.concat()].concat();
+        assert!(webp_sizes_agree(&file(&[&vp8(9)])));
+        assert!(webp_sizes_agree(&file(&[&header, &vp8(7)])));
+        assert!(!webp_sizes_agree(&file(&[&header, &vp8(8)])));
+        assert!(!webp_sizes_agree(&file(&[&header, &chunk(b"VP8 ", b"")])));
+        let frame = |width| {
+            let start = [0, 0, 0, 0, 0, 0, 6, 0, 0, 4, 0, 0, 0, 0, 0, 0];
+            chunk(b"ANMF", &[&start[..], &vp8(width)].concat())
+        };
+        assert!(webp_sizes_agree(&file(&[&header, &frame(7)])));
+        assert!(!webp_sizes_agree(&file(&[&header, &frame(7), &frame(8)])));
+        for length in 0..40 {
+            let whole = file(&[&header, &frame(7)]);
+            webp_sizes_agree(&whole[..length]);
+        }
+    }
+
+    #[test]
+    fn frames_of_a_gif_are_found_with_their_sizes() {
+        let screen = b"GIF89a\x05\0\x04\0\0\0\0";
+        let frame = b"\x2c\0\0\0\0\x00\x01\x02\0\0\x02\x01\x44\0";
+        let file = [&screen[..], b"\x21\xfe\x01x\0", frame, frame, b"\x3b"].concat();
+        assert_eq!(gif_frame_pixels(&file), Some(512));
+        assert_eq!(gif_frames(&file).count(), 2);
+        assert_eq!(gif_frame_pixels(&file[..screen.len()]), None);
+        for length in 0..file.len() {
+            assert!(gif_frames(&file[..length]).count() <= 2);
+        }
     }
 
     #[test]

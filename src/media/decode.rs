@@ -240,6 +240,8 @@ struct Header<'a> {
     /// Of a JPEG.
     jpeg: Option<container::JpegLook>,
     cmyk: bool,
+    /// Of the frame of a GIF, which may be larger than the picture.
+    gif_frame_pixels: u64,
     /// Of the pixels as the file has them.
     decoded_bytes: u64,
 }
@@ -256,6 +258,10 @@ impl<'a> Header<'a> {
         let mut decoder =
             open(format, bytes).map_err(|error| from_image_error(name, format, error))?;
         let pixels = checked_pixels(name, format, decoder.dimensions())?;
+        if format == ImageFormat::WebP && !container::webp_sizes_agree(bytes) {
+            let reason = "a frame in it has another size than is declared for it";
+            return Err(damaged(name, format, reason));
+        }
         let jpeg = (format == ImageFormat::Jpeg).then(|| container::look_at_jpeg(bytes));
         let original = decoder.original_color_type();
         let cmyk = jpeg.is_some_and(|look| look.components == 4)
@@ -263,6 +269,10 @@ impl<'a> Header<'a> {
                 original,
                 ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16
             );
+        let gif_frame_pixels = match format {
+            ImageFormat::Gif => container::gif_frame_pixels(bytes).unwrap_or(0).max(pixels),
+            _ => 0,
+        };
         let bytes_per_pixel = u64::from(original.bits_per_pixel().div_ceil(8));
         Ok(Self {
             format,
@@ -271,6 +281,7 @@ impl<'a> Header<'a> {
             orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms),
             jpeg,
             cmyk,
+            gif_frame_pixels,
             decoded_bytes: decoder.total_bytes().max(pixels * bytes_per_pixel),
             decoder,
         })
@@ -294,7 +305,7 @@ impl<'a> Header<'a> {
             // The pixels as stored.
             ImageFormat::Tiff => decoded,
             // The frame before it is laid on its canvas.
-            ImageFormat::Gif => rgba,
+            ImageFormat::Gif => RGBA_BYTES * self.gif_frame_pixels,
             _ => 0,
         };
         let decoding = if becomes_rgba_in_place(self.decoder.color_type()) {

@@ -81,6 +81,18 @@ fn an_icon_is_refused_by_name_before_it_is_parsed() {
 }
 
 #[test]
+fn a_small_webp_with_a_huge_frame_is_refused_before_there_is_room_for_it() {
+    // 5 x 4 pixels by its own header, 16,383 x 16,383 by that of the frame: 400 MB.
+    let file = [
+        &b"RIFF\x2e\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x04\0\0\x03\0\0"[..],
+        b"VP8 \x10\0\0\0\x10\x02\0\x9d\x01\x2a\xff\x3f\xff\x3f\0\0\0\0\0\0",
+    ]
+    .concat();
+    let error = refused(&file).to_string();
+    assert!(error.contains("another size"), "{error}");
+}
+
+#[test]
 fn a_refusal_does_not_list_what_is_in_the_file() {
     // A pixel of 60,000 samples, each of one bit.
     let count = 60_000u16;
