@@ -1,81 +1,26 @@
-//! Memory by the bytes that are really allocated: what is predicted before a photo is painted, and what
-//! hostile files bring a reader to take.
+//! Memory by the bytes that are really allocated: what is predicted before a photo is painted.
+//! What files of weights bring a reader to take is in `tests/readers`.
 
 #![allow(clippy::expect_used, reason = "a broken test should panic")]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    fs,
-    io::Read,
-    path::Path,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-};
+#[path = "support/counting.rs"]
+mod counting;
 
+use std::sync::Arc;
+
+use counting::{alone, peak_of};
 use styleforge::{
     backend::{Backend, RunControl, SessionSpec, cpu::CpuBackend, opener},
     compose::Look,
     engine::paint::{OutputSize, PROGRAM_BYTES, PaintSettings, Painter, WorkingSize},
     frame::Frame,
     network::{Network, NetworkSpec},
-    weights::{Checkpoint, describe_bytes},
 };
-
-/// Counts the bytes that all threads hold, and the most that they held.
-struct Counting;
-
-static HELD: AtomicU64 = AtomicU64::new(0);
-static PEAK: AtomicU64 = AtomicU64::new(0);
-
-fn took(bytes: usize) {
-    let held = HELD.fetch_add(bytes as u64, Relaxed) + bytes as u64;
-    PEAK.fetch_max(held, Relaxed);
-}
-
-// SAFETY: hands everything to the system's allocator and only counts beside it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        took(layout.size());
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        took(layout.size());
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size() as u64, Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-/// Most bytes that `job` held at a time beyond what was held before.
-fn peak_of<T>(job: impl FnOnce() -> T) -> (T, u64) {
-    let before = HELD.load(Relaxed);
-    PEAK.store(before, Relaxed);
-    let done = job();
-    (done, PEAK.load(Relaxed) - before)
-}
 
 fn photo(width: usize, height: usize, alpha: u8) -> Frame {
     Frame::from_fn(width, height, |x, y| {
         [x as u8, y as u8, (x + y) as u8, alpha]
     })
-}
-
-/// One test at a time, because the counts are those of the whole program.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[test]
@@ -128,35 +73,6 @@ fn sessions_take_what_is_predicted_and_not_more() {
             }
         }
     }
-}
-
-#[test]
-fn hostile_checkpoints_take_little() {
-    let _alone = alone();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints");
-    let packed = fs::read(folder.join("hostile.tar.xz")).expect("the archive is there");
-    let mut archive = tar::Archive::new(lzma_rust2::XzReader::new(&packed[..], false));
-    let mut hostile = 0;
-    for entry in archive.entries().expect("well formed") {
-        let mut entry = entry.expect("well formed");
-        let path = entry.path().expect("a name").into_owned();
-        let mut bytes = Vec::new();
-        if entry.header().entry_type().is_file() {
-            entry.read_to_end(&mut bytes).expect("whole");
-            hostile += 1;
-        }
-        let (facts, told) = peak_of(|| describe_bytes(&bytes));
-        let (read, taken) = peak_of(|| Checkpoint::from_bytes(&bytes).is_ok());
-        assert_eq!(facts.refused.is_none(), read, "{path:?}");
-        // Some declare gigabytes. What a file may take is bounded by its own length.
-        let allowed = 8_000_000 + 64 * bytes.len() as u64;
-        assert!(allowed < 64_000_000, "{path:?}");
-        assert!(
-            told < allowed && taken < allowed,
-            "{path:?}: {told}, {taken} of {allowed}"
-        );
-    }
-    assert!(hostile >= 100, "{hostile} files");
 }
 
 #[test]

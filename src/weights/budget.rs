@@ -1,11 +1,12 @@
 //! What reading one file may cost, so that the cost follows from the file's size alone.
 //!
 //! A reader is handed one [`Budget`] and draws on it before it does the work: steps for every loop
-//! whose length comes from the file, bytes for everything that it allocates and keeps. What would
-//! cost more than the size allows is refused, whatever the file says. Knows no format; a budget
-//! belongs to the thread that reads.
+//! whose length comes from the file, bytes for everything that it allocates in such a loop. What
+//! would cost more than the size allows is refused, whatever the file says. Lists, maps and texts
+//! that grow with the file are filled through the budget, so that none is forgotten. Knows no
+//! format; a budget belongs to the thread that reads.
 
-use std::cell::Cell;
+use std::{cell::Cell, collections::HashMap, hash::Hash};
 
 use super::WeightsError;
 
@@ -94,6 +95,64 @@ impl Budget {
     }
 }
 
+/// Filling what grows with the file. What a growing list or table gives back when it moves is not
+/// deducted, so that the sum is above what is ever held.
+impl Budget {
+    /// Adds to the end of a list.
+    ///
+    /// # Errors
+    /// [`WeightsError::TooCostly`] when the file's size does not allow for it.
+    pub(crate) fn push<T>(&self, list: &mut Vec<T>, item: T) -> Result<(), WeightsError> {
+        self.steps(1)?;
+        if list.len() == list.capacity() {
+            let more = list.len().max(4);
+            self.bytes((list.len() + more).saturating_mul(size_of::<T>()))?;
+            list.reserve_exact(more);
+        }
+        list.push(item);
+        Ok(())
+    }
+
+    /// Sets a key of a map and gives what it held before.
+    ///
+    /// # Errors
+    /// [`WeightsError::TooCostly`] when the file's size does not allow for it.
+    pub(crate) fn insert<K: Eq + Hash, V>(
+        &self,
+        map: &mut HashMap<K, V>,
+        key: K,
+        value: V,
+    ) -> Result<Option<V>, WeightsError> {
+        self.steps(1)?;
+        if map.len() == map.capacity() {
+            // Twice the places, of which an eighth stays free, with a byte beside each.
+            let places = (map.capacity() * 16 / 7).next_power_of_two().max(16);
+            self.bytes(places.saturating_mul(size_of::<(K, V)>() + 1) + 64)?;
+        }
+        Ok(map.insert(key, value))
+    }
+
+    /// A copy of a text.
+    ///
+    /// # Errors
+    /// [`WeightsError::TooCostly`] when the file's size does not allow for it.
+    pub(crate) fn text(&self, text: &str) -> Result<String, WeightsError> {
+        self.steps(1 + text.len() / 8)?;
+        self.bytes(text.len())?;
+        Ok(text.to_owned())
+    }
+
+    /// An empty list with room for `count` items.
+    ///
+    /// # Errors
+    /// [`WeightsError::TooCostly`] when the file's size does not allow for it.
+    pub(crate) fn list<T>(&self, count: usize) -> Result<Vec<T>, WeightsError> {
+        self.steps(count.saturating_add(1))?;
+        self.bytes(count.saturating_mul(size_of::<T>()))?;
+        Ok(Vec::with_capacity(count))
+    }
+}
+
 /// Adds to what was drawn unless that passes the limit, which is the error.
 fn draw(drawn: &Cell<u64>, count: usize, limit: u64) -> Result<(), u64> {
     let total = drawn.get().saturating_add(count as u64);
@@ -119,5 +178,24 @@ mod tests {
         let error = budget.bytes(1 << 40).expect_err("too much").to_string();
         assert!(error.contains("10 bytes"), "{error}");
         assert_eq!(budget.cost().bytes, 0);
+    }
+
+    #[test]
+    fn growing_draws_what_is_allocated() {
+        let budget = Budget::for_file(0);
+        let (mut list, mut map) = (Vec::new(), HashMap::new());
+        for number in 0..1000u64 {
+            budget.push(&mut list, number).expect("allowed");
+        }
+        let drawn = budget.cost().bytes;
+        assert!(drawn >= 8 * list.capacity() as u64, "{drawn}");
+        for number in 0..1000u64 {
+            budget.insert(&mut map, number, number).expect("allowed");
+        }
+        let drawn = budget.cost().bytes - drawn;
+        assert!(drawn >= 17 * map.capacity() as u64, "{drawn}");
+        assert!(budget.cost().steps >= 2000);
+        let too_long: Result<Vec<u64>, _> = budget.list(usize::MAX);
+        assert!(too_long.is_err());
     }
 }

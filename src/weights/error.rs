@@ -1,6 +1,6 @@
 //! Why a file of weights was not read.
 
-use std::{io, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
 use crate::network::NetworkError;
 
@@ -15,7 +15,6 @@ pub const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
     /// The file could not be read from the disk.
-    #[error("{} could not be read: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -23,7 +22,6 @@ pub enum WeightsError {
         source: io::Error,
     },
     /// The file is larger than any network that this program runs.
-    #[error("the file has {size_bytes} bytes; checkpoints up to {limit_bytes} bytes are read")]
     TooLarge {
         /// The file's size.
         size_bytes: u64,
@@ -31,21 +29,15 @@ pub enum WeightsError {
         limit_bytes: u64,
     },
     /// None of the known formats.
-    #[error(
-        "this is not a checkpoint: {found}; StyleForge reads safetensors, PyTorch (.pth) and ONNX files"
-    )]
     UnknownFormat {
         /// What the file starts with, in words.
         found: String,
     },
     /// A safetensors file that breaks its own rules.
-    #[error("broken safetensors file: {0}")]
     Safetensors(String),
     /// A PyTorch archive that breaks its own rules or asks for more than stored entries.
-    #[error("broken or unsafe PyTorch file: {0}")]
     Archive(String),
     /// A pickle that breaks its own rules or asks for something that no state dict needs.
-    #[error("refused pickle at byte {offset}: {problem}; nothing was executed")]
     Pickle {
         /// Where in the pickle, in bytes.
         offset: usize,
@@ -53,16 +45,12 @@ pub enum WeightsError {
         problem: String,
     },
     /// A PyTorch file without a dict of tensors.
-    #[error("this PyTorch file holds no state dict: {0}")]
     StateDict(String),
     /// An ONNX file that cannot be decoded.
-    #[error("broken ONNX file: {0}")]
     Onnx(String),
     /// An ONNX graph that is not this network.
-    #[error("this ONNX graph is not the style network: {0}")]
     Graph(String),
     /// A known family that this program does not run.
-    #[error("this is a checkpoint of the {family} family, which StyleForge does not run: {reason}")]
     Foreign {
         /// Which.
         family: Family,
@@ -70,18 +58,13 @@ pub enum WeightsError {
         reason: String,
     },
     /// The keys do not fit the network.
-    #[error(
-        "the checkpoint does not fit the style network: {}",
-        keys_in_words(missing, unexpected)
-    )]
     Keys {
         /// Keys that the network needs, by their published names.
-        missing: Vec<String>,
+        missing: KeyList,
         /// Keys of the file that the network has no place for.
-        unexpected: Vec<String>,
+        unexpected: KeyList,
     },
     /// A residual block is left out between others.
-    #[error("the residual block res{missing} is missing, though res{present} is there")]
     BlockGap {
         /// Number of the first missing block, from 1.
         missing: usize,
@@ -89,7 +72,6 @@ pub enum WeightsError {
         present: usize,
     },
     /// The same weight twice.
-    #[error("the checkpoint holds {}", twice_in_words(first, second))]
     DuplicateKey {
         /// One spelling.
         first: String,
@@ -97,7 +79,6 @@ pub enum WeightsError {
         second: String,
     },
     /// A weight of another shape than its neighbours ask for.
-    #[error("{key} has shape {got:?}, the network needs {needed}")]
     Shape {
         /// The key in the file.
         key: String,
@@ -107,7 +88,6 @@ pub enum WeightsError {
         needed: String,
     },
     /// One tensor that cannot be used.
-    #[error("{key} {problem}")]
     Tensor {
         /// The key in the file.
         key: String,
@@ -115,7 +95,6 @@ pub enum WeightsError {
         problem: String,
     },
     /// A weight that is not a finite number.
-    #[error("{key} holds {value} at position {position}; weights must be finite numbers")]
     NotFinite {
         /// The key in the file.
         key: String,
@@ -125,9 +104,6 @@ pub enum WeightsError {
         position: usize,
     },
     /// Tensors that share their bytes so often that the file would grow in memory.
-    #[error(
-        "the weights take {total_bytes} bytes but the file has only {file_bytes}; its tensors overlap"
-    )]
     Overlap {
         /// Bytes that the tensors say they have.
         total_bytes: usize,
@@ -135,10 +111,6 @@ pub enum WeightsError {
         file_bytes: u64,
     },
     /// Reading the file would take more than a file of its size may take.
-    #[error(
-        "reading it takes more than {limit} {what}, too much for a file of {file_bytes} bytes; \
-         it is damaged or made to harm"
-    )]
     TooCostly {
         /// What there would be too much of: steps or bytes of memory.
         what: &'static str,
@@ -148,15 +120,148 @@ pub enum WeightsError {
         file_bytes: u64,
     },
     /// Sizes that this program does not run.
-    #[error(transparent)]
     Network(#[from] NetworkError),
 }
 
-fn twice_in_words(first: &str, second: &str) -> String {
-    if first == second {
-        format!("{first} twice")
-    } else {
-        format!("{first} and {second}, which are the same weight")
+impl WeightsError {
+    /// The message, however long.
+    fn write(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        match self {
+            Self::Read { path, source } => {
+                write!(f, "{} could not be read: {source}", path.display())
+            }
+            Self::TooLarge {
+                size_bytes,
+                limit_bytes,
+            } => write!(
+                f,
+                "the file has {size_bytes} bytes; checkpoints up to {limit_bytes} bytes are read"
+            ),
+            Self::UnknownFormat { found } => write!(
+                f,
+                "this is not a checkpoint: {found}; StyleForge reads safetensors, PyTorch (.pth) \
+                 and ONNX files"
+            ),
+            Self::Safetensors(problem) => write!(f, "broken safetensors file: {problem}"),
+            Self::Archive(problem) => write!(f, "broken or unsafe PyTorch file: {problem}"),
+            Self::Pickle { offset, problem } => write!(
+                f,
+                "refused pickle at byte {offset}: {problem}; nothing was executed"
+            ),
+            Self::StateDict(problem) => {
+                write!(f, "this PyTorch file holds no state dict: {problem}")
+            }
+            Self::Onnx(problem) => write!(f, "broken ONNX file: {problem}"),
+            Self::Graph(problem) => {
+                write!(f, "this ONNX graph is not the style network: {problem}")
+            }
+            Self::Foreign { family, reason } => write!(
+                f,
+                "this is a checkpoint of the {family} family, which StyleForge does not run: \
+                 {reason}"
+            ),
+            Self::Keys {
+                missing,
+                unexpected,
+            } => {
+                let parts = [("missing", missing), ("unexpected", unexpected)];
+                let parts = parts.iter().filter(|(_, keys)| !keys.is_empty());
+                let parts: Vec<String> =
+                    parts.map(|(what, keys)| format!("{what} {keys}")).collect();
+                let parts = parts.join("; ");
+                write!(f, "the checkpoint does not fit the style network: {parts}")
+            }
+            Self::BlockGap { missing, present } => write!(
+                f,
+                "the residual block res{missing} is missing, though res{present} is there"
+            ),
+            Self::DuplicateKey { first, second } if first == second => {
+                write!(f, "the checkpoint holds {first} twice")
+            }
+            Self::DuplicateKey { first, second } => write!(
+                f,
+                "the checkpoint holds {first} and {second}, which are the same weight"
+            ),
+            Self::Shape { key, got, needed } => {
+                write!(f, "{key} has shape {got:?}, the network needs {needed}")
+            }
+            Self::Tensor { key, problem } => write!(f, "{key} {problem}"),
+            Self::NotFinite {
+                key,
+                value,
+                position,
+            } => write!(
+                f,
+                "{key} holds {value} at position {position}; weights must be finite numbers"
+            ),
+            Self::Overlap {
+                total_bytes,
+                file_bytes,
+            } => write!(
+                f,
+                "the weights take {total_bytes} bytes but the file has only {file_bytes}; its \
+                 tensors overlap"
+            ),
+            Self::TooCostly {
+                what,
+                limit,
+                file_bytes,
+            } => write!(
+                f,
+                "reading it takes more than {limit} {what}, too much for a file of {file_bytes} \
+                 bytes; it is damaged or made to harm"
+            ),
+            Self::Network(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+/// Longest message, in bytes. Most messages hold text from a file; that a file writes no long ones
+/// is ensured here, for all of them.
+pub const MAX_MESSAGE_BYTES: usize = 2000;
+
+impl fmt::Display for WeightsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut message = Shortening {
+            to: f,
+            left_bytes: MAX_MESSAGE_BYTES,
+            is_cut: false,
+        };
+        match self.write(&mut message) {
+            Err(_) if message.is_cut => Ok(()),
+            result => result,
+        }
+    }
+}
+
+/// Passes text on until it has been long enough.
+struct Shortening<'f, 'b> {
+    to: &'f mut fmt::Formatter<'b>,
+    left_bytes: usize,
+    is_cut: bool,
+}
+
+impl fmt::Write for Shortening<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        const CUT: &str = "…";
+        if text.len() + CUT.len() <= self.left_bytes {
+            self.left_bytes -= text.len();
+            return self.to.write_str(text);
+        }
+        let whole = text.floor_char_boundary(self.left_bytes.saturating_sub(CUT.len()));
+        self.is_cut = true;
+        self.left_bytes = 0;
+        self.to.write_str(&text[..whole])?;
+        self.to.write_str(CUT)?;
+        // Ends the writing of lists that would go on.
+        Err(fmt::Error)
+    }
+}
+
+impl From<WeightsError> for String {
+    /// The message, for a problem that another error tells.
+    fn from(error: WeightsError) -> Self {
+        error.to_string()
     }
 }
 
@@ -165,23 +270,42 @@ const NAMED_KEYS: usize = 8;
 /// Characters of one key in a message.
 const NAMED_CHARS: usize = 120;
 
-fn keys_in_words(missing: &[String], unexpected: &[String]) -> String {
-    let list = |what: &str, keys: &[String]| {
-        if keys.is_empty() {
-            return None;
+/// Keys for a message: the first ones by name, the rest only counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyList {
+    named: Vec<String>,
+    count: usize,
+}
+
+impl KeyList {
+    pub(super) fn add(&mut self, key: &str) {
+        if self.named.len() < NAMED_KEYS {
+            self.named.push(shortened(key));
         }
-        let named: Vec<String> = keys.iter().take(NAMED_KEYS).map(|k| shortened(k)).collect();
-        let rest = match keys.len() - named.len() {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        Some(format!("{what} {}{rest}", named.join(", ")))
-    };
-    let parts: Vec<String> = [list("missing", missing), list("unexpected", unexpected)]
-        .into_iter()
-        .flatten()
-        .collect();
-    parts.join("; ")
+        self.count += 1;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+impl<'k> FromIterator<&'k str> for KeyList {
+    fn from_iter<I: IntoIterator<Item = &'k str>>(keys: I) -> Self {
+        let mut list = Self::default();
+        keys.into_iter().for_each(|key| list.add(key));
+        list
+    }
+}
+
+impl fmt::Display for KeyList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.named.join(", "))?;
+        match self.count - self.named.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
 }
 
 /// Text from a file made fit for a message: cut when long, without control characters.
@@ -203,10 +327,60 @@ mod tests {
     #[test]
     fn long_lists_are_cut() {
         let keys: Vec<String> = (0..30).map(|i| format!("k{i}")).collect();
-        let words = keys_in_words(&keys, &[]);
-        assert!(words.ends_with("k7 and 22 more"), "{words}");
-        let words = keys_in_words(&keys[..1], &["x".repeat(500)]);
-        assert!(words.starts_with("missing k0; unexpected xxx"), "{words}");
-        assert!(words.chars().count() < 200, "{words}");
+        let error = WeightsError::Keys {
+            missing: keys.iter().map(String::as_str).collect(),
+            unexpected: KeyList::default(),
+        };
+        let words = error.to_string();
+        assert!(
+            words.ends_with(": missing k0, k1, k2, k3, k4, k5, k6, k7 and 22 more"),
+            "{words}"
+        );
+        let error = WeightsError::Keys {
+            missing: ["k0"].into_iter().collect(),
+            unexpected: ["x".repeat(500).as_str()].into_iter().collect(),
+        };
+        let words = error.to_string();
+        assert!(words.contains("missing k0; unexpected xxx"), "{words}");
+        assert!(words.chars().count() < 250, "{words}");
+    }
+
+    #[test]
+    fn no_message_is_long() {
+        let long = || "ä".repeat(100_000);
+        for error in [
+            WeightsError::Safetensors(long()),
+            WeightsError::Tensor {
+                key: long(),
+                problem: long(),
+            },
+            WeightsError::Shape {
+                key: "key".to_owned(),
+                got: vec![usize::MAX; 100_000],
+                needed: long(),
+            },
+            WeightsError::Read {
+                path: long().into(),
+                source: io::Error::other("gone"),
+            },
+        ] {
+            let message = error.to_string();
+            assert!(
+                message.len() <= MAX_MESSAGE_BYTES,
+                "{} bytes",
+                message.len()
+            );
+            assert!(
+                message.len() > MAX_MESSAGE_BYTES - 30,
+                "{} bytes",
+                message.len()
+            );
+            assert!(message.ends_with('…'), "{message}");
+        }
+        let short = WeightsError::Tensor {
+            key: "key".to_owned(),
+            problem: "is not a tensor".to_owned(),
+        };
+        assert_eq!(short.to_string(), "key is not a tensor");
     }
 }

@@ -97,8 +97,17 @@ pub(super) fn is_weight(key: &str) -> bool {
     matches!(role_of(key), Role::Weight(..))
 }
 
+/// Longest key that may be a weight's, in bytes: some 50 without what wrappers put in front.
+const MAX_KEY_BYTES: usize = 256;
+/// Parts of the longest name: `residual_blocks.4.conv2.norm.running_mean`.
+const MAX_PARTS: usize = 5;
+
 /// Reads a key of any family that stores this network.
 pub(super) fn role_of(key: &str) -> Role {
+    // In a pickle, many entries may share one key, so that a long one is not gone through.
+    if key.len() > MAX_KEY_BYTES {
+        return Role::Unknown;
+    }
     let mut rest = key;
     // What wrappers of torch.nn put in front; nested wrappers repeat it.
     while let Some(inner) = ["module.", "_orig_mod."]
@@ -107,8 +116,14 @@ pub(super) fn role_of(key: &str) -> Role {
     {
         rest = inner;
     }
-    let parts: Vec<&str> = rest.split('.').collect();
-    let role = match parts.as_slice() {
+    // Whatever has more parts keeps points in its last one and is no name of a weight.
+    let mut parts = [""; MAX_PARTS];
+    let mut count = 0;
+    for (place, part) in parts.iter_mut().zip(rest.splitn(MAX_PARTS, '.')) {
+        *place = part;
+        count += 1;
+    }
+    let role = match &parts[..count] {
         ["residual_blocks", index, inner @ ..] => plain_number(index)
             .and_then(|index| block_role(index + 1, inner))
             .map(|role| match role {
@@ -196,8 +211,8 @@ fn norm_role(norm: &str, part: &str, family: Family) -> Option<Role> {
 }
 
 /// The family that these names belong to, runnable or not; `None` for names of something else.
-pub(super) fn family_of(keys: &[&str]) -> Option<Family> {
-    let any = |mark: &str| keys.iter().any(|key| key.contains(mark));
+pub(super) fn family_of<'k>(keys: impl Iterator<Item = &'k str> + Clone) -> Option<Family> {
+    let any = |mark: &str| keys.clone().any(|key| key.contains(mark));
     if any("upsample_conv") {
         return Some(Family::Yakhyo);
     }
@@ -205,7 +220,7 @@ pub(super) fn family_of(keys: &[&str]) -> Option<Family> {
         return Some(Family::Rrmina);
     }
     let mut family = None;
-    for key in keys {
+    for key in keys.clone() {
         match role_of(key) {
             Role::Weight(_, Family::StyleForge) => return Some(Family::StyleForge),
             Role::Weight(..) => family = Some(Family::PytorchExamples),
@@ -252,6 +267,7 @@ mod tests {
             "res01.in1.weight",
             "in6.weight",
             "conv1.weight",
+            "residual_blocks.0.conv1.conv.weight.more",
             "",
         ] {
             assert_eq!(role_of(key), Role::Unknown, "{key}");

@@ -12,7 +12,7 @@ use crate::network::{
 
 use super::{
     Budget, WeightsError,
-    error::shortened,
+    error::{KeyList, shortened},
     family::{Family, Role, family_of, role_of},
     tensor::{Dtype, StorageType, StoredTensor},
 };
@@ -29,22 +29,33 @@ pub(crate) struct Fitted {
 }
 
 /// The family that the names belong to, runnable or not; `None` for names of something else.
-pub(crate) fn guess(tensors: &NamedTensors<'_>) -> Option<Family> {
-    let keys: Vec<&str> = tensors.iter().map(|(key, _)| key.as_str()).collect();
-    family_of(&keys)
+pub(crate) fn guess(
+    tensors: &NamedTensors<'_>,
+    budget: &Budget,
+) -> Result<Option<Family>, WeightsError> {
+    let keys = tensors.iter().map(|(key, _)| key.as_str());
+    for key in keys.clone() {
+        budget.steps(key.len())?;
+    }
+    Ok(family_of(keys))
 }
 
 /// The network that the shapes describe, as far as they do; for files that do not fit as well.
-pub(crate) fn outline(tensors: &NamedTensors<'_>) -> Option<NetworkSpec> {
-    let places = tensors
-        .iter()
-        .filter_map(|(key, tensor)| match role_of(key) {
-            Role::Weight(name, _) => Some((name, (key.as_str(), tensor))),
-            _ => None,
-        })
-        .collect();
-    let blocks = block_count(&places).ok()?;
-    spec_from_shapes(&places, blocks).ok()
+pub(crate) fn outline(
+    tensors: &NamedTensors<'_>,
+    budget: &Budget,
+) -> Result<Option<NetworkSpec>, WeightsError> {
+    let mut places = Places::new();
+    for (key, tensor) in tensors {
+        if let Role::Weight(name, _) = role_of(key) {
+            budget.bytes(name.len())?;
+            budget.insert(&mut places, name, (key.as_str(), tensor))?;
+        }
+    }
+    let Ok(blocks) = block_count(&places) else {
+        return Ok(None);
+    };
+    Ok(spec_from_shapes(&places, blocks).ok())
 }
 
 /// The place of each weight by its published name: the file's key and the tensor.
@@ -57,19 +68,21 @@ type Places<'t, 'a> = HashMap<String, (&'t str, &'t StoredTensor<'a>)>;
 /// # Errors
 /// [`WeightsError`] that names the keys, the first wrong shape, type or value, or the family.
 pub(crate) fn fit(tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted, WeightsError> {
-    let family = guess(tensors);
+    let family = guess(tensors, budget)?;
     if let Some((family, reason)) = family.and_then(|f| Some((f, f.refusal()?))) {
         return Err(WeightsError::Foreign {
             family,
             reason: reason.to_owned(),
         });
     }
-    let mut places: Places<'_, '_> = HashMap::new();
-    let mut unexpected = Vec::new();
+    let mut places = Places::new();
+    let mut unexpected = KeyList::default();
     for (key, tensor) in tensors {
+        budget.steps(1)?;
         match role_of(key) {
             Role::Weight(name, _) => {
-                if let Some((first, _)) = places.insert(name, (key, tensor)) {
+                budget.bytes(name.len())?;
+                if let Some((first, _)) = budget.insert(&mut places, name, (key, tensor))? {
                     return Err(WeightsError::DuplicateKey {
                         first: shortened(first),
                         second: shortened(key),
@@ -77,15 +90,13 @@ pub(crate) fn fit(tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted,
                 }
             }
             Role::Stale => {}
-            Role::Unknown => unexpected.push(key.clone()),
+            Role::Unknown => unexpected.add(key),
         }
     }
     let blocks = block_count(&places)?;
     let expected: Vec<String> = names(blocks.max(1));
-    let missing: Vec<String> = expected
-        .into_iter()
-        .filter(|name| !places.contains_key(name))
-        .collect();
+    let missing = expected.iter().filter(|name| !places.contains_key(*name));
+    let missing: KeyList = missing.map(String::as_str).collect();
     if !missing.is_empty() || !unexpected.is_empty() {
         return Err(WeightsError::Keys {
             missing,
@@ -128,7 +139,7 @@ pub(crate) fn fit(tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted,
     for conv in spec.convs() {
         let values = |name: String| {
             let (key, tensor) = place(&places, &name)?;
-            finite_values(key, tensor)
+            finite_values(key, tensor, budget)
         };
         let norm = match &conv.norm_name {
             Some(norm) => Some(NormWeights {
@@ -169,11 +180,18 @@ pub(crate) fn names(blocks: usize) -> Vec<String> {
 
 /// The number of residual blocks, all there from the first to the last.
 fn block_count(places: &Places<'_, '_>) -> Result<usize, WeightsError> {
-    let blocks = places
-        .keys()
-        .filter_map(|name| name.strip_prefix("res")?.split('.').next()?.parse().ok())
-        .max()
-        .unwrap_or(0);
+    let numbers = places.keys().filter_map(|name| {
+        let number = name.strip_prefix("res")?.split('.').next()?;
+        number.parse::<usize>().ok()
+    });
+    let mut is_present = [false; MAX_BLOCKS + 1];
+    let mut blocks = 0;
+    for number in numbers {
+        blocks = blocks.max(number);
+        if let Some(present) = is_present.get_mut(number) {
+            *present = true;
+        }
+    }
     if blocks > MAX_BLOCKS {
         return Err(NetworkError::OutOfRange {
             what: "the number of residual blocks".to_owned(),
@@ -182,11 +200,7 @@ fn block_count(places: &Places<'_, '_>) -> Result<usize, WeightsError> {
         }
         .into());
     }
-    let present = |block: usize| {
-        let prefix = format!("res{block}.");
-        places.keys().any(|name| name.starts_with(&prefix))
-    };
-    match (1..blocks).find(|block| !present(*block)) {
+    match (1..blocks).find(|block| !is_present[*block]) {
         Some(missing) => Err(WeightsError::BlockGap {
             missing,
             present: blocks,
@@ -200,8 +214,8 @@ fn place<'t, 'a>(
     name: &str,
 ) -> Result<(&'t str, &'t StoredTensor<'a>), WeightsError> {
     places.get(name).copied().ok_or_else(|| WeightsError::Keys {
-        missing: vec![name.to_owned()],
-        unexpected: Vec::new(),
+        missing: [name].into_iter().collect(),
+        unexpected: KeyList::default(),
     })
 }
 
@@ -265,10 +279,14 @@ fn float_type(key: &str, tensor: &StoredTensor<'_>) -> Result<StorageType, Weigh
 }
 
 /// All values of a weight, each of them finite.
-pub(crate) fn finite_values(
+fn finite_values(
     key: &str,
     tensor: &StoredTensor<'_>,
+    budget: &Budget,
 ) -> Result<Vec<f32>, WeightsError> {
+    let count = tensor.element_count();
+    budget.steps(2 * count)?;
+    budget.bytes(count * size_of::<f32>())?;
     let values = tensor.to_f32().map_err(|problem| WeightsError::Tensor {
         key: shortened(key),
         problem,

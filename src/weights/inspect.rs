@@ -121,7 +121,7 @@ impl Inspection {
         let fitted = match format {
             Format::Safetensors => {
                 let (tensors, metadata) = safetensors::parse(bytes, budget)?;
-                self.list(&tensors, bytes.len());
+                self.list(&tensors, budget)?;
                 let fitted = fit(&tensors, budget);
                 let fitted = fitted.map(|fitted| safetensors::with_family(fitted, &metadata));
                 self.metadata = metadata;
@@ -129,13 +129,13 @@ impl Inspection {
             }
             Format::Torch => {
                 let tensors = torch::parse(bytes, budget)?;
-                self.list(&tensors, bytes.len());
+                self.list(&tensors, budget)?;
                 fit(&tensors, budget)
             }
             Format::Onnx => {
                 let file = OnnxFile::parse(bytes, budget)?;
                 self.metadata = file.metadata(budget)?;
-                self.list(&file.tensors(budget)?, bytes.len());
+                self.list(&file.tensors(budget)?, budget)?;
                 self.family = Some(Family::OnnxExport);
                 file.fit(budget)
             }
@@ -158,45 +158,62 @@ impl Inspection {
         ]);
     }
 
-    fn list(&mut self, tensors: &NamedTensors<'_>, file_bytes: usize) {
-        self.family = guess(tensors);
-        if let Some(spec) = outline(tensors) {
+    fn list(&mut self, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<(), WeightsError> {
+        self.family = guess(tensors, budget)?;
+        if let Some(spec) = outline(tensors, budget)? {
             self.outline(&spec);
         }
-        self.parameters = tensors.iter().map(|(_, t)| t.element_count()).sum();
+        let counts = tensors.iter().map(|(_, t)| t.element_count());
+        self.parameters = counts.fold(0, usize::saturating_add);
         // Tensors may share bytes; then their values are not worth more than the file's length.
-        let total: usize = tensors.iter().map(|(_, t)| t.size_bytes()).sum();
+        let sizes = tensors.iter().map(|(_, t)| t.size_bytes() as u64);
+        let total_bytes = sizes.fold(0, u64::saturating_add);
+        let with_values = total_bytes <= budget.file_bytes().saturating_mul(2);
         for (name, tensor) in tensors {
-            let tensor_facts = facts_of(name, tensor, total <= 2 * file_bytes);
-            let dtype = tensor_facts.dtype.clone();
-            *self.dtypes.entry(dtype).or_default() += 1;
-            self.least = smaller(self.least, tensor_facts.least);
-            self.greatest = larger(self.greatest, tensor_facts.greatest);
-            self.tensors.push(tensor_facts);
+            let facts = facts_of(name, tensor, with_values, budget)?;
+            match self.dtypes.get_mut(&facts.dtype) {
+                Some(count) => *count += 1,
+                None => {
+                    self.dtypes.insert(facts.dtype.clone(), 1);
+                }
+            }
+            self.least = smaller(self.least, facts.least);
+            self.greatest = larger(self.greatest, facts.greatest);
+            budget.push(&mut self.tensors, facts)?;
         }
+        Ok(())
     }
 }
 
-fn facts_of(name: &str, tensor: &StoredTensor<'_>, with_values: bool) -> TensorFacts {
+fn facts_of(
+    name: &str,
+    tensor: &StoredTensor<'_>,
+    with_values: bool,
+    budget: &Budget,
+) -> Result<TensorFacts, WeightsError> {
+    let mut shape = budget.list(tensor.shape().len())?;
+    shape.extend_from_slice(tensor.shape());
     let mut facts = TensorFacts {
-        name: name.to_owned(),
-        shape: tensor.shape().to_vec(),
-        dtype: tensor.dtype().name().to_owned(),
+        name: budget.text(name)?,
+        shape,
+        dtype: budget.text(tensor.dtype().name())?,
         least: None,
         greatest: None,
         not_finite: 0,
     };
     if with_values && matches!(tensor.dtype(), Dtype::Float(_)) {
-        for value in tensor.to_f32().unwrap_or_default() {
+        budget.steps(tensor.element_count())?;
+        let seen = tensor.each_f32(|value| {
             if value.is_finite() {
                 facts.least = smaller(facts.least, Some(value));
                 facts.greatest = larger(facts.greatest, Some(value));
             } else {
                 facts.not_finite += 1;
             }
-        }
+        });
+        debug_assert!(seen.is_ok(), "floats are read");
     }
-    facts
+    Ok(facts)
 }
 
 fn smaller(a: Option<f32>, b: Option<f32>) -> Option<f32> {

@@ -23,7 +23,7 @@ use std::{collections::BTreeMap, fs::File, io::Read, path::Path, sync::Arc};
 use crate::network::Network;
 
 pub use budget::{Budget, ReadCost};
-pub use error::{MAX_FILE_BYTES, WeightsError};
+pub use error::{KeyList, MAX_FILE_BYTES, MAX_MESSAGE_BYTES, WeightsError};
 pub use family::Family;
 pub use inspect::{Inspection, TensorFacts, describe, describe_bytes, describe_within};
 pub use library::{StyleLibrary, user_styles_folder};
@@ -178,7 +178,8 @@ fn read_file(path: &Path) -> Result<Vec<u8>, WeightsError> {
             limit_bytes: MAX_FILE_BYTES,
         });
     }
-    let mut bytes = Vec::new();
+    // Room for the file and not twice as much, which a list that grows may take.
+    let mut bytes = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or_default());
     file.take(MAX_FILE_BYTES)
         .read_to_end(&mut bytes)
         .map_err(failed)?;

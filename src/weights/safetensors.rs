@@ -1,13 +1,24 @@
 //! The safetensors format: a length, a JSON header, and the numbers.
 //!
-//! The header is looked at before the `safetensors` crate sees it, because the crate accepts a
-//! header of 100 MB and lets the last of two equal keys win. Writing is our own few lines: the
-//! crate orders the metadata at random, and the same weights should give the same bytes.
+//! The header is read here and not by the `safetensors` crate, because the crate accepts a header of
+//! 100 MB, makes fifty bytes of one, and lets the last of two equal keys win. Writing is our own
+//! few lines: the crate orders the metadata at random, and the same weights should give the same
+//! bytes.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt, fs::File, io::Read, path::Path};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    fmt,
+    fs::File,
+    io::Read,
+    path::Path,
+};
 
-use safetensors::{SafeTensorError, SafeTensors, tensor::Dtype as FileDtype};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use safetensors::tensor::Dtype as FileDtype;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
+};
 
 use crate::network::Network;
 
@@ -15,15 +26,16 @@ use super::{
     Budget, Checkpoint, Family, StorageType, WeightsError,
     error::shortened,
     fit::{Fitted, NamedTensors, fit},
-    tensor::{Dtype, StoredTensor},
+    tensor::{Dtype, MAX_RANK, StoredTensor},
 };
 
 /// Longest header that is read, in bytes; those of style networks have some 10 KB.
 const MAX_HEADER_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What a header says besides where the tensors lie.
+/// What a header says.
 struct Header {
-    keys: Vec<String>,
+    /// Keys and entries in the header's order. Keys may repeat until they have been checked.
+    tensors: Vec<(String, Entry)>,
     metadata: BTreeMap<String, String>,
 }
 
@@ -56,69 +68,52 @@ pub(crate) fn parse<'a>(
     bytes: &'a [u8],
     budget: &Budget,
 ) -> Result<(NamedTensors<'a>, BTreeMap<String, String>), WeightsError> {
-    budget.steps(bytes.len())?;
     let length = header_length(bytes, bytes.len() as u64)?;
-    let text = bytes
-        .get(8..8 + length)
+    let (text, data) = bytes[8..]
+        .split_at_checked(length)
         .ok_or_else(|| broken("the header reaches past the end of the file"))?;
-    let header = parse_header(text)?;
-    let file = SafeTensors::deserialize(bytes).map_err(|error| match error {
-        SafeTensorError::MetadataIncompleteBuffer => broken(
-            "its numbers do not end where the file ends; it was cut off or something was added",
-        ),
-        other => match misfit(text) {
-            Some(key) => broken(format!("{key}: its shape, type and offsets do not agree")),
-            None => broken(other),
-        },
-    })?;
-    let mut tensors = Vec::new();
-    for key in header.keys {
-        let view = file.tensor(&key).map_err(broken)?;
-        let tensor = StoredTensor::contiguous(
-            dtype(view.dtype()),
-            view.shape().to_vec(),
-            Cow::Borrowed(view.data()),
-        )
-        .map_err(|problem| WeightsError::Tensor {
+    let header = parse_header(text, budget)?;
+    check_offsets(&header, data, budget)?;
+    let mut tensors = budget.list(header.tensors.len())?;
+    for (key, entry) in header.tensors {
+        let refused = |problem| WeightsError::Tensor {
             key: shortened(&key),
             problem,
-        })?;
+        };
+        let [start, end] = entry.data_offsets;
+        let numbers = data.get(start..end).unwrap_or_default();
+        // The strides of a tensor take as much as its sides.
+        budget.bytes(size_of_val(entry.shape.as_slice()))?;
+        let dtype = dtype(entry.dtype);
+        let tensor = StoredTensor::contiguous(dtype, entry.shape, Cow::Borrowed(numbers));
+        let tensor = tensor.map_err(refused)?;
         tensors.push((key, tensor));
     }
     Ok((tensors, header.metadata))
 }
 
-/// The first key whose offsets do not hold as many bytes as its shape and type ask for; the crate
-/// refuses such a file without naming it.
-fn misfit(header: &[u8]) -> Option<String> {
-    let header: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(header).ok()?;
-    let agrees = |entry: &serde_json::Value| -> Option<bool> {
-        let numbers = |name: &str| -> Option<Vec<u64>> {
-            entry
-                .get(name)?
-                .as_array()?
-                .iter()
-                .map(serde_json::Value::as_u64)
-                .collect()
-        };
-        let value_bytes = match entry.get("dtype")?.as_str()? {
-            "F64" | "I64" | "U64" => 8,
-            "F32" | "I32" | "U32" => 4,
-            "F16" | "BF16" | "I16" | "U16" => 2,
-            _ => 1,
-        };
-        let mut needed: u64 = value_bytes;
-        for side in numbers("shape")? {
-            needed = needed.checked_mul(side)?;
+/// Refuses tensors that do not lie one behind the other from the first byte to the last.
+fn check_offsets(header: &Header, data: &[u8], budget: &Budget) -> Result<(), WeightsError> {
+    let mut order: Vec<&(String, Entry)> = budget.list(header.tensors.len())?;
+    order.extend(&header.tensors);
+    order.sort_unstable_by_key(|(_, entry)| entry.data_offsets);
+    let mut at = 0;
+    for (key, entry) in order {
+        let [start, end] = entry.data_offsets;
+        if start != at || end < start {
+            let key = shortened(key);
+            return Err(broken(format!(
+                "{key} lies at bytes {start} to {end}, where it leaves a gap or overlaps another"
+            )));
         }
-        let [start, end] = numbers("data_offsets")?.try_into().ok()?;
-        Some(end.checked_sub(start)? == needed)
-    };
-    let tensors = header.iter().filter(|(key, _)| *key != "__metadata__");
-    tensors
-        .map(|(key, entry)| (key, agrees(entry).unwrap_or(false)))
-        .find(|(_, agrees)| !agrees)
-        .map(|(key, _)| shortened(key))
+        at = end;
+    }
+    if at != data.len() {
+        return Err(broken(
+            "its numbers do not end where the file ends; it was cut off or something was added",
+        ));
+    }
+    Ok(())
 }
 
 /// Reads only the metadata of a file: some KB, whatever the size of the weights.
@@ -140,7 +135,8 @@ pub fn read_metadata(path: &Path) -> Result<BTreeMap<String, String>, WeightsErr
         .take(length as u64)
         .read_to_end(&mut text)
         .map_err(failed)?;
-    Ok(parse_header(&text)?.metadata)
+    let budget = Budget::for_file(usize::try_from(file_bytes).map_err(broken)?);
+    Ok(parse_header(&text, &budget)?.metadata)
 }
 
 fn broken(problem: impl fmt::Display) -> WeightsError {
@@ -166,11 +162,16 @@ fn header_length(start: &[u8], file_bytes: u64) -> Result<usize, WeightsError> {
     usize::try_from(length).map_err(broken)
 }
 
-fn parse_header(text: &[u8]) -> Result<Header, WeightsError> {
-    let header: Header = serde_json::from_slice(text).map_err(broken)?;
-    let mut seen = std::collections::HashSet::new();
-    for key in &header.keys {
-        if !seen.insert(key) {
+fn parse_header(text: &[u8], budget: &Budget) -> Result<Header, WeightsError> {
+    budget.steps(text.len())?;
+    let mut json = serde_json::Deserializer::from_slice(text);
+    let header = json
+        .deserialize_map(HeaderVisitor(budget))
+        .map_err(broken)?;
+    json.end().map_err(broken)?;
+    let mut seen = HashMap::new();
+    for (key, _) in &header.tensors {
+        if budget.insert(&mut seen, key, ())?.is_some() {
             return Err(WeightsError::DuplicateKey {
                 first: shortened(key),
                 second: shortened(key),
@@ -180,36 +181,112 @@ fn parse_header(text: &[u8]) -> Result<Header, WeightsError> {
     Ok(header)
 }
 
-impl<'de> Deserialize<'de> for Header {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
+/// Reads a header entry by entry, so that each is drawn from the budget before the next.
+struct HeaderVisitor<'b>(&'b Budget);
 
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Header;
+impl<'de> Visitor<'de> for HeaderVisitor<'_> {
+    type Value = Header;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of tensors")
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of tensors")
+    }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
-                let mut header = Header {
-                    keys: Vec::new(),
-                    metadata: BTreeMap::new(),
-                };
-                while let Some(key) = map.next_key::<String>()? {
-                    if key == "__metadata__" {
-                        header.metadata = map.next_value()?;
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                        header.keys.push(key);
-                    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
+        let mut header = Header {
+            tensors: Vec::new(),
+            metadata: BTreeMap::new(),
+        };
+        let mut has_metadata = false;
+        while let Some(key) = map.next_key::<String>()? {
+            if key == "__metadata__" {
+                if has_metadata {
+                    return Err(A::Error::duplicate_field("__metadata__"));
                 }
-                Ok(header)
+                header.metadata = map.next_value_seed(MetadataVisitor(self.0))?;
+                has_metadata = true;
+                continue;
             }
+            let entry: Entry = map.next_value().map_err(|error| {
+                let (key, problem) = (shortened(&key), shortened(&error.to_string()));
+                A::Error::custom(format!("{key}: {problem}"))
+            })?;
+            self.0
+                .bytes(key.len() + MAX_RANK * size_of::<usize>())
+                .and_then(|()| self.0.push(&mut header.tensors, (key, entry)))
+                .map_err(A::Error::custom)?;
+        }
+        Ok(header)
+    }
+}
+
+/// Reads the texts of a header.
+struct MetadataVisitor<'b>(&'b Budget);
+
+/// Bytes of a text's place in the map of metadata, whose leaves may be half empty.
+const PLACE_BYTES: usize = 128;
+
+impl<'de> DeserializeSeed<'de> for MetadataVisitor<'_> {
+    type Value = BTreeMap<String, String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for MetadataVisitor<'_> {
+    type Value = BTreeMap<String, String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of texts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut metadata = BTreeMap::new();
+        while let Some((key, value)) = map.next_entry::<String, String>()? {
+            let bytes = PLACE_BYTES + key.len() + value.len();
+            let drawn = self.0.steps(2).and_then(|()| self.0.bytes(bytes));
+            drawn.map_err(A::Error::custom)?;
+            metadata.insert(key, value);
+        }
+        Ok(metadata)
+    }
+}
+
+/// What a header says of one tensor.
+#[derive(Deserialize)]
+struct Entry {
+    dtype: FileDtype,
+    #[serde(deserialize_with = "sides")]
+    shape: Vec<usize>,
+    /// Where its numbers begin and end, in bytes behind the header.
+    data_offsets: [usize; 2],
+}
+
+/// The sides of a tensor, of which two bytes of a header may make eight.
+fn sides<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
+    struct Sides;
+
+    impl<'de> Visitor<'de> for Sides {
+        type Value = Vec<usize>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of sides")
         }
 
-        deserializer.deserialize_map(Entries)
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<usize>, A::Error> {
+            let mut sides = Vec::with_capacity(MAX_RANK);
+            while let Some(side) = list.next_element()? {
+                if sides.len() == MAX_RANK {
+                    let problem = format!("it has more than {MAX_RANK} dimensions");
+                    return Err(A::Error::custom(problem));
+                }
+                sides.push(side);
+            }
+            Ok(sides)
+        }
     }
+
+    deserializer.deserialize_seq(Sides)
 }
 
 /// Our name and size of a number type; sizes of less than a byte count as one, since such tensors

@@ -80,7 +80,7 @@ impl Dtype {
 pub(crate) type TensorProblem = String;
 
 /// Most dimensions of a tensor that is looked at.
-const MAX_RANK: usize = 8;
+pub(super) const MAX_RANK: usize = 8;
 
 /// A view of numbers in a file, its reach checked when it was made.
 #[derive(Clone, Debug)]
@@ -195,7 +195,7 @@ impl<'a> StoredTensor<'a> {
 
     /// The same numbers in another shape; only for tensors whose numbers lie one after the other.
     pub(crate) fn reshaped(&self, shape: Vec<usize>) -> Result<Self, TensorProblem> {
-        if self.offset != 0 || self.strides != row_major(&self.shape) {
+        if self.offset != 0 || !self.is_row_major() {
             return Err("cannot be reshaped: its numbers are not in order".to_owned());
         }
         if element_count(&shape)? != self.element_count() {
@@ -220,42 +220,47 @@ impl<'a> StoredTensor<'a> {
 
     /// All numbers in row-major order, in single precision.
     ///
-    /// Allocates `element_count` numbers; a view with stride zero may have more than the file
-    /// has bytes, so callers keep an account (see [`super::fit`]).
+    /// Allocates `element_count` numbers, which callers draw from the file's budget.
     pub(crate) fn to_f32(&self) -> Result<Vec<f32>, TensorProblem> {
+        let mut values = Vec::with_capacity(self.element_count());
+        self.each_f32(|value| values.push(value))?;
+        Ok(values)
+    }
+
+    /// Hands on all numbers in row-major order, in single precision.
+    pub(crate) fn each_f32(&self, take: impl FnMut(f32)) -> Result<(), TensorProblem> {
         let Dtype::Float(float) = self.dtype else {
             return Err(format!(
                 "is stored as {}; weights must be fp16, bf16, fp32 or fp64",
                 self.dtype.name()
             ));
         };
-        Ok(match float {
-            StorageType::F16 => self.gather(|b: [u8; 2]| f16::from_le_bytes(b).to_f32()),
-            StorageType::Bf16 => self.gather(|b: [u8; 2]| bf16::from_le_bytes(b).to_f32()),
-            StorageType::F32 => self.gather(f32::from_le_bytes),
-            StorageType::F64 => self.gather(|b: [u8; 8]| f64::from_le_bytes(b) as f32),
-        })
+        match float {
+            StorageType::F16 => self.each(|b: [u8; 2]| f16::from_le_bytes(b).to_f32(), take),
+            StorageType::Bf16 => self.each(|b: [u8; 2]| bf16::from_le_bytes(b).to_f32(), take),
+            StorageType::F32 => self.each(f32::from_le_bytes, take),
+            StorageType::F64 => self.each(|b: [u8; 8]| f64::from_le_bytes(b) as f32, take),
+        }
+        Ok(())
     }
 
     /// Decodes every element in row-major order; N is the size of one number.
-    fn gather<const N: usize, T>(&self, decode: impl Fn([u8; N]) -> T) -> Vec<T> {
+    fn each<const N: usize, T>(&self, decode: impl Fn([u8; N]) -> T, mut take: impl FnMut(T)) {
         let count = self.element_count();
         let (numbers, _) = self.bytes.as_chunks::<N>();
-        if self.strides == row_major(&self.shape) {
+        if self.is_row_major() {
             let part = numbers.get(self.offset..self.offset + count);
-            return part
-                .unwrap_or_default()
+            part.unwrap_or_default()
                 .iter()
-                .map(|b| decode(*b))
-                .collect();
+                .for_each(|b| take(decode(*b)));
+            return;
         }
-        let mut values = Vec::with_capacity(count);
-        let mut index = vec![0usize; self.shape.len()];
+        let mut index = [0; MAX_RANK];
         let mut at = self.offset;
         for _ in 0..count {
-            values.push(decode(numbers[at]));
+            take(decode(numbers[at]));
             // Counts up like an odometer, the last dimension fastest.
-            for d in (0..index.len()).rev() {
+            for d in (0..self.shape.len()).rev() {
                 index[d] += 1;
                 at += self.strides[d];
                 if index[d] < self.shape[d] {
@@ -265,19 +270,34 @@ impl<'a> StoredTensor<'a> {
                 index[d] = 0;
             }
         }
-        values
+    }
+
+    /// Whether the numbers lie one after the other.
+    fn is_row_major(&self) -> bool {
+        let mut expected = 1;
+        self.shape
+            .iter()
+            .zip(&self.strides)
+            .rev()
+            .all(|(side, stride)| {
+                let fits = *stride == expected;
+                expected *= side;
+                fits
+            })
     }
 
     /// All numbers of an integer tensor, or `None` for other types. For the few small integers
     /// that steer a graph, not for weights.
     pub(crate) fn to_i64(&self) -> Option<Vec<i64>> {
+        let mut values = Vec::new();
         match self.dtype {
-            Dtype::Other("int64", 8) => Some(self.gather(i64::from_le_bytes)),
+            Dtype::Other("int64", 8) => self.each(i64::from_le_bytes, |v| values.push(v)),
             Dtype::Other("int32", 4) => {
-                Some(self.gather(|b: [u8; 4]| i64::from(i32::from_le_bytes(b))))
+                self.each(|b| i64::from(i32::from_le_bytes(b)), |v| values.push(v));
             }
-            _ => None,
+            _ => return None,
         }
+        Some(values)
     }
 }
 

@@ -6,9 +6,9 @@
 //! disagree with themselves; here such an archive is refused. Names are keys and never become
 //! paths.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use super::{super::error::shortened, Contents, WeightsError};
+use super::{super::error::shortened, Budget, WeightsError};
 
 /// Most entries that are looked at; a state dict of the deepest network has some 150.
 const MAX_ENTRIES: usize = 10_000;
@@ -56,7 +56,7 @@ fn part(bytes: &[u8], at: usize, count: usize) -> Option<&[u8]> {
 ///
 /// # Errors
 /// [`WeightsError::Archive`] names the entry that is a duplicate, a path trick or an overlap.
-pub(super) fn open(bytes: &[u8]) -> Result<Archive<'_>, WeightsError> {
+pub(super) fn open<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Archive<'a>, WeightsError> {
     let directory = directory(bytes)
         .ok_or_else(|| broken("the archive has no directory at its end; it was cut off"))?;
     if directory.count > MAX_ENTRIES {
@@ -67,13 +67,13 @@ pub(super) fn open(bytes: &[u8]) -> Result<Archive<'_>, WeightsError> {
     }
     let mut at = directory.start;
     let mut entries = Vec::new();
-    let mut names = HashSet::new();
+    let mut names = HashMap::new();
     let mut ranges = Vec::new();
     for index in 0..directory.count {
         let record = record(bytes, directory.start, at)
             .ok_or_else(|| broken(format!("entry {index} of the archive is damaged")))?;
         let name = record.entry.name;
-        if !names.insert(name) {
+        if budget.insert(&mut names, name, ())?.is_some() {
             return Err(broken(format!(
                 "{} is in the archive twice",
                 shortened(name)
@@ -86,8 +86,8 @@ pub(super) fn open(bytes: &[u8]) -> Result<Archive<'_>, WeightsError> {
                 shortened(name)
             )));
         }
-        ranges.push((record.start, record.end));
-        entries.push(record.entry);
+        budget.push(&mut ranges, (record.start, record.end))?;
+        budget.push(&mut entries, record.entry)?;
         at = record.next;
     }
     if at != directory.end {
@@ -223,13 +223,14 @@ impl<'a> Archive<'a> {
         self.entries.iter().map(|entry| entry.name)
     }
 
-    /// The bytes of all entries, each checked against its CRC-32.
+    /// Name and bytes of each entry, checked against its CRC-32.
     ///
     /// # Errors
     /// [`WeightsError::Archive`] names the entry that is compressed, encrypted or damaged.
-    pub(super) fn contents(&self) -> Result<Contents<'a>, WeightsError> {
-        let mut contents = Contents::new();
-        for entry in &self.entries {
+    pub(super) fn contents(
+        &self,
+    ) -> impl Iterator<Item = Result<(&'a str, &'a [u8]), WeightsError>> {
+        self.entries.iter().map(|entry| {
             let failed =
                 |problem: &str| Err(broken(format!("{} {problem}", shortened(entry.name))));
             if entry.is_encrypted {
@@ -241,9 +242,8 @@ impl<'a> Archive<'a> {
             if u64::from(crc32fast::hash(entry.data)) != entry.crc32 {
                 return failed("is damaged: its checksum (CRC-32) is wrong; download it again");
             }
-            contents.insert(entry.name, entry.data);
-        }
-        Ok(contents)
+            Ok((entry.name, entry.data))
+        })
     }
 }
 
@@ -305,7 +305,9 @@ mod tests {
     }
 
     fn message(bytes: &[u8]) -> String {
-        let result = open(bytes).and_then(|archive| archive.contents());
+        let budget = Budget::for_file(bytes.len());
+        let result = open(bytes, &budget).and_then(|archive| archive.contents().collect());
+        let result: Result<Vec<_>, _> = result;
         result.expect_err("refused").to_string()
     }
 
@@ -313,9 +315,9 @@ mod tests {
     fn entries_are_slices_of_the_file() {
         for wide in [false, true] {
             let file = archive(&[("a/data.pkl", b"first"), ("a/data/0", b"")], wide);
-            let contents = open(&file).expect("opens").contents().expect("sound");
-            assert_eq!(contents.get("a/data.pkl"), Some(&&b"first"[..]));
-            assert_eq!(contents.get("a/data/0"), Some(&&b""[..]));
+            let archive = open(&file, &Budget::for_file(file.len())).expect("opens");
+            let contents: Vec<_> = archive.contents().map(|c| c.expect("sound")).collect();
+            assert_eq!(contents, [("a/data.pkl", &b"first"[..]), ("a/data/0", b"")]);
         }
     }
 

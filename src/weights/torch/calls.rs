@@ -6,7 +6,7 @@ use super::{
     values::{Global, Object, StorageRef, TensorRef, Value, global},
 };
 
-impl<'a> Machine<'a> {
+impl<'a> Machine<'a, '_> {
     pub(super) fn global(&mut self, module: &str, name: &str) -> Result<(), Problem> {
         let known = global(module, name).ok_or_else(|| {
             // Classes outside PyTorch are what a whole model drags in.
@@ -20,8 +20,7 @@ impl<'a> Machine<'a> {
             let (module, name) = (shortened(module), shortened(name));
             format!("it asks for {module}.{name}, which no state dict needs{hint}")
         })?;
-        self.push(Value::Global(known));
-        Ok(())
+        self.push(Value::Global(known))
     }
 
     fn items(&self, value: Value<'a>) -> Option<&[Value<'a>]> {
@@ -47,14 +46,14 @@ impl<'a> Machine<'a> {
             (Global::OrderedDict, []) => self.new_object(Object::Dict(Vec::new())),
             (Global::OrderedDict, [pairs]) => {
                 let pairs = self.items(*pairs).ok_or("an OrderedDict of no pairs")?;
-                let entries = pairs
-                    .iter()
-                    .map(|pair| match self.items(*pair) {
-                        Some([key, value]) => Ok((*key, *value)),
-                        _ => Err("an OrderedDict of something else than pairs".to_owned()),
-                    })
-                    .collect::<Result<Vec<_>, _>>()?;
-                self.new_object(Object::Dict(entries));
+                let mut entries = self.budget.list(pairs.len())?;
+                for pair in pairs {
+                    let Some([key, value]) = self.items(*pair) else {
+                        return Err("an OrderedDict of something else than pairs".to_owned());
+                    };
+                    entries.push((*key, *value));
+                }
+                self.new_object(Object::Dict(entries))
             }
             (Global::RebuildTensor, [storage, offset, size, strides, ..]) => {
                 let tensor = TensorRef {
@@ -63,16 +62,15 @@ impl<'a> Machine<'a> {
                     size: *size,
                     strides: *strides,
                 };
-                self.new_object(Object::Tensor(tensor));
+                self.new_object(Object::Tensor(tensor))
             }
             (Global::RebuildParameter, [tensor, ..]) => {
                 let tensor = *tensor;
-                self.push(tensor);
+                self.push(tensor)
             }
             (Global::Harmless, _) => self.push(Value::Opaque),
-            (other, _) => return Err(format!("{other:?} is called in a way that makes no tensor")),
+            (other, _) => Err(format!("{other:?} is called in a way that makes no tensor")),
         }
-        Ok(())
     }
 
     /// Attributes of an OrderedDict (`_metadata`) are let go; nothing else may have any.
@@ -118,7 +116,6 @@ impl<'a> Machine<'a> {
             count: *count,
             view,
         };
-        self.new_object(Object::Storage(storage));
-        Ok(())
+        self.new_object(Object::Storage(storage))
     }
 }

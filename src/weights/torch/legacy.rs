@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::{
     super::{error::shortened, fit::NamedTensors, tensor::Dtype},
-    Contents, WeightsError, checked_storage, pickle, state_dict,
+    Budget, Contents, WeightsError, checked_storage, pickle, state_dict,
     values::{Object, Pickle, Value},
 };
 
@@ -17,8 +17,15 @@ const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0
 const PROTOCOL: i64 = 1001;
 
 /// Names and tensors of the state dict.
-pub(super) fn parse(bytes: &[u8]) -> Result<NamedTensors<'_>, WeightsError> {
-    let mut stream = Stream { bytes, at: 0 };
+pub(super) fn parse<'a>(
+    bytes: &'a [u8],
+    budget: &Budget,
+) -> Result<NamedTensors<'a>, WeightsError> {
+    let mut stream = Stream {
+        bytes,
+        at: 0,
+        budget,
+    };
     let broken = |problem: &str| WeightsError::Archive(problem.to_owned());
     if !matches!(stream.pickle()?.root, Value::Long(number) if number == MAGIC) {
         return Err(broken(
@@ -45,7 +52,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<NamedTensors<'_>, WeightsError> {
             "{rest} bytes follow after the last storage"
         )));
     }
-    state_dict(&weights, |storage| {
+    state_dict(&weights, budget, |storage| {
         let bytes = storages.get(storage.key).ok_or_else(|| {
             format!(
                 "needs the storage {}, which is not there",
@@ -65,15 +72,16 @@ fn little_endian(facts: &Pickle<'_>) -> bool {
         .any(|entry| matches!(entry, (Value::Text("little_endian"), Value::Bool(true))))
 }
 
-struct Stream<'a> {
+struct Stream<'a, 'b> {
     bytes: &'a [u8],
     at: usize,
+    budget: &'b Budget,
 }
 
-impl<'a> Stream<'a> {
+impl<'a> Stream<'a, '_> {
     /// Runs the next pickle.
     fn pickle(&mut self) -> Result<Pickle<'a>, WeightsError> {
-        let (pickle, length) = pickle::run(&self.bytes[self.at..], self.at)?;
+        let (pickle, length) = pickle::run(&self.bytes[self.at..], self.at, self.budget)?;
         self.at += length;
         Ok(pickle)
     }
@@ -84,15 +92,18 @@ impl<'a> Stream<'a> {
         weights: &Pickle<'a>,
         keys: &[Value<'a>],
     ) -> Result<Contents<'a>, WeightsError> {
-        let dtypes: HashMap<&str, Dtype> = weights
-            .storages()
-            .map(|storage| (storage.key, storage.dtype))
-            .collect();
+        let mut dtypes: HashMap<&str, Dtype> = HashMap::new();
+        for storage in weights.storages() {
+            self.budget.steps(storage.key.len())?;
+            self.budget
+                .insert(&mut dtypes, storage.key, storage.dtype)?;
+        }
         let mut contents = Contents::new();
         for key in keys {
             let Value::Text(key) = *key else {
                 return Err(self.broken("a storage's key is not a text"));
             };
+            self.budget.steps(key.len())?;
             let Some(dtype) = dtypes.get(key) else {
                 return Err(self.broken("a storage belongs to no tensor"));
             };
@@ -104,7 +115,7 @@ impl<'a> Stream<'a> {
                     self.take(count.checked_mul(dtype.size_bytes())?)
                 })
                 .ok_or_else(|| self.broken("a storage reaches past the end of the file"))?;
-            if contents.insert(key, data).is_some() {
+            if self.budget.insert(&mut contents, key, data)?.is_some() {
                 return Err(self.broken("a storage is listed twice"));
             }
         }

@@ -10,14 +10,14 @@ mod legacy;
 mod pickle;
 mod values;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::{
     Budget, Checkpoint, Family, WeightsError,
     error::shortened,
     family::is_weight,
     fit::{NamedTensors, fit},
-    tensor::StoredTensor,
+    tensor::{MAX_RANK, StoredTensor},
 };
 use values::{Object, Pickle, StorageRef, TensorRef, Value};
 
@@ -57,26 +57,24 @@ pub(crate) fn parse<'a>(
 ) -> Result<NamedTensors<'a>, WeightsError> {
     budget.steps(bytes.len())?;
     if is_zip(bytes) {
-        parse_zip(bytes)
+        parse_zip(bytes, budget)
     } else {
-        legacy::parse(bytes)
+        legacy::parse(bytes, budget)
     }
 }
 
-fn parse_zip(bytes: &[u8]) -> Result<NamedTensors<'_>, WeightsError> {
-    let archive = archive::open(bytes)?;
-    let pickles: Vec<&str> = archive
-        .names()
-        .filter(|name| *name == "data.pkl" || name.ends_with("/data.pkl"))
-        .collect();
-    let root = match pickles.as_slice() {
-        [one] => one.trim_end_matches("data.pkl").to_owned(),
-        [] => {
+fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<NamedTensors<'a>, WeightsError> {
+    let archive = archive::open(bytes, budget)?;
+    let is_pickle = |name: &&str| *name == "data.pkl" || name.ends_with("/data.pkl");
+    let mut pickles = archive.names().filter(is_pickle);
+    let root = match (pickles.next(), pickles.next()) {
+        (Some(one), None) => one.strip_suffix("data.pkl").unwrap_or_default(),
+        (None, _) => {
             return Err(WeightsError::Archive(
                 "the archive has no data.pkl, so it is no PyTorch checkpoint".to_owned(),
             ));
         }
-        [first, second, ..] => {
+        (Some(first), Some(second)) => {
             return Err(WeightsError::Archive(format!(
                 "the archive has two pickles, {} and {}; a checkpoint has one data.pkl",
                 shortened(first),
@@ -85,29 +83,40 @@ fn parse_zip(bytes: &[u8]) -> Result<NamedTensors<'_>, WeightsError> {
         }
     };
     if archive.names().any(|name| {
-        name.strip_prefix(&root)
+        name.strip_prefix(root)
             .is_some_and(|rest| rest == "constants.pkl" || rest.starts_with("code/"))
     }) {
         return Err(foreign(Family::TorchScript));
     }
-    let contents = archive.contents()?;
-    if let Some(order) = contents.get(format!("{root}byteorder").as_str())
-        && order.trim_ascii() != b"little"
-    {
+    let mut program: &[u8] = &[];
+    let mut byte_order: &[u8] = b"little";
+    let mut storages = Contents::new();
+    for entry in archive.contents() {
+        let (name, data) = entry?;
+        match name.strip_prefix(root) {
+            Some("data.pkl") => program = data,
+            Some("byteorder") => byte_order = data,
+            other => {
+                if let Some(key) = other.and_then(|name| name.strip_prefix("data/")) {
+                    budget.insert(&mut storages, key, data)?;
+                }
+            }
+        }
+    }
+    if byte_order.trim_ascii() != b"little" {
         return Err(WeightsError::Archive(
             "it was written on a big-endian machine; save it again on another one".to_owned(),
         ));
     }
-    let program = contents
-        .get(format!("{root}data.pkl").as_str())
-        .copied()
-        .unwrap_or_default();
-    let (pickle, _) = pickle::run(program, 0)?;
-    state_dict(&pickle, |storage| {
-        let name = format!("{root}data/{}", storage.key);
-        let bytes = contents
-            .get(name.as_str())
-            .ok_or_else(|| format!("needs the storage {}, which is not there", shortened(&name)))?;
+    let (pickle, _) = pickle::run(program, 0, budget)?;
+    state_dict(&pickle, budget, |storage| {
+        let bytes = storages.get(storage.key).ok_or_else(|| {
+            format!(
+                "needs the storage {}data/{}, which is not there",
+                shortened(root),
+                shortened(storage.key)
+            )
+        })?;
         checked_storage(storage, bytes)
     })
 }
@@ -145,16 +154,26 @@ fn checked_storage<'a>(storage: &StorageRef<'_>, bytes: &'a [u8]) -> Result<&'a 
 /// The tensors of the state dict in a pickle, their storages found by `find`.
 fn state_dict<'a>(
     pickle: &Pickle<'a>,
+    budget: &Budget,
     find: impl Fn(&StorageRef<'a>) -> Result<&'a [u8], String>,
 ) -> Result<NamedTensors<'a>, WeightsError> {
     let refused = |problem: &str| WeightsError::StateDict(problem.to_owned());
-    let Some(Object::Dict(root)) = pickle.object(pickle.root) else {
+    let (Value::Object(root), Some(Object::Dict(_))) = (pickle.root, pickle.object(pickle.root))
+    else {
         return Err(refused("it is no dict"));
     };
-    let dict = unwrapped(pickle, root, 0)?.ok_or_else(|| refused("it has no tensors"))?;
-    let mut seen = HashSet::new();
+    let mut search = Search {
+        pickle,
+        budget,
+        barren: budget.list(pickle.objects.len())?,
+    };
+    search.barren.resize(pickle.objects.len(), 0);
+    let dict = search.unwrapped(root, 0)?;
+    let dict = dict.ok_or_else(|| refused("it has no tensors"))?;
+    let mut seen = HashMap::new();
     let mut tensors = NamedTensors::new();
     for (key, value) in dict {
+        budget.steps(1)?;
         let Some(tensor) = pickle.tensor(*value) else {
             match key {
                 Value::Text(key) if is_weight(key) => {
@@ -170,63 +189,88 @@ fn state_dict<'a>(
         let Value::Text(key) = key else {
             return Err(refused("a tensor's key is not a text"));
         };
-        if !seen.insert(*key) {
+        if budget.insert(&mut seen, *key, ())?.is_some() {
             return Err(WeightsError::DuplicateKey {
                 first: shortened(key),
                 second: shortened(key),
             });
         }
+        // Many storages and tensors may share one long key, which is looked at for each of them.
+        if let Some(Object::Storage(storage)) = pickle.object(tensor.storage) {
+            budget.steps(storage.key.len())?;
+        }
+        budget.bytes(2 * MAX_RANK * size_of::<usize>())?;
         let stored = stored(pickle, tensor, &find).map_err(|problem| WeightsError::Tensor {
             key: shortened(key),
             problem,
         })?;
-        tensors.push(((*key).to_owned(), stored));
+        budget.push(&mut tensors, (budget.text(key)?, stored))?;
     }
     Ok(tensors)
 }
 
 type Entries<'p, 'a> = &'p [(Value<'a>, Value<'a>)];
 
-/// The dict that holds the weights: the given one, or one inside it under a known key.
-fn unwrapped<'p, 'a>(
+/// The search for the dict that holds the weights.
+struct Search<'p, 'a> {
     pickle: &'p Pickle<'a>,
-    dict: Entries<'p, 'a>,
-    depth: usize,
-) -> Result<Option<Entries<'p, 'a>>, WeightsError> {
-    let mut found: Option<(&str, Entries<'p, 'a>)> = None;
-    for (key, value) in dict {
-        let Value::Text(key) = *key else { continue };
-        let Some(Object::Dict(inner)) = pickle.object(*value) else {
-            continue;
+    budget: &'p Budget,
+    /// For each object a bit for each depth at which no weights were found in it, so that a dict
+    /// that is wrapped many times is searched once.
+    barren: Vec<u8>,
+}
+
+impl<'p, 'a> Search<'p, 'a> {
+    /// The dict that holds the weights: the given object, or one inside it under a known key.
+    fn unwrapped(
+        &mut self,
+        object: usize,
+        depth: usize,
+    ) -> Result<Option<Entries<'p, 'a>>, WeightsError> {
+        let pickle = self.pickle;
+        let Some(Object::Dict(dict)) = pickle.objects.get(object) else {
+            return Ok(None);
         };
-        if !WRAPPERS.contains(&key) {
-            continue;
+        if self.barren[object] & 1 << depth != 0 {
+            return Ok(None);
         }
-        if depth == MAX_WRAPPING {
-            return Err(WeightsError::StateDict(format!(
-                "the weights are wrapped more than {MAX_WRAPPING} times"
-            )));
+        self.budget.steps(dict.len())?;
+        let mut found: Option<(&str, Entries<'p, 'a>)> = None;
+        for (key, value) in dict {
+            let (Value::Text(key), Value::Object(inner)) = (*key, *value) else {
+                continue;
+            };
+            let is_dict = matches!(pickle.objects.get(inner), Some(Object::Dict(_)));
+            if !is_dict || !WRAPPERS.contains(&key) {
+                continue;
+            }
+            if depth == MAX_WRAPPING {
+                return Err(WeightsError::StateDict(format!(
+                    "the weights are wrapped more than {MAX_WRAPPING} times"
+                )));
+            }
+            let Some(weights) = self.unwrapped(inner, depth + 1)? else {
+                continue;
+            };
+            if let Some((other, _)) = found {
+                return Err(WeightsError::DuplicateKey {
+                    first: format!("weights under '{other}'"),
+                    second: format!("weights under '{key}'"),
+                });
+            }
+            found = Some((key, weights));
         }
-        let Some(weights) = unwrapped(pickle, inner, depth + 1)? else {
-            continue;
-        };
-        if let Some((other, _)) = found {
-            return Err(WeightsError::DuplicateKey {
-                first: format!("weights under '{other}'"),
-                second: format!("weights under '{key}'"),
-            });
+        if let Some((_, weights)) = found {
+            return Ok(Some(weights));
         }
-        found = Some((key, weights));
+        let holds_weights = dict.iter().any(|(key, value)| {
+            pickle.tensor(*value).is_some() || matches!(key, Value::Text(k) if is_weight(k))
+        });
+        if !holds_weights {
+            self.barren[object] |= 1 << depth;
+        }
+        Ok(holds_weights.then_some(dict))
     }
-    Ok(match found {
-        Some((_, weights)) => Some(weights),
-        None => dict
-            .iter()
-            .any(|(key, value)| {
-                pickle.tensor(*value).is_some() || matches!(key, Value::Text(k) if is_weight(k))
-            })
-            .then_some(dict),
-    })
 }
 
 /// A tensor with its bytes, its reach checked.
@@ -242,6 +286,10 @@ fn stored<'a>(
         let Some(Object::Tuple(items)) = pickle.object(value) else {
             return Err(format!("has no list of {what}s"));
         };
+        // Many tensors may share one long list.
+        if items.len() > MAX_RANK {
+            return Err(format!("has {} {what}s", items.len()));
+        }
         items
             .iter()
             .map(|item| whole(*item).ok_or_else(|| format!("has a {what} that is no whole number")))

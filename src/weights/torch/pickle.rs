@@ -3,34 +3,37 @@
 //! It knows the opcodes of protocols 2 to 5 that PyTorch writes and the few names that state dicts
 //! need; any other name ends the reading where it is met, called or not. Values lie in one list
 //! and refer to each other by index, so that nested, shared and cyclic values cost neither
-//! recursion nor copies. Every opcode takes at least one byte and adds at most one value, and the
-//! number of opcodes is limited, which bounds memory and time.
+//! recursion nor copies. Every opcode is a step of the file's budget, and so is every value that it
+//! moves; what values take is drawn from the budget as well.
 
 use std::collections::HashMap;
 
 use super::{
-    WeightsError,
+    super::error::shortened,
+    Budget, WeightsError,
     values::{Object, Pickle, Value},
 };
-
-/// Most opcodes of one pickle. A checkpoint with an optimiser has some 20,000.
-const MAX_OPCODES: usize = 500_000;
 
 /// Runs the pickle at the start of `bytes` and tells how many bytes it took. `base` is added to the
 /// offsets in errors.
 ///
 /// # Errors
 /// [`WeightsError::Pickle`] with the offset of the opcode that could not be run.
-pub(super) fn run(bytes: &[u8], base: usize) -> Result<(Pickle<'_>, usize), WeightsError> {
+pub(super) fn run<'a>(
+    bytes: &'a [u8],
+    base: usize,
+    budget: &Budget,
+) -> Result<(Pickle<'a>, usize), WeightsError> {
     let mut machine = Machine {
         bytes,
+        budget,
         at: 0,
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),
         objects: Vec::new(),
     };
-    for _ in 0..MAX_OPCODES {
+    loop {
         let offset = machine.at;
         match machine.step() {
             Ok(None) => {}
@@ -49,16 +52,13 @@ pub(super) fn run(bytes: &[u8], base: usize) -> Result<(Pickle<'_>, usize), Weig
             }
         }
     }
-    Err(WeightsError::Pickle {
-        offset: base + machine.at,
-        problem: format!("it has more than {MAX_OPCODES} instructions"),
-    })
 }
 
 /// The machine while it runs.
-pub(super) struct Machine<'a> {
+pub(super) struct Machine<'a, 'b> {
     bytes: &'a [u8],
     at: usize,
+    pub(super) budget: &'b Budget,
     stack: Vec<Value<'a>>,
     /// Stack heights at the open marks.
     marks: Vec<usize>,
@@ -69,9 +69,10 @@ pub(super) struct Machine<'a> {
 /// What is wrong, in words.
 pub(super) type Problem = String;
 
-impl<'a> Machine<'a> {
+impl<'a> Machine<'a, '_> {
     /// Runs one opcode; the result of the whole pickle comes with its last one.
     fn step(&mut self) -> Result<Option<Value<'a>>, Problem> {
+        self.budget.steps(1)?;
         let [opcode] = self.array()?;
         match opcode {
             // PROTO, FRAME: nothing to do but to check them.
@@ -89,20 +90,20 @@ impl<'a> Machine<'a> {
             }
             b'.' => return self.pop().map(Some),
             // Constants
-            b'N' => self.push(Value::None),
-            0x88 => self.push(Value::Bool(true)),
-            0x89 => self.push(Value::Bool(false)),
+            b'N' => self.push(Value::None)?,
+            0x88 => self.push(Value::Bool(true))?,
+            0x89 => self.push(Value::Bool(false))?,
             b'J' => {
                 let number = i32::from_le_bytes(self.array()?);
-                self.push(Value::Int(number.into()));
+                self.push(Value::Int(number.into()))?;
             }
             b'K' => {
                 let [number] = self.array()?;
-                self.push(Value::Int(number.into()));
+                self.push(Value::Int(number.into()))?;
             }
             b'M' => {
                 let number = u16::from_le_bytes(self.array()?);
-                self.push(Value::Int(number.into()));
+                self.push(Value::Int(number.into()))?;
             }
             0x8a => {
                 let [length] = self.array()?;
@@ -114,7 +115,7 @@ impl<'a> Machine<'a> {
             }
             b'G' => {
                 self.array::<8>()?;
-                self.push(Value::Opaque);
+                self.push(Value::Opaque)?;
             }
             // Text and bytes. Python 2 wrote keys as byte strings.
             b'X' => {
@@ -150,50 +151,50 @@ impl<'a> Machine<'a> {
                 self.skipped(length)?;
             }
             // Tuples, lists, dicts, sets
-            b'(' => self.marks.push(self.stack.len()),
-            b')' => self.new_object(Object::Tuple(Vec::new())),
+            b'(' => self.budget.push(&mut self.marks, self.stack.len())?,
+            b')' => self.new_object(Object::Tuple(Vec::new()))?,
             b't' => {
                 let items = self.since_mark()?;
-                self.new_object(Object::Tuple(items));
+                self.new_object(Object::Tuple(items))?;
             }
             0x85..=0x87 => {
                 let count = usize::from(opcode - 0x84);
-                let mut items = Vec::with_capacity(count);
+                let mut items = self.budget.list(count)?;
                 for _ in 0..count {
                     items.push(self.pop()?);
                 }
                 items.reverse();
-                self.new_object(Object::Tuple(items));
+                self.new_object(Object::Tuple(items))?;
             }
-            b']' => self.new_object(Object::List(Vec::new())),
+            b']' => self.new_object(Object::List(Vec::new()))?,
             b'l' => {
                 let items = self.since_mark()?;
-                self.new_object(Object::List(items));
+                self.new_object(Object::List(items))?;
             }
             b'a' => {
                 let item = self.pop()?;
-                self.append(vec![item])?;
+                self.append(&[item])?;
             }
             b'e' => {
                 let items = self.since_mark()?;
-                self.append(items)?;
+                self.append(&items)?;
             }
-            b'}' => self.new_object(Object::Dict(Vec::new())),
+            b'}' => self.new_object(Object::Dict(Vec::new()))?,
             b'd' => {
                 let items = self.since_mark()?;
-                self.new_object(Object::Dict(Vec::new()));
-                self.set_items(items)?;
+                self.new_object(Object::Dict(Vec::new()))?;
+                self.set_items(&items)?;
             }
             b's' => {
                 let value = self.pop()?;
                 let key = self.pop()?;
-                self.set_items(vec![key, value])?;
+                self.set_items(&[key, value])?;
             }
             b'u' => {
                 let items = self.since_mark()?;
-                self.set_items(items)?;
+                self.set_items(&items)?;
             }
-            0x8f => self.push(Value::Opaque),
+            0x8f => self.push(Value::Opaque)?,
             0x90 => {
                 self.since_mark()?;
                 if !matches!(self.top()?, Value::Opaque) {
@@ -202,7 +203,7 @@ impl<'a> Machine<'a> {
             }
             0x91 => {
                 self.since_mark()?;
-                self.push(Value::Opaque);
+                self.push(Value::Opaque)?;
             }
             // Stack and memo
             b'0' => {
@@ -213,18 +214,18 @@ impl<'a> Machine<'a> {
             }
             b'2' => {
                 let top = self.top()?;
-                self.push(top);
+                self.push(top)?;
             }
             b'q' => {
                 let [slot] = self.array()?;
-                self.memo.insert(slot.into(), self.top()?);
+                self.keep(slot.into())?;
             }
             b'r' => {
                 let slot = self.length32()?;
-                self.memo.insert(slot, self.top()?);
+                self.keep(slot)?;
             }
             0x94 => {
-                self.memo.insert(self.memo.len(), self.top()?);
+                self.keep(self.memo.len())?;
             }
             b'h' => {
                 let [slot] = self.array()?;
@@ -248,6 +249,7 @@ impl<'a> Machine<'a> {
             }
             b'i' => {
                 let (module, name) = (self.line()?, self.line()?);
+                let (module, name) = (shortened(module), shortened(name));
                 return Err(format!("it builds an object of {module}.{name}"));
             }
             b'R' => {
@@ -307,14 +309,14 @@ impl<'a> Machine<'a> {
     fn long(&mut self, length: usize) -> Result<(), Problem> {
         let bytes = self.take(length)?;
         if bytes.len() > 8 {
-            self.push(Value::Long(bytes));
+            self.push(Value::Long(bytes))?;
             return Ok(());
         }
         // Two's complement: the missing bytes repeat the sign.
         let negative = bytes.last().is_some_and(|b| b & 0x80 != 0);
         let mut full = [if negative { 0xff } else { 0 }; 8];
         full[..bytes.len()].copy_from_slice(bytes);
-        self.push(Value::Int(i64::from_le_bytes(full)));
+        self.push(Value::Int(i64::from_le_bytes(full)))?;
         Ok(())
     }
 
@@ -322,32 +324,31 @@ impl<'a> Machine<'a> {
         let text = std::str::from_utf8(self.take(length)?);
         self.push(Value::Text(
             text.map_err(|_| "a text is not UTF-8".to_owned())?,
-        ));
+        ))?;
         Ok(())
     }
 
     /// A string of Python 2: a text where it can be read as one.
     fn byte_string(&mut self, length: usize) -> Result<(), Problem> {
         let bytes = self.take(length)?;
-        self.push(std::str::from_utf8(bytes).map_or(Value::Opaque, Value::Text));
-        Ok(())
+        self.push(std::str::from_utf8(bytes).map_or(Value::Opaque, Value::Text))
     }
 
     fn skipped(&mut self, length: usize) -> Result<(), Problem> {
         self.take(length)?;
-        self.push(Value::Opaque);
+        self.push(Value::Opaque)?;
         Ok(())
     }
 
     // Stack --------------------------------------------------------------------------------------
 
-    pub(super) fn push(&mut self, value: Value<'a>) {
-        self.stack.push(value);
+    pub(super) fn push(&mut self, value: Value<'a>) -> Result<(), Problem> {
+        Ok(self.budget.push(&mut self.stack, value)?)
     }
 
-    pub(super) fn new_object(&mut self, object: Object<'a>) {
-        self.objects.push(object);
-        self.push(Value::Object(self.objects.len() - 1));
+    pub(super) fn new_object(&mut self, object: Object<'a>) -> Result<(), Problem> {
+        self.budget.push(&mut self.objects, object)?;
+        self.push(Value::Object(self.objects.len() - 1))
     }
 
     /// Height below which the open mark keeps values.
@@ -372,13 +373,22 @@ impl<'a> Machine<'a> {
             .marks
             .pop()
             .ok_or("it closes a mark that is not open")?;
-        Ok(self.stack.split_off(mark))
+        let above = self.stack.get(mark..).unwrap_or_default();
+        let mut items = self.budget.list(above.len())?;
+        items.extend_from_slice(above);
+        self.stack.truncate(mark);
+        Ok(items)
+    }
+
+    fn keep(&mut self, slot: usize) -> Result<(), Problem> {
+        let top = self.top()?;
+        self.budget.insert(&mut self.memo, slot, top)?;
+        Ok(())
     }
 
     fn recall(&mut self, slot: usize) -> Result<(), Problem> {
         let value = self.memo.get(&slot).copied();
-        self.push(value.ok_or_else(|| format!("it recalls slot {slot}, which is empty"))?);
-        Ok(())
+        self.push(value.ok_or_else(|| format!("it recalls slot {slot}, which is empty"))?)
     }
 
     fn top_object(&mut self) -> Result<&mut Object<'a>, Problem> {
@@ -389,22 +399,28 @@ impl<'a> Machine<'a> {
         .ok_or_else(|| "it fills something that has no parts".to_owned())
     }
 
-    fn append(&mut self, mut items: Vec<Value<'a>>) -> Result<(), Problem> {
-        match self.top_object()? {
-            Object::List(list) => list.append(&mut items),
-            _ => return Err("it appends to something that is no list".to_owned()),
+    fn append(&mut self, items: &[Value<'a>]) -> Result<(), Problem> {
+        let budget = self.budget;
+        let Object::List(list) = self.top_object()? else {
+            return Err("it appends to something that is no list".to_owned());
+        };
+        for item in items {
+            budget.push(list, *item)?;
         }
         Ok(())
     }
 
-    fn set_items(&mut self, items: Vec<Value<'a>>) -> Result<(), Problem> {
+    fn set_items(&mut self, items: &[Value<'a>]) -> Result<(), Problem> {
+        let budget = self.budget;
         let Object::Dict(entries) = self.top_object()? else {
             return Err("it sets items of something that is no dict".to_owned());
         };
         let (pairs, []) = items.as_chunks::<2>() else {
             return Err("a key has no value".to_owned());
         };
-        entries.extend(pairs.iter().map(|[key, value]| (*key, *value)));
+        for [key, value] in pairs {
+            budget.push(entries, (*key, *value))?;
+        }
         Ok(())
     }
 }
@@ -414,7 +430,7 @@ mod tests {
     use super::*;
 
     fn result(body: &[u8]) -> Result<String, String> {
-        match run(body, 0) {
+        match run(body, 0, &Budget::for_file(body.len())) {
             Ok((pickle, length)) => {
                 assert_eq!(length, body.len());
                 Ok(match pickle.object(pickle.root) {
@@ -476,12 +492,16 @@ mod tests {
     }
 
     #[test]
-    fn endless_programs_end() {
-        let body = [&b"\x80\x02N"[..], &b"20".repeat(MAX_OPCODES)].concat();
-        assert!(
-            result(&body)
-                .expect_err("too long")
-                .contains("instructions")
-        );
+    fn what_a_pickle_builds_follows_from_its_size() {
+        // A thousand lists of the same thousand pairs.
+        let body = [
+            &b"\x80\x02ccollections\nOrderedDict\nq\0NN\x86q\x01]("[..],
+            &b"h\x01".repeat(10_000),
+            b"e\x85q\x02",
+            &b"h\0h\x02R0".repeat(1000),
+        ]
+        .concat();
+        let error = result(&body).expect_err("too much");
+        assert!(error.contains("takes more than"), "{error}");
     }
 }

@@ -1,0 +1,276 @@
+//! What reading a file of weights costs: memory by the bytes that are really allocated, work by the
+//! steps that readers draw from the file's budget.
+//!
+//! The rule: whatever lies in a file, reading it takes at most 64 MiB and eight times the file, the
+//! file itself included, steps in proportion to its size, and a message of 2 KB.
+
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
+#[path = "../support/counting.rs"]
+mod counting;
+mod files;
+mod generated;
+mod shapes;
+
+use std::{
+    fmt::Write,
+    io::Read,
+    path::Path,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+use counting::{Allocated, alone, counted};
+use shapes::{Growth, SHAPES};
+use styleforge::weights::{Budget, Checkpoint, MAX_MESSAGE_BYTES, ReadCost, describe_within};
+
+/// Most bytes that a file of this size may bring the program to hold, itself included.
+fn allowed_bytes(file_bytes: usize) -> u64 {
+    (64 << 20) + 8 * file_bytes as u64
+}
+
+/// What one way of reading a file took.
+#[derive(Clone)]
+struct Taken {
+    allocated: Allocated,
+    cost: ReadCost,
+    refused: Option<String>,
+}
+
+/// A file that was read in both ways.
+#[derive(Clone)]
+struct Line {
+    name: String,
+    file_bytes: usize,
+    read: Taken,
+    described: Taken,
+    json_bytes: usize,
+}
+
+impl Line {
+    fn of(name: String, file: &[u8]) -> Self {
+        let budget = Budget::for_file(file.len());
+        let (read, allocated) = counted(|| Checkpoint::read_within(file, &budget).map(drop));
+        let read = Taken {
+            allocated,
+            cost: budget.cost(),
+            refused: read.err().map(|error| error.to_string()),
+        };
+        let budget = Budget::for_file(file.len());
+        let (facts, allocated) = counted(|| describe_within(file, &budget));
+        let described = Taken {
+            allocated,
+            cost: budget.cost(),
+            refused: facts.refused.clone(),
+        };
+        let json = serde_json::to_string(&facts).expect("no infinite numbers");
+        Self {
+            name,
+            file_bytes: file.len(),
+            read,
+            described,
+            json_bytes: json.len(),
+        }
+    }
+
+    /// The file itself and the most that was held beside it.
+    fn peak_bytes(&self) -> u64 {
+        let beside = self.read.allocated.peak.max(self.described.allocated.peak);
+        self.file_bytes as u64 + beside
+    }
+
+    fn steps(&self) -> u64 {
+        self.read.cost.steps.max(self.described.cost.steps)
+    }
+
+    fn memory_share(&self) -> f64 {
+        self.peak_bytes() as f64 / allowed_bytes(self.file_bytes) as f64
+    }
+
+    fn step_share(&self) -> f64 {
+        self.steps() as f64 / Budget::for_file(self.file_bytes).step_limit() as f64
+    }
+
+    fn refusals(&self) -> impl Iterator<Item = &String> {
+        [&self.read, &self.described]
+            .into_iter()
+            .filter_map(|taken| taken.refused.as_ref())
+    }
+
+    fn was_too_costly(&self) -> bool {
+        self.refusals()
+            .any(|reason| reason.contains("takes more than"))
+    }
+
+    /// Where the file breaks the rule.
+    fn faults(&self, failures: &mut Vec<String>) {
+        let mut fail = |what: String| {
+            failures.push(format!("{} ({} bytes): {what}", self.name, self.file_bytes))
+        };
+        if self.memory_share() > 1.0 {
+            fail(format!("{} bytes of memory", self.peak_bytes()));
+        }
+        if self.step_share() > 1.0 {
+            fail(format!("{} steps", self.steps()));
+        }
+        if self.json_bytes as u64 > allowed_bytes(self.file_bytes) {
+            fail(format!("{} bytes of JSON", self.json_bytes));
+        }
+        for taken in [&self.read, &self.described] {
+            let message_bytes = taken.refused.as_ref().map_or(0, String::len);
+            if message_bytes > MAX_MESSAGE_BYTES {
+                fail(format!("a message of {message_bytes} bytes"));
+            }
+        }
+        let read = (
+            self.read.refused.is_some(),
+            self.described.refused.is_some(),
+        );
+        // Telling takes a little more than reading.
+        if read.0 != read.1 && !self.was_too_costly() {
+            fail(format!(
+                "read: {:?}, told: {:?}",
+                self.read.refused, self.described.refused
+            ));
+        }
+        if self.name.ends_with(".onnx") {
+            return;
+        }
+        // What was drawn is what was done: loops that draw nothing show where they allocate. Beside
+        // them the text of an error, which may be copied a few times before it is cut.
+        for taken in [&self.read, &self.described] {
+            let drawn_bytes = taken.cost.bytes + 6 * self.file_bytes as u64 + 100_000;
+            if taken.allocated.taken > drawn_bytes {
+                fail(format!("{:?} for {:?}", taken.allocated, taken.cost));
+            }
+            if taken.allocated.calls > taken.cost.steps + 2000 {
+                fail(format!("{:?} for {:?}", taken.allocated, taken.cost));
+            }
+        }
+    }
+}
+
+/// Every file of the corpus.
+fn corpus() -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints");
+    let mut files = Vec::new();
+    for kind in ["good", "foreign", "hostile"] {
+        let packed =
+            std::fs::File::open(folder.join(format!("{kind}.tar.xz"))).expect("an archive");
+        let mut archive = tar::Archive::new(lzma_rust2::XzReader::new(packed, false));
+        for entry in archive.entries().expect("well formed") {
+            let mut entry = entry.expect("well formed");
+            if entry.header().entry_type().is_file() {
+                let name = entry.path().expect("a name").display().to_string();
+                let mut bytes = Vec::new();
+                entry.read_to_end(&mut bytes).expect("whole");
+                files.push((format!("{kind}/{name}"), bytes));
+            }
+        }
+    }
+    files
+}
+
+/// Reads a file in a thread of its own, so that a reader that goes on for ever fails the test.
+fn guarded(name: String, file: Vec<u8>) -> Line {
+    let (sender, receiver) = mpsc::channel();
+    let file: Arc<[u8]> = file.into();
+    let label = format!("{name} ({} bytes)", file.len());
+    std::thread::spawn(move || sender.send(Line::of(name, &file)));
+    let line = receiver.recv_timeout(Duration::from_secs(120));
+    line.unwrap_or_else(|_| panic!("{label}: the reader panicked or hangs"))
+}
+
+/// Whether the work grew as it should from a file to a larger one of the same shape.
+fn growth(growth: Growth, small: &Line, large: &Line, failures: &mut Vec<String>) {
+    if growth == Growth::Refused {
+        return;
+    }
+    if large.was_too_costly() {
+        // Large files may build more than they may hold; they never take too long.
+        if large.refusals().any(|reason| reason.contains(" steps")) {
+            failures.push(format!("{}: too many steps", large.name));
+        }
+        return;
+    }
+    let times = large.file_bytes as f64 / small.file_bytes as f64;
+    let expected = 1.5 * times * small.steps() as f64 + 10_000.0;
+    if large.steps() as f64 > expected {
+        failures.push(format!(
+            "{}: {} steps, {} for a file {times:.1} times smaller",
+            large.name,
+            large.steps(),
+            small.steps(),
+        ));
+    }
+}
+
+/// The files that come nearest to the rule's limits.
+fn table(mut lines: Vec<Line>) -> String {
+    lines.sort_by(|a, b| b.memory_share().total_cmp(&a.memory_share()));
+    let mut text = format!(
+        "{:<52}{:>10}{:>13}{:>7}{:>12}{:>7}\n",
+        "nearest to the limit of memory, then of steps",
+        "bytes",
+        "peak bytes",
+        "share",
+        "steps",
+        "share"
+    );
+    let mut write = |line: &Line| {
+        writeln!(
+            text,
+            "{:<52}{:>10}{:>13}{:>6.1}%{:>12}{:>6.1}%",
+            line.name,
+            line.file_bytes,
+            line.peak_bytes(),
+            100.0 * line.memory_share(),
+            line.steps(),
+            100.0 * line.step_share()
+        )
+        .expect("text");
+    };
+    lines.iter().take(12).for_each(&mut write);
+    lines.sort_by(|a, b| b.step_share().total_cmp(&a.step_share()));
+    lines.iter().take(12).for_each(&mut write);
+    text
+}
+
+#[test]
+fn reading_costs_what_the_files_size_allows() {
+    let _alone = alone();
+    let mut failures = Vec::new();
+    let mut lines = Vec::new();
+    for (name, file) in corpus() {
+        let line = guarded(name, file);
+        line.faults(&mut failures);
+        lines.push(line);
+    }
+    assert!(lines.len() >= 200, "{} files", lines.len());
+    for shape in SHAPES {
+        let mut before: Option<Line> = None;
+        for kilobytes in [1, 3, 10, 16, 52, 64, 128, 256, 660, 1024, 3072] {
+            let file = (shape.make)(kilobytes * 1024);
+            let line = guarded(format!("{}, {kilobytes} KB", shape.name), file);
+            line.faults(&mut failures);
+            if let Some(before) = before.replace(line.clone()) {
+                growth(shape.growth, &before, &line, &mut failures);
+            }
+            lines.push(line);
+        }
+        let refused = before.is_some_and(|largest| largest.was_too_costly());
+        if shape.growth == Growth::Refused && !refused {
+            failures.push(format!(
+                "{}: the largest is not refused for its cost",
+                shape.name
+            ));
+        }
+    }
+    eprintln!("{}", table(lines));
+    assert!(
+        failures.is_empty(),
+        "{} faults:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
