@@ -24,7 +24,6 @@ use super::{
     tensor::{Dtype, StoredTensor},
 };
 use messages::{Graph, Model, Tensor};
-use wire::push;
 
 /// Reads a checkpoint from the bytes of an ONNX file.
 ///
@@ -76,9 +75,8 @@ impl<'m> OnnxFile<'m> {
         let initializers = graph.initializer.iter().map(|t| (t.name, t));
         let mut tensors = NamedTensors::new();
         for (name, tensor) in initializers.chain(constants) {
-            budget.bytes(name.len())?;
-            let named = (name.to_owned(), stored(name, tensor, budget)?);
-            push(&mut tensors, named, budget)?;
+            let named = (budget.text(name)?, stored(name, tensor, budget)?);
+            budget.push(&mut tensors, named)?;
         }
         Ok(tensors)
     }
@@ -95,9 +93,8 @@ impl<'m> OnnxFile<'m> {
         } = self.0;
         let mut metadata = BTreeMap::new();
         for entry in &self.0.metadata_props {
-            budget.steps(1)?;
-            budget.bytes(ENTRY_BYTES + entry.key.len() + entry.value.len())?;
-            metadata.insert(entry.key.to_owned(), entry.value.to_owned());
+            budget.bytes(ENTRY_BYTES)?;
+            metadata.insert(budget.text(entry.key)?, budget.text(entry.value)?);
         }
         budget.bytes(ENTRY_BYTES + 2 * (name.len() + version.len()))?;
         let producer = format!("{name} {version}");
@@ -153,14 +150,15 @@ fn stored<'t>(
                 .to_owned(),
         ));
     }
-    // Shape and strides.
-    budget.bytes(2 * size_of::<usize>() * tensor.dims.len())?;
-    let shape: Vec<usize> = tensor
-        .dims
-        .iter()
-        .map(|side| usize::try_from(*side))
-        .collect::<Result<_, _>>()
-        .map_err(|_| refused(format!("has a negative side: {}", shown(&tensor.dims))))?;
+    // The strides, which are made beside the shape.
+    budget.bytes(size_of_val(tensor.dims.as_slice()))?;
+    let mut shape = budget.list(tensor.dims.len())?;
+    for side in &tensor.dims {
+        shape.push(
+            usize::try_from(*side)
+                .map_err(|_| refused(format!("has a negative side: {}", shown(&tensor.dims))))?,
+        );
+    }
     let float = Dtype::Float;
     let dtype = match tensor.data_type {
         1 => float(StorageType::F32),
@@ -204,8 +202,7 @@ fn typed_bytes<'t>(
     budget.steps(varints.len())?;
     // The last byte of a number is the one without the highest bit.
     let count = varints.iter().filter(|byte| **byte < 0x80).count();
-    budget.bytes(count.saturating_mul(number_bytes))?;
-    let mut bytes = Vec::with_capacity(count * number_bytes);
+    let mut bytes = budget.list(count.saturating_mul(number_bytes))?;
     for number in wire::varints(varints) {
         bytes.extend_from_slice(&number.to_le_bytes()[..number_bytes]);
     }
@@ -231,12 +228,12 @@ fn shown<T: fmt::Debug>(list: &[T]) -> String {
 
 /// Refuses names that are given twice: which one counts would be a guess.
 fn check_unique<'m>(
-    names: impl Iterator<Item = &'m str> + Clone,
+    names: impl Iterator<Item = &'m str>,
     budget: &Budget,
 ) -> Result<(), WeightsError> {
-    let mut seen = table(names.clone().count(), budget)?;
+    let mut seen = HashMap::new();
     for name in names.filter(|name| !name.is_empty()) {
-        if seen.insert(name, ()).is_some() {
+        if budget.insert(&mut seen, name, ())?.is_some() {
             return Err(WeightsError::DuplicateKey {
                 first: shortened(name),
                 second: shortened(name),
@@ -244,15 +241,6 @@ fn check_unique<'m>(
         }
     }
     Ok(())
-}
-
-/// An empty table with room for so many entries, which is drawn from the budget.
-fn table<K, V>(count: usize, budget: &Budget) -> Result<HashMap<K, V>, WeightsError> {
-    budget.steps(count)?;
-    // Up to 16/7 places for an entry and a byte beside each place; a few places at least.
-    let place_bytes = size_of::<(K, V)>() + 1;
-    budget.bytes((3 * count).saturating_add(32).saturating_mul(place_bytes))?;
-    Ok(HashMap::with_capacity(count))
 }
 
 #[cfg(test)]

@@ -165,17 +165,17 @@ impl<'m> Field<'m, '_> {
     ) -> Result<(), WeightsError> {
         let mut message = M::default();
         self.join(&mut message)?;
-        push(list, message, self.budget)
+        self.budget.push(list, message)
     }
 
     pub(super) fn add_text(&self, list: &mut Vec<&'m str>) -> Result<(), WeightsError> {
-        push(list, self.text()?, self.budget)
+        self.budget.push(list, self.text()?)
     }
 
     /// Adds integers to a list, one or many at once.
     pub(super) fn add_ints(&self, list: &mut Vec<i64>) -> Result<(), WeightsError> {
         for number in varints(self.encoded_varints()?) {
-            push(list, number, self.budget)?;
+            self.budget.push(list, number)?;
         }
         Ok(())
     }
@@ -184,7 +184,7 @@ impl<'m> Field<'m, '_> {
     pub(super) fn add_floats(&self, list: &mut Vec<f32>) -> Result<(), WeightsError> {
         let (floats, _) = self.encoded_floats()?.as_chunks::<4>();
         for float in floats {
-            push(list, f32::from_le_bytes(*float), self.budget)?;
+            self.budget.push(list, f32::from_le_bytes(*float))?;
         }
         Ok(())
     }
@@ -248,17 +248,6 @@ impl<'m> Field<'m, '_> {
         list.to_mut().extend_from_slice(more);
         Ok(())
     }
-}
-
-/// Adds to a list whose length the file decides; what the list grows to is drawn before it grows.
-pub(super) fn push<T>(list: &mut Vec<T>, item: T, budget: &Budget) -> Result<(), WeightsError> {
-    if list.len() == list.capacity() {
-        let more = list.len().max(1);
-        budget.bytes((list.len() + more).saturating_mul(size_of::<T>()))?;
-        list.reserve_exact(more);
-    }
-    list.push(item);
-    Ok(())
 }
 
 /// The numbers of a list that [`Field::encoded_varints`] gave.

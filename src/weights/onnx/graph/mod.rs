@@ -17,7 +17,7 @@ use super::{
     check_unique,
     messages::{Dimension, Graph, Node, ValueInfo},
     numbers::Numbers,
-    push, shown, stored, table,
+    shown, stored,
 };
 use constants::small_numbers;
 pub(super) use operation::{Id, Operation, TensorId};
@@ -97,17 +97,18 @@ pub(super) fn walk<'m>(
     graph: &'m Graph<'_>,
     budget: &'m Budget,
 ) -> Result<Walked<'m>, WeightsError> {
-    let stored_names = graph.initializer.iter().map(|t| t.name);
-    check_unique(stored_names.clone(), budget)?;
+    check_unique(graph.initializer.iter().map(|t| t.name), budget)?;
     let results = graph.node.iter().flat_map(|n| &n.output);
     check_unique(results.copied(), budget)?;
     // Before IR version 4 the weights are listed among the inputs as well.
-    let mut is_stored = table(graph.initializer.len(), budget)?;
-    is_stored.extend(stored_names.map(|name| (name, ())));
+    let mut stored_names = HashMap::new();
+    for tensor in &graph.initializer {
+        budget.insert(&mut stored_names, tensor.name, ())?;
+    }
     let mut inputs: Vec<&ValueInfo<'_>> = Vec::new();
     for input in &graph.input {
-        if !is_stored.contains_key(input.name) {
-            push(&mut inputs, input, budget)?;
+        if !stored_names.contains_key(input.name) {
+            budget.push(&mut inputs, input)?;
         }
     }
     let [picture] = inputs.as_slice() else {
@@ -132,10 +133,10 @@ pub(super) fn walk<'m>(
     }
     let (batch, sizes) = probes(picture)?;
     let mut walker = Walker {
-        values: table(graph.initializer.len() + nodes.len() + 1, budget)?,
+        values: HashMap::new(),
         operations: Vec::new(),
         maps: Vec::new(),
-        ids: table(nodes.len() + 1, budget)?,
+        ids: HashMap::new(),
         tensors: Vec::new(),
         batch,
         probe_count: sizes.len(),
@@ -143,18 +144,18 @@ pub(super) fn walk<'m>(
     };
     for tensor in &graph.initializer {
         let tensor_value = walker.tensor(stored(tensor.name, tensor, budget)?)?;
-        walker.values.insert(tensor.name, tensor_value);
+        budget.insert(&mut walker.values, tensor.name, tensor_value)?;
     }
     let maps = sizes.iter().map(|(h, w)| [3, *h, *w]).collect();
     let start = walker.operation(Operation::Picture, maps)?;
-    walker.values.insert(picture.name, Value::Map(start));
+    budget.insert(&mut walker.values, picture.name, Value::Map(start))?;
     for node in nodes {
         // An operator looks at every input and a few times at every attribute.
         budget.steps(1 + 2 * node.input.len() + 8 * node.attribute.len())?;
         let value = walker.node(node)?;
         budget.bytes(value.size_bytes())?;
         if let Some(name) = node.output.first() {
-            walker.values.insert(name, value);
+            budget.insert(&mut walker.values, *name, value)?;
         }
     }
     match walker.values.get(result.name) {
@@ -211,30 +212,32 @@ fn needed<'m>(
     result: &str,
     budget: &Budget,
 ) -> Result<Vec<&'m Node<'m>>, WeightsError> {
-    let outputs = graph.node.iter().map(|node| node.output.len()).sum();
-    let mut makers: HashMap<&str, usize> = table(outputs, budget)?;
+    let mut makers: HashMap<&str, usize> = HashMap::new();
     for (index, node) in graph.node.iter().enumerate() {
-        makers.extend(node.output.iter().map(|name| (*name, index)));
+        for name in &node.output {
+            budget.insert(&mut makers, *name, index)?;
+        }
     }
-    budget.bytes(graph.node.len())?;
-    let mut wanted = vec![false; graph.node.len()];
+    let mut wanted = budget.list(graph.node.len())?;
+    wanted.resize(graph.node.len(), false);
     let mut open: Vec<usize> = Vec::new();
     open.extend(makers.get(result));
     while let Some(index) = open.pop() {
         if std::mem::replace(&mut wanted[index], true) {
             continue;
         }
-        budget.steps(graph.node[index].input.len())?;
-        for name in &graph.node[index].input {
+        let inputs = &graph.node[index].input;
+        budget.steps(inputs.len())?;
+        for name in inputs {
             if let Some(maker) = makers.get(name) {
-                push(&mut open, *maker, budget)?;
+                budget.push(&mut open, *maker)?;
             }
         }
     }
     let mut nodes = Vec::new();
     for (node, wanted) in graph.node.iter().zip(wanted) {
         if wanted {
-            push(&mut nodes, node, budget)?;
+            budget.push(&mut nodes, node)?;
         }
     }
     Ok(nodes)
@@ -266,7 +269,7 @@ struct Walker<'m> {
 impl<'m> Walker<'m> {
     fn tensor(&mut self, tensor: StoredTensor<'m>) -> Result<Value, WeightsError> {
         let shape = tensor.shape().to_vec();
-        push(&mut self.tensors, tensor, self.budget)?;
+        self.budget.push(&mut self.tensors, tensor)?;
         Ok(Value::Tensor(self.tensors.len() - 1, shape))
     }
 
@@ -276,9 +279,9 @@ impl<'m> Walker<'m> {
         }
         let id = self.operations.len();
         self.budget.bytes(size_of_val(maps.as_slice()))?;
-        push(&mut self.operations, operation, self.budget)?;
-        push(&mut self.maps, maps, self.budget)?;
-        self.ids.insert(operation, id);
+        self.budget.push(&mut self.operations, operation)?;
+        self.budget.push(&mut self.maps, maps)?;
+        self.budget.insert(&mut self.ids, operation, id)?;
         Ok(id)
     }
 
