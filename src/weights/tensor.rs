@@ -174,6 +174,17 @@ impl<'a> StoredTensor<'a> {
         })
     }
 
+    /// The same tensor, without a copy of numbers that it owns.
+    pub(crate) fn borrowed(&self) -> StoredTensor<'_> {
+        StoredTensor {
+            dtype: self.dtype,
+            shape: self.shape.clone(),
+            bytes: Cow::Borrowed(&self.bytes),
+            offset: self.offset,
+            strides: self.strides.clone(),
+        }
+    }
+
     pub(crate) fn dtype(&self) -> Dtype {
         self.dtype
     }

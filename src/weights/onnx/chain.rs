@@ -9,7 +9,7 @@ use crate::network::MAX_BLOCKS;
 
 use super::{
     super::{
-        WeightsError,
+        Budget, WeightsError,
         fit::NamedTensors,
         tensor::{Dtype, StorageType, StoredTensor},
     },
@@ -20,7 +20,10 @@ use super::{
 ///
 /// # Errors
 /// [`WeightsError::Graph`] with the layer and what stands in its place.
-pub(super) fn weights<'m>(walked: &Walked<'m>) -> Result<NamedTensors<'m>, WeightsError> {
+pub(super) fn weights<'w>(
+    walked: &'w Walked<'_>,
+    budget: &Budget,
+) -> Result<NamedTensors<'w>, WeightsError> {
     let mut chain = Chain {
         walked,
         layers: Vec::new(),
@@ -63,7 +66,7 @@ pub(super) fn weights<'m>(walked: &Walked<'m>) -> Result<NamedTensors<'m>, Weigh
     }
     let mut tensors = NamedTensors::new();
     for layer in layers {
-        layer.add_to(&mut tensors, walked)?;
+        layer.add_to(&mut tensors, walked, budget)?;
     }
     Ok(tensors)
 }
@@ -78,24 +81,25 @@ struct Layer {
 }
 
 impl Layer {
-    fn add_to<'m>(
+    fn add_to<'w>(
         &self,
-        tensors: &mut NamedTensors<'m>,
-        walked: &Walked<'m>,
+        tensors: &mut NamedTensors<'w>,
+        walked: &'w Walked<'_>,
+        budget: &Budget,
     ) -> Result<(), WeightsError> {
-        let weight = walked.tensors[self.weight].clone();
+        let weight = walked.tensors[self.weight].borrowed();
         let out = weight.shape().first().copied().unwrap_or(0);
         let bias = match self.bias {
-            Some(bias) => walked.tensors[bias].clone(),
+            Some(bias) => walked.tensors[bias].borrowed(),
             // A convolution without bias adds zeros.
-            None => zeros(&self.conv_name, out)?,
+            None => zeros(&self.conv_name, out, budget)?,
         };
         tensors.push((format!("{}.conv2d.weight", self.conv_name), weight));
         tensors.push((format!("{}.conv2d.bias", self.conv_name), bias));
         if let Some((scale, shift)) = self.norm {
             for (part, id) in [("weight", scale), ("bias", shift)] {
                 // Scales may be stored as C x 1 x 1.
-                let tensor = &walked.tensors[id];
+                let tensor = walked.tensors[id].borrowed();
                 let flat = tensor.reshaped(vec![tensor.element_count()]);
                 let name = format!("{}.{part}", self.norm_name);
                 let flat = flat.map_err(|problem| WeightsError::Tensor {
@@ -109,9 +113,16 @@ impl Layer {
     }
 }
 
-fn zeros(conv_name: &str, count: usize) -> Result<StoredTensor<'static>, WeightsError> {
+fn zeros(
+    conv_name: &str,
+    count: usize,
+    budget: &Budget,
+) -> Result<StoredTensor<'static>, WeightsError> {
     let half = StorageType::F16;
-    let bytes = Cow::Owned(vec![0; count * half.size_bytes()]);
+    // A weight without numbers may have any side, so the file's size bounds nothing here.
+    let size_bytes = count.saturating_mul(half.size_bytes());
+    budget.bytes(size_bytes)?;
+    let bytes = Cow::Owned(vec![0; size_bytes]);
     StoredTensor::contiguous(Dtype::Float(half), vec![count], bytes).map_err(|problem| {
         WeightsError::Tensor {
             key: format!("{conv_name}.conv2d.bias"),
@@ -275,5 +286,23 @@ fn after_relu(error: WeightsError, found: Operation) -> WeightsError {
             "a Relu follows the sum of a residual block, the network has none there".to_owned(),
         ),
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_for_a_missing_bias_are_drawn_before_they_are_made() {
+        let budget = Budget::for_file(1000);
+        assert!(zeros("conv1", 128, &budget).is_ok());
+        assert_eq!(budget.cost().bytes, 256);
+        for exponent in [25, 29, 34, 50, 58, 63] {
+            let error = zeros("deconv3", 1 << exponent, &budget).expect_err("too many");
+            let error = error.to_string();
+            assert!(error.contains("bytes of memory"), "2^{exponent}: {error}");
+        }
+        assert_eq!(budget.cost().bytes, 256);
     }
 }

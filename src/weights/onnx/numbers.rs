@@ -4,7 +4,7 @@
 //! `Gather`, `Mul`, `Floor`, `Concat` and the like. Values here have at most [`MAX_COUNT`] numbers,
 //! whatever a node asks for.
 
-use super::messages::Node;
+use super::{messages::Node, wire::varints};
 
 /// Most numbers of one value.
 pub(super) const MAX_COUNT: usize = 64;
@@ -12,8 +12,8 @@ pub(super) const MAX_COUNT: usize = 64;
 /// A few numbers with a shape.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Numbers {
-    pub(super) shape: Vec<usize>,
-    pub(super) values: Values,
+    shape: Vec<usize>,
+    values: Values,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -22,24 +22,59 @@ pub(super) enum Values {
     Float(Vec<f32>),
 }
 
-impl Numbers {
-    pub(super) fn ints(values: Vec<i64>) -> Self {
-        Self {
-            shape: vec![values.len()],
-            values: Values::Int(values),
+impl Values {
+    fn count(&self) -> usize {
+        match self {
+            Self::Int(v) => v.len(),
+            Self::Float(v) => v.len(),
         }
     }
+}
 
-    fn count(&self) -> usize {
-        match &self.values {
-            Values::Int(v) => v.len(),
-            Values::Float(v) => v.len(),
-        }
+impl Numbers {
+    /// Numbers in a shape; `None` when these do not fit each other, or when the shape has more than
+    /// [`MAX_COUNT`] rows or columns, be it without a number in them: nothing that is done with
+    /// numbers takes more than a few steps.
+    pub(super) fn new(shape: Vec<usize>, values: Values) -> Option<Self> {
+        let sides = shape.iter().copied().filter(|side| *side != 0);
+        let rows = product(sides.map(Some)).filter(|rows| *rows <= MAX_COUNT)?;
+        let count = if shape.contains(&0) { 0 } else { rows };
+        (shape.len() <= MAX_COUNT && values.count() == count).then_some(Self { shape, values })
+    }
+
+    /// Integers in a row.
+    pub(super) fn ints(values: Vec<i64>) -> Option<Self> {
+        Self::new(vec![values.len()], Values::Int(values))
+    }
+
+    pub(super) fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Bytes that the numbers take in memory.
+    pub(super) fn size_bytes(&self) -> usize {
+        let one = match &self.values {
+            Values::Int(_) => size_of::<i64>(),
+            Values::Float(_) => size_of::<f32>(),
+        };
+        size_of::<Self>() + size_of::<usize>() * self.shape.len() + one * self.count()
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.values.count()
     }
 
     /// The numbers if they are integers.
     pub(super) fn as_ints(&self) -> Option<&[i64]> {
         match &self.values {
+            Values::Int(v) => Some(v),
+            Values::Float(_) => None,
+        }
+    }
+
+    /// The numbers, if they are integers, without their shape.
+    pub(super) fn into_ints(self) -> Option<Vec<i64>> {
+        match self.values {
             Values::Int(v) => Some(v),
             Values::Float(_) => None,
         }
@@ -77,7 +112,7 @@ impl Numbers {
                     .collect::<Option<_>>()?,
             ),
         };
-        Some(Self { shape, values })
+        Self::new(shape, values)
     }
 }
 
@@ -85,8 +120,8 @@ impl Numbers {
 ///
 /// # Errors
 /// What cannot be computed, in words that follow the node's name.
-pub(super) fn run(node: &Node, inputs: &[Option<&Numbers>]) -> Result<Numbers, String> {
-    let result = match node.op_type.as_str() {
+pub(super) fn run(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Result<Numbers, String> {
+    let result = match node.op_type {
         "Identity" => inputs.first().copied().flatten().cloned(),
         "Cast" => cast(node, inputs),
         "Floor" => rounded(inputs, f32::floor),
@@ -105,18 +140,14 @@ pub(super) fn run(node: &Node, inputs: &[Option<&Numbers>]) -> Result<Numbers, S
         "ConstantOfShape" => constant_of_shape(node, inputs),
         other => return Err(format!("computes with {other}, which is not supported")),
     };
-    match result {
-        Some(numbers) if numbers.count() <= MAX_COUNT => Ok(numbers),
-        Some(_) => Err(format!("computes more than {MAX_COUNT} numbers")),
-        None => Err("computes sizes in a way that is not supported".to_owned()),
-    }
+    result.ok_or_else(|| "computes sizes in a way that is not supported".to_owned())
 }
 
 fn input<'a>(inputs: &[Option<&'a Numbers>], index: usize) -> Option<&'a Numbers> {
     inputs.get(index).copied().flatten()
 }
 
-fn cast(node: &Node, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
+fn cast(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
     let source = input(inputs, 0)?;
     let values = match (node.attribute("to")?.i, &source.values) {
         // FLOAT, FLOAT16, DOUBLE: sizes are small whole numbers, exact in each.
@@ -126,10 +157,7 @@ fn cast(node: &Node, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
         (6 | 7, Values::Int(v)) => Values::Int(v.clone()),
         _ => return None,
     };
-    Some(Numbers {
-        shape: source.shape.clone(),
-        values,
-    })
+    Numbers::new(source.shape.clone(), values)
 }
 
 fn rounded(inputs: &[Option<&Numbers>], round: fn(f32) -> f32) -> Option<Numbers> {
@@ -137,10 +165,8 @@ fn rounded(inputs: &[Option<&Numbers>], round: fn(f32) -> f32) -> Option<Numbers
     let Values::Float(v) = &source.values else {
         return None;
     };
-    Some(Numbers {
-        shape: source.shape.clone(),
-        values: Values::Float(v.iter().map(|v| round(*v)).collect()),
-    })
+    let values = Values::Float(v.iter().map(|v| round(*v)).collect());
+    Numbers::new(source.shape.clone(), values)
 }
 
 /// Element by element; a single number meets every number of the other side.
@@ -173,13 +199,10 @@ fn arithmetic(
         ),
         _ => return None,
     };
-    Some(Numbers {
-        shape: shape.clone(),
-        values,
-    })
+    Numbers::new(shape.clone(), values)
 }
 
-fn axis(node: &Node) -> i64 {
+fn axis(node: &Node<'_>) -> i64 {
     node.attribute("axis").map_or(0, |a| a.i)
 }
 
@@ -190,7 +213,7 @@ fn wrapped(index: i64, count: usize) -> Option<usize> {
     (0..count).contains(&index).then_some(index as usize)
 }
 
-fn gather(node: &Node, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
+fn gather(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
     let (source, indices) = (input(inputs, 0)?, input(inputs, 1)?);
     if source.shape.len() != 1 || !matches!(axis(node), 0 | -1) {
         return None;
@@ -204,7 +227,7 @@ fn gather(node: &Node, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
 }
 
 /// Rows along the first axis, forwards or backwards.
-fn slice(node: &Node, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
+fn slice(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
     let source = input(inputs, 0)?;
     let one = |index: usize, name: &str| -> Option<Option<i64>> {
         let list = match (input(inputs, index), node.attribute(name)) {
@@ -249,7 +272,7 @@ fn slice(node: &Node, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
     source.picked(shape, &positions)
 }
 
-fn concat(node: &Node, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
+fn concat(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
     if !matches!(axis(node), 0 | -1) {
         return None;
     }
@@ -269,38 +292,40 @@ fn concat(node: &Node, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
         }
         None => return None,
     };
-    Some(Numbers {
-        shape: vec![total],
-        values,
-    })
+    Numbers::new(vec![total], values)
 }
 
 /// A single number that gains or loses its only side.
 fn single(inputs: &[Option<&Numbers>], from: &[usize], to: &[usize]) -> Option<Numbers> {
     let source = input(inputs, 0)?;
-    (source.shape == from).then(|| Numbers {
-        shape: to.to_vec(),
-        values: source.values.clone(),
-    })
+    if source.shape != from {
+        return None;
+    }
+    Numbers::new(to.to_vec(), source.values.clone())
 }
 
 fn reshape(inputs: &[Option<&Numbers>]) -> Option<Numbers> {
     let (source, sides) = (input(inputs, 0)?, input(inputs, 1)?.as_ints()?);
-    let known: usize = sides
-        .iter()
-        .filter(|side| **side != -1)
-        .try_fold(1usize, |product, side| {
-            product.checked_mul(usize::try_from(*side).ok()?)
-        })?;
-    let free = source.count().checked_div(known)?;
+    let shape = sides_for(source.count(), sides)?;
+    Numbers::new(shape, source.values.clone())
+}
+
+/// The shape that so many numbers are given, where a side of -1 follows from the others; `None` when
+/// the numbers do not fill it.
+pub(super) fn sides_for(count: usize, sides: &[i64]) -> Option<Vec<usize>> {
+    let known = sides.iter().filter(|side| **side != -1);
+    let known = product(known.map(|side| usize::try_from(*side).ok()))?;
+    let free = count.checked_div(known)?;
     let shape: Vec<usize> = sides
         .iter()
         .map(|side| usize::try_from(*side).unwrap_or(free))
         .collect();
-    (shape.iter().product::<usize>() == source.count()).then(|| Numbers {
-        shape,
-        values: source.values.clone(),
-    })
+    (product(shape.iter().copied().map(Some)) == Some(count)).then_some(shape)
+}
+
+/// The product of sides; `None` when one is missing or there is no such number.
+fn product(mut sides: impl Iterator<Item = Option<usize>>) -> Option<usize> {
+    sides.try_fold(1usize, |product, side| product.checked_mul(side?))
 }
 
 /// Rows become columns.
@@ -315,7 +340,7 @@ fn transpose(inputs: &[Option<&Numbers>]) -> Option<Numbers> {
     source.picked(vec![columns, rows], &positions)
 }
 
-fn constant_of_shape(node: &Node, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
+fn constant_of_shape(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
     let [count] = input(inputs, 0)?.as_ints()? else {
         return None;
     };
@@ -324,16 +349,13 @@ fn constant_of_shape(node: &Node, inputs: &[Option<&Numbers>]) -> Option<Numbers
         // INT64 zeros are all that padding programs ask for.
         Some(tensor) if tensor.data_type == 7 => {
             let zero = tensor.raw_data.iter().all(|b| *b == 0)
-                && tensor.int64_data.iter().all(|v| *v == 0);
+                && varints(&tensor.int64_data).all(|v| v == 0);
             Values::Int(vec![0; zero.then_some(count)?])
         }
         None => Values::Float(vec![0.0; count]),
         Some(_) => return None,
     };
-    Some(Numbers {
-        shape: vec![count],
-        values,
-    })
+    Numbers::new(vec![count], values)
 }
 
 #[cfg(test)]
@@ -341,14 +363,14 @@ mod tests {
     use super::super::messages::Attribute;
     use super::*;
 
-    fn node(op: &str, attributes: &[(&str, i64)]) -> Node {
+    fn node(op: &'static str, attributes: &[(&'static str, i64)]) -> Node<'static> {
         Node {
-            op_type: op.to_owned(),
+            op_type: op,
             attribute: attributes
                 .iter()
-                .map(|(name, i)| Attribute {
-                    name: (*name).to_owned(),
-                    i: *i,
+                .map(|&(name, i)| Attribute {
+                    name,
+                    i,
                     ..Attribute::default()
                 })
                 .collect(),
@@ -357,7 +379,15 @@ mod tests {
     }
 
     fn ints(values: &[i64]) -> Numbers {
-        Numbers::ints(values.to_vec())
+        Numbers::ints(values.to_vec()).expect("few")
+    }
+
+    /// Integers in a shape; the shape decides how many.
+    fn shaped(shape: &[usize]) -> Option<Numbers> {
+        let count = shape
+            .iter()
+            .try_fold(1usize, |p, side| p.checked_mul(*side));
+        Numbers::new(shape.to_vec(), Values::Int(vec![1; count?.min(100)]))
     }
 
     #[test]
@@ -401,6 +431,103 @@ mod tests {
         assert!(run(&node("Concat", &[]), &[Some(&long), Some(&long)]).is_err());
         let overflow = ints(&[i64::MAX, i64::MAX]);
         assert!(run(&node("Reshape", &[]), &[Some(&long), Some(&overflow)]).is_err());
+    }
+
+    #[test]
+    fn long_sides_are_refused_also_where_there_are_no_numbers() {
+        for exponent in [7, 20, 29, 34, 50, 58, 63] {
+            let side = 1usize << exponent;
+            for shape in [
+                &[side, 0][..],
+                &[0, side],
+                &[0, side, side],
+                &[1, 0, side],
+                &[side],
+            ] {
+                assert_eq!(shaped(shape), None, "{shape:?}");
+            }
+            let empty = ints(&[]);
+            for sides in [[-1, side as i64], [side as i64, -1]] {
+                let result = run(&node("Reshape", &[]), &[Some(&empty), Some(&ints(&sides))]);
+                assert!(result.is_err(), "{sides:?}");
+            }
+        }
+        assert!(shaped(&[64, 0]).is_some() && shaped(&[0; 64]).is_some());
+        assert_eq!(shaped(&[0; 65]), None);
+    }
+
+    #[test]
+    fn a_shape_with_many_free_sides_is_refused() {
+        for count in [1, 2, 63, 64] {
+            for free in [2, 3, 64] {
+                let (numbers, sides) = (ints(&vec![1; count]), ints(&vec![-1; free]));
+                let result = run(&node("Reshape", &[]), &[Some(&numbers), Some(&sides)]);
+                assert_eq!(result.is_ok(), count == 1, "{count} in {free}");
+            }
+        }
+    }
+
+    /// Numbers at which arithmetic breaks.
+    const EXTREMES: [i64; 14] = [
+        0,
+        1,
+        -1,
+        2,
+        -2,
+        63,
+        64,
+        65,
+        1 << 32,
+        1 << 50,
+        i64::MAX - 1,
+        i64::MAX,
+        i64::MIN + 1,
+        i64::MIN,
+    ];
+
+    #[test]
+    fn extreme_numbers_are_no_trouble_for_any_operator() {
+        let operators = [
+            "Identity",
+            "Cast",
+            "Floor",
+            "Ceil",
+            "Add",
+            "Sub",
+            "Mul",
+            "Div",
+            "Gather",
+            "Slice",
+            "Concat",
+            "Unsqueeze",
+            "Squeeze",
+            "Reshape",
+            "Transpose",
+            "ConstantOfShape",
+        ];
+        let shapes = [&[][..], &[0], &[1], &[3], &[64], &[0, 3], &[3, 0], &[8, 8]];
+        for operator in operators {
+            for shape in shapes {
+                let source = shaped(shape).expect("few");
+                for a in EXTREMES {
+                    for b in EXTREMES {
+                        for step in [1, -1, 2, i64::MIN] {
+                            let attributes = [("axis", a), ("to", b)];
+                            let rest = [[a], [b], [0], [step]].map(|list| ints(&list));
+                            let inputs: Vec<Option<&Numbers>> =
+                                std::iter::once(&source).chain(&rest).map(Some).collect();
+                            for given in [1, 2, 3, 5] {
+                                if let Ok(result) =
+                                    run(&node(operator, &attributes), &inputs[..given])
+                                {
+                                    assert!(result.count() <= MAX_COUNT);
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
     }
 
     #[test]

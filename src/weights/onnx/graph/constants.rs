@@ -4,38 +4,42 @@ use super::{
     super::{
         super::tensor::{Dtype, StoredTensor},
         messages::Node,
-        numbers::{self, MAX_COUNT, Numbers, Values},
+        numbers::{self, MAX_COUNT, Numbers, Values, sides_for},
         stored,
     },
-    Value, Walker, WeightsError, refused,
+    Cow, Value, Walker, WeightsError, refused,
 };
 
 impl<'m> Walker<'m> {
-    pub(super) fn shape(&self, node: &Node) -> Result<Value, WeightsError> {
+    pub(super) fn shape(&self, node: &Node<'_>) -> Result<Value, WeightsError> {
         if node.attribute("start").is_some_and(|a| a.i != 0) || node.attribute("end").is_some() {
             return Err(refused(format!("{} takes a part of a shape", node.label())));
         }
         let of = |sides: &[usize]| Numbers::ints(sides.iter().map(|side| *side as i64).collect());
-        Ok(Value::Numbers(match self.value(node, 0)? {
-            Value::Tensor(_, shape) => vec![of(shape); self.probe_count],
-            Value::Numbers(numbers) => numbers.iter().map(|n| of(&n.shape)).collect(),
-            Value::Map(id) => self.maps[*id]
-                .iter()
-                .map(|[c, h, w]| of(&[self.batch, *c, *h, *w]))
-                .collect(),
-        }))
+        let probes: Option<Vec<Numbers>> = match self.value(node, 0)? {
+            Value::Tensor(_, shape) => of(shape).map(|sides| vec![sides; self.probe_count]),
+            Value::Numbers(numbers) => numbers.iter().map(|n| of(n.shape())).collect(),
+            Value::Map(id) => {
+                let maps = self.maps[*id].iter();
+                maps.map(|[c, h, w]| of(&[self.batch, *c, *h, *w]))
+                    .collect()
+            }
+        };
+        probes
+            .map(Value::Numbers)
+            .ok_or_else(|| refused(format!("{} has too many sides", node.label())))
     }
 
     /// A node that no pixel goes through: a weight seen in another shape, or arithmetic on sizes.
-    pub(super) fn node_on_constants(&mut self, node: &'m Node) -> Result<Value, WeightsError> {
+    pub(super) fn node_on_constants(&mut self, node: &'m Node<'_>) -> Result<Value, WeightsError> {
         if node.op_type == "Constant" {
             return self.constant_node(node);
         }
-        if let Some(Value::Tensor(id, shape)) = node.input(0).and_then(|n| self.values.get(n))
+        if let Some(Value::Tensor(id, shape)) = node.input(0).and_then(|name| self.values.get(name))
             && let Dtype::Float(stored_as) = self.tensors[*id].dtype()
         {
             let (id, shape) = (*id, shape.clone());
-            match node.op_type.as_str() {
+            match node.op_type {
                 "Identity" => return Ok(Value::Tensor(id, shape)),
                 // Casts to FLOAT and DOUBLE lose nothing that single precision would keep.
                 "Cast" if matches!(node.attribute("to").map(|a| a.i), Some(1 | 11)) => {
@@ -58,7 +62,14 @@ impl<'m> Walker<'m> {
                 _ => {}
             }
         }
-        let mut inputs = Vec::new();
+        if node.input.len() > MAX_COUNT {
+            return Err(refused(format!(
+                "{} computes with {} inputs",
+                node.label(),
+                node.input.len()
+            )));
+        }
+        let mut inputs: Vec<Option<Cow<'_, [Numbers]>>> = Vec::new();
         for index in 0..node.input.len() {
             inputs.push(self.numbers(node, index)?);
         }
@@ -75,20 +86,15 @@ impl<'m> Walker<'m> {
     }
 
     /// The shape of a vector that gains sides of one, as scales and shifts do.
-    fn unsqueezed(&self, node: &Node, shape: &[usize]) -> Result<Vec<usize>, WeightsError> {
-        let axes = match node.attribute("axes") {
-            Some(attribute) => Some(attribute.ints.clone()),
-            None => self
-                .fixed_numbers(node, 1)?
-                .and_then(|n| n.as_ints().map(<[i64]>::to_vec)),
-        };
+    fn unsqueezed(&self, node: &Node<'_>, shape: &[usize]) -> Result<Vec<usize>, WeightsError> {
+        let axes = self.ints(node, "axes", 1)?.unwrap_or_default();
         let odd = || refused(format!("{} has odd axes", node.label()));
-        let rank = shape.len() + axes.as_ref().map_or(0, Vec::len);
+        let rank = shape.len() + axes.len();
         if rank > 4 {
             return Err(odd());
         }
         let mut sides: Vec<Option<usize>> = vec![None; rank];
-        for axis in axes.unwrap_or_default() {
+        for axis in axes.iter().copied() {
             let axis = if axis < 0 { axis + rank as i64 } else { axis };
             let side = usize::try_from(axis).ok().and_then(|a| sides.get_mut(a));
             if side.ok_or_else(odd)?.replace(1).is_some() {
@@ -103,40 +109,22 @@ impl<'m> Walker<'m> {
     }
 
     /// The shape that a weight is given, one side of which may follow from the others.
-    fn reshaped(&self, node: &Node, shape: &[usize]) -> Result<Vec<usize>, WeightsError> {
+    fn reshaped(&self, node: &Node<'_>, shape: &[usize]) -> Result<Vec<usize>, WeightsError> {
         let odd = || refused(format!("{} gives a weight an odd shape", node.label()));
         let sides = self.fixed_numbers(node, 1)?.ok_or_else(odd)?;
         let sides = sides.as_ints().filter(|s| s.len() <= 4).ok_or_else(odd)?;
-        let count: usize = shape.iter().product();
-        let known = sides
-            .iter()
-            .filter(|side| **side != -1)
-            .try_fold(1usize, |product, side| {
-                product.checked_mul(usize::try_from(*side).ok()?)
-            })
-            .ok_or_else(odd)?;
-        let free = count.checked_div(known).ok_or_else(odd)?;
-        let shape: Vec<usize> = sides
-            .iter()
-            .map(|side| usize::try_from(*side).unwrap_or(free))
-            .collect();
-        if shape.iter().product::<usize>() == count {
-            Ok(shape)
-        } else {
-            Err(odd())
-        }
+        sides_for(shape.iter().product(), sides).ok_or_else(odd)
     }
 
-    fn constant_node(&mut self, node: &'m Node) -> Result<Value, WeightsError> {
-        let name = node.output.first().map_or("", String::as_str);
-        if let Some(tensor) = node.attribute("value").and_then(|a| a.t.as_ref()) {
-            return Ok(self.tensor(stored(name, tensor)?));
+    fn constant_node(&mut self, node: &'m Node<'_>) -> Result<Value, WeightsError> {
+        let name = node.output.first().copied().unwrap_or_default();
+        if let Some(tensor) = node.attribute("value").and_then(|a| a.t.as_deref()) {
+            return self.tensor(stored(name, tensor, self.budget)?);
         }
-        let few = |shape: Vec<usize>, values: Values| Numbers { shape, values };
         let numbers = if let Some(a) = node.attribute("value_int") {
-            few(Vec::new(), Values::Int(vec![a.i]))
+            Numbers::new(Vec::new(), Values::Int(vec![a.i]))
         } else if let Some(a) = node.attribute("value_float") {
-            few(Vec::new(), Values::Float(vec![a.f]))
+            Numbers::new(Vec::new(), Values::Float(vec![a.f]))
         } else if let Some(a) = node
             .attribute("value_ints")
             .filter(|a| a.ints.len() <= MAX_COUNT)
@@ -146,13 +134,12 @@ impl<'m> Walker<'m> {
             .attribute("value_floats")
             .filter(|a| a.floats.len() <= MAX_COUNT)
         {
-            few(vec![a.floats.len()], Values::Float(a.floats.clone()))
+            Numbers::new(vec![a.floats.len()], Values::Float(a.floats.clone()))
         } else {
-            return Err(refused(format!(
-                "{} is no constant that is read",
-                node.label()
-            )));
+            None
         };
+        let numbers = numbers
+            .ok_or_else(|| refused(format!("{} is no constant that is read", node.label())))?;
         Ok(Value::Numbers(vec![numbers; self.probe_count]))
     }
 }
@@ -166,8 +153,5 @@ pub(super) fn small_numbers(tensor: &StoredTensor<'_>, shape: &[usize]) -> Optio
         Some(ints) => Values::Int(ints),
         None => Values::Float(tensor.to_f32().ok()?),
     };
-    Some(Numbers {
-        shape: shape.to_vec(),
-        values,
-    })
+    Numbers::new(shape.to_vec(), values)
 }

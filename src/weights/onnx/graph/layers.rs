@@ -1,16 +1,14 @@
 //! The layers that a picture goes through, one node each.
 
 use super::{
-    super::{messages::Node, numbers::Numbers},
-    Id, MAX_SIDE_PX, Map, Operation, Value, Walker, WeightsError,
-    norm::check_eps,
-    refused, shortened,
+    super::messages::Node, Cow, Id, MAX_SIDE_PX, Map, Operation, Value, Walker, WeightsError,
+    norm::check_eps, refused, shortened, shown,
 };
 
 impl<'m> Walker<'m> {
     /// A node that the picture goes through.
-    pub(super) fn node_on_map(&mut self, node: &'m Node) -> Result<Value, WeightsError> {
-        match node.op_type.as_str() {
+    pub(super) fn node_on_map(&mut self, node: &'m Node<'_>) -> Result<Value, WeightsError> {
+        match node.op_type {
             "Identity" | "Dropout" => Ok(Value::Map(self.map(node, 0)?)),
             "Cast" => match node.attribute("to").map(|a| a.i) {
                 // FLOAT, FLOAT16, DOUBLE, BFLOAT16
@@ -19,7 +17,7 @@ impl<'m> Walker<'m> {
             },
             "Relu" => {
                 let x = self.map(node, 0)?;
-                Ok(self.same_size(Operation::Relu(x), x))
+                self.same_size(Operation::Relu(x), x)
             }
             "Pad" => self.pad(node),
             "Conv" => self.conv(node),
@@ -30,7 +28,7 @@ impl<'m> Walker<'m> {
         }
     }
 
-    fn pad(&mut self, node: &Node) -> Result<Value, WeightsError> {
+    fn pad(&mut self, node: &Node<'_>) -> Result<Value, WeightsError> {
         let x = self.map(node, 0)?;
         match text(node, "mode", "constant") {
             "reflect" => {}
@@ -48,12 +46,7 @@ impl<'m> Walker<'m> {
                 )));
             }
         }
-        let pads = match node.attribute("pads") {
-            Some(attribute) => Some(attribute.ints.clone()),
-            None => self
-                .fixed_numbers(node, 1)?
-                .and_then(|n| n.as_ints().map(<[i64]>::to_vec)),
-        };
+        let pads = self.ints(node, "pads", 1)?;
         let axes = self.fixed_numbers(node, 3)?;
         let axes = axes
             .as_ref()
@@ -71,22 +64,22 @@ impl<'m> Walker<'m> {
             .filter(|amount| *amount < 1 << 16)
             .ok_or_else(|| {
                 refused(format!(
-                    "{} pads by {:?}, the network pads all four sides alike",
+                    "{} pads by {}, the network pads all four sides alike",
                     node.label(),
-                    pads.unwrap_or_default()
+                    shown(pads.as_deref().unwrap_or_default())
                 ))
             })?;
         if amount == 0 {
             return Ok(Value::Map(x));
         }
         let maps = self.grown(node, x, |side| side + 2 * amount)?;
-        Ok(Value::Map(self.operation(Operation::Pad(x, amount), maps)))
+        Ok(Value::Map(self.operation(Operation::Pad(x, amount), maps)?))
     }
 
     /// The sizes of a map with longer sides. A long chain of these must not run out of numbers.
     fn grown(
         &self,
-        node: &Node,
+        node: &Node<'_>,
         map: Id,
         side: impl Fn(usize) -> usize,
     ) -> Result<Vec<Map>, WeightsError> {
@@ -98,7 +91,7 @@ impl<'m> Walker<'m> {
         self.maps[map].iter().map(larger).collect()
     }
 
-    fn conv(&mut self, node: &Node) -> Result<Value, WeightsError> {
+    fn conv(&mut self, node: &Node<'_>) -> Result<Value, WeightsError> {
         let x = self.map(node, 0)?;
         let (weight, shape) = self.weight(node, 1)?;
         let list = |name: &str| node.attribute(name).map_or(&[][..], |a| &a.ints);
@@ -112,8 +105,8 @@ impl<'m> Walker<'m> {
         }
         if list("dilations").iter().any(|d| *d != 1) {
             return wrong(format!(
-                "has dilations {:?}, the network has none",
-                list("dilations")
+                "has dilations {}, the network has none",
+                shown(list("dilations"))
             ));
         }
         if node.attribute("group").is_some_and(|a| a.i != 1) {
@@ -122,7 +115,7 @@ impl<'m> Walker<'m> {
         let stride = match list("strides") {
             [] => 1,
             [a, b] if a == b && (1..=2).contains(a) => *a as usize,
-            other => return wrong(format!("has strides {other:?}")),
+            other => return wrong(format!("has strides {}", shown(other))),
         };
         let [out, inputs, height, width] = *shape else {
             return Err(self.wrong_shape(node, "[out, in, side, side]".to_owned()));
@@ -149,11 +142,11 @@ impl<'m> Walker<'m> {
             bias,
             stride,
         };
-        Ok(Value::Map(self.operation(conv, maps)))
+        Ok(Value::Map(self.operation(conv, maps)?))
     }
 
     /// The weight of a convolution has a shape that does not fit.
-    fn wrong_shape(&self, node: &Node, needed: String) -> WeightsError {
+    fn wrong_shape(&self, node: &Node<'_>, needed: String) -> WeightsError {
         let got = self.weight(node, 1).map(|(_, shape)| shape.to_vec());
         WeightsError::Shape {
             key: shortened(node.input(1).unwrap_or_default()),
@@ -162,7 +155,7 @@ impl<'m> Walker<'m> {
         }
     }
 
-    fn norm(&mut self, node: &Node) -> Result<Value, WeightsError> {
+    fn norm(&mut self, node: &Node<'_>) -> Result<Value, WeightsError> {
         let input = self.map(node, 0)?;
         check_eps(node, node.attribute("epsilon").map_or(1e-5, |a| a.f))?;
         let scale = self.per_channel(node, 1, input)?;
@@ -172,10 +165,10 @@ impl<'m> Walker<'m> {
             scale,
             shift,
         };
-        Ok(self.same_size(norm, input))
+        self.same_size(norm, input)
     }
 
-    fn upsample(&mut self, node: &Node) -> Result<Value, WeightsError> {
+    fn upsample(&mut self, node: &Node<'_>) -> Result<Value, WeightsError> {
         let x = self.map(node, 0)?;
         let wrong = |what: String| Err(refused(format!("{} {what}", node.label())));
         let mode = text(node, "mode", "nearest");
@@ -203,18 +196,19 @@ impl<'m> Walker<'m> {
         }
         let batch = self.batch as i64;
         let doubled = self.grown(node, x, |side| 2 * side)?;
-        let scales = match node.attribute("scales") {
-            Some(attribute) => Some(vec![attribute.floats.clone(); self.probe_count]),
+        let index = if is_upsample { 1 } else { 2 };
+        let scales: Option<Vec<Cow<'_, [f32]>>> = match node.attribute("scales") {
+            Some(attribute) => Some(vec![Cow::Borrowed(attribute.floats.as_slice())]),
             None => self
-                .numbers(node, if is_upsample { 1 } else { 2 })?
-                .map(|probes| probes.iter().map(Numbers::to_floats).collect())
-                .filter(|scales: &Vec<Vec<f32>>| scales.iter().any(|s| !s.is_empty())),
+                .numbers(node, index)?
+                .map(|probes| probes.iter().map(|n| Cow::Owned(n.to_floats())).collect())
+                .filter(|scales: &Vec<Cow<'_, [f32]>>| scales.iter().any(|s| !s.is_empty())),
         };
         let sizes = self.numbers(node, 3)?;
         match (scales, sizes) {
             (Some(scales), None) => {
-                if let Some(other) = scales.iter().find(|s| s.as_slice() != [1.0, 1.0, 2.0, 2.0]) {
-                    return wrong(format!("scales by {other:?}, the network by 2"));
+                if let Some(other) = scales.iter().find(|s| ***s != [1.0, 1.0, 2.0, 2.0]) {
+                    return wrong(format!("scales by {}, the network by 2", shown(other)));
                 }
             }
             (None, Some(sizes)) => {
@@ -222,18 +216,18 @@ impl<'m> Walker<'m> {
                     let wanted = [batch, *c as i64, *h as i64, *w as i64];
                     if size.as_ints() != Some(&wanted[..]) {
                         return wrong(format!(
-                            "resizes to {:?}, the network would to {wanted:?}",
-                            size.to_floats()
+                            "resizes to {}, the network would to {wanted:?}",
+                            shown(&size.to_floats())
                         ));
                     }
                 }
             }
             _ => return wrong("has neither scales nor sizes, or both".to_owned()),
         }
-        Ok(Value::Map(self.operation(Operation::Upsample(x), doubled)))
+        Ok(Value::Map(self.operation(Operation::Upsample(x), doubled)?))
     }
 
-    fn clip(&mut self, node: &Node) -> Result<Value, WeightsError> {
+    fn clip(&mut self, node: &Node<'_>) -> Result<Value, WeightsError> {
         let x = self.map(node, 0)?;
         let bound = |name: &str, index: usize| match node.attribute(name) {
             Some(attribute) => Some(attribute.f),
@@ -245,15 +239,14 @@ impl<'m> Walker<'m> {
                 node.label()
             )));
         }
-        Ok(self.same_size(Operation::Clip(x), x))
+        self.same_size(Operation::Clip(x), x)
     }
 }
 
 /// A text attribute, or what its absence means.
-fn text<'a>(node: &'a Node, name: &str, absent: &'a str) -> &'a str {
-    node.attribute(name).map_or(absent, |a| {
-        std::str::from_utf8(&a.s).unwrap_or("unreadable")
-    })
+fn text<'a>(node: &Node<'a>, name: &str, absent: &'a str) -> &'a str {
+    node.attribute(name)
+        .map_or(absent, |a| std::str::from_utf8(a.s).unwrap_or("unreadable"))
 }
 
 /// Whether doubling a row this way gives every pixel twice, whatever the mode is called. One length

@@ -1,15 +1,13 @@
 //! Sums, and instance norm spelled out in nodes: mean, difference, square, mean, eps, root, quotient,
 //! scale and shift, in the spellings that exporters and hand-written layers use.
 
-use std::collections::HashSet;
-
 use super::{
     super::messages::Node, Id, Operation, Value, Walker, WeightsError, refused, unsupported,
 };
 
 impl Walker<'_> {
     /// Sums, and the pieces of an instance norm that is spelled out.
-    pub(super) fn norm_piece(&mut self, node: &Node) -> Result<Value, WeightsError> {
+    pub(super) fn norm_piece(&mut self, node: &Node<'_>) -> Result<Value, WeightsError> {
         use Operation as Op;
         let map = |index: usize| self.map(node, index).ok();
         let operation_of = |id: Option<Id>| id.and_then(|id| self.operations.get(id)).copied();
@@ -17,7 +15,7 @@ impl Walker<'_> {
         let (x, y) = (operation_of(a), operation_of(b));
         // Sums and products read the same from both sides; constants are looked for in the second.
         let (one, other, constant_at) = if x.is_none() { (y, x, 0) } else { (x, y, 1) };
-        let operation = match (node.op_type.as_str(), one, other) {
+        let operation = match (node.op_type, one, other) {
             ("Add", Some(_), Some(_)) => match (a, b) {
                 (Some(a), Some(b)) if self.maps[a] == self.maps[b] => Op::Add(a.min(b), a.max(b)),
                 _ => return Err(unsupported(node)),
@@ -86,11 +84,11 @@ impl Walker<'_> {
             | Op::InverseDeviation(x)
             | Op::ScaledInverse(x, _) => {
                 let maps = self.maps[x].iter().map(|[c, ..]| [*c, 1, 1]).collect();
-                return Ok(Value::Map(self.operation(operation, maps)));
+                return Ok(Value::Map(self.operation(operation, maps)?));
             }
             _ => return Err(unsupported(node)),
         };
-        Ok(self.same_size(operation, like))
+        self.same_size(operation, like)
     }
 
     /// The mean over the plane of a map; of squares around the mean it is the variance.
@@ -103,25 +101,17 @@ impl Walker<'_> {
     }
 
     /// Whether a reduction takes height and width and keeps them as sides of one.
-    fn over_plane(&self, node: &Node) -> Result<bool, WeightsError> {
-        let axes = match node.attribute("axes") {
-            Some(attribute) => attribute.ints.clone(),
-            None => self
-                .fixed_numbers(node, 1)?
-                .and_then(|n| n.as_ints().map(<[i64]>::to_vec))
-                .unwrap_or_default(),
-        };
+    fn over_plane(&self, node: &Node<'_>) -> Result<bool, WeightsError> {
+        let axes = self.ints(node, "axes", 1)?.unwrap_or_default();
         let keeps = node.attribute("keepdims").is_none_or(|a| a.i == 1);
-        let axes: HashSet<i64> = axes
-            .iter()
-            .map(|a| if *a < 0 { a + 4 } else { *a })
-            .collect();
-        Ok(keeps && axes == HashSet::from([2, 3]))
+        let takes = |axis: i64| axes.iter().any(|a| [axis, axis - 4].contains(a));
+        let others = axes.iter().any(|a| ![2, 3, -2, -1].contains(a));
+        Ok(keeps && takes(2) && takes(3) && !others)
     }
 }
 
 /// The norm's epsilon is 1e-5 up to its own rounding.
-pub(super) fn check_eps(node: &Node, eps: f32) -> Result<(), WeightsError> {
+pub(super) fn check_eps(node: &Node<'_>, eps: f32) -> Result<(), WeightsError> {
     if (eps - 1e-5).abs() <= 1e-7 {
         return Ok(());
     }
@@ -133,8 +123,11 @@ pub(super) fn check_eps(node: &Node, eps: f32) -> Result<(), WeightsError> {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::{
         super::{
+            super::super::Budget,
             super::messages::{Attribute, Graph, Tensor, ValueInfo},
             walk,
         },
@@ -142,37 +135,35 @@ mod tests {
     };
 
     /// A graph of `x` with 3 channels, from lines of `result = Operator input input`.
-    fn graph(lines: &[&str]) -> Graph {
-        let value = |name: &str| ValueInfo {
-            name: name.to_owned(),
-            kind: None,
-        };
-        let floats = |name: &str, dims: &[i64], values: &[f32]| Tensor {
-            name: name.to_owned(),
+    fn graph<'m>(lines: &[&'m str]) -> Graph<'m> {
+        let value = |name| ValueInfo { name, kind: None };
+        let floats = |name, dims: &[i64], values: &[f32]| Tensor {
+            name,
             dims: dims.to_vec(),
             data_type: 1,
-            float_data: values.to_vec(),
+            float_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
             ..Tensor::default()
         };
         let column = Tensor {
-            name: "column".to_owned(),
+            name: "column",
             dims: vec![4],
-            data_type: 7,
-            int64_data: vec![1, -1, 1, 1],
+            data_type: 6,
+            // 1, -1, 1, 1
+            int32_data: Cow::Borrowed(&[1, 0xff, 0xff, 0xff, 0xff, 0xf, 1, 1]),
             ..Tensor::default()
         };
-        let node = |line: &&str| {
-            let words: Vec<&str> = line.split_whitespace().collect();
+        let node = |line: &&'m str| {
+            let words: Vec<&'m str> = line.split_whitespace().collect();
             let attribute = Attribute {
-                name: "axes".to_owned(),
+                name: "axes",
                 ints: vec![2, -1],
                 ..Attribute::default()
             };
             let is_reduction = words[2] == "ReduceMean";
             Node {
-                output: vec![words[0].to_owned()],
-                op_type: words[2].to_owned(),
-                input: words[3..].iter().map(|w| (*w).to_owned()).collect(),
+                output: vec![words[0]],
+                op_type: words[2],
+                input: words[3..].to_vec(),
                 attribute: is_reduction.then_some(attribute).into_iter().collect(),
                 ..Node::default()
             }
@@ -197,8 +188,8 @@ mod tests {
     }
 
     fn result(lines: &[&str]) -> Result<Operation, String> {
-        let graph = graph(lines);
-        let walked = walk(&graph).map_err(|error| error.to_string())?;
+        let (graph, budget) = (graph(lines), Budget::for_file(0));
+        let walked = walk(&graph, &budget).map_err(|error| error.to_string())?;
         Ok(walked.operations[walked.output])
     }
 

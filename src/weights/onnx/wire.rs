@@ -1,0 +1,385 @@
+//! Protobuf as it lies in a file: fields with a number, a kind and a content.
+//!
+//! Texts and packed numbers stay where they lie. What becomes a list or a struct draws on the file's
+//! budget before it is made, because a field of two bytes may become a struct of two hundred. Every
+//! byte is looked at once for each message around it that is read, and the messages that are read are
+//! a few levels deep. Knows no message of ONNX.
+
+use std::{borrow::Cow, ops::Range};
+
+use super::super::{Budget, WeightsError};
+
+/// Largest number of a field.
+const MAX_NUMBER: u64 = (1 << 29) - 1;
+
+/// A message that takes the fields which it knows and leaves the others.
+pub(super) trait Message<'m> {
+    /// Takes one field; of a field that comes twice, the last counts or both are joined.
+    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError>;
+}
+
+/// How a field's content is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Varint,
+    EightBytes,
+    Lengthy,
+    FourBytes,
+}
+
+/// One field of a message.
+pub(super) struct Field<'m, 'b> {
+    /// Its number, which says what it means.
+    pub(super) number: u64,
+    kind: Kind,
+    file: &'m [u8],
+    budget: &'b Budget,
+    /// Where it starts in the file.
+    start: usize,
+    content: Range<usize>,
+}
+
+/// Reads a file that is one message.
+///
+/// # Errors
+/// [`WeightsError::Onnx`] with the byte where the file breaks off or breaks the rules;
+/// [`WeightsError::TooCostly`] when more would be made of it than its size allows.
+pub(super) fn read<'m, M: Message<'m> + Default>(
+    file: &'m [u8],
+    budget: &Budget,
+) -> Result<M, WeightsError> {
+    let mut message = M::default();
+    read_fields(file, 0..file.len(), budget, &mut message)?;
+    Ok(message)
+}
+
+fn broken(what: &str, at: usize) -> WeightsError {
+    WeightsError::Onnx(format!("{what} at byte {at} of the file"))
+}
+
+/// Hands the fields of the message that fills `range` to `message`.
+fn read_fields<'m, M: Message<'m>>(
+    file: &'m [u8],
+    range: Range<usize>,
+    budget: &Budget,
+    message: &mut M,
+) -> Result<(), WeightsError> {
+    let bytes = &file[..range.end];
+    let mut start = range.start;
+    while start < bytes.len() {
+        let broken = |what: &str| broken(what, start);
+        let mut at = start;
+        let tag = varint(bytes, &mut at).ok_or_else(|| broken("a field breaks off"))?;
+        let (kind, length) = match tag & 7 {
+            0 => {
+                let mut end = at;
+                varint(bytes, &mut end).ok_or_else(|| broken("a number breaks off"))?;
+                (Kind::Varint, (end - at) as u64)
+            }
+            1 => (Kind::EightBytes, 8),
+            2 => {
+                let length = varint(bytes, &mut at);
+                let length = length.ok_or_else(|| broken("a length breaks off"))?;
+                (Kind::Lengthy, length)
+            }
+            5 => (Kind::FourBytes, 4),
+            _ => return Err(broken("a field has an unknown kind")),
+        };
+        if !(1..=MAX_NUMBER).contains(&(tag >> 3)) {
+            return Err(broken("a field has a number that there is not"));
+        }
+        let end = usize::try_from(length)
+            .ok()
+            .and_then(|length| at.checked_add(length))
+            .filter(|end| *end <= bytes.len())
+            .ok_or_else(|| broken("a field reaches past the end"))?;
+        message.take(Field {
+            number: tag >> 3,
+            kind,
+            file,
+            budget,
+            start,
+            content: at..end,
+        })?;
+        start = end;
+    }
+    Ok(())
+}
+
+impl<'m> Field<'m, '_> {
+    fn of_kind(&self, kind: Kind) -> Result<&'m [u8], WeightsError> {
+        if self.kind != kind {
+            return Err(self.broken("a field has another kind than ONNX gives it"));
+        }
+        Ok(self.encoded())
+    }
+
+    fn broken(&self, what: &str) -> WeightsError {
+        broken(what, self.start)
+    }
+
+    fn encoded(&self) -> &'m [u8] {
+        &self.file[self.content.clone()]
+    }
+
+    pub(super) fn bytes(&self) -> Result<&'m [u8], WeightsError> {
+        self.of_kind(Kind::Lengthy)
+    }
+
+    pub(super) fn text(&self) -> Result<&'m str, WeightsError> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| self.broken("a text is not UTF-8"))
+    }
+
+    pub(super) fn int(&self) -> Result<i64, WeightsError> {
+        let number = varints(self.of_kind(Kind::Varint)?).next();
+        number.ok_or_else(|| self.broken("a number breaks off"))
+    }
+
+    pub(super) fn float(&self) -> Result<f32, WeightsError> {
+        let bytes = self.of_kind(Kind::FourBytes)?.first_chunk();
+        let bytes = bytes.ok_or_else(|| self.broken("a number breaks off"))?;
+        Ok(f32::from_le_bytes(*bytes))
+    }
+
+    /// Reads the message in this field into `message`, beside what that holds already.
+    pub(super) fn join<M: Message<'m>>(&self, message: &mut M) -> Result<(), WeightsError> {
+        self.of_kind(Kind::Lengthy)?;
+        read_fields(self.file, self.content.clone(), self.budget, message)
+    }
+
+    /// As [`Self::join`], of a message that is made when it is first met.
+    pub(super) fn join_boxed<M: Message<'m> + Default>(
+        &self,
+        message: &mut Option<Box<M>>,
+    ) -> Result<(), WeightsError> {
+        if message.is_none() {
+            self.budget.bytes(size_of::<M>())?;
+        }
+        self.join(&mut **message.get_or_insert_default())
+    }
+
+    /// Adds the message in this field to a list.
+    pub(super) fn add_message<M: Message<'m> + Default>(
+        &self,
+        list: &mut Vec<M>,
+    ) -> Result<(), WeightsError> {
+        let mut message = M::default();
+        self.join(&mut message)?;
+        self.budget.push(list, message)
+    }
+
+    pub(super) fn add_text(&self, list: &mut Vec<&'m str>) -> Result<(), WeightsError> {
+        self.budget.push(list, self.text()?)
+    }
+
+    /// Adds integers to a list, one or many at once.
+    pub(super) fn add_ints(&self, list: &mut Vec<i64>) -> Result<(), WeightsError> {
+        for number in varints(self.encoded_varints()?) {
+            self.budget.push(list, number)?;
+        }
+        Ok(())
+    }
+
+    /// Adds single-precision numbers to a list, one or many at once.
+    pub(super) fn add_floats(&self, list: &mut Vec<f32>) -> Result<(), WeightsError> {
+        let (floats, _) = self.encoded_floats()?.as_chunks::<4>();
+        for float in floats {
+            self.budget.push(list, f32::from_le_bytes(*float))?;
+        }
+        Ok(())
+    }
+
+    /// Integers as they are encoded, one or many at once.
+    pub(super) fn encoded_varints(&self) -> Result<&'m [u8], WeightsError> {
+        let bytes = match self.kind {
+            Kind::Varint => self.encoded(),
+            _ => self.of_kind(Kind::Lengthy)?,
+        };
+        let mut at = 0;
+        while at < bytes.len() {
+            varint(bytes, &mut at)
+                .ok_or_else(|| self.broken("a list of integers breaks off in a field"))?;
+        }
+        Ok(bytes)
+    }
+
+    /// Little-endian single-precision numbers, one or many at once.
+    pub(super) fn encoded_floats(&self) -> Result<&'m [u8], WeightsError> {
+        self.little_endian(Kind::FourBytes, 4)
+    }
+
+    /// Little-endian double-precision numbers, one or many at once.
+    pub(super) fn encoded_doubles(&self) -> Result<&'m [u8], WeightsError> {
+        self.little_endian(Kind::EightBytes, 8)
+    }
+
+    fn little_endian(&self, one: Kind, size_bytes: usize) -> Result<&'m [u8], WeightsError> {
+        if self.kind == one {
+            return Ok(self.encoded());
+        }
+        let bytes = self.of_kind(Kind::Lengthy)?;
+        if !bytes.len().is_multiple_of(size_bytes) {
+            return Err(self.broken("a list of numbers breaks off in a field"));
+        }
+        Ok(bytes)
+    }
+
+    /// Puts encoded numbers behind those that are there; the first stay where they lie in the file.
+    pub(super) fn append(
+        &self,
+        list: &mut Cow<'m, [u8]>,
+        more: &'m [u8],
+    ) -> Result<(), WeightsError> {
+        if list.is_empty() {
+            *list = Cow::Borrowed(more);
+            return Ok(());
+        }
+        let needed = list.len() + more.len();
+        let capacity = match list {
+            Cow::Owned(bytes) => bytes.capacity(),
+            Cow::Borrowed(_) => 0,
+        };
+        if capacity < needed {
+            self.budget.bytes(2 * needed)?;
+            let mut longer = Vec::with_capacity(2 * needed);
+            longer.extend_from_slice(list);
+            *list = Cow::Owned(longer);
+        }
+        list.to_mut().extend_from_slice(more);
+        Ok(())
+    }
+}
+
+/// The numbers of a list that [`Field::encoded_varints`] gave.
+pub(super) fn varints(bytes: &[u8]) -> impl Iterator<Item = i64> {
+    let mut at = 0;
+    std::iter::from_fn(move || varint(bytes, &mut at).map(|number| number as i64))
+}
+
+/// Reads a number of seven bits a byte, least first; `None` where it breaks off or has more than 64
+/// bits.
+fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    let mut value = 0u64;
+    for shift in (0..64).step_by(7) {
+        let byte = *bytes.get(*at)?;
+        *at += 1;
+        if shift == 63 && byte > 1 {
+            return None;
+        }
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything in field 1 as integers, in field 2 as floats, in field 3 as a message, and in
+    /// field 4 as encoded floats.
+    #[derive(Debug, Default, PartialEq)]
+    struct Lists<'m> {
+        ints: Vec<i64>,
+        floats: Vec<f32>,
+        inner: Vec<Lists<'m>>,
+        encoded: Cow<'m, [u8]>,
+    }
+
+    impl<'m> Message<'m> for Lists<'m> {
+        fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+            match field.number {
+                1 => field.add_ints(&mut self.ints),
+                2 => field.add_floats(&mut self.floats),
+                3 => field.add_message(&mut self.inner),
+                4 => field.append(&mut self.encoded, field.encoded_floats()?),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    fn lists(file: &[u8]) -> Result<Lists<'_>, String> {
+        read(file, &Budget::for_file(file.len())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn numbers_of_seven_bits() {
+        let mut at = 0;
+        assert_eq!(varint(&[0xac, 0x02, 9], &mut at), Some(300));
+        assert_eq!(at, 2);
+        assert_eq!(varint(&[0x80; 12], &mut 0), None);
+        assert_eq!(varint(&[0x80], &mut 0), None);
+        let minus_one = [[0xff; 9].as_slice(), &[1]].concat();
+        assert_eq!(varints(&minus_one).collect::<Vec<_>>(), [-1]);
+        let too_large = [[0xff; 9].as_slice(), &[2]].concat();
+        assert_eq!(varint(&too_large, &mut 0), None);
+    }
+
+    #[test]
+    fn numbers_come_one_by_one_or_many_at_once() {
+        let half = 0.5f32.to_le_bytes();
+        let file = [
+            &[0x08, 5, 0x0a, 2, 6, 7, 0x08, 8][..],
+            &[0x15],
+            &half,
+            &[0x12, 8],
+            &half,
+            &half,
+            &[0x25],
+            &half,
+            &[0x22, 4],
+            &half,
+            &[0x25],
+            &half,
+        ]
+        .concat();
+        let read = lists(&file).expect("well formed");
+        assert_eq!(read.ints, [5, 6, 7, 8]);
+        assert_eq!(read.floats, [0.5; 3]);
+        assert_eq!(read.encoded, half.repeat(3));
+    }
+
+    #[test]
+    fn what_breaks_off_is_named_by_its_byte() {
+        for (file, what, at) in [
+            (&[0x08, 1, 0x08][..], "a number breaks off", 2),
+            (&[0x08, 1, 0x80], "a field breaks off", 2),
+            (&[0x0a], "a length breaks off", 0),
+            (&[0x1a, 2, 0x0a, 9], "reaches past the end", 2),
+            (&[0x0b], "unknown kind", 0),
+            (&[0x0d, 0, 0, 0, 0], "another kind", 0),
+            (&[0x0a, 2, 1, 0x80], "integers breaks off", 0),
+            (&[0x12, 3, 0, 0, 0], "numbers breaks off", 0),
+            (&[0x18, 1], "another kind", 0),
+            (&[0x08, 1, 0, 0], "a number that there is not", 2),
+        ] {
+            let error = lists(file).expect_err("broken");
+            assert!(error.contains(what), "{file:?}: {error}");
+            assert!(error.contains(&format!("byte {at} ")), "{file:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn lists_draw_what_they_grow_to() {
+        for count in [1, 5, 1000, 100_000] {
+            for one in [&[0x08, 1][..], &[0x1a, 0], &[0x15, 0, 0, 0, 0]] {
+                let file = one.repeat(count);
+                let budget = Budget::for_file(file.len());
+                let read = read::<Lists<'_>>(&file, &budget);
+                let Ok(read) = read else {
+                    assert!(count > 1000, "{count} of {one:?}");
+                    continue;
+                };
+                let held = 8 * read.ints.capacity()
+                    + 4 * read.floats.capacity()
+                    + size_of::<Lists<'_>>() * read.inner.capacity();
+                assert!(budget.cost().bytes >= held as u64);
+            }
+        }
+        let messages = [0x1a, 0].repeat(1_000_000);
+        let error = lists(&messages).expect_err("too many");
+        assert!(error.contains("bytes of memory"), "{error}");
+    }
+}
