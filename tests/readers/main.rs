@@ -10,6 +10,9 @@
 mod counting;
 mod files;
 mod generated;
+mod graphs;
+#[path = "../support/onnx_files/mod.rs"]
+mod onnx_files;
 mod shapes;
 
 use std::{
@@ -132,9 +135,6 @@ impl Line {
                 "read: {:?}, told: {:?}",
                 self.read.refused, self.described.refused
             ));
-        }
-        if self.name.ends_with(".onnx") {
-            return;
         }
         // What was drawn is what was done: loops that draw nothing show where they allocate. Beside
         // them the text of an error, which may be copied a few times before it is cut.

@@ -1,0 +1,479 @@
+//! Small files that ask for much.
+
+use super::{
+    FLOAT, FLOAT16, Graph, INT32, INT64, Message, attribute, floats, ints, model, network::network,
+    node, none, tensor,
+};
+
+/// Files that ask for much more than their size, by name; every kind in several sizes. They are made
+/// as they are taken, because all together are large.
+pub fn hostile() -> impl Iterator<Item = (String, Vec<u8>)> {
+    let wide = [0, 6, 20, 29, 34, 50, 58]
+        .into_iter()
+        .flat_map(|exponent| named(empty_but_wide(1 << exponent), format!("2^{exponent}")));
+    let lists = [9, 65, 1000, 60_000, 1_000_000]
+        .into_iter()
+        .flat_map(|count| named(long_lists(count), format!("{count} numbers")));
+    let messages = [3, 1000, 30_000, 300_000]
+        .into_iter()
+        .flat_map(|count| named(many_messages(count), format!("{count} times")));
+    let texts = [100, 3000, 1_000_000]
+        .into_iter()
+        .flat_map(|length| named(long_texts(length), format!("{length} characters")));
+    let shared = [(2, 1), (30, 32), (300, 32), (1000, 32)]
+        .into_iter()
+        .flat_map(|(channels, blocks)| {
+            let size = format!("{channels} channels, {blocks} blocks");
+            named(shared_weights(channels, blocks), size)
+        });
+    wide.chain(lists).chain(messages).chain(texts).chain(shared)
+}
+
+fn named(files: Vec<(String, Vec<u8>)>, size: String) -> impl Iterator<Item = (String, Vec<u8>)> {
+    let files = files.into_iter();
+    files.map(move |(name, file)| (format!("{name}, {size}"), file))
+}
+
+/// Tensors and shapes without numbers but with one very long side.
+fn empty_but_wide(side: i64) -> Vec<(String, Vec<u8>)> {
+    let wide = |dims: &[i64]| Graph::default().tensor(&tensor("t", INT64, dims));
+    let one = |name: &str, value: i64| ints(name, &[value]);
+    let slice = |dims: &[i64], step: i64| {
+        wide(dims)
+            .tensor(&one("s", if step < 0 { -1 } else { 0 }))
+            .tensor(&one("e", if step < 0 { i64::MIN } else { i64::MAX }))
+            .tensor(&one("a", 0))
+            .tensor(&one("p", step))
+            .node("Slice", &["t", "s", "e", "a", "p"], "y", &[])
+            .file()
+    };
+    let short_slice = wide(&[side, 0])
+        .tensor(&one("s", 0))
+        .tensor(&one("e", i64::MAX))
+        .node("Slice", &["t", "s", "e"], "y", &[])
+        .file();
+    let transpose = |dims: &[i64]| wide(dims).node("Transpose", &["t"], "y", &[]).file();
+    let reshape = |sides: &[i64]| {
+        wide(&[0])
+            .tensor(&ints("s", sides))
+            .node("Reshape", &["t", "s"], "r", &[])
+            .node("Transpose", &["r"], "y", &[])
+            .file()
+    };
+    let empty_network = |last: &[i64]| {
+        let graph = Graph::default()
+            .tensor(&tensor("f", FLOAT, &[0, 3, 1, 1]))
+            .tensor(&tensor("i", FLOAT, &[0, 0, 1, 1]))
+            .tensor(&tensor("l", FLOAT, last))
+            .tensor(&tensor("g", FLOAT, &[0]));
+        network(graph, 1, ["f", "i", "l"])
+    };
+    let shape_of = wide(&[side, 0])
+        .node("Shape", &["t"], "s", &[])
+        .node("ConstantOfShape", &["s"], "y", &[])
+        .file();
+    let gather = wide(&[0, side])
+        .tensor(&one("i", 0))
+        .node("Gather", &["i", "t"], "y", &[])
+        .file();
+    let concat = wide(&[side, 0])
+        .node("Concat", &["t", "t"], "y", &[])
+        .file();
+    [
+        ("slice without columns", short_slice),
+        ("slice backwards without columns", slice(&[side, 0], -1)),
+        ("slice forwards without columns", slice(&[side, 0], 1)),
+        ("slice of three sides", slice(&[side, 0, side], 1)),
+        ("slice without rows", slice(&[0, side], -1)),
+        ("transpose without rows", transpose(&[0, side])),
+        ("transpose without columns", transpose(&[side, 0])),
+        ("reshape without columns", reshape(&[side, 0])),
+        ("reshape with a free side", reshape(&[-1, side])),
+        ("missing bias", empty_network(&[side, 0, 1, 1])),
+        ("missing bias, wide kernel", empty_network(&[side, 0, 3, 3])),
+        ("shape of a wide tensor", shape_of),
+        ("gather at wide indices", gather),
+        ("concat of wide tensors", concat),
+    ]
+    .map(|(name, file)| (name.to_owned(), file))
+    .to_vec()
+}
+
+/// Lists of so many numbers where a handful belongs, packed and one by one.
+fn long_lists(count: usize) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    let large = i64::MIN + 3;
+    let on_picture = |operator: &str, attributes: &[Message]| {
+        let weight = tensor("w", FLOAT, &[0, 3, 1, 1]);
+        Graph::default()
+            .tensor(&weight)
+            .node(operator, &["x", "w"], "y", attributes)
+            .file()
+    };
+    let reflect = attribute("mode").text(4, "reflect");
+    for value in [1, large] {
+        // A large number takes ten bytes.
+        let count = if value == 1 {
+            count
+        } else {
+            count.div_ceil(10)
+        };
+        let packed = vec![value; count];
+        let lists = [
+            ("packed", none().packed_ints(8, &packed)),
+            ("unpacked", none().repeated(count, none().int(8, value))),
+        ];
+        for (how, list) in lists {
+            let named = |name: &str| attribute(name).repeated(1, list.clone());
+            for (operator, name) in [
+                ("Conv", "strides"),
+                ("Conv", "dilations"),
+                ("Conv", "pads"),
+                ("ReduceMean", "axes"),
+                ("Relu", "unused"),
+            ] {
+                let file = on_picture(operator, &[named(name)]);
+                files.push((format!("{name} of {operator} {how}, {value}"), file));
+            }
+            let file = on_picture("Pad", &[reflect.clone(), named("pads")]);
+            files.push((format!("pads {how}, {value}"), file));
+            let constants = Graph::default()
+                .node("Constant", &[], "c", &[named("value_ints")])
+                .node("Identity", &["c"], "y", &[]);
+            files.push((format!("value_ints {how}, {value}"), constants.file()));
+            let slice = Graph::default().tensor(&ints("c", &[1, 2, 3])).node(
+                "Slice",
+                &["c"],
+                "y",
+                &[named("starts"), named("ends")],
+            );
+            files.push((format!("starts {how}, {value}"), slice.file()));
+            let unsqueeze = Graph::default().tensor(&floats("c", &[1.0, 2.0])).node(
+                "Unsqueeze",
+                &["c"],
+                "y",
+                &[named("axes")],
+            );
+            files.push((
+                format!("axes of Unsqueeze {how}, {value}"),
+                unsqueeze.file(),
+            ));
+        }
+        for (how, dims) in [
+            ("packed", none().packed_ints(1, &packed)),
+            ("unpacked", none().repeated(count, none().int(1, value))),
+        ] {
+            let with_dims = none().text(8, "t").int(2, FLOAT).repeated(1, dims);
+            let file = Graph::default().tensor(&with_dims);
+            let file = file.node("Identity", &["t"], "y", &[]).file();
+            files.push((format!("dims {how}, {value}"), file));
+        }
+        let dim = none().message(1, &none().int(1, value));
+        let shape = none().repeated(count, dim);
+        let kind = none().message(1, &none().int(1, FLOAT).message(2, &shape));
+        let info = none().text(1, "x").message(2, &kind);
+        let relu = none().message(1, &node("Relu", &["x"], "y", &[]));
+        for field in [11, 12, 13] {
+            let graph = relu.clone().message(field, &info);
+            let graph = graph.message(11, &none().text(1, "x"));
+            let file = model(&graph.message(12, &none().text(1, "y")));
+            files.push((format!("dims of value {field}, {value}"), file));
+        }
+        let picture = relu.clone().message(11, &info);
+        let file = model(&picture.message(12, &none().text(1, "y")));
+        files.push((format!("dims of the picture, {value}"), file));
+    }
+    let scales = [
+        ("packed", none().packed_floats(7, &vec![1e-30; count])),
+        ("unpacked", none().repeated(count, none().float(7, 1e30))),
+    ];
+    for (how, list) in scales {
+        let named = attribute("scales").repeated(1, list);
+        files.push((format!("scales {how}"), on_picture("Upsample", &[named])));
+    }
+    let data = [
+        (
+            "int64_data",
+            INT64,
+            none().packed_ints(7, &vec![5; count]),
+            none().int(7, 5),
+        ),
+        (
+            "int32_data",
+            INT32,
+            none().packed_ints(5, &vec![5; count]),
+            none().int(5, 5),
+        ),
+        (
+            "int32_data of halves",
+            FLOAT16,
+            none().packed_ints(5, &vec![5; count]),
+            none().int(5, 5),
+        ),
+        (
+            "float_data",
+            FLOAT,
+            none().packed_floats(4, &vec![0.5; count]),
+            none().float(4, 0.5),
+        ),
+        (
+            "double_data",
+            11,
+            none().bytes(10, &vec![0; 8 * count]),
+            none().double(10, 0.5),
+        ),
+    ];
+    for (name, number_type, packed, one) in data {
+        for (how, list) in [
+            ("packed", packed),
+            ("unpacked", none().repeated(count, one)),
+        ] {
+            let with_data = tensor("t", number_type, &[count as i64]).repeated(1, list);
+            let graph = Graph::default().tensor(&with_data);
+            let file = graph.node("Identity", &["t"], "y", &[]).file();
+            files.push((format!("{name} {how}"), file));
+            let constant = attribute("value").message(5, &with_data);
+            let graph = Graph::default().node("Constant", &[], "c", &[constant]);
+            let file = graph.node("Identity", &["c"], "y", &[]).file();
+            files.push((format!("{name} of a constant {how}"), file));
+        }
+    }
+    files
+}
+
+/// So many messages, or uses of one value, of as few bytes as can be.
+fn many_messages(count: usize) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    let empty = |field: u64| none().repeated(count, none().message(field, &none()));
+    for (name, field) in [
+        ("nodes", 1),
+        ("initialisers", 5),
+        ("inputs", 11),
+        ("outputs", 12),
+        ("value infos", 13),
+    ] {
+        files.push((format!("empty {name}"), model(&empty(field))));
+        let relu = none().message(1, &node("Relu", &["x"], "y", &[]));
+        let graph = relu.repeated(1, empty(field));
+        let file = Graph(graph).file();
+        files.push((format!("empty {name} beside a graph"), file));
+    }
+    for (name, field) in [("opsets", 8), ("metadata", 14), ("functions", 25)] {
+        let file = none().int(1, 8).repeated(1, empty(field));
+        let graph = Graph::default().node("Relu", &["x"], "y", &[]).file();
+        let file = file.repeated(1, Message(graph));
+        files.push((format!("empty {name}"), file.0));
+    }
+    let mut metadata = none().int(1, 8);
+    for index in 0..count {
+        metadata = metadata.message(14, &none().text(1, &index.to_string()));
+    }
+    let graph = Graph::default().node("Relu", &["x"], "y", &[]).file();
+    files.push((
+        "keys of metadata".to_owned(),
+        metadata.repeated(1, Message(graph)).0,
+    ));
+    for (name, field) in [("inputs", 1), ("outputs", 2), ("attributes", 5)] {
+        let relu = node("Relu", &["x"], "y", &[]).repeated(1, empty(field));
+        let file = Graph(none().message(1, &relu)).file();
+        files.push((format!("empty {name} of a node"), file));
+    }
+    let tensor_of_files = tensor("t", FLOAT, &[0]).repeated(1, empty(13));
+    let graph = Graph::default().tensor(&tensor_of_files);
+    let file = graph.node("Identity", &["t"], "y", &[]).file();
+    files.push(("external files of a tensor".to_owned(), file));
+    let wraps_tensor = none().repeated(count, none().message(5, &none()));
+    let constant = attribute("value").repeated(1, wraps_tensor);
+    let graph = Graph::default().node("Constant", &[], "y", &[constant]);
+    files.push(("tensors of one attribute".to_owned(), graph.file()));
+    // One value of 64 numbers, used again and again.
+    let sixty_four = Graph::default().tensor(&ints("v", &[7; 64]));
+    let none_of_it = || Graph::default().tensor(&ints("v", &[]));
+    for (name, graph) in [
+        ("concat of 64 numbers", sixty_four.clone()),
+        ("concat of no numbers", none_of_it()),
+    ] {
+        let file = graph.node("Concat", &vec!["v"; count], "y", &[]).file();
+        files.push((name.to_owned(), file));
+    }
+    let computed = sixty_four.clone().node("Identity", &["v"], "w", &[]);
+    let file = computed.node("Concat", &vec!["w"; count], "y", &[]).file();
+    files.push(("concat of computed numbers".to_owned(), file));
+    // All results are needed: the last node takes them all.
+    let all_needed = |mut graph: Graph, one: &dyn Fn(&str, &str) -> Message, start: &str| {
+        let names: Vec<String> = (0..count).map(|index| format!("{index:x}")).collect();
+        for (index, name) in names.iter().enumerate() {
+            let before = match index {
+                0 => start,
+                _ => &names[index - 1],
+            };
+            graph = Graph(graph.0.message(1, &one(before, name)));
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        graph.node("Concat", &names, "y", &[]).file()
+    };
+    let plain = |operator: &'static str| {
+        move |before: &str, name: &str| node(operator, &[before], name, &[])
+    };
+    let of_v = |operator: &'static str, attributes: Vec<Message>| {
+        move |_: &str, name: &str| node(operator, &["v"], name, &attributes)
+    };
+    let to = |number_type| vec![attribute("to").int(3, number_type)];
+    for (name, file) in [
+        (
+            "chain of Relus",
+            all_needed(Graph::default(), &plain("Relu"), "x"),
+        ),
+        (
+            "chain of Identities",
+            all_needed(Graph::default(), &plain("Identity"), "x"),
+        ),
+        (
+            "chain of Identities of numbers",
+            all_needed(sixty_four.clone(), &plain("Identity"), "v"),
+        ),
+        (
+            "shapes of the picture",
+            all_needed(
+                Graph::default(),
+                &|_, name| node("Shape", &["x"], name, &[]),
+                "x",
+            ),
+        ),
+        (
+            "casts of one value",
+            all_needed(sixty_four.clone(), &of_v("Cast", to(FLOAT)), "v"),
+        ),
+        (
+            "sums with itself",
+            all_needed(
+                sixty_four.clone(),
+                &|_, name| node("Add", &["v", "v"], name, &[]),
+                "v",
+            ),
+        ),
+        (
+            "constants of shape",
+            all_needed(
+                Graph::default().tensor(&ints("v", &[64])),
+                &of_v("ConstantOfShape", Vec::new()),
+                "v",
+            ),
+        ),
+        (
+            "constants",
+            all_needed(
+                Graph::default(),
+                &|_, name| {
+                    let list = attribute("value_ints").packed_ints(8, &[1; 64]);
+                    node("Constant", &[], name, &[list])
+                },
+                "x",
+            ),
+        ),
+        (
+            "sums of the picture",
+            all_needed(
+                Graph::default(),
+                &|before, name| node("Add", &[before, before], name, &[]),
+                "x",
+            ),
+        ),
+    ] {
+        files.push((name.to_owned(), file));
+    }
+    let valid = tensor("", FLOAT, &[0]);
+    let graph = none().repeated(count, none().message(5, &valid));
+    let relu = graph.message(1, &node("Relu", &["x"], "y", &[]));
+    files.push(("tensors without numbers".to_owned(), Graph(relu).file()));
+    files
+}
+
+/// Long texts wherever a message could repeat them.
+fn long_texts(length: usize) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for letter in ["a", "\u{1f600}", "\u{1b}"] {
+        let long = letter.repeat(length);
+        let mode = |name: &str| attribute(name).text(4, &long);
+        let named = node("Tanh", &["x"], "y", &[]).text(3, &long);
+        let foreign = node("Tanh", &["x"], "y", &[]).text(3, &long).text(7, &long);
+        let missing = node("Relu", &[&long], "y", &[]).text(3, &long);
+        let resize = node(
+            "Resize",
+            &["x", "", "v"],
+            "y",
+            &[mode("coordinate_transformation_mode"), mode("nearest_mode")],
+        );
+        let picture = none().text(1, &long);
+        for (name, graph) in [
+            (
+                "operator",
+                none().message(1, &node(&long, &["x"], "y", &[])),
+            ),
+            ("node", none().message(1, &named)),
+            ("domain", none().message(1, &foreign)),
+            ("input", none().message(1, &missing)),
+            ("resize", none().message(1, &resize)),
+            (
+                "pad",
+                none().message(1, &node("Pad", &["x"], "y", &[mode("mode")]).text(3, &long)),
+            ),
+            (
+                "upsample",
+                none().message(1, &node("Upsample", &["x"], "y", &[mode("mode")])),
+            ),
+            (
+                "tensor",
+                none().message(5, &tensor(&long, FLOAT, &[i64::MIN; 8])),
+            ),
+            (
+                "tensor twice",
+                none()
+                    .message(5, &tensor(&long, FLOAT, &[0]))
+                    .message(5, &tensor(&long, FLOAT, &[0])),
+            ),
+            ("second picture", none().message(11, &picture)),
+        ] {
+            files.push((format!("long {name}"), Graph(graph).file()));
+        }
+        let metadata = none().int(1, 8).text(2, &long).text(3, &long);
+        let metadata = metadata.message(14, &none().text(1, &long).text(2, &long));
+        let graph = Graph::default().node("Relu", &["x"], "y", &[]).file();
+        files.push((
+            "long metadata".to_owned(),
+            metadata.repeated(1, Message(graph)).0,
+        ));
+    }
+    files
+}
+
+/// One matrix of weights that all convolutions share.
+fn shared_weights(channels: usize, blocks: usize) -> Vec<(String, Vec<u8>)> {
+    let side = channels as i64;
+    let count = channels * channels;
+    let mut files = Vec::new();
+    let lists = [
+        ("raw", FLOAT16, none().bytes(9, &vec![0; 2 * count])),
+        (
+            "halves one by one",
+            FLOAT16,
+            none().packed_ints(5, &vec![1; count]),
+        ),
+        ("floats", FLOAT, none().packed_floats(4, &vec![0.25; count])),
+    ];
+    for (name, number_type, list) in lists {
+        let inner = tensor("i", number_type, &[side, side, 1, 1]).repeated(1, list);
+        let graph = Graph::default()
+            .tensor(
+                &tensor("f", FLOAT, &[side, 3, 1, 1]).packed_floats(4, &vec![0.5; 3 * channels]),
+            )
+            .tensor(&inner)
+            .tensor(
+                &tensor("l", FLOAT, &[3, side, 1, 1]).packed_floats(4, &vec![0.5; 3 * channels]),
+            )
+            .tensor(&tensor("g", FLOAT, &[side]).packed_floats(4, &vec![0.5; channels]));
+        let file = network(graph, blocks, ["f", "i", "l"]);
+        files.push((format!("shared weights, {name}"), file));
+    }
+    files
+}
