@@ -194,8 +194,8 @@ fn typed_bytes<'t>(
     budget: &Budget,
 ) -> Result<Cow<'t, [u8]>, WeightsError> {
     let (varints, number_bytes) = match dtype {
-        Dtype::Float(StorageType::F32) => return Ok(Cow::Borrowed(&tensor.float_data)),
-        Dtype::Float(StorageType::F64) => return Ok(Cow::Borrowed(&tensor.double_data)),
+        Dtype::Float(StorageType::F32) => return Ok(Cow::Borrowed(&*tensor.float_data)),
+        Dtype::Float(StorageType::F64) => return Ok(Cow::Borrowed(&*tensor.double_data)),
         Dtype::Other("int64", size_bytes) => (&tensor.int64_data, size_bytes),
         other => (&tensor.int32_data, other.size_bytes().min(4)),
     };

@@ -107,7 +107,7 @@ fn read_fields<'m, M: Message<'m>>(
 }
 
 impl<'m> Field<'m, '_> {
-    fn expect(&self, kind: Kind) -> Result<&'m [u8], WeightsError> {
+    fn of_kind(&self, kind: Kind) -> Result<&'m [u8], WeightsError> {
         if self.kind != kind {
             return Err(self.broken("a field has another kind than ONNX gives it"));
         }
@@ -123,7 +123,7 @@ impl<'m> Field<'m, '_> {
     }
 
     pub(super) fn bytes(&self) -> Result<&'m [u8], WeightsError> {
-        self.expect(Kind::Lengthy)
+        self.of_kind(Kind::Lengthy)
     }
 
     pub(super) fn text(&self) -> Result<&'m str, WeightsError> {
@@ -131,19 +131,19 @@ impl<'m> Field<'m, '_> {
     }
 
     pub(super) fn int(&self) -> Result<i64, WeightsError> {
-        let number = varints(self.expect(Kind::Varint)?).next();
+        let number = varints(self.of_kind(Kind::Varint)?).next();
         number.ok_or_else(|| self.broken("a number breaks off"))
     }
 
     pub(super) fn float(&self) -> Result<f32, WeightsError> {
-        let bytes = self.expect(Kind::FourBytes)?.first_chunk();
+        let bytes = self.of_kind(Kind::FourBytes)?.first_chunk();
         let bytes = bytes.ok_or_else(|| self.broken("a number breaks off"))?;
         Ok(f32::from_le_bytes(*bytes))
     }
 
     /// Reads the message in this field into `message`, beside what that holds already.
     pub(super) fn join<M: Message<'m>>(&self, message: &mut M) -> Result<(), WeightsError> {
-        self.expect(Kind::Lengthy)?;
+        self.of_kind(Kind::Lengthy)?;
         read_fields(self.file, self.content.clone(), self.budget, message)
     }
 
@@ -193,7 +193,7 @@ impl<'m> Field<'m, '_> {
     pub(super) fn encoded_varints(&self) -> Result<&'m [u8], WeightsError> {
         let bytes = match self.kind {
             Kind::Varint => self.encoded(),
-            _ => self.expect(Kind::Lengthy)?,
+            _ => self.of_kind(Kind::Lengthy)?,
         };
         let mut at = 0;
         while at < bytes.len() {
@@ -217,7 +217,7 @@ impl<'m> Field<'m, '_> {
         if self.kind == one {
             return Ok(self.encoded());
         }
-        let bytes = self.expect(Kind::Lengthy)?;
+        let bytes = self.of_kind(Kind::Lengthy)?;
         if !bytes.len().is_multiple_of(size_bytes) {
             return Err(self.broken("a list of numbers breaks off in a field"));
         }

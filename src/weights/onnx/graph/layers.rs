@@ -198,7 +198,7 @@ impl<'m> Walker<'m> {
         let doubled = self.grown(node, x, |side| 2 * side)?;
         let index = if is_upsample { 1 } else { 2 };
         let scales: Option<Vec<Cow<'_, [f32]>>> = match node.attribute("scales") {
-            Some(attribute) => Some(vec![Cow::Borrowed(&attribute.floats)]),
+            Some(attribute) => Some(vec![Cow::Borrowed(attribute.floats.as_slice())]),
             None => self
                 .numbers(node, index)?
                 .map(|probes| probes.iter().map(|n| Cow::Owned(n.to_floats())).collect())

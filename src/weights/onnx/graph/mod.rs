@@ -413,7 +413,7 @@ impl<'m> Walker<'m> {
         index: usize,
     ) -> Result<Option<Cow<'n, [i64]>>, WeightsError> {
         if let Some(attribute) = node.attribute(attribute) {
-            return Ok(Some(Cow::Borrowed(&attribute.ints)));
+            return Ok(Some(Cow::Borrowed(attribute.ints.as_slice())));
         }
         let numbers = self.fixed_numbers(node, index)?;
         Ok(numbers.and_then(Numbers::into_ints).map(Cow::Owned))
