@@ -1,7 +1,9 @@
 //! The real program with a camera: `styleforge cameras` and `styleforge live`.
 
 use std::{
+    env, fs,
     io::{BufRead, BufReader},
+    path::Path,
     process::{Command, Output, Stdio},
 };
 
@@ -9,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     Test,
-    fake::{Fake, H264, ID, MJPG, NAME, Switch, YUYV},
+    fake::{Fake, H264, ID, MJPG, NAME, ROOT, Switch, YUYV},
     stage::until,
 };
 
@@ -58,22 +60,29 @@ fn answer(arguments: &[&str]) -> String {
 fn live(begin: impl Fn(&Fake), words: &str, end: impl Fn(&Fake)) -> Value {
     let fake = Fake::here();
     let source = format!("camera:{ID}");
+    let folder = Path::new(&env::var_os(ROOT).expect("under the library")).join("recorded");
+    let painted = || {
+        let table = fs::read_to_string(folder.join("frames.csv"));
+        table.map_or(0, |table| table.lines().count())
+    };
     // The seconds only end a run that nothing else ends.
     let arguments = ["live", "--device", "cpu", "--seconds", "120", "--json"];
     let mut running = program(&arguments)
-        .args(["--source", &source])
+        .args(["--source", &source, "--record"])
+        .arg(&folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("started");
     let mut told = BufReader::new(running.stderr.take().expect("piped")).lines();
-    until("pictures", || fake.get(Switch::Frames) > 20);
+    until("pictures", || painted() > 5);
     begin(&fake);
     let is_told = told.any(|line| line.is_ok_and(|line| line.contains(words)));
     assert!(is_told, "'{words}' is told");
     end(&fake);
-    let before = fake.get(Switch::Frames);
-    until("pictures again", || fake.get(Switch::Frames) > before + 10);
+    // Some from before may still wait to be written.
+    let before = painted();
+    until("pictures again", || painted() > before + 20);
     let interrupt = Command::new("kill")
         .args(["-INT", &running.id().to_string()])
         .status();
