@@ -61,6 +61,8 @@ fn saving_remembers_folder_and_format_and_asks_before_replacing() {
     w.until("the new file", |_| {
         decode::from_path(&taken).is_ok_and(|p| *p.frame == inverted(&photo(40, 30)))
     });
+    // It has its name a moment before the save is done.
+    w.until_contains(&format!("Saved as {}", taken.display()));
     // Another name instead.
     let other = w.path("other.png");
     w.outside.answer(Some(taken));

@@ -6,6 +6,7 @@
 //! The [`Desk`] handle belongs to the window's thread and never waits. Knows no egui.
 
 mod opening;
+mod settings;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -15,7 +16,10 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
-use self::opening::{from_clipboard, opened, sorted};
+use self::{
+    opening::{from_clipboard, opened, sorted},
+    settings::SettingsSlot,
+};
 use super::{
     label::name_label,
     live::DrawnChart,
@@ -273,6 +277,7 @@ pub struct Desk {
     /// Lent to every errand that writes; once this one and all that are lent are gone, `written` says so.
     writes: Option<Sender<()>>,
     written: Receiver<()>,
+    settings: Arc<SettingsSlot>,
     wake_up: WakeUp,
     outside: Arc<dyn Outside>,
     shelf: Arc<dyn Shelf>,
@@ -309,6 +314,7 @@ impl Desk {
             report_sender,
             writes: Some(writes),
             written,
+            settings: Arc::default(),
             wake_up,
             outside,
             shelf,
@@ -442,12 +448,12 @@ impl Desk {
         });
     }
 
-    /// Writes the settings; [`Report::SettingsFailed`] when that fails.
+    /// Writes the settings, unless newer ones follow before it is their turn; [`Report::SettingsFailed`] when
+    /// that fails.
     pub fn write_settings(&self, settings: Settings, path: PathBuf) {
-        self.send_writing(move || match settings.save(&path) {
-            Ok(()) => Report::Quiet,
-            Err(error) => Report::SettingsFailed(error.to_string()),
-        });
+        self.settings.put(settings, path);
+        let slot = self.settings.clone();
+        self.send_writing(move || slot.write());
     }
 
     /// Has the window read its reports.
