@@ -7,6 +7,7 @@ mod support;
 
 use styleforge::{
     cli::{inspection_text, json_text},
+    text::{is_unseen, json_escaped, one_line},
     weights::{Checkpoint, describe_bytes},
 };
 
@@ -21,6 +22,16 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         facts.refused.is_some(),
         Checkpoint::from_bytes(bytes).is_err()
     );
-    assert!(!inspection_text(&facts).is_empty());
-    assert!(json_text(&facts).is_ok());
+    for line in inspection_text(&facts) {
+        assert!(!one_line(&line).contains(is_unseen), "{line:?}");
+    }
+    let json = match json_text(&facts) {
+        Ok(json) => json,
+        Err(error) => panic!("a report that is no JSON: {error}"),
+    };
+    let shown = json_escaped(&json);
+    assert!(!shown.contains(|c| c != '\n' && is_unseen(c)), "{shown:?}");
+    let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    assert!(parsed(&shown).is_some());
+    assert_eq!(parsed(&shown), parsed(&json));
 });

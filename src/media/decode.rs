@@ -17,7 +17,7 @@ use image::{
 };
 
 use super::{MediaError, container, encode::Format, memory};
-use crate::{disk::reason, frame::Frame};
+use crate::{disk::reason, frame::Frame, text::cut};
 
 /// Most pixels that a picture may declare.
 pub const MAX_PIXELS: u64 = 200_000_000;
@@ -512,10 +512,5 @@ fn from_image_error(name: &str, format: ImageFormat, error: ImageError) -> Media
 
 /// A decoder's words, cut where they list what is in the file.
 fn in_short(words: &impl std::fmt::Display) -> String {
-    let mut words = words.to_string();
-    if let Some((end, _)) = words.char_indices().nth(MAX_REASON_CHARS) {
-        words.truncate(end);
-        words.push('…');
-    }
-    words
+    cut(&words.to_string(), MAX_REASON_CHARS).into_owned()
 }
