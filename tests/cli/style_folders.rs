@@ -168,7 +168,8 @@ fn a_style_that_hides_another_says_so() {
         .find(|line| line.starts_with("candy "))
         .expect("listed");
     assert!(line.contains("app/styles/candy"), "{line}");
-    assert!(line.contains("in place of the one built in"), "{line}");
+    assert!(line.contains(", in place of the one in "), "{line}");
+    assert!(line.contains("the one built in"), "{line}");
     assert!(line.contains("share/styleforge/styles/candy"), "{line}");
     let line = text
         .lines()
