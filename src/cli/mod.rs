@@ -222,6 +222,8 @@ fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
 /// Serves a GPU to the program that started this process, until that one closes standard input.
 fn gpu_worker(gpu: usize) -> Result<(), CliError> {
     interrupt::ignore();
+    worker::end_with_parent()
+        .map_err(|e| CliError::Failed(format!("a thread could not be started: {e}")))?;
     let backend = cuda::open_here(Some(gpu));
     worker::serve(backend, &mut io::stdin().lock(), &mut io::stdout().lock())
         .map_err(|e| CliError::Failed(format!("the program that wanted the GPU is gone: {e}")))

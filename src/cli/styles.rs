@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     mode::ModelSize,
-    weights::{Credit, LibraryError, Origin, Style, StyleLibrary},
+    weights::{Credit, LibraryError, Origin, Style, StyleLibrary, bytes_in_hex},
 };
 
 /// The `--json` report.
@@ -27,6 +27,9 @@ struct Entry<'a> {
     title: &'a str,
     models: Vec<ModelSize>,
     origin: &'a Origin,
+    /// The bytes of the origin's path in hexadecimal digits, where it is no UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_bytes: Option<String>,
     credit: &'a Credit,
 }
 
@@ -37,6 +40,10 @@ impl<'a> Entry<'a> {
             title: &style.title,
             models: style.models(),
             origin: &style.origin,
+            path_bytes: match &style.origin {
+                Origin::Embedded => None,
+                Origin::Installed(path) | Origin::User(path) => bytes_in_hex(path),
+            },
             credit: &style.credit,
         }
     }

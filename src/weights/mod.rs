@@ -8,6 +8,7 @@
 mod budget;
 mod error;
 mod family;
+mod file_name;
 mod fit;
 mod import;
 mod inspect;
@@ -25,6 +26,7 @@ use crate::network::Network;
 pub use budget::{Budget, ReadCost};
 pub use error::{MAX_FILE_BYTES, WeightsError};
 pub use family::Family;
+pub use file_name::bytes_in_hex;
 pub use inspect::{Inspection, TensorFacts, describe, describe_bytes};
 pub use library::{StyleLibrary, user_styles_folder};
 pub use style::{Credit, LibraryError, Origin, Style};

@@ -10,6 +10,7 @@ use crate::mode::ModelSize;
 
 use super::{
     Checkpoint, Inspection, WeightsError,
+    file_name::as_text,
     inspect::{describe, describe_bytes},
 };
 
@@ -131,8 +132,10 @@ pub enum Origin {
     /// Inside the program.
     Embedded,
     /// A folder of styles beside the program.
+    #[serde(serialize_with = "as_text")]
     Installed(PathBuf),
     /// The person's own: a folder or a file.
+    #[serde(serialize_with = "as_text")]
     User(PathBuf),
 }
 

@@ -3,10 +3,14 @@
 
 mod commands;
 mod failing;
+#[cfg(target_os = "linux")]
+mod foreign_names;
 mod live;
 mod measuring;
 #[cfg(target_os = "linux")]
 mod memory;
 mod modes;
+#[cfg(target_os = "linux")]
+mod pipes;
 mod sandbox;
 mod stylize;
