@@ -89,6 +89,20 @@ pub enum BackendError {
         /// The driver's words.
         reason: String,
     },
+    /// The device gave no answer for so long that it never will; every session that was open on it is
+    /// dead.
+    #[error(
+        "{device} did not answer the request to {request} within {waited_s} s, its driver hangs; \
+         restart the computer if it goes on"
+    )]
+    DeviceHangs {
+        /// What the device is called.
+        device: String,
+        /// What it was to do, behind "to".
+        request: String,
+        /// For how long the answer was waited for, in seconds.
+        waited_s: u64,
+    },
     /// A kernel failed to load or to start.
     #[error(
         "the kernel {kernel} failed ({reason}); update the device's driver, or choose --device cpu"
@@ -172,8 +186,8 @@ impl BackendError {
         })
     }
 
-    /// Whether the device itself is gone, so that only opening it again can help.
+    /// Whether the device itself is gone, so that only opening it again or another one can help.
     pub const fn is_lost(&self) -> bool {
-        matches!(self, Self::DeviceLost { .. })
+        matches!(self, Self::DeviceLost { .. } | Self::DeviceHangs { .. })
     }
 }

@@ -1,6 +1,7 @@
 //! What can be captured, as it is named by people and in settings.
 
 use std::{
+    ffi::OsStr,
     fmt::{Display, Formatter},
     path::PathBuf,
     str::FromStr,
@@ -79,11 +80,25 @@ impl FromStr for Source {
         if let Some(name) = text.strip_prefix(CAMERA).and_then(|t| t.strip_prefix(':')) {
             return Ok(Self::Camera(CameraId::new(name.trim())));
         }
-        let path = PathBuf::from(text);
+        Ok(Self::at(PathBuf::from(text)))
+    }
+}
+
+impl Source {
+    /// As by [`FromStr`], for a name that need not be text.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn from_name(name: &OsStr) -> Result<Self, SourceError> {
+        name.to_str()
+            .map_or_else(|| Ok(Self::at(PathBuf::from(name))), str::parse)
+    }
+
+    fn at(path: PathBuf) -> Self {
         if path.is_dir() {
-            Ok(Self::Folder(path))
+            Self::Folder(path)
         } else {
-            Ok(Self::Photo(path))
+            Self::Photo(path)
         }
     }
 }

@@ -35,6 +35,7 @@ use terminal::tell;
 
 use crate::{
     backend::{self, BackendError, DeviceOptions, Selected, cuda, worker},
+    disk::words,
     engine::paint::Painter,
     licences,
     measure::MeasureError,
@@ -235,13 +236,20 @@ fn print_licences() -> Result<(), CliError> {
 /// Serves a GPU to the program that started this process, until that one closes standard input.
 fn gpu_worker(gpu: usize) -> Result<(), CliError> {
     signals::ignore();
+    worker::end_with_parent()
+        .map_err(|e| CliError::Failed(format!("a thread could not be started: {}", words(&e))))?;
     let backend = cuda::open_here(Some(gpu));
     worker::serve(
         backend,
         &mut io::stdin().lock(),
         &mut terminal::message_pipe(),
     )
-    .map_err(|e| CliError::Failed(format!("the program that wanted the GPU is gone: {e}")))
+    .map_err(|e| {
+        CliError::Failed(format!(
+            "the program that wanted the GPU is gone: {}",
+            words(&e)
+        ))
+    })
 }
 
 /// What was asked about the device besides its kind.

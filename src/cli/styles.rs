@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     mode::ModelSize,
-    weights::{Credit, LibraryError, Origin, Style, StyleLibrary},
+    weights::{Credit, LibraryError, Origin, Style, StyleLibrary, bytes_in_hex},
 };
 
 /// The `--json` report.
@@ -29,6 +29,9 @@ struct Entry<'a> {
     origin: &'a Origin,
     /// Styles of the same name that cannot be chosen because of this one.
     hides: &'a [Origin],
+    /// The bytes of the origin's path in hexadecimal digits, where it is no UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_bytes: Option<String>,
     credit: &'a Credit,
 }
 
@@ -40,6 +43,10 @@ impl<'a> Entry<'a> {
             models: style.models(),
             origin: &style.origin,
             hides: &style.hides,
+            path_bytes: match &style.origin {
+                Origin::Embedded => None,
+                Origin::Installed(path) | Origin::User(path) => bytes_in_hex(path),
+            },
             credit: &style.credit,
         }
     }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, cell::Cell, fmt::Display, io::stdin, path::Path, sync::Ar
 use super::{
     CliError,
     args::StylizeArgs,
-    interrupt::cancel_on_interrupt,
+    interrupt::{cancel_on_interrupt, unless_cancelled},
     job::{Job, Source, Target, WantedStyle},
     painter,
     progress::Progress,
@@ -208,7 +208,7 @@ impl Run<'_> {
         let mut opened = Vec::new();
         for (source, row) in sources.iter().zip(targets) {
             self.stop_if_asked()?;
-            let Some(closed) = self.read(source, row) else {
+            let Some(closed) = self.read(source, row)? else {
                 continue;
             };
             // A photo is never painted smaller for the sake of others.
@@ -288,8 +288,12 @@ impl Run<'_> {
     }
 
     /// Reads one photo's file. What cannot be written is not painted, and when nothing can, the
-    /// photo is not even read.
-    fn read<'a>(&mut self, source: &Source, row: &'a [Target]) -> Option<Closed<'a>> {
+    /// photo is not even read. Only a stop is an error.
+    fn read<'a>(
+        &mut self,
+        source: &Source,
+        row: &'a [Target],
+    ) -> Result<Option<Closed<'a>>, CliError> {
         let mut targets = Vec::new();
         for target in row {
             let checked = check(target, self.job);
@@ -299,14 +303,17 @@ impl Run<'_> {
             targets.push(checked.is_ok().then_some(target));
         }
         if targets.iter().all(Option::is_none) {
-            return None;
+            return Ok(None);
         }
         let name = source.name();
-        let file = bytes_of(source).and_then(|bytes| {
+        // A pipe is there as soon as someone writes to it, which may be never.
+        let source = source.clone();
+        let read = unless_cancelled(&self.control, move || bytes_of(&source))?;
+        let file = read.and_then(|bytes| {
             let needs = decode::needs(&name, &bytes)?;
             Ok((bytes, needs))
         });
-        match file {
+        Ok(match file {
             Ok((bytes, needs)) => Some(Closed {
                 name,
                 bytes,
@@ -317,7 +324,7 @@ impl Run<'_> {
                 self.fail_all(&targets, &error);
                 None
             }
-        }
+        })
     }
 
     /// Decodes one photo while `held_bytes` are taken by others.

@@ -3,7 +3,8 @@
 //! A GPU is lost when a kernel goes astray, the driver is restarted or the card falls off its bus:
 //! everything on it is gone and every later call fails. It is opened again once, in whatever way the
 //! opener has ([`crate::backend::cuda::open`] takes another process); a second loss, or one after
-//! which it cannot be opened, leaves the rest of the work to the processor. That is so even where the
+//! which it cannot be opened, leaves the rest of the work to the processor; and so does a driver that
+//! hangs, which would only hang again. That is so even where the
 //! GPU was asked for by name: what was begun is finished, and it is said. Knows no sessions; they have
 //! to be gone before the device is replaced. Belongs to the thread that paints.
 
@@ -64,14 +65,25 @@ impl Device {
     /// replace; what opening the processor runs into.
     pub fn replace_lost(&mut self, error: BackendError) -> Result<String, BackendError> {
         let lost = self.backend.device();
-        let reason = match error {
-            BackendError::DeviceLost { reason, .. } if lost.kind != DeviceChoice::Cpu => reason,
-            error => return Err(error),
-        };
+        if lost.kind == DeviceChoice::Cpu || !error.is_lost() {
+            return Err(error);
+        }
         self.losses += 1;
         // The processor takes the place at once, which releases the lost device.
         self.backend = (self.open)(DeviceChoice::Cpu)?.backend;
         self.took_over = true;
+        let reason = match error {
+            BackendError::DeviceHangs {
+                request, waited_s, ..
+            } => {
+                return Ok(format!(
+                    "CPU: the GPU did not answer the request to {request} within {waited_s} s, its \
+                     driver hangs; the processor paints until StyleForge is started again"
+                ));
+            }
+            BackendError::DeviceLost { reason, .. } => reason,
+            other => other.to_string(),
+        };
         if self.losses > 1 {
             return Ok(format!(
                 "CPU: the GPU was lost twice ({reason}); the processor paints until StyleForge is \

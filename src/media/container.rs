@@ -169,8 +169,7 @@ fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
 pub(super) struct JpegLook {
     /// Colour components of the frame header (4: CMYK or YCCK); 0 when there is none.
     pub components: u8,
-    /// The end-of-image marker was found behind a scan. A decoder paints a cut-off file grey
-    /// without a word, so this is where truncation is noticed.
+    /// The end-of-image marker was found behind a scan.
     pub complete: bool,
     /// A decoder has to hold the coefficients of all components, because a scan refines them
     /// (progressive) or has some of them only.

@@ -5,7 +5,7 @@
 //! keeps besides the pixels. What was lost on the way (bit depth, a foreign colour model, further frames) is told in notes.
 
 use std::{
-    fs::File,
+    fs::{File, FileType},
     io::{Cursor, Read},
     path::Path,
     sync::Arc,
@@ -16,7 +16,12 @@ use image::{
     Limits, RgbaImage, codecs::tiff::TiffDecoder, metadata::Orientation,
 };
 
-use super::{MediaError, container, encode::Format, memory};
+use super::{
+    MediaError, container,
+    encode::Format,
+    loss::{self, Loss},
+    memory,
+};
 use crate::{disk::reason, frame::Frame, text::cut};
 
 /// Most pixels that a picture may declare.
@@ -59,16 +64,28 @@ pub fn has_picture_name(path: &Path) -> bool {
         .is_some_and(|e| EXTENSIONS.contains(&e.to_ascii_lowercase().as_str()))
 }
 
-/// Reads the picture in a file (anything that can be read from start to end).
+/// Reads the picture in a plain file. A pipe is refused without waiting for its writer, who may never
+/// come; who can give up waiting reads it by [`bytes_of_path`].
 ///
 /// # Errors
 /// [`MediaError`] names the file and the reason.
 pub fn from_path(path: &Path) -> Result<Photo, MediaError> {
+    let is_special = |kind: FileType| !kind.is_file() && !kind.is_dir();
+    if path
+        .metadata()
+        .is_ok_and(|found| is_special(found.file_type()))
+    {
+        return Err(MediaError::Read {
+            name: path.display().to_string(),
+            reason: "it is not a plain file; styleforge stylize reads pipes".to_owned(),
+        });
+    }
     from_bytes(&path.display().to_string(), &bytes_of_path(path)?)
 }
 
 /// The bytes of a file whose first bytes are those of a picture; for callers that need the file as
-/// it is besides what is in it.
+/// it is besides what is in it. Reads whatever can be read from start to end, and waits as long as
+/// that takes.
 ///
 /// # Errors
 /// As [`from_path`], for what can be known without decoding.
@@ -168,9 +185,6 @@ pub fn from_bytes_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<P
     let (format, size) = (header.format, header.decoder.dimensions());
     let damaged = |reason: &str| damaged(name, format, reason);
     let failed = |error: ImageError| from_image_error(name, format, error);
-    if header.jpeg.is_some_and(|look| !look.complete) {
-        return Err(damaged("it ends in the middle of the picture"));
-    }
     let peak_bytes = header.peak_bytes(bytes.len() as u64);
     // Twice as RGBA: it will be painted.
     let needed_bytes = peak_bytes.max(2 * RGBA_BYTES * header.pixels);
@@ -192,6 +206,7 @@ pub fn from_bytes_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<P
         orientation,
         decoded_bytes,
         cmyk,
+        jpeg,
         ..
     } = header;
     // Damaged side information is no reason to refuse the picture.
@@ -216,7 +231,15 @@ pub fn from_bytes_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<P
         notes.push("its colour profile does not describe RGB and was left out".to_owned());
     }
 
-    let mut upright = DynamicImage::ImageRgba8(rgba(decoder).map_err(failed)?);
+    let mut pixels = rgba(decoder).map_err(failed)?;
+    if let Some(look) = jpeg {
+        let loss = loss::of_jpeg(bytes, look.complete, &mut pixels).map_err(failed)?;
+        if let Some(Loss::Everything) = loss {
+            return Err(damaged("it ends before the picture begins"));
+        }
+        notes.extend(loss.map(|loss| loss.to_string()));
+    }
+    let mut upright = DynamicImage::ImageRgba8(pixels);
     upright.apply_orientation(orientation);
     let (width, height) = (upright.width() as usize, upright.height() as usize);
     let frame = Frame::from_rgba(width, height, upright.into_rgba8().into_raw())
@@ -340,12 +363,23 @@ fn rgba(decoder: Box<dyn ImageDecoder + '_>) -> Result<RgbaImage, ImageError> {
         return DynamicImage::from_decoder(decoder).map(DynamicImage::into_rgba8);
     }
     let mut picture = RgbaImage::new(width, height);
-    let bytes: &mut [u8] = &mut picture;
     let channels = usize::from(color.channel_count());
-    let decoded = channels * (bytes.len() / 4);
-    decoder.read_image(&mut bytes[..decoded])?;
-    spread(bytes, channels);
+    in_place(&mut picture, channels, |pixels| decoder.read_image(pixels))?;
     Ok(picture)
+}
+
+/// Lets `decode` fill the front of `picture` with pixels of `channels` channels, and makes RGBA of
+/// them.
+pub(super) fn in_place<E>(
+    picture: &mut RgbaImage,
+    channels: usize,
+    decode: impl FnOnce(&mut [u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let bytes: &mut [u8] = picture;
+    let decoded = channels * (bytes.len() / 4);
+    decode(&mut bytes[..decoded])?;
+    spread(bytes, channels);
+    Ok(())
 }
 
 /// Makes RGBA of pixels of `channels` channels that lie at the front of `bytes`: from the last to the

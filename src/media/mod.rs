@@ -6,6 +6,7 @@ mod container;
 pub mod decode;
 pub mod encode;
 pub mod folder;
+mod loss;
 pub mod memory;
 pub mod png_text;
 pub mod record;

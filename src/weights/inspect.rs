@@ -13,7 +13,8 @@ use serde::Serialize;
 use crate::network::NetworkSpec;
 
 use super::{
-    Budget, Family, Format, WeightsError,
+    Budget, Family, Format, WeightsError, bytes_in_hex,
+    file_name::as_text,
     fit::{Fitted, NamedTensors, fit, guess, outline},
     format_of,
     onnx::OnnxFile,
@@ -43,7 +44,11 @@ pub struct TensorFacts {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Inspection {
     /// The file.
+    #[serde(serialize_with = "as_text")]
     pub path: PathBuf,
+    /// The bytes of `path` in hexadecimal digits, where it is no UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_bytes: Option<String>,
     /// Its size, in bytes.
     pub size_bytes: Option<u64>,
     /// `safetensors`, `PyTorch` or `ONNX`.
@@ -77,6 +82,7 @@ pub struct Inspection {
 pub fn describe(path: &Path) -> Inspection {
     let mut facts = Inspection {
         path: path.to_owned(),
+        path_bytes: bytes_in_hex(path),
         size_bytes: path.metadata().ok().map(|m| m.len()),
         ..Inspection::default()
     };

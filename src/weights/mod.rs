@@ -8,6 +8,7 @@
 mod budget;
 mod error;
 mod family;
+mod file_name;
 mod fit;
 mod folders;
 mod import;
@@ -28,6 +29,7 @@ use crate::network::Network;
 pub use budget::{Budget, ReadCost};
 pub use error::{KeyList, MAX_FILE_BYTES, MAX_MESSAGE_BYTES, WeightsError};
 pub use family::Family;
+pub use file_name::bytes_in_hex;
 pub use inspect::{Inspection, TensorFacts, describe, describe_bytes, describe_within};
 pub use library::{StyleLibrary, user_styles_folder};
 pub use names::{ALL_STYLES, NO_STYLE};

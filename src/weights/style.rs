@@ -19,6 +19,7 @@ use crate::{
 
 use super::{
     Checkpoint, Inspection, WeightsError,
+    file_name::as_text,
     inspect::{describe, describe_bytes},
     names::stated,
     plain_file,
@@ -150,8 +151,10 @@ pub enum Origin {
     /// Inside the program.
     Embedded,
     /// A folder of styles beside the program.
+    #[serde(serialize_with = "as_text")]
     Installed(PathBuf),
     /// The person's own: a folder or a file.
+    #[serde(serialize_with = "as_text")]
     User(PathBuf),
 }
 

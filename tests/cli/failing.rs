@@ -291,3 +291,15 @@ fn nothing_is_read_from_a_closed_standard_input() {
     let output = child.wait_with_output().expect("ends");
     Run::from(output).ends(1).says("it is empty");
 }
+
+#[test]
+fn a_jpeg_that_ends_early_is_painted_and_what_is_missing_is_told() {
+    let s = Sandbox::new();
+    s.photo("whole.jpg", 320, 240);
+    let whole = fs::read(s.path("whole.jpg")).expect("a photo");
+    fs::write(s.path("cut.jpg"), &whole[..whole.len() * 6 / 10]).expect("written");
+    s.stylize(&["cut.jpg", "-o", "out.png"])
+        .ends(0)
+        .says("note: cut.jpg: the file ends early: about ");
+    assert_eq!(s.read("out.png").width(), 320);
+}

@@ -3,6 +3,8 @@
 
 mod commands;
 mod failing;
+#[cfg(target_os = "linux")]
+mod foreign_names;
 mod foreign_text;
 #[cfg(target_os = "linux")]
 mod keeping;
@@ -11,6 +13,8 @@ mod measuring;
 #[cfg(target_os = "linux")]
 mod memory;
 mod modes;
+#[cfg(target_os = "linux")]
+mod pipes;
 mod sandbox;
 mod style_folders;
 mod stylize;

@@ -8,8 +8,10 @@ use std::{
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
+use crossbeam_channel::{Sender, bounded};
 use styleforge::{
     backend::{
         Backend, BackendError, OpenDevice, RunControl, Selected,
@@ -21,7 +23,7 @@ use styleforge::{
                 Event, Function, Graph, LaunchShape, Module, PinnedPtr, Purpose, Queue,
             },
         },
-        worker::{self, WorkerBackend},
+        worker::{self, Timer, WorkerBackend},
     },
     mode::DeviceChoice,
     plan::cuda::{ConvolutionShape, DeviceLimits},
@@ -43,6 +45,9 @@ pub const NO_BINARY: u32 = 209;
 pub const OUT_OF_RESOURCES: u32 = 701;
 /// `CUDA_ERROR_LAUNCH_FAILED`, what a kernel that traps leaves behind.
 pub const LAUNCH_FAILED: u32 = 719;
+
+/// No code of the driver's: the call does not come back.
+const HANGS: u32 = u32::MAX;
 
 /// A failure that is to come.
 #[derive(Clone, Copy)]
@@ -97,6 +102,11 @@ struct State {
     failed_call: Option<&'static str>,
     /// What no driver forgives.
     misuse: Vec<String>,
+    /// What is waited for by those who asked another process, in order: a clock that only goes when a
+    /// driver hangs.
+    timers: Vec<(Duration, Sender<Instant>)>,
+    /// Dropped to end the process whose driver hangs.
+    hung: Option<Sender<()>>,
 }
 
 impl State {
@@ -172,6 +182,41 @@ impl FakeGpu {
         self.state().fault = Some(Fault { call, after, code });
     }
 
+    /// Lets the call of this name hang, once `after` others of it succeeded, until all who wait for
+    /// another process have lost patience and longer.
+    pub fn hang(&self, call: &'static str, after: usize) {
+        self.fail(call, after, HANGS);
+    }
+
+    /// How long was to be waited for another process, question by question, since this was last asked.
+    pub fn patience(&self) -> Vec<Duration> {
+        let timers = std::mem::take(&mut self.state().timers);
+        timers.into_iter().map(|(patience, _)| patience).collect()
+    }
+
+    /// The clock of those who ask another process.
+    fn timer(&self) -> Timer {
+        let gpu = self.clone();
+        Arc::new(move |patience| {
+            let (sender, over) = bounded(1);
+            gpu.state().timers.push((patience, sender));
+            over
+        })
+    }
+
+    /// Hangs in a call: all patience is over, and only the end of the process ends it.
+    fn hang_now(&self) {
+        let (end, ended) = bounded::<()>(0);
+        let mut state = self.state();
+        state.hung = Some(end);
+        for (_, over) in &state.timers {
+            // Those who were answered wait no longer.
+            over.send(Instant::now()).ok();
+        }
+        drop(state);
+        ended.recv().ok();
+    }
+
     /// Whether a failure is still to come.
     pub fn is_armed(&self) -> bool {
         self.state().fault.is_some()
@@ -232,6 +277,7 @@ impl FakeGpu {
     /// What is still taken, and what was done that a driver does not forgive; empty when all is
     /// well. Waits for the other processes, which end when nobody uses them.
     pub fn left_behind(&self) -> Vec<String> {
+        self.state().hung = None;
         let workers = std::mem::take(&mut self.state().workers);
         for worker in workers {
             worker.join().expect("no panic").expect("no broken pipe");
@@ -275,7 +321,7 @@ impl FakeGpu {
             worker::serve(backend, &mut questions, &mut answering)
         });
         self.state().workers.push(worker);
-        WorkerBackend::connect(Box::new(answers), Box::new(asking), NAME)
+        WorkerBackend::connect_timed(Box::new(answers), Box::new(asking), NAME, self.timer())
     }
 
     fn backend_of(&self, elsewhere: bool) -> Result<CudaBackend, BackendError> {
@@ -381,9 +427,15 @@ impl FakeDriver {
             if fault.after > 0 {
                 fault.after -= 1;
             } else {
-                let failed = failure(fault.code);
+                let mut failed = failure(fault.code);
                 state.fault = None;
                 state.failed_call = Some(call);
+                if failed.code == HANGS {
+                    drop(state);
+                    self.gpu.hang_now();
+                    state = self.gpu.state();
+                    failed.code = LAUNCH_FAILED;
+                }
                 *lost = failed.is_lost().then_some(failed.code);
                 if !self.context.elsewhere {
                     state.lost_here = *lost;

@@ -585,6 +585,35 @@ fn a_lost_gpu_is_opened_again_once_and_then_the_processor_paints() {
 }
 
 #[test]
+fn a_driver_that_hangs_is_told_and_the_processor_paints() {
+    let gpu = FakeGpu::new();
+    let settings = PaintSettings::default();
+    let mut painter = painter(&gpu);
+    gpu.fail("cuStreamSynchronize", 0, LAUNCH_FAILED);
+    paint(&mut painter, settings).expect("a painting, by another process");
+    assert_eq!(painter.take_news().len(), 1);
+    gpu.hang("cuGraphLaunch", 0);
+    let last = paint(&mut painter, settings).expect("the same photo, by the processor");
+    let expected = by_the_processor(settings);
+    assert_eq!(
+        (last.mode, &last.painted),
+        (expected.mode, &expected.painted)
+    );
+    assert_eq!(
+        painter.take_news(),
+        [
+            "CPU: the GPU did not answer the request to paint 40 x 28 pixels within 6 s, its driver \
+             hangs; the processor paints until StyleForge is started again; painting in fused fp32 \
+             instead of fused fp16"
+        ]
+    );
+    // For good, and it was not tried again: it would only hang again.
+    paint(&mut painter, settings).expect("a painting");
+    assert_eq!((painter.take_news().len(), gpu.opened()), (0, 2));
+    assert_eq!(gpu.left_behind(), [""; 0]);
+}
+
+#[test]
 fn a_gpu_that_does_not_come_back_leaves_the_work_to_the_processor() {
     let gpu = FakeGpu::new();
     let settings = PaintSettings::default();
@@ -786,6 +815,40 @@ fn the_engine_tells_of_the_device_that_took_over() {
         assert!(matches!(next(&mut engine), Event::Painted { .. }));
     }
     engine.shutdown(PATIENCE);
+    drop(engine);
+    assert_eq!(gpu.left_behind(), [""; 0]);
+}
+
+#[test]
+fn the_engine_goes_on_when_a_driver_hangs() {
+    let gpu = FakeGpu::new();
+    let mut engine = Engine::start(gpu.opener(), Arc::new(|| {})).expect("a thread");
+    assert!(matches!(next(&mut engine), Event::Device { .. }));
+    let job = || PaintJob {
+        photo: Arc::new(photo()),
+        network: network(),
+        settings: PaintSettings::default(),
+        draft: false,
+    };
+    gpu.fail("cuStreamSynchronize", 0, LAUNCH_FAILED);
+    engine.paint(job());
+    assert!(matches!(next(&mut engine), Event::Device { .. }));
+    assert!(matches!(next(&mut engine), Event::Painted { .. }));
+    gpu.hang("cuStreamSynchronize", 0);
+    engine.paint(job());
+    match next(&mut engine) {
+        Event::Device { info, notice } => {
+            let notice = notice.expect("a notice");
+            assert_eq!(info.kind, DeviceChoice::Cpu);
+            assert!(
+                notice.starts_with("CPU: the GPU did not answer the request to "),
+                "{notice}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(next(&mut engine), Event::Painted { .. }));
+    engine.shutdown(Duration::from_secs(60));
     drop(engine);
     assert_eq!(gpu.left_behind(), [""; 0]);
 }

@@ -1,16 +1,25 @@
 //! A backend behind pipes does what it does without them, and says so when its process is gone.
 
 use std::{
+    fs,
     io::{self, Read, Write},
-    sync::Arc,
+    path::Path,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
+    time::{Duration, Instant},
 };
+
+use crossbeam_channel::{bounded, never};
 
 use styleforge::{
     backend::{
         Backend, BackendError, RunControl, Session, SessionSpec,
         cpu::CpuBackend,
-        worker::{WorkerBackend, serve},
+        worker::{Timer, WorkerBackend, serve},
     },
     frame::Frame,
     mode::{Mode, Variant},
@@ -253,4 +262,157 @@ fn a_process_that_ends_in_the_middle_of_a_painting_is_a_lost_device() {
     }
     assert!(ways.iter().all(|&times| times > 0), "{ways:?}");
     assert_eq!(gpu.left_behind(), [""; 0]);
+}
+
+#[test]
+fn requests_have_deadlines_by_their_kind() {
+    let gpu = FakeGpu::new();
+    let worker = gpu.worker().expect("a GPU");
+    let seconds =
+        |gpu: &FakeGpu| -> Vec<u64> { (gpu.patience().iter().map(Duration::as_secs)).collect() };
+    assert_eq!(seconds(&gpu), [120], "opening the GPU");
+    worker.free_bytes().expect("told");
+    assert_eq!(seconds(&gpu), [30]);
+    let spec = SessionSpec::single(40, 28, FUSED);
+    let mut session = worker.open(&network(), &spec).expect("a session");
+    assert_eq!(seconds(&gpu), [120], "opening a session");
+    let flops = session.summary().flops;
+    let mut painted = photo();
+    let mut patience_ms = || {
+        let control = RunControl::default();
+        session
+            .paint(&photo(), &mut painted, &control)
+            .expect("painted");
+        let all = gpu.patience();
+        assert_eq!(all.len(), 1);
+        all[0].as_secs_f64() * 1e3
+    };
+    // Photo and painting at 0.1 GB/s; before the first frame its operations at 0.1 TFLOP/s.
+    let pipes_ms = 2.0 * (4 * 40 * 28) as f64 / 1e5;
+    let near = |ms: f64, predicted_ms: f64| {
+        let expected_ms = 10.0 * (predicted_ms + pipes_ms) + 5000.0;
+        assert!((ms - expected_ms).abs() < 1e-3, "{ms} {expected_ms}");
+    };
+    near(patience_ms(), flops as f64 / 1e8);
+    // The fake GPU says so of every part of a frame: to the device, the frame, and back.
+    near(patience_ms(), 3.0);
+    drop((session, worker));
+    assert_eq!(gpu.left_behind(), [""; 0]);
+}
+
+#[test]
+fn what_hangs_is_told_with_the_request_and_nothing_is_asked_any_more() {
+    let spec = SessionSpec::single(40, 28, FUSED);
+    let hangs = |request: &str, waited_s| BackendError::DeviceHangs {
+        device: super::fake::NAME.to_owned(),
+        request: request.to_owned(),
+        waited_s,
+    };
+    let gpu = FakeGpu::new();
+    let worker = gpu.worker().expect("a GPU");
+    gpu.hang("cuModuleLoadData", 0);
+    for _ in 0..2 {
+        let error = worker.open(&network(), &spec).map(drop).expect_err("hangs");
+        assert_eq!(error, hangs("get ready for 40 x 28 pixels", 120));
+        assert!(error.is_lost());
+        assert_eq!(
+            error.to_string(),
+            "Fake GPU did not answer the request to get ready for 40 x 28 pixels within 120 s, its \
+             driver hangs; restart the computer if it goes on"
+        );
+    }
+    drop(worker);
+    assert_eq!(gpu.left_behind(), [""; 0]);
+
+    let gpu = FakeGpu::new();
+    let worker = gpu.worker().expect("a GPU");
+    gpu.hang("cuMemGetInfo", 0);
+    assert_eq!(worker.free_bytes(), None);
+    let error = worker.open(&network(), &spec).map(drop).expect_err("hangs");
+    assert_eq!(error, hangs("tell its free memory", 30));
+    drop(worker);
+    assert_eq!(gpu.left_behind(), [""; 0]);
+}
+
+/// A clock by which everything from the question `first` on, counted from 0, is over at once.
+fn over_from(first: usize) -> Timer {
+    let asked = AtomicUsize::new(0);
+    Arc::new(move |_| {
+        if asked.fetch_add(1, Ordering::Relaxed) < first {
+            return never();
+        }
+        let (sender, over) = bounded(1);
+        sender.send(Instant::now()).expect("room");
+        over
+    })
+}
+
+#[test]
+fn a_process_that_says_nothing_or_reads_nothing_is_not_waited_for() {
+    let (_questions, asking) = io::pipe().expect("a pipe");
+    let (answers, _answering) = io::pipe().expect("a pipe");
+    let silent =
+        WorkerBackend::connect_timed(Box::new(answers), Box::new(asking), "GPU", over_from(0));
+    let said = silent.map(drop).expect_err("silent").to_string();
+    assert!(
+        said.starts_with("GPU did not answer the request to open it within 120 s"),
+        "{said}"
+    );
+
+    let (_questions, asking) = io::pipe().expect("a pipe");
+    let (answers, mut answering) = io::pipe().expect("a pipe");
+    answering.write_all(&hello_message()).expect("room");
+    let deaf =
+        WorkerBackend::connect_timed(Box::new(answers), Box::new(asking), "GPU", over_from(1));
+    // Its weights fill the pipe.
+    let spec = styleforge::network::NetworkSpec::with_widths([32, 64, 128]);
+    let large = styleforge::network::Network::random(spec, 5).expect("a valid shape");
+    let session = SessionSpec::single(40, 28, FUSED);
+    let opened = deaf.expect("it speaks").open(&Arc::new(large), &session);
+    assert!(matches!(
+        opened.map(drop),
+        Err(BackendError::DeviceHangs { waited_s: 120, .. })
+    ));
+}
+
+/// What a GPU's process says first.
+fn hello_message() -> Vec<u8> {
+    let device = r#"{"kind":"cuda","name":"GPU","threads":1,"instructions":"sm_90"}"#;
+    let version = env!("CARGO_PKG_VERSION");
+    let hello = format!(r#"{{"Ok":{{"version":"{version}","device":{device}}}}}"#);
+    let lengths = [hello.len() as u64, 0].map(u64::to_le_bytes).concat();
+    [lengths, hello.into_bytes()].concat()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_hangs_is_killed_and_leaves_the_list_of_processes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let told = folder.path().join("number");
+    let number = {
+        let told = told.clone();
+        move || fs::read_to_string(&told).ok()?.trim().parse::<u32>().ok()
+    };
+    let guard = Instant::now() + Duration::from_secs(120);
+    let waits = number.clone();
+    // Over as soon as the process is there.
+    let timer: Timer = Arc::new(move |_| {
+        while waits().is_none() && Instant::now() < guard {
+            thread::yield_now();
+        }
+        over_from(0)(Duration::ZERO)
+    });
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo $$ > \"$0\"; exec sleep 1000000"]);
+    command.arg(&told);
+    let hangs = WorkerBackend::run(&mut command, "GPU", timer).map(drop);
+    assert!(
+        matches!(hangs, Err(BackendError::DeviceHangs { .. })),
+        "{hangs:?}"
+    );
+    let process = format!("/proc/{}", number().expect("it was started"));
+    while Path::new(&process).exists() {
+        assert!(Instant::now() < guard, "{process} is still there");
+        thread::yield_now();
+    }
 }

@@ -124,6 +124,36 @@ fn what_is_no_picture_is_refused_in_words_and_the_photo_stays() {
 }
 
 #[test]
+fn a_jpeg_that_ends_early_is_shown_with_a_note() {
+    let mut w = Window::open();
+    let file = w.path("cut.jpg");
+    let jpeg = Encoding::of(Format::Jpeg);
+    encode::save(&file, &photo(320, 240), None, jpeg, Existing::Keep).expect("saved");
+    let whole = fs::read(&file).expect("a photo");
+    fs::write(&file, &whole[..whole.len() * 6 / 10]).expect("written");
+    w.drop_file(&file);
+    w.until_label("cut.jpg, 320 × 240 px");
+    w.until_contains("the file ends early: about ");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_and_the_next_photo_opens() {
+    let mut w = Window::open();
+    let pipe = w.path("pipe.png");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    // More of them than there are threads that open files.
+    for _ in 0..8 {
+        w.drop_file(&pipe);
+        w.until_contains("pipe.png could not be read: it is not a plain file");
+    }
+    let file = w.photo_file("after.png", 30, 20);
+    w.drop_file(&file);
+    w.until_label("after.png, 30 × 20 px");
+}
+
+#[test]
 fn a_newer_photo_overtakes_an_older_one() {
     let mut w = Window::open();
     let files: Vec<PathBuf> = (1..=6)

@@ -6,7 +6,10 @@ use std::{
 };
 
 use proptest::prelude::*;
-use styleforge::media::{MediaError, decode, encode::Format};
+use styleforge::{
+    frame::Frame,
+    media::{MediaError, decode, encode::Format},
+};
 
 use crate::{made::*, real_time::within};
 
@@ -156,12 +159,10 @@ fn endless_streams_of_something_else_end_at_once() {
 #[test]
 fn truncated_pictures_are_refused_in_every_format() {
     let frame = scene(40, 30);
-    let mut pictures: Vec<_> = Format::ALL
-        .iter()
-        .map(|&f| (f.name(), encoded(&frame, f)))
-        .collect();
+    // What is there of a JPEG is shown.
+    let formats = Format::ALL.iter().filter(|&&f| f != Format::Jpeg);
+    let mut pictures: Vec<_> = formats.map(|&f| (f.name(), encoded(&frame, f))).collect();
     pictures.push(("gif", fixture("animated.gif")));
-    pictures.push(("cmyk jpeg", fixture("cmyk.jpg")));
     for (name, whole) in pictures {
         read(&whole);
         for share in [3, 30, 60, 90] {
@@ -180,6 +181,95 @@ fn truncated_pictures_are_refused_in_every_format() {
             );
         }
     }
+}
+
+/// Where the data of a JPEG's first scan begins.
+fn scan_start(jpeg: &[u8]) -> usize {
+    let scan = jpeg.windows(2).position(|w| w == [0xff, 0xda]);
+    let at = scan.expect("a scan");
+    at + 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]))
+}
+
+/// The percentage in the note about what is missing.
+fn missing_percent(photo: &decode::Photo) -> Option<i64> {
+    let [note] = photo.notes.as_slice() else {
+        panic!("{:?}", photo.notes);
+    };
+    let (_, share) = note.split_once("about ")?;
+    share
+        .strip_suffix(" % of the picture is missing")?
+        .parse()
+        .ok()
+}
+
+#[test]
+fn a_jpeg_that_ends_early_is_opened_and_what_is_missing_is_told() {
+    let frame = scene(640, 480);
+    let whole = encoded(&frame, Format::Jpeg);
+    let all = read(&whole);
+    assert_eq!(all.notes, [""; 0]);
+    let mut told = Vec::new();
+    let start = scan_start(&whole);
+    for share in [10, 50, 90] {
+        let cut = &whole[..start + (whole.len() - start) * share / 100];
+        // As it is, and with an end where none belongs.
+        for bytes in [cut.to_vec(), [cut, &[0xff, 0xd9]].concat()] {
+            let photo = read(&bytes);
+            let missing = missing_percent(&photo).expect("a share");
+            assert!(photo.notes[0].starts_with("the file ends early: "));
+            // Of rows that are as in the whole.
+            let row_bytes = 4 * frame.width();
+            let pairs = photo.frame.rgba().chunks(row_bytes);
+            let mut pairs = pairs.zip(all.frame.rgba().chunks(row_bytes));
+            let there = pairs.position(|(here, there)| here != there);
+            let there = there.expect("something is missing") * 100 / frame.height();
+            assert!(
+                (100 - missing - there as i64).abs() <= 6,
+                "{missing} % are said to be missing, {there} % are there"
+            );
+            told.push(missing);
+        }
+    }
+    assert!(
+        told.is_sorted_by(|a, b| a >= b) && told[0] > 70 && told[5] < 30,
+        "{told:?}"
+    );
+    // Only the end marker is missing.
+    let photo = read(&whole[..whole.len() - 2]);
+    assert_eq!(
+        photo.notes,
+        ["the file ends early: some of the picture may be missing"]
+    );
+    for nothing in [start / 2, start] {
+        let error = refused(&whole[..nothing]);
+        assert!(matches!(error, MediaError::Damaged { .. }), "{error:?}");
+    }
+}
+
+#[test]
+fn a_jpeg_that_is_grey_by_itself_misses_nothing() {
+    let sky = Frame::from_fn(64, 64, |x, y| match y {
+        0..24 => [(x * 4) as u8, 30, 200, 255],
+        _ => [128, 128, 128, 255],
+    });
+    for format in [Format::Jpeg, Format::Png] {
+        assert_eq!(read(&encoded(&sky, format)).notes, [""; 0]);
+    }
+    let grey = Frame::from_fn(16, 16, |_, _| [128, 128, 128, 255]);
+    assert_eq!(read(&encoded(&grey, Format::Jpeg)).notes, [""; 0]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_where_nobody_could_give_up_waiting() {
+    let folder = tempfile::tempdir().expect("folder");
+    let pipe = folder.path().join("photo.png");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    let error = decode::from_path(&pipe).expect_err("a pipe");
+    assert!(error.to_string().contains("not a plain file"), "{error}");
+    let folder = styleforge::media::folder::Folder::open(folder.path()).expect("listed");
+    assert!(folder.photos.is_empty());
 }
 
 #[test]

@@ -1,17 +1,19 @@
 //! The end that asks: a backend like any other to those who use it.
 
 use std::{
-    env, io,
+    env,
     io::{Read, Write},
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use serde::de::DeserializeOwned;
 
 use super::{
     COMMAND,
-    wire::{Answer, Hello, MapHeader, Request, maps_of, read_answer, send, weight_bytes},
+    link::{Link, Question},
+    patience::{ANSWER, OPENING, Pace, Timer, system_timer},
+    wire::{Hello, MapHeader, Request, maps_of, weight_bytes},
 };
 use crate::{
     backend::{Backend, BackendError, DeviceInfo, NormTap, RunControl, Session, SessionSpec},
@@ -37,58 +39,77 @@ impl WorkerBackend {
     /// [`BackendError::Unavailable`] when the process cannot be started, and what it runs into when
     /// it opens the GPU.
     pub fn start(gpu: usize, device: &str) -> Result<Self, BackendError> {
-        let unavailable = |what: &str, error: &dyn std::fmt::Display| BackendError::Unavailable {
+        let program = env::current_exe().map_err(|e| BackendError::Unavailable {
             device: device.to_owned(),
-            reason: format!("{what} ({error})"),
+            reason: format!("this program's file was not found ({e})"),
+        })?;
+        let mut command = Command::new(program);
+        command.arg(COMMAND).arg(gpu.to_string());
+        Self::run(&mut command, device, system_timer())
+    }
+
+    /// Runs a program that [serves](super::serve) on its standard streams. It is killed when it does
+    /// not answer in time by `timer`.
+    ///
+    /// # Errors
+    /// As [`WorkerBackend::start`], and [`BackendError::DeviceHangs`].
+    pub fn run(command: &mut Command, device: &str, timer: Timer) -> Result<Self, BackendError> {
+        let unavailable = |error: &dyn std::fmt::Display| BackendError::Unavailable {
+            device: device.to_owned(),
+            reason: format!("a process for it could not be started ({error})"),
         };
-        let program =
-            env::current_exe().map_err(|e| unavailable("this program's file was not found", &e))?;
-        let mut child = Command::new(program)
-            .arg(COMMAND)
-            .arg(gpu.to_string())
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|e| unavailable("a process for it could not be started", &e))?;
+            .map_err(|e| unavailable(&e))?;
         let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(unavailable(
-                "a process for it could not be started",
-                &"it has no standard streams",
-            ));
+            return Err(unavailable(&"it has no standard streams"));
         };
-        Self::join(Box::new(from), Box::new(to), Some(child), device)
+        Self::join(Box::new(from), Box::new(to), Some(child), (device, timer))
     }
 
     /// Asks whoever [serves](super::serve) at the other ends of two pipes; `device` is what people
     /// know the device as.
     ///
     /// # Errors
-    /// What the other end ran into when it opened the device; [`BackendError::DeviceLost`] when it
-    /// does not answer.
+    /// What the other end ran into when it opened the device; [`BackendError::DeviceLost`] and
+    /// [`BackendError::DeviceHangs`] when it does not answer.
     pub fn connect(
         from: Box<dyn Read + Send>,
         to: Box<dyn Write + Send>,
         device: &str,
     ) -> Result<Self, BackendError> {
-        Self::join(from, to, None, device)
+        Self::connect_timed(from, to, device, system_timer())
+    }
+
+    /// [`WorkerBackend::connect`] with a clock of its own.
+    ///
+    /// # Errors
+    /// As [`WorkerBackend::connect`].
+    pub fn connect_timed(
+        from: Box<dyn Read + Send>,
+        to: Box<dyn Write + Send>,
+        device: &str,
+        timer: Timer,
+    ) -> Result<Self, BackendError> {
+        Self::join(from, to, None, (device, timer))
     }
 
     fn join(
         from: Box<dyn Read + Send>,
         to: Box<dyn Write + Send>,
         child: Option<Child>,
-        device: &str,
+        (device, timer): (&str, Timer),
     ) -> Result<Self, BackendError> {
-        let link = Link {
-            ends: Mutex::new(Ends {
-                from,
-                to: Some(to),
-                child,
-                sessions: 0,
-            }),
-            device: device.to_owned(),
-        };
-        let hello: Hello = link.with(|ends| ends.answer())?.0;
+        let link = Link::start(from, to, child, (device, timer))?;
+        let (hello, _) = link.ask::<Hello>(Question {
+            request: None,
+            body: Vec::new(),
+            most_answer_bytes: 0,
+            patience: OPENING,
+            words: "open it".to_owned(),
+        })?;
         if hello.version != env!("CARGO_PKG_VERSION") {
             // The file was replaced while the program ran.
             return Err(BackendError::Unavailable {
@@ -104,76 +125,21 @@ impl WorkerBackend {
             device: hello.device,
         })
     }
-}
 
-/// The pipes, shared by the backend and its sessions.
-struct Link {
-    ends: Mutex<Ends>,
-    device: String,
-}
-
-struct Ends {
-    from: Box<dyn Read + Send>,
-    /// `None` once the other end did not answer as it should: nothing can be asked any more.
-    to: Option<Box<dyn Write + Send>>,
-    child: Option<Child>,
-    /// Sessions that were opened so far.
-    sessions: u64,
-}
-
-impl Link {
-    /// Asks, and waits for the answer and its body.
-    fn ask<T: DeserializeOwned>(
+    /// Asks for something that the other end has only to look up.
+    fn look_up<T: DeserializeOwned + Send + 'static>(
         &self,
-        request: &Request,
-        body: &[&[u8]],
-    ) -> Result<(T, Vec<u8>), BackendError> {
-        self.with(|ends| {
-            ends.ask(request, body)?;
-            ends.answer()
-        })
-    }
-
-    /// Uses the pipes; a pipe that fails is a device that is lost.
-    fn with<T>(
-        &self,
-        exchange: impl FnOnce(&mut Ends) -> io::Result<Answer<T>>,
+        request: Request,
+        words: &str,
     ) -> Result<T, BackendError> {
-        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        exchange(&mut ends).unwrap_or_else(|error| {
-            ends.to = None;
-            Err(self.ended(&error))
-        })
-    }
-
-    fn ended(&self, error: &dyn std::fmt::Display) -> BackendError {
-        BackendError::DeviceLost {
-            device: self.device.clone(),
-            reason: format!("its process does not answer: {error}"),
-        }
-    }
-}
-
-impl Ends {
-    fn ask(&mut self, request: &Request, body: &[&[u8]]) -> io::Result<()> {
-        let to = self.to.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-        send(to.as_mut(), request, body)
-    }
-
-    fn answer<T: DeserializeOwned>(&mut self) -> io::Result<Answer<(T, Vec<u8>)>> {
-        read_answer(self.from.as_mut(), u64::MAX)
-    }
-}
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        self.to = None;
-        if let Some(child) = &mut self.child {
-            // It has nothing to keep, and one that hangs would be waited for. Its end is taken note
-            // of, or it would stay in the system's list of processes.
-            child.kill().ok();
-            child.wait().ok();
-        }
+        let question = Question {
+            request: Some(request),
+            body: Vec::new(),
+            most_answer_bytes: 0,
+            patience: ANSWER,
+            words: words.to_owned(),
+        };
+        self.link.ask(question).map(|(answer, _)| answer)
     }
 }
 
@@ -183,29 +149,27 @@ impl Backend for WorkerBackend {
     }
 
     fn supports(&self, mode: Mode) -> Result<(), BackendError> {
-        let ((), _) = self.link.ask(&Request::Supports(mode), &[])?;
-        Ok(())
+        self.look_up(Request::Supports(mode), "tell whether it has a mode")
     }
 
     fn auto_precision(&self, variant: Variant) -> Precision {
-        let answer = self.link.ask(&Request::AutoPrecision(variant), &[]);
-        // Whoever asks opens a session next, and is told there what is wrong.
-        answer.map_or_else(|_| Precision::default(), |(precision, _)| precision)
+        // Whoever asks opens a session next, and gets the error there.
+        self.look_up(Request::AutoPrecision(variant), "choose a precision")
+            .unwrap_or_default()
     }
 
     fn predicted_bytes(&self, network: &NetworkSpec, spec: &SessionSpec) -> u64 {
-        let answer = self
-            .link
-            .ask(&Request::PredictedBytes(*network, *spec), &[]);
-        answer.map_or(0, |(bytes, _)| bytes)
+        let request = Request::PredictedBytes(*network, *spec);
+        self.look_up(request, "predict its memory").unwrap_or(0)
     }
 
     fn free_bytes(&self) -> Option<u64> {
-        self.link.ask(&Request::FreeBytes, &[]).ok()?.0
+        self.look_up(Request::FreeBytes, "tell its free memory")
+            .ok()?
     }
 
     fn clock_mhz(&self) -> Option<u32> {
-        self.link.ask(&Request::ClockMhz, &[]).ok()?.0
+        self.look_up(Request::ClockMhz, "tell its clock").ok()?
     }
 
     fn open(
@@ -213,48 +177,57 @@ impl Backend for WorkerBackend {
         network: &Arc<Network>,
         spec: &SessionSpec,
     ) -> Result<Box<dyn Session>, BackendError> {
-        let weights = weight_bytes(network);
-        let (number, summary) = self.link.with(|ends| {
-            ends.sessions += 1;
-            let number = ends.sessions;
-            ends.ask(&Request::Open(number, *network.spec(), *spec), &[&weights])?;
-            let answer = ends.answer::<PlanSummary>()?;
-            Ok(answer.map(|(summary, _)| (number, summary)))
+        let number = self.link.next_session();
+        let (summary, _) = self.link.ask::<PlanSummary>(Question {
+            request: Some(Request::Open(number, *network.spec(), *spec)),
+            body: weight_bytes(network),
+            most_answer_bytes: 0,
+            patience: OPENING,
+            words: format!("get ready for {}", pixels(spec)),
         })?;
         Ok(Box::new(WorkerSession {
             link: self.link.clone(),
             number,
+            network: *network.spec(),
             spec: *spec,
+            pace: Pace::planned(&summary),
             summary,
         }))
     }
+}
+
+/// For people: `1920 x 1080 pixels`.
+fn pixels(spec: &SessionSpec) -> String {
+    format!("{} x {} pixels", spec.width, spec.height)
 }
 
 /// A session of the other process.
 struct WorkerSession {
     link: Arc<Link>,
     number: u64,
+    network: NetworkSpec,
     spec: SessionSpec,
     summary: PlanSummary,
+    pace: Pace,
 }
 
 impl WorkerSession {
     /// Asks about photos; the paintings come back in the body.
-    fn painted<T: DeserializeOwned>(
+    fn painted<T: DeserializeOwned + Send + 'static>(
         &self,
-        request: &Request,
+        request: Request,
         inputs: &[&Frame],
         outputs: &mut [Frame],
         control: &RunControl,
     ) -> Result<T, BackendError> {
         BackendError::check_run(inputs, outputs, self.size(), control)?;
-        let photos: Vec<&[u8]> = inputs.iter().map(|frame| frame.rgba()).collect();
-        let (timing, body) = self.link.ask(request, &photos)?;
+        let painted_bytes: usize = outputs.iter().map(|frame| frame.rgba().len()).sum();
+        let (timing, body) = self.about(request, inputs, painted_bytes as u64)?;
         let mut rest = body.as_slice();
         for output in outputs {
             let to = output.rgba_mut();
             let Some((painting, behind)) = rest.split_at_checked(to.len()) else {
-                return Err(self.link.ended(&"a painting is missing"));
+                return Err(self.link.lost(&"a painting is missing"));
             };
             to.copy_from_slice(painting);
             rest = behind;
@@ -262,16 +235,75 @@ impl WorkerSession {
         Ok(timing)
     }
 
+    /// Asks about photos, for at most so many bytes.
+    fn about<T: DeserializeOwned + Send + 'static>(
+        &self,
+        request: Request,
+        inputs: &[&Frame],
+        most_answer_bytes: u64,
+    ) -> Result<(T, Vec<u8>), BackendError> {
+        let photos: Vec<&[u8]> = inputs.iter().map(|frame| frame.rgba()).collect();
+        let body = photos.concat();
+        let piped_bytes = body.len() as u64 + most_answer_bytes;
+        let frames = match inputs.len() {
+            1 => String::new(),
+            several => format!("{several} frames of "),
+        };
+        self.link.ask(Question {
+            request: Some(request),
+            body,
+            most_answer_bytes,
+            patience: self.pace.patience(inputs.len(), piped_bytes),
+            words: format!("paint {frames}{}", pixels(&self.spec)),
+        })
+    }
+
+    /// [`WorkerSession::painted`] of one group, which the next is predicted by.
+    fn paint_group(
+        &mut self,
+        inputs: &[&Frame],
+        outputs: &mut [Frame],
+        control: &RunControl,
+    ) -> Result<RunTiming, BackendError> {
+        let request = Request::Paint(self.number);
+        let timing = self.painted(request, inputs, outputs, control)?;
+        self.pace.measured(inputs.len(), &timing);
+        Ok(timing)
+    }
+
     /// Rows and columns that it was opened for.
     const fn size(&self) -> (usize, usize) {
         (self.spec.height, self.spec.width)
+    }
+
+    /// Bytes of the output before rounding, behind those of the maps of all norms where these are
+    /// wanted too.
+    fn tensor_bytes(&self, with_maps: bool) -> u64 {
+        // A small picture is extended first.
+        let least = self.network.min_side_px();
+        let (height, width) = self.size();
+        let maps = self.network.maps(height.max(least), width.max(least));
+        let wanted = if with_maps { maps.len() } else { 1 };
+        maps.iter()
+            .rev()
+            .take(wanted)
+            .map(|map| 4 * map.len() as u64)
+            .sum()
     }
 }
 
 impl Drop for WorkerSession {
     fn drop(&mut self) {
         // What the other end would say to that changes nothing any more.
-        self.link.ask::<()>(&Request::Close(self.number), &[]).ok();
+        self.link
+            .ask::<()>(Question {
+                request: Some(Request::Close(self.number)),
+                body: Vec::new(),
+                most_answer_bytes: 0,
+                patience: ANSWER,
+                words: "give its memory back".to_owned(),
+            })
+            .ok();
     }
 }
 
@@ -286,8 +318,7 @@ impl Session for WorkerSession {
         output: &mut Frame,
         control: &RunControl,
     ) -> Result<RunTiming, BackendError> {
-        let outputs = std::slice::from_mut(output);
-        let timing = self.painted(&Request::Paint(self.number), &[input], outputs, control)?;
+        let timing = self.paint_group(&[input], std::slice::from_mut(output), control)?;
         control.set_progress(1.0);
         Ok(timing)
     }
@@ -303,7 +334,7 @@ impl Session for WorkerSession {
         let mut runs: Option<RunTiming> = None;
         for (group, to) in inputs.chunks(batch).zip(outputs.chunks_mut(batch)) {
             let photos: Vec<&Frame> = group.iter().collect();
-            let run = self.painted(&Request::Paint(self.number), &photos, to, control)?;
+            let run = self.paint_group(&photos, to, control)?;
             runs = Some(match runs {
                 Some(before) => before.then(run),
                 None => run,
@@ -321,7 +352,7 @@ impl Session for WorkerSession {
         control: &RunControl,
     ) -> Result<Vec<StepTiming>, BackendError> {
         let outputs = std::slice::from_mut(output);
-        self.painted(&Request::Profile(self.number), &[input], outputs, control)
+        self.painted(Request::Profile(self.number), &[input], outputs, control)
     }
 
     fn run_tensor(
@@ -330,26 +361,24 @@ impl Session for WorkerSession {
         tap: Option<NormTap<'_>>,
     ) -> Result<Tensor, BackendError> {
         BackendError::check_size(input, self.size())?;
+        let with_maps = tap.is_some();
         let request = Request::RunTensor {
             session: self.number,
-            with_maps: tap.is_some(),
+            with_maps,
         };
-        let (headers, body): (Vec<MapHeader>, _) = self.link.ask(&request, &[input.rgba()])?;
-        let mut maps = maps_of(headers, &body).map_err(|error| self.link.ended(&error))?;
-        let missing = || self.link.ended(&"a map is missing");
-        let mut last = maps.next().ok_or_else(missing)?;
-        let mut tap = tap;
-        for next in maps {
-            let (name, map) = std::mem::replace(&mut last, next);
-            if let Some(tap) = &mut tap {
-                tap(&name, map);
-            }
+        let most_bytes = self.tensor_bytes(with_maps);
+        let (headers, body) = self.about::<Vec<MapHeader>>(request, &[input], most_bytes)?;
+        let maps = maps_of(headers, &body).map_err(|error| self.link.lost(&error))?;
+        let mut maps: Vec<(String, Tensor)> = maps.collect();
+        drop(body);
+        let missing = || self.link.lost(&"a map is missing");
+        let (_, output) = maps.pop().ok_or_else(missing)?;
+        if output.shape != Shape::new(3, self.spec.height, self.spec.width) {
+            return Err(missing());
         }
-        let (_, output) = last;
-        if output.shape == Shape::new(3, self.spec.height, self.spec.width) {
-            Ok(output)
-        } else {
-            Err(missing())
+        if let Some(tap) = tap {
+            maps.into_iter().for_each(|(name, map)| tap(&name, map));
         }
+        Ok(output)
     }
 }

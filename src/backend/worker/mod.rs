@@ -11,15 +11,19 @@
 //!
 //! [`WorkerBackend`] asks and [`serve`] answers. Neither knows what kind of backend it is, so that
 //! both are tested without a GPU. Any thread may ask: one question is under way at a time, the others
-//! wait.
+//! wait. Every question has a deadline (`patience.rs`): a process that lets it pass hangs in the driver and
+//! is killed.
 
 mod client;
+mod link;
+mod patience;
 mod server;
 #[doc(hidden)]
 pub mod wire;
 
 pub use client::WorkerBackend;
-pub use server::serve;
+pub use patience::Timer;
+pub use server::{end_with_parent, serve};
 
 /// The command with which this program serves a backend to the one that started it; the number of
 /// the GPU follows.

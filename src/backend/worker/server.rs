@@ -47,6 +47,39 @@ pub fn serve(
     Ok(())
 }
 
+/// Ends this process soon after the one that started it is gone, even while a call into the driver
+/// hangs, which never comes back to see that the pipe is closed.
+///
+/// # Errors
+/// The operating system's, when it gives no thread to watch with.
+#[cfg(unix)]
+pub fn end_with_parent() -> io::Result<()> {
+    use std::{os::unix::process::parent_id, thread, time::Duration};
+    let parent = parent_id();
+    thread::Builder::new()
+        .name("parent-watch".to_owned())
+        .spawn(move || {
+            while parent_id() == parent {
+                thread::sleep(Duration::from_secs(1));
+            }
+            // Time for the usual end.
+            thread::sleep(Duration::from_secs(2));
+            // SAFETY: ends the process without running anything of it: exit handlers of a driver that
+            // hangs would hang as well.
+            unsafe { libc::_exit(1) }
+        })
+        .map(drop)
+}
+
+/// Nothing: where a parent's end cannot be seen, only the closed pipe ends this process.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn end_with_parent() -> io::Result<()> {
+    Ok(())
+}
+
 struct Server {
     backend: Arc<dyn Backend>,
     sessions: HashMap<u64, Served>,

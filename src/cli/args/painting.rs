@@ -8,7 +8,7 @@ use super::{
     DeviceArgs,
     values::{
         batch, byte_size, camera_size, formats, model_sizes, output_sizes, precisions, seconds,
-        variants, working_px, working_size,
+        source, variants, working_px, working_size,
     },
 };
 use crate::{
@@ -106,7 +106,7 @@ pub struct StylizeArgs {
 #[derive(Debug, Args)]
 pub struct LiveArgs {
     /// camera, camera:NAME (see styleforge cameras), demo, a photo or a folder of photos
-    #[arg(long, value_name = "SOURCE", default_value = "demo")]
+    #[arg(long, value_name = "SOURCE", default_value = "demo", value_parser = source())]
     pub source: Source,
     /// Style by name or a file of weights, or "none" for the source as it is [default: candy]
     #[arg(short, long, value_name = "STYLE")]

@@ -1,8 +1,9 @@
 //! From a typed value to what it means, and why not.
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 
 use crate::{
+    capture::Source,
     engine::paint::{MIN_WORKING_PX, OutputSize, WorkingSize},
     media::encode::Format,
     mode::{DeviceChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
@@ -38,6 +39,11 @@ pub fn mode(text: &str) -> Result<ModeChoice, String> {
             names(PrecisionChoice::ALL.iter().map(|p| p.name()).collect()),
         )
     })
+}
+
+/// A camera, the demo scene, or a path, whose bytes need not be text.
+pub fn source() -> impl TypedValueParser<Value = Source> {
+    OsStringValueParser::new().try_map(|name| Source::from_name(&name))
 }
 
 /// Frames at once: more than any device gains from would only take memory.

@@ -35,7 +35,7 @@ use crate::{
         record::{Recorded, Recorder},
     },
     mode::{DeviceChoice, ModelSize},
-    weights::StyleLibrary,
+    weights::{StyleLibrary, bytes_in_hex},
 };
 
 /// How long an ended device is waited for, and a source that says that nothing comes.
@@ -400,6 +400,10 @@ impl LiveRun {
         let report = Report {
             version: env!("CARGO_PKG_VERSION"),
             source: args.source.to_string(),
+            source_bytes: match &args.source {
+                Source::Photo(path) | Source::Folder(path) => bytes_in_hex(path),
+                Source::Demo | Source::Camera(_) => None,
+            },
             device: device.kind.name(),
             device_name: device.name.clone(),
             style: style.map(ChosenStyle::label_with_model),

@@ -14,6 +14,9 @@ use crate::{
 pub struct Report {
     pub version: &'static str,
     pub source: String,
+    /// The bytes of the source's path in hexadecimal digits, where it is no UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_bytes: Option<String>,
     pub device: &'static str,
     pub device_name: String,
     pub style: Option<String>,

@@ -1,0 +1,36 @@
+//! Names of files in JSON, which holds text alone: a name on disk is bytes.
+//!
+//! A field with a path shows it as well as text can; where that loses something, a second field beside it
+//! has the name's bytes.
+
+use std::path::Path;
+
+use serde::Serializer;
+
+/// Writes a path as text; what is no UTF-8 becomes U+FFFD.
+pub(super) fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+/// The bytes of a path in hexadecimal digits, where its text does not tell them: where it is no UTF-8.
+pub fn bytes_in_hex(path: &Path) -> Option<String> {
+    if path.to_str().is_some() {
+        return None;
+    }
+    let bytes = path.as_os_str().as_encoded_bytes();
+    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+    use super::*;
+
+    #[test]
+    fn only_names_that_are_no_text_are_told_in_bytes() {
+        assert_eq!(bytes_in_hex(Path::new("a/\u{e4}.pth")), None);
+        let name = Path::new(OsStr::from_bytes(b"a\xff\x0a"));
+        assert_eq!(bytes_in_hex(name).as_deref(), Some("61ff0a"));
+    }
+}
