@@ -8,6 +8,8 @@ use std::io::{self, Read};
 
 use lzma_rust2::LzmaReader;
 
+use crate::disk::words;
+
 /// The files, one behind the other, packed.
 static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/licences.lzma"));
 
@@ -16,7 +18,7 @@ const MAX_BYTES: u64 = 8 << 20;
 
 /// The packed texts are damaged.
 #[derive(Debug, thiserror::Error)]
-#[error("the licences inside the program cannot be read ({0}); build the program again")]
+#[error("the licences inside the program cannot be read ({}); build the program again", words(.0))]
 pub struct LicencesError(#[from] io::Error);
 
 /// The texts of all licences, in lines that fit a window.

@@ -228,30 +228,32 @@ fn neither_surface_uses_the_other() {
 
 #[test]
 fn what_is_confined_stays_in_its_place() {
-    let rules: &[(&str, &str)] = &[
-        ("unsafe", "backend/"),
-        ("cudarc", "backend/"),
-        ("egui", "gui/"),
-        ("eframe", "gui/"),
-        ("egui_plot", "gui/"),
-        ("rfd", "gui/"),
-        ("arboard", "gui/"),
-        ("clap", "cli/"),
-        ("v4l", "capture/camera/v4l2/"),
-        ("nokhwa", "capture/camera/nokhwa.rs"),
-        ("zune_jpeg", "capture/mjpeg.rs"),
-        ("vello_cpu", "measure/chart/"),
-        ("skrifa", "measure/chart/"),
-        ("ctrlc", "signals.rs"),
-        ("indicatif", "cli/progress.rs"),
+    let rules: &[(&str, &[&str])] = &[
+        ("unsafe", &["backend/"]),
+        ("cudarc", &["backend/"]),
+        ("egui", &["gui/"]),
+        ("eframe", &["gui/"]),
+        ("egui_plot", &["gui/"]),
+        ("rfd", &["gui/"]),
+        ("arboard", &["gui/"]),
+        ("clap", &["cli/"]),
+        ("v4l", &["capture/camera/v4l2/"]),
+        ("nokhwa", &["capture/camera/nokhwa.rs"]),
+        ("zune_jpeg", &["capture/mjpeg.rs", "media/loss.rs"]),
+        ("vello_cpu", &["measure/chart/"]),
+        ("skrifa", &["measure/chart/"]),
+        ("ctrlc", &["signals.rs"]),
+        ("indicatif", &["cli/progress.rs"]),
     ];
     let mut wrong = Vec::new();
     for source in sources() {
-        for (word, place) in rules {
-            if names(&source.code, word) && !source.path.starts_with(place) {
+        for (word, places) in rules {
+            let is_home = places.iter().any(|place| source.path.starts_with(place));
+            if names(&source.code, word) && !is_home {
                 wrong.push(format!(
-                    "{} names {word}, which belongs to {place}",
-                    source.path
+                    "{} names {word}, which belongs to {}",
+                    source.path,
+                    places.join(" and ")
                 ));
             }
         }
