@@ -232,14 +232,15 @@ fn what_is_confined_stays_in_its_place() {
         ("clap", "cli/"),
         ("v4l", "capture/camera/v4l2/"),
         ("nokhwa", "capture/camera/nokhwa.rs"),
-        ("zune_jpeg", "capture/mjpeg.rs"),
+        ("zune_jpeg", "capture/mjpeg.rs, media/loss.rs"),
         ("vello_cpu", "measure/chart/"),
         ("skrifa", "measure/chart/"),
     ];
     let mut wrong = Vec::new();
     for source in sources() {
         for (word, place) in rules {
-            if names(&source.code, word) && !source.path.starts_with(place) {
+            let is_there = place.split(", ").any(|p| source.path.starts_with(p));
+            if names(&source.code, word) && !is_there {
                 wrong.push(format!(
                     "{} names {word}, which belongs to {place}",
                     source.path
