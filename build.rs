@@ -87,7 +87,11 @@ fn licences(root: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
         let licence = fs::read_to_string(root.join(file)).map_err(|e| format!("{file}: {e}"))?;
         write!(text, "\n{licence}\n")?;
     }
-    let options = LzmaOptions::with_preset(6);
+    let options = LzmaOptions {
+        // All of it in sight, and no more memory than that when it is unpacked.
+        dict_size: u32::try_from(text.len().next_power_of_two())?,
+        ..LzmaOptions::with_preset(6)
+    };
     let size = Some(text.len() as u64);
     let mut writer = LzmaWriter::new_use_header(Vec::new(), &options, size)?;
     writer.write_all(text.as_bytes())?;

@@ -13,8 +13,8 @@ use crate::disk::words;
 /// The files, one behind the other, packed.
 static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/licences.lzma"));
 
-/// Most that the text may take; a damaged program must not take all memory.
-const MAX_BYTES: u64 = 8 << 20;
+/// Most that the text and its unpacking may take each; a damaged program must not take all memory.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// The packed texts are damaged.
 #[derive(Debug, thiserror::Error)]
