@@ -247,6 +247,8 @@ impl Round {
             1 => {
                 self.step()?;
                 self.record()?;
+                // On a slow computer the part may be over by now.
+                self.studio.until_painted(3)?;
             }
             2 => {
                 self.studio.end_recording();
