@@ -139,7 +139,7 @@ impl Line {
         // What was drawn is what was done: loops that draw nothing show where they allocate. Beside
         // them the text of an error, which may be copied a few times before it is cut.
         for taken in [&self.read, &self.described] {
-            let drawn_bytes = taken.cost.bytes + 6 * self.file_bytes as u64 + 100_000;
+            let drawn_bytes = taken.cost.bytes + 8 * self.file_bytes as u64 + 100_000;
             if taken.allocated.taken > drawn_bytes {
                 fail(format!("{:?} for {:?}", taken.allocated, taken.cost));
             }
@@ -176,7 +176,8 @@ fn guarded(name: String, file: Vec<u8>) -> Line {
     let (sender, receiver) = mpsc::channel();
     let file: Arc<[u8]> = file.into();
     let label = format!("{name} ({} bytes)", file.len());
-    std::thread::spawn(move || sender.send(Line::of(name, &file)));
+    // Whoever waits may have given up.
+    std::thread::spawn(move || sender.send(Line::of(name, &file)).is_ok());
     let line = receiver.recv_timeout(Duration::from_secs(120));
     line.unwrap_or_else(|_| panic!("{label}: the reader panicked or hangs"))
 }
