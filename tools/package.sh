@@ -13,19 +13,17 @@ rust=$(rustc --print sysroot)
 rust_version=$(rustc --version --verbose)
 field() { sed -n "s/^$1: //p" <<<"$rust_version"; }
 
-# Fails when a program names a folder of this computer.
+# Fails when a program names a folder of this computer. Of the home, what lies in it is looked for: "/root/"
+# also stands where one text of a program ends and the next begins.
 check() {
-    local folder found=0
-    for folder in "$here" "$HOME" "$cargo_home" "$rust"; do
-        [ "$folder" != / ] || continue
-        if grep --text --fixed-strings --quiet -- "${folder%/}/" "$1"; then
-            echo "error: $1 names ${folder%/}/:" >&2
-            grep --text --only-matching --perl-regexp -- "\\Q${folder%/}/\\E[[:print:]]{0,80}" "$1" |
-                sort --unique | sed --quiet 1,10p >&2
-            found=1
-        fi
-    done
-    return "$found"
+    local named
+    named=$({
+        printf '%s\n' "$here" "$cargo_home" "$rust"
+        [ "$HOME" = / ] || find "$HOME" -mindepth 1 -maxdepth 1
+    } | grep --text --only-matching --fixed-strings --file=- -- "$1" | sort --unique) || true
+    [ -z "$named" ] && return
+    printf 'error: %s names folders of this computer:\n%s\n' "$1" "$named" >&2
+    return 1
 }
 
 if [ "${1:-}" = check ]; then
