@@ -89,6 +89,8 @@ fn reports_tell_names_that_are_no_text() {
         "cpu",
         "--threads",
         "1",
+        "--seconds",
+        "0.5",
         "--json",
         "--source",
     ];
