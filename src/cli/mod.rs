@@ -230,7 +230,7 @@ fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
 /// Prints the texts of all licences.
 fn print_licences() -> Result<(), CliError> {
     let text = licences::text().map_err(|e| CliError::Failed(e.to_string()))?;
-    terminal::print(&text.lines().collect::<Vec<_>>())
+    terminal::print_bytes(text.as_bytes())
 }
 
 /// Serves a GPU to the program that started this process, until that one closes standard input.

@@ -59,7 +59,7 @@ pub fn choose(
 pub enum Named<'a> {
     /// A style of the library.
     Style(&'a Style),
-    /// An ordinary file.
+    /// A plain file.
     File(&'a Path),
 }
 
@@ -80,7 +80,7 @@ pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a
         Ok(kind) => {
             let what = match kind.is_dir() {
                 true => "a folder; name a style, or a file of weights in it",
-                false => "not an ordinary file; name a style or a file of weights",
+                false => "not a plain file; name a style or a file of weights",
             };
             return Err(CliError::WrongUse(format!("{} is {what}", path.display())));
         }

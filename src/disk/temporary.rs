@@ -75,8 +75,13 @@ pub fn folder_in(folder: &Path) -> io::Result<(TempDir, Option<File>)> {
     }
     owned(|| {
         let made = builder.tempdir_in(folder)?;
-        // Not every system opens folders; there nobody can lock one either.
-        let opened = open(made.path(), Kind::Folder).ok();
+        let opened = match open(made.path(), Kind::Folder) {
+            Ok(file) => Some(file),
+            // A sweep was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // Not every system opens folders; there nobody can lock one either.
+            Err(_) => None,
+        };
         let is_ours = opened.as_ref().is_none_or(|file| own(file, made.path()));
         Ok(is_ours.then_some((made, opened)))
     })

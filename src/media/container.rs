@@ -169,8 +169,8 @@ fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
 pub(super) struct JpegLook {
     /// Colour components of the frame header (4: CMYK or YCCK); 0 when there is none.
     pub components: u8,
-    /// The end-of-image marker was found behind a scan.
-    pub complete: bool,
+    /// Where the end-of-image marker is, if there is one behind a scan.
+    pub end: Option<usize>,
     /// A decoder has to hold the coefficients of all components, because a scan refines them
     /// (progressive) or has some of them only.
     pub keeps_coefficients: bool,
@@ -194,7 +194,7 @@ pub(super) fn look_at_jpeg(bytes: &[u8]) -> JpegLook {
             0xff => at += 1,
             0x00 | 0x01 | 0xd0..=0xd8 => at += 2,
             0xd9 => {
-                look.complete = in_scan;
+                look.end = in_scan.then_some(at);
                 break;
             }
             _ => {
@@ -237,7 +237,7 @@ mod tests {
             }
         }
         assert_eq!(look_at_jpeg(&[]), JpegLook::default());
-        assert!(!look_at_jpeg(&[0xff; 9]).complete);
+        assert!(look_at_jpeg(&[0xff; 9]).end.is_none());
     }
 
     #[test]
@@ -249,7 +249,7 @@ mod tests {
             look_at_jpeg(&[&[0xff, 0xd8][..], &header, &parts, &scan].concat())
         };
         let baseline = look(0xc0, 3);
-        assert!(baseline.complete && baseline.components == 3);
+        assert!(baseline.end.is_some() && baseline.components == 3);
         assert!(!baseline.keeps_coefficients);
         assert!(!look(0xc1, 3).keeps_coefficients);
         assert!(look(0xc2, 3).keeps_coefficients, "progressive");
@@ -300,8 +300,8 @@ mod tests {
         let cut = [
             0xff, 0xd8, 0xff, 0xe0, 0, 6, 0xff, 0xd9, 1, 2, 0xff, 0xda, 0, 2, 7, 7,
         ];
-        assert!(!look_at_jpeg(&cut).complete);
+        assert!(look_at_jpeg(&cut).end.is_none());
         let whole = [&cut[..], &[0xff, 0x00, 9, 0xff, 0xd9]].concat();
-        assert!(look_at_jpeg(&whole).complete);
+        assert!(look_at_jpeg(&whole).end == Some(cut.len() + 3));
     }
 }

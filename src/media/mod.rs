@@ -143,8 +143,8 @@ pub enum MediaError {
         /// The target as the person named it.
         name: String,
     },
-    /// The target exists and is no ordinary file, so that it can never be replaced.
-    #[error("{name} is not an ordinary file and is not replaced; choose another name")]
+    /// The target exists and is no plain file, so that it can never be replaced.
+    #[error("{name} is not an plain file and is not replaced; choose another name")]
     NotReplaceable {
         /// The target as the person named it.
         name: String,

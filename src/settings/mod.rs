@@ -366,7 +366,7 @@ fn read(path: &Path) -> Result<Option<Table>, String> {
     if !about.is_file() {
         return Err(match about.is_dir() {
             true => "it is a folder".to_owned(),
-            false => "it is not an ordinary file".to_owned(),
+            false => "it is not a plain file".to_owned(),
         });
     }
     let mut bytes = Vec::new();

@@ -102,9 +102,8 @@ fn reports_tell_names_that_are_no_text() {
     let report = run(&s, &live).ends(0).json();
     assert_eq!(told(&report["source"], &report["source_bytes"]), photo);
 
-    for command in ["bench", "compare"] {
+    for command in [&["bench"][..], &["compare", "baseline", "fused"]] {
         let arguments = [
-            command,
             "--size",
             "16x16",
             "--frames",
@@ -118,14 +117,13 @@ fn reports_tell_names_that_are_no_text() {
             "--json",
             "--style",
         ];
-        let arguments: Vec<&OsStr> = arguments
-            .iter()
+        let arguments: Vec<&OsStr> = (command.iter().chain(&arguments))
             .map(AsRef::as_ref)
             .chain([style.as_ref()])
             .collect();
         let report = run(&s, &arguments).json();
         let text = report.to_string();
-        assert!(text.contains("style\u{fffd}"), "{command}: {text}");
+        assert!(text.contains("style\u{fffd}"), "{command:?}: {text}");
     }
     let out = foreign("painted", ".png");
     let arguments = [

@@ -136,10 +136,11 @@ impl Line {
                 self.read.refused, self.described.refused
             ));
         }
-        // What was drawn is what was done: loops that draw nothing show where they allocate. Beside
+        // What was drawn is what was done: loops that draw nothing show where they allocate. A list
+        // that grows is allocated again each time that it doubles, in all at most twice. Beside
         // them the text of an error, which may be copied a few times before it is cut.
         for taken in [&self.read, &self.described] {
-            let drawn_bytes = taken.cost.bytes + 8 * self.file_bytes as u64 + 100_000;
+            let drawn_bytes = 2 * taken.cost.bytes + 8 * self.file_bytes as u64 + 100_000;
             if taken.allocated.taken > drawn_bytes {
                 fail(format!("{:?} for {:?}", taken.allocated, taken.cost));
             }
