@@ -47,7 +47,7 @@ pub enum WriteError {
         name: String,
     },
     /// The target exists and is no plain file, so that it can never be replaced.
-    #[error("{name} is not an plain file and is not replaced; choose another name")]
+    #[error("{name} is not a plain file and is not replaced; choose another name")]
     NotReplaceable {
         /// The target.
         name: String,

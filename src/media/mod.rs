@@ -144,7 +144,7 @@ pub enum MediaError {
         name: String,
     },
     /// The target exists and is no plain file, so that it can never be replaced.
-    #[error("{name} is not an plain file and is not replaced; choose another name")]
+    #[error("{name} is not a plain file and is not replaced; choose another name")]
     NotReplaceable {
         /// The target as the person named it.
         name: String,

@@ -236,7 +236,7 @@ fn inspect_tells_what_is_inside_and_why_not() {
     if cfg!(unix) {
         let run = s.styleforge(&["inspect", "/dev/zero"]).ends(2);
         assert_eq!(run.text(), "", "there is nothing to tell");
-        run.says("/dev/zero is not an plain file");
+        run.says("/dev/zero is not a plain file");
     }
 }
 

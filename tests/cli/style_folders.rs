@@ -141,7 +141,7 @@ fn only_plain_files_are_opened() {
         "y.png",
     ])
     .ends(2)
-    .says("not an plain file");
+    .says("not a plain file");
     run(&["styles", "import", "app/styles/piped/full.safetensors"])
         .ends(1)
         .says("not a plain file");

@@ -165,7 +165,7 @@ fn places_that_cannot_be_written_are_named_and_left_clean() {
     let cases = [
         (folder.path().join("missing/out.png"), "does not exist"),
         (file.join("out.png"), "is not a folder"),
-        (folder.path().to_owned(), "not an plain file"),
+        (folder.path().to_owned(), "not a plain file"),
     ];
     for (path, word) in cases {
         for error in [
