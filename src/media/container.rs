@@ -110,8 +110,10 @@ fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
 pub(super) struct JpegLook {
     /// Colour components of the frame header (4: CMYK or YCCK); 0 when there is none.
     pub components: u8,
-    /// The end-of-image marker was found behind a scan.
-    pub complete: bool,
+    /// Where the end-of-image marker is, if there is one behind a scan.
+    pub end: Option<usize>,
+    /// There is something behind the header of the last scan.
+    pub has_data: bool,
     /// A decoder has to hold the coefficients of all components, because a scan refines them
     /// (progressive) or has some of them only.
     pub keeps_coefficients: bool,
@@ -121,7 +123,7 @@ pub(super) struct JpegLook {
 pub(super) fn look_at_jpeg(bytes: &[u8]) -> JpegLook {
     let mut look = JpegLook::default();
     let mut at = 2;
-    let mut in_scan = false;
+    let mut scan = None;
     while let Some(&byte) = bytes.get(at) {
         if byte != 0xff {
             at += 1;
@@ -135,7 +137,7 @@ pub(super) fn look_at_jpeg(bytes: &[u8]) -> JpegLook {
             0xff => at += 1,
             0x00 | 0x01 | 0xd0..=0xd8 => at += 2,
             0xd9 => {
-                look.complete = in_scan;
+                look.end = scan.map(|_| at);
                 break;
             }
             _ => {
@@ -151,12 +153,16 @@ pub(super) fn look_at_jpeg(bytes: &[u8]) -> JpegLook {
                 if marker == 0xda {
                     let components = bytes.get(at + 4).copied().unwrap_or(0);
                     look.keeps_coefficients |= components < look.components;
-                    in_scan = true;
                 }
                 at += 2 + usize::from(u16::from_be_bytes([high, low]));
+                if marker == 0xda {
+                    scan = Some(at);
+                }
             }
         }
     }
+    let end = look.end.unwrap_or(bytes.len());
+    look.has_data = scan.is_some_and(|start| start < end);
     look
 }
 
@@ -178,7 +184,7 @@ mod tests {
             }
         }
         assert_eq!(look_at_jpeg(&[]), JpegLook::default());
-        assert!(!look_at_jpeg(&[0xff; 9]).complete);
+        assert!(look_at_jpeg(&[0xff; 9]).end.is_none());
     }
 
     #[test]
@@ -190,7 +196,7 @@ mod tests {
             look_at_jpeg(&[&[0xff, 0xd8][..], &header, &parts, &scan].concat())
         };
         let baseline = look(0xc0, 3);
-        assert!(baseline.complete && baseline.components == 3);
+        assert!(baseline.end.is_some() && baseline.components == 3);
         assert!(!baseline.keeps_coefficients);
         assert!(!look(0xc1, 3).keeps_coefficients);
         assert!(look(0xc2, 3).keeps_coefficients, "progressive");
@@ -203,8 +209,8 @@ mod tests {
         let cut = [
             0xff, 0xd8, 0xff, 0xe0, 0, 6, 0xff, 0xd9, 1, 2, 0xff, 0xda, 0, 2, 7, 7,
         ];
-        assert!(!look_at_jpeg(&cut).complete);
+        assert!(look_at_jpeg(&cut).end.is_none());
         let whole = [&cut[..], &[0xff, 0x00, 9, 0xff, 0xd9]].concat();
-        assert!(look_at_jpeg(&whole).complete);
+        assert!(look_at_jpeg(&whole).end == Some(cut.len() + 3));
     }
 }

@@ -231,7 +231,7 @@ pub fn from_bytes_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<P
 
     let mut pixels = rgba(decoder).map_err(failed)?;
     if let Some(look) = jpeg {
-        let loss = loss::of_jpeg(bytes, look.complete, &mut pixels).map_err(failed)?;
+        let loss = loss::of_jpeg(bytes, look, &mut pixels).map_err(failed)?;
         if let Some(Loss::Everything) = loss {
             return Err(damaged("it ends before the picture begins"));
         }

@@ -1,8 +1,9 @@
 //! How much of a JPEG is missing.
 //!
-//! The decoder paints what it cannot decode in the grey of a file without data, and says nothing. So
-//! the rows of that grey at the bottom are counted where the file ends early, or where a second, strict
-//! decoding stops in the middle; a picture that is grey there by itself is decoded strictly to its end.
+//! Where data is missing the decoder says nothing: at the end of the file it paints the rest grey, and
+//! behind an end marker that comes too early it repeats what zeros happen to mean. So a picture whose
+//! last rows repeat is decoded once more, strictly and without the end marker: whole data comes to its
+//! end all the same, and of other data the rows are counted for which there was none.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -12,10 +13,14 @@ use zune_jpeg::{
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::decode::in_place;
+use super::{container::JpegLook, decode::in_place};
 
 /// What a decoder makes of no data.
 const NO_DATA: [u8; 4] = [128, 128, 128, 255];
+/// Rows of the largest blocks that are decoded together.
+const BLOCK_ROWS: usize = 16;
+/// Bytes that the decoder reads ahead of what it needs; twice as many as it can hold.
+const AHEAD_BYTES: usize = 16;
 
 /// What of a picture is missing; shown as a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,29 +52,51 @@ impl Display for Loss {
     }
 }
 
-/// What is missing of the JPEG in `bytes`, which was decoded to `picture`; `is_complete` tells whether
-/// its end is there. `picture` is the same afterwards.
+/// What is missing of the JPEG in `bytes`, which was decoded to `picture`. What is not there is grey
+/// afterwards.
 ///
 /// # Errors
 /// The decoder's, when it does not decode a second time what it decoded before.
 pub(super) fn of_jpeg(
     bytes: &[u8],
-    is_complete: bool,
+    look: JpegLook,
     picture: &mut RgbaImage,
 ) -> Result<Option<Loss>, ImageError> {
-    let empty_rows = empty_rows(picture);
-    if empty_rows == 0 {
-        return Ok((!is_complete).then_some(Loss::Detail));
+    if !look.has_data {
+        return Ok(Some(Loss::Everything));
     }
-    let why = match is_complete {
-        true => strictly(bytes, picture)?,
-        false => Some(Loss::Cut as fn(u64) -> Loss),
-    };
+    // Of a picture that gets sharper scan by scan, nobody knows how sharp it was.
+    let detail = look.end.is_none().then_some(Loss::Detail);
     let rows = u64::from(picture.height());
-    Ok(why.map(|why| match empty_rows == rows {
-        true => Loss::Everything,
-        false => why((100 * empty_rows).div_ceil(rows)),
-    }))
+    let why = if look.keeps_coefficients {
+        detail.map(|_| Stop::End)
+    } else if detail.is_some() || repeats_itself(picture) {
+        let data = bytes.get(..look.end.unwrap_or(bytes.len()));
+        stop([data.unwrap_or(bytes), &[0; AHEAD_BYTES]].concat(), picture)?
+    } else {
+        None
+    };
+    let Some(why) = why else {
+        return Ok(detail);
+    };
+    let empty_rows = empty_rows(picture);
+    let percent = (100 * empty_rows).div_ceil(rows.max(1));
+    Ok(match why {
+        _ if empty_rows == rows => Some(Loss::Everything),
+        _ if empty_rows == 0 => detail,
+        Stop::End => Some(Loss::Cut(percent)),
+        Stop::Nonsense => Some(Loss::Damaged(percent)),
+    })
+}
+
+/// Whether the last row is as the one of the blocks above it, as it is where there was no data.
+fn repeats_itself(picture: &RgbaImage) -> bool {
+    let row_bytes = 4 * picture.width() as usize;
+    let bytes: &[u8] = picture;
+    let mut rows = bytes.rchunks(row_bytes.max(1));
+    let last = rows.next();
+    rows.nth(BLOCK_ROWS - 1)
+        .is_none_or(|above| Some(above) == last)
 }
 
 /// Rows at the bottom for which there was no data.
@@ -79,16 +106,24 @@ fn empty_rows(picture: &RgbaImage) -> u64 {
     first_full.map_or(u64::from(picture.height()), |row| row as u64)
 }
 
-/// Why a strict decoding stops in the middle; `None` when it comes to the end. Decodes into `picture`,
-/// so that it takes no further memory, and leaves there what a lenient decoding makes.
-fn strictly(bytes: &[u8], picture: &mut RgbaImage) -> Result<Option<fn(u64) -> Loss>, ImageError> {
+/// Why a decoding stops in the middle.
+enum Stop {
+    /// There is no more data.
+    End,
+    /// The data makes no sense.
+    Nonsense,
+}
+
+/// Why a strict decoding of `data` stops in the middle; `None` when it comes to the end. Decodes into
+/// `picture`, so that it takes no further memory, and leaves there what a lenient decoding makes.
+fn stop(data: Vec<u8>, picture: &mut RgbaImage) -> Result<Option<Stop>, ImageError> {
     let mut decode = |strict: bool| {
         let lenient = DecoderOptions::default()
             .set_strict_mode(false)
             .set_max_width(usize::MAX)
             .set_max_height(usize::MAX);
-        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), lenient);
-        // Of the headers nothing is lost that matters.
+        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(data.as_slice()), lenient);
+        // Only of the pixels something can be missing.
         decoder.decode_headers()?;
         let (colors, channels) = match decoder.input_colorspace() {
             Some(ColorSpace::Luma) => (ColorSpace::Luma, 1),
@@ -110,6 +145,11 @@ fn strictly(bytes: &[u8], picture: &mut RgbaImage) -> Result<Option<fn(u64) -> L
             e,
         ))
     })?;
-    let ends_early = error.to_string().contains("Premature end");
-    Ok(Some(if ends_early { Loss::Cut } else { Loss::Damaged }))
+    let words = error.to_string();
+    let is_end = ["Premature", "xhausted"];
+    Ok(Some(if is_end.iter().any(|word| words.contains(word)) {
+        Stop::End
+    } else {
+        Stop::Nonsense
+    }))
 }

@@ -90,6 +90,8 @@ fn reports_tell_names_that_are_no_text() {
         "--threads",
         "1",
         "--json",
+        "--seconds",
+        "0.1",
         "--source",
     ];
     let live: Vec<&OsStr> = live
@@ -100,7 +102,7 @@ fn reports_tell_names_that_are_no_text() {
     let report = run(&s, &live).ends(0).json();
     assert_eq!(told(&report["source"], &report["source_bytes"]), photo);
 
-    for command in ["bench", "compare"] {
+    for (command, modes) in [("bench", &[][..]), ("compare", &["baseline", "fused"])] {
         let arguments = [
             command,
             "--size",
@@ -120,6 +122,7 @@ fn reports_tell_names_that_are_no_text() {
             .iter()
             .map(AsRef::as_ref)
             .chain([style.as_ref()])
+            .chain(modes.iter().map(AsRef::as_ref))
             .collect();
         let report = run(&s, &arguments).json();
         let text = report.to_string();

@@ -128,7 +128,11 @@ fn pipes_where_weights_photos_of_a_folder_or_sources_belong_hold_up_nothing() {
     ] {
         let run = s.styleforge(arguments);
         assert!(run.failed(), "{arguments:?}");
-        run.says("not a plain file");
+        let refused = ["not a plain file", "not an ordinary file"];
+        assert!(
+            refused.iter().any(|words| run.stderr.contains(words)),
+            "{run:?}"
+        );
     }
     s.photo("in/a.png", 9, 9);
     make_pipe(&s.path("in/b.png"));

@@ -133,7 +133,7 @@ fn a_jpeg_that_ends_early_is_shown_with_a_note() {
     fs::write(&file, &whole[..whole.len() * 6 / 10]).expect("written");
     w.drop_file(&file);
     w.until_label("cut.jpg, 320 × 240 px");
-    w.until_contains("the file ends early: about ");
+    w.until_contains("The file ends early: about ");
 }
 
 #[cfg(unix)]

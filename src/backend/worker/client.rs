@@ -1,10 +1,11 @@
 //! The end that asks: a backend like any other to those who use it.
 
 use std::{
+    collections::HashMap,
     env,
     io::{Read, Write},
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use serde::de::DeserializeOwned;
@@ -29,6 +30,8 @@ use crate::{
 pub struct WorkerBackend {
     link: Arc<Link>,
     device: DeviceInfo,
+    /// Those that were chosen so far, which a lost device still has in messages.
+    precisions: Mutex<HashMap<Variant, Precision>>,
 }
 
 impl WorkerBackend {
@@ -123,6 +126,7 @@ impl WorkerBackend {
         Ok(Self {
             link: Arc::new(link),
             device: hello.device,
+            precisions: Mutex::default(),
         })
     }
 
@@ -153,9 +157,18 @@ impl Backend for WorkerBackend {
     }
 
     fn auto_precision(&self, variant: Variant) -> Precision {
-        // Whoever asks opens a session next, and gets the error there.
-        self.look_up(Request::AutoPrecision(variant), "choose a precision")
-            .unwrap_or_default()
+        let mut known = self
+            .precisions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(precision) = known.get(&variant) {
+            return *precision;
+        }
+        match self.look_up(Request::AutoPrecision(variant), "choose a precision") {
+            Ok(precision) => *known.entry(variant).or_insert(precision),
+            // Whoever asks opens a session next, and gets the error there.
+            Err(_) => Precision::default(),
+        }
     }
 
     fn predicted_bytes(&self, network: &NetworkSpec, spec: &SessionSpec) -> u64 {
