@@ -171,6 +171,8 @@ pub(super) struct JpegLook {
     pub components: u8,
     /// Where the end-of-image marker is, if there is one behind a scan.
     pub end: Option<usize>,
+    /// There is something behind the header of the last scan.
+    pub has_data: bool,
     /// A decoder has to hold the coefficients of all components, because a scan refines them
     /// (progressive) or has some of them only.
     pub keeps_coefficients: bool,
@@ -180,7 +182,7 @@ pub(super) struct JpegLook {
 pub(super) fn look_at_jpeg(bytes: &[u8]) -> JpegLook {
     let mut look = JpegLook::default();
     let mut at = 2;
-    let mut in_scan = false;
+    let mut scan = None;
     while let Some(&byte) = bytes.get(at) {
         if byte != 0xff {
             at += 1;
@@ -194,7 +196,7 @@ pub(super) fn look_at_jpeg(bytes: &[u8]) -> JpegLook {
             0xff => at += 1,
             0x00 | 0x01 | 0xd0..=0xd8 => at += 2,
             0xd9 => {
-                look.end = in_scan.then_some(at);
+                look.end = scan.map(|_| at);
                 break;
             }
             _ => {
@@ -210,12 +212,16 @@ pub(super) fn look_at_jpeg(bytes: &[u8]) -> JpegLook {
                 if marker == 0xda {
                     let components = bytes.get(at + 4).copied().unwrap_or(0);
                     look.keeps_coefficients |= components < look.components;
-                    in_scan = true;
                 }
                 at += 2 + usize::from(u16::from_be_bytes([high, low]));
+                if marker == 0xda {
+                    scan = Some(at);
+                }
             }
         }
     }
+    let end = look.end.unwrap_or(bytes.len());
+    look.has_data = scan.is_some_and(|start| start < end);
     look
 }
 

@@ -62,6 +62,9 @@ pub(super) fn of_jpeg(
     look: JpegLook,
     picture: &mut RgbaImage,
 ) -> Result<Option<Loss>, ImageError> {
+    if !look.has_data {
+        return Ok(Some(Loss::Everything));
+    }
     // Of a picture that gets sharper scan by scan, nobody knows how sharp it was.
     let detail = look.end.is_none().then_some(Loss::Detail);
     let rows = u64::from(picture.height());
