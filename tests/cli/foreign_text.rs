@@ -19,7 +19,7 @@ impl Run {
             .lines()
             .find(|l| l.trim_start().starts_with("error: forged"));
         assert_eq!(forged, None, "{lines}");
-        self.is_plain()
+        self.shows_plain_lines()
     }
 }
 

@@ -227,7 +227,7 @@ impl Run {
 
     /// Checks that nothing but text and our own line breaks reached standard output and standard error.
     #[track_caller]
-    pub fn is_plain(self) -> Self {
+    pub fn shows_plain_lines(self) -> Self {
         for text in [self.text(), self.stderr.clone()] {
             let odd = |c: &char| *c != '\n' && is_odd(*c);
             let found: Vec<char> = text.chars().filter(odd).collect();

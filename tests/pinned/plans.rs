@@ -72,9 +72,11 @@ const SIZES: [(usize, usize); 9] = [
     (1080, 1920),
 ];
 
-/// A device of every architecture that the kernels are compiled for: name, compute capability,
-/// multiprocessors, shared memory of a CTA and of a multiprocessor in KiB.
-const DEVICES: [(&str, (i32, i32), usize, usize, usize); 7] = [
+/// Name, compute capability, multiprocessors, shared memory of a CTA and of a multiprocessor in KiB.
+type Device = (&'static str, (i32, i32), usize, usize, usize);
+
+/// A device of every architecture that the kernels are compiled for.
+const DEVICES: [Device; 7] = [
     ("h200", (9, 0), 132, 227, 228),
     ("t4", (7, 5), 40, 64, 64),
     ("a100", (8, 0), 108, 163, 164),

@@ -5,7 +5,7 @@
 //! does not make sense means that the other end is not what it should be.
 //!
 //! Neither end believes the other: a header has a most length, a body the one that its header
-//! allows, and memory grows with what has arrived, at most to twice that and [`STEP_BYTES`].
+//! allows, and memory grows with what has arrived, at most to twice that and a mebibyte.
 
 use std::io::{self, Read, Write};
 
