@@ -7,6 +7,7 @@
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
+#[cfg(target_arch = "x86_64")]
 mod pictures;
 mod plans;
 

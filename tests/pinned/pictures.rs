@@ -33,7 +33,6 @@ fn photo(width: usize, height: usize) -> Frame {
     })
 }
 
-#[cfg(target_arch = "x86_64")]
 #[test]
 fn the_processors_pictures_are_the_pinned_ones() {
     let pinned = std::fs::read_to_string(file("pictures.txt")).unwrap_or_default();
