@@ -105,6 +105,20 @@ pub(super) fn webp_sizes_agree(bytes: &[u8]) -> bool {
     })
 }
 
+/// Whether every chunk of a WebP is there as long as it says: the decoder makes room for metadata by
+/// what their chunk declares.
+pub(super) fn webp_is_whole(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(12..).unwrap_or_default();
+    while let Some((head, data)) = rest.split_first_chunk::<8>() {
+        let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
+        if length > data.len() {
+            return false;
+        }
+        rest = data.get(length + length % 2..).unwrap_or_default();
+    }
+    true
+}
+
 /// The chunks of a RIFF file, each by its name and what is there of its data.
 fn riff_chunks(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     std::iter::from_fn(move || {

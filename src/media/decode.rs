@@ -281,6 +281,10 @@ impl<'a> Header<'a> {
         let mut decoder =
             open(format, bytes).map_err(|error| from_image_error(name, format, error))?;
         let pixels = checked_pixels(name, format, decoder.dimensions())?;
+        if format == ImageFormat::WebP && !container::webp_is_whole(bytes) {
+            let reason = "it ends in the middle of the picture, or a part of it is damaged";
+            return Err(damaged(name, format, reason));
+        }
         if format == ImageFormat::WebP && !container::webp_sizes_agree(bytes) {
             let reason = "a frame in it has another size than is declared for it";
             return Err(damaged(name, format, reason));

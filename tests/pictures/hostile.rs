@@ -96,6 +96,15 @@ fn a_small_webp_with_a_huge_frame_is_refused_before_there_is_room_for_it() {
 }
 
 #[test]
+fn a_small_webp_with_huge_metadata_is_refused_before_there_is_room_for_them() {
+    let mut file = encoded(&scene(19, 13), Format::WebP);
+    // 4 GB of EXIF, of which two bytes are there.
+    file.extend(b"EXIF\xf0\xff\xff\xff\0\0");
+    let error = refused(&file).to_string();
+    assert!(error.contains("a part of it is damaged"), "{error}");
+}
+
+#[test]
 fn a_refusal_does_not_list_what_is_in_the_file() {
     // A pixel of 60,000 samples, each of one bit.
     let count = 60_000u16;
