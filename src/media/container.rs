@@ -89,44 +89,52 @@ fn webp_is_animated(bytes: &[u8]) -> Option<bool> {
 pub(super) fn webp_sizes_agree(bytes: &[u8]) -> bool {
     let chunks = riff_chunks(bytes.get(12..).unwrap_or_default());
     let mut canvas = None;
-    chunks.into_iter().all(|(kind, data)| match kind {
-        b"VP8X" => {
-            canvas = webp_size(data, 4);
-            true
-        }
-        b"ANMF" => {
-            let size = webp_size(data, 6);
-            riff_chunks(data.get(16..).unwrap_or_default())
-                .all(|(kind, data)| kind != b"VP8 " || vp8_size(data) == size)
-        }
-        // Without a header of its own the picture has the frame's size.
-        b"VP8 " => canvas.is_none() || vp8_size(data) == canvas,
-        _ => true,
-    })
+    chunks
+        .into_iter()
+        .all(|Chunk { name, data, .. }| match name {
+            b"VP8X" => {
+                canvas = webp_size(data, 4);
+                true
+            }
+            b"ANMF" => {
+                let size = webp_size(data, 6);
+                riff_chunks(data.get(16..).unwrap_or_default())
+                    .all(|Chunk { name, data, .. }| name != b"VP8 " || vp8_size(data) == size)
+            }
+            // Without a header of its own the picture has the frame's size.
+            b"VP8 " => canvas.is_none() || vp8_size(data) == canvas,
+            _ => true,
+        })
 }
 
 /// Whether every chunk of a WebP is there as long as it says: the decoder makes room for metadata by
 /// what their chunk declares.
 pub(super) fn webp_is_whole(bytes: &[u8]) -> bool {
-    let mut rest = bytes.get(12..).unwrap_or_default();
-    while let Some((head, data)) = rest.split_first_chunk::<8>() {
-        let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
-        if length > data.len() {
-            return false;
-        }
-        rest = data.get(length + length % 2..).unwrap_or_default();
-    }
-    true
+    riff_chunks(bytes.get(12..).unwrap_or_default())
+        .all(|chunk| chunk.data.len() == chunk.declared_bytes)
 }
 
-/// The chunks of a RIFF file, each by its name and what is there of its data.
-fn riff_chunks(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+/// A chunk of a RIFF file.
+struct Chunk<'a> {
+    name: &'a [u8],
+    /// What is there of its data.
+    data: &'a [u8],
+    /// How long it says that its data is.
+    declared_bytes: usize,
+}
+
+/// The chunks of a RIFF file.
+fn riff_chunks(mut bytes: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
     std::iter::from_fn(move || {
         let (head, rest) = bytes.split_first_chunk::<8>()?;
         let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
         let padded = length.saturating_add(length % 2);
         bytes = rest.get(padded..).unwrap_or_default();
-        Some((&head[..4], &rest[..length.min(rest.len())]))
+        Some(Chunk {
+            name: &head[..4],
+            data: &rest[..length.min(rest.len())],
+            declared_bytes: length,
+        })
     })
 }
 
