@@ -59,6 +59,12 @@ static COUNTING: Counting = Counting;
 pub struct Held {
     pub resident_bytes: u64,
     pub heap_bytes: u64,
+    /// Bytes that the C library's allocator gave out, to the program and to the libraries that it loads.
+    pub allocated_bytes: u64,
+    /// Bytes that the C library's allocator holds and gave to nobody.
+    pub unused_bytes: u64,
+    /// Resident bytes of files, programs and devices: everything that is not anonymous memory.
+    pub mapped_bytes: u64,
     pub threads: u64,
     /// Open files, sockets and devices.
     pub handles: u64,
@@ -74,10 +80,15 @@ impl Held {
             let number = line.and_then(|line| line.split_whitespace().nth(1));
             number.and_then(|n| n.parse().ok()).expect("a number")
         };
+        // SAFETY: mallinfo2 only reads what the allocator counts.
+        let allocator = unsafe { libc::mallinfo2() };
         let handles = fs::read_dir("/proc/self/fd").expect("Linux tells it");
         Self {
             resident_bytes: field("VmRSS:") * 1024,
             heap_bytes: HEAP_BYTES.load(Ordering::Relaxed) as u64,
+            allocated_bytes: (allocator.uordblks + allocator.hblkhd) as u64,
+            unused_bytes: allocator.fordblks as u64,
+            mapped_bytes: (field("RssFile:") + field("RssShmem:")) * 1024,
             threads: field("Threads:"),
             // One of them is this listing.
             handles: handles.count() as u64 - 1,
@@ -95,6 +106,9 @@ impl Held {
         Self {
             resident_bytes: middle(|h| h.resident_bytes),
             heap_bytes: middle(|h| h.heap_bytes),
+            allocated_bytes: middle(|h| h.allocated_bytes),
+            unused_bytes: middle(|h| h.unused_bytes),
+            mapped_bytes: middle(|h| h.mapped_bytes),
             threads: middle(|h| h.threads),
             handles: middle(|h| h.handles),
             gpu_bytes: of[0]
@@ -108,6 +122,9 @@ impl Held {
         Self {
             resident_bytes: self.resident_bytes.max(other.resident_bytes),
             heap_bytes: self.heap_bytes.max(other.heap_bytes),
+            allocated_bytes: self.allocated_bytes.max(other.allocated_bytes),
+            unused_bytes: self.unused_bytes.max(other.unused_bytes),
+            mapped_bytes: self.mapped_bytes.max(other.mapped_bytes),
             threads: self.threads.max(other.threads),
             handles: self.handles.max(other.handles),
             gpu_bytes: self.gpu_bytes.max(other.gpu_bytes),
@@ -119,8 +136,11 @@ impl std::fmt::Display for Held {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{:8.1} {:8.1} {} {:8} {:8}",
+            "{:8.1} {:8.1} {:8.1} {:8.1} {:8.1} {} {:8} {:8}",
             self.resident_bytes as f64 / MIB,
+            self.mapped_bytes as f64 / MIB,
+            self.allocated_bytes as f64 / MIB,
+            self.unused_bytes as f64 / MIB,
             self.heap_bytes as f64 / MIB,
             self.gpu_bytes
                 .map_or("       -".to_owned(), |bytes| format!(
@@ -134,4 +154,4 @@ impl std::fmt::Display for Held {
 }
 
 /// The head of a table of [`Held`].
-pub const HEAD: &str = "RSS MiB heap MiB  GPU MiB  threads  handles";
+pub const HEAD: &str = " RSS MiB   mapped   malloc   unused     ours  GPU MiB  threads  handles";
