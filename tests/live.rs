@@ -18,8 +18,8 @@ use std::{
 
 use styleforge::{
     backend::{
-        Backend, BackendError, DeviceInfo, NormTap, OpenDevice, RunControl, Selected, Session,
-        SessionSpec,
+        Backend, BackendError, DeviceInfo, InspectSession, NormTap, OpenDevice, RunControl,
+        Selected, Session, SessionSpec, run_one_by_one,
     },
     capture::Captured,
     engine::{
@@ -36,7 +36,7 @@ use styleforge::{
     mode::{DeviceChoice, Mode, ModeChoice, Precision, Variant},
     network::{Network, NetworkSpec},
     plan::PlanSummary,
-    tensor::{Shape, Tensor},
+    tensor::Tensor,
     timing::{RunTiming, StepTiming},
 };
 use support::{
@@ -147,14 +147,6 @@ impl Backend for Device {
         tells.then(|| (memory_bytes - world.held_bytes()) as u64)
     }
 
-    fn open(
-        &self,
-        network: &Arc<Network>,
-        spec: &SessionSpec,
-    ) -> Result<Box<dyn Session>, BackendError> {
-        self.open_while_wanted(network, spec, &RunControl::default())
-    }
-
     fn open_while_wanted(
         &self,
         network: &Arc<Network>,
@@ -249,11 +241,56 @@ impl Session for Run {
         PlanSummary::untold(self.spec.mode, 1, (self.spec.width, self.spec.height))
     }
 
-    fn paint(
+    fn run(
+        &mut self,
+        inputs: &[Frame],
+        outputs: &mut [Frame],
+        control: &RunControl,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<RunTiming, BackendError> {
+        if let Some(happens) = self.world.while_painting.lock().unwrap().take() {
+            happens();
+        }
+        if let Some(meanwhile) = meanwhile {
+            meanwhile();
+        }
+        run_one_by_one(inputs, outputs, control, |input, output| {
+            self.paint_frame(input, output)
+        })
+    }
+
+    fn inspect(&mut self) -> Option<&mut dyn InspectSession> {
+        Some(self)
+    }
+}
+
+impl InspectSession for Run {
+    fn run_tensor(&mut self, _: &Frame, _: Option<NormTap<'_>>) -> Result<Tensor, BackendError> {
+        unreachable!("a live run looks at no maps")
+    }
+
+    fn profile(
         &mut self,
         input: &Frame,
         output: &mut Frame,
-        _: &RunControl,
+        control: &RunControl,
+    ) -> Result<Vec<StepTiming>, BackendError> {
+        let run = self.paint(input, output, control)?;
+        Ok(vec![StepTiming {
+            layer: "conv1".to_owned(),
+            kernel: "all of it".to_owned(),
+            ms: run.total_ms,
+            flops: 1,
+            bytes: 1,
+        }])
+    }
+}
+
+impl Run {
+    fn paint_frame(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
     ) -> Result<RunTiming, BackendError> {
         assert_eq!(
             (input.width(), input.height()),
@@ -286,44 +323,6 @@ impl Session for Run {
             out[3] = inn[3];
         }
         Ok(RunTiming::host(ns as f64 / 1e6))
-    }
-
-    fn paint_meanwhile(
-        &mut self,
-        input: &Frame,
-        output: &mut Frame,
-        control: &RunControl,
-        meanwhile: &mut dyn FnMut(),
-    ) -> Result<RunTiming, BackendError> {
-        if let Some(happens) = self.world.while_painting.lock().unwrap().take() {
-            happens();
-        }
-        meanwhile();
-        self.paint(input, output, control)
-    }
-
-    fn profile(
-        &mut self,
-        input: &Frame,
-        output: &mut Frame,
-        control: &RunControl,
-    ) -> Result<Vec<StepTiming>, BackendError> {
-        let run = self.paint(input, output, control)?;
-        Ok(vec![StepTiming {
-            layer: "conv1".to_owned(),
-            kernel: "all of it".to_owned(),
-            ms: run.total_ms,
-            flops: 1,
-            bytes: 1,
-        }])
-    }
-
-    fn run_tensor(
-        &mut self,
-        input: &Frame,
-        _: Option<NormTap<'_>>,
-    ) -> Result<Tensor, BackendError> {
-        Ok(Tensor::zeros(Shape::new(3, input.height(), input.width())))
     }
 }
 

@@ -30,6 +30,7 @@ pub use order::{
 pub use picture::{DuelTimes, Facts, LivePicture, Stages};
 
 use std::{
+    slice::{from_mut, from_ref},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -54,6 +55,7 @@ use crate::{
     compose::{Look, compose_into},
     frame::Frame,
     mailbox::{Reader, Writer},
+    measure::sample,
     media::{resample::Resampler, scale::size_within},
     mode::{DeviceChoice, Mode, Precision},
     timing::RunTiming,
@@ -439,7 +441,8 @@ impl Live {
             asked: &mut self.asked,
         };
         let look = &mut || prefetch.look();
-        let painted = session.paint_meanwhile(&self.scaled, to, &self.control, look);
+        let (inputs, outputs) = (from_ref(&self.scaled), from_mut(to));
+        let painted = session.run(inputs, outputs, &self.control, Some(look));
         self.sessions.take_back(session);
         painted
     }
@@ -486,29 +489,20 @@ impl Live {
         if self.ceiling_of != Some(mode.precision) {
             self.ceiling_of = Some(mode.precision);
             // Where it cannot be found out, the panel does without.
-            let ceiling = painter
-                .backend()
-                .ceiling(mode.precision)
-                .unwrap_or_default();
+            let ceiling = sample::ceiling(painter.backend().as_ref(), mode.precision);
+            let ceiling = ceiling.unwrap_or_default();
             tell(LiveEvent::Ceiling(ceiling));
         }
         let Some(session) = self.sessions.get(&target) else {
             return;
         };
         let convolver = session.summary().convolver;
-        let mut steps = session.step_times();
-        if steps.is_empty() {
-            // The picture is out already; the next one has room of its own.
-            let mut unseen = std::mem::replace(
-                &mut self.output.value.painted,
-                Frame::from_fn(1, 1, |_, _| [0; 4]),
-            );
-            fit(&mut unseen, sides(&self.scaled));
-            let profiled = session.profile(&self.scaled, &mut unseen, &self.control);
-            self.output.value.painted = unseen;
-            // A failure comes again with the next frame, where it is dealt with.
-            steps = profiled.unwrap_or_default();
-        }
+        // The picture is out already; the next one has room of its own.
+        let unseen = &mut self.output.value.painted;
+        fit(unseen, sides(&self.scaled));
+        // A failure comes again with the next frame, where it is dealt with.
+        let steps = sample::step_times(session, &self.scaled, unseen, &self.control);
+        let steps = steps.unwrap_or_default();
         let cost = (self.clock)() - began;
         self.next_sample = Some(began + SAMPLE_EVERY.max(cost * SAMPLE_SHARE));
         tell(LiveEvent::Sample(Arc::new(LiveSample {
