@@ -43,20 +43,23 @@
 //!
 //! # Threads
 //!
-//! The window's thread draws and never waits. One engine thread owns the backend and its sessions
-//! and answers commands with events; beside it an opener makes live sessions ready and hands them over
-//! ([`engine::live::Opener`]), on a GPU in streams of its own, and a searcher those for which algorithms
-//! have to be tried first; until then something that is there at once stands in for them. The CPU backend has a pool of worker
-//! threads of its own. The command line runs the same painter on its main thread.
+//! The window's thread draws and never waits. One engine thread owns the device, its pool of sessions
+//! ([`engine::sessions`]) and the live pipeline ([`engine::live`]), and answers commands with events; beside it
+//! a loader makes sessions ready, on a GPU in streams of its own, while the old ones serve. Photos, live
+//! pictures, previews and comparisons lease their sessions from the one pool and its one memory budget. The CPU
+//! backend has a pool of worker threads of its own. The command line runs the same painter on its main thread.
 //!
+//! The engine starts the live source, paints, and feeds the sinks. A surface sends
+//! [`LiveSettings`](engine::live::LiveSettings) and shows pictures and [`Snapshot`](engine::live::Snapshot)s.
 //! A live frame goes from thread to thread through [mailboxes](mailbox):
 //!
 //! ```text
-//! capture thread                 engine thread                          window's thread
-//! wait for the source            wait for command or frame
-//! decode, turn, shrink           take the newest frame
+//! capture thread                 engine thread                          surface
+//! wait for the source            wait for command, settings or frame
+//! decode, turn                   take the newest frame
 //! put, newest wins  ---------->  to the working size, network, look
 //!                                put, newest wins  ------------------>  take the newest picture, draw
+//!                                push  ---> recorder's thread: encode, write
 //! ```
 //!
 //! A camera has a second thread that watches the first, which may hang with its device.

@@ -23,8 +23,9 @@ use styleforge::{
     engine::{
         Engine,
         compositor::{ComposeJob, Compositor, PREVIEW_PX},
+        error::EngineError,
         paint::{OutputSize, PaintSettings, Painting, WorkingSize},
-        protocol::{BatchJob, EngineError, Event, Generation, PaintJob, PhotoSource, SavedPhoto},
+        protocol::{BatchJob, Event, Generation, PaintJob, PhotoSource, SavedPhoto},
     },
     frame::Frame,
     mode::Mode,

@@ -14,13 +14,14 @@ use styleforge::{
     capture::Captured,
     compose::Look,
     engine::{
-        live::{Live, LiveOrder, LivePicture, LiveSize, Openings, Served},
+        live::{
+            Input, Live, LivePicture, LiveSettings, LiveSize, LiveSource, LiveStart, Served,
+            Snapshot,
+        },
         paint::Painter,
-        protocol::LiveStart,
     },
     frame::Frame,
     mailbox::mailbox,
-    mode::DeviceChoice,
     network::{Network, NetworkSpec},
 };
 
@@ -69,12 +70,12 @@ fn the_engine_allocates_nothing_for_a_frame() {
     let (output, mut pictures) = mailbox(LivePicture::empty);
     let backend = CpuBackend::new(Some(2)).expect("threads");
     let mut painter = Painter::new(Arc::new(backend), opener(Default::default()));
-    let order = LiveOrder {
+    let order = LiveSettings {
         look: Look {
             strength_percent: 60,
             keep_colors: true,
         },
-        ..LiveOrder::new(
+        ..LiveSettings::new(
             Some(network),
             LiveSize::LongSide(100),
             "fused".parse().expect("a mode"),
@@ -82,19 +83,15 @@ fn the_engine_allocates_nothing_for_a_frame() {
     };
     let (_settings, newest_settings) = mailbox(|| None);
     let start = LiveStart {
-        input,
+        input: Input::start(LiveSource::Frames(input), 0).expect("no thread"),
         output,
-        order,
+        settings: order,
         number: 0,
-        settings: newest_settings,
+        changes: newest_settings,
+        snapshot: mailbox(Snapshot::default).0,
         control: Arc::new(RunControl::default()),
     };
-    let mut live = Live::new(
-        start,
-        DeviceChoice::Cpu,
-        Arc::new(Instant::now),
-        Openings::here(),
-    );
+    let mut live = Live::new(start, &painter, Arc::new(Instant::now));
     let mut run = |frames_run: u32| {
         let before = allocations();
         for i in 0..frames_run {

@@ -225,19 +225,6 @@ pub trait Backend: Send + Sync {
         false
     }
 
-    /// A session that paints as those of [`Backend::open`] do, and is there at once, though it may be slower.
-    ///
-    /// # Errors
-    /// As [`Backend::open_while_wanted`].
-    fn open_stand_in(
-        &self,
-        network: &Arc<Network>,
-        spec: &SessionSpec,
-        control: &RunControl,
-    ) -> Result<Box<dyn Session>, BackendError> {
-        self.open_while_wanted(network, spec, control)
-    }
-
     /// The mode that a choice means on this device, whether or not the device has it.
     fn mode(&self, variant: Variant, choice: PrecisionChoice) -> Mode {
         let precision = match choice {

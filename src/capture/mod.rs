@@ -22,7 +22,7 @@ mod stills;
 
 use std::{
     io,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     thread,
     time::Instant,
 };
@@ -135,17 +135,17 @@ impl Captured {
     }
 }
 
-/// A running source. Dropping it stops the source's threads and waits for none of them.
+/// A running source. May be shared; dropping it, or [`Capture::stop`], stops the source's threads and waits
+/// for none of them.
 pub struct Capture {
     events: Receiver<CaptureEvent>,
     hints: Arc<Hints>,
     /// Nothing is ever sent: the threads see it close.
-    _alive: Sender<()>,
+    alive: Mutex<Option<Sender<()>>>,
 }
 
 impl Capture {
-    /// Starts `source`. `wake_up` is called after each event, from the source's threads, and never
-    /// for a frame: those are signalled by the reader. It must not wait.
+    /// Starts `source`.
     ///
     /// The frames of a stream have one size. A folder's change with its pictures, a camera's when it
     /// is opened again in another format, the demo scene's when the working size grows beyond it. After the first frames of a size nothing is allocated for
@@ -157,7 +157,6 @@ impl Capture {
     pub fn start(
         source: Source,
         settings: CaptureSettings,
-        wake_up: Arc<dyn Fn() + Send + Sync>,
     ) -> io::Result<(Self, Reader<Captured>)> {
         let (writer, reader) = mailbox(Captured::nothing);
         let (event_sender, events) = bounded(MOST_EVENTS);
@@ -165,7 +164,7 @@ impl Capture {
         let (alive, stopped) = bounded(1);
         let hints = Arc::new(Hints::new(settings.working_px));
         let feed = Feed {
-            events: Events::new(event_sender, events.clone(), wake_up),
+            events: Events::new(event_sender, events.clone()),
             hints: hints.clone(),
             stopped,
         };
@@ -183,7 +182,7 @@ impl Capture {
         let capture = Self {
             events,
             hints,
-            _alive: alive,
+            alive: Mutex::new(Some(alive)),
         };
         Ok((capture, reader))
     }
@@ -191,6 +190,11 @@ impl Capture {
     /// The next event, if there is one. Never waits.
     pub fn poll(&self) -> Option<CaptureEvent> {
         self.events.try_recv().ok()
+    }
+
+    /// The events, for whoever waits for the next of several things.
+    pub fn events(&self) -> &Receiver<CaptureEvent> {
+        &self.events
     }
 
     /// Tells the long side at which the engine works now, in pixels. A camera may be opened again in
@@ -212,12 +216,15 @@ impl Capture {
 
     /// Stops the source and releases its device: within 50 ms, unless the device's driver hangs.
     /// Does not wait for it.
-    pub fn stop(self) {}
+    pub fn stop(&self) {
+        // Whoever panicked held the lock for an assignment only.
+        *self.alive.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::atomic::AtomicUsize, time::Duration};
+    use std::time::Duration;
 
     use super::*;
 
@@ -247,18 +254,12 @@ mod tests {
 
     #[test]
     fn the_demo_scene_runs_and_ends_with_its_handle() {
-        let rings = Arc::new(AtomicUsize::new(0));
-        let counted = rings.clone();
-        let wake_up = Arc::new(move || {
-            counted.fetch_add(1, Ordering::SeqCst);
-        });
         let settings = CaptureSettings {
             size: Some((64, 48)),
             rotate: Rotation::Quarter,
             ..CaptureSettings::default()
         };
-        let (capture, mut reader) =
-            Capture::start(Source::Demo, settings, wake_up).expect("a thread");
+        let (capture, mut reader) = Capture::start(Source::Demo, settings).expect("a thread");
         let patience = Duration::from_secs(120);
         let mut last = 0;
         for _ in 0..3 {
@@ -270,7 +271,6 @@ mod tests {
             assert_eq!((frame.width(), frame.height()), (48, 64));
         }
         assert!(matches!(capture.poll(), Some(CaptureEvent::Started { .. })));
-        assert_eq!(rings.load(Ordering::SeqCst), 1, "rung for the event only");
         capture.set_held(true);
         reader.take();
         last = reader.value.sequence;
@@ -294,8 +294,7 @@ mod tests {
             working_px: 320,
             ..CaptureSettings::default()
         };
-        let (capture, mut reader) =
-            Capture::start(Source::Demo, settings, Arc::new(|| {})).expect("a thread");
+        let (capture, mut reader) = Capture::start(Source::Demo, settings).expect("a thread");
         let patience = Duration::from_secs(120);
         let mut size_of_next = || {
             reader.ready().recv_timeout(patience).expect("a frame");

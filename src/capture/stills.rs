@@ -135,7 +135,7 @@ fn put(
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, sync::Arc};
+    use std::fs;
 
     use super::*;
     use crate::{
@@ -146,7 +146,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(120);
 
     fn started(source: Source, settings: CaptureSettings) -> (Capture, Reader<Captured>) {
-        Capture::start(source, settings, Arc::new(|| {})).expect("a thread")
+        Capture::start(source, settings).expect("a thread")
     }
 
     fn next_event(capture: &Capture) -> CaptureEvent {

@@ -11,9 +11,8 @@ use std::{
 };
 
 use super::{
+    bounded_thread::{BoundedThread, WakeUp},
     paint::{OutputSize, Painting},
-    thread::BoundedThread,
-    worker::WakeUp,
 };
 use crate::{
     compose::{Look, compose},

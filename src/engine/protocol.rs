@@ -6,15 +6,15 @@
 use std::{path::PathBuf, sync::Arc};
 
 use super::{
-    live::{LiveEvent, LiveOrder, LivePicture, MeasureJob, WallPane},
-    paint::{PaintError, PaintSettings, Painting},
+    error::EngineError,
+    live::{LiveEvent, LiveStart, MeasureJob, Preview},
+    paint::{PaintSettings, Painting},
 };
 use crate::{
-    backend::{BackendError, DeviceInfo, RunControl},
-    capture::Captured,
+    backend::{DeviceInfo, RunControl},
     frame::Frame,
-    mailbox::{Reader, Writer},
     measure::{MeasureError, MeasureReport},
+    media::record::FrameSink,
     network::Network,
 };
 
@@ -87,25 +87,6 @@ pub trait PhotoSource: Send {
     ) -> Result<SavedPhoto, String>;
 }
 
-/// An order and its number, which is larger than all before.
-pub type NumberedOrder = (LiveOrder, u64);
-
-/// Live painting to be started.
-pub struct LiveStart {
-    /// Where frames come from.
-    pub input: Reader<Captured>,
-    /// Where pictures go.
-    pub output: Writer<LivePicture>,
-    /// How they are painted at first.
-    pub order: LiveOrder,
-    /// Number of the order.
-    pub number: u64,
-    /// Where later orders come, with their numbers.
-    pub settings: Reader<Option<NumberedOrder>>,
-    /// The wish to stop.
-    pub control: Arc<RunControl>,
-}
-
 /// What the engine is told to do.
 pub enum Command {
     /// Paints one photo. Overtakes every paint command before it.
@@ -126,8 +107,8 @@ pub enum Command {
     },
     /// Paints a source's frames, between everything else, in place of the source before.
     StartLive(Box<LiveStart>),
-    /// Paints small live pictures too; for no panes, none.
-    SetWall(Vec<WallPane>),
+    /// Paints previews of live pictures too; for none, none.
+    SetPreviews(Vec<Preview>),
     /// Measures two modes on the live source's frames.
     Measure {
         /// What.
@@ -135,6 +116,8 @@ pub enum Command {
         /// Progress, and the wish to stop.
         control: Arc<RunControl>,
     },
+    /// Records every live picture from now on, of whichever source.
+    Record(FrameSink),
     /// Ends live painting.
     StopLive,
 }
@@ -189,18 +172,4 @@ pub enum Event {
         /// Whether someone stopped it.
         cancelled: bool,
     },
-}
-
-/// Why the engine did not paint.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EngineError {
-    /// The run itself failed.
-    #[error(transparent)]
-    Paint(#[from] PaintError),
-    /// No device could be opened.
-    #[error("no device to paint on: {0}")]
-    NoDevice(BackendError),
-    /// A mistake of this program; the engine goes on.
-    #[error("painting stopped because of a mistake in StyleForge ({0}); please report it")]
-    Panicked(String),
 }

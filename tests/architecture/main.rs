@@ -39,14 +39,7 @@ const FLOORS: &[(&str, u8)] = &[
 ];
 
 /// A file of each circle that is still to be opened.
-const STANDING_CIRCLES: [&str; 6] = [
-    "engine::live",
-    "engine::paint::painter",
-    "gui::app",
-    "gui::desk",
-    "media::decode",
-    "plan::cuda::conv",
-];
+const STANDING_CIRCLES: [&str; 2] = ["media::decode", "plan::cuda::conv"];
 
 struct Source {
     /// Path below `src`, with forward slashes.

@@ -1,7 +1,6 @@
 //! A camera's stream under test.
 
 use std::{
-    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -32,7 +31,7 @@ impl Stage {
     }
 
     pub fn of(source: Source, settings: CaptureSettings) -> Self {
-        let (capture, reader) = Capture::start(source, settings, Arc::new(|| {})).expect("threads");
+        let (capture, reader) = Capture::start(source, settings).expect("threads");
         Self {
             capture,
             reader,

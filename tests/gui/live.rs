@@ -129,6 +129,23 @@ fn two_modes_are_compared_and_a_ratio_stands_beside_the_check() {
 }
 
 #[test]
+fn what_takes_long_to_prepare_is_told_and_another_choice_cancels_it() {
+    let mut w = Window::painting_live();
+    w.script.search();
+    w.choose("Variant", "baseline");
+    w.until_contains("Preparing baseline fp32 at ");
+    assert!(w.has_containing("the library's algorithms are tried"));
+    assert!(w.pace().contains("fused fp32"), "the old goes on");
+    w.choose("Variant", "fused");
+    w.until("nothing", |w| !w.has_containing("Preparing "));
+    w.choose("Variant", "baseline");
+    w.until_contains("Preparing baseline fp32 at ");
+    w.script.release();
+    w.until("the baseline", |w| w.pace().contains("baseline fp32"));
+    assert!(!w.has_containing("Preparing "));
+}
+
+#[test]
 fn pictures_that_differ_show_no_ratio() {
     let mut w = Window::painting_live();
     w.script.let_the_baseline_be_off(3);

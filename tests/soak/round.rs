@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use styleforge::{
     capture::{CameraId, CaptureProblem, Source},
-    engine::live::{LiveOrder, LiveSize},
+    engine::live::{LiveSettings, LiveSize},
     media::{
         encode::{self, Encoding, Existing, Format},
         record::Recorder,
@@ -142,7 +142,7 @@ impl Round {
                 lite.len()
             ));
         }
-        let order = LiveOrder::new(None, LiveSize::default(), ModeChoice::default());
+        let order = LiveSettings::new(None, LiveSize::default(), ModeChoice::default());
         let studio = Studio::open(device, order)?;
         let (home_px, sizes_px) = match studio.is_gpu() {
             true => (960, [320, 640, 960, 800]),
@@ -177,7 +177,7 @@ impl Round {
         for network in networks {
             for mode in self.studio.modes.clone() {
                 for size in self.sizes.clone() {
-                    let result = self.studio.switch_to_the_fastest(|order| {
+                    let result = self.studio.switch(|order| {
                         order.network = Some(network.clone());
                         order.mode = fixed(mode);
                         order.size = size;
@@ -204,8 +204,8 @@ impl Round {
     }
 
     fn go_home(&mut self) -> Result<(), String> {
-        self.studio.set_wall(&[]);
-        self.studio.order = LiveOrder::new(
+        self.studio.set_previews(&[]);
+        self.studio.order = LiveSettings::new(
             Some(self.lite[0].clone()),
             LiveSize::LongSide(self.home_px),
             ModeChoice {
@@ -213,7 +213,7 @@ impl Round {
                 precision: PrecisionChoice::Auto,
             },
         );
-        self.studio.use_source(Source::Demo, self.home_px)?;
+        self.studio.use_source(Source::Demo)?;
         self.studio.until_painted(3)?;
         for network in self.lite.clone() {
             self.studio.switch(|order| order.network = Some(network))?;
@@ -252,12 +252,12 @@ impl Round {
             }
             2 => {
                 self.studio.end_recording();
-                self.studio.set_wall(&self.lite);
+                self.studio.set_previews(&self.lite);
                 self.step()?;
                 self.studio.switch(|order| order.sample = true)?;
             }
             3 => {
-                self.studio.set_wall(&[]);
+                self.studio.set_previews(&[]);
                 self.step()?;
                 self.studio.switch(|order| order.sample = false)?;
                 self.freeze()?;
@@ -320,7 +320,7 @@ impl Round {
             fault.begin(&self.fake);
         }
         let camera = Source::Camera(CameraId::new(ID));
-        self.studio.use_source(camera, self.home_px)?;
+        self.studio.use_source(camera)?;
         if !fault.comes_first() {
             self.studio.until_painted(3)?;
             fault.begin(&self.fake);

@@ -297,17 +297,6 @@ impl Backend for CudaBackend {
         self.planned(network, spec).is_ok_and(is_unknown)
     }
 
-    fn open_stand_in(
-        &self,
-        network: &Arc<Network>,
-        spec: &SessionSpec,
-        control: &RunControl,
-    ) -> Result<Box<dyn Session>, BackendError> {
-        let own = Convolver::own("the library's are being tried".to_owned());
-        let plan = self.own_plan(network.spec(), spec, Some(own))?;
-        self.session(network, plan, control)
-    }
-
     fn inspect(&self) -> Option<&dyn Inspect> {
         Some(self)
     }

@@ -20,16 +20,17 @@ use super::{
 };
 use crate::{
     backend::{self, DeviceInfo, OpenDevice, RunControl},
-    capture::{Capture, CaptureEvent, CaptureProblem, CaptureSettings, Source},
+    capture::{CaptureEvent, CaptureProblem, CaptureSettings, Source},
     disk::words,
     engine::{
         Engine,
+        error::EngineError,
         live::{
-            DEFAULT_TARGET_FPS, LiveEvent, LiveOrder, LivePicture, LiveSize, Stages, meter::Recent,
-            rate_control::first_source_px,
+            DEFAULT_TARGET_FPS, LiveEvent, LivePicture, LiveSettings, LiveSize, LiveSource, Stages,
+            meter::Recent,
         },
         paint::PaintError,
-        protocol::{EngineError, Event},
+        protocol::Event,
     },
     media::{
         encode::Format,
@@ -75,18 +76,14 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         },
         LiveSize::LongSide,
     );
-    let settings = CaptureSettings {
+    let capture = CaptureSettings {
         size: args.size,
         fps: args.fps,
         format: args.format,
         mirror: args.mirror,
         rotate: args.rotate,
-        working_px: first_source_px(size, device.kind),
         ..CaptureSettings::default()
     };
-    let asked = settings.clone();
-    let (capture, frames) = Capture::start(args.source.clone(), settings, wake_up.clone())
-        .map_err(|e| CliError::Failed(format!("no thread could be started: {}", words(&e))))?;
     let recorder = args
         .record
         .as_ref()
@@ -96,17 +93,24 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         })
         .transpose()
         .map_err(|e| CliError::Failed(e.to_string()))?;
+    let recorder = recorder.map(|(recorder, sink)| {
+        engine.record(sink);
+        recorder
+    });
     let network = style.as_ref().map(|s| s.network.clone());
-    let order = LiveOrder {
+    let live = LiveSettings {
         look: args.painting.look(),
-        ..LiveOrder::new(network, size, args.painting.mode())
+        ..LiveSettings::new(network, size, args.painting.mode())
     };
+    let source = LiveSource::Capture(args.source.clone(), capture.clone());
+    let pictures = engine
+        .start_live(source, live)
+        .map_err(|e| CliError::Failed(format!("no thread could be started: {}", words(&e))))?;
     let mut run = LiveRun {
-        asked,
-        size: order.size,
-        pictures: engine.start_live(frames, order),
-        engine,
         capture,
+        size,
+        pictures,
+        engine,
         recorder,
         control,
         rung,
@@ -174,12 +178,11 @@ fn chosen_style(args: &LiveArgs, device: &DeviceInfo) -> Result<Option<ChosenSty
 }
 
 struct LiveRun {
-    /// How the source was to be captured.
-    asked: CaptureSettings,
+    /// How the source is to be captured.
+    capture: CaptureSettings,
     size: LiveSize,
     pictures: crate::mailbox::Reader<LivePicture>,
     engine: Engine,
-    capture: Capture,
     recorder: Option<Recorder>,
     control: Arc<RunControl>,
     rung: Receiver<()>,
@@ -236,38 +239,6 @@ impl LiveRun {
     }
 
     fn hear(&mut self) -> Result<(), CliError> {
-        while let Some(event) = self.capture.poll() {
-            match event {
-                CaptureEvent::Started { described, format } => {
-                    self.waiting_since = None;
-                    let told = format.map(|f| format!(", {f}")).unwrap_or_default();
-                    tell(format!("source: {described}{told}"));
-                    if let Some(unmet) = format.and_then(|f| self.asked.unmet(&f)) {
-                        tell(format!(
-                            "note: this camera does not send {unmet}; styleforge cameras lists what it does"
-                        ));
-                    }
-                }
-                CaptureEvent::Skipped(problem) => {
-                    tell(format!("source: {problem}"));
-                    self.problems.push(problem.to_string());
-                }
-                CaptureEvent::Waiting(problem) => {
-                    tell(format!("source: {problem}"));
-                    self.waiting_since.get_or_insert_with(Instant::now);
-                    self.is_missing = matches!(
-                        problem,
-                        CaptureProblem::NoCamera
-                            | CaptureProblem::Unknown { .. }
-                            | CaptureProblem::Ambiguous { .. }
-                    );
-                    self.problems.push(problem.to_string());
-                }
-                CaptureEvent::Ended(problem) => {
-                    return Err(CliError::Failed(problem.to_string()));
-                }
-            }
-        }
         while let Some(event) = self.engine.poll() {
             match event {
                 Event::Live(LiveEvent::Refused(error)) => {
@@ -277,6 +248,10 @@ impl LiveRun {
                     });
                 }
                 Event::Live(LiveEvent::Notice(notice)) => tell(notice),
+                Event::Live(LiveEvent::Preparing(Some(preparing))) if preparing.searches() => {
+                    tell(format!("preparing {preparing}"));
+                }
+                Event::Live(LiveEvent::Source(event)) => self.note_source(event)?,
                 // A photo ends at once and is painted all the same.
                 Event::Live(LiveEvent::Ended) => self.ended = self.first.is_some(),
                 Event::Device {
@@ -284,6 +259,40 @@ impl LiveRun {
                     ..
                 } => tell(notice),
                 _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn note_source(&mut self, event: CaptureEvent) -> Result<(), CliError> {
+        match event {
+            CaptureEvent::Started { described, format } => {
+                self.waiting_since = None;
+                let told = format.map(|f| format!(", {f}")).unwrap_or_default();
+                tell(format!("source: {described}{told}"));
+                if let Some(unmet) = format.and_then(|f| self.capture.unmet(&f)) {
+                    tell(format!(
+                        "note: this camera does not send {unmet}; styleforge cameras lists what it does"
+                    ));
+                }
+            }
+            CaptureEvent::Skipped(problem) => {
+                tell(format!("source: {problem}"));
+                self.problems.push(problem.to_string());
+            }
+            CaptureEvent::Waiting(problem) => {
+                tell(format!("source: {problem}"));
+                self.waiting_since.get_or_insert_with(Instant::now);
+                self.is_missing = matches!(
+                    problem,
+                    CaptureProblem::NoCamera
+                        | CaptureProblem::Unknown { .. }
+                        | CaptureProblem::Ambiguous { .. }
+                );
+                self.problems.push(problem.to_string());
+            }
+            CaptureEvent::Ended(problem) => {
+                return Err(CliError::Failed(problem.to_string()));
             }
         }
         Ok(())
@@ -303,7 +312,6 @@ impl LiveRun {
                 ));
             }
         }
-        self.capture.set_working_px(facts.source_px);
         self.taken_at = Some(now);
         self.since_line += 1;
         let &mut (begin, ..) = self
@@ -317,9 +325,6 @@ impl LiveRun {
         self.latency.note(now, since.as_secs_f32() * 1e3);
         for (recent, value) in self.stages.iter_mut().zip(facts.stages.in_order()) {
             recent.note(now, value);
-        }
-        if let Some(recorder) = &mut self.recorder {
-            recorder.push(&picture.painted, now - begin);
         }
         if self.resident.is_none() && now - begin > Duration::from_secs(1) {
             self.resident = resident_bytes();
@@ -402,7 +407,6 @@ impl LiveRun {
             device_name: device.name.clone(),
             style: style.map(ChosenStyle::label_with_model),
             mode: facts.mode,
-            stands_in: facts.stands_in,
             seconds,
             first_picture_s: first_at.saturating_duration_since(started).as_secs_f64(),
             captured: facts.captured,
@@ -430,7 +434,6 @@ impl LiveRun {
             problems: std::mem::take(&mut self.problems),
         };
         self.engine.stop_live();
-        self.capture.stop();
         self.engine.shutdown(PATIENCE);
         Ok(report)
     }

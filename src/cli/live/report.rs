@@ -21,8 +21,6 @@ pub struct Report {
     pub device_name: String,
     pub style: Option<String>,
     pub mode: Option<Mode>,
-    /// Whether the device was still finding out how it does the mode fastest.
-    pub stands_in: bool,
     /// Seconds from the first picture to the last.
     pub seconds: f64,
     /// Seconds from the start of the command to the first picture.
@@ -164,12 +162,9 @@ impl From<Spread> for SpreadMs {
 pub fn text(report: &Report) -> Vec<String> {
     let (sw, sh) = report.source_size;
     let (w, h) = report.working_size;
-    let mut mode = report
+    let mode = report
         .mode
         .map_or("the source as it is".to_owned(), |m| m.to_string());
-    if report.stands_in {
-        mode.push_str(" (own kernels, the library's were still being tried)");
-    }
     let latency = report.latency_ms.map_or_else(
         || "not known".to_owned(),
         |ms| {

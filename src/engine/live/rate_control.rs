@@ -90,8 +90,9 @@ pub struct FrameCost {
 pub struct RateControl {
     size: LiveSize,
     long_side_px: usize,
-    /// Long side that the source should send.
+    /// Long side that the source should send, and the least that it is requested to send.
     source_px: usize,
+    first_source_px: usize,
     /// Mean milliseconds of a frame at the size in use: of the work on it, and of decoding it.
     mean_ms: Option<(f64, f64)>,
     frames: u32,
@@ -111,6 +112,7 @@ impl RateControl {
                 DeviceChoice::Cuda | DeviceChoice::Auto => FIRST_PX,
             },
             source_px: first_source_px(size, device),
+            first_source_px: first_source_px(LiveSize::default(), device),
             mean_ms: None,
             frames: 0,
             slow: 0,
@@ -196,7 +198,7 @@ impl RateControl {
             self.begin_at(below.unwrap_or(STEPS_PX[0]));
             if 2 * self.long_side_px < self.source_px {
                 // Decoding what is made much smaller afterwards is for nothing.
-                self.source_px = self.long_side_px;
+                self.source_px = self.long_side_px.max(self.first_source_px);
             }
             return true;
         }
@@ -327,9 +329,10 @@ mod tests {
     fn a_slow_device_shrinks_at_once_and_stays() {
         let mut run = Run::new(DeviceChoice::Cuda, 1280);
         run.for_seconds(20.0, |_| 1.0);
+        run.control.forget();
         let sizes = run.for_seconds(2.0, |_| 200.0);
         assert_eq!(sizes, [1280, 320], "26.7 ms for 133000 pixels");
-        assert_eq!(run.control.source_px(), 320);
+        assert_eq!(run.control.source_px(), FIRST_SOURCE_PX);
         let sizes = run.for_seconds(60.0, |_| 200.0);
         assert_eq!(sizes, [320], "and does not swing");
     }

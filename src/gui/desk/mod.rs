@@ -16,24 +16,25 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
+pub use opening::PAINTED;
+
 use self::{
     opening::{from_clipboard, opened, sorted},
     settings::SettingsFile,
 };
 use super::{
+    choice::SavedKey,
     label::name_label,
-    live::DrawnChart,
     outside::{Clip, Dialog, Outside},
     shelf::{Card, Loaded, Shelf},
-    workspace::SavedKey,
 };
 use crate::{
     capture::Camera,
     compose::Look,
     disk::reason,
     engine::{
+        WakeUp,
         paint::{OutputSize, Painting},
-        worker::WakeUp,
     },
     frame::Frame,
     mailbox::{Reader, Writer, mailbox},
@@ -41,7 +42,7 @@ use crate::{
     media::{
         MediaError, decode,
         encode::{self, Encoding, Existing},
-        record::{Recorded, Recorder},
+        record::{FrameSink, Recorded, Recorder},
     },
     mode::ModelSize,
     settings::Settings,
@@ -109,6 +110,9 @@ pub enum Purpose {
     /// To save a report.
     Export,
 }
+
+/// A chart and the same as a PNG file.
+pub type DrawnChart = (Frame, Vec<u8>);
 
 /// A finished picture in its parts; put together where it is needed, off the window's thread.
 #[derive(Clone)]
@@ -240,7 +244,7 @@ pub enum Report {
     /// A live picture was saved, or not.
     Snapshot(Result<Snapshot, String>),
     /// A recording may begin, or not.
-    Recording(Result<Box<Recorder>, String>),
+    Recording(Result<Box<(Recorder, FrameSink)>, String>),
     /// A recording is written.
     Recorded(Recorded),
     /// The system's cameras, or why they are not known.

@@ -4,17 +4,17 @@ use std::{sync::Arc, time::Instant};
 
 use eframe::egui::{self, ViewportCommand};
 
-use super::{LiveIntent, LiveView, Recording, SourceState};
+use super::{LiveIntent, LiveView};
 use crate::{
     backend::BackendError,
-    capture::{CameraId, Capture, CaptureEvent, CaptureSettings, Source},
+    capture::{CameraId, CaptureEvent, CaptureSettings, Source},
     disk::words,
-    engine::live::{Duel, LiveEvent, LiveSize, MeasureJob, rate_control::first_source_px},
+    engine::live::{LiveEvent, LiveSize, LiveSource, MeasureJob, ModePair, Snapshot},
     gui::{
         app::App, choice::Choice, desk::Purpose, hear::name_window, outside::Dialog, stage::Compare,
     },
     measure::{MeasureError, MeasureReport},
-    mode::DeviceChoice,
+    media::record::Recorder,
 };
 
 /// Measured frames of each mode, and those before that do not count: the fixed protocol.
@@ -29,32 +29,20 @@ impl App {
         let Some(live) = &mut self.live else {
             return;
         };
-        while let Some(event) = live.capture.as_ref().and_then(Capture::poll) {
-            match event {
-                CaptureEvent::Started { described, format } => {
-                    live.state = SourceState::Running { described, format };
-                }
-                CaptureEvent::Waiting(problem) => live.state = SourceState::Waiting(problem),
-                CaptureEvent::Skipped(problem) => self.messages.notice(problem.to_string()),
-                CaptureEvent::Ended(problem) => live.state = SourceState::Ended(problem),
-            }
+        if let (Some(snapshot), true) = (self.engine.snapshot(), live.pictures.is_some()) {
+            live.snapshot.clone_from(snapshot);
         }
-        if live.take_picture(ctx)
-            && let (Some(capture), Some(facts)) = (&live.capture, &live.facts)
-        {
-            capture.set_working_px(facts.source_px);
-        }
+        live.take_picture(ctx);
         live.note_rate(match self.settings.live.size {
             LiveSize::Auto { target_fps } => Some(target_fps),
             LiveSize::LongSide(_) => None,
         });
-        live.wall.take_pictures(ctx);
-        let ended = |r: &Recording| r.recorder.has_ended();
-        if live.recording.as_ref().is_some_and(ended) {
+        live.previews.take_pictures(ctx);
+        if live.recording.as_ref().is_some_and(Recorder::has_ended) {
             self.end_recording();
         }
-        self.order_live();
-        self.order_wall();
+        self.sync_live();
+        self.sync_previews();
     }
 
     /// Hears the engine about live painting.
@@ -78,7 +66,11 @@ impl App {
                     live.panel.set_ceiling(ceiling);
                 }
             }
-            LiveEvent::Ended => {}
+            LiveEvent::Source(CaptureEvent::Skipped(problem)) => {
+                self.messages.notice(problem.to_string());
+            }
+            // The snapshot has what else happens to the source.
+            LiveEvent::Source(_) | LiveEvent::Preparing(_) | LiveEvent::Ended => {}
         }
     }
 
@@ -125,7 +117,7 @@ impl App {
                     || before.camera_format != now.camera_format;
                 self.settings_changed(ctx);
                 if recaptured {
-                    self.start_source(ctx);
+                    self.start_source();
                 }
             }
             LiveIntent::HideHint => {
@@ -134,9 +126,9 @@ impl App {
             }
             LiveIntent::ToggleFullScreen => {
                 let is_full = ctx.input(|i| i.viewport().fullscreen == Some(true));
-                self.full_screen = !(is_full || self.full_screen);
-                self.full_screen_told_until = ctx.input(|i| i.time) + LEAVING_TOLD_SECONDS;
-                ctx.send_viewport_cmd(ViewportCommand::Fullscreen(self.full_screen));
+                self.full_screen.is_on = !(is_full || self.full_screen.is_on);
+                self.full_screen.hint_until = ctx.input(|i| i.time) + LEAVING_TOLD_SECONDS;
+                ctx.send_viewport_cmd(ViewportCommand::Fullscreen(self.full_screen.is_on));
             }
             LiveIntent::Export { file_name, bytes } => {
                 let dialog = Dialog::Export {
@@ -167,8 +159,8 @@ impl App {
         }
         let style = self.workspace.choice.style.as_deref().unwrap_or("none");
         self.engine.measure(MeasureJob {
-            duel: Duel {
-                sides: self.settings.live.sides,
+            modes: ModePair {
+                candidates: self.settings.live.sides,
             },
             style: format!("{style} {}", self.live_model()),
             frames: MEASURED_FRAMES,
@@ -185,27 +177,24 @@ impl App {
             LiveIntent::ToggleFreeze => {
                 live.frozen = !live.frozen;
                 live.panel.set_held(live.frozen, Instant::now());
-                if let Some(capture) = &live.capture {
-                    capture.set_held(live.frozen);
-                }
             }
             LiveIntent::ToggleCompare => {
                 live.comparing = !live.comparing;
                 live.shows_difference = false;
-                live.shows_wall = false;
+                live.shows_previews = false;
                 if live.comparing {
                     live.compare_before = live.stage.compare;
                     live.stage.compare = Compare::Both;
                 } else {
                     live.stage.compare = live.compare_before;
                 }
-                live.duel_ms = Default::default();
+                live.compare_ms = Default::default();
             }
             LiveIntent::ToggleDifference => {
                 live.shows_difference = live.comparing && !live.shows_difference;
             }
             LiveIntent::CloseReport => live.report = None,
-            LiveIntent::ToggleWall => live.shows_wall = !live.shows_wall,
+            LiveIntent::TogglePreviews => live.shows_previews = !live.shows_previews,
             LiveIntent::TogglePanel => live.panel_open = !live.panel_open,
             _ => {}
         }
@@ -218,7 +207,7 @@ impl App {
         }
         // The photo keeps its paintings; nothing is painted for it meanwhile.
         self.engine.cancel();
-        self.wanted = None;
+        self.painting.wanted = None;
         let mut live = LiveView::new(self.settings.live.source.clone());
         live.stage.compare = Compare::Painting;
         self.live = Some(live);
@@ -226,7 +215,7 @@ impl App {
         self.settings.state.shows_photos = false;
         self.settings_changed(ctx);
         self.choose_first_style();
-        self.start_source(ctx);
+        self.start_source();
         self.desk.list_cameras();
     }
 
@@ -266,54 +255,46 @@ impl App {
                 return;
             }
         }
-        self.start_source(ctx);
+        self.start_source();
     }
 
     /// Starts the source in place of the one before.
-    fn start_source(&mut self, ctx: &egui::Context) {
+    fn start_source(&mut self) {
         let Some(live) = &mut self.live else {
             return;
         };
         self.engine.cancel_measuring();
-        // Lets go of the device first: it may be the same one.
-        live.capture = None;
-        live.state = SourceState::Starting;
+        live.snapshot = Snapshot::default();
         live.frozen = false;
         let choices = &self.settings.live;
-        let settings = CaptureSettings {
+        let capture = CaptureSettings {
             size: choices.camera_size,
             fps: choices.camera_fps,
             format: choices.camera_format,
             mirror: choices.mirror,
             rotate: choices.rotate,
-            working_px: first_source_px(
-                choices.size,
-                (self.device.as_ref()).map_or(DeviceChoice::Auto, |d| d.kind),
-            ),
             ..CaptureSettings::default()
         };
-        let repaint = ctx.clone();
-        let wake_up = Arc::new(move || repaint.request_repaint());
-        match Capture::start(live.source.clone(), settings, wake_up) {
-            Ok((capture, frames)) => {
-                live.capture = Some(capture);
-                let order = self.order();
-                let pictures = self.engine.start_live(frames, order.clone());
-                if let Some(live) = &mut self.live {
-                    live.pictures = Some(pictures);
-                    live.ordered = Some(order);
-                    live.wall.stop();
-                    live.panel.restart();
-                }
+        let source = LiveSource::Capture(live.source.clone(), capture);
+        let settings = self.live_settings();
+        let started = self.engine.start_live(source, settings.clone());
+        let Some(live) = &mut self.live else {
+            return;
+        };
+        live.pictures = match started {
+            Ok(pictures) => {
+                live.sent = Some(settings);
+                live.previews.stop();
+                live.panel.restart();
+                Some(pictures)
             }
             Err(error) => {
-                self.engine.stop_live();
-                live.pictures = None;
                 self.messages.error(format!(
                     "The source could not be started: {}",
                     words(&error)
                 ));
+                None
             }
-        }
+        };
     }
 }

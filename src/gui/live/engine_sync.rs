@@ -1,9 +1,9 @@
-//! What the engine is ordered to paint live: the picture on the stage, and every style's small one.
+//! What the engine is to paint live: the picture on the stage, and every style's preview.
 
 use std::sync::Arc;
 
 use crate::{
-    engine::live::{Duel, LiveOrder, LiveSize},
+    engine::live::{LiveSettings, LiveSize, ModePair},
     gui::app::App,
     mode::{DeviceChoice, ModelSize},
     network::Network,
@@ -19,6 +19,7 @@ impl App {
     pub(in crate::gui) fn live_model(&self) -> ModelSize {
         let is_cpu = self
             .device
+            .info
             .as_ref()
             .is_none_or(|d| d.kind == DeviceChoice::Cpu);
         let wanted = match (self.settings.live.model, self.settings.live.size) {
@@ -32,59 +33,60 @@ impl App {
     /// The network of a style, once it is here.
     fn network(&mut self, style: &str, model: ModelSize) -> Option<Arc<Network>> {
         let key = (style.to_owned(), model);
-        if let Some(loaded) = self.networks.get(&key) {
+        if let Some(loaded) = self.networks.loaded.get(&key) {
             return Some(loaded.network.clone());
         }
-        if !self.unloadable.contains(&key) {
+        if !self.networks.failed.contains(&key) {
             self.load(key);
         }
         None
     }
 
     /// What live pictures are to be painted like now.
-    pub(super) fn order(&mut self) -> LiveOrder {
+    pub(super) fn live_settings(&mut self) -> LiveSettings {
         let model = self.live_model();
         let style = self.workspace.choice.style.clone();
         let found = style.as_deref().and_then(|id| self.network(id, model));
         let live = self.live.as_ref();
         // The style before goes on until the network of the new one is here.
-        let before = || live.and_then(|l| l.ordered.as_ref()?.network.clone());
+        let before = || live.and_then(|l| l.sent.as_ref()?.network.clone());
         let network = match style {
             Some(_) => found.or_else(before),
             None => None,
         };
         let choices = &self.settings.live;
-        LiveOrder {
+        LiveSettings {
             network,
             size: choices.size,
             mode: choices.mode,
             look: self.workspace.choice.look,
-            duel: live.filter(|l| l.comparing).map(|_| Duel {
-                sides: choices.sides,
+            compare: live.filter(|l| l.comparing).map(|_| ModePair {
+                candidates: choices.sides,
             }),
             frozen: live.is_some_and(|l| l.frozen),
             sample: live.is_some_and(|l| l.panel_open),
         }
     }
 
-    pub(super) fn order_live(&mut self) {
-        let order = self.order();
+    pub(super) fn sync_live(&mut self) {
+        let settings = self.live_settings();
         let Some(live) = &mut self.live else {
             return;
         };
-        if live.pictures.is_some() && live.ordered.as_ref() != Some(&order) {
-            self.engine.order_live(order.clone());
-            live.ordered = Some(order);
+        if live.pictures.is_some() && live.sent.as_ref() != Some(&settings) {
+            self.engine.set_live(settings.clone());
+            live.sent = Some(settings);
         }
     }
 
     /// Has the styles' pictures move while they are seen.
-    pub(super) fn order_wall(&mut self) {
+    pub(super) fn sync_previews(&mut self) {
         let Some(live) = &self.live else {
             return;
         };
         let wanted = live.pictures.is_some()
-            && (live.shows_wall || (self.settings.live.moving_gallery && !self.full_screen));
+            && (live.shows_previews
+                || (self.settings.live.moving_gallery && !self.full_screen.is_on));
         let mut styles = Vec::new();
         if wanted {
             let cards: Vec<(String, ModelSize)> = self
@@ -118,9 +120,9 @@ impl App {
             }
         }
         if let Some(live) = &mut self.live
-            && let Some(panes) = live.wall.set_styles(styles)
+            && let Some(previews) = live.previews.set_styles(styles)
         {
-            self.engine.set_wall(panes);
+            self.engine.set_previews(previews);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The wall: every style painting the same live picture at once, as moving pictures.
+//! The preview grid: every style painting the same live picture at once, as moving pictures.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,7 +8,7 @@ use eframe::egui::{
 };
 
 use crate::{
-    engine::live::{WallPane, WallPicture},
+    engine::live::{Preview, PreviewPicture},
     gui::{intent::Intent, live::LiveIntent, shelf::Card, texture::opaque_image_of, theme},
     mailbox::{Reader, mailbox},
     network::Network,
@@ -20,20 +20,20 @@ const GAP: f32 = 10.0;
 struct Tile {
     style: String,
     network: Arc<Network>,
-    pictures: Reader<WallPicture>,
+    pictures: Reader<PreviewPicture>,
 }
 
 /// The moving pictures of the styles.
 #[derive(Default)]
-pub struct Wall {
+pub struct PreviewGrid {
     tiles: Vec<Tile>,
-    /// The last picture of every style that was on the wall; stays until there is something newer.
+    /// The last picture of every style that was in the grid; stays until there is something newer.
     textures: HashMap<String, TextureHandle>,
 }
 
-impl Wall {
-    /// Makes the wall one of these styles; what the engine has to be given when that changes something.
-    pub fn set_styles(&mut self, styles: Vec<(String, Arc<Network>)>) -> Option<Vec<WallPane>> {
+impl PreviewGrid {
+    /// Makes the grid one of these styles; gives what the engine has to paint when that changes something.
+    pub fn set_styles(&mut self, styles: Vec<(String, Arc<Network>)>) -> Option<Vec<Preview>> {
         let same = self.tiles.len() == styles.len()
             && (self.tiles.iter().zip(&styles)).all(|(tile, (id, network))| {
                 tile.style == *id && Arc::ptr_eq(&tile.network, network)
@@ -42,10 +42,10 @@ impl Wall {
             return None;
         }
         self.tiles.clear();
-        let mut panes = Vec::new();
+        let mut previews = Vec::new();
         for (style, network) in styles {
-            let (writer, pictures) = mailbox(WallPicture::empty);
-            panes.push(WallPane {
+            let (writer, pictures) = mailbox(PreviewPicture::empty);
+            previews.push(Preview {
                 network: network.clone(),
                 output: writer,
             });
@@ -55,7 +55,7 @@ impl Wall {
                 pictures,
             });
         }
-        Some(panes)
+        Some(previews)
     }
 
     /// Nobody paints for it any more.
@@ -73,7 +73,7 @@ impl Wall {
             match self.textures.get_mut(&tile.style) {
                 Some(texture) => texture.set(image, TextureOptions::LINEAR),
                 None => {
-                    let texture = ctx.load_texture("wall", image, TextureOptions::LINEAR);
+                    let texture = ctx.load_texture("preview", image, TextureOptions::LINEAR);
                     self.textures.insert(tile.style.clone(), texture);
                 }
             }
@@ -114,7 +114,7 @@ impl Wall {
             );
             let rect = Rect::from_min_size(origin + at, vec2(width, height));
             let is_chosen = chosen == Some(card.id.as_str());
-            let id = ui.scope_id().with(("wall", &card.id));
+            let id = ui.scope_id().with(("preview", &card.id));
             let response = ui.interact(rect, id, Sense::click());
             let name = format!("Paint live in {}", card.title);
             response
@@ -145,7 +145,7 @@ impl Wall {
                 intents.push(Intent::PickStyle(card.id.clone()));
             }
             if response.double_clicked() {
-                intents.push(Intent::Live(LiveIntent::ToggleWall));
+                intents.push(Intent::Live(LiveIntent::TogglePreviews));
             }
         }
     }

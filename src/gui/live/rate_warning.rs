@@ -1,4 +1,4 @@
-//! Whether the device holds the rate that the automatic size was to hold, told so that it can be read: it
+//! The warning that the device does not hold the rate of the automatic size, shown so that it can be read: it
 //! does not flicker.
 //!
 //! Pure: times are handed in.
@@ -9,18 +9,18 @@ use std::time::{Duration, Instant};
 const LOST_BELOW: f64 = 0.80;
 /// Share above which it counts as held again.
 const HELD_ABOVE: f64 = 0.92;
-/// How long it has to stay so before it is told.
+/// How long it has to stay so before the warning comes or goes.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// What is told about the rate.
+/// The warning, and what speaks for its coming or going.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Holds {
-    /// Whether it is told that the wanted rate is not held.
+pub(super) struct RateWarning {
+    /// Whether the warning is shown.
     lost: bool,
-    /// Since when something else than what is told has been the case.
+    /// Since when the warning and the rate have not agreed.
     otherwise_since: Option<Instant>,
 }
 
-impl Holds {
+impl RateWarning {
     /// Whether the wanted rate is not held here.
     pub(super) fn is_lost(&self) -> bool {
         self.lost
@@ -42,7 +42,7 @@ impl Holds {
         }
     }
 
-    /// Nothing can be told for a while; what was told stays.
+    /// The rate says nothing for a while; the warning stays as it is.
     pub(super) fn pause(&mut self) {
         self.otherwise_since = None;
     }
@@ -56,7 +56,7 @@ mod tests {
     fn a_lost_rate_is_told_late_and_steadily() {
         let start = Instant::now();
         let at = |ms: u64| start + Duration::from_millis(ms);
-        let mut holds = Holds::default();
+        let mut warning = RateWarning::default();
         let mut told = Vec::new();
         // It swings about the limit, falls, swings about its new value, and comes back.
         for tick in 0..200u64 {
@@ -66,9 +66,9 @@ mod tests {
                 40..120 => 12.0 + swing,
                 _ => 30.0,
             };
-            holds.note(fps, 30.0, true, at(100 * tick));
-            if told.last() != Some(&holds.is_lost()) {
-                told.push(holds.is_lost());
+            warning.note(fps, 30.0, true, at(100 * tick));
+            if told.last() != Some(&warning.is_lost()) {
+                told.push(warning.is_lost());
             }
         }
         assert_eq!(told, [false, true, false]);
@@ -78,23 +78,23 @@ mod tests {
     fn a_pause_and_a_size_that_can_still_shrink_tell_nothing() {
         let start = Instant::now();
         let at = |ms: u64| start + Duration::from_millis(ms);
-        let mut holds = Holds::default();
+        let mut warning = RateWarning::default();
         for tick in 0..100 {
-            holds.note(5.0, 30.0, false, at(100 * tick));
+            warning.note(5.0, 30.0, false, at(100 * tick));
         }
-        assert!(!holds.is_lost(), "the size gives way first");
+        assert!(!warning.is_lost(), "the size gives way first");
         for tick in 0..100 {
             match tick % 15 {
-                14 => holds.pause(),
-                _ => holds.note(5.0, 30.0, true, at(100 * tick)),
+                14 => warning.pause(),
+                _ => warning.note(5.0, 30.0, true, at(100 * tick)),
             }
         }
-        assert!(!holds.is_lost());
+        assert!(!warning.is_lost());
         for tick in 100..130 {
-            holds.note(5.0, 30.0, true, at(100 * tick));
+            warning.note(5.0, 30.0, true, at(100 * tick));
         }
-        assert!(holds.is_lost());
-        holds.pause();
-        assert!(holds.is_lost(), "what was told stays");
+        assert!(warning.is_lost());
+        warning.pause();
+        assert!(warning.is_lost(), "what was told stays");
     }
 }

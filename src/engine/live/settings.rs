@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::snapshot::Preparing;
+
 use crate::{
+    capture::CaptureEvent,
     compose::Look,
-    engine::protocol::EngineError,
+    engine::error::EngineError,
     frame::Frame,
     mailbox::Writer,
     mode::{DeviceChoice, Mode, ModeChoice},
@@ -43,25 +46,25 @@ impl Default for LiveSize {
 
 /// One side of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Contestant {
+pub struct Candidate {
     /// Where it paints; `Auto` is the device in use.
     pub device: DeviceChoice,
     /// How.
     pub mode: ModeChoice,
 }
 
-/// Two ways to paint the same frames.
+/// Two ways to paint the same frames, which are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Duel {
+pub struct ModePair {
     /// The reference, and what is compared with it.
-    pub sides: [Contestant; 2],
+    pub candidates: [Candidate; 2],
 }
 
 /// A measurement of two modes against each other.
 #[derive(Clone, Debug)]
 pub struct MeasureJob {
     /// The two.
-    pub duel: Duel,
+    pub modes: ModePair,
     /// What the report calls the style.
     pub style: String,
     /// Measured frames of each.
@@ -70,9 +73,12 @@ pub struct MeasureJob {
     pub warmup: u32,
 }
 
+/// Settings and their number, which is larger than all before.
+pub type NumberedSettings = (LiveSettings, u64);
+
 /// Everything that decides how live frames are painted.
 #[derive(Clone, Debug)]
-pub struct LiveOrder {
+pub struct LiveSettings {
     /// The style's network; without one the source is shown as it is.
     pub network: Option<Arc<Network>>,
     /// Working size.
@@ -81,15 +87,15 @@ pub struct LiveOrder {
     pub mode: ModeChoice,
     /// Strength and colours.
     pub look: Look,
-    /// Two modes in place of [`LiveOrder::mode`], on the same frames in turn.
-    pub duel: Option<Duel>,
+    /// Two modes in place of [`LiveSettings::mode`], on the same frames in turn.
+    pub compare: Option<ModePair>,
     /// No newer frames; what changes is painted on the last one.
     pub frozen: bool,
     /// Whether steps are timed now and then.
     pub sample: bool,
 }
 
-impl PartialEq for LiveOrder {
+impl PartialEq for LiveSettings {
     /// The same network counts, not an equal one.
     fn eq(&self, other: &Self) -> bool {
         self.costs_like(other)
@@ -97,7 +103,7 @@ impl PartialEq for LiveOrder {
     }
 }
 
-impl LiveOrder {
+impl LiveSettings {
     /// Frames as they come, painted with this network, size and mode as strongly as can be; nothing is
     /// compared and no step timed.
     pub fn new(network: Option<Arc<Network>>, size: LiveSize, mode: ModeChoice) -> Self {
@@ -106,7 +112,7 @@ impl LiveOrder {
             size,
             mode,
             look: Look::default(),
-            duel: None,
+            compare: None,
             frozen: false,
             sample: false,
         }
@@ -117,28 +123,28 @@ impl LiveOrder {
         let network = |o: &Self| o.network.as_ref().map(Arc::as_ptr);
         network(self) == network(other)
             && self.mode == other.mode
-            && self.duel == other.duel
+            && self.compare == other.compare
             && self.size == other.size
     }
 }
 
 /// A place for small pictures in one style, beside the large one.
-pub struct WallPane {
+pub struct Preview {
     /// The style's network.
     pub network: Arc<Network>,
     /// Where its pictures go.
-    pub output: Writer<WallPicture>,
+    pub output: Writer<PreviewPicture>,
 }
 
 /// A small picture of the wall.
-pub struct WallPicture {
+pub struct PreviewPicture {
     /// The painted picture; one transparent pixel before the first.
     pub painted: Frame,
     /// Milliseconds from the beginning of the live pictures to when it was painted.
     pub painted_at_ms: u64,
 }
 
-impl WallPicture {
+impl PreviewPicture {
     /// Nothing yet.
     pub fn empty() -> Self {
         Self {
@@ -185,6 +191,10 @@ pub enum LiveEvent {
     /// What the device can do at most in the precision of the samples that follow; `None` where that is
     /// not known.
     Ceiling(Option<Ceiling>),
-    /// The source has ended.
+    /// Something else is being made ready, or nothing any more.
+    Preparing(Option<Preparing>),
+    /// Something happened to the source.
+    Source(CaptureEvent),
+    /// The source gives no more frames.
     Ended,
 }

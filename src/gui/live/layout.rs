@@ -3,10 +3,7 @@
 use eframe::egui::{self, Frame, Margin, Panel};
 
 use super::chrome::leaving_hint;
-use crate::{
-    gui::{app::App, batch::below_card, intent::Intent},
-    mode::DeviceChoice,
-};
+use crate::gui::{app::App, batch::below_card, intent::Intent};
 
 impl App {
     /// Only the picture, and what has to be known at once: what goes wrong, that a camera films, what is
@@ -30,7 +27,7 @@ impl App {
             }
             let area = ui.min_rect();
             self.over_stage(ui, area, intents);
-            let left = self.full_screen_told_until - ui.input(|i| i.time);
+            let left = self.full_screen.hint_until - ui.input(|i| i.time);
             if left > 0.0 {
                 leaving_hint(ui, area);
                 ui.ctx().request_repaint_after_secs(left as f32 + 0.01);
@@ -55,12 +52,11 @@ impl App {
         });
         if live.is_comparing() {
             let progress = self.engine.measuring_progress();
-            let device = self.device.as_ref().map_or(DeviceChoice::Auto, |d| d.kind);
             Panel::bottom("live comparison").frame(bar).show(ui, |ui| {
-                live.comparison_bar(ui, progress, device, intents);
+                live.comparison_bar(ui, progress, intents);
             });
         }
-        if let (true, Some(device)) = (live.panel_open, &self.device) {
+        if let (true, Some(device)) = (live.panel_open, &self.device.info) {
             // The picture keeps the larger half.
             let most = (0.5 * ui.available_height()).max(100.0);
             Panel::bottom("performance")

@@ -1,4 +1,4 @@
-//! The engine thread: owns the backend and its sessions, obeys commands, tells events.
+//! The handle of the engine thread, which owns the backend and its sessions, obeys commands and sends events.
 //!
 //! The thread is steered by one bounded channel of [`Command`] and a stop signal; it answers on one
 //! bounded channel of [`Event`] and rings an injected wake-up after each. Nothing here waits for
@@ -8,48 +8,35 @@
 //! overtaken commands never leave [`Engine::poll`]; a panic in a job becomes an event and the
 //! painter's sessions are given up; a lost device is replaced and told. The [`Engine`] handle belongs to one thread, the window's.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 
 use super::{
-    live::{LiveOrder, LivePicture, MeasureJob, WallPane},
-    protocol::{BatchJob, Command, Event, Generation, LiveStart, NumberedOrder, PaintJob},
-    serve::{Teller, draft_settings, serve},
-    thread::BoundedThread,
+    bounded_thread::{BoundedThread, WakeUp},
+    draft::draft_settings,
+    live::{
+        Input, LivePicture, LiveSettings, LiveSource, LiveStart, MeasureJob, NumberedSettings,
+        Preview, Snapshot, rate_control::first_source_px,
+    },
+    protocol::{BatchJob, Command, Event, Generation, PaintJob},
+    thread::{Events, Sent, run},
 };
 use crate::{
     backend::{OpenDevice, RunControl},
-    capture::Captured,
+    capture::Capture,
     mailbox::{Reader, Writer, mailbox},
+    media::record::FrameSink,
+    mode::DeviceChoice,
 };
 
-/// Rung after every event, from the engine's thread; must return at once.
-pub type WakeUp = Arc<dyn Fn() + Send + Sync>;
-
-/// Long side of a draft at most, in pixels.
-const LARGEST_DRAFT_PX: usize = 448;
-/// Long side of a draft at least, in pixels, unless the finished picture is smaller.
-const SMALLEST_DRAFT_PX: usize = 192;
-/// A draft has the finished painting's long side divided by this: about a ninth of the work.
-const DRAFT_DIVISOR: usize = 3;
 /// Commands that may wait in the channel; more wait in the handle.
 const COMMANDS: usize = 8;
-/// Events that may wait for the surface.
-const EVENTS: usize = 64;
-
-/// The long side at which a draft of a painting at `working` pixels is made; `None` when the
-/// painting itself is about as small. Follows the brush, so that a draft shows its size.
-pub fn draft_px(working: (usize, usize)) -> Option<usize> {
-    let long = working.0.max(working.1);
-    let draft = (long / DRAFT_DIVISOR).clamp(SMALLEST_DRAFT_PX, LARGEST_DRAFT_PX);
-    (draft * 2 <= long).then_some(draft)
-}
 
 /// The handle of the engine thread.
 pub struct Engine {
     commands: Sender<Command>,
-    events: Receiver<Event>,
+    events: Receiver<Sent>,
     /// Closed to stop the thread.
     stop: Option<Sender<()>>,
     thread: BoundedThread,
@@ -63,9 +50,16 @@ pub struct Engine {
     measuring: Option<Arc<RunControl>>,
     /// Stops live painting.
     live: Option<Arc<RunControl>>,
-    /// Where the live order's changes go; `None` before the first.
-    order_changes: Option<Writer<Option<NumberedOrder>>>,
-    live_orders: u64,
+    /// The live source, stopped from here at once whatever the thread does.
+    capture: Option<Arc<Capture>>,
+    /// Where changed live settings go; `None` before the first.
+    changes: Option<Writer<Option<NumberedSettings>>>,
+    /// What live painting does.
+    snapshots: Option<Reader<Snapshot>>,
+    settings_number: u64,
+    /// Number of the settings with which live painting was started: what happened before no longer counts.
+    live_since: u64,
+    device: DeviceChoice,
 }
 
 impl Engine {
@@ -77,15 +71,12 @@ impl Engine {
     /// The operating system's, when it gives no thread.
     pub fn start(open_device: OpenDevice, wake_up: WakeUp) -> std::io::Result<Self> {
         let (command_sender, commands) = bounded(COMMANDS);
-        let (event_sender, events) = bounded(EVENTS);
+        // Nothing waits for a surface.
+        let (event_sender, events) = unbounded();
         let (stop, stopped) = bounded(0);
-        let teller = Teller {
-            events: event_sender,
-            stopped: stopped.clone(),
-            wake_up,
-        };
+        let event_sender = Events::new(event_sender, wake_up);
         let thread = BoundedThread::spawn("engine", move || {
-            serve(&open_device, &commands, &stopped, &teller);
+            run(&open_device, &commands, &stopped, &event_sender);
         })?;
         Ok(Self {
             commands: command_sender,
@@ -99,8 +90,12 @@ impl Engine {
             batch: None,
             measuring: None,
             live: None,
-            order_changes: None,
-            live_orders: 0,
+            capture: None,
+            changes: None,
+            snapshots: None,
+            settings_number: 0,
+            live_since: 0,
+            device: DeviceChoice::Auto,
         })
     }
 
@@ -122,44 +117,72 @@ impl Engine {
         self.newest
     }
 
-    /// Paints the frames of a source live, in place of the source before; the pictures come through what
-    /// is given back. Never waits.
-    pub fn start_live(&mut self, input: Reader<Captured>, order: LiveOrder) -> Reader<LivePicture> {
+    /// Paints a source's frames live, in place of the source before, which is let go of at once; the
+    /// pictures come through what is given back. Never waits.
+    ///
+    /// # Errors
+    /// The operating system's, when it gives no thread for the source. Nothing is painted live then.
+    /// Whatever is wrong with the source stands in the [`Snapshot`] and comes as an event.
+    pub fn start_live(
+        &mut self,
+        source: LiveSource,
+        settings: LiveSettings,
+    ) -> io::Result<Reader<LivePicture>> {
         self.stop_live();
-        let (writer, reader) = mailbox(LivePicture::empty);
-        let (order_changes, settings) = mailbox(|| None);
+        let input = Input::start(source, first_source_px(settings.size, self.device))?;
+        let (output, pictures) = mailbox(LivePicture::empty);
+        let (snapshot, snapshots) = mailbox(Snapshot::default);
+        let (changes, newest_settings) = mailbox(|| None);
         let control = Arc::new(RunControl::default());
+        self.capture = input.capture();
         self.live = Some(control.clone());
-        self.live_orders += 1;
-        self.order_changes = Some(order_changes);
+        self.settings_number += 1;
+        self.live_since = self.settings_number;
+        self.changes = Some(changes);
+        self.snapshots = Some(snapshots);
         self.outbox
             .push_back(Command::StartLive(Box::new(LiveStart {
                 input,
-                output: writer,
-                order,
-                number: self.live_orders,
+                output,
+                snapshot,
                 settings,
+                number: self.settings_number,
+                changes: newest_settings,
                 control,
             })));
         self.flush();
-        reader
+        Ok(pictures)
     }
 
-    /// Paints live frames by `order` from the next one on; gives the number that pictures painted by it
-    /// carry. Never waits.
-    pub fn order_live(&mut self, order: LiveOrder) -> u64 {
-        self.live_orders += 1;
-        if let Some(changes) = &mut self.order_changes {
-            changes.send((order, self.live_orders));
+    /// Paints live frames by `settings` from the next one on; gives the number that pictures painted by
+    /// them carry. Never waits.
+    pub fn set_live(&mut self, settings: LiveSettings) -> u64 {
+        self.settings_number += 1;
+        if let Some(changes) = &mut self.changes {
+            changes.send((settings, self.settings_number));
         }
-        self.live_orders
+        self.settings_number
     }
 
-    /// Paints small live pictures for these panes, in turn; none ends the wall. Never waits.
-    pub fn set_wall(&mut self, panes: Vec<WallPane>) {
+    /// What live painting does now; `None` before it was started for the first time.
+    pub fn snapshot(&mut self) -> Option<&Snapshot> {
+        let snapshots = self.snapshots.as_mut()?;
+        snapshots.take();
+        Some(&snapshots.value)
+    }
+
+    /// Records every live picture from now on, of whichever source, until the recording ends. Pictures
+    /// that no surface takes are recorded too. Never waits.
+    pub fn record(&mut self, sink: FrameSink) {
+        self.outbox.push_back(Command::Record(sink));
+        self.flush();
+    }
+
+    /// Paints these previews of live pictures too, in turn; for none, none. Never waits.
+    pub fn set_previews(&mut self, previews: Vec<Preview>) {
         self.outbox
-            .retain(|waiting| !matches!(waiting, Command::SetWall(_)));
-        self.outbox.push_back(Command::SetWall(panes));
+            .retain(|waiting| !matches!(waiting, Command::SetPreviews(_)));
+        self.outbox.push_back(Command::SetPreviews(previews));
         self.flush();
     }
 
@@ -185,14 +208,18 @@ impl Engine {
         self.measuring.as_ref().map(|control| control.progress())
     }
 
-    /// Ends live painting; the source's frames are given up.
+    /// Ends live painting; the source is let go of at once.
     pub fn stop_live(&mut self) {
         if let Some(control) = self.live.take() {
             control.cancel();
-            self.outbox
-                .retain(|waiting| !matches!(waiting, Command::StartLive(_) | Command::SetWall(_)));
+            self.outbox.retain(|waiting| {
+                !matches!(waiting, Command::StartLive(_) | Command::SetPreviews(_))
+            });
             self.outbox.push_back(Command::StopLive);
             self.flush();
+        }
+        if let Some(capture) = self.capture.take() {
+            capture.stop();
         }
     }
 
@@ -242,7 +269,10 @@ impl Engine {
     /// The next event that still matters. Never waits.
     pub fn poll(&mut self) -> Option<Event> {
         self.flush();
-        while let Ok(event) = self.events.try_recv() {
+        while let Ok(Sent { event, live }) = self.events.try_recv() {
+            if matches!(event, Event::Live(_)) && live != self.live_since {
+                continue;
+            }
             let generation = match &event {
                 Event::Painted { generation, .. } | Event::Failed { generation, .. } => {
                     Some(*generation)
@@ -259,6 +289,7 @@ impl Engine {
                     self.painting = None;
                 }
                 Event::BatchEnded { .. } => self.batch = None,
+                Event::Device { info, .. } => self.device = info.kind,
                 Event::Measured(_) => self.measuring = None,
                 _ => {}
             }
@@ -276,6 +307,9 @@ impl Engine {
             .chain(&self.live);
         for control in runs {
             control.cancel();
+        }
+        if let Some(capture) = self.capture.take() {
+            capture.stop();
         }
         self.outbox.clear();
         self.stop = None;
@@ -301,19 +335,5 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.shutdown(Duration::from_secs(2));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn drafts_follow_the_brush_and_are_much_smaller() {
-        assert_eq!(draft_px((1280, 853)), Some(426));
-        assert_eq!(draft_px((640, 480)), Some(213));
-        assert_eq!(draft_px((4000, 3000)), Some(448));
-        assert_eq!(draft_px((320, 320)), None);
-        assert_eq!(draft_px((1, 1)), None);
     }
 }
