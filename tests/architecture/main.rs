@@ -18,6 +18,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("mode", 1),
     ("timing", 1),
     ("compose", 1),
+    ("mailbox", 1),
     ("graph", 2),
     ("models", 2),
     ("text", 1),
