@@ -11,12 +11,12 @@ use std::{
 const FLOORS: &[(&str, u8)] = &[
     ("disk", 0),
     ("tensor", 1),
-    ("network", 1),
     ("frame", 1),
     ("mode", 1),
     ("timing", 1),
     ("compose", 1),
     ("graph", 2),
+    ("network", 2),
     ("models", 2),
     ("text", 1),
     ("weights", 2),
