@@ -16,7 +16,7 @@ use styleforge::{
     engine::paint::{OutputSize, PROGRAM_BYTES, PaintSettings, Painter, WorkingSize},
     frame::Frame,
     media::decode,
-    network::{Network, NetworkSpec},
+    models::johnson::NetworkSpec,
 };
 
 fn photo(width: usize, height: usize, alpha: u8) -> Frame {
@@ -44,7 +44,7 @@ fn sessions_take_what_is_predicted_and_not_more() {
             blocks,
             ..NetworkSpec::with_widths(widths)
         };
-        let network = Arc::new(Network::random(spec, 2).expect("a valid shape"));
+        let network = Arc::new(spec.random(2).expect("a valid shape"));
         for threads in [1, 2, 5] {
             let backend = CpuBackend::new(Some(threads)).expect("threads");
             for (mode, (width, height)) in backend
@@ -53,7 +53,7 @@ fn sessions_take_what_is_predicted_and_not_more() {
                 .flat_map(|mode| [(1, 1), (100, 80), (338, 531)].map(|size| (mode, size)))
             {
                 let spec = SessionSpec::single(width, height, mode);
-                let predicted = backend.predicted_bytes(network.spec(), &spec);
+                let predicted = backend.predicted_bytes(network.graph(), &spec);
                 let ((), counted) = peak_of(|| {
                     let input = photo(width, height, 255);
                     let mut painted = input.clone();
@@ -80,7 +80,9 @@ fn sessions_take_what_is_predicted_and_not_more() {
 #[test]
 fn sixteen_megapixels_are_painted_at_full_size_within_four_gigabytes() {
     let _alone = alone();
-    let network = Network::random(NetworkSpec::with_widths([32, 64, 128]), 2).expect("valid");
+    let network = NetworkSpec::with_widths([32, 64, 128])
+        .random(2)
+        .expect("valid");
     let backend = Arc::new(CpuBackend::new(Some(16)).expect("threads"));
     let painter = Painter::new(backend, opener(Default::default()));
     let settings = PaintSettings {
@@ -97,7 +99,7 @@ fn sixteen_megapixels_are_painted_at_full_size_within_four_gigabytes() {
 fn painters_stay_within_their_limit() {
     let _alone = alone();
     let spec = NetworkSpec::with_widths([16, 32, 64]);
-    let network = Arc::new(Network::random(spec, 2).expect("a valid shape"));
+    let network = Arc::new(spec.random(2).expect("a valid shape"));
     for (alpha, limit, shrinks) in [
         (255, 400_000_000, false),
         (255, 90_000_000, true),

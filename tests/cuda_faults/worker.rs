@@ -78,8 +78,8 @@ fn a_backend_behind_pipes_is_the_same() {
             ..SessionSpec::single(40, 28, mode)
         };
         assert_eq!(
-            worker.predicted_bytes(network.spec(), &spec),
-            direct.predicted_bytes(network.spec(), &spec)
+            worker.predicted_bytes(network.graph(), &spec),
+            direct.predicted_bytes(network.graph(), &spec)
         );
         let mut a = direct.open(&network, &spec).expect("a session");
         let mut b = worker.open(&network, &spec).expect("a session");
@@ -370,8 +370,8 @@ fn a_process_that_says_nothing_or_reads_nothing_is_not_waited_for() {
     let deaf =
         WorkerBackend::connect_timed(Box::new(answers), Box::new(asking), "GPU", over_from(1));
     // Its weights fill the pipe.
-    let spec = styleforge::network::NetworkSpec::with_widths([32, 64, 128]);
-    let large = styleforge::network::Network::random(spec, 5).expect("a valid shape");
+    let spec = styleforge::models::johnson::NetworkSpec::with_widths([32, 64, 128]);
+    let large = spec.random(5).expect("a valid shape");
     let session = SessionSpec::single(40, 28, FUSED);
     let opened = deaf.expect("it speaks").open(&Arc::new(large), &session);
     assert!(matches!(

@@ -23,8 +23,9 @@ use styleforge::{
     },
     engine::paint::{PaintSettings, Painter, Painting},
     frame::Frame,
+    graph::Graph,
     mode::{DeviceChoice, Mode, Precision, Variant},
-    network::{Network, NetworkSpec},
+    network::Network,
     plan::PlanSummary,
     timing::RunTiming,
 };
@@ -167,7 +168,7 @@ impl Backend for Trapping {
         self.0.auto_precision(variant)
     }
 
-    fn predicted_bytes(&self, network: &NetworkSpec, spec: &SessionSpec) -> u64 {
+    fn predicted_bytes(&self, network: &Graph, spec: &SessionSpec) -> u64 {
         self.0.predicted_bytes(network, spec)
     }
 

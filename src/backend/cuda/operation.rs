@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     backend::{BackendError, RunControl},
-    network::{ConvWeights, NormWeights},
+    network::{NodeWeights, Weights},
     plan::cuda::{Operation, OperationPlan, Places, Storage},
     tensor::{Shape, Tensor},
     timing::{OperationTiming, Percentiles},
@@ -37,7 +37,7 @@ pub struct OperationSession {
     marks: Option<Marks>,
     copies: Vec<Copied>,
     driver: Arc<dyn Driver>,
-    weights: Vec<ConvWeights>,
+    weights: Weights,
     input: Tensor,
     device_name: String,
 }
@@ -61,22 +61,21 @@ impl OperationSession {
         timed: bool,
     ) -> Result<Self, BackendError> {
         let mut random = Random(7);
-        let weights: Vec<ConvWeights> = operation
-            .convs
-            .iter()
-            .map(|conv| {
-                let fan_in = conv.in_channels * conv.kernel * conv.kernel;
-                let spread = (3.0 / fan_in as f32).sqrt();
-                ConvWeights {
-                    weight: random.values(conv.weight_count(), 0.0, spread),
+        let mut weights = Weights::default();
+        for conv in &operation.convs {
+            let fan_in = conv.in_channels * conv.kernel * conv.kernel;
+            let spread = (3.0 / fan_in as f32).sqrt();
+            *weights.of_mut(&conv.name) = NodeWeights {
+                weight: random.values(conv.weight_count(), 0.0, spread),
+                bias: random.values(conv.out_channels, 0.0, 0.5),
+            };
+            if let Some(norm) = &conv.norm_name {
+                *weights.of_mut(norm) = NodeWeights {
+                    weight: random.values(conv.out_channels, 1.0, 0.5),
                     bias: random.values(conv.out_channels, 0.0, 0.5),
-                    norm: conv.norm_name.as_ref().map(|_| NormWeights {
-                        gamma: random.values(conv.out_channels, 1.0, 0.5),
-                        beta: random.values(conv.out_channels, 0.0, 0.5),
-                    }),
-                }
-            })
-            .collect();
+                };
+            }
+        }
         let storage = Storage::of(plan.plan.mode.precision);
         let mut input = Tensor::zeros(operation.input);
         input.data = random.values(input.shape.len(), 0.0, 2.0);
@@ -114,7 +113,7 @@ impl OperationSession {
     }
 
     /// The weights of its convolutions.
-    pub fn weights(&self) -> &[ConvWeights] {
+    pub fn weights(&self) -> &Weights {
         &self.weights
     }
 

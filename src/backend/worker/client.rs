@@ -23,8 +23,9 @@ use crate::{
         SessionSpec,
     },
     frame::Frame,
+    graph::{Graph, Op},
     mode::{Mode, Precision, Variant},
-    network::{Network, NetworkSpec},
+    network::Network,
     plan::PlanSummary,
     tensor::{Shape, Tensor},
     timing::{RunTiming, StepTiming},
@@ -175,8 +176,8 @@ impl Backend for WorkerBackend {
         }
     }
 
-    fn predicted_bytes(&self, network: &NetworkSpec, spec: &SessionSpec) -> u64 {
-        let request = Request::PredictedBytes(*network, *spec);
+    fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> u64 {
+        let request = Request::PredictedBytes(graph.clone(), *spec);
         self.look_up(request, "predict its memory").unwrap_or(0)
     }
 
@@ -196,7 +197,7 @@ impl Backend for WorkerBackend {
         }
         let number = self.link.next_session();
         let (summary, _) = self.link.ask::<PlanSummary>(Question {
-            request: Some(Request::Open(number, *network.spec(), *spec)),
+            request: Some(Request::Open(number, network.graph().clone(), *spec)),
             body: weight_bytes(network),
             most_answer_bytes: 0,
             patience: OPENING,
@@ -205,7 +206,7 @@ impl Backend for WorkerBackend {
         Ok(Box::new(WorkerSession {
             link: self.link.clone(),
             number,
-            network: *network.spec(),
+            map_bytes: map_bytes(network.graph(), spec),
             spec: *spec,
             pace: Pace::planned(&summary),
             summary,
@@ -228,11 +229,25 @@ fn pixels(spec: &SessionSpec) -> String {
     format!("{} x {} pixels", spec.width, spec.height)
 }
 
+/// Bytes of the maps of all norms.
+fn map_bytes(graph: &Graph, spec: &SessionSpec) -> u64 {
+    // A small picture is extended first.
+    let least = graph.min_side_px().unwrap_or_default();
+    let shapes = graph.shapes(spec.height.max(least), spec.width.max(least));
+    let shapes = shapes.unwrap_or_default();
+    let nodes = graph.nodes().iter().zip(shapes);
+    nodes
+        .filter(|(node, _)| matches!(node.op, Op::InstanceNorm { .. }))
+        .map(|(_, map)| 4 * map.len() as u64)
+        .sum()
+}
+
 /// A session of the other process.
 struct WorkerSession {
     link: Arc<Link>,
     number: u64,
-    network: NetworkSpec,
+    /// Bytes of the maps of all norms.
+    map_bytes: u64,
     spec: SessionSpec,
     summary: PlanSummary,
     pace: Pace,
@@ -301,21 +316,6 @@ impl WorkerSession {
     /// Rows and columns that it was opened for.
     const fn size(&self) -> (usize, usize) {
         (self.spec.height, self.spec.width)
-    }
-
-    /// Bytes of the output before rounding, behind those of the maps of all norms where these are
-    /// wanted too.
-    fn tensor_bytes(&self, with_maps: bool) -> u64 {
-        // A small picture is extended first.
-        let least = self.network.min_side_px();
-        let (height, width) = self.size();
-        let maps = self.network.maps(height.max(least), width.max(least));
-        let wanted = if with_maps { maps.len() } else { 1 };
-        maps.iter()
-            .rev()
-            .take(wanted)
-            .map(|map| 4 * map.len() as u64)
-            .sum()
     }
 }
 
@@ -388,7 +388,9 @@ impl InspectSession for WorkerSession {
             session: self.number,
             with_maps,
         };
-        let most_bytes = self.tensor_bytes(with_maps);
+        let (height, width) = self.size();
+        let output_bytes = 4 * 3 * (height * width) as u64;
+        let most_bytes = output_bytes + if with_maps { self.map_bytes } else { 0 };
         let (headers, body) = self.about::<Vec<MapHeader>>(request, from_ref(input), most_bytes)?;
         let maps = maps_of(headers, &body).map_err(|error| self.link.lost(&error))?;
         let mut maps: Vec<(String, Tensor)> = maps.collect();

@@ -99,13 +99,13 @@ impl Server {
         match request {
             Request::Supports(mode) => send(to, &backend.supports(mode), &[]),
             Request::AutoPrecision(variant) => told(to, backend.auto_precision(variant)),
-            Request::PredictedBytes(network, spec) => {
-                told(to, backend.predicted_bytes(&network, &spec))
+            Request::PredictedBytes(graph, spec) => {
+                told(to, backend.predicted_bytes(&graph, &spec))
             }
             Request::FreeBytes => told(to, backend.free_bytes()),
             Request::ClockMhz => told(to, backend.inspect().and_then(Inspect::clock_mhz)),
-            Request::Open(number, network, spec) => {
-                let network = Arc::new(network_of(network, body)?);
+            Request::Open(number, graph, spec) => {
+                let network = Arc::new(network_of(graph, body)?);
                 let opened = backend.open(&network, &spec).map(|session| {
                     let summary = session.summary();
                     self.sessions.insert(number, Served { session, spec });

@@ -202,7 +202,7 @@ impl Ask {
             }
         };
         let Target { network, spec } = &target;
-        let bytes = backend.predicted_bytes(network.spec(), spec);
+        let bytes = backend.predicted_bytes(network.graph(), spec);
         // What would not fit alone either is for the device to refuse.
         if bytes <= limit_bytes && bytes.saturating_add(held_bytes) > limit_bytes {
             return Carried::Out(Opened::NoRoom(bytes));
@@ -215,7 +215,7 @@ impl Ask {
             })
         };
         let _holding = Holding::new(&reply.bytes, bytes);
-        if backend.searches(network.spec(), spec) {
+        if backend.searches(network.graph(), spec) {
             // Where there is no room for both, what paints goes on until this one is open.
             let both = bytes.saturating_mul(2).saturating_add(held_bytes);
             if may_stand_in && both <= limit_bytes {

@@ -6,7 +6,7 @@ use super::{
     merge_group, operand_bytes, plane_bytes, resident_ctas, ring_bytes, ring_stages, static_bytes,
     step_channels, stored_channels, sums_gap, wgmma_stages,
 };
-use crate::{mode::Precision, network::NORM_EPS, plan::ConvLayer, tensor::Shape};
+use crate::{mode::Precision, plan::ConvLayer, tensor::Shape};
 
 /// What a variant decides about a convolution.
 pub(super) struct ConvShape {
@@ -207,7 +207,7 @@ impl Builder<'_> {
             source,
             target,
             statistics: matches!(target, Target::Map(_)),
-            eps: NORM_EPS as f32,
+            eps: conv.norm_eps as f32,
             flat_share: FLAT_SHARE,
             photo_scale: 1.0,
         };

@@ -33,11 +33,11 @@ use std::ops::Range;
 use super::{
     ConvLayer, Convolver, Grouped, PlanError, PlanSummary,
     arena::{self, Lifetime},
+    extended,
 };
 use crate::{
-    graph::NodeId,
+    graph::{Graph, NodeId},
     mode::{Mode, Precision, Variant},
-    network::NetworkSpec,
     tensor::Shape,
 };
 
@@ -165,18 +165,18 @@ pub struct CudaPlan {
 const UNIT_BYTES: usize = 16;
 
 impl CudaPlan {
-    /// Plans `spec` on photos of `height` x `width` pixels, with the program's own kernels.
+    /// Plans `graph` on photos of `height` x `width` pixels, with the program's own kernels.
     ///
     /// # Errors
     /// [`CudaPlanError`] when the device cannot do it.
     pub fn new(
-        spec: &NetworkSpec,
+        graph: &Graph,
         size: (usize, usize),
         batch: usize,
         mode: Mode,
         limits: &DeviceLimits,
     ) -> Result<Self, CudaPlanError> {
-        Self::planned(spec, size, batch, mode, limits, None)
+        Self::planned(graph, size, batch, mode, limits, None)
     }
 
     /// The same with convolutions by `library` (name and version), in a mode that leaves them to one
@@ -187,7 +187,7 @@ impl CudaPlan {
     /// # Errors
     /// [`CudaPlanError`] when the device cannot do it.
     pub fn with_library(
-        spec: &NetworkSpec,
+        graph: &Graph,
         size: (usize, usize),
         batch: usize,
         mode: Mode,
@@ -195,11 +195,11 @@ impl CudaPlan {
         library: &str,
     ) -> Result<Self, CudaPlanError> {
         let library = leaves_convolutions(mode).then_some(library);
-        Self::planned(spec, size, batch, mode, limits, library)
+        Self::planned(graph, size, batch, mode, limits, library)
     }
 
     fn planned(
-        spec: &NetworkSpec,
+        graph: &Graph,
         (height, width): (usize, usize),
         batch: usize,
         mode: Mode,
@@ -207,10 +207,9 @@ impl CudaPlan {
         library: Option<&str>,
     ) -> Result<Self, CudaPlanError> {
         precision_supported(mode.precision, limits)?;
-        let least = spec.min_side_px();
-        let extended = (height.max(least), width.max(least));
-        let grouped = Grouped::new(spec, extended, mode.variant)?;
-        let convs = ConvLayer::of_graph(&grouped.graph);
+        let extended = extended(graph, (height, width));
+        let grouped = Grouped::new(graph, extended, mode.variant)?;
+        let convs = ConvLayer::of_graph(graph);
         let mut builder = Builder::new(&convs, batch, mode.precision, limits, library);
         match mode.variant {
             Variant::Fused => builder.plan_fused(&grouped, (height, width))?,
@@ -343,7 +342,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The place of a convolution in the network's list, by its node.
-    fn conv_id(&self, grouped: &Grouped, node: NodeId) -> Option<ConvId> {
+    fn conv_id(&self, grouped: &Grouped<'_>, node: NodeId) -> Option<ConvId> {
         let name = &grouped.graph.nodes()[node].name;
         self.convs.iter().position(|conv| conv.name == *name)
     }

@@ -47,7 +47,7 @@ impl Builder<'_> {
     /// follows it.
     pub(super) fn plan_unfused(
         &mut self,
-        grouped: &Grouped,
+        grouped: &Grouped<'_>,
         photo: (usize, usize),
     ) -> Result<(), CudaPlanError> {
         let mut kept: Vec<Option<MapId>> = vec![None; grouped.shapes.len()];
@@ -62,7 +62,7 @@ impl Builder<'_> {
     /// The launches of one group; the map that it makes, or changes in place.
     fn plan_group(
         &mut self,
-        grouped: &Grouped,
+        grouped: &Grouped<'_>,
         group: &Group,
         kept: &[Option<MapId>],
         photo: (usize, usize),
