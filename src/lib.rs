@@ -14,7 +14,7 @@
 //! | 4 | [`backend`] | runs a plan on a device; the only `unsafe` and the only cudarc |
 //! | 3 | [`plan`] | pure: groups of a graph, size and mode to steps, buffers, cost |
 //! | 2 | [`graph`], [`models`], [`weights`] | networks as operations and how these are fused; builders of the networks; checkpoint readers and the style library: the only parsers of untrusted weights |
-//! | 1 | [`tensor`], [`network`], [`mode`], [`frame`], [`timing`], [`compose`], [`text`] | the domain: no files, no threads, no devices |
+//! | 1 | [`tensor`], [`network`], [`mode`], [`frame`], [`timing`], [`compose`], [`mailbox`], [`text`] | the domain: no files, no threads, no devices |
 //! | 0 | [`disk`] | files written whole, and the system's errors in words; knows nothing of the domain |
 //!
 //! # Invariants
@@ -49,7 +49,7 @@
 //! have to be tried first; until then something that is there at once stands in for them. The CPU backend has a pool of worker
 //! threads of its own. The command line runs the same painter on its main thread.
 //!
-//! A live frame goes from thread to thread through exchanges ([`capture::exchange`]):
+//! A live frame goes from thread to thread through [mailboxes](mailbox):
 //!
 //! ```text
 //! capture thread                 engine thread                          window's thread
@@ -71,6 +71,7 @@ pub mod frame;
 pub mod graph;
 pub mod gui;
 pub mod licences;
+pub mod mailbox;
 pub mod measure;
 pub mod media;
 pub mod mode;

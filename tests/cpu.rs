@@ -182,6 +182,7 @@ fn the_same_bits_for_any_number_of_threads_and_again() {
             let backend = CpuBackend::new(Some(threads)).expect("threads");
             let spec = SessionSpec::single(211, 150, Mode::new(variant, Precision::Fp32));
             let mut session = backend.open(&net, &spec).expect("a session");
+            let session = session.inspect().expect("a look into it");
             let first = session.run_tensor(&photo, None).expect("a run");
             let second = session.run_tensor(&photo, None).expect("a run");
             assert!(first == second, "{variant}: a second run differs");
@@ -276,9 +277,9 @@ fn a_batch_is_painted_frame_by_frame() {
     let mut session = backend.open(&net, &spec).expect("a session");
     let mut painted = photos.clone();
     let timing = session
-        .paint_batch(&photos, &mut painted, &RunControl::default())
+        .run(&photos, &mut painted, &RunControl::default(), None)
         .expect("a run");
-    let steps = session.step_times();
+    let steps = session.inspect().expect("a look into it").step_times();
     assert_eq!(steps.len(), session.summary().steps.len());
     let last_ms: f64 = steps.iter().map(|s| s.ms).sum();
     assert!(last_ms > 0.0 && timing.total_ms >= last_ms);
@@ -288,7 +289,7 @@ fn a_batch_is_painted_frame_by_frame() {
     }
     let control = RunControl::default();
     for (inputs, outputs) in [(2, 1), (0, 0)] {
-        let refused = session.paint_batch(&photos[..inputs], &mut painted[..outputs], &control);
+        let refused = session.run(&photos[..inputs], &mut painted[..outputs], &control, None);
         assert_eq!(refused, Err(BackendError::WrongBatch { inputs, outputs }));
     }
 }

@@ -237,6 +237,7 @@ fn cpu_networks_match_after_every_norm() {
                 let spec = SessionSpec::single(photo.width(), photo.height(), mode);
                 let mut session = backend.open(&network, &spec).expect("a session");
                 let mut seen = 0;
+                let session = session.inspect().expect("a look into it");
                 let output = session
                     .run_tensor(
                         &photo,

@@ -271,6 +271,7 @@ fn graph_and_launches_agree(backend: &dyn Backend) -> Result<(), Failed> {
     let photo = picture(150, 97);
     for mode in backend.modes() {
         let mut session = backend.open(&network, &SessionSpec::single(150, 97, mode))?;
+        let session = session.inspect().ok_or("no look into the session")?;
         let mut paintings = Vec::new();
         for _ in 0..2 {
             let mut painted = photo.clone();
@@ -315,7 +316,7 @@ fn batches_are_painted_as_single_frames(backend: &dyn Backend) -> Result<(), Fai
         }
         let mut session = backend.open(&network, &SessionSpec { batch: 3, ..single })?;
         let mut painted = frames.clone();
-        session.paint_batch(&frames, &mut painted, &control)?;
+        session.run(&frames, &mut painted, &control, None)?;
         let by_library = session
             .summary()
             .convolver
@@ -358,7 +359,7 @@ fn frames_in_a_row_are_painted_as_single_frames(backend: &dyn Backend) -> Result
         }
         for count in [9, 2, 8] {
             let mut painted = vec![Frame::from_fn(width, height, |_, _| [7; 4]); count];
-            session.paint_batch(&frames[..count], &mut painted, &control)?;
+            session.run(&frames[..count], &mut painted, &control, None)?;
             if painted != expected[..count] {
                 return Err(format!("{mode}: {count} frames in a row are other pictures").into());
             }

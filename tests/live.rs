@@ -18,27 +18,25 @@ use std::{
 
 use styleforge::{
     backend::{
-        Backend, BackendError, DeviceInfo, NormTap, OpenDevice, RunControl, Selected, Session,
-        SessionSpec,
+        Backend, BackendError, DeviceInfo, InspectSession, NormTap, OpenDevice, RunControl,
+        Selected, Session, SessionSpec, run_one_by_one,
     },
-    capture::{
-        Captured,
-        exchange::{Reader, Writer, exchange},
-    },
+    capture::Captured,
     engine::{
         Engine,
         live::{
-            Contestant, Duel, Facts, Foretold, Live, LiveEvent, LiveOrder, LivePicture, LiveSample,
-            LiveSize, Opener, Openings, Served, WallPane, WallPicture,
+            Contestant, Duel, Facts, Live, LiveEvent, LiveOrder, LivePicture, LiveSample, LiveSize,
+            Opener, Openings, Served, WallPane, WallPicture,
         },
         paint::Painter,
-        protocol::{Event, LiveStart},
+        protocol::{Event, LiveStart, NumberedOrder},
     },
     frame::Frame,
+    mailbox::{Reader, Writer, mailbox},
     mode::{DeviceChoice, Mode, ModeChoice, Precision, Variant},
     network::{Network, NetworkSpec},
     plan::PlanSummary,
-    tensor::{Shape, Tensor},
+    tensor::Tensor,
     timing::{RunTiming, StepTiming},
 };
 use support::{
@@ -78,6 +76,8 @@ struct World {
     stood_in: AtomicUsize,
     /// Levels by which the baseline is off.
     baseline_off: AtomicUsize,
+    /// What happens while the next picture is painted.
+    while_painting: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 /// What befalls a session that is being opened.
@@ -145,14 +145,6 @@ impl Backend for Device {
         let memory_bytes = world.memory_bytes.load(Ordering::SeqCst);
         let tells = world.tells_memory.load(Ordering::SeqCst);
         tells.then(|| (memory_bytes - world.held_bytes()) as u64)
-    }
-
-    fn open(
-        &self,
-        network: &Arc<Network>,
-        spec: &SessionSpec,
-    ) -> Result<Box<dyn Session>, BackendError> {
-        self.open_while_wanted(network, spec, &RunControl::default())
     }
 
     fn open_while_wanted(
@@ -249,11 +241,56 @@ impl Session for Run {
         PlanSummary::untold(self.spec.mode, 1, (self.spec.width, self.spec.height))
     }
 
-    fn paint(
+    fn run(
+        &mut self,
+        inputs: &[Frame],
+        outputs: &mut [Frame],
+        control: &RunControl,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<RunTiming, BackendError> {
+        if let Some(meanwhile) = meanwhile {
+            if let Some(happens) = self.world.while_painting.lock().unwrap().take() {
+                happens();
+            }
+            meanwhile();
+        }
+        run_one_by_one(inputs, outputs, control, |input, output| {
+            self.paint_frame(input, output)
+        })
+    }
+
+    fn inspect(&mut self) -> Option<&mut dyn InspectSession> {
+        Some(self)
+    }
+}
+
+impl InspectSession for Run {
+    fn run_tensor(&mut self, _: &Frame, _: Option<NormTap<'_>>) -> Result<Tensor, BackendError> {
+        unreachable!("a live run looks at no maps")
+    }
+
+    fn profile(
         &mut self,
         input: &Frame,
         output: &mut Frame,
-        _: &RunControl,
+        control: &RunControl,
+    ) -> Result<Vec<StepTiming>, BackendError> {
+        let run = self.paint(input, output, control)?;
+        Ok(vec![StepTiming {
+            layer: "conv1".to_owned(),
+            kernel: "all of it".to_owned(),
+            ms: run.total_ms,
+            flops: 1,
+            bytes: 1,
+        }])
+    }
+}
+
+impl Run {
+    fn paint_frame(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
     ) -> Result<RunTiming, BackendError> {
         assert_eq!(
             (input.width(), input.height()),
@@ -287,41 +324,6 @@ impl Session for Run {
         }
         Ok(RunTiming::host(ns as f64 / 1e6))
     }
-
-    fn paint_meanwhile(
-        &mut self,
-        input: &Frame,
-        output: &mut Frame,
-        control: &RunControl,
-        meanwhile: &mut dyn FnMut(),
-    ) -> Result<RunTiming, BackendError> {
-        meanwhile();
-        self.paint(input, output, control)
-    }
-
-    fn profile(
-        &mut self,
-        input: &Frame,
-        output: &mut Frame,
-        control: &RunControl,
-    ) -> Result<Vec<StepTiming>, BackendError> {
-        let run = self.paint(input, output, control)?;
-        Ok(vec![StepTiming {
-            layer: "conv1".to_owned(),
-            kernel: "all of it".to_owned(),
-            ms: run.total_ms,
-            flops: 1,
-            bytes: 1,
-        }])
-    }
-
-    fn run_tensor(
-        &mut self,
-        input: &Frame,
-        _: Option<NormTap<'_>>,
-    ) -> Result<Tensor, BackendError> {
-        Ok(Tensor::zeros(Shape::new(3, input.height(), input.width())))
-    }
 }
 
 /// A live run and everything around it.
@@ -330,7 +332,7 @@ struct Studio {
     frames: Writer<Captured>,
     pictures: Reader<LivePicture>,
     live: Live,
-    foretold: Arc<Foretold>,
+    settings: Arc<Mutex<Writer<Option<NumberedOrder>>>>,
     /// Opens sessions on a thread of its own. Ends after its asker.
     _opener: Option<Opener>,
     painter: Painter,
@@ -407,10 +409,11 @@ impl Studio {
             searches: AtomicBool::new(false),
             stood_in: AtomicUsize::new(0),
             baseline_off: AtomicUsize::new(0),
+            while_painting: Mutex::default(),
         });
         prepare(&world);
-        let (frames, input) = exchange(|| still(width, height));
-        let (output, pictures) = exchange(LivePicture::empty);
+        let (frames, input) = mailbox(|| still(width, height));
+        let (output, pictures) = mailbox(LivePicture::empty);
         let order = order(size);
         let clock = {
             let world = world.clone();
@@ -434,13 +437,13 @@ impl Studio {
         };
         let backend = open(DeviceChoice::Auto).expect("a device").backend;
         let control = Arc::new(RunControl::default());
-        let foretold = Arc::<Foretold>::default();
+        let (settings, newest_settings) = mailbox(|| None);
         let start = LiveStart {
             input,
             output,
             order: order.clone(),
             number: 0,
-            foretold: foretold.clone(),
+            settings: newest_settings,
             control,
         };
         let openings = opener
@@ -453,7 +456,7 @@ impl Studio {
             frames,
             pictures,
             live,
-            foretold,
+            settings: Arc::new(Mutex::new(settings)),
             _opener: opener,
             order,
             orders: 0,
@@ -483,7 +486,8 @@ impl Studio {
     fn order(&mut self, change: impl FnOnce(&mut LiveOrder)) {
         change(&mut self.order);
         self.orders += 1;
-        self.live.set_order(self.order.clone(), self.orders);
+        let order = (self.order.clone(), self.orders);
+        self.settings.lock().unwrap().send(order);
     }
 
     /// Frames at 30 a second, painted as they come, for so long.
@@ -675,10 +679,12 @@ fn styles_modes_and_sizes_are_opened_once() {
 #[test]
 fn the_automatic_size_follows_the_device() {
     let auto = LiveSize::Auto { target_fps: 30.0 };
-    let mut studio = Studio::new((1280, 720), DeviceChoice::Cpu, auto);
-    studio.run(20);
+    let mut studio = Studio::new((3840, 2160), DeviceChoice::Cpu, auto);
+    studio.world.ns_a_pixel.store(2, Ordering::SeqCst);
+    studio.run(40);
     let size = |studio: &Studio| studio.pictures.value.facts.expect("painted").working.0;
-    assert_eq!(size(&studio), 1280, "9 ms at most");
+    assert_eq!(size(&studio), 3840, "17 ms");
+    assert!(studio.facts().source_px >= 3840);
     studio.world.ns_a_pixel.store(150, Ordering::SeqCst);
     studio.run(10);
     let smaller = size(&studio);
@@ -783,7 +789,7 @@ fn the_wall_paints_every_style_and_takes_little() {
     let mut readers = Vec::new();
     let panes = (0..6)
         .map(|_| {
-            let (output, reader) = exchange(WallPicture::empty);
+            let (output, reader) = mailbox(WallPicture::empty);
             readers.push(reader);
             WallPane {
                 network: network(),
@@ -867,35 +873,29 @@ fn pictures_go_on_while_a_session_is_opened() {
     assert_eq!(studio.world.opened.load(Ordering::SeqCst), 1 + 4 + 2);
 }
 
-/// What an order wants is opened while the picture before it is still being painted, and only once.
+/// What an order needs is loaded while the picture before it is still being painted, and only once.
 #[test]
 fn orders_are_heard_while_a_picture_is_painted() {
     let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
     let world = studio.world.clone();
     let opened = || world.opened.load(Ordering::SeqCst);
     for (number, px) in [(1, 48), (2, 40)] {
-        let mut next = studio.order.clone();
-        next.size = fixed(px);
-        studio.foretold.tell(next, number);
+        studio.order.size = fixed(px);
+        studio.orders = number;
+        let (order, settings) = ((studio.order.clone(), number), studio.settings.clone());
+        *world.while_painting.lock().unwrap() =
+            Some(Box::new(move || settings.lock().unwrap().send(order)));
         studio.paints(1);
         let facts = studio.facts();
-        assert_eq!(facts.order, number - 1, "it has not come yet");
+        assert_eq!(facts.order, number - 1, "it was being painted already");
         wait_until("the opening", || opened() == 1 + number as usize);
-        studio.order(|order| order.size = fixed(px));
         studio.until("the new size", |facts| facts.order == number);
         assert_eq!(studio.facts().working, (px, px));
     }
-    // What is open already is not opened again, and what never comes disturbs nobody.
-    for (number, px) in [(3, 32), (4, 56)] {
-        let mut next = studio.order.clone();
-        next.size = fixed(px);
-        studio.foretold.tell(next, number);
-        studio.paints(3);
-    }
-    assert_eq!(studio.facts().working, (40, 40));
+    // What is open already is not opened again.
     studio.order(|order| order.size = fixed(32));
     studio.until("the first size", |facts| facts.working == (32, 32));
-    assert!((3..=4).contains(&opened()), "{}", opened());
+    assert_eq!(opened(), 3);
     assert_eq!((studio.notices(), studio.refusals().len()), (0, 0));
 }
 
@@ -1150,7 +1150,7 @@ fn a_device_that_is_lost_while_a_session_is_opened_is_replaced() {
 fn the_wall_is_opened_beside_the_large_picture() {
     let mut studio = Studio::beside((640, 480), fixed(320), |_| ());
     studio.world.holds_opening.store(true, Ordering::SeqCst);
-    let (output, mut reader) = exchange(WallPicture::empty);
+    let (output, mut reader) = mailbox(WallPicture::empty);
     let network = network();
     studio.live.set_wall(vec![WallPane { network, output }]);
     studio.paints(20);
@@ -1177,17 +1177,14 @@ fn the_wall_is_opened_beside_the_large_picture() {
 fn engine(script: &Arc<Script>) -> (Engine, Writer<Captured>, Reader<LivePicture>) {
     let wake_up = Arc::new(|| {});
     let mut engine = Engine::start(ScriptedBackend::opener(script), wake_up).expect("a thread");
-    let (frames, input) = exchange(|| still(64, 48));
+    let (frames, input) = mailbox(|| still(64, 48));
     let order = order(fixed(64));
     let pictures = engine.start_live(input, order);
     (engine, frames, pictures)
 }
 
 fn wait_for(pictures: &mut Reader<LivePicture>) {
-    pictures
-        .doorbell()
-        .recv_timeout(PATIENCE)
-        .expect("a picture");
+    pictures.ready().recv_timeout(PATIENCE).expect("a picture");
     assert!(pictures.take());
 }
 
@@ -1238,8 +1235,8 @@ fn a_run_that_hangs_holds_nobody_up() {
     }
     engine.stop_live();
     assert!(
-        pictures.doorbell().recv_timeout(PATIENCE).is_err(),
-        "the run hears the wish to stop and its end of the exchange is given up"
+        pictures.ready().recv_timeout(PATIENCE).is_err(),
+        "the run hears the wish to stop and its end of the mailbox is given up"
     );
     assert!(engine.shutdown(PATIENCE));
 }
@@ -1292,7 +1289,7 @@ fn the_engine_switches_without_a_new_frame() {
     assert_eq!(pictures.value.facts.expect("painted").order, number);
     // Frames come, and orders are heard, while the first of another source is being opened.
     script.hold_opening();
-    let (mut frames, input) = exchange(|| still(64, 48));
+    let (mut frames, input) = mailbox(|| still(64, 48));
     order.network = Some(network());
     let mut pictures = engine.start_live(input, order.clone());
     frames.put();

@@ -11,7 +11,7 @@ use std::{
 
 use styleforge::{
     backend::{RunControl, cpu::CpuBackend, opener},
-    capture::{Captured, exchange::exchange},
+    capture::Captured,
     compose::Look,
     engine::{
         live::{Live, LiveOrder, LivePicture, LiveSize, Openings, Served},
@@ -19,6 +19,7 @@ use styleforge::{
         protocol::LiveStart,
     },
     frame::Frame,
+    mailbox::mailbox,
     mode::DeviceChoice,
     network::{Network, NetworkSpec},
 };
@@ -58,14 +59,14 @@ fn the_engine_allocates_nothing_for_a_frame() {
         ..NetworkSpec::with_widths([8, 16, 16])
     };
     let network = Arc::new(Network::random(spec, 5).expect("a valid shape"));
-    let (mut frames, input) = exchange(|| Captured {
+    let (mut frames, input) = mailbox(|| Captured {
         frame: Frame::from_fn(160, 120, |x, y| [x as u8, y as u8, 90, 255]),
         sequence: 0,
         captured_at: Instant::now(),
         capture_ms: 0.0,
         decode_ms: 0.0,
     });
-    let (output, mut pictures) = exchange(LivePicture::empty);
+    let (output, mut pictures) = mailbox(LivePicture::empty);
     let backend = CpuBackend::new(Some(2)).expect("threads");
     let mut painter = Painter::new(Arc::new(backend), opener(Default::default()));
     let order = LiveOrder {
@@ -79,12 +80,13 @@ fn the_engine_allocates_nothing_for_a_frame() {
             "fused".parse().expect("a mode"),
         )
     };
+    let (_settings, newest_settings) = mailbox(|| None);
     let start = LiveStart {
         input,
         output,
         order,
         number: 0,
-        foretold: Arc::default(),
+        settings: newest_settings,
         control: Arc::new(RunControl::default()),
     };
     let mut live = Live::new(

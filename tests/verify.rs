@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use styleforge::{
     backend::{
-        Backend, BackendError, DeviceInfo, NormTap, RunControl, Session, SessionSpec,
-        cpu::CpuBackend, oracle,
+        Backend, BackendError, DeviceInfo, InspectSession, NormTap, RunControl, Session,
+        SessionSpec, cpu::CpuBackend, oracle, run_one_by_one,
     },
     frame::Frame,
     mode::{DeviceChoice, Mode, Precision, Variant},
@@ -70,10 +70,11 @@ impl Backend for Flawed {
         0
     }
 
-    fn open(
+    fn open_while_wanted(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,
+        _: &RunControl,
     ) -> Result<Box<dyn Session>, BackendError> {
         Ok(Box::new(FlawedSession {
             mode: spec.mode,
@@ -96,12 +97,30 @@ impl Session for FlawedSession {
         PlanSummary::untold(self.mode, 1, (0, 0))
     }
 
-    fn paint(
+    fn run(
         &mut self,
-        input: &Frame,
-        output: &mut Frame,
-        _: &RunControl,
+        inputs: &[Frame],
+        outputs: &mut [Frame],
+        control: &RunControl,
+        _: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
+        let timing = run_one_by_one(inputs, outputs, control, |input, output| {
+            self.paint_frame(input, output);
+            Ok(RunTiming::host(1.0))
+        })?;
+        if self.flaw == Flaw::BatchMixedUp && outputs.len() > 1 {
+            outputs.swap(1, 2);
+        }
+        Ok(timing)
+    }
+
+    fn inspect(&mut self) -> Option<&mut dyn InspectSession> {
+        Some(self)
+    }
+}
+
+impl FlawedSession {
+    fn paint_frame(&mut self, input: &Frame, output: &mut Frame) {
         *output = oracle::judge(&self.network, input).picture(input);
         let width = output.width();
         let off = |byte: &mut u8, by: u8| *byte = byte.checked_sub(by).unwrap_or(*byte + by);
@@ -127,25 +146,10 @@ impl Session for FlawedSession {
             }
             _ => {}
         }
-        Ok(RunTiming::host(1.0))
     }
+}
 
-    fn paint_batch(
-        &mut self,
-        inputs: &[Frame],
-        outputs: &mut [Frame],
-        control: &RunControl,
-    ) -> Result<RunTiming, BackendError> {
-        let mut timing = None;
-        for (input, output) in inputs.iter().zip(outputs.iter_mut()) {
-            timing = Some(self.paint(input, output, control)?);
-        }
-        if self.flaw == Flaw::BatchMixedUp {
-            outputs.swap(1, 2);
-        }
-        Ok(timing.expect("a judge paints at least one frame"))
-    }
-
+impl InspectSession for FlawedSession {
     fn run_tensor(
         &mut self,
         input: &Frame,

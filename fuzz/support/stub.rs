@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use styleforge::{
-    backend::{Backend, BackendError, DeviceInfo, NormTap, RunControl, Session, SessionSpec},
+    backend::{
+        Backend, BackendError, DeviceInfo, Inspect, InspectSession, NormTap, RunControl, Session,
+        SessionSpec,
+    },
     frame::Frame,
     mode::{DeviceChoice, Mode, Precision, Variant},
     network::{Network, NetworkSpec},
     plan::PlanSummary,
     tensor::{Shape, Tensor},
-    timing::{RunTiming, StepTiming},
+    timing::RunTiming,
 };
 
 /// Columns of every picture that [`ask_everything`] has painted.
@@ -53,15 +56,26 @@ impl Backend for Stub {
         Some(1 << 30)
     }
 
-    fn clock_mhz(&self) -> Option<u32> {
-        Some(1980)
-    }
-
-    fn open(&self, _: &Arc<Network>, spec: &SessionSpec) -> Result<Box<dyn Session>, BackendError> {
+    fn open_while_wanted(
+        &self,
+        _: &Arc<Network>,
+        spec: &SessionSpec,
+        _: &RunControl,
+    ) -> Result<Box<dyn Session>, BackendError> {
         match spec.width.checked_mul(spec.height) {
             Some(1..=MAX_PIXELS) => Ok(Box::new(StubSession(*spec))),
             _ => Err(BackendError::Cancelled),
         }
+    }
+
+    fn inspect(&self) -> Option<&dyn Inspect> {
+        Some(self)
+    }
+}
+
+impl Inspect for Stub {
+    fn clock_mhz(&self) -> Option<u32> {
+        Some(1980)
     }
 }
 
@@ -75,20 +89,25 @@ impl Session for StubSession {
         summary
     }
 
-    fn paint(
+    fn run(
         &mut self,
-        input: &Frame,
-        output: &mut Frame,
+        inputs: &[Frame],
+        outputs: &mut [Frame],
         _: &RunControl,
+        _: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
-        output.rgba_mut().copy_from_slice(input.rgba());
+        for (input, output) in inputs.iter().zip(outputs) {
+            output.rgba_mut().copy_from_slice(input.rgba());
+        }
         Ok(RunTiming::host(1.5))
     }
 
-    fn step_times(&self) -> Vec<StepTiming> {
-        Vec::new()
+    fn inspect(&mut self) -> Option<&mut dyn InspectSession> {
+        Some(self)
     }
+}
 
+impl InspectSession for StubSession {
     fn run_tensor(&mut self, _: &Frame, tap: Option<NormTap<'_>>) -> Result<Tensor, BackendError> {
         let shape = Shape::new(3, self.0.height, self.0.width);
         if let Some(tap) = tap {
@@ -116,7 +135,10 @@ pub fn ask_everything(backend: &dyn Backend) {
         ..SessionSpec::single(WIDTH_PX, HEIGHT_PX, mode)
     };
     let _ = backend.predicted_bytes(&spec, &batch);
-    let _ = (backend.free_bytes(), backend.clock_mhz());
+    let _ = (
+        backend.free_bytes(),
+        backend.inspect().and_then(Inspect::clock_mhz),
+    );
     let Ok(mut session) = backend.open(&Arc::new(network), &batch) else {
         return;
     };
@@ -126,7 +148,10 @@ pub fn ask_everything(backend: &dyn Backend) {
     let control = RunControl::default();
     let _ = session.paint(&photo, &mut paintings[0], &control);
     let photos = paintings.clone();
-    let _ = session.paint_batch(&photos, &mut paintings, &control);
+    let _ = session.run(&photos, &mut paintings, &control, None);
+    let Some(session) = session.inspect() else {
+        return;
+    };
     let _ = session.profile(&photo, &mut paintings[0], &control);
     let _ = session.run_tensor(&photo, None);
     let mut whole = true;

@@ -152,12 +152,12 @@ impl BackendError {
     /// # Errors
     /// [`BackendError::WrongSize`], [`BackendError::Cancelled`].
     pub(crate) fn check_run(
-        inputs: &[&Frame],
+        inputs: &[Frame],
         outputs: &[Frame],
         expected: (usize, usize),
         control: &RunControl,
     ) -> Result<(), Self> {
-        for frame in inputs.iter().copied().chain(outputs) {
+        for frame in inputs.iter().chain(outputs) {
             Self::check_size(frame, expected)?;
         }
         if control.is_cancelled() {

@@ -2,7 +2,7 @@
 //!
 //! The seam is the whole network on a frame, never one operator, because fusion crosses operators.
 //! Only this floor holds `unsafe` code. It knows no files, no windows and no styles, only networks
-//! and frames. A [`Backend`] is shared between threads; a [`Session`] belongs to one at a time.
+//! and frames. What only checks and measurements need is a trait of its own, [`Inspect`]. A [`Backend`] is shared between threads; a [`Session`] belongs to one at a time.
 
 pub mod allocator;
 pub mod audit;
@@ -10,27 +10,29 @@ mod control;
 pub mod cpu;
 pub mod cuda;
 mod error;
+mod inspect;
 pub mod oracle;
 mod select;
 pub mod worker;
 
 pub use control::RunControl;
 pub use error::BackendError;
+pub use inspect::{Inspect, InspectSession, NormTap};
 pub use select::{DeviceOptions, OpenDevice, Selected, opener, select};
 
-use std::sync::Arc;
+use std::{
+    slice::{from_mut, from_ref},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
-
-use audit::{Fill, KernelRecord};
 
 use crate::{
     frame::Frame,
     mode::{DeviceChoice, Mode, Precision, PrecisionChoice, Variant},
     network::{Network, NetworkSpec},
     plan::PlanSummary,
-    tensor::Tensor,
-    timing::{Ceiling, OperationTiming, RunTiming, StepTiming},
+    timing::RunTiming,
 };
 
 /// What a device is, for people and for reports.
@@ -85,138 +87,78 @@ impl SessionSpec {
     }
 }
 
-/// Receives the feature map after a norm: the layer's norm name (`res1.in2`) and the map as the
-/// next layer reads it, before ReLU and before a residual add.
-pub type NormTap<'a> = &'a mut dyn FnMut(&str, Tensor);
-
 /// A network made ready on a device for one picture size.
 pub trait Session: Send {
     /// What a run does and needs.
     fn summary(&self) -> PlanSummary;
 
-    /// Paints `input` into `output` (both of the session's size; alpha is carried through) and
-    /// tells how long it took.
+    /// Paints every input into the output at the same place (all of the session's size; alpha is carried
+    /// through), [`SessionSpec::batch`] of them at once where the device can, and gives the time that all
+    /// of them took together. Where frames travel to the device, some travel while others are painted; the
+    /// time is that of painting. The number of frames is free; a rest that does not fill a batch is
+    /// painted as well. `control` counts frame by frame on a device that paints them one after another.
+    /// After an error, outputs may be painted in part.
+    ///
+    /// `meanwhile` is called again and again while a device paints a single batch, and must return at
+    /// once. Where painting keeps the thread itself busy, it is never called.
     ///
     /// # Errors
-    /// [`BackendError::WrongSize`], [`BackendError::Cancelled`], and what the device runs into:
-    /// [`BackendError::OutOfMemory`], [`BackendError::DeviceLost`], [`BackendError::Kernel`].
+    /// [`BackendError::WrongBatch`], [`BackendError::WrongSize`], [`BackendError::Cancelled`], and what the
+    /// device runs into: [`BackendError::OutOfMemory`], [`BackendError::DeviceLost`],
+    /// [`BackendError::Kernel`].
+    fn run(
+        &mut self,
+        inputs: &[Frame],
+        outputs: &mut [Frame],
+        control: &RunControl,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<RunTiming, BackendError>;
+
+    /// [`Session::run`] of one frame.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
     fn paint(
         &mut self,
         input: &Frame,
         output: &mut Frame,
         control: &RunControl,
-    ) -> Result<RunTiming, BackendError>;
-
-    /// [`Session::paint`], which calls `meanwhile` again and again while it waits for a device. It must
-    /// return at once. Where painting keeps the thread itself busy, it is never called.
-    ///
-    /// # Errors
-    /// As [`Session::paint`].
-    fn paint_meanwhile(
-        &mut self,
-        input: &Frame,
-        output: &mut Frame,
-        control: &RunControl,
-        _meanwhile: &mut dyn FnMut(),
     ) -> Result<RunTiming, BackendError> {
-        self.paint(input, output, control)
+        self.run(from_ref(input), from_mut(output), control, None)
     }
 
-    /// Paints every input into the output at the same place, [`SessionSpec::batch`] of them at once
-    /// where the device can, and tells how long all of them took together. Where frames travel to the
-    /// device, some travel while others are painted; the time is that of painting. The number of frames is
-    /// free; a rest that does not fill a batch is painted as well. `control` counts frame by frame
-    /// on a device that paints them one after another. After an error, outputs may be painted in
-    /// part.
-    ///
-    /// # Errors
-    /// [`BackendError::WrongBatch`], and as [`Session::paint`].
-    fn paint_batch(
-        &mut self,
-        inputs: &[Frame],
-        outputs: &mut [Frame],
-        control: &RunControl,
-    ) -> Result<RunTiming, BackendError> {
-        BackendError::check_batch(inputs, outputs)?;
-        let parts = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
-        let mut runs = (0..parts)
-            .zip(inputs.iter().zip(outputs))
-            .map(|(part, (input, output))| {
-                control.begin_part(part, parts);
-                self.paint(input, output, control)
-            });
-        let all = match runs.next() {
-            Some(first) => {
-                first.and_then(|first| runs.try_fold(first, |sum, run| Ok(sum.then(run?))))
-            }
-            None => Err(BackendError::EMPTY_BATCH),
-        };
-        control.begin_part(0, 1);
-        all
+    /// What checks and measurements need besides; `None` where only painting matters.
+    fn inspect(&mut self) -> Option<&mut dyn InspectSession> {
+        None
     }
+}
 
-    /// Paints as [`Session::paint`] does and tells how long every step took by itself: on a device
-    /// that otherwise runs the whole plan as one piece, this run is slower than a usual one.
-    ///
-    /// # Errors
-    /// As [`Session::paint`].
-    fn profile(
-        &mut self,
-        input: &Frame,
-        output: &mut Frame,
-        control: &RunControl,
-    ) -> Result<Vec<StepTiming>, BackendError> {
-        self.paint(input, output, control)?;
-        Ok(self.step_times())
+/// [`Session::run`] on a device that paints one frame after another, each with `paint`.
+///
+/// # Errors
+/// [`BackendError::WrongBatch`], and those of `paint`.
+pub fn run_one_by_one(
+    inputs: &[Frame],
+    outputs: &mut [Frame],
+    control: &RunControl,
+    mut paint: impl FnMut(&Frame, &mut Frame) -> Result<RunTiming, BackendError>,
+) -> Result<RunTiming, BackendError> {
+    BackendError::check_batch(inputs, outputs)?;
+    // A single frame may be part of a longer run of its caller.
+    if let ([input], [output]) = (inputs, &mut *outputs) {
+        return paint(input, output);
     }
-
-    /// Every step of the last run, on a device that measures them whenever it paints; empty on others,
-    /// which [`Session::profile`] asks.
-    fn step_times(&self) -> Vec<StepTiming> {
-        Vec::new()
-    }
-
-    /// Paints as [`Session::paint`] does, but launches every step by itself where a usual run replays
-    /// them as one recorded piece: what launching costs is the difference. `None`, and nothing is
-    /// painted, on a device that records nothing.
-    ///
-    /// # Errors
-    /// As [`Session::paint`].
-    fn paint_step_by_step(
-        &mut self,
-        _input: &Frame,
-        _output: &mut Frame,
-        _control: &RunControl,
-    ) -> Result<Option<RunTiming>, BackendError> {
-        Ok(None)
-    }
-
-    /// The network's output before clamping and rounding: 3 channels of the session's size. With a
-    /// `tap`, every map behind a norm is handed over as well. For checks; slower than
-    /// [`Session::paint`].
-    ///
-    /// # Errors
-    /// As [`Session::paint`].
-    fn run_tensor(
-        &mut self,
-        input: &Frame,
-        tap: Option<NormTap<'_>>,
-    ) -> Result<Tensor, BackendError>;
-
-    /// Runs kernel by kernel and tells what each read and wrote; with `fill`, kernels that read a map
-    /// as it is read random values instead. For checks. A device whose kernels cannot be told apart
-    /// tells nothing.
-    ///
-    /// # Errors
-    /// As [`Session::paint`].
-    fn audit(
-        &mut self,
-        _input: &Frame,
-        _fill: Option<Fill>,
-        _seen: &mut dyn FnMut(KernelRecord),
-    ) -> Result<(), BackendError> {
+    let parts = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
+    let mut timing = None;
+    let mut frames = (0..parts).zip(inputs.iter().zip(outputs));
+    let run = frames.try_for_each(|(part, (input, output))| {
+        control.begin_part(part, parts);
+        let run = paint(input, output)?;
+        timing = Some(timing.map_or(run, |before: RunTiming| before.then(run)));
         Ok(())
-    }
+    });
+    control.begin_part(0, 1);
+    run.and_then(|()| timing.ok_or(BackendError::EMPTY_BATCH))
 }
 
 /// A device that runs networks.
@@ -243,72 +185,39 @@ pub trait Backend: Send + Sync {
         None
     }
 
-    /// Clock of the device at this moment, in MHz, where it can be told: it explains times that
-    /// drift.
-    fn clock_mhz(&self) -> Option<u32> {
-        None
-    }
-
-    /// Overwrites what the device's caches hold, so that the next run finds neither weights nor pixels
-    /// there; for measuring. Does nothing on a device without memory of its own.
-    ///
-    /// # Errors
-    /// [`BackendError::OutOfDeviceMemory`], [`BackendError::DeviceLost`].
-    fn sweep_caches(&self) -> Result<(), BackendError> {
-        Ok(())
-    }
-
-    /// What the device can do at most in a precision, found out now; `None` where that is not known.
-    ///
-    /// # Errors
-    /// As [`Backend::sweep_caches`].
-    fn ceiling(&self, _precision: Precision) -> Result<Option<Ceiling>, BackendError> {
-        Ok(None)
-    }
-
-    /// Times the single operations that a network is made of, each on the maps that it has in
-    /// `network` at the size of `spec`; for tables. Empty on a device that has no such launches.
-    ///
-    /// # Errors
-    /// [`BackendError`] when the device cannot hold or run them.
-    fn time_operations(
-        &self,
-        _network: &NetworkSpec,
-        _spec: &SessionSpec,
-        _rounds: u32,
-    ) -> Result<Vec<OperationTiming>, BackendError> {
-        Ok(Vec::new())
-    }
-
     /// Loads what sessions of some modes are going to need and what would hold up frames if it were loaded
     /// while they are painted. Takes a moment at the first call.
     fn load_libraries(&self) {}
 
-    /// Makes `network` ready for the pictures and the mode of `spec`. Any thread may open sessions while
-    /// another paints with those that are open already.
+    /// Makes `network` ready for the pictures and the mode of `spec`; given up as soon as the device can
+    /// once `control` is cancelled. Any thread may open sessions while another paints with those that are
+    /// open already.
     ///
     /// # Errors
-    /// [`BackendError`] when the device does not have the mode or cannot hold the session.
-    fn open(
-        &self,
-        network: &Arc<Network>,
-        spec: &SessionSpec,
-    ) -> Result<Box<dyn Session>, BackendError>;
-
-    /// [`Backend::open`], given up as soon as the device can once `control` is cancelled.
-    ///
-    /// # Errors
-    /// As [`Backend::open`], and [`BackendError::Cancelled`].
+    /// [`BackendError`] when the device does not have the mode or cannot hold the session, and
+    /// [`BackendError::Cancelled`].
     fn open_while_wanted(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,
         control: &RunControl,
+    ) -> Result<Box<dyn Session>, BackendError>;
+
+    /// [`Backend::open_while_wanted`] that nobody cancels.
+    ///
+    /// # Errors
+    /// As [`Backend::open_while_wanted`].
+    fn open(
+        &self,
+        network: &Arc<Network>,
+        spec: &SessionSpec,
     ) -> Result<Box<dyn Session>, BackendError> {
-        if control.is_cancelled() {
-            return Err(BackendError::Cancelled);
-        }
-        self.open(network, spec)
+        self.open_while_wanted(network, spec, &RunControl::default())
+    }
+
+    /// What checks and measurements need besides; `None` where only painting matters.
+    fn inspect(&self) -> Option<&dyn Inspect> {
+        None
     }
 
     /// Whether opening a session has to find out first how this device does it fastest, which takes long.

@@ -12,10 +12,9 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 
 use super::{
     Captured,
-    exchange::Writer,
     problem::{CaptureEvent, CaptureProblem},
 };
-use crate::frame::Frame;
+use crate::{frame::Frame, mailbox::Writer};
 
 /// What the handle tells the threads while they run, and what they count for it.
 pub(super) struct Hints {

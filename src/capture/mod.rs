@@ -1,6 +1,6 @@
 //! Where live pictures come from: cameras, photos, folders of photos and the demo scene.
 //!
-//! [`Capture::start`] gives a handle and the reading end of an [`exchange`]. Every source runs on
+//! [`Capture::start`] gives a handle and the reading end of a [mailbox](crate::mailbox). Every source runs on
 //! threads of its own, hands frames on as RGBA8 (the newest wins, nothing waits), and tells what
 //! happens to it through [`Capture::poll`]. A camera that goes wrong is tried again until it works
 //! or the handle is dropped. Knows no style, no backend and no window.
@@ -11,7 +11,6 @@
 mod camera;
 mod decoder;
 mod demo;
-pub mod exchange;
 mod feed;
 mod format;
 mod mjpeg;
@@ -39,10 +38,14 @@ pub use pixels::{Layout, Unusable};
 pub use problem::{CaptureError, CaptureEvent, CaptureProblem};
 pub use source::{CameraId, Source, SourceError};
 
-use crate::frame::Frame;
-use exchange::Reader;
+use crate::{
+    frame::Frame,
+    mailbox::{Reader, mailbox},
+};
 use feed::{Events, Feed, Hints};
 
+/// Longest side of a live frame, in pixels: cameras send up to 4K, larger photos are made smaller.
+pub const LARGEST_FRAME_PX: usize = 4096;
 /// Most events that wait for [`Capture::poll`]; the oldest is lost when one more comes.
 const MOST_EVENTS: usize = 64;
 
@@ -76,7 +79,7 @@ impl Default for CaptureSettings {
             mirror: false,
             rotate: Rotation::default(),
             working_px: 640,
-            frame_px: 1280,
+            frame_px: LARGEST_FRAME_PX,
         }
     }
 }
@@ -120,7 +123,7 @@ pub struct Captured {
 }
 
 impl Captured {
-    /// What lies in an exchange before the first frame: one pixel, number 0.
+    /// What lies in the mailbox before the first frame: one pixel, number 0.
     fn nothing() -> Self {
         Self {
             frame: Frame::from_fn(1, 1, |_, _| [0, 0, 0, 255]),
@@ -142,7 +145,7 @@ pub struct Capture {
 
 impl Capture {
     /// Starts `source`. `wake_up` is called after each event, from the source's threads, and never
-    /// for a frame: those ring the reader's doorbell. It must not wait.
+    /// for a frame: those are signalled by the reader. It must not wait.
     ///
     /// The frames of a stream have one size. A folder's change with its pictures, a camera's when it
     /// is opened again in another format, the demo scene's when the working size grows beyond it. After the first frames of a size nothing is allocated for
@@ -156,7 +159,7 @@ impl Capture {
         settings: CaptureSettings,
         wake_up: Arc<dyn Fn() + Send + Sync>,
     ) -> io::Result<(Self, Reader<Captured>)> {
-        let (writer, reader) = exchange::exchange(Captured::nothing);
+        let (writer, reader) = mailbox(Captured::nothing);
         let (event_sender, events) = bounded(MOST_EVENTS);
         // Not of size 0: waiting for one of those allocates.
         let (alive, stopped) = bounded(1);
@@ -259,7 +262,7 @@ mod tests {
         let patience = Duration::from_secs(120);
         let mut last = 0;
         for _ in 0..3 {
-            reader.doorbell().recv_timeout(patience).expect("a frame");
+            reader.ready().recv_timeout(patience).expect("a frame");
             assert!(reader.take());
             assert!(reader.value.sequence > last);
             last = reader.value.sequence;
@@ -273,16 +276,16 @@ mod tests {
         last = reader.value.sequence;
         // One may have been on its way, but no second one comes.
         std::thread::sleep(Duration::from_millis(400));
-        while reader.doorbell().try_recv().is_ok() {}
+        while reader.ready().try_recv().is_ok() {}
         reader.take();
         assert!(reader.value.sequence <= last + 1, "held");
         last = reader.value.sequence;
         capture.set_held(false);
-        reader.doorbell().recv_timeout(patience).expect("a frame");
+        reader.ready().recv_timeout(patience).expect("a frame");
         assert!(reader.take() && reader.value.sequence > last);
         capture.stop();
-        while reader.doorbell().recv_timeout(patience).is_ok() {}
-        assert!(reader.doorbell().is_empty(), "the writer is gone");
+        while reader.ready().recv_timeout(patience).is_ok() {}
+        assert!(reader.ready().is_empty(), "the writer is gone");
     }
 
     #[test]
@@ -295,13 +298,13 @@ mod tests {
             Capture::start(Source::Demo, settings, Arc::new(|| {})).expect("a thread");
         let patience = Duration::from_secs(120);
         let mut size_of_next = || {
-            reader.doorbell().recv_timeout(patience).expect("a frame");
+            reader.ready().recv_timeout(patience).expect("a frame");
             reader.take();
             let frame = &reader.value.frame;
             (frame.width(), frame.height())
         };
         assert_eq!(size_of_next(), (320, 240));
-        capture.set_working_px(5000);
+        capture.set_working_px(960);
         let mut size = (320, 240);
         for _ in 0..30 {
             size = size_of_next();
@@ -309,7 +312,7 @@ mod tests {
                 break;
             }
         }
-        assert_eq!(size, (960, 720), "the largest");
+        assert_eq!(size, (960, 720));
         capture.set_working_px(100);
         for _ in 0..5 {
             assert_eq!(size_of_next(), (960, 720), "a small picture is made of it");

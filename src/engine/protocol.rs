@@ -6,16 +6,14 @@
 use std::{path::PathBuf, sync::Arc};
 
 use super::{
-    live::{Foretold, LiveEvent, LiveOrder, LivePicture, MeasureJob, WallPane},
+    live::{LiveEvent, LiveOrder, LivePicture, MeasureJob, WallPane},
     paint::{PaintError, PaintSettings, Painting},
 };
 use crate::{
     backend::{BackendError, DeviceInfo, RunControl},
-    capture::{
-        Captured,
-        exchange::{Reader, Writer},
-    },
+    capture::Captured,
     frame::Frame,
+    mailbox::{Reader, Writer},
     measure::{MeasureError, MeasureReport},
     network::Network,
 };
@@ -89,6 +87,9 @@ pub trait PhotoSource: Send {
     ) -> Result<SavedPhoto, String>;
 }
 
+/// An order and its number, which is larger than all before.
+pub type NumberedOrder = (LiveOrder, u64);
+
 /// Live painting to be started.
 pub struct LiveStart {
     /// Where frames come from.
@@ -99,8 +100,8 @@ pub struct LiveStart {
     pub order: LiveOrder,
     /// Number of the order.
     pub number: u64,
-    /// Where later orders are told before they come.
-    pub foretold: Arc<Foretold>,
+    /// Where later orders come, with their numbers.
+    pub settings: Reader<Option<NumberedOrder>>,
     /// The wish to stop.
     pub control: Arc<RunControl>,
 }
@@ -125,13 +126,6 @@ pub enum Command {
     },
     /// Paints a source's frames, between everything else, in place of the source before.
     StartLive(Box<LiveStart>),
-    /// Paints live frames in another way from now on.
-    OrderLive {
-        /// How.
-        order: LiveOrder,
-        /// Number of the order.
-        number: u64,
-    },
     /// Paints small live pictures too; for no panes, none.
     SetWall(Vec<WallPane>),
     /// Measures two modes on the live source's frames.

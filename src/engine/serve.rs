@@ -82,11 +82,6 @@ impl Hand {
                 let clock = Arc::new(Instant::now);
                 self.live = Some(Live::new(*start, device, clock, openings));
             }
-            Command::OrderLive { order, number } => {
-                if let Some(live) = &mut self.live {
-                    live.set_order(order, number);
-                }
-            }
             Command::SetWall(panes) => {
                 if let Some(live) = &mut self.live {
                     live.set_wall(panes);
@@ -102,6 +97,8 @@ impl Hand {
 enum Woken {
     Command(Box<Command>),
     Frame,
+    Settings,
+    SettingsEnded,
     Opened,
     SourceEnded,
     Stop,
@@ -133,16 +130,18 @@ pub(super) fn serve(
     let mut hand = Hand::default();
     let silence = never();
     loop {
-        let woken = if hand.batch.is_some() {
-            // With a batch in hand there is always something to do, so only look.
+        let has_settings = hand.live.as_ref().is_some_and(Live::has_settings);
+        let woken = if hand.batch.is_some() || has_settings {
+            // There is something to do, so only look.
             match commands.try_recv() {
                 Ok(command) => Some(Woken::Command(Box::new(command))),
                 Err(TryRecvError::Empty) => None,
                 Err(TryRecvError::Disconnected) => return,
             }
         } else {
-            let doorbell = hand.live.as_ref().and_then(Live::doorbell);
+            let frame = hand.live.as_ref().and_then(Live::frame_ready);
             let opened = hand.live.as_ref().map(Live::opened);
+            let settings = hand.live.as_ref().and_then(Live::settings_ready);
             // Frames come last: where one is always waiting, nothing else would have its turn at once.
             select_biased! {
                 recv(stopped) -> _ => Some(Woken::Stop),
@@ -150,8 +149,12 @@ pub(super) fn serve(
                     Ok(command) => Woken::Command(Box::new(command)),
                     Err(_) => Woken::Stop,
                 }),
+                recv(settings.unwrap_or(&silence)) -> signal => Some(match signal {
+                    Ok(()) => Woken::Settings,
+                    Err(_) => Woken::SettingsEnded,
+                }),
                 recv(opened.unwrap_or(&silence)) -> _ => Some(Woken::Opened),
-                recv(doorbell.unwrap_or(&silence)) -> rung => Some(match rung {
+                recv(frame.unwrap_or(&silence)) -> rung => Some(match rung {
                     Ok(()) => Woken::Frame,
                     Err(_) => Woken::SourceEnded,
                 }),
@@ -177,7 +180,12 @@ pub(super) fn serve(
                     teller.tell(Event::Live(LiveEvent::Ended));
                 }
             }
-            Some(Woken::Frame | Woken::Opened) | None => {}
+            Some(Woken::SettingsEnded) => {
+                if let Some(live) = &mut hand.live {
+                    live.end_settings();
+                }
+            }
+            Some(Woken::Frame | Woken::Settings | Woken::Opened) | None => {}
         }
         match &mut device {
             Err(error) => refuse(&mut hand, error, teller),

@@ -13,17 +13,15 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::{
-    live::{Foretold, LiveOrder, LivePicture, MeasureJob, WallPane},
-    protocol::{BatchJob, Command, Event, Generation, LiveStart, PaintJob},
+    live::{LiveOrder, LivePicture, MeasureJob, WallPane},
+    protocol::{BatchJob, Command, Event, Generation, LiveStart, NumberedOrder, PaintJob},
     serve::{Teller, draft_settings, serve},
     thread::BoundedThread,
 };
 use crate::{
     backend::{OpenDevice, RunControl},
-    capture::{
-        Captured,
-        exchange::{Reader, exchange},
-    },
+    capture::Captured,
+    mailbox::{Reader, Writer, mailbox},
 };
 
 /// Rung after every event, from the engine's thread; must return at once.
@@ -65,7 +63,8 @@ pub struct Engine {
     measuring: Option<Arc<RunControl>>,
     /// Stops live painting.
     live: Option<Arc<RunControl>>,
-    foretold: Arc<Foretold>,
+    /// Where the live order's changes go; `None` before the first.
+    order_changes: Option<Writer<Option<NumberedOrder>>>,
     live_orders: u64,
 }
 
@@ -100,7 +99,7 @@ impl Engine {
             batch: None,
             measuring: None,
             live: None,
-            foretold: Arc::default(),
+            order_changes: None,
             live_orders: 0,
         })
     }
@@ -127,18 +126,19 @@ impl Engine {
     /// is given back. Never waits.
     pub fn start_live(&mut self, input: Reader<Captured>, order: LiveOrder) -> Reader<LivePicture> {
         self.stop_live();
-        let (writer, reader) = exchange(LivePicture::empty);
+        let (writer, reader) = mailbox(LivePicture::empty);
+        let (order_changes, settings) = mailbox(|| None);
         let control = Arc::new(RunControl::default());
         self.live = Some(control.clone());
         self.live_orders += 1;
-        self.foretold = Arc::default();
+        self.order_changes = Some(order_changes);
         self.outbox
             .push_back(Command::StartLive(Box::new(LiveStart {
                 input,
                 output: writer,
                 order,
                 number: self.live_orders,
-                foretold: self.foretold.clone(),
+                settings,
                 control,
             })));
         self.flush();
@@ -149,14 +149,9 @@ impl Engine {
     /// carry. Never waits.
     pub fn order_live(&mut self, order: LiveOrder) -> u64 {
         self.live_orders += 1;
-        self.foretold.tell(order.clone(), self.live_orders);
-        self.outbox
-            .retain(|waiting| !matches!(waiting, Command::OrderLive { .. }));
-        self.outbox.push_back(Command::OrderLive {
-            order,
-            number: self.live_orders,
-        });
-        self.flush();
+        if let Some(changes) = &mut self.order_changes {
+            changes.send((order, self.live_orders));
+        }
         self.live_orders
     }
 
@@ -194,12 +189,8 @@ impl Engine {
     pub fn stop_live(&mut self) {
         if let Some(control) = self.live.take() {
             control.cancel();
-            self.outbox.retain(|waiting| {
-                !matches!(
-                    waiting,
-                    Command::StartLive(_) | Command::OrderLive { .. } | Command::SetWall(_)
-                )
-            });
+            self.outbox
+                .retain(|waiting| !matches!(waiting, Command::StartLive(_) | Command::SetWall(_)));
             self.outbox.push_back(Command::StopLive);
             self.flush();
         }

@@ -351,7 +351,7 @@ impl App {
         } else {
             self.workspace.choice.output
         };
-        self.compositor.ask(ComposeJob {
+        self.compositor.request(ComposeJob {
             ticket: self.asked.ticket,
             photo: photo.opened.photo.frame.clone(),
             painting: painting.clone(),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`rounds`] | the measuring: several modes paint the same frames round by round |
 //! | [`setup`] | one device, a style and made-up pictures to do so with |
+//! | [`sample`] | a single look at a device and at a session that paints |
 //! | [`kernels`] | times of single kernels: as rows, as a CSV file, as a trace for a timeline viewer |
 //! | [`comparison`] | two modes against each other |
 //! | [`report`] | what a comparison found, for people, programs and tables |
@@ -17,6 +18,7 @@ pub mod comparison;
 pub mod kernels;
 pub mod report;
 pub mod rounds;
+pub mod sample;
 pub mod setup;
 mod table;
 

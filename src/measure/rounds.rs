@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::MeasureError;
 use crate::{
-    backend::{Backend, RunControl, Session, SessionSpec},
+    backend::{Backend, Inspect, RunControl, Session, SessionSpec},
     frame::Frame,
     media::memory,
     mode::Mode,
@@ -184,7 +184,7 @@ impl Rounds<'_> {
                 })
             })
             .collect::<Result<Vec<_>, MeasureError>>()?;
-        let clock_mhz = || entrants.first().and_then(|e| e.backend.clock_mhz());
+        let clock_mhz = || entrants.first()?.backend.inspect()?.clock_mhz();
         let rounds = self.warmup + self.frames;
         let runs = rounds.saturating_mul(u32::try_from(lanes.len()).unwrap_or(u32::MAX));
         let mut run = 0;
@@ -203,7 +203,7 @@ impl Rounds<'_> {
                 control.begin_part(run, runs);
                 control.set_progress(0.0);
                 run += 1;
-                lane.backend.sweep_caches()?;
+                lane.sweep_caches()?;
                 let window = start..start + self.batch;
                 lane.run(
                     &pictures[window.clone()],
@@ -221,10 +221,10 @@ impl Rounds<'_> {
             let picture = &pictures[round as usize % pictures.len()];
             let mut output = picture.clone();
             for lane in &mut lanes {
-                lane.backend.sweep_caches()?;
+                lane.sweep_caches()?;
                 lane.run_eagerly(picture, &mut output, control)?;
                 if profile {
-                    lane.backend.sweep_caches()?;
+                    lane.sweep_caches()?;
                     lane.profile(picture, &mut output, control)?;
                 }
             }
@@ -257,7 +257,7 @@ impl Rounds<'_> {
         for row in 0..=ROWS {
             for lane in &mut lanes {
                 let started = Instant::now();
-                lane.session.paint_batch(&inputs, &mut outputs, control)?;
+                (lane.session).run(&inputs, &mut outputs, control, None)?;
                 // The first makes ready what only runs in a row need.
                 if row > 0 {
                     lane.rows_s.push(started.elapsed().as_secs_f64());
@@ -291,6 +291,11 @@ struct Lane<'a> {
 }
 
 impl Lane<'_> {
+    fn sweep_caches(&self) -> Result<(), MeasureError> {
+        let device = self.backend.inspect();
+        Ok(device.map_or(Ok(()), Inspect::sweep_caches)?)
+    }
+
     fn run(
         &mut self,
         inputs: &[Frame],
@@ -300,10 +305,7 @@ impl Lane<'_> {
     ) -> Result<(), MeasureError> {
         let started = Instant::now();
         let outputs = &mut self.painted[start..start + inputs.len()];
-        let timing = match (inputs, outputs) {
-            ([input], [output]) => self.session.paint(input, output, control)?,
-            (inputs, outputs) => self.session.paint_batch(inputs, outputs, control)?,
-        };
+        let timing = self.session.run(inputs, outputs, control, None)?;
         let host_ms = started.elapsed().as_secs_f64() * 1e3;
         if counts {
             self.method = timing.method;
@@ -319,7 +321,10 @@ impl Lane<'_> {
         output: &mut Frame,
         control: &RunControl,
     ) -> Result<(), MeasureError> {
-        let timing = self.session.paint_step_by_step(input, output, control)?;
+        let Some(session) = self.session.inspect() else {
+            return Ok(());
+        };
+        let timing = session.paint_step_by_step(input, output, control)?;
         self.eager_ms.extend(timing.map(|timing| timing.total_ms));
         Ok(())
     }
@@ -330,7 +335,10 @@ impl Lane<'_> {
         output: &mut Frame,
         control: &RunControl,
     ) -> Result<(), MeasureError> {
-        self.kernels = self.session.profile(input, output, control)?;
+        let Some(session) = self.session.inspect() else {
+            return Ok(());
+        };
+        self.kernels = session.profile(input, output, control)?;
         self.kernels_ms.resize(self.kernels.len(), Vec::new());
         for (list, kernel) in self.kernels_ms.iter_mut().zip(&self.kernels) {
             list.push(kernel.ms);

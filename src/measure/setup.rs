@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{
     MeasureError,
     rounds::{Entrant, MOST_PROFILED, Measured, Rounds, check_memory},
+    sample::ceiling,
 };
 use crate::{
     backend::{Backend, RunControl, SessionSpec},
@@ -122,10 +123,10 @@ impl Setup<'_> {
         let (network, spec) = (self.subject.network.spec(), self.spec(mode));
         let rounds = self.frames.min(MOST_PROFILED);
         Ok(KernelFacts {
-            ceiling: self.backend.ceiling(mode.precision)?,
-            operations: match operations {
-                true => self.backend.time_operations(network, &spec, rounds)?,
-                false => Vec::new(),
+            ceiling: ceiling(self.backend, mode.precision)?,
+            operations: match self.backend.inspect().filter(|_| operations) {
+                Some(device) => device.time_operations(network, &spec, rounds)?,
+                None => Vec::new(),
             },
         })
     }

@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use super::{
-    Subject, adversarial_subjects,
+    Subject, adversarial_subjects, inspected,
     rule::{NAIVE_LARGEST_FACTOR, NAIVE_RMS_FACTOR},
     task::Task,
 };
@@ -100,7 +100,7 @@ fn judge_mode(
             || "a photo's maps".to_owned(),
             |f| format!("mean {}, deviation {}", f.mean, f.deviation),
         );
-        session.audit(photo, fill, &mut |record| {
+        inspected(session.as_mut(), backend)?.audit(photo, fill, &mut |record| {
             let Some(error) = Error::of(&record, network, mode) else {
                 return;
             };

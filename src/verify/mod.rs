@@ -26,7 +26,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::{
-    backend::{Backend, BackendError, RunControl, Session, SessionSpec},
+    backend::{Backend, BackendError, InspectSession, RunControl, Session, SessionSpec},
     frame::{Frame, PictureDifference},
     mode::{Mode, Precision, Variant},
     network::Network,
@@ -158,7 +158,7 @@ fn batch_failures(
     };
     let mut session = backend.open(network, &spec)?;
     let bias_apart = leaves_bias(session.as_ref());
-    session.paint_batch(&inputs, &mut outputs, &RunControl::default())?;
+    session.run(&inputs, &mut outputs, &RunControl::default(), None)?;
     let mut failures = Vec::new();
     for (number, (painted, truth)) in (1..).zip(outputs.iter().zip(each())) {
         let part = format!("frame {number} of {count}");
@@ -178,6 +178,22 @@ struct Evidence {
     maps: Vec<(String, Tensor)>,
     /// Whether the bias is a step of its own.
     bias_apart: bool,
+}
+
+/// The session for a look into it.
+///
+/// # Errors
+/// [`BackendError::Unsupported`] where it only paints: then nothing can be said about it.
+fn inspected<'s>(
+    session: &'s mut dyn Session,
+    backend: &dyn Backend,
+) -> Result<&'s mut dyn InspectSession, BackendError> {
+    let mode = session.summary().mode;
+    session.inspect().ok_or_else(|| BackendError::Unsupported {
+        mode: mode.to_string(),
+        device: backend.device().name,
+        reason: "it cannot be looked into; check another device".to_owned(),
+    })
 }
 
 /// Whether a session's bias is a step of its own, behind a library's convolutions.
@@ -202,7 +218,7 @@ impl Evidence {
         session.paint(picture, &mut painted_again, &control)?;
         let mut maps = Vec::new();
         let mut tap = |norm: &str, map: Tensor| maps.push((norm.to_owned(), map));
-        let output = session.run_tensor(picture, Some(&mut tap))?;
+        let output = inspected(session.as_mut(), backend)?.run_tensor(picture, Some(&mut tap))?;
         maps.push((OUTPUT.to_owned(), output));
         Ok(Self {
             painted,

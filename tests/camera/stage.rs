@@ -8,8 +8,9 @@ use std::{
 
 use styleforge::capture::{
     CameraFormat, CameraId, Capture, CaptureEvent, CaptureProblem, CaptureSettings, Captured,
-    Source, exchange::Reader,
+    Source,
 };
+use styleforge::mailbox::Reader;
 
 use crate::{fake::ID, real_time::PATIENCE};
 
@@ -91,7 +92,7 @@ impl Stage {
         let before = self.reader.value.sequence;
         let until = Instant::now() + PATIENCE;
         loop {
-            let rung = self.reader.doorbell().recv_deadline(until);
+            let rung = self.reader.ready().recv_deadline(until);
             rung.expect("a frame");
             if self.reader.take() {
                 break;

@@ -21,7 +21,7 @@ use fake::{
 use real_time::PATIENCE;
 use styleforge::{
     backend::{
-        Backend, BackendError, RunControl, Session, SessionSpec,
+        Backend, BackendError, Inspect, RunControl, Session, SessionSpec,
         audit::Fill,
         cpu::CpuBackend,
         cuda::{CudaBackend, driver::DriverFailure},
@@ -75,7 +75,8 @@ fn exercised(backend: &dyn Backend, mode: Mode) -> Result<(), BackendError> {
     };
     let mut session = backend.open(&network(), &spec)?;
     session.paint(&photos[0], &mut painted[0], &control)?;
-    session.paint_batch(&photos, &mut painted, &control)?;
+    session.run(&photos, &mut painted, &control, None)?;
+    let session = session.inspect().expect("a look into it");
     session.profile(&photos[0], &mut painted[0], &control)?;
     session.paint_step_by_step(&photos[0], &mut painted[0], &control)?;
     session.run_tensor(&photos[0], Some(&mut |_, _| ()))?;
@@ -468,6 +469,7 @@ fn sessions_are_opened_while_others_paint() {
                 .collect::<Vec<_>>()
         });
         let mut step_by_step = photo.clone();
+        let painting = painting.inspect().expect("a look into it");
         while !opening.is_finished() {
             // Launch by launch, which a recording in the same queue would swallow.
             (painting.paint_step_by_step(&photo, &mut step_by_step, &control)).expect("a painting");

@@ -17,7 +17,7 @@ use crossbeam_channel::{bounded, never};
 
 use styleforge::{
     backend::{
-        Backend, BackendError, RunControl, Session, SessionSpec,
+        Backend, BackendError, InspectSession, RunControl, Session, SessionSpec,
         cpu::CpuBackend,
         worker::{Timer, WorkerBackend, serve},
     },
@@ -63,7 +63,7 @@ fn a_backend_behind_pipes_is_the_same() {
     assert_eq!(worker.device(), direct.device());
     assert_eq!(worker.modes(), direct.modes());
     assert_eq!(worker.free_bytes(), direct.free_bytes());
-    assert_eq!(worker.clock_mhz(), direct.clock_mhz());
+    assert_eq!(clock_mhz(&worker), clock_mhz(direct.as_ref()));
     for &variant in Variant::ALL {
         assert_eq!(
             worker.auto_precision(variant),
@@ -89,19 +89,16 @@ fn a_backend_behind_pipes_is_the_same() {
         b.paint(&photos[0], &mut y[0], &control).expect("painted");
         assert_eq!(x, y);
         assert_ne!(x[0], photos[0]);
-        a.paint_batch(&photos, &mut x, &control).expect("painted");
+        a.run(&photos, &mut x, &control, None).expect("painted");
         let control = RunControl::default();
-        b.paint_batch(&photos, &mut y, &control).expect("painted");
+        b.run(&photos, &mut y, &control, None).expect("painted");
         assert_eq!((&x, control.progress()), (&y, 1.0));
+        let (a, b) = (look_into(a.as_mut()), look_into(b.as_mut()));
         let of_a = a.profile(&photos[1], &mut x[0], &control).expect("painted");
         let of_b = b.profile(&photos[1], &mut y[0], &control).expect("painted");
         assert!(of_a.len() > 5);
         assert_eq!((x, names(&of_a)), (y, names(&of_b)));
-        assert_eq!(
-            maps(a.as_mut(), &photos[2]),
-            maps(b.as_mut(), &photos[2]),
-            "{mode}"
-        );
+        assert_eq!(maps(a, &photos[2]), maps(b, &photos[2]), "{mode}");
         assert_eq!(
             a.run_tensor(&photos[2], None),
             b.run_tensor(&photos[2], None)
@@ -109,8 +106,16 @@ fn a_backend_behind_pipes_is_the_same() {
     }
 }
 
+fn clock_mhz(backend: &dyn Backend) -> Option<u32> {
+    backend.inspect().expect("a look at it").clock_mhz()
+}
+
+fn look_into(session: &mut dyn Session) -> &mut dyn InspectSession {
+    session.inspect().expect("a look into it")
+}
+
 /// The maps behind the norms, and the output.
-fn maps(session: &mut dyn Session, photo: &Frame) -> Vec<(String, Tensor)> {
+fn maps(session: &mut dyn InspectSession, photo: &Frame) -> Vec<(String, Tensor)> {
     let mut maps = Vec::new();
     let mut tap = |norm: &str, map: Tensor| maps.push((norm.to_owned(), map));
     let output = session.run_tensor(photo, Some(&mut tap)).expect("maps");
@@ -151,11 +156,11 @@ fn what_is_refused_behind_pipes_is_told_as_usual() {
         Err(BackendError::WrongSize { width: 8, .. })
     ));
     assert!(matches!(
-        session.paint_batch(&[photo()], &mut [], &control),
+        session.run(&[photo()], &mut [], &control, None),
         Err(BackendError::WrongBatch { .. })
     ));
     assert!(matches!(
-        session.paint_batch(&[], &mut [], &control),
+        session.run(&[], &mut [], &control, None),
         Err(BackendError::WrongBatch { .. })
     ));
     control.cancel();

@@ -16,16 +16,14 @@ use std::{
 use libtest_mimic::Failed;
 use styleforge::{
     backend::{Backend, DeviceOptions, opener},
-    capture::{
-        Captured,
-        exchange::{Reader, exchange},
-    },
+    capture::Captured,
     engine::{
         Engine,
         live::{LiveEvent, LiveOrder, LivePicture, LiveSize, WallPane, WallPicture, meter::Recent},
         protocol::Event,
     },
     frame::Frame,
+    mailbox::{Reader, mailbox},
     mode::{ModeChoice, PrecisionChoice, Variant},
     network::Network,
     weights::Checkpoint,
@@ -101,7 +99,7 @@ fn networks(size: &str) -> Result<Vec<Arc<Network>>, Failed> {
 
 /// A moving picture until `stop`.
 fn source(stop: Arc<AtomicBool>) -> Reader<Captured> {
-    let (mut writer, reader) = exchange(|| Captured {
+    let (mut writer, reader) = mailbox(|| Captured {
         frame: Frame::from_fn(1280, 720, |x, y| {
             [(x / 5) as u8, (y / 3) as u8, ((x ^ y) & 255) as u8, 255]
         }),
@@ -158,7 +156,7 @@ impl Studio {
             }
             let rung = self
                 .pictures
-                .doorbell()
+                .ready()
                 .recv_timeout(Duration::from_millis(100));
             if rung.is_ok() && self.pictures.take() {
                 let picture = &self.pictures.value;
@@ -370,7 +368,7 @@ fn run(stop: &Arc<AtomicBool>) -> Result<(), Failed> {
     let panes = lite
         .iter()
         .map(|network| {
-            let (output, reader) = exchange(WallPicture::empty);
+            let (output, reader) = mailbox(WallPicture::empty);
             readers.push(reader);
             WallPane {
                 network: network.clone(),

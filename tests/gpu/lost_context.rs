@@ -16,8 +16,8 @@ use std::{
 use libtest_mimic::Failed;
 use styleforge::{
     backend::{
-        Backend, BackendError, DeviceInfo, DeviceOptions, NormTap, OpenDevice, RunControl,
-        Selected, Session, SessionSpec,
+        Backend, BackendError, DeviceInfo, DeviceOptions, OpenDevice, RunControl, Selected,
+        Session, SessionSpec,
         cuda::{self, CudaBackend, CudaProbe, driver::LaunchShape},
         select, worker,
     },
@@ -26,7 +26,6 @@ use styleforge::{
     mode::{DeviceChoice, Mode, Precision, Variant},
     network::{Network, NetworkSpec},
     plan::PlanSummary,
-    tensor::Tensor,
     timing::RunTiming,
 };
 
@@ -176,14 +175,15 @@ impl Backend for Trapping {
         self.0.free_bytes()
     }
 
-    fn open(
+    fn open_while_wanted(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,
+        control: &RunControl,
     ) -> Result<Box<dyn Session>, BackendError> {
         Ok(Box::new(TrappingSession {
             gpu: self.0.clone(),
-            session: self.0.open(network, spec)?,
+            session: self.0.open_while_wanted(network, spec, control)?,
             paintings: 0,
         }))
     }
@@ -194,25 +194,18 @@ impl Session for TrappingSession {
         self.session.summary()
     }
 
-    fn paint(
+    fn run(
         &mut self,
-        input: &Frame,
-        output: &mut Frame,
+        inputs: &[Frame],
+        outputs: &mut [Frame],
         control: &RunControl,
+        meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
         self.paintings += 1;
         if self.paintings == 2 {
             trap(&self.gpu)?;
         }
-        self.session.paint(input, output, control)
-    }
-
-    fn run_tensor(
-        &mut self,
-        input: &Frame,
-        tap: Option<NormTap<'_>>,
-    ) -> Result<Tensor, BackendError> {
-        self.session.run_tensor(input, tap)
+        self.session.run(inputs, outputs, control, meanwhile)
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use libtest_mimic::Failed;
 use serde_json::Value;
-use styleforge::backend::Backend;
+use styleforge::backend::{Backend, Inspect};
 
 use crate::{real_time, styles::root};
 
@@ -65,7 +65,7 @@ pub fn bench_is_complete_and_sane(backend: &dyn Backend) -> Result<(), Failed> {
         if real_time::is_judged() && eager < 0.9 * p50 {
             return Err(format!("{mode}: {eager} ms without a graph, {p50} ms with it").into());
         }
-        if backend.clock_mhz().is_some() {
+        if backend.inspect().and_then(Inspect::clock_mhz).is_some() {
             for clock in ["clock_before_mhz", "clock_after_mhz"] {
                 let mhz = number(row, clock)?;
                 if !(100.0..4000.0).contains(&mhz) {

@@ -58,6 +58,7 @@ fn facts(start: Instant, frame: u64) -> Facts {
             download_ms: 0.5,
             compose_ms: 1.0,
         },
+        source_px: 640,
         working: (640, 360),
         mode: Some(mode()),
         stands_in: false,

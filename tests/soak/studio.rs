@@ -10,17 +10,13 @@ use crossbeam_channel::{Receiver, bounded};
 
 use styleforge::{
     backend::{Backend, DeviceOptions, OpenDevice, opener},
-    capture::{
-        Capture, CaptureEvent, CaptureProblem, CaptureSettings, Source,
-        exchange::{Reader, exchange},
-    },
+    capture::{Capture, CaptureEvent, CaptureProblem, CaptureSettings, Source},
     engine::{
         Engine,
-        live::{
-            Facts, LiveEvent, LiveOrder, LivePicture, WallPane, WallPicture, auto_size::wanted_px,
-        },
+        live::{Facts, LiveEvent, LiveOrder, LivePicture, WallPane, WallPicture},
         protocol::Event,
     },
+    mailbox::{Reader, mailbox},
     media::record::Recorder,
     mode::{DeviceChoice, Mode},
     network::Network,
@@ -152,7 +148,7 @@ impl Studio {
 
     /// Takes whatever comes, for a moment.
     fn pump(&mut self) {
-        let bell = self.pictures.as_ref().map(Reader::doorbell);
+        let bell = self.pictures.as_ref().map(Reader::ready);
         let moment = Duration::from_millis(50);
         // A bell whose writer is gone rings for ever.
         if bell.is_none_or(|bell| {
@@ -210,9 +206,8 @@ impl Studio {
         let Some(facts) = picture.facts else {
             return;
         };
-        let original = (picture.original.width(), picture.original.height());
         if let Some(capture) = &self.capture {
-            capture.set_working_px(wanted_px(self.order.size, facts.working, original));
+            capture.set_working_px(facts.source_px);
         }
         if let Some((recorder, since)) = &mut self.recorder {
             recorder.push(&picture.painted, since.elapsed());
@@ -320,7 +315,7 @@ impl Studio {
     pub fn set_wall(&mut self, networks: &[Arc<Network>]) {
         self.wall.clear();
         let panes = networks.iter().map(|network| {
-            let (output, reader) = exchange(WallPicture::empty);
+            let (output, reader) = mailbox(WallPicture::empty);
             self.wall.push(reader);
             WallPane {
                 network: network.clone(),

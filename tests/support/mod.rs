@@ -20,14 +20,13 @@ use std::{
 
 use styleforge::{
     backend::{
-        Backend, BackendError, DeviceInfo, NormTap, OpenDevice, RunControl, Selected, Session,
-        SessionSpec,
+        Backend, BackendError, DeviceInfo, OpenDevice, RunControl, Selected, Session, SessionSpec,
+        run_one_by_one,
     },
     frame::Frame,
     mode::{DeviceChoice, Mode, Precision, Variant},
     network::{ConvWeights, Network, NetworkSpec, NormWeights},
     plan::PlanSummary,
-    tensor::{Shape, Tensor},
     timing::RunTiming,
 };
 
@@ -158,14 +157,6 @@ impl Backend for ScriptedBackend {
         (spec.width * spec.height) as u64
     }
 
-    fn open(
-        &self,
-        network: &Arc<Network>,
-        spec: &SessionSpec,
-    ) -> Result<Box<dyn Session>, BackendError> {
-        self.open_while_wanted(network, spec, &RunControl::default())
-    }
-
     fn open_while_wanted(
         &self,
         _: &Arc<Network>,
@@ -196,7 +187,21 @@ impl Session for ScriptedSession {
         )
     }
 
-    fn paint(
+    fn run(
+        &mut self,
+        inputs: &[Frame],
+        outputs: &mut [Frame],
+        control: &RunControl,
+        _: Option<&mut dyn FnMut()>,
+    ) -> Result<RunTiming, BackendError> {
+        run_one_by_one(inputs, outputs, control, |input, output| {
+            self.paint_frame(input, output, control)
+        })
+    }
+}
+
+impl ScriptedSession {
+    fn paint_frame(
         &mut self,
         input: &Frame,
         output: &mut Frame,
@@ -245,18 +250,6 @@ impl Session for ScriptedSession {
         }
         control.set_progress(1.0);
         Ok(RunTiming::host(1.0))
-    }
-
-    fn run_tensor(
-        &mut self,
-        input: &Frame,
-        _: Option<NormTap<'_>>,
-    ) -> Result<Tensor, BackendError> {
-        let shape = Shape::new(3, input.height(), input.width());
-        Ok(Tensor {
-            shape,
-            data: vec![0.0; 3 * input.pixel_count()],
-        })
     }
 }
 

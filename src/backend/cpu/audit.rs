@@ -33,7 +33,7 @@ struct Kept {
 }
 
 impl CpuSession {
-    /// As [`Session::audit`](crate::backend::Session::audit).
+    /// As [`InspectSession::audit`](crate::backend::InspectSession::audit).
     pub(super) fn audited(
         &mut self,
         photo: &Frame,

@@ -24,7 +24,7 @@ mod winograd;
 use std::{io, sync::Arc};
 
 use self::{kernels::KernelSet, session::CpuSession};
-use super::{Backend, BackendError, DeviceInfo, Session, SessionSpec};
+use super::{Backend, BackendError, DeviceInfo, Inspect, RunControl, Session, SessionSpec};
 use crate::{
     disk::reason,
     mode::{DeviceChoice, Mode, Precision, Variant},
@@ -106,6 +106,35 @@ impl Backend for CpuBackend {
         Precision::Fp32
     }
 
+    fn predicted_bytes(&self, network: &NetworkSpec, spec: &SessionSpec) -> u64 {
+        CpuVariant::of(spec.mode).map_or(0, |variant| {
+            CpuPlan::new(network, spec.height, spec.width, variant).map_or(0, |plan| {
+                plan.summary(self.pool.current_num_threads()).peak_bytes
+            })
+        })
+    }
+
+    fn open_while_wanted(
+        &self,
+        network: &Arc<Network>,
+        spec: &SessionSpec,
+        control: &RunControl,
+    ) -> Result<Box<dyn Session>, BackendError> {
+        if control.is_cancelled() {
+            return Err(BackendError::Cancelled);
+        }
+        let variant = supported(spec.mode)?;
+        let size = (spec.height, spec.width);
+        let session = CpuSession::new(network, size, variant, self.kernels, self.pool.clone())?;
+        Ok(Box::new(session))
+    }
+
+    fn inspect(&self) -> Option<&dyn Inspect> {
+        Some(self)
+    }
+}
+
+impl Inspect for CpuBackend {
     fn clock_mhz(&self) -> Option<u32> {
         let mut system = sysinfo::System::new();
         system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing().with_frequency());
@@ -115,25 +144,6 @@ impl Backend for CpuBackend {
             .max()
             .and_then(|mhz| u32::try_from(mhz).ok())
             .filter(|&mhz| mhz > 0)
-    }
-
-    fn predicted_bytes(&self, network: &NetworkSpec, spec: &SessionSpec) -> u64 {
-        CpuVariant::of(spec.mode).map_or(0, |variant| {
-            CpuPlan::new(network, spec.height, spec.width, variant).map_or(0, |plan| {
-                plan.summary(self.pool.current_num_threads()).peak_bytes
-            })
-        })
-    }
-
-    fn open(
-        &self,
-        network: &Arc<Network>,
-        spec: &SessionSpec,
-    ) -> Result<Box<dyn Session>, BackendError> {
-        let variant = supported(spec.mode)?;
-        let size = (spec.height, spec.width);
-        let session = CpuSession::new(network, size, variant, self.kernels, self.pool.clone())?;
-        Ok(Box::new(session))
     }
 }
 
@@ -159,7 +169,7 @@ fn supported(mode: Mode) -> Result<CpuVariant, BackendError> {
 mod tests {
     use super::*;
     use crate::{
-        backend::{RunControl, oracle},
+        backend::oracle,
         frame::{Frame, PictureDifference},
     };
 

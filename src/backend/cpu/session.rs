@@ -21,8 +21,9 @@ use super::{
 };
 use crate::{
     backend::{
-        BackendError, NormTap, RunControl, Session,
+        BackendError, InspectSession, NormTap, RunControl, Session,
         audit::{Fill, KernelRecord},
+        run_one_by_one,
     },
     frame::Frame,
     network::Network,
@@ -205,7 +206,7 @@ impl CpuSession {
     }
 
     /// Runs every step.
-    fn run(
+    fn run_steps(
         &mut self,
         photo: &[u8],
         target: Target,
@@ -413,6 +414,30 @@ impl CpuSession {
         self.parts = parts;
     }
 
+    /// Paints one frame.
+    fn paint_frame(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
+        control: &RunControl,
+    ) -> Result<RunTiming, BackendError> {
+        let started = Instant::now();
+        BackendError::check_size(input, self.plan.photo)?;
+        BackendError::check_size(output, self.plan.photo)?;
+        // Carries alpha through; the colours are overwritten by the last step.
+        output.rgba_mut().copy_from_slice(input.rgba());
+        let extended = self.extended(input);
+        let photo = extended.as_ref().unwrap_or(input).rgba();
+        let target = Target {
+            rgba: output.rgba_mut().as_mut_ptr(),
+            floats: std::ptr::null_mut(),
+        };
+        // One way into the pool for all steps: a way for each would wake the workers as often.
+        let pool = self.pool.clone();
+        pool.install(|| self.run_steps(photo, target, control, None))?;
+        Ok(RunTiming::host(started.elapsed().as_secs_f64() * 1e3))
+    }
+
     /// The photo, extended to the right and below by repeated reflection where a side is too short
     /// for the network.
     pub(super) fn extended(&self, photo: &Frame) -> Option<Frame> {
@@ -452,29 +477,24 @@ impl Session for CpuSession {
         self.plan.summary(self.pool.current_num_threads())
     }
 
-    fn paint(
+    fn run(
         &mut self,
-        input: &Frame,
-        output: &mut Frame,
+        inputs: &[Frame],
+        outputs: &mut [Frame],
         control: &RunControl,
+        _meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
-        let started = Instant::now();
-        BackendError::check_size(input, self.plan.photo)?;
-        BackendError::check_size(output, self.plan.photo)?;
-        // Carries alpha through; the colours are overwritten by the last step.
-        output.rgba_mut().copy_from_slice(input.rgba());
-        let extended = self.extended(input);
-        let photo = extended.as_ref().unwrap_or(input).rgba();
-        let target = Target {
-            rgba: output.rgba_mut().as_mut_ptr(),
-            floats: std::ptr::null_mut(),
-        };
-        // One way into the pool for all steps: a way for each would wake the workers as often.
-        let pool = self.pool.clone();
-        pool.install(|| self.run(photo, target, control, None))?;
-        Ok(RunTiming::host(started.elapsed().as_secs_f64() * 1e3))
+        run_one_by_one(inputs, outputs, control, |input, output| {
+            self.paint_frame(input, output, control)
+        })
     }
 
+    fn inspect(&mut self) -> Option<&mut dyn InspectSession> {
+        Some(self)
+    }
+}
+
+impl InspectSession for CpuSession {
     fn step_times(&self) -> Vec<StepTiming> {
         (self.plan.steps.iter())
             .zip(&self.step_ms)
@@ -501,7 +521,7 @@ impl Session for CpuSession {
             rgba: std::ptr::null_mut(),
             floats: output.data.as_mut_ptr(),
         };
-        self.run(photo, target, &RunControl::default(), tap)?;
+        self.run_steps(photo, target, &RunControl::default(), tap)?;
         Ok(output)
     }
 

@@ -13,7 +13,7 @@ use super::{
     session::CudaSession,
 };
 use crate::{
-    backend::{Backend, BackendError, DeviceInfo, RunControl, Session, SessionSpec},
+    backend::{Backend, BackendError, DeviceInfo, Inspect, RunControl, Session, SessionSpec},
     mode::{DeviceChoice, Mode, Precision, Variant},
     network::{Network, NetworkSpec},
     plan::{
@@ -258,6 +258,62 @@ impl Backend for CudaBackend {
         self.planned(network, spec).map_or(0, |p| p.device_bytes())
     }
 
+    fn free_bytes(&self) -> Option<u64> {
+        self.driver.memory_info().ok().map(|(free, _)| free as u64)
+    }
+
+    fn load_libraries(&self) {
+        // Why there is none is told where it is missed.
+        self.convolutions.library().ok();
+        self.kernels.load_all();
+    }
+
+    fn open_while_wanted(
+        &self,
+        network: &Arc<Network>,
+        spec: &SessionSpec,
+        control: &RunControl,
+    ) -> Result<Box<dyn Session>, BackendError> {
+        let plan = self.planned(network.spec(), spec)?;
+        // Others are opened while this one searches.
+        let searched = self.search(&plan, control);
+        match searched.and_then(|()| self.session(network, plan, control)) {
+            // The library is a comfort: our own kernels do the same work, and it is said why.
+            Err(BackendError::Library { library, reason }) => {
+                let own = Convolver::own(format!("{library} failed: {reason}"));
+                let plan = self.own_plan(network.spec(), spec, Some(own))?;
+                self.session(network, plan, control)
+            }
+            opened => opened,
+        }
+    }
+
+    fn searches(&self, network: &NetworkSpec, spec: &SessionSpec) -> bool {
+        let is_unknown = |plan: CudaPlan| {
+            let mut convs = plan.library_convs();
+            convs.any(|conv| self.convolutions.known(&conv.shape).is_none())
+        };
+        // What cannot be planned is refused when it is opened.
+        self.planned(network, spec).is_ok_and(is_unknown)
+    }
+
+    fn open_stand_in(
+        &self,
+        network: &Arc<Network>,
+        spec: &SessionSpec,
+        control: &RunControl,
+    ) -> Result<Box<dyn Session>, BackendError> {
+        let own = Convolver::own("the library's are being tried".to_owned());
+        let plan = self.own_plan(network.spec(), spec, Some(own))?;
+        self.session(network, plan, control)
+    }
+
+    fn inspect(&self) -> Option<&dyn Inspect> {
+        Some(self)
+    }
+}
+
+impl Inspect for CudaBackend {
     fn clock_mhz(&self) -> Option<u32> {
         self.driver.clock_mhz()
     }
@@ -319,64 +375,6 @@ impl Backend for CudaBackend {
                     .timing(rounds)
             })
             .collect()
-    }
-
-    fn free_bytes(&self) -> Option<u64> {
-        self.driver.memory_info().ok().map(|(free, _)| free as u64)
-    }
-
-    fn load_libraries(&self) {
-        // Why there is none is told where it is missed.
-        self.convolutions.library().ok();
-        self.kernels.load_all();
-    }
-
-    fn open(
-        &self,
-        network: &Arc<Network>,
-        spec: &SessionSpec,
-    ) -> Result<Box<dyn Session>, BackendError> {
-        self.open_while_wanted(network, spec, &RunControl::default())
-    }
-
-    fn open_while_wanted(
-        &self,
-        network: &Arc<Network>,
-        spec: &SessionSpec,
-        control: &RunControl,
-    ) -> Result<Box<dyn Session>, BackendError> {
-        let plan = self.planned(network.spec(), spec)?;
-        // Others are opened while this one searches.
-        let searched = self.search(&plan, control);
-        match searched.and_then(|()| self.session(network, plan, control)) {
-            // The library is a comfort: our own kernels do the same work, and it is said why.
-            Err(BackendError::Library { library, reason }) => {
-                let own = Convolver::own(format!("{library} failed: {reason}"));
-                let plan = self.own_plan(network.spec(), spec, Some(own))?;
-                self.session(network, plan, control)
-            }
-            opened => opened,
-        }
-    }
-
-    fn searches(&self, network: &NetworkSpec, spec: &SessionSpec) -> bool {
-        let is_unknown = |plan: CudaPlan| {
-            let mut convs = plan.library_convs();
-            convs.any(|conv| self.convolutions.known(&conv.shape).is_none())
-        };
-        // What cannot be planned is refused when it is opened.
-        self.planned(network, spec).is_ok_and(is_unknown)
-    }
-
-    fn open_stand_in(
-        &self,
-        network: &Arc<Network>,
-        spec: &SessionSpec,
-        control: &RunControl,
-    ) -> Result<Box<dyn Session>, BackendError> {
-        let own = Convolver::own("the library's are being tried".to_owned());
-        let plan = self.own_plan(network.spec(), spec, Some(own))?;
-        self.session(network, plan, control)
     }
 }
 

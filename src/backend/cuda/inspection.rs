@@ -1,17 +1,143 @@
-//! Looking into a run for checks: the maps behind the norms, and the output before rounding.
+//! Looking into a run for checks and measurements: the maps behind the norms, the output before rounding,
+//! the time of every step.
 //!
 //! Slow on purpose: step by step, with a download wherever a map is finished.
 
+use std::slice::{from_mut, from_ref};
+
 use super::{
     arguments::Argument,
-    driver::{DevicePtr, DriverFailure, Function},
+    driver::{DevicePtr, DriverFailure, Function, Queue},
+    lane::Marks,
     resident::{KernelLaunch, Prepared, Resident},
+    session::CudaSession,
 };
 use crate::{
-    backend::NormTap,
+    backend::{
+        BackendError, InspectSession, NormTap, RunControl,
+        audit::{Fill, KernelRecord},
+    },
+    frame::Frame,
     plan::cuda::{ConvId, ConvLaunch, CudaOp, CudaStep, MapBuffer, MapId, Storage, Target},
     tensor::{Shape, Tensor},
+    timing::{RunTiming, StepTiming},
 };
+
+impl CudaSession {
+    /// Uploads a photo and lets `look` run the launches over it one by one.
+    fn looked_into<T>(
+        &mut self,
+        input: &Frame,
+        look: impl FnOnce(&Resident, &[Prepared], Function) -> Result<T, DriverFailure>,
+    ) -> Result<T, BackendError> {
+        BackendError::check_size(input, self.resident.plan.photo)?;
+        self.first.stage(&self.resident.plan, from_ref(input));
+        let run = self
+            .first
+            .queue_upload(&self.resident, Queue::Painting)
+            .and_then(|()| {
+                look(
+                    &self.resident,
+                    &self.first.launches.single,
+                    self.store_floats,
+                )
+            });
+        // Waits whatever happened: the pinned memory may be in use.
+        let waited = self.resident.driver.wait();
+        run.and_then(|result| waited.map(|()| result))
+            .map_err(|f| self.resident.told(f))
+    }
+
+    /// One frame launch by launch, with a mark between them.
+    fn profiled(&mut self) -> Result<Vec<StepTiming>, DriverFailure> {
+        let Self {
+            first, resident, ..
+        } = self;
+        let marks = match self.step_marks.take() {
+            Some(marks) => marks,
+            None => Marks::make(&resident.driver, first.launches.together.len() + 1)?,
+        };
+        let events = &self.step_marks.insert(marks).events;
+        let driver = resident.driver.as_ref();
+        let queued = first
+            .queue_upload(resident, Queue::Painting)
+            .and_then(|()| {
+                let mut ahead = events.iter();
+                let mut mark = || {
+                    let next = ahead.next();
+                    next.map_or(Ok(()), |&event| driver.record(event, Queue::Painting))
+                };
+                mark()?;
+                resident.step_by_step(&first.launches, |l| {
+                    resident.launch_alone(l)?;
+                    mark()
+                })?;
+                first.queue_download(resident, Queue::Painting)
+            });
+        // Waits whatever happened: the pinned memory may be in use.
+        let waited = driver.wait();
+        queued.and(waited)?;
+        (resident.plan.launches.iter())
+            .zip(events.windows(2))
+            .map(|(steps, pair)| {
+                let all = &resident.plan.steps[steps.clone()];
+                Ok(StepTiming {
+                    layer: resident.plan.layers(steps),
+                    kernel: all.first().map_or_else(String::new, |s| s.entry.clone()),
+                    ms: f64::from(driver.elapsed_ms(pair[0], pair[1])?),
+                    flops: all.iter().map(|s| s.flops).sum(),
+                    bytes: all.iter().map(|s| s.bytes).sum(),
+                })
+            })
+            .collect()
+    }
+}
+
+impl InspectSession for CudaSession {
+    fn profile(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
+        control: &RunControl,
+    ) -> Result<Vec<StepTiming>, BackendError> {
+        self.check(from_ref(input), from_ref(output), control)?;
+        self.first.stage(&self.resident.plan, from_ref(input));
+        let steps = self.profiled().map_err(|f| self.resident.told(f))?;
+        self.first.unstage(&self.resident.plan, from_mut(output));
+        Ok(steps)
+    }
+
+    fn paint_step_by_step(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
+        control: &RunControl,
+    ) -> Result<Option<RunTiming>, BackendError> {
+        self.paint_group(from_ref(input), from_mut(output), control, false, None)
+            .map(Some)
+    }
+
+    fn run_tensor(
+        &mut self,
+        input: &Frame,
+        tap: Option<NormTap<'_>>,
+    ) -> Result<Tensor, BackendError> {
+        self.looked_into(input, |resident, launches, store| {
+            resident.run_steps(launches, store, tap)
+        })
+    }
+
+    fn audit(
+        &mut self,
+        input: &Frame,
+        fill: Option<Fill>,
+        seen: &mut dyn FnMut(KernelRecord),
+    ) -> Result<(), BackendError> {
+        self.looked_into(input, |resident, launches, store| {
+            resident.audited(launches, store, input, fill, seen)
+        })
+    }
+}
 
 impl Resident {
     /// A map of the first image as a tensor, as it is or behind a convolution's norm.

@@ -88,7 +88,7 @@ impl Lane {
     }
 
     /// Puts photos into pinned memory; places of the batch beyond them repeat the last.
-    pub(super) fn stage(&mut self, plan: &CudaPlan, inputs: &[&Frame]) {
+    pub(super) fn stage(&mut self, plan: &CudaPlan, inputs: &[Frame]) {
         let ((height, width), batch) = (plan.extended, plan.batch);
         let extend = (height, width) != plan.photo;
         let (photos, _) = self.pinned.halves(photo_bytes(plan));

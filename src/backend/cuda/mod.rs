@@ -203,7 +203,7 @@ pub fn probe() -> CudaProbe {
         Ok(Ok(list)) => CudaProbe::Devices(list),
         // Without a device, drivers refuse to be initialised.
         Ok(Err(error)) if error.0 == sys::CUresult::CUDA_ERROR_NO_DEVICE => CudaProbe::NoDevice,
-        Ok(Err(error)) => CudaProbe::DriverError(native::words(error)),
+        Ok(Err(error)) => CudaProbe::DriverError(context::words(error)),
         Err(_) => CudaProbe::DriverError("it lacks functions; install it again".to_owned()),
     }
 }
@@ -214,7 +214,7 @@ fn driver_version() -> Result<i32, String> {
     // SAFETY: writes one number into a place of that size; every driver has this function, and it
     // works before the driver is initialised.
     let asked = unsafe { sys::cuDriverGetVersion(&mut version) };
-    asked.result().map_err(native::words)?;
+    asked.result().map_err(context::words)?;
     Ok(version)
 }
 

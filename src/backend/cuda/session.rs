@@ -6,32 +6,28 @@
 //! a time.
 
 use super::{
-    driver::{DriverFailure, Function, Purpose, Queue},
+    driver::{Function, Purpose},
     lane::{Lane, Marks},
-    resident::{Prepared, Resident, SessionDevice},
+    resident::{Resident, SessionDevice},
 };
 use crate::{
-    backend::{
-        BackendError, NormTap, RunControl, Session,
-        audit::{Fill, KernelRecord},
-    },
+    backend::{BackendError, InspectSession, RunControl, Session},
     frame::Frame,
     network::ConvWeights,
     plan::{PlanSummary, cuda::CudaPlan},
-    tensor::Tensor,
-    timing::{RunTiming, StepTiming},
+    timing::RunTiming,
 };
 
 /// A network ready to run on a GPU for one picture size.
 pub struct CudaSession {
-    first: Lane,
+    pub(super) first: Lane,
     /// Made when frames first come one after another.
     second: Option<Lane>,
     /// One more than there are steps; made when a run is first profiled.
-    step_marks: Option<Marks>,
+    pub(super) step_marks: Option<Marks>,
     /// Writes the output before rounding, in the variants that store the picture by itself.
-    store_floats: Function,
-    resident: Resident,
+    pub(super) store_floats: Function,
+    pub(super) resident: Resident,
 }
 
 impl CudaSession {
@@ -66,9 +62,9 @@ impl CudaSession {
         Ok(session)
     }
 
-    fn check(
+    pub(super) fn check(
         &self,
-        frames: &[&Frame],
+        frames: &[Frame],
         outputs: &[Frame],
         control: &RunControl,
     ) -> Result<(), BackendError> {
@@ -77,9 +73,9 @@ impl CudaSession {
 
     /// Paints at most a batch of frames with one run, by the graph if it is to be `recorded`; calls
     /// `meanwhile` while it waits.
-    fn paint_group(
+    pub(super) fn paint_group(
         &mut self,
-        inputs: &[&Frame],
+        inputs: &[Frame],
         outputs: &mut [Frame],
         control: &RunControl,
         recorded: bool,
@@ -104,13 +100,12 @@ impl CudaSession {
         outputs: &mut [Frame],
         control: &RunControl,
     ) -> Result<RunTiming, BackendError> {
-        let frames: Vec<&Frame> = inputs.iter().collect();
-        self.check(&frames, outputs, control)?;
+        self.check(inputs, outputs, control)?;
         if self.second.is_none() {
             let places = self.resident.places.second_lane();
             self.second = Some(Lane::new(&self.resident, places)?);
         }
-        let painted = self.take_turns(&frames, outputs, control);
+        let painted = self.take_turns(inputs, outputs, control);
         if painted.is_err() {
             // A lane may still be on its way; its pinned memory must not change before it arrived.
             self.resident.driver.wait().ok();
@@ -120,7 +115,7 @@ impl CudaSession {
 
     fn take_turns(
         &mut self,
-        inputs: &[&Frame],
+        inputs: &[Frame],
         outputs: &mut [Frame],
         control: &RunControl,
     ) -> Result<RunTiming, BackendError> {
@@ -165,74 +160,6 @@ impl CudaSession {
             std::mem::swap(&mut next, &mut other);
         }
     }
-
-    /// Uploads a photo and lets `look` run the launches over it one by one.
-    fn looked_into<T>(
-        &mut self,
-        input: &Frame,
-        look: impl FnOnce(&Resident, &[Prepared], Function) -> Result<T, DriverFailure>,
-    ) -> Result<T, BackendError> {
-        BackendError::check_size(input, self.resident.plan.photo)?;
-        self.first.stage(&self.resident.plan, &[input]);
-        let run = self
-            .first
-            .queue_upload(&self.resident, Queue::Painting)
-            .and_then(|()| {
-                look(
-                    &self.resident,
-                    &self.first.launches.single,
-                    self.store_floats,
-                )
-            });
-        // Waits whatever happened: the pinned memory may be in use.
-        let waited = self.resident.driver.wait();
-        run.and_then(|result| waited.map(|()| result))
-            .map_err(|f| self.resident.told(f))
-    }
-
-    /// One frame launch by launch, with a mark between them.
-    fn profiled(&mut self) -> Result<Vec<StepTiming>, DriverFailure> {
-        let Self {
-            first, resident, ..
-        } = self;
-        let marks = match self.step_marks.take() {
-            Some(marks) => marks,
-            None => Marks::make(&resident.driver, first.launches.together.len() + 1)?,
-        };
-        let events = &self.step_marks.insert(marks).events;
-        let driver = resident.driver.as_ref();
-        let queued = first
-            .queue_upload(resident, Queue::Painting)
-            .and_then(|()| {
-                let mut ahead = events.iter();
-                let mut mark = || {
-                    let next = ahead.next();
-                    next.map_or(Ok(()), |&event| driver.record(event, Queue::Painting))
-                };
-                mark()?;
-                resident.step_by_step(&first.launches, |l| {
-                    resident.launch_alone(l)?;
-                    mark()
-                })?;
-                first.queue_download(resident, Queue::Painting)
-            });
-        // Waits whatever happened: the pinned memory may be in use.
-        let waited = driver.wait();
-        queued.and(waited)?;
-        (resident.plan.launches.iter())
-            .zip(events.windows(2))
-            .map(|(steps, pair)| {
-                let all = &resident.plan.steps[steps.clone()];
-                Ok(StepTiming {
-                    layer: resident.plan.layers(steps),
-                    kernel: all.first().map_or_else(String::new, |s| s.entry.clone()),
-                    ms: f64::from(driver.elapsed_ms(pair[0], pair[1])?),
-                    flops: all.iter().map(|s| s.flops).sum(),
-                    bytes: all.iter().map(|s| s.bytes).sum(),
-                })
-            })
-            .collect()
-    }
 }
 
 impl Drop for CudaSession {
@@ -247,91 +174,24 @@ impl Session for CudaSession {
         self.resident.plan.summary()
     }
 
-    fn paint(
-        &mut self,
-        input: &Frame,
-        output: &mut Frame,
-        control: &RunControl,
-    ) -> Result<RunTiming, BackendError> {
-        let output = std::slice::from_mut(output);
-        let timing = self.paint_group(&[input], output, control, true, None)?;
-        control.set_progress(1.0);
-        Ok(timing)
-    }
-
-    fn paint_meanwhile(
-        &mut self,
-        input: &Frame,
-        output: &mut Frame,
-        control: &RunControl,
-        meanwhile: &mut dyn FnMut(),
-    ) -> Result<RunTiming, BackendError> {
-        let output = std::slice::from_mut(output);
-        let timing = self.paint_group(&[input], output, control, true, Some(meanwhile))?;
-        control.set_progress(1.0);
-        Ok(timing)
-    }
-
-    fn paint_batch(
+    fn run(
         &mut self,
         inputs: &[Frame],
         outputs: &mut [Frame],
         control: &RunControl,
+        meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
         BackendError::check_batch(inputs, outputs)?;
         let timing = if inputs.len() > self.resident.plan.batch {
             self.paint_groups(inputs, outputs, control)?
         } else {
-            let frames: Vec<&Frame> = inputs.iter().collect();
-            self.paint_group(&frames, outputs, control, true, None)?
+            self.paint_group(inputs, outputs, control, true, meanwhile)?
         };
         control.set_progress(1.0);
         Ok(timing)
     }
 
-    fn profile(
-        &mut self,
-        input: &Frame,
-        output: &mut Frame,
-        control: &RunControl,
-    ) -> Result<Vec<StepTiming>, BackendError> {
-        self.check(&[input], std::slice::from_ref(output), control)?;
-        self.first.stage(&self.resident.plan, &[input]);
-        let steps = self.profiled().map_err(|f| self.resident.told(f))?;
-        let outputs = std::slice::from_mut(output);
-        self.first.unstage(&self.resident.plan, outputs);
-        Ok(steps)
-    }
-
-    fn paint_step_by_step(
-        &mut self,
-        input: &Frame,
-        output: &mut Frame,
-        control: &RunControl,
-    ) -> Result<Option<RunTiming>, BackendError> {
-        let output = std::slice::from_mut(output);
-        self.paint_group(&[input], output, control, false, None)
-            .map(Some)
-    }
-
-    fn run_tensor(
-        &mut self,
-        input: &Frame,
-        tap: Option<NormTap<'_>>,
-    ) -> Result<Tensor, BackendError> {
-        self.looked_into(input, |resident, launches, store| {
-            resident.run_steps(launches, store, tap)
-        })
-    }
-
-    fn audit(
-        &mut self,
-        input: &Frame,
-        fill: Option<Fill>,
-        seen: &mut dyn FnMut(KernelRecord),
-    ) -> Result<(), BackendError> {
-        self.looked_into(input, |resident, launches, store| {
-            resident.audited(launches, store, input, fill, seen)
-        })
+    fn inspect(&mut self) -> Option<&mut dyn InspectSession> {
+        Some(self)
     }
 }

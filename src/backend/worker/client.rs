@@ -5,6 +5,7 @@ use std::{
     env,
     io::{Read, Write},
     process::{Child, Command, Stdio},
+    slice::{from_mut, from_ref},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -17,7 +18,10 @@ use super::{
     wire::{Hello, MapHeader, Request, maps_of, weight_bytes},
 };
 use crate::{
-    backend::{Backend, BackendError, DeviceInfo, NormTap, RunControl, Session, SessionSpec},
+    backend::{
+        Backend, BackendError, DeviceInfo, Inspect, InspectSession, NormTap, RunControl, Session,
+        SessionSpec,
+    },
     frame::Frame,
     mode::{Mode, Precision, Variant},
     network::{Network, NetworkSpec},
@@ -181,15 +185,15 @@ impl Backend for WorkerBackend {
             .ok()?
     }
 
-    fn clock_mhz(&self) -> Option<u32> {
-        self.look_up(Request::ClockMhz, "tell its clock").ok()?
-    }
-
-    fn open(
+    fn open_while_wanted(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,
+        control: &RunControl,
     ) -> Result<Box<dyn Session>, BackendError> {
+        if control.is_cancelled() {
+            return Err(BackendError::Cancelled);
+        }
         let number = self.link.next_session();
         let (summary, _) = self.link.ask::<PlanSummary>(Question {
             request: Some(Request::Open(number, *network.spec(), *spec)),
@@ -206,6 +210,16 @@ impl Backend for WorkerBackend {
             pace: Pace::planned(&summary),
             summary,
         }))
+    }
+
+    fn inspect(&self) -> Option<&dyn Inspect> {
+        Some(self)
+    }
+}
+
+impl Inspect for WorkerBackend {
+    fn clock_mhz(&self) -> Option<u32> {
+        self.look_up(Request::ClockMhz, "tell its clock").ok()?
     }
 }
 
@@ -229,7 +243,7 @@ impl WorkerSession {
     fn painted<T: DeserializeOwned + Send + 'static>(
         &self,
         request: Request,
-        inputs: &[&Frame],
+        inputs: &[Frame],
         outputs: &mut [Frame],
         control: &RunControl,
     ) -> Result<T, BackendError> {
@@ -252,7 +266,7 @@ impl WorkerSession {
     fn about<T: DeserializeOwned + Send + 'static>(
         &self,
         request: Request,
-        inputs: &[&Frame],
+        inputs: &[Frame],
         most_answer_bytes: u64,
     ) -> Result<(T, Vec<u8>), BackendError> {
         let photos: Vec<&[u8]> = inputs.iter().map(|frame| frame.rgba()).collect();
@@ -274,7 +288,7 @@ impl WorkerSession {
     /// [`WorkerSession::painted`] of one group, which the next is predicted by.
     fn paint_group(
         &mut self,
-        inputs: &[&Frame],
+        inputs: &[Frame],
         outputs: &mut [Frame],
         control: &RunControl,
     ) -> Result<RunTiming, BackendError> {
@@ -325,29 +339,18 @@ impl Session for WorkerSession {
         self.summary.clone()
     }
 
-    fn paint(
-        &mut self,
-        input: &Frame,
-        output: &mut Frame,
-        control: &RunControl,
-    ) -> Result<RunTiming, BackendError> {
-        let timing = self.paint_group(&[input], std::slice::from_mut(output), control)?;
-        control.set_progress(1.0);
-        Ok(timing)
-    }
-
-    fn paint_batch(
+    fn run(
         &mut self,
         inputs: &[Frame],
         outputs: &mut [Frame],
         control: &RunControl,
+        _meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
         BackendError::check_batch(inputs, outputs)?;
         let (batch, all, mut done) = (self.spec.batch.max(1), inputs.len(), 0);
         let mut runs: Option<RunTiming> = None;
         for (group, to) in inputs.chunks(batch).zip(outputs.chunks_mut(batch)) {
-            let photos: Vec<&Frame> = group.iter().collect();
-            let run = self.paint_group(&photos, to, control)?;
+            let run = self.paint_group(group, to, control)?;
             runs = Some(match runs {
                 Some(before) => before.then(run),
                 None => run,
@@ -358,14 +361,20 @@ impl Session for WorkerSession {
         runs.ok_or(BackendError::EMPTY_BATCH)
     }
 
+    fn inspect(&mut self) -> Option<&mut dyn InspectSession> {
+        Some(self)
+    }
+}
+
+impl InspectSession for WorkerSession {
     fn profile(
         &mut self,
         input: &Frame,
         output: &mut Frame,
         control: &RunControl,
     ) -> Result<Vec<StepTiming>, BackendError> {
-        let outputs = std::slice::from_mut(output);
-        self.painted(Request::Profile(self.number), &[input], outputs, control)
+        let request = Request::Profile(self.number);
+        self.painted(request, from_ref(input), from_mut(output), control)
     }
 
     fn run_tensor(
@@ -380,7 +389,7 @@ impl Session for WorkerSession {
             with_maps,
         };
         let most_bytes = self.tensor_bytes(with_maps);
-        let (headers, body) = self.about::<Vec<MapHeader>>(request, &[input], most_bytes)?;
+        let (headers, body) = self.about::<Vec<MapHeader>>(request, from_ref(input), most_bytes)?;
         let maps = maps_of(headers, &body).map_err(|error| self.link.lost(&error))?;
         let mut maps: Vec<(String, Tensor)> = maps.collect();
         drop(body);

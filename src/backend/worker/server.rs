@@ -13,7 +13,9 @@ use super::wire::{
     send,
 };
 use crate::{
-    backend::{Backend, BackendError, RunControl, Session, SessionSpec},
+    backend::{
+        Backend, BackendError, Inspect, InspectSession, NormTap, RunControl, Session, SessionSpec,
+    },
     frame::Frame,
     tensor::Tensor,
     timing::{RunTiming, StepTiming},
@@ -101,7 +103,7 @@ impl Server {
                 told(to, backend.predicted_bytes(&network, &spec))
             }
             Request::FreeBytes => told(to, backend.free_bytes()),
-            Request::ClockMhz => told(to, backend.clock_mhz()),
+            Request::ClockMhz => told(to, backend.inspect().and_then(Inspect::clock_mhz)),
             Request::Open(number, network, spec) => {
                 let network = Arc::new(network_of(network, body)?);
                 let opened = backend.open(&network, &spec).map(|session| {
@@ -195,18 +197,20 @@ impl Served {
         let inputs = self.frames(body)?;
         let mut outputs = inputs.clone();
         let control = RunControl::default();
-        let run = match (inputs.as_slice(), outputs.as_mut_slice()) {
-            ([input], [output]) => self.session.paint(input, output, &control),
-            _ => self.session.paint_batch(&inputs, &mut outputs, &control),
-        };
+        let run = self.session.run(&inputs, &mut outputs, &control, None);
         Ok(run.map(|timing| (timing, outputs)))
+    }
+
+    fn inspected(&mut self) -> io::Result<&mut dyn InspectSession> {
+        let inspected = self.session.inspect();
+        inspected.ok_or_else(|| invalid("a look into a session that only paints"))
     }
 
     fn profile(&mut self, body: &[u8]) -> io::Result<Answer<(Vec<StepTiming>, Vec<Frame>)>> {
         let inputs = self.frames(body)?;
         let mut outputs = inputs.clone();
         let steps = self
-            .session
+            .inspected()?
             .profile(&inputs[0], &mut outputs[0], &RunControl::default());
         Ok(steps.map(|steps| (steps, outputs)))
     }
@@ -220,11 +224,8 @@ impl Served {
         let inputs = self.frames(body)?;
         let mut maps = Vec::new();
         let mut tap = |norm: &str, map: Tensor| maps.push((norm.to_owned(), map));
-        let output = if with_maps {
-            self.session.run_tensor(&inputs[0], Some(&mut tap))
-        } else {
-            self.session.run_tensor(&inputs[0], None)
-        };
+        let tap: Option<NormTap<'_>> = if with_maps { Some(&mut tap) } else { None };
+        let output = self.inspected()?.run_tensor(&inputs[0], tap);
         Ok(output.map(|output| {
             maps.push((String::new(), output));
             maps

@@ -17,11 +17,11 @@ use std::{
 };
 
 use super::{
-    CaptureSettings, Captured,
-    exchange::Writer,
+    CaptureSettings, Captured, LARGEST_FRAME_PX,
     feed::{self, Feed},
     orient::Orient,
 };
+use crate::mailbox::Writer;
 use brush::Brush;
 use landscape::Landscape;
 
@@ -29,10 +29,8 @@ use landscape::Landscape;
 const FPS: (u32, u32) = (30, 240);
 /// Sides of the scene when nobody says otherwise: 4 to 3, as most cameras.
 const ASPECT: (usize, usize) = (4, 3);
-/// Shortest and longest long side that is chosen for a working size, in pixels.
-const LONG_SIDE_PX: (usize, usize) = (320, 960);
-/// Most pixels of a side, however it is asked for.
-const MAX_SIDE_PX: usize = 4096;
+/// Shortest long side that is chosen for a working size, in pixels.
+const SHORTEST_PX: usize = 320;
 
 /// The demo scene at one size.
 pub struct Scene {
@@ -136,11 +134,10 @@ fn until_next(elapsed: Duration, beat: Duration) -> Duration {
 
 fn size_for(settings: &CaptureSettings) -> (usize, usize) {
     if let Some((width, height)) = settings.size {
-        let side = |px: u32| (px as usize).clamp(1, MAX_SIDE_PX);
+        let side = |px: u32| (px as usize).clamp(1, LARGEST_FRAME_PX);
         return (side(width), side(height));
     }
-    let (shortest, longest) = LONG_SIDE_PX;
-    let long = settings.working_px.clamp(shortest, longest);
+    let long = settings.working_px.max(SHORTEST_PX);
     let long = long.min(settings.frame_px).max(1);
     // Even sides, as cameras have them.
     let even = |px: usize| (px.div_ceil(2) * 2).max(2);
@@ -207,9 +204,10 @@ mod tests {
             })
         };
         assert_eq!(with(None, 640, 1280), (640, 480));
-        assert_eq!(with(None, 5000, 1280), (960, 720));
+        assert_eq!(with(None, 5000, 1280), (1280, 960));
+        assert_eq!(with(None, 1920, LARGEST_FRAME_PX), (1920, 1440));
         assert_eq!(with(None, 100, 1280), (320, 240));
         assert_eq!(with(Some((33, 17)), 640, 1280), (33, 17));
-        assert_eq!(with(Some((0, 99_999)), 640, 1280), (1, MAX_SIDE_PX));
+        assert_eq!(with(Some((0, 99_999)), 640, 1280), (1, LARGEST_FRAME_PX));
     }
 }

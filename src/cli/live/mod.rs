@@ -26,6 +26,7 @@ use crate::{
         Engine,
         live::{
             DEFAULT_TARGET_FPS, LiveEvent, LiveOrder, LivePicture, LiveSize, Stages, meter::Recent,
+            rate_control::first_source_px,
         },
         paint::PaintError,
         protocol::{EngineError, Event},
@@ -68,13 +69,19 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         .map_err(|e| CliError::Failed(format!("no thread could be started: {}", words(&e))))?;
     let device = wait_for_device(&mut engine, &rung)?;
     let style = chosen_style(args, &device)?;
+    let size = args.working_size.map_or(
+        LiveSize::Auto {
+            target_fps: args.target_fps.map_or(DEFAULT_TARGET_FPS, f64::from),
+        },
+        LiveSize::LongSide,
+    );
     let settings = CaptureSettings {
         size: args.size,
         fps: args.fps,
         format: args.format,
         mirror: args.mirror,
         rotate: args.rotate,
-        working_px: args.working_size.unwrap_or(first_px(&device)),
+        working_px: first_source_px(size, device.kind),
         ..CaptureSettings::default()
     };
     let asked = settings.clone();
@@ -90,12 +97,6 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         .transpose()
         .map_err(|e| CliError::Failed(e.to_string()))?;
     let network = style.as_ref().map(|s| s.network.clone());
-    let size = args.working_size.map_or(
-        LiveSize::Auto {
-            target_fps: args.target_fps.map_or(DEFAULT_TARGET_FPS, f64::from),
-        },
-        LiveSize::LongSide,
-    );
     let order = LiveOrder {
         look: args.painting.look(),
         ..LiveOrder::new(network, size, args.painting.mode())
@@ -130,14 +131,6 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         print_json(&report)
     } else {
         print(&text(&report))
-    }
-}
-
-/// Long side that a source is asked for at first, in pixels: a GPU paints more.
-fn first_px(device: &DeviceInfo) -> usize {
-    match device.kind {
-        DeviceChoice::Cuda => 1280,
-        DeviceChoice::Cpu | DeviceChoice::Auto => CaptureSettings::default().working_px,
     }
 }
 
@@ -184,7 +177,7 @@ struct LiveRun {
     /// How the source was to be captured.
     asked: CaptureSettings,
     size: LiveSize,
-    pictures: crate::capture::exchange::Reader<LivePicture>,
+    pictures: crate::mailbox::Reader<LivePicture>,
     engine: Engine,
     capture: Capture,
     recorder: Option<Recorder>,
@@ -310,6 +303,7 @@ impl LiveRun {
                 ));
             }
         }
+        self.capture.set_working_px(facts.source_px);
         self.taken_at = Some(now);
         self.since_line += 1;
         let &mut (begin, ..) = self

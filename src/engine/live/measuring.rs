@@ -92,7 +92,7 @@ impl Live {
                 pictures.push(self.scaled.clone());
             }
             // Nothing more comes of a photo.
-            let rung = self.input.doorbell().recv_timeout(NEXT_PICTURE_WITHIN);
+            let rung = self.input.ready().recv_timeout(NEXT_PICTURE_WITHIN);
             if rung.is_err() || !self.input.take() {
                 break;
             }

@@ -1,6 +1,6 @@
 //! Live pictures: the newest frame of a source is painted, again and again.
 //!
-//! Frames come in and pictures go out through exchanges in which the newest wins, so neither the source
+//! Frames come in and pictures go out through [mailboxes](crate::mailbox), so neither the source
 //! nor the surface is ever waited for. What a surface wants is one [`LiveOrder`]; a new one counts from
 //! the next frame on. Sessions are opened beside those that paint ([`Opener`]), which go on until the new
 //! ones are there. When what is asked for cannot be had, what was painted before goes on and
@@ -10,19 +10,18 @@
 //! Knows no camera and no window. [`Live`] belongs to the engine's thread; time is handed to it, so that
 //! tests have their own.
 
-pub mod auto_size;
 mod duel;
-mod foresight;
 mod measuring;
 pub mod meter;
 mod opener;
 mod order;
 mod picture;
+mod prefetch;
+pub mod rate_control;
 mod scene;
 mod sessions;
 mod wall;
 
-pub use foresight::Foretold;
 pub use opener::{Opener, Openings};
 pub use order::{
     Contestant, DEFAULT_TARGET_FPS, Duel, LiveEvent, LiveOrder, LiveSample, LiveSize, MeasureJob,
@@ -31,6 +30,7 @@ pub use order::{
 pub use picture::{DuelTimes, Facts, LivePicture, Stages};
 
 use std::{
+    slice::{from_mut, from_ref},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -38,32 +38,30 @@ use std::{
 use crossbeam_channel::Receiver;
 
 use self::{
-    auto_size::AutoSize,
     duel::OtherDevice,
-    foresight::Foresight,
+    prefetch::Prefetch,
+    rate_control::{FrameCost, RateControl},
     scene::{Asked, Choice, Place, Scene, Side},
     sessions::Sessions,
     wall::Wall,
 };
-use super::{paint::Painter, protocol::LiveStart};
+use super::{
+    paint::Painter,
+    protocol::{LiveStart, NumberedOrder},
+};
 use crate::{
     backend::{BackendError, RunControl},
-    capture::{
-        Captured,
-        exchange::{Reader, Writer},
-    },
+    capture::Captured,
     compose::{Look, compose_into},
     frame::Frame,
+    mailbox::{Reader, Writer},
+    measure::sample,
     media::{resample::Resampler, scale::size_within},
     mode::{DeviceChoice, Mode, Precision},
     timing::RunTiming,
     verify::Equality,
 };
 
-/// Where the automatic size begins, in pixels.
-const FIRST_PX: usize = 512;
-/// Where it begins on a processor.
-const FIRST_PX_ON_CPU: usize = 320;
 /// Sessions kept for flipping back at once.
 const KEPT_SESSIONS: usize = 6;
 /// Time between two samples of the steps at least.
@@ -83,14 +81,16 @@ pub struct Live {
     output: Writer<LivePicture>,
     order: LiveOrder,
     order_number: u64,
-    /// Where the next order is told before it comes, and the newest that was heard of there.
-    foretold: Arc<Foretold>,
-    heard: u64,
+    /// Where the next order comes.
+    settings: Reader<Option<NumberedOrder>>,
+    settings_ended: bool,
+    /// An order that came while a picture was painted.
+    pending: Option<NumberedOrder>,
     /// Whether the order changed since the last picture.
     changed: bool,
     has_frame: bool,
     ended: bool,
-    auto: AutoSize,
+    rate: RateControl,
     scaled: Frame,
     resampler: Resampler,
     sessions: Sessions,
@@ -144,28 +144,22 @@ impl Live {
             output,
             order,
             number,
-            foretold,
+            settings,
             control,
         } = start;
-        let first_px = match device {
-            DeviceChoice::Cpu => FIRST_PX_ON_CPU,
-            _ => FIRST_PX,
-        };
-        let target_fps = match order.size {
-            LiveSize::Auto { target_fps } => target_fps,
-            LiveSize::LongSide(_) => DEFAULT_TARGET_FPS,
-        };
+        let size = order.size;
         Self {
             input,
             output,
             order,
             order_number: number,
-            foretold,
-            heard: number,
+            settings,
+            settings_ended: false,
+            pending: None,
             changed: true,
             has_frame: false,
             ended: false,
-            auto: AutoSize::new(target_fps, first_px),
+            rate: RateControl::new(size, device),
             scaled: Frame::from_fn(1, 1, |_, _| [0; 4]),
             resampler: Resampler::default(),
             sessions: Sessions::new(KEPT_SESSIONS),
@@ -193,9 +187,24 @@ impl Live {
         }
     }
 
-    /// Rings when there may be a new frame; `None` when the source has ended.
-    pub fn doorbell(&self) -> Option<&Receiver<()>> {
-        (!self.ended).then(|| self.input.doorbell())
+    /// Signals when there may be a new frame; `None` when the source has ended.
+    pub fn frame_ready(&self) -> Option<&Receiver<()>> {
+        (!self.ended).then(|| self.input.ready())
+    }
+
+    /// Signals when the order may have changed; `None` when nobody can change it any more.
+    pub fn settings_ready(&self) -> Option<&Receiver<()>> {
+        (!self.settings_ended).then(|| self.settings.ready())
+    }
+
+    /// Whether an order waits to be carried out.
+    pub fn has_settings(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Nobody changes the order any more.
+    pub fn end_settings(&mut self) {
+        self.settings_ended = true;
     }
 
     /// Rings when something was opened, so that there may be something to paint without a new frame.
@@ -209,21 +218,16 @@ impl Live {
     }
 
     /// Paints by `order` from now on.
-    pub fn set_order(&mut self, order: LiveOrder, number: u64) {
-        if let LiveSize::Auto { target_fps } = order.size
-            && target_fps != self.auto.target_fps()
-        {
-            self.auto = AutoSize::new(target_fps, self.auto.long_side_px());
-        }
+    fn set_order(&mut self, order: LiveOrder, number: u64) {
+        self.rate.set_size(order.size);
         if !order.costs_like(&self.order) {
-            self.auto.forget();
+            self.rate.forget();
             self.equality = None;
             self.duel_refused = false;
         }
         self.refused = None;
         self.order = order;
         self.order_number = number;
-        self.heard = self.heard.max(number);
         self.changed = true;
     }
 
@@ -235,6 +239,10 @@ impl Live {
 
     /// Paints the newest frame, if there is one or the order changed, and tells what there is to say.
     pub fn serve(&mut self, painter: &mut Painter, tell: &mut dyn FnMut(LiveEvent)) -> Served {
+        if let Some((order, number)) = self.settings.receive().or_else(|| self.pending.take()) {
+            self.pending = None;
+            self.set_order(order, number);
+        }
         let fresh = !self.order.frozen && self.input.take();
         self.has_frame |= fresh;
         // What is opened for the small pictures is no reason to paint the large one anew.
@@ -318,6 +326,7 @@ impl Live {
             ready_at,
             stages,
             working: painted_size,
+            source_px: self.rate.source_px(),
             mode: run.mode,
             stands_in,
             method: run.timing.method,
@@ -328,10 +337,14 @@ impl Live {
         let now = (self.clock)();
         self.work = now - began;
         let is_telling = run.mode.is_some() && !self.is_opening && !stands_in;
-        if let (LiveSize::Auto { .. }, true) = (self.order.size, is_telling) {
-            let long = painted_size.0.max(painted_size.1);
-            let work_ms = (now - began).as_secs_f64() * 1e3;
-            (self.auto).note(work_ms, long, size.0.max(size.1), now);
+        if is_telling {
+            let cost = FrameCost {
+                work_ms: (now - began).as_secs_f64() * 1e3,
+                decode_ms: f64::from(stages.decode_ms),
+                painted_px: painted_size.0.max(painted_size.1),
+                source_px: size.0.max(size.1),
+            };
+            self.rate.note(cost, now);
         }
         self.sample(painter, run, tell);
         self.note_busy(began, now);
@@ -366,11 +379,7 @@ impl Live {
     }
 
     fn working_size(&self, (width, height): (usize, usize)) -> (usize, usize) {
-        let px = match self.order.size {
-            LiveSize::Auto { .. } => self.auto.long_side_px(),
-            LiveSize::LongSide(px) => px,
-        };
-        size_within(width, height, px)
+        size_within(width, height, self.rate.long_side_px())
     }
 
     /// Brings the frame to `size`; milliseconds.
@@ -399,7 +408,7 @@ impl Live {
         })
     }
 
-    /// Paints what was scaled in one way, into `other` or the output's painting, and hears of new orders
+    /// Paints what was scaled in one way, into `other` or the output's painting, and takes new orders
     /// meanwhile.
     fn paint_side(
         &mut self,
@@ -420,19 +429,20 @@ impl Live {
         // Whoever paints a scene has seen to it that it is open.
         let lent = self.sessions.lend(&side.target);
         let mut session = lent.ok_or(BackendError::EMPTY_BATCH)?;
-        let mut foresight = Foresight {
-            foretold: &self.foretold,
-            heard: &mut self.heard,
+        let mut prefetch = Prefetch {
+            settings: &mut self.settings,
+            pending: &mut self.pending,
             painter,
             sessions: &self.sessions,
             held_bytes,
-            auto: &self.auto,
+            rate: &self.rate,
             source: sides(&self.input.value.frame),
             openings: &mut self.openings,
             asked: &mut self.asked,
         };
-        let look = &mut || foresight.look();
-        let painted = session.paint_meanwhile(&self.scaled, to, &self.control, look);
+        let look = &mut || prefetch.look();
+        let (inputs, outputs) = (from_ref(&self.scaled), from_mut(to));
+        let painted = session.run(inputs, outputs, &self.control, Some(look));
         self.sessions.take_back(session);
         painted
     }
@@ -479,29 +489,20 @@ impl Live {
         if self.ceiling_of != Some(mode.precision) {
             self.ceiling_of = Some(mode.precision);
             // Where it cannot be found out, the panel does without.
-            let ceiling = painter
-                .backend()
-                .ceiling(mode.precision)
-                .unwrap_or_default();
+            let ceiling = sample::ceiling(painter.backend().as_ref(), mode.precision);
+            let ceiling = ceiling.unwrap_or_default();
             tell(LiveEvent::Ceiling(ceiling));
         }
         let Some(session) = self.sessions.get(&target) else {
             return;
         };
         let convolver = session.summary().convolver;
-        let mut steps = session.step_times();
-        if steps.is_empty() {
-            // The picture is out already; the next one has room of its own.
-            let mut unseen = std::mem::replace(
-                &mut self.output.value.painted,
-                Frame::from_fn(1, 1, |_, _| [0; 4]),
-            );
-            fit(&mut unseen, sides(&self.scaled));
-            let profiled = session.profile(&self.scaled, &mut unseen, &self.control);
-            self.output.value.painted = unseen;
-            // A failure comes again with the next frame, where it is dealt with.
-            steps = profiled.unwrap_or_default();
-        }
+        // The picture is out already; the next one has room of its own.
+        let unseen = &mut self.output.value.painted;
+        fit(unseen, sides(&self.scaled));
+        // A failure comes again with the next frame, where it is dealt with.
+        let steps = sample::step_times(session, &self.scaled, unseen, &self.control);
+        let steps = steps.unwrap_or_default();
         let cost = (self.clock)() - began;
         self.next_sample = Some(began + SAMPLE_EVERY.max(cost * SAMPLE_SHARE));
         tell(LiveEvent::Sample(Arc::new(LiveSample {

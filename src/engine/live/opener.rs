@@ -18,7 +18,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::sessions::{Open, Target};
 use crate::{
-    backend::{Backend, BackendError, OpenDevice, RunControl, Session, allocator},
+    backend::{Backend, BackendError, OpenDevice, RunControl, Session},
     engine::{panic_message, thread::BoundedThread},
     mode::DeviceChoice,
 };
@@ -246,10 +246,7 @@ fn work(jobs: &Receiver<Job>, searches: Option<&Sender<Job>>) {
     for job in jobs {
         match (job, searches) {
             (Job::Open(opening), _) => opening.carry_out(searches),
-            (Job::Retire(sessions), _) => {
-                drop(sessions);
-                allocator::give_unused_pages_back();
-            }
+            (Job::Retire(sessions), _) => drop(sessions),
             // What was left is done when its turn is over.
             (Job::Tell(done), Some(searches)) => drop(searches.send(Job::Tell(done))),
             // Whoever asked may have lost patience.

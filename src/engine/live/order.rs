@@ -7,10 +7,10 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::{
-    capture::exchange::Writer,
     compose::Look,
     engine::protocol::EngineError,
     frame::Frame,
+    mailbox::Writer,
     mode::{DeviceChoice, Mode, ModeChoice},
     network::Network,
     plan::Convolver,

@@ -102,6 +102,8 @@ pub struct Facts {
     pub stages: Stages,
     /// Columns and rows that the network saw, in pixels.
     pub working: (usize, usize),
+    /// Long side that the source should send, in pixels.
+    pub source_px: usize,
     /// Variant and precision; `None` when the source is shown as it is.
     pub mode: Option<Mode>,
     /// Whether the device does the mode faster as soon as it was found out how; until then it is painted by

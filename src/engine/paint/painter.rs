@@ -240,7 +240,7 @@ impl Painter {
         let index = self.ready(network, spec, room)?;
         let run = self.sessions[index]
             .session
-            .paint_batch(&inputs, &mut outputs, control)?;
+            .run(&inputs, &mut outputs, control, None)?;
         drop(inputs);
         for photo in photos {
             self.make_room_to_finish(network, photo, (width, height), settings);
@@ -361,12 +361,13 @@ mod tests {
             Some(3_500_000)
         }
 
-        fn open(
+        fn open_while_wanted(
             &self,
             network: &Arc<Network>,
             spec: &SessionSpec,
+            control: &RunControl,
         ) -> Result<Box<dyn Session>, BackendError> {
-            self.0.open(network, spec)
+            self.0.open_while_wanted(network, spec, control)
         }
     }
 

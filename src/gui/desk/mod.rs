@@ -11,14 +11,14 @@ mod settings;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use self::{
     opening::{from_clipboard, opened, sorted},
-    settings::SettingsSlot,
+    settings::SettingsFile,
 };
 use super::{
     label::name_label,
@@ -36,6 +36,7 @@ use crate::{
         worker::WakeUp,
     },
     frame::Frame,
+    mailbox::{Reader, Writer, mailbox},
     measure::MeasureReport,
     media::{
         MediaError, decode,
@@ -277,7 +278,8 @@ pub struct Desk {
     /// Lent to every errand that writes; once this one and all that are lent are gone, `written` says so.
     writes: Option<Sender<()>>,
     written: Receiver<()>,
-    settings: Arc<SettingsSlot>,
+    changed_settings: Writer<Option<SettingsFile>>,
+    newest_settings: Arc<Mutex<Reader<Option<SettingsFile>>>>,
     wake_up: WakeUp,
     outside: Arc<dyn Outside>,
     shelf: Arc<dyn Shelf>,
@@ -297,6 +299,7 @@ impl Desk {
         let (errand_sender, errands) = bounded::<Errand>(ERRANDS);
         let (report_sender, reports) = bounded(REPORTS);
         let (writes, written) = bounded(0);
+        let (changed_settings, newest_settings) = mailbox(|| None);
         for number in 0..THREADS {
             let (errands, reports) = (errands.clone(), report_sender.clone());
             let wake_up = wake_up.clone();
@@ -314,7 +317,8 @@ impl Desk {
             report_sender,
             writes: Some(writes),
             written,
-            settings: Arc::default(),
+            changed_settings,
+            newest_settings: Arc::new(Mutex::new(newest_settings)),
             wake_up,
             outside,
             shelf,
@@ -450,10 +454,10 @@ impl Desk {
 
     /// Writes the settings, unless newer ones follow before it is their turn; [`Report::SettingsFailed`] when
     /// that fails.
-    pub fn write_settings(&self, settings: Settings, path: PathBuf) {
-        self.settings.put(settings, path);
-        let slot = self.settings.clone();
-        self.send_writing(move || slot.write());
+    pub fn write_settings(&mut self, settings: Settings, path: PathBuf) {
+        self.changed_settings.send((settings, path));
+        let newest = self.newest_settings.clone();
+        self.send_writing(move || settings::write(&newest));
     }
 
     /// Has the window read its reports.

@@ -9,7 +9,7 @@ use crate::{
     backend::BackendError,
     capture::{CameraId, Capture, CaptureEvent, CaptureSettings, Source},
     disk::words,
-    engine::live::{Duel, LiveEvent, LiveSize, MeasureJob, auto_size::wanted_px},
+    engine::live::{Duel, LiveEvent, LiveSize, MeasureJob, rate_control::first_source_px},
     gui::{
         app::App, choice::Choice, desk::Purpose, hear::name_window, outside::Dialog, stage::Compare,
     },
@@ -20,8 +20,6 @@ use crate::{
 /// Measured frames of each mode, and those before that do not count: the fixed protocol.
 const MEASURED_FRAMES: u32 = 200;
 const WARM_UP_FRAMES: u32 = 10;
-/// Long side that a source is asked for at first where a GPU paints, in pixels.
-const FIRST_PX_ON_GPU: usize = 1280;
 /// How long it is told how to leave the full screen, in seconds.
 const LEAVING_TOLD_SECONDS: f64 = 4.0;
 
@@ -44,8 +42,7 @@ impl App {
         if live.take_picture(ctx)
             && let (Some(capture), Some(facts)) = (&live.capture, &live.facts)
         {
-            let source = live.source_size();
-            capture.set_working_px(wanted_px(self.settings.live.size, facts.working, source));
+            capture.set_working_px(facts.source_px);
         }
         live.note_rate(match self.settings.live.size {
             LiveSize::Auto { target_fps } => Some(target_fps),
@@ -289,11 +286,10 @@ impl App {
             format: choices.camera_format,
             mirror: choices.mirror,
             rotate: choices.rotate,
-            working_px: match (choices.size, self.device.as_ref().map(|d| d.kind)) {
-                (LiveSize::LongSide(px), _) => px,
-                (LiveSize::Auto { .. }, Some(DeviceChoice::Cuda)) => FIRST_PX_ON_GPU,
-                (LiveSize::Auto { .. }, _) => CaptureSettings::default().working_px,
-            },
+            working_px: first_source_px(
+                choices.size,
+                (self.device.as_ref()).map_or(DeviceChoice::Auto, |d| d.kind),
+            ),
             ..CaptureSettings::default()
         };
         let repaint = ctx.clone();

@@ -6,7 +6,7 @@ use super::{LiveIntent, LiveView};
 use crate::{
     backend::DeviceInfo,
     capture::{PixelFormat, Rotation, Source},
-    engine::live::{Contestant, DEFAULT_TARGET_FPS, LiveSize, auto_size::STEPS_PX},
+    engine::live::{Contestant, DEFAULT_TARGET_FPS, LiveSize, rate_control::STEPS_PX},
     gui::{
         choice::Choice,
         intent::Intent,

@@ -35,13 +35,14 @@ use super::{
 };
 use crate::{
     backend::DeviceInfo,
-    capture::{Camera, CameraFormat, Capture, CaptureProblem, Source, exchange::Reader},
+    capture::{Camera, CameraFormat, Capture, CaptureProblem, Source},
     engine::live::{
         Facts, LiveOrder, LivePicture,
-        auto_size::STEPS_PX,
         meter::{Recent, Spread},
+        rate_control::STEPS_PX,
     },
     frame::Frame,
+    mailbox::Reader,
     media::record::Recorder,
     verify::Equality,
 };
@@ -326,12 +327,6 @@ impl LiveView {
             times: [a.spread(now)?, b.spread(now)?],
             equality: self.equality.clone()?,
         })
-    }
-
-    /// Columns and rows of the source's frame on the stage, in pixels.
-    fn source_size(&self) -> (usize, usize) {
-        let original = self.picture().map(|(original, _)| original);
-        original.map_or((1, 1), |frame| (frame.width(), frame.height()))
     }
 
     /// The picture on the stage: the source's frame and the painting.

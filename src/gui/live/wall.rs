@@ -8,9 +8,9 @@ use eframe::egui::{
 };
 
 use crate::{
-    capture::exchange::{Reader, exchange},
     engine::live::{WallPane, WallPicture},
     gui::{intent::Intent, live::LiveIntent, shelf::Card, texture::opaque_image_of, theme},
+    mailbox::{Reader, mailbox},
     network::Network,
 };
 
@@ -44,7 +44,7 @@ impl Wall {
         self.tiles.clear();
         let mut panes = Vec::new();
         for (style, network) in styles {
-            let (writer, pictures) = exchange(WallPicture::empty);
+            let (writer, pictures) = mailbox(WallPicture::empty);
             panes.push(WallPane {
                 network: network.clone(),
                 output: writer,

@@ -316,6 +316,7 @@ mod tests {
                 download_ms: 0.5,
                 compose_ms: 1.0,
             },
+            source_px: 640,
             working: (640, 360),
             mode: None,
             stands_in: false,

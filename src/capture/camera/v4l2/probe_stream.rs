@@ -1,4 +1,4 @@
-//! Whether a stream of another opening has a frame.
+//! A second opening of a device, which never streams: whether the stream of the first has a frame ready.
 
 use std::time::{Duration, Instant};
 
@@ -13,43 +13,43 @@ const UNANNOUNCED_AFTER: Duration = Duration::from_millis(250);
 /// Times that a frame was there unannounced before announcements are no longer waited for.
 const MOST_UNANNOUNCED: u32 = 2;
 
-/// An opening of a device beside the one that sends.
-pub struct Beside {
+/// A second opening of a device whose first one streams.
+pub struct ProbeStream {
     node: Node,
     announces: Announces,
-    asked_at: Instant,
-    came_at: Instant,
+    requested_at: Instant,
+    arrived_at: Instant,
 }
 
-/// Whether the driver tells this opening that a frame is there.
+/// Whether the driver announces frames to this opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Announces {
-    /// Nothing is sent before the first frame is asked for.
+    /// Nothing is sent before the first frame is requested.
     NotYet,
-    /// Not known; so many frames were there unannounced.
+    /// Not known; so many frames came unannounced.
     Perhaps(u32),
     Yes,
     No,
 }
 
-impl Beside {
+impl ProbeStream {
     /// Before the first frame.
     pub fn new(node: Node) -> Self {
         Self {
             node,
             announces: Announces::NotYet,
-            asked_at: Instant::now(),
-            came_at: Instant::now(),
+            requested_at: Instant::now(),
+            arrived_at: Instant::now(),
         }
     }
 
-    /// Waits until a frame is announced, at most `patience`. Returns whether to ask for one, which
-    /// takes as long as it takes when it was not announced.
+    /// Waits until a frame is announced, at most `patience`. Returns whether to request one; a request
+    /// without an announcement may block for as long as the camera takes.
     ///
     /// # Errors
     /// [`CaptureProblem`], from the system's refusal.
     pub fn wait(&mut self, patience: Duration) -> Result<bool, CaptureProblem> {
-        let asks = match self.announces {
+        let request = match self.announces {
             Announces::NotYet | Announces::No => true,
             Announces::Yes => self.node.wait(patience)?,
             Announces::Perhaps(_) => {
@@ -57,22 +57,22 @@ impl Beside {
                 if announced {
                     self.announces = Announces::Yes;
                 }
-                announced || self.came_at.elapsed() > UNANNOUNCED_AFTER
+                announced || self.arrived_at.elapsed() > UNANNOUNCED_AFTER
             }
         };
-        self.asked_at = Instant::now();
-        Ok(asks)
+        self.requested_at = Instant::now();
+        Ok(request)
     }
 
-    /// To be called when a frame was asked for and came.
-    pub fn has_come(&mut self) {
-        self.came_at = Instant::now();
+    /// To be called when a requested frame has arrived.
+    pub fn frame_arrived(&mut self) {
+        self.arrived_at = Instant::now();
         self.announces = self
             .announces
-            .after_frame(self.came_at.duration_since(self.asked_at));
+            .after_frame(self.arrived_at.duration_since(self.requested_at));
     }
 
-    /// Whether the camera still sends as `agreed`, as far as the driver tells.
+    /// Whether the camera still sends as `agreed`, as far as the driver reports.
     pub fn sends_as(&self, agreed: &CameraFormat) -> bool {
         self.node.sends_as(agreed)
     }

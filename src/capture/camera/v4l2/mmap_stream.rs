@@ -1,4 +1,4 @@
-//! The frames of a camera in a format that nokhwa cannot carry.
+//! A stream of memory-mapped buffers: the frames of a camera in a format that nokhwa cannot carry.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use v4l::{
     Device as V4lDevice,
     buffer::{Flags as BufferFlags, Type},
     io::{
-        mmap::Stream as MmapStream,
+        mmap::Stream as V4lStream,
         traits::{CaptureStream, Stream as _},
     },
 };
@@ -19,19 +19,19 @@ const BUFFERS: u32 = 4;
 /// No driver has more buffers than this (`VIDEO_MAX_FRAME`).
 const MOST_BUFFERS: usize = 32;
 
-/// A camera that sends. Dropping it stops the camera and closes it.
-pub struct Direct {
+/// A camera that streams. Dropping it stops the camera and closes it.
+pub struct MmapStream {
     /// Always there until the end.
-    stream: Option<MmapStream<'static>>,
+    stream: Option<V4lStream<'static>>,
 }
 
-impl Direct {
-    /// Makes the camera send as it was set up.
+impl MmapStream {
+    /// Starts streaming in the format that the camera is set to.
     ///
     /// # Errors
     /// [`CaptureProblem`], from the system's refusal.
     pub fn start(device: &V4lDevice) -> Result<Self, CaptureProblem> {
-        let mut stream = MmapStream::with_buffers(device, Type::VideoCapture, BUFFERS)
+        let mut stream = V4lStream::with_buffers(device, Type::VideoCapture, BUFFERS)
             .map_err(|e| problem(&e))?;
         // All but the first, which the first call of `next` hands to the driver. A driver may have
         // made fewer or more than asked for.
@@ -41,14 +41,14 @@ impl Direct {
             }
         }
         let started = stream.start();
-        let mut direct = Self {
+        let mut mapped = Self {
             stream: Some(stream),
         };
         started.map_err(|e| problem(&e))?;
-        if let Some(running) = &mut direct.stream {
+        if let Some(running) = &mut mapped.stream {
             running.set_timeout(Duration::from_millis(1));
         }
-        Ok(direct)
+        Ok(mapped)
     }
 
     /// Waits for a frame, at most `patience`. Gives its bytes, which are empty when the driver says
@@ -75,7 +75,7 @@ impl Direct {
     }
 }
 
-impl Drop for Direct {
+impl Drop for MmapStream {
     fn drop(&mut self) {
         let Some(mut stream) = self.stream.take() else {
             return;

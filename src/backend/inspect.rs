@@ -1,0 +1,123 @@
+//! What checks and measurements need of a device and its sessions besides painting.
+//!
+//! Only `verify` and `measure` use it. A backend without it paints all the same: a check says that it
+//! cannot be made there, and a measurement leaves out what it cannot have.
+
+use super::{
+    BackendError, RunControl, Session, SessionSpec,
+    audit::{Fill, KernelRecord},
+};
+use crate::{
+    frame::Frame,
+    mode::Precision,
+    network::NetworkSpec,
+    tensor::Tensor,
+    timing::{Ceiling, OperationTiming, RunTiming, StepTiming},
+};
+
+/// Receives the feature map after a norm: the layer's norm name (`res1.in2`) and the map as the
+/// next layer reads it, before ReLU and before a residual add.
+pub type NormTap<'a> = &'a mut dyn FnMut(&str, Tensor);
+
+/// A device that can be measured.
+pub trait Inspect {
+    /// Clock of the device at this moment, in MHz, where it can be told: it explains times that
+    /// drift.
+    fn clock_mhz(&self) -> Option<u32>;
+
+    /// Overwrites what the device's caches hold, so that the next run finds neither weights nor pixels
+    /// there. Does nothing on a device without memory of its own.
+    ///
+    /// # Errors
+    /// [`BackendError::OutOfDeviceMemory`], [`BackendError::DeviceLost`].
+    fn sweep_caches(&self) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    /// What the device can do at most in a precision, found out now; `None` where that is not known.
+    ///
+    /// # Errors
+    /// As [`Inspect::sweep_caches`].
+    fn ceiling(&self, _precision: Precision) -> Result<Option<Ceiling>, BackendError> {
+        Ok(None)
+    }
+
+    /// Times the single operations that a network is made of, each on the maps that it has in
+    /// `network` at the size of `spec`; for tables. Empty on a device that has no such launches.
+    ///
+    /// # Errors
+    /// [`BackendError`] when the device cannot hold or run them.
+    fn time_operations(
+        &self,
+        _network: &NetworkSpec,
+        _spec: &SessionSpec,
+        _rounds: u32,
+    ) -> Result<Vec<OperationTiming>, BackendError> {
+        Ok(Vec::new())
+    }
+}
+
+/// A session that can be looked into.
+pub trait InspectSession: Session {
+    /// The network's output before clamping and rounding: 3 channels of the session's size. With a
+    /// `tap`, every map behind a norm is handed over as well. Slower than [`Session::paint`].
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    fn run_tensor(
+        &mut self,
+        input: &Frame,
+        tap: Option<NormTap<'_>>,
+    ) -> Result<Tensor, BackendError>;
+
+    /// Every step of the last run, on a device that measures them whenever it paints; empty on others,
+    /// where [`InspectSession::profile`] measures them.
+    fn step_times(&self) -> Vec<StepTiming> {
+        Vec::new()
+    }
+
+    /// Paints as [`Session::paint`] does and gives the time of every step by itself: on a device
+    /// that otherwise runs the whole plan as one piece, this run is slower than a usual one.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    fn profile(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
+        control: &RunControl,
+    ) -> Result<Vec<StepTiming>, BackendError> {
+        self.paint(input, output, control)?;
+        Ok(self.step_times())
+    }
+
+    /// Paints as [`Session::paint`] does, but launches every step by itself where a usual run replays
+    /// them as one recorded piece: what launching costs is the difference. `None`, and nothing is
+    /// painted, on a device that records nothing.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    fn paint_step_by_step(
+        &mut self,
+        _input: &Frame,
+        _output: &mut Frame,
+        _control: &RunControl,
+    ) -> Result<Option<RunTiming>, BackendError> {
+        Ok(None)
+    }
+
+    /// Runs kernel by kernel and hands over what each read and wrote; with `fill`, kernels that read a
+    /// map as it is read random values instead. A device whose kernels cannot be told apart hands over
+    /// nothing.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    fn audit(
+        &mut self,
+        _input: &Frame,
+        _fill: Option<Fill>,
+        _seen: &mut dyn FnMut(KernelRecord),
+    ) -> Result<(), BackendError> {
+        Ok(())
+    }
+}
