@@ -277,7 +277,7 @@ fn what_is_confined_stays_in_its_place() {
         ("v4l", &["capture/camera/v4l2/"]),
         ("nokhwa", &["capture/camera/nokhwa.rs"]),
         ("zune_jpeg", &["capture/mjpeg.rs", "media/loss.rs"]),
-        ("vello_cpu", &["measure/chart/"]),
+        ("vello_cpu", &["measure/chart/", "capture/demo/"]),
         ("skrifa", &["measure/chart/"]),
         ("ctrlc", &["signals.rs"]),
         ("indicatif", &["cli/progress.rs"]),
