@@ -14,7 +14,7 @@
 //! | 4 | [`backend`] | runs a plan on a device; the only `unsafe` and the only cudarc |
 //! | 3 | [`plan`] | pure: groups of a graph, size and mode to steps, buffers, cost |
 //! | 2 | [`graph`], [`network`], [`models`], [`weights`] | networks as operations and how these are fused; a graph with its weights by name; each model's builder and key names, the only place that knows a model; checkpoint readers and the style library: the only parsers of untrusted weights |
-//! | 1 | [`tensor`], [`mode`], [`frame`], [`timing`], [`compose`], [`mailbox`], [`text`] | the domain: no files, no threads, no devices |
+//! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`timing`], [`compose`], [`mailbox`], [`text`] | the domain: no files, no threads, no devices |
 //! | 0 | [`disk`] | files written whole, and the system's errors in words; knows nothing of the domain |
 //!
 //! # Invariants
@@ -77,6 +77,7 @@ pub mod media;
 pub mod mode;
 pub mod models;
 pub mod network;
+pub mod numeric;
 pub mod plan;
 pub mod settings;
 pub mod signals;

@@ -458,7 +458,7 @@ impl CudaNames<'_> {
                     s.out_channels,
                     s.kernel,
                     s.stride,
-                    s.precision
+                    s.format.operand
                 )
             }
             CudaOp::Bias { conv, map, scale } => {

@@ -338,7 +338,7 @@ impl Inspect for CudaBackend {
 
     fn ceiling(&self, precision: Precision) -> Result<Option<Ceiling>, BackendError> {
         let copy_gb_per_s = self.copy_gb_per_s().map_err(|f| self.told(f))?;
-        let rate = flops_per_clock(self.limits.compute_capability, precision);
+        let rate = flops_per_clock(self.limits.compute_capability, precision.format().operand);
         let sms = self.limits.multiprocessors as u64;
         let megabytes = SWEPT_BYTES >> 20;
         let copy = format!("a copy of {megabytes} MiB in this run");

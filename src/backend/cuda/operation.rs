@@ -6,8 +6,6 @@
 
 use std::{ops::Range, sync::Arc};
 
-use half::{bf16, f16};
-
 use super::{
     SWEPT_BYTES,
     driver::{DevicePtr, Driver, DriverFailure, Queue},
@@ -17,7 +15,7 @@ use super::{
 use crate::{
     backend::{BackendError, RunControl},
     network::{NodeWeights, Weights},
-    plan::cuda::{Operation, OperationPlan, Places, Storage},
+    plan::cuda::{Operation, OperationPlan, Places},
     tensor::{Shape, Tensor},
     timing::{OperationTiming, Percentiles},
 };
@@ -76,12 +74,13 @@ impl OperationSession {
                 };
             }
         }
-        let storage = Storage::of(plan.plan.mode.precision);
+        let storage = plan.plan.format().storage;
         let mut input = Tensor::zeros(operation.input);
-        input.data = random.values(input.shape.len(), 0.0, 2.0);
-        for value in &mut input.data {
-            *value = rounded(*value, storage);
+        let mut stored = Vec::new();
+        for value in random.values(input.shape.len(), 0.0, 2.0) {
+            storage.push(&mut stored, value);
         }
+        input.data = storage.read(&stored);
         let count = if timed {
             let each = Places::of(&plan.plan).total;
             SWEPT_BYTES.div_ceil(each).clamp(2, MOST_COPIES)
@@ -231,7 +230,7 @@ impl OperationSession {
 
     fn upload_inputs(&self) -> Result<(), DriverFailure> {
         let map = &self.plan.plan.maps[self.plan.input];
-        let storage = Storage::of(self.plan.plan.mode.precision);
+        let storage = self.plan.plan.format().storage;
         let pixels = map.shape.height * map.shape.width;
         let mut bytes = Vec::with_capacity(pixels * map.stored_channels * storage.bytes());
         for pixel in 0..pixels {
@@ -241,7 +240,7 @@ impl OperationSession {
                     true => self.input.data[channel * pixels + pixel],
                     false => 0.0,
                 };
-                push(&mut bytes, value, storage);
+                storage.push(&mut bytes, value);
             }
         }
         self.copies.iter().try_for_each(|copy| {
@@ -259,23 +258,6 @@ impl Drop for OperationSession {
     fn drop(&mut self) {
         // What is given back next may still be in use. A lost context refuses; then nothing is.
         self.driver.wait().ok();
-    }
-}
-
-fn push(bytes: &mut Vec<u8>, value: f32, storage: Storage) {
-    match storage {
-        Storage::F32 => bytes.extend(value.to_le_bytes()),
-        Storage::F16 => bytes.extend(f16::from_f32(value).to_le_bytes()),
-        Storage::Bf16 => bytes.extend(bf16::from_f32(value).to_le_bytes()),
-    }
-}
-
-/// The nearest value that can be stored.
-fn rounded(value: f32, storage: Storage) -> f32 {
-    match storage {
-        Storage::F32 => value,
-        Storage::F16 => f16::from_f32(value).to_f32(),
-        Storage::Bf16 => bf16::from_f32(value).to_f32(),
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     backend::{BackendError, RunControl},
     network::Weights,
-    plan::cuda::{CudaOp, CudaPlan, LibraryConv, Places, Storage},
+    plan::cuda::{CudaOp, CudaPlan, LibraryConv, Places, suffix},
 };
 
 /// What a profiler sees around the launches of a frame that are not replayed from a graph; the ranges of
@@ -160,10 +160,10 @@ impl Resident {
         let packed: Vec<_> = (self.plan.steps.par_iter())
             .filter_map(|step| match &step.op {
                 CudaOp::Conv(launch) => {
-                    let (id, precision) = (launch.conv, self.plan.mode.precision);
+                    let (id, operand) = (launch.conv, self.plan.format().operand);
                     let spec = &self.plan.convs[id];
                     let weights = &all.of(&spec.name).weight;
-                    let packed = pack::pack(spec, weights, launch, precision);
+                    let packed = pack::pack(spec, weights, launch, operand);
                     Some((id, Some(packed), Some(launch.bias_scale)))
                 }
                 CudaOp::LibraryConv(LibraryConv { conv, shape, .. }) => {
@@ -278,10 +278,10 @@ impl Resident {
     /// The kernel that writes the output before rounding, in the variants that store the picture by
     /// itself.
     pub(super) fn store_floats(&self) -> Result<Function, BackendError> {
-        let storage = Storage::of(self.plan.mode.precision);
+        let storage = self.plan.format().storage;
         self.function(
             "elementwise",
-            &format!("store_floats_{}", storage.suffix()),
+            &format!("store_floats_{}", suffix(storage)),
             0,
         )
     }

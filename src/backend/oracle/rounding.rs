@@ -4,7 +4,10 @@
 use half::{bf16, f16};
 
 use super::{Map, affine, doubles};
-use crate::mode::{Mode, Precision, Variant};
+use crate::{
+    mode::{Mode, Variant},
+    numeric::NumberFormat,
+};
 
 /// Where numbers lose bits.
 ///
@@ -44,25 +47,20 @@ impl Rounding {
 
     /// Where a mode rounds.
     pub fn of(Mode { variant, precision }: Mode) -> Self {
-        let fp32: fn(f64) -> f64 = |v| f64::from(v as f32);
-        let fp16: fn(f64) -> f64 = |v| f16::from_f64(v).to_f64();
-        let bf16: fn(f64) -> f64 = |v| bf16::from_f64(v).to_f64();
-        let (factor, stored) = match precision {
-            Precision::Fp32 => (fp32, fp32),
-            Precision::Tf32 => (tf32 as fn(f64) -> f64, fp32),
-            Precision::Fp16 => (fp16, fp16),
-            Precision::Bf16 => (bf16, bf16),
-            Precision::Mixed => (fp16, fp32),
+        let format = precision.format();
+        let round = |to: NumberFormat| -> fn(f64) -> f64 {
+            match to {
+                NumberFormat::Fp32 => |v| f64::from(v as f32),
+                NumberFormat::Tf32 => tf32,
+                NumberFormat::Fp16 => |v| f16::from_f64(v).to_f64(),
+                NumberFormat::Bf16 => |v| bf16::from_f64(v).to_f64(),
+            }
         };
-        let factor_bits = match precision {
-            Precision::Fp32 => None,
-            Precision::Tf32 | Precision::Fp16 | Precision::Mixed => Some(10),
-            Precision::Bf16 => Some(7),
-        };
+        let bits = format.operand.fraction_bits() as i32;
         Self {
-            factor,
-            factor_bits,
-            stored,
+            factor: round(format.operand),
+            factor_bits: (format.operand != NumberFormat::Fp32).then_some(bits),
+            stored: round(format.storage),
             bias_apart: false,
             variant,
         }
@@ -194,6 +192,7 @@ mod tests {
         super::{instance_norm, normalised, statistics},
         *,
     };
+    use crate::mode::Precision;
 
     #[test]
     fn roundings_keep_their_bits() {

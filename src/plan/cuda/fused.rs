@@ -114,7 +114,7 @@ impl Builder<'_> {
         let mut launch = self.conv_launch(id, conv, shape, source, target)?;
         launch.replicate = four_phase;
         if four_phase {
-            launch.flat_share = four_phase_flat_share(self.precision);
+            launch.flat_share = four_phase_flat_share(self.format.storage);
         }
         launch.upsample = conv.upsample && !four_phase;
         if photo {

@@ -38,6 +38,7 @@ use super::{
 use crate::{
     graph::{Graph, NodeId},
     mode::{Mode, Precision, Variant},
+    numeric::{NumberFormat, NumericFormat},
     tensor::Shape,
 };
 
@@ -110,9 +111,9 @@ pub fn precision_supported(
     limits: &DeviceLimits,
 ) -> Result<(), CudaPlanError> {
     let (major, minor) = limits.compute_capability;
-    let (needed, least) = match precision {
-        Precision::Fp32 | Precision::Fp16 | Precision::Mixed => ("7.5", (7, 5)),
-        Precision::Tf32 | Precision::Bf16 => ("8.0", (8, 0)),
+    let (needed, least) = match precision.format().operand {
+        NumberFormat::Fp32 | NumberFormat::Fp16 => ("7.5", (7, 5)),
+        NumberFormat::Tf32 | NumberFormat::Bf16 => ("8.0", (8, 0)),
     };
     if (major, minor) >= least {
         Ok(())
@@ -220,6 +221,11 @@ impl CudaPlan {
         Ok(builder.finish(mode, (height, width), extended))
     }
 
+    /// In which numbers it computes.
+    pub const fn format(&self) -> NumericFormat {
+        self.mode.precision.format()
+    }
+
     /// What the library is asked for, by step; nothing in a plan of our own kernels.
     pub fn library_convs(&self) -> impl Iterator<Item = &LibraryConv> {
         self.steps.iter().filter_map(|step| match &step.op {
@@ -266,7 +272,9 @@ impl CudaPlan {
 struct Builder<'a> {
     convs: &'a [ConvLayer],
     batch: usize,
+    /// What kernels are named by.
     precision: Precision,
+    format: NumericFormat,
     limits: &'a DeviceLimits,
     /// Who computes the convolutions of the unfused variants, if not our own kernels.
     library: Option<&'a str>,
@@ -291,6 +299,7 @@ impl<'a> Builder<'a> {
             convs,
             batch,
             precision,
+            format: precision.format(),
             limits,
             library,
             steps: Vec::new(),
@@ -354,11 +363,8 @@ impl<'a> Builder<'a> {
 
     /// A map that the next step writes, with so many channels as stored.
     fn map_of(&mut self, shape: Shape, channels: usize) -> MapId {
-        let bytes = self.batch
-            * shape.height
-            * shape.width
-            * channels
-            * Storage::of(self.precision).bytes();
+        let bytes =
+            self.batch * shape.height * shape.width * channels * self.format.storage.bytes();
         self.lifetimes.push(Lifetime {
             len: bytes.div_ceil(UNIT_BYTES),
             first_step: self.steps.len(),

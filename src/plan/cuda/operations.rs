@@ -8,7 +8,7 @@
 
 use std::slice;
 
-use super::{Builder, CudaPlan, CudaPlanError, DeviceLimits, MapId, Source, Storage, Target};
+use super::{Builder, CudaPlan, CudaPlanError, DeviceLimits, MapId, Source, Target};
 use crate::{
     graph::{Graph, NORM_EPS},
     mode::{Mode, Precision, Variant},
@@ -222,7 +222,7 @@ impl Operation {
 
     /// Input, output and weights, once each, in bytes.
     pub fn bytes(&self, precision: Precision) -> u64 {
-        let value = Storage::of(precision).bytes();
+        let value = precision.format().storage.bytes();
         let output = self.output();
         let written = match self.convs.last() {
             Some(last) if last.makes_picture => 4 * output.height * output.width,

@@ -309,7 +309,7 @@ fn check(plan: &CudaPlan, device: &DeviceLimits) {
             };
             assert!(covered >= needed, "{}", step.layer);
             assert_eq!(
-                launch.weight_bytes(plan.mode.precision),
+                launch.weight_bytes(plan.format().operand),
                 plan.weight_bytes[launch.conv]
             );
         }
