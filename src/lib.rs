@@ -37,7 +37,7 @@
 //! - Text of others (titles, tensors, files, cameras) is shown as one line without control characters and
 //!   direction marks ([`text`]): escaped where the program writes ([`terminal`]), and where it becomes a label.
 //! - A fallback is announced, never silent. A GPU that is lost in the middle is opened again once,
-//!   in a process of its own ([`backend::worker`]), because the driver opens nothing any more for the
+//!   in a process of its own ([`backend::remote`]), because the driver opens nothing any more for the
 //!   one that lost it; then the processor takes over ([`engine::paint::Painter`]). That process
 //!   answers within a deadline or is killed, and the processor takes over at once.
 //!

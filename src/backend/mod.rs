@@ -12,8 +12,8 @@ pub mod cuda;
 mod error;
 mod inspect;
 pub mod oracle;
+pub mod remote;
 mod select;
-pub mod worker;
 
 pub use control::RunControl;
 pub use error::BackendError;

@@ -1,4 +1,4 @@
-//! The end that asks: a backend like any other to those who use it.
+//! The client's end: a backend like any other to those who use it.
 
 use std::{
     collections::HashMap,
@@ -13,8 +13,8 @@ use serde::de::DeserializeOwned;
 
 use super::{
     COMMAND,
-    link::{Link, Question},
-    patience::{ANSWER, OPENING, Pace, Timer, system_timer},
+    deadline::{ANSWER, OPENING, Pace, Timer, system_timer},
+    link::{Call, Link},
     wire::{Hello, MapHeader, Request, maps_of, weight_bytes},
 };
 use crate::{
@@ -32,14 +32,14 @@ use crate::{
 };
 
 /// A device that another process works with. The process ends with the last session and the backend.
-pub struct WorkerBackend {
+pub struct RemoteBackend {
     link: Arc<Link>,
     device: DeviceInfo,
     /// Those that were chosen so far, which a lost device still has in messages.
     precisions: Mutex<HashMap<Variant, Precision>>,
 }
 
-impl WorkerBackend {
+impl RemoteBackend {
     /// Starts this program a second time and opens the GPU with this number (in the driver's order;
     /// people know it as `device`) there.
     ///
@@ -60,7 +60,7 @@ impl WorkerBackend {
     /// not answer in time by `timer`.
     ///
     /// # Errors
-    /// As [`WorkerBackend::start`], and [`BackendError::DeviceHangs`].
+    /// As [`RemoteBackend::start`], and [`BackendError::DeviceHangs`].
     pub fn run(command: &mut Command, device: &str, timer: Timer) -> Result<Self, BackendError> {
         let unavailable = |error: &dyn std::fmt::Display| BackendError::Unavailable {
             device: device.to_owned(),
@@ -77,11 +77,11 @@ impl WorkerBackend {
         Self::join(Box::new(from), Box::new(to), Some(child), (device, timer))
     }
 
-    /// Asks whoever [serves](super::serve) at the other ends of two pipes; `device` is what people
+    /// Connects to a server that [serves](super::serve) at the far ends of two pipes; `device` is what people
     /// know the device as.
     ///
     /// # Errors
-    /// What the other end ran into when it opened the device; [`BackendError::DeviceLost`] and
+    /// What the server ran into when it opened the device; [`BackendError::DeviceLost`] and
     /// [`BackendError::DeviceHangs`] when it does not answer.
     pub fn connect(
         from: Box<dyn Read + Send>,
@@ -91,10 +91,10 @@ impl WorkerBackend {
         Self::connect_timed(from, to, device, system_timer())
     }
 
-    /// [`WorkerBackend::connect`] with a clock of its own.
+    /// [`RemoteBackend::connect`] with a clock of its own.
     ///
     /// # Errors
-    /// As [`WorkerBackend::connect`].
+    /// As [`RemoteBackend::connect`].
     pub fn connect_timed(
         from: Box<dyn Read + Send>,
         to: Box<dyn Write + Send>,
@@ -111,7 +111,7 @@ impl WorkerBackend {
         (device, timer): (&str, Timer),
     ) -> Result<Self, BackendError> {
         let link = Link::start(from, to, child, (device, timer))?;
-        let (hello, _) = link.ask::<Hello>(Question {
+        let (hello, _) = link.call::<Hello>(Call {
             request: None,
             body: Vec::new(),
             most_answer_bytes: 0,
@@ -135,24 +135,24 @@ impl WorkerBackend {
         })
     }
 
-    /// Asks for something that the other end has only to look up.
+    /// A call that the server only has to look up.
     fn look_up<T: DeserializeOwned + Send + 'static>(
         &self,
         request: Request,
         words: &str,
     ) -> Result<T, BackendError> {
-        let question = Question {
+        let call = Call {
             request: Some(request),
             body: Vec::new(),
             most_answer_bytes: 0,
             patience: ANSWER,
             words: words.to_owned(),
         };
-        self.link.ask(question).map(|(answer, _)| answer)
+        self.link.call(call).map(|(answer, _)| answer)
     }
 }
 
-impl Backend for WorkerBackend {
+impl Backend for RemoteBackend {
     fn device(&self) -> DeviceInfo {
         self.device.clone()
     }
@@ -171,7 +171,7 @@ impl Backend for WorkerBackend {
         }
         match self.look_up(Request::AutoPrecision(variant), "choose a precision") {
             Ok(precision) => *known.entry(variant).or_insert(precision),
-            // Whoever asks opens a session next, and gets the error there.
+            // The caller opens a session next, and gets the error there.
             Err(_) => Precision::default(),
         }
     }
@@ -196,14 +196,14 @@ impl Backend for WorkerBackend {
             return Err(BackendError::Cancelled);
         }
         let number = self.link.next_session();
-        let (summary, _) = self.link.ask::<PlanSummary>(Question {
+        let (summary, _) = self.link.call::<PlanSummary>(Call {
             request: Some(Request::Open(number, network.graph().clone(), *spec)),
             body: weight_bytes(network),
             most_answer_bytes: 0,
             patience: OPENING,
             words: format!("get ready for {}", pixels(spec)),
         })?;
-        Ok(Box::new(WorkerSession {
+        Ok(Box::new(RemoteSession {
             link: self.link.clone(),
             number,
             map_bytes: map_bytes(network.graph(), spec),
@@ -218,7 +218,7 @@ impl Backend for WorkerBackend {
     }
 }
 
-impl Inspect for WorkerBackend {
+impl Inspect for RemoteBackend {
     fn clock_mhz(&self) -> Option<u32> {
         self.look_up(Request::ClockMhz, "tell its clock").ok()?
     }
@@ -243,7 +243,7 @@ fn map_bytes(graph: &Graph, spec: &SessionSpec) -> u64 {
 }
 
 /// A session of the other process.
-struct WorkerSession {
+struct RemoteSession {
     link: Arc<Link>,
     number: u64,
     /// Bytes of the maps of all norms.
@@ -253,8 +253,8 @@ struct WorkerSession {
     pace: Pace,
 }
 
-impl WorkerSession {
-    /// Asks about photos; the paintings come back in the body.
+impl RemoteSession {
+    /// A call about photos; the paintings come back in the body.
     fn painted<T: DeserializeOwned + Send + 'static>(
         &self,
         request: Request,
@@ -277,7 +277,7 @@ impl WorkerSession {
         Ok(timing)
     }
 
-    /// Asks about photos, for at most so many bytes.
+    /// A call about photos, for at most so many bytes.
     fn about<T: DeserializeOwned + Send + 'static>(
         &self,
         request: Request,
@@ -291,7 +291,7 @@ impl WorkerSession {
             1 => String::new(),
             several => format!("{several} frames of "),
         };
-        self.link.ask(Question {
+        self.link.call(Call {
             request: Some(request),
             body,
             most_answer_bytes,
@@ -300,7 +300,7 @@ impl WorkerSession {
         })
     }
 
-    /// [`WorkerSession::painted`] of one group, which the next is predicted by.
+    /// [`RemoteSession::painted`] of one group, which the next is predicted by.
     fn paint_group(
         &mut self,
         inputs: &[Frame],
@@ -319,11 +319,11 @@ impl WorkerSession {
     }
 }
 
-impl Drop for WorkerSession {
+impl Drop for RemoteSession {
     fn drop(&mut self) {
-        // What the other end would say to that changes nothing any more.
+        // What the server would say to that changes nothing any more.
         self.link
-            .ask::<()>(Question {
+            .call::<()>(Call {
                 request: Some(Request::Close(self.number)),
                 body: Vec::new(),
                 most_answer_bytes: 0,
@@ -334,7 +334,7 @@ impl Drop for WorkerSession {
     }
 }
 
-impl Session for WorkerSession {
+impl Session for RemoteSession {
     fn summary(&self) -> PlanSummary {
         self.summary.clone()
     }
@@ -366,7 +366,7 @@ impl Session for WorkerSession {
     }
 }
 
-impl InspectSession for WorkerSession {
+impl InspectSession for RemoteSession {
     fn profile(
         &mut self,
         input: &Frame,

@@ -2,7 +2,7 @@
 //!
 //! A message is the header's length and the body's (8 bytes each, least significant first), the
 //! header, the body. Both ends are the same program, so nothing here has to last: a message that
-//! does not make sense means that the other end is not what it should be.
+//! does not make sense means that the server is not what it should be.
 //!
 //! Neither end believes the other: a header has a most length, a body the one that its header
 //! allows, and memory grows with what has arrived, at most to twice that and a mebibyte.
@@ -26,7 +26,7 @@ const STEP_BYTES: u64 = 1 << 20;
 /// Most bytes of all frames that a session paints at once.
 const MAX_BATCH_BYTES: u64 = 1 << 36;
 
-/// What the serving end says before it is asked.
+/// What the server sends first.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Hello {
     /// Version of the program that serves.
@@ -35,7 +35,7 @@ pub struct Hello {
     pub device: DeviceInfo,
 }
 
-/// A question. What comes back is an [`Answer`] of the type that stands behind each.
+/// A call. What comes back is an [`Answer`] of the type that stands behind each.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Request {
     /// Whether the device has a mode: `()`.
@@ -48,7 +48,7 @@ pub enum Request {
     FreeBytes,
     /// The clock, in MHz: `Option<u32>`.
     ClockMhz,
-    /// A session for a network whose weights are the body, under a number that the asking end
+    /// A session for a network whose weights are the body, under a number that the client
     /// chooses: [`crate::plan::PlanSummary`].
     Open(u64, Graph, SessionSpec),
     /// The end of a session: `()`.
@@ -57,12 +57,12 @@ pub enum Request {
     Paint(u64),
     /// One photo step by step: a list of [`crate::timing::StepTiming`], the painting as the body.
     Profile(u64),
-    /// The output of one photo before rounding, behind the maps where they are wanted: a list of
+    /// The output of one photo before rounding, behind the maps where they are requested: a list of
     /// [`MapHeader`], the values as the body.
     RunTensor {
         /// The session.
         session: u64,
-        /// Whether the maps behind the norms are wanted too.
+        /// Whether the maps behind the norms are requested too.
         with_maps: bool,
     },
 }
@@ -91,7 +91,7 @@ pub fn send(to: &mut dyn Write, header: &impl Serialize, body: &[&[u8]]) -> io::
     to.flush()
 }
 
-/// Waits for a request and its body; `None` when the asking end closed the pipe instead.
+/// Waits for a request and its body; `None` when the client closed the pipe instead.
 /// `batch_bytes` gives the bytes of a whole batch of frames of an open session, by its number.
 ///
 /// # Errors
@@ -112,7 +112,7 @@ pub fn read_request(
 /// Waits for an answer, whose body has at most so many bytes, and none when it is an error.
 ///
 /// # Errors
-/// The pipe's, [`io::ErrorKind::UnexpectedEof`] when the answering end closed it, and
+/// The pipe's, [`io::ErrorKind::UnexpectedEof`] when the server closed it, and
 /// [`io::ErrorKind::InvalidData`] when what came makes no sense.
 pub fn read_answer<T: DeserializeOwned>(
     from: &mut dyn Read,
@@ -209,7 +209,7 @@ fn exactly(from: &mut dyn Read, length: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// What the other end should not have sent.
+/// What the server should not have sent.
 pub fn invalid(what: &str) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_no_longer_than_what_was_wanted() {
+    fn an_answer_is_no_longer_than_its_request_allows() {
         let answer = |header: &str, body: &[u8]| {
             let lengths = [header.len() as u64, body.len() as u64].map(u64::to_le_bytes);
             let message = [lengths.as_flattened(), header.as_bytes(), body].concat();
