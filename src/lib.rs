@@ -13,8 +13,8 @@
 //! | 5 | [`engine`], [`media`], [`capture`], [`settings`], [`verify`], [`measure`], [`signals`], [`terminal`], [`licences`] | jobs and threads, picture files, cameras, what is remembered, checks, times, Ctrl-C, standard output and error, licences |
 //! | 4 | [`backend`] | runs a plan on a device; the only `unsafe` and the only cudarc |
 //! | 3 | [`plan`] | pure: groups of a graph, size and mode to steps, buffers, cost |
-//! | 2 | [`graph`], [`models`], [`weights`] | networks as operations and how these are fused; builders of the networks; checkpoint readers and the style library: the only parsers of untrusted weights |
-//! | 1 | [`tensor`], [`network`], [`mode`], [`frame`], [`timing`], [`compose`], [`mailbox`], [`text`] | the domain: no files, no threads, no devices |
+//! | 2 | [`graph`], [`network`], [`models`], [`weights`] | networks as operations and how these are fused; a graph with its weights by name; each model's builder and key names, the only place that knows a model; checkpoint readers and the style library: the only parsers of untrusted weights |
+//! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`timing`], [`compose`], [`mailbox`], [`text`] | the domain: no files, no threads, no devices |
 //! | 0 | [`disk`] | files written whole, and the system's errors in words; knows nothing of the domain |
 //!
 //! # Invariants
@@ -37,7 +37,7 @@
 //! - Text of others (titles, tensors, files, cameras) is shown as one line without control characters and
 //!   direction marks ([`text`]): escaped where the program writes ([`terminal`]), and where it becomes a label.
 //! - A fallback is announced, never silent. A GPU that is lost in the middle is opened again once,
-//!   in a process of its own ([`backend::worker`]), because the driver opens nothing any more for the
+//!   in a process of its own ([`backend::remote`]), because the driver opens nothing any more for the
 //!   one that lost it; then the processor takes over ([`engine::paint::Painter`]). That process
 //!   answers within a deadline or is killed, and the processor takes over at once.
 //!
@@ -80,6 +80,7 @@ pub mod media;
 pub mod mode;
 pub mod models;
 pub mod network;
+pub mod numeric;
 pub mod plan;
 pub mod settings;
 pub mod signals;

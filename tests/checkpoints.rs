@@ -20,6 +20,7 @@ use serde::Deserialize;
 use styleforge::{
     backend::oracle,
     frame::Frame,
+    models::johnson::{NetworkSpec, keys},
     network::Network,
     weights::{
         Budget, Checkpoint, Family, Inspection, MAX_MESSAGE_BYTES, WeightsError, describe,
@@ -133,16 +134,10 @@ fn painted_psnr_db(network: &Network, wanted: &[f32]) -> f64 {
 /// Every weight of the network under its published name.
 fn named_weights(network: &Network) -> Vec<(String, Vec<f32>)> {
     let mut list = Vec::new();
-    for (conv, weights) in network.spec().convs().iter().zip(network.convs()) {
-        list.push((
-            format!("{}.conv2d.weight", conv.name),
-            weights.weight.clone(),
-        ));
-        list.push((format!("{}.conv2d.bias", conv.name), weights.bias.clone()));
-        if let (Some(name), Some(norm)) = (&conv.norm_name, &weights.norm) {
-            list.push((format!("{name}.weight"), norm.gamma.clone()));
-            list.push((format!("{name}.bias"), norm.beta.clone()));
-        }
+    for (node, _) in network.graph().weight_shapes() {
+        let (module, own) = (keys::module(node), network.weights().of(&node.name));
+        list.push((format!("{module}.weight"), own.weight.clone()));
+        list.push((format!("{module}.bias"), own.bias.clone()));
     }
     list
 }
@@ -256,9 +251,10 @@ fn inspection_agrees_with_reading() {
             entry.file
         );
         if let Ok(checkpoint) = read {
-            let spec = checkpoint.network.spec();
+            let graph = checkpoint.network.graph();
+            let spec = NetworkSpec::recognise(graph).expect("Johnson's network");
             assert_eq!(facts.widths, Some(spec.widths), "{}", entry.file);
-            assert_eq!(facts.parameters, spec.parameter_count(), "{}", entry.file);
+            assert_eq!(facts.parameters, graph.parameter_count(), "{}", entry.file);
             assert!(facts.least.is_some_and(|v| v < 0.0), "{}", entry.file);
         }
     }
@@ -459,7 +455,8 @@ fn what_is_told_of_damaged_files_agrees_with_reading_them() {
         prop_assert_eq!(facts.refused.is_some(), read.is_err());
         prop_assert_eq!(facts.size_bytes, Some(bytes.len() as u64));
         if let Ok(checkpoint) = read {
-            prop_assert_eq!(facts.widths, Some(checkpoint.network.spec().widths));
+            let spec = NetworkSpec::recognise(checkpoint.network.graph());
+            prop_assert_eq!(facts.widths, spec.map(|spec| spec.widths));
             prop_assert!(facts.least <= facts.greatest);
         }
         // It is told as JSON, which knows no infinity.

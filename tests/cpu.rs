@@ -8,7 +8,8 @@ use styleforge::{
     backend::{Backend, BackendError, RunControl, SessionSpec, cpu::CpuBackend, oracle},
     frame::{Frame, PictureDifference},
     mode::{Mode, Precision, PrecisionChoice, Variant},
-    network::{Kernels, Network, NetworkSpec},
+    models::johnson::{Kernels, NetworkSpec},
+    network::Network,
 };
 
 fn network(widths: [usize; 3], blocks: usize, kernels: Kernels, seed: u64) -> Arc<Network> {
@@ -17,7 +18,7 @@ fn network(widths: [usize; 3], blocks: usize, kernels: Kernels, seed: u64) -> Ar
         blocks,
         kernels,
     };
-    Arc::new(Network::random(spec, seed).expect("a valid shape"))
+    Arc::new(spec.random(seed).expect("a valid shape"))
 }
 
 /// A picture with structure at every scale, alpha included.
@@ -251,7 +252,7 @@ fn modes_that_the_processor_does_not_have_are_refused_with_advice() {
     ] {
         let mode = Mode::new(variant, precision);
         let spec = SessionSpec::single(20, 10, mode);
-        assert_eq!(backend.predicted_bytes(net.spec(), &spec), 0);
+        assert_eq!(backend.predicted_bytes(net.graph(), &spec), 0);
         let refused = backend.supports(mode).expect_err("not there");
         assert_eq!(backend.open(&net, &spec).err(), Some(refused.clone()));
         let words = refused.to_string();

@@ -24,7 +24,8 @@ use styleforge::{
     backend::{Backend, RunControl, SessionSpec, cuda},
     frame::Frame,
     mode::{Mode, Precision, Variant},
-    network::{Network, NetworkSpec},
+    models::johnson::NetworkSpec,
+    network::Network,
     plan::Convolver,
     verify::{self, Equality, Subject},
 };
@@ -226,7 +227,7 @@ fn tiles_that_take_turns_are_right_too(backend: &dyn Backend) -> Result<(), Fail
 
 fn network() -> Arc<Network> {
     let spec = NetworkSpec::with_widths([32, 64, 128]);
-    Arc::new(Network::random(spec, 3).expect("a valid shape"))
+    Arc::new(spec.random(3).expect("a valid shape"))
 }
 
 fn picture(width: usize, height: usize) -> Frame {

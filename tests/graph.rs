@@ -7,17 +7,15 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 use styleforge::{
-    backend::oracle::{
-        self, Map,
-        graph::{NodeWeights, WeightsByName, evaluate, walk},
-    },
+    backend::oracle::{Interpreter, Map, Rounding},
     frame::Frame,
     graph::{
         Class, Graph, NodeId, Op,
         fusion::{self, Group, Level, Violation, check},
     },
-    models::johnson,
-    network::{Kernels, Network, NetworkSpec},
+    mode::Variant,
+    models::johnson::{Kernels, NetworkSpec},
+    network::{NodeWeights, Weights},
 };
 
 const LEVELS: [Level; 3] = [Level::None, Level::Norm, Level::All];
@@ -28,37 +26,12 @@ fn photo(width: usize, height: usize) -> Frame {
     })
 }
 
-fn doubles(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&v| f64::from(v)).collect()
-}
-
-fn weights_of(network: &Network) -> WeightsByName {
-    let mut all = WeightsByName::new();
-    for (conv, weights) in network.spec().convs().iter().zip(network.convs()) {
-        let own = NodeWeights {
-            weight: doubles(&weights.weight),
-            bias: doubles(&weights.bias),
-        };
-        all.insert(conv.name.clone(), own);
-        if let (Some(name), Some(norm)) = (&conv.norm_name, &weights.norm) {
-            let own = NodeWeights {
-                weight: doubles(&norm.gamma),
-                bias: doubles(&norm.beta),
-            };
-            all.insert(name.clone(), own);
-        }
-    }
-    all
-}
-
 /// Computes group by group, each seeing nothing but the maps that it says it reads; every map that any
 /// group keeps.
 fn walk_groups(
     graph: &Graph,
     groups: &[Group],
-    weights: &WeightsByName,
-    photo: &Frame,
-    size: (usize, usize),
+    interpreter: &Interpreter<'_>,
 ) -> HashMap<NodeId, Map> {
     let mut kept: HashMap<NodeId, Map> = HashMap::new();
     for group in groups {
@@ -70,7 +43,7 @@ fn walk_groups(
         for id in group.nodes() {
             let node = &graph.nodes()[id];
             let inputs: Vec<&Map> = node.inputs.iter().map(|input| &seen[input]).collect();
-            let map = evaluate(node, &inputs, weights, photo, size);
+            let map = interpreter.node(id, &inputs);
             seen.insert(id, map);
         }
         for id in &group.writes {
@@ -81,17 +54,15 @@ fn walk_groups(
 }
 
 /// Groups are sound, and keep bit for bit the maps of the graph.
-fn assert_groups_compute_the_graph(
-    graph: &Graph,
-    weights: &WeightsByName,
-    photo: &Frame,
-    size: (usize, usize),
-) {
-    let maps = walk(graph, weights, photo, size);
+fn assert_groups_compute_the_graph(graph: &Graph, weights: &Weights, photo: &Frame) {
+    let rounding = Rounding::none(Variant::Baseline);
+    let interpreter = Interpreter::new(graph, weights, photo, rounding);
+    let mut maps = Vec::new();
+    interpreter.walk(|_, map| maps.push(map.clone()));
     for level in LEVELS {
         let groups = fusion::group(graph, level);
         check(graph, &groups).unwrap_or_else(|violation| panic!("{level:?}: {violation}"));
-        let kept = walk_groups(graph, &groups, weights, photo, size);
+        let kept = walk_groups(graph, &groups, &interpreter);
         for (id, map) in &kept {
             assert_eq!(map, &maps[*id], "{level:?}: {}", graph.nodes()[*id].name);
         }
@@ -124,42 +95,18 @@ fn specs() -> Vec<NetworkSpec> {
 }
 
 #[test]
-fn the_graph_computes_what_todays_oracle_computes() {
-    for spec in specs() {
-        let network = Network::random(spec, 7).expect("valid");
-        let graph = johnson::graph(&spec).expect("a graph");
-        let weights = weights_of(&network);
-        for (width, height) in [(16, 12), (13, 11), (3, 4)] {
-            let photo = photo(width, height);
-            let judged = oracle::judge(&network, &photo);
-            let least = spec.min_side_px();
-            let size = (height.max(least), width.max(least));
-            let maps = walk(&graph, &weights, &photo, size);
-            assert_eq!(maps.last(), Some(&judged.output), "{width}x{height}");
-            for (name, wanted) in &judged.after_norms {
-                let at = graph.nodes().iter().position(|node| node.name == *name);
-                assert_eq!(&maps[at.expect("the norm is a node")], wanted, "{name}");
-            }
-        }
-    }
-}
-
-#[test]
 fn groups_of_the_network_compute_it() {
     for spec in specs() {
-        let network = Network::random(spec, 8).expect("valid");
-        let graph = johnson::graph(&spec).expect("a graph");
-        let weights = weights_of(&network);
-        let least = spec.min_side_px();
-        let size = (14.max(least), 11.max(least));
-        assert_groups_compute_the_graph(&graph, &weights, &photo(11, 14), size);
+        let network = spec.random(8).expect("valid");
+        let photo = photo(11, 14);
+        assert_groups_compute_the_graph(network.graph(), network.weights(), &photo);
     }
 }
 
 #[test]
 fn fusion_happens() {
     let spec = NetworkSpec::with_widths([32, 64, 128]);
-    let graph = johnson::graph(&spec).expect("a graph");
+    let graph = spec.graph().expect("a graph");
     let count = |level| fusion::group(&graph, level).len();
     let (convs, norms) = (16, 15);
     // Photo, picture, two upsamplings; padding and convolution; statistics, norm, ReLU or sum.
@@ -189,7 +136,7 @@ fn fusion_happens() {
 #[test]
 fn wrong_groups_are_found() {
     let spec = specs()[0];
-    let graph = johnson::graph(&spec).expect("a graph");
+    let graph = spec.graph().expect("a graph");
     let groups = fusion::group(&graph, Level::All);
     let violation = |change: &dyn Fn(&mut Vec<Group>)| {
         let mut changed = groups.clone();
@@ -222,9 +169,9 @@ fn wrong_groups_are_found() {
 
 /// A random graph of maps with three channels: each step picks an operation and earlier maps for it, so
 /// that maps are read by any number of nodes.
-fn random_graph(choices: &[(u8, usize, usize)]) -> (Graph, WeightsByName) {
+fn random_graph(choices: &[(u8, usize, usize)]) -> (Graph, Weights) {
     let mut graph = Graph::default();
-    let mut weights = WeightsByName::new();
+    let mut weights = Weights::default();
     let photo = graph.add("photo", "", Op::Photo, &[]).expect("no inputs");
     // Maps by the number of times that they have been doubled less halved.
     let mut maps: Vec<(NodeId, i32)> = vec![(photo, 0)];
@@ -234,8 +181,8 @@ fn random_graph(choices: &[(u8, usize, usize)]) -> (Graph, WeightsByName) {
         let mut add = |name: &str, op, inputs: &[NodeId]| {
             graph.add(name, "", op, inputs).expect("earlier nodes")
         };
-        let values = |count: usize, seed: usize| -> Vec<f64> {
-            let value = |i: usize| ((i * 31 + seed * 17) % 23) as f64 / 23.0 - 0.4;
+        let values = |count: usize, seed: usize| -> Vec<f32> {
+            let value = |i: usize| ((i * 31 + seed * 17) % 23) as f32 / 23.0 - 0.4;
             (0..count).map(value).collect()
         };
         match what % 6 {
@@ -256,7 +203,7 @@ fn random_graph(choices: &[(u8, usize, usize)]) -> (Graph, WeightsByName) {
                     weight: values(81, step),
                     bias: values(3, step),
                 };
-                weights.insert(name, own);
+                *weights.of_mut(&name) = own;
                 maps.push((conv, scale));
             }
             2 => {
@@ -266,7 +213,7 @@ fn random_graph(choices: &[(u8, usize, usize)]) -> (Graph, WeightsByName) {
                     weight: values(3, step),
                     bias: values(3, step + 1),
                 };
-                weights.insert(name, own);
+                *weights.of_mut(&name) = own;
                 maps.push((norm, scale));
             }
             3 => maps.push((add(&name, Op::Relu, &[x]), scale)),
@@ -303,6 +250,6 @@ proptest! {
         let (graph, weights) = random_graph(&choices);
         let photo = photo(5, 4);
         prop_assert!(graph.shapes(4, 5).is_ok());
-        assert_groups_compute_the_graph(&graph, &weights, &photo, (4, 5));
+        assert_groups_compute_the_graph(&graph, &weights, &photo);
     }
 }

@@ -19,7 +19,7 @@ use lzma_rust2::{LzmaOptions, LzmaWriter};
 use styleforge::{
     backend::cuda::bundle::{self, Bundle},
     mode::{Mode, Precision},
-    network::NetworkSpec,
+    models::johnson::NetworkSpec,
     plan::cuda::{CudaPlan, DeviceLimits, MainLoop, Tile, static_bytes},
 };
 
@@ -195,8 +195,8 @@ fn every_launch_of_every_plan_has_its_kernel_in_the_bundle() {
             ([128, 256, 512], (96, 150)),
         ] {
             for mode in Mode::all() {
-                let spec = NetworkSpec::with_widths(widths);
-                let Ok(plan) = CudaPlan::new(&spec, size, 1, mode, &device) else {
+                let graph = NetworkSpec::with_widths(widths).graph().expect("a graph");
+                let Ok(plan) = CudaPlan::new(&graph, size, 1, mode, &device) else {
                     continue;
                 };
                 for step in plan.steps {

@@ -22,7 +22,7 @@ use styleforge::{
     },
     frame::Frame,
     mailbox::mailbox,
-    network::{Network, NetworkSpec},
+    models::johnson::NetworkSpec,
 };
 
 /// Counts the allocations of each thread.
@@ -59,7 +59,7 @@ fn the_engine_allocates_nothing_for_a_frame() {
         blocks: 1,
         ..NetworkSpec::with_widths([8, 16, 16])
     };
-    let network = Arc::new(Network::random(spec, 5).expect("a valid shape"));
+    let network = Arc::new(spec.random(5).expect("a valid shape"));
     let (mut frames, input) = mailbox(|| Captured {
         frame: Frame::from_fn(160, 120, |x, y| [x as u8, y as u8, 90, 255]),
         sequence: 0,

@@ -1,4 +1,5 @@
-//! Memory by the bytes that are really allocated: what is predicted before a photo is painted.
+//! Memory by the bytes that are really allocated: what is predicted before a photo is painted, and what files
+//! of pictures that somebody made take.
 //! What files of weights bring a reader to take is in `tests/readers`.
 
 #![allow(clippy::expect_used, reason = "a broken test should panic")]
@@ -6,7 +7,7 @@
 #[path = "support/counting.rs"]
 mod counting;
 
-use std::sync::Arc;
+use std::{fs, path::Path, sync::Arc};
 
 use counting::{alone, peak_of};
 use styleforge::{
@@ -14,7 +15,8 @@ use styleforge::{
     compose::Look,
     engine::paint::{OutputSize, PROGRAM_BYTES, PaintSettings, Painter, WorkingSize},
     frame::Frame,
-    network::{Network, NetworkSpec},
+    media::decode,
+    models::johnson::NetworkSpec,
 };
 
 fn photo(width: usize, height: usize, alpha: u8) -> Frame {
@@ -42,7 +44,7 @@ fn sessions_take_what_is_predicted_and_not_more() {
             blocks,
             ..NetworkSpec::with_widths(widths)
         };
-        let network = Arc::new(Network::random(spec, 2).expect("a valid shape"));
+        let network = Arc::new(spec.random(2).expect("a valid shape"));
         for threads in [1, 2, 5] {
             let backend = CpuBackend::new(Some(threads)).expect("threads");
             for (mode, (width, height)) in backend
@@ -51,7 +53,7 @@ fn sessions_take_what_is_predicted_and_not_more() {
                 .flat_map(|mode| [(1, 1), (100, 80), (338, 531)].map(|size| (mode, size)))
             {
                 let spec = SessionSpec::single(width, height, mode);
-                let predicted = backend.predicted_bytes(network.spec(), &spec);
+                let predicted = backend.predicted_bytes(network.graph(), &spec);
                 let ((), counted) = peak_of(|| {
                     let input = photo(width, height, 255);
                     let mut painted = input.clone();
@@ -77,7 +79,10 @@ fn sessions_take_what_is_predicted_and_not_more() {
 
 #[test]
 fn sixteen_megapixels_are_painted_at_full_size_within_four_gigabytes() {
-    let network = Network::random(NetworkSpec::with_widths([32, 64, 128]), 2).expect("valid");
+    let _alone = alone();
+    let network = NetworkSpec::with_widths([32, 64, 128])
+        .random(2)
+        .expect("valid");
     let backend = Arc::new(CpuBackend::new(Some(16)).expect("threads"));
     let painter = Painter::new(backend, opener(Default::default()));
     let settings = PaintSettings {
@@ -94,7 +99,7 @@ fn sixteen_megapixels_are_painted_at_full_size_within_four_gigabytes() {
 fn painters_stay_within_their_limit() {
     let _alone = alone();
     let spec = NetworkSpec::with_widths([16, 32, 64]);
-    let network = Arc::new(Network::random(spec, 2).expect("a valid shape"));
+    let network = Arc::new(spec.random(2).expect("a valid shape"));
     for (alpha, limit, shrinks) in [
         (255, 400_000_000, false),
         (255, 90_000_000, true),
@@ -125,4 +130,28 @@ fn painters_stay_within_their_limit() {
             }
         }
     }
+}
+
+/// Files that fuzzing found: decoders panicked on them or made room for hundreds of megabytes.
+#[test]
+fn what_fuzzing_found_is_read_or_refused_within_bounds() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/found");
+    let _alone = alone();
+    let mut files = 0;
+    let mut too_much = Vec::new();
+    for entry in fs::read_dir(folder).expect("the files") {
+        let path = entry.expect("an entry").path();
+        let bytes = fs::read(&path).expect("a file");
+        let (read, peak_bytes) = peak_of(|| decode::from_bytes("found", &bytes));
+        // What a decoder may take besides the pixels.
+        if peak_bytes > 256 << 20 {
+            too_much.push((path, peak_bytes));
+        }
+        if let Err(error) = read {
+            assert!(error.to_string().len() < 500, "{error}");
+        }
+        files += 1;
+    }
+    assert!(files >= 20, "{files}");
+    assert!(too_much.is_empty(), "{too_much:?}");
 }

@@ -9,8 +9,10 @@ use styleforge::{
         SessionSpec, cpu::CpuBackend, oracle, run_one_by_one,
     },
     frame::Frame,
+    graph::Graph,
     mode::{DeviceChoice, Mode, Precision, Variant},
-    network::{Network, NetworkSpec},
+    models::johnson::NetworkSpec,
+    network::Network,
     plan::PlanSummary,
     tensor::{Shape, Tensor},
     timing::RunTiming,
@@ -66,7 +68,7 @@ impl Backend for Flawed {
         Precision::Fp32
     }
 
-    fn predicted_bytes(&self, _: &NetworkSpec, _: &SessionSpec) -> u64 {
+    fn predicted_bytes(&self, _: &Graph, _: &SessionSpec) -> u64 {
         0
     }
 
@@ -188,7 +190,7 @@ fn verdicts_in(flaw: Flaw, precision: Precision) -> Vec<Verdict> {
         blocks: 1,
         ..NetworkSpec::with_widths([2, 3, 4])
     };
-    let network = Arc::new(Network::random(spec, 3).expect("valid"));
+    let network = Arc::new(spec.random(3).expect("valid"));
     let photo = Frame::from_fn(640, 400, |x, y| [(x * 3) as u8, (y * 5) as u8, 90, x as u8]);
     let mut subject: Subject = style_subject("a style", network, &photo);
     let wide = Frame::from_fn(400, 60, |x, y| [(x * 3) as u8, (y * 5) as u8, 90, 255]);
@@ -298,7 +300,7 @@ fn small_subject(picture: &str, frame: Frame) -> Subject {
     };
     Subject {
         name: "a network".to_owned(),
-        network: Arc::new(Network::random(spec, 3).expect("valid")),
+        network: Arc::new(spec.random(3).expect("valid")),
         pictures: vec![(picture.to_owned(), frame)],
     }
 }
@@ -387,14 +389,15 @@ fn fused_statistics_are_right_far_from_zero() {
         blocks: 1,
         ..NetworkSpec::with_widths([8, 16, 32])
     };
-    let random = Network::random(spec, 3).expect("a valid shape");
-    let mut convs = random.convs().to_vec();
-    for (out, weights) in convs[0].weight.chunks_exact_mut(3 * 81).enumerate() {
+    let random = spec.random(3).expect("a valid shape");
+    let mut weights = random.weights().clone();
+    let first = &mut weights.of_mut("conv1").weight;
+    for (out, weights) in first.chunks_exact_mut(3 * 81).enumerate() {
         weights.fill(0.0);
         // The middle of one colour's kernel.
         weights[81 * (out % 3) + 40] = 4.0;
     }
-    let network = Arc::new(Network::new(spec, convs).expect("the same shape"));
+    let network = Arc::new(Network::new(random.graph().clone(), weights).expect("the same shape"));
     let photo = Frame::from_fn(61, 47, |x, y| {
         let level = |c: usize| 250 + u8::from((x * 7 + y * 13 + c * x * y).is_multiple_of(16));
         [level(0), level(1), level(2), 255]

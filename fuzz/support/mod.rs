@@ -42,10 +42,10 @@ pub fn reads(bytes: &[u8], read: impl Fn(&[u8]) -> Result<Checkpoint, WeightsErr
     match within_memory(bytes.len(), || read(bytes)) {
         Err(error) => is_short(&error.to_string()),
         Ok(checkpoint) => {
-            for conv in checkpoint.network.convs() {
-                let norm = conv.norm.iter().flat_map(|n| [&n.gamma, &n.beta]);
-                let values = [&conv.weight, &conv.bias].into_iter().chain(norm).flatten();
-                assert!(values.into_iter().all(|v| v.is_finite()));
+            for (node, _) in checkpoint.network.graph().weight_shapes() {
+                let own = checkpoint.network.weights().of(&node.name);
+                let mut values = own.weight.iter().chain(&own.bias);
+                assert!(values.all(|v| v.is_finite()));
             }
             let saved = match checkpoint.to_safetensors() {
                 Ok(saved) => saved,

@@ -8,8 +8,10 @@ use styleforge::{
         SessionSpec,
     },
     frame::Frame,
+    graph::Graph,
     mode::{DeviceChoice, Mode, Precision, Variant},
-    network::{Network, NetworkSpec},
+    models::johnson::NetworkSpec,
+    network::Network,
     plan::PlanSummary,
     tensor::{Shape, Tensor},
     timing::RunTiming,
@@ -48,7 +50,7 @@ impl Backend for Stub {
         Precision::Fp16
     }
 
-    fn predicted_bytes(&self, _: &NetworkSpec, _: &SessionSpec) -> u64 {
+    fn predicted_bytes(&self, _: &Graph, _: &SessionSpec) -> u64 {
         1 << 20
     }
 
@@ -127,14 +129,14 @@ pub fn ask_everything(backend: &dyn Backend) {
         blocks: 1,
         ..NetworkSpec::with_widths([1, 1, 1])
     };
-    let Ok(network) = Network::random(spec, 1) else {
+    let Ok(network) = spec.random(1) else {
         panic!("the smallest network is a network");
     };
     let batch = SessionSpec {
         batch: 2,
         ..SessionSpec::single(WIDTH_PX, HEIGHT_PX, mode)
     };
-    let _ = backend.predicted_bytes(&spec, &batch);
+    let _ = backend.predicted_bytes(network.graph(), &batch);
     let _ = (
         backend.free_bytes(),
         backend.inspect().and_then(Inspect::clock_mhz),

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     frame::Frame,
+    graph::Graph,
     mode::Precision,
-    network::NetworkSpec,
     tensor::Tensor,
     timing::{Ceiling, OperationTiming, RunTiming, StepTiming},
 };
@@ -43,13 +43,13 @@ pub trait Inspect {
     }
 
     /// Times the single operations that a network is made of, each on the maps that it has in
-    /// `network` at the size of `spec`; for tables. Empty on a device that has no such launches.
+    /// `graph` at the size of `spec`; for tables. Empty on a device that has no such launches.
     ///
     /// # Errors
     /// [`BackendError`] when the device cannot hold or run them.
     fn time_operations(
         &self,
-        _network: &NetworkSpec,
+        _graph: &Graph,
         _spec: &SessionSpec,
         _rounds: u32,
     ) -> Result<Vec<OperationTiming>, BackendError> {

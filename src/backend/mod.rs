@@ -12,8 +12,8 @@ pub mod cuda;
 mod error;
 mod inspect;
 pub mod oracle;
+pub mod remote;
 mod select;
-pub mod worker;
 
 pub use control::RunControl;
 pub use error::BackendError;
@@ -29,8 +29,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     frame::Frame,
+    graph::Graph,
     mode::{DeviceChoice, Mode, Precision, PrecisionChoice, Variant},
-    network::{Network, NetworkSpec},
+    network::Network,
     plan::PlanSummary,
     timing::RunTiming,
 };
@@ -177,7 +178,7 @@ pub trait Backend: Send + Sync {
 
     /// Most memory that one run would hold, in bytes, weights included: of the device, where it has
     /// its own. Zero for a mode that the device does not have; [`Backend::open`] says so.
-    fn predicted_bytes(&self, network: &NetworkSpec, spec: &SessionSpec) -> u64;
+    fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> u64;
 
     /// Bytes of the device's own memory that are free now; `None` for a device that works in the
     /// system's memory.
@@ -221,7 +222,7 @@ pub trait Backend: Send + Sync {
     }
 
     /// Whether opening a session has to find out first how this device does it fastest, which takes long.
-    fn searches(&self, _network: &NetworkSpec, _spec: &SessionSpec) -> bool {
+    fn searches(&self, _graph: &Graph, _spec: &SessionSpec) -> bool {
         false
     }
 

@@ -7,13 +7,24 @@
 
 pub mod fusion;
 
+use serde::{Deserialize, Serialize};
+
 use crate::tensor::Shape;
+
+/// Most channels of any map.
+pub const MAX_CHANNELS: usize = 512;
+/// Largest convolution kernel, in pixels a side.
+pub const MAX_KERNEL_PX: usize = 15;
+/// What instance norms add to the variance unless a model says otherwise, as PyTorch's do.
+pub const NORM_EPS: f64 = 1e-5;
+/// Largest picture side that a graph may need at least, in pixels.
+const MAX_MIN_SIDE_PX: usize = 1 << 10;
 
 /// Index of a node in [`Graph::nodes`]; also that of the map that the node makes.
 pub type NodeId = usize;
 
 /// What a node computes. Maps are channels x rows x columns.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Op {
     /// The photo's red, green and blue, 0 to 255. No inputs.
     Photo,
@@ -81,6 +92,32 @@ impl Op {
         }
     }
 
+    /// Whether it is a convolution.
+    pub const fn is_conv(&self) -> bool {
+        matches!(self, Self::Conv2d { .. })
+    }
+
+    /// Whether its sizes are those that this program runs.
+    fn is_in_range(&self) -> bool {
+        match *self {
+            Self::Conv2d {
+                in_channels,
+                out_channels,
+                kernel_px,
+                stride_px,
+            } => {
+                let channels = 1..=MAX_CHANNELS;
+                let pixels = 1..=MAX_KERNEL_PX;
+                channels.contains(&in_channels)
+                    && channels.contains(&out_channels)
+                    && pixels.contains(&kernel_px)
+                    && pixels.contains(&stride_px)
+            }
+            Self::ReflectPad { margin_px } => margin_px <= MAX_KERNEL_PX,
+            _ => true,
+        }
+    }
+
     /// How many maps it reads.
     pub const fn input_count(&self) -> usize {
         match self {
@@ -97,7 +134,7 @@ impl Op {
 }
 
 /// One operation of a network.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Node {
     /// The name that its weights carry in published checkpoints, where it has any: `conv1`, `in1`.
     pub name: String,
@@ -128,6 +165,15 @@ pub enum GraphError {
         /// The node.
         node: String,
     },
+    /// Channels, a kernel, a stride or a margin that this program does not run.
+    #[error(
+        "{node} is too large: this program runs 1 to {MAX_CHANNELS} channels and kernels of 1 to \
+         {MAX_KERNEL_PX} pixels"
+    )]
+    Range {
+        /// The node.
+        node: String,
+    },
     /// Maps that do not go together.
     #[error("{node} cannot read maps of {shapes}")]
     Shapes {
@@ -138,17 +184,52 @@ pub enum GraphError {
     },
 }
 
+/// The trained values that a node has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WeightShape {
+    /// Sides of a convolution's weights (`[out, in, rows, columns]`), or of a norm's scales.
+    pub weight: Vec<usize>,
+    /// Biases of a convolution, or shifts of a norm.
+    pub bias: usize,
+}
+
+impl WeightShape {
+    /// Values of [`WeightShape::weight`].
+    pub fn weight_len(&self) -> usize {
+        self.weight.iter().product()
+    }
+}
+
 /// Nodes in an order in which they can run.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Node>", into = "Vec<Node>")]
 pub struct Graph {
     nodes: Vec<Node>,
+}
+
+impl From<Graph> for Vec<Node> {
+    fn from(graph: Graph) -> Self {
+        graph.nodes
+    }
+}
+
+impl TryFrom<Vec<Node>> for Graph {
+    type Error = GraphError;
+
+    fn try_from(nodes: Vec<Node>) -> Result<Self, GraphError> {
+        let mut graph = Self::default();
+        for node in nodes {
+            graph.add(&node.name, &node.layer, node.op, &node.inputs)?;
+        }
+        Ok(graph)
+    }
 }
 
 impl Graph {
     /// Appends a node; the id of its map.
     ///
     /// # Errors
-    /// [`GraphError::Inputs`] and [`GraphError::Order`].
+    /// [`GraphError::Inputs`], [`GraphError::Order`] and [`GraphError::Range`].
     pub fn add(
         &mut self,
         name: &str,
@@ -163,6 +244,9 @@ impl Graph {
         }
         if inputs.iter().any(|&input| input >= self.nodes.len()) {
             return Err(GraphError::Order { node });
+        }
+        if !op.is_in_range() {
+            return Err(GraphError::Range { node });
         }
         self.nodes.push(Node {
             name: node,
@@ -187,6 +271,55 @@ impl Graph {
             }
         }
         readers
+    }
+
+    /// The nodes that have trained values, in order.
+    pub fn weight_shapes(&self) -> impl Iterator<Item = (&Node, WeightShape)> {
+        self.nodes.iter().filter_map(|node| {
+            let shape = match node.op {
+                Op::Conv2d {
+                    in_channels,
+                    out_channels,
+                    kernel_px,
+                    ..
+                } => WeightShape {
+                    weight: vec![out_channels, in_channels, kernel_px, kernel_px],
+                    bias: out_channels,
+                },
+                Op::InstanceNorm { .. } => {
+                    let channels = self.channels(node);
+                    WeightShape {
+                        weight: vec![channels],
+                        bias: channels,
+                    }
+                }
+                _ => return None,
+            };
+            Some((node, shape))
+        })
+    }
+
+    /// Trained values of all nodes together.
+    pub fn parameter_count(&self) -> usize {
+        let all = self.weight_shapes();
+        all.map(|(_, shape)| shape.weight_len() + shape.bias).sum()
+    }
+
+    /// Channels of a node's map.
+    fn channels<'g>(&'g self, mut node: &'g Node) -> usize {
+        loop {
+            match (node.op, node.inputs.first()) {
+                (Op::Conv2d { out_channels, .. }, _) => return out_channels,
+                (_, Some(&input)) => node = &self.nodes[input],
+                (_, None) => return 3,
+            }
+        }
+    }
+
+    /// Smallest side of a photo, in pixels, for which every reflection stays inside its map. Smaller
+    /// photos are extended to it first. `None` for a graph that runs at no size.
+    pub fn min_side_px(&self) -> Option<usize> {
+        (1..=MAX_MIN_SIDE_PX).find(|&side| self.shapes(side, side).is_ok())
     }
 
     /// The map of every node for a photo of `height` x `width` pixels, before [`Op::Picture`] crops;

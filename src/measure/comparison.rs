@@ -67,7 +67,7 @@ impl Comparison<'_> {
         let (width, height) = self.size()?;
         check_memory(
             &self.entrants(),
-            self.network.spec(),
+            self.network.graph(),
             |mode| SessionSpec::single(width, height, mode),
             self.pictures.len(),
             max_memory_bytes,

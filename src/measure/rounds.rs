@@ -10,9 +10,10 @@ use super::MeasureError;
 use crate::{
     backend::{Backend, Inspect, RunControl, Session, SessionSpec},
     frame::Frame,
+    graph::Graph,
     media::memory,
     mode::Mode,
-    network::{Network, NetworkSpec},
+    network::Network,
     plan::PlanSummary,
     timing::{Percentiles, StepTiming, TimingMethod},
     verify::Equality,
@@ -87,7 +88,7 @@ pub(super) struct Entrant<'a> {
 /// Refuses what would not fit: `pictures` frames, and what every entrant holds and paints.
 pub(super) fn check_memory(
     entrants: &[Entrant<'_>],
-    network: &NetworkSpec,
+    graph: &Graph,
     spec: impl Fn(Mode) -> SessionSpec,
     pictures: usize,
     max_memory_bytes: Option<u64>,
@@ -113,7 +114,7 @@ pub(super) fn check_memory(
             .collect();
         let runs = neighbours
             .iter()
-            .map(|e| e.backend.predicted_bytes(network, &spec(e.mode)));
+            .map(|e| e.backend.predicted_bytes(graph, &spec(e.mode)));
         let needed = runs.fold(
             frame_bytes.saturating_mul(frames as u64),
             u64::saturating_add,

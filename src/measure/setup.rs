@@ -13,7 +13,8 @@ use crate::{
     backend::{Backend, RunControl, SessionSpec},
     frame::Frame,
     mode::{Mode, ModelSize},
-    network::{Network, NetworkError, NetworkSpec},
+    models,
+    network::{Network, NetworkError},
     timing::{Ceiling, OperationTiming},
 };
 
@@ -35,13 +36,12 @@ impl Subject {
     /// Random weights of the model's size; the same every time.
     ///
     /// # Errors
-    /// As [`Network::random`].
+    /// As [`models::random`].
     pub fn random(model: ModelSize) -> Result<Self, NetworkError> {
-        let network = Network::random(NetworkSpec::with_widths(model.widths()), 1)?;
         Ok(Self {
             name: "random weights".to_owned(),
             model: Some(model),
-            network: Arc::new(network),
+            network: Arc::new(models::random(model)?),
         })
     }
 
@@ -104,10 +104,10 @@ impl Setup<'_> {
     pub fn check(&self, modes: &[Mode], max_memory_bytes: Option<u64>) -> Result<(), MeasureError> {
         let pictures = PICTURES + self.batch - 1;
         let entrants = self.entrants(modes);
-        let network = self.subject.network.spec();
+        let graph = self.subject.network.graph();
         check_memory(
             &entrants,
-            network,
+            graph,
             |mode| self.spec(mode),
             pictures,
             max_memory_bytes,
@@ -120,12 +120,12 @@ impl Setup<'_> {
     /// # Errors
     /// [`MeasureError::Backend`] when the device refuses.
     pub fn kernels(&self, mode: Mode, operations: bool) -> Result<KernelFacts, MeasureError> {
-        let (network, spec) = (self.subject.network.spec(), self.spec(mode));
+        let (graph, spec) = (self.subject.network.graph(), self.spec(mode));
         let rounds = self.frames.min(MOST_PROFILED);
         Ok(KernelFacts {
             ceiling: ceiling(self.backend, mode.precision)?,
             operations: match self.backend.inspect().filter(|_| operations) {
-                Some(device) => device.time_operations(network, &spec, rounds)?,
+                Some(device) => device.time_operations(graph, &spec, rounds)?,
                 None => Vec::new(),
             },
         })

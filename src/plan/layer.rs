@@ -1,14 +1,16 @@
 //! A convolution with what surrounds it, read off a graph: what weights are packed by and tiles chosen by.
 
-use crate::graph::{Graph, Node, NodeId, Op};
+use crate::graph::{Graph, NORM_EPS, Node, NodeId, Op};
 
 /// One convolution of a network and its place in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ConvLayer {
     /// Name of the layer, as its weights have it: `conv1`, `res1.conv2`.
     pub name: String,
     /// Name of the norm behind it: `in1`; none where no norm follows.
     pub norm_name: Option<String>,
+    /// What that norm adds to the variance.
+    pub norm_eps: f64,
     /// Channels read.
     pub in_channels: usize,
     /// Channels made.
@@ -59,10 +61,15 @@ impl ConvLayer {
             input = nodes[input].inputs[0];
         }
         let readers = || readers.iter().map(|&reader| &nodes[reader]);
-        let norm = readers().find(|reader| matches!(reader.op, Op::InstanceNorm { .. }));
+        let norm = readers().find_map(|reader| match reader.op {
+            Op::InstanceNorm { eps } => Some((reader.name.clone(), eps)),
+            _ => None,
+        });
+        let (norm_name, norm_eps) = norm.unzip();
         Some(Self {
             name: node.name.clone(),
-            norm_name: norm.map(|norm| norm.name.clone()),
+            norm_name,
+            norm_eps: norm_eps.unwrap_or(NORM_EPS),
             in_channels,
             out_channels,
             kernel: kernel_px,
@@ -99,25 +106,30 @@ impl ConvLayer {
 #[allow(clippy::expect_used)]
 mod tests {
     use super::*;
-    use crate::{
-        models::johnson,
-        network::{NetworkSpec, Tail},
-    };
+    use crate::models::johnson::NetworkSpec;
 
     #[test]
-    fn layers_of_the_network_are_its_convolutions() {
-        let spec = NetworkSpec::with_widths([8, 16, 32]);
-        let layers = ConvLayer::of_graph(&johnson::graph(&spec).expect("a graph"));
-        let convs = spec.convs();
-        assert_eq!(layers.len(), convs.len());
-        for (layer, conv) in layers.iter().zip(&convs) {
-            assert_eq!(layer.name, conv.name);
-            assert_eq!(layer.norm_name, conv.norm_name, "{}", conv.name);
-            assert_eq!(layer.padding, conv.padding(), "{}", conv.name);
-            assert_eq!(layer.upsample, conv.upsample, "{}", conv.name);
-            assert_eq!(layer.makes_picture, conv.tail == Tail::Picture);
-            assert_eq!(layer.reads_photo, conv.name == "conv1");
-            assert_eq!(layer.output_size(37, 52), conv.output_size(37, 52));
+    fn layers_are_read_off_the_graph() {
+        let graph = NetworkSpec::with_widths([8, 16, 32]).graph();
+        let graph = graph.expect("a graph");
+        let layers = ConvLayer::of_graph(&graph);
+        let shapes = graph.shapes(37, 52).expect("maps");
+        let is_conv = |(node, _): &(&Node, _)| node.op.is_conv();
+        let convs = graph.nodes().iter().zip(shapes).filter(is_conv);
+        let (mut size, mut count) = ((37, 52), 0);
+        for (layer, (node, shape)) in layers.iter().zip(convs) {
+            size = layer.output_size(size.0, size.1);
+            assert_eq!(layer.name, node.name);
+            assert_eq!(size, (shape.height, shape.width), "{}", layer.name);
+            assert_eq!(layer.padding, layer.kernel / 2);
+            count += 1;
         }
+        assert_eq!((layers.len(), count), (16, 16));
+        let (first, last) = (&layers[0], &layers[15]);
+        assert_eq!(first.norm_name.as_deref(), Some("in1"));
+        assert!(first.reads_photo && !first.makes_picture && !first.upsample);
+        assert_eq!(last.norm_name, None);
+        assert!(last.makes_picture && !last.reads_photo);
+        assert!(layers[13].upsample && layers[13].norm_name.as_deref() == Some("in4"));
     }
 }

@@ -19,8 +19,6 @@ use crate::{
         fusion::{self, Group, Level, Violation},
     },
     mode::{Mode, Variant},
-    models::johnson,
-    network::NetworkSpec,
     tensor::Shape,
 };
 
@@ -44,29 +42,27 @@ pub enum PlanError {
 }
 
 /// A graph cut into groups, with every node's map at one size: what all planners start from.
-struct Grouped {
-    graph: Graph,
+struct Grouped<'g> {
+    graph: &'g Graph,
     groups: Vec<Group>,
     shapes: Vec<Shape>,
 }
 
-impl Grouped {
-    /// The graph of a network, grouped for a variant, for photos that are extended to `height` x `width`
-    /// pixels.
+impl<'g> Grouped<'g> {
+    /// A graph, grouped for a variant, for photos that are extended to `height` x `width` pixels.
     fn new(
-        spec: &NetworkSpec,
+        graph: &'g Graph,
         (height, width): (usize, usize),
         variant: Variant,
     ) -> Result<Self, PlanError> {
-        let graph = johnson::graph(spec)?;
         let shapes = graph.shapes(height, width)?;
         let level = match variant {
             Variant::Baseline => Level::None,
             Variant::FusedNorm => Level::Norm,
             Variant::Fused => Level::All,
         };
-        let groups = fusion::group(&graph, level);
-        fusion::check(&graph, &groups)?;
+        let groups = fusion::group(graph, level);
+        fusion::check(graph, &groups)?;
         Ok(Self {
             graph,
             groups,
@@ -86,6 +82,13 @@ impl Grouped {
         let later = self.graph.nodes().iter().skip(node + 1);
         later.flat_map(|node| &node.inputs).any(|&read| read == map)
     }
+}
+
+/// Rows and columns of a photo once short sides are extended to what a graph reads at least.
+fn extended(graph: &Graph, (height, width): (usize, usize)) -> (usize, usize) {
+    // A graph that runs at no size says so when it is planned.
+    let least = graph.min_side_px().unwrap_or_default();
+    (height.max(least), width.max(least))
 }
 
 /// One step of a plan: one kernel over one layer.

@@ -225,7 +225,8 @@ mod tests {
     use super::*;
     use crate::{
         mode::Precision,
-        network::{ConvSpec, NetworkSpec},
+        models::johnson::NetworkSpec,
+        plan::ConvLayer,
         tensor::{Shape, Tensor},
     };
 
@@ -234,7 +235,7 @@ mod tests {
             blocks: 1,
             ..NetworkSpec::with_widths([4, 6, 8])
         };
-        Network::random(spec, 3).expect("a valid shape")
+        spec.random(3).expect("a valid shape")
     }
 
     fn values(shape: Shape, mean: f32, salt: u64) -> Tensor {
@@ -280,7 +281,7 @@ mod tests {
 
     /// Every kind of work, with maps that it may read.
     fn works() -> Vec<(Work, Vec<Tensor>)> {
-        let convs: Vec<ConvSpec> = network().spec().convs();
+        let convs = ConvLayer::of_graph(network().graph());
         let map = |channels, mean, salt| values(Shape::new(channels, 12, 10), mean, salt);
         let conv = |conv: usize, relu, doubled, margin| Work::Conv {
             conv,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::{
     frame::Frame,
     media::scale::{scaled, size_within},
-    network::{Kernels, Network, NetworkError, NetworkSpec},
+    models,
+    network::{Network, NetworkError},
 };
 
 /// Long side of the sample for checks of trained styles, in pixels.
@@ -25,48 +26,14 @@ pub struct Subject {
 /// Random networks on pictures that are hard on padding, odd sizes and norms.
 ///
 /// # Errors
-/// [`NetworkError`] never happens for the shapes written here; it is passed on, not hidden.
+/// As [`models::adversarial`].
 pub fn adversarial_subjects() -> Result<Vec<Subject>, NetworkError> {
-    let spec = |widths, blocks, kernels| NetworkSpec {
-        widths,
-        blocks,
-        kernels,
+    let subject = |(name, network): (&str, Network)| Subject {
+        name: name.to_owned(),
+        pictures: adversarial_pictures(network.graph().min_side_px().unwrap_or(1)),
+        network: Arc::new(network),
     };
-    let usual = Kernels::default();
-    let large = Kernels {
-        first: 5,
-        down: [5, 3],
-        residual: 5,
-        up: [3, 5],
-        last: 7,
-    };
-    let small = Kernels {
-        first: 3,
-        down: [3, 1],
-        residual: 1,
-        up: [1, 3],
-        last: 1,
-    };
-    [
-        ("random 8-16-32", spec([8, 16, 32], 2, usual)),
-        ("random 32-64-128", spec([32, 64, 128], 2, usual)),
-        ("random 5-7-13", spec([5, 7, 13], 1, usual)),
-        (
-            "random 12-20-36, large kernels",
-            spec([12, 20, 36], 1, large),
-        ),
-        ("random 9-8-17, small kernels", spec([9, 8, 17], 3, small)),
-    ]
-    .into_iter()
-    .zip(1..)
-    .map(|((name, spec), seed)| {
-        Ok(Subject {
-            name: name.to_owned(),
-            network: Arc::new(Network::random(spec, seed)?),
-            pictures: adversarial_pictures(spec.min_side_px()),
-        })
-    })
-    .collect()
+    Ok(models::adversarial()?.into_iter().map(subject).collect())
 }
 
 /// A trained style on a small copy of `photo`.

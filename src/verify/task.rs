@@ -5,7 +5,8 @@ use crate::{
         audit::{KernelRecord, Work},
         oracle::{self, Map, Rounding},
     },
-    network::{ConvSpec, NORM_EPS, Network},
+    network::Network,
+    plan::ConvLayer,
     tensor::Tensor,
 };
 
@@ -38,24 +39,24 @@ impl Task<'_> {
             Work::Normalise { eps } => {
                 let ones = vec![1.0; first.channels];
                 let zeros = vec![0.0; first.channels];
-                stored(normalised(first, eps, &ones, &zeros))
+                stored(oracle::instance_norm(&first, f64::from(eps), &ones, &zeros))
             }
             Work::Affine { conv } => {
                 let (gamma, beta) = self.factors(conv)?;
                 stored(oracle::affine(&first, &gamma, &beta))
             }
             Work::Bias { conv, factor } => {
-                let bias = self.rounding.bias(self.network.convs().get(conv)?);
+                let bias = self.bias(&self.conv(conv)?);
                 let bias: Vec<f64> = bias.into_iter().map(|b| b * f64::from(factor)).collect();
                 stored(oracle::affine(&first, &vec![1.0; bias.len()], &bias))
             }
             Work::Statistics { conv, eps } => {
                 let (gamma, beta) = self.factors(conv)?;
-                Some(normalised(first, eps, &gamma, &beta))
+                Some(oracle::instance_norm(&first, f64::from(eps), &gamma, &beta))
             }
             Work::Norm { conv, eps, relu } => {
                 let (gamma, beta) = self.factors(conv)?;
-                let norm = normalised(first, eps, &gamma, &beta);
+                let norm = oracle::instance_norm(&first, f64::from(eps), &gamma, &beta);
                 stored(before_conv(norm, second, relu))
             }
             Work::Store => Some(self.cropped(&first)),
@@ -67,21 +68,21 @@ impl Task<'_> {
                 bias_factor,
             } => {
                 let whole = before_conv(first, second, relu);
-                let is_upsampled_3x3 = doubled && self.spec(conv)?.kernel == 3;
-                let weights = &self.network.convs().get(conv)?;
+                let conv = self.conv(conv)?;
+                let weights = self.network.weights().of(&conv.name);
+                let is_upsampled_3x3 = doubled && conv.kernel == 3;
                 let factors = self.rounding.weights(&weights.weight, is_upsampled_3x3);
-                let bias = self.rounding.bias(weights).into_iter();
+                let bias = self.bias(&conv).into_iter();
                 let bias: Vec<f64> = bias.map(|b| b * f64::from(bias_factor)).collect();
                 let input = self.gathered(whole, doubled, margin);
-                let spec = self.spec(conv)?;
                 let sums = oracle::conv(
                     &input.each(|v| self.rounding.factor(v)),
                     &factors,
                     &bias,
-                    spec.kernel,
-                    spec.stride,
+                    conv.kernel,
+                    conv.stride,
                 );
-                if weights.norm.is_some() {
+                if conv.norm_name.is_some() {
                     stored(sums)
                 } else {
                     Some(self.cropped(&self.rounding.picture(sums)))
@@ -108,17 +109,17 @@ impl Task<'_> {
                 margin,
                 ..
             } => {
-                let (Some(weights), Some(spec)) = (self.network.convs().get(conv), self.spec(conv))
-                else {
+                let Some(conv) = self.conv(conv) else {
                     return own;
                 };
+                let weights = self.network.weights().of(&conv.name);
                 let second = self.record.read.get(1).map(map_of);
                 let whole = before_conv(first, second, relu);
                 let input = self.gathered(whole, doubled, margin).each(f64::abs);
                 let factors: Vec<f64> =
                     weights.weight.iter().map(|&w| f64::from(w.abs())).collect();
                 let zeros = vec![0.0; weights.bias.len()];
-                let added = oracle::conv(&input, &factors, &zeros, spec.kernel, spec.stride);
+                let added = oracle::conv(&input, &factors, &zeros, conv.kernel, conv.stride);
                 4.0 * SINGLE * rms(&added.data)
             }
             // The mean itself is rounded, and every distance from it is off by that.
@@ -131,13 +132,18 @@ impl Task<'_> {
         }
     }
 
-    fn spec(&self, conv: usize) -> Option<ConvSpec> {
-        self.network.spec().convs().into_iter().nth(conv)
+    fn conv(&self, conv: usize) -> Option<ConvLayer> {
+        (ConvLayer::of_graph(self.network.graph()).into_iter()).nth(conv)
+    }
+
+    fn bias(&self, conv: &ConvLayer) -> Vec<f64> {
+        let bias = &self.network.weights().of(&conv.name).bias;
+        self.rounding.bias(bias, conv.norm_name.is_some())
     }
 
     fn factors(&self, conv: usize) -> Option<(Vec<f64>, Vec<f64>)> {
-        let norm = self.network.convs().get(conv)?.norm.as_ref()?;
-        Some((oracle::doubles(&norm.gamma), oracle::doubles(&norm.beta)))
+        let norm = self.network.weights().of(&self.conv(conv)?.norm_name?);
+        Some((oracle::doubles(&norm.weight), oracle::doubles(&norm.bias)))
     }
 
     /// The map that a convolution goes over.
@@ -182,12 +188,6 @@ fn before_conv(map: Map, second: Option<Map>, relu: bool) -> Map {
         None => map,
     };
     if relu { oracle::relu(&map) } else { map }
-}
-
-/// The norm with another eps than the oracle's: that of a map that is scaled down.
-fn normalised(map: Map, eps: f32, gamma: &[f64], beta: &[f64]) -> Map {
-    let scale = (NORM_EPS / f64::from(eps)).sqrt();
-    oracle::instance_norm(&map.each(|v| v * scale), gamma, beta)
 }
 
 /// How far a norm is off when every mean is off by four units in the last place: rms over the channels.

@@ -130,7 +130,7 @@ fn is_low_contrast(picture: &Frame) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{mode::Variant, network::NetworkSpec};
+    use crate::{mode::Variant, models::johnson::NetworkSpec};
 
     #[test]
     fn only_flat_pictures_have_rules_that_a_naive_run_makes() {
@@ -138,7 +138,7 @@ mod tests {
             blocks: 1,
             ..NetworkSpec::with_widths([4, 6, 8])
         };
-        let network = Network::random(spec, 3).expect("a valid shape");
+        let network = spec.random(3).expect("a valid shape");
         let faint = Truth::new(
             &network,
             Frame::from_fn(28, 28, |x, y| {
@@ -176,7 +176,7 @@ mod tests {
             blocks: 1,
             ..NetworkSpec::with_widths([4, 6, 8])
         };
-        let network = Network::random(spec, 3).expect("a valid shape");
+        let network = spec.random(3).expect("a valid shape");
         let flat = Truth::new(
             &network,
             Frame::from_fn(24, 20, |_, _| [128, 128, 128, 255]),

@@ -5,15 +5,19 @@
 
 use std::collections::HashMap;
 
-use crate::network::{
-    ConvWeights, Kernels, MAX_BLOCKS, MAX_KERNEL_PX, MAX_WIDTH, Network, NetworkError, NetworkSpec,
-    NormWeights,
+use crate::{
+    graph::{MAX_CHANNELS, MAX_KERNEL_PX},
+    models::johnson::{
+        MAX_BLOCKS, NetworkSpec,
+        keys::{self, Role, role_of},
+    },
+    network::{Network, NetworkError, NodeWeights, Weights},
 };
 
 use super::{
     Budget, WeightsError,
     error::{KeyList, shortened},
-    family::{Family, Role, family_of, role_of},
+    family::{Family, family_of},
     tensor::{Dtype, StorageType, StoredTensor},
 };
 
@@ -94,7 +98,7 @@ pub(crate) fn fit(tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted,
         }
     }
     let blocks = block_count(&places)?;
-    let expected: Vec<String> = names(blocks.max(1));
+    let expected = keys::of_network(blocks.max(1));
     let missing = expected.iter().filter(|name| !places.contains_key(*name));
     let missing: KeyList = missing.map(String::as_str).collect();
     if !missing.is_empty() || !unexpected.is_empty() {
@@ -104,29 +108,20 @@ pub(crate) fn fit(tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted,
         });
     }
     let spec = spec_from_shapes(&places, blocks)?;
-    spec.validate()?;
+    let graph = spec.graph()?;
     // Shapes and types first, so that nothing is allocated for a file that does not fit.
     let mut storage = StorageType::F16;
     let mut total_bytes = 0usize;
-    for conv in spec.convs() {
-        let k = conv.kernel;
-        let mut check = |name: String, needed: &[usize]| {
-            let (key, tensor) = place(&places, &name)?;
+    for (node, shape) in graph.weight_shapes() {
+        let mut check = |part: &str, needed: &[usize]| {
+            let (key, tensor) = place(&places, &format!("{}.{part}", keys::module(node)))?;
             check_shape(key, tensor, needed)?;
             storage = storage.max(float_type(key, tensor)?);
             total_bytes = total_bytes.saturating_add(tensor.size_bytes());
             Ok::<_, WeightsError>(())
         };
-        let name = format!("{}.conv2d", conv.name);
-        check(
-            format!("{name}.weight"),
-            &[conv.out_channels, conv.in_channels, k, k],
-        )?;
-        check(format!("{name}.bias"), &[conv.out_channels])?;
-        if let Some(norm) = &conv.norm_name {
-            check(format!("{norm}.weight"), &[conv.out_channels])?;
-            check(format!("{norm}.bias"), &[conv.out_channels])?;
-        }
+        check("weight", &shape.weight)?;
+        check("bias", &[shape.bias])?;
     }
     // Weights that are equal may share their bytes, but not many times over.
     if (total_bytes / 2) as u64 > budget.file_bytes() {
@@ -135,55 +130,29 @@ pub(crate) fn fit(tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted,
             file_bytes: budget.file_bytes(),
         });
     }
-    let mut convs = Vec::new();
-    for conv in spec.convs() {
-        let values = |name: String| {
-            let (key, tensor) = place(&places, &name)?;
-            finite_values(key, tensor, budget)
+    let values = |name: String| {
+        let (key, tensor) = place(&places, &name)?;
+        finite_values(key, tensor, budget)
+    };
+    let read = graph.weight_shapes().map(|(node, _)| {
+        let module = keys::module(node);
+        let own = NodeWeights {
+            weight: values(format!("{module}.weight"))?,
+            bias: values(format!("{module}.bias"))?,
         };
-        let norm = match &conv.norm_name {
-            Some(norm) => Some(NormWeights {
-                gamma: values(format!("{norm}.weight"))?,
-                beta: values(format!("{norm}.bias"))?,
-            }),
-            None => None,
-        };
-        convs.push(ConvWeights {
-            weight: values(format!("{}.conv2d.weight", conv.name))?,
-            bias: values(format!("{}.conv2d.bias", conv.name))?,
-            norm,
-        });
-    }
+        Ok((node.name.clone(), own))
+    });
+    let weights = read.collect::<Result<Weights, WeightsError>>()?;
     Ok(Fitted {
         family: family.unwrap_or(Family::PytorchExamples),
-        network: Network::new(spec, convs)?,
+        network: Network::new(graph, weights)?,
         storage,
     })
 }
 
-/// Published names of all weights of a network, in layer order.
-pub(crate) fn names(blocks: usize) -> Vec<String> {
-    let spec = NetworkSpec {
-        blocks,
-        ..NetworkSpec::with_widths([1; 3])
-    };
-    spec.convs()
-        .iter()
-        .flat_map(|conv| {
-            let conv_name = format!("{}.conv2d", conv.name);
-            [Some(conv_name), conv.norm_name.clone()]
-        })
-        .flatten()
-        .flat_map(|module| [format!("{module}.weight"), format!("{module}.bias")])
-        .collect()
-}
-
 /// The number of residual blocks, all there from the first to the last.
 fn block_count(places: &Places<'_, '_>) -> Result<usize, WeightsError> {
-    let numbers = places.keys().filter_map(|name| {
-        let number = name.strip_prefix("res")?.split('.').next()?;
-        number.parse::<usize>().ok()
-    });
+    let numbers = places.keys().filter_map(|name| keys::block_number(name));
     let mut is_present = [false; MAX_BLOCKS + 1];
     let mut blocks = 0;
     for number in numbers {
@@ -227,7 +196,7 @@ fn spec_from_shapes(places: &Places<'_, '_>, blocks: usize) -> Result<NetworkSpe
         let odd_kernel = |side: usize| side % 2 == 1 && side <= MAX_KERNEL_PX;
         match *tensor.shape() {
             [out, _, height, width]
-                if (1..=MAX_WIDTH).contains(&out) && height == width && odd_kernel(height) =>
+                if (1..=MAX_CHANNELS).contains(&out) && height == width && odd_kernel(height) =>
             {
                 Ok((out, height))
             }
@@ -235,26 +204,13 @@ fn spec_from_shapes(places: &Places<'_, '_>, blocks: usize) -> Result<NetworkSpe
                 key: shortened(key),
                 got: tensor.shape().to_vec(),
                 needed: format!(
-                    "[out, in, side, side] with 1 to {MAX_WIDTH} channels and an odd side of at \
+                    "[out, in, side, side] with 1 to {MAX_CHANNELS} channels and an odd side of at \
                      most {MAX_KERNEL_PX}"
                 ),
             }),
         }
     };
-    let (w1, first) = read("conv1")?;
-    let (w2, down1) = read("conv2")?;
-    let (w3, down2) = read("conv3")?;
-    Ok(NetworkSpec {
-        widths: [w1, w2, w3],
-        blocks,
-        kernels: Kernels {
-            first,
-            down: [down1, down2],
-            residual: read("res1.conv1")?.1,
-            up: [read("deconv1")?.1, read("deconv2")?.1],
-            last: read("deconv3")?.1,
-        },
-    })
+    NetworkSpec::of_convs(blocks, read)
 }
 
 fn check_shape(key: &str, tensor: &StoredTensor<'_>, needed: &[usize]) -> Result<(), WeightsError> {
@@ -315,20 +271,10 @@ mod tests {
                 .expect("right length")
         };
         let mut list = Vec::new();
-        for conv in spec.convs() {
-            let k = conv.kernel;
-            list.push((
-                format!("{}.conv2d.weight", conv.name),
-                tensor(vec![conv.out_channels, conv.in_channels, k, k]),
-            ));
-            list.push((
-                format!("{}.conv2d.bias", conv.name),
-                tensor(vec![conv.out_channels]),
-            ));
-            if let Some(norm) = &conv.norm_name {
-                list.push((format!("{norm}.weight"), tensor(vec![conv.out_channels])));
-                list.push((format!("{norm}.bias"), tensor(vec![conv.out_channels])));
-            }
+        for (node, shape) in spec.graph().expect("valid").weight_shapes() {
+            let module = keys::module(node);
+            list.push((format!("{module}.weight"), tensor(shape.weight)));
+            list.push((format!("{module}.bias"), tensor(vec![shape.bias])));
         }
         list
     }
@@ -349,7 +295,7 @@ mod tests {
     #[test]
     fn a_whole_network_fits() {
         let fitted = fit(&tensors(small()), &Budget::for_file(usize::MAX)).expect("fits");
-        assert_eq!(fitted.network.spec(), &small());
+        assert_eq!(fitted.network.graph(), &small().graph().expect("valid"));
         assert_eq!(fitted.storage, StorageType::F32);
     }
 

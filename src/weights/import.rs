@@ -14,6 +14,7 @@ use super::{
 use crate::{
     disk::{self, WriteError},
     mode::ModelSize,
+    models::johnson::NetworkSpec,
 };
 
 impl StyleLibrary {
@@ -55,7 +56,8 @@ impl StyleLibrary {
                 source,
             })?;
         let folder = self.user_folder.join(&id);
-        let size = ModelSize::of_widths(checkpoint.network.spec().widths);
+        let spec = NetworkSpec::recognise(checkpoint.network.graph());
+        let size = spec.map_or_else(ModelSize::default, |spec| ModelSize::of_widths(spec.widths));
         let file_name = format!("{size}.safetensors");
         match disk::write_folder(&folder, &[(file_name, &bytes)]) {
             Ok(()) => {}
@@ -124,7 +126,7 @@ mod tests {
     use super::{super::library::tests::weights, *};
     use crate::{
         mode::ModelSize,
-        network::{Network, NetworkSpec},
+        models::johnson::NetworkSpec,
         weights::{Family, StorageType},
     };
 
@@ -135,7 +137,7 @@ mod tests {
             ..NetworkSpec::with_widths(size.widths())
         };
         let checkpoint = Checkpoint {
-            network: Network::random(spec, 2).expect("valid").into(),
+            network: spec.random(2).expect("valid").into(),
             family: Family::PytorchExamples,
             storage: StorageType::F16,
             metadata: std::collections::BTreeMap::new(),

@@ -10,7 +10,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::network::NetworkSpec;
+use crate::models::johnson::NetworkSpec;
 
 use super::{
     Budget, Family, Format, WeightsError, bytes_in_hex,
@@ -150,18 +150,17 @@ impl Inspection {
             family, network, ..
         } = fitted?;
         self.family = Some(family);
-        self.outline(network.spec());
-        self.parameters = network.spec().parameter_count();
+        if let Some(spec) = NetworkSpec::recognise(network.graph()) {
+            self.outline(&spec);
+        }
+        self.parameters = network.graph().parameter_count();
         Ok(())
     }
 
     fn outline(&mut self, spec: &NetworkSpec) {
-        let k = spec.kernels;
         self.widths = Some(spec.widths);
         self.blocks = Some(spec.blocks);
-        self.kernels_px = Some([
-            k.first, k.down[0], k.down[1], k.residual, k.up[0], k.up[1], k.last,
-        ]);
+        self.kernels_px = Some(spec.kernels.by_layer().map(|(_, kernel)| kernel));
     }
 
     fn list(&mut self, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<(), WeightsError> {
@@ -239,7 +238,6 @@ fn larger(a: Option<f32>, b: Option<f32>) -> Option<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::Network;
 
     fn described(bytes: &[u8]) -> Inspection {
         let folder = tempfile::tempdir().expect("folder");
@@ -251,7 +249,7 @@ mod tests {
     #[test]
     fn a_good_file_is_described() {
         let spec = NetworkSpec::with_widths([2, 3, 4]);
-        let network = Network::random(spec, 1).expect("valid");
+        let network = spec.random(1).expect("valid");
         let metadata = BTreeMap::from([("title".to_owned(), "Blue".to_owned())]);
         let bytes = safetensors::write(&network, true, &metadata).expect("written");
         let facts = described(&bytes);
@@ -259,7 +257,7 @@ mod tests {
         assert_eq!(facts.family, Some(Family::Style));
         assert_eq!(facts.widths, Some([2, 3, 4]));
         assert_eq!(facts.kernels_px, Some([9, 3, 3, 3, 3, 3, 9]));
-        assert_eq!(facts.parameters, spec.parameter_count());
+        assert_eq!(facts.parameters, network.graph().parameter_count());
         assert_eq!(
             facts.dtypes,
             BTreeMap::from([("fp16".to_owned(), facts.tensors.len())])
@@ -272,7 +270,9 @@ mod tests {
 
     #[test]
     fn a_refused_file_is_described_as_far_as_possible() {
-        let network = Network::random(NetworkSpec::with_widths([2, 3, 4]), 1).expect("valid");
+        let network = NetworkSpec::with_widths([2, 3, 4])
+            .random(1)
+            .expect("valid");
         let good = safetensors::write(&network, false, &BTreeMap::new()).expect("written");
         let at = good
             .windows(13)

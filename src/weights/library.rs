@@ -332,10 +332,12 @@ fn has_checkpoint_ending(path: &Path) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::network::{Network, NetworkSpec};
+    use crate::models::johnson::NetworkSpec;
 
     pub(in super::super) fn weights(title: Option<&str>) -> Vec<u8> {
-        let network = Network::random(NetworkSpec::with_widths([2, 3, 4]), 1).expect("valid");
+        let network = NetworkSpec::with_widths([2, 3, 4])
+            .random(1)
+            .expect("valid");
         let mut metadata = BTreeMap::from([("artist".to_owned(), "Somebody".to_owned())]);
         if let Some(title) = title {
             metadata.insert("title".to_owned(), title.to_owned());

@@ -19,7 +19,7 @@ use serde::{
     de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
 };
 
-use crate::network::Network;
+use crate::{models::johnson::keys, network::Network};
 
 use super::{
     Budget, Checkpoint, Family, StorageType, WeightsError,
@@ -338,16 +338,10 @@ pub(crate) fn write(
         });
         header.insert(name, entry);
     };
-    for (conv, weights) in network.spec().convs().iter().zip(network.convs()) {
-        let (out, k) = (conv.out_channels, conv.kernel);
-        let name = format!("{}.conv2d", conv.name);
-        let shape = [out, conv.in_channels, k, k];
-        add(format!("{name}.weight"), &shape, &weights.weight);
-        add(format!("{name}.bias"), &[out], &weights.bias);
-        if let (Some(norm), Some(values)) = (&conv.norm_name, &weights.norm) {
-            add(format!("{norm}.weight"), &[out], &values.gamma);
-            add(format!("{norm}.bias"), &[out], &values.beta);
-        }
+    for (node, shape) in network.graph().weight_shapes() {
+        let (module, own) = (keys::module(node), network.weights().of(&node.name));
+        add(format!("{module}.weight"), &shape.weight, &own.weight);
+        add(format!("{module}.bias"), &[shape.bias], &own.bias);
     }
     let mut text = serde_json::to_vec(&header).map_err(broken)?;
     // The numbers start at a multiple of eight, as the format wants it.
@@ -361,7 +355,7 @@ pub(crate) fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::NetworkSpec;
+    use crate::models::johnson::NetworkSpec;
 
     fn file(header: &str, data_bytes: usize) -> Vec<u8> {
         let mut file = (header.len() as u64).to_le_bytes().to_vec();
@@ -376,7 +370,9 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_back() {
-        let network = Network::random(NetworkSpec::with_widths([2, 3, 4]), 3).expect("valid");
+        let network = NetworkSpec::with_widths([2, 3, 4])
+            .random(3)
+            .expect("valid");
         let metadata = BTreeMap::from([("title".to_owned(), "A \"title\"".to_owned())]);
         let bytes = write(&network, false, &metadata).expect("written");
         let checkpoint = read(&bytes).expect("read");
@@ -388,7 +384,9 @@ mod tests {
 
     #[test]
     fn half_precision_survives_unchanged() {
-        let network = Network::random(NetworkSpec::with_widths([2, 3, 4]), 3).expect("valid");
+        let network = NetworkSpec::with_widths([2, 3, 4])
+            .random(3)
+            .expect("valid");
         let bytes = write(&network, true, &BTreeMap::new()).expect("written");
         let checkpoint = read(&bytes).expect("read");
         assert_eq!(checkpoint.storage, StorageType::F16);

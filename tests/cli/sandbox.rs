@@ -16,7 +16,7 @@ use styleforge::{
         decode,
         encode::{self, Encoding, Existing, Format},
     },
-    network::{Network, NetworkSpec},
+    models::johnson::NetworkSpec,
     weights::{Checkpoint, Family, StorageType},
 };
 
@@ -41,7 +41,7 @@ impl Sandbox {
             blocks: 1,
             ..NetworkSpec::with_widths([2, 3, 4])
         };
-        let network = Network::random(spec, 7).expect("valid");
+        let network = spec.random(7).expect("valid");
         let metadata = metadata.iter().map(|(k, v)| ((*k).into(), (*v).into()));
         let checkpoint = Checkpoint {
             network: Arc::new(network),

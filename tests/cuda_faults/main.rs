@@ -8,7 +8,7 @@
 mod fake;
 #[path = "../support/real_time.rs"]
 mod real_time;
-mod worker;
+mod remote;
 
 use std::{
     sync::Arc,
@@ -34,19 +34,27 @@ use styleforge::{
     },
     frame::Frame,
     mode::{DeviceChoice, Mode, Precision, PrecisionChoice, Variant},
-    network::{Network, NetworkSpec},
+    models::johnson::NetworkSpec,
+    network::Network,
     plan::{
         Convolver, PlanSummary,
         cuda::{Operation, OperationKind},
     },
 };
 
+/// Convolutions of the network.
+fn convolutions() -> usize {
+    let network = network();
+    let nodes = network.graph().nodes().iter();
+    nodes.filter(|node| node.op.is_conv()).count()
+}
+
 fn network() -> Arc<Network> {
     let spec = NetworkSpec {
         blocks: 1,
         ..NetworkSpec::with_widths([8, 16, 24])
     };
-    Arc::new(Network::random(spec, 5).expect("a valid shape"))
+    Arc::new(spec.random(5).expect("a valid shape"))
 }
 
 fn photo() -> Frame {
@@ -140,7 +148,7 @@ fn too_little_memory_is_told_with_what_was_asked_and_what_is_free() {
         panic!("more memory than there is");
     };
     let spec = SessionSpec::single(40, 28, FUSED);
-    let predicted = backend.predicted_bytes(network().spec(), &spec);
+    let predicted = backend.predicted_bytes(network().graph(), &spec);
     let extra = needed_bytes - predicted;
     assert!(extra < 64_000, "the prediction is {extra} bytes short");
     drop(backend);
@@ -298,7 +306,7 @@ fn the_baseline_leaves_its_convolutions_to_the_fastest_of_the_library() {
     assert_eq!(reason, Some("cuDNN 9 is not installed"));
     let is_ours = |name: &&String| name.starts_with("conv_") || name.starts_with("wgmma_");
     let ours = |names: &[String]| names.iter().filter(is_ours).count();
-    let convolutions = network().convs().len();
+    let convolutions = convolutions();
     assert_eq!(ours(&launched), convolutions);
 
     // Whether there is a library is found out once.
@@ -328,7 +336,7 @@ fn the_baseline_leaves_its_convolutions_to_the_fastest_of_the_library() {
     assert_eq!((gpu.searches(), &again), (searches, &summary));
     // The prediction reserves the most that the library may take.
     let spec = SessionSpec::single(40, 28, BASELINE);
-    let predicted = backend.predicted_bytes(network().spec(), &spec);
+    let predicted = backend.predicted_bytes(network().graph(), &spec);
     assert!(predicted > summary.peak_bytes && summary.peak_bytes > 1 << 20);
     drop(backend);
     assert_eq!(gpu.left_behind(), [""; 0]);
@@ -336,7 +344,7 @@ fn the_baseline_leaves_its_convolutions_to_the_fastest_of_the_library() {
 
 /// The residual block by itself, which has several launches, run and timed.
 fn operated(backend: &CudaBackend) -> Result<(), BackendError> {
-    let operations = Operation::of_network(network().spec(), (28, 40));
+    let operations = Operation::of_network(network().graph(), (28, 40));
     let blocks = operations.iter();
     for block in blocks.filter(|o| o.kind == OperationKind::ResidualBlock) {
         let mut session = backend.open_operation(block, Precision::Fp16, false)?;
@@ -401,7 +409,7 @@ fn a_library_that_fails_leaves_the_work_to_our_kernels_and_that_is_said() {
         let gpu = FakeGpu::new();
         gpu.install_library();
         baseline_of(&gpu, &gpu.backend().expect("a GPU"));
-        let recorded = network().convs().len();
+        let recorded = convolutions();
         gpu.convolutions() - recorded
     };
     for (call, after) in [

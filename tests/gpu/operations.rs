@@ -10,7 +10,8 @@ use styleforge::{
         oracle::{Map, conv, instance_norm, reflect_pad, relu},
     },
     mode::{Mode, Precision, Variant},
-    network::{ConvWeights, NetworkSpec},
+    models::johnson::NetworkSpec,
+    network::Weights,
     plan::cuda::{Operation, OperationKind},
     tensor::{Deviation, Tensor},
 };
@@ -59,17 +60,19 @@ fn each(mut map: Map, change: fn(f64) -> f64) -> Map {
 }
 
 /// What an operation makes of `input`.
-fn expected(operation: &Operation, weights: &[ConvWeights], input: &Tensor, r: &Rounding) -> Map {
+fn expected(operation: &Operation, weights: &Weights, input: &Tensor, r: &Rounding) -> Map {
     let doubles = |values: &[f32]| -> Vec<f64> { values.iter().map(|&v| f64::from(v)).collect() };
-    let norm = |map: &Map, w: &ConvWeights| match &w.norm {
-        Some(n) => each(
-            instance_norm(map, &doubles(&n.gamma), &doubles(&n.beta)),
-            r.stored,
-        ),
+    let norm = |map: &Map, at: usize| match &operation.convs[at].norm_name {
+        Some(name) => {
+            let n = weights.of(name);
+            let (gamma, beta) = (doubles(&n.weight), doubles(&n.bias));
+            each(instance_norm(map, 1e-5, &gamma, &beta), r.stored)
+        }
         None => map.clone(),
     };
     let convolved = |map: &Map, at: usize| {
-        let (spec, w) = (&operation.convs[at], &weights[at]);
+        let spec = &operation.convs[at];
+        let w = weights.of(&spec.name);
         let factors: Vec<f64> = doubles(&w.weight).into_iter().map(r.factor).collect();
         let padded = each(reflect_pad(map, spec.padding), r.factor);
         let sums = conv(
@@ -93,13 +96,13 @@ fn expected(operation: &Operation, weights: &[ConvWeights], input: &Tensor, r: &
         data: doubles(&input.data),
     };
     match operation.kind {
-        OperationKind::InstanceNorm => relu(&norm(&start, &weights[0])),
+        OperationKind::InstanceNorm => relu(&norm(&start, 0)),
         OperationKind::ConvPad => convolved(&start, 0),
-        OperationKind::ConvNorm => norm(&convolved(&start, 0), &weights[0]),
-        OperationKind::ConvNormRelu => relu(&norm(&convolved(&start, 0), &weights[0])),
+        OperationKind::ConvNorm => norm(&convolved(&start, 0), 0),
+        OperationKind::ConvNormRelu => relu(&norm(&convolved(&start, 0), 0)),
         OperationKind::ResidualBlock => {
-            let inner = relu(&norm(&convolved(&start, 0), &weights[0]));
-            let mut sum = norm(&convolved(&inner, 1), &weights[1]);
+            let inner = relu(&norm(&convolved(&start, 0), 0));
+            let mut sum = norm(&convolved(&inner, 1), 1);
             for (value, from) in sum.data.iter_mut().zip(&start.data) {
                 *value = (r.stored)(*value + from);
             }
@@ -161,10 +164,10 @@ pub fn every_operation_is_right(shared: &dyn Backend) -> Result<(), Failed> {
     };
     let name = devices.first().map_or("GPU", |d| d.name.as_str());
     let backend = CudaBackend::open(0, name)?;
-    let spec = NetworkSpec::with_widths([32, 64, 128]);
-    let mut operations = Operation::of_network(&spec, (48, 40));
-    operations.extend(Operation::of_network(&spec, (29, 37)));
-    let large = Operation::of_network(&spec, (160, 131)).into_iter();
+    let graph = NetworkSpec::with_widths([32, 64, 128]).graph()?;
+    let mut operations = Operation::of_network(&graph, (48, 40));
+    operations.extend(Operation::of_network(&graph, (29, 37)));
+    let large = Operation::of_network(&graph, (160, 131)).into_iter();
     operations.extend(large.filter(|o| o.kind == OperationKind::InstanceNorm));
     let mut wrong = Vec::new();
     for &precision in Precision::ALL {

@@ -14,8 +14,9 @@ use styleforge::{
         SessionSpec, run_one_by_one,
     },
     frame::Frame,
+    graph::Graph,
     mode::{DeviceChoice, Mode, Precision, Variant},
-    network::{Network, NetworkSpec},
+    network::Network,
     plan::PlanSummary,
     tensor::Tensor,
     timing::{RunTiming, StepTiming},
@@ -111,7 +112,7 @@ impl Backend for Device {
         Precision::Fp32
     }
 
-    fn predicted_bytes(&self, _: &NetworkSpec, spec: &SessionSpec) -> u64 {
+    fn predicted_bytes(&self, _: &Graph, spec: &SessionSpec) -> u64 {
         spec.width as u64
     }
 
@@ -140,7 +141,7 @@ impl Backend for Device {
             return Err(no_memory(2_000_000, 1_000_000));
         }
         world.begun_px.store(spec.width, Ordering::SeqCst);
-        let held = match self.searches(network.spec(), spec) {
+        let held = match self.searches(network.graph(), spec) {
             true => &world.holds_searches,
             false => &world.holds_opening,
         };
@@ -170,7 +171,7 @@ impl Backend for Device {
         Ok(Box::new(self.run(spec)))
     }
 
-    fn searches(&self, _: &NetworkSpec, spec: &SessionSpec) -> bool {
+    fn searches(&self, _: &Graph, spec: &SessionSpec) -> bool {
         let searches = self.world.searches.load(Ordering::SeqCst);
         searches && spec.mode.variant == Variant::Baseline
     }

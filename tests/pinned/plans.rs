@@ -10,8 +10,9 @@ use std::{
 };
 
 use styleforge::{
+    graph::Graph,
     mode::{Mode, Precision, Variant},
-    network::{Kernels, NetworkSpec},
+    models::johnson::{Kernels, NetworkSpec},
     plan::{
         PlanSummary,
         cpu::{self, CpuOp, CpuPlan, CpuVariant, Gather},
@@ -23,7 +24,7 @@ use styleforge::{
 use super::{digest, file, hold_against};
 
 /// Networks by name: the published one, the small one, and shapes that nobody ships.
-fn networks() -> Vec<(&'static str, NetworkSpec)> {
+fn networks() -> Vec<(&'static str, Graph)> {
     let kernels = Kernels {
         first: 5,
         down: [5, 3],
@@ -31,7 +32,7 @@ fn networks() -> Vec<(&'static str, NetworkSpec)> {
         up: [3, 5],
         last: 7,
     };
-    vec![
+    let specs = [
         ("full", NetworkSpec::with_widths([32, 64, 128])),
         ("lite", NetworkSpec::with_widths([16, 32, 64])),
         (
@@ -56,7 +57,9 @@ fn networks() -> Vec<(&'static str, NetworkSpec)> {
                 ..NetworkSpec::with_widths([64, 128, 256])
             },
         ),
-    ]
+    ];
+    let graph = |(name, spec): (_, NetworkSpec)| (name, spec.graph().expect("a graph"));
+    specs.into_iter().map(graph).collect()
 }
 
 /// Rows and columns, in pixels.
@@ -99,11 +102,11 @@ fn limits(device: usize) -> DeviceLimits {
 /// Name and text of every plan.
 fn plans() -> Vec<(String, String)> {
     let mut all = Vec::new();
-    for (network, spec) in networks() {
+    for (network, graph) in networks() {
         for (height, width) in SIZES {
             let what = format!("{network} {width}x{height}");
             for variant in CpuVariant::ALL {
-                let plan = CpuPlan::new(&spec, height, width, variant).expect("a plan");
+                let plan = CpuPlan::new(&graph, height, width, variant).expect("a plan");
                 let name = format!("cpu {what} {}", variant.mode());
                 all.push((name, cpu_text(&plan)));
             }
@@ -122,11 +125,11 @@ fn plans() -> Vec<(String, String)> {
                             let name = format!("{device_name} {what} {mode} batch {batch}");
                             let size = (height, width);
                             let limits = limits(device);
-                            let own = CudaPlan::new(&spec, size, *batch, mode, &limits);
+                            let own = CudaPlan::new(&graph, size, *batch, mode, &limits);
                             all.push((name.clone(), own_text(own)));
                             if cuda::leaves_convolutions(mode) && *batch == 1 {
                                 let library = CudaPlan::with_library(
-                                    &spec,
+                                    &graph,
                                     size,
                                     *batch,
                                     mode,
@@ -455,7 +458,7 @@ impl CudaNames<'_> {
                     s.out_channels,
                     s.kernel,
                     s.stride,
-                    s.precision
+                    s.format.operand
                 )
             }
             CudaOp::Bias { conv, map, scale } => {

@@ -6,7 +6,7 @@
 
 use proptest::prelude::*;
 use styleforge::{
-    network::{Network, NetworkSpec},
+    models::johnson::{NetworkSpec, keys},
     weights::{Budget, Checkpoint},
 };
 
@@ -292,7 +292,7 @@ fn network(seed: u64, blocks: usize, filling: u8, is_legacy: bool) -> State {
         blocks,
         ..NetworkSpec::with_widths([1, 2, 2])
     };
-    let network = Network::random(spec, seed).expect("valid");
+    let network = spec.random(seed).expect("valid");
     let mut state = State {
         storages: Vec::new(),
         tensors: Vec::new(),
@@ -322,19 +322,10 @@ fn network(seed: u64, blocks: usize, filling: u8, is_legacy: bool) -> State {
             view: None,
         });
     };
-    for (conv, weights) in network.spec().convs().iter().zip(network.convs()) {
-        let (out, k) = (conv.out_channels, conv.kernel);
-        let sides = [out, conv.in_channels, k, k];
-        add(
-            format!("{}.conv2d.weight", conv.name),
-            &sides,
-            &weights.weight,
-        );
-        add(format!("{}.conv2d.bias", conv.name), &[out], &weights.bias);
-        if let (Some(norm), Some(values)) = (&conv.norm_name, &weights.norm) {
-            add(format!("{norm}.weight"), &[out], &values.gamma);
-            add(format!("{norm}.bias"), &[out], &values.beta);
-        }
+    for (node, shape) in network.graph().weight_shapes() {
+        let (module, own) = (keys::module(node), network.weights().of(&node.name));
+        add(format!("{module}.weight"), &shape.weight, &own.weight);
+        add(format!("{module}.bias"), &[shape.bias], &own.bias);
     }
     state
 }
@@ -515,7 +506,8 @@ fn what_is_generated_without_changes_is_read() {
             let file = network(1, 2, filling, is_legacy).file();
             let budget = Budget::for_file(file.len());
             let checkpoint = Checkpoint::read_within(&file, &budget).expect("a whole network");
-            assert_eq!(checkpoint.network.spec().blocks, 2);
+            let spec = NetworkSpec::recognise(checkpoint.network.graph());
+            assert_eq!(spec.map(|spec| spec.blocks), Some(2));
         }
     }
 }

@@ -24,8 +24,10 @@ use styleforge::{
         run_one_by_one,
     },
     frame::Frame,
+    graph::Graph,
     mode::{DeviceChoice, Mode, Precision, Variant},
-    network::{ConvWeights, Network, NetworkSpec, NormWeights},
+    models::johnson::NetworkSpec,
+    network::Network,
     plan::PlanSummary,
     timing::RunTiming,
 };
@@ -160,7 +162,7 @@ impl Backend for ScriptedBackend {
         Precision::Fp32
     }
 
-    fn predicted_bytes(&self, _: &NetworkSpec, spec: &SessionSpec) -> u64 {
+    fn predicted_bytes(&self, _: &Graph, spec: &SessionSpec) -> u64 {
         (spec.width * spec.height) as u64
     }
 
@@ -172,7 +174,7 @@ impl Backend for ScriptedBackend {
     ) -> Result<Box<dyn Session>, BackendError> {
         let script = &self.0;
         script.openings.fetch_add(1, Ordering::SeqCst);
-        while script.holds_opening.load(Ordering::SeqCst) || self.searches(network.spec(), spec) {
+        while script.holds_opening.load(Ordering::SeqCst) || self.searches(network.graph(), spec) {
             if control.is_cancelled() && !script.deaf.load(Ordering::SeqCst) {
                 return Err(BackendError::Cancelled);
             }
@@ -184,7 +186,7 @@ impl Backend for ScriptedBackend {
         }))
     }
 
-    fn searches(&self, _: &NetworkSpec, spec: &SessionSpec) -> bool {
+    fn searches(&self, _: &Graph, spec: &SessionSpec) -> bool {
         spec.mode.variant == Variant::Baseline && self.0.searches.load(Ordering::SeqCst)
     }
 }
@@ -281,20 +283,8 @@ pub fn photo(width: usize, height: usize) -> Frame {
 
 /// The smallest network there is; the scripted device never reads it.
 pub fn network() -> Arc<Network> {
-    let spec = NetworkSpec::with_widths([1, 1, 1]);
-    let convs = spec
-        .convs()
-        .iter()
-        .map(|conv| ConvWeights {
-            weight: vec![0.0; conv.weight_count()],
-            bias: vec![0.0; conv.out_channels],
-            norm: conv.norm_name.as_ref().map(|_| NormWeights {
-                gamma: vec![1.0; conv.out_channels],
-                beta: vec![0.0; conv.out_channels],
-            }),
-        })
-        .collect();
-    Arc::new(Network::new(spec, convs).expect("a network of the right lengths"))
+    let network = NetworkSpec::with_widths([1, 1, 1]).random(1);
+    Arc::new(network.expect("a valid shape"))
 }
 
 /// Waits until `look` finds something.

@@ -11,7 +11,6 @@ use crate::{
         audit::{Fill, KernelRecord, Work},
     },
     frame::Frame,
-    network::NORM_EPS,
     plan::cpu::{CpuOp, Gather, MapId},
     tensor::{Shape, Tensor},
 };
@@ -88,7 +87,7 @@ impl CpuSession {
             {
                 let statistics = Work::Statistics {
                     conv,
-                    eps: NORM_EPS as f32,
+                    eps: self.plan.convs[conv].norm_eps as f32,
                 };
                 let applied = self.normalised_map(map, conv);
                 seen(record(statistics, vec![self.map(map)], applied));
@@ -125,7 +124,7 @@ impl CpuSession {
             CpuOp::Normalise { conv, map } => {
                 let work = Work::Norm {
                     conv,
-                    eps: NORM_EPS as f32,
+                    eps: self.plan.convs[conv].norm_eps as f32,
                     relu: false,
                 };
                 (work, vec![self.map(map)], Some(map))

@@ -102,7 +102,7 @@ impl CpuSession {
                         (kernels.statistics)(pixels, map.stored_channels, scratch, part);
                     }
                 });
-                if let Some(norm) = &self.network.convs()[conv].norm {
+                if let Some(norm) = &self.weights[conv].norm {
                     let used = &parts[..tasks * len];
                     statistics::finish(used, map.stored_channels, norm, &mut self.norms[conv]);
                 }

@@ -2,7 +2,7 @@
 //! while loading.
 
 use super::simd::{At, Simd};
-use crate::{network::MAX_WIDTH, plan::cpu::padded_channels};
+use crate::{graph::MAX_CHANNELS, plan::cpu::padded_channels};
 
 /// A raw map in memory and what turns it into the next layer's input.
 #[derive(Clone, Copy)]
@@ -117,11 +117,11 @@ impl MapInput {
 /// behind the convolution takes away again. What it buys: on a map that is flat (a picture of one
 /// colour), the input becomes exactly zero, so that no rounding pattern arises for the following
 /// norms to amplify (each by up to 1 / sqrt(eps) = 316).
-pub struct Centre([f32; padded_channels(MAX_WIDTH)]);
+pub struct Centre([f32; padded_channels(MAX_CHANNELS)]);
 
 impl Centre {
     /// Nothing taken off: for a convolution without a norm behind it.
-    pub const NONE: Self = Self([0.0; padded_channels(MAX_WIDTH)]);
+    pub const NONE: Self = Self([0.0; padded_channels(MAX_CHANNELS)]);
 
     /// The first pixel of a map.
     ///

@@ -27,8 +27,9 @@ use self::{kernels::KernelSet, session::CpuSession};
 use super::{Backend, BackendError, DeviceInfo, Inspect, RunControl, Session, SessionSpec};
 use crate::{
     disk::reason,
+    graph::Graph,
     mode::{DeviceChoice, Mode, Precision, Variant},
-    network::{Network, NetworkSpec},
+    network::Network,
     plan::cpu::{CpuPlan, CpuVariant},
 };
 
@@ -106,9 +107,9 @@ impl Backend for CpuBackend {
         Precision::Fp32
     }
 
-    fn predicted_bytes(&self, network: &NetworkSpec, spec: &SessionSpec) -> u64 {
+    fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> u64 {
         CpuVariant::of(spec.mode).map_or(0, |variant| {
-            CpuPlan::new(network, spec.height, spec.width, variant).map_or(0, |plan| {
+            CpuPlan::new(graph, spec.height, spec.width, variant).map_or(0, |plan| {
                 plan.summary(self.pool.current_num_threads()).peak_bytes
             })
         })
@@ -171,13 +172,14 @@ mod tests {
     use crate::{
         backend::oracle,
         frame::{Frame, PictureDifference},
+        models::johnson::NetworkSpec,
     };
 
     /// Here and not in `tests/`: only unit tests have the vectors that aarch64 runs.
     #[test]
     fn every_instruction_set_paints_the_oracles_picture() {
         let spec = NetworkSpec::with_widths([8, 16, 32]);
-        let network = Arc::new(Network::random(spec, 9).expect("a valid shape"));
+        let network = Arc::new(spec.random(9).expect("a valid shape"));
         let photo = Frame::from_fn(53, 38, |x, y| {
             [(x * 5) as u8, (y * 7) as u8, ((x ^ y) * 9) as u8, 200]
         });

@@ -3,12 +3,9 @@
 //! A packed matrix is cut into panels of two vectors of columns (the last may be one vector); a
 //! panel holds its groups (phases, Winograd points) one after another, each as rows of K.
 
-use crate::{
-    network::ConvWeights,
-    plan::{
-        ConvLayer,
-        cpu::{Algorithm, WINOGRAD_POINTS, padded_channels},
-    },
+use crate::plan::{
+    ConvLayer,
+    cpu::{Algorithm, WINOGRAD_POINTS, padded_channels},
 };
 
 /// Packed weights of one convolution.
@@ -85,11 +82,11 @@ impl Panels {
     }
 }
 
-/// Packs a convolution for an algorithm. `stored_inputs` is the number of channels of the input as
+/// Packs a convolution's `[out][in][row][column]` for an algorithm. `stored_inputs` is the number of channels of the input as
 /// it lies in memory.
 pub fn pack(
     conv: &ConvLayer,
-    weights: &ConvWeights,
+    weights: &[f32],
     algorithm: Algorithm,
     stored_inputs: usize,
     lanes: usize,
@@ -97,7 +94,7 @@ pub fn pack(
     let (k, inputs, outputs) = (conv.kernel, conv.in_channels, conv.out_channels);
     let at = |o: usize, i: usize, ky: usize, kx: usize| {
         if i < inputs {
-            weights.weight[((o * inputs + i) * k + ky) * k + kx]
+            weights[((o * inputs + i) * k + ky) * k + kx]
         } else {
             0.0
         }
@@ -155,7 +152,7 @@ pub fn pack(
 
 /// G g G^T of F(4x4, 3x3) for every pair of channels, in float64 before rounding:
 /// `[point][input][output, padded]`.
-fn winograd_weights(conv: &ConvLayer, weights: &ConvWeights) -> Vec<f32> {
+fn winograd_weights(conv: &ConvLayer, weights: &[f32]) -> Vec<f32> {
     const G: [[f64; 3]; 6] = [
         [0.25, 0.0, 0.0],
         [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
@@ -166,7 +163,7 @@ fn winograd_weights(conv: &ConvLayer, weights: &ConvWeights) -> Vec<f32> {
     ];
     let (inputs, outputs) = (conv.in_channels, padded_channels(conv.out_channels));
     let mut result = vec![0.0; WINOGRAD_POINTS * inputs * outputs];
-    for (pair, g) in weights.weight.chunks_exact(9).enumerate() {
+    for (pair, g) in weights.chunks_exact(9).enumerate() {
         let (o, i) = (pair / inputs, pair % inputs);
         for (row, g_row) in G.iter().enumerate() {
             for (column, g_column) in G.iter().enumerate() {

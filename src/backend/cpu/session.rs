@@ -26,7 +26,7 @@ use crate::{
         run_one_by_one,
     },
     frame::Frame,
-    network::Network,
+    network::{Network, NodeWeights},
     plan::{
         PlanSummary,
         cpu::{
@@ -43,6 +43,8 @@ pub(super) struct PackedConv {
     pub(super) panels: Panels,
     /// One per stored output channel.
     pub(super) bias: Vec<f32>,
+    /// Scale and shift of the norm behind it, and what that adds to the variance.
+    pub(super) norm: Option<(NodeWeights, f64)>,
 }
 
 /// A network ready to run on the processor for one picture size.
@@ -50,7 +52,6 @@ pub struct CpuSession {
     pub(super) plan: CpuPlan,
     pub(super) kernels: &'static KernelSet,
     pool: Arc<rayon::ThreadPool>,
-    pub(super) network: Arc<Network>,
     pub(super) weights: Vec<PackedConv>,
     pub(super) norms: Vec<ScaleShift>,
     arena: Vec<f32>,
@@ -121,13 +122,13 @@ impl CpuSession {
     /// # Errors
     /// [`BackendError::OutOfMemory`].
     pub fn new(
-        network: &Arc<Network>,
+        network: &Network,
         (height, width): (usize, usize),
         variant: CpuVariant,
         kernels: &'static KernelSet,
         pool: Arc<rayon::ThreadPool>,
     ) -> Result<Self, BackendError> {
-        let plan = CpuPlan::new(network.spec(), height, width, variant).map_err(|error| {
+        let plan = CpuPlan::new(network.graph(), height, width, variant).map_err(|error| {
             BackendError::Unsupported {
                 mode: variant.mode().to_string(),
                 device: "the processor".to_owned(),
@@ -142,8 +143,8 @@ impl CpuSession {
         let weights = pool.install(|| {
             plan.convs
                 .par_iter()
-                .zip(network.convs())
-                .map(|(conv, weights)| {
+                .map(|conv| {
+                    let weights = network.weights().of(&conv.name);
                     let algorithm = match variant {
                         CpuVariant::Baseline => Algorithm::Direct,
                         CpuVariant::Fused => algorithm_for(conv),
@@ -152,8 +153,10 @@ impl CpuSession {
                     let mut bias = weights.bias.clone();
                     bias.resize(padded_channels(conv.out_channels), 0.0);
                     PackedConv {
-                        panels: pack::pack(conv, weights, algorithm, inputs, kernels.lanes),
+                        panels: pack::pack(conv, &weights.weight, algorithm, inputs, kernels.lanes),
                         bias,
+                        norm: (conv.norm_name.as_ref())
+                            .map(|norm| (network.weights().of(norm).clone(), conv.norm_eps)),
                     }
                 })
                 .collect()
@@ -170,7 +173,6 @@ impl CpuSession {
             plan,
             kernels,
             pool,
-            network: network.clone(),
             weights,
             arena,
             scratch,
@@ -407,7 +409,7 @@ impl CpuSession {
                 unsafe { (kernels.row_conv)(layer, task, scratch) }
             });
         }
-        if let Some(norm) = &self.network.convs()[conv].norm {
+        if let Some(norm) = &self.weights[conv].norm {
             let used = &parts[..tasks * part_len(channels)];
             statistics::finish(used, channels, norm, &mut self.norms[conv]);
         }

@@ -5,7 +5,7 @@
 //! are cut by the map's size alone and merged in their order, so the bits do not depend on threads.
 
 use super::simd::{At, Simd};
-use crate::network::{NORM_EPS, NormWeights};
+use crate::network::NodeWeights;
 
 /// Running statistics of one task inside its scratch: means, then squared distances.
 pub struct Running {
@@ -108,10 +108,15 @@ pub struct ScaleShift {
 
 /// Merges the parts of all tasks, in order, into each channel's scale and shift in `result`, which keeps
 /// its memory from run to run.
-pub fn finish(parts: &[f32], channels: usize, norm: &NormWeights, result: &mut ScaleShift) {
+pub fn finish(
+    parts: &[f32],
+    channels: usize,
+    (norm, eps): &(NodeWeights, f64),
+    result: &mut ScaleShift,
+) {
     result.scale.resize(channels, 0.0);
     result.shift.resize(channels, 0.0);
-    for (c, (&gamma, &beta)) in norm.gamma.iter().zip(&norm.beta).enumerate() {
+    for (c, (&gamma, &beta)) in norm.weight.iter().zip(&norm.bias).enumerate() {
         let (mut count, mut mean, mut squares) = (0.0f64, 0.0f64, 0.0f64);
         for part in parts.chunks_exact(part_len(channels)) {
             let n = f64::from(part[0]);
@@ -125,7 +130,7 @@ pub fn finish(parts: &[f32], channels: usize, norm: &NormWeights, result: &mut S
             count = total;
         }
         let variance = if count > 0.0 { squares / count } else { 0.0 };
-        let scale = f64::from(gamma) / (variance + NORM_EPS).sqrt();
+        let scale = f64::from(gamma) / (variance + eps).sqrt();
         result.scale[c] = scale as f32;
         result.shift[c] = (f64::from(beta) - mean * scale) as f32;
     }

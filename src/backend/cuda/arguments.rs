@@ -436,8 +436,8 @@ impl ArgumentMaker<'_> {
             p.walk_down = int(walk.down);
             p.walk_row = int(walk.row);
             p.walk_tile = int(walk.tile);
-            p.walk_blocks = int(launch.blocks(self.plan.mode.precision));
-            let steps = launch.walk_steps(self.plan.mode.precision);
+            p.walk_blocks = int(launch.blocks(self.plan.format().operand));
+            let steps = launch.walk_steps(self.plan.format().operand);
             for (at, step) in p.walk.as_flattened_mut().iter_mut().zip(steps) {
                 *at = step;
             }

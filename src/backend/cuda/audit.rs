@@ -11,7 +11,7 @@ use super::{
 use crate::{
     backend::audit::{Fill, KernelRecord, Work},
     frame::Frame,
-    plan::cuda::{ConvLaunch, CudaOp, LibraryConv, MapId, Source, Storage, Target},
+    plan::cuda::{ConvLaunch, CudaOp, LibraryConv, MapId, Source, Target},
     tensor::{Shape, Tensor},
 };
 
@@ -238,7 +238,7 @@ impl Resident {
         let buffer = &self.plan.maps[map];
         let (shape, stored) = (buffer.shape, buffer.stored_channels);
         let mut values = fill.values(map as u64, shape.len()).into_iter();
-        let storage = Storage::of(self.plan.mode.precision);
+        let storage = self.plan.format().storage;
         let mut bytes = Vec::with_capacity(shape.height * shape.width * stored * storage.bytes());
         for _ in 0..shape.height * shape.width {
             for channel in 0..stored {
@@ -247,11 +247,7 @@ impl Resident {
                 } else {
                     0.0
                 };
-                match storage {
-                    Storage::F32 => bytes.extend(value.to_le_bytes()),
-                    Storage::F16 => bytes.extend(half::f16::from_f32(value).to_le_bytes()),
-                    Storage::Bf16 => bytes.extend(half::bf16::from_f32(value).to_le_bytes()),
-                }
+                storage.push(&mut bytes, value);
             }
         }
         self.driver.upload(DevicePtr(self.maker().map(map)), &bytes)

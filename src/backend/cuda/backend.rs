@@ -14,8 +14,9 @@ use super::{
 };
 use crate::{
     backend::{Backend, BackendError, DeviceInfo, Inspect, RunControl, Session, SessionSpec},
+    graph::Graph,
     mode::{DeviceChoice, Mode, Precision, Variant},
-    network::{Network, NetworkSpec},
+    network::Network,
     plan::{
         Convolver,
         cuda::{
@@ -37,7 +38,7 @@ pub struct CudaBackend {
     limits: DeviceLimits,
     name: String,
     /// The latest plan and what it is for: whoever asks for the bytes of a session opens it next.
-    planned: Mutex<Option<(NetworkSpec, SessionSpec, CudaPlan)>>,
+    planned: Mutex<Option<(Graph, SessionSpec, CudaPlan)>>,
     /// One session is opened at a time: all are made ready in the same queues.
     opening: Mutex<()>,
     /// What is overwritten to empty the caches; taken when it is first needed.
@@ -151,43 +152,43 @@ impl CudaBackend {
     }
 
     /// The plan, made once for questions that follow each other.
-    fn planned(&self, network: &NetworkSpec, spec: &SessionSpec) -> Result<CudaPlan, BackendError> {
+    fn planned(&self, graph: &Graph, spec: &SessionSpec) -> Result<CudaPlan, BackendError> {
         let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((of, under, plan)) = planned.as_ref()
-            && (of, under) == (network, spec)
+            && (of, under) == (graph, spec)
         {
             return Ok(plan.clone());
         }
-        let plan = self.plan(network, spec)?;
-        *planned = Some((*network, *spec, plan.clone()));
+        let plan = self.plan(graph, spec)?;
+        *planned = Some((graph.clone(), *spec, plan.clone()));
         Ok(plan)
     }
 
     /// The plan, with convolutions by a library in the modes that leave them to one, if there is one;
     /// otherwise with the reason why there is none.
-    fn plan(&self, network: &NetworkSpec, spec: &SessionSpec) -> Result<CudaPlan, BackendError> {
+    fn plan(&self, graph: &Graph, spec: &SessionSpec) -> Result<CudaPlan, BackendError> {
         if !leaves_convolutions(spec.mode) {
-            return self.own_plan(network, spec, None);
+            return self.own_plan(graph, spec, None);
         }
         let (size, mode) = ((spec.height, spec.width), spec.mode);
         match self.convolutions.library() {
             Ok(library) => {
-                CudaPlan::with_library(network, size, spec.batch, mode, &self.limits, &library)
+                CudaPlan::with_library(graph, size, spec.batch, mode, &self.limits, &library)
                     .map_err(|e| self.unsupported(mode, &e))
             }
-            Err(reason) => self.own_plan(network, spec, Some(Convolver::own(reason))),
+            Err(reason) => self.own_plan(graph, spec, Some(Convolver::own(reason))),
         }
     }
 
     /// The plan with the program's own kernels alone.
     fn own_plan(
         &self,
-        network: &NetworkSpec,
+        graph: &Graph,
         spec: &SessionSpec,
         convolver: Option<Convolver>,
     ) -> Result<CudaPlan, BackendError> {
         let size = (spec.height, spec.width);
-        let plan = CudaPlan::new(network, size, spec.batch, spec.mode, &self.limits)
+        let plan = CudaPlan::new(graph, size, spec.batch, spec.mode, &self.limits)
             .map_err(|e| self.unsupported(spec.mode, &e))?;
         Ok(CudaPlan { convolver, ..plan })
     }
@@ -221,7 +222,7 @@ impl CudaBackend {
         control: &RunControl,
     ) -> Result<Box<dyn Session>, BackendError> {
         let _alone = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = CudaSession::new(self.shared(), network.convs(), plan, control)?;
+        let session = CudaSession::new(self.shared(), network.weights(), plan, control)?;
         Ok(Box::new(session))
     }
 
@@ -254,8 +255,8 @@ impl Backend for CudaBackend {
         Precision::Fp16
     }
 
-    fn predicted_bytes(&self, network: &NetworkSpec, spec: &SessionSpec) -> u64 {
-        self.planned(network, spec).map_or(0, |p| p.device_bytes())
+    fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> u64 {
+        self.planned(graph, spec).map_or(0, |p| p.device_bytes())
     }
 
     fn free_bytes(&self) -> Option<u64> {
@@ -274,27 +275,27 @@ impl Backend for CudaBackend {
         spec: &SessionSpec,
         control: &RunControl,
     ) -> Result<Box<dyn Session>, BackendError> {
-        let plan = self.planned(network.spec(), spec)?;
+        let plan = self.planned(network.graph(), spec)?;
         // Others are opened while this one searches.
         let searched = self.search(&plan, control);
         match searched.and_then(|()| self.session(network, plan, control)) {
             // The library is a comfort: our own kernels do the same work, and it is said why.
             Err(BackendError::Library { library, reason }) => {
                 let own = Convolver::own(format!("{library} failed: {reason}"));
-                let plan = self.own_plan(network.spec(), spec, Some(own))?;
+                let plan = self.own_plan(network.graph(), spec, Some(own))?;
                 self.session(network, plan, control)
             }
             opened => opened,
         }
     }
 
-    fn searches(&self, network: &NetworkSpec, spec: &SessionSpec) -> bool {
+    fn searches(&self, graph: &Graph, spec: &SessionSpec) -> bool {
         let is_unknown = |plan: CudaPlan| {
             let mut convs = plan.library_convs();
             convs.any(|conv| self.convolutions.known(&conv.shape).is_none())
         };
         // What cannot be planned is refused when it is opened.
-        self.planned(network, spec).is_ok_and(is_unknown)
+        self.planned(graph, spec).is_ok_and(is_unknown)
     }
 
     fn inspect(&self) -> Option<&dyn Inspect> {
@@ -326,7 +327,7 @@ impl Inspect for CudaBackend {
 
     fn ceiling(&self, precision: Precision) -> Result<Option<Ceiling>, BackendError> {
         let copy_gb_per_s = self.copy_gb_per_s().map_err(|f| self.told(f))?;
-        let rate = flops_per_clock(self.limits.compute_capability, precision);
+        let rate = flops_per_clock(self.limits.compute_capability, precision.format().operand);
         let sms = self.limits.multiprocessors as u64;
         let megabytes = SWEPT_BYTES >> 20;
         let copy = format!("a copy of {megabytes} MiB in this run");
@@ -349,7 +350,7 @@ impl Inspect for CudaBackend {
 
     fn time_operations(
         &self,
-        network: &NetworkSpec,
+        graph: &Graph,
         spec: &SessionSpec,
         rounds: u32,
     ) -> Result<Vec<OperationTiming>, BackendError> {
@@ -357,7 +358,7 @@ impl Inspect for CudaBackend {
         if spec.mode.variant != Variant::Fused {
             return Ok(Vec::new());
         }
-        Operation::of_network(network, (spec.height, spec.width))
+        Operation::of_network(graph, (spec.height, spec.width))
             .iter()
             .map(|operation| {
                 self.open_operation(operation, spec.mode.precision, true)?

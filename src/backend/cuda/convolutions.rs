@@ -18,10 +18,7 @@ use super::{
 };
 use crate::{
     backend::RunControl,
-    plan::{
-        ConvLayer,
-        cuda::{ConvolutionShape, Storage},
-    },
+    plan::{ConvLayer, cuda::ConvolutionShape},
 };
 
 /// Runs that are measured together, in one graph, so that the time to launch them does not count.
@@ -196,7 +193,7 @@ fn measured(
         let k = shape.kernel;
         unsupported(format!(
             "no algorithm for a {k}x{k} kernel, {} to {} channels, {} x {} pixels in {}",
-            shape.in_channels, shape.out_channels, shape.width, shape.height, shape.precision
+            shape.in_channels, shape.out_channels, shape.width, shape.height, shape.format.operand
         ))
     })
 }
@@ -205,7 +202,7 @@ fn measured(
 /// type that maps are stored in, zeros where a channel is only stored.
 pub fn weights(conv: &ConvLayer, weights: &[f32], shape: &ConvolutionShape) -> Vec<u8> {
     let (side, inputs, outputs) = (conv.kernel, conv.in_channels, conv.out_channels);
-    let storage = Storage::of(shape.precision);
+    let storage = shape.format.storage;
     let mut packed = Vec::with_capacity(shape.weight_bytes());
     for out in 0..shape.out_channels {
         for tap in 0..side * side {
@@ -213,11 +210,7 @@ pub fn weights(conv: &ConvLayer, weights: &[f32], shape: &ConvolutionShape) -> V
                 let exists = out < outputs && input < inputs;
                 let at = (out * inputs + input) * side * side + tap;
                 let value = if exists { weights[at] } else { 0.0 };
-                match storage {
-                    Storage::F32 => packed.extend(value.to_le_bytes()),
-                    Storage::F16 => packed.extend(half::f16::from_f32(value).to_le_bytes()),
-                    Storage::Bf16 => packed.extend(half::bf16::from_f32(value).to_le_bytes()),
-                }
+                storage.push(&mut packed, value);
             }
         }
     }
@@ -397,7 +390,7 @@ mod tests {
             out_channels: 16,
             kernel: side,
             stride: 1,
-            precision: Precision::Tf32,
+            format: Precision::Tf32.format(),
         };
         let bytes = weights(conv, &plain, &shape);
         assert_eq!(bytes.len(), shape.weight_bytes());
@@ -418,7 +411,7 @@ mod tests {
         }
         assert_eq!(seen, count);
         let half = ConvolutionShape {
-            precision: Precision::Fp16,
+            format: Precision::Fp16.format(),
             ..shape
         };
         let bytes = weights(conv, &plain, &half);

@@ -18,7 +18,8 @@ use crate::{
         audit::{Fill, KernelRecord},
     },
     frame::Frame,
-    plan::cuda::{ConvId, ConvLaunch, CudaOp, CudaStep, MapBuffer, MapId, Storage, Target},
+    numeric::NumberFormat,
+    plan::cuda::{ConvId, ConvLaunch, CudaOp, CudaStep, MapBuffer, MapId, Target},
     tensor::{Shape, Tensor},
     timing::{RunTiming, StepTiming},
 };
@@ -153,18 +154,18 @@ impl Resident {
             ..
         } = self.plan.maps[map];
         let pixels = shape.height * shape.width;
-        let storage = Storage::of(self.plan.mode.precision);
-        let read = |from: DevicePtr, count: usize, storage: Storage| {
+        let storage = self.plan.format().storage;
+        let read = |from: DevicePtr, count: usize, storage: NumberFormat| {
             let mut bytes = vec![0; count * storage.bytes()];
             self.driver.download(&mut bytes, from)?;
-            Ok::<_, DriverFailure>(widened(&bytes, storage))
+            Ok::<_, DriverFailure>(storage.read(&bytes))
         };
         let values = read(from, pixels * stored, storage)?;
         let factors = match norm {
             None => [vec![0.0; stored], vec![1.0; stored], vec![0.0; stored]],
             Some(conv) => {
                 let memory = &self.places.convs[conv];
-                let read = |offset| read(self.at(offset), stored, Storage::F32);
+                let read = |offset| read(self.at(offset), stored, NumberFormat::Fp32);
                 [read(memory.mean)?, read(memory.scale)?, read(memory.beta)?]
             }
         };
@@ -222,7 +223,7 @@ impl Resident {
         self.driver
             .download(&mut bytes, self.at(self.places.floats))?;
         let mut tensor = Tensor::zeros(Shape::new(3, height, width));
-        tensor.data = widened(&bytes, Storage::F32);
+        tensor.data = NumberFormat::Fp32.read(&bytes);
         Ok(tensor)
     }
 
@@ -297,24 +298,5 @@ fn statistics_of(op: &CudaOp) -> Option<(ConvId, MapId)> {
             ..
         }) => Some((*conv, *map)),
         _ => None,
-    }
-}
-
-/// Stored values as f32.
-fn widened(bytes: &[u8], storage: Storage) -> Vec<f32> {
-    let pair = |b: &[u8]| [b[0], b[1]];
-    match storage {
-        Storage::F32 => bytes
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .collect(),
-        Storage::F16 => bytes
-            .chunks_exact(2)
-            .map(|b| half::f16::from_le_bytes(pair(b)).to_f32())
-            .collect(),
-        Storage::Bf16 => bytes
-            .chunks_exact(2)
-            .map(|b| half::bf16::from_le_bytes(pair(b)).to_f32())
-            .collect(),
     }
 }

@@ -6,8 +6,6 @@
 
 use std::{ops::Range, sync::Arc};
 
-use half::{bf16, f16};
-
 use super::{
     SWEPT_BYTES,
     driver::{DevicePtr, Driver, DriverFailure, Queue},
@@ -16,8 +14,8 @@ use super::{
 };
 use crate::{
     backend::{BackendError, RunControl},
-    network::{ConvWeights, NormWeights},
-    plan::cuda::{Operation, OperationPlan, Places, Storage},
+    network::{NodeWeights, Weights},
+    plan::cuda::{Operation, OperationPlan, Places},
     tensor::{Shape, Tensor},
     timing::{OperationTiming, Percentiles},
 };
@@ -37,7 +35,7 @@ pub struct OperationSession {
     marks: Option<Marks>,
     copies: Vec<Copied>,
     driver: Arc<dyn Driver>,
-    weights: Vec<ConvWeights>,
+    weights: Weights,
     input: Tensor,
     device_name: String,
 }
@@ -61,28 +59,28 @@ impl OperationSession {
         timed: bool,
     ) -> Result<Self, BackendError> {
         let mut random = Random(7);
-        let weights: Vec<ConvWeights> = operation
-            .convs
-            .iter()
-            .map(|conv| {
-                let fan_in = conv.in_channels * conv.kernel * conv.kernel;
-                let spread = (3.0 / fan_in as f32).sqrt();
-                ConvWeights {
-                    weight: random.values(conv.weight_count(), 0.0, spread),
+        let mut weights = Weights::default();
+        for conv in &operation.convs {
+            let fan_in = conv.in_channels * conv.kernel * conv.kernel;
+            let spread = (3.0 / fan_in as f32).sqrt();
+            *weights.of_mut(&conv.name) = NodeWeights {
+                weight: random.values(conv.weight_count(), 0.0, spread),
+                bias: random.values(conv.out_channels, 0.0, 0.5),
+            };
+            if let Some(norm) = &conv.norm_name {
+                *weights.of_mut(norm) = NodeWeights {
+                    weight: random.values(conv.out_channels, 1.0, 0.5),
                     bias: random.values(conv.out_channels, 0.0, 0.5),
-                    norm: conv.norm_name.as_ref().map(|_| NormWeights {
-                        gamma: random.values(conv.out_channels, 1.0, 0.5),
-                        beta: random.values(conv.out_channels, 0.0, 0.5),
-                    }),
-                }
-            })
-            .collect();
-        let storage = Storage::of(plan.plan.mode.precision);
-        let mut input = Tensor::zeros(operation.input);
-        input.data = random.values(input.shape.len(), 0.0, 2.0);
-        for value in &mut input.data {
-            *value = rounded(*value, storage);
+                };
+            }
         }
+        let storage = plan.plan.format().storage;
+        let mut input = Tensor::zeros(operation.input);
+        let mut stored = Vec::new();
+        for value in random.values(input.shape.len(), 0.0, 2.0) {
+            storage.push(&mut stored, value);
+        }
+        input.data = storage.read(&stored);
         let count = if timed {
             let each = Places::of(&plan.plan).total;
             SWEPT_BYTES.div_ceil(each).clamp(2, MOST_COPIES)
@@ -114,7 +112,7 @@ impl OperationSession {
     }
 
     /// The weights of its convolutions.
-    pub fn weights(&self) -> &[ConvWeights] {
+    pub fn weights(&self) -> &Weights {
         &self.weights
     }
 
@@ -232,7 +230,7 @@ impl OperationSession {
 
     fn upload_inputs(&self) -> Result<(), DriverFailure> {
         let map = &self.plan.plan.maps[self.plan.input];
-        let storage = Storage::of(self.plan.plan.mode.precision);
+        let storage = self.plan.plan.format().storage;
         let pixels = map.shape.height * map.shape.width;
         let mut bytes = Vec::with_capacity(pixels * map.stored_channels * storage.bytes());
         for pixel in 0..pixels {
@@ -242,7 +240,7 @@ impl OperationSession {
                     true => self.input.data[channel * pixels + pixel],
                     false => 0.0,
                 };
-                push(&mut bytes, value, storage);
+                storage.push(&mut bytes, value);
             }
         }
         self.copies.iter().try_for_each(|copy| {
@@ -260,23 +258,6 @@ impl Drop for OperationSession {
     fn drop(&mut self) {
         // What is given back next may still be in use. A lost context refuses; then nothing is.
         self.driver.wait().ok();
-    }
-}
-
-fn push(bytes: &mut Vec<u8>, value: f32, storage: Storage) {
-    match storage {
-        Storage::F32 => bytes.extend(value.to_le_bytes()),
-        Storage::F16 => bytes.extend(f16::from_f32(value).to_le_bytes()),
-        Storage::Bf16 => bytes.extend(bf16::from_f32(value).to_le_bytes()),
-    }
-}
-
-/// The nearest value that can be stored.
-fn rounded(value: f32, storage: Storage) -> f32 {
-    match storage {
-        Storage::F32 => value,
-        Storage::F16 => f16::from_f32(value).to_f32(),
-        Storage::Bf16 => bf16::from_f32(value).to_f32(),
     }
 }
 

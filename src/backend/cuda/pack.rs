@@ -1,10 +1,10 @@
 //! Weights in the order in which the kernels' main loops read them, rounded to the operand type.
 
 use crate::{
-    mode::Precision,
+    numeric::NumberFormat,
     plan::{
         ConvLayer,
-        cuda::{ConvLaunch, MainLoop, Taps, operand_bytes, step_channels},
+        cuda::{ConvLaunch, MainLoop, Taps, step_channels},
     },
 };
 
@@ -17,21 +17,21 @@ pub fn pack(
     conv: &ConvLayer,
     weights: &[f32],
     launch: &ConvLaunch,
-    precision: Precision,
+    operand: NumberFormat,
 ) -> Vec<u8> {
     let on_grid;
-    let weights = if launch.taps == Taps::FourPhase && precision != Precision::Fp32 {
-        on_grid = on_common_grid(weights, fraction_bits(precision));
+    let weights = if launch.taps == Taps::FourPhase && operand != NumberFormat::Fp32 {
+        on_grid = on_common_grid(weights, operand.fraction_bits() as i32);
         &on_grid
     } else {
         weights
     };
     let kernel = Kernel::new(conv, weights, launch);
-    let step = step_channels(precision);
+    let step = step_channels(operand);
     let steps_per_tap = launch.chunking.channels / step;
-    let (steps, blocks) = (launch.steps(precision), launch.blocks(precision));
+    let (steps, blocks) = (launch.steps(operand), launch.blocks(operand));
     let (n, block_steps) = (launch.tile.channels, launch.block_steps());
-    let mut packed = Vec::with_capacity(launch.weight_bytes(precision));
+    let mut packed = Vec::with_capacity(launch.weight_bytes(operand));
     // One value of a step: output channel, which step of the chunk, which channel of the step.
     let value = |tile: usize, phase: usize, chunk: usize, at: usize, c: usize, out: usize| {
         if at >= steps {
@@ -49,14 +49,14 @@ pub fn pack(
                     let mut put = |k: usize, out: usize| {
                         let at = block_steps * block + k / step;
                         let v = value(tile, phase, chunk, at, k % step, out);
-                        push(&mut packed, v, precision);
+                        operand.push(&mut packed, v);
                     };
                     // Channels of a block, one step's after the other.
                     let depth = block_steps * step;
                     let cell = match launch.main_loop {
                         MainLoop::Fma => 1,
                         MainLoop::Mma => depth,
-                        MainLoop::Wgmma => 16 / operand_bytes(precision),
+                        MainLoop::Wgmma => 16 / operand.bytes(),
                     };
                     for first in (0..depth).step_by(cell) {
                         for out in 0..n {
@@ -68,15 +68,6 @@ pub fn pack(
         }
     }
     packed
-}
-
-/// Bits behind the leading one of an operand.
-const fn fraction_bits(precision: Precision) -> i32 {
-    match precision {
-        Precision::Fp32 => 23,
-        Precision::Tf32 | Precision::Fp16 | Precision::Mixed => 10,
-        Precision::Bf16 => 7,
-    }
 }
 
 /// The weights of 3x3 kernels, rounded so that every sum that a phase makes of them is exact.
@@ -101,25 +92,6 @@ fn on_common_grid(weights: &[f32], fraction_bits: i32) -> Vec<f32> {
         rounded.extend(kernel.iter().map(|w| (w / step).round() * step));
     }
     rounded
-}
-
-/// Rounds a value to the operand type.
-fn push(to: &mut Vec<u8>, value: f32, precision: Precision) {
-    match precision {
-        Precision::Fp32 => to.extend(value.to_le_bytes()),
-        Precision::Tf32 => to.extend(round_to_tf32(value).to_le_bytes()),
-        Precision::Fp16 | Precision::Mixed => to.extend(half::f16::from_f32(value).to_le_bytes()),
-        Precision::Bf16 => to.extend(half::bf16::from_f32(value).to_le_bytes()),
-    }
-}
-
-/// Nearest value with 10 bits of fraction, ties away from zero, as the GPU's `cvt.rna` does it.
-fn round_to_tf32(value: f32) -> f32 {
-    if value.is_finite() {
-        f32::from_bits((value.to_bits() + 0x1000) & !0x1fff)
-    } else {
-        value
-    }
 }
 
 /// A convolution's weights by output channel, input channel, phase and tap of the launch.
@@ -198,14 +170,6 @@ fn merged(phase: usize, tap: usize) -> std::ops::Range<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tf32_rounds_to_nearest() {
-        assert_eq!(round_to_tf32(1.0 + 1.0 / 1024.0), 1.0 + 1.0 / 1024.0);
-        assert_eq!(round_to_tf32(1.0 + 1.0 / 2048.0), 1.0 + 1.0 / 1024.0);
-        assert_eq!(round_to_tf32(1.0 + 1.0 / 4096.0), 1.0);
-        assert_eq!(round_to_tf32(-1.0 - 1.0 / 2048.0), -1.0 - 1.0 / 1024.0);
-    }
 
     #[test]
     fn phases_add_up_to_the_same_total() {

@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     backend::{BackendError, RunControl},
-    network::ConvWeights,
-    plan::cuda::{CudaOp, CudaPlan, LibraryConv, Places, Storage},
+    network::Weights,
+    plan::cuda::{CudaOp, CudaPlan, LibraryConv, Places, suffix},
 };
 
 /// What a profiler sees around the launches of a frame that are not replayed from a graph; the ranges of
@@ -85,7 +85,7 @@ impl Resident {
     /// `device`; until `control` is cancelled.
     pub(super) fn new(
         device: SessionDevice,
-        weights: &[ConvWeights],
+        weights: &Weights,
         mut plan: CudaPlan,
         control: &RunControl,
     ) -> Result<Self, BackendError> {
@@ -144,7 +144,7 @@ impl Resident {
     }
 
     /// Uploads everything that layers read besides maps, which lies side by side, as one piece.
-    fn upload_weights(&self, all: &[ConvWeights]) -> Result<(), DriverFailure> {
+    fn upload_weights(&self, all: &Weights) -> Result<(), DriverFailure> {
         let Some(first) = self.places.convs.first() else {
             return Ok(());
         };
@@ -160,14 +160,15 @@ impl Resident {
         let packed: Vec<_> = (self.plan.steps.par_iter())
             .filter_map(|step| match &step.op {
                 CudaOp::Conv(launch) => {
-                    let (id, precision) = (launch.conv, self.plan.mode.precision);
-                    let weights = &all[id].weight;
-                    let packed = pack::pack(&self.plan.convs[id], weights, launch, precision);
+                    let (id, operand) = (launch.conv, self.plan.format().operand);
+                    let spec = &self.plan.convs[id];
+                    let weights = &all.of(&spec.name).weight;
+                    let packed = pack::pack(spec, weights, launch, operand);
                     Some((id, Some(packed), Some(launch.bias_scale)))
                 }
                 CudaOp::LibraryConv(LibraryConv { conv, shape, .. }) => {
-                    let weights = &all[*conv].weight;
                     let spec = &self.plan.convs[*conv];
+                    let weights = &all.of(&spec.name).weight;
                     let packed = convolutions::weights(spec, weights, shape);
                     Some((*conv, Some(packed), None))
                 }
@@ -176,7 +177,8 @@ impl Resident {
             })
             .collect();
         for (id, packed, bias_scale) in packed {
-            let (weights, memory) = (&all[id], &self.places.convs[id]);
+            let weights = all.of(&self.plan.convs[id].name);
+            let memory = &self.places.convs[id];
             if let Some(packed) = packed {
                 put(memory.weights, &packed);
             }
@@ -186,10 +188,11 @@ impl Resident {
                 put(memory.bias, &bytes_of(&mut bias));
             }
         }
-        for (weights, memory) in all.iter().zip(&self.places.convs) {
-            if let Some(norm) = &weights.norm {
-                put(memory.gamma, &bytes_of(&mut norm.gamma.iter().copied()));
-                put(memory.beta, &bytes_of(&mut norm.beta.iter().copied()));
+        for (conv, memory) in self.plan.convs.iter().zip(&self.places.convs) {
+            if let Some(norm) = &conv.norm_name {
+                let norm = all.of(norm);
+                put(memory.gamma, &bytes_of(&mut norm.weight.iter().copied()));
+                put(memory.beta, &bytes_of(&mut norm.bias.iter().copied()));
             }
         }
         self.driver.upload(self.at(begin), &image)
@@ -275,10 +278,10 @@ impl Resident {
     /// The kernel that writes the output before rounding, in the variants that store the picture by
     /// itself.
     pub(super) fn store_floats(&self) -> Result<Function, BackendError> {
-        let storage = Storage::of(self.plan.mode.precision);
+        let storage = self.plan.format().storage;
         self.function(
             "elementwise",
-            &format!("store_floats_{}", storage.suffix()),
+            &format!("store_floats_{}", suffix(storage)),
             0,
         )
     }

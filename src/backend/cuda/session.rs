@@ -13,7 +13,7 @@ use super::{
 use crate::{
     backend::{BackendError, InspectSession, RunControl, Session},
     frame::Frame,
-    network::ConvWeights,
+    network::Weights,
     plan::{PlanSummary, cuda::CudaPlan},
     timing::RunTiming,
 };
@@ -40,7 +40,7 @@ impl CudaSession {
     /// one and it fails.
     pub fn new(
         device: SessionDevice,
-        weights: &[ConvWeights],
+        weights: &Weights,
         plan: CudaPlan,
         control: &RunControl,
     ) -> Result<Self, BackendError> {

@@ -1,25 +1,25 @@
-//! The judge: TransformerNet in float64, each operation written as its definition reads.
+//! The judge: walks a network's graph in float64, each operation written as its definition reads.
 //!
-//! Never optimised, never used to paint. It reads the network's sizes and weights and shares no
+//! Never optimised, never used to paint. It reads the graph's nodes and the weights and shares no
 //! other code with what it judges: padding, convolution, norm, upsampling and the rule for odd and
 //! tiny sizes are all written here a second time. Any thread; it blocks for long.
 //!
 //! It can also round where a mode rounds ([`judge_rounded`]): not to judge, but to tell how far any
 //! computation in so few bits has to be from the truth.
 
-pub mod graph;
 mod rounding;
 
 use crate::{
     frame::Frame,
+    graph::{Graph, Node, NodeId, Op},
     mode::{Mode, Variant},
-    network::Network,
+    network::{Network, Weights},
 };
 
 pub use rounding::Rounding;
 
 /// A feature map in float64, channel-major: element (c, y, x) at `(c * height + y) * width + x`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Map {
     /// Channels.
     pub channels: usize,
@@ -83,66 +83,159 @@ pub fn judge_rounded(network: &Network, photo: &Frame, mode: Mode, bias_apart: b
     run(network, photo, rounding)
 }
 
-/// What a convolution reads.
-#[derive(Clone, Copy)]
-enum Input<'a> {
-    /// The photo's levels.
-    Photo(&'a Map),
-    /// A map as it is.
-    Map(&'a Map),
-    /// A map, doubled first.
-    Doubled(&'a Map),
+fn run(network: &Network, photo: &Frame, rounding: Rounding) -> Judgement {
+    let interpreter = Interpreter::new(network.graph(), network.weights(), photo, rounding);
+    let mut judgement = Judgement {
+        output: Map::default(),
+        after_norms: Vec::new(),
+    };
+    interpreter.walk(|node, map| match node.op {
+        Op::InstanceNorm { .. } => {
+            let shown = rounding.shown(map.clone());
+            judgement.after_norms.push((node.name.clone(), shown));
+        }
+        Op::Picture => judgement.output = map.clone(),
+        _ => {}
+    });
+    judgement
 }
 
-fn run(network: &Network, photo: &Frame, rounding: Rounding) -> Judgement {
-    let spec = network.spec();
-    let mut weights = network.convs().iter();
-    let mut after_norms = Vec::new();
-    // One convolution with its reflection padding, and the norm where it has one.
-    let mut layer = |input: Input, kernel: usize, stride: usize, norm: &str| -> Map {
-        let map = match input {
-            Input::Photo(map) | Input::Map(map) => map.clone(),
-            Input::Doubled(map) => upsample(map),
-        };
-        let Some(w) = weights.next() else {
-            return map;
-        };
-        let is_upsampled_3x3 = matches!(input, Input::Doubled(_)) && kernel == 3;
-        let padded = reflect_pad(&map, kernel / 2).each(|v| rounding.factor(v));
-        let factors = rounding.weights(&w.weight, is_upsampled_3x3);
-        let is_first = matches!(input, Input::Photo(_));
-        let sums = rounding.biased(w, is_first, |bias| {
-            conv(&padded, &factors, bias, kernel, stride)
-        });
-        let Some(n) = &w.norm else {
-            return rounding.picture(sums);
-        };
-        let sums = rounding.sums(sums, is_first);
-        let (shown, map) = rounding.norm(&sums, &doubles(&n.gamma), &doubles(&n.beta));
-        after_norms.push((norm.to_owned(), shown));
-        map
-    };
-    let activated = |map: &Map| relu(map).each(|v| rounding.stored(v));
-    let k = spec.kernels;
-    let (picture, height, width) = extended(photo, network);
-    let mut x = activated(&layer(Input::Photo(&picture), k.first, 1, "in1"));
-    x = activated(&layer(Input::Map(&x), k.down[0], 2, "in2"));
-    x = activated(&layer(Input::Map(&x), k.down[1], 2, "in3"));
-    for block in 1..=spec.blocks {
-        let [first, second] = [1, 2].map(|half| format!("res{block}.in{half}"));
-        let y = activated(&layer(Input::Map(&x), k.residual, 1, &first));
-        let y = layer(Input::Map(&y), k.residual, 1, &second);
-        for (a, b) in x.data.iter_mut().zip(&y.data) {
-            *a = rounding.stored(*a + b);
+/// Computes a graph's nodes for one photo.
+pub struct Interpreter<'a> {
+    graph: &'a Graph,
+    weights: &'a Weights,
+    photo: &'a Frame,
+    rounding: Rounding,
+    /// Rows and columns of the photo, once sides that are too short for the graph's reflections are
+    /// extended.
+    size: (usize, usize),
+}
+
+impl<'a> Interpreter<'a> {
+    /// For a graph that has all its weights.
+    pub fn new(
+        graph: &'a Graph,
+        weights: &'a Weights,
+        photo: &'a Frame,
+        rounding: Rounding,
+    ) -> Self {
+        let least = (1..MAX_LEAST_PX).find(|&side| is_large_enough(graph, side));
+        let least = least.unwrap_or_default();
+        Self {
+            graph,
+            weights,
+            photo,
+            rounding,
+            size: (photo.height().max(least), photo.width().max(least)),
         }
     }
-    x = activated(&layer(Input::Doubled(&x), k.up[0], 1, "in4"));
-    x = activated(&layer(Input::Doubled(&x), k.up[1], 1, "in5"));
-    x = layer(Input::Map(&x), k.last, 1, "");
-    Judgement {
-        output: crop(&x, height, width),
-        after_norms,
+
+    /// Computes every node in the order of the graph, and hands over its map.
+    ///
+    /// # Panics
+    /// Where maps do not go together, or a node's weights are missing.
+    pub fn walk(&self, mut seen: impl FnMut(&Node, &Map)) {
+        let readers = self.graph.readers();
+        let mut maps: Vec<Map> = Vec::with_capacity(readers.len());
+        for (id, node) in self.graph.nodes().iter().enumerate() {
+            let inputs: Vec<&Map> = node.inputs.iter().map(|&input| &maps[input]).collect();
+            let map = self.node(id, &inputs);
+            seen(node, &map);
+            maps.push(map);
+            for &input in &node.inputs {
+                if readers[input].last() == Some(&id) {
+                    maps[input] = Map::default();
+                }
+            }
+        }
     }
+
+    /// The map that a node makes of its inputs. Statistics are maps of one row: the mean, and behind it
+    /// the variance.
+    ///
+    /// # Panics
+    /// As [`Interpreter::walk`].
+    pub fn node(&self, id: NodeId, inputs: &[&Map]) -> Map {
+        let node = &self.graph.nodes()[id];
+        let own = self.weights.of(&node.name);
+        let stored = |map: Map| map.each(|v| self.rounding.stored(v));
+        match node.op {
+            Op::Photo => levels(self.photo, self.size),
+            Op::ReflectPad { margin_px } => reflect_pad(inputs[0], margin_px),
+            Op::Conv2d {
+                kernel_px,
+                stride_px,
+                ..
+            } => self.conv(id, inputs[0], kernel_px, stride_px),
+            Op::InstanceStatistics => statistics(inputs[0]),
+            Op::InstanceNorm { eps } => {
+                let (gamma, beta) = (doubles(&own.weight), doubles(&own.bias));
+                let normalised = normalised(inputs[0], inputs[1], eps);
+                self.rounding.norm(normalised, &gamma, &beta)
+            }
+            Op::Relu => stored(relu(inputs[0])),
+            Op::Add => {
+                let mut sum = inputs[0].clone();
+                for (a, b) in sum.data.iter_mut().zip(&inputs[1].data) {
+                    *a += b;
+                }
+                stored(sum)
+            }
+            Op::Upsample => upsample(inputs[0]),
+            // Clamping and rounding are the judgement's, so that differences stay visible.
+            Op::Picture => crop(inputs[0], self.photo.height(), self.photo.width()),
+        }
+    }
+
+    fn conv(&self, id: NodeId, padded: &Map, kernel: usize, stride: usize) -> Map {
+        let nodes = self.graph.nodes();
+        let own = self.weights.of(&nodes[id].name);
+        let (mut from, mut is_doubled) = (nodes[id].inputs[0], false);
+        while let Op::ReflectPad { .. } | Op::Upsample = nodes[from].op {
+            is_doubled |= nodes[from].op == Op::Upsample;
+            from = nodes[from].inputs[0];
+        }
+        let is_first = nodes[from].op == Op::Photo;
+        let is_read_by = |op: fn(&Op) -> bool| {
+            let mut readers = nodes.iter().filter(|node| node.inputs.contains(&id));
+            readers.any(|node| op(&node.op))
+        };
+        let has_norm = is_read_by(|op| matches!(op, Op::InstanceNorm { .. }));
+        let padded = padded.clone().each(|v| self.rounding.factor(v));
+        let factors = (self.rounding).weights(&own.weight, is_doubled && kernel == 3);
+        let bias = self.rounding.bias(&own.bias, has_norm);
+        let sums = self.rounding.biased(&bias, is_first, |bias| {
+            conv(&padded, &factors, bias, kernel, stride)
+        });
+        match is_read_by(|op| *op == Op::Picture) {
+            true => self.rounding.picture(sums),
+            false => self.rounding.sums(sums, is_first),
+        }
+    }
+}
+
+/// No graph needs a photo this large at least.
+const MAX_LEAST_PX: usize = 1 << 10;
+
+/// Whether every reflection of a graph stays inside its map for photos of this side.
+fn is_large_enough(graph: &Graph, side: usize) -> bool {
+    let mut sides: Vec<usize> = Vec::with_capacity(graph.nodes().len());
+    for node in graph.nodes() {
+        let read = node.inputs.first().map_or(side, |&input| sides[input]);
+        sides.push(match node.op {
+            Op::ReflectPad { margin_px } if read <= margin_px => return false,
+            Op::ReflectPad { margin_px } => read + 2 * margin_px,
+            Op::Conv2d { kernel_px, .. } if read < kernel_px => return false,
+            Op::Conv2d {
+                kernel_px,
+                stride_px,
+                ..
+            } => (read - kernel_px) / stride_px + 1,
+            Op::Upsample => 2 * read,
+            _ => read,
+        });
+    }
+    true
 }
 
 /// The same numbers in more bits.
@@ -169,31 +262,9 @@ fn mirror(position: isize, side: usize) -> usize {
     p as usize
 }
 
-/// The photo's colours as a map, extended to the right and below where a side is too short for the
-/// network's reflections, and the photo's own height and width.
-fn extended(photo: &Frame, network: &Network) -> (Map, usize, usize) {
-    let k = network.spec().kernels;
-    let too_short = |side: usize| {
-        let (half, quarter) = (side.div_ceil(2), side.div_ceil(2).div_ceil(2));
-        side <= k.first / 2
-            || side <= k.down[0] / 2
-            || half <= k.down[1] / 2
-            || quarter <= k.residual / 2
-            || 2 * quarter <= k.up[0] / 2
-            || 4 * quarter <= k.up[1] / 2
-            || 4 * quarter <= k.last / 2
-    };
-    let mut least = 1;
-    while too_short(least) {
-        least += 1;
-    }
-    let (height, width) = (photo.height().max(least), photo.width().max(least));
-    let mut map = Map {
-        channels: 3,
-        height,
-        width,
-        data: vec![0.0; 3 * height * width],
-    };
+/// The photo's colours as a map, reflected to the right and below where it is smaller.
+fn levels(photo: &Frame, (height, width): (usize, usize)) -> Map {
+    let mut data = Vec::with_capacity(3 * height * width);
     for c in 0..3 {
         for y in 0..height {
             for x in 0..width {
@@ -201,11 +272,16 @@ fn extended(photo: &Frame, network: &Network) -> (Map, usize, usize) {
                     mirror(x as isize, photo.width()),
                     mirror(y as isize, photo.height()),
                 );
-                map.data[(c * height + y) * width + x] = f64::from(from[c]);
+                data.push(f64::from(from[c]));
             }
         }
     }
-    (map, photo.height(), photo.width())
+    Map {
+        channels: 3,
+        height,
+        width,
+        data,
+    }
 }
 
 /// Reflection padding by `pad` pixels on every side.
@@ -263,18 +339,39 @@ pub fn conv(input: &Map, weight: &[f64], bias: &[f64], kernel: usize, stride: us
     }
 }
 
-/// Instance norm with the map's own biased variance and eps 1e-5.
-pub fn instance_norm(input: &Map, gamma: &[f64], beta: &[f64]) -> Map {
+/// Mean and biased variance of every channel, as a map of one row.
+pub fn statistics(input: &Map) -> Map {
+    let count = (input.height * input.width) as f64;
+    let of = |plane: &[f64]| {
+        let mean = plane.iter().sum::<f64>() / count;
+        let squares = plane.iter().map(|v| (v - mean) * (v - mean));
+        [mean, squares.sum::<f64>() / count]
+    };
+    let planes = input.data.chunks(input.height * input.width);
+    Map {
+        channels: input.channels,
+        height: 1,
+        width: 2,
+        data: planes.flat_map(of).collect(),
+    }
+}
+
+/// Every channel minus its mean, by its deviation.
+pub fn normalised(input: &Map, statistics: &Map, eps: f64) -> Map {
     let mut out = input.clone();
-    let count = input.height * input.width;
-    for (c, plane) in out.data.chunks_mut(count).enumerate() {
-        let mean = plane.iter().sum::<f64>() / count as f64;
-        let variance = plane.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / count as f64;
+    let planes = out.data.chunks_mut(input.height * input.width);
+    for (plane, own) in planes.zip(statistics.data.chunks(2)) {
+        let (mean, variance) = (own[0], own[1]);
         for v in plane {
-            *v = (*v - mean) / (variance + 1e-5).sqrt() * gamma[c] + beta[c];
+            *v = (*v - mean) / (variance + eps).sqrt();
         }
     }
     out
+}
+
+/// Instance norm with the map's own biased variance.
+pub fn instance_norm(input: &Map, eps: f64, gamma: &[f64], beta: &[f64]) -> Map {
+    affine(&normalised(input, &statistics(input), eps), gamma, beta)
 }
 
 /// Scaled and shifted, each channel by its own numbers.

@@ -3,10 +3,10 @@
 
 use half::{bf16, f16};
 
-use super::{Map, affine, doubles, instance_norm};
+use super::{Map, affine, doubles};
 use crate::{
-    mode::{Mode, Precision, Variant},
-    network::ConvWeights,
+    mode::{Mode, Variant},
+    numeric::NumberFormat,
 };
 
 /// Where numbers lose bits.
@@ -47,25 +47,20 @@ impl Rounding {
 
     /// Where a mode rounds.
     pub fn of(Mode { variant, precision }: Mode) -> Self {
-        let fp32: fn(f64) -> f64 = |v| f64::from(v as f32);
-        let fp16: fn(f64) -> f64 = |v| f16::from_f64(v).to_f64();
-        let bf16: fn(f64) -> f64 = |v| bf16::from_f64(v).to_f64();
-        let (factor, stored) = match precision {
-            Precision::Fp32 => (fp32, fp32),
-            Precision::Tf32 => (tf32 as fn(f64) -> f64, fp32),
-            Precision::Fp16 => (fp16, fp16),
-            Precision::Bf16 => (bf16, bf16),
-            Precision::Mixed => (fp16, fp32),
+        let format = precision.format();
+        let round = |to: NumberFormat| -> fn(f64) -> f64 {
+            match to {
+                NumberFormat::Fp32 => |v| f64::from(v as f32),
+                NumberFormat::Tf32 => tf32,
+                NumberFormat::Fp16 => |v| f16::from_f64(v).to_f64(),
+                NumberFormat::Bf16 => |v| bf16::from_f64(v).to_f64(),
+            }
         };
-        let factor_bits = match precision {
-            Precision::Fp32 => None,
-            Precision::Tf32 | Precision::Fp16 | Precision::Mixed => Some(10),
-            Precision::Bf16 => Some(7),
-        };
+        let bits = format.operand.fraction_bits() as i32;
         Self {
-            factor,
-            factor_bits,
-            stored,
+            factor: round(format.operand),
+            factor_bits: (format.operand != NumberFormat::Fp32).then_some(bits),
+            stored: round(format.storage),
             bias_apart: false,
             variant,
         }
@@ -98,18 +93,12 @@ impl Rounding {
     }
 
     /// What `conv` makes of a bias, with the sums stored before it where it is a step of its own.
-    pub fn biased(
-        &self,
-        weights: &ConvWeights,
-        is_first: bool,
-        conv: impl Fn(&[f64]) -> Map,
-    ) -> Map {
-        let bias = self.bias(weights);
+    pub fn biased(&self, bias: &[f64], is_first: bool, conv: impl Fn(&[f64]) -> Map) -> Map {
         if self.bias_apart {
             let sums = self.sums(conv(&vec![0.0; bias.len()]), is_first);
-            affine(&sums, &vec![1.0; bias.len()], &bias)
+            affine(&sums, &vec![1.0; bias.len()], bias)
         } else {
-            conv(&bias)
+            conv(bias)
         }
     }
 
@@ -132,11 +121,11 @@ impl Rounding {
 
     /// A convolution's bias. A norm takes out whatever is added to all of its map, so `fused` leaves
     /// out the bias before one.
-    pub fn bias(&self, conv: &ConvWeights) -> Vec<f64> {
-        if self.variant == Variant::Fused && conv.norm.is_some() {
-            vec![0.0; conv.bias.len()]
+    pub fn bias(&self, bias: &[f32], has_norm: bool) -> Vec<f64> {
+        if self.variant == Variant::Fused && has_norm {
+            vec![0.0; bias.len()]
         } else {
-            doubles(&conv.bias)
+            doubles(bias)
         }
     }
 
@@ -148,26 +137,22 @@ impl Rounding {
         }
     }
 
-    /// The map behind a norm as it is shown, and as ReLU or a residual sum reads it: the two differ
-    /// where that is still before the next rounding.
-    pub fn norm(&self, sums: &Map, gamma: &[f64], beta: &[f64]) -> (Map, Map) {
-        let stored = |map: Map| map.each(self.stored);
+    /// What a norm makes of a normalised map, as ReLU or a residual sum reads it.
+    pub fn norm(&self, normalised: Map, gamma: &[f64], beta: &[f64]) -> Map {
         match self.variant {
             Variant::Baseline => {
-                let ones = vec![1.0; gamma.len()];
-                let zeros = vec![0.0; gamma.len()];
-                let normalised = stored(instance_norm(sums, &ones, &zeros));
-                let map = stored(affine(&normalised, gamma, beta));
-                (map.clone(), map)
+                affine(&normalised.each(self.stored), gamma, beta).each(self.stored)
             }
-            Variant::FusedNorm => {
-                let map = instance_norm(sums, gamma, beta);
-                (stored(map.clone()), map)
-            }
-            Variant::Fused => {
-                let map = instance_norm(sums, gamma, beta);
-                (map.clone(), map)
-            }
+            Variant::FusedNorm | Variant::Fused => affine(&normalised, gamma, beta),
+        }
+    }
+
+    /// The map behind a norm as it is shown, which differs from [`Rounding::norm`] where that is read
+    /// before the next rounding.
+    pub fn shown(&self, norm: Map) -> Map {
+        match self.variant {
+            Variant::FusedNorm => norm.each(self.stored),
+            Variant::Baseline | Variant::Fused => norm,
         }
     }
 }
@@ -203,8 +188,11 @@ fn tf32(value: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::network::NormWeights;
+    use super::{
+        super::{instance_norm, normalised, statistics},
+        *,
+    };
+    use crate::mode::Precision;
 
     #[test]
     fn roundings_keep_their_bits() {
@@ -241,17 +229,16 @@ mod tests {
         let of = |variant| Rounding::of(Mode::new(variant, Precision::Bf16));
         let bf16 = |v: f64| bf16::from_f64(v).to_f64();
         let (sums, gamma, beta) = (slope(), [1.7], [0.3]);
-        let exact = instance_norm(&sums, &gamma, &beta);
+        let exact = instance_norm(&sums, 1e-5, &gamma, &beta);
         let once = exact.clone().each(bf16);
-        assert_eq!(
-            of(Variant::Fused).norm(&sums, &gamma, &beta),
-            (exact.clone(), exact.clone())
-        );
-        assert_eq!(
-            of(Variant::FusedNorm).norm(&sums, &gamma, &beta),
-            (once.clone(), exact)
-        );
-        let (shown, twice) = of(Variant::Baseline).norm(&sums, &gamma, &beta);
+        let norm = |variant| {
+            let normalised = normalised(&sums, &statistics(&sums), 1e-5);
+            let read = of(variant).norm(normalised, &gamma, &beta);
+            (of(variant).shown(read.clone()), read)
+        };
+        assert_eq!(norm(Variant::Fused), (exact.clone(), exact.clone()));
+        assert_eq!(norm(Variant::FusedNorm), (once.clone(), exact));
+        let (shown, twice) = norm(Variant::Baseline);
         assert_eq!(shown, twice);
         assert_eq!(twice.clone().each(bf16), twice, "stored once more");
         assert_ne!(twice, once);
@@ -303,34 +290,20 @@ mod tests {
 
     #[test]
     fn sums_are_stored_before_a_bias_that_is_a_step_of_its_own() {
-        let weights = ConvWeights {
-            weight: Vec::new(),
-            bias: vec![0.5],
-            norm: None,
-        };
         let conv = |bias: &[f64]| slope().each(|v| v + bias[0]);
         let rounding = Rounding::of(Mode::new(Variant::Baseline, Precision::Bf16));
-        assert_eq!(rounding.biased(&weights, false, conv), conv(&[0.5]));
-        let apart = rounding.with_bias_apart(true).biased(&weights, false, conv);
+        assert_eq!(rounding.biased(&[0.5], false, conv), conv(&[0.5]));
+        let apart = rounding.with_bias_apart(true).biased(&[0.5], false, conv);
         assert_eq!(apart, slope().each(|v| bf16::from_f64(v).to_f64() + 0.5));
         assert_ne!(apart, conv(&[0.5]));
     }
 
     #[test]
     fn a_bias_before_a_norm_does_not_count_where_it_is_left_out() {
-        let conv = |norm| ConvWeights {
-            weight: Vec::new(),
-            bias: vec![3.0],
-            norm,
-        };
-        let norm = NormWeights {
-            gamma: vec![1.0],
-            beta: vec![0.0],
-        };
         let of = |variant| Rounding::of(Mode::new(variant, Precision::Fp16));
-        assert_eq!(of(Variant::Fused).bias(&conv(Some(norm.clone()))), [0.0]);
-        assert_eq!(of(Variant::Fused).bias(&conv(None)), [3.0]);
-        assert_eq!(of(Variant::FusedNorm).bias(&conv(Some(norm))), [3.0]);
-        assert_eq!(Rounding::none(Variant::Baseline).bias(&conv(None)), [3.0]);
+        assert_eq!(of(Variant::Fused).bias(&[3.0], true), [0.0]);
+        assert_eq!(of(Variant::Fused).bias(&[3.0], false), [3.0]);
+        assert_eq!(of(Variant::FusedNorm).bias(&[3.0], true), [3.0]);
+        assert_eq!(Rounding::none(Variant::Baseline).bias(&[3.0], false), [3.0]);
     }
 }

@@ -1,13 +1,13 @@
 //! The demo scene: our own moving picture, for machines without a camera, for the first start and
 //! for tests.
 //!
-//! A function of time and size alone: the same moment looks the same on every machine. What stands
-//! still is drawn once; the rest is drawn for each frame, on one thread and without allocating.
+//! A function of time and size alone: the same moment gives the same picture. Shapes of the landscape are
+//! made once; all of them are painted for each frame, on one thread, by vello ([`brush`]). It keeps its
+//! buffers from frame to frame, but for rows of pixels and tables of gradients, which are small.
 
 mod brush;
 mod figures;
 mod landscape;
-mod layer;
 mod noise;
 mod person;
 
@@ -34,54 +34,52 @@ const SHORTEST_PX: usize = 320;
 
 /// The demo scene at one size.
 pub struct Scene {
-    width: usize,
-    height: usize,
     landscape: Landscape,
     brush: Brush,
 }
 
 impl Scene {
-    /// The scene at `width` x `height` pixels. Draws what stands still, which takes a moment. Sides
-    /// of 0 count as 1.
+    /// The scene at `width` x `height` pixels. Sides of 0 count as 1, and none is beyond 65,535.
     pub fn new(width: usize, height: usize) -> Self {
-        let (width, height) = (width.max(1), height.max(1));
+        let side = |px: usize| u16::try_from(px.max(1)).unwrap_or(u16::MAX);
+        let brush = Brush::new(side(width), side(height));
         Self {
-            width,
-            height,
-            landscape: Landscape::new(width, height),
-            brush: Brush::new(width, height),
+            landscape: Landscape::new(brush.right()),
+            brush,
         }
     }
 
     /// Columns and rows, in pixels.
     pub fn size(&self) -> (usize, usize) {
-        (self.width, self.height)
+        let (width, height) = self.brush.size();
+        (width.into(), height.into())
     }
 
     /// Draws the moment `time_s` seconds after the beginning into `rgba`: `width * height * 4`
     /// bytes, row by row. Does nothing when their number does not fit.
     pub fn draw(&mut self, time_s: f64, rgba: &mut [u8]) {
-        let (pixels, rest) = rgba.as_chunks_mut::<4>();
-        if pixels.len() != self.width * self.height || !rest.is_empty() {
-            return;
-        }
-        let brush = &mut self.brush;
-        self.landscape.draw_sky(pixels, time_s);
-        self.landscape.draw_far_shore(pixels, time_s);
-        figures::lighthouse(brush, pixels, time_s);
-        self.landscape.draw_water(pixels, time_s);
+        let Self { landscape, brush } = self;
+        brush.begin();
+        let draw_far = |brush: &mut Brush| {
+            landscape.draw_far(brush, time_s);
+            figures::lighthouse(brush, time_s);
+        };
+        landscape.draw_sky(brush, time_s);
+        landscape.draw_water(brush, time_s, draw_far);
+        draw_far(brush);
         // Behind the water's back: too high up to be mirrored where it is not hidden.
-        figures::balloon(brush, pixels, time_s);
-        figures::birds(brush, pixels, time_s);
-        figures::boat(brush, pixels, time_s);
-        self.landscape.draw_near_shore(pixels, time_s);
-        figures::flowers(brush, pixels, time_s);
-        person::draw(brush, pixels, time_s);
+        figures::balloon(brush, time_s);
+        figures::birds(brush, time_s);
+        figures::boat(brush, time_s);
+        landscape.draw_near(brush, time_s);
+        figures::flowers(brush, time_s);
+        person::draw(brush, time_s);
+        brush.finish(rgba);
     }
 }
 
-/// Hands the scene on at the rate that is wanted. It grows with the working size and never shrinks: a larger
-/// one costs little, a new one takes a moment.
+/// Hands the scene on at the rate of `settings`. It grows with the working size and never shrinks, so that it
+/// does not change while that size goes up and down.
 pub(super) fn run(feed: &Feed, mut writer: Writer<Captured>, settings: &CaptureSettings) {
     let mut settings = settings.clone();
     let (mut width, mut height) = size_for(&settings);

@@ -230,10 +230,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        backend::SessionSpec,
-        engine::sessions::SessionKey,
-        mode::Mode,
-        network::{Network, NetworkSpec},
+        backend::SessionSpec, engine::sessions::SessionKey, mode::Mode,
+        models::johnson::NetworkSpec, network::Network,
     };
 
     struct World {
@@ -251,7 +249,7 @@ mod tests {
             };
             Self {
                 scheduler: Scheduler::default(),
-                network: Arc::new(Network::random(spec, 5).expect("a valid shape")),
+                network: Arc::new(spec.random(5).expect("a valid shape")),
                 open: Vec::new(),
                 requests: 0,
             }

@@ -81,7 +81,7 @@ impl Budget<'_> {
     /// Memory that painting `photo` at the working size `size` takes.
     fn need(&self, network: &Network, photo: &Shape, size: (usize, usize)) -> Need {
         let spec = SessionSpec::single(size.0, size.1, self.mode);
-        let run = self.backend.predicted_bytes(network.spec(), &spec);
+        let run = self.backend.predicted_bytes(network.graph(), &spec);
         let picture = frame_bytes(photo.size.0, photo.size.1);
         let working = frame_bytes(size.0, size.1);
         if self.program_limit_bytes().is_none() {
@@ -207,7 +207,7 @@ impl Budget<'_> {
         let &BackendError::OutOfDeviceMemory { free_bytes, .. } = error else {
             return None;
         };
-        let taken = self.backend.predicted_bytes(network.spec(), spec);
+        let taken = self.backend.predicted_bytes(network.graph(), spec);
         Some(free_bytes.min(taken - taken / 4))
     }
 
@@ -219,7 +219,7 @@ impl Budget<'_> {
         (2..=spec.batch)
             .rev()
             .map(of)
-            .find(|spec| self.backend.predicted_bytes(network.spec(), spec) <= limit)
+            .find(|spec| self.backend.predicted_bytes(network.graph(), spec) <= limit)
             .unwrap_or_else(|| of(1))
     }
 }

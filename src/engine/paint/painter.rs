@@ -379,8 +379,9 @@ mod tests {
     use crate::{
         backend::{DeviceInfo, DeviceOptions, cpu::CpuBackend, opener},
         engine::paint::WorkingSize,
+        graph::Graph,
         mode::{Precision, Variant},
-        network::NetworkSpec,
+        models::johnson::NetworkSpec,
     };
 
     /// The processor, with a memory that every frame of a batch fills.
@@ -399,7 +400,7 @@ mod tests {
             Precision::Fp32
         }
 
-        fn predicted_bytes(&self, _: &NetworkSpec, spec: &SessionSpec) -> u64 {
+        fn predicted_bytes(&self, _: &Graph, spec: &SessionSpec) -> u64 {
             1_000_000 * spec.batch as u64
         }
 
@@ -427,7 +428,7 @@ mod tests {
             blocks: 1,
             ..NetworkSpec::with_widths([2, 3, 4])
         };
-        Arc::new(Network::random(spec, 5).expect("a valid shape"))
+        Arc::new(spec.random(5).expect("a valid shape"))
     }
 
     fn photo(width: usize, height: usize, red: u8) -> Frame {

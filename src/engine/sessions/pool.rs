@@ -7,7 +7,7 @@ use std::sync::{
 
 use super::loader::{Loader, Requests};
 use crate::{
-    backend::{Backend, BackendError, RunControl, Session, SessionSpec, allocator},
+    backend::{Backend, BackendError, RunControl, Session, SessionSpec},
     network::Network,
 };
 
@@ -230,13 +230,13 @@ impl SessionPool {
                     backend.load_libraries();
                 }
                 let SessionKey { network, spec } = &key;
-                let needed = backend.predicted_bytes(network.spec(), spec);
+                let needed = backend.predicted_bytes(network.graph(), spec);
                 // What would not fit alone either is for the device to refuse.
                 if needed <= limit_bytes && needed.saturating_add(held_bytes) > limit_bytes {
                     return Outcome::NoRoom(needed);
                 }
                 let _announced = Announced::new(bytes, needed);
-                if backend.searches(network.spec(), spec) {
+                if backend.searches(network.graph(), spec) {
                     searches.store(true, Ordering::Relaxed);
                     signal();
                 }
@@ -324,7 +324,7 @@ impl SessionPool {
             return Ok(());
         }
         let SessionKey { network, spec } = key;
-        let bytes = backend.predicted_bytes(network.spec(), spec);
+        let bytes = backend.predicted_bytes(network.graph(), spec);
         drop(self.surplus(purpose));
         self.shrink_to(limit_bytes.saturating_sub(bytes));
         let mut opened = backend.open(network, spec);
@@ -373,10 +373,7 @@ impl SessionPool {
     /// Closes sessions on the loader's thread, before anything that is requested later.
     fn close_beside(&self, sessions: Vec<Box<dyn Session>>) {
         if !sessions.is_empty() {
-            self.requests.run(move || {
-                drop(sessions);
-                allocator::give_unused_pages_back();
-            });
+            self.requests.run(move || drop(sessions));
         }
     }
 

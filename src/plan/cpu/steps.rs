@@ -16,7 +16,7 @@ use crate::{
 
 /// Collects steps and buffer lifetimes.
 pub(super) struct Builder<'a> {
-    grouped: &'a Grouped,
+    grouped: &'a Grouped<'a>,
     convs: &'a [ConvLayer],
     /// Where every node's map is kept, once it is.
     kept: Vec<Option<MapId>>,
@@ -27,7 +27,7 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(grouped: &'a Grouped, convs: &'a [ConvLayer]) -> Self {
+    pub(super) fn new(grouped: &'a Grouped<'a>, convs: &'a [ConvLayer]) -> Self {
         Self {
             grouped,
             convs,
@@ -200,7 +200,7 @@ impl<'a> Builder<'a> {
         let id = group.op;
         let conv = self.conv_id(id)?;
         let spec = &self.convs[conv];
-        let gather = gather::gather_of(&self.grouped.graph, group)?;
+        let gather = gather::gather_of(self.grouped.graph, group)?;
         let input = self.grouped.shapes[gather.map];
         let keep = gather.is_kept.then(|| self.map(input, stored(input)));
         let loaded = match gather.loaded {

@@ -1,6 +1,6 @@
 //! What a GPU's multiprocessors could do in every clock, by NVIDIA's own figures.
 
-use crate::mode::Precision;
+use crate::numeric::NumberFormat;
 
 /// Floating-point operations of one multiprocessor in one clock, dense, 2 per multiply-add; `None` for
 /// a compute capability that is not listed here.
@@ -8,7 +8,7 @@ use crate::mode::Precision;
 /// From NVIDIA's white papers of the architectures: Turing, Ampere (GA100 and GA102), Ada, Hopper,
 /// Blackwell. GeForce cards of 7.5, 8.6, 8.9 and 12.0 have half of the 16-bit and TF32 rates when they
 /// add up in single precision, as every kernel here does; the chip's own rate is given.
-pub const fn flops_per_clock(compute_capability: (i32, i32), precision: Precision) -> Option<u64> {
+pub const fn flops_per_clock(compute_capability: (i32, i32), operand: NumberFormat) -> Option<u64> {
     // 16-bit, TF32, single precision.
     let rates = match compute_capability {
         (7, 5) => (1024, 0, 128),
@@ -19,10 +19,10 @@ pub const fn flops_per_clock(compute_capability: (i32, i32), precision: Precisio
         (12, 0 | 1) => (1024, 512, 256),
         _ => return None,
     };
-    let rate = match precision {
-        Precision::Fp16 | Precision::Bf16 | Precision::Mixed => rates.0,
-        Precision::Tf32 => rates.1,
-        Precision::Fp32 => rates.2,
+    let rate = match operand {
+        NumberFormat::Fp16 | NumberFormat::Bf16 => rates.0,
+        NumberFormat::Tf32 => rates.1,
+        NumberFormat::Fp32 => rates.2,
     };
     if rate == 0 { None } else { Some(rate) }
 }
@@ -34,23 +34,23 @@ mod tests {
     /// Datasheets, in TFLOP/s: H200 SXM at 1830 MHz, A100 SXM at 1410 MHz, T4 at 1590 MHz.
     #[test]
     fn datasheets_follow() {
-        let tflops = |cc, precision, sms: u64, mhz: u64| {
-            let rate = flops_per_clock(cc, precision).expect("listed");
+        let tflops = |cc, operand, sms: u64, mhz: u64| {
+            let rate = flops_per_clock(cc, operand).expect("listed");
             (rate * sms * mhz) as f64 / 1e6
         };
         for (found, datasheet) in [
-            (tflops((9, 0), Precision::Fp16, 132, 1830), 989.5),
-            (tflops((9, 0), Precision::Tf32, 132, 1830), 494.7),
-            (tflops((8, 0), Precision::Bf16, 108, 1410), 312.0),
-            (tflops((8, 0), Precision::Fp32, 108, 1410), 19.5),
-            (tflops((7, 5), Precision::Fp16, 40, 1590), 65.0),
+            (tflops((9, 0), NumberFormat::Fp16, 132, 1830), 989.5),
+            (tflops((9, 0), NumberFormat::Tf32, 132, 1830), 494.7),
+            (tflops((8, 0), NumberFormat::Bf16, 108, 1410), 312.0),
+            (tflops((8, 0), NumberFormat::Fp32, 108, 1410), 19.5),
+            (tflops((7, 5), NumberFormat::Fp16, 40, 1590), 65.0),
         ] {
             assert!(
                 (found / datasheet - 1.0).abs() < 0.01,
                 "{found} {datasheet}"
             );
         }
-        assert_eq!(flops_per_clock((7, 5), Precision::Tf32), None);
-        assert_eq!(flops_per_clock((6, 1), Precision::Fp32), None);
+        assert_eq!(flops_per_clock((7, 5), NumberFormat::Tf32), None);
+        assert_eq!(flops_per_clock((6, 1), NumberFormat::Fp32), None);
     }
 }

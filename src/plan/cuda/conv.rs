@@ -2,11 +2,15 @@
 
 use super::{
     Builder, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaStep, FLAT_SHARE, Fixed, MOST_WALK,
-    MainLoop, Source, Storage, Taps, Target, Tile, Walk, block_bytes, block_steps, chunking,
-    merge_group, operand_bytes, plane_bytes, resident_ctas, ring_bytes, ring_stages, static_bytes,
-    step_channels, stored_channels, sums_gap, wgmma_stages,
+    MainLoop, Source, Taps, Target, Tile, Walk, block_bytes, block_steps, chunking, merge_group,
+    plane_bytes, resident_ctas, ring_bytes, ring_stages, static_bytes, step_channels,
+    stored_channels, sums_gap, wgmma_stages,
 };
-use crate::{mode::Precision, network::NORM_EPS, plan::ConvLayer, tensor::Shape};
+use crate::{
+    numeric::{NumberFormat, NumericFormat},
+    plan::ConvLayer,
+    tensor::Shape,
+};
 
 /// What a variant decides about a convolution.
 pub(super) struct ConvShape {
@@ -75,7 +79,7 @@ impl ConvLaunch {
     }
 
     /// Name of the kernel's entry, without its precision.
-    fn entry(&self, precision: Precision) -> String {
+    fn entry(&self, format: NumericFormat) -> String {
         let family = self.family();
         let kind = match (self.source, self.target) {
             (Source::Photo, _) => "photo_",
@@ -86,7 +90,7 @@ impl ConvLaunch {
         // only one; in two bytes the other one has more loads in flight.
         let one_for_both = self.main_loop != MainLoop::Wgmma
             && self.tile == Tile::WIDE
-            && Storage::of(precision) == Storage::F32;
+            && format.storage == NumberFormat::Fp32;
         let chunked = if self.chunking.chunks > 1 || one_for_both {
             "_chunked"
         } else {
@@ -113,10 +117,10 @@ impl ConvLaunch {
 
     /// Where in the input tile each step of a phase begins for Hopper's main loop, in units of 16 bytes: tap
     /// after tap, each with all of its channels.
-    pub fn walk_steps(&self, precision: Precision) -> impl Iterator<Item = u32> {
+    pub fn walk_steps(&self, operand: NumberFormat) -> impl Iterator<Item = u32> {
         let walk = self.walk();
         let (down, across) = self.tap_grid;
-        let steps = self.chunking.channels / step_channels(precision);
+        let steps = self.chunking.channels / step_channels(operand);
         (0..down * across * steps).map(move |at| {
             let (tap, step) = (at / steps, at % steps);
             let bytes = tap / across * walk.row + walk.tap(tap % across) + step * walk.step;
@@ -125,8 +129,8 @@ impl ConvLaunch {
     }
 
     /// Steps of the main loop for one chunk of channels.
-    pub fn steps(&self, precision: Precision) -> usize {
-        self.tap_grid.0 * self.tap_grid.1 * (self.chunking.channels / step_channels(precision))
+    pub fn steps(&self, operand: NumberFormat) -> usize {
+        self.tap_grid.0 * self.tap_grid.1 * (self.chunking.channels / step_channels(operand))
     }
 
     /// Steps whose weights come as one block.
@@ -135,21 +139,21 @@ impl ConvLaunch {
     }
 
     /// Blocks of weights for one chunk of channels.
-    pub fn blocks(&self, precision: Precision) -> usize {
-        self.steps(precision).div_ceil(self.block_steps())
+    pub fn blocks(&self, operand: NumberFormat) -> usize {
+        self.steps(operand).div_ceil(self.block_steps())
     }
 
     /// Bytes of the packed weights.
-    pub fn weight_bytes(&self, precision: Precision) -> usize {
-        let blocks = self.ctas.1 * self.phases * self.chunking.chunks * self.blocks(precision);
-        blocks * block_bytes(self.block_steps(), self.tile, precision)
+    pub fn weight_bytes(&self, operand: NumberFormat) -> usize {
+        let blocks = self.ctas.1 * self.phases * self.chunking.chunks * self.blocks(operand);
+        blocks * block_bytes(self.block_steps(), self.tile, operand)
     }
 
     /// CTAs that the kernel was compiled to let a multiprocessor hold (its launch bounds).
-    fn resident_by_registers(&self, precision: Precision) -> usize {
+    fn resident_by_registers(&self, operand: NumberFormat) -> usize {
         let wide = self.tile.channels == 128;
         let plain = matches!(self.taps, Taps::Direct | Taps::FourPhase);
-        if wide || self.chunking.chunks > 1 || (precision == Precision::Fp32 && plain) {
+        if wide || self.chunking.chunks > 1 || (operand == NumberFormat::Fp32 && plain) {
             1
         } else {
             2
@@ -207,14 +211,14 @@ impl Builder<'_> {
             source,
             target,
             statistics: matches!(target, Target::Map(_)),
-            eps: NORM_EPS as f32,
+            eps: conv.norm_eps as f32,
             flat_share: FLAT_SHARE,
             photo_scale: 1.0,
         };
         launch.ctas.0 = resident_ctas(
             tiles.0 * tiles.1,
             chunking.shared_bytes + static_bytes(tile, main_loop),
-            launch.resident_by_registers(self.precision),
+            launch.resident_by_registers(self.format.operand),
             self.limits,
         );
         Ok(launch)
@@ -223,7 +227,7 @@ impl Builder<'_> {
     /// A tile that fits the device: Hopper's if it can be had, else the preferred one if the channels fit
     /// at once, else one that takes them in turn.
     fn fitting(&self, conv: &ConvLayer, shape: &ConvShape) -> Option<Fit> {
-        let main_loop = MainLoop::of(self.precision, self.limits);
+        let main_loop = MainLoop::of(self.format.operand, self.limits);
         let is_hopper = main_loop == MainLoop::Wgmma;
         if is_hopper
             && let Some(fit) = self
@@ -254,7 +258,9 @@ impl Builder<'_> {
                     .or_else(|| at_once(preferred))
                     .or_else(|| at_once(Tile::MIDDLE))
                     .or_else(|| fit(Tile::WIDE))
-                    .or_else(|| fit(Tile::MIDDLE).filter(|_| self.precision == Precision::Fp32))
+                    .or_else(|| {
+                        fit(Tile::MIDDLE).filter(|_| self.format.operand == NumberFormat::Fp32)
+                    })
             }
         }
     }
@@ -268,7 +274,7 @@ impl Builder<'_> {
             let ctas = down * across * stored_channels(conv.out_channels).div_ceil(tile.channels);
             ctas.div_ceil(self.limits.multiprocessors)
         };
-        self.precision == Precision::Fp32 && rounds(Tile::MIDDLE) <= rounds(Tile::WIDE)
+        self.format.operand == NumberFormat::Fp32 && rounds(Tile::MIDDLE) <= rounds(Tile::WIDE)
     }
 
     /// A tile for the loops that take channels pixel by pixel.
@@ -293,10 +299,10 @@ impl Builder<'_> {
         let chunking = chunking(
             in_channels,
             input_tile.0 * input_tile.1,
-            self.precision,
+            self.format.operand,
             Fixed {
                 least_tile_bytes: shape.sums_bytes(tile, main_loop),
-                beside_bytes: ring_bytes(stages, steps, tile, self.precision, main_loop)
+                beside_bytes: ring_bytes(stages, steps, tile, self.format.operand, main_loop)
                     + staged_bytes,
                 static_bytes: static_bytes(tile, main_loop),
             },
@@ -326,7 +332,7 @@ impl Builder<'_> {
             (down * across).div_ceil(self.limits.multiprocessors)
         };
         let is_deep = tile == Tile::CHAIN
-            && Storage::of(self.precision).bytes() == 2
+            && self.format.storage.bytes() == 2
             && shape.taps == Taps::Direct
             && (shape.phases, shape.stride) == (1, 1)
             && !shape.bias
@@ -341,8 +347,8 @@ impl Builder<'_> {
     /// This tile of Hopper's, if all channels fit at once.
     fn fitting_wgmma(&self, conv: &ConvLayer, shape: &ConvShape, tile: Tile) -> Option<Fit> {
         let main_loop = MainLoop::Wgmma;
-        let operand = operand_bytes(self.precision);
-        let step = step_channels(self.precision);
+        let operand = self.format.operand.bytes();
+        let step = step_channels(self.format.operand);
         let mut input_tile = shape.input_tile(tile);
         let (channels, pitch, tile_bytes) = if shape.taps == Taps::PhotoQuads {
             // Whole steps of pixels are read from the last pixel on.
@@ -356,7 +362,7 @@ impl Builder<'_> {
             (channels, pitch, bytes)
         } else {
             let channels = stored_channels(conv.in_channels);
-            let pitch = plane_bytes(channels, input_tile.0 * input_tile.1, self.precision);
+            let pitch = plane_bytes(channels, input_tile.0 * input_tile.1, self.format.operand);
             (channels, pitch, channels * operand / 16 * pitch)
         };
         let tile_bytes = tile_bytes.max(shape.sums_bytes(tile, main_loop));
@@ -372,7 +378,7 @@ impl Builder<'_> {
             // Its tiles take turns.
             beside += tile_bytes;
         }
-        if is_chain && Storage::of(self.precision).bytes() == 2 {
+        if is_chain && self.format.storage.bytes() == 2 {
             // Where its values lie on their way out, in planes of 8 channels.
             beside += tile.channels / 8 * (16 * tile.pixels + 16);
         }
@@ -381,7 +387,7 @@ impl Builder<'_> {
         if total.next_multiple_of(steps) > MOST_WALK {
             return None;
         }
-        let stage_bytes = block_bytes(steps, tile, self.precision);
+        let stage_bytes = block_bytes(steps, tile, self.format.operand);
         let ring_stages = wgmma_stages(
             tile,
             shape.phases * total.div_ceil(steps),
@@ -407,7 +413,7 @@ impl Builder<'_> {
 
     /// How the layer that reads the photo takes its pixels.
     pub(super) fn photo_taps(&self) -> Taps {
-        match MainLoop::of(self.precision, self.limits) {
+        match MainLoop::of(self.format.operand, self.limits) {
             MainLoop::Wgmma => Taps::PhotoQuads,
             MainLoop::Fma | MainLoop::Mma => Taps::PhotoRows,
         }
@@ -419,8 +425,8 @@ impl Builder<'_> {
         let scale = if launch.phases == 4 { 2 } else { 1 };
         let (height, width) = (launch.grid.0 * scale, launch.grid.1 * scale);
         let output = Shape::new(conv.out_channels, height, width);
-        let weight_bytes = launch.weight_bytes(self.precision);
-        let value = Storage::of(self.precision).bytes();
+        let weight_bytes = launch.weight_bytes(self.format.operand);
+        let value = self.format.storage.bytes();
         let picture_bytes = |s: Shape| 4 * s.height * s.width;
         let (mut read, mut written) = (value * input.len(), value * output.len());
         match launch.source {
@@ -446,7 +452,7 @@ impl Builder<'_> {
         let file = format!("{}_{}", launch.family(), self.precision);
         self.steps.push(CudaStep {
             layer: conv.name.clone(),
-            entry: format!("{}_{}", launch.entry(self.precision), self.precision),
+            entry: format!("{}_{}", launch.entry(self.format), self.precision),
             file,
             grid: (
                 launch.ctas.0 as u32,

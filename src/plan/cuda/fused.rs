@@ -7,7 +7,6 @@ use super::{
 };
 use crate::{
     graph::Class,
-    network::NORM_EPS,
     plan::{
         ConvLayer, Grouped,
         gather::{self, Loaded},
@@ -25,13 +24,13 @@ impl Builder<'_> {
     /// One step for every convolution.
     pub(super) fn plan_fused(
         &mut self,
-        grouped: &Grouped,
+        grouped: &Grouped<'_>,
         photo: (usize, usize),
     ) -> Result<(), CudaPlanError> {
         let mut kept: Vec<Option<MapId>> = vec![None; grouped.shapes.len()];
         for group in &grouped.groups {
             let no_kernel = || grouped.no_kernel(group);
-            let gather = gather::gather_of(&grouped.graph, group).ok_or_else(no_kernel)?;
+            let gather = gather::gather_of(grouped.graph, group).ok_or_else(no_kernel)?;
             let id = self.conv_id(grouped, group.op).ok_or_else(no_kernel)?;
             let input = grouped.shapes[gather.map];
             let keep = gather.is_kept.then(|| self.map(input));
@@ -115,12 +114,12 @@ impl Builder<'_> {
         let mut launch = self.conv_launch(id, conv, shape, source, target)?;
         launch.replicate = four_phase;
         if four_phase {
-            launch.flat_share = four_phase_flat_share(self.precision);
+            launch.flat_share = four_phase_flat_share(self.format.storage);
         }
         launch.upsample = conv.upsample && !four_phase;
         if photo {
             launch.photo_scale = 1.0 / PHOTO_DIVISOR;
-            launch.eps = (NORM_EPS / f64::from(PHOTO_DIVISOR * PHOTO_DIVISOR)) as f32;
+            launch.eps = (conv.norm_eps / f64::from(PHOTO_DIVISOR * PHOTO_DIVISOR)) as f32;
         }
         Ok(launch)
     }

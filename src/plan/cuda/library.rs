@@ -3,11 +3,10 @@
 //! Knows no library and no version. The library computes a plain convolution over a map that is
 //! already padded; padding, bias and norm stay launches of their own, as a framework runs them.
 
-use super::{
-    Builder, CHANNEL_ALIGNMENT, ConvId, CudaOp, CudaStep, MapId, Storage, stored_channels,
-};
+use super::{Builder, CHANNEL_ALIGNMENT, ConvId, CudaOp, CudaStep, MapId, stored_channels};
 use crate::{
-    mode::{Mode, Precision, Variant},
+    mode::{Mode, Variant},
+    numeric::{NumberFormat, NumericFormat},
     plan::ConvLayer,
 };
 
@@ -17,10 +16,11 @@ const SPARE_WORKSPACE_BYTES: usize = 16 << 20;
 
 /// Whether a mode leaves its convolutions to a library where there is one.
 ///
-/// `fused` folds everything into its own kernels. `mixed` multiplies in half precision what is stored
-/// in single precision, which no library offers.
+/// `fused` folds everything into its own kernels. No library multiplies narrower numbers than those that
+/// are stored, as `mixed` does.
 pub const fn leaves_convolutions(mode: Mode) -> bool {
-    !matches!(mode.variant, Variant::Fused) && !matches!(mode.precision, Precision::Mixed)
+    let format = mode.precision.format();
+    !matches!(mode.variant, Variant::Fused) && format.operand.bytes() == format.storage.bytes()
 }
 
 /// A convolution without padding over channels-last maps: filters are (output channel, row, column,
@@ -41,8 +41,8 @@ pub struct ConvolutionShape {
     pub kernel: usize,
     /// Pixels from output to output.
     pub stride: usize,
-    /// How values are stored and multiplied; sums are fp32.
-    pub precision: Precision,
+    /// How values are stored, multiplied and added up.
+    pub format: NumericFormat,
 }
 
 impl ConvolutionShape {
@@ -55,7 +55,7 @@ impl ConvolutionShape {
     }
 
     const fn value_bytes(&self) -> usize {
-        Storage::of(self.precision).bytes()
+        self.format.storage.bytes()
     }
 
     /// Bytes of the input.
@@ -95,18 +95,18 @@ pub struct LibraryConv {
 
 /// Channels as stored of the photo's levels where a library reads them: padded as little as a load of
 /// whole words allows. bfloat16 stays at 16 bytes a pixel, where libraries have more algorithms.
-pub(super) const fn photo_channels(precision: Precision) -> usize {
-    match precision {
-        Precision::Bf16 => 8,
+pub(super) const fn photo_channels(format: NumericFormat) -> usize {
+    match format.storage {
+        NumberFormat::Bf16 => 8,
         _ => 4,
     }
 }
 
 /// Channels as stored of the map that the picture is made of, where a library writes it: tensor cores
 /// take 8, the plain fp32 algorithms are fast from 16 on.
-pub(super) const fn picture_channels(precision: Precision) -> usize {
-    match precision {
-        Precision::Fp32 => CHANNEL_ALIGNMENT,
+pub(super) const fn picture_channels(format: NumericFormat) -> usize {
+    match format.operand {
+        NumberFormat::Fp32 => CHANNEL_ALIGNMENT,
         _ => 8,
     }
 }
@@ -115,7 +115,7 @@ impl Builder<'_> {
     /// Channels as stored of a convolution's output.
     pub(super) fn output_channels(&self, conv: &ConvLayer) -> usize {
         match self.library {
-            Some(_) if conv.makes_picture => picture_channels(self.precision),
+            Some(_) if conv.makes_picture => picture_channels(self.format),
             _ => stored_channels(conv.out_channels),
         }
     }
@@ -138,7 +138,7 @@ impl Builder<'_> {
             out_channels: output.stored_channels,
             kernel: conv.kernel,
             stride: conv.stride,
-            precision: self.precision,
+            format: self.format,
         };
         self.weight_bytes[id] = shape.weight_bytes();
         self.workspace_bytes = self.workspace_bytes.max(shape.most_workspace_bytes());
@@ -152,7 +152,7 @@ impl Builder<'_> {
             block: 1,
             shared_bytes: 0,
             flops: self.batch as u64 * conv.flops(output.shape.height, output.shape.width),
-            bytes: (values * Storage::of(self.precision).bytes() + shape.weight_bytes()) as u64,
+            bytes: (values * self.format.storage.bytes() + shape.weight_bytes()) as u64,
             op: CudaOp::LibraryConv(LibraryConv {
                 conv: id,
                 from,

@@ -33,11 +33,12 @@ use std::ops::Range;
 use super::{
     ConvLayer, Convolver, Grouped, PlanError, PlanSummary,
     arena::{self, Lifetime},
+    extended,
 };
 use crate::{
-    graph::NodeId,
+    graph::{Graph, NodeId},
     mode::{Mode, Precision, Variant},
-    network::NetworkSpec,
+    numeric::{NumberFormat, NumericFormat},
     tensor::Shape,
 };
 
@@ -110,9 +111,9 @@ pub fn precision_supported(
     limits: &DeviceLimits,
 ) -> Result<(), CudaPlanError> {
     let (major, minor) = limits.compute_capability;
-    let (needed, least) = match precision {
-        Precision::Fp32 | Precision::Fp16 | Precision::Mixed => ("7.5", (7, 5)),
-        Precision::Tf32 | Precision::Bf16 => ("8.0", (8, 0)),
+    let (needed, least) = match precision.format().operand {
+        NumberFormat::Fp32 | NumberFormat::Fp16 => ("7.5", (7, 5)),
+        NumberFormat::Tf32 | NumberFormat::Bf16 => ("8.0", (8, 0)),
     };
     if (major, minor) >= least {
         Ok(())
@@ -165,18 +166,18 @@ pub struct CudaPlan {
 const UNIT_BYTES: usize = 16;
 
 impl CudaPlan {
-    /// Plans `spec` on photos of `height` x `width` pixels, with the program's own kernels.
+    /// Plans `graph` on photos of `height` x `width` pixels, with the program's own kernels.
     ///
     /// # Errors
     /// [`CudaPlanError`] when the device cannot do it.
     pub fn new(
-        spec: &NetworkSpec,
+        graph: &Graph,
         size: (usize, usize),
         batch: usize,
         mode: Mode,
         limits: &DeviceLimits,
     ) -> Result<Self, CudaPlanError> {
-        Self::planned(spec, size, batch, mode, limits, None)
+        Self::planned(graph, size, batch, mode, limits, None)
     }
 
     /// The same with convolutions by `library` (name and version), in a mode that leaves them to one
@@ -187,7 +188,7 @@ impl CudaPlan {
     /// # Errors
     /// [`CudaPlanError`] when the device cannot do it.
     pub fn with_library(
-        spec: &NetworkSpec,
+        graph: &Graph,
         size: (usize, usize),
         batch: usize,
         mode: Mode,
@@ -195,11 +196,11 @@ impl CudaPlan {
         library: &str,
     ) -> Result<Self, CudaPlanError> {
         let library = leaves_convolutions(mode).then_some(library);
-        Self::planned(spec, size, batch, mode, limits, library)
+        Self::planned(graph, size, batch, mode, limits, library)
     }
 
     fn planned(
-        spec: &NetworkSpec,
+        graph: &Graph,
         (height, width): (usize, usize),
         batch: usize,
         mode: Mode,
@@ -207,10 +208,9 @@ impl CudaPlan {
         library: Option<&str>,
     ) -> Result<Self, CudaPlanError> {
         precision_supported(mode.precision, limits)?;
-        let least = spec.min_side_px();
-        let extended = (height.max(least), width.max(least));
-        let grouped = Grouped::new(spec, extended, mode.variant)?;
-        let convs = ConvLayer::of_graph(&grouped.graph);
+        let extended = extended(graph, (height, width));
+        let grouped = Grouped::new(graph, extended, mode.variant)?;
+        let convs = ConvLayer::of_graph(graph);
         let mut builder = Builder::new(&convs, batch, mode.precision, limits, library);
         match mode.variant {
             Variant::Fused => builder.plan_fused(&grouped, (height, width))?,
@@ -219,6 +219,11 @@ impl CudaPlan {
             }
         }
         Ok(builder.finish(mode, (height, width), extended))
+    }
+
+    /// In which numbers it computes.
+    pub const fn format(&self) -> NumericFormat {
+        self.mode.precision.format()
     }
 
     /// What the library is asked for, by step; nothing in a plan of our own kernels.
@@ -267,7 +272,9 @@ impl CudaPlan {
 struct Builder<'a> {
     convs: &'a [ConvLayer],
     batch: usize,
+    /// What kernels are named by.
     precision: Precision,
+    format: NumericFormat,
     limits: &'a DeviceLimits,
     /// Who computes the convolutions of the unfused variants, if not our own kernels.
     library: Option<&'a str>,
@@ -292,6 +299,7 @@ impl<'a> Builder<'a> {
             convs,
             batch,
             precision,
+            format: precision.format(),
             limits,
             library,
             steps: Vec::new(),
@@ -343,7 +351,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The place of a convolution in the network's list, by its node.
-    fn conv_id(&self, grouped: &Grouped, node: NodeId) -> Option<ConvId> {
+    fn conv_id(&self, grouped: &Grouped<'_>, node: NodeId) -> Option<ConvId> {
         let name = &grouped.graph.nodes()[node].name;
         self.convs.iter().position(|conv| conv.name == *name)
     }
@@ -355,11 +363,8 @@ impl<'a> Builder<'a> {
 
     /// A map that the next step writes, with so many channels as stored.
     fn map_of(&mut self, shape: Shape, channels: usize) -> MapId {
-        let bytes = self.batch
-            * shape.height
-            * shape.width
-            * channels
-            * Storage::of(self.precision).bytes();
+        let bytes =
+            self.batch * shape.height * shape.width * channels * self.format.storage.bytes();
         self.lifetimes.push(Lifetime {
             len: bytes.div_ceil(UNIT_BYTES),
             first_step: self.steps.len(),

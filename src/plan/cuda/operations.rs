@@ -8,11 +8,11 @@
 
 use std::slice;
 
-use super::{Builder, CudaPlan, CudaPlanError, DeviceLimits, MapId, Source, Storage, Target};
+use super::{Builder, CudaPlan, CudaPlanError, DeviceLimits, MapId, Source, Target};
 use crate::{
+    graph::{Graph, NORM_EPS},
     mode::{Mode, Precision, Variant},
-    network::{NORM_EPS, NetworkSpec},
-    plan::ConvLayer,
+    plan::{ConvLayer, extended},
     tensor::Shape,
 };
 
@@ -71,18 +71,26 @@ pub struct OperationPlan {
 }
 
 impl Operation {
-    /// Those of a network on photos of `height` x `width` pixels.
-    pub fn of_network(spec: &NetworkSpec, (height, width): (usize, usize)) -> Vec<Self> {
-        let [a, b, c] = spec.widths;
-        let full = |channels| Shape::new(channels, height, width);
-        let quarter = Shape::new(
-            c,
-            height.div_ceil(2).div_ceil(2),
-            width.div_ceil(2).div_ceil(2),
-        );
+    /// Those of a network on photos of `height` x `width` pixels: on the map of its first convolution, the
+    /// largest, and on its smallest ones. None of a network that has no such maps.
+    pub fn of_network(graph: &Graph, size: (usize, usize)) -> Vec<Self> {
+        let (height, width) = extended(graph, size);
+        let shapes = graph.shapes(height, width).unwrap_or_default();
+        let nodes = graph.nodes().iter().zip(shapes);
+        let maps: Vec<Shape> = nodes
+            .filter(|(node, _)| node.op.is_conv())
+            .map(|(_, shape)| shape)
+            .collect();
+        let smallest = maps.iter().min_by_key(|map| map.height * map.width);
+        let (Some(&full), Some(second), Some(&quarter)) = (maps.first(), maps.get(1), smallest)
+        else {
+            return Vec::new();
+        };
+        let (a, b, c) = (full.channels, second.channels, quarter.channels);
         let conv = |name: &str, (from, to), kernel, stride| ConvLayer {
             name: name.to_owned(),
             norm_name: Some(format!("{name}.norm")),
+            norm_eps: NORM_EPS,
             in_channels: from,
             out_channels: to,
             kernel,
@@ -121,7 +129,7 @@ impl Operation {
             operation(
                 OperationKind::InstanceNorm,
                 &[conv("norm", (a, a), 1, 1)],
-                full(a),
+                full,
                 "the fused-norm network's; the fused one has it in its convolutions",
             ),
             operation(
@@ -145,19 +153,19 @@ impl Operation {
             operation(
                 OperationKind::ConvPad,
                 &[conv("conv1", (a, b), 3, 2)],
-                full(a),
+                full,
                 padded,
             ),
             operation(
                 OperationKind::ConvPad,
                 slice::from_ref(&picture),
-                full(a),
+                full,
                 "reflected while loading, with the bias, rounded to bytes: the network's last layer",
             ),
             operation(
                 OperationKind::ConvPad,
                 &[conv("conv1", (a, b), 9, 2)],
-                full(a),
+                full,
                 unused,
             ),
             operation(
@@ -214,7 +222,7 @@ impl Operation {
 
     /// Input, output and weights, once each, in bytes.
     pub fn bytes(&self, precision: Precision) -> u64 {
-        let value = Storage::of(precision).bytes();
+        let value = precision.format().storage.bytes();
         let output = self.output();
         let written = match self.convs.last() {
             Some(last) if last.makes_picture => 4 * output.height * output.width,
@@ -248,7 +256,7 @@ impl Operation {
         };
         let mut last = input;
         let launches_of_network = if self.kind == OperationKind::InstanceNorm {
-            builder.fused_norm(0, input, None, NORM_EPS as f32);
+            builder.fused_norm(0, input, None, self.convs[0].norm_eps as f32);
             0
         } else {
             for id in 0..self.convs.len() {
@@ -330,7 +338,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::network::Kernels;
+    use crate::models::johnson::{Kernels, NetworkSpec};
 
     const H200: DeviceLimits = DeviceLimits {
         compute_capability: (9, 0),
@@ -339,8 +347,9 @@ mod tests {
         shared_bytes_per_multiprocessor: 228 << 10,
     };
 
-    fn network() -> NetworkSpec {
-        NetworkSpec::with_widths([32, 64, 128])
+    fn network() -> Graph {
+        let spec = NetworkSpec::with_widths([32, 64, 128]);
+        spec.graph().expect("a graph")
     }
 
     /// Entries of the kernels that networks launch: the usual one, and one with a 9x9 kernel of stride 2.
@@ -350,17 +359,17 @@ mod tests {
                 down: [9, 3],
                 ..Kernels::default()
             },
-            ..network()
+            ..NetworkSpec::with_widths([32, 64, 128])
         };
         let mut entries = HashSet::new();
-        for (spec, size) in [
+        for (graph, size) in [
             (network(), (512, 512)),
             (network(), (64, 48)),
-            (wide, (512, 512)),
+            (wide.graph().expect("a graph"), (512, 512)),
         ] {
             for variant in [Variant::Fused, Variant::FusedNorm] {
                 let mode = Mode::new(variant, precision);
-                let plan = CudaPlan::new(&spec, size, 1, mode, &H200).expect("a plan");
+                let plan = CudaPlan::new(&graph, size, 1, mode, &H200).expect("a plan");
                 entries.extend(plan.steps.into_iter().map(|step| step.entry));
             }
         }

@@ -1,11 +1,11 @@
 //! How a convolution is cut for the GPU: tiles of pixels and channels, shared memory, weights' order.
 //!
-//! Pure functions of layer, precision, size and the device's limits. The constants are those of the
+//! Pure functions of layer, numeric format, size and the device's limits. The constants are those of the
 //! kernels (`kernels/core_mma.cuh`, `core_fma.cuh`, `core_wgmma.cuh`, `ring.cuh`, `statistics.cuh`); a test against the
 //! compiled kernels keeps both together.
 
 use super::Taps;
-use crate::mode::Precision;
+use crate::numeric::NumberFormat;
 
 /// Channels of a stored map are a multiple of this.
 pub const CHANNEL_ALIGNMENT: usize = 16;
@@ -25,58 +25,20 @@ pub const fn stored_channels(channels: usize) -> usize {
     channels.next_multiple_of(CHANNEL_ALIGNMENT)
 }
 
-/// How values of maps lie in the device's memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Storage {
-    /// Single precision.
-    F32,
-    /// Half precision.
-    F16,
-    /// bfloat16.
-    Bf16,
-}
-
-impl Storage {
-    /// How maps are kept in a precision. `mixed` and `tf32` keep full single precision.
-    pub const fn of(precision: Precision) -> Self {
-        match precision {
-            Precision::Fp32 | Precision::Tf32 | Precision::Mixed => Self::F32,
-            Precision::Fp16 => Self::F16,
-            Precision::Bf16 => Self::Bf16,
-        }
-    }
-
-    /// Bytes of one value.
-    pub const fn bytes(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 | Self::Bf16 => 2,
-        }
-    }
-
-    /// Suffix of the entries that work on it.
-    pub const fn suffix(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-        }
-    }
-}
-
-/// Bytes of one operand value in shared memory.
-pub const fn operand_bytes(precision: Precision) -> usize {
-    match precision {
-        Precision::Fp32 | Precision::Tf32 => 4,
-        Precision::Fp16 | Precision::Bf16 | Precision::Mixed => 2,
+/// Suffix of the entries that work on maps stored in a format.
+pub const fn suffix(storage: NumberFormat) -> &'static str {
+    match storage {
+        NumberFormat::Fp32 | NumberFormat::Tf32 => "f32",
+        NumberFormat::Fp16 => "f16",
+        NumberFormat::Bf16 => "bf16",
     }
 }
 
 /// Channels that one step of the main loop multiplies: 32 bytes on tensor cores, 4 values else.
-pub const fn step_channels(precision: Precision) -> usize {
-    match precision {
-        Precision::Fp32 => 4,
-        _ => 32 / operand_bytes(precision),
+pub const fn step_channels(operand: NumberFormat) -> usize {
+    match operand {
+        NumberFormat::Fp32 => 4,
+        _ => 32 / operand.bytes(),
     }
 }
 
@@ -86,13 +48,11 @@ pub const FLAT_SHARE: f32 = 1.0 / (1 << 17) as f32;
 
 /// The same where four phases make equal values by different sums: half a unit in the last place of a
 /// stored value, or the sums' own rounding where maps are kept in single precision.
-pub const fn four_phase_flat_share(precision: Precision) -> f32 {
-    let bits = match precision {
-        Precision::Fp32 | Precision::Tf32 | Precision::Mixed => 17,
-        Precision::Fp16 => 11,
-        Precision::Bf16 => 8,
-    };
-    1.0 / (1 << bits) as f32
+pub const fn four_phase_flat_share(storage: NumberFormat) -> f32 {
+    match storage {
+        NumberFormat::Fp32 => FLAT_SHARE,
+        _ => 1.0 / (2 << storage.fraction_bits()) as f32,
+    }
 }
 
 /// What a plan has to know of a GPU.
@@ -191,10 +151,10 @@ pub enum MainLoop {
 }
 
 impl MainLoop {
-    /// The fastest that the device has for a precision.
-    pub const fn of(precision: Precision, limits: &DeviceLimits) -> Self {
-        match (precision, limits.compute_capability) {
-            (Precision::Fp32, _) => Self::Fma,
+    /// The fastest that the device has for operands of a format.
+    pub const fn of(operand: NumberFormat, limits: &DeviceLimits) -> Self {
+        match (operand, limits.compute_capability) {
+            (NumberFormat::Fp32, _) => Self::Fma,
             (_, (9, 0)) => Self::Wgmma,
             _ => Self::Mma,
         }
@@ -223,16 +183,21 @@ pub const fn block_steps(taps: Taps, tile: Tile, main_loop: MainLoop) -> usize {
 }
 
 /// Bytes of a block of weights in memory.
-pub const fn block_bytes(steps: usize, tile: Tile, precision: Precision) -> usize {
-    steps * step_channels(precision) * operand_bytes(precision) * tile.channels
+pub const fn block_bytes(steps: usize, tile: Tile, operand: NumberFormat) -> usize {
+    steps * step_channels(operand) * operand.bytes() * tile.channels
 }
 
 /// Bytes of a block of weights in shared memory.
-const fn stage_bytes(steps: usize, tile: Tile, precision: Precision, main_loop: MainLoop) -> usize {
+const fn stage_bytes(
+    steps: usize,
+    tile: Tile,
+    operand: NumberFormat,
+    main_loop: MainLoop,
+) -> usize {
     match main_loop {
         // Rows of two steps lie 16 bytes further apart, which spreads them over the banks.
         MainLoop::Mma => tile.channels * 80,
-        _ => block_bytes(steps, tile, precision),
+        _ => block_bytes(steps, tile, operand),
     }
 }
 
@@ -241,10 +206,10 @@ pub const fn ring_bytes(
     stages: usize,
     steps: usize,
     tile: Tile,
-    precision: Precision,
+    operand: NumberFormat,
     main_loop: MainLoop,
 ) -> usize {
-    stages * stage_bytes(steps, tile, precision, main_loop)
+    stages * stage_bytes(steps, tile, operand, main_loop)
 }
 
 /// Static shared memory of a convolution that gathers statistics, in bytes: the statistics, and on
@@ -318,7 +283,7 @@ pub struct Fixed {
 pub fn chunking(
     in_channels: usize,
     tile_pixels: usize,
-    precision: Precision,
+    operand: NumberFormat,
     fixed: Fixed,
     limits: &DeviceLimits,
 ) -> Option<Chunking> {
@@ -328,7 +293,7 @@ pub fn chunking(
     let groups = in_channels.div_ceil(CHANNEL_ALIGNMENT);
     (1..=groups).find_map(|chunks| {
         let channels = groups.div_ceil(chunks) * CHANNEL_ALIGNMENT;
-        let pitch = channels * operand_bytes(precision) + PIXEL_GAP_BYTES;
+        let pitch = channels * operand.bytes() + PIXEL_GAP_BYTES;
         let tile_bytes = (tile_pixels * pitch).max(fixed.least_tile_bytes);
         (tile_bytes <= limit).then(|| Chunking {
             channels,
@@ -342,8 +307,8 @@ pub fn chunking(
 
 /// Bytes from plane to plane of a tile of `tile_pixels` input pixels for Hopper's loop: 16 for each
 /// pixel, and so many more that the 8 cells which neighbouring threads write lie in different banks.
-pub const fn plane_bytes(channels: usize, tile_pixels: usize, precision: Precision) -> usize {
-    let planes = channels * operand_bytes(precision) / 16;
+pub const fn plane_bytes(channels: usize, tile_pixels: usize, operand: NumberFormat) -> usize {
+    let planes = channels * operand.bytes() / 16;
     let apart = match planes {
         2 => 4,
         4 => 2,

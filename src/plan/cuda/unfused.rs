@@ -4,8 +4,8 @@
 //! norm, its ReLU and its residual add.
 
 use super::{
-    Builder, ConvLaunch, CudaOp, CudaPlanError, CudaStep, MapId, Source, Storage, Taps, Target,
-    conv::ConvShape, fused::PHOTO_DIVISOR, library::photo_channels,
+    Builder, ConvLaunch, CudaOp, CudaPlanError, CudaStep, MapId, Source, Taps, Target,
+    conv::ConvShape, fused::PHOTO_DIVISOR, library::photo_channels, suffix,
 };
 use crate::{
     graph::{Op, fusion::Group},
@@ -47,7 +47,7 @@ impl Builder<'_> {
     /// follows it.
     pub(super) fn plan_unfused(
         &mut self,
-        grouped: &Grouped,
+        grouped: &Grouped<'_>,
         photo: (usize, usize),
     ) -> Result<(), CudaPlanError> {
         let mut kept: Vec<Option<MapId>> = vec![None; grouped.shapes.len()];
@@ -62,7 +62,7 @@ impl Builder<'_> {
     /// The launches of one group; the map that it makes, or changes in place.
     fn plan_group(
         &mut self,
-        grouped: &Grouped,
+        grouped: &Grouped<'_>,
         group: &Group,
         kept: &[Option<MapId>],
         photo: (usize, usize),
@@ -87,7 +87,7 @@ impl Builder<'_> {
         let map = match node.op {
             Op::Photo => {
                 let to = match self.library {
-                    Some(_) => self.map_of(shape, photo_channels(self.precision)),
+                    Some(_) => self.map_of(shape, photo_channels(self.format)),
                     None => self.map(shape),
                 };
                 let grid = self.pixel_grid((shape.height, shape.width));
@@ -293,7 +293,7 @@ impl Builder<'_> {
         let shape = self.maps[map].shape;
         let channels = self.maps[map].stored_channels;
         let pixels = shape.height * shape.width;
-        let packs = channels * Storage::of(self.precision).bytes() / 16;
+        let packs = channels * self.format.storage.bytes() / 16;
         let batch = self.batch as u32;
         let whole = shape.len();
         let added = residual.map_or(0, |_| whole);
@@ -359,7 +359,7 @@ impl Builder<'_> {
         let layer = &self.convs[id].name;
         let shape = self.maps[map].shape;
         let pixels = shape.height * shape.width;
-        let packs = self.maps[map].stored_channels * Storage::of(self.precision).bytes() / 16;
+        let packs = self.maps[map].stored_channels * self.format.storage.bytes() / 16;
         let (batch, whole) = (self.batch as u32, shape.len());
         let added = residual.map_or(0, |_| whole);
         self.reads(map);
@@ -387,7 +387,7 @@ impl Builder<'_> {
     /// A thread for every 16 bytes of a map, or for every pixel where it has fewer.
     pub(super) fn pack_grid(&self, map: MapId) -> (u32, u32, u32) {
         let m = &self.maps[map];
-        let pixel_bytes = m.stored_channels * Storage::of(self.precision).bytes();
+        let pixel_bytes = m.stored_channels * self.format.storage.bytes();
         let packs = m.shape.width * (pixel_bytes / 16).max(1);
         let across = packs.div_ceil(ELEMENTWISE_THREADS as usize);
         (across as u32, m.shape.height as u32, self.batch as u32)
@@ -404,7 +404,7 @@ impl Builder<'_> {
         read: usize,
         written: usize,
     ) {
-        let storage = Storage::of(self.precision);
+        let storage = self.format.storage;
         let statistics = matches!(
             op,
             CudaOp::MeanPartial { .. }
@@ -420,7 +420,7 @@ impl Builder<'_> {
         let entry = if finish {
             kernel.to_owned()
         } else {
-            format!("{kernel}_{}", storage.suffix())
+            format!("{kernel}_{}", suffix(storage))
         };
         self.steps.push(CudaStep {
             layer: layer.to_owned(),

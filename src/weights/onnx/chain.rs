@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::network::MAX_BLOCKS;
+use crate::models::johnson::MAX_BLOCKS;
 
 use super::{
     super::{

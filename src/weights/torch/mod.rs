@@ -12,10 +12,11 @@ mod values;
 
 use std::collections::HashMap;
 
+use crate::models::johnson::keys::is_weight;
+
 use super::{
     Budget, Checkpoint, Family, WeightsError,
     error::shortened,
-    family::is_weight,
     fit::{NamedTensors, fit},
     tensor::{MAX_RANK, StoredTensor},
 };

@@ -24,10 +24,7 @@ use self::{
     numbers::{attribute, kind, note, of},
 };
 use super::driver::{Algorithm, ConvolutionLibrary, ConvolutionPlaces, DriverFailure};
-use crate::{
-    mode::Precision,
-    plan::cuda::{ConvolutionShape, Storage},
-};
+use crate::{numeric::NumberFormat, plan::cuda::ConvolutionShape};
 
 /// Most algorithms of one shape that are offered: the library's favourites; more take long to prepare.
 const MOST_ALGORITHMS: usize = 8;
@@ -54,13 +51,13 @@ fn named(version: usize) -> Result<String, String> {
     }
 }
 
-/// Whether an algorithm with these notes computes what a precision promises: products of that
-/// precision, added in fp32 and always in the same order.
-fn keeps_promise(precision: Precision, notes: &[c_int]) -> bool {
+/// Whether an algorithm with these notes computes what a format promises: products of these operands, added
+/// in fp32 and always in the same order.
+fn keeps_promise(operand: NumberFormat, notes: &[c_int]) -> bool {
     !notes.iter().any(|&n| match n {
-        note::TENSOR_CORE => precision == Precision::Fp32,
+        note::TENSOR_CORE => operand == NumberFormat::Fp32,
         // Rounding to tf32 is what tf32 is.
-        note::DOWN_CONVERTS_INPUTS => precision != Precision::Tf32,
+        note::DOWN_CONVERTS_INPUTS => operand != NumberFormat::Tf32,
         note::REDUCED_PRECISION_SUMS
         | note::FFT
         | note::NONDETERMINISTIC
@@ -69,12 +66,12 @@ fn keeps_promise(precision: Precision, notes: &[c_int]) -> bool {
     })
 }
 
-/// How cuDNN calls the type that a precision is stored in.
-fn data_type(precision: Precision) -> c_int {
-    match Storage::of(precision) {
-        Storage::F32 => numbers::FLOAT,
-        Storage::F16 => numbers::HALF,
-        Storage::Bf16 => numbers::BFLOAT16,
+/// How cuDNN calls the type that a format is stored in.
+fn data_type(format: NumberFormat) -> c_int {
+    match format {
+        NumberFormat::Fp32 | NumberFormat::Tf32 => numbers::FLOAT,
+        NumberFormat::Fp16 => numbers::HALF,
+        NumberFormat::Bf16 => numbers::BFLOAT16,
     }
 }
 
@@ -214,7 +211,7 @@ impl Cudnn {
         handle: Raw,
         shape: &ConvolutionShape,
     ) -> Result<Vec<Descriptor>, DriverFailure> {
-        let data = data_type(shape.precision);
+        let data = data_type(shape.format.storage);
         let &ConvolutionShape {
             batch,
             in_channels,
@@ -235,7 +232,7 @@ impl Cudnn {
         let convolution = self.descriptor(kind::CONVOLUTION)?;
         let pair = |v: usize| [v as i64; 2];
         let mode = [numbers::CROSS_CORRELATION];
-        let compute = [numbers::FLOAT];
+        let compute = [data_type(shape.format.accumulator)];
         convolution.set(attribute::CONVOLUTION_COMPUTE_TYPE, of::DATA_TYPE, &compute)?;
         convolution.set(attribute::CONVOLUTION_MODE, of::CONVOLUTION_MODE, &mode)?;
         convolution.set(
@@ -374,7 +371,7 @@ impl ConvolutionLibrary for Cudnn {
             }
             let name = attribute::ENGINE_NUMERICAL_NOTE;
             let keeps = notes(&candidate.engine, name, of::NUMERICAL_NOTE)
-                .is_ok_and(|notes| keeps_promise(shape.precision, &notes));
+                .is_ok_and(|notes| keeps_promise(shape.format.operand, &notes));
             if !keeps {
                 continue;
             }
@@ -461,11 +458,11 @@ mod tests {
 
     #[test]
     fn algorithms_that_compute_something_else_are_left_out() {
-        use Precision::{Bf16, Fp16, Fp32, Tf32};
-        for precision in [Fp32, Tf32, Fp16, Bf16] {
-            assert!(keeps_promise(precision, &[]));
+        use NumberFormat::{Bf16, Fp16, Fp32, Tf32};
+        for operand in [Fp32, Tf32, Fp16, Bf16] {
+            assert!(keeps_promise(operand, &[]));
             // STRICT_NAN_PROP promises more than is asked.
-            assert!(keeps_promise(precision, &[9]));
+            assert!(keeps_promise(operand, &[9]));
             for n in [
                 note::REDUCED_PRECISION_SUMS,
                 note::FFT,
@@ -474,12 +471,12 @@ mod tests {
                 6,
                 8,
             ] {
-                assert!(!keeps_promise(precision, &[n]), "{precision}: {n}");
+                assert!(!keeps_promise(operand, &[n]), "{operand}: {n}");
             }
-            let tensor_core = keeps_promise(precision, &[note::TENSOR_CORE]);
-            assert_eq!(tensor_core, precision != Fp32);
-            let converts = keeps_promise(precision, &[note::DOWN_CONVERTS_INPUTS]);
-            assert_eq!(converts, precision == Tf32);
+            let tensor_core = keeps_promise(operand, &[note::TENSOR_CORE]);
+            assert_eq!(tensor_core, operand != Fp32);
+            let converts = keeps_promise(operand, &[note::DOWN_CONVERTS_INPUTS]);
+            assert_eq!(converts, operand == Tf32);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How long the asking end waits for an answer, by the kind of the request.
+//! How long the client waits for an answer, by the kind of the request.
 //!
 //! A driver that hangs gives no error: the only sign of it is time. So every request has a deadline,
 //! far beyond what it takes on the slowest GPU that the kernels run on.
@@ -7,7 +7,7 @@
 //! - Frames: ten times their predicted time and five seconds. The slowest frame that the session
 //!   measured so far predicts the next; before the first one, the operations of the plan at
 //!   [`LEAST_FLOPS_PER_MS`] do. What goes through the pipes counts at [`LEAST_BYTES_PER_MS`].
-//! - Everything else is a question to the driver or to a table: [`ANSWER`].
+//! - Everything else is a call to the driver or to a table: [`ANSWER`].
 //!
 //! Knows no clock: who waits brings a [`Timer`].
 
@@ -20,7 +20,7 @@ use crossbeam_channel::{Receiver, after};
 
 use crate::{plan::PlanSummary, timing::RunTiming};
 
-/// Gives a channel on which something comes once a duration has passed: the clock of the asking end.
+/// Gives a channel on which something comes once a duration has passed: the clock of the client.
 pub type Timer = Arc<dyn Fn(Duration) -> Receiver<Instant> + Send + Sync>;
 
 /// The system's clock.
@@ -30,9 +30,9 @@ pub(super) fn system_timer() -> Timer {
 
 /// For opening the GPU or a session.
 pub(super) const OPENING: Duration = Duration::from_secs(120);
-/// For what the other end has only to look up.
+/// For what the server has only to look up.
 pub(super) const ANSWER: Duration = Duration::from_secs(30);
-/// For the other end's process to be gone after it was ended.
+/// For the server's process to be gone after it was ended.
 pub(super) const ENDING: Duration = Duration::from_secs(2);
 
 /// Times the predicted time that frames may take.

@@ -1,4 +1,4 @@
-//! The end that has the backend: answers one question after another.
+//! The server's end, which has the backend: answers one call after another.
 
 use std::{
     collections::HashMap,
@@ -22,10 +22,10 @@ use crate::{
 };
 
 /// Serves a backend to whoever reads `to` and writes `from`, until that end closes `from`. A
-/// backend that could not be opened is told as such, and nothing else.
+/// backend that could not be opened is sent as such, and nothing else.
 ///
 /// # Errors
-/// The pipes', and [`io::ErrorKind::InvalidData`] when a question makes no sense.
+/// The pipes', and [`io::ErrorKind::InvalidData`] when a call makes no sense.
 pub fn serve(
     backend: Result<Arc<dyn Backend>, BackendError>,
     from: &mut dyn Read,
@@ -98,14 +98,14 @@ impl Server {
         let backend = &self.backend;
         match request {
             Request::Supports(mode) => send(to, &backend.supports(mode), &[]),
-            Request::AutoPrecision(variant) => told(to, backend.auto_precision(variant)),
-            Request::PredictedBytes(network, spec) => {
-                told(to, backend.predicted_bytes(&network, &spec))
+            Request::AutoPrecision(variant) => reply(to, backend.auto_precision(variant)),
+            Request::PredictedBytes(graph, spec) => {
+                reply(to, backend.predicted_bytes(&graph, &spec))
             }
-            Request::FreeBytes => told(to, backend.free_bytes()),
-            Request::ClockMhz => told(to, backend.inspect().and_then(Inspect::clock_mhz)),
-            Request::Open(number, network, spec) => {
-                let network = Arc::new(network_of(network, body)?);
+            Request::FreeBytes => reply(to, backend.free_bytes()),
+            Request::ClockMhz => reply(to, backend.inspect().and_then(Inspect::clock_mhz)),
+            Request::Open(number, graph, spec) => {
+                let network = Arc::new(network_of(graph, body)?);
                 let opened = backend.open(&network, &spec).map(|session| {
                     let summary = session.summary();
                     self.sessions.insert(number, Served { session, spec });
@@ -115,7 +115,7 @@ impl Server {
             }
             Request::Close(number) => {
                 self.sessions.remove(&number);
-                told(to, ())
+                reply(to, ())
             }
             Request::Paint(number) => {
                 let (timing, painted) = split(self.session(number)?.paint(body)?);
@@ -153,7 +153,7 @@ impl Server {
 }
 
 /// Sends an answer that cannot be a failure.
-fn told(to: &mut dyn Write, answer: impl Serialize) -> io::Result<()> {
+fn reply(to: &mut dyn Write, answer: impl Serialize) -> io::Result<()> {
     send(to, &Answer::Ok(answer), &[])
 }
 
@@ -215,7 +215,7 @@ impl Served {
         Ok(steps.map(|steps| (steps, outputs)))
     }
 
-    /// The maps by the names of their norms where they are wanted, and the output without a name.
+    /// The maps by the names of their norms where they are requested, and the output without a name.
     fn run_tensor(
         &mut self,
         body: &[u8],

@@ -1,4 +1,4 @@
-//! The end that asks: a backend like any other to those who use it.
+//! The client's end: a backend like any other to those who use it.
 
 use std::{
     collections::HashMap,
@@ -13,8 +13,8 @@ use serde::de::DeserializeOwned;
 
 use super::{
     COMMAND,
-    link::{Link, Question},
-    patience::{ANSWER, OPENING, Pace, Timer, system_timer},
+    deadline::{ANSWER, OPENING, Pace, Timer, system_timer},
+    link::{Call, Link},
     wire::{Hello, MapHeader, Request, maps_of, weight_bytes},
 };
 use crate::{
@@ -23,22 +23,23 @@ use crate::{
         SessionSpec,
     },
     frame::Frame,
+    graph::{Graph, Op},
     mode::{Mode, Precision, Variant},
-    network::{Network, NetworkSpec},
+    network::Network,
     plan::PlanSummary,
     tensor::{Shape, Tensor},
     timing::{RunTiming, StepTiming},
 };
 
 /// A device that another process works with. The process ends with the last session and the backend.
-pub struct WorkerBackend {
+pub struct RemoteBackend {
     link: Arc<Link>,
     device: DeviceInfo,
     /// Those that were chosen so far, which a lost device still has in messages.
     precisions: Mutex<HashMap<Variant, Precision>>,
 }
 
-impl WorkerBackend {
+impl RemoteBackend {
     /// Starts this program a second time and opens the GPU with this number (in the driver's order;
     /// people know it as `device`) there.
     ///
@@ -59,7 +60,7 @@ impl WorkerBackend {
     /// not answer in time by `timer`.
     ///
     /// # Errors
-    /// As [`WorkerBackend::start`], and [`BackendError::DeviceHangs`].
+    /// As [`RemoteBackend::start`], and [`BackendError::DeviceHangs`].
     pub fn run(command: &mut Command, device: &str, timer: Timer) -> Result<Self, BackendError> {
         let unavailable = |error: &dyn std::fmt::Display| BackendError::Unavailable {
             device: device.to_owned(),
@@ -76,11 +77,11 @@ impl WorkerBackend {
         Self::join(Box::new(from), Box::new(to), Some(child), (device, timer))
     }
 
-    /// Asks whoever [serves](super::serve) at the other ends of two pipes; `device` is what people
+    /// Connects to a server that [serves](super::serve) at the far ends of two pipes; `device` is what people
     /// know the device as.
     ///
     /// # Errors
-    /// What the other end ran into when it opened the device; [`BackendError::DeviceLost`] and
+    /// What the server ran into when it opened the device; [`BackendError::DeviceLost`] and
     /// [`BackendError::DeviceHangs`] when it does not answer.
     pub fn connect(
         from: Box<dyn Read + Send>,
@@ -90,10 +91,10 @@ impl WorkerBackend {
         Self::connect_timed(from, to, device, system_timer())
     }
 
-    /// [`WorkerBackend::connect`] with a clock of its own.
+    /// [`RemoteBackend::connect`] with a clock of its own.
     ///
     /// # Errors
-    /// As [`WorkerBackend::connect`].
+    /// As [`RemoteBackend::connect`].
     pub fn connect_timed(
         from: Box<dyn Read + Send>,
         to: Box<dyn Write + Send>,
@@ -110,7 +111,7 @@ impl WorkerBackend {
         (device, timer): (&str, Timer),
     ) -> Result<Self, BackendError> {
         let link = Link::start(from, to, child, (device, timer))?;
-        let (hello, _) = link.ask::<Hello>(Question {
+        let (hello, _) = link.call::<Hello>(Call {
             request: None,
             body: Vec::new(),
             most_answer_bytes: 0,
@@ -134,24 +135,24 @@ impl WorkerBackend {
         })
     }
 
-    /// Asks for something that the other end has only to look up.
+    /// A call that the server only has to look up.
     fn look_up<T: DeserializeOwned + Send + 'static>(
         &self,
         request: Request,
         words: &str,
     ) -> Result<T, BackendError> {
-        let question = Question {
+        let call = Call {
             request: Some(request),
             body: Vec::new(),
             most_answer_bytes: 0,
             patience: ANSWER,
             words: words.to_owned(),
         };
-        self.link.ask(question).map(|(answer, _)| answer)
+        self.link.call(call).map(|(answer, _)| answer)
     }
 }
 
-impl Backend for WorkerBackend {
+impl Backend for RemoteBackend {
     fn device(&self) -> DeviceInfo {
         self.device.clone()
     }
@@ -170,13 +171,13 @@ impl Backend for WorkerBackend {
         }
         match self.look_up(Request::AutoPrecision(variant), "choose a precision") {
             Ok(precision) => *known.entry(variant).or_insert(precision),
-            // Whoever asks opens a session next, and gets the error there.
+            // The caller opens a session next, and gets the error there.
             Err(_) => Precision::default(),
         }
     }
 
-    fn predicted_bytes(&self, network: &NetworkSpec, spec: &SessionSpec) -> u64 {
-        let request = Request::PredictedBytes(*network, *spec);
+    fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> u64 {
+        let request = Request::PredictedBytes(graph.clone(), *spec);
         self.look_up(request, "predict its memory").unwrap_or(0)
     }
 
@@ -195,17 +196,17 @@ impl Backend for WorkerBackend {
             return Err(BackendError::Cancelled);
         }
         let number = self.link.next_session();
-        let (summary, _) = self.link.ask::<PlanSummary>(Question {
-            request: Some(Request::Open(number, *network.spec(), *spec)),
+        let (summary, _) = self.link.call::<PlanSummary>(Call {
+            request: Some(Request::Open(number, network.graph().clone(), *spec)),
             body: weight_bytes(network),
             most_answer_bytes: 0,
             patience: OPENING,
             words: format!("get ready for {}", pixels(spec)),
         })?;
-        Ok(Box::new(WorkerSession {
+        Ok(Box::new(RemoteSession {
             link: self.link.clone(),
             number,
-            network: *network.spec(),
+            map_bytes: map_bytes(network.graph(), spec),
             spec: *spec,
             pace: Pace::planned(&summary),
             summary,
@@ -217,7 +218,7 @@ impl Backend for WorkerBackend {
     }
 }
 
-impl Inspect for WorkerBackend {
+impl Inspect for RemoteBackend {
     fn clock_mhz(&self) -> Option<u32> {
         self.look_up(Request::ClockMhz, "tell its clock").ok()?
     }
@@ -228,18 +229,32 @@ fn pixels(spec: &SessionSpec) -> String {
     format!("{} x {} pixels", spec.width, spec.height)
 }
 
+/// Bytes of the maps of all norms.
+fn map_bytes(graph: &Graph, spec: &SessionSpec) -> u64 {
+    // A small picture is extended first.
+    let least = graph.min_side_px().unwrap_or_default();
+    let shapes = graph.shapes(spec.height.max(least), spec.width.max(least));
+    let shapes = shapes.unwrap_or_default();
+    let nodes = graph.nodes().iter().zip(shapes);
+    nodes
+        .filter(|(node, _)| matches!(node.op, Op::InstanceNorm { .. }))
+        .map(|(_, map)| 4 * map.len() as u64)
+        .sum()
+}
+
 /// A session of the other process.
-struct WorkerSession {
+struct RemoteSession {
     link: Arc<Link>,
     number: u64,
-    network: NetworkSpec,
+    /// Bytes of the maps of all norms.
+    map_bytes: u64,
     spec: SessionSpec,
     summary: PlanSummary,
     pace: Pace,
 }
 
-impl WorkerSession {
-    /// Asks about photos; the paintings come back in the body.
+impl RemoteSession {
+    /// A call about photos; the paintings come back in the body.
     fn painted<T: DeserializeOwned + Send + 'static>(
         &self,
         request: Request,
@@ -262,7 +277,7 @@ impl WorkerSession {
         Ok(timing)
     }
 
-    /// Asks about photos, for at most so many bytes.
+    /// A call about photos, for at most so many bytes.
     fn about<T: DeserializeOwned + Send + 'static>(
         &self,
         request: Request,
@@ -276,7 +291,7 @@ impl WorkerSession {
             1 => String::new(),
             several => format!("{several} frames of "),
         };
-        self.link.ask(Question {
+        self.link.call(Call {
             request: Some(request),
             body,
             most_answer_bytes,
@@ -285,7 +300,7 @@ impl WorkerSession {
         })
     }
 
-    /// [`WorkerSession::painted`] of one group, which the next is predicted by.
+    /// [`RemoteSession::painted`] of one group, which the next is predicted by.
     fn paint_group(
         &mut self,
         inputs: &[Frame],
@@ -302,28 +317,13 @@ impl WorkerSession {
     const fn size(&self) -> (usize, usize) {
         (self.spec.height, self.spec.width)
     }
-
-    /// Bytes of the output before rounding, behind those of the maps of all norms where these are
-    /// wanted too.
-    fn tensor_bytes(&self, with_maps: bool) -> u64 {
-        // A small picture is extended first.
-        let least = self.network.min_side_px();
-        let (height, width) = self.size();
-        let maps = self.network.maps(height.max(least), width.max(least));
-        let wanted = if with_maps { maps.len() } else { 1 };
-        maps.iter()
-            .rev()
-            .take(wanted)
-            .map(|map| 4 * map.len() as u64)
-            .sum()
-    }
 }
 
-impl Drop for WorkerSession {
+impl Drop for RemoteSession {
     fn drop(&mut self) {
-        // What the other end would say to that changes nothing any more.
+        // What the server would say to that changes nothing any more.
         self.link
-            .ask::<()>(Question {
+            .call::<()>(Call {
                 request: Some(Request::Close(self.number)),
                 body: Vec::new(),
                 most_answer_bytes: 0,
@@ -334,7 +334,7 @@ impl Drop for WorkerSession {
     }
 }
 
-impl Session for WorkerSession {
+impl Session for RemoteSession {
     fn summary(&self) -> PlanSummary {
         self.summary.clone()
     }
@@ -366,7 +366,7 @@ impl Session for WorkerSession {
     }
 }
 
-impl InspectSession for WorkerSession {
+impl InspectSession for RemoteSession {
     fn profile(
         &mut self,
         input: &Frame,
@@ -388,7 +388,9 @@ impl InspectSession for WorkerSession {
             session: self.number,
             with_maps,
         };
-        let most_bytes = self.tensor_bytes(with_maps);
+        let (height, width) = self.size();
+        let output_bytes = 4 * 3 * (height * width) as u64;
+        let most_bytes = output_bytes + if with_maps { self.map_bytes } else { 0 };
         let (headers, body) = self.about::<Vec<MapHeader>>(request, from_ref(input), most_bytes)?;
         let maps = maps_of(headers, &body).map_err(|error| self.link.lost(&error))?;
         let mut maps: Vec<(String, Tensor)> = maps.collect();

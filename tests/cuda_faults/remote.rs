@@ -19,7 +19,7 @@ use styleforge::{
     backend::{
         Backend, BackendError, InspectSession, RunControl, Session, SessionSpec,
         cpu::CpuBackend,
-        worker::{Timer, WorkerBackend, serve},
+        remote::{RemoteBackend, Timer, serve},
     },
     frame::Frame,
     mode::{Mode, Variant},
@@ -30,13 +30,13 @@ use styleforge::{
 use super::{FUSED, fake::FakeGpu, network, photo};
 
 /// A backend and the same one behind pipes.
-fn pair() -> (Arc<dyn Backend>, WorkerBackend) {
+fn pair() -> (Arc<dyn Backend>, RemoteBackend) {
     let direct: Arc<dyn Backend> = Arc::new(CpuBackend::new(Some(1)).expect("threads"));
     let (mut questions, asking) = io::pipe().expect("a pipe");
     let (answers, mut answering) = io::pipe().expect("a pipe");
     let served = direct.clone();
     thread::spawn(move || serve(Ok(served), &mut questions, &mut answering));
-    let worker = WorkerBackend::connect(Box::new(answers), Box::new(asking), "a processor");
+    let worker = RemoteBackend::connect(Box::new(answers), Box::new(asking), "a processor");
     (direct, worker.expect("it answers"))
 }
 
@@ -78,8 +78,8 @@ fn a_backend_behind_pipes_is_the_same() {
             ..SessionSpec::single(40, 28, mode)
         };
         assert_eq!(
-            worker.predicted_bytes(network.spec(), &spec),
-            direct.predicted_bytes(network.spec(), &spec)
+            worker.predicted_bytes(network.graph(), &spec),
+            direct.predicted_bytes(network.graph(), &spec)
         );
         let mut a = direct.open(&network, &spec).expect("a session");
         let mut b = worker.open(&network, &spec).expect("a session");
@@ -187,7 +187,7 @@ fn a_gpu_that_cannot_be_opened_there_is_told() {
 }
 
 /// A process that says `said` and ends.
-fn one_that_says(said: &str) -> Result<WorkerBackend, BackendError> {
+fn one_that_says(said: &str) -> Result<RemoteBackend, BackendError> {
     let (_, asking) = io::pipe().expect("a pipe");
     let (answers, mut answering) = io::pipe().expect("a pipe");
     if !said.is_empty() {
@@ -196,7 +196,7 @@ fn one_that_says(said: &str) -> Result<WorkerBackend, BackendError> {
         answering.write_all(said.as_bytes()).expect("room");
     }
     drop(answering);
-    WorkerBackend::connect(Box::new(answers), Box::new(asking), "GPU")
+    RemoteBackend::connect(Box::new(answers), Box::new(asking), "GPU")
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn a_process_that_ends_in_the_middle_of_a_painting_is_a_lost_device() {
         let worker = thread::spawn(move || serve(backend, &mut questions, &mut answering));
         let answers = Box::new(Cut(answers, bytes));
         let painted =
-            WorkerBackend::connect(answers, Box::new(asking), "GPU").and_then(|backend| {
+            RemoteBackend::connect(answers, Box::new(asking), "GPU").and_then(|backend| {
                 let mut session = backend.open(&network(), &SessionSpec::single(40, 28, FUSED))?;
                 let mut painted = photo();
                 session.paint(&photo(), &mut painted, &RunControl::default())?;
@@ -357,7 +357,7 @@ fn a_process_that_says_nothing_or_reads_nothing_is_not_waited_for() {
     let (_questions, asking) = io::pipe().expect("a pipe");
     let (answers, _answering) = io::pipe().expect("a pipe");
     let silent =
-        WorkerBackend::connect_timed(Box::new(answers), Box::new(asking), "GPU", over_from(0));
+        RemoteBackend::connect_timed(Box::new(answers), Box::new(asking), "GPU", over_from(0));
     let said = silent.map(drop).expect_err("silent").to_string();
     assert!(
         said.starts_with("GPU did not answer the request to open it within 120 s"),
@@ -368,10 +368,10 @@ fn a_process_that_says_nothing_or_reads_nothing_is_not_waited_for() {
     let (answers, mut answering) = io::pipe().expect("a pipe");
     answering.write_all(&hello_message()).expect("room");
     let deaf =
-        WorkerBackend::connect_timed(Box::new(answers), Box::new(asking), "GPU", over_from(1));
+        RemoteBackend::connect_timed(Box::new(answers), Box::new(asking), "GPU", over_from(1));
     // Its weights fill the pipe.
-    let spec = styleforge::network::NetworkSpec::with_widths([32, 64, 128]);
-    let large = styleforge::network::Network::random(spec, 5).expect("a valid shape");
+    let spec = styleforge::models::johnson::NetworkSpec::with_widths([32, 64, 128]);
+    let large = spec.random(5).expect("a valid shape");
     let session = SessionSpec::single(40, 28, FUSED);
     let opened = deaf.expect("it speaks").open(&Arc::new(large), &session);
     assert!(matches!(
@@ -410,7 +410,7 @@ fn a_process_that_hangs_is_killed_and_leaves_the_list_of_processes() {
     let mut command = Command::new("sh");
     command.args(["-c", "echo $$ > \"$0\"; exec sleep 1000000"]);
     command.arg(&told);
-    let hangs = WorkerBackend::run(&mut command, "GPU", timer).map(drop);
+    let hangs = RemoteBackend::run(&mut command, "GPU", timer).map(drop);
     assert!(
         matches!(hangs, Err(BackendError::DeviceHangs { .. })),
         "{hangs:?}"

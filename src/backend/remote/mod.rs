@@ -9,20 +9,20 @@
 //! comes after a loss takes this way, every picture twice through a pipe; a GPU that was never lost is
 //! called directly.
 //!
-//! [`WorkerBackend`] asks and [`serve`] answers. Neither knows what kind of backend it is, so that
-//! both are tested without a GPU. Any thread may ask: one question is under way at a time, the others
-//! wait. Every question has a deadline (`patience.rs`): a process that lets it pass hangs in the driver and
+//! [`RemoteBackend`] calls and [`serve`] answers. Neither knows what kind of backend it is, so that
+//! both are tested without a GPU. Any thread may call: one call is under way at a time, the others
+//! wait. Every call has a deadline (`deadline.rs`): a process that lets it pass hangs in the driver and
 //! is killed.
 
 mod client;
+mod deadline;
 mod link;
-mod patience;
 mod server;
 #[doc(hidden)]
 pub mod wire;
 
-pub use client::WorkerBackend;
-pub use patience::Timer;
+pub use client::RemoteBackend;
+pub use deadline::Timer;
 pub use server::{end_with_parent, serve};
 
 /// The command with which this program serves a backend to the one that started it; the number of

@@ -1,7 +1,7 @@
-//! The asking end's way to the other process: two pipes, a thread that uses them, a deadline.
+//! The client's way to the other process: two pipes, a thread that uses them, a deadline.
 //!
 //! Reading from a process that hangs lasts for ever, and so does writing once the pipe is full.
-//! Therefore a thread of its own does both, and who asks waits for the thread, only until the
+//! Therefore a thread of its own does both, and the caller waits for the thread, only until the
 //! deadline. Then the process is killed, which closes the pipes and so ends the thread; where a driver
 //! keeps the process from dying, the thread is left with it and nobody waits for either.
 
@@ -20,14 +20,14 @@ use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 use serde::de::DeserializeOwned;
 
 use super::{
-    patience::{ENDING, Timer},
+    deadline::{ENDING, Timer},
     wire::{Answer, Request, read_answer, send},
 };
 use crate::backend::BackendError;
 
-/// One question.
-pub(super) struct Question {
-    /// `None` before the first: the other end speaks first.
+/// One call.
+pub(super) struct Call {
+    /// `None` in the first call: the server speaks first.
     pub request: Option<Request>,
     /// Goes behind the request.
     pub body: Vec<u8>,
@@ -41,7 +41,7 @@ pub(super) struct Question {
 
 /// The pipes, shared by the backend and its sessions.
 pub(super) struct Link {
-    /// To the thread; one question is under way at a time. Or what ended it.
+    /// To the thread; one call is under way at a time. Or what ended it.
     line: Mutex<Result<Sender<Exchange>, BackendError>>,
     process: Process,
     /// Nothing is ever sent here: it closes when the thread is done and the process gone.
@@ -52,7 +52,7 @@ pub(super) struct Link {
     sessions: AtomicU64,
 }
 
-/// A question and its answer, done by the thread; tells whether another may follow.
+/// A request and its answer, done by the thread; gives whether another may follow.
 type Exchange = Box<dyn FnOnce(&mut Pipes) -> bool + Send>;
 
 struct Pipes {
@@ -103,26 +103,26 @@ impl Link {
         self.sessions.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Asks, and waits for the answer and its body. After the first question that is not answered
+    /// Sends a request and waits for the answer and its body. After the first call that is not answered
     /// as it should be, all get the same error.
-    pub fn ask<T: DeserializeOwned + Send + 'static>(
+    pub fn call<T: DeserializeOwned + Send + 'static>(
         &self,
-        question: Question,
+        call: Call,
     ) -> Result<(T, Vec<u8>), BackendError> {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         let exchanges = line.as_ref().map_err(Clone::clone)?;
         let (reply, answer) = bounded(1);
-        let Question {
+        let Call {
             request,
             body,
             most_answer_bytes,
             patience,
             words,
-        } = question;
+        } = call;
         let exchange = move |pipes: &mut Pipes| {
             let answer = pipes.exchange::<T>(request, body, most_answer_bytes);
             let goes_on = answer.is_ok();
-            // Who asked may have lost patience.
+            // The caller may have given up.
             reply.send(answer).is_ok() && goes_on
         };
         let over = (self.timer)(patience);
@@ -144,7 +144,7 @@ impl Link {
         Err(error)
     }
 
-    /// That the other end is gone, or is not what it should be.
+    /// That the server is gone, or is not what it should be.
     pub fn lost(&self, error: &dyn std::fmt::Display) -> BackendError {
         BackendError::DeviceLost {
             device: self.device.clone(),

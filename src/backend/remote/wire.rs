@@ -2,7 +2,7 @@
 //!
 //! A message is the header's length and the body's (8 bytes each, least significant first), the
 //! header, the body. Both ends are the same program, so nothing here has to last: a message that
-//! does not make sense means that the other end is not what it should be.
+//! does not make sense means that the server is not what it should be.
 //!
 //! Neither end believes the other: a header has a most length, a body the one that its header
 //! allows, and memory grows with what has arrived, at most to twice that and a mebibyte.
@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     backend::{BackendError, DeviceInfo, SessionSpec},
+    graph::Graph,
     mode::{Mode, Variant},
-    network::{ConvWeights, Network, NetworkSpec, NormWeights},
+    network::{Network, NodeWeights},
     tensor::{Shape, Tensor},
 };
 
@@ -25,7 +26,7 @@ const STEP_BYTES: u64 = 1 << 20;
 /// Most bytes of all frames that a session paints at once.
 const MAX_BATCH_BYTES: u64 = 1 << 36;
 
-/// What the serving end says before it is asked.
+/// What the server sends first.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Hello {
     /// Version of the program that serves.
@@ -34,7 +35,7 @@ pub struct Hello {
     pub device: DeviceInfo,
 }
 
-/// A question. What comes back is an [`Answer`] of the type that stands behind each.
+/// A call. What comes back is an [`Answer`] of the type that stands behind each.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Request {
     /// Whether the device has a mode: `()`.
@@ -42,26 +43,26 @@ pub enum Request {
     /// The precision for a variant: [`crate::mode::Precision`].
     AutoPrecision(Variant),
     /// Most memory of a run, in bytes: `u64`.
-    PredictedBytes(NetworkSpec, SessionSpec),
+    PredictedBytes(Graph, SessionSpec),
     /// Free memory, in bytes: `Option<u64>`.
     FreeBytes,
     /// The clock, in MHz: `Option<u32>`.
     ClockMhz,
-    /// A session for a network whose weights are the body, under a number that the asking end
+    /// A session for a network whose weights are the body, under a number that the client
     /// chooses: [`crate::plan::PlanSummary`].
-    Open(u64, NetworkSpec, SessionSpec),
+    Open(u64, Graph, SessionSpec),
     /// The end of a session: `()`.
     Close(u64),
     /// As many photos as the body holds: [`crate::timing::RunTiming`], the paintings as the body.
     Paint(u64),
     /// One photo step by step: a list of [`crate::timing::StepTiming`], the painting as the body.
     Profile(u64),
-    /// The output of one photo before rounding, behind the maps where they are wanted: a list of
+    /// The output of one photo before rounding, behind the maps where they are requested: a list of
     /// [`MapHeader`], the values as the body.
     RunTensor {
         /// The session.
         session: u64,
-        /// Whether the maps behind the norms are wanted too.
+        /// Whether the maps behind the norms are requested too.
         with_maps: bool,
     },
 }
@@ -90,7 +91,7 @@ pub fn send(to: &mut dyn Write, header: &impl Serialize, body: &[&[u8]]) -> io::
     to.flush()
 }
 
-/// Waits for a request and its body; `None` when the asking end closed the pipe instead.
+/// Waits for a request and its body; `None` when the client closed the pipe instead.
 /// `batch_bytes` gives the bytes of a whole batch of frames of an open session, by its number.
 ///
 /// # Errors
@@ -111,7 +112,7 @@ pub fn read_request(
 /// Waits for an answer, whose body has at most so many bytes, and none when it is an error.
 ///
 /// # Errors
-/// The pipe's, [`io::ErrorKind::UnexpectedEof`] when the answering end closed it, and
+/// The pipe's, [`io::ErrorKind::UnexpectedEof`] when the server closed it, and
 /// [`io::ErrorKind::InvalidData`] when what came makes no sense.
 pub fn read_answer<T: DeserializeOwned>(
     from: &mut dyn Read,
@@ -133,10 +134,8 @@ impl Request {
             | Self::FreeBytes
             | Self::ClockMhz
             | Self::Close(_) => Ok(0),
-            Self::PredictedBytes(network, spec) => check(network, spec).map(|()| 0),
-            Self::Open(_, network, spec) => {
-                check(network, spec).map(|()| 4 * network.parameter_count() as u64)
-            }
+            Self::PredictedBytes(_, spec) => check(spec).map(|()| 0),
+            Self::Open(_, graph, spec) => check(spec).map(|()| 4 * graph.parameter_count() as u64),
             Self::Paint(session) | Self::Profile(session) | Self::RunTensor { session, .. } => {
                 batch_bytes(*session).ok_or_else(|| invalid("a session that was never opened"))
             }
@@ -152,9 +151,8 @@ pub fn batch_bytes(spec: &SessionSpec) -> Option<u64> {
     (1..=MAX_BATCH_BYTES).contains(&bytes).then_some(bytes)
 }
 
-/// Refuses networks and sizes that this program does not run.
-fn check(network: &NetworkSpec, spec: &SessionSpec) -> io::Result<()> {
-    network.validate().map_err(|e| invalid(&e.to_string()))?;
+/// Refuses sizes that this program does not run.
+fn check(spec: &SessionSpec) -> io::Result<()> {
     batch_bytes(spec).map_or_else(|| Err(invalid("a session of such a size")), |_| Ok(()))
 }
 
@@ -211,7 +209,7 @@ fn exactly(from: &mut dyn Read, length: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// What the other end should not have sent.
+/// What the server should not have sent.
 pub fn invalid(what: &str) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
@@ -255,44 +253,41 @@ pub fn maps_of(
     }))
 }
 
-/// All weights of a network, convolution by convolution: weights, bias, gamma, beta.
+/// All weights of a network in the order of its nodes: weight and bias of each.
 pub fn weight_bytes(network: &Network) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(4 * network.spec().parameter_count());
-    for conv in network.convs() {
-        bytes.extend(bytes_of(&conv.weight));
-        bytes.extend(bytes_of(&conv.bias));
-        if let Some(norm) = &conv.norm {
-            bytes.extend(bytes_of(&norm.gamma));
-            bytes.extend(bytes_of(&norm.beta));
-        }
+    let mut bytes = Vec::with_capacity(4 * network.graph().parameter_count());
+    for (node, _) in network.graph().weight_shapes() {
+        let own = network.weights().of(&node.name);
+        bytes.extend(bytes_of(&own.weight));
+        bytes.extend(bytes_of(&own.bias));
     }
     bytes
 }
 
-/// The network of this shape with the weights of [`weight_bytes`].
+/// The network of this graph with the weights of [`weight_bytes`].
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidData`] when they do not fit the shape.
-pub fn network_of(spec: NetworkSpec, bytes: &[u8]) -> io::Result<Network> {
-    spec.validate().map_err(|e| invalid(&e.to_string()))?;
+/// [`io::ErrorKind::InvalidData`] when they do not fit the graph.
+pub fn network_of(graph: Graph, bytes: &[u8]) -> io::Result<Network> {
     let mut values = floats_of(bytes).into_iter();
     let mut take = |count: usize| -> Vec<f32> { values.by_ref().take(count).collect() };
-    let convs = (spec.convs().iter())
-        .map(|conv| ConvWeights {
-            weight: take(conv.weight_count()),
-            bias: take(conv.out_channels),
-            norm: conv.norm_name.is_some().then(|| NormWeights {
-                gamma: take(conv.out_channels),
-                beta: take(conv.out_channels),
-            }),
+    let weights = graph
+        .weight_shapes()
+        .map(|(node, shape)| {
+            let own = NodeWeights {
+                weight: take(shape.weight_len()),
+                bias: take(shape.bias),
+            };
+            (node.name.clone(), own)
         })
         .collect();
-    Network::new(spec, convs).map_err(|e| invalid(&e.to_string()))
+    Network::new(graph, weights).map_err(|e| invalid(&e.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::johnson::NetworkSpec;
 
     /// A request, where session 7 has frames of 8 x 6 pixels.
     fn read(from: &mut dyn Read) -> io::Result<Option<(Request, Vec<u8>)>> {
@@ -347,15 +342,15 @@ mod tests {
 
     #[test]
     fn a_body_is_as_long_as_its_header_allows() {
-        let network = NetworkSpec::with_widths([2, 3, 4]);
+        let graph = NetworkSpec::with_widths([2, 3, 4]).graph().expect("valid");
         let mode = Mode::default();
         let spec = SessionSpec::single(8, 6, mode);
-        let weights = 4 * network.parameter_count() as u64;
+        let weights = 4 * graph.parameter_count() as u64;
         let too_long = "a body of such a length was not expected";
         assert_eq!(refused(&Request::Paint(7), 4 * 8 * 6 + 1), too_long);
         assert_eq!(refused(&Request::FreeBytes, 1), too_long);
         assert_eq!(
-            refused(&Request::Open(1, network, spec), weights + 1),
+            refused(&Request::Open(1, graph.clone(), spec), weights + 1),
             too_long
         );
         assert_eq!(
@@ -368,22 +363,21 @@ mod tests {
                 ..SessionSpec::single(width, height, mode)
             };
             for request in [
-                Request::Open(1, network, spec),
-                Request::PredictedBytes(network, spec),
+                Request::Open(1, graph.clone(), spec),
+                Request::PredictedBytes(graph.clone(), spec),
             ] {
                 let size = "a session of such a size was not expected";
                 assert_eq!(refused(&request, 0), size);
             }
         }
-        let vast = NetworkSpec {
-            blocks: usize::MAX,
-            ..network
-        };
-        assert!(refused(&Request::Open(1, vast, spec), 0).contains("residual blocks"));
+        let vast = serde_json::to_string(&Request::Open(1, graph, spec)).expect("JSON");
+        let vast = vast.replacen("\"out_channels\":2", "\"out_channels\":4294967296", 1);
+        let vast: serde_json::Value = serde_json::from_str(&vast).expect("JSON");
+        assert!(refused(&vast, 0).contains("conv1 is too large"));
     }
 
     #[test]
-    fn an_answer_is_no_longer_than_what_was_wanted() {
+    fn an_answer_is_no_longer_than_its_request_allows() {
         let answer = |header: &str, body: &[u8]| {
             let lengths = [header.len() as u64, body.len() as u64].map(u64::to_le_bytes);
             let message = [lengths.as_flattened(), header.as_bytes(), body].concat();
@@ -449,12 +443,11 @@ mod tests {
             blocks: 1,
             ..NetworkSpec::with_widths([2, 3, 4])
         };
-        let network = Network::random(spec, 3).expect("a valid shape");
+        let network = spec.random(3).expect("a valid shape");
+        let graph = || network.graph().clone();
         let bytes = weight_bytes(&network);
-        assert_eq!(bytes.len(), 4 * spec.parameter_count());
-        assert_eq!(network_of(spec, &bytes).expect("weights"), network);
-        assert!(network_of(spec, &bytes[4..]).is_err());
-        let wrong = NetworkSpec { blocks: 0, ..spec };
-        assert!(network_of(wrong, &bytes).is_err());
+        assert_eq!(bytes.len(), 4 * graph().parameter_count());
+        assert_eq!(network_of(graph(), &bytes).expect("weights"), network);
+        assert!(network_of(graph(), &bytes[4..]).is_err());
     }
 }

@@ -1,0 +1,339 @@
+//! Johnson's TransformerNet: its graph, and how it is recognised.
+//!
+//! The architecture and its semantics are those of the fast neural style example of PyTorch
+//! (Johnson, Alahi, Fei-Fei 2016): RGB 0 to 255 in and out, reflection padding of half the kernel,
+//! instance normalisation with the picture's own biased variance and eps 1e-5, nearest upsampling,
+//! and residual blocks that add their input after the second norm without a ReLU.
+//!
+//! Width, depth and kernel sizes are values here, read from a checkpoint's shapes and never assumed.
+//! Knows no file format, no device and no plan.
+
+pub mod keys;
+
+use std::convert::Infallible;
+
+use crate::{
+    graph::{Graph, GraphError, MAX_CHANNELS, MAX_KERNEL_PX, NORM_EPS, NodeId, Op},
+    network::{Network, NetworkError},
+};
+
+/// Most residual blocks that a network may have.
+pub const MAX_BLOCKS: usize = 16;
+
+/// Kernel sizes, in pixels a side; all odd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernels {
+    /// The first convolution, from RGB (9 in the published networks).
+    pub first: usize,
+    /// The two that halve the map.
+    pub down: [usize; 2],
+    /// Both convolutions of every residual block.
+    pub residual: usize,
+    /// The two that follow an upsampling.
+    pub up: [usize; 2],
+    /// The last, to RGB (9 in the published networks).
+    pub last: usize,
+}
+
+impl Default for Kernels {
+    fn default() -> Self {
+        Self {
+            first: 9,
+            down: [3; 2],
+            residual: 3,
+            up: [3; 2],
+            last: 9,
+        }
+    }
+}
+
+impl Kernels {
+    /// All of them in the order in which they run, with the first convolution that has each.
+    pub const fn by_layer(&self) -> [(&'static str, usize); 7] {
+        let Self {
+            first,
+            down: [down1, down2],
+            residual,
+            up: [up1, up2],
+            last,
+        } = *self;
+        [
+            ("conv1", first),
+            ("conv2", down1),
+            ("conv3", down2),
+            ("res1.conv1", residual),
+            ("deconv1", up1),
+            ("deconv2", up2),
+            ("deconv3", last),
+        ]
+    }
+}
+
+/// Everything that tells one TransformerNet's shape from another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetworkSpec {
+    /// Channels at full, half and quarter size (32, 64, 128 in the published networks).
+    pub widths: [usize; 3],
+    /// Residual blocks (5 in the published networks).
+    pub blocks: usize,
+    /// Kernel sizes.
+    pub kernels: Kernels,
+}
+
+impl NetworkSpec {
+    /// The published shape at given widths, with five blocks.
+    pub fn with_widths(widths: [usize; 3]) -> Self {
+        Self {
+            widths,
+            blocks: 5,
+            kernels: Kernels::default(),
+        }
+    }
+
+    /// The shape of a network with so many blocks, from output channels and kernel side of single
+    /// convolutions, by their names.
+    ///
+    /// # Errors
+    /// Those of `conv`.
+    pub fn of_convs<E>(
+        blocks: usize,
+        conv: impl Fn(&str) -> Result<(usize, usize), E>,
+    ) -> Result<Self, E> {
+        let (first_width, first) = conv("conv1")?;
+        let (second_width, down1) = conv("conv2")?;
+        let (third_width, down2) = conv("conv3")?;
+        Ok(Self {
+            widths: [first_width, second_width, third_width],
+            blocks,
+            kernels: Kernels {
+                first,
+                down: [down1, down2],
+                residual: conv("res1.conv1")?.1,
+                up: [conv("deconv1")?.1, conv("deconv2")?.1],
+                last: conv("deconv3")?.1,
+            },
+        })
+    }
+
+    /// The shape of this network; `None` when it is another model's.
+    pub fn recognise(graph: &Graph) -> Option<Self> {
+        let convs = || graph.nodes().iter().filter(|node| node.op.is_conv());
+        let of_name = |name: &str| {
+            let conv = convs().find(|node| node.name == name);
+            Ok::<_, Infallible>(match conv.map(|node| node.op) {
+                Some(Op::Conv2d {
+                    out_channels,
+                    kernel_px,
+                    ..
+                }) => (out_channels, kernel_px),
+                _ => (0, 0),
+            })
+        };
+        let blocks = convs().count().saturating_sub(6) / 2;
+        let Ok(spec) = Self::of_convs(blocks, of_name);
+        (spec.graph().as_ref() == Ok(graph)).then_some(spec)
+    }
+
+    /// Checks that this program can run the network.
+    ///
+    /// # Errors
+    /// [`NetworkError::OutOfRange`] names the first value that it cannot.
+    pub fn validate(&self) -> Result<(), NetworkError> {
+        let range = |what: &str, got: usize, high: usize, odd: bool| {
+            if (1..=high).contains(&got) && (!odd || got % 2 == 1) {
+                return Ok(());
+            }
+            let kind = if odd { "odd values from " } else { "" };
+            Err(NetworkError::OutOfRange {
+                what: what.to_owned(),
+                got,
+                limits: format!("{kind}1 to {high}"),
+            })
+        };
+        for (name, width) in ["first", "second", "third"].iter().zip(self.widths) {
+            range(&format!("the {name} width"), width, MAX_CHANNELS, false)?;
+        }
+        range(
+            "the number of residual blocks",
+            self.blocks,
+            MAX_BLOCKS,
+            false,
+        )?;
+        for (layer, kernel) in self.kernels.by_layer() {
+            range(
+                &format!("the kernel of {layer}"),
+                kernel,
+                MAX_KERNEL_PX,
+                true,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// One node for every operation, named as in the published state dicts.
+    ///
+    /// # Errors
+    /// [`NetworkError::OutOfRange`] when the shape is out of range.
+    pub fn graph(&self) -> Result<Graph, NetworkError> {
+        self.validate()?;
+        let [full, half, quarter] = self.widths;
+        let k = self.kernels;
+        let mut net = Builder::default();
+        let mut x = net.graph.add("photo", "conv1", Op::Photo, &[])?;
+        for (conv, norm, channels, kernel_px, stride_px) in [
+            ("conv1", "in1", (3, full), k.first, 1),
+            ("conv2", "in2", (full, half), k.down[0], 2),
+            ("conv3", "in3", (half, quarter), k.down[1], 2),
+        ] {
+            x = net.conv(conv, x, channels, kernel_px, stride_px)?;
+            x = net.norm(conv, norm, x)?;
+            x = net.then(conv, "relu", Op::Relu, &[x])?;
+        }
+        for block in 1..=self.blocks {
+            let [(conv1, norm1), (conv2, norm2)] = [1, 2].map(|half| {
+                (
+                    format!("res{block}.conv{half}"),
+                    format!("res{block}.in{half}"),
+                )
+            });
+            let channels = (quarter, quarter);
+            let mut y = net.conv(&conv1, x, channels, k.residual, 1)?;
+            y = net.norm(&conv1, &norm1, y)?;
+            y = net.then(&conv1, "relu", Op::Relu, &[y])?;
+            y = net.conv(&conv2, y, channels, k.residual, 1)?;
+            y = net.norm(&conv2, &norm2, y)?;
+            x = net.then(&conv2, "add", Op::Add, &[x, y])?;
+        }
+        for (conv, norm, channels, kernel_px) in [
+            ("deconv1", "in4", (quarter, half), k.up[0]),
+            ("deconv2", "in5", (half, full), k.up[1]),
+        ] {
+            x = net.then(conv, "upsample", Op::Upsample, &[x])?;
+            x = net.conv(conv, x, channels, kernel_px, 1)?;
+            x = net.norm(conv, norm, x)?;
+            x = net.then(conv, "relu", Op::Relu, &[x])?;
+        }
+        x = net.conv("deconv3", x, (full, 3), k.last, 1)?;
+        net.then("deconv3", "picture", Op::Picture, &[x])?;
+        Ok(net.graph)
+    }
+
+    /// This network with random weights, as [`Network::random`].
+    ///
+    /// # Errors
+    /// As [`NetworkSpec::graph`].
+    pub fn random(&self, seed: u64) -> Result<Network, NetworkError> {
+        Network::random(self.graph()?, seed)
+    }
+}
+
+/// The graph while it is made.
+#[derive(Default)]
+struct Builder {
+    graph: Graph,
+}
+
+impl Builder {
+    /// A node of a layer, named by it.
+    fn then(
+        &mut self,
+        layer: &str,
+        what: &str,
+        op: Op,
+        inputs: &[NodeId],
+    ) -> Result<NodeId, GraphError> {
+        self.graph
+            .add(&format!("{layer}.{what}"), layer, op, inputs)
+    }
+
+    /// A convolution behind its padding.
+    fn conv(
+        &mut self,
+        name: &str,
+        x: NodeId,
+        (in_channels, out_channels): (usize, usize),
+        kernel_px: usize,
+        stride_px: usize,
+    ) -> Result<NodeId, GraphError> {
+        let margin_px = kernel_px / 2;
+        let padded = self.then(name, "pad", Op::ReflectPad { margin_px }, &[x])?;
+        let op = Op::Conv2d {
+            in_channels,
+            out_channels,
+            kernel_px,
+            stride_px,
+        };
+        self.graph.add(name, name, op, &[padded])
+    }
+
+    /// The norm behind a convolution.
+    fn norm(&mut self, conv: &str, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
+        let statistics = self.then(conv, "statistics", Op::InstanceStatistics, &[x])?;
+        let op = Op::InstanceNorm { eps: NORM_EPS };
+        self.graph.add(name, conv, op, &[x, statistics])
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    fn maps(spec: &NetworkSpec, height: usize, width: usize) -> Vec<(usize, usize)> {
+        let graph = spec.graph().expect("valid");
+        let shapes = graph.shapes(height, width).expect("large enough");
+        let nodes = graph.nodes().iter().zip(shapes);
+        nodes
+            .filter(|(node, _)| node.op.is_conv())
+            .map(|(_, shape)| (shape.height, shape.width))
+            .collect()
+    }
+
+    #[test]
+    fn the_published_network_has_its_known_size() {
+        let graph = NetworkSpec::with_widths([32, 64, 128])
+            .graph()
+            .expect("valid");
+        assert_eq!(graph.parameter_count(), 1_679_235);
+        let convs = graph.nodes().iter().filter(|node| node.op.is_conv());
+        assert_eq!(convs.count(), 16);
+        assert_eq!(graph.min_side_px(), Some(5));
+    }
+
+    #[test]
+    fn maps_follow_the_rule_for_odd_sizes() {
+        let sizes = maps(&NetworkSpec::with_widths([8, 16, 32]), 338, 531);
+        assert_eq!(sizes[..3], [(338, 531), (169, 266), (85, 133)]);
+        assert_eq!(sizes[13..], [(170, 266), (340, 532), (340, 532)]);
+    }
+
+    #[test]
+    fn ranges_are_checked() {
+        let mut spec = NetworkSpec::with_widths([8, 16, 32]);
+        spec.blocks = 17;
+        let error = spec.graph().expect_err("too deep").to_string();
+        assert_eq!(
+            error,
+            "the number of residual blocks is 17, this program runs 1 to 16"
+        );
+        spec.blocks = 1;
+        spec.kernels.last = 4;
+        let error = spec.graph().expect_err("an even kernel").to_string();
+        assert!(error.starts_with("the kernel of deconv3 is 4"), "{error}");
+    }
+
+    #[test]
+    fn it_recognises_itself() {
+        let spec = NetworkSpec {
+            blocks: 2,
+            ..NetworkSpec::with_widths([2, 3, 4])
+        };
+        let graph = spec.graph().expect("valid");
+        assert_eq!(NetworkSpec::recognise(&graph), Some(spec));
+        let mut other = graph.clone();
+        let last = other.nodes().len() - 1;
+        other.add("more", "", Op::Relu, &[last]).expect("a node");
+        assert_eq!(NetworkSpec::recognise(&other), None);
+        assert_eq!(NetworkSpec::recognise(&Graph::default()), None);
+    }
+}

@@ -1,0 +1,139 @@
+//! In which numbers a network is computed, as data that planners and backends read.
+//!
+//! A [`Precision`] is a name for one such set of formats. Knows no device and no kernel.
+
+use std::fmt;
+
+use crate::mode::Precision;
+
+/// A format of single numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NumberFormat {
+    /// IEEE single precision.
+    Fp32,
+    /// NVIDIA's TF32: single precision whose fraction has 10 bits; takes four bytes.
+    Tf32,
+    /// IEEE half precision.
+    Fp16,
+    /// bfloat16: the exponents of single precision and 7 bits of fraction.
+    Bf16,
+}
+
+impl NumberFormat {
+    /// Bytes of one number.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::Fp32 | Self::Tf32 => 4,
+            Self::Fp16 | Self::Bf16 => 2,
+        }
+    }
+
+    /// Bits behind the leading one.
+    pub const fn fraction_bits(self) -> u32 {
+        match self {
+            Self::Fp32 => 23,
+            Self::Tf32 | Self::Fp16 => 10,
+            Self::Bf16 => 7,
+        }
+    }
+
+    /// Appends a number, rounded to the format.
+    pub fn push(self, to: &mut Vec<u8>, value: f32) {
+        match self {
+            Self::Fp32 => to.extend(value.to_le_bytes()),
+            Self::Tf32 => to.extend(round_to_tf32(value).to_le_bytes()),
+            Self::Fp16 => to.extend(half::f16::from_f32(value).to_le_bytes()),
+            Self::Bf16 => to.extend(half::bf16::from_f32(value).to_le_bytes()),
+        }
+    }
+
+    /// The numbers of [`NumberFormat::push`]; a rest that is too short for one is left out.
+    pub fn read(self, bytes: &[u8]) -> Vec<f32> {
+        let two = |b: &[u8]| [b[0], b[1]];
+        let number = |b: &[u8]| match self {
+            Self::Fp32 | Self::Tf32 => f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
+            Self::Fp16 => half::f16::from_le_bytes(two(b)).to_f32(),
+            Self::Bf16 => half::bf16::from_le_bytes(two(b)).to_f32(),
+        };
+        bytes.chunks_exact(self.bytes()).map(number).collect()
+    }
+}
+
+impl fmt::Display for NumberFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Fp32 => "fp32",
+            Self::Tf32 => "tf32",
+            Self::Fp16 => "fp16",
+            Self::Bf16 => "bf16",
+        })
+    }
+}
+
+/// Nearest value with 10 bits of fraction, ties away from zero, as the GPU's `cvt.rna` does it.
+fn round_to_tf32(value: f32) -> f32 {
+    if value.is_finite() {
+        f32::from_bits((value.to_bits() + 0x1000) & !0x1fff)
+    } else {
+        value
+    }
+}
+
+/// What each kind of number in a network is kept in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NumericFormat {
+    /// Both factors of a convolution's products.
+    pub operand: NumberFormat,
+    /// Maps between two launches.
+    pub storage: NumberFormat,
+    /// Sums of products.
+    pub accumulator: NumberFormat,
+}
+
+impl Precision {
+    /// The formats that this precision stands for.
+    pub const fn format(self) -> NumericFormat {
+        let (operand, storage) = match self {
+            Self::Fp32 => (NumberFormat::Fp32, NumberFormat::Fp32),
+            Self::Tf32 => (NumberFormat::Tf32, NumberFormat::Fp32),
+            Self::Fp16 => (NumberFormat::Fp16, NumberFormat::Fp16),
+            Self::Bf16 => (NumberFormat::Bf16, NumberFormat::Bf16),
+            Self::Mixed => (NumberFormat::Fp16, NumberFormat::Fp32),
+        };
+        NumericFormat {
+            operand,
+            storage,
+            accumulator: NumberFormat::Fp32,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_fit_come_back() {
+        for format in [
+            NumberFormat::Fp32,
+            NumberFormat::Tf32,
+            NumberFormat::Fp16,
+            NumberFormat::Bf16,
+        ] {
+            let mut bytes = Vec::new();
+            let values = [0.0, -1.5, 255.0, 1.0 / 64.0];
+            values.iter().for_each(|&v| format.push(&mut bytes, v));
+            assert_eq!(bytes.len(), values.len() * format.bytes());
+            assert_eq!(format.read(&bytes), values, "{format}");
+        }
+    }
+
+    #[test]
+    fn tf32_rounds_ties_away_from_zero() {
+        let half = 2f32.powi(-11);
+        assert_eq!(round_to_tf32(1.0 + half), 1.0 + 2.0 * half);
+        assert_eq!(round_to_tf32(-1.0 - half), -1.0 - 2.0 * half);
+        assert_eq!(round_to_tf32(1.0 + half / 2.0), 1.0);
+        assert!(round_to_tf32(f32::NAN).is_nan());
+    }
+}
