@@ -265,7 +265,7 @@ pub(super) fn run(
 /// Something about the live source, or its settings.
 fn note_woken(live: &mut Live, woken: Woken, events: &Events) {
     match woken {
-        Woken::SettingsEnded => live.end_settings(),
+        Woken::SettingsEnded => live.settings().close(),
         Woken::Source(event) => {
             live.note_source(event, &mut |event| events.send(Event::Live(event)));
         }

@@ -17,9 +17,11 @@
 mod clock;
 mod compare;
 mod frame_loop;
+mod inbox;
 mod input;
 mod measuring;
 pub mod meter;
+mod pace;
 mod picture;
 mod previews;
 pub mod rate_control;
@@ -30,6 +32,7 @@ mod settings;
 mod snapshot;
 mod target;
 mod targets;
+mod wanted;
 
 pub use clock::Clock;
 pub use input::{Input, LiveSource, SourceState};

@@ -3,10 +3,7 @@
 //! [`Live`] puts the parts together: input, scheduler and pools, rate control, frame loop, previews. It belongs
 //! to the engine's thread; time is handed to it, so that tests have their own.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use crossbeam_channel::Receiver;
 
@@ -14,8 +11,10 @@ use super::{
     clock::Clock,
     compare::Judge,
     frame_loop::{Begun, FrameLoop, Half, Numbers, Painted, sides},
+    inbox::Inbox,
     input::Input,
     measuring::measure,
+    pace::Pace,
     picture::{LivePicture, ModePairTimes},
     previews::Previews,
     rate_control::{FrameCost, RateControl},
@@ -38,8 +37,6 @@ use crate::{
     timing::RunTiming,
 };
 
-/// Weight of the newest frame in the share of time that large pictures take.
-const BUSY_OF_NEWEST: f64 = 0.1;
 /// Different frames that a measurement paints in turn.
 const MEASURED_PICTURES: usize = 4;
 /// How long the next of them is waited for.
@@ -63,32 +60,10 @@ pub struct LiveStart {
     pub control: Arc<RunControl>,
 }
 
-/// The settings in use, and those that come.
-struct Settings {
-    value: LiveSettings,
-    number: u64,
-    /// Number of the last settings that were carried out, as far as they could be.
-    carried_out: u64,
-    changes: Reader<Option<NumberedSettings>>,
-    changes_ended: bool,
-    /// Settings that came while a picture was painted.
-    pending: Option<NumberedSettings>,
-}
-
-/// How much of the time large pictures take.
-struct Pace {
-    /// When the large picture before was begun.
-    began: Option<Instant>,
-    /// Share of the time that large pictures take, 0 to 1.
-    busy: f64,
-    /// How long the last one took.
-    work: Duration,
-}
-
 /// Live painting in progress.
 pub struct Live {
     input: Input,
-    settings: Settings,
+    settings: Inbox,
     /// Whether something changed since the last picture that it has to show.
     changed: bool,
     has_frame: bool,
@@ -130,14 +105,7 @@ impl Live {
         Self {
             input,
             rate: RateControl::new(settings.size, kind),
-            settings: Settings {
-                value: settings,
-                number,
-                carried_out: number,
-                changes,
-                changes_ended: false,
-                pending: None,
-            },
+            settings: Inbox::new((settings, number), changes),
             changed: true,
             has_frame: false,
             frames: FrameLoop::new(output, control, clock.clone()),
@@ -147,11 +115,7 @@ impl Live {
             sampler: Sampler::default(),
             snapshot,
             shown: Snapshot::default(),
-            pace: Pace {
-                began: None,
-                busy: 1.0,
-                work: Duration::ZERO,
-            },
+            pace: Pace::default(),
             clock,
         }
     }
@@ -171,20 +135,19 @@ impl Live {
         self.input.events()
     }
 
+    /// The settings in use, and those that come.
+    pub fn settings(&mut self) -> &mut Inbox {
+        &mut self.settings
+    }
+
     /// Signals when there may be new settings; `None` when there cannot be any more.
     pub fn settings_ready(&self) -> Option<&Receiver<()>> {
-        let settings = &self.settings;
-        (!settings.changes_ended).then(|| settings.changes.ready())
+        self.settings.ready()
     }
 
     /// Whether settings wait to be carried out.
     pub fn has_settings(&self) -> bool {
-        self.settings.pending.is_some()
-    }
-
-    /// Nobody changes the settings any more.
-    pub fn end_settings(&mut self) {
-        self.settings.changes_ended = true;
+        self.settings.has_pending()
     }
 
     /// Where every picture is recorded; of whichever source, so it may be taken on to the next run.
@@ -226,26 +189,23 @@ impl Live {
 
     /// Tells the source what it should send.
     fn adjust_source(&self) {
-        let frozen = self.settings.value.frozen;
+        let frozen = self.settings.current.frozen;
         self.input.adjust(self.rate.source_px(), frozen);
     }
 
     /// Takes the newest settings, if there are new ones.
     fn take_settings(&mut self) {
-        let settings = &mut self.settings;
-        let newest = settings.changes.receive();
-        let pending = settings.pending.take();
-        let Some((value, number)) = newest.or(pending) else {
+        let Some(before) = self.settings.take() else {
             return;
         };
-        self.rate.set_size(value.size);
-        let paints_otherwise = !value.costs_like(&settings.value);
+        let settings = &self.settings.current;
+        self.rate.set_size(settings.size);
+        let paints_otherwise = !settings.costs_like(&before);
         if paints_otherwise {
             self.rate.forget();
             self.judge.forget_judgement();
         }
         self.targets.settings_changed(paints_otherwise);
-        (settings.value, settings.number) = (value, number);
         self.changed = true;
         self.adjust_source();
     }
@@ -259,7 +219,7 @@ impl Live {
     }
 
     fn serve_frame(&mut self, painter: &mut Painter, send: &mut dyn FnMut(LiveEvent)) -> Served {
-        let fresh = !self.settings.value.frozen && self.input.frames.take();
+        let fresh = !self.settings.current.frozen && self.input.frames.take();
         self.has_frame |= fresh;
         // What is loaded for the previews is no reason to paint the large picture anew.
         self.changed |= self.targets.is_loading() && self.targets.has_next(painter);
@@ -273,7 +233,7 @@ impl Live {
                     previews: &mut self.previews,
                     send,
                 };
-                self.targets.take_loaded(around, &self.settings.value);
+                self.targets.take_loaded(around, &self.settings.current);
                 self.serve_previews(painter);
             }
             return Served::Nothing;
@@ -288,9 +248,9 @@ impl Live {
                 previews: &mut self.previews,
                 send,
             };
-            let settings = &self.settings.value;
+            let settings = &self.settings.current;
             let replaced = self.targets.replaced();
-            let next = (self.targets).choose(around, settings, size, self.pace.work);
+            let next = (self.targets).choose(around, settings, size, self.pace.work());
             if self.targets.replaced() != replaced {
                 self.forget_device();
             }
@@ -315,7 +275,7 @@ impl Live {
                         send,
                     };
                     let replaced = self.targets.replaced();
-                    let settings = &self.settings.value;
+                    let settings = &self.settings.current;
                     self.targets.failed(around, error, settings, target);
                     if self.targets.replaced() != replaced {
                         self.forget_device();
@@ -323,8 +283,8 @@ impl Live {
                 }
             }
         };
-        self.hand_over(&begun, &painted);
-        if self.settings.value.sample {
+        let work = self.hand_over(&begun, &painted);
+        if self.settings.current.sample {
             if let Some(RenderTarget::One(slot)) = self.targets.serving() {
                 let frames = (&mut self.frames, &painted);
                 (self.sampler).sample(painter, &slot.key, frames, &self.clock, send);
@@ -332,7 +292,7 @@ impl Live {
         } else {
             self.sampler.stop();
         }
-        self.note_pace(&begun);
+        self.pace.note(begun.at, work, (self.clock)());
         self.serve_previews(painter);
         Served::Picture
     }
@@ -421,47 +381,41 @@ impl Live {
             ..
         } = &mut *self;
         let mut prefetch = || {
-            let Some((next, number)) = settings.changes.receive() else {
+            let Some(next) = settings.peek() else {
                 return;
             };
             let mut rate = rate.clone();
             rate.set_size(next.size);
             let size = size_within(source.0, source.1, rate.long_side_px());
-            targets.prefetch(painter, &next, size);
-            settings.pending = Some((next, number));
+            targets.prefetch(painter, next, size);
         };
         let painted = frames.paint(session.as_mut(), half, Some(&mut prefetch));
         painter.pool_mut().put_back(session);
         painted
     }
 
-    /// Hands the picture to the sinks, and lets the rate control learn from it.
-    fn hand_over(&mut self, begun: &Begun, painted: &Painted) {
-        let settings = &mut self.settings;
+    /// Hands the picture to the sinks, and lets the rate control learn from it; gives what it took.
+    fn hand_over(&mut self, begun: &Begun, painted: &Painted) -> Duration {
         let is_opening = self.targets.is_opening();
         if !is_opening {
-            settings.carried_out = settings.number;
+            self.settings.note_carried_out();
         }
         let counts = self.input.frames.counts();
         let numbers = Numbers {
-            settings: settings.carried_out,
+            settings: self.settings.carried_out(),
             captured: counts.written,
             dropped: counts.dropped,
             sequence: self.input.frames.value.sequence,
         };
-        let names = match painted.pair {
-            Some(_) => self.judge.names(),
-            None => None,
-        };
+        let names = self.judge.names().filter(|_| painted.pair.is_some());
         let judged = (names, self.judge.equality());
-        let look = settings.value.look;
+        let look = self.settings.current.look;
         let facts = (self.frames).hand_over(begun, painted, look, numbers, judged);
         let now = (self.clock)();
-        self.pace.work = now - begun.at;
-        let is_telling = painted.mode.is_some() && !is_opening;
-        if is_telling {
+        let work = now - begun.at;
+        if painted.mode.is_some() && !is_opening {
             let cost = FrameCost {
-                work_ms: self.pace.work.as_secs_f64() * 1e3,
+                work_ms: work.as_secs_f64() * 1e3,
                 decode_ms: f64::from(facts.stages.decode_ms),
                 painted_px: facts.working.0.max(facts.working.1),
                 source_px: begun.size.0.max(begun.size.1),
@@ -469,17 +423,7 @@ impl Live {
             self.rate.note(cost, now);
             self.adjust_source();
         }
-    }
-
-    /// Notes what share of the time the large pictures take.
-    fn note_pace(&mut self, begun: &Begun) {
-        let ended = (self.clock)();
-        if let Some(before) = self.pace.began.replace(begun.at) {
-            let between = begun.at.saturating_duration_since(before).as_secs_f64();
-            let took = (ended - begun.at).as_secs_f64();
-            let busy = (took / between.max(1e-6)).min(1.0);
-            self.pace.busy += BUSY_OF_NEWEST * (busy - self.pace.busy);
-        }
+        work
     }
 
     /// Paints a preview, or has one's session loaded.
@@ -489,9 +433,9 @@ impl Live {
         self.previews.serve(
             painter,
             self.frames.scaled(),
-            self.settings.value.mode,
+            self.settings.current.mode,
             (self.frames.control(), &self.clock),
-            (self.pace.busy, may_load),
+            (self.pace.busy(), may_load),
         );
     }
 
@@ -507,7 +451,7 @@ impl Live {
         job: &MeasureJob,
         control: &RunControl,
     ) -> Result<MeasureReport, MeasureError> {
-        let network = self.settings.value.network.clone();
+        let network = self.settings.current.network.clone();
         let network = network.ok_or(MeasureError::Nothing)?;
         let pictures = self.some_pictures()?;
         // Its own sessions are opened for it; what is kept for live pictures may stand in their way.

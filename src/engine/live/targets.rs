@@ -8,16 +8,17 @@ use std::{sync::Arc, time::Duration};
 use super::{
     previews::Previews,
     scheduler::{Missing, Next, Scheduler, Step, Ticket, Wanted},
-    settings::{Candidate, LiveEvent, LiveSettings},
+    settings::{LiveEvent, LiveSettings},
     snapshot::Preparing,
     target::{DeviceSlot, RenderTarget, SessionSlot},
+    wanted::wanted,
 };
 use crate::{
-    backend::{Backend, BackendError, SessionSpec},
+    backend::{Backend, BackendError},
     engine::{
         error::EngineError,
         paint::{PaintError, PaintSettings, Painter},
-        sessions::{Lease, Loaded, Loader, Purpose, Requests, SessionKey},
+        sessions::{Lease, Loaded, Loader, Purpose, Requests},
     },
     mode::DeviceChoice,
 };
@@ -144,40 +145,11 @@ impl Targets {
         }
     }
 
-    /// What `settings` ask of pictures of this size.
     fn wanted(&self, painter: &Painter, settings: &LiveSettings, size: (usize, usize)) -> Wanted {
-        let Some(network) = &settings.network else {
-            return Wanted::Source;
-        };
-        let slot = |device, mode| SessionSlot {
-            device,
-            key: SessionKey {
-                network: network.clone(),
-                spec: SessionSpec::single(size.0, size.1, mode),
-            },
-        };
-        let own = |mode| slot(DeviceSlot::Own, painter.mode(PaintSettings::of_mode(mode)));
-        let pair = settings.compare;
-        let Some(pair) = pair.filter(|_| !self.scheduler.is_pair_refused()) else {
-            return Wanted::Target(RenderTarget::One(own(settings.mode)));
-        };
-        let candidate = |Candidate { device: kind, mode }: Candidate| {
-            if kind == DeviceChoice::Auto || kind == painter.backend().device().kind {
-                return Ok(own(mode));
-            }
-            match &self.other {
-                Some(other) if other.kind == kind => {
-                    let mode = other.painter.mode(PaintSettings::of_mode(mode));
-                    Ok(slot(DeviceSlot::Other, mode))
-                }
-                _ => Err(kind),
-            }
-        };
-        let [a, b] = pair.candidates;
-        match (candidate(a), candidate(b)) {
-            (Ok(a), Ok(b)) => Wanted::Target(RenderTarget::Pair([a, b])),
-            (Err(kind), _) | (_, Err(kind)) => Wanted::Device(kind),
-        }
+        let other = self.other.as_ref();
+        let other = other.map(|other| (other.kind, &other.painter));
+        let compares = !self.scheduler.is_pair_refused();
+        wanted(settings, size, compares, painter, other)
     }
 
     /// What the next picture is painted with, by `settings` at `size`; requests what is missing. The picture
