@@ -70,7 +70,7 @@ fn the_engine_allocates_nothing_for_a_frame() {
     let (output, mut pictures) = mailbox(LivePicture::empty);
     let backend = CpuBackend::new(Some(2)).expect("threads");
     let mut painter = Painter::new(Arc::new(backend), opener(Default::default()));
-    let order = LiveSettings {
+    let settings = LiveSettings {
         look: Look {
             strength_percent: 60,
             keep_colors: true,
@@ -85,7 +85,7 @@ fn the_engine_allocates_nothing_for_a_frame() {
     let start = LiveStart {
         input: Input::start(LiveSource::Frames(input), 0).expect("no thread"),
         output,
-        settings: order,
+        settings: settings,
         number: 0,
         changes: newest_settings,
         snapshot: mailbox(Snapshot::default).0,

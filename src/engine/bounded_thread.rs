@@ -35,7 +35,7 @@ impl BoundedThread {
         })
     }
 
-    /// Waits at most `patience` for the thread, which must have been told to stop. Returns whether
+    /// Waits at most `patience` for the thread, which must have been stopped. Returns whether
     /// it ended well and in time; one that did not is left behind and dies with the program.
     pub fn join_within(&mut self, patience: Duration) -> bool {
         let Some(handle) = self.handle.take() else {

@@ -6,7 +6,8 @@
 //!
 //! Invariants: the newest paint command wins, the one before it is cancelled at once; events of
 //! overtaken commands never leave [`Engine::poll`]; a panic in a job becomes an event and the
-//! painter's sessions are given up; a lost device is replaced and told. The [`Engine`] handle belongs to one thread, the window's.
+//! painter's sessions are given up; a lost device is replaced, which is an event. The [`Engine`] handle belongs to one thread, the
+//! window's.
 
 use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 

@@ -1,7 +1,7 @@
-//! What is said between a surface and the engine thread: commands one way, events the other.
+//! Between a surface and the engine thread: commands one way, events the other.
 //!
 //! Plain data. A command is never answered by a return value; its outcome is an event that carries
-//! the command's [`Generation`], so that what was overtaken can be told from what is wanted.
+//! the command's [`Generation`], so that what was overtaken can be discarded.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -31,7 +31,7 @@ pub struct PaintJob {
     pub network: Arc<Network>,
     /// Brush size, variant and memory limit of the finished run.
     pub settings: PaintSettings,
-    /// Whether a small draft is painted and told first.
+    /// Whether a small draft is painted first.
     pub draft: bool,
 }
 
@@ -87,7 +87,7 @@ pub trait PhotoSource: Send {
     ) -> Result<SavedPhoto, String>;
 }
 
-/// What the engine is told to do.
+/// A command to the engine.
 pub enum Command {
     /// Paints one photo. Overtakes every paint command before it.
     Paint {
@@ -95,14 +95,14 @@ pub enum Command {
         generation: Generation,
         /// What to paint.
         job: PaintJob,
-        /// Progress, and the wish to stop.
+        /// Progress; cancelled to stop.
         control: Arc<RunControl>,
     },
     /// Paints several photos. Single photos are painted between them.
     Batch {
         /// What to paint.
         job: BatchJob,
-        /// Progress of the photo in hand, and the wish to stop the whole batch.
+        /// Progress of the photo in hand; cancelled to stop the whole batch.
         control: Arc<RunControl>,
     },
     /// Paints a source's frames, between everything else, in place of the source before.
@@ -113,7 +113,7 @@ pub enum Command {
     Measure {
         /// What.
         job: MeasureJob,
-        /// Progress, and the wish to stop.
+        /// Progress; cancelled to stop.
         control: Arc<RunControl>,
     },
     /// Records every live picture from now on, of whichever source.
@@ -122,17 +122,17 @@ pub enum Command {
     StopLive,
 }
 
-/// What the engine has to say.
+/// An event of the engine.
 #[derive(Debug)]
 pub enum Event {
-    /// The device that paints: told before anything else, and again when another took its place.
+    /// The device that paints: the first event, and again when another took its place.
     Device {
         /// What it is.
         info: DeviceInfo,
         /// A fallback or a loss in words, for example `CPU: no NVIDIA driver found`.
         notice: Option<String>,
     },
-    /// There is no device to paint on; told once, every later paint command fails.
+    /// There is no device to paint on; comes once, every later paint command fails.
     NoDevice(EngineError),
     /// A painting, or a draft of one that is still being painted.
     Painted {
@@ -143,7 +143,7 @@ pub enum Event {
         /// The network's picture.
         painting: Arc<Painting>,
     },
-    /// A paint command ended because someone asked for it.
+    /// A paint command was cancelled.
     Cancelled(Generation),
     /// A paint command failed.
     Failed {

@@ -376,7 +376,7 @@ fn refuse(work: &mut Work, error: &EngineError, events: &Events) {
     }
 }
 
-/// Paints one photo, a draft first when asked.
+/// Paints one photo, after its draft where the job has one.
 fn serve_paint(painter: &mut Painter, (generation, job, control): Paint, events: &Events) {
     let draft = job.draft.then(|| draft_settings(&job)).flatten();
     let runs = draft

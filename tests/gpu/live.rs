@@ -1,6 +1,6 @@
 //! Live painting on the GPU as the window uses it: switches, the wall of styles, samples of the steps.
 //!
-//! Times are judged where real time is (`tools/real_time.sh`). A switch is judged by the time from the order to its first picture, whatever it is from and to; and by the
+//! Times are judged where real time is (`tools/real_time.sh`). A switch is judged by the time from the settings to its first picture, whatever it is from and to; and by the
 //! longest time without a new picture around it, less what a picture takes in the slower mode of both: the
 //! old one paints until the new one is there.
 
@@ -56,7 +56,7 @@ const FIRST_PICTURES: usize = 10;
 struct Switch {
     /// From what to what.
     what: String,
-    /// From the order to its first picture.
+    /// From the settings to its first picture.
     took_ms: f64,
     /// The longest time without a new picture, until a few of the new session were painted.
     gap_ms: f64,
@@ -128,7 +128,7 @@ fn source(stop: Arc<AtomicBool>) -> Reader<Captured> {
 struct Studio {
     engine: Engine,
     pictures: Reader<LivePicture>,
-    order: LiveSettings,
+    settings: LiveSettings,
     latency: Recent,
     sample_ms: Vec<f64>,
     /// When the newest picture was ready.
@@ -189,7 +189,7 @@ impl Studio {
         what: impl Into<String>,
         change: impl FnOnce(&mut LiveSettings),
     ) -> Result<(), Failed> {
-        change(&mut self.order);
+        change(&mut self.settings);
         (self.gap_ms, self.searched) = (0.0, false);
         let network_ms = |s: &Self| {
             let facts = s.pictures.value.facts;
@@ -197,7 +197,7 @@ impl Studio {
         };
         let before_ms = network_ms(self);
         let asked = Instant::now();
-        let number = self.engine.set_live(self.order.clone());
+        let number = self.engine.set_live(self.settings.clone());
         self.until("the switch", |p| {
             p.facts.is_some_and(|f| f.settings >= number)
         })?;
@@ -300,17 +300,17 @@ fn switch_everything(studio: &mut Studio, full: &[Arc<Network>]) -> Result<(), F
     studio.switch_style(&full[3])?;
     // The newest of several wishes, each of which would search.
     for px in [300, 500, 700] {
-        studio.order.size = LiveSize::LongSide(px);
-        studio.engine.set_live(studio.order.clone());
+        studio.settings.size = LiveSize::LongSide(px);
+        studio.engine.set_live(studio.settings.clone());
         studio.rate(0.02)?;
     }
     studio.switch("the newest of four sizes", |o| {
         o.size = LiveSize::LongSide(600)
     })?;
     // In the middle of a search.
-    studio.order.mode = "baseline fp32".parse()?;
-    studio.order.size = LiveSize::LongSide(900);
-    studio.engine.set_live(studio.order.clone());
+    studio.settings.mode = "baseline fp32".parse()?;
+    studio.settings.size = LiveSize::LongSide(900);
+    studio.engine.set_live(studio.settings.clone());
     studio.rate(0.2)?;
     studio.switch("away from a mode that is searched for", |o| {
         (o.network, o.mode) = (Some(full[2].clone()), FUSED);
@@ -332,13 +332,13 @@ fn run(stop: &Arc<AtomicBool>) -> Result<(), Failed> {
     let (full, lite) = (networks("full")?, networks("lite")?);
     let started = Instant::now();
     let mut engine = Engine::start(opener(DeviceOptions::default()), Arc::new(|| {}))?;
-    let order = LiveSettings::new(Some(full[0].clone()), LiveSize::LongSide(1280), FUSED);
+    let settings = LiveSettings::new(Some(full[0].clone()), LiveSize::LongSide(1280), FUSED);
     let source = LiveSource::Frames(source(stop.clone()));
-    let pictures = engine.start_live(source, order.clone())?;
+    let pictures = engine.start_live(source, settings.clone())?;
     let mut studio = Studio {
         engine,
         pictures,
-        order,
+        settings,
         latency: Recent::default(),
         sample_ms: Vec::new(),
         ready_at: None,
@@ -360,16 +360,16 @@ fn run(stop: &Arc<AtomicBool>) -> Result<(), Failed> {
 
     switch_everything(&mut studio, &full)?;
 
-    studio.order.sample = true;
-    studio.engine.set_live(studio.order.clone());
+    studio.settings.sample = true;
+    studio.engine.set_live(studio.settings.clone());
     let sampled = studio.rate(SAMPLED_S)?;
     let cost_ms: f64 = studio.sample_ms.iter().sum();
     println!(
         "with samples of the steps: {sampled:.1} fps, {} samples took {cost_ms:.1} ms of {SAMPLED_S} s",
         studio.sample_ms.len()
     );
-    studio.order.sample = false;
-    studio.engine.set_live(studio.order.clone());
+    studio.settings.sample = false;
+    studio.engine.set_live(studio.settings.clone());
 
     let mut readers = Vec::new();
     let panes = lite

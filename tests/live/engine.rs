@@ -18,7 +18,7 @@ use styleforge::{
 };
 
 use crate::{
-    studio::{fixed, order, still, wait_until},
+    studio::{fixed, settings, still, wait_until},
     support::{
         Script, ScriptedBackend, network,
         real_time::{PATIENCE, within},
@@ -30,9 +30,9 @@ fn engine(script: &Arc<Script>) -> (Engine, Writer<Captured>, Reader<LivePicture
     let wake_up = Arc::new(|| {});
     let mut engine = Engine::start(ScriptedBackend::opener(script), wake_up).expect("a thread");
     let (frames, input) = mailbox(|| still(64, 48));
-    let order = order(fixed(64));
+    let settings = settings(fixed(64));
     let pictures = engine
-        .start_live(LiveSource::Frames(input), order)
+        .start_live(LiveSource::Frames(input), settings)
         .expect("no thread");
     (engine, frames, pictures)
 }
@@ -62,9 +62,9 @@ fn the_engine_goes_on_after_the_source_has_ended() {
         assert!(started.elapsed() < PATIENCE);
         std::thread::sleep(Duration::from_millis(1));
     }
-    let mut order = order(fixed(64));
-    order.look.strength_percent = 50;
-    let number = engine.set_live(order);
+    let mut settings = settings(fixed(64));
+    settings.look.strength_percent = 50;
+    let number = engine.set_live(settings);
     // In the old style first, with the new strength.
     while pictures.value.facts.expect("painted").settings != number {
         wait_for(&mut pictures);
@@ -103,7 +103,7 @@ fn a_surface_that_takes_no_picture_loses_no_recorded_frame() {
     let (mut frames, input) = mailbox(|| still(64, 48));
     let source = LiveSource::Frames(input);
     pictures = engine
-        .start_live(source, order(fixed(64)))
+        .start_live(source, settings(fixed(64)))
         .expect("no thread");
     frames.put();
     wait_for(&mut pictures);
@@ -118,10 +118,10 @@ fn the_engine_runs_the_source() {
     let mut engine = Engine::start(ScriptedBackend::opener(&script), wake_up).expect("a thread");
     let source = LiveSource::Capture(Source::Demo, CaptureSettings::default());
     let mut pictures = engine
-        .start_live(source, order(fixed(320)))
+        .start_live(source, settings(fixed(320)))
         .expect("a thread");
     for px in [320, 1920, 2560] {
-        engine.set_live(order(fixed(px)));
+        engine.set_live(settings(fixed(px)));
         wait_until("the size", || {
             pictures.take();
             let working = pictures.value.facts.map(|facts| facts.working);
@@ -137,7 +137,7 @@ fn the_engine_runs_the_source() {
     let missing = Source::Photo("no such.jpg".into());
     let source = LiveSource::Capture(missing, CaptureSettings::default());
     engine
-        .start_live(source, order(fixed(320)))
+        .start_live(source, settings(fixed(320)))
         .expect("a thread");
     wait_until("the problem", || {
         let snapshot = engine.snapshot().expect("it runs");
@@ -165,15 +165,15 @@ fn a_run_that_hangs_holds_nobody_up() {
     assert!(engine.shutdown(PATIENCE));
 }
 
-/// However fast frames come: the next picture after an order is painted by it.
+/// However fast frames come: the next picture after an settings is painted by it.
 #[test]
-fn orders_come_before_frames() {
+fn settings_come_before_frames() {
     let script = Arc::new(Script::default());
     let (mut engine, mut frames, mut pictures) = engine(&script);
     frames.put();
     wait_for(&mut pictures);
-    let mut order = order(fixed(64));
-    let settled = engine.set_live(order.clone());
+    let mut settings = settings(fixed(64));
+    let settled = engine.set_live(settings.clone());
     while pictures.value.facts.expect("painted").settings != settled {
         wait_for(&mut pictures);
     }
@@ -185,8 +185,8 @@ fn orders_come_before_frames() {
         wait_until("the run", || script.runs().len() > runs);
         // Both wait until the run is over.
         frames.put();
-        order.look.strength_percent = strength;
-        let number = engine.set_live(order.clone());
+        settings.look.strength_percent = strength;
+        let number = engine.set_live(settings.clone());
         script.release();
         while pictures.value.facts.expect("painted").settings != number {
             wait_for(&mut pictures);
@@ -204,22 +204,24 @@ fn the_engine_switches_without_a_new_frame() {
     frames.put();
     wait_for(&mut pictures);
     script.hold_opening();
-    let mut order = order(fixed(64));
-    let number = engine.set_live(order.clone());
+    let mut settings = settings(fixed(64));
+    let number = engine.set_live(settings.clone());
     wait_for(&mut pictures);
     assert!(pictures.value.facts.expect("painted").settings < number);
     script.release();
     wait_for(&mut pictures);
     assert_eq!(pictures.value.facts.expect("painted").settings, number);
-    // Frames come, and orders are heard, while the first of another source is being opened.
+    // Frames and settings are taken in while the first of another source is being opened.
     script.hold_opening();
     let (mut frames, input) = mailbox(|| still(64, 48));
-    order.network = Some(network());
+    settings.network = Some(network());
     let source = LiveSource::Frames(input);
-    let mut pictures = engine.start_live(source, order.clone()).expect("no thread");
+    let mut pictures = engine
+        .start_live(source, settings.clone())
+        .expect("no thread");
     frames.put();
-    order.network = None;
-    let number = engine.set_live(order);
+    settings.network = None;
+    let number = engine.set_live(settings);
     wait_for(&mut pictures);
     assert_eq!(pictures.value.facts.expect("shown").settings, number);
     script.release();

@@ -44,13 +44,13 @@ fn what_changes_is_painted_on_the_frame_that_is_there() {
     let mut studio = Studio::new((32, 32), DeviceChoice::Cpu, fixed(32));
     studio.frame(50);
     studio.serve();
-    studio.order(|order| order.look.strength_percent = 0);
+    studio.settings(|settings| settings.look.strength_percent = 0);
     assert_eq!(studio.serve(), Served::Picture, "without a new frame");
     assert!(studio.pictures.take());
     let picture = &studio.pictures.value;
     assert_eq!(picture.painted.pixel(0, 0), [50, 50, 50, 255]);
     assert_eq!(picture.facts.expect("painted").settings, 1);
-    studio.order(|order| order.network = None);
+    studio.settings(|settings| settings.network = None);
     studio.serve();
     assert!(studio.pictures.take());
     assert_eq!(studio.pictures.value.facts.expect("shown").mode, None);
@@ -61,15 +61,15 @@ fn a_frozen_picture_stays_and_can_be_painted_otherwise() {
     let mut studio = Studio::new((32, 32), DeviceChoice::Cpu, fixed(32));
     studio.frame(50);
     studio.serve();
-    studio.order(|order| order.frozen = true);
+    studio.settings(|settings| settings.frozen = true);
     studio.serve();
     studio.frame(90);
     assert_eq!(studio.serve(), Served::Nothing);
-    studio.order(|order| order.network = Some(network()));
+    studio.settings(|settings| settings.network = Some(network()));
     assert_eq!(studio.serve(), Served::Picture);
     studio.pictures.take();
     assert_eq!(studio.pictures.value.original.pixel(0, 0)[0], 50);
-    studio.order(|order| order.frozen = false);
+    studio.settings(|settings| settings.frozen = false);
     studio.serve();
     studio.pictures.take();
     assert_eq!(studio.pictures.value.original.pixel(0, 0)[0], 90);
@@ -80,7 +80,7 @@ fn what_cannot_be_had_is_told_once_and_the_old_goes_on() {
     let mut studio = Studio::new((32, 32), DeviceChoice::Cpu, fixed(32));
     studio.run(1);
     let fp32 = studio.pictures.value.facts.expect("painted").mode;
-    studio.order(|order| order.mode = mode("fused bf16"));
+    studio.settings(|settings| settings.mode = mode("fused bf16"));
     studio.run(1);
     assert_eq!(studio.refusals().len(), 1, "{:?}", studio.refusals());
     assert!(studio.refusals()[0].contains("choose fp16"));
@@ -91,14 +91,14 @@ fn what_cannot_be_had_is_told_once_and_the_old_goes_on() {
     let mut studio = Studio::new((128, 64), DeviceChoice::Cuda, fixed(32));
     studio.run(1);
     studio.world.widest.store(40, Ordering::SeqCst);
-    studio.order(|order| order.size = fixed(64));
+    studio.settings(|settings| settings.size = fixed(64));
     studio.run(1);
     assert_eq!(studio.refusals().len(), 1);
     assert_eq!(
         studio.pictures.value.facts.expect("painted").working,
         (32, 16)
     );
-    studio.order(|order| order.size = fixed(40));
+    studio.settings(|settings| settings.size = fixed(40));
     studio.run(1);
     assert_eq!(
         studio.pictures.value.facts.expect("painted").working,
@@ -112,7 +112,7 @@ fn styles_modes_and_sizes_are_opened_once() {
     let styles = [network(), network(), network()];
     for round in 0..4 {
         for style in &styles {
-            studio.order(|order| order.network = Some(style.clone()));
+            studio.settings(|settings| settings.network = Some(style.clone()));
             studio.frame(round);
             assert_eq!(studio.serve(), Served::Picture);
         }
@@ -149,7 +149,7 @@ fn two_modes_take_turns_and_are_judged() {
     let duel = ModePair {
         candidates: [side("baseline fp32"), side("fused fp32")],
     };
-    studio.order(|order| order.compare = Some(duel));
+    studio.settings(|settings| settings.compare = Some(duel));
     studio.run(1);
     let variants: Vec<Variant> = (studio.world.runs.lock().unwrap().iter())
         .map(|(m, _)| m.variant)
@@ -190,7 +190,7 @@ fn two_modes_take_turns_and_are_judged() {
             .expect("judged")
             .passed()
     );
-    studio.order(|order| order.compare = None);
+    studio.settings(|settings| settings.compare = None);
     studio.run(1);
     assert!(studio.pictures.value.other.is_none());
 }
@@ -205,7 +205,7 @@ fn a_comparison_may_take_another_device() {
     let duel = ModePair {
         candidates: [side(DeviceChoice::Cpu), side(DeviceChoice::Auto)],
     };
-    studio.order(|order| order.compare = Some(duel));
+    studio.settings(|settings| settings.compare = Some(duel));
     studio.run(1);
     assert!(studio.pictures.value.other.is_some());
     assert_eq!(studio.refusals(), Vec::<String>::new());
@@ -266,7 +266,7 @@ fn samples_are_rare_enough() {
     studio.run(5);
     assert!(studio.samples().is_empty(), "nobody looks");
     studio.world.ns_a_pixel.store(100, Ordering::SeqCst);
-    studio.order(|order| order.sample = true);
+    studio.settings(|settings| settings.sample = true);
     studio.run(20);
     let samples = studio.samples();
     let cost_ms: f64 = samples.iter().map(|s| s.cost_ms).sum();

@@ -19,12 +19,12 @@ use crate::{
 fn pictures_go_on_while_a_session_is_opened() {
     type Change = fn(&mut LiveSettings);
     let changes: [Change; 5] = [
-        |order| order.network = Some(network()),
-        |order| order.mode = mode("baseline auto"),
-        |order| order.mode = mode("baseline tf32"),
-        |order| order.size = fixed(48),
-        |order| {
-            order.compare = Some(ModePair {
+        |settings| settings.network = Some(network()),
+        |settings| settings.mode = mode("baseline auto"),
+        |settings| settings.mode = mode("baseline tf32"),
+        |settings| settings.size = fixed(48),
+        |settings| {
+            settings.compare = Some(ModePair {
                 candidates: [side("fused fp16"), side("fused-norm fp16")],
             });
         },
@@ -33,7 +33,7 @@ fn pictures_go_on_while_a_session_is_opened() {
     for (number, change) in (1..).zip(changes) {
         let before = studio.facts();
         studio.world.holds_opening.store(true, Ordering::SeqCst);
-        studio.order(change);
+        studio.settings(change);
         studio.paints(30);
         let facts = studio.facts();
         assert_eq!(
@@ -51,18 +51,18 @@ fn pictures_go_on_while_a_session_is_opened() {
     assert_eq!(studio.world.opened.load(Ordering::SeqCst), 1 + 4 + 2);
 }
 
-/// What an order needs is loaded while the picture before it is still being painted, and only once.
+/// What an settings needs is loaded while the picture before it is still being painted, and only once.
 #[test]
-fn orders_are_heard_while_a_picture_is_painted() {
+fn settings_are_taken_in_while_a_picture_is_painted() {
     let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
     let world = studio.world.clone();
     let opened = || world.opened.load(Ordering::SeqCst);
     for (number, px) in [(1, 48), (2, 40)] {
-        studio.order.size = fixed(px);
-        studio.orders = number;
-        let (order, settings) = ((studio.order.clone(), number), studio.settings.clone());
+        studio.settings.size = fixed(px);
+        studio.number = number;
+        let (settings, changes) = ((studio.settings.clone(), number), studio.changes.clone());
         *world.while_painting.lock().unwrap() =
-            Some(Box::new(move || settings.lock().unwrap().send(order)));
+            Some(Box::new(move || changes.lock().unwrap().send(settings)));
         studio.paints(1);
         let facts = studio.facts();
         assert_eq!(facts.settings, number - 1, "it was being painted already");
@@ -71,7 +71,7 @@ fn orders_are_heard_while_a_picture_is_painted() {
         assert_eq!(studio.facts().working, (px, px));
     }
     // What is open already is not opened again.
-    studio.order(|order| order.size = fixed(32));
+    studio.settings(|settings| settings.size = fixed(32));
     studio.until("the first size", |facts| facts.working == (32, 32));
     assert_eq!(opened(), 3);
     assert_eq!((studio.notices(), studio.refusals().len()), (0, 0));
@@ -85,7 +85,7 @@ fn the_old_session_serves_while_another_is_searched_for() {
     let world = studio.world.clone();
     world.searches.store(true, Ordering::SeqCst);
     world.holds_searches.store(true, Ordering::SeqCst);
-    studio.order(|order| order.mode = mode("baseline"));
+    studio.settings(|settings| settings.mode = mode("baseline"));
     let spec = |studio: &mut Studio| studio.snapshot().preparing;
     let prepared = |searches| Preparing::Session {
         mode: Mode::new(Variant::Baseline, Precision::Fp32),
@@ -102,26 +102,26 @@ fn the_old_session_serves_while_another_is_searched_for() {
         (0, Some(Variant::Fused))
     );
     // What is compared waits for it, too.
-    studio.order(|order| {
-        order.compare = Some(ModePair {
+    studio.settings(|settings| {
+        settings.compare = Some(ModePair {
             candidates: [side("baseline"), side("fused")],
         });
     });
     studio.paints(10);
     assert!(studio.facts().pair.is_none());
     // Choosing something else cancels the search, and is loaded at once.
-    studio.order(|order| {
-        order.compare = None;
-        order.mode = mode("fused");
-        order.size = fixed(48);
+    studio.settings(|settings| {
+        settings.compare = None;
+        settings.mode = mode("fused");
+        settings.size = fixed(48);
     });
     studio.until("the new size", |facts| facts.working == (48, 48));
     studio.paints(1);
     assert_eq!(spec(&mut studio), None);
     assert_eq!(world.held_bytes(), 32 + 48);
-    studio.order(|order| {
-        order.mode = mode("baseline");
-        order.size = fixed(32);
+    studio.settings(|settings| {
+        settings.mode = mode("baseline");
+        settings.size = fixed(32);
     });
     studio.paints(5);
     assert_eq!(studio.facts().working, (48, 48));
@@ -139,7 +139,7 @@ fn a_search_that_fails_is_told_and_the_old_session_stays() {
         studio.world.searches.store(true, Ordering::SeqCst);
         // Once more where memory was made first.
         (studio.world.opening_fails.lock().unwrap()).extend([trouble, trouble]);
-        studio.order(|order| order.mode = mode("baseline"));
+        studio.settings(|settings| settings.mode = mode("baseline"));
         studio.until("the end of the search", |facts| facts.settings == 1);
         studio.paints(30);
         let facts = studio.facts();
@@ -152,9 +152,9 @@ fn a_search_that_fails_is_told_and_the_old_session_stays() {
 fn looks_change_while_a_session_is_opened() {
     let mut studio = Studio::beside((32, 32), fixed(32), |_| ());
     studio.world.holds_opening.store(true, Ordering::SeqCst);
-    studio.order(|order| {
-        order.network = Some(network());
-        order.look.strength_percent = 0;
+    studio.settings(|settings| {
+        settings.network = Some(network());
+        settings.look.strength_percent = 0;
     });
     studio.paints(1);
     assert_eq!(studio.pictures.value.painted.pixel(0, 0)[0], 100);
@@ -170,7 +170,7 @@ fn the_newest_wish_is_opened_and_the_ones_before_are_given_up() {
         world.is_deaf.store(is_deaf, Ordering::SeqCst);
         world.holds_opening.store(true, Ordering::SeqCst);
         for px in [40, 48, 56] {
-            studio.order(|order| order.size = fixed(px));
+            studio.settings(|settings| settings.size = fixed(px));
             studio.paints(5);
             wait_until("an opening", || world.begun_px.load(Ordering::SeqCst) > 32);
         }
@@ -187,9 +187,9 @@ fn the_newest_wish_is_opened_and_the_ones_before_are_given_up() {
         assert_eq!(studio.refusals(), Vec::<String>::new());
         // Back to what is still open: at once, and what is being opened is given up.
         world.holds_opening.store(true, Ordering::SeqCst);
-        studio.order(|order| order.size = fixed(60));
+        studio.settings(|settings| settings.size = fixed(60));
         studio.paints(1);
-        studio.order(|order| order.size = fixed(32));
+        studio.settings(|settings| settings.size = fixed(32));
         studio.paints(1);
         assert_eq!(studio.facts().working, (32, 32));
         world.holds_opening.store(false, Ordering::SeqCst);
@@ -208,13 +208,13 @@ fn the_newest_wish_is_opened_and_the_ones_before_are_given_up() {
 #[test]
 fn what_cannot_be_opened_is_told_once_beside_the_old() {
     let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
-    studio.order(|order| order.mode = mode("fused bf16"));
+    studio.settings(|settings| settings.mode = mode("fused bf16"));
     studio.until("the refusal", |facts| facts.settings == 1);
     studio.paints(30);
     assert_eq!(studio.refusals().len(), 1, "{:?}", studio.refusals());
     assert!(studio.refusals()[0].contains("choose fp16"));
     (studio.world.opening_fails.lock().unwrap()).push(Trouble::Panic);
-    studio.order(|order| order.mode = mode("baseline fp16"));
+    studio.settings(|settings| settings.mode = mode("baseline fp16"));
     studio.until("the refusal", |facts| facts.settings == 2);
     studio.paints(30);
     assert_eq!(studio.refusals().len(), 2, "{:?}", studio.refusals());
@@ -222,7 +222,7 @@ fn what_cannot_be_opened_is_told_once_beside_the_old() {
     let facts = studio.facts();
     assert_eq!(facts.mode.expect("painted").to_string(), "fused fp32");
     // A new wish is a new attempt.
-    studio.order(|order| order.look.strength_percent = 90);
+    studio.settings(|settings| settings.look.strength_percent = 90);
     studio.until("the second attempt", |facts| {
         facts.mode.is_some_and(|m| m.variant == Variant::Baseline)
     });
@@ -231,12 +231,12 @@ fn what_cannot_be_opened_is_told_once_beside_the_old() {
 #[test]
 fn where_memory_holds_only_one_the_old_is_closed_first() {
     let mut studio = Studio::beside((200, 200), fixed(64), holding(100));
-    studio.order(|order| order.size = fixed(80));
+    studio.settings(|settings| settings.size = fixed(80));
     studio.until("the larger size", |facts| facts.working == (80, 80));
     assert_eq!((studio.notices(), studio.refusals().len()), (1, 0));
     assert_eq!(studio.world.held_bytes(), 80);
     // What closing cannot help is refused, and the old was not even touched.
-    studio.order(|order| order.size = fixed(120));
+    studio.settings(|settings| settings.size = fixed(120));
     studio.until("the refusal", |facts| facts.settings == 2);
     studio.paints(10);
     assert_eq!((studio.notices(), studio.refusals().len()), (1, 1));
@@ -245,7 +245,7 @@ fn where_memory_holds_only_one_the_old_is_closed_first() {
     // Others take the memory meanwhile: the old comes back.
     let troubles = [Trouble::NoMemory, Trouble::NoMemory];
     studio.world.opening_fails.lock().unwrap().extend(troubles);
-    studio.order(|order| order.size = fixed(70));
+    studio.settings(|settings| settings.size = fixed(70));
     studio.until("the old size", |facts| facts.settings == 3);
     studio.paints(10);
     assert_eq!((studio.notices(), studio.refusals().len()), (2, 2));
@@ -260,13 +260,13 @@ fn what_is_kept_for_later_goes_before_memory_runs_out() {
         world.memory_bytes.store(100, Ordering::SeqCst);
     });
     for (px, held) in [(40, 30 + 40), (50, 40 + 50), (45, 50 + 45)] {
-        studio.order(|order| order.size = fixed(px));
+        studio.settings(|settings| settings.size = fixed(px));
         studio.until("the size", |facts| facts.working == (px, px));
         assert_eq!(studio.world.held_bytes(), held);
     }
     assert_eq!((studio.notices(), studio.refusals().len()), (0, 0));
     // The limit counts what paints, too.
-    studio.order(|order| order.size = fixed(60));
+    studio.settings(|settings| settings.size = fixed(60));
     studio.until("the size", |facts| facts.working == (60, 60));
     assert_eq!((studio.notices(), studio.refusals().len()), (1, 0));
     assert_eq!(studio.world.held_bytes(), 60);
@@ -276,7 +276,7 @@ fn what_is_kept_for_later_goes_before_memory_runs_out() {
 fn a_device_that_is_lost_while_a_session_is_opened_is_replaced() {
     let mut studio = Studio::beside((32, 32), fixed(32), |_| ());
     (studio.world.opening_fails.lock().unwrap()).push(Trouble::Loss);
-    studio.order(|order| order.network = Some(network()));
+    studio.settings(|settings| settings.network = Some(network()));
     studio.until("the new style", |facts| facts.settings == 1);
     studio.paints(5);
     let news = studio.painter.take_news();
@@ -285,7 +285,7 @@ fn a_device_that_is_lost_while_a_session_is_opened_is_replaced() {
     assert_eq!(studio.refusals(), Vec::<String>::new());
     // The other way round: the loss is found out by what paints, while another is opened.
     studio.world.holds_opening.store(true, Ordering::SeqCst);
-    studio.order(|order| order.network = Some(network()));
+    studio.settings(|settings| settings.network = Some(network()));
     studio.paints(3);
     studio.world.lost_after.store(1, Ordering::SeqCst);
     studio.frame(100);
@@ -308,7 +308,7 @@ fn the_wall_is_opened_beside_the_large_picture() {
     studio.paints(20);
     assert!(!reader.take());
     // What the large picture needs comes before.
-    studio.order(|order| order.size = fixed(400));
+    studio.settings(|settings| settings.size = fixed(400));
     studio.paints(20);
     studio.world.holds_opening.store(false, Ordering::SeqCst);
     studio.until("the new size", |facts| facts.settings == 1);

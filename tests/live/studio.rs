@@ -35,13 +35,13 @@ pub struct Studio {
     pub frames: Writer<Captured>,
     pub pictures: Reader<LivePicture>,
     pub live: Live,
-    pub settings: Arc<Mutex<Writer<Option<NumberedSettings>>>>,
+    pub changes: Arc<Mutex<Writer<Option<NumberedSettings>>>>,
     pub snapshots: Reader<Snapshot>,
     pub painter: Painter,
     /// Loads sessions on a thread of its own. Ends after its requester.
     _loader: Option<LoaderThread>,
-    pub order: LiveSettings,
-    pub orders: u64,
+    pub settings: LiveSettings,
+    pub number: u64,
     pub told: Vec<LiveEvent>,
 }
 
@@ -58,7 +58,7 @@ pub fn side(words: &str) -> Candidate {
 }
 
 /// Everything as it is usually wanted, at this size.
-pub fn order(size: LiveSize) -> LiveSettings {
+pub fn settings(size: LiveSize) -> LiveSettings {
     LiveSettings::new(Some(network()), size, mode("fused"))
 }
 
@@ -118,7 +118,7 @@ impl Studio {
         let (frames, input) = mailbox(|| still(width, height));
         let input = Input::start(LiveSource::Frames(input), 0).expect("no thread");
         let (output, pictures) = mailbox(LivePicture::empty);
-        let order = order(size);
+        let settings = settings(size);
         let clock = {
             let world = world.clone();
             Arc::new(move || world.now())
@@ -141,14 +141,14 @@ impl Studio {
         };
         let backend = open(DeviceChoice::Auto).expect("a device").backend;
         let control = Arc::new(RunControl::default());
-        let (settings, newest_settings) = mailbox(|| None);
+        let (changes, newest) = mailbox(|| None);
         let (snapshot, snapshots) = mailbox(Snapshot::default);
         let start = LiveStart {
             input,
             output,
-            settings: order.clone(),
+            settings: settings.clone(),
             number: 0,
-            changes: newest_settings,
+            changes: newest,
             snapshot,
             control,
         };
@@ -162,10 +162,10 @@ impl Studio {
             frames,
             pictures,
             live,
-            settings: Arc::new(Mutex::new(settings)),
+            changes: Arc::new(Mutex::new(changes)),
             _loader: thread,
-            order,
-            orders: 0,
+            settings,
+            number: 0,
             told: Vec::new(),
         }
     }
@@ -188,12 +188,12 @@ impl Studio {
             .serve(&mut self.painter, &mut |event| told.push(event))
     }
 
-    /// Changes the order.
-    pub fn order(&mut self, change: impl FnOnce(&mut LiveSettings)) {
-        change(&mut self.order);
-        self.orders += 1;
-        let order = (self.order.clone(), self.orders);
-        self.settings.lock().unwrap().send(order);
+    /// Changes the settings.
+    pub fn settings(&mut self, change: impl FnOnce(&mut LiveSettings)) {
+        change(&mut self.settings);
+        self.number += 1;
+        let settings = (self.settings.clone(), self.number);
+        self.changes.lock().unwrap().send(settings);
     }
 
     /// Frames at 30 a second, painted as they come, for so long.

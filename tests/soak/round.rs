@@ -142,8 +142,8 @@ impl Round {
                 lite.len()
             ));
         }
-        let order = LiveSettings::new(None, LiveSize::default(), ModeChoice::default());
-        let studio = Studio::open(device, order)?;
+        let settings = LiveSettings::new(None, LiveSize::default(), ModeChoice::default());
+        let studio = Studio::open(device, settings)?;
         let (home_px, sizes_px) = match studio.is_gpu() {
             true => (960, [320, 640, 960, 800]),
             false => (320, [256, 320, 448, 640]),
@@ -177,10 +177,10 @@ impl Round {
         for network in networks {
             for mode in self.studio.modes.clone() {
                 for size in self.sizes.clone() {
-                    let result = self.studio.switch(|order| {
-                        order.network = Some(network.clone());
-                        order.mode = fixed(mode);
-                        order.size = size;
+                    let result = self.studio.switch(|settings| {
+                        settings.network = Some(network.clone());
+                        settings.mode = fixed(mode);
+                        settings.size = size;
                     });
                     self.note(result);
                 }
@@ -205,7 +205,7 @@ impl Round {
 
     fn go_home(&mut self) -> Result<(), String> {
         self.studio.set_previews(&[]);
-        self.studio.order = LiveSettings::new(
+        self.studio.settings = LiveSettings::new(
             Some(self.lite[0].clone()),
             LiveSize::LongSide(self.home_px),
             ModeChoice {
@@ -216,7 +216,8 @@ impl Round {
         self.studio.use_source(Source::Demo)?;
         self.studio.until_painted(3)?;
         for network in self.lite.clone() {
-            self.studio.switch(|order| order.network = Some(network))?;
+            self.studio
+                .switch(|settings| settings.network = Some(network))?;
             self.studio.counts.styles += 1;
         }
         self.studio.until_painted(3)
@@ -254,12 +255,12 @@ impl Round {
                 self.studio.end_recording();
                 self.studio.set_previews(&self.lite);
                 self.step()?;
-                self.studio.switch(|order| order.sample = true)?;
+                self.studio.switch(|settings| settings.sample = true)?;
             }
             3 => {
                 self.studio.set_previews(&[]);
                 self.step()?;
-                self.studio.switch(|order| order.sample = false)?;
+                self.studio.switch(|settings| settings.sample = false)?;
                 self.freeze()?;
             }
             4 => {
@@ -284,26 +285,28 @@ impl Round {
             _ => &self.lite[n / 2 % styles],
         };
         let network = network.clone();
-        self.studio.switch(|order| order.network = Some(network))?;
+        self.studio
+            .switch(|settings| settings.network = Some(network))?;
         self.studio.counts.styles += 1;
         let mode = self.studio.modes[(n + n / self.studio.modes.len()) % self.studio.modes.len()];
-        self.studio.switch(|order| {
-            order.mode = fixed(mode);
+        self.studio.switch(|settings| {
+            settings.mode = fixed(mode);
         })?;
         self.studio.counts.modes += 1;
         let size = self.sizes[(n + n / self.sizes.len()) % self.sizes.len()];
-        self.studio.switch(|order| order.size = size)?;
+        self.studio.switch(|settings| settings.size = size)?;
         self.studio.counts.sizes += 1;
         Ok(())
     }
 
     /// Another style on a picture that is held.
     fn freeze(&mut self) -> Result<(), String> {
-        self.studio.switch(|order| order.frozen = true)?;
+        self.studio.switch(|settings| settings.frozen = true)?;
         let network = self.lite[self.steps % self.lite.len()].clone();
-        self.studio.switch(|order| order.network = Some(network))?;
+        self.studio
+            .switch(|settings| settings.network = Some(network))?;
         self.studio.counts.styles += 1;
-        self.studio.switch(|order| order.frozen = false)?;
+        self.studio.switch(|settings| settings.frozen = false)?;
         self.studio.until_painted(1)
     }
 
@@ -333,7 +336,8 @@ impl Round {
         self.studio.until_it_goes_on()?;
         self.studio.counts.faults += 1;
         let network = self.lite[self.steps % self.lite.len()].clone();
-        self.studio.switch(|order| order.network = Some(network))?;
+        self.studio
+            .switch(|settings| settings.network = Some(network))?;
         self.studio.counts.styles += 1;
         Ok(())
     }

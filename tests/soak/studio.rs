@@ -44,7 +44,7 @@ pub struct Counts {
     pub recorded: u64,
     pub left_out: u64,
     pub snapshots: u64,
-    /// Pictures of a frame that is older than the one before it, or in the wrong order.
+    /// Pictures of a frame that is older than the one before it, or in the wrong settings.
     pub went_back: u64,
 }
 
@@ -55,7 +55,7 @@ pub struct Studio {
     first_free_bytes: Option<u64>,
     pub device: String,
     pub modes: Vec<Mode>,
-    pub order: LiveSettings,
+    pub settings: LiveSettings,
     rung: Receiver<()>,
     has_source: bool,
     pictures: Option<Reader<LivePicture>>,
@@ -77,7 +77,7 @@ pub struct Studio {
 }
 
 impl Studio {
-    pub fn open(device: DeviceChoice, order: LiveSettings) -> Result<Self, String> {
+    pub fn open(device: DeviceChoice, settings: LiveSettings) -> Result<Self, String> {
         let (ringer, rung) = bounded::<()>(1);
         let ring: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
             // One ring that waits is as good as many.
@@ -101,7 +101,7 @@ impl Studio {
             first_free_bytes: None,
             device: String::new(),
             modes: Vec::new(),
-            order,
+            settings,
             rung,
             has_source: false,
             pictures: None,
@@ -249,7 +249,7 @@ impl Studio {
     pub fn use_source(&mut self, source: Source) -> Result<(), String> {
         self.forget_source();
         let source = LiveSource::Capture(source, CaptureSettings::default());
-        let pictures = self.engine.start_live(source, self.order.clone());
+        let pictures = self.engine.start_live(source, self.settings.clone());
         self.pictures = Some(pictures.map_err(|e| e.to_string())?);
         self.has_source = true;
         self.counts.sources += 1;
@@ -285,12 +285,12 @@ impl Studio {
         })
     }
 
-    /// Changes the order and waits for a picture that is painted by it.
+    /// Changes the settings and waits for a picture that is painted by it.
     pub fn switch(&mut self, change: impl FnOnce(&mut LiveSettings)) -> Result<(), String> {
-        change(&mut self.order);
-        let number = self.engine.set_live(self.order.clone());
-        let order = self.order.clone();
-        let what = format!("{} at {:?}", in_words(&order), order.size);
+        change(&mut self.settings);
+        let number = self.engine.set_live(self.settings.clone());
+        let settings = self.settings.clone();
+        let what = format!("{} at {:?}", in_words(&settings), settings.size);
         self.until(&what, |s| s.newest.is_some_and(|f| f.settings >= number))
     }
 
@@ -348,6 +348,6 @@ impl Studio {
     }
 }
 
-fn in_words(order: &LiveSettings) -> String {
-    format!("{} {}", order.mode.variant, order.mode.precision)
+fn in_words(settings: &LiveSettings) -> String {
+    format!("{} {}", settings.mode.variant, settings.mode.precision)
 }

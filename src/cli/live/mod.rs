@@ -1,4 +1,4 @@
-//! `styleforge live`: live pictures without a window, shown by their numbers and, where wanted, recorded.
+//! `styleforge live`: live pictures without a window, shown by their numbers and, where a folder is named, recorded.
 
 mod report;
 
@@ -141,9 +141,9 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
 /// Opens what `--device` names where the engine asks for whatever there is.
 fn chosen_device(args: &LiveArgs) -> OpenDevice {
     let open = backend::opener(device_options(&args.painting.device));
-    let wanted = args.painting.device.device;
+    let chosen = args.painting.device.device;
     Arc::new(move |kind| match kind {
-        DeviceChoice::Auto => open(wanted),
+        DeviceChoice::Auto => open(chosen),
         kind => open(kind),
     })
 }
@@ -166,7 +166,7 @@ fn wait_for_device(engine: &mut Engine, rung: &Receiver<()>) -> Result<DeviceInf
     }
 }
 
-/// The style; on a processor the lite one unless another was asked for.
+/// The style; on a processor the lite one unless another was chosen.
 fn chosen_style(args: &LiveArgs, device: &DeviceInfo) -> Result<Option<ChosenStyle>, CliError> {
     let lite = (device.kind == DeviceChoice::Cpu).then_some(ModelSize::Lite);
     live_style(
@@ -214,7 +214,7 @@ impl LiveRun {
             if self.control.is_cancelled() || self.ended {
                 return Ok(());
             }
-            // Why is told at the end, which is now: nothing more would be recorded.
+            // The end says why, and it is now: nothing more would be recorded.
             if self.recorder.as_ref().is_some_and(Recorder::has_ended) {
                 return Ok(());
             }
@@ -230,7 +230,7 @@ impl LiveRun {
                 recv(self.rung) -> _ => {}
                 recv(after(Duration::from_millis(100))) -> _ => {}
             }
-            self.hear()?;
+            self.take_events()?;
             if self.pictures.take() {
                 self.note();
             }
@@ -238,7 +238,7 @@ impl LiveRun {
         }
     }
 
-    fn hear(&mut self) -> Result<(), CliError> {
+    fn take_events(&mut self) -> Result<(), CliError> {
         while let Some(event) = self.engine.poll() {
             match event {
                 Event::Live(LiveEvent::Refused(error)) => {
@@ -268,8 +268,8 @@ impl LiveRun {
         match event {
             CaptureEvent::Started { described, format } => {
                 self.waiting_since = None;
-                let told = format.map(|f| format!(", {f}")).unwrap_or_default();
-                tell(format!("source: {described}{told}"));
+                let sends = format.map(|f| format!(", {f}")).unwrap_or_default();
+                tell(format!("source: {described}{sends}"));
                 if let Some(unmet) = format.and_then(|f| self.capture.unmet(&f)) {
                     tell(format!(
                         "note: this camera does not send {unmet}; styleforge cameras lists what it does"
@@ -371,7 +371,7 @@ impl LiveRun {
             if self.control.is_cancelled() {
                 return Err(CliError::Stopped);
             }
-            // Why was told when it happened.
+            // The reason was printed when it happened.
             let why = format!("no picture came from {}", args.source);
             return Err(if self.is_missing {
                 CliError::WrongUse(why)
@@ -439,7 +439,7 @@ impl LiveRun {
     }
 }
 
-/// Resident memory of this program; `None` where it cannot be told.
+/// Resident memory of this program; `None` where it is not known.
 fn resident_bytes() -> Option<u64> {
     let own = sysinfo::get_current_pid().ok()?;
     let mut system = sysinfo::System::new();

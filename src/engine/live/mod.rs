@@ -8,7 +8,7 @@
 //!
 //! Sessions are leased from the device's [pool](super::sessions) and loaded beside those that paint; the
 //! scheduler decides which are wanted, which are opening and which serve. What was painted before goes on
-//! until the new ones are open, and stays when they cannot be had, which is told. A lost device is replaced
+//! until the new ones are open, and stays when they cannot be had, which comes as an event. A lost device is replaced
 //! as for photos. After the first frames of some settings nothing is allocated for a frame, unless two modes
 //! are compared.
 //!

@@ -9,7 +9,7 @@ use crate::{frame::Frame, mode::Mode, timing::TimingMethod, verify::Equality};
 /// What each part of a frame's way took, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Stages {
-    /// From the wish for a frame to the source's bytes; mostly waiting for the next exposure.
+    /// From the request for a frame to the source's bytes; mostly waiting for the next exposure.
     pub capture_ms: f32,
     /// From the source's format to pixels.
     pub decode_ms: f32,

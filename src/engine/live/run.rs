@@ -48,7 +48,7 @@ pub struct LiveStart {
     pub input: Input,
     /// Where pictures go.
     pub output: Writer<LivePicture>,
-    /// Where it is told what goes on.
+    /// Where snapshots go.
     pub snapshot: Writer<Snapshot>,
     /// How frames are painted at first.
     pub settings: LiveSettings,
@@ -56,7 +56,7 @@ pub struct LiveStart {
     pub number: u64,
     /// Where later settings come, with their numbers.
     pub changes: Reader<Option<NumberedSettings>>,
-    /// The wish to stop.
+    /// Cancelled to stop.
     pub control: Arc<RunControl>,
 }
 

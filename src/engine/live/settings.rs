@@ -1,4 +1,4 @@
-//! What a surface wants of live pictures, as a whole, and what it is told besides the pictures.
+//! The settings of live pictures, as one value, and the events that come besides the pictures.
 //!
 //! Plain data.
 
@@ -182,9 +182,9 @@ pub struct LiveSample {
 /// What live painting has to say besides pictures.
 #[derive(Clone, Debug)]
 pub enum LiveEvent {
-    /// What was asked for cannot be had; what was painted before goes on.
+    /// The settings cannot be carried out; what was painted before goes on.
     Refused(EngineError),
-    /// A sentence for people about what it took to do what was asked for.
+    /// A sentence for people about what it took to carry the settings out.
     Notice(String),
     /// Steps were timed.
     Sample(Arc<LiveSample>),
