@@ -4,7 +4,7 @@ use eframe::egui::{self, ViewportCommand};
 
 use super::{
     app::{App, Wanted},
-    batch::{Album, Phase},
+    batch::{BatchPhotos, Phase},
     choice::{BRUSHES_PX, Choice, finest_brush},
     desk::{Origin, Purpose},
     intent::Intent,
@@ -471,16 +471,16 @@ impl App {
             return;
         };
         self.batch_waits = false;
-        let mut album = Album::new(photos, target, style);
-        album.output = choice.output;
-        album.look = choice.look;
-        album.format = self.settings.choices.format;
-        album.jpeg_quality = self.settings.choices.jpeg_quality;
+        let mut batch = BatchPhotos::new(photos, target, style);
+        batch.output = choice.output;
+        batch.look = choice.look;
+        batch.format = self.settings.choices.format;
+        batch.jpeg_quality = self.settings.choices.jpeg_quality;
         if replace {
-            album.existing = Existing::Replace;
+            batch.existing = Existing::Replace;
         }
         let started = self.engine.start_batch(BatchJob {
-            source: Box::new(album),
+            source: Box::new(batch),
             network: loaded.network.clone(),
             settings: PaintSettings {
                 working_size: choice.working_size(),
