@@ -19,9 +19,12 @@ use super::{
     outside::Dialog,
     overlays::{Overlay, Question, TypedPath},
 };
-use crate::media::{
-    MediaError,
-    encode::{Encoding, Existing, Format},
+use crate::{
+    disk::WriteError,
+    media::{
+        MediaError,
+        encode::{Encoding, Existing, Format},
+    },
 };
 
 /// Names that are tried for one that is not taken.
@@ -113,7 +116,9 @@ impl App {
                     None => {}
                 }
             }
-            Err(MediaError::Exists { .. }) => self.put_question(Question::ReplaceFile(save)),
+            Err(MediaError::Write(WriteError::Exists { .. })) => {
+                self.put_question(Question::ReplaceFile(save))
+            }
             Err(error) => {
                 self.after_save = None;
                 self.messages.error(error.to_string());

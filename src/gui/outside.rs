@@ -10,6 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use percent_encoding::percent_decode_str;
+
 use crate::{
     capture::{self, Camera},
     disk::without_number,
@@ -215,7 +217,7 @@ fn files_in(text: &str) -> Clip {
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .map(|line| match line.strip_prefix("file://") {
-            Some(address) => PathBuf::from(percent_decoded(address)),
+            Some(address) => PathBuf::from(&*percent_decode_str(address).decode_utf8_lossy()),
             None => PathBuf::from(line),
         })
         .collect();
@@ -224,30 +226,6 @@ fn files_in(text: &str) -> Clip {
     } else {
         Clip::Nothing
     }
-}
-
-/// `%20` and its like replaced by their bytes.
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let coded = (first == b'%')
-            .then(|| after.get(..2))
-            .flatten()
-            .and_then(|hex| std::str::from_utf8(hex).ok())
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match coded {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// A format's name for people.

@@ -9,7 +9,7 @@ use std::{
 use super::Recording;
 use crate::{
     capture::Rotation,
-    disk,
+    disk::{self, WriteError},
     frame::Frame,
     gui::{
         app::App,
@@ -18,8 +18,7 @@ use crate::{
     },
     media::{
         MediaError,
-        encode::{self, Encoding, Existing, Format},
-        png_text::with_text,
+        encode::{self, Existing, Format},
         record::Recorder,
     },
 };
@@ -224,7 +223,7 @@ fn with_free_name<T>(
         }
         match make(&path) {
             // Another program took the name a moment ago.
-            Err(MediaError::Exists { .. }) => {}
+            Err(MediaError::Write(WriteError::Exists { .. })) => {}
             made => return made.map_err(|e| e.to_string()),
         }
     }
@@ -241,9 +240,7 @@ fn snapshot(
     texts: &[(&'static str, String)],
 ) -> Result<Snapshot, String> {
     let said = |e: MediaError| e.to_string();
-    let (png, _) =
-        encode::to_bytes("the snapshot", frame, None, Encoding::of(Format::Png)).map_err(said)?;
-    let bytes = with_text(&png, texts);
+    let bytes = encode::png_with_texts("the snapshot", frame, texts).map_err(said)?;
     let stem = format!("snapshot-{style}");
     let path = with_free_name(folder, &stem, ".png", |path| {
         encode::save_bytes(path, &bytes, Existing::Keep).map(|()| path.to_owned())
