@@ -44,7 +44,7 @@ const STANDING_CIRCLES: [&str; 6] = [
     "engine::live",
     "engine::paint::painter",
     "gui::app",
-    "gui::desk",
+    "gui::background",
     "media::decode",
     "plan::cuda::conv",
 ];

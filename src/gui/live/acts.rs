@@ -11,7 +11,8 @@ use crate::{
     disk::words,
     engine::live::{Duel, LiveEvent, LiveSize, MeasureJob, rate_control::first_source_px},
     gui::{
-        app::App, choice::Choice, desk::Purpose, hear::name_window, outside::Dialog, stage::Compare,
+        app::App, background::Purpose, choice::Choice, events::name_window, platform::Dialog,
+        stage::Compare,
     },
     measure::{MeasureError, MeasureReport},
     mode::DeviceChoice,
@@ -89,7 +90,7 @@ impl App {
     ) {
         match (result, &mut self.live) {
             (Ok(report), Some(live)) => {
-                self.desk.draw_chart(report.clone());
+                self.background.draw_chart(report.clone());
                 live.show_report(report);
             }
             (Ok(_), None) | (Err(MeasureError::Backend(BackendError::Cancelled)), _) => {}
@@ -114,7 +115,7 @@ impl App {
                     self.messages.notice("The camera is off.");
                 }
             }
-            LiveIntent::ListCameras => self.desk.list_cameras(),
+            LiveIntent::ListCameras => self.background.list_cameras(),
             LiveIntent::Set(choices) => {
                 let before = std::mem::replace(&mut self.settings.live, *choices);
                 let now = &self.settings.live;
@@ -227,7 +228,7 @@ impl App {
         self.settings_changed(ctx);
         self.choose_first_style();
         self.start_source(ctx);
-        self.desk.list_cameras();
+        self.background.list_cameras();
     }
 
     fn leave_live(&mut self, ctx: &egui::Context) {

@@ -1,4 +1,4 @@
-//! Snapshots, recordings and reports of live pictures become files: when they are asked for, and the errands
+//! Snapshots, recordings and reports of live pictures become files: when they are asked for, and the tasks
 //! that write them.
 
 use std::{
@@ -13,7 +13,7 @@ use crate::{
     frame::Frame,
     gui::{
         app::App,
-        desk::{Desk, Report, Snapshot},
+        background::{Background, Report, Snapshot},
         label::path_label,
     },
     media::{
@@ -76,7 +76,7 @@ impl App {
             .style
             .clone()
             .unwrap_or_else(|| "original".to_owned());
-        self.desk
+        self.background
             .save_snapshot(self.picture_folder(), style, painted.clone(), texts);
     }
 
@@ -90,7 +90,7 @@ impl App {
             self.messages
                 .notice("There is no live picture to record yet.");
         } else {
-            self.desk.start_recording(self.picture_folder());
+            self.background.start_recording(self.picture_folder());
         }
     }
 
@@ -113,7 +113,7 @@ impl App {
         let recording = self.live.as_mut().and_then(|live| live.recording.take());
         if let Some(recording) = recording {
             self.recordings_ending += 1;
-            self.desk.finish_recording(recording.recorder);
+            self.background.finish_recording(recording.recorder);
         }
     }
 
@@ -135,7 +135,7 @@ impl App {
     }
 }
 
-impl Desk {
+impl Background {
     /// Saves a live picture under a name of its own below `folder`, with `texts` in it;
     /// [`Report::Snapshot`].
     pub fn save_snapshot(

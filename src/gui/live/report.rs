@@ -8,7 +8,7 @@ use super::{LiveIntent, LiveView};
 use crate::{
     frame::Frame,
     gui::{
-        desk::{Desk, Report},
+        background::{Background, Report},
         intent::Intent,
         texture::image_of,
         theme,
@@ -36,7 +36,7 @@ enum Chart {
 /// A chart and the same as a PNG file.
 pub type DrawnChart = (Frame, Vec<u8>);
 
-impl Desk {
+impl Background {
     /// Draws the chart of a report; [`Report::Charted`].
     pub fn draw_chart(&self, report: Arc<MeasureReport>) {
         self.send(move || {

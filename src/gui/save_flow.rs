@@ -1,6 +1,6 @@
-//! Letting a result go: saving it, and asking before it would be lost.
+//! Saving a result, and asking before it would be lost.
 //!
-//! A save is *running* (`App::saving`) until the desk reports. When its target exists it comes back
+//! A save is *running* (`App::saving`) until a background task reports. When its target exists it comes back
 //! and *waits for an answer* inside [`Question::ReplaceFile`]: whatever takes that question away
 //! takes the save with it, so nothing is left that nobody will answer. Another photo and the wish
 //! to close wait for a running save; both ask again afterwards, because the painting may have
@@ -12,12 +12,12 @@ use eframe::egui::{self, ViewportCommand};
 
 use super::{
     app::{App, Then},
+    background::{Opened, Purpose, Save},
     batch::Batch,
-    desk::{Opened, Purpose, Save},
     label::{editable, path_label, remark},
     live::LiveView,
-    outside::Dialog,
     overlays::{Overlay, Question, TypedPath},
+    platform::Dialog,
 };
 use crate::{
     disk::WriteError,
@@ -83,7 +83,7 @@ impl App {
 
     fn save(&mut self, save: Box<Save>, existing: Existing) {
         self.saving = true;
-        self.desk.save(save, existing);
+        self.background.save(save, existing);
     }
 
     /// Replaces the file that the open question is about.
@@ -94,8 +94,8 @@ impl App {
         }
     }
 
-    /// Hears what became of a save.
-    pub(super) fn hear_saved(
+    /// Handles the end of a save.
+    pub(super) fn handle_saved(
         &mut self,
         ctx: &egui::Context,
         save: Box<Save>,
@@ -273,7 +273,7 @@ impl App {
             Purpose::Export => free_path(path),
             _ => path,
         };
-        self.hear_choice(ctx, purpose, Ok(Some(path)));
+        self.handle_dialog(ctx, purpose, Ok(Some(path)));
     }
 
     /// Asks something, in place of what was asked or shown before.

@@ -1,17 +1,17 @@
-//! Doing what a person asked for.
+//! Intents of a person change the window's state and start work.
 
 use eframe::egui::{self, ViewportCommand};
 
 use super::{
     app::{App, Wanted},
+    background::{Origin, Purpose},
     batch::{BatchPhotos, Phase},
     choice::{BRUSHES_PX, Choice, finest_brush},
-    desk::{Origin, Purpose},
     intent::Intent,
     licences::Licences,
     live::{LiveIntent, LiveView},
-    outside::Dialog,
     overlays::Overlay,
+    platform::Dialog,
     shortcuts::Press,
     stage::ViewStep,
     theme,
@@ -171,7 +171,7 @@ impl App {
             Intent::Paste => {
                 self.open_ticket = self.ticket();
                 self.opening = true;
-                self.desk.paste(self.open_ticket);
+                self.background.paste(self.open_ticket);
             }
             Intent::PickStyle(id) => {
                 let choice = Choice {
@@ -212,7 +212,7 @@ impl App {
             Intent::Save => self.ask_target(),
             Intent::Copy => {
                 if let Some(finished) = self.workspace.finished() {
-                    self.desk.copy(finished);
+                    self.background.copy(finished);
                 }
             }
             Intent::SetTheme(choice) => {
@@ -297,7 +297,7 @@ impl App {
                 state.save_folder.clone().or(state.open_folder.clone())
             }
         };
-        self.desk.ask(purpose, dialog, folder)
+        self.background.ask(purpose, dialog, folder)
     }
 
     /// A number for a wish; later ones are larger.
@@ -315,13 +315,13 @@ impl App {
     fn open_as(&mut self, ticket: u64, origin: Origin) {
         self.open_ticket = ticket;
         self.opening = true;
-        self.desk.open(ticket, origin);
+        self.background.open(ticket, origin);
     }
 
     /// Has files looked at, to open, to import or to paint them.
     pub(super) fn sort(&mut self, files: Vec<std::path::PathBuf>) {
         let ticket = self.ticket();
-        self.desk.sort(ticket, files);
+        self.background.sort(ticket, files);
     }
 
     /// Opens one photo from a file for a wish, unless a later one has led to a photo already: files
@@ -419,7 +419,7 @@ impl App {
         };
         let key = (wanted.recipe.style.clone(), wanted.recipe.model);
         let Some(loaded) = self.networks.get(&key) else {
-            // What is being painted now is no longer wanted, even if it is done before it hears.
+            // What is being painted now is no longer wanted, even if it is done before the engine stops.
             wanted.run = None;
             self.engine.cancel();
             self.load(key);
@@ -439,7 +439,7 @@ impl App {
 
     pub(super) fn load(&mut self, key: (String, ModelSize)) {
         if !self.loading.contains(&key) {
-            self.desk.load_style(key.0.clone(), key.1);
+            self.background.load_style(key.0.clone(), key.1);
             self.loading.push(key);
         }
     }

@@ -1,6 +1,6 @@
-//! What lies outside the window: file dialogs and the clipboard.
+//! What the desktop gives: file dialogs and the clipboard.
 //!
-//! [`Outside`] is the seam; tests put a scripted one in its place. Every call may block for as long
+//! [`Platform`] is the seam; tests put a scripted one in its place. Every call may block for as long
 //! as a person thinks, so only background threads call, never the window's. The only rfd and the
 //! only arboard are here.
 
@@ -56,7 +56,7 @@ pub enum Dialog {
 }
 
 /// File dialogs and the clipboard. Calls block; background threads make them.
-pub trait Outside: Send + Sync {
+pub trait Platform: Send + Sync {
     /// Shows a dialog that starts in `folder`; `None` when the person chose nothing.
     ///
     /// # Errors
@@ -103,7 +103,7 @@ pub fn has_checkpoint_name(path: &Path) -> bool {
         .is_some_and(|e| CHECKPOINTS.contains(&e.to_ascii_lowercase().as_str()))
 }
 
-impl Outside for Desktop {
+impl Platform for Desktop {
     fn ask(&self, dialog: &Dialog, folder: Option<&Path>) -> Result<Option<PathBuf>, String> {
         let mut box_ = rfd::FileDialog::new();
         if let Some(folder) = folder.filter(|f| f.is_dir()) {
