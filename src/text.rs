@@ -49,6 +49,16 @@ pub fn cut(text: &str, max_chars: usize) -> Cow<'_, str> {
     Cow::Owned(begin + "…")
 }
 
+/// One line of a CSV file (RFC 4180, lines end as on Unix): a cell is quoted where a sign in it means
+/// something else.
+pub fn csv_line<const CELLS: usize>(cells: [String; CELLS]) -> String {
+    let cells = cells.map(|cell| match cell.contains(['"', ',', '\n', '\r']) {
+        true => format!("\"{}\"", cell.replace('"', "\"\"")),
+        false => cell,
+    });
+    cells.join(",") + "\n"
+}
+
 /// `json` with what [`is_unseen`] in its strings as `\uXXXX`, which reads back as the same; its own line
 /// breaks stay.
 pub fn json_escaped(json: &str) -> Cow<'_, str> {
@@ -101,6 +111,12 @@ mod tests {
         assert_eq!(cut("abcd", 3), "ab…");
         assert_eq!(cut("äöüß", 2), "ä…");
         assert_eq!(cut("", 0), "");
+    }
+
+    #[test]
+    fn cells_with_commas_are_quoted() {
+        let cells = ["NVIDIA H200", "", "a, \"b\""].map(str::to_owned);
+        assert_eq!(csv_line(cells), "NVIDIA H200,,\"a, \"\"b\"\"\"\n");
     }
 
     #[test]

@@ -248,13 +248,13 @@ fn shutdown_does_not_wait_for_a_surface_that_no_longer_listens() {
     assert!(engine.shutdown(PATIENCE));
 }
 
-struct Album {
+struct BatchPhotos {
     photos: usize,
     broken: Option<usize>,
     finished: Vec<usize>,
 }
 
-impl PhotoSource for Album {
+impl PhotoSource for BatchPhotos {
     fn len(&self) -> usize {
         self.photos
     }
@@ -287,7 +287,7 @@ impl PhotoSource for Album {
 
 fn batch(photos: usize) -> BatchJob {
     BatchJob {
-        source: Box::new(Album {
+        source: Box::new(BatchPhotos {
             photos,
             broken: Some(1),
             finished: Vec::new(),

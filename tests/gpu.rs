@@ -12,6 +12,8 @@ mod operations;
 mod pinned;
 #[path = "support/real_time.rs"]
 mod real_time;
+#[path = "support/shipped.rs"]
+mod shipped;
 #[path = "gpu/styles.rs"]
 mod styles;
 #[path = "gpu/timing.rs"]

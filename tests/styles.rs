@@ -2,7 +2,12 @@
 //! when their training ended (`tests/styles/`, before their weights were rounded to fp16).
 #![allow(clippy::expect_used)]
 
+#[path = "support/shipped.rs"]
+mod shipped;
+
 use std::path::{Path, PathBuf};
+
+use shipped::STYLES;
 
 use styleforge::{
     backend::{Backend, RunControl, SessionSpec, cpu::CpuBackend},
@@ -12,15 +17,6 @@ use styleforge::{
     models::johnson::NetworkSpec,
     weights::{Checkpoint, StyleLibrary},
 };
-
-const STYLES: [&str; 6] = [
-    "candy",
-    "mosaic",
-    "udnie",
-    "rain_princess",
-    "starry_night",
-    "great_wave",
-];
 
 fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)

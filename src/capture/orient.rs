@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::feed::sized;
-use crate::{frame::Frame, media::scale::size_within};
+use crate::{
+    frame::Frame,
+    media::{resample::Resampler, scale::size_within},
+};
 
 /// How far a frame is turned, clockwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -74,7 +77,7 @@ pub(super) struct Orient {
     decoded: Frame,
     /// The same, made smaller.
     smaller: Frame,
-    shrink: Option<Shrink>,
+    resampler: Resampler,
 }
 
 impl Orient {
@@ -86,7 +89,7 @@ impl Orient {
             frame_px: frame_px.max(1),
             decoded: nothing.clone(),
             smaller: nothing,
-            shrink: None,
+            resampler: Resampler::default(),
         }
     }
 
@@ -110,14 +113,8 @@ impl Orient {
         }
         decode(sized(&mut self.decoded, width, height).rgba_mut())?;
         let source = if shrinks {
-            let sides = (width, height, small_width, small_height);
-            if self.shrink.as_ref().is_none_or(|s| s.sides != sides) {
-                self.shrink = Some(Shrink::new(sides));
-            }
             let smaller = sized(&mut self.smaller, small_width, small_height);
-            if let Some(shrink) = &mut self.shrink {
-                shrink.run(&self.decoded, smaller);
-            }
+            self.resampler.resample(&self.decoded, smaller);
             smaller
         } else {
             &self.decoded
@@ -175,115 +172,6 @@ fn turned(source: &Frame, target: &mut Frame, rotate: Rotation, mirror: bool) {
             }
         }
     }
-}
-
-/// Parts of a whole source pixel, for weights.
-const WHOLE: u32 = 256;
-
-/// Makes pictures of one size smaller, to one size: every target pixel is the mean of the area that
-/// it covers.
-struct Shrink {
-    /// Columns and rows of the source, columns and rows of the target.
-    sides: (usize, usize, usize, usize),
-    columns: Vec<Span>,
-    rows: Vec<Span>,
-    /// Sums of one target row, three colours and alpha.
-    sums: Vec<[u32; PIXEL]>,
-}
-
-/// The source pixels under one target pixel, along one side.
-#[derive(Clone, Copy)]
-struct Span {
-    first: usize,
-    last: usize,
-    /// Parts of the first and of the last one that are covered; those between are whole.
-    first_parts: u32,
-    last_parts: u32,
-}
-
-impl Span {
-    fn parts(&self, position: usize) -> u32 {
-        if position == self.first {
-            self.first_parts
-        } else if position == self.last {
-            self.last_parts
-        } else {
-            WHOLE
-        }
-    }
-}
-
-fn spans(source: usize, target: usize) -> Vec<Span> {
-    let edge = |i: usize| i * source * WHOLE as usize / target;
-    let whole = WHOLE as usize;
-    (0..target)
-        .map(|i| {
-            let (from, to) = (edge(i), edge(i + 1));
-            let (first, last) = (from / whole, (to - 1) / whole);
-            let parts = |from: usize, to: usize| (to - from) as u32;
-            Span {
-                first,
-                last,
-                first_parts: parts(from, to.min((first + 1) * whole)),
-                last_parts: parts(from.max(last * whole), to),
-            }
-        })
-        .collect()
-}
-
-impl Shrink {
-    fn new(sides: (usize, usize, usize, usize)) -> Self {
-        let (width, height, small_width, small_height) = sides;
-        Self {
-            sides,
-            columns: spans(width, small_width),
-            rows: spans(height, small_height),
-            sums: vec![[0; PIXEL]; small_width],
-        }
-    }
-
-    fn run(&mut self, source: &Frame, target: &mut Frame) {
-        let (width, _, small_width, _) = self.sides;
-        let (from, _) = source.rgba().as_chunks::<PIXEL>();
-        let (to, _) = target.rgba_mut().as_chunks_mut::<PIXEL>();
-        for (row, target_row) in self.rows.iter().zip(to.chunks_exact_mut(small_width)) {
-            self.sums.fill([0; PIXEL]);
-            let mut height_parts = 0;
-            for y in row.first..=row.last {
-                let row_parts = row.parts(y);
-                height_parts += row_parts;
-                let line = &from[y * width..][..width];
-                for (span, sum) in self.columns.iter().zip(&mut self.sums) {
-                    let mut line_sum = [0u32; PIXEL];
-                    for (x, pixel) in (span.first..).zip(&line[span.first..=span.last]) {
-                        let parts = span.parts(x);
-                        for (s, p) in line_sum.iter_mut().zip(pixel) {
-                            *s += u32::from(*p) * parts;
-                        }
-                    }
-                    // Below 2^32 up to areas of 250 x 250 pixels; beyond, bits are given up.
-                    for (s, l) in sum.iter_mut().zip(line_sum) {
-                        *s = s.saturating_add((l / WHOLE).saturating_mul(row_parts));
-                    }
-                }
-            }
-            for ((span, sum), pixel) in self.columns.iter().zip(&self.sums).zip(target_row) {
-                let width_parts: u32 = span_parts(span);
-                let area = u64::from(width_parts) * u64::from(height_parts) / u64::from(WHOLE);
-                for (p, s) in pixel.iter_mut().zip(sum) {
-                    *p = ((u64::from(*s) + area / 2) / area.max(1)).min(255) as u8;
-                }
-            }
-        }
-    }
-}
-
-fn span_parts(span: &Span) -> u32 {
-    if span.first == span.last {
-        return span.first_parts;
-    }
-    let between = (span.last - span.first - 1) as u32;
-    span.first_parts + between * WHOLE + span.last_parts
 }
 
 #[cfg(test)]

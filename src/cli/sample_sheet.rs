@@ -18,6 +18,7 @@ use super::{
 use crate::{
     backend::RunControl,
     compose::Look,
+    disk::WriteError,
     engine::paint::{OutputSize, PaintSettings},
     media::{
         MediaError,
@@ -106,10 +107,10 @@ fn save_somewhere(
     folders: &[PathBuf],
     save: impl Fn(&Path) -> Result<Vec<String>, MediaError>,
 ) -> Result<PathBuf, MediaError> {
-    let mut last = MediaError::Write {
+    let mut last = MediaError::Write(WriteError::Refused {
         name: STEM.to_owned(),
         reason: "there is no folder to write to".to_owned(),
-    };
+    });
     for folder in folders {
         for number in 1..=MOST_NAMES {
             let name = match number {
@@ -119,7 +120,7 @@ fn save_somewhere(
             let path = folder.join(name);
             match save(&path) {
                 Ok(_) => return Ok(path),
-                Err(error @ MediaError::Exists { .. }) => last = error,
+                Err(error @ MediaError::Write(WriteError::Exists { .. })) => last = error,
                 Err(error) => {
                     last = error;
                     break;
@@ -141,14 +142,12 @@ mod tests {
         let path = save_somewhere(&folders, |path| {
             if path.starts_with("closed") {
                 let reason = String::new();
-                return Err(MediaError::Write {
-                    name: name(),
-                    reason,
-                });
+                let name = name();
+                return Err(WriteError::Refused { name, reason }.into());
             }
             match path.ends_with("styleforge-sample-2.png") {
                 true => Ok(Vec::new()),
-                false => Err(MediaError::Exists { name: name() }),
+                false => Err(WriteError::Exists { name: name() }.into()),
             }
         });
         assert_eq!(

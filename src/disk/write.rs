@@ -41,7 +41,9 @@ pub enum FolderSync {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
     /// The target exists and was to be kept.
-    #[error("{name} exists already and was not touched; choose another name")]
+    #[error(
+        "{name} exists already and was not touched; choose another name or ask to replace it (--force)"
+    )]
     Exists {
         /// The target.
         name: String,

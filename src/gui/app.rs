@@ -1,9 +1,9 @@
-//! The window's state and its frame: hear what happened, draw, act on what was asked.
+//! The window's state and its frame: read events, draw, do what was asked for.
 //!
 //! Everything here runs on the window's thread and never waits: files, dialogs and the clipboard
-//! are the [`Desk`]'s, painting is the [`Engine`]'s, laying paintings over photos is the
-//! [`Compositor`]'s. What they say is read in [`App::logic`] (`hear.rs`); what a person asks for is
-//! gathered while drawing and done afterwards (`act.rs`).
+//! are the [`Background`]'s, painting is the [`Engine`]'s, laying paintings over photos is the
+//! [`Compositor`]'s. What they say is read in [`App::logic`] (`events.rs`); what a person asks for is
+//! gathered while drawing and done afterwards (`update.rs`).
 
 use std::{
     collections::HashMap,
@@ -18,18 +18,18 @@ use std::{
 use eframe::egui;
 
 use super::{
+    background::{Background, Opened, Report},
     batch::Batch,
     choice::{Choice, DEFAULT_BRUSH, Recipe},
-    desk::{Desk, Opened, Report},
     gallery::Gallery,
     intent::Intent,
     live::{LiveIntent, LiveView},
     messages::Messages,
-    outside::Outside,
     overlays::Overlays,
-    shelf::{Loaded, Shelf},
+    platform::Platform,
     shortcuts::{self, Group},
     stage::Stage,
+    style_source::{Loaded, StyleSource},
     theme,
     workspace::Workspace,
 };
@@ -55,9 +55,9 @@ const SETTINGS_REST_SECONDS: f64 = 1.0;
 /// What a window is made of.
 pub struct Launch {
     /// Dialogs and the clipboard.
-    pub outside: Arc<dyn Outside>,
+    pub platform: Arc<dyn Platform>,
     /// The styles.
-    pub shelf: Arc<dyn Shelf>,
+    pub style_source: Arc<dyn StyleSource>,
     /// Opens devices; runs on the engine's thread.
     pub open_device: OpenDevice,
     /// What is remembered, and what has to be said about reading it.
@@ -181,7 +181,7 @@ pub(super) struct DeviceInUse {
 pub struct App {
     pub(super) engine: Engine,
     pub(super) compositor: Compositor,
-    pub(super) desk: Desk,
+    pub(super) background: Background,
     pub(super) settings: Settings,
     pub(super) settings_file: SettingsFile,
     pub(super) workspace: Workspace,
@@ -222,8 +222,8 @@ impl App {
         let (settings, warnings) = launch.settings;
         theme::install(ctx);
         theme::apply(ctx, settings.choices.theme);
-        let desk = Desk::start(launch.outside, launch.shelf, wake_up.clone())?;
-        desk.list_styles();
+        let background = Background::start(launch.platform, launch.style_source, wake_up.clone())?;
+        background.list_styles();
         let mut messages = Messages::default();
         for warning in warnings {
             messages.error(warning);
@@ -237,7 +237,7 @@ impl App {
         let app = Self {
             engine: Engine::start(launch.open_device, wake_up.clone())?,
             compositor: Compositor::start(wake_up)?,
-            desk,
+            background,
             workspace: Workspace::new(Choice::from_settings(&settings.choices)),
             settings,
             settings_file: SettingsFile {
@@ -264,23 +264,24 @@ impl App {
             brush_told: DEFAULT_BRUSH,
             intents,
         };
-        app.desk.sweep_pictures(app.picture_folder());
+        app.background.sweep_pictures(app.picture_folder());
         Ok(app)
     }
 
     /// Something that ends the window as soon as it can, from any thread and without a question: recordings
     /// are closed, and what was to be written is.
     pub fn stopper(&self) -> impl Fn() + Send + Sync + 'static {
-        let (stop_requested, wake_up) = (self.ending.is_requested.clone(), self.desk.wake_up());
+        let (stop_requested, wake_up) =
+            (self.ending.is_requested.clone(), self.background.wake_up());
         move || {
             stop_requested.store(true, Ordering::Relaxed);
             wake_up();
         }
     }
 
-    /// Hears what the threads and the keyboard say. Draws nothing.
+    /// Reads the events of threads and keyboard. Draws nothing.
     pub fn logic(&mut self, ctx: &egui::Context) {
-        self.hear(ctx);
+        self.handle_events(ctx);
         if self.ending.is_requested.load(Ordering::Relaxed) && !self.ending.is_closing {
             self.close_unasked(ctx);
         }
@@ -334,7 +335,7 @@ impl App {
         self.end_recording();
         // Nobody reads the messages any more, but a terminal may be there.
         for failure in self
-            .desk
+            .background
             .finish_writing()
             .iter()
             .filter_map(Report::failure)
@@ -441,7 +442,7 @@ impl App {
             && now - since >= SETTINGS_REST_SECONDS
         {
             self.settings_file.changed_at = None;
-            self.desk
+            self.background
                 .write_settings(self.settings.clone(), path.clone());
         }
     }

@@ -5,7 +5,7 @@ use eframe::egui::{self, Align, ComboBox, Layout, RichText, ScrollArea, Slider, 
 use super::{
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush},
     intent::Intent,
-    outside::format_title,
+    platform::format_title,
     theme,
 };
 use crate::{engine::paint::OutputSize, media::encode::Format, mode::ModelSize, settings::Choices};

@@ -5,7 +5,7 @@ use eframe::egui::{
     RichText, Role, Sense, Stroke, UiBuilder, WidgetInfo, vec2,
 };
 
-use super::{intent::Intent, outside::has_checkpoint_name, theme};
+use super::{intent::Intent, platform::has_checkpoint_name, theme};
 
 /// The stage without a photo: what to do first.
 pub fn welcome(ui: &mut egui::Ui, opening: bool, intents: &mut Vec<Intent>) {

@@ -11,7 +11,7 @@ use super::{
     intent::Intent,
     label::{label, remark},
     live::PreviewGrid,
-    shelf::Card,
+    style_source::Card,
     texture::image_of,
     theme,
 };

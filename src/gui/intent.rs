@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{choice::Choice, desk::Purpose, live::LiveIntent, stage::Compare};
+use super::{background::Purpose, choice::Choice, live::LiveIntent, stage::Compare};
 use crate::{media::encode::Format, settings::ThemeChoice};
 
 /// Something that a person asked for.

@@ -4,48 +4,48 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`app`] | the window's state and its frame; `hear` and `act` are its ears and hands, `window` is what it shows, `leaving` saves and asks before something is lost |
+//! | [`app`] | the window's state and its frame; `events` reads what threads report, `update` does what a person asked for, `window` is what is shown, `save_flow` saves and asks before something is lost |
 //! | [`workspace`] | photo, choice, paintings, undo, what is saved: rules without egui |
 //! | [`stage`], `texture` | the picture in the middle: zoom, divider, pixels on the graphics card |
 //! | [`live`] | live pictures: source, comparison, moving gallery, recording |
 //! | `gallery`, `controls`, `bars`, `empty` | what is drawn around and over the stage |
 //! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a folder's progress, what went wrong |
 //! | [`panel`] | what is measured of live pictures: counters, steps, timeline, roofline |
-//! | [`shortcuts`], [`intent`] | keys and widgets give intents; `act` does them |
-//! | [`desk`] | background threads for files and dialogs |
-//! | [`outside`], [`shelf`] | seams to the desktop and to the styles; tests script them |
+//! | [`shortcuts`], [`intent`] | keys and widgets give intents; `update` does them |
+//! | [`background`] | background threads for files and dialogs |
+//! | [`platform`], [`style_source`] | seams to the desktop (file dialogs, clipboard) and to the styles; tests script them |
 //!
 //! # Threads
 //!
-//! Everything but [`desk`]'s errands and [`batch`]'s album runs on the window's thread and never
+//! Everything but [`background`]'s tasks and [`batch`]'s photos run on the window's thread and never
 //! waits. Any thread that has something to say rings egui's repaint request; without one, and
 //! without a hand on mouse or keyboard, no frame is drawn.
 
-mod act;
 pub mod app;
+pub mod background;
 mod bars;
 pub mod batch;
 pub mod choice;
 mod controls;
-pub mod desk;
 mod empty;
+mod events;
 mod gallery;
-mod hear;
 mod icon;
 pub mod intent;
 mod label;
-mod leaving;
 mod licences;
 pub mod live;
 mod messages;
-pub mod outside;
 mod overlays;
 pub mod panel;
-pub mod shelf;
+pub mod platform;
+mod save_flow;
 pub mod shortcuts;
 pub mod stage;
+pub mod style_source;
 mod texture;
 mod theme;
+mod update;
 mod window;
 pub mod workspace;
 
@@ -105,8 +105,8 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
     let live = !loaded.0.state.shows_photos;
     let launch = Launch {
         live,
-        outside: Arc::new(outside::Desktop::default()),
-        shelf: Arc::new(shelf::Library::standard()),
+        platform: Arc::new(platform::Desktop::default()),
+        style_source: Arc::new(style_source::Library::standard()),
         open_device: backend::opener(DeviceOptions::default()),
         settings: loaded,
         settings_path,

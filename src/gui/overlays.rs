@@ -5,12 +5,12 @@ use std::{mem::discriminant, path::PathBuf};
 use eframe::egui::{self, Grid, Id, Modal, RichText, ScrollArea};
 
 use super::{
-    desk::{Purpose, Save},
+    background::{Purpose, Save},
     intent::Intent,
     label::{name_label, path_label},
     licences::Licences,
-    shelf::Card,
     shortcuts::Group,
+    style_source::Card,
     theme,
 };
 

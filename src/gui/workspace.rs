@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::{
+    background::{Finished, Opened, Origin},
     choice::{Choice, Recipe, SavedKey},
-    desk::{Finished, Opened, Origin},
     label::stem,
 };
 use crate::{engine::paint::Painting, media::encode::Format, mode::ModelSize};

@@ -1,9 +1,8 @@
 //! Two modes against each other on the same frames, on one device or on two.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::SystemTime};
+
+use jiff::Timestamp;
 
 use super::{
     MeasureError,
@@ -106,7 +105,10 @@ impl Comparison<'_> {
         let medians = [&reference, &other].map(|side| side.p50_ms_by(ratio_method));
         Ok(MeasureReport {
             version: env!("CARGO_PKG_VERSION"),
-            date: date_of(SystemTime::now()),
+            // A clock that is far beyond all years counts as 1970.
+            date: (Timestamp::try_from(SystemTime::now()).unwrap_or_default())
+                .strftime("%F")
+                .to_string(),
             device: reference.device,
             device_name: reference.device_name.clone(),
             style: self.style.clone(),
@@ -120,51 +122,5 @@ impl Comparison<'_> {
             other,
             equality,
         })
-    }
-}
-
-/// The day of a moment in UTC, `YYYY-MM-DD`.
-fn date_of(moment: SystemTime) -> String {
-    let seconds = moment
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    // Days in eras of 400 years that begin with a March, so that the leap day is a year's last
-    // (H. Hinnant, "chrono-compatible low-level date algorithms", civil_from_days).
-    let days = seconds / 86_400 + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn days_have_dates() {
-        for (days, date) in [
-            (0, "1970-01-01"),
-            (11_016, "2000-02-29"),
-            (19_782, "2024-02-29"),
-            (19_783, "2024-03-01"),
-            (20_453, "2025-12-31"),
-            (47_540, "2100-02-28"),
-            (47_541, "2100-03-01"),
-        ] {
-            let moment = UNIX_EPOCH + Duration::from_secs(days * 86_400 + 86_399);
-            assert_eq!(date_of(moment), date);
-        }
     }
 }

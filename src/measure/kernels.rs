@@ -4,7 +4,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::MeasureError;
-use crate::timing::{Ceiling, StepTiming, TimingMethod};
+use crate::{
+    text::csv_line,
+    timing::{Ceiling, StepTiming, TimingMethod},
+};
 
 /// One kernel of one layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -85,40 +88,28 @@ impl KernelTable {
 
 /// Every kernel of every table, one line each.
 pub fn csv(tables: &[KernelTable]) -> String {
-    let mut text =
-        "device,mode,size,method,layer,kernel,us,gb_per_s,tflops,ceiling_share,flops,bytes\n"
-            .to_owned();
-    for t in tables {
-        for k in &t.kernels {
-            let cells = [
-                field(&t.device_name),
-                field(&t.mode),
-                t.size.clone(),
-                t.method.name().to_owned(),
-                field(&k.layer),
-                field(&k.kernel),
-                format!("{:.3}", k.us()),
-                format!("{:.3}", k.gb_per_s),
-                k.tflops.map_or_else(String::new, |t| format!("{t:.6}")),
-                k.ceiling_share
-                    .map_or_else(String::new, |share| format!("{share:.4}")),
-                k.flops.to_string(),
-                k.bytes.to_string(),
-            ];
-            text.push_str(&cells.join(","));
-            text.push('\n');
-        }
-    }
-    text
-}
-
-/// A cell of a CSV file (RFC 4180): quoted where a sign in it means something else.
-pub fn field(text: &str) -> String {
-    if text.contains(['"', ',', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
+    let head =
+        "device,mode,size,method,layer,kernel,us,gb_per_s,tflops,ceiling_share,flops,bytes\n";
+    let kernels = tables
+        .iter()
+        .flat_map(|t| t.kernels.iter().map(move |k| (t, k)));
+    let line = |(t, k): (&KernelTable, &KernelRow)| {
+        csv_line([
+            t.device_name.clone(),
+            t.mode.clone(),
+            t.size.clone(),
+            t.method.name().to_owned(),
+            k.layer.clone(),
+            k.kernel.clone(),
+            format!("{:.3}", k.us()),
+            format!("{:.3}", k.gb_per_s),
+            k.tflops.map(|t| format!("{t:.6}")).unwrap_or_default(),
+            (k.ceiling_share.map(|share| format!("{share:.4}"))).unwrap_or_default(),
+            k.flops.to_string(),
+            k.bytes.to_string(),
+        ])
+    };
+    head.to_owned() + &kernels.map(line).collect::<String>()
 }
 
 /// A value over time, for [`trace`].
@@ -203,11 +194,5 @@ mod tests {
         let row = KernelRow::of(&step(0), Some(&ceiling));
         assert_eq!((row.tflops, row.ceiling_share), (None, Some(0.25)));
         assert_eq!(KernelRow::of(&step(0), None).ceiling_share, None);
-    }
-
-    #[test]
-    fn cells_with_commas_are_quoted() {
-        assert_eq!(field("NVIDIA H200"), "NVIDIA H200");
-        assert_eq!(field("a, \"b\""), "\"a, \"\"b\"\"\"");
     }
 }

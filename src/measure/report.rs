@@ -3,12 +3,12 @@
 
 use serde::Serialize;
 
-use super::{MeasureError, kernels::field, rounds::Contender, table};
+use super::{MeasureError, rounds::Contender, table};
 use crate::{
     backend::DeviceInfo,
     mode::{DeviceChoice, Mode},
     plan::Convolver,
-    text::one_line,
+    text::{csv_line, one_line},
     timing::TimingMethod,
     verify::Equality,
 };
@@ -271,19 +271,18 @@ impl MeasureReport {
 
     /// The report for tables: a line for each side. Lines of several reports can stand below one head.
     pub fn csv(&self) -> String {
-        let mut text = "device,instructions,mode,convolver,style,size,method,frames,warmup_frames,\
-                        p50_ms,p95_ms,host_p50_ms,host_p95_ms,fps,pipelined_fps,ratio,same_picture,\
-                        largest_levels,mean_levels,psnr_db,date,version\n"
-            .to_owned();
-        let or_empty = |value: Option<String>| value.unwrap_or_default();
-        for side in self.sides() {
-            // The ratio and the check are those of the pair.
-            let cells = [
-                field(&side.device_name),
-                field(&side.instructions),
+        let head = "device,instructions,mode,convolver,style,size,method,frames,warmup_frames,\
+                    p50_ms,p95_ms,host_p50_ms,host_p95_ms,fps,pipelined_fps,ratio,same_picture,\
+                    largest_levels,mean_levels,psnr_db,date,version\n";
+        let convolver = |side: &SideReport| Some(side.convolver.as_ref()?.name.clone());
+        // The ratio and the check are those of the pair.
+        let line = |side: &SideReport| {
+            csv_line([
+                side.device_name.clone(),
+                side.instructions.clone(),
                 side.mode.to_string(),
-                field(&or_empty(side.convolver.as_ref().map(|c| c.name.clone()))),
-                field(&self.style),
+                convolver(side).unwrap_or_default(),
+                self.style.clone(),
                 self.size.clone(),
                 side.method.name().to_owned(),
                 self.frames.to_string(),
@@ -293,19 +292,17 @@ impl MeasureReport {
                 format!("{:.4}", side.host_p50_ms),
                 format!("{:.4}", side.host_p95_ms),
                 format!("{:.3}", side.fps),
-                or_empty(side.pipelined_fps.map(|fps| format!("{fps:.3}"))),
-                or_empty(self.ratio.map(|ratio| format!("{ratio:.4}"))),
+                (side.pipelined_fps.map(|fps| format!("{fps:.3}"))).unwrap_or_default(),
+                (self.ratio.map(|ratio| format!("{ratio:.4}"))).unwrap_or_default(),
                 self.equality.passed().to_string(),
                 self.equality.largest_levels.to_string(),
                 format!("{:.6}", self.equality.mean_levels),
-                or_empty(self.equality.psnr_db.map(|db| format!("{db:.2}"))),
+                (self.equality.psnr_db.map(|db| format!("{db:.2}"))).unwrap_or_default(),
                 self.date.clone(),
                 self.version.to_owned(),
-            ];
-            text.push_str(&cells.join(","));
-            text.push('\n');
-        }
-        text
+            ])
+        };
+        head.to_owned() + &self.sides().into_iter().map(line).collect::<String>()
     }
 }
 

@@ -19,7 +19,7 @@ use image::{
 use super::MediaError;
 pub use crate::disk::Existing;
 use crate::{
-    disk::{self, FolderSync},
+    disk::{self, FolderSync, WriteError},
     frame::Frame,
 };
 
@@ -150,7 +150,7 @@ pub fn save_reusing(
     existing: Existing,
 ) -> Result<Vec<String>, MediaError> {
     disk::write_whole(path, existing, FolderSync::Now, |writer, name| {
-        write(writer, name, frame, icc, encoding)
+        write(writer, name, frame, icc, encoding, &[])
     })
 }
 
@@ -206,24 +206,43 @@ pub fn to_bytes_reusing(
     encoding: Encoding,
 ) -> Result<(Vec<u8>, Vec<String>), MediaError> {
     let mut bytes = Cursor::new(Vec::new());
-    let notes = write(&mut bytes, name, frame, icc, encoding)?;
+    let notes = write(&mut bytes, name, frame, icc, encoding, &[])?;
     Ok((bytes.into_inner(), notes))
 }
 
-fn refused(name: &str, error: &io::Error) -> MediaError {
-    MediaError::Write {
-        name: name.to_owned(),
-        reason: disk::reason(error),
-    }
+/// `frame` as a PNG file that says how it was made: each (keyword, text) becomes an `iTXt` chunk, not
+/// compressed, so that every reader of metadata shows it. Keywords are 1 to 79 Latin letters.
+///
+/// # Errors
+/// As [`to_bytes`].
+pub fn png_with_texts(
+    name: &str,
+    frame: &Frame,
+    texts: &[(&str, String)],
+) -> Result<Vec<u8>, MediaError> {
+    let mut bytes = Cursor::new(Vec::new());
+    let png = Encoding::of(Format::Png);
+    write(&mut bytes, name, Cow::Borrowed(frame), None, png, texts)?;
+    Ok(bytes.into_inner())
 }
 
-/// Encodes `frame` into `writer`.
+fn refused(name: &str, error: &io::Error) -> MediaError {
+    unwritten(name, disk::reason(error))
+}
+
+fn unwritten(name: &str, reason: String) -> MediaError {
+    let name = name.to_owned();
+    WriteError::Refused { name, reason }.into()
+}
+
+/// Encodes `frame` into `writer`; only a PNG takes `texts`.
 pub(super) fn write<W: Write + Seek>(
     mut writer: W,
     name: &str,
     frame: Cow<'_, Frame>,
     icc: Option<&[u8]>,
     encoding: Encoding,
+    texts: &[(&str, String)],
 ) -> Result<Vec<String>, MediaError> {
     let format = encoding.format;
     let limit = format.max_side_px();
@@ -263,7 +282,7 @@ pub(super) fn write<W: Write + Seek>(
     }
     let icc = icc.map(<[u8]>::to_vec);
     let encoded = match format {
-        Format::Png => write_png(&mut writer, icc, pixels, width, height, opaque),
+        Format::Png => write_png(&mut writer, icc, pixels, width, height, opaque, texts),
         Format::Jpeg => with_profile(
             JpegEncoder::new_with_quality(&mut writer, encoding.jpeg_quality.clamp(1, 100)),
             icc,
@@ -292,10 +311,7 @@ pub(super) fn write<W: Write + Seek>(
     };
     encoded.map_err(|e| match e {
         ImageError::IoError(e) => refused(name, &e),
-        other => MediaError::Write {
-            name: name.to_owned(),
-            reason: other.to_string(),
-        },
+        other => unwritten(name, other.to_string()),
     })?;
     Ok(notes)
 }
@@ -324,6 +340,7 @@ fn write_png(
     width: u32,
     height: u32,
     opaque: bool,
+    texts: &[(&str, String)],
 ) -> Result<(), ImageError> {
     let failed = |error: png::EncodingError| ImageError::IoError(error.into());
     let mut info = png::Info::with_size(width, height);
@@ -337,6 +354,10 @@ fn write_png(
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::Fast);
     encoder.set_filter(png::Filter::Adaptive);
+    for (keyword, text) in texts {
+        let added = encoder.add_itxt_chunk((*keyword).to_owned(), text.clone());
+        added.map_err(failed)?;
+    }
     let mut encoder = encoder.write_header().map_err(failed)?;
     let mut rows = encoder
         .stream_writer_with_size(PNG_CHUNK_BYTES)
@@ -364,14 +385,11 @@ fn without_alpha(name: &str, frame: Cow<'_, Frame>) -> Result<Vec<u8>, MediaErro
         return Ok(rgb);
     }
     let mut rgb = Vec::new();
-    rgb.try_reserve_exact(bytes)
-        .map_err(|_| MediaError::Write {
-            name: name.to_owned(),
-            reason: format!(
-                "{} MB of memory could not be had; close other programs",
-                bytes.div_ceil(1_000_000)
-            ),
-        })?;
+    rgb.try_reserve_exact(bytes).map_err(|_| {
+        let megabytes = bytes.div_ceil(1_000_000);
+        let reason = format!("{megabytes} MB of memory could not be had; close other programs");
+        unwritten(name, reason)
+    })?;
     for p in frame.rgba().chunks_exact(4) {
         rgb.extend_from_slice(&on_white(p));
     }
@@ -381,6 +399,25 @@ fn without_alpha(name: &str, frame: Cow<'_, Frame>) -> Result<Vec<u8>, MediaErro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_stand_in_a_png_and_leave_the_picture_as_it_is() {
+        let frame = Frame::from_fn(5, 4, |x, y| [x as u8 * 40, y as u8 * 50, 9, 200]);
+        let texts = [("Style", "Große Welle".to_owned())];
+        let bytes = png_with_texts("a picture", &frame, &texts).expect("a small picture");
+        let mut reader = png::Decoder::new(Cursor::new(&bytes))
+            .read_info()
+            .expect("still a PNG");
+        let text = &reader.info().utf8_text[0];
+        assert_eq!(text.keyword, "Style");
+        assert_eq!(text.get_text().as_deref().ok(), Some("Große Welle"));
+        let mut pixels = vec![0; 4 * frame.pixel_count()];
+        reader
+            .next_frame(&mut pixels)
+            .expect("every checksum holds");
+        assert_eq!(pixels, frame.rgba());
+        assert!(png_with_texts("a picture", &frame, &[("", String::new())]).is_err());
+    }
 
     #[test]
     fn a_picture_that_is_given_away_is_encoded_to_the_same_bytes() {

@@ -7,9 +7,9 @@ pub mod decode;
 pub mod encode;
 pub mod folder;
 pub mod guard;
+mod header;
 mod loss;
 pub mod memory;
-pub mod png_text;
 pub mod record;
 pub mod resample;
 pub mod sample;
@@ -136,45 +136,7 @@ pub enum MediaError {
         /// Most pixels a side.
         limit: usize,
     },
-    /// The target exists and nobody asked to replace it.
-    #[error(
-        "{name} exists already and was not touched; choose another name or ask to replace it (--force)"
-    )]
-    Exists {
-        /// The target as the person named it.
-        name: String,
-    },
-    /// The target exists and is no plain file, so that it can never be replaced.
-    #[error("{name} is not a plain file and is not replaced; choose another name")]
-    NotReplaceable {
-        /// The target as the person named it.
-        name: String,
-    },
-    /// A folder for the target could not be made.
-    #[error("the folder {name} could not be made: {reason}")]
-    Folder {
-        /// The folder.
-        name: String,
-        /// The reason and what to do.
-        reason: String,
-    },
-    /// The operating system refuses to take the bytes. Nothing half-written is left.
-    #[error("{name} could not be written: {reason}")]
-    Write {
-        /// The target as the person named it.
-        name: String,
-        /// The system's words and what to do.
-        reason: String,
-    },
-}
-
-impl From<WriteError> for MediaError {
-    fn from(error: WriteError) -> Self {
-        match error {
-            WriteError::Exists { name } => Self::Exists { name },
-            WriteError::NotReplaceable { name } => Self::NotReplaceable { name },
-            WriteError::Folder { name, reason } => Self::Folder { name, reason },
-            WriteError::Refused { name, reason } => Self::Write { name, reason },
-        }
-    }
+    /// The target was not written, and is as it was before.
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }

@@ -28,6 +28,7 @@ use super::{
 use crate::{
     disk::{self, FolderSync, WriteError, reason},
     frame::Frame,
+    text::csv_line,
 };
 
 /// Frames that may wait to be written.
@@ -111,9 +112,9 @@ impl Recorder {
         format: Format,
         wake_up: Arc<dyn Fn() + Send + Sync>,
     ) -> Result<(Self, FrameSink), MediaError> {
-        let refused = |reason: String| MediaError::Write {
-            name: folder.display().to_string(),
-            reason,
+        let refused = |reason: String| -> MediaError {
+            let name = folder.display().to_string();
+            WriteError::Refused { name, reason }.into()
         };
         disk::make_folder(folder)?;
         disk::sweep(folder);
@@ -196,10 +197,10 @@ impl Recorder {
         self.join();
         let failure = match self.ended.try_recv() {
             Ok(result) => result.err(),
-            Err(_) => Some(MediaError::Write {
+            Err(_) => Some(MediaError::Write(WriteError::Refused {
                 name: self.folder.display().to_string(),
                 reason: "a mistake in StyleForge stopped it; please report it".to_owned(),
-            }),
+            })),
         };
         Recorded {
             folder: self.folder.clone(),
@@ -292,10 +293,10 @@ impl Writer {
         let (existing, sync) = (Existing::Keep, FolderSync::Later);
         disk::write_whole(&path, existing, sync, |to, name| {
             let encoding = Encoding::of(self.format);
-            encode::write(to, name, Cow::Borrowed(&shot.frame), None, encoding)
+            encode::write(to, name, Cow::Borrowed(&shot.frame), None, encoding, &[])
         })
         .map_err(|error| match error {
-            MediaError::Exists { .. } => {
+            MediaError::Write(WriteError::Exists { .. }) => {
                 let why = "it exists already and was not touched; choose another folder";
                 self.refused(&file, why.to_owned())
             }
@@ -303,17 +304,16 @@ impl Writer {
         })?;
         self.counts.written.fetch_add(1, Ordering::Relaxed);
         // In one piece, so that a kill tears no line.
-        let line = format!("{},{file},{:.4}\n", shot.number, shot.at.as_secs_f64());
+        let seconds = format!("{:.4}", shot.at.as_secs_f64());
+        let line = csv_line([shot.number.to_string(), file, seconds]);
         self.table
             .write_all(line.as_bytes())
             .map_err(|e| self.refused(TABLE, reason(&e)))
     }
 
     fn refused(&self, file: &str, reason: String) -> MediaError {
-        MediaError::Write {
-            name: self.folder.join(file).display().to_string(),
-            reason,
-        }
+        let name = self.folder.join(file).display().to_string();
+        WriteError::Refused { name, reason }.into()
     }
 }
 
@@ -342,7 +342,7 @@ mod tests {
         assert_eq!(picture.to_rgba8().get_pixel(3, 0).0, [0, 3, 0, 255]);
         let again = start().map(drop);
         assert!(
-            matches!(again, Err(MediaError::Write { reason, .. }) if reason.contains("another folder"))
+            matches!(again, Err(MediaError::Write(WriteError::Refused { reason, .. })) if reason.contains("another folder"))
         );
     }
 

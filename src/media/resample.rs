@@ -1,8 +1,10 @@
 //! Shrinking of one picture after the other between the same two sizes, without allocating.
 //!
-//! For live pictures: every pixel of the result is the mean of the area that it covers, so that nothing
-//! flickers when the source moves; of an area of many pixels, some count for all. Photos take [`super::scale::scaled`], which is sharper and slower.
-//! Belongs to one thread at a time.
+//! For live pictures, captured ones and those on their way to the network: every pixel of the result is the
+//! mean of the area that it covers, so that nothing flickers when the source moves; of an area of many pixels,
+//! some count for all. By hand, because fast_image_resize makes its tables anew for every picture, which
+//! allocates, and its box filter gives a pixel on the edge of an area to one of the two whole. Photos take
+//! [`super::scale::scaled`], which is sharper and slower. Belongs to one thread at a time.
 
 use crate::frame::Frame;
 

@@ -6,6 +6,7 @@
 //! wrote. A file that cannot be read as a whole is reported and never written over. Calls block; any thread
 //! may call.
 
+mod form;
 mod live;
 mod table;
 
@@ -15,13 +16,12 @@ use std::{
     fs::{self, File},
     io::{ErrorKind, Read, Write},
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
 use etcetera::BaseStrategy;
 use toml::{Table, Value};
 
-use self::table::{Complaints, Reader, put, take_part};
+use self::form::parsed;
 use crate::{
     compose::Look,
     disk::{self, Existing, FolderSync, WriteError, folder_of, reason},
@@ -30,15 +30,8 @@ use crate::{
     mode::ModelSize,
 };
 
-/// The file's form that this version reads and writes; a larger number is a newer version's.
-const VERSION: i64 = 1;
 /// Largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
-/// The tables that this version reads.
-const PARTS: [&str; 3] = ["choices", "live", "state"];
-
-/// Smallest window side that is remembered, in points.
-const MIN_WINDOW_SIDE: f32 = 200.0;
 
 /// Dark, light, or as the desktop says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -228,131 +221,6 @@ impl Settings {
         })?;
         Ok(())
     }
-
-    fn from_table(table: Table) -> (Self, Vec<String>) {
-        let mut complaints = Complaints::default();
-        let empty = Table::new();
-        let part = |name: &str| table.get(name).and_then(Value::as_table).unwrap_or(&empty);
-        let mut choices = Choices::default();
-        let mut reader = Reader {
-            part: "choices",
-            table: part("choices"),
-            complaints: &mut complaints,
-        };
-        reader.text("style", &mut choices.style);
-        reader.parsed("model", &mut choices.model, |s| s.parse().ok());
-        reader.parsed("output", &mut choices.output, output_from_name);
-        reader.parsed("theme", &mut choices.theme, |s| {
-            ThemeChoice::ALL.into_iter().find(|t| t.name() == s)
-        });
-        reader.parsed("format", &mut choices.format, |s| {
-            Format::from_str(s).ok().map(Some)
-        });
-        reader.integer("strength", 0..=100, |v| {
-            choices.look.strength_percent = v as u8;
-        });
-        reader.integer("jpeg_quality", 1..=100, |v| choices.jpeg_quality = v as u8);
-        reader.integer("working_px", 16..=100_000, |v| {
-            choices.working_px = Some(v as usize);
-        });
-        reader.boolean("keep_colors", &mut choices.look.keep_colors);
-        reader.boolean("ask_before_losing", &mut choices.ask_before_losing);
-
-        let live = LiveChoices::read(&mut Reader {
-            part: "live",
-            table: part("live"),
-            complaints: &mut complaints,
-        });
-
-        let mut state = State::default();
-        let mut reader = Reader {
-            part: "state",
-            table: part("state"),
-            complaints: &mut complaints,
-        };
-        let (mut open, mut save) = (None, None);
-        reader.boolean("shows_photos", &mut state.shows_photos);
-        reader.boolean("has_seen_hint", &mut state.has_seen_hint);
-        reader.text("open_folder", &mut open);
-        reader.text("save_folder", &mut save);
-        state.open_folder = open.map(PathBuf::from);
-        state.save_folder = save.map(PathBuf::from);
-        let mut sides = [0.0f32; 2];
-        for (side, key) in sides.iter_mut().zip(["window_width", "window_height"]) {
-            reader.integer(key, 1..=100_000, |v| *side = v as f32);
-        }
-        if sides.iter().all(|&s| s >= MIN_WINDOW_SIDE) {
-            state.window_size = Some((sides[0], sides[1]));
-        }
-        let mut settings = Self {
-            choices,
-            live,
-            state,
-            table,
-            refused: Vec::new(),
-            keeps_file: false,
-        };
-        let written = settings.to_table();
-        let of_default = |(part, key): (&'static str, String)| Refused {
-            part,
-            fallback: written.get(part).and_then(|part| part.get(&key)).cloned(),
-            key,
-        };
-        settings.refused = complaints.refused.into_iter().map(of_default).collect();
-        (settings, complaints.warnings)
-    }
-
-    fn to_table(&self) -> Table {
-        let mut table = self.table.clone();
-        put(&mut table, "version", Some(VERSION));
-        let c = &self.choices;
-        let mut part = take_part(&mut table, "choices");
-        let choices = &mut part;
-        put(choices, "style", c.style.clone());
-        put(choices, "model", Some(c.model.name()));
-        put(choices, "working_px", c.working_px.map(|px| px as i64));
-        put(
-            choices,
-            "strength",
-            Some(i64::from(c.look.strength_percent)),
-        );
-        put(choices, "keep_colors", Some(c.look.keep_colors));
-        put(choices, "output", Some(output_name(c.output)));
-        put(choices, "theme", Some(c.theme.name()));
-        put(choices, "format", c.format.map(Format::name));
-        put(choices, "jpeg_quality", Some(i64::from(c.jpeg_quality)));
-        put(choices, "ask_before_losing", Some(c.ask_before_losing));
-        table.insert("choices".to_owned(), Value::Table(part));
-        let mut part = take_part(&mut table, "live");
-        self.live.write(&mut part);
-        table.insert("live".to_owned(), Value::Table(part));
-        let s = &self.state;
-        let mut part = take_part(&mut table, "state");
-        let state = &mut part;
-        // A folder whose name is no text cannot stand in TOML and is forgotten.
-        let text = |p: &Option<PathBuf>| p.as_ref().and_then(|p| p.to_str()).map(str::to_owned);
-        put(state, "open_folder", text(&s.open_folder));
-        put(state, "save_folder", text(&s.save_folder));
-        put(state, "shows_photos", Some(s.shows_photos));
-        put(state, "has_seen_hint", Some(s.has_seen_hint));
-        put(state, "window_width", s.window_size.map(|(w, _)| w as i64));
-        put(state, "window_height", s.window_size.map(|(_, h)| h as i64));
-        table.insert("state".to_owned(), Value::Table(part));
-        for Refused {
-            part,
-            key,
-            fallback,
-        } in &self.refused
-        {
-            let original = self.table.get(*part).and_then(|part| part.get(key));
-            if let (Some(original), Some(Value::Table(part))) = (original, table.get_mut(*part))
-                && part.get(key) == fallback.as_ref()
-            {
-                part.insert(key.clone(), original.clone());
-            }
-        }
-        table
-    }
 }
 
 /// The file's table, `None` without a file, or why it cannot be read.
@@ -377,43 +245,6 @@ fn read(path: &Path) -> Result<Option<Table>, String> {
     }
     let text = String::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
     parsed(&text).map(Some)
-}
-
-/// The table that a settings file's text is.
-///
-/// # Errors
-/// Why nothing can be made of it, in words.
-fn parsed(text: &str) -> Result<Table, String> {
-    let table: Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| error.message().trim_end_matches('.').to_owned())?;
-    match table.get("version") {
-        None => {}
-        Some(Value::Integer(..=VERSION)) => {}
-        Some(version) => {
-            return Err(format!(
-                "a newer StyleForge wrote it, in form {version}; this one reads form {VERSION}"
-            ));
-        }
-    }
-    let is_wrong = |part: &&&str| table.get(**part).is_some_and(|part| !part.is_table());
-    match PARTS.iter().find(is_wrong) {
-        Some(part) => Err(format!("{part} is not a table")),
-        None => Ok(table),
-    }
-}
-
-fn output_name(output: OutputSize) -> &'static str {
-    match output {
-        OutputSize::Original => "original",
-        OutputSize::Working => "working",
-    }
-}
-
-fn output_from_name(name: &str) -> Option<OutputSize> {
-    [OutputSize::Original, OutputSize::Working]
-        .into_iter()
-        .find(|o| output_name(*o) == name)
 }
 
 #[cfg(test)]

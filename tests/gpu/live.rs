@@ -32,10 +32,7 @@ use styleforge::{
     weights::Checkpoint,
 };
 
-use crate::{
-    real_time,
-    styles::{STYLES, root},
-};
+use crate::{real_time, shipped::STYLES, styles::root};
 
 /// Rate of the source: more than any screen shows.
 const SOURCE_FPS: u32 = 200;

@@ -16,7 +16,10 @@ use styleforge::{
     weights::Checkpoint,
 };
 
-use super::styles::{STYLES, root};
+use super::{
+    shipped::{STYLES, waves},
+    styles::root,
+};
 
 /// Columns, rows and frames at once: the size that everybody measures, larger tiles, odd sides, a
 /// batch.
@@ -43,8 +46,9 @@ pub fn pictures_are_the_pinned_ones(backend: &dyn Backend) -> Result<(), Failed>
                         by_library += 1;
                         continue;
                     }
-                    let photos: Vec<Frame> =
-                        (0..batch).map(|seed| photo(width, height, seed)).collect();
+                    let photos: Vec<Frame> = (0..batch as u32)
+                        .map(|seed| waves(width, height, seed))
+                        .collect();
                     let mut painted = photos.clone();
                     session.run(&photos, &mut painted, &RunControl::default(), None)?;
                     let mut hash = Sha256::new();
@@ -82,15 +86,4 @@ pub fn pictures_are_the_pinned_ones(backend: &dyn Backend) -> Result<(), Failed>
         None => Ok(()),
         Some(first) => Err(format!("{} pictures differ, first {first}", differing.len()).into()),
     }
-}
-
-/// Waves of several lengths with noise from a congruential generator.
-fn photo(width: usize, height: usize, seed: usize) -> Frame {
-    let mut state = 12345 + seed as u32;
-    Frame::from_fn(width, height, |x, y| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let noise = (state >> 27) as usize;
-        let wave = |a: usize, b: usize| ((x * a + y * b) % 224 + noise) as u8;
-        [wave(3, 1), wave(1, 5), wave(7, 2), 255]
-    })
 }

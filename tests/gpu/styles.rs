@@ -13,14 +13,8 @@ use styleforge::{
     weights::Checkpoint,
 };
 
-pub const STYLES: [&str; 6] = [
-    "candy",
-    "mosaic",
-    "udnie",
-    "rain_princess",
-    "starry_night",
-    "great_wave",
-];
+use crate::shipped::STYLES;
+
 /// What rounding the weights to fp16, after PyTorch had painted, leaves at least.
 const ROUNDED_WEIGHTS_DB: f64 = 50.0;
 

@@ -7,7 +7,7 @@ use eframe::egui::{Key, Modifiers, Role, ViewportCommand};
 use egui_kittest::kittest::{NodeT, Queryable, by};
 use styleforge::{
     capture::{Camera, CameraId},
-    gui::shelf::Card,
+    gui::style_source::Card,
     mode::ModelSize,
 };
 
@@ -99,7 +99,7 @@ fn titles_and_names_of_files_are_plain() {
     fs::create_dir(w.path(HOSTILE)).expect("made");
     let target = w.path(HOSTILE).join(format!("{HOSTILE}.png"));
     for told in ["Saved as ", "Replace "] {
-        w.outside.answer(Some(target.clone()));
+        w.platform.answer(Some(target.clone()));
         w.click("Save as…");
         w.until_plain(told);
     }
@@ -145,7 +145,7 @@ fn names_of_cameras_and_sources_are_plain() {
         description: HOSTILE.to_owned(),
         problem: None,
     };
-    w.outside.plug_in(vec![camera]);
+    w.platform.plug_in(vec![camera]);
     let lists = w.harness.query_all(by().role(Role::ComboBox));
     let source = lists.into_iter().find(|list| {
         let node = list.accesskit_node();

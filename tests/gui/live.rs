@@ -40,12 +40,14 @@ fn the_first_start_shows_the_demo_scene_painted() {
     assert!(w.is_chosen("Candy"), "the first style");
     assert!(w.has("Use camera") && w.has("Demo scene"));
     assert_eq!(
-        w.shelf.loads().first(),
+        w.style_source.loads().first(),
         Some(&("candy".to_owned(), ModelSize::Lite)),
         "the automatic size takes the lite model on a processor"
     );
     assert!(w.pace().contains("fused fp32"), "{}", w.pace());
-    w.until("every style's picture", |w| w.shelf.loads().len() == 3);
+    w.until("every style's picture", |w| {
+        w.style_source.loads().len() == 3
+    });
     w.click("Got it");
     w.until("the hint to go", |w| !w.has("Got it"));
 }
@@ -289,7 +291,7 @@ fn working_size_and_mirror_are_kept() {
     w.until("the size", |w| w.pace().contains("320 × 240 px"));
     w.click("Full");
     w.until("the full model", |w| {
-        w.shelf
+        w.style_source
             .loads()
             .contains(&("candy".to_owned(), ModelSize::Full))
     });
@@ -435,7 +437,7 @@ fn a_measurement_gives_a_report_to_keep() {
         ("Chart…", "report.png", "PNG"),
     ] {
         let path = w.path(name);
-        w.outside.answer(Some(path.clone()));
+        w.platform.answer(Some(path.clone()));
         w.click(button);
         w.until("the file", |_| path.exists());
         let bytes = std::fs::read(&path).expect("a file");
@@ -462,10 +464,10 @@ fn a_chart_is_drawn_beside_the_window_and_comes_when_it_is_done() {
     let mut w = Window::painting_live();
     w.press(Key::C);
     w.until_contains("times as fast");
-    w.until("every style", |w| w.shelf.loads().len() >= 3);
+    w.until("every style", |w| w.style_source.loads().len() >= 3);
     // Styles that wait for their networks keep every thread busy that could draw.
-    let shelf = w.shelf.clone();
-    let held = shelf.hold_loads();
+    let style_source = w.style_source.clone();
+    let held = style_source.hold_loads();
     for name in ["One.pth", "Two.pth"] {
         let file = w.path(name);
         std::fs::write(&file, b"weights").expect("written");
@@ -478,7 +480,7 @@ fn a_chart_is_drawn_beside_the_window_and_comes_when_it_is_done() {
     drop(held);
     w.until("the chart", |w| !w.has("The chart is being drawn…"));
     let path = w.path("chart.png");
-    w.outside.answer(Some(path.clone()));
+    w.platform.answer(Some(path.clone()));
     w.click("Chart…");
     w.until("the file", |_| path.exists());
 }
@@ -497,7 +499,7 @@ fn the_performance_panel_shows_live_numbers() {
         w.click(tab);
     }
     let path = w.path("counters.csv");
-    w.outside.answer(Some(path.clone()));
+    w.platform.answer(Some(path.clone()));
     w.click("Export");
     w.click("Counters as CSV…");
     w.until("the file", |_| path.exists());
@@ -621,7 +623,7 @@ fn live_pictures_have_a_model_of_their_own() {
     w.press(Key::M);
     w.until_label("Model: full");
     w.until("the full model", |w| {
-        w.shelf
+        w.style_source
             .loads()
             .contains(&("candy".to_owned(), ModelSize::Full))
     });

@@ -6,12 +6,12 @@
 )]
 
 mod labels;
-mod leaving;
 mod live;
 mod opening;
 mod painting;
 mod panel;
 mod results;
+mod save_flow;
 mod scripted;
 #[path = "../support/mod.rs"]
 mod support;

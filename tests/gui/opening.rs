@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use eframe::egui::{Key, Modifiers};
 use styleforge::{
-    gui::outside::{Clip, Dialog},
+    gui::platform::{Clip, Dialog},
     media::encode::{self, Encoding, Existing, Format},
 };
 
@@ -14,10 +14,10 @@ use crate::{support::photo, window::Window};
 fn a_photo_opens_by_button_and_is_painted_by_a_click() {
     let mut w = Window::open();
     let file = w.photo_file("beach.png", 40, 30);
-    w.outside.answer(Some(file.clone()));
+    w.platform.answer(Some(file.clone()));
     w.click("Open a photo…");
     w.until_label("Picture, photo, 40 × 30 px");
-    assert_eq!(w.outside.asked(), [(Dialog::Open, None)]);
+    assert_eq!(w.platform.asked(), [(Dialog::Open, None)]);
     w.until_label("beach.png, 40 × 30 px");
     assert!(w.has("Choose a style on the left to paint this photo"));
     w.click("Candy");
@@ -41,14 +41,14 @@ fn the_sample_opens_by_button_and_by_key() {
 #[test]
 fn pictures_and_copied_files_are_pasted() {
     let mut w = Window::open();
-    w.outside.put_on_clipboard(Clip::Picture(photo(21, 12)));
+    w.platform.put_on_clipboard(Clip::Picture(photo(21, 12)));
     w.key(Modifiers::COMMAND, Key::V);
     w.until_label("Pasted picture, 21 × 12 px");
     let file = w.photo_file("copied.png", 9, 8);
-    w.outside.put_on_clipboard(Clip::Files(vec![file]));
+    w.platform.put_on_clipboard(Clip::Files(vec![file]));
     w.click("Paste");
     w.until_label("copied.png, 9 × 8 px");
-    w.outside.put_on_clipboard(Clip::Nothing);
+    w.platform.put_on_clipboard(Clip::Nothing);
     w.click("Paste");
     w.until_contains("The clipboard holds no picture");
 }
@@ -87,19 +87,19 @@ fn dropped_files_open_and_hovering_says_so() {
 fn dialogs_open_by_key() {
     let mut w = Window::open();
     let file = w.photo_file("by-key.png", 30, 20);
-    w.outside.answer(Some(file));
+    w.platform.answer(Some(file));
     w.key(Modifiers::COMMAND, Key::O);
     w.until_label("by-key.png, 30 × 20 px");
     let style = w.path("mine.pth");
     fs::write(&style, "weights").expect("written");
-    w.outside.answer(Some(style));
+    w.platform.answer(Some(style));
     w.key(Modifiers::COMMAND, Key::I);
     w.until_label("mine");
     let folder = w.folder_of_photos(&["a.png", "b.png"]);
-    w.outside.answer(Some(folder));
+    w.platform.answer(Some(folder));
     w.key(Modifiers::COMMAND, Key::B);
     w.until_label("Paint 2 photos");
-    let asked: Vec<Dialog> = w.outside.asked().into_iter().map(|(d, _)| d).collect();
+    let asked: Vec<Dialog> = w.platform.asked().into_iter().map(|(d, _)| d).collect();
     assert_eq!(asked, [Dialog::Open, Dialog::Style, Dialog::Folder]);
 }
 
@@ -180,7 +180,7 @@ fn jpeg_and_other_formats_are_read_back() {
 #[test]
 fn a_missing_dialog_is_explained() {
     let mut w = Window::open();
-    w.outside
+    w.platform
         .refuse("No file dialog could be shown. Install zenity.");
     w.click("Open…");
     w.until_contains("Install zenity");

@@ -152,7 +152,9 @@ fn model_and_size_are_chosen() {
     let mut w = Window::painted(2000, 1000);
     assert_eq!(w.script.runs().last(), Some(&(1280, 640)));
     w.click("Lite");
-    w.until("the other model to load", |w| w.shelf.loads().len() == 2);
+    w.until("the other model to load", |w| {
+        w.style_source.loads().len() == 2
+    });
     w.until_painted();
     w.key(Modifiers::NONE, Key::M);
     w.until_painted();
@@ -210,7 +212,7 @@ fn a_checkpoint_becomes_a_style() {
     });
     let bad = w.path("broken.pth");
     fs::write(&bad, "bad").expect("written");
-    w.outside.answer(Some(bad));
+    w.platform.answer(Some(bad));
     w.click("Add a style…");
     w.until_contains("This file was not added as a style");
 }
@@ -226,7 +228,7 @@ fn errors_of_the_device_and_of_styles_are_told_and_the_picture_stays() {
     w.click("Udnie");
     w.until_contains("please report it");
     w.script.behave(Behaviour::Invert);
-    w.shelf.refuse("The weights of Wave are damaged.");
+    w.style_source.refuse("The weights of Wave are damaged.");
     w.click("Wave");
     w.until_contains("The weights of Wave are damaged");
     assert!(w.is_chosen("Candy"));
@@ -242,8 +244,8 @@ fn a_run_that_was_overtaken_is_not_taken_for_the_one_that_waits_for_its_network(
         w.script.behave(behaviour);
         w.click("Candy");
         w.until("the run", |w| w.script.runs().len() == 1);
-        let shelf = w.shelf.clone();
-        let held = shelf.hold_loads();
+        let style_source = w.style_source.clone();
+        let held = style_source.hold_loads();
         w.click("Udnie");
         w.until_label("Loading Udnie…");
         // Candy ends although it was told to stop, while nothing else has been asked of the engine.

@@ -5,7 +5,7 @@ use std::fs;
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use styleforge::{
-    gui::outside::Dialog,
+    gui::platform::Dialog,
     media::{decode, encode::Format},
     settings::{Settings, ThemeChoice},
 };
@@ -24,10 +24,10 @@ fn saving_remembers_folder_and_format_and_asks_before_replacing() {
     w.step();
     // A name without an ending gets the chosen format's.
     let bare = w.path("result");
-    w.outside.answer(Some(bare));
+    w.platform.answer(Some(bare));
     w.key(Modifiers::COMMAND, Key::S);
     w.until_contains("Saved as ");
-    let (dialog, _) = w.outside.asked().pop().expect("a dialog");
+    let (dialog, _) = w.platform.asked().pop().expect("a dialog");
     let file_name = "photo-candy.jpg".to_owned();
     assert_eq!(
         dialog,
@@ -42,10 +42,10 @@ fn saving_remembers_folder_and_format_and_asks_before_replacing() {
     // An ending that was typed wins. What exists is only replaced after a question.
     let taken = w.path("taken.png");
     fs::write(&taken, "old").expect("written");
-    w.outside.answer(Some(taken.clone()));
+    w.platform.answer(Some(taken.clone()));
     w.click("Save as…");
     w.until_label("Replace taken.png?");
-    let (_, folder) = w.outside.asked().pop().expect("a dialog");
+    let (_, folder) = w.platform.asked().pop().expect("a dialog");
     assert_eq!(
         folder.as_deref(),
         taken.parent(),
@@ -54,7 +54,7 @@ fn saving_remembers_folder_and_format_and_asks_before_replacing() {
     w.click("Cancel");
     w.step();
     assert_eq!(fs::read(&taken).expect("read"), b"old");
-    w.outside.answer(Some(taken.clone()));
+    w.platform.answer(Some(taken.clone()));
     w.click("Save as…");
     w.until_label("Replace taken.png?");
     w.click("Replace");
@@ -65,10 +65,10 @@ fn saving_remembers_folder_and_format_and_asks_before_replacing() {
     w.until_contains(&format!("Saved as {}", taken.display()));
     // Another name instead.
     let other = w.path("other.png");
-    w.outside.answer(Some(taken));
+    w.platform.answer(Some(taken));
     w.click("Save as…");
     w.until_label("Replace taken.png?");
-    w.outside.answer(Some(other.clone()));
+    w.platform.answer(Some(other.clone()));
     w.click("Choose another name…");
     w.until("the other file", |_| other.exists());
 }
@@ -84,10 +84,10 @@ fn the_folder_of_the_last_save_is_remembered_over_a_restart() {
     let file = again.photo_file("next.png", 33, 22);
     again.drop_file(&file);
     again.until_painted();
-    again.outside.answer(None);
+    again.platform.answer(None);
     again.click("Save as…");
-    again.until("the dialog", |w| !w.outside.asked().is_empty());
-    let (dialog, start) = again.outside.asked().remove(0);
+    again.until("the dialog", |w| !w.platform.asked().is_empty());
+    let (dialog, start) = again.platform.asked().remove(0);
     assert!(matches!(dialog, Dialog::Save { .. }), "{dialog:?}");
     assert_eq!(start, Some(folder));
 }
@@ -96,7 +96,7 @@ fn the_folder_of_the_last_save_is_remembered_over_a_restart() {
 fn a_save_that_fails_says_why() {
     let mut w = Window::painted(40, 30);
     let nowhere = w.path("no/such/folder/a.png");
-    w.outside.answer(Some(nowhere));
+    w.platform.answer(Some(nowhere));
     w.click("Save as…");
     w.until_contains("could not be written");
     assert!(w.has("Save as…"));
@@ -107,8 +107,8 @@ fn the_result_is_copied() {
     let mut w = Window::painted(40, 30);
     w.key(Modifiers::COMMAND, Key::C);
     w.until_contains("The painting is on the clipboard");
-    assert_eq!(w.outside.copied(), [inverted(&photo(40, 30))]);
-    w.outside.refuse("The clipboard is gone.");
+    assert_eq!(w.platform.copied(), [inverted(&photo(40, 30))]);
+    w.platform.refuse("The clipboard is gone.");
     w.click("Copy");
     w.until_contains("The clipboard is gone");
 }
@@ -125,7 +125,7 @@ fn an_unsaved_painting_is_asked_about_before_another_photo_opens() {
     w.drop_file(&next);
     w.until_label("Save the painting first?");
     let target = w.path("kept.png");
-    w.outside.answer(Some(target.clone()));
+    w.platform.answer(Some(target.clone()));
     w.harness
         .get_all_by_label("Save as…")
         .last()
@@ -179,7 +179,7 @@ fn a_folder_is_painted_and_the_bad_ones_are_named() {
     fs::write(folder.join("b.png"), "rubbish").expect("written");
     fs::write(folder.join("readme.txt"), "no photo").expect("written");
     fs::create_dir(folder.join("deeper")).expect("made");
-    w.outside.answer(Some(folder.clone()));
+    w.platform.answer(Some(folder.clone()));
     w.click("Folder…");
     w.until_label("Paint 3 photos");
     assert!(w.has_containing("1 folder in it is left out"));
@@ -289,7 +289,7 @@ fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
     w.drop_file(&photo);
     w.click("Candy");
     w.until_painted();
-    w.outside.refuse("No file dialog could be shown.");
+    w.platform.refuse("No file dialog could be shown.");
     for name in ["photo-candy.png", "photo-candy-2.png"] {
         let path = w.path(name);
         w.click("Save as…");

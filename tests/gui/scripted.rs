@@ -16,8 +16,8 @@ use styleforge::{
     capture::Camera,
     frame::Frame,
     gui::{
-        outside::{Clip, Dialog, Outside},
-        shelf::{Card, Loaded, Shelf},
+        platform::{Clip, Dialog, Platform},
+        style_source::{Card, Loaded, StyleSource},
     },
     mode::ModelSize,
 };
@@ -26,7 +26,7 @@ use crate::support::{network, photo};
 
 /// Dialogs and a clipboard that do as they are told.
 #[derive(Default)]
-pub struct ScriptedOutside {
+pub struct ScriptedPlatform {
     answers: Mutex<VecDeque<Option<PathBuf>>>,
     asked: Mutex<Vec<(Dialog, Option<PathBuf>)>>,
     clipboard: Mutex<Option<Clip>>,
@@ -36,7 +36,7 @@ pub struct ScriptedOutside {
     cameras: Mutex<Vec<Camera>>,
 }
 
-impl ScriptedOutside {
+impl ScriptedPlatform {
     /// What the next dialog is answered with.
     pub fn answer(&self, path: Option<PathBuf>) {
         self.answers.lock().unwrap().push_back(path);
@@ -80,7 +80,7 @@ impl ScriptedOutside {
     }
 }
 
-impl Outside for ScriptedOutside {
+impl Platform for ScriptedPlatform {
     fn ask(&self, dialog: &Dialog, folder: Option<&Path>) -> Result<Option<PathBuf>, String> {
         self.check()?;
         let mut asked = self.asked.lock().unwrap();
@@ -112,7 +112,7 @@ impl Outside for ScriptedOutside {
 }
 
 /// Three styles, and whatever is imported.
-pub struct ScriptedShelf {
+pub struct ScriptedStyles {
     cards: Mutex<Vec<Card>>,
     loads: Mutex<Vec<(String, ModelSize)>>,
     refusal: Mutex<Option<String>>,
@@ -133,13 +133,13 @@ fn card(title: &str) -> Card {
     }
 }
 
-impl Default for ScriptedShelf {
+impl Default for ScriptedStyles {
     fn default() -> Self {
         Self::of(["Candy", "Udnie", "Wave"].map(card).to_vec())
     }
 }
 
-impl ScriptedShelf {
+impl ScriptedStyles {
     /// These styles.
     pub fn of(cards: Vec<Card>) -> Self {
         Self {
@@ -151,7 +151,7 @@ impl ScriptedShelf {
     }
 }
 
-impl ScriptedShelf {
+impl ScriptedStyles {
     /// Every network that was loaded.
     pub fn loads(&self) -> Vec<(String, ModelSize)> {
         self.loads.lock().unwrap().clone()
@@ -168,7 +168,7 @@ impl ScriptedShelf {
     }
 }
 
-impl Shelf for ScriptedShelf {
+impl StyleSource for ScriptedStyles {
     fn cards(&self) -> (Vec<Card>, Vec<String>) {
         (self.cards.lock().unwrap().clone(), Vec::new())
     }

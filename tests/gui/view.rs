@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use eframe::egui::{self, Key, Modifiers, Role};
 use egui_kittest::kittest::{Queryable, by};
-use styleforge::gui::shelf::{Library, Shelf};
+use styleforge::gui::style_source::{Library, StyleSource};
 
 use crate::{support::real_time::within, window::Window};
 

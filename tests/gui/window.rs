@@ -21,7 +21,7 @@ use egui_kittest::{
 };
 use styleforge::{
     frame::Frame,
-    gui::{App, Launch, shelf::Card},
+    gui::{App, Launch, style_source::Card},
     media::{
         decode,
         encode::{self, Encoding, Existing, Format},
@@ -30,7 +30,7 @@ use styleforge::{
 };
 
 use crate::{
-    scripted::{ScriptedOutside, ScriptedShelf},
+    scripted::{ScriptedPlatform, ScriptedStyles},
     support::{Script, ScriptedBackend, photo, real_time::PATIENCE},
 };
 
@@ -52,8 +52,8 @@ impl Drop for Shown {
 pub struct Window {
     pub harness: Harness<'static, Shown>,
     pub script: Arc<Script>,
-    pub outside: Arc<ScriptedOutside>,
-    pub shelf: Arc<ScriptedShelf>,
+    pub platform: Arc<ScriptedPlatform>,
+    pub style_source: Arc<ScriptedStyles>,
     folder: Arc<tempfile::TempDir>,
     closes: bool,
 }
@@ -81,8 +81,8 @@ impl Window {
     /// An empty window, tall enough for these styles.
     pub fn showing(cards: Vec<Card>) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        let shelf = ScriptedShelf::of(cards);
-        Self::build_with(folder, egui::vec2(1300.0, 1400.0), false, shelf)
+        let style_source = ScriptedStyles::of(cards);
+        Self::build_with(folder, egui::vec2(1300.0, 1400.0), false, style_source)
     }
 
     /// An empty window of this size, in points.
@@ -153,22 +153,22 @@ impl Window {
     }
 
     fn build_for(folder: Arc<tempfile::TempDir>, size: egui::Vec2, live: bool) -> Self {
-        Self::build_with(folder, size, live, ScriptedShelf::default())
+        Self::build_with(folder, size, live, ScriptedStyles::default())
     }
 
     fn build_with(
         folder: Arc<tempfile::TempDir>,
         size: egui::Vec2,
         live: bool,
-        shelf: ScriptedShelf,
+        style_source: ScriptedStyles,
     ) -> Self {
         let script = Arc::new(Script::default());
-        let outside = Arc::new(ScriptedOutside::default());
-        let shelf = Arc::new(shelf);
+        let platform = Arc::new(ScriptedPlatform::default());
+        let style_source = Arc::new(style_source);
         let settings_path = folder.path().join("settings.toml");
         let launch = Launch {
-            outside: outside.clone(),
-            shelf: shelf.clone(),
+            platform: platform.clone(),
+            style_source: style_source.clone(),
             open_device: ScriptedBackend::opener(&script),
             settings: Settings::load(&settings_path),
             settings_path: Some(settings_path),
@@ -193,8 +193,8 @@ impl Window {
         Self {
             harness,
             script,
-            outside,
-            shelf,
+            platform,
+            style_source,
             folder,
             closes: false,
         }
@@ -498,7 +498,7 @@ impl Window {
     /// Saves as a name in the window's folder and reads the file back.
     pub fn save_as(&mut self, name: &str) -> Frame {
         let path = self.path(name);
-        self.outside.answer(Some(path.clone()));
+        self.platform.answer(Some(path.clone()));
         self.click("Save as…");
         self.until("the file", |w| {
             w.has_containing(&format!("Saved as {}", path.display()))

@@ -6,6 +6,7 @@ use std::{
 };
 
 use styleforge::{
+    disk::WriteError,
     frame::Frame,
     media::{
         MediaError, decode,
@@ -116,7 +117,10 @@ fn what_exists_is_replaced_only_when_asked() {
     let path = folder.path().join("out.png");
     save(&path, &scene(4, 4), Existing::Keep).expect("new");
     let error = save(&path, &scene(5, 5), Existing::Keep).expect_err("exists");
-    assert!(matches!(error, MediaError::Exists { .. }), "{error}");
+    assert!(
+        matches!(error, MediaError::Write(WriteError::Exists { .. })),
+        "{error}"
+    );
     assert_eq!(decode::from_path(&path).expect("there").frame.width(), 4);
     assert!(encode::check_target(&path, Existing::Keep).is_err());
     save(&path, &scene(5, 5), Existing::Replace).expect("replaced");
@@ -149,7 +153,7 @@ fn links_stay_links_and_devices_stay_devices() {
     assert_eq!(mode(&real), 0o640);
     let error = save(Path::new("/dev/null"), &scene(4, 4), Existing::Replace).expect_err("device");
     assert!(
-        matches!(error, MediaError::NotReplaceable { .. }),
+        matches!(error, MediaError::Write(WriteError::NotReplaceable { .. })),
         "{error}"
     );
     let dangling = folder.path().join("dangling.png");

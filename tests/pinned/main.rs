@@ -10,6 +10,9 @@
 #[cfg(target_arch = "x86_64")]
 mod pictures;
 mod plans;
+#[cfg(target_arch = "x86_64")]
+#[path = "../support/shipped.rs"]
+mod shipped;
 
 use std::{fs, path::PathBuf};
 

@@ -3,35 +3,17 @@
 
 use styleforge::{
     backend::{Backend, RunControl, SessionSpec, cpu::CpuBackend},
-    frame::Frame,
     mode::{Mode, ModelSize, Precision, Variant},
     weights::Checkpoint,
 };
 
-use super::{digest, file};
+use super::{
+    digest, file,
+    shipped::{STYLES, waves},
+};
 
-const STYLES: [&str; 6] = [
-    "candy",
-    "mosaic",
-    "udnie",
-    "rain_princess",
-    "starry_night",
-    "great_wave",
-];
 /// Columns and rows, in pixels: odd sides, and one below what the network needs.
 const SIZES: [(usize, usize); 3] = [(128, 96), (75, 61), (3, 9)];
-
-/// A picture of waves of several lengths with noise from a congruential generator: no file, no
-/// decoder, the same bytes everywhere.
-fn photo(width: usize, height: usize) -> Frame {
-    let mut state = 12345u32;
-    Frame::from_fn(width, height, |x, y| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let noise = (state >> 27) as usize;
-        let wave = |a: usize, b: usize| ((x * a + y * b) % 224 + noise) as u8;
-        [wave(3, 1), wave(1, 5), wave(7, 2), 255]
-    })
-}
 
 #[test]
 fn the_processors_pictures_are_the_pinned_ones() {
@@ -47,7 +29,7 @@ fn the_processors_pictures_are_the_pinned_ones() {
                 for variant in [Variant::Baseline, Variant::Fused] {
                     let mode = Mode::new(variant, Precision::Fp32);
                     for (width, height) in SIZES {
-                        let input = photo(width, height);
+                        let input = waves(width, height, 0);
                         let spec = SessionSpec::single(width, height, mode);
                         let mut session = backend.open(&checkpoint.network, &spec).expect("opens");
                         let mut painted = input.clone();

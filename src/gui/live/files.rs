@@ -1,21 +1,20 @@
-//! Snapshots, recordings and reports of live pictures become files: when they are asked for, and the errands
+//! Snapshots, recordings and reports of live pictures become files: when they are asked for, and the tasks
 //! that write them.
 
 use std::path::{Path, PathBuf};
 
 use crate::{
     capture::Rotation,
-    disk,
+    disk::{self, WriteError},
     frame::Frame,
     gui::{
         app::App,
-        desk::{Desk, Report, Snapshot},
+        background::{Background, Report, Snapshot},
         label::path_label,
     },
     media::{
         MediaError,
-        encode::{self, Encoding, Existing, Format},
-        png_text::with_text,
+        encode::{self, Existing, Format},
         record::{FrameSink, Recorder},
     },
 };
@@ -73,7 +72,7 @@ impl App {
             .style
             .clone()
             .unwrap_or_else(|| "original".to_owned());
-        self.desk
+        self.background
             .save_snapshot(self.picture_folder(), style, painted.clone(), texts);
     }
 
@@ -87,12 +86,12 @@ impl App {
             self.messages
                 .notice("There is no live picture to record yet.");
         } else {
-            self.desk.start_recording(self.picture_folder());
+            self.background.start_recording(self.picture_folder());
         }
     }
 
     /// A recording may begin.
-    pub(in crate::gui) fn hear_recording(
+    pub(in crate::gui) fn handle_recording(
         &mut self,
         result: Result<Box<(Recorder, FrameSink)>, String>,
     ) {
@@ -112,7 +111,7 @@ impl App {
         let recording = self.live.as_mut().and_then(|live| live.recording.take());
         if let Some(recorder) = recording {
             self.ending.recordings += 1;
-            self.desk.finish_recording(recorder);
+            self.background.finish_recording(recorder);
         }
     }
 
@@ -134,7 +133,7 @@ impl App {
     }
 }
 
-impl Desk {
+impl Background {
     /// Saves a live picture under a name of its own below `folder`, with `texts` in it;
     /// [`Report::Snapshot`].
     pub fn save_snapshot(
@@ -222,7 +221,7 @@ fn with_free_name<T>(
         }
         match make(&path) {
             // Another program took the name a moment ago.
-            Err(MediaError::Exists { .. }) => {}
+            Err(MediaError::Write(WriteError::Exists { .. })) => {}
             made => return made.map_err(|e| e.to_string()),
         }
     }
@@ -239,9 +238,7 @@ fn snapshot(
     texts: &[(&'static str, String)],
 ) -> Result<Snapshot, String> {
     let said = |e: MediaError| e.to_string();
-    let (png, _) =
-        encode::to_bytes("the snapshot", frame, None, Encoding::of(Format::Png)).map_err(said)?;
-    let bytes = with_text(&png, texts);
+    let bytes = encode::png_with_texts("the snapshot", frame, texts).map_err(said)?;
     let stem = format!("snapshot-{style}");
     let path = with_free_name(folder, &stem, ".png", |path| {
         encode::save_bytes(path, &bytes, Existing::Keep).map(|()| path.to_owned())

@@ -28,8 +28,8 @@ use super::{
     intent::Intent,
     label::label,
     panel::{Panel, PanelIntent},
-    shelf::Card,
     stage::{Compare, Stage, ViewStep},
+    style_source::Card,
     texture::opaque_image_of,
 };
 use crate::{

@@ -9,7 +9,7 @@ use eframe::egui::{
 
 use crate::{
     engine::live::{Preview, PreviewPicture},
-    gui::{intent::Intent, live::LiveIntent, shelf::Card, texture::opaque_image_of, theme},
+    gui::{intent::Intent, live::LiveIntent, style_source::Card, texture::opaque_image_of, theme},
     mailbox::{Reader, mailbox},
     network::Network,
 };

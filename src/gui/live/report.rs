@@ -7,7 +7,7 @@ use eframe::egui::{self, Align2, ScrollArea, TextureHandle, TextureOptions, vec2
 use super::{LiveIntent, LiveView};
 use crate::{
     gui::{
-        desk::{Desk, DrawnChart, Report},
+        background::{Background, DrawnChart, Report},
         intent::Intent,
         texture::image_of,
         theme,
@@ -32,7 +32,7 @@ enum Chart {
     None,
 }
 
-impl Desk {
+impl Background {
     /// Draws the chart of a report; [`Report::Charted`].
     pub fn draw_chart(&self, report: Arc<MeasureReport>) {
         self.send(move || {

@@ -11,7 +11,8 @@ use crate::{
     disk::words,
     engine::live::{LiveEvent, LiveSize, LiveSource, MeasureJob, ModePair, Snapshot},
     gui::{
-        app::App, choice::Choice, desk::Purpose, hear::name_window, outside::Dialog, stage::Compare,
+        app::App, background::Purpose, choice::Choice, events::name_window, platform::Dialog,
+        stage::Compare,
     },
     measure::{MeasureError, MeasureReport},
     media::record::Recorder,
@@ -46,7 +47,7 @@ impl App {
     }
 
     /// Hears the engine about live painting.
-    pub(in crate::gui) fn hear_live(&mut self, event: LiveEvent) {
+    pub(in crate::gui) fn handle_live_event(&mut self, event: LiveEvent) {
         match event {
             LiveEvent::Refused(error) => {
                 let told = format!("This cannot be painted live: {error}");
@@ -75,13 +76,13 @@ impl App {
     }
 
     /// A measurement has ended.
-    pub(in crate::gui) fn hear_measured(
+    pub(in crate::gui) fn handle_measured(
         &mut self,
         result: Result<Arc<MeasureReport>, MeasureError>,
     ) {
         match (result, &mut self.live) {
             (Ok(report), Some(live)) => {
-                self.desk.draw_chart(report.clone());
+                self.background.draw_chart(report.clone());
                 live.show_report(report);
             }
             (Ok(_), None) | (Err(MeasureError::Backend(BackendError::Cancelled)), _) => {}
@@ -106,7 +107,7 @@ impl App {
                     self.messages.notice("The camera is off.");
                 }
             }
-            LiveIntent::ListCameras => self.desk.list_cameras(),
+            LiveIntent::ListCameras => self.background.list_cameras(),
             LiveIntent::Set(choices) => {
                 let before = std::mem::replace(&mut self.settings.live, *choices);
                 let now = &self.settings.live;
@@ -216,7 +217,7 @@ impl App {
         self.settings_changed(ctx);
         self.choose_first_style();
         self.start_source();
-        self.desk.list_cameras();
+        self.background.list_cameras();
     }
 
     fn leave_live(&mut self, ctx: &egui::Context) {

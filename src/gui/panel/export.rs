@@ -17,6 +17,7 @@ use crate::{
         KernelTable, MeasureError,
         kernels::{Counter, csv, trace},
     },
+    text::csv_line,
 };
 
 /// What can be exported.
@@ -138,20 +139,20 @@ impl Moment {
 }
 
 fn counters_csv(meters: &Meters, now: Instant) -> String {
-    let mut text = "ago_s,camera_fps,engine_fps,shown_fps,delay_p50_ms,delay_p95_ms\n".to_owned();
-    let or_empty = |ms: Option<f32>| ms.map_or_else(String::new, |ms| format!("{ms:.3}"));
-    for m in meters.history(now).map(|p| Moment::of(p, now)) {
-        text.push_str(&format!(
-            "{:.3},{:.3},{:.3},{:.3},{},{}\n",
-            m.ago_s,
-            m.camera_fps,
-            m.engine_fps,
-            m.shown_fps,
+    let head = "ago_s,camera_fps,engine_fps,shown_fps,delay_p50_ms,delay_p95_ms\n";
+    let or_empty = |ms: Option<f32>| ms.map(|ms| format!("{ms:.3}")).unwrap_or_default();
+    let line = |m: Moment| {
+        csv_line([
+            format!("{:.3}", m.ago_s),
+            format!("{:.3}", m.camera_fps),
+            format!("{:.3}", m.engine_fps),
+            format!("{:.3}", m.shown_fps),
             or_empty(m.delay_p50_ms),
-            or_empty(m.delay_p95_ms)
-        ));
-    }
-    text
+            or_empty(m.delay_p95_ms),
+        ])
+    };
+    let moments = meters.history(now).map(|p| Moment::of(p, now));
+    head.to_owned() + &moments.map(line).collect::<String>()
 }
 
 /// The history as values over time, and its end in seconds.

@@ -1,9 +1,9 @@
-//! Errands of the window that read, write or wait: they run on a few background threads and bring
+//! Tasks of the window that read, write or wait: they run on a few background threads and bring
 //! back a [`Report`].
 //!
-//! Errands travel on a bounded channel that any of the threads serves. File dialogs, which wait for
-//! a person, get a thread of their own each, one at a time. A panic in an errand becomes a report.
-//! The [`Desk`] handle belongs to the window's thread and never waits. Knows no egui.
+//! Tasks travel on a bounded channel that any of the threads serves. File dialogs, which wait for
+//! a person, get a thread of their own each, one at a time. A panic in a task becomes a report.
+//! The [`Background`] handle belongs to the window's thread and never waits. Knows no egui.
 
 mod opening;
 mod settings;
@@ -25,8 +25,8 @@ use self::{
 use super::{
     choice::SavedKey,
     label::name_label,
-    outside::{Clip, Dialog, Outside},
-    shelf::{Card, Loaded, Shelf},
+    platform::{Clip, Dialog, Platform},
+    style_source::{Card, Loaded, StyleSource},
 };
 use crate::{
     capture::Camera,
@@ -48,15 +48,15 @@ use crate::{
     settings::Settings,
 };
 
-/// Threads that run errands.
+/// Threads that run tasks.
 const THREADS: usize = 2;
-/// Errands that may wait; a person cannot make more before the threads have run them.
-const ERRANDS: usize = 64;
+/// Tasks that may wait; a person cannot make more before the threads have run them.
+const TASKS: usize = 64;
 /// Reports that may wait for the window.
 const REPORTS: usize = 64;
 
 /// Something to do in the background, and what is held until it is reported when it writes something.
-struct Errand {
+struct Task {
     run: Box<dyn FnOnce() -> Report + Send>,
     writes: Option<Sender<()>>,
 }
@@ -172,7 +172,7 @@ pub struct Sorted {
     pub notes: Vec<String>,
 }
 
-/// What came of an errand.
+/// What came of a task.
 pub enum Report {
     /// A photo was opened, or not.
     Opened {
@@ -275,48 +275,48 @@ impl Report {
 }
 
 /// The window's handle of the background threads.
-pub struct Desk {
-    errands: Sender<Errand>,
+pub struct Background {
+    tasks: Sender<Task>,
     reports: Receiver<Report>,
     report_sender: Sender<Report>,
-    /// Lent to every errand that writes; once this one and all that are lent are gone, `written` says so.
+    /// Lent to every task that writes; once this one and all that are lent are gone, `written` says so.
     writes: Option<Sender<()>>,
     written: Receiver<()>,
     changed_settings: Writer<Option<SettingsFile>>,
     newest_settings: Arc<Mutex<Reader<Option<SettingsFile>>>>,
     wake_up: WakeUp,
-    outside: Arc<dyn Outside>,
-    shelf: Arc<dyn Shelf>,
+    platform: Arc<dyn Platform>,
+    style_source: Arc<dyn StyleSource>,
     dialog_open: bool,
 }
 
-impl Desk {
-    /// Starts the threads. They end with the handle, after the errand in hand.
+impl Background {
+    /// Starts the threads. They end with the handle, after the task in hand.
     ///
     /// # Errors
     /// The operating system's, when it gives no thread.
     pub fn start(
-        outside: Arc<dyn Outside>,
-        shelf: Arc<dyn Shelf>,
+        platform: Arc<dyn Platform>,
+        style_source: Arc<dyn StyleSource>,
         wake_up: WakeUp,
     ) -> std::io::Result<Self> {
-        let (errand_sender, errands) = bounded::<Errand>(ERRANDS);
+        let (task_sender, tasks) = bounded::<Task>(TASKS);
         let (report_sender, reports) = bounded(REPORTS);
         let (writes, written) = bounded(0);
         let (changed_settings, newest_settings) = mailbox(|| None);
         for number in 0..THREADS {
-            let (errands, reports) = (errands.clone(), report_sender.clone());
+            let (tasks, reports) = (tasks.clone(), report_sender.clone());
             let wake_up = wake_up.clone();
             std::thread::Builder::new()
-                .name(format!("desk-{number}"))
+                .name(format!("background-{number}"))
                 .spawn(move || {
-                    for errand in errands {
-                        bring_back(errand, &reports, &wake_up);
+                    for task in tasks {
+                        bring_back(task, &reports, &wake_up);
                     }
                 })?;
         }
         Ok(Self {
-            errands: errand_sender,
+            tasks: task_sender,
             reports,
             report_sender,
             writes: Some(writes),
@@ -324,8 +324,8 @@ impl Desk {
             changed_settings,
             newest_settings: Arc::new(Mutex::new(newest_settings)),
             wake_up,
-            outside,
-            shelf,
+            platform,
+            style_source,
             dialog_open: false,
         })
     }
@@ -350,8 +350,8 @@ impl Desk {
     /// Opens what the clipboard holds: a picture as [`Report::Opened`], files as
     /// [`Report::Sorted`], or [`Report::NothingToPaste`].
     pub fn paste(&self, ticket: u64) {
-        let outside = self.outside.clone();
-        self.send(move || match outside.paste() {
+        let platform = self.platform.clone();
+        self.send(move || match platform.paste() {
             Ok(Clip::Picture(frame)) => Report::Opened {
                 ticket,
                 result: Ok(Box::new(from_clipboard(frame))),
@@ -370,18 +370,18 @@ impl Desk {
 
     /// Lists the styles; [`Report::Styles`].
     pub fn list_styles(&self) {
-        let shelf = self.shelf.clone();
+        let style_source = self.style_source.clone();
         self.send(move || {
-            let (cards, problems) = shelf.cards();
+            let (cards, problems) = style_source.cards();
             Report::Styles { cards, problems }
         });
     }
 
     /// Loads a style's network; [`Report::StyleLoaded`].
     pub fn load_style(&self, id: String, wanted: ModelSize) {
-        let shelf = self.shelf.clone();
+        let style_source = self.style_source.clone();
         self.send(move || Report::StyleLoaded {
-            result: shelf.load(&id, wanted),
+            result: style_source.load(&id, wanted),
             id,
             wanted,
         });
@@ -389,9 +389,9 @@ impl Desk {
 
     /// Adds a checkpoint to the person's styles; [`Report::Imported`].
     pub fn import_style(&self, path: PathBuf) {
-        let shelf = self.shelf.clone();
+        let style_source = self.style_source.clone();
         self.send_writing(move || Report::Imported {
-            result: shelf.import(&path),
+            result: style_source.import(&path),
         });
     }
 
@@ -400,19 +400,19 @@ impl Desk {
         if self.dialog_open {
             return false;
         }
-        let outside = self.outside.clone();
+        let platform = self.platform.clone();
         let (reports, wake_up) = (self.report_sender.clone(), self.wake_up.clone());
         let run = move || Report::Chosen {
             purpose,
-            result: outside.ask(&dialog, folder.as_deref()),
+            result: platform.ask(&dialog, folder.as_deref()),
         };
-        let errand = Errand {
+        let task = Task {
             run: Box::new(run),
             writes: None,
         };
         let started = std::thread::Builder::new()
             .name("dialog".to_owned())
-            .spawn(move || bring_back(errand, &reports, &wake_up));
+            .spawn(move || bring_back(task, &reports, &wake_up));
         match started {
             Ok(_) => self.dialog_open = true,
             Err(error) => self.send(move || Report::Broke(reason(&error))),
@@ -435,17 +435,17 @@ impl Desk {
 
     /// Copies the result to the clipboard; [`Report::Copied`].
     pub fn copy(&self, finished: Finished) {
-        let outside = self.outside.clone();
+        let platform = self.platform.clone();
         self.send(move || Report::Copied {
-            result: outside.copy(&finished.frame()),
+            result: platform.copy(&finished.frame()),
             key: finished.key,
         });
     }
 
     /// Asks the system for its cameras; [`Report::Cameras`].
     pub fn list_cameras(&self) {
-        let outside = self.outside.clone();
-        self.send(move || Report::Cameras(outside.cameras()));
+        let platform = self.platform.clone();
+        self.send(move || Report::Cameras(platform.cameras()));
     }
 
     /// Looks what files are; [`Report::Sorted`] carries `ticket`.
@@ -477,7 +477,7 @@ impl Desk {
             select! {
                 // Nothing is ever sent: all that were lent are gone.
                 recv(self.written) -> _ => break,
-                // An errand ends when there is room for its report.
+                // A task ends when there is room for its report.
                 recv(self.reports) -> report => unread.extend(report),
             }
         }
@@ -495,7 +495,7 @@ impl Desk {
     }
 
     fn send_errand(&self, run: Box<dyn FnOnce() -> Report + Send>, writes: Option<Sender<()>>) {
-        if self.errands.try_send(Errand { run, writes }).is_err() {
+        if self.tasks.try_send(Task { run, writes }).is_err() {
             let busy = "too many things at once; wait a moment and try again".to_owned();
             // When even this finds no room, the window has other reports to show.
             let _ = self.report_sender.try_send(Report::Broke(busy));
@@ -503,8 +503,8 @@ impl Desk {
     }
 }
 
-fn bring_back(errand: Errand, reports: &Sender<Report>, wake_up: &WakeUp) {
-    let Errand { run, writes } = errand;
+fn bring_back(task: Task, reports: &Sender<Report>, wake_up: &WakeUp) {
+    let Task { run, writes } = task;
     let report = catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|panic| Report::Broke(crate::engine::panic_message(panic.as_ref())));
     // Waits for room: the window reads its reports in every frame. Fails only when it is gone.

@@ -1,7 +1,7 @@
 //! The styles as the window sees them: cards to show and networks to load.
 //!
-//! [`Shelf`] is the seam to the style library; the window's background threads call it, and tests
-//! put a shelf of their own in its place. Knows no egui.
+//! [`StyleSource`] is the seam to the style library; the window's background threads call it, and tests
+//! put a scripted one in its place. Knows no egui.
 
 use std::{
     path::Path,
@@ -48,7 +48,7 @@ pub struct Loaded {
 }
 
 /// Where styles come from. Calls block; background threads make them.
-pub trait Shelf: Send + Sync {
+pub trait StyleSource: Send + Sync {
     /// Every style, and what is wrong with files that should have been styles.
     fn cards(&self) -> (Vec<Card>, Vec<String>);
 
@@ -65,7 +65,7 @@ pub trait Shelf: Send + Sync {
     fn import(&self, path: &Path) -> Result<String, String>;
 }
 
-/// The program's style library as a [`Shelf`].
+/// The program's style library as a [`StyleSource`].
 pub struct Library {
     open: fn() -> StyleLibrary,
     /// Opened by the first call, on a background thread.
@@ -90,7 +90,7 @@ impl Library {
 /// Most copies of one style name that a person may add.
 const MOST_COPIES: usize = 9;
 
-impl Shelf for Library {
+impl StyleSource for Library {
     fn cards(&self) -> (Vec<Card>, Vec<String>) {
         self.with(|library| {
             library.refresh();
@@ -181,7 +181,7 @@ mod tests {
     fn a_style_whose_name_is_taken_is_called_after_its_file() {
         let place = tempfile::tempdir().expect("a folder");
         let user = place.path().join("user");
-        let shelf = Library {
+        let style_source = Library {
             open: StyleLibrary::standard,
             library: Mutex::new(Some(StyleLibrary::open(&[], user))),
         };
@@ -189,7 +189,7 @@ mod tests {
         let file = place.path().join("mine.safetensors");
         std::fs::copy(candy, &file).expect("copied");
         for id in ["mine", "mine_2", "mine_3"] {
-            assert_eq!(shelf.import(&file).as_deref(), Ok(id));
+            assert_eq!(style_source.import(&file).as_deref(), Ok(id));
         }
     }
 }

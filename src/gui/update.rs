@@ -1,17 +1,17 @@
-//! Doing what a person asked for.
+//! Intents of a person change the window's state and start work.
 
 use eframe::egui::{self, ViewportCommand};
 
 use super::{
     app::{App, Wanted},
-    batch::{Album, Phase},
+    background::{Origin, Purpose},
+    batch::{BatchPhotos, Phase},
     choice::{BRUSHES_PX, Choice, finest_brush},
-    desk::{Origin, Purpose},
     intent::Intent,
     licences::Licences,
     live::{LiveIntent, LiveView},
-    outside::Dialog,
     overlays::Overlay,
+    platform::Dialog,
     shortcuts::Press,
     stage::ViewStep,
     theme,
@@ -171,7 +171,7 @@ impl App {
             Intent::Paste => {
                 self.opening.newest = self.ticket();
                 self.opening.is_running = true;
-                self.desk.paste(self.opening.newest);
+                self.background.paste(self.opening.newest);
             }
             Intent::PickStyle(id) => {
                 let choice = Choice {
@@ -212,7 +212,7 @@ impl App {
             Intent::Save => self.ask_target(),
             Intent::Copy => {
                 if let Some(finished) = self.workspace.finished() {
-                    self.desk.copy(finished);
+                    self.background.copy(finished);
                 }
             }
             Intent::SetTheme(choice) => {
@@ -297,7 +297,7 @@ impl App {
                 state.save_folder.clone().or(state.open_folder.clone())
             }
         };
-        self.desk.ask(purpose, dialog, folder)
+        self.background.ask(purpose, dialog, folder)
     }
 
     /// A number for a wish; later ones are larger.
@@ -315,13 +315,13 @@ impl App {
     fn open_as(&mut self, ticket: u64, origin: Origin) {
         self.opening.newest = ticket;
         self.opening.is_running = true;
-        self.desk.open(ticket, origin);
+        self.background.open(ticket, origin);
     }
 
     /// Has files looked at, to open, to import or to paint them.
     pub(super) fn sort(&mut self, files: Vec<std::path::PathBuf>) {
         let ticket = self.ticket();
-        self.desk.sort(ticket, files);
+        self.background.sort(ticket, files);
     }
 
     /// Opens one photo from a file for a wish, unless a later one has led to a photo already: files
@@ -425,7 +425,7 @@ impl App {
         };
         let key = (wanted.recipe.style.clone(), wanted.recipe.model);
         let Some(loaded) = self.networks.loaded.get(&key) else {
-            // What is being painted now is no longer wanted, even if it is done before it hears.
+            // What is being painted now is no longer wanted, even if it is done before the engine stops.
             wanted.run = None;
             self.engine.cancel();
             self.load(key);
@@ -445,7 +445,7 @@ impl App {
 
     pub(super) fn load(&mut self, key: (String, ModelSize)) {
         if !self.networks.loading.contains(&key) {
-            self.desk.load_style(key.0.clone(), key.1);
+            self.background.load_style(key.0.clone(), key.1);
             self.networks.loading.push(key);
         }
     }
@@ -477,16 +477,16 @@ impl App {
             return;
         };
         self.batch_waits = false;
-        let mut album = Album::new(photos, target, style);
-        album.output = choice.output;
-        album.look = choice.look;
-        album.format = self.settings.choices.format;
-        album.jpeg_quality = self.settings.choices.jpeg_quality;
+        let mut batch = BatchPhotos::new(photos, target, style);
+        batch.output = choice.output;
+        batch.look = choice.look;
+        batch.format = self.settings.choices.format;
+        batch.jpeg_quality = self.settings.choices.jpeg_quality;
         if replace {
-            album.existing = Existing::Replace;
+            batch.existing = Existing::Replace;
         }
         let started = self.engine.start_batch(BatchJob {
-            source: Box::new(album),
+            source: Box::new(batch),
             network: loaded.network.clone(),
             settings: PaintSettings {
                 working_size: choice.working_size(),

@@ -1,12 +1,12 @@
-//! Hearing what the engine, the compositor and the background threads say.
+//! Events of the engine, the compositor and the background threads change the window's state.
 
 use eframe::egui;
 
 use super::{
     app::{App, Wanted},
+    background::{Opened, Origin, Purpose, Report, Snapshot, Sorted},
     batch::{Batch, Phase},
     choice::{DEFAULT_BRUSH, working_size_of},
-    desk::{Opened, Origin, Purpose, Report, Snapshot, Sorted},
     intent::Intent,
     label::path_label,
     live::LiveIntent,
@@ -17,13 +17,13 @@ use crate::engine::{
 };
 
 impl App {
-    /// Reads everything that was said since the last frame.
-    pub(super) fn hear(&mut self, ctx: &egui::Context) {
+    /// Handles every event since the last frame.
+    pub(super) fn handle_events(&mut self, ctx: &egui::Context) {
         while let Some(event) = self.engine.poll() {
-            self.hear_engine(event);
+            self.handle_event(event);
         }
-        while let Some(report) = self.desk.poll() {
-            self.hear_desk(ctx, report);
+        while let Some(report) = self.background.poll() {
+            self.handle_report(ctx, report);
         }
         if let Some(composed) = self.compositor.take()
             && composed.ticket >= self.painting.composed.epoch
@@ -46,7 +46,7 @@ impl App {
         }
     }
 
-    fn hear_engine(&mut self, event: Event) {
+    fn handle_event(&mut self, event: Event) {
         match event {
             Event::Device { info, notice } => {
                 // How it began stands in the lower line; what happens later is told as well.
@@ -104,8 +104,8 @@ impl App {
                     batch.note(done, name, outcome);
                 }
             }
-            Event::Live(event) => self.hear_live(event),
-            Event::Measured(result) => self.hear_measured(result),
+            Event::Live(event) => self.handle_live_event(event),
+            Event::Measured(result) => self.handle_measured(result),
             Event::BatchEnded { cancelled } => {
                 if let Some(batch) = &mut self.batch {
                     batch.phase = Phase::Ended { cancelled };
@@ -123,7 +123,7 @@ impl App {
             .is_some_and(|w| w.run == Some(generation))
     }
 
-    fn hear_desk(&mut self, ctx: &egui::Context, report: Report) {
+    fn handle_report(&mut self, ctx: &egui::Context, report: Report) {
         match report {
             Report::Opened { ticket, result } => {
                 // A photo that was asked for later takes its place.
@@ -146,7 +146,7 @@ impl App {
                 if ticket == self.opening.newest {
                     self.opening.is_running = false;
                 }
-                self.hear_sorted(ticket, sorted);
+                self.handle_sorted(ticket, sorted);
             }
             Report::Styles { cards, problems } => {
                 self.gallery.set_cards(ctx, cards);
@@ -201,13 +201,13 @@ impl App {
             Report::Imported { result } => match result {
                 Ok(id) => {
                     self.arriving = Some(id);
-                    self.desk.list_styles();
+                    self.background.list_styles();
                     self.messages.notice("The style was added to the gallery.");
                 }
                 Err(error) => self.messages.error(error),
             },
-            Report::Chosen { purpose, result } => self.hear_choice(ctx, purpose, result),
-            Report::Saved { save, result } => self.hear_saved(ctx, save, result),
+            Report::Chosen { purpose, result } => self.handle_dialog(ctx, purpose, result),
+            Report::Saved { save, result } => self.handle_saved(ctx, save, result),
             Report::Copied { key, result } => match result {
                 Ok(()) => {
                     self.workspace.mark_saved(key);
@@ -233,7 +233,7 @@ impl App {
                     live.set_chart(ctx, &report, result.ok());
                 }
             }
-            Report::Recording(result) => self.hear_recording(result),
+            Report::Recording(result) => self.handle_recording(result),
             Report::Recorded(recorded) => {
                 self.recording_ended(ctx);
                 let frames = recorded.frames;
@@ -257,7 +257,7 @@ impl App {
             Report::SettingsFailed(error) => self.messages.error(error),
             Report::Quiet => {}
             Report::Broke(error) => {
-                // Which errand broke is not told: nothing may go on waiting for it.
+                // Which task broke is not told: nothing may go on waiting for it.
                 self.save.is_running = false;
                 self.save.then_if_saved = None;
                 self.opening.is_running = false;
@@ -269,12 +269,12 @@ impl App {
         }
     }
 
-    fn hear_sorted(&mut self, ticket: u64, sorted: Sorted) {
+    fn handle_sorted(&mut self, ticket: u64, sorted: Sorted) {
         for problem in sorted.problems {
             self.messages.error(problem);
         }
         for checkpoint in sorted.checkpoints {
-            self.desk.import_style(checkpoint);
+            self.background.import_style(checkpoint);
         }
         let mut photos = sorted.photos;
         if photos.len() == 1 && !sorted.has_folder {
@@ -291,7 +291,7 @@ impl App {
     }
 
     /// Goes on with the path that was chosen for a purpose.
-    pub(super) fn hear_choice(
+    pub(super) fn handle_dialog(
         &mut self,
         ctx: &egui::Context,
         purpose: Purpose,
@@ -318,7 +318,7 @@ impl App {
                 self.settings_changed(ctx);
                 self.sort(vec![path]);
             }
-            Purpose::Style => self.desk.import_style(path),
+            Purpose::Style => self.background.import_style(path),
             Purpose::Folder => {
                 if path.is_dir() {
                     state.open_folder = Some(path.clone());
@@ -335,7 +335,7 @@ impl App {
                 state.save_folder = folder.or(state.save_folder.take());
                 self.settings_changed(ctx);
                 if let Some((_, bytes)) = self.export.take() {
-                    self.desk.export(path, bytes);
+                    self.background.export(path, bytes);
                 }
             }
             Purpose::Save => {

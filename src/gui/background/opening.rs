@@ -7,7 +7,7 @@ use crate::{
     disk::words,
     engine::compositor::PREVIEW_PX,
     frame::Frame,
-    gui::{label::path_label, outside::has_checkpoint_name},
+    gui::{label::path_label, platform::has_checkpoint_name},
     media::{
         decode, encode,
         folder::Folder,

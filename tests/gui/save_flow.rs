@@ -11,7 +11,7 @@ fn asked_to_replace() -> Window {
     let mut w = Window::painted(40, 30);
     let taken = w.path("exists.png");
     fs::write(&taken, "old").expect("written");
-    w.outside.answer(Some(taken));
+    w.platform.answer(Some(taken));
     w.key(Modifiers::COMMAND, Key::S);
     w.until_label("Replace exists.png?");
     w
@@ -52,7 +52,7 @@ fn saving_over_a_file_before_closing_closes() {
     fs::write(&taken, "old").expect("written");
     assert!(w.close_is_held_back());
     w.until_label("Save the painting first?");
-    w.outside.answer(Some(taken.clone()));
+    w.platform.answer(Some(taken.clone()));
     w.key(Modifiers::NONE, Key::Enter);
     w.until_label("Replace exists.png?");
     w.click("Replace");
@@ -77,8 +77,8 @@ fn an_answer_about_replacing_saves_what_was_asked_to_be_saved() {
 #[test]
 fn only_what_was_copied_counts_as_kept() {
     let mut w = Window::painted(40, 30);
-    let outside = w.outside.clone();
-    let held = outside.hold_copies();
+    let platform = w.platform.clone();
+    let held = platform.hold_copies();
     w.key(Modifiers::COMMAND, Key::C);
     w.slider("Strength").set_value_accesskit(40.0);
     w.step();

@@ -45,10 +45,6 @@ mod tests {
         assert_eq!(written().as_deref(), Some("newer"));
         std::fs::remove_file(&path).expect("removed");
         assert!(matches!(write(&newest), Report::Quiet));
-        assert_eq!(
-            written(),
-            None,
-            "the second errand has nothing left to write"
-        );
+        assert_eq!(written(), None, "the second task has nothing left to write");
     }
 }

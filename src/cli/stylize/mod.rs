@@ -1,6 +1,12 @@
 //! `styleforge stylize`: paints every photo in every style; one bad file does not stop the others.
 
-use std::{borrow::Cow, cell::Cell, fmt::Display, io::stdin, path::Path, sync::Arc};
+mod memory;
+mod output;
+
+use std::{borrow::Cow, cell::Cell, io::stdin, path::Path, sync::Arc};
+
+use memory::held_bytes;
+use output::{Finished, check, failed, format_for};
 
 use super::{
     CliError,
@@ -11,19 +17,16 @@ use super::{
     progress::Progress,
     select_device,
     style_choice::{ChosenStyle, choose},
-    terminal::{print_bytes, tell},
+    terminal::tell,
 };
 use crate::{
     backend::{Backend, RunControl},
     disk,
-    engine::paint::{
-        OutputSize, PROGRAM_BYTES, PaintError, PaintSettings, Painter, at_size, frame_bytes,
-    },
+    engine::paint::{PROGRAM_BYTES, PaintSettings, Painter},
     frame::Frame,
     media::{
         MediaError,
         decode::{self, Needs, Photo},
-        encode::{self, Encoding, Format},
     },
     mode::{Precision, PrecisionChoice},
     weights::StyleLibrary,
@@ -140,13 +143,6 @@ struct Opened<'a> {
     told: Cell<bool>,
 }
 
-/// What is to be written for one photo in one style.
-enum Finished<'a> {
-    /// The photo's own bytes: at strength 0, nothing may be lost by reading and writing it.
-    Original(&'a [u8]),
-    Picture(Cow<'a, Frame>, Format),
-}
-
 /// Photos of one working size, and where each goes in the style in hand.
 struct Group<'a> {
     size: (usize, usize),
@@ -174,26 +170,6 @@ impl Opened<'_> {
     /// Bytes of the file, where it is kept.
     fn file_bytes(&self) -> u64 {
         self.original.as_ref().map_or(0, |o| o.len() as u64)
-    }
-}
-
-/// Bytes that photos hold.
-fn held_bytes(opened: &[Opened<'_>]) -> u64 {
-    let bytes = |photo: &Opened<'_>| {
-        let (width, height) = photo.size();
-        frame_bytes(width, height) + photo.file_bytes()
-    };
-    opened.iter().map(bytes).sum()
-}
-
-/// Most memory that writing a result of `pixels` pixels takes besides it.
-fn saving_bytes(photo: &Photo, target: &Target, pixels: usize, given_away: bool) -> u64 {
-    let pixels = pixels as u64;
-    let encoding = encode::encoding_bytes(format_for(photo, target), pixels, given_away);
-    match target {
-        Target::File(..) => encoding,
-        // Standard output is given a finished file, which is no larger than the picture.
-        Target::Stdout(_) => encoding + 4 * pixels,
     }
 }
 
@@ -229,62 +205,6 @@ impl Run<'_> {
             self.paint_style(opened, index, style)?;
         }
         Ok(())
-    }
-
-    /// Whether one more photo stays within the memory limit together with those that are open.
-    fn fits_beside(&self, opened: &[Opened<'_>], closed: &Closed<'_>) -> bool {
-        let Some(limit) = self.painter.program_limit_bytes(self.job.paint) else {
-            return true;
-        };
-        let size = (closed.needs.width, closed.needs.height);
-        let working = |(width, height)| {
-            let (width, height) = self.job.paint.working_size.resolve(width, height);
-            2 * frame_bytes(width, height)
-        };
-        let sizes: Vec<_> = opened.iter().map(Opened::size).collect();
-        let all: u64 = sizes.iter().copied().map(working).sum();
-        let held = held_bytes(opened) + all;
-        let reading = PROGRAM_BYTES + held + closed.bytes.len() as u64 + closed.needs.bytes;
-        reading <= limit
-            && self.styles.iter().all(|style| {
-                sizes.iter().chain([&size]).all(|&(width, height)| {
-                    let own = frame_bytes(width, height) + working((width, height));
-                    let beside = frame_bytes(size.0, size.1) + working(size);
-                    let settings = PaintSettings {
-                        held_bytes: (held + beside).saturating_sub(own),
-                        ..self.job.paint
-                    };
-                    self.painter
-                        .fits_as_wanted(&style.network, (width, height), settings)
-                })
-            })
-    }
-
-    /// The settings for photos that are open together: what each finds taken by the others, and what
-    /// saving takes.
-    fn settings(&self, opened: &[Opened<'_>]) -> PaintSettings {
-        let job = self.job;
-        let resolved = |(width, height)| job.paint.working_size.resolve(width, height);
-        let own = |photo: &Opened<'_>| {
-            let (width, height) = photo.size();
-            let working = resolved((width, height));
-            frame_bytes(width, height) + 2 * frame_bytes(working.0, working.1)
-        };
-        let files: u64 = opened.iter().map(Opened::file_bytes).sum();
-        let all: u64 = opened.iter().map(own).sum();
-        let saving = |photo: &Opened<'_>| {
-            let (width, height) = match job.output_size {
-                OutputSize::Original => photo.size(),
-                OutputSize::Working => resolved(photo.size()),
-            };
-            let saving = |target| saving_bytes(&photo.photo, target, width * height, true);
-            photo.targets.iter().flatten().map(|&t| saving(t)).max()
-        };
-        PaintSettings {
-            held_bytes: files + all - opened.iter().map(own).min().unwrap_or(0),
-            saving_bytes: opened.iter().filter_map(saving).max().unwrap_or(0),
-            ..job.paint
-        }
     }
 
     /// Reads one photo's file. What cannot be written is not painted, and when nothing can, the
@@ -444,96 +364,6 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes a result, and counts it; a failure is told. Only a stop is an error.
-    fn deliver(
-        &mut self,
-        opened: &Opened<'_>,
-        target: &Target,
-        finished: Finished<'_>,
-    ) -> Result<(), CliError> {
-        self.stop_if_asked()?;
-        match self.written(opened, target, finished) {
-            Ok(()) => self.begun += 1,
-            Err(stop @ CliError::Stopped) => return Err(stop),
-            Err(CliError::NobodyReads) => {
-                self.fail("standard output was closed before the picture was written");
-            }
-            Err(error) => self.fail(&error.to_string()),
-        }
-        Ok(())
-    }
-
-    /// Writes a result and tells what was lost on the way.
-    fn written(
-        &self,
-        opened: &Opened<'_>,
-        target: &Target,
-        finished: Finished<'_>,
-    ) -> Result<(), CliError> {
-        let photo = &opened.photo;
-        // What was lost in reading the photo is not lost in a copy of its file.
-        if let Finished::Picture(..) = &finished
-            && !opened.told.replace(true)
-        {
-            for note in &photo.notes {
-                self.progress.tell(format!("note: {}: {note}", photo.name));
-            }
-        }
-        for note in write(finished, photo, target, self.job, &self.progress)? {
-            self.progress.tell(format!("note: {}: {note}", photo.name));
-        }
-        Ok(())
-    }
-
-    /// The result at strength 0, for which no network runs; `None` at any other strength.
-    fn unpainted<'a>(
-        &self,
-        opened: &'a Opened<'_>,
-        style: &ChosenStyle,
-        target: &Target,
-        settings: PaintSettings,
-    ) -> Result<Option<Finished<'a>>, CliError> {
-        let Some(original) = &opened.original else {
-            return Ok(None);
-        };
-        let frame = &opened.photo.frame;
-        let format = format_for(&opened.photo, target);
-        self.check_copy(opened, target, settings)?;
-        Ok(Some(match self.job.output_size {
-            OutputSize::Original if decode::format_of_bytes(original) == Some(format) => {
-                Finished::Original(original)
-            }
-            OutputSize::Original => Finished::Picture(Cow::Borrowed(frame), format),
-            OutputSize::Working => {
-                let (width, height) = self.working_size(opened, style, settings)?;
-                Finished::Picture(at_size(frame, width, height), format)
-            }
-        }))
-    }
-
-    /// Checks that a photo can be written as it is within the memory limit. Of small ones, nobody
-    /// asks.
-    fn check_copy(
-        &self,
-        opened: &Opened<'_>,
-        target: &Target,
-        settings: PaintSettings,
-    ) -> Result<(), CliError> {
-        let (width, height) = opened.size();
-        let copy = saving_bytes(&opened.photo, target, width * height, false);
-        let needed = PROGRAM_BYTES + settings.held_bytes + frame_bytes(width, height) + copy;
-        match self.painter.program_limit_bytes(settings) {
-            Some(limit) if needed > limit && copy > PROGRAM_BYTES => {
-                let error = PaintError::MemoryLimit {
-                    needed_mb: needed.div_ceil(1_000_000),
-                    limit_mb: limit / 1_000_000,
-                };
-                Err(failed(&opened.photo, &error))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Columns and rows at which the style's network would see the photo.
     fn working_size(
         &self,
@@ -561,75 +391,9 @@ impl Run<'_> {
     }
 }
 
-/// The format in which a photo is written to a target.
-fn format_for(photo: &Photo, target: &Target) -> Format {
-    match target {
-        Target::Stdout(format) => format.unwrap_or(photo.natural_format),
-        Target::File(_, format) => *format,
-    }
-}
-
 fn bytes_of(source: &Source) -> Result<Vec<u8>, MediaError> {
     match source {
         Source::File(path) => decode::bytes_of_path(path),
         Source::Stdin => decode::bytes_of_reader("standard input", stdin().lock()),
-    }
-}
-
-/// Writes a result and gives notes on what its format could not hold.
-fn write(
-    finished: Finished<'_>,
-    photo: &Photo,
-    target: &Target,
-    job: &Job,
-    progress: &Progress,
-) -> Result<Vec<String>, CliError> {
-    let encoding = |format| Encoding {
-        format,
-        jpeg_quality: job.jpeg_quality,
-    };
-    let icc = photo.icc.as_deref();
-    let Target::File(path, _) = target else {
-        let (bytes, notes) = match finished {
-            Finished::Original(bytes) => (Cow::Borrowed(bytes), Vec::new()),
-            Finished::Picture(frame, format) => {
-                let name = "standard output";
-                let (bytes, notes) = encode::to_bytes_reusing(name, frame, icc, encoding(format))
-                    .map_err(|e| failed(photo, &e))?;
-                (Cow::Owned(bytes), notes)
-            }
-        };
-        print_bytes(&bytes)?;
-        return Ok(notes);
-    };
-    if let Some(folder) = job.folder() {
-        disk::make_folder(folder).map_err(|e| CliError::Failed(e.to_string()))?;
-    }
-    let notes = match finished {
-        Finished::Original(bytes) => {
-            encode::save_bytes(path, bytes, job.existing).map(|()| Vec::new())
-        }
-        Finished::Picture(frame, format) => {
-            encode::save_reusing(path, frame, icc, encoding(format), job.existing)
-        }
-    }
-    .map_err(|e| failed(photo, &e))?;
-    // The list of what was written is a courtesy; the files are the work.
-    progress.print(path.display()).ok();
-    Ok(notes)
-}
-
-fn failed(photo: &Photo, error: &dyn Display) -> CliError {
-    CliError::Failed(format!("{}: {error}", photo.name))
-}
-
-fn check(target: &Target, job: &Job) -> Result<(), String> {
-    match target {
-        // The folder is made when there is something to put into it.
-        Target::File(..) if job.folder().is_some_and(|folder| !folder.exists()) => Ok(()),
-        Target::File(path, _) => {
-            encode::check_target(path, job.existing).map_err(|e| e.to_string())
-        }
-        Target::Stdout(_) => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
-//! Letting a result go: saving it, and asking before it would be lost.
+//! Saving a result, and asking before it would be lost.
 //!
-//! A save is *running* (`App::saving`) until the desk reports. When its target exists it comes back
+//! A save is *running* (`App::saving`) until a background task reports. When its target exists it comes back
 //! and *waits for an answer* inside [`Question::ReplaceFile`]: whatever takes that question away
 //! takes the save with it, so nothing is left that nobody will answer. Another photo and the wish
 //! to close wait for a running save; both ask again afterwards, because the painting may have
@@ -12,16 +12,19 @@ use eframe::egui::{self, ViewportCommand};
 
 use super::{
     app::{App, Then},
+    background::{Opened, Purpose, Save},
     batch::Batch,
-    desk::{Opened, Purpose, Save},
     label::{editable, path_label, remark},
     live::LiveView,
-    outside::Dialog,
     overlays::{Overlay, Question, TypedPath},
+    platform::Dialog,
 };
-use crate::media::{
-    MediaError,
-    encode::{Encoding, Existing, Format},
+use crate::{
+    disk::WriteError,
+    media::{
+        MediaError,
+        encode::{Encoding, Existing, Format},
+    },
 };
 
 /// Names that are tried for one that is not taken.
@@ -80,7 +83,7 @@ impl App {
 
     fn save(&mut self, save: Box<Save>, existing: Existing) {
         self.save.is_running = true;
-        self.desk.save(save, existing);
+        self.background.save(save, existing);
     }
 
     /// Replaces the file that the open question is about.
@@ -91,8 +94,8 @@ impl App {
         }
     }
 
-    /// Hears what became of a save.
-    pub(super) fn hear_saved(
+    /// Handles the end of a save.
+    pub(super) fn handle_saved(
         &mut self,
         ctx: &egui::Context,
         save: Box<Save>,
@@ -113,7 +116,9 @@ impl App {
                     None => {}
                 }
             }
-            Err(MediaError::Exists { .. }) => self.put_question(Question::ReplaceFile(save)),
+            Err(MediaError::Write(WriteError::Exists { .. })) => {
+                self.put_question(Question::ReplaceFile(save))
+            }
             Err(error) => {
                 self.save.then_if_saved = None;
                 self.messages.error(error.to_string());
@@ -268,7 +273,7 @@ impl App {
             Purpose::Export => free_path(path),
             _ => path,
         };
-        self.hear_choice(ctx, purpose, Ok(Some(path)));
+        self.handle_dialog(ctx, purpose, Ok(Some(path)));
     }
 
     /// Asks something, in place of what was asked or shown before.

@@ -1,6 +1,6 @@
-//! What lies outside the window: file dialogs and the clipboard.
+//! What the desktop gives: file dialogs and the clipboard.
 //!
-//! [`Outside`] is the seam; tests put a scripted one in its place. Every call may block for as long
+//! [`Platform`] is the seam; tests put a scripted one in its place. Every call may block for as long
 //! as a person thinks, so only background threads call, never the window's. The only rfd and the
 //! only arboard are here.
 
@@ -9,6 +9,8 @@ use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
+
+use percent_encoding::percent_decode_str;
 
 use crate::{
     capture::{self, Camera},
@@ -54,7 +56,7 @@ pub enum Dialog {
 }
 
 /// File dialogs and the clipboard. Calls block; background threads make them.
-pub trait Outside: Send + Sync {
+pub trait Platform: Send + Sync {
     /// Shows a dialog that starts in `folder`; `None` when the person chose nothing.
     ///
     /// # Errors
@@ -101,7 +103,7 @@ pub fn has_checkpoint_name(path: &Path) -> bool {
         .is_some_and(|e| CHECKPOINTS.contains(&e.to_ascii_lowercase().as_str()))
 }
 
-impl Outside for Desktop {
+impl Platform for Desktop {
     fn ask(&self, dialog: &Dialog, folder: Option<&Path>) -> Result<Option<PathBuf>, String> {
         let mut box_ = rfd::FileDialog::new();
         if let Some(folder) = folder.filter(|f| f.is_dir()) {
@@ -215,7 +217,7 @@ fn files_in(text: &str) -> Clip {
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .map(|line| match line.strip_prefix("file://") {
-            Some(address) => PathBuf::from(percent_decoded(address)),
+            Some(address) => PathBuf::from(&*percent_decode_str(address).decode_utf8_lossy()),
             None => PathBuf::from(line),
         })
         .collect();
@@ -224,30 +226,6 @@ fn files_in(text: &str) -> Clip {
     } else {
         Clip::Nothing
     }
-}
-
-/// `%20` and its like replaced by their bytes.
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let coded = (first == b'%')
-            .then(|| after.get(..2))
-            .flatten()
-            .and_then(|hex| std::str::from_utf8(hex).ok())
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match coded {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// A format's name for people.

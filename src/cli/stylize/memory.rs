@@ -1,0 +1,110 @@
+//! What photos that are open together leave of the memory limit. A photo is never painted smaller for the
+//! sake of others.
+
+use super::{Closed, Opened, Run, failed, format_for};
+use crate::{
+    cli::{CliError, job::Target},
+    engine::paint::{OutputSize, PROGRAM_BYTES, PaintError, PaintSettings, frame_bytes},
+    media::{decode::Photo, encode},
+};
+
+/// Bytes that photos hold.
+pub(super) fn held_bytes(opened: &[Opened<'_>]) -> u64 {
+    let bytes = |photo: &Opened<'_>| {
+        let (width, height) = photo.size();
+        frame_bytes(width, height) + photo.file_bytes()
+    };
+    opened.iter().map(bytes).sum()
+}
+
+/// Most memory that writing a result of `pixels` pixels takes besides it.
+fn saving_bytes(photo: &Photo, target: &Target, pixels: usize, given_away: bool) -> u64 {
+    let pixels = pixels as u64;
+    let encoding = encode::encoding_bytes(format_for(photo, target), pixels, given_away);
+    match target {
+        Target::File(..) => encoding,
+        // Standard output is given a finished file, which is no larger than the picture.
+        Target::Stdout(_) => encoding + 4 * pixels,
+    }
+}
+
+impl Run<'_> {
+    /// Whether one more photo stays within the memory limit together with those that are open.
+    pub(super) fn fits_beside(&self, opened: &[Opened<'_>], closed: &Closed<'_>) -> bool {
+        let Some(limit) = self.painter.program_limit_bytes(self.job.paint) else {
+            return true;
+        };
+        let size = (closed.needs.width, closed.needs.height);
+        let working = |(width, height)| {
+            let (width, height) = self.job.paint.working_size.resolve(width, height);
+            2 * frame_bytes(width, height)
+        };
+        let sizes: Vec<_> = opened.iter().map(Opened::size).collect();
+        let all: u64 = sizes.iter().copied().map(working).sum();
+        let held = held_bytes(opened) + all;
+        let reading = PROGRAM_BYTES + held + closed.bytes.len() as u64 + closed.needs.bytes;
+        reading <= limit
+            && self.styles.iter().all(|style| {
+                sizes.iter().chain([&size]).all(|&(width, height)| {
+                    let own = frame_bytes(width, height) + working((width, height));
+                    let beside = frame_bytes(size.0, size.1) + working(size);
+                    let settings = PaintSettings {
+                        held_bytes: (held + beside).saturating_sub(own),
+                        ..self.job.paint
+                    };
+                    self.painter
+                        .fits_as_wanted(&style.network, (width, height), settings)
+                })
+            })
+    }
+
+    /// The settings for photos that are open together: what each finds taken by the others, and what
+    /// saving takes.
+    pub(super) fn settings(&self, opened: &[Opened<'_>]) -> PaintSettings {
+        let job = self.job;
+        let resolved = |(width, height)| job.paint.working_size.resolve(width, height);
+        let own = |photo: &Opened<'_>| {
+            let (width, height) = photo.size();
+            let working = resolved((width, height));
+            frame_bytes(width, height) + 2 * frame_bytes(working.0, working.1)
+        };
+        let files: u64 = opened.iter().map(Opened::file_bytes).sum();
+        let all: u64 = opened.iter().map(own).sum();
+        let saving = |photo: &Opened<'_>| {
+            let (width, height) = match job.output_size {
+                OutputSize::Original => photo.size(),
+                OutputSize::Working => resolved(photo.size()),
+            };
+            let saving = |target| saving_bytes(&photo.photo, target, width * height, true);
+            photo.targets.iter().flatten().map(|&t| saving(t)).max()
+        };
+        PaintSettings {
+            held_bytes: files + all - opened.iter().map(own).min().unwrap_or(0),
+            saving_bytes: opened.iter().filter_map(saving).max().unwrap_or(0),
+            ..job.paint
+        }
+    }
+
+    /// Checks that a photo can be written as it is within the memory limit. Of small ones, nobody
+    /// asks.
+    pub(super) fn check_copy(
+        &self,
+        opened: &Opened<'_>,
+        target: &Target,
+        settings: PaintSettings,
+    ) -> Result<(), CliError> {
+        let (width, height) = opened.size();
+        let copy = saving_bytes(&opened.photo, target, width * height, false);
+        let needed = PROGRAM_BYTES + settings.held_bytes + frame_bytes(width, height) + copy;
+        match self.painter.program_limit_bytes(settings) {
+            Some(limit) if needed > limit && copy > PROGRAM_BYTES => {
+                let error = PaintError::MemoryLimit {
+                    needed_mb: needed.div_ceil(1_000_000),
+                    limit_mb: limit / 1_000_000,
+                };
+                Err(failed(&opened.photo, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Where results go: a file or standard output, in the format that the target names.
+
+use std::{borrow::Cow, fmt::Display};
+
+use super::{Opened, Run};
+use crate::{
+    cli::{
+        CliError,
+        job::{Job, Target},
+        progress::Progress,
+        style_choice::ChosenStyle,
+        terminal::print_bytes,
+    },
+    disk,
+    engine::paint::{OutputSize, PaintSettings, at_size},
+    frame::Frame,
+    media::{
+        decode::{self, Photo},
+        encode::{self, Encoding, Format},
+    },
+};
+
+/// What is to be written for one photo in one style.
+pub(super) enum Finished<'a> {
+    /// The photo's own bytes: at strength 0, nothing may be lost by reading and writing it.
+    Original(&'a [u8]),
+    Picture(Cow<'a, Frame>, Format),
+}
+
+impl Run<'_> {
+    /// Writes a result, and counts it; a failure is told. Only a stop is an error.
+    pub(super) fn deliver(
+        &mut self,
+        opened: &Opened<'_>,
+        target: &Target,
+        finished: Finished<'_>,
+    ) -> Result<(), CliError> {
+        self.stop_if_asked()?;
+        match self.written(opened, target, finished) {
+            Ok(()) => self.begun += 1,
+            Err(stop @ CliError::Stopped) => return Err(stop),
+            Err(CliError::NobodyReads) => {
+                self.fail("standard output was closed before the picture was written");
+            }
+            Err(error) => self.fail(&error.to_string()),
+        }
+        Ok(())
+    }
+
+    /// Writes a result and tells what was lost on the way.
+    fn written(
+        &self,
+        opened: &Opened<'_>,
+        target: &Target,
+        finished: Finished<'_>,
+    ) -> Result<(), CliError> {
+        let photo = &opened.photo;
+        // What was lost in reading the photo is not lost in a copy of its file.
+        if let Finished::Picture(..) = &finished
+            && !opened.told.replace(true)
+        {
+            for note in &photo.notes {
+                self.progress.tell(format!("note: {}: {note}", photo.name));
+            }
+        }
+        for note in write(finished, photo, target, self.job, &self.progress)? {
+            self.progress.tell(format!("note: {}: {note}", photo.name));
+        }
+        Ok(())
+    }
+
+    /// The result at strength 0, for which no network runs; `None` at any other strength.
+    pub(super) fn unpainted<'a>(
+        &self,
+        opened: &'a Opened<'_>,
+        style: &ChosenStyle,
+        target: &Target,
+        settings: PaintSettings,
+    ) -> Result<Option<Finished<'a>>, CliError> {
+        let Some(original) = &opened.original else {
+            return Ok(None);
+        };
+        let frame = &opened.photo.frame;
+        let format = format_for(&opened.photo, target);
+        self.check_copy(opened, target, settings)?;
+        Ok(Some(match self.job.output_size {
+            OutputSize::Original if decode::format_of_bytes(original) == Some(format) => {
+                Finished::Original(original)
+            }
+            OutputSize::Original => Finished::Picture(Cow::Borrowed(frame), format),
+            OutputSize::Working => {
+                let (width, height) = self.working_size(opened, style, settings)?;
+                Finished::Picture(at_size(frame, width, height), format)
+            }
+        }))
+    }
+}
+
+/// The format in which a photo is written to a target.
+pub(super) fn format_for(photo: &Photo, target: &Target) -> Format {
+    match target {
+        Target::Stdout(format) => format.unwrap_or(photo.natural_format),
+        Target::File(_, format) => *format,
+    }
+}
+
+/// Writes a result and gives notes on what its format could not hold.
+fn write(
+    finished: Finished<'_>,
+    photo: &Photo,
+    target: &Target,
+    job: &Job,
+    progress: &Progress,
+) -> Result<Vec<String>, CliError> {
+    let encoding = |format| Encoding {
+        format,
+        jpeg_quality: job.jpeg_quality,
+    };
+    let icc = photo.icc.as_deref();
+    let Target::File(path, _) = target else {
+        let (bytes, notes) = match finished {
+            Finished::Original(bytes) => (Cow::Borrowed(bytes), Vec::new()),
+            Finished::Picture(frame, format) => {
+                let name = "standard output";
+                let (bytes, notes) = encode::to_bytes_reusing(name, frame, icc, encoding(format))
+                    .map_err(|e| failed(photo, &e))?;
+                (Cow::Owned(bytes), notes)
+            }
+        };
+        print_bytes(&bytes)?;
+        return Ok(notes);
+    };
+    if let Some(folder) = job.folder() {
+        disk::make_folder(folder).map_err(|e| CliError::Failed(e.to_string()))?;
+    }
+    let notes = match finished {
+        Finished::Original(bytes) => {
+            encode::save_bytes(path, bytes, job.existing).map(|()| Vec::new())
+        }
+        Finished::Picture(frame, format) => {
+            encode::save_reusing(path, frame, icc, encoding(format), job.existing)
+        }
+    }
+    .map_err(|e| failed(photo, &e))?;
+    // The list of what was written is a courtesy; the files are the work.
+    progress.print(path.display()).ok();
+    Ok(notes)
+}
+
+pub(super) fn failed(photo: &Photo, error: &dyn Display) -> CliError {
+    CliError::Failed(format!("{}: {error}", photo.name))
+}
+
+pub(super) fn check(target: &Target, job: &Job) -> Result<(), String> {
+    match target {
+        // The folder is made when there is something to put into it.
+        Target::File(..) if job.folder().is_some_and(|folder| !folder.exists()) => Ok(()),
+        Target::File(path, _) => {
+            encode::check_target(path, job.existing).map_err(|e| e.to_string())
+        }
+        Target::Stdout(_) => Ok(()),
+    }
+}

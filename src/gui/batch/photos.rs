@@ -1,0 +1,234 @@
+//! The engine's side of a batch: opens photos and saves results, on the engine's thread.
+
+use std::{
+    collections::HashSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    compose::Look,
+    disk,
+    engine::{
+        paint::{OutputSize, Painting},
+        protocol::{PhotoSource, SavedPhoto},
+    },
+    frame::Frame,
+    gui::label::{name_label, path_label},
+    media::{
+        decode,
+        encode::{self, Encoding, Existing, Format},
+    },
+};
+
+/// Photos to paint and where their paintings go.
+pub struct BatchPhotos {
+    /// The photos.
+    pub photos: Vec<PathBuf>,
+    /// The folder that the paintings go to; created when the first is saved.
+    pub target: PathBuf,
+    /// Put behind the photo's name.
+    pub style: String,
+    /// Size of the finished pictures.
+    pub output: OutputSize,
+    /// Strength and colours.
+    pub look: Look,
+    /// Format to save in; each photo's own when `None`.
+    pub format: Option<Format>,
+    /// JPEG quality, 1 to 100.
+    pub jpeg_quality: u8,
+    /// Whether files that exist are replaced.
+    pub existing: Existing,
+    /// Results so far: two photos may differ only in their ending.
+    written: HashSet<PathBuf>,
+    /// Colour profile, format and notes of the photo in hand.
+    icc: Option<Vec<u8>>,
+    natural: Format,
+    notes: Vec<String>,
+    /// The photo's file, when nothing of the painting is wanted: then it goes out as it came in.
+    original: Option<Vec<u8>>,
+}
+
+impl BatchPhotos {
+    /// Photos of which nothing is painted yet.
+    pub fn new(photos: Vec<PathBuf>, target: PathBuf, style: String) -> Self {
+        Self {
+            photos,
+            target,
+            style,
+            output: OutputSize::default(),
+            look: Look::default(),
+            format: None,
+            jpeg_quality: encode::DEFAULT_JPEG_QUALITY,
+            existing: Existing::Keep,
+            written: HashSet::new(),
+            icc: None,
+            natural: Format::default(),
+            notes: Vec::new(),
+            original: None,
+        }
+    }
+
+    fn target_of(&self, photo: &Path, format: Format) -> PathBuf {
+        let name = |number: usize| {
+            let number = if number == 1 {
+                String::new()
+            } else {
+                format!("-{number}")
+            };
+            let mut file = photo.file_stem().unwrap_or_default().to_owned();
+            file.push(format!("-{}{number}.{}", self.style, format.extension()));
+            self.target.join(file)
+        };
+        (1..)
+            .map(name)
+            .find(|path| !self.written.contains(path))
+            .unwrap_or_else(|| name(1))
+    }
+}
+
+impl PhotoSource for BatchPhotos {
+    fn len(&self) -> usize {
+        self.photos.len()
+    }
+
+    fn name(&self, index: usize) -> String {
+        let path = self.photos.get(index);
+        path.map_or_else(String::new, |path| name_label(path))
+    }
+
+    fn open(&mut self, index: usize) -> Result<Frame, String> {
+        let path = self.photos.get(index).ok_or("there is no such photo")?;
+        let photo = decode::from_path(path).map_err(|e| e.to_string())?;
+        let unchanged = self.look.strength_percent == 0 && self.output == OutputSize::Original;
+        self.original = unchanged.then(|| fs::read(path).ok()).flatten();
+        // A target that cannot be written is known before the painting is made.
+        let target = self.target_of(path, self.format.unwrap_or(photo.natural_format));
+        if target.exists() && self.existing == Existing::Keep {
+            return Err(format!("{} exists already", path_label(&target)));
+        }
+        self.icc = photo.icc;
+        self.natural = photo.natural_format;
+        self.notes = photo.notes;
+        Ok(std::sync::Arc::unwrap_or_clone(photo.frame))
+    }
+
+    fn finish(
+        &mut self,
+        index: usize,
+        photo: &Frame,
+        painting: &Painting,
+    ) -> Result<SavedPhoto, String> {
+        let path = self.photos.get(index).ok_or("there is no such photo")?;
+        let format = self.format.unwrap_or(self.natural);
+        let target = self.target_of(path, format);
+        disk::make_folder(&self.target).map_err(|e| e.to_string())?;
+        let saved = match self.original.take() {
+            Some(bytes) if decode::format_of_bytes(&bytes) == Some(format) => {
+                encode::save_bytes(&target, &bytes, self.existing).map(|()| Vec::new())
+            }
+            _ => {
+                let finished = painting.finished(photo, self.output, self.look);
+                let encoding = Encoding {
+                    format,
+                    jpeg_quality: self.jpeg_quality,
+                };
+                let icc = self.icc.as_deref();
+                encode::save(&target, &finished, icc, encoding, self.existing)
+            }
+        }
+        .map_err(|e| e.to_string())?;
+        self.written.insert(target.clone());
+        let mut notes = std::mem::take(&mut self.notes);
+        notes.extend(painting.notes.iter().cloned());
+        notes.extend(saved);
+        Ok(SavedPhoto {
+            path: target,
+            notes,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{mode::Mode, timing::RunTiming};
+
+    #[test]
+    fn at_strength_0_a_photo_goes_out_as_it_came_in() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let photo = folder.path().join("a.jpg");
+        let frame = Frame::from_fn(33, 21, |x, y| [(x * 7) as u8, (y * 9) as u8, 3, 255]);
+        let jpeg = Encoding::of(Format::Jpeg);
+        encode::save(&photo, &frame, None, jpeg, Existing::Keep).expect("saved");
+        let look = Look {
+            strength_percent: 0,
+            ..Look::default()
+        };
+        for (format, same) in [(None, true), (Some(Format::Png), false)] {
+            let mut batch = BatchPhotos {
+                look,
+                format,
+                ..BatchPhotos::new(
+                    vec![photo.clone()],
+                    folder.path().join("to"),
+                    "x".to_owned(),
+                )
+            };
+            let opened = batch.open(0).expect("opened");
+            let saved = batch
+                .finish(0, &opened, &painting(&opened))
+                .expect("finished");
+            let bytes = |path: &Path| fs::read(path).expect("a file");
+            assert_eq!(bytes(&saved.path) == bytes(&photo), same, "{format:?}");
+            let read = decode::from_path(&saved.path).expect("a picture");
+            assert_eq!(*read.frame, opened);
+        }
+    }
+
+    fn painting(frame: &Frame) -> Painting {
+        Painting {
+            painted: frame.clone(),
+            notes: vec!["painted smaller".to_owned()],
+            mode: Mode::default(),
+            run: RunTiming::host(0.0),
+            total_ms: 0.0,
+        }
+    }
+
+    #[test]
+    fn photos_of_one_name_do_not_overwrite_each_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let photos = ["a.png", "a.bmp"].map(|n| folder.path().join(n)).to_vec();
+        let frame = Frame::from_fn(6, 4, |x, _| [x as u8, 2, 3, 255]);
+        for photo in &photos {
+            let format = Format::from_path(photo).expect("known");
+            encode::save(photo, &frame, None, Encoding::of(format), Existing::Keep).expect("saved");
+        }
+        let painting = painting(&frame);
+        let target = folder.path().join("painted");
+        let mut batch = BatchPhotos {
+            format: Some(Format::Png),
+            ..BatchPhotos::new(photos.clone(), target.clone(), "candy".to_owned())
+        };
+        let mut results = Vec::new();
+        for index in 0..2 {
+            let photo = batch.open(index).expect("opened");
+            let saved = batch.finish(index, &photo, &painting).expect("finished");
+            assert_eq!(saved.notes, ["painted smaller"]);
+            results.push(saved.path);
+        }
+        assert_eq!(
+            results,
+            [target.join("a-candy.png"), target.join("a-candy-2.png")]
+        );
+        let mut again = BatchPhotos {
+            format: Some(Format::Png),
+            ..BatchPhotos::new(photos, target, "candy".to_owned())
+        };
+        let refused = again.open(0).expect_err("exists");
+        assert!(refused.contains("a-candy.png"), "{refused}");
+        again.existing = Existing::Replace;
+        assert!(again.open(0).is_ok());
+    }
+}

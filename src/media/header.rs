@@ -1,0 +1,246 @@
+//! What the first bytes of a picture tell: its format, its size and the memory that decoding takes; and the
+//! decoders' errors in words.
+
+use std::io::Cursor;
+
+use image::{
+    ColorType, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+    codecs::tiff::TiffDecoder, metadata::Orientation,
+};
+
+use super::{
+    MediaError, container,
+    decode::{MAX_FILE_BYTES, MAX_PIXELS},
+};
+use crate::{disk::reason, text::cut};
+
+/// Most bytes that a decoder may keep besides the pixels: profiles, tables, rows.
+pub(super) const SIDE_BYTES: u64 = 256 << 20;
+/// Bytes of a pixel in RGBA8.
+pub(super) const RGBA_BYTES: u64 = 4;
+/// Longest reason of a decoder that is shown.
+const MAX_REASON_CHARS: usize = 300;
+
+/// What is known of a picture before its pixels are decoded.
+pub(super) struct Header<'a> {
+    pub format: ImageFormat,
+    pub decoder: Box<dyn ImageDecoder + 'a>,
+    /// Within [`MAX_PIXELS`].
+    pub pixels: u64,
+    pub orientation: Orientation,
+    /// Of a JPEG.
+    pub jpeg: Option<container::JpegLook>,
+    pub cmyk: bool,
+    /// Of the frame of a GIF, which may be larger than the picture.
+    pub gif_frame_pixels: u64,
+    /// Of the pixels as the file has them.
+    pub decoded_bytes: u64,
+}
+
+impl<'a> Header<'a> {
+    pub fn read(name: &str, bytes: &'a [u8]) -> Result<Self, MediaError> {
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(MediaError::TooManyBytes {
+                name: name.to_owned(),
+                limit_mb: MAX_FILE_BYTES >> 20,
+            });
+        }
+        let format = format_of(name, bytes)?;
+        let mut decoder =
+            open(format, bytes).map_err(|error| from_image_error(name, format, error))?;
+        let pixels = checked_pixels(name, format, decoder.dimensions())?;
+        if format == ImageFormat::WebP && !container::webp_is_whole(bytes) {
+            let reason = "it ends in the middle of the picture, or a part of it is damaged";
+            return Err(damaged(name, format, reason));
+        }
+        let sizes_agree = match format {
+            ImageFormat::WebP => container::webp_sizes_agree(bytes),
+            ImageFormat::Tiff => container::tiff_sizes_agree(bytes, pixels),
+            _ => true,
+        };
+        if !sizes_agree {
+            let reason = "a part of it has another size than is declared for it";
+            return Err(damaged(name, format, reason));
+        }
+        let jpeg = (format == ImageFormat::Jpeg).then(|| container::look_at_jpeg(bytes));
+        let original = decoder.original_color_type();
+        let cmyk = jpeg.is_some_and(|look| look.components == 4)
+            || matches!(
+                original,
+                ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16
+            );
+        let gif_frame_pixels = match format {
+            ImageFormat::Gif => container::gif_frame_pixels(bytes).unwrap_or(0).max(pixels),
+            _ => 0,
+        };
+        let bytes_per_pixel = u64::from(original.bits_per_pixel().div_ceil(8));
+        Ok(Self {
+            format,
+            pixels,
+            // Damaged side information is no reason to refuse the picture.
+            orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms),
+            jpeg,
+            cmyk,
+            gif_frame_pixels,
+            decoded_bytes: decoder.total_bytes().max(pixels * bytes_per_pixel),
+            decoder,
+        })
+    }
+
+    /// Most memory that reading takes besides the `file_bytes` given.
+    pub fn peak_bytes(&self, file_bytes: u64) -> u64 {
+        let (pixels, decoded) = (self.pixels, self.decoded_bytes);
+        let rgba = RGBA_BYTES * pixels;
+        // What the decoders hold besides the pixels that they give.
+        let beside = match self.format {
+            // A copy of the file, and 16-bit coefficients of all components where these do not
+            // come together.
+            ImageFormat::Jpeg => {
+                let look = self.jpeg.unwrap_or_default();
+                let kept = if look.keeps_coefficients { 2 } else { 0 };
+                file_bytes + kept * u64::from(look.components) * pixels
+            }
+            // The transparency or the whole picture once more, its planes, and the packed pixels.
+            ImageFormat::WebP => 5 * pixels + file_bytes,
+            // The pixels as stored.
+            ImageFormat::Tiff => decoded,
+            // The frame before it is laid on its canvas.
+            ImageFormat::Gif => RGBA_BYTES * self.gif_frame_pixels,
+            _ => 0,
+        };
+        let decoding = if becomes_rgba_in_place(self.decoder.color_type()) {
+            rgba + beside
+        } else {
+            decoded + rgba.max(beside)
+        };
+        let turned = matches!(
+            self.orientation,
+            Orientation::Rotate90
+                | Orientation::Rotate270
+                | Orientation::Rotate90FlipH
+                | Orientation::Rotate270FlipH
+        );
+        decoding.max(if turned { 2 * rgba } else { 0 })
+    }
+}
+
+/// Whether pixels of this type are decoded into the memory of the RGBA picture.
+pub(super) fn becomes_rgba_in_place(color: ColorType) -> bool {
+    matches!(
+        color,
+        ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8
+    )
+}
+
+/// The number of pixels, within the limits.
+fn checked_pixels(
+    name: &str,
+    format: ImageFormat,
+    (width, height): (u32, u32),
+) -> Result<u64, MediaError> {
+    match u64::from(width) * u64::from(height) {
+        0 => Err(damaged(
+            name,
+            format,
+            "it declares a picture without pixels",
+        )),
+        pixels if pixels <= MAX_PIXELS => Ok(pixels),
+        _ => Err(MediaError::TooManyPixels {
+            name: name.to_owned(),
+            width,
+            height,
+        }),
+    }
+}
+
+pub(super) fn damaged(name: &str, format: ImageFormat, reason: &str) -> MediaError {
+    MediaError::Damaged {
+        name: name.to_owned(),
+        format: format_name(format).to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// The format that the first bytes show, if it is one that is read.
+pub(super) fn format_of(name: &str, bytes: &[u8]) -> Result<ImageFormat, MediaError> {
+    let unknown = |found: &str| {
+        Err(MediaError::UnknownFormat {
+            name: name.to_owned(),
+            found: found.to_owned(),
+        })
+    };
+    if bytes.is_empty() {
+        return unknown("it is empty");
+    }
+    match image::guess_format(bytes) {
+        Ok(
+            format @ (ImageFormat::Png
+            | ImageFormat::Jpeg
+            | ImageFormat::WebP
+            | ImageFormat::Bmp
+            | ImageFormat::Tiff
+            | ImageFormat::Gif),
+        ) => Ok(format),
+        Ok(other) => unknown(&format!("it is {}", format_name(other))),
+        Err(_) => unknown("its first bytes are those of no known format"),
+    }
+}
+
+fn format_name(format: ImageFormat) -> &'static str {
+    match format {
+        ImageFormat::Png => "PNG",
+        ImageFormat::Jpeg => "JPEG",
+        ImageFormat::WebP => "WebP",
+        ImageFormat::Bmp => "BMP",
+        ImageFormat::Tiff => "TIFF",
+        ImageFormat::Gif => "GIF",
+        ImageFormat::Ico => "an icon (ICO)",
+        ImageFormat::Avif => "AVIF",
+        ImageFormat::OpenExr => "OpenEXR",
+        ImageFormat::Hdr => "Radiance HDR",
+        _ => "another picture format",
+    }
+}
+
+/// A decoder that has read the header and holds to [`SIDE_BYTES`] for what it reads besides pixels.
+fn open(format: ImageFormat, bytes: &[u8]) -> Result<Box<dyn ImageDecoder + '_>, ImageError> {
+    if format == ImageFormat::Tiff {
+        // Given limits, this decoder caps a profile by the size of the pixels; its own defaults
+        // (256 MB) hold until the profile is read.
+        return Ok(Box::new(TiffDecoder::new(Cursor::new(bytes))?));
+    }
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits(SIDE_BYTES));
+    Ok(Box::new(reader.into_decoder()?))
+}
+
+pub(super) fn limits(bytes: u64) -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(bytes);
+    limits
+}
+
+pub(super) fn from_image_error(name: &str, format: ImageFormat, error: ImageError) -> MediaError {
+    match error {
+        ImageError::Unsupported(e) => MediaError::Unsupported {
+            name: name.to_owned(),
+            format: format_name(format).to_owned(),
+            reason: in_short(&e),
+        },
+        ImageError::Limits(_) => damaged(
+            name,
+            format,
+            "it needs more memory than a picture of its size should",
+        ),
+        ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+            damaged(name, format, "it ends in the middle of the picture")
+        }
+        ImageError::IoError(e) => damaged(name, format, &reason(&e)),
+        other => damaged(name, format, &in_short(&other)),
+    }
+}
+
+/// A decoder's words, cut where they list what is in the file.
+fn in_short(words: &impl std::fmt::Display) -> String {
+    cut(&words.to_string(), MAX_REASON_CHARS).into_owned()
+}
