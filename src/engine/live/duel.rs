@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Live, Run, fit, picture::DuelTimes, scene::Side, sessions::Sessions};
 use crate::{
     backend::BackendError, engine::paint::Painter, frame::Frame, mode::DeviceChoice,
-    plan::Convolver, timing::RunTiming, verify::Equality,
+    plan::ConvProvider, timing::RunTiming, verify::Equality,
 };
 
 /// Time between two judgements of a comparison at least: judging reads both pictures on the host.
@@ -76,8 +76,8 @@ impl Live {
         let names = sides.each_ref().map(|side| {
             let sessions = self.sessions_at(side.place);
             let session = sessions.and_then(|sessions| sessions.get(&side.target));
-            let convolver = session.and_then(|session| session.summary().convolver);
-            Convolver::beside(side.target.spec.mode, convolver.as_ref())
+            let convolver = session.and_then(|session| session.summary().conv_provider);
+            ConvProvider::beside(side.target.spec.mode, convolver.as_ref())
         });
         self.duel_names = Some((sides.clone(), Arc::new(names)));
     }

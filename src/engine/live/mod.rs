@@ -489,7 +489,7 @@ impl Live {
         let Some(session) = self.sessions.get(&target) else {
             return;
         };
-        let convolver = session.summary().convolver;
+        let convolver = session.summary().conv_provider;
         // The picture is out already; the next one has room of its own.
         let unseen = &mut self.output.value.painted;
         fit(unseen, sides(&self.scaled));

@@ -13,7 +13,7 @@ use crate::{
     frame::Frame,
     mode::{DeviceChoice, Mode, ModeChoice},
     network::Network,
-    plan::Convolver,
+    plan::ConvProvider,
     timing::{Ceiling, StepTiming, TimingMethod},
 };
 
@@ -154,7 +154,7 @@ pub struct LiveSample {
     /// Variant and precision.
     pub mode: Mode,
     /// Who computes the convolutions, in a mode where that is a choice.
-    pub convolver: Option<Convolver>,
+    pub convolver: Option<ConvProvider>,
     /// Columns that the network saw, in pixels.
     pub width: usize,
     /// Rows that the network saw, in pixels.
