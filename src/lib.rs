@@ -14,7 +14,7 @@
 //! | 4 | [`backend`] | runs a plan on a device; the only `unsafe` and the only cudarc |
 //! | 3 | [`plan`] | pure: groups of a graph, size and mode to steps, buffers, cost |
 //! | 2 | [`graph`], [`network`], [`models`], [`weights`] | networks as operations and how these are fused; a graph with its weights by name; each model's builder and key names, the only place that knows a model; checkpoint readers and the style library: the only parsers of untrusted weights |
-//! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`timing`], [`compose`], [`text`] | the domain: no files, no threads, no devices |
+//! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`timing`], [`compose`], [`mailbox`], [`text`] | the domain: no files, no threads, no devices |
 //! | 0 | [`disk`] | files written whole, and the system's errors in words; knows nothing of the domain |
 //!
 //! # Invariants
@@ -37,26 +37,29 @@
 //! - Text of others (titles, tensors, files, cameras) is shown as one line without control characters and
 //!   direction marks ([`text`]): escaped where the program writes ([`terminal`]), and where it becomes a label.
 //! - A fallback is announced, never silent. A GPU that is lost in the middle is opened again once,
-//!   in a process of its own ([`backend::worker`]), because the driver opens nothing any more for the
+//!   in a process of its own ([`backend::remote`]), because the driver opens nothing any more for the
 //!   one that lost it; then the processor takes over ([`engine::paint::Painter`]). That process
 //!   answers within a deadline or is killed, and the processor takes over at once.
 //!
 //! # Threads
 //!
-//! The window's thread draws and never waits. One engine thread owns the backend and its sessions
-//! and answers commands with events; beside it an opener makes live sessions ready and hands them over
-//! ([`engine::live::Opener`]), on a GPU in streams of its own, and a searcher those for which algorithms
-//! have to be tried first; until then something that is there at once stands in for them. The CPU backend has a pool of worker
-//! threads of its own. The command line runs the same painter on its main thread.
+//! The window's thread draws and never waits. One engine thread owns the device, its pool of sessions
+//! ([`engine::sessions`]) and the live pipeline ([`engine::live`]), and answers commands with events; beside it
+//! a loader makes sessions ready, on a GPU in streams of its own, while the old ones serve. Photos, live
+//! pictures, previews and comparisons lease their sessions from the one pool and its one memory budget. The CPU
+//! backend has a pool of worker threads of its own. The command line runs the same painter on its main thread.
 //!
-//! A live frame goes from thread to thread through exchanges ([`capture::exchange`]):
+//! The engine starts the live source, paints, and feeds the sinks. A surface sends
+//! [`LiveSettings`](engine::live::LiveSettings) and shows pictures and [`Snapshot`](engine::live::Snapshot)s.
+//! A live frame goes from thread to thread through [mailboxes](mailbox):
 //!
 //! ```text
-//! capture thread                 engine thread                          window's thread
-//! wait for the source            wait for command or frame
-//! decode, turn, shrink           take the newest frame
+//! capture thread                 engine thread                          surface
+//! wait for the source            wait for command, settings or frame
+//! decode, turn                   take the newest frame
 //! put, newest wins  ---------->  to the working size, network, look
 //!                                put, newest wins  ------------------>  take the newest picture, draw
+//!                                push  ---> recorder's thread: encode, write
 //! ```
 //!
 //! A camera has a second thread that watches the first, which may hang with its device.
@@ -71,6 +74,7 @@ pub mod frame;
 pub mod graph;
 pub mod gui;
 pub mod licences;
+pub mod mailbox;
 pub mod measure;
 pub mod media;
 pub mod mode;

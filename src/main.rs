@@ -6,10 +6,12 @@ use styleforge::{
     backend::allocator,
     cli::{self, Outcome},
     gui::{self, GuiError},
+    media::guard,
 };
 
 fn main() -> ExitCode {
     allocator::give_large_pieces_back();
+    guard::silence_decoders();
     let code = match cli::run(std::env::args_os()) {
         Outcome::Exit(code) => code,
         Outcome::OpenWindow(photos) => match gui::run(photos.clone()) {

@@ -23,8 +23,9 @@ use styleforge::{
     engine::{
         Engine,
         compositor::{ComposeJob, Compositor, PREVIEW_PX},
+        error::EngineError,
         paint::{OutputSize, PaintSettings, Painting, WorkingSize},
-        protocol::{BatchJob, EngineError, Event, Generation, PaintJob, PhotoSource, SavedPhoto},
+        protocol::{BatchJob, Event, Generation, PaintJob, PhotoSource, SavedPhoto},
     },
     frame::Frame,
     mode::Mode,
@@ -387,11 +388,11 @@ fn painting_of(photo: &Frame) -> Arc<Painting> {
 
 #[test]
 fn the_compositor_gives_previews_at_once_and_finished_pictures_when_asked() {
-    let compositor = Compositor::start(Arc::new(|| {})).expect("a thread");
+    let mut compositor = Compositor::start(Arc::new(|| {})).expect("a thread");
     let large = Arc::new(photo(PREVIEW_PX * 2, 40));
     let painting = painting_of(&large);
-    let ask = |ticket, full, strength_percent| {
-        compositor.ask(ComposeJob {
+    let request = |compositor: &mut Compositor, ticket, full, strength_percent| {
+        compositor.request(ComposeJob {
             ticket,
             photo: large.clone(),
             painting: painting.clone(),
@@ -403,12 +404,12 @@ fn the_compositor_gives_previews_at_once_and_finished_pictures_when_asked() {
             full,
         });
     };
-    ask(1, false, 100);
+    request(&mut compositor, 1, false, 100);
     let preview = wait_for("a preview", || compositor.take());
     assert_eq!((preview.ticket, preview.size), (1, (PREVIEW_PX * 2, 40)));
     assert_eq!(preview.preview.width(), PREVIEW_PX);
     assert!(preview.full.is_none());
-    ask(2, true, 0);
+    request(&mut compositor, 2, true, 0);
     let full = wait_for("the finished picture", || {
         compositor.take().filter(|c| c.full.is_some())
     });
@@ -422,11 +423,11 @@ fn the_compositor_gives_previews_at_once_and_finished_pictures_when_asked() {
 
 #[test]
 fn the_compositor_answers_the_newest_question() {
-    let compositor = Compositor::start(Arc::new(|| {})).expect("a thread");
+    let mut compositor = Compositor::start(Arc::new(|| {})).expect("a thread");
     let small = Arc::new(photo(30, 20));
     let painting = painting_of(&small);
     for ticket in 1..=500 {
-        compositor.ask(ComposeJob {
+        compositor.request(ComposeJob {
             ticket,
             photo: small.clone(),
             painting: painting.clone(),
@@ -446,14 +447,14 @@ fn the_compositor_is_left_behind_when_it_does_not_end() {
     let (release, held) = std::sync::mpsc::channel::<()>();
     let held = std::sync::Mutex::new(held);
     let (arrive, arrived) = std::sync::mpsc::channel();
-    let compositor = Compositor::start(Arc::new(move || {
+    let mut compositor = Compositor::start(Arc::new(move || {
         let _ = arrive.send(());
         // Ends when the test lets go of the other side.
         let _ = held.lock().expect("unbroken").recv();
     }))
     .expect("a thread");
     let small = Arc::new(photo(30, 20));
-    compositor.ask(ComposeJob {
+    compositor.request(ComposeJob {
         ticket: 1,
         photo: small.clone(),
         painting: painting_of(&small),

@@ -11,15 +11,17 @@ use std::{
 
 use styleforge::{
     backend::{RunControl, cpu::CpuBackend, opener},
-    capture::{Captured, exchange::exchange},
+    capture::Captured,
     compose::Look,
     engine::{
-        live::{Live, LiveOrder, LivePicture, LiveSize, Openings, Served},
+        live::{
+            Input, Live, LivePicture, LiveSettings, LiveSize, LiveSource, LiveStart, Served,
+            Snapshot,
+        },
         paint::Painter,
-        protocol::LiveStart,
     },
     frame::Frame,
-    mode::DeviceChoice,
+    mailbox::mailbox,
     models::johnson::NetworkSpec,
 };
 
@@ -58,41 +60,38 @@ fn the_engine_allocates_nothing_for_a_frame() {
         ..NetworkSpec::with_widths([8, 16, 16])
     };
     let network = Arc::new(spec.random(5).expect("a valid shape"));
-    let (mut frames, input) = exchange(|| Captured {
+    let (mut frames, input) = mailbox(|| Captured {
         frame: Frame::from_fn(160, 120, |x, y| [x as u8, y as u8, 90, 255]),
         sequence: 0,
         captured_at: Instant::now(),
         capture_ms: 0.0,
         decode_ms: 0.0,
     });
-    let (output, mut pictures) = exchange(LivePicture::empty);
+    let (output, mut pictures) = mailbox(LivePicture::empty);
     let backend = CpuBackend::new(Some(2)).expect("threads");
     let mut painter = Painter::new(Arc::new(backend), opener(Default::default()));
-    let order = LiveOrder {
+    let settings = LiveSettings {
         look: Look {
             strength_percent: 60,
             keep_colors: true,
         },
-        ..LiveOrder::new(
+        ..LiveSettings::new(
             Some(network),
             LiveSize::LongSide(100),
             "fused".parse().expect("a mode"),
         )
     };
+    let (_settings, newest_settings) = mailbox(|| None);
     let start = LiveStart {
-        input,
+        input: Input::start(LiveSource::Frames(input), 0).expect("no thread"),
         output,
-        order,
+        settings: settings,
         number: 0,
-        foretold: Arc::default(),
+        changes: newest_settings,
+        snapshot: mailbox(Snapshot::default).0,
         control: Arc::new(RunControl::default()),
     };
-    let mut live = Live::new(
-        start,
-        DeviceChoice::Cpu,
-        Arc::new(Instant::now),
-        Openings::here(),
-    );
+    let mut live = Live::new(start, &painter, Arc::new(Instant::now));
     let mut run = |frames_run: u32| {
         let before = allocations();
         for i in 0..frames_run {

@@ -1,4 +1,5 @@
-//! Memory by the bytes that are really allocated: what is predicted before a photo is painted.
+//! Memory by the bytes that are really allocated: what is predicted before a photo is painted, and what files
+//! of pictures that somebody made take.
 //! What files of weights bring a reader to take is in `tests/readers`.
 
 #![allow(clippy::expect_used, reason = "a broken test should panic")]
@@ -6,7 +7,7 @@
 #[path = "support/counting.rs"]
 mod counting;
 
-use std::sync::Arc;
+use std::{fs, path::Path, sync::Arc};
 
 use counting::{alone, peak_of};
 use styleforge::{
@@ -14,6 +15,7 @@ use styleforge::{
     compose::Look,
     engine::paint::{OutputSize, PROGRAM_BYTES, PaintSettings, Painter, WorkingSize},
     frame::Frame,
+    media::decode,
     models::johnson::NetworkSpec,
 };
 
@@ -77,6 +79,7 @@ fn sessions_take_what_is_predicted_and_not_more() {
 
 #[test]
 fn sixteen_megapixels_are_painted_at_full_size_within_four_gigabytes() {
+    let _alone = alone();
     let network = NetworkSpec::with_widths([32, 64, 128])
         .random(2)
         .expect("valid");
@@ -127,4 +130,28 @@ fn painters_stay_within_their_limit() {
             }
         }
     }
+}
+
+/// Files that fuzzing found: decoders panicked on them or made room for hundreds of megabytes.
+#[test]
+fn what_fuzzing_found_is_read_or_refused_within_bounds() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/found");
+    let _alone = alone();
+    let mut files = 0;
+    let mut too_much = Vec::new();
+    for entry in fs::read_dir(folder).expect("the files") {
+        let path = entry.expect("an entry").path();
+        let bytes = fs::read(&path).expect("a file");
+        let (read, peak_bytes) = peak_of(|| decode::from_bytes("found", &bytes));
+        // What a decoder may take besides the pixels.
+        if peak_bytes > 256 << 20 {
+            too_much.push((path, peak_bytes));
+        }
+        if let Err(error) = read {
+            assert!(error.to_string().len() < 500, "{error}");
+        }
+        files += 1;
+    }
+    assert!(files >= 20, "{files}");
+    assert!(too_much.is_empty(), "{too_much:?}");
 }

@@ -298,13 +298,13 @@ fn a_signal_ends_it_whole() {
     for signal in ["-TERM", "-HUP", "-INT"] {
         let mut window = Window::open();
         let folder = window.home.path().join("StyleForge/recording-0001");
-        // The first picture takes a moment; until then a recording is refused.
-        window.wait_until("a recording", || {
-            if !folder.exists() {
-                window.keys(&["r"]);
-            }
-            folder.join("frame-000003.jpg").exists()
+        // Until the first picture is there a recording is refused; the key that starts one also ends it.
+        window.wait_until("a picture", || {
+            window.keys(&["s"]);
+            !window.snapshots().is_empty()
         });
+        window.keys(&["r"]);
+        window.wait_until("a recording", || folder.join("frame-000003.jpg").exists());
         let pid = window.program.0.id().to_string();
         let sent = Command::new("kill").args([signal, &pid]).status();
         assert!(sent.expect("kill").success());

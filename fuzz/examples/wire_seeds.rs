@@ -12,7 +12,7 @@ use std::{
     thread,
 };
 
-use styleforge::backend::worker::{WorkerBackend, serve};
+use styleforge::backend::remote::{RemoteBackend, serve};
 
 /// An end of a pipe that keeps what goes through it.
 struct Kept<T> {
@@ -62,7 +62,7 @@ fn main() -> io::Result<()> {
         end: asking,
         bytes: Arc::clone(&to),
     };
-    let backend = WorkerBackend::connect(Box::new(answers), Box::new(asking), "a GPU")
+    let backend = RemoteBackend::connect(Box::new(answers), Box::new(asking), "a GPU")
         .map_err(io::Error::other)?;
     stub::ask_everything(&backend);
     drop(backend);

@@ -12,7 +12,7 @@ mod stub;
 use std::{io, sync::Arc};
 
 use styleforge::{
-    backend::worker::{WorkerBackend, serve, wire},
+    backend::remote::{RemoteBackend, serve, wire},
     mode::Precision,
     plan::PlanSummary,
     timing::{RunTiming, StepTiming},
@@ -44,7 +44,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     answered::<Vec<StepTiming>>(&messages);
     answered::<Vec<wire::MapHeader>>(&messages);
     let answers = Box::new(io::Cursor::new(messages));
-    if let Ok(backend) = WorkerBackend::connect(answers, Box::new(io::sink()), "a GPU") {
+    if let Ok(backend) = RemoteBackend::connect(answers, Box::new(io::sink()), "a GPU") {
         stub::ask_everything(&backend);
     }
 });

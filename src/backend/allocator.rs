@@ -18,14 +18,3 @@ pub fn give_large_pieces_back() {
         libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES);
     }
 }
-
-/// Gives the pages back to the system that lie unused between pieces of memory that are in use. Sessions leave
-/// many of them: a driver and its libraries keep small pieces among theirs. Takes milliseconds, so that it is
-/// for threads on which no frame waits. Does nothing where the allocator is not glibc's.
-pub fn give_unused_pages_back() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: malloc_trim takes a number only and locks what it looks at.
-    unsafe {
-        libc::malloc_trim(0);
-    }
-}

@@ -12,8 +12,8 @@ pub mod cuda;
 mod error;
 mod inspect;
 pub mod oracle;
+pub mod remote;
 mod select;
-pub mod worker;
 
 pub use control::RunControl;
 pub use error::BackendError;
@@ -224,19 +224,6 @@ pub trait Backend: Send + Sync {
     /// Whether opening a session has to find out first how this device does it fastest, which takes long.
     fn searches(&self, _graph: &Graph, _spec: &SessionSpec) -> bool {
         false
-    }
-
-    /// A session that paints as those of [`Backend::open`] do, and is there at once, though it may be slower.
-    ///
-    /// # Errors
-    /// As [`Backend::open_while_wanted`].
-    fn open_stand_in(
-        &self,
-        network: &Arc<Network>,
-        spec: &SessionSpec,
-        control: &RunControl,
-    ) -> Result<Box<dyn Session>, BackendError> {
-        self.open_while_wanted(network, spec, control)
     }
 
     /// The mode that a choice means on this device, whether or not the device has it.

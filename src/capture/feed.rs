@@ -12,10 +12,9 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 
 use super::{
     Captured,
-    exchange::Writer,
     problem::{CaptureEvent, CaptureProblem},
 };
-use crate::frame::Frame;
+use crate::{frame::Frame, mailbox::Writer};
 
 /// What the handle tells the threads while they run, and what they count for it.
 pub(super) struct Hints {
@@ -64,25 +63,16 @@ impl Hints {
     }
 }
 
-/// Sends events and rings for each. When nobody fetches them the oldest is dropped.
+/// Sends events. When nobody fetches them the oldest is dropped.
 #[derive(Clone)]
 pub(super) struct Events {
     sender: Sender<CaptureEvent>,
     waiting: Receiver<CaptureEvent>,
-    wake_up: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Events {
-    pub fn new(
-        sender: Sender<CaptureEvent>,
-        waiting: Receiver<CaptureEvent>,
-        wake_up: Arc<dyn Fn() + Send + Sync>,
-    ) -> Self {
-        Self {
-            sender,
-            waiting,
-            wake_up,
-        }
+    pub fn new(sender: Sender<CaptureEvent>, waiting: Receiver<CaptureEvent>) -> Self {
+        Self { sender, waiting }
     }
 
     pub fn send(&self, mut event: CaptureEvent) {
@@ -90,7 +80,6 @@ impl Events {
             event = back;
             let _ = self.waiting.try_recv();
         }
-        (self.wake_up)();
     }
 }
 
@@ -168,7 +157,7 @@ mod tests {
     #[test]
     fn the_oldest_event_gives_way() {
         let (sender, receiver) = bounded(2);
-        let events = Events::new(sender, receiver.clone(), Arc::new(|| {}));
+        let events = Events::new(sender, receiver.clone());
         for problem in [
             CaptureProblem::NoCamera,
             CaptureProblem::Busy,

@@ -10,6 +10,7 @@ use zune_jpeg::{
 };
 
 use super::{format::MAX_SIDE_PX, pixels::Unusable};
+use crate::media::guard::guarded;
 
 /// Frames in a row that a strict decoder refuses although they are whole, after which the camera is
 /// taken for one that writes unusual files.
@@ -78,12 +79,15 @@ fn decode_with(
         .set_max_width(MAX_SIDE_PX as usize)
         .set_max_height(MAX_SIDE_PX as usize)
         .jpeg_set_out_colorspace(ColorSpace::RGBA);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(picture), options);
-    decoder.decode_headers().map_err(|_| Unusable::Damaged)?;
-    if decoder.dimensions() != Some(size) {
-        return Err(Unusable::OtherFormat);
-    }
-    decoder.decode_into(rgba).map_err(|_| Unusable::Damaged)
+    let decode = || {
+        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(picture), options);
+        decoder.decode_headers().map_err(|_| Unusable::Damaged)?;
+        if decoder.dimensions() != Some(size) {
+            return Err(Unusable::OtherFormat);
+        }
+        decoder.decode_into(rgba).map_err(|_| Unusable::Damaged)
+    };
+    guarded(decode).unwrap_or(Err(Unusable::Damaged))
 }
 
 /// What is known of a picture before it is decoded.

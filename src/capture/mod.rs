@@ -1,6 +1,6 @@
 //! Where live pictures come from: cameras, photos, folders of photos and the demo scene.
 //!
-//! [`Capture::start`] gives a handle and the reading end of an [`exchange`]. Every source runs on
+//! [`Capture::start`] gives a handle and the reading end of a [mailbox](crate::mailbox). Every source runs on
 //! threads of its own, hands frames on as RGBA8 (the newest wins, nothing waits), and tells what
 //! happens to it through [`Capture::poll`]. A camera that goes wrong is tried again until it works
 //! or the handle is dropped. Knows no style, no backend and no window.
@@ -11,7 +11,6 @@
 mod camera;
 mod decoder;
 mod demo;
-pub mod exchange;
 mod feed;
 mod format;
 mod mjpeg;
@@ -23,7 +22,7 @@ mod stills;
 
 use std::{
     io,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     thread,
     time::Instant,
 };
@@ -39,10 +38,14 @@ pub use pixels::{Layout, Unusable};
 pub use problem::{CaptureError, CaptureEvent, CaptureProblem};
 pub use source::{CameraId, Source, SourceError};
 
-use crate::frame::Frame;
-use exchange::Reader;
+use crate::{
+    frame::Frame,
+    mailbox::{Reader, mailbox},
+};
 use feed::{Events, Feed, Hints};
 
+/// Longest side of a live frame, in pixels: cameras send up to 4K, larger photos are made smaller.
+pub const LARGEST_FRAME_PX: usize = 4096;
 /// Most events that wait for [`Capture::poll`]; the oldest is lost when one more comes.
 const MOST_EVENTS: usize = 64;
 
@@ -76,7 +79,7 @@ impl Default for CaptureSettings {
             mirror: false,
             rotate: Rotation::default(),
             working_px: 640,
-            frame_px: 1280,
+            frame_px: LARGEST_FRAME_PX,
         }
     }
 }
@@ -120,7 +123,7 @@ pub struct Captured {
 }
 
 impl Captured {
-    /// What lies in an exchange before the first frame: one pixel, number 0.
+    /// What lies in the mailbox before the first frame: one pixel, number 0.
     fn nothing() -> Self {
         Self {
             frame: Frame::from_fn(1, 1, |_, _| [0, 0, 0, 255]),
@@ -132,17 +135,17 @@ impl Captured {
     }
 }
 
-/// A running source. Dropping it stops the source's threads and waits for none of them.
+/// A running source. May be shared; dropping it, or [`Capture::stop`], stops the source's threads and waits
+/// for none of them.
 pub struct Capture {
     events: Receiver<CaptureEvent>,
     hints: Arc<Hints>,
     /// Nothing is ever sent: the threads see it close.
-    _alive: Sender<()>,
+    alive: Mutex<Option<Sender<()>>>,
 }
 
 impl Capture {
-    /// Starts `source`. `wake_up` is called after each event, from the source's threads, and never
-    /// for a frame: those ring the reader's doorbell. It must not wait.
+    /// Starts `source`.
     ///
     /// The frames of a stream have one size. A folder's change with its pictures, a camera's when it
     /// is opened again in another format, the demo scene's when the working size grows beyond it. After the first frames of a size nothing is allocated for
@@ -154,15 +157,14 @@ impl Capture {
     pub fn start(
         source: Source,
         settings: CaptureSettings,
-        wake_up: Arc<dyn Fn() + Send + Sync>,
     ) -> io::Result<(Self, Reader<Captured>)> {
-        let (writer, reader) = exchange::exchange(Captured::nothing);
+        let (writer, reader) = mailbox(Captured::nothing);
         let (event_sender, events) = bounded(MOST_EVENTS);
         // Not of size 0: waiting for one of those allocates.
         let (alive, stopped) = bounded(1);
         let hints = Arc::new(Hints::new(settings.working_px));
         let feed = Feed {
-            events: Events::new(event_sender, events.clone(), wake_up),
+            events: Events::new(event_sender, events.clone()),
             hints: hints.clone(),
             stopped,
         };
@@ -180,7 +182,7 @@ impl Capture {
         let capture = Self {
             events,
             hints,
-            _alive: alive,
+            alive: Mutex::new(Some(alive)),
         };
         Ok((capture, reader))
     }
@@ -188,6 +190,11 @@ impl Capture {
     /// The next event, if there is one. Never waits.
     pub fn poll(&self) -> Option<CaptureEvent> {
         self.events.try_recv().ok()
+    }
+
+    /// The events, for whoever waits for the next of several things.
+    pub fn events(&self) -> &Receiver<CaptureEvent> {
+        &self.events
     }
 
     /// Tells the long side at which the engine works now, in pixels. A camera may be opened again in
@@ -209,12 +216,15 @@ impl Capture {
 
     /// Stops the source and releases its device: within 50 ms, unless the device's driver hangs.
     /// Does not wait for it.
-    pub fn stop(self) {}
+    pub fn stop(&self) {
+        // Whoever panicked held the lock for an assignment only.
+        *self.alive.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::atomic::AtomicUsize, time::Duration};
+    use std::time::Duration;
 
     use super::*;
 
@@ -244,22 +254,16 @@ mod tests {
 
     #[test]
     fn the_demo_scene_runs_and_ends_with_its_handle() {
-        let rings = Arc::new(AtomicUsize::new(0));
-        let counted = rings.clone();
-        let wake_up = Arc::new(move || {
-            counted.fetch_add(1, Ordering::SeqCst);
-        });
         let settings = CaptureSettings {
             size: Some((64, 48)),
             rotate: Rotation::Quarter,
             ..CaptureSettings::default()
         };
-        let (capture, mut reader) =
-            Capture::start(Source::Demo, settings, wake_up).expect("a thread");
+        let (capture, mut reader) = Capture::start(Source::Demo, settings).expect("a thread");
         let patience = Duration::from_secs(120);
         let mut last = 0;
         for _ in 0..3 {
-            reader.doorbell().recv_timeout(patience).expect("a frame");
+            reader.ready().recv_timeout(patience).expect("a frame");
             assert!(reader.take());
             assert!(reader.value.sequence > last);
             last = reader.value.sequence;
@@ -267,22 +271,21 @@ mod tests {
             assert_eq!((frame.width(), frame.height()), (48, 64));
         }
         assert!(matches!(capture.poll(), Some(CaptureEvent::Started { .. })));
-        assert_eq!(rings.load(Ordering::SeqCst), 1, "rung for the event only");
         capture.set_held(true);
         reader.take();
         last = reader.value.sequence;
         // One may have been on its way, but no second one comes.
         std::thread::sleep(Duration::from_millis(400));
-        while reader.doorbell().try_recv().is_ok() {}
+        while reader.ready().try_recv().is_ok() {}
         reader.take();
         assert!(reader.value.sequence <= last + 1, "held");
         last = reader.value.sequence;
         capture.set_held(false);
-        reader.doorbell().recv_timeout(patience).expect("a frame");
+        reader.ready().recv_timeout(patience).expect("a frame");
         assert!(reader.take() && reader.value.sequence > last);
         capture.stop();
-        while reader.doorbell().recv_timeout(patience).is_ok() {}
-        assert!(reader.doorbell().is_empty(), "the writer is gone");
+        while reader.ready().recv_timeout(patience).is_ok() {}
+        assert!(reader.ready().is_empty(), "the writer is gone");
     }
 
     #[test]
@@ -291,17 +294,16 @@ mod tests {
             working_px: 320,
             ..CaptureSettings::default()
         };
-        let (capture, mut reader) =
-            Capture::start(Source::Demo, settings, Arc::new(|| {})).expect("a thread");
+        let (capture, mut reader) = Capture::start(Source::Demo, settings).expect("a thread");
         let patience = Duration::from_secs(120);
         let mut size_of_next = || {
-            reader.doorbell().recv_timeout(patience).expect("a frame");
+            reader.ready().recv_timeout(patience).expect("a frame");
             reader.take();
             let frame = &reader.value.frame;
             (frame.width(), frame.height())
         };
         assert_eq!(size_of_next(), (320, 240));
-        capture.set_working_px(5000);
+        capture.set_working_px(960);
         let mut size = (320, 240);
         for _ in 0..30 {
             size = size_of_next();
@@ -309,7 +311,7 @@ mod tests {
                 break;
             }
         }
-        assert_eq!(size, (960, 720), "the largest");
+        assert_eq!(size, (960, 720));
         capture.set_working_px(100);
         for _ in 0..5 {
             assert_eq!(size_of_next(), (960, 720), "a small picture is made of it");

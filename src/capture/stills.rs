@@ -7,7 +7,6 @@ use std::{
 
 use super::{
     CaptureSettings, Captured,
-    exchange::Writer,
     feed::{self, Feed},
     orient::Orient,
     problem::{CaptureEvent, CaptureProblem},
@@ -15,6 +14,7 @@ use super::{
 use crate::{
     disk::words,
     frame::Frame,
+    mailbox::Writer,
     media::{
         decode,
         folder::Folder,
@@ -135,15 +135,18 @@ fn put(
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, sync::Arc};
+    use std::fs;
 
     use super::*;
-    use crate::capture::{Capture, Rotation, Source, exchange::Reader};
+    use crate::{
+        capture::{Capture, Rotation, Source},
+        mailbox::Reader,
+    };
 
     const PATIENCE: Duration = Duration::from_secs(120);
 
     fn started(source: Source, settings: CaptureSettings) -> (Capture, Reader<Captured>) {
-        Capture::start(source, settings, Arc::new(|| {})).expect("a thread")
+        Capture::start(source, settings).expect("a thread")
     }
 
     fn next_event(capture: &Capture) -> CaptureEvent {
@@ -176,15 +179,15 @@ mod tests {
             ..CaptureSettings::default()
         };
         let (capture, mut reader) = started(Source::Photo(path), settings);
-        reader.doorbell().recv_timeout(PATIENCE).expect("a frame");
+        reader.ready().recv_timeout(PATIENCE).expect("a frame");
         assert!(reader.take());
         let frame = &reader.value.frame;
         assert_eq!((frame.width(), frame.height()), (10, 20));
         assert!(matches!(next_event(&capture), CaptureEvent::Started { .. }));
         let pause = Duration::from_millis(100);
-        assert!(reader.doorbell().recv_timeout(pause).is_err(), "only once");
+        assert!(reader.ready().recv_timeout(pause).is_err(), "only once");
         capture.set_working_px(320);
-        reader.doorbell().recv_timeout(PATIENCE).expect("again");
+        reader.ready().recv_timeout(PATIENCE).expect("again");
         assert!(reader.take());
         assert_eq!(reader.value.sequence, 2);
     }
@@ -197,7 +200,7 @@ mod tests {
         fs::write(folder.path().join("notes.txt"), b"no picture").expect("written");
         let source = Source::Folder(folder.path().to_owned());
         let (capture, mut reader) = started(source, CaptureSettings::default());
-        reader.doorbell().recv_timeout(PATIENCE).expect("a frame");
+        reader.ready().recv_timeout(PATIENCE).expect("a frame");
         assert!(reader.take());
         assert_eq!(reader.value.frame.width(), 12);
         let CaptureEvent::Started { described, .. } = next_event(&capture) else {
@@ -227,7 +230,7 @@ mod tests {
                 }
             };
             assert!(problem.to_string().contains(word), "{problem}");
-            assert!(reader.doorbell().recv_timeout(PATIENCE).is_err());
+            assert!(reader.ready().recv_timeout(PATIENCE).is_err());
         }
     }
 }

@@ -34,7 +34,7 @@ use args::{Arguments, Command, DeviceArgs};
 use terminal::tell;
 
 use crate::{
-    backend::{self, BackendError, DeviceOptions, Selected, cuda, worker},
+    backend::{self, BackendError, DeviceOptions, Selected, cuda, remote},
     disk::words,
     engine::paint::Painter,
     licences,
@@ -236,10 +236,10 @@ fn print_licences() -> Result<(), CliError> {
 /// Serves a GPU to the program that started this process, until that one closes standard input.
 fn gpu_worker(gpu: usize) -> Result<(), CliError> {
     signals::ignore();
-    worker::end_with_parent()
+    remote::end_with_parent()
         .map_err(|e| CliError::Failed(format!("a thread could not be started: {}", words(&e))))?;
     let backend = cuda::open_here(Some(gpu));
-    worker::serve(
+    remote::serve(
         backend,
         &mut io::stdin().lock(),
         &mut terminal::message_pipe(),

@@ -1,25 +1,23 @@
 //! Lays a painting over its photo whenever strength, colours or output size change, on a thread of
 //! its own, so that those controls answer at once whatever the size of the photo.
 //!
-//! Every request first gives a preview of bounded size, then, when asked for, the finished picture.
-//! Requests and results travel in slots in which the newest wins. The network is never run here.
+//! Every request first gives a preview of bounded size, then, where the job says so, the finished picture.
+//! Requests and results travel in [mailboxes](crate::mailbox). The network is never run here.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-
 use super::{
+    bounded_thread::{BoundedThread, WakeUp},
     paint::{OutputSize, Painting},
-    thread::BoundedThread,
-    worker::WakeUp,
 };
 use crate::{
     compose::{Look, compose},
     frame::Frame,
+    mailbox::{Reader, Writer, mailbox},
     media::scale::{scaled, size_within},
 };
 
@@ -28,32 +26,6 @@ pub const PREVIEW_PX: usize = 1600;
 
 /// How long dropping the handle waits for the composition in hand: most take well under a second.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// A value that is replaced, never queued. The lock is only held while a value is moved.
-struct Slot<T>(Mutex<Option<T>>);
-
-impl<T> Slot<T> {
-    fn put(&self, value: T) {
-        // A value is moved in whole, so a panic elsewhere leaves nothing half-done.
-        let old = {
-            let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            held.replace(value)
-        };
-        // What was overtaken may be large: it is freed outside the lock.
-        drop(old);
-    }
-
-    fn take(&self) -> Option<T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_none()
-    }
-}
 
 /// What to lay over what, and how.
 #[derive(Clone)]
@@ -68,7 +40,7 @@ pub struct ComposeJob {
     pub output: OutputSize,
     /// Strength and colours.
     pub look: Look,
-    /// Whether the finished picture is wanted besides the preview.
+    /// Whether the finished picture is made besides the preview.
     pub full: bool,
 }
 
@@ -81,21 +53,16 @@ pub struct Composed {
     pub size: (usize, usize),
     /// The finished picture with a long side of at most [`PREVIEW_PX`].
     pub preview: Arc<Frame>,
-    /// The finished picture itself, where it was asked for or is no larger than the preview.
+    /// The finished picture itself, where the job says so or it is no larger than the preview.
     pub full: Option<Arc<Frame>>,
-}
-
-struct Shared {
-    job: Slot<ComposeJob>,
-    result: Slot<Composed>,
 }
 
 /// The handle of the compositor's thread; belongs to the window's thread. Dropping it stops the
 /// thread and waits a bounded time.
 pub struct Compositor {
-    shared: Arc<Shared>,
-    /// Rung after a job was put; closed to stop the thread.
-    doorbell: Option<Sender<()>>,
+    /// Dropped to stop the thread.
+    jobs: Option<Writer<Option<ComposeJob>>>,
+    results: Reader<Option<Composed>>,
     thread: BoundedThread,
 }
 
@@ -105,41 +72,34 @@ impl Compositor {
     /// # Errors
     /// The operating system's, when it gives no thread.
     pub fn start(wake_up: WakeUp) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared {
-            job: Slot(Mutex::new(None)),
-            result: Slot(Mutex::new(None)),
-        });
-        let (doorbell, rings) = bounded(1);
-        let thread = BoundedThread::spawn("compositor", {
-            let shared = shared.clone();
-            move || serve(&shared, &rings, &wake_up)
-        })?;
+        let (jobs, next_job) = mailbox(|| None);
+        let (result, results) = mailbox(|| None);
+        let thread = BoundedThread::spawn("compositor", move || serve(next_job, result, &wake_up))?;
         Ok(Self {
-            shared,
-            doorbell: Some(doorbell),
+            jobs: Some(jobs),
+            results,
             thread,
         })
     }
 
-    /// Asks for a composition in place of the one asked for before. Never waits.
-    pub fn ask(&self, job: ComposeJob) {
-        self.shared.job.put(job);
-        if let Some(doorbell) = &self.doorbell {
-            // A full bell is already ringing.
-            let _ = doorbell.try_send(());
+    /// Requests a composition in place of the one requested before. Never waits.
+    pub fn request(&mut self, job: ComposeJob) {
+        if let Some(jobs) = &mut self.jobs {
+            jobs.send(job);
         }
     }
 
     /// The newest result that was not taken yet. Never waits.
-    pub fn take(&self) -> Option<Composed> {
-        self.shared.result.take()
+    pub fn take(&mut self) -> Option<Composed> {
+        self.results.receive()
     }
 }
 
 impl Drop for Compositor {
     fn drop(&mut self) {
-        self.shared.job.take();
-        self.doorbell = None;
+        if let Some(mut jobs) = self.jobs.take() {
+            jobs.withdraw();
+        }
         // A thread that panicked or hangs has nothing to say.
         let _ = self.thread.join_within(PATIENCE);
     }
@@ -153,15 +113,19 @@ struct PreviewPair {
     top: Frame,
 }
 
-fn serve(shared: &Shared, rings: &Receiver<()>, wake_up: &WakeUp) {
+fn serve(
+    mut jobs: Reader<Option<ComposeJob>>,
+    mut results: Writer<Option<Composed>>,
+    wake_up: &WakeUp,
+) {
     let mut pair: Option<PreviewPair> = None;
-    while rings.recv().is_ok() {
-        let Some(job) = shared.job.take() else {
+    while jobs.ready().recv().is_ok() {
+        let Some(job) = jobs.receive() else {
             continue;
         };
         // A job that panics is dropped with its pair; the window keeps what it shows.
         let served = catch_unwind(AssertUnwindSafe(|| {
-            serve_job(&job, &mut pair, shared, wake_up);
+            serve_job(&job, &mut pair, (&jobs, &mut results), wake_up);
         }));
         if served.is_err() {
             pair = None;
@@ -169,7 +133,12 @@ fn serve(shared: &Shared, rings: &Receiver<()>, wake_up: &WakeUp) {
     }
 }
 
-fn serve_job(job: &ComposeJob, pair: &mut Option<PreviewPair>, shared: &Shared, wake_up: &WakeUp) {
+fn serve_job(
+    job: &ComposeJob,
+    pair: &mut Option<PreviewPair>,
+    (jobs, results): (&Reader<Option<ComposeJob>>, &mut Writer<Option<Composed>>),
+    wake_up: &WakeUp,
+) {
     let size = match job.output {
         OutputSize::Original => (job.photo.width(), job.photo.height()),
         OutputSize::Working => (job.painting.painted.width(), job.painting.painted.height()),
@@ -197,11 +166,11 @@ fn serve_job(job: &ComposeJob, pair: &mut Option<PreviewPair>, shared: &Shared, 
         preview: preview.clone(),
         full: is_whole.then_some(preview),
     };
-    shared.result.put(result.clone());
+    results.send(result.clone());
     wake_up();
-    if job.full && !is_whole && shared.job.is_empty() {
+    if job.full && !is_whole && !jobs.has_new() {
         let full = job.painting.finished(&job.photo, job.output, job.look);
-        shared.result.put(Composed {
+        results.send(Composed {
             full: Some(Arc::new(full)),
             ..result
         });

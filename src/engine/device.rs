@@ -5,7 +5,7 @@
 //! opener has ([`crate::backend::cuda::open`] takes another process); a second loss, or one after
 //! which it cannot be opened, leaves the rest of the work to the processor; and so does a driver that
 //! hangs, which would only hang again. That is so even where the
-//! GPU was asked for by name: what was begun is finished, and it is said. Knows no sessions; they have
+//! person named the GPU: what was begun is finished, and the loss is said. Knows no sessions; they have
 //! to be gone before the device is replaced. Belongs to the thread that paints.
 
 use std::sync::Arc;

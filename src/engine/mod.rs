@@ -1,21 +1,26 @@
 //! From a photo and a style's network to a painting: the jobs that the surfaces drive.
 //!
 //! [`paint`] blocks and belongs to whoever calls it: the command line runs it on its main thread. It
-//! also puts another device in the place of one that was lost. The window runs [`worker`] instead,
-//! one thread that owns the backend and its sessions (those of live pictures are opened beside it, by
-//! [`live::Opener`]), and [`compositor`], one thread that lays finished paintings over their photos. Both
-//! are told what to do and answer later; neither is ever waited for.
+//! also puts another device in the place of one that was lost. The window runs [`Engine`] instead, the
+//! handle of one thread that owns the device, its [pool of sessions](sessions) and [live pictures](live),
+//! with a loader beside it; and [`compositor`], one thread that lays finished paintings over their photos.
+//! Both are sent commands and answer later; neither is ever waited for.
 //!
 //! Knows no window, no arguments and no file format.
 
+mod bounded_thread;
 pub mod compositor;
 mod device;
+mod draft;
+pub mod error;
+mod handle;
 pub mod live;
 pub mod paint;
+mod panic;
 pub mod protocol;
-mod serve;
+pub mod sessions;
 mod thread;
-pub mod worker;
 
-pub(crate) use serve::panic_message;
-pub use worker::Engine;
+pub use bounded_thread::WakeUp;
+pub use handle::Engine;
+pub(crate) use panic::panic_message;

@@ -1,22 +1,20 @@
-//! What is said between a surface and the engine thread: commands one way, events the other.
+//! Between a surface and the engine thread: commands one way, events the other.
 //!
 //! Plain data. A command is never answered by a return value; its outcome is an event that carries
-//! the command's [`Generation`], so that what was overtaken can be told from what is wanted.
+//! the command's [`Generation`], so that what was overtaken can be discarded.
 
 use std::{path::PathBuf, sync::Arc};
 
 use super::{
-    live::{Foretold, LiveEvent, LiveOrder, LivePicture, MeasureJob, WallPane},
-    paint::{PaintError, PaintSettings, Painting},
+    error::EngineError,
+    live::{LiveEvent, LiveStart, MeasureJob, Preview},
+    paint::{PaintSettings, Painting},
 };
 use crate::{
-    backend::{BackendError, DeviceInfo, RunControl},
-    capture::{
-        Captured,
-        exchange::{Reader, Writer},
-    },
+    backend::{DeviceInfo, RunControl},
     frame::Frame,
     measure::{MeasureError, MeasureReport},
+    media::record::FrameSink,
     network::Network,
 };
 
@@ -33,7 +31,7 @@ pub struct PaintJob {
     pub network: Arc<Network>,
     /// Brush size, variant and memory limit of the finished run.
     pub settings: PaintSettings,
-    /// Whether a small draft is painted and told first.
+    /// Whether a small draft is painted first.
     pub draft: bool,
 }
 
@@ -89,23 +87,7 @@ pub trait PhotoSource: Send {
     ) -> Result<SavedPhoto, String>;
 }
 
-/// Live painting to be started.
-pub struct LiveStart {
-    /// Where frames come from.
-    pub input: Reader<Captured>,
-    /// Where pictures go.
-    pub output: Writer<LivePicture>,
-    /// How they are painted at first.
-    pub order: LiveOrder,
-    /// Number of the order.
-    pub number: u64,
-    /// Where later orders are told before they come.
-    pub foretold: Arc<Foretold>,
-    /// The wish to stop.
-    pub control: Arc<RunControl>,
-}
-
-/// What the engine is told to do.
+/// A command to the engine.
 pub enum Command {
     /// Paints one photo. Overtakes every paint command before it.
     Paint {
@@ -113,49 +95,44 @@ pub enum Command {
         generation: Generation,
         /// What to paint.
         job: PaintJob,
-        /// Progress, and the wish to stop.
+        /// Progress; cancelled to stop.
         control: Arc<RunControl>,
     },
     /// Paints several photos. Single photos are painted between them.
     Batch {
         /// What to paint.
         job: BatchJob,
-        /// Progress of the photo in hand, and the wish to stop the whole batch.
+        /// Progress of the photo in hand; cancelled to stop the whole batch.
         control: Arc<RunControl>,
     },
     /// Paints a source's frames, between everything else, in place of the source before.
     StartLive(Box<LiveStart>),
-    /// Paints live frames in another way from now on.
-    OrderLive {
-        /// How.
-        order: LiveOrder,
-        /// Number of the order.
-        number: u64,
-    },
-    /// Paints small live pictures too; for no panes, none.
-    SetWall(Vec<WallPane>),
+    /// Paints previews of live pictures too; for none, none.
+    SetPreviews(Vec<Preview>),
     /// Measures two modes on the live source's frames.
     Measure {
         /// What.
         job: MeasureJob,
-        /// Progress, and the wish to stop.
+        /// Progress; cancelled to stop.
         control: Arc<RunControl>,
     },
+    /// Records every live picture from now on, of whichever source.
+    Record(FrameSink),
     /// Ends live painting.
     StopLive,
 }
 
-/// What the engine has to say.
+/// An event of the engine.
 #[derive(Debug)]
 pub enum Event {
-    /// The device that paints: told before anything else, and again when another took its place.
+    /// The device that paints: the first event, and again when another took its place.
     Device {
         /// What it is.
         info: DeviceInfo,
         /// A fallback or a loss in words, for example `CPU: no NVIDIA driver found`.
         notice: Option<String>,
     },
-    /// There is no device to paint on; told once, every later paint command fails.
+    /// There is no device to paint on; comes once, every later paint command fails.
     NoDevice(EngineError),
     /// A painting, or a draft of one that is still being painted.
     Painted {
@@ -166,7 +143,7 @@ pub enum Event {
         /// The network's picture.
         painting: Arc<Painting>,
     },
-    /// A paint command ended because someone asked for it.
+    /// A paint command was cancelled.
     Cancelled(Generation),
     /// A paint command failed.
     Failed {
@@ -195,18 +172,4 @@ pub enum Event {
         /// Whether someone stopped it.
         cancelled: bool,
     },
-}
-
-/// Why the engine did not paint.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EngineError {
-    /// The run itself failed.
-    #[error(transparent)]
-    Paint(#[from] PaintError),
-    /// No device could be opened.
-    #[error("no device to paint on: {0}")]
-    NoDevice(BackendError),
-    /// A mistake of this program; the engine goes on.
-    #[error("painting stopped because of a mistake in StyleForge ({0}); please report it")]
-    Panicked(String),
 }

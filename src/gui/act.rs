@@ -126,12 +126,12 @@ impl App {
     fn escape(&mut self) {
         if self.overlays.is_open() {
             self.close_overlay();
-        } else if self.full_screen {
+        } else if self.full_screen.is_on {
             self.intents
                 .push(Intent::Live(LiveIntent::ToggleFullScreen));
         } else if let Some(intent) = self.live.as_ref().and_then(LiveView::to_close) {
             self.intents.push(Intent::Live(intent));
-        } else if self.wanted.is_some() {
+        } else if self.painting.wanted.is_some() {
             self.stop_painting();
         } else if self.batch.as_ref().is_some_and(|b| !b.is_running()) {
             self.batch = None;
@@ -169,9 +169,9 @@ impl App {
             Intent::OpenFiles(files) => self.sort(files),
             Intent::OpenSample => self.open(Origin::Sample),
             Intent::Paste => {
-                self.open_ticket = self.ticket();
-                self.opening = true;
-                self.desk.paste(self.open_ticket);
+                self.opening.newest = self.ticket();
+                self.opening.is_running = true;
+                self.desk.paste(self.opening.newest);
             }
             Intent::PickStyle(id) => {
                 let choice = Choice {
@@ -246,7 +246,7 @@ impl App {
             }
             Intent::SaveThenGoOn => {
                 self.overlays.close();
-                self.after_save = self.then.take();
+                self.save.then_if_saved = self.save.then.take();
                 self.ask_target();
             }
             Intent::LoseResult => self.lose_result(ctx),
@@ -302,8 +302,8 @@ impl App {
 
     /// A number for a wish; later ones are larger.
     fn ticket(&mut self) -> u64 {
-        self.tickets += 1;
-        self.tickets
+        self.opening.tickets += 1;
+        self.opening.tickets
     }
 
     fn open(&mut self, origin: Origin) {
@@ -313,8 +313,8 @@ impl App {
 
     /// Opens a photo for the wish with this number, which is the newest.
     fn open_as(&mut self, ticket: u64, origin: Origin) {
-        self.open_ticket = ticket;
-        self.opening = true;
+        self.opening.newest = ticket;
+        self.opening.is_running = true;
         self.desk.open(ticket, origin);
     }
 
@@ -327,7 +327,7 @@ impl App {
     /// Opens one photo from a file for a wish, unless a later one has led to a photo already: files
     /// are looked at side by side and may be done in another order.
     pub(super) fn open_file(&mut self, ticket: u64, path: std::path::PathBuf) {
-        if ticket >= self.open_ticket {
+        if ticket >= self.opening.newest {
             self.open_as(ticket, Origin::File(path));
         }
     }
@@ -338,12 +338,12 @@ impl App {
             return;
         }
         let before = std::mem::replace(&mut self.workspace.choice, choice);
-        self.before_change.get_or_insert(before);
+        self.painting.before_change.get_or_insert(before);
     }
 
     /// Notes a change that is still going on, before the history is walked.
     fn end_change(&mut self) {
-        if let Some(before) = self.before_change.take() {
+        if let Some(before) = self.painting.before_change.take() {
             self.workspace.commit(before);
         }
     }
@@ -362,8 +362,8 @@ impl App {
 
     /// The run in hand came to nothing: the choice goes back to what is on the table.
     pub(super) fn withdraw(&mut self) {
-        self.wanted = None;
-        self.before_change = None;
+        self.painting.wanted = None;
+        self.painting.before_change = None;
         self.workspace.withdraw();
         self.recompose_anew();
     }
@@ -376,19 +376,24 @@ impl App {
         }
         let Some(recipe) = self.workspace.recipe(self.model()) else {
             self.engine.cancel();
-            self.wanted = None;
+            self.painting.wanted = None;
             if self.workspace.shown().is_some() || self.workspace.shows_draft() {
                 self.workspace.show_only_photo();
                 self.recompose_anew();
             }
             return;
         };
-        if self.wanted.as_ref().is_some_and(|w| w.recipe == recipe) {
+        if self
+            .painting
+            .wanted
+            .as_ref()
+            .is_some_and(|w| w.recipe == recipe)
+        {
             self.recompose(self.stage.wants_full());
             return;
         }
         if self.workspace.shown().is_some_and(|s| s.recipe == recipe) {
-            let was_painting = self.wanted.take().is_some();
+            let was_painting = self.painting.wanted.take().is_some();
             if was_painting {
                 self.engine.cancel();
             }
@@ -403,22 +408,23 @@ impl App {
         }
         if let Some(painting) = self.workspace.kept(&recipe) {
             self.engine.cancel();
-            self.wanted = None;
+            self.painting.wanted = None;
             self.workspace.show(recipe, painting);
             self.recompose_anew();
             return;
         }
-        self.wanted = Some(Wanted { recipe, run: None });
+        self.painting.wanted = Some(Wanted { recipe, run: None });
         self.paint_wanted();
     }
 
     /// Starts the wanted run, or asks for its network first.
     pub(super) fn paint_wanted(&mut self) {
-        let (Some(wanted), Some(photo)) = (&mut self.wanted, self.workspace.photo()) else {
+        let (Some(wanted), Some(photo)) = (&mut self.painting.wanted, self.workspace.photo())
+        else {
             return;
         };
         let key = (wanted.recipe.style.clone(), wanted.recipe.model);
-        let Some(loaded) = self.networks.get(&key) else {
+        let Some(loaded) = self.networks.loaded.get(&key) else {
             // What is being painted now is no longer wanted, even if it is done before it hears.
             wanted.run = None;
             self.engine.cancel();
@@ -438,9 +444,9 @@ impl App {
     }
 
     pub(super) fn load(&mut self, key: (String, ModelSize)) {
-        if !self.loading.contains(&key) {
+        if !self.networks.loading.contains(&key) {
             self.desk.load_style(key.0.clone(), key.1);
-            self.loading.push(key);
+            self.networks.loading.push(key);
         }
     }
 
@@ -466,7 +472,7 @@ impl App {
         };
         let (photos, target, replace) = (batch.photos.clone(), batch.target.clone(), batch.replace);
         let key = (style.clone(), self.model());
-        let Some(loaded) = self.networks.get(&key) else {
+        let Some(loaded) = self.networks.loaded.get(&key) else {
             self.load(key);
             return;
         };

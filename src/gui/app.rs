@@ -19,7 +19,7 @@ use eframe::egui;
 
 use super::{
     batch::Batch,
-    choice::{Choice, DEFAULT_BRUSH},
+    choice::{Choice, DEFAULT_BRUSH, Recipe},
     desk::{Desk, Opened, Report},
     gallery::Gallery,
     intent::Intent,
@@ -31,16 +31,15 @@ use super::{
     shortcuts::{self, Group},
     stage::Stage,
     theme,
-    workspace::{Recipe, Workspace},
+    workspace::Workspace,
 };
 use crate::{
     backend::{DeviceInfo, OpenDevice},
     engine::{
-        Engine,
+        Engine, WakeUp,
         compositor::{ComposeJob, Compositor},
         paint::OutputSize,
         protocol::Generation,
-        worker::WakeUp,
     },
     media::encode::Format,
     mode::ModelSize,
@@ -98,14 +97,93 @@ pub(super) struct Wanted {
     pub run: Option<Generation>,
 }
 
+/// The networks of styles, by style and model size.
+#[derive(Default)]
+pub(super) struct Networks {
+    /// Those that are here.
+    pub loaded: HashMap<(String, ModelSize), Loaded>,
+    /// Those that were requested and are not here yet.
+    pub loading: Vec<(String, ModelSize)>,
+    /// Those that could not be loaded; nobody requests them again by itself.
+    pub failed: Vec<(String, ModelSize)>,
+}
+
+/// What is painted of the photo on the table.
+#[derive(Default)]
+pub(super) struct PhotoPainting {
+    /// What is being painted, or will be when its network is here.
+    pub wanted: Option<Wanted>,
+    /// What was last requested of the compositor.
+    pub composed: Asked,
+    /// The choice before the change that is still going on.
+    pub before_change: Option<Choice>,
+}
+
+/// The photo that is being opened.
+#[derive(Default)]
+pub(super) struct PhotoOpening {
+    /// Number of the newest request of all.
+    pub tickets: u64,
+    /// Number of the newest request that led to a photo.
+    pub newest: u64,
+    /// Whether a photo is being opened.
+    pub is_running: bool,
+}
+
+/// A save, and what goes on after it.
+#[derive(Default)]
+pub(super) struct SaveFlow {
+    /// Whether a save is running; one that waits for an answer is in its question.
+    pub is_running: bool,
+    /// What waits for the answer to a question.
+    pub then: Option<Then>,
+    /// What goes on when the save has succeeded.
+    pub then_if_saved: Option<Then>,
+}
+
+/// The end of the window.
+#[derive(Default)]
+pub(super) struct Ending {
+    /// Recordings that are still being written.
+    pub recordings: usize,
+    /// Whether the window closes when they are.
+    pub when_recorded: bool,
+    pub is_closing: bool,
+    /// Set, from any thread, when the system wants the program to end.
+    pub is_requested: Arc<AtomicBool>,
+}
+
+/// The picture alone over the whole screen.
+#[derive(Default)]
+pub(super) struct FullScreen {
+    pub is_on: bool,
+    /// Until when the window says how to leave it, by egui's clock.
+    pub hint_until: f64,
+}
+
+/// Where settings are written.
+pub(super) struct SettingsFile {
+    /// Nowhere when `None`.
+    pub path: Option<PathBuf>,
+    /// When they changed last, by egui's clock, unless they are written.
+    pub changed_at: Option<f64>,
+}
+
+/// The device that paints, once it is known.
+#[derive(Default)]
+pub(super) struct DeviceInUse {
+    pub info: Option<DeviceInfo>,
+    /// A fallback or a loss in words.
+    pub notice: Option<String>,
+}
+
 /// The window.
 pub struct App {
     pub(super) engine: Engine,
     pub(super) compositor: Compositor,
     pub(super) desk: Desk,
     pub(super) settings: Settings,
-    pub(super) settings_path: Option<PathBuf>,
-    pub(super) settings_changed_at: Option<f64>,
+    pub(super) settings_file: SettingsFile,
     pub(super) workspace: Workspace,
     pub(super) stage: Stage,
     pub(super) gallery: Gallery,
@@ -114,49 +192,23 @@ pub struct App {
     pub(super) shortcuts: Vec<Group>,
     /// Live pictures; `None` while photos are shown.
     pub(super) live: Option<LiveView>,
-    pub(super) full_screen: bool,
-    /// Until when it is told how to leave the full screen, by egui's clock.
-    pub(super) full_screen_told_until: f64,
+    pub(super) full_screen: FullScreen,
     pub(super) batch: Option<Batch>,
     /// A batch that waits for its style's network.
     pub(super) batch_waits: bool,
-    pub(super) networks: HashMap<(String, ModelSize), Loaded>,
-    /// Networks that were asked for and are not here yet.
-    pub(super) loading: Vec<(String, ModelSize)>,
-    /// Networks that could not be loaded; nobody asks for them again by itself.
-    pub(super) unloadable: Vec<(String, ModelSize)>,
+    pub(super) networks: Networks,
     /// A report that waits for a name, and the name that it would have.
     pub(super) export: Option<(String, Vec<u8>)>,
-    /// Recordings that are still being written.
-    pub(super) recordings_ending: usize,
-    /// Whether the window closes when they are.
-    pub(super) close_when_recorded: bool,
     /// A style that was added and is chosen when the gallery shows it.
     pub(super) arriving: Option<String>,
-    /// What is being painted, or will be when its network is here.
-    pub(super) wanted: Option<Wanted>,
-    pub(super) asked: Asked,
-    /// The choice before the change that is still going on.
-    pub(super) before_change: Option<Choice>,
-    /// Number of the newest wish of all.
-    pub(super) tickets: u64,
-    /// Number of the newest wish that led to a photo.
-    pub(super) open_ticket: u64,
-    /// Whether a photo is being opened.
-    pub(super) opening: bool,
-    /// Whether a save is running; one that waits for an answer is in its question.
-    pub(super) saving: bool,
-    pub(super) then: Option<Then>,
-    /// What goes on when the save that was asked for has succeeded.
-    pub(super) after_save: Option<Then>,
-    pub(super) closing: bool,
-    pub(super) device: Option<DeviceInfo>,
-    pub(super) device_notice: Option<String>,
+    pub(super) painting: PhotoPainting,
+    pub(super) opening: PhotoOpening,
+    pub(super) save: SaveFlow,
+    pub(super) ending: Ending,
+    pub(super) device: DeviceInUse,
     /// The brush of which it was told last that it stays for later photos.
     pub(super) brush_told: usize,
     pub(super) intents: Vec<Intent>,
-    /// Set, from any thread, when the system wants the program to end.
-    stop_requested: Arc<AtomicBool>,
 }
 
 impl App {
@@ -188,40 +240,29 @@ impl App {
             desk,
             workspace: Workspace::new(Choice::from_settings(&settings.choices)),
             settings,
-            settings_path: launch.settings_path,
-            settings_changed_at: None,
+            settings_file: SettingsFile {
+                path: launch.settings_path,
+                changed_at: None,
+            },
             stage: Stage::default(),
             gallery: Gallery::default(),
             messages,
             overlays: Overlays::default(),
             shortcuts: shortcuts::groups(),
             live: None,
-            full_screen: false,
-            full_screen_told_until: 0.0,
+            full_screen: FullScreen::default(),
             batch: None,
             batch_waits: false,
-            networks: HashMap::new(),
-            loading: Vec::new(),
-            unloadable: Vec::new(),
+            networks: Networks::default(),
             export: None,
-            recordings_ending: 0,
-            close_when_recorded: false,
             arriving: None,
-            wanted: None,
-            asked: Asked::default(),
-            before_change: None,
-            tickets: 0,
-            open_ticket: 0,
-            opening: false,
-            saving: false,
-            then: None,
-            after_save: None,
-            closing: false,
-            device: None,
-            device_notice: None,
+            painting: PhotoPainting::default(),
+            opening: PhotoOpening::default(),
+            save: SaveFlow::default(),
+            ending: Ending::default(),
+            device: DeviceInUse::default(),
             brush_told: DEFAULT_BRUSH,
             intents,
-            stop_requested: Arc::default(),
         };
         app.desk.sweep_pictures(app.picture_folder());
         Ok(app)
@@ -230,7 +271,7 @@ impl App {
     /// Something that ends the window as soon as it can, from any thread and without a question: recordings
     /// are closed, and what was to be written is.
     pub fn stopper(&self) -> impl Fn() + Send + Sync + 'static {
-        let (stop_requested, wake_up) = (self.stop_requested.clone(), self.desk.wake_up());
+        let (stop_requested, wake_up) = (self.ending.is_requested.clone(), self.desk.wake_up());
         move || {
             stop_requested.store(true, Ordering::Relaxed);
             wake_up();
@@ -240,7 +281,7 @@ impl App {
     /// Hears what the threads and the keyboard say. Draws nothing.
     pub fn logic(&mut self, ctx: &egui::Context) {
         self.hear(ctx);
-        if self.stop_requested.load(Ordering::Relaxed) && !self.closing {
+        if self.ending.is_requested.load(Ordering::Relaxed) && !self.ending.is_closing {
             self.close_unasked(ctx);
         }
         let presses = shortcuts::pressed(ctx, &self.shortcuts, self.overlays.is_open());
@@ -260,7 +301,7 @@ impl App {
         self.live_logic(ctx);
         self.guard_closing(ctx);
         self.settle(ctx);
-        if self.wanted.is_some() || self.batch.as_ref().is_some_and(Batch::is_running) {
+        if self.painting.wanted.is_some() || self.batch.as_ref().is_some_and(Batch::is_running) {
             ctx.request_repaint_after(PROGRESS_EVERY);
         }
     }
@@ -268,7 +309,7 @@ impl App {
     /// Draws the window and acts on what was asked for.
     pub fn ui(&mut self, ui: &mut egui::Ui) {
         let mut intents = std::mem::take(&mut self.intents);
-        if self.full_screen {
+        if self.full_screen.is_on {
             self.full_screen_ui(ui, &mut intents);
         } else {
             self.window_ui(ui, &mut intents);
@@ -282,7 +323,7 @@ impl App {
         );
         self.intents.append(&mut intents);
         self.perform_all(ui.ctx());
-        if self.live.is_none() && self.stage.wants_full() && !self.asked.full {
+        if self.live.is_none() && self.stage.wants_full() && !self.painting.composed.full {
             self.recompose(true);
         }
     }
@@ -300,8 +341,10 @@ impl App {
         {
             terminal::tell(format!("styleforge: {failure}"));
         }
-        if let (Some(path), true) = (&self.settings_path, self.settings_changed_at.is_some())
-            && let Err(error) = self.settings.save(path)
+        if let (Some(path), true) = (
+            &self.settings_file.path,
+            self.settings_file.changed_at.is_some(),
+        ) && let Err(error) = self.settings.save(path)
         {
             terminal::tell(format!("styleforge: {error}"));
         }
@@ -337,22 +380,22 @@ impl App {
     pub(super) fn recompose(&mut self, full: bool) {
         let (Some(photo), Some(painting)) = (self.workspace.photo(), self.workspace.on_screen())
         else {
-            self.asked.ticket += 1;
-            self.asked.epoch = self.asked.ticket + 1;
-            self.asked.full = false;
+            self.painting.composed.ticket += 1;
+            self.painting.composed.epoch = self.painting.composed.ticket + 1;
+            self.painting.composed.full = false;
             self.stage.clear_painting();
             return;
         };
-        self.asked.ticket += 1;
-        self.asked.full = full;
+        self.painting.composed.ticket += 1;
+        self.painting.composed.full = full;
         // A draft is laid over the photo at the photo's size, whatever the result's will be.
         let output = if self.workspace.shows_draft() {
             OutputSize::Original
         } else {
             self.workspace.choice.output
         };
-        self.compositor.ask(ComposeJob {
-            ticket: self.asked.ticket,
+        self.compositor.request(ComposeJob {
+            ticket: self.painting.composed.ticket,
             photo: photo.opened.photo.frame.clone(),
             painting: painting.clone(),
             output,
@@ -363,20 +406,20 @@ impl App {
 
     /// Notes that another photo or painting is on the table: older compositions no longer count.
     pub(super) fn recompose_anew(&mut self) {
-        self.asked.epoch = self.asked.ticket + 1;
+        self.painting.composed.epoch = self.painting.composed.ticket + 1;
         self.recompose(self.stage.wants_full());
     }
 
     /// Notes that a setting changed; it is written after a rest.
     pub(super) fn settings_changed(&mut self, ctx: &egui::Context) {
-        self.settings_changed_at = Some(ctx.input(|i| i.time));
+        self.settings_file.changed_at = Some(ctx.input(|i| i.time));
         ctx.request_repaint_after_secs(SETTINGS_REST_SECONDS as f32 + 0.05);
     }
 
     /// Ends changes that the hand has let go of, and writes settings that have rested.
     fn settle(&mut self, ctx: &egui::Context) {
         if !ctx.input(|i| i.pointer.any_down())
-            && let Some(before) = self.before_change.take()
+            && let Some(before) = self.painting.before_change.take()
         {
             self.workspace.commit(before);
             self.workspace.choice.remember(&mut self.settings.choices);
@@ -394,10 +437,10 @@ impl App {
             self.settings_changed(ctx);
         }
         let now = ctx.input(|i| i.time);
-        if let (Some(since), Some(path)) = (self.settings_changed_at, &self.settings_path)
+        if let (Some(since), Some(path)) = (self.settings_file.changed_at, &self.settings_file.path)
             && now - since >= SETTINGS_REST_SECONDS
         {
-            self.settings_changed_at = None;
+            self.settings_file.changed_at = None;
             self.desk
                 .write_settings(self.settings.clone(), path.clone());
         }

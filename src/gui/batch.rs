@@ -12,6 +12,7 @@ use std::{
 use eframe::egui::{self, Align2, ProgressBar, RichText, ScrollArea, vec2};
 
 use super::{
+    desk::PAINTED,
     intent::Intent,
     label::{label, name_label, path_label, remark},
     theme,
@@ -35,9 +36,6 @@ const WIDTH: f32 = 380.0;
 
 /// Least height below the card for something else, in points.
 const LEAST_REST: f32 = 110.0;
-
-/// Folder that paintings go to, beside the photos, unless another is chosen.
-pub const PAINTED: &str = "painted";
 
 /// Photos to paint and where their paintings go.
 pub struct Album {

@@ -15,6 +15,23 @@ pub const BRUSHES_PX: [usize; 14] = [
 ];
 /// Place of the default in [`BRUSHES_PX`].
 pub const DEFAULT_BRUSH: usize = 6;
+
+/// Everything that decides what the network paints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipe {
+    /// Number of the photo.
+    pub photo: u64,
+    /// Id of the style.
+    pub style: String,
+    /// Model size in use.
+    pub model: ModelSize,
+    /// Columns and rows that the network sees.
+    pub working: (usize, usize),
+}
+
+/// What tells one result from another: recipe, strength and colours, size.
+pub type SavedKey = (Recipe, Look, OutputSize);
+
 /// How the photo is to be painted: what undo and redo go through.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {

@@ -10,7 +10,7 @@ use eframe::egui::{
 use super::{
     intent::Intent,
     label::{label, remark},
-    live::Wall,
+    live::PreviewGrid,
     shelf::Card,
     texture::image_of,
     theme,
@@ -83,7 +83,7 @@ impl Gallery {
         ui: &mut egui::Ui,
         chosen: Option<&str>,
         painting: Option<(&str, f32)>,
-        moving: Option<&Wall>,
+        moving: Option<&PreviewGrid>,
         intents: &mut Vec<Intent>,
     ) {
         ui.horizontal(|ui| {
@@ -116,7 +116,7 @@ impl Gallery {
                     let is_chosen = chosen == Some(card.id.as_str());
                     let share = painting.and_then(|(id, share)| (id == card.id).then_some(share));
                     let thumbnail = moving
-                        .and_then(|wall| wall.texture(&card.id))
+                        .and_then(|grid| grid.texture(&card.id))
                         .or_else(|| self.thumbnails.get(&card.id));
                     let response = card_ui(ui, place, card, thumbnail, is_chosen, share);
                     let is_seen =

@@ -26,7 +26,7 @@ impl App {
             self.hear_desk(ctx, report);
         }
         if let Some(composed) = self.compositor.take()
-            && composed.ticket >= self.asked.epoch
+            && composed.ticket >= self.painting.composed.epoch
             && self.workspace.on_screen().is_some()
         {
             let size = self.result_size().unwrap_or(composed.size);
@@ -50,14 +50,14 @@ impl App {
         match event {
             Event::Device { info, notice } => {
                 // How it began stands in the lower line; what happens later is told as well.
-                if let (Some(_), Some(notice)) = (&self.device, &notice) {
+                if let (Some(_), Some(notice)) = (&self.device.info, &notice) {
                     self.messages.error(notice.clone());
                 }
-                self.device = Some(info);
-                self.device_notice = notice;
+                self.device.info = Some(info);
+                self.device.notice = notice;
             }
             Event::NoDevice(error) => {
-                self.device_notice = Some(error.to_string());
+                self.device.notice = Some(error.to_string());
                 self.messages.error(error.to_string());
             }
             Event::Painted {
@@ -76,7 +76,7 @@ impl App {
                 ..
             } => {
                 if let Some(Wanted { recipe, .. }) =
-                    self.wanted.take_if(|w| w.run == Some(generation))
+                    self.painting.wanted.take_if(|w| w.run == Some(generation))
                 {
                     for note in &painting.notes {
                         self.messages.notice(note.clone());
@@ -117,7 +117,8 @@ impl App {
     /// Whether this run is the one that is waited for. One that was overtaken while its network was
     /// not here yet may still end well.
     fn is_wanted(&self, generation: Generation) -> bool {
-        self.wanted
+        self.painting
+            .wanted
             .as_ref()
             .is_some_and(|w| w.run == Some(generation))
     }
@@ -126,24 +127,24 @@ impl App {
         match report {
             Report::Opened { ticket, result } => {
                 // A photo that was asked for later takes its place.
-                if ticket != self.open_ticket {
+                if ticket != self.opening.newest {
                     return;
                 }
-                self.opening = false;
+                self.opening.is_running = false;
                 match result {
                     Ok(opened) => self.put_or_ask(ctx, opened),
                     Err(error) => self.messages.error(error),
                 }
             }
             Report::NothingToPaste => {
-                self.opening = false;
+                self.opening.is_running = false;
                 self.messages.notice(
                     "The clipboard holds no picture. Copy one, or a picture file, and paste again.",
                 );
             }
             Report::Sorted { ticket, sorted } => {
-                if ticket == self.open_ticket {
-                    self.opening = false;
+                if ticket == self.opening.newest {
+                    self.opening.is_running = false;
                 }
                 self.hear_sorted(ticket, sorted);
             }
@@ -159,7 +160,7 @@ impl App {
                 }
                 let style = &mut self.workspace.choice.style;
                 style.take_if(|id| self.gallery.card(id).is_none());
-                self.unloadable.clear();
+                self.networks.failed.clear();
                 self.choose_first_style();
                 let arrived = self.arriving.take();
                 match arrived.filter(|id| self.gallery.card(id).is_some()) {
@@ -168,8 +169,11 @@ impl App {
                 }
             }
             Report::StyleLoaded { id, wanted, result } => {
-                self.loading.retain(|(i, m)| (i, *m) != (&id, wanted));
+                self.networks
+                    .loading
+                    .retain(|(i, m)| (i, *m) != (&id, wanted));
                 let is_wanted = self
+                    .painting
                     .wanted
                     .as_ref()
                     .is_some_and(|w| w.recipe.style == id && w.recipe.model == wanted);
@@ -178,7 +182,7 @@ impl App {
                         if let Some(note) = &loaded.note {
                             self.messages.notice(note.clone());
                         }
-                        self.networks.insert((id.clone(), wanted), loaded);
+                        self.networks.loaded.insert((id.clone(), wanted), loaded);
                         if is_wanted {
                             self.paint_wanted();
                         }
@@ -186,7 +190,7 @@ impl App {
                     }
                     Err(error) => {
                         self.messages.error(error);
-                        self.unloadable.push((id, wanted));
+                        self.networks.failed.push((id, wanted));
                         self.batch_waits = false;
                         if is_wanted {
                             self.withdraw();
@@ -254,10 +258,10 @@ impl App {
             Report::Quiet => {}
             Report::Broke(error) => {
                 // Which errand broke is not told: nothing may go on waiting for it.
-                self.saving = false;
-                self.after_save = None;
-                self.opening = false;
-                self.recordings_ending = 0;
+                self.save.is_running = false;
+                self.save.then_if_saved = None;
+                self.opening.is_running = false;
+                self.ending.recordings = 0;
                 self.messages.error(format!(
                     "A mistake in StyleForge stopped this ({error}). Please report it."
                 ));
@@ -345,7 +349,7 @@ impl App {
     /// A dialog gave no path: what was to follow a save does not.
     pub(super) fn no_target(&mut self, purpose: Purpose) {
         match purpose {
-            Purpose::Save => self.after_save = None,
+            Purpose::Save => self.save.then_if_saved = None,
             Purpose::Export => self.export = None,
             _ => {}
         }
@@ -388,7 +392,7 @@ impl App {
             self.settings_changed(ctx);
         }
         self.engine.cancel();
-        self.wanted = None;
+        self.painting.wanted = None;
         name_window(ctx, Some(&opened.title()));
         self.stage
             .set_photo(ctx, &opened.preview, opened.photo.frame.clone());

@@ -30,29 +30,29 @@ const MOST_NAMES: u32 = 10_000;
 impl App {
     /// Asks where the result is to be saved.
     pub(super) fn ask_target(&mut self) {
-        if self.saving {
+        if self.save.is_running {
             return;
         }
         if self.workspace.finished().is_none() {
-            self.messages.notice(if self.wanted.is_some() {
+            self.messages.notice(if self.painting.wanted.is_some() {
                 "The painting is not finished yet. Save it when it is."
             } else {
                 "There is no painting to save yet. Open a photo and choose a style."
             });
-            self.after_save = None;
+            self.save.then_if_saved = None;
             return;
         }
         let format = self.format();
         let file_name = format!("{}.{}", self.workspace.result_stem(), format.extension());
         if !self.ask(Purpose::Save, Dialog::Save { file_name, format }) {
-            self.after_save = None;
+            self.save.then_if_saved = None;
         }
     }
 
     /// Saves the result under the name that the person gave.
     pub(super) fn save_as(&mut self, path: std::path::PathBuf) {
         let Some(finished) = self.workspace.finished() else {
-            self.after_save = None;
+            self.save.then_if_saved = None;
             return;
         };
         // An ending that was typed counts; without one, the chosen format's is added.
@@ -79,7 +79,7 @@ impl App {
     }
 
     fn save(&mut self, save: Box<Save>, existing: Existing) {
-        self.saving = true;
+        self.save.is_running = true;
         self.desk.save(save, existing);
     }
 
@@ -98,7 +98,7 @@ impl App {
         save: Box<Save>,
         result: Result<Vec<String>, MediaError>,
     ) {
-        self.saving = false;
+        self.save.is_running = false;
         match result {
             Ok(notes) => {
                 self.messages
@@ -107,7 +107,7 @@ impl App {
                 for note in notes {
                     self.messages.notice(note);
                 }
-                match self.after_save.take() {
+                match self.save.then_if_saved.take() {
                     Some(Then::Put(opened)) => self.put_or_ask(ctx, opened),
                     Some(Then::Close) => self.close(ctx),
                     None => {}
@@ -115,7 +115,7 @@ impl App {
             }
             Err(MediaError::Exists { .. }) => self.put_question(Question::ReplaceFile(save)),
             Err(error) => {
-                self.after_save = None;
+                self.save.then_if_saved = None;
                 self.messages.error(error.to_string());
             }
         }
@@ -125,23 +125,23 @@ impl App {
     pub(super) fn put_or_ask(&mut self, ctx: &egui::Context, opened: Box<Opened>) {
         if !self.workspace.is_unsaved() || !self.settings.choices.ask_before_losing {
             self.put(ctx, *opened);
-        } else if self.saving {
+        } else if self.save.is_running {
             // The wish to close goes before another photo.
-            if !matches!(self.after_save, Some(Then::Close)) {
-                self.after_save = Some(Then::Put(opened));
+            if !matches!(self.save.then_if_saved, Some(Then::Close)) {
+                self.save.then_if_saved = Some(Then::Put(opened));
             }
         } else {
             let what = self.result_in_words();
             let closing = false;
             self.put_question(Question::LoseResult { closing, what });
-            self.then = Some(Then::Put(opened));
+            self.save.then = Some(Then::Put(opened));
         }
     }
 
     /// Goes on with what had to wait for the answer that the result may be lost.
     pub(super) fn lose_result(&mut self, ctx: &egui::Context) {
         self.overlays.close();
-        match self.then.take() {
+        match self.save.then.take() {
             Some(Then::Put(opened)) => self.put(ctx, *opened),
             Some(Then::Close) => self.close_now(ctx),
             None => {}
@@ -150,7 +150,7 @@ impl App {
 
     /// Keeps the window open while something would be lost by closing it.
     pub(super) fn guard_closing(&mut self, ctx: &egui::Context) {
-        let asked = !self.closing && ctx.input(|i| i.viewport().close_requested());
+        let asked = !self.ending.is_closing && ctx.input(|i| i.viewport().close_requested());
         if asked && self.holds_closing_back() {
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
         }
@@ -171,7 +171,7 @@ impl App {
     }
 
     fn close_now(&mut self, ctx: &egui::Context) {
-        self.closing = true;
+        self.ending.is_closing = true;
         ctx.send_viewport_cmd(ViewportCommand::Close);
     }
 
@@ -182,15 +182,15 @@ impl App {
         } else if let Some((folder, taken)) = self.live.as_ref().and_then(LiveView::recording) {
             let folder = folder.to_owned();
             self.put_question(Question::StopRecording { folder, taken });
-        } else if self.recordings_ending > 0 {
-            self.close_when_recorded = true;
-        } else if self.saving {
-            self.after_save = Some(Then::Close);
+        } else if self.ending.recordings > 0 {
+            self.ending.when_recorded = true;
+        } else if self.save.is_running {
+            self.save.then_if_saved = Some(Then::Close);
         } else if self.workspace.is_unsaved() && self.settings.choices.ask_before_losing {
             let what = self.result_in_words();
             let closing = true;
             self.put_question(Question::LoseResult { closing, what });
-            self.then = Some(Then::Close);
+            self.save.then = Some(Then::Close);
         } else {
             return false;
         }
@@ -215,8 +215,8 @@ impl App {
 
     /// A recording was written to its end.
     pub(super) fn recording_ended(&mut self, ctx: &egui::Context) {
-        self.recordings_ending = self.recordings_ending.saturating_sub(1);
-        if self.recordings_ending == 0 && std::mem::take(&mut self.close_when_recorded) {
+        self.ending.recordings = self.ending.recordings.saturating_sub(1);
+        if self.ending.recordings == 0 && std::mem::take(&mut self.ending.when_recorded) {
             self.close(ctx);
         }
     }
@@ -281,8 +281,8 @@ impl App {
     pub(super) fn close_overlay(&mut self) {
         match self.overlays.take() {
             // The save itself was in the question.
-            Overlay::Question(Question::ReplaceFile(_)) => self.after_save = None,
-            Overlay::Question(Question::LoseResult { .. }) => self.then = None,
+            Overlay::Question(Question::ReplaceFile(_)) => self.save.then_if_saved = None,
+            Overlay::Question(Question::LoseResult { .. }) => self.save.then = None,
             Overlay::Question(Question::TypePath(path)) => self.no_target(path.purpose),
             Overlay::Question(Question::StopBatch | Question::StopRecording { .. })
             | Overlay::Shortcuts

@@ -260,7 +260,7 @@ pub fn groups() -> Vec<Group> {
                     "G",
                     "Every style at once",
                     Key::G,
-                    Press::Live(LiveIntent::ToggleWall),
+                    Press::Live(LiveIntent::TogglePreviews),
                 ),
                 (
                     "P",

@@ -73,8 +73,10 @@ impl Picture {
         }
     }
 
-    /// Sets the pixels of a picture that changes all the time. It is handed over whole.
+    /// Sets the pixels of a picture that changes all the time. It is handed over whole, as far as the graphics
+    /// card takes so large a picture.
     pub fn set_live(&mut self, ctx: &egui::Context, name: &str, image: ColorImage) {
+        let image = thinned(image, ctx.input(|i| i.max_texture_side));
         match &mut self.live {
             Some(texture) => texture.set(image, LIVE),
             None => self.live = Some(ctx.load_texture(name, image, LIVE)),
@@ -195,6 +197,21 @@ fn draw_part(ui: &egui::Ui, texture: &TextureHandle, rect: Rect, clip: Rect, who
     ui.painter().add(mesh);
 }
 
+/// Every second, third, … pixel of a picture with a side beyond `side_px`.
+fn thinned(image: ColorImage, side_px: usize) -> ColorImage {
+    let [width, height] = image.size;
+    let step = width.max(height).div_ceil(side_px.max(1));
+    if step <= 1 {
+        return image;
+    }
+    let rows = image.pixels.chunks_exact(width).step_by(step);
+    let pixels = rows.flat_map(|row| row.iter().step_by(step).copied());
+    ColorImage::new(
+        [width.div_ceil(step), height.div_ceil(step)],
+        pixels.collect(),
+    )
+}
+
 /// A frame's pixels as egui wants them.
 pub fn image_of(frame: &Frame) -> ColorImage {
     ColorImage::from_rgba_unmultiplied([frame.width(), frame.height()], frame.rgba())
@@ -203,4 +220,26 @@ pub fn image_of(frame: &Frame) -> ColorImage {
 /// The pixels of an opaque frame as egui wants them; faster than [`image_of`].
 pub fn opaque_image_of(frame: &Frame) -> ColorImage {
     ColorImage::from_rgba_premultiplied([frame.width(), frame.height()], frame.rgba())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_fit_the_graphics_card() {
+        let of = |width, height| {
+            ColorImage::from_rgba_premultiplied([width, height], &vec![7; width * height * 4])
+        };
+        for ((width, height), side_px, size) in [
+            ((40, 30), 40, [40, 30]),
+            ((40, 30), 39, [20, 15]),
+            ((9, 40), 20, [5, 20]),
+            ((100, 3), 30, [25, 1]),
+        ] {
+            let image = thinned(of(width, height), side_px);
+            assert_eq!(image.size, size);
+            assert_eq!(image.pixels.len(), size[0] * size[1]);
+        }
+    }
 }

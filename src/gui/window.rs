@@ -36,12 +36,12 @@ impl App {
         });
         let status = self.status();
         Panel::bottom("status").frame(side(12, 5)).show(ui, |ui| {
-            let wall = self.live.as_ref().is_some_and(LiveView::shows_wall);
+            let grid = self.live.as_ref().is_some_and(LiveView::shows_previews);
             let stage = match &mut self.live {
                 Some(live) => Some(&mut live.stage),
                 None => self.workspace.photo().map(|_| &mut self.stage),
             };
-            bars::status(ui, &status, stage.map(|stage| (stage, !wall)), intents);
+            bars::status(ui, &status, stage.map(|stage| (stage, !grid)), intents);
         });
         Panel::left("gallery")
             .resizable(false)
@@ -50,11 +50,12 @@ impl App {
             .show(ui, |ui| {
                 let share = self.engine.progress().unwrap_or(0.0);
                 let painting = self
+                    .painting
                     .wanted
                     .as_ref()
                     .map(|w| (w.recipe.style.as_str(), share));
                 let chosen = self.workspace.choice.style.as_deref();
-                let moving = self.live.as_ref().map(LiveView::wall);
+                let moving = self.live.as_ref().map(LiveView::previews);
                 self.gallery.ui(ui, chosen, painting, moving, intents);
             });
         Panel::right("controls")
@@ -77,7 +78,7 @@ impl App {
     /// The photo, or the way to one.
     pub(super) fn photo_stage(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         if self.workspace.photo().is_none() {
-            empty::welcome(ui, self.opening, intents);
+            empty::welcome(ui, self.opening.is_running, intents);
             return;
         }
         let told = self.stage.zoom_percent();
@@ -99,7 +100,7 @@ impl App {
                 choice: &self.workspace.choice,
                 model: self.live_model(),
                 models,
-                device: self.device.as_ref(),
+                device: self.device.info.as_ref(),
             };
             live::controls::ui(ui, &view, intents);
             return;
@@ -112,7 +113,7 @@ impl App {
             models,
             model: self.model(),
             has_result: self.workspace.finished().is_some(),
-            saving: self.saving,
+            saving: self.save.is_running,
         };
         controls::ui(ui, &view, intents);
     }
@@ -130,8 +131,8 @@ impl App {
                 .map_or(id, |card| &card.title)
                 .to_owned()
         };
-        if let Some(wanted) = &self.wanted {
-            let text = if self.loading.is_empty() {
+        if let Some(wanted) = &self.painting.wanted {
+            let text = if self.networks.loading.is_empty() {
                 let share = self.engine.progress().unwrap_or(0.0);
                 (
                     format!("Painting in {}…", title(&wanted.recipe.style)),
@@ -141,7 +142,7 @@ impl App {
                 (format!("Loading {}…", title(&wanted.recipe.style)), 0.0)
             };
             empty::progress(ui, area, &text.0, text.1, intents);
-        } else if self.opening && self.workspace.photo().is_some() {
+        } else if self.opening.is_running && self.workspace.photo().is_some() {
             empty::hint(ui, area, "Opening…");
         } else if self.live.is_none()
             && self.workspace.photo().is_some()
@@ -155,22 +156,23 @@ impl App {
             batch.ui(ui, area, style.as_deref(), progress, intents);
         }
         // What is being painted stands below the messages, not behind them.
-        let has_chip =
-            self.live.is_some() || self.wanted.is_some() || self.workspace.choice.style.is_none();
+        let has_chip = self.live.is_some()
+            || self.painting.wanted.is_some()
+            || self.workspace.choice.style.is_none();
         let lift = if has_chip { 76.0 } else { 16.0 };
         self.messages.ui(ui, area, lift, intents);
         empty::drop_hint(ui, area);
     }
 
     fn status(&self) -> bars::StatusView {
-        let device = match &self.device {
+        let device = match &self.device.info {
             Some(info) => [info.name.as_str(), &info.parallelism(), &info.instructions]
                 .into_iter()
                 .filter(|part| !part.is_empty())
                 .map(label)
                 .collect::<Vec<_>>()
                 .join(", "),
-            None if self.device_notice.is_some() => "No device".to_owned(),
+            None if self.device.notice.is_some() => "No device".to_owned(),
             None => "Looking for a device…".to_owned(),
         };
         let photo = self.workspace.photo().map(|photo| {
@@ -184,14 +186,14 @@ impl App {
             let (source, pace) = live.in_words();
             return bars::StatusView {
                 device,
-                device_notice: self.device_notice.as_deref().map(remark),
+                device_notice: self.device.notice.as_deref().map(remark),
                 photo: Some(source),
                 last_run: pace,
             };
         }
         bars::StatusView {
             device,
-            device_notice: self.device_notice.as_deref().map(remark),
+            device_notice: self.device.notice.as_deref().map(remark),
             photo,
             last_run: self.workspace.shown().map(|s| run_in_words(&s.painting)),
         }

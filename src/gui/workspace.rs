@@ -4,16 +4,11 @@
 use std::sync::Arc;
 
 use super::{
-    choice::Choice,
+    choice::{Choice, Recipe, SavedKey},
     desk::{Finished, Opened, Origin},
     label::stem,
 };
-use crate::{
-    compose::Look,
-    engine::paint::{OutputSize, Painting},
-    media::encode::Format,
-    mode::ModelSize,
-};
+use crate::{engine::paint::Painting, media::encode::Format, mode::ModelSize};
 
 /// Paintings kept for going back to them at once.
 const KEPT_PAINTINGS: usize = 12;
@@ -30,19 +25,6 @@ pub struct OpenPhoto {
     pub opened: Opened,
 }
 
-/// Everything that decides what the network paints.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recipe {
-    /// Number of the photo.
-    pub photo: u64,
-    /// Id of the style.
-    pub style: String,
-    /// Model size in use.
-    pub model: ModelSize,
-    /// Columns and rows that the network sees.
-    pub working: (usize, usize),
-}
-
 /// A finished painting and the choice that led to it.
 #[derive(Clone)]
 pub struct Shown {
@@ -53,9 +35,6 @@ pub struct Shown {
     /// The network's picture.
     pub painting: Arc<Painting>,
 }
-
-/// What tells one result from another: recipe, strength and colours, size.
-pub type SavedKey = (Recipe, Look, OutputSize);
 
 /// The table.
 pub struct Workspace {

@@ -92,9 +92,10 @@ pub(super) fn webp_sizes_agree(bytes: &[u8]) -> bool {
     chunks
         .into_iter()
         .all(|Chunk { name, data, .. }| match name {
+            // The decoder reads a size there, however short the chunk says that it is.
             b"VP8X" => {
                 canvas = webp_size(data, 4);
-                true
+                canvas.is_some()
             }
             b"ANMF" => {
                 let size = webp_size(data, 6);
@@ -107,11 +108,17 @@ pub(super) fn webp_sizes_agree(bytes: &[u8]) -> bool {
         })
 }
 
-/// Whether every chunk of a WebP is there as long as it says: the decoder makes room for metadata by
-/// what their chunk declares.
+/// Whether every chunk of a WebP, and of the frames in it, is there as long as it says: the decoder makes
+/// room for metadata by what their chunk declares, and looks for them in the first frame as well.
 pub(super) fn webp_is_whole(bytes: &[u8]) -> bool {
-    riff_chunks(bytes.get(12..).unwrap_or_default())
-        .all(|chunk| chunk.data.len() == chunk.declared_bytes)
+    let is_whole = |chunk: &Chunk<'_>| chunk.data.len() == chunk.declared_bytes;
+    riff_chunks(bytes.get(12..).unwrap_or_default()).all(|chunk| {
+        let frame = match chunk.name {
+            b"ANMF" => chunk.data.get(16..).unwrap_or_default(),
+            _ => &[],
+        };
+        is_whole(&chunk) && riff_chunks(frame).all(|part| is_whole(&part))
+    })
 }
 
 /// A chunk of a RIFF file.
@@ -154,31 +161,91 @@ fn vp8_size(data: &[u8]) -> Option<[u32; 2]> {
     Some([[a, b], [c, d]].map(|side| u32::from(u16::from_le_bytes(side) & 0x3fff)))
 }
 
-/// The first directory points to a second one (TIFF 6.0, section 2).
-fn tiff_has_two_pages(bytes: &[u8]) -> Option<bool> {
-    let little = bytes.get(..2)? == b"II";
-    let word = |at: usize| -> Option<u16> {
-        let raw = bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
-        Some(if little {
+/// The first directory of a TIFF (TIFF 6.0, section 2).
+struct TiffDirectory<'a> {
+    bytes: &'a [u8],
+    is_little: bool,
+    /// Where its entries begin.
+    entries: usize,
+    count: usize,
+}
+
+impl<'a> TiffDirectory<'a> {
+    fn first(bytes: &'a [u8]) -> Option<Self> {
+        let mut directory = Self {
+            bytes,
+            is_little: bytes.get(..2)? == b"II",
+            entries: 0,
+            count: 0,
+        };
+        if directory.word(2)? != 42 {
+            return None;
+        }
+        let start = directory.long(4)? as usize;
+        directory.count = usize::from(directory.word(start)?);
+        directory.entries = start + 2;
+        Some(directory)
+    }
+
+    fn word(&self, at: usize) -> Option<u16> {
+        let raw = self.bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
+        Some(if self.is_little {
             u16::from_le_bytes(raw)
         } else {
             u16::from_be_bytes(raw)
         })
-    };
-    let long = |at: usize| -> Option<u32> {
-        let raw = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        Some(if little {
+    }
+
+    fn long(&self, at: usize) -> Option<u32> {
+        let raw = self.bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
+        Some(if self.is_little {
             u32::from_le_bytes(raw)
         } else {
             u32::from_be_bytes(raw)
         })
-    };
-    if word(2)? != 42 {
-        return None;
     }
-    let first = long(4)? as usize;
-    let next = first + 2 + 12 * usize::from(word(first)?);
-    Some(long(next)? != 0)
+
+    /// Whether its pixels are known not to be JPEGs: the compression (tag 259) is a short number other than
+    /// the two that stand for them.
+    fn has_no_jpegs(&self) -> bool {
+        let mut starts = (0..self.count).map(|entry| self.entries + 12 * entry);
+        starts.all(|at| match (self.word(at), self.word(at + 2)) {
+            (Some(259), Some(3)) => !matches!(self.word(at + 8), Some(6 | 7) | None),
+            (Some(259), _) => false,
+            _ => true,
+        })
+    }
+}
+
+/// The first directory points to a second one.
+fn tiff_has_two_pages(bytes: &[u8]) -> Option<bool> {
+    let first = TiffDirectory::first(bytes)?;
+    Some(first.long(first.entries + 12 * first.count)? != 0)
+}
+
+/// Pixels of a strip or tile that any picture may have.
+const TILE_PIXELS: u64 = 4 << 20;
+
+/// Whether no JPEG inside a TIFF of so many pixels is much larger than the picture: the decoder makes room
+/// for a strip by the size that its JPEG declares.
+pub(super) fn tiff_sizes_agree(bytes: &[u8], pixels: u64) -> bool {
+    if TiffDirectory::first(bytes).is_some_and(|first| first.has_no_jpegs()) {
+        return true;
+    }
+    jpeg_frame_pixels(bytes).all(|of_frame| of_frame <= TILE_PIXELS.max(2 * pixels))
+}
+
+/// Pixels that the frame headers declare which lie anywhere in these bytes (ITU-T T.81, B.2.2): inside
+/// compressed data there is nothing that looks like one.
+fn jpeg_frame_pixels(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    bytes.windows(10).filter_map(|header| {
+        let &[0xff, marker @ 0xc0..=0xcf, _, _, 8 | 12, a, b, c, d, 1..=4] = header else {
+            return None;
+        };
+        let is_frame = !matches!(marker, 0xc4 | 0xc8 | 0xcc);
+        let side = |high, low| u64::from(u16::from_be_bytes([high, low]));
+        is_frame.then(|| side(a, b) * side(c, d))
+    })
 }
 
 fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
@@ -297,6 +364,7 @@ mod tests {
         assert!(webp_sizes_agree(&file(&[&header, &vp8(7)])));
         assert!(!webp_sizes_agree(&file(&[&header, &vp8(8)])));
         assert!(!webp_sizes_agree(&file(&[&header, &chunk(b"VP8 ", b"")])));
+        assert!(!webp_sizes_agree(&file(&[&chunk(b"VP8X", b""), &vp8(7)])));
         let frame = |width| {
             let start = [0, 0, 0, 0, 0, 0, 6, 0, 0, 4, 0, 0, 0, 0, 0, 0];
             chunk(b"ANMF", &[&start[..], &vp8(width)].concat())

@@ -19,6 +19,7 @@ use image::{
 use super::{
     MediaError, container,
     encode::Format,
+    guard::guarded,
     loss::{self, Loss},
     memory,
 };
@@ -166,12 +167,30 @@ pub struct Needs {
 /// # Errors
 /// As [`from_bytes`], for what the header shows.
 pub fn needs(name: &str, bytes: &[u8]) -> Result<Needs, MediaError> {
-    let header = Header::read(name, bytes)?;
-    let (width, height) = header.decoder.dimensions();
-    Ok(Needs {
-        width: width as usize,
-        height: height as usize,
-        bytes: header.peak_bytes(bytes.len() as u64),
+    unless_it_panics(name, bytes, || {
+        let header = Header::read(name, bytes)?;
+        let (width, height) = header.decoder.dimensions();
+        Ok(Needs {
+            width: width as usize,
+            height: height as usize,
+            bytes: header.peak_bytes(bytes.len() as u64),
+        })
+    })
+}
+
+/// What `decode` makes of the picture in `bytes`.
+fn unless_it_panics<T>(
+    name: &str,
+    bytes: &[u8],
+    decode: impl FnOnce() -> Result<T, MediaError>,
+) -> Result<T, MediaError> {
+    guarded(decode).unwrap_or_else(|_| {
+        let format = format_of(name, bytes)?;
+        Err(damaged(
+            name,
+            format,
+            "the decoder could make nothing of it",
+        ))
     })
 }
 
@@ -181,6 +200,10 @@ pub fn needs(name: &str, bytes: &[u8]) -> Result<Needs, MediaError> {
 /// # Errors
 /// As [`from_bytes`]; [`MediaError::MemoryLimit`] when the limit does not suffice.
 pub fn from_bytes_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, MediaError> {
+    unless_it_panics(name, bytes, || decoded_within(name, bytes, limit_bytes))
+}
+
+fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, MediaError> {
     let header = Header::read(name, bytes)?;
     let (format, size) = (header.format, header.decoder.dimensions());
     let damaged = |reason: &str| damaged(name, format, reason);
@@ -285,8 +308,13 @@ impl<'a> Header<'a> {
             let reason = "it ends in the middle of the picture, or a part of it is damaged";
             return Err(damaged(name, format, reason));
         }
-        if format == ImageFormat::WebP && !container::webp_sizes_agree(bytes) {
-            let reason = "a frame in it has another size than is declared for it";
+        let sizes_agree = match format {
+            ImageFormat::WebP => container::webp_sizes_agree(bytes),
+            ImageFormat::Tiff => container::tiff_sizes_agree(bytes, pixels),
+            _ => true,
+        };
+        if !sizes_agree {
+            let reason = "a part of it has another size than is declared for it";
             return Err(damaged(name, format, reason));
         }
         let jpeg = (format == ImageFormat::Jpeg).then(|| container::look_at_jpeg(bytes));

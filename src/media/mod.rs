@@ -6,6 +6,7 @@ mod container;
 pub mod decode;
 pub mod encode;
 pub mod folder;
+pub mod guard;
 mod loss;
 pub mod memory;
 pub mod png_text;

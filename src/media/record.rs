@@ -1,6 +1,7 @@
 //! Recording live pictures into a folder: one file a frame, and a table of when each was shown.
 //!
-//! Encoding and writing happen on a thread of the recorder's own. Frames wait in a short queue; when it is
+//! Encoding and writing happen on a thread of the recorder's own. Frames come through a [`FrameSink`] on the
+//! thread that makes them; the [`Recorder`] starts and ends the recording from another. Frames wait in a short queue; when it is
 //! full a frame is left out and counted, because nobody may wait for a disk. Every file is written whole
 //! or not at all, and nothing that exists is replaced. The first thing that cannot be written ends the
 //! recording: the thread says so at once through the recorder's bell, and takes no more frames.
@@ -15,10 +16,10 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
 
 use super::{
     MediaError,
@@ -73,20 +74,35 @@ struct Shot {
 /// A recording in progress. Dropped, it writes the frames that wait; what that came to nobody knows then.
 pub struct Recorder {
     folder: PathBuf,
-    shots: Option<Sender<Shot>>,
-    /// Emptied frames come back to be filled again.
-    empties: Receiver<Frame>,
+    /// Closed to end the recording.
+    stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
     /// How writing ended, once it has.
     ended: Receiver<Result<(), MediaError>>,
-    written: Arc<AtomicU64>,
+    counts: Arc<FrameCounts>,
+}
+
+/// Where the frames of a recording go in; belongs to whoever makes them. The recording goes on without it
+/// and takes no more frames.
+pub struct FrameSink {
+    frames: Sender<Shot>,
+    /// Emptied frames come back to be filled again.
+    empties: Receiver<Frame>,
     taken: u64,
-    left_out: u64,
+    /// When the first frame was ready.
+    began: Option<Instant>,
+    counts: Arc<FrameCounts>,
+}
+
+#[derive(Default)]
+struct FrameCounts {
+    written: AtomicU64,
+    left_out: AtomicU64,
 }
 
 impl Recorder {
-    /// Records into `folder`, which is made; frames are named `frame-000001.png` and so on. `wake_up` is
-    /// called, on the recorder's thread, when the recording has ended by itself ([`Self::has_ended`]).
+    /// Records into `folder`, which is made, what comes through the sink; frames are named
+    /// `frame-000001.png` and so on. `wake_up` is called, on the recorder's thread, when the recording has ended by itself ([`Self::has_ended`]).
     ///
     /// # Errors
     /// [`MediaError`] when the folder cannot be made or holds a recording already.
@@ -94,7 +110,7 @@ impl Recorder {
         folder: &Path,
         format: Format,
         wake_up: Arc<dyn Fn() + Send + Sync>,
-    ) -> Result<Self, MediaError> {
+    ) -> Result<(Self, FrameSink), MediaError> {
         let refused = |reason: String| MediaError::Write {
             name: folder.display().to_string(),
             reason,
@@ -111,18 +127,19 @@ impl Recorder {
         let begun = table
             .write_all(b"frame,file,seconds\n")
             .map_err(|e| refused(reason(&e)));
-        let (shots, queue) = bounded::<Shot>(QUEUE);
+        let (frames, queue) = bounded::<Shot>(QUEUE);
         let (back, empties) = bounded(QUEUE);
+        let (stop, stopped) = bounded(0);
         let (tell_end, ended) = bounded(1);
-        let written = Arc::new(AtomicU64::new(0));
+        let counts = Arc::<FrameCounts>::default();
         let mut writer = Writer {
             folder: folder.to_owned(),
             format,
             table,
-            written: written.clone(),
+            counts: counts.clone(),
         };
         let life = move || {
-            let result = writer.write_all(queue, &back);
+            let result = writer.write_all(queue, &stopped, &back);
             // The other end waits as long as it is there.
             tell_end.send(result).ok();
             wake_up();
@@ -137,16 +154,21 @@ impl Recorder {
             // Nothing was recorded; another recording may begin here.
             fs::remove_file(&path).ok();
         })?;
-        Ok(Self {
+        let recorder = Self {
             folder: folder.to_owned(),
-            shots: Some(shots),
-            empties,
+            stop: Some(stop),
             thread: Some(thread),
             ended,
-            written,
+            counts: counts.clone(),
+        };
+        let sink = FrameSink {
+            frames,
+            empties,
             taken: 0,
-            left_out: 0,
-        })
+            began: None,
+            counts,
+        };
+        Ok((recorder, sink))
     }
 
     /// The folder.
@@ -156,12 +178,12 @@ impl Recorder {
 
     /// Frames that are written so far.
     pub fn written(&self) -> u64 {
-        self.written.load(Ordering::Relaxed)
+        self.counts.written.load(Ordering::Relaxed)
     }
 
     /// Frames that were left out so far.
     pub fn left_out(&self) -> u64 {
-        self.left_out
+        self.counts.left_out.load(Ordering::Relaxed)
     }
 
     /// Whether the recording has ended by itself, because writing failed or the thread is gone.
@@ -169,29 +191,7 @@ impl Recorder {
         !self.ended.is_empty() || self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Takes a copy of `frame`, shown `at` after the beginning. Never waits. A recording that has ended takes
-    /// nothing.
-    pub fn push(&mut self, frame: &Frame, at: Duration) {
-        let mut copy = match self.empties.try_recv() {
-            Ok(empty) if (empty.width(), empty.height()) == (frame.width(), frame.height()) => {
-                empty
-            }
-            _ => Frame::from_fn(frame.width(), frame.height(), |_, _| [0; 4]),
-        };
-        copy.rgba_mut().copy_from_slice(frame.rgba());
-        let shot = Shot {
-            number: self.taken + 1,
-            at,
-            frame: copy,
-        };
-        match self.shots.as_ref().map(|shots| shots.try_send(shot)) {
-            Some(Ok(())) => self.taken += 1,
-            Some(Err(TrySendError::Full(_))) => self.left_out += 1,
-            Some(Err(TrySendError::Disconnected(_))) | None => {}
-        }
-    }
-
-    /// Ends the recording. Blocks until the frames that wait are written.
+    /// Ends the recording, whether or not its sink is still there. Blocks until the frames that wait are written.
     pub fn finish(mut self) -> Recorded {
         self.join();
         let failure = match self.ended.try_recv() {
@@ -204,13 +204,13 @@ impl Recorder {
         Recorded {
             folder: self.folder.clone(),
             frames: self.written(),
-            left_out: self.left_out,
+            left_out: self.left_out(),
             failure,
         }
     }
 
     fn join(&mut self) {
-        self.shots = None;
+        self.stop = None;
         if let Some(thread) = self.thread.take() {
             // A panic has been printed; that nothing came from the thread tells the rest.
             thread.join().ok();
@@ -224,18 +224,58 @@ impl Drop for Recorder {
     }
 }
 
+impl FrameSink {
+    /// Takes a copy of `frame`, which was ready at this time; times in the table count from the first
+    /// frame's. Never waits. A recording that has ended takes nothing.
+    pub fn push(&mut self, frame: &Frame, ready_at: Instant) {
+        let began = *self.began.get_or_insert(ready_at);
+        let mut copy = match self.empties.try_recv() {
+            Ok(empty) if (empty.width(), empty.height()) == (frame.width(), frame.height()) => {
+                empty
+            }
+            _ => Frame::from_fn(frame.width(), frame.height(), |_, _| [0; 4]),
+        };
+        copy.rgba_mut().copy_from_slice(frame.rgba());
+        let shot = Shot {
+            number: self.taken + 1,
+            at: ready_at.saturating_duration_since(began),
+            frame: copy,
+        };
+        match self.frames.try_send(shot) {
+            Ok(()) => self.taken += 1,
+            Err(TrySendError::Full(_)) => {
+                self.counts.left_out.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(TrySendError::Disconnected(_)) => {}
+        }
+    }
+}
+
 /// The recorder's thread's part.
 struct Writer {
     folder: PathBuf,
     format: Format,
     table: File,
-    written: Arc<AtomicU64>,
+    counts: Arc<FrameCounts>,
 }
 
 impl Writer {
-    /// Writes what comes until nothing more does or something cannot be written.
-    fn write_all(&mut self, queue: Receiver<Shot>, back: &Sender<Frame>) -> Result<(), MediaError> {
-        for shot in queue {
+    /// Writes what comes until the recording is stopped, the sink is gone or something cannot be written.
+    fn write_all(
+        &mut self,
+        queue: Receiver<Shot>,
+        stopped: &Receiver<()>,
+        back: &Sender<Frame>,
+    ) -> Result<(), MediaError> {
+        loop {
+            let shot = select! {
+                recv(queue) -> shot => shot.ok(),
+                // Those that wait are written all the same.
+                recv(stopped) -> _ => queue.try_recv().ok(),
+            };
+            let Some(shot) = shot else {
+                break;
+            };
             self.write(&shot)?;
             // Nobody may be left to fill it.
             back.try_send(shot.frame).ok();
@@ -261,7 +301,7 @@ impl Writer {
             }
             other => other,
         })?;
-        self.written.fetch_add(1, Ordering::Relaxed);
+        self.counts.written.fetch_add(1, Ordering::Relaxed);
         // In one piece, so that a kill tears no line.
         let line = format!("{},{file},{:.4}\n", shot.number, shot.at.as_secs_f64());
         self.table
@@ -286,10 +326,11 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         let folder = home.path().join("deep").join("take 1");
         let start = || Recorder::start(&folder, Format::Png, Arc::new(|| {}));
-        let mut recorder = start().expect("a folder");
+        let (recorder, mut sink) = start().expect("a folder");
+        let began = Instant::now();
         for i in 0..5u8 {
             let frame = Frame::from_fn(8, 6, |x, _| [i * 10, x as u8, 0, 255]);
-            recorder.push(&frame, Duration::from_millis(40 * u64::from(i)));
+            sink.push(&frame, began + Duration::from_millis(40 * u64::from(i)));
         }
         let recorded = recorder.finish();
         assert_eq!(recorded.frames + recorded.left_out, 5);
@@ -312,15 +353,16 @@ mod tests {
         fs::create_dir(home.path().join("frame-000003.png")).expect("made");
         let (ring, rung) = bounded(1);
         let bell = Arc::new(move || ring.try_send(()).expect("one ring"));
-        let mut recorder = Recorder::start(home.path(), Format::Png, bell).expect("a folder");
+        let (recorder, mut sink) =
+            Recorder::start(home.path(), Format::Png, bell).expect("a folder");
         let frame = Frame::from_fn(8, 6, |x, y| [x as u8, y as u8, 0, 255]);
         for _ in 0..3 {
-            recorder.push(&frame, Duration::ZERO);
+            sink.push(&frame, Instant::now());
         }
         rung.recv_timeout(Duration::from_secs(60)).expect("a ring");
         assert!(recorder.has_ended());
         for _ in 0..2 * QUEUE {
-            recorder.push(&frame, Duration::ZERO);
+            sink.push(&frame, Instant::now());
         }
         assert_eq!((recorder.written(), recorder.left_out()), (2, 0));
         let recorded = recorder.finish();
@@ -338,13 +380,13 @@ mod tests {
     #[test]
     fn a_recording_that_is_dropped_is_written_all_the_same() {
         let home = tempfile::tempdir().expect("a folder");
-        let mut recorder =
+        let (recorder, mut sink) =
             Recorder::start(home.path(), Format::Bmp, Arc::new(|| {})).expect("a folder");
         for _ in 0..QUEUE {
             let frame = Frame::from_fn(8, 6, |_, _| [1, 2, 3, 255]);
-            recorder.push(&frame, Duration::ZERO);
+            sink.push(&frame, Instant::now());
         }
-        let taken = recorder.taken;
+        let taken = sink.taken;
         drop(recorder);
         let table = fs::read_to_string(home.path().join(TABLE)).expect("a table");
         assert_eq!(table.lines().count() as u64, 1 + taken);

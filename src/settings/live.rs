@@ -5,7 +5,7 @@ use toml::Table;
 use super::table::{Reader, put};
 use crate::{
     capture::{PixelFormat, Rotation, Source},
-    engine::live::{Contestant, DEFAULT_TARGET_FPS, LiveSize},
+    engine::live::{Candidate, DEFAULT_TARGET_FPS, LiveSize},
     mode::{DeviceChoice, ModeChoice, ModelSize, Precision, PrecisionChoice, Variant},
 };
 
@@ -31,14 +31,14 @@ pub struct LiveChoices {
     /// Variant and precision.
     pub mode: ModeChoice,
     /// The two sides of a comparison.
-    pub sides: [Contestant; 2],
+    pub sides: [Candidate; 2],
     /// Whether the gallery's pictures move.
     pub moving_gallery: bool,
 }
 
 impl Default for LiveChoices {
     fn default() -> Self {
-        let fp32 = |variant| Contestant {
+        let fp32 = |variant| Candidate {
             device: DeviceChoice::Auto,
             mode: ModeChoice {
                 variant,
@@ -123,9 +123,9 @@ fn mode_text(mode: ModeChoice) -> String {
 }
 
 /// From `auto fused fp16`: device, variant, precision.
-fn contestant(text: &str) -> Option<Contestant> {
+fn contestant(text: &str) -> Option<Candidate> {
     let (device, mode) = text.split_once(' ')?;
-    Some(Contestant {
+    Some(Candidate {
         device: device.parse().ok()?,
         mode: mode.parse().ok()?,
     })

@@ -1,15 +1,15 @@
 //! A camera's stream under test.
 
 use std::{
-    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use styleforge::capture::{
     CameraFormat, CameraId, Capture, CaptureEvent, CaptureProblem, CaptureSettings, Captured,
-    Source, exchange::Reader,
+    Source,
 };
+use styleforge::mailbox::Reader;
 
 use crate::{fake::ID, real_time::PATIENCE};
 
@@ -31,7 +31,7 @@ impl Stage {
     }
 
     pub fn of(source: Source, settings: CaptureSettings) -> Self {
-        let (capture, reader) = Capture::start(source, settings, Arc::new(|| {})).expect("threads");
+        let (capture, reader) = Capture::start(source, settings).expect("threads");
         Self {
             capture,
             reader,
@@ -91,7 +91,7 @@ impl Stage {
         let before = self.reader.value.sequence;
         let until = Instant::now() + PATIENCE;
         loop {
-            let rung = self.reader.doorbell().recv_deadline(until);
+            let rung = self.reader.ready().recv_deadline(until);
             rung.expect("a frame");
             if self.reader.take() {
                 break;

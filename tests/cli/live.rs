@@ -121,6 +121,22 @@ fn the_report_tells_the_wanted_rate_and_what_the_automatic_size_chose() {
     assert!(report["automatic_size"].is_null(), "nothing was chosen");
 }
 
+/// The source's own size is painted, not one that it was cut to.
+#[test]
+fn large_sources_are_painted_as_large_as_they_are() {
+    let s = Sandbox::new();
+    for (rotate, sides) in [("0", [1920, 1080]), ("90", [1080, 1920])] {
+        let large = ["--size", "1920x1080", "--working-size", "1920"];
+        let turned = ["--rotate", rotate, "--seconds", "0.1", "--json"];
+        let run = s.styleforge(&[&SCENE[..7], &large, &turned].concat());
+        let report = run.ends(0).json();
+        for (at, side) in sides.into_iter().enumerate() {
+            assert_eq!(report["source_size"][at], side);
+            assert_eq!(report["working_size"][at], side);
+        }
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_source_that_is_smaller_than_what_was_asked_for_is_told() {

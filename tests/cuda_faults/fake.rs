@@ -24,7 +24,7 @@ use styleforge::{
                 Queue,
             },
         },
-        worker::{self, Timer, WorkerBackend},
+        remote::{self, RemoteBackend, Timer},
     },
     mode::DeviceChoice,
     plan::cuda::{ConvolutionShape, DeviceLimits},
@@ -311,7 +311,7 @@ impl FakeGpu {
     }
 
     /// A backend in another process, asked through pipes.
-    pub fn worker(&self) -> Result<WorkerBackend, BackendError> {
+    pub fn worker(&self) -> Result<RemoteBackend, BackendError> {
         let (questions, asking) = io::pipe().expect("a pipe");
         let (answers, answering) = io::pipe().expect("a pipe");
         let gpu = self.clone();
@@ -319,10 +319,10 @@ impl FakeGpu {
             let backend = gpu.backend_of(true);
             let backend = backend.map(|b| Arc::new(b) as Arc<dyn Backend>);
             let (mut questions, mut answering) = (questions, answering);
-            worker::serve(backend, &mut questions, &mut answering)
+            remote::serve(backend, &mut questions, &mut answering)
         });
         self.state().workers.push(worker);
-        WorkerBackend::connect_timed(Box::new(answers), Box::new(asking), NAME, self.timer())
+        RemoteBackend::connect_timed(Box::new(answers), Box::new(asking), NAME, self.timer())
     }
 
     fn backend_of(&self, elsewhere: bool) -> Result<CudaBackend, BackendError> {

@@ -8,7 +8,7 @@
 mod fake;
 #[path = "../support/real_time.rs"]
 mod real_time;
-mod worker;
+mod remote;
 
 use std::{
     sync::Arc,

@@ -19,7 +19,7 @@ use styleforge::{
         Backend, BackendError, DeviceInfo, DeviceOptions, OpenDevice, RunControl, Selected,
         Session, SessionSpec,
         cuda::{self, CudaBackend, CudaProbe, driver::LaunchShape},
-        select, worker,
+        remote, select,
     },
     engine::paint::{PaintSettings, Painter, Painting},
     frame::Frame,
@@ -132,11 +132,11 @@ fn trap(backend: &CudaBackend) -> Result<(), BackendError> {
 
 /// Serves the GPU to the process that lost it, when this one was started for that.
 pub fn as_worker() -> Option<ExitCode> {
-    if env::args().nth(1).as_deref() != Some(worker::COMMAND) {
+    if env::args().nth(1).as_deref() != Some(remote::COMMAND) {
         return None;
     }
     let backend = first_gpu().map(|gpu| Arc::new(Trapping(Arc::new(gpu))) as Arc<dyn Backend>);
-    let served = worker::serve(backend, &mut io::stdin().lock(), &mut io::stdout().lock());
+    let served = remote::serve(backend, &mut io::stdin().lock(), &mut io::stdout().lock());
     Some(match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

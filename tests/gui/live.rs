@@ -129,6 +129,23 @@ fn two_modes_are_compared_and_a_ratio_stands_beside_the_check() {
 }
 
 #[test]
+fn what_takes_long_to_prepare_is_told_and_another_choice_cancels_it() {
+    let mut w = Window::painting_live();
+    w.script.search();
+    w.choose("How it is computed: variant", "baseline");
+    w.until_contains("Preparing baseline fp32 at ");
+    assert!(w.has_containing("the library's algorithms are tried"));
+    assert!(w.pace().contains("fused fp32"), "the old goes on");
+    w.choose("How it is computed: variant", "fused");
+    w.until("nothing", |w| !w.has_containing("Preparing "));
+    w.choose("How it is computed: variant", "baseline");
+    w.until_contains("Preparing baseline fp32 at ");
+    w.script.release();
+    w.until("the baseline", |w| w.pace().contains("baseline fp32"));
+    assert!(!w.has_containing("Preparing "));
+}
+
+#[test]
 fn pictures_that_differ_show_no_ratio() {
     let mut w = Window::painting_live();
     w.script.let_the_baseline_be_off(3);
@@ -648,6 +665,18 @@ fn the_zoom_counts_the_same_pixels_in_every_view() {
     w.press(Key::C);
     w.until_contains("Picture, baseline fp32 and fused fp32, 800 × 600 px");
     assert!((w.zoom() - 100.0).abs() < 0.5, "{}", w.zoom());
+}
+
+/// Live pictures are not cut to a size of the program's, nor to what the graphics card takes.
+#[test]
+fn large_live_pictures_are_painted_and_shown() {
+    let mut w = Window::live_after(|folder| {
+        let text = "[live]\nworking_px = 2560\n";
+        std::fs::write(folder.join("settings.toml"), text).expect("written");
+    });
+    w.until("a large picture", |w| {
+        w.pace().contains("2560 × 1920 px") && w.has_containing("Picture, result")
+    });
 }
 
 #[test]

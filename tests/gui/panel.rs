@@ -41,7 +41,7 @@ fn mode() -> Mode {
 fn facts(start: Instant, frame: u64) -> Facts {
     let captured_at = start + Duration::from_micros(frame * 100_000 / 3);
     Facts {
-        order: 1,
+        settings: 1,
         painted: frame + 1,
         captured: 2 * frame + 1,
         dropped: frame,
@@ -60,9 +60,8 @@ fn facts(start: Instant, frame: u64) -> Facts {
         },
         working: (640, 360),
         mode: Some(mode()),
-        stands_in: false,
         method: TimingMethod::Device,
-        duel: None,
+        pair: None,
     }
 }
 
@@ -257,15 +256,6 @@ fn the_mode_says_who_computes_it() {
     shown.panel.note_sample(Arc::new(by_library));
     w.harness.run_steps(2);
     w.says("Mode: fused fp16 (cuDNN 9.14)");
-    let shown = w.harness.state_mut();
-    let now = shown.now;
-    let for_now = Facts {
-        stands_in: true,
-        ..facts(now - Duration::from_secs(2), 60)
-    };
-    shown.panel.note_picture(&for_now, now, 3);
-    w.harness.run_steps(2);
-    w.says("Mode: fused fp16 (own kernels for now)");
 }
 
 #[test]

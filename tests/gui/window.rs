@@ -431,7 +431,7 @@ impl Window {
         self.step();
     }
 
-    /// Holds files over the window.
+    /// RateWarning files over the window.
     pub fn hover(&mut self, paths: &[&PathBuf]) {
         let hovered = paths.iter().map(|&path| egui::HoveredFile {
             path: Some(path.clone()),

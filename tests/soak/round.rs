@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use styleforge::{
     capture::{CameraId, CaptureProblem, Source},
-    engine::live::{LiveOrder, LiveSize},
+    engine::live::{LiveSettings, LiveSize},
     media::{
         encode::{self, Encoding, Existing, Format},
         record::Recorder,
@@ -142,8 +142,8 @@ impl Round {
                 lite.len()
             ));
         }
-        let order = LiveOrder::new(None, LiveSize::default(), ModeChoice::default());
-        let studio = Studio::open(device, order)?;
+        let settings = LiveSettings::new(None, LiveSize::default(), ModeChoice::default());
+        let studio = Studio::open(device, settings)?;
         let (home_px, sizes_px) = match studio.is_gpu() {
             true => (960, [320, 640, 960, 800]),
             false => (320, [256, 320, 448, 640]),
@@ -177,10 +177,10 @@ impl Round {
         for network in networks {
             for mode in self.studio.modes.clone() {
                 for size in self.sizes.clone() {
-                    let result = self.studio.switch_to_the_fastest(|order| {
-                        order.network = Some(network.clone());
-                        order.mode = fixed(mode);
-                        order.size = size;
+                    let result = self.studio.switch(|settings| {
+                        settings.network = Some(network.clone());
+                        settings.mode = fixed(mode);
+                        settings.size = size;
                     });
                     self.note(result);
                 }
@@ -204,8 +204,8 @@ impl Round {
     }
 
     fn go_home(&mut self) -> Result<(), String> {
-        self.studio.set_wall(&[]);
-        self.studio.order = LiveOrder::new(
+        self.studio.set_previews(&[]);
+        self.studio.settings = LiveSettings::new(
             Some(self.lite[0].clone()),
             LiveSize::LongSide(self.home_px),
             ModeChoice {
@@ -213,10 +213,11 @@ impl Round {
                 precision: PrecisionChoice::Auto,
             },
         );
-        self.studio.use_source(Source::Demo, self.home_px)?;
+        self.studio.use_source(Source::Demo)?;
         self.studio.until_painted(3)?;
         for network in self.lite.clone() {
-            self.studio.switch(|order| order.network = Some(network))?;
+            self.studio
+                .switch(|settings| settings.network = Some(network))?;
             self.studio.counts.styles += 1;
         }
         self.studio.until_painted(3)
@@ -252,14 +253,14 @@ impl Round {
             }
             2 => {
                 self.studio.end_recording();
-                self.studio.set_wall(&self.lite);
+                self.studio.set_previews(&self.lite);
                 self.step()?;
-                self.studio.switch(|order| order.sample = true)?;
+                self.studio.switch(|settings| settings.sample = true)?;
             }
             3 => {
-                self.studio.set_wall(&[]);
+                self.studio.set_previews(&[]);
                 self.step()?;
-                self.studio.switch(|order| order.sample = false)?;
+                self.studio.switch(|settings| settings.sample = false)?;
                 self.freeze()?;
             }
             4 => {
@@ -284,26 +285,28 @@ impl Round {
             _ => &self.lite[n / 2 % styles],
         };
         let network = network.clone();
-        self.studio.switch(|order| order.network = Some(network))?;
+        self.studio
+            .switch(|settings| settings.network = Some(network))?;
         self.studio.counts.styles += 1;
         let mode = self.studio.modes[(n + n / self.studio.modes.len()) % self.studio.modes.len()];
-        self.studio.switch(|order| {
-            order.mode = fixed(mode);
+        self.studio.switch(|settings| {
+            settings.mode = fixed(mode);
         })?;
         self.studio.counts.modes += 1;
         let size = self.sizes[(n + n / self.sizes.len()) % self.sizes.len()];
-        self.studio.switch(|order| order.size = size)?;
+        self.studio.switch(|settings| settings.size = size)?;
         self.studio.counts.sizes += 1;
         Ok(())
     }
 
     /// Another style on a picture that is held.
     fn freeze(&mut self) -> Result<(), String> {
-        self.studio.switch(|order| order.frozen = true)?;
+        self.studio.switch(|settings| settings.frozen = true)?;
         let network = self.lite[self.steps % self.lite.len()].clone();
-        self.studio.switch(|order| order.network = Some(network))?;
+        self.studio
+            .switch(|settings| settings.network = Some(network))?;
         self.studio.counts.styles += 1;
-        self.studio.switch(|order| order.frozen = false)?;
+        self.studio.switch(|settings| settings.frozen = false)?;
         self.studio.until_painted(1)
     }
 
@@ -320,7 +323,7 @@ impl Round {
             fault.begin(&self.fake);
         }
         let camera = Source::Camera(CameraId::new(ID));
-        self.studio.use_source(camera, self.home_px)?;
+        self.studio.use_source(camera)?;
         if !fault.comes_first() {
             self.studio.until_painted(3)?;
             fault.begin(&self.fake);
@@ -333,7 +336,8 @@ impl Round {
         self.studio.until_it_goes_on()?;
         self.studio.counts.faults += 1;
         let network = self.lite[self.steps % self.lite.len()].clone();
-        self.studio.switch(|order| order.network = Some(network))?;
+        self.studio
+            .switch(|settings| settings.network = Some(network))?;
         self.studio.counts.styles += 1;
         Ok(())
     }

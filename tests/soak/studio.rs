@@ -10,18 +10,14 @@ use crossbeam_channel::{Receiver, bounded};
 
 use styleforge::{
     backend::{Backend, DeviceOptions, OpenDevice, opener},
-    capture::{
-        Capture, CaptureEvent, CaptureProblem, CaptureSettings, Source,
-        exchange::{Reader, exchange},
-    },
+    capture::{CaptureEvent, CaptureProblem, CaptureSettings, Source},
     engine::{
         Engine,
-        live::{
-            Facts, LiveEvent, LiveOrder, LivePicture, WallPane, WallPicture, auto_size::wanted_px,
-        },
+        live::{Facts, LiveEvent, LivePicture, LiveSettings, LiveSource, Preview, PreviewPicture},
         protocol::Event,
     },
-    media::record::Recorder,
+    mailbox::{Reader, mailbox},
+    media::record::{FrameSink, Recorder},
     mode::{DeviceChoice, Mode},
     network::Network,
 };
@@ -48,7 +44,7 @@ pub struct Counts {
     pub recorded: u64,
     pub left_out: u64,
     pub snapshots: u64,
-    /// Pictures of a frame that is older than the one before it, or in the wrong order.
+    /// Pictures of a frame that is older than the one before it, or in the wrong settings.
     pub went_back: u64,
 }
 
@@ -59,17 +55,16 @@ pub struct Studio {
     first_free_bytes: Option<u64>,
     pub device: String,
     pub modes: Vec<Mode>,
-    pub order: LiveOrder,
+    pub settings: LiveSettings,
     rung: Receiver<()>,
-    ring: Arc<dyn Fn() + Send + Sync>,
-    capture: Option<Capture>,
+    has_source: bool,
     pictures: Option<Reader<LivePicture>>,
-    wall: Vec<Reader<WallPicture>>,
+    wall: Vec<Reader<PreviewPicture>>,
     /// What is known of the newest picture of this source.
     pub newest: Option<Facts>,
     /// The problem of the source, until frames come again.
     pub problem: Option<CaptureProblem>,
-    recorder: Option<(Recorder, Instant)>,
+    recorder: Option<Recorder>,
     pub counts: Counts,
     /// What should not have happened.
     pub complaints: Vec<String>,
@@ -82,7 +77,7 @@ pub struct Studio {
 }
 
 impl Studio {
-    pub fn open(device: DeviceChoice, order: LiveOrder) -> Result<Self, String> {
+    pub fn open(device: DeviceChoice, settings: LiveSettings) -> Result<Self, String> {
         let (ringer, rung) = bounded::<()>(1);
         let ring: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
             // One ring that waits is as good as many.
@@ -101,15 +96,14 @@ impl Studio {
             })
         };
         let mut studio = Self {
-            engine: Engine::start(open, ring.clone()).map_err(|e| e.to_string())?,
+            engine: Engine::start(open, ring).map_err(|e| e.to_string())?,
             backend,
             first_free_bytes: None,
             device: String::new(),
             modes: Vec::new(),
-            order,
+            settings,
             rung,
-            ring,
-            capture: None,
+            has_source: false,
             pictures: None,
             wall: Vec::new(),
             newest: None,
@@ -152,7 +146,7 @@ impl Studio {
 
     /// Takes whatever comes, for a moment.
     fn pump(&mut self) {
-        let bell = self.pictures.as_ref().map(Reader::doorbell);
+        let bell = self.pictures.as_ref().map(Reader::ready);
         let moment = Duration::from_millis(50);
         // A bell whose writer is gone rings for ever.
         if bell.is_none_or(|bell| {
@@ -160,18 +154,6 @@ impl Studio {
                 .is_err_and(|e| e.is_disconnected())
         }) {
             self.rung.recv_timeout(moment).ok();
-        }
-        while let Some(event) = self.capture.as_ref().and_then(Capture::poll) {
-            match event {
-                CaptureEvent::Started { .. } => self.problem = None,
-                CaptureEvent::Waiting(problem) => {
-                    self.had_problem = true;
-                    self.problem = Some(problem);
-                }
-                CaptureEvent::Skipped(problem) | CaptureEvent::Ended(problem) => {
-                    self.complain(format!("the source: {problem}"));
-                }
-            }
         }
         while let Some(event) = self.engine.poll() {
             match event {
@@ -182,9 +164,22 @@ impl Studio {
                     }
                 }
                 Event::Live(
-                    LiveEvent::Notice(_) | LiveEvent::Sample(_) | LiveEvent::Ceiling(_),
+                    LiveEvent::Notice(_)
+                    | LiveEvent::Sample(_)
+                    | LiveEvent::Ceiling(_)
+                    | LiveEvent::Preparing(_),
                 )
                 | Event::Live(LiveEvent::Ended) => {}
+                Event::Live(LiveEvent::Source(event)) => match event {
+                    CaptureEvent::Started { .. } => self.problem = None,
+                    CaptureEvent::Waiting(problem) => {
+                        self.had_problem = true;
+                        self.problem = Some(problem);
+                    }
+                    CaptureEvent::Skipped(problem) | CaptureEvent::Ended(problem) => {
+                        self.complain(format!("the source: {problem}"));
+                    }
+                },
                 other => self.complain(format!("the engine: {other:?}")),
             }
         }
@@ -210,13 +205,6 @@ impl Studio {
         let Some(facts) = picture.facts else {
             return;
         };
-        let original = (picture.original.width(), picture.original.height());
-        if let Some(capture) = &self.capture {
-            capture.set_working_px(wanted_px(self.order.size, facts.working, original));
-        }
-        if let Some((recorder, since)) = &mut self.recorder {
-            recorder.push(&picture.painted, since.elapsed());
-        }
         self.counts.painted += 1;
         let before = self.newest.replace(facts);
         let had_problem = std::mem::take(&mut self.had_problem);
@@ -227,7 +215,7 @@ impl Studio {
             }
             let goes_on = facts.sequence >= before.sequence
                 && facts.painted > before.painted
-                && facts.order >= before.order
+                && facts.settings >= before.settings
                 && facts.ready_at >= before.ready_at;
             if !goes_on {
                 self.counts.went_back += 1;
@@ -258,25 +246,26 @@ impl Studio {
     }
 
     /// Paints another source from now on; waits for nothing.
-    pub fn use_source(&mut self, source: Source, working_px: usize) -> Result<(), String> {
-        self.release_source();
-        let settings = CaptureSettings {
-            working_px,
-            ..CaptureSettings::default()
-        };
-        let (capture, frames) =
-            Capture::start(source, settings, self.ring.clone()).map_err(|e| e.to_string())?;
-        self.pictures = Some(self.engine.start_live(frames, self.order.clone()));
-        self.capture = Some(capture);
+    pub fn use_source(&mut self, source: Source) -> Result<(), String> {
+        self.forget_source();
+        let source = LiveSource::Capture(source, CaptureSettings::default());
+        let pictures = self.engine.start_live(source, self.settings.clone());
+        self.pictures = Some(pictures.map_err(|e| e.to_string())?);
+        self.has_source = true;
         self.counts.sources += 1;
         Ok(())
     }
 
     /// Lets go of the source.
     pub fn release_source(&mut self) {
-        if let Some(capture) = self.capture.take() {
-            self.counts.damaged += capture.damaged_frames();
-            capture.stop();
+        self.engine.stop_live();
+        self.forget_source();
+    }
+
+    fn forget_source(&mut self) {
+        if std::mem::take(&mut self.has_source) {
+            let snapshot = self.engine.snapshot();
+            self.counts.damaged += snapshot.map_or(0, |s| s.damaged_frames);
         }
         (self.newest, self.problem, self.had_problem) = (None, None, false);
     }
@@ -296,39 +285,28 @@ impl Studio {
         })
     }
 
-    /// Changes the order and waits for a picture that is painted by it.
-    pub fn switch(&mut self, change: impl FnOnce(&mut LiveOrder)) -> Result<(), String> {
-        change(&mut self.order);
-        let number = self.engine.order_live(self.order.clone());
-        let order = self.order.clone();
-        let what = format!("{} at {:?}", in_words(&order), order.size);
-        self.until(&what, |s| s.newest.is_some_and(|f| f.order >= number))
-    }
-
-    /// As [`Studio::switch`], and waits until the device has found out how it paints so fastest.
-    pub fn switch_to_the_fastest(
-        &mut self,
-        change: impl FnOnce(&mut LiveOrder),
-    ) -> Result<(), String> {
-        self.switch(change)?;
-        self.until("the fastest way", |s| {
-            s.newest.is_some_and(|facts| !facts.stands_in)
-        })
+    /// Changes the settings and waits for a picture that is painted by it.
+    pub fn switch(&mut self, change: impl FnOnce(&mut LiveSettings)) -> Result<(), String> {
+        change(&mut self.settings);
+        let number = self.engine.set_live(self.settings.clone());
+        let settings = self.settings.clone();
+        let what = format!("{} at {:?}", in_words(&settings), settings.size);
+        self.until(&what, |s| s.newest.is_some_and(|f| f.settings >= number))
     }
 
     /// Paints small pictures in these styles too; none ends them.
-    pub fn set_wall(&mut self, networks: &[Arc<Network>]) {
+    pub fn set_previews(&mut self, networks: &[Arc<Network>]) {
         self.wall.clear();
         let panes = networks.iter().map(|network| {
-            let (output, reader) = exchange(WallPicture::empty);
+            let (output, reader) = mailbox(PreviewPicture::empty);
             self.wall.push(reader);
-            WallPane {
+            Preview {
                 network: network.clone(),
                 output,
             }
         });
         let panes = panes.collect();
-        self.engine.set_wall(panes);
+        self.engine.set_previews(panes);
     }
 
     /// The newest picture.
@@ -338,13 +316,14 @@ impl Studio {
     }
 
     /// Every picture is written by `recorder` from now on.
-    pub fn record(&mut self, recorder: Recorder) {
-        self.recorder = Some((recorder, Instant::now()));
+    pub fn record(&mut self, (recorder, sink): (Recorder, FrameSink)) {
+        self.engine.record(sink);
+        self.recorder = Some(recorder);
     }
 
     /// Ends the recording.
     pub fn end_recording(&mut self) {
-        let Some((recorder, _)) = self.recorder.take() else {
+        let Some(recorder) = self.recorder.take() else {
             return;
         };
         let recorded = recorder.finish();
@@ -359,7 +338,6 @@ impl Studio {
     /// Ends everything.
     pub fn close(mut self) -> (Counts, Vec<String>) {
         self.release_source();
-        self.engine.stop_live();
         let ended = self.engine.shutdown(PATIENCE);
         if !ended {
             self.complain("the engine's thread does not end".to_owned());
@@ -370,6 +348,6 @@ impl Studio {
     }
 }
 
-fn in_words(order: &LiveOrder) -> String {
-    format!("{} {}", order.mode.variant, order.mode.precision)
+fn in_words(settings: &LiveSettings) -> String {
+    format!("{} {}", settings.mode.variant, settings.mode.precision)
 }

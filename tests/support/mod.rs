@@ -53,6 +53,7 @@ pub struct Script {
     holds_opening: AtomicBool,
     openings: AtomicUsize,
     deaf: AtomicBool,
+    searches: AtomicBool,
     behaviour: Mutex<Behaviour>,
     runs: Mutex<Vec<(usize, usize)>>,
     is_gpu: AtomicBool,
@@ -71,6 +72,11 @@ impl Script {
         self.holds_opening.store(true, Ordering::SeqCst);
     }
 
+    /// The baseline is only opened after a search from now on, which waits until [`Script::release`].
+    pub fn search(&self) {
+        self.searches.store(true, Ordering::SeqCst);
+    }
+
     /// Sessions that were begun to be opened.
     pub fn openings(&self) -> usize {
         self.openings.load(Ordering::SeqCst)
@@ -80,6 +86,7 @@ impl Script {
     pub fn release(&self) {
         self.held.store(false, Ordering::SeqCst);
         self.holds_opening.store(false, Ordering::SeqCst);
+        self.searches.store(false, Ordering::SeqCst);
     }
 
     /// Runs and openings no longer hear a wish to stop.
@@ -161,13 +168,13 @@ impl Backend for ScriptedBackend {
 
     fn open_while_wanted(
         &self,
-        _: &Arc<Network>,
+        network: &Arc<Network>,
         spec: &SessionSpec,
         control: &RunControl,
     ) -> Result<Box<dyn Session>, BackendError> {
         let script = &self.0;
         script.openings.fetch_add(1, Ordering::SeqCst);
-        while script.holds_opening.load(Ordering::SeqCst) {
+        while script.holds_opening.load(Ordering::SeqCst) || self.searches(network.graph(), spec) {
             if control.is_cancelled() && !script.deaf.load(Ordering::SeqCst) {
                 return Err(BackendError::Cancelled);
             }
@@ -177,6 +184,10 @@ impl Backend for ScriptedBackend {
             script: self.0.clone(),
             spec: *spec,
         }))
+    }
+
+    fn searches(&self, _: &Graph, spec: &SessionSpec) -> bool {
+        spec.mode.variant == Variant::Baseline && self.0.searches.load(Ordering::SeqCst)
     }
 }
 

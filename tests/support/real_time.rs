@@ -12,7 +12,7 @@ const VARIABLE: &str = "STYLEFORGE_REAL_TIME";
 pub const IGNORED: &str = "judges real time: tools/real_time.sh";
 
 /// Longest wait for what has to happen: only against hanging for ever.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Whether bounds in real time are judged.
 pub fn is_judged() -> bool {

@@ -301,17 +301,6 @@ impl Backend for CudaBackend {
         self.planned(graph, spec).is_ok_and(is_unknown)
     }
 
-    fn open_stand_in(
-        &self,
-        network: &Arc<Network>,
-        spec: &SessionSpec,
-        control: &RunControl,
-    ) -> Result<Box<dyn Session>, BackendError> {
-        let own = ConvProvider::own("the library's are being tried".to_owned());
-        let plan = self.own_plan(network.graph(), spec, Some(own))?;
-        self.session(network, plan, control)
-    }
-
     fn inspect(&self) -> Option<&dyn Inspect> {
         Some(self)
     }

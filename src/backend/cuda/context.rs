@@ -15,10 +15,26 @@ use cudarc::driver::{DriverError, result, sys};
 use super::{
     cudnn::Cudnn,
     driver::{DriverFailure, Purpose, Queue},
-    native::failure,
     nvml::ClockMeter,
 };
 use crate::plan::cuda::DeviceLimits;
+
+/// The driver's words for a failed call.
+pub(super) fn words(error: DriverError) -> String {
+    let words = error.error_string();
+    words.map_or_else(
+        |_| "unknown error".to_owned(),
+        |words| words.to_string_lossy().into_owned(),
+    )
+}
+
+pub(super) fn failure(call: &'static str, error: DriverError) -> DriverFailure {
+    DriverFailure {
+        call,
+        code: error.0 as u32,
+        words: words(error),
+    }
+}
 
 /// A device's context and its streams; given back when dropped.
 pub(super) struct Context {

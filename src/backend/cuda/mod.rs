@@ -33,7 +33,7 @@ use cudarc::driver::{DriverError, result, sys};
 pub use backend::CudaBackend;
 pub use operation::OperationSession;
 
-use super::{Backend, BackendError, worker};
+use super::{Backend, BackendError, remote};
 
 /// The oldest GPUs that the kernels are made for: the first with tensor cores for everyone.
 const LEAST_COMPUTE_CAPABILITY: (i32, i32) = (7, 5);
@@ -94,7 +94,7 @@ impl CudaProbe {
 }
 
 /// Opens a GPU by its number in the driver's order, the first when `None`. In a process that lost a
-/// GPU before, the driver opens none any more; then it is opened in a [process of its own](worker).
+/// GPU before, the driver opens none any more; then it is opened in a [process of its own](remote).
 ///
 /// # Errors
 /// [`BackendError::Unavailable`] says why it cannot be had; [`BackendError::DeviceLost`] when it
@@ -103,7 +103,7 @@ pub fn open(gpu: Option<usize>) -> Result<Arc<dyn Backend>, BackendError> {
     let found = probe();
     let (number, device) = usable(&found, gpu)?;
     here_or_elsewhere(CudaBackend::open(number, &device.name), || {
-        worker::WorkerBackend::start(number, &device.name)
+        remote::RemoteBackend::start(number, &device.name)
     })
 }
 
@@ -203,7 +203,7 @@ pub fn probe() -> CudaProbe {
         Ok(Ok(list)) => CudaProbe::Devices(list),
         // Without a device, drivers refuse to be initialised.
         Ok(Err(error)) if error.0 == sys::CUresult::CUDA_ERROR_NO_DEVICE => CudaProbe::NoDevice,
-        Ok(Err(error)) => CudaProbe::DriverError(native::words(error)),
+        Ok(Err(error)) => CudaProbe::DriverError(context::words(error)),
         Err(_) => CudaProbe::DriverError("it lacks functions; install it again".to_owned()),
     }
 }
@@ -214,7 +214,7 @@ fn driver_version() -> Result<i32, String> {
     // SAFETY: writes one number into a place of that size; every driver has this function, and it
     // works before the driver is initialised.
     let asked = unsafe { sys::cuDriverGetVersion(&mut version) };
-    asked.result().map_err(native::words)?;
+    asked.result().map_err(context::words)?;
     Ok(version)
 }
 

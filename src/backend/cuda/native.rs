@@ -70,23 +70,6 @@ impl LoadingCalls {
     }
 }
 
-/// The driver's words for a failed call.
-pub(super) fn words(error: DriverError) -> String {
-    let words = error.error_string();
-    words.map_or_else(
-        |_| "unknown error".to_owned(),
-        |words| words.to_string_lossy().into_owned(),
-    )
-}
-
-pub(super) fn failure(call: &'static str, error: DriverError) -> DriverFailure {
-    DriverFailure {
-        call,
-        code: error.0 as u32,
-        words: words(error),
-    }
-}
-
 impl NativeDriver {
     /// Opens the device with this number, and tells its limits.
     ///

@@ -53,7 +53,7 @@ pub struct Stream {
     format: CameraFormat,
     layout: Layout,
     #[cfg(target_os = "linux")]
-    beside: super::v4l2::Beside,
+    probe: super::v4l2::ProbeStream,
 }
 
 /// Who brings the frames.
@@ -64,7 +64,7 @@ enum Frames {
         kept: Vec<u8>,
     },
     #[cfg(target_os = "linux")]
-    Direct(super::v4l2::Direct),
+    Mmap(super::v4l2::MmapStream),
 }
 
 impl Stream {
@@ -92,15 +92,15 @@ impl Stream {
         let (camera, kept) = match &mut self.frames {
             Frames::Nokhwa { camera, kept } => (camera, kept),
             #[cfg(target_os = "linux")]
-            Frames::Direct(direct) => return direct.next(patience),
+            Frames::Mmap(stream) => return stream.next(patience),
         };
         #[cfg(target_os = "linux")]
-        if !self.beside.wait(patience)? {
+        if !self.probe.wait(patience)? {
             return Ok(None);
         }
         let bytes = camera.frame_raw().map_err(|e| problem(&e))?;
         #[cfg(target_os = "linux")]
-        self.beside.has_come();
+        self.probe.frame_arrived();
         Ok(Some(match bytes {
             Cow::Borrowed(bytes) => bytes,
             Cow::Owned(bytes) => {
@@ -113,7 +113,7 @@ impl Stream {
     /// Whether the camera still sends as agreed, as far as the system tells.
     pub fn is_as_agreed(&self) -> bool {
         #[cfg(target_os = "linux")]
-        return self.beside.sends_as(&self.format);
+        return self.probe.sends_as(&self.format);
         #[cfg(not(target_os = "linux"))]
         return elsewhere::sends_as(&self.frames, &self.format);
     }
@@ -173,7 +173,7 @@ mod linux {
 
     use super::{Frames, Place, Stream, in_words_of_nokhwa, open};
     use crate::capture::{
-        camera::v4l2::{self, Agreed, Beside, Direct, Node},
+        camera::v4l2::{self, Agreed, MmapStream, Node, ProbeStream},
         format::{CameraFormat, PixelFormat},
         problem::CaptureProblem,
     };
@@ -230,13 +230,13 @@ mod linux {
                         kept: Vec::new(),
                     }
                 }
-                None => Frames::Direct(Direct::start(&setting)?),
+                None => Frames::Mmap(MmapStream::start(&setting)?),
             };
             Ok(Stream {
                 frames,
                 format: agreed.format,
                 layout: agreed.layout,
-                beside: Beside::new(self.node),
+                probe: ProbeStream::new(self.node),
             })
         }
     }

@@ -18,13 +18,13 @@ use super::{Place, system::Device};
 use crate::capture::{
     Captured,
     decoder::FrameDecoder,
-    exchange::Writer,
     feed::{self, Hints},
     format::{CameraFormat, Wish, choose},
     orient::Orient,
     pixels::{Layout, Unusable},
     problem::CaptureProblem,
 };
+use crate::mailbox::Writer;
 
 /// Longest wait for the device without looking whether to stop.
 const GLANCE: Duration = Duration::from_millis(40);

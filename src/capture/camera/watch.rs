@@ -14,13 +14,13 @@ use super::{
 };
 use crate::capture::{
     CaptureSettings, Captured,
-    exchange::Writer,
     feed::Feed,
     format::{CameraFormat, Wish, choose_instead},
     orient::Orient,
     problem::{CaptureEvent, CaptureProblem},
     source::CameraId,
 };
+use crate::mailbox::Writer;
 
 /// Between two looks whether a missing camera is there.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);

@@ -1,337 +1,324 @@
-//! Fills shapes with soft edges. Lengths are in heights of the picture: (0, 0) is its top left,
-//! y = 1 its bottom edge.
+//! Shapes with soft edges, painted by vello. Lengths are in heights of the picture: (0, 0) is its top
+//! left, y = 1 its bottom edge.
+
+use vello_cpu::{
+    PaintType, PixmapMut, RenderContext, Resources,
+    kurbo::{self, Affine, BezPath, CubicBez, Ellipse, ParamCurve as _, Shape as _},
+    peniko::{Color, Gradient},
+};
 
 use super::noise::mix;
 
-/// Red, green and blue, 0 to 255.
-pub type Colour = [f32; 3];
+/// Red, green and blue: 0xRRGGBB.
+pub type Colour = u32;
 
 /// A point, in heights of the picture.
 pub type Point = [f32; 2];
 
 /// What a shape is filled with.
-#[derive(Clone, Copy)]
-pub struct Paint {
-    /// At `from`.
-    pub first: Colour,
-    /// At `to`.
-    pub second: Colour,
-    /// Where the first colour ends.
-    pub from: Point,
-    /// Where the second colour begins.
-    pub to: Point,
-    /// 0 to 1.
-    pub opacity: f32,
-}
+#[derive(Clone)]
+pub struct Paint(PaintType);
 
 impl Paint {
-    /// One colour.
-    pub fn flat(colour: Colour) -> Self {
-        Self::gradient(colour, [0.0, 0.0], colour, [0.0, 1.0])
+    /// The same, seen through.
+    pub fn faint(self, opacity: f32) -> Self {
+        Self(match self.0 {
+            PaintType::Solid(color) => color.multiply_alpha(opacity).into(),
+            PaintType::Gradient(gradient) => gradient.multiply_alpha(opacity).into(),
+            image => image,
+        })
+    }
+}
+
+/// One colour.
+pub fn flat(colour: Colour) -> Paint {
+    Paint(color(colour).into())
+}
+
+/// From one colour at a point to another at another point.
+pub fn gradient(first: Colour, from: Point, second: Colour, to: Point) -> Paint {
+    let line = Gradient::new_linear(place(from), place(to));
+    Paint(line.with_stops([color(first), color(second)]).into())
+}
+
+/// A colour that fades away from a point.
+pub fn glow(colour: Colour, centre: Point, radius: f32) -> Paint {
+    let circles = Gradient::new_radial(place(centre), radius);
+    let colour = color(colour);
+    Paint(circles.with_stops([colour, colour.with_alpha(0.0)]).into())
+}
+
+/// Shapes that are filled together.
+#[derive(Default)]
+pub struct Outline {
+    path: BezPath,
+    /// Of the curve that is being added.
+    points: Vec<Point>,
+}
+
+/// Points between two of a line that is drawn.
+const STROKE_POINTS: usize = 6;
+/// Rows of pixels of vello's tiles.
+const TILE_ROWS: u32 = 4;
+/// How far a curve may be from a circle, in heights.
+const TOLERANCE: f64 = 0.0001;
+
+impl Outline {
+    /// Adds a polygon.
+    pub fn polygon(&mut self, points: impl IntoIterator<Item = Point>) {
+        for (i, point) in points.into_iter().enumerate() {
+            match i {
+                0 => self.path.move_to(place(point)),
+                _ => self.path.line_to(place(point)),
+            }
+        }
+        self.path.close_path();
     }
 
-    /// From one colour at a point to another at another point.
-    pub fn gradient(first: Colour, from: Point, second: Colour, to: Point) -> Self {
+    /// Adds a closed curve that goes smoothly through `points`.
+    pub fn smooth(&mut self, points: impl IntoIterator<Item = Point>) {
+        self.points.clear();
+        self.points.extend(points);
+        let (points, n) = (&self.points, self.points.len());
+        self.path.move_to(place(points[0]));
+        for i in 0..n {
+            let at = |k: usize| points[(i + k) % n];
+            let [first, second] = controls(at(n - 1), at(0), at(1), at(2));
+            self.path
+                .curve_to(place(first), place(second), place(at(1)));
+        }
+        self.path.close_path();
+    }
+
+    /// Adds a line through `points`, `widths` thick at its beginning and end, with round ends.
+    pub fn stroke(&mut self, points: impl IntoIterator<Item = Point>, widths: (f32, f32)) {
+        let mut kept = std::mem::take(&mut self.points);
+        kept.clear();
+        kept.extend(points);
+        let last = kept.len() - 1;
+        let along = |t: f32| -> Point {
+            let i = (t as usize).min(last - 1);
+            let at = |i: usize| kept[i.min(last)];
+            let (q, r, t) = (at(i), at(i + 1), t - i as f32);
+            let [first, second] = controls(at(i.saturating_sub(1)), q, r, at(i + 2));
+            let curve = CubicBez::new(place(q), place(first), place(second), place(r));
+            let kurbo::Point { x, y } = curve.eval(t.into());
+            [x as f32, y as f32]
+        };
+        let steps = last * STROKE_POINTS;
+        let way = |k: usize| k as f32 / STROKE_POINTS as f32;
+        let half = |k: usize| mix(widths.0, widths.1, k as f32 / steps as f32) / 2.0;
+        let side = |k: usize, sign: f32| {
+            let (before, after) = (
+                along(way(k.saturating_sub(1))),
+                along(way((k + 1).min(steps))),
+            );
+            let (dx, dy) = (after[0] - before[0], after[1] - before[1]);
+            let h = sign * half(k) / dx.hypot(dy).max(1e-6);
+            let [x, y] = along(way(k));
+            [x - dy * h, y + dx * h]
+        };
+        // The way round that ellipses have, so that the ends add to the line.
+        let there = (0..=steps).map(|k| side(k, -1.0));
+        let back = (0..=steps).rev().map(|k| side(k, 1.0));
+        self.polygon(there.chain(back));
+        for k in [0, steps] {
+            self.ellipse(along(way(k)), (half(k), half(k)), 0.0);
+        }
+        self.points = kept;
+    }
+
+    /// Adds an ellipse, turned by `angle` radians.
+    pub fn ellipse(&mut self, centre: Point, (rx, ry): (f32, f32), angle: f32) {
+        let radii = (f64::from(rx), f64::from(ry));
+        let ellipse = Ellipse::new(place(centre), radii, f64::from(angle));
+        self.path.extend(ellipse.path_elements(TOLERANCE));
+    }
+
+    /// Adds a lens that lies flat: what a small wave looks like.
+    pub fn lens(&mut self, [x, y]: Point, (rx, ry): (f32, f32)) {
+        self.path.move_to(place([x - rx, y]));
+        self.path
+            .quad_to(place([x, y - 2.0 * ry]), place([x + rx, y]));
+        self.path
+            .quad_to(place([x, y + 2.0 * ry]), place([x - rx, y]));
+    }
+}
+
+/// A shape that is made once and painted in every frame.
+pub struct Shape {
+    outline: Outline,
+    paint: Paint,
+}
+
+impl Shape {
+    /// What `draw` draws, filled with `paint`.
+    pub fn new(paint: Paint, draw: impl FnOnce(&mut Outline)) -> Self {
+        let mut outline = Outline::default();
+        draw(&mut outline);
+        Self { outline, paint }
+    }
+}
+
+/// Paints shapes over each other, and what comes of it into pixels.
+pub struct Brush {
+    context: RenderContext,
+    resources: Resources,
+    outline: Outline,
+    /// From heights to pixels.
+    to_pixels: Affine,
+    opacity: f32,
+}
+
+impl Brush {
+    /// A brush for pictures of this size, in pixels.
+    pub fn new(width: u16, height: u16) -> Self {
         Self {
-            first,
-            second,
-            from,
-            to,
+            context: RenderContext::new(width, height),
+            resources: Resources::new(),
+            outline: Outline::default(),
+            to_pixels: Affine::scale(f64::from(height)),
             opacity: 1.0,
         }
     }
 
-    /// The same, seen through.
-    pub fn faint(self, opacity: f32) -> Self {
-        Self { opacity, ..self }
-    }
-}
-
-/// Points of an outline that is not yet filled, and where it covers pixels.
-pub struct Brush {
-    width: usize,
-    height: usize,
-    outline: Vec<Point>,
-    /// For each pixel of the box around a shape, how much its coverage differs from that of its left
-    /// neighbour.
-    change: Vec<f32>,
-}
-
-/// Points that make a circle.
-const CIRCLE_POINTS: usize = 40;
-/// Points between two of a smooth outline.
-const SMOOTH_POINTS: usize = 6;
-/// Points that an outline has at most; more are never given.
-const MAX_POINTS: usize = 512;
-
-impl Brush {
-    /// A brush for pictures of this size, in pixels.
-    pub fn new(width: usize, height: usize) -> Self {
-        Self {
-            width,
-            height,
-            outline: Vec::with_capacity(MAX_POINTS),
-            change: vec![0.0; (width + 2) * (height + 1)],
-        }
+    /// Columns and rows, in pixels.
+    pub fn size(&self) -> (u16, u16) {
+        (self.context.width(), self.context.height())
     }
 
     /// Width of the picture, in its heights.
     pub fn right(&self) -> f32 {
-        self.width as f32 / self.height as f32
+        f32::from(self.context.width()) / f32::from(self.context.height())
+    }
+
+    /// Begins a picture.
+    pub fn begin(&mut self) {
+        self.context.reset();
+        self.context.set_transform(self.to_pixels);
+    }
+
+    /// Paints what `draw` paints upside down, as water with its far edge at `level` shows it.
+    pub fn mirrored(&mut self, level: f32, opacity: f32, draw: impl FnOnce(&mut Self)) {
+        let upright = self.to_pixels;
+        let flip = Affine::new([1.0, 0.0, 0.0, -1.0, 0.0, 2.0 * f64::from(level)]);
+        (self.to_pixels, self.opacity) = (upright * flip, opacity);
+        self.context.set_transform(self.to_pixels);
+        draw(self);
+        (self.to_pixels, self.opacity) = (upright, 1.0);
+        self.context.set_transform(upright);
+    }
+
+    /// Ends the picture and writes it into RGBA pixels, row by row; `None` where their number does not
+    /// fit.
+    pub fn finish(&mut self, rgba: &mut [u8]) -> Option<()> {
+        let (width, height) = self.size();
+        let pixels = PixmapMut::new(width, height, rgba)?;
+        self.context.flush();
+        self.context.render(pixels, &mut self.resources);
+        // Blending rounds, and what was painted over the ground is opaque all the same.
+        for pixel in rgba.as_chunks_mut::<4>().0 {
+            pixel[3] = 255;
+        }
+        Some(())
+    }
+
+    fn set_paint(&mut self, paint: Paint) {
+        self.context.set_paint(paint.faint(self.opacity).0);
+    }
+
+    /// Fills what `draw` draws.
+    pub fn fill(&mut self, paint: Paint, draw: impl FnOnce(&mut Outline)) {
+        self.outline.path.truncate(0);
+        draw(&mut self.outline);
+        self.set_paint(paint);
+        self.context.fill_path(&self.outline.path);
+    }
+
+    /// Fills the picture's whole width from one height to another, with colours from one to the other: in
+    /// steps, because vello fills whole tiles with one colour much faster than pixels with a gradient.
+    pub fn band(&mut self, (top, first): (f32, Colour), (bottom, second): (f32, Colour)) {
+        let (width, height) = self.size();
+        let row = |y: f32| (y * f32::from(height) / TILE_ROWS as f32).round() as u32;
+        let (top, bottom) = (row(top), row(bottom));
+        self.context.reset_transform();
+        for at in top..bottom {
+            let share = (at - top) as f32 / (bottom - top) as f32;
+            self.set_paint(flat(blend(first, second, share)));
+            let [above, below] = [at, at + 1].map(|at| f64::from(at * TILE_ROWS));
+            let tiles = kurbo::Rect::new(0.0, above, f64::from(width), below);
+            self.context.fill_rect(&tiles);
+        }
+        self.context.set_transform(self.to_pixels);
+    }
+
+    /// Fills shapes, moved by `by`.
+    pub fn shapes(&mut self, shapes: &[Shape], by: Point) {
+        let shift = Affine::translate(place(by).to_vec2());
+        self.context.set_transform(self.to_pixels * shift);
+        for shape in shapes {
+            self.set_paint(shape.paint.clone());
+            self.context.fill_path(&shape.outline.path);
+        }
+        self.context.set_transform(self.to_pixels);
     }
 
     /// Fills a polygon.
-    pub fn polygon(&mut self, pixels: &mut [[u8; 4]], points: &[Point], paint: Paint) {
-        self.outline.clear();
-        self.outline.extend_from_slice(points);
-        self.fill(pixels, paint);
+    pub fn polygon(&mut self, points: impl IntoIterator<Item = Point>, paint: Paint) {
+        self.fill(paint, |outline| outline.polygon(points));
     }
 
     /// Fills a closed curve that goes smoothly through `points`.
-    pub fn smooth(&mut self, pixels: &mut [[u8; 4]], points: &[Point], paint: Paint) {
-        self.outline.clear();
-        let n = points.len();
-        for i in 0..n {
-            let at = |k: usize| points[(i + k) % n];
-            let (p, q, r, s) = (at(n - 1), at(0), at(1), at(2));
-            for step in 0..SMOOTH_POINTS {
-                let t = step as f32 / SMOOTH_POINTS as f32;
-                self.outline.push(spline(p, q, r, s, t));
-            }
-        }
-        self.fill(pixels, paint);
+    pub fn smooth(&mut self, points: impl IntoIterator<Item = Point>, paint: Paint) {
+        self.fill(paint, |outline| outline.smooth(points));
     }
 
-    /// Draws a line through `points`, `widths` thick at its beginning and end, with round ends.
+    /// Draws a line, see [`Outline::stroke`].
     pub fn stroke(
         &mut self,
-        pixels: &mut [[u8; 4]],
-        points: &[Point],
+        points: impl IntoIterator<Item = Point>,
         widths: (f32, f32),
         paint: Paint,
     ) {
-        let n = points.len();
-        if n < 2 {
-            return;
-        }
-        let at = |i: isize| points[i.clamp(0, n as isize - 1) as usize];
-        let steps = (n - 1) * SMOOTH_POINTS;
-        let along = |k: usize| {
-            let i = (k / SMOOTH_POINTS).min(n - 2) as isize;
-            let t = k as f32 / SMOOTH_POINTS as f32 - i as f32;
-            spline(at(i - 1), at(i), at(i + 1), at(i + 2), t)
-        };
-        let half = |k: usize| mix(widths.0, widths.1, k as f32 / steps as f32) / 2.0;
-        let side = |k: usize, sign: f32| {
-            let (before, after) = (along(k.saturating_sub(1)), along((k + 1).min(steps)));
-            let (dx, dy) = (after[0] - before[0], after[1] - before[1]);
-            let length = dx.hypot(dy).max(1e-6);
-            let h = sign * half(k) / length;
-            let p = along(k);
-            [p[0] - dy * h, p[1] + dx * h]
-        };
-        self.outline.clear();
-        for k in 0..=steps {
-            let p = side(k, 1.0);
-            self.outline.push(p);
-        }
-        self.round_end(along(steps), along(steps - 1), half(steps));
-        for k in (0..=steps).rev() {
-            let p = side(k, -1.0);
-            self.outline.push(p);
-        }
-        self.round_end(along(0), along(1), half(0));
-        self.fill(pixels, paint);
-    }
-
-    /// Adds a half circle around `end`, away from `before`.
-    fn round_end(&mut self, end: Point, before: Point, radius: f32) {
-        let angle = (end[1] - before[1]).atan2(end[0] - before[0]);
-        for i in 1..8 {
-            let a = angle + std::f32::consts::PI * (0.5 - i as f32 / 8.0);
-            let (sin, cos) = a.sin_cos();
-            self.outline
-                .push([end[0] + radius * cos, end[1] + radius * sin]);
-        }
+        self.fill(paint, |outline| outline.stroke(points, widths));
     }
 
     /// Fills an ellipse, turned by `angle` radians.
-    pub fn ellipse(
-        &mut self,
-        pixels: &mut [[u8; 4]],
-        centre: Point,
-        (rx, ry): (f32, f32),
-        angle: f32,
-        paint: Paint,
-    ) {
-        self.outline.clear();
-        let (sin, cos) = angle.sin_cos();
-        for i in 0..CIRCLE_POINTS {
-            let a = i as f32 / CIRCLE_POINTS as f32 * std::f32::consts::TAU;
-            let (x, y) = (rx * a.cos(), ry * a.sin());
-            self.outline
-                .push([centre[0] + x * cos - y * sin, centre[1] + x * sin + y * cos]);
-        }
-        self.fill(pixels, paint);
-    }
-
-    /// Fills the outline. Coverage is the exact area for outlines that do not cross themselves:
-    /// every edge adds its signed area to the pixels it passes and to all those right of them.
-    fn fill(&mut self, pixels: &mut [[u8; 4]], paint: Paint) {
-        let scale = self.height as f32;
-        let (mut left, mut right) = (f32::INFINITY, f32::NEG_INFINITY);
-        let (mut top, mut bottom) = (f32::INFINITY, f32::NEG_INFINITY);
-        for p in &mut self.outline {
-            *p = [p[0] * scale, p[1] * scale];
-            (left, right) = (left.min(p[0]), right.max(p[0]));
-            (top, bottom) = (top.min(p[1]), bottom.max(p[1]));
-        }
-        let clamp = |v: f32, most: usize| v.clamp(0.0, most as f32) as usize;
-        let (x0, x1) = (
-            clamp(left.floor(), self.width),
-            clamp(right.ceil(), self.width),
-        );
-        let (y0, y1) = (
-            clamp(top.floor(), self.height),
-            clamp(bottom.ceil(), self.height),
-        );
-        if x0 >= x1 || y0 >= y1 {
-            return;
-        }
-        // One column more takes what lies beyond the right edge.
-        let columns = x1 - x0 + 2;
-        let change = &mut self.change[..columns * (y1 - y0)];
-        change.fill(0.0);
-        let n = self.outline.len();
-        for i in 0..n {
-            let (a, b) = (self.outline[i], self.outline[(i + 1) % n]);
-            let shift = |p: Point| [p[0] - x0 as f32, p[1] - y0 as f32];
-            add_edge(change, columns, y1 - y0, shift(a), shift(b));
-        }
-        let (fx, fy) = (paint.from[0] * scale, paint.from[1] * scale);
-        let (dx, dy) = (paint.to[0] * scale - fx, paint.to[1] * scale - fy);
-        let length = (dx * dx + dy * dy).max(1e-6);
-        let (step, is_flat) = (dx / length, paint.first == paint.second);
-        let colour_at = |t: f32| -> [i32; 3] {
-            let t = t.clamp(0.0, 1.0);
-            std::array::from_fn(|c| mix(paint.first[c], paint.second[c], t) as i32)
-        };
-        let flat = colour_at(0.0);
-        for (y, changes) in (y0..y1).zip(change.chunks_exact(columns)) {
-            let row = &mut pixels[y * self.width + x0..y * self.width + x1];
-            let mut covered = 0.0;
-            let mut along = ((x0 as f32 - fx) * dx + (y as f32 - fy) * dy) / length;
-            for (pixel, change) in row.iter_mut().zip(changes) {
-                covered += change;
-                let share = (covered.abs().min(1.0) * paint.opacity * 256.0) as i32;
-                if share > 0 {
-                    let colour = if is_flat { flat } else { colour_at(along) };
-                    for (value, colour) in pixel.iter_mut().zip(colour) {
-                        let under = i32::from(*value);
-                        *value = (under + (((colour - under) * share) >> 8)) as u8;
-                    }
-                }
-                along += step;
-            }
-        }
+    pub fn ellipse(&mut self, centre: Point, radii: (f32, f32), angle: f32, paint: Paint) {
+        self.fill(paint, |outline| outline.ellipse(centre, radii, angle));
     }
 }
 
-/// Adds the edge from `a` to `b`, in pixels of the box.
-fn add_edge(change: &mut [f32], columns: usize, rows: usize, a: Point, b: Point) {
-    if a[1] == b[1] {
-        return;
-    }
-    let (sign, a, b) = if a[1] < b[1] {
-        (1.0, a, b)
-    } else {
-        (-1.0, b, a)
-    };
-    let slope = (b[0] - a[0]) / (b[1] - a[1]);
-    let first = a[1].max(0.0);
-    let last = b[1].min(rows as f32);
-    let mut y = first;
-    while y < last {
-        let row = y as usize;
-        let next = ((row + 1) as f32).min(last);
-        let height = sign * (next - y);
-        let x_at = |y: f32| (a[0] + (y - a[1]) * slope).clamp(0.0, (columns - 2) as f32);
-        let (xa, xb) = (x_at(y), x_at(next));
-        let (xa, xb) = if xa < xb { (xa, xb) } else { (xb, xa) };
-        let line = &mut change[row * columns..][..columns];
-        let (first_x, last_x) = (xa as usize, (xb.ceil() as usize).max(xa as usize + 1));
-        if last_x == first_x + 1 {
-            // Within one pixel: what lies right of the edge's middle is covered.
-            let share = 1.0 - ((xa + xb) / 2.0 - first_x as f32);
-            line[first_x] += height * share;
-            line[first_x + 1] += height * (1.0 - share);
-        } else {
-            let per_pixel = 1.0 / (xb - xa);
-            let mut before = 0.0;
-            let passed = line.iter_mut().enumerate().take(last_x).skip(first_x);
-            for (x, change) in passed {
-                // Area right of the edge, up to the right side of this pixel, per height.
-                let right = ((x + 1) as f32).min(xb);
-                let left = (x as f32).max(xa);
-                let within = (right - left) * per_pixel;
-                let from_left = (left - xa) * per_pixel;
-                let inside = from_left + within * ((x + 1) as f32 - (left + right) / 2.0);
-                *change += height * (inside - before);
-                before = inside;
-            }
-            line[last_x] += height * (1.0 - before);
-        }
-        y = next;
-    }
+/// The points of which `flat` has x and y, one after the other.
+pub fn points(flat: &[f32]) -> impl Iterator<Item = Point> {
+    flat.as_chunks().0.iter().copied()
 }
 
-/// Catmull-Rom: the curve from `q` at 0 to `r` at 1.
-fn spline(p: Point, q: Point, r: Point, s: Point, t: f32) -> Point {
-    let along = |i: usize| {
-        let (p, q, r, s) = (p[i], q[i], r[i], s[i]);
-        q + 0.5 * t * (r - p + t * (2.0 * p - 5.0 * q + 4.0 * r - s + t * (3.0 * (q - r) + s - p)))
-    };
-    [along(0), along(1)]
+/// From `first` at 0 to `second` at 1.
+pub fn blend(first: Colour, second: Colour, t: f32) -> Colour {
+    let (first, second) = (first.to_be_bytes(), second.to_be_bytes());
+    let value = |c: usize| mix(f32::from(first[c]), f32::from(second[c]), t) as u8;
+    u32::from_be_bytes(std::array::from_fn(value))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A share of a colour's light.
+pub fn darker(colour: Colour, share: f32) -> Colour {
+    blend(0, colour, share)
+}
 
-    fn covered(width: usize, height: usize, points: &[Point]) -> Vec<f32> {
-        let mut brush = Brush::new(width, height);
-        let mut pixels = vec![[0, 0, 0, 255]; width * height];
-        brush.polygon(&mut pixels, points, Paint::flat([255.0; 3]));
-        pixels.iter().map(|p| f32::from(p[0]) / 255.0).collect()
-    }
+fn color(colour: Colour) -> Color {
+    let [_, r, g, b] = colour.to_be_bytes();
+    Color::from_rgb8(r, g, b)
+}
 
-    #[test]
-    fn coverage_is_the_area() {
-        // A tilted square, and one that lies partly outside.
-        for (points, area) in [
-            (vec![[0.5, 0.1], [0.9, 0.5], [0.5, 0.9], [0.1, 0.5]], 0.32),
-            (
-                vec![[-0.5, -0.5], [0.33, -0.5], [0.33, 0.21], [-0.5, 0.21]],
-                0.0693,
-            ),
-            (vec![[0.7, 0.3], [1.9, 0.3], [1.9, 1.7], [0.7, 1.7]], 0.21),
-            (vec![[0.05, 0.1], [0.95, 0.13], [0.5, 0.16]], 0.02025),
-        ] {
-            let got = covered(50, 50, &points).iter().sum::<f32>() / 2500.0;
-            assert!((got - area).abs() < 0.001, "{points:?}: {got} for {area}");
-            let reversed: Vec<Point> = points.into_iter().rev().collect();
-            let again = covered(50, 50, &reversed).iter().sum::<f32>() / 2500.0;
-            assert!((got - again).abs() < 0.001, "whichever way round");
-        }
-    }
+fn place([x, y]: Point) -> kurbo::Point {
+    (f64::from(x), f64::from(y)).into()
+}
 
-    #[test]
-    fn nothing_is_covered_outside_the_box() {
-        let pixels = covered(30, 20, &[[0.2, 0.2], [0.6, 0.4], [0.3, 0.8]]);
-        for (i, share) in pixels.iter().enumerate() {
-            let (x, y) = (i % 30, i / 30);
-            let within = (4..12).contains(&x) && (4..16).contains(&y);
-            assert!(within || *share == 0.0, "{x}, {y}: {share}");
-        }
-    }
+/// Catmull-Rom: the control points of the curve from `q` to `r`, with `p` before and `s` behind it.
+fn controls(p: Point, q: Point, r: Point, s: Point) -> [Point; 2] {
+    [
+        std::array::from_fn(|c| q[c] + (r[c] - p[c]) / 6.0),
+        std::array::from_fn(|c| r[c] - (s[c] - q[c]) / 6.0),
+    ]
 }

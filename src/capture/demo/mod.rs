@@ -1,13 +1,13 @@
 //! The demo scene: our own moving picture, for machines without a camera, for the first start and
 //! for tests.
 //!
-//! A function of time and size alone: the same moment looks the same on every machine. What stands
-//! still is drawn once; the rest is drawn for each frame, on one thread and without allocating.
+//! A function of time and size alone: the same moment gives the same picture. Shapes of the landscape are
+//! made once; all of them are painted for each frame, on one thread, by vello ([`brush`]). It keeps its
+//! buffers from frame to frame, but for rows of pixels and tables of gradients, which are small.
 
 mod brush;
 mod figures;
 mod landscape;
-mod layer;
 mod noise;
 mod person;
 
@@ -17,11 +17,11 @@ use std::{
 };
 
 use super::{
-    CaptureSettings, Captured,
-    exchange::Writer,
+    CaptureSettings, Captured, LARGEST_FRAME_PX,
     feed::{self, Feed},
     orient::Orient,
 };
+use crate::mailbox::Writer;
 use brush::Brush;
 use landscape::Landscape;
 
@@ -29,61 +29,57 @@ use landscape::Landscape;
 const FPS: (u32, u32) = (30, 240);
 /// Sides of the scene when nobody says otherwise: 4 to 3, as most cameras.
 const ASPECT: (usize, usize) = (4, 3);
-/// Shortest and longest long side that is chosen for a working size, in pixels.
-const LONG_SIDE_PX: (usize, usize) = (320, 960);
-/// Most pixels of a side, however it is asked for.
-const MAX_SIDE_PX: usize = 4096;
+/// Shortest long side that is chosen for a working size, in pixels.
+const SHORTEST_PX: usize = 320;
 
 /// The demo scene at one size.
 pub struct Scene {
-    width: usize,
-    height: usize,
     landscape: Landscape,
     brush: Brush,
 }
 
 impl Scene {
-    /// The scene at `width` x `height` pixels. Draws what stands still, which takes a moment. Sides
-    /// of 0 count as 1.
+    /// The scene at `width` x `height` pixels. Sides of 0 count as 1, and none is beyond 65,535.
     pub fn new(width: usize, height: usize) -> Self {
-        let (width, height) = (width.max(1), height.max(1));
+        let side = |px: usize| u16::try_from(px.max(1)).unwrap_or(u16::MAX);
+        let brush = Brush::new(side(width), side(height));
         Self {
-            width,
-            height,
-            landscape: Landscape::new(width, height),
-            brush: Brush::new(width, height),
+            landscape: Landscape::new(brush.right()),
+            brush,
         }
     }
 
     /// Columns and rows, in pixels.
     pub fn size(&self) -> (usize, usize) {
-        (self.width, self.height)
+        let (width, height) = self.brush.size();
+        (width.into(), height.into())
     }
 
     /// Draws the moment `time_s` seconds after the beginning into `rgba`: `width * height * 4`
     /// bytes, row by row. Does nothing when their number does not fit.
     pub fn draw(&mut self, time_s: f64, rgba: &mut [u8]) {
-        let (pixels, rest) = rgba.as_chunks_mut::<4>();
-        if pixels.len() != self.width * self.height || !rest.is_empty() {
-            return;
-        }
-        let brush = &mut self.brush;
-        self.landscape.draw_sky(pixels, time_s);
-        self.landscape.draw_far_shore(pixels, time_s);
-        figures::lighthouse(brush, pixels, time_s);
-        self.landscape.draw_water(pixels, time_s);
+        let Self { landscape, brush } = self;
+        brush.begin();
+        let draw_far = |brush: &mut Brush| {
+            landscape.draw_far(brush, time_s);
+            figures::lighthouse(brush, time_s);
+        };
+        landscape.draw_sky(brush, time_s);
+        landscape.draw_water(brush, time_s, draw_far);
+        draw_far(brush);
         // Behind the water's back: too high up to be mirrored where it is not hidden.
-        figures::balloon(brush, pixels, time_s);
-        figures::birds(brush, pixels, time_s);
-        figures::boat(brush, pixels, time_s);
-        self.landscape.draw_near_shore(pixels, time_s);
-        figures::flowers(brush, pixels, time_s);
-        person::draw(brush, pixels, time_s);
+        figures::balloon(brush, time_s);
+        figures::birds(brush, time_s);
+        figures::boat(brush, time_s);
+        landscape.draw_near(brush, time_s);
+        figures::flowers(brush, time_s);
+        person::draw(brush, time_s);
+        brush.finish(rgba);
     }
 }
 
-/// Hands the scene on at the rate that is wanted. It grows with the working size and never shrinks: a larger
-/// one costs little, a new one takes a moment.
+/// Hands the scene on at the rate of `settings`. It grows with the working size and never shrinks, so that it
+/// does not change while that size goes up and down.
 pub(super) fn run(feed: &Feed, mut writer: Writer<Captured>, settings: &CaptureSettings) {
     let mut settings = settings.clone();
     let (mut width, mut height) = size_for(&settings);
@@ -138,11 +134,10 @@ fn until_next(elapsed: Duration, beat: Duration) -> Duration {
 
 fn size_for(settings: &CaptureSettings) -> (usize, usize) {
     if let Some((width, height)) = settings.size {
-        let side = |px: u32| (px as usize).clamp(1, MAX_SIDE_PX);
+        let side = |px: u32| (px as usize).clamp(1, LARGEST_FRAME_PX);
         return (side(width), side(height));
     }
-    let (shortest, longest) = LONG_SIDE_PX;
-    let long = settings.working_px.clamp(shortest, longest);
+    let long = settings.working_px.max(SHORTEST_PX);
     let long = long.min(settings.frame_px).max(1);
     // Even sides, as cameras have them.
     let even = |px: usize| (px.div_ceil(2) * 2).max(2);
@@ -209,9 +204,10 @@ mod tests {
             })
         };
         assert_eq!(with(None, 640, 1280), (640, 480));
-        assert_eq!(with(None, 5000, 1280), (960, 720));
+        assert_eq!(with(None, 5000, 1280), (1280, 960));
+        assert_eq!(with(None, 1920, LARGEST_FRAME_PX), (1920, 1440));
         assert_eq!(with(None, 100, 1280), (320, 240));
         assert_eq!(with(Some((33, 17)), 640, 1280), (33, 17));
-        assert_eq!(with(Some((0, 99_999)), 640, 1280), (1, MAX_SIDE_PX));
+        assert_eq!(with(Some((0, 99_999)), 640, 1280), (1, LARGEST_FRAME_PX));
     }
 }

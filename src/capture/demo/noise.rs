@@ -1,39 +1,23 @@
-//! Smooth noise that is the same on every machine: whole-number hashes, no tables.
+//! Numbers that look random and are the same everywhere, and ways between numbers.
 
-/// A number from 0 to 1 for each whole point and seed.
-pub fn at_point(x: i32, y: i32, seed: u32) -> f32 {
-    let mut h = (x as u32).wrapping_mul(0x9e37_79b1)
-        ^ (y as u32).wrapping_mul(0x85eb_ca77)
-        ^ seed.wrapping_mul(0xc2b2_ae3d);
+/// Number `i` of the series `seed`, 0 to 1.
+pub fn random(i: usize, seed: u32) -> f32 {
+    let mut h = (i as u32).wrapping_mul(0x9e37_79b1) ^ seed.wrapping_mul(0xc2b2_ae3d);
     h = (h ^ (h >> 15)).wrapping_mul(0x2c1b_3c6d);
     h = (h ^ (h >> 12)).wrapping_mul(0x297a_2d39);
     ((h ^ (h >> 15)) >> 8) as f32 / (1 << 24) as f32
 }
 
-/// Noise between whole points, 0 to 1. Repeats in x every `period` points, if that is not 0.
-pub fn smooth(x: f32, y: f32, period: i32, seed: u32) -> f32 {
-    let (left, top) = (x.floor(), y.floor());
-    let ease = |t: f32| t * t * (3.0 - 2.0 * t);
-    let (u, v) = (ease(x - left), ease(y - top));
-    let (left, top) = (left as i32, top as i32);
-    let wrapped = |x: i32| if period > 0 { x.rem_euclid(period) } else { x };
-    let corner = |dx: i32, dy: i32| at_point(wrapped(left + dx), top + dy, seed);
-    let upper = mix(corner(0, 0), corner(1, 0), u);
-    let lower = mix(corner(0, 1), corner(1, 1), u);
-    mix(upper, lower, v)
-}
-
-/// The sum of `octaves` of [`smooth`], each twice as fine and half as strong; 0 to 1.
-pub fn rough(x: f32, y: f32, period: i32, octaves: u32, seed: u32) -> f32 {
-    let (mut sum, mut weight, mut weights, mut scale) = (0.0, 1.0, 0.0, 1);
-    for octave in 0..octaves {
-        let s = scale as f32;
-        sum += weight * smooth(x * s, y * s, period * scale, seed + octave);
-        weights += weight;
-        weight *= 0.5;
-        scale *= 2;
-    }
-    sum / weights
+/// A jagged curve, 0 to 1: the sum of five smooth ones, each twice as fine and half as strong.
+pub fn rough(x: f32, seed: u32) -> f32 {
+    (0..5)
+        .map(|octave| {
+            let x = x * (1 << octave) as f32;
+            let at = |dx: i32| random((x.floor() as i32 + dx) as usize, seed + octave);
+            mix(at(0), at(1), step(0.0, 1.0, x - x.floor())) / (2 << octave) as f32
+        })
+        .sum::<f32>()
+        / 0.96875
 }
 
 /// From `a` at 0 to `b` at 1.
@@ -45,4 +29,15 @@ pub fn mix(a: f32, b: f32, t: f32) -> f32 {
 pub fn step(from: f32, to: f32, x: f32) -> f32 {
     let t = ((x - from) / (to - from)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
+}
+
+/// A sine wave of `turns_per_s`, exact for days.
+pub fn wave(time_s: f64, turns_per_s: f64, offset_turns: f64) -> f32 {
+    let turns = (time_s * turns_per_s + offset_turns).fract();
+    (turns * std::f64::consts::TAU).sin() as f32
+}
+
+/// How much of a way of `seconds` is done, 0 to 1, again and again.
+pub fn way(time_s: f64, seconds: f64, offset: f64) -> f32 {
+    (time_s / seconds + offset).rem_euclid(1.0) as f32
 }

@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 
 use self::values::{devices, model_sizes};
 use crate::{
-    backend::worker,
+    backend::remote,
     mode::{DeviceChoice, ModelSize},
 };
 
@@ -172,7 +172,7 @@ pub struct CompletionsArgs {
 /// one of the commands, so that neither help nor completions offer it to people.
 pub fn gpu_to_serve(arguments: &[OsString]) -> Option<usize> {
     match arguments {
-        [_, command, gpu] if command == worker::COMMAND => gpu.to_str()?.parse().ok(),
+        [_, command, gpu] if command == remote::COMMAND => gpu.to_str()?.parse().ok(),
         _ => None,
     }
 }
@@ -194,12 +194,12 @@ mod tests {
             let arguments: Vec<OsString> = words.iter().map(OsString::from).collect();
             gpu_to_serve(&arguments)
         };
-        assert_eq!(served(&["styleforge", worker::COMMAND, "3"]), Some(3));
+        assert_eq!(served(&["styleforge", remote::COMMAND, "3"]), Some(3));
         for words in [
-            &["styleforge", worker::COMMAND][..],
-            &["styleforge", worker::COMMAND, "first"],
+            &["styleforge", remote::COMMAND][..],
+            &["styleforge", remote::COMMAND, "first"],
             &["styleforge", "stylize", "3"],
-            &["styleforge", worker::COMMAND, "3", "4"],
+            &["styleforge", remote::COMMAND, "3", "4"],
         ] {
             assert_eq!(served(words), None, "{words:?}");
         }

@@ -1,4 +1,4 @@
-//! `styleforge live`: live pictures without a window, shown by their numbers and, where wanted, recorded.
+//! `styleforge live`: live pictures without a window, shown by their numbers and, where a folder is named, recorded.
 
 mod report;
 
@@ -20,15 +20,17 @@ use super::{
 };
 use crate::{
     backend::{self, DeviceInfo, OpenDevice, RunControl},
-    capture::{Capture, CaptureEvent, CaptureProblem, CaptureSettings, Source},
+    capture::{CaptureEvent, CaptureProblem, CaptureSettings, Source},
     disk::words,
     engine::{
         Engine,
+        error::EngineError,
         live::{
-            DEFAULT_TARGET_FPS, LiveEvent, LiveOrder, LivePicture, LiveSize, Stages, meter::Recent,
+            DEFAULT_TARGET_FPS, LiveEvent, LivePicture, LiveSettings, LiveSize, LiveSource, Stages,
+            meter::Recent,
         },
         paint::PaintError,
-        protocol::{EngineError, Event},
+        protocol::Event,
     },
     media::{
         encode::Format,
@@ -68,18 +70,20 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         .map_err(|e| CliError::Failed(format!("no thread could be started: {}", words(&e))))?;
     let device = wait_for_device(&mut engine, &rung)?;
     let style = chosen_style(args, &device)?;
-    let settings = CaptureSettings {
+    let size = args.working_size.map_or(
+        LiveSize::Auto {
+            target_fps: args.target_fps.map_or(DEFAULT_TARGET_FPS, f64::from),
+        },
+        LiveSize::LongSide,
+    );
+    let capture = CaptureSettings {
         size: args.size,
         fps: args.fps,
         format: args.format,
         mirror: args.mirror,
         rotate: args.rotate,
-        working_px: args.working_size.unwrap_or(first_px(&device)),
         ..CaptureSettings::default()
     };
-    let asked = settings.clone();
-    let (capture, frames) = Capture::start(args.source.clone(), settings, wake_up.clone())
-        .map_err(|e| CliError::Failed(format!("no thread could be started: {}", words(&e))))?;
     let recorder = args
         .record
         .as_ref()
@@ -89,23 +93,24 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         })
         .transpose()
         .map_err(|e| CliError::Failed(e.to_string()))?;
+    let recorder = recorder.map(|(recorder, sink)| {
+        engine.record(sink);
+        recorder
+    });
     let network = style.as_ref().map(|s| s.network.clone());
-    let size = args.working_size.map_or(
-        LiveSize::Auto {
-            target_fps: args.target_fps.map_or(DEFAULT_TARGET_FPS, f64::from),
-        },
-        LiveSize::LongSide,
-    );
-    let order = LiveOrder {
+    let live = LiveSettings {
         look: args.painting.look(),
-        ..LiveOrder::new(network, size, args.painting.mode())
+        ..LiveSettings::new(network, size, args.painting.mode())
     };
+    let source = LiveSource::Capture(args.source.clone(), capture.clone());
+    let pictures = engine
+        .start_live(source, live)
+        .map_err(|e| CliError::Failed(format!("no thread could be started: {}", words(&e))))?;
     let mut run = LiveRun {
-        asked,
-        size: order.size,
-        pictures: engine.start_live(frames, order),
-        engine,
         capture,
+        size,
+        pictures,
+        engine,
         recorder,
         control,
         rung,
@@ -133,20 +138,12 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
     }
 }
 
-/// Long side that a source is asked for at first, in pixels: a GPU paints more.
-fn first_px(device: &DeviceInfo) -> usize {
-    match device.kind {
-        DeviceChoice::Cuda => 1280,
-        DeviceChoice::Cpu | DeviceChoice::Auto => CaptureSettings::default().working_px,
-    }
-}
-
 /// Opens what `--device` names where the engine asks for whatever there is.
 fn chosen_device(args: &LiveArgs) -> OpenDevice {
     let open = backend::opener(device_options(&args.painting.device));
-    let wanted = args.painting.device.device;
+    let chosen = args.painting.device.device;
     Arc::new(move |kind| match kind {
-        DeviceChoice::Auto => open(wanted),
+        DeviceChoice::Auto => open(chosen),
         kind => open(kind),
     })
 }
@@ -169,7 +166,7 @@ fn wait_for_device(engine: &mut Engine, rung: &Receiver<()>) -> Result<DeviceInf
     }
 }
 
-/// The style; on a processor the lite one unless another was asked for.
+/// The style; on a processor the lite one unless another was chosen.
 fn chosen_style(args: &LiveArgs, device: &DeviceInfo) -> Result<Option<ChosenStyle>, CliError> {
     let lite = (device.kind == DeviceChoice::Cpu).then_some(ModelSize::Lite);
     live_style(
@@ -181,12 +178,11 @@ fn chosen_style(args: &LiveArgs, device: &DeviceInfo) -> Result<Option<ChosenSty
 }
 
 struct LiveRun {
-    /// How the source was to be captured.
-    asked: CaptureSettings,
+    /// How the source is to be captured.
+    capture: CaptureSettings,
     size: LiveSize,
-    pictures: crate::capture::exchange::Reader<LivePicture>,
+    pictures: crate::mailbox::Reader<LivePicture>,
     engine: Engine,
-    capture: Capture,
     recorder: Option<Recorder>,
     control: Arc<RunControl>,
     rung: Receiver<()>,
@@ -218,7 +214,7 @@ impl LiveRun {
             if self.control.is_cancelled() || self.ended {
                 return Ok(());
             }
-            // Why is told at the end, which is now: nothing more would be recorded.
+            // The end says why, and it is now: nothing more would be recorded.
             if self.recorder.as_ref().is_some_and(Recorder::has_ended) {
                 return Ok(());
             }
@@ -234,7 +230,7 @@ impl LiveRun {
                 recv(self.rung) -> _ => {}
                 recv(after(Duration::from_millis(100))) -> _ => {}
             }
-            self.hear()?;
+            self.take_events()?;
             if self.pictures.take() {
                 self.note();
             }
@@ -242,39 +238,7 @@ impl LiveRun {
         }
     }
 
-    fn hear(&mut self) -> Result<(), CliError> {
-        while let Some(event) = self.capture.poll() {
-            match event {
-                CaptureEvent::Started { described, format } => {
-                    self.waiting_since = None;
-                    let told = format.map(|f| format!(", {f}")).unwrap_or_default();
-                    tell(format!("source: {described}{told}"));
-                    if let Some(unmet) = format.and_then(|f| self.asked.unmet(&f)) {
-                        tell(format!(
-                            "note: this camera does not send {unmet}; styleforge cameras lists what it does"
-                        ));
-                    }
-                }
-                CaptureEvent::Skipped(problem) => {
-                    tell(format!("source: {problem}"));
-                    self.problems.push(problem.to_string());
-                }
-                CaptureEvent::Waiting(problem) => {
-                    tell(format!("source: {problem}"));
-                    self.waiting_since.get_or_insert_with(Instant::now);
-                    self.is_missing = matches!(
-                        problem,
-                        CaptureProblem::NoCamera
-                            | CaptureProblem::Unknown { .. }
-                            | CaptureProblem::Ambiguous { .. }
-                    );
-                    self.problems.push(problem.to_string());
-                }
-                CaptureEvent::Ended(problem) => {
-                    return Err(CliError::Failed(problem.to_string()));
-                }
-            }
-        }
+    fn take_events(&mut self) -> Result<(), CliError> {
         while let Some(event) = self.engine.poll() {
             match event {
                 Event::Live(LiveEvent::Refused(error)) => {
@@ -284,6 +248,10 @@ impl LiveRun {
                     });
                 }
                 Event::Live(LiveEvent::Notice(notice)) => tell(notice),
+                Event::Live(LiveEvent::Preparing(Some(preparing))) if preparing.searches() => {
+                    tell(format!("preparing {preparing}"));
+                }
+                Event::Live(LiveEvent::Source(event)) => self.note_source(event)?,
                 // A photo ends at once and is painted all the same.
                 Event::Live(LiveEvent::Ended) => self.ended = self.first.is_some(),
                 Event::Device {
@@ -291,6 +259,40 @@ impl LiveRun {
                     ..
                 } => tell(notice),
                 _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn note_source(&mut self, event: CaptureEvent) -> Result<(), CliError> {
+        match event {
+            CaptureEvent::Started { described, format } => {
+                self.waiting_since = None;
+                let sends = format.map(|f| format!(", {f}")).unwrap_or_default();
+                tell(format!("source: {described}{sends}"));
+                if let Some(unmet) = format.and_then(|f| self.capture.unmet(&f)) {
+                    tell(format!(
+                        "note: this camera does not send {unmet}; styleforge cameras lists what it does"
+                    ));
+                }
+            }
+            CaptureEvent::Skipped(problem) => {
+                tell(format!("source: {problem}"));
+                self.problems.push(problem.to_string());
+            }
+            CaptureEvent::Waiting(problem) => {
+                tell(format!("source: {problem}"));
+                self.waiting_since.get_or_insert_with(Instant::now);
+                self.is_missing = matches!(
+                    problem,
+                    CaptureProblem::NoCamera
+                        | CaptureProblem::Unknown { .. }
+                        | CaptureProblem::Ambiguous { .. }
+                );
+                self.problems.push(problem.to_string());
+            }
+            CaptureEvent::Ended(problem) => {
+                return Err(CliError::Failed(problem.to_string()));
             }
         }
         Ok(())
@@ -323,9 +325,6 @@ impl LiveRun {
         self.latency.note(now, since.as_secs_f32() * 1e3);
         for (recent, value) in self.stages.iter_mut().zip(facts.stages.in_order()) {
             recent.note(now, value);
-        }
-        if let Some(recorder) = &mut self.recorder {
-            recorder.push(&picture.painted, now - begin);
         }
         if self.resident.is_none() && now - begin > Duration::from_secs(1) {
             self.resident = resident_bytes();
@@ -372,7 +371,7 @@ impl LiveRun {
             if self.control.is_cancelled() {
                 return Err(CliError::Stopped);
             }
-            // Why was told when it happened.
+            // The reason was printed when it happened.
             let why = format!("no picture came from {}", args.source);
             return Err(if self.is_missing {
                 CliError::WrongUse(why)
@@ -408,7 +407,6 @@ impl LiveRun {
             device_name: device.name.clone(),
             style: style.map(ChosenStyle::label_with_model),
             mode: facts.mode,
-            stands_in: facts.stands_in,
             seconds,
             first_picture_s: first_at.saturating_duration_since(started).as_secs_f64(),
             captured: facts.captured,
@@ -436,13 +434,12 @@ impl LiveRun {
             problems: std::mem::take(&mut self.problems),
         };
         self.engine.stop_live();
-        self.capture.stop();
         self.engine.shutdown(PATIENCE);
         Ok(report)
     }
 }
 
-/// Resident memory of this program; `None` where it cannot be told.
+/// Resident memory of this program; `None` where it is not known.
 fn resident_bytes() -> Option<u64> {
     let own = sysinfo::get_current_pid().ok()?;
     let mut system = sysinfo::System::new();

@@ -21,8 +21,6 @@ pub struct Report {
     pub device_name: String,
     pub style: Option<String>,
     pub mode: Option<Mode>,
-    /// Whether the device was still finding out how it does the mode fastest.
-    pub stands_in: bool,
     /// Seconds from the first picture to the last.
     pub seconds: f64,
     /// Seconds from the start of the command to the first picture.
@@ -43,7 +41,7 @@ pub struct Report {
     pub source_size: (usize, usize),
     /// Columns and rows that the network saw at the end, in pixels.
     pub working_size: (usize, usize),
-    /// What the automatic size came to; `None` where a size was asked for.
+    /// What the automatic size came to; `None` where a size was chosen.
     pub automatic_size: Option<AutomaticSize>,
     /// From the source's having a frame to the picture's being here, over the last seconds in which
     /// pictures came.
@@ -63,13 +61,13 @@ pub struct Report {
 /// The automatic size at the end of a run.
 #[derive(Clone, Copy, Serialize)]
 pub struct AutomaticSize {
-    /// Frames per second that are wanted.
+    /// The target frame rate, per second.
     pub target_fps: f64,
     /// Pictures per second over the last seconds.
     pub achieved_fps: f32,
-    /// Whether that is the wanted rate.
+    /// Whether that is the target rate.
     pub holds: bool,
-    /// What keeps it below the wanted rate.
+    /// What keeps it below the target rate.
     pub limited_by: Option<Limit>,
     /// The long side that was chosen, in pixels.
     pub long_side_px: usize,
@@ -77,7 +75,7 @@ pub struct AutomaticSize {
     pub model: Option<ModelSize>,
 }
 
-/// What keeps live pictures below the wanted rate.
+/// What keeps live pictures below the target rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {
@@ -87,20 +85,20 @@ pub enum Limit {
     Device,
 }
 
-/// Share of a wanted rate from which on it counts as held: frames do not come as evenly as a clock ticks.
+/// Share of the target rate from which on it counts as held: frames do not come as evenly as a clock ticks.
 const HELD_SHARE: f64 = 0.95;
 
 impl AutomaticSize {
     pub fn of(
-        order: LiveSize,
+        size: LiveSize,
         working: (usize, usize),
         [captured_fps, achieved_fps]: [f64; 2],
         style: Option<&ChosenStyle>,
     ) -> Option<Self> {
-        let LiveSize::Auto { target_fps } = order else {
+        let LiveSize::Auto { target_fps } = size else {
             return None;
         };
-        let holds = |wanted: f64| achieved_fps >= HELD_SHARE * wanted;
+        let holds = |fps: f64| achieved_fps >= HELD_SHARE * fps;
         let limited_by = match (holds(target_fps), holds(captured_fps)) {
             (true, _) => None,
             (false, true) => Some(Limit::Source),
@@ -128,7 +126,7 @@ impl AutomaticSize {
             None => format!("{long_side_px} px"),
         };
         match self.limited_by {
-            // What is wanted bounds the size, not the rate.
+            // The target bounds the size, not the rate.
             None if f64::from(*achieved_fps) > 1.1 * target_fps => format!(
                 "automatic size: {chose}, which gives {achieved_fps:.1} fps where {target_fps:.0} were wanted"
             ),
@@ -164,12 +162,9 @@ impl From<Spread> for SpreadMs {
 pub fn text(report: &Report) -> Vec<String> {
     let (sw, sh) = report.source_size;
     let (w, h) = report.working_size;
-    let mut mode = report
+    let mode = report
         .mode
         .map_or("the source as it is".to_owned(), |m| m.to_string());
-    if report.stands_in {
-        mode.push_str(" (own kernels, the library's were still being tried)");
-    }
     let latency = report.latency_ms.map_or_else(
         || "not known".to_owned(),
         |ms| {
@@ -225,10 +220,10 @@ pub fn text(report: &Report) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// The automatic size at 30 wanted frames a second, of which the source gives and the device paints so many.
+    /// The automatic size for a target of 30 frames a second, of which the source gives and the device paints so many.
     fn held(captured_fps: f64, achieved_fps: f64) -> AutomaticSize {
-        let order = LiveSize::Auto { target_fps: 30.0 };
-        AutomaticSize::of(order, (320, 240), [captured_fps, achieved_fps], None)
+        let size = LiveSize::Auto { target_fps: 30.0 };
+        AutomaticSize::of(size, (320, 240), [captured_fps, achieved_fps], None)
             .unwrap_or_else(|| panic!("a size was chosen"))
     }
 

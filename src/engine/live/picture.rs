@@ -9,7 +9,7 @@ use crate::{frame::Frame, mode::Mode, timing::TimingMethod, verify::Equality};
 /// What each part of a frame's way took, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Stages {
-    /// From the wish for a frame to the source's bytes; mostly waiting for the next exposure.
+    /// From the request for a frame to the source's bytes; mostly waiting for the next exposure.
     pub capture_ms: f32,
     /// From the source's format to pixels.
     pub decode_ms: f32,
@@ -72,7 +72,7 @@ impl Stages {
 
 /// Times and pictures of two modes on one frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DuelTimes {
+pub struct ModePairTimes {
     /// The modes that painted.
     pub modes: [Mode; 2],
     /// Milliseconds of each network run.
@@ -84,8 +84,8 @@ pub struct DuelTimes {
 /// What is known of a live picture.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
-    /// Number of the order by which it was painted.
-    pub order: u64,
+    /// Number of the settings by which it was painted.
+    pub settings: u64,
     /// Pictures painted so far, this one included.
     pub painted: u64,
     /// Frames that the source gave so far.
@@ -104,24 +104,10 @@ pub struct Facts {
     pub working: (usize, usize),
     /// Variant and precision; `None` when the source is shown as it is.
     pub mode: Option<Mode>,
-    /// Whether the device does the mode faster as soon as it was found out how; until then it is painted by
-    /// what was there at once.
-    pub stands_in: bool,
     /// How the network's time was taken.
     pub method: TimingMethod,
     /// Both sides of a comparison.
-    pub duel: Option<DuelTimes>,
-}
-
-impl Facts {
-    /// Variant and precision in words, and whether they are for now painted by what was there at once.
-    pub fn mode_in_words(&self) -> Option<String> {
-        let mode = self.mode?;
-        Some(match self.stands_in {
-            true => format!("{mode} (own kernels for now)"),
-            false => mode.to_string(),
-        })
-    }
+    pub pair: Option<ModePairTimes>,
 }
 
 /// A live picture.

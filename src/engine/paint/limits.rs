@@ -1,15 +1,16 @@
 //! What fits the memory: the size at which a photo is painted and how many are painted at once.
 //!
-//! Only reckons; sessions are opened elsewhere. Belongs to the painter's thread.
+//! Only reckons: pure, but for what the device says is free.
 
 use super::{
-    MIN_WORKING_PX, PROGRAM_BYTES, PaintError, PaintSettings, Painter, default_memory_limit_bytes,
+    MIN_WORKING_PX, PROGRAM_BYTES, PaintError, PaintSettings, default_memory_limit_bytes,
     frame_bytes,
 };
 use crate::{
     backend::{Backend, BackendError, SessionSpec},
     frame::Frame,
     media::scale::{scaling_bytes, size_within},
+    mode::Mode,
     network::Network,
 };
 
@@ -53,38 +54,37 @@ impl Need {
     }
 }
 
-impl Painter {
-    /// Memory that sessions may take together when nobody said how much.
-    pub(in crate::engine) fn default_limit_bytes(&self) -> u64 {
-        self.default_limit_bytes
-    }
+/// What painting may take on a device by some settings.
+pub(super) struct Budget<'a> {
+    pub(super) backend: &'a dyn Backend,
+    pub(super) settings: PaintSettings,
+    /// What the settings mean on the device.
+    pub(super) mode: Mode,
+    /// Memory that sessions may take together when nobody said how much, in bytes.
+    pub(super) default_limit_bytes: u64,
+}
 
-    pub(super) fn limit_bytes(&self, settings: PaintSettings) -> u64 {
-        settings
-            .max_memory_bytes
-            .unwrap_or(self.default_limit_bytes)
+impl Budget<'_> {
+    /// Most that may be taken, in bytes.
+    pub(super) fn limit_bytes(&self) -> u64 {
+        let chosen = self.settings.max_memory_bytes;
+        chosen.unwrap_or(self.default_limit_bytes)
     }
 
     /// The limit for the whole program, where the processor paints; `None` where the limit is that
     /// of a device's own memory.
-    pub fn program_limit_bytes(&self, settings: PaintSettings) -> Option<u64> {
-        let own = self.backend().free_bytes().is_some();
-        (!own).then(|| self.limit_bytes(settings))
+    pub(super) fn program_limit_bytes(&self) -> Option<u64> {
+        let own = self.backend.free_bytes().is_some();
+        (!own).then(|| self.limit_bytes())
     }
 
     /// Memory that painting `photo` at the working size `size` takes.
-    fn need(
-        &self,
-        network: &Network,
-        photo: &Shape,
-        size: (usize, usize),
-        settings: PaintSettings,
-    ) -> Need {
-        let spec = SessionSpec::single(size.0, size.1, self.mode(settings));
-        let run = self.backend().predicted_bytes(network.graph(), &spec);
+    fn need(&self, network: &Network, photo: &Shape, size: (usize, usize)) -> Need {
+        let spec = SessionSpec::single(size.0, size.1, self.mode);
+        let run = self.backend.predicted_bytes(network.graph(), &spec);
         let picture = frame_bytes(photo.size.0, photo.size.1);
         let working = frame_bytes(size.0, size.1);
-        if self.program_limit_bytes(settings).is_none() {
+        if self.program_limit_bytes().is_none() {
             // The photo and the result, and at the working size what goes in and what comes out.
             return Need {
                 run,
@@ -93,13 +93,13 @@ impl Painter {
             };
         }
         let all_the_while = PROGRAM_BYTES
-            .saturating_add(settings.held_bytes)
+            .saturating_add(self.settings.held_bytes)
             .saturating_add(picture);
         let down = scaling_bytes(photo.size, size, photo.opaque);
         let up = scaling_bytes(size, photo.size, photo.opaque);
         // The painting brought to size; then only the result is left.
         let finishing = working + picture + up;
-        let saving = picture.saturating_add(settings.saving_bytes);
+        let saving = picture.saturating_add(self.settings.saving_bytes);
         Need {
             run,
             beside: all_the_while.saturating_add(2 * working + down),
@@ -108,38 +108,24 @@ impl Painter {
     }
 
     /// Whether `network` would see a photo of `size` columns and rows at the size that was asked for.
-    pub fn fits_as_wanted(
-        &self,
-        network: &Network,
-        size: (usize, usize),
-        settings: PaintSettings,
-    ) -> bool {
+    pub(super) fn fits_as_wanted(&self, network: &Network, size: (usize, usize)) -> bool {
         let photo = Shape {
             size,
             opaque: false,
         };
-        let wanted = settings.working_size.resolve(size.0, size.1);
-        self.need(network, &photo, wanted, settings).total() <= self.limit_bytes(settings)
+        let wanted = self.settings.working_size.resolve(size.0, size.1);
+        self.need(network, &photo, wanted).total() <= self.limit_bytes()
     }
 
-    /// Gives up sessions that are kept, the oldest first, until `bytes` for something else stay
-    /// within the limit besides them. Only where the limit is that of the whole program.
-    pub fn make_room(&mut self, bytes: u64, settings: PaintSettings) {
-        if let Some(limit) = self.program_limit_bytes(settings) {
-            self.keep_sessions_of(limit.saturating_sub(bytes));
-        }
-    }
-
-    /// [`Painter::make_room`] for what comes after the run.
-    pub(super) fn make_room_to_finish(
-        &mut self,
+    /// Bytes that are taken when the run of `photo` at the working size `size` is over and its memory can be
+    /// had again.
+    pub(super) fn after_bytes(
+        &self,
         network: &Network,
         photo: &Frame,
         size: (usize, usize),
-        settings: PaintSettings,
-    ) {
-        let need = self.need(network, &Shape::of(photo), size, settings);
-        self.make_room(need.after, settings);
+    ) -> u64 {
+        self.need(network, &Shape::of(photo), size).after
     }
 
     /// Bytes that sessions may take together while `photo` is painted at the working size `size`.
@@ -148,12 +134,11 @@ impl Painter {
         network: &Network,
         photo: &Frame,
         size: (usize, usize),
-        settings: PaintSettings,
     ) -> u64 {
-        let limit = self.limit_bytes(settings);
-        match self.program_limit_bytes(settings) {
+        let limit = self.limit_bytes();
+        match self.program_limit_bytes() {
             Some(_) => {
-                let need = self.need(network, &Shape::of(photo), size, settings);
+                let need = self.need(network, &Shape::of(photo), size);
                 limit.saturating_sub(need.beside)
             }
             None => limit,
@@ -165,17 +150,16 @@ impl Painter {
     ///
     /// # Errors
     /// [`PaintError::MemoryLimit`] when no size fits.
-    pub fn working_size(
+    pub(super) fn working_size(
         &self,
         network: &Network,
         photo: &Frame,
-        settings: PaintSettings,
     ) -> Result<((usize, usize), Option<String>), PaintError> {
         let shape = Shape::of(photo);
         let (width, height) = shape.size;
-        let needed = |size| self.need(network, &shape, size, settings).total();
-        let limit = self.limit_bytes(settings);
-        let wanted = settings.working_size.resolve(width, height);
+        let needed = |size| self.need(network, &shape, size).total();
+        let limit = self.limit_bytes();
+        let wanted = self.settings.working_size.resolve(width, height);
         if needed(wanted) <= limit {
             return Ok((wanted, None));
         }
@@ -203,7 +187,7 @@ impl Painter {
             wanted.0,
             wanted.1,
             limit / 1_000_000,
-            match self.backend().free_bytes() {
+            match self.backend.free_bytes() {
                 Some(_) => "the GPU's memory",
                 None => "memory",
             }
@@ -223,24 +207,19 @@ impl Painter {
         let &BackendError::OutOfDeviceMemory { free_bytes, .. } = error else {
             return None;
         };
-        let taken = self.backend().predicted_bytes(network.graph(), spec);
+        let taken = self.backend.predicted_bytes(network.graph(), spec);
         Some(free_bytes.min(taken - taken / 4))
     }
 
     /// `spec` with the largest batch up to its own that stays within the memory limit: a photo is
     /// never painted smaller for the sake of a batch.
-    pub(super) fn batch_that_fits(
-        &self,
-        network: &Network,
-        spec: SessionSpec,
-        settings: PaintSettings,
-    ) -> SessionSpec {
-        let limit = self.limit_bytes(settings);
+    pub(super) fn batch_that_fits(&self, network: &Network, spec: SessionSpec) -> SessionSpec {
+        let limit = self.limit_bytes();
         let of = |batch| SessionSpec { batch, ..spec };
         (2..=spec.batch)
             .rev()
             .map(of)
-            .find(|spec| self.backend().predicted_bytes(network.graph(), spec) <= limit)
+            .find(|spec| self.backend.predicted_bytes(network.graph(), spec) <= limit)
             .unwrap_or_else(|| of(1))
     }
 }

@@ -18,7 +18,7 @@ use crate::{
         memory,
         scale::{scaled, size_within},
     },
-    mode::{Mode, PrecisionChoice, Variant},
+    mode::{Mode, ModeChoice, PrecisionChoice, Variant},
     timing::RunTiming,
 };
 
@@ -83,6 +83,17 @@ pub struct PaintSettings {
     pub held_bytes: u64,
     /// Bytes that the caller takes besides the result when it saves it.
     pub saving_bytes: u64,
+}
+
+impl PaintSettings {
+    /// The default ones in this mode.
+    pub fn of_mode(mode: ModeChoice) -> Self {
+        Self {
+            variant: mode.variant,
+            precision: mode.precision,
+            ..Self::default()
+        }
+    }
 }
 
 /// 4 GB, or half of the memory that is free now when that is less. Reads files of the system.

@@ -4,45 +4,46 @@
 
 use std::{fmt::Write, sync::Arc, time::Instant};
 
-use super::{PaintError, PaintSettings, Painting, limits::default_limit_bytes};
+use super::{
+    PaintError, PaintSettings, Painting,
+    limits::{Budget, default_limit_bytes},
+};
 use crate::{
     backend::{Backend, BackendError, OpenDevice, RunControl, Session, SessionSpec},
-    engine::device::Device,
+    engine::{
+        device::Device,
+        sessions::{Loader, Purpose, SessionKey, SessionPool},
+    },
     frame::Frame,
     media::scale::scaled,
     mode::{DeviceChoice, Mode},
     network::Network,
 };
 
-struct OpenSession {
-    network: Arc<Network>,
-    spec: SessionSpec,
-    bytes: u64,
-    session: Box<dyn Session>,
-}
-
 /// Paints photos on a device, and on another when that one is lost.
 pub struct Painter {
     device: Device,
-    /// Asked for when the device was opened: the sessions kept here would count as taken later.
-    pub(super) default_limit_bytes: u64,
-    /// Most recently used last.
-    sessions: Vec<OpenSession>,
+    /// All sessions of the device. Their budget was found out when the device was opened: sessions that are
+    /// open would count as taken later.
+    pool: SessionPool,
+    loader: Loader,
     news: Vec<String>,
 }
-
-/// Sessions kept for switching back to a style at once.
-const KEPT_SESSIONS: usize = 4;
 
 impl Painter {
     /// A painter on `backend`; when it is lost, `open` opens it again once, and the processor after
     /// that. Nobody else may hold the backend by then. Asks how much memory is free, the device
     /// where it has its own.
     pub fn new(backend: Arc<dyn Backend>, open: OpenDevice) -> Self {
+        Self::with_loader(backend, open, Loader::on_the_spot())
+    }
+
+    /// The same, whose pool loads sessions through `loader`.
+    pub fn with_loader(backend: Arc<dyn Backend>, open: OpenDevice, loader: Loader) -> Self {
         Self {
-            default_limit_bytes: default_limit_bytes(backend.as_ref()),
+            pool: SessionPool::new(default_limit_bytes(backend.as_ref()), &loader),
             device: Device::new(backend, open),
-            sessions: Vec::new(),
+            loader,
             news: Vec::new(),
         }
     }
@@ -60,12 +61,27 @@ impl Painter {
 
     /// Gives up all sessions, because one may be half-way through a run or others need the memory.
     pub fn forget_sessions(&mut self) {
-        self.sessions.clear();
+        self.pool.forget();
     }
 
-    /// Bytes that the sessions kept here hold, as planned.
-    pub(in crate::engine) fn kept_bytes(&self) -> u64 {
-        self.sessions.iter().map(|s| s.bytes).sum()
+    /// The sessions of the device.
+    pub(in crate::engine) fn pool(&self) -> &SessionPool {
+        &self.pool
+    }
+
+    /// The sessions of the device.
+    pub(in crate::engine) fn pool_mut(&mut self) -> &mut SessionPool {
+        &mut self.pool
+    }
+
+    /// Has a session loaded beside what paints; gives the number of the request.
+    pub(in crate::engine) fn request(&mut self, key: &SessionKey, purpose: Purpose) -> u64 {
+        self.pool.request(self.device.backend(), key, purpose)
+    }
+
+    /// The way to what is loaded beside what paints.
+    pub(in crate::engine) fn loader(&self) -> &Loader {
+        &self.loader
     }
 
     /// The way to other devices.
@@ -73,19 +89,84 @@ impl Painter {
         self.device.opener()
     }
 
-    /// Another painter, on a device of the other kind.
+    /// Another painter on another device, `backend`.
+    pub(in crate::engine) fn beside(&self, backend: Arc<dyn Backend>) -> Self {
+        Self::with_loader(backend, self.device.opener(), self.loader.clone())
+    }
+
+    /// A device of another kind.
     ///
     /// # Errors
     /// [`BackendError`] when there is no such device.
-    pub fn on_device(&self, kind: DeviceChoice) -> Result<Self, BackendError> {
-        let open = self.device.opener();
-        let selected = open(kind)?;
-        Ok(Self::new(selected.backend, open))
+    pub(in crate::engine) fn open_device(
+        &self,
+        kind: DeviceChoice,
+    ) -> Result<Arc<dyn Backend>, BackendError> {
+        Ok((self.device.opener())(kind)?.backend)
     }
 
     /// Variant and precision that `settings` mean on this painter's device.
     pub fn mode(&self, settings: PaintSettings) -> Mode {
         self.device.mode(settings.variant, settings.precision)
+    }
+
+    fn budget(&self, settings: PaintSettings) -> Budget<'_> {
+        Budget {
+            backend: self.backend().as_ref(),
+            settings,
+            mode: self.mode(settings),
+            default_limit_bytes: self.pool.limit_bytes(),
+        }
+    }
+
+    /// The limit for the whole program, where the processor paints; `None` where the limit is that
+    /// of a device's own memory.
+    pub fn program_limit_bytes(&self, settings: PaintSettings) -> Option<u64> {
+        self.budget(settings).program_limit_bytes()
+    }
+
+    /// Whether `network` would see a photo of `size` columns and rows at the size that was asked for.
+    pub fn fits_as_wanted(
+        &self,
+        network: &Network,
+        size: (usize, usize),
+        settings: PaintSettings,
+    ) -> bool {
+        self.budget(settings).fits_as_wanted(network, size)
+    }
+
+    /// Columns and rows at which `network` would see `photo`, and a note when the memory limit made
+    /// them smaller than asked.
+    ///
+    /// # Errors
+    /// [`PaintError::MemoryLimit`] when no size fits.
+    pub fn working_size(
+        &self,
+        network: &Network,
+        photo: &Frame,
+        settings: PaintSettings,
+    ) -> Result<((usize, usize), Option<String>), PaintError> {
+        self.budget(settings).working_size(network, photo)
+    }
+
+    /// Gives up sessions that are kept, the oldest first, until `bytes` for something else stay
+    /// within the limit besides them. Only where the limit is that of the whole program.
+    pub fn make_room(&mut self, bytes: u64, settings: PaintSettings) {
+        if let Some(limit) = self.program_limit_bytes(settings) {
+            self.pool.shrink_to(limit.saturating_sub(bytes));
+        }
+    }
+
+    /// [`Painter::make_room`] for what comes after the run.
+    fn make_room_to_finish(
+        &mut self,
+        network: &Network,
+        photo: &Frame,
+        size: (usize, usize),
+        settings: PaintSettings,
+    ) {
+        let bytes = self.budget(settings).after_bytes(network, photo, size);
+        self.make_room(bytes, settings);
     }
 
     /// Runs `network` on `photo`; smaller, and noted, where the device has less memory left than it
@@ -160,7 +241,7 @@ impl Painter {
         let started = Instant::now();
         let mode = self.mode(settings);
         let (mut within, mut refused) = (settings, None);
-        let (spec, note, index) = loop {
+        let (key, note) = loop {
             let size = self.working_size(network, photo, within);
             let ((width, height), note) = match (size, refused) {
                 (Ok(found), _) => found,
@@ -172,21 +253,25 @@ impl Painter {
                 return Err(BackendError::Cancelled.into());
             }
             let spec = SessionSpec::single(width, height, mode);
-            let room = self.room_for_sessions(network, photo, (width, height), within);
-            match self.ready(network, spec, room) {
-                Ok(index) => break (spec, note, index),
+            let room = (self.budget(within)).room_for_sessions(network, photo, (width, height));
+            let key = SessionKey {
+                network: network.clone(),
+                spec,
+            };
+            let opened = (self.pool).open_now(self.device.backend(), &key, Purpose::Photo, room);
+            match opened {
+                Ok(()) => break (key, note),
                 Err(error) => {
-                    let limit = self.smaller_limit(network, &spec, &error);
+                    let limit = (self.budget(within)).smaller_limit(network, &key.spec, &error);
                     within.max_memory_bytes = Some(limit.ok_or_else(|| error.clone())?);
                     refused = Some(error);
                 }
             }
         };
+        let spec = key.spec;
         let input = scaled(photo, spec.width, spec.height);
         let mut painted = input.clone();
-        let run = self.sessions[index]
-            .session
-            .paint(&input, &mut painted, control)?;
+        let run = self.open(&key)?.paint(&input, &mut painted, control)?;
         drop(input);
         self.make_room_to_finish(network, photo, (spec.width, spec.height), within);
         Ok(Painting {
@@ -233,14 +318,16 @@ impl Painter {
             batch: batch.max(1),
             ..SessionSpec::single(width, height, self.mode(settings))
         };
-        let spec = self.batch_that_fits(network, spec, settings);
+        let spec = self.budget(settings).batch_that_fits(network, spec);
         let inputs: Vec<Frame> = photos.iter().map(|p| scaled(p, width, height)).collect();
         let mut outputs = inputs.clone();
-        let room = self.room_for_sessions(network, first, (width, height), settings);
-        let index = self.ready(network, spec, room)?;
-        let run = self.sessions[index]
-            .session
-            .run(&inputs, &mut outputs, control, None)?;
+        let room = (self.budget(settings)).room_for_sessions(network, first, (width, height));
+        let key = SessionKey {
+            network: network.clone(),
+            spec,
+        };
+        (self.pool).open_now(self.device.backend(), &key, Purpose::Photo, room)?;
+        let run = (self.open(&key)?).run(&inputs, &mut outputs, control, None)?;
         drop(inputs);
         for photo in photos {
             self.make_room_to_finish(network, photo, (width, height), settings);
@@ -267,7 +354,7 @@ impl Painter {
         settings: PaintSettings,
     ) -> Result<(), BackendError> {
         let before = self.mode(settings);
-        self.sessions.clear();
+        self.pool.forget();
         let mut told = self.device.replace_lost(error)?;
         let after = self.mode(settings);
         if before != after {
@@ -275,55 +362,14 @@ impl Painter {
             write!(told, "; painting in {after} instead of {before}").ok();
         }
         self.news.push(told);
-        self.default_limit_bytes = default_limit_bytes(self.backend().as_ref());
+        self.pool
+            .set_limit(default_limit_bytes(self.backend().as_ref()));
         Ok(())
     }
 
-    /// Gives up sessions, the oldest first, until the others take at most `bytes` together.
-    pub(super) fn keep_sessions_of(&mut self, bytes: u64) {
-        while self.kept_bytes() > bytes {
-            self.sessions.remove(0);
-        }
-    }
-
-    /// The place of the session for `spec` among the kept ones, opened now if it is not there.
-    fn ready(
-        &mut self,
-        network: &Arc<Network>,
-        spec: SessionSpec,
-        limit_bytes: u64,
-    ) -> Result<usize, BackendError> {
-        let known = self
-            .sessions
-            .iter()
-            .position(|s| Arc::ptr_eq(&s.network, network) && s.spec == spec);
-        let open = match known {
-            Some(index) => self.sessions.remove(index),
-            None => {
-                let bytes = self.backend().predicted_bytes(network.graph(), &spec);
-                // Room is made before the new session allocates.
-                if self.sessions.len() >= KEPT_SESSIONS {
-                    self.sessions.remove(0);
-                }
-                self.keep_sessions_of(limit_bytes.saturating_sub(bytes));
-                let mut opened = self.backend().open(network, &spec);
-                if let Err(BackendError::OutOfDeviceMemory { .. }) = opened
-                    && !self.sessions.is_empty()
-                {
-                    // Others have taken of the memory: what is kept for later has to go.
-                    self.sessions.clear();
-                    opened = self.backend().open(network, &spec);
-                }
-                OpenSession {
-                    network: network.clone(),
-                    spec,
-                    bytes,
-                    session: opened?,
-                }
-            }
-        };
-        self.sessions.push(open);
-        Ok(self.sessions.len() - 1)
+    /// A session that was opened a moment ago.
+    fn open(&mut self, key: &SessionKey) -> Result<&mut dyn Session, BackendError> {
+        self.pool.session(key).ok_or(BackendError::EMPTY_BATCH)
     }
 }
 
@@ -407,7 +453,7 @@ mod tests {
             .paint_batch(&frames, 8, &network, at_24_px(), &control)
             .expect("painted");
         assert_eq!(paintings.len(), photos.len());
-        let opened: Vec<usize> = painter.sessions.iter().map(|s| s.spec.batch).collect();
+        let opened: Vec<usize> = painter.pool.keys().map(|key| key.spec.batch).collect();
         assert_eq!(opened, [3], "three frames fit the memory, eight do not");
         assert_eq!(control.progress(), 1.0);
         for (painting, photo) in paintings.iter().zip(&photos) {

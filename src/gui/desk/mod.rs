@@ -11,36 +11,38 @@ mod settings;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
+pub use opening::PAINTED;
+
 use self::{
     opening::{from_clipboard, opened, sorted},
-    settings::SettingsSlot,
+    settings::SettingsFile,
 };
 use super::{
+    choice::SavedKey,
     label::name_label,
-    live::DrawnChart,
     outside::{Clip, Dialog, Outside},
     shelf::{Card, Loaded, Shelf},
-    workspace::SavedKey,
 };
 use crate::{
     capture::Camera,
     compose::Look,
     disk::reason,
     engine::{
+        WakeUp,
         paint::{OutputSize, Painting},
-        worker::WakeUp,
     },
     frame::Frame,
+    mailbox::{Reader, Writer, mailbox},
     measure::MeasureReport,
     media::{
         MediaError, decode,
         encode::{self, Encoding, Existing},
-        record::{Recorded, Recorder},
+        record::{FrameSink, Recorded, Recorder},
     },
     mode::ModelSize,
     settings::Settings,
@@ -108,6 +110,9 @@ pub enum Purpose {
     /// To save a report.
     Export,
 }
+
+/// A chart and the same as a PNG file.
+pub type DrawnChart = (Frame, Vec<u8>);
 
 /// A finished picture in its parts; put together where it is needed, off the window's thread.
 #[derive(Clone)]
@@ -239,7 +244,7 @@ pub enum Report {
     /// A live picture was saved, or not.
     Snapshot(Result<Snapshot, String>),
     /// A recording may begin, or not.
-    Recording(Result<Box<Recorder>, String>),
+    Recording(Result<Box<(Recorder, FrameSink)>, String>),
     /// A recording is written.
     Recorded(Recorded),
     /// The system's cameras, or why they are not known.
@@ -277,7 +282,8 @@ pub struct Desk {
     /// Lent to every errand that writes; once this one and all that are lent are gone, `written` says so.
     writes: Option<Sender<()>>,
     written: Receiver<()>,
-    settings: Arc<SettingsSlot>,
+    changed_settings: Writer<Option<SettingsFile>>,
+    newest_settings: Arc<Mutex<Reader<Option<SettingsFile>>>>,
     wake_up: WakeUp,
     outside: Arc<dyn Outside>,
     shelf: Arc<dyn Shelf>,
@@ -297,6 +303,7 @@ impl Desk {
         let (errand_sender, errands) = bounded::<Errand>(ERRANDS);
         let (report_sender, reports) = bounded(REPORTS);
         let (writes, written) = bounded(0);
+        let (changed_settings, newest_settings) = mailbox(|| None);
         for number in 0..THREADS {
             let (errands, reports) = (errands.clone(), report_sender.clone());
             let wake_up = wake_up.clone();
@@ -314,7 +321,8 @@ impl Desk {
             report_sender,
             writes: Some(writes),
             written,
-            settings: Arc::default(),
+            changed_settings,
+            newest_settings: Arc::new(Mutex::new(newest_settings)),
             wake_up,
             outside,
             shelf,
@@ -450,10 +458,10 @@ impl Desk {
 
     /// Writes the settings, unless newer ones follow before it is their turn; [`Report::SettingsFailed`] when
     /// that fails.
-    pub fn write_settings(&self, settings: Settings, path: PathBuf) {
-        self.settings.put(settings, path);
-        let slot = self.settings.clone();
-        self.send_writing(move || slot.write());
+    pub fn write_settings(&mut self, settings: Settings, path: PathBuf) {
+        self.changed_settings.send((settings, path));
+        let newest = self.newest_settings.clone();
+        self.send_writing(move || settings::write(&newest));
     }
 
     /// Has the window read its reports.

@@ -7,7 +7,7 @@ use crate::{
     disk::words,
     engine::compositor::PREVIEW_PX,
     frame::Frame,
-    gui::{batch::PAINTED, label::path_label, outside::has_checkpoint_name},
+    gui::{label::path_label, outside::has_checkpoint_name},
     media::{
         decode, encode,
         folder::Folder,
@@ -15,6 +15,9 @@ use crate::{
         scale::{scaled, size_within},
     },
 };
+
+/// Folder that the paintings of a folder go to, beside the photos, unless another is chosen.
+pub const PAINTED: &str = "painted";
 
 pub fn opened(origin: Origin) -> Result<Box<Opened>, String> {
     let photo = match &origin {

@@ -6,12 +6,11 @@ use eframe::egui::{
     RichText, Stroke, vec2,
 };
 
-use super::{DuelView, LiveIntent, LiveView, SourceState};
+use super::{CompareView, LiveIntent, LiveView};
 use crate::{
     capture::Source,
-    engine::live::Contestant,
+    engine::live::{Preparing, SourceState},
     gui::{intent::Intent, label::remark, theme},
-    mode::{DeviceChoice, Variant},
 };
 
 /// The colour of "this is being filmed".
@@ -110,7 +109,7 @@ impl LiveView {
             ui.spacing_mut().button_padding.x = 8.0;
             let recording = self.recording.as_ref();
             let record = match recording {
-                Some(r) => format!("Recorded: {}", r.recorder.written()),
+                Some(r) => format!("Recorded: {}", r.written()),
                 None => "Record".to_owned(),
             };
             for (name, spoken, hint, is_on, intent) in [
@@ -139,8 +138,8 @@ impl LiveView {
                     "Gallery",
                     "Gallery",
                     "Every style paints at once; a double click shows one alone. G",
-                    self.shows_wall,
-                    LiveIntent::ToggleWall,
+                    self.shows_previews,
+                    LiveIntent::TogglePreviews,
                 ),
                 (
                     "Compare",
@@ -183,12 +182,11 @@ impl LiveView {
         self.comparing
     }
 
-    /// Both times, and their ratio only beside a check that holds. `device` is the one in use.
+    /// Both times, and their ratio only beside a check that holds.
     pub(in crate::gui) fn comparison_bar(
         &self,
         ui: &mut egui::Ui,
         measuring: Option<f32>,
-        device: DeviceChoice,
         intents: &mut Vec<Intent>,
     ) {
         let colors = theme::palette(ui.visuals());
@@ -209,15 +207,10 @@ impl LiveView {
                 .request_repaint_after(std::time::Duration::from_millis(100));
             return;
         }
-        let Some(duel) = self.duel() else {
+        let Some(comparison) = self.comparison() else {
             ui.label("Both modes begin…");
-            let sides = self.ordered.as_ref().and_then(|order| order.duel);
-            if sides.is_some_and(|duel| duel.sides.iter().any(|s| searches(*s, device))) {
-                ui.label(quiet(
-                    "The first of a size takes some seconds: the library's algorithms are \
-                     tried, and the fastest is taken."
-                        .to_owned(),
-                ));
+            if let Some(preparing) = self.snapshot.preparing {
+                ui.label(quiet(format!("Preparing {preparing}")));
             }
             return;
         };
@@ -236,7 +229,7 @@ impl LiveView {
                 ui.add_space(12.0);
                 ui.with_layout(Layout::left_to_right(Align::TOP), |ui| {
                     egui::Grid::new("comparison").num_columns(4).show(ui, |ui| {
-                        for (name, time) in duel.names.iter().zip(duel.times) {
+                        for (name, time) in comparison.names.iter().zip(comparison.times) {
                             ui.strong(name);
                             ui.label(format!("{:.2} ms", time.p50))
                                 .on_hover_text("The median (p50) of the last seconds.");
@@ -248,13 +241,13 @@ impl LiveView {
                     });
                     if has_room {
                         ui.add_space(12.0);
-                        ui.vertical(|ui| verdict(ui, &duel));
+                        ui.vertical(|ui| verdict(ui, &comparison));
                     }
                 });
             });
         });
         if !has_room {
-            ui.horizontal_wrapped(|ui| verdict(ui, &duel));
+            ui.horizontal_wrapped(|ui| verdict(ui, &comparison));
         }
     }
 
@@ -268,10 +261,27 @@ impl LiveView {
     ) {
         if self.has_trouble() {
             self.problem(ui, clear, intents);
+        } else {
+            self.preparing(ui, clear);
         }
-        if !self.shows_wall {
+        if !self.shows_previews {
             self.peek(ui, area);
         }
+    }
+
+    /// What is being made ready, where that takes long, while the picture of before goes on.
+    fn preparing(&self, ui: &egui::Ui, area: Rect) {
+        let preparing = self.snapshot.preparing.filter(Preparing::searches);
+        // The comparison's own line says so.
+        let Some(preparing) = preparing.filter(|_| !self.comparing) else {
+            return;
+        };
+        let at = area.center_bottom() - vec2(0.0, 16.0);
+        floating(ui, "preparing", Align2::CENTER_BOTTOM, at, area, |ui| {
+            ui.set_max_width(420.0);
+            ui.label(format!("Preparing {preparing}."));
+            theme::caption(ui, "Choosing something else cancels it.");
+        });
     }
 
     /// That a camera films, over a picture that stands alone.
@@ -295,12 +305,15 @@ impl LiveView {
             area,
             |ui| {
                 ui.set_max_width(420.0);
-                match &self.state {
+                match &self.snapshot.source {
                     SourceState::Starting => {
                         ui.label("Starting…");
                     }
                     SourceState::Running { .. } => {
                         ui.label("The first picture is on its way…");
+                        if let Some(preparing) = self.snapshot.preparing {
+                            theme::caption(ui, format!("Preparing {preparing}"));
+                        }
                     }
                     SourceState::Waiting(problem) => {
                         ui.label(sentence(&remark(&problem.to_string())));
@@ -311,7 +324,10 @@ impl LiveView {
                 }
                 let way_out = theme::main_button(ui, "Show the demo scene");
                 if self.source != Source::Demo
-                    && matches!(self.state, SourceState::Waiting(_) | SourceState::Ended(_))
+                    && matches!(
+                        self.snapshot.source,
+                        SourceState::Waiting(_) | SourceState::Ended(_)
+                    )
                     && ui.add(way_out).clicked()
                 {
                     intents.push(Intent::Live(LiveIntent::Use(Source::Demo)));
@@ -350,30 +366,27 @@ impl LiveView {
     }
 }
 
-/// Whether a side may leave its convolutions to a library, which is tried out first.
-fn searches(side: Contestant, own: DeviceChoice) -> bool {
-    let device = match side.device {
-        DeviceChoice::Auto => own,
-        device => device,
-    };
-    device == DeviceChoice::Cuda && side.mode.variant != Variant::Fused
-}
-
 /// The ratio, only beside a check that holds; else why there is none.
-fn verdict(ui: &mut egui::Ui, duel: &DuelView) {
+fn verdict(ui: &mut egui::Ui, comparison: &CompareView) {
     let colors = theme::palette(ui.visuals());
     let quiet = |text: String| RichText::new(text).color(colors.quiet);
-    let [a, b] = duel.times.map(|t| f64::from(t.p50));
-    match (duel.equality.ratio(a, b), &duel.equality.failure) {
+    let [a, b] = comparison.times.map(|t| f64::from(t.p50));
+    match (
+        comparison.equality.ratio(a, b),
+        &comparison.equality.failure,
+    ) {
         (Some(ratio), _) => {
-            ui.strong(format!("{} is {ratio:.2} times as fast", duel.names[1]));
-            ui.label(quiet(format!("Same picture: {}", duel.equality)));
+            ui.strong(format!(
+                "{} is {ratio:.2} times as fast",
+                comparison.names[1]
+            ));
+            ui.label(quiet(format!("Same picture: {}", comparison.equality)));
         }
         (None, failure) => {
             let why = failure.as_deref().unwrap_or("the pictures differ");
             let text = format!("Not comparable: {why}");
             ui.label(RichText::new(text).color(colors.error));
-            ui.label(quiet(duel.equality.to_string()));
+            ui.label(quiet(comparison.equality.to_string()));
         }
     }
 }

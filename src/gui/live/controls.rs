@@ -6,7 +6,7 @@ use super::{LiveIntent, LiveView};
 use crate::{
     backend::DeviceInfo,
     capture::{PixelFormat, Rotation, Source},
-    engine::live::{Contestant, DEFAULT_TARGET_FPS, LiveSize, auto_size::STEPS_PX},
+    engine::live::{Candidate, DEFAULT_TARGET_FPS, LiveSize, rate_control::STEPS_PX},
     gui::{
         choice::Choice,
         intent::Intent,
@@ -259,7 +259,7 @@ fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
     );
     theme::caption(ui, painted);
     if let LiveSize::Auto { target_fps } = choices.size {
-        let told = match view.live.holds.is_lost() {
+        let told = match view.live.rate_warning.is_lost() {
             true => format!("{target_fps:.0} frames a second are too many here"),
             false => "The size follows the rate".to_owned(),
         };
@@ -368,7 +368,7 @@ fn compare(
     }
     let has_gpu = view.device.is_some_and(|d| d.kind == DeviceChoice::Cuda);
     for (place, title) in ["Left", "Right"].into_iter().enumerate() {
-        let Contestant { device, mode: m } = &mut choices.sides[place];
+        let Candidate { device, mode: m } = &mut choices.sides[place];
         mode(ui, title, title, &mut m.variant, &mut m.precision);
         if has_gpu {
             let offered = [DeviceChoice::Auto, DeviceChoice::Cpu];

@@ -1,12 +1,8 @@
 //! Snapshots, recordings and reports of live pictures become files: when they are asked for, and the errands
 //! that write them.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::path::{Path, PathBuf};
 
-use super::Recording;
 use crate::{
     capture::Rotation,
     disk,
@@ -20,7 +16,7 @@ use crate::{
         MediaError,
         encode::{self, Encoding, Existing, Format},
         png_text::with_text,
-        record::Recorder,
+        record::{FrameSink, Recorder},
     },
 };
 
@@ -50,7 +46,7 @@ impl App {
             texts.push(("Style", format!("{style} {}", self.live_model())));
         }
         if let Some(facts) = live.facts() {
-            texts.extend(facts.mode_in_words().map(|mode| ("Mode", mode)));
+            texts.extend(facts.mode.map(|mode| ("Mode", mode.to_string())));
             let (w, h) = facts.working;
             texts.push(("Working size", format!("{w} x {h} px")));
         }
@@ -70,7 +66,7 @@ impl App {
             source.push_str(", mirrored");
         }
         texts.push(("Source", source));
-        if let Some(device) = &self.device {
+        if let Some(device) = &self.device.info {
             texts.push(("Device", device.name.clone()));
         }
         let style = choice
@@ -96,13 +92,15 @@ impl App {
     }
 
     /// A recording may begin.
-    pub(in crate::gui) fn hear_recording(&mut self, result: Result<Box<Recorder>, String>) {
+    pub(in crate::gui) fn hear_recording(
+        &mut self,
+        result: Result<Box<(Recorder, FrameSink)>, String>,
+    ) {
         match (result, &mut self.live) {
-            (Ok(recorder), Some(live)) if live.recording.is_none() && !self.closing => {
-                live.recording = Some(Recording {
-                    recorder: *recorder,
-                    since: Instant::now(),
-                });
+            (Ok(started), Some(live)) if live.recording.is_none() && !self.ending.is_closing => {
+                let (recorder, sink) = *started;
+                self.engine.record(sink);
+                live.recording = Some(recorder);
             }
             // Live pictures ended meanwhile; an empty recording says nothing.
             (Ok(_), _) => {}
@@ -112,9 +110,9 @@ impl App {
 
     pub(in crate::gui) fn end_recording(&mut self) {
         let recording = self.live.as_mut().and_then(|live| live.recording.take());
-        if let Some(recording) = recording {
-            self.recordings_ending += 1;
-            self.desk.finish_recording(recording.recorder);
+        if let Some(recorder) = recording {
+            self.ending.recordings += 1;
+            self.desk.finish_recording(recorder);
         }
     }
 

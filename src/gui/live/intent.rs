@@ -43,7 +43,7 @@ pub enum LiveIntent {
     /// Something could not be exported, in words.
     ExportFailed(String),
     /// Every style at once, or one.
-    ToggleWall,
+    TogglePreviews,
     /// Show or hide the performance panel.
     TogglePanel,
     /// Over the whole screen, or not.

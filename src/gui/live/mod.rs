@@ -1,30 +1,29 @@
 //! Live pictures in the window: a source, its newest picture on the stage, and what is told about both.
 //!
-//! [`LiveView`] holds the handles of the source's and of the engine's ends and never waits for them.
-//! `acts` does what a person asks for, `orders` keeps the engine's orders up to date; `files` are snapshots and
-//! recordings; `frame`, `controls`, `chrome`, `report` and `wall` draw;
-//! `holds` decides when it is told that a rate is not held.
+//! [`LiveView`] shows the engine's pictures and snapshots and never waits for them. `update` carries out what a
+//! person does, `engine_sync` sends the engine the settings that follow from it; `files` are snapshots and
+//! recordings; `layout`, `controls`, `chrome`, `report` and `preview_grid` draw; `rate_warning` decides when the
+//! window says that a rate is not held.
 
-mod acts;
 mod chrome;
 pub(super) mod controls;
+mod engine_sync;
 mod files;
-mod frame;
-mod holds;
 mod intent;
-mod orders;
+mod layout;
+mod preview_grid;
+mod rate_warning;
 mod report;
-mod wall;
+mod update;
 
 pub use intent::LiveIntent;
-pub use report::DrawnChart;
-pub use wall::Wall;
+pub use preview_grid::PreviewGrid;
 
 use std::{path::Path, sync::Arc, time::Instant};
 
 use eframe::egui::{self, Color32, ColorImage};
 
-use self::{holds::Holds, report::ReportView};
+use self::{rate_warning::RateWarning, report::ReportView};
 use super::{
     intent::Intent,
     label::label,
@@ -35,13 +34,14 @@ use super::{
 };
 use crate::{
     backend::DeviceInfo,
-    capture::{Camera, CameraFormat, Capture, CaptureProblem, Source, exchange::Reader},
+    capture::{Camera, Source},
     engine::live::{
-        Facts, LiveOrder, LivePicture,
-        auto_size::STEPS_PX,
+        Facts, LivePicture, LiveSettings, Snapshot, SourceState,
         meter::{Recent, Spread},
+        rate_control::STEPS_PX,
     },
     frame::Frame,
+    mailbox::Reader,
     media::record::Recorder,
     verify::Equality,
 };
@@ -49,32 +49,8 @@ use crate::{
 /// By how much differences are enlarged.
 const DIFFERENCE_GAIN: i32 = 16;
 
-/// What the source does.
-#[derive(Clone, Debug, PartialEq)]
-pub enum SourceState {
-    /// It was just started.
-    Starting,
-    /// Frames come.
-    Running {
-        /// The source in words.
-        described: String,
-        /// How a camera sends.
-        format: Option<CameraFormat>,
-    },
-    /// No frames come; it is tried again until they do.
-    Waiting(CaptureProblem),
-    /// No frames will come any more.
-    Ended(CaptureProblem),
-}
-
-/// A recording in progress.
-struct Recording {
-    recorder: Recorder,
-    since: Instant,
-}
-
 /// What a comparison has measured.
-pub struct DuelView {
+pub struct CompareView {
     /// Both modes' names.
     pub names: [String; 2],
     /// Spread of both device times, in milliseconds.
@@ -86,9 +62,8 @@ pub struct DuelView {
 /// Live pictures in the window.
 pub struct LiveView {
     source: Source,
-    capture: Option<Capture>,
     pictures: Option<Reader<LivePicture>>,
-    state: SourceState,
+    snapshot: Snapshot,
     /// The cameras as they were listed last; `None` before.
     cameras: Option<Result<Vec<Camera>, String>>,
     pub(super) stage: Stage,
@@ -96,17 +71,17 @@ pub struct LiveView {
     frozen: bool,
     comparing: bool,
     shows_difference: bool,
-    shows_wall: bool,
+    shows_previews: bool,
     pub(super) panel_open: bool,
-    wall: Wall,
-    recording: Option<Recording>,
-    /// The order that the engine was given last.
-    ordered: Option<LiveOrder>,
+    previews: PreviewGrid,
+    recording: Option<Recorder>,
+    /// The settings that the engine was sent last.
+    sent: Option<LiveSettings>,
     facts: Option<Facts>,
-    duel_ms: [Recent; 2],
+    compare_ms: [Recent; 2],
     equality: Option<Arc<Equality>>,
     panel: Panel,
-    holds: Holds,
+    rate_warning: RateWarning,
     report: Option<ReportView>,
 }
 
@@ -115,25 +90,24 @@ impl LiveView {
     pub fn new(source: Source) -> Self {
         Self {
             source,
-            capture: None,
             pictures: None,
-            state: SourceState::Starting,
+            snapshot: Snapshot::default(),
             cameras: None,
             stage: Stage::default().filled(),
             compare_before: Compare::Painting,
             frozen: false,
             comparing: false,
             shows_difference: false,
-            shows_wall: false,
+            shows_previews: false,
             panel_open: false,
-            wall: Wall::default(),
+            previews: PreviewGrid::default(),
             recording: None,
-            ordered: None,
+            sent: None,
             facts: None,
-            duel_ms: Default::default(),
+            compare_ms: Default::default(),
             equality: None,
             panel: Panel::new(),
-            holds: Holds::default(),
+            rate_warning: RateWarning::default(),
             report: None,
         }
     }
@@ -143,7 +117,7 @@ impl LiveView {
         let open = [
             (self.report.is_some(), LiveIntent::CloseReport),
             (self.shows_difference, LiveIntent::ToggleDifference),
-            (self.shows_wall, LiveIntent::ToggleWall),
+            (self.shows_previews, LiveIntent::TogglePreviews),
             (self.comparing, LiveIntent::ToggleCompare),
         ];
         open.into_iter()
@@ -152,23 +126,23 @@ impl LiveView {
     }
 
     /// Whether every style is shown at once, not the stage.
-    pub(super) fn shows_wall(&self) -> bool {
-        self.shows_wall
+    pub(super) fn shows_previews(&self) -> bool {
+        self.shows_previews
     }
 
     /// Shows the picture alone, and changes its view; every style at once has none to zoom or move.
     pub(super) fn step(&mut self, step: ViewStep) {
-        if !self.shows_wall {
+        if !self.shows_previews {
             self.stage.step(step);
         } else if step == ViewStep::NextCompare {
-            self.shows_wall = false;
+            self.shows_previews = false;
         }
     }
 
     /// Shows the picture alone, in this way.
     pub(super) fn look(&mut self, compare: Compare) {
         self.stage.compare = compare;
-        self.shows_wall = false;
+        self.shows_previews = false;
     }
 
     /// Notes which cameras there are.
@@ -178,23 +152,23 @@ impl LiveView {
 
     /// Whether a camera films.
     fn films(&self) -> bool {
-        self.uses_camera() && matches!(self.state, SourceState::Running { .. })
+        self.uses_camera() && matches!(self.snapshot.source, SourceState::Running { .. })
     }
 
     /// Whether a camera is in use or wanted.
     pub fn uses_camera(&self) -> bool {
-        self.capture.is_some() && matches!(self.source, Source::Camera(_))
+        self.pictures.is_some() && matches!(self.source, Source::Camera(_))
     }
 
     /// The folder of the recording in progress, and how many pictures it has.
     pub fn recording(&self) -> Option<(&Path, u64)> {
-        let recorder = &self.recording.as_ref()?.recorder;
+        let recorder = self.recording.as_ref()?;
         Some((recorder.folder(), recorder.written()))
     }
 
     /// The styles' moving pictures.
-    pub fn wall(&self) -> &Wall {
-        &self.wall
+    pub fn previews(&self) -> &PreviewGrid {
+        &self.previews
     }
 
     /// Draws the picture, or every style's, into what is left of `ui`.
@@ -205,8 +179,8 @@ impl LiveView {
         chosen: Option<&str>,
         intents: &mut Vec<Intent>,
     ) {
-        if self.shows_wall {
-            self.wall.ui(ui, cards, chosen, intents);
+        if self.shows_previews {
+            self.previews.ui(ui, cards, chosen, intents);
         } else {
             self.stage.ui(ui);
         }
@@ -233,7 +207,7 @@ impl LiveView {
 
     /// The source, and the pace of its pictures.
     pub fn in_words(&self) -> (String, Option<String>) {
-        let source = match &self.state {
+        let source = match &self.snapshot.source {
             SourceState::Running { described, format } => match format {
                 Some(format) => format!("{}, {format}", label(described)),
                 None => label(described),
@@ -246,7 +220,7 @@ impl LiveView {
         };
         let pace = self.pace().zip(self.facts).map(|((fps, delay_ms), facts)| {
             let (w, h) = facts.working;
-            let mode = facts.mode_in_words();
+            let mode = facts.mode;
             let mode = mode.map_or_else(String::new, |m| format!(", {m}"));
             let held = if self.frozen { "held, was " } else { "" };
             format!("{held}{fps:.0} fps at {w} × {h} px, {delay_ms:.0} ms delay{mode}")
@@ -287,7 +261,7 @@ impl LiveView {
         let size = (picture.original.width(), picture.original.height());
         self.stage.set_live(ctx, [left, right], size);
         let now = Instant::now();
-        match &facts.duel {
+        match &facts.pair {
             Some(duel) => {
                 let [a, b] = duel.modes.map(|m| m.to_string());
                 if self.shows_difference {
@@ -295,7 +269,7 @@ impl LiveView {
                 } else {
                     self.stage.set_names(&a, &b);
                 }
-                for (recent, ms) in self.duel_ms.iter_mut().zip(duel.ms) {
+                for (recent, ms) in self.compare_ms.iter_mut().zip(duel.ms) {
                     recent.note(now, ms as f32);
                 }
             }
@@ -304,21 +278,16 @@ impl LiveView {
         self.equality.clone_from(&picture.equality);
         let dropped = pictures.counts().dropped;
         self.panel.note_picture(&facts, now, dropped);
-        if let Some(recording) = &mut self.recording {
-            recording
-                .recorder
-                .push(&picture.painted, now - recording.since);
-        }
         self.facts = Some(facts);
         true
     }
 
     /// The comparison in numbers, once there are some.
-    fn duel(&self) -> Option<DuelView> {
-        let duel = self.facts?.duel?;
+    fn comparison(&self) -> Option<CompareView> {
+        let duel = self.facts?.pair?;
         let now = Instant::now();
-        let [a, b] = &self.duel_ms;
-        Some(DuelView {
+        let [a, b] = &self.compare_ms;
+        Some(CompareView {
             names: match &self.pictures.as_ref()?.value.names {
                 Some(names) => names.as_ref().clone(),
                 None => duel.modes.map(|m| m.to_string()),
@@ -326,12 +295,6 @@ impl LiveView {
             times: [a.spread(now)?, b.spread(now)?],
             equality: self.equality.clone()?,
         })
-    }
-
-    /// Columns and rows of the source's frame on the stage, in pixels.
-    fn source_size(&self) -> (usize, usize) {
-        let original = self.picture().map(|(original, _)| original);
-        original.map_or((1, 1), |frame| (frame.width(), frame.height()))
     }
 
     /// The picture on the stage: the source's frame and the painting.
@@ -353,25 +316,28 @@ impl LiveView {
     fn note_rate(&mut self, target_fps: Option<f64>) {
         let now = Instant::now();
         let (Some(target_fps), Some(facts)) = (target_fps, self.facts) else {
-            self.holds = Holds::default();
+            self.rate_warning = RateWarning::default();
             return;
         };
         if self.frozen || self.has_trouble() {
-            self.holds.pause();
+            self.rate_warning.pause();
             return;
         }
         let rates = self.panel.fps(now);
         // A source that gives less than is wanted is not the device's fault.
         let wanted = target_fps.min(f64::from(rates.camera_fps));
         let is_least = facts.working.0.max(facts.working.1) <= STEPS_PX[0];
-        self.holds
+        self.rate_warning
             .note(f64::from(rates.shown_fps), wanted, is_least, now);
     }
 
     /// Whether there is something to say instead of the picture.
     fn has_trouble(&self) -> bool {
         self.facts.is_none()
-            || matches!(self.state, SourceState::Waiting(_) | SourceState::Ended(_))
+            || matches!(
+                self.snapshot.source,
+                SourceState::Waiting(_) | SourceState::Ended(_)
+            )
     }
 }
 

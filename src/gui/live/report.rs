@@ -6,9 +6,8 @@ use eframe::egui::{self, Align2, ScrollArea, TextureHandle, TextureOptions, vec2
 
 use super::{LiveIntent, LiveView};
 use crate::{
-    frame::Frame,
     gui::{
-        desk::{Desk, Report},
+        desk::{Desk, DrawnChart, Report},
         intent::Intent,
         texture::image_of,
         theme,
@@ -32,9 +31,6 @@ enum Chart {
     /// It cannot be drawn; the words remain.
     None,
 }
-
-/// A chart and the same as a PNG file.
-pub type DrawnChart = (Frame, Vec<u8>);
 
 impl Desk {
     /// Draws the chart of a report; [`Report::Charted`].

@@ -231,10 +231,9 @@ fn memory(ui: &mut Ui, meters: &Meters, sample: Option<&LiveSample>, device: &De
     });
     let convolver = sample.and_then(|s| s.convolver.as_ref());
     let mode = facts.map(|f| match (f.mode, sample) {
-        (Some(mode), Some(sample)) if sample.mode == mode && !f.stands_in => {
-            ConvProvider::beside(mode, convolver)
-        }
-        _ => (f.mode_in_words()).unwrap_or_else(|| "None, the source as it is".to_owned()),
+        (Some(mode), Some(sample)) if sample.mode == mode => ConvProvider::beside(mode, convolver),
+        _ => (f.mode.map(|mode| mode.to_string()))
+            .unwrap_or_else(|| "None, the source as it is".to_owned()),
     });
     let why = convolver.and_then(|c| c.reason.as_ref());
     let why = why.map_or_else(String::new, |why| format!(" Own kernels, because {why}."));

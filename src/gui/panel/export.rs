@@ -200,7 +200,6 @@ fn everything(
             "working_width": n.facts.working.0,
             "working_height": n.facts.working.1,
             "mode": n.facts.mode,
-            "stands_in": n.facts.stands_in,
             "method": n.facts.method,
         })
     });

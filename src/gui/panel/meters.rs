@@ -299,7 +299,7 @@ mod tests {
     fn facts(start: Instant, frame: u64) -> Facts {
         let captured_at = start + Duration::from_millis(frame * 50);
         Facts {
-            order: 1,
+            settings: 1,
             painted: frame + 1,
             captured: 3 * frame + 1,
             dropped: 2 * frame,
@@ -318,9 +318,8 @@ mod tests {
             },
             working: (640, 360),
             mode: None,
-            stands_in: false,
             method: TimingMethod::Host,
-            duel: None,
+            pair: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! A sheet to draw a chart on: areas, lines and letters with smooth edges.
 //!
-//! The only vello and the only skrifa are here. Letters are those of the window.
+//! The only skrifa is here. Letters are those of the window.
 
 use skrifa::{
     FontRef, MetadataProvider,

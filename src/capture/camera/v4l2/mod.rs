@@ -1,17 +1,19 @@
 //! What nokhwa does not tell of cameras on Linux, from V4L2.
 //!
 //! Stable names, devices that give no pictures, why one cannot be opened, every format with its exact
-//! rate, how long the rows of a frame are ([`node`]); whether a frame is there ([`beside`]); and the
-//! frames in those formats that nokhwa cannot carry ([`direct`]). This folder alone imports v4l, the
+//! rate, how long the rows of a frame are ([`node`]); whether a frame is there ([`probe_stream`]); and the
+//! frames in those formats that nokhwa cannot carry ([`mmap_stream`]). This folder alone imports v4l, the
 //! crate below nokhwa.
 
-mod beside;
-mod direct;
-mod node;
+mod mmap_stream;
 
-pub use beside::Beside;
-pub use direct::Direct;
+mod node;
+mod probe_stream;
+
+pub use mmap_stream::MmapStream;
+
 pub use node::{Agreed, Node};
+pub use probe_stream::ProbeStream;
 
 use std::{
     fs,

@@ -1,0 +1,115 @@
+//! A second opening of a device, which never streams: whether the stream of the first has a frame ready.
+
+use std::time::{Duration, Instant};
+
+use super::Node;
+use crate::capture::{format::CameraFormat, problem::CaptureProblem};
+
+/// A frame that was there already is given within this.
+const AT_ONCE: Duration = Duration::from_millis(2);
+/// Longest wait for an announcement from a driver that has not made any. Less than the least patience
+/// with a running camera.
+const UNANNOUNCED_AFTER: Duration = Duration::from_millis(250);
+/// Times that a frame was there unannounced before announcements are no longer waited for.
+const MOST_UNANNOUNCED: u32 = 2;
+
+/// A second opening of a device whose first one streams.
+pub struct ProbeStream {
+    node: Node,
+    announces: Announces,
+    requested_at: Instant,
+    arrived_at: Instant,
+}
+
+/// Whether the driver announces frames to this opening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Announces {
+    /// Nothing is sent before the first frame is requested.
+    NotYet,
+    /// Not known; so many frames came unannounced.
+    Perhaps(u32),
+    Yes,
+    No,
+}
+
+impl ProbeStream {
+    /// Before the first frame.
+    pub fn new(node: Node) -> Self {
+        Self {
+            node,
+            announces: Announces::NotYet,
+            requested_at: Instant::now(),
+            arrived_at: Instant::now(),
+        }
+    }
+
+    /// Waits until a frame is announced, at most `patience`. Returns whether to request one; a request
+    /// without an announcement may block for as long as the camera takes.
+    ///
+    /// # Errors
+    /// [`CaptureProblem`], from the system's refusal.
+    pub fn wait(&mut self, patience: Duration) -> Result<bool, CaptureProblem> {
+        let request = match self.announces {
+            Announces::NotYet | Announces::No => true,
+            Announces::Yes => self.node.wait(patience)?,
+            Announces::Perhaps(_) => {
+                let announced = self.node.wait(patience)?;
+                if announced {
+                    self.announces = Announces::Yes;
+                }
+                announced || self.arrived_at.elapsed() > UNANNOUNCED_AFTER
+            }
+        };
+        self.requested_at = Instant::now();
+        Ok(request)
+    }
+
+    /// To be called when a requested frame has arrived.
+    pub fn frame_arrived(&mut self) {
+        self.arrived_at = Instant::now();
+        self.announces = self
+            .announces
+            .after_frame(self.arrived_at.duration_since(self.requested_at));
+    }
+
+    /// Whether the camera still sends as `agreed`, as far as the driver reports.
+    pub fn sends_as(&self, agreed: &CameraFormat) -> bool {
+        self.node.sends_as(agreed)
+    }
+}
+
+impl Announces {
+    /// What is known after a frame that took so long to come.
+    fn after_frame(self, took: Duration) -> Self {
+        match self {
+            Self::NotYet => Self::Perhaps(0),
+            Self::Perhaps(unannounced) if took < AT_ONCE => {
+                if unannounced + 1 < MOST_UNANNOUNCED {
+                    Self::Perhaps(unannounced + 1)
+                } else {
+                    Self::No
+                }
+            }
+            known => known,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drivers_that_announce_nothing_are_not_waited_for() {
+        let mut announces = Announces::NotYet.after_frame(Duration::ZERO);
+        let slow = announces.after_frame(Duration::from_millis(150));
+        assert_eq!(slow, announces, "a slow camera may announce");
+        for _ in 0..MOST_UNANNOUNCED {
+            assert!(matches!(announces, Announces::Perhaps(_)));
+            announces = announces.after_frame(Duration::ZERO);
+        }
+        assert_eq!(announces, Announces::No);
+        let known = Announces::Yes.after_frame(Duration::ZERO);
+        assert_eq!(known, Announces::Yes);
+    }
+}

@@ -1,0 +1,340 @@
+//! The handle of the engine thread, which owns the backend and its sessions, obeys commands and sends events.
+//!
+//! The thread is steered by one bounded channel of [`Command`] and a stop signal; it answers on one
+//! bounded channel of [`Event`] and rings an injected wake-up after each. Nothing here waits for
+//! it except [`Engine::shutdown`], which waits a bounded time.
+//!
+//! Invariants: the newest paint command wins, the one before it is cancelled at once; events of
+//! overtaken commands never leave [`Engine::poll`]; a panic in a job becomes an event and the
+//! painter's sessions are given up; a lost device is replaced, which is an event. The [`Engine`] handle belongs to one thread, the
+//! window's.
+
+use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+
+use super::{
+    bounded_thread::{BoundedThread, WakeUp},
+    draft::draft_settings,
+    live::{
+        Input, LivePicture, LiveSettings, LiveSource, LiveStart, MeasureJob, NumberedSettings,
+        Preview, Snapshot, rate_control::first_source_px,
+    },
+    protocol::{BatchJob, Command, Event, Generation, PaintJob},
+    thread::{Events, Sent, run},
+};
+use crate::{
+    backend::{OpenDevice, RunControl},
+    capture::Capture,
+    mailbox::{Reader, Writer, mailbox},
+    media::record::FrameSink,
+    mode::DeviceChoice,
+};
+
+/// Commands that may wait in the channel; more wait in the handle.
+const COMMANDS: usize = 8;
+
+/// The handle of the engine thread.
+pub struct Engine {
+    commands: Sender<Command>,
+    events: Receiver<Sent>,
+    /// Closed to stop the thread.
+    stop: Option<Sender<()>>,
+    thread: BoundedThread,
+    /// Commands that found the channel full. At most one paint command waits here.
+    outbox: VecDeque<Command>,
+    newest: Generation,
+    painting: Option<Arc<RunControl>>,
+    /// Whether the single photo in hand is still in its draft.
+    drafting: bool,
+    batch: Option<Arc<RunControl>>,
+    measuring: Option<Arc<RunControl>>,
+    /// Stops live painting.
+    live: Option<Arc<RunControl>>,
+    /// The live source, stopped from here at once whatever the thread does.
+    capture: Option<Arc<Capture>>,
+    /// Where changed live settings go; `None` before the first.
+    changes: Option<Writer<Option<NumberedSettings>>>,
+    /// What live painting does.
+    snapshots: Option<Reader<Snapshot>>,
+    settings_number: u64,
+    /// Number of the settings with which live painting was started: what happened before no longer counts.
+    live_since: u64,
+    device: DeviceChoice,
+}
+
+impl Engine {
+    /// Starts the thread, which first asks `open_device` for the best device (that may take
+    /// a while) and tells [`Event::Device`] or [`Event::NoDevice`]; and asks it again when that
+    /// device is lost.
+    ///
+    /// # Errors
+    /// The operating system's, when it gives no thread.
+    pub fn start(open_device: OpenDevice, wake_up: WakeUp) -> std::io::Result<Self> {
+        let (command_sender, commands) = bounded(COMMANDS);
+        // Nothing waits for a surface.
+        let (event_sender, events) = unbounded();
+        let (stop, stopped) = bounded(0);
+        let event_sender = Events::new(event_sender, wake_up);
+        let thread = BoundedThread::spawn("engine", move || {
+            run(&open_device, &commands, &stopped, &event_sender);
+        })?;
+        Ok(Self {
+            commands: command_sender,
+            events,
+            stop: Some(stop),
+            thread,
+            outbox: VecDeque::new(),
+            newest: Generation::default(),
+            painting: None,
+            drafting: false,
+            batch: None,
+            measuring: None,
+            live: None,
+            capture: None,
+            changes: None,
+            snapshots: None,
+            settings_number: 0,
+            live_since: 0,
+            device: DeviceChoice::Auto,
+        })
+    }
+
+    /// Paints one photo, in place of whatever single photo is being painted. Never waits.
+    pub fn paint(&mut self, job: PaintJob) -> Generation {
+        self.cancel();
+        self.newest.0 += 1;
+        let control = Arc::new(RunControl::default());
+        self.painting = Some(control.clone());
+        self.drafting = job.draft && draft_settings(&job).is_some();
+        self.outbox
+            .retain(|waiting| !matches!(waiting, Command::Paint { .. }));
+        self.outbox.push_back(Command::Paint {
+            generation: self.newest,
+            job,
+            control,
+        });
+        self.flush();
+        self.newest
+    }
+
+    /// Paints a source's frames live, in place of the source before, which is let go of at once; the
+    /// pictures come through what is given back. Never waits.
+    ///
+    /// # Errors
+    /// The operating system's, when it gives no thread for the source. Nothing is painted live then.
+    /// Whatever is wrong with the source stands in the [`Snapshot`] and comes as an event.
+    pub fn start_live(
+        &mut self,
+        source: LiveSource,
+        settings: LiveSettings,
+    ) -> io::Result<Reader<LivePicture>> {
+        self.stop_live();
+        let input = Input::start(source, first_source_px(settings.size, self.device))?;
+        let (output, pictures) = mailbox(LivePicture::empty);
+        let (snapshot, snapshots) = mailbox(Snapshot::default);
+        let (changes, newest_settings) = mailbox(|| None);
+        let control = Arc::new(RunControl::default());
+        self.capture = input.capture();
+        self.live = Some(control.clone());
+        self.settings_number += 1;
+        self.live_since = self.settings_number;
+        self.changes = Some(changes);
+        self.snapshots = Some(snapshots);
+        self.outbox
+            .push_back(Command::StartLive(Box::new(LiveStart {
+                input,
+                output,
+                snapshot,
+                settings,
+                number: self.settings_number,
+                changes: newest_settings,
+                control,
+            })));
+        self.flush();
+        Ok(pictures)
+    }
+
+    /// Paints live frames by `settings` from the next one on; gives the number that pictures painted by
+    /// them carry. Never waits.
+    pub fn set_live(&mut self, settings: LiveSettings) -> u64 {
+        self.settings_number += 1;
+        if let Some(changes) = &mut self.changes {
+            changes.send((settings, self.settings_number));
+        }
+        self.settings_number
+    }
+
+    /// What live painting does now; `None` before it was started for the first time.
+    pub fn snapshot(&mut self) -> Option<&Snapshot> {
+        let snapshots = self.snapshots.as_mut()?;
+        snapshots.take();
+        Some(&snapshots.value)
+    }
+
+    /// Records every live picture from now on, of whichever source, until the recording ends. Pictures
+    /// that no surface takes are recorded too. Never waits.
+    pub fn record(&mut self, sink: FrameSink) {
+        self.outbox.push_back(Command::Record(sink));
+        self.flush();
+    }
+
+    /// Paints these previews of live pictures too, in turn; for none, none. Never waits.
+    pub fn set_previews(&mut self, previews: Vec<Preview>) {
+        self.outbox
+            .retain(|waiting| !matches!(waiting, Command::SetPreviews(_)));
+        self.outbox.push_back(Command::SetPreviews(previews));
+        self.flush();
+    }
+
+    /// Measures two modes on the live source's frames; [`Event::Measured`] follows. Live pictures wait
+    /// meanwhile.
+    pub fn measure(&mut self, job: MeasureJob) {
+        self.cancel_measuring();
+        let control = Arc::new(RunControl::default());
+        self.measuring = Some(control.clone());
+        self.outbox.push_back(Command::Measure { job, control });
+        self.flush();
+    }
+
+    /// Asks the measurement to stop; [`Event::Measured`] follows.
+    pub fn cancel_measuring(&mut self) {
+        if let Some(control) = &self.measuring {
+            control.cancel();
+        }
+    }
+
+    /// Share of the measurement that is done, 0 to 1; `None` when none is in hand.
+    pub fn measuring_progress(&self) -> Option<f32> {
+        self.measuring.as_ref().map(|control| control.progress())
+    }
+
+    /// Ends live painting; the source is let go of at once.
+    pub fn stop_live(&mut self) {
+        if let Some(control) = self.live.take() {
+            control.cancel();
+            self.outbox.retain(|waiting| {
+                !matches!(waiting, Command::StartLive(_) | Command::SetPreviews(_))
+            });
+            self.outbox.push_back(Command::StopLive);
+            self.flush();
+        }
+        if let Some(capture) = self.capture.take() {
+            capture.stop();
+        }
+    }
+
+    /// Asks the single photo in hand to stop; [`Event::Cancelled`] follows.
+    pub fn cancel(&mut self) {
+        if let Some(control) = &self.painting {
+            control.cancel();
+        }
+    }
+
+    /// Starts a batch. Returns `false`, and does nothing, while another one runs.
+    pub fn start_batch(&mut self, job: BatchJob) -> bool {
+        if self.batch.is_some() {
+            return false;
+        }
+        let control = Arc::new(RunControl::default());
+        self.batch = Some(control.clone());
+        self.outbox.push_back(Command::Batch { job, control });
+        self.flush();
+        true
+    }
+
+    /// Asks the batch to stop; [`Event::BatchEnded`] follows.
+    pub fn cancel_batch(&mut self) {
+        if let Some(control) = &self.batch {
+            control.cancel();
+        }
+    }
+
+    /// Share of the single photo that is painted, 0 to 1, its draft included; `None` when none is
+    /// in hand.
+    pub fn progress(&self) -> Option<f32> {
+        let control = self.painting.as_ref()?;
+        // The draft is about a tenth of the whole.
+        Some(if self.drafting {
+            0.1 * control.progress()
+        } else {
+            0.1 + 0.9 * control.progress()
+        })
+    }
+
+    /// Share of the batch's photo in hand that is painted, 0 to 1; `None` without a batch.
+    pub fn batch_progress(&self) -> Option<f32> {
+        self.batch.as_ref().map(|control| control.progress())
+    }
+
+    /// The next event that still matters. Never waits.
+    pub fn poll(&mut self) -> Option<Event> {
+        self.flush();
+        while let Ok(Sent { event, live }) = self.events.try_recv() {
+            if matches!(event, Event::Live(_)) && live != self.live_since {
+                continue;
+            }
+            let generation = match &event {
+                Event::Painted { generation, .. } | Event::Failed { generation, .. } => {
+                    Some(*generation)
+                }
+                Event::Cancelled(generation) => Some(*generation),
+                _ => None,
+            };
+            if generation.is_some_and(|of| of != self.newest) {
+                continue;
+            }
+            match &event {
+                Event::Painted { draft: true, .. } => self.drafting = false,
+                Event::Painted { .. } | Event::Failed { .. } | Event::Cancelled(_) => {
+                    self.painting = None;
+                }
+                Event::BatchEnded { .. } => self.batch = None,
+                Event::Device { info, .. } => self.device = info.kind,
+                Event::Measured(_) => self.measuring = None,
+                _ => {}
+            }
+            return Some(event);
+        }
+        None
+    }
+
+    /// Stops the thread: cancels what runs and waits at most `patience`. Returns whether the
+    /// thread ended in time; one that did not is left behind and dies with the program.
+    pub fn shutdown(&mut self, patience: Duration) -> bool {
+        let runs = (self.painting.iter())
+            .chain(&self.batch)
+            .chain(&self.measuring)
+            .chain(&self.live);
+        for control in runs {
+            control.cancel();
+        }
+        if let Some(capture) = self.capture.take() {
+            capture.stop();
+        }
+        self.outbox.clear();
+        self.stop = None;
+        self.thread.join_within(patience)
+    }
+
+    /// Hands waiting commands to the channel as far as it has room.
+    fn flush(&mut self) {
+        while let Some(command) = self.outbox.pop_front() {
+            match self.commands.try_send(command) {
+                Ok(()) => {}
+                Err(TrySendError::Full(command)) => {
+                    self.outbox.push_front(command);
+                    return;
+                }
+                // The thread is gone; its last events are still to be read.
+                Err(TrySendError::Disconnected(_)) => {}
+            }
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.shutdown(Duration::from_secs(2));
+    }
+}

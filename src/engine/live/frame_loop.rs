@@ -1,0 +1,260 @@
+//! The frame loop: one frame from the source to the picture: scaled, painted, composed, handed to the sinks.
+//!
+//! Knows neither settings nor how its sessions came to be. After the first frames of a size it allocates
+//! nothing, unless two modes are compared. Belongs to the engine's thread.
+
+use std::{
+    slice::{from_mut, from_ref},
+    sync::Arc,
+    time::Instant,
+};
+
+use super::{
+    clock::{Clock, ms},
+    picture::{Facts, LivePicture, ModePairTimes, Stages},
+};
+use crate::{
+    backend::{BackendError, RunControl, Session},
+    capture::Captured,
+    compose::{Look, compose_into},
+    frame::Frame,
+    mailbox::Writer,
+    media::{record::FrameSink, resample::Resampler},
+    mode::Mode,
+    timing::RunTiming,
+    verify::Equality,
+};
+
+/// A frame that is being painted.
+#[derive(Clone, Copy)]
+pub struct Begun {
+    /// When the engine began with it.
+    pub at: Instant,
+    /// When the source had it; for a frame that is painted again, when that began.
+    pub captured_at: Instant,
+    /// Columns and rows of the source's frame.
+    pub size: (usize, usize),
+    stages: Stages,
+}
+
+/// What painting a frame gave.
+#[derive(Clone, Copy)]
+pub struct Painted {
+    /// Variant and precision; `None` when the source is shown as it is.
+    pub mode: Option<Mode>,
+    /// Time of the run.
+    pub timing: RunTiming,
+    /// Both sides of a comparison.
+    pub pair: Option<ModePairTimes>,
+}
+
+/// Counts and numbers that a picture carries.
+#[derive(Clone, Copy)]
+pub struct Numbers {
+    /// Number of the settings by which it was painted.
+    pub settings: u64,
+    /// Frames that the source gave so far.
+    pub captured: u64,
+    /// Frames that a newer one replaced before the engine took them.
+    pub dropped: u64,
+    /// Number of the source's frame.
+    pub sequence: u64,
+}
+
+/// Which picture of a frame is painted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// The picture; of a comparison the first one.
+    First,
+    /// The second picture of a comparison.
+    Second,
+}
+
+/// The frame in hand, and where pictures go.
+pub struct FrameLoop {
+    output: Writer<LivePicture>,
+    recording: Option<FrameSink>,
+    scaled: Frame,
+    scale_ms: f32,
+    resampler: Resampler,
+    control: Arc<RunControl>,
+    clock: Clock,
+    painted: u64,
+}
+
+impl FrameLoop {
+    /// Pictures go to `output`; `control` ends a run.
+    pub fn new(output: Writer<LivePicture>, control: Arc<RunControl>, clock: Clock) -> Self {
+        Self {
+            output,
+            recording: None,
+            scaled: Frame::from_fn(1, 1, |_, _| [0; 4]),
+            scale_ms: 0.0,
+            resampler: Resampler::default(),
+            control,
+            clock,
+            painted: 0,
+        }
+    }
+
+    /// Where every picture is recorded.
+    pub fn recording(&mut self) -> &mut Option<FrameSink> {
+        &mut self.recording
+    }
+
+    /// The frame at the working size.
+    pub fn scaled(&self) -> &Frame {
+        &self.scaled
+    }
+
+    /// Ends a run.
+    pub fn control(&self) -> &RunControl {
+        &self.control
+    }
+
+    /// Begins with the source's newest frame, or again with the last one when it is not `fresh`.
+    pub fn begin(&mut self, captured: &Captured, fresh: bool) -> Begun {
+        let at = (self.clock)();
+        let mut stages = Stages {
+            capture_ms: captured.capture_ms,
+            decode_ms: captured.decode_ms,
+            ..Stages::default()
+        };
+        if fresh {
+            let since = ms(at.saturating_duration_since(captured.captured_at));
+            stages.wait_ms = (since - captured.decode_ms).max(0.0);
+        }
+        let size = sides(&captured.frame);
+        let original = &mut self.output.value.original;
+        fit(original, size);
+        original.rgba_mut().copy_from_slice(captured.frame.rgba());
+        Begun {
+            at,
+            captured_at: if fresh { captured.captured_at } else { at },
+            size,
+            stages,
+        }
+    }
+
+    /// Brings the source's frame to the working size, for one picture or two.
+    pub fn scale(&mut self, frame: &Frame, size: (usize, usize), is_pair: bool) {
+        let began = (self.clock)();
+        fit(&mut self.scaled, size);
+        self.resampler.resample(frame, &mut self.scaled);
+        let picture = &mut self.output.value;
+        fit(&mut picture.painted, size);
+        if is_pair {
+            let nothing = || Frame::from_fn(1, 1, |_, _| [0; 4]);
+            fit(picture.other.get_or_insert_with(nothing), size);
+        } else {
+            picture.other = None;
+        }
+        self.scale_ms = ms((self.clock)() - began);
+    }
+
+    /// Paints what was scaled; `meanwhile` is called again and again.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn paint(
+        &mut self,
+        session: &mut dyn Session,
+        half: Half,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<RunTiming, BackendError> {
+        let picture = &mut self.output.value;
+        let to = match (half, &mut picture.other) {
+            (Half::Second, Some(other)) => other,
+            _ => &mut picture.painted,
+        };
+        let (inputs, outputs) = (from_ref(&self.scaled), from_mut(to));
+        session.run(inputs, outputs, &self.control, meanwhile)
+    }
+
+    /// Shows what was scaled as it is.
+    pub fn show_source(&mut self) -> Painted {
+        let painted = &mut self.output.value.painted;
+        painted.rgba_mut().copy_from_slice(self.scaled.rgba());
+        Painted {
+            mode: None,
+            timing: RunTiming::host(0.0),
+            pair: None,
+        }
+    }
+
+    /// Both pictures of a comparison.
+    pub fn pair(&self) -> Option<[&Frame; 2]> {
+        let picture = &self.output.value;
+        Some([&picture.painted, picture.other.as_ref()?])
+    }
+
+    /// Composes the picture and hands it to the sinks.
+    pub fn hand_over(
+        &mut self,
+        begun: &Begun,
+        painted: &Painted,
+        look: Look,
+        numbers: Numbers,
+        (names, equality): (Option<&Arc<[String; 2]>>, Option<&Arc<Equality>>),
+    ) -> Facts {
+        let composing = (self.clock)();
+        let picture = &mut self.output.value;
+        // A person may want less than all of the painting.
+        if painted.mode.is_some() && look != Look::default() {
+            compose_into(&self.scaled, &mut picture.painted, look);
+            if let Some(other) = &mut picture.other {
+                compose_into(&self.scaled, other, look);
+            }
+        }
+        let ready_at = (self.clock)();
+        self.painted += 1;
+        let facts = Facts {
+            settings: numbers.settings,
+            painted: self.painted,
+            captured: numbers.captured,
+            dropped: numbers.dropped,
+            sequence: numbers.sequence,
+            captured_at: begun.captured_at,
+            ready_at,
+            stages: Stages {
+                scale_ms: self.scale_ms,
+                upload_ms: painted.timing.upload_ms as f32,
+                network_ms: painted.timing.total_ms as f32,
+                download_ms: painted.timing.download_ms as f32,
+                compose_ms: ms(ready_at - composing),
+                ..begun.stages
+            },
+            working: sides(&picture.painted),
+            mode: painted.mode,
+            method: painted.timing.method,
+            pair: painted.pair,
+        };
+        picture.facts = Some(facts);
+        picture.names = names.cloned();
+        picture.equality = equality.cloned();
+        if let Some(sink) = &mut self.recording {
+            sink.push(&picture.painted, ready_at);
+        }
+        self.output.put();
+        facts
+    }
+
+    /// Room for a picture that nobody sees, at the working size: the last one is out already.
+    pub fn unseen(&mut self) -> (&Frame, &mut Frame, &RunControl) {
+        let unseen = &mut self.output.value.painted;
+        fit(unseen, sides(&self.scaled));
+        (&self.scaled, unseen, &self.control)
+    }
+}
+
+/// Columns and rows of a frame.
+pub fn sides(frame: &Frame) -> (usize, usize) {
+    (frame.width(), frame.height())
+}
+
+/// Makes `frame` as large as `size`; what it shows is stale either way.
+pub fn fit(frame: &mut Frame, (width, height): (usize, usize)) {
+    if sides(frame) != (width, height) {
+        frame.resize(width, height);
+    }
+}

@@ -1,0 +1,138 @@
+//! Where live frames come from: a source that the engine captures, or frames that somebody else makes.
+//!
+//! Belongs to the engine's thread; the capture itself has threads of its own and may be stopped from any.
+
+use std::{io, sync::Arc};
+
+use crossbeam_channel::Receiver;
+
+use crate::{
+    capture::{
+        CameraFormat, Capture, CaptureEvent, CaptureProblem, CaptureSettings, Captured, Source,
+    },
+    mailbox::Reader,
+};
+
+/// Where live frames come from.
+pub enum LiveSource {
+    /// The engine captures it. The working size in the settings does not count: the engine sets it.
+    Capture(Source, CaptureSettings),
+    /// Frames that the caller makes.
+    Frames(Reader<Captured>),
+}
+
+/// What a source does.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum SourceState {
+    /// It was just started.
+    #[default]
+    Starting,
+    /// Frames come.
+    Running {
+        /// The source in words.
+        described: Arc<str>,
+        /// How a camera sends.
+        format: Option<CameraFormat>,
+    },
+    /// No frames come; it is tried again until they do.
+    Waiting(CaptureProblem),
+    /// No frames will come any more.
+    Ended(CaptureProblem),
+}
+
+/// The frames of a source, and what happens to it. Dropped, it stops the source.
+pub struct Input {
+    /// The frames; the newest wins.
+    pub(super) frames: Reader<Captured>,
+    capture: Option<Arc<Capture>>,
+    events_ended: bool,
+    frames_ended: bool,
+}
+
+impl Input {
+    /// Starts `source` for frames of `source_px` on their long side.
+    ///
+    /// # Errors
+    /// The operating system's, when it gives no thread.
+    pub fn start(source: LiveSource, source_px: usize) -> io::Result<Self> {
+        let (frames, capture) = match source {
+            LiveSource::Capture(source, mut settings) => {
+                settings.working_px = source_px;
+                let (capture, frames) = Capture::start(source, settings)?;
+                (frames, Some(Arc::new(capture)))
+            }
+            LiveSource::Frames(frames) => (frames, None),
+        };
+        Ok(Self {
+            frames,
+            capture,
+            events_ended: false,
+            frames_ended: false,
+        })
+    }
+
+    /// The capture, for whoever may have to stop it at once.
+    pub fn capture(&self) -> Option<Arc<Capture>> {
+        self.capture.clone()
+    }
+
+    /// Frames that came damaged and were skipped.
+    pub(super) fn damaged_frames(&self) -> u64 {
+        (self.capture.as_ref()).map_or(0, |capture| capture.damaged_frames())
+    }
+
+    /// Tells the source the long side that it should send, in pixels, and whether nobody looks at new
+    /// frames.
+    pub(super) fn adjust(&self, source_px: usize, frozen: bool) {
+        if let Some(capture) = &self.capture {
+            capture.set_working_px(source_px);
+            capture.set_held(frozen);
+        }
+    }
+
+    /// Signals when there may be a new frame; `None` when no more come.
+    pub(super) fn frame_ready(&self) -> Option<&Receiver<()>> {
+        (!self.frames_ended).then(|| self.frames.ready())
+    }
+
+    /// No more frames come.
+    pub fn end_frames(&mut self) {
+        self.frames_ended = true;
+    }
+
+    /// What happens to the source; `None` when nothing more can.
+    pub(super) fn events(&self) -> Option<&Receiver<CaptureEvent>> {
+        let capture = self.capture.as_ref().filter(|_| !self.events_ended);
+        capture.map(|capture| capture.events())
+    }
+
+    /// Nothing more happens to the source.
+    pub fn end_events(&mut self) {
+        self.events_ended = true;
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        if let Some(capture) = &self.capture {
+            capture.stop();
+        }
+    }
+}
+
+impl SourceState {
+    /// Something happened to the source.
+    pub(super) fn note(&mut self, event: &CaptureEvent) {
+        match event {
+            CaptureEvent::Started { described, format } => {
+                *self = Self::Running {
+                    described: described.as_str().into(),
+                    format: *format,
+                };
+            }
+            CaptureEvent::Waiting(problem) => *self = Self::Waiting(problem.clone()),
+            CaptureEvent::Ended(problem) => *self = Self::Ended(problem.clone()),
+            CaptureEvent::Skipped(_) => {}
+        }
+    }
+}

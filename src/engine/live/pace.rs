@@ -1,0 +1,47 @@
+//! How much of the time large pictures take. Pure: times are handed in.
+
+use std::time::{Duration, Instant};
+
+/// Weight of the newest frame in the share of time that large pictures take.
+const NEWEST: f64 = 0.1;
+
+/// The pace of the large pictures.
+pub struct Pace {
+    /// When the one before was begun.
+    began: Option<Instant>,
+    busy: f64,
+    work: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            began: None,
+            busy: 1.0,
+            work: Duration::ZERO,
+        }
+    }
+}
+
+impl Pace {
+    /// A picture was begun, and handed over after `work`; what belongs to it `ended` then.
+    pub fn note(&mut self, began: Instant, work: Duration, ended: Instant) {
+        self.work = work;
+        if let Some(before) = self.began.replace(began) {
+            let between = began.saturating_duration_since(before).as_secs_f64();
+            let took = (ended - began).as_secs_f64();
+            let busy = (took / between.max(1e-6)).min(1.0);
+            self.busy += NEWEST * (busy - self.busy);
+        }
+    }
+
+    /// Share of the time that large pictures take, 0 to 1.
+    pub fn busy(&self) -> f64 {
+        self.busy
+    }
+
+    /// How long the last one took.
+    pub fn work(&self) -> Duration {
+        self.work
+    }
+}

@@ -1,0 +1,144 @@
+//! Previews: every style paints the same live picture, small, in turn, beside the large one.
+//!
+//! One preview is painted after a large picture, and then so long none that they take a small share of the
+//! time, or half of what the large picture leaves. Belongs to the engine's thread.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    clock::Clock,
+    frame_loop::{fit, sides},
+    settings::Preview,
+};
+use crate::{
+    backend::{BackendError, RunControl, SessionSpec},
+    engine::{
+        paint::{PaintSettings, Painter},
+        sessions::{Loaded, Purpose, SessionKey},
+    },
+    frame::Frame,
+    media::{resample::Resampler, scale::size_within},
+    mode::ModeChoice,
+};
+
+/// Long side of a preview, in pixels.
+const PREVIEW_PX: usize = 192;
+/// Share of the time that previews may take, however busy the device is.
+const SHARE: f64 = 0.08;
+/// Share of the time that the device would be idle that previews may take.
+const SHARE_OF_IDLE: f64 = 0.5;
+/// Pictures of one style per second at most.
+const MOST_FPS: f64 = 15.0;
+
+/// The previews, and whose turn it is.
+pub struct Previews {
+    previews: Vec<Preview>,
+    next: usize,
+    resampler: Resampler,
+    input: Frame,
+    rests_until: Option<Instant>,
+    began: Instant,
+    /// What is being loaded, and the number of the request.
+    loading: Option<(SessionKey, u64)>,
+    /// What cannot be had.
+    refused: Vec<SessionKey>,
+}
+
+impl Previews {
+    /// None yet.
+    pub fn new(began: Instant) -> Self {
+        Self {
+            previews: Vec::new(),
+            next: 0,
+            resampler: Resampler::default(),
+            input: Frame::from_fn(1, 1, |_, _| [0; 4]),
+            rests_until: None,
+            began,
+            loading: None,
+            refused: Vec::new(),
+        }
+    }
+
+    /// Paints these from now on; without any, their sessions are closed.
+    pub fn set(&mut self, previews: Vec<Preview>, painter: &mut Painter) {
+        if previews.is_empty() {
+            self.loading = None;
+            painter.pool_mut().close_all(Purpose::Preview);
+        }
+        self.refused.clear();
+        self.previews = previews;
+        self.next = 0;
+        self.rests_until = None;
+    }
+
+    /// The device is another one.
+    pub fn forget_device(&mut self) {
+        self.loading = None;
+        self.refused.clear();
+    }
+
+    /// What became of a request, if it was a preview's.
+    pub fn note_loaded(&mut self, ticket: u64, loaded: &Loaded) {
+        let loading = self.loading.take_if(|(_, of)| *of == ticket);
+        match (loading, loaded) {
+            (None, _) | (_, Loaded::Open | Loaded::Failed(BackendError::Cancelled)) => {}
+            // The same style painted large tells why.
+            (Some((key, _)), _) => self.refused.push(key),
+        }
+    }
+
+    /// Paints the next preview from `frame`, if it is time to. Large pictures take `busy` of the time, 0 to
+    /// 1. A preview whose session is not open has it loaded where it `may_load`, and waits for another turn.
+    /// What cannot be painted small is left out: the same style painted large tells why.
+    pub fn serve(
+        &mut self,
+        painter: &mut Painter,
+        frame: &Frame,
+        mode: ModeChoice,
+        (control, clock): (&RunControl, &Clock),
+        (busy, may_load): (f64, bool),
+    ) {
+        let began = clock();
+        if self.previews.is_empty() || self.rests_until.is_some_and(|until| began < until) {
+            return;
+        }
+        let at = self.next % self.previews.len();
+        self.next = at + 1;
+        let (width, height) = sides(frame);
+        let size = size_within(width, height, PREVIEW_PX);
+        let key = SessionKey {
+            network: self.previews[at].network.clone(),
+            spec: SessionSpec::single(size.0, size.1, painter.mode(PaintSettings::of_mode(mode))),
+        };
+        if may_load
+            && !painter.pool().has(&key)
+            && !self.refused.contains(&key)
+            && painter.pool().is_idle()
+        {
+            let ticket = painter.request(&key, Purpose::Preview);
+            self.loading = Some((key.clone(), ticket));
+            // Where it is loaded on the spot, it is there already.
+            while let Some((ticket, loaded)) = painter.pool_mut().next_loaded() {
+                self.note_loaded(ticket, &loaded);
+            }
+        }
+        let Some(session) = painter.pool_mut().session(&key) else {
+            return;
+        };
+        fit(&mut self.input, size);
+        self.resampler.resample(frame, &mut self.input);
+        let output = &mut self.previews[at].output;
+        fit(&mut output.value.painted, size);
+        let painted = session.paint(&self.input, &mut output.value.painted, control);
+        let ended = clock();
+        if painted.is_ok() {
+            output.value.painted_at_ms = (ended - self.began).as_millis() as u64;
+            output.put();
+        }
+        let took = (ended - began).as_secs_f64();
+        let share = SHARE.max(SHARE_OF_IDLE * (1.0 - busy));
+        let next = 1.0 / MOST_FPS / self.previews.len() as f64;
+        let rest = (took * (1.0 / share - 1.0)).max(next - took).max(0.0);
+        self.rests_until = Some(ended + Duration::from_secs_f64(rest));
+    }
+}

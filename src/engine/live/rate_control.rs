@@ -1,0 +1,404 @@
+//! Rate control: the working size at which the device holds a rate, found while it paints, and the size
+//! that the source has to send for it.
+//!
+//! Time of painting grows with the number of pixels, so the time of the size in use tells that of its
+//! neighbours. The size shrinks soon after the rate is lost and grows late and by one step at a time, so
+//! that it does not swing. Where the source's frames are the limit and the device has room, the source is
+//! requested to send larger ones, as long as it can decode or draw them at that rate.
+//!
+//! Pure: times are handed in. Belongs to the engine's thread.
+
+use std::time::{Duration, Instant};
+
+use super::LiveSize;
+use crate::{capture::LARGEST_FRAME_PX, mode::DeviceChoice};
+
+/// Long sides that are chosen from, in pixels.
+pub const STEPS_PX: [usize; 17] = [
+    256,
+    288,
+    320,
+    384,
+    448,
+    512,
+    640,
+    768,
+    896,
+    1024,
+    1280,
+    1600,
+    1920,
+    2560,
+    3200,
+    3840,
+    LARGEST_FRAME_PX,
+];
+/// Where the automatic size begins, in pixels.
+const FIRST_PX: usize = 512;
+/// Where it begins on a processor.
+const FIRST_PX_ON_CPU: usize = 320;
+/// Long side that a source sends at first, in pixels.
+const FIRST_SOURCE_PX: usize = 1280;
+/// Long side that it sends at first where a processor paints.
+const FIRST_SOURCE_PX_ON_CPU: usize = 640;
+/// Share of the time between two frames that painting may take: the rest is for the window and for
+/// frames that take longer than most.
+const BUDGET_SHARE: f64 = 0.80;
+/// Share of the budget below which the next size up has to stay before it is chosen.
+const GROWS_BELOW: f64 = 0.85;
+/// Frames that took too long before the size shrinks.
+const SLOW_FRAMES: u32 = 6;
+/// As many, when they took twice as long as they may.
+const VERY_SLOW_FRAMES: u32 = 2;
+/// How long there has to be room before the size grows.
+const GROWS_AFTER: Duration = Duration::from_millis(1500);
+/// How long a size that proved too large is not tried again.
+const REMEMBERS: Duration = Duration::from_secs(20);
+/// Frames of a new size whose time does not count: caches are cold and memory is touched for the first
+/// time.
+const WARM_UP_FRAMES: u32 = 2;
+/// Weight of the newest frame in the mean.
+const NEWEST: f64 = 0.2;
+/// By how much the frames of a source grow at once, at most and at least.
+const SOURCE_GROWTH: (f64, f64) = (2.0, 1.1);
+
+/// The long side that a source should send at first for pictures of this size on a device of this kind, in
+/// pixels.
+pub fn first_source_px(size: LiveSize, device: DeviceChoice) -> usize {
+    match (size, device) {
+        (LiveSize::LongSide(px), _) => px,
+        (LiveSize::Auto { .. }, DeviceChoice::Cuda) => FIRST_SOURCE_PX,
+        (LiveSize::Auto { .. }, DeviceChoice::Cpu | DeviceChoice::Auto) => FIRST_SOURCE_PX_ON_CPU,
+    }
+}
+
+/// What is known of a frame that was painted.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameCost {
+    /// Milliseconds of the engine's work on it.
+    pub work_ms: f64,
+    /// Milliseconds that the source took to decode or draw it.
+    pub decode_ms: f64,
+    /// Long side at which it was painted, in pixels.
+    pub painted_px: usize,
+    /// Long side of the source's frame, in pixels.
+    pub source_px: usize,
+}
+
+/// Chooses the long side for a rate.
+#[derive(Clone, Debug)]
+pub struct RateControl {
+    size: LiveSize,
+    long_side_px: usize,
+    /// Long side that the source should send, and the least that it is requested to send.
+    source_px: usize,
+    first_source_px: usize,
+    /// Mean milliseconds of a frame at the size in use: of the work on it, and of decoding it.
+    mean_ms: Option<(f64, f64)>,
+    frames: u32,
+    slow: u32,
+    room_since: Option<Instant>,
+    /// A size that was too large, and until when it is remembered.
+    too_large: Option<(usize, Instant)>,
+}
+
+impl RateControl {
+    /// Begins with `size` on a device of this kind.
+    pub fn new(size: LiveSize, device: DeviceChoice) -> Self {
+        Self {
+            size,
+            long_side_px: match device {
+                DeviceChoice::Cpu => FIRST_PX_ON_CPU,
+                DeviceChoice::Cuda | DeviceChoice::Auto => FIRST_PX,
+            },
+            source_px: first_source_px(size, device),
+            first_source_px: first_source_px(LiveSize::default(), device),
+            mean_ms: None,
+            frames: 0,
+            slow: 0,
+            room_since: None,
+            too_large: None,
+        }
+    }
+
+    /// Another size from now on; an automatic one begins at the size in use.
+    pub fn set_size(&mut self, size: LiveSize) {
+        if size == self.size {
+            return;
+        }
+        self.size = size;
+        self.forget();
+        if let LiveSize::LongSide(px) = size {
+            self.source_px = px;
+        }
+    }
+
+    /// The long side to paint at, in pixels, before the source's own size limits it.
+    pub fn long_side_px(&self) -> usize {
+        match self.size {
+            LiveSize::Auto { .. } => self.long_side_px,
+            LiveSize::LongSide(px) => px,
+        }
+    }
+
+    /// The long side that the source should send, in pixels.
+    pub fn source_px(&self) -> usize {
+        self.source_px
+    }
+
+    /// Forgets what frames took, because something else than the size changed: the style, the mode.
+    pub fn forget(&mut self) {
+        self.begin_at(self.long_side_px);
+        self.too_large = None;
+    }
+
+    /// Takes note of a frame that was painted at the time `now`. Returns whether the size changed.
+    pub fn note(&mut self, frame: FrameCost, now: Instant) -> bool {
+        let FrameCost {
+            work_ms,
+            decode_ms,
+            painted_px,
+            source_px,
+        } = frame;
+        let LiveSize::Auto { target_fps } = self.size else {
+            return false;
+        };
+        if painted_px != self.long_side_px.min(source_px) {
+            // Still of the size before.
+            return false;
+        }
+        self.frames += 1;
+        if self.frames <= WARM_UP_FRAMES {
+            return false;
+        }
+        let (mean, decode_ms) = match self.mean_ms {
+            Some((work, decode)) => (
+                work + NEWEST * (work_ms - work),
+                decode + NEWEST * (decode_ms - decode),
+            ),
+            None => (work_ms, decode_ms),
+        };
+        self.mean_ms = Some((mean, decode_ms));
+        let budget_ms = 1e3 / target_fps.max(1.0) * BUDGET_SHARE;
+        self.slow = if mean > budget_ms { self.slow + 1 } else { 0 };
+        let patience = if mean > 2.0 * budget_ms {
+            VERY_SLOW_FRAMES
+        } else {
+            SLOW_FRAMES
+        };
+        if self.slow >= patience && painted_px > STEPS_PX[0] {
+            self.too_large = Some((painted_px, now + REMEMBERS));
+            // At once to where it fits, not step by step.
+            let fits = |px: usize| scaled_ms(mean, painted_px, px) <= budget_ms;
+            let below = STEPS_PX
+                .iter()
+                .rev()
+                .copied()
+                .find(|&px| px < painted_px && fits(px));
+            self.begin_at(below.unwrap_or(STEPS_PX[0]));
+            if 2 * self.long_side_px < self.source_px {
+                // Decoding what is made much smaller afterwards is for nothing.
+                self.source_px = self.long_side_px.max(self.first_source_px);
+            }
+            return true;
+        }
+        let is_source_the_limit = painted_px >= source_px;
+        let larger = STEPS_PX.iter().copied().find(|&px| px > painted_px);
+        let up = larger
+            .filter(|&px| {
+                let remembered = self.too_large.filter(|&(_, until)| now < until);
+                remembered.is_none_or(|(large, _)| px < large)
+            })
+            .filter(|&px| {
+                let px = if is_source_the_limit {
+                    px
+                } else {
+                    px.min(source_px)
+                };
+                scaled_ms(mean, painted_px, px) < budget_ms * GROWS_BELOW
+            });
+        match (up, self.room_since) {
+            (None, _) => self.room_since = None,
+            (Some(_), None) => self.room_since = Some(now),
+            (Some(px), Some(since)) if now - since >= GROWS_AFTER => {
+                if is_source_the_limit {
+                    self.room_since = None;
+                    self.request_more(source_px, budget_ms / decode_ms);
+                    return false;
+                }
+                self.begin_at(px);
+                return true;
+            }
+            (Some(_), Some(_)) => {}
+        }
+        false
+    }
+
+    /// Requests larger frames of a source that sends `from_px` now and could decode or draw `room` times as
+    /// many pixels in time.
+    fn request_more(&mut self, from_px: usize, room: f64) {
+        let (most, least) = SOURCE_GROWTH;
+        // A source that takes no time to speak of has infinite room.
+        let growth = room.sqrt().min(most);
+        if growth >= least {
+            let px = (from_px as f64 * growth) as usize;
+            self.source_px = self.source_px.max(px.min(LARGEST_FRAME_PX));
+        }
+    }
+
+    fn begin_at(&mut self, px: usize) {
+        self.long_side_px = px;
+        self.mean_ms = None;
+        self.frames = 0;
+        self.slow = 0;
+        self.room_since = None;
+    }
+}
+
+/// Milliseconds at another size, if time grows with the pixels.
+fn scaled_ms(ms: f64, from_px: usize, to_px: usize) -> f64 {
+    let ratio = to_px as f64 / from_px as f64;
+    ms * ratio * ratio
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AUTO: LiveSize = LiveSize::Auto { target_fps: 30.0 };
+
+    /// A device that needs so many nanoseconds a pixel of a square picture, and a source that sends at most
+    /// `largest_px` and needs `decode_ns` a pixel, for so many seconds of 30 frames each; every size that was
+    /// used.
+    struct Run {
+        control: RateControl,
+        largest_px: usize,
+        decode_ns: f64,
+        t: f64,
+        start: Instant,
+    }
+
+    impl Run {
+        fn new(device: DeviceChoice, largest_px: usize) -> Self {
+            Self {
+                control: RateControl::new(AUTO, device),
+                largest_px,
+                decode_ns: 0.1,
+                t: 0.0,
+                start: Instant::now(),
+            }
+        }
+
+        fn for_seconds(&mut self, seconds: f64, ns_a_pixel: impl Fn(f64) -> f64) -> Vec<usize> {
+            let mut sizes = vec![self.control.long_side_px()];
+            let end = self.t + seconds;
+            while self.t < end {
+                let source_px = self.control.source_px().min(self.largest_px);
+                let painted_px = self.control.long_side_px().min(source_px);
+                let ms = |px: usize, ns: f64| (px * px) as f64 * ns / 1e6;
+                let work_ms = ms(painted_px, ns_a_pixel(self.t));
+                self.t += (work_ms / 1e3).max(1.0 / 30.0);
+                let cost = FrameCost {
+                    work_ms,
+                    decode_ms: ms(source_px, self.decode_ns),
+                    painted_px,
+                    source_px,
+                };
+                self.control
+                    .note(cost, self.start + Duration::from_secs_f64(self.t));
+                if sizes.last() != Some(&self.control.long_side_px()) {
+                    sizes.push(self.control.long_side_px());
+                }
+            }
+            sizes
+        }
+    }
+
+    #[test]
+    fn a_fast_device_grows_to_the_source_whatever_its_size() {
+        for largest_px in [640, 1280, 1920, 3840, LARGEST_FRAME_PX] {
+            let mut run = Run::new(DeviceChoice::Cuda, largest_px);
+            let sizes = run.for_seconds(60.0, |_| 1.0);
+            assert_eq!(run.control.long_side_px(), largest_px);
+            assert!(run.control.source_px() >= largest_px);
+            assert!(sizes.is_sorted(), "{sizes:?}");
+        }
+    }
+
+    #[test]
+    fn a_slow_device_shrinks_at_once_and_stays() {
+        let mut run = Run::new(DeviceChoice::Cuda, 1280);
+        run.for_seconds(20.0, |_| 1.0);
+        run.control.forget();
+        let sizes = run.for_seconds(2.0, |_| 200.0);
+        assert_eq!(sizes, [1280, 320], "26.7 ms for 133000 pixels");
+        assert_eq!(run.control.source_px(), FIRST_SOURCE_PX);
+        let sizes = run.for_seconds(60.0, |_| 200.0);
+        assert_eq!(sizes, [320], "and does not swing");
+    }
+
+    #[test]
+    fn never_below_the_least_then_the_rate_gives_way() {
+        let mut run = Run::new(DeviceChoice::Cuda, 1280);
+        run.for_seconds(20.0, |_| 5000.0);
+        assert_eq!(run.control.long_side_px(), STEPS_PX[0]);
+    }
+
+    #[test]
+    fn noise_around_the_budget_moves_nothing_for_long() {
+        // 512 px take 23 to 29 ms: over the budget of 26.7 at times.
+        let mut run = Run::new(DeviceChoice::Cuda, 1280);
+        let sizes = run.for_seconds(60.0, |t| 100.0 + 11.0 * (t * 40.0).sin());
+        assert!(sizes.len() <= 2, "{sizes:?}");
+    }
+
+    #[test]
+    fn sources_send_no_more_than_they_can_in_time() {
+        // 26.7 ms are enough for 1633 px at 10 ns a pixel.
+        let mut run = Run::new(DeviceChoice::Cuda, 3840);
+        run.decode_ns = 10.0;
+        run.for_seconds(60.0, |_| 1.0);
+        let source_px = run.control.source_px();
+        assert!((1280..=1640).contains(&source_px), "{source_px}");
+    }
+
+    #[test]
+    fn sources_are_not_reopened_again_and_again() {
+        // Paints 1920 px in 18.4 ms: 3840 would be sent for nothing.
+        let mut run = Run::new(DeviceChoice::Cuda, 3840);
+        run.for_seconds(60.0, |_| 5.0);
+        let (size, source_px) = (run.control.long_side_px(), run.control.source_px());
+        for _ in 0..60 {
+            run.for_seconds(1.0, |_| 5.0);
+            let control = &run.control;
+            assert_eq!(
+                (control.long_side_px(), control.source_px()),
+                (size, source_px)
+            );
+        }
+        assert!((1920..=2560).contains(&size), "{size}");
+    }
+
+    #[test]
+    fn a_chosen_size_is_painted_and_sent() {
+        let mut control = RateControl::new(LiveSize::LongSide(900), DeviceChoice::Cpu);
+        assert_eq!((control.long_side_px(), control.source_px()), (900, 900));
+        control.set_size(LiveSize::LongSide(3840));
+        assert_eq!((control.long_side_px(), control.source_px()), (3840, 3840));
+        control.set_size(AUTO);
+        assert_eq!(control.long_side_px(), FIRST_PX_ON_CPU);
+    }
+
+    #[test]
+    fn when_the_load_goes_the_size_comes_back() {
+        let mut run = Run::new(DeviceChoice::Cuda, 1280);
+        run.for_seconds(5.0, |_| 300.0);
+        assert!(run.control.long_side_px() <= 288);
+        run.for_seconds(60.0, |_| 40.0);
+        assert_eq!(
+            run.control.long_side_px(),
+            640,
+            "16 ms; 768 would take 24 of 27"
+        );
+    }
+}

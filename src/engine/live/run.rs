@@ -1,0 +1,487 @@
+//! A live run: the newest frame of a source is painted, again and again, by the newest settings.
+//!
+//! [`Live`] puts the parts together: input, scheduler and pools, rate control, frame loop, previews. It belongs
+//! to the engine's thread; time is handed to it, so that tests have their own.
+
+use std::{sync::Arc, time::Duration};
+
+use crossbeam_channel::Receiver;
+
+use super::{
+    clock::Clock,
+    compare::Judge,
+    frame_loop::{Begun, FrameLoop, Half, Numbers, Painted, sides},
+    inbox::Inbox,
+    input::Input,
+    measuring::measure,
+    pace::Pace,
+    picture::{LivePicture, ModePairTimes},
+    previews::Previews,
+    rate_control::{FrameCost, RateControl},
+    sampler::Sampler,
+    scheduler::Next,
+    settings::{LiveEvent, LiveSettings, MeasureJob, NumberedSettings, Preview},
+    snapshot::Snapshot,
+    target::{DeviceSlot, RenderTarget, SessionSlot},
+    targets::{Surroundings, Targets},
+};
+use crate::{
+    backend::{BackendError, RunControl},
+    capture::CaptureEvent,
+    engine::paint::Painter,
+    frame::Frame,
+    mailbox::{Reader, Writer},
+    measure::{MeasureError, MeasureReport},
+    media::{record::FrameSink, scale::size_within},
+    plan::ConvProvider,
+    timing::RunTiming,
+};
+
+/// Different frames that a measurement paints in turn.
+const MEASURED_PICTURES: usize = 4;
+/// How long the next of them is waited for.
+const NEXT_PICTURE_WITHIN: Duration = Duration::from_millis(250);
+
+/// Live painting to be started.
+pub struct LiveStart {
+    /// Where frames come from.
+    pub input: Input,
+    /// Where pictures go.
+    pub output: Writer<LivePicture>,
+    /// Where snapshots go.
+    pub snapshot: Writer<Snapshot>,
+    /// How frames are painted at first.
+    pub settings: LiveSettings,
+    /// Number of these settings.
+    pub number: u64,
+    /// Where later settings come, with their numbers.
+    pub changes: Reader<Option<NumberedSettings>>,
+    /// Cancelled to stop.
+    pub control: Arc<RunControl>,
+}
+
+/// Live painting in progress.
+pub struct Live {
+    input: Input,
+    settings: Inbox,
+    /// Whether something changed since the last picture that it has to show.
+    changed: bool,
+    has_frame: bool,
+    rate: RateControl,
+    frames: FrameLoop,
+    targets: Targets,
+    judge: Judge,
+    previews: Previews,
+    sampler: Sampler,
+    snapshot: Writer<Snapshot>,
+    /// The snapshot that was put last.
+    shown: Snapshot,
+    pace: Pace,
+    clock: Clock,
+}
+
+/// What one call of [`Live::serve`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// There was nothing to paint.
+    Nothing,
+    /// A picture was handed over.
+    Picture,
+}
+
+impl Live {
+    /// Begins as `start` says, with the device and the loader of `painter`.
+    pub fn new(start: LiveStart, painter: &Painter, clock: Clock) -> Self {
+        let LiveStart {
+            input,
+            output,
+            snapshot,
+            settings,
+            number,
+            changes,
+            control,
+        } = start;
+        let kind = painter.backend().device().kind;
+        Self {
+            input,
+            rate: RateControl::new(settings.size, kind),
+            settings: Inbox::new((settings, number), changes),
+            changed: true,
+            has_frame: false,
+            frames: FrameLoop::new(output, control, clock.clone()),
+            targets: Targets::new(painter.loader()),
+            judge: Judge::default(),
+            previews: Previews::new(clock()),
+            sampler: Sampler::default(),
+            snapshot,
+            shown: Snapshot::default(),
+            pace: Pace::default(),
+            clock,
+        }
+    }
+
+    /// Where frames come from.
+    pub fn input(&mut self) -> &mut Input {
+        &mut self.input
+    }
+
+    /// Signals when there may be a new frame; `None` when the source has ended.
+    pub fn frame_ready(&self) -> Option<&Receiver<()>> {
+        self.input.frame_ready()
+    }
+
+    /// What happens to the source; `None` when nothing more can.
+    pub fn source_events(&self) -> Option<&Receiver<CaptureEvent>> {
+        self.input.events()
+    }
+
+    /// The settings in use, and those that come.
+    pub fn settings(&mut self) -> &mut Inbox {
+        &mut self.settings
+    }
+
+    /// Signals when there may be new settings; `None` when there cannot be any more.
+    pub fn settings_ready(&self) -> Option<&Receiver<()>> {
+        self.settings.ready()
+    }
+
+    /// Whether settings wait to be carried out.
+    pub fn has_settings(&self) -> bool {
+        self.settings.has_pending()
+    }
+
+    /// Where every picture is recorded; of whichever source, so it may be taken on to the next run.
+    pub fn recording(&mut self) -> &mut Option<FrameSink> {
+        self.frames.recording()
+    }
+
+    /// Something happened to the source.
+    pub fn note_source(&mut self, event: CaptureEvent, send: &mut dyn FnMut(LiveEvent)) {
+        self.shown.source.note(&event);
+        self.put_snapshot();
+        send(LiveEvent::Source(event));
+    }
+
+    /// Paints these previews from now on; for none, none.
+    pub fn set_previews(&mut self, previews: Vec<Preview>, painter: &mut Painter) {
+        self.previews.set(previews, painter);
+    }
+
+    fn put_snapshot(&mut self) {
+        self.snapshot.value.clone_from(&self.shown);
+        self.snapshot.put();
+    }
+
+    /// Shows what is being made ready, and what was skipped, where that changed.
+    fn show(&mut self, painter: &Painter, send: &mut dyn FnMut(LiveEvent)) {
+        let preparing = self.targets.preparing(painter);
+        let damaged_frames = self.input.damaged_frames();
+        if (self.shown.preparing, self.shown.damaged_frames) == (preparing, damaged_frames) {
+            return;
+        }
+        let is_new = self.shown.preparing != preparing;
+        (self.shown.preparing, self.shown.damaged_frames) = (preparing, damaged_frames);
+        self.put_snapshot();
+        if is_new {
+            send(LiveEvent::Preparing(preparing));
+        }
+    }
+
+    /// Tells the source what it should send.
+    fn adjust_source(&self) {
+        let frozen = self.settings.current.frozen;
+        self.input.adjust(self.rate.source_px(), frozen);
+    }
+
+    /// Takes the newest settings, if there are new ones.
+    fn take_settings(&mut self) {
+        let Some(before) = self.settings.take() else {
+            return;
+        };
+        let settings = &self.settings.current;
+        self.rate.set_size(settings.size);
+        let paints_otherwise = !settings.costs_like(&before);
+        if paints_otherwise {
+            self.rate.forget();
+            self.judge.forget_judgement();
+        }
+        self.targets.settings_changed(paints_otherwise);
+        self.changed = true;
+        self.adjust_source();
+    }
+
+    /// Paints the newest frame, if there is one or something else changed, and sends what there is to say.
+    pub fn serve(&mut self, painter: &mut Painter, send: &mut dyn FnMut(LiveEvent)) -> Served {
+        self.take_settings();
+        let served = self.serve_frame(painter, send);
+        self.show(painter, send);
+        served
+    }
+
+    fn serve_frame(&mut self, painter: &mut Painter, send: &mut dyn FnMut(LiveEvent)) -> Served {
+        let fresh = !self.settings.current.frozen && self.input.frames.take();
+        self.has_frame |= fresh;
+        // What is loaded for the previews is no reason to paint the large picture anew.
+        self.changed |= self.targets.is_loading() && self.targets.has_next(painter);
+        if !self.has_frame {
+            return Served::Nothing;
+        }
+        if !(fresh || self.changed) {
+            if self.targets.has_next(painter) {
+                let around = &mut Surroundings {
+                    painter,
+                    previews: &mut self.previews,
+                    send,
+                };
+                self.targets.take_loaded(around, &self.settings.current);
+                self.serve_previews(painter);
+            }
+            return Served::Nothing;
+        }
+        self.changed = false;
+        let begun = self.frames.begin(&self.input.frames.value, fresh);
+        let size = self.working_size(begun.size);
+        // Ends: a target is refused once, a lost device is replaced by one that cannot be lost.
+        let painted = loop {
+            let around = &mut Surroundings {
+                painter,
+                previews: &mut self.previews,
+                send,
+            };
+            let settings = &self.settings.current;
+            let replaced = self.targets.replaced();
+            let next = (self.targets).choose(around, settings, size, self.pace.work());
+            if self.targets.replaced() != replaced {
+                self.forget_device();
+            }
+            let target = match next {
+                Next::Target(target) => target,
+                Next::Source => {
+                    (self.frames).scale(&self.input.frames.value.frame, size, false);
+                    break self.frames.show_source();
+                }
+                Next::Nothing => {
+                    self.changed = true;
+                    return Served::Nothing;
+                }
+            };
+            match self.paint(painter, &target) {
+                Ok(painted) => break painted,
+                Err(BackendError::Cancelled) => return Served::Nothing,
+                Err(error) => {
+                    let around = &mut Surroundings {
+                        painter,
+                        previews: &mut self.previews,
+                        send,
+                    };
+                    let replaced = self.targets.replaced();
+                    let settings = &self.settings.current;
+                    self.targets.failed(around, error, settings, target);
+                    if self.targets.replaced() != replaced {
+                        self.forget_device();
+                    }
+                }
+            }
+        };
+        let work = self.hand_over(&begun, &painted);
+        if self.settings.current.sample {
+            if let Some(RenderTarget::One(slot)) = self.targets.serving() {
+                let frames = (&mut self.frames, &painted);
+                (self.sampler).sample(painter, &slot.key, frames, &self.clock, send);
+            }
+        } else {
+            self.sampler.stop();
+        }
+        self.pace.note(begun.at, work, (self.clock)());
+        self.serve_previews(painter);
+        Served::Picture
+    }
+
+    fn forget_device(&mut self) {
+        self.judge.forget_names();
+        self.sampler.forget_device();
+    }
+
+    fn working_size(&self, (width, height): (usize, usize)) -> (usize, usize) {
+        size_within(width, height, self.rate.long_side_px())
+    }
+
+    /// Paints a target whose sessions are open.
+    fn paint(
+        &mut self,
+        painter: &mut Painter,
+        target: &RenderTarget,
+    ) -> Result<Painted, BackendError> {
+        let frame = &self.input.frames.value.frame;
+        match target {
+            RenderTarget::One(slot) => {
+                self.frames.scale(frame, target.size(), false);
+                Ok(Painted {
+                    mode: Some(slot.key.spec.mode),
+                    timing: self.run(painter, slot, Half::First)?,
+                    pair: None,
+                })
+            }
+            RenderTarget::Pair(slots) => {
+                self.frames.scale(frame, target.size(), true);
+                let mut timings = [RunTiming::host(0.0); 2];
+                for at in self.judge.next_order() {
+                    let half = [Half::First, Half::Second][at];
+                    timings[at] = self.run(painter, &slots[at], half)?;
+                }
+                let modes = slots.each_ref().map(|slot| slot.key.spec.mode);
+                let precisions = modes.map(|mode| mode.precision);
+                if let Some(pictures) = self.frames.pair() {
+                    self.judge.judge(pictures, precisions, (self.clock)());
+                }
+                let targets = &mut self.targets;
+                self.judge.name(slots, || {
+                    slots.each_ref().map(|slot| {
+                        let painter = targets.painter(painter, slot.device);
+                        let session = painter.and_then(|p| p.pool_mut().session(&slot.key));
+                        let convolver = session.and_then(|session| session.summary().conv_provider);
+                        ConvProvider::beside(slot.key.spec.mode, convolver.as_ref())
+                    })
+                });
+                Ok(Painted {
+                    mode: Some(modes[0]),
+                    timing: timings[0],
+                    pair: Some(ModePairTimes {
+                        modes,
+                        ms: timings.map(|t| t.total_ms),
+                        methods: timings.map(|t| t.method),
+                    }),
+                })
+            }
+        }
+    }
+
+    /// Runs one session on what was scaled. What new settings need is requested meanwhile.
+    fn run(
+        &mut self,
+        painter: &mut Painter,
+        slot: &SessionSlot,
+        half: Half,
+    ) -> Result<RunTiming, BackendError> {
+        if slot.device == DeviceSlot::Other {
+            let other = self.targets.painter(painter, slot.device);
+            let session = other.and_then(|other| other.pool_mut().session(&slot.key));
+            // Whoever paints a target has seen to it that it is open.
+            let session = session.ok_or(BackendError::EMPTY_BATCH)?;
+            return self.frames.paint(session, half, None);
+        }
+        let taken = painter.pool_mut().take_out(&slot.key);
+        let mut session = taken.ok_or(BackendError::EMPTY_BATCH)?;
+        let source = sides(&self.input.frames.value.frame);
+        let Self {
+            settings,
+            rate,
+            targets,
+            frames,
+            ..
+        } = &mut *self;
+        let mut prefetch = || {
+            let Some(next) = settings.peek() else {
+                return;
+            };
+            let mut rate = rate.clone();
+            rate.set_size(next.size);
+            let size = size_within(source.0, source.1, rate.long_side_px());
+            targets.prefetch(painter, next, size);
+        };
+        let painted = frames.paint(session.as_mut(), half, Some(&mut prefetch));
+        painter.pool_mut().put_back(session);
+        painted
+    }
+
+    /// Hands the picture to the sinks, and lets the rate control learn from it; gives what it took.
+    fn hand_over(&mut self, begun: &Begun, painted: &Painted) -> Duration {
+        let is_opening = self.targets.is_opening();
+        if !is_opening {
+            self.settings.note_carried_out();
+        }
+        let counts = self.input.frames.counts();
+        let numbers = Numbers {
+            settings: self.settings.carried_out(),
+            captured: counts.written,
+            dropped: counts.dropped,
+            sequence: self.input.frames.value.sequence,
+        };
+        let names = self.judge.names().filter(|_| painted.pair.is_some());
+        let judged = (names, self.judge.equality());
+        let look = self.settings.current.look;
+        let facts = (self.frames).hand_over(begun, painted, look, numbers, judged);
+        let now = (self.clock)();
+        let work = now - begun.at;
+        if painted.mode.is_some() && !is_opening {
+            let cost = FrameCost {
+                work_ms: work.as_secs_f64() * 1e3,
+                decode_ms: f64::from(facts.stages.decode_ms),
+                painted_px: facts.working.0.max(facts.working.1),
+                source_px: begun.size.0.max(begun.size.1),
+            };
+            self.rate.note(cost, now);
+            self.adjust_source();
+        }
+        work
+    }
+
+    /// Paints a preview, or has one's session loaded.
+    fn serve_previews(&mut self, painter: &mut Painter) {
+        // What the large picture waits for is loaded first.
+        let may_load = !self.targets.is_loading();
+        self.previews.serve(
+            painter,
+            self.frames.scaled(),
+            self.settings.current.mode,
+            (self.frames.control(), &self.clock),
+            (self.pace.busy(), may_load),
+        );
+    }
+
+    /// Measures two modes against each other on frames of the source, at the size in use. Live pictures
+    /// wait meanwhile. `control` tells how far it is and stops it.
+    ///
+    /// # Errors
+    /// [`MeasureError`] when there is nothing to measure with, a device does not have a mode, or a run
+    /// fails or is stopped.
+    pub fn measure(
+        &mut self,
+        painter: &mut Painter,
+        job: &MeasureJob,
+        control: &RunControl,
+    ) -> Result<MeasureReport, MeasureError> {
+        let network = self.settings.current.network.clone();
+        let network = network.ok_or(MeasureError::Nothing)?;
+        let pictures = self.some_pictures()?;
+        // Its own sessions are opened for it; what is kept for live pictures may stand in their way.
+        self.targets.close_all(painter);
+        self.previews.forget_device();
+        self.changed = true;
+        measure(painter, job, &network, &pictures, control)
+    }
+
+    /// Some of the source's frames at the working size: those that come within a moment, or the last.
+    fn some_pictures(&mut self) -> Result<Vec<Frame>, MeasureError> {
+        if !self.has_frame {
+            return Err(MeasureError::Nothing);
+        }
+        let mut pictures: Vec<Frame> = Vec::new();
+        for _ in 0..MEASURED_PICTURES {
+            let frame = &self.input.frames.value.frame;
+            let size = size_within(frame.width(), frame.height(), self.rate.long_side_px());
+            self.frames.scale(frame, size, false);
+            let scaled = self.frames.scaled();
+            let is_first_size = pictures.first().is_none_or(|p| sides(p) == size);
+            if is_first_size && pictures.last() != Some(scaled) {
+                pictures.push(scaled.clone());
+            }
+            // Nothing more comes of a photo.
+            let signal = self.input.frames.ready().recv_timeout(NEXT_PICTURE_WITHIN);
+            if signal.is_err() || !self.input.frames.take() {
+                break;
+            }
+        }
+        Ok(pictures)
+    }
+}

@@ -1,0 +1,91 @@
+//! Times of the single steps, taken now and then, so rarely that it costs a small share of the time.
+//!
+//! Belongs to the engine's thread; times are handed in.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    clock::Clock,
+    frame_loop::{FrameLoop, Painted},
+    settings::{LiveEvent, LiveSample},
+};
+use crate::{
+    engine::{paint::Painter, sessions::SessionKey},
+    measure::sample,
+    mode::Precision,
+};
+
+/// Time between two samples at least.
+const SAMPLE_EVERY: Duration = Duration::from_millis(500);
+/// Part of the time that sampling may take: one in so many.
+const SAMPLE_SHARE: u32 = 100;
+
+/// When the next sample is due.
+#[derive(Default)]
+pub struct Sampler {
+    next: Option<Instant>,
+    /// The precision whose ceiling was sent.
+    ceiling_of: Option<Precision>,
+}
+
+impl Sampler {
+    /// Nobody looks at samples.
+    pub fn stop(&mut self) {
+        self.next = None;
+    }
+
+    /// The device is another one.
+    pub fn forget_device(&mut self) {
+        self.ceiling_of = None;
+    }
+
+    /// Takes a sample of the session that painted the last picture, if it is time to.
+    pub fn sample(
+        &mut self,
+        painter: &mut Painter,
+        key: &SessionKey,
+        (frames, painted): (&mut FrameLoop, &Painted),
+        clock: &Clock,
+        send: &mut dyn FnMut(LiveEvent),
+    ) {
+        let began = clock();
+        let Some(mode) = painted.mode else {
+            return;
+        };
+        if self.next.is_some_and(|at| began < at) {
+            return;
+        }
+        if self.ceiling_of != Some(mode.precision) {
+            self.ceiling_of = Some(mode.precision);
+            // Where it cannot be found out, the panel does without.
+            let ceiling = sample::ceiling(painter.backend().as_ref(), mode.precision);
+            send(LiveEvent::Ceiling(ceiling.unwrap_or_default()));
+        }
+        let free_bytes = painter.backend().free_bytes();
+        let session_bytes = painter.pool().held_bytes() + painter.pool().loading_bytes();
+        let Some(session) = painter.pool_mut().session(key) else {
+            return;
+        };
+        let convolver = session.summary().conv_provider;
+        let (scaled, unseen, control) = frames.unseen();
+        // A failure comes again with the next frame, where it is dealt with.
+        let steps = sample::step_times(session, scaled, unseen, control).unwrap_or_default();
+        let cost = clock() - began;
+        self.next = Some(began + SAMPLE_EVERY.max(cost * SAMPLE_SHARE));
+        send(LiveEvent::Sample(Arc::new(LiveSample {
+            mode,
+            convolver,
+            width: key.spec.width,
+            height: key.spec.height,
+            method: painted.timing.method,
+            total_ms: painted.timing.total_ms,
+            steps,
+            cost_ms: cost.as_secs_f64() * 1e3,
+            session_bytes,
+            free_bytes,
+        })));
+    }
+}

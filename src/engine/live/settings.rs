@@ -1,0 +1,200 @@
+//! The settings of live pictures, as one value, and the events that come besides the pictures.
+//!
+//! Plain data.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::snapshot::Preparing;
+
+use crate::{
+    capture::CaptureEvent,
+    compose::Look,
+    engine::error::EngineError,
+    frame::Frame,
+    mailbox::Writer,
+    mode::{DeviceChoice, Mode, ModeChoice},
+    network::Network,
+    plan::ConvProvider,
+    timing::{Ceiling, StepTiming, TimingMethod},
+};
+
+/// Frames per second that are held when nobody chose.
+pub const DEFAULT_TARGET_FPS: f64 = 30.0;
+
+/// At what size the network sees live frames.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LiveSize {
+    /// The largest at which the device holds this many frames per second, never less than 256 pixels on
+    /// the long side.
+    Auto {
+        /// Frames per second.
+        target_fps: f64,
+    },
+    /// This long side, in pixels; never more than the source's.
+    LongSide(usize),
+}
+
+impl Default for LiveSize {
+    fn default() -> Self {
+        Self::Auto {
+            target_fps: DEFAULT_TARGET_FPS,
+        }
+    }
+}
+
+/// One side of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Where it paints; `Auto` is the device in use.
+    pub device: DeviceChoice,
+    /// How.
+    pub mode: ModeChoice,
+}
+
+/// Two ways to paint the same frames, which are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModePair {
+    /// The reference, and what is compared with it.
+    pub candidates: [Candidate; 2],
+}
+
+/// A measurement of two modes against each other.
+#[derive(Clone, Debug)]
+pub struct MeasureJob {
+    /// The two.
+    pub modes: ModePair,
+    /// What the report calls the style.
+    pub style: String,
+    /// Measured frames of each.
+    pub frames: u32,
+    /// Frames of each that come first and do not count.
+    pub warmup: u32,
+}
+
+/// Settings and their number, which is larger than all before.
+pub type NumberedSettings = (LiveSettings, u64);
+
+/// Everything that decides how live frames are painted.
+#[derive(Clone, Debug)]
+pub struct LiveSettings {
+    /// The style's network; without one the source is shown as it is.
+    pub network: Option<Arc<Network>>,
+    /// Working size.
+    pub size: LiveSize,
+    /// Variant and precision.
+    pub mode: ModeChoice,
+    /// Strength and colours.
+    pub look: Look,
+    /// Two modes in place of [`LiveSettings::mode`], on the same frames in turn.
+    pub compare: Option<ModePair>,
+    /// No newer frames; what changes is painted on the last one.
+    pub frozen: bool,
+    /// Whether steps are timed now and then.
+    pub sample: bool,
+}
+
+impl PartialEq for LiveSettings {
+    /// The same network counts, not an equal one.
+    fn eq(&self, other: &Self) -> bool {
+        self.costs_like(other)
+            && (self.look, self.frozen, self.sample) == (other.look, other.frozen, other.sample)
+    }
+}
+
+impl LiveSettings {
+    /// Frames as they come, painted with this network, size and mode as strongly as can be; nothing is
+    /// compared and no step timed.
+    pub fn new(network: Option<Arc<Network>>, size: LiveSize, mode: ModeChoice) -> Self {
+        Self {
+            network,
+            size,
+            mode,
+            look: Look::default(),
+            compare: None,
+            frozen: false,
+            sample: false,
+        }
+    }
+
+    /// Whether a frame takes as long by `other`.
+    pub(super) fn costs_like(&self, other: &Self) -> bool {
+        let network = |o: &Self| o.network.as_ref().map(Arc::as_ptr);
+        network(self) == network(other)
+            && self.mode == other.mode
+            && self.compare == other.compare
+            && self.size == other.size
+    }
+}
+
+/// A place for small pictures in one style, beside the large one.
+pub struct Preview {
+    /// The style's network.
+    pub network: Arc<Network>,
+    /// Where its pictures go.
+    pub output: Writer<PreviewPicture>,
+}
+
+/// A small picture of the wall.
+pub struct PreviewPicture {
+    /// The painted picture; one transparent pixel before the first.
+    pub painted: Frame,
+    /// Milliseconds from the beginning of the live pictures to when it was painted.
+    pub painted_at_ms: u64,
+}
+
+impl PreviewPicture {
+    /// Nothing yet.
+    pub fn empty() -> Self {
+        Self {
+            painted: Frame::from_fn(1, 1, |_, _| [0; 4]),
+            painted_at_ms: 0,
+        }
+    }
+}
+
+/// Times of the single steps of one live frame, and the memory in use.
+#[derive(Clone, Debug, Serialize)]
+pub struct LiveSample {
+    /// Variant and precision.
+    pub mode: Mode,
+    /// Who computes the convolutions, in a mode where that is a choice.
+    pub convolver: Option<ConvProvider>,
+    /// Columns that the network saw, in pixels.
+    pub width: usize,
+    /// Rows that the network saw, in pixels.
+    pub height: usize,
+    /// How the times were taken.
+    pub method: TimingMethod,
+    /// Milliseconds of the whole run as it usually is: a recorded graph, where the device has one.
+    pub total_ms: f64,
+    /// Every step, in the network's order, each by itself.
+    pub steps: Vec<StepTiming>,
+    /// Milliseconds that taking this sample cost beyond the frame itself.
+    pub cost_ms: f64,
+    /// Bytes that the open sessions hold, as planned.
+    pub session_bytes: u64,
+    /// Bytes of the device's memory that are free; `None` where it works in the system's.
+    pub free_bytes: Option<u64>,
+}
+
+/// What live painting has to say besides pictures.
+#[derive(Clone, Debug)]
+pub enum LiveEvent {
+    /// The settings cannot be carried out; what was painted before goes on.
+    Refused(EngineError),
+    /// A sentence for people about what it took to carry the settings out.
+    Notice(String),
+    /// Steps were timed.
+    Sample(Arc<LiveSample>),
+    /// What the device can do at most in the precision of the samples that follow; `None` where that is
+    /// not known.
+    Ceiling(Option<Ceiling>),
+    /// Something else is being made ready, or nothing any more.
+    Preparing(Option<Preparing>),
+    /// Something happened to the source.
+    Source(CaptureEvent),
+    /// The source gives no more frames.
+    Ended,
+}

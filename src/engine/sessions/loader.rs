@@ -1,0 +1,286 @@
+//! The loader: a thread that loads and closes what takes a moment, so that no frame waits for it.
+//!
+//! [`LoaderThread`] does one job after another; [`Requests`] is one requester's end of it. A request can be
+//! cancelled, and is answered once either way. Knows no sessions.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded, select_biased, unbounded};
+
+use crate::{
+    backend::RunControl,
+    engine::{bounded_thread::BoundedThread, panic::panic_message},
+};
+
+/// How long the end of the job in hand is waited for.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The loader's thread. Dropping it waits a bounded time for the job in hand.
+pub struct LoaderThread {
+    loader: Loader,
+    /// Closed to stop the thread.
+    stop: Option<Sender<()>>,
+    thread: BoundedThread,
+}
+
+/// The way to the loader.
+#[derive(Clone)]
+pub struct Loader {
+    /// `None` where jobs are done on the spot.
+    jobs: Option<Sender<Job>>,
+    signal: (Sender<()>, Receiver<()>),
+}
+
+impl LoaderThread {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The operating system's, when it gives none.
+    pub fn start() -> std::io::Result<Self> {
+        let (jobs, queue) = unbounded::<Job>();
+        let (stop, stopped) = bounded::<()>(0);
+        let thread = BoundedThread::spawn("loader", move || {
+            loop {
+                select_biased! {
+                    recv(stopped) -> _ => return,
+                    recv(queue) -> job => match job {
+                        Ok(job) => job(),
+                        Err(_) => return,
+                    },
+                }
+            }
+        })?;
+        let loader = Loader {
+            jobs: Some(jobs),
+            ..Loader::on_the_spot()
+        };
+        Ok(Self {
+            loader,
+            stop: Some(stop),
+            thread,
+        })
+    }
+
+    /// The way to it.
+    pub fn loader(&self) -> &Loader {
+        &self.loader
+    }
+}
+
+impl Drop for LoaderThread {
+    fn drop(&mut self) {
+        self.stop = None;
+        // One that hangs is left behind and dies with the program.
+        let _ = self.thread.join_within(PATIENCE);
+    }
+}
+
+impl Loader {
+    /// Does every job at once, on the requester's own thread: where the system gives no other, where nothing
+    /// paints meanwhile, and in tests.
+    pub fn on_the_spot() -> Self {
+        Self {
+            jobs: None,
+            signal: bounded(1),
+        }
+    }
+
+    /// A requester's end.
+    pub fn requests<T: Send + 'static>(&self) -> Requests<T> {
+        let (sender, replies) = unbounded();
+        Requests {
+            jobs: self.jobs.clone(),
+            sender,
+            replies,
+            signal: self.signal.clone(),
+            tickets: 0,
+            outstanding: Vec::new(),
+        }
+    }
+
+    /// Signals when a request of any requester was answered.
+    pub fn ready(&self) -> &Receiver<()> {
+        &self.signal.1
+    }
+}
+
+/// A reply: the result, or the words of a panic.
+type Reply<T> = Result<T, String>;
+
+/// One requester's end of a loader. Dropping it cancels what was not answered.
+pub struct Requests<T> {
+    jobs: Option<Sender<Job>>,
+    sender: Sender<(u64, Reply<T>)>,
+    replies: Receiver<(u64, Reply<T>)>,
+    signal: (Sender<()>, Receiver<()>),
+    tickets: u64,
+    /// What was not answered yet.
+    outstanding: Vec<(u64, Arc<RunControl>)>,
+}
+
+impl<T: Send + 'static> Requests<T> {
+    /// Requests `work`; gives the number that the reply carries. Everything that `work` holds is given back
+    /// before it is answered. Its control is cancelled when nobody needs the result any more.
+    pub fn request(&mut self, work: impl FnOnce(&RunControl) -> T + Send + 'static) -> u64 {
+        self.tickets += 1;
+        let ticket = self.tickets;
+        let control = Arc::new(RunControl::default());
+        self.outstanding.push((ticket, control.clone()));
+        let (replies, signal) = (self.sender.clone(), self.signal.0.clone());
+        self.run(move || {
+            let done = catch_unwind(AssertUnwindSafe(|| work(&control)));
+            let reply = done.map_err(|panic| panic_message(panic.as_ref()));
+            // Without a requester the result is closed here.
+            let _ = replies.send((ticket, reply));
+            // One signal that waits is as good as many.
+            let _ = signal.try_send(());
+        });
+        ticket
+    }
+
+    /// Runs a job that is not answered, before anything that is requested later.
+    pub fn run(&self, job: impl FnOnce() + Send + 'static) {
+        match &self.jobs {
+            Some(jobs) => {
+                if let Err(refused) = jobs.send(Box::new(job)) {
+                    (refused.0)();
+                }
+            }
+            None => job(),
+        }
+    }
+
+    /// The next reply, with its number and whether it was cancelled before. Allocates nothing.
+    pub fn next(&mut self) -> Option<(u64, Reply<T>, bool)> {
+        let (ticket, reply) = self.replies.try_recv().ok()?;
+        let at = self.outstanding.iter().position(|(of, _)| *of == ticket)?;
+        let (_, control) = self.outstanding.swap_remove(at);
+        Some((ticket, reply, control.is_cancelled()))
+    }
+
+    /// Whether a reply waits.
+    pub fn has_next(&self) -> bool {
+        !self.replies.is_empty()
+    }
+
+    /// Waits at most `patience` for a reply.
+    pub fn wait_for_next(&self, patience: Duration) {
+        let until = Instant::now() + patience;
+        while !self.has_next() && !self.outstanding.is_empty() {
+            // It may still signal a reply that was taken already, or another requester's.
+            if self.signal.1.recv_deadline(until).is_err() {
+                break;
+            }
+        }
+        // Whoever waits for the signal elsewhere still gets one.
+        let _ = self.signal.0.try_send(());
+    }
+
+    /// Signals as for a reply.
+    pub fn signaller(&self) -> impl Fn() + Send + 'static {
+        let signal = self.signal.0.clone();
+        move || {
+            let _ = signal.try_send(());
+        }
+    }
+
+    /// Whether everything was answered.
+    pub fn is_idle(&self) -> bool {
+        self.outstanding.is_empty()
+    }
+
+    /// Cancels everything that was not answered yet; the replies still come.
+    pub fn cancel_all(&self) {
+        for (_, control) in &self.outstanding {
+            control.cancel();
+        }
+    }
+
+    /// Cancels one request; its reply still comes.
+    pub fn cancel(&self, ticket: u64) {
+        let mut outstanding = self.outstanding.iter();
+        if let Some((_, control)) = outstanding.find(|(of, _)| *of == ticket) {
+            control.cancel();
+        }
+    }
+
+    /// Cancels everything, waits a bounded time until nothing is in hand any more, and gives up what
+    /// came of it.
+    pub fn settle(&mut self) {
+        self.cancel_all();
+        let (done, all_done) = bounded::<()>(1);
+        self.run(move || done.send(()).unwrap_or_default());
+        // A device that hangs is not waited for.
+        let _ = all_done.recv_timeout(PATIENCE);
+        while self.next().is_some() {}
+    }
+}
+
+impl<T> Drop for Requests<T> {
+    fn drop(&mut self) {
+        for (_, control) in &self.outstanding {
+            control.cancel();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only against hanging for ever.
+    const LONG: Duration = Duration::from_secs(120);
+
+    #[test]
+    fn a_panic_is_a_reply_and_the_thread_goes_on() {
+        let thread = LoaderThread::start().expect("a thread");
+        let loader = thread.loader();
+        let mut requests = loader.requests::<u8>();
+        let first = requests.request(|_| panic!("in the middle"));
+        let second = requests.request(|_| 7);
+        let mut replies = Vec::new();
+        while replies.len() < 2 {
+            loader.ready().recv_timeout(LONG).expect("a reply");
+            replies.extend(std::iter::from_fn(|| requests.next()));
+        }
+        assert_eq!(replies[0], (first, Err("in the middle".to_owned()), false));
+        assert_eq!(replies[1], (second, Ok(7), false));
+        assert!(requests.is_idle());
+    }
+
+    #[test]
+    fn what_was_cancelled_is_answered_all_the_same() {
+        let thread = LoaderThread::start().expect("a thread");
+        let loader = thread.loader();
+        let mut requests = loader.requests::<bool>();
+        let (go, wait) = bounded::<()>(0);
+        let first = requests.request(move |control| {
+            wait.recv().ok();
+            control.is_cancelled()
+        });
+        requests.cancel(first);
+        go.send(()).expect("it waits");
+        requests.wait_for_next(LONG);
+        assert_eq!(requests.next(), Some((first, Ok(true), true)));
+        let mut here = Loader::on_the_spot().requests::<u8>();
+        let ticket = here.request(|_| 3);
+        assert_eq!(here.next(), Some((ticket, Ok(3), false)));
+    }
+
+    #[test]
+    fn a_loader_ends_before_its_requesters() {
+        let thread = LoaderThread::start().expect("a thread");
+        let loader = thread.loader();
+        let mut requests = loader.requests::<u8>();
+        drop(thread);
+        let ticket = requests.request(|_| 5);
+        assert_eq!(requests.next(), Some((ticket, Ok(5), false)), "on the spot");
+        requests.settle();
+    }
+}

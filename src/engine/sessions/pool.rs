@@ -1,0 +1,440 @@
+//! The pool: the open sessions of one device, and those that are being loaded.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use super::loader::{Loader, Requests};
+use crate::{
+    backend::{Backend, BackendError, RunControl, Session, SessionSpec},
+    network::Network,
+};
+
+/// What a session paints.
+#[derive(Clone)]
+pub struct SessionKey {
+    /// The weights.
+    pub network: Arc<Network>,
+    /// Size and mode.
+    pub spec: SessionSpec,
+}
+
+impl PartialEq for SessionKey {
+    /// The same network counts, not an equal one.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.network, &other.network) && self.spec == other.spec
+    }
+}
+
+/// What a session is kept for: so many of each are kept for later, the oldest goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Photos.
+    Photo,
+    /// The large live picture.
+    Live,
+    /// Small live pictures.
+    Preview,
+}
+
+impl Purpose {
+    /// Most sessions that are kept for it.
+    fn most(self) -> usize {
+        match self {
+            Self::Photo => 4,
+            Self::Live => 6,
+            Self::Preview => 32,
+        }
+    }
+}
+
+/// Keeps a session from being closed as long as it is held.
+#[derive(Clone)]
+pub struct Lease {
+    /// What the session paints.
+    pub key: SessionKey,
+    _pin: Arc<()>,
+}
+
+struct Kept {
+    key: SessionKey,
+    purpose: Purpose,
+    /// As planned.
+    bytes: u64,
+    pin: Arc<()>,
+    /// `None` while it is taken out.
+    session: Option<Box<dyn Session>>,
+}
+
+impl Kept {
+    fn is_leased(&self) -> bool {
+        Arc::strong_count(&self.pin) > 1
+    }
+}
+
+/// What became of a request.
+pub enum Loaded {
+    /// The session is in the pool.
+    Open,
+    /// It takes so many bytes, which the budget leaves only when others are closed; nothing was loaded.
+    NoRoom(u64),
+    /// The device did not do it, or it was cancelled.
+    Failed(BackendError),
+    /// A mistake of this program, in its words.
+    Panicked(String),
+}
+
+/// What the loader gives.
+enum Outcome {
+    /// The session, and the bytes that it holds, as planned.
+    Session(Box<dyn Session>, u64),
+    NoRoom(u64),
+    Failed(BackendError),
+}
+
+struct Loading {
+    ticket: u64,
+    key: SessionKey,
+    purpose: Purpose,
+    /// Whether the device is finding out how it does this fastest, which takes long.
+    searches: Arc<AtomicBool>,
+}
+
+/// Bytes that a session is going to hold, as long as it is being loaded.
+struct Announced {
+    of: Arc<AtomicU64>,
+    bytes: u64,
+}
+
+impl Announced {
+    fn new(of: Arc<AtomicU64>, bytes: u64) -> Self {
+        of.fetch_add(bytes, Ordering::Relaxed);
+        Self { of, bytes }
+    }
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// The sessions of one device.
+pub struct SessionPool {
+    /// Most that all sessions may hold together.
+    limit_bytes: u64,
+    /// Most recently used last.
+    kept: Vec<Kept>,
+    requests: Requests<Outcome>,
+    loading: Vec<Loading>,
+    /// Bytes that what is being loaded is going to hold.
+    loading_bytes: Arc<AtomicU64>,
+    has_loaded: bool,
+}
+
+impl SessionPool {
+    /// No session yet; all together are going to hold at most `limit_bytes`.
+    pub fn new(limit_bytes: u64, loader: &Loader) -> Self {
+        Self {
+            limit_bytes,
+            kept: Vec::new(),
+            requests: loader.requests(),
+            loading: Vec::new(),
+            loading_bytes: Arc::default(),
+            has_loaded: false,
+        }
+    }
+
+    /// Most that all sessions may hold together, in bytes.
+    pub fn limit_bytes(&self) -> u64 {
+        self.limit_bytes
+    }
+
+    /// Another budget: the device is another one.
+    pub fn set_limit(&mut self, limit_bytes: u64) {
+        self.limit_bytes = limit_bytes;
+    }
+
+    fn place(&self, key: &SessionKey) -> Option<usize> {
+        self.kept.iter().position(|kept| kept.key == *key)
+    }
+
+    /// Whether the session is open.
+    pub fn has(&self, key: &SessionKey) -> bool {
+        self.place(key).is_some()
+    }
+
+    /// Whether the session is being loaded.
+    pub fn is_loading(&self, key: &SessionKey) -> bool {
+        self.loading.iter().any(|loading| loading.key == *key)
+    }
+
+    /// Whether the device is finding out, for the session of this request, how it paints fastest.
+    pub fn is_searching(&self, ticket: u64) -> bool {
+        let mut loading = self.loading.iter();
+        let loading = loading.find(|loading| loading.ticket == ticket);
+        loading.is_some_and(|loading| loading.searches.load(Ordering::Relaxed))
+    }
+
+    /// The session, if it is open, which counts as used now.
+    pub fn session(&mut self, key: &SessionKey) -> Option<&mut dyn Session> {
+        let place = self.place(key)?;
+        self.kept[place..].rotate_left(1);
+        Some(self.kept.last_mut()?.session.as_mut()?.as_mut())
+    }
+
+    /// Keeps the session open as long as the lease is held, if it is open.
+    pub fn lease(&self, key: &SessionKey) -> Option<Lease> {
+        let kept = &self.kept[self.place(key)?];
+        Some(Lease {
+            key: kept.key.clone(),
+            _pin: kept.pin.clone(),
+        })
+    }
+
+    /// Takes a session out, which counts as used now, so that others can be requested while it paints;
+    /// [`SessionPool::put_back`] follows.
+    pub fn take_out(&mut self, key: &SessionKey) -> Option<Box<dyn Session>> {
+        self.session(key)?;
+        self.kept.last_mut()?.session.take()
+    }
+
+    /// Puts the session back that was taken out last.
+    pub fn put_back(&mut self, session: Box<dyn Session>) {
+        if let Some(kept) = self.kept.last_mut() {
+            kept.session = Some(session);
+        }
+    }
+
+    /// Has a session of `backend`, the pool's device, loaded beside what paints; gives the number that [`SessionPool::next_loaded`] tells. It
+    /// is not loaded where the budget leaves no room.
+    pub fn request(
+        &mut self,
+        backend: &Arc<dyn Backend>,
+        key: &SessionKey,
+        purpose: Purpose,
+    ) -> u64 {
+        let searches = Arc::<AtomicBool>::default();
+        let is_first = !std::mem::replace(&mut self.has_loaded, true);
+        let load = {
+            let (backend, key) = (backend.clone(), key.clone());
+            let (limit_bytes, held_bytes) = (self.limit_bytes, self.held_bytes());
+            let (searches, bytes) = (searches.clone(), self.loading_bytes.clone());
+            let signal = self.requests.signaller();
+            move |control: &RunControl| {
+                if control.is_cancelled() {
+                    return Outcome::Failed(BackendError::Cancelled);
+                }
+                if is_first {
+                    backend.load_libraries();
+                }
+                let SessionKey { network, spec } = &key;
+                let needed = backend.predicted_bytes(network.graph(), spec);
+                // What would not fit alone either is for the device to refuse.
+                if needed <= limit_bytes && needed.saturating_add(held_bytes) > limit_bytes {
+                    return Outcome::NoRoom(needed);
+                }
+                let _announced = Announced::new(bytes, needed);
+                if backend.searches(network.graph(), spec) {
+                    searches.store(true, Ordering::Relaxed);
+                    signal();
+                }
+                match backend.open_while_wanted(network, spec, control) {
+                    Ok(session) => Outcome::Session(session, needed),
+                    Err(error) => Outcome::Failed(error),
+                }
+            }
+        };
+        let ticket = self.requests.request(load);
+        self.loading.push(Loading {
+            ticket,
+            key: key.clone(),
+            purpose,
+            searches,
+        });
+        ticket
+    }
+
+    /// What became of a request that was not cancelled, and its number. Allocates nothing when there is
+    /// nothing new.
+    pub fn next_loaded(&mut self) -> Option<(u64, Loaded)> {
+        loop {
+            let (ticket, reply, was_cancelled) = self.requests.next()?;
+            let place = self.loading.iter().position(|l| l.ticket == ticket)?;
+            let Loading { key, purpose, .. } = self.loading.swap_remove(place);
+            let loaded = match reply {
+                Ok(Outcome::Session(session, _)) if was_cancelled => {
+                    self.close_beside(vec![session]);
+                    continue;
+                }
+                // Someone else may have requested it again.
+                Ok(Outcome::Failed(BackendError::Cancelled)) if was_cancelled => continue,
+                Ok(Outcome::NoRoom(_)) | Err(_) if was_cancelled => continue,
+                Ok(Outcome::Session(session, bytes)) => {
+                    self.keep(key, purpose, session, bytes);
+                    Loaded::Open
+                }
+                Ok(Outcome::NoRoom(bytes)) => Loaded::NoRoom(bytes),
+                Ok(Outcome::Failed(error)) => Loaded::Failed(error),
+                Err(words) => Loaded::Panicked(words),
+            };
+            return Some((ticket, loaded));
+        }
+    }
+
+    /// Whether something was loaded, or was not.
+    pub fn has_next(&self) -> bool {
+        self.requests.has_next()
+    }
+
+    /// Waits at most so long for something to be loaded.
+    pub fn wait_for_next(&self, patience: std::time::Duration) {
+        self.requests.wait_for_next(patience);
+    }
+
+    /// Whether nothing is being loaded.
+    pub fn is_idle(&self) -> bool {
+        self.requests.is_idle()
+    }
+
+    /// Gives a request up; [`SessionPool::next_loaded`] tells nothing of it.
+    pub fn cancel(&self, ticket: u64) {
+        self.requests.cancel(ticket);
+    }
+
+    /// Gives every request up.
+    pub fn cancel_all(&self) {
+        self.requests.cancel_all();
+    }
+
+    /// Opens a session of `backend`, the pool's device, here and now, unless it is open: room is made before, so that all together hold at
+    /// most `limit_bytes`, as far as sessions can be closed.
+    ///
+    /// # Errors
+    /// As [`Backend::open`].
+    pub fn open_now(
+        &mut self,
+        backend: &Arc<dyn Backend>,
+        key: &SessionKey,
+        purpose: Purpose,
+        limit_bytes: u64,
+    ) -> Result<(), BackendError> {
+        if self.has(key) {
+            return Ok(());
+        }
+        let SessionKey { network, spec } = key;
+        let bytes = backend.predicted_bytes(network.graph(), spec);
+        drop(self.surplus(purpose));
+        self.shrink_to(limit_bytes.saturating_sub(bytes));
+        let mut opened = backend.open(network, spec);
+        if let Err(BackendError::OutOfDeviceMemory { .. }) = opened {
+            // Others have taken of the memory: what is kept for later has to go.
+            let closed = self.take(|kept| !kept.is_leased());
+            if !closed.is_empty() {
+                drop(closed);
+                opened = backend.open(network, spec);
+            }
+        }
+        self.keep(key.clone(), purpose, opened?, bytes);
+        Ok(())
+    }
+
+    fn keep(&mut self, key: SessionKey, purpose: Purpose, session: Box<dyn Session>, bytes: u64) {
+        let mut closed = self.take(|kept| kept.key == key);
+        closed.extend(self.surplus(purpose));
+        self.close_beside(closed);
+        self.kept.push(Kept {
+            key,
+            purpose,
+            bytes,
+            pin: Arc::default(),
+            session: Some(session),
+        });
+    }
+
+    fn take(&mut self, closes: impl Fn(&Kept) -> bool) -> Vec<Box<dyn Session>> {
+        let taken = self.kept.extract_if(.., |kept| closes(kept));
+        taken.filter_map(|kept| kept.session).collect()
+    }
+
+    /// Takes the oldest sessions for `purpose` that leave no room for another one.
+    fn surplus(&mut self, purpose: Purpose) -> Vec<Box<dyn Session>> {
+        let count = self.kept.iter().filter(|k| k.purpose == purpose).count();
+        let mut surplus = (count + 1).saturating_sub(purpose.most());
+        let taken = self.kept.extract_if(.., |kept| {
+            let goes = surplus > 0 && kept.purpose == purpose && !kept.is_leased();
+            surplus -= usize::from(goes);
+            goes
+        });
+        taken.filter_map(|kept| kept.session).collect()
+    }
+
+    /// Closes sessions on the loader's thread, before anything that is requested later.
+    fn close_beside(&self, sessions: Vec<Box<dyn Session>>) {
+        if !sessions.is_empty() {
+            self.requests.run(move || drop(sessions));
+        }
+    }
+
+    /// Closes what is kept for a purpose, leased or not.
+    pub fn close_all(&mut self, purpose: Purpose) {
+        let closed = self.take(|kept| kept.purpose == purpose);
+        self.close_beside(closed);
+    }
+
+    /// Closes what was open for live pictures.
+    pub fn close_live(&mut self) {
+        self.cancel_all();
+        self.close_all(Purpose::Live);
+        self.close_all(Purpose::Preview);
+    }
+
+    /// Closes every session that nobody leases. `false` when there is none.
+    pub fn close_unleased(&mut self) -> bool {
+        let closed = self.take(|kept| !kept.is_leased());
+        let any = !closed.is_empty();
+        self.close_beside(closed);
+        any
+    }
+
+    /// Closes sessions that nobody leases, the oldest first, until the others hold at most `bytes`.
+    pub fn shrink_to(&mut self, bytes: u64) {
+        while self.held_bytes() > bytes {
+            match self.kept.iter().position(|kept| !kept.is_leased()) {
+                Some(oldest) => drop(self.kept.remove(oldest)),
+                None => break,
+            }
+        }
+    }
+
+    /// Gives up every session, leased or not, and every request; waits, a bounded time, until nothing uses the
+    /// device any more.
+    pub fn forget(&mut self) {
+        self.requests.settle();
+        self.loading.clear();
+        self.kept.clear();
+    }
+
+    /// What is open, the most recently used last.
+    #[cfg(test)]
+    pub fn keys(&self) -> impl Iterator<Item = &SessionKey> {
+        self.kept.iter().map(|kept| &kept.key)
+    }
+
+    /// Bytes that all open sessions hold, as planned.
+    pub fn held_bytes(&self) -> u64 {
+        self.kept.iter().map(|kept| kept.bytes).sum()
+    }
+
+    /// Bytes that the leased ones hold, as planned.
+    pub fn leased_bytes(&self) -> u64 {
+        let leased = self.kept.iter().filter(|kept| kept.is_leased());
+        leased.map(|kept| kept.bytes).sum()
+    }
+
+    /// Bytes that what is being loaded is going to hold.
+    pub fn loading_bytes(&self) -> u64 {
+        self.loading_bytes.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,128 @@
+//! What the engine is to paint live: the picture on the stage, and every style's preview.
+
+use std::sync::Arc;
+
+use crate::{
+    engine::live::{LiveSettings, LiveSize, ModePair},
+    gui::app::App,
+    mode::{DeviceChoice, ModelSize},
+    network::Network,
+};
+
+/// Most styles whose pictures move.
+const MOST_MOVING: usize = 24;
+
+impl App {
+    /// The size of the style's network for live pictures: the one that was chosen, where the style has
+    /// it. Left to the program, a processor that holds a rate takes the lite one, everything else the
+    /// full one.
+    pub(in crate::gui) fn live_model(&self) -> ModelSize {
+        let is_cpu = self
+            .device
+            .info
+            .as_ref()
+            .is_none_or(|d| d.kind == DeviceChoice::Cpu);
+        let wanted = match (self.settings.live.model, self.settings.live.size) {
+            (Some(model), _) => model,
+            (None, LiveSize::Auto { .. }) if is_cpu => ModelSize::Lite,
+            (None, _) => ModelSize::Full,
+        };
+        self.model_of_style(wanted)
+    }
+
+    /// The network of a style, once it is here.
+    fn network(&mut self, style: &str, model: ModelSize) -> Option<Arc<Network>> {
+        let key = (style.to_owned(), model);
+        if let Some(loaded) = self.networks.loaded.get(&key) {
+            return Some(loaded.network.clone());
+        }
+        if !self.networks.failed.contains(&key) {
+            self.load(key);
+        }
+        None
+    }
+
+    /// What live pictures are to be painted like now.
+    pub(super) fn live_settings(&mut self) -> LiveSettings {
+        let model = self.live_model();
+        let style = self.workspace.choice.style.clone();
+        let found = style.as_deref().and_then(|id| self.network(id, model));
+        let live = self.live.as_ref();
+        // The style before goes on until the network of the new one is here.
+        let before = || live.and_then(|l| l.sent.as_ref()?.network.clone());
+        let network = match style {
+            Some(_) => found.or_else(before),
+            None => None,
+        };
+        let choices = &self.settings.live;
+        LiveSettings {
+            network,
+            size: choices.size,
+            mode: choices.mode,
+            look: self.workspace.choice.look,
+            compare: live.filter(|l| l.comparing).map(|_| ModePair {
+                candidates: choices.sides,
+            }),
+            frozen: live.is_some_and(|l| l.frozen),
+            sample: live.is_some_and(|l| l.panel_open),
+        }
+    }
+
+    pub(super) fn sync_live(&mut self) {
+        let settings = self.live_settings();
+        let Some(live) = &mut self.live else {
+            return;
+        };
+        if live.pictures.is_some() && live.sent.as_ref() != Some(&settings) {
+            self.engine.set_live(settings.clone());
+            live.sent = Some(settings);
+        }
+    }
+
+    /// Has the styles' pictures move while they are seen.
+    pub(super) fn sync_previews(&mut self) {
+        let Some(live) = &self.live else {
+            return;
+        };
+        let wanted = live.pictures.is_some()
+            && (live.shows_previews
+                || (self.settings.live.moving_gallery && !self.full_screen.is_on));
+        let mut styles = Vec::new();
+        if wanted {
+            let cards: Vec<(String, ModelSize)> = self
+                .gallery
+                .cards()
+                .iter()
+                .take(MOST_MOVING)
+                .map(|card| {
+                    let lite = card.models.contains(&ModelSize::Lite);
+                    let model = if lite {
+                        ModelSize::Lite
+                    } else {
+                        ModelSize::Full
+                    };
+                    (card.id.clone(), model)
+                })
+                .collect();
+            let large = self.live_model();
+            for (id, model) in cards {
+                if let Some(network) = self.network(&id, model) {
+                    styles.push((id.clone(), network));
+                }
+                // So that a click finds the large picture's network here already.
+                let has_large = self
+                    .gallery
+                    .card(&id)
+                    .is_some_and(|c| c.models.contains(&large));
+                if has_large {
+                    self.network(&id, large);
+                }
+            }
+        }
+        if let Some(live) = &mut self.live
+            && let Some(previews) = live.previews.set_styles(styles)
+        {
+            self.engine.set_previews(previews);
+        }
+    }
+}

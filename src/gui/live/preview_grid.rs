@@ -1,0 +1,195 @@
+//! The preview grid: every style painting the same live picture at once, as moving pictures.
+
+use std::{collections::HashMap, sync::Arc};
+
+use eframe::egui::{
+    self, Align2, Color32, CornerRadius, FontId, Rect, Role, Sense, Stroke, StrokeKind,
+    TextureHandle, TextureOptions, WidgetInfo, pos2, vec2,
+};
+
+use crate::{
+    engine::live::{Preview, PreviewPicture},
+    gui::{intent::Intent, live::LiveIntent, shelf::Card, texture::opaque_image_of, theme},
+    mailbox::{Reader, mailbox},
+    network::Network,
+};
+
+/// Space between pictures, in points.
+const GAP: f32 = 10.0;
+
+struct Tile {
+    style: String,
+    network: Arc<Network>,
+    pictures: Reader<PreviewPicture>,
+}
+
+/// The moving pictures of the styles.
+#[derive(Default)]
+pub struct PreviewGrid {
+    tiles: Vec<Tile>,
+    /// The last picture of every style that was in the grid; stays until there is something newer.
+    textures: HashMap<String, TextureHandle>,
+}
+
+impl PreviewGrid {
+    /// Makes the grid one of these styles; gives what the engine has to paint when that changes something.
+    pub fn set_styles(&mut self, styles: Vec<(String, Arc<Network>)>) -> Option<Vec<Preview>> {
+        let same = self.tiles.len() == styles.len()
+            && (self.tiles.iter().zip(&styles)).all(|(tile, (id, network))| {
+                tile.style == *id && Arc::ptr_eq(&tile.network, network)
+            });
+        if same {
+            return None;
+        }
+        self.tiles.clear();
+        let mut previews = Vec::new();
+        for (style, network) in styles {
+            let (writer, pictures) = mailbox(PreviewPicture::empty);
+            previews.push(Preview {
+                network: network.clone(),
+                output: writer,
+            });
+            self.tiles.push(Tile {
+                style,
+                network,
+                pictures,
+            });
+        }
+        Some(previews)
+    }
+
+    /// Nobody paints for it any more.
+    pub fn stop(&mut self) {
+        self.tiles.clear();
+    }
+
+    /// Takes the newest pictures.
+    pub fn take_pictures(&mut self, ctx: &egui::Context) {
+        for tile in &mut self.tiles {
+            if !tile.pictures.take() {
+                continue;
+            }
+            let image = opaque_image_of(&tile.pictures.value.painted);
+            match self.textures.get_mut(&tile.style) {
+                Some(texture) => texture.set(image, TextureOptions::LINEAR),
+                None => {
+                    let texture = ctx.load_texture("preview", image, TextureOptions::LINEAR);
+                    self.textures.insert(tile.style.clone(), texture);
+                }
+            }
+        }
+    }
+
+    /// The moving picture of a style, once there is one.
+    pub fn texture(&self, style: &str) -> Option<&TextureHandle> {
+        self.textures.get(style)
+    }
+
+    /// Draws every style into what is left of `ui`; a click chooses one.
+    pub fn ui(
+        &self,
+        ui: &mut egui::Ui,
+        cards: &[Card],
+        chosen: Option<&str>,
+        intents: &mut Vec<Intent>,
+    ) {
+        let area = ui.available_rect_before_wrap();
+        ui.allocate_rect(area, Sense::hover());
+        let colors = theme::palette(ui.visuals());
+        ui.painter().rect_filled(area, 0.0, colors.stage);
+        let aspect = (self.textures.values().next()).map_or(4.0 / 3.0, TextureHandle::aspect_ratio);
+        let area = area.shrink(GAP + 6.0);
+        let (columns, width) = columns(area.size(), cards.len(), aspect);
+        let height = width / aspect;
+        let rows = cards.len().div_ceil(columns);
+        let used = vec2(
+            columns as f32 * (width + GAP) - GAP,
+            rows as f32 * (height + GAP) - GAP,
+        );
+        let origin = area.center() - used / 2.0;
+        for (place, card) in cards.iter().enumerate() {
+            let at = vec2(
+                (place % columns) as f32 * (width + GAP),
+                (place / columns) as f32 * (height + GAP),
+            );
+            let rect = Rect::from_min_size(origin + at, vec2(width, height));
+            let is_chosen = chosen == Some(card.id.as_str());
+            let id = ui.scope_id().with(("preview", &card.id));
+            let response = ui.interact(rect, id, Sense::click());
+            let name = format!("Paint live in {}", card.title);
+            response
+                .widget_info(|| WidgetInfo::selected(Role::RadioButton, true, is_chosen, &name));
+            let radius = CornerRadius::same(theme::RADIUS);
+            match self.texture(&card.id) {
+                Some(texture) => egui::Image::from_texture(texture)
+                    .corner_radius(radius)
+                    .paint_at(ui, rect),
+                None => {
+                    ui.painter().rect_filled(rect, radius, colors.card);
+                    let font = FontId::proportional(13.0);
+                    let (at, align) = (rect.center(), Align2::CENTER_CENTER);
+                    ui.painter().text(at, align, "Loading…", font, colors.quiet);
+                }
+            }
+            name_tag(ui, rect, place, &card.title);
+            let outline = if is_chosen {
+                Stroke::new(3.0, colors.accent)
+            } else if response.hovered() || response.has_focus() {
+                Stroke::new(2.0, colors.accent.gamma_multiply(0.6))
+            } else {
+                Stroke::NONE
+            };
+            ui.painter()
+                .rect_stroke(rect, radius, outline, StrokeKind::Outside);
+            if response.clicked() {
+                intents.push(Intent::PickStyle(card.id.clone()));
+            }
+            if response.double_clicked() {
+                intents.push(Intent::Live(LiveIntent::TogglePreviews));
+            }
+        }
+    }
+}
+
+fn name_tag(ui: &egui::Ui, rect: Rect, place: usize, title: &str) {
+    let text = if place < 9 {
+        format!("{}  {title}", place + 1)
+    } else {
+        title.to_owned()
+    };
+    let painter = ui.painter_at(rect);
+    let letters = painter.layout_no_wrap(text, FontId::proportional(13.0), Color32::WHITE);
+    let size = letters.size() + vec2(14.0, 6.0);
+    let corner = pos2(rect.left() + 8.0, rect.bottom() - 8.0);
+    let tag = Align2::LEFT_BOTTOM.anchor_size(corner, size);
+    let radius = CornerRadius::same(theme::RADIUS);
+    painter.rect_filled(tag, radius, Color32::from_black_alpha(150));
+    painter.galley(tag.min + vec2(7.0, 3.0), letters, Color32::WHITE);
+}
+
+/// The number of columns that makes the pictures largest, and their width.
+fn columns(area: egui::Vec2, count: usize, aspect: f32) -> (usize, f32) {
+    let count = count.max(1);
+    let width = |columns: usize| {
+        let rows = count.div_ceil(columns) as f32;
+        let across = (area.x + GAP) / columns as f32 - GAP;
+        let down = ((area.y + GAP) / rows - GAP) * aspect;
+        across.min(down).max(16.0)
+    };
+    (1..=count)
+        .map(|columns| (columns, width(columns)))
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .unwrap_or((1, 16.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_are_as_large_as_they_can_be() {
+        assert_eq!(columns(vec2(900.0, 450.0), 6, 4.0 / 3.0).0, 3);
+        assert_eq!(columns(vec2(300.0, 1200.0), 6, 4.0 / 3.0).0, 1);
+        assert_eq!(columns(vec2(2000.0, 200.0), 6, 4.0 / 3.0).0, 6);
+    }
+}

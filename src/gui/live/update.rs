@@ -1,0 +1,300 @@
+//! Doing what a person asks for about live pictures.
+
+use std::{sync::Arc, time::Instant};
+
+use eframe::egui::{self, ViewportCommand};
+
+use super::{LiveIntent, LiveView};
+use crate::{
+    backend::BackendError,
+    capture::{CameraId, CaptureEvent, CaptureSettings, Source},
+    disk::words,
+    engine::live::{LiveEvent, LiveSize, LiveSource, MeasureJob, ModePair, Snapshot},
+    gui::{
+        app::App, choice::Choice, desk::Purpose, hear::name_window, outside::Dialog, stage::Compare,
+    },
+    measure::{MeasureError, MeasureReport},
+    media::record::Recorder,
+};
+
+/// Measured frames of each mode, and those before that do not count: the fixed protocol.
+const MEASURED_FRAMES: u32 = 200;
+const WARM_UP_FRAMES: u32 = 10;
+/// How long it is told how to leave the full screen, in seconds.
+const LEAVING_TOLD_SECONDS: f64 = 4.0;
+
+impl App {
+    /// Reads what came since the last frame, and tells the engine what changed.
+    pub(in crate::gui) fn live_logic(&mut self, ctx: &egui::Context) {
+        let Some(live) = &mut self.live else {
+            return;
+        };
+        if let (Some(snapshot), true) = (self.engine.snapshot(), live.pictures.is_some()) {
+            live.snapshot.clone_from(snapshot);
+        }
+        live.take_picture(ctx);
+        live.note_rate(match self.settings.live.size {
+            LiveSize::Auto { target_fps } => Some(target_fps),
+            LiveSize::LongSide(_) => None,
+        });
+        live.previews.take_pictures(ctx);
+        if live.recording.as_ref().is_some_and(Recorder::has_ended) {
+            self.end_recording();
+        }
+        self.sync_live();
+        self.sync_previews();
+    }
+
+    /// Hears the engine about live painting.
+    pub(in crate::gui) fn hear_live(&mut self, event: LiveEvent) {
+        match event {
+            LiveEvent::Refused(error) => {
+                let told = format!("This cannot be painted live: {error}");
+                self.messages.error(told);
+                if let Some(live) = &mut self.live {
+                    live.comparing = false;
+                }
+            }
+            LiveEvent::Notice(notice) => self.messages.notice(notice),
+            LiveEvent::Sample(sample) => {
+                if let Some(live) = &mut self.live {
+                    live.panel.note_sample(sample);
+                }
+            }
+            LiveEvent::Ceiling(ceiling) => {
+                if let Some(live) = &mut self.live {
+                    live.panel.set_ceiling(ceiling);
+                }
+            }
+            LiveEvent::Source(CaptureEvent::Skipped(problem)) => {
+                self.messages.notice(problem.to_string());
+            }
+            // The snapshot has what else happens to the source.
+            LiveEvent::Source(_) | LiveEvent::Preparing(_) | LiveEvent::Ended => {}
+        }
+    }
+
+    /// A measurement has ended.
+    pub(in crate::gui) fn hear_measured(
+        &mut self,
+        result: Result<Arc<MeasureReport>, MeasureError>,
+    ) {
+        match (result, &mut self.live) {
+            (Ok(report), Some(live)) => {
+                self.desk.draw_chart(report.clone());
+                live.show_report(report);
+            }
+            (Ok(_), None) | (Err(MeasureError::Backend(BackendError::Cancelled)), _) => {}
+            (Err(error), _) => self
+                .messages
+                .error(format!("Nothing was measured: {error}")),
+        }
+    }
+
+    /// Does what was asked for.
+    pub(in crate::gui) fn perform_live(&mut self, ctx: &egui::Context, intent: LiveIntent) {
+        match intent {
+            LiveIntent::Enter => self.enter_live(ctx),
+            LiveIntent::Leave => self.leave_live(ctx),
+            LiveIntent::Use(source) => self.use_source(ctx, source),
+            LiveIntent::UseCamera => {
+                self.use_source(ctx, Source::Camera(CameraId::first()));
+            }
+            LiveIntent::ReleaseCamera => {
+                if self.live.as_ref().is_some_and(LiveView::uses_camera) {
+                    self.use_source(ctx, Source::Demo);
+                    self.messages.notice("The camera is off.");
+                }
+            }
+            LiveIntent::ListCameras => self.desk.list_cameras(),
+            LiveIntent::Set(choices) => {
+                let before = std::mem::replace(&mut self.settings.live, *choices);
+                let now = &self.settings.live;
+                let recaptured = before.mirror != now.mirror
+                    || before.rotate != now.rotate
+                    || before.camera_size != now.camera_size
+                    || before.camera_fps != now.camera_fps
+                    || before.camera_format != now.camera_format;
+                self.settings_changed(ctx);
+                if recaptured {
+                    self.start_source();
+                }
+            }
+            LiveIntent::HideHint => {
+                self.settings.state.has_seen_hint = true;
+                self.settings_changed(ctx);
+            }
+            LiveIntent::ToggleFullScreen => {
+                let is_full = ctx.input(|i| i.viewport().fullscreen == Some(true));
+                self.full_screen.is_on = !(is_full || self.full_screen.is_on);
+                self.full_screen.hint_until = ctx.input(|i| i.time) + LEAVING_TOLD_SECONDS;
+                ctx.send_viewport_cmd(ViewportCommand::Fullscreen(self.full_screen.is_on));
+            }
+            LiveIntent::Export { file_name, bytes } => {
+                let dialog = Dialog::Export {
+                    file_name: file_name.clone(),
+                };
+                if self.ask(Purpose::Export, dialog) {
+                    self.export = Some((file_name, bytes));
+                }
+            }
+            LiveIntent::ExportFailed(why) => self.messages.error(why),
+            LiveIntent::ToggleMeasuring => self.toggle_measuring(),
+            LiveIntent::ToggleCompare => {
+                // Nobody would see how far it is, or stop it.
+                self.engine.cancel_measuring();
+                self.change_view(LiveIntent::ToggleCompare);
+            }
+            LiveIntent::Snapshot => self.snapshot(),
+            LiveIntent::ToggleRecording => self.toggle_recording(),
+            other => self.change_view(other),
+        }
+    }
+
+    /// Measures the two modes by the fixed protocol, or stops.
+    fn toggle_measuring(&mut self) {
+        if self.engine.measuring_progress().is_some() {
+            self.engine.cancel_measuring();
+            return;
+        }
+        let style = self.workspace.choice.style.as_deref().unwrap_or("none");
+        self.engine.measure(MeasureJob {
+            modes: ModePair {
+                candidates: self.settings.live.sides,
+            },
+            style: format!("{style} {}", self.live_model()),
+            frames: MEASURED_FRAMES,
+            warmup: WARM_UP_FRAMES,
+        });
+    }
+
+    /// What only changes how live pictures are shown.
+    fn change_view(&mut self, intent: LiveIntent) {
+        let Some(live) = &mut self.live else {
+            return;
+        };
+        match intent {
+            LiveIntent::ToggleFreeze => {
+                live.frozen = !live.frozen;
+                live.panel.set_held(live.frozen, Instant::now());
+            }
+            LiveIntent::ToggleCompare => {
+                live.comparing = !live.comparing;
+                live.shows_difference = false;
+                live.shows_previews = false;
+                if live.comparing {
+                    live.compare_before = live.stage.compare;
+                    live.stage.compare = Compare::Both;
+                } else {
+                    live.stage.compare = live.compare_before;
+                }
+                live.compare_ms = Default::default();
+            }
+            LiveIntent::ToggleDifference => {
+                live.shows_difference = live.comparing && !live.shows_difference;
+            }
+            LiveIntent::CloseReport => live.report = None,
+            LiveIntent::TogglePreviews => live.shows_previews = !live.shows_previews,
+            LiveIntent::TogglePanel => live.panel_open = !live.panel_open,
+            _ => {}
+        }
+    }
+
+    /// Shows live pictures of the source that is remembered.
+    pub(in crate::gui) fn enter_live(&mut self, ctx: &egui::Context) {
+        if self.live.is_some() {
+            return;
+        }
+        // The photo keeps its paintings; nothing is painted for it meanwhile.
+        self.engine.cancel();
+        self.painting.wanted = None;
+        let mut live = LiveView::new(self.settings.live.source.clone());
+        live.stage.compare = Compare::Painting;
+        self.live = Some(live);
+        name_window(ctx, None);
+        self.settings.state.shows_photos = false;
+        self.settings_changed(ctx);
+        self.choose_first_style();
+        self.start_source();
+        self.desk.list_cameras();
+    }
+
+    fn leave_live(&mut self, ctx: &egui::Context) {
+        if self.live.is_none() {
+            return;
+        }
+        self.end_recording();
+        self.engine.cancel_measuring();
+        self.engine.stop_live();
+        self.live = None;
+        let photo = self.workspace.photo().map(|photo| photo.opened.title());
+        name_window(ctx, photo.as_deref());
+        self.settings.state.shows_photos = true;
+        self.settings_changed(ctx);
+        self.pursue();
+    }
+
+    /// A live picture is painted from the start, in the first style where none was chosen.
+    pub(in crate::gui) fn choose_first_style(&mut self) {
+        if self.live.is_some() && self.workspace.choice.style.is_none() {
+            let first = self.gallery.cards().first();
+            self.workspace.choice = Choice {
+                style: first.map(|card| card.id.clone()),
+                ..self.workspace.choice.clone()
+            };
+        }
+    }
+
+    fn use_source(&mut self, ctx: &egui::Context, source: Source) {
+        self.settings.live.source = source.clone();
+        self.settings_changed(ctx);
+        match &mut self.live {
+            Some(live) => live.source = source,
+            None => {
+                self.enter_live(ctx);
+                return;
+            }
+        }
+        self.start_source();
+    }
+
+    /// Starts the source in place of the one before.
+    fn start_source(&mut self) {
+        let Some(live) = &mut self.live else {
+            return;
+        };
+        self.engine.cancel_measuring();
+        live.snapshot = Snapshot::default();
+        live.frozen = false;
+        let choices = &self.settings.live;
+        let capture = CaptureSettings {
+            size: choices.camera_size,
+            fps: choices.camera_fps,
+            format: choices.camera_format,
+            mirror: choices.mirror,
+            rotate: choices.rotate,
+            ..CaptureSettings::default()
+        };
+        let source = LiveSource::Capture(live.source.clone(), capture);
+        let settings = self.live_settings();
+        let started = self.engine.start_live(source, settings.clone());
+        let Some(live) = &mut self.live else {
+            return;
+        };
+        live.pictures = match started {
+            Ok(pictures) => {
+                live.sent = Some(settings);
+                live.previews.stop();
+                live.panel.restart();
+                Some(pictures)
+            }
+            Err(error) => {
+                self.messages.error(format!(
+                    "The source could not be started: {}",
+                    words(&error)
+                ));
+                None
+            }
+        };
+    }
+}

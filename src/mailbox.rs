@@ -1,0 +1,224 @@
+//! The mailbox: hands values from one thread to another without waiting; the newest wins.
+//!
+//! Three values go round: one belongs to the writer, one to the reader, one lies between them. The
+//! writer swaps its own for the one between and signals; the reader swaps its own for it. A value that
+//! is swapped away before the reader took it is counted as dropped. The lock is held for one swap only.
+//!
+//! Values that are reused, like frames, are filled in place ([`Writer::value`], [`Writer::put`],
+//! [`Reader::take`]), which allocates nothing. Values that are made anew each time travel as an
+//! `Option` ([`Writer::send`], [`Reader::receive`]): what they replaced is freed at once.
+//!
+//! Knows nothing of what it carries. Either end belongs to one thread at a time.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+struct Between<T> {
+    value: T,
+    fresh: bool,
+}
+
+struct Shared<T> {
+    between: Mutex<Between<T>>,
+    written: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl<T> Shared<T> {
+    fn swap(&self, own: &mut T, writes: bool) -> bool {
+        // Whoever panicked held the lock for a swap only: the value is whole.
+        let mut between = self.between.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_fresh = between.fresh;
+        if writes || was_fresh {
+            std::mem::swap(own, &mut between.value);
+            between.fresh = writes;
+        }
+        was_fresh
+    }
+}
+
+/// The writing end; belongs to one thread.
+pub struct Writer<T> {
+    shared: Arc<Shared<T>>,
+    /// The value that is written next: whatever was in it before is stale.
+    pub value: T,
+    signal: Sender<()>,
+}
+
+/// The reading end; belongs to one thread.
+pub struct Reader<T> {
+    shared: Arc<Shared<T>>,
+    /// The value that was taken last.
+    pub value: T,
+    signal: Receiver<()>,
+}
+
+/// Counts of a mailbox, from its beginning on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Values that were handed over by the writer.
+    pub written: u64,
+    /// Values that were overwritten before the reader took them.
+    pub dropped: u64,
+}
+
+/// A mailbox whose three values are made by `make`.
+pub fn mailbox<T>(mut make: impl FnMut() -> T) -> (Writer<T>, Reader<T>) {
+    let (sender, receiver) = bounded(1);
+    let shared = Arc::new(Shared {
+        between: Mutex::new(Between {
+            value: make(),
+            fresh: false,
+        }),
+        written: AtomicU64::new(0),
+        dropped: AtomicU64::new(0),
+    });
+    let writer = Writer {
+        shared: shared.clone(),
+        value: make(),
+        signal: sender,
+    };
+    let reader = Reader {
+        shared,
+        value: make(),
+        signal: receiver,
+    };
+    (writer, reader)
+}
+
+impl<T> Writer<T> {
+    /// Hands [`Writer::value`] over and takes a stale one in its place. Never waits.
+    pub fn put(&mut self) {
+        self.shared.written.fetch_add(1, Ordering::Relaxed);
+        if self.shared.swap(&mut self.value, true) {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        // One signal that waits is as good as many; without a reader there is nobody to signal to.
+        let _ = self.signal.try_send(());
+    }
+
+    /// What was handed over and what was lost.
+    pub fn counts(&self) -> Counts {
+        counts(&self.shared)
+    }
+}
+
+impl<T> Writer<Option<T>> {
+    /// Hands `value` over in place of the one that waits, which is freed here. Never waits.
+    pub fn send(&mut self, value: T) {
+        self.value = Some(value);
+        self.put();
+        // It may be large: it is freed outside the lock.
+        self.value = None;
+    }
+
+    /// Takes back the value that waits, if there is one.
+    pub fn withdraw(&mut self) {
+        self.put();
+        self.value = None;
+    }
+}
+
+impl<T> Reader<T> {
+    /// Takes the newest value into [`Reader::value`]. Returns `false`, and changes nothing, when there
+    /// is none that was not taken yet. Never waits.
+    pub fn take(&mut self) -> bool {
+        self.shared.swap(&mut self.value, false)
+    }
+
+    /// Signals when there may be something new; closes when the writer is gone.
+    pub fn ready(&self) -> &Receiver<()> {
+        &self.signal
+    }
+
+    /// Whether a value waits that was not taken yet.
+    pub fn has_new(&self) -> bool {
+        let between = self.shared.between.lock();
+        between.unwrap_or_else(PoisonError::into_inner).fresh
+    }
+
+    /// What was handed over and what was lost.
+    pub fn counts(&self) -> Counts {
+        counts(&self.shared)
+    }
+}
+
+impl<T> Reader<Option<T>> {
+    /// The newest value, unless it was received before. Never waits.
+    pub fn receive(&mut self) -> Option<T> {
+        if self.take() { self.value.take() } else { None }
+    }
+}
+
+fn counts<T>(shared: &Shared<T>) -> Counts {
+    Counts {
+        written: shared.written.load(Ordering::Relaxed),
+        dropped: shared.dropped.load(Ordering::Relaxed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_wins_and_losses_are_counted() {
+        let (mut writer, mut reader) = mailbox(|| 0);
+        assert!(!reader.take() && !reader.has_new());
+        for value in [1, 2, 3] {
+            writer.value = value;
+            writer.put();
+        }
+        assert_eq!(reader.ready().len(), 1);
+        assert!(reader.has_new() && reader.take());
+        assert_eq!(reader.value, 3);
+        assert!(!reader.take(), "taken once");
+        assert_eq!(reader.value, 3);
+        let counts = reader.counts();
+        assert_eq!((counts.written, counts.dropped), (3, 2));
+    }
+
+    #[test]
+    fn values_go_round_and_are_never_copied() {
+        let mut made = 0;
+        let (mut writer, mut reader) = mailbox(|| {
+            made += 1;
+            vec![made]
+        });
+        for round in 0..10 {
+            writer.value.push(round);
+            writer.put();
+            assert!(reader.take());
+        }
+        assert_eq!(made, 3);
+        let all: Vec<i32> = [writer.value.clone(), reader.value.clone()].concat();
+        assert!(all.len() > 2);
+    }
+
+    #[test]
+    fn what_is_sent_is_received_once_and_freed_when_it_is_replaced() {
+        let (mut writer, mut reader) = mailbox(|| None);
+        let [first, second] = [Arc::new(1), Arc::new(2)];
+        writer.send(first.clone());
+        writer.send(second.clone());
+        assert_eq!(Arc::strong_count(&first), 1, "replaced");
+        assert_eq!(reader.receive().as_deref(), Some(&2));
+        assert_eq!(reader.receive(), None);
+        assert_eq!(Arc::strong_count(&second), 1, "nothing is kept");
+        writer.send(first.clone());
+        writer.withdraw();
+        assert_eq!(reader.receive(), None);
+        assert_eq!(Arc::strong_count(&first), 1, "withdrawn");
+    }
+
+    #[test]
+    fn the_signal_closes_with_the_writer() {
+        let (writer, reader) = mailbox(|| ());
+        drop(writer);
+        assert!(reader.ready().recv().is_err());
+    }
+}

@@ -1,0 +1,16 @@
+//! Live painting on a made-up device, with a clock of the tests' own, and on the engine's thread.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that fails by expect says why it expected otherwise"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod device;
+mod engine;
+mod frames;
+mod opening;
+mod studio;

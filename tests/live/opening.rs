@@ -1,0 +1,326 @@
+//! Sessions that are loaded while others paint.
+
+use std::sync::atomic::Ordering;
+
+use styleforge::{
+    engine::live::{LiveSettings, ModePair, Preparing, Preview, PreviewPicture, Served},
+    mailbox::mailbox,
+    mode::{Mode, Precision, Variant},
+};
+
+use crate::{
+    device::Trouble,
+    studio::{Studio, fixed, holding, mode, side, wait_until},
+    support::network,
+};
+
+/// Style, variant, precision, size and two modes at once: whatever is opened, pictures of the old go on.
+#[test]
+fn pictures_go_on_while_a_session_is_opened() {
+    type Change = fn(&mut LiveSettings);
+    let changes: [Change; 5] = [
+        |settings| settings.network = Some(network()),
+        |settings| settings.mode = mode("baseline auto"),
+        |settings| settings.mode = mode("baseline tf32"),
+        |settings| settings.size = fixed(48),
+        |settings| {
+            settings.compare = Some(ModePair {
+                candidates: [side("fused fp16"), side("fused-norm fp16")],
+            });
+        },
+    ];
+    let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
+    for (number, change) in (1..).zip(changes) {
+        let before = studio.facts();
+        studio.world.holds_opening.store(true, Ordering::SeqCst);
+        studio.settings(change);
+        studio.paints(30);
+        let facts = studio.facts();
+        assert_eq!(
+            (facts.settings, facts.mode, facts.working, facts.pair),
+            (number - 1, before.mode, before.working, before.pair)
+        );
+        studio.world.holds_opening.store(false, Ordering::SeqCst);
+        studio.until("the new one", |facts| facts.settings == number);
+        studio.paints(3);
+        assert_eq!(studio.facts().settings, number);
+    }
+    assert_eq!(studio.facts().working, (48, 48));
+    assert!(studio.facts().pair.is_some());
+    assert_eq!(studio.refusals(), Vec::<String>::new());
+    assert_eq!(studio.world.opened.load(Ordering::SeqCst), 1 + 4 + 2);
+}
+
+/// What an settings needs is loaded while the picture before it is still being painted, and only once.
+#[test]
+fn settings_are_taken_in_while_a_picture_is_painted() {
+    let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
+    let world = studio.world.clone();
+    let opened = || world.opened.load(Ordering::SeqCst);
+    for (number, px) in [(1, 48), (2, 40)] {
+        studio.settings.size = fixed(px);
+        studio.number = number;
+        let (settings, changes) = ((studio.settings.clone(), number), studio.changes.clone());
+        *world.while_painting.lock().unwrap() =
+            Some(Box::new(move || changes.lock().unwrap().send(settings)));
+        studio.paints(1);
+        let facts = studio.facts();
+        assert_eq!(facts.settings, number - 1, "it was being painted already");
+        wait_until("the opening", || opened() == 1 + number as usize);
+        studio.until("the new size", |facts| facts.settings == number);
+        assert_eq!(studio.facts().working, (px, px));
+    }
+    // What is open already is not opened again.
+    studio.settings(|settings| settings.size = fixed(32));
+    studio.until("the first size", |facts| facts.working == (32, 32));
+    assert_eq!(opened(), 3);
+    assert_eq!((studio.notices(), studio.refusals().len()), (0, 0));
+}
+
+/// What paints goes on while a device finds out how it does another mode fastest; what is being prepared is
+/// told, and choosing something else cancels it.
+#[test]
+fn the_old_session_serves_while_another_is_searched_for() {
+    let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
+    let world = studio.world.clone();
+    world.searches.store(true, Ordering::SeqCst);
+    world.holds_searches.store(true, Ordering::SeqCst);
+    studio.settings(|settings| settings.mode = mode("baseline"));
+    let spec = |studio: &mut Studio| studio.snapshot().preparing;
+    let prepared = |searches| Preparing::Session {
+        mode: Mode::new(Variant::Baseline, Precision::Fp32),
+        size: (32, 32),
+        searches,
+    };
+    wait_until("the search", || {
+        studio.paints(1);
+        spec(&mut studio) == Some(prepared(true))
+    });
+    let facts = studio.facts();
+    assert_eq!(
+        (facts.settings, facts.mode.map(|m| m.variant)),
+        (0, Some(Variant::Fused))
+    );
+    // What is compared waits for it, too.
+    studio.settings(|settings| {
+        settings.compare = Some(ModePair {
+            candidates: [side("baseline"), side("fused")],
+        });
+    });
+    studio.paints(10);
+    assert!(studio.facts().pair.is_none());
+    // Choosing something else cancels the search, and is loaded at once.
+    studio.settings(|settings| {
+        settings.compare = None;
+        settings.mode = mode("fused");
+        settings.size = fixed(48);
+    });
+    studio.until("the new size", |facts| facts.working == (48, 48));
+    studio.paints(1);
+    assert_eq!(spec(&mut studio), None);
+    assert_eq!(world.held_bytes(), 32 + 48);
+    studio.settings(|settings| {
+        settings.mode = mode("baseline");
+        settings.size = fixed(32);
+    });
+    studio.paints(5);
+    assert_eq!(studio.facts().working, (48, 48));
+    world.holds_searches.store(false, Ordering::SeqCst);
+    studio.until("the baseline", |facts| {
+        facts.mode.is_some_and(|m| m.variant == Variant::Baseline)
+    });
+    assert_eq!((studio.notices(), studio.refusals().len()), (0, 0));
+}
+
+#[test]
+fn a_search_that_fails_is_told_and_the_old_session_stays() {
+    for trouble in [Trouble::NoMemory, Trouble::Panic] {
+        let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
+        studio.world.searches.store(true, Ordering::SeqCst);
+        // Once more where memory was made first.
+        (studio.world.opening_fails.lock().unwrap()).extend([trouble, trouble]);
+        studio.settings(|settings| settings.mode = mode("baseline"));
+        studio.until("the end of the search", |facts| facts.settings == 1);
+        studio.paints(30);
+        let facts = studio.facts();
+        assert_eq!(facts.mode.expect("painted").to_string(), "fused fp32");
+        assert_eq!(studio.refusals().len(), 1);
+    }
+}
+
+#[test]
+fn looks_change_while_a_session_is_opened() {
+    let mut studio = Studio::beside((32, 32), fixed(32), |_| ());
+    studio.world.holds_opening.store(true, Ordering::SeqCst);
+    studio.settings(|settings| {
+        settings.network = Some(network());
+        settings.look.strength_percent = 0;
+    });
+    studio.paints(1);
+    assert_eq!(studio.pictures.value.painted.pixel(0, 0)[0], 100);
+    studio.world.holds_opening.store(false, Ordering::SeqCst);
+    studio.until("the new style", |facts| facts.settings == 1);
+}
+
+#[test]
+fn the_newest_wish_is_opened_and_the_ones_before_are_given_up() {
+    for is_deaf in [false, true] {
+        let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
+        let world = studio.world.clone();
+        world.is_deaf.store(is_deaf, Ordering::SeqCst);
+        world.holds_opening.store(true, Ordering::SeqCst);
+        for px in [40, 48, 56] {
+            studio.settings(|settings| settings.size = fixed(px));
+            studio.paints(5);
+            wait_until("an opening", || world.begun_px.load(Ordering::SeqCst) > 32);
+        }
+        if !is_deaf {
+            wait_until("the newest", || world.begun_px.load(Ordering::SeqCst) == 56);
+        }
+        world.holds_opening.store(false, Ordering::SeqCst);
+        studio.until("the newest size", |facts| facts.settings == 3);
+        assert_eq!(studio.facts().working, (56, 56));
+        // The first may have been there when it was superseded; then it was closed again.
+        wait_until("the others to be closed", || world.held_bytes() == 32 + 56);
+        let opened = world.opened.load(Ordering::SeqCst);
+        assert_eq!(opened, if is_deaf { 3 } else { 2 });
+        assert_eq!(studio.refusals(), Vec::<String>::new());
+        // Back to what is still open: at once, and what is being opened is given up.
+        world.holds_opening.store(true, Ordering::SeqCst);
+        studio.settings(|settings| settings.size = fixed(60));
+        studio.paints(1);
+        studio.settings(|settings| settings.size = fixed(32));
+        studio.paints(1);
+        assert_eq!(studio.facts().working, (32, 32));
+        world.holds_opening.store(false, Ordering::SeqCst);
+        wait_until("the opener", || {
+            studio.serve();
+            world.held_bytes() == 32 + 56
+        });
+        studio.paints(1);
+        assert_eq!(
+            (studio.facts().working, studio.facts().settings),
+            ((32, 32), 5)
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_opened_is_told_once_beside_the_old() {
+    let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
+    studio.settings(|settings| settings.mode = mode("fused bf16"));
+    studio.until("the refusal", |facts| facts.settings == 1);
+    studio.paints(30);
+    assert_eq!(studio.refusals().len(), 1, "{:?}", studio.refusals());
+    assert!(studio.refusals()[0].contains("choose fp16"));
+    (studio.world.opening_fails.lock().unwrap()).push(Trouble::Panic);
+    studio.settings(|settings| settings.mode = mode("baseline fp16"));
+    studio.until("the refusal", |facts| facts.settings == 2);
+    studio.paints(30);
+    assert_eq!(studio.refusals().len(), 2, "{:?}", studio.refusals());
+    assert!(studio.refusals()[1].contains("a mistake in StyleForge (made up)"));
+    let facts = studio.facts();
+    assert_eq!(facts.mode.expect("painted").to_string(), "fused fp32");
+    // A new wish is a new attempt.
+    studio.settings(|settings| settings.look.strength_percent = 90);
+    studio.until("the second attempt", |facts| {
+        facts.mode.is_some_and(|m| m.variant == Variant::Baseline)
+    });
+}
+
+#[test]
+fn where_memory_holds_only_one_the_old_is_closed_first() {
+    let mut studio = Studio::beside((200, 200), fixed(64), holding(100));
+    studio.settings(|settings| settings.size = fixed(80));
+    studio.until("the larger size", |facts| facts.working == (80, 80));
+    assert_eq!((studio.notices(), studio.refusals().len()), (1, 0));
+    assert_eq!(studio.world.held_bytes(), 80);
+    // What closing cannot help is refused, and the old was not even touched.
+    studio.settings(|settings| settings.size = fixed(120));
+    studio.until("the refusal", |facts| facts.settings == 2);
+    studio.paints(10);
+    assert_eq!((studio.notices(), studio.refusals().len()), (1, 1));
+    assert_eq!(studio.facts().working, (80, 80));
+    assert_eq!(studio.world.opened.load(Ordering::SeqCst), 2);
+    // Others take the memory meanwhile: the old comes back.
+    let troubles = [Trouble::NoMemory, Trouble::NoMemory];
+    studio.world.opening_fails.lock().unwrap().extend(troubles);
+    studio.settings(|settings| settings.size = fixed(70));
+    studio.until("the old size", |facts| facts.settings == 3);
+    studio.paints(10);
+    assert_eq!((studio.notices(), studio.refusals().len()), (2, 2));
+    assert_eq!(studio.facts().working, (80, 80));
+    assert_eq!(studio.world.held_bytes(), 80);
+}
+
+#[test]
+fn what_is_kept_for_later_goes_before_memory_runs_out() {
+    let mut studio = Studio::beside((200, 200), fixed(30), |world| {
+        world.tells_memory.store(true, Ordering::SeqCst);
+        world.memory_bytes.store(100, Ordering::SeqCst);
+    });
+    for (px, held) in [(40, 30 + 40), (50, 40 + 50), (45, 50 + 45)] {
+        studio.settings(|settings| settings.size = fixed(px));
+        studio.until("the size", |facts| facts.working == (px, px));
+        assert_eq!(studio.world.held_bytes(), held);
+    }
+    assert_eq!((studio.notices(), studio.refusals().len()), (0, 0));
+    // The limit counts what paints, too.
+    studio.settings(|settings| settings.size = fixed(60));
+    studio.until("the size", |facts| facts.working == (60, 60));
+    assert_eq!((studio.notices(), studio.refusals().len()), (1, 0));
+    assert_eq!(studio.world.held_bytes(), 60);
+}
+
+#[test]
+fn a_device_that_is_lost_while_a_session_is_opened_is_replaced() {
+    let mut studio = Studio::beside((32, 32), fixed(32), |_| ());
+    (studio.world.opening_fails.lock().unwrap()).push(Trouble::Loss);
+    studio.settings(|settings| settings.network = Some(network()));
+    studio.until("the new style", |facts| facts.settings == 1);
+    studio.paints(5);
+    let news = studio.painter.take_news();
+    assert_eq!(news.len(), 1, "{news:?}");
+    assert!(news[0].contains("opened again"));
+    assert_eq!(studio.refusals(), Vec::<String>::new());
+    // The other way round: the loss is found out by what paints, while another is opened.
+    studio.world.holds_opening.store(true, Ordering::SeqCst);
+    studio.settings(|settings| settings.network = Some(network()));
+    studio.paints(3);
+    studio.world.lost_after.store(1, Ordering::SeqCst);
+    studio.frame(100);
+    assert_eq!(studio.serve(), Served::Nothing, "nothing is open any more");
+    studio.world.holds_opening.store(false, Ordering::SeqCst);
+    studio.until("the new style", |facts| facts.settings == 2);
+    let news = studio.painter.take_news();
+    assert!(news[0].contains("the processor paints"), "{news:?}");
+    assert_eq!(studio.world.held_bytes(), 32);
+}
+
+#[test]
+fn the_wall_is_opened_beside_the_large_picture() {
+    let mut studio = Studio::beside((640, 480), fixed(320), |_| ());
+    studio.world.holds_opening.store(true, Ordering::SeqCst);
+    let (output, mut reader) = mailbox(PreviewPicture::empty);
+    let network = network();
+    let previews = vec![Preview { network, output }];
+    studio.live.set_previews(previews, &mut studio.painter);
+    studio.paints(20);
+    assert!(!reader.take());
+    // What the large picture needs comes before.
+    studio.settings(|settings| settings.size = fixed(400));
+    studio.paints(20);
+    studio.world.holds_opening.store(false, Ordering::SeqCst);
+    studio.until("the new size", |facts| facts.settings == 1);
+    wait_until("the small picture", || {
+        studio.world.pass_ms(100);
+        studio.frame(100);
+        studio.serve();
+        studio.pictures.take();
+        reader.take()
+    });
+    studio.live.set_previews(Vec::new(), &mut studio.painter);
+    wait_until("the wall to be closed", || {
+        studio.world.held_bytes() == 320 + 400
+    });
+}

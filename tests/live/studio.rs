@@ -1,0 +1,281 @@
+//! A live run and everything around it.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use styleforge::{
+    backend::{OpenDevice, RunControl, Selected},
+    capture::Captured,
+    engine::{
+        live::{
+            Candidate, Facts, Input, Live, LiveEvent, LivePicture, LiveSample, LiveSettings,
+            LiveSize, LiveSource, LiveStart, NumberedSettings, Served, Snapshot,
+        },
+        paint::Painter,
+        sessions::{Loader, LoaderThread},
+    },
+    frame::Frame,
+    mailbox::{Reader, Writer, mailbox},
+    mode::{DeviceChoice, ModeChoice},
+};
+
+use crate::{
+    device::{Device, World},
+    support::{self, network},
+};
+
+/// A live run and everything around it.
+pub struct Studio {
+    pub world: Arc<World>,
+    pub frames: Writer<Captured>,
+    pub pictures: Reader<LivePicture>,
+    pub live: Live,
+    pub changes: Arc<Mutex<Writer<Option<NumberedSettings>>>>,
+    pub snapshots: Reader<Snapshot>,
+    pub painter: Painter,
+    /// Loads sessions on a thread of its own. Ends after its requester.
+    _loader: Option<LoaderThread>,
+    pub settings: LiveSettings,
+    pub number: u64,
+    pub told: Vec<LiveEvent>,
+}
+
+pub fn mode(words: &str) -> ModeChoice {
+    words.parse().expect("a mode")
+}
+
+/// A side of a comparison on the device in use.
+pub fn side(words: &str) -> Candidate {
+    Candidate {
+        device: DeviceChoice::Auto,
+        mode: mode(words),
+    }
+}
+
+/// Everything as it is usually wanted, at this size.
+pub fn settings(size: LiveSize) -> LiveSettings {
+    LiveSettings::new(Some(network()), size, mode("fused"))
+}
+
+pub fn still(width: usize, height: usize) -> Captured {
+    Captured {
+        frame: Frame::from_fn(width, height, |_, _| [0, 0, 0, 255]),
+        sequence: 0,
+        captured_at: Instant::now(),
+        capture_ms: 0.0,
+        decode_ms: 0.0,
+    }
+}
+
+impl Studio {
+    /// A source of this size on a device of this kind, which opens sessions on the spot.
+    pub fn new(source: (usize, usize), kind: DeviceChoice, size: LiveSize) -> Self {
+        Self::with(source, kind, size, None, |_| ())
+    }
+
+    /// The same, where sessions are opened beside what paints; `prepare` comes before all.
+    pub fn beside(source: (usize, usize), size: LiveSize, prepare: impl FnOnce(&World)) -> Self {
+        let loader = LoaderThread::start().expect("a thread");
+        let mut studio = Self::with(source, DeviceChoice::Cuda, size, Some(loader), prepare);
+        studio.frame(100);
+        studio.until("the first picture", |facts| facts.painted == 1);
+        studio
+    }
+
+    pub fn with(
+        (width, height): (usize, usize),
+        kind: DeviceChoice,
+        size: LiveSize,
+        thread: Option<LoaderThread>,
+        prepare: impl FnOnce(&World),
+    ) -> Self {
+        let world = Arc::new(World {
+            start: Instant::now(),
+            now_ns: AtomicU64::new(0),
+            ns_a_pixel: AtomicU64::new(10),
+            widest: AtomicUsize::new(usize::MAX),
+            opened: AtomicUsize::new(0),
+            memory_bytes: AtomicUsize::new(usize::MAX / 2),
+            tells_memory: AtomicBool::new(false),
+            held: Mutex::default(),
+            begun_px: AtomicUsize::new(0),
+            holds_opening: AtomicBool::new(false),
+            holds_searches: AtomicBool::new(false),
+            is_deaf: AtomicBool::new(false),
+            opening_fails: Mutex::default(),
+            lost_after: AtomicUsize::new(0),
+            runs: Mutex::default(),
+            searches: AtomicBool::new(false),
+            baseline_off: AtomicUsize::new(0),
+            while_painting: Mutex::default(),
+        });
+        prepare(&world);
+        let (frames, input) = mailbox(|| still(width, height));
+        let input = Input::start(LiveSource::Frames(input), 0).expect("no thread");
+        let (output, pictures) = mailbox(LivePicture::empty);
+        let settings = settings(size);
+        let clock = {
+            let world = world.clone();
+            Arc::new(move || world.now())
+        };
+        let open: OpenDevice = {
+            let world = world.clone();
+            Arc::new(move |wanted| {
+                let backend = Arc::new(Device {
+                    world: world.clone(),
+                    kind: match wanted {
+                        DeviceChoice::Auto => kind,
+                        wanted => wanted,
+                    },
+                });
+                Ok(Selected {
+                    backend,
+                    notice: None,
+                })
+            })
+        };
+        let backend = open(DeviceChoice::Auto).expect("a device").backend;
+        let control = Arc::new(RunControl::default());
+        let (changes, newest) = mailbox(|| None);
+        let (snapshot, snapshots) = mailbox(Snapshot::default);
+        let start = LiveStart {
+            input,
+            output,
+            settings: settings.clone(),
+            number: 0,
+            changes: newest,
+            snapshot,
+            control,
+        };
+        let loader = (thread.as_ref()).map_or_else(Loader::on_the_spot, |t| t.loader().clone());
+        let painter = Painter::with_loader(backend, open, loader);
+        let live = Live::new(start, &painter, clock);
+        Self {
+            painter,
+            snapshots,
+            world,
+            frames,
+            pictures,
+            live,
+            changes: Arc::new(Mutex::new(changes)),
+            _loader: thread,
+            settings,
+            number: 0,
+            told: Vec::new(),
+        }
+    }
+
+    /// The source has a frame of this brightness now.
+    pub fn frame(&mut self, level: u8) {
+        self.frames.value.captured_at = self.world.now();
+        self.frames
+            .value
+            .frame
+            .rgba_mut()
+            .chunks_mut(4)
+            .for_each(|p| p[..3].fill(level));
+        self.frames.put();
+    }
+
+    pub fn serve(&mut self) -> Served {
+        let told = &mut self.told;
+        self.live
+            .serve(&mut self.painter, &mut |event| told.push(event))
+    }
+
+    /// Changes the settings.
+    pub fn settings(&mut self, change: impl FnOnce(&mut LiveSettings)) {
+        change(&mut self.settings);
+        self.number += 1;
+        let settings = (self.settings.clone(), self.number);
+        self.changes.lock().unwrap().send(settings);
+    }
+
+    /// Frames at 30 a second, painted as they come, for so long.
+    pub fn run(&mut self, seconds: u64) {
+        let end = self.world.now() + Duration::from_secs(seconds);
+        let mut due = self.world.now();
+        while self.world.now() < end {
+            self.frame(100);
+            self.serve();
+            self.pictures.take();
+            due += Duration::from_nanos(1_000_000_000 / 30);
+            let now = self.world.now();
+            match due.checked_duration_since(now) {
+                Some(rest) => self.world.pass(rest.as_nanos() as u64),
+                None => due = now,
+            }
+        }
+    }
+
+    /// So many frames, each of which becomes a picture.
+    pub fn paints(&mut self, frames: u64) {
+        let painted = |s: &Self| s.pictures.value.facts.expect("painted").painted;
+        let before = painted(self);
+        for _ in 0..frames {
+            self.frame(100);
+            assert_eq!(self.serve(), Served::Picture);
+            assert!(self.pictures.take());
+        }
+        assert_eq!(painted(self), before + frames);
+    }
+
+    /// Serves, without new frames, until a picture is as `done` says.
+    pub fn until(&mut self, what: &str, done: impl Fn(&Facts) -> bool) {
+        wait_until(what, || {
+            self.serve();
+            self.pictures.take();
+            self.pictures.value.facts.as_ref().is_some_and(&done)
+        });
+    }
+
+    pub fn snapshot(&mut self) -> Snapshot {
+        self.snapshots.take();
+        self.snapshots.value.clone()
+    }
+
+    pub fn facts(&self) -> Facts {
+        self.pictures.value.facts.expect("painted")
+    }
+
+    pub fn notices(&self) -> usize {
+        let is_notice = |event: &&LiveEvent| matches!(event, LiveEvent::Notice(_));
+        self.told.iter().filter(is_notice).count()
+    }
+
+    pub fn refusals(&self) -> Vec<String> {
+        (self.told.iter())
+            .filter_map(|event| match event {
+                LiveEvent::Refused(error) => Some(error.to_string()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub fn samples(&self) -> Vec<Arc<LiveSample>> {
+        (self.told.iter())
+            .filter_map(|event| match event {
+                LiveEvent::Sample(sample) => Some(sample.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+pub fn fixed(px: usize) -> LiveSize {
+    LiveSize::LongSide(px)
+}
+
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    support::wait_for(what, || is_so().then_some(()));
+}
+
+/// A device whose memory holds so many bytes; a session takes as many as it has columns.
+pub fn holding(bytes: usize) -> impl Fn(&World) {
+    move |world| world.memory_bytes.store(bytes, Ordering::SeqCst)
+}
