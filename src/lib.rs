@@ -31,7 +31,7 @@
 //! - No number of the system's ("os error 28") reaches a person: [`disk::reason`] has the words.
 //! - Live pictures: the newest frame wins and what it overtook is counted, once before the engine and
 //!   once before the screen; nothing waits for a surface; after the first frames nothing is allocated
-//!   for one. Sessions are opened beside those that paint, which go on until the new ones are there.
+//!   for one, but by a camera's JPEG decoder and the demo scene's rasteriser. Sessions are opened beside those that paint, which go on until the new ones are there.
 //!   What cannot be had is told, and what was painted before goes on.
 //! - A ratio of two times is shown only beside a check that both made the same picture.
 //! - Text of others (titles, tensors, files, cameras) is shown as one line without control characters and
@@ -63,6 +63,30 @@
 //! ```
 //!
 //! A camera has a second thread that watches the first, which may hang with its device.
+//!
+//! # Glossary
+//!
+//! | term | meaning |
+//! |---|---|
+//! | style | a named set of trained weights with its credit; has a `full` and a `lite` model |
+//! | checkpoint | a file of weights; its family is the program or paper that wrote it |
+//! | model | a network's builder with the key names of its checkpoints: [`models`] |
+//! | network | a [`graph`] with its weights by the names of its nodes: [`network::Network`] |
+//! | map | the numbers between two operations: channels x rows x columns |
+//! | norm | instance normalisation: every channel of a map by its own mean and variance |
+//! | variant | how a network is cut into launches: `baseline` (each operation its own), `fused-norm` (norm and ReLU in one), `fused` (convolution, norm, ReLU, padding, upsampling and residual together): [`mode::Variant`] |
+//! | precision | the name of a set of number formats: [`mode::Precision`], [`numeric`] |
+//! | mode | variant and precision |
+//! | group | what fusion puts into one launch: gather, operation, epilogue: [`graph::fusion`] |
+//! | gather, main loop, epilogue | a convolution kernel's reading (norm, ReLU, upsampling, padding on the way), its products, and its writing (statistics, residual, picture) |
+//! | plan | pure data: a network's launches at one size with their buffers and costs: [`plan`] |
+//! | session | a plan with its weights on a device: [`backend::Session`] |
+//! | backend | opens sessions on a device: [`backend::Backend`] |
+//! | oracle | the float64 walk of the unfused graph that judges every backend: [`backend::oracle`] |
+//! | baseline's provider | who computes the convolutions of `baseline`: cuDNN where it is installed, else our direct kernel |
+//! | working size | the size at which the network sees a picture |
+//! | source, stage, sink | where live frames come from, what is done to them, where pictures go |
+//! | look | strength and colours of the finished picture: [`compose::Look`] |
 
 pub mod backend;
 pub mod capture;

@@ -87,8 +87,8 @@ impl Previews {
         }
     }
 
-    /// Paints the next preview from `frame`, if it is time to. Large pictures take `busy` of the time, 0 to
-    /// 1. A preview whose session is not open has it loaded where it `may_load`, and waits for another turn.
+    /// Paints the next preview from `frame`, if it is time to. Large pictures take `busy` of the time, from 0
+    /// to 1. A preview whose session is not open has it loaded where it `may_load`, and waits for another turn.
     /// What cannot be painted small is left out: the same style painted large tells why.
     pub fn serve(
         &mut self,

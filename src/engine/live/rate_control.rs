@@ -2,9 +2,9 @@
 //! that the source has to send for it.
 //!
 //! Time of painting grows with the number of pixels, so the time of the size in use tells that of its
-//! neighbours. The size shrinks soon after the rate is lost and grows late and by one step at a time, so
-//! that it does not swing. Where the source's frames are the limit and the device has room, the source is
-//! requested to send larger ones, as long as it can decode or draw them at that rate.
+//! neighbours. The size shrinks soon after the rate is lost and grows late, by one step at a time unless there
+//! is much room, so that it does not swing. Where the source's frames are the limit and the device has room,
+//! the source is requested to send larger ones, as long as it can decode or draw them at that rate.
 //!
 //! Pure: times are handed in. Belongs to the engine's thread.
 
@@ -46,6 +46,8 @@ const FIRST_SOURCE_PX_ON_CPU: usize = 640;
 const BUDGET_SHARE: f64 = 0.80;
 /// Share of the budget below which the next size up has to stay before it is chosen.
 const GROWS_BELOW: f64 = 0.85;
+/// The same for sizes beyond the next one: a device with so much room goes there at once.
+const GROWS_FAR_BELOW: f64 = 0.5;
 /// Frames that took too long before the size shrinks.
 const SLOW_FRAMES: u32 = 6;
 /// As many, when they took twice as long as they may.
@@ -203,20 +205,27 @@ impl RateControl {
             return true;
         }
         let is_source_the_limit = painted_px >= source_px;
-        let larger = STEPS_PX.iter().copied().find(|&px| px > painted_px);
-        let up = larger
-            .filter(|&px| {
-                let remembered = self.too_large.filter(|&(_, until)| now < until);
-                remembered.is_none_or(|(large, _)| px < large)
-            })
-            .filter(|&px| {
-                let px = if is_source_the_limit {
-                    px
-                } else {
-                    px.min(source_px)
-                };
-                scaled_ms(mean, painted_px, px) < budget_ms * GROWS_BELOW
-            });
+        let too_large = self.too_large.filter(|&(_, until)| now < until);
+        // Nothing is gained beyond the first step that covers the source.
+        let covers = STEPS_PX.into_iter().find(|&px| px >= source_px);
+        let most_px = covers.filter(|_| !is_source_the_limit);
+        let larger = STEPS_PX.into_iter().filter(|&px| {
+            px > painted_px
+                && px <= most_px.unwrap_or(LARGEST_FRAME_PX)
+                && too_large.is_none_or(|(large, _)| px < large)
+        });
+        let limit_px = if is_source_the_limit {
+            usize::MAX
+        } else {
+            source_px
+        };
+        let is_below = |px: usize, share: f64| {
+            scaled_ms(mean, painted_px, px.min(limit_px)) < budget_ms * share
+        };
+        let next = larger.clone().next();
+        let next = next.filter(|&px| is_below(px, GROWS_BELOW));
+        let far = larger.filter(|&px| is_below(px, GROWS_FAR_BELOW)).max();
+        let up = next.max(far);
         match (up, self.room_since) {
             (None, _) => self.room_since = None,
             (Some(_), None) => self.room_since = Some(now),
@@ -323,6 +332,13 @@ mod tests {
             assert!(run.control.source_px() >= largest_px);
             assert!(sizes.is_sorted(), "{sizes:?}");
         }
+    }
+
+    #[test]
+    fn much_room_is_taken_at_once() {
+        let mut run = Run::new(DeviceChoice::Cuda, 1920);
+        let sizes = run.for_seconds(6.0, |_| 1.0);
+        assert_eq!(sizes, [512, 1280, 1920], "a request for more between");
     }
 
     #[test]

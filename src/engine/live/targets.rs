@@ -328,7 +328,7 @@ impl Targets {
                 self.note_loaded(around, settings, loaded, missing, target);
             }
         }
-        while let Some((number, reply, _)) = self.devices.next() {
+        while let Some((number, reply, _)) = self.devices.next_reply() {
             let ended = self.scheduler.ended(Ticket::Device(number));
             let Some((Missing::Device(kind), target)) = ended else {
                 continue;

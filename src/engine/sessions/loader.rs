@@ -157,7 +157,7 @@ impl<T: Send + 'static> Requests<T> {
     }
 
     /// The next reply, with its number and whether it was cancelled before. Allocates nothing.
-    pub fn next(&mut self) -> Option<(u64, Reply<T>, bool)> {
+    pub fn next_reply(&mut self) -> Option<(u64, Reply<T>, bool)> {
         let (ticket, reply) = self.replies.try_recv().ok()?;
         let at = self.outstanding.iter().position(|(of, _)| *of == ticket)?;
         let (_, control) = self.outstanding.swap_remove(at);
@@ -218,7 +218,7 @@ impl<T: Send + 'static> Requests<T> {
         self.run(move || done.send(()).unwrap_or_default());
         // A device that hangs is not waited for.
         let _ = all_done.recv_timeout(PATIENCE);
-        while self.next().is_some() {}
+        while self.next_reply().is_some() {}
     }
 }
 
@@ -247,7 +247,7 @@ mod tests {
         let mut replies = Vec::new();
         while replies.len() < 2 {
             loader.ready().recv_timeout(LONG).expect("a reply");
-            replies.extend(std::iter::from_fn(|| requests.next()));
+            replies.extend(std::iter::from_fn(|| requests.next_reply()));
         }
         assert_eq!(replies[0], (first, Err("in the middle".to_owned()), false));
         assert_eq!(replies[1], (second, Ok(7), false));
@@ -267,10 +267,10 @@ mod tests {
         requests.cancel(first);
         go.send(()).expect("it waits");
         requests.wait_for_next(LONG);
-        assert_eq!(requests.next(), Some((first, Ok(true), true)));
+        assert_eq!(requests.next_reply(), Some((first, Ok(true), true)));
         let mut here = Loader::on_the_spot().requests::<u8>();
         let ticket = here.request(|_| 3);
-        assert_eq!(here.next(), Some((ticket, Ok(3), false)));
+        assert_eq!(here.next_reply(), Some((ticket, Ok(3), false)));
     }
 
     #[test]
@@ -280,7 +280,11 @@ mod tests {
         let mut requests = loader.requests::<u8>();
         drop(thread);
         let ticket = requests.request(|_| 5);
-        assert_eq!(requests.next(), Some((ticket, Ok(5), false)), "on the spot");
+        assert_eq!(
+            requests.next_reply(),
+            Some((ticket, Ok(5), false)),
+            "on the spot"
+        );
         requests.settle();
     }
 }

@@ -260,7 +260,7 @@ impl SessionPool {
     /// nothing new.
     pub fn next_loaded(&mut self) -> Option<(u64, Loaded)> {
         loop {
-            let (ticket, reply, was_cancelled) = self.requests.next()?;
+            let (ticket, reply, was_cancelled) = self.requests.next_reply()?;
             let place = self.loading.iter().position(|l| l.ticket == ticket)?;
             let Loading { key, purpose, .. } = self.loading.swap_remove(place);
             let loaded = match reply {
