@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     backend::RunControl,
-    measure::{Comparison, Side, chart, test_pictures},
+    measure::{Candidate, Comparison, chart, test_pictures},
     media::encode::{self, Existing},
 };
 
@@ -39,7 +39,7 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     cancel_on_interrupt(&control);
     let (width, height) = args.size;
     let comparison = Comparison {
-        sides: [args.reference, args.other].map(|m| Side {
+        candidates: [args.reference, args.other].map(|m| Candidate {
             backend,
             mode: backend.mode(m.variant, m.precision),
         }),
@@ -51,7 +51,9 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     };
     comparison.check(args.max_memory)?;
     let progress = Progress::of_long_pieces(1);
-    let modes = comparison.sides.map(|side| side.mode.to_string());
+    let modes = comparison
+        .candidates
+        .map(|candidate| candidate.mode.to_string());
     let measured = progress.during(0..1, &modes.join(" and "), &control, || {
         comparison.run(&control)
     });

@@ -6,30 +6,20 @@ use jiff::Timestamp;
 
 use super::{
     MeasureError,
-    report::{MeasureReport, SideReport},
-    rounds::{Entrant, Rounds, check_memory},
+    report::{CandidateReport, MeasureReport},
+    rounds::{Candidate, Rounds, check_memory},
 };
 use crate::{
-    backend::{Backend, RunControl, SessionSpec},
+    backend::{RunControl, SessionSpec},
     frame::Frame,
-    mode::Mode,
     network::Network,
     timing::TimingMethod,
 };
 
-/// One of the two.
-#[derive(Clone, Copy)]
-pub struct Side<'a> {
-    /// Where it paints.
-    pub backend: &'a dyn Backend,
-    /// Variant and precision.
-    pub mode: Mode,
-}
-
 /// What is compared.
 pub struct Comparison<'a> {
     /// The one that is the measure, and the one that is compared with it.
-    pub sides: [Side<'a>; 2],
+    pub candidates: [Candidate<'a>; 2],
     /// The weights.
     pub network: &'a Arc<Network>,
     /// What reports call them.
@@ -37,23 +27,18 @@ pub struct Comparison<'a> {
     /// The frames that are painted in turn, all of one size; a handful, so that no run finds its input
     /// where the one before left it. What both make of each is held and compared.
     pub pictures: &'a [Frame],
-    /// Measured runs of each side.
+    /// Measured runs of each candidate.
     pub frames: u32,
-    /// Runs of each side that come first and do not count.
+    /// Runs of each candidate that come first and do not count.
     pub warmup: u32,
 }
 
 impl Comparison<'_> {
-    fn entrants(&self) -> [Entrant<'_>; 2] {
-        self.sides
-            .map(|Side { backend, mode }| Entrant { backend, mode })
-    }
-
     /// Columns and rows of the pictures, in pixels.
     fn size(&self) -> Result<(usize, usize), MeasureError> {
-        let sides = |frame: &Frame| (frame.width(), frame.height());
-        let size = self.pictures.first().map(sides);
-        size.filter(|&size| self.pictures.iter().all(|p| sides(p) == size))
+        let size_of = |frame: &Frame| (frame.width(), frame.height());
+        let size = self.pictures.first().map(size_of);
+        size.filter(|&size| self.pictures.iter().all(|p| size_of(p) == size))
             .ok_or(MeasureError::Frames)
     }
 
@@ -65,7 +50,7 @@ impl Comparison<'_> {
     pub fn check(&self, max_memory_bytes: Option<u64>) -> Result<(), MeasureError> {
         let (width, height) = self.size()?;
         check_memory(
-            &self.entrants(),
+            &self.candidates,
             self.network.graph(),
             |mode| SessionSpec::single(width, height, mode),
             self.pictures.len(),
@@ -87,14 +72,14 @@ impl Comparison<'_> {
             frames: self.frames,
             warmup: self.warmup,
         };
-        let measured = rounds.measure(&self.entrants(), false, control)?;
-        let [reference, other] = measured.contenders.as_slice() else {
+        let measured = rounds.measure(&self.candidates, false, control)?;
+        let [reference, other] = measured.candidates.as_slice() else {
             return Err(MeasureError::Nothing);
         };
         let equality = reference.equality(other).ok_or(MeasureError::Nothing)?;
         let reports = [
-            SideReport::of(reference, &self.sides[0].backend.device()),
-            SideReport::of(other, &self.sides[1].backend.device()),
+            CandidateReport::of(reference, &self.candidates[0].backend.device()),
+            CandidateReport::of(other, &self.candidates[1].backend.device()),
         ];
         let [reference, other] = reports;
         let ratio_method = if reference.method == other.method {
@@ -102,7 +87,7 @@ impl Comparison<'_> {
         } else {
             TimingMethod::Host
         };
-        let medians = [&reference, &other].map(|side| side.p50_ms_by(ratio_method));
+        let medians = [&reference, &other].map(|candidate| candidate.p50_ms_by(ratio_method));
         Ok(MeasureReport {
             version: env!("CARGO_PKG_VERSION"),
             // A clock that is far beyond all years counts as 1970.

@@ -24,10 +24,10 @@ mod table;
 
 use crate::backend::BackendError;
 
-pub use comparison::{Comparison, Side};
+pub use comparison::Comparison;
 pub use kernels::{KernelRow, KernelTable};
-pub use report::{MeasureReport, SideReport};
-pub use rounds::{Contender, Measured};
+pub use report::{CandidateReport, MeasureReport};
+pub use rounds::{Candidate, Measured, MeasuredCandidate};
 pub use setup::{KernelFacts, Setup, Subject, test_pictures};
 pub use table::table;
 

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{MeasureError, rounds::Contender, table};
+use super::{MeasureError, rounds::MeasuredCandidate, table};
 use crate::{
     backend::DeviceInfo,
     mode::{DeviceChoice, Mode},
@@ -30,14 +30,14 @@ pub struct MeasureReport {
     pub size: String,
     /// Different frames that were painted in turn.
     pub pictures: usize,
-    /// Measured runs of each side.
+    /// Measured runs of each candidate.
     pub frames: u32,
-    /// Runs of each side that came first and do not count.
+    /// Runs of each candidate that came first and do not count.
     pub warmup_frames: u32,
-    /// The side that is the measure.
-    pub reference: SideReport,
-    /// The side that is compared with it.
-    pub other: SideReport,
+    /// The candidate that is the measure.
+    pub reference: CandidateReport,
+    /// The candidate that is compared with it.
+    pub other: CandidateReport,
     /// How their pictures compare: the worst of all.
     pub equality: Equality,
     /// How many times as fast `other` is as `reference` at the median; `None` when they did not make the
@@ -49,7 +49,7 @@ pub struct MeasureReport {
 
 /// One of the two in a report.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct SideReport {
+pub struct CandidateReport {
     /// `cpu` or `cuda`.
     pub device: &'static str,
     /// The maker's name of the device.
@@ -81,24 +81,24 @@ pub struct SideReport {
     pub host_runs_ms: Vec<f64>,
 }
 
-impl SideReport {
+impl CandidateReport {
     /// The report of what was measured on `device`.
-    pub(super) fn of(contender: &Contender, device: &DeviceInfo) -> Self {
+    pub(super) fn of(candidate: &MeasuredCandidate, device: &DeviceInfo) -> Self {
         Self {
             device: device.kind.name(),
             device_name: device.name.clone(),
             instructions: device.instructions.clone(),
-            mode: contender.mode,
-            convolver: contender.summary.conv_provider.clone(),
-            method: contender.method,
-            p50_ms: contender.times.p50_ms,
-            p95_ms: contender.times.p95_ms,
-            host_p50_ms: contender.host_times.p50_ms,
-            host_p95_ms: contender.host_times.p95_ms,
-            fps: 1e3 / contender.host_times.p50_ms,
-            pipelined_fps: contender.pipelined_fps,
-            runs_ms: contender.runs_ms.clone(),
-            host_runs_ms: contender.host_runs_ms.clone(),
+            mode: candidate.mode,
+            convolver: candidate.summary.conv_provider.clone(),
+            method: candidate.method,
+            p50_ms: candidate.times.p50_ms,
+            p95_ms: candidate.times.p95_ms,
+            host_p50_ms: candidate.host_times.p50_ms,
+            host_p95_ms: candidate.host_times.p95_ms,
+            fps: 1e3 / candidate.host_times.p50_ms,
+            pipelined_fps: candidate.pipelined_fps,
+            runs_ms: candidate.runs_ms.clone(),
+            host_runs_ms: candidate.host_runs_ms.clone(),
         }
     }
 
@@ -136,33 +136,35 @@ impl SideReport {
 }
 
 impl MeasureReport {
-    /// Both sides, the reference first.
-    pub const fn sides(&self) -> [&SideReport; 2] {
+    /// Both candidates, the reference first.
+    pub const fn candidates(&self) -> [&CandidateReport; 2] {
         [&self.reference, &self.other]
     }
 
-    /// Whether each side has a device of its own.
+    /// Whether each candidate has a device of its own.
     fn has_two_devices(&self) -> bool {
         self.reference.device_name != self.other.device_name
             || self.reference.device != self.other.device
     }
 
-    /// A side's name, with its device where the two differ.
-    pub fn label(&self, side: &SideReport) -> String {
+    /// A candidate's name, with its device where the two differ.
+    pub fn label(&self, candidate: &CandidateReport) -> String {
         if self.has_two_devices() {
-            let device = match side.device.parse() {
+            let device = match candidate.device.parse() {
                 Ok(DeviceChoice::Cpu) => "CPU",
                 _ => "GPU",
             };
-            format!("{} on the {device}", side.label())
+            format!("{} on the {device}", candidate.label())
         } else {
-            side.label()
+            candidate.label()
         }
     }
 
     /// The devices, for the head of a report.
     pub fn devices(&self) -> String {
-        let device = |side: &SideReport| format!("{} {}", side.device_name, side.instructions);
+        let device = |candidate: &CandidateReport| {
+            format!("{} {}", candidate.device_name, candidate.instructions)
+        };
         if self.has_two_devices() {
             format!("{} and {}", device(&self.reference), device(&self.other))
         } else {
@@ -216,23 +218,27 @@ impl MeasureReport {
             self.frames,
             self.warmup_frames
         )];
-        let on_device = (self.sides().iter()).any(|side| side.method == TimingMethod::Device);
-        let in_a_row = self.sides().iter().any(|side| side.pipelined_fps.is_some());
+        let on_device =
+            (self.candidates().iter()).any(|candidate| candidate.method == TimingMethod::Device);
+        let in_a_row = self
+            .candidates()
+            .iter()
+            .any(|candidate| candidate.pipelined_fps.is_some());
         let mut head = vec!["Mode", "Median", "95 %"];
         head.extend(on_device.then_some("Host clock"));
         head.push("Frames/s");
         head.extend(in_a_row.then_some("In a row"));
         let mut rows = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
-        for side in self.sides() {
+        for candidate in self.candidates() {
             let mut row = vec![
-                self.label(side),
-                format!("{:.3} ms", side.p50_ms),
-                format!("{:.3} ms", side.p95_ms),
+                self.label(candidate),
+                format!("{:.3} ms", candidate.p50_ms),
+                format!("{:.3} ms", candidate.p95_ms),
             ];
-            row.extend(on_device.then(|| format!("{:.3} ms", side.host_p50_ms)));
-            row.push(format!("{:.2}", side.fps));
+            row.extend(on_device.then(|| format!("{:.3} ms", candidate.host_p50_ms)));
+            row.push(format!("{:.2}", candidate.fps));
             row.extend(in_a_row.then(|| {
-                (side.pipelined_fps).map_or_else(|| "-".to_owned(), |fps| format!("{fps:.2}"))
+                (candidate.pipelined_fps).map_or_else(|| "-".to_owned(), |fps| format!("{fps:.2}"))
             }));
             rows.push(row);
         }
@@ -251,9 +257,9 @@ impl MeasureReport {
         } else {
             lines.push(format!("{} ({equality})", self.verdict()));
         }
-        for side in self.sides() {
-            if let Some(reason) = side.convolver.as_ref().and_then(|c| c.reason.as_ref()) {
-                lines.push(format!("{}: {reason}", self.label(side)));
+        for candidate in self.candidates() {
+            if let Some(reason) = candidate.convolver.as_ref().and_then(|c| c.reason.as_ref()) {
+                lines.push(format!("{}: {reason}", self.label(candidate)));
             }
         }
         lines.push(format!("{}, StyleForge {}", self.date, self.version));
@@ -269,30 +275,31 @@ impl MeasureReport {
         Ok(text + "\n")
     }
 
-    /// The report for tables: a line for each side. Lines of several reports can stand below one head.
+    /// The report for tables: a line for each candidate. Lines of several reports can stand below one head.
     pub fn csv(&self) -> String {
         let head = "device,instructions,mode,convolver,style,size,method,frames,warmup_frames,\
                     p50_ms,p95_ms,host_p50_ms,host_p95_ms,fps,pipelined_fps,ratio,same_picture,\
                     largest_levels,mean_levels,psnr_db,date,version\n";
-        let convolver = |side: &SideReport| Some(side.convolver.as_ref()?.name.clone());
+        let convolver =
+            |candidate: &CandidateReport| Some(candidate.convolver.as_ref()?.name.clone());
         // The ratio and the check are those of the pair.
-        let line = |side: &SideReport| {
+        let line = |candidate: &CandidateReport| {
             csv_line([
-                side.device_name.clone(),
-                side.instructions.clone(),
-                side.mode.to_string(),
-                convolver(side).unwrap_or_default(),
+                candidate.device_name.clone(),
+                candidate.instructions.clone(),
+                candidate.mode.to_string(),
+                convolver(candidate).unwrap_or_default(),
                 self.style.clone(),
                 self.size.clone(),
-                side.method.name().to_owned(),
+                candidate.method.name().to_owned(),
                 self.frames.to_string(),
                 self.warmup_frames.to_string(),
-                format!("{:.4}", side.p50_ms),
-                format!("{:.4}", side.p95_ms),
-                format!("{:.4}", side.host_p50_ms),
-                format!("{:.4}", side.host_p95_ms),
-                format!("{:.3}", side.fps),
-                (side.pipelined_fps.map(|fps| format!("{fps:.3}"))).unwrap_or_default(),
+                format!("{:.4}", candidate.p50_ms),
+                format!("{:.4}", candidate.p95_ms),
+                format!("{:.4}", candidate.host_p50_ms),
+                format!("{:.4}", candidate.host_p95_ms),
+                format!("{:.3}", candidate.fps),
+                (candidate.pipelined_fps.map(|fps| format!("{fps:.3}"))).unwrap_or_default(),
                 (self.ratio.map(|ratio| format!("{ratio:.4}"))).unwrap_or_default(),
                 self.equality.passed().to_string(),
                 self.equality.largest_levels.to_string(),
@@ -302,7 +309,7 @@ impl MeasureReport {
                 self.version.to_owned(),
             ])
         };
-        head.to_owned() + &self.sides().into_iter().map(line).collect::<String>()
+        head.to_owned() + &self.candidates().into_iter().map(line).collect::<String>()
     }
 }
 
@@ -316,7 +323,7 @@ pub(super) mod tests {
 
     /// A report with made-up times, of pictures that differ by so many levels.
     pub fn report(levels: u8) -> MeasureReport {
-        let side = |variant, p50_ms: f64| SideReport {
+        let candidate = |variant, p50_ms: f64| CandidateReport {
             device: "cuda",
             device_name: "A GPU".to_owned(),
             instructions: "sm_90".to_owned(),
@@ -351,8 +358,8 @@ pub(super) mod tests {
             warmup_frames: 3,
             ratio: equality.ratio(8.0, 2.0),
             ratio_method: TimingMethod::Device,
-            reference: side(Variant::Baseline, 8.0),
-            other: side(Variant::Fused, 2.0),
+            reference: candidate(Variant::Baseline, 8.0),
+            other: candidate(Variant::Fused, 2.0),
             equality,
         }
     }

@@ -28,7 +28,7 @@ const IN_A_ROW: usize = 8;
 const ROWS: usize = 5;
 
 /// One mode and what was measured of it.
-pub struct Contender {
+pub struct MeasuredCandidate {
     /// Variant and precision.
     pub mode: Mode,
     /// What a run does and needs.
@@ -60,14 +60,14 @@ pub struct Contender {
 /// Everything that was measured at one size.
 pub struct Measured {
     /// By mode, in the order in which they were given.
-    pub contenders: Vec<Contender>,
+    pub candidates: Vec<MeasuredCandidate>,
     /// The device's clock behind the warm-up, where it can be told.
     pub clock_before_mhz: Option<u32>,
     /// The device's clock behind the last measured run.
     pub clock_after_mhz: Option<u32>,
 }
 
-impl Contender {
+impl MeasuredCandidate {
     /// Whether this and `other` painted the same pictures: the worst of all.
     pub fn equality(&self, other: &Self) -> Option<Equality> {
         let precisions = [self.mode.precision, other.mode.precision];
@@ -78,38 +78,40 @@ impl Contender {
     }
 }
 
-/// A mode on a device.
+/// A mode on a device, to be measured.
 #[derive(Clone, Copy)]
-pub(super) struct Entrant<'a> {
+pub struct Candidate<'a> {
+    /// Where it paints.
     pub backend: &'a dyn Backend,
+    /// Variant and precision.
     pub mode: Mode,
 }
 
-/// Refuses what would not fit: `pictures` frames, and what every entrant holds and paints.
+/// Refuses what would not fit: `pictures` frames, and what every candidate holds and paints.
 pub(super) fn check_memory(
-    entrants: &[Entrant<'_>],
+    candidates: &[Candidate<'_>],
     graph: &Graph,
     spec: impl Fn(Mode) -> SessionSpec,
     pictures: usize,
     max_memory_bytes: Option<u64>,
 ) -> Result<(), MeasureError> {
-    for entrant in entrants {
-        entrant.backend.supports(entrant.mode)?;
+    for candidate in candidates {
+        candidate.backend.supports(candidate.mode)?;
     }
     // What lies on one device has to fit there together.
-    for entrant in entrants {
+    for candidate in candidates {
         let SessionSpec {
             width,
             height,
             batch,
             ..
-        } = spec(entrant.mode);
+        } = spec(candidate.mode);
         let frame_bytes = 4 * width as u64 * height as u64;
         // The pictures, what every mode makes of them, and what is painted in a row.
         let in_a_row = 2 * IN_A_ROW * batch;
-        let frames = pictures * (1 + entrants.len()) + in_a_row;
-        let device = entrant.backend.device();
-        let neighbours: Vec<&Entrant<'_>> = (entrants.iter())
+        let frames = pictures * (1 + candidates.len()) + in_a_row;
+        let device = candidate.backend.device();
+        let neighbours: Vec<&Candidate<'_>> = (candidates.iter())
             .filter(|e| e.backend.device() == device)
             .collect();
         let runs = neighbours
@@ -120,7 +122,7 @@ pub(super) fn check_memory(
             u64::saturating_add,
         );
         let limit = max_memory_bytes
-            .or_else(|| entrant.backend.free_bytes())
+            .or_else(|| candidate.backend.free_bytes())
             .or_else(memory::available_bytes);
         if let Some(limit) = limit
             && needed > limit
@@ -151,7 +153,7 @@ pub(super) struct Rounds<'a> {
 impl Rounds<'_> {
     pub(super) fn measure(
         &self,
-        entrants: &[Entrant<'_>],
+        candidates: &[Candidate<'_>],
         profile: bool,
         control: &RunControl,
     ) -> Result<Measured, MeasureError> {
@@ -162,9 +164,9 @@ impl Rounds<'_> {
             .checked_sub(self.batch)
             .filter(|&starts| starts > 0)
             .ok_or(MeasureError::Frames)?;
-        let mut lanes = entrants
+        let mut lanes = candidates
             .iter()
-            .map(|&Entrant { backend, mode }| {
+            .map(|&Candidate { backend, mode }| {
                 let spec = SessionSpec {
                     batch: self.batch,
                     ..SessionSpec::single(width, height, mode)
@@ -185,7 +187,7 @@ impl Rounds<'_> {
                 })
             })
             .collect::<Result<Vec<_>, MeasureError>>()?;
-        let clock_mhz = || entrants.first()?.backend.inspect()?.clock_mhz();
+        let clock_mhz = || candidates.first()?.backend.inspect()?.clock_mhz();
         let rounds = self.warmup + self.frames;
         let runs = rounds.saturating_mul(u32::try_from(lanes.len()).unwrap_or(u32::MAX));
         let mut run = 0;
@@ -230,9 +232,9 @@ impl Rounds<'_> {
                 }
             }
         }
-        let contenders = lanes.into_iter().map(Lane::finished);
+        let candidates = lanes.into_iter().map(Lane::finished);
         Ok(Measured {
-            contenders: contenders.collect::<Result<_, MeasureError>>()?,
+            candidates: candidates.collect::<Result<_, MeasureError>>()?,
             clock_before_mhz,
             clock_after_mhz,
         })
@@ -347,12 +349,12 @@ impl Lane<'_> {
         Ok(())
     }
 
-    fn finished(mut self) -> Result<Contender, MeasureError> {
+    fn finished(mut self) -> Result<MeasuredCandidate, MeasureError> {
         let unmeasured = || MeasureError::Nothing;
         for (kernel, list) in self.kernels.iter_mut().zip(&self.kernels_ms) {
             kernel.ms = Percentiles::of(list).ok_or_else(unmeasured)?.p50_ms;
         }
-        Ok(Contender {
+        Ok(MeasuredCandidate {
             mode: self.mode,
             summary: self.session.summary(),
             method: self.method,

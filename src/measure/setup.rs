@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{
     MeasureError,
-    rounds::{Entrant, MOST_PROFILED, Measured, Rounds, check_memory},
+    rounds::{Candidate, MOST_PROFILED, Measured, Rounds, check_memory},
     sample::ceiling,
 };
 use crate::{
@@ -88,12 +88,12 @@ impl Setup<'_> {
         }
     }
 
-    fn entrants(&self, modes: &[Mode]) -> Vec<Entrant<'_>> {
-        let entrant = |&mode: &Mode| Entrant {
+    fn candidates(&self, modes: &[Mode]) -> Vec<Candidate<'_>> {
+        let candidate = |&mode: &Mode| Candidate {
             backend: self.backend,
             mode,
         };
-        modes.iter().map(entrant).collect()
+        modes.iter().map(candidate).collect()
     }
 
     /// Refuses a measurement that would not fit, before anything is measured. All modes are held at
@@ -103,10 +103,10 @@ impl Setup<'_> {
     /// [`MeasureError::Memory`]; that a device does not have a mode comes first.
     pub fn check(&self, modes: &[Mode], max_memory_bytes: Option<u64>) -> Result<(), MeasureError> {
         let pictures = PICTURES + self.batch - 1;
-        let entrants = self.entrants(modes);
+        let candidates = self.candidates(modes);
         let graph = self.subject.network.graph();
         check_memory(
-            &entrants,
+            &candidates,
             graph,
             |mode| self.spec(mode),
             pictures,
@@ -153,7 +153,7 @@ impl Setup<'_> {
             frames: self.frames,
             warmup: self.warmup,
         };
-        rounds.measure(&self.entrants(modes), profile, control)
+        rounds.measure(&self.candidates(modes), profile, control)
     }
 }
 

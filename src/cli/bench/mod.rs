@@ -238,17 +238,17 @@ fn measurements(
     kernels: Vec<KernelFacts>,
 ) -> Vec<Measurement> {
     let (width, height) = setup.size;
-    let contenders = &measured.contenders;
+    let candidates = &measured.candidates;
     let mut kernels = kernels.into_iter();
     let mut all = Vec::new();
-    for (index, contender) in contenders.iter().enumerate() {
-        let reference = contenders.first().filter(|_| index > 0);
-        let equality = reference.and_then(|r| r.equality(contender));
+    for (index, candidate) in candidates.iter().enumerate() {
+        let reference = candidates.first().filter(|_| index > 0);
+        let equality = reference.and_then(|r| r.equality(candidate));
         let ratio = reference.and_then(|reference| {
             let equality = equality.as_ref()?;
-            equality.ratio(reference.times.p50_ms, contender.times.p50_ms)
+            equality.ratio(reference.times.p50_ms, candidate.times.p50_ms)
         });
-        let (times, summary) = (contender.times, &contender.summary);
+        let (times, summary) = (candidate.times, &candidate.summary);
         // A device that paints one after another has a plan for one frame.
         let plans = setup.batch as f64 / summary.batch as f64;
         let facts = kernels.next().unwrap_or_default();
@@ -259,9 +259,9 @@ fn measurements(
             device_name: device.name.clone(),
             instructions: device.instructions.clone(),
             threads: device.threads,
-            mode: contender.mode,
-            variant: contender.mode.variant,
-            precision: contender.mode.precision,
+            mode: candidate.mode,
+            variant: candidate.mode.variant,
+            precision: candidate.mode.precision,
             convolver: summary.conv_provider.clone(),
             style: setup.subject.name.clone(),
             model: setup.subject.model,
@@ -269,17 +269,17 @@ fn measurements(
             width,
             height,
             batch: setup.batch,
-            method: contender.method,
+            method: candidate.method,
             frames: setup.frames,
             warmup_frames: setup.warmup,
             median_ms: times.p50_ms,
             p50_ms: times.p50_ms,
             p95_ms: times.p95_ms,
             p99_ms: times.p99_ms,
-            host_p50_ms: contender.host_times.p50_ms,
-            eager_p50_ms: contender.eager_times.map(|times| times.p50_ms),
+            host_p50_ms: candidate.host_times.p50_ms,
+            eager_p50_ms: candidate.eager_times.map(|times| times.p50_ms),
             fps: 1e3 * setup.batch as f64 / times.p50_ms,
-            pipelined_fps: contender.pipelined_fps,
+            pipelined_fps: candidate.pipelined_fps,
             gflops,
             launches: summary.steps.len(),
             clock_before_mhz: measured.clock_before_mhz,
@@ -289,10 +289,10 @@ fn measurements(
             compared_with: reference.map(|r| r.mode),
             equality,
             ratio,
-            kernels: (contender.kernels.iter())
+            kernels: (candidate.kernels.iter())
                 .map(|step| KernelRow::of(step, ceiling))
                 .collect(),
-            profiled_frames: contender.profiled_frames,
+            profiled_frames: candidate.profiled_frames,
             operations: facts.operations,
             ceiling: facts.ceiling,
         });

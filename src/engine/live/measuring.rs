@@ -7,7 +7,7 @@ use crate::{
     backend::{Backend, RunControl},
     engine::paint::Painter,
     frame::Frame,
-    measure::{Comparison, MeasureError, MeasureReport, Side},
+    measure::{self, Comparison, MeasureError, MeasureReport},
     mode::DeviceChoice,
     network::Network,
 };
@@ -34,18 +34,18 @@ pub fn measure(
     };
     let [a, b] = job.modes.candidates;
     let backends = [backend_of(a)?, backend_of(b)?];
-    let side = |backend: &'_ Arc<dyn Backend>, candidate: Candidate| {
+    let mode_of = |backend: &'_ Arc<dyn Backend>, candidate: Candidate| {
         backend.mode(candidate.mode.variant, candidate.mode.precision)
     };
     let comparison = Comparison {
-        sides: [
-            Side {
+        candidates: [
+            measure::Candidate {
                 backend: backends[0].as_ref(),
-                mode: side(&backends[0], a),
+                mode: mode_of(&backends[0], a),
             },
-            Side {
+            measure::Candidate {
                 backend: backends[1].as_ref(),
-                mode: side(&backends[1], b),
+                mode: mode_of(&backends[1], b),
             },
         ],
         network,

@@ -1,10 +1,10 @@
-//! A comparison as a picture: for each side a bar as long as its median, every run a dot upon it, and
+//! A comparison as a picture: for each candidate a bar as long as its median, every run a dot upon it, and
 //! what a number needs to mean something.
 
 mod canvas;
 
 use self::canvas::{Anchor, Canvas, Letters, Rgba};
-use super::{MeasureError, MeasureReport, SideReport};
+use super::{CandidateReport, MeasureError, MeasureReport};
 use crate::{
     frame::Frame,
     media::encode::{self, Encoding, Format},
@@ -32,7 +32,7 @@ const BAR_BELOW: f64 = 44.0;
 const BAR_HEIGHT: f64 = 84.0;
 /// Where the axis lies, from the top.
 const AXIS_TOP: f64 = 524.0;
-/// Runs beyond this many times the slower side's 95 % are counted, not drawn.
+/// Runs beyond this many times the slower candidate's 95 % are counted, not drawn.
 const FARTHEST: f64 = 1.3;
 
 /// Draws the chart.
@@ -46,17 +46,17 @@ pub fn draw(report: &MeasureReport) -> Result<Frame, MeasureError> {
     })?;
     head(&mut canvas, report);
     let method = report.ratio_method;
-    let longest = longest_ms(report.sides(), method);
+    let longest = longest_ms(report.candidates(), method);
     axis(&mut canvas, longest, method);
-    for (place, side) in report.sides().into_iter().enumerate() {
+    for (place, candidate) in report.candidates().into_iter().enumerate() {
         let row = Row {
             top: ROWS_TOP[place],
             color: COLORS[place],
-            label: report.label(side),
+            label: report.label(candidate),
             longest_ms: longest,
             method,
         };
-        row.draw(&mut canvas, side);
+        row.draw(&mut canvas, candidate);
     }
     foot(&mut canvas, report);
     Ok(canvas.finish())
@@ -99,11 +99,15 @@ pub fn decimals_of(step: f64) -> usize {
 }
 
 /// What the axis reaches to, in milliseconds.
-fn longest_ms(sides: [&SideReport; 2], method: TimingMethod) -> f64 {
-    let slowest = (sides.iter().flat_map(|side| side.runs_by(method)))
-        .copied()
-        .fold(0.0, f64::max);
-    let most = sides.iter().map(|side| side.p95_ms_by(method));
+fn longest_ms(candidates: [&CandidateReport; 2], method: TimingMethod) -> f64 {
+    let slowest = (candidates
+        .iter()
+        .flat_map(|candidate| candidate.runs_by(method)))
+    .copied()
+    .fold(0.0, f64::max);
+    let most = candidates
+        .iter()
+        .map(|candidate| candidate.p95_ms_by(method));
     let most = most.fold(0.0, f64::max) * FARTHEST;
     slowest.min(most).max(1e-6) * 1.03
 }
@@ -176,7 +180,7 @@ fn axis(canvas: &mut Canvas, longest_ms: f64, method: TimingMethod) {
     canvas.text(at, &unit, letters(16.0, QUIET), Anchor::Right);
 }
 
-/// One side's place in the chart.
+/// One candidate's place in the chart.
 struct Row {
     top: f64,
     color: Rgba,
@@ -186,12 +190,16 @@ struct Row {
 }
 
 impl Row {
-    fn draw(&self, canvas: &mut Canvas, side: &SideReport) {
-        let p50 = side.p50_ms_by(self.method);
-        let p95 = side.p95_ms_by(self.method);
-        let runs = side.runs_by(self.method);
+    fn draw(&self, canvas: &mut Canvas, candidate: &CandidateReport) {
+        let p50 = candidate.p50_ms_by(self.method);
+        let p95 = candidate.p95_ms_by(self.method);
+        let runs = candidate.runs_by(self.method);
         let beyond = runs.iter().filter(|&&ms| ms > self.longest_ms).count();
-        let mut figures = format!("95 % {}  ·  {:.1} frames/s", milliseconds(p95), side.fps);
+        let mut figures = format!(
+            "95 % {}  ·  {:.1} frames/s",
+            milliseconds(p95),
+            candidate.fps
+        );
         if self.method == TimingMethod::Device {
             // Rates are of the host's clock.
             figures.push_str(" with transfers");
@@ -338,9 +346,9 @@ mod tests {
     #[test]
     fn far_runs_do_not_stretch_the_axis() {
         let mut far = report(0);
-        let usual = longest_ms(far.sides(), TimingMethod::Device);
+        let usual = longest_ms(far.candidates(), TimingMethod::Device);
         far.reference.runs_ms[7] = 500.0;
-        let stretched = longest_ms(far.sides(), TimingMethod::Device);
+        let stretched = longest_ms(far.candidates(), TimingMethod::Device);
         assert!((8.0..9.5).contains(&usual), "{usual}");
         assert!((11.5..12.5).contains(&stretched), "{stretched}");
         draw(&far).expect("letters");

@@ -1,0 +1,236 @@
+//! What tasks are given and what they report.
+
+use std::{path::PathBuf, sync::Arc};
+
+use crate::{
+    capture::Camera,
+    compose::Look,
+    engine::paint::{OutputSize, Painting},
+    frame::Frame,
+    gui::{
+        choice::SavedKey,
+        label::name_label,
+        style_source::{Card, Loaded},
+    },
+    measure::MeasureReport,
+    media::{
+        MediaError, decode,
+        encode::Encoding,
+        record::{FrameSink, Recorded, Recorder},
+    },
+    mode::ModelSize,
+};
+
+/// Where a photo comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A file.
+    File(PathBuf),
+    /// The embedded sample.
+    Sample,
+    /// The clipboard.
+    Clipboard,
+}
+
+/// A photo, ready to show and to paint.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The photo.
+    pub photo: decode::Photo,
+    /// It with a long side of at most [`PREVIEW_PX`](crate::engine::compositor::PREVIEW_PX).
+    pub preview: Arc<Frame>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl Opened {
+    /// Its name for people.
+    pub fn title(&self) -> String {
+        match &self.origin {
+            Origin::File(path) => name_label(path),
+            Origin::Sample => "Sample photo".to_owned(),
+            Origin::Clipboard => "Pasted picture".to_owned(),
+        }
+    }
+}
+
+/// What a file dialog was shown for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To open a photo or a checkpoint.
+    Open,
+    /// To add a style.
+    Style,
+    /// To paint a folder.
+    Folder,
+    /// To say where a batch's paintings go.
+    TargetFolder,
+    /// To save the result.
+    Save,
+    /// To save a report.
+    Export,
+}
+
+/// A chart and the same as a PNG file.
+pub type DrawnChart = (Frame, Vec<u8>);
+
+/// A finished picture in its parts; put together where it is needed, off the window's thread.
+#[derive(Clone)]
+pub struct Finished {
+    /// What is marked as saved when it has been saved or copied.
+    pub key: SavedKey,
+    /// The photo.
+    pub photo: Arc<Frame>,
+    /// The network's picture of it.
+    pub painting: Arc<Painting>,
+    /// Size of the finished picture.
+    pub output: OutputSize,
+    /// Strength and colours.
+    pub look: Look,
+    /// The photo's colour profile.
+    pub icc: Option<Vec<u8>>,
+}
+
+impl Finished {
+    /// The picture itself.
+    pub fn frame(&self) -> Frame {
+        self.painting.finished(&self.photo, self.output, self.look)
+    }
+}
+
+/// A result on its way into a file.
+#[derive(Clone)]
+pub struct Save {
+    /// The target.
+    pub path: PathBuf,
+    /// The picture as it was when the save was asked for.
+    pub finished: Finished,
+    /// How it is encoded.
+    pub encoding: Encoding,
+}
+
+/// A live picture in its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The file.
+    pub path: PathBuf,
+    /// Columns and rows, in pixels.
+    pub size: (usize, usize),
+}
+
+/// Files by what they are, as far as their names tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sorted {
+    /// Photos, those in folders included.
+    pub photos: Vec<PathBuf>,
+    /// Checkpoints.
+    pub checkpoints: Vec<PathBuf>,
+    /// Whether photos came out of a folder.
+    pub has_folder: bool,
+    /// Folders that could not be read or hold no photos, and why.
+    pub problems: Vec<String>,
+    /// What of the folders is left out.
+    pub notes: Vec<String>,
+}
+
+/// What came of a task.
+pub enum Report {
+    /// A photo was opened, or not.
+    Opened {
+        /// The number that the asker gave.
+        ticket: u64,
+        /// The photo, or why there is none.
+        result: Result<Box<Opened>, String>,
+    },
+    /// The clipboard holds nothing of use.
+    NothingToPaste,
+    /// The styles were listed.
+    Styles {
+        /// Every style.
+        cards: Vec<Card>,
+        /// What is wrong with files that should have been styles.
+        problems: Vec<String>,
+    },
+    /// A network was loaded, or not.
+    StyleLoaded {
+        /// The style's id.
+        id: String,
+        /// The size asked for.
+        wanted: ModelSize,
+        /// The network, or why there is none.
+        result: Result<Loaded, String>,
+    },
+    /// A checkpoint was added to the styles, or not.
+    Imported {
+        /// Its id, or why it is no style.
+        result: Result<String, String>,
+    },
+    /// A dialog was answered.
+    Chosen {
+        /// What it was for.
+        purpose: Purpose,
+        /// The choice, `None` when there was none, or why no dialog was shown.
+        result: Result<Option<PathBuf>, String>,
+    },
+    /// The result was saved, or not.
+    Saved {
+        /// What was to be saved.
+        save: Box<Save>,
+        /// Notes, or why it was not saved.
+        result: Result<Vec<String>, MediaError>,
+    },
+    /// The result was copied to the clipboard, or not.
+    Copied {
+        /// What is marked as saved when it was.
+        key: SavedKey,
+        /// Why it was not.
+        result: Result<(), String>,
+    },
+    /// Files were looked at.
+    Sorted {
+        /// Of the wish that led to it.
+        ticket: u64,
+        /// What they are.
+        sorted: Sorted,
+    },
+    /// A report was saved, or not.
+    Exported(Result<PathBuf, String>),
+    /// The chart of a report was drawn, or not.
+    Charted {
+        /// The report.
+        report: Arc<MeasureReport>,
+        /// The chart, or why there is none.
+        result: Result<DrawnChart, String>,
+    },
+    /// A live picture was saved, or not.
+    Snapshot(Result<Snapshot, String>),
+    /// A recording may begin, or not.
+    Recording(Result<Box<(Recorder, FrameSink)>, String>),
+    /// A recording is written.
+    Recorded(Recorded),
+    /// The system's cameras, or why they are not known.
+    Cameras(Result<Vec<Camera>, String>),
+    /// The settings could not be written.
+    SettingsFailed(String),
+    /// Done, and nothing to say.
+    Quiet,
+    /// A mistake of this program.
+    Broke(String),
+}
+
+impl Report {
+    /// What could not be written, for people; `None` when this reports nothing of the kind.
+    pub fn failure(&self) -> Option<String> {
+        match self {
+            Self::Saved {
+                result: Err(error), ..
+            } => Some(error.to_string()),
+            Self::Imported { result: Err(error) }
+            | Self::Exported(Err(error))
+            | Self::Snapshot(Err(error))
+            | Self::SettingsFailed(error) => Some(error.clone()),
+            Self::Recorded(recorded) => recorded.failure_in_words(),
+            _ => None,
+        }
+    }
+}

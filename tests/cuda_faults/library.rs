@@ -1,0 +1,107 @@
+//! The baseline's convolutions by a library, on the fake driver: which algorithm is taken, and what happens
+//! when the library fails.
+
+use super::*;
+
+/// What a session of the baseline says of its convolutions, and what it launches for a photo.
+fn baseline_of(gpu: &FakeGpu, backend: &dyn Backend) -> (PlanSummary, Vec<String>) {
+    let photo = photo();
+    let mut painted = photo.clone();
+    let spec = SessionSpec::single(photo.width(), photo.height(), BASELINE);
+    let mut session = backend.open(&network(), &spec).expect("a session");
+    gpu.launched();
+    session
+        .paint(&photo, &mut painted, &RunControl::default())
+        .expect("a painting");
+    (session.summary(), gpu.launched())
+}
+
+#[test]
+fn the_baseline_leaves_its_convolutions_to_the_fastest_of_the_library() {
+    let gpu = FakeGpu::new();
+    let backend = gpu.backend().expect("a GPU");
+    let (own, launched) = baseline_of(&gpu, &backend);
+    let conv_provider = own.conv_provider.as_ref().expect("a choice");
+    assert_eq!(conv_provider.name, "own kernels");
+    let reason = conv_provider.reason.as_deref();
+    assert_eq!(reason, Some("cuDNN 9 is not installed"));
+    let is_ours = |name: &&String| name.starts_with("conv_") || name.starts_with("wgmma_");
+    let ours = |names: &[String]| names.iter().filter(is_ours).count();
+    let convolutions = convolutions();
+    assert_eq!(ours(&launched), convolutions);
+
+    // Whether there is a library is found out once.
+    drop(backend);
+    gpu.install_library();
+    let backend = gpu.backend().expect("a GPU");
+    let (summary, launched) = baseline_of(&gpu, &backend);
+    let label = ConvProvider::beside(summary.mode, summary.conv_provider.as_ref());
+    assert_eq!(label, format!("baseline fp16 ({LIBRARY})"));
+    assert_eq!(ours(&launched), 0);
+    let chosen = format!("{LIBRARY} of 2 ms");
+    let by_library = launched.iter().filter(|name| **name == chosen);
+    assert_eq!(by_library.count(), convolutions, "{launched:?}");
+    // A convolution, and its bias beside it.
+    assert_eq!(launched.len(), summary.steps.len());
+    assert_eq!(summary.steps.len(), own.steps.len() + convolutions);
+    let named = summary
+        .steps
+        .iter()
+        .filter(|(_, kernel)| kernel.starts_with(LIBRARY));
+    assert_eq!(named.count(), convolutions);
+
+    // Layers of the same shape, and later sessions, share what was measured.
+    let searches = gpu.searches();
+    assert!(searches < convolutions, "{searches}");
+    let (again, _) = baseline_of(&gpu, &backend);
+    assert_eq!((gpu.searches(), &again), (searches, &summary));
+    // The prediction reserves the most that the library may take.
+    let spec = SessionSpec::single(40, 28, BASELINE);
+    let predicted = backend.predicted_bytes(network().graph(), &spec);
+    assert!(predicted > summary.peak_bytes && summary.peak_bytes > 1 << 20);
+    drop(backend);
+    assert_eq!(gpu.left_behind(), [""; 0]);
+}
+
+#[test]
+fn modes_that_no_library_computes_do_not_ask_for_one() {
+    let gpu = FakeGpu::new();
+    gpu.install_library();
+    let backend = gpu.backend().expect("a GPU");
+    for mode in [FUSED, Mode::new(Variant::Baseline, Precision::Mixed)] {
+        opened(&backend, mode).expect("a painting");
+        assert_eq!(gpu.searches(), 0, "{mode}");
+    }
+}
+
+#[test]
+fn a_library_that_fails_leaves_the_work_to_our_kernels_and_that_is_said() {
+    // At the first search; at the first convolution of the recording, when all shapes are measured.
+    let measured = {
+        let gpu = FakeGpu::new();
+        gpu.install_library();
+        baseline_of(&gpu, &gpu.backend().expect("a GPU"));
+        let recorded = convolutions();
+        gpu.convolutions() - recorded
+    };
+    for (call, after) in [
+        ("cudnnBackendFinalize", 0),
+        ("cudnnBackendExecute", measured),
+    ] {
+        let gpu = FakeGpu::new();
+        gpu.install_library();
+        gpu.fail(call, after, 5000);
+        let backend = gpu.backend().expect("a GPU");
+        let (summary, launched) = baseline_of(&gpu, &backend);
+        assert!(!gpu.is_armed(), "{call} was never called");
+        assert!(launched.iter().all(|name| !name.starts_with(LIBRARY)));
+        let conv_provider = summary.conv_provider.expect("a choice");
+        assert_eq!(conv_provider.name, "own kernels");
+        assert_eq!(
+            conv_provider.reason.expect("a reason"),
+            format!("cuDNN failed: {call}: as the test wished (error 5000)")
+        );
+        drop(backend);
+        assert_eq!(gpu.left_behind(), [""; 0], "{call}");
+    }
+}
