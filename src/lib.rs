@@ -24,7 +24,8 @@
 //! - Instance statistics are always the picture's own; a file's running statistics are ignored.
 //! - At any size the maps are H, ceil(H/2), ceil(H/4), then twice and four times that, and the
 //!   result is cropped to H x W from the top left: what every other runtime makes, cropped.
-//! - The oracle ([`backend::oracle`]) shares no code with what it judges.
+//! - The oracle ([`backend::oracle`]) walks the unfused graph and shares no code with what it judges; since it
+//!   shares the graph, PyTorch's vectors (`tests/golden`) judge it.
 //! - The same input, network and mode give the same bits, whatever the number of threads.
 //! - A file is written beside its target, brought to the disk and renamed, all by [`disk`]; what exists is
 //!   replaced only when asked. What a kill leaves of it in a folder of our own goes at the next start.
