@@ -28,7 +28,7 @@ use styleforge::{
     mode::{Mode, Precision, Variant},
     models::johnson::NetworkSpec,
     network::Network,
-    plan::Convolver,
+    plan::ConvProvider,
     verify::{self, Equality, Subject},
 };
 
@@ -322,7 +322,7 @@ fn batches_are_painted_as_single_frames(backend: &dyn Backend) -> Result<(), Fai
         session.run(&frames, &mut painted, &control, None)?;
         let by_library = session
             .summary()
-            .convolver
+            .conv_provider
             .is_some_and(|c| c.reason.is_none());
         let same = |(a, b)| Equality::between(a, b, [mode.precision; 2]).passed();
         if by_library && painted.iter().zip(&expected).all(same) {
@@ -388,21 +388,21 @@ fn cudnn_computes_convolutions(backend: &dyn Backend) -> Result<(), Failed> {
         let single = SessionSpec::single(150, 97, mode);
         let mut session = backend.open(&network, &single)?;
         let summary = session.summary();
-        let label = Convolver::beside(mode, summary.convolver.as_ref());
+        let label = ConvProvider::beside(mode, summary.conv_provider.as_ref());
         let leaves = mode.variant != Variant::Fused && mode.precision != Precision::Mixed;
         let (expected, said) = match &installed {
             Ok(name) if leaves => (Some(name.as_str()), None),
             Err(reason) if leaves => (Some("own kernels"), Some(reason.clone())),
             _ => (None, None),
         };
-        let Some(convolver) = &summary.convolver else {
+        let Some(conv_provider) = &summary.conv_provider else {
             match expected {
                 None => continue,
                 Some(name) => return Err(format!("{label}: {name} is not named").into()),
             }
         };
-        if Some(convolver.name.as_str()) != expected || convolver.reason != said {
-            return Err(format!("{label}: {convolver:?}").into());
+        if Some(conv_provider.name.as_str()) != expected || conv_provider.reason != said {
+            return Err(format!("{label}: {conv_provider:?}").into());
         }
         let own = summary
             .steps

@@ -7,7 +7,7 @@ use super::{MeasureError, rounds::MeasuredCandidate, table};
 use crate::{
     backend::DeviceInfo,
     mode::{DeviceChoice, Mode},
-    plan::Convolver,
+    plan::ConvProvider,
     text::{csv_line, one_line},
     timing::TimingMethod,
     verify::Equality,
@@ -60,7 +60,7 @@ pub struct CandidateReport {
     pub mode: Mode,
     /// Who computes the convolutions, in modes that leave them to a library where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub convolver: Option<Convolver>,
+    pub convolver: Option<ConvProvider>,
     /// How the first two times and `runs_ms` were taken.
     pub method: TimingMethod,
     /// Median, in milliseconds.
@@ -89,7 +89,7 @@ impl CandidateReport {
             device_name: device.name.clone(),
             instructions: device.instructions.clone(),
             mode: candidate.mode,
-            convolver: candidate.summary.convolver.clone(),
+            convolver: candidate.summary.conv_provider.clone(),
             method: candidate.method,
             p50_ms: candidate.times.p50_ms,
             p95_ms: candidate.times.p95_ms,
@@ -104,7 +104,7 @@ impl CandidateReport {
 
     /// The mode, and who computes its convolutions where that is a choice.
     pub fn label(&self) -> String {
-        Convolver::beside(self.mode, self.convolver.as_ref())
+        ConvProvider::beside(self.mode, self.convolver.as_ref())
     }
 
     /// Every run by this method.
@@ -328,7 +328,7 @@ pub(super) mod tests {
             device_name: "A GPU".to_owned(),
             instructions: "sm_90".to_owned(),
             mode: Mode::new(variant, Precision::Fp32),
-            convolver: (variant == Variant::Baseline).then(|| Convolver {
+            convolver: (variant == Variant::Baseline).then(|| ConvProvider {
                 name: "cuDNN 9.14".to_owned(),
                 reason: None,
             }),

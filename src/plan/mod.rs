@@ -111,14 +111,14 @@ pub struct Step<Op> {
 
 /// Who computes a plan's convolutions.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Deserialize)]
-pub struct Convolver {
+pub struct ConvProvider {
     /// A library with its version, for example `cuDNN 9.14`, or `own kernels`.
     pub name: String,
     /// Why it is not the library.
     pub reason: Option<String>,
 }
 
-impl Convolver {
+impl ConvProvider {
     /// The program's own kernels, since the library cannot be had for this reason.
     pub fn own(reason: impl Into<String>) -> Self {
         Self {
@@ -134,8 +134,8 @@ impl Convolver {
 
     /// A mode, with who computes its convolutions where that is a choice: `baseline fp16 (cuDNN
     /// 9.14)`.
-    pub fn beside(mode: Mode, convolver: Option<&Self>) -> String {
-        match convolver {
+    pub fn beside(mode: Mode, conv_provider: Option<&Self>) -> String {
+        match conv_provider {
             Some(Self { name, .. }) => format!("{mode} ({name})"),
             None => mode.to_string(),
         }
@@ -160,7 +160,7 @@ pub struct PlanSummary {
     /// Most memory that one run holds at a time, weights and scratch included, in bytes.
     pub peak_bytes: u64,
     /// Who computes the convolutions, in modes that leave them to a library where there is one.
-    pub convolver: Option<Convolver>,
+    pub conv_provider: Option<ConvProvider>,
 }
 
 impl PlanSummary {
@@ -174,7 +174,7 @@ impl PlanSummary {
             steps: Vec::new(),
             flops: 0,
             peak_bytes: 0,
-            convolver: None,
+            conv_provider: None,
         }
     }
 }

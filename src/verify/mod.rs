@@ -198,7 +198,7 @@ fn inspected<'s>(
 
 /// Whether a session's bias is a step of its own, behind a library's convolutions.
 fn leaves_bias(session: &dyn Session) -> bool {
-    let convolver = session.summary().convolver;
+    let convolver = session.summary().conv_provider;
     convolver.is_some_and(|c| c.is_library())
 }
 

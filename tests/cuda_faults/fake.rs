@@ -19,8 +19,9 @@ use styleforge::{
         cuda::{
             CudaBackend,
             driver::{
-                Algorithm, ConvolutionLibrary, ConvolutionPlaces, DevicePtr, Driver, DriverFailure,
-                Event, Function, Graph, LaunchShape, Module, PinnedPtr, Purpose, Queue,
+                Algorithm, ConvolutionBuffers, ConvolutionLibrary, DevicePtr, Driver,
+                DriverFailure, Event, Function, Graph, LaunchShape, Module, PinnedPtr, Purpose,
+                Queue,
             },
         },
         remote::{self, RemoteBackend, Timer},
@@ -643,7 +644,7 @@ impl Driver for FakeDriver {
         self.begin("cuEventRecord").map(drop)
     }
 
-    fn hold(&self, _: Queue, _: Event) -> Result<(), DriverFailure> {
+    fn wait_event(&self, _: Queue, _: Event) -> Result<(), DriverFailure> {
         self.begin("cuStreamWaitEvent").map(drop)
     }
 
@@ -706,7 +707,7 @@ impl ConvolutionLibrary for FakeDriver {
     unsafe fn convolve(
         &self,
         algorithm: Algorithm,
-        places: &ConvolutionPlaces,
+        buffers: &ConvolutionBuffers,
     ) -> Result<(), DriverFailure> {
         let mut state = self.begin("cudnnBackendExecute")?;
         state.convolutions += 1;
@@ -715,9 +716,9 @@ impl ConvolutionLibrary for FakeDriver {
             return Ok(());
         };
         for (place, bytes) in [
-            (places.input, shape.input_bytes()),
-            (places.weights, shape.weight_bytes()),
-            (places.output, shape.output_bytes()),
+            (buffers.input, shape.input_bytes()),
+            (buffers.weights, shape.weight_bytes()),
+            (buffers.output, shape.output_bytes()),
         ] {
             if state.at(place).is_none_or(|there| there.len() < bytes) {
                 state.misuse.push("a convolution beyond the memory".into());

@@ -21,9 +21,9 @@ fn the_baseline_leaves_its_convolutions_to_the_fastest_of_the_library() {
     let gpu = FakeGpu::new();
     let backend = gpu.backend().expect("a GPU");
     let (own, launched) = baseline_of(&gpu, &backend);
-    let convolver = own.convolver.as_ref().expect("a choice");
-    assert_eq!(convolver.name, "own kernels");
-    let reason = convolver.reason.as_deref();
+    let conv_provider = own.conv_provider.as_ref().expect("a choice");
+    assert_eq!(conv_provider.name, "own kernels");
+    let reason = conv_provider.reason.as_deref();
     assert_eq!(reason, Some("cuDNN 9 is not installed"));
     let is_ours = |name: &&String| name.starts_with("conv_") || name.starts_with("wgmma_");
     let ours = |names: &[String]| names.iter().filter(is_ours).count();
@@ -35,7 +35,7 @@ fn the_baseline_leaves_its_convolutions_to_the_fastest_of_the_library() {
     gpu.install_library();
     let backend = gpu.backend().expect("a GPU");
     let (summary, launched) = baseline_of(&gpu, &backend);
-    let label = Convolver::beside(summary.mode, summary.convolver.as_ref());
+    let label = ConvProvider::beside(summary.mode, summary.conv_provider.as_ref());
     assert_eq!(label, format!("baseline fp16 ({LIBRARY})"));
     assert_eq!(ours(&launched), 0);
     let chosen = format!("{LIBRARY} of 2 ms");
@@ -95,10 +95,10 @@ fn a_library_that_fails_leaves_the_work_to_our_kernels_and_that_is_said() {
         let (summary, launched) = baseline_of(&gpu, &backend);
         assert!(!gpu.is_armed(), "{call} was never called");
         assert!(launched.iter().all(|name| !name.starts_with(LIBRARY)));
-        let convolver = summary.convolver.expect("a choice");
-        assert_eq!(convolver.name, "own kernels");
+        let conv_provider = summary.conv_provider.expect("a choice");
+        assert_eq!(conv_provider.name, "own kernels");
         assert_eq!(
-            convolver.reason.expect("a reason"),
+            conv_provider.reason.expect("a reason"),
             format!("cuDNN failed: {call}: as the test wished (error 5000)")
         );
         drop(backend);

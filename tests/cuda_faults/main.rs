@@ -39,7 +39,7 @@ use styleforge::{
     models::johnson::NetworkSpec,
     network::Network,
     plan::{
-        Convolver, PlanSummary,
+        ConvProvider, PlanSummary,
         cuda::{Operation, OperationKind},
     },
 };

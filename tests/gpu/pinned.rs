@@ -12,7 +12,7 @@ use styleforge::{
     backend::{Backend, RunControl, SessionSpec},
     frame::Frame,
     mode::ModelSize,
-    plan::Convolver,
+    plan::ConvProvider,
     weights::Checkpoint,
 };
 
@@ -41,8 +41,8 @@ pub fn pictures_are_the_pinned_ones(backend: &dyn Backend) -> Result<(), Failed>
                         ..SessionSpec::single(width, height, mode)
                     };
                     let mut session = backend.open(&Arc::clone(&network), &spec)?;
-                    let convolver = session.summary().convolver;
-                    if convolver.as_ref().is_some_and(Convolver::is_library) {
+                    let conv_provider = session.summary().conv_provider;
+                    if conv_provider.as_ref().is_some_and(ConvProvider::is_library) {
                         by_library += 1;
                         continue;
                     }

@@ -44,7 +44,7 @@ fn the_first_start_shows_the_demo_scene_painted() {
         Some(&("candy".to_owned(), ModelSize::Lite)),
         "the automatic size takes the lite model on a processor"
     );
-    assert!(w.pace().contains("fused fp32"), "{}", w.pace());
+    w.until("the mode", |w| w.pace().contains("fused fp32"));
     w.until("every style's picture", |w| {
         w.style_source.loads().len() == 3
     });

@@ -16,7 +16,7 @@ use styleforge::{
     engine::live::{Facts, LiveSample, Stages},
     gui::panel::{ExportFormat, Panel, PanelIntent},
     mode::{DeviceChoice, Mode, Precision, Variant},
-    plan::Convolver,
+    plan::ConvProvider,
     timing::{Ceiling, StepTiming, TimingMethod},
 };
 
@@ -246,7 +246,7 @@ fn counters_say_what_was_noted() {
 fn the_mode_says_who_computes_it() {
     let mut w = Window::open(420.0, 1200.0);
     let by_library = LiveSample {
-        convolver: Some(Convolver {
+        convolver: Some(ConvProvider {
             name: "cuDNN 9.14".to_owned(),
             reason: None,
         }),

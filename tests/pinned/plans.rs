@@ -16,7 +16,7 @@ use styleforge::{
     plan::{
         PlanSummary,
         cpu::{self, CpuOp, CpuPlan, CpuVariant, Gather},
-        cuda::{self, ConvLaunch, CudaOp, CudaPlan, DeviceLimits, Places, Source, Target},
+        cuda::{self, ConvLaunch, CudaOp, CudaPlan, DeviceLimits, MemoryLayout, Source, Target},
     },
     tensor::Shape,
 };
@@ -209,14 +209,16 @@ fn summary_text(text: &mut String, summary: &PlanSummary) {
         steps,
         flops,
         peak_bytes,
-        convolver,
+        conv_provider,
     } = summary;
     line(
         text,
         format_args!(
             "mode={mode} batch={batch} width={width} height={height} flops={flops} \
              peak_bytes={peak_bytes} convolutions={}",
-            convolver.as_ref().map_or("", |convolver| &convolver.name)
+            conv_provider
+                .as_ref()
+                .map_or("", |conv_provider| &conv_provider.name)
         ),
     );
     for (layer, kernel) in steps {
@@ -346,7 +348,7 @@ fn cpu_text(plan: &CpuPlan) -> String {
 fn cuda_text(plan: &CudaPlan) -> String {
     let mut text = String::new();
     summary_text(&mut text, &plan.summary());
-    let places = Places::of(plan);
+    let layout = MemoryLayout::of(plan);
     line(
         &mut text,
         format_args!(
@@ -354,24 +356,24 @@ fn cuda_text(plan: &CudaPlan) -> String {
              workspace={}+{} picture_in={} picture_out={} second={} floats={} total={}",
             pair(plan.photo),
             pair(plan.extended),
-            places.arena,
+            layout.arena,
             plan.arena_bytes,
-            places.exchange,
+            layout.exchange,
             plan.exchange_bytes,
-            places.partials,
+            layout.partials,
             plan.partial_values,
-            places.tickets,
+            layout.tickets,
             plan.tickets,
-            places.workspace,
+            layout.workspace,
             plan.workspace_bytes,
-            places.photo,
-            places.painting,
-            pair(places.second),
-            places.floats,
-            places.total
+            layout.photo,
+            layout.painting,
+            pair(layout.second),
+            layout.floats,
+            layout.total
         ),
     );
-    for ((conv, memory), bytes) in plan.convs.iter().zip(&places.convs).zip(&plan.weight_bytes) {
+    for ((conv, memory), bytes) in plan.convs.iter().zip(&layout.convs).zip(&plan.weight_bytes) {
         line(
             &mut text,
             format_args!(
@@ -440,7 +442,7 @@ impl CudaNames<'_> {
     }
 
     fn operation(&self, op: &CudaOp) -> String {
-        let cut = |strips: cuda::Strips| format!("strips={}x{}", strips.count, strips.pixels);
+        let cut = |strips: cuda::RowPartition| format!("strips={}x{}", strips.count, strips.pixels);
         match *op {
             CudaOp::Conv(ref launch) => self.conv(launch),
             CudaOp::LibraryConv(library) => {

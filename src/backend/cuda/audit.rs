@@ -5,8 +5,8 @@
 //! together.
 
 use super::{
+    device_network::{DeviceNetwork, Prepared},
     driver::{DevicePtr, DriverFailure, Function},
-    resident::{Prepared, Resident},
 };
 use crate::{
     backend::audit::{Fill, KernelRecord, Work},
@@ -23,7 +23,7 @@ struct Reading {
     target: Option<MapId>,
 }
 
-impl Resident {
+impl DeviceNetwork {
     /// Runs over an uploaded photo step by step and tells what each did. With `fill`, maps that are read
     /// as they are hold random values instead. `store_floats` is the kernel that writes the output before
     /// rounding.

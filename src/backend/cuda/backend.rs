@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{
     SWEPT_BYTES,
     convolutions::Convolutions,
+    device_network::{SessionDevice, tell, told},
     driver::{DevicePtr, Driver, DriverFailure, Function, Purpose, Queue},
     kernels::Kernels,
     native::NativeDriver,
     operation::OperationSession,
-    resident::{SessionDevice, tell, told},
     session::CudaSession,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     mode::{DeviceChoice, Mode, Precision, Variant},
     network::Network,
     plan::{
-        Convolver,
+        ConvProvider,
         cuda::{
             CudaPlan, CudaPlanError, DeviceLimits, Operation, flops_per_clock, leaves_convolutions,
             precision_supported,
@@ -99,12 +99,12 @@ impl CudaBackend {
     /// of a few, each larger than the caches.
     fn copy_gb_per_s(&self) -> Result<f64, DriverFailure> {
         let driver = self.driver.as_ref();
-        let (memory, marks) = (
+        let (memory, events) = (
             driver.allocate(2 * SWEPT_BYTES)?,
             [driver.event(), driver.event()],
         );
         let copy = || -> Result<Vec<f64>, DriverFailure> {
-            let [before, after] = &marks;
+            let [before, after] = &events;
             let (before, after) = (before.clone()?, after.clone()?);
             driver.clear(memory, 2 * SWEPT_BYTES)?;
             (0..TIMED_COPIES)
@@ -118,7 +118,7 @@ impl CudaBackend {
                 .collect()
         };
         let times_ms = copy();
-        for event in marks.into_iter().flatten() {
+        for event in events.into_iter().flatten() {
             driver.free_event(event);
         }
         driver.free(memory);
@@ -176,7 +176,7 @@ impl CudaBackend {
                 CudaPlan::with_library(graph, size, spec.batch, mode, &self.limits, &library)
                     .map_err(|e| self.unsupported(mode, &e))
             }
-            Err(reason) => self.own_plan(graph, spec, Some(Convolver::own(reason))),
+            Err(reason) => self.own_plan(graph, spec, Some(ConvProvider::own(reason))),
         }
     }
 
@@ -185,12 +185,15 @@ impl CudaBackend {
         &self,
         graph: &Graph,
         spec: &SessionSpec,
-        convolver: Option<Convolver>,
+        conv_provider: Option<ConvProvider>,
     ) -> Result<CudaPlan, BackendError> {
         let size = (spec.height, spec.width);
         let plan = CudaPlan::new(graph, size, spec.batch, spec.mode, &self.limits)
             .map_err(|e| self.unsupported(spec.mode, &e))?;
-        Ok(CudaPlan { convolver, ..plan })
+        Ok(CudaPlan {
+            conv_provider,
+            ..plan
+        })
     }
 
     /// What its sessions share.
@@ -281,7 +284,7 @@ impl Backend for CudaBackend {
         match searched.and_then(|()| self.session(network, plan, control)) {
             // The library is a comfort: our own kernels do the same work, and it is said why.
             Err(BackendError::Library { library, reason }) => {
-                let own = Convolver::own(format!("{library} failed: {reason}"));
+                let own = ConvProvider::own(format!("{library} failed: {reason}"));
                 let plan = self.own_plan(network.graph(), spec, Some(own))?;
                 self.session(network, plan, control)
             }

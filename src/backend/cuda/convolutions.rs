@@ -11,10 +11,10 @@ use std::{
 
 use super::{
     driver::{
-        Algorithm, ConvolutionLibrary, ConvolutionPlaces, DevicePtr, Driver, DriverFailure, Event,
+        Algorithm, ConvolutionBuffers, ConvolutionLibrary, DevicePtr, Driver, DriverFailure, Event,
         Queue,
     },
-    traffic::{FrameOnDevice, Traffic},
+    frame_gaps::{FrameGaps, FrameOnDevice},
 };
 use crate::{
     backend::RunControl,
@@ -53,7 +53,7 @@ pub struct Convolutions {
     found: Mutex<HashMap<ConvolutionShape, Found>>,
     /// Held by the one that measures.
     measuring: Mutex<()>,
-    traffic: Traffic,
+    gaps: FrameGaps,
 }
 
 /// What cuDNN would answer, had it been asked for an algorithm that does not exist.
@@ -72,14 +72,14 @@ impl Convolutions {
             driver,
             found: Mutex::default(),
             measuring: Mutex::default(),
-            traffic: Traffic::default(),
+            gaps: FrameGaps::default(),
         }
     }
 
     /// A frame that is painted from now on, until what is given back is dropped: nothing that is to be
     /// measured sets out meanwhile.
     pub(super) fn frame(&self) -> FrameOnDevice<'_> {
-        self.traffic.frame()
+        self.gaps.frame()
     }
 
     /// Name and version of the library, or why there is none.
@@ -123,7 +123,7 @@ impl Convolutions {
         let offered = library.algorithms(shape, &|| !control.is_cancelled())?;
         let measured = match control.is_cancelled() {
             true => Ok(None),
-            false => measured((driver, &self.traffic), shape, &offered, control),
+            false => measured((driver, &self.gaps), shape, &offered, control),
         };
         let kept = measured.as_ref().ok().and_then(|f| f.map(|f| f.algorithm));
         for (algorithm, _) in offered {
@@ -149,16 +149,16 @@ fn library(driver: &dyn Driver) -> Result<&dyn ConvolutionLibrary, DriverFailure
 pub unsafe fn convolve(
     driver: &dyn Driver,
     algorithm: Algorithm,
-    places: &ConvolutionPlaces,
+    buffers: &ConvolutionBuffers,
 ) -> Result<(), DriverFailure> {
     // SAFETY: the caller's promise.
-    unsafe { library(driver)?.convolve(algorithm, places) }
+    unsafe { library(driver)?.convolve(algorithm, buffers) }
 }
 
 /// The fastest of the offered algorithms that get along with the memory that they may take; `None` when
 /// `control` was cancelled.
 fn measured(
-    (driver, traffic): (&dyn Driver, &Traffic),
+    (driver, gaps): (&dyn Driver, &FrameGaps),
     shape: &ConvolutionShape,
     offered: &[(Algorithm, usize)],
     control: &RunControl,
@@ -167,7 +167,7 @@ fn measured(
     let most = shape.most_workspace_bytes();
     let modest = || offered.iter().copied().filter(|&(_, bytes)| bytes <= most);
     let workspace = modest().map(|(_, bytes)| bytes).max().unwrap_or(0);
-    let scratch = Scratch::take(driver, traffic, shape, workspace)?;
+    let scratch = Scratch::take(driver, gaps, shape, workspace)?;
     let mut fastest: Option<(f32, Found)> = None;
     for (algorithm, workspace_bytes) in modest() {
         if control.is_cancelled() {
@@ -231,19 +231,19 @@ impl Drop for Convolutions {
     }
 }
 
-/// Memory and marks to measure one shape with; given back when dropped.
+/// Memory and events to measure one shape with; given back when dropped.
 struct Scratch<'a> {
     driver: &'a dyn Driver,
-    traffic: &'a Traffic,
+    gaps: &'a FrameGaps,
     memory: DevicePtr,
-    places: ConvolutionPlaces,
-    marks: Vec<Event>,
+    buffers: ConvolutionBuffers,
+    events: Vec<Event>,
 }
 
 impl<'a> Scratch<'a> {
     fn take(
         driver: &'a dyn Driver,
-        traffic: &'a Traffic,
+        gaps: &'a FrameGaps,
         shape: &ConvolutionShape,
         workspace_bytes: usize,
     ) -> Result<Self, DriverFailure> {
@@ -263,19 +263,19 @@ impl<'a> Scratch<'a> {
         // From here on `drop` gives back what was taken.
         let mut scratch = Self {
             driver,
-            traffic,
+            gaps,
             memory,
-            places: ConvolutionPlaces {
+            buffers: ConvolutionBuffers {
                 input: memory.at(input),
                 weights: memory.at(weights),
                 output: memory.at(output),
                 workspace: memory.at(workspace),
             },
-            marks: Vec::new(),
+            events: Vec::new(),
         };
         driver.clear(memory, total)?;
         for _ in 0..2 {
-            scratch.marks.push(driver.event()?);
+            scratch.events.push(driver.event()?);
         }
         Ok(scratch)
     }
@@ -289,12 +289,12 @@ impl<'a> Scratch<'a> {
         least_ms: f32,
     ) -> Result<f32, DriverFailure> {
         let run = || {
-            // SAFETY: the places were cut for this shape and the largest workspace, and this waits
+            // SAFETY: the buffers were cut for this shape and the largest workspace, and this waits
             // before the memory is given back.
-            unsafe { library.convolve(algorithm, &self.places) }
+            unsafe { library.convolve(algorithm, &self.buffers) }
         };
         // The first run may load kernels, which takes time, and cannot be done while a graph is recorded.
-        self.traffic.wait_for_gap();
+        self.gaps.wait_for_gap();
         let loaded = run();
         // Waits whatever happened: the next algorithm works on the same memory.
         let waited = self.driver.wait();
@@ -333,10 +333,10 @@ impl<'a> Scratch<'a> {
         &self,
         launch: impl FnOnce() -> Result<(), DriverFailure>,
     ) -> Result<f32, DriverFailure> {
-        let [from, to] = self.marks[..] else {
+        let [from, to] = self.events[..] else {
             return Ok(f32::INFINITY);
         };
-        self.traffic.wait_for_gap();
+        self.gaps.wait_for_gap();
         let launched = self.driver.record(from, Queue::Painting).and_then(|()| {
             launch()?;
             self.driver.record(to, Queue::Painting)
@@ -349,8 +349,8 @@ impl<'a> Scratch<'a> {
 
 impl Drop for Scratch<'_> {
     fn drop(&mut self) {
-        for &mark in &self.marks {
-            self.driver.free_event(mark);
+        for &event in &self.events {
+            self.driver.free_event(event);
         }
         self.driver.free(self.memory);
     }

@@ -57,7 +57,7 @@ pub enum Purpose {
     Searching,
 }
 
-/// A mark on the device's clock.
+/// An event on the device's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Event(pub usize);
 
@@ -129,7 +129,7 @@ pub struct Algorithm(pub usize);
 
 /// Where the values of a convolution lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvolutionPlaces {
+pub struct ConvolutionBuffers {
     /// Padded map.
     pub input: DevicePtr,
     /// Filters.
@@ -157,12 +157,12 @@ pub trait ConvolutionLibrary: Send + Sync {
     /// Launches in the order of the driver's launches, without waiting.
     ///
     /// # Safety
-    /// All places have the bytes that the algorithm's shape says, the workspace what the algorithm
+    /// All buffers have the bytes that the algorithm's shape says, the workspace what the algorithm
     /// needs, and they stay valid until the device was waited for.
     unsafe fn convolve(
         &self,
         algorithm: Algorithm,
-        places: &ConvolutionPlaces,
+        buffers: &ConvolutionBuffers,
     ) -> Result<(), DriverFailure>;
     /// Gives an algorithm back.
     fn forget(&self, algorithm: Algorithm);
@@ -171,7 +171,7 @@ pub trait ConvolutionLibrary: Send + Sync {
 /// What is asked of a device.
 pub trait Driver: Send + Sync {
     /// The same device with the queues for a purpose: those of none wait for those of another, and painting
-    /// goes first. Memory, kernels, recordings, marks and algorithms of one are good for the others.
+    /// goes first. Memory, kernels, recordings, events and algorithms of one are good for the others.
     fn beside(&self, purpose: Purpose) -> Arc<dyn Driver>;
     /// Free and total memory of the device, in bytes.
     fn memory_info(&self) -> Result<(usize, usize), DriverFailure>;
@@ -228,11 +228,11 @@ pub trait Driver: Send + Sync {
         entry: &str,
         shared_bytes: u32,
     ) -> Result<Function, DriverFailure>;
-    /// Launches without waiting. `params` points to the kernel's one argument, which is read before
+    /// Launches without waiting. `params` points to the kernel's parameter block, which is read before
     /// the call returns.
     ///
     /// # Safety
-    /// The argument is what the kernel expects, and the addresses in it stay valid until the device
+    /// The block is what the kernel expects, and the addresses in it stay valid until the device
     /// was waited for.
     unsafe fn launch(
         &self,
@@ -248,19 +248,19 @@ pub trait Driver: Send + Sync {
     fn replay(&self, graph: Graph) -> Result<(), DriverFailure>;
     /// Gives a recording back.
     fn free_graph(&self, graph: Graph);
-    /// Makes a mark.
+    /// Makes an event.
     fn event(&self) -> Result<Event, DriverFailure>;
-    /// Puts the mark behind what is in a queue.
+    /// Puts the event behind what is in a queue.
     fn record(&self, event: Event, queue: Queue) -> Result<(), DriverFailure>;
-    /// What is put into a queue from now on waits for the mark.
-    fn hold(&self, queue: Queue, event: Event) -> Result<(), DriverFailure>;
-    /// Whether the device has passed the mark.
+    /// What is put into a queue from now on waits for the event.
+    fn wait_event(&self, queue: Queue, event: Event) -> Result<(), DriverFailure>;
+    /// Whether the device has passed the event.
     fn has_passed(&self, event: Event) -> Result<bool, DriverFailure>;
-    /// Waits until the device has passed the mark.
+    /// Waits until the device has passed the event.
     fn wait_for(&self, event: Event) -> Result<(), DriverFailure>;
-    /// Milliseconds between two marks that the device has passed.
+    /// Milliseconds between two events that the device has passed.
     fn elapsed_ms(&self, from: Event, to: Event) -> Result<f32, DriverFailure>;
-    /// Gives a mark back.
+    /// Gives an event back.
     fn free_event(&self, event: Event);
     /// Waits until the device has done everything.
     fn wait(&self) -> Result<(), DriverFailure>;

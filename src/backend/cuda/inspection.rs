@@ -6,10 +6,10 @@
 use std::slice::{from_mut, from_ref};
 
 use super::{
-    arguments::Argument,
+    device_network::{DeviceNetwork, KernelLaunch, Prepared},
     driver::{DevicePtr, DriverFailure, Function, Queue},
-    lane::Marks,
-    resident::{KernelLaunch, Prepared, Resident},
+    frame_slot::EventList,
+    kernel_params::KernelParams,
     session::CudaSession,
 };
 use crate::{
@@ -29,61 +29,57 @@ impl CudaSession {
     fn looked_into<T>(
         &mut self,
         input: &Frame,
-        look: impl FnOnce(&Resident, &[Prepared], Function) -> Result<T, DriverFailure>,
+        look: impl FnOnce(&DeviceNetwork, &[Prepared], Function) -> Result<T, DriverFailure>,
     ) -> Result<T, BackendError> {
-        BackendError::check_size(input, self.resident.plan.photo)?;
-        self.first.stage(&self.resident.plan, from_ref(input));
+        BackendError::check_size(input, self.network.plan.photo)?;
+        self.first.stage(&self.network.plan, from_ref(input));
         let run = self
             .first
-            .queue_upload(&self.resident, Queue::Painting)
+            .queue_upload(&self.network, Queue::Painting)
             .and_then(|()| {
                 look(
-                    &self.resident,
+                    &self.network,
                     &self.first.launches.single,
                     self.store_floats,
                 )
             });
         // Waits whatever happened: the pinned memory may be in use.
-        let waited = self.resident.driver.wait();
+        let waited = self.network.driver.wait();
         run.and_then(|result| waited.map(|()| result))
-            .map_err(|f| self.resident.told(f))
+            .map_err(|f| self.network.told(f))
     }
 
-    /// One frame launch by launch, with a mark between them.
+    /// One frame launch by launch, with an event between them.
     fn profiled(&mut self) -> Result<Vec<StepTiming>, DriverFailure> {
-        let Self {
-            first, resident, ..
-        } = self;
-        let marks = match self.step_marks.take() {
-            Some(marks) => marks,
-            None => Marks::make(&resident.driver, first.launches.together.len() + 1)?,
+        let Self { first, network, .. } = self;
+        let list = match self.step_events.take() {
+            Some(list) => list,
+            None => EventList::make(&network.driver, first.launches.together.len() + 1)?,
         };
-        let events = &self.step_marks.insert(marks).events;
-        let driver = resident.driver.as_ref();
-        let queued = first
-            .queue_upload(resident, Queue::Painting)
-            .and_then(|()| {
-                let mut ahead = events.iter();
-                let mut mark = || {
-                    let next = ahead.next();
-                    next.map_or(Ok(()), |&event| driver.record(event, Queue::Painting))
-                };
-                mark()?;
-                resident.step_by_step(&first.launches, |l| {
-                    resident.launch_alone(l)?;
-                    mark()
-                })?;
-                first.queue_download(resident, Queue::Painting)
-            });
+        let events = &self.step_events.insert(list).list;
+        let driver = network.driver.as_ref();
+        let queued = first.queue_upload(network, Queue::Painting).and_then(|()| {
+            let mut ahead = events.iter();
+            let mut record_next = || {
+                let next = ahead.next();
+                next.map_or(Ok(()), |&event| driver.record(event, Queue::Painting))
+            };
+            record_next()?;
+            network.step_by_step(&first.launches, |l| {
+                network.launch_alone(l)?;
+                record_next()
+            })?;
+            first.queue_download(network, Queue::Painting)
+        });
         // Waits whatever happened: the pinned memory may be in use.
         let waited = driver.wait();
         queued.and(waited)?;
-        (resident.plan.launches.iter())
+        (network.plan.launches.iter())
             .zip(events.windows(2))
             .map(|(steps, pair)| {
-                let all = &resident.plan.steps[steps.clone()];
+                let all = &network.plan.steps[steps.clone()];
                 Ok(StepTiming {
-                    layer: resident.plan.layers(steps),
+                    layer: network.plan.layers(steps),
                     kernel: all.first().map_or_else(String::new, |s| s.entry.clone()),
                     ms: f64::from(driver.elapsed_ms(pair[0], pair[1])?),
                     flops: all.iter().map(|s| s.flops).sum(),
@@ -102,9 +98,9 @@ impl InspectSession for CudaSession {
         control: &RunControl,
     ) -> Result<Vec<StepTiming>, BackendError> {
         self.check(from_ref(input), from_ref(output), control)?;
-        self.first.stage(&self.resident.plan, from_ref(input));
-        let steps = self.profiled().map_err(|f| self.resident.told(f))?;
-        self.first.unstage(&self.resident.plan, from_mut(output));
+        self.first.stage(&self.network.plan, from_ref(input));
+        let steps = self.profiled().map_err(|f| self.network.told(f))?;
+        self.first.unstage(&self.network.plan, from_mut(output));
         Ok(steps)
     }
 
@@ -123,8 +119,8 @@ impl InspectSession for CudaSession {
         input: &Frame,
         tap: Option<NormTap<'_>>,
     ) -> Result<Tensor, BackendError> {
-        self.looked_into(input, |resident, launches, store| {
-            resident.run_steps(launches, store, tap)
+        self.looked_into(input, |network, launches, store| {
+            network.run_steps(launches, store, tap)
         })
     }
 
@@ -134,13 +130,13 @@ impl InspectSession for CudaSession {
         fill: Option<Fill>,
         seen: &mut dyn FnMut(KernelRecord),
     ) -> Result<(), BackendError> {
-        self.looked_into(input, |resident, launches, store| {
-            resident.audited(launches, store, input, fill, seen)
+        self.looked_into(input, |network, launches, store| {
+            network.audited(launches, store, input, fill, seen)
         })
     }
 }
 
-impl Resident {
+impl DeviceNetwork {
     /// A map of the first image as a tensor, as it is or behind a convolution's norm.
     pub(super) fn tensor(
         &self,
@@ -164,7 +160,7 @@ impl Resident {
         let factors = match norm {
             None => [vec![0.0; stored], vec![1.0; stored], vec![0.0; stored]],
             Some(conv) => {
-                let memory = &self.places.convs[conv];
+                let memory = &self.layout.convs[conv];
                 let read = |offset| read(self.at(offset), stored, NumberFormat::Fp32);
                 [read(memory.mean)?, read(memory.scale)?, read(memory.beta)?]
             }
@@ -221,7 +217,7 @@ impl Resident {
         let (height, width) = self.plan.photo;
         let mut bytes = vec![0; 12 * height * width];
         self.driver
-            .download(&mut bytes, self.at(self.places.floats))?;
+            .download(&mut bytes, self.at(self.layout.floats))?;
         let mut tensor = Tensor::zeros(Shape::new(3, height, width));
         tensor.data = NumberFormat::Fp32.read(&bytes);
         Ok(tensor)
@@ -234,17 +230,17 @@ impl Resident {
         prepared: &Prepared,
         store_floats: Function,
     ) -> Prepared {
-        let (Prepared::Kernel(launch), Some(argument)) = (prepared, self.maker().floats(&step.op))
+        let (Prepared::Kernel(launch), Some(params)) = (prepared, self.maker().floats(&step.op))
         else {
             return *prepared;
         };
-        let function = match &argument {
-            Argument::StoreFloats(_) => store_floats,
+        let function = match &params {
+            KernelParams::StoreFloats(_) => store_floats,
             _ => launch.function,
         };
         Prepared::Kernel(KernelLaunch {
             function,
-            argument,
+            params,
             ..*launch
         })
     }
@@ -269,19 +265,16 @@ impl Resident {
         let Prepared::Kernel(launch) = prepared else {
             return self.tensor(DevicePtr(self.maker().map(map)), map, None);
         };
-        let mut argument = launch.argument;
-        let (to, residual, relu) = match &mut argument {
-            Argument::NormApply(p) => (&mut p.to, &mut p.residual, &mut p.relu),
-            Argument::NormPlane(p) => (&mut p.to, &mut p.residual, &mut p.relu),
+        let mut params = launch.params;
+        let (to, residual, relu) = match &mut params {
+            KernelParams::NormApply(p) => (&mut p.to, &mut p.residual, &mut p.relu),
+            KernelParams::NormPlane(p) => (&mut p.to, &mut p.residual, &mut p.relu),
             _ => return self.tensor(DevicePtr(self.maker().map(map)), map, None),
         };
         let scratch = self.driver.allocate(self.plan.maps[map].bytes)?;
         (*to, *residual, *relu) = (scratch.0, 0, 0);
         let tensor = self
-            .launch(&Prepared::Kernel(KernelLaunch {
-                argument,
-                ..*launch
-            }))
+            .launch(&Prepared::Kernel(KernelLaunch { params, ..*launch }))
             .and_then(|()| self.tensor(scratch, map, None));
         self.driver.free(scratch);
         tensor

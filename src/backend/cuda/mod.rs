@@ -7,24 +7,24 @@
 pub mod bundle;
 pub mod params;
 
-mod arguments;
 mod audit;
 mod backend;
 mod context;
 mod convolutions;
 pub mod cudnn;
+mod device_network;
 pub mod driver;
+mod frame_gaps;
+mod frame_slot;
 mod inspection;
+mod kernel_params;
 mod kernels;
-mod lane;
 mod native;
 mod nvml;
 mod nvtx;
 mod operation;
 mod pack;
-mod resident;
 mod session;
-mod traffic;
 
 use std::sync::Arc;
 

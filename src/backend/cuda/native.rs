@@ -281,7 +281,7 @@ impl Driver for NativeDriver {
         shape: LaunchShape,
         params: *const c_void,
     ) -> Result<(), DriverFailure> {
-        let mut arguments = [params.cast_mut()];
+        let mut blocks = [params.cast_mut()];
         let attribute = |id, value| sys::CUlaunchAttribute {
             id,
             pad: [0; 4],
@@ -315,12 +315,12 @@ impl Driver for NativeDriver {
             numAttrs: attributes.len() as u32,
         };
         self.with("cuLaunchKernelEx", || {
-            // SAFETY: the caller's promise; configuration and argument live until the call returns.
+            // SAFETY: the caller's promise; configuration and parameters live until the call returns.
             unsafe {
                 sys::cuLaunchKernelEx(
                     &config,
                     function.0 as sys::CUfunction,
-                    arguments.as_mut_ptr(),
+                    blocks.as_mut_ptr(),
                     ptr::null_mut(),
                 )
             }
@@ -379,7 +379,7 @@ impl Driver for NativeDriver {
         })
     }
 
-    fn hold(&self, queue: Queue, event: Event) -> Result<(), DriverFailure> {
+    fn wait_event(&self, queue: Queue, event: Event) -> Result<(), DriverFailure> {
         let flags = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
         // SAFETY: stream and event are ours.
         self.with("cuStreamWaitEvent", || unsafe {

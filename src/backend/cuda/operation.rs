@@ -1,21 +1,21 @@
 //! One operation by itself: the same launches over many copies of its maps, recorded as one graph.
 //!
 //! All copies together are larger than any GPU's caches, so that each finds its input in memory, as in
-//! a network; and one graph of many launches leaves no gaps for the clock's marks to fall into. Inputs
+//! a network; and one graph of many launches leaves no gaps for the clock's events to fall into. Inputs
 //! and weights are random, from a fixed seed.
 
 use std::{ops::Range, sync::Arc};
 
 use super::{
     SWEPT_BYTES,
+    device_network::{DeviceNetwork, Launches, SessionDevice, tell},
     driver::{DevicePtr, Driver, DriverFailure, Queue},
-    lane::{Marks, Recording},
-    resident::{Launches, Resident, SessionDevice, tell},
+    frame_slot::{EventList, Recording},
 };
 use crate::{
     backend::{BackendError, RunControl},
     network::{NodeWeights, Weights},
-    plan::cuda::{Operation, OperationPlan, Places},
+    plan::cuda::{MemoryLayout, Operation, OperationPlan},
     tensor::{Shape, Tensor},
     timing::{OperationTiming, Percentiles},
 };
@@ -32,7 +32,7 @@ pub struct OperationSession {
     /// All launches of all copies, and those of them that the fused network has too.
     graphs: Vec<Recording>,
     /// Before and behind a replay; made when it is first timed.
-    marks: Option<Marks>,
+    events: Option<EventList>,
     copies: Vec<Copied>,
     driver: Arc<dyn Driver>,
     weights: Weights,
@@ -43,7 +43,7 @@ pub struct OperationSession {
 /// The maps with their launches.
 struct Copied {
     launches: Launches,
-    resident: Resident,
+    network: DeviceNetwork,
 }
 
 impl OperationSession {
@@ -82,7 +82,7 @@ impl OperationSession {
         }
         input.data = storage.read(&stored);
         let count = if timed {
-            let each = Places::of(&plan.plan).total;
+            let each = MemoryLayout::of(&plan.plan).total;
             SWEPT_BYTES.div_ceil(each).clamp(2, MOST_COPIES)
         } else {
             1
@@ -91,7 +91,7 @@ impl OperationSession {
             operation,
             plan,
             graphs: Vec::new(),
-            marks: None,
+            events: None,
             copies: Vec::with_capacity(count),
             driver: device.driver.clone(),
             weights,
@@ -101,10 +101,10 @@ impl OperationSession {
         let control = RunControl::default();
         for _ in 0..count {
             let plan = session.plan.plan.clone();
-            let resident = Resident::new(device.clone(), &session.weights, plan, &control)?;
+            let network = DeviceNetwork::new(device.clone(), &session.weights, plan, &control)?;
             session.copies.push(Copied {
-                launches: resident.prepare(&resident.places)?,
-                resident,
+                launches: network.prepare(&network.layout)?,
+                network,
             });
         }
         session.upload_inputs().map_err(|f| session.told(f))?;
@@ -129,15 +129,15 @@ impl OperationSession {
     pub fn run(&mut self) -> Result<Tensor, BackendError> {
         // Norms work in place, also on the input of a norm alone.
         self.upload_inputs().map_err(|f| self.told(f))?;
-        let Some(Copied { launches, resident }) = self.copies.first() else {
+        let Some(Copied { launches, network }) = self.copies.first() else {
             return Ok(Tensor::zeros(Shape::new(0, 0, 0)));
         };
-        let store_floats = resident.store_floats()?;
+        let store_floats = network.store_floats()?;
         let run = || -> Result<Tensor, DriverFailure> {
-            resident.step_by_step(launches, |l| resident.launch(l))?;
+            network.step_by_step(launches, |l| network.launch(l))?;
             match self.plan.output {
-                Some(map) => resident.tensor(DevicePtr(resident.maker().map(map)), map, None),
-                None => resident.output_floats(&launches.single, store_floats),
+                Some(map) => network.tensor(DevicePtr(network.maker().map(map)), map, None),
+                None => network.output_floats(&launches.single, store_floats),
             }
         };
         run().map_err(|f| self.told(f))
@@ -198,7 +198,7 @@ impl OperationSession {
         self.driver.begin_recording()?;
         let recorded = self.copies.iter().try_for_each(|copy| {
             let mut first = copy.launches.together.iter().take(launches);
-            first.try_for_each(|l| copy.resident.launch(l))
+            first.try_for_each(|l| copy.network.launch(l))
         });
         // Ends the recording whatever happened, or the stream could not be used any more.
         let graph = self.driver.end_recording()?;
@@ -207,11 +207,11 @@ impl OperationSession {
             driver: self.driver.clone(),
         });
         recorded?;
-        let marks = match self.marks.take() {
-            Some(marks) => marks,
-            None => Marks::make(&self.driver, 2)?,
+        let list = match self.events.take() {
+            Some(list) => list,
+            None => EventList::make(&self.driver, 2)?,
         };
-        let [before, after] = self.marks.insert(marks).events[..] else {
+        let [before, after] = self.events.insert(list).list[..] else {
             return Ok(0.0);
         };
         let mut times_ms = Vec::new();
@@ -244,7 +244,7 @@ impl OperationSession {
             }
         }
         self.copies.iter().try_for_each(|copy| {
-            let to = DevicePtr(copy.resident.maker().map(self.plan.input));
+            let to = DevicePtr(copy.network.maker().map(self.plan.input));
             self.driver.upload(to, &bytes)
         })
     }

@@ -1,14 +1,14 @@
 //! Paints frames by a CUDA plan: sends them to the device and takes the paintings back.
 //!
 //! Nothing is allocated per frame. One frame is: copy into pinned memory, upload, replay of the graph,
-//! download. Frames that come one after another take turns in two lanes, whose transfers have queues of
+//! download. Frames that come one after another take turns in two slots, whose transfers have queues of
 //! their own, so that one batch travels while the other is painted. A session belongs to one thread at
 //! a time.
 
 use super::{
+    device_network::{DeviceNetwork, SessionDevice},
     driver::{Function, Purpose},
-    lane::{Lane, Marks},
-    resident::{Resident, SessionDevice},
+    frame_slot::{EventList, FrameSlot},
 };
 use crate::{
     backend::{BackendError, InspectSession, RunControl, Session},
@@ -20,14 +20,14 @@ use crate::{
 
 /// A network ready to run on a GPU for one picture size.
 pub struct CudaSession {
-    pub(super) first: Lane,
+    pub(super) first: FrameSlot,
     /// Made when frames first come one after another.
-    second: Option<Lane>,
+    second: Option<FrameSlot>,
     /// One more than there are steps; made when a run is first profiled.
-    pub(super) step_marks: Option<Marks>,
+    pub(super) step_events: Option<EventList>,
     /// Writes the output before rounding, in the variants that store the picture by itself.
     pub(super) store_floats: Function,
-    pub(super) resident: Resident,
+    pub(super) network: DeviceNetwork,
 }
 
 impl CudaSession {
@@ -49,16 +49,16 @@ impl CudaSession {
             driver: painting.beside(Purpose::Preparing),
             ..device
         };
-        let resident = Resident::new(beside, weights, plan, control)?;
+        let network = DeviceNetwork::new(beside, weights, plan, control)?;
         let mut session = Self {
-            first: Lane::new(&resident, resident.places.clone())?,
+            first: FrameSlot::new(&network, network.layout.clone())?,
             second: None,
-            step_marks: None,
-            store_floats: resident.store_floats()?,
-            resident,
+            step_events: None,
+            store_floats: network.store_floats()?,
+            network,
         };
         // Uploads were waited for and recordings are only run where they are replayed.
-        session.resident.move_to(painting);
+        session.network.move_to(painting);
         Ok(session)
     }
 
@@ -68,7 +68,7 @@ impl CudaSession {
         outputs: &[Frame],
         control: &RunControl,
     ) -> Result<(), BackendError> {
-        BackendError::check_run(frames, outputs, self.resident.plan.photo, control)
+        BackendError::check_run(frames, outputs, self.network.plan.photo, control)
     }
 
     /// Paints at most a batch of frames with one run, by the graph if it is to be `recorded`; calls
@@ -82,14 +82,12 @@ impl CudaSession {
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
         self.check(inputs, outputs, control)?;
-        let Self {
-            first, resident, ..
-        } = self;
-        first.stage(&resident.plan, inputs);
+        let Self { first, network, .. } = self;
+        first.stage(&network.plan, inputs);
         let timing = first
-            .run(resident, recorded, meanwhile)
-            .map_err(|f| resident.told(f))?;
-        first.unstage(&resident.plan, outputs);
+            .run(network, recorded, meanwhile)
+            .map_err(|f| network.told(f))?;
+        first.unstage(&network.plan, outputs);
         Ok(timing)
     }
 
@@ -102,13 +100,13 @@ impl CudaSession {
     ) -> Result<RunTiming, BackendError> {
         self.check(inputs, outputs, control)?;
         if self.second.is_none() {
-            let places = self.resident.places.second_lane();
-            self.second = Some(Lane::new(&self.resident, places)?);
+            let layout = self.network.layout.second_slot();
+            self.second = Some(FrameSlot::new(&self.network, layout)?);
         }
         let painted = self.take_turns(inputs, outputs, control);
         if painted.is_err() {
-            // A lane may still be on its way; its pinned memory must not change before it arrived.
-            self.resident.driver.wait().ok();
+            // A slot may still be on its way; its pinned memory must not change before it arrived.
+            self.network.driver.wait().ok();
         }
         painted
     }
@@ -122,13 +120,13 @@ impl CudaSession {
         let Self {
             first,
             second: Some(second),
-            resident,
+            network,
             ..
         } = self
         else {
             return Err(BackendError::EMPTY_BATCH);
         };
-        let (batch, all) = (resident.plan.batch, inputs.len());
+        let (batch, all) = (network.plan.batch, inputs.len());
         let (mut timing, mut done) = (None::<RunTiming>, 0);
         let mut sent: Option<&mut [Frame]> = None;
         let (mut next, mut other) = (first, second);
@@ -140,18 +138,18 @@ impl CudaSession {
                     if control.is_cancelled() {
                         return Err(BackendError::Cancelled);
                     }
-                    next.stage(&resident.plan, frames);
-                    next.send(resident).map_err(|f| resident.told(f))?;
+                    next.stage(&network.plan, frames);
+                    next.send(network).map_err(|f| network.told(f))?;
                     Some(to)
                 }
                 None => None,
             };
             // The one before, which was painted meanwhile.
             if let Some(painted) = std::mem::replace(&mut sent, to) {
-                let run = other.receive(resident).map_err(|f| resident.told(f))?;
+                let run = other.receive(network).map_err(|f| network.told(f))?;
                 timing = Some(timing.map_or(run, |before| before.then(run)));
                 done += painted.len();
-                other.unstage(&resident.plan, painted);
+                other.unstage(&network.plan, painted);
                 control.set_progress(done as f32 / all as f32);
             }
             if sent.is_none() {
@@ -165,13 +163,13 @@ impl CudaSession {
 impl Drop for CudaSession {
     fn drop(&mut self) {
         // What is given back next may still be in use. A lost context refuses; then nothing is.
-        self.resident.driver.wait().ok();
+        self.network.driver.wait().ok();
     }
 }
 
 impl Session for CudaSession {
     fn summary(&self) -> PlanSummary {
-        self.resident.plan.summary()
+        self.network.plan.summary()
     }
 
     fn run(
@@ -182,7 +180,7 @@ impl Session for CudaSession {
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
         BackendError::check_batch(inputs, outputs)?;
-        let timing = if inputs.len() > self.resident.plan.batch {
+        let timing = if inputs.len() > self.network.plan.batch {
             self.paint_groups(inputs, outputs, control)?
         } else {
             self.paint_group(inputs, outputs, control, true, meanwhile)?

@@ -25,7 +25,7 @@ use crate::{
     },
     media::encode::{self, Existing},
     mode::{Mode, ModelSize, Precision, PrecisionChoice, Variant},
-    plan::Convolver,
+    plan::ConvProvider,
     timing::{Ceiling, OperationTiming, TimingMethod},
     verify::Equality,
 };
@@ -58,7 +58,7 @@ struct Measurement {
     precision: Precision,
     /// Who computes the convolutions, in modes that leave them to a library where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    convolver: Option<Convolver>,
+    convolver: Option<ConvProvider>,
     style: String,
     model: Option<ModelSize>,
     /// `WIDTHxHEIGHT`, in pixels.
@@ -119,7 +119,7 @@ struct Measurement {
 impl Measurement {
     /// The mode, and who computes its convolutions where that is a choice.
     fn label(&self) -> String {
-        Convolver::beside(self.mode, self.convolver.as_ref())
+        ConvProvider::beside(self.mode, self.convolver.as_ref())
     }
 
     fn kernel_table(&self) -> KernelTable {
@@ -262,7 +262,7 @@ fn measurements(
             mode: candidate.mode,
             variant: candidate.mode.variant,
             precision: candidate.mode.precision,
-            convolver: summary.convolver.clone(),
+            convolver: summary.conv_provider.clone(),
             style: setup.subject.name.clone(),
             model: setup.subject.model,
             size: format!("{width}x{height}"),

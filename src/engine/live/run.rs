@@ -33,7 +33,7 @@ use crate::{
     mailbox::{Reader, Writer},
     measure::{MeasureError, MeasureReport},
     media::{record::FrameSink, scale::size_within},
-    plan::Convolver,
+    plan::ConvProvider,
     timing::RunTiming,
 };
 
@@ -339,8 +339,8 @@ impl Live {
                     slots.each_ref().map(|slot| {
                         let painter = targets.painter(painter, slot.device);
                         let session = painter.and_then(|p| p.pool_mut().session(&slot.key));
-                        let convolver = session.and_then(|session| session.summary().convolver);
-                        Convolver::beside(slot.key.spec.mode, convolver.as_ref())
+                        let convolver = session.and_then(|session| session.summary().conv_provider);
+                        ConvProvider::beside(slot.key.spec.mode, convolver.as_ref())
                     })
                 });
                 Ok(Painted {

@@ -16,7 +16,7 @@ use crate::{
     mailbox::Writer,
     mode::{DeviceChoice, Mode, ModeChoice},
     network::Network,
-    plan::Convolver,
+    plan::ConvProvider,
     timing::{Ceiling, StepTiming, TimingMethod},
 };
 
@@ -160,7 +160,7 @@ pub struct LiveSample {
     /// Variant and precision.
     pub mode: Mode,
     /// Who computes the convolutions, in a mode where that is a choice.
-    pub convolver: Option<Convolver>,
+    pub convolver: Option<ConvProvider>,
     /// Columns that the network saw, in pixels.
     pub width: usize,
     /// Rows that the network saw, in pixels.

@@ -14,7 +14,7 @@ use crate::{
     engine::live::{LiveSample, meter::Spread},
     gui::theme,
     measure::chart::{decimals_of, round_step},
-    plan::Convolver,
+    plan::ConvProvider,
 };
 
 /// Least width of a column of groups, in points.
@@ -231,7 +231,7 @@ fn memory(ui: &mut Ui, meters: &Meters, sample: Option<&LiveSample>, device: &De
     });
     let convolver = sample.and_then(|s| s.convolver.as_ref());
     let mode = facts.map(|f| match (f.mode, sample) {
-        (Some(mode), Some(sample)) if sample.mode == mode => Convolver::beside(mode, convolver),
+        (Some(mode), Some(sample)) if sample.mode == mode => ConvProvider::beside(mode, convolver),
         _ => (f.mode.map(|mode| mode.to_string()))
             .unwrap_or_else(|| "None, the source as it is".to_owned()),
     });

@@ -2,8 +2,8 @@
 
 use super::{
     Builder, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaStep, FLAT_SHARE, Fixed, MOST_WALK,
-    MainLoop, Source, Taps, Target, Tile, Walk, block_bytes, block_steps, chunking, merge_group,
-    plane_bytes, resident_ctas, ring_bytes, ring_stages, static_bytes, step_channels,
+    MainLoop, SmemLayout, Source, Taps, Target, Tile, block_bytes, block_steps, chunking,
+    merge_group, plane_bytes, resident_ctas, ring_bytes, ring_stages, static_bytes, step_channels,
     stored_channels, sums_gap, wgmma_stages,
 };
 use crate::{
@@ -103,10 +103,10 @@ impl ConvLaunch {
     }
 
     /// How Hopper's main loop walks over the input tile.
-    pub const fn walk(&self) -> Walk {
+    pub const fn smem_layout(&self) -> SmemLayout {
         match self.taps {
-            Taps::PhotoQuads => Walk::over_photo(self.chunking.pitch),
-            _ => Walk::over_planes(
+            Taps::PhotoQuads => SmemLayout::over_photo(self.chunking.pitch),
+            _ => SmemLayout::over_planes(
                 self.chunking.pitch,
                 self.input_tile.1,
                 self.tile.columns,
@@ -117,13 +117,13 @@ impl ConvLaunch {
 
     /// Where in the input tile each step of a phase begins for Hopper's main loop, in units of 16 bytes: tap
     /// after tap, each with all of its channels.
-    pub fn walk_steps(&self, operand: NumberFormat) -> impl Iterator<Item = u32> {
-        let walk = self.walk();
+    pub fn smem_steps(&self, operand: NumberFormat) -> impl Iterator<Item = u32> {
+        let layout = self.smem_layout();
         let (down, across) = self.tap_grid;
         let steps = self.chunking.channels / step_channels(operand);
         (0..down * across * steps).map(move |at| {
             let (tap, step) = (at / steps, at % steps);
-            let bytes = tap / across * walk.row + walk.tap(tap % across) + step * walk.step;
+            let bytes = tap / across * layout.row + layout.tap(tap % across) + step * layout.step;
             (bytes / 16) as u32
         })
     }

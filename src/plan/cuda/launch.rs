@@ -1,6 +1,6 @@
 //! What a plan lists: one launch after the other, each with everything that its kernel is told.
 
-use super::{Chunking, ConvId, LibraryConv, MainLoop, MapId, Strips, Tile};
+use super::{Chunking, ConvId, LibraryConv, MainLoop, MapId, RowPartition, Tile};
 
 /// How a convolution's weights are ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +149,7 @@ pub enum CudaOp {
         /// Read.
         map: MapId,
         /// How it is cut.
-        strips: Strips,
+        strips: RowPartition,
     },
     /// Means from sums.
     MeanFinish {
@@ -158,7 +158,7 @@ pub enum CudaOp {
         /// What the sums are of.
         map: MapId,
         /// How it is cut.
-        strips: Strips,
+        strips: RowPartition,
     },
     /// Sums of squared distances of strips.
     VariancePartial {
@@ -167,7 +167,7 @@ pub enum CudaOp {
         /// Read.
         map: MapId,
         /// How it is cut.
-        strips: Strips,
+        strips: RowPartition,
     },
     /// 1 / sqrt(variance + eps) from sums.
     VarianceFinish {
@@ -176,7 +176,7 @@ pub enum CudaOp {
         /// What the sums are of.
         map: MapId,
         /// How it is cut.
-        strips: Strips,
+        strips: RowPartition,
         /// Added to the variance.
         eps: f32,
     },
@@ -213,7 +213,7 @@ pub enum CudaOp {
         /// Read.
         map: MapId,
         /// How it is cut.
-        strips: Strips,
+        strips: RowPartition,
         /// Added to the variance.
         eps: f32,
     },

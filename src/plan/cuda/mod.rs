@@ -10,8 +10,8 @@ mod conv;
 mod fused;
 mod launch;
 mod library;
+mod memory_layout;
 mod operations;
-mod places;
 mod tiles;
 mod unfused;
 
@@ -23,15 +23,15 @@ pub use ceiling::flops_per_clock;
 pub use chain::MOST_CHAINED;
 pub use launch::{ConvLaunch, CudaOp, CudaStep, Source, Taps, Target};
 pub use library::{ConvolutionShape, LibraryConv, leaves_convolutions};
+pub use memory_layout::{ConvMemory, MemoryLayout};
 pub use operations::{Operation, OperationKind, OperationPlan};
-pub use places::{ConvMemory, Places};
 pub use tiles::*;
-pub use unfused::Strips;
+pub use unfused::RowPartition;
 
 use std::ops::Range;
 
 use super::{
-    ConvLayer, Convolver, Grouped, PlanError, PlanSummary,
+    ConvLayer, ConvProvider, Grouped, PlanError, PlanSummary,
     arena::{self, Lifetime},
     extended,
 };
@@ -159,7 +159,7 @@ pub struct CudaPlan {
     /// Bytes of working memory that a library's convolutions share.
     pub workspace_bytes: usize,
     /// Who computes the convolutions, in modes that leave them to a library where there is one.
-    pub convolver: Option<Convolver>,
+    pub conv_provider: Option<ConvProvider>,
 }
 
 /// Units of the arena's placement: 16 bytes, so that buffers start at multiples of 256.
@@ -245,7 +245,7 @@ impl CudaPlan {
 
     /// Bytes of device memory that a session takes.
     pub fn device_bytes(&self) -> u64 {
-        Places::of(self).total as u64
+        MemoryLayout::of(self).total as u64
     }
 
     /// The facts for reports.
@@ -263,7 +263,7 @@ impl CudaPlan {
                 .collect(),
             flops: self.steps.iter().map(|s| s.flops).sum(),
             peak_bytes: self.device_bytes(),
-            convolver: self.convolver.clone(),
+            conv_provider: self.conv_provider.clone(),
         }
     }
 }
@@ -343,7 +343,7 @@ impl<'a> Builder<'a> {
             partial_values: self.partial_values,
             tickets: self.tickets,
             workspace_bytes: self.workspace_bytes,
-            convolver: self.library.map(|name| Convolver {
+            conv_provider: self.library.map(|name| ConvProvider {
                 name: name.to_owned(),
                 reason: None,
             }),

@@ -358,7 +358,7 @@ pub fn wgmma_stages(
 
 /// How Hopper's main loop walks over a tile in shared memory, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Walk {
+pub struct SmemLayout {
     /// Between core matrices along the channels.
     pub across: usize,
     /// Between core matrices along the pixels.
@@ -375,7 +375,7 @@ pub struct Walk {
     pub tile: usize,
 }
 
-impl Walk {
+impl SmemLayout {
     /// Over planes of 16-byte cells, `plane` bytes apart, `input_columns` wide.
     pub const fn over_planes(
         plane: usize,

@@ -24,14 +24,14 @@ const LEAST_STRIP_PIXELS: usize = 64;
 
 /// How a map is cut into strips for its statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Strips {
+pub struct RowPartition {
     /// Strips of one image.
     pub count: usize,
     /// Pixels of a strip.
     pub pixels: usize,
 }
 
-impl Strips {
+impl RowPartition {
     /// About two for every multiprocessor.
     fn of(pixels: usize, multiprocessors: usize) -> Self {
         let each = pixels.div_ceil(2 * multiprocessors).max(LEAST_STRIP_PIXELS);
@@ -240,7 +240,7 @@ impl Builder<'_> {
         let layer = &self.convs[id].name;
         let shape = self.maps[map].shape;
         let channels = self.maps[map].stored_channels;
-        let strips = Strips::of(shape.height * shape.width, self.limits.multiprocessors);
+        let strips = RowPartition::of(shape.height * shape.width, self.limits.multiprocessors);
         self.partial_values = self
             .partial_values
             .max(self.batch * strips.count * channels);
@@ -323,7 +323,7 @@ impl Builder<'_> {
             }
             return;
         }
-        let strips = Strips::of(pixels, self.limits.multiprocessors);
+        let strips = RowPartition::of(pixels, self.limits.multiprocessors);
         self.partial_values = self
             .partial_values
             .max(2 * self.batch * strips.count * channels);

@@ -1,5 +1,9 @@
 //! cuDNN's calls, found at run time, and its objects.
 //!
+//! The numbers are cudarc's declarations; the calls are not. cudarc loads the first library by any of
+//! cuDNN's names, which may be version 8, panics where a function is missing, and returns a status as an
+//! enum, which a number that a newer version adds would make undefined behaviour.
+//!
 //! Any thread may call; who uses an object sees to it that one thread at a time does.
 
 use std::{
@@ -8,9 +12,13 @@ use std::{
     sync::OnceLock,
 };
 
+use cudarc::cudnn::sys::{
+    cudnnBackendAttributeName_t as Attribute, cudnnBackendAttributeType_t as AttributeType,
+    cudnnBackendDescriptorType_t as Kind, cudnnBackendHeurMode_t as Heuristic,
+    cudnnConvolutionMode_t as ConvolutionMode, cudnnDataType_t as DataType,
+};
 use libloading::Library;
 
-use super::numbers::of;
 use crate::backend::cuda::driver::DriverFailure;
 
 /// The shared library of the version whose interface this is.
@@ -26,10 +34,10 @@ pub(super) type Raw = *mut c_void;
 
 /// Declares the calls and how they are found.
 macro_rules! calls {
-    ($($field:ident = $symbol:literal: fn($($argument:ty),*) -> $result:ty,)*) => {
+    ($($field:ident = $symbol:literal: fn($($type:ty),*) -> $result:ty,)*) => {
         /// The library's calls.
         pub(super) struct Calls {
-            $(pub(super) $field: unsafe extern "C" fn($($argument),*) -> $result,)*
+            $(pub(super) $field: unsafe extern "C" fn($($type),*) -> $result,)*
             /// Keeps the library loaded.
             _library: Library,
         }
@@ -81,6 +89,28 @@ pub(super) fn calls() -> Result<&'static Calls, String> {
         .map_err(Clone::clone)
 }
 
+/// A type that cuDNN knows as that of an attribute's values.
+pub(super) trait Value {
+    /// cuDNN's number of it.
+    const TYPE: AttributeType;
+}
+
+macro_rules! values {
+    ($($value:ty: $of:ident,)*) => {
+        $(impl Value for $value {
+            const TYPE: AttributeType = AttributeType::$of;
+        })*
+    };
+}
+
+values! {
+    i64: CUDNN_TYPE_INT64,
+    f32: CUDNN_TYPE_FLOAT,
+    DataType: CUDNN_TYPE_DATA_TYPE,
+    ConvolutionMode: CUDNN_TYPE_CONVOLUTION_MODE,
+    Heuristic: CUDNN_TYPE_HEUR_MODE,
+}
+
 /// One of cuDNN's objects.
 pub(super) struct Descriptor {
     calls: &'static Calls,
@@ -93,23 +123,33 @@ unsafe impl Send for Descriptor {}
 unsafe impl Sync for Descriptor {}
 
 impl Descriptor {
-    pub(super) fn new(calls: &'static Calls, kind: c_int) -> Result<Self, DriverFailure> {
+    pub(super) fn new(calls: &'static Calls, kind: Kind) -> Result<Self, DriverFailure> {
         let mut raw = ptr::null_mut();
         // SAFETY: writes one pointer.
-        let status = unsafe { (calls.create_descriptor)(kind, &mut raw) };
+        let status = unsafe { (calls.create_descriptor)(kind as c_int, &mut raw) };
         calls.told("cudnnBackendCreateDescriptor", status)?;
         Ok(Self { calls, raw })
     }
 
+    /// Sets an attribute whose values have a type of their own.
+    pub(super) fn set<T: Value>(&self, name: Attribute, values: &[T]) -> Result<(), DriverFailure> {
+        self.set_as(name, T::TYPE, values)
+    }
+
     /// Sets an attribute of the type `of` to `values`, whose type is what cuDNN reads for it.
-    pub(super) fn set<T>(&self, name: c_int, of: c_int, values: &[T]) -> Result<(), DriverFailure> {
+    pub(super) fn set_as<T>(
+        &self,
+        name: Attribute,
+        of: AttributeType,
+        values: &[T],
+    ) -> Result<(), DriverFailure> {
         // SAFETY: cuDNN copies so many values of the attribute's type before it returns; the
         // callers in this module pass the type that `cudnn_graph.h` names for each.
         let status = unsafe {
             (self.calls.set_attribute)(
                 self.raw,
-                name,
-                of,
+                name as c_int,
+                of as c_int,
                 values.len() as i64,
                 values.as_ptr().cast(),
             )
@@ -118,35 +158,56 @@ impl Descriptor {
     }
 
     /// Sets an attribute to another descriptor.
-    pub(super) fn refer(&self, name: c_int, to: &Self) -> Result<(), DriverFailure> {
-        self.set(name, of::DESCRIPTOR, &[to.raw])
+    pub(super) fn refer(&self, name: Attribute, to: &Self) -> Result<(), DriverFailure> {
+        self.set_as(
+            name,
+            AttributeType::CUDNN_TYPE_BACKEND_DESCRIPTOR,
+            &[to.raw],
+        )
     }
 
     /// How many values an attribute has.
-    pub(super) fn count(&self, name: c_int, of: c_int) -> Result<usize, DriverFailure> {
+    pub(super) fn count(&self, name: Attribute, of: AttributeType) -> Result<usize, DriverFailure> {
         let mut count = 0;
         // SAFETY: asks for none, so that only the count is written.
         let status = unsafe {
-            (self.calls.get_attribute)(self.raw, name, of, 0, &mut count, ptr::null_mut())
+            (self.calls.get_attribute)(
+                self.raw,
+                name as c_int,
+                of as c_int,
+                0,
+                &mut count,
+                ptr::null_mut(),
+            )
         };
         self.calls.told("cudnnBackendGetAttribute", status)?;
         Ok(count.max(0) as usize)
     }
 
-    /// Reads at most as many values as `values` has; how many there were.
-    pub(super) fn get<T>(
+    /// Reads at most as many values as `values` has, of a type of their own; how many there were.
+    pub(super) fn get<T: Value>(
         &self,
-        name: c_int,
-        of: c_int,
+        name: Attribute,
+        values: &mut [T],
+    ) -> Result<usize, DriverFailure> {
+        self.get_as(name, T::TYPE, values)
+    }
+
+    /// Reads at most as many values as `values` has, whose type is what cuDNN writes for `of`; how many
+    /// there were.
+    pub(super) fn get_as<T>(
+        &self,
+        name: Attribute,
+        of: AttributeType,
         values: &mut [T],
     ) -> Result<usize, DriverFailure> {
         let mut count = 0;
-        // SAFETY: as for `set`; cuDNN writes at most as many values as it is told that there is room.
+        // SAFETY: as for `set_as`; cuDNN writes at most as many values as it is told that there is room.
         let status = unsafe {
             (self.calls.get_attribute)(
                 self.raw,
-                name,
-                of,
+                name as c_int,
+                of as c_int,
                 values.len() as i64,
                 &mut count,
                 values.as_mut_ptr().cast(),

@@ -1,8 +1,8 @@
 //! The way of a batch of frames to the device and back: pinned memory, a place for photos and one for
 //! paintings, and the graph that works on them.
 //!
-//! A session has one lane, and a second one as soon as frames come one after another: then the frames
-//! of one lane travel while those of the other are painted. Belongs to the session's thread.
+//! A session has one slot, and a second one as soon as frames come one after another: then the frames
+//! of one slot travel while those of the other are painted. Belongs to the session's thread.
 
 use std::{
     sync::Arc,
@@ -11,13 +11,13 @@ use std::{
 };
 
 use super::{
+    device_network::{DeviceNetwork, Launches},
     driver::{Driver, DriverFailure, Event, Graph, PinnedPtr, Queue},
-    resident::{Launches, Resident},
 };
 use crate::{
     backend::BackendError,
     frame::Frame,
-    plan::cuda::{CudaPlan, Places},
+    plan::cuda::{CudaPlan, MemoryLayout},
     timing::{RunTiming, TimingMethod},
 };
 
@@ -27,18 +27,18 @@ const QUICK: Duration = Duration::from_millis(2);
 const BETWEEN_LOOKS: Duration = Duration::from_micros(100);
 
 /// A way to the device and back.
-pub(super) struct Lane {
+pub(super) struct FrameSlot {
     pub(super) launches: Launches,
     /// Where photos and paintings lie on the device.
-    places: Places,
+    layout: MemoryLayout,
     graph: Recording,
     pinned: Pinned,
-    marks: Marks,
+    events: EventList,
 }
 
-/// Marks of a batch on its way.
+/// Moments of a batch on its way.
 #[derive(Clone, Copy)]
-enum Mark {
+enum FrameEvent {
     /// The photos set out.
     Sent,
     /// The photos are on the device.
@@ -51,12 +51,12 @@ enum Mark {
     Downloaded,
 }
 
-impl Lane {
-    /// Fills in the launches for photos and paintings at `places`, records them, and takes the pinned
+impl FrameSlot {
+    /// Fills in the launches for photos and paintings in `layout`, records them, and takes the pinned
     /// memory.
-    pub(super) fn new(resident: &Resident, places: Places) -> Result<Self, BackendError> {
-        let driver = &resident.driver;
-        let plan = &resident.plan;
+    pub(super) fn new(network: &DeviceNetwork, layout: MemoryLayout) -> Result<Self, BackendError> {
+        let driver = &network.driver;
+        let plan = &network.plan;
         let (height, width) = plan.photo;
         let bytes = photo_bytes(plan) + painting_bytes(plan);
         let pinned = Pinned::take(driver, bytes).map_err(|f| match f.is_out_of_memory() {
@@ -66,25 +66,25 @@ impl Lane {
                 width,
                 height,
             },
-            false => resident.told(f),
+            false => network.told(f),
         })?;
-        let marks = Marks::make(driver, 5).map_err(|f| resident.told(f))?;
-        let launches = resident.prepare(&places)?;
+        let events = EventList::make(driver, 5).map_err(|f| network.told(f))?;
+        let launches = network.prepare(&layout)?;
         let graph = Recording {
-            graph: resident.record(&launches)?,
+            graph: network.record(&launches)?,
             driver: driver.clone(),
         };
         Ok(Self {
             launches,
-            places,
+            layout,
             graph,
             pinned,
-            marks,
+            events,
         })
     }
 
-    fn mark(&self, mark: Mark) -> Event {
-        self.marks.events[mark as usize]
+    fn event(&self, event: FrameEvent) -> Event {
+        self.events.list[event as usize]
     }
 
     /// Puts photos into pinned memory; places of the batch beyond them repeat the last.
@@ -117,17 +117,25 @@ impl Lane {
     }
 
     /// Queues the upload of what was staged.
-    pub(super) fn queue_upload(&self, on: &Resident, queue: Queue) -> Result<(), DriverFailure> {
-        let (to, bytes) = (on.at(self.places.photo), photo_bytes(&on.plan));
+    pub(super) fn queue_upload(
+        &self,
+        on: &DeviceNetwork,
+        queue: Queue,
+    ) -> Result<(), DriverFailure> {
+        let (to, bytes) = (on.at(self.layout.photo), photo_bytes(&on.plan));
         // SAFETY: pinned memory of this size, and whoever queues this waits before anyone touches it
         // again.
         unsafe { on.driver.upload_pinned(to, self.pinned.start, bytes, queue) }
     }
 
     /// Queues the download of the paintings.
-    pub(super) fn queue_download(&self, on: &Resident, queue: Queue) -> Result<(), DriverFailure> {
+    pub(super) fn queue_download(
+        &self,
+        on: &DeviceNetwork,
+        queue: Queue,
+    ) -> Result<(), DriverFailure> {
         let to = PinnedPtr(self.pinned.start.0 + photo_bytes(&on.plan));
-        let (from, bytes) = (on.at(self.places.painting), painting_bytes(&on.plan));
+        let (from, bytes) = (on.at(self.layout.painting), painting_bytes(&on.plan));
         // SAFETY: as for the upload.
         unsafe { on.driver.download_pinned(to, from, bytes, queue) }
     }
@@ -137,25 +145,25 @@ impl Lane {
     /// `meanwhile`, if there is something to do, is called again and again until it is done.
     pub(super) fn run(
         &self,
-        on: &Resident,
+        on: &DeviceNetwork,
         recorded: bool,
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, DriverFailure> {
         let driver = on.driver.as_ref();
         let _frame = on.frame();
-        let sent = driver.record(self.mark(Mark::Sent), Queue::Painting);
+        let sent = driver.record(self.event(FrameEvent::Sent), Queue::Painting);
         let uploaded = sent.and_then(|()| self.queue_upload(on, Queue::Painting));
         let queued = uploaded.and_then(|()| {
-            driver.record(self.mark(Mark::Uploaded), Queue::Painting)?;
-            driver.record(self.mark(Mark::Begun), Queue::Painting)?;
+            driver.record(self.event(FrameEvent::Uploaded), Queue::Painting)?;
+            driver.record(self.event(FrameEvent::Begun), Queue::Painting)?;
             if recorded {
                 driver.replay(self.graph.graph)?;
             } else {
                 on.step_by_step(&self.launches, |l| on.launch(l))?;
             }
-            driver.record(self.mark(Mark::Painted), Queue::Painting)?;
+            driver.record(self.event(FrameEvent::Painted), Queue::Painting)?;
             self.queue_download(on, Queue::Painting)?;
-            driver.record(self.mark(Mark::Downloaded), Queue::Painting)?;
+            driver.record(self.event(FrameEvent::Downloaded), Queue::Painting)?;
             match meanwhile {
                 Some(meanwhile) => self.look_up(driver, meanwhile),
                 None => Ok(()),
@@ -174,7 +182,7 @@ impl Lane {
         meanwhile: &mut dyn FnMut(),
     ) -> Result<(), DriverFailure> {
         let began = Instant::now();
-        while !driver.has_passed(self.mark(Mark::Downloaded))? {
+        while !driver.has_passed(self.event(FrameEvent::Downloaded))? {
             meanwhile();
             // A quick frame is not to be late; beside a slow one, others want the driver.
             match began.elapsed() < QUICK {
@@ -186,35 +194,35 @@ impl Lane {
     }
 
     /// Sends what was staged on its way, each part in a queue of its own, without waiting.
-    pub(super) fn send(&self, on: &Resident) -> Result<(), DriverFailure> {
+    pub(super) fn send(&self, on: &DeviceNetwork) -> Result<(), DriverFailure> {
         let driver = on.driver.as_ref();
-        driver.record(self.mark(Mark::Sent), Queue::Upload)?;
+        driver.record(self.event(FrameEvent::Sent), Queue::Upload)?;
         self.queue_upload(on, Queue::Upload)?;
-        driver.record(self.mark(Mark::Uploaded), Queue::Upload)?;
-        driver.hold(Queue::Painting, self.mark(Mark::Uploaded))?;
-        driver.record(self.mark(Mark::Begun), Queue::Painting)?;
+        driver.record(self.event(FrameEvent::Uploaded), Queue::Upload)?;
+        driver.wait_event(Queue::Painting, self.event(FrameEvent::Uploaded))?;
+        driver.record(self.event(FrameEvent::Begun), Queue::Painting)?;
         driver.replay(self.graph.graph)?;
-        driver.record(self.mark(Mark::Painted), Queue::Painting)?;
-        driver.hold(Queue::Download, self.mark(Mark::Painted))?;
+        driver.record(self.event(FrameEvent::Painted), Queue::Painting)?;
+        driver.wait_event(Queue::Download, self.event(FrameEvent::Painted))?;
         self.queue_download(on, Queue::Download)?;
-        driver.record(self.mark(Mark::Downloaded), Queue::Download)
+        driver.record(self.event(FrameEvent::Downloaded), Queue::Download)
     }
 
-    /// Waits for what was sent; times as of [`Lane::run`].
-    pub(super) fn receive(&self, on: &Resident) -> Result<RunTiming, DriverFailure> {
-        on.driver.wait_for(self.mark(Mark::Downloaded))?;
+    /// Waits for what was sent; times as of [`FrameSlot::run`].
+    pub(super) fn receive(&self, on: &DeviceNetwork) -> Result<RunTiming, DriverFailure> {
+        on.driver.wait_for(self.event(FrameEvent::Downloaded))?;
         self.timing(on.driver.as_ref())
     }
 
     fn timing(&self, driver: &dyn Driver) -> Result<RunTiming, DriverFailure> {
         let ms = |from, to| {
-            let ms = driver.elapsed_ms(self.mark(from), self.mark(to))?;
+            let ms = driver.elapsed_ms(self.event(from), self.event(to))?;
             Ok(f64::from(ms))
         };
         Ok(RunTiming {
-            total_ms: ms(Mark::Begun, Mark::Painted)?,
-            upload_ms: ms(Mark::Sent, Mark::Uploaded)?,
-            download_ms: ms(Mark::Painted, Mark::Downloaded)?,
+            total_ms: ms(FrameEvent::Begun, FrameEvent::Painted)?,
+            upload_ms: ms(FrameEvent::Sent, FrameEvent::Uploaded)?,
+            download_ms: ms(FrameEvent::Painted, FrameEvent::Downloaded)?,
             method: TimingMethod::Device,
         })
     }
@@ -249,7 +257,7 @@ impl Pinned {
     /// The first bytes and the rest: photos in, paintings out.
     fn halves(&mut self, first_bytes: usize) -> (&mut [u8], &mut [u8]) {
         // SAFETY: our own allocation of this many bytes. The device does not work on it now: whoever
-        // sent a lane's frames waits for them before it stages or takes out others.
+        // sent a slot's frames waits for them before it stages or takes out others.
         let all = unsafe { std::slice::from_raw_parts_mut(self.start.0 as *mut u8, self.bytes) };
         all.split_at_mut(first_bytes)
     }
@@ -273,28 +281,28 @@ impl Drop for Recording {
     }
 }
 
-/// Marks on the device's clock; given back when dropped.
-pub(super) struct Marks {
-    pub(super) events: Vec<Event>,
+/// Events on the device's clock; given back when dropped.
+pub(super) struct EventList {
+    pub(super) list: Vec<Event>,
     driver: Arc<dyn Driver>,
 }
 
-impl Marks {
+impl EventList {
     pub(super) fn make(driver: &Arc<dyn Driver>, count: usize) -> Result<Self, DriverFailure> {
-        let mut marks = Self {
-            events: Vec::with_capacity(count),
+        let mut made = Self {
+            list: Vec::with_capacity(count),
             driver: driver.clone(),
         };
         for _ in 0..count {
-            marks.events.push(driver.event()?);
+            made.list.push(driver.event()?);
         }
-        Ok(marks)
+        Ok(made)
     }
 }
 
-impl Drop for Marks {
+impl Drop for EventList {
     fn drop(&mut self) {
-        for &event in &self.events {
+        for &event in &self.list {
             self.driver.free_event(event);
         }
     }

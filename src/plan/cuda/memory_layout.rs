@@ -38,7 +38,7 @@ pub struct ConvMemory {
 
 /// Where everything lies, as offsets in the allocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Places {
+pub struct MemoryLayout {
     /// Maps.
     pub arena: usize,
     /// By convolution.
@@ -63,7 +63,7 @@ pub struct Places {
     pub total: usize,
 }
 
-impl Places {
+impl MemoryLayout {
     /// Cuts the memory for a plan.
     pub fn of(plan: &CudaPlan) -> Self {
         let mut cutter = Cutter::default();
@@ -105,7 +105,7 @@ impl Places {
 
     /// The same, with the photos and paintings of the second batch.
     #[must_use]
-    pub fn second_lane(&self) -> Self {
+    pub fn second_slot(&self) -> Self {
         let (photo, painting) = self.second;
         Self {
             photo,

@@ -1,4 +1,4 @@
-//! From a step of the plan to the argument of its kernel.
+//! From a step of the plan to the parameter block of its kernel.
 
 use std::ffi::c_void;
 
@@ -11,25 +11,25 @@ use super::{
     },
 };
 use crate::plan::cuda::{
-    ConvId, ConvLaunch, CudaOp, CudaPlan, CudaStep, FLAT_SHARE, MainLoop, MapId, Places, Source,
-    Strips, Taps, Target, merge_group,
+    ConvId, ConvLaunch, CudaOp, CudaPlan, CudaStep, FLAT_SHARE, MainLoop, MapId, MemoryLayout,
+    RowPartition, Source, Taps, Target, merge_group,
 };
 
-/// Declares [`Argument`], whose variants are the kernels' parameter blocks.
-macro_rules! argument {
+/// Declares [`KernelParams`], whose variants are the kernels' parameter blocks.
+macro_rules! params {
     ($($variant:ident($params:ident)),* $(,)?) => {
-        /// The one argument of a kernel.
+        /// The parameter block of a kernel.
         // A session has some hundred of them; that they are copied freely is worth the bytes.
         #[allow(clippy::large_enum_variant)]
         #[derive(Clone, Copy, Debug)]
-        pub enum Argument {
+        pub enum KernelParams {
             $(
                 #[doc = concat!("As [`", stringify!($params), "`] says.")]
                 $variant($params),
             )*
         }
 
-        impl Argument {
+        impl KernelParams {
             /// Where the driver reads it.
             pub fn as_ptr(&self) -> *const c_void {
                 match self {
@@ -40,7 +40,7 @@ macro_rules! argument {
     };
 }
 
-argument! {
+params! {
     Conv(ConvParams),
     Chain(ChainParams),
     LoadPhoto(LoadPhotoParams),
@@ -65,23 +65,23 @@ fn int(value: usize) -> i32 {
 }
 
 /// Fills in arguments for a session's memory.
-pub struct ArgumentMaker<'a> {
+pub struct ParamsMaker<'a> {
     /// What runs.
     pub plan: &'a CudaPlan,
     /// Where everything lies.
-    pub places: &'a Places,
+    pub layout: &'a MemoryLayout,
     /// Start of the session's memory.
     pub memory: DevicePtr,
 }
 
-impl ArgumentMaker<'_> {
+impl ParamsMaker<'_> {
     fn at(&self, offset: usize) -> u64 {
         self.memory.at(offset).0
     }
 
     /// Address of a map.
     pub fn map(&self, map: MapId) -> u64 {
-        self.at(self.places.arena + self.plan.maps[map].offset)
+        self.at(self.layout.arena + self.plan.maps[map].offset)
     }
 
     fn map_or_null(&self, map: Option<MapId>) -> u64 {
@@ -104,20 +104,20 @@ impl ArgumentMaker<'_> {
         (int(m.shape.height * m.shape.width), int(m.stored_channels))
     }
 
-    /// The argument of a step's kernel; `None` for a step that a library runs.
-    pub fn argument(&self, op: &CudaOp) -> Option<Argument> {
+    /// The parameter block of a step's kernel; `None` for a step that a library runs.
+    pub fn params(&self, op: &CudaOp) -> Option<KernelParams> {
         Some(match *op {
             CudaOp::Conv(ref launch) if launch.takes_chains() => {
-                Argument::Chain(self.chain(std::iter::once(launch)))
+                KernelParams::Chain(self.chain(std::iter::once(launch)))
             }
-            CudaOp::Conv(ref launch) => Argument::Conv(self.conv(launch)),
+            CudaOp::Conv(ref launch) => KernelParams::Conv(self.conv(launch)),
             CudaOp::LibraryConv(_) => return None,
             CudaOp::Bias { conv, map, .. } => {
                 let (height, width, channels) = self.size(map);
-                Argument::Bias(BiasParams {
+                KernelParams::Bias(BiasParams {
                     from: self.map(map),
                     to: self.map(map),
-                    bias: self.at(self.places.convs[conv].bias),
+                    bias: self.at(self.layout.convs[conv].bias),
                     width,
                     height,
                     channels,
@@ -125,8 +125,8 @@ impl ArgumentMaker<'_> {
             }
             CudaOp::LoadPhoto { to, scale } => {
                 let (height, width, channels) = self.size(to);
-                Argument::LoadPhoto(LoadPhotoParams {
-                    photo: self.at(self.places.photo),
+                KernelParams::LoadPhoto(LoadPhotoParams {
+                    photo: self.at(self.layout.photo),
                     map: self.map(to),
                     width,
                     height,
@@ -136,7 +136,7 @@ impl ArgumentMaker<'_> {
             }
             CudaOp::Pad { from, to, margin } => {
                 let (height, width, channels) = self.size(from);
-                Argument::Pad(PadParams {
+                KernelParams::Pad(PadParams {
                     from: self.map(from),
                     to: self.map(to),
                     width,
@@ -149,7 +149,7 @@ impl ArgumentMaker<'_> {
             CudaOp::Relu { map } => self.plain(map, map),
             CudaOp::Add { map, addend } => {
                 let (height, width, channels) = self.size(map);
-                Argument::Add(AddParams {
+                KernelParams::Add(AddParams {
                     map: self.map(map),
                     addend: self.map(addend),
                     width,
@@ -160,21 +160,21 @@ impl ArgumentMaker<'_> {
             CudaOp::MeanPartial { conv, map, strips }
             | CudaOp::VariancePartial { conv, map, strips } => self.partial(conv, map, strips),
             CudaOp::MeanFinish { conv, map, strips } => {
-                self.finish(conv, self.places.convs[conv].mean, map, strips, 0.0)
+                self.finish(conv, self.layout.convs[conv].mean, map, strips, 0.0)
             }
             CudaOp::VarianceFinish {
                 conv,
                 map,
                 strips,
                 eps,
-            } => self.finish(conv, self.places.convs[conv].scale, map, strips, eps),
+            } => self.finish(conv, self.layout.convs[conv].scale, map, strips, eps),
             CudaOp::Normalise { conv, map } => {
                 let (height, width, channels) = self.size(map);
-                Argument::Normalise(NormaliseParams {
+                KernelParams::Normalise(NormaliseParams {
                     from: self.map(map),
                     to: self.map(map),
-                    mean: self.at(self.places.convs[conv].mean),
-                    rstd: self.at(self.places.convs[conv].scale),
+                    mean: self.at(self.layout.convs[conv].mean),
+                    rstd: self.at(self.layout.convs[conv].scale),
                     width,
                     height,
                     channels,
@@ -182,11 +182,11 @@ impl ArgumentMaker<'_> {
             }
             CudaOp::Affine { conv, map } => {
                 let (height, width, channels) = self.size(map);
-                Argument::Affine(AffineParams {
+                KernelParams::Affine(AffineParams {
                     from: self.map(map),
                     to: self.map(map),
-                    gamma: self.at(self.places.convs[conv].gamma),
-                    beta: self.at(self.places.convs[conv].beta),
+                    gamma: self.at(self.layout.convs[conv].gamma),
+                    beta: self.at(self.layout.convs[conv].beta),
                     width,
                     height,
                     channels,
@@ -199,11 +199,11 @@ impl ArgumentMaker<'_> {
                 eps,
             } => {
                 let (pixels, channels) = self.pixels(map);
-                let memory = &self.places.convs[conv];
-                Argument::NormStatistics(NormStatisticsParams {
+                let memory = &self.layout.convs[conv];
+                KernelParams::NormStatistics(NormStatisticsParams {
                     map: self.map(map),
-                    moments: self.at(self.places.partials),
-                    tickets: self.at(self.places.tickets),
+                    moments: self.at(self.layout.partials),
+                    tickets: self.at(self.layout.tickets),
                     gamma: self.at(memory.gamma),
                     scale: self.at(memory.scale),
                     mean: self.at(memory.mean),
@@ -222,13 +222,13 @@ impl ArgumentMaker<'_> {
                 strip_pixels,
             } => {
                 let (pixels, channels) = self.pixels(map);
-                Argument::NormApply(NormApplyParams {
+                KernelParams::NormApply(NormApplyParams {
                     from: self.map(map),
                     residual: self.map_or_null(residual),
                     to: self.map(map),
-                    scale: self.at(self.places.convs[conv].scale),
-                    mean: self.at(self.places.convs[conv].mean),
-                    beta: self.at(self.places.convs[conv].beta),
+                    scale: self.at(self.layout.convs[conv].scale),
+                    mean: self.at(self.layout.convs[conv].mean),
+                    beta: self.at(self.layout.convs[conv].beta),
                     pixels,
                     channels,
                     strip_pixels: int(strip_pixels),
@@ -244,12 +244,12 @@ impl ArgumentMaker<'_> {
                 eps,
             } => {
                 let (pixels, channels) = self.pixels(map);
-                Argument::NormPlane(NormPlaneParams {
+                KernelParams::NormPlane(NormPlaneParams {
                     from: self.map(map),
                     residual: self.map_or_null(residual),
                     to: self.map(map),
-                    gamma: self.at(self.places.convs[conv].gamma),
-                    beta: self.at(self.places.convs[conv].beta),
+                    gamma: self.at(self.layout.convs[conv].gamma),
+                    beta: self.at(self.layout.convs[conv].beta),
                     pixels,
                     channels,
                     group_packs: int(group_packs),
@@ -259,10 +259,10 @@ impl ArgumentMaker<'_> {
             }
             CudaOp::StorePicture { from } => {
                 let (map_height, map_width, channels) = self.size(from);
-                Argument::StorePicture(StorePictureParams {
+                KernelParams::StorePicture(StorePictureParams {
                     map: self.map(from),
-                    photo: self.at(self.places.photo),
-                    picture: self.at(self.places.painting),
+                    photo: self.at(self.layout.photo),
+                    picture: self.at(self.layout.painting),
                     map_width,
                     map_height,
                     channels,
@@ -275,19 +275,19 @@ impl ArgumentMaker<'_> {
         })
     }
 
-    /// The argument of a launch of several steps; `None` where they are not one.
-    pub fn chained(&self, steps: &[CudaStep]) -> Option<Argument> {
+    /// The parameter block of a launch of several steps; `None` where they are not one.
+    pub fn chained(&self, steps: &[CudaStep]) -> Option<KernelParams> {
         let launches = steps.iter().map(|step| match &step.op {
             CudaOp::Conv(launch) if launch.takes_chains() => Some(launch),
             _ => None,
         });
         let launches: Vec<&ConvLaunch> = launches.collect::<Option<_>>()?;
-        Some(Argument::Chain(self.chain(launches.into_iter())))
+        Some(KernelParams::Chain(self.chain(launches.into_iter())))
     }
 
     fn chain<'l>(&self, launches: impl Iterator<Item = &'l ConvLaunch>) -> ChainParams {
         let mut chain = ChainParams {
-            exchange: self.at(self.places.exchange),
+            exchange: self.at(self.layout.exchange),
             ..ChainParams::default()
         };
         for (layer, launch) in chain.layers.iter_mut().zip(launches) {
@@ -319,19 +319,19 @@ impl ArgumentMaker<'_> {
         chain
     }
 
-    /// The argument that writes the network's output before rounding, in place of a step's picture.
-    pub fn floats(&self, op: &CudaOp) -> Option<Argument> {
+    /// The parameter block that writes the network's output before rounding, in place of a step's picture.
+    pub fn floats(&self, op: &CudaOp) -> Option<KernelParams> {
         match *op {
             CudaOp::Conv(ref launch) if launch.target == Target::Picture => {
                 let mut params = self.conv(launch);
-                params.output_floats = self.at(self.places.floats);
-                Some(Argument::Conv(params))
+                params.output_floats = self.at(self.layout.floats);
+                Some(KernelParams::Conv(params))
             }
             CudaOp::StorePicture { from } => {
                 let (map_height, map_width, channels) = self.size(from);
-                Some(Argument::StoreFloats(StoreFloatsParams {
+                Some(KernelParams::StoreFloats(StoreFloatsParams {
                     map: self.map(from),
-                    planes: self.at(self.places.floats),
+                    planes: self.at(self.layout.floats),
                     map_width,
                     map_height,
                     channels,
@@ -343,9 +343,9 @@ impl ArgumentMaker<'_> {
         }
     }
 
-    fn plain(&self, from: MapId, to: MapId) -> Argument {
+    fn plain(&self, from: MapId, to: MapId) -> KernelParams {
         let (height, width, channels) = self.size(from);
-        Argument::Map(MapParams {
+        KernelParams::Map(MapParams {
             from: self.map(from),
             to: self.map(to),
             width,
@@ -354,12 +354,12 @@ impl ArgumentMaker<'_> {
         })
     }
 
-    fn partial(&self, conv: ConvId, map: MapId, strips: Strips) -> Argument {
+    fn partial(&self, conv: ConvId, map: MapId, strips: RowPartition) -> KernelParams {
         let (pixels, channels) = self.pixels(map);
-        Argument::Partial(PartialParams {
+        KernelParams::Partial(PartialParams {
             map: self.map(map),
-            mean: self.at(self.places.convs[conv].mean),
-            sums: self.at(self.places.partials),
+            mean: self.at(self.layout.convs[conv].mean),
+            sums: self.at(self.layout.partials),
             pixels,
             channels,
             strips: int(strips.count),
@@ -372,14 +372,14 @@ impl ArgumentMaker<'_> {
         conv: ConvId,
         result: usize,
         map: MapId,
-        strips: Strips,
+        strips: RowPartition,
         eps: f32,
-    ) -> Argument {
+    ) -> KernelParams {
         let (pixels, channels) = self.pixels(map);
-        Argument::Finish(FinishParams {
-            sums: self.at(self.places.partials),
+        KernelParams::Finish(FinishParams {
+            sums: self.at(self.layout.partials),
             result: self.at(result),
-            mean: self.at(self.places.convs[conv].mean),
+            mean: self.at(self.layout.convs[conv].mean),
             pixels,
             channels,
             strips: int(strips.count),
@@ -390,13 +390,13 @@ impl ArgumentMaker<'_> {
 
     fn conv(&self, launch: &ConvLaunch) -> ConvParams {
         let conv = &self.plan.convs[launch.conv];
-        let memory = &self.places.convs[launch.conv];
+        let memory = &self.layout.convs[launch.conv];
         let (photo_height, photo_width) = self.plan.extended;
         let mut p = ConvParams {
             weights: self.at(memory.weights),
-            photo: self.at(self.places.photo),
-            partials: self.at(self.places.partials),
-            tickets: self.at(self.places.tickets),
+            photo: self.at(self.layout.photo),
+            partials: self.at(self.layout.partials),
+            tickets: self.at(self.layout.tickets),
             gamma: self.at(memory.gamma),
             beta: self.at(memory.beta),
             grid_height: int(launch.grid.0),
@@ -429,7 +429,7 @@ impl ArgumentMaker<'_> {
             ..ConvParams::default()
         };
         if launch.main_loop == MainLoop::Wgmma {
-            let walk = launch.walk();
+            let walk = launch.smem_layout();
             p.ring_stages = int(launch.ring_stages);
             p.tile_bytes = int(launch.chunking.tile_bytes);
             p.walk_across = int(walk.across);
@@ -437,7 +437,7 @@ impl ArgumentMaker<'_> {
             p.walk_row = int(walk.row);
             p.walk_tile = int(walk.tile);
             p.walk_blocks = int(launch.blocks(self.plan.format().operand));
-            let steps = launch.walk_steps(self.plan.format().operand);
+            let steps = launch.smem_steps(self.plan.format().operand);
             for (at, step) in p.walk.as_flattened_mut().iter_mut().zip(steps) {
                 *at = step;
             }
@@ -451,7 +451,7 @@ impl ArgumentMaker<'_> {
         }
         match launch.source {
             Source::Photo => {
-                p.input = self.at(self.places.photo);
+                p.input = self.at(self.layout.photo);
                 (p.in_height, p.in_width) = (int(photo_height), int(photo_width));
                 p.in_channels = 3;
             }
@@ -468,9 +468,9 @@ impl ArgumentMaker<'_> {
             } => {
                 p.input = self.map(map);
                 (p.in_height, p.in_width, p.in_channels) = self.size(map);
-                p.in_scale = self.at(self.places.convs[before].scale);
-                p.in_mean = self.at(self.places.convs[before].mean);
-                p.in_beta = self.at(self.places.convs[before].beta);
+                p.in_scale = self.at(self.layout.convs[before].scale);
+                p.in_mean = self.at(self.layout.convs[before].mean);
+                p.in_beta = self.at(self.layout.convs[before].beta);
                 p.relu = i32::from(relu);
                 p.skip = self.map_or_null(skip);
                 p.keep = self.map_or_null(keep);
@@ -478,7 +478,7 @@ impl ArgumentMaker<'_> {
         }
         match launch.target {
             Target::Picture => {
-                p.output = self.at(self.places.painting);
+                p.output = self.at(self.layout.painting);
                 (p.out_height, p.out_width) = (int(self.plan.photo.0), int(self.plan.photo.1));
                 p.out_channels = 3;
             }

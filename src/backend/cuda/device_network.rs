@@ -8,20 +8,20 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{
-    arguments::{Argument, ArgumentMaker},
     convolutions::{self, Convolutions},
     driver::{
-        Algorithm, ConvolutionPlaces, DevicePtr, Driver, DriverFailure, Function, Graph,
+        Algorithm, ConvolutionBuffers, DevicePtr, Driver, DriverFailure, Function, Graph,
         LaunchShape,
     },
+    frame_gaps::FrameOnDevice,
+    kernel_params::{KernelParams, ParamsMaker},
     kernels::{Kernels, Refusal, refused},
     nvtx, pack,
-    traffic::FrameOnDevice,
 };
 use crate::{
     backend::{BackendError, RunControl},
     network::Weights,
-    plan::cuda::{CudaOp, CudaPlan, LibraryConv, Places, suffix},
+    plan::cuda::{CudaOp, CudaPlan, LibraryConv, MemoryLayout, suffix},
 };
 
 /// What a profiler sees around the launches of a frame that are not replayed from a graph; the ranges of
@@ -57,21 +57,21 @@ pub(super) enum Prepared {
     /// By one of our kernels.
     Kernel(KernelLaunch),
     /// By the library of convolutions.
-    Library(Algorithm, ConvolutionPlaces),
+    Library(Algorithm, ConvolutionBuffers),
 }
 
-/// One launch of a kernel with its argument.
+/// One launch of a kernel with its parameter block.
 #[derive(Clone, Copy)]
 pub(super) struct KernelLaunch {
     pub(super) function: Function,
     pub(super) shape: LaunchShape,
-    pub(super) argument: Argument,
+    pub(super) params: KernelParams,
 }
 
 /// A network in the device's memory.
-pub(super) struct Resident {
+pub(super) struct DeviceNetwork {
     pub(super) plan: CudaPlan,
-    pub(super) places: Places,
+    pub(super) layout: MemoryLayout,
     memory: DevicePtr,
     pub(super) driver: Arc<dyn Driver>,
     /// Keeps the images loaded that launches point into.
@@ -80,7 +80,7 @@ pub(super) struct Resident {
     device_name: String,
 }
 
-impl Resident {
+impl DeviceNetwork {
     /// Finds the library's algorithms, takes the memory and uploads the weights, all in the queues of
     /// `device`; until `control` is cancelled.
     pub(super) fn new(
@@ -108,24 +108,24 @@ impl Resident {
         if control.is_cancelled() {
             return Err(BackendError::Cancelled);
         }
-        let places = Places::of(&plan);
-        let memory = driver.allocate(places.total).map_err(|f| told(&plan, f))?;
+        let layout = MemoryLayout::of(&plan);
+        let memory = driver.allocate(layout.total).map_err(|f| told(&plan, f))?;
         // From here on `drop` gives back what was taken.
-        let resident = Self {
+        let network = Self {
             plan,
-            places,
+            layout,
             memory,
             driver,
             kernels,
             convolutions,
             device_name,
         };
-        resident
+        network
             .driver
-            .clear(memory, resident.places.total)
-            .and_then(|()| resident.upload_weights(weights))
-            .map_err(|f| resident.told(f))?;
-        Ok(resident)
+            .clear(memory, network.layout.total)
+            .and_then(|()| network.upload_weights(weights))
+            .map_err(|f| network.told(f))?;
+        Ok(network)
     }
 
     /// A frame is on the device until what is given back is dropped.
@@ -145,11 +145,11 @@ impl Resident {
 
     /// Uploads everything that layers read besides maps, which lies side by side, as one piece.
     fn upload_weights(&self, all: &Weights) -> Result<(), DriverFailure> {
-        let Some(first) = self.places.convs.first() else {
+        let Some(first) = self.layout.convs.first() else {
             return Ok(());
         };
         let begin = first.weights;
-        let mut image = vec![0u8; self.places.partials - begin];
+        let mut image = vec![0u8; self.layout.partials - begin];
         let mut put = |offset: usize, bytes: &[u8]| {
             image[offset - begin..][..bytes.len()].copy_from_slice(bytes);
         };
@@ -178,7 +178,7 @@ impl Resident {
             .collect();
         for (id, packed, bias_scale) in packed {
             let weights = all.of(&self.plan.convs[id].name);
-            let memory = &self.places.convs[id];
+            let memory = &self.layout.convs[id];
             if let Some(packed) = packed {
                 put(memory.weights, &packed);
             }
@@ -188,7 +188,7 @@ impl Resident {
                 put(memory.bias, &bytes_of(&mut bias));
             }
         }
-        for (conv, memory) in self.plan.convs.iter().zip(&self.places.convs) {
+        for (conv, memory) in self.plan.convs.iter().zip(&self.layout.convs) {
             if let Some(norm) = &conv.norm_name {
                 let norm = all.of(norm);
                 put(memory.gamma, &bytes_of(&mut norm.weight.iter().copied()));
@@ -198,27 +198,27 @@ impl Resident {
         self.driver.upload(self.at(begin), &image)
     }
 
-    pub(super) fn maker(&self) -> ArgumentMaker<'_> {
-        self.maker_for(&self.places)
+    pub(super) fn maker(&self) -> ParamsMaker<'_> {
+        self.maker_for(&self.layout)
     }
 
-    /// Fills in arguments for photos and paintings at these places.
-    fn maker_for<'a>(&'a self, places: &'a Places) -> ArgumentMaker<'a> {
-        ArgumentMaker {
+    /// Fills in parameters for photos and paintings in this layout.
+    fn maker_for<'a>(&'a self, layout: &'a MemoryLayout) -> ParamsMaker<'a> {
+        ParamsMaker {
             plan: &self.plan,
-            places,
+            layout,
             memory: self.memory,
         }
     }
 
-    /// Finds the kernels and fills in their arguments, for photos and paintings at these places.
-    pub(super) fn prepare(&self, places: &Places) -> Result<Launches, BackendError> {
-        let maker = self.maker_for(places);
+    /// Finds the kernels and fills in their parameters, for photos and paintings in this layout.
+    pub(super) fn prepare(&self, layout: &MemoryLayout) -> Result<Launches, BackendError> {
+        let maker = self.maker_for(layout);
         let mut single = Vec::with_capacity(self.plan.steps.len());
         for step in &self.plan.steps {
-            single.push(match (&step.op, maker.argument(&step.op)) {
+            single.push(match (&step.op, maker.params(&step.op)) {
                 (CudaOp::LibraryConv(conv), _) => self.library_launch(conv, &maker)?,
-                (_, Some(argument)) => Prepared::Kernel(KernelLaunch {
+                (_, Some(params)) => Prepared::Kernel(KernelLaunch {
                     function: self.function(&step.file, &step.entry, step.shared_bytes)?,
                     shape: LaunchShape {
                         grid: step.grid,
@@ -227,7 +227,7 @@ impl Resident {
                         cooperative: false,
                         early: step.may_begin_early() && !single.is_empty(),
                     },
-                    argument,
+                    params,
                 }),
                 (_, None) => continue,
             });
@@ -235,14 +235,14 @@ impl Resident {
         let together = self.plan.launches.iter().map(|steps| {
             let first = single[steps.start];
             match (first, maker.chained(&self.plan.steps[steps.clone()])) {
-                (Prepared::Kernel(launch), Some(argument)) if steps.len() > 1 => {
+                (Prepared::Kernel(launch), Some(params)) if steps.len() > 1 => {
                     Prepared::Kernel(KernelLaunch {
                         shape: LaunchShape {
                             // Its CTAs wait for each other.
                             cooperative: true,
                             ..launch.shape
                         },
-                        argument,
+                        params,
                         ..launch
                     })
                 }
@@ -257,7 +257,7 @@ impl Resident {
     fn library_launch(
         &self,
         conv: &LibraryConv,
-        maker: &ArgumentMaker<'_>,
+        maker: &ParamsMaker<'_>,
     ) -> Result<Prepared, BackendError> {
         // Found when the memory was taken; nobody is there to cancel any more.
         let control = RunControl::default();
@@ -266,11 +266,11 @@ impl Resident {
         let algorithm = found.ok_or(BackendError::Cancelled)?.algorithm;
         Ok(Prepared::Library(
             algorithm,
-            ConvolutionPlaces {
+            ConvolutionBuffers {
                 input: DevicePtr(maker.map(conv.from)),
-                weights: self.at(self.places.convs[conv.conv].weights),
+                weights: self.at(self.layout.convs[conv.conv].weights),
                 output: DevicePtr(maker.map(conv.to)),
-                workspace: self.at(self.places.workspace),
+                workspace: self.at(self.layout.workspace),
             },
         ))
     }
@@ -287,20 +287,20 @@ impl Resident {
     }
 
     pub(super) fn launch(&self, prepared: &Prepared) -> Result<(), DriverFailure> {
-        // SAFETY: the plan decided shape and argument together, the kernel was found by the plan's
+        // SAFETY: the plan decided shape and parameters together, the kernel was found by the plan's
         // name, and all addresses lie in memory that the session waits for before it frees it. The
         // algorithm is the one whose working memory the plan was told.
         unsafe {
             match prepared {
-                Prepared::Kernel(l) => self.driver.launch(l.function, l.shape, l.argument.as_ptr()),
-                Prepared::Library(algorithm, places) => {
-                    convolutions::convolve(self.driver.as_ref(), *algorithm, places)
+                Prepared::Kernel(l) => self.driver.launch(l.function, l.shape, l.params.as_ptr()),
+                Prepared::Library(algorithm, buffers) => {
+                    convolutions::convolve(self.driver.as_ref(), *algorithm, buffers)
                 }
             }
         }
     }
 
-    /// [`Self::launch`], but not before the launch before has ended: a mark between them would count its
+    /// [`Self::launch`], but not before the launch before has ended: an event between them would count its
     /// neighbours.
     pub(super) fn launch_alone(&self, prepared: &Prepared) -> Result<(), DriverFailure> {
         match *prepared {
@@ -364,7 +364,7 @@ impl Resident {
     }
 }
 
-impl Drop for Resident {
+impl Drop for DeviceNetwork {
     fn drop(&mut self) {
         self.driver.free(self.memory);
     }

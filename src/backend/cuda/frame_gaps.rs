@@ -14,15 +14,15 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The frames that are on a device.
 #[derive(Default)]
-pub(super) struct Traffic {
+pub(super) struct FrameGaps {
     frames: Mutex<u32>,
     gap: Condvar,
 }
 
 /// A frame on the device, until it is dropped.
-pub(super) struct FrameOnDevice<'a>(&'a Traffic);
+pub(super) struct FrameOnDevice<'a>(&'a FrameGaps);
 
-impl Traffic {
+impl FrameGaps {
     fn frames(&self) -> MutexGuard<'_, u32> {
         self.frames.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -66,14 +66,14 @@ mod tests {
 
     #[test]
     fn what_is_measured_waits_for_frames_but_not_for_ever() {
-        let traffic = Traffic::default();
-        assert!(traffic.has_gap_within(Duration::ZERO), "nothing is painted");
-        let frame = traffic.frame();
-        assert!(!traffic.has_gap_within(Duration::ZERO), "it is painted yet");
+        let gaps = FrameGaps::default();
+        assert!(gaps.has_gap_within(Duration::ZERO), "nothing is painted");
+        let frame = gaps.frame();
+        assert!(!gaps.has_gap_within(Duration::ZERO), "it is painted yet");
         let is_over = AtomicBool::new(false);
         std::thread::scope(|threads| {
             threads.spawn(|| {
-                assert!(traffic.has_gap_within(LONG));
+                assert!(gaps.has_gap_within(LONG));
                 assert!(is_over.load(Ordering::SeqCst), "before the frame was over");
             });
             std::thread::sleep(Duration::from_millis(20));
@@ -81,7 +81,7 @@ mod tests {
             drop(frame);
         });
         // Ends although no gap comes.
-        let _frame = traffic.frame();
-        traffic.wait_for_gap();
+        let _frame = gaps.frame();
+        gaps.wait_for_gap();
     }
 }
