@@ -1,4 +1,4 @@
-//! What a source's threads share with the handle: the way out for events and frames, hints, the end.
+//! What a source's threads share with the handle: the way out for events and frames, what changes while it runs, the end.
 
 use std::{
     sync::{
@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{frame::Frame, mailbox::Writer};
 
-/// What the handle tells the threads while they run, and what they count for it.
-pub(super) struct Hints {
+/// What the handle changes of a running source, and what its threads count.
+pub(super) struct SourceControl {
     working_px: AtomicUsize,
     held: AtomicBool,
     changed: (Sender<()>, Receiver<()>),
@@ -25,7 +25,7 @@ pub(super) struct Hints {
     pub damaged_frames: AtomicU64,
 }
 
-impl Hints {
+impl SourceControl {
     pub fn new(working_px: usize) -> Self {
         Self {
             working_px: AtomicUsize::new(working_px),
@@ -42,7 +42,7 @@ impl Hints {
 
     pub fn set_working_px(&self, px: usize) {
         if self.working_px.swap(px, Ordering::Relaxed) != px {
-            self.ring();
+            self.notify();
         }
     }
 
@@ -53,12 +53,12 @@ impl Hints {
 
     pub fn set_held(&self, held: bool) {
         if self.held.swap(held, Ordering::Relaxed) != held {
-            self.ring();
+            self.notify();
         }
     }
 
-    fn ring(&self) {
-        // Whoever was rung and has not looked yet will see the newest values.
+    fn notify(&self) {
+        // A thread that has not looked since the last change will see the newest values.
         let _ = self.changed.0.try_send(());
     }
 }
@@ -86,7 +86,7 @@ impl Events {
 /// Everything that a source needs besides its writer.
 pub(super) struct Feed {
     pub events: Events,
-    pub hints: Arc<Hints>,
+    pub control: Arc<SourceControl>,
     /// Closes when the source has to stop.
     pub stopped: Receiver<()>,
 }
@@ -100,13 +100,13 @@ impl Feed {
         )
     }
 
-    /// Waits for a new hint at most until `deadline`, or for ever. Returns whether the source goes
+    /// Waits for a change of [`SourceControl`] at most until `deadline`, or for ever. Returns whether the source goes
     /// on.
-    pub fn wait_for_hint(&self, deadline: Option<Instant>) -> bool {
+    pub fn wait_for_change(&self, deadline: Option<Instant>) -> bool {
         let timer = deadline.map_or_else(crossbeam_channel::never, crossbeam_channel::at);
         select! {
             recv(self.stopped) -> _ => false,
-            recv(self.hints.changed.1) -> _ => true,
+            recv(self.control.changed.1) -> _ => true,
             recv(timer) -> _ => true,
         }
     }

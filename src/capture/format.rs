@@ -186,7 +186,7 @@ impl Display for CameraFormat {
 
 /// What a format is chosen for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wish {
+pub(super) struct FormatRequest {
     pub size: Option<(u32, u32)>,
     pub fps: Option<u32>,
     pub pixels: Option<PixelFormat>,
@@ -199,24 +199,24 @@ const LIVE_FPS: f32 = 30.0;
 /// By how much another format must be better before a running camera is opened again for it.
 const WORTH_REOPENING: f32 = 15.0;
 
-/// The format of `offered` that suits `wish` best; the first one among equals.
-pub(super) fn choose(offered: &[CameraFormat], wish: &Wish) -> Option<CameraFormat> {
+/// The format of `offered` that suits `request` best; the first one among equals.
+pub(super) fn choose(offered: &[CameraFormat], request: &FormatRequest) -> Option<CameraFormat> {
     let native_aspect = native_aspect(offered);
-    let cost = |format: &CameraFormat| cost(format, wish, native_aspect);
+    let cost = |format: &CameraFormat| cost(format, request, native_aspect);
     offered
         .iter()
         .min_by(|a, b| cost(a).total_cmp(&cost(b)))
         .copied()
 }
 
-/// A format that suits `wish` so much better than `current` that the camera should be opened again.
+/// A format that suits `request` so much better than `current` that the camera should be opened again.
 pub(super) fn choose_instead(
     offered: &[CameraFormat],
-    wish: &Wish,
+    request: &FormatRequest,
     current: &CameraFormat,
 ) -> Option<CameraFormat> {
-    let best = choose(offered, wish)?;
-    let cost = |format: &CameraFormat| cost(format, wish, native_aspect(offered));
+    let best = choose(offered, request)?;
+    let cost = |format: &CameraFormat| cost(format, request, native_aspect(offered));
     (cost(current) > cost(&best) + WORTH_REOPENING).then_some(best)
 }
 
@@ -229,21 +229,21 @@ fn native_aspect(offered: &[CameraFormat]) -> f32 {
 }
 
 /// How badly a format suits. A step of 100 is half the rate or half the size.
-fn cost(format: &CameraFormat, wish: &Wish, native_aspect: f32) -> f32 {
+fn cost(format: &CameraFormat, request: &FormatRequest, native_aspect: f32) -> f32 {
     let fps = format.fps();
-    let mut cost = match wish.fps {
+    let mut cost = match request.fps {
         Some(wanted) => 400.0 * (fps / wanted as f32).log2().abs(),
         None if fps < LIVE_FPS => 100.0 * (LIVE_FPS / fps - 1.0),
         // More frames than are shown are only decoded.
         None => 0.2 * (fps - LIVE_FPS),
     };
-    match wish.size {
+    match request.size {
         Some((width, height)) => {
             let apart = |a: u32, b: u32| (a as f32 / b.max(1) as f32).log2().abs();
             cost += 2000.0 * (apart(format.width, width) + apart(format.height, height));
         }
         None => {
-            cost += 120.0 * (wish.working_px as f32 / format.long_px() - 1.0).max(0.0);
+            cost += 120.0 * (request.working_px as f32 / format.long_px() - 1.0).max(0.0);
             cost += 10.0 * format.megapixels() * fps / LIVE_FPS;
             if (format.aspect() / native_aspect - 1.0).abs() > 0.02 {
                 cost += 4.0;
@@ -252,7 +252,7 @@ fn cost(format: &CameraFormat, wish: &Wish, native_aspect: f32) -> f32 {
     }
     let pixels = format.pixels.cost();
     cost += pixels.loss + pixels.per_megapixel * format.megapixels();
-    if wish.pixels.is_some_and(|wanted| wanted != format.pixels) {
+    if request.pixels.is_some_and(|wanted| wanted != format.pixels) {
         cost += 10_000.0;
     }
     cost
@@ -288,8 +288,8 @@ mod tests {
         ]
     }
 
-    fn wish(working_px: usize) -> Wish {
-        Wish {
+    fn request(working_px: usize) -> FormatRequest {
+        FormatRequest {
             size: None,
             fps: None,
             pixels: None,
@@ -297,8 +297,8 @@ mod tests {
         }
     }
 
-    fn chosen(wish: Wish) -> String {
-        choose(&common(), &wish).expect("one").to_string()
+    fn chosen(request: FormatRequest) -> String {
+        choose(&common(), &request).expect("one").to_string()
     }
 
     #[test]
@@ -312,12 +312,12 @@ mod tests {
 
     #[test]
     fn the_working_size_decides() {
-        assert_eq!(chosen(wish(256)), "640 x 360, 30 fps, YUYV");
-        assert_eq!(chosen(wish(640)), "640 x 360, 30 fps, YUYV");
-        assert_eq!(chosen(wish(1000)), "1280 x 720, 30 fps, MJPEG");
-        assert_eq!(chosen(wish(1280)), "1280 x 720, 30 fps, MJPEG");
-        assert_eq!(chosen(wish(1920)), "1920 x 1080, 30 fps, MJPEG");
-        assert_eq!(chosen(wish(4000)), "1920 x 1080, 30 fps, MJPEG");
+        assert_eq!(chosen(request(256)), "640 x 360, 30 fps, YUYV");
+        assert_eq!(chosen(request(640)), "640 x 360, 30 fps, YUYV");
+        assert_eq!(chosen(request(1000)), "1280 x 720, 30 fps, MJPEG");
+        assert_eq!(chosen(request(1280)), "1280 x 720, 30 fps, MJPEG");
+        assert_eq!(chosen(request(1920)), "1920 x 1080, 30 fps, MJPEG");
+        assert_eq!(chosen(request(4000)), "1920 x 1080, 30 fps, MJPEG");
     }
 
     #[test]
@@ -326,38 +326,41 @@ mod tests {
             format(PixelFormat::Yuyv, 1280, 720, 10),
             format(PixelFormat::Yuyv, 640, 480, 30),
         ];
-        let best = choose(&slow_when_large, &wish(1280)).expect("one");
+        let best = choose(&slow_when_large, &request(1280)).expect("one");
         assert_eq!(best.width, 640);
         let ntsc = CameraFormat {
             interval: FrameInterval::new(1001, 30000).expect("not 0"),
             ..format(PixelFormat::Yuyv, 640, 480, 1)
         };
         assert_eq!(ntsc.to_string(), "640 x 480, 29.97 fps, YUYV");
-        let best = choose(&[format(PixelFormat::Grey, 640, 480, 30), ntsc], &wish(640));
+        let best = choose(
+            &[format(PixelFormat::Grey, 640, 480, 30), ntsc],
+            &request(640),
+        );
         assert_eq!(best, Some(ntsc), "colour comes before a whole number");
     }
 
     #[test]
     fn what_is_set_by_hand_wins() {
-        let by_hand = Wish {
+        let by_hand = FormatRequest {
             size: Some((1280, 720)),
-            ..wish(256)
+            ..request(256)
         };
         assert_eq!(chosen(by_hand), "1280 x 720, 30 fps, MJPEG");
-        let fast = Wish {
+        let fast = FormatRequest {
             fps: Some(60),
             ..by_hand
         };
         assert_eq!(chosen(fast), "1280 x 720, 60 fps, MJPEG");
-        let raw = Wish {
+        let raw = FormatRequest {
             pixels: Some(PixelFormat::Yuyv),
             ..by_hand
         };
         assert_eq!(chosen(raw), "1280 x 720, 10 fps, YUYV");
-        let unknown = Wish {
+        let unknown = FormatRequest {
             size: Some((1300, 700)),
             pixels: Some(PixelFormat::Nv12),
-            ..wish(256)
+            ..request(256)
         };
         assert_eq!(chosen(unknown), "1280 x 720, 30 fps, MJPEG", "the nearest");
     }
@@ -365,10 +368,10 @@ mod tests {
     #[test]
     fn a_running_camera_is_opened_again_only_for_much_better() {
         let current = format(PixelFormat::Yuyv, 640, 360, 30);
-        let small = choose_instead(&common(), &wish(600), &current);
+        let small = choose_instead(&common(), &request(600), &current);
         assert_eq!(small, None);
-        let large = choose_instead(&common(), &wish(1280), &current).expect("another");
+        let large = choose_instead(&common(), &request(1280), &current).expect("another");
         assert_eq!(large.width, 1280);
-        assert!(choose_instead(&[], &wish(1280), &current).is_none());
+        assert!(choose_instead(&[], &request(1280), &current).is_none());
     }
 }

@@ -42,7 +42,7 @@ use crate::{
     frame::Frame,
     mailbox::{Reader, mailbox},
 };
-use feed::{Events, Feed, Hints};
+use feed::{Events, Feed, SourceControl};
 
 /// Longest side of a live frame, in pixels: cameras send up to 4K, larger photos are made smaller.
 pub const LARGEST_FRAME_PX: usize = 4096;
@@ -109,14 +109,14 @@ impl CaptureSettings {
 /// A frame of a live source.
 #[derive(Clone, Debug)]
 pub struct Captured {
-    /// The pixels, turned and mirrored as wished.
+    /// The pixels, turned and mirrored as set.
     pub frame: Frame,
     /// Number of the frame since the source was started, from 1 on.
     pub sequence: u64,
     /// When the source had it: when a camera's bytes arrived, when a drawn or decoded picture was
     /// begun.
     pub captured_at: Instant,
-    /// Milliseconds from the wish for a frame to its bytes, waiting included.
+    /// Milliseconds from the request for a frame to its bytes, waiting included.
     pub capture_ms: f32,
     /// Milliseconds from bytes to upright RGBA; for the demo scene, of drawing it.
     pub decode_ms: f32,
@@ -139,7 +139,7 @@ impl Captured {
 /// for none of them.
 pub struct Capture {
     events: Receiver<CaptureEvent>,
-    hints: Arc<Hints>,
+    control: Arc<SourceControl>,
     /// Nothing is ever sent: the threads see it close.
     alive: Mutex<Option<Sender<()>>>,
 }
@@ -162,13 +162,13 @@ impl Capture {
         let (event_sender, events) = bounded(MOST_EVENTS);
         // Not of size 0: waiting for one of those allocates.
         let (alive, stopped) = bounded(1);
-        let hints = Arc::new(Hints::new(settings.working_px));
+        let control = Arc::new(SourceControl::new(settings.working_px));
         let feed = Feed {
             events: Events::new(event_sender, events.clone()),
-            hints: hints.clone(),
+            control: control.clone(),
             stopped,
         };
-        let life: Box<dyn FnOnce() + Send> = match source {
+        let run: Box<dyn FnOnce() + Send> = match source {
             Source::Demo => Box::new(move || demo::run(&feed, writer, &settings)),
             Source::Photo(path) => Box::new(move || stills::photo(&feed, writer, &settings, &path)),
             Source::Folder(path) => {
@@ -178,10 +178,10 @@ impl Capture {
         };
         thread::Builder::new()
             .name("capture".to_owned())
-            .spawn(life)?;
+            .spawn(run)?;
         let capture = Self {
             events,
-            hints,
+            control,
             alive: Mutex::new(Some(alive)),
         };
         Ok((capture, reader))
@@ -200,18 +200,18 @@ impl Capture {
     /// Tells the long side at which the engine works now, in pixels. A camera may be opened again in
     /// a format that suits it better, a few seconds apart at least; the demo scene may grow.
     pub fn set_working_px(&self, px: usize) {
-        self.hints.set_working_px(px);
+        self.control.set_working_px(px);
     }
 
     /// Tells whether the picture is held, so that nobody looks at new frames. The demo scene then stands
     /// still; whatever films or opens files goes on, so that it is there at once afterwards.
     pub fn set_held(&self, held: bool) {
-        self.hints.set_held(held);
+        self.control.set_held(held);
     }
 
     /// Frames of a camera that came truncated or damaged and were skipped.
     pub fn damaged_frames(&self) -> u64 {
-        self.hints.damaged_frames.load(Ordering::Relaxed)
+        self.control.damaged_frames.load(Ordering::Relaxed)
     }
 
     /// Stops the source and releases its device: within 50 ms, unless the device's driver hangs.

@@ -43,7 +43,7 @@ pub(super) fn photo(
         sequence += 1;
         let begun = if sequence == 1 { began } else { Instant::now() };
         put(&mut writer, settings, &photo, sequence, begun);
-        if !feed.wait_for_hint(None) {
+        if !feed.wait_for_change(None) {
             return;
         }
     }
@@ -82,7 +82,7 @@ pub(super) fn folder(
             put(&mut writer, settings, &photo, sequence, begun);
             let until = begun + PICTURE_TIME;
             while Instant::now() < until {
-                if !feed.wait_for_hint(Some(until)) {
+                if !feed.wait_for_change(Some(until)) {
                     return;
                 }
             }

@@ -4,7 +4,7 @@
 //! thread that makes them; the [`Recorder`] starts and ends the recording from another. Frames wait in a short queue; when it is
 //! full a frame is left out and counted, because nobody may wait for a disk. Every file is written whole
 //! or not at all, and nothing that exists is replaced. The first thing that cannot be written ends the
-//! recording: the thread says so at once through the recorder's bell, and takes no more frames.
+//! recording: the thread says so at once through the recorder's `wake_up`, and takes no more frames.
 
 use std::{
     borrow::Cow,
@@ -139,7 +139,7 @@ impl Recorder {
             table,
             counts: counts.clone(),
         };
-        let life = move || {
+        let work = move || {
             let result = writer.write_all(queue, &stopped, &back);
             // The other end waits as long as it is there.
             tell_end.send(result).ok();
@@ -148,7 +148,7 @@ impl Recorder {
         let thread = begun.and_then(|()| {
             std::thread::Builder::new()
                 .name("recorder".to_owned())
-                .spawn(life)
+                .spawn(work)
                 .map_err(|e| refused(reason(&e)))
         });
         let thread = thread.inspect_err(|_| {
@@ -352,9 +352,9 @@ mod tests {
         // In the third picture's way.
         fs::create_dir(home.path().join("frame-000003.png")).expect("made");
         let (ring, rung) = bounded(1);
-        let bell = Arc::new(move || ring.try_send(()).expect("one ring"));
+        let wake_up = Arc::new(move || ring.try_send(()).expect("one ring"));
         let (recorder, mut sink) =
-            Recorder::start(home.path(), Format::Png, bell).expect("a folder");
+            Recorder::start(home.path(), Format::Png, wake_up).expect("a folder");
         let frame = Frame::from_fn(8, 6, |x, y| [x as u8, y as u8, 0, 255]);
         for _ in 0..3 {
             sink.push(&frame, Instant::now());

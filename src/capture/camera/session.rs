@@ -18,8 +18,8 @@ use super::{Place, system::Device};
 use crate::capture::{
     Captured,
     decoder::FrameDecoder,
-    feed::{self, Hints},
-    format::{CameraFormat, Wish, choose},
+    feed::{self, SourceControl},
+    format::{CameraFormat, FormatRequest, choose},
     orient::Orient,
     pixels::{Layout, Unusable},
     problem::CaptureProblem,
@@ -69,7 +69,7 @@ impl Drop for Hold {
 }
 
 /// The way out, shared by the sessions of a camera that follow each other.
-pub struct Outlet {
+pub struct FrameOutput {
     writer: Writer<Captured>,
     sequence: u64,
     orient: Orient,
@@ -77,7 +77,7 @@ pub struct Outlet {
     pub owner: u64,
 }
 
-impl Outlet {
+impl FrameOutput {
     pub fn new(writer: Writer<Captured>, orient: Orient) -> Self {
         Self {
             writer,
@@ -104,15 +104,15 @@ pub enum Report {
 pub struct Session {
     pub number: u64,
     pub place: Place,
-    pub wish: Wish,
-    pub outlet: Arc<Mutex<Outlet>>,
-    pub hints: Arc<Hints>,
-    pub life: Arc<Life>,
+    pub request: FormatRequest,
+    pub output: Arc<Mutex<FrameOutput>>,
+    pub control: Arc<SourceControl>,
+    pub heartbeat: Arc<Heartbeat>,
     pub reports: Sender<Report>,
 }
 
 /// What both threads look at while a session runs.
-pub struct Life {
+pub struct Heartbeat {
     began: Instant,
     /// Milliseconds after `began` of the last sign of life.
     seen_ms: AtomicU64,
@@ -120,7 +120,7 @@ pub struct Life {
     ends: AtomicBool,
 }
 
-impl Life {
+impl Heartbeat {
     pub fn new() -> Self {
         Self {
             began: Instant::now(),
@@ -160,7 +160,7 @@ pub fn patience(format: &CameraFormat) -> Duration {
 }
 
 impl Session {
-    /// The life of the thread.
+    /// What the session's thread runs, from opening the camera to its end.
     pub fn run(self) {
         // A driver that does what it must not makes the crate below panic; that ends the session,
         // not the program.
@@ -176,18 +176,18 @@ impl Session {
     fn live(&self) -> Result<(), CaptureProblem> {
         // Dropped after the device.
         let _hold = Hold::new(&self.place.device);
-        self.life.sign(Instant::now());
+        self.heartbeat.sign(Instant::now());
         let mut device = Device::open(&self.place)?;
-        self.life.sign(Instant::now());
+        self.heartbeat.sign(Instant::now());
         let mut offered = device.formats()?;
         // One that is beyond the limits is only taken, and refused, where there is no other.
         if offered.iter().any(CameraFormat::is_within_limits) {
             offered.retain(CameraFormat::is_within_limits);
         }
-        let wanted = choose(&offered, &self.wish).ok_or_else(|| CaptureProblem::NoFormat {
+        let wanted = choose(&offered, &self.request).ok_or_else(|| CaptureProblem::NoFormat {
             offered: "none".to_owned(),
         })?;
-        if !self.life.goes_on() {
+        if !self.heartbeat.goes_on() {
             return Ok(());
         }
         let mut stream = device.start(&wanted)?;
@@ -204,7 +204,7 @@ impl Session {
         };
         let mut last_frame = Instant::now();
         let mut wished_at = Instant::now();
-        while self.life.goes_on() {
+        while self.heartbeat.goes_on() {
             let limit = if offered.is_some() {
                 WAKING_PATIENCE
             } else {
@@ -253,20 +253,20 @@ impl Frames<'_> {
         waited_ms: f32,
     ) -> Result<bool, CaptureProblem> {
         let size = (layout.width, layout.height);
-        let mut outlet = self
+        let mut output = self
             .session
-            .outlet
+            .output
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let Outlet {
+        let FrameOutput {
             writer,
             sequence,
             orient,
             owner,
-        } = &mut *outlet;
+        } = &mut *output;
         if *owner != self.session.number {
             // Given up while it hung; another session writes now.
-            self.session.life.end();
+            self.session.heartbeat.end();
             return Ok(false);
         }
         let decoded = orient.fill(&mut writer.value.frame, size, |rgba| {
@@ -281,7 +281,7 @@ impl Frames<'_> {
             }
             Err(Unusable::OtherFormat) => Err(CaptureProblem::FormatChanged),
             Err(Unusable::Damaged) => {
-                let counted = &self.session.hints.damaged_frames;
+                let counted = &self.session.control.damaged_frames;
                 counted.fetch_add(1, Ordering::Relaxed);
                 if self.last_good.elapsed() > DAMAGED_PATIENCE {
                     return Err(CaptureProblem::Damaged);
@@ -326,13 +326,13 @@ mod tests {
 
     #[test]
     fn silence_ends_with_a_sign() {
-        let life = Life::new();
-        let at = |ms| life.began + Duration::from_millis(ms);
-        assert_eq!(life.silence(at(30)), Duration::from_millis(30));
-        life.sign(at(40));
-        assert_eq!(life.silence(at(45)), Duration::from_millis(5));
-        assert!(life.goes_on());
-        life.end();
-        assert!(!life.goes_on());
+        let heartbeat = Heartbeat::new();
+        let at = |ms| heartbeat.began + Duration::from_millis(ms);
+        assert_eq!(heartbeat.silence(at(30)), Duration::from_millis(30));
+        heartbeat.sign(at(40));
+        assert_eq!(heartbeat.silence(at(45)), Duration::from_millis(5));
+        assert!(heartbeat.goes_on());
+        heartbeat.end();
+        assert!(!heartbeat.goes_on());
     }
 }

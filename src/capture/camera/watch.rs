@@ -10,12 +10,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded, selec
 
 use super::{
     Place, find,
-    session::{self, Life, Outlet, Report, Session, WAKING_PATIENCE},
+    session::{self, FrameOutput, Heartbeat, Report, Session, WAKING_PATIENCE},
 };
 use crate::capture::{
     CaptureSettings, Captured,
     feed::Feed,
-    format::{CameraFormat, Wish, choose_instead},
+    format::{CameraFormat, FormatRequest, choose_instead},
     orient::Orient,
     problem::{CaptureEvent, CaptureProblem},
     source::CameraId,
@@ -57,7 +57,7 @@ enum Outcome {
 pub fn run(feed: Feed, writer: Writer<Captured>, settings: &CaptureSettings, id: &CameraId) {
     let orient = Orient::new(settings.rotate, settings.mirror, settings.frame_px);
     let mut watch = Watch {
-        outlet: Arc::new(Mutex::new(Outlet::new(writer, orient))),
+        output: Arc::new(Mutex::new(FrameOutput::new(writer, orient))),
         feed,
         settings,
         sessions: 0,
@@ -108,7 +108,7 @@ fn pause_after(problem: &CaptureProblem) -> Duration {
 
 struct Watch<'a> {
     feed: Feed,
-    outlet: Arc<Mutex<Outlet>>,
+    output: Arc<Mutex<FrameOutput>>,
     settings: &'a CaptureSettings,
     /// Sessions so far.
     sessions: u64,
@@ -158,12 +158,12 @@ impl Watch<'_> {
         self.hung.len()
     }
 
-    fn wish(&self) -> Wish {
-        Wish {
+    fn request(&self) -> FormatRequest {
+        FormatRequest {
             size: self.settings.size,
             fps: self.settings.fps,
             pixels: self.settings.format,
-            working_px: self.feed.hints.working_px(),
+            working_px: self.feed.control.working_px(),
         }
     }
 
@@ -173,15 +173,15 @@ impl Watch<'_> {
         self.give_outlet_to(self.sessions);
         // Never full: a session sends at most two reports.
         let (reports_sender, reports) = bounded(2);
-        let life = Arc::new(Life::new());
-        let wish = self.wish();
+        let heartbeat = Arc::new(Heartbeat::new());
+        let request = self.request();
         let session = Session {
             number: self.sessions,
             place: place.clone(),
-            wish,
-            outlet: self.outlet.clone(),
-            hints: self.feed.hints.clone(),
-            life: life.clone(),
+            request,
+            output: self.output.clone(),
+            control: self.feed.control.clone(),
+            heartbeat: heartbeat.clone(),
             reports: reports_sender,
         };
         let thread = thread::Builder::new()
@@ -190,8 +190,8 @@ impl Watch<'_> {
         if let Err(error) = thread {
             return Outcome::Failed(CaptureProblem::Device(error.to_string()));
         }
-        let outcome = self.watch(place, &wish, &life, &reports);
-        life.end();
+        let outcome = self.watch(place, &request, &heartbeat, &reports);
+        heartbeat.end();
         // Whoever hangs must not write when it comes back.
         self.give_outlet_to(0);
         match outcome {
@@ -204,7 +204,7 @@ impl Watch<'_> {
     }
 
     fn give_outlet_to(&self, session: u64) {
-        self.outlet
+        self.output
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .owner = session;
@@ -213,8 +213,8 @@ impl Watch<'_> {
     fn watch(
         &mut self,
         place: &Place,
-        chosen_for: &Wish,
-        life: &Life,
+        chosen_for: &FormatRequest,
+        heartbeat: &Heartbeat,
         reports: &Receiver<Report>,
     ) -> Outcome {
         let mut running: Option<Running> = None;
@@ -237,15 +237,15 @@ impl Watch<'_> {
                     let limit = running.as_ref().map_or(WAKING_PATIENCE, |running| {
                         session::patience(&running.format).max(HANGS_AFTER)
                     });
-                    let silence = life.silence(Instant::now());
+                    let silence = heartbeat.silence(Instant::now());
                     if silence > limit {
                         return Outcome::Hangs(silence.as_millis() as u64);
                     }
-                    let wish = self.wish();
+                    let request = self.request();
                     // A camera may send in another format than wished; asking again for the same
                     // gives the same.
-                    if wish.working_px != chosen_for.working_px
-                        && running.as_ref().is_some_and(|r| r.should_change(&wish))
+                    if request.working_px != chosen_for.working_px
+                        && running.as_ref().is_some_and(|r| r.should_change(&request))
                     {
                         return Outcome::Reopen;
                     }
@@ -273,9 +273,9 @@ struct Running {
 }
 
 impl Running {
-    fn should_change(&self, wish: &Wish) -> bool {
+    fn should_change(&self, request: &FormatRequest) -> bool {
         self.since.elapsed() > SETTLED
-            && choose_instead(&self.offered, wish, &self.format).is_some()
+            && choose_instead(&self.offered, request, &self.format).is_some()
     }
 }
 

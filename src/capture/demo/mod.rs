@@ -90,18 +90,18 @@ pub(super) fn run(feed: &Feed, mut writer: Writer<Captured>, settings: &CaptureS
     let mut began = Instant::now();
     let mut sequence = 0;
     loop {
-        if sequence > 0 && feed.hints.is_held() {
+        if sequence > 0 && feed.control.is_held() {
             let since = Instant::now();
-            while feed.hints.is_held() {
-                if !feed.wait_for_hint(None) {
+            while feed.control.is_held() {
+                if !feed.wait_for_change(None) {
                     return;
                 }
             }
             // It goes on where it stood.
             began += since.elapsed();
         }
-        if feed.hints.working_px() > settings.working_px {
-            settings.working_px = feed.hints.working_px();
+        if feed.control.working_px() > settings.working_px {
+            settings.working_px = feed.control.working_px();
             let larger = size_for(&settings);
             if larger != (width, height) {
                 (width, height) = larger;
