@@ -233,6 +233,11 @@ impl FakeGpu {
         self.state().cancels = Some((search, control.clone()));
     }
 
+    /// Algorithms that the library holds ready.
+    pub fn algorithms(&self) -> usize {
+        self.state().algorithms.len()
+    }
+
     /// How often the library was asked for algorithms.
     pub fn searches(&self) -> usize {
         self.state().searches

@@ -105,3 +105,45 @@ fn a_library_that_fails_leaves_the_work_to_our_kernels_and_that_is_said() {
         assert_eq!(gpu.left_behind(), [""; 0], "{call}");
     }
 }
+
+/// However many sizes were painted, the library holds few algorithms, and those of an open session stay.
+#[test]
+fn algorithms_that_were_not_used_for_long_are_given_back() {
+    let gpu = FakeGpu::new();
+    gpu.install_library();
+    let backend = gpu.backend().expect("a GPU");
+    let open = |width: usize| {
+        let spec = SessionSpec::single(width, 28, BASELINE);
+        backend.open(&network(), &spec).expect("a session")
+    };
+    let paint = |session: &mut dyn Session, width: usize| {
+        let photo = Frame::from_fn(width, 28, |x, y| [x as u8, y as u8, 9, 255]);
+        let mut painted = photo.clone();
+        session
+            .paint(&photo, &mut painted, &RunControl::default())
+            .expect("a painting");
+    };
+    let mut first = open(40);
+    paint(first.as_mut(), 40);
+    let of_a_session = gpu.algorithms();
+    let mut held = Vec::new();
+    for width in (44..284).step_by(4) {
+        paint(open(width).as_mut(), width);
+        held.push(gpu.algorithms());
+    }
+    let most = held.iter().max().expect("sessions");
+    assert_eq!(held.last(), Some(most), "full, and no fuller");
+    assert!(*most <= 96 + of_a_session, "{most}");
+    assert!(held.len() * of_a_session > 2 * most, "{held:?}");
+    // The session that was open all the time still has its own.
+    let searches = gpu.searches();
+    paint(first.as_mut(), 40);
+    assert_eq!(gpu.searches(), searches);
+    // They are gone with it, and are searched for again.
+    drop(first);
+    assert!(gpu.algorithms() <= 96);
+    paint(open(40).as_mut(), 40);
+    assert_eq!(gpu.searches(), searches + of_a_session);
+    drop(backend);
+    assert_eq!(gpu.left_behind(), [""; 0]);
+}

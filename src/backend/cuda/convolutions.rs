@@ -1,13 +1,12 @@
 //! The convolutions that a library computes: which of its algorithms is the fastest on this device.
 //!
-//! Every shape is measured once, when a session is opened that needs it, beside what is painted
-//! meanwhile, and kept until the end: the sessions of one device share what was found. Knows no network. Any
-//! thread may ask; a lock lets one measure at a time, and holds up nobody who asks for what is known.
+//! A shape is measured when a session is opened that needs it, beside what is painted meanwhile, and
+//! kept for the sessions of one device to share: an algorithm as long as a session has it, and the
+//! [`MOST_SHAPES`] that were used last, because a prepared algorithm takes up to a tenth of a megabyte of the
+//! program's memory. Knows no network. Any thread may call; a lock lets one measure at a time, and holds up
+//! nobody whose shape is known.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
     driver::{
@@ -38,19 +37,43 @@ const LAUNCH_MS: f32 = 0.1;
 /// Parts of the memory that is measured on start at multiples of this.
 const ALIGNMENT_BYTES: usize = 256;
 
-/// What was found for a shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Shapes that are kept although no session has them: those of a dozen picture sizes.
+const MOST_SHAPES: usize = 96;
+
+/// An algorithm that is given back to the library when nobody has it any more.
+struct PreparedAlgorithm {
+    driver: Arc<dyn Driver>,
+    algorithm: Algorithm,
+}
+
+impl Drop for PreparedAlgorithm {
+    fn drop(&mut self) {
+        if let Ok(library) = self.driver.convolution_library() {
+            library.forget(self.algorithm);
+        }
+    }
+}
+
+/// What was found for a shape. The algorithm is good for as long as this is kept.
+#[derive(Clone)]
 pub struct Found {
-    /// The fastest algorithm.
-    pub algorithm: Algorithm,
+    prepared: Arc<PreparedAlgorithm>,
     /// Bytes of its working memory.
     pub workspace_bytes: usize,
+}
+
+impl Found {
+    /// The fastest algorithm.
+    pub fn algorithm(&self) -> Algorithm {
+        self.prepared.algorithm
+    }
 }
 
 /// The library's algorithms on one device.
 pub struct Convolutions {
     driver: Arc<dyn Driver>,
-    found: Mutex<HashMap<ConvolutionShape, Found>>,
+    /// Most recently used last.
+    found: Mutex<Vec<(ConvolutionShape, Found)>>,
     /// Held by the one that measures.
     measuring: Mutex<()>,
     gaps: FrameGaps,
@@ -87,13 +110,27 @@ impl Convolutions {
         Ok(self.driver.convolution_library()?.name())
     }
 
-    fn found(&self) -> MutexGuard<'_, HashMap<ConvolutionShape, Found>> {
+    fn found(&self) -> MutexGuard<'_, Vec<(ConvolutionShape, Found)>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What was found for a shape that was measured already.
     pub fn known(&self, shape: &ConvolutionShape) -> Option<Found> {
-        self.found().get(shape).copied()
+        let mut found = self.found();
+        let at = found.iter().position(|(known, _)| known == shape)?;
+        found[at..].rotate_left(1);
+        found.last().map(|(_, found)| found.clone())
+    }
+
+    /// Keeps what was found for a shape, and no longer what was not used for the longest time.
+    fn keep(&self, shape: ConvolutionShape, new: Found) {
+        let mut found = self.found();
+        let surplus = (found.len() + 1).saturating_sub(MOST_SHAPES);
+        let oldest: Vec<_> = found.drain(..surplus).collect();
+        found.push((shape, new));
+        // Giving algorithms back takes a moment, for which nobody is locked out.
+        drop(found);
+        drop(oldest);
     }
 
     /// The fastest algorithm for a shape; measured if it was not yet in the queues of `driver`, on
@@ -125,16 +162,23 @@ impl Convolutions {
             true => Ok(None),
             false => measured((driver, &self.gaps), shape, &offered, control),
         };
-        let kept = measured.as_ref().ok().and_then(|f| f.map(|f| f.algorithm));
+        let kept = measured.as_ref().ok().copied().flatten();
         for (algorithm, _) in offered {
-            if Some(algorithm) != kept {
+            if kept.is_none_or(|(fastest, _)| algorithm != fastest) {
                 library.forget(algorithm);
             }
         }
-        if let Ok(Some(fastest)) = measured {
-            self.found().insert(*shape, fastest);
+        let found = measured?.map(|(algorithm, workspace_bytes)| Found {
+            prepared: Arc::new(PreparedAlgorithm {
+                driver: self.driver.clone(),
+                algorithm,
+            }),
+            workspace_bytes,
+        });
+        if let Some(found) = &found {
+            self.keep(*shape, found.clone());
         }
-        measured
+        Ok(found)
     }
 }
 
@@ -155,20 +199,20 @@ pub unsafe fn convolve(
     unsafe { library(driver)?.convolve(algorithm, buffers) }
 }
 
-/// The fastest of the offered algorithms that get along with the memory that they may take; `None` when
-/// `control` was cancelled.
+/// The fastest of the offered algorithms that get along with the memory that they may take, and how much that
+/// is in bytes; `None` when `control` was cancelled.
 fn measured(
     (driver, gaps): (&dyn Driver, &FrameGaps),
     shape: &ConvolutionShape,
     offered: &[(Algorithm, usize)],
     control: &RunControl,
-) -> Result<Option<Found>, DriverFailure> {
+) -> Result<Option<(Algorithm, usize)>, DriverFailure> {
     let library = library(driver)?;
     let most = shape.most_workspace_bytes();
     let modest = || offered.iter().copied().filter(|&(_, bytes)| bytes <= most);
     let workspace = modest().map(|(_, bytes)| bytes).max().unwrap_or(0);
     let scratch = Scratch::take(driver, gaps, shape, workspace)?;
-    let mut fastest: Option<(f32, Found)> = None;
+    let mut fastest: Option<(f32, (Algorithm, usize))> = None;
     for (algorithm, workspace_bytes) in modest() {
         if control.is_cancelled() {
             return Ok(None);
@@ -181,11 +225,7 @@ fn measured(
             Err(failure) => return Err(failure),
         };
         if ms < least {
-            let found = Found {
-                algorithm,
-                workspace_bytes,
-            };
-            fastest = Some((ms, found));
+            fastest = Some((ms, (algorithm, workspace_bytes)));
         }
     }
     let found = fastest.map(|(_, found)| Some(found));
@@ -215,20 +255,6 @@ pub fn weights(conv: &ConvLayer, weights: &[f32], shape: &ConvolutionShape) -> V
         }
     }
     packed
-}
-
-impl Drop for Convolutions {
-    fn drop(&mut self) {
-        let found = self.found.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if found.is_empty() {
-            return;
-        }
-        if let Ok(library) = self.driver.convolution_library() {
-            for (_, found) in found.drain() {
-                library.forget(found.algorithm);
-            }
-        }
-    }
 }
 
 /// Memory and events to measure one shape with; given back when dropped.

@@ -3,12 +3,12 @@
 //!
 //! Knows no frames and no transfers of them. Belongs to one session and its thread.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use rayon::prelude::*;
 
 use super::{
-    convolutions::{self, Convolutions},
+    convolutions::{self, Convolutions, Found},
     driver::{
         Algorithm, ConvolutionBuffers, DevicePtr, Driver, DriverFailure, Function, Graph,
         LaunchShape,
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     backend::{BackendError, RunControl},
     network::Weights,
-    plan::cuda::{CudaOp, CudaPlan, LibraryConv, MemoryLayout, suffix},
+    plan::cuda::{ConvolutionShape, CudaOp, CudaPlan, LibraryConv, MemoryLayout, suffix},
 };
 
 /// What a profiler sees around the launches of a frame that are not replayed from a graph; the ranges of
@@ -77,6 +77,8 @@ pub(super) struct DeviceNetwork {
     /// Keeps the images loaded that launches point into.
     kernels: Arc<Kernels>,
     convolutions: Arc<Convolutions>,
+    /// The library's algorithms, kept for as long as launches name them.
+    algorithms: HashMap<ConvolutionShape, Found>,
     device_name: String,
 }
 
@@ -98,11 +100,13 @@ impl DeviceNetwork {
         let told = |plan: &CudaPlan, f| told(driver.as_ref(), plan, &device_name, f);
         // Before the session's own memory is taken: only now is known how much of it the library needs.
         let mut workspace_bytes = 0;
+        let mut algorithms = HashMap::new();
         for conv in plan.library_convs() {
             let found = convolutions.fastest(driver.as_ref(), &conv.shape, control);
             let found = found.map_err(|f| told(&plan, f))?;
             let found = found.ok_or(BackendError::Cancelled)?;
             workspace_bytes = workspace_bytes.max(found.workspace_bytes);
+            algorithms.insert(conv.shape, found);
         }
         plan.workspace_bytes = workspace_bytes;
         if control.is_cancelled() {
@@ -118,6 +122,7 @@ impl DeviceNetwork {
             driver,
             kernels,
             convolutions,
+            algorithms,
             device_name,
         };
         network
@@ -259,13 +264,10 @@ impl DeviceNetwork {
         conv: &LibraryConv,
         maker: &ParamsMaker<'_>,
     ) -> Result<Prepared, BackendError> {
-        // Found when the memory was taken; nobody is there to cancel any more.
-        let control = RunControl::default();
-        let found = (self.convolutions).fastest(self.driver.as_ref(), &conv.shape, &control);
-        let found = found.map_err(|f| self.told(f))?;
-        let algorithm = found.ok_or(BackendError::Cancelled)?.algorithm;
+        // Found when the memory was taken.
+        let found = self.algorithms.get(&conv.shape);
         Ok(Prepared::Library(
-            algorithm,
+            found.ok_or(BackendError::Cancelled)?.algorithm(),
             ConvolutionBuffers {
                 input: DevicePtr(maker.map(conv.from)),
                 weights: self.at(self.layout.convs[conv.conv].weights),
