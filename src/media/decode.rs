@@ -13,6 +13,7 @@ use std::{
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, RgbaImage};
 
+pub use super::header::{MAX_FILE_BYTES, MAX_PIXELS};
 use super::{
     MediaError, container,
     encode::Format,
@@ -21,15 +22,12 @@ use super::{
         Header, RGBA_BYTES, SIDE_BYTES, becomes_rgba_in_place, damaged, format_of,
         from_image_error, limits,
     },
+    in_place::in_place,
     loss::{self, Loss},
     memory,
 };
 use crate::{disk::reason, frame::Frame};
 
-/// Most pixels that a picture may declare.
-pub const MAX_PIXELS: u64 = 200_000_000;
-/// Most bytes that a file may have: 200 megapixels of uncompressed RGBA fit.
-pub const MAX_FILE_BYTES: u64 = 1 << 30;
 /// What a picture of less needs is not looked up: there is always that much, and a look takes time.
 const ALWAYS_AVAILABLE_BYTES: u64 = 64 << 20;
 /// Largest colour profile that is kept; real ones have a few kilobytes.
@@ -282,34 +280,6 @@ fn rgba(decoder: Box<dyn ImageDecoder + '_>) -> Result<RgbaImage, ImageError> {
     let channels = usize::from(color.channel_count());
     in_place(&mut picture, channels, |pixels| decoder.read_image(pixels))?;
     Ok(picture)
-}
-
-/// Lets `decode` fill the front of `picture` with pixels of `channels` channels, and makes RGBA of
-/// them.
-pub(super) fn in_place<E>(
-    picture: &mut RgbaImage,
-    channels: usize,
-    decode: impl FnOnce(&mut [u8]) -> Result<(), E>,
-) -> Result<(), E> {
-    let bytes: &mut [u8] = picture;
-    let decoded = channels * (bytes.len() / 4);
-    decode(&mut bytes[..decoded])?;
-    spread(bytes, channels);
-    Ok(())
-}
-
-/// Makes RGBA of pixels of `channels` channels that lie at the front of `bytes`: from the last to the
-/// first, because a pixel never lies behind its RGBA.
-fn spread(bytes: &mut [u8], channels: usize) {
-    for index in (0..bytes.len() / 4).rev() {
-        let pixel = match bytes[channels * index..channels * (index + 1)] {
-            [l] => [l, l, l, 255],
-            [l, a] => [l, l, l, a],
-            [r, g, b] => [r, g, b, 255],
-            _ => return,
-        };
-        bytes[4 * index..4 * (index + 1)].copy_from_slice(&pixel);
-    }
 }
 
 /// Refuses what needs more than there is.

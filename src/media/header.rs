@@ -8,12 +8,13 @@ use image::{
     codecs::tiff::TiffDecoder, metadata::Orientation,
 };
 
-use super::{
-    MediaError, container,
-    decode::{MAX_FILE_BYTES, MAX_PIXELS},
-};
+use super::{MediaError, container};
 use crate::{disk::reason, text::cut};
 
+/// Most pixels that a picture may declare.
+pub const MAX_PIXELS: u64 = 200_000_000;
+/// Most bytes that a file may have: 200 megapixels of uncompressed RGBA fit.
+pub const MAX_FILE_BYTES: u64 = 1 << 30;
 /// Most bytes that a decoder may keep besides the pixels: profiles, tables, rows.
 pub(super) const SIDE_BYTES: u64 = 256 << 20;
 /// Bytes of a pixel in RGBA8.

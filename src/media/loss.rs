@@ -13,7 +13,7 @@ use zune_jpeg::{
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::{container::JpegLook, decode::in_place};
+use super::{container::JpegLook, in_place::in_place};
 
 /// What a decoder makes of no data.
 const NO_DATA: [u8; 4] = [128, 128, 128, 255];

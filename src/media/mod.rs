@@ -8,6 +8,7 @@ pub mod encode;
 pub mod folder;
 pub mod guard;
 mod header;
+mod in_place;
 mod loss;
 pub mod memory;
 pub mod record;

@@ -68,10 +68,10 @@ impl Fault {
             Self::Stalled => fake.set(Switch::Stalled, 1),
             Self::Busy => fake.set(Switch::Busy, 1),
             Self::Damaged => fake.set(Switch::Damage, 1),
-            // Neither of what the resting states' sizes are filmed at.
+            // No size that any working size has the camera opened at.
             Self::FormatChanged => {
-                fake.set(Switch::Height, 480);
-                fake.set(Switch::Width, 640);
+                fake.set(Switch::Height, 288);
+                fake.set(Switch::Width, 352);
             }
             Self::Denied => fake.set(Switch::OpenError, libc::EACCES as u32),
         }

@@ -134,7 +134,10 @@ fn until_next(elapsed: Duration, beat: Duration) -> Duration {
 
 fn size_for(settings: &CaptureSettings) -> (usize, usize) {
     if let Some((width, height)) = settings.size {
-        let side = |px: u32| (px as usize).clamp(1, LARGEST_FRAME_PX);
+        // Beyond the largest it keeps its shape.
+        let longest = width.max(height).max(1) as f64;
+        let scale = (LARGEST_FRAME_PX as f64 / longest).min(1.0);
+        let side = |px: u32| ((f64::from(px) * scale).round() as usize).max(1);
         return (side(width), side(height));
     }
     let long = settings.working_px.max(SHORTEST_PX);
@@ -209,5 +212,6 @@ mod tests {
         assert_eq!(with(None, 100, 1280), (320, 240));
         assert_eq!(with(Some((33, 17)), 640, 1280), (33, 17));
         assert_eq!(with(Some((0, 99_999)), 640, 1280), (1, LARGEST_FRAME_PX));
+        assert_eq!(with(Some((7680, 4320)), 640, 1280), (4096, 2304));
     }
 }

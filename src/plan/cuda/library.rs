@@ -3,16 +3,15 @@
 //! Knows no library and no version. The library computes a plain convolution over a map that is
 //! already padded; padding, bias and norm stay launches of their own, as a framework runs them.
 
-use super::{Builder, CHANNEL_ALIGNMENT, ConvId, CudaOp, CudaStep, MapId, stored_channels};
+use super::{
+    Builder, CHANNEL_ALIGNMENT, ConvId, ConvolutionShape, CudaOp, CudaStep, LibraryConv, MapId,
+    stored_channels,
+};
 use crate::{
     mode::{Mode, Variant},
     numeric::{NumberFormat, NumericFormat},
     plan::ConvLayer,
 };
-
-/// Most working memory of a convolution beyond one more copy of its input, weights and output, in
-/// bytes: algorithms that reorder a map need those, and a little.
-const SPARE_WORKSPACE_BYTES: usize = 16 << 20;
 
 /// Whether a mode leaves its convolutions to a library where there is one.
 ///
@@ -21,76 +20,6 @@ const SPARE_WORKSPACE_BYTES: usize = 16 << 20;
 pub const fn leaves_convolutions(mode: Mode) -> bool {
     let format = mode.precision.format();
     !matches!(mode.variant, Variant::Fused) && format.operand.bytes() == format.storage.bytes()
-}
-
-/// A convolution without padding over channels-last maps: filters are (output channel, row, column,
-/// input channel), all channels as stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ConvolutionShape {
-    /// Images.
-    pub batch: usize,
-    /// Rows of the padded input, in pixels.
-    pub height: usize,
-    /// Columns of the padded input, in pixels.
-    pub width: usize,
-    /// Input channels.
-    pub in_channels: usize,
-    /// Output channels.
-    pub out_channels: usize,
-    /// Side of the kernel, in pixels.
-    pub kernel: usize,
-    /// Pixels from output to output.
-    pub stride: usize,
-    /// How values are stored, multiplied and added up.
-    pub format: NumericFormat,
-}
-
-impl ConvolutionShape {
-    /// Rows and columns of the output, in pixels.
-    pub const fn output_size(&self) -> (usize, usize) {
-        (
-            (self.height - self.kernel) / self.stride + 1,
-            (self.width - self.kernel) / self.stride + 1,
-        )
-    }
-
-    const fn value_bytes(&self) -> usize {
-        self.format.storage.bytes()
-    }
-
-    /// Bytes of the input.
-    pub const fn input_bytes(&self) -> usize {
-        self.batch * self.height * self.width * self.in_channels * self.value_bytes()
-    }
-
-    /// Bytes of the filters.
-    pub const fn weight_bytes(&self) -> usize {
-        self.out_channels * self.kernel * self.kernel * self.in_channels * self.value_bytes()
-    }
-
-    /// Bytes of the output.
-    pub const fn output_bytes(&self) -> usize {
-        let (height, width) = self.output_size();
-        self.batch * height * width * self.out_channels * self.value_bytes()
-    }
-
-    /// Most working memory that an algorithm may take, in bytes.
-    pub const fn most_workspace_bytes(&self) -> usize {
-        self.input_bytes() + self.weight_bytes() + self.output_bytes() + SPARE_WORKSPACE_BYTES
-    }
-}
-
-/// One convolution by the library.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LibraryConv {
-    /// Whose weights.
-    pub conv: ConvId,
-    /// Padded input.
-    pub from: MapId,
-    /// Output, without bias.
-    pub to: MapId,
-    /// What the library is asked for.
-    pub shape: ConvolutionShape,
 }
 
 /// Channels as stored of the photo's levels where a library reads them: padded as little as a load of

@@ -21,12 +21,13 @@ mod tests;
 
 pub use ceiling::flops_per_clock;
 pub use chain::MOST_CHAINED;
-pub use launch::{ConvLaunch, CudaOp, CudaStep, Source, Taps, Target};
-pub use library::{ConvolutionShape, LibraryConv, leaves_convolutions};
+pub use launch::{
+    ConvLaunch, ConvolutionShape, CudaOp, CudaStep, LibraryConv, RowPartition, Source, Taps, Target,
+};
+pub use library::leaves_convolutions;
 pub use memory_layout::{ConvMemory, MemoryLayout};
 pub use operations::{Operation, OperationKind, OperationPlan};
 pub use tiles::*;
-pub use unfused::RowPartition;
 
 use std::ops::Range;
 

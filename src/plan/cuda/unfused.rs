@@ -4,8 +4,8 @@
 //! norm, its ReLU and its residual add.
 
 use super::{
-    Builder, ConvLaunch, CudaOp, CudaPlanError, CudaStep, MapId, Source, Taps, Target,
-    conv::ConvShape, fused::PHOTO_DIVISOR, library::photo_channels, suffix,
+    Builder, ConvLaunch, CudaOp, CudaPlanError, CudaStep, MapId, RowPartition, Source, Taps,
+    Target, conv::ConvShape, fused::PHOTO_DIVISOR, library::photo_channels, suffix,
 };
 use crate::{
     graph::{Op, fusion::Group},
@@ -19,29 +19,6 @@ const ELEMENTWISE_THREADS: u32 = 256;
 const NORM_THREADS: u32 = 512;
 /// Static shared memory of `norm_plane`, at most, in bytes.
 const NORM_PLANE_STATIC_BYTES: usize = 5 * 1024;
-/// Least pixels of a strip whose sums are taken together.
-const LEAST_STRIP_PIXELS: usize = 64;
-
-/// How a map is cut into strips for its statistics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RowPartition {
-    /// Strips of one image.
-    pub count: usize,
-    /// Pixels of a strip.
-    pub pixels: usize,
-}
-
-impl RowPartition {
-    /// About two for every multiprocessor.
-    fn of(pixels: usize, multiprocessors: usize) -> Self {
-        let each = pixels.div_ceil(2 * multiprocessors).max(LEAST_STRIP_PIXELS);
-        Self {
-            count: pixels.div_ceil(each),
-            pixels: each,
-        }
-    }
-}
-
 impl Builder<'_> {
     /// One launch for every operation, or, where groups hold whole norms, for every norm with what
     /// follows it.
