@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    engine::live::{LiveSettings, LiveSize, ModePair},
+    engine::live::{LiveSettings, ModePair},
     gui::app::App,
     mode::{DeviceChoice, ModelSize},
     network::Network,
@@ -14,20 +14,18 @@ const MOST_MOVING: usize = 24;
 
 impl App {
     /// The size of the style's network for live pictures: the one that was chosen, where the style has
-    /// it. Left to the program, a processor that holds a rate takes the lite one, everything else the
-    /// full one.
+    /// it. Left to the program, a processor takes the lite one and a GPU the full one, as on the command line.
     pub(in crate::gui) fn live_model(&self) -> ModelSize {
         let is_cpu = self
             .device
             .info
             .as_ref()
             .is_none_or(|d| d.kind == DeviceChoice::Cpu);
-        let wanted = match (self.settings.live.model, self.settings.live.size) {
-            (Some(model), _) => model,
-            (None, LiveSize::Auto { .. }) if is_cpu => ModelSize::Lite,
-            (None, _) => ModelSize::Full,
+        let automatic = match is_cpu {
+            true => ModelSize::Lite,
+            false => ModelSize::Full,
         };
-        self.model_of_style(wanted)
+        self.model_of_style(self.settings.live.model.unwrap_or(automatic))
     }
 
     /// The network of a style, once it is here.
