@@ -86,7 +86,7 @@ impl LiveChoices {
         reader.parsed("model", &mut live.model, |s| s.parse().ok().map(Some));
         reader.parsed("mode", &mut live.mode, |s| s.parse().ok());
         for (side, key) in live.sides.iter_mut().zip(["compare_left", "compare_right"]) {
-            reader.parsed(key, side, contestant);
+            reader.parsed(key, side, candidate);
         }
         reader.boolean("moving_gallery", &mut live.moving_gallery);
         live
@@ -123,7 +123,7 @@ fn mode_text(mode: ModeChoice) -> String {
 }
 
 /// From `auto fused fp16`: device, variant, precision.
-fn contestant(text: &str) -> Option<Candidate> {
+fn candidate(text: &str) -> Option<Candidate> {
     let (device, mode) = text.split_once(' ')?;
     Some(Candidate {
         device: device.parse().ok()?,

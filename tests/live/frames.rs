@@ -146,10 +146,10 @@ fn the_automatic_size_follows_the_device() {
 #[test]
 fn two_modes_take_turns_and_are_judged() {
     let mut studio = Studio::new((32, 32), DeviceChoice::Cpu, fixed(32));
-    let duel = ModePair {
+    let pair = ModePair {
         candidates: [side("baseline fp32"), side("fused fp32")],
     };
-    studio.settings(|settings| settings.compare = Some(duel));
+    studio.settings(|settings| settings.compare = Some(pair));
     studio.run(1);
     let variants: Vec<Variant> = (studio.world.runs.lock().unwrap().iter())
         .map(|(m, _)| m.variant)
@@ -202,10 +202,10 @@ fn a_comparison_may_take_another_device() {
         device,
         mode: mode("fused fp32"),
     };
-    let duel = ModePair {
+    let pair = ModePair {
         candidates: [side(DeviceChoice::Cpu), side(DeviceChoice::Auto)],
     };
-    studio.settings(|settings| settings.compare = Some(duel));
+    studio.settings(|settings| settings.compare = Some(pair));
     studio.run(1);
     assert!(studio.pictures.value.other.is_some());
     assert_eq!(studio.refusals(), Vec::<String>::new());

@@ -262,14 +262,14 @@ impl LiveView {
         self.stage.set_live(ctx, [left, right], size);
         let now = Instant::now();
         match &facts.pair {
-            Some(duel) => {
-                let [a, b] = duel.modes.map(|m| m.to_string());
+            Some(pair) => {
+                let [a, b] = pair.modes.map(|m| m.to_string());
                 if self.shows_difference {
                     self.stage.set_names("Difference", "Difference");
                 } else {
                     self.stage.set_names(&a, &b);
                 }
-                for (recent, ms) in self.compare_ms.iter_mut().zip(duel.ms) {
+                for (recent, ms) in self.compare_ms.iter_mut().zip(pair.ms) {
                     recent.note(now, ms as f32);
                 }
             }
@@ -284,13 +284,13 @@ impl LiveView {
 
     /// The comparison in numbers, once there are some.
     fn comparison(&self) -> Option<CompareView> {
-        let duel = self.facts?.pair?;
+        let pair = self.facts?.pair?;
         let now = Instant::now();
         let [a, b] = &self.compare_ms;
         Some(CompareView {
             names: match &self.pictures.as_ref()?.value.names {
                 Some(names) => names.as_ref().clone(),
-                None => duel.modes.map(|m| m.to_string()),
+                None => pair.modes.map(|m| m.to_string()),
             },
             times: [a.spread(now)?, b.spread(now)?],
             equality: self.equality.clone()?,
