@@ -5,10 +5,42 @@
 pub mod johnson;
 
 use crate::{
+    graph::{NodeId, Op},
     mode::ModelSize,
     network::{Network, NetworkError},
 };
 use johnson::{Kernels, NetworkSpec};
+
+/// What stands at a node of a graph in which a model looks for itself. Such a graph may come from a file and hold
+/// more than a [`Graph`](crate::graph::Graph) can: other operations, and sizes that are not run.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'g> {
+    /// The operation; `None` for one that no graph of this program holds.
+    pub op: Option<Op>,
+    /// The nodes that it reads.
+    pub inputs: &'g [NodeId],
+    /// What it is called where the graph comes from.
+    pub name: &'g str,
+}
+
+/// A node that has trained values, and the published name of these, behind which `.weight` and `.bias` stand.
+pub type Trained = (NodeId, String);
+
+/// Where a graph differs from a model first, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Difference(pub String);
+
+/// Names the trained nodes of the graph that makes its picture at `output`, whose nodes are seen through `at`.
+///
+/// # Errors
+/// [`Difference`] when it is no model's that this program knows.
+pub fn find<'g>(
+    output: NodeId,
+    at: impl Fn(NodeId) -> Found<'g>,
+) -> Result<Vec<Trained>, Difference> {
+    johnson::structure::find(output, at)
+}
 
 /// The network of the styles that are shipped in this size, with random weights that are the same every
 /// time; for measuring.

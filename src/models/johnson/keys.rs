@@ -19,9 +19,14 @@ pub enum Spelling {
 /// The published name of a node's weights, behind which `.weight` and `.bias` stand: `conv1.conv2d`, `in1`.
 pub fn module(node: &Node) -> String {
     match node.op {
-        Op::Conv2d { .. } => format!("{}.conv2d", node.name),
+        Op::Conv2d { .. } => conv_module(&node.name),
         _ => node.name.clone(),
     }
+}
+
+/// As [`module`], of the convolution of this name.
+pub(super) fn conv_module(name: &str) -> String {
+    format!("{name}.conv2d")
 }
 
 /// Published names of all weights of a network with so many residual blocks, in layer order.

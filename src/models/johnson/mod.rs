@@ -9,6 +9,7 @@
 //! Knows no file format, no device and no plan.
 
 pub mod keys;
+pub mod structure;
 
 use std::convert::Infallible;
 
