@@ -73,6 +73,7 @@
 //! | checkpoint | a file of weights; its family is the program or paper that wrote it |
 //! | model | a network's builder with the key names of its checkpoints: [`models`] |
 //! | network | a [`graph`] with its weights by the names of its nodes: [`network::Network`] |
+//! | lowering | rewriting the nodes of an ONNX file as operations of a graph: [`weights::onnx`] |
 //! | map | the numbers between two operations: channels x rows x columns |
 //! | norm | instance normalisation: every channel of a map by its own mean and variance |
 //! | variant | how a network is cut into launches: `baseline` (each operation its own), `fused-norm` (norm and ReLU in one), `fused` (convolution, norm, ReLU, padding, upsampling and residual together): [`mode::Variant`] |
