@@ -11,6 +11,7 @@
 
 mod audit;
 mod baseline;
+mod fused;
 mod gather;
 mod kernels;
 mod pack;

@@ -4,6 +4,7 @@
 //! that the kernel columns of one row are one contiguous stretch and every vector is full. The
 //! picture itself is the exception: three channels, unpadded.
 
+mod operations;
 mod staging;
 mod steps;
 
@@ -14,6 +15,7 @@ use crate::{
     tensor::Shape,
 };
 
+pub use operations::{Algorithm, ConvId, CpuOp, Gather, MapId};
 pub use staging::{Staging, TILE_SLACK};
 use steps::Builder;
 
@@ -60,141 +62,6 @@ impl MapBuffer {
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
-}
-
-/// Index of a map in [`CpuPlan::maps`].
-pub type MapId = usize;
-/// Index of a convolution in [`CpuPlan::convs`].
-pub type ConvId = usize;
-
-/// Where a fused convolution's input comes from and what happens to it on the way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gather {
-    /// The photo's bytes.
-    Photo,
-    /// A raw convolution output: scale, shift and ReLU of its norm are applied while loading.
-    NormRelu {
-        /// The raw output.
-        map: MapId,
-        /// The convolution that made it.
-        conv: ConvId,
-        /// Where the result is kept as the residual stream, if it is needed again.
-        keep: Option<MapId>,
-    },
-    /// The residual stream plus the normalised raw output, formed while loading.
-    NormAdd {
-        /// The raw output.
-        map: MapId,
-        /// The convolution that made it.
-        conv: ConvId,
-        /// The residual stream so far.
-        skip: MapId,
-        /// Where the sum is kept, if it is needed again.
-        keep: Option<MapId>,
-    },
-}
-
-/// How a fused convolution is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// Implicit matrix product over staged rows; an upsampling happens while staging.
-    Direct,
-    /// Winograd F(4x4, 3x3) (Lavin and Gray 2016): a quarter of the multiplications.
-    Winograd,
-    /// Upsampling and 3x3 as four 2x2 convolutions on the small map: 2.25 times fewer operations.
-    FourPhase,
-    /// To three channels: all kernel columns at once as the columns of one product, shifted sums
-    /// afterwards.
-    ShiftedColumns,
-}
-
-impl Algorithm {
-    /// Name in timing tables, with the kernel side.
-    fn label(self, kernel: usize) -> String {
-        match self {
-            Self::Direct => format!("direct {kernel}x{kernel}"),
-            Self::Winograd => "winograd 4x4".to_owned(),
-            Self::FourPhase => "four-phase 2x2".to_owned(),
-            Self::ShiftedColumns => format!("shifted columns {kernel}x{kernel}"),
-        }
-    }
-}
-
-/// What the CPU backend executes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CpuOp {
-    /// Bytes to f32.
-    Load {
-        /// Written.
-        to: MapId,
-    },
-    /// Nearest neighbour, twice the size.
-    Upsample {
-        /// Read.
-        from: MapId,
-        /// Written.
-        to: MapId,
-    },
-    /// Reflection padding by half the kernel of `conv`.
-    Pad {
-        /// The convolution that is padded for.
-        conv: ConvId,
-        /// Read.
-        from: MapId,
-        /// Written.
-        to: MapId,
-    },
-    /// im2col and matrix product, with bias.
-    Im2col {
-        /// Whose weights.
-        conv: ConvId,
-        /// Read (padded).
-        from: MapId,
-        /// Written.
-        to: MapId,
-    },
-    /// Mean and variance of every channel.
-    Statistics {
-        /// Whose norm.
-        conv: ConvId,
-        /// Read.
-        map: MapId,
-    },
-    /// Subtract the mean, divide by the deviation, scale and shift; in place.
-    Normalise {
-        /// Whose norm.
-        conv: ConvId,
-        /// Read and written.
-        map: MapId,
-    },
-    /// In place.
-    Relu {
-        /// Read and written.
-        map: MapId,
-    },
-    /// `to += from`
-    Add {
-        /// Read.
-        from: MapId,
-        /// Read and written.
-        to: MapId,
-    },
-    /// f32 to bytes.
-    Store {
-        /// Read.
-        from: MapId,
-    },
-    /// A whole layer: gather, convolution, statistics; the last one writes the picture.
-    Fused {
-        /// Whose weights.
-        conv: ConvId,
-        /// How.
-        algorithm: Algorithm,
-        /// Its input.
-        gather: Gather,
-        /// Its raw output; the picture when `None`.
-        to: Option<MapId>,
-    },
 }
 
 /// The variants that the processor has, all in single precision: one pass per operation, or
