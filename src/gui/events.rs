@@ -3,7 +3,7 @@
 use eframe::egui;
 
 use super::{
-    app::{App, Wanted},
+    app::{App, PaintRequest},
     background::{Opened, Origin, Purpose, Report, Snapshot, Sorted},
     batch::{Batch, Phase},
     choice::{DEFAULT_BRUSH, working_size_of},
@@ -65,7 +65,7 @@ impl App {
                 painting,
                 generation,
             } => {
-                if self.is_wanted(generation) {
+                if self.is_requested(generation) {
                     self.workspace.set_draft(Some(painting));
                     self.recompose_anew();
                 }
@@ -75,8 +75,8 @@ impl App {
                 generation,
                 ..
             } => {
-                if let Some(Wanted { recipe, .. }) =
-                    self.painting.wanted.take_if(|w| w.run == Some(generation))
+                if let Some(PaintRequest { recipe, .. }) =
+                    self.painting.request.take_if(|w| w.run == Some(generation))
                 {
                     for note in &painting.notes {
                         self.messages.notice(note.clone());
@@ -88,10 +88,10 @@ impl App {
             // Only a person's wish to stop is told; by then the choice has gone back already.
             Event::Cancelled(_) => {}
             Event::Failed { error, generation } => {
-                if self.is_wanted(generation) {
+                if self.is_requested(generation) {
                     self.messages
                         .error(format!("The photo was not painted: {error}"));
-                    self.withdraw();
+                    self.revert_choice();
                 }
             }
             Event::BatchPhoto {
@@ -116,9 +116,9 @@ impl App {
 
     /// Whether this run is the one that is waited for. One that was overtaken while its network was
     /// not here yet may still end well.
-    fn is_wanted(&self, generation: Generation) -> bool {
+    fn is_requested(&self, generation: Generation) -> bool {
         self.painting
-            .wanted
+            .request
             .as_ref()
             .is_some_and(|w| w.run == Some(generation))
     }
@@ -165,35 +165,39 @@ impl App {
                 let arrived = self.arriving.take();
                 match arrived.filter(|id| self.gallery.card(id).is_some()) {
                     Some(id) => self.intents.push(Intent::PickStyle(id)),
-                    None => self.pursue(),
+                    None => self.follow_choice(),
                 }
             }
-            Report::StyleLoaded { id, wanted, result } => {
+            Report::StyleLoaded {
+                id,
+                requested,
+                result,
+            } => {
                 self.networks
                     .loading
-                    .retain(|(i, m)| (i, *m) != (&id, wanted));
-                let is_wanted = self
+                    .retain(|(i, m)| (i, *m) != (&id, requested));
+                let is_requested = self
                     .painting
-                    .wanted
+                    .request
                     .as_ref()
-                    .is_some_and(|w| w.recipe.style == id && w.recipe.model == wanted);
+                    .is_some_and(|w| w.recipe.style == id && w.recipe.model == requested);
                 match result {
                     Ok(loaded) => {
                         if let Some(note) = &loaded.note {
                             self.messages.notice(note.clone());
                         }
-                        self.networks.loaded.insert((id.clone(), wanted), loaded);
-                        if is_wanted {
-                            self.paint_wanted();
+                        self.networks.loaded.insert((id.clone(), requested), loaded);
+                        if is_requested {
+                            self.paint_requested();
                         }
                         self.start_batch(ctx);
                     }
                     Err(error) => {
                         self.messages.error(error);
-                        self.networks.failed.push((id, wanted));
+                        self.networks.failed.push((id, requested));
                         self.batch_waits = false;
-                        if is_wanted {
-                            self.withdraw();
+                        if is_requested {
+                            self.revert_choice();
                         }
                     }
                 }
@@ -259,7 +263,7 @@ impl App {
             Report::Broke(error) => {
                 // Which task broke is not told: nothing may go on waiting for it.
                 self.save.is_running = false;
-                self.save.then_if_saved = None;
+                self.save.after_save = None;
                 self.opening.is_running = false;
                 self.ending.recordings = 0;
                 self.messages.error(format!(
@@ -349,7 +353,7 @@ impl App {
     /// A dialog gave no path: what was to follow a save does not.
     pub(super) fn no_target(&mut self, purpose: Purpose) {
         match purpose {
-            Purpose::Save => self.save.then_if_saved = None,
+            Purpose::Save => self.save.after_save = None,
             Purpose::Export => self.export = None,
             _ => {}
         }
@@ -360,7 +364,7 @@ impl App {
         let brush = self.workspace.choice.brush;
         let (Some((width, height)), true) = (
             self.workspace.photo_size(),
-            brush != DEFAULT_BRUSH && self.brush_told != brush,
+            brush != DEFAULT_BRUSH && self.announced_brush != brush,
         ) else {
             return;
         };
@@ -369,7 +373,7 @@ impl App {
             .map(|brush| working_size_of(brush).resolve(width, height))
             .into();
         if kept != usual {
-            self.brush_told = brush;
+            self.announced_brush = brush;
             self.messages.notice(format!(
                 "The brush size of before is kept: strokes as at {} × {} px. \"Usual\" beside it goes \
                  back.",
@@ -392,14 +396,14 @@ impl App {
             self.settings_changed(ctx);
         }
         self.engine.cancel();
-        self.painting.wanted = None;
+        self.painting.request = None;
         name_window(ctx, Some(&opened.title()));
         self.stage
             .set_photo(ctx, &opened.preview, opened.photo.frame.clone());
         self.workspace.put_photo(opened);
         self.tell_kept_brush();
         self.recompose_anew();
-        self.pursue();
+        self.follow_choice();
     }
 }
 

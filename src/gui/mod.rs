@@ -37,6 +37,7 @@ mod licences;
 pub mod live;
 mod messages;
 mod overlays;
+mod painting;
 pub mod panel;
 pub mod platform;
 mod save_flow;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use eframe::egui::{self, ViewportCommand};
 
 use super::{
-    app::{App, Then},
+    app::{App, NextStep},
     background::{Opened, Purpose, Save},
     batch::Batch,
     label::{editable, path_label, remark},
@@ -37,25 +37,25 @@ impl App {
             return;
         }
         if self.workspace.finished().is_none() {
-            self.messages.notice(if self.painting.wanted.is_some() {
+            self.messages.notice(if self.painting.request.is_some() {
                 "The painting is not finished yet. Save it when it is."
             } else {
                 "There is no painting to save yet. Open a photo and choose a style."
             });
-            self.save.then_if_saved = None;
+            self.save.after_save = None;
             return;
         }
         let format = self.format();
         let file_name = format!("{}.{}", self.workspace.result_stem(), format.extension());
         if !self.ask(Purpose::Save, Dialog::Save { file_name, format }) {
-            self.save.then_if_saved = None;
+            self.save.after_save = None;
         }
     }
 
     /// Saves the result under the name that the person gave.
     pub(super) fn save_as(&mut self, path: std::path::PathBuf) {
         let Some(finished) = self.workspace.finished() else {
-            self.save.then_if_saved = None;
+            self.save.after_save = None;
             return;
         };
         // An ending that was typed counts; without one, the chosen format's is added.
@@ -110,9 +110,9 @@ impl App {
                 for note in notes {
                     self.messages.notice(note);
                 }
-                match self.save.then_if_saved.take() {
-                    Some(Then::Put(opened)) => self.put_or_ask(ctx, opened),
-                    Some(Then::Close) => self.close(ctx),
+                match self.save.after_save.take() {
+                    Some(NextStep::Put(opened)) => self.put_or_ask(ctx, opened),
+                    Some(NextStep::Close) => self.close(ctx),
                     None => {}
                 }
             }
@@ -120,7 +120,7 @@ impl App {
                 self.put_question(Question::ReplaceFile(save))
             }
             Err(error) => {
-                self.save.then_if_saved = None;
+                self.save.after_save = None;
                 self.messages.error(error.to_string());
             }
         }
@@ -132,23 +132,23 @@ impl App {
             self.put(ctx, *opened);
         } else if self.save.is_running {
             // The wish to close goes before another photo.
-            if !matches!(self.save.then_if_saved, Some(Then::Close)) {
-                self.save.then_if_saved = Some(Then::Put(opened));
+            if !matches!(self.save.after_save, Some(NextStep::Close)) {
+                self.save.after_save = Some(NextStep::Put(opened));
             }
         } else {
             let what = self.result_in_words();
             let closing = false;
             self.put_question(Question::LoseResult { closing, what });
-            self.save.then = Some(Then::Put(opened));
+            self.save.after_question = Some(NextStep::Put(opened));
         }
     }
 
     /// Goes on with what had to wait for the answer that the result may be lost.
     pub(super) fn lose_result(&mut self, ctx: &egui::Context) {
         self.overlays.close();
-        match self.save.then.take() {
-            Some(Then::Put(opened)) => self.put(ctx, *opened),
-            Some(Then::Close) => self.close_now(ctx),
+        match self.save.after_question.take() {
+            Some(NextStep::Put(opened)) => self.put(ctx, *opened),
+            Some(NextStep::Close) => self.close_now(ctx),
             None => {}
         }
     }
@@ -190,12 +190,12 @@ impl App {
         } else if self.ending.recordings > 0 {
             self.ending.when_recorded = true;
         } else if self.save.is_running {
-            self.save.then_if_saved = Some(Then::Close);
+            self.save.after_save = Some(NextStep::Close);
         } else if self.workspace.is_unsaved() && self.settings.choices.ask_before_losing {
             let what = self.result_in_words();
             let closing = true;
             self.put_question(Question::LoseResult { closing, what });
-            self.save.then = Some(Then::Close);
+            self.save.after_question = Some(NextStep::Close);
         } else {
             return false;
         }
@@ -286,8 +286,8 @@ impl App {
     pub(super) fn close_overlay(&mut self) {
         match self.overlays.take() {
             // The save itself was in the question.
-            Overlay::Question(Question::ReplaceFile(_)) => self.save.then_if_saved = None,
-            Overlay::Question(Question::LoseResult { .. }) => self.save.then = None,
+            Overlay::Question(Question::ReplaceFile(_)) => self.save.after_save = None,
+            Overlay::Question(Question::LoseResult { .. }) => self.save.after_question = None,
             Overlay::Question(Question::TypePath(path)) => self.no_target(path.purpose),
             Overlay::Question(Question::StopBatch | Question::StopRecording { .. })
             | Overlay::Shortcuts

@@ -52,11 +52,11 @@ pub trait StyleSource: Send + Sync {
     /// Every style, and what is wrong with files that should have been styles.
     fn cards(&self) -> (Vec<Card>, Vec<String>);
 
-    /// The network of style `id` in the wanted size, or in the other one when that is all there is.
+    /// The network of style `id` in the requested size, or in the other one when that is all there is.
     ///
     /// # Errors
     /// A sentence for people.
-    fn load(&self, id: &str, wanted: ModelSize) -> Result<Loaded, String>;
+    fn load(&self, id: &str, requested: ModelSize) -> Result<Loaded, String>;
 
     /// Copies a checkpoint into the person's own styles and gives its id.
     ///
@@ -99,13 +99,13 @@ impl StyleSource for Library {
         })
     }
 
-    fn load(&self, id: &str, wanted: ModelSize) -> Result<Loaded, String> {
+    fn load(&self, id: &str, requested: ModelSize) -> Result<Loaded, String> {
         // The library is not held while weights are read.
         let style = self
             .with(|library| library.find(id).cloned())
             .ok_or_else(|| format!("The style {id} is no longer there. Choose another one."))?;
-        let (checkpoint, note) = if style.models().contains(&wanted) {
-            style.load(wanted).map(|checkpoint| (checkpoint, None))
+        let (checkpoint, note) = if style.models().contains(&requested) {
+            style.load(requested).map(|checkpoint| (checkpoint, None))
         } else {
             style
                 .load_or_lite(None)

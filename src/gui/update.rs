@@ -1,9 +1,9 @@
-//! Intents of a person change the window's state and start work.
+//! Keys become a person's intents, and intents change the window's state and start work.
 
 use eframe::egui::{self, ViewportCommand};
 
 use super::{
-    app::{App, Wanted},
+    app::App,
     background::{Origin, Purpose},
     batch::{BatchPhotos, Phase},
     choice::{BRUSHES_PX, Choice, finest_brush},
@@ -17,10 +17,7 @@ use super::{
     theme,
 };
 use crate::{
-    engine::{
-        paint::PaintSettings,
-        protocol::{BatchJob, PaintJob},
-    },
+    engine::{paint::PaintSettings, protocol::BatchJob},
     media::encode::Existing,
     mode::ModelSize,
     settings::ThemeChoice,
@@ -131,7 +128,7 @@ impl App {
                 .push(Intent::Live(LiveIntent::ToggleFullScreen));
         } else if let Some(intent) = self.live.as_ref().and_then(LiveView::to_close) {
             self.intents.push(Intent::Live(intent));
-        } else if self.painting.wanted.is_some() {
+        } else if self.painting.request.is_some() {
             self.stop_painting();
         } else if self.batch.as_ref().is_some_and(|b| !b.is_running()) {
             self.batch = None;
@@ -179,7 +176,7 @@ impl App {
                     ..self.workspace.choice.clone()
                 };
                 self.edit(choice);
-                self.pursue();
+                self.follow_choice();
             }
             Intent::StepStyle(by) => {
                 let chosen = self.workspace.choice.style.as_deref();
@@ -190,7 +187,7 @@ impl App {
             }
             Intent::Edit(choice) => {
                 self.edit(choice);
-                self.pursue();
+                self.follow_choice();
             }
             Intent::Undo => {
                 self.end_change();
@@ -246,7 +243,7 @@ impl App {
             }
             Intent::SaveThenGoOn => {
                 self.overlays.close();
-                self.save.then_if_saved = self.save.then.take();
+                self.save.after_save = self.save.after_question.take();
                 self.ask_target();
             }
             Intent::LoseResult => self.lose_result(ctx),
@@ -332,7 +329,7 @@ impl App {
         }
     }
 
-    /// Makes a choice the present one; [`App::settle`] notes the step for undo.
+    /// Makes a choice the present one; [`App::finish_changes`] notes the step for undo.
     fn edit(&mut self, choice: Choice) {
         if choice == self.workspace.choice {
             return;
@@ -351,103 +348,7 @@ impl App {
     fn went_through_history(&mut self, ctx: &egui::Context) {
         self.workspace.choice.remember(&mut self.settings.choices);
         self.settings_changed(ctx);
-        self.pursue();
-    }
-
-    /// Stops the run in hand and goes back to the painting before it.
-    pub(super) fn stop_painting(&mut self) {
-        self.engine.cancel();
-        self.withdraw();
-    }
-
-    /// The run in hand came to nothing: the choice goes back to what is on the table.
-    pub(super) fn withdraw(&mut self) {
-        self.painting.wanted = None;
-        self.painting.before_change = None;
-        self.workspace.withdraw();
-        self.recompose_anew();
-    }
-
-    /// Brings about what the choice asks for: from the paintings at hand, or by painting.
-    pub(super) fn pursue(&mut self) {
-        if self.live.is_some() {
-            // The engine is given an order instead; the photo is painted when it is seen again.
-            return;
-        }
-        let Some(recipe) = self.workspace.recipe(self.model()) else {
-            self.engine.cancel();
-            self.painting.wanted = None;
-            if self.workspace.shown().is_some() || self.workspace.shows_draft() {
-                self.workspace.show_only_photo();
-                self.recompose_anew();
-            }
-            return;
-        };
-        if self
-            .painting
-            .wanted
-            .as_ref()
-            .is_some_and(|w| w.recipe == recipe)
-        {
-            self.recompose(self.stage.wants_full());
-            return;
-        }
-        if self.workspace.shown().is_some_and(|s| s.recipe == recipe) {
-            let was_painting = self.painting.wanted.take().is_some();
-            if was_painting {
-                self.engine.cancel();
-            }
-            let had_draft = self.workspace.shows_draft();
-            self.workspace.set_draft(None);
-            if had_draft {
-                self.recompose_anew();
-            } else {
-                self.recompose(self.stage.wants_full());
-            }
-            return;
-        }
-        if let Some(painting) = self.workspace.kept(&recipe) {
-            self.engine.cancel();
-            self.painting.wanted = None;
-            self.workspace.show(recipe, painting);
-            self.recompose_anew();
-            return;
-        }
-        self.painting.wanted = Some(Wanted { recipe, run: None });
-        self.paint_wanted();
-    }
-
-    /// Starts the wanted run, or asks for its network first.
-    pub(super) fn paint_wanted(&mut self) {
-        let (Some(wanted), Some(photo)) = (&mut self.painting.wanted, self.workspace.photo())
-        else {
-            return;
-        };
-        let key = (wanted.recipe.style.clone(), wanted.recipe.model);
-        let Some(loaded) = self.networks.loaded.get(&key) else {
-            // What is being painted now is no longer wanted, even if it is done before the engine stops.
-            wanted.run = None;
-            self.engine.cancel();
-            self.load(key);
-            return;
-        };
-        let run = self.engine.paint(PaintJob {
-            photo: photo.opened.photo.frame.clone(),
-            network: loaded.network.clone(),
-            settings: PaintSettings {
-                working_size: self.workspace.choice.working_size(),
-                ..PaintSettings::default()
-            },
-            draft: true,
-        });
-        wanted.run = Some(run);
-    }
-
-    pub(super) fn load(&mut self, key: (String, ModelSize)) {
-        if !self.networks.loading.contains(&key) {
-            self.background.load_style(key.0.clone(), key.1);
-            self.networks.loading.push(key);
-        }
+        self.follow_choice();
     }
 
     pub(super) fn stop_batch(&mut self) {

@@ -51,7 +51,7 @@ impl App {
                 let share = self.engine.progress().unwrap_or(0.0);
                 let painting = self
                     .painting
-                    .wanted
+                    .request
                     .as_ref()
                     .map(|w| (w.recipe.style.as_str(), share));
                 let chosen = self.workspace.choice.style.as_deref();
@@ -131,15 +131,15 @@ impl App {
                 .map_or(id, |card| &card.title)
                 .to_owned()
         };
-        if let Some(wanted) = &self.painting.wanted {
+        if let Some(request) = &self.painting.request {
             let text = if self.networks.loading.is_empty() {
                 let share = self.engine.progress().unwrap_or(0.0);
                 (
-                    format!("Painting in {}…", title(&wanted.recipe.style)),
+                    format!("Painting in {}…", title(&request.recipe.style)),
                     share,
                 )
             } else {
-                (format!("Loading {}…", title(&wanted.recipe.style)), 0.0)
+                (format!("Loading {}…", title(&request.recipe.style)), 0.0)
             };
             empty::progress(ui, area, &text.0, text.1, intents);
         } else if self.opening.is_running && self.workspace.photo().is_some() {
@@ -157,7 +157,7 @@ impl App {
         }
         // What is being painted stands below the messages, not behind them.
         let has_chip = self.live.is_some()
-            || self.painting.wanted.is_some()
+            || self.painting.request.is_some()
             || self.workspace.choice.style.is_none();
         let lift = if has_chip { 76.0 } else { 16.0 };
         self.messages.ui(ui, area, lift, intents);

@@ -164,7 +164,7 @@ impl Workspace {
 
     /// Goes back to the choice of the finished painting on the table, because the newer one was
     /// stopped or failed.
-    pub fn withdraw(&mut self) {
+    pub fn revert_choice(&mut self) {
         self.draft = None;
         let look = self.choice.look;
         let back = match &self.shown {
@@ -372,7 +372,7 @@ mod tests {
         table.commit(before.clone());
         table.set_draft(Some(painting()));
         assert!(table.finished().is_none(), "a draft is not saved");
-        table.withdraw();
+        table.revert_choice();
         assert_eq!(table.choice, before);
         assert!(!table.can_undo());
         assert!(table.finished().is_some());

@@ -154,12 +154,12 @@ impl Background {
     }
 
     /// Loads a style's network; [`Report::StyleLoaded`].
-    pub fn load_style(&self, id: String, wanted: ModelSize) {
+    pub fn load_style(&self, id: String, requested: ModelSize) {
         let style_source = self.style_source.clone();
         self.send(move || Report::StyleLoaded {
-            result: style_source.load(&id, wanted),
+            result: style_source.load(&id, requested),
             id,
-            wanted,
+            requested,
         });
     }
 

@@ -156,7 +156,7 @@ pub enum Report {
         /// The style's id.
         id: String,
         /// The size asked for.
-        wanted: ModelSize,
+        requested: ModelSize,
         /// The network, or why there is none.
         result: Result<Loaded, String>,
     },

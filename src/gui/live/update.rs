@@ -208,7 +208,7 @@ impl App {
         }
         // The photo keeps its paintings; nothing is painted for it meanwhile.
         self.engine.cancel();
-        self.painting.wanted = None;
+        self.painting.request = None;
         let mut live = LiveView::new(self.settings.live.source.clone());
         live.stage.compare = Compare::Painting;
         self.live = Some(live);
@@ -232,7 +232,7 @@ impl App {
         name_window(ctx, photo.as_deref());
         self.settings.state.shows_photos = true;
         self.settings_changed(ctx);
-        self.pursue();
+        self.follow_choice();
     }
 
     /// A live picture is painted from the start, in the first style where none was chosen.
