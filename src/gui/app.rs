@@ -55,7 +55,7 @@ pub struct Launch {
     pub style_source: Arc<dyn StyleSource>,
     /// Opens devices; runs on the engine's thread.
     pub open_device: OpenDevice,
-    /// What is remembered, and what has to be said about reading it.
+    /// The remembered settings, and warnings about their file.
     pub settings: (Settings, Vec<String>),
     /// Where settings are written; nowhere when `None`.
     pub settings_path: Option<PathBuf>,
@@ -65,7 +65,7 @@ pub struct Launch {
     pub live: bool,
 }
 
-/// What goes on once an unsaved result is dealt with.
+/// What the window does once an unsaved result is saved or given up.
 pub(super) enum NextStep {
     /// Put this photo on the table.
     Put(Box<Opened>),
@@ -129,9 +129,9 @@ pub(super) struct PhotoOpening {
 pub(super) struct SaveFlow {
     /// Whether a save is running; one that waits for an answer is in its question.
     pub is_running: bool,
-    /// What waits for the answer to a question.
+    /// What follows once the open question is answered.
     pub after_question: Option<NextStep>,
-    /// What goes on when the save has succeeded.
+    /// What follows once the save has succeeded.
     pub after_save: Option<NextStep>,
 }
 
@@ -191,7 +191,7 @@ pub struct App {
     /// A batch that waits for its style's network.
     pub(super) batch_waits: bool,
     pub(super) networks: Networks,
-    /// A report that waits for a name, and the name that it would have.
+    /// A report that waits for its file name, and the name that the dialog starts with.
     pub(super) export: Option<(String, Vec<u8>)>,
     /// A style that was added and is chosen when the gallery shows it.
     pub(super) arriving: Option<String>,
@@ -262,8 +262,8 @@ impl App {
         Ok(app)
     }
 
-    /// Something that ends the window as soon as it can, from any thread and without a question: recordings
-    /// are closed, and what was to be written is.
+    /// A function that ends the window from any thread as soon as it can, without a question: recordings are
+    /// closed, and settings and files are written.
     pub fn stopper(&self) -> impl Fn() + Send + Sync + 'static {
         let (stop_requested, wake_up) =
             (self.ending.is_requested.clone(), self.background.wake_up());
@@ -277,7 +277,7 @@ impl App {
     pub fn logic(&mut self, ctx: &egui::Context) {
         self.handle_events(ctx);
         if self.ending.is_requested.load(Ordering::Relaxed) && !self.ending.is_closing {
-            self.close_unasked(ctx);
+            self.close_without_question(ctx);
         }
         let presses = shortcuts::pressed(ctx, &self.shortcuts, self.overlays.is_open());
         for press in presses {
@@ -301,7 +301,7 @@ impl App {
         }
     }
 
-    /// Draws the window and acts on what was asked for.
+    /// Draws the window and performs the intents that arise.
     pub fn ui(&mut self, ui: &mut egui::Ui) {
         let mut intents = std::mem::take(&mut self.intents);
         if self.full_screen.is_on {
@@ -376,7 +376,8 @@ impl App {
         ctx.request_repaint_after_secs(SETTINGS_REST_SECONDS as f32 + 0.05);
     }
 
-    /// Ends changes that the hand has let go of, and writes settings that have rested.
+    /// Commits the change of a control that is no longer dragged as one step of undo, and writes settings that
+    /// have rested.
     fn finish_changes(&mut self, ctx: &egui::Context) {
         if !ctx.input(|i| i.pointer.any_down())
             && let Some(before) = self.painting.before_change.take()

@@ -49,7 +49,7 @@ impl App {
     fn handle_event(&mut self, event: Event) {
         match event {
             Event::Device { info, notice } => {
-                // How it began stands in the lower line; what happens later is told as well.
+                // The first notice stands in the lower line; a later one is a message as well.
                 if let (Some(_), Some(notice)) = (&self.device.info, &notice) {
                     self.messages.error(notice.clone());
                 }
@@ -85,7 +85,7 @@ impl App {
                     self.recompose_anew();
                 }
             }
-            // Only a person's wish to stop is told; by then the choice has gone back already.
+            // A run that a person stopped gives a message; the choice has gone back already.
             Event::Cancelled(_) => {}
             Event::Failed { error, generation } => {
                 if self.is_requested(generation) {
@@ -114,8 +114,8 @@ impl App {
         }
     }
 
-    /// Whether this run is the one that is waited for. One that was overtaken while its network was
-    /// not here yet may still end well.
+    /// Whether this run belongs to the present request. A run that was replaced while the new network is loaded
+    /// may still end well.
     fn is_requested(&self, generation: Generation) -> bool {
         self.painting
             .request
@@ -126,7 +126,7 @@ impl App {
     fn handle_report(&mut self, ctx: &egui::Context, report: Report) {
         match report {
             Report::Opened { ticket, result } => {
-                // A photo that was asked for later takes its place.
+                // A photo of a later request takes its place.
                 if ticket != self.opening.newest {
                     return;
                 }
@@ -261,7 +261,7 @@ impl App {
             Report::SettingsFailed(error) => self.messages.error(error),
             Report::Quiet => {}
             Report::Broke(error) => {
-                // Which task broke is not told: nothing may go on waiting for it.
+                // The report does not name the task that broke: nothing may go on waiting for it.
                 self.save.is_running = false;
                 self.save.after_save = None;
                 self.opening.is_running = false;
@@ -350,7 +350,7 @@ impl App {
         }
     }
 
-    /// A dialog gave no path: what was to follow a save does not.
+    /// A dialog gave no path: the step that was to follow the save is dropped.
     pub(super) fn no_target(&mut self, purpose: Purpose) {
         match purpose {
             Purpose::Save => self.save.after_save = None,
@@ -360,7 +360,7 @@ impl App {
     }
 
     /// Says that a brush size was set for another photo, once for each size.
-    fn tell_kept_brush(&mut self) {
+    fn announce_kept_brush(&mut self) {
         let brush = self.workspace.choice.brush;
         let (Some((width, height)), true) = (
             self.workspace.photo_size(),
@@ -368,7 +368,7 @@ impl App {
         ) else {
             return;
         };
-        // What is no other size for this photo is not worth a word.
+        // A brush that gives this photo the same size needs no message.
         let (kept, usual) = [brush, DEFAULT_BRUSH]
             .map(|brush| working_size_of(brush).resolve(width, height))
             .into();
@@ -401,7 +401,7 @@ impl App {
         self.stage
             .set_photo(ctx, &opened.preview, opened.photo.frame.clone());
         self.workspace.put_photo(opened);
-        self.tell_kept_brush();
+        self.announce_kept_brush();
         self.recompose_anew();
         self.follow_choice();
     }

@@ -1,5 +1,5 @@
-//! The painting of the photo on the table: which one the choice asks for, the run that makes it, and
-//! how it is put together with the photo.
+//! The painting of the photo on the table: which one belongs to the choice, the run that makes it, and how it
+//! is put together with the photo.
 //!
 //! Runs on the window's thread: the engine paints, the compositor puts together.
 

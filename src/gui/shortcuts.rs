@@ -1,4 +1,4 @@
-//! The keyboard: which keys ask for what, and the list of them.
+//! The keyboard: which key gives which intent, and the list of them.
 //!
 //! One table holds every shortcut, so that the list shown on F1 cannot differ from what works.
 //! Keys do nothing while a letter or number is typed into a field, and arrow keys belong to a
@@ -8,11 +8,11 @@ use eframe::egui::{self, Key, Modifiers};
 
 use super::{intent::Intent, live::LiveIntent, stage::ViewStep};
 
-/// What a key asks for: something of the app or of the stage's view.
+/// What a key does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Press {
     /// Something for the app.
-    Ask(Intent),
+    Intent(Intent),
     /// Something for the view.
     View(ViewStep),
     /// Paint in style number so-and-so of the gallery, counted from 0.
@@ -365,7 +365,7 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press
                 .iter()
                 .flat_map(|group| &group.lines)
                 .flat_map(|line| &line.bindings)
-                .find(|(wanted, k, _)| k == key && holds(*modifiers, *wanted, *key))
+                .find(|(required, k, _)| k == key && are_down(*modifiers, *required, *key))
                 .map(|(.., press)| press);
             let Some(press) = press else {
                 return true;
@@ -376,7 +376,7 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press
             }
             let closes = matches!(
                 press,
-                Press::Escape | Press::Ask(Intent::ToggleShortcuts | Intent::Quit)
+                Press::Escape | Press::Intent(Intent::ToggleShortcuts | Intent::Quit)
             );
             if covered && !closes {
                 return true;
@@ -391,9 +391,9 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press
     presses
 }
 
-/// Whether exactly the wanted modifiers are down. Where a sign lies on a keyboard differs from
-/// country to country, so Shift does not count for signs.
-fn holds(down: Modifiers, wanted: Modifiers, key: Key) -> bool {
+/// Whether exactly the modifiers of a shortcut are down. Where a sign lies on a keyboard differs from country
+/// to country, so Shift does not count for signs.
+fn are_down(down: Modifiers, required: Modifiers, key: Key) -> bool {
     let is_sign = matches!(
         key,
         Key::Plus
@@ -403,7 +403,7 @@ fn holds(down: Modifiers, wanted: Modifiers, key: Key) -> bool {
             | Key::OpenBracket
             | Key::CloseBracket
     );
-    down.command == wanted.command && !down.alt && (is_sign || down.shift == wanted.shift)
+    down.command == required.command && !down.alt && (is_sign || down.shift == required.shift)
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ pub struct Library {
 }
 
 impl Library {
-    /// The styles of [`StyleLibrary::standard`], read when they are first asked for.
+    /// The styles of [`StyleLibrary::standard`], read at first use.
     pub fn standard() -> Self {
         Self {
             open: StyleLibrary::standard,
@@ -81,9 +81,9 @@ impl Library {
         }
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut StyleLibrary) -> T) -> T {
+    fn with<T>(&self, use_library: impl FnOnce(&mut StyleLibrary) -> T) -> T {
         let mut held = self.library.lock().unwrap_or_else(PoisonError::into_inner);
-        act(held.get_or_insert_with(self.open))
+        use_library(held.get_or_insert_with(self.open))
     }
 }
 
@@ -121,8 +121,8 @@ impl StyleSource for Library {
     fn import(&self, path: &Path) -> Result<String, String> {
         self.with(|library| {
             let mut result = library.import(path, None);
-            // Where no style may have the name in the file, it has the file's own, or gets a number: nobody
-            // is asked for names in the window.
+            // A name in the file that no style may have is replaced by the file's own, or gets a number: the
+            // window has no dialog for names.
             let stem = stem(path);
             for number in 1..=MOST_COPIES {
                 if !result.as_ref().is_err_and(LibraryError::is_about_the_name) {

@@ -24,11 +24,11 @@ use crate::{
 };
 
 impl App {
-    /// Turns a key press into what it asks for.
+    /// Turns a key press into an intent, or changes the view.
     pub(super) fn press(&mut self, ctx: &egui::Context, press: Press) {
         let mut choice = self.workspace.choice.clone();
         match press {
-            Press::Ask(intent) => {
+            Press::Intent(intent) => {
                 self.intents.push(intent);
                 return;
             }
@@ -137,9 +137,9 @@ impl App {
         }
     }
 
-    /// Does everything that was asked for.
+    /// Performs all intents.
     pub(super) fn perform_all(&mut self, ctx: &egui::Context) {
-        // What is asked for while acting is done in the next round, not for ever.
+        // Intents that arise while others are performed wait for the next frame, so that this loop ends.
         for intent in std::mem::take(&mut self.intents) {
             self.perform(ctx, intent);
         }
@@ -216,7 +216,7 @@ impl App {
                 self.settings.choices.theme = choice;
                 theme::apply(ctx, choice);
                 self.settings_changed(ctx);
-                // The frame in hand was begun in the colours before.
+                // This frame was begun in the colours before.
                 ctx.request_repaint();
             }
             Intent::SetFormat(format) => {
@@ -278,7 +278,7 @@ impl App {
         }
     }
 
-    /// A question is not brushed aside by asking for something else.
+    /// Opens or closes a list; a question stays, since it has to be answered.
     fn toggle(&mut self, overlay: Overlay) {
         if !matches!(self.overlays.open(), Overlay::Question(_)) {
             self.overlays.toggle(overlay);
@@ -297,7 +297,7 @@ impl App {
         self.background.ask(purpose, dialog, folder)
     }
 
-    /// A number for a wish; later ones are larger.
+    /// A number for a request to open something; later ones are larger.
     fn ticket(&mut self) -> u64 {
         self.opening.tickets += 1;
         self.opening.tickets
@@ -308,21 +308,21 @@ impl App {
         self.open_as(ticket, origin);
     }
 
-    /// Opens a photo for the wish with this number, which is the newest.
+    /// Opens a photo for the request with this number, which is the newest.
     fn open_as(&mut self, ticket: u64, origin: Origin) {
         self.opening.newest = ticket;
         self.opening.is_running = true;
         self.background.open(ticket, origin);
     }
 
-    /// Has files looked at, to open, to import or to paint them.
+    /// Sorts files in the background, to open, to import or to paint them.
     pub(super) fn sort(&mut self, files: Vec<std::path::PathBuf>) {
         let ticket = self.ticket();
         self.background.sort(ticket, files);
     }
 
-    /// Opens one photo from a file for a wish, unless a later one has led to a photo already: files
-    /// are looked at side by side and may be done in another order.
+    /// Opens one photo from a file, unless a later request has led to a photo already: requests are sorted by
+    /// several threads and may end in another order.
     pub(super) fn open_file(&mut self, ticket: u64, path: std::path::PathBuf) {
         if ticket >= self.opening.newest {
             self.open_as(ticket, Origin::File(path));
@@ -338,7 +338,7 @@ impl App {
         self.painting.before_change.get_or_insert(before);
     }
 
-    /// Notes a change that is still going on, before the history is walked.
+    /// Commits a change that is still going on, before undo or redo.
     fn end_change(&mut self) {
         if let Some(before) = self.painting.before_change.take() {
             self.workspace.commit(before);

@@ -53,7 +53,7 @@ impl App {
                     .painting
                     .request
                     .as_ref()
-                    .map(|w| (w.recipe.style.as_str(), share));
+                    .map(|request| (request.recipe.style.as_str(), share));
                 let chosen = self.workspace.choice.style.as_deref();
                 let moving = self.live.as_ref().map(LiveView::previews);
                 self.gallery.ui(ui, chosen, painting, moving, intents);
@@ -81,9 +81,9 @@ impl App {
             empty::welcome(ui, self.opening.is_running, intents);
             return;
         }
-        let told = self.stage.zoom_percent();
+        let zoom_percent = self.stage.zoom_percent();
         self.stage.ui(ui);
-        if self.stage.zoom_percent() != told {
+        if self.stage.zoom_percent() != zoom_percent {
             // The line below was drawn before the zoom was known.
             ui.ctx().request_repaint();
         }
@@ -155,7 +155,7 @@ impl App {
             let progress = self.engine.batch_progress().unwrap_or(0.0);
             batch.ui(ui, area, style.as_deref(), progress, intents);
         }
-        // What is being painted stands below the messages, not behind them.
+        // The line about the running painting stands below the messages, not behind them.
         let has_chip = self.live.is_some()
             || self.painting.request.is_some()
             || self.workspace.choice.style.is_none();

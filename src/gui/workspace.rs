@@ -90,7 +90,7 @@ impl Workspace {
         Some((frame.width(), frame.height()))
     }
 
-    /// What the choice asks to be painted with the given model; `None` without photo or style.
+    /// The recipe of the choice with the given model; `None` without photo or style.
     pub fn recipe(&self, model: ModelSize) -> Option<Recipe> {
         let photo = self.photo.as_ref()?;
         let (width, height) = self.photo_size()?;
@@ -240,7 +240,7 @@ impl Workspace {
         })
     }
 
-    /// What [`Workspace::mark_saved`] has to be told when the result is saved as it is now.
+    /// The key for [`Workspace::mark_saved`] of the result as it is now.
     fn saved_key(&self) -> Option<SavedKey> {
         let shown = self.shown.as_ref()?;
         Some((shown.recipe.clone(), self.choice.look, self.choice.output))

@@ -102,12 +102,12 @@ impl Batch {
         }
     }
 
-    /// Notes that the engine was asked to stop.
+    /// Notes that the engine was sent a stop.
     pub fn stop(&mut self) {
         self.is_stopping = true;
     }
 
-    /// Whether it runs and nobody asked it to stop.
+    /// Whether it runs and was not stopped.
     pub fn goes_on(&self) -> bool {
         self.is_running() && !self.is_stopping
     }
@@ -117,8 +117,8 @@ impl Batch {
         self.phase == Phase::Running
     }
 
-    /// Draws the batch's card into the upper right of `area`. `style` is the title of the chosen
-    /// style, `progress` the share of the photo in hand that is painted.
+    /// Draws the batch's card into the upper right of `area`. `style` is the title of the chosen style,
+    /// `progress` the painted share of the present photo.
     pub fn ui(
         &self,
         ui: &egui::Ui,
