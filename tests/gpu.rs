@@ -388,7 +388,7 @@ fn cudnn_computes_convolutions(backend: &dyn Backend) -> Result<(), Failed> {
         let single = SessionSpec::single(150, 97, mode);
         let mut session = backend.open(&network, &single)?;
         let summary = session.summary();
-        let label = ConvProvider::beside(mode, summary.conv_provider.as_ref());
+        let label = ConvProvider::mode_label(mode, summary.conv_provider.as_ref());
         let leaves = mode.variant != Variant::Fused && mode.precision != Precision::Mixed;
         let (expected, said) = match &installed {
             Ok(name) if leaves => (Some(name.as_str()), None),

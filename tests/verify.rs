@@ -72,7 +72,7 @@ impl Backend for Flawed {
         0
     }
 
-    fn open_while_wanted(
+    fn open_unless_cancelled(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,

@@ -197,23 +197,23 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// [`BackendError`] when the device does not have the mode or cannot hold the session, and
     /// [`BackendError::Cancelled`].
-    fn open_while_wanted(
+    fn open_unless_cancelled(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,
         control: &RunControl,
     ) -> Result<Box<dyn Session>, BackendError>;
 
-    /// [`Backend::open_while_wanted`] that nobody cancels.
+    /// [`Backend::open_unless_cancelled`] that nobody cancels.
     ///
     /// # Errors
-    /// As [`Backend::open_while_wanted`].
+    /// As [`Backend::open_unless_cancelled`].
     fn open(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,
     ) -> Result<Box<dyn Session>, BackendError> {
-        self.open_while_wanted(network, spec, &RunControl::default())
+        self.open_unless_cancelled(network, spec, &RunControl::default())
     }
 
     /// What checks and measurements need besides; `None` where only painting matters.

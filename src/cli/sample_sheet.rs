@@ -67,7 +67,7 @@ pub fn run(reason: &str) -> Result<(), CliError> {
         let painted = progress.during(index..index + 1, &style.title, &control, || {
             painter.paint(&photo, &chosen.network, PaintSettings::default(), &control)
         });
-        for news in painter.take_news() {
+        for news in painter.take_notices() {
             progress.tell(format!("note: {news}"));
         }
         let painting = painted.map_err(|e| {

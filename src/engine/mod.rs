@@ -1,10 +1,10 @@
 //! From a photo and a style's network to a painting: the jobs that the surfaces drive.
 //!
-//! [`paint`] blocks and belongs to whoever calls it: the command line runs it on its main thread. It
-//! also puts another device in the place of one that was lost. The window runs [`Engine`] instead, the
-//! handle of one thread that owns the device, its [pool of sessions](sessions) and [live pictures](live),
-//! with a loader beside it; and [`compositor`], one thread that lays finished paintings over their photos.
-//! Both are sent commands and answer later; neither is ever waited for.
+//! [`paint`] blocks and belongs to whoever calls it: the command line runs it on its main thread. It also puts
+//! another device in the place of one that was lost. The window runs [`Engine`] instead, the handle of one
+//! thread that owns the device, its [pool of sessions](sessions) and [live pictures](live), with a loader
+//! beside it; and [`compositor`], one thread that lays finished paintings over their photos. The window sends
+//! commands to both and reads their events and results later; it never waits for either.
 //!
 //! Knows no window, no arguments and no file format.
 

@@ -28,7 +28,7 @@ impl App {
     pub(super) fn press(&mut self, ctx: &egui::Context, press: Press) {
         let mut choice = self.workspace.choice.clone();
         match press {
-            Press::Intent(intent) => {
+            Press::App(intent) => {
                 self.intents.push(intent);
                 return;
             }

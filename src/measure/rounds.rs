@@ -164,14 +164,14 @@ impl Rounds<'_> {
             .checked_sub(self.batch)
             .filter(|&starts| starts > 0)
             .ok_or(MeasureError::Frames)?;
-        let mut lanes = candidates
+        let mut timed = candidates
             .iter()
             .map(|&Candidate { backend, mode }| {
                 let spec = SessionSpec {
                     batch: self.batch,
                     ..SessionSpec::single(width, height, mode)
                 };
-                Ok(Lane {
+                Ok(TimedCandidate {
                     backend,
                     mode,
                     session: backend.open(self.network, &spec)?,
@@ -189,7 +189,7 @@ impl Rounds<'_> {
             .collect::<Result<Vec<_>, MeasureError>>()?;
         let clock_mhz = || candidates.first()?.backend.inspect()?.clock_mhz();
         let rounds = self.warmup + self.frames;
-        let runs = rounds.saturating_mul(u32::try_from(lanes.len()).unwrap_or(u32::MAX));
+        let runs = rounds.saturating_mul(u32::try_from(timed.len()).unwrap_or(u32::MAX));
         let mut run = 0;
         let mut clock_before_mhz = None;
         for round in 0..rounds {
@@ -198,17 +198,17 @@ impl Rounds<'_> {
             }
             let start = round as usize % starts;
             // There and back, so that no mode always follows the same one.
-            let mut order: Vec<&mut Lane<'_>> = lanes.iter_mut().collect();
+            let mut order: Vec<&mut TimedCandidate<'_>> = timed.iter_mut().collect();
             if round % 2 == 1 {
                 order.reverse();
             }
-            for lane in order {
+            for candidate in order {
                 control.begin_part(run, runs);
                 control.set_progress(0.0);
                 run += 1;
-                lane.sweep_caches()?;
+                candidate.sweep_caches()?;
                 let window = start..start + self.batch;
-                lane.run(
+                candidate.run(
                     &pictures[window.clone()],
                     window.start,
                     control,
@@ -219,20 +219,20 @@ impl Rounds<'_> {
         control.begin_part(0, 1);
         control.set_progress(1.0);
         let clock_after_mhz = clock_mhz();
-        self.run_in_a_row(&mut lanes, control)?;
+        self.run_in_a_row(&mut timed, control)?;
         for round in 0..self.frames.min(MOST_PROFILED) {
             let picture = &pictures[round as usize % pictures.len()];
             let mut output = picture.clone();
-            for lane in &mut lanes {
-                lane.sweep_caches()?;
-                lane.run_eagerly(picture, &mut output, control)?;
+            for candidate in &mut timed {
+                candidate.sweep_caches()?;
+                candidate.run_eagerly(picture, &mut output, control)?;
                 if profile {
-                    lane.sweep_caches()?;
-                    lane.profile(picture, &mut output, control)?;
+                    candidate.sweep_caches()?;
+                    candidate.profile(picture, &mut output, control)?;
                 }
             }
         }
-        let candidates = lanes.into_iter().map(Lane::finished);
+        let candidates = timed.into_iter().map(TimedCandidate::finished);
         Ok(Measured {
             candidates: candidates.collect::<Result<_, MeasureError>>()?,
             clock_before_mhz,
@@ -243,12 +243,13 @@ impl Rounds<'_> {
     /// Paints several runs at once in every mode, on devices where that is more than one after another.
     fn run_in_a_row(
         &self,
-        lanes: &mut [Lane<'_>],
+        timed: &mut [TimedCandidate<'_>],
         control: &RunControl,
     ) -> Result<(), MeasureError> {
-        let on_device = |lane: &&mut Lane<'_>| lane.method == TimingMethod::Device;
-        let mut lanes: Vec<&mut Lane<'_>> = lanes.iter_mut().filter(on_device).collect();
-        if lanes.is_empty() {
+        let on_device =
+            |candidate: &&mut TimedCandidate<'_>| candidate.method == TimingMethod::Device;
+        let mut timed: Vec<&mut TimedCandidate<'_>> = timed.iter_mut().filter(on_device).collect();
+        if timed.is_empty() {
             return Ok(());
         }
         let count = IN_A_ROW * self.batch;
@@ -258,25 +259,25 @@ impl Rounds<'_> {
             .collect();
         let mut outputs = inputs.clone();
         for row in 0..=ROWS {
-            for lane in &mut lanes {
+            for candidate in &mut timed {
                 let started = Instant::now();
-                (lane.session).run(&inputs, &mut outputs, control, None)?;
+                (candidate.session).run(&inputs, &mut outputs, control, None)?;
                 // The first makes ready what only runs in a row need.
                 if row > 0 {
-                    lane.rows_s.push(started.elapsed().as_secs_f64());
+                    candidate.rows_s.push(started.elapsed().as_secs_f64());
                 }
             }
         }
-        for lane in lanes {
-            let median = Percentiles::of(&lane.rows_s).map(|p| p.p50_ms);
-            lane.pipelined_fps = median.map(|seconds| count as f64 / seconds);
+        for candidate in timed {
+            let median = Percentiles::of(&candidate.rows_s).map(|p| p.p50_ms);
+            candidate.pipelined_fps = median.map(|seconds| count as f64 / seconds);
         }
         Ok(())
     }
 }
 
 /// A mode while it is measured.
-struct Lane<'a> {
+struct TimedCandidate<'a> {
     backend: &'a dyn Backend,
     mode: Mode,
     session: Box<dyn Session>,
@@ -293,7 +294,7 @@ struct Lane<'a> {
     kernels: Vec<StepTiming>,
 }
 
-impl Lane<'_> {
+impl TimedCandidate<'_> {
     fn sweep_caches(&self) -> Result<(), MeasureError> {
         let device = self.backend.inspect();
         Ok(device.map_or(Ok(()), Inspect::sweep_caches)?)

@@ -134,7 +134,7 @@ impl ConvProvider {
 
     /// A mode, with who computes its convolutions where that is a choice: `baseline fp16 (cuDNN
     /// 9.14)`.
-    pub fn beside(mode: Mode, conv_provider: Option<&Self>) -> String {
+    pub fn mode_label(mode: Mode, conv_provider: Option<&Self>) -> String {
         match conv_provider {
             Some(Self { name, .. }) => format!("{mode} ({name})"),
             None => mode.to_string(),

@@ -198,8 +198,8 @@ fn inspected<'s>(
 
 /// Whether a session's bias is a step of its own, behind a library's convolutions.
 fn leaves_bias(session: &dyn Session) -> bool {
-    let convolver = session.summary().conv_provider;
-    convolver.is_some_and(|c| c.is_library())
+    let conv_provider = session.summary().conv_provider;
+    conv_provider.is_some_and(|c| c.is_library())
 }
 
 impl Evidence {

@@ -176,7 +176,7 @@ impl Backend for Trapping {
         self.0.free_bytes()
     }
 
-    fn open_while_wanted(
+    fn open_unless_cancelled(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,
@@ -184,7 +184,7 @@ impl Backend for Trapping {
     ) -> Result<Box<dyn Session>, BackendError> {
         Ok(Box::new(TrappingSession {
             gpu: self.0.clone(),
-            session: self.0.open_while_wanted(network, spec, control)?,
+            session: self.0.open_unless_cancelled(network, spec, control)?,
             paintings: 0,
         }))
     }
@@ -226,7 +226,7 @@ fn lose_twice() -> Result<(), String> {
                 &RunControl::default(),
             )
             .map_err(|e| told(&e))?;
-        let news = painter.take_news().join("; ");
+        let news = painter.take_notices().join("; ");
         let device = painter.backend().device().name;
         println!(
             "painted by {device} in {}, {:.1} ms with all around it; {news:?}",

@@ -123,7 +123,7 @@ impl Backend for Device {
         tells.then(|| (memory_bytes - world.held_bytes()) as u64)
     }
 
-    fn open_while_wanted(
+    fn open_unless_cancelled(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,

@@ -166,7 +166,7 @@ impl Backend for ScriptedBackend {
         (spec.width * spec.height) as u64
     }
 
-    fn open_while_wanted(
+    fn open_unless_cancelled(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,

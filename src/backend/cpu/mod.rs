@@ -116,7 +116,7 @@ impl Backend for CpuBackend {
         })
     }
 
-    fn open_while_wanted(
+    fn open_unless_cancelled(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,

@@ -272,7 +272,7 @@ impl Backend for CudaBackend {
         self.kernels.load_all();
     }
 
-    fn open_while_wanted(
+    fn open_unless_cancelled(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,

@@ -157,7 +157,7 @@ impl Convolutions {
             return Ok(None);
         }
         let library = library(driver)?;
-        let offered = library.algorithms(shape, &|| !control.is_cancelled())?;
+        let offered = library.algorithms(shape, &|| control.is_cancelled())?;
         let measured = match control.is_cancelled() {
             true => Ok(None),
             false => measured((driver, &self.gaps), shape, &offered, control),

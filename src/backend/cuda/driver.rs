@@ -148,11 +148,11 @@ pub trait ConvolutionLibrary: Send + Sync {
     fn name(&self) -> String;
     /// The algorithms that compute a convolution of this shape in its precision with the same bits
     /// every time, the library's favourites first; each with the working memory that it needs, in
-    /// bytes; those that were made ready before `is_wanted` said no. Whoever got them gives them back.
+    /// bytes; those that were prepared before `is_cancelled` said so. Whoever got them gives them back.
     fn algorithms(
         &self,
         shape: &ConvolutionShape,
-        is_wanted: &dyn Fn() -> bool,
+        is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Vec<(Algorithm, usize)>, DriverFailure>;
     /// Launches in the order of the driver's launches, without waiting.
     ///

@@ -186,7 +186,7 @@ impl Backend for RemoteBackend {
             .ok()?
     }
 
-    fn open_while_wanted(
+    fn open_unless_cancelled(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,

@@ -57,8 +57,8 @@ struct Measurement {
     variant: Variant,
     precision: Precision,
     /// Who computes the convolutions, in modes that leave them to a library where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    convolver: Option<ConvProvider>,
+    #[serde(rename = "convolver", skip_serializing_if = "Option::is_none")]
+    conv_provider: Option<ConvProvider>,
     style: String,
     model: Option<ModelSize>,
     /// `WIDTHxHEIGHT`, in pixels.
@@ -119,7 +119,7 @@ struct Measurement {
 impl Measurement {
     /// The mode, and who computes its convolutions where that is a choice.
     fn label(&self) -> String {
-        ConvProvider::beside(self.mode, self.convolver.as_ref())
+        ConvProvider::mode_label(self.mode, self.conv_provider.as_ref())
     }
 
     fn kernel_table(&self) -> KernelTable {
@@ -262,7 +262,7 @@ fn measurements(
             mode: candidate.mode,
             variant: candidate.mode.variant,
             precision: candidate.mode.precision,
-            convolver: summary.conv_provider.clone(),
+            conv_provider: summary.conv_provider.clone(),
             style: setup.subject.name.clone(),
             model: setup.subject.model,
             size: format!("{width}x{height}"),

@@ -111,7 +111,7 @@ fn compared(r: &Measurement) -> Option<String> {
 
 /// Why a mode does without the library that it is made for; `None` where it does not.
 fn without_library(r: &Measurement) -> Option<String> {
-    let reason = r.convolver.as_ref()?.reason.as_ref()?;
+    let reason = r.conv_provider.as_ref()?.reason.as_ref()?;
     Some(format!("{}, {}: {reason}", r.size, r.label()))
 }
 

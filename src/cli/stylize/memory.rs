@@ -53,7 +53,7 @@ impl Run<'_> {
                         ..self.job.paint
                     };
                     self.painter
-                        .fits_as_wanted(&style.network, (width, height), settings)
+                        .fits_as_requested(&style.network, (width, height), settings)
                 })
             })
     }

@@ -338,7 +338,7 @@ impl Run<'_> {
             .during(pieces, &names.join(", "), control, || {
                 painter.paint_batch(&frames, job.batch, &style.network, group.settings, control)
             });
-        for news in self.painter.take_news() {
+        for news in self.painter.take_notices() {
             self.progress.tell(format!("note: {news}"));
         }
         let paintings = match painted {

@@ -339,8 +339,9 @@ impl Live {
                     slots.each_ref().map(|slot| {
                         let painter = targets.painter(painter, slot.device);
                         let session = painter.and_then(|p| p.pool_mut().session(&slot.key));
-                        let convolver = session.and_then(|session| session.summary().conv_provider);
-                        ConvProvider::beside(slot.key.spec.mode, convolver.as_ref())
+                        let conv_provider =
+                            session.and_then(|session| session.summary().conv_provider);
+                        ConvProvider::mode_label(slot.key.spec.mode, conv_provider.as_ref())
                     })
                 });
                 Ok(Painted {

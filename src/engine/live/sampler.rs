@@ -69,7 +69,7 @@ impl Sampler {
         let Some(session) = painter.pool_mut().session(key) else {
             return;
         };
-        let convolver = session.summary().conv_provider;
+        let conv_provider = session.summary().conv_provider;
         let (scaled, unseen, control) = frames.unseen();
         // A failure comes again with the next frame, where it is dealt with.
         let steps = sample::step_times(session, scaled, unseen, control).unwrap_or_default();
@@ -77,7 +77,7 @@ impl Sampler {
         self.next = Some(began + SAMPLE_EVERY.max(cost * SAMPLE_SHARE));
         send(LiveEvent::Sample(Arc::new(LiveSample {
             mode,
-            convolver,
+            conv_provider,
             width: key.spec.width,
             height: key.spec.height,
             method: painted.timing.method,

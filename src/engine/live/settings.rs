@@ -136,7 +136,7 @@ pub struct Preview {
     pub output: Writer<PreviewPicture>,
 }
 
-/// A small picture of the wall.
+/// A picture of the preview grid.
 pub struct PreviewPicture {
     /// The painted picture; one transparent pixel before the first.
     pub painted: Frame,
@@ -160,7 +160,8 @@ pub struct LiveSample {
     /// Variant and precision.
     pub mode: Mode,
     /// Who computes the convolutions, in a mode where that is a choice.
-    pub convolver: Option<ConvProvider>,
+    #[serde(rename = "convolver")]
+    pub conv_provider: Option<ConvProvider>,
     /// Columns that the network saw, in pixels.
     pub width: usize,
     /// Rows that the network saw, in pixels.

@@ -337,7 +337,7 @@ impl Targets {
                 Ok(Ok(backend)) => {
                     self.other = Some(OtherDevice {
                         kind,
-                        painter: around.painter.beside(backend),
+                        painter: around.painter.with_backend(backend),
                     });
                 }
                 Ok(Err(error)) => self.refuse(around, sentence(error), target),
@@ -472,7 +472,7 @@ impl Targets {
         settings: &LiveSettings,
         target: Option<RenderTarget>,
     ) {
-        self.devices.settle();
+        self.devices.cancel_and_wait();
         self.leases.clear();
         self.other = None;
         self.scheduler.forget_device();

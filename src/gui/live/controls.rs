@@ -368,7 +368,7 @@ fn compare(
     }
     let has_gpu = view.device.is_some_and(|d| d.kind == DeviceChoice::Cuda);
     for (place, title) in ["Left", "Right"].into_iter().enumerate() {
-        let Candidate { device, mode: m } = &mut choices.sides[place];
+        let Candidate { device, mode: m } = &mut choices.candidates[place];
         mode(ui, title, title, &mut m.variant, &mut m.precision);
         if has_gpu {
             let offered = [DeviceChoice::Auto, DeviceChoice::Cpu];

@@ -59,7 +59,7 @@ impl App {
             mode: choices.mode,
             look: self.workspace.choice.look,
             compare: live.filter(|l| l.comparing).map(|_| ModePair {
-                candidates: choices.sides,
+                candidates: choices.candidates,
             }),
             frozen: live.is_some_and(|l| l.frozen),
             sample: live.is_some_and(|l| l.panel_open),

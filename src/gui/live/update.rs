@@ -161,7 +161,7 @@ impl App {
         let style = self.workspace.choice.style.as_deref().unwrap_or("none");
         self.engine.measure(MeasureJob {
             modes: ModePair {
-                candidates: self.settings.live.sides,
+                candidates: self.settings.live.candidates,
             },
             style: format!("{style} {}", self.live_model()),
             frames: MEASURED_FRAMES,

@@ -206,7 +206,7 @@ mod tests {
         };
         Arc::new(LiveSample {
             mode: Mode::new(Variant::Fused, Precision::Fp32),
-            convolver: None,
+            conv_provider: None,
             width,
             height: 10,
             method: TimingMethod::Host,

@@ -337,7 +337,7 @@ impl ConvolutionLibrary for FakeDriver {
     fn algorithms(
         &self,
         shape: &ConvolutionShape,
-        _is_wanted: &dyn Fn() -> bool,
+        _is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Vec<(Algorithm, usize)>, DriverFailure> {
         let mut state = self.begin("cudnnBackendFinalize")?;
         state.searches += 1;

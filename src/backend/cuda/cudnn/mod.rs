@@ -153,14 +153,14 @@ impl ConvolutionLibrary for Cudnn {
     fn algorithms(
         &self,
         shape: &ConvolutionShape,
-        is_wanted: &dyn Fn() -> bool,
+        is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Vec<(Algorithm, usize)>, DriverFailure> {
         self.enter()?;
         let handle = locked(&self.handle);
         let graph = Arc::new(self.graph(*handle, shape)?);
         let mut found = Vec::new();
         for candidate in self.candidates(&graph[0]) {
-            if !is_wanted() {
+            if is_cancelled() {
                 break;
             }
             let name = CUDNN_ATTR_ENGINE_NUMERICAL_NOTE;
