@@ -96,7 +96,7 @@ fn tensor(map: &oracle::Map) -> Tensor {
 
 impl Session for FlawedSession {
     fn summary(&self) -> PlanSummary {
-        PlanSummary::untold(self.mode, 1, (0, 0))
+        PlanSummary::without_steps(self.mode, 1, (0, 0))
     }
 
     fn run(

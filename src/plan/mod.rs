@@ -165,7 +165,7 @@ pub struct PlanSummary {
 
 impl PlanSummary {
     /// Of a run of `batch` frames at `width` x `height` whose steps are not told, to be filled in.
-    pub fn untold(mode: Mode, batch: usize, (width, height): (usize, usize)) -> Self {
+    pub fn without_steps(mode: Mode, batch: usize, (width, height): (usize, usize)) -> Self {
         Self {
             mode,
             batch,

@@ -204,7 +204,7 @@ impl Drop for Run {
 
 impl Session for Run {
     fn summary(&self) -> PlanSummary {
-        PlanSummary::untold(self.spec.mode, 1, (self.spec.width, self.spec.height))
+        PlanSummary::without_steps(self.spec.mode, 1, (self.spec.width, self.spec.height))
     }
 
     fn run(

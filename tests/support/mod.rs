@@ -193,7 +193,7 @@ impl Backend for ScriptedBackend {
 
 impl Session for ScriptedSession {
     fn summary(&self) -> PlanSummary {
-        PlanSummary::untold(
+        PlanSummary::without_steps(
             self.spec.mode,
             self.spec.batch,
             (self.spec.width, self.spec.height),

@@ -10,7 +10,7 @@ use super::{
 use crate::plan::cpu::{Algorithm, Gather, Staging};
 
 impl CpuSession {
-    /// Where a fused layer reads from.
+    /// The input of a fused layer.
     fn input(&self, base: Shared, photo: &[u8], gather: Gather) -> Input {
         let (height, width) = self.plan.extended;
         let map_input = |map: usize, conv: usize, skip: Option<usize>, keep: Option<usize>| {

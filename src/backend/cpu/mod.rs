@@ -77,7 +77,7 @@ impl CpuBackend {
     }
 }
 
-/// The processor's name as the system tells it.
+/// The processor's name as the system gives it.
 fn processor_name() -> String {
     let mut system = sysinfo::System::new();
     system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing());

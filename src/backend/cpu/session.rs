@@ -35,7 +35,7 @@ use crate::{
     timing::{RunTiming, StepTiming},
 };
 
-/// A convolution made ready.
+/// A convolution with packed weights.
 pub(super) struct PackedConv {
     pub(super) panels: Panels,
     /// One per stored output channel.
@@ -199,7 +199,7 @@ impl CpuSession {
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner);
                     task(index, &mut scratch);
-                    progress.tell(done.fetch_add(1, Ordering::Relaxed) + 1, tasks);
+                    progress.report(done.fetch_add(1, Ordering::Relaxed) + 1, tasks);
                 });
         });
     }
@@ -312,7 +312,7 @@ impl CpuSession {
             rgba: output.rgba_mut().as_mut_ptr(),
             floats: std::ptr::null_mut(),
         };
-        // One way into the pool for all steps: a way for each would wake the workers as often.
+        // The pool is entered once for all steps: entering it for each step would wake the workers each time.
         let pool = self.pool.clone();
         pool.install(|| self.run_steps(photo, target, control, None))?;
         Ok(RunTiming::host(started.elapsed().as_secs_f64() * 1e3))
@@ -326,7 +326,7 @@ impl CpuSession {
     }
 }
 
-/// Tells a run's control how far it is.
+/// Reports a step's progress to the run's control.
 pub(super) struct Progress<'a> {
     control: &'a RunControl,
     before: u64,
@@ -335,7 +335,7 @@ pub(super) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    /// Of a step of which nobody wants to know how far it is.
+    /// Of a step by itself, without the plan around it.
     pub(super) fn of_one_step(control: &'a RunControl) -> Self {
         Self {
             control,
@@ -345,7 +345,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    fn tell(&self, done: usize, tasks: usize) {
+    fn report(&self, done: usize, tasks: usize) {
         let here = self.here as f64 * done as f64 / tasks as f64;
         let share = (self.before as f64 + here) / self.total.max(1) as f64;
         self.control.set_progress(share as f32);

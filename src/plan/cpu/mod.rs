@@ -211,7 +211,7 @@ impl CpuPlan {
                 .collect(),
             flops: self.steps.iter().map(|s| s.flops).sum(),
             peak_bytes: 4 * floats as u64 + pictures as u64 + BOOKKEEPING_BYTES,
-            ..PlanSummary::untold(self.variant.mode(), 1, (width, height))
+            ..PlanSummary::without_steps(self.variant.mode(), 1, (width, height))
         }
     }
 }

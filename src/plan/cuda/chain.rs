@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::{
-    ASKING_THREADS, CONV_THREADS, ConvLaunch, CudaOp, CudaStep, DEEP_THREADS, DeviceLimits,
-    MainLoop, Source, Taps, Target, Tile, merge_group,
+    CONV_THREADS, ConvLaunch, CudaOp, CudaStep, DEEP_THREADS, DeviceLimits, MainLoop, Source, Taps,
+    Target, Tile, WEIGHT_LOADER_THREADS, merge_group,
 };
 
 /// Most layers of a chain: both convolutions of the most residual blocks that a network may have.
@@ -25,7 +25,7 @@ impl ConvLaunch {
     pub const fn threads(&self) -> u32 {
         match self.tile {
             Tile::DEEP => DEEP_THREADS,
-            _ if self.takes_chains() => CONV_THREADS + ASKING_THREADS,
+            _ if self.takes_chains() => CONV_THREADS + WEIGHT_LOADER_THREADS,
             _ => CONV_THREADS,
         }
     }

@@ -12,7 +12,7 @@ pub const CHANNEL_ALIGNMENT: usize = 16;
 /// Threads of a convolution's CTA that compute.
 pub const CONV_THREADS: u32 = 256;
 /// Threads of the warpgroup that only asks for weights, where there is one.
-pub const ASKING_THREADS: u32 = 128;
+pub const WEIGHT_LOADER_THREADS: u32 = 128;
 /// Threads of the CTA of [`Tile::DEEP`]: those that multiply, and as many that tend the
 /// tiles and ask for weights.
 pub const DEEP_THREADS: u32 = 2 * CONV_THREADS;

@@ -107,7 +107,7 @@ impl FakeDriver {
 }
 
 impl Driver for FakeDriver {
-    fn beside(&self, _: Purpose) -> Arc<dyn Driver> {
+    fn with_queues_for(&self, _: Purpose) -> Arc<dyn Driver> {
         Arc::new(Self::of(self.context.clone()))
     }
 
@@ -221,7 +221,7 @@ impl Driver for FakeDriver {
         Ok(Module(module))
     }
 
-    fn bring_all(&self, module: Module) -> Result<(), DriverFailure> {
+    fn load_entries(&self, module: Module) -> Result<(), DriverFailure> {
         let state = self.begin("cuFuncLoad")?;
         assert!(state.modules.contains(&module.0), "a loaded image");
         Ok(())

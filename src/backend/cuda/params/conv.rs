@@ -1,4 +1,5 @@
-//! Parameter blocks of the convolutions, one layer or a chain of layers a launch.
+//! Parameter blocks of the convolutions: one layer a launch, or a chain, several layers one after another in
+//! one launch.
 
 use crate::plan::cuda::MOST_CHAINED;
 
