@@ -24,8 +24,8 @@ pub struct Comparison<'a> {
     pub network: &'a Arc<Network>,
     /// What reports call them.
     pub style: String,
-    /// The frames that are painted in turn, all of one size; a handful, so that no run finds its input
-    /// where the one before left it. What both make of each is held and compared.
+    /// The frames that are painted in turn, all of one size; a handful, so that no run finds its input in a
+    /// cache. Both candidates' paintings of each are kept and compared.
     pub pictures: &'a [Frame],
     /// Measured runs of each candidate.
     pub frames: u32,

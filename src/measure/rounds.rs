@@ -1,6 +1,6 @@
-//! Several modes paint the same frames in turn, round by round, so that whatever drifts (clocks, heat,
-//! other programs) drifts for all of them. Before every frame the device's caches are overwritten, and
-//! the frames change from run to run: no run finds there what the one before left.
+//! Several modes paint the same frames in turn, round by round, so that drifts (clocks, heat, other programs)
+//! meet all of them. Before every frame the device's caches are overwritten, and the frames change from run to
+//! run, so that no run finds its input or its weights in a cache.
 //!
 //! Knows no tables and no files.
 
@@ -22,7 +22,7 @@ use crate::{
 /// Most frames that are run step by step, for the times of the kernels and for what launching costs.
 pub(super) const MOST_PROFILED: u32 = 20;
 
-/// Runs that are painted in a row to see what a device does when it need not wait for the host.
+/// Runs that are painted in a row, to time a device that need not wait for the host.
 const IN_A_ROW: usize = 8;
 /// How often; the median counts.
 const ROWS: usize = 5;
@@ -49,7 +49,7 @@ pub struct MeasuredCandidate {
     pub runs_ms: Vec<f64>,
     /// Milliseconds of the same runs on the host's clock.
     pub host_runs_ms: Vec<f64>,
-    /// What it made of every picture, as far as it was painted.
+    /// Its painting of every picture; the picture itself where it was not painted.
     pub painted: Vec<Frame>,
     /// Median of every kernel over the frames that were run step by step; empty when none was.
     pub kernels: Vec<StepTiming>,
@@ -87,7 +87,7 @@ pub struct Candidate<'a> {
     pub mode: Mode,
 }
 
-/// Refuses what would not fit: `pictures` frames, and what every candidate holds and paints.
+/// Refuses a measurement that would not fit: `pictures` frames, and every candidate's session and paintings.
 pub(super) fn check_memory(
     candidates: &[Candidate<'_>],
     graph: &Graph,
@@ -98,7 +98,7 @@ pub(super) fn check_memory(
     for candidate in candidates {
         candidate.backend.supports(candidate.mode)?;
     }
-    // What lies on one device has to fit there together.
+    // The candidates on one device have to fit there together.
     for candidate in candidates {
         let SessionSpec {
             width,
@@ -107,7 +107,7 @@ pub(super) fn check_memory(
             ..
         } = spec(candidate.mode);
         let frame_bytes = 4 * width as u64 * height as u64;
-        // The pictures, what every mode makes of them, and what is painted in a row.
+        // The pictures, every mode's paintings of them, and the frames that are painted in a row.
         let in_a_row = 2 * IN_A_ROW * batch;
         let frames = pictures * (1 + candidates.len()) + in_a_row;
         let device = candidate.backend.device();
@@ -262,7 +262,7 @@ impl Rounds<'_> {
             for candidate in &mut timed {
                 let started = Instant::now();
                 (candidate.session).run(&inputs, &mut outputs, control, None)?;
-                // The first makes ready what only runs in a row need.
+                // The first run in a row prepares memory that only such runs need.
                 if row > 0 {
                     candidate.rows_s.push(started.elapsed().as_secs_f64());
                 }

@@ -1,8 +1,9 @@
 //! The CPU backend's plans: which algorithm runs each layer, over which buffers.
 //!
-//! Maps lie in memory channels-last (NHWC), channels padded to [`CHANNEL_ALIGNMENT`] with zeros, so
-//! that the kernel columns of one row are one contiguous stretch and every vector is full. The
-//! picture itself is the exception: three channels, unpadded.
+//! Maps lie in memory channels-last (NHWC), channels padded to [`CHANNEL_ALIGNMENT`] with zeros, so that the
+//! kernel columns of one row are one contiguous stretch and every vector is full. The picture itself is the
+//! exception: three channels, unpadded. Work is cut into strips (rows of one task) and tiles (columns of one
+//! task).
 
 mod operations;
 mod staging;
@@ -25,7 +26,7 @@ pub const CHANNEL_ALIGNMENT: usize = 16;
 pub const TILE_COLUMNS: usize = 96;
 /// Output tiles of 4 x 4 pixels that one Winograd task computes together.
 pub const WINOGRAD_TILES: usize = 24;
-/// Upper bound of what a session keeps besides values: its plan and the queues of its workers.
+/// Upper bound of a session's memory besides values: its plan and the queues of its workers.
 const BOOKKEEPING_BYTES: u64 = 1 << 16;
 /// Values of one transformed Winograd tile: 6 x 6.
 pub const WINOGRAD_POINTS: usize = 36;
@@ -64,9 +65,8 @@ impl MapBuffer {
     }
 }
 
-/// The variants that the processor has, all in single precision: one pass per operation, or
-/// everything folded into the convolutions. A pass for the norm alone would gain nothing that the
-/// folded one does not.
+/// The variants that the processor has, all in single precision: one pass per operation, or everything folded
+/// into the convolutions. There is no `fused-norm`: `fused` already gains what a pass for a whole norm would.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CpuVariant {
     /// [`Variant::Baseline`]
@@ -168,7 +168,7 @@ impl CpuPlan {
         })
     }
 
-    /// What packing the weights takes besides them, before anything else is there, in f32: each worker
+    /// Scratch of packing the weights, before the session's other memory is taken, in f32: each worker
     /// transforms one convolution for Winograd's algorithm.
     fn packing_len(&self, threads: usize) -> usize {
         if self.variant == CpuVariant::Baseline {
@@ -182,7 +182,7 @@ impl CpuPlan {
         most * threads.clamp(1, count.max(1))
     }
 
-    /// Upper bound of what the tasks of a step tell of their statistics, in f32: count, mean and spread.
+    /// Upper bound of the statistics of a step's tasks, in f32: count, mean and spread.
     fn statistics_len(&self) -> usize {
         let of = |map: &MapBuffer| {
             let Shape { height, width, .. } = map.shape;
