@@ -255,7 +255,8 @@ fn the_pixel_below_the_pointer_is_read() {
     w.press(Key::Space);
     w.until("the picture to be held", |w| w.pace().starts_with("held"));
     let picture = w.harness.get_by_label_contains("Picture, ").rect();
-    w.harness.hover_at(picture.center());
+    // Empty sky, where a neighbour has nearly the same colour: the working size may lie a pixel beside.
+    w.harness.hover_at(picture.lerp_inside(vec2(0.1, 0.3)));
     w.step();
     assert!(!w.has_containing("Original "), "only while Alt is held");
     w.harness.event(Event::ModifiersChanged(Modifiers::ALT));
@@ -269,7 +270,7 @@ fn the_pixel_below_the_pointer_is_read() {
     };
     let (before, after) = (line(&w, "Original"), line(&w, "Result"));
     assert_eq!((before.len(), after.len()), (3, 3), "{:#?}", w.texts());
-    // The scripted device inverts; the working size may lie a pixel beside.
+    // The scripted device inverts.
     for (a, b) in before.iter().zip(&after) {
         assert!((255 - a).abs_diff(*b) < 40, "{before:?} {after:?}");
     }

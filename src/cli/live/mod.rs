@@ -396,6 +396,7 @@ impl LiveRun {
         let taken_at = self.taken_at.unwrap_or(now);
         let median = |recent: &Recent| recent.spread(taken_at).unwrap_or_default().p50;
         let original = &self.pictures.value.original;
+        let stages_ms = Stages::from_order(self.stages.each_ref().map(median));
         let report = Report {
             version: env!("CARGO_PKG_VERSION"),
             source: args.source.to_string(),
@@ -422,12 +423,13 @@ impl LiveRun {
                 self.size,
                 facts.working,
                 [rate(facts.captured - captured), achieved_fps],
+                stages_ms.engine_ms(),
                 style,
             )
-            .filter(|_| facts.painted > painted),
+            .filter(|_| facts.painted > painted && facts.mode.is_some()),
             latency_ms: self.latency.spread(taken_at).map(SpreadMs::from),
             method: facts.method,
-            stages_ms: Stages::from_order(self.stages.each_ref().map(median)),
+            stages_ms,
             resident_bytes: self.resident.zip(resident_bytes()),
             recorded_frames: recorded.as_ref().map(|r| r.frames),
             left_out_frames: recorded.as_ref().map(|r| r.left_out),

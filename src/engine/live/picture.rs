@@ -45,6 +45,11 @@ impl Stages {
         ]
     }
 
+    /// The engine's work on a frame, from taking it to handing the picture over.
+    pub fn engine_ms(&self) -> f32 {
+        self.scale_ms + self.upload_ms + self.network_ms + self.download_ms + self.compose_ms
+    }
+
     /// From every part, as of [`Stages::in_order`].
     pub fn from_order(parts: [f32; Self::COUNT]) -> Self {
         let [

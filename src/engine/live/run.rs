@@ -20,7 +20,7 @@ use super::{
     rate_control::{FrameCost, RateControl},
     sampler::Sampler,
     scheduler::Next,
-    settings::{LiveEvent, LiveSettings, MeasureJob, NumberedSettings, Preview},
+    settings::{LiveEvent, LiveSettings, LiveSize, MeasureJob, NumberedSettings, Preview},
     snapshot::Snapshot,
     target::{DeviceSlot, RenderTarget, SessionSlot},
     targets::{Surroundings, Targets},
@@ -302,8 +302,14 @@ impl Live {
         self.sampler.forget_device();
     }
 
+    /// The size at which a frame of the source is painted. Without a network the automatic size has nothing
+    /// to save: the source is shown as large as it is.
     fn working_size(&self, (width, height): (usize, usize)) -> (usize, usize) {
-        size_within(width, height, self.rate.long_side_px())
+        let settings = &self.settings.current;
+        match (&settings.network, settings.size) {
+            (None, LiveSize::Auto { .. }) => (width, height),
+            _ => size_within(width, height, self.rate.long_side_px()),
+        }
     }
 
     /// Paints a target whose sessions are open.
