@@ -57,7 +57,7 @@ impl Input {
     pub fn start(source: LiveSource, source_px: usize) -> io::Result<Self> {
         let (frames, capture) = match source {
             LiveSource::Capture(source, mut settings) => {
-                settings.working_px = source_px;
+                settings.source_px = source_px;
                 let (capture, frames) = Capture::start(source, settings)?;
                 (frames, Some(Arc::new(capture)))
             }
@@ -85,7 +85,7 @@ impl Input {
     /// frames.
     pub(super) fn adjust(&self, source_px: usize, frozen: bool) {
         if let Some(capture) = &self.capture {
-            capture.set_working_px(source_px);
+            capture.set_source_px(source_px);
             capture.set_held(frozen);
         }
     }

@@ -21,7 +21,7 @@ const MOST_BUFFERS: usize = 32;
 
 /// A camera that streams. Dropping it stops the camera and closes it.
 pub struct MmapStream {
-    /// Always there until the end.
+    /// `None` only while it is dropped.
     stream: Option<V4lStream<'static>>,
 }
 
@@ -67,7 +67,7 @@ impl MmapStream {
         let damaged = about.flags.contains(BufferFlags::ERROR);
         let filled = match about.bytesused as usize {
             _ if damaged => 0,
-            // Old drivers do not tell.
+            // Old drivers do not report that.
             0 => bytes.len(),
             used => used.min(bytes.len()),
         };
