@@ -334,14 +334,14 @@ impl App {
             .iter()
             .filter_map(Report::failure)
         {
-            terminal::tell(format!("styleforge: {failure}"));
+            terminal::write_message(format!("styleforge: {failure}"));
         }
         if let (Some(path), true) = (
             &self.settings_file.path,
             self.settings_file.changed_at.is_some(),
         ) && let Err(error) = self.settings.save(path)
         {
-            terminal::tell(format!("styleforge: {error}"));
+            terminal::write_message(format!("styleforge: {error}"));
         }
         self.engine.shutdown(Duration::from_secs(2));
     }

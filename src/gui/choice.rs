@@ -29,7 +29,7 @@ pub struct Recipe {
     pub working: (usize, usize),
 }
 
-/// What tells one result from another: recipe, strength and colours, size.
+/// The key that distinguishes results: recipe, strength and colours, size.
 pub type SavedKey = (Recipe, Look, OutputSize);
 
 /// How the photo is to be painted: what undo and redo go through.

@@ -142,9 +142,9 @@ mod tests {
 
     #[test]
     fn no_place_in_a_librarys_sources_is_told() {
-        let told =
+        let error =
             "winit EventLoopError: os error at /home/x/winit/linux/mod.rs:788: No display: :9";
-        assert_eq!(without_place(told), "winit EventLoopError: No display: :9");
+        assert_eq!(without_place(error), "winit EventLoopError: No display: :9");
         assert_eq!(without_place("No display: :9"), "No display: :9");
     }
 }

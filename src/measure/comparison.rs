@@ -58,7 +58,7 @@ impl Comparison<'_> {
         )
     }
 
-    /// Measures both in turn, frame by frame. `control` tells how far it is and stops it.
+    /// Measures both in turn, frame by frame. `control` has the progress and cancels it.
     ///
     /// # Errors
     /// [`MeasureError::Backend`] when a session cannot be opened or a run fails or is stopped,

@@ -61,7 +61,7 @@ pub struct MeasuredCandidate {
 pub struct Measured {
     /// By mode, in the order in which they were given.
     pub candidates: Vec<MeasuredCandidate>,
-    /// The device's clock behind the warm-up, where it can be told.
+    /// The device's clock after the warm-up, where it is known.
     pub clock_before_mhz: Option<u32>,
     /// The device's clock behind the last measured run.
     pub clock_after_mhz: Option<u32>,

@@ -69,11 +69,11 @@ pub fn verify_kernels(
     backend: &dyn Backend,
     subject: &Subject,
     modes: &[Mode],
-    mut tell: impl FnMut(KernelVerdict),
+    mut report: impl FnMut(KernelVerdict),
 ) -> Result<(), BackendError> {
     for (_, photo) in &subject.pictures {
         for &mode in modes {
-            judge_mode(backend, subject, photo, mode, &mut tell)?;
+            judge_mode(backend, subject, photo, mode, &mut report)?;
         }
     }
     Ok(())
@@ -84,7 +84,7 @@ fn judge_mode(
     subject: &Subject,
     photo: &Frame,
     mode: Mode,
-    tell: &mut dyn FnMut(KernelVerdict),
+    report: &mut dyn FnMut(KernelVerdict),
 ) -> Result<(), BackendError> {
     let network = &subject.network;
     let spec = SessionSpec::single(photo.width(), photo.height(), mode);
@@ -104,7 +104,7 @@ fn judge_mode(
             let Some(error) = Error::of(&record, network, mode) else {
                 return;
             };
-            tell(KernelVerdict {
+            report(KernelVerdict {
                 network: subject.name.clone(),
                 mode,
                 layer: record.layer,
@@ -422,7 +422,7 @@ mod tests {
         assert!(!bf16.is_right(), "{bf16:?}");
         // Nonsense that was read is no excuse.
         record.read[0].data[2] = f32::INFINITY;
-        let nonsense = Error::of(&record, &network(), fp16).expect("to be told");
+        let nonsense = Error::of(&record, &network(), fp16).expect("a verdict");
         assert!(!nonsense.is_right(), "{nonsense:?}");
     }
 }

@@ -95,7 +95,7 @@ pub fn verify(
     subject: &Subject,
     modes: &[Mode],
     batch: usize,
-    mut tell: impl FnMut(Verdict),
+    mut report: impl FnMut(Verdict),
 ) -> Result<(), BackendError> {
     for (name, picture) in &subject.pictures {
         let truth = Truth::new(&subject.network, picture.clone());
@@ -117,7 +117,7 @@ pub fn verify(
                     pair,
                 )?);
             }
-            tell(verdict);
+            report(verdict);
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ mod compare;
 mod layout;
 mod recording;
 
-use eframe::egui::{Event, Key, Modifiers, PointerButton};
+use eframe::egui::{Event, Key, Modifiers, PointerButton, vec2};
 use egui_kittest::kittest::Queryable;
 use styleforge::{capture::Source, mode::ModelSize, settings::Settings};
 

@@ -59,7 +59,7 @@ impl LoadingCalls {
         let count = named(c"cuModuleGetFunctionCount")?;
         let enumerate = named(c"cuModuleEnumerateFunctions")?;
         let load = named(c"cuFuncLoad")?;
-        // SAFETY: the driver's own calls of these names, whose types cuda.h tells.
+        // SAFETY: the driver's own calls of these names, whose types are those of cuda.h.
         unsafe {
             Some(Self {
                 count: mem::transmute::<*mut c_void, CountEntries>(count),

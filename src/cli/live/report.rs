@@ -1,4 +1,4 @@
-//! What a live run came to, for programs and for people.
+//! The report of a live run, for programs and for people.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::{
     timing::TimingMethod,
 };
 
-/// What a live run came to.
+/// The report of a live run.
 #[derive(Serialize)]
 pub struct Report {
     pub version: &'static str,
@@ -41,10 +41,10 @@ pub struct Report {
     pub source_size: (usize, usize),
     /// Columns and rows that the network saw at the end, in pixels.
     pub working_size: (usize, usize),
-    /// What the automatic size came to; `None` where a size was chosen.
+    /// The result of the automatic size; `None` where a size was chosen.
     pub automatic_size: Option<AutomaticSize>,
-    /// From the source's having a frame to the picture's being here, over the last seconds in which
-    /// pictures came.
+    /// From the moment when the source has a frame to the arrival of its picture, over the last seconds in
+    /// which pictures came.
     pub latency_ms: Option<SpreadMs>,
     /// How the network's time was taken.
     pub method: TimingMethod,
@@ -67,7 +67,7 @@ pub struct AutomaticSize {
     pub achieved_fps: f32,
     /// Whether that is the target rate.
     pub holds: bool,
-    /// What keeps it below the target rate.
+    /// The reason why it is below the target rate.
     pub limited_by: Option<Limit>,
     /// The long side that was chosen, in pixels.
     pub long_side_px: usize,
@@ -75,7 +75,7 @@ pub struct AutomaticSize {
     pub model: Option<ModelSize>,
 }
 
-/// What keeps live pictures below the target rate.
+/// The reason why live pictures are below the target rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {

@@ -1,4 +1,4 @@
-//! Opens files and pasted pictures as photos, and tells photos from checkpoints by their names.
+//! Opens files and pasted pictures as photos, and distinguishes photos from checkpoints by their names.
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -118,7 +118,7 @@ pub struct Snapshot {
     pub size: (usize, usize),
 }
 
-/// Files by what they are, as far as their names tell.
+/// Files by their kind, as far as their names show it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sorted {
     /// Photos, those in folders included.

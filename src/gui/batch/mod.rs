@@ -61,8 +61,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// A batch to be confirmed, of which `left_out` tells what it does not paint. Paintings go into the
-    /// folder [`PAINTED`] beside the photos.
+    /// A batch to be confirmed; `left_out` lists the folders and files that it does not paint. Paintings go
+    /// into the folder [`PAINTED`] beside the photos.
     pub fn new(photos: Vec<PathBuf>, left_out: Vec<String>) -> Self {
         let beside = photos.first().and_then(|p| p.parent());
         Self {

@@ -202,7 +202,7 @@ impl Descriptor {
         values: &mut [T],
     ) -> Result<usize, DriverFailure> {
         let mut count = 0;
-        // SAFETY: as for `set_as`; cuDNN writes at most as many values as it is told that there is room.
+        // SAFETY: as for `set_as`; cuDNN writes at most as many values as the given length.
         let status = unsafe {
             (self.calls.get_attribute)(
                 self.raw,

@@ -41,7 +41,7 @@ const MOST_ALGORITHMS: usize = 8;
 /// # Errors
 /// The reason in words.
 pub fn installed() -> Result<String, String> {
-    // SAFETY: takes nothing and only tells a number.
+    // SAFETY: takes nothing and only returns a number.
     let version = unsafe { (calls()?.version)() };
     named(version)
 }

@@ -148,7 +148,7 @@ params! {
         all: ConvParams,
         /// One after another; the first `count` of them count.
         layers: [ChainLayer; MOST_CHAINED],
-        /// What the CTAs of an image tell each other between layers; read when there are several.
+        /// Statistics that the CTAs of an image exchange between layers; used when there are several CTAs.
         exchange: u64,
         /// Layers.
         count: i32,
