@@ -1,12 +1,14 @@
-//! The handle of the engine thread, which owns the backend and its sessions, obeys commands and sends events.
+//! The handle of the engine thread, which owns the backend and its sessions, performs commands and sends
+//! events.
 //!
-//! The handle sends [`Command`]s on one bounded channel, and a stop signal; the thread sends [`Event`]s on
-//! another and calls an injected wake-up after each. Nothing here waits for the thread except
-//! [`Engine::shutdown`], which waits a bounded time.
+//! The handle sends [`Command`]s on a bounded channel, and a stop signal; the thread sends [`Event`]s on an
+//! unbounded one, so that it never waits for a surface, and calls an injected wake-up after each. Nothing here
+//! waits for the thread except [`Engine::shutdown`], which waits a bounded time.
 //!
 //! Invariants: the newest paint command wins, the one before it is cancelled at once; [`Engine::poll`] drops
 //! events of replaced commands; a panic in a job becomes an event and closes the painter's sessions; a lost
-//! device is replaced, which is an event. The [`Engine`] handle belongs to one thread, the window's.
+//! device is replaced, which is an event. The [`Engine`] handle belongs to one thread: the window's, or the
+//! main thread of `styleforge live`.
 
 use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
@@ -70,7 +72,7 @@ impl Engine {
     /// The operating system's, when it gives no thread.
     pub fn start(open_device: OpenDevice, wake_up: WakeUp) -> std::io::Result<Self> {
         let (command_sender, commands) = bounded(COMMANDS);
-        // Nothing waits for a surface.
+        // Unbounded, so that the thread never waits for a surface.
         let (event_sender, events) = unbounded();
         let (stop, stopped) = bounded(0);
         let event_sender = Events::new(event_sender, wake_up);

@@ -1,7 +1,9 @@
 //! Between a surface and the engine thread: commands one way, events the other.
 //!
-//! Plain data. A command has no return value; its outcome is an event that carries the command's
-//! [`Generation`], so that events of replaced commands can be dropped.
+//! Plain data. A command has no return value; its outcome is an event. Those of a paint command carry its
+//! [`Generation`], those of live painting the number of its settings
+//! ([`NumberedSettings`](super::live::NumberedSettings)), so that events of replaced ones can be dropped; of
+//! batches and measurements there is one at a time.
 
 use std::{path::PathBuf, sync::Arc};
 
