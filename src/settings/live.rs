@@ -1,4 +1,4 @@
-//! What is remembered of live pictures: the source, how it is captured, how it is painted.
+//! The remembered settings of live pictures: the source, how it is captured, how it is painted.
 
 use toml::Table;
 

@@ -21,10 +21,10 @@ pub fn put(table: &mut Table, key: &str, value: Option<impl Into<Value>>) {
     }
 }
 
-/// What of a file makes no sense.
+/// Values of a file that make no sense.
 #[derive(Default)]
 pub struct Complaints {
-    /// What a person is told.
+    /// Warnings for people.
     pub warnings: Vec<String>,
     /// Table and key of every value that was refused.
     pub refused: Vec<(&'static str, String)>,
