@@ -72,7 +72,7 @@ fn main() -> ExitCode {
             memory_stays,
         ),
         (
-            "after_a_trap_the_rebuilt_context_paints_and_after_a_second_the_processor",
+            "after_a_trap_another_process_paints_and_after_a_second_the_processor",
             lost_context::in_another_process,
         ),
         ("graph_and_launches_agree", graph_and_launches_agree),

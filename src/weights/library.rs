@@ -126,8 +126,8 @@ impl StyleLibrary {
     /// The style of this id or title; capitals and the choice between space, `-` and `_` do not
     /// matter.
     pub fn find(&self, name: &str) -> Option<&Style> {
-        let wanted = id_from(name);
-        let by = |key: fn(&Style) -> &str| self.styles.iter().find(|s| id_from(key(s)) == wanted);
+        let id = id_from(name);
+        let by = |key: fn(&Style) -> &str| self.styles.iter().find(|s| id_from(key(s)) == id);
         by(|s| &s.id).or_else(|| by(|s| &s.title))
     }
 

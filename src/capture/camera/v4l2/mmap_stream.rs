@@ -34,7 +34,7 @@ impl MmapStream {
         let mut stream = V4lStream::with_buffers(device, Type::VideoCapture, BUFFERS)
             .map_err(|e| problem(&e))?;
         // All but the first, which the first call of `next` hands to the driver. A driver may have
-        // made fewer or more than asked for.
+        // made fewer or more than requested.
         for index in 1..MOST_BUFFERS {
             if CaptureStream::queue(&mut stream, index).is_err() {
                 break;
