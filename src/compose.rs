@@ -1,4 +1,4 @@
-//! What happens to a painting after the network: strength, keeping the photo's colours, alpha.
+//! Composes a painting with its photo: strength, keeping the photo's colours, alpha.
 //!
 //! Pure functions on pixels, so that both can be changed at once without running the network
 //! again. Any thread.

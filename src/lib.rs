@@ -1,93 +1,159 @@
 //! StyleForge paints live pictures and photos in the style of a picture with Johnson's TransformerNet.
 //!
-//! This page is the architecture document.
+//! This page is the architecture document; `CONTRIBUTING.md` tells how to build, test and extend.
 //!
 //! # Floors
 //!
-//! Imports go down only; `tests/architecture.rs` enforces it.
+//! A module imports only from its own floor and those below, and no two files import each other in a circle;
+//! `tests/architecture` enforces both.
 //!
-//! | floor | modules | what lives there |
+//! | floor | module | what lives there |
 //! |---|---|---|
-//! | 7 | `main.rs` | arguments to window or command line, exit code |
-//! | 6 | [`gui`], [`cli`] | the two surfaces; the only egui, the only arguments; no feature lives in one of them alone |
-//! | 5 | [`engine`], [`media`], [`capture`], [`settings`], [`verify`], [`measure`], [`signals`], [`terminal`], [`licences`] | jobs and threads, picture files, cameras, what is remembered, checks, times, Ctrl-C, standard output and error, licences |
+//! | 7 | `main.rs` | starts the window or the command line and passes on its exit code |
+//! | 6 | [`gui`] | the window; the only egui |
+//! | 6 | [`cli`] | the command line; the only argument parser. What one surface can do, the other can too |
+//! | 5 | [`engine`] | photos, batches and live painting: threads, sessions, the way of a frame |
+//! | 5 | [`media`], [`capture`] | picture files and recordings; cameras, the demo scene and photos as live sources |
+//! | 5 | [`verify`], [`measure`] | whether a backend computes what it should; how long it takes |
+//! | 5 | [`settings`], [`licences`] | what is remembered between starts; licences of all dependencies |
+//! | 5 | [`terminal`], [`signals`] | standard output and error; Ctrl-C and SIGTERM |
 //! | 4 | [`backend`] | runs a plan on a device; the only `unsafe` and the only cudarc |
-//! | 3 | [`plan`] | pure: groups of a graph, size and mode to steps, buffers, cost |
-//! | 2 | [`graph`], [`network`], [`models`], [`weights`] | networks as operations and how these are fused; a graph with its weights by name; each model's builder and key names, the only place that knows a model; checkpoint readers and the style library: the only parsers of untrusted weights |
-//! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`timing`], [`compose`], [`mailbox`], [`text`] | the domain: no files, no threads, no devices |
-//! | 0 | [`disk`] | files written whole, and the system's errors in words; knows nothing of the domain |
+//! | 3 | [`plan`] | turns a graph, a picture size and a mode into steps with buffers and costs; pure |
+//! | 2 | [`graph`], [`network`] | a network as operations, and how these are fused; a graph with its trained values |
+//! | 2 | [`models`] | one folder for each known network: builds its graph and recognises its checkpoints |
+//! | 2 | [`weights`] | checkpoint readers, the only parsers of untrusted weights; the style library |
+//! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`timing`], [`compose`], [`mailbox`], [`text`] | values that all of it speaks of: no files, no threads, no devices |
+//! | 0 | [`disk`] | writes files whole, and has words for the system's errors; knows nothing of the rest |
 //!
 //! # Invariants
 //!
-//! - Pixels are RGBA8 at every seam; alpha is carried through from the photo.
+//! Pictures and networks:
+//!
+//! - Between modules pixels are always RGBA8; alpha is carried through from the photo.
 //! - A checkpoint fits exactly or is an error that names the keys; nothing in a file is executed.
-//! - Instance statistics are always the picture's own; a file's running statistics are ignored.
-//! - At any size the maps are H, ceil(H/2), ceil(H/4), then twice and four times that, and the
-//!   result is cropped to H x W from the top left: what every other runtime makes, cropped.
-//! - The oracle ([`backend::oracle`]) walks the unfused graph and shares no code with what it judges; since it
-//!   shares the graph, PyTorch's vectors (`tests/golden`) judge it.
-//! - The same input, network and mode give the same bits, whatever the number of threads.
-//! - A file is written beside its target, brought to the disk and renamed, all by [`disk`]; what exists is
-//!   replaced only when asked. What a kill leaves of it in a folder of our own goes at the next start.
-//! - No number of the system's ("os error 28") reaches a person: [`disk::reason`] has the words.
-//! - Live pictures: the newest frame wins and what it overtook is counted, once before the engine and
-//!   once before the screen; nothing waits for a surface; after the first frames nothing is allocated
-//!   for one, but by a camera's JPEG decoder and the demo scene's rasteriser. Sessions are opened beside those that paint, which go on until the new ones are there.
-//!   What cannot be had is told, and what was painted before goes on.
-//! - A ratio of two times is shown only beside a check that both made the same picture.
-//! - Text of others (titles, tensors, files, cameras) is shown as one line without control characters and
-//!   direction marks ([`text`]): escaped where the program writes ([`terminal`]), and where it becomes a label.
-//! - A fallback is announced, never silent. A GPU that is lost in the middle is opened again once,
-//!   in a process of its own ([`backend::remote`]), because the driver opens nothing any more for the
-//!   one that lost it; then the processor takes over ([`engine::paint::Painter`]). That process
-//!   answers within a deadline or is killed, and the processor takes over at once.
+//! - Instance norms use the picture's own statistics; the running averages that some files carry are ignored.
+//! - A picture of H x W pixels has maps of H, then ceil(H/2), then ceil(H/4) rows, doubled twice on the way
+//!   back, and columns likewise; the result is cropped to H x W from the top left. Other runtimes make the same
+//!   picture.
+//! - The oracle ([`backend::oracle`]) shares no code with the backends that it judges, but it walks the same
+//!   graph; whether the graph itself is right is judged by pictures that PyTorch made (`tests/golden`).
+//! - The same picture, network and mode give the same bits, whatever the number of threads.
+//! - A ratio of two times is shown only together with a check that both painted the same picture.
+//!
+//! Files and text:
+//!
+//! - [`disk`] writes a picture or a settings file under a temporary name, syncs it and renames it. An existing
+//!   file is replaced only with `--force` or after a question. Temporary files that a killed program left in
+//!   folders of ours are deleted at the next start. A recording's `frames.csv` alone grows line by line.
+//! - A person reads words, never the system's error numbers ("os error 28"): [`disk::reason`].
+//! - Text from outside (titles, names of tensors, files and cameras) is shown as one line without control
+//!   characters and direction marks ([`text`]), on the terminal ([`terminal`]) as in the window's labels.
+//! - Reading a checkpoint costs what the size of its file allows, in memory and in steps:
+//!   [`weights::Budget`].
+//!
+//! Live painting:
+//!
+//! - The newest frame wins. Frames that it replaced are counted: before the engine, and before the surface.
+//! - No thread waits for a surface.
+//! - After the first frames of a size, painting a frame allocates nothing. Exceptions: a camera's JPEG
+//!   decoder, the demo scene's rasteriser, and comparing two modes.
+//! - A session is opened by the loader thread while the one before goes on painting; when memory does not
+//!   suffice for both, the old one is closed first and the picture stands still meanwhile. When a session cannot
+//!   be opened, the surface shows why and the old one stays.
+//!
+//! Devices:
+//!
+//! - A fallback is announced, never silent.
+//! - After a GPU is lost (a kernel that failed, a driver that was restarted), the driver refuses the process
+//!   that lost it. The engine therefore opens the GPU once more in a child process ([`backend::remote`]); after a
+//!   second loss, or when a call takes longer than its deadline, the processor paints. `Device::replace_lost` in
+//!   `engine/device.rs` decides; photos and live painting both call it.
 //!
 //! # Threads
 //!
-//! The window's thread draws and never waits. One engine thread owns the device, its pool of sessions
-//! ([`engine::sessions`]) and the live pipeline ([`engine::live`]), and answers commands with events; beside it
-//! a loader makes sessions ready, on a GPU in streams of its own, while the old ones serve. Photos, live
-//! pictures, previews and comparisons lease their sessions from the one pool and its one memory budget. The CPU
-//! backend has a pool of worker threads of its own. The command line runs the same painter on its main thread.
+//! - **Window**: draws and never waits. It sends commands and settings and shows what comes back.
+//! - **Engine** ([`engine::Engine`]): owns the device, its [pool of sessions](engine::sessions) and
+//!   [live painting](engine::live). `styleforge live` runs one too; the other commands paint photos
+//!   on their main thread with [`engine::paint::Painter`], as the engine does.
+//! - **Loader**: opens sessions for the engine, on a GPU in CUDA streams of its own.
+//! - **Camera**: fetches and decodes frames, and may hang with its device. A second thread, **capture**, watches
+//!   it, reports problems and reopens it. The other sources have the capture thread alone.
+//! - **Recorder**: encodes and writes the pictures that the engine hands it.
+//! - **Workers** of the CPU backend, which share one frame.
 //!
-//! The engine starts the live source, paints, and feeds the sinks. A surface sends
-//! [`LiveSettings`](engine::live::LiveSettings) and shows pictures and [`Snapshot`](engine::live::Snapshot)s.
-//! A live frame goes from thread to thread through [mailboxes](mailbox):
+//! One pool a device keeps all sessions within one memory budget: photos, the large live picture, previews and
+//! comparisons take theirs from it. Measurements open sessions of their own. Photos that do not fit are
+//! painted at a smaller working size and scaled up ([`engine::paint`]).
+//!
+//! # One live frame
+//!
+//! A frame goes from thread to thread through [mailboxes](mailbox): the writer never waits, the reader gets the
+//! newest value.
 //!
 //! ```text
-//! capture thread                 engine thread                          surface
-//! wait for the source            wait for command, settings or frame
-//! decode, turn                   take the newest frame
-//! put, newest wins  ---------->  to the working size, network, look
-//!                                put, newest wins  ------------------>  take the newest picture, draw
-//!                                push  ---> recorder's thread: encode, write
+//! camera thread                    engine thread                          window thread
+//! capture/camera/session.rs        engine/thread.rs, engine/live/run.rs   gui/live/update.rs
+//!   wait for a frame                 Live::serve
+//!   decode and rotate                  take the newest settings
+//!   feed::hand_over      --------->    take the newest frame
+//!                                      FrameLoop::begin, scale            App::logic
+//!                                      Session::run                         take the newest picture
+//!                                      FrameLoop::hand_over --------->      texture for the stage
+//!                                        |   compose, record, wake up     App::ui: draw
+//!                                        +-> FrameSink::push ---> recorder thread: encode, write
+//!                                      RateControl::note: the next size
+//!                                      one preview, if there is time
 //! ```
 //!
-//! A camera has a second thread that watches the first, which may hang with its device.
+//! A surface sends [`LiveSettings`](engine::live::LiveSettings) and reads pictures and
+//! [`Snapshot`](engine::live::Snapshot)s. In `engine/live` the scheduler decides which session paints and which
+//! is to be opened (a pure state machine), the rate control decides the working size and what size the source
+//! should send, and the frame loop takes one frame through its stages; none of them knows the others.
+//!
+//! # One photo
+//!
+//! `cli::stylize` or the window's `PaintJob` → [`media::decode`] (pixels, orientation, alpha) →
+//! [`Painter::paint`](engine::paint::Painter::paint): choose a working size that fits the memory, take a session
+//! from the pool or open one ([`Backend::open`](backend::Backend::open)), scale,
+//! [`Session::run`](backend::Session::run) → [`Painting::finished`](engine::paint::Painting::finished): scale to
+//! the output size, [`compose`](compose::compose) with the photo → [`media::encode`] → [`disk`].
+//!
+//! # One checkpoint
+//!
+//! [`Checkpoint::read`](weights::Checkpoint::read): find the format, read named tensors (PyTorch, safetensors) or
+//! lower a program to a graph (ONNX), every loop drawing on the file's [`Budget`](weights::Budget) →
+//! [`models`]: which network is it, and which tensor is which node's → [`network::Network`] → `SessionKey` in the
+//! pool → [`Backend::open`](backend::Backend::open): [`plan`] groups the graph, chooses kernels and tiles and lays out
+//! memory; the backend packs and uploads the weights.
 //!
 //! # Glossary
 //!
 //! | term | meaning |
 //! |---|---|
-//! | style | a named set of trained weights with its credit; has a `full` and a `lite` model |
+//! | style | a named set of trained weights with its credit; has a `full` and a `lite` size: [`mode::ModelSize`] |
 //! | checkpoint | a file of weights; its family is the program or paper that wrote it |
-//! | model | a network's builder with the key names of its checkpoints: [`models`] |
+//! | model | the code that builds one kind of network and knows the keys of its checkpoints: [`models`] |
 //! | network | a [`graph`] with its weights by the names of its nodes: [`network::Network`] |
 //! | lowering | rewriting the nodes of an ONNX file as operations of a graph: [`weights::onnx`] |
 //! | map | the numbers between two operations: channels x rows x columns |
 //! | norm | instance normalisation: every channel of a map by its own mean and variance |
-//! | variant | how a network is cut into launches: `baseline` (each operation its own), `fused-norm` (norm and ReLU in one), `fused` (convolution, norm, ReLU, padding, upsampling and residual together): [`mode::Variant`] |
-//! | precision | the name of a set of number formats: [`mode::Precision`], [`numeric`] |
+//! | launch | one start of a kernel on the device; a step of a plan is one or several |
+//! | variant | how a network is cut into launches: `baseline` (every operation its own), `fused-norm` (norm, ReLU and residual sum in one), `fused` (all that surrounds a convolution in its kernel): [`mode::Variant`]. The processor has `baseline` and `fused` |
+//! | precision | the name of a set of number formats: [`mode::Precision`], [`numeric`]. The processor has fp32 |
 //! | mode | variant and precision |
-//! | group | what fusion puts into one launch: gather, operation, epilogue: [`graph::fusion`] |
-//! | gather, main loop, epilogue | a convolution kernel's reading (norm, ReLU, upsampling, padding on the way), its products, and its writing (statistics, residual, picture) |
-//! | plan | pure data: a network's launches at one size with their buffers and costs: [`plan`] |
-//! | session | a plan with its weights on a device: [`backend::Session`] |
+//! | group | nodes of the graph that are computed together: what is gathered, an operation, its epilogue: [`graph::fusion`]. A planner may join groups into one launch (`plan/cuda/chain.rs`) or split one into several (`plan/cuda/unfused.rs`) |
+//! | gather, main loop, epilogue | the parts of a convolution kernel: it reads its input (norm, ReLU, residual sum, upsampling and padding on the way), multiplies, and writes (statistics of the next norm, or the picture) |
+//! | tile | the part of a map that one block of GPU threads computes: `plan/cuda/conv.rs` chooses from the tables of `plan/cuda/tiles.rs` |
+//! | plan | pure data: a network's steps at one size, with buffers and costs: [`plan`] |
+//! | session | a plan with its weights on a device, ready to paint: [`backend::Session`] |
 //! | backend | opens sessions on a device: [`backend::Backend`] |
 //! | oracle | the float64 walk of the unfused graph that judges every backend: [`backend::oracle`] |
-//! | baseline's provider | who computes the convolutions of `baseline`: cuDNN where it is installed, else our direct kernel |
+//! | convolution provider | who computes the convolutions of `baseline` and `fused-norm`: cuDNN where it is installed and has the precision, else our own unfused kernels: [`plan::ConvProvider`] |
+//! | painter | paints photos with the sessions of one device: [`engine::paint::Painter`] |
 //! | working size | the size at which the network sees a picture |
-//! | source, stage, sink | where live frames come from, what is done to them, where pictures go |
+//! | source, stage, sink | where live frames come from, what is done to them on the way, where pictures go |
+//! | preview | a small live picture in another style |
+//! | comparison | two candidates (modes, on one device or two) paint the same frame; shown side by side with their times |
 //! | look | strength and colours of the finished picture: [`compose::Look`] |
 
 pub mod backend;

@@ -1,12 +1,12 @@
 //! The mailbox: hands values from one thread to another without waiting; the newest wins.
 //!
-//! Three values go round: one belongs to the writer, one to the reader, one lies between them. The
-//! writer swaps its own for the one between and signals; the reader swaps its own for it. A value that
-//! is swapped away before the reader took it is counted as dropped. The lock is held for one swap only.
+//! There are three values: one belongs to the writer, one to the reader, one lies between them. The writer
+//! swaps its own with the one between and signals; the reader swaps its own with it. A value that is swapped
+//! away before the reader took it is counted as dropped. The lock is held for one swap only.
 //!
 //! Values that are reused, like frames, are filled in place ([`Writer::value`], [`Writer::put`],
-//! [`Reader::take`]), which allocates nothing. Values that are made anew each time travel as an
-//! `Option` ([`Writer::send`], [`Reader::receive`]): what they replaced is freed at once.
+//! [`Reader::take`]), which allocates nothing. Values that are made anew each time travel as an `Option`
+//! ([`Writer::send`], [`Reader::receive`]): a replaced value is freed at once.
 //!
 //! Knows nothing of what it carries. Either end belongs to one thread at a time.
 
@@ -30,7 +30,7 @@ struct Shared<T> {
 
 impl<T> Shared<T> {
     fn swap(&self, own: &mut T, writes: bool) -> bool {
-        // Whoever panicked held the lock for a swap only: the value is whole.
+        // A thread that panicked held the lock for a swap only: the value is whole.
         let mut between = self.between.lock().unwrap_or_else(PoisonError::into_inner);
         let was_fresh = between.fresh;
         if writes || was_fresh {
@@ -101,7 +101,7 @@ impl<T> Writer<T> {
         let _ = self.signal.try_send(());
     }
 
-    /// What was handed over and what was lost.
+    /// Counts of written and of dropped values.
     pub fn counts(&self) -> Counts {
         counts(&self.shared)
     }
@@ -141,7 +141,7 @@ impl<T> Reader<T> {
         between.unwrap_or_else(PoisonError::into_inner).fresh
     }
 
-    /// What was handed over and what was lost.
+    /// Counts of written and of dropped values.
     pub fn counts(&self) -> Counts {
         counts(&self.shared)
     }

@@ -1,26 +1,28 @@
 //! The choices a person has about how the network is run: variant, precision, model size, device.
 //!
-//! Only names and their spellings; what each means for kernels is decided in [`crate::plan`].
+//! Only names and their spellings. [`crate::numeric`] says which number formats a precision stands for,
+//! [`crate::plan`] how a variant is cut into steps, [`crate::backend::oracle`] where a mode rounds, and
+//! [`crate::verify`] which errors it may have.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// How the network is cut into passes over memory.
+/// How the network is cut into launches (on the processor: passes over memory).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Variant {
-    /// One pass per operation, as a framework does it: pad, convolve, mean and variance, normalise,
-    /// ReLU, upsample, add.
+    /// A launch for each operation, as a framework does it: pad, convolve, mean and variance, normalise, ReLU,
+    /// upsample, add.
     Baseline,
-    /// The same convolutions, with one pass for the whole norm, its ReLU and its residual add.
+    /// The same convolutions, with one launch for a whole norm, its ReLU and its residual add.
     FusedNorm,
     /// Padding, normalisation, ReLU, upsampling and residual adds folded into the convolutions.
     #[default]
     Fused,
 }
 
-/// In which numbers the network is computed. Sums are always kept in single precision.
+/// The number formats that the network is computed in, by name. Sums are always kept in single precision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
@@ -37,10 +39,10 @@ pub enum Precision {
     Mixed,
 }
 
-/// A precision, or the wish for whichever the device does well.
+/// A precision, or the device's own choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PrecisionChoice {
-    /// The fastest that the device does well; what it came to is said.
+    /// The fastest that the device does well; messages name it.
     #[default]
     Auto,
     /// This one.

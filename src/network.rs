@@ -9,7 +9,7 @@ use crate::graph::{Graph, GraphError, Op};
 /// Why sizes or weights do not make a network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkError {
-    /// Outside what this program runs.
+    /// Beyond the limits of this program.
     #[error("{what} is {got}, this program runs {limits}")]
     OutOfRange {
         /// What is out of range.

@@ -1,4 +1,4 @@
-//! In which numbers a network is computed, as data that planners and backends read.
+//! The number formats that a network is computed in, as data for planners and backends.
 //!
 //! A [`Precision`] is a name for one such set of formats. Knows no device and no kernel.
 

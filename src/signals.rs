@@ -1,6 +1,6 @@
 //! Ctrl-C and the system's requests to end: SIGINT, SIGTERM and SIGHUP.
 //!
-//! Knows nothing of what has to be stopped. The handler runs on a thread of its own.
+//! Does not know what a signal stops. The handler runs on a thread of its own.
 
 use std::{
     sync::OnceLock,

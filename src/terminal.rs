@@ -1,7 +1,8 @@
 //! Standard output and standard error: the only place that writes to them.
 //!
-//! What is written for people is lines. Whatever stands in one besides letters, a line break as well, is
-//! text of others that would act on the terminal, and is escaped ([`one_line`]); so a line is a line.
+//! Text for people is written in lines. A control character or direction mark in a line comes from text of
+//! others (a file name, a title) and would act on the terminal, so it is escaped ([`one_line`]), a line break
+//! too; so one line stays one line.
 //! Pictures, scripts and messages to another program go out as bytes. Any thread may write.
 
 use std::{
@@ -43,7 +44,7 @@ pub fn write_bytes(bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A line for people, on standard error. Lost when nobody reads it.
-pub fn tell(line: impl Display) {
+pub fn write_message(line: impl Display) {
     let line = line.to_string();
     writeln!(io::stderr().lock(), "{}", one_line(&line)).ok();
 }

@@ -1,9 +1,9 @@
 //! Text of others made fit to be shown.
 //!
-//! Titles, names of tensors, files, cameras and what is told about them are written by others. A
-//! terminal acts on control characters in them, a line break begins a line that looks like ours, and
-//! direction marks turn the letters around them. [`one_line`] shows all of these escaped; [`cut`] bounds
-//! what is shown. Both surfaces show text of others only through these two.
+//! Titles, and names of tensors, files and cameras are written by others. A terminal acts on control characters
+//! in them, a line break begins a line that looks like ours, and direction marks turn the letters around them.
+//! [`one_line`] shows all of these escaped; [`cut`] bounds what is shown. Both surfaces show text of others
+//! only through these two.
 
 use std::{borrow::Cow, fmt::Write as _};
 

@@ -35,11 +35,11 @@ impl TimingMethod {
 /// How long one run took.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunTiming {
-    /// Milliseconds of painting, without the ways to the device and back.
+    /// Milliseconds of painting, without the transfers to the device and back.
     pub total_ms: f64,
-    /// Milliseconds of the way to the device; 0 for a device that works in the system's memory.
+    /// Milliseconds of the transfer to the device; 0 for a device that works in the system's memory.
     pub upload_ms: f64,
-    /// Milliseconds of the way back; 0 as for [`RunTiming::upload_ms`].
+    /// Milliseconds of the transfer back; 0 as for [`RunTiming::upload_ms`].
     pub download_ms: f64,
     /// How all these times were taken.
     pub method: TimingMethod,
@@ -81,15 +81,15 @@ pub struct StepTiming {
     pub bytes: u64,
 }
 
-/// What a device can do at most: the measure for what a kernel reaches.
+/// What a device can do at most, against which kernels are measured.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ceiling {
     /// Bytes per second that a copy in the device's memory reads and writes, in 1e9; measured.
     pub copy_gb_per_s: f64,
-    /// Operations per second in the precision (2 per multiply-add), in 1e12, where the maker tells
-    /// them for this kind of device: what no program reaches.
+    /// Operations per second in the precision (2 per multiply-add), in 1e12, where the maker publishes them for
+    /// this kind of device; no program reaches them.
     pub peak_tflops: Option<f64>,
-    /// How both were found out, in words.
+    /// How both were determined, in words.
     pub method: String,
 }
 

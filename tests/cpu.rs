@@ -8,7 +8,10 @@ use styleforge::{
     backend::{Backend, BackendError, RunControl, SessionSpec, cpu::CpuBackend, oracle},
     frame::{Frame, PictureDifference},
     mode::{Mode, Precision, PrecisionChoice, Variant},
-    models::johnson::{Kernels, NetworkSpec},
+    models::{
+        self,
+        johnson::{Kernels, NetworkSpec},
+    },
     network::Network,
 };
 
@@ -107,34 +110,19 @@ fn odd_and_tiny_sizes() {
 
 #[test]
 fn unusual_widths_depths_and_kernels() {
-    let wide = Kernels {
-        first: 7,
-        down: [5, 3],
-        residual: 5,
-        up: [5, 3],
-        last: 3,
-    };
-    let narrow = Kernels {
-        first: 3,
-        down: [3, 1],
-        residual: 1,
-        up: [1, 5],
-        last: 15,
-    };
-    for (widths, blocks, kernels) in [
-        ([3, 5, 7], 1, Kernels::default()),
-        ([40, 17, 33], 3, Kernels::default()),
-        ([16, 48, 20], 2, wide),
-        ([5, 6, 9], 1, narrow),
-        ([1, 1, 1], 16, Kernels::default()),
-    ] {
-        let net = network(widths, blocks, kernels, 7);
-        judge_everywhere(
-            &net,
-            &photo(45, 30),
-            &format!("{widths:?} x {blocks}, {kernels:?}"),
-        );
+    for (name, net) in models::adversarial().expect("valid shapes") {
+        judge_everywhere(&Arc::new(net), &photo(45, 30), name);
     }
+    let largest = Kernels {
+        last: 15,
+        ..Kernels::default()
+    };
+    let deepest = network([1, 1, 1], 16, largest, 7);
+    judge_everywhere(
+        &deepest,
+        &photo(45, 30),
+        "the most blocks, the largest kernel",
+    );
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn main() -> ExitCode {
             memory_stays,
         ),
         (
-            "after_a_trap_the_rebuilt_context_paints_and_after_a_second_the_processor",
+            "after_a_trap_another_process_paints_and_after_a_second_the_processor",
             lost_context::in_another_process,
         ),
         ("graph_and_launches_agree", graph_and_launches_agree),
@@ -388,7 +388,7 @@ fn cudnn_computes_convolutions(backend: &dyn Backend) -> Result<(), Failed> {
         let single = SessionSpec::single(150, 97, mode);
         let mut session = backend.open(&network, &single)?;
         let summary = session.summary();
-        let label = ConvProvider::beside(mode, summary.conv_provider.as_ref());
+        let label = ConvProvider::mode_label(mode, summary.conv_provider.as_ref());
         let leaves = mode.variant != Variant::Fused && mode.precision != Precision::Mixed;
         let (expected, said) = match &installed {
             Ok(name) if leaves => (Some(name.as_str()), None),

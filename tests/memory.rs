@@ -90,8 +90,8 @@ fn sixteen_megapixels_are_painted_at_full_size_within_four_gigabytes() {
         max_memory_bytes: Some(4_000_000_000),
         ..PaintSettings::default()
     };
-    assert!(painter.fits_as_wanted(&network, (4000, 4000), settings));
-    assert!(!painter.fits_as_wanted(&network, (8000, 8000), settings));
+    assert!(painter.fits_as_requested(&network, (4000, 4000), settings));
+    assert!(!painter.fits_as_requested(&network, (8000, 8000), settings));
 }
 
 /// From the photo to the finished picture, within limits that make the work smaller or not.

@@ -72,7 +72,7 @@ impl Backend for Flawed {
         0
     }
 
-    fn open_while_wanted(
+    fn open_unless_cancelled(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,
@@ -96,7 +96,7 @@ fn tensor(map: &oracle::Map) -> Tensor {
 
 impl Session for FlawedSession {
     fn summary(&self) -> PlanSummary {
-        PlanSummary::untold(self.mode, 1, (0, 0))
+        PlanSummary::without_steps(self.mode, 1, (0, 0))
     }
 
     fn run(

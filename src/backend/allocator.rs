@@ -5,8 +5,9 @@
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const LARGE_BYTES: libc::c_int = 128 * 1024;
 
-/// Has large pieces of memory go back to the system as soon as they are freed, for as long as the program runs.
-/// To be called before there are other threads. Does nothing where the allocator is not glibc's.
+/// Makes the allocator return large pieces of memory to the system as soon as they are freed, for as long as
+/// the program runs. To be called before there are other threads. Does nothing where the allocator is not
+/// glibc's.
 ///
 /// glibc raises its limit to the size of every large piece that is freed, up to 32 MiB. From then on sessions
 /// and frames lie between small pieces that live long, in an arena of every thread, and a program in which

@@ -1,5 +1,5 @@
-//! What single kernels read and wrote, told in the words of the network, so that each can be judged by
-//! itself. Plain data; knows no device.
+//! Records of what single kernels read, computed and wrote, in terms of the network, so that a check can judge
+//! each kernel by itself. Plain data; knows no device.
 
 use crate::tensor::Tensor;
 

@@ -1,9 +1,9 @@
-//! What the one who waits for a run and the device that works on it share.
+//! Progress and cancellation of a run, shared by the caller that waits and the device that works.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// Shared between the one who waits for a run and the device that works on it: progress one way,
-/// a wish to stop the other way. Never blocks.
+/// Shared by the caller that waits for a run and the device that works on it: the device reports progress, the
+/// caller cancels. Never blocks.
 #[derive(Debug, Default)]
 pub struct RunControl {
     cancelled: AtomicBool,
@@ -15,12 +15,12 @@ pub struct RunControl {
 }
 
 impl RunControl {
-    /// Asks the run to stop as soon as it can.
+    /// Cancels the run, which stops as soon as it can.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Whether someone asked to stop.
+    /// Whether the run was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
@@ -30,13 +30,13 @@ impl RunControl {
         self.done_permille.load(Ordering::Relaxed) as f32 / 1000.0
     }
 
-    /// What is told from now on is about part `part` (from 0) of `parts`; (0, 1) is the whole run.
+    /// Progress from now on is that of part `part` (from 0) of `parts`; (0, 1) is the whole run.
     pub fn begin_part(&self, part: u32, parts: u32) {
         self.part.store(part, Ordering::Relaxed);
         self.parts.store(parts, Ordering::Relaxed);
     }
 
-    /// Tells the share of the part in hand that is done, 0 to 1.
+    /// Sets the share of the present part that is done, 0 to 1.
     pub fn set_progress(&self, share: f32) {
         let part = self.part.load(Ordering::Relaxed) as f32;
         let parts = self.parts.load(Ordering::Relaxed).max(1) as f32;

@@ -1,20 +1,20 @@
-//! Why a device did not do what was asked, in words for people.
+//! A backend's errors, in words for people.
 
 use serde::{Deserialize, Serialize};
 
 use super::RunControl;
 use crate::frame::Frame;
 
-/// Why a device did not do what was asked.
+/// Why a backend or a session failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum BackendError {
     /// The run was cancelled; nothing was written.
     #[error("cancelled")]
     Cancelled,
-    /// The device cannot be had.
+    /// The device cannot be opened.
     #[error("{device} is not available: {reason}")]
     Unavailable {
-        /// What was asked for.
+        /// The requested device.
         device: String,
         /// Why not, and what to do.
         reason: String,
@@ -72,7 +72,7 @@ pub enum BackendError {
         free_mb = free_bytes / 1_000_000
     )]
     OutOfDeviceMemory {
-        /// Bytes that were asked for.
+        /// Bytes that the session needs.
         needed_bytes: u64,
         /// Bytes that the device had left.
         free_bytes: u64,

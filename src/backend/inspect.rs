@@ -1,7 +1,7 @@
-//! What checks and measurements need of a device and its sessions besides painting.
+//! The traits that checks and measurements need of a device and its sessions besides painting.
 //!
-//! Only `verify` and `measure` use it. A backend without it paints all the same: a check says that it
-//! cannot be made there, and a measurement leaves out what it cannot have.
+//! Only `verify` and `measure` use it. A backend without it paints all the same: a check says that it cannot
+//! run there, and a measurement leaves out the figures that the backend lacks.
 
 use super::{
     BackendError, RunControl, Session, SessionSpec,
@@ -21,8 +21,7 @@ pub type NormTap<'a> = &'a mut dyn FnMut(&str, Tensor);
 
 /// A device that can be measured.
 pub trait Inspect {
-    /// Clock of the device at this moment, in MHz, where it can be told: it explains times that
-    /// drift.
+    /// Clock of the device at this moment, in MHz, where it is known: it explains times that drift.
     fn clock_mhz(&self) -> Option<u32>;
 
     /// Overwrites what the device's caches hold, so that the next run finds neither weights nor pixels

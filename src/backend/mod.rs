@@ -1,8 +1,9 @@
 //! The seam between the program and the devices: a backend opens sessions, a session paints frames.
 //!
-//! The seam is the whole network on a frame, never one operator, because fusion crosses operators.
-//! Only this floor holds `unsafe` code. It knows no files, no windows and no styles, only networks
-//! and frames. What only checks and measurements need is a trait of its own, [`Inspect`]. A [`Backend`] is shared between threads; a [`Session`] belongs to one at a time.
+//! A session runs a whole network on a frame, never one operation by itself, because fusion joins operations.
+//! Only this floor holds `unsafe` code. It knows no files, no windows and no styles, only networks and frames.
+//! The methods that only checks and measurements need are traits of their own, [`Inspect`] and
+//! [`InspectSession`]. A [`Backend`] is shared between threads; a [`Session`] belongs to one at a time.
 
 pub mod allocator;
 pub mod audit;
@@ -88,7 +89,7 @@ impl SessionSpec {
     }
 }
 
-/// A network made ready on a device for one picture size.
+/// A network prepared on a device for one picture size.
 pub trait Session: Send {
     /// What a run does and needs.
     fn summary(&self) -> PlanSummary;
@@ -186,34 +187,33 @@ pub trait Backend: Send + Sync {
         None
     }
 
-    /// Loads what sessions of some modes are going to need and what would hold up frames if it were loaded
-    /// while they are painted. Takes a moment at the first call.
+    /// Loads libraries and kernels in advance that would hold up frames if they were loaded while frames are
+    /// painted. Takes a moment at the first call.
     fn load_libraries(&self) {}
 
-    /// Makes `network` ready for the pictures and the mode of `spec`; given up as soon as the device can
-    /// once `control` is cancelled. Any thread may open sessions while another paints with those that are
-    /// open already.
+    /// Prepares `network` for the pictures and the mode of `spec`; stops soon after `control` is cancelled. Any
+    /// thread may open sessions while another paints with those that are open already.
     ///
     /// # Errors
     /// [`BackendError`] when the device does not have the mode or cannot hold the session, and
     /// [`BackendError::Cancelled`].
-    fn open_while_wanted(
+    fn open_unless_cancelled(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,
         control: &RunControl,
     ) -> Result<Box<dyn Session>, BackendError>;
 
-    /// [`Backend::open_while_wanted`] that nobody cancels.
+    /// [`Backend::open_unless_cancelled`] without cancelling.
     ///
     /// # Errors
-    /// As [`Backend::open_while_wanted`].
+    /// As [`Backend::open_unless_cancelled`].
     fn open(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,
     ) -> Result<Box<dyn Session>, BackendError> {
-        self.open_while_wanted(network, spec, &RunControl::default())
+        self.open_unless_cancelled(network, spec, &RunControl::default())
     }
 
     /// What checks and measurements need besides; `None` where only painting matters.
@@ -221,12 +221,12 @@ pub trait Backend: Send + Sync {
         None
     }
 
-    /// Whether opening a session has to find out first how this device does it fastest, which takes long.
+    /// Whether opening a session has to search for the fastest algorithms first, which takes long.
     fn searches(&self, _graph: &Graph, _spec: &SessionSpec) -> bool {
         false
     }
 
-    /// The mode that a choice means on this device, whether or not the device has it.
+    /// The mode that a choice stands for on this device, whether or not the device has it.
     fn mode(&self, variant: Variant, choice: PrecisionChoice) -> Mode {
         let precision = match choice {
             PrecisionChoice::Auto => self.auto_precision(variant),

@@ -1,11 +1,11 @@
-//! Which backend a choice of device means: found once at the start, and again when a device was lost.
+//! Opens the backend of a choice of device: at the start, and again when a device was lost.
 
 use std::sync::Arc;
 
 use super::{Backend, BackendError, cpu, cuda};
 use crate::mode::DeviceChoice;
 
-/// A backend and what has to be said about how it was chosen.
+/// A backend, and the notice of a fallback.
 pub struct Selected {
     /// The device to use.
     pub backend: Arc<dyn Backend>,
@@ -31,12 +31,12 @@ pub fn opener(options: DeviceOptions) -> OpenDevice {
     Arc::new(move |choice| select(choice, &options))
 }
 
-/// Finds the device for a choice. A GPU that is named by its number is asked for by name:
-/// then [`DeviceChoice::Auto`] does not fall back.
+/// Opens the device of a choice. A number of a GPU is a choice of the GPU: then [`DeviceChoice::Auto`] does not
+/// fall back.
 ///
 /// # Errors
-/// [`BackendError::Unavailable`] when a device was asked for by name and cannot be had, and what
-/// opening it runs into.
+/// [`BackendError::Unavailable`] when a device was chosen by name and cannot be opened, and the errors of
+/// opening it.
 pub fn select(choice: DeviceChoice, options: &DeviceOptions) -> Result<Selected, BackendError> {
     let cpu = |notice| -> Result<Selected, BackendError> {
         Ok(Selected {

@@ -1,4 +1,4 @@
-//! The bytes that a camera sends to RGBA8, whatever they are.
+//! Decodes the frames of a camera, in any of its formats, to RGBA8.
 
 use super::{
     format::PixelFormat,

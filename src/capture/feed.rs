@@ -1,4 +1,5 @@
-//! What a source's threads share with the handle: the way out for events and frames, what changes while it runs, the end.
+//! What a source's threads share with the handle: settings that change while the source runs, the channel of
+//! events, the signal to stop. And how they hand a frame over.
 
 use std::{
     sync::{
@@ -16,9 +17,9 @@ use super::{
 };
 use crate::{frame::Frame, mailbox::Writer};
 
-/// What the handle changes of a running source, and what its threads count.
+/// Settings of a running source that the handle changes, and counts of its threads.
 pub(super) struct SourceControl {
-    working_px: AtomicUsize,
+    source_px: AtomicUsize,
     held: AtomicBool,
     changed: (Sender<()>, Receiver<()>),
     /// Frames that were skipped because they came truncated or damaged.
@@ -26,22 +27,22 @@ pub(super) struct SourceControl {
 }
 
 impl SourceControl {
-    pub fn new(working_px: usize) -> Self {
+    pub fn new(source_px: usize) -> Self {
         Self {
-            working_px: AtomicUsize::new(working_px),
+            source_px: AtomicUsize::new(source_px),
             held: AtomicBool::new(false),
             changed: bounded(1),
             damaged_frames: AtomicU64::new(0),
         }
     }
 
-    /// Long side at which the engine works, in pixels.
-    pub fn working_px(&self) -> usize {
-        self.working_px.load(Ordering::Relaxed)
+    /// Long side that the source's frames should have, in pixels.
+    pub fn source_px(&self) -> usize {
+        self.source_px.load(Ordering::Relaxed)
     }
 
-    pub fn set_working_px(&self, px: usize) {
-        if self.working_px.swap(px, Ordering::Relaxed) != px {
+    pub fn set_source_px(&self, px: usize) {
+        if self.source_px.swap(px, Ordering::Relaxed) != px {
             self.notify();
         }
     }
@@ -63,7 +64,7 @@ impl SourceControl {
     }
 }
 
-/// Sends events. When nobody fetches them the oldest is dropped.
+/// Sends events. When the channel is full the oldest is dropped.
 #[derive(Clone)]
 pub(super) struct Events {
     sender: Sender<CaptureEvent>,
@@ -123,7 +124,7 @@ impl Feed {
     }
 }
 
-/// The frame that is written next, at this size. Allocates only when the size is new to it.
+/// Makes `frame` as large as this. Allocates only when it has another size.
 pub(super) fn sized(frame: &mut Frame, width: usize, height: usize) -> &mut Frame {
     if (frame.width(), frame.height()) != (width, height) {
         *frame = Frame::from_fn(width, height, |_, _| [0, 0, 0, 255]);

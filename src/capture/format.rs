@@ -1,4 +1,4 @@
-//! How cameras send, and which of their formats is taken.
+//! The formats of cameras, and the choice among them.
 
 use std::{
     fmt::{Display, Formatter},
@@ -48,8 +48,8 @@ impl PixelFormat {
         }
     }
 
-    /// What a frame of a million pixels costs, in about milliseconds of decoding; beyond that, a
-    /// measure of what is lost.
+    /// The cost of a frame of a million pixels: about the milliseconds of decoding it, and a penalty for the
+    /// quality that is lost.
     fn cost(self) -> Cost {
         match self {
             Self::Yuyv => Cost::new(2.0, 0.0),
@@ -184,14 +184,14 @@ impl Display for CameraFormat {
     }
 }
 
-/// What a format is chosen for.
+/// The request by which a format is chosen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FormatRequest {
     pub size: Option<(u32, u32)>,
     pub fps: Option<u32>,
     pub pixels: Option<PixelFormat>,
-    /// Long side at which the engine works, in pixels.
-    pub working_px: usize,
+    /// Long side that the source's frames should have, in pixels.
+    pub source_px: usize,
 }
 
 /// The rate that live pictures should have, in frames per second.
@@ -232,9 +232,9 @@ fn native_aspect(offered: &[CameraFormat]) -> f32 {
 fn cost(format: &CameraFormat, request: &FormatRequest, native_aspect: f32) -> f32 {
     let fps = format.fps();
     let mut cost = match request.fps {
-        Some(wanted) => 400.0 * (fps / wanted as f32).log2().abs(),
+        Some(requested) => 400.0 * (fps / requested as f32).log2().abs(),
         None if fps < LIVE_FPS => 100.0 * (LIVE_FPS / fps - 1.0),
-        // More frames than are shown are only decoded.
+        // Frames beyond the rate that is shown would be decoded for nothing.
         None => 0.2 * (fps - LIVE_FPS),
     };
     match request.size {
@@ -243,7 +243,7 @@ fn cost(format: &CameraFormat, request: &FormatRequest, native_aspect: f32) -> f
             cost += 2000.0 * (apart(format.width, width) + apart(format.height, height));
         }
         None => {
-            cost += 120.0 * (request.working_px as f32 / format.long_px() - 1.0).max(0.0);
+            cost += 120.0 * (request.source_px as f32 / format.long_px() - 1.0).max(0.0);
             cost += 10.0 * format.megapixels() * fps / LIVE_FPS;
             if (format.aspect() / native_aspect - 1.0).abs() > 0.02 {
                 cost += 4.0;
@@ -252,7 +252,10 @@ fn cost(format: &CameraFormat, request: &FormatRequest, native_aspect: f32) -> f
     }
     let pixels = format.pixels.cost();
     cost += pixels.loss + pixels.per_megapixel * format.megapixels();
-    if request.pixels.is_some_and(|wanted| wanted != format.pixels) {
+    if request
+        .pixels
+        .is_some_and(|requested| requested != format.pixels)
+    {
         cost += 10_000.0;
     }
     cost
@@ -288,12 +291,12 @@ mod tests {
         ]
     }
 
-    fn request(working_px: usize) -> FormatRequest {
+    fn request(source_px: usize) -> FormatRequest {
         FormatRequest {
             size: None,
             fps: None,
             pixels: None,
-            working_px,
+            source_px,
         }
     }
 

@@ -90,7 +90,7 @@ fn decode_with(
     guarded(decode).unwrap_or(Err(Unusable::Damaged))
 }
 
-/// What is known of a picture before it is decoded.
+/// Facts of a picture that its segments give before it is decoded.
 struct Look {
     /// Where it ends.
     end: usize,
@@ -185,10 +185,10 @@ mod tests {
         let mut mjpeg = Mjpeg::default();
         let pixels = decoded(&mut mjpeg, &picture(ExtendedColorType::Rgb8)).expect("decoded");
         for (i, p) in pixels.iter().enumerate() {
-            let wanted = [i % SIZE.0 * 5, i / SIZE.0 * 8, 90, 255];
+            let expected = [i % SIZE.0 * 5, i / SIZE.0 * 8, 90, 255];
             for c in 0..4 {
-                let apart = p[c].abs_diff(wanted[c] as u8);
-                assert!(apart < 20, "{i}: {p:?} for {wanted:?}");
+                let apart = p[c].abs_diff(expected[c] as u8);
+                assert!(apart < 20, "{i}: {p:?} for {expected:?}");
             }
         }
         let pixels = decoded(&mut mjpeg, &picture(ExtendedColorType::L8)).expect("decoded");
@@ -201,7 +201,7 @@ mod tests {
         let alone = decoded(&mut Mjpeg::default(), &bytes);
         bytes.extend_from_slice(&[0; 5000]);
         assert_eq!(decoded(&mut Mjpeg::default(), &bytes), alone);
-        // As a buffer looks that is used again: an older picture goes on behind the new one.
+        // As in a buffer that is used again: the rest of an older picture follows the new one.
         let mut old = picture(ExtendedColorType::Rgb8);
         old.extend_from_slice(&picture(ExtendedColorType::L8));
         let new = picture(ExtendedColorType::Rgb8);

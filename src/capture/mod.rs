@@ -1,12 +1,12 @@
 //! Where live pictures come from: cameras, photos, folders of photos and the demo scene.
 //!
 //! [`Capture::start`] gives a handle and the reading end of a [mailbox](crate::mailbox). Every source runs on
-//! threads of its own, hands frames on as RGBA8 (the newest wins, nothing waits), and tells what
-//! happens to it through [`Capture::poll`]. A camera that goes wrong is tried again until it works
-//! or the handle is dropped. Knows no style, no backend and no window.
+//! threads of its own, hands frames on as RGBA8 (the newest wins, nothing waits), and sends events, which
+//! [`Capture::poll`] gives. A camera that goes wrong is tried again until it works or the handle is dropped.
+//! Knows no style, no backend and no window.
 //!
-//! Threads: a photo, a folder and the demo scene have one. A camera has two: one that lives with the
-//! device and may hang with it, and one that watches it, reports, and starts another in its place.
+//! Threads: a photo, a folder and the demo scene have one. A camera has two: one that uses the device and may
+//! hang with it, and one that watches it, reports, and starts another in its place.
 
 mod camera;
 mod decoder;
@@ -52,20 +52,21 @@ const MOST_EVENTS: usize = 64;
 /// How a source is captured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaptureSettings {
-    /// Columns and rows wanted from a camera or the demo scene; chosen for the working size when
-    /// `None`, and the nearest one when the camera has not got it.
+    /// Columns and rows requested from a camera or the demo scene; when `None`, chosen for
+    /// [`CaptureSettings::source_px`]. A camera that does not have them sends the nearest.
     pub size: Option<(u32, u32)>,
-    /// Frames per second wanted from a camera or the demo scene, which goes up to 240; 30 or more when
+    /// Frames per second requested from a camera or the demo scene, which goes up to 240; 30 or more when
     /// `None`.
     pub fps: Option<u32>,
-    /// Format wanted from a camera; the cheapest when `None`.
+    /// Format requested from a camera; the cheapest when `None`.
     pub format: Option<PixelFormat>,
     /// Swap left and right, as in a mirror. Happens after turning.
     pub mirror: bool,
     /// Turn clockwise.
     pub rotate: Rotation,
-    /// Long side at which the engine works, in pixels: what a camera's size is chosen for.
-    pub working_px: usize,
+    /// Long side that the source's frames should have, in pixels: a camera's format is chosen for it, and the
+    /// demo scene is drawn at it.
+    pub source_px: usize,
     /// Longest side of the frames that are handed on, in pixels; larger ones are made smaller.
     pub frame_px: usize,
 }
@@ -78,15 +79,14 @@ impl Default for CaptureSettings {
             format: None,
             mirror: false,
             rotate: Rotation::default(),
-            working_px: 640,
+            source_px: 640,
             frame_px: LARGEST_FRAME_PX,
         }
     }
 }
 
 impl CaptureSettings {
-    /// What was asked of a camera and is not in the format in which it sends, in words; `None` when it
-    /// sends as asked.
+    /// The requests that the format `sends` of a camera does not meet, in words; `None` when it meets all.
     pub fn unmet(&self, sends: &CameraFormat) -> Option<String> {
         let size = self
             .size
@@ -123,7 +123,7 @@ pub struct Captured {
 }
 
 impl Captured {
-    /// What lies in the mailbox before the first frame: one pixel, number 0.
+    /// The value in the mailbox before the first frame: one pixel, number 0.
     fn nothing() -> Self {
         Self {
             frame: Frame::from_fn(1, 1, |_, _| [0, 0, 0, 255]),
@@ -152,8 +152,7 @@ impl Capture {
     /// one any more, except inside the JPEG decoder.
     ///
     /// # Errors
-    /// The operating system's, when it gives no thread. Whatever is wrong with the source comes as
-    /// an event.
+    /// The operating system's, when it gives no thread. A problem of the source itself comes as an event.
     pub fn start(
         source: Source,
         settings: CaptureSettings,
@@ -162,7 +161,7 @@ impl Capture {
         let (event_sender, events) = bounded(MOST_EVENTS);
         // Not of size 0: waiting for one of those allocates.
         let (alive, stopped) = bounded(1);
-        let control = Arc::new(SourceControl::new(settings.working_px));
+        let control = Arc::new(SourceControl::new(settings.source_px));
         let feed = Feed {
             events: Events::new(event_sender, events.clone()),
             control: control.clone(),
@@ -192,19 +191,19 @@ impl Capture {
         self.events.try_recv().ok()
     }
 
-    /// The events, for whoever waits for the next of several things.
+    /// The channel of events, to wait on together with others.
     pub fn events(&self) -> &Receiver<CaptureEvent> {
         &self.events
     }
 
-    /// Tells the long side at which the engine works now, in pixels. A camera may be opened again in
-    /// a format that suits it better, a few seconds apart at least; the demo scene may grow.
-    pub fn set_working_px(&self, px: usize) {
-        self.control.set_working_px(px);
+    /// Sets the long side that the source's frames should have, in pixels. A camera may be opened again in a
+    /// format that suits it better, a few seconds apart at least; the demo scene may grow.
+    pub fn set_source_px(&self, px: usize) {
+        self.control.set_source_px(px);
     }
 
-    /// Tells whether the picture is held, so that nobody looks at new frames. The demo scene then stands
-    /// still; whatever films or opens files goes on, so that it is there at once afterwards.
+    /// Sets whether the picture is held (frozen), so that new frames are not shown. The demo scene then stands
+    /// still; cameras and folders go on, so that their newest frame is there at once afterwards.
     pub fn set_held(&self, held: bool) {
         self.control.set_held(held);
     }
@@ -217,7 +216,7 @@ impl Capture {
     /// Stops the source and releases its device: within 50 ms, unless the device's driver hangs.
     /// Does not wait for it.
     pub fn stop(&self) {
-        // Whoever panicked held the lock for an assignment only.
+        // A thread that panicked held the lock for an assignment only.
         *self.alive.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
@@ -291,7 +290,7 @@ mod tests {
     #[test]
     fn the_demo_scene_grows_with_the_working_size() {
         let settings = CaptureSettings {
-            working_px: 320,
+            source_px: 320,
             ..CaptureSettings::default()
         };
         let (capture, mut reader) = Capture::start(Source::Demo, settings).expect("a thread");
@@ -303,7 +302,7 @@ mod tests {
             (frame.width(), frame.height())
         };
         assert_eq!(size_of_next(), (320, 240));
-        capture.set_working_px(960);
+        capture.set_source_px(960);
         let mut size = (320, 240);
         for _ in 0..30 {
             size = size_of_next();
@@ -312,7 +311,7 @@ mod tests {
             }
         }
         assert_eq!(size, (960, 720));
-        capture.set_working_px(100);
+        capture.set_source_px(100);
         for _ in 0..5 {
             assert_eq!(size_of_next(), (960, 720), "a small picture is made of it");
         }

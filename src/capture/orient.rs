@@ -68,7 +68,7 @@ const PIXEL: usize = 4;
 /// Side of the squares in which columns become rows, in pixels: both sides stay in the cache.
 const BLOCK_PX: usize = 16;
 
-/// The way from a decoded frame to the one that is handed on.
+/// Makes the frame that is handed on from a decoded one.
 pub(super) struct Orient {
     rotate: Rotation,
     mirror: bool,
@@ -242,9 +242,12 @@ mod tests {
                             area += part;
                         }
                     }
-                    let wanted = sum / area;
+                    let expected = sum / area;
                     let got = f64::from(small.pixel(x, y)[c]);
-                    assert!((wanted - got).abs() <= 1.0, "{x},{y},{c}: {wanted} {got}");
+                    assert!(
+                        (expected - got).abs() <= 1.0,
+                        "{x},{y},{c}: {expected} {got}"
+                    );
                 }
             }
         }

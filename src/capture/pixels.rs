@@ -130,7 +130,7 @@ fn row_bytes(pixels: PixelFormat, width: usize) -> usize {
 /// Bits behind the point of the coefficients.
 const POINT: i32 = 13;
 
-/// The way from YUV to RGB, in whole numbers.
+/// Converts YUV to RGB, in whole numbers.
 struct Yuv {
     black: i32,
     brightness: i32,
@@ -162,7 +162,7 @@ impl Yuv {
         }
     }
 
-    /// What the colour adds to red, green and blue.
+    /// The colour's contribution to red, green and blue.
     #[inline]
     fn colour(&self, u: u8, v: u8) -> [i32; 3] {
         let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
@@ -227,10 +227,13 @@ mod tests {
         for (i, got) in decoded(layout, bytes).into_iter().enumerate() {
             let (x, y) = (i % layout.width, i / layout.width);
             let [luma, u, v] = yuv(x, y);
-            let wanted = exact(luma, u, v, layout.full_range);
+            let expected = exact(luma, u, v, layout.full_range);
             for c in 0..3 {
-                let apart = (f64::from(got[c]) - wanted[c]).abs();
-                assert!(apart <= 0.51, "{layout:?} {x},{y}: {got:?} for {wanted:?}");
+                let apart = (f64::from(got[c]) - expected[c]).abs();
+                assert!(
+                    apart <= 0.51,
+                    "{layout:?} {x},{y}: {got:?} for {expected:?}"
+                );
             }
             assert_eq!(got[3], 255);
         }
@@ -275,12 +278,12 @@ mod tests {
             for (i, got) in decoded(layout, &bytes).into_iter().enumerate() {
                 let row = &bytes[i / width * 23..];
                 let x = i % width;
-                let wanted = match pixels {
+                let expected = match pixels {
                     PixelFormat::Rgb => [row[x * 3], row[x * 3 + 1], row[x * 3 + 2]],
                     PixelFormat::Bgr => [row[x * 3 + 2], row[x * 3 + 1], row[x * 3]],
                     _ => [row[x]; 3],
                 };
-                assert_eq!(got[..3], wanted, "{pixels}");
+                assert_eq!(got[..3], expected, "{pixels}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What happens to a source, and what goes wrong with it, in words that say what to do.
+//! Events of a source, and its problems in words that say what to do.
 
 use super::format::CameraFormat;
 
@@ -12,7 +12,7 @@ pub enum CaptureEvent {
         /// How a camera sends.
         format: Option<CameraFormat>,
     },
-    /// No frames come at present; it is tried again until they do. Told once for each problem.
+    /// No frames come at present; the source is tried again until they do. Sent once for each problem.
     Waiting(CaptureProblem),
     /// One picture of a folder was left out; the next one comes.
     Skipped(CaptureProblem),
@@ -96,7 +96,7 @@ pub enum CaptureProblem {
     Photo(String),
 }
 
-/// What can be done when a camera is not among those that are known.
+/// The advice when a camera is not among the known ones.
 fn instead(known: &[String]) -> String {
     match known {
         [] => ", nor any other; plug it in and it is used at once".to_owned(),
@@ -108,7 +108,7 @@ impl CaptureProblem {
     /// Whether both are the same problem, whatever the numbers in them.
     pub fn is_same_kind(&self, other: &Self) -> bool {
         match (self, other) {
-            // Another choice is news.
+            // Another list of cameras is another problem.
             (Self::Unknown { .. }, Self::Unknown { .. }) => self == other,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
@@ -118,10 +118,10 @@ impl CaptureProblem {
 /// Why cameras, or the formats of one, could not be listed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CaptureError {
-    /// The system does not tell its cameras.
+    /// The system does not list its cameras.
     #[error("the system's cameras could not be listed: {0}")]
     List(String),
-    /// A camera does not tell its formats.
+    /// A camera does not list its formats.
     #[error(transparent)]
     Camera(#[from] CaptureProblem),
 }

@@ -1,4 +1,4 @@
-//! What can be captured, as it is named by people and in settings.
+//! The sources of live pictures, as people and settings name them.
 
 use std::{
     ffi::OsStr,
@@ -27,8 +27,8 @@ pub enum Source {
     Demo,
 }
 
-/// A camera's stable name: what the system calls the device itself, so that it means the same after
-/// unplugging and after a restart, wherever the system tells devices apart.
+/// A camera's stable name: what the system calls the device itself, so that it means the same after unplugging
+/// and after a restart, on systems that tell devices apart.
 ///
 /// Cameras are also found by the name that people see, or a part of it that only one has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -40,7 +40,7 @@ impl CameraId {
         Self(name.into())
     }
 
-    /// Whichever camera is the first.
+    /// The first camera of the system.
     pub fn first() -> Self {
         Self::default()
     }
@@ -65,8 +65,8 @@ pub struct SourceError;
 impl FromStr for Source {
     type Err = SourceError;
 
-    /// Looks at the file system to tell a folder from a photo. What does not exist is taken for a
-    /// photo, so that the missing file is told when it is wanted.
+    /// Looks at the file system to tell a folder from a photo. What does not exist is taken for a photo, so
+    /// that opening it reports the missing file.
     fn from_str(text: &str) -> Result<Self, SourceError> {
         if text.is_empty() {
             return Err(SourceError);

@@ -25,7 +25,8 @@ use crate::{
 /// How long each picture of a folder stays.
 const PICTURE_TIME: Duration = Duration::from_secs(5);
 
-/// Hands a photo on: once, and again with each new hint, for whoever lost the first one.
+/// Hands a photo on once, and again after each change of the source's settings, in case the engine no longer
+/// has the first frame.
 pub(super) fn photo(
     feed: &Feed,
     mut writer: Writer<Captured>,
@@ -186,7 +187,7 @@ mod tests {
         assert!(matches!(next_event(&capture), CaptureEvent::Started { .. }));
         let pause = Duration::from_millis(100);
         assert!(reader.ready().recv_timeout(pause).is_err(), "only once");
-        capture.set_working_px(320);
+        capture.set_source_px(320);
         reader.ready().recv_timeout(PATIENCE).expect("again");
         assert!(reader.take());
         assert_eq!(reader.value.sequence, 2);

@@ -44,7 +44,7 @@ impl From<&CameraFormat> for FormatEntry {
     }
 }
 
-/// A camera with its formats, or why it tells none.
+/// A camera with its formats, or why it lists none.
 struct Found {
     camera: Camera,
     formats: Vec<CameraFormat>,
@@ -95,7 +95,7 @@ impl Found {
 /// Lists the cameras.
 ///
 /// # Errors
-/// [`CliError::Failed`] when the system does not tell them. No camera is no error.
+/// [`CliError::Failed`] when the system does not list them. No camera is no error.
 pub fn run(args: &CamerasArgs) -> Result<(), CliError> {
     let cameras = capture::cameras().map_err(|e| CliError::Failed(e.to_string()))?;
     let found: Vec<Found> = cameras.into_iter().map(Found::new).collect();

@@ -7,7 +7,7 @@ use super::{
     args::CheckArgs,
     modes, select_device,
     style_choice::choose,
-    terminal::{print, print_json, table, tell},
+    terminal::{print, print_json, table, write_message},
 };
 use crate::{
     backend::Backend,
@@ -34,7 +34,7 @@ struct Report {
 /// Judges the chosen device.
 ///
 /// # Errors
-/// [`CliError::AlreadyTold`] when a check failed or a style could not be checked.
+/// [`CliError::AlreadyReported`] when a check failed or a style could not be checked.
 pub fn run(args: &CheckArgs) -> Result<(), CliError> {
     let selected = select_device(&args.device)?;
     let modes = modes::chosen(
@@ -47,10 +47,10 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
     let mut checks = Vec::new();
     let (subjects, left_out) = subjects()?;
     for note in &left_out {
-        tell(format!("note: {note}"));
+        write_message(format!("note: {note}"));
     }
     for subject in subjects {
-        tell(format!("Checking {}…", subject.name));
+        write_message(format!("Checking {}…", subject.name));
         verify::verify(
             selected.backend.as_ref(),
             &subject,
@@ -79,7 +79,7 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
     if passed {
         Ok(())
     } else {
-        Err(CliError::AlreadyTold)
+        Err(CliError::AlreadyReported)
     }
 }
 
@@ -88,7 +88,7 @@ fn kernels(backend: &dyn Backend, modes: &[Mode]) -> Result<Vec<KernelVerdict>, 
     let subjects = verify::kernel_subjects().map_err(|e| CliError::Failed(e.to_string()))?;
     let mut verdicts = Vec::new();
     for subject in subjects {
-        tell(format!("Checking the kernels for {}…", subject.name));
+        write_message(format!("Checking the kernels for {}…", subject.name));
         verify::verify_kernels(backend, &subject, modes, |verdict| verdicts.push(verdict))?;
     }
     Ok(verdicts)
@@ -167,8 +167,8 @@ fn text(checks: &[Verdict]) -> Vec<String> {
     lines
 }
 
-/// What is wrong with single kernels, and the nearest to its limit; nothing for a device that does not
-/// tell its kernels apart.
+/// The failures of single kernels, and the kernel that comes nearest to its limit; nothing for a device without
+/// records of its kernels.
 fn text_of_kernels(kernels: &[KernelVerdict]) -> Vec<String> {
     let share = |k: &KernelVerdict| match (k.rms_share, k.largest_share) {
         (Some(rms), Some(largest)) => rms.max(largest),
@@ -177,7 +177,7 @@ fn text_of_kernels(kernels: &[KernelVerdict]) -> Vec<String> {
     let Some(worst) = (kernels.iter()).max_by(|a, b| share(a).total_cmp(&share(b))) else {
         return Vec::new();
     };
-    let told = |k: &KernelVerdict| {
+    let described = |k: &KernelVerdict| {
         format!(
             "{} of {} ({}) in {}, {}, {}: {:.2} of the error that it may have",
             k.work,
@@ -192,13 +192,13 @@ fn text_of_kernels(kernels: &[KernelVerdict]) -> Vec<String> {
     let wrong: Vec<&KernelVerdict> = kernels.iter().filter(|k| !k.passed).collect();
     let named = wrong
         .iter()
-        .map(|kernel| format!("WRONG: {}", told(kernel)));
+        .map(|kernel| format!("WRONG: {}", described(kernel)));
     let mut lines: Vec<String> = named.collect();
     lines.push(format!(
         "{} kernels by themselves, {} wrong; nearest to its limit: {}",
         kernels.len(),
         wrong.len(),
-        told(worst)
+        described(worst)
     ));
     lines
 }

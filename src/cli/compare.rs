@@ -10,7 +10,7 @@ use super::{
     progress::Progress,
     select_device,
     style_choice::compared_subject,
-    terminal::{print, print_json_text, tell},
+    terminal::{print, print_json_text, write_message},
 };
 use crate::{
     backend::RunControl,
@@ -22,7 +22,7 @@ use crate::{
 ///
 /// # Errors
 /// [`CliError::WrongUse`] when the device does not have a mode or a file is in the way,
-/// [`CliError::AlreadyTold`] when the two cannot be compared because their pictures differ.
+/// [`CliError::AlreadyReported`] when the two cannot be compared because their pictures differ.
 pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     let subject = compared_subject(args.style.as_deref(), args.model)?;
     let existing = if args.force {
@@ -60,7 +60,7 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     progress.finish();
     let report = measured?;
     if modes[0] == modes[1] {
-        tell("note: both are one mode; their ratio shows how far measurements scatter");
+        write_message("note: both are one mode; their ratio shows how far measurements scatter");
     }
     let save = |path, bytes: &[u8]| {
         encode::save_bytes(path, bytes, existing).map_err(|e| CliError::Failed(e.to_string()))
@@ -79,6 +79,6 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     if report.equality.passed() {
         Ok(())
     } else {
-        Err(CliError::AlreadyTold)
+        Err(CliError::AlreadyReported)
     }
 }

@@ -3,7 +3,7 @@
 #[cfg(all(unix, not(target_os = "macos")))]
 use crate::disk::words;
 
-/// What a look for a screen found.
+/// The result of a look for a screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Display {
     /// A window can be opened; what it would open on.

@@ -47,7 +47,7 @@ impl Display for Verdict {
     }
 }
 
-/// One thing that was looked at.
+/// One finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Finding {
     topic: &'static str,
@@ -94,7 +94,7 @@ struct Report {
 /// Looks at everything and reports.
 ///
 /// # Errors
-/// [`CliError::AlreadyTold`] when something needed does not work.
+/// [`CliError::AlreadyReported`] when something needed does not work.
 pub fn run(args: &DoctorArgs) -> Result<(), CliError> {
     let library = StyleLibrary::standard();
     let mut findings = vec![processor(), memory()];
@@ -116,7 +116,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), CliError> {
         print(&text(&report))?;
     }
     if broken {
-        Err(CliError::AlreadyTold)
+        Err(CliError::AlreadyReported)
     } else {
         Ok(())
     }

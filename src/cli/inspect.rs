@@ -11,7 +11,7 @@ use crate::weights::{self, Inspection, LibraryError, StyleLibrary, TensorFacts};
 /// Characters of a text in the file that are shown; the JSON report has the whole.
 const SHOWN_CHARS: usize = 160;
 
-/// Tells what one style or file holds.
+/// Prints what one style or file holds.
 ///
 /// # Errors
 /// [`CliError::WrongUse`] when there is no such style or file, [`CliError::Failed`] with the reason

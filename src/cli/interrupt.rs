@@ -4,27 +4,27 @@ use std::{panic::resume_unwind, sync::Arc, thread, time::Duration};
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
 
-use super::{CliError, terminal::tell};
+use super::{CliError, terminal::write_message};
 use crate::{backend::RunControl, disk::words, signals};
 
-/// Makes Ctrl-C (and a request to terminate) cancel what runs under `control`. Without a handler,
-/// which is possible where signals are unknown, the system's default stays.
+/// Makes Ctrl-C (and a request to terminate) cancel the run of `control`. Without a handler, which is possible
+/// where signals are unknown, the system's default stays.
 pub fn cancel_on_interrupt(control: &Arc<RunControl>) {
     let control = control.clone();
     let stop = move || {
         control.cancel();
-        tell("Stopping… (press Ctrl-C again to end at once)");
+        write_message("Stopping… (press Ctrl-C again to end at once)");
     };
     if let Err(why) = signals::at_first(stop) {
-        tell(format!("note: Ctrl-C will end the program at once ({why})"));
+        write_message(format!("note: Ctrl-C will end the program at once ({why})"));
     }
 }
 
-/// How often it is looked whether someone asked to stop.
+/// How often the thread checks whether the run was cancelled.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Does `work`, which may wait for ever for someone else (a pipe that nobody writes to), on a thread of
-/// its own. When `control` is cancelled, the thread is left behind and dies with the program.
+/// Does `work`, which may wait for ever (for a pipe that nobody writes to), on a thread of its own. When
+/// `control` is cancelled, the thread is left behind and dies with the program.
 ///
 /// # Errors
 /// [`CliError::Stopped`] when `control` was cancelled, [`CliError::Failed`] when the system gives no

@@ -1,6 +1,7 @@
-//! What `stylize` was asked for, checked as a whole: every input found, every target named.
+//! The job of `stylize`, checked as a whole: every input found, every target named.
 //!
-//! Second of two stages. Pure but for looking at which files and folders exist.
+//! The second check of the arguments; `args` has checked each of them by itself. Pure but for looking at which
+//! files and folders exist.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -39,7 +40,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// What messages call it.
+    /// Its name in messages.
     pub fn name(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
@@ -65,23 +66,23 @@ enum Destination {
     Stdout(Option<Format>),
 }
 
-/// A style as it was asked for.
+/// A style of the job.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WantedStyle {
+pub struct JobStyle {
     /// Its name, or a file of weights.
     pub typed: OsString,
-    /// Whether `all` stood for it, so that the others do not depend on it.
+    /// Whether it is one of `all`, so that a failure does not stop the others.
     pub from_all: bool,
 }
 
-/// A checked order to paint.
+/// A checked job.
 #[derive(Debug)]
 pub struct Job {
     /// The photos, in order.
     pub sources: Vec<Source>,
-    /// The styles; `all` is already taken apart.
-    pub styles: Vec<WantedStyle>,
-    /// Network size, when one was asked for.
+    /// The styles; `all` is already replaced by their names.
+    pub styles: Vec<JobStyle>,
+    /// The network's size, when one was chosen.
     pub model: Option<ModelSize>,
     /// Where the work runs.
     pub device: DeviceArgs,
@@ -95,7 +96,7 @@ pub struct Job {
     pub look: Look,
     /// 1 to 100.
     pub jpeg_quality: u8,
-    /// What happens to files that exist.
+    /// Whether files that exist are replaced.
     pub existing: Existing,
     /// What the person should know about the inputs.
     pub notes: Vec<String>,
@@ -103,20 +104,20 @@ pub struct Job {
 }
 
 impl Job {
-    /// Checks what was typed. `style_names` are the names that `all` stands for.
+    /// Checks the arguments. `style_names` are the names that `all` stands for.
     ///
     /// # Errors
-    /// [`CliError::WrongUse`] says what does not fit.
+    /// [`CliError::WrongUse`] says which arguments do not fit.
     pub fn new(args: StylizeArgs, style_names: &[String]) -> Result<Self, CliError> {
         let mut styles = Vec::new();
         for typed in args.styles {
             if typed == ALL_STYLES {
-                styles.extend(style_names.iter().map(|name| WantedStyle {
+                styles.extend(style_names.iter().map(|name| JobStyle {
                     typed: OsString::from(name),
                     from_all: true,
                 }));
             } else {
-                styles.push(WantedStyle {
+                styles.push(JobStyle {
                     typed,
                     from_all: false,
                 });
@@ -171,7 +172,7 @@ impl Job {
     /// [`CliError::WrongUse`] when two paintings would have the same name, or one that of a photo.
     pub fn targets(&self, labels: &[String]) -> Result<Vec<Vec<Target>>, CliError> {
         let mut taken: HashMap<PathBuf, String> = HashMap::new();
-        // A photo has often no second copy: it is not replaced by its painting, not even by force.
+        // A photo has often no second copy: its painting does not replace it, not even with --force.
         let photos: HashSet<PathBuf> = (self.sources.iter())
             .filter_map(|source| match source {
                 Source::File(path) => fs::canonicalize(path).ok(),
@@ -210,7 +211,7 @@ impl Job {
     }
 }
 
-/// What the inputs stand for.
+/// The photos of the inputs.
 struct Inputs {
     /// The photos.
     sources: Vec<Source>,
@@ -220,8 +221,8 @@ struct Inputs {
     notes: Vec<String>,
 }
 
-/// The photos that the inputs stand for. Files that do not exist stay in the list and fail later, each
-/// by name. Nobody expects paintings in `output` to be painted again.
+/// The photos that the inputs stand for. Files that do not exist stay in the list and fail later, each by name.
+/// The folder `output` is left out, so that paintings are not painted again.
 fn inputs(inputs: &[PathBuf], output: &Path) -> Result<Inputs, CliError> {
     let mut sources = Vec::new();
     let mut from_folder = false;
@@ -306,10 +307,10 @@ fn destination(
         return Ok(Destination::Folder(output.to_owned(), format));
     }
     match (named, format) {
-        (Some(named), Some(asked)) if named != asked => wrong(format!(
-            "{shown} ends like {named}, but --format says {asked}"
+        (Some(named), Some(chosen)) if named != chosen => wrong(format!(
+            "{shown} ends like {named}, but --format says {chosen}"
         )),
-        (_, Some(asked)) => Ok(Destination::File(output.to_owned(), asked)),
+        (_, Some(chosen)) => Ok(Destination::File(output.to_owned(), chosen)),
         (Some(named), None) => Ok(Destination::File(output.to_owned(), named)),
         (None, None) => wrong(format!(
             "{shown} names no format that can be written; end it with .png, .jpg, .webp, .bmp or \

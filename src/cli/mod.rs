@@ -1,8 +1,8 @@
 //! The command line: every feature of the window, scriptable.
 //!
-//! [`run`] reads the arguments and does what they say, on the calling thread. Pictures and reports
-//! go to standard output, everything for people to standard error. Knows no window: when one is
-//! wanted, the caller is told so.
+//! [`run`] reads the arguments and runs the command, on the calling thread. Pictures and reports go to standard
+//! output, everything for people to standard error. Knows no window: [`Outcome::OpenWindow`] leaves it to the
+//! caller.
 
 mod args;
 mod bench;
@@ -31,7 +31,7 @@ pub use inspect::inspection_text;
 pub use terminal::json_text;
 
 use args::{Arguments, Command, DeviceArgs};
-use terminal::tell;
+use terminal::write_message;
 
 use crate::{
     backend::{self, BackendError, DeviceOptions, Selected, cuda, remote},
@@ -47,8 +47,8 @@ use crate::{
 pub const DONE: u8 = 0;
 /// Exit code: some of the work failed.
 pub const FAILED: u8 = 1;
-/// Exit code: nothing was begun, because of wrong use, or because something to work with that was asked
-/// for is missing or cannot be used.
+/// Exit code: nothing was begun, because of wrong use, or because a device, style or file that the arguments
+/// name is missing or cannot be used.
 pub const WRONG_USE: u8 = 2;
 /// Exit code: stopped by Ctrl-C or a request to terminate, as shells count the first.
 pub const STOPPED: u8 = signals::STOPPED;
@@ -59,30 +59,30 @@ enum CliError {
     /// The arguments do not make sense together, or name something that is not there.
     #[error("{0}")]
     WrongUse(String),
-    /// Something to work with that was asked for is there and cannot be used.
+    /// A device, style or file that the arguments name exists and cannot be used.
     #[error("{0}")]
     Unusable(String),
     /// The work failed.
     #[error("{0}")]
     Failed(String),
-    /// Some of the work failed, and everything about it has been told.
+    /// Some of the work failed, and messages have said so.
     #[error("some of the work failed")]
-    AlreadyTold,
+    AlreadyReported,
     /// Ctrl-C.
     #[error("stopped")]
     Stopped,
-    /// The reader of standard output has gone; nobody is left to tell.
+    /// The reader of standard output has gone; no message would reach it.
     #[error("nobody reads standard output")]
-    NobodyReads,
+    OutputClosed,
 }
 
 impl CliError {
     fn exit_code(&self) -> u8 {
         match self {
             Self::WrongUse(_) | Self::Unusable(_) => WRONG_USE,
-            Self::Failed(_) | Self::AlreadyTold => FAILED,
+            Self::Failed(_) | Self::AlreadyReported => FAILED,
             Self::Stopped => STOPPED,
-            Self::NobodyReads => DONE,
+            Self::OutputClosed => DONE,
         }
     }
 }
@@ -128,8 +128,8 @@ pub enum Outcome {
     OpenWindow(Vec<PathBuf>),
 }
 
-/// The arguments, or what clap says of them. `-1` behind an option is its value, so that the answer is what
-/// values the option takes.
+/// The arguments, or clap's error. `-1` behind an option is its value, so that the answer is what values the
+/// option takes.
 fn parsed(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
     let takes = |arg: &clap::Arg| !arg.is_positional() && arg.get_action().takes_values();
     let with_numbers = |arg: clap::Arg| match takes(&arg) {
@@ -140,7 +140,7 @@ fn parsed(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
     Arguments::from_arg_matches(&command.try_get_matches_from(arguments)?)
 }
 
-/// Does what `arguments` (the program's name first) say.
+/// Runs the command of `arguments` (the program's name first).
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if let Some(gpu) = args::gpu_to_serve(&arguments) {
@@ -175,7 +175,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     Outcome::Exit(exit_code(done))
 }
 
-/// Serves someone whose window could not be opened; `reason` says why. Gives the exit code.
+/// Paints the sample instead of opening a window that could not be opened; `reason` says why. Gives the exit
+/// code.
 pub fn without_window(reason: &str, photos: &[PathBuf]) -> u8 {
     exit_code(instead_of_window(reason, photos))
 }
@@ -195,10 +196,10 @@ fn exit_code(done: Result<(), CliError>) -> u8 {
         Ok(()) => DONE,
         Err(error) => {
             match error {
-                // Nothing to tell, or nobody to tell it to.
-                CliError::AlreadyTold | CliError::Stopped | CliError::NobodyReads => {}
+                // Nothing to report, or nobody to report to.
+                CliError::AlreadyReported | CliError::Stopped | CliError::OutputClosed => {}
                 CliError::WrongUse(_) | CliError::Unusable(_) | CliError::Failed(_) => {
-                    tell(format!("error: {error}"));
+                    write_message(format!("error: {error}"));
                 }
             }
             error.exit_code()
@@ -252,7 +253,7 @@ fn gpu_worker(gpu: usize) -> Result<(), CliError> {
     })
 }
 
-/// What was asked about the device besides its kind.
+/// The options of the device besides its kind.
 fn device_options(args: &DeviceArgs) -> DeviceOptions {
     DeviceOptions {
         threads: args.threads.map(usize::from),
@@ -260,8 +261,8 @@ fn device_options(args: &DeviceArgs) -> DeviceOptions {
     }
 }
 
-/// A painter on the device of [`select_device`]. When that is lost, even one that was asked for by
-/// name, it is opened again once, and then the processor finishes the work.
+/// A painter on the device of [`select_device`]. A device that is lost, even one that was chosen by name, is
+/// opened again once, and then the processor finishes the work.
 fn painter(selected: Selected, args: &DeviceArgs) -> Painter {
     Painter::new(selected.backend, backend::opener(device_options(args)))
 }
@@ -269,7 +270,7 @@ fn painter(selected: Selected, args: &DeviceArgs) -> Painter {
 /// The device for a command; a fallback is announced on standard error.
 ///
 /// # Errors
-/// [`CliError::WrongUse`] when the device that was asked for cannot be had.
+/// [`CliError::WrongUse`] when the chosen device cannot be opened.
 fn select_device(args: &DeviceArgs) -> Result<Selected, CliError> {
     if let (DeviceChoice::Cpu, Some(gpu)) = (args.device, args.gpu) {
         return Err(CliError::WrongUse(format!(
@@ -279,11 +280,11 @@ fn select_device(args: &DeviceArgs) -> Result<Selected, CliError> {
     let selected =
         backend::select(args.device, &device_options(args)).map_err(|error| match error {
             BackendError::Threads(_) => CliError::from(error),
-            // Whatever it was: what was asked for is not there.
+            // Whatever the reason: the chosen device is not there.
             other => CliError::WrongUse(other.to_string()),
         })?;
     if let Some(notice) = &selected.notice {
-        tell(notice);
+        write_message(notice);
     }
     Ok(selected)
 }

@@ -6,21 +6,19 @@ use crate::{
     mode::{Mode, PrecisionChoice, Variant},
 };
 
-/// Every pair of the variants and precisions that were asked for, each mode once. Where one half was
-/// not asked for, all variants or the precisions of `otherwise` stand in, as far as `backend` has
-/// them.
+/// Every pair of the chosen variants and precisions, each mode once. Without a chosen variant all are taken,
+/// without a chosen precision those of `otherwise`, as far as `backend` has them.
 ///
 /// # Errors
-/// [`CliError::WrongUse`] names a pair, a variant or a precision that was asked for and that the
-/// device does not have.
+/// [`CliError::WrongUse`] names a chosen pair, variant or precision that the device does not have.
 pub fn chosen(
     backend: &dyn Backend,
     variants: &[Variant],
     precisions: &[PrecisionChoice],
     otherwise: &[PrecisionChoice],
 ) -> Result<Vec<Mode>, CliError> {
-    fn or_all<'a, T>(asked: &'a [T], all: &'a [T]) -> &'a [T] {
-        if asked.is_empty() { all } else { asked }
+    fn or_all<'a, T>(chosen: &'a [T], all: &'a [T]) -> &'a [T] {
+        if chosen.is_empty() { all } else { chosen }
     }
     let mut modes: Vec<Mode> = Vec::new();
     for &variant in or_all(variants, Variant::ALL) {
@@ -36,7 +34,7 @@ pub fn chosen(
             }
         }
     }
-    // Whoever asks for one half of a mode gets something, or hears why not.
+    // A chosen half of a mode gives a mode, or an error that says why not.
     let has = |mode: Mode| modes.contains(&mode);
     let refusal = |variant, precision| -> Result<(), BackendError> {
         backend.supports(backend.mode(variant, precision))
@@ -66,7 +64,7 @@ mod tests {
     };
 
     #[test]
-    fn what_is_asked_for_is_run_or_refused() {
+    fn chosen_modes_are_run_or_refused() {
         use PrecisionChoice::{Auto, Fixed};
         use Variant::{Baseline, Fused, FusedNorm};
         let cpu = CpuBackend::new(Some(1)).expect("threads");

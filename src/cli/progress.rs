@@ -1,4 +1,4 @@
-//! A bar on standard error that tells how much of the work is done and how long the rest takes.
+//! A bar on standard error that shows how much of the work is done and how long the rest takes.
 
 use std::{
     fmt::Display,
@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
     CliError,
-    terminal::{is_watched, print, tell},
+    terminal::{is_watched, print, write_message},
 };
 use crate::{
     backend::RunControl,
@@ -26,17 +26,17 @@ use crate::{
 const STEPS: u64 = 1000;
 /// Most characters of a name that stands behind the bar.
 const MAX_NAME_CHARS: usize = 60;
-/// How often the bar looks at the run.
+/// How often the bar reads the run's progress.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Progress through equal pieces of work; silent unless someone watches.
+/// Progress through equal pieces of work; silent where standard error is no terminal.
 pub struct Progress {
     bar: Option<ProgressBar>,
     look_every: Duration,
 }
 
 impl Progress {
-    /// For `pieces` pieces of work, of which a single one is too short to be watched.
+    /// For `pieces` pieces of work, of which a single one is too short to show its own progress.
     pub fn new(pieces: usize) -> Self {
         match pieces {
             0 | 1 => Self {
@@ -47,7 +47,7 @@ impl Progress {
         }
     }
 
-    /// For `pieces` pieces of work, of which each takes so long that it is watched by itself.
+    /// For `pieces` pieces of work, of which each takes so long that its own progress is shown.
     pub fn of_long_pieces(pieces: usize) -> Self {
         let bar = is_watched().then(|| {
             let bar = ProgressBar::new(pieces as u64 * STEPS);
@@ -65,8 +65,8 @@ impl Progress {
     }
 
     /// A line for people that does not tear the bar.
-    pub fn tell(&self, line: impl Display) {
-        self.beside(|| tell(line));
+    pub fn message(&self, line: impl Display) {
+        self.while_hidden(|| write_message(line));
     }
 
     /// A line on standard output that does not tear the bar.
@@ -74,11 +74,11 @@ impl Progress {
     /// # Errors
     /// As [`print()`].
     pub fn print(&self, line: impl Display) -> Result<(), CliError> {
-        self.beside(|| print(&[line.to_string()]))
+        self.while_hidden(|| print(&[line.to_string()]))
     }
 
-    /// Writes while the bar is away.
-    fn beside<T>(&self, write: impl FnOnce() -> T) -> T {
+    /// Hides the bar while `write` writes.
+    fn while_hidden<T>(&self, write: impl FnOnce() -> T) -> T {
         match &self.bar {
             Some(bar) => bar.suspend(write),
             None => write(),
@@ -147,10 +147,10 @@ mod tests {
 
     use super::*;
 
-    /// Only against hanging for ever.
+    /// Bounds a test that would hang.
     const PATIENCE: Duration = Duration::from_secs(120);
 
-    /// Looked at so rarely that whoever waits for the next look waits too long.
+    /// Reads the progress so rarely that a test that waits for the next reading takes too long.
     fn watched() -> Progress {
         Progress {
             bar: Some(ProgressBar::hidden()),

@@ -13,7 +13,7 @@ use super::{
     progress::Progress,
     select_device,
     style_choice::choose,
-    terminal::{print, tell},
+    terminal::{print, write_message},
 };
 use crate::{
     backend::RunControl,
@@ -42,7 +42,7 @@ const CELL_PX: usize = 480;
 /// # Errors
 /// [`CliError::Failed`] when it cannot be painted or written anywhere.
 pub fn run(reason: &str) -> Result<(), CliError> {
-    tell(format!("No window: {reason}."));
+    write_message(format!("No window: {reason}."));
     let failed = |e: &dyn std::fmt::Display| CliError::Failed(e.to_string());
     let library = StyleLibrary::standard();
     let sample = sample::sample().map_err(|e| failed(&e))?.frame;
@@ -60,15 +60,15 @@ pub fn run(reason: &str) -> Result<(), CliError> {
         let chosen = match choose(&library, style.id.as_ref(), None) {
             Ok(chosen) => chosen,
             Err(error) => {
-                progress.tell(format!("note: {error}"));
+                progress.message(format!("note: {error}"));
                 continue;
             }
         };
         let painted = progress.during(index..index + 1, &style.title, &control, || {
             painter.paint(&photo, &chosen.network, PaintSettings::default(), &control)
         });
-        for news in painter.take_news() {
-            progress.tell(format!("note: {news}"));
+        for notice in painter.take_notices() {
+            progress.message(format!("note: {notice}"));
         }
         let painting = painted.map_err(|e| {
             if e.is_cancelled() {

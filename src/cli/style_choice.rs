@@ -1,4 +1,4 @@
-//! From what was typed after `--style` to a network: a style's name, or a file of weights.
+//! Finds and loads the network of `--style`: a style's name, or a file of weights.
 
 use std::{
     ffi::OsStr,
@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{CliError, terminal::tell};
+use super::{CliError, terminal::write_message};
 use crate::{
     disk::words,
     measure::Subject,
@@ -25,7 +25,7 @@ pub struct ChosenStyle {
     pub network: Arc<Network>,
     /// Which of the style's sizes it is; unknown for a file.
     pub model: Option<ModelSize>,
-    /// What the person should know about the choice.
+    /// A note about the choice.
     pub note: Option<String>,
 }
 
@@ -55,7 +55,7 @@ pub fn choose(
     }
 }
 
-/// What a name or a path stands for.
+/// A style of the library, or a file.
 pub enum Named<'a> {
     /// A style of the library.
     Style(&'a Style),
@@ -105,10 +105,10 @@ pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a
     )))
 }
 
-/// What is measured with: the style that was typed, or random weights of the model's size.
+/// The network to measure with: the chosen style's, or random weights of the model's size.
 ///
 /// # Errors
-/// [`CliError`] when the style cannot be had.
+/// [`CliError`] when the style cannot be loaded.
 pub fn subject(style: Option<&OsStr>, model: Option<ModelSize>) -> Result<Subject, CliError> {
     let Some(typed) = style else {
         return Subject::random(model.unwrap_or_default())
@@ -116,7 +116,7 @@ pub fn subject(style: Option<&OsStr>, model: Option<ModelSize>) -> Result<Subjec
     };
     let chosen = choose(&StyleLibrary::standard(), typed, model)?;
     if let Some(note) = &chosen.note {
-        tell(format!("note: {note}"));
+        write_message(format!("note: {note}"));
     }
     Ok(Subject {
         name: chosen.label,
@@ -128,8 +128,8 @@ pub fn subject(style: Option<&OsStr>, model: Option<ModelSize>) -> Result<Subjec
 /// The style when none is named: one of those inside the program, and the one that the window begins with.
 const DEFAULT_STYLE: &str = "candy";
 
-/// The style of live pictures, which is said where it was not typed; `None` where none is wanted. With
-/// `preferred`, that size is taken where the style has it and no size was asked for.
+/// The style of live pictures; `None` for `--style none`. A style that was not typed is announced. Where no
+/// size was chosen, `preferred` is taken if the style has it.
 ///
 /// # Errors
 /// As [`choose`].
@@ -150,19 +150,18 @@ pub fn live_style(
         (model, _) => choose(library, name, model),
     }?;
     if let Some(note) = &chosen.note {
-        tell(format!("note: {note}"));
+        write_message(format!("note: {note}"));
     }
     if typed.is_none() {
         let label = chosen.label_with_model();
-        tell(format!(
+        write_message(format!(
             "style: {label}; --style names another, --style {NO_STYLE} shows the source as it is"
         ));
     }
     Ok(Some(chosen))
 }
 
-/// What two modes are compared on: the style that was typed, or [`DEFAULT_STYLE`], which is said: what
-/// is compared is what people see.
+/// The style on which two modes are compared: the one that was typed, or [`DEFAULT_STYLE`], which is announced.
 ///
 /// # Errors
 /// [`CliError`] when the style cannot be had.
@@ -173,7 +172,7 @@ pub fn compared_subject(
     let subject = subject(Some(style.unwrap_or(DEFAULT_STYLE.as_ref())), model)?;
     if style.is_none() {
         let label = subject.label();
-        tell(format!("style: {label}; --style names another"));
+        write_message(format!("style: {label}; --style names another"));
     }
     Ok(subject)
 }

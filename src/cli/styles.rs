@@ -1,4 +1,4 @@
-//! `styleforge styles`: what there is to choose from, adding one's own and removing it.
+//! `styleforge styles`: lists the styles, adds one's own and removes it.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     CliError,
     args::{StylesArgs, StylesCommand},
-    terminal::{print, print_json, table, tell},
+    terminal::{print, print_json, table, write_message},
 };
 use crate::{
     mode::ModelSize,
@@ -110,7 +110,7 @@ fn list(library: &StyleLibrary, as_json: bool) -> Result<(), CliError> {
         });
     }
     for problem in library.problems() {
-        tell(format!("note: {problem}"));
+        write_message(format!("note: {problem}"));
     }
     if library.styles().is_empty() {
         return print(&["No style is installed. Add one with styleforge styles import FILE."]);

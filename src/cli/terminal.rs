@@ -1,4 +1,4 @@
-//! What the command line prints, with its errors and those of clap.
+//! Prints the command line's output, and clap's errors and help.
 
 use std::io::{self, ErrorKind};
 
@@ -13,13 +13,13 @@ use crate::{
 
 pub use crate::{
     measure::table,
-    terminal::{is_watched, message_pipe, tell},
+    terminal::{is_watched, message_pipe, write_message},
 };
 
 /// Writes lines to standard output.
 ///
 /// # Errors
-/// [`CliError::NobodyReads`] when the reader has gone, [`CliError::Failed`] otherwise.
+/// [`CliError::OutputClosed`] when the reader has gone, [`CliError::Failed`] otherwise.
 pub fn print<Line: AsRef<str>>(lines: &[Line]) -> Result<(), CliError> {
     printed(write_lines(lines))
 }
@@ -45,7 +45,7 @@ pub fn print_json(value: &impl serde::Serialize) -> Result<(), CliError> {
 /// What every command with `--json` prints: `value` as JSON with a line break.
 ///
 /// # Errors
-/// What JSON cannot hold: keys that are no text.
+/// When the value has keys that are no text.
 pub fn json_text(value: &impl serde::Serialize) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
 }
@@ -60,7 +60,7 @@ pub fn print_json_text(json: &str) -> Result<(), CliError> {
 
 fn printed(written: io::Result<()>) -> Result<(), CliError> {
     written.map_err(|e| match e.kind() {
-        ErrorKind::BrokenPipe => CliError::NobodyReads,
+        ErrorKind::BrokenPipe => CliError::OutputClosed,
         _ => CliError::Failed(format!(
             "standard output could not be written: {}",
             words(&e)
@@ -68,8 +68,8 @@ fn printed(written: io::Result<()>) -> Result<(), CliError> {
     })
 }
 
-/// Prints what clap says of the arguments: help, the version, or what is wrong. Clap quotes arguments and
-/// writes colours between them; arguments that would act on the terminal are escaped, without colours.
+/// Prints clap's answer to the arguments: help, the version, or an error. Clap quotes arguments and writes
+/// colours between them; arguments that would act on the terminal are escaped, without colours.
 pub fn print_usage(mut error: clap::Error) {
     let quoted: Vec<_> = error
         .context()
@@ -85,11 +85,11 @@ pub fn print_usage(mut error: clap::Error) {
     // Advice that quotes the argument again, between colours.
     error.insert(ContextKind::Suggested, ContextValue::None);
     for line in error.render().to_string().lines() {
-        tell(line);
+        write_message(line);
     }
 }
 
-/// What clap would quote, with whatever would act on the terminal escaped; `None` where nothing would.
+/// A quoted argument with every character escaped that would act on the terminal; `None` where there is none.
 fn escaped(value: &ContextValue) -> Option<ContextValue> {
     match value {
         ContextValue::String(text) if text.contains(is_unseen) => {

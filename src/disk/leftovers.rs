@@ -1,4 +1,4 @@
-//! What a kill left behind in the program's own folders goes at the next start.
+//! Removes, at the next start, temporary files that a killed program left in the program's own folders.
 
 use std::{fs, path::Path};
 

@@ -1,5 +1,5 @@
-//! Files and folders of the program's own making: whole or not at all, on the disk, and what a person is
-//! told where the system refuses.
+//! Writes files and folders: whole or not at all, brought to the disk, with messages for people where the
+//! system refuses.
 //!
 //! The only place that makes temporaries, renames, and puts an [`io::Error`](std::io::Error) into words.
 //! Knows nothing of what is in a file. Calls block; any thread may call.

@@ -1,8 +1,8 @@
-//! Temporaries of the program's own: what a file or folder is called while it is not whole, and whose it is.
+//! Temporary names: of files and folders that are not whole yet, and of the program that writes them.
 //!
 //! Who makes one holds an advisory lock on it as long as it is not finished. The system lets go of the lock
-//! when the process ends, however it ends: a temporary that can be locked belongs to nobody who lives.
-//! Where a file system knows no locks nobody can tell, and nothing is ever taken for a leftover.
+//! when the process ends, however it ends: a temporary that can be locked belongs to nobody who lives. On a
+//! file system without locks a leftover cannot be recognised, and none is removed.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},

@@ -1,4 +1,4 @@
-//! What an error of the system means, and what to do about it.
+//! The system's errors in words: what they mean, and what to do.
 
 use std::{
     error::Error,

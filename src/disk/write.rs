@@ -19,7 +19,7 @@ const BUFFER_BYTES: usize = 1 << 16;
 /// Most links that are followed from one to the next, as the system's own limit.
 const MOST_LINKS: usize = 40;
 
-/// What happens to a file that already has the target's name.
+/// Whether a file that already has the target's name is kept or replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
     /// It stays, and writing fails with [`WriteError::Exists`].
@@ -28,7 +28,7 @@ pub enum Existing {
     Replace,
 }
 
-/// When a new name is brought to the disk; what is in the file always is before it gets its name.
+/// When a new name is brought to the disk; the file's content always is before the file gets its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FolderSync {
     /// At once.
@@ -37,7 +37,7 @@ pub enum FolderSync {
     Later,
 }
 
-/// Why a file or folder was not written. What was there before is as it was.
+/// Why a file or folder was not written. A file that was there before is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
     /// The target exists and was to be kept.
@@ -225,7 +225,7 @@ pub fn folder_of(target: &Path) -> &Path {
 /// Checks that [`write_whole`] may write to `path`, so that a long run is not started in vain.
 ///
 /// # Errors
-/// As [`write_whole`], for what can be known before.
+/// Checks what [`write_whole`] would refuse before the content is made.
 pub fn check_target(path: &Path, existing: Existing) -> Result<(), WriteError> {
     let name = path.display().to_string();
     let target = resolved_target(path, &name, existing)?;

@@ -20,14 +20,14 @@ impl BoundedThread {
     ///
     /// # Errors
     /// The operating system's, when it gives no thread.
-    pub fn spawn(name: &str, life: impl FnOnce() + Send + 'static) -> std::io::Result<Self> {
+    pub fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<Self> {
         let (end_sender, ended) = bounded::<()>(0);
         let handle = std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
-                // Dropped last, on every way out: it tells that the thread is done.
+                // Dropped last, however the thread ends: its channel closes and the thread counts as done.
                 let _end = end_sender;
-                life();
+                run();
             })?;
         Ok(Self {
             ended,

@@ -24,13 +24,13 @@ use crate::{
 /// Long side of a preview at most, in pixels.
 pub const PREVIEW_PX: usize = 1600;
 
-/// How long dropping the handle waits for the composition in hand: most take well under a second.
+/// How long dropping the handle waits for the running composition: most take well under a second.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What to lay over what, and how.
 #[derive(Clone)]
 pub struct ComposeJob {
-    /// The asker's number, given back with the result.
+    /// The window's number of the job, which the result carries.
     pub ticket: u64,
     /// The photo at its own size.
     pub photo: Arc<Frame>,
@@ -100,7 +100,7 @@ impl Drop for Compositor {
         if let Some(mut jobs) = self.jobs.take() {
             jobs.withdraw();
         }
-        // A thread that panicked or hangs has nothing to say.
+        // A thread that panicked or hangs is not reported.
         let _ = self.thread.join_within(PATIENCE);
     }
 }

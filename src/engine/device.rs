@@ -1,12 +1,11 @@
 //! The device that paints, and what takes its place when it is lost.
 //!
-//! A GPU is lost when a kernel goes astray, the driver is restarted or the card falls off its bus:
-//! everything on it is gone and every later call fails. It is opened again once, in whatever way the
-//! opener has ([`crate::backend::cuda::open`] takes another process); a second loss, or one after
-//! which it cannot be opened, leaves the rest of the work to the processor; and so does a driver that
-//! hangs, which would only hang again. That is so even where the
-//! person named the GPU: what was begun is finished, and the loss is said. Knows no sessions; they have
-//! to be gone before the device is replaced. Belongs to the thread that paints.
+//! A GPU is lost when a kernel traps, the driver is restarted or the card falls off its bus: its memory is gone
+//! and every later call fails. It is opened again once ([`crate::backend::cuda::open`] does so in another
+//! process). The processor takes over after a second loss, when the GPU cannot be opened again, and when its
+//! driver hangs, since it would only hang again. The processor takes over even where the person named the GPU:
+//! the job is finished, and a message says that the GPU was lost. Knows no sessions; they have to be closed
+//! before the device is replaced. Belongs to the thread that paints.
 
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use crate::{
     mode::{DeviceChoice, Mode, PrecisionChoice, Variant},
 };
 
-/// The device in use, and the way to others.
+/// The device in use, and the function that opens others.
 pub struct Device {
     backend: Arc<dyn Backend>,
     open: OpenDevice,
@@ -40,7 +39,7 @@ impl Device {
         &self.backend
     }
 
-    /// The way to other devices.
+    /// Opens other devices.
     pub fn opener(&self) -> OpenDevice {
         self.open.clone()
     }
@@ -48,28 +47,28 @@ impl Device {
     /// What a choice means on this device. A processor that took over paints in a mode of its own
     /// where it does not have the one that was chosen for the GPU.
     pub fn mode(&self, variant: Variant, precision: PrecisionChoice) -> Mode {
-        let wanted = self.backend.mode(variant, precision);
-        if self.took_over && self.backend.supports(wanted).is_err() {
+        let requested = self.backend.mode(variant, precision);
+        if self.took_over && self.backend.supports(requested).is_err() {
             self.backend.mode(Variant::default(), PrecisionChoice::Auto)
         } else {
-            wanted
+            requested
         }
     }
 
-    /// Puts another device in the place of the one that was lost with `error`, and tells so in a
-    /// sentence for people. No session of the lost device may be left: its context is released
-    /// before another is opened, and the memory that it holds is the GPU's.
+    /// Puts another device in the place of the one that was lost with `error`, and says so in a sentence for
+    /// people. No session of the lost device may be left: its context is released before another is opened, and
+    /// the sessions hold the GPU's memory.
     ///
     /// # Errors
-    /// `error` itself when it tells of no loss or the device is the processor, which nothing can
-    /// replace; what opening the processor runs into.
+    /// `error` itself when it is not a loss or the device is the processor, which nothing can replace; the
+    /// error of opening the processor.
     pub fn replace_lost(&mut self, error: BackendError) -> Result<String, BackendError> {
         let lost = self.backend.device();
         if lost.kind == DeviceChoice::Cpu || !error.is_lost() {
             return Err(error);
         }
         self.losses += 1;
-        // The processor takes the place at once, which releases the lost device.
+        // The processor stands in at once, which releases the lost device.
         self.backend = (self.open)(DeviceChoice::Cpu)?.backend;
         self.took_over = true;
         let reason = match error {

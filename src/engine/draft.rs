@@ -20,7 +20,7 @@ pub fn draft_px(working: (usize, usize)) -> Option<usize> {
     (draft * 2 <= long).then_some(draft)
 }
 
-/// The settings of the job's draft, where one is worth it.
+/// The settings of the job's draft; `None` where it would be about as large as the painting.
 pub fn draft_settings(job: &PaintJob) -> Option<PaintSettings> {
     let (width, height) = (job.photo.width(), job.photo.height());
     let px = draft_px(job.settings.working_size.resolve(width, height))?;

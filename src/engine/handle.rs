@@ -1,13 +1,14 @@
-//! The handle of the engine thread, which owns the backend and its sessions, obeys commands and sends events.
+//! The handle of the engine thread, which owns the backend and its sessions, performs commands and sends
+//! events.
 //!
-//! The thread is steered by one bounded channel of [`Command`] and a stop signal; it answers on one
-//! bounded channel of [`Event`] and rings an injected wake-up after each. Nothing here waits for
-//! it except [`Engine::shutdown`], which waits a bounded time.
+//! The handle sends [`Command`]s on a bounded channel, and a stop signal; the thread sends [`Event`]s on an
+//! unbounded one, so that it never waits for a surface, and calls an injected wake-up after each. Nothing here
+//! waits for the thread except [`Engine::shutdown`], which waits a bounded time.
 //!
-//! Invariants: the newest paint command wins, the one before it is cancelled at once; events of
-//! overtaken commands never leave [`Engine::poll`]; a panic in a job becomes an event and the
-//! painter's sessions are given up; a lost device is replaced, which is an event. The [`Engine`] handle belongs to one thread, the
-//! window's.
+//! Invariants: the newest paint command wins, the one before it is cancelled at once; [`Engine::poll`] drops
+//! events of replaced commands; a panic in a job becomes an event and closes the painter's sessions; a lost
+//! device is replaced, which is an event. The [`Engine`] handle belongs to one thread: the window's, or the
+//! main thread of `styleforge live`.
 
 use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
@@ -45,34 +46,33 @@ pub struct Engine {
     outbox: VecDeque<Command>,
     newest: Generation,
     painting: Option<Arc<RunControl>>,
-    /// Whether the single photo in hand is still in its draft.
+    /// Whether the draft of the single photo is still being painted.
     drafting: bool,
     batch: Option<Arc<RunControl>>,
     measuring: Option<Arc<RunControl>>,
     /// Stops live painting.
     live: Option<Arc<RunControl>>,
-    /// The live source, stopped from here at once whatever the thread does.
+    /// The live source, which the handle stops at once whatever the engine's thread does.
     capture: Option<Arc<Capture>>,
-    /// Where changed live settings go; `None` before the first.
+    /// The mailbox for changed live settings; `None` before live painting was first started.
     changes: Option<Writer<Option<NumberedSettings>>>,
-    /// What live painting does.
+    /// The mailbox of snapshots of live painting.
     snapshots: Option<Reader<Snapshot>>,
     settings_number: u64,
-    /// Number of the settings with which live painting was started: what happened before no longer counts.
+    /// Number of the settings with which live painting was started: events from before are dropped.
     live_since: u64,
     device: DeviceChoice,
 }
 
 impl Engine {
-    /// Starts the thread, which first asks `open_device` for the best device (that may take
-    /// a while) and tells [`Event::Device`] or [`Event::NoDevice`]; and asks it again when that
-    /// device is lost.
+    /// Starts the thread, which first opens the best device with `open_device` (that may take a while) and
+    /// sends [`Event::Device`] or [`Event::NoDevice`]; it opens another when that device is lost.
     ///
     /// # Errors
     /// The operating system's, when it gives no thread.
     pub fn start(open_device: OpenDevice, wake_up: WakeUp) -> std::io::Result<Self> {
         let (command_sender, commands) = bounded(COMMANDS);
-        // Nothing waits for a surface.
+        // Unbounded, so that the thread never waits for a surface.
         let (event_sender, events) = unbounded();
         let (stop, stopped) = bounded(0);
         let event_sender = Events::new(event_sender, wake_up);
@@ -118,12 +118,12 @@ impl Engine {
         self.newest
     }
 
-    /// Paints a source's frames live, in place of the source before, which is let go of at once; the
-    /// pictures come through what is given back. Never waits.
+    /// Paints a source's frames live, in place of the source before, which is closed at once; the returned
+    /// mailbox receives the pictures. Never waits.
     ///
     /// # Errors
-    /// The operating system's, when it gives no thread for the source. Nothing is painted live then.
-    /// Whatever is wrong with the source stands in the [`Snapshot`] and comes as an event.
+    /// The operating system's, when it gives no thread for the source. Nothing is painted live then. A problem
+    /// of the source itself stands in the [`Snapshot`] and comes as an event.
     pub fn start_live(
         &mut self,
         source: LiveSource,
@@ -165,7 +165,7 @@ impl Engine {
         self.settings_number
     }
 
-    /// What live painting does now; `None` before it was started for the first time.
+    /// The newest snapshot of live painting; `None` before it was started for the first time.
     pub fn snapshot(&mut self) -> Option<&Snapshot> {
         let snapshots = self.snapshots.as_mut()?;
         snapshots.take();
@@ -197,19 +197,19 @@ impl Engine {
         self.flush();
     }
 
-    /// Asks the measurement to stop; [`Event::Measured`] follows.
+    /// Cancels the measurement; [`Event::Measured`] follows.
     pub fn cancel_measuring(&mut self) {
         if let Some(control) = &self.measuring {
             control.cancel();
         }
     }
 
-    /// Share of the measurement that is done, 0 to 1; `None` when none is in hand.
+    /// Share of the measurement that is done, 0 to 1; `None` when none runs.
     pub fn measuring_progress(&self) -> Option<f32> {
         self.measuring.as_ref().map(|control| control.progress())
     }
 
-    /// Ends live painting; the source is let go of at once.
+    /// Ends live painting; the source is closed at once.
     pub fn stop_live(&mut self) {
         if let Some(control) = self.live.take() {
             control.cancel();
@@ -224,7 +224,7 @@ impl Engine {
         }
     }
 
-    /// Asks the single photo in hand to stop; [`Event::Cancelled`] follows.
+    /// Cancels the painting of the single photo; [`Event::Cancelled`] follows.
     pub fn cancel(&mut self) {
         if let Some(control) = &self.painting {
             control.cancel();
@@ -243,15 +243,15 @@ impl Engine {
         true
     }
 
-    /// Asks the batch to stop; [`Event::BatchEnded`] follows.
+    /// Cancels the batch; [`Event::BatchEnded`] follows.
     pub fn cancel_batch(&mut self) {
         if let Some(control) = &self.batch {
             control.cancel();
         }
     }
 
-    /// Share of the single photo that is painted, 0 to 1, its draft included; `None` when none is
-    /// in hand.
+    /// Share of the single photo that is painted, 0 to 1, its draft included; `None` when none is being
+    /// painted.
     pub fn progress(&self) -> Option<f32> {
         let control = self.painting.as_ref()?;
         // The draft is about a tenth of the whole.
@@ -262,7 +262,7 @@ impl Engine {
         })
     }
 
-    /// Share of the batch's photo in hand that is painted, 0 to 1; `None` without a batch.
+    /// Share of the batch's present photo that is painted, 0 to 1; `None` without a batch.
     pub fn batch_progress(&self) -> Option<f32> {
         self.batch.as_ref().map(|control| control.progress())
     }

@@ -1,10 +1,11 @@
 //! From a photo and a style's network to a painting: the jobs that the surfaces drive.
 //!
-//! [`paint`] blocks and belongs to whoever calls it: the command line runs it on its main thread. It
-//! also puts another device in the place of one that was lost. The window runs [`Engine`] instead, the
-//! handle of one thread that owns the device, its [pool of sessions](sessions) and [live pictures](live),
-//! with a loader beside it; and [`compositor`], one thread that lays finished paintings over their photos.
-//! Both are sent commands and answer later; neither is ever waited for.
+//! [`paint`] blocks its caller: the command line's photos run it on the main thread. It also puts another
+//! device in the place of one that was lost. The window and `styleforge live` use [`Engine`] instead, the
+//! handle of one thread that owns the device, its [pool of sessions](sessions) and [live pictures](live), with
+//! a loader thread; the window also uses [`compositor`], one thread that lays finished paintings over their
+//! photos. The surfaces send commands to both and read their events and results later; they never wait for
+//! either.
 //!
 //! Knows no window, no arguments and no file format.
 

@@ -1,7 +1,9 @@
 //! Between a surface and the engine thread: commands one way, events the other.
 //!
-//! Plain data. A command is never answered by a return value; its outcome is an event that carries
-//! the command's [`Generation`], so that what was overtaken can be discarded.
+//! Plain data. A command has no return value; its outcome is an event. Those of a paint command carry its
+//! [`Generation`], those of live painting the number of its settings
+//! ([`NumberedSettings`](super::live::NumberedSettings)), so that events of replaced ones can be dropped; of
+//! batches and measurements there is one at a time.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -89,7 +91,7 @@ pub trait PhotoSource: Send {
 
 /// A command to the engine.
 pub enum Command {
-    /// Paints one photo. Overtakes every paint command before it.
+    /// Paints one photo, in place of every paint command before it.
     Paint {
         /// Its number.
         generation: Generation,
@@ -102,7 +104,7 @@ pub enum Command {
     Batch {
         /// What to paint.
         job: BatchJob,
-        /// Progress of the photo in hand; cancelled to stop the whole batch.
+        /// Progress of the present photo; cancelled to stop the whole batch.
         control: Arc<RunControl>,
     },
     /// Paints a source's frames, between everything else, in place of the source before.
@@ -111,7 +113,7 @@ pub enum Command {
     SetPreviews(Vec<Preview>),
     /// Measures two modes on the live source's frames.
     Measure {
-        /// What.
+        /// The modes and frames.
         job: MeasureJob,
         /// Progress; cancelled to stop.
         control: Arc<RunControl>,

@@ -1,4 +1,4 @@
-//! The engine thread's life: commands in, events and pictures out.
+//! The engine's thread: commands in, events and pictures out.
 //!
 //! Single photos come first, then live pictures and the photos of a batch in turn.
 
@@ -33,11 +33,11 @@ use crate::{
 /// An event on its way to the surface.
 pub(super) struct Sent {
     pub(super) event: Event,
-    /// Number of the settings with which live painting was started last by then.
+    /// Number of the settings with which live painting had last been started when the event was sent.
     pub(super) live: u64,
 }
 
-/// The way to the surface. Nothing is ever waited for.
+/// Sends events to the surface. Never waits.
 pub(super) struct Events {
     sender: Sender<Sent>,
     wake_up: WakeUp,
@@ -56,7 +56,7 @@ impl Events {
 
     fn send(&self, event: Event) {
         let live = self.live.get();
-        // Without a surface nobody listens.
+        // Fails only when the surface is gone.
         let _ = self.sender.send(Sent { event, live });
         (self.wake_up)();
     }
@@ -70,19 +70,19 @@ struct Batch {
 
 type Paint = (Generation, PaintJob, Arc<RunControl>);
 
-/// What is to be done besides a single photo.
+/// The work besides a single photo.
 #[derive(Default)]
 struct Work {
     paint: Option<Paint>,
     batch: Option<Batch>,
     live: Option<Live>,
     measure: Option<(MeasureJob, Arc<RunControl>)>,
-    /// Where live pictures are recorded while none are painted.
+    /// The recording while no live pictures are painted.
     recording: Option<FrameSink>,
 }
 
 impl Work {
-    /// Takes a command in. Without a `painter` nothing is painted live.
+    /// Handles a command. Without a `painter` nothing is painted live.
     fn take_in(
         &mut self,
         command: Command,
@@ -104,7 +104,7 @@ impl Work {
             }
             Command::StartLive(start) => {
                 events.live.set(start.number);
-                // The memory of the one before goes first.
+                // The memory of the live run before is released first.
                 self.end_live();
                 let painter = match painter {
                     Ok(painter) => painter,
@@ -154,7 +154,7 @@ enum Woken {
     Stop,
 }
 
-/// What the thread owns. Work is given up first, the device last.
+/// Everything that the thread owns. Fields are dropped in order: work first, the device last.
 struct Engine {
     work: Work,
     loader: Option<LoaderThread>,
@@ -165,21 +165,21 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.work = Work::default();
         if let Ok(painter) = &self.device {
-            // The loader ends after the job in hand, which is given up.
+            // The loader ends after the running job, which is cancelled.
             painter.pool().cancel_all();
         }
         self.loader = None;
     }
 }
 
-/// The engine thread's life.
+/// Runs the engine's thread until the handle stops it.
 pub(super) fn run(
     open_device: &OpenDevice,
     commands: &Receiver<Command>,
     stopped: &Receiver<()>,
     events: &Events,
 ) {
-    // Without a thread for it, loading a session holds the pictures up.
+    // Without a thread for the loader, pictures wait while a session is loaded.
     let thread = LoaderThread::start().ok();
     let loader = (thread.as_ref()).map_or_else(Loader::on_the_spot, |t| t.loader().clone());
     let device = match caught(|| open_device(DeviceChoice::Auto)) {
@@ -208,7 +208,7 @@ pub(super) fn run(
         let live = engine.work.live.as_ref();
         let has_settings = live.is_some_and(Live::has_settings);
         let woken = if engine.work.batch.is_some() || has_settings {
-            // There is something to do, so only look.
+            // There is work, so the channels are only polled.
             match commands.try_recv() {
                 Ok(command) => Some(Woken::Command(Box::new(command))),
                 Err(TryRecvError::Empty) => None,
@@ -218,7 +218,7 @@ pub(super) fn run(
             let frame = live.and_then(Live::frame_ready);
             let settings = live.and_then(Live::settings_ready);
             let source = live.and_then(Live::source_events);
-            // Frames come last: where one is always waiting, nothing else would have its turn at once.
+            // Frames are checked last: where one is always waiting, the other channels would have to wait.
             select_biased! {
                 recv(stopped) -> _ => Some(Woken::Stop),
                 recv(commands) -> command => Some(match command {
@@ -262,7 +262,7 @@ pub(super) fn run(
     }
 }
 
-/// Something about the live source, or its settings.
+/// Notes what woke the thread up about the live source or its settings.
 fn note_woken(live: &mut Live, woken: Woken, events: &Events) {
     match woken {
         Woken::SettingsEnded => live.settings().close(),
@@ -278,7 +278,7 @@ fn note_woken(live: &mut Live, woken: Woken, events: &Events) {
     }
 }
 
-/// One turn of everything that is to be done.
+/// Serves every kind of work once.
 fn serve(engine: &mut Engine, events: &Events) {
     let Engine { work, device, .. } = engine;
     let painter = match device {
@@ -299,7 +299,7 @@ fn serve(engine: &mut Engine, events: &Events) {
     }
 }
 
-/// Nothing is painted live, for want of a device.
+/// Says that nothing is painted live, because there is no device.
 fn refuse_live(error: &EngineError, events: &Events) {
     events.send(Event::Live(LiveEvent::Refused(error.clone())));
     events.send(Event::Live(LiveEvent::Ended));
@@ -339,7 +339,7 @@ fn serve_live(painter: &mut Painter, live: &mut Option<Live>, events: &Events) {
         return;
     };
     let served = caught(|| current.serve(painter, &mut |event| events.send(Event::Live(event))));
-    tell_news(painter, events);
+    send_notices(painter, events);
     match served {
         Ok(Served::Picture) => (events.wake_up)(),
         Ok(Served::Nothing) => {}
@@ -390,7 +390,7 @@ fn serve_paint(painter: &mut Painter, (generation, job, control): Paint, events:
         }
         control.set_progress(0.0);
         let run = caught(|| painter.paint(&job.photo, &job.network, settings, &control));
-        tell_news(painter, events);
+        send_notices(painter, events);
         match run {
             Ok(Ok(painting)) => events.send(Event::Painted {
                 generation,
@@ -411,7 +411,7 @@ fn serve_paint(painter: &mut Painter, (generation, job, control): Paint, events:
                 return;
             }
             Err(error) => {
-                // Its sessions may be half-way through a run.
+                // The painter's sessions may be half-way through a run.
                 painter.forget_sessions();
                 events.send(Event::Failed { generation, error });
                 return;
@@ -451,7 +451,7 @@ fn serve_batch(painter: &mut Painter, batch: &mut Batch, events: &Events) -> boo
             .finish(index, &photo, &painting)
             .map_err(BatchStop::Said)
     });
-    tell_news(painter, events);
+    send_notices(painter, events);
     let outcome = match run {
         Ok(Ok(saved)) => Ok(saved),
         Ok(Err(BatchStop::Cancelled)) => {
@@ -473,9 +473,9 @@ fn serve_batch(painter: &mut Painter, batch: &mut Batch, events: &Events) -> boo
     false
 }
 
-/// Tells of devices that took the place of lost ones.
-fn tell_news(painter: &mut Painter, events: &Events) {
-    for notice in painter.take_news() {
+/// Sends an event for every device that took the place of a lost one.
+fn send_notices(painter: &mut Painter, events: &Events) {
+    for notice in painter.take_notices() {
         events.send(Event::Device {
             info: painter.backend().device(),
             notice: Some(notice),

@@ -1,9 +1,12 @@
-//! Which nodes run together: decided once, for every backend, before any buffer has a place.
+//! Fusion: cuts a graph into groups of nodes that run together, once for every backend, before any buffer has a
+//! place.
 //!
-//! A group is what one launch computes: its `gather` brings the input of its operation into shape
-//! while it is loaded, its `epilogue` takes the result on its way out. Grouping changes no node, so
-//! the graph, its names and what judges it stay as they are. [`check`] holds the groups against the
-//! graph; planners call it always.
+//! A group has one main operation. Its `gather` are the nodes that are computed while the operation loads its
+//! input (norm, ReLU, residual sum, upsampling, padding), its `epilogue` those that are computed while it
+//! stores its result (statistics, the picture; for a group that is a whole norm, the norm, ReLU and residual
+//! sum). A planner may make several launches of one group, and one launch of several. Grouping changes no node,
+//! so the graph, its names and its judges stay as they are. [`check`] holds the groups against the graph;
+//! planners always call it.
 
 use std::collections::BTreeSet;
 
@@ -16,16 +19,16 @@ pub enum Level {
     None,
     /// A norm's statistics, the norm, and the ReLU or sum behind it together.
     Norm,
-    /// Everything that stands between two convolutions in one of them.
+    /// All nodes between two convolutions in one of the two.
     All,
 }
 
 /// Nodes that run together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// Computed while loading, in order. Nodes here may stand in several groups.
+    /// Computed while loading, in order. A node may be in the gather of several groups: each computes it again.
     pub gather: Vec<NodeId>,
-    /// What the group is for.
+    /// The main operation.
     pub op: NodeId,
     /// Computed while storing, in order.
     pub epilogue: Vec<NodeId>,
@@ -84,8 +87,7 @@ pub fn group(graph: &Graph, level: Level) -> Vec<Group> {
     grouping.groups
 }
 
-/// Whether every path from a node leads into a convolution through nodes that can be computed while
-/// loading.
+/// Whether every path from a node leads into a convolution, through nodes that can be computed while loading.
 fn feeds_gathers(graph: &Graph, readers: &[Vec<NodeId>]) -> Vec<bool> {
     let mut feeds = vec![false; graph.nodes().len()];
     for id in (0..feeds.len()).rev() {
@@ -125,7 +127,7 @@ impl Grouping<'_> {
                 let epilogue = self.epilogue(id);
                 self.close(gather, id, epilogue);
             }
-            // What can be computed while loading waits for a convolution that does so.
+            // A node that can be computed while loading is left to the convolution that loads it.
             (Level::All, Class::Input | Class::Pointwise | Class::Index)
                 if self.feeds_gathers[id] => {}
             (Level::Norm, Class::Reduce) => {
@@ -148,7 +150,7 @@ impl Grouping<'_> {
         found.into_iter().collect()
     }
 
-    /// What can be taken from a convolution's result on its way out: its statistics, or the picture.
+    /// The nodes that can be computed while a convolution stores its result: its statistics, or the picture.
     fn epilogue(&self, op: NodeId) -> Vec<NodeId> {
         let readers = self.readers[op].iter().copied();
         readers
@@ -176,7 +178,7 @@ impl Grouping<'_> {
         }
     }
 
-    /// Appends a group; what others need of it is written.
+    /// Appends a group, which writes the maps that other groups read.
     fn close(&mut self, gather: Vec<NodeId>, op: NodeId, epilogue: Vec<NodeId>) {
         let nodes: BTreeSet<NodeId> = gather
             .iter()
@@ -201,7 +203,8 @@ impl Grouping<'_> {
                 let outside = readers.iter().any(|reader| !nodes.contains(reader));
                 match self.class(id) {
                     Class::Output => true,
-                    // The photo and moved values are loaded again where they are needed again.
+                    // The photo, and maps that are only moved (padded, upsampled), are loaded again where they
+                    // are needed again.
                     Class::Input | Class::Index if is_in_gather.contains(&id) => false,
                     _ => outside,
                 }
@@ -221,8 +224,8 @@ impl Grouping<'_> {
     }
 }
 
-/// Holds groups against their graph: every node is computed, what must run once does, and every map is
-/// written before it is read.
+/// Holds groups against their graph: every node is computed, a main operation once, and every map is written
+/// before it is read.
 ///
 /// # Errors
 /// [`Violation`] names the first node that is wrong.

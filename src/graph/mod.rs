@@ -22,7 +22,8 @@ pub const MAX_CHANNELS: usize = 512;
 pub const MAX_KERNEL_PX: usize = 15;
 /// What instance norms add to the variance unless a model says otherwise, as PyTorch's do.
 pub const NORM_EPS: f64 = 1e-5;
-/// Largest picture side that a graph may need at least, in pixels.
+/// Upper bound of [`Graph::min_side_px`]: a graph whose reflections need larger pictures counts as one that
+/// runs at no size.
 const MAX_MIN_SIDE_PX: usize = 1 << 10;
 
 /// Index of a node in [`Graph::nodes`]; also that of the map that the node makes.
@@ -128,7 +129,7 @@ impl Op {
         matches!(self, Self::Conv2d { .. })
     }
 
-    /// Whether its sizes are those that this program runs.
+    /// Whether its sizes are within the limits of this program.
     fn is_in_range(&self) -> bool {
         match *self {
             Self::Conv2d {
@@ -210,7 +211,7 @@ pub enum GraphError {
     Shapes {
         /// The node.
         node: String,
-        /// What it is given, in words.
+        /// The maps that it reads, in words.
         shapes: String,
     },
 }
@@ -357,7 +358,7 @@ impl Graph {
     /// statistics are one value for each channel.
     ///
     /// # Errors
-    /// [`GraphError::Shapes`] names the first node that cannot read what it is given.
+    /// [`GraphError::Shapes`] names the first node that cannot read its maps.
     pub fn shapes(&self, height: usize, width: usize) -> Result<Vec<Shape>, GraphError> {
         let mut shapes: Vec<Shape> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
@@ -375,7 +376,7 @@ impl Graph {
     }
 }
 
-/// The map that an operation makes; `None` where it cannot read what it is given.
+/// The map that an operation makes; `None` where it cannot read the given maps.
 fn shape_of(op: &Op, given: &[Shape], (height, width): (usize, usize)) -> Option<Shape> {
     match (op, given) {
         (Op::Photo, []) => Some(Shape::new(3, height, width)),

@@ -1,9 +1,9 @@
-//! The window's state and its frame: read events, draw, do what was asked for.
+//! The window's state and its frame: read events, draw, perform intents.
 //!
 //! Everything here runs on the window's thread and never waits: files, dialogs and the clipboard
 //! are the [`Background`]'s, painting is the [`Engine`]'s, laying paintings over photos is the
-//! [`Compositor`]'s. What they say is read in [`App::logic`] (`events.rs`); what a person asks for is
-//! gathered while drawing and done afterwards (`update.rs`).
+//! [`Compositor`]'s. Their events are read in [`App::logic`] (`events.rs`). Widgets gather a person's
+//! intents while they are drawn; the intents are performed afterwards (`update.rs`).
 
 use std::{
     collections::HashMap,
@@ -35,12 +35,7 @@ use super::{
 };
 use crate::{
     backend::{DeviceInfo, OpenDevice},
-    engine::{
-        Engine, WakeUp,
-        compositor::{ComposeJob, Compositor},
-        paint::OutputSize,
-        protocol::Generation,
-    },
+    engine::{Engine, WakeUp, compositor::Compositor, protocol::Generation},
     media::encode::Format,
     mode::ModelSize,
     settings::Settings,
@@ -60,7 +55,7 @@ pub struct Launch {
     pub style_source: Arc<dyn StyleSource>,
     /// Opens devices; runs on the engine's thread.
     pub open_device: OpenDevice,
-    /// What is remembered, and what has to be said about reading it.
+    /// The remembered settings, and warnings about their file.
     pub settings: (Settings, Vec<String>),
     /// Where settings are written; nowhere when `None`.
     pub settings_path: Option<PathBuf>,
@@ -70,31 +65,41 @@ pub struct Launch {
     pub live: bool,
 }
 
-/// What goes on once an unsaved result is dealt with.
-pub(super) enum Then {
+/// What the window does once an unsaved result is saved or given up.
+pub(super) enum NextStep {
     /// Put this photo on the table.
     Put(Box<Opened>),
     /// Close the window.
     Close,
 }
 
-/// What was last asked of the compositor.
+/// The newest job of the compositor.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Asked {
+pub(super) struct ComposeRequest {
     /// Number of the newest job.
     pub ticket: u64,
     /// Number of the first job with the photo and painting of the newest.
     pub epoch: u64,
-    /// Whether the finished picture was asked for besides the preview.
+    /// Whether the job makes the finished picture besides its preview.
     pub full: bool,
 }
 
-/// The painting that is waited for.
-pub(super) struct Wanted {
-    /// What it is.
+/// A painting that is not finished yet.
+pub(super) struct PaintRequest {
+    /// What is painted and how.
     pub recipe: Recipe,
     /// The engine's run that paints it; `None` while its network is not here.
     pub run: Option<Generation>,
+}
+
+/// What is painted of the photo on the table.
+#[derive(Default)]
+pub(super) struct PhotoPainting {
+    /// What is being painted, or will be when its network is here.
+    pub request: Option<PaintRequest>,
+    pub composed: ComposeRequest,
+    /// The choice before the change that is still going on.
+    pub before_change: Option<Choice>,
 }
 
 /// The networks of styles, by style and model size.
@@ -106,17 +111,6 @@ pub(super) struct Networks {
     pub loading: Vec<(String, ModelSize)>,
     /// Those that could not be loaded; nobody requests them again by itself.
     pub failed: Vec<(String, ModelSize)>,
-}
-
-/// What is painted of the photo on the table.
-#[derive(Default)]
-pub(super) struct PhotoPainting {
-    /// What is being painted, or will be when its network is here.
-    pub wanted: Option<Wanted>,
-    /// What was last requested of the compositor.
-    pub composed: Asked,
-    /// The choice before the change that is still going on.
-    pub before_change: Option<Choice>,
 }
 
 /// The photo that is being opened.
@@ -135,10 +129,10 @@ pub(super) struct PhotoOpening {
 pub(super) struct SaveFlow {
     /// Whether a save is running; one that waits for an answer is in its question.
     pub is_running: bool,
-    /// What waits for the answer to a question.
-    pub then: Option<Then>,
-    /// What goes on when the save has succeeded.
-    pub then_if_saved: Option<Then>,
+    /// What follows once the open question is answered.
+    pub after_question: Option<NextStep>,
+    /// What follows once the save has succeeded.
+    pub after_save: Option<NextStep>,
 }
 
 /// The end of the window.
@@ -197,7 +191,7 @@ pub struct App {
     /// A batch that waits for its style's network.
     pub(super) batch_waits: bool,
     pub(super) networks: Networks,
-    /// A report that waits for a name, and the name that it would have.
+    /// A report that waits for its file name, and the name that the dialog starts with.
     pub(super) export: Option<(String, Vec<u8>)>,
     /// A style that was added and is chosen when the gallery shows it.
     pub(super) arriving: Option<String>,
@@ -206,8 +200,8 @@ pub struct App {
     pub(super) save: SaveFlow,
     pub(super) ending: Ending,
     pub(super) device: DeviceInUse,
-    /// The brush of which it was told last that it stays for later photos.
-    pub(super) brush_told: usize,
+    /// The brush of which a message said last that it stays for later photos.
+    pub(super) announced_brush: usize,
     pub(super) intents: Vec<Intent>,
 }
 
@@ -261,15 +255,15 @@ impl App {
             save: SaveFlow::default(),
             ending: Ending::default(),
             device: DeviceInUse::default(),
-            brush_told: DEFAULT_BRUSH,
+            announced_brush: DEFAULT_BRUSH,
             intents,
         };
         app.background.sweep_pictures(app.picture_folder());
         Ok(app)
     }
 
-    /// Something that ends the window as soon as it can, from any thread and without a question: recordings
-    /// are closed, and what was to be written is.
+    /// A function that ends the window from any thread as soon as it can, without a question: recordings are
+    /// closed, and settings and files are written.
     pub fn stopper(&self) -> impl Fn() + Send + Sync + 'static {
         let (stop_requested, wake_up) =
             (self.ending.is_requested.clone(), self.background.wake_up());
@@ -283,7 +277,7 @@ impl App {
     pub fn logic(&mut self, ctx: &egui::Context) {
         self.handle_events(ctx);
         if self.ending.is_requested.load(Ordering::Relaxed) && !self.ending.is_closing {
-            self.close_unasked(ctx);
+            self.close_without_question(ctx);
         }
         let presses = shortcuts::pressed(ctx, &self.shortcuts, self.overlays.is_open());
         for press in presses {
@@ -301,13 +295,13 @@ impl App {
         self.perform_all(ctx);
         self.live_logic(ctx);
         self.guard_closing(ctx);
-        self.settle(ctx);
-        if self.painting.wanted.is_some() || self.batch.as_ref().is_some_and(Batch::is_running) {
+        self.finish_changes(ctx);
+        if self.painting.request.is_some() || self.batch.as_ref().is_some_and(Batch::is_running) {
             ctx.request_repaint_after(PROGRESS_EVERY);
         }
     }
 
-    /// Draws the window and acts on what was asked for.
+    /// Draws the window and performs the intents that arise.
     pub fn ui(&mut self, ui: &mut egui::Ui) {
         let mut intents = std::mem::take(&mut self.intents);
         if self.full_screen.is_on {
@@ -340,14 +334,14 @@ impl App {
             .iter()
             .filter_map(Report::failure)
         {
-            terminal::tell(format!("styleforge: {failure}"));
+            terminal::write_message(format!("styleforge: {failure}"));
         }
         if let (Some(path), true) = (
             &self.settings_file.path,
             self.settings_file.changed_at.is_some(),
         ) && let Err(error) = self.settings.save(path)
         {
-            terminal::tell(format!("styleforge: {error}"));
+            terminal::write_message(format!("styleforge: {error}"));
         }
         self.engine.shutdown(Duration::from_secs(2));
     }
@@ -357,14 +351,14 @@ impl App {
         self.model_of_style(self.workspace.choice.model)
     }
 
-    /// The wanted model size where the chosen style has it, else the one that it has.
-    pub(super) fn model_of_style(&self, wanted: ModelSize) -> ModelSize {
+    /// The requested model size where the chosen style has it, else the one that it has.
+    pub(super) fn model_of_style(&self, requested: ModelSize) -> ModelSize {
         let style = self.workspace.choice.style.as_deref();
         match style.and_then(|id| self.gallery.card(id)) {
-            Some(card) if !card.models.contains(&wanted) => {
-                card.models.first().copied().unwrap_or(wanted)
+            Some(card) if !card.models.contains(&requested) => {
+                card.models.first().copied().unwrap_or(requested)
             }
-            _ => wanted,
+            _ => requested,
         }
     }
 
@@ -376,49 +370,15 @@ impl App {
             .unwrap_or_else(|| self.workspace.natural_format())
     }
 
-    /// Asks for the picture on the table to be put together with strength, colours and size as they
-    /// are now; `full` asks for the picture itself besides its preview.
-    pub(super) fn recompose(&mut self, full: bool) {
-        let (Some(photo), Some(painting)) = (self.workspace.photo(), self.workspace.on_screen())
-        else {
-            self.painting.composed.ticket += 1;
-            self.painting.composed.epoch = self.painting.composed.ticket + 1;
-            self.painting.composed.full = false;
-            self.stage.clear_painting();
-            return;
-        };
-        self.painting.composed.ticket += 1;
-        self.painting.composed.full = full;
-        // A draft is laid over the photo at the photo's size, whatever the result's will be.
-        let output = if self.workspace.shows_draft() {
-            OutputSize::Original
-        } else {
-            self.workspace.choice.output
-        };
-        self.compositor.request(ComposeJob {
-            ticket: self.painting.composed.ticket,
-            photo: photo.opened.photo.frame.clone(),
-            painting: painting.clone(),
-            output,
-            look: self.workspace.choice.look,
-            full,
-        });
-    }
-
-    /// Notes that another photo or painting is on the table: older compositions no longer count.
-    pub(super) fn recompose_anew(&mut self) {
-        self.painting.composed.epoch = self.painting.composed.ticket + 1;
-        self.recompose(self.stage.wants_full());
-    }
-
     /// Notes that a setting changed; it is written after a rest.
     pub(super) fn settings_changed(&mut self, ctx: &egui::Context) {
         self.settings_file.changed_at = Some(ctx.input(|i| i.time));
         ctx.request_repaint_after_secs(SETTINGS_REST_SECONDS as f32 + 0.05);
     }
 
-    /// Ends changes that the hand has let go of, and writes settings that have rested.
-    fn settle(&mut self, ctx: &egui::Context) {
+    /// Commits the change of a control that is no longer dragged as one step of undo, and writes settings that
+    /// have rested.
+    fn finish_changes(&mut self, ctx: &egui::Context) {
         if !ctx.input(|i| i.pointer.any_down())
             && let Some(before) = self.painting.before_change.take()
         {

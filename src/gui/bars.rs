@@ -192,9 +192,9 @@ fn words(ui: &mut egui::Ui, view: &StatusView) {
         // Rounded up: a hair too little would cut the last letter.
         letters.size().x.ceil() + 1.0
     };
-    let wanted: Vec<f32> = parts.iter().copied().map(width).collect();
+    let widths: Vec<f32> = parts.iter().copied().map(width).collect();
     let room = ui.available_width() - PART_GAP * parts.len() as f32;
-    for (text, width) in parts.into_iter().zip(shares(&wanted, room)) {
+    for (text, width) in parts.into_iter().zip(shares(&widths, room)) {
         let letters = egui::RichText::new(text.as_str()).small().color(color);
         let size = egui::vec2(width, font.size + 4.0);
         ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
@@ -203,16 +203,16 @@ fn words(ui: &mut egui::Ui, view: &StatusView) {
     }
 }
 
-/// Shares `room` among parts that want so much: the short ones get all they want, the long ones as much as
-/// each other.
-fn shares(wanted: &[f32], room: f32) -> Vec<f32> {
-    let mut by_length: Vec<usize> = (0..wanted.len()).collect();
-    by_length.sort_by(|&a, &b| wanted[a].total_cmp(&wanted[b]));
-    let mut given = vec![0.0; wanted.len()];
+/// Shares `room` among parts of these widths: short parts get their full width, long ones equal shares of the
+/// rest.
+fn shares(widths: &[f32], room: f32) -> Vec<f32> {
+    let mut by_length: Vec<usize> = (0..widths.len()).collect();
+    by_length.sort_by(|&a, &b| widths[a].total_cmp(&widths[b]));
+    let mut given = vec![0.0; widths.len()];
     let mut left = room.max(0.0);
     for (done, &part) in by_length.iter().enumerate() {
-        let fair = left / (wanted.len() - done) as f32;
-        given[part] = wanted[part].min(fair);
+        let fair = left / (widths.len() - done) as f32;
+        given[part] = widths[part].min(fair);
         left -= given[part];
     }
     given

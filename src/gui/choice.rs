@@ -29,7 +29,7 @@ pub struct Recipe {
     pub working: (usize, usize),
 }
 
-/// What tells one result from another: recipe, strength and colours, size.
+/// The key that distinguishes results: recipe, strength and colours, size.
 pub type SavedKey = (Recipe, Look, OutputSize);
 
 /// How the photo is to be painted: what undo and redo go through.
@@ -50,9 +50,9 @@ pub struct Choice {
 impl Choice {
     /// The choice that a person's settings remember.
     pub fn from_settings(choices: &Choices) -> Self {
-        let wanted = choices.working_px.unwrap_or(BRUSHES_PX[DEFAULT_BRUSH]);
+        let requested_px = choices.working_px.unwrap_or(BRUSHES_PX[DEFAULT_BRUSH]);
         let brush = (0..BRUSHES_PX.len())
-            .min_by_key(|&i| BRUSHES_PX[i].abs_diff(wanted))
+            .min_by_key(|&i| BRUSHES_PX[i].abs_diff(requested_px))
             .unwrap_or(DEFAULT_BRUSH);
         Self {
             style: choices.style.clone(),

@@ -3,7 +3,7 @@
 use eframe::egui;
 
 use super::{
-    app::{App, Wanted},
+    app::{App, PaintRequest},
     background::{Opened, Origin, Purpose, Report, Snapshot, Sorted},
     batch::{Batch, Phase},
     choice::{DEFAULT_BRUSH, working_size_of},
@@ -49,7 +49,7 @@ impl App {
     fn handle_event(&mut self, event: Event) {
         match event {
             Event::Device { info, notice } => {
-                // How it began stands in the lower line; what happens later is told as well.
+                // The first notice stands in the lower line; a later one is a message as well.
                 if let (Some(_), Some(notice)) = (&self.device.info, &notice) {
                     self.messages.error(notice.clone());
                 }
@@ -65,7 +65,7 @@ impl App {
                 painting,
                 generation,
             } => {
-                if self.is_wanted(generation) {
+                if self.is_requested(generation) {
                     self.workspace.set_draft(Some(painting));
                     self.recompose_anew();
                 }
@@ -75,8 +75,8 @@ impl App {
                 generation,
                 ..
             } => {
-                if let Some(Wanted { recipe, .. }) =
-                    self.painting.wanted.take_if(|w| w.run == Some(generation))
+                if let Some(PaintRequest { recipe, .. }) =
+                    self.painting.request.take_if(|w| w.run == Some(generation))
                 {
                     for note in &painting.notes {
                         self.messages.notice(note.clone());
@@ -85,13 +85,13 @@ impl App {
                     self.recompose_anew();
                 }
             }
-            // Only a person's wish to stop is told; by then the choice has gone back already.
+            // A run that a person stopped gives a message; the choice has gone back already.
             Event::Cancelled(_) => {}
             Event::Failed { error, generation } => {
-                if self.is_wanted(generation) {
+                if self.is_requested(generation) {
                     self.messages
                         .error(format!("The photo was not painted: {error}"));
-                    self.withdraw();
+                    self.revert_choice();
                 }
             }
             Event::BatchPhoto {
@@ -114,11 +114,11 @@ impl App {
         }
     }
 
-    /// Whether this run is the one that is waited for. One that was overtaken while its network was
-    /// not here yet may still end well.
-    fn is_wanted(&self, generation: Generation) -> bool {
+    /// Whether this run belongs to the present request. A run that was replaced while the new network is loaded
+    /// may still end well.
+    fn is_requested(&self, generation: Generation) -> bool {
         self.painting
-            .wanted
+            .request
             .as_ref()
             .is_some_and(|w| w.run == Some(generation))
     }
@@ -126,7 +126,7 @@ impl App {
     fn handle_report(&mut self, ctx: &egui::Context, report: Report) {
         match report {
             Report::Opened { ticket, result } => {
-                // A photo that was asked for later takes its place.
+                // A photo of a later request takes its place.
                 if ticket != self.opening.newest {
                     return;
                 }
@@ -165,35 +165,39 @@ impl App {
                 let arrived = self.arriving.take();
                 match arrived.filter(|id| self.gallery.card(id).is_some()) {
                     Some(id) => self.intents.push(Intent::PickStyle(id)),
-                    None => self.pursue(),
+                    None => self.follow_choice(),
                 }
             }
-            Report::StyleLoaded { id, wanted, result } => {
+            Report::StyleLoaded {
+                id,
+                requested,
+                result,
+            } => {
                 self.networks
                     .loading
-                    .retain(|(i, m)| (i, *m) != (&id, wanted));
-                let is_wanted = self
+                    .retain(|(i, m)| (i, *m) != (&id, requested));
+                let is_requested = self
                     .painting
-                    .wanted
+                    .request
                     .as_ref()
-                    .is_some_and(|w| w.recipe.style == id && w.recipe.model == wanted);
+                    .is_some_and(|w| w.recipe.style == id && w.recipe.model == requested);
                 match result {
                     Ok(loaded) => {
                         if let Some(note) = &loaded.note {
                             self.messages.notice(note.clone());
                         }
-                        self.networks.loaded.insert((id.clone(), wanted), loaded);
-                        if is_wanted {
-                            self.paint_wanted();
+                        self.networks.loaded.insert((id.clone(), requested), loaded);
+                        if is_requested {
+                            self.paint_requested();
                         }
                         self.start_batch(ctx);
                     }
                     Err(error) => {
                         self.messages.error(error);
-                        self.networks.failed.push((id, wanted));
+                        self.networks.failed.push((id, requested));
                         self.batch_waits = false;
-                        if is_wanted {
-                            self.withdraw();
+                        if is_requested {
+                            self.revert_choice();
                         }
                     }
                 }
@@ -257,9 +261,9 @@ impl App {
             Report::SettingsFailed(error) => self.messages.error(error),
             Report::Quiet => {}
             Report::Broke(error) => {
-                // Which task broke is not told: nothing may go on waiting for it.
+                // The report does not name the task that broke: nothing may go on waiting for it.
                 self.save.is_running = false;
-                self.save.then_if_saved = None;
+                self.save.after_save = None;
                 self.opening.is_running = false;
                 self.ending.recordings = 0;
                 self.messages.error(format!(
@@ -346,30 +350,30 @@ impl App {
         }
     }
 
-    /// A dialog gave no path: what was to follow a save does not.
+    /// A dialog gave no path: the step that was to follow the save is dropped.
     pub(super) fn no_target(&mut self, purpose: Purpose) {
         match purpose {
-            Purpose::Save => self.save.then_if_saved = None,
+            Purpose::Save => self.save.after_save = None,
             Purpose::Export => self.export = None,
             _ => {}
         }
     }
 
     /// Says that a brush size was set for another photo, once for each size.
-    fn tell_kept_brush(&mut self) {
+    fn announce_kept_brush(&mut self) {
         let brush = self.workspace.choice.brush;
         let (Some((width, height)), true) = (
             self.workspace.photo_size(),
-            brush != DEFAULT_BRUSH && self.brush_told != brush,
+            brush != DEFAULT_BRUSH && self.announced_brush != brush,
         ) else {
             return;
         };
-        // What is no other size for this photo is not worth a word.
+        // A brush that gives this photo the same size needs no message.
         let (kept, usual) = [brush, DEFAULT_BRUSH]
             .map(|brush| working_size_of(brush).resolve(width, height))
             .into();
         if kept != usual {
-            self.brush_told = brush;
+            self.announced_brush = brush;
             self.messages.notice(format!(
                 "The brush size of before is kept: strokes as at {} × {} px. \"Usual\" beside it goes \
                  back.",
@@ -392,14 +396,14 @@ impl App {
             self.settings_changed(ctx);
         }
         self.engine.cancel();
-        self.painting.wanted = None;
+        self.painting.request = None;
         name_window(ctx, Some(&opened.title()));
         self.stage
             .set_photo(ctx, &opened.preview, opened.photo.frame.clone());
         self.workspace.put_photo(opened);
-        self.tell_kept_brush();
+        self.announce_kept_brush();
         self.recompose_anew();
-        self.pursue();
+        self.follow_choice();
     }
 }
 

@@ -76,8 +76,8 @@ impl Gallery {
         self.cards.get(usize::try_from(next).ok()?)
     }
 
-    /// Draws the gallery into `ui`. However a style came to be chosen, it comes into
-    /// view, and stays there when the window becomes lower.
+    /// Draws the gallery into `ui`. The chosen style is scrolled into view, and stays there when the window
+    /// becomes lower.
     pub fn ui(
         &mut self,
         ui: &mut egui::Ui,

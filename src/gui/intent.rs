@@ -1,12 +1,12 @@
-//! What a person asked for. Widgets and shortcuts only give intents; the app acts on them in one
-//! place.
+//! Intents: what a person does with the window. Widgets and shortcuts only give intents; the app performs them
+//! in one place.
 
 use std::path::PathBuf;
 
 use super::{background::Purpose, choice::Choice, live::LiveIntent, stage::Compare};
 use crate::{media::encode::Format, settings::ThemeChoice};
 
-/// Something that a person asked for.
+/// An action that a person chose.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Intent {
     /// Show the dialog to open a photo.

@@ -1,4 +1,4 @@
-//! Text of others on its way to a label: titles, names of files and cameras, what is told about them.
+//! Text of others on its way to a label: titles, names of files and cameras, and remarks about them.
 //!
 //! A label of the window is text of bounded length without control characters and direction marks, and
 //! has the lines that the window gives it. Paths and names of files become text only here.
@@ -15,7 +15,7 @@ pub fn label(text: &str) -> String {
     cut(&one_line(text), MAX_TITLE_CHARS).into_owned()
 }
 
-/// What is told about something, in sentences.
+/// A remark of whole sentences.
 pub fn remark(text: &str) -> String {
     cut(&one_line(text), MAX_REMARK_CHARS).into_owned()
 }

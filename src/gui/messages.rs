@@ -36,16 +36,16 @@ struct Message {
 #[derive(Default)]
 pub struct Messages {
     list: Vec<Message>,
-    told: u64,
+    newest: u64,
 }
 
 impl Messages {
-    /// Tells that something went wrong and what to do.
+    /// Shows an error: what went wrong and what to do.
     pub fn error(&mut self, text: impl Into<String>) {
         self.add(Kind::Error, text.into());
     }
 
-    /// Tells something worth knowing.
+    /// Shows a notice.
     pub fn notice(&mut self, text: impl Into<String>) {
         self.add(Kind::Notice, text.into());
     }
@@ -53,9 +53,9 @@ impl Messages {
     fn add(&mut self, kind: Kind, text: String) {
         let text = sentence(&remark(&text));
         self.list.retain(|m| m.text != text);
-        self.told += 1;
+        self.newest += 1;
         self.list.push(Message {
-            number: self.told,
+            number: self.newest,
             kind,
             text,
             since: None,

@@ -4,22 +4,22 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`app`] | the window's state and its frame; `events` reads what threads report, `update` does what a person asked for, `window` is what is shown, `save_flow` saves and asks before something is lost |
+//! | [`app`] | the window's state and its frame; `events` reads what threads report, `update` turns keys into intents and performs them, `painting` paints the photo, `window` is what is shown, `save_flow` saves and asks before something is lost |
 //! | [`workspace`] | photo, choice, paintings, undo, what is saved: rules without egui |
 //! | [`stage`], `texture` | the picture in the middle: zoom, divider, pixels on the graphics card |
 //! | [`live`] | live pictures: source, comparison, moving gallery, recording |
 //! | `gallery`, `controls`, `bars`, `empty` | what is drawn around and over the stage |
 //! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a folder's progress, what went wrong |
 //! | [`panel`] | what is measured of live pictures: counters, steps, timeline, roofline |
-//! | [`shortcuts`], [`intent`] | keys and widgets give intents; `update` does them |
+//! | [`shortcuts`], [`intent`] | keys and widgets give intents; `update` performs them |
 //! | [`background`] | background threads for files and dialogs |
 //! | [`platform`], [`style_source`] | seams to the desktop (file dialogs, clipboard) and to the styles; tests script them |
 //!
 //! # Threads
 //!
-//! Everything but [`background`]'s tasks and [`batch`]'s photos run on the window's thread and never
-//! waits. Any thread that has something to say rings egui's repaint request; without one, and
-//! without a hand on mouse or keyboard, no frame is drawn.
+//! Everything but [`background`]'s tasks and [`batch`]'s photos run on the window's thread and never waits. A
+//! thread with an event or report for the window calls egui's repaint request; without one, and without input
+//! of mouse or keyboard, no frame is drawn.
 
 pub mod app;
 pub mod background;
@@ -37,6 +37,7 @@ mod licences;
 pub mod live;
 mod messages;
 mod overlays;
+mod painting;
 pub mod panel;
 pub mod platform;
 mod save_flow;
@@ -117,7 +118,7 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
         options,
         Box::new(|cc| {
             let app = App::start(&cc.egui_ctx, launch).map_err(|e| disk::reason(&e))?;
-            // Where signals are unknown the system's default stays, as nobody is there to be told.
+            // On a system without signals the default stays.
             signals::at_first(app.stopper()).ok();
             Ok(Box::new(app))
         }),
@@ -141,9 +142,9 @@ mod tests {
 
     #[test]
     fn no_place_in_a_librarys_sources_is_told() {
-        let told =
+        let error =
             "winit EventLoopError: os error at /home/x/winit/linux/mod.rs:788: No display: :9";
-        assert_eq!(without_place(told), "winit EventLoopError: No display: :9");
+        assert_eq!(without_place(error), "winit EventLoopError: No display: :9");
         assert_eq!(without_place("No display: :9"), "No display: :9");
     }
 }

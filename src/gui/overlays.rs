@@ -92,7 +92,7 @@ impl Overlays {
         self.open = Overlay::None;
     }
 
-    /// Closes what is open and gives it away.
+    /// Closes what is open and returns it.
     pub fn take(&mut self) -> Overlay {
         std::mem::take(&mut self.open)
     }

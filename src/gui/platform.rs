@@ -116,7 +116,7 @@ impl Platform for Desktop {
                 .copied()
                 .collect::<Vec<_>>()
         };
-        let asked = Instant::now();
+        let opened_at = Instant::now();
         let answer = match dialog {
             Dialog::Open => box_
                 .set_title("Open a photo")
@@ -142,7 +142,7 @@ impl Platform for Desktop {
                 .save_file(),
         };
         // A dialog that failed to open looks like one that was cancelled, only faster.
-        if answer.is_none() && asked.elapsed() < FASTEST_PERSON {
+        if answer.is_none() && opened_at.elapsed() < FASTEST_PERSON {
             return Err(
                 "No file dialog could be shown. Install zenity or a desktop portal \
                  (xdg-desktop-portal) to have one."
@@ -154,7 +154,7 @@ impl Platform for Desktop {
 
     fn paste(&self) -> Result<Clip, String> {
         self.with_clipboard(|clipboard| {
-            // A copied file often carries its icon as a picture too, so files are asked for first.
+            // A copied file often carries its icon as a picture too, so files come first.
             if let Ok(files) = clipboard.get().file_list()
                 && !files.is_empty()
             {
@@ -193,7 +193,7 @@ impl Platform for Desktop {
 impl Desktop {
     fn with_clipboard<T>(
         &self,
-        act: impl FnOnce(&mut arboard::Clipboard) -> Result<T, String>,
+        use_clipboard: impl FnOnce(&mut arboard::Clipboard) -> Result<T, String>,
     ) -> Result<T, String> {
         let mut held = self
             .clipboard
@@ -206,7 +206,7 @@ impl Desktop {
                 format!("The clipboard cannot be reached: {why}.")
             })?),
         };
-        act(clipboard)
+        use_clipboard(clipboard)
     }
 }
 

@@ -1,17 +1,16 @@
 //! Saving a result, and asking before it would be lost.
 //!
-//! A save is *running* (`App::saving`) until a background task reports. When its target exists it comes back
-//! and *waits for an answer* inside [`Question::ReplaceFile`]: whatever takes that question away
-//! takes the save with it, so nothing is left that nobody will answer. Another photo and the wish
-//! to close wait for a running save; both ask again afterwards, because the painting may have
-//! changed meanwhile.
+//! A save is *running* (`SaveFlow::is_running`) until a background task reports. When its target exists it
+//! comes back and *waits for an answer* inside [`Question::ReplaceFile`]: whatever takes that question away
+//! takes the save with it, so no save is left without a question. Opening another photo and closing the window
+//! wait for a running save; both are checked again afterwards, because the painting may have changed meanwhile.
 
 use std::path::{Path, PathBuf};
 
 use eframe::egui::{self, ViewportCommand};
 
 use super::{
-    app::{App, Then},
+    app::{App, NextStep},
     background::{Opened, Purpose, Save},
     batch::Batch,
     label::{editable, path_label, remark},
@@ -37,25 +36,25 @@ impl App {
             return;
         }
         if self.workspace.finished().is_none() {
-            self.messages.notice(if self.painting.wanted.is_some() {
+            self.messages.notice(if self.painting.request.is_some() {
                 "The painting is not finished yet. Save it when it is."
             } else {
                 "There is no painting to save yet. Open a photo and choose a style."
             });
-            self.save.then_if_saved = None;
+            self.save.after_save = None;
             return;
         }
         let format = self.format();
         let file_name = format!("{}.{}", self.workspace.result_stem(), format.extension());
         if !self.ask(Purpose::Save, Dialog::Save { file_name, format }) {
-            self.save.then_if_saved = None;
+            self.save.after_save = None;
         }
     }
 
     /// Saves the result under the name that the person gave.
     pub(super) fn save_as(&mut self, path: std::path::PathBuf) {
         let Some(finished) = self.workspace.finished() else {
-            self.save.then_if_saved = None;
+            self.save.after_save = None;
             return;
         };
         // An ending that was typed counts; without one, the chosen format's is added.
@@ -110,9 +109,9 @@ impl App {
                 for note in notes {
                     self.messages.notice(note);
                 }
-                match self.save.then_if_saved.take() {
-                    Some(Then::Put(opened)) => self.put_or_ask(ctx, opened),
-                    Some(Then::Close) => self.close(ctx),
+                match self.save.after_save.take() {
+                    Some(NextStep::Put(opened)) => self.put_or_ask(ctx, opened),
+                    Some(NextStep::Close) => self.close(ctx),
                     None => {}
                 }
             }
@@ -120,7 +119,7 @@ impl App {
                 self.put_question(Question::ReplaceFile(save))
             }
             Err(error) => {
-                self.save.then_if_saved = None;
+                self.save.after_save = None;
                 self.messages.error(error.to_string());
             }
         }
@@ -131,45 +130,45 @@ impl App {
         if !self.workspace.is_unsaved() || !self.settings.choices.ask_before_losing {
             self.put(ctx, *opened);
         } else if self.save.is_running {
-            // The wish to close goes before another photo.
-            if !matches!(self.save.then_if_saved, Some(Then::Close)) {
-                self.save.then_if_saved = Some(Then::Put(opened));
+            // Closing goes before another photo.
+            if !matches!(self.save.after_save, Some(NextStep::Close)) {
+                self.save.after_save = Some(NextStep::Put(opened));
             }
         } else {
             let what = self.result_in_words();
             let closing = false;
             self.put_question(Question::LoseResult { closing, what });
-            self.save.then = Some(Then::Put(opened));
+            self.save.after_question = Some(NextStep::Put(opened));
         }
     }
 
-    /// Goes on with what had to wait for the answer that the result may be lost.
+    /// The person gives the result up: performs the step that waited for the answer.
     pub(super) fn lose_result(&mut self, ctx: &egui::Context) {
         self.overlays.close();
-        match self.save.then.take() {
-            Some(Then::Put(opened)) => self.put(ctx, *opened),
-            Some(Then::Close) => self.close_now(ctx),
+        match self.save.after_question.take() {
+            Some(NextStep::Put(opened)) => self.put(ctx, *opened),
+            Some(NextStep::Close) => self.close_now(ctx),
             None => {}
         }
     }
 
     /// Keeps the window open while something would be lost by closing it.
     pub(super) fn guard_closing(&mut self, ctx: &egui::Context) {
-        let asked = !self.ending.is_closing && ctx.input(|i| i.viewport().close_requested());
-        if asked && self.holds_closing_back() {
+        let is_requested = !self.ending.is_closing && ctx.input(|i| i.viewport().close_requested());
+        if is_requested && self.keeps_open() {
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
         }
     }
 
     /// Closes the window, unless something has to be asked or awaited first.
     pub(super) fn close(&mut self, ctx: &egui::Context) {
-        if !self.holds_closing_back() {
+        if !self.keeps_open() {
             self.close_now(ctx);
         }
     }
 
     /// Closes the window without a question; [`App::end`] writes what is to be written.
-    pub(super) fn close_unasked(&mut self, ctx: &egui::Context) {
+    pub(super) fn close_without_question(&mut self, ctx: &egui::Context) {
         self.stop_batch();
         self.end_recording();
         self.close_now(ctx);
@@ -180,8 +179,8 @@ impl App {
         ctx.send_viewport_cmd(ViewportCommand::Close);
     }
 
-    /// Asks about, or waits for, what closing would lose; `false` when that is nothing.
-    fn holds_closing_back(&mut self) -> bool {
+    /// Asks about, or waits for, what closing would lose; `false` when nothing would be lost.
+    fn keeps_open(&mut self) -> bool {
         if self.batch.as_ref().is_some_and(Batch::goes_on) {
             self.put_question(Question::StopBatch);
         } else if let Some((folder, taken)) = self.live.as_ref().and_then(LiveView::recording) {
@@ -190,12 +189,12 @@ impl App {
         } else if self.ending.recordings > 0 {
             self.ending.when_recorded = true;
         } else if self.save.is_running {
-            self.save.then_if_saved = Some(Then::Close);
+            self.save.after_save = Some(NextStep::Close);
         } else if self.workspace.is_unsaved() && self.settings.choices.ask_before_losing {
             let what = self.result_in_words();
             let closing = true;
             self.put_question(Question::LoseResult { closing, what });
-            self.save.then = Some(Then::Close);
+            self.save.after_question = Some(NextStep::Close);
         } else {
             return false;
         }
@@ -226,7 +225,7 @@ impl App {
         }
     }
 
-    /// Has a path typed, for lack of a dialog; `why` tells what is lacking.
+    /// Shows a field for a path in place of a file dialog; `why` says why there is no dialog.
     pub(super) fn ask_for_path(&mut self, purpose: Purpose, mut why: String) {
         if matches!(purpose, Purpose::Open | Purpose::Style | Purpose::Folder) {
             why.push_str(" Dropping files onto the window works without one.");
@@ -261,7 +260,7 @@ impl App {
         }));
     }
 
-    /// Goes on with a path that was typed, as with one from a dialog. Nothing is replaced unasked.
+    /// Goes on with a path that was typed, as with one from a dialog. No file is replaced without a question.
     pub(super) fn take_path(&mut self, ctx: &egui::Context, purpose: Purpose, text: &str) {
         self.overlays.close();
         let typed = Path::new(text.trim());
@@ -276,7 +275,7 @@ impl App {
         self.handle_dialog(ctx, purpose, Ok(Some(path)));
     }
 
-    /// Asks something, in place of what was asked or shown before.
+    /// Shows a question, in place of the overlay before.
     fn put_question(&mut self, question: Question) {
         self.close_overlay();
         self.overlays.show(Overlay::Question(question));
@@ -286,8 +285,8 @@ impl App {
     pub(super) fn close_overlay(&mut self) {
         match self.overlays.take() {
             // The save itself was in the question.
-            Overlay::Question(Question::ReplaceFile(_)) => self.save.then_if_saved = None,
-            Overlay::Question(Question::LoseResult { .. }) => self.save.then = None,
+            Overlay::Question(Question::ReplaceFile(_)) => self.save.after_save = None,
+            Overlay::Question(Question::LoseResult { .. }) => self.save.after_question = None,
             Overlay::Question(Question::TypePath(path)) => self.no_target(path.purpose),
             Overlay::Question(Question::StopBatch | Question::StopRecording { .. })
             | Overlay::Shortcuts

@@ -1,4 +1,4 @@
-//! The keyboard: which keys ask for what, and the list of them.
+//! The keyboard: which key gives which intent, and the list of them.
 //!
 //! One table holds every shortcut, so that the list shown on F1 cannot differ from what works.
 //! Keys do nothing while a letter or number is typed into a field, and arrow keys belong to a
@@ -8,11 +8,11 @@ use eframe::egui::{self, Key, Modifiers};
 
 use super::{intent::Intent, live::LiveIntent, stage::ViewStep};
 
-/// What a key asks for: something of the app or of the stage's view.
+/// What a key does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Press {
     /// Something for the app.
-    Ask(Intent),
+    App(Intent),
     /// Something for the view.
     View(ViewStep),
     /// Paint in style number so-and-so of the gallery, counted from 0.
@@ -64,7 +64,7 @@ fn belongs_to_focus(key: Key) -> bool {
 
 /// Every shortcut.
 pub fn groups() -> Vec<Group> {
-    use Press::{Ask, View};
+    use Press::{App, View};
     const CTRL: Modifiers = Modifiers::COMMAND;
     const NONE: Modifiers = Modifiers::NONE;
     let ctrl_shift = CTRL | Modifiers::SHIFT;
@@ -91,25 +91,25 @@ pub fn groups() -> Vec<Group> {
                 line(
                     "Ctrl+O",
                     "Open a photo",
-                    vec![(CTRL, Key::O, Ask(Intent::AskOpen))],
+                    vec![(CTRL, Key::O, App(Intent::AskOpen))],
                 ),
                 line(
                     "Ctrl+V",
                     "Paste a picture or a copied file",
                     vec![
-                        (CTRL, Key::V, Ask(Intent::Paste)),
-                        (NONE, Key::Paste, Ask(Intent::Paste)),
+                        (CTRL, Key::V, App(Intent::Paste)),
+                        (NONE, Key::Paste, App(Intent::Paste)),
                     ],
                 ),
                 line(
                     "Ctrl+E",
                     "Open the sample",
-                    vec![(CTRL, Key::E, Ask(Intent::OpenSample))],
+                    vec![(CTRL, Key::E, App(Intent::OpenSample))],
                 ),
                 line(
                     "Ctrl+B",
                     "Paint a folder",
-                    vec![(CTRL, Key::B, Ask(Intent::AskFolder))],
+                    vec![(CTRL, Key::B, App(Intent::AskFolder))],
                 ),
             ],
         },
@@ -129,14 +129,14 @@ pub fn groups() -> Vec<Group> {
                     "Up, Down",
                     "Previous or next style",
                     vec![
-                        (NONE, Key::ArrowUp, Ask(Intent::StepStyle(-1))),
-                        (NONE, Key::ArrowDown, Ask(Intent::StepStyle(1))),
+                        (NONE, Key::ArrowUp, App(Intent::StepStyle(-1))),
+                        (NONE, Key::ArrowDown, App(Intent::StepStyle(1))),
                     ],
                 ),
                 line(
                     "Ctrl+I",
                     "Add a style",
-                    vec![(CTRL, Key::I, Ask(Intent::AskStyle))],
+                    vec![(CTRL, Key::I, App(Intent::AskStyle))],
                 ),
             ],
         },
@@ -297,28 +297,28 @@ pub fn groups() -> Vec<Group> {
                 line(
                     "Ctrl+S",
                     "Save the painting",
-                    vec![(CTRL, Key::S, Ask(Intent::Save))],
+                    vec![(CTRL, Key::S, App(Intent::Save))],
                 ),
                 line(
                     "Ctrl+C",
                     "Copy the painting",
                     vec![
-                        (CTRL, Key::C, Ask(Intent::Copy)),
-                        (NONE, Key::Copy, Ask(Intent::Copy)),
+                        (CTRL, Key::C, App(Intent::Copy)),
+                        (NONE, Key::Copy, App(Intent::Copy)),
                     ],
                 ),
                 line(
                     "Ctrl+Shift+Z",
                     "Redo",
                     vec![
-                        (ctrl_shift, Key::Z, Ask(Intent::Redo)),
-                        (CTRL, Key::Y, Ask(Intent::Redo)),
+                        (ctrl_shift, Key::Z, App(Intent::Redo)),
+                        (CTRL, Key::Y, App(Intent::Redo)),
                     ],
                 ),
                 line(
                     "Ctrl+Z",
                     "Undo the last choice",
-                    vec![(CTRL, Key::Z, Ask(Intent::Undo))],
+                    vec![(CTRL, Key::Z, App(Intent::Undo))],
                 ),
             ],
         },
@@ -330,12 +330,12 @@ pub fn groups() -> Vec<Group> {
                     "F1 or ?",
                     "This list",
                     vec![
-                        (NONE, Key::F1, Ask(Intent::ToggleShortcuts)),
-                        (NONE, Key::Questionmark, Ask(Intent::ToggleShortcuts)),
-                        (Modifiers::SHIFT, Key::Slash, Ask(Intent::ToggleShortcuts)),
+                        (NONE, Key::F1, App(Intent::ToggleShortcuts)),
+                        (NONE, Key::Questionmark, App(Intent::ToggleShortcuts)),
+                        (Modifiers::SHIFT, Key::Slash, App(Intent::ToggleShortcuts)),
                     ],
                 ),
-                line("Ctrl+Q", "Quit", vec![(CTRL, Key::Q, Ask(Intent::Quit))]),
+                line("Ctrl+Q", "Quit", vec![(CTRL, Key::Q, App(Intent::Quit))]),
             ],
         },
     ]
@@ -365,7 +365,7 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press
                 .iter()
                 .flat_map(|group| &group.lines)
                 .flat_map(|line| &line.bindings)
-                .find(|(wanted, k, _)| k == key && holds(*modifiers, *wanted, *key))
+                .find(|(required, k, _)| k == key && are_down(*modifiers, *required, *key))
                 .map(|(.., press)| press);
             let Some(press) = press else {
                 return true;
@@ -376,7 +376,7 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press
             }
             let closes = matches!(
                 press,
-                Press::Escape | Press::Ask(Intent::ToggleShortcuts | Intent::Quit)
+                Press::Escape | Press::App(Intent::ToggleShortcuts | Intent::Quit)
             );
             if covered && !closes {
                 return true;
@@ -391,9 +391,9 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press
     presses
 }
 
-/// Whether exactly the wanted modifiers are down. Where a sign lies on a keyboard differs from
-/// country to country, so Shift does not count for signs.
-fn holds(down: Modifiers, wanted: Modifiers, key: Key) -> bool {
+/// Whether exactly the modifiers of a shortcut are down. Where a sign lies on a keyboard differs from country
+/// to country, so Shift does not count for signs.
+fn are_down(down: Modifiers, required: Modifiers, key: Key) -> bool {
     let is_sign = matches!(
         key,
         Key::Plus
@@ -403,7 +403,7 @@ fn holds(down: Modifiers, wanted: Modifiers, key: Key) -> bool {
             | Key::OpenBracket
             | Key::CloseBracket
     );
-    down.command == wanted.command && !down.alt && (is_sign || down.shift == wanted.shift)
+    down.command == required.command && !down.alt && (is_sign || down.shift == required.shift)
 }
 
 #[cfg(test)]

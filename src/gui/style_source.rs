@@ -52,11 +52,11 @@ pub trait StyleSource: Send + Sync {
     /// Every style, and what is wrong with files that should have been styles.
     fn cards(&self) -> (Vec<Card>, Vec<String>);
 
-    /// The network of style `id` in the wanted size, or in the other one when that is all there is.
+    /// The network of style `id` in the requested size, or in the other one when that is all there is.
     ///
     /// # Errors
     /// A sentence for people.
-    fn load(&self, id: &str, wanted: ModelSize) -> Result<Loaded, String>;
+    fn load(&self, id: &str, requested: ModelSize) -> Result<Loaded, String>;
 
     /// Copies a checkpoint into the person's own styles and gives its id.
     ///
@@ -73,7 +73,7 @@ pub struct Library {
 }
 
 impl Library {
-    /// The styles of [`StyleLibrary::standard`], read when they are first asked for.
+    /// The styles of [`StyleLibrary::standard`], read at first use.
     pub fn standard() -> Self {
         Self {
             open: StyleLibrary::standard,
@@ -81,9 +81,9 @@ impl Library {
         }
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut StyleLibrary) -> T) -> T {
+    fn with<T>(&self, use_library: impl FnOnce(&mut StyleLibrary) -> T) -> T {
         let mut held = self.library.lock().unwrap_or_else(PoisonError::into_inner);
-        act(held.get_or_insert_with(self.open))
+        use_library(held.get_or_insert_with(self.open))
     }
 }
 
@@ -99,13 +99,13 @@ impl StyleSource for Library {
         })
     }
 
-    fn load(&self, id: &str, wanted: ModelSize) -> Result<Loaded, String> {
+    fn load(&self, id: &str, requested: ModelSize) -> Result<Loaded, String> {
         // The library is not held while weights are read.
         let style = self
             .with(|library| library.find(id).cloned())
             .ok_or_else(|| format!("The style {id} is no longer there. Choose another one."))?;
-        let (checkpoint, note) = if style.models().contains(&wanted) {
-            style.load(wanted).map(|checkpoint| (checkpoint, None))
+        let (checkpoint, note) = if style.models().contains(&requested) {
+            style.load(requested).map(|checkpoint| (checkpoint, None))
         } else {
             style
                 .load_or_lite(None)
@@ -121,8 +121,8 @@ impl StyleSource for Library {
     fn import(&self, path: &Path) -> Result<String, String> {
         self.with(|library| {
             let mut result = library.import(path, None);
-            // Where no style may have the name in the file, it has the file's own, or gets a number: nobody
-            // is asked for names in the window.
+            // A name in the file that no style may have is replaced by the file's own, or gets a number: the
+            // window has no dialog for names.
             let stem = stem(path);
             for number in 1..=MOST_COPIES {
                 if !result.as_ref().is_err_and(LibraryError::is_about_the_name) {

@@ -93,8 +93,7 @@ impl Picture {
         self.preview.is_none() && self.live.is_none()
     }
 
-    /// Whether drawing at `scale` screen pixels per picture pixel would want the picture itself,
-    /// and it is not here.
+    /// Whether drawing at `scale` screen pixels per picture pixel needs the picture itself, and it is not here.
     pub fn wants_full(&self, size: (usize, usize), scale: f32) -> bool {
         self.full.is_none() && self.is_beyond_preview(size, scale)
     }

@@ -77,7 +77,7 @@ pub fn install(ctx: &Context) {
             spacing.window_margin = Margin::same(20);
             spacing.menu_margin = Margin::same(8);
             spacing.tooltip_width = 320.0;
-            // Beside what they scroll and always there: nobody looks for what no bar tells of.
+            // Scroll bars beside their content and always there: without a bar nobody looks for more.
             spacing.scroll = egui::style::ScrollStyle {
                 bar_width: 8.0,
                 ..egui::style::ScrollStyle::thin()

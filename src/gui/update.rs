@@ -1,9 +1,9 @@
-//! Intents of a person change the window's state and start work.
+//! Keys become a person's intents, and intents change the window's state and start work.
 
 use eframe::egui::{self, ViewportCommand};
 
 use super::{
-    app::{App, Wanted},
+    app::App,
     background::{Origin, Purpose},
     batch::{BatchPhotos, Phase},
     choice::{BRUSHES_PX, Choice, finest_brush},
@@ -17,21 +17,18 @@ use super::{
     theme,
 };
 use crate::{
-    engine::{
-        paint::PaintSettings,
-        protocol::{BatchJob, PaintJob},
-    },
+    engine::{paint::PaintSettings, protocol::BatchJob},
     media::encode::Existing,
     mode::ModelSize,
     settings::ThemeChoice,
 };
 
 impl App {
-    /// Turns a key press into what it asks for.
+    /// Turns a key press into an intent, or changes the view.
     pub(super) fn press(&mut self, ctx: &egui::Context, press: Press) {
         let mut choice = self.workspace.choice.clone();
         match press {
-            Press::Ask(intent) => {
+            Press::App(intent) => {
                 self.intents.push(intent);
                 return;
             }
@@ -131,7 +128,7 @@ impl App {
                 .push(Intent::Live(LiveIntent::ToggleFullScreen));
         } else if let Some(intent) = self.live.as_ref().and_then(LiveView::to_close) {
             self.intents.push(Intent::Live(intent));
-        } else if self.painting.wanted.is_some() {
+        } else if self.painting.request.is_some() {
             self.stop_painting();
         } else if self.batch.as_ref().is_some_and(|b| !b.is_running()) {
             self.batch = None;
@@ -140,9 +137,9 @@ impl App {
         }
     }
 
-    /// Does everything that was asked for.
+    /// Performs all intents.
     pub(super) fn perform_all(&mut self, ctx: &egui::Context) {
-        // What is asked for while acting is done in the next round, not for ever.
+        // Intents that arise while others are performed wait for the next frame, so that this loop ends.
         for intent in std::mem::take(&mut self.intents) {
             self.perform(ctx, intent);
         }
@@ -179,7 +176,7 @@ impl App {
                     ..self.workspace.choice.clone()
                 };
                 self.edit(choice);
-                self.pursue();
+                self.follow_choice();
             }
             Intent::StepStyle(by) => {
                 let chosen = self.workspace.choice.style.as_deref();
@@ -190,7 +187,7 @@ impl App {
             }
             Intent::Edit(choice) => {
                 self.edit(choice);
-                self.pursue();
+                self.follow_choice();
             }
             Intent::Undo => {
                 self.end_change();
@@ -219,7 +216,7 @@ impl App {
                 self.settings.choices.theme = choice;
                 theme::apply(ctx, choice);
                 self.settings_changed(ctx);
-                // The frame in hand was begun in the colours before.
+                // This frame was begun in the colours before.
                 ctx.request_repaint();
             }
             Intent::SetFormat(format) => {
@@ -246,7 +243,7 @@ impl App {
             }
             Intent::SaveThenGoOn => {
                 self.overlays.close();
-                self.save.then_if_saved = self.save.then.take();
+                self.save.after_save = self.save.after_question.take();
                 self.ask_target();
             }
             Intent::LoseResult => self.lose_result(ctx),
@@ -281,7 +278,7 @@ impl App {
         }
     }
 
-    /// A question is not brushed aside by asking for something else.
+    /// Opens or closes a list; a question stays, since it has to be answered.
     fn toggle(&mut self, overlay: Overlay) {
         if !matches!(self.overlays.open(), Overlay::Question(_)) {
             self.overlays.toggle(overlay);
@@ -300,7 +297,7 @@ impl App {
         self.background.ask(purpose, dialog, folder)
     }
 
-    /// A number for a wish; later ones are larger.
+    /// A number for a request to open something; later ones are larger.
     fn ticket(&mut self) -> u64 {
         self.opening.tickets += 1;
         self.opening.tickets
@@ -311,28 +308,28 @@ impl App {
         self.open_as(ticket, origin);
     }
 
-    /// Opens a photo for the wish with this number, which is the newest.
+    /// Opens a photo for the request with this number, which is the newest.
     fn open_as(&mut self, ticket: u64, origin: Origin) {
         self.opening.newest = ticket;
         self.opening.is_running = true;
         self.background.open(ticket, origin);
     }
 
-    /// Has files looked at, to open, to import or to paint them.
+    /// Sorts files in the background, to open, to import or to paint them.
     pub(super) fn sort(&mut self, files: Vec<std::path::PathBuf>) {
         let ticket = self.ticket();
         self.background.sort(ticket, files);
     }
 
-    /// Opens one photo from a file for a wish, unless a later one has led to a photo already: files
-    /// are looked at side by side and may be done in another order.
+    /// Opens one photo from a file, unless a later request has led to a photo already: requests are sorted by
+    /// several threads and may end in another order.
     pub(super) fn open_file(&mut self, ticket: u64, path: std::path::PathBuf) {
         if ticket >= self.opening.newest {
             self.open_as(ticket, Origin::File(path));
         }
     }
 
-    /// Makes a choice the present one; [`App::settle`] notes the step for undo.
+    /// Makes a choice the present one; [`App::finish_changes`] notes the step for undo.
     fn edit(&mut self, choice: Choice) {
         if choice == self.workspace.choice {
             return;
@@ -341,7 +338,7 @@ impl App {
         self.painting.before_change.get_or_insert(before);
     }
 
-    /// Notes a change that is still going on, before the history is walked.
+    /// Commits a change that is still going on, before undo or redo.
     fn end_change(&mut self) {
         if let Some(before) = self.painting.before_change.take() {
             self.workspace.commit(before);
@@ -351,103 +348,7 @@ impl App {
     fn went_through_history(&mut self, ctx: &egui::Context) {
         self.workspace.choice.remember(&mut self.settings.choices);
         self.settings_changed(ctx);
-        self.pursue();
-    }
-
-    /// Stops the run in hand and goes back to the painting before it.
-    pub(super) fn stop_painting(&mut self) {
-        self.engine.cancel();
-        self.withdraw();
-    }
-
-    /// The run in hand came to nothing: the choice goes back to what is on the table.
-    pub(super) fn withdraw(&mut self) {
-        self.painting.wanted = None;
-        self.painting.before_change = None;
-        self.workspace.withdraw();
-        self.recompose_anew();
-    }
-
-    /// Brings about what the choice asks for: from the paintings at hand, or by painting.
-    pub(super) fn pursue(&mut self) {
-        if self.live.is_some() {
-            // The engine is given an order instead; the photo is painted when it is seen again.
-            return;
-        }
-        let Some(recipe) = self.workspace.recipe(self.model()) else {
-            self.engine.cancel();
-            self.painting.wanted = None;
-            if self.workspace.shown().is_some() || self.workspace.shows_draft() {
-                self.workspace.show_only_photo();
-                self.recompose_anew();
-            }
-            return;
-        };
-        if self
-            .painting
-            .wanted
-            .as_ref()
-            .is_some_and(|w| w.recipe == recipe)
-        {
-            self.recompose(self.stage.wants_full());
-            return;
-        }
-        if self.workspace.shown().is_some_and(|s| s.recipe == recipe) {
-            let was_painting = self.painting.wanted.take().is_some();
-            if was_painting {
-                self.engine.cancel();
-            }
-            let had_draft = self.workspace.shows_draft();
-            self.workspace.set_draft(None);
-            if had_draft {
-                self.recompose_anew();
-            } else {
-                self.recompose(self.stage.wants_full());
-            }
-            return;
-        }
-        if let Some(painting) = self.workspace.kept(&recipe) {
-            self.engine.cancel();
-            self.painting.wanted = None;
-            self.workspace.show(recipe, painting);
-            self.recompose_anew();
-            return;
-        }
-        self.painting.wanted = Some(Wanted { recipe, run: None });
-        self.paint_wanted();
-    }
-
-    /// Starts the wanted run, or asks for its network first.
-    pub(super) fn paint_wanted(&mut self) {
-        let (Some(wanted), Some(photo)) = (&mut self.painting.wanted, self.workspace.photo())
-        else {
-            return;
-        };
-        let key = (wanted.recipe.style.clone(), wanted.recipe.model);
-        let Some(loaded) = self.networks.loaded.get(&key) else {
-            // What is being painted now is no longer wanted, even if it is done before the engine stops.
-            wanted.run = None;
-            self.engine.cancel();
-            self.load(key);
-            return;
-        };
-        let run = self.engine.paint(PaintJob {
-            photo: photo.opened.photo.frame.clone(),
-            network: loaded.network.clone(),
-            settings: PaintSettings {
-                working_size: self.workspace.choice.working_size(),
-                ..PaintSettings::default()
-            },
-            draft: true,
-        });
-        wanted.run = Some(run);
-    }
-
-    pub(super) fn load(&mut self, key: (String, ModelSize)) {
-        if !self.networks.loading.contains(&key) {
-            self.background.load_style(key.0.clone(), key.1);
-            self.networks.loading.push(key);
-        }
+        self.follow_choice();
     }
 
     pub(super) fn stop_batch(&mut self) {

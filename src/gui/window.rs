@@ -51,9 +51,9 @@ impl App {
                 let share = self.engine.progress().unwrap_or(0.0);
                 let painting = self
                     .painting
-                    .wanted
+                    .request
                     .as_ref()
-                    .map(|w| (w.recipe.style.as_str(), share));
+                    .map(|request| (request.recipe.style.as_str(), share));
                 let chosen = self.workspace.choice.style.as_deref();
                 let moving = self.live.as_ref().map(LiveView::previews);
                 self.gallery.ui(ui, chosen, painting, moving, intents);
@@ -81,9 +81,9 @@ impl App {
             empty::welcome(ui, self.opening.is_running, intents);
             return;
         }
-        let told = self.stage.zoom_percent();
+        let zoom_percent = self.stage.zoom_percent();
         self.stage.ui(ui);
-        if self.stage.zoom_percent() != told {
+        if self.stage.zoom_percent() != zoom_percent {
             // The line below was drawn before the zoom was known.
             ui.ctx().request_repaint();
         }
@@ -131,15 +131,15 @@ impl App {
                 .map_or(id, |card| &card.title)
                 .to_owned()
         };
-        if let Some(wanted) = &self.painting.wanted {
+        if let Some(request) = &self.painting.request {
             let text = if self.networks.loading.is_empty() {
                 let share = self.engine.progress().unwrap_or(0.0);
                 (
-                    format!("Painting in {}…", title(&wanted.recipe.style)),
+                    format!("Painting in {}…", title(&request.recipe.style)),
                     share,
                 )
             } else {
-                (format!("Loading {}…", title(&wanted.recipe.style)), 0.0)
+                (format!("Loading {}…", title(&request.recipe.style)), 0.0)
             };
             empty::progress(ui, area, &text.0, text.1, intents);
         } else if self.opening.is_running && self.workspace.photo().is_some() {
@@ -155,9 +155,9 @@ impl App {
             let progress = self.engine.batch_progress().unwrap_or(0.0);
             batch.ui(ui, area, style.as_deref(), progress, intents);
         }
-        // What is being painted stands below the messages, not behind them.
+        // The line about the running painting stands below the messages, not behind them.
         let has_chip = self.live.is_some()
-            || self.painting.wanted.is_some()
+            || self.painting.request.is_some()
             || self.workspace.choice.style.is_none();
         let lift = if has_chip { 76.0 } else { 16.0 };
         self.messages.ui(ui, area, lift, intents);

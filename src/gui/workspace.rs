@@ -90,7 +90,7 @@ impl Workspace {
         Some((frame.width(), frame.height()))
     }
 
-    /// What the choice asks to be painted with the given model; `None` without photo or style.
+    /// The recipe of the choice with the given model; `None` without photo or style.
     pub fn recipe(&self, model: ModelSize) -> Option<Recipe> {
         let photo = self.photo.as_ref()?;
         let (width, height) = self.photo_size()?;
@@ -164,7 +164,7 @@ impl Workspace {
 
     /// Goes back to the choice of the finished painting on the table, because the newer one was
     /// stopped or failed.
-    pub fn withdraw(&mut self) {
+    pub fn revert_choice(&mut self) {
         self.draft = None;
         let look = self.choice.look;
         let back = match &self.shown {
@@ -240,7 +240,7 @@ impl Workspace {
         })
     }
 
-    /// What [`Workspace::mark_saved`] has to be told when the result is saved as it is now.
+    /// The key for [`Workspace::mark_saved`] of the result as it is now.
     fn saved_key(&self) -> Option<SavedKey> {
         let shown = self.shown.as_ref()?;
         Some((shown.recipe.clone(), self.choice.look, self.choice.output))
@@ -372,7 +372,7 @@ mod tests {
         table.commit(before.clone());
         table.set_draft(Some(painting()));
         assert!(table.finished().is_none(), "a draft is not saved");
-        table.withdraw();
+        table.revert_choice();
         assert_eq!(table.choice, before);
         assert!(!table.can_undo());
         assert!(table.finished().is_some());

@@ -24,8 +24,8 @@ pub struct Comparison<'a> {
     pub network: &'a Arc<Network>,
     /// What reports call them.
     pub style: String,
-    /// The frames that are painted in turn, all of one size; a handful, so that no run finds its input
-    /// where the one before left it. What both make of each is held and compared.
+    /// The frames that are painted in turn, all of one size; a handful, so that no run finds its input in a
+    /// cache. Both candidates' paintings of each are kept and compared.
     pub pictures: &'a [Frame],
     /// Measured runs of each candidate.
     pub frames: u32,
@@ -58,7 +58,7 @@ impl Comparison<'_> {
         )
     }
 
-    /// Measures both in turn, frame by frame. `control` tells how far it is and stops it.
+    /// Measures both in turn, frame by frame. `control` has the progress and cancels it.
     ///
     /// # Errors
     /// [`MeasureError::Backend`] when a session cannot be opened or a run fails or is stopped,

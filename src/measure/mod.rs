@@ -4,14 +4,14 @@
 //! |---|---|
 //! | [`rounds`] | the measuring: several modes paint the same frames round by round |
 //! | [`setup`] | one device, a style and made-up pictures to do so with |
-//! | [`sample`] | a single look at a device and at a session that paints |
+//! | [`sample`] | a single measurement of a device and of a session that paints |
 //! | [`kernels`] | times of single kernels: as rows, as a CSV file, as a trace for a timeline viewer |
 //! | [`comparison`] | two modes against each other |
 //! | [`report`] | what a comparison found, for people, programs and tables |
 //! | [`chart`] | the report as a picture |
 //!
-//! Blocks and belongs to whoever calls it: the command line on its main thread, the window on the
-//! engine's. Knows no arguments, no files and no window.
+//! Blocks, on the caller's thread: the command line's main thread, for the window the engine's. Knows no
+//! arguments, no files and no window.
 
 pub mod chart;
 pub mod comparison;
@@ -34,7 +34,7 @@ pub use table::table;
 /// Why there is no measurement.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MeasureError {
-    /// The device failed, does not have a mode, or was told to stop.
+    /// The device failed, does not have a mode, or the run was cancelled.
     #[error(transparent)]
     Backend(#[from] BackendError),
     /// What is measured would not fit.

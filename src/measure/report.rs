@@ -59,8 +59,8 @@ pub struct CandidateReport {
     /// Variant and precision.
     pub mode: Mode,
     /// Who computes the convolutions, in modes that leave them to a library where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub convolver: Option<ConvProvider>,
+    #[serde(rename = "convolver", skip_serializing_if = "Option::is_none")]
+    pub conv_provider: Option<ConvProvider>,
     /// How the first two times and `runs_ms` were taken.
     pub method: TimingMethod,
     /// Median, in milliseconds.
@@ -89,7 +89,7 @@ impl CandidateReport {
             device_name: device.name.clone(),
             instructions: device.instructions.clone(),
             mode: candidate.mode,
-            convolver: candidate.summary.conv_provider.clone(),
+            conv_provider: candidate.summary.conv_provider.clone(),
             method: candidate.method,
             p50_ms: candidate.times.p50_ms,
             p95_ms: candidate.times.p95_ms,
@@ -104,7 +104,7 @@ impl CandidateReport {
 
     /// The mode, and who computes its convolutions where that is a choice.
     pub fn label(&self) -> String {
-        ConvProvider::beside(self.mode, self.convolver.as_ref())
+        ConvProvider::mode_label(self.mode, self.conv_provider.as_ref())
     }
 
     /// Every run by this method.
@@ -258,7 +258,11 @@ impl MeasureReport {
             lines.push(format!("{} ({equality})", self.verdict()));
         }
         for candidate in self.candidates() {
-            if let Some(reason) = candidate.convolver.as_ref().and_then(|c| c.reason.as_ref()) {
+            if let Some(reason) = candidate
+                .conv_provider
+                .as_ref()
+                .and_then(|c| c.reason.as_ref())
+            {
                 lines.push(format!("{}: {reason}", self.label(candidate)));
             }
         }
@@ -280,15 +284,15 @@ impl MeasureReport {
         let head = "device,instructions,mode,convolver,style,size,method,frames,warmup_frames,\
                     p50_ms,p95_ms,host_p50_ms,host_p95_ms,fps,pipelined_fps,ratio,same_picture,\
                     largest_levels,mean_levels,psnr_db,date,version\n";
-        let convolver =
-            |candidate: &CandidateReport| Some(candidate.convolver.as_ref()?.name.clone());
+        let conv_provider =
+            |candidate: &CandidateReport| Some(candidate.conv_provider.as_ref()?.name.clone());
         // The ratio and the check are those of the pair.
         let line = |candidate: &CandidateReport| {
             csv_line([
                 candidate.device_name.clone(),
                 candidate.instructions.clone(),
                 candidate.mode.to_string(),
-                convolver(candidate).unwrap_or_default(),
+                conv_provider(candidate).unwrap_or_default(),
                 self.style.clone(),
                 self.size.clone(),
                 candidate.method.name().to_owned(),
@@ -328,7 +332,7 @@ pub(super) mod tests {
             device_name: "A GPU".to_owned(),
             instructions: "sm_90".to_owned(),
             mode: Mode::new(variant, Precision::Fp32),
-            convolver: (variant == Variant::Baseline).then(|| ConvProvider {
+            conv_provider: (variant == Variant::Baseline).then(|| ConvProvider {
                 name: "cuDNN 9.14".to_owned(),
                 reason: None,
             }),

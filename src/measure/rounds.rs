@@ -1,6 +1,6 @@
-//! Several modes paint the same frames in turn, round by round, so that whatever drifts (clocks, heat,
-//! other programs) drifts for all of them. Before every frame the device's caches are overwritten, and
-//! the frames change from run to run: no run finds there what the one before left.
+//! Several modes paint the same frames in turn, round by round, so that drifts (clocks, heat, other programs)
+//! meet all of them. Before every frame the device's caches are overwritten, and the frames change from run to
+//! run, so that no run finds its input or its weights in a cache.
 //!
 //! Knows no tables and no files.
 
@@ -22,7 +22,7 @@ use crate::{
 /// Most frames that are run step by step, for the times of the kernels and for what launching costs.
 pub(super) const MOST_PROFILED: u32 = 20;
 
-/// Runs that are painted in a row to see what a device does when it need not wait for the host.
+/// Runs that are painted in a row, to time a device that need not wait for the host.
 const IN_A_ROW: usize = 8;
 /// How often; the median counts.
 const ROWS: usize = 5;
@@ -49,7 +49,7 @@ pub struct MeasuredCandidate {
     pub runs_ms: Vec<f64>,
     /// Milliseconds of the same runs on the host's clock.
     pub host_runs_ms: Vec<f64>,
-    /// What it made of every picture, as far as it was painted.
+    /// Its painting of every picture; the picture itself where it was not painted.
     pub painted: Vec<Frame>,
     /// Median of every kernel over the frames that were run step by step; empty when none was.
     pub kernels: Vec<StepTiming>,
@@ -61,7 +61,7 @@ pub struct MeasuredCandidate {
 pub struct Measured {
     /// By mode, in the order in which they were given.
     pub candidates: Vec<MeasuredCandidate>,
-    /// The device's clock behind the warm-up, where it can be told.
+    /// The device's clock after the warm-up, where it is known.
     pub clock_before_mhz: Option<u32>,
     /// The device's clock behind the last measured run.
     pub clock_after_mhz: Option<u32>,
@@ -87,7 +87,7 @@ pub struct Candidate<'a> {
     pub mode: Mode,
 }
 
-/// Refuses what would not fit: `pictures` frames, and what every candidate holds and paints.
+/// Refuses a measurement that would not fit: `pictures` frames, and every candidate's session and paintings.
 pub(super) fn check_memory(
     candidates: &[Candidate<'_>],
     graph: &Graph,
@@ -98,7 +98,7 @@ pub(super) fn check_memory(
     for candidate in candidates {
         candidate.backend.supports(candidate.mode)?;
     }
-    // What lies on one device has to fit there together.
+    // The candidates on one device have to fit there together.
     for candidate in candidates {
         let SessionSpec {
             width,
@@ -107,7 +107,7 @@ pub(super) fn check_memory(
             ..
         } = spec(candidate.mode);
         let frame_bytes = 4 * width as u64 * height as u64;
-        // The pictures, what every mode makes of them, and what is painted in a row.
+        // The pictures, every mode's paintings of them, and the frames that are painted in a row.
         let in_a_row = 2 * IN_A_ROW * batch;
         let frames = pictures * (1 + candidates.len()) + in_a_row;
         let device = candidate.backend.device();
@@ -164,14 +164,14 @@ impl Rounds<'_> {
             .checked_sub(self.batch)
             .filter(|&starts| starts > 0)
             .ok_or(MeasureError::Frames)?;
-        let mut lanes = candidates
+        let mut timed = candidates
             .iter()
             .map(|&Candidate { backend, mode }| {
                 let spec = SessionSpec {
                     batch: self.batch,
                     ..SessionSpec::single(width, height, mode)
                 };
-                Ok(Lane {
+                Ok(TimedCandidate {
                     backend,
                     mode,
                     session: backend.open(self.network, &spec)?,
@@ -189,7 +189,7 @@ impl Rounds<'_> {
             .collect::<Result<Vec<_>, MeasureError>>()?;
         let clock_mhz = || candidates.first()?.backend.inspect()?.clock_mhz();
         let rounds = self.warmup + self.frames;
-        let runs = rounds.saturating_mul(u32::try_from(lanes.len()).unwrap_or(u32::MAX));
+        let runs = rounds.saturating_mul(u32::try_from(timed.len()).unwrap_or(u32::MAX));
         let mut run = 0;
         let mut clock_before_mhz = None;
         for round in 0..rounds {
@@ -198,17 +198,17 @@ impl Rounds<'_> {
             }
             let start = round as usize % starts;
             // There and back, so that no mode always follows the same one.
-            let mut order: Vec<&mut Lane<'_>> = lanes.iter_mut().collect();
+            let mut order: Vec<&mut TimedCandidate<'_>> = timed.iter_mut().collect();
             if round % 2 == 1 {
                 order.reverse();
             }
-            for lane in order {
+            for candidate in order {
                 control.begin_part(run, runs);
                 control.set_progress(0.0);
                 run += 1;
-                lane.sweep_caches()?;
+                candidate.sweep_caches()?;
                 let window = start..start + self.batch;
-                lane.run(
+                candidate.run(
                     &pictures[window.clone()],
                     window.start,
                     control,
@@ -219,20 +219,20 @@ impl Rounds<'_> {
         control.begin_part(0, 1);
         control.set_progress(1.0);
         let clock_after_mhz = clock_mhz();
-        self.run_in_a_row(&mut lanes, control)?;
+        self.run_in_a_row(&mut timed, control)?;
         for round in 0..self.frames.min(MOST_PROFILED) {
             let picture = &pictures[round as usize % pictures.len()];
             let mut output = picture.clone();
-            for lane in &mut lanes {
-                lane.sweep_caches()?;
-                lane.run_eagerly(picture, &mut output, control)?;
+            for candidate in &mut timed {
+                candidate.sweep_caches()?;
+                candidate.run_eagerly(picture, &mut output, control)?;
                 if profile {
-                    lane.sweep_caches()?;
-                    lane.profile(picture, &mut output, control)?;
+                    candidate.sweep_caches()?;
+                    candidate.profile(picture, &mut output, control)?;
                 }
             }
         }
-        let candidates = lanes.into_iter().map(Lane::finished);
+        let candidates = timed.into_iter().map(TimedCandidate::finished);
         Ok(Measured {
             candidates: candidates.collect::<Result<_, MeasureError>>()?,
             clock_before_mhz,
@@ -243,12 +243,13 @@ impl Rounds<'_> {
     /// Paints several runs at once in every mode, on devices where that is more than one after another.
     fn run_in_a_row(
         &self,
-        lanes: &mut [Lane<'_>],
+        timed: &mut [TimedCandidate<'_>],
         control: &RunControl,
     ) -> Result<(), MeasureError> {
-        let on_device = |lane: &&mut Lane<'_>| lane.method == TimingMethod::Device;
-        let mut lanes: Vec<&mut Lane<'_>> = lanes.iter_mut().filter(on_device).collect();
-        if lanes.is_empty() {
+        let on_device =
+            |candidate: &&mut TimedCandidate<'_>| candidate.method == TimingMethod::Device;
+        let mut timed: Vec<&mut TimedCandidate<'_>> = timed.iter_mut().filter(on_device).collect();
+        if timed.is_empty() {
             return Ok(());
         }
         let count = IN_A_ROW * self.batch;
@@ -258,25 +259,25 @@ impl Rounds<'_> {
             .collect();
         let mut outputs = inputs.clone();
         for row in 0..=ROWS {
-            for lane in &mut lanes {
+            for candidate in &mut timed {
                 let started = Instant::now();
-                (lane.session).run(&inputs, &mut outputs, control, None)?;
-                // The first makes ready what only runs in a row need.
+                (candidate.session).run(&inputs, &mut outputs, control, None)?;
+                // The first run in a row prepares memory that only such runs need.
                 if row > 0 {
-                    lane.rows_s.push(started.elapsed().as_secs_f64());
+                    candidate.rows_s.push(started.elapsed().as_secs_f64());
                 }
             }
         }
-        for lane in lanes {
-            let median = Percentiles::of(&lane.rows_s).map(|p| p.p50_ms);
-            lane.pipelined_fps = median.map(|seconds| count as f64 / seconds);
+        for candidate in timed {
+            let median = Percentiles::of(&candidate.rows_s).map(|p| p.p50_ms);
+            candidate.pipelined_fps = median.map(|seconds| count as f64 / seconds);
         }
         Ok(())
     }
 }
 
 /// A mode while it is measured.
-struct Lane<'a> {
+struct TimedCandidate<'a> {
     backend: &'a dyn Backend,
     mode: Mode,
     session: Box<dyn Session>,
@@ -293,7 +294,7 @@ struct Lane<'a> {
     kernels: Vec<StepTiming>,
 }
 
-impl Lane<'_> {
+impl TimedCandidate<'_> {
     fn sweep_caches(&self) -> Result<(), MeasureError> {
         let device = self.backend.inspect();
         Ok(device.map_or(Ok(()), Inspect::sweep_caches)?)

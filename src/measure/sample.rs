@@ -1,5 +1,4 @@
-//! Single looks at a device and at a session that paints all the time, as the performance panel takes
-//! them.
+//! Single measurements of a device and of a session that paints all the time, for the performance panel.
 
 use crate::{
     backend::{Backend, BackendError, RunControl, Session},
@@ -8,7 +7,7 @@ use crate::{
     timing::{Ceiling, StepTiming},
 };
 
-/// What a device can do at most in a precision, found out now; `None` where that is not known.
+/// What a device can do at most in a precision, measured now; `None` where that is not known.
 ///
 /// # Errors
 /// [`BackendError`] when the device refuses.

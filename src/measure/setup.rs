@@ -1,4 +1,4 @@
-//! What one device is measured with when nobody gives frames: a style, a size, made-up pictures.
+//! The setup of a measurement on one device without a source: a style, a size, made-up pictures.
 //!
 //! Knows no tables and no files.
 
@@ -18,11 +18,10 @@ use crate::{
     timing::{Ceiling, OperationTiming},
 };
 
-/// Different frames that are painted in turn, so that no run finds its input where the one before
-/// left it.
+/// Different frames that are painted in turn, so that no run finds its input in a cache.
 const PICTURES: usize = 4;
 
-/// What is painted with.
+/// A network to measure with.
 pub struct Subject {
     /// What reports call it.
     pub name: String,
@@ -114,8 +113,7 @@ impl Setup<'_> {
         )
     }
 
-    /// Finds out what the device can do in a mode, and times single operations when `operations` says
-    /// so.
+    /// Measures what the device can do at most in a mode, and times single operations when `operations` is set.
     ///
     /// # Errors
     /// [`MeasureError::Backend`] when the device refuses.
@@ -164,7 +162,7 @@ pub fn test_pictures(width: usize, height: usize) -> Vec<Frame> {
         .collect()
 }
 
-/// Waves and edges: nothing that a norm would find trivial. Every index is another picture.
+/// Waves and edges, so that every map has some variance. Every index gives another picture.
 fn test_picture(width: usize, height: usize, index: usize) -> Frame {
     let ahead = 57 * index;
     Frame::from_fn(width, height, |x, y| {

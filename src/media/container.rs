@@ -1,12 +1,11 @@
-//! What the decoders do not tell: whether a file holds several pictures, and whether a JPEG is
-//! whole.
+//! Facts that the decoders do not report: whether a file holds several pictures, and whether a JPEG is whole.
 //!
 //! Walks the containers' own structure and looks at no pixel. Every walk is bounded by the bytes
 //! given; anything malformed ends it quietly, since the decoder reports damage in its own words.
 
 use image::ImageFormat;
 
-/// What a second picture in the file is called, or `None` when there is only one.
+/// The name for a second picture in the file (`frame`, `page`), or `None` when there is only one.
 pub(super) fn further_pictures(format: ImageFormat, bytes: &[u8]) -> Option<&'static str> {
     let several = match format {
         ImageFormat::Gif => gif_frames(bytes).nth(1).is_some(),
@@ -124,7 +123,7 @@ pub(super) fn webp_is_whole(bytes: &[u8]) -> bool {
 /// A chunk of a RIFF file.
 struct Chunk<'a> {
     name: &'a [u8],
-    /// What is there of its data.
+    /// The part of its data that is there.
     data: &'a [u8],
     /// How long it says that its data is.
     declared_bytes: usize,
@@ -253,7 +252,7 @@ fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(raw.try_into().ok()?))
 }
 
-/// What a walk over a JPEG's markers found.
+/// The result of a walk over a JPEG's markers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct JpegLook {
     /// Colour components of the frame header (4: CMYK or YCCK); 0 when there is none.

@@ -1,8 +1,8 @@
 //! From a file's bytes to an upright picture in RGBA8.
 //!
-//! The header is read first and limits hold before a pixel is decoded: [`MAX_PIXELS`],
-//! [`MAX_FILE_BYTES`], the memory that is available, and a budget for everything that a decoder
-//! keeps besides the pixels. What was lost on the way (bit depth, a foreign colour model, further frames) is told in notes.
+//! The header is read first and limits hold before a pixel is decoded: [`MAX_PIXELS`], [`MAX_FILE_BYTES`], the
+//! memory that is available, and a budget for everything that a decoder keeps besides the pixels. What was lost
+//! on the way (bit depth, a foreign colour model, further frames) is said in notes.
 
 use std::{
     fs::{File, FileType},
@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{disk::reason, frame::Frame};
 
-/// What a picture of less needs is not looked up: there is always that much, and a look takes time.
+/// A picture that needs less than this is read without checking the free memory, because checking takes time.
 const ALWAYS_AVAILABLE_BYTES: u64 = 64 << 20;
 /// Largest colour profile that is kept; real ones have a few kilobytes.
 const MAX_PROFILE_BYTES: usize = 4 << 20;
@@ -42,7 +42,7 @@ pub struct Photo {
     pub frame: Arc<Frame>,
     /// The RGB colour profile that came with it, to go with what is made from it.
     pub icc: Option<Vec<u8>>,
-    /// What a person should know about the conversion, in words.
+    /// Notes about the conversion, for people.
     pub notes: Vec<String>,
     /// The file as the person named it.
     pub name: String,
@@ -82,7 +82,7 @@ pub fn from_path(path: &Path) -> Result<Photo, MediaError> {
 /// that takes.
 ///
 /// # Errors
-/// As [`from_path`], for what can be known without decoding.
+/// Checks what [`from_path`] would refuse before decoding.
 pub fn bytes_of_path(path: &Path) -> Result<Vec<u8>, MediaError> {
     let name = path.display().to_string();
     let unreadable = |e: std::io::Error| MediaError::Read {
@@ -110,7 +110,7 @@ pub fn from_reader(name: &str, reader: impl Read) -> Result<Photo, MediaError> {
 /// As [`bytes_of_path`], for what `reader` gives.
 ///
 /// # Errors
-/// As [`from_reader`], for what can be known without decoding.
+/// Checks what [`from_reader`] would refuse before decoding.
 pub fn bytes_of_reader(name: &str, mut reader: impl Read) -> Result<Vec<u8>, MediaError> {
     let mut bytes = Vec::new();
     let mut read_up_to = |bytes: &mut Vec<u8>, limit: u64| {
@@ -144,7 +144,7 @@ pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
     from_bytes_within(name, bytes, u64::MAX)
 }
 
-/// What reading a picture takes.
+/// The memory that reading a picture takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
     /// Columns as stored; turning may swap them with the rows.
@@ -155,7 +155,7 @@ pub struct Needs {
     pub bytes: u64,
 }
 
-/// What reading the picture in `bytes` takes, by its header.
+/// The memory that reading the picture in `bytes` takes, by its header.
 ///
 /// # Errors
 /// As [`from_bytes`], for what the header shows.
@@ -282,7 +282,7 @@ fn rgba(decoder: Box<dyn ImageDecoder + '_>) -> Result<RgbaImage, ImageError> {
     Ok(picture)
 }
 
-/// Refuses what needs more than there is.
+/// Refuses a picture that needs more memory than there is.
 fn check_memory(
     name: &str,
     (width, height): (u32, u32),

@@ -177,7 +177,7 @@ pub fn save_bytes(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), M
 /// Checks that [`save`] may write to `path`, so that a long run is not started in vain.
 ///
 /// # Errors
-/// As [`save`], for what can be known before.
+/// Checks what [`save`] would refuse before the picture is made.
 pub fn check_target(path: &Path, existing: Existing) -> Result<(), MediaError> {
     Ok(disk::check_target(path, existing)?)
 }

@@ -13,7 +13,7 @@ fn is_hidden(path: &Path) -> bool {
     name.as_encoded_bytes().first() == Some(&b'.')
 }
 
-/// What lies directly in a folder and is not hidden, as far as painting it is concerned.
+/// The picture files that lie directly in a folder, and a note about folders in it. Hidden files are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folder {
     /// Files whose names are those of pictures, by name.
@@ -31,7 +31,7 @@ impl Folder {
         let mut folder = Self::default();
         for entry in fs::read_dir(path)? {
             let path = entry?.path();
-            // Other programs' own, such as ._photo.jpg beside photo.jpg.
+            // Files of other programs, such as ._photo.jpg beside photo.jpg.
             if is_hidden(&path) {
                 continue;
             }
@@ -45,8 +45,8 @@ impl Folder {
         Ok(folder)
     }
 
-    /// What a person should know about the folders in it: that they are left out. Nothing where there
-    /// are none but `target`, the folder that paintings go to.
+    /// The note that folders in it are left out. Nothing where there are none but `target`, the folder that
+    /// paintings go to.
     pub fn note(&self, target: Option<&Path>) -> Option<String> {
         let target = target.and_then(|t| fs::canonicalize(t).ok());
         let is_target = |f: &PathBuf| target.is_some() && fs::canonicalize(f).ok() == target;

@@ -1,8 +1,8 @@
 //! A panic of a picture decoder is an error about the picture.
 //!
-//! Decoders of other crates index tables and rows by what a file says; fuzzing finds files on which they
-//! panic. That must not end a thread of ours. Nothing of ours is half done when they do: what they write to
-//! is thrown away.
+//! Decoders of other crates index tables and rows by numbers in a file; fuzzing finds files on which they
+//! panic. That must not end a thread of ours. Nothing of ours is half done when they do: what they write to is
+//! thrown away.
 
 use std::{
     cell::Cell,
@@ -29,9 +29,9 @@ pub fn guarded<T>(decode: impl FnOnce() -> T) -> Result<T, Panicked> {
     decoded.map_err(|_| Panicked)
 }
 
-/// Has panics inside [`guarded`] print nothing: what becomes of them is an error with words of its own, and
-/// a camera may send thirty such frames a second. All others go to the hook that is set now. To be called
-/// once, before there are other threads.
+/// Makes panics inside [`guarded`] print nothing: each becomes an error with words of its own, and a camera may
+/// send thirty such frames a second. All others go to the hook that is set now. To be called once, before there
+/// are other threads.
 pub fn silence_decoders() {
     let hook = take_hook();
     set_hook(Box::new(move |info| {

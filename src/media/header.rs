@@ -1,4 +1,4 @@
-//! What the first bytes of a picture tell: its format, its size and the memory that decoding takes; and the
+//! Reads the first bytes of a picture: its format, its size and the memory that decoding takes; and the
 //! decoders' errors in words.
 
 use std::io::Cursor;
@@ -22,7 +22,7 @@ pub(super) const RGBA_BYTES: u64 = 4;
 /// Longest reason of a decoder that is shown.
 const MAX_REASON_CHARS: usize = 300;
 
-/// What is known of a picture before its pixels are decoded.
+/// Facts of a picture that its header gives before its pixels are decoded.
 pub(super) struct Header<'a> {
     pub format: ImageFormat,
     pub decoder: Box<dyn ImageDecoder + 'a>,
@@ -92,7 +92,7 @@ impl<'a> Header<'a> {
     pub fn peak_bytes(&self, file_bytes: u64) -> u64 {
         let (pixels, decoded) = (self.pixels, self.decoded_bytes);
         let rgba = RGBA_BYTES * pixels;
-        // What the decoders hold besides the pixels that they give.
+        // Memory of the decoders besides the pixels that they give.
         let beside = match self.format {
             // A copy of the file, and 16-bit coefficients of all components where these do not
             // come together.
@@ -241,7 +241,7 @@ pub(super) fn from_image_error(name: &str, format: ImageFormat, error: ImageErro
     }
 }
 
-/// A decoder's words, cut where they list what is in the file.
+/// A decoder's message, cut before text of the file.
 fn in_short(words: &impl std::fmt::Display) -> String {
     cut(&words.to_string(), MAX_REASON_CHARS).into_owned()
 }

@@ -15,14 +15,14 @@ use zune_jpeg::{
 
 use super::{container::JpegLook, in_place::in_place};
 
-/// What a decoder makes of no data.
+/// The level that a decoder gives for missing data.
 const NO_DATA: [u8; 4] = [128, 128, 128, 255];
 /// Rows of the largest blocks that are decoded together.
 const BLOCK_ROWS: usize = 16;
 /// Bytes that the decoder reads ahead of what it needs; twice as many as it can hold.
 const AHEAD_BYTES: usize = 16;
 
-/// What of a picture is missing; shown as a note.
+/// The missing part of a picture; shown as a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loss {
     /// All of it.

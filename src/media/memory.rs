@@ -1,10 +1,10 @@
-//! How much memory can be had now, so that what would not fit is refused in words instead of ending
-//! the program.
+//! How much memory is free now, so that a picture that would not fit is refused in words instead of ending the
+//! program.
 //!
 //! A snapshot: other programs take and give back memory all the time. Any thread.
 
-/// Bytes that this process can still take: what the system has free, within the limits of its
-/// control group and of its address space. `None` where the system does not tell.
+/// Bytes that this process can still take: what the system has free, within the limits of its control group and
+/// of its address space. `None` where the system does not report it.
 pub fn available_bytes() -> Option<u64> {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
@@ -12,7 +12,7 @@ pub fn available_bytes() -> Option<u64> {
     if let Some(limits) = system.cgroup_limits() {
         free = free.min(limits.free_memory);
     }
-    // A platform that does not tell reads as 0.
+    // A platform that does not report it gives 0.
     let free = (free > 0).then_some(free);
     match (free, address_space_left_bytes()) {
         (Some(free), Some(left)) => Some(free.min(left)),
@@ -20,7 +20,7 @@ pub fn available_bytes() -> Option<u64> {
     }
 }
 
-/// What a limit on the address space (`ulimit -v`) leaves; `None` where there is none.
+/// Bytes that a limit on the address space (`ulimit -v`) leaves; `None` where there is none.
 fn address_space_left_bytes() -> Option<u64> {
     if cfg!(not(target_os = "linux")) {
         return None;

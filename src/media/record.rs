@@ -1,10 +1,11 @@
-//! Recording live pictures into a folder: one file a frame, and a table of when each was shown.
+//! Recording live pictures into a folder: one file a frame, and a table (`frames.csv`) of when each was ready.
 //!
 //! Encoding and writing happen on a thread of the recorder's own. Frames come through a [`FrameSink`] on the
-//! thread that makes them; the [`Recorder`] starts and ends the recording from another. Frames wait in a short queue; when it is
-//! full a frame is left out and counted, because nobody may wait for a disk. Every file is written whole
-//! or not at all, and nothing that exists is replaced. The first thing that cannot be written ends the
-//! recording: the thread says so at once through the recorder's `wake_up`, and takes no more frames.
+//! thread that makes them; the [`Recorder`] starts and ends the recording from another. Frames wait in a short
+//! queue; when it is full a frame is left out and counted, because painting must not wait for a disk. Every
+//! picture is written whole or not at all; `frames.csv` gets a line for each, appended in place. No file that
+//! exists is replaced. The first failure to write ends the recording: the thread calls the recorder's `wake_up`
+//! at once and takes no more frames.
 
 use std::{
     borrow::Cow,
@@ -36,7 +37,7 @@ const QUEUE: usize = 16;
 /// Name of the table.
 const TABLE: &str = "frames.csv";
 
-/// What a recording came to.
+/// The result of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// Where it lies.
@@ -50,7 +51,7 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// Why it ended early and what was saved, for people; `None` when it did not fail.
+    /// Why it ended early and how much was saved, for people; `None` when it did not fail.
     pub fn failure_in_words(&self) -> Option<String> {
         let failure = self.failure.as_ref()?;
         let pictures = if self.frames == 1 {
@@ -72,7 +73,7 @@ struct Shot {
     frame: Frame,
 }
 
-/// A recording in progress. Dropped, it writes the frames that wait; what that came to nobody knows then.
+/// A recording in progress. Dropped, it still writes the frames that wait, without reporting the result.
 pub struct Recorder {
     folder: PathBuf,
     /// Closed to end the recording.
@@ -83,7 +84,7 @@ pub struct Recorder {
     counts: Arc<FrameCounts>,
 }
 
-/// Where the frames of a recording go in; belongs to whoever makes them. The recording goes on without it
+/// The sink for a recording's frames; belongs to the thread that makes them. The recording goes on without it
 /// and takes no more frames.
 pub struct FrameSink {
     frames: Sender<Shot>,
@@ -213,7 +214,7 @@ impl Recorder {
     fn join(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
-            // A panic has been printed; that nothing came from the thread tells the rest.
+            // A panic has been printed; the missing result of the thread becomes an error.
             thread.join().ok();
         }
     }
@@ -261,7 +262,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// Writes what comes until the recording is stopped, the sink is gone or something cannot be written.
+    /// Writes frames until the recording is stopped, the sink is dropped or a write fails.
     fn write_all(
         &mut self,
         queue: Receiver<Shot>,

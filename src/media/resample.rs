@@ -1,10 +1,11 @@
 //! Shrinking of one picture after the other between the same two sizes, without allocating.
 //!
 //! For live pictures, captured ones and those on their way to the network: every pixel of the result is the
-//! mean of the area that it covers, so that nothing flickers when the source moves; of an area of many pixels,
-//! some count for all. By hand, because fast_image_resize makes its tables anew for every picture, which
-//! allocates, and its box filter gives a pixel on the edge of an area to one of the two whole. Photos take
-//! [`super::scale::scaled`], which is sharper and slower. Belongs to one thread at a time.
+//! mean of the area that it covers, so that nothing flickers when the source moves. Where an output pixel
+//! covers many pixels, only some of them, evenly spread, are read. By hand, because fast_image_resize makes its
+//! tables anew for every picture, which allocates, and its box filter gives a pixel on the edge of an area to
+//! one of the two whole. Photos take [`super::scale::scaled`], which is sharper and slower. Belongs to one
+//! thread at a time.
 
 use crate::frame::Frame;
 
@@ -44,7 +45,7 @@ impl Axis {
             let last = (end.ceil() as usize).clamp(first + 1, from);
             let begin = self.weights.len();
             if stride > 1 {
-                // Evenly, because the rest of what is covered has no say.
+                // Evenly spread, because the other covered positions are not read.
                 let len = (last - first).div_ceil(stride);
                 let each = ONE / len as u32;
                 self.weights.extend((0..len).map(|_| each));

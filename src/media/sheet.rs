@@ -67,7 +67,7 @@ fn fitted(row: &[Frame], width: usize) -> Vec<Frame> {
     let (mut taken, mut edge) = (0, 0.0);
     row.iter()
         .map(|picture| {
-            // Rounded edges, not rounded widths: what one loses its neighbour gets.
+            // Edges are rounded, not widths, so that neighbouring pictures share every column.
             edge += height * ratio(picture);
             let columns = (edge.round() as usize).saturating_sub(taken).max(1);
             taken += columns;

@@ -1,5 +1,5 @@
-//! Where the buffers of a plan lie in one allocation: those that are never needed at the same time
-//! share their place.
+//! Places the buffers of a plan in one allocation (the arena): buffers that are never needed at the same time
+//! share memory.
 
 /// A buffer's need: how long it is and from which step to which (inclusive) it holds values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

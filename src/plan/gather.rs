@@ -1,4 +1,4 @@
-//! What a fused convolution loads, read off the nodes that its group gathers.
+//! Recognises what a fused convolution loads, from the nodes that its group gathers.
 //!
 //! The kernels know these patterns; a group that gathers anything else has no kernel.
 
@@ -63,7 +63,7 @@ pub(super) fn gather_of(graph: &Graph, group: &Group) -> Option<Gather> {
         (Op::InstanceNorm { .. }, _) => normalised(map, false, None)?,
         _ => return None,
     };
-    // Nothing may be left over.
+    // No node may be left over.
     let count = match loaded {
         Loaded::Map(_) => 0,
         Loaded::Photo => 1,

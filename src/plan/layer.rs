@@ -1,4 +1,5 @@
-//! A convolution with what surrounds it, read off a graph: what weights are packed by and tiles chosen by.
+//! A convolution with the nodes around it (padding, upsampling, norm), read off a graph. Weights are packed and
+//! tiles chosen by it.
 
 use crate::graph::{Graph, NORM_EPS, Node, NodeId, Op};
 

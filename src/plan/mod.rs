@@ -1,4 +1,4 @@
-//! What a backend will do for one network at one picture size, decided before anything runs.
+//! Plans: the steps of a network at one picture size on a backend, decided before anything runs.
 //!
 //! Pure: the same network, size, mode and tiling give the same plan on every machine. A plan
 //! names its steps, their cost and the memory they need together, so that a picture that does not
@@ -41,7 +41,7 @@ pub enum PlanError {
     },
 }
 
-/// A graph cut into groups, with every node's map at one size: what all planners start from.
+/// A graph cut into groups, with every node's map at one size, from which all planners start.
 struct Grouped<'g> {
     graph: &'g Graph,
     groups: Vec<Group>,
@@ -91,12 +91,12 @@ fn extended(graph: &Graph, (height, width): (usize, usize)) -> (usize, usize) {
     (height.max(least), width.max(least))
 }
 
-/// One step of a plan: one kernel over one layer.
+/// One step of a plan: one kernel over one layer. On CUDA one launch may run several steps (a chain).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step<Op> {
     /// Layer that the step belongs to: `conv1`, `res1.conv2`.
     pub layer: String,
-    /// What runs, in the words of the timing table: `winograd 4x4`.
+    /// The kernel's name in the timing table: `winograd 4x4`.
     pub kernel: String,
     /// What the backend executes.
     pub op: Op,
@@ -114,7 +114,7 @@ pub struct Step<Op> {
 pub struct ConvProvider {
     /// A library with its version, for example `cuDNN 9.14`, or `own kernels`.
     pub name: String,
-    /// Why it is not the library.
+    /// Why no library computes them; `None` for a library.
     pub reason: Option<String>,
 }
 
@@ -134,7 +134,7 @@ impl ConvProvider {
 
     /// A mode, with who computes its convolutions where that is a choice: `baseline fp16 (cuDNN
     /// 9.14)`.
-    pub fn beside(mode: Mode, conv_provider: Option<&Self>) -> String {
+    pub fn mode_label(mode: Mode, conv_provider: Option<&Self>) -> String {
         match conv_provider {
             Some(Self { name, .. }) => format!("{mode} ({name})"),
             None => mode.to_string(),
@@ -164,8 +164,8 @@ pub struct PlanSummary {
 }
 
 impl PlanSummary {
-    /// Of a run of `batch` frames at `width` x `height` whose steps are not told, to be filled in.
-    pub fn untold(mode: Mode, batch: usize, (width, height): (usize, usize)) -> Self {
+    /// Of a run of `batch` frames at `width` x `height`, without steps and costs, which are filled in later.
+    pub fn without_steps(mode: Mode, batch: usize, (width, height): (usize, usize)) -> Self {
         Self {
             mode,
             batch,

@@ -18,7 +18,7 @@ const PARTS: [&str; 3] = ["choices", "live", "state"];
 const MIN_WINDOW_SIDE: f32 = 200.0;
 
 impl Settings {
-    /// The settings that a file's table holds, and what of it makes no sense.
+    /// The settings in a file's table, and warnings about values that make no sense.
     pub(super) fn from_table(table: Table) -> (Self, Vec<String>) {
         let mut complaints = Complaints::default();
         let empty = Table::new();

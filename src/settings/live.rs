@@ -1,4 +1,4 @@
-//! What is remembered of live pictures: the source, how it is captured, how it is painted.
+//! The remembered settings of live pictures: the source, how it is captured, how it is painted.
 
 use toml::Table;
 
@@ -30,8 +30,8 @@ pub struct LiveChoices {
     pub model: Option<ModelSize>,
     /// Variant and precision.
     pub mode: ModeChoice,
-    /// The two sides of a comparison.
-    pub sides: [Candidate; 2],
+    /// The two candidates of a comparison.
+    pub candidates: [Candidate; 2],
     /// Whether the gallery's pictures move.
     pub moving_gallery: bool,
 }
@@ -58,7 +58,7 @@ impl Default for LiveChoices {
                 variant: Variant::default(),
                 precision: PrecisionChoice::Auto,
             },
-            sides: [fp32(Variant::Baseline), fp32(Variant::Fused)],
+            candidates: [fp32(Variant::Baseline), fp32(Variant::Fused)],
             moving_gallery: true,
         }
     }
@@ -85,8 +85,12 @@ impl LiveChoices {
         live.size = px.map_or(LiveSize::Auto { target_fps: fps }, LiveSize::LongSide);
         reader.parsed("model", &mut live.model, |s| s.parse().ok().map(Some));
         reader.parsed("mode", &mut live.mode, |s| s.parse().ok());
-        for (side, key) in live.sides.iter_mut().zip(["compare_left", "compare_right"]) {
-            reader.parsed(key, side, candidate);
+        for (chosen, key) in live
+            .candidates
+            .iter_mut()
+            .zip(["compare_left", "compare_right"])
+        {
+            reader.parsed(key, chosen, candidate);
         }
         reader.boolean("moving_gallery", &mut live.moving_gallery);
         live
@@ -110,8 +114,12 @@ impl LiveChoices {
         put(table, "target_fps", fps);
         put(table, "model", self.model.map(|model| model.to_string()));
         put(table, "mode", Some(mode_text(self.mode)));
-        for (side, key) in self.sides.iter().zip(["compare_left", "compare_right"]) {
-            let text = format!("{} {}", side.device.name(), mode_text(side.mode));
+        for (candidate, key) in self
+            .candidates
+            .iter()
+            .zip(["compare_left", "compare_right"])
+        {
+            let text = format!("{} {}", candidate.device.name(), mode_text(candidate.mode));
             put(table, key, Some(text));
         }
         put(table, "moving_gallery", Some(self.moving_gallery));

@@ -1,4 +1,4 @@
-//! What the program remembers between runs: a person's choices and the window's state.
+//! The settings that the program remembers between runs: a person's choices and the window's state.
 //!
 //! One TOML file with a number, `version`, and three tables, `[choices]`, `[live]` and `[state]`. Keys that
 //! this version does not know are kept when the file is written again, and so are values that it does not
@@ -59,7 +59,7 @@ impl ThemeChoice {
     }
 }
 
-/// What a person chose; the window starts with it again.
+/// A person's choices; the window starts with them again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choices {
     /// Id of the style.
@@ -98,7 +98,7 @@ impl Default for Choices {
     }
 }
 
-/// What the window remembers without being asked.
+/// The window's state, which is remembered without a choice of a person.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     /// Folder of the photo opened last.
@@ -163,8 +163,8 @@ pub fn default_path() -> Option<PathBuf> {
 }
 
 impl Settings {
-    /// Reads the file at `path`; defaults where there is none. The second part tells a person
-    /// what could not be understood. What a killed program left in the file's folder goes.
+    /// Reads the file at `path`; defaults where there is none. The second part are warnings for people about
+    /// values that make no sense. Temporary files that a killed program left in the folder are removed.
     pub fn load(path: &Path) -> (Self, Vec<String>) {
         disk::sweep(folder_of(path));
         match read(path) {

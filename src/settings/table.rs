@@ -21,10 +21,10 @@ pub fn put(table: &mut Table, key: &str, value: Option<impl Into<Value>>) {
     }
 }
 
-/// What of a file makes no sense.
+/// Values of a file that make no sense.
 #[derive(Default)]
 pub struct Complaints {
-    /// What a person is told.
+    /// Warnings for people.
     pub warnings: Vec<String>,
     /// Table and key of every value that was refused.
     pub refused: Vec<(&'static str, String)>,
@@ -39,9 +39,9 @@ pub struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn complain(&mut self, key: &str, wanted: &str) {
+    fn complain(&mut self, key: &str, expected: &str) {
         self.complaints.warnings.push(format!(
-            "The setting {key} is not {wanted}; the default is used."
+            "The setting {key} is not {expected}; the default is used."
         ));
         self.complaints.refused.push((self.part, key.to_owned()));
     }
@@ -75,8 +75,9 @@ impl Reader<'_> {
             Some(value) => match value.as_integer().filter(|v| range.contains(v)) {
                 Some(value) => set(value),
                 None => {
-                    let wanted = format!("a whole number of {} to {}", range.start(), range.end());
-                    self.complain(key, &wanted);
+                    let expected =
+                        format!("a whole number of {} to {}", range.start(), range.end());
+                    self.complain(key, &expected);
                 }
             },
         }

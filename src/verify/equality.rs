@@ -1,4 +1,4 @@
-//! Whether two modes made the same picture: what has to stand beside every ratio of their times.
+//! Checks whether two modes made the same picture. Every ratio of their times needs this check beside it.
 
 use std::fmt;
 
@@ -75,7 +75,7 @@ impl Equality {
     }
 }
 
-/// Decibels that the rule for a precision asks for; infinite where it counts levels instead.
+/// Decibels that the rule for a precision demands; infinite where it counts levels instead.
 fn decibels(precision: Precision) -> f64 {
     Rule::for_precision(precision)
         .min_psnr_db

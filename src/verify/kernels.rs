@@ -1,4 +1,4 @@
-//! Whether every kernel by itself computes what it should: on random inputs, against float64.
+//! Checks every kernel by itself: on random inputs, against float64.
 //!
 //! A kernel is right when its rms error is at most twice, and its largest at most four times, that of a
 //! naive computation of the same inputs that rounds where the mode does, plus a floor for sums in single
@@ -23,7 +23,7 @@ use crate::{
     tensor::Deviation,
 };
 
-/// What is put into the maps besides what the network makes of a photo.
+/// Random values for the maps; the kernels also run on the maps that the network makes of a photo.
 const FILLS: [Fill; 2] = [
     Fill {
         mean: 0.0,
@@ -37,7 +37,7 @@ const FILLS: [Fill; 2] = [
     },
 ];
 
-/// What one kernel of one layer came to.
+/// The verdict on one kernel of one layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct KernelVerdict {
     /// The network.
@@ -60,8 +60,8 @@ pub struct KernelVerdict {
     pub largest_share: Option<f64>,
 }
 
-/// Judges every kernel of `backend` in each of `modes`, and tells each verdict as it falls. A device
-/// whose kernels cannot be told apart gives none.
+/// Judges every kernel of `backend` in each of `modes`, and hands over each verdict at once. A device without
+/// records of its kernels gives none.
 ///
 /// # Errors
 /// [`BackendError`] when a run fails.
@@ -69,11 +69,11 @@ pub fn verify_kernels(
     backend: &dyn Backend,
     subject: &Subject,
     modes: &[Mode],
-    mut tell: impl FnMut(KernelVerdict),
+    mut report: impl FnMut(KernelVerdict),
 ) -> Result<(), BackendError> {
     for (_, photo) in &subject.pictures {
         for &mode in modes {
-            judge_mode(backend, subject, photo, mode, &mut tell)?;
+            judge_mode(backend, subject, photo, mode, &mut report)?;
         }
     }
     Ok(())
@@ -84,12 +84,12 @@ fn judge_mode(
     subject: &Subject,
     photo: &Frame,
     mode: Mode,
-    tell: &mut dyn FnMut(KernelVerdict),
+    report: &mut dyn FnMut(KernelVerdict),
 ) -> Result<(), BackendError> {
     let network = &subject.network;
     let spec = SessionSpec::single(photo.width(), photo.height(), mode);
     let mut session = backend.open(network, &spec)?;
-    // Fused kernels read nothing as it is but the photo.
+    // Fused kernels read no map as it is but the photo.
     let fills = match mode.variant {
         Variant::Fused => &FILLS[..0],
         Variant::Baseline | Variant::FusedNorm => &FILLS[..],
@@ -104,7 +104,7 @@ fn judge_mode(
             let Some(error) = Error::of(&record, network, mode) else {
                 return;
             };
-            tell(KernelVerdict {
+            report(KernelVerdict {
                 network: subject.name.clone(),
                 mode,
                 layer: record.layer,
@@ -137,10 +137,10 @@ pub fn kernel_subjects() -> Result<Vec<Subject>, NetworkError> {
     Ok(subjects)
 }
 
-/// How many times the rms error of a naive run is still right for a convolution by Winograd's algorithm:
-/// its transforms add and take away again, so that values grow on the way. The whole picture decides.
+/// A convolution by Winograd's algorithm may have so many times the rms error of a naive run: its transforms
+/// add and subtract, so that intermediate values are large. The rule for the whole picture bounds it further.
 const WINOGRAD_RMS_FACTOR: f64 = 20.0;
-/// As above, of the largest error: the corners of a tile get most of it.
+/// The same for the largest error, which lies at the corners of Winograd's tiles.
 const WINOGRAD_LARGEST_FACTOR: f64 = 80.0;
 
 fn is_winograd(record: &KernelRecord) -> bool {
@@ -422,7 +422,7 @@ mod tests {
         assert!(!bf16.is_right(), "{bf16:?}");
         // Nonsense that was read is no excuse.
         record.read[0].data[2] = f32::INFINITY;
-        let nonsense = Error::of(&record, &network(), fp16).expect("to be told");
+        let nonsense = Error::of(&record, &network(), fp16).expect("a verdict");
         assert!(!nonsense.is_right(), "{nonsense:?}");
     }
 }

@@ -1,15 +1,15 @@
-//! Whether a backend makes the picture that the network defines: every mode against the oracle.
+//! Checks that a backend makes the picture that the network defines: every mode against the oracle.
 //!
 //! Judges by the rule for the mode's precision ([`Rule`]), on the whole picture and again on its outer
 //! frame, where padding mistakes show; and the map behind every norm stays close to the oracle's, so
 //! that two mistakes cannot cancel. Two runs have to give the same bits.
 //!
-//! Pictures of (nearly) one colour are judged by rules of their own: their maps have (nearly) no
-//! variance, so that every norm multiplies rounding errors by up to 1/sqrt(eps) = 316, in any
-//! implementation. In fewer bits than single precision, a naive run that rounds where the mode does is
-//! the measure there ([`Rule::beside_naive`]).
+//! Pictures of (nearly) one colour are judged by rules of their own: their maps have (nearly) no variance, so
+//! that every norm multiplies rounding errors by up to 1/sqrt(eps) = 316, in any implementation. In fewer bits
+//! than single precision the limit there is a multiple of the error of a naive run: the oracle's own
+//! computation, rounded where the mode rounds ([`Rule::beside_naive`]).
 //!
-//! Where a device tells what its kernels read and wrote, each is judged by itself as well
+//! On a device that records what its kernels read and wrote, each kernel is judged by itself as well
 //! ([`verify_kernels`]).
 //!
 //! Blocks for seconds to minutes (the oracle is slow); any thread.
@@ -43,7 +43,7 @@ use truth::{OUTPUT, Truth, relative_rms};
 /// Width of the outer frame that is judged on its own, in pixels.
 pub const FRAME_PX: usize = 8;
 
-/// What one run of one mode came to.
+/// The verdict on one run of one mode.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verdict {
     /// The network.
@@ -84,9 +84,9 @@ pub struct Verdict {
     pub worst_relative_rms: Option<f64>,
 }
 
-/// Judges `backend` on one subject in each of `modes`, and tells each verdict as it falls. With a
-/// `batch` of more than 1, that many frames are painted at once as well, every second one mirrored,
-/// and each has to be right.
+/// Judges `backend` on one subject in each of `modes`, and hands over each verdict at once. With a `batch` of
+/// more than 1, that many frames are painted at once as well, every second one mirrored, and each has to be
+/// right.
 ///
 /// # Errors
 /// [`BackendError`] when a run fails: then nothing can be said about it.
@@ -95,7 +95,7 @@ pub fn verify(
     subject: &Subject,
     modes: &[Mode],
     batch: usize,
-    mut tell: impl FnMut(Verdict),
+    mut report: impl FnMut(Verdict),
 ) -> Result<(), BackendError> {
     for (name, picture) in &subject.pictures {
         let truth = Truth::new(&subject.network, picture.clone());
@@ -117,7 +117,7 @@ pub fn verify(
                     pair,
                 )?);
             }
-            tell(verdict);
+            report(verdict);
         }
     }
     Ok(())
@@ -170,7 +170,7 @@ fn batch_failures(
     Ok(failures)
 }
 
-/// What a backend made of one picture.
+/// A backend's results for one picture.
 struct Evidence {
     painted: Frame,
     painted_again: Frame,
@@ -180,7 +180,7 @@ struct Evidence {
     bias_apart: bool,
 }
 
-/// The session for a look into it.
+/// The session's inspection.
 ///
 /// # Errors
 /// [`BackendError::Unsupported`] where it only paints: then nothing can be said about it.
@@ -198,8 +198,8 @@ fn inspected<'s>(
 
 /// Whether a session's bias is a step of its own, behind a library's convolutions.
 fn leaves_bias(session: &dyn Session) -> bool {
-    let convolver = session.summary().conv_provider;
-    convolver.is_some_and(|c| c.is_library())
+    let conv_provider = session.summary().conv_provider;
+    conv_provider.is_some_and(|c| c.is_library())
 }
 
 impl Evidence {

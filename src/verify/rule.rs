@@ -1,12 +1,13 @@
-//! What is still right: how far a picture and the maps behind it may be from the oracle's, for each
-//! precision, in one table.
+//! The limits of error for each precision: how far a picture and the maps behind it may be from the oracle's.
+//! PyTorch's vectors (`STORED` in `tests/golden.rs`) and single operations on a GPU (`FACTORS` and `FLOORS` in
+//! `tests/gpu/operations.rs`) have limits of their own beside their tests.
 
 use crate::{
     frame::PictureDifference,
     mode::{Mode, Precision, Variant},
 };
 
-/// What is still right.
+/// The limits of error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rule {
     /// Most levels that a byte may be off.
@@ -31,9 +32,9 @@ pub struct Distance {
     pub relative_rms: f64,
 }
 
-/// How many times the rms error of a naive run in the same precision is still right.
+/// A result may have so many times the rms error of a naive run in the same precision.
 pub(super) const NAIVE_RMS_FACTOR: f64 = 2.0;
-/// How many times the largest error of a naive run in the same precision is still right.
+/// A result may have so many times the largest error of a naive run in the same precision.
 pub(super) const NAIVE_LARGEST_FACTOR: u8 = 4;
 
 impl Rule {
@@ -94,10 +95,9 @@ impl Rule {
     /// The rule for a picture of (nearly) one colour or of a few pixels, in fewer bits than single
     /// precision.
     ///
-    /// What little variance there is may lie below the rounding of the maps, or hang on a few values,
-    /// and the norm makes that as large as any signal. How far a picture has to be off then depends on
-    /// the network, so a naive run that rounds where the mode does is the measure: `naive` is how far
-    /// that one is off.
+    /// The little variance may lie below the rounding of the maps, or come from a few values, and the norm
+    /// makes that as large as any signal. The unavoidable error then depends on the network, so the limits are
+    /// multiples of `naive`, the error of a naive run, which rounds where the mode does.
     pub fn beside_naive(self, naive: Distance) -> Self {
         let levels = naive.largest_levels.saturating_mul(NAIVE_LARGEST_FACTOR);
         let psnr_db = naive.psnr_db - 20.0 * NAIVE_RMS_FACTOR.log10();

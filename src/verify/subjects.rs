@@ -1,4 +1,4 @@
-//! What a backend is judged on: random networks of unusual shapes on pictures that are hard on
+//! The networks and pictures of a check: random networks of unusual shapes on pictures that are hard on
 //! padding, odd sizes and norms, and trained styles on the sample.
 
 use std::sync::Arc;

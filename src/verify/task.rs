@@ -1,4 +1,4 @@
-//! What a kernel should have computed: from a record of what it read, by the oracle's operations.
+//! Computes what a kernel should have computed, from the record of what it read, by the oracle's operations.
 
 use crate::{
     backend::{
@@ -13,7 +13,7 @@ use crate::{
 /// Half a unit in the last place of single precision, relative.
 const SINGLE: f64 = 1.0 / (1u64 << 24) as f64;
 
-/// What a kernel should have computed, with a rounding.
+/// A kernel's record, its network, and where a naive run rounds.
 pub struct Task<'a> {
     /// What was read and written.
     pub record: &'a KernelRecord,

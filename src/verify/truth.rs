@@ -1,4 +1,4 @@
-//! What the oracle says about one picture, and the rule that a mode is judged by on it.
+//! The oracle's painting of one picture, and the rule by which a mode is judged on it.
 
 use std::{cell::RefCell, collections::HashMap};
 
@@ -17,10 +17,10 @@ use crate::{
 /// What reports call the network's output among its maps.
 pub const OUTPUT: &str = "output";
 
-/// Fewer positions than this on the quarter-size map are few.
+/// A quarter-size map with fewer positions than this counts as small.
 const FEW_PIXELS: usize = 16;
 
-/// One picture, what is right for it, and how far from that a naive run is.
+/// One picture, the oracle's painting of it, and the errors of naive runs on it.
 pub struct Truth<'a> {
     network: &'a Network,
     /// The picture itself.
@@ -29,7 +29,7 @@ pub struct Truth<'a> {
     pub painted: Frame,
     /// Whether it is of (nearly) one colour.
     pub low_contrast: bool,
-    /// Whether its smallest maps have so few values that a norm's result hangs on single roundings.
+    /// Whether its smallest maps have so few values that a norm's result depends on single roundings.
     few_pixels: bool,
     judgement: Judgement,
     /// Naive runs by mode; only flat and tiny pictures need them.
@@ -37,7 +37,7 @@ pub struct Truth<'a> {
 }
 
 impl<'a> Truth<'a> {
-    /// Asks the oracle.
+    /// Runs the oracle.
     pub fn new(network: &'a Network, picture: Frame) -> Self {
         let judgement = oracle::judge(network, &picture);
         Self {

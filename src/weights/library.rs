@@ -1,4 +1,5 @@
-//! The styles that a person can choose from: built in, installed beside the program, and their own.
+//! The styles that a person can choose from: installed beside the program, built into it, and their own. Of an
+//! installed and a built-in style of one name the installed one wins.
 //!
 //! Listing reads only headers, a few KB a style; weights are read when a style is loaded. A style on
 //! disk is a folder with `full.safetensors`, `lite.safetensors` or both, and `thumbnail.jpg`; in the
@@ -78,8 +79,8 @@ impl StyleLibrary {
         }
     }
 
-    /// The styles inside the program, in `folders` (the first to name a style wins) and in the
-    /// person's own folder, which need not exist yet.
+    /// The styles in `folders` (the first to name a style wins), those inside the program that no folder names,
+    /// and those in the person's own folder, which need not exist yet.
     pub fn open(folders: &[PathBuf], user_folder: PathBuf) -> Self {
         let mut library = Self {
             styles: Vec::new(),
@@ -125,8 +126,8 @@ impl StyleLibrary {
     /// The style of this id or title; capitals and the choice between space, `-` and `_` do not
     /// matter.
     pub fn find(&self, name: &str) -> Option<&Style> {
-        let wanted = id_from(name);
-        let by = |key: fn(&Style) -> &str| self.styles.iter().find(|s| id_from(key(s)) == wanted);
+        let id = id_from(name);
+        let by = |key: fn(&Style) -> &str| self.styles.iter().find(|s| id_from(key(s)) == id);
         by(|s| &s.id).or_else(|| by(|s| &s.title))
     }
 

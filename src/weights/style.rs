@@ -46,7 +46,7 @@ pub enum LibraryError {
     NoSuchModel {
         /// The style's title.
         title: String,
-        /// The size asked for.
+        /// The requested size.
         size: ModelSize,
         /// What there is.
         available: String,
@@ -242,7 +242,7 @@ impl Style {
     /// Tells what the weights of one size are or, when none is named, of the best that there is.
     ///
     /// # Errors
-    /// [`LibraryError::NoSuchModel`]; a file that cannot be used is told in what this gives.
+    /// [`LibraryError::NoSuchModel`]; for a file that cannot be used the returned value has the error.
     pub fn describe(&self, size: Option<ModelSize>) -> Result<Inspection, LibraryError> {
         let best = || self.models.first().map_or(ModelSize::Full, |(s, _)| *s);
         Ok(match self.place(size.unwrap_or_else(best))? {
@@ -254,21 +254,21 @@ impl Style {
         })
     }
 
-    /// Reads the size asked for, or, when none was asked for, the best there is, with a note for
-    /// the person when that is only the `lite` one.
+    /// Reads the requested size, or, without a request, the best there is, with a note for the person when that
+    /// is only the `lite` one.
     ///
     /// # Errors
     /// As [`Style::load`].
     pub fn load_or_lite(
         &self,
-        wanted: Option<ModelSize>,
+        requested: Option<ModelSize>,
     ) -> Result<(Checkpoint, ModelSize, Option<String>), LibraryError> {
-        let size = match wanted {
+        let size = match requested {
             Some(size) => size,
             None if self.models().contains(&ModelSize::Full) => ModelSize::Full,
             None => ModelSize::Lite,
         };
-        let note = (wanted.is_none() && size == ModelSize::Lite).then(|| {
+        let note = (requested.is_none() && size == ModelSize::Lite).then(|| {
             format!(
                 "{}: painted with the lite model, the full one is not installed",
                 self.title

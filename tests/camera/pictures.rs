@@ -118,7 +118,7 @@ fn mjpeg_arrives() {
     fake.write_jpegs();
     fake.set(Switch::Kinds, MJPG);
     let settings = CaptureSettings {
-        working_px: 1280,
+        source_px: 1280,
         ..CaptureSettings::default()
     };
     let mut stage = Stage::with(ID, settings);
@@ -212,13 +212,13 @@ fn cameras_are_found_by_name() {
 fn the_working_size_reopens_the_camera() {
     let mut stage = Stage::new();
     assert_eq!(stage.started().0.width, 640);
-    stage.capture.set_working_px(1280);
+    stage.capture.set_source_px(1280);
     let (format, after) = stage.started();
     assert_eq!(format.width, 1280);
     let early = after < Duration::from_secs(4);
     assert!(!is_judged() || !early, "not at once: {after:?}");
     while stage.frame().frame.width() != 1280 {}
-    stage.capture.set_working_px(1200);
+    stage.capture.set_source_px(1200);
     stage.stays_quiet(Duration::from_millis(5500));
 }
 

@@ -194,10 +194,14 @@ fn without_a_style_the_first_one_paints_and_is_named() {
     assert_eq!(run.json()["style"], "candy lite");
     assert_eq!(run.json()["mode"], "fused fp32");
     let run = s
-        .styleforge(&[&second[..], &["--style", "none"]].concat())
+        .styleforge(&[&second[..], &["--style", "none", "--size", "700x500"]].concat())
         .ends(0);
     assert!(!run.stderr.contains("style:"), "{}", run.stderr);
-    assert!(run.json()["style"].is_null() && run.json()["mode"].is_null());
+    let report = run.json();
+    assert!(report["style"].is_null() && report["mode"].is_null());
+    // The automatic size saves a network's time; here none runs, so the source keeps its size.
+    assert_eq!(report["working_size"], serde_json::json!([700, 500]));
+    assert!(report["automatic_size"].is_null());
 }
 
 #[test]

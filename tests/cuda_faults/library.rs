@@ -35,7 +35,7 @@ fn the_baseline_leaves_its_convolutions_to_the_fastest_of_the_library() {
     gpu.install_library();
     let backend = gpu.backend().expect("a GPU");
     let (summary, launched) = baseline_of(&gpu, &backend);
-    let label = ConvProvider::beside(summary.mode, summary.conv_provider.as_ref());
+    let label = ConvProvider::mode_label(summary.mode, summary.conv_provider.as_ref());
     assert_eq!(label, format!("baseline fp16 ({LIBRARY})"));
     assert_eq!(ours(&launched), 0);
     let chosen = format!("{LIBRARY} of 2 ms");

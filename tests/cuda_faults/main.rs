@@ -406,13 +406,13 @@ fn a_session_that_is_no_longer_wanted_is_given_up() {
     let control = RunControl::default();
     control.cancel();
     let spec = SessionSpec::single(40, 28, BASELINE);
-    let opened = backend.open_while_wanted(&network(), &spec, &control);
+    let opened = backend.open_unless_cancelled(&network(), &spec, &control);
     assert_eq!(opened.err(), Some(BackendError::Cancelled));
     assert_eq!(gpu.searches(), 0);
     // Cancelled in the middle of the second search.
     let control = Arc::new(RunControl::default());
     gpu.cancel_at_search(2, &control);
-    let opened = backend.open_while_wanted(&network(), &spec, &control);
+    let opened = backend.open_unless_cancelled(&network(), &spec, &control);
     assert_eq!(opened.err(), Some(BackendError::Cancelled));
     assert_eq!(gpu.searches(), 2);
     let opened = backend.open(&network(), &spec).expect("a session");

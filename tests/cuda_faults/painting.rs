@@ -27,7 +27,7 @@ fn a_lost_gpu_is_opened_again_once_and_then_the_processor_paints() {
     let settings = PaintSettings::default();
     let mut painter = painter(&gpu);
     let usual = paint(&mut painter, settings).expect("a painting");
-    assert_eq!(painter.take_news(), [""; 0]);
+    assert_eq!(painter.take_notices(), [""; 0]);
     assert_eq!(usual.mode, FUSED);
 
     gpu.fail("cuStreamSynchronize", 0, LAUNCH_FAILED);
@@ -38,7 +38,7 @@ fn a_lost_gpu_is_opened_again_once_and_then_the_processor_paints() {
     );
     assert_eq!((again.mode, &again.painted), (FUSED, &usual.painted));
     assert_eq!(
-        painter.take_news(),
+        painter.take_notices(),
         [
             "the GPU was lost and opened again (cuStreamSynchronize: as the test wished (error \
              719))"
@@ -53,7 +53,7 @@ fn a_lost_gpu_is_opened_again_once_and_then_the_processor_paints() {
         (expected.mode, &expected.painted)
     );
     assert_eq!(
-        painter.take_news(),
+        painter.take_notices(),
         [
             "CPU: the GPU was lost twice (cuGraphLaunch: as the test wished (error 719)); the \
              processor paints until StyleForge is started again; painting in fused fp32 instead of \
@@ -62,7 +62,7 @@ fn a_lost_gpu_is_opened_again_once_and_then_the_processor_paints() {
     );
     // For good: the GPU is not touched again, and holds nothing.
     paint(&mut painter, settings).expect("a painting");
-    assert_eq!(painter.take_news(), [""; 0]);
+    assert_eq!(painter.take_notices(), [""; 0]);
     assert_eq!(gpu.opened(), 2);
     assert_eq!(gpu.left_behind(), [""; 0]);
 }
@@ -74,7 +74,7 @@ fn a_driver_that_hangs_is_told_and_the_processor_paints() {
     let mut painter = painter(&gpu);
     gpu.fail("cuStreamSynchronize", 0, LAUNCH_FAILED);
     paint(&mut painter, settings).expect("a painting, by another process");
-    assert_eq!(painter.take_news().len(), 1);
+    assert_eq!(painter.take_notices().len(), 1);
     gpu.hang("cuGraphLaunch", 0);
     let last = paint(&mut painter, settings).expect("the same photo, by the processor");
     let expected = by_the_processor(settings);
@@ -83,7 +83,7 @@ fn a_driver_that_hangs_is_told_and_the_processor_paints() {
         (expected.mode, &expected.painted)
     );
     assert_eq!(
-        painter.take_news(),
+        painter.take_notices(),
         [
             "CPU: the GPU did not answer the request to paint 40 x 28 pixels within 6 s, its driver \
              hangs; the processor paints until StyleForge is started again; painting in fused fp32 \
@@ -92,7 +92,7 @@ fn a_driver_that_hangs_is_told_and_the_processor_paints() {
     );
     // For good, and it was not tried again: it would only hang again.
     paint(&mut painter, settings).expect("a painting");
-    assert_eq!((painter.take_news().len(), gpu.opened()), (0, 2));
+    assert_eq!((painter.take_notices().len(), gpu.opened()), (0, 2));
     assert_eq!(gpu.left_behind(), [""; 0]);
 }
 
@@ -105,7 +105,7 @@ fn a_gpu_that_does_not_come_back_leaves_the_work_to_the_processor() {
     gpu.fail("cuMemcpyHtoD", 1, LAUNCH_FAILED);
     let painting = paint(&mut painter, settings).expect("a painting");
     assert_eq!(painting.painted, by_the_processor(settings).painted);
-    let news = painter.take_news().join(" ");
+    let news = painter.take_notices().join(" ");
     assert!(
         news.starts_with("CPU: the GPU was lost and could not be opened again (cuMemcpyHtoD"),
         "{news}"
@@ -127,7 +127,7 @@ fn a_mode_that_the_processor_lacks_is_replaced_and_that_is_said() {
     gpu.fail("cuGraphLaunch", 0, LAUNCH_FAILED);
     let painting = paint(&mut painter, settings).expect("a painting");
     assert_eq!(painting.mode, Mode::new(Variant::Fused, Precision::Fp32));
-    let news = painter.take_news().join(" ");
+    let news = painter.take_notices().join(" ");
     assert!(
         news.ends_with("; painting in fused fp32 instead of fused-norm bf16"),
         "{news}"
@@ -171,7 +171,7 @@ fn a_batch_survives_a_loss() {
         .paint_batch(&frames, 3, &network(), PaintSettings::default(), &control)
         .expect("painted");
     assert_eq!(paintings.len(), 3);
-    assert_eq!((painter.take_news().len(), control.progress()), (1, 1.0));
+    assert_eq!((painter.take_notices().len(), control.progress()), (1, 1.0));
     // One by one in the new context: each its launches.
     let launches = gpu.launched().len();
     paint(&mut painter, PaintSettings::default()).expect("a painting");

@@ -176,7 +176,7 @@ impl Backend for Trapping {
         self.0.free_bytes()
     }
 
-    fn open_while_wanted(
+    fn open_unless_cancelled(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,
@@ -184,7 +184,7 @@ impl Backend for Trapping {
     ) -> Result<Box<dyn Session>, BackendError> {
         Ok(Box::new(TrappingSession {
             gpu: self.0.clone(),
-            session: self.0.open_while_wanted(network, spec, control)?,
+            session: self.0.open_unless_cancelled(network, spec, control)?,
             paintings: 0,
         }))
     }
@@ -211,10 +211,10 @@ impl Session for TrappingSession {
 }
 
 fn lose_twice() -> Result<(), String> {
-    let told = |error: &dyn std::fmt::Display| error.to_string();
+    let words = |error: &dyn std::fmt::Display| error.to_string();
     let here = Here::default();
     let open = watched_opener(&here);
-    let first = open(DeviceChoice::Cuda).map_err(|e| told(&e))?;
+    let first = open(DeviceChoice::Cuda).map_err(|e| words(&e))?;
     let mut painter = Painter::new(first.backend, open);
     let (network, photo) = (network(), picture(320, 200));
     let paint = |painter: &mut Painter| -> Result<(Painting, String), String> {
@@ -225,14 +225,14 @@ fn lose_twice() -> Result<(), String> {
                 PaintSettings::default(),
                 &RunControl::default(),
             )
-            .map_err(|e| told(&e))?;
-        let news = painter.take_news().join("; ");
+            .map_err(|e| words(&e))?;
+        let notices = painter.take_notices().join("; ");
         let device = painter.backend().device().name;
         println!(
-            "painted by {device} in {}, {:.1} ms with all around it; {news:?}",
+            "painted by {device} in {}, {:.1} ms with all around it; {notices:?}",
             painting.mode, painting.total_ms
         );
-        Ok((painting, news))
+        Ok((painting, notices))
     };
     let (usual, _) = paint(&mut painter)?;
 
@@ -241,20 +241,20 @@ fn lose_twice() -> Result<(), String> {
         .unwrap_or_else(PoisonError::into_inner)
         .upgrade()
         .ok_or("the painter has no GPU")?;
-    trap(&lost).map_err(|e| told(&e))?;
+    trap(&lost).map_err(|e| words(&e))?;
     drop(lost);
-    let (again, news) = paint(&mut painter)?;
-    if !news.starts_with("the GPU was lost and opened again") {
-        return Err(format!("after the first trap: {news:?}"));
+    let (again, notices) = paint(&mut painter)?;
+    if !notices.starts_with("the GPU was lost and opened again") {
+        return Err(format!("after the first trap: {notices:?}"));
     }
     if again.painted != usual.painted {
-        return Err("the rebuilt context paints another picture".to_owned());
+        return Err("the other process paints another picture".to_owned());
     }
 
-    // The rebuilt one traps by itself now.
-    let (last, news) = paint(&mut painter)?;
-    if !news.starts_with("CPU: the GPU was lost twice") {
-        return Err(format!("after the second trap: {news:?}"));
+    // The other process traps by itself now.
+    let (last, notices) = paint(&mut painter)?;
+    if !notices.starts_with("CPU: the GPU was lost twice") {
+        return Err(format!("after the second trap: {notices:?}"));
     }
     let pairs = last.painted.rgba().iter().zip(usual.painted.rgba());
     let largest = pairs.map(|(a, b)| a.abs_diff(*b)).max();

@@ -75,7 +75,7 @@ fn sample(method: TimingMethod) -> Arc<LiveSample> {
     };
     Arc::new(LiveSample {
         mode: mode(),
-        convolver: None,
+        conv_provider: None,
         width: 640,
         height: 360,
         method,
@@ -246,7 +246,7 @@ fn counters_say_what_was_noted() {
 fn the_mode_says_who_computes_it() {
     let mut w = Window::open(420.0, 1200.0);
     let by_library = LiveSample {
-        convolver: Some(ConvProvider {
+        conv_provider: Some(ConvProvider {
             name: "cuDNN 9.14".to_owned(),
             reason: None,
         }),

@@ -173,12 +173,12 @@ impl StyleSource for ScriptedStyles {
         (self.cards.lock().unwrap().clone(), Vec::new())
     }
 
-    fn load(&self, id: &str, wanted: ModelSize) -> Result<Loaded, String> {
+    fn load(&self, id: &str, requested: ModelSize) -> Result<Loaded, String> {
         let _wait = self.loading.lock().unwrap();
         if let Some(reason) = self.refusal.lock().unwrap().take() {
             return Err(reason);
         }
-        self.loads.lock().unwrap().push((id.to_owned(), wanted));
+        self.loads.lock().unwrap().push((id.to_owned(), requested));
         Ok(Loaded {
             network: network(),
             note: None,

@@ -6,17 +6,17 @@
     reason = "test support: a broken test should panic"
 )]
 
+mod shown;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use eframe::egui::{
-    self, Key, Modifiers, Pos2, Rect, Role, Shape, ViewportCommand, ViewportEvent, ViewportId,
-};
+use eframe::egui::{self, Key, Modifiers, Pos2, Role, ViewportCommand, ViewportEvent, ViewportId};
 use egui_kittest::{
-    Harness, Node,
+    Harness,
     kittest::{NodeT, Queryable, by},
 };
 use styleforge::{
@@ -291,82 +291,6 @@ impl Window {
         self.until("the painting", Self::is_painted);
     }
 
-    /// Whether a finished painting is shown and nothing is being painted.
-    pub fn is_painted(&self) -> bool {
-        self.has_containing("Picture, photo and painting")
-            && self.has_containing("Painted at")
-            && !self.has_containing("Painting in")
-            && !self.has_containing("Loading")
-    }
-
-    /// Every name and text.
-    pub fn texts(&self) -> Vec<String> {
-        let nodes = self.harness.root();
-        nodes
-            .children_recursive()
-            .filter_map(|n| n.accesskit_node().label().or(n.accesskit_node().value()))
-            .collect()
-    }
-
-    /// Whether there is a widget of this name or text.
-    pub fn has(&self, label: &str) -> bool {
-        self.texts().iter().any(|l| l == label)
-    }
-
-    /// Whether a name or text contains this.
-    pub fn has_containing(&self, part: &str) -> bool {
-        self.texts().iter().any(|l| l.contains(part))
-    }
-
-    /// Every text that is painted, also what screen readers are not told.
-    pub fn painted_texts(&self) -> Vec<String> {
-        fn gather(shape: &egui::Shape, texts: &mut Vec<String>) {
-            match shape {
-                egui::Shape::Text(text) => texts.push(text.galley.text().to_owned()),
-                egui::Shape::Vec(shapes) => shapes.iter().for_each(|s| gather(s, texts)),
-                _ => {}
-            }
-        }
-        let mut texts = Vec::new();
-        for clipped in &self.harness.output().shapes {
-            gather(&clipped.shape, &mut texts);
-        }
-        texts
-    }
-
-    /// Whether the style of this title is the chosen one.
-    pub fn is_chosen(&self, title: &str) -> bool {
-        let node = self
-            .harness
-            .query(by().label(title).role(Role::RadioButton));
-        node.is_some_and(|n| n.accesskit_node().toggled() == Some(egui::accesskit::Toggled::True))
-    }
-
-    /// The slider of this name.
-    pub fn slider<'a>(&'a self, label: &'a str) -> Node<'a> {
-        self.harness.get(by().label(label).role(Role::Slider))
-    }
-
-    /// The number that a slider has.
-    pub fn value(&self, label: &str) -> f64 {
-        let slider = self.slider(label);
-        slider.accesskit_node().numeric_value().expect("a number")
-    }
-
-    /// The zoom in percent.
-    pub fn zoom(&self) -> f32 {
-        let text = self
-            .texts()
-            .into_iter()
-            .find_map(|l| {
-                l.strip_prefix("Zoom ")?
-                    .strip_suffix(" %")
-                    .map(str::to_owned)
-            })
-            .expect("the zoom");
-        text.parse().expect("a number")
-    }
-
     /// Clicks what has this name.
     pub fn click(&mut self, label: &str) {
         self.until(label, |w| {
@@ -431,7 +355,7 @@ impl Window {
         self.step();
     }
 
-    /// RateWarning files over the window.
+    /// Holds files over the window.
     pub fn hover(&mut self, paths: &[&PathBuf]) {
         let hovered = paths.iter().map(|&path| egui::HoveredFile {
             path: Some(path.clone()),
@@ -439,52 +363,6 @@ impl Window {
         });
         self.harness.input_mut().hovered_files = hovered.collect();
         self.step();
-    }
-
-    /// What was painted with a texture: the texture's name, where on the screen, and which part of
-    /// the texture.
-    pub fn textured(&self) -> Vec<(String, Rect, Rect)> {
-        let textures = self.harness.ctx.tex_manager();
-        let textures = textures.read();
-        let name = |id| textures.meta(id).map(|meta| meta.name.clone());
-        let mut found = Vec::new();
-        let mut shapes: Vec<&Shape> = (self.harness.output().shapes.iter())
-            .map(|clipped| &clipped.shape)
-            .collect();
-        while let Some(shape) = shapes.pop() {
-            match shape {
-                Shape::Vec(more) => shapes.extend(more),
-                Shape::Mesh(mesh) if mesh.vertices.len() == 4 => {
-                    let (mut place, mut part) = (Rect::NOTHING, Rect::NOTHING);
-                    for vertex in &mesh.vertices {
-                        place.extend_with(vertex.pos);
-                        part.extend_with(vertex.uv);
-                    }
-                    found.extend(name(mesh.texture_id).map(|name| (name, place, part)));
-                }
-                Shape::Rect(rect) => {
-                    if let Some(brush) = &rect.brush {
-                        let name = name(brush.fill_texture_id);
-                        found.extend(name.map(|name| (name, rect.rect, brush.uv)));
-                    }
-                }
-                _ => {}
-            }
-        }
-        found
-    }
-
-    /// Where the whole of a picture would lie, by the part of it that is painted, and that part's
-    /// place.
-    pub fn picture(&self, name: &str) -> (Rect, Rect) {
-        let textured = self.textured();
-        let (_, place, part) = textured
-            .iter()
-            .find(|(texture, ..)| texture == name)
-            .unwrap_or_else(|| panic!("{name} is not among {textured:?}"));
-        let size = place.size() / part.size();
-        let whole = Rect::from_min_size(place.min - part.min.to_vec2() * size, size);
-        (whole, *place)
     }
 
     /// Lets a file go over the window.

@@ -123,7 +123,7 @@ impl Backend for Device {
         tells.then(|| (memory_bytes - world.held_bytes()) as u64)
     }
 
-    fn open_while_wanted(
+    fn open_unless_cancelled(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,
@@ -204,7 +204,7 @@ impl Drop for Run {
 
 impl Session for Run {
     fn summary(&self) -> PlanSummary {
-        PlanSummary::untold(self.spec.mode, 1, (self.spec.width, self.spec.height))
+        PlanSummary::without_steps(self.spec.mode, 1, (self.spec.width, self.spec.height))
     }
 
     fn run(

@@ -220,7 +220,7 @@ fn a_lost_device_is_replaced_in_the_middle() {
     studio.world.lost_after.store(5, Ordering::SeqCst);
     studio.run(1);
     assert!(studio.pictures.value.facts.expect("painted").painted >= before + 29);
-    let news = studio.painter.take_news();
+    let news = studio.painter.take_notices();
     assert_eq!(news.len(), 1, "{news:?}");
     assert!(news[0].contains("opened again"));
     assert_eq!(studio.refusals(), Vec::<String>::new());

@@ -279,7 +279,7 @@ fn a_device_that_is_lost_while_a_session_is_opened_is_replaced() {
     studio.settings(|settings| settings.network = Some(network()));
     studio.until("the new style", |facts| facts.settings == 1);
     studio.paints(5);
-    let news = studio.painter.take_news();
+    let news = studio.painter.take_notices();
     assert_eq!(news.len(), 1, "{news:?}");
     assert!(news[0].contains("opened again"));
     assert_eq!(studio.refusals(), Vec::<String>::new());
@@ -292,7 +292,7 @@ fn a_device_that_is_lost_while_a_session_is_opened_is_replaced() {
     assert_eq!(studio.serve(), Served::Nothing, "nothing is open any more");
     studio.world.holds_opening.store(false, Ordering::SeqCst);
     studio.until("the new style", |facts| facts.settings == 2);
-    let news = studio.painter.take_news();
+    let news = studio.painter.take_notices();
     assert!(news[0].contains("the processor paints"), "{news:?}");
     assert_eq!(studio.world.held_bytes(), 32);
 }

@@ -166,7 +166,7 @@ impl Backend for ScriptedBackend {
         (spec.width * spec.height) as u64
     }
 
-    fn open_while_wanted(
+    fn open_unless_cancelled(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,
@@ -193,7 +193,7 @@ impl Backend for ScriptedBackend {
 
 impl Session for ScriptedSession {
     fn summary(&self) -> PlanSummary {
-        PlanSummary::untold(
+        PlanSummary::without_steps(
             self.spec.mode,
             self.spec.batch,
             (self.spec.width, self.spec.height),

@@ -1,8 +1,7 @@
-//! What every kernel of a run reads and writes, for checks.
+//! Records what every kernel of a run reads and writes, for checks.
 //!
-//! Goes through the plan's steps one by one and copies the maps before and after each. A fused layer
-//! tells three things: the residual stream that it keeps, its convolution, and the statistics of its
-//! sums.
+//! Goes through the plan's steps one by one and copies the maps before and after each. A fused layer gives
+//! three records: the residual stream that it keeps, its convolution, and the statistics of its sums.
 
 use super::session::{CpuSession, Progress, Shared, Target};
 use crate::{
@@ -20,7 +19,7 @@ struct Reading {
     work: Work,
     read: Vec<Tensor>,
     target: Option<MapId>,
-    /// What it forms while it loads, and where that is kept.
+    /// The map that it forms while it loads, and where it keeps that.
     kept: Option<Kept>,
 }
 
@@ -101,7 +100,7 @@ impl CpuSession {
         Ok(())
     }
 
-    /// What a step is going to read; `None` for one whose result another goes on with.
+    /// What a step will read; `None` for a step that only prepares the next one.
     fn reading(&self, op: &CpuOp, photo: &Frame) -> Option<Reading> {
         let (work, read, target) = match *op {
             CpuOp::Statistics { .. } => return None,
@@ -252,7 +251,8 @@ fn levels(photo: &Frame) -> Tensor {
     tensor
 }
 
-/// The maps that a step reads as they are and that no step before has told it anything about.
+/// The maps that a step reads as they are: any values will do in them, because no statistics of them were taken
+/// before.
 fn read_as_they_are(op: &CpuOp) -> Vec<MapId> {
     match *op {
         CpuOp::Upsample { from, .. }
@@ -261,7 +261,7 @@ fn read_as_they_are(op: &CpuOp) -> Vec<MapId> {
         | CpuOp::Store { from } => vec![from],
         CpuOp::Statistics { map, .. } | CpuOp::Relu { map } => vec![map],
         CpuOp::Add { from, to } => vec![to, from],
-        // What these read belongs to statistics that were taken of it, or is the photo.
+        // These steps read the photo, or a map whose statistics were taken.
         CpuOp::Load { .. } | CpuOp::Normalise { .. } | CpuOp::Fused { .. } => Vec::new(),
     }
 }

@@ -111,16 +111,15 @@ impl MapInput {
     }
 }
 
-/// A value of every stored channel that is taken off a convolution's input: the map's first pixel.
+/// A value of every stored channel that is subtracted from a convolution's input: the map's first pixel.
 ///
-/// A constant taken off a channel only adds a constant to every output channel, which the norm
-/// behind the convolution takes away again. What it buys: on a map that is flat (a picture of one
-/// colour), the input becomes exactly zero, so that no rounding pattern arises for the following
-/// norms to amplify (each by up to 1 / sqrt(eps) = 316).
+/// A constant subtracted from a channel only adds a constant to every output channel, which the norm behind the
+/// convolution subtracts again. On a flat map (a picture of one colour) the input becomes exactly zero, so that
+/// no rounding pattern arises for the following norms to amplify (each by up to 1 / sqrt(eps) = 316).
 pub struct Centre([f32; padded_channels(MAX_CHANNELS)]);
 
 impl Centre {
-    /// Nothing taken off: for a convolution without a norm behind it.
+    /// Subtracts nothing: for a convolution without a norm behind it.
     pub const NONE: Self = Self([0.0; padded_channels(MAX_CHANNELS)]);
 
     /// The first pixel of a map.
@@ -152,7 +151,7 @@ impl Centre {
 
 /// A staged row: which row and columns of the padded map, and which of them this task owns.
 #[derive(Clone, Copy)]
-pub struct RowWanted {
+pub struct StagedRow {
     /// Row of the padded map, from -padding on.
     pub row: isize,
     /// First column of the padded map.
@@ -172,7 +171,7 @@ impl Input {
     pub unsafe fn stage<S: Simd>(
         &self,
         to: *mut f32,
-        wanted: RowWanted,
+        staged: StagedRow,
         border: Border,
         centre: &Centre,
     ) {
@@ -184,22 +183,22 @@ impl Input {
                     height,
                     width,
                 } => {
-                    let row = rgba.at(border.source(wanted.row, *height) * width * 4);
-                    for i in 0..wanted.columns {
-                        let x = border.source(wanted.first_column + i as isize, *width);
+                    let row = rgba.at(border.source(staged.row, *height) * width * 4);
+                    for i in 0..staged.columns {
+                        let x = border.source(staged.first_column + i as isize, *width);
                         for c in 0..3 {
                             *to.at(3 * i + c) = f32::from(*row.at(4 * x + c));
                         }
                     }
                 }
                 Self::Map(map) => {
-                    let row = border.source(wanted.row, map.height) * map.width;
-                    let kept = match wanted.owned {
+                    let row = border.source(staged.row, map.height) * map.width;
+                    let kept = match staged.owned {
                         Some((first, end)) if !map.keep.is_null() => first as isize..end as isize,
                         _ => 0..0,
                     };
-                    for i in 0..wanted.columns {
-                        let position = wanted.first_column + i as isize;
+                    for i in 0..staged.columns {
+                        let position = staged.first_column + i as isize;
                         let x = border.source(position, map.width);
                         let mut c = 0;
                         while c < map.channels {

@@ -11,6 +11,7 @@
 
 mod audit;
 mod baseline;
+mod fused;
 mod gather;
 mod kernels;
 mod pack;
@@ -76,7 +77,7 @@ impl CpuBackend {
     }
 }
 
-/// The processor's name as the system tells it.
+/// The processor's name as the system gives it.
 fn processor_name() -> String {
     let mut system = sysinfo::System::new();
     system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing());
@@ -115,7 +116,7 @@ impl Backend for CpuBackend {
         })
     }
 
-    fn open_while_wanted(
+    fn open_unless_cancelled(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,

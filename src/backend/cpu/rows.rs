@@ -1,11 +1,12 @@
-//! Convolutions that work row by row over staged input rows: direct, four-phase and shifted columns.
+//! Convolutions that work row by row over staged input rows (copies that are normalised and padded already):
+//! direct, four-phase and shifted columns, as [`Algorithm`] describes them.
 //!
 //! A task computes a strip of output rows over a tile of columns. It keeps a ring of staged input
 //! rows (normalised and padded), so that every input value is prepared once per task, and multiplies
 //! straight out of the ring: all kernel columns of a row are one contiguous stretch of K.
 
 use super::{
-    gather::{Border, Centre, Input, RowWanted},
+    gather::{Border, Centre, Input, StagedRow},
     pack::Panels,
     simd::{At, Segment, Simd},
     statistics::Running,
@@ -114,8 +115,8 @@ impl TileSet {
     /// of `vectors` vectors of columns.
     ///
     /// # Safety
-    /// As [`tile_product`](super::simd::tile_product), with up to `big_rows - 1` rows more than
-    /// asked readable and writable.
+    /// As [`tile_product`](super::simd::tile_product), with up to `big_rows - 1` rows more than `rows` readable
+    /// and writable.
     pub unsafe fn panel_product(
         &self,
         base: &[Segment],
@@ -264,7 +265,7 @@ unsafe fn stage_row<S: Simd>(
         (false, true) => Border::ReflectUpsampled,
         (false, false) => Border::Reflect,
     };
-    let wanted = RowWanted {
+    let staged = StagedRow {
         row,
         first_column: (strip.first_column * layer.stride) as isize - reach as isize,
         // A tile at the right edge is narrower than the scratch.
@@ -275,7 +276,7 @@ unsafe fn stage_row<S: Simd>(
     // SAFETY: the slot holds one staged row.
     unsafe {
         let to = strip.ring.at(slot(layer, row) * layer.staging.row_len());
-        layer.input.stage::<S>(to, wanted, border, centre);
+        layer.input.stage::<S>(to, staged, border, centre);
     }
 }
 
@@ -471,8 +472,8 @@ mod tests {
             (300.0, 255),
             (f32::NAN, 0),
         ];
-        for (value, wanted) in cases {
-            assert_eq!(level(value), wanted);
+        for (value, staged) in cases {
+            assert_eq!(level(value), staged);
         }
     }
 }

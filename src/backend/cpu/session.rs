@@ -12,12 +12,9 @@ use std::{
 use rayon::prelude::*;
 
 use super::{
-    gather::{Input, MapInput},
     kernels::KernelSet,
     pack::{self, Panels},
-    rows::{Output, RowConv},
-    statistics::{self, ScaleShift, part_len},
-    winograd::WinogradConv,
+    statistics::ScaleShift,
 };
 use crate::{
     backend::{
@@ -30,15 +27,15 @@ use crate::{
     plan::{
         PlanSummary,
         cpu::{
-            Algorithm, CpuOp, CpuPlan, CpuVariant, Gather, MapBuffer, Staging, algorithm_for,
-            padded_channels, stored_inputs,
+            Algorithm, CpuOp, CpuPlan, CpuVariant, MapBuffer, algorithm_for, padded_channels,
+            stored_inputs,
         },
     },
     tensor::{Shape, Tensor},
     timing::{RunTiming, StepTiming},
 };
 
-/// A convolution made ready.
+/// A convolution with packed weights.
 pub(super) struct PackedConv {
     pub(super) panels: Panels,
     /// One per stored output channel.
@@ -202,7 +199,7 @@ impl CpuSession {
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner);
                     task(index, &mut scratch);
-                    progress.tell(done.fetch_add(1, Ordering::Relaxed) + 1, tasks);
+                    progress.report(done.fetch_add(1, Ordering::Relaxed) + 1, tasks);
                 });
         });
     }
@@ -297,125 +294,6 @@ impl CpuSession {
         tensor
     }
 
-    /// Where a fused layer reads from.
-    fn input(&self, base: Shared, photo: &[u8], gather: Gather) -> Input {
-        let (height, width) = self.plan.extended;
-        let map_input = |map: usize, conv: usize, skip: Option<usize>, keep: Option<usize>| {
-            let m = &self.plan.maps[map];
-            let start = |id: usize| base.0.wrapping_add(self.plan.maps[id].offset);
-            Input::Map(MapInput {
-                raw: start(map),
-                scale: self.norms[conv].scale.as_ptr(),
-                shift: self.norms[conv].shift.as_ptr(),
-                skip: skip.map_or(std::ptr::null(), |id| start(id).cast_const()),
-                keep: keep.map_or(std::ptr::null_mut(), start),
-                height: m.shape.height,
-                width: m.shape.width,
-                channels: m.stored_channels,
-            })
-        };
-        match gather {
-            Gather::Photo => Input::Photo {
-                rgba: photo.as_ptr(),
-                height,
-                width,
-            },
-            Gather::NormRelu { map, conv, keep } => map_input(map, conv, None, keep),
-            Gather::NormAdd {
-                map,
-                conv,
-                skip,
-                keep,
-            } => map_input(map, conv, Some(skip), keep),
-        }
-    }
-
-    /// A whole layer: gather, convolution, statistics.
-    #[allow(clippy::too_many_arguments)] // The run's state and the operation's three parts.
-    fn fused(
-        &mut self,
-        base: Shared,
-        photo: &[u8],
-        target: Target,
-        progress: &Progress<'_>,
-        conv: usize,
-        (algorithm, gather): (Algorithm, Gather),
-        to: Option<usize>,
-    ) {
-        let input = self.input(base, photo, gather);
-        let spec = &self.plan.convs[conv];
-        let kernels = self.kernels;
-        let channels = to.map_or(0, |id| self.plan.maps[id].stored_channels);
-        let raw = to.map(|id| base.0.wrapping_add(self.plan.maps[id].offset));
-        let mut parts = std::mem::take(&mut self.parts);
-        let tasks;
-        if let (Algorithm::Winograd, Input::Map(map), Some(raw)) = (algorithm, input, raw) {
-            let mut layer = WinogradConv {
-                input: map,
-                panels: &self.weights[conv].panels,
-                raw,
-                channels,
-                parts: std::ptr::null_mut(),
-            };
-            tasks = layer.tasks();
-            parts.resize(parts.len().max(tasks * part_len(channels)), 0.0);
-            layer.parts = parts.as_mut_ptr();
-            let layer = &layer;
-            self.for_each_task(tasks, progress, |task, scratch| {
-                // SAFETY: the set was chosen for this processor, pointers come from this session's
-                // plan, and every task index runs once.
-                unsafe { (kernels.winograd)(layer, task, scratch) }
-            });
-        } else {
-            let (height, width) = self.plan.photo;
-            let grid = match (to, algorithm) {
-                (None, _) => (height, width),
-                (Some(_), Algorithm::FourPhase) => input.size(),
-                (Some(id), _) => {
-                    let shape = self.plan.maps[id].shape;
-                    (shape.height, shape.width)
-                }
-            };
-            let bias = &self.weights[conv].bias;
-            let mut layer = RowConv {
-                input,
-                algorithm,
-                kernel: spec.kernel,
-                stride: spec.stride,
-                upsample: spec.upsample,
-                staging: Staging::of(spec, algorithm),
-                panels: &self.weights[conv].panels,
-                grid,
-                output: Output::Picture {
-                    rgba: target.rgba,
-                    floats: target.floats,
-                    bias: [bias[0], bias[1], bias[2]],
-                    height,
-                    width,
-                },
-            };
-            tasks = layer.tasks();
-            if let Some(raw) = raw {
-                parts.resize(parts.len().max(tasks * part_len(channels)), 0.0);
-                layer.output = Output::Map {
-                    raw,
-                    channels,
-                    parts: parts.as_mut_ptr(),
-                };
-            }
-            let layer = &layer;
-            self.for_each_task(tasks, progress, |task, scratch| {
-                // SAFETY: as above.
-                unsafe { (kernels.row_conv)(layer, task, scratch) }
-            });
-        }
-        if let Some(norm) = &self.weights[conv].norm {
-            let used = &parts[..tasks * part_len(channels)];
-            statistics::finish(used, channels, norm, &mut self.norms[conv]);
-        }
-        self.parts = parts;
-    }
-
     /// Paints one frame.
     fn paint_frame(
         &mut self,
@@ -434,7 +312,7 @@ impl CpuSession {
             rgba: output.rgba_mut().as_mut_ptr(),
             floats: std::ptr::null_mut(),
         };
-        // One way into the pool for all steps: a way for each would wake the workers as often.
+        // The pool is entered once for all steps: entering it for each step would wake the workers each time.
         let pool = self.pool.clone();
         pool.install(|| self.run_steps(photo, target, control, None))?;
         Ok(RunTiming::host(started.elapsed().as_secs_f64() * 1e3))
@@ -448,7 +326,7 @@ impl CpuSession {
     }
 }
 
-/// Tells a run's control how far it is.
+/// Reports a step's progress to the run's control.
 pub(super) struct Progress<'a> {
     control: &'a RunControl,
     before: u64,
@@ -457,7 +335,7 @@ pub(super) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    /// Of a step of which nobody wants to know how far it is.
+    /// Of a step by itself, without the plan around it.
     pub(super) fn of_one_step(control: &'a RunControl) -> Self {
         Self {
             control,
@@ -467,7 +345,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    fn tell(&self, done: usize, tasks: usize) {
+    fn report(&self, done: usize, tasks: usize) {
         let here = self.here as f64 * done as f64 / tasks as f64;
         let share = (self.before as f64 + here) / self.total.max(1) as f64;
         self.control.set_progress(share as f32);

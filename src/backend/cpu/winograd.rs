@@ -237,8 +237,8 @@ unsafe fn backward<S: Simd>(m: [S::V; 6]) -> [S::V; 4] {
     }
 }
 
-/// Transforms one tile's 6x6 input; point `p` of channel `c` goes to
-/// `to[p * WINOGRAD_TILES * channels + c]`. Keeps the tile's own pixels where asked.
+/// Transforms one tile's 6x6 input; point `p` of channel `c` goes to `to[p * WINOGRAD_TILES * channels + c]`.
+/// Keeps the tile's own pixels where the input says where.
 #[inline(always)]
 unsafe fn transform_input<S: Simd>(
     map: &MapInput,

@@ -1,7 +1,7 @@
-//! Looking at single kernels for checks: what each of them reads and writes in a run.
+//! Records what every kernel of a run reads and writes, for checks.
 //!
-//! Slow on purpose: launch by launch, with downloads before and after each. Kernels that only together
-//! compute something (the baseline's mean and variance, statistics and what applies them) are looked at
+//! Slow on purpose: launch by launch, with downloads before and after each. Kernels that only together compute
+//! something (the baseline's mean and variance, statistics and the step that applies them) give one record
 //! together.
 
 use super::{
@@ -15,7 +15,7 @@ use crate::{
     tensor::{Shape, Tensor},
 };
 
-/// What a launch is going to do, as far as it is known before.
+/// What a launch will do, as far as the plan says.
 struct Reading {
     work: Work,
     read: Vec<Tensor>,
@@ -24,7 +24,7 @@ struct Reading {
 }
 
 impl DeviceNetwork {
-    /// Runs over an uploaded photo step by step and tells what each did. With `fill`, maps that are read
+    /// Runs over an uploaded photo step by step and records what each step did. With `fill`, maps that are read
     /// as they are hold random values instead. `store_floats` is the kernel that writes the output before
     /// rounding.
     pub(super) fn audited(
@@ -89,7 +89,7 @@ impl DeviceNetwork {
         Ok(())
     }
 
-    /// What a launch reads; `None` for one whose result another goes on with.
+    /// What a launch reads; `None` for a launch that only prepares the next one.
     fn reading(
         &self,
         op: &CudaOp,
@@ -179,7 +179,7 @@ impl DeviceNetwork {
         photo: &Frame,
     ) -> Result<(Work, Vec<Tensor>), DriverFailure> {
         let conv = &self.plan.convs[launch.conv];
-        // A map that is read as it is was padded and doubled by launches before.
+        // A map that is read as it is was padded and upsampled by launches before.
         let (read, relu, is_whole) = match launch.source {
             Source::Photo => (vec![self.levels(photo, launch.photo_scale)], false, true),
             Source::Map(map) => (vec![self.map(map)?], false, false),
@@ -254,7 +254,8 @@ impl DeviceNetwork {
     }
 }
 
-/// The maps that a launch reads as they are and that no launch before has told it anything about.
+/// The maps that a launch reads as they are: any values will do in them, because no statistics of them were
+/// taken before.
 fn read_as_they_are(op: &CudaOp) -> Vec<MapId> {
     match *op {
         CudaOp::Pad { from, .. } | CudaOp::Upsample { from, .. } => vec![from],
@@ -273,7 +274,7 @@ fn read_as_they_are(op: &CudaOp) -> Vec<MapId> {
             source: Source::Map(map),
             ..
         }) => vec![map],
-        // What these read belongs to statistics that were taken of it, or is the photo.
+        // These launches read the photo, or a map whose statistics were taken.
         CudaOp::Conv(_)
         | CudaOp::LoadPhoto { .. }
         | CudaOp::MeanFinish { .. }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{
     SWEPT_BYTES,
     convolutions::Convolutions,
-    device_network::{SessionDevice, tell, told},
+    device_network::{SessionDevice, backend_error, driver_error},
     driver::{DevicePtr, Driver, DriverFailure, Function, Purpose, Queue},
     kernels::Kernels,
     native::NativeDriver,
@@ -37,11 +37,12 @@ pub struct CudaBackend {
     driver: Arc<dyn Driver>,
     limits: DeviceLimits,
     name: String,
-    /// The latest plan and what it is for: whoever asks for the bytes of a session opens it next.
+    /// The latest plan and what it is for: after the bytes of a session were predicted, the session is usually
+    /// opened.
     planned: Mutex<Option<(Graph, SessionSpec, CudaPlan)>>,
-    /// One session is opened at a time: all are made ready in the same queues.
+    /// One session is opened at a time: all are prepared in the same queues.
     opening: Mutex<()>,
-    /// What is overwritten to empty the caches; taken when it is first needed.
+    /// Memory that is overwritten to empty the caches; allocated at first use.
     swept: Mutex<Option<DevicePtr>>,
 }
 
@@ -52,7 +53,7 @@ impl CudaBackend {
     /// [`BackendError::Unavailable`] with the driver's words; [`BackendError::DeviceLost`] when it
     /// gives this process no context because one was lost here before.
     pub fn open(ordinal: usize, name: &str) -> Result<Self, BackendError> {
-        let (driver, limits) = NativeDriver::open(ordinal).map_err(|f| tell(f, name))?;
+        let (driver, limits) = NativeDriver::open(ordinal).map_err(|f| driver_error(f, name))?;
         Ok(Self::with_driver(Arc::new(driver), limits, name))
     }
 
@@ -126,8 +127,8 @@ impl CudaBackend {
         Ok(2.0 * SWEPT_BYTES as f64 / median / 1e6)
     }
 
-    fn told(&self, failure: DriverFailure) -> BackendError {
-        tell(failure, &self.name)
+    fn backend_error(&self, failure: DriverFailure) -> BackendError {
+        driver_error(failure, &self.name)
     }
 
     /// The driver, for a test that launches by itself. Borrowed: the context is only released when
@@ -148,10 +149,10 @@ impl CudaBackend {
         shared_bytes: u32,
     ) -> Result<Function, BackendError> {
         self.kernels
-            .function(file, entry, shared_bytes, |f| self.told(f))
+            .function(file, entry, shared_bytes, |f| self.backend_error(f))
     }
 
-    /// The plan, made once for questions that follow each other.
+    /// The plan, made once for calls about the same session that follow each other.
     fn planned(&self, graph: &Graph, spec: &SessionSpec) -> Result<CudaPlan, BackendError> {
         let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((of, under, plan)) = planned.as_ref()
@@ -164,8 +165,9 @@ impl CudaBackend {
         Ok(plan)
     }
 
-    /// The plan, with convolutions by a library in the modes that leave them to one, if there is one;
-    /// otherwise with the reason why there is none.
+    /// The plan, with convolutions by a library in the modes that leave them to one
+    /// ([`leaves_convolutions`](crate::plan::cuda::leaves_convolutions)); without a library, with the reason
+    /// why there is none.
     fn plan(&self, graph: &Graph, spec: &SessionSpec) -> Result<CudaPlan, BackendError> {
         if !leaves_convolutions(spec.mode) {
             return self.own_plan(graph, spec, None);
@@ -196,7 +198,7 @@ impl CudaBackend {
         })
     }
 
-    /// What its sessions share.
+    /// What the sessions of this backend share.
     fn shared(&self) -> SessionDevice {
         SessionDevice {
             driver: self.driver.clone(),
@@ -206,12 +208,12 @@ impl CudaBackend {
         }
     }
 
-    /// Has the library's algorithms found that a plan needs.
+    /// Searches for the library's algorithms that a plan needs.
     fn search(&self, plan: &CudaPlan, control: &RunControl) -> Result<(), BackendError> {
-        let driver = self.driver.beside(Purpose::Searching);
+        let driver = self.driver.with_queues_for(Purpose::Searching);
         for conv in plan.library_convs() {
             let found = (self.convolutions).fastest(driver.as_ref(), &conv.shape, control);
-            let found = found.map_err(|f| told(driver.as_ref(), plan, &self.name, f))?;
+            let found = found.map_err(|f| backend_error(driver.as_ref(), plan, &self.name, f))?;
             found.ok_or(BackendError::Cancelled)?;
         }
         Ok(())
@@ -267,22 +269,22 @@ impl Backend for CudaBackend {
     }
 
     fn load_libraries(&self) {
-        // Why there is none is told where it is missed.
+        // Opening a session says why there is none.
         self.convolutions.library().ok();
         self.kernels.load_all();
     }
 
-    fn open_while_wanted(
+    fn open_unless_cancelled(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,
         control: &RunControl,
     ) -> Result<Box<dyn Session>, BackendError> {
         let plan = self.planned(network.graph(), spec)?;
-        // Others are opened while this one searches.
+        // Other sessions can be opened while this one searches.
         let searched = self.search(&plan, control);
         match searched.and_then(|()| self.session(network, plan, control)) {
-            // The library is a comfort: our own kernels do the same work, and it is said why.
+            // Without the library our own kernels do the same work, and the session's summary says why.
             Err(BackendError::Library { library, reason }) => {
                 let own = ConvProvider::own(format!("{library} failed: {reason}"));
                 let plan = self.own_plan(network.graph(), spec, Some(own))?;
@@ -297,7 +299,7 @@ impl Backend for CudaBackend {
             let mut convs = plan.library_convs();
             convs.any(|conv| self.convolutions.known(&conv.shape).is_none())
         };
-        // What cannot be planned is refused when it is opened.
+        // A session that cannot be planned is refused when it is opened.
         self.planned(graph, spec).is_ok_and(is_unknown)
     }
 
@@ -319,17 +321,17 @@ impl Inspect for CudaBackend {
                 let memory = self
                     .driver
                     .allocate(SWEPT_BYTES)
-                    .map_err(|f| self.told(f))?;
+                    .map_err(|f| self.backend_error(f))?;
                 *swept.insert(memory)
             }
         };
         self.driver
             .clear(memory, SWEPT_BYTES)
-            .map_err(|f| self.told(f))
+            .map_err(|f| self.backend_error(f))
     }
 
     fn ceiling(&self, precision: Precision) -> Result<Option<Ceiling>, BackendError> {
-        let copy_gb_per_s = self.copy_gb_per_s().map_err(|f| self.told(f))?;
+        let copy_gb_per_s = self.copy_gb_per_s().map_err(|f| self.backend_error(f))?;
         let rate = flops_per_clock(self.limits.compute_capability, precision.format().operand);
         let sms = self.limits.multiprocessors as u64;
         let megabytes = SWEPT_BYTES >> 20;
@@ -357,7 +359,7 @@ impl Inspect for CudaBackend {
         spec: &SessionSpec,
         rounds: u32,
     ) -> Result<Vec<OperationTiming>, BackendError> {
-        // What the operations are made of are the fused network's launches.
+        // The operations consist of the fused network's launches.
         if spec.mode.variant != Variant::Fused {
             return Ok(Vec::new());
         }

@@ -1,8 +1,7 @@
 //! The kernels inside the program, compiled for every architecture, and which of them fits a GPU.
 //!
-//! `build.rs` embeds the bundle that `kernels/compiler.rs` describes and writes. It is decoded once,
-//! when the first kernel is asked for. Knows no kernel by name and talks to no driver. Any thread
-//! may ask.
+//! `build.rs` embeds the bundle that `kernels/compiler.rs` describes and writes. It is decoded once, when the
+//! first kernel is needed. Knows no kernel by name and calls no driver. Any thread may call.
 
 use std::{borrow::Cow, io::Read, ops::Range, sync::OnceLock};
 

@@ -1,8 +1,8 @@
-//! One context on a device (its primary one), with the streams that everything runs in.
+//! One context on a device (its primary one), with the streams of everything that runs on it.
 //!
-//! There are streams for painting, one for what is made ready beside it and one for what is tried out, so
-//! that none waits for another; painting goes first where they want the device at once. Handles of memory, kernels, graphs and
-//! events belong to the context and are good in all of them. Any thread may use it.
+//! There are streams for painting, one for preparing sessions meanwhile and one for trying out algorithms, so
+//! that none waits for another; painting has the highest priority. Handles of memory, kernels, graphs and
+//! events belong to the context and are valid in all streams. Any thread may use it.
 
 use std::{
     ffi::{CStr, c_char, c_int},
@@ -41,10 +41,9 @@ pub(super) struct Context {
     device: sys::CUdevice,
     raw: sys::CUcontext,
     streams: Streams,
-    /// cuDNN on the launches' stream of each purpose, or why there is none; looked for when it is first
-    /// asked for.
+    /// cuDNN on the launches' stream of each purpose, or why there is none; looked for at first use.
     cudnn: OnceLock<Result<[Cudnn; 3], String>>,
-    /// Looked for when the clock is first asked for.
+    /// Looked for when the clock is first read.
     clock: OnceLock<Option<ClockMeter>>,
 }
 
@@ -54,7 +53,7 @@ unsafe impl Send for Context {}
 unsafe impl Sync for Context {}
 
 impl Context {
-    /// Opens the device with this number, and tells its limits.
+    /// Opens the device with this number, and reads its limits.
     ///
     /// # Errors
     /// The driver's.
@@ -116,7 +115,7 @@ impl Context {
             .map_err(|e| failure(name, e))
     }
 
-    /// The stream of a queue. What is made ready has one for everything, and so has what is tried out.
+    /// The stream of a queue. Preparing sessions has one stream for all queues, and so has searching.
     pub(super) const fn stream(&self, purpose: Purpose, queue: Queue) -> sys::CUstream {
         match (purpose, queue) {
             (Purpose::Preparing, _) => self.streams.0[3],
@@ -143,13 +142,13 @@ impl Context {
         }
     }
 
-    /// The library that knows the device's clock.
+    /// Reads the device's clock.
     pub(super) fn clock(&self) -> Option<&ClockMeter> {
         let find = || {
             let mut bus: [c_char; 32] = [0; 32];
             // SAFETY: the device is the driver's own; at most so many bytes are written, zero included.
-            let told = unsafe { sys::cuDeviceGetPCIBusId(bus.as_mut_ptr(), 32, self.device) };
-            told.result().ok()?;
+            let result = unsafe { sys::cuDeviceGetPCIBusId(bus.as_mut_ptr(), 32, self.device) };
+            result.result().ok()?;
             // SAFETY: the driver ended it with a zero, and it was all zeros before.
             let bus = unsafe { CStr::from_ptr(bus.as_ptr()) };
             ClockMeter::open(bus.to_str().ok()?)
@@ -160,7 +159,7 @@ impl Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        // The library's handles go before what they were taken on.
+        // The library's handles are destroyed before their streams.
         drop(self.cudnn.take());
         // SAFETY: sessions hold this through their drivers, so nothing uses the handles any more. A lost
         // context refuses; there is nothing left to do about that.
@@ -172,8 +171,8 @@ impl Drop for Context {
     }
 }
 
-/// Launches, transfers to the device and from it; what is made ready beside them; what is tried out. None waits for
-/// another by itself, nor for the stream that every context has from the beginning.
+/// For painting: launches, transfers to the device and transfers from it; one for preparing, one for searching.
+/// None waits for another by itself, nor for the context's default stream.
 struct Streams([sys::CUstream; 5]);
 
 impl Streams {

@@ -1,10 +1,10 @@
 //! The convolutions that a library computes: which of its algorithms is the fastest on this device.
 //!
-//! A shape is measured when a session is opened that needs it, beside what is painted meanwhile, and
-//! kept for the sessions of one device to share: an algorithm as long as a session has it, and the
-//! [`MOST_SHAPES`] that were used last, because a prepared algorithm takes up to a tenth of a megabyte of the
-//! program's memory. Knows no network. Any thread may call; a lock lets one measure at a time, and holds up
-//! nobody whose shape is known.
+//! A shape is measured when a session that needs it is opened, while others paint, and the sessions of one
+//! device share the result. An algorithm is kept as long as a session uses it; beyond that, the [`MOST_SHAPES`]
+//! that were used last are kept, because a prepared algorithm takes up to a tenth of a megabyte of the
+//! program's memory. Knows no network. Any thread may call; one thread measures at a time, and a shape that is
+//! known needs no waiting.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,19 +20,19 @@ use crate::{
     plan::{ConvLayer, cuda::ConvolutionShape},
 };
 
-/// Runs that are measured together, in one graph, so that the time to launch them does not count.
+/// Runs that are timed together, in one graph, so that the time to launch them does not count.
 const RUNS: usize = 6;
-/// What is measured together takes no longer than this, unless a single run does, in milliseconds: frames
-/// that are painted meanwhile share the device with it.
+/// A graph of runs (a slice) takes no longer than this, unless a single run does, in milliseconds: frames that
+/// are painted meanwhile share the device.
 const SLICE_MS: f32 = 6.0;
-/// Slices that are measured; the fastest counts.
+/// Slices that are timed; the fastest counts.
 const SLICES: usize = 3;
-/// An algorithm that takes so many times as long as the fastest in a single run is not measured any
-/// further.
+/// An algorithm whose single run takes so many times as long as the fastest is not timed any further.
 const HOPELESS_FACTOR: f32 = 3.0;
-/// Single runs before that is believed, because a frame may have come between; of twice that factor, one.
+/// Single runs of an algorithm before it is given up by [`HOPELESS_FACTOR`], because a frame may have delayed
+/// one; beyond twice that factor, one run is enough.
 const TRIES: usize = 3;
-/// What a single run may take longer because it is launched by itself, in milliseconds.
+/// Milliseconds that a single run may take longer because it is launched by itself.
 const LAUNCH_MS: f32 = 0.1;
 /// Parts of the memory that is measured on start at multiples of this.
 const ALIGNMENT_BYTES: usize = 256;
@@ -40,7 +40,7 @@ const ALIGNMENT_BYTES: usize = 256;
 /// Shapes that are kept although no session has them: those of a dozen picture sizes.
 const MOST_SHAPES: usize = 96;
 
-/// An algorithm that is given back to the library when nobody has it any more.
+/// An algorithm that is given back to the library when the last session that uses it is closed.
 struct PreparedAlgorithm {
     driver: Arc<dyn Driver>,
     algorithm: Algorithm,
@@ -54,7 +54,7 @@ impl Drop for PreparedAlgorithm {
     }
 }
 
-/// What was found for a shape. The algorithm is good for as long as this is kept.
+/// The fastest algorithm of a shape, which stays valid as long as this is kept.
 #[derive(Clone)]
 pub struct Found {
     prepared: Arc<PreparedAlgorithm>,
@@ -74,12 +74,12 @@ pub struct Convolutions {
     driver: Arc<dyn Driver>,
     /// Most recently used last.
     found: Mutex<Vec<(ConvolutionShape, Found)>>,
-    /// Held by the one that measures.
+    /// Held by the thread that measures.
     measuring: Mutex<()>,
     gaps: FrameGaps,
 }
 
-/// What cuDNN would answer, had it been asked for an algorithm that does not exist.
+/// The failure that cuDNN gives for an algorithm that does not exist.
 fn unsupported(words: String) -> DriverFailure {
     DriverFailure {
         call: "cudnnBackendFinalize",
@@ -99,8 +99,8 @@ impl Convolutions {
         }
     }
 
-    /// A frame that is painted from now on, until what is given back is dropped: nothing that is to be
-    /// measured sets out meanwhile.
+    /// Notes that a frame is being painted, until the returned value is dropped: no measurement is launched
+    /// meanwhile.
     pub(super) fn frame(&self) -> FrameOnDevice<'_> {
         self.gaps.frame()
     }
@@ -114,7 +114,7 @@ impl Convolutions {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was found for a shape that was measured already.
+    /// The algorithm of a shape that was measured already.
     pub fn known(&self, shape: &ConvolutionShape) -> Option<Found> {
         let mut found = self.found();
         let at = found.iter().position(|(known, _)| known == shape)?;
@@ -122,13 +122,13 @@ impl Convolutions {
         found.last().map(|(_, found)| found.clone())
     }
 
-    /// Keeps what was found for a shape, and no longer what was not used for the longest time.
+    /// Keeps the algorithm of a shape, and drops the least recently used one.
     fn keep(&self, shape: ConvolutionShape, new: Found) {
         let mut found = self.found();
         let surplus = (found.len() + 1).saturating_sub(MOST_SHAPES);
         let oldest: Vec<_> = found.drain(..surplus).collect();
         found.push((shape, new));
-        // Giving algorithms back takes a moment, for which nobody is locked out.
+        // Giving algorithms back takes a moment, so the lock is released first.
         drop(found);
         drop(oldest);
     }
@@ -149,7 +149,7 @@ impl Convolutions {
             return Ok(Some(known));
         }
         let _alone = (self.measuring.lock()).unwrap_or_else(PoisonError::into_inner);
-        // Whoever measured before may have found it.
+        // Another thread may have measured it while this one waited.
         if let Some(known) = self.known(shape) {
             return Ok(Some(known));
         }
@@ -157,7 +157,7 @@ impl Convolutions {
             return Ok(None);
         }
         let library = library(driver)?;
-        let offered = library.algorithms(shape, &|| !control.is_cancelled())?;
+        let offered = library.algorithms(shape, &|| control.is_cancelled())?;
         let measured = match control.is_cancelled() {
             true => Ok(None),
             false => measured((driver, &self.gaps), shape, &offered, control),
@@ -220,7 +220,7 @@ fn measured(
         let least = fastest.as_ref().map_or(f32::INFINITY, |(ms, _)| *ms);
         let ms = match scratch.time(library, algorithm, least) {
             Ok(ms) => ms,
-            // What the library cannot run here is no candidate.
+            // An algorithm that the library cannot run here is no candidate.
             Err(f) if f.is_of_library() && !f.is_lost() && !f.is_out_of_memory() => continue,
             Err(failure) => return Err(failure),
         };
@@ -322,7 +322,7 @@ impl<'a> Scratch<'a> {
         // The first run may load kernels, which takes time, and cannot be done while a graph is recorded.
         self.gaps.wait_for_gap();
         let loaded = run();
-        // Waits whatever happened: the next algorithm works on the same memory.
+        // Waits after a failure too: the next algorithm works on the same memory.
         let waited = self.driver.wait();
         loaded.and(waited)?;
         let hopeless_ms = HOPELESS_FACTOR * least_ms + LAUNCH_MS;
@@ -342,7 +342,7 @@ impl<'a> Scratch<'a> {
         }
         self.driver.begin_recording()?;
         let recorded = (0..runs).try_for_each(|_| run());
-        // Ends the recording whatever happened, or the stream could not be used any more.
+        // Ends the recording after a failure too, or the stream could not be used any more.
         let graph = self.driver.end_recording()?;
         let ms = recorded.and_then(|()| {
             let replay = || self.slice(|| self.driver.replay(graph));
@@ -354,7 +354,7 @@ impl<'a> Scratch<'a> {
         Ok(ms? / runs as f32)
     }
 
-    /// Milliseconds of `launch`, which sets out between two frames.
+    /// Milliseconds of `launch`, which is started between two frames.
     fn slice(
         &self,
         launch: impl FnOnce() -> Result<(), DriverFailure>,

@@ -3,7 +3,7 @@
 //!
 //! Knows no frames and no transfers of them. Belongs to one session and its thread.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     backend::{BackendError, RunControl},
     network::Weights,
-    plan::cuda::{ConvolutionShape, CudaOp, CudaPlan, LibraryConv, MemoryLayout, suffix},
+    plan::cuda::{CudaOp, CudaPlan, LibraryConv, MemoryLayout, suffix},
 };
 
 /// What a profiler sees around the launches of a frame that are not replayed from a graph; the ranges of
@@ -77,14 +77,15 @@ pub(super) struct DeviceNetwork {
     /// Keeps the images loaded that launches point into.
     kernels: Arc<Kernels>,
     convolutions: Arc<Convolutions>,
-    /// The library's algorithms, kept for as long as launches name them.
-    algorithms: HashMap<ConvolutionShape, Found>,
+    /// The convolution of every step that the library runs, with its algorithm, which is kept for as long as
+    /// launches name it; `None` for a step of our own kernels.
+    by_library: Vec<Option<(LibraryConv, Found)>>,
     device_name: String,
 }
 
 impl DeviceNetwork {
-    /// Finds the library's algorithms, takes the memory and uploads the weights, all in the queues of
-    /// `device`; until `control` is cancelled.
+    /// Searches for the library's algorithms, takes the memory and uploads the weights, all in the queues of
+    /// `device`; stops when `control` is cancelled.
     pub(super) fn new(
         device: SessionDevice,
         weights: &Weights,
@@ -97,23 +98,30 @@ impl DeviceNetwork {
             convolutions,
             name: device_name,
         } = device;
-        let told = |plan: &CudaPlan, f| told(driver.as_ref(), plan, &device_name, f);
-        // Before the session's own memory is taken: only now is known how much of it the library needs.
+        let failed = |plan: &CudaPlan, f| backend_error(driver.as_ref(), plan, &device_name, f);
+        // The search comes before the session's memory is taken, because the algorithms decide how much working
+        // memory it needs.
         let mut workspace_bytes = 0;
-        let mut algorithms = HashMap::new();
-        for conv in plan.library_convs() {
+        let mut by_library = Vec::with_capacity(plan.steps.len());
+        for step in &plan.steps {
+            let CudaOp::LibraryConv(conv) = step.op else {
+                by_library.push(None);
+                continue;
+            };
             let found = convolutions.fastest(driver.as_ref(), &conv.shape, control);
-            let found = found.map_err(|f| told(&plan, f))?;
+            let found = found.map_err(|f| failed(&plan, f))?;
             let found = found.ok_or(BackendError::Cancelled)?;
             workspace_bytes = workspace_bytes.max(found.workspace_bytes);
-            algorithms.insert(conv.shape, found);
+            by_library.push(Some((conv, found)));
         }
         plan.workspace_bytes = workspace_bytes;
         if control.is_cancelled() {
             return Err(BackendError::Cancelled);
         }
         let layout = MemoryLayout::of(&plan);
-        let memory = driver.allocate(layout.total).map_err(|f| told(&plan, f))?;
+        let memory = driver
+            .allocate(layout.total)
+            .map_err(|f| failed(&plan, f))?;
         // From here on `drop` gives back what was taken.
         let network = Self {
             plan,
@@ -122,24 +130,23 @@ impl DeviceNetwork {
             driver,
             kernels,
             convolutions,
-            algorithms,
+            by_library,
             device_name,
         };
         network
             .driver
             .clear(memory, network.layout.total)
             .and_then(|()| network.upload_weights(weights))
-            .map_err(|f| network.told(f))?;
+            .map_err(|f| network.backend_error(f))?;
         Ok(network)
     }
 
-    /// A frame is on the device until what is given back is dropped.
+    /// Notes that a frame is on the device, until the returned value is dropped.
     pub(super) fn frame(&self) -> FrameOnDevice<'_> {
         self.convolutions.frame()
     }
 
-    /// Everything from now on goes into the queues of `driver`, which is of the same device. Nothing may
-    /// be in the others any more.
+    /// Uses the queues of `driver`, which is of the same device, from now on. The queues before must be empty.
     pub(super) fn move_to(&mut self, driver: Arc<dyn Driver>) {
         self.driver = driver;
     }
@@ -148,7 +155,7 @@ impl DeviceNetwork {
         self.memory.at(offset)
     }
 
-    /// Uploads everything that layers read besides maps, which lies side by side, as one piece.
+    /// Uploads weights, biases and norms of all layers, which lie side by side, as one piece.
     fn upload_weights(&self, all: &Weights) -> Result<(), DriverFailure> {
         let Some(first) = self.layout.convs.first() else {
             return Ok(());
@@ -161,7 +168,7 @@ impl DeviceNetwork {
         let bytes_of = |values: &mut dyn Iterator<Item = f32>| -> Vec<u8> {
             values.flat_map(f32::to_le_bytes).collect()
         };
-        // Most of the time of opening a session, and nobody's turn to wait: on all cores.
+        // Packing takes most of the time of opening a session: it runs on all cores.
         let packed: Vec<_> = (self.plan.steps.par_iter())
             .filter_map(|step| match &step.op {
                 CudaOp::Conv(launch) => {
@@ -188,7 +195,7 @@ impl DeviceNetwork {
                 put(memory.weights, &packed);
             }
             if let Some(scale) = bias_scale {
-                // What reads scaled levels makes scaled sums, so its bias is scaled as well.
+                // A layer that reads scaled levels makes scaled sums, so its bias is scaled as well.
                 let mut bias = weights.bias.iter().map(|b| b * scale);
                 put(memory.bias, &bytes_of(&mut bias));
             }
@@ -220,10 +227,10 @@ impl DeviceNetwork {
     pub(super) fn prepare(&self, layout: &MemoryLayout) -> Result<Launches, BackendError> {
         let maker = self.maker_for(layout);
         let mut single = Vec::with_capacity(self.plan.steps.len());
-        for step in &self.plan.steps {
-            single.push(match (&step.op, maker.params(&step.op)) {
-                (CudaOp::LibraryConv(conv), _) => self.library_launch(conv, &maker)?,
-                (_, Some(params)) => Prepared::Kernel(KernelLaunch {
+        for (step, by_library) in self.plan.steps.iter().zip(&self.by_library) {
+            single.push(match (by_library, maker.params(&step.op)) {
+                (Some((conv, found)), _) => self.library_launch(conv, found.algorithm(), &maker),
+                (None, Some(params)) => Prepared::Kernel(KernelLaunch {
                     function: self.function(&step.file, &step.entry, step.shared_bytes)?,
                     shape: LaunchShape {
                         grid: step.grid,
@@ -234,7 +241,7 @@ impl DeviceNetwork {
                     },
                     params,
                 }),
-                (_, None) => continue,
+                (None, None) => continue,
             });
         }
         let together = self.plan.launches.iter().map(|steps| {
@@ -262,19 +269,16 @@ impl DeviceNetwork {
     fn library_launch(
         &self,
         conv: &LibraryConv,
+        algorithm: Algorithm,
         maker: &ParamsMaker<'_>,
-    ) -> Result<Prepared, BackendError> {
-        // Found when the memory was taken.
-        let found = self.algorithms.get(&conv.shape);
-        Ok(Prepared::Library(
-            found.ok_or(BackendError::Cancelled)?.algorithm(),
-            ConvolutionBuffers {
-                input: DevicePtr(maker.map(conv.from)),
-                weights: self.at(self.layout.convs[conv.conv].weights),
-                output: DevicePtr(maker.map(conv.to)),
-                workspace: self.at(self.layout.workspace),
-            },
-        ))
+    ) -> Prepared {
+        let buffers = ConvolutionBuffers {
+            input: DevicePtr(maker.map(conv.from)),
+            weights: self.at(self.layout.convs[conv.conv].weights),
+            output: DevicePtr(maker.map(conv.to)),
+            workspace: self.at(self.layout.workspace),
+        };
+        Prepared::Library(algorithm, buffers)
     }
 
     /// The kernel that writes the output before rounding, in the variants that store the picture by
@@ -289,9 +293,9 @@ impl DeviceNetwork {
     }
 
     pub(super) fn launch(&self, prepared: &Prepared) -> Result<(), DriverFailure> {
-        // SAFETY: the plan decided shape and parameters together, the kernel was found by the plan's
-        // name, and all addresses lie in memory that the session waits for before it frees it. The
-        // algorithm is the one whose working memory the plan was told.
+        // SAFETY: the plan decided shape and parameters together, the kernel was found by the plan's name, and
+        // all addresses lie in memory that the session waits for before it frees it. The plan's workspace is as
+        // large as the algorithm needs.
         unsafe {
             match prepared {
                 Prepared::Kernel(l) => self.driver.launch(l.function, l.shape, l.params.as_ptr()),
@@ -335,25 +339,30 @@ impl DeviceNetwork {
 
     /// The launches as one graph, which the caller gives back.
     pub(super) fn record(&self, launches: &Launches) -> Result<Graph, BackendError> {
-        self.driver.begin_recording().map_err(|f| self.told(f))?;
+        self.driver
+            .begin_recording()
+            .map_err(|f| self.backend_error(f))?;
         let launched = (self.plan.launches.iter())
             .zip(&launches.together)
             .try_for_each(|(steps, l)| {
                 let entry = &self.plan.steps[steps.start].entry;
                 self.launch(l)
-                    .map_err(|f| refused(Refusal::Driver(f), entry, |f| self.told(f)))
+                    .map_err(|f| refused(Refusal::Driver(f), entry, |f| self.backend_error(f)))
             });
-        // Ends the recording whatever happened, or the stream could not be used any more.
-        let graph = self.driver.end_recording().map_err(|f| self.told(f));
+        // Ends the recording after a failure too, or the stream could not be used any more.
+        let graph = self
+            .driver
+            .end_recording()
+            .map_err(|f| self.backend_error(f));
         if let (Err(_), Ok(half)) = (&launched, &graph) {
             self.driver.free_graph(*half);
         }
         launched.and(graph)
     }
 
-    /// A failure in the program's words.
-    pub(super) fn told(&self, failure: DriverFailure) -> BackendError {
-        told(self.driver.as_ref(), &self.plan, &self.device_name, failure)
+    /// A driver's failure as this backend's error.
+    pub(super) fn backend_error(&self, failure: DriverFailure) -> BackendError {
+        backend_error(self.driver.as_ref(), &self.plan, &self.device_name, failure)
     }
 
     fn function(
@@ -362,7 +371,7 @@ impl DeviceNetwork {
         entry: &str,
         shared_bytes: u32,
     ) -> Result<Function, BackendError> {
-        (self.kernels).function(file, entry, shared_bytes, |f| self.told(f))
+        (self.kernels).function(file, entry, shared_bytes, |f| self.backend_error(f))
     }
 }
 
@@ -372,15 +381,15 @@ impl Drop for DeviceNetwork {
     }
 }
 
-/// A failure while a plan is made ready or run, in the program's words.
-pub(super) fn told(
+/// A driver's failure while a plan is prepared or run, as this backend's error.
+pub(super) fn backend_error(
     driver: &dyn Driver,
     plan: &CudaPlan,
     device_name: &str,
     failure: DriverFailure,
 ) -> BackendError {
     if !failure.is_out_of_memory() {
-        return tell(failure, device_name);
+        return driver_error(failure, device_name);
     }
     let (height, width) = plan.photo;
     let info = driver.memory_info();
@@ -392,8 +401,8 @@ pub(super) fn told(
     }
 }
 
-/// A driver's or a library's failure in the program's words.
-pub(super) fn tell(failure: DriverFailure, device: &str) -> BackendError {
+/// A driver's or a library's failure as this backend's error, where memory is not the reason.
+pub(super) fn driver_error(failure: DriverFailure, device: &str) -> BackendError {
     let reason = failure.to_string();
     if failure.is_lost() {
         BackendError::DeviceLost {

@@ -1,8 +1,8 @@
-//! What the backend asks of NVIDIA's driver, as a trait, so that every failure can be produced in a
-//! test without a GPU.
+//! The calls of NVIDIA's driver that the backend makes, as a trait, so that a test can produce every failure
+//! without a GPU.
 //!
-//! Handles are plain numbers; whoever got one gives it back. An implementation may be used from any
-//! thread; its queues belong to one at a time, and [`Driver::beside`] has others.
+//! Handles are plain numbers; the caller that got one gives it back. An implementation may be used from any
+//! thread; its queues belong to one at a time, and [`Driver::with_queues_for`] has others.
 
 use std::{ffi::c_void, fmt, sync::Arc};
 
@@ -38,7 +38,7 @@ pub struct Graph(pub usize);
 /// What the device does one after another; different queues run side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Queue {
-    /// Launches, and everything else where nothing else is said.
+    /// Launches, and everything else but transfers of frames.
     Painting,
     /// Transfers to the device.
     Upload,
@@ -51,9 +51,9 @@ pub enum Queue {
 pub enum Purpose {
     /// Painting.
     Painting,
-    /// Making sessions ready while others paint.
+    /// Preparing sessions while others paint.
     Preparing,
-    /// Trying out what is fastest, while sessions are made ready and others paint.
+    /// Trying out algorithms, while sessions are prepared and others paint.
     Searching,
 }
 
@@ -61,7 +61,7 @@ pub enum Purpose {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Event(pub usize);
 
-/// Why the driver did not do what was asked.
+/// Why a call of the driver failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DriverFailure {
     /// The call, for example `cuMemAlloc`.
@@ -146,13 +146,13 @@ pub struct ConvolutionBuffers {
 pub trait ConvolutionLibrary: Send + Sync {
     /// Name and version, for example `cuDNN 9.14`.
     fn name(&self) -> String;
-    /// The algorithms that compute a convolution of this shape in its precision with the same bits
-    /// every time, the library's favourites first; each with the working memory that it needs, in
-    /// bytes; those that were made ready before `is_wanted` said no. Whoever got them gives them back.
+    /// The algorithms that compute a convolution of this shape in its precision with the same bits every time,
+    /// the library's favourites first; each with the working memory that it needs, in bytes; only those that
+    /// were prepared before `is_cancelled` became true. The caller gives them back.
     fn algorithms(
         &self,
         shape: &ConvolutionShape,
-        is_wanted: &dyn Fn() -> bool,
+        is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Vec<(Algorithm, usize)>, DriverFailure>;
     /// Launches in the order of the driver's launches, without waiting.
     ///
@@ -168,11 +168,11 @@ pub trait ConvolutionLibrary: Send + Sync {
     fn forget(&self, algorithm: Algorithm);
 }
 
-/// What is asked of a device.
+/// A device's driver.
 pub trait Driver: Send + Sync {
-    /// The same device with the queues for a purpose: those of none wait for those of another, and painting
-    /// goes first. Memory, kernels, recordings, events and algorithms of one are good for the others.
-    fn beside(&self, purpose: Purpose) -> Arc<dyn Driver>;
+    /// The same device with the queues for a purpose. Queues of different purposes do not wait for each other,
+    /// and painting has the highest priority. Memory, kernels, recordings, events and algorithms are shared.
+    fn with_queues_for(&self, purpose: Purpose) -> Arc<dyn Driver>;
     /// Free and total memory of the device, in bytes.
     fn memory_info(&self) -> Result<(usize, usize), DriverFailure>;
     /// Takes device memory. What it holds is undefined.
@@ -215,10 +215,9 @@ pub trait Driver: Send + Sync {
     fn clear(&self, memory: DevicePtr, bytes: usize) -> Result<(), DriverFailure>;
     /// Loads compiled kernels.
     fn load(&self, image: &[u8]) -> Result<Module, DriverFailure>;
-    /// Brings all entries of an image onto the device at once, where the driver would otherwise do so for
-    /// each when it is first launched, and let what is painted end for that. A driver that knows no way to
-    /// do that does nothing.
-    fn bring_all(&self, module: Module) -> Result<(), DriverFailure>;
+    /// Loads all entries of an image onto the device at once. Otherwise the driver loads each at its first
+    /// launch and waits for the running frame before. A driver without such a call does nothing.
+    fn load_entries(&self, module: Module) -> Result<(), DriverFailure>;
     /// Unloads them.
     fn unload(&self, module: Module);
     /// Finds an entry and lets it use `shared_bytes` of dynamic shared memory.
@@ -252,7 +251,7 @@ pub trait Driver: Send + Sync {
     fn event(&self) -> Result<Event, DriverFailure>;
     /// Puts the event behind what is in a queue.
     fn record(&self, event: Event, queue: Queue) -> Result<(), DriverFailure>;
-    /// What is put into a queue from now on waits for the event.
+    /// Work that is queued from now on waits for the event.
     fn wait_event(&self, queue: Queue, event: Event) -> Result<(), DriverFailure>;
     /// Whether the device has passed the event.
     fn has_passed(&self, event: Event) -> Result<bool, DriverFailure>;
@@ -267,11 +266,11 @@ pub trait Driver: Send + Sync {
     /// The library that computes convolutions here, or why there is none. Looked for at the first
     /// call, which takes a moment.
     fn convolution_library(&self) -> Result<&dyn ConvolutionLibrary, String>;
-    /// What the multiprocessors run at now, in MHz, where that can be told.
+    /// The clock of the multiprocessors now, in MHz, where it is known.
     fn clock_mhz(&self) -> Option<u32> {
         None
     }
-    /// The highest that they can run at, in MHz, where that can be told.
+    /// Their highest clock, in MHz, where it is known.
     fn most_clock_mhz(&self) -> Option<u32> {
         None
     }

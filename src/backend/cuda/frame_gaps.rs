@@ -1,8 +1,7 @@
-//! Which of what is on the device goes first: frames never wait, and what is measured beside them is put
-//! into the gaps between them, as far as there are any.
+//! Puts measurements into the gaps between frames, as far as there are any; frames never wait.
 //!
-//! The device's own priorities let a frame's launches pass before those that wait, but not before those
-//! that run. Any thread may ask.
+//! The device's own priorities let a frame's launches pass before those that wait, but not before those that
+//! run. Any thread may call.
 
 use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
@@ -27,7 +26,7 @@ impl FrameGaps {
         self.frames.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A frame sets out. Allocates nothing.
+    /// Notes that a frame is launched. Allocates nothing.
     pub(super) fn frame(&self) -> FrameOnDevice<'_> {
         *self.frames() += 1;
         FrameOnDevice(self)
@@ -35,11 +34,11 @@ impl FrameGaps {
 
     /// Waits a bounded time until no frame is on the device.
     pub(super) fn wait_for_gap(&self) {
-        // Whether there was one or not: it is measured now.
+        // With a gap or without one, the measurement starts now.
         self.has_gap_within(PATIENCE);
     }
 
-    /// Waits at most `patience` until no frame is on the device, and tells whether that was so.
+    /// Waits at most `patience` until no frame is on the device; whether that happened.
     fn has_gap_within(&self, patience: Duration) -> bool {
         let is_busy = |frames: &mut u32| *frames > 0;
         let waited = (self.gap).wait_timeout_while(self.frames(), patience, is_busy);
@@ -61,7 +60,7 @@ mod tests {
 
     use super::*;
 
-    /// Only against hanging for ever.
+    /// Bounds a test that would hang.
     const LONG: Duration = Duration::from_secs(120);
 
     #[test]

@@ -1,5 +1,5 @@
-//! The way of a batch of frames to the device and back: pinned memory, a place for photos and one for
-//! paintings, and the graph that works on them.
+//! A slot: pinned memory, device memory for the photos and paintings of a batch, and the graph that paints
+//! them.
 //!
 //! A session has one slot, and a second one as soon as frames come one after another: then the frames
 //! of one slot travel while those of the other are painted. Belongs to the session's thread.
@@ -21,12 +21,12 @@ use crate::{
     timing::{RunTiming, TimingMethod},
 };
 
-/// How long a frame is looked after without a break.
+/// How long the host polls for the end of a frame without a pause.
 const QUICK: Duration = Duration::from_millis(2);
-/// Time between two looks after a frame that takes longer.
+/// Pause between two polls for a frame that takes longer.
 const BETWEEN_LOOKS: Duration = Duration::from_micros(100);
 
-/// A way to the device and back.
+/// The memory and launches of one batch on its way to the device and back.
 pub(super) struct FrameSlot {
     pub(super) launches: Launches,
     /// Where photos and paintings lie on the device.
@@ -36,10 +36,10 @@ pub(super) struct FrameSlot {
     events: EventList,
 }
 
-/// Moments of a batch on its way.
+/// Events of a batch on its way.
 #[derive(Clone, Copy)]
 enum FrameEvent {
-    /// The photos set out.
+    /// The upload of the photos begins.
     Sent,
     /// The photos are on the device.
     Uploaded,
@@ -47,7 +47,7 @@ enum FrameEvent {
     Begun,
     /// The paintings are ready.
     Painted,
-    /// They are back.
+    /// The paintings are back.
     Downloaded,
 }
 
@@ -66,9 +66,9 @@ impl FrameSlot {
                 width,
                 height,
             },
-            false => network.told(f),
+            false => network.backend_error(f),
         })?;
-        let events = EventList::make(driver, 5).map_err(|f| network.told(f))?;
+        let events = EventList::make(driver, 5).map_err(|f| network.backend_error(f))?;
         let launches = network.prepare(&layout)?;
         let graph = Recording {
             graph: network.record(&launches)?,
@@ -87,7 +87,7 @@ impl FrameSlot {
         self.events.list[event as usize]
     }
 
-    /// Puts photos into pinned memory; places of the batch beyond them repeat the last.
+    /// Copies photos into pinned memory; a batch that is not full repeats the last one.
     pub(super) fn stage(&mut self, plan: &CudaPlan, inputs: &[Frame]) {
         let ((height, width), batch) = (plan.extended, plan.batch);
         let extend = (height, width) != plan.photo;
@@ -123,7 +123,7 @@ impl FrameSlot {
         queue: Queue,
     ) -> Result<(), DriverFailure> {
         let (to, bytes) = (on.at(self.layout.photo), photo_bytes(&on.plan));
-        // SAFETY: pinned memory of this size, and whoever queues this waits before anyone touches it
+        // SAFETY: pinned memory of this size, and the caller waits for the upload before it touches the memory
         // again.
         unsafe { on.driver.upload_pinned(to, self.pinned.start, bytes, queue) }
     }
@@ -140,9 +140,9 @@ impl FrameSlot {
         unsafe { on.driver.download_pinned(to, from, bytes, queue) }
     }
 
-    /// One run over what was staged, by its graph if it is to be `recorded`, else launch by launch. All
-    /// in one queue, which is the shortest way for a single batch; times are the device's.
-    /// `meanwhile`, if there is something to do, is called again and again until it is done.
+    /// One run over what was staged, by its graph if it is to be `recorded`, else launch by launch. All in one
+    /// queue, which is fastest for a single batch; times are the device's. `meanwhile`, if there is something
+    /// to do, is called again and again until it is done.
     pub(super) fn run(
         &self,
         on: &DeviceNetwork,
@@ -169,7 +169,7 @@ impl FrameSlot {
                 None => Ok(()),
             }
         });
-        // Waits whatever happened: the pinned memory may be in use.
+        // Waits after a failure too: the pinned memory may be in use.
         let waited = driver.wait();
         queued.and(waited)?;
         self.timing(driver)
@@ -184,7 +184,8 @@ impl FrameSlot {
         let began = Instant::now();
         while !driver.has_passed(self.event(FrameEvent::Downloaded))? {
             meanwhile();
-            // A quick frame is not to be late; beside a slow one, others want the driver.
+            // Polling without a pause keeps a quick frame from being late; during a slow one, other threads
+            // need the driver.
             match began.elapsed() < QUICK {
                 true => thread::yield_now(),
                 false => thread::sleep(BETWEEN_LOOKS),
@@ -193,7 +194,7 @@ impl FrameSlot {
         Ok(())
     }
 
-    /// Sends what was staged on its way, each part in a queue of its own, without waiting.
+    /// Queues upload, launches and download of the staged batch, each in a queue of its own, without waiting.
     pub(super) fn send(&self, on: &DeviceNetwork) -> Result<(), DriverFailure> {
         let driver = on.driver.as_ref();
         driver.record(self.event(FrameEvent::Sent), Queue::Upload)?;
@@ -208,7 +209,7 @@ impl FrameSlot {
         driver.record(self.event(FrameEvent::Downloaded), Queue::Download)
     }
 
-    /// Waits for what was sent; times as of [`FrameSlot::run`].
+    /// Waits for the batch that was sent; times as of [`FrameSlot::run`].
     pub(super) fn receive(&self, on: &DeviceNetwork) -> Result<RunTiming, DriverFailure> {
         on.driver.wait_for(self.event(FrameEvent::Downloaded))?;
         self.timing(on.driver.as_ref())
@@ -256,8 +257,8 @@ impl Pinned {
 
     /// The first bytes and the rest: photos in, paintings out.
     fn halves(&mut self, first_bytes: usize) -> (&mut [u8], &mut [u8]) {
-        // SAFETY: our own allocation of this many bytes. The device does not work on it now: whoever
-        // sent a slot's frames waits for them before it stages or takes out others.
+        // SAFETY: our own allocation of this many bytes. The device does not work on it now: the session waits
+        // for a slot's frames before it stages or takes out others.
         let all = unsafe { std::slice::from_raw_parts_mut(self.start.0 as *mut u8, self.bytes) };
         all.split_at_mut(first_bytes)
     }

@@ -1,5 +1,5 @@
-//! Looking into a run for checks and measurements: the maps behind the norms, the output before rounding,
-//! the time of every step.
+//! Inspects a run for checks and measurements: the maps behind the norms, the output before rounding, the time
+//! of every step.
 //!
 //! Slow on purpose: step by step, with a download wherever a map is finished.
 
@@ -46,7 +46,7 @@ impl CudaSession {
         // Waits whatever happened: the pinned memory may be in use.
         let waited = self.network.driver.wait();
         run.and_then(|result| waited.map(|()| result))
-            .map_err(|f| self.network.told(f))
+            .map_err(|f| self.network.backend_error(f))
     }
 
     /// One frame launch by launch, with an event between them.
@@ -99,7 +99,7 @@ impl InspectSession for CudaSession {
     ) -> Result<Vec<StepTiming>, BackendError> {
         self.check(from_ref(input), from_ref(output), control)?;
         self.first.stage(&self.network.plan, from_ref(input));
-        let steps = self.profiled().map_err(|f| self.network.told(f))?;
+        let steps = self.profiled().map_err(|f| self.network.backend_error(f))?;
         self.first.unstage(&self.network.plan, from_mut(output));
         Ok(steps)
     }

@@ -1,4 +1,4 @@
-//! From a step of the plan to the parameter block of its kernel.
+//! Makes the parameter block of a kernel from a step of the plan.
 
 use std::ffi::c_void;
 
@@ -64,7 +64,7 @@ fn int(value: usize) -> i32 {
     value as i32
 }
 
-/// Fills in arguments for a session's memory.
+/// Makes parameter blocks with the addresses of a session's memory.
 pub struct ParamsMaker<'a> {
     /// What runs.
     pub plan: &'a CudaPlan,

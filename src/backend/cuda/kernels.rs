@@ -1,5 +1,5 @@
-//! The kernels of one device: images out of the bundle, loaded when first needed, or all at once where
-//! modes are going to change while frames are painted, and kept until the end.
+//! The kernels of one device: images of the bundle, loaded when first needed, or all at once
+//! ([`Kernels::load_all`]) so that a change of the mode does not hold up frames; kept until the end.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::backend::BackendError;
 
-/// Why a kernel cannot be had.
+/// Why a kernel cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// The program was built without it.
@@ -46,28 +46,29 @@ impl Kernels {
     ///
     /// # Errors
     /// [`BackendError::Kernel`] when the bundle has no image for this device or the driver does not
-    /// take it; what `told` makes of the driver's failures that are not the kernel's own fault.
+    /// take it; what `to_error` makes of the driver's failures that are not the kernel's own fault.
     pub fn function(
         &self,
         file: &str,
         entry: &str,
         shared_bytes: u32,
-        told: impl FnOnce(DriverFailure) -> BackendError,
+        to_error: impl FnOnce(DriverFailure) -> BackendError,
     ) -> Result<Function, BackendError> {
         self.find(file, entry, shared_bytes)
-            .map_err(|refusal| refused(refusal, entry, told))
+            .map_err(|refusal| refused(refusal, entry, to_error))
     }
 
-    /// Loads every image that this device takes and brings all entries onto it, so that no switch of the
-    /// mode has to. What fails is told where it is missed.
+    /// Loads every image and every entry that this device takes, so that no change of the mode has to. An image
+    /// that fails here gives its error when a session needs it.
     pub fn load_all(&self) {
         for file in bundle::files(self.compute_capability) {
-            // Those that the driver has to compile first take seconds: not for what may never be used.
+            // An image that the driver has to compile takes seconds: too long for a kernel that may never be
+            // used.
             let image = bundle::image(file, self.compute_capability);
             if image.is_some_and(|image| image.is_machine_code())
                 && let Ok(module) = self.module(file)
             {
-                self.driver.bring_all(module).ok();
+                self.driver.load_entries(module).ok();
             }
         }
     }
@@ -93,18 +94,18 @@ impl Kernels {
     }
 }
 
-/// A kernel that cannot be had or launched, in the program's words; `told` tells what is not the
+/// The error for a kernel that cannot be loaded or launched; `to_error` makes that of a failure that is not the
 /// kernel's own fault.
 pub fn refused(
     refusal: Refusal,
     entry: &str,
-    told: impl FnOnce(DriverFailure) -> BackendError,
+    to_error: impl FnOnce(DriverFailure) -> BackendError,
 ) -> BackendError {
     match refusal {
         Refusal::Driver(failure)
             if failure.is_lost() || failure.is_out_of_memory() || failure.is_of_library() =>
         {
-            told(failure)
+            to_error(failure)
         }
         refusal => BackendError::Kernel {
             kernel: entry.to_owned(),

@@ -1,8 +1,8 @@
-//! NVIDIA GPUs: what this computer has, and the way to open one.
+//! NVIDIA GPUs: finds those of this computer and opens one.
 //!
-//! Nothing here links CUDA; the driver is looked for at run time and the program works without it. So is
-//! cuDNN ([`cudnn`]), which only the variants that are compared with use.
-//! Any thread may ask.
+//! Nothing here links CUDA; the driver is looked for at run time and the program works without it. So is cuDNN
+//! ([`cudnn`]), which only `baseline` and `fused-norm` use, the variants that `fused` is compared with. Any
+//! thread may call.
 
 pub mod bundle;
 pub mod params;
@@ -97,7 +97,7 @@ impl CudaProbe {
 /// GPU before, the driver opens none any more; then it is opened in a [process of its own](remote).
 ///
 /// # Errors
-/// [`BackendError::Unavailable`] says why it cannot be had; [`BackendError::DeviceLost`] when it
+/// [`BackendError::Unavailable`] says why it cannot be opened; [`BackendError::DeviceLost`] when it
 /// fails in either process.
 pub fn open(gpu: Option<usize>) -> Result<Arc<dyn Backend>, BackendError> {
     let found = probe();
@@ -117,8 +117,9 @@ pub fn open_here(gpu: Option<usize>) -> Result<Arc<dyn Backend>, BackendError> {
     Ok(Arc::new(CudaBackend::open(number, &device.name)?))
 }
 
-/// [`open_here`] with plans for at most `multiprocessors` of the device's: each has several tiles of a small map then, as
-/// it has of a large one on the whole device. For checks; it is slow.
+/// [`open_here`] with plans for at most `multiprocessors` of the device's, so that each multiprocessor takes
+/// several tiles even of a small map: a check of small pictures then covers what large ones do on the whole
+/// device. Slow.
 ///
 /// # Errors
 /// As [`open`].
@@ -132,8 +133,8 @@ pub fn open_narrow(
     Ok(Arc::new(whole.narrowed(multiprocessors)))
 }
 
-/// What was opened in this process; or, where this process cannot have the device any more, what
-/// `elsewhere` opens.
+/// The backend that was opened in this process; where this process cannot open the device any more, the one
+/// that `elsewhere` opens.
 fn here_or_elsewhere<H: Backend + 'static, E: Backend + 'static>(
     here: Result<H, BackendError>,
     elsewhere: impl FnOnce() -> Result<E, BackendError>,
@@ -149,7 +150,7 @@ fn here_or_elsewhere<H: Backend + 'static, E: Backend + 'static>(
 /// on.
 ///
 /// # Errors
-/// [`BackendError::Unavailable`] says why it cannot be had.
+/// [`BackendError::Unavailable`] says why it cannot be opened.
 fn usable(probe: &CudaProbe, gpu: Option<usize>) -> Result<(usize, &CudaDevice), BackendError> {
     let unavailable = |reason: String| BackendError::Unavailable {
         device: "CUDA".to_owned(),
@@ -177,8 +178,8 @@ fn usable(probe: &CudaProbe, gpu: Option<usize>) -> Result<(usize, &CudaDevice),
 
 /// Whether the driver's library can be loaded. Starts nothing on a device.
 fn driver_is_present() -> bool {
-    // Asked before anything else: cudarc panics when it cannot load the library.
-    // SAFETY: only tries to open the driver's shared library and reports whether it is there.
+    // Checked before anything else: cudarc panics when it cannot load the library. SAFETY: only tries to open
+    // the driver's shared library and reports whether it is there.
     unsafe { sys::is_culib_present() }
 }
 
@@ -257,7 +258,7 @@ mod tests {
         }
     }
 
-    /// What a person reads who asked for the GPU.
+    /// The message for a person who chose the GPU by name.
     fn refusal(probe: CudaProbe, gpu: Option<usize>) -> String {
         let refused = usable(&probe, gpu).expect_err("no usable device");
         assert!(matches!(refused, BackendError::Unavailable { .. }));

@@ -28,8 +28,8 @@ pub struct NativeDriver {
     purpose: Purpose,
 }
 
-/// The driver's calls that bring kernels onto the device before they are launched. They are younger than
-/// the oldest driver that is taken, so they are asked for by name.
+/// The driver's calls that load kernels onto the device before they are launched. They are newer than the
+/// oldest driver that is supported, so they are looked up by name.
 struct LoadingCalls {
     count: CountEntries,
     enumerate: EnumerateEntries,
@@ -51,15 +51,15 @@ impl LoadingCalls {
             // SAFETY: writes a pointer and a status, and reads a name that ends with a zero.
             let asked = unsafe {
                 let flags = 0;
-                let (to, told) = (&mut call, status.as_mut_ptr());
-                sys::cuGetProcAddress_v2(name.as_ptr(), to, Self::SINCE, flags, told)
+                let (to, found) = (&mut call, status.as_mut_ptr());
+                sys::cuGetProcAddress_v2(name.as_ptr(), to, Self::SINCE, flags, found)
             };
             (asked.result().is_ok() && !call.is_null()).then_some(call)
         };
         let count = named(c"cuModuleGetFunctionCount")?;
         let enumerate = named(c"cuModuleEnumerateFunctions")?;
         let load = named(c"cuFuncLoad")?;
-        // SAFETY: the driver's own calls of these names, whose types cuda.h tells.
+        // SAFETY: the driver's own calls of these names, whose types are those of cuda.h.
         unsafe {
             Some(Self {
                 count: mem::transmute::<*mut c_void, CountEntries>(count),
@@ -71,7 +71,7 @@ impl LoadingCalls {
 }
 
 impl NativeDriver {
-    /// Opens the device with this number, and tells its limits.
+    /// Opens the device with this number, and reads its limits.
     ///
     /// # Errors
     /// The driver's.
@@ -88,7 +88,7 @@ impl NativeDriver {
         self.context.stream(self.purpose, queue)
     }
 
-    /// The calls that bring kernels onto the device, of a driver that has them.
+    /// The calls that load kernels onto the device, where the driver has them.
     fn loading(&self) -> Option<&'static LoadingCalls> {
         static CALLS: OnceLock<Option<LoadingCalls>> = OnceLock::new();
         CALLS.get_or_init(LoadingCalls::find).as_ref()
@@ -111,7 +111,7 @@ impl NativeDriver {
 
 // The handles below are addresses that the driver gave out; they go back to it unchanged.
 impl Driver for NativeDriver {
-    fn beside(&self, purpose: Purpose) -> Arc<dyn Driver> {
+    fn with_queues_for(&self, purpose: Purpose) -> Arc<dyn Driver> {
         Arc::new(Self {
             context: self.context.clone(),
             purpose,
@@ -217,14 +217,14 @@ impl Driver for NativeDriver {
         // PTX is text and has to end with a zero byte; a cubin does not mind one.
         let mut ended = image.to_vec();
         ended.push(0);
-        // SAFETY: the image lives through the call and tells its own length.
+        // SAFETY: the image lives through the call and contains its own length.
         self.with("cuModuleLoadData", || unsafe {
             result::module::load_data(ended.as_ptr().cast())
         })
         .map(|m| Module(m as usize))
     }
 
-    fn bring_all(&self, module: Module) -> Result<(), DriverFailure> {
+    fn load_entries(&self, module: Module) -> Result<(), DriverFailure> {
         let Some(calls) = self.loading() else {
             return Ok(());
         };
@@ -392,7 +392,7 @@ impl Driver for NativeDriver {
             // SAFETY: the event is one of ours.
             match unsafe { sys::cuEventQuery(event.0 as sys::CUevent) } {
                 sys::CUresult::CUDA_ERROR_NOT_READY => Ok(false),
-                told => told.result().map(|()| true),
+                other => other.result().map(|()| true),
             }
         })
     }

@@ -1,7 +1,7 @@
 //! A GPU's clock, from NVIDIA's management library, which comes with the driver.
 //!
-//! Loaded when first asked for; without it the clock is unknown, and nothing else is missing. Knows no
-//! contexts. Any thread may ask.
+//! Loaded at first use; without it the clock is unknown, and nothing else is missing. Knows no contexts. Any
+//! thread may call.
 
 use std::{
     ffi::{CString, c_char, c_int, c_uint, c_void},
@@ -25,7 +25,7 @@ type Init = unsafe extern "C" fn() -> c_int;
 type HandleByBus = unsafe extern "C" fn(*const c_char, *mut *mut c_void) -> c_int;
 type Clock = unsafe extern "C" fn(*mut c_void, c_int, *mut c_uint) -> c_int;
 
-/// What is asked of the library.
+/// The functions of the library that are called.
 struct Calls {
     handle_by_bus: HandleByBus,
     clock: Clock,
@@ -61,7 +61,7 @@ impl Calls {
     }
 }
 
-/// A GPU in the eyes of the library.
+/// A GPU's handle in the library.
 pub struct ClockMeter {
     calls: &'static Calls,
     device: *mut c_void,
@@ -86,12 +86,12 @@ impl ClockMeter {
         (found == SUCCESS).then_some(Self { calls, device })
     }
 
-    /// What the multiprocessors run at now, in MHz.
+    /// The clock of the multiprocessors now, in MHz.
     pub fn mhz(&self) -> Option<u32> {
         self.ask(self.calls.clock)
     }
 
-    /// The highest that they can run at, in MHz.
+    /// Their highest clock, in MHz.
     pub fn most_mhz(&self) -> Option<u32> {
         self.ask(self.calls.most_clock)
     }
@@ -99,7 +99,7 @@ impl ClockMeter {
     fn ask(&self, clock: Clock) -> Option<u32> {
         let mut mhz = 0;
         // SAFETY: the library's own handle, a clock that it knows, and a place for the number.
-        let told = unsafe { clock(self.device, MULTIPROCESSOR_CLOCK, &mut mhz) };
-        (told == SUCCESS && mhz > 0).then_some(mhz)
+        let status = unsafe { clock(self.device, MULTIPROCESSOR_CLOCK, &mut mhz) };
+        (status == SUCCESS && mhz > 0).then_some(mhz)
     }
 }

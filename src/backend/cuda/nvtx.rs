@@ -34,7 +34,8 @@ const CORE: usize = 1;
 const RANGE_PUSH: usize = 9;
 /// Place of `nvtxRangePop`.
 const RANGE_POP: usize = 11;
-/// What a profiler asks for by number: where the tables are, and which version is spoken.
+/// The number of the export table with which a profiler gets the addresses of the tables and the version of the
+/// protocol.
 const CALLBACKS: u32 = 1;
 const VERSION_INFO: u32 = 3;
 

@@ -8,7 +8,7 @@ use std::{ops::Range, sync::Arc};
 
 use super::{
     SWEPT_BYTES,
-    device_network::{DeviceNetwork, Launches, SessionDevice, tell},
+    device_network::{DeviceNetwork, Launches, SessionDevice, driver_error},
     driver::{DevicePtr, Driver, DriverFailure, Queue},
     frame_slot::{EventList, Recording},
 };
@@ -107,7 +107,9 @@ impl OperationSession {
                 network,
             });
         }
-        session.upload_inputs().map_err(|f| session.told(f))?;
+        session
+            .upload_inputs()
+            .map_err(|f| session.backend_error(f))?;
         Ok(session)
     }
 
@@ -128,7 +130,7 @@ impl OperationSession {
     /// [`BackendError::Kernel`], [`BackendError::DeviceLost`].
     pub fn run(&mut self) -> Result<Tensor, BackendError> {
         // Norms work in place, also on the input of a norm alone.
-        self.upload_inputs().map_err(|f| self.told(f))?;
+        self.upload_inputs().map_err(|f| self.backend_error(f))?;
         let Some(Copied { launches, network }) = self.copies.first() else {
             return Ok(Tensor::zeros(Shape::new(0, 0, 0)));
         };
@@ -140,7 +142,7 @@ impl OperationSession {
                 None => network.output_floats(&launches.single, store_floats),
             }
         };
-        run().map_err(|f| self.told(f))
+        run().map_err(|f| self.backend_error(f))
     }
 
     /// Times it over `rounds` replays.
@@ -161,7 +163,7 @@ impl OperationSession {
             };
             Ok((whole_ms, network_ms))
         })();
-        let (whole_ms, network_ms) = measured.map_err(|f| self.told(f))?;
+        let (whole_ms, network_ms) = measured.map_err(|f| self.backend_error(f))?;
         let (operation, output) = (&self.operation, self.operation.output());
         let shape = |s: Shape| format!("{}x{}x{}", s.channels, s.height, s.width);
         let conv = operation.convs.first();
@@ -200,7 +202,7 @@ impl OperationSession {
             let mut first = copy.launches.together.iter().take(launches);
             first.try_for_each(|l| copy.network.launch(l))
         });
-        // Ends the recording whatever happened, or the stream could not be used any more.
+        // Ends the recording after a failure too, or the stream could not be used any more.
         let graph = self.driver.end_recording()?;
         self.graphs.push(Recording {
             graph,
@@ -249,14 +251,15 @@ impl OperationSession {
         })
     }
 
-    fn told(&self, failure: DriverFailure) -> BackendError {
-        tell(failure, &self.device_name)
+    fn backend_error(&self, failure: DriverFailure) -> BackendError {
+        driver_error(failure, &self.device_name)
     }
 }
 
 impl Drop for OperationSession {
     fn drop(&mut self) {
-        // What is given back next may still be in use. A lost context refuses; then nothing is.
+        // The memory that is freed next may still be in use. A lost context refuses to wait; then it is not in
+        // use.
         self.driver.wait().ok();
     }
 }

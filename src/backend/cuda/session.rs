@@ -31,8 +31,8 @@ pub struct CudaSession {
 }
 
 impl CudaSession {
-    /// Puts the network onto the device and records its graph, in queues beside those that others paint
-    /// in; the session itself paints in the device's own. Given up when `control` is cancelled.
+    /// Uploads the network and records its graph, in queues of its own while others paint; the session itself
+    /// paints in the queues of painting. Stops when `control` is cancelled.
     ///
     /// # Errors
     /// [`BackendError::OutOfDeviceMemory`], [`BackendError::Kernel`], [`BackendError::DeviceLost`],
@@ -45,11 +45,11 @@ impl CudaSession {
         control: &RunControl,
     ) -> Result<Self, BackendError> {
         let painting = device.driver.clone();
-        let beside = SessionDevice {
-            driver: painting.beside(Purpose::Preparing),
+        let preparing = SessionDevice {
+            driver: painting.with_queues_for(Purpose::Preparing),
             ..device
         };
-        let network = DeviceNetwork::new(beside, weights, plan, control)?;
+        let network = DeviceNetwork::new(preparing, weights, plan, control)?;
         let mut session = Self {
             first: FrameSlot::new(&network, network.layout.clone())?,
             second: None,
@@ -86,7 +86,7 @@ impl CudaSession {
         first.stage(&network.plan, inputs);
         let timing = first
             .run(network, recorded, meanwhile)
-            .map_err(|f| network.told(f))?;
+            .map_err(|f| network.backend_error(f))?;
         first.unstage(&network.plan, outputs);
         Ok(timing)
     }
@@ -139,14 +139,16 @@ impl CudaSession {
                         return Err(BackendError::Cancelled);
                     }
                     next.stage(&network.plan, frames);
-                    next.send(network).map_err(|f| network.told(f))?;
+                    next.send(network).map_err(|f| network.backend_error(f))?;
                     Some(to)
                 }
                 None => None,
             };
-            // The one before, which was painted meanwhile.
+            // The batch before, which was painted meanwhile.
             if let Some(painted) = std::mem::replace(&mut sent, to) {
-                let run = other.receive(network).map_err(|f| network.told(f))?;
+                let run = other
+                    .receive(network)
+                    .map_err(|f| network.backend_error(f))?;
                 timing = Some(timing.map_or(run, |before| before.then(run)));
                 done += painted.len();
                 other.unstage(&network.plan, painted);
@@ -162,7 +164,8 @@ impl CudaSession {
 
 impl Drop for CudaSession {
     fn drop(&mut self) {
-        // What is given back next may still be in use. A lost context refuses; then nothing is.
+        // The memory that is freed next may still be in use. A lost context refuses to wait; then it is not in
+        // use.
         self.network.driver.wait().ok();
     }
 }

@@ -4,8 +4,8 @@
 //! other code with what it judges: padding, convolution, norm, upsampling and the rule for odd and
 //! tiny sizes are all written here a second time. Any thread; it blocks for long.
 //!
-//! It can also round where a mode rounds ([`judge_rounded`]): not to judge, but to tell how far any
-//! computation in so few bits has to be from the truth.
+//! It can also round where a mode rounds ([`judge_rounded`]). That is the naive run, which does not judge: it
+//! shows the error that a mode's few bits alone cause, and rules are multiples of it.
 
 mod rounding;
 

@@ -1,5 +1,5 @@
-//! Where a computation in few bits rounds, so that the oracle can say how far such a one has to be from
-//! the truth. Written from the modes' definitions; shares no code with the kernels.
+//! The places where a mode rounds, for the oracle's naive run, which shows the error that a mode's few bits
+//! alone cause. Written from the modes' definitions; shares no code with the kernels.
 
 use half::{bf16, f16};
 

@@ -1,4 +1,4 @@
-//! The client's end: a backend like any other to those who use it.
+//! The client's end: a backend that its callers use like any other.
 
 use std::{
     collections::HashMap,
@@ -35,7 +35,8 @@ use crate::{
 pub struct RemoteBackend {
     link: Arc<Link>,
     device: DeviceInfo,
-    /// Those that were chosen so far, which a lost device still has in messages.
+    /// The automatic precision of each variant that was requested so far: messages name it after the device is
+    /// lost.
     precisions: Mutex<HashMap<Variant, Precision>>,
 }
 
@@ -44,8 +45,8 @@ impl RemoteBackend {
     /// people know it as `device`) there.
     ///
     /// # Errors
-    /// [`BackendError::Unavailable`] when the process cannot be started, and what it runs into when
-    /// it opens the GPU.
+    /// [`BackendError::Unavailable`] when the process cannot be started, and the error of opening the GPU
+    /// there.
     pub fn start(gpu: usize, device: &str) -> Result<Self, BackendError> {
         let program = env::current_exe().map_err(|e| BackendError::Unavailable {
             device: device.to_owned(),
@@ -81,8 +82,8 @@ impl RemoteBackend {
     /// know the device as.
     ///
     /// # Errors
-    /// What the server ran into when it opened the device; [`BackendError::DeviceLost`] and
-    /// [`BackendError::DeviceHangs`] when it does not answer.
+    /// The server's error of opening the device; [`BackendError::DeviceLost`] and [`BackendError::DeviceHangs`]
+    /// when it does not answer.
     pub fn connect(
         from: Box<dyn Read + Send>,
         to: Box<dyn Write + Send>,
@@ -186,7 +187,7 @@ impl Backend for RemoteBackend {
             .ok()?
     }
 
-    fn open_while_wanted(
+    fn open_unless_cancelled(
         &self,
         network: &Arc<Network>,
         spec: &SessionSpec,
@@ -300,7 +301,7 @@ impl RemoteSession {
         })
     }
 
-    /// [`RemoteSession::painted`] of one group, which the next is predicted by.
+    /// [`RemoteSession::painted`] of one group; its time predicts that of the next.
     fn paint_group(
         &mut self,
         inputs: &[Frame],
@@ -321,7 +322,7 @@ impl RemoteSession {
 
 impl Drop for RemoteSession {
     fn drop(&mut self) {
-        // What the server would say to that changes nothing any more.
+        // The server's answer would change nothing any more.
         self.link
             .call::<()>(Call {
                 request: Some(Request::Close(self.number)),

@@ -9,7 +9,7 @@
 //!   [`LEAST_FLOPS_PER_MS`] do. What goes through the pipes counts at [`LEAST_BYTES_PER_MS`].
 //! - Everything else is a call to the driver or to a table: [`ANSWER`].
 //!
-//! Knows no clock: who waits brings a [`Timer`].
+//! Knows no clock: the caller has a [`Timer`].
 
 use std::{
     sync::Arc,
@@ -20,7 +20,7 @@ use crossbeam_channel::{Receiver, after};
 
 use crate::{plan::PlanSummary, timing::RunTiming};
 
-/// Gives a channel on which something comes once a duration has passed: the clock of the client.
+/// Gives a channel that receives a value once a duration has passed: the client's clock.
 pub type Timer = Arc<dyn Fn(Duration) -> Receiver<Instant> + Send + Sync>;
 
 /// The system's clock.
@@ -30,7 +30,7 @@ pub(super) fn system_timer() -> Timer {
 
 /// For opening the GPU or a session.
 pub(super) const OPENING: Duration = Duration::from_secs(120);
-/// For what the server has only to look up.
+/// For requests that the server answers from a table or by one call of the driver.
 pub(super) const ANSWER: Duration = Duration::from_secs(30);
 /// For the server's process to be gone after it was ended.
 pub(super) const ENDING: Duration = Duration::from_secs(2);
@@ -39,7 +39,7 @@ pub(super) const ENDING: Duration = Duration::from_secs(2);
 const FACTOR: f64 = 10.0;
 /// Besides [`FACTOR`].
 const ALLOWANCE: Duration = Duration::from_secs(5);
-/// Nothing is waited for longer, whatever was predicted.
+/// The longest deadline, whatever was predicted.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 /// Operations per millisecond of the slowest GPU in its slowest mode, ten times too low: 0.1 TFLOP/s.
 const LEAST_FLOPS_PER_MS: f64 = 1e8;
@@ -92,7 +92,7 @@ mod tests {
     fn pace(flops: u64, batch: usize) -> Pace {
         Pace::planned(&PlanSummary {
             flops,
-            ..PlanSummary::untold(Mode::default(), batch, (8, 6))
+            ..PlanSummary::without_steps(Mode::default(), batch, (8, 6))
         })
     }
 

@@ -1,4 +1,4 @@
-//! The client's way to the other process: two pipes, a thread that uses them, a deadline.
+//! The client's connection to the other process: two pipes, a thread that uses them, a deadline.
 //!
 //! Reading from a process that hangs lasts for ever, and so does writing once the pipe is full.
 //! Therefore a thread of its own does both, and the caller waits for the thread, only until the
@@ -41,7 +41,7 @@ pub(super) struct Call {
 
 /// The pipes, shared by the backend and its sessions.
 pub(super) struct Link {
-    /// To the thread; one call is under way at a time. Or what ended it.
+    /// Sends calls to the thread, one at a time; after its end, the error that ended it.
     line: Mutex<Result<Sender<Exchange>, BackendError>>,
     process: Process,
     /// Nothing is ever sent here: it closes when the thread is done and the process gone.
@@ -78,7 +78,7 @@ impl Link {
         thread::Builder::new()
             .name("gpu-link".to_owned())
             .spawn(move || {
-                // Dropped in the opposite order, on every way out: the pipes are closed first.
+                // Dropped in the opposite order, however the thread ends: the pipes are closed first.
                 let (_ending, _reaper) = (ending, reaper);
                 let mut pipes = Pipes { from, to };
                 for exchange in exchanges {
@@ -144,7 +144,7 @@ impl Link {
         Err(error)
     }
 
-    /// That the server is gone, or is not what it should be.
+    /// The error that the server is gone, or does not answer as it should.
     pub fn lost(&self, error: &dyn std::fmt::Display) -> BackendError {
         BackendError::DeviceLost {
             device: self.device.clone(),
@@ -153,11 +153,11 @@ impl Link {
     }
 }
 
-/// What came, or `None` when nothing did until it was over.
+/// The answer, or `None` when there was none before the deadline.
 fn came<T>(answer: &Receiver<io::Result<T>>, over: &Receiver<Instant>) -> Option<io::Result<T>> {
     select! {
         recv(answer) -> came => Some(came.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))),
-        // Both may have come.
+        // The answer may have come together with the deadline.
         recv(over) -> _ => answer.try_recv().ok(),
     }
 }
@@ -167,7 +167,7 @@ impl Drop for Link {
         let unused = Err(BackendError::Cancelled);
         let line = self.line.get_mut().unwrap_or_else(PoisonError::into_inner);
         let was_well = std::mem::replace(line, unused).is_ok();
-        // It has nothing to keep, and one that hangs would be waited for.
+        // The process has nothing to save, and waiting for one that hangs would not end.
         self.process.kill();
         if was_well {
             // The GPU's memory is free again when the process is gone.
@@ -195,7 +195,7 @@ impl Pipes {
     }
 }
 
-/// The other process, until its end is taken note of.
+/// The other process, until its end is noted.
 #[derive(Clone)]
 struct Process(Arc<Mutex<Option<Child>>>);
 
@@ -207,14 +207,15 @@ impl Process {
     }
 }
 
-/// Takes note of the process's end, or it would stay in the system's list of processes.
+/// Waits for the process's end, or it would stay in the system's list of processes.
 struct Reaper(Process);
 
 impl Drop for Reaper {
     fn drop(&mut self) {
         let mut place = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         let child = place.take();
-        // A process that does not die is waited for here, and who kills it must not wait with it.
+        // The wait for a process that does not die happens on this thread, so that the thread that kills it
+        // need not wait.
         drop(place);
         if let Some(mut child) = child {
             child.kill().ok();

@@ -1,13 +1,12 @@
 //! A backend that lives in another process, behind two pipes.
 //!
-//! A kernel that goes astray ends more than its context: NVIDIA's driver refuses every further
-//! context to the process that it happened in (cuda.h says so of errors 700, 719 and their kin). With
-//! driver 580 that was seen of contexts made anew, of the primary one released or reset, and of one
-//! made beforehand; closing the driver's library does not unload it, and a second copy of it does not
-//! start. So a GPU that was lost is opened again in a process of its own: this program, started with
-//! [`COMMAND`], which answers on its standard streams until its standard input is closed. Only what
-//! comes after a loss takes this way, every picture twice through a pipe; a GPU that was never lost is
-//! called directly.
+//! A kernel that traps ends more than its context: NVIDIA's driver refuses every further context to the process
+//! in which that happened (cuda.h says so of errors 700, 719 and similar ones). With driver 580 that was seen
+//! of contexts made anew, of the primary one released or reset, and of one made beforehand; closing the
+//! driver's library does not unload it, and a second copy of it does not start. So a GPU that was lost is
+//! opened again in a process of its own: this program, started with [`COMMAND`], which answers on its standard
+//! streams until its standard input is closed. Only after a loss do pictures go through the pipes, each of them
+//! twice; a GPU that was never lost is called directly.
 //!
 //! [`RemoteBackend`] calls and [`serve`] answers. Neither knows what kind of backend it is, so that
 //! both are tested without a GPU. Any thread may call: one call is under way at a time, the others

@@ -21,8 +21,8 @@ use crate::{
     timing::{RunTiming, StepTiming},
 };
 
-/// Serves a backend to whoever reads `to` and writes `from`, until that end closes `from`. A
-/// backend that could not be opened is sent as such, and nothing else.
+/// Serves a backend to the client that reads `to` and writes `from`, until the client closes `from`. A backend
+/// that could not be opened is sent as such, and nothing else.
 ///
 /// # Errors
 /// The pipes', and [`io::ErrorKind::InvalidData`] when a call makes no sense.
@@ -64,7 +64,7 @@ pub fn end_with_parent() -> io::Result<()> {
             while parent_id() == parent {
                 thread::sleep(Duration::from_secs(1));
             }
-            // Time for the usual end.
+            // Leaves time for the usual end.
             thread::sleep(Duration::from_secs(2));
             // SAFETY: ends the process without running anything of it: exit handlers of a driver that
             // hangs would hang as well.

@@ -1,8 +1,8 @@
-//! What goes through the pipes: a header in JSON and, where there are many of them, plain numbers.
+//! The messages in the pipes: a header in JSON and a body of plain numbers.
 //!
-//! A message is the header's length and the body's (8 bytes each, least significant first), the
-//! header, the body. Both ends are the same program, so nothing here has to last: a message that
-//! does not make sense means that the server is not what it should be.
+//! A message is the header's length and the body's (8 bytes each, least significant first), the header, the
+//! body. Both ends are the same program, so the format has no versions: a message that does not make sense
+//! means that the server is another program.
 //!
 //! Neither end believes the other: a header has a most length, a body the one that its header
 //! allows, and memory grows with what has arrived, at most to twice that and a mebibyte.
@@ -21,7 +21,7 @@ use crate::{
 
 /// Most bytes of a header.
 const MAX_HEADER_BYTES: u64 = 1 << 20;
-/// What is taken at once for a message of which nothing has arrived yet.
+/// Memory that is taken at once for a message of which nothing has arrived yet.
 const STEP_BYTES: u64 = 1 << 20;
 /// Most bytes of all frames that a session paints at once.
 const MAX_BATCH_BYTES: u64 = 1 << 36;
@@ -31,11 +31,11 @@ const MAX_BATCH_BYTES: u64 = 1 << 36;
 pub struct Hello {
     /// Version of the program that serves.
     pub version: String,
-    /// What it has.
+    /// The device.
     pub device: DeviceInfo,
 }
 
-/// A call. What comes back is an [`Answer`] of the type that stands behind each.
+/// A call. The server sends an [`Answer`] of the type that stands behind each.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Request {
     /// Whether the device has a mode: `()`.
@@ -209,7 +209,7 @@ fn exactly(from: &mut dyn Read, length: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// What the server should not have sent.
+/// The error for a message that makes no sense.
 pub fn invalid(what: &str) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
@@ -329,7 +329,7 @@ mod tests {
         assert!(read(&mut long.as_slice()).is_err());
     }
 
-    /// What comes of a message with this header whose body declares `body_bytes` and has none.
+    /// The error for a message with this header whose body declares `body_bytes` and has none.
     fn refused(header: &impl Serialize, body_bytes: u64) -> String {
         let header = serde_json::to_vec(header).expect("JSON");
         let mut message = (header.len() as u64).to_le_bytes().to_vec();

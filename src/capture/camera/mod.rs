@@ -1,4 +1,4 @@
-//! Cameras: which there are, and the thread that keeps one running.
+//! Cameras: lists them, and runs one on a thread that watches it.
 //!
 //! [`run`] is the thread that watches. It looks for the camera, starts a [`session`] with it on a
 //! thread of its own, and starts another when that one fails or hangs. It never touches the device,
@@ -26,22 +26,22 @@ pub struct Camera {
     pub id: CameraId,
     /// The system's name for it, for people.
     pub name: String,
-    /// What else the system tells, for example its device file.
+    /// Further facts of the system, for example its device file.
     pub description: String,
     /// Why it cannot be opened, when that is known already.
     pub problem: Option<CaptureProblem>,
 }
 
-/// A device that may be a camera, without having looked into it.
+/// A device in the system's list that may be a camera; it was not opened yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+struct DeviceEntry {
     /// The stable name.
     id: CameraId,
     /// The name for people.
     name: String,
-    /// What the system tells about it: on Linux the device file.
+    /// The system's facts about it: on Linux the device file.
     description: String,
-    /// What it is opened by: on Linux the device file, elsewhere a number.
+    /// The name by which it is opened: on Linux the device file, elsewhere a number.
     device: String,
 }
 
@@ -53,8 +53,8 @@ struct Place {
 /// [`CaptureError`] with the system's words.
 pub fn cameras() -> Result<Vec<Camera>, CaptureError> {
     let mut cameras = Vec::new();
-    for place in system::list()? {
-        let problem = match system::Device::open(&place) {
+    for entry in system::list()? {
+        let problem = match system::Device::open(&entry) {
             Ok(device) if !device.gives_pictures() => continue,
             Ok(_) => None,
             // It was listed a moment ago and is gone.
@@ -62,9 +62,9 @@ pub fn cameras() -> Result<Vec<Camera>, CaptureError> {
             Err(problem) => Some(problem),
         };
         cameras.push(Camera {
-            id: place.id,
-            name: place.name,
-            description: place.description,
+            id: entry.id,
+            name: entry.name,
+            description: entry.description,
             problem,
         });
     }
@@ -76,21 +76,21 @@ pub fn cameras() -> Result<Vec<Camera>, CaptureError> {
 /// # Errors
 /// [`CaptureError`] says why the camera is not found or does not answer.
 pub fn formats(id: &CameraId) -> Result<Vec<CameraFormat>, CaptureError> {
-    let place = find(id)?;
-    Ok(system::Device::open(&place)?.formats()?)
+    let entry = find(id)?;
+    Ok(system::Device::open(&entry)?.formats()?)
 }
 
-/// The camera that `id` means now.
-fn find(id: &CameraId) -> Result<Place, CaptureProblem> {
-    let places = system::list().map_err(|e| CaptureProblem::Device(e.to_string()))?;
-    if places.is_empty() && *id == CameraId::first() {
+/// The device that `id` names now.
+fn find(id: &CameraId) -> Result<DeviceEntry, CaptureProblem> {
+    let entries = system::list().map_err(|e| CaptureProblem::Device(e.to_string()))?;
+    if entries.is_empty() && *id == CameraId::first() {
         return Err(CaptureProblem::NoCamera);
     }
-    let mut fitting: Vec<Place> = best_fit(&places, id).into_iter().cloned().collect();
+    let mut fitting: Vec<DeviceEntry> = best_fit(&entries, id).into_iter().cloned().collect();
     if fitting.len() > 1 {
         // Cameras bring devices of the same name that give no pictures.
-        fitting.retain(|place| {
-            system::Device::open(place).map_or(true, |device| device.gives_pictures())
+        fitting.retain(|entry| {
+            system::Device::open(entry).map_or(true, |device| device.gives_pictures())
         });
     }
     if *id == CameraId::first() {
@@ -98,7 +98,7 @@ fn find(id: &CameraId) -> Result<Place, CaptureProblem> {
     }
     match fitting.len() {
         0 => {
-            let mut known: Vec<String> = places.into_iter().map(|p| p.name).collect();
+            let mut known: Vec<String> = entries.into_iter().map(|p| p.name).collect();
             known.dedup();
             Err(CaptureProblem::Unknown {
                 name: id.to_string(),
@@ -113,30 +113,30 @@ fn find(id: &CameraId) -> Result<Place, CaptureProblem> {
     }
 }
 
-/// The places that `id` fits: by the stable name, else by device file or the whole name that people
-/// see, else by a part of that. All of them for the first camera.
-fn best_fit<'a>(places: &'a [Place], id: &CameraId) -> Vec<&'a Place> {
-    let wanted = id.as_str().to_lowercase();
-    let fits = |fit: &dyn Fn(&Place) -> bool| -> Vec<&'a Place> {
-        places.iter().filter(|place| fit(place)).collect()
+/// The devices that `id` fits: by the stable name, else by device file or the whole name that people see, else
+/// by a part of that. All of them for the first camera.
+fn best_fit<'a>(entries: &'a [DeviceEntry], id: &CameraId) -> Vec<&'a DeviceEntry> {
+    let name = id.as_str().to_lowercase();
+    let fits = |fit: &dyn Fn(&DeviceEntry) -> bool| -> Vec<&'a DeviceEntry> {
+        entries.iter().filter(|entry| fit(entry)).collect()
     };
-    let by_id = fits(&|place| place.id == *id);
+    let by_id = fits(&|entry| entry.id == *id);
     if !by_id.is_empty() {
         return by_id;
     }
-    let by_name = fits(&|p| p.name.to_lowercase() == wanted || p.device == id.as_str());
+    let by_name = fits(&|p| p.name.to_lowercase() == name || p.device == id.as_str());
     if !by_name.is_empty() {
         return by_name;
     }
-    fits(&|place| place.name.to_lowercase().contains(&wanted))
+    fits(&|entry| entry.name.to_lowercase().contains(&name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn place(id: &str, name: &str, device: &str) -> Place {
-        Place {
+    fn entry(id: &str, name: &str, device: &str) -> DeviceEntry {
+        DeviceEntry {
             id: CameraId::new(id),
             name: name.to_owned(),
             description: String::new(),
@@ -146,13 +146,13 @@ mod tests {
 
     #[test]
     fn the_stable_name_comes_before_the_others() {
-        let places = [
-            place("usb-a", "HD Camera", "/dev/video0"),
-            place("usb-b", "HD Camera", "/dev/video2"),
-            place("hd camera", "Screen", "/dev/video4"),
+        let entries = [
+            entry("usb-a", "HD Camera", "/dev/video0"),
+            entry("usb-b", "HD Camera", "/dev/video2"),
+            entry("hd camera", "Screen", "/dev/video4"),
         ];
         let found = |name: &str| -> Vec<&str> {
-            best_fit(&places, &CameraId::new(name))
+            best_fit(&entries, &CameraId::new(name))
                 .iter()
                 .map(|p| p.id.as_str())
                 .collect()

@@ -1,29 +1,29 @@
 //! The frames of cameras, through nokhwa.
 //!
-//! The only file that imports nokhwa. On Linux, [`v4l2`](super::v4l2) tells what nokhwa leaves out,
-//! through a second opening of the device that only asks: formats, row lengths, whether a frame is
-//! there. Three kinds of formats are sent by that module itself, because nokhwa's Linux bindings
-//! (0.1.4) cannot carry them:
+//! The only file that imports nokhwa. On Linux, [`v4l2`](super::v4l2) adds the facts that nokhwa leaves out,
+//! through a second open handle of the device that never streams: formats, row lengths, whether a frame is
+//! there. Three kinds of formats are sent by that module itself, because nokhwa's Linux bindings (0.1.4) cannot
+//! carry them:
 //!
-//! - grey: they ask for the code `GRAY`, which V4L2 writes `GREY` (`frameformat_to_fourcc`);
-//! - rates that are no whole number, or that the camera does not tell (`get_device_format` fails);
-//! - cameras that offer ranges: they ask for each value of a range (`V4LCaptureDevice::new`).
+//! - grey: they request the code `GRAY`, which V4L2 writes `GREY` (`frameformat_to_fourcc`);
+//! - rates that are no whole number, or that the camera does not report (`get_device_format` fails);
+//! - cameras that offer ranges: they request each value of a range (`V4LCaptureDevice::new`).
 //!
 //! # Waiting
 //!
-//! nokhwa waits for a frame as long as it takes. So on Linux a frame is only asked for when the second
-//! opening says that there is one; a camera that stalls is closed like one that runs, at once. That
-//! does not help with the first frame, which nokhwa makes the camera send and waits for in one call,
-//! nor before the second shows that the driver announces frames, nor with drivers that tell only the
-//! opening that sends, nor on other systems. There, a camera is released within a frame period while
-//! frames come. When none come, the session keeps its thread and the device until the driver lets go,
-//! at the latest when the camera is unplugged; the thread that watches leaves it behind as it does
-//! with every session that hangs.
+//! A call of nokhwa for a frame returns only with a frame. So on Linux a frame is only requested when the
+//! second handle says that one is there; a camera that stalls can then be closed at once, like one that runs.
+//! This cannot be done for the first frame (nokhwa starts the stream and waits for it in one call), for the
+//! second (only that one shows whether the driver announces frames to the second handle), with drivers that
+//! announce frames only to the streaming handle, and on other systems. In these cases a camera is released
+//! within a frame period while frames come. When none come, the session keeps its thread and the device until
+//! the driver returns, at the latest when the camera is unplugged; the watching thread leaves it behind, as it
+//! does with every session that hangs.
 //!
 //! # Damage
 //!
-//! nokhwa gives the whole buffer, not how much of it is filled, and drops what the driver says about
-//! it. An MJPEG picture ends at its mark; a raw frame that is cut off looks whole.
+//! nokhwa gives the whole buffer, not how much of it is filled, and drops the driver's flags of damage. An
+//! MJPEG picture ends at its mark; a raw frame that is cut off looks whole.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -35,7 +35,7 @@ use nokhwa::{
     },
 };
 
-use super::Place;
+use super::DeviceEntry;
 use crate::capture::{
     format::{CameraFormat, PixelFormat},
     pixels::Layout,
@@ -56,11 +56,11 @@ pub struct Stream {
     probe: super::v4l2::ProbeStream,
 }
 
-/// Who brings the frames.
+/// The library that reads the frames.
 enum Frames {
     Nokhwa {
         camera: Camera,
-        /// A frame that nokhwa gave away.
+        /// The newest frame, which nokhwa hands over by value.
         kept: Vec<u8>,
     },
     #[cfg(target_os = "linux")]
@@ -110,7 +110,7 @@ impl Stream {
         }))
     }
 
-    /// Whether the camera still sends as agreed, as far as the system tells.
+    /// Whether the camera still sends in the agreed format, as far as the system reports.
     pub fn is_as_agreed(&self) -> bool {
         #[cfg(target_os = "linux")]
         return self.probe.sends_as(&self.format);
@@ -128,8 +128,8 @@ fn open(index: CameraIndex, format: NokhwaFormat) -> Result<Camera, CaptureProbl
     Ok(camera)
 }
 
-/// The format in nokhwa's words, which know whole rates only.
-fn in_words_of_nokhwa(format: &CameraFormat, fps: u32) -> NokhwaFormat {
+/// The format as nokhwa's type, which has whole rates only.
+fn nokhwa_format(format: &CameraFormat, fps: u32) -> NokhwaFormat {
     let kind = match format.pixels {
         PixelFormat::Mjpeg => FrameFormat::MJPEG,
         PixelFormat::Yuyv => FrameFormat::YUYV,
@@ -146,10 +146,10 @@ fn problem(error: &NokhwaError) -> CaptureProblem {
     meaning(&error.to_string(), reads)
 }
 
-/// What the text of an error means; nokhwa puts the system's number for it into words.
+/// The problem that an error's text means; nokhwa gives the system's error number only as text.
 fn meaning(text: &str, reads: bool) -> CaptureProblem {
     match system_number(text) {
-        // What some drivers say when the plug is pulled.
+        // The error of some drivers when the plug is pulled.
         #[cfg(target_os = "linux")]
         Some(libc::EIO) if reads => CaptureProblem::Unplugged,
         #[cfg(target_os = "linux")]
@@ -171,7 +171,7 @@ mod linux {
 
     use nokhwa::utils::{CameraFormat as NokhwaFormat, CameraIndex};
 
-    use super::{Frames, Place, Stream, in_words_of_nokhwa, open};
+    use super::{DeviceEntry, Frames, Stream, nokhwa_format, open};
     use crate::capture::{
         camera::v4l2::{self, Agreed, MmapStream, Node, ProbeStream},
         format::{CameraFormat, PixelFormat},
@@ -182,7 +182,7 @@ mod linux {
 
     /// An open device that does not send yet.
     pub struct Device {
-        place: Place,
+        entry: DeviceEntry,
         node: Node,
     }
 
@@ -191,10 +191,10 @@ mod linux {
         ///
         /// # Errors
         /// [`CaptureProblem`], from the system's refusal.
-        pub fn open(place: &Place) -> Result<Self, CaptureProblem> {
+        pub fn open(entry: &DeviceEntry) -> Result<Self, CaptureProblem> {
             Ok(Self {
-                place: place.clone(),
-                node: Node::open(place)?,
+                entry: entry.clone(),
+                node: Node::open(entry)?,
             })
         }
 
@@ -203,7 +203,7 @@ mod linux {
             self.node.gives_pictures()
         }
 
-        /// What the camera offers and can be read, in its order.
+        /// The formats that the camera offers and that can be read, in its order.
         ///
         /// # Errors
         /// [`CaptureProblem`] when it does not answer, or offers nothing that can be read.
@@ -211,19 +211,19 @@ mod linux {
             self.node.formats()
         }
 
-        /// Makes the camera send in `wanted`, or in what it makes of that.
+        /// Makes the camera send in the `requested` format, or in the nearest that it has.
         ///
         /// # Errors
         /// [`CaptureProblem`], from the system's refusal.
-        pub fn start(self, wanted: &CameraFormat) -> Result<Stream, CaptureProblem> {
+        pub fn start(self, requested: &CameraFormat) -> Result<Stream, CaptureProblem> {
             // nokhwa refuses cameras whose present format it does not know. So the format is set
             // before nokhwa comes, and found as it should be.
-            let (setting, agreed) = Agreed::on(&self.place, wanted)?;
+            let (setting, agreed) = Agreed::on(&self.entry, requested)?;
             let listed = self.node.lists_each();
             let frames = match carried(&agreed).filter(|_| listed) {
                 Some(format) => {
                     drop(setting);
-                    let number = v4l2::number(Path::new(&self.place.device))
+                    let number = v4l2::number(Path::new(&self.entry.device))
                         .ok_or(CaptureProblem::Unplugged)?;
                     Frames::Nokhwa {
                         camera: open(CameraIndex::Index(number), format)?,
@@ -241,7 +241,7 @@ mod linux {
         }
     }
 
-    /// The format in nokhwa's words, if nokhwa can carry it.
+    /// The format as nokhwa's type, if nokhwa supports it.
     pub(super) fn carried(agreed: &Agreed) -> Option<NokhwaFormat> {
         let interval = agreed.format.interval;
         let knows = matches!(
@@ -249,8 +249,8 @@ mod linux {
             b"MJPG" | b"YUYV" | b"NV12" | b"RGB3" | b"BGR3"
         );
         let grey = agreed.format.pixels == PixelFormat::Grey;
-        (knows && !grey && agreed.tells_rate && interval.numerator == 1)
-            .then(|| in_words_of_nokhwa(&agreed.format, interval.denominator))
+        (knows && !grey && agreed.reports_rate && interval.numerator == 1)
+            .then(|| nokhwa_format(&agreed.format, interval.denominator))
     }
 }
 
@@ -264,7 +264,7 @@ mod elsewhere {
         },
     };
 
-    use super::{Frames, Place, Stream, in_words_of_nokhwa, open, problem};
+    use super::{DeviceEntry, Frames, Stream, nokhwa_format, open, problem};
     use crate::capture::{
         format::{CameraFormat, FrameInterval, PixelFormat},
         pixels::Layout,
@@ -286,9 +286,9 @@ mod elsewhere {
     ///
     /// # Errors
     /// [`CaptureError`] with the system's words.
-    pub fn list() -> Result<Vec<Place>, CaptureError> {
+    pub fn list() -> Result<Vec<DeviceEntry>, CaptureError> {
         let found = query(ApiBackend::Auto).map_err(|e| CaptureError::List(e.to_string()))?;
-        let places = found.iter().map(|camera| {
+        let entries = found.iter().map(|camera| {
             // The system's own key of the device, where it has one.
             let key = camera.misc();
             let device = camera.index().as_string();
@@ -297,20 +297,20 @@ mod elsewhere {
             } else {
                 key
             };
-            Place {
+            DeviceEntry {
                 id: CameraId::new(id),
                 name: camera.human_name(),
                 description: camera.description().to_owned(),
                 device,
             }
         });
-        Ok(places.collect())
+        Ok(entries.collect())
     }
 
-    fn index(place: &Place) -> CameraIndex {
-        match place.device.parse() {
+    fn index(entry: &DeviceEntry) -> CameraIndex {
+        match entry.device.parse() {
             Ok(index) => CameraIndex::Index(index),
-            Err(_) => CameraIndex::String(place.device.clone()),
+            Err(_) => CameraIndex::String(entry.device.clone()),
         }
     }
 
@@ -325,8 +325,8 @@ mod elsewhere {
         ///
         /// # Errors
         /// [`CaptureProblem`], from the system's refusal.
-        pub fn open(place: &Place) -> Result<Self, CaptureProblem> {
-            let index = index(place);
+        pub fn open(entry: &DeviceEntry) -> Result<Self, CaptureProblem> {
+            let index = index(entry);
             let any = RequestedFormat::with_formats(RequestedFormatType::None, &KINDS);
             let camera = Camera::new(index.clone(), any).map_err(|e| problem(&e))?;
             Ok(Self { index, camera })
@@ -337,7 +337,7 @@ mod elsewhere {
             true
         }
 
-        /// What the camera offers and can be read, in its order.
+        /// The formats that the camera offers and that can be read, in its order.
         ///
         /// # Errors
         /// [`CaptureProblem`] when it does not answer, or offers nothing that can be read.
@@ -346,7 +346,7 @@ mod elsewhere {
                 .camera
                 .compatible_camera_formats()
                 .map_err(|e| problem(&e))?;
-            let formats: Vec<CameraFormat> = offered.iter().filter_map(in_our_words).collect();
+            let formats: Vec<CameraFormat> = offered.iter().filter_map(format_of_nokhwa).collect();
             if formats.is_empty() {
                 return Err(CaptureProblem::NoFormat {
                     offered: "none".to_owned(),
@@ -355,16 +355,16 @@ mod elsewhere {
             Ok(formats)
         }
 
-        /// Makes the camera send in `wanted`, or in what it makes of that.
+        /// Makes the camera send in the `requested` format, or in the nearest that it has.
         ///
         /// # Errors
         /// [`CaptureProblem`], from the system's refusal.
-        pub fn start(self, wanted: &CameraFormat) -> Result<Stream, CaptureProblem> {
+        pub fn start(self, requested: &CameraFormat) -> Result<Stream, CaptureProblem> {
             let Self { index, camera } = self;
             drop(camera);
-            let exact = in_words_of_nokhwa(wanted, wanted.fps().round() as u32);
+            let exact = nokhwa_format(requested, requested.fps().round() as u32);
             let camera = open(index, exact)?;
-            let format = in_our_words(&camera.camera_format()).unwrap_or(*wanted);
+            let format = format_of_nokhwa(&camera.camera_format()).unwrap_or(*requested);
             Ok(Stream {
                 frames: Frames::Nokhwa {
                     camera,
@@ -379,10 +379,10 @@ mod elsewhere {
     /// Whether the camera still sends as `agreed`.
     pub(super) fn sends_as(frames: &Frames, agreed: &CameraFormat) -> bool {
         let Frames::Nokhwa { camera, .. } = frames;
-        in_our_words(&camera.camera_format()).is_none_or(|now| now == *agreed)
+        format_of_nokhwa(&camera.camera_format()).is_none_or(|now| now == *agreed)
     }
 
-    fn in_our_words(format: &NokhwaFormat) -> Option<CameraFormat> {
+    fn format_of_nokhwa(format: &NokhwaFormat) -> Option<CameraFormat> {
         let pixels = match format.format() {
             FrameFormat::MJPEG => PixelFormat::Mjpeg,
             FrameFormat::YUYV => PixelFormat::Yuyv,
@@ -427,14 +427,17 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn errors_in_words_mean_what_their_numbers_do() {
-        let told = |number| {
+        let problem_of = |number| {
             let error = std::io::Error::from_raw_os_error(number);
             problem(&NokhwaError::OpenStreamError(error.to_string()))
         };
-        assert_eq!(told(libc::EBUSY), CaptureProblem::Busy);
-        assert!(matches!(told(libc::EACCES), CaptureProblem::Denied { .. }));
-        assert_eq!(told(libc::ENODEV), CaptureProblem::Unplugged);
-        assert!(matches!(told(libc::EIO), CaptureProblem::Device(_)));
+        assert_eq!(problem_of(libc::EBUSY), CaptureProblem::Busy);
+        assert!(matches!(
+            problem_of(libc::EACCES),
+            CaptureProblem::Denied { .. }
+        ));
+        assert_eq!(problem_of(libc::ENODEV), CaptureProblem::Unplugged);
+        assert!(matches!(problem_of(libc::EIO), CaptureProblem::Device(_)));
         let read = |text: &str| problem(&NokhwaError::ReadFrameError(text.to_owned()));
         assert_eq!(
             read("Input/output error (os error 5)"),
@@ -465,7 +468,7 @@ mod tests {
             },
             layout: Layout::tight(pixels, 640, 480),
             code: *code,
-            tells_rate: true,
+            reports_rate: true,
         };
         let yuyv = agreed(PixelFormat::Yuyv, b"YUYV", (1, 30));
         let carried = linux::carried;
@@ -480,7 +483,7 @@ mod tests {
             agreed(PixelFormat::Mjpeg, b"JPEG", (1, 30)),
             agreed(PixelFormat::Yuyv, b"YUYV", (1001, 30000)),
             Agreed {
-                tells_rate: false,
+                reports_rate: false,
                 ..yuyv
             },
         ] {

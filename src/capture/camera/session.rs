@@ -1,7 +1,7 @@
-//! The thread that lives with the device: opens it, takes its frames, decodes them, hands them on.
+//! The thread that uses the device: opens it, takes its frames, decodes them, hands them on.
 //!
-//! It may hang in the driver at any moment. So it reports every sign of life, holds nothing that
-//! others wait for while it is with the driver, and hands nothing on once it was given up.
+//! It may hang in the driver at any moment. So it notes a heartbeat around every call, holds no lock during a
+//! call of the driver, and hands nothing on once the watching thread has given it up.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -14,7 +14,7 @@ use std::{
 
 use crossbeam_channel::Sender;
 
-use super::{Place, system::Device};
+use super::{DeviceEntry, system::Device};
 use crate::capture::{
     Captured,
     decoder::FrameDecoder,
@@ -26,40 +26,40 @@ use crate::capture::{
 };
 use crate::mailbox::Writer;
 
-/// Longest wait for the device without looking whether to stop.
-const GLANCE: Duration = Duration::from_millis(40);
-/// Patience with opening and with the first frame: cameras take their time to wake up.
+/// Longest wait for the device without checking whether to stop.
+const STOP_CHECK_EVERY: Duration = Duration::from_millis(40);
+/// Patience with opening and with the first frame: cameras are slow to start.
 pub const WAKING_PATIENCE: Duration = Duration::from_secs(5);
 /// Least patience with a running camera.
 const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 /// Frames that may be missing before a camera counts as stalled.
 const PATIENCE_FRAMES: f32 = 5.0;
-/// How long frames may be damaged, all of them, before that is told.
+/// How long all frames may be damaged before that is reported.
 const DAMAGED_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Devices that sessions of this program have open, each as often as it is.
-static HELD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// Devices that sessions of this program have open, once for each session.
+static OPEN_DEVICES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn held() -> MutexGuard<'static, Vec<String>> {
-    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+    OPEN_DEVICES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether a session of this program, one that ends or one that hangs, still has the device.
-pub fn is_held(device: &str) -> bool {
+/// Whether a session of this program, one that ends or one that hangs, still has the device open.
+pub fn is_open(device: &str) -> bool {
     held().iter().any(|held| held == device)
 }
 
-/// Has a device until it is dropped.
-struct Hold(String);
+/// Notes that a session has a device open, until it is dropped.
+struct OpenDevice(String);
 
-impl Hold {
+impl OpenDevice {
     fn new(device: &str) -> Self {
         held().push(device.to_owned());
         Self(device.to_owned())
     }
 }
 
-impl Drop for Hold {
+impl Drop for OpenDevice {
     fn drop(&mut self) {
         let mut held = held();
         if let Some(at) = held.iter().position(|device| *device == self.0) {
@@ -68,7 +68,7 @@ impl Drop for Hold {
     }
 }
 
-/// The way out, shared by the sessions of a camera that follow each other.
+/// Where frames go, shared by the sessions of a camera that follow each other.
 pub struct FrameOutput {
     writer: Writer<Captured>,
     sequence: u64,
@@ -88,22 +88,22 @@ impl FrameOutput {
     }
 }
 
-/// What a session tells the thread that watches it.
+/// A session's messages to the thread that watches it.
 pub enum Report {
     /// The first frame was handed on.
     Started {
         format: CameraFormat,
-        /// All that the camera offers.
+        /// All formats that the camera offers.
         offered: Vec<CameraFormat>,
     },
-    /// It is over; nothing when it was told to end.
+    /// The session is over, with the problem that ended it; `None` when the watching thread ended it.
     Ended(Option<CaptureProblem>),
 }
 
-/// What a session is given.
+/// What a session needs.
 pub struct Session {
     pub number: u64,
-    pub place: Place,
+    pub entry: DeviceEntry,
     pub request: FormatRequest,
     pub output: Arc<Mutex<FrameOutput>>,
     pub control: Arc<SourceControl>,
@@ -111,7 +111,7 @@ pub struct Session {
     pub reports: Sender<Report>,
 }
 
-/// What both threads look at while a session runs.
+/// Shared by both threads while a session runs.
 pub struct Heartbeat {
     began: Instant,
     /// Milliseconds after `began` of the last sign of life.
@@ -135,7 +135,7 @@ impl Heartbeat {
         (now.saturating_duration_since(self.began)).saturating_sub(seen)
     }
 
-    /// Tells the session to end at its next glance.
+    /// Ends the session at its next check.
     pub fn end(&self) {
         self.ends.store(true, Ordering::Relaxed);
     }
@@ -160,10 +160,10 @@ pub fn patience(format: &CameraFormat) -> Duration {
 }
 
 impl Session {
-    /// What the session's thread runs, from opening the camera to its end.
+    /// Runs the session, from opening the camera to its end.
     pub fn run(self) {
-        // A driver that does what it must not makes the crate below panic; that ends the session,
-        // not the program.
+        // A driver that breaks its interface makes the crate below panic; that ends the session, not the
+        // program.
         let ended = catch_unwind(AssertUnwindSafe(|| self.live()));
         let ended = ended.unwrap_or_else(|_| {
             Err(CaptureProblem::Device(
@@ -175,22 +175,23 @@ impl Session {
 
     fn live(&self) -> Result<(), CaptureProblem> {
         // Dropped after the device.
-        let _hold = Hold::new(&self.place.device);
+        let _open = OpenDevice::new(&self.entry.device);
         self.heartbeat.sign(Instant::now());
-        let mut device = Device::open(&self.place)?;
+        let mut device = Device::open(&self.entry)?;
         self.heartbeat.sign(Instant::now());
         let mut offered = device.formats()?;
-        // One that is beyond the limits is only taken, and refused, where there is no other.
+        // A format beyond the limits is chosen only where there is no other, and then refused.
         if offered.iter().any(CameraFormat::is_within_limits) {
             offered.retain(CameraFormat::is_within_limits);
         }
-        let wanted = choose(&offered, &self.request).ok_or_else(|| CaptureProblem::NoFormat {
-            offered: "none".to_owned(),
-        })?;
+        let requested =
+            choose(&offered, &self.request).ok_or_else(|| CaptureProblem::NoFormat {
+                offered: "none".to_owned(),
+            })?;
         if !self.heartbeat.goes_on() {
             return Ok(());
         }
-        let mut stream = device.start(&wanted)?;
+        let mut stream = device.start(&requested)?;
         let format = stream.format();
         if !format.is_within_limits() {
             let CameraFormat { width, height, .. } = format;
@@ -215,7 +216,7 @@ impl Session {
                 return Err(CaptureProblem::FormatChanged);
             }
             let layout = stream.layout();
-            let Some(bytes) = stream.next(GLANCE)? else {
+            let Some(bytes) = stream.next(STOP_CHECK_EVERY)? else {
                 if last_frame.elapsed() > limit {
                     return Err(CaptureProblem::Stalled {
                         ms: last_frame.elapsed().as_millis() as u64,
@@ -265,7 +266,7 @@ impl Frames<'_> {
             owner,
         } = &mut *output;
         if *owner != self.session.number {
-            // Given up while it hung; another session writes now.
+            // This session was given up while it hung; another session writes now.
             self.session.heartbeat.end();
             return Ok(false);
         }
@@ -315,13 +316,13 @@ mod tests {
     #[test]
     fn a_device_is_held_until_the_last_lets_go() {
         let device = "/dev/video-of-this-test";
-        let first = Hold::new(device);
-        let second = Hold::new(device);
+        let first = OpenDevice::new(device);
+        let second = OpenDevice::new(device);
         drop(first);
-        assert!(is_held(device));
-        assert!(!is_held("/dev/video-of-no-test"));
+        assert!(is_open(device));
+        assert!(!is_open("/dev/video-of-no-test"));
         drop(second);
-        assert!(!is_held(device));
+        assert!(!is_open(device));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The thread that keeps a camera running: looks for it, starts sessions, tells what happens.
+//! The thread that keeps a camera running: looks for it, starts sessions, sends events.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -9,7 +9,7 @@ use std::{
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded, select, tick};
 
 use super::{
-    Place, find,
+    DeviceEntry, find,
     session::{self, FrameOutput, Heartbeat, Report, Session, WAKING_PATIENCE},
 };
 use crate::capture::{
@@ -22,7 +22,7 @@ use crate::capture::{
 };
 use crate::mailbox::Writer;
 
-/// Between two looks whether a missing camera is there.
+/// Between two searches for a missing camera.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Between two attempts to open a camera that is there.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -30,11 +30,11 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 const AT_ONCE: Duration = Duration::from_millis(50);
 /// Least time between two signs of life that a running session must give; most give one every 40 ms.
 const HANGS_AFTER: Duration = Duration::from_secs(1);
-/// How often a session is looked at.
+/// How often a session's heartbeat is checked.
 const WATCH: Duration = Duration::from_millis(100);
 /// Shortest time between two openings for a better format.
 const SETTLED: Duration = Duration::from_secs(5);
-/// How long a session that was told to end may take to close its device.
+/// How long a session that ends may take to close its device.
 const ENDING_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Most sessions that may hang in the driver before no further one is tried.
@@ -42,18 +42,18 @@ const MOST_HUNG: usize = 4;
 
 /// Why a session is over.
 enum Outcome {
-    /// The handle is gone.
+    /// The capture's handle was dropped.
     Stopped,
     /// Another format suits better.
     Reopen,
     Failed(CaptureProblem),
-    /// Another session of this program has the device.
-    HeldByUs,
+    /// Another session of this program has the device open.
+    OpenInAnotherSession,
     /// The session hangs in the driver, for so many milliseconds.
     Hangs(u64),
 }
 
-/// Keeps the camera `id` running until the handle is gone.
+/// Keeps the camera `id` running until the capture's handle is dropped.
 pub fn run(feed: Feed, writer: Writer<Captured>, settings: &CaptureSettings, id: &CameraId) {
     let orient = Orient::new(settings.rotate, settings.mirror, settings.frame_px);
     let mut watch = Watch {
@@ -62,21 +62,21 @@ pub fn run(feed: Feed, writer: Writer<Captured>, settings: &CaptureSettings, id:
         settings,
         sessions: 0,
         has_run: false,
-        told: None,
+        reported: None,
         held_since: None,
         hung: Vec::new(),
     };
     loop {
         let outcome = match find(id) {
-            // Each takes a thread with it.
-            Ok(_) if watch.hung_sessions() >= MOST_HUNG => Outcome::HeldByUs,
-            Ok(place) => match watch.session(&place) {
-                Outcome::Failed(CaptureProblem::Busy) if session::is_held(&place.device) => {
-                    Outcome::HeldByUs
+            // Each session that hangs keeps a thread.
+            Ok(_) if watch.hung_sessions() >= MOST_HUNG => Outcome::OpenInAnotherSession,
+            Ok(entry) => match watch.session(&entry) {
+                Outcome::Failed(CaptureProblem::Busy) if session::is_open(&entry.device) => {
+                    Outcome::OpenInAnotherSession
                 }
                 outcome => outcome,
             },
-            // Whoever had a camera knows that it was there.
+            // After a camera has run, its absence means that it was unplugged.
             Err(CaptureProblem::NoCamera | CaptureProblem::Unknown { .. }) if watch.has_run => {
                 Outcome::Failed(CaptureProblem::Unplugged)
             }
@@ -85,9 +85,9 @@ pub fn run(feed: Feed, writer: Writer<Captured>, settings: &CaptureSettings, id:
         let pause = match outcome {
             Outcome::Stopped => return,
             Outcome::Reopen => continue,
-            Outcome::HeldByUs => watch.pause_while_held(),
-            Outcome::Failed(problem) => watch.tell(problem),
-            Outcome::Hangs(ms) => watch.tell(CaptureProblem::Stalled { ms }),
+            Outcome::OpenInAnotherSession => watch.pause_while_open(),
+            Outcome::Failed(problem) => watch.report(problem),
+            Outcome::Hangs(ms) => watch.report(CaptureProblem::Stalled { ms }),
         };
         if !watch.feed.wait(pause) {
             return;
@@ -113,22 +113,22 @@ struct Watch<'a> {
     /// Sessions so far.
     sessions: u64,
     has_run: bool,
-    /// The problem that was told last and holds on.
-    told: Option<CaptureProblem>,
+    /// The problem that was reported last and lasts.
+    reported: Option<CaptureProblem>,
     /// Since when another session of this program has kept the device from being opened.
     held_since: Option<Instant>,
-    /// Of sessions that were given up: each is gone when its end was reported.
+    /// The reports of sessions that were given up; a session has returned when it reports its end.
     hung: Vec<Receiver<Report>>,
 }
 
 impl Watch<'_> {
-    /// Tells a problem that was not told yet. Gives the time until the next attempt.
-    fn tell(&mut self, problem: CaptureProblem) -> Duration {
+    /// Reports a problem unless it was reported already. Gives the time until the next attempt.
+    fn report(&mut self, problem: CaptureProblem) -> Duration {
         self.held_since = None;
         let pause = pause_after(&problem);
-        let known = self.told.as_ref();
-        if known.is_none_or(|told| !told.is_same_kind(&problem)) {
-            self.told = Some(problem.clone());
+        let known = self.reported.as_ref();
+        if known.is_none_or(|reported| !reported.is_same_kind(&problem)) {
+            self.reported = Some(problem.clone());
             self.feed.events.send(CaptureEvent::Waiting(problem));
         }
         pause
@@ -136,7 +136,7 @@ impl Watch<'_> {
 
     /// Time until the next attempt with a camera that an earlier session of this program has: soon,
     /// since most are just closing it, and later when one hangs.
-    fn pause_while_held(&mut self) -> Duration {
+    fn pause_while_open(&mut self) -> Duration {
         let since = *self.held_since.get_or_insert_with(Instant::now);
         if since.elapsed() < ENDING_PATIENCE {
             AT_ONCE
@@ -163,12 +163,12 @@ impl Watch<'_> {
             size: self.settings.size,
             fps: self.settings.fps,
             pixels: self.settings.format,
-            working_px: self.feed.control.working_px(),
+            source_px: self.feed.control.source_px(),
         }
     }
 
-    /// One session with the camera at `place`, from beginning to end.
-    fn session(&mut self, place: &Place) -> Outcome {
+    /// One session with the camera at `entry`, from beginning to end.
+    fn session(&mut self, entry: &DeviceEntry) -> Outcome {
         self.sessions += 1;
         self.give_outlet_to(self.sessions);
         // Never full: a session sends at most two reports.
@@ -177,7 +177,7 @@ impl Watch<'_> {
         let request = self.request();
         let session = Session {
             number: self.sessions,
-            place: place.clone(),
+            entry: entry.clone(),
             request,
             output: self.output.clone(),
             control: self.feed.control.clone(),
@@ -190,15 +190,15 @@ impl Watch<'_> {
         if let Err(error) = thread {
             return Outcome::Failed(CaptureProblem::Device(error.to_string()));
         }
-        let outcome = self.watch(place, &request, &heartbeat, &reports);
+        let outcome = self.watch(entry, &request, &heartbeat, &reports);
         heartbeat.end();
-        // Whoever hangs must not write when it comes back.
+        // A session that hangs must not write frames when it returns.
         self.give_outlet_to(0);
         match outcome {
             // A device opens again only after it was closed.
             Outcome::Reopen => wait_for_end(&reports),
             Outcome::Hangs(_) => self.hung.push(reports),
-            Outcome::Failed(_) | Outcome::HeldByUs | Outcome::Stopped => {}
+            Outcome::Failed(_) | Outcome::OpenInAnotherSession | Outcome::Stopped => {}
         }
         outcome
     }
@@ -212,7 +212,7 @@ impl Watch<'_> {
 
     fn watch(
         &mut self,
-        place: &Place,
+        entry: &DeviceEntry,
         chosen_for: &FormatRequest,
         heartbeat: &Heartbeat,
         reports: &Receiver<Report>,
@@ -224,7 +224,7 @@ impl Watch<'_> {
                 recv(self.feed.stopped) -> _ => return Outcome::Stopped,
                 recv(reports) -> report => match report {
                     Ok(Report::Started { format, offered }) => {
-                        self.started(place, format);
+                        self.started(entry, format);
                         running = Some(Running { format, offered, since: Instant::now() });
                     }
                     Ok(Report::Ended(Some(problem))) => return Outcome::Failed(problem),
@@ -233,7 +233,7 @@ impl Watch<'_> {
                     }
                 },
                 recv(beat) -> _ => {
-                    // While it waits for a frame in nokhwa it gives no sign.
+                    // During a call of nokhwa for a frame the session has no heartbeat.
                     let limit = running.as_ref().map_or(WAKING_PATIENCE, |running| {
                         session::patience(&running.format).max(HANGS_AFTER)
                     });
@@ -242,9 +242,9 @@ impl Watch<'_> {
                         return Outcome::Hangs(silence.as_millis() as u64);
                     }
                     let request = self.request();
-                    // A camera may send in another format than wished; asking again for the same
-                    // gives the same.
-                    if request.working_px != chosen_for.working_px
+                    // A camera may send in another format than requested; requesting the same one again would
+                    // change nothing.
+                    if request.source_px != chosen_for.source_px
                         && running.as_ref().is_some_and(|r| r.should_change(&request))
                     {
                         return Outcome::Reopen;
@@ -254,12 +254,12 @@ impl Watch<'_> {
         }
     }
 
-    fn started(&mut self, place: &Place, format: CameraFormat) {
+    fn started(&mut self, entry: &DeviceEntry, format: CameraFormat) {
         self.has_run = true;
-        self.told = None;
+        self.reported = None;
         self.held_since = None;
         self.feed.events.send(CaptureEvent::Started {
-            described: place.name.clone(),
+            described: entry.name.clone(),
             format: Some(format),
         });
     }
@@ -279,7 +279,7 @@ impl Running {
     }
 }
 
-/// Waits until a session that was told to end has closed its device, but not for ever.
+/// Waits a bounded time until a session that ends has closed its device.
 fn wait_for_end(reports: &Receiver<Report>) {
     let until = Instant::now() + ENDING_PATIENCE;
     loop {

@@ -100,8 +100,8 @@ pub(super) fn run(feed: &Feed, mut writer: Writer<Captured>, settings: &CaptureS
             // It goes on where it stood.
             began += since.elapsed();
         }
-        if feed.control.working_px() > settings.working_px {
-            settings.working_px = feed.control.working_px();
+        if feed.control.source_px() > settings.source_px {
+            settings.source_px = feed.control.source_px();
             let larger = size_for(&settings);
             if larger != (width, height) {
                 (width, height) = larger;
@@ -140,7 +140,7 @@ fn size_for(settings: &CaptureSettings) -> (usize, usize) {
         let side = |px: u32| ((f64::from(px) * scale).round() as usize).max(1);
         return (side(width), side(height));
     }
-    let long = settings.working_px.max(SHORTEST_PX);
+    let long = settings.source_px.max(SHORTEST_PX);
     let long = long.min(settings.frame_px).max(1);
     // Even sides, as cameras have them.
     let even = |px: usize| (px.div_ceil(2) * 2).max(2);
@@ -198,10 +198,10 @@ mod tests {
 
     #[test]
     fn sizes_follow_the_working_size() {
-        let with = |size, working_px, frame_px| {
+        let with = |size, source_px, frame_px| {
             size_for(&CaptureSettings {
                 size,
-                working_px,
+                source_px,
                 frame_px,
                 ..CaptureSettings::default()
             })

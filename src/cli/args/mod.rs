@@ -1,7 +1,6 @@
-//! What may be typed: the commands, their flags, and the help that explains them.
+//! The arguments: the commands, their flags, and the help that explains them.
 //!
-//! First of two stages. Values are checked one by one here; what they mean together is decided by
-//! the command that receives them.
+//! Arguments are checked twice: here one by one, and together by the command that receives them.
 
 mod measuring;
 mod painting;

@@ -1,4 +1,4 @@
-//! From a typed value to what it means, and why not.
+//! Parses the values of flags, with messages for those that make no sense.
 
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 

@@ -57,8 +57,8 @@ struct Measurement {
     variant: Variant,
     precision: Precision,
     /// Who computes the convolutions, in modes that leave them to a library where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    convolver: Option<ConvProvider>,
+    #[serde(rename = "convolver", skip_serializing_if = "Option::is_none")]
+    conv_provider: Option<ConvProvider>,
     style: String,
     model: Option<ModelSize>,
     /// `WIDTHxHEIGHT`, in pixels.
@@ -88,14 +88,13 @@ struct Measurement {
     gflops: f64,
     /// Steps that one run launches.
     launches: usize,
-    /// The device's clock before the first and after the last measured run at this size, where it can
-    /// be told.
+    /// The device's clock before the first and after the last measured run at this size, where it is known.
     clock_before_mhz: Option<u32>,
     clock_after_mhz: Option<u32>,
-    /// The peak of the plan, weights included: what a run of this mode holds.
+    /// The peak of the plan, weights included: the memory of a run of this mode.
     peak_memory_bytes: u64,
-    /// What the whole process held at most while this size was measured, all modes, pictures, code
-    /// and what the allocator kept included. Only where the system tells.
+    /// The peak of the whole process while this size was measured: all modes, pictures, code and the
+    /// allocator's reserves included. Only where the system reports it.
     process_peak_bytes: Option<u64>,
     /// The mode that this one is compared with: the first at this size.
     compared_with: Option<Mode>,
@@ -119,7 +118,7 @@ struct Measurement {
 impl Measurement {
     /// The mode, and who computes its convolutions where that is a choice.
     fn label(&self) -> String {
-        ConvProvider::beside(self.mode, self.convolver.as_ref())
+        ConvProvider::mode_label(self.mode, self.conv_provider.as_ref())
     }
 
     fn kernel_table(&self) -> KernelTable {
@@ -136,10 +135,10 @@ impl Measurement {
     }
 }
 
-/// Measures what was asked for.
+/// Measures the chosen modes and sizes.
 ///
 /// # Errors
-/// [`CliError`] when a style or the device cannot be had, or a run fails.
+/// [`CliError`] when a style cannot be loaded, the device cannot be opened, or a run fails.
 pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     let subject = subject(args.style.as_deref(), args.model)?;
     let existing = if args.force {
@@ -249,7 +248,7 @@ fn measurements(
             equality.ratio(reference.times.p50_ms, candidate.times.p50_ms)
         });
         let (times, summary) = (candidate.times, &candidate.summary);
-        // A device that paints one after another has a plan for one frame.
+        // A device that paints the frames of a batch one after another has a plan for one frame.
         let plans = setup.batch as f64 / summary.batch as f64;
         let facts = kernels.next().unwrap_or_default();
         let ceiling = facts.ceiling.as_ref();
@@ -262,7 +261,7 @@ fn measurements(
             mode: candidate.mode,
             variant: candidate.mode.variant,
             precision: candidate.mode.precision,
-            convolver: summary.conv_provider.clone(),
+            conv_provider: summary.conv_provider.clone(),
             style: setup.subject.name.clone(),
             model: setup.subject.model,
             size: format!("{width}x{height}"),

@@ -109,9 +109,9 @@ fn compared(r: &Measurement) -> Option<String> {
     ))
 }
 
-/// Why a mode does without the library that it is made for; `None` where it does not.
+/// Why a mode runs without the library that it is made for; `None` where it has it.
 fn without_library(r: &Measurement) -> Option<String> {
-    let reason = r.convolver.as_ref()?.reason.as_ref()?;
+    let reason = r.conv_provider.as_ref()?.reason.as_ref()?;
     Some(format!("{}, {}: {reason}", r.size, r.label()))
 }
 
@@ -162,7 +162,7 @@ fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", 100.0 * share))
 }
 
-/// What the shares are of.
+/// The limits that the shares refer to.
 fn limits(ceiling: &Ceiling) -> String {
     let peak = ceiling
         .peak_tflops

@@ -16,7 +16,7 @@ use super::{
     device_options,
     interrupt::cancel_on_interrupt,
     style_choice::{ChosenStyle, live_style},
-    terminal::{print, print_json, tell},
+    terminal::{print, print_json, write_message},
 };
 use crate::{
     backend::{self, DeviceInfo, OpenDevice, RunControl},
@@ -40,13 +40,13 @@ use crate::{
     weights::{StyleLibrary, bytes_in_hex},
 };
 
-/// How long an ended device is waited for, and a source that says that nothing comes.
+/// How long the end of the engine is waited for, and a source that reports that no frames come.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Runs until the time is over, the source ends or someone stops it.
+/// Runs until the time is over, the source ends or the command is stopped.
 ///
 /// # Errors
-/// [`CliError`] when device, style or source cannot be had, or a recording fails.
+/// [`CliError`] when the device, the style or the source cannot be used, or a recording fails.
 pub fn run(args: &LiveArgs) -> Result<(), CliError> {
     let started = Instant::now();
     if let Source::Photo(path) = &args.source
@@ -60,15 +60,15 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
     }
     let control = Arc::new(RunControl::default());
     cancel_on_interrupt(&control);
-    let (ring, rung) = bounded::<()>(1);
+    let (wake_up, woken) = bounded::<()>(1);
     let wake_up: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
-        // One ring that waits is as good as many.
-        ring.try_send(()).ok();
+        // One signal that waits is as good as many.
+        wake_up.try_send(()).ok();
     });
     let open = chosen_device(args);
     let mut engine = Engine::start(open, wake_up.clone())
         .map_err(|e| CliError::Failed(format!("no thread could be started: {}", words(&e))))?;
-    let device = wait_for_device(&mut engine, &rung)?;
+    let device = wait_for_device(&mut engine, &woken)?;
     let style = chosen_style(args, &device)?;
     let size = args.working_size.map_or(
         LiveSize::Auto {
@@ -113,7 +113,7 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         engine,
         recorder,
         control,
-        rung,
+        woken,
         latency: Recent::default(),
         stages: Default::default(),
         first: None,
@@ -138,7 +138,7 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
     }
 }
 
-/// Opens what `--device` names where the engine asks for whatever there is.
+/// Opens the device of `--device` when the engine opens its first device.
 fn chosen_device(args: &LiveArgs) -> OpenDevice {
     let open = backend::opener(device_options(&args.painting.device));
     let chosen = args.painting.device.device;
@@ -148,13 +148,13 @@ fn chosen_device(args: &LiveArgs) -> OpenDevice {
     })
 }
 
-fn wait_for_device(engine: &mut Engine, rung: &Receiver<()>) -> Result<DeviceInfo, CliError> {
+fn wait_for_device(engine: &mut Engine, woken: &Receiver<()>) -> Result<DeviceInfo, CliError> {
     loop {
         while let Some(event) = engine.poll() {
             match event {
                 Event::Device { info, notice } => {
                     if let Some(notice) = notice {
-                        tell(notice);
+                        write_message(notice);
                     }
                     return Ok(info);
                 }
@@ -162,7 +162,7 @@ fn wait_for_device(engine: &mut Engine, rung: &Receiver<()>) -> Result<DeviceInf
                 _ => {}
             }
         }
-        rung.recv().ok();
+        woken.recv().ok();
     }
 }
 
@@ -185,10 +185,10 @@ struct LiveRun {
     engine: Engine,
     recorder: Option<Recorder>,
     control: Arc<RunControl>,
-    rung: Receiver<()>,
+    woken: Receiver<()>,
     latency: Recent,
     stages: [Recent; Stages::COUNT],
-    /// When the first picture was here, and how many had been captured and painted by then.
+    /// When the first picture arrived, and how many frames had been captured and painted by then.
     first: Option<(Instant, u64, u64)>,
     /// When the newest picture was ready.
     ready_at: Option<Instant>,
@@ -198,9 +198,9 @@ struct LiveRun {
     since_line: u64,
     longest_gap: Option<Duration>,
     problems: Vec<String>,
-    /// Whether the last problem was that the source is not there.
+    /// Whether the last problem was that the source does not exist.
     is_missing: bool,
-    /// Since when the source says that nothing comes.
+    /// Since when the source reports that no frames come.
     waiting_since: Option<Instant>,
     ended: bool,
     quiet: bool,
@@ -214,12 +214,12 @@ impl LiveRun {
             if self.control.is_cancelled() || self.ended {
                 return Ok(());
             }
-            // The end says why, and it is now: nothing more would be recorded.
+            // Stops at once, because nothing more would be recorded; the recording's end gives the reason.
             if self.recorder.as_ref().is_some_and(Recorder::has_ended) {
                 return Ok(());
             }
             // The time counts from the first picture, however long a slow computer takes for it; but a run
-            // whose source never comes ends too.
+            // whose source gives no frames ends too.
             let from = (self.first.map(|(at, ..)| at))
                 .or_else(|| self.waiting_since.map(|since| since + PATIENCE));
             let over = |(from, length)| Instant::now().saturating_duration_since(from) >= length;
@@ -227,7 +227,7 @@ impl LiveRun {
                 return Ok(());
             }
             select! {
-                recv(self.rung) -> _ => {}
+                recv(self.woken) -> _ => {}
                 recv(after(Duration::from_millis(100))) -> _ => {}
             }
             self.take_events()?;
@@ -247,9 +247,9 @@ impl LiveRun {
                         error => CliError::Failed(error.to_string()),
                     });
                 }
-                Event::Live(LiveEvent::Notice(notice)) => tell(notice),
+                Event::Live(LiveEvent::Notice(notice)) => write_message(notice),
                 Event::Live(LiveEvent::Preparing(Some(preparing))) if preparing.searches() => {
-                    tell(format!("preparing {preparing}"));
+                    write_message(format!("preparing {preparing}"));
                 }
                 Event::Live(LiveEvent::Source(event)) => self.note_source(event)?,
                 // A photo ends at once and is painted all the same.
@@ -257,7 +257,7 @@ impl LiveRun {
                 Event::Device {
                     notice: Some(notice),
                     ..
-                } => tell(notice),
+                } => write_message(notice),
                 _ => {}
             }
         }
@@ -269,19 +269,19 @@ impl LiveRun {
             CaptureEvent::Started { described, format } => {
                 self.waiting_since = None;
                 let sends = format.map(|f| format!(", {f}")).unwrap_or_default();
-                tell(format!("source: {described}{sends}"));
+                write_message(format!("source: {described}{sends}"));
                 if let Some(unmet) = format.and_then(|f| self.capture.unmet(&f)) {
-                    tell(format!(
+                    write_message(format!(
                         "note: this camera does not send {unmet}; styleforge cameras lists what it does"
                     ));
                 }
             }
             CaptureEvent::Skipped(problem) => {
-                tell(format!("source: {problem}"));
+                write_message(format!("source: {problem}"));
                 self.problems.push(problem.to_string());
             }
             CaptureEvent::Waiting(problem) => {
-                tell(format!("source: {problem}"));
+                write_message(format!("source: {problem}"));
                 self.waiting_since.get_or_insert_with(Instant::now);
                 self.is_missing = matches!(
                     problem,
@@ -307,7 +307,7 @@ impl LiveRun {
         if let (None, LiveSize::LongSide(px)) = (self.first, self.size) {
             let (w, h) = (picture.original.width(), picture.original.height());
             if px > w.max(h) {
-                tell(format!(
+                write_message(format!(
                     "note: painted at {w} x {h} px, as large as the source sends; --size WxH asks it for more"
                 ));
             }
@@ -344,7 +344,7 @@ impl LiveRun {
         };
         let (w, h) = facts.working;
         let latency = self.latency.spread(now).unwrap_or_default();
-        tell(format!(
+        write_message(format!(
             "{:5.1} fps at {w} x {h}, {:.0} ms from source to picture, {} dropped",
             self.latency.per_second(now),
             latency.p50,
@@ -387,15 +387,17 @@ impl LiveRun {
                 0.0
             }
         };
-        // A folder gives a picture every few seconds: the last ones tell nothing about it.
+        // A folder gives a picture every few seconds, so that the rates of the last seconds say nothing about
+        // it.
         let achieved_fps = match args.source {
             Source::Photo(_) | Source::Folder(_) => rate(facts.painted - painted),
             Source::Demo | Source::Camera(_) => f64::from(self.latency.per_second(now)),
         };
-        // A photo came once, a while ago: what counts are the last seconds with pictures.
+        // A photo came once, a while ago: the figures are those of the last seconds with pictures.
         let taken_at = self.taken_at.unwrap_or(now);
         let median = |recent: &Recent| recent.spread(taken_at).unwrap_or_default().p50;
         let original = &self.pictures.value.original;
+        let stages_ms = Stages::from_order(self.stages.each_ref().map(median));
         let report = Report {
             version: env!("CARGO_PKG_VERSION"),
             source: args.source.to_string(),
@@ -422,12 +424,13 @@ impl LiveRun {
                 self.size,
                 facts.working,
                 [rate(facts.captured - captured), achieved_fps],
+                stages_ms.engine_ms(),
                 style,
             )
-            .filter(|_| facts.painted > painted),
+            .filter(|_| facts.painted > painted && facts.mode.is_some()),
             latency_ms: self.latency.spread(taken_at).map(SpreadMs::from),
             method: facts.method,
-            stages_ms: Stages::from_order(self.stages.each_ref().map(median)),
+            stages_ms,
             resident_bytes: self.resident.zip(resident_bytes()),
             recorded_frames: recorded.as_ref().map(|r| r.frames),
             left_out_frames: recorded.as_ref().map(|r| r.left_out),

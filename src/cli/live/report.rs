@@ -1,4 +1,4 @@
-//! What a live run came to, for programs and for people.
+//! The report of a live run, for programs and for people.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::{
     timing::TimingMethod,
 };
 
-/// What a live run came to.
+/// The report of a live run.
 #[derive(Serialize)]
 pub struct Report {
     pub version: &'static str,
@@ -41,10 +41,10 @@ pub struct Report {
     pub source_size: (usize, usize),
     /// Columns and rows that the network saw at the end, in pixels.
     pub working_size: (usize, usize),
-    /// What the automatic size came to; `None` where a size was chosen.
+    /// The result of the automatic size; `None` where a size was chosen.
     pub automatic_size: Option<AutomaticSize>,
-    /// From the source's having a frame to the picture's being here, over the last seconds in which
-    /// pictures came.
+    /// From the moment when the source has a frame to the arrival of its picture, over the last seconds in
+    /// which pictures came.
     pub latency_ms: Option<SpreadMs>,
     /// How the network's time was taken.
     pub method: TimingMethod,
@@ -67,7 +67,7 @@ pub struct AutomaticSize {
     pub achieved_fps: f32,
     /// Whether that is the target rate.
     pub holds: bool,
-    /// What keeps it below the target rate.
+    /// The reason why it is below the target rate.
     pub limited_by: Option<Limit>,
     /// The long side that was chosen, in pixels.
     pub long_side_px: usize,
@@ -75,7 +75,7 @@ pub struct AutomaticSize {
     pub model: Option<ModelSize>,
 }
 
-/// What keeps live pictures below the target rate.
+/// The reason why live pictures are below the target rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {
@@ -89,17 +89,21 @@ pub enum Limit {
 const HELD_SHARE: f64 = 0.95;
 
 impl AutomaticSize {
+    /// Of a run whose frames took the engine `work_ms` each at the median; `None` where a size was chosen.
     pub fn of(
         size: LiveSize,
         working: (usize, usize),
         [captured_fps, achieved_fps]: [f64; 2],
+        work_ms: f32,
         style: Option<&ChosenStyle>,
     ) -> Option<Self> {
         let LiveSize::Auto { target_fps } = size else {
             return None;
         };
         let holds = |fps: f64| achieved_fps >= HELD_SHARE * fps;
-        let limited_by = match (holds(target_fps), holds(captured_fps)) {
+        // A processor that paints has no time left for the source's frames: these are late because of it.
+        let is_device_busy = f64::from(work_ms) * target_fps > HELD_SHARE * 1e3;
+        let limited_by = match (holds(target_fps), holds(captured_fps) && !is_device_busy) {
             (true, _) => None,
             (false, true) => Some(Limit::Source),
             (false, false) => Some(Limit::Device),
@@ -221,56 +225,60 @@ mod tests {
     use super::*;
 
     /// The automatic size for a target of 30 frames a second, of which the source gives and the device paints so many.
-    fn held(captured_fps: f64, achieved_fps: f64) -> AutomaticSize {
+    /// The engine works on every frame for `work_ms`.
+    fn held(captured_fps: f64, achieved_fps: f64, work_ms: f32) -> AutomaticSize {
         let size = LiveSize::Auto { target_fps: 30.0 };
-        AutomaticSize::of(size, (320, 240), [captured_fps, achieved_fps], None)
+        let rates = [captured_fps, achieved_fps];
+        AutomaticSize::of(size, (320, 240), rates, work_ms, None)
             .unwrap_or_else(|| panic!("a size was chosen"))
     }
 
     #[test]
     fn a_rate_is_held_or_what_limits_it_is_named() {
-        for (captured_fps, achieved_fps, limited_by, words) in [
-            (60.0, 30.0, None, "which holds 30.0 of 30 fps"),
-            (30.0, 28.6, None, "which holds 28.6 of 30 fps"),
+        let source = Some(Limit::Source);
+        let device = Some(Limit::Device);
+        for (captured_fps, achieved_fps, work_ms, limited_by, words) in [
+            (60.0, 30.0, 20.0, None, "which holds 30.0 of 30 fps"),
+            (30.0, 28.6, 20.0, None, "which holds 28.6 of 30 fps"),
             (
                 60.0,
                 60.0,
+                10.0,
                 None,
                 "which gives 60.0 fps where 30 were wanted",
             ),
-            (
-                10.0,
-                10.0,
-                Some(Limit::Source),
-                "the source gives 10.0 of 30 fps",
-            ),
-            (
-                10.0,
-                9.6,
-                Some(Limit::Source),
-                "the source gives 9.6 of 30 fps",
-            ),
+            (10.0, 10.0, 20.0, source, "the source gives 10.0 of 30 fps"),
+            (10.0, 9.6, 20.0, source, "the source gives 9.6 of 30 fps"),
             (
                 10.0,
                 9.2,
-                Some(Limit::Device),
+                20.0,
+                device,
                 "9.2 fps is the most this device holds of 30",
             ),
             (
                 60.0,
                 12.0,
-                Some(Limit::Device),
+                80.0,
+                device,
+                "12.0 fps is the most this device holds of 30",
+            ),
+            (
+                12.1,
+                12.0,
+                80.0,
+                device,
                 "12.0 fps is the most this device holds of 30",
             ),
         ] {
-            let size = held(captured_fps, achieved_fps);
+            let size = held(captured_fps, achieved_fps, work_ms);
             assert_eq!(size.limited_by, limited_by, "{captured_fps} {achieved_fps}");
             assert_eq!(size.holds, limited_by.is_none());
             assert_eq!(size.long_side_px, 320);
             let text = size.line();
             assert!(text.contains("320 px") && text.contains(words), "{text}");
         }
-        let by_hand = AutomaticSize::of(LiveSize::LongSide(64), (64, 48), [30.0, 30.0], None);
+        let by_hand = AutomaticSize::of(LiveSize::LongSide(64), (64, 48), [30.0, 30.0], 5.0, None);
         assert!(by_hand.is_none(), "nothing was chosen");
     }
 }

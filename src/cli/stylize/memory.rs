@@ -1,5 +1,4 @@
-//! What photos that are open together leave of the memory limit. A photo is never painted smaller for the
-//! sake of others.
+//! Memory of photos that are open together. A photo is never painted smaller for the sake of others.
 
 use super::{Closed, Opened, Run, failed, format_for};
 use crate::{
@@ -53,13 +52,12 @@ impl Run<'_> {
                         ..self.job.paint
                     };
                     self.painter
-                        .fits_as_wanted(&style.network, (width, height), settings)
+                        .fits_as_requested(&style.network, (width, height), settings)
                 })
             })
     }
 
-    /// The settings for photos that are open together: what each finds taken by the others, and what
-    /// saving takes.
+    /// The settings for photos that are open together: memory that the others hold, and that saving takes.
     pub(super) fn settings(&self, opened: &[Opened<'_>]) -> PaintSettings {
         let job = self.job;
         let resolved = |(width, height)| job.paint.working_size.resolve(width, height);
@@ -85,8 +83,7 @@ impl Run<'_> {
         }
     }
 
-    /// Checks that a photo can be written as it is within the memory limit. Of small ones, nobody
-    /// asks.
+    /// Checks that a photo can be written as it is within the memory limit. Small ones need no check.
     pub(super) fn check_copy(
         &self,
         opened: &Opened<'_>,

@@ -12,12 +12,12 @@ use super::{
     CliError,
     args::StylizeArgs,
     interrupt::{cancel_on_interrupt, unless_cancelled},
-    job::{Job, Source, Target, WantedStyle},
+    job::{Job, JobStyle, Source, Target},
     painter,
     progress::Progress,
     select_device,
     style_choice::{ChosenStyle, choose},
-    terminal::tell,
+    terminal::write_message,
 };
 use crate::{
     backend::{Backend, RunControl},
@@ -32,11 +32,11 @@ use crate::{
     weights::StyleLibrary,
 };
 
-/// Paints what was asked for.
+/// Runs `styleforge stylize`.
 ///
 /// # Errors
-/// [`CliError::WrongUse`] before anything is painted; [`CliError::AlreadyTold`] when some photos or
-/// styles failed; [`CliError::Stopped`] after Ctrl-C.
+/// [`CliError::WrongUse`] before anything is painted; [`CliError::AlreadyReported`] when some photos or styles
+/// failed; [`CliError::Stopped`] after Ctrl-C.
 pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     let library = StyleLibrary::standard();
     let names: Vec<String> = library.styles().iter().map(|s| s.id.clone()).collect();
@@ -48,12 +48,12 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
         disk::check_folder(folder).map_err(|e| CliError::WrongUse(e.to_string()))?;
     }
     for note in &job.notes {
-        tell(format!("note: {note}"));
+        write_message(format!("note: {note}"));
     }
     let selected = select_device(&job.device)?;
     announce_mode(selected.backend.as_ref(), &job)?;
     for note in styles.iter().filter_map(|s| s.note.as_ref()) {
-        tell(format!("note: {note}"));
+        write_message(format!("note: {note}"));
     }
 
     let control = Arc::new(RunControl::default());
@@ -76,10 +76,10 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     done?;
     let all = job.sources.len() * styles.len();
     if run.failures > 0 && all > 1 {
-        tell(format!("{} of {all} paintings failed", run.failures));
+        write_message(format!("{} of {all} paintings failed", run.failures));
     }
     if run.failures + broken > 0 {
-        return Err(CliError::AlreadyTold);
+        return Err(CliError::AlreadyReported);
     }
     Ok(())
 }
@@ -90,26 +90,26 @@ fn announce_mode(backend: &dyn Backend, job: &Job) -> Result<(), CliError> {
     let mode = backend.mode(job.paint.variant, job.paint.precision);
     backend.supports(mode)?;
     if job.paint.precision == PrecisionChoice::Auto && mode.precision != Precision::default() {
-        tell(format!(
+        write_message(format!(
             "Painting in {mode}, the fastest that the device does well; --precision chooses another."
         ));
     }
     Ok(())
 }
 
-/// The styles to paint in, and how many of those that `all` stood for are broken. These are told
-/// and left out; a style that was asked for by name must be usable.
+/// The styles to paint in, and how many styles of `all` are broken. A message says which these are; a style
+/// that was chosen by name must be usable.
 fn usable_styles(library: &StyleLibrary, job: &Job) -> Result<(Vec<ChosenStyle>, usize), CliError> {
     let mut usable = Vec::new();
     let mut broken = 0;
-    for WantedStyle { typed, from_all } in &job.styles {
+    for JobStyle { typed, from_all } in &job.styles {
         match choose(library, typed, job.model) {
             Ok(style) => usable.push(style),
             Err(error) if *from_all => {
-                // A style without the size that was asked for is no failure: the size chooses.
+                // A style of `all` without the chosen size is no failure: it is left out.
                 broken += usize::from(matches!(error, CliError::Unusable(_)));
                 let name = Path::new(typed).display();
-                tell(format!("note: the style {name} is left out: {error}"));
+                write_message(format!("note: the style {name} is left out: {error}"));
             }
             Err(error) => return Err(error),
         }
@@ -137,13 +137,13 @@ struct Opened<'a> {
     photo: Photo,
     /// The file itself, where the result may be the same file.
     original: Option<Vec<u8>>,
-    /// Where it goes in each style; `None` where nothing can be written.
+    /// Its target in each style; `None` where nothing can be written.
     targets: Vec<Option<&'a Target>>,
-    /// Whether the notes about the photo have been told.
-    told: Cell<bool>,
+    /// Whether the notes about the photo have been printed.
+    has_printed_notes: Cell<bool>,
 }
 
-/// Photos of one working size, and where each goes in the style in hand.
+/// Photos of one working size, and the target of each in the present style.
 struct Group<'a> {
     size: (usize, usize),
     settings: PaintSettings,
@@ -174,8 +174,8 @@ impl Opened<'_> {
 }
 
 impl Run<'_> {
-    /// Paints some photos in every style, those of one working size at once. Failures are told and
-    /// counted; only a stop is an error.
+    /// Paints some photos in every style, those of one working size at once. Failures are reported and counted;
+    /// only a stop is an error.
     fn paint_sources(
         &mut self,
         sources: &[Source],
@@ -183,7 +183,7 @@ impl Run<'_> {
     ) -> Result<(), CliError> {
         let mut opened = Vec::new();
         for (source, row) in sources.iter().zip(targets) {
-            self.stop_if_asked()?;
+            self.stop_if_cancelled()?;
             let Some(closed) = self.read(source, row)? else {
                 continue;
             };
@@ -207,8 +207,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Reads one photo's file. What cannot be written is not painted, and when nothing can, the
-    /// photo is not even read. Only a stop is an error.
+    /// Reads one photo's file. A painting that cannot be written is not made, and when none can be, the photo
+    /// is not even read. Only a stop is an error.
     fn read<'a>(
         &mut self,
         source: &Source,
@@ -247,7 +247,7 @@ impl Run<'_> {
         })
     }
 
-    /// Decodes one photo while `held_bytes` are taken by others.
+    /// Decodes one photo while other photos hold `held_bytes`.
     fn open<'a>(&mut self, closed: Closed<'a>, held_bytes: u64) -> Option<Opened<'a>> {
         let Closed {
             name,
@@ -265,7 +265,7 @@ impl Run<'_> {
                 photo,
                 original: (self.job.look.strength_percent == 0).then_some(bytes),
                 targets,
-                told: Cell::new(false),
+                has_printed_notes: Cell::new(false),
             }),
             Err(error) => {
                 self.fail_all(&targets, &error);
@@ -274,12 +274,12 @@ impl Run<'_> {
         }
     }
 
-    /// Tells why a photo is painted in no style.
+    /// Reports why a photo is painted in no style.
     fn fail_all(&mut self, targets: &[Option<&Target>], error: &MediaError) {
         let writable = targets.iter().flatten().count();
         self.begun += writable;
         self.failures += writable;
-        self.progress.tell(format!("error: {error}"));
+        self.progress.message(format!("error: {error}"));
     }
 
     /// Paints the photos in one style, which is number `index`.
@@ -295,7 +295,7 @@ impl Run<'_> {
             let Some(target) = photo.targets[index] else {
                 continue;
             };
-            self.stop_if_asked()?;
+            self.stop_if_cancelled()?;
             // A photo that no network sees is done at once; the others wait for those of their size.
             match self.unpainted(photo, style, target, settings) {
                 Ok(Some(finished)) => self.deliver(photo, target, finished)?,
@@ -320,7 +320,7 @@ impl Run<'_> {
 
     /// Paints photos of one working size and writes the results.
     fn paint_group(&mut self, group: &Group<'_>, style: &ChosenStyle) -> Result<(), CliError> {
-        self.stop_if_asked()?;
+        self.stop_if_cancelled()?;
         let (job, painter, control) = (self.job, &mut self.painter, &self.control);
         let frames: Vec<&Frame> = group
             .photos
@@ -338,8 +338,8 @@ impl Run<'_> {
             .during(pieces, &names.join(", "), control, || {
                 painter.paint_batch(&frames, job.batch, &style.network, group.settings, control)
             });
-        for news in self.painter.take_news() {
-            self.progress.tell(format!("note: {news}"));
+        for notice in self.painter.take_notices() {
+            self.progress.message(format!("note: {notice}"));
         }
         let paintings = match painted {
             Ok(paintings) => paintings,
@@ -354,7 +354,8 @@ impl Run<'_> {
         for ((opened, target), painting) in group.photos.iter().zip(paintings) {
             let photo = &opened.photo;
             for note in &painting.notes {
-                self.progress.tell(format!("note: {}: {note}", photo.name));
+                self.progress
+                    .message(format!("note: {}: {note}", photo.name));
             }
             let picture = painting.finished(&photo.frame, job.output_size, job.look);
             drop(painting);
@@ -380,10 +381,10 @@ impl Run<'_> {
     fn fail(&mut self, error: &str) {
         self.begun += 1;
         self.failures += 1;
-        self.progress.tell(format!("error: {error}"));
+        self.progress.message(format!("error: {error}"));
     }
 
-    fn stop_if_asked(&self) -> Result<(), CliError> {
+    fn stop_if_cancelled(&self) -> Result<(), CliError> {
         if self.control.is_cancelled() {
             return Err(CliError::Stopped);
         }

@@ -1,4 +1,4 @@
-//! Where results go: a file or standard output, in the format that the target names.
+//! Writes results: to a file or to standard output, in the format that the target names.
 
 use std::{borrow::Cow, fmt::Display};
 
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// What is to be written for one photo in one style.
+/// The result of one photo in one style.
 pub(super) enum Finished<'a> {
     /// The photo's own bytes: at strength 0, nothing may be lost by reading and writing it.
     Original(&'a [u8]),
@@ -28,18 +28,18 @@ pub(super) enum Finished<'a> {
 }
 
 impl Run<'_> {
-    /// Writes a result, and counts it; a failure is told. Only a stop is an error.
+    /// Writes a result, and counts it; a failure is reported. Only a stop is an error.
     pub(super) fn deliver(
         &mut self,
         opened: &Opened<'_>,
         target: &Target,
         finished: Finished<'_>,
     ) -> Result<(), CliError> {
-        self.stop_if_asked()?;
+        self.stop_if_cancelled()?;
         match self.written(opened, target, finished) {
             Ok(()) => self.begun += 1,
             Err(stop @ CliError::Stopped) => return Err(stop),
-            Err(CliError::NobodyReads) => {
+            Err(CliError::OutputClosed) => {
                 self.fail("standard output was closed before the picture was written");
             }
             Err(error) => self.fail(&error.to_string()),
@@ -47,7 +47,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes a result and tells what was lost on the way.
+    /// Writes a result and prints what its format could not hold.
     fn written(
         &self,
         opened: &Opened<'_>,
@@ -55,16 +55,18 @@ impl Run<'_> {
         finished: Finished<'_>,
     ) -> Result<(), CliError> {
         let photo = &opened.photo;
-        // What was lost in reading the photo is not lost in a copy of its file.
+        // A copy of the photo's file keeps what decoding loses.
         if let Finished::Picture(..) = &finished
-            && !opened.told.replace(true)
+            && !opened.has_printed_notes.replace(true)
         {
             for note in &photo.notes {
-                self.progress.tell(format!("note: {}: {note}", photo.name));
+                self.progress
+                    .message(format!("note: {}: {note}", photo.name));
             }
         }
         for note in write(finished, photo, target, self.job, &self.progress)? {
-            self.progress.tell(format!("note: {}: {note}", photo.name));
+            self.progress
+                .message(format!("note: {}: {note}", photo.name));
         }
         Ok(())
     }
@@ -142,7 +144,7 @@ fn write(
         }
     }
     .map_err(|e| failed(photo, &e))?;
-    // The list of what was written is a courtesy; the files are the work.
+    // A list of files that cannot be printed is no failure: the files are written.
     progress.print(path.display()).ok();
     Ok(notes)
 }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Tells the time.
+/// Returns the time.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
 /// Milliseconds of a duration.

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::target::SessionSlot;
+use super::render_target::SessionSlot;
 use crate::{frame::Frame, mode::Precision, verify::Equality};
 
 /// Time between two judgements of a comparison at least: judging reads both pictures on the host.
@@ -51,7 +51,7 @@ impl Judge {
         self.equality.as_ref()
     }
 
-    /// Finds out what these two are called, unless it is known.
+    /// Sets the names of these two by `find_out`, unless they are known.
     pub fn name(&mut self, slots: &[SessionSlot; 2], find_out: impl FnOnce() -> [String; 2]) {
         if !matches!(&self.names, Some((of, _)) if of == slots) {
             self.names = Some((slots.clone(), Arc::new(find_out())));
@@ -63,12 +63,12 @@ impl Judge {
         self.names.as_ref().map(|(_, names)| names)
     }
 
-    /// The device is another one: names are found out anew.
+    /// Forgets the names, because the device was replaced.
     pub fn forget_names(&mut self) {
         self.names = None;
     }
 
-    /// Something changed that may make the pictures equal or unequal.
+    /// Forgets the judgement, because a change may make the pictures equal or unequal.
     pub fn forget_judgement(&mut self) {
         self.equality = None;
     }

@@ -1,7 +1,7 @@
 //! The frame loop: one frame from the source to the picture: scaled, painted, composed, handed to the sinks.
 //!
-//! Knows neither settings nor how its sessions came to be. After the first frames of a size it allocates
-//! nothing, unless two modes are compared. Belongs to the engine's thread.
+//! Knows neither settings nor the loading of sessions. After the first frames of a size it allocates nothing,
+//! unless two modes are compared. Belongs to the engine's thread.
 
 use std::{
     slice::{from_mut, from_ref},
@@ -37,7 +37,7 @@ pub struct Begun {
     stages: Stages,
 }
 
-/// What painting a frame gave.
+/// The result of painting a frame.
 #[derive(Clone, Copy)]
 pub struct Painted {
     /// Variant and precision; `None` when the source is shown as it is.
@@ -70,7 +70,7 @@ pub enum Half {
     Second,
 }
 
-/// The frame in hand, and where pictures go.
+/// The present frame, and the sinks of its picture.
 pub struct FrameLoop {
     output: Writer<LivePicture>,
     recording: Option<FrameSink>,
@@ -152,7 +152,7 @@ impl FrameLoop {
         self.scale_ms = ms((self.clock)() - began);
     }
 
-    /// Paints what was scaled; `meanwhile` is called again and again.
+    /// Paints the scaled frame; `meanwhile` is called again and again.
     ///
     /// # Errors
     /// As [`Session::run`].
@@ -171,7 +171,7 @@ impl FrameLoop {
         session.run(inputs, outputs, &self.control, meanwhile)
     }
 
-    /// Shows what was scaled as it is.
+    /// Shows the scaled frame as it is.
     pub fn show_source(&mut self) -> Painted {
         let painted = &mut self.output.value.painted;
         painted.rgba_mut().copy_from_slice(self.scaled.rgba());
@@ -199,7 +199,7 @@ impl FrameLoop {
     ) -> Facts {
         let composing = (self.clock)();
         let picture = &mut self.output.value;
-        // A person may want less than all of the painting.
+        // With a strength below 100 % the picture is composed with the frame.
         if painted.mode.is_some() && look != Look::default() {
             compose_into(&self.scaled, &mut picture.painted, look);
             if let Some(other) = &mut picture.other {
@@ -239,7 +239,8 @@ impl FrameLoop {
         facts
     }
 
-    /// Room for a picture that nobody sees, at the working size: the last one is out already.
+    /// The scaled frame and memory for a picture that is not shown, at the working size: the last picture was
+    /// handed over already.
     pub fn unseen(&mut self) -> (&Frame, &mut Frame, &RunControl) {
         let unseen = &mut self.output.value.painted;
         fit(unseen, sides(&self.scaled));
@@ -252,7 +253,7 @@ pub fn sides(frame: &Frame) -> (usize, usize) {
     (frame.width(), frame.height())
 }
 
-/// Makes `frame` as large as `size`; what it shows is stale either way.
+/// Makes `frame` as large as `size`; its pixels are stale either way.
 pub fn fit(frame: &mut Frame, (width, height): (usize, usize)) {
     if sides(frame) != (width, height) {
         frame.resize(width, height);

@@ -1,4 +1,4 @@
-//! The settings in use, and those that come while a picture is painted.
+//! The settings in use, and newer ones that arrive while a picture is painted.
 //!
 //! Belongs to the engine's thread.
 
@@ -7,16 +7,16 @@ use crossbeam_channel::Receiver;
 use super::settings::{LiveSettings, NumberedSettings};
 use crate::mailbox::Reader;
 
-/// The settings in use, and the mailbox of those that come.
+/// The settings in use, and the mailbox of newer ones.
 pub struct Inbox {
     /// The settings in use, and their number.
     pub current: LiveSettings,
     number: u64,
-    /// Number of the last settings that were carried out, as far as they could be.
+    /// Number of the last settings by which a picture was painted, or refused.
     carried_out: u64,
     changes: Reader<Option<NumberedSettings>>,
     is_closed: bool,
-    /// Settings that came while a picture was painted.
+    /// Settings that arrived while a picture was painted.
     pending: Option<NumberedSettings>,
 }
 
@@ -41,7 +41,7 @@ impl Inbox {
         (!self.is_closed).then(|| self.changes.ready())
     }
 
-    /// Nobody changes the settings any more.
+    /// No newer settings will arrive.
     pub fn close(&mut self) {
         self.is_closed = true;
     }
@@ -51,7 +51,7 @@ impl Inbox {
         self.pending.is_some()
     }
 
-    /// Settings that have just come; they wait until [`Inbox::take`].
+    /// Settings that have just arrived; they wait until [`Inbox::take`].
     pub fn peek(&mut self) -> Option<&LiveSettings> {
         self.pending = Some(self.changes.receive()?);
         self.pending.as_ref().map(|(settings, _)| settings)
@@ -66,12 +66,12 @@ impl Inbox {
         Some(std::mem::replace(&mut self.current, settings))
     }
 
-    /// The settings in use are carried out, as far as they can be.
+    /// Notes that a picture was painted by the settings in use, or refused.
     pub fn note_carried_out(&mut self) {
         self.carried_out = self.number;
     }
 
-    /// Number of the last settings that were carried out.
+    /// Number of the last settings by which a picture was painted, or refused.
     pub fn carried_out(&self) -> u64 {
         self.carried_out
     }

@@ -1,4 +1,4 @@
-//! Where live frames come from: a source that the engine captures, or frames that somebody else makes.
+//! The source of live frames: one that the engine captures, or frames that the caller makes.
 //!
 //! Belongs to the engine's thread; the capture itself has threads of its own and may be stopped from any.
 
@@ -15,13 +15,13 @@ use crate::{
 
 /// Where live frames come from.
 pub enum LiveSource {
-    /// The engine captures it. The working size in the settings does not count: the engine sets it.
+    /// The engine captures it. [`CaptureSettings::source_px`] does not count: the rate control sets it.
     Capture(Source, CaptureSettings),
     /// Frames that the caller makes.
     Frames(Reader<Captured>),
 }
 
-/// What a source does.
+/// The state of a source.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum SourceState {
     /// It was just started.
@@ -34,7 +34,7 @@ pub enum SourceState {
         /// How a camera sends.
         format: Option<CameraFormat>,
     },
-    /// No frames come; it is tried again until they do.
+    /// No frames come; the source is tried again until they do.
     Waiting(CaptureProblem),
     /// No frames will come any more.
     Ended(CaptureProblem),
@@ -57,7 +57,7 @@ impl Input {
     pub fn start(source: LiveSource, source_px: usize) -> io::Result<Self> {
         let (frames, capture) = match source {
             LiveSource::Capture(source, mut settings) => {
-                settings.working_px = source_px;
+                settings.source_px = source_px;
                 let (capture, frames) = Capture::start(source, settings)?;
                 (frames, Some(Arc::new(capture)))
             }
@@ -71,7 +71,7 @@ impl Input {
         })
     }
 
-    /// The capture, for whoever may have to stop it at once.
+    /// The capture, for the handle, which may have to stop it at once.
     pub fn capture(&self) -> Option<Arc<Capture>> {
         self.capture.clone()
     }
@@ -81,11 +81,11 @@ impl Input {
         (self.capture.as_ref()).map_or(0, |capture| capture.damaged_frames())
     }
 
-    /// Tells the source the long side that it should send, in pixels, and whether nobody looks at new
-    /// frames.
+    /// Sets the long side that the source's frames should have, in pixels, and whether the picture is held, so
+    /// that new frames are not shown.
     pub(super) fn adjust(&self, source_px: usize, frozen: bool) {
         if let Some(capture) = &self.capture {
-            capture.set_working_px(source_px);
+            capture.set_source_px(source_px);
             capture.set_held(frozen);
         }
     }

@@ -12,8 +12,8 @@ use crate::{
     network::Network,
 };
 
-/// Measures two modes of `network` against each other on `pictures`, which have one size. `control` tells how
-/// far it is and stops it.
+/// Measures two modes of `network` against each other on `pictures`, which have one size. `control` has the
+/// progress and cancels it.
 ///
 /// # Errors
 /// [`MeasureError`] when a device does not have a mode, or a run fails or is stopped.

@@ -3,12 +3,13 @@
 //! The engine owns the whole way: it starts the source ([`Input`]), paints frames by the newest
 //! [`LiveSettings`] and hands the pictures to its sinks, a mailbox for the surface and a recording. A surface
 //! sends settings, which are a value, and shows pictures and [`Snapshot`]s, which are values too. Frames come
-//! in and pictures go out through [mailboxes](crate::mailbox), so neither the source nor the surface is ever
-//! waited for; the rate control finds the working size and tells the source what it should send.
+//! in and pictures go out through [mailboxes](crate::mailbox), so the engine never waits for the source or the
+//! surface. The rate control finds the working size and the size that the source's frames should have.
 //!
-//! Sessions are leased from the device's [pool](super::sessions) and loaded beside those that paint; the
-//! scheduler decides which are wanted, which are opening and which serve. What was painted before goes on
-//! until the new ones are open, and stays when they cannot be had, which comes as an event. A lost device is replaced
+//! Sessions are leased from the device's [pool](super::sessions). A render target is the session that paints
+//! the large picture, or the two that are compared. The scheduler has three states of targets: the goal, which
+//! follows from the settings; the one that is opening; and the one that serves, which paints until the goal is
+//! open. A goal that cannot be opened gives an event, and the serving target stays. A lost device is replaced
 //! as for photos. After the first frames of some settings nothing is allocated for a frame, unless two modes
 //! are compared.
 //!
@@ -17,22 +18,22 @@
 mod clock;
 mod compare;
 mod frame_loop;
+mod goal;
 mod inbox;
 mod input;
+mod live_sessions;
 mod measuring;
 pub mod meter;
 mod pace;
 mod picture;
 mod previews;
 pub mod rate_control;
+mod render_target;
 mod run;
 mod sampler;
 mod scheduler;
 mod settings;
 mod snapshot;
-mod target;
-mod targets;
-mod wanted;
 
 pub use clock::Clock;
 pub use input::{Input, LiveSource, SourceState};

@@ -1,4 +1,4 @@
-//! How much of the time large pictures take. Pure: times are handed in.
+//! The share of the time that large pictures take. Pure: times are handed in.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ const NEWEST: f64 = 0.1;
 
 /// The pace of the large pictures.
 pub struct Pace {
-    /// When the one before was begun.
+    /// When the picture before was begun.
     began: Option<Instant>,
     busy: f64,
     work: Duration,
@@ -24,7 +24,8 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// A picture was begun, and handed over after `work`; what belongs to it `ended` then.
+    /// Notes a picture that was begun at `began` and handed over after `work`. The engine was busy with it
+    /// until `ended`, samples of its steps included.
     pub fn note(&mut self, began: Instant, work: Duration, ended: Instant) {
         self.work = work;
         if let Some(before) = self.began.replace(began) {

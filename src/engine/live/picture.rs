@@ -1,4 +1,4 @@
-//! A live picture on its way to the screen, and what is known of its way.
+//! A live picture on its way to the screen, with the times of its way.
 
 use std::{sync::Arc, time::Instant};
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{frame::Frame, mode::Mode, timing::TimingMethod, verify::Equality};
 
-/// What each part of a frame's way took, in milliseconds.
+/// The time of each part of a frame's way, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Stages {
     /// From the request for a frame to the source's bytes; mostly waiting for the next exposure.
@@ -45,6 +45,11 @@ impl Stages {
         ]
     }
 
+    /// The engine's work on a frame, from taking it to handing the picture over.
+    pub fn engine_ms(&self) -> f32 {
+        self.scale_ms + self.upload_ms + self.network_ms + self.download_ms + self.compose_ms
+    }
+
     /// From every part, as of [`Stages::in_order`].
     pub fn from_order(parts: [f32; Self::COUNT]) -> Self {
         let [
@@ -81,7 +86,7 @@ pub struct ModePairTimes {
     pub methods: [TimingMethod; 2],
 }
 
-/// What is known of a live picture.
+/// The facts of a live picture.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
     /// Number of the settings by which it was painted.
@@ -118,16 +123,16 @@ pub struct LivePicture {
     pub painted: Frame,
     /// The painting by the second mode of a comparison.
     pub other: Option<Frame>,
-    /// What the two modes are called, with what computes their convolutions where that is a choice.
+    /// The names of the two modes, with the provider of their convolutions where that is a choice.
     pub names: Option<Arc<[String; 2]>>,
     /// The newest judgement of the two, which may be some frames old.
     pub equality: Option<Arc<Equality>>,
-    /// What is known of it; `None` before the first.
+    /// Its facts; `None` before the first picture.
     pub facts: Option<Facts>,
 }
 
 impl LivePicture {
-    /// Nothing yet.
+    /// A picture before the first one.
     pub fn empty() -> Self {
         let pixel = Frame::from_fn(1, 1, |_, _| [0, 0, 0, 255]);
         Self {

@@ -1,7 +1,8 @@
 //! Previews: every style paints the same live picture, small, in turn, beside the large one.
 //!
-//! One preview is painted after a large picture, and then so long none that they take a small share of the
-//! time, or half of what the large picture leaves. Belongs to the engine's thread.
+//! After a large picture at most one preview is painted. The next one waits until previews have taken no more
+//! than a small share of the time, or than half of the time in which the device would be idle. Belongs to the
+//! engine's thread.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ use crate::{
 
 /// Long side of a preview, in pixels.
 const PREVIEW_PX: usize = 192;
-/// Share of the time that previews may take, however busy the device is.
+/// Share of the time that previews may take on a busy device.
 const SHARE: f64 = 0.08;
 /// Share of the time that the device would be idle that previews may take.
 const SHARE_OF_IDLE: f64 = 0.5;
@@ -38,14 +39,14 @@ pub struct Previews {
     input: Frame,
     rests_until: Option<Instant>,
     began: Instant,
-    /// What is being loaded, and the number of the request.
+    /// The session that is being loaded, and the number of the request.
     loading: Option<(SessionKey, u64)>,
-    /// What cannot be had.
+    /// Sessions that could not be opened.
     refused: Vec<SessionKey>,
 }
 
 impl Previews {
-    /// None yet.
+    /// No previews.
     pub fn new(began: Instant) -> Self {
         Self {
             previews: Vec::new(),
@@ -71,25 +72,25 @@ impl Previews {
         self.rests_until = None;
     }
 
-    /// The device is another one.
+    /// Forgets requests and refusals, because the device was replaced.
     pub fn forget_device(&mut self) {
         self.loading = None;
         self.refused.clear();
     }
 
-    /// What became of a request, if it was a preview's.
+    /// Notes the outcome of a request, if it was a preview's.
     pub fn note_loaded(&mut self, ticket: u64, loaded: &Loaded) {
         let loading = self.loading.take_if(|(_, of)| *of == ticket);
         match (loading, loaded) {
             (None, _) | (_, Loaded::Open | Loaded::Failed(BackendError::Cancelled)) => {}
-            // The same style painted large tells why.
+            // Painting the same style large gives the reason.
             (Some((key, _)), _) => self.refused.push(key),
         }
     }
 
     /// Paints the next preview from `frame`, if it is time to. Large pictures take `busy` of the time, from 0
-    /// to 1. A preview whose session is not open has it loaded where it `may_load`, and waits for another turn.
-    /// What cannot be painted small is left out: the same style painted large tells why.
+    /// to 1. A session that is not open is requested if `may_load`, and its preview waits for another turn. A
+    /// style that cannot be painted is left out: painting it large gives the reason.
     pub fn serve(
         &mut self,
         painter: &mut Painter,
@@ -117,7 +118,7 @@ impl Previews {
         {
             let ticket = painter.request(&key, Purpose::Preview);
             self.loading = Some((key.clone(), ticket));
-            // Where it is loaded on the spot, it is there already.
+            // A loader without a thread has opened it already.
             while let Some((ticket, loaded)) = painter.pool_mut().next_loaded() {
                 self.note_loaded(ticket, &loaded);
             }

@@ -1,10 +1,11 @@
 //! Rate control: the working size at which the device holds a rate, found while it paints, and the size
 //! that the source has to send for it.
 //!
-//! Time of painting grows with the number of pixels, so the time of the size in use tells that of its
-//! neighbours. The size shrinks soon after the rate is lost and grows late, by one step at a time unless there
-//! is much room, so that it does not swing. Where the source's frames are the limit and the device has room,
-//! the source is requested to send larger ones, as long as it can decode or draw them at that rate.
+//! Time of painting grows with the number of pixels, so the time at the present size predicts the time at the
+//! next smaller and larger sizes. The size shrinks soon after the rate is lost and grows late, by one step at a
+//! time unless there is much room, so that it does not swing. Where the source's frames are the limit and the
+//! device has room, the source is requested to send larger ones, as long as it can decode or draw them at that
+//! rate.
 //!
 //! Pure: times are handed in. Belongs to the engine's thread.
 
@@ -44,9 +45,9 @@ const FIRST_SOURCE_PX_ON_CPU: usize = 640;
 /// Share of the time between two frames that painting may take: the rest is for the window and for
 /// frames that take longer than most.
 const BUDGET_SHARE: f64 = 0.80;
-/// Share of the budget below which the next size up has to stay before it is chosen.
+/// The next larger size is chosen when its predicted time is below this share of the budget.
 const GROWS_BELOW: f64 = 0.85;
-/// The same for sizes beyond the next one: a device with so much room goes there at once.
+/// A size beyond the next one is chosen at once when its predicted time is below this share of the budget.
 const GROWS_FAR_BELOW: f64 = 0.5;
 /// Frames that took too long before the size shrinks.
 const SLOW_FRAMES: u32 = 6;
@@ -74,7 +75,7 @@ pub fn first_source_px(size: LiveSize, device: DeviceChoice) -> usize {
     }
 }
 
-/// What is known of a frame that was painted.
+/// The cost of a frame that was painted.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameCost {
     /// Milliseconds of the engine's work on it.
@@ -148,7 +149,7 @@ impl RateControl {
         self.source_px
     }
 
-    /// Forgets what frames took, because something else than the size changed: the style, the mode.
+    /// Forgets the times of frames, because something else than the size changed: the style, the mode.
     pub fn forget(&mut self) {
         self.begin_at(self.long_side_px);
         self.too_large = None;
@@ -199,7 +200,7 @@ impl RateControl {
                 .find(|&px| px < painted_px && fits(px));
             self.begin_at(below.unwrap_or(STEPS_PX[0]));
             if 2 * self.long_side_px < self.source_px {
-                // Decoding what is made much smaller afterwards is for nothing.
+                // Frames that are made much smaller afterwards are decoded for nothing.
                 self.source_px = self.long_side_px.max(self.first_source_px);
             }
             return true;

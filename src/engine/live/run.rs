@@ -1,7 +1,8 @@
 //! A live run: the newest frame of a source is painted, again and again, by the newest settings.
 //!
-//! [`Live`] puts the parts together: input, scheduler and pools, rate control, frame loop, previews. It belongs
-//! to the engine's thread; time is handed to it, so that tests have their own.
+//! [`Live`] puts the parts together: input, settings, sessions (which hold the scheduler), rate control, frame
+//! loop, previews and sampler. It belongs to the engine's thread; time is handed to it, so that tests have
+//! their own.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,17 +14,17 @@ use super::{
     frame_loop::{Begun, FrameLoop, Half, Numbers, Painted, sides},
     inbox::Inbox,
     input::Input,
+    live_sessions::{LiveContext, LiveSessions},
     measuring::measure,
     pace::Pace,
     picture::{LivePicture, ModePairTimes},
     previews::Previews,
     rate_control::{FrameCost, RateControl},
+    render_target::{DeviceSlot, RenderTarget, SessionSlot},
     sampler::Sampler,
     scheduler::Next,
-    settings::{LiveEvent, LiveSettings, MeasureJob, NumberedSettings, Preview},
+    settings::{LiveEvent, LiveSettings, LiveSize, MeasureJob, NumberedSettings, Preview},
     snapshot::Snapshot,
-    target::{DeviceSlot, RenderTarget, SessionSlot},
-    targets::{Surroundings, Targets},
 };
 use crate::{
     backend::{BackendError, RunControl},
@@ -64,12 +65,12 @@ pub struct LiveStart {
 pub struct Live {
     input: Input,
     settings: Inbox,
-    /// Whether something changed since the last picture that it has to show.
+    /// Whether the next picture has to be painted even without a newer frame, because something changed.
     changed: bool,
     has_frame: bool,
     rate: RateControl,
     frames: FrameLoop,
-    targets: Targets,
+    sessions: LiveSessions,
     judge: Judge,
     previews: Previews,
     sampler: Sampler,
@@ -80,7 +81,7 @@ pub struct Live {
     clock: Clock,
 }
 
-/// What one call of [`Live::serve`] did.
+/// The result of one call of [`Live::serve`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Served {
     /// There was nothing to paint.
@@ -109,7 +110,7 @@ impl Live {
             changed: true,
             has_frame: false,
             frames: FrameLoop::new(output, control, clock.clone()),
-            targets: Targets::new(painter.loader()),
+            sessions: LiveSessions::new(painter.loader()),
             judge: Judge::default(),
             previews: Previews::new(clock()),
             sampler: Sampler::default(),
@@ -155,7 +156,7 @@ impl Live {
         self.frames.recording()
     }
 
-    /// Something happened to the source.
+    /// Handles an event of the source.
     pub fn note_source(&mut self, event: CaptureEvent, send: &mut dyn FnMut(LiveEvent)) {
         self.shown.source.note(&event);
         self.put_snapshot();
@@ -172,9 +173,9 @@ impl Live {
         self.snapshot.put();
     }
 
-    /// Shows what is being made ready, and what was skipped, where that changed.
+    /// Puts a new snapshot, and sends an event about the session that is being prepared, where these changed.
     fn show(&mut self, painter: &Painter, send: &mut dyn FnMut(LiveEvent)) {
-        let preparing = self.targets.preparing(painter);
+        let preparing = self.sessions.preparing(painter);
         let damaged_frames = self.input.damaged_frames();
         if (self.shown.preparing, self.shown.damaged_frames) == (preparing, damaged_frames) {
             return;
@@ -187,7 +188,7 @@ impl Live {
         }
     }
 
-    /// Tells the source what it should send.
+    /// Sets the size of frames that the source should send.
     fn adjust_source(&self) {
         let frozen = self.settings.current.frozen;
         self.input.adjust(self.rate.source_px(), frozen);
@@ -205,12 +206,12 @@ impl Live {
             self.rate.forget();
             self.judge.forget_judgement();
         }
-        self.targets.settings_changed(paints_otherwise);
+        self.sessions.settings_changed(paints_otherwise);
         self.changed = true;
         self.adjust_source();
     }
 
-    /// Paints the newest frame, if there is one or something else changed, and sends what there is to say.
+    /// Paints the newest frame, or the last one again where something changed, and sends the events that arise.
     pub fn serve(&mut self, painter: &mut Painter, send: &mut dyn FnMut(LiveEvent)) -> Served {
         self.take_settings();
         let served = self.serve_frame(painter, send);
@@ -221,19 +222,19 @@ impl Live {
     fn serve_frame(&mut self, painter: &mut Painter, send: &mut dyn FnMut(LiveEvent)) -> Served {
         let fresh = !self.settings.current.frozen && self.input.frames.take();
         self.has_frame |= fresh;
-        // What is loaded for the previews is no reason to paint the large picture anew.
-        self.changed |= self.targets.is_loading() && self.targets.has_next(painter);
+        // A session that was loaded for a preview is no reason to paint the large picture again.
+        self.changed |= self.sessions.is_loading() && self.sessions.has_next(painter);
         if !self.has_frame {
             return Served::Nothing;
         }
         if !(fresh || self.changed) {
-            if self.targets.has_next(painter) {
-                let around = &mut Surroundings {
+            if self.sessions.has_next(painter) {
+                let context = &mut LiveContext {
                     painter,
                     previews: &mut self.previews,
                     send,
                 };
-                self.targets.take_loaded(around, &self.settings.current);
+                self.sessions.take_loaded(context, &self.settings.current);
                 self.serve_previews(painter);
             }
             return Served::Nothing;
@@ -243,15 +244,15 @@ impl Live {
         let size = self.working_size(begun.size);
         // Ends: a target is refused once, a lost device is replaced by one that cannot be lost.
         let painted = loop {
-            let around = &mut Surroundings {
+            let context = &mut LiveContext {
                 painter,
                 previews: &mut self.previews,
                 send,
             };
             let settings = &self.settings.current;
-            let replaced = self.targets.replaced();
-            let next = (self.targets).choose(around, settings, size, self.pace.work());
-            if self.targets.replaced() != replaced {
+            let replaced = self.sessions.replaced();
+            let next = (self.sessions).choose(context, settings, size, self.pace.work());
+            if self.sessions.replaced() != replaced {
                 self.forget_device();
             }
             let target = match next {
@@ -269,15 +270,15 @@ impl Live {
                 Ok(painted) => break painted,
                 Err(BackendError::Cancelled) => return Served::Nothing,
                 Err(error) => {
-                    let around = &mut Surroundings {
+                    let context = &mut LiveContext {
                         painter,
                         previews: &mut self.previews,
                         send,
                     };
-                    let replaced = self.targets.replaced();
+                    let replaced = self.sessions.replaced();
                     let settings = &self.settings.current;
-                    self.targets.failed(around, error, settings, target);
-                    if self.targets.replaced() != replaced {
+                    self.sessions.failed(context, error, settings, target);
+                    if self.sessions.replaced() != replaced {
                         self.forget_device();
                     }
                 }
@@ -285,7 +286,7 @@ impl Live {
         };
         let work = self.hand_over(&begun, &painted);
         if self.settings.current.sample {
-            if let Some(RenderTarget::One(slot)) = self.targets.serving() {
+            if let Some(RenderTarget::One(slot)) = self.sessions.serving() {
                 let frames = (&mut self.frames, &painted);
                 (self.sampler).sample(painter, &slot.key, frames, &self.clock, send);
             }
@@ -302,8 +303,14 @@ impl Live {
         self.sampler.forget_device();
     }
 
+    /// The size at which a frame of the source is painted. Without a network the automatic size has nothing
+    /// to save: the source is shown as large as it is.
     fn working_size(&self, (width, height): (usize, usize)) -> (usize, usize) {
-        size_within(width, height, self.rate.long_side_px())
+        let settings = &self.settings.current;
+        match (&settings.network, settings.size) {
+            (None, LiveSize::Auto { .. }) => (width, height),
+            _ => size_within(width, height, self.rate.long_side_px()),
+        }
     }
 
     /// Paints a target whose sessions are open.
@@ -334,13 +341,14 @@ impl Live {
                 if let Some(pictures) = self.frames.pair() {
                     self.judge.judge(pictures, precisions, (self.clock)());
                 }
-                let targets = &mut self.targets;
+                let sessions = &mut self.sessions;
                 self.judge.name(slots, || {
                     slots.each_ref().map(|slot| {
-                        let painter = targets.painter(painter, slot.device);
+                        let painter = sessions.painter(painter, slot.device);
                         let session = painter.and_then(|p| p.pool_mut().session(&slot.key));
-                        let convolver = session.and_then(|session| session.summary().conv_provider);
-                        ConvProvider::beside(slot.key.spec.mode, convolver.as_ref())
+                        let conv_provider =
+                            session.and_then(|session| session.summary().conv_provider);
+                        ConvProvider::mode_label(slot.key.spec.mode, conv_provider.as_ref())
                     })
                 });
                 Ok(Painted {
@@ -356,7 +364,7 @@ impl Live {
         }
     }
 
-    /// Runs one session on what was scaled. What new settings need is requested meanwhile.
+    /// Runs one session on the scaled frame. Sessions for settings that arrive meanwhile are requested at once.
     fn run(
         &mut self,
         painter: &mut Painter,
@@ -364,9 +372,9 @@ impl Live {
         half: Half,
     ) -> Result<RunTiming, BackendError> {
         if slot.device == DeviceSlot::Other {
-            let other = self.targets.painter(painter, slot.device);
+            let other = self.sessions.painter(painter, slot.device);
             let session = other.and_then(|other| other.pool_mut().session(&slot.key));
-            // Whoever paints a target has seen to it that it is open.
+            // The scheduler gives only targets whose sessions are open.
             let session = session.ok_or(BackendError::EMPTY_BATCH)?;
             return self.frames.paint(session, half, None);
         }
@@ -376,7 +384,7 @@ impl Live {
         let Self {
             settings,
             rate,
-            targets,
+            sessions,
             frames,
             ..
         } = &mut *self;
@@ -387,16 +395,16 @@ impl Live {
             let mut rate = rate.clone();
             rate.set_size(next.size);
             let size = size_within(source.0, source.1, rate.long_side_px());
-            targets.prefetch(painter, next, size);
+            sessions.prefetch(painter, next, size);
         };
         let painted = frames.paint(session.as_mut(), half, Some(&mut prefetch));
         painter.pool_mut().put_back(session);
         painted
     }
 
-    /// Hands the picture to the sinks, and lets the rate control learn from it; gives what it took.
+    /// Hands the picture to the sinks, and its cost to the rate control; gives the time that it took.
     fn hand_over(&mut self, begun: &Begun, painted: &Painted) -> Duration {
-        let is_opening = self.targets.is_opening();
+        let is_opening = self.sessions.is_opening();
         if !is_opening {
             self.settings.note_carried_out();
         }
@@ -426,10 +434,10 @@ impl Live {
         work
     }
 
-    /// Paints a preview, or has one's session loaded.
+    /// Paints a preview, or requests its session.
     fn serve_previews(&mut self, painter: &mut Painter) {
-        // What the large picture waits for is loaded first.
-        let may_load = !self.targets.is_loading();
+        // The session that the large picture waits for is loaded first.
+        let may_load = !self.sessions.is_loading();
         self.previews.serve(
             painter,
             self.frames.scaled(),
@@ -439,8 +447,8 @@ impl Live {
         );
     }
 
-    /// Measures two modes against each other on frames of the source, at the size in use. Live pictures
-    /// wait meanwhile. `control` tells how far it is and stops it.
+    /// Measures two modes against each other on frames of the source, at the size in use. Live pictures wait
+    /// meanwhile. `control` has the progress and cancels it.
     ///
     /// # Errors
     /// [`MeasureError`] when there is nothing to measure with, a device does not have a mode, or a run
@@ -454,8 +462,8 @@ impl Live {
         let network = self.settings.current.network.clone();
         let network = network.ok_or(MeasureError::Nothing)?;
         let pictures = self.some_pictures()?;
-        // Its own sessions are opened for it; what is kept for live pictures may stand in their way.
-        self.targets.close_all(painter);
+        // A measurement opens its own sessions; those of live pictures may leave no memory for them.
+        self.sessions.close_all(painter);
         self.previews.forget_device();
         self.changed = true;
         measure(painter, job, &network, &pictures, control)
@@ -476,7 +484,7 @@ impl Live {
             if is_first_size && pictures.last() != Some(scaled) {
                 pictures.push(scaled.clone());
             }
-            // Nothing more comes of a photo.
+            // A photo gives no more frames.
             let signal = self.input.frames.ready().recv_timeout(NEXT_PICTURE_WITHIN);
             if signal.is_err() || !self.input.frames.take() {
                 break;

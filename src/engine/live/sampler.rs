@@ -1,4 +1,5 @@
-//! Times of the single steps, taken now and then, so rarely that it costs a small share of the time.
+//! The sampler: times the single steps of a frame now and then, so rarely that samples cost a small share of
+//! the time.
 //!
 //! Belongs to the engine's thread; times are handed in.
 
@@ -32,12 +33,12 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Nobody looks at samples.
+    /// Stops sampling, because samples are not shown.
     pub fn stop(&mut self) {
         self.next = None;
     }
 
-    /// The device is another one.
+    /// Forgets the ceiling, because the device was replaced.
     pub fn forget_device(&mut self) {
         self.ceiling_of = None;
     }
@@ -60,7 +61,7 @@ impl Sampler {
         }
         if self.ceiling_of != Some(mode.precision) {
             self.ceiling_of = Some(mode.precision);
-            // Where it cannot be found out, the panel does without.
+            // Without a ceiling the panel shows no shares of it.
             let ceiling = sample::ceiling(painter.backend().as_ref(), mode.precision);
             send(LiveEvent::Ceiling(ceiling.unwrap_or_default()));
         }
@@ -69,15 +70,15 @@ impl Sampler {
         let Some(session) = painter.pool_mut().session(key) else {
             return;
         };
-        let convolver = session.summary().conv_provider;
+        let conv_provider = session.summary().conv_provider;
         let (scaled, unseen, control) = frames.unseen();
-        // A failure comes again with the next frame, where it is dealt with.
+        // A failure returns with the next frame, where it is handled.
         let steps = sample::step_times(session, scaled, unseen, control).unwrap_or_default();
         let cost = clock() - began;
         self.next = Some(began + SAMPLE_EVERY.max(cost * SAMPLE_SHARE));
         send(LiveEvent::Sample(Arc::new(LiveSample {
             mode,
-            convolver,
+            conv_provider,
             width: key.spec.width,
             height: key.spec.height,
             method: painted.timing.method,

@@ -1,25 +1,25 @@
-//! The scheduler: wanted, opening, serving. Decides what the next picture is painted with and what has to be
-//! loaded for it: what is wanted is loaded beside what serves, which goes on until the new one is open, and
-//! stays when that cannot be had. The newest wins; what was being loaded for an older one is given up.
+//! The scheduler: goal, opening, serving. It decides which target paints the next picture and what has to be
+//! requested for it. While the sessions of the goal are opened, the serving target goes on painting; it stays
+//! when they cannot be opened. The newest goal wins; requests for an older one are cancelled.
 //!
 //! A pure state machine: it loads nothing, paints nothing and knows no devices. Belongs to the engine's
 //! thread.
 
-use super::target::{DeviceSlot, RenderTarget, SessionSlot};
+use super::render_target::{DeviceSlot, RenderTarget, SessionSlot};
 use crate::mode::DeviceChoice;
 
-/// What the settings ask of the next picture.
+/// What the next picture should be painted with, by the settings.
 #[derive(Clone, PartialEq)]
-pub enum Wanted {
+pub enum Goal {
     /// The source as it is.
     Source,
-    /// Sessions on a second device, which has to be opened before it is known which.
+    /// Sessions on a second device, which has to be opened before their modes are known.
     Device(DeviceChoice),
     /// These sessions.
     Target(RenderTarget),
 }
 
-/// Something that is not open yet.
+/// A session or device that is not open yet.
 #[derive(Clone, PartialEq)]
 pub enum Missing {
     /// A session.
@@ -28,7 +28,7 @@ pub enum Missing {
     Device(DeviceChoice),
 }
 
-/// A request, by the number that whoever carries it out gave it.
+/// A request, by the number that the loader gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ticket {
     /// Of a session on this device.
@@ -44,7 +44,7 @@ pub enum Next {
     Target(RenderTarget),
     /// The source as it is.
     Source,
-    /// There is nothing to paint it with before something was loaded.
+    /// Nothing is open that could paint it.
     Nothing,
 }
 
@@ -57,16 +57,17 @@ pub enum Step {
     Request(Missing),
 }
 
-/// What was requested.
+/// The session or device that is being opened.
 struct Opening {
     missing: Missing,
-    /// What it is for; `None` for what needs a device first.
+    /// The target that needs it; `None` for a second device.
     target: Option<RenderTarget>,
     /// Its request, once that was made.
     ticket: Option<Ticket>,
 }
 
-/// The state: what serves, what is being opened, what cannot be had.
+/// The state: the serving target, the one that is being opened, and the refused ones, which could not be
+/// opened.
 #[derive(Default)]
 pub struct Scheduler {
     serving: Option<RenderTarget>,
@@ -77,8 +78,8 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// What was refused is tried again: the settings changed. Comparisons are only tried again where the
-    /// change concerns how frames are painted.
+    /// Forgets refusals, because the settings changed. Comparisons are only tried again where the change
+    /// concerns how frames are painted.
     pub fn settings_changed(&mut self, paints_otherwise: bool) {
         self.refused = None;
         if paints_otherwise {
@@ -86,12 +87,12 @@ impl Scheduler {
         }
     }
 
-    /// Whether comparisons cannot be had.
+    /// Whether a comparison was refused.
     pub fn is_pair_refused(&self) -> bool {
         self.is_pair_refused
     }
 
-    /// What painted the last picture.
+    /// The target that painted the last picture.
     pub fn serving(&self) -> Option<&RenderTarget> {
         self.serving.as_ref()
     }
@@ -101,39 +102,39 @@ impl Scheduler {
         self.opening.as_ref()?.ticket
     }
 
-    /// What that request is for.
+    /// The session or device of that request.
     pub fn missing(&self) -> Option<&Missing> {
         self.opening.as_ref().map(|opening| &opening.missing)
     }
 
-    /// Whether what serves only goes on until what is wanted is open.
+    /// Whether the serving target only paints until the goal is open.
     pub fn is_opening(&self) -> bool {
         self.is_opening
     }
 
-    /// The next step towards what is `wanted`. Ends in [`Step::Paint`], because every request is made once.
-    pub fn step(&mut self, wanted: Wanted, is_open: impl Fn(&SessionSlot) -> bool) -> Step {
-        let goal = match wanted {
-            Wanted::Target(target) if self.refused.as_ref() == Some(&target) => {
+    /// The next step towards `goal`. Calls of it end in [`Step::Paint`], because every request is made once.
+    pub fn step(&mut self, goal: Goal, is_open: impl Fn(&SessionSlot) -> bool) -> Step {
+        let goal = match goal {
+            Goal::Target(target) if self.refused.as_ref() == Some(&target) => {
                 match self.serving.clone() {
-                    Some(serving) => Wanted::Target(serving),
-                    None => Wanted::Source,
+                    Some(serving) => Goal::Target(serving),
+                    None => Goal::Source,
                 }
             }
-            wanted => wanted,
+            goal => goal,
         };
         let missing_of = |target: &RenderTarget| {
             let mut slots = target.slots().iter();
             slots.find(|slot| !is_open(slot)).cloned()
         };
         let (missing, target) = match goal {
-            Wanted::Source => {
+            Goal::Source => {
                 self.opening = None;
                 self.is_opening = false;
                 return Step::Paint(Next::Source);
             }
-            Wanted::Device(device) => (Missing::Device(device), None),
-            Wanted::Target(target) => match missing_of(&target) {
+            Goal::Device(device) => (Missing::Device(device), None),
+            Goal::Target(target) => match missing_of(&target) {
                 None => {
                     self.opening = None;
                     self.is_opening = false;
@@ -146,7 +147,7 @@ impl Scheduler {
         self.is_opening = true;
         match &mut self.opening {
             Some(opening) if opening.missing == missing => {
-                // What it is for may have changed.
+                // The target that needs it may have changed.
                 opening.target = target;
                 Step::Paint(match &self.serving {
                     Some(serving) if missing_of(serving).is_none() => Next::Target(serving.clone()),
@@ -164,7 +165,7 @@ impl Scheduler {
         }
     }
 
-    /// Something that a coming step needs was requested under this number before it.
+    /// Notes that a session of a coming goal was requested in advance, under this number.
     pub fn prefetch(&mut self, slot: SessionSlot, ticket: Ticket) {
         self.opening = Some(Opening {
             target: Some(RenderTarget::One(slot.clone())),
@@ -180,18 +181,19 @@ impl Scheduler {
         }
     }
 
-    /// The request of this number has ended; gives what it was for, if it is the newest one.
+    /// Notes that the request of this number has ended; gives what it requested and for which target, if it is
+    /// the newest request.
     pub fn ended(&mut self, ticket: Ticket) -> Option<(Missing, Option<RenderTarget>)> {
         let opening = &mut self.opening;
         let opening = opening.take_if(|opening| opening.ticket == Some(ticket))?;
         Some((opening.missing, opening.target))
     }
 
-    /// What `target` needs cannot be had: what serves goes on. `None` stands for a comparison whose device
-    /// is not there.
+    /// Notes that `target` cannot be opened: the serving target stays. `None` stands for a comparison whose
+    /// device is not there.
     pub fn refuse(&mut self, target: Option<RenderTarget>) {
         if target.is_some() && target == self.serving {
-            // What served had been closed and does not come back.
+            // The serving target had been closed and could not be opened again.
             self.serving = None;
             if self.refused.is_some() {
                 return;
@@ -203,8 +205,8 @@ impl Scheduler {
         }
     }
 
-    /// Painting with `target` failed: it serves no longer. Whether it was what is wanted, and not only what
-    /// went on meanwhile.
+    /// Notes that painting with `target` failed: it serves no longer. Returns whether it was the goal itself,
+    /// not a target that served until the goal was open.
     pub fn failed(&mut self, target: &RenderTarget) -> bool {
         if self.serving.as_ref() == Some(target) {
             self.serving = None;
@@ -212,12 +214,12 @@ impl Scheduler {
         !self.is_opening
     }
 
-    /// Gives up what is being opened.
+    /// Gives up the request.
     pub fn abandon(&mut self) {
         self.opening = None;
     }
 
-    /// The device is lost with everything on it.
+    /// Forgets every target, because the device is lost.
     pub fn forget_device(&mut self) {
         self.opening = None;
         self.serving = None;
@@ -269,15 +271,15 @@ mod tests {
             RenderTarget::One(self.slot(px))
         }
 
-        /// Carries out what the scheduler says; whether something was requested, and the long side of what is
-        /// painted.
-        fn next(&mut self, wanted: Wanted) -> (bool, Option<usize>) {
+        /// Performs the scheduler's steps; whether something was requested, and the long side of the serving
+        /// target.
+        fn next(&mut self, goal: Goal) -> (bool, Option<usize>) {
             let requests = self.requests;
             loop {
                 let open = &self.open;
                 match self
                     .scheduler
-                    .step(wanted.clone(), |slot| open.contains(slot))
+                    .step(goal.clone(), |slot| open.contains(slot))
                 {
                     Step::Paint(Next::Target(target)) => {
                         return (self.requests > requests, Some(target.size().0));
@@ -293,7 +295,7 @@ mod tests {
 
         fn next_one(&mut self, px: usize) -> (bool, Option<usize>) {
             let target = self.one(px);
-            self.next(Wanted::Target(target))
+            self.next(Goal::Target(target))
         }
 
         fn newest(&self) -> Ticket {
@@ -335,7 +337,7 @@ mod tests {
         assert!(world.scheduler.ended(overtaken).is_none(), "overtaken");
         assert_eq!(world.next_one(32), (false, Some(32)), "back");
         assert_eq!(world.scheduler.ticket(), None, "given up");
-        assert_eq!(world.next(Wanted::Source), (false, None));
+        assert_eq!(world.next(Goal::Source), (false, None));
     }
 
     #[test]
@@ -351,7 +353,7 @@ mod tests {
         assert!(!world.scheduler.is_opening(), "as far as it could be");
         world.scheduler.settings_changed(false);
         assert_eq!(world.next_one(48), (true, Some(32)), "a new attempt");
-        // Without anything that served, the source is shown.
+        // Without a serving target, the source is shown.
         let mut world = World::new();
         world.next_one(48);
         let (_, target) = world.scheduler.ended(world.newest()).expect("the newest");
@@ -366,11 +368,11 @@ mod tests {
         world.load(32);
         world.next_one(32);
         let pair = RenderTarget::Pair([world.slot(32), world.slot(48)]);
-        assert_eq!(world.next(Wanted::Target(pair.clone())), (true, Some(32)));
+        assert_eq!(world.next(Goal::Target(pair.clone())), (true, Some(32)));
         world.load(48);
-        assert_eq!(world.next(Wanted::Target(pair.clone())), (false, Some(32)));
+        assert_eq!(world.next(Goal::Target(pair.clone())), (false, Some(32)));
         assert!(world.scheduler.serving() == Some(&pair));
-        let device = Wanted::Device(DeviceChoice::Cpu);
+        let device = Goal::Device(DeviceChoice::Cpu);
         assert_eq!(world.next(device.clone()), (true, Some(32)));
         assert!(world.scheduler.ended(world.newest()).is_some());
         world.scheduler.refuse(None);

@@ -20,7 +20,7 @@ use crate::{
     timing::{Ceiling, StepTiming, TimingMethod},
 };
 
-/// Frames per second that are held when nobody chose.
+/// The target rate when none was chosen, in frames per second.
 pub const DEFAULT_TARGET_FPS: f64 = 30.0;
 
 /// At what size the network sees live frames.
@@ -89,7 +89,7 @@ pub struct LiveSettings {
     pub look: Look,
     /// Two modes in place of [`LiveSettings::mode`], on the same frames in turn.
     pub compare: Option<ModePair>,
-    /// No newer frames; what changes is painted on the last one.
+    /// Holds the picture: no newer frames are painted; changes are painted on the last one.
     pub frozen: bool,
     /// Whether steps are timed now and then.
     pub sample: bool,
@@ -118,7 +118,7 @@ impl LiveSettings {
         }
     }
 
-    /// Whether a frame takes as long by `other`.
+    /// Whether painting a frame takes the same time by `other`, so that measured times stay valid.
     pub(super) fn costs_like(&self, other: &Self) -> bool {
         let network = |o: &Self| o.network.as_ref().map(Arc::as_ptr);
         network(self) == network(other)
@@ -136,7 +136,7 @@ pub struct Preview {
     pub output: Writer<PreviewPicture>,
 }
 
-/// A small picture of the wall.
+/// A picture of the preview grid.
 pub struct PreviewPicture {
     /// The painted picture; one transparent pixel before the first.
     pub painted: Frame,
@@ -145,7 +145,7 @@ pub struct PreviewPicture {
 }
 
 impl PreviewPicture {
-    /// Nothing yet.
+    /// A picture before the first one.
     pub fn empty() -> Self {
         Self {
             painted: Frame::from_fn(1, 1, |_, _| [0; 4]),
@@ -160,14 +160,15 @@ pub struct LiveSample {
     /// Variant and precision.
     pub mode: Mode,
     /// Who computes the convolutions, in a mode where that is a choice.
-    pub convolver: Option<ConvProvider>,
+    #[serde(rename = "convolver")]
+    pub conv_provider: Option<ConvProvider>,
     /// Columns that the network saw, in pixels.
     pub width: usize,
     /// Rows that the network saw, in pixels.
     pub height: usize,
     /// How the times were taken.
     pub method: TimingMethod,
-    /// Milliseconds of the whole run as it usually is: a recorded graph, where the device has one.
+    /// Milliseconds of a usual run of all steps: a recorded graph, where the device has one.
     pub total_ms: f64,
     /// Every step, in the network's order, each by itself.
     pub steps: Vec<StepTiming>,
@@ -179,21 +180,21 @@ pub struct LiveSample {
     pub free_bytes: Option<u64>,
 }
 
-/// What live painting has to say besides pictures.
+/// Events of live painting.
 #[derive(Clone, Debug)]
 pub enum LiveEvent {
-    /// The settings cannot be carried out; what was painted before goes on.
+    /// The settings cannot be used; painting goes on as before.
     Refused(EngineError),
-    /// A sentence for people about what it took to carry the settings out.
+    /// A sentence for people about a side effect of the settings.
     Notice(String),
     /// Steps were timed.
     Sample(Arc<LiveSample>),
     /// What the device can do at most in the precision of the samples that follow; `None` where that is
     /// not known.
     Ceiling(Option<Ceiling>),
-    /// Something else is being made ready, or nothing any more.
+    /// Another session or device is being prepared, or none any more.
     Preparing(Option<Preparing>),
-    /// Something happened to the source.
+    /// An event of the source.
     Source(CaptureEvent),
     /// The source gives no more frames.
     Ended,

@@ -1,23 +1,24 @@
-//! What live painting does, as a surface shows it.
+//! The state of live painting, as a surface shows it.
 
 use std::fmt::{Display, Formatter};
 
 use super::input::SourceState;
 use crate::mode::{DeviceChoice, Mode};
 
-/// What live painting does besides giving pictures. Plain data; the newest counts.
+/// The state of live painting: its source, and what is being prepared. Plain data; each snapshot replaces the
+/// one before.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
-    /// What the source does.
+    /// The state of the source.
     pub source: SourceState,
     /// Frames of a camera that came truncated or damaged and were skipped.
     pub damaged_frames: u64,
-    /// What is being made ready for the settings; what was painted before goes on meanwhile. Choosing
-    /// something else cancels it.
+    /// The session or device that is being prepared for the settings; painting goes on as before meanwhile.
+    /// Other settings cancel it.
     pub preparing: Option<Preparing>,
 }
 
-/// Something that is being made ready.
+/// A session or device that is being prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preparing {
     /// A session.
@@ -26,8 +27,7 @@ pub enum Preparing {
         mode: Mode,
         /// Columns and rows that the network sees, in pixels.
         size: (usize, usize),
-        /// Whether the device tries out which of its library's algorithms is the fastest, which takes some
-        /// seconds.
+        /// Whether the device searches for the fastest algorithms of its library, which takes some seconds.
         searches: bool,
     },
     /// The second device of a comparison.
@@ -35,7 +35,7 @@ pub enum Preparing {
 }
 
 impl Preparing {
-    /// Whether it takes some seconds, because the device tries out what is fastest.
+    /// Whether it takes some seconds, because the device searches for the fastest algorithms.
     pub fn searches(&self) -> bool {
         matches!(self, Self::Session { searches: true, .. })
     }

@@ -1,6 +1,6 @@
 //! What fits the memory: the size at which a photo is painted and how many are painted at once.
 //!
-//! Only reckons: pure, but for what the device says is free.
+//! Pure arithmetic, but for the free memory that the device reports.
 
 use super::{
     MIN_WORKING_PX, PROGRAM_BYTES, PaintError, PaintSettings, default_memory_limit_bytes,
@@ -14,15 +14,14 @@ use crate::{
     network::Network,
 };
 
-/// Memory that painting may take when nobody said how much: what the device has free, where it has
-/// its own.
+/// Memory that painting may take when no limit was set: the device's free memory, where it has its own.
 pub(super) fn default_limit_bytes(backend: &dyn Backend) -> u64 {
     backend
         .free_bytes()
         .unwrap_or_else(default_memory_limit_bytes)
 }
 
-/// A photo as far as memory is concerned.
+/// The figures of a photo that decide how much memory painting it takes.
 struct Shape {
     /// Columns and rows.
     size: (usize, usize),
@@ -40,27 +39,27 @@ impl Shape {
 
 /// What painting one photo takes, in bytes.
 struct Need {
-    /// By the session.
+    /// Of the session.
     run: u64,
     /// Besides the session while it runs.
-    beside: u64,
-    /// When it is over and its memory can be had again.
+    while_running: u64,
+    /// After the run, when its memory is free again.
     after: u64,
 }
 
 impl Need {
     fn total(&self) -> u64 {
-        self.run.saturating_add(self.beside).max(self.after)
+        self.run.saturating_add(self.while_running).max(self.after)
     }
 }
 
-/// What painting may take on a device by some settings.
+/// The memory limit of painting on a device with some settings.
 pub(super) struct Budget<'a> {
     pub(super) backend: &'a dyn Backend,
     pub(super) settings: PaintSettings,
-    /// What the settings mean on the device.
+    /// Variant and precision of the settings on the device.
     pub(super) mode: Mode,
-    /// Memory that sessions may take together when nobody said how much, in bytes.
+    /// Memory that sessions may take together when no limit was set, in bytes.
     pub(super) default_limit_bytes: u64,
 }
 
@@ -85,10 +84,10 @@ impl Budget<'_> {
         let picture = frame_bytes(photo.size.0, photo.size.1);
         let working = frame_bytes(size.0, size.1);
         if self.program_limit_bytes().is_none() {
-            // The photo and the result, and at the working size what goes in and what comes out.
+            // The photo and the result, and the network's input and output at the working size.
             return Need {
                 run,
-                beside: 2 * picture + 2 * working,
+                while_running: 2 * picture + 2 * working,
                 after: 0,
             };
         }
@@ -102,19 +101,19 @@ impl Budget<'_> {
         let saving = picture.saturating_add(self.settings.saving_bytes);
         Need {
             run,
-            beside: all_the_while.saturating_add(2 * working + down),
+            while_running: all_the_while.saturating_add(2 * working + down),
             after: all_the_while.saturating_add(finishing.max(saving)),
         }
     }
 
-    /// Whether `network` would see a photo of `size` columns and rows at the size that was asked for.
-    pub(super) fn fits_as_wanted(&self, network: &Network, size: (usize, usize)) -> bool {
+    /// Whether `network` would see a photo of `size` columns and rows at the requested working size.
+    pub(super) fn fits_as_requested(&self, network: &Network, size: (usize, usize)) -> bool {
         let photo = Shape {
             size,
             opaque: false,
         };
-        let wanted = self.settings.working_size.resolve(size.0, size.1);
-        self.need(network, &photo, wanted).total() <= self.limit_bytes()
+        let requested = self.settings.working_size.resolve(size.0, size.1);
+        self.need(network, &photo, requested).total() <= self.limit_bytes()
     }
 
     /// Bytes that are taken when the run of `photo` at the working size `size` is over and its memory can be
@@ -139,14 +138,14 @@ impl Budget<'_> {
         match self.program_limit_bytes() {
             Some(_) => {
                 let need = self.need(network, &Shape::of(photo), size);
-                limit.saturating_sub(need.beside)
+                limit.saturating_sub(need.while_running)
             }
             None => limit,
         }
     }
 
-    /// Columns and rows at which `network` would see `photo`, and a note when the memory limit made
-    /// them smaller than asked.
+    /// Columns and rows at which `network` would see `photo`, and a note when the memory limit made them
+    /// smaller than requested.
     ///
     /// # Errors
     /// [`PaintError::MemoryLimit`] when no size fits.
@@ -159,12 +158,12 @@ impl Budget<'_> {
         let (width, height) = shape.size;
         let needed = |size| self.need(network, &shape, size).total();
         let limit = self.limit_bytes();
-        let wanted = self.settings.working_size.resolve(width, height);
-        if needed(wanted) <= limit {
-            return Ok((wanted, None));
+        let requested = self.settings.working_size.resolve(width, height);
+        if needed(requested) <= limit {
+            return Ok((requested, None));
         }
         // The need grows with the long side, so the largest that fits is found by halving.
-        let (mut fits, mut too_large) = (0, wanted.0.max(wanted.1));
+        let (mut fits, mut too_large) = (0, requested.0.max(requested.1));
         while too_large - fits > 1 {
             let middle = fits + (too_large - fits) / 2;
             if needed(size_within(width, height, middle)) <= limit {
@@ -173,7 +172,7 @@ impl Budget<'_> {
                 too_large = middle;
             }
         }
-        if fits < MIN_WORKING_PX.min(wanted.0.max(wanted.1)) {
+        if fits < MIN_WORKING_PX.min(requested.0.max(requested.1)) {
             return Err(PaintError::MemoryLimit {
                 needed_mb: needed(size_within(width, height, MIN_WORKING_PX)).div_ceil(1_000_000),
                 limit_mb: limit / 1_000_000,
@@ -184,8 +183,8 @@ impl Budget<'_> {
             "painted at {} x {} instead of {} x {} to stay below {} MB of {}",
             size.0,
             size.1,
-            wanted.0,
-            wanted.1,
+            requested.0,
+            requested.1,
             limit / 1_000_000,
             match self.backend.free_bytes() {
                 Some(_) => "the GPU's memory",

@@ -72,7 +72,7 @@ pub struct PaintSettings {
     pub working_size: WorkingSize,
     /// How the network is cut into passes.
     pub variant: Variant,
-    /// In which numbers the network is computed.
+    /// The number formats that the network is computed in.
     pub precision: PrecisionChoice,
     /// Most memory that may be taken, in bytes: on the processor by the whole program
     /// ([`PROGRAM_BYTES`], the photo, the run, the result and saving it), on other devices by the run
@@ -110,7 +110,7 @@ fn default_limit_of(free_bytes: Option<u64>) -> u64 {
 /// Why a photo was not painted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PaintError {
-    /// The device failed or was told to stop.
+    /// The device failed, or the run was cancelled.
     #[error(transparent)]
     Backend(#[from] BackendError),
     /// Not even the smallest working size fits the memory limit.
@@ -126,7 +126,7 @@ pub enum PaintError {
 }
 
 impl PaintError {
-    /// Whether someone asked for the run to stop.
+    /// Whether the run was cancelled.
     pub fn is_cancelled(&self) -> bool {
         matches!(self, Self::Backend(BackendError::Cancelled))
     }

@@ -23,17 +23,17 @@ use crate::{
 /// Paints photos on a device, and on another when that one is lost.
 pub struct Painter {
     device: Device,
-    /// All sessions of the device. Their budget was found out when the device was opened: sessions that are
-    /// open would count as taken later.
+    /// All sessions of the device. Their budget was read when the device was opened: later, memory of open
+    /// sessions would count as taken.
     pool: SessionPool,
     loader: Loader,
-    news: Vec<String>,
+    notices: Vec<String>,
 }
 
 impl Painter {
-    /// A painter on `backend`; when it is lost, `open` opens it again once, and the processor after
-    /// that. Nobody else may hold the backend by then. Asks how much memory is free, the device
-    /// where it has its own.
+    /// A painter on `backend`; when it is lost, `open` opens it again once, and the processor after that.
+    /// Nobody else may hold the backend by then. Reads how much memory is free, on the device where it has its
+    /// own.
     pub fn new(backend: Arc<dyn Backend>, open: OpenDevice) -> Self {
         Self::with_loader(backend, open, Loader::on_the_spot())
     }
@@ -44,7 +44,7 @@ impl Painter {
             pool: SessionPool::new(default_limit_bytes(backend.as_ref()), &loader),
             device: Device::new(backend, open),
             loader,
-            news: Vec::new(),
+            notices: Vec::new(),
         }
     }
 
@@ -53,10 +53,10 @@ impl Painter {
         self.device.backend()
     }
 
-    /// Sentences for people about devices that were lost and replaced, since this was last asked. To
-    /// be asked after every run, however it ended.
-    pub fn take_news(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.news)
+    /// Takes the sentences for people about devices that were lost and replaced. To be called after every run,
+    /// however it ended.
+    pub fn take_notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
     }
 
     /// Gives up all sessions, because one may be half-way through a run or others need the memory.
@@ -74,23 +74,23 @@ impl Painter {
         &mut self.pool
     }
 
-    /// Has a session loaded beside what paints; gives the number of the request.
+    /// Requests that the loader opens a session beside those that paint; gives the number of the request.
     pub(in crate::engine) fn request(&mut self, key: &SessionKey, purpose: Purpose) -> u64 {
         self.pool.request(self.device.backend(), key, purpose)
     }
 
-    /// The way to what is loaded beside what paints.
+    /// The loader of sessions.
     pub(in crate::engine) fn loader(&self) -> &Loader {
         &self.loader
     }
 
-    /// The way to other devices.
+    /// Opens other devices.
     pub(in crate::engine) fn opener(&self) -> OpenDevice {
         self.device.opener()
     }
 
     /// Another painter on another device, `backend`.
-    pub(in crate::engine) fn beside(&self, backend: Arc<dyn Backend>) -> Self {
+    pub(in crate::engine) fn with_backend(&self, backend: Arc<dyn Backend>) -> Self {
         Self::with_loader(backend, self.device.opener(), self.loader.clone())
     }
 
@@ -125,18 +125,18 @@ impl Painter {
         self.budget(settings).program_limit_bytes()
     }
 
-    /// Whether `network` would see a photo of `size` columns and rows at the size that was asked for.
-    pub fn fits_as_wanted(
+    /// Whether `network` would see a photo of `size` columns and rows at the requested working size.
+    pub fn fits_as_requested(
         &self,
         network: &Network,
         size: (usize, usize),
         settings: PaintSettings,
     ) -> bool {
-        self.budget(settings).fits_as_wanted(network, size)
+        self.budget(settings).fits_as_requested(network, size)
     }
 
-    /// Columns and rows at which `network` would see `photo`, and a note when the memory limit made
-    /// them smaller than asked.
+    /// Columns and rows at which `network` would see `photo`, and a note when the memory limit made them
+    /// smaller than requested.
     ///
     /// # Errors
     /// [`PaintError::MemoryLimit`] when no size fits.
@@ -169,9 +169,9 @@ impl Painter {
         self.make_room(bytes, settings);
     }
 
-    /// Runs `network` on `photo`; smaller, and noted, where the device has less memory left than it
-    /// said. When the device is lost, the same photo is painted on the one that takes its place;
-    /// [`Painter::take_news`] tells.
+    /// Runs `network` on `photo`; smaller, with a note, where the device has less memory left than it reported.
+    /// When the device is lost, the same photo is painted on the one that takes its place;
+    /// [`Painter::take_notices`] says so.
     ///
     /// # Errors
     /// [`PaintError`] when it was cancelled, memory does not suffice or the device does not have
@@ -230,7 +230,7 @@ impl Painter {
         paintings
     }
 
-    /// [`Painter::paint`] on the device at hand.
+    /// [`Painter::paint`] on the present device.
     fn paint_alone(
         &mut self,
         photo: &Frame,
@@ -245,7 +245,7 @@ impl Painter {
             let size = self.working_size(network, photo, within);
             let ((width, height), note) = match (size, refused) {
                 (Ok(found), _) => found,
-                // What the device said first is nearer to the cause.
+                // The device's first error is nearer to the cause.
                 (Err(_), Some(refused)) => return Err(PaintError::Backend(refused)),
                 (Err(error), None) => return Err(error),
             };
@@ -283,7 +283,7 @@ impl Painter {
         })
     }
 
-    /// [`Painter::paint_batch`] on the device at hand, with one session.
+    /// [`Painter::paint_batch`] on the present device, with one session.
     fn paint_together(
         &mut self,
         photos: &[&Frame],
@@ -355,13 +355,13 @@ impl Painter {
     ) -> Result<(), BackendError> {
         let before = self.mode(settings);
         self.pool.forget();
-        let mut told = self.device.replace_lost(error)?;
+        let mut notice = self.device.replace_lost(error)?;
         let after = self.mode(settings);
         if before != after {
             // Writing to a string does not fail.
-            write!(told, "; painting in {after} instead of {before}").ok();
+            write!(notice, "; painting in {after} instead of {before}").ok();
         }
-        self.news.push(told);
+        self.notices.push(notice);
         self.pool
             .set_limit(default_limit_bytes(self.backend().as_ref()));
         Ok(())
@@ -408,13 +408,13 @@ mod tests {
             Some(3_500_000)
         }
 
-        fn open_while_wanted(
+        fn open_unless_cancelled(
             &self,
             network: &Arc<Network>,
             spec: &SessionSpec,
             control: &RunControl,
         ) -> Result<Box<dyn Session>, BackendError> {
-            self.0.open_while_wanted(network, spec, control)
+            self.0.open_unless_cancelled(network, spec, control)
         }
     }
 

@@ -1,4 +1,5 @@
-//! The loader: a thread that loads and closes what takes a moment, so that no frame waits for it.
+//! The loader: a thread that opens and closes sessions and devices, which takes a moment, so that no frame
+//! waits for it.
 //!
 //! [`LoaderThread`] does one job after another; [`Requests`] is one requester's end of it. A request can be
 //! cancelled, and is answered once either way. Knows no sessions.
@@ -16,12 +17,12 @@ use crate::{
     engine::{bounded_thread::BoundedThread, panic::panic_message},
 };
 
-/// How long the end of the job in hand is waited for.
+/// How long the end of the running job is waited for.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// The loader's thread. Dropping it waits a bounded time for the job in hand.
+/// The loader's thread. Dropping it waits a bounded time for the running job.
 pub struct LoaderThread {
     loader: Loader,
     /// Closed to stop the thread.
@@ -29,7 +30,7 @@ pub struct LoaderThread {
     thread: BoundedThread,
 }
 
-/// The way to the loader.
+/// A handle of the loader.
 #[derive(Clone)]
 pub struct Loader {
     /// `None` where jobs are done on the spot.
@@ -67,7 +68,7 @@ impl LoaderThread {
         })
     }
 
-    /// The way to it.
+    /// A handle of it.
     pub fn loader(&self) -> &Loader {
         &self.loader
     }
@@ -76,14 +77,14 @@ impl LoaderThread {
 impl Drop for LoaderThread {
     fn drop(&mut self) {
         self.stop = None;
-        // One that hangs is left behind and dies with the program.
+        // A thread that hangs is left behind and dies with the program.
         let _ = self.thread.join_within(PATIENCE);
     }
 }
 
 impl Loader {
-    /// Does every job at once, on the requester's own thread: where the system gives no other, where nothing
-    /// paints meanwhile, and in tests.
+    /// Does every job at once, on the requester's own thread: where the system gives no thread, where nothing
+    /// is painted meanwhile, and in tests.
     pub fn on_the_spot() -> Self {
         Self {
             jobs: None,
@@ -113,20 +114,20 @@ impl Loader {
 /// A reply: the result, or the words of a panic.
 type Reply<T> = Result<T, String>;
 
-/// One requester's end of a loader. Dropping it cancels what was not answered.
+/// One requester's end of a loader. Dropping it cancels unanswered requests.
 pub struct Requests<T> {
     jobs: Option<Sender<Job>>,
     sender: Sender<(u64, Reply<T>)>,
     replies: Receiver<(u64, Reply<T>)>,
     signal: (Sender<()>, Receiver<()>),
     tickets: u64,
-    /// What was not answered yet.
+    /// Unanswered requests.
     outstanding: Vec<(u64, Arc<RunControl>)>,
 }
 
 impl<T: Send + 'static> Requests<T> {
-    /// Requests `work`; gives the number that the reply carries. Everything that `work` holds is given back
-    /// before it is answered. Its control is cancelled when nobody needs the result any more.
+    /// Requests `work`; gives the number that the reply carries. Everything that `work` holds is dropped before
+    /// the reply is sent. Its control is cancelled when nobody needs the result any more.
     pub fn request(&mut self, work: impl FnOnce(&RunControl) -> T + Send + 'static) -> u64 {
         self.tickets += 1;
         let ticket = self.tickets;
@@ -144,7 +145,7 @@ impl<T: Send + 'static> Requests<T> {
         ticket
     }
 
-    /// Runs a job that is not answered, before anything that is requested later.
+    /// Runs a job without a reply, before later requests.
     pub fn run(&self, job: impl FnOnce() + Send + 'static) {
         match &self.jobs {
             Some(jobs) => {
@@ -156,7 +157,7 @@ impl<T: Send + 'static> Requests<T> {
         }
     }
 
-    /// The next reply, with its number and whether it was cancelled before. Allocates nothing.
+    /// The next reply, with its request's number and whether that was cancelled before. Allocates nothing.
     pub fn next_reply(&mut self) -> Option<(u64, Reply<T>, bool)> {
         let (ticket, reply) = self.replies.try_recv().ok()?;
         let at = self.outstanding.iter().position(|(of, _)| *of == ticket)?;
@@ -173,16 +174,16 @@ impl<T: Send + 'static> Requests<T> {
     pub fn wait_for_next(&self, patience: Duration) {
         let until = Instant::now() + patience;
         while !self.has_next() && !self.outstanding.is_empty() {
-            // It may still signal a reply that was taken already, or another requester's.
+            // The signal may stand for a reply that was taken already, or for another requester's.
             if self.signal.1.recv_deadline(until).is_err() {
                 break;
             }
         }
-        // Whoever waits for the signal elsewhere still gets one.
+        // Another place that waits for the signal still gets one.
         let _ = self.signal.0.try_send(());
     }
 
-    /// Signals as for a reply.
+    /// A function that signals as a reply does.
     pub fn signaller(&self) -> impl Fn() + Send + 'static {
         let signal = self.signal.0.clone();
         move || {
@@ -210,9 +211,8 @@ impl<T: Send + 'static> Requests<T> {
         }
     }
 
-    /// Cancels everything, waits a bounded time until nothing is in hand any more, and gives up what
-    /// came of it.
-    pub fn settle(&mut self) {
+    /// Cancels every request, waits a bounded time until none runs any more, and drops the replies.
+    pub fn cancel_and_wait(&mut self) {
         self.cancel_all();
         let (done, all_done) = bounded::<()>(1);
         self.run(move || done.send(()).unwrap_or_default());
@@ -234,7 +234,7 @@ impl<T> Drop for Requests<T> {
 mod tests {
     use super::*;
 
-    /// Only against hanging for ever.
+    /// Bounds a test that would hang.
     const LONG: Duration = Duration::from_secs(120);
 
     #[test]
@@ -285,6 +285,6 @@ mod tests {
             Some((ticket, Ok(5), false)),
             "on the spot"
         );
-        requests.settle();
+        requests.cancel_and_wait();
     }
 }

@@ -27,7 +27,8 @@ impl PartialEq for SessionKey {
     }
 }
 
-/// What a session is kept for: so many of each are kept for later, the oldest goes first.
+/// What a session is kept for. The pool keeps a number of sessions for each purpose; the least recently used is
+/// closed first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Photos.
@@ -57,35 +58,36 @@ pub struct Lease {
     _pin: Arc<()>,
 }
 
-struct Kept {
+struct PooledSession {
     key: SessionKey,
     purpose: Purpose,
     /// As planned.
     bytes: u64,
     pin: Arc<()>,
-    /// `None` while it is taken out.
+    /// `None` while it is taken out for a run.
     session: Option<Box<dyn Session>>,
 }
 
-impl Kept {
+impl PooledSession {
     fn is_leased(&self) -> bool {
         Arc::strong_count(&self.pin) > 1
     }
 }
 
-/// What became of a request.
+/// The outcome of a request.
 pub enum Loaded {
     /// The session is in the pool.
     Open,
-    /// It takes so many bytes, which the budget leaves only when others are closed; nothing was loaded.
+    /// The session takes so many bytes, which the budget leaves only when others are closed; nothing was
+    /// loaded.
     NoRoom(u64),
-    /// The device did not do it, or it was cancelled.
+    /// The device failed, or the request was cancelled.
     Failed(BackendError),
     /// A mistake of this program, in its words.
     Panicked(String),
 }
 
-/// What the loader gives.
+/// What the loader returns.
 enum Outcome {
     /// The session, and the bytes that it holds, as planned.
     Session(Box<dyn Session>, u64),
@@ -97,24 +99,24 @@ struct Loading {
     ticket: u64,
     key: SessionKey,
     purpose: Purpose,
-    /// Whether the device is finding out how it does this fastest, which takes long.
+    /// Whether the device is searching for the fastest algorithms, which takes long.
     searches: Arc<AtomicBool>,
 }
 
-/// Bytes that a session is going to hold, as long as it is being loaded.
-struct Announced {
+/// Bytes of a session that is being loaded; counted as loading until this is dropped.
+struct LoadingBytes {
     of: Arc<AtomicU64>,
     bytes: u64,
 }
 
-impl Announced {
+impl LoadingBytes {
     fn new(of: Arc<AtomicU64>, bytes: u64) -> Self {
         of.fetch_add(bytes, Ordering::Relaxed);
         Self { of, bytes }
     }
 }
 
-impl Drop for Announced {
+impl Drop for LoadingBytes {
     fn drop(&mut self) {
         self.of.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -125,20 +127,20 @@ pub struct SessionPool {
     /// Most that all sessions may hold together.
     limit_bytes: u64,
     /// Most recently used last.
-    kept: Vec<Kept>,
+    sessions: Vec<PooledSession>,
     requests: Requests<Outcome>,
     loading: Vec<Loading>,
-    /// Bytes that what is being loaded is going to hold.
+    /// Bytes that the sessions that are being loaded will hold.
     loading_bytes: Arc<AtomicU64>,
     has_loaded: bool,
 }
 
 impl SessionPool {
-    /// No session yet; all together are going to hold at most `limit_bytes`.
+    /// An empty pool, whose sessions together hold at most `limit_bytes`.
     pub fn new(limit_bytes: u64, loader: &Loader) -> Self {
         Self {
             limit_bytes,
-            kept: Vec::new(),
+            sessions: Vec::new(),
             requests: loader.requests(),
             loading: Vec::new(),
             loading_bytes: Arc::default(),
@@ -151,13 +153,13 @@ impl SessionPool {
         self.limit_bytes
     }
 
-    /// Another budget: the device is another one.
+    /// Sets the budget of another device.
     pub fn set_limit(&mut self, limit_bytes: u64) {
         self.limit_bytes = limit_bytes;
     }
 
     fn place(&self, key: &SessionKey) -> Option<usize> {
-        self.kept.iter().position(|kept| kept.key == *key)
+        self.sessions.iter().position(|session| session.key == *key)
     }
 
     /// Whether the session is open.
@@ -170,45 +172,46 @@ impl SessionPool {
         self.loading.iter().any(|loading| loading.key == *key)
     }
 
-    /// Whether the device is finding out, for the session of this request, how it paints fastest.
+    /// Whether the device is searching for the fastest algorithms of this request's session.
     pub fn is_searching(&self, ticket: u64) -> bool {
         let mut loading = self.loading.iter();
         let loading = loading.find(|loading| loading.ticket == ticket);
         loading.is_some_and(|loading| loading.searches.load(Ordering::Relaxed))
     }
 
-    /// The session, if it is open, which counts as used now.
+    /// The session, if it is open; it counts as used now.
     pub fn session(&mut self, key: &SessionKey) -> Option<&mut dyn Session> {
         let place = self.place(key)?;
-        self.kept[place..].rotate_left(1);
-        Some(self.kept.last_mut()?.session.as_mut()?.as_mut())
+        self.sessions[place..].rotate_left(1);
+        Some(self.sessions.last_mut()?.session.as_mut()?.as_mut())
     }
 
     /// Keeps the session open as long as the lease is held, if it is open.
     pub fn lease(&self, key: &SessionKey) -> Option<Lease> {
-        let kept = &self.kept[self.place(key)?];
+        let session = &self.sessions[self.place(key)?];
         Some(Lease {
-            key: kept.key.clone(),
-            _pin: kept.pin.clone(),
+            key: session.key.clone(),
+            _pin: session.pin.clone(),
         })
     }
 
-    /// Takes a session out, which counts as used now, so that others can be requested while it paints;
+    /// Takes a session out, so that others can be requested while it paints; it counts as used now.
     /// [`SessionPool::put_back`] follows.
     pub fn take_out(&mut self, key: &SessionKey) -> Option<Box<dyn Session>> {
         self.session(key)?;
-        self.kept.last_mut()?.session.take()
+        self.sessions.last_mut()?.session.take()
     }
 
     /// Puts the session back that was taken out last.
     pub fn put_back(&mut self, session: Box<dyn Session>) {
-        if let Some(kept) = self.kept.last_mut() {
-            kept.session = Some(session);
+        if let Some(pooled) = self.sessions.last_mut() {
+            pooled.session = Some(session);
         }
     }
 
-    /// Has a session of `backend`, the pool's device, loaded beside what paints; gives the number that [`SessionPool::next_loaded`] tells. It
-    /// is not loaded where the budget leaves no room.
+    /// Requests that the loader opens a session of `backend`, the pool's device, beside those that paint; gives
+    /// the number that [`SessionPool::next_loaded`] returns with the outcome. The session is not opened where
+    /// the budget leaves no room.
     pub fn request(
         &mut self,
         backend: &Arc<dyn Backend>,
@@ -231,16 +234,16 @@ impl SessionPool {
                 }
                 let SessionKey { network, spec } = &key;
                 let needed = backend.predicted_bytes(network.graph(), spec);
-                // What would not fit alone either is for the device to refuse.
+                // A session that would not fit alone either is for the device to refuse.
                 if needed <= limit_bytes && needed.saturating_add(held_bytes) > limit_bytes {
                     return Outcome::NoRoom(needed);
                 }
-                let _announced = Announced::new(bytes, needed);
+                let _announced = LoadingBytes::new(bytes, needed);
                 if backend.searches(network.graph(), spec) {
                     searches.store(true, Ordering::Relaxed);
                     signal();
                 }
-                match backend.open_while_wanted(network, spec, control) {
+                match backend.open_unless_cancelled(network, spec, control) {
                     Ok(session) => Outcome::Session(session, needed),
                     Err(error) => Outcome::Failed(error),
                 }
@@ -256,8 +259,7 @@ impl SessionPool {
         ticket
     }
 
-    /// What became of a request that was not cancelled, and its number. Allocates nothing when there is
-    /// nothing new.
+    /// The outcome of a request that was not cancelled, and its number. Allocates nothing when there is none.
     pub fn next_loaded(&mut self) -> Option<(u64, Loaded)> {
         loop {
             let (ticket, reply, was_cancelled) = self.requests.next_reply()?;
@@ -265,10 +267,10 @@ impl SessionPool {
             let Loading { key, purpose, .. } = self.loading.swap_remove(place);
             let loaded = match reply {
                 Ok(Outcome::Session(session, _)) if was_cancelled => {
-                    self.close_beside(vec![session]);
+                    self.close_on_loader(vec![session]);
                     continue;
                 }
-                // Someone else may have requested it again.
+                // Another requester may have requested it again.
                 Ok(Outcome::Failed(BackendError::Cancelled)) if was_cancelled => continue,
                 Ok(Outcome::NoRoom(_)) | Err(_) if was_cancelled => continue,
                 Ok(Outcome::Session(session, bytes)) => {
@@ -283,12 +285,12 @@ impl SessionPool {
         }
     }
 
-    /// Whether something was loaded, or was not.
+    /// Whether the outcome of a request waits.
     pub fn has_next(&self) -> bool {
         self.requests.has_next()
     }
 
-    /// Waits at most so long for something to be loaded.
+    /// Waits at most `patience` for the outcome of a request.
     pub fn wait_for_next(&self, patience: std::time::Duration) {
         self.requests.wait_for_next(patience);
     }
@@ -298,18 +300,18 @@ impl SessionPool {
         self.requests.is_idle()
     }
 
-    /// Gives a request up; [`SessionPool::next_loaded`] tells nothing of it.
+    /// Cancels a request; [`SessionPool::next_loaded`] does not return it.
     pub fn cancel(&self, ticket: u64) {
         self.requests.cancel(ticket);
     }
 
-    /// Gives every request up.
+    /// Cancels every request.
     pub fn cancel_all(&self) {
         self.requests.cancel_all();
     }
 
-    /// Opens a session of `backend`, the pool's device, here and now, unless it is open: room is made before, so that all together hold at
-    /// most `limit_bytes`, as far as sessions can be closed.
+    /// Opens a session of `backend`, the pool's device, on this thread, unless it is open. Other sessions are
+    /// closed before, so that all together hold at most `limit_bytes`, as far as sessions can be closed.
     ///
     /// # Errors
     /// As [`Backend::open`].
@@ -329,8 +331,8 @@ impl SessionPool {
         self.shrink_to(limit_bytes.saturating_sub(bytes));
         let mut opened = backend.open(network, spec);
         if let Err(BackendError::OutOfDeviceMemory { .. }) = opened {
-            // Others have taken of the memory: what is kept for later has to go.
-            let closed = self.take(|kept| !kept.is_leased());
+            // Other programs have taken memory: sessions that are kept for later have to go.
+            let closed = self.take(|session| !session.is_leased());
             if !closed.is_empty() {
                 drop(closed);
                 opened = backend.open(network, spec);
@@ -341,10 +343,10 @@ impl SessionPool {
     }
 
     fn keep(&mut self, key: SessionKey, purpose: Purpose, session: Box<dyn Session>, bytes: u64) {
-        let mut closed = self.take(|kept| kept.key == key);
+        let mut closed = self.take(|session| session.key == key);
         closed.extend(self.surplus(purpose));
-        self.close_beside(closed);
-        self.kept.push(Kept {
+        self.close_on_loader(closed);
+        self.sessions.push(PooledSession {
             key,
             purpose,
             bytes,
@@ -353,37 +355,41 @@ impl SessionPool {
         });
     }
 
-    fn take(&mut self, closes: impl Fn(&Kept) -> bool) -> Vec<Box<dyn Session>> {
-        let taken = self.kept.extract_if(.., |kept| closes(kept));
-        taken.filter_map(|kept| kept.session).collect()
+    fn take(&mut self, closes: impl Fn(&PooledSession) -> bool) -> Vec<Box<dyn Session>> {
+        let taken = self.sessions.extract_if(.., |session| closes(session));
+        taken.filter_map(|session| session.session).collect()
     }
 
     /// Takes the oldest sessions for `purpose` that leave no room for another one.
     fn surplus(&mut self, purpose: Purpose) -> Vec<Box<dyn Session>> {
-        let count = self.kept.iter().filter(|k| k.purpose == purpose).count();
+        let count = self
+            .sessions
+            .iter()
+            .filter(|k| k.purpose == purpose)
+            .count();
         let mut surplus = (count + 1).saturating_sub(purpose.most());
-        let taken = self.kept.extract_if(.., |kept| {
-            let goes = surplus > 0 && kept.purpose == purpose && !kept.is_leased();
+        let taken = self.sessions.extract_if(.., |session| {
+            let goes = surplus > 0 && session.purpose == purpose && !session.is_leased();
             surplus -= usize::from(goes);
             goes
         });
-        taken.filter_map(|kept| kept.session).collect()
+        taken.filter_map(|session| session.session).collect()
     }
 
-    /// Closes sessions on the loader's thread, before anything that is requested later.
-    fn close_beside(&self, sessions: Vec<Box<dyn Session>>) {
+    /// Closes sessions on the loader's thread, before later requests.
+    fn close_on_loader(&self, sessions: Vec<Box<dyn Session>>) {
         if !sessions.is_empty() {
             self.requests.run(move || drop(sessions));
         }
     }
 
-    /// Closes what is kept for a purpose, leased or not.
+    /// Closes the sessions of a purpose, leased or not.
     pub fn close_all(&mut self, purpose: Purpose) {
-        let closed = self.take(|kept| kept.purpose == purpose);
-        self.close_beside(closed);
+        let closed = self.take(|session| session.purpose == purpose);
+        self.close_on_loader(closed);
     }
 
-    /// Closes what was open for live pictures.
+    /// Closes the sessions of live pictures.
     pub fn close_live(&mut self) {
         self.cancel_all();
         self.close_all(Purpose::Live);
@@ -392,45 +398,49 @@ impl SessionPool {
 
     /// Closes every session that nobody leases. `false` when there is none.
     pub fn close_unleased(&mut self) -> bool {
-        let closed = self.take(|kept| !kept.is_leased());
+        let closed = self.take(|session| !session.is_leased());
         let any = !closed.is_empty();
-        self.close_beside(closed);
+        self.close_on_loader(closed);
         any
     }
 
     /// Closes sessions that nobody leases, the oldest first, until the others hold at most `bytes`.
     pub fn shrink_to(&mut self, bytes: u64) {
         while self.held_bytes() > bytes {
-            match self.kept.iter().position(|kept| !kept.is_leased()) {
-                Some(oldest) => drop(self.kept.remove(oldest)),
+            match self
+                .sessions
+                .iter()
+                .position(|session| !session.is_leased())
+            {
+                Some(oldest) => drop(self.sessions.remove(oldest)),
                 None => break,
             }
         }
     }
 
-    /// Gives up every session, leased or not, and every request; waits, a bounded time, until nothing uses the
-    /// device any more.
+    /// Closes every session, leased or not, and cancels every request; waits, a bounded time, until nothing
+    /// uses the device any more.
     pub fn forget(&mut self) {
-        self.requests.settle();
+        self.requests.cancel_and_wait();
         self.loading.clear();
-        self.kept.clear();
+        self.sessions.clear();
     }
 
-    /// What is open, the most recently used last.
+    /// The open sessions, the most recently used last.
     #[cfg(test)]
     pub fn keys(&self) -> impl Iterator<Item = &SessionKey> {
-        self.kept.iter().map(|kept| &kept.key)
+        self.sessions.iter().map(|session| &session.key)
     }
 
     /// Bytes that all open sessions hold, as planned.
     pub fn held_bytes(&self) -> u64 {
-        self.kept.iter().map(|kept| kept.bytes).sum()
+        self.sessions.iter().map(|session| session.bytes).sum()
     }
 
     /// Bytes that the leased ones hold, as planned.
     pub fn leased_bytes(&self) -> u64 {
-        let leased = self.kept.iter().filter(|kept| kept.is_leased());
-        leased.map(|kept| kept.bytes).sum()
+        let leased = self.sessions.iter().filter(|session| session.is_leased());
+        leased.map(|session| session.bytes).sum()
     }
 
     /// Bytes that what is being loaded is going to hold.

@@ -44,7 +44,8 @@ const TASKS: usize = 64;
 /// Reports that may wait for the window.
 const REPORTS: usize = 64;
 
-/// Something to do in the background, and what is held until it is reported when it writes something.
+/// A piece of work for a background thread; one that writes a file holds a sender of `writes` until its report
+/// is sent.
 struct Task {
     run: Box<dyn FnOnce() -> Report + Send>,
     writes: Option<Sender<()>>,
@@ -55,7 +56,7 @@ pub struct Background {
     tasks: Sender<Task>,
     reports: Receiver<Report>,
     report_sender: Sender<Report>,
-    /// Lent to every task that writes; once this one and all that are lent are gone, `written` says so.
+    /// Cloned for every task that writes; once all clones are dropped, `written` is disconnected.
     writes: Option<Sender<()>>,
     written: Receiver<()>,
     changed_settings: Writer<Option<SettingsFile>>,
@@ -67,7 +68,7 @@ pub struct Background {
 }
 
 impl Background {
-    /// Starts the threads. They end with the handle, after the task in hand.
+    /// Starts the threads. They end with the handle, after the task that runs.
     ///
     /// # Errors
     /// The operating system's, when it gives no thread.
@@ -87,7 +88,7 @@ impl Background {
                 .name(format!("background-{number}"))
                 .spawn(move || {
                     for task in tasks {
-                        bring_back(task, &reports, &wake_up);
+                        run_and_report(task, &reports, &wake_up);
                     }
                 })?;
         }
@@ -154,12 +155,12 @@ impl Background {
     }
 
     /// Loads a style's network; [`Report::StyleLoaded`].
-    pub fn load_style(&self, id: String, wanted: ModelSize) {
+    pub fn load_style(&self, id: String, requested: ModelSize) {
         let style_source = self.style_source.clone();
         self.send(move || Report::StyleLoaded {
-            result: style_source.load(&id, wanted),
+            result: style_source.load(&id, requested),
             id,
-            wanted,
+            requested,
         });
     }
 
@@ -188,7 +189,7 @@ impl Background {
         };
         let started = std::thread::Builder::new()
             .name("dialog".to_owned())
-            .spawn(move || bring_back(task, &reports, &wake_up));
+            .spawn(move || run_and_report(task, &reports, &wake_up));
         match started {
             Ok(_) => self.dialog_open = true,
             Err(error) => self.send(move || Report::Broke(reason(&error))),
@@ -200,7 +201,7 @@ impl Background {
     pub fn save(&self, save: Box<Save>, existing: Existing) {
         self.send_writing(move || {
             let (path, finished) = (&save.path, &save.finished);
-            // Known before the picture is put together, so that the question comes at once.
+            // Checked before the picture is put together, so that the question comes at once.
             let result = encode::check_target(path, existing).and_then(|()| {
                 let icc = finished.icc.as_deref();
                 encode::save(path, &finished.frame(), icc, save.encoding, existing)
@@ -224,7 +225,7 @@ impl Background {
         self.send(move || Report::Cameras(platform.cameras()));
     }
 
-    /// Looks what files are; [`Report::Sorted`] carries `ticket`.
+    /// Sorts files into photos and checkpoints; [`Report::Sorted`] carries `ticket`.
     pub fn sort(&self, ticket: u64, files: Vec<PathBuf>) {
         self.send(move || Report::Sorted {
             ticket,
@@ -240,18 +241,18 @@ impl Background {
         self.send_writing(move || settings::write(&newest));
     }
 
-    /// Has the window read its reports.
+    /// Wakes the window up, so that it reads its reports.
     pub(super) fn wake_up(&self) -> WakeUp {
         self.wake_up.clone()
     }
 
-    /// Waits until everything that was to be written is, and gives the reports that nobody has read.
+    /// Waits until every file is written, and gives the reports that nobody has read.
     pub fn finish_writing(&mut self) -> Vec<Report> {
         self.writes = None;
         let mut unread = Vec::new();
         loop {
             select! {
-                // Nothing is ever sent: all that were lent are gone.
+                // Nothing is ever sent: an error means that all clones are dropped.
                 recv(self.written) -> _ => break,
                 // A task ends when there is room for its report.
                 recv(self.reports) -> report => unread.extend(report),
@@ -265,7 +266,7 @@ impl Background {
         self.send_task(Box::new(run), None);
     }
 
-    /// As [`Self::send`], for what [`Self::finish_writing`] waits for.
+    /// As [`Self::send`], for a task that [`Self::finish_writing`] waits for.
     pub(super) fn send_writing(&self, run: impl FnOnce() -> Report + Send + 'static) {
         self.send_task(Box::new(run), self.writes.clone());
     }
@@ -273,13 +274,13 @@ impl Background {
     fn send_task(&self, run: Box<dyn FnOnce() -> Report + Send>, writes: Option<Sender<()>>) {
         if self.tasks.try_send(Task { run, writes }).is_err() {
             let busy = "too many things at once; wait a moment and try again".to_owned();
-            // When even this finds no room, the window has other reports to show.
+            // When even this report finds no room, the window has others to show.
             let _ = self.report_sender.try_send(Report::Broke(busy));
         }
     }
 }
 
-fn bring_back(task: Task, reports: &Sender<Report>, wake_up: &WakeUp) {
+fn run_and_report(task: Task, reports: &Sender<Report>, wake_up: &WakeUp) {
     let Task { run, writes } = task;
     let report = catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|panic| Report::Broke(crate::engine::panic_message(panic.as_ref())));

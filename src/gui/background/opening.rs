@@ -1,4 +1,4 @@
-//! From files and pasted pictures to photos that can be shown, and what files are by their names.
+//! Opens files and pasted pictures as photos, and distinguishes photos from checkpoints by their names.
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! What tasks are given and what they report.
+//! The data that background tasks take and the reports that they give.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -37,7 +37,7 @@ pub enum Origin {
 pub struct Opened {
     /// The photo.
     pub photo: decode::Photo,
-    /// It with a long side of at most [`PREVIEW_PX`](crate::engine::compositor::PREVIEW_PX).
+    /// The photo with a long side of at most [`PREVIEW_PX`](crate::engine::compositor::PREVIEW_PX).
     pub preview: Arc<Frame>,
     /// Where it comes from.
     pub origin: Origin,
@@ -77,7 +77,7 @@ pub type DrawnChart = (Frame, Vec<u8>);
 /// A finished picture in its parts; put together where it is needed, off the window's thread.
 #[derive(Clone)]
 pub struct Finished {
-    /// What is marked as saved when it has been saved or copied.
+    /// The key under which the workspace notes that it was saved or copied.
     pub key: SavedKey,
     /// The photo.
     pub photo: Arc<Frame>,
@@ -103,7 +103,7 @@ impl Finished {
 pub struct Save {
     /// The target.
     pub path: PathBuf,
-    /// The picture as it was when the save was asked for.
+    /// The picture as it was when the save began.
     pub finished: Finished,
     /// How it is encoded.
     pub encoding: Encoding,
@@ -118,7 +118,7 @@ pub struct Snapshot {
     pub size: (usize, usize),
 }
 
-/// Files by what they are, as far as their names tell.
+/// Files by their kind, as far as their names show it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sorted {
     /// Photos, those in folders included.
@@ -129,15 +129,15 @@ pub struct Sorted {
     pub has_folder: bool,
     /// Folders that could not be read or hold no photos, and why.
     pub problems: Vec<String>,
-    /// What of the folders is left out.
+    /// What was left out of the folders, in words.
     pub notes: Vec<String>,
 }
 
-/// What came of a task.
+/// The outcome of a task.
 pub enum Report {
     /// A photo was opened, or not.
     Opened {
-        /// The number that the asker gave.
+        /// The number of the request.
         ticket: u64,
         /// The photo, or why there is none.
         result: Result<Box<Opened>, String>,
@@ -155,8 +155,8 @@ pub enum Report {
     StyleLoaded {
         /// The style's id.
         id: String,
-        /// The size asked for.
-        wanted: ModelSize,
+        /// The requested size.
+        requested: ModelSize,
         /// The network, or why there is none.
         result: Result<Loaded, String>,
     },
@@ -181,14 +181,14 @@ pub enum Report {
     },
     /// The result was copied to the clipboard, or not.
     Copied {
-        /// What is marked as saved when it was.
+        /// The key under which the workspace notes that it was copied.
         key: SavedKey,
         /// Why it was not.
         result: Result<(), String>,
     },
     /// Files were looked at.
     Sorted {
-        /// Of the wish that led to it.
+        /// The number of the request.
         ticket: u64,
         /// What they are.
         sorted: Sorted,
@@ -212,7 +212,7 @@ pub enum Report {
     Cameras(Result<Vec<Camera>, String>),
     /// The settings could not be written.
     SettingsFailed(String),
-    /// Done, and nothing to say.
+    /// The task has ended and has nothing to report.
     Quiet,
     /// A mistake of this program.
     Broke(String),

@@ -61,8 +61,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// A batch to be confirmed, of which `left_out` tells what it does not paint. Paintings go into the
-    /// folder [`PAINTED`] beside the photos.
+    /// A batch to be confirmed; `left_out` lists the folders and files that it does not paint. Paintings go
+    /// into the folder [`PAINTED`] beside the photos.
     pub fn new(photos: Vec<PathBuf>, left_out: Vec<String>) -> Self {
         let beside = photos.first().and_then(|p| p.parent());
         Self {
@@ -102,12 +102,12 @@ impl Batch {
         }
     }
 
-    /// Notes that the engine was asked to stop.
+    /// Notes that the engine was sent a stop.
     pub fn stop(&mut self) {
         self.is_stopping = true;
     }
 
-    /// Whether it runs and nobody asked it to stop.
+    /// Whether it runs and was not stopped.
     pub fn goes_on(&self) -> bool {
         self.is_running() && !self.is_stopping
     }
@@ -117,8 +117,8 @@ impl Batch {
         self.phase == Phase::Running
     }
 
-    /// Draws the batch's card into the upper right of `area`. `style` is the title of the chosen
-    /// style, `progress` the share of the photo in hand that is painted.
+    /// Draws the batch's card into the upper right of `area`. `style` is the title of the chosen style,
+    /// `progress` the painted share of the present photo.
     pub fn ui(
         &self,
         ui: &egui::Ui,

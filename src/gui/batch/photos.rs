@@ -39,13 +39,13 @@ pub struct BatchPhotos {
     pub jpeg_quality: u8,
     /// Whether files that exist are replaced.
     pub existing: Existing,
-    /// Results so far: two photos may differ only in their ending.
+    /// Files written so far: two photos may differ only in their ending.
     written: HashSet<PathBuf>,
-    /// Colour profile, format and notes of the photo in hand.
+    /// Colour profile, format and notes of the present photo.
     icc: Option<Vec<u8>>,
     natural: Format,
     notes: Vec<String>,
-    /// The photo's file, when nothing of the painting is wanted: then it goes out as it came in.
+    /// The photo's file when the look shows nothing of the painting: the file is then copied unchanged.
     original: Option<Vec<u8>>,
 }
 

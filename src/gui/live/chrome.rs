@@ -50,7 +50,7 @@ fn filming(ui: &mut egui::Ui) {
     ui.strong("Camera on");
 }
 
-/// For someone who does not see how the picture alone is left.
+/// Says which key leaves the full screen.
 pub(super) fn leaving_hint(ui: &egui::Ui, area: Rect) {
     let at = area.center_top() + vec2(0.0, 16.0);
     floating(ui, "leaving hint", Align2::CENTER_TOP, at, area, |ui| {
@@ -59,7 +59,7 @@ pub(super) fn leaving_hint(ui: &egui::Ui, area: Rect) {
 }
 
 impl LiveView {
-    /// What is filmed, with the way to a camera or away from it.
+    /// The source, with buttons to a camera or away from it.
     pub(in crate::gui) fn source_bar(
         &self,
         ui: &mut egui::Ui,
@@ -101,7 +101,7 @@ impl LiveView {
         });
     }
 
-    /// What can be done with the picture.
+    /// The buttons for the picture.
     pub(in crate::gui) fn tool_bar(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
@@ -269,7 +269,7 @@ impl LiveView {
         }
     }
 
-    /// What is being made ready, where that takes long, while the picture of before goes on.
+    /// The session that is being prepared, where that takes long; the session before goes on painting.
     fn preparing(&self, ui: &egui::Ui, area: Rect) {
         let preparing = self.snapshot.preparing.filter(Preparing::searches);
         // The comparison's own line says so.

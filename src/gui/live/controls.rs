@@ -21,7 +21,7 @@ use crate::{
 pub struct View<'a> {
     /// Live pictures.
     pub live: &'a LiveView,
-    /// What is remembered of them.
+    /// The remembered settings of live pictures.
     pub choices: &'a LiveChoices,
     /// Style, strength, colours.
     pub choice: &'a Choice,
@@ -65,7 +65,7 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
                 theme::group_title(ui, "Compare");
                 compare(ui, view, &mut choices, intents);
             });
-            // In a low window the lists that were just asked for lie below the fold.
+            // In a low window the lists that have just appeared lie below the fold.
             let id = group.response.id.with("comparing");
             let before = ui.data_mut(|data| {
                 let before = data.get_temp(id).unwrap_or(false);
@@ -259,16 +259,16 @@ fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
     );
     theme::caption(ui, painted);
     if let LiveSize::Auto { target_fps } = choices.size {
-        let told = match view.live.rate_warning.is_lost() {
+        let caption = match view.live.rate_warning.is_lost() {
             true => format!("{target_fps:.0} frames a second are too many here"),
             false => "The size follows the rate".to_owned(),
         };
-        theme::caption(ui, told);
+        theme::caption(ui, caption);
     }
 }
 
 fn model(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
-    // Which one the automatic choice came to stands beside the title.
+    // The title says which one the automatic choice uses.
     ui.label(format!("Model: {}", view.model));
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
@@ -368,7 +368,7 @@ fn compare(
     }
     let has_gpu = view.device.is_some_and(|d| d.kind == DeviceChoice::Cuda);
     for (place, title) in ["Left", "Right"].into_iter().enumerate() {
-        let Candidate { device, mode: m } = &mut choices.sides[place];
+        let Candidate { device, mode: m } = &mut choices.candidates[place];
         mode(ui, title, title, &mut m.variant, &mut m.precision);
         if has_gpu {
             let offered = [DeviceChoice::Auto, DeviceChoice::Cpu];

@@ -1,4 +1,4 @@
-//! What the engine is to paint live: the picture on the stage, and every style's preview.
+//! Sends the engine its settings: for the picture on the stage, and for every style's preview.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ impl App {
         None
     }
 
-    /// What live pictures are to be painted like now.
+    /// The engine's settings that follow from the window's state.
     pub(super) fn live_settings(&mut self) -> LiveSettings {
         let model = self.live_model();
         let style = self.workspace.choice.style.clone();
@@ -59,7 +59,7 @@ impl App {
             mode: choices.mode,
             look: self.workspace.choice.look,
             compare: live.filter(|l| l.comparing).map(|_| ModePair {
-                candidates: choices.sides,
+                candidates: choices.candidates,
             }),
             frozen: live.is_some_and(|l| l.frozen),
             sample: live.is_some_and(|l| l.panel_open),
@@ -77,16 +77,16 @@ impl App {
         }
     }
 
-    /// Has the styles' pictures move while they are seen.
+    /// Sends the engine the styles of the preview grid while the grid or the gallery is seen.
     pub(super) fn sync_previews(&mut self) {
         let Some(live) = &self.live else {
             return;
         };
-        let wanted = live.pictures.is_some()
+        let are_seen = live.pictures.is_some()
             && (live.shows_previews
                 || (self.settings.live.moving_gallery && !self.full_screen.is_on));
         let mut styles = Vec::new();
-        if wanted {
+        if are_seen {
             let cards: Vec<(String, ModelSize)> = self
                 .gallery
                 .cards()

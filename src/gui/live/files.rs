@@ -1,4 +1,4 @@
-//! Snapshots, recordings and reports of live pictures become files: when they are asked for, and the tasks
+//! Snapshots, recordings and reports of live pictures become files: the intents that start them, and the tasks
 //! that write them.
 
 use std::path::{Path, PathBuf};

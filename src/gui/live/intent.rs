@@ -1,8 +1,8 @@
-//! What a person asked for about live pictures.
+//! Intents about live pictures.
 
 use crate::{capture::Source, settings::LiveChoices};
 
-/// Something that a person asked for about live pictures.
+/// An action about live pictures that a person chose.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LiveIntent {
     /// Show live pictures.
@@ -33,7 +33,7 @@ pub enum LiveIntent {
     ToggleMeasuring,
     /// Put the report of a measurement away.
     CloseReport,
-    /// Save bytes under a name that is asked for.
+    /// Save bytes in a file that a dialog names.
     Export {
         /// The name to start with.
         file_name: String,

@@ -6,8 +6,8 @@ use super::chrome::leaving_hint;
 use crate::gui::{app::App, batch::below_card, intent::Intent};
 
 impl App {
-    /// Only the picture, and what has to be known at once: what goes wrong, that a camera films, what is
-    /// asked, and for a while how to leave.
+    /// Only the picture, and what has to be known at once: problems, that a camera films, open questions, and
+    /// for a while how to leave.
     pub(in crate::gui) fn full_screen_ui(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         egui::CentralPanel::no_frame().show(ui, |ui| {
             match &mut self.live {

@@ -1,4 +1,4 @@
-//! Live pictures in the window: a source, its newest picture on the stage, and what is told about both.
+//! Live pictures in the window: a source, its newest picture on the stage, and what the window says about both.
 //!
 //! [`LiveView`] shows the engine's pictures and snapshots and never waits for them. `update` carries out what a
 //! person does, `engine_sync` sends the engine the settings that follow from it; `files` are snapshots and
@@ -86,7 +86,7 @@ pub struct LiveView {
 }
 
 impl LiveView {
-    /// Nothing yet of `source`.
+    /// A view of `source` without pictures yet.
     pub fn new(source: Source) -> Self {
         Self {
             source,
@@ -155,7 +155,7 @@ impl LiveView {
         self.uses_camera() && matches!(self.snapshot.source, SourceState::Running { .. })
     }
 
-    /// Whether a camera is in use or wanted.
+    /// Whether the source is a camera, with or without pictures.
     pub fn uses_camera(&self) -> bool {
         self.pictures.is_some() && matches!(self.source, Source::Camera(_))
     }
@@ -193,10 +193,10 @@ impl LiveView {
         device: &DeviceInfo,
         intents: &mut Vec<Intent>,
     ) {
-        let mut asked = Vec::new();
-        self.panel.ui(ui, device, &mut asked);
-        intents.extend(asked.into_iter().map(|asked| {
-            Intent::Live(match asked {
+        let mut chosen = Vec::new();
+        self.panel.ui(ui, device, &mut chosen);
+        intents.extend(chosen.into_iter().map(|chosen| {
+            Intent::Live(match chosen {
                 PanelIntent::Export {
                     bytes, file_name, ..
                 } => LiveIntent::Export { file_name, bytes },
@@ -311,8 +311,8 @@ impl LiveView {
         Some((self.panel.fps(now).shown_fps, delay.p50))
     }
 
-    /// Notes whether the device holds `target_fps`, the rate that was wanted of the automatic size; `None`
-    /// while a size was chosen by hand. A held picture and a source that gives nothing tell nothing.
+    /// Notes whether the device holds `target_fps`, the target rate of the automatic size; `None` while a size
+    /// was chosen by hand. A held picture and a source without frames say nothing about the device.
     fn note_rate(&mut self, target_fps: Option<f64>) {
         let now = Instant::now();
         let (Some(target_fps), Some(facts)) = (target_fps, self.facts) else {
@@ -324,11 +324,11 @@ impl LiveView {
             return;
         }
         let rates = self.panel.fps(now);
-        // A source that gives less than is wanted is not the device's fault.
-        let wanted = target_fps.min(f64::from(rates.camera_fps));
+        // A source that gives less than the target is not the device's fault.
+        let target = target_fps.min(f64::from(rates.camera_fps));
         let is_least = facts.working.0.max(facts.working.1) <= STEPS_PX[0];
         self.rate_warning
-            .note(f64::from(rates.shown_fps), wanted, is_least, now);
+            .note(f64::from(rates.shown_fps), target, is_least, now);
     }
 
     /// Whether there is something to say instead of the picture.

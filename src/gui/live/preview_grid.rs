@@ -32,7 +32,7 @@ pub struct PreviewGrid {
 }
 
 impl PreviewGrid {
-    /// Makes the grid one of these styles; gives what the engine has to paint when that changes something.
+    /// Sets the grid's styles; gives the previews that the engine has to paint when they changed.
     pub fn set_styles(&mut self, styles: Vec<(String, Arc<Network>)>) -> Option<Vec<Preview>> {
         let same = self.tiles.len() == styles.len()
             && (self.tiles.iter().zip(&styles)).all(|(tile, (id, network))| {
@@ -58,7 +58,7 @@ impl PreviewGrid {
         Some(previews)
     }
 
-    /// Nobody paints for it any more.
+    /// Forgets its styles, because the engine paints no previews any more.
     pub fn stop(&mut self) {
         self.tiles.clear();
     }

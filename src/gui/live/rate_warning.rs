@@ -1,17 +1,17 @@
-//! The warning that the device does not hold the rate of the automatic size, shown so that it can be read: it
-//! does not flicker.
+//! The warning that the device does not hold the target rate of the automatic size. It comes and goes slowly,
+//! so that it can be read.
 //!
 //! Pure: times are handed in.
 
 use std::time::{Duration, Instant};
 
-/// Share of the wanted rate below which it counts as lost.
+/// Share of the target rate below which it counts as lost.
 const LOST_BELOW: f64 = 0.80;
 /// Share above which it counts as held again.
 const HELD_ABOVE: f64 = 0.92;
 /// How long it has to stay so before the warning comes or goes.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The warning, and what speaks for its coming or going.
+/// The warning, and since when the rate speaks for the opposite.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RateWarning {
     /// Whether the warning is shown.
@@ -21,16 +21,16 @@ pub(super) struct RateWarning {
 }
 
 impl RateWarning {
-    /// Whether the wanted rate is not held here.
+    /// Whether the target rate is not held here.
     pub(super) fn is_lost(&self) -> bool {
         self.lost
     }
 
     /// Notes the rate of the last seconds. The rate can only be lost at the least size: above it, the size
     /// gives way.
-    pub(super) fn note(&mut self, fps: f64, wanted_fps: f64, is_least: bool, now: Instant) {
+    pub(super) fn note(&mut self, fps: f64, target_fps: f64, is_least: bool, now: Instant) {
         let limit = if self.lost { HELD_ABOVE } else { LOST_BELOW };
-        let lost = is_least && fps < limit * wanted_fps;
+        let lost = is_least && fps < limit * target_fps;
         if lost == self.lost {
             self.otherwise_since = None;
             return;
@@ -42,7 +42,7 @@ impl RateWarning {
         }
     }
 
-    /// The rate says nothing for a while; the warning stays as it is.
+    /// No rate is known for a while; the warning stays as it is.
     pub(super) fn pause(&mut self) {
         self.otherwise_since = None;
     }
@@ -53,11 +53,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lost_rate_is_told_late_and_steadily() {
+    fn the_warning_comes_late_and_steadily() {
         let start = Instant::now();
         let at = |ms: u64| start + Duration::from_millis(ms);
         let mut warning = RateWarning::default();
-        let mut told = Vec::new();
+        let mut shown = Vec::new();
         // It swings about the limit, falls, swings about its new value, and comes back.
         for tick in 0..200u64 {
             let swing = [1.0, -1.0][tick as usize % 2];
@@ -67,11 +67,11 @@ mod tests {
                 _ => 30.0,
             };
             warning.note(fps, 30.0, true, at(100 * tick));
-            if told.last() != Some(&warning.is_lost()) {
-                told.push(warning.is_lost());
+            if shown.last() != Some(&warning.is_lost()) {
+                shown.push(warning.is_lost());
             }
         }
-        assert_eq!(told, [false, true, false]);
+        assert_eq!(shown, [false, true, false]);
     }
 
     #[test]
@@ -95,6 +95,6 @@ mod tests {
         }
         assert!(warning.is_lost());
         warning.pause();
-        assert!(warning.is_lost(), "what was told stays");
+        assert!(warning.is_lost(), "the warning stays");
     }
 }

@@ -1,4 +1,4 @@
-//! The report of a measurement: its chart, its words, and ways to take them along.
+//! The report of a measurement: its chart, its words, and buttons to save them.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Doing what a person asks for about live pictures.
+//! Performs intents about live pictures, and handles the engine's events about them.
 
 use std::{sync::Arc, time::Instant};
 
@@ -21,11 +21,11 @@ use crate::{
 /// Measured frames of each mode, and those before that do not count: the fixed protocol.
 const MEASURED_FRAMES: u32 = 200;
 const WARM_UP_FRAMES: u32 = 10;
-/// How long it is told how to leave the full screen, in seconds.
+/// How long the window says how to leave the full screen, in seconds.
 const LEAVING_TOLD_SECONDS: f64 = 4.0;
 
 impl App {
-    /// Reads what came since the last frame, and tells the engine what changed.
+    /// Takes the newest picture and snapshot, and sends the engine settings that changed.
     pub(in crate::gui) fn live_logic(&mut self, ctx: &egui::Context) {
         let Some(live) = &mut self.live else {
             return;
@@ -46,12 +46,12 @@ impl App {
         self.sync_previews();
     }
 
-    /// Hears the engine about live painting.
+    /// Handles an event of live painting.
     pub(in crate::gui) fn handle_live_event(&mut self, event: LiveEvent) {
         match event {
             LiveEvent::Refused(error) => {
-                let told = format!("This cannot be painted live: {error}");
-                self.messages.error(told);
+                let text = format!("This cannot be painted live: {error}");
+                self.messages.error(text);
                 if let Some(live) = &mut self.live {
                     live.comparing = false;
                 }
@@ -70,7 +70,7 @@ impl App {
             LiveEvent::Source(CaptureEvent::Skipped(problem)) => {
                 self.messages.notice(problem.to_string());
             }
-            // The snapshot has what else happens to the source.
+            // The snapshot says what else happens to the source.
             LiveEvent::Source(_) | LiveEvent::Preparing(_) | LiveEvent::Ended => {}
         }
     }
@@ -92,7 +92,7 @@ impl App {
         }
     }
 
-    /// Does what was asked for.
+    /// Performs an intent about live pictures.
     pub(in crate::gui) fn perform_live(&mut self, ctx: &egui::Context, intent: LiveIntent) {
         match intent {
             LiveIntent::Enter => self.enter_live(ctx),
@@ -161,7 +161,7 @@ impl App {
         let style = self.workspace.choice.style.as_deref().unwrap_or("none");
         self.engine.measure(MeasureJob {
             modes: ModePair {
-                candidates: self.settings.live.sides,
+                candidates: self.settings.live.candidates,
             },
             style: format!("{style} {}", self.live_model()),
             frames: MEASURED_FRAMES,
@@ -208,7 +208,7 @@ impl App {
         }
         // The photo keeps its paintings; nothing is painted for it meanwhile.
         self.engine.cancel();
-        self.painting.wanted = None;
+        self.painting.request = None;
         let mut live = LiveView::new(self.settings.live.source.clone());
         live.stage.compare = Compare::Painting;
         self.live = Some(live);
@@ -232,7 +232,7 @@ impl App {
         name_window(ctx, photo.as_deref());
         self.settings.state.shows_photos = true;
         self.settings_changed(ctx);
-        self.pursue();
+        self.follow_choice();
     }
 
     /// A live picture is painted from the start, in the first style where none was chosen.

@@ -229,13 +229,15 @@ fn memory(ui: &mut Ui, meters: &Meters, sample: Option<&LiveSample>, device: &De
         let (width, height) = f.working;
         format!("{width} × {height} px")
     });
-    let convolver = sample.and_then(|s| s.convolver.as_ref());
+    let conv_provider = sample.and_then(|s| s.conv_provider.as_ref());
     let mode = facts.map(|f| match (f.mode, sample) {
-        (Some(mode), Some(sample)) if sample.mode == mode => ConvProvider::beside(mode, convolver),
+        (Some(mode), Some(sample)) if sample.mode == mode => {
+            ConvProvider::mode_label(mode, conv_provider)
+        }
         _ => (f.mode.map(|mode| mode.to_string()))
             .unwrap_or_else(|| "None, the source as it is".to_owned()),
     });
-    let why = convolver.and_then(|c| c.reason.as_ref());
+    let why = conv_provider.and_then(|c| c.reason.as_ref());
     let why = why.map_or_else(String::new, |why| format!(" Own kernels, because {why}."));
     let mut lines = vec![
         (

@@ -70,7 +70,7 @@ impl ExportFormat {
     }
 }
 
-/// What is asked for when a format was chosen.
+/// The intent to save the panel's numbers in this format.
 pub fn exported(
     format: ExportFormat,
     meters: &Meters,

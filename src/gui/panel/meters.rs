@@ -35,7 +35,7 @@ const WINDOW: Duration = Duration::from_secs(3);
 pub const STAGES: [(&str, &str); 10] = [
     (
         "Capture",
-        "From the wish for a frame to the source's bytes, mostly waiting for the next exposure. It is \
+        "From the request for a frame to the source's bytes, mostly waiting for the next exposure. It is \
          not part of the delay, which begins when the source has the frame.",
     ),
     ("Decode", "From the source's format to pixels."),
@@ -169,7 +169,7 @@ impl Meters {
         };
     }
 
-    /// Notes a picture of a frame that is held: it tells nothing about rates and delays.
+    /// Notes a picture of a frame that is held: it says nothing about rates and delays.
     pub fn note_held(&mut self, facts: &Facts, shown_at: Instant, dropped_before_screen: u64) {
         self.newest = Some(Newest {
             facts: *facts,
@@ -250,8 +250,8 @@ impl Meters {
     }
 }
 
-/// Takes a line of the history apart where for a while nothing was noted, so that nothing is drawn there.
-/// `points` are seconds and values, oldest first.
+/// Splits a line of the history where nothing was noted for a while, so that nothing is drawn there. `points`
+/// are seconds and values, oldest first.
 pub fn unbroken(points: impl IntoIterator<Item = [f64; 2]>) -> Vec<Vec<[f64; 2]>> {
     let mut lines: Vec<Vec<[f64; 2]>> = Vec::new();
     for point in points {

@@ -1,8 +1,8 @@
 //! The performance panel: what is measured of live pictures, as counters, as a table of the network's
 //! steps, as their timeline and as a roofline.
 //!
-//! It is told of every picture and of every sample and draws what it knows; it asks for nothing itself.
-//! Times are noted whether or not it is seen, so that its history is there when it opens; samples of
+//! [`Panel`] notes every picture and every sample that the window hands it, and draws them; it requests nothing
+//! itself. Pictures are noted whether or not it is seen, so that its history is there when it opens; samples of
 //! steps come only while it is seen. Belongs to the window's thread.
 
 mod cells;
@@ -39,7 +39,7 @@ const FALLING_EVERY: Duration = Duration::from_millis(500);
 /// How long.
 const FALLS_FOR: Duration = Duration::from_secs(5);
 
-/// Something that a person asked the panel for.
+/// An action that a person chose in the panel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PanelIntent {
     /// Save these bytes in a file.
@@ -118,8 +118,8 @@ impl Panel {
         }
     }
 
-    /// Notes that the picture is held from `now` on, or goes on. While it is held, what is shown is what
-    /// was before.
+    /// Notes that the picture is held from `now` on, or goes on. While it is held, the panel shows the numbers
+    /// from before.
     pub fn set_held(&mut self, held: bool, now: Instant) {
         match (self.held_since, held) {
             (None, true) => self.held_since = Some(now),
@@ -150,21 +150,21 @@ impl Panel {
 
     /// Frames per second over the last seconds: of the camera, of the engine, on the screen.
     pub fn fps(&self, now: Instant) -> Rates {
-        self.meters.rates(self.told_at(now))
+        self.meters.rates(self.time_of_numbers(now))
     }
 
-    /// The time that what is told belongs to.
-    fn told_at(&self, now: Instant) -> Instant {
+    /// The time for which the panel shows its numbers.
+    fn time_of_numbers(&self, now: Instant) -> Instant {
         self.held_since.map_or(now, |held| held.min(now))
     }
 
     /// The delay from capture to the window over the last seconds, in milliseconds; `None` while nothing
     /// was shown.
     pub fn delay_ms(&self, now: Instant) -> Option<Spread> {
-        self.meters.delay_ms(self.told_at(now))
+        self.meters.delay_ms(self.time_of_numbers(now))
     }
 
-    /// Draws the panel into `ui` and tells what was asked for.
+    /// Draws the panel into `ui` and adds what a person chose to `out`.
     pub fn ui(&mut self, ui: &mut Ui, device: &DeviceInfo, out: &mut Vec<PanelIntent>) {
         self.ui_at(ui, device, Instant::now(), out);
     }
@@ -178,7 +178,7 @@ impl Panel {
         out: &mut Vec<PanelIntent>,
     ) {
         let is_held = self.held_since.is_some();
-        let now = self.told_at(now);
+        let now = self.time_of_numbers(now);
         if !is_held {
             self.meters.tick(now);
             let newest = self.meters.newest();

@@ -1,5 +1,5 @@
-//! The steps of the network as the table, the timeline and the roofline show them: averaged over the
-//! last samples, sorted as a person wants.
+//! The steps of the network as the table, the timeline and the roofline show them: medians of the last samples,
+//! sorted by a column.
 //!
 //! Knows no egui.
 
@@ -25,7 +25,7 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// Takes a sample; one of another way to paint puts those before away.
+    /// Takes a sample; one of another mode, style or size forgets those before.
     pub fn note(&mut self, sample: Arc<LiveSample>) {
         self.newest = Some(sample.clone());
         if sample.steps.is_empty() {
@@ -41,7 +41,7 @@ impl Steps {
         self.average();
     }
 
-    /// Measures against this from now on.
+    /// Sets what the device can do at most, against which steps are measured.
     pub fn set_ceiling(&mut self, ceiling: Option<Ceiling>) {
         self.ceiling = ceiling;
         self.average();
@@ -57,7 +57,7 @@ impl Steps {
         self.table.as_ref()
     }
 
-    /// The newest sample, for what it tells of memory.
+    /// The newest sample, for its figures of memory.
     pub fn newest(&self) -> Option<&LiveSample> {
         self.newest.as_deref()
     }
@@ -121,7 +121,7 @@ pub enum Column {
 }
 
 impl Column {
-    /// Whether the largest come first when a person first asks for this order.
+    /// Whether the first click on the column puts the largest first.
     const fn is_largest_first(self) -> bool {
         !matches!(self, Self::Order | Self::Layer | Self::Kernel)
     }
@@ -206,7 +206,7 @@ mod tests {
         };
         Arc::new(LiveSample {
             mode: Mode::new(Variant::Fused, Precision::Fp32),
-            convolver: None,
+            conv_provider: None,
             width,
             height: 10,
             method: TimingMethod::Host,

@@ -211,7 +211,7 @@ impl Stage {
         !self.painting.is_empty()
     }
 
-    /// Whether the view is so close that the finished picture itself is wanted.
+    /// Whether the view is so close that it needs the finished picture, not its preview.
     pub fn wants_full(&self) -> bool {
         self.painting.wants_full(self.size, self.scale)
     }

@@ -1,9 +1,11 @@
 //! The CPU backend's plans: which algorithm runs each layer, over which buffers.
 //!
-//! Maps lie in memory channels-last (NHWC), channels padded to [`CHANNEL_ALIGNMENT`] with zeros, so
-//! that the kernel columns of one row are one contiguous stretch and every vector is full. The
-//! picture itself is the exception: three channels, unpadded.
+//! Maps lie in memory channels-last (NHWC), channels padded to [`CHANNEL_ALIGNMENT`] with zeros, so that the
+//! kernel columns of one row are one contiguous stretch and every vector is full. The picture itself is the
+//! exception: three channels, unpadded. Work is cut into strips (rows of one task) and tiles (columns of one
+//! task).
 
+mod operations;
 mod staging;
 mod steps;
 
@@ -14,6 +16,7 @@ use crate::{
     tensor::Shape,
 };
 
+pub use operations::{Algorithm, ConvId, CpuOp, Gather, MapId};
 pub use staging::{Staging, TILE_SLACK};
 use steps::Builder;
 
@@ -23,7 +26,7 @@ pub const CHANNEL_ALIGNMENT: usize = 16;
 pub const TILE_COLUMNS: usize = 96;
 /// Output tiles of 4 x 4 pixels that one Winograd task computes together.
 pub const WINOGRAD_TILES: usize = 24;
-/// Upper bound of what a session keeps besides values: its plan and the queues of its workers.
+/// Upper bound of a session's memory besides values: its plan and the queues of its workers.
 const BOOKKEEPING_BYTES: u64 = 1 << 16;
 /// Values of one transformed Winograd tile: 6 x 6.
 pub const WINOGRAD_POINTS: usize = 36;
@@ -62,144 +65,8 @@ impl MapBuffer {
     }
 }
 
-/// Index of a map in [`CpuPlan::maps`].
-pub type MapId = usize;
-/// Index of a convolution in [`CpuPlan::convs`].
-pub type ConvId = usize;
-
-/// Where a fused convolution's input comes from and what happens to it on the way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gather {
-    /// The photo's bytes.
-    Photo,
-    /// A raw convolution output: scale, shift and ReLU of its norm are applied while loading.
-    NormRelu {
-        /// The raw output.
-        map: MapId,
-        /// The convolution that made it.
-        conv: ConvId,
-        /// Where the result is kept as the residual stream, if it is needed again.
-        keep: Option<MapId>,
-    },
-    /// The residual stream plus the normalised raw output, formed while loading.
-    NormAdd {
-        /// The raw output.
-        map: MapId,
-        /// The convolution that made it.
-        conv: ConvId,
-        /// The residual stream so far.
-        skip: MapId,
-        /// Where the sum is kept, if it is needed again.
-        keep: Option<MapId>,
-    },
-}
-
-/// How a fused convolution is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// Implicit matrix product over staged rows; an upsampling happens while staging.
-    Direct,
-    /// Winograd F(4x4, 3x3) (Lavin and Gray 2016): a quarter of the multiplications.
-    Winograd,
-    /// Upsampling and 3x3 as four 2x2 convolutions on the small map: 2.25 times fewer operations.
-    FourPhase,
-    /// To three channels: all kernel columns at once as the columns of one product, shifted sums
-    /// afterwards.
-    ShiftedColumns,
-}
-
-impl Algorithm {
-    /// Name in timing tables, with the kernel side.
-    fn label(self, kernel: usize) -> String {
-        match self {
-            Self::Direct => format!("direct {kernel}x{kernel}"),
-            Self::Winograd => "winograd 4x4".to_owned(),
-            Self::FourPhase => "four-phase 2x2".to_owned(),
-            Self::ShiftedColumns => format!("shifted columns {kernel}x{kernel}"),
-        }
-    }
-}
-
-/// What the CPU backend executes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CpuOp {
-    /// Bytes to f32.
-    Load {
-        /// Written.
-        to: MapId,
-    },
-    /// Nearest neighbour, twice the size.
-    Upsample {
-        /// Read.
-        from: MapId,
-        /// Written.
-        to: MapId,
-    },
-    /// Reflection padding by half the kernel of `conv`.
-    Pad {
-        /// The convolution that is padded for.
-        conv: ConvId,
-        /// Read.
-        from: MapId,
-        /// Written.
-        to: MapId,
-    },
-    /// im2col and matrix product, with bias.
-    Im2col {
-        /// Whose weights.
-        conv: ConvId,
-        /// Read (padded).
-        from: MapId,
-        /// Written.
-        to: MapId,
-    },
-    /// Mean and variance of every channel.
-    Statistics {
-        /// Whose norm.
-        conv: ConvId,
-        /// Read.
-        map: MapId,
-    },
-    /// Subtract the mean, divide by the deviation, scale and shift; in place.
-    Normalise {
-        /// Whose norm.
-        conv: ConvId,
-        /// Read and written.
-        map: MapId,
-    },
-    /// In place.
-    Relu {
-        /// Read and written.
-        map: MapId,
-    },
-    /// `to += from`
-    Add {
-        /// Read.
-        from: MapId,
-        /// Read and written.
-        to: MapId,
-    },
-    /// f32 to bytes.
-    Store {
-        /// Read.
-        from: MapId,
-    },
-    /// A whole layer: gather, convolution, statistics; the last one writes the picture.
-    Fused {
-        /// Whose weights.
-        conv: ConvId,
-        /// How.
-        algorithm: Algorithm,
-        /// Its input.
-        gather: Gather,
-        /// Its raw output; the picture when `None`.
-        to: Option<MapId>,
-    },
-}
-
-/// The variants that the processor has, all in single precision: one pass per operation, or
-/// everything folded into the convolutions. A pass for the norm alone would gain nothing that the
-/// folded one does not.
+/// The variants that the processor has, all in single precision: one pass per operation, or everything folded
+/// into the convolutions. There is no `fused-norm`: `fused` already gains what a pass for a whole norm would.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CpuVariant {
     /// [`Variant::Baseline`]
@@ -301,7 +168,7 @@ impl CpuPlan {
         })
     }
 
-    /// What packing the weights takes besides them, before anything else is there, in f32: each worker
+    /// Scratch of packing the weights, before the session's other memory is taken, in f32: each worker
     /// transforms one convolution for Winograd's algorithm.
     fn packing_len(&self, threads: usize) -> usize {
         if self.variant == CpuVariant::Baseline {
@@ -315,7 +182,7 @@ impl CpuPlan {
         most * threads.clamp(1, count.max(1))
     }
 
-    /// Upper bound of what the tasks of a step tell of their statistics, in f32: count, mean and spread.
+    /// Upper bound of the statistics of a step's tasks, in f32: count, mean and spread.
     fn statistics_len(&self) -> usize {
         let of = |map: &MapBuffer| {
             let Shape { height, width, .. } = map.shape;
@@ -344,7 +211,7 @@ impl CpuPlan {
                 .collect(),
             flops: self.steps.iter().map(|s| s.flops).sum(),
             peak_bytes: 4 * floats as u64 + pictures as u64 + BOOKKEEPING_BYTES,
-            ..PlanSummary::untold(self.variant.mode(), 1, (width, height))
+            ..PlanSummary::without_steps(self.variant.mode(), 1, (width, height))
         }
     }
 }

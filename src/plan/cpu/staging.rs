@@ -1,4 +1,5 @@
-//! Working memory of one task: the ring of staged input rows and the computed row.
+//! Working memory of one task: a ring buffer of staged input rows (normalised and padded copies) and the
+//! computed row.
 
 use super::{
     Algorithm, CHANNEL_ALIGNMENT, TILE_COLUMNS, WINOGRAD_POINTS, WINOGRAD_TILES, padded_channels,

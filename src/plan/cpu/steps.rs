@@ -18,7 +18,7 @@ use crate::{
 pub(super) struct Builder<'a> {
     grouped: &'a Grouped<'a>,
     convs: &'a [ConvLayer],
-    /// Where every node's map is kept, once it is.
+    /// The buffer of every node's map, once it is kept.
     kept: Vec<Option<MapId>>,
     pub(super) steps: Vec<Step<CpuOp>>,
     pub(super) maps: Vec<MapBuffer>,
@@ -178,8 +178,8 @@ impl<'a> Builder<'a> {
         Some(())
     }
 
-    /// The map of the youngest input, which the node's own takes the place of; `None` where something
-    /// later reads it.
+    /// The buffer of the input that was made last, which the node overwrites; `None` where a later node reads
+    /// it.
     fn in_place(&mut self, id: NodeId) -> Option<MapId> {
         let youngest = *self.grouped.graph.nodes()[id]
             .inputs
@@ -195,7 +195,7 @@ impl<'a> Builder<'a> {
         self.kept[id]
     }
 
-    /// One step for a convolution with all that surrounds it.
+    /// One step for a convolution with its gather and epilogue.
     pub(super) fn plan_fused(&mut self, group: &Group) -> Option<()> {
         let id = group.op;
         let conv = self.conv_id(id)?;

@@ -1,16 +1,17 @@
-//! Which layers run in one launch, one after another, without going back to the driver between them.
+//! Chains: layers that run one after another in one launch, whose CTAs wait for each other between layers
+//! instead of ending.
 
 use std::ops::Range;
 
 use super::{
-    ASKING_THREADS, CONV_THREADS, ConvLaunch, CudaOp, CudaStep, DEEP_THREADS, DeviceLimits,
-    MainLoop, Source, Taps, Target, Tile, merge_group,
+    CONV_THREADS, ConvLaunch, CudaOp, CudaStep, DEEP_THREADS, DeviceLimits, MainLoop, Source, Taps,
+    Target, Tile, WEIGHT_LOADER_THREADS, merge_group,
 };
 
 /// Most layers of a chain: both convolutions of the most residual blocks that a network may have.
 pub const MOST_CHAINED: usize = 32;
-/// Fewest stages of a ring of weights that goes on from layer to layer: two blocks are held while a
-/// third one comes.
+/// Fewest stages of the weights' ring in a chain, where it goes on from layer to layer: two blocks are in use
+/// while a third one is loaded.
 const FEWEST_STAGES: usize = 3;
 
 impl ConvLaunch {
@@ -25,7 +26,7 @@ impl ConvLaunch {
     pub const fn threads(&self) -> u32 {
         match self.tile {
             Tile::DEEP => DEEP_THREADS,
-            _ if self.takes_chains() => CONV_THREADS + ASKING_THREADS,
+            _ if self.takes_chains() => CONV_THREADS + WEIGHT_LOADER_THREADS,
             _ => CONV_THREADS,
         }
     }
@@ -43,8 +44,8 @@ impl ConvLaunch {
             && self.source != Source::Photo
     }
 
-    /// Whether it may follow `before` in a chain: it reads what that one writes, and their shapes are the
-    /// same.
+    /// Whether it may follow `before` in a chain: it reads the map that `before` writes, and their shapes are
+    /// the same.
     fn follows(&self, before: &Self) -> bool {
         let reads_it = match (self.source, before.target) {
             (Source::Normalised { map, conv, .. }, Target::Map(written)) => {
@@ -62,7 +63,7 @@ impl ConvLaunch {
     }
 }
 
-/// The steps of every launch: of all that may be chained as many at a time as possible, else one.
+/// The steps of every launch: as many as possible of those that may be chained, else one.
 ///
 /// The CTAs of a chain wait for each other, so all have to be on the device at once: one for each
 /// multiprocessor, because each takes most of its shared memory.
@@ -93,8 +94,8 @@ pub(super) fn launches(
     launches
 }
 
-/// Bytes that the CTAs of a chain tell each other through, of one image: tag, flags, their parts of the
-/// statistics, and those of their groups twice, 16 bytes for each channel.
+/// Bytes through which the CTAs of a chain exchange statistics, for one image: tag, flags, the CTAs' parts of
+/// the statistics, and those of their groups twice, 16 bytes for each channel.
 pub(super) const fn exchange_bytes(ctas: usize) -> usize {
     let groups = ctas.div_ceil(merge_group(ctas));
     256 + (4 * ctas).next_multiple_of(256) + 16 * Tile::CHAIN_CHANNELS * (ctas + 2 * groups)

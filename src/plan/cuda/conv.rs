@@ -1,4 +1,5 @@
-//! From a convolution's shape to its launch: tile, grid, shared memory, weights, cost.
+//! Chooses the launch of a convolution: tile, grid, shared memory, weights, cost. The tables of tiles and their
+//! memory are in `tiles`.
 
 use super::{
     Builder, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaStep, FLAT_SHARE, Fixed, MOST_WALK,
@@ -12,7 +13,7 @@ use crate::{
     tensor::Shape,
 };
 
-/// What a variant decides about a convolution.
+/// The shape of a convolution as a variant runs it.
 pub(super) struct ConvShape {
     pub(super) taps: Taps,
     pub(super) tap_grid: (usize, usize),
@@ -86,8 +87,8 @@ impl ConvLaunch {
             (_, Target::Picture) if self.taps == Taps::ShiftedColumns => "picture_",
             _ => "",
         };
-        // Where registers let a multiprocessor hold one CTA anyway, the entry that can do both is the
-        // only one; in two bytes the other one has more loads in flight.
+        // Where registers let a multiprocessor hold only one CTA, there is only the entry that can do both;
+        // with operands of two bytes the other entry has more loads in flight.
         let one_for_both = self.main_loop != MainLoop::Wgmma
             && self.tile == Tile::WIDE
             && format.storage == NumberFormat::Fp32;
@@ -162,7 +163,7 @@ impl ConvLaunch {
 }
 
 impl Builder<'_> {
-    /// The launch of a convolution; what only some variants fold in is left out.
+    /// The launch of a convolution, without the parts that only some variants fold in.
     pub(super) fn conv_launch(
         &self,
         id: usize,
@@ -224,8 +225,8 @@ impl Builder<'_> {
         Ok(launch)
     }
 
-    /// A tile that fits the device: Hopper's if it can be had, else the preferred one if the channels fit
-    /// at once, else one that takes them in turn.
+    /// A tile that fits the device: Hopper's if one fits, else the preferred one if all channels fit in shared
+    /// memory at once, else one that takes them in chunks.
     fn fitting(&self, conv: &ConvLayer, shape: &ConvShape) -> Option<Fit> {
         let main_loop = MainLoop::of(self.format.operand, self.limits);
         let is_hopper = main_loop == MainLoop::Wgmma;
@@ -247,7 +248,7 @@ impl Builder<'_> {
             Taps::PhotoRows => at_once(Tile::photo(main_loop)),
             Taps::ShiftedColumns => fit(Tile::picture(main_loop)),
             Taps::PhotoQuads => None,
-            // On Hopper there are no others.
+            // On Hopper there are no other loops.
             Taps::Direct | Taps::FourPhase if is_hopper => fit(Tile::WIDE),
             Taps::Direct | Taps::FourPhase => {
                 let preferred = Tile::for_channels(conv.out_channels, main_loop);
@@ -265,9 +266,10 @@ impl Builder<'_> {
         }
     }
 
-    /// Whether a layer is done sooner in tiles of half the channels: where they fill multiprocessors that would
-    /// be idle, and cost no further round. In exact fp32, where a multiprocessor holds one CTA. Three rounds
-    /// of halves in place of two were slower: a half takes more than two thirds of a whole one's time.
+    /// Whether a layer is faster in tiles of half the channels: where they fill multiprocessors that would be
+    /// idle without another round of CTAs. Only in exact fp32, where a multiprocessor holds one CTA. Three
+    /// rounds of half tiles in place of two were slower: a half tile takes more than two thirds of a whole
+    /// one's time.
     fn halves_pay(&self, conv: &ConvLayer, shape: &ConvShape) -> bool {
         let rounds = |tile: Tile| {
             let (down, across) = shape.tiles(tile, conv.kernel);

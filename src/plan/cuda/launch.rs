@@ -1,10 +1,10 @@
-//! What a plan lists: one launch after the other, each with everything that its kernel is told.
+//! The steps of a CUDA plan, each with everything that its kernel's parameters are made of.
 
 use super::{Chunking, ConvId, MainLoop, MapId, Tile};
 use crate::numeric::NumericFormat;
 
-/// Most working memory of a convolution beyond one more copy of its input, weights and output, in
-/// bytes: algorithms that reorder a map need those, and a little.
+/// Most working memory of a library's convolution beyond one more copy of its input, weights and output, in
+/// bytes: algorithms that reorder a map need such a copy, and a little more.
 const SPARE_WORKSPACE_BYTES: usize = 16 << 20;
 
 /// Least pixels of a strip whose sums are taken together.
@@ -96,7 +96,7 @@ pub struct LibraryConv {
     pub from: MapId,
     /// Output, without bias.
     pub to: MapId,
-    /// What the library is asked for.
+    /// The convolution's shape and formats.
     pub shape: ConvolutionShape,
 }
 
@@ -107,11 +107,13 @@ pub enum Taps {
     Direct,
     /// Four 2x2 kernels on the small map, one for each phase of the doubled one.
     FourPhase,
-    /// The photo's row of pixels as channels, three a pixel, the kernel's rows as taps.
+    /// For the layer that reads the photo: the colours of a whole row of the kernel are the channels, three a
+    /// pixel, and the kernel's rows are the taps.
     PhotoRows,
-    /// The same with four channels a pixel, the last one without weight.
+    /// As [`Taps::PhotoRows`] with four channels a pixel, as RGBA lies in memory; alpha has no weight.
     PhotoQuads,
-    /// The kernel's columns times three colours as output channels, its rows as taps.
+    /// For the layer that makes the picture: each column of the kernel gives three output channels, its rows
+    /// are the taps, and the columns' sums are added afterwards, each shifted by its column.
     ShiftedColumns,
 }
 
@@ -193,7 +195,8 @@ pub struct ConvLaunch {
     pub statistics: bool,
     /// Added to the variance; smaller for a layer whose input is scaled down.
     pub eps: f32,
-    /// A deviation up to this share of the mean is rounding, not picture.
+    /// A standard deviation up to this share of the mean is rounding of equal values, so that the map counts as
+    /// flat.
     pub flat_share: f32,
     /// Factor on the photo's levels.
     pub photo_scale: f32,
@@ -374,7 +377,7 @@ pub struct CudaStep {
 }
 
 impl CudaStep {
-    /// Whether the kernel waits by itself for the launch before, so that it may begin while that ends.
+    /// Whether the kernel itself waits for the launch before, so that it may begin while that one ends.
     pub const fn may_begin_early(&self) -> bool {
         matches!(&self.op, CudaOp::Conv(launch) if matches!(launch.main_loop, MainLoop::Wgmma))
     }

@@ -1,4 +1,4 @@
-//! Convolutions that are left to a library: what it is asked for, and in which layout.
+//! Convolutions that are left to a library: their shapes and the layout of their maps.
 //!
 //! Knows no library and no version. The library computes a plain convolution over a map that is
 //! already padded; padding, bias and norm stay launches of their own, as a framework runs them.
@@ -15,8 +15,8 @@ use crate::{
 
 /// Whether a mode leaves its convolutions to a library where there is one.
 ///
-/// `fused` folds everything into its own kernels. No library multiplies narrower numbers than those that
-/// are stored, as `mixed` does.
+/// `fused` folds everything into its own kernels. In `mixed` the products have fewer bits than the stored maps,
+/// which no library computes.
 pub const fn leaves_convolutions(mode: Mode) -> bool {
     let format = mode.precision.format();
     !matches!(mode.variant, Variant::Fused) && format.operand.bytes() == format.storage.bytes()

@@ -1,4 +1,4 @@
-//! Where a session's values lie: one allocation of device memory, cut once.
+//! The layout of a session's memory: one allocation on the device, cut once.
 
 use super::{CudaPlan, stored_channels};
 
@@ -47,7 +47,7 @@ pub struct MemoryLayout {
     pub partials: usize,
     /// Counters of finished CTAs.
     pub tickets: usize,
-    /// What the CTAs of a launch of several layers tell each other.
+    /// Statistics that the CTAs of a chain of layers exchange.
     pub exchange: usize,
     /// Working memory of a library's convolutions.
     pub workspace: usize,

@@ -67,7 +67,7 @@ pub enum CudaPlanError {
     /// The device lacks the instructions.
     #[error("{precision} needs compute capability {needed}, this GPU has {major}.{minor}")]
     Precision {
-        /// The precision asked for.
+        /// The requested precision.
         precision: Precision,
         /// The least compute capability.
         needed: &'static str,
@@ -145,7 +145,7 @@ pub struct CudaPlan {
     pub steps: Vec<CudaStep>,
     /// The steps of each launch: several in a row run as one where their kernel takes them.
     pub launches: Vec<Range<usize>>,
-    /// Bytes that the CTAs of such a launch tell each other through.
+    /// Bytes through which the CTAs of such a launch exchange statistics.
     pub exchange_bytes: usize,
     /// The maps, placed in the arena.
     pub maps: Vec<MapBuffer>,
@@ -182,8 +182,8 @@ impl CudaPlan {
     }
 
     /// The same with convolutions by `library` (name and version), in a mode that leaves them to one
-    /// ([`leaves_convolutions`]); in others as [`CudaPlan::new`]. Reserves the most working memory
-    /// that the library is allowed to take; a caller who knows better may lower
+    /// ([`leaves_convolutions`]); in others as [`CudaPlan::new`]. Reserves the most working memory that the
+    /// library is allowed to take; a caller that knows its algorithms' needs may lower
     /// [`CudaPlan::workspace_bytes`].
     ///
     /// # Errors
@@ -222,12 +222,12 @@ impl CudaPlan {
         Ok(builder.finish(mode, (height, width), extended))
     }
 
-    /// In which numbers it computes.
+    /// The number formats that it computes in.
     pub const fn format(&self) -> NumericFormat {
         self.mode.precision.format()
     }
 
-    /// What the library is asked for, by step; nothing in a plan of our own kernels.
+    /// The library's convolutions, by step; none in a plan of our own kernels.
     pub fn library_convs(&self) -> impl Iterator<Item = &LibraryConv> {
         self.steps.iter().filter_map(|step| match &step.op {
             CudaOp::LibraryConv(conv) => Some(conv),
@@ -273,7 +273,7 @@ impl CudaPlan {
 struct Builder<'a> {
     convs: &'a [ConvLayer],
     batch: usize,
-    /// What kernels are named by.
+    /// The precision, which is part of the kernels' names.
     precision: Precision,
     format: NumericFormat,
     limits: &'a DeviceLimits,

@@ -1,10 +1,10 @@
 //! The single operations that a network is made of, each as a plan of its own: for tables and tests
 //! that look at one of them.
 //!
-//! Every launch is one that some variant of the network has, with the same kernel, tile and grid; only
-//! the maps around it are the operation's own. What the fused network folds into the next layer's load
-//! (normalising, ReLU, the residual add) is a launch of its own here, the fused norm's, so that the
-//! operation is complete; how many launches the network shares is told.
+//! Every launch is one that some variant of the network has, with the same kernel, tile and grid; only the maps
+//! around it are the operation's own. The fused network folds normalising, ReLU and the residual add into the
+//! load of the next layer; here the launch of the fused norm computes them, so that the operation is complete.
+//! [`OperationPlan::launches_of_network`] says how many of the launches the fused network has too.
 
 use std::slice;
 
@@ -16,7 +16,7 @@ use crate::{
     tensor::Shape,
 };
 
-/// What an operation does.
+/// The kinds of operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OperationKind {
     /// Instance norm, then ReLU.
@@ -53,7 +53,7 @@ pub struct Operation {
     pub convs: Vec<ConvLayer>,
     /// Extent of the map that it reads.
     pub input: Shape,
-    /// How it is done, and what the fused network does instead.
+    /// How it is computed, and how the fused network computes it.
     pub how: &'static str,
 }
 

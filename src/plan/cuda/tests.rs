@@ -268,7 +268,7 @@ fn check(plan: &CudaPlan, device: &DeviceLimits) {
             );
         }
     }
-    // Whose values lie at which bytes: a step must find what it reads as it was written.
+    // Which map's values lie at which bytes: a step must find the maps that it reads as they were written.
     let mut owner: Vec<(usize, usize, MapId)> = Vec::new();
     for step in &plan.steps {
         assert!(step.grid.0 > 0 && step.grid.1 > 0 && step.grid.2 > 0);

@@ -1,8 +1,12 @@
-//! How a convolution is cut for the GPU: tiles of pixels and channels, shared memory, weights' order.
+//! The tables of tiles (output pixels and channels of one CTA), their shared memory and the order of weights.
+//! Which tile a layer gets is decided in `conv`.
 //!
 //! Pure functions of layer, numeric format, size and the device's limits. The constants are those of the
-//! kernels (`kernels/core_mma.cuh`, `core_fma.cuh`, `core_wgmma.cuh`, `ring.cuh`, `statistics.cuh`); a test against the
-//! compiled kernels keeps both together.
+//! kernels (`kernels/core_mma.cuh`, `core_fma.cuh`, `core_wgmma.cuh`, `ring.cuh`, `statistics.cuh`);
+//! `static_shared_memory_is_what_the_plans_count_with` in `tests/kernels.rs` holds them against the compiled
+//! kernels. Weights go through shared memory in blocks, in a ring of stages: one block is multiplied while
+//! others are loaded. A kernel of several phases computes as many interleaved outputs one after another (four
+//! for an upsampled map), each with its own taps, the positions of the kernel.
 
 use super::Taps;
 use crate::numeric::NumberFormat;
@@ -11,10 +15,9 @@ use crate::numeric::NumberFormat;
 pub const CHANNEL_ALIGNMENT: usize = 16;
 /// Threads of a convolution's CTA that compute.
 pub const CONV_THREADS: u32 = 256;
-/// Threads of the warpgroup that only asks for weights, where there is one.
-pub const ASKING_THREADS: u32 = 128;
-/// Threads of the CTA of [`Tile::DEEP`]: those that multiply, and as many that tend the
-/// tiles and ask for weights.
+/// Threads of the producer warpgroup, which only loads weights, where there is one.
+pub const WEIGHT_LOADER_THREADS: u32 = 128;
+/// Threads of the CTA of [`Tile::DEEP`]: those that multiply, and as many that load the next tile and weights.
 pub const DEEP_THREADS: u32 = 2 * CONV_THREADS;
 /// Bytes between the pixels of a tile in shared memory beyond their channels: spreads neighbouring
 /// pixels over the banks.
@@ -42,12 +45,12 @@ pub const fn step_channels(operand: NumberFormat) -> usize {
     }
 }
 
-/// A deviation up to this share of the mean is rounding: values that are equal are stored equal, but
-/// their mean, a sum of some hundred at a time, is rounded.
+/// The flat share: a standard deviation up to this share of the mean is rounding, and the map counts as flat.
+/// On a flat map all values are stored equal, but their mean, a sum of some hundred at a time, is rounded.
 pub const FLAT_SHARE: f32 = 1.0 / (1 << 17) as f32;
 
-/// The same where four phases make equal values by different sums: half a unit in the last place of a
-/// stored value, or the sums' own rounding where maps are kept in single precision.
+/// The flat share of a map whose four phases sum equal values in different orders: half a unit in the last
+/// place of a stored value, or [`FLAT_SHARE`] where maps are kept in single precision.
 pub const fn four_phase_flat_share(storage: NumberFormat) -> f32 {
     match storage {
         NumberFormat::Fp32 => FLAT_SHARE,
@@ -55,7 +58,7 @@ pub const fn four_phase_flat_share(storage: NumberFormat) -> f32 {
     }
 }
 
-/// What a plan has to know of a GPU.
+/// The limits of a GPU that decide a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceLimits {
     /// Compute capability, major and minor.
@@ -111,15 +114,16 @@ impl Tile {
     /// Hopper's tile for more than 64 channels.
     pub const CHAIN: Self = Self::new(128, Self::CHAIN_CHANNELS, 8);
 
-    /// The same where a multiprocessor has several tiles.
+    /// Hopper's tile for more than 64 channels where a multiprocessor has several tiles: it is twice as large,
+    /// and the next one is loaded while one is multiplied.
     pub const DEEP: Self = Self::new(256, Self::CHAIN_CHANNELS, 16);
 
     /// For up to 64 channels.
     pub const MIDDLE: Self = Self::new(128, 64, 16);
 
-    /// For more channels, and the tile whose input channels may go through shared memory in turn. The
-    /// others are not compiled for that, to keep the program small, but for the middle one in fp32,
-    /// which the 64 KB of sm_75 need.
+    /// For more than 64 channels. Its input channels may go through shared memory in chunks; to keep the
+    /// program small, no other tile is compiled for chunks but [`Tile::MIDDLE`] in fp32, which needs them in
+    /// the 64 KB of sm_75.
     pub const WIDE: Self = Self::new(128, 128, 16);
 
     /// The tile of the layer that reads the photo's bytes.
@@ -212,8 +216,8 @@ pub const fn ring_bytes(
     stages * stage_bytes(steps, tile, operand, main_loop)
 }
 
-/// Static shared memory of a convolution that gathers statistics, in bytes: the statistics, and on
-/// Hopper the ring's barriers, and for up to 64 channels what the ring asks for next and where warps turn
+/// Static shared memory of a convolution that gathers statistics, in bytes: the statistics, and on Hopper the
+/// ring's barriers, and for up to 64 channels the producer's state and the memory in which warps transpose
 /// their values.
 pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
     let slots = match main_loop {
@@ -241,18 +245,18 @@ pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
 
 /// Bytes of the barriers of Hopper's ring.
 const BARRIER_BYTES: usize = 256;
-/// Bytes of the barriers of two tiles that take turns, and of the layer that they belong to.
+/// Bytes of the barriers of two tiles that are filled alternately, and of the layer that they belong to.
 const TURN_BARRIER_BYTES: usize = 48;
-/// Bytes of what the thread that asks for weights keeps.
+/// Bytes of the state of the thread that loads weights.
 const ASKING_BYTES: usize = 16;
-/// Bytes in which eight warps turn accumulators into packs of channels.
+/// Bytes in which eight warps transpose accumulators into packs of channels.
 const TURN_BYTES: usize = 8 * 1024;
-/// Most steps of a phase that Hopper's loop has a list for.
+/// Most steps of a phase in the list of Hopper's loop (`walk`).
 pub(super) const MOST_WALK: usize = 384;
 /// Most stages of Hopper's ring.
 const MOST_STAGES: usize = 16;
 
-/// How a layer's channels go through shared memory.
+/// How a layer's input channels go through shared memory: all at once, or in chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunking {
     /// Channels at once.
@@ -278,8 +282,8 @@ pub struct Fixed {
     pub static_bytes: usize,
 }
 
-/// The fewest chunks of `in_channels` stored channels with which a tile of `tile_pixels` input pixels
-/// fits; `None` when not even 16 channels fit. Pixel by pixel, as all but Hopper's loop want it.
+/// The fewest chunks of `in_channels` stored channels with which a tile of `tile_pixels` input pixels fits;
+/// `None` when not even 16 channels fit. For the layout pixel by pixel, which all loops but Hopper's read.
 pub fn chunking(
     in_channels: usize,
     tile_pixels: usize,
@@ -356,7 +360,7 @@ pub fn wgmma_stages(
     fits(2).or_else(|| fits(1))
 }
 
-/// How Hopper's main loop walks over a tile in shared memory, in bytes.
+/// The layout of a tile in shared memory for Hopper's main loop, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SmemLayout {
     /// Between core matrices along the channels.
@@ -428,7 +432,7 @@ impl SmemLayout {
     }
 }
 
-/// What the driver keeps of each CTA's shared memory.
+/// Bytes of each CTA's shared memory that the driver uses.
 const RESERVED_BYTES: usize = 1024;
 
 /// CTAs whose statistics the last of them merges; the groups are merged by the last group. Both merges

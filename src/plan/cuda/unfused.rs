@@ -53,7 +53,7 @@ impl Builder<'_> {
             let read = node.inputs.get(index).copied();
             read.and_then(|read| kept[read]).ok_or_else(no_kernel)
         };
-        // What an operation changes in place nothing may read later.
+        // No later node may read a map that an operation overwrites.
         let own = |index: usize| {
             let map = input(index)?;
             let is_free = !grouped.is_read_after(group.op, node.inputs[index]);
@@ -131,7 +131,7 @@ impl Builder<'_> {
                 Some(map)
             }
             Op::Add => {
-                // The younger map takes the sum.
+                // The sum overwrites the map that was made last.
                 let young = usize::from(node.inputs[1] > node.inputs[0]);
                 let (map, addend) = (own(young)?, input(1 - young)?);
                 self.reads(map);

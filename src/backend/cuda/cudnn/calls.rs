@@ -4,7 +4,7 @@
 //! cuDNN's names, which may be version 8, panics where a function is missing, and returns a status as an
 //! enum, which a number that a newer version adds would make undefined behaviour.
 //!
-//! Any thread may call; who uses an object sees to it that one thread at a time does.
+//! Any thread may call; an object must be used by one thread at a time.
 
 use std::{
     ffi::{CStr, c_char, c_int, c_void},
@@ -27,7 +27,7 @@ pub(super) const FILE: &str = if cfg!(windows) {
 } else {
     "libcudnn.so.9"
 };
-/// What a call answers; 0 is good.
+/// The result of a call; 0 means success.
 pub(super) type Status = c_int;
 /// Where one of cuDNN's objects lies.
 pub(super) type Raw = *mut c_void;
@@ -127,7 +127,7 @@ impl Descriptor {
         let mut raw = ptr::null_mut();
         // SAFETY: writes one pointer.
         let status = unsafe { (calls.create_descriptor)(kind as c_int, &mut raw) };
-        calls.told("cudnnBackendCreateDescriptor", status)?;
+        calls.check("cudnnBackendCreateDescriptor", status)?;
         Ok(Self { calls, raw })
     }
 
@@ -154,7 +154,7 @@ impl Descriptor {
                 values.as_ptr().cast(),
             )
         };
-        self.calls.told("cudnnBackendSetAttribute", status)
+        self.calls.check("cudnnBackendSetAttribute", status)
     }
 
     /// Sets an attribute to another descriptor.
@@ -180,7 +180,7 @@ impl Descriptor {
                 ptr::null_mut(),
             )
         };
-        self.calls.told("cudnnBackendGetAttribute", status)?;
+        self.calls.check("cudnnBackendGetAttribute", status)?;
         Ok(count.max(0) as usize)
     }
 
@@ -202,7 +202,7 @@ impl Descriptor {
         values: &mut [T],
     ) -> Result<usize, DriverFailure> {
         let mut count = 0;
-        // SAFETY: as for `set_as`; cuDNN writes at most as many values as it is told that there is room.
+        // SAFETY: as for `set_as`; cuDNN writes at most as many values as the given length.
         let status = unsafe {
             (self.calls.get_attribute)(
                 self.raw,
@@ -213,14 +213,14 @@ impl Descriptor {
                 values.as_mut_ptr().cast(),
             )
         };
-        self.calls.told("cudnnBackendGetAttribute", status)?;
+        self.calls.check("cudnnBackendGetAttribute", status)?;
         Ok((count.max(0) as usize).min(values.len()))
     }
 
     pub(super) fn finalize(&self) -> Result<(), DriverFailure> {
         // SAFETY: the descriptor is ours.
         let status = unsafe { (self.calls.finalize)(self.raw) };
-        self.calls.told("cudnnBackendFinalize", status)
+        self.calls.check("cudnnBackendFinalize", status)
     }
 }
 
@@ -232,8 +232,8 @@ impl Drop for Descriptor {
 }
 
 impl Calls {
-    /// A status as a failure with cuDNN's words.
-    pub(super) fn told(&self, call: &'static str, status: Status) -> Result<(), DriverFailure> {
+    /// Success, or the failure of a status with cuDNN's words.
+    pub(super) fn check(&self, call: &'static str, status: Status) -> Result<(), DriverFailure> {
         if status == 0 {
             return Ok(());
         }

@@ -1,11 +1,11 @@
 //! NVIDIA's cuDNN, where it is installed: convolutions as a framework computes them.
 //!
-//! Looked for at run time and never needed: nothing links it, and whatever is wrong with it is a
-//! reason in words. Speaks cuDNN 9's backend interface (descriptors with numbered attributes,
-//! `cudnn_graph.h`), which frameworks use too; the older calls are on their way out and miss fast
-//! algorithms. Knows no plan and no session. Any thread may call. A handle of cuDNN serves one stream and
-//! one thread at a time, so there is one for painting, one for what is made ready beside it and one for what
-//! is tried out, each behind a lock; algorithms are good for all.
+//! Looked for at run time and never needed: nothing links it, and a problem with it becomes a reason in words.
+//! Uses cuDNN 9's backend interface (descriptors with numbered attributes, `cudnn_graph.h`), which frameworks
+//! use too; the older calls are deprecated and miss fast algorithms. Knows no plan and no session. Any thread
+//! may call. A handle of cuDNN serves one stream and one thread at a time, so there is one for painting, one
+//! for preparing sessions and one for searching, each behind a lock; an algorithm can be launched through any
+//! of them.
 
 mod calls;
 mod search;
@@ -41,12 +41,12 @@ const MOST_ALGORITHMS: usize = 8;
 /// # Errors
 /// The reason in words.
 pub fn installed() -> Result<String, String> {
-    // SAFETY: takes nothing and only tells a number.
+    // SAFETY: takes nothing and only returns a number.
     let version = unsafe { (calls()?.version)() };
     named(version)
 }
 
-/// The name of a version as the library tells it: 91400 is 9.14.0.
+/// The name of a version number of the library: 91400 is 9.14.0.
 fn named(version: usize) -> Result<String, String> {
     match (version / 10_000, version / 100 % 100) {
         (9, minor) => Ok(format!("cuDNN 9.{minor}")),
@@ -60,7 +60,7 @@ fn named(version: usize) -> Result<String, String> {
 /// What lies where in a convolution's variant pack.
 const IDS: [i64; 3] = [1, 2, 3];
 
-/// The algorithms that were made ready on a context.
+/// The algorithms that were prepared on a context.
 #[derive(Default)]
 struct Store {
     /// Each behind a lock of its own: all streams may launch it.
@@ -111,7 +111,7 @@ impl Cudnn {
             let mut handle = ptr::null_mut();
             // SAFETY: writes one pointer.
             let status = unsafe { (calls.create)(&mut handle) };
-            calls.told("cudnnCreate", status).map_err(refused)?;
+            calls.check("cudnnCreate", status).map_err(refused)?;
             // From here on `drop` gives the handle back.
             let cudnn = Self {
                 calls,
@@ -122,7 +122,7 @@ impl Cudnn {
             };
             // SAFETY: the handle is ours, the stream the caller's.
             let status = unsafe { (calls.set_stream)(handle, stream.cast()) };
-            calls.told("cudnnSetStream", status).map_err(refused)?;
+            calls.check("cudnnSetStream", status).map_err(refused)?;
             Ok::<_, String>(cudnn)
         };
         let opened = streams.into_iter().map(on);
@@ -153,14 +153,14 @@ impl ConvolutionLibrary for Cudnn {
     fn algorithms(
         &self,
         shape: &ConvolutionShape,
-        is_wanted: &dyn Fn() -> bool,
+        is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Vec<(Algorithm, usize)>, DriverFailure> {
         self.enter()?;
         let handle = locked(&self.handle);
         let graph = Arc::new(self.graph(*handle, shape)?);
         let mut found = Vec::new();
         for candidate in self.candidates(&graph[0]) {
-            if !is_wanted() {
+            if is_cancelled() {
                 break;
             }
             let name = CUDNN_ATTR_ENGINE_NUMERICAL_NOTE;
@@ -169,7 +169,7 @@ impl ConvolutionLibrary for Cudnn {
             if !keeps {
                 continue;
             }
-            // What this device or shape cannot do fails here.
+            // An engine that cannot run this shape on this device fails here.
             let Ok((prepared, bytes)) = self.prepared(*handle, candidate, &graph) else {
                 continue;
             };
@@ -219,14 +219,14 @@ impl ConvolutionLibrary for Cudnn {
         let (handle, prepared) = (locked(&self.handle), locked(&prepared));
         // SAFETY: handle and plan are ours; the caller promises the buffers.
         let status = unsafe { (self.calls.execute)(*handle, prepared.plan.raw, pack.raw) };
-        self.calls.told("cudnnBackendExecute", status)
+        self.calls.check("cudnnBackendExecute", status)
     }
 
     fn forget(&self, algorithm: Algorithm) {
-        // A context that is gone has nothing left to give back to.
+        // After the context is gone there is nothing to give back.
         if self.enter().is_ok() {
             let forgotten = locked(&self.store).prepared.remove(&algorithm.0);
-            // Giving it back takes a moment, for which nobody is locked out.
+            // Giving it back takes a moment, so the lock is released first.
             drop(forgotten);
         }
     }
@@ -235,7 +235,7 @@ impl ConvolutionLibrary for Cudnn {
 impl Drop for Cudnn {
     fn drop(&mut self) {
         if self.enter().is_ok() {
-            // What was made with a handle goes before it.
+            // Objects that were made with a handle are destroyed before it.
             locked(&self.store).prepared.clear();
             // SAFETY: ours, and given back once.
             unsafe { (self.calls.destroy)(*locked(&self.handle)) };

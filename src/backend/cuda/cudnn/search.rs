@@ -1,5 +1,4 @@
-//! What cuDNN has for a convolution: its engines, which of them keep a format's promise, and these made
-//! ready.
+//! Lists cuDNN's engines for a convolution, chooses those that compute as a format promises, and prepares them.
 
 use std::{ffi::c_int, sync::Arc};
 
@@ -69,10 +68,10 @@ pub(super) fn notes(
     Ok(notes[..count].to_vec())
 }
 
-/// An algorithm made ready.
+/// A prepared algorithm.
 pub(super) struct Prepared {
     pub(super) plan: Descriptor,
-    /// What the plan refers to, kept as long as it.
+    /// The descriptors that the plan refers to, kept as long as it.
     _candidate: Candidate,
     _graph: Arc<Vec<Descriptor>>,
 }
@@ -242,7 +241,7 @@ impl Cudnn {
             .chain(all.flatten())
     }
 
-    /// An algorithm made ready, and the bytes of its working memory.
+    /// The prepared algorithm, and the bytes of its working memory.
     pub(super) fn prepared(
         &self,
         handle: Raw,
@@ -277,7 +276,7 @@ mod tests {
         use NumberFormat::{Bf16, Fp16, Fp32, Tf32};
         for operand in [Fp32, Tf32, Fp16, Bf16] {
             assert!(keeps_promise(operand, &[]));
-            // STRICT_NAN_PROP promises more than is asked.
+            // STRICT_NAN_PROP promises more than is needed.
             let harmless = CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP as c_int;
             assert!(keeps_promise(operand, &[harmless]));
             for n in [2, 3, 4, 5, 6, 8] {

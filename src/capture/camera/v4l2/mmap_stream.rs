@@ -21,7 +21,7 @@ const MOST_BUFFERS: usize = 32;
 
 /// A camera that streams. Dropping it stops the camera and closes it.
 pub struct MmapStream {
-    /// Always there until the end.
+    /// `None` only while it is dropped.
     stream: Option<V4lStream<'static>>,
 }
 
@@ -34,7 +34,7 @@ impl MmapStream {
         let mut stream = V4lStream::with_buffers(device, Type::VideoCapture, BUFFERS)
             .map_err(|e| problem(&e))?;
         // All but the first, which the first call of `next` hands to the driver. A driver may have
-        // made fewer or more than asked for.
+        // made fewer or more than requested.
         for index in 1..MOST_BUFFERS {
             if CaptureStream::queue(&mut stream, index).is_err() {
                 break;
@@ -67,7 +67,7 @@ impl MmapStream {
         let damaged = about.flags.contains(BufferFlags::ERROR);
         let filled = match about.bytesused as usize {
             _ if damaged => 0,
-            // Old drivers do not tell.
+            // Old drivers do not report that.
             0 => bytes.len(),
             used => used.min(bytes.len()),
         };

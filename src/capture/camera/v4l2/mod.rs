@@ -1,4 +1,4 @@
-//! What nokhwa does not tell of cameras on Linux, from V4L2.
+//! The facts of cameras on Linux that nokhwa leaves out, from V4L2.
 //!
 //! Stable names, devices that give no pictures, why one cannot be opened, every format with its exact
 //! rate, how long the rows of a frame are ([`node`]); whether a frame is there ([`probe_stream`]); and the
@@ -23,7 +23,7 @@ use std::{
 
 use v4l::FourCC;
 
-use super::Place;
+use super::DeviceEntry;
 use crate::{
     capture::{
         format::PixelFormat,
@@ -37,9 +37,9 @@ use crate::{
 const DEVICES: &str = "/dev";
 /// Where links with stable names to them are, the better ones first: by serial number, by socket.
 const LINKS: [&str; 2] = ["/dev/v4l/by-id", "/dev/v4l/by-path"];
-/// Where the system tells about them.
+/// Where the system describes them.
 const CLASS: &str = "/sys/class/video4linux";
-/// What to do when the device file may not be opened.
+/// The advice when the device file may not be opened.
 const VIDEO_GROUP: &str =
     "add yourself to the group video (sudo usermod -aG video $USER), log out and log in again";
 
@@ -47,7 +47,7 @@ const VIDEO_GROUP: &str =
 ///
 /// # Errors
 /// [`CaptureError`] when the folder of devices cannot be read.
-pub fn list() -> Result<Vec<Place>, CaptureError> {
+pub fn list() -> Result<Vec<DeviceEntry>, CaptureError> {
     let entries = fs::read_dir(DEVICES).map_err(|e| CaptureError::List(reason(&e)))?;
     let mut numbers: Vec<u32> = entries
         .flatten()
@@ -58,7 +58,7 @@ pub fn list() -> Result<Vec<Place>, CaptureError> {
         return Ok(Vec::new());
     }
     let links = LINKS.map(links_in);
-    Ok(numbers.iter().map(|&n| place(n, &links)).collect())
+    Ok(numbers.iter().map(|&n| entry(n, &links)).collect())
 }
 
 /// The number of a device file `video0`.
@@ -86,7 +86,7 @@ fn links_in(folder: &str) -> Vec<(String, u32)> {
     links
 }
 
-fn place(number: u32, links: &[Vec<(String, u32)>; 2]) -> Place {
+fn entry(number: u32, links: &[Vec<(String, u32)>; 2]) -> DeviceEntry {
     let device = format!("{DEVICES}/video{number}");
     let about = PathBuf::from(format!("{CLASS}/video{number}"));
     let name = fs::read_to_string(about.join("name"))
@@ -107,7 +107,7 @@ fn place(number: u32, links: &[Vec<(String, u32)>; 2]) -> Place {
             }
         }
     };
-    Place {
+    DeviceEntry {
         id: CameraId::new(id),
         name,
         description: device.clone(),
@@ -138,7 +138,7 @@ fn four_cc(pixels: PixelFormat) -> FourCC {
     })
 }
 
-/// What an error of the system means.
+/// The problem that an error of the system means.
 pub fn problem(error: &io::Error) -> CaptureProblem {
     match error.raw_os_error() {
         Some(libc::ENODEV | libc::ENXIO) => return CaptureProblem::Unplugged,
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn only_numbered_device_files_are_cameras() {
-        for (name, wanted) in [
+        for (name, expected) in [
             ("video0", Some(0)),
             ("video12", Some(12)),
             ("../../video3", Some(3)),
@@ -175,19 +175,19 @@ mod tests {
             ("videodev", None),
             ("vbi0", None),
         ] {
-            assert_eq!(number(Path::new(name)), wanted, "{name}");
+            assert_eq!(number(Path::new(name)), expected, "{name}");
         }
     }
 
     #[test]
     fn refusals_of_the_system_are_told_apart() {
-        let told = |code| problem(&io::Error::from_raw_os_error(code));
-        assert_eq!(told(libc::EBUSY), CaptureProblem::Busy);
-        assert_eq!(told(libc::ENODEV), CaptureProblem::Unplugged);
-        assert_eq!(told(libc::ENOENT), CaptureProblem::Unplugged);
-        assert!(told(libc::EACCES).to_string().contains("group video"));
-        assert!(told(libc::EPERM).to_string().contains("group video"));
-        assert!(matches!(told(libc::EIO), CaptureProblem::Device(_)));
-        assert!(told(libc::ENOSPC).to_string().contains("bandwidth"));
+        let problem_of = |code| problem(&io::Error::from_raw_os_error(code));
+        assert_eq!(problem_of(libc::EBUSY), CaptureProblem::Busy);
+        assert_eq!(problem_of(libc::ENODEV), CaptureProblem::Unplugged);
+        assert_eq!(problem_of(libc::ENOENT), CaptureProblem::Unplugged);
+        assert!(problem_of(libc::EACCES).to_string().contains("group video"));
+        assert!(problem_of(libc::EPERM).to_string().contains("group video"));
+        assert!(matches!(problem_of(libc::EIO), CaptureProblem::Device(_)));
+        assert!(problem_of(libc::ENOSPC).to_string().contains("bandwidth"));
     }
 }

@@ -1,4 +1,4 @@
-//! A device that is open beside its stream: it is asked, and never sends.
+//! A second open handle of a device, beside the one that streams: it answers queries and never streams.
 
 use std::{io::ErrorKind, time::Duration};
 
@@ -14,7 +14,7 @@ use v4l::{
 
 use super::{four_cc, pixel_format, problem};
 use crate::capture::{
-    camera::Place,
+    camera::DeviceEntry,
     format::{CameraFormat, FrameInterval},
     pixels::Layout,
     problem::CaptureProblem,
@@ -38,8 +38,8 @@ const COMMON_SIZES: [(u32, u32); 10] = [
 /// Rates that are tried where a camera offers a range, in frames per second.
 const COMMON_RATES: [u32; 6] = [15, 24, 25, 30, 50, 60];
 
-/// An open device. It never sets anything up, so that drivers that let only one opening do that leave
-/// it to the stream.
+/// An open device. It never sets anything up, because some drivers let only one handle do that, the streaming
+/// one.
 pub struct Node {
     device: V4lDevice,
     lists_each: bool,
@@ -50,8 +50,8 @@ impl Node {
     ///
     /// # Errors
     /// [`CaptureProblem`], from the system's refusal.
-    pub fn open(place: &Place) -> Result<Self, CaptureProblem> {
-        let device = V4lDevice::with_path(&place.device).map_err(|e| problem(&e))?;
+    pub fn open(entry: &DeviceEntry) -> Result<Self, CaptureProblem> {
+        let device = V4lDevice::with_path(&entry.device).map_err(|e| problem(&e))?;
         Ok(Self {
             device,
             lists_each: true,
@@ -67,7 +67,7 @@ impl Node {
         })
     }
 
-    /// What the camera offers and can be read, in its order.
+    /// The formats that the camera offers and that can be read, in its order.
     ///
     /// # Errors
     /// [`CaptureProblem`] when it does not answer, or offers nothing that can be read.
@@ -104,7 +104,7 @@ impl Node {
         Ok(formats)
     }
 
-    /// Whether the formats that were asked for are a list, without ranges.
+    /// Whether the camera's formats are a list, without ranges.
     pub fn lists_each(&self) -> bool {
         self.lists_each
     }
@@ -164,7 +164,7 @@ impl Node {
             }
         }
         if intervals.is_empty() {
-            // What it does now, or a guess: only the patience with it depends on that.
+            // Its present rate, or a guess: only the patience with it depends on that.
             let current = self.device.params().ok().map(|p| p.interval);
             intervals.extend(
                 current
@@ -175,8 +175,8 @@ impl Node {
         intervals
     }
 
-    /// Waits until the stream of another opening has a frame, at most `patience`. Also true when there
-    /// will be none any more, and with drivers that do not tell.
+    /// Waits until the streaming handle has a frame, at most `patience`. Also true when there will be none any
+    /// more, and with drivers that do not report it.
     ///
     /// # Errors
     /// [`CaptureProblem`], from the system's refusal.
@@ -184,9 +184,9 @@ impl Node {
         wait(&self.device.handle(), patience)
     }
 
-    /// Whether the camera still sends as `agreed`, as far as the driver tells.
+    /// Whether the camera still sends as `agreed`, as far as the driver reports.
     pub fn sends_as(&self, agreed: &CameraFormat) -> bool {
-        // One that is gone does not answer; that is told by its frames.
+        // A camera that is gone does not answer; reading its frames reports that.
         self.device.format().ok().is_none_or(|now| {
             (now.width, now.height) == (agreed.width, agreed.height)
                 && pixel_format(now.fourcc) == Some(agreed.pixels)
@@ -211,26 +211,29 @@ pub struct Agreed {
     pub layout: Layout,
     /// The system's name for how the bytes are made.
     pub code: [u8; 4],
-    /// The camera told its rate; else it is only hoped for.
-    pub tells_rate: bool,
+    /// Whether the camera reports its rate; else it is the requested one.
+    pub reports_rate: bool,
 }
 
 impl Agreed {
-    /// Sets the camera up to send in `wanted`, or in what it makes of that. The opening that did so
-    /// comes along: some drivers let no other one send until it is dropped.
+    /// Sets the camera up to send in the `requested` format, or in the nearest that it has. Also returns the
+    /// handle that did so: some drivers let no other one stream until it is dropped.
     ///
     /// # Errors
     /// [`CaptureProblem`], from the system's refusal.
-    pub fn on(place: &Place, wanted: &CameraFormat) -> Result<(V4lDevice, Self), CaptureProblem> {
-        let device = V4lDevice::with_path(&place.device).map_err(|e| problem(&e))?;
-        let format = Format::new(wanted.width, wanted.height, four_cc(wanted.pixels));
+    pub fn on(
+        entry: &DeviceEntry,
+        requested: &CameraFormat,
+    ) -> Result<(V4lDevice, Self), CaptureProblem> {
+        let device = V4lDevice::with_path(&entry.device).map_err(|e| problem(&e))?;
+        let format = Format::new(requested.width, requested.height, four_cc(requested.pixels));
         let got = device.set_format(&format).map_err(|e| problem(&e))?;
         let pixels = pixel_format(got.fourcc).ok_or_else(|| CaptureProblem::NoFormat {
             offered: got.fourcc.to_string(),
         })?;
-        let interval = Fraction::new(wanted.interval.numerator, wanted.interval.denominator);
+        let interval = Fraction::new(requested.interval.numerator, requested.interval.denominator);
         // Cameras of one rate need not let it be set.
-        let told = device
+        let reported = device
             .set_params(&Parameters::new(interval))
             .or_else(|_| device.params())
             .ok()
@@ -239,7 +242,7 @@ impl Agreed {
             format: CameraFormat {
                 width: got.width,
                 height: got.height,
-                interval: told.unwrap_or(wanted.interval),
+                interval: reported.unwrap_or(requested.interval),
                 pixels,
             },
             layout: Layout {
@@ -248,7 +251,7 @@ impl Agreed {
                     .with_stride(got.stride as usize)
             },
             code: got.fourcc.repr,
-            tells_rate: told.is_some(),
+            reports_rate: reported.is_some(),
         };
         Ok((device, agreed))
     }

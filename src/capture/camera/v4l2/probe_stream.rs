@@ -1,4 +1,5 @@
-//! A second opening of a device, which never streams: whether the stream of the first has a frame ready.
+//! A second open handle of a device, which never streams: it says whether the streaming handle has a frame
+//! ready.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ const UNANNOUNCED_AFTER: Duration = Duration::from_millis(250);
 /// Times that a frame was there unannounced before announcements are no longer waited for.
 const MOST_UNANNOUNCED: u32 = 2;
 
-/// A second opening of a device whose first one streams.
+/// A second open handle of a device whose first one streams.
 pub struct ProbeStream {
     node: Node,
     announces: Announces,
@@ -21,7 +22,7 @@ pub struct ProbeStream {
     arrived_at: Instant,
 }
 
-/// Whether the driver announces frames to this opening.
+/// Whether the driver announces frames to this handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Announces {
     /// Nothing is sent before the first frame is requested.
@@ -79,7 +80,7 @@ impl ProbeStream {
 }
 
 impl Announces {
-    /// What is known after a frame that took so long to come.
+    /// The state after a frame that took so long to come.
     fn after_frame(self, took: Duration) -> Self {
         match self {
             Self::NotYet => Self::Perhaps(0),

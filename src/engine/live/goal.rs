@@ -1,9 +1,9 @@
-//! What settings ask of the next picture: the source, one session, or two. Pure.
+//! The scheduler's goal that follows from the settings: the source as it is, one session, or two. Pure.
 
 use super::{
-    scheduler::Wanted,
+    render_target::{DeviceSlot, RenderTarget, SessionSlot},
+    scheduler::Goal,
     settings::{Candidate, LiveSettings},
-    target::{DeviceSlot, RenderTarget, SessionSlot},
 };
 use crate::{
     backend::SessionSpec,
@@ -14,17 +14,17 @@ use crate::{
     mode::DeviceChoice,
 };
 
-/// What `settings` ask of pictures of this size, painted by `painter` and, where two modes are compared (which
-/// it `compares` unless that was refused), by the `other` device.
-pub fn wanted(
+/// The goal of `settings` for pictures of this size. `compares` is false after a comparison was refused; its
+/// second candidate may paint on the `other` device.
+pub fn goal(
     settings: &LiveSettings,
     size: (usize, usize),
     compares: bool,
     painter: &Painter,
     other: Option<(DeviceChoice, &Painter)>,
-) -> Wanted {
+) -> Goal {
     let Some(network) = &settings.network else {
-        return Wanted::Source;
+        return Goal::Source;
     };
     let slot = |device, mode| SessionSlot {
         device,
@@ -35,7 +35,7 @@ pub fn wanted(
     };
     let own = |mode| slot(DeviceSlot::Own, painter.mode(PaintSettings::of_mode(mode)));
     let Some(pair) = settings.compare.filter(|_| compares) else {
-        return Wanted::Target(RenderTarget::One(own(settings.mode)));
+        return Goal::Target(RenderTarget::One(own(settings.mode)));
     };
     let candidate = |Candidate { device: kind, mode }: Candidate| {
         if kind == DeviceChoice::Auto || kind == painter.backend().device().kind {
@@ -51,7 +51,7 @@ pub fn wanted(
     };
     let [a, b] = pair.candidates;
     match (candidate(a), candidate(b)) {
-        (Ok(a), Ok(b)) => Wanted::Target(RenderTarget::Pair([a, b])),
-        (Err(kind), _) | (_, Err(kind)) => Wanted::Device(kind),
+        (Ok(a), Ok(b)) => Goal::Target(RenderTarget::Pair([a, b])),
+        (Err(kind), _) | (_, Err(kind)) => Goal::Device(kind),
     }
 }

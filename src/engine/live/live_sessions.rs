@@ -1,17 +1,18 @@
-//! Brings what the scheduler asks for: requests sessions and second devices, takes in what was loaded, makes
-//! room in memory, puts another device in the place of a lost one, and tells what cannot be had.
+//! The sessions of the large live picture. Performs the scheduler's steps: requests sessions and second
+//! devices, takes the loader's replies, closes sessions where memory is short, replaces a lost device, and
+//! sends an event about a target that cannot be opened.
 //!
 //! Belongs to the engine's thread.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    goal::goal,
     previews::Previews,
-    scheduler::{Missing, Next, Scheduler, Step, Ticket, Wanted},
+    render_target::{DeviceSlot, RenderTarget, SessionSlot},
+    scheduler::{Goal, Missing, Next, Scheduler, Step, Ticket},
     settings::{LiveEvent, LiveSettings},
     snapshot::Preparing,
-    target::{DeviceSlot, RenderTarget, SessionSlot},
-    wanted::wanted,
 };
 use crate::{
     backend::{Backend, BackendError},
@@ -23,9 +24,10 @@ use crate::{
     mode::DeviceChoice,
 };
 
-/// A picture that takes longer is not begun in the old way before the new one was waited for.
+/// Where a picture takes longer than this, the next one waits a [`MOMENT`] for the goal's session before the
+/// serving one paints it.
 const SLOW: Duration = Duration::from_millis(8);
-/// How long a session is waited for that may be there at once.
+/// How long the next picture waits for a session, which often opens in a moment.
 const MOMENT: Duration = Duration::from_millis(20);
 
 /// The second device of a comparison.
@@ -41,8 +43,8 @@ struct Shortage {
     free_bytes: Option<u64>,
 }
 
-/// What is at hand while targets are brought: the device, who else needs to know, and the way to people.
-pub struct Surroundings<'a> {
+/// What choosing a target needs besides the settings: the device, the previews, and the channel of events.
+pub struct LiveContext<'a> {
     /// The device and its sessions.
     pub painter: &'a mut Painter,
     /// The previews, whose sessions are in the same pool.
@@ -52,20 +54,20 @@ pub struct Surroundings<'a> {
 }
 
 /// The sessions of the large live picture, on one device or two.
-pub struct Targets {
+pub struct LiveSessions {
     scheduler: Scheduler,
     other: Option<OtherDevice>,
     devices: Requests<Result<Arc<dyn Backend>, BackendError>>,
-    /// Keeps what serves from being closed.
+    /// Leases of the serving target, which keep its sessions open.
     leases: Vec<Lease>,
     leased: Option<RenderTarget>,
-    /// The request for which a picture was held up.
+    /// The last request that a picture waited for, which is done once for each.
     waited_for: Option<Ticket>,
     /// How often the device was replaced.
     replaced: u64,
 }
 
-impl Targets {
+impl LiveSessions {
     /// Nothing is open yet; `loader` opens second devices.
     pub fn new(loader: &Loader) -> Self {
         Self {
@@ -79,12 +81,12 @@ impl Targets {
         }
     }
 
-    /// What was refused is tried again.
+    /// Tries refused targets again.
     pub fn settings_changed(&mut self, paints_otherwise: bool) {
         self.scheduler.settings_changed(paints_otherwise);
     }
 
-    /// Whether what serves only goes on until what is wanted is open.
+    /// Whether the serving target only paints until the goal is open.
     pub fn is_opening(&self) -> bool {
         self.scheduler.is_opening()
     }
@@ -94,7 +96,7 @@ impl Targets {
         self.scheduler.ticket().is_some()
     }
 
-    /// What painted the last picture.
+    /// The target that painted the last picture.
     pub fn serving(&self) -> Option<&RenderTarget> {
         self.scheduler.serving()
     }
@@ -104,7 +106,7 @@ impl Targets {
         self.replaced
     }
 
-    /// Whether something was loaded, or was not.
+    /// Whether the reply of a request waits.
     pub fn has_next(&self, painter: &Painter) -> bool {
         let other = self.other.as_ref();
         painter.pool().has_next()
@@ -112,7 +114,7 @@ impl Targets {
             || other.is_some_and(|other| other.painter.pool().has_next())
     }
 
-    /// What is being made ready, for people.
+    /// The session or device that is being prepared.
     pub fn preparing(&self, painter: &Painter) -> Option<Preparing> {
         let ticket = self.scheduler.ticket()?;
         match (self.scheduler.missing()?, ticket) {
@@ -145,63 +147,63 @@ impl Targets {
         }
     }
 
-    fn wanted(&self, painter: &Painter, settings: &LiveSettings, size: (usize, usize)) -> Wanted {
+    fn goal(&self, painter: &Painter, settings: &LiveSettings, size: (usize, usize)) -> Goal {
         let other = self.other.as_ref();
         let other = other.map(|other| (other.kind, &other.painter));
         let compares = !self.scheduler.is_pair_refused();
-        wanted(settings, size, compares, painter, other)
+        goal(settings, size, compares, painter, other)
     }
 
-    /// What the next picture is painted with, by `settings` at `size`; requests what is missing. The picture
+    /// The target of the next picture, by `settings` at `size`; requests sessions that are missing. The picture
     /// before took `work`.
     pub fn choose(
         &mut self,
-        around: &mut Surroundings<'_>,
+        context: &mut LiveContext<'_>,
         settings: &LiveSettings,
         size: (usize, usize),
         work: Duration,
     ) -> Next {
         // Ends: every turn requests something once, gives something up, or refuses for good.
         loop {
-            self.take_loaded(around, settings);
-            let wanted = self.wanted(around.painter, settings, size);
+            self.take_loaded(context, settings);
+            let goal = self.goal(context.painter, settings, size);
             let before = self.scheduler.ticket();
             let other = self.other.as_ref();
-            let painter = &*around.painter;
+            let painter = &*context.painter;
             let is_open = |slot: &SessionSlot| match slot.device {
                 DeviceSlot::Own => painter.pool().has(&slot.key),
                 DeviceSlot::Other => other.is_some_and(|other| other.painter.pool().has(&slot.key)),
             };
-            let step = self.scheduler.step(wanted, is_open);
+            let step = self.scheduler.step(goal, is_open);
             if let Some(before) = before
                 && self.scheduler.ticket() != Some(before)
             {
-                self.cancel(around.painter, before);
+                self.cancel(context.painter, before);
             }
             match step {
                 Step::Request(missing) => {
-                    let ticket = self.request(around.painter, &missing);
+                    let ticket = self.request(context.painter, &missing);
                     self.scheduler.requested(ticket);
                 }
                 Step::Paint(next) => {
                     let ticket = self.scheduler.ticket();
-                    if ticket.is_some() && self.has_next(around.painter) {
+                    if ticket.is_some() && self.has_next(context.painter) {
                         continue;
                     }
-                    // Most are there in a moment; the old way would take longer.
+                    // Most sessions open in a moment; painting with the serving one would take longer.
                     if ticket.is_some() && work > SLOW && self.waited_for != ticket {
                         self.waited_for = ticket;
-                        self.wait_for(around.painter, ticket);
+                        self.wait_for(context.painter, ticket);
                         continue;
                     }
-                    self.lease(around.painter, &next);
+                    self.lease(context.painter, &next);
                     return next;
                 }
             }
         }
     }
 
-    /// Keeps the sessions of what is painted, and closes the second device where nothing needs it.
+    /// Leases the sessions of the target that paints, and closes the second device where no target needs it.
     fn lease(&mut self, painter: &mut Painter, next: &Next) {
         let Next::Target(target) = next else {
             return;
@@ -228,7 +230,7 @@ impl Targets {
                     (DeviceSlot::Other, Some(other)) => &mut other.painter,
                     _ => painter,
                 };
-                // Nothing else is loaded before what the large picture needs.
+                // The session of the large picture is loaded before all others.
                 at.pool().cancel_all();
                 Ticket::Session(slot.device, at.request(&slot.key, Purpose::Live))
             }
@@ -263,18 +265,19 @@ impl Targets {
         }
     }
 
-    /// Requests the session that `settings` need at `size`, before they count.
+    /// Requests the session that new `settings` need at `size`, while a picture is still painted by those
+    /// before.
     pub fn prefetch(
         &mut self,
         painter: &mut Painter,
         settings: &LiveSettings,
         size: (usize, usize),
     ) {
-        // What is compared is not there at once anyway.
+        // Sessions of a comparison take long to open anyway.
         if settings.compare.is_some() {
             return;
         }
-        let Wanted::Target(RenderTarget::One(slot)) = self.wanted(painter, settings, size) else {
+        let Goal::Target(RenderTarget::One(slot)) = self.goal(painter, settings, size) else {
             return;
         };
         let missing = Missing::Session(slot.clone());
@@ -288,7 +291,7 @@ impl Targets {
         self.scheduler.prefetch(slot, ticket);
     }
 
-    /// Gives up what is being loaded for the large picture.
+    /// Cancels the request for the large picture.
     pub fn abandon(&mut self, painter: &mut Painter) {
         if let Some(ticket) = self.scheduler.ticket() {
             self.cancel(painter, ticket);
@@ -296,7 +299,7 @@ impl Targets {
         self.scheduler.abandon();
     }
 
-    /// Closes everything: a measurement has the device to itself. What is wanted is loaded again afterwards.
+    /// Closes everything: a measurement has the device to itself. Sessions are loaded again afterwards.
     pub fn close_all(&mut self, painter: &mut Painter) {
         self.abandon(painter);
         self.leases.clear();
@@ -305,17 +308,17 @@ impl Targets {
         self.scheduler.forget_device();
     }
 
-    /// Takes in what was loaded, and what was not.
-    pub fn take_loaded(&mut self, around: &mut Surroundings<'_>, settings: &LiveSettings) {
-        while let Some((number, loaded)) = around.painter.pool_mut().next_loaded() {
+    /// Takes the loader's replies.
+    pub fn take_loaded(&mut self, context: &mut LiveContext<'_>, settings: &LiveSettings) {
+        while let Some((number, loaded)) = context.painter.pool_mut().next_loaded() {
             match self
                 .scheduler
                 .ended(Ticket::Session(DeviceSlot::Own, number))
             {
                 Some((missing, target)) => {
-                    self.note_loaded(around, settings, loaded, missing, target);
+                    self.note_loaded(context, settings, loaded, missing, target);
                 }
-                None => around.previews.note_loaded(number, &loaded),
+                None => context.previews.note_loaded(number, &loaded),
             }
         }
         while let Some((number, loaded)) =
@@ -325,7 +328,7 @@ impl Targets {
                 .scheduler
                 .ended(Ticket::Session(DeviceSlot::Other, number));
             if let Some((missing, target)) = ended {
-                self.note_loaded(around, settings, loaded, missing, target);
+                self.note_loaded(context, settings, loaded, missing, target);
             }
         }
         while let Some((number, reply, _)) = self.devices.next_reply() {
@@ -337,19 +340,19 @@ impl Targets {
                 Ok(Ok(backend)) => {
                     self.other = Some(OtherDevice {
                         kind,
-                        painter: around.painter.beside(backend),
+                        painter: context.painter.with_backend(backend),
                     });
                 }
-                Ok(Err(error)) => self.refuse(around, sentence(error), target),
-                Err(words) => self.refuse(around, EngineError::Panicked(words), target),
+                Ok(Err(error)) => self.refuse(context, sentence(error), target),
+                Err(words) => self.refuse(context, EngineError::Panicked(words), target),
             }
         }
     }
 
-    /// A session was loaded for `target`, or was not.
+    /// Handles the outcome of loading a session for `target`.
     fn note_loaded(
         &mut self,
-        around: &mut Surroundings<'_>,
+        context: &mut LiveContext<'_>,
         settings: &LiveSettings,
         loaded: Loaded,
         missing: Missing,
@@ -363,14 +366,14 @@ impl Targets {
             free_bytes,
         };
         let (error, shortage) = match loaded {
-            // What was cancelled is requested again if it is needed again.
+            // A cancelled session is requested again if it is needed again.
             Loaded::Open | Loaded::Failed(BackendError::Cancelled) => return,
             Loaded::Failed(error) if error.is_lost() => {
-                self.replace_lost(around, error, settings, target);
+                self.replace_lost(context, error, settings, target);
                 return;
             }
             Loaded::Panicked(words) => {
-                self.refuse(around, EngineError::Panicked(words), target);
+                self.refuse(context, EngineError::Panicked(words), target);
                 return;
             }
             Loaded::NoRoom(needed_bytes) => {
@@ -380,7 +383,7 @@ impl Targets {
                     width,
                     height,
                 };
-                // There is something to close: alone it fits.
+                // The session would fit alone, so there is another one to close.
                 (error, Some(shortage(needed_bytes, None)))
             }
             Loaded::Failed(error) => {
@@ -398,21 +401,20 @@ impl Targets {
                 (error, shortage)
             }
         };
-        if !shortage.is_some_and(|shortage| self.make_room(around, slot.device, &shortage)) {
-            self.refuse(around, sentence(error), target);
+        if !shortage.is_some_and(|shortage| self.make_room(context, slot.device, &shortage)) {
+            self.refuse(context, sentence(error), target);
         }
     }
 
-    /// Closes sessions on a device that is short of memory: first those that only wait to be used
-    /// again, then those that paint, where that can help, which is told. `false` when there is nothing to
-    /// close.
+    /// Closes sessions on a device that is short of memory: first those without a lease, then those that paint,
+    /// where that can help; then a notice says so. `false` when there is nothing to close.
     fn make_room(
         &mut self,
-        around: &mut Surroundings<'_>,
+        context: &mut LiveContext<'_>,
         device: DeviceSlot,
         shortage: &Shortage,
     ) -> bool {
-        let Some(painter) = self.painter(around.painter, device) else {
+        let Some(painter) = self.painter(context.painter, device) else {
             return false;
         };
         if painter.pool_mut().close_unleased() {
@@ -424,10 +426,10 @@ impl Targets {
             return false;
         }
         self.leases.clear();
-        if let Some(painter) = self.painter(around.painter, device) {
+        if let Some(painter) = self.painter(context.painter, device) {
             painter.pool_mut().close_unleased();
         }
-        (around.send)(LiveEvent::Notice(format!(
+        (context.send)(LiveEvent::Notice(format!(
             "There is not memory enough for what paints and for what was chosen ({} MB more), so the one \
              was closed before the other was opened, and the picture stood still meanwhile.",
             shortage.needed_bytes.div_ceil(1_000_000)
@@ -435,14 +437,14 @@ impl Targets {
         true
     }
 
-    /// What was loaded for `target` cannot be had: tells so, and what was painted before goes on.
+    /// Sends an event that `target` cannot be opened; painting goes on as before.
     fn refuse(
         &mut self,
-        around: &mut Surroundings<'_>,
+        context: &mut LiveContext<'_>,
         error: EngineError,
         target: Option<RenderTarget>,
     ) {
-        (around.send)(LiveEvent::Refused(error));
+        (context.send)(LiveEvent::Refused(error));
         self.scheduler.refuse(target);
     }
 
@@ -450,37 +452,37 @@ impl Targets {
     /// anything else is refused.
     pub fn failed(
         &mut self,
-        around: &mut Surroundings<'_>,
+        context: &mut LiveContext<'_>,
         error: BackendError,
         settings: &LiveSettings,
         target: RenderTarget,
     ) {
         if error.is_lost() {
-            self.replace_lost(around, error, settings, Some(target));
+            self.replace_lost(context, error, settings, Some(target));
         } else if self.scheduler.failed(&target) {
-            self.refuse(around, sentence(error), Some(target));
+            self.refuse(context, sentence(error), Some(target));
         } else {
-            (around.send)(LiveEvent::Refused(sentence(error)));
+            (context.send)(LiveEvent::Refused(sentence(error)));
         }
     }
 
     /// Puts another device in the place of the lost one, or refuses `target`.
     fn replace_lost(
         &mut self,
-        around: &mut Surroundings<'_>,
+        context: &mut LiveContext<'_>,
         error: BackendError,
         settings: &LiveSettings,
         target: Option<RenderTarget>,
     ) {
-        self.devices.settle();
+        self.devices.cancel_and_wait();
         self.leases.clear();
         self.other = None;
         self.scheduler.forget_device();
-        around.previews.forget_device();
+        context.previews.forget_device();
         self.replaced += 1;
         let mode = PaintSettings::of_mode(settings.mode);
-        if let Err(error) = around.painter.replace_device(error, mode) {
-            self.refuse(around, sentence(error), target);
+        if let Err(error) = context.painter.replace_device(error, mode) {
+            self.refuse(context, sentence(error), target);
         }
     }
 }

@@ -1,10 +1,10 @@
-//! What the large live picture is painted with: one session, or two that are compared.
+//! The render target of the large live picture: one session, or two that are compared.
 //!
 //! Plain data.
 
 use crate::engine::sessions::SessionKey;
 
-/// On which device a session is.
+/// The device of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceSlot {
     /// The painter's.
@@ -25,9 +25,9 @@ pub struct SessionSlot {
 /// How the large picture is painted.
 #[derive(Clone, PartialEq)]
 pub enum RenderTarget {
-    /// In one way.
+    /// By one session.
     One(SessionSlot),
-    /// In two that are compared.
+    /// By two sessions that are compared.
     Pair([SessionSlot; 2]),
 }
 

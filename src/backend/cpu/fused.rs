@@ -1,0 +1,131 @@
+//! The fused variant: runs a whole layer, tasks of rows or tiles in parallel.
+
+use super::{
+    gather::{Input, MapInput},
+    rows::{Output, RowConv},
+    session::{CpuSession, Progress, Shared, Target},
+    statistics::{self, part_len},
+    winograd::WinogradConv,
+};
+use crate::plan::cpu::{Algorithm, Gather, Staging};
+
+impl CpuSession {
+    /// The input of a fused layer.
+    fn input(&self, base: Shared, photo: &[u8], gather: Gather) -> Input {
+        let (height, width) = self.plan.extended;
+        let map_input = |map: usize, conv: usize, skip: Option<usize>, keep: Option<usize>| {
+            let m = &self.plan.maps[map];
+            let start = |id: usize| base.0.wrapping_add(self.plan.maps[id].offset);
+            Input::Map(MapInput {
+                raw: start(map),
+                scale: self.norms[conv].scale.as_ptr(),
+                shift: self.norms[conv].shift.as_ptr(),
+                skip: skip.map_or(std::ptr::null(), |id| start(id).cast_const()),
+                keep: keep.map_or(std::ptr::null_mut(), start),
+                height: m.shape.height,
+                width: m.shape.width,
+                channels: m.stored_channels,
+            })
+        };
+        match gather {
+            Gather::Photo => Input::Photo {
+                rgba: photo.as_ptr(),
+                height,
+                width,
+            },
+            Gather::NormRelu { map, conv, keep } => map_input(map, conv, None, keep),
+            Gather::NormAdd {
+                map,
+                conv,
+                skip,
+                keep,
+            } => map_input(map, conv, Some(skip), keep),
+        }
+    }
+
+    /// A whole layer: gather, convolution, statistics.
+    #[allow(clippy::too_many_arguments)] // The run's state and the operation's three parts.
+    pub(super) fn fused(
+        &mut self,
+        base: Shared,
+        photo: &[u8],
+        target: Target,
+        progress: &Progress<'_>,
+        conv: usize,
+        (algorithm, gather): (Algorithm, Gather),
+        to: Option<usize>,
+    ) {
+        let input = self.input(base, photo, gather);
+        let spec = &self.plan.convs[conv];
+        let kernels = self.kernels;
+        let channels = to.map_or(0, |id| self.plan.maps[id].stored_channels);
+        let raw = to.map(|id| base.0.wrapping_add(self.plan.maps[id].offset));
+        let mut parts = std::mem::take(&mut self.parts);
+        let tasks;
+        if let (Algorithm::Winograd, Input::Map(map), Some(raw)) = (algorithm, input, raw) {
+            let mut layer = WinogradConv {
+                input: map,
+                panels: &self.weights[conv].panels,
+                raw,
+                channels,
+                parts: std::ptr::null_mut(),
+            };
+            tasks = layer.tasks();
+            parts.resize(parts.len().max(tasks * part_len(channels)), 0.0);
+            layer.parts = parts.as_mut_ptr();
+            let layer = &layer;
+            self.for_each_task(tasks, progress, |task, scratch| {
+                // SAFETY: the set was chosen for this processor, pointers come from this session's
+                // plan, and every task index runs once.
+                unsafe { (kernels.winograd)(layer, task, scratch) }
+            });
+        } else {
+            let (height, width) = self.plan.photo;
+            let grid = match (to, algorithm) {
+                (None, _) => (height, width),
+                (Some(_), Algorithm::FourPhase) => input.size(),
+                (Some(id), _) => {
+                    let shape = self.plan.maps[id].shape;
+                    (shape.height, shape.width)
+                }
+            };
+            let bias = &self.weights[conv].bias;
+            let mut layer = RowConv {
+                input,
+                algorithm,
+                kernel: spec.kernel,
+                stride: spec.stride,
+                upsample: spec.upsample,
+                staging: Staging::of(spec, algorithm),
+                panels: &self.weights[conv].panels,
+                grid,
+                output: Output::Picture {
+                    rgba: target.rgba,
+                    floats: target.floats,
+                    bias: [bias[0], bias[1], bias[2]],
+                    height,
+                    width,
+                },
+            };
+            tasks = layer.tasks();
+            if let Some(raw) = raw {
+                parts.resize(parts.len().max(tasks * part_len(channels)), 0.0);
+                layer.output = Output::Map {
+                    raw,
+                    channels,
+                    parts: parts.as_mut_ptr(),
+                };
+            }
+            let layer = &layer;
+            self.for_each_task(tasks, progress, |task, scratch| {
+                // SAFETY: as above.
+                unsafe { (kernels.row_conv)(layer, task, scratch) }
+            });
+        }
+        if let Some(norm) = &self.weights[conv].norm {
+            let used = &parts[..tasks * part_len(channels)];
+            statistics::finish(used, channels, norm, &mut self.norms[conv]);
+        }
+        self.parts = parts;
+    }
+}

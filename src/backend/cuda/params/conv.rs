@@ -1,0 +1,158 @@
+//! Parameter blocks of the convolutions: one layer a launch, or a chain, several layers one after another in
+//! one launch.
+
+use crate::plan::cuda::MOST_CHAINED;
+
+params! {
+    /// Of `conv_*`.
+    ConvParams = 1824 in "conv_params.cuh" {
+        /// Raw map of the layer before, or the photo in RGBA8.
+        input: u64,
+        /// (batch, `in_channels`): gamma / deviation of the norm before; 0: none.
+        in_scale: u64,
+        /// (batch, `in_channels`).
+        in_mean: u64,
+        /// One per input channel.
+        in_beta: u64,
+        /// Residual stream that is added after the norm; 0: none.
+        skip: u64,
+        /// Where the normalised input is kept as residual stream; 0: nowhere.
+        keep: u64,
+        /// In the order in which the main loop reads them.
+        weights: u64,
+        /// One per output channel; 0: none.
+        bias: u64,
+        /// Raw map, or the painting in RGBA8.
+        output: u64,
+        /// The painting before rounding, planar; 0: RGBA8 is written.
+        output_floats: u64,
+        /// RGBA8 that lends its alpha to the painting.
+        photo: u64,
+        /// (batch, channel tiles, CTAs + groups, 3, tile channels): count, mean, squares.
+        partials: u64,
+        /// (batch, channel tiles, groups + 1): zero before and after every launch.
+        tickets: u64,
+        /// One per output channel.
+        gamma: u64,
+        /// One per output channel.
+        beta: u64,
+        /// (batch, out_channels): what the next layer applies; 0: no statistics.
+        out_scale: u64,
+        /// (batch, out_channels).
+        out_mean: u64,
+        /// Rows of the stored input, or of the photo.
+        in_height: i32,
+        /// Columns of the stored input, or of the photo.
+        in_width: i32,
+        /// Stored channels of the input.
+        in_channels: i32,
+        /// Rows of the output.
+        out_height: i32,
+        /// Columns of the output.
+        out_width: i32,
+        /// Stored channels of the output.
+        out_channels: i32,
+        /// Rows that are computed, in each phase.
+        grid_height: i32,
+        /// Columns that are computed, in each phase.
+        grid_width: i32,
+        /// Tiles across.
+        tiles_x: i32,
+        /// Tiles down.
+        tiles_y: i32,
+        /// Pixels from output to output.
+        stride: i32,
+        /// The first tap of (y, x) reads (y, x) * stride - origin.
+        origin: i32,
+        /// Taps down.
+        taps_y: i32,
+        /// Taps across.
+        taps_x: i32,
+        /// 1, or 4: the output is twice the grid.
+        phases: i32,
+        /// Channels that lie in shared memory at once.
+        chunk_channels: i32,
+        /// How often.
+        chunks: i32,
+        /// Rows of the input tile.
+        tile_rows: i32,
+        /// Columns of the input tile.
+        tile_columns: i32,
+        /// Bytes from pixel to pixel in shared memory; on Hopper from cell plane to cell plane.
+        pitch: i32,
+        /// EDGE_REFLECT or EDGE_REPLICATE.
+        edge: i32,
+        /// 1: the input is doubled while it is gathered.
+        upsample: i32,
+        /// 1: ReLU while it is gathered.
+        relu: i32,
+        /// Kernel side of a layer that reads or makes the picture.
+        photo_kernel: i32,
+        /// Rows of the photo that lends its alpha.
+        photo_height: i32,
+        /// Columns of the photo that lends its alpha.
+        photo_width: i32,
+        /// CTAs whose statistics are merged together.
+        group_size: i32,
+        /// Real output channels; the rest is padding.
+        norm_channels: i32,
+        /// Stages of the weights' ring; this and all `walk*` are for Hopper's main loop alone.
+        ring_stages: i32,
+        /// Bytes between core matrices along the channels.
+        walk_across: i32,
+        /// Bytes between core matrices along the pixels.
+        walk_down: i32,
+        /// Bytes from tap to tap downwards.
+        walk_row: i32,
+        /// Bytes from 64 output pixels to the next 64.
+        walk_tile: i32,
+        /// Blocks of weights of a phase.
+        walk_blocks: i32,
+        /// Added to the variance.
+        eps: f32,
+        /// A deviation up to this share of the mean is rounding, not picture.
+        flat_share: f32,
+        /// Factor on the photo's levels.
+        photo_scale: f32,
+        /// Bytes of the input tile in shared memory, on Hopper.
+        tile_bytes: i32,
+        /// Where in the tile each step of a phase begins, in units of 16 bytes.
+        walk: [[u32; 32]; 12],
+    }
+
+    /// What a layer of a chain has for itself.
+    ChainLayer = 64 in "chain_params.cuh" {
+        /// Raw map of the layer before.
+        input: u64,
+        /// Residual stream that is added after the norm; 0: none.
+        skip: u64,
+        /// Where the normalised input is kept as residual stream; 0: nowhere.
+        keep: u64,
+        /// In the order in which the main loop reads them.
+        weights: u64,
+        /// Raw map.
+        output: u64,
+        /// One per output channel.
+        gamma: u64,
+        /// One per output channel.
+        beta: u64,
+        /// 1: ReLU while the input is gathered.
+        relu: i32,
+        /// Fills up.
+        spare: i32,
+    }
+
+    /// Of the entries that take several layers one after another.
+    ChainParams = 3888 in "chain_params.cuh" {
+        /// Shapes of every layer; the norm before the first one; the statistics behind the last one.
+        all: ConvParams,
+        /// One after another; the first `count` of them count.
+        layers: [ChainLayer; MOST_CHAINED],
+        /// Statistics that the CTAs of an image exchange between layers; used when there are several CTAs.
+        exchange: u64,
+        /// Layers.
+        count: i32,
+        /// Fills up.
+        spare: i32,
+    }
+}

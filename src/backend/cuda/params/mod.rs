@@ -1,0 +1,113 @@
+//! The parameter block of every entry of the kernels, as CUDA sees it in memory.
+//!
+//! Each block mirrors the struct of the same name in a file of `kernels/`; this module's test
+//! compares names, order and sizes of all fields with that source. Pointers are addresses on the
+//! device, counts are as the kernel's header says. Knows no driver; any thread may use it.
+
+/// Declares parameter blocks, and lists their fields for the test that compares them with `kernels/`.
+macro_rules! params {
+    ($($(#[$about:meta])* $name:ident = $bytes:literal in $file:literal {
+        $($(#[$what:meta])* $field:ident: $type:ty,)*
+    })*) => {
+        $(
+            $(#[$about])*
+            #[repr(C)]
+            #[derive(Clone, Copy, Debug, Default, PartialEq)]
+            pub struct $name {
+                $($(#[$what])* pub $field: $type,)*
+            }
+            const _: () = assert!(size_of::<$name>() == $bytes);
+        )*
+
+        /// Name, file, size and fields (name and size) of every block.
+        #[cfg(test)]
+        pub(super) const BLOCKS: &[super::Block] = &[$(super::Block {
+            name: stringify!($name),
+            source: include_str!(concat!("../../../../kernels/", $file)),
+            bytes: $bytes,
+            fields: &[$((stringify!($field), size_of::<$type>())),*],
+        }),*];
+    };
+}
+
+mod conv;
+mod elementwise;
+mod instance_norm;
+
+pub use conv::{ChainLayer, ChainParams, ConvParams};
+pub use elementwise::{
+    AddParams, AffineParams, BiasParams, LoadPhotoParams, MapParams, NormaliseParams, PadParams,
+    StoreFloatsParams, StorePictureParams,
+};
+pub use instance_norm::{
+    FinishParams, NormApplyParams, NormPlaneParams, NormStatisticsParams, PartialParams,
+};
+
+#[cfg(test)]
+struct Block {
+    name: &'static str,
+    source: &'static str,
+    bytes: usize,
+    fields: &'static [(&'static str, usize)],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names and sizes of the fields of `struct name { .. }` in a source, one field a line.
+    fn fields(source: &str, name: &str) -> Vec<(String, usize)> {
+        let start = format!("struct {name} {{\n");
+        let body = source.split_once(&start).expect("the struct").1;
+        let body = body.split_once("\n}").expect("its end").0;
+        body.lines()
+            .map(|line| {
+                let line = line.split("//").next().expect("a part").trim();
+                let (kind, field) = line
+                    .trim_end_matches(';')
+                    .rsplit_once(' ')
+                    .expect("a type and a name");
+                let size = match kind {
+                    pointer if pointer.ends_with('*') => 8,
+                    "int" | "float" | "u32" => 4,
+                    "ConvParams" => size_of::<ConvParams>(),
+                    "ChainLayer" => size_of::<ChainLayer>(),
+                    other => panic!("{name}.{field} has type {other}"),
+                };
+                // An array says how many there are.
+                match field.trim_end_matches(']').split_once('[') {
+                    Some((field, count)) => {
+                        let count: usize = count.parse().expect("a number");
+                        (field.to_owned(), count * size)
+                    }
+                    None => (field.to_owned(), size),
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_kernels_see_the_same_blocks() {
+        let blocks = [conv::BLOCKS, elementwise::BLOCKS, instance_norm::BLOCKS];
+        assert!(blocks.iter().all(|blocks| !blocks.is_empty()));
+        for block in blocks.into_iter().flatten() {
+            let ours: Vec<(String, usize)> = block
+                .fields
+                .iter()
+                .map(|(field, size)| ((*field).to_owned(), *size))
+                .collect();
+            assert_eq!(ours, fields(block.source, block.name), "{}", block.name);
+            let theirs = format!("static_assert(sizeof({}) == {},", block.name, block.bytes);
+            assert!(block.source.contains(&theirs), "no {theirs}");
+        }
+    }
+
+    #[test]
+    fn a_difference_would_be_seen() {
+        let source = "struct A {\n    const void* from;\n    int width;  // px\n    float eps;\n};";
+        let expected = [("from", 8), ("width", 4), ("eps", 4)];
+        let read = fields(source, "A");
+        let read: Vec<(&str, usize)> = read.iter().map(|(f, s)| (f.as_str(), *s)).collect();
+        assert_eq!(read, expected);
+    }
+}

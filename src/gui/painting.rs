@@ -1,0 +1,148 @@
+//! The painting of the photo on the table: which one belongs to the choice, the run that makes it, and how it
+//! is put together with the photo.
+//!
+//! Runs on the window's thread: the engine paints, the compositor puts together.
+
+use super::app::{App, PaintRequest};
+use crate::{
+    engine::{
+        compositor::ComposeJob,
+        paint::{OutputSize, PaintSettings},
+        protocol::PaintJob,
+    },
+    mode::ModelSize,
+};
+
+impl App {
+    /// Stops the run and goes back to the painting before it.
+    pub(super) fn stop_painting(&mut self) {
+        self.engine.cancel();
+        self.revert_choice();
+    }
+
+    /// The run came to nothing: the choice goes back to that of the painting on the table.
+    pub(super) fn revert_choice(&mut self) {
+        self.painting.request = None;
+        self.painting.before_change = None;
+        self.workspace.revert_choice();
+        self.recompose_anew();
+    }
+
+    /// Shows the painting that belongs to the choice: one that is kept, or a new run of the engine.
+    pub(super) fn follow_choice(&mut self) {
+        if self.live.is_some() {
+            // Live pictures follow their own settings; the photo is painted when it is shown again.
+            return;
+        }
+        let Some(recipe) = self.workspace.recipe(self.model()) else {
+            self.engine.cancel();
+            self.painting.request = None;
+            if self.workspace.shown().is_some() || self.workspace.shows_draft() {
+                self.workspace.show_only_photo();
+                self.recompose_anew();
+            }
+            return;
+        };
+        if self
+            .painting
+            .request
+            .as_ref()
+            .is_some_and(|w| w.recipe == recipe)
+        {
+            self.recompose(self.stage.wants_full());
+            return;
+        }
+        if self.workspace.shown().is_some_and(|s| s.recipe == recipe) {
+            let was_painting = self.painting.request.take().is_some();
+            if was_painting {
+                self.engine.cancel();
+            }
+            let had_draft = self.workspace.shows_draft();
+            self.workspace.set_draft(None);
+            if had_draft {
+                self.recompose_anew();
+            } else {
+                self.recompose(self.stage.wants_full());
+            }
+            return;
+        }
+        if let Some(painting) = self.workspace.kept(&recipe) {
+            self.engine.cancel();
+            self.painting.request = None;
+            self.workspace.show(recipe, painting);
+            self.recompose_anew();
+            return;
+        }
+        self.painting.request = Some(PaintRequest { recipe, run: None });
+        self.paint_requested();
+    }
+
+    /// Starts the run of the request, or loads its network first.
+    pub(super) fn paint_requested(&mut self) {
+        let (Some(request), Some(photo)) = (&mut self.painting.request, self.workspace.photo())
+        else {
+            return;
+        };
+        let key = (request.recipe.style.clone(), request.recipe.model);
+        let Some(loaded) = self.networks.loaded.get(&key) else {
+            // The run that goes on belongs to an earlier request, even if it ends before the engine stops it.
+            request.run = None;
+            self.engine.cancel();
+            self.load(key);
+            return;
+        };
+        let run = self.engine.paint(PaintJob {
+            photo: photo.opened.photo.frame.clone(),
+            network: loaded.network.clone(),
+            settings: PaintSettings {
+                working_size: self.workspace.choice.working_size(),
+                ..PaintSettings::default()
+            },
+            draft: true,
+        });
+        request.run = Some(run);
+    }
+
+    /// Loads a style's network, unless that goes on already.
+    pub(super) fn load(&mut self, key: (String, ModelSize)) {
+        if !self.networks.loading.contains(&key) {
+            self.background.load_style(key.0.clone(), key.1);
+            self.networks.loading.push(key);
+        }
+    }
+
+    /// Requests the composition of the photo and its painting with strength, colours and size as they
+    /// are now; with `full` the picture itself besides its preview.
+    pub(super) fn recompose(&mut self, full: bool) {
+        let (Some(photo), Some(painting)) = (self.workspace.photo(), self.workspace.on_screen())
+        else {
+            self.painting.composed.ticket += 1;
+            self.painting.composed.epoch = self.painting.composed.ticket + 1;
+            self.painting.composed.full = false;
+            self.stage.clear_painting();
+            return;
+        };
+        self.painting.composed.ticket += 1;
+        self.painting.composed.full = full;
+        // A draft is laid over the photo at the photo's size, whatever the result's will be.
+        let output = if self.workspace.shows_draft() {
+            OutputSize::Original
+        } else {
+            self.workspace.choice.output
+        };
+        self.compositor.request(ComposeJob {
+            ticket: self.painting.composed.ticket,
+            photo: photo.opened.photo.frame.clone(),
+            painting: painting.clone(),
+            output,
+            look: self.workspace.choice.look,
+            full,
+        });
+    }
+
+    /// Notes that another photo or painting is on the table: older compositions no longer count.
+    pub(super) fn recompose_anew(&mut self) {
+        self.painting.composed.epoch = self.painting.composed.ticket + 1;
+        self.recompose(self.stage.wants_full());
+    }
+}

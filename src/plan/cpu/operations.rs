@@ -1,0 +1,136 @@
+//! What a step of a CPU plan does: its operation, its convolution's algorithm, and its maps by index.
+
+/// Index of a map in [`CpuPlan::maps`](super::CpuPlan::maps).
+pub type MapId = usize;
+/// Index of a convolution in [`CpuPlan::convs`](super::CpuPlan::convs).
+pub type ConvId = usize;
+
+/// Where a fused convolution's input comes from and what happens to it on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gather {
+    /// The photo's bytes.
+    Photo,
+    /// A raw convolution output: scale, shift and ReLU of its norm are applied while loading.
+    NormRelu {
+        /// The raw output.
+        map: MapId,
+        /// The convolution that made it.
+        conv: ConvId,
+        /// Where the result is kept as the residual stream, if it is needed again.
+        keep: Option<MapId>,
+    },
+    /// The residual stream plus the normalised raw output, formed while loading.
+    NormAdd {
+        /// The raw output.
+        map: MapId,
+        /// The convolution that made it.
+        conv: ConvId,
+        /// The residual stream so far.
+        skip: MapId,
+        /// Where the sum is kept, if it is needed again.
+        keep: Option<MapId>,
+    },
+}
+
+/// How a fused convolution is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Implicit matrix product over staged rows; an upsampling happens while staging.
+    Direct,
+    /// Winograd F(4x4, 3x3) (Lavin and Gray 2016): a quarter of the multiplications.
+    Winograd,
+    /// Upsampling and 3x3 as four 2x2 convolutions on the small map: 2.25 times fewer operations.
+    FourPhase,
+    /// To three channels: all kernel columns at once as the columns of one product, shifted sums
+    /// afterwards.
+    ShiftedColumns,
+}
+
+impl Algorithm {
+    /// Name in timing tables, with the kernel side.
+    pub(super) fn label(self, kernel: usize) -> String {
+        match self {
+            Self::Direct => format!("direct {kernel}x{kernel}"),
+            Self::Winograd => "winograd 4x4".to_owned(),
+            Self::FourPhase => "four-phase 2x2".to_owned(),
+            Self::ShiftedColumns => format!("shifted columns {kernel}x{kernel}"),
+        }
+    }
+}
+
+/// What the CPU backend executes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CpuOp {
+    /// Bytes to f32.
+    Load {
+        /// Written.
+        to: MapId,
+    },
+    /// Nearest neighbour, twice the size.
+    Upsample {
+        /// Read.
+        from: MapId,
+        /// Written.
+        to: MapId,
+    },
+    /// Reflection padding by half the kernel of `conv`.
+    Pad {
+        /// The convolution that is padded for.
+        conv: ConvId,
+        /// Read.
+        from: MapId,
+        /// Written.
+        to: MapId,
+    },
+    /// im2col and matrix product, with bias.
+    Im2col {
+        /// Whose weights.
+        conv: ConvId,
+        /// Read (padded).
+        from: MapId,
+        /// Written.
+        to: MapId,
+    },
+    /// Mean and variance of every channel.
+    Statistics {
+        /// Whose norm.
+        conv: ConvId,
+        /// Read.
+        map: MapId,
+    },
+    /// Subtract the mean, divide by the deviation, scale and shift; in place.
+    Normalise {
+        /// Whose norm.
+        conv: ConvId,
+        /// Read and written.
+        map: MapId,
+    },
+    /// In place.
+    Relu {
+        /// Read and written.
+        map: MapId,
+    },
+    /// `to += from`
+    Add {
+        /// Read.
+        from: MapId,
+        /// Read and written.
+        to: MapId,
+    },
+    /// f32 to bytes.
+    Store {
+        /// Read.
+        from: MapId,
+    },
+    /// A whole layer: gather, convolution, statistics; the last one writes the picture.
+    Fused {
+        /// Whose weights.
+        conv: ConvId,
+        /// How.
+        algorithm: Algorithm,
+        /// Its input.
+        gather: Gather,
+        /// Its raw output; the picture when `None`.
+        to: Option<MapId>,
+    },
+}

@@ -1,0 +1,390 @@
+//! What the fake GPU's driver and its library of convolutions answer, call by call.
+
+use std::{
+    ffi::c_void,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use styleforge::{
+    backend::cuda::driver::{
+        Algorithm, ConvolutionBuffers, ConvolutionLibrary, DevicePtr, Driver, DriverFailure, Event,
+        Function, Graph, LaunchShape, Module, PinnedPtr, Purpose, Queue,
+    },
+    plan::cuda::ConvolutionShape,
+};
+
+use super::{FakeGpu, HANGS, LAUNCH_FAILED, LIBRARY, OUT_OF_MEMORY, State};
+
+/// One context on the GPU.
+struct Context {
+    gpu: FakeGpu,
+    /// Whether it belongs to another process.
+    elsewhere: bool,
+    /// The code with which it was lost.
+    lost: Mutex<Option<u32>>,
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        self.gpu.state().contexts -= 1;
+    }
+}
+
+/// Queues in a context.
+pub(super) struct FakeDriver {
+    context: Arc<Context>,
+    gpu: FakeGpu,
+    /// Functions of the graph that is being recorded.
+    recording: Mutex<Option<Vec<usize>>>,
+}
+
+impl FakeDriver {
+    /// Queues in a context that is opened for them, in another process when `elsewhere`.
+    pub(super) fn in_new_context(gpu: FakeGpu, elsewhere: bool) -> Self {
+        Self::of(Arc::new(Context {
+            gpu,
+            elsewhere,
+            lost: Mutex::default(),
+        }))
+    }
+
+    fn of(context: Arc<Context>) -> Self {
+        Self {
+            gpu: context.gpu.clone(),
+            context,
+            recording: Mutex::default(),
+        }
+    }
+
+    fn recording(&self) -> MutexGuard<'_, Option<Vec<usize>>> {
+        (self.recording.lock()).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a call: fails when it is time to, or when the context is lost.
+    fn begin(&self, call: &'static str) -> Result<MutexGuard<'_, State>, DriverFailure> {
+        let failure = |code| DriverFailure {
+            call,
+            code,
+            words: "as the test wished".to_owned(),
+        };
+        let mut lost = (self.context.lost.lock()).unwrap_or_else(PoisonError::into_inner);
+        if let Some(code) = *lost {
+            return Err(failure(code));
+        }
+        let mut state = self.gpu.state();
+        state.calls += 1;
+        if let Some(fault) = &mut state.fault
+            && fault.call.is_none_or(|name| name == call)
+        {
+            if fault.after > 0 {
+                fault.after -= 1;
+            } else {
+                let mut failed = failure(fault.code);
+                state.fault = None;
+                state.failed_call = Some(call);
+                if failed.code == HANGS {
+                    drop(state);
+                    self.gpu.hang_now();
+                    state = self.gpu.state();
+                    failed.code = LAUNCH_FAILED;
+                }
+                *lost = failed.is_lost().then_some(failed.code);
+                if !self.context.elsewhere {
+                    state.lost_here = *lost;
+                }
+                return Err(failed);
+            }
+        }
+        Ok(state)
+    }
+
+    fn give_back(&self, what: &str, was_taken: impl FnOnce(&mut State) -> bool) {
+        let mut state = self.gpu.state();
+        if !was_taken(&mut state) {
+            state.misuse.push(format!("{what} was given back twice"));
+        }
+    }
+}
+
+impl Driver for FakeDriver {
+    fn with_queues_for(&self, _: Purpose) -> Arc<dyn Driver> {
+        Arc::new(Self::of(self.context.clone()))
+    }
+
+    fn memory_info(&self) -> Result<(usize, usize), DriverFailure> {
+        let state = self.begin("cuMemGetInfo")?;
+        Ok((state.free_bytes(), state.total_bytes))
+    }
+
+    fn allocate(&self, bytes: usize) -> Result<DevicePtr, DriverFailure> {
+        let mut state = self.begin("cuMemAlloc")?;
+        if bytes > state.free_bytes() {
+            return Err(DriverFailure {
+                call: "cuMemAlloc",
+                code: OUT_OF_MEMORY,
+                words: "out of memory".to_owned(),
+            });
+        }
+        // Far apart, so that an address behind one allocation is in none.
+        let start = (state.handle() as u64) << 40;
+        state.memory.insert(start, vec![0xcd; bytes]);
+        Ok(DevicePtr(start))
+    }
+
+    fn free(&self, memory: DevicePtr) {
+        self.give_back("device memory", |s| s.memory.remove(&memory.0).is_some());
+    }
+
+    fn allocate_pinned(&self, bytes: usize) -> Result<PinnedPtr, DriverFailure> {
+        let mut state = self.begin("cuMemHostAlloc")?;
+        let mut memory = vec![0xcd; bytes.max(1)];
+        let place = memory.as_mut_ptr() as usize;
+        state.pinned.insert(place, memory);
+        Ok(PinnedPtr(place))
+    }
+
+    fn free_pinned(&self, memory: PinnedPtr) {
+        self.give_back("pinned memory", |s| s.pinned.remove(&memory.0).is_some());
+    }
+
+    fn upload(&self, to: DevicePtr, from: &[u8]) -> Result<(), DriverFailure> {
+        let mut state = self.begin("cuMemcpyHtoD")?;
+        match state.at(to).and_then(|bytes| bytes.get_mut(..from.len())) {
+            Some(bytes) => bytes.copy_from_slice(from),
+            None if from.is_empty() => {}
+            None => state.misuse.push("an upload beyond the memory".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn download(&self, to: &mut [u8], from: DevicePtr) -> Result<(), DriverFailure> {
+        let mut state = self.begin("cuMemcpyDtoH")?;
+        match state.at(from).and_then(|bytes| bytes.get(..to.len())) {
+            Some(bytes) => to.copy_from_slice(bytes),
+            None => state.misuse.push("a download beyond the memory".to_owned()),
+        }
+        Ok(())
+    }
+
+    unsafe fn upload_pinned(
+        &self,
+        to: DevicePtr,
+        from: PinnedPtr,
+        bytes: usize,
+        _: Queue,
+    ) -> Result<(), DriverFailure> {
+        // SAFETY: the caller promises that many bytes, which stay as they are.
+        let from = unsafe { std::slice::from_raw_parts(from.0 as *const u8, bytes) };
+        drop(self.begin("cuMemcpyHtoDAsync")?);
+        self.upload(to, from)
+    }
+
+    unsafe fn download_pinned(
+        &self,
+        to: PinnedPtr,
+        from: DevicePtr,
+        bytes: usize,
+        _: Queue,
+    ) -> Result<(), DriverFailure> {
+        // SAFETY: the caller promises that many bytes, which nobody else touches.
+        let to = unsafe { std::slice::from_raw_parts_mut(to.0 as *mut u8, bytes) };
+        drop(self.begin("cuMemcpyDtoHAsync")?);
+        self.download(to, from)
+    }
+
+    fn copy(&self, to: DevicePtr, from: DevicePtr, bytes: usize) -> Result<(), DriverFailure> {
+        let mut state = self.begin("cuMemcpyDtoDAsync")?;
+        let read = state.at(from).and_then(|all| all.get(..bytes));
+        let read = read.map(<[u8]>::to_vec);
+        let written = state.at(to).and_then(|all| all.get_mut(..bytes));
+        match (written, read) {
+            (Some(to), Some(from)) => to.copy_from_slice(&from),
+            _ => state.misuse.push("a copy beyond the memory".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn clear(&self, memory: DevicePtr, bytes: usize) -> Result<(), DriverFailure> {
+        let mut state = self.begin("cuMemsetD8")?;
+        match state.at(memory).and_then(|all| all.get_mut(..bytes)) {
+            Some(all) => all.fill(0),
+            None => state.misuse.push("zeros beyond the memory".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn load(&self, image: &[u8]) -> Result<Module, DriverFailure> {
+        let mut state = self.begin("cuModuleLoadData")?;
+        assert!(!image.is_empty(), "an image of kernels");
+        let module = state.handle();
+        state.modules.insert(module);
+        Ok(Module(module))
+    }
+
+    fn load_entries(&self, module: Module) -> Result<(), DriverFailure> {
+        let state = self.begin("cuFuncLoad")?;
+        assert!(state.modules.contains(&module.0), "a loaded image");
+        Ok(())
+    }
+
+    fn unload(&self, module: Module) {
+        self.give_back("a module", |s| s.modules.remove(&module.0));
+    }
+
+    fn function(&self, module: Module, entry: &str, _: u32) -> Result<Function, DriverFailure> {
+        let mut state = self.begin("cuModuleGetFunction")?;
+        let function = state.handle();
+        let named = (module.0, entry.to_owned());
+        state.functions.insert(function, named);
+        Ok(Function(function))
+    }
+
+    unsafe fn launch(
+        &self,
+        function: Function,
+        _: LaunchShape,
+        params: *const c_void,
+    ) -> Result<(), DriverFailure> {
+        let mut state = self.begin("cuLaunchKernel")?;
+        assert!(!params.is_null(), "a kernel takes an argument");
+        match &mut *self.recording() {
+            Some(recorded) => recorded.push(function.0),
+            None => state.run(function.0),
+        }
+        Ok(())
+    }
+
+    fn begin_recording(&self) -> Result<(), DriverFailure> {
+        drop(self.begin("cuStreamBeginCapture")?);
+        *self.recording() = Some(Vec::new());
+        Ok(())
+    }
+
+    fn end_recording(&self) -> Result<Graph, DriverFailure> {
+        // The recording is over whether or not it can be used.
+        let recorded = self.recording().take();
+        let mut state = self.begin("cuStreamEndCapture")?;
+        if recorded.is_none() {
+            state.misuse.push("a recording that never began".to_owned());
+        }
+        let graph = state.handle();
+        state.graphs.insert(graph, recorded.unwrap_or_default());
+        Ok(Graph(graph))
+    }
+
+    fn replay(&self, graph: Graph) -> Result<(), DriverFailure> {
+        let mut state = self.begin("cuGraphLaunch")?;
+        for function in state.graphs.get(&graph.0).cloned().unwrap_or_default() {
+            state.run(function);
+        }
+        Ok(())
+    }
+
+    fn free_graph(&self, graph: Graph) {
+        self.give_back("a graph", |s| s.graphs.remove(&graph.0).is_some());
+    }
+
+    fn event(&self) -> Result<Event, DriverFailure> {
+        let mut state = self.begin("cuEventCreate")?;
+        let event = state.handle();
+        state.events.insert(event);
+        Ok(Event(event))
+    }
+
+    fn record(&self, _: Event, _: Queue) -> Result<(), DriverFailure> {
+        self.begin("cuEventRecord").map(drop)
+    }
+
+    fn wait_event(&self, _: Queue, _: Event) -> Result<(), DriverFailure> {
+        self.begin("cuStreamWaitEvent").map(drop)
+    }
+
+    fn has_passed(&self, _: Event) -> Result<bool, DriverFailure> {
+        self.begin("cuEventQuery").map(|_| true)
+    }
+
+    fn wait_for(&self, _: Event) -> Result<(), DriverFailure> {
+        self.begin("cuEventSynchronize").map(drop)
+    }
+
+    fn elapsed_ms(&self, _: Event, _: Event) -> Result<f32, DriverFailure> {
+        self.begin("cuEventElapsedTime").map(|state| state.last_ms)
+    }
+
+    fn free_event(&self, event: Event) {
+        self.give_back("an event", |s| s.events.remove(&event.0));
+    }
+
+    fn wait(&self) -> Result<(), DriverFailure> {
+        self.begin("cuStreamSynchronize").map(drop)
+    }
+
+    fn convolution_library(&self) -> Result<&dyn ConvolutionLibrary, String> {
+        if self.gpu.state().has_library {
+            Ok(self)
+        } else {
+            Err("cuDNN 9 is not installed".to_owned())
+        }
+    }
+}
+
+impl ConvolutionLibrary for FakeDriver {
+    fn name(&self) -> String {
+        LIBRARY.to_owned()
+    }
+
+    /// A slow one, a fast one, and a faster one that takes more memory than any may.
+    fn algorithms(
+        &self,
+        shape: &ConvolutionShape,
+        _is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<Vec<(Algorithm, usize)>, DriverFailure> {
+        let mut state = self.begin("cudnnBackendFinalize")?;
+        state.searches += 1;
+        if let Some((search, control)) = &state.cancels
+            && *search == state.searches
+        {
+            control.cancel();
+        }
+        let too_much = shape.most_workspace_bytes() + 1;
+        let offered = [(3.0, 0), (2.0, 1 << 20), (1.0, too_much)].map(|(ms, bytes)| {
+            let algorithm = state.handle();
+            state.algorithms.insert(algorithm, (*shape, ms));
+            (Algorithm(algorithm), bytes)
+        });
+        Ok(offered.to_vec())
+    }
+
+    unsafe fn convolve(
+        &self,
+        algorithm: Algorithm,
+        buffers: &ConvolutionBuffers,
+    ) -> Result<(), DriverFailure> {
+        let mut state = self.begin("cudnnBackendExecute")?;
+        state.convolutions += 1;
+        let Some((shape, _)) = state.algorithms.get(&algorithm.0).copied() else {
+            state.misuse.push("an algorithm that was given back".into());
+            return Ok(());
+        };
+        for (place, bytes) in [
+            (buffers.input, shape.input_bytes()),
+            (buffers.weights, shape.weight_bytes()),
+            (buffers.output, shape.output_bytes()),
+        ] {
+            if state.at(place).is_none_or(|there| there.len() < bytes) {
+                state.misuse.push("a convolution beyond the memory".into());
+            }
+        }
+        match &mut *self.recording() {
+            Some(recorded) => recorded.push(algorithm.0),
+            None => state.run(algorithm.0),
+        }
+        Ok(())
+    }
+
+    fn forget(&self, algorithm: Algorithm) {
+        self.give_back("an algorithm", |s| {
+            s.algorithms.remove(&algorithm.0).is_some()
+        });
+    }
+}

@@ -1,0 +1,105 @@
+//! Two modes side by side, their check, and the measurement of both.
+
+use eframe::egui::Key;
+
+use crate::window::Window;
+
+#[test]
+fn two_modes_are_compared_and_a_ratio_stands_beside_the_check() {
+    let mut w = Window::painting_live();
+    w.press(Key::C);
+    w.until_contains("fused fp32 is ");
+    assert!(w.has_containing("times as fast") && w.has_containing("Same picture: no byte differs"));
+    assert!(w.has_containing("Picture, baseline fp32 and fused fp32"));
+    w.choose("Right: variant", "fused-norm");
+    w.until_contains("fused-norm fp32 is ");
+    w.click("Show side by side");
+    w.click("Show where they differ");
+    w.until_contains("Picture, difference and difference");
+    w.press(Key::Escape);
+    w.press(Key::Escape);
+    w.until_contains("Picture, result");
+    assert!(!w.has_containing("times as fast"));
+}
+
+#[test]
+fn pictures_that_differ_show_no_ratio() {
+    let mut w = Window::painting_live();
+    w.script.let_the_baseline_be_off(3);
+    w.press(Key::C);
+    w.until_contains("Not comparable: ");
+    assert!(w.has_containing("off by 3"), "{:#?}", w.texts());
+    assert!(!w.has_containing("times as fast"));
+    // Once unequal, unequal until something changes: a ratio must not flicker.
+    w.script.let_the_baseline_be_off(0);
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    w.step();
+    assert!(w.has_containing("Not comparable: ") && !w.has_containing("times as fast"));
+    w.choose("Right: variant", "fused-norm");
+    w.until_contains("fused-norm fp32 is ");
+    assert!(!w.has_containing("Not comparable"));
+}
+
+#[test]
+fn a_measurement_gives_a_report_to_keep() {
+    let mut w = Window::painting_live();
+    w.press(Key::C);
+    w.until_contains("times as fast");
+    w.click("Measure");
+    w.until_contains("200 frames of each in turn after");
+    assert!(w.has_containing("Same picture by the rule for fp32"));
+    w.until("the chart", |w| !w.has("The chart is being drawn…"));
+    for (button, name, words) in [
+        ("JSON…", "report.json", "\"ratio\""),
+        ("CSV…", "report.csv", "p50_ms"),
+        ("Text…", "report.txt", "candy lite at "),
+        ("Chart…", "report.png", "PNG"),
+    ] {
+        let path = w.path(name);
+        w.platform.answer(Some(path.clone()));
+        w.click(button);
+        w.until("the file", |_| path.exists());
+        let bytes = std::fs::read(&path).expect("a file");
+        assert!(
+            bytes.windows(words.len()).any(|w| w == words.as_bytes()),
+            "{name}"
+        );
+    }
+    w.press(Key::Escape);
+    w.until("the report to go", |w| {
+        !w.has_containing("200 frames of each in turn after")
+    });
+    // A measurement can be stopped.
+    w.script.hold();
+    w.click("Measure");
+    w.click("Stop measuring");
+    w.script.release();
+    w.until_contains("times as fast");
+    assert!(!w.has_containing("Nothing was measured"));
+}
+
+#[test]
+fn a_chart_is_drawn_beside_the_window_and_comes_when_it_is_done() {
+    let mut w = Window::painting_live();
+    w.press(Key::C);
+    w.until_contains("times as fast");
+    w.until("every style", |w| w.style_source.loads().len() >= 3);
+    // Styles that wait for their networks keep every thread busy that could draw.
+    let style_source = w.style_source.clone();
+    let held = style_source.hold_loads();
+    for name in ["One.pth", "Two.pth"] {
+        let file = w.path(name);
+        std::fs::write(&file, b"weights").expect("written");
+        w.drop_file(&file);
+    }
+    w.until("both styles", |w| w.has("One") && w.has("Two"));
+    w.click("Measure");
+    w.until_contains("200 frames of each in turn after");
+    assert!(w.has("The chart is being drawn…"));
+    drop(held);
+    w.until("the chart", |w| !w.has("The chart is being drawn…"));
+    let path = w.path("chart.png");
+    w.platform.answer(Some(path.clone()));
+    w.click("Chart…");
+    w.until("the file", |_| path.exists());
+}

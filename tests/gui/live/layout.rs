@@ -1,0 +1,228 @@
+//! Where live pictures lie: full screen, small and large windows, zoom and divider.
+
+use eframe::egui::{Key, Modifiers, Pos2, Rect, ViewportId, vec2};
+use egui_kittest::kittest::{NodeT, Queryable};
+
+use crate::window::Window;
+
+#[test]
+fn full_screen_shows_only_the_picture() {
+    let mut w = Window::painting_live();
+    w.press(Key::F);
+    w.until("the rest to go", |w| {
+        !w.has("Use camera") && !w.has("Settings")
+    });
+    assert!(w.has_containing("Picture, result"));
+    assert!(w.has("Esc leaves the full screen"));
+    w.press(Key::Num2);
+    w.press(Key::Escape);
+    w.until_label("Settings");
+    assert!(w.is_chosen("Udnie"));
+}
+
+#[test]
+fn full_screen_hides_nothing_that_has_to_be_known() {
+    let mut w = Window::painting_live();
+    w.click("Use camera");
+    w.until_contains("camera is connected");
+    w.press(Key::F);
+    w.until("the rest to go", |w| !w.has("Settings"));
+    assert!(w.has_containing("camera is connected"), "why there is none");
+    // A list that is asked for is seen, closed by the first Esc; the second leaves.
+    w.key(Modifiers::NONE, Key::Questionmark);
+    w.until_label("Undo the last choice");
+    w.press(Key::Escape);
+    assert!(!w.has("Undo the last choice") && !w.has("Settings"));
+    w.press(Key::Escape);
+    w.until_label("Settings");
+}
+
+#[test]
+fn the_divider_and_zoom_work_on_live_pictures() {
+    let mut w = Window::painting_live();
+    w.click("Show both");
+    let name = "Divider between original and result";
+    w.until_label(name);
+    assert_eq!(w.value(name), 50.0);
+    w.press(Key::ArrowLeft);
+    w.until("the divider", |w| w.value(name) < 50.0);
+    w.click("Actual size");
+    w.until("the zoom", |w| (w.zoom() - 100.0).abs() < 0.5);
+}
+
+#[test]
+fn live_pictures_fill_a_large_window_and_a_fine_one() {
+    for (width, height, scale) in [(3840.0, 2160.0, 1.0), (1024.0, 700.0, 2.0)] {
+        let mut w = Window::live_sized(width, height);
+        let viewports = &mut w.harness.input_mut().viewports;
+        let screen = viewports.get_mut(&ViewportId::ROOT).expect("a screen");
+        screen.native_pixels_per_point = Some(scale);
+        w.until_live();
+        w.press(Key::P);
+        w.until_label("Show counters");
+        let window = Rect::from_min_size(Pos2::ZERO, vec2(width, height));
+        let buttons = [
+            "Live",
+            "Freeze",
+            "Full screen",
+            "Show counters",
+            "Candy",
+            "Fit",
+        ];
+        for name in buttons.iter().chain(&["Working size", "Use camera"]) {
+            let rect = w.harness.get_by_label(name).rect();
+            assert!(window.contains_rect(rect), "{name} is outside at {rect:?}");
+            assert!(rect.height() < 200.0, "{name} is as large as {rect:?}");
+        }
+        let picture = w.harness.get_by_label_contains("Picture, ").rect();
+        let share = picture.area() / window.area();
+        assert!(share > 0.15, "the picture has {share} of the window");
+    }
+}
+
+#[test]
+fn live_pictures_fit_a_small_window() {
+    let mut w = Window::live_sized(1024.0, 700.0);
+    w.until_live();
+    w.press(Key::C);
+    w.until_contains("times as fast");
+    w.press(Key::P);
+    w.until_label("Show counters");
+    let window = Rect::from_min_size(Pos2::ZERO, vec2(1024.0, 700.0));
+    for name in [
+        "Live",
+        "Photo",
+        "Use camera",
+        "Freeze",
+        "Snapshot",
+        "Record",
+        "Gallery",
+        "Compare",
+        "Performance",
+        "Full screen",
+        "Measure",
+        "Show counters",
+        "Export",
+        "Candy",
+        "Show side by side",
+        "Working size",
+        "Fit",
+        "Show both",
+    ] {
+        let nodes = w.harness.query_all_by_label(name);
+        let rects: Vec<Rect> = nodes.map(|node| node.rect()).collect();
+        assert!(!rects.is_empty(), "{name} is not there");
+        for rect in rects {
+            assert!(window.contains_rect(rect), "{name} is outside at {rect:?}");
+        }
+    }
+    // What is compared can be chosen without looking for it.
+    for list in ["Left", "Right"] {
+        for half in ["variant", "precision"] {
+            let name = format!("{list}: {half}");
+            let rect = w.harness.get_by_label(&name).rect();
+            assert!(
+                rect.bottom() < 640.0 && rect.top() > 40.0,
+                "{name} is at {rect:?}"
+            );
+        }
+    }
+    // What does not fit has a bar beside it that is seen before anybody points at it.
+    let scroll = w.harness.ctx.global_style().spacing.scroll;
+    assert!(scroll.dormant_handle_opacity > 0.5 && scroll.floating_allocated_width > 0.0);
+    let picture = w.harness.get_by_label_contains("Picture, ").rect();
+    assert!(picture.height() > 120.0, "the picture has {picture:?}");
+    // Nothing of the line about the device, the source and the pace is cut.
+    let pace = w.pace();
+    let line = w.harness.get_by_label(&pace).rect();
+    assert!(window.contains_rect(line), "{pace} at {line:?}");
+    let letters = 5.0 * pace.chars().count() as f32;
+    assert!(line.width() > letters, "{pace} has {} points", line.width());
+}
+
+#[test]
+fn the_zoom_counts_the_same_pixels_in_every_view() {
+    let mut w = Window::live_after(|folder| {
+        let path = folder.join("photo.png");
+        let frame = crate::support::photo(800, 600);
+        let png = styleforge::media::encode::Encoding::of(styleforge::media::encode::Format::Png);
+        let keep = styleforge::media::encode::Existing::Keep;
+        styleforge::media::encode::save(&path, &frame, None, png, keep).expect("saved");
+        let source = path.display().to_string();
+        let text = format!("[live]\nsource = {source:?}\nworking_px = 256\n");
+        std::fs::write(folder.join("settings.toml"), text).expect("written");
+    });
+    w.until_live();
+    w.click("Actual size");
+    w.until("the zoom", |w| (w.zoom() - 100.0).abs() < 0.5);
+    let picture = |w: &Window| {
+        w.harness
+            .get_by_label_contains("Picture, ")
+            .accesskit_node()
+            .label()
+            .unwrap_or_default()
+    };
+    assert!(picture(&w).contains("800 × 600 px"), "{}", picture(&w));
+    w.press(Key::C);
+    w.until_contains("Picture, baseline fp32 and fused fp32, 800 × 600 px");
+    assert!((w.zoom() - 100.0).abs() < 0.5, "{}", w.zoom());
+}
+
+/// Live pictures are not cut to a size of the program's, nor to what the graphics card takes.
+#[test]
+fn large_live_pictures_are_painted_and_shown() {
+    let mut w = Window::live_after(|folder| {
+        let text = "[live]\nworking_px = 2560\n";
+        std::fs::write(folder.join("settings.toml"), text).expect("written");
+    });
+    w.until("a large picture", |w| {
+        w.pace().contains("2560 × 1920 px") && w.has_containing("Picture, result")
+    });
+}
+
+#[test]
+fn a_picture_alone_has_no_name_on_it() {
+    let mut w = Window::painting_live();
+    let named = |w: &Window| w.painted_texts().iter().any(|text| text == "Result");
+    // The button that shows it has the same name.
+    let times = |w: &Window| w.painted_texts().iter().filter(|t| *t == "Result").count();
+    assert_eq!(times(&w), 2, "{:?}", w.painted_texts());
+    w.press(Key::F);
+    w.until("the rest to go", |w| !w.has("Settings"));
+    assert!(!named(&w), "{:?}", w.painted_texts());
+    w.press(Key::V);
+    w.until_contains("Picture, original");
+    w.press(Key::V);
+    w.until("both", |w| w.has_containing("Picture, original and result"));
+    assert!(named(&w), "which is which has to be known");
+    w.press(Key::Escape);
+    w.until_label("Settings");
+}
+
+#[test]
+fn a_folders_card_does_not_lie_over_what_goes_wrong_live() {
+    let mut w = Window::live_sized(1000.0, 640.0);
+    w.until_live();
+    w.click("Use camera");
+    w.until_label("Show the demo scene");
+    let names = ["a.png", "b.png", "c.png", "d.png", "e.png", "f.png"];
+    let folder = w.folder_of_photos(&names);
+    for name in names {
+        std::fs::write(folder.join(name), "rubbish").expect("written");
+    }
+    w.drop_file(&folder);
+    w.until_label("Paint 6 photos");
+    w.click("Start");
+    // The list of what failed makes the card high.
+    w.until_label("Nothing was painted");
+    w.step();
+    // The card's edge, too.
+    let card = w.harness.get_by_label("Put away").rect().expand(16.0);
+    for part in ["Show the demo scene", "camera is connected"] {
+        let rect = w.harness.get_by_label_contains(part).rect();
+        assert!(
+            rect.top() > card.bottom() && rect.bottom() < 560.0,
+            "{part} is at {rect:?}, the card ends at {card:?}"
+        );
+    }
+}

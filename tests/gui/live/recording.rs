@@ -1,0 +1,172 @@
+//! What is kept of live pictures: snapshots, recordings, and what closing would lose.
+
+use eframe::egui::Key;
+use styleforge::media::decode;
+
+use crate::window::{Window, saves_there};
+
+#[test]
+fn snapshots_and_recordings_are_files() {
+    let mut w = Window::live_after(saves_there);
+    w.until_live();
+    w.click("Mirror");
+    w.until_live();
+    w.press(Key::S);
+    w.until_contains("snapshot-candy-0001.png");
+    let path = w.path("StyleForge/snapshot-candy-0001.png");
+    let saved = decode::from_path(&path).expect("a picture");
+    assert!(saved.frame.width() >= 256);
+    let bytes = std::fs::read(&path).expect("a file");
+    let has = |words: &str| bytes.windows(words.len()).any(|w| w == words.as_bytes());
+    for words in [
+        "candy lite",
+        "fused fp32",
+        "demo, mirrored",
+        "100 %",
+        " px",
+        "Device",
+    ] {
+        assert!(has(words), "no {words} in the snapshot");
+    }
+    let (width, height) = (saved.frame.width(), saved.frame.height());
+    assert!(w.has_containing(&format!("Saved with {width} × {height} px as ")));
+    w.press(Key::S);
+    w.until_contains("snapshot-candy-0002.png");
+
+    w.press(Key::R);
+    let folder = w.path("StyleForge/recording-0001");
+    w.until("frames to be written", |_| {
+        folder.join("frame-000002.jpg").exists()
+    });
+    w.press(Key::R);
+    w.until_contains("frames recorded in");
+    assert!(folder.join("frames.csv").exists());
+}
+
+#[test]
+fn closing_while_recording_asks_and_keeps_what_was_recorded() {
+    let mut w = Window::live_after(saves_there);
+    w.until_live();
+    w.press(Key::R);
+    let folder = w.path("StyleForge/recording-0001");
+    w.until("frames to be written", |_| {
+        folder.join("frame-000002.jpg").exists()
+    });
+    assert!(w.close_is_held_back());
+    w.until_label("Stop recording?");
+    assert!(w.has_containing("recording-0001"), "{:#?}", w.texts());
+    w.click("Go on recording");
+    w.until("the question to go", |w| !w.has("Stop recording?"));
+    let written = |name: &str| folder.join(name).exists();
+    w.until("more frames", |_| written("frame-000005.jpg"));
+    assert!(w.close_is_held_back());
+    w.until_label("Stop recording?");
+    w.click("Stop and close");
+    w.until("the window to close", |w| w.closes());
+    let table = std::fs::read_to_string(folder.join("frames.csv")).expect("a table");
+    let last = table.lines().last().expect("lines");
+    let name = last.split(',').nth(1).expect("a file");
+    assert!(written(name), "{last}");
+    let half: Vec<_> = std::fs::read_dir(&folder)
+        .expect("a folder")
+        .filter_map(|e| Some(e.ok()?.file_name().to_string_lossy().into_owned()))
+        .filter(|name| name.contains("part"))
+        .collect();
+    assert!(half.is_empty(), "{half:?}");
+}
+
+#[test]
+fn a_recording_that_fails_ends_at_once_and_is_told() {
+    let mut w = Window::live_after(saves_there);
+    w.until_live();
+    w.press(Key::R);
+    let folder = w.path("StyleForge/recording-0001");
+    w.until("frames to be written", |_| {
+        folder.join("frame-000002.jpg").exists()
+    });
+    // As a disk that is unplugged.
+    let gone = w.path("gone");
+    std::fs::rename(&folder, &gone).expect("renamed");
+    w.until_contains("The recording in ");
+    let told = w.texts();
+    let told = told.iter().find(|t| t.contains("The recording in "));
+    let told = told.expect("told just now");
+    let written = std::fs::read_dir(&gone).expect("a folder");
+    let written = written
+        .filter_map(|e| e.ok()?.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".jpg"))
+        .count();
+    let ended = format!("{} ended after {written} pictures: ", folder.display());
+    assert!(told.contains(&ended), "{told}");
+    assert!(told.contains("does not exist"), "{told}");
+    assert!(!w.has_containing("Recorded: "), "the count must not go on");
+    // Another one begins afresh.
+    w.press(Key::R);
+    w.until("a new recording", |_| {
+        folder.join("frame-000001.jpg").exists()
+    });
+    w.press(Key::R);
+    w.until_contains("frames recorded in");
+}
+
+#[test]
+fn a_request_to_end_asks_nothing_and_loses_nothing_of_a_recording() {
+    let mut w = Window::open_after(saves_there);
+    w.until_label("Candy");
+    let photo = w.photo_file("photo.png", 40, 30);
+    w.drop_file(&photo);
+    w.click("Candy");
+    w.until_painted();
+    w.click("Live");
+    w.until_live();
+    w.press(Key::R);
+    let recorded = |w: &Window| {
+        let folder = w.path("StyleForge/recording-0001");
+        folder.join("frame-000002.jpg").exists()
+    };
+    w.until("frames to be written", recorded);
+    let recording = w.path("StyleForge/recording-0001");
+    assert!(w.close_is_held_back(), "by hand it is asked first");
+    w.ask_to_end();
+    w.until("the window to close", |w| w.closes());
+    let folder = w.end();
+    let table = std::fs::read_to_string(recording.join("frames.csv")).expect("a table");
+    let pictures = std::fs::read_dir(&recording).expect("listed").count() - 1;
+    assert_eq!(table.lines().count(), 1 + pictures, "{table}");
+    let settings = std::fs::read_to_string(folder.path().join("settings.toml")).expect("settings");
+    assert!(settings.contains("style = \"candy\""), "{settings}");
+}
+
+#[test]
+fn leftovers_of_a_kill_among_the_pictures_go_at_the_next_start() {
+    let mut w = Window::live_after(|folder| {
+        saves_there(folder);
+        let recording = folder.join("StyleForge/recording-0001");
+        std::fs::create_dir_all(&recording).expect("made");
+        for place in [folder, &folder.join("StyleForge"), &recording] {
+            std::fs::write(place.join(".styleforge-Killed.part"), "half").expect("written");
+        }
+        std::fs::create_dir(folder.join("StyleForge/mine")).expect("made");
+        std::fs::write(folder.join("StyleForge/mine/.styleforge-Killed.part"), "")
+            .expect("written");
+    });
+    let left = |name: &'static str| {
+        move |w: &Window| w.path(name).join(".styleforge-Killed.part").exists()
+    };
+    w.until("the sweep", |w| !left("StyleForge/recording-0001")(w));
+    assert!(!left("StyleForge")(&w) && !left("")(&w));
+    assert!(left("StyleForge/mine")(&w), "no folder of ours");
+}
+
+#[test]
+fn closing_live_pictures_says_which_painting_would_be_lost() {
+    let mut w = Window::painted(40, 30);
+    w.click("Live");
+    w.until_live();
+    assert!(w.close_is_held_back());
+    w.until_label("Save the painting first?");
+    let what = "The painting of photo.png in Candy, which waits under Photo, is not saved.";
+    assert!(w.has_containing(what), "{:#?}", w.texts());
+    w.click("Close without saving");
+    w.until("the window to close", |w| w.closes());
+}

@@ -1,0 +1,430 @@
+//! A plan as text, every field in words of this test's own.
+
+use std::fmt::{Display, Write};
+
+use styleforge::{
+    plan::{
+        PlanSummary,
+        cpu::{self, CpuOp, CpuPlan, Gather},
+        cuda::{self, ConvLaunch, CudaOp, CudaPlan, MemoryLayout, Source, Target},
+    },
+    tensor::Shape,
+};
+
+/// The text of a plan with our own kernels, or why there is none.
+pub(super) fn own_text(plan: Result<CudaPlan, cuda::CudaPlanError>) -> String {
+    match plan {
+        Ok(plan) => cuda_text(&plan),
+        Err(refusal) => format!("refused: {refusal}\n"),
+    }
+}
+
+/// The facts for reports, which also tell the prediction of memory.
+fn summary_text(text: &mut String, summary: &PlanSummary) {
+    let PlanSummary {
+        mode,
+        batch,
+        width,
+        height,
+        steps,
+        flops,
+        peak_bytes,
+        conv_provider,
+    } = summary;
+    line(
+        text,
+        format_args!(
+            "mode={mode} batch={batch} width={width} height={height} flops={flops} \
+             peak_bytes={peak_bytes} convolutions={}",
+            conv_provider
+                .as_ref()
+                .map_or("", |conv_provider| &conv_provider.name)
+        ),
+    );
+    for (layer, kernel) in steps {
+        line(text, format_args!("launch layer={layer} kernel={kernel}"));
+    }
+}
+
+fn line(text: &mut String, what: impl Display) {
+    writeln!(text, "{what}").expect("a text takes everything");
+}
+
+fn shape_text(shape: Shape) -> String {
+    let Shape {
+        channels,
+        height,
+        width,
+    } = shape;
+    format!("{channels}x{height}x{width}")
+}
+
+fn pair<T: Display>((a, b): (T, T)) -> String {
+    format!("{a},{b}")
+}
+
+/// The text of a plan for the processor.
+pub(super) fn cpu_text(plan: &CpuPlan) -> String {
+    let mut text = String::new();
+    for threads in [1, 2, 16] {
+        summary_text(&mut text, &plan.summary(threads));
+    }
+    line(
+        &mut text,
+        format_args!(
+            "photo={} extended={} arena={} scratch={} weights={}",
+            pair(plan.photo),
+            pair(plan.extended),
+            plan.arena_len,
+            plan.scratch_len,
+            plan.weights_len
+        ),
+    );
+    let map = |id: cpu::MapId| {
+        let map = plan.maps[id];
+        let shape = shape_text(map.shape);
+        format!("{shape}/{}@{}", map.stored_channels, map.offset)
+    };
+    let layer = |id: cpu::ConvId| plan.convs[id].name.clone();
+    let kept = |keep: Option<cpu::MapId>| keep.map_or(String::new(), map);
+    for step in &plan.steps {
+        let op = match step.op {
+            CpuOp::Load { to } => format!("load to={}", map(to)),
+            CpuOp::Upsample { from, to } => format!("upsample from={} to={}", map(from), map(to)),
+            CpuOp::Pad { conv, from, to } => {
+                format!("pad for={} from={} to={}", layer(conv), map(from), map(to))
+            }
+            CpuOp::Im2col { conv, from, to } => {
+                let weights = layer(conv);
+                format!("im2col weights={weights} from={} to={}", map(from), map(to))
+            }
+            CpuOp::Statistics { conv, map: of } => {
+                format!("statistics norm={} of={}", layer(conv), map(of))
+            }
+            CpuOp::Normalise { conv, map: of } => {
+                format!("normalise norm={} of={}", layer(conv), map(of))
+            }
+            CpuOp::Relu { map: of } => format!("relu of={}", map(of)),
+            CpuOp::Add { from, to } => format!("add from={} to={}", map(from), map(to)),
+            CpuOp::Store { from } => format!("store from={}", map(from)),
+            CpuOp::Fused {
+                conv,
+                algorithm,
+                gather,
+                to,
+            } => {
+                let algorithm = match algorithm {
+                    cpu::Algorithm::Direct => "direct",
+                    cpu::Algorithm::Winograd => "winograd",
+                    cpu::Algorithm::FourPhase => "four-phase",
+                    cpu::Algorithm::ShiftedColumns => "shifted-columns",
+                };
+                let gather = match gather {
+                    Gather::Photo => "photo".to_owned(),
+                    Gather::NormRelu {
+                        map: raw,
+                        conv,
+                        keep,
+                    } => format!(
+                        "norm-relu raw={} norm={} keep={}",
+                        map(raw),
+                        layer(conv),
+                        kept(keep)
+                    ),
+                    Gather::NormAdd {
+                        map: raw,
+                        conv,
+                        skip,
+                        keep,
+                    } => format!(
+                        "norm-add raw={} norm={} skip={} keep={}",
+                        map(raw),
+                        layer(conv),
+                        map(skip),
+                        kept(keep)
+                    ),
+                };
+                let weights = layer(conv);
+                format!(
+                    "conv weights={weights} algorithm={algorithm} gather={gather} to={}",
+                    kept(to)
+                )
+            }
+        };
+        line(
+            &mut text,
+            format_args!(
+                "step layer={} kernel={} output={} flops={} bytes={} {op}",
+                step.layer,
+                step.kernel,
+                shape_text(step.output),
+                step.flops,
+                step.bytes
+            ),
+        );
+    }
+    text
+}
+
+fn cuda_text(plan: &CudaPlan) -> String {
+    let mut text = String::new();
+    summary_text(&mut text, &plan.summary());
+    let layout = MemoryLayout::of(plan);
+    line(
+        &mut text,
+        format_args!(
+            "photo={} extended={} arena={}+{} exchange={}+{} partials={}+{} tickets={}+{} \
+             workspace={}+{} picture_in={} picture_out={} second={} floats={} total={}",
+            pair(plan.photo),
+            pair(plan.extended),
+            layout.arena,
+            plan.arena_bytes,
+            layout.exchange,
+            plan.exchange_bytes,
+            layout.partials,
+            plan.partial_values,
+            layout.tickets,
+            plan.tickets,
+            layout.workspace,
+            plan.workspace_bytes,
+            layout.photo,
+            layout.painting,
+            pair(layout.second),
+            layout.floats,
+            layout.total
+        ),
+    );
+    for ((conv, memory), bytes) in plan.convs.iter().zip(&layout.convs).zip(&plan.weight_bytes) {
+        line(
+            &mut text,
+            format_args!(
+                "layer {} weights={}+{bytes} bias={} gamma={} beta={} scale={} mean={}",
+                conv.name,
+                memory.weights,
+                memory.bias,
+                memory.gamma,
+                memory.beta,
+                memory.scale,
+                memory.mean
+            ),
+        );
+    }
+    for launch in &plan.launches {
+        line(
+            &mut text,
+            format_args!("launch of {} to {}", launch.start, launch.end),
+        );
+    }
+    for step in &plan.steps {
+        let (x, y, z) = step.grid;
+        line(
+            &mut text,
+            format_args!(
+                "step layer={} file={} entry={} grid={x},{y},{z} block={} shared={} flops={} \
+                 bytes={} early={} {}",
+                step.layer,
+                step.file,
+                step.entry,
+                step.block,
+                step.shared_bytes,
+                step.flops,
+                step.bytes,
+                step.may_begin_early(),
+                CudaNames(plan).operation(&step.op)
+            ),
+        );
+    }
+    text
+}
+
+/// Gives the maps and layers of a plan their text.
+struct CudaNames<'p>(&'p CudaPlan);
+
+impl CudaNames<'_> {
+    fn map(&self, id: cuda::MapId) -> String {
+        let map = self.0.maps[id];
+        let shape = shape_text(map.shape);
+        format!(
+            "{shape}/{}@{}+{}",
+            map.stored_channels, map.offset, map.bytes
+        )
+    }
+
+    fn maybe(&self, id: Option<cuda::MapId>) -> String {
+        id.map_or(String::new(), |id| self.map(id))
+    }
+
+    fn layer(&self, id: cuda::ConvId) -> &str {
+        &self.0.convs[id].name
+    }
+
+    fn norm(&self, id: cuda::ConvId, of: cuda::MapId) -> String {
+        format!("norm={} of={}", self.layer(id), self.map(of))
+    }
+
+    fn operation(&self, op: &CudaOp) -> String {
+        let cut = |strips: cuda::RowPartition| format!("strips={}x{}", strips.count, strips.pixels);
+        match *op {
+            CudaOp::Conv(ref launch) => self.conv(launch),
+            CudaOp::LibraryConv(library) => {
+                let s = library.shape;
+                format!(
+                    "library-conv weights={} from={} to={} batch={} size={},{} channels={},{} \
+                     kernel={} stride={} precision={}",
+                    self.layer(library.conv),
+                    self.map(library.from),
+                    self.map(library.to),
+                    s.batch,
+                    s.height,
+                    s.width,
+                    s.in_channels,
+                    s.out_channels,
+                    s.kernel,
+                    s.stride,
+                    s.format.operand
+                )
+            }
+            CudaOp::Bias { conv, map, scale } => {
+                let layer = self.layer(conv);
+                format!("bias of={layer} on={} scale={scale:e}", self.map(map))
+            }
+            CudaOp::LoadPhoto { to, scale } => {
+                format!("load to={} scale={scale:e}", self.map(to))
+            }
+            CudaOp::Pad { from, to, margin } => {
+                let (from, to) = (self.map(from), self.map(to));
+                format!("pad from={from} to={to} margin={margin}")
+            }
+            CudaOp::Upsample { from, to } => {
+                format!("upsample from={} to={}", self.map(from), self.map(to))
+            }
+            CudaOp::MeanPartial { conv, map, strips } => {
+                format!("mean-partial {} {}", self.norm(conv, map), cut(strips))
+            }
+            CudaOp::MeanFinish { conv, map, strips } => {
+                format!("mean-finish {} {}", self.norm(conv, map), cut(strips))
+            }
+            CudaOp::VariancePartial { conv, map, strips } => {
+                format!("variance-partial {} {}", self.norm(conv, map), cut(strips))
+            }
+            CudaOp::VarianceFinish {
+                conv,
+                map,
+                strips,
+                eps,
+            } => format!(
+                "variance-finish {} {} eps={eps:e}",
+                self.norm(conv, map),
+                cut(strips)
+            ),
+            CudaOp::Normalise { conv, map } => format!("normalise {}", self.norm(conv, map)),
+            CudaOp::Affine { conv, map } => format!("affine {}", self.norm(conv, map)),
+            CudaOp::Relu { map } => format!("relu of={}", self.map(map)),
+            CudaOp::Add { map, addend } => {
+                format!("add to={} addend={}", self.map(map), self.map(addend))
+            }
+            CudaOp::NormStatistics {
+                conv,
+                map,
+                strips,
+                eps,
+            } => format!(
+                "norm-statistics {} {} eps={eps:e}",
+                self.norm(conv, map),
+                cut(strips)
+            ),
+            CudaOp::NormApply {
+                conv,
+                map,
+                residual,
+                relu,
+                strip_pixels,
+            } => format!(
+                "norm-apply {} residual={} relu={relu} strip={strip_pixels}",
+                self.norm(conv, map),
+                self.maybe(residual)
+            ),
+            CudaOp::NormPlane {
+                conv,
+                map,
+                residual,
+                relu,
+                group_packs,
+                eps,
+            } => format!(
+                "norm-plane {} residual={} relu={relu} packs={group_packs} eps={eps:e}",
+                self.norm(conv, map),
+                self.maybe(residual)
+            ),
+            CudaOp::StorePicture { from } => format!("store from={}", self.map(from)),
+        }
+    }
+
+    fn conv(&self, launch: &ConvLaunch) -> String {
+        let taps = match launch.taps {
+            cuda::Taps::Direct => "direct",
+            cuda::Taps::FourPhase => "four-phase",
+            cuda::Taps::PhotoRows => "photo-rows",
+            cuda::Taps::PhotoQuads => "photo-quads",
+            cuda::Taps::ShiftedColumns => "shifted-columns",
+        };
+        let main_loop = match launch.main_loop {
+            cuda::MainLoop::Fma => "fma",
+            cuda::MainLoop::Mma => "mma",
+            cuda::MainLoop::Wgmma => "wgmma",
+        };
+        let source = match launch.source {
+            Source::Photo => "photo".to_owned(),
+            Source::Map(map) => format!("map {}", self.map(map)),
+            Source::Normalised {
+                map,
+                conv,
+                relu,
+                skip,
+                keep,
+            } => format!(
+                "normalised {} relu={relu} skip={} keep={}",
+                self.norm(conv, map),
+                self.maybe(skip),
+                self.maybe(keep)
+            ),
+        };
+        let target = match launch.target {
+            Target::Map(map) => self.map(map),
+            Target::Picture => "picture".to_owned(),
+        };
+        let (tile, chunking) = (launch.tile, launch.chunking);
+        format!(
+            "conv weights={} tile={}x{}/{} taps={taps} tap_grid={} phases={} loop={main_loop} \
+             chunk={}x{} pitch={} tile_bytes={} chunk_shared={} ring={} input_tile={} stride={} \
+             origin={} replicate={} upsample={} bias={} bias_scale={:e} grid={} tiles={} ctas={} \
+             statistics={} eps={:e} flat={:e} photo_scale={:e} source={source} target={target}",
+            self.layer(launch.conv),
+            tile.pixels,
+            tile.channels,
+            tile.columns,
+            pair(launch.tap_grid),
+            launch.phases,
+            chunking.chunks,
+            chunking.channels,
+            chunking.pitch,
+            chunking.tile_bytes,
+            chunking.shared_bytes,
+            launch.ring_stages,
+            pair(launch.input_tile),
+            launch.stride,
+            launch.origin,
+            launch.replicate,
+            launch.upsample,
+            launch.bias,
+            launch.bias_scale,
+            pair(launch.grid),
+            pair(launch.tiles),
+            pair(launch.ctas),
+            launch.statistics,
+            launch.eps,
+            launch.flat_share,
+            launch.photo_scale,
+        )
+    }
+}
