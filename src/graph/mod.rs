@@ -85,9 +85,6 @@ pub enum Class {
     Output,
 }
 
-// The only fraction, an epsilon, is a number.
-impl Eq for Op {}
-
 impl Hash for Op {
     fn hash<H: Hasher>(&self, state: &mut H) {
         discriminant(self).hash(state);

@@ -382,11 +382,79 @@ fn many_messages(count: usize) -> Vec<(String, Vec<u8>)> {
     ] {
         files.push((name.to_owned(), file));
     }
+    for (name, graph) in deep_graphs(count) {
+        files.push((name.to_owned(), graph.file()));
+    }
     let valid = tensor("", FLOAT, &[0]);
     let graph = none().repeated(count, none().message(5, &valid));
     let relu = graph.message(1, &node("Relu", &["x"], "y", &[]));
     files.push(("tensors without numbers".to_owned(), Graph(relu).file()));
     files
+}
+
+/// Graphs of so many operations on the picture, the last of which makes the result.
+fn deep_graphs(count: usize) -> [(&'static str, Graph); 4] {
+    let chain = |one: &dyn Fn(Graph, &str, &str) -> Graph| {
+        let mut graph = Graph::default();
+        let mut before = "x".to_owned();
+        for index in (0..count).rev() {
+            let name = if index == 0 {
+                "y".to_owned()
+            } else {
+                format!("{index:x}")
+            };
+            graph = one(graph, &before, &name);
+            before = name;
+        }
+        graph
+    };
+    let axes = [attribute("axes").packed_ints(8, &[2, 3])];
+    let reflect = attribute("mode").text(4, "reflect");
+    let mut margins = Graph::default();
+    let mut sum = "x".to_owned();
+    for margin in 1..=count {
+        let pixels = (margin % (1 << 16)) as i64;
+        let pads = [0, 0, pixels, pixels, 0, 0, pixels, pixels];
+        let pads = attribute("pads").packed_ints(8, &pads);
+        let [pad, mean, next] = ["p", "m", "s"].map(|part| format!("{part}{margin:x}"));
+        margins = margins
+            .node("Pad", &["x"], &pad, &[reflect.clone(), pads])
+            .node("GlobalAveragePool", &[&pad], &mean, &[]);
+        if margin > 1 {
+            let next = if margin == count {
+                "y".to_owned()
+            } else {
+                next
+            };
+            margins = margins.node("Add", &[&sum, &mean], &next, &[]);
+            sum = next;
+        } else {
+            sum = mean;
+        }
+    }
+    [
+        (
+            "Relus one behind the other",
+            chain(&|graph, before, name| graph.node("Relu", &[before], name, &[])),
+        ),
+        (
+            "sums of sums",
+            chain(&|graph, before, name| graph.node("Add", &[before, before], name, &[])),
+        ),
+        (
+            "norms that begin and do not end",
+            chain(&|graph, before, name| {
+                let mean = format!("m{name}");
+                graph.node("ReduceMean", &[before], &mean, &axes).node(
+                    "Sub",
+                    &[before, &mean],
+                    name,
+                    &[],
+                )
+            }),
+        ),
+        ("one map padded by many margins", margins),
+    ]
 }
 
 /// Long texts wherever a message could repeat them.

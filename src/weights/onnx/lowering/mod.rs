@@ -12,7 +12,10 @@ mod picture;
 mod rules;
 mod values;
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+};
 
 use crate::graph::{NodeId, Op};
 
@@ -76,6 +79,7 @@ pub(super) fn lower<'m>(
         nodes: Vec::new(),
         maps: Vec::new(),
         ids: HashMap::new(),
+        hasher: RandomState::new(),
         tensors: Vec::new(),
         batch,
         probe_count: sizes.len(),
@@ -145,7 +149,9 @@ struct Lowering<'m> {
     nodes: Vec<LoweredNode>,
     /// Size of every node's map at every probe.
     maps: Vec<Vec<Map>>,
-    ids: HashMap<LoweredNode, NodeId>,
+    /// The nodes by their hashes, which no file foresees; where two are equal, the second lies one further on.
+    ids: HashMap<u64, NodeId>,
+    hasher: RandomState,
     tensors: Vec<StoredTensor<'m>>,
     batch: usize,
     probe_count: usize,
@@ -161,14 +167,18 @@ impl<'m> Lowering<'m> {
 
     /// The node's id, with `maps` as its sizes; that of its equal where there is one.
     fn add(&mut self, node: LoweredNode, maps: Vec<Map>) -> Result<NodeId, WeightsError> {
-        if let Some(id) = self.ids.get(&node) {
-            return Ok(*id);
+        let mut hash = self.hasher.hash_one(node);
+        while let Some(id) = self.ids.get(&hash) {
+            if self.nodes[*id] == node {
+                return Ok(*id);
+            }
+            hash = hash.wrapping_add(1);
         }
         let id = self.nodes.len();
         self.budget.bytes(size_of_val(maps.as_slice()))?;
         self.budget.push(&mut self.nodes, node)?;
         self.budget.push(&mut self.maps, maps)?;
-        self.budget.insert(&mut self.ids, node, id)?;
+        self.budget.insert(&mut self.ids, hash, id)?;
         Ok(id)
     }
 
