@@ -113,7 +113,8 @@ pub(super) fn conv_of_norm(graph: &Graph, norm: NodeId) -> Option<NodeId> {
     let is_norm = |node: &&Node| matches!(node.op, Op::InstanceNorm { .. });
     let norms = nodes.iter().filter(is_norm);
     let is_only_one = norms.filter(|node| node.inputs[0] == raw).count() == 1;
-    let is_its_own = nodes[statistics].inputs == [raw];
+    let is_its_own =
+        nodes[statistics].op == Op::InstanceStatistics && nodes[statistics].inputs == [raw];
     (nodes[raw].op.is_conv() && is_its_own && is_only_one).then_some(raw)
 }
 
