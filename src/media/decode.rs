@@ -171,7 +171,7 @@ pub fn needs(name: &str, bytes: &[u8]) -> Result<Needs, MediaError> {
     })
 }
 
-/// What `decode` makes of the picture in `bytes`.
+/// Runs `decode` on the picture in `bytes`.
 fn unless_it_panics<T>(
     name: &str,
     bytes: &[u8],

@@ -52,7 +52,7 @@ impl Display for Loss {
     }
 }
 
-/// What is missing of the JPEG in `bytes`, which was decoded to `picture`. What is not there is grey
+/// The missing part of the JPEG in `bytes`, which was decoded to `picture`. The missing part is grey
 /// afterwards.
 ///
 /// # Errors
