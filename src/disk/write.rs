@@ -225,7 +225,7 @@ pub fn folder_of(target: &Path) -> &Path {
 /// Checks that [`write_whole`] may write to `path`, so that a long run is not started in vain.
 ///
 /// # Errors
-/// Checks what [`write_whole`] would refuse before the content is made.
+/// Those of [`write_whole`] that do not depend on the content.
 pub fn check_target(path: &Path, existing: Existing) -> Result<(), WriteError> {
     let name = path.display().to_string();
     let target = resolved_target(path, &name, existing)?;

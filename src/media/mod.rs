@@ -74,7 +74,7 @@ pub enum MediaError {
         height: u32,
         /// Megabytes that the pictures alone take.
         needed_mb: u64,
-        /// Megabytes that can be had.
+        /// Megabytes that are free.
         available_mb: u64,
     },
     /// Reading the picture would take more memory than it may.

@@ -209,9 +209,9 @@ impl SessionPool {
         }
     }
 
-    /// Requests that the loader opens a session of `backend`, the pool's device, beside those that paint; gives
-    /// the number that [`SessionPool::next_loaded`] returns with the outcome. The session is not opened where
-    /// the budget leaves no room.
+    /// Requests that the loader opens a session of `backend`, the pool's device, while others paint; gives the
+    /// number that [`SessionPool::next_loaded`] returns with the outcome. The session is not opened where the
+    /// budget leaves no room.
     pub fn request(
         &mut self,
         backend: &Arc<dyn Backend>,
