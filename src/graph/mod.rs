@@ -115,7 +115,13 @@ impl Op {
                     && pixels.contains(&stride_px)
             }
             Self::ReflectPad { margin_px } => margin_px <= MAX_KERNEL_PX,
-            _ => true,
+            Self::Photo
+            | Self::InstanceStatistics
+            | Self::InstanceNorm { .. }
+            | Self::Relu
+            | Self::Add
+            | Self::Upsample
+            | Self::Picture => true,
         }
     }
 
@@ -294,7 +300,13 @@ impl Graph {
                         bias: channels,
                     }
                 }
-                _ => return None,
+                Op::Photo
+                | Op::ReflectPad { .. }
+                | Op::InstanceStatistics
+                | Op::Relu
+                | Op::Add
+                | Op::Upsample
+                | Op::Picture => return None,
             };
             Some((node, shape))
         })
@@ -376,7 +388,19 @@ fn shape_of(op: &Op, given: &[Shape], (height, width): (usize, usize)) -> Option
         (Op::Relu, [map]) => Some(*map),
         (Op::Picture, [map]) => (map.channels == 3).then_some(*map),
         (Op::Upsample, [map]) => Some(Shape::new(map.channels, 2 * map.height, 2 * map.width)),
-        _ => None,
+        // Another number of maps, which no node reads.
+        (
+            Op::Photo
+            | Op::ReflectPad { .. }
+            | Op::Conv2d { .. }
+            | Op::InstanceStatistics
+            | Op::InstanceNorm { .. }
+            | Op::Add
+            | Op::Relu
+            | Op::Picture
+            | Op::Upsample,
+            _,
+        ) => None,
     }
 }
 
