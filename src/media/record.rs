@@ -103,8 +103,9 @@ struct FrameCounts {
 }
 
 impl Recorder {
-    /// Records into `folder`, which is made, what comes through the sink; frames are named
-    /// `frame-000001.png` and so on. `wake_up` is called, on the recorder's thread, when the recording has ended by itself ([`Self::has_ended`]).
+    /// Records the frames of the sink into `folder`, which is made; files are named `frame-000001.png` and so
+    /// on. `wake_up` is called, on the recorder's thread, when the recording has ended by itself
+    /// ([`Self::has_ended`]).
     ///
     /// # Errors
     /// [`MediaError`] when the folder cannot be made or holds a recording already.
@@ -271,7 +272,7 @@ impl Writer {
     ) -> Result<(), MediaError> {
         let mut save = |shot: Shot| -> Result<(), MediaError> {
             self.write(&shot)?;
-            // Nobody may be left to fill it.
+            // The sink that would fill it may be dropped.
             back.try_send(shot.frame).ok();
             Ok(())
         };

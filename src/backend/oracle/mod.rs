@@ -41,7 +41,7 @@ impl Map {
     }
 }
 
-/// What the oracle found.
+/// The oracle's results.
 #[derive(Clone, Debug)]
 pub struct Judgement {
     /// The network's picture before clamping and rounding, cropped to the photo's size.

@@ -131,7 +131,7 @@ impl Live {
         self.input.frame_ready()
     }
 
-    /// What happens to the source; `None` when nothing more can.
+    /// The source's events; `None` when it has ended.
     pub fn source_events(&self) -> Option<&Receiver<CaptureEvent>> {
         self.input.events()
     }

@@ -217,7 +217,7 @@ impl Builder<'_> {
         Ok(output)
     }
 
-    /// Mean and variance of every channel, each as sums of strips and what they come to.
+    /// Mean and variance of every channel, each by a launch that sums strips and one that adds the sums.
     fn statistics(&mut self, id: usize, map: MapId, eps: f32) {
         let layer = &self.convs[id].name;
         let shape = self.maps[map].shape;
