@@ -134,6 +134,7 @@
 //! | checkpoint | a file of weights; its family is the program or paper that wrote it |
 //! | model | the code that builds one kind of network and knows the keys of its checkpoints: [`models`] |
 //! | network | a [`graph`] with its weights by the names of its nodes: [`network::Network`] |
+//! | lowering | rewriting the nodes of an ONNX file as operations of a graph: [`weights::onnx`] |
 //! | map | the numbers between two operations: channels x rows x columns |
 //! | norm | instance normalisation: every channel of a map by its own mean and variance |
 //! | launch | one start of a kernel on the device; a step of a plan is one or several |

@@ -10,12 +10,12 @@ use std::{
 
 use serde::Serialize;
 
-use crate::models::johnson::NetworkSpec;
+use crate::models::johnson::{NetworkSpec, checkpoint};
 
 use super::{
     Budget, Family, Format, WeightsError, bytes_in_hex,
     file_name::as_text,
-    fit::{Fitted, NamedTensors, fit, guess, outline},
+    fit::{Fitted, NamedTensors, Places, fit, guess},
     format_of,
     onnx::OnnxFile,
     read_file, safetensors,
@@ -165,7 +165,8 @@ impl Inspection {
 
     fn list(&mut self, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<(), WeightsError> {
         self.family = guess(tensors, budget)?;
-        if let Some(spec) = outline(tensors, budget)? {
+        // Of files that do not fit as well.
+        if let Ok(spec) = checkpoint::spec(&Places::of(tensors, budget)?) {
             self.outline(&spec);
         }
         let counts = tensors.iter().map(|(_, t)| t.element_count());
