@@ -94,8 +94,8 @@ impl Frame {
         }
     }
 
-    /// Makes the frame `width` x `height` pixels large, at least one; what it shows then is stale. Takes
-    /// memory only where it has not had as much before.
+    /// Makes the frame `width` x `height` pixels large, at least one; its pixels are stale then. Takes memory
+    /// only where it has not had as much before.
     pub fn resize(&mut self, width: usize, height: usize) {
         (self.width, self.height) = (width.max(1), height.max(1));
         let bytes = 4 * self.width * self.height;
@@ -116,7 +116,7 @@ impl Frame {
         self.height
     }
 
-    /// Whether no pixel lets anything shine through. Looks at every pixel.
+    /// Whether every pixel is opaque. Looks at every pixel.
     pub fn is_opaque(&self) -> bool {
         self.rgba.chunks_exact(4).all(|p| p[3] == 255)
     }

@@ -1,8 +1,8 @@
 //! The licences of everything that is inside the program: its own and those of its parts.
 //!
-//! `build.rs` packs the project's licence files and `THIRD-PARTY-LICENSES.txt`, which
-//! `tools/supply_chain.sh` makes from `Cargo.lock`. Any thread may ask; the text is unpacked each time,
-//! because it is hardly ever read.
+//! `build.rs` packs the project's licence files and `THIRD-PARTY-LICENSES.txt`, which `tools/supply_chain.sh`
+//! makes from `Cargo.lock`. Any thread may call; the text is unpacked each time, because it is hardly ever
+//! read.
 
 use std::io::{self, Read};
 

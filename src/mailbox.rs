@@ -44,7 +44,7 @@ impl<T> Shared<T> {
 /// The writing end; belongs to one thread.
 pub struct Writer<T> {
     shared: Arc<Shared<T>>,
-    /// The value that is written next: whatever was in it before is stale.
+    /// The value that is written next; its content from before is stale.
     pub value: T,
     signal: Sender<()>,
 }

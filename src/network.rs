@@ -12,7 +12,7 @@ pub enum NetworkError {
     /// Beyond the limits of this program.
     #[error("{what} is {got}, this program runs {limits}")]
     OutOfRange {
-        /// What is out of range.
+        /// The quantity that is out of range.
         what: String,
         /// The value found.
         got: usize,
@@ -137,7 +137,7 @@ impl Network {
         Self::new(graph, weights)
     }
 
-    /// What is computed.
+    /// The operations.
     pub fn graph(&self) -> &Graph {
         &self.graph
     }

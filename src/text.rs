@@ -1,4 +1,4 @@
-//! Text of others made fit to be shown.
+//! Makes text of others safe to show.
 //!
 //! Titles, and names of tensors, files and cameras are written by others. A terminal acts on control characters
 //! in them, a line break begins a line that looks like ours, and direction marks turn the letters around them.

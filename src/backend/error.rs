@@ -98,7 +98,7 @@ pub enum BackendError {
     DeviceHangs {
         /// What the device is called.
         device: String,
-        /// What it was to do, behind "to".
+        /// The request in words, behind "to".
         request: String,
         /// For how long the answer was waited for, in seconds.
         waited_s: u64,

@@ -33,7 +33,7 @@ pub trait Inspect {
         Ok(())
     }
 
-    /// What the device can do at most in a precision, found out now; `None` where that is not known.
+    /// What the device can do at most in a precision, measured now; `None` where that is not known.
     ///
     /// # Errors
     /// As [`Inspect::sweep_caches`].

@@ -37,21 +37,21 @@ use crate::{
     timing::RunTiming,
 };
 
-/// What a device is, for people and for reports.
+/// The facts of a device, for people and for reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceInfo {
     /// `cpu` or `cuda`.
     pub kind: DeviceChoice,
     /// The maker's name of the device.
     pub name: String,
-    /// What works on a frame side by side: threads of the processor, multiprocessors of a GPU.
+    /// Units that work on a frame in parallel: threads of the processor, multiprocessors of a GPU.
     pub threads: usize,
     /// The instruction sets that the kernels use here, for example `AVX-512` or `sm_90`.
     pub instructions: String,
 }
 
 impl DeviceInfo {
-    /// What works on a frame side by side, in words: `2 threads`, `132 multiprocessors`.
+    /// The units that work on a frame in parallel, in words: `2 threads`, `132 multiprocessors`.
     pub fn parallelism(&self) -> String {
         let what = match self.kind {
             DeviceChoice::Cuda => "multiprocessor",
@@ -64,7 +64,7 @@ impl DeviceInfo {
     }
 }
 
-/// What a session is opened for.
+/// The size, batch and mode of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SessionSpec {
     /// Columns of every frame, in pixels.
@@ -129,7 +129,7 @@ pub trait Session: Send {
         self.run(from_ref(input), from_mut(output), control, None)
     }
 
-    /// What checks and measurements need besides; `None` where only painting matters.
+    /// The inspection for checks and measurements; `None` for a backend or session that only paints.
     fn inspect(&mut self) -> Option<&mut dyn InspectSession> {
         None
     }

@@ -13,7 +13,7 @@ pub struct Selected {
     pub notice: Option<String>,
 }
 
-/// What to know about a device besides its kind.
+/// The options of a device besides its kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeviceOptions {
     /// Most threads of the processor; all when `None`.

@@ -98,7 +98,7 @@ pub struct Job {
     pub jpeg_quality: u8,
     /// Whether files that exist are replaced.
     pub existing: Existing,
-    /// What the person should know about the inputs.
+    /// Notes about the inputs, for people.
     pub notes: Vec<String>,
     destination: Destination,
 }
@@ -217,7 +217,7 @@ struct Inputs {
     sources: Vec<Source>,
     /// Whether a folder was among the inputs.
     from_folder: bool,
-    /// What the person should know about them.
+    /// Notes about them, for people.
     notes: Vec<String>,
 }
 

@@ -164,7 +164,7 @@ pub fn live_style(
 /// The style on which two modes are compared: the one that was typed, or [`DEFAULT_STYLE`], which is announced.
 ///
 /// # Errors
-/// [`CliError`] when the style cannot be had.
+/// [`CliError`] when the style cannot be loaded.
 pub fn compared_subject(
     style: Option<&OsStr>,
     model: Option<ModelSize>,

@@ -5,11 +5,11 @@ use std::{fs, path::Path};
 use super::temporary::{Kind, remove_unowned};
 
 /// Removes the temporaries directly in `folder` that no living process owns, and gives how many. Only for
-/// folders of the program's own. Links, and what only looks like a temporary, stay; so does what cannot be
-/// removed, until the next time.
+/// folders of the program's own. Links, and files that only look like temporaries, stay; so do those that
+/// cannot be removed, until the next time.
 pub fn sweep(folder: &Path) -> usize {
     let Ok(entries) = fs::read_dir(folder) else {
-        // Nothing is there, or nothing can be seen; who needs the folder says so.
+        // The folder is missing or cannot be read; code that needs it reports that.
         return 0;
     };
     let is_leftover = |entry: &fs::DirEntry| {

@@ -1,8 +1,8 @@
 //! Temporary names: of files and folders that are not whole yet, and of the program that writes them.
 //!
-//! Who makes one holds an advisory lock on it as long as it is not finished. The system lets go of the lock
-//! when the process ends, however it ends: a temporary that can be locked belongs to nobody who lives. On a
-//! file system without locks a leftover cannot be recognised, and none is removed.
+//! The program that makes one holds an advisory lock on it as long as it is not finished. The system releases
+//! the lock when the process ends, however it ends: a temporary that can be locked belongs to no living
+//! process. On a file system without locks a leftover cannot be recognised, and none is removed.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -12,7 +12,7 @@ use std::{
 
 use tempfile::{Builder, NamedTempFile, TempDir};
 
-/// How often another name is tried when someone sweeps a new temporary before it is locked.
+/// How often another name is tried when another program sweeps a new temporary before it is locked.
 const ATTEMPTS: usize = 16;
 /// Random letters and digits in a name.
 const RANDOM_CHARS: usize = 6;
@@ -77,7 +77,7 @@ pub fn folder_in(folder: &Path) -> io::Result<(TempDir, Option<File>)> {
         let made = builder.tempdir_in(folder)?;
         let opened = match open(made.path(), Kind::Folder) {
             Ok(file) => Some(file),
-            // A sweep was faster.
+            // Another program's sweep was faster.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             // Not every system opens folders; there nobody can lock one either.
             Err(_) => None,
@@ -97,7 +97,7 @@ fn builder(kind: Kind) -> Builder<'static, 'static> {
     builder
 }
 
-/// Makes temporaries until one is locked before somebody sweeps it.
+/// Makes temporaries until one is locked before another program sweeps it.
 fn owned<T>(mut make: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T> {
     for _ in 0..ATTEMPTS {
         if let Some(made) = make()? {
@@ -118,12 +118,13 @@ fn own(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Removes the temporary at `path` when nobody who lives owns it; whether it did.
+/// Removes the temporary at `path` when no living process owns it; whether it did.
 pub fn remove_unowned(path: &Path, kind: Kind) -> bool {
     let Ok(file) = open(path, kind) else {
         return false;
     };
-    // Held until it is gone: who made it meanwhile sees that it is not his.
+    // The lock is held until the temporary is removed, so that a program that made one of the same name
+    // meanwhile sees that it is not its own.
     if file.try_lock().is_err() || !is_at(&file, path) {
         return false;
     }

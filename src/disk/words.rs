@@ -20,7 +20,7 @@ pub fn words(error: &io::Error) -> impl fmt::Display + '_ {
 
 /// What `error` means, and what to do where something can be done; never with the system's number.
 pub fn reason(error: &io::Error) -> String {
-    // What a library or this program says of itself is words already, but for the system's within it.
+    // An error of a library or of this program is words already, except for the system's number within it.
     if let Some(inner) = error.get_ref() {
         let mut text = error.to_string();
         let mut source: Option<&(dyn Error + 'static)> = Some(inner);
@@ -127,7 +127,7 @@ fn by_kind(kind: ErrorKind) -> Option<&'static str> {
     })
 }
 
-/// What the system or a library says, without the `(os error 28)` that may stand in it: for errors that are
+/// A message of the system or a library, without the `(os error 28)` that may stand in it: for errors that are
 /// no [`io::Error`].
 pub fn without_number(text: &str) -> String {
     let mut words = text.to_owned();

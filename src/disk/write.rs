@@ -1,7 +1,7 @@
 //! Writing files and folders whole or not at all.
 //!
-//! What is written lies beside its target under a temporary name, is brought to the disk and renamed; then
-//! the folder is brought to the disk too, without which a power cut may undo the name.
+//! A file is written beside its target under a temporary name, brought to the disk and renamed; then the folder
+//! is brought to the disk too, without which a power cut may undo the name.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -225,7 +225,7 @@ pub fn folder_of(target: &Path) -> &Path {
 /// Checks that [`write_whole`] may write to `path`, so that a long run is not started in vain.
 ///
 /// # Errors
-/// Checks what [`write_whole`] would refuse before the content is made.
+/// Those of [`write_whole`] that do not depend on the content.
 pub fn check_target(path: &Path, existing: Existing) -> Result<(), WriteError> {
     let name = path.display().to_string();
     let target = resolved_target(path, &name, existing)?;
@@ -237,7 +237,7 @@ pub fn check_target(path: &Path, existing: Existing) -> Result<(), WriteError> {
 /// # Errors
 /// [`WriteError::Refused`] when it cannot be made or takes no files.
 pub fn check_folder(folder: &Path) -> Result<(), WriteError> {
-    // What would be made lies in the first folder above that exists.
+    // Folders that would be made lie in the first folder above that exists.
     let above = folder.ancestors().find(|above| above.exists());
     let name = folder.display().to_string();
     match above {

@@ -27,7 +27,7 @@ pub const PREVIEW_PX: usize = 1600;
 /// How long dropping the handle waits for the running composition: most take well under a second.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What to lay over what, and how.
+/// A painting to be laid over its photo, and how.
 #[derive(Clone)]
 pub struct ComposeJob {
     /// The window's number of the job, which the result carries.

@@ -68,7 +68,7 @@ impl Device {
             return Err(error);
         }
         self.losses += 1;
-        // The processor stands in at once, which releases the lost device.
+        // The processor takes over at once, which releases the lost device.
         self.backend = (self.open)(DeviceChoice::Cpu)?.backend;
         self.took_over = true;
         let reason = match error {

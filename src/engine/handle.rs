@@ -17,12 +17,13 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use super::{
     bounded_thread::{BoundedThread, WakeUp},
     draft::draft_settings,
+    events::{Events, Sent},
     live::{
         Input, LivePicture, LiveSettings, LiveSource, LiveStart, MeasureJob, NumberedSettings,
         Preview, Snapshot, rate_control::first_source_px,
     },
     protocol::{BatchJob, Command, Event, Generation, PaintJob},
-    thread::{Events, Sent, run},
+    thread::run,
 };
 use crate::{
     backend::{OpenDevice, RunControl},

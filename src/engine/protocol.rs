@@ -54,7 +54,7 @@ pub struct BatchJob {
 pub struct SavedPhoto {
     /// Where it lies.
     pub path: PathBuf,
-    /// What a person should know about it, for example a working size that had to shrink.
+    /// Notes for people, for example about a working size that had to shrink.
     pub notes: Vec<String>,
 }
 

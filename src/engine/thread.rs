@@ -2,75 +2,28 @@
 //!
 //! Single photos come first, then live pictures and the photos of a batch in turn.
 
-use std::{
-    cell::Cell,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, never, select_biased};
+use crossbeam_channel::{Receiver, TryRecvError, never, select_biased};
 
 use super::{
-    bounded_thread::WakeUp,
-    draft::draft_settings,
     error::EngineError,
+    events::{Events, caught, send_notices},
     live::{Live, LiveEvent, MeasureJob, Served},
     paint::Painter,
-    panic::panic_message,
-    protocol::{BatchJob, Command, Event, Generation, PaintJob, SavedPhoto},
+    photos::{Batch, Paint, serve_batch, serve_paint},
+    protocol::{Command, Event},
     sessions::{Loader, LoaderThread},
 };
 use crate::{
     backend::{OpenDevice, RunControl},
     capture::CaptureEvent,
-    frame::Frame,
     measure::MeasureError,
     media::record::FrameSink,
     mode::DeviceChoice,
 };
 
-/// An event on its way to the surface.
-pub(super) struct Sent {
-    pub(super) event: Event,
-    /// Number of the settings with which live painting had last been started when the event was sent.
-    pub(super) live: u64,
-}
-
-/// Sends events to the surface. Never waits.
-pub(super) struct Events {
-    sender: Sender<Sent>,
-    wake_up: WakeUp,
-    /// As [`Sent::live`].
-    live: Cell<u64>,
-}
-
-impl Events {
-    pub(super) fn new(sender: Sender<Sent>, wake_up: WakeUp) -> Self {
-        Self {
-            sender,
-            wake_up,
-            live: Cell::new(0),
-        }
-    }
-
-    fn send(&self, event: Event) {
-        let live = self.live.get();
-        // Fails only when the surface is gone.
-        let _ = self.sender.send(Sent { event, live });
-        (self.wake_up)();
-    }
-}
-
-struct Batch {
-    job: BatchJob,
-    control: Arc<RunControl>,
-    next: usize,
-}
-
-type Paint = (Generation, PaintJob, Arc<RunControl>);
-
-/// The work besides a single photo.
+/// The work of the thread.
 #[derive(Default)]
 struct Work {
     paint: Option<Paint>,
@@ -83,7 +36,7 @@ struct Work {
 
 impl Work {
     /// Handles a command. Without a `painter` nothing is painted live.
-    fn take_in(
+    fn handle(
         &mut self,
         command: Command,
         painter: Result<&mut Painter, &EngineError>,
@@ -141,7 +94,7 @@ impl Work {
     }
 }
 
-/// What the thread woke up for.
+/// The reason for which the thread woke up.
 enum Woken {
     Command(Box<Command>),
     Frame,
@@ -155,13 +108,13 @@ enum Woken {
 }
 
 /// Everything that the thread owns. Fields are dropped in order: work first, the device last.
-struct Engine {
+struct EngineThread {
     work: Work,
     loader: Option<LoaderThread>,
     device: Result<Painter, EngineError>,
 }
 
-impl Drop for Engine {
+impl Drop for EngineThread {
     fn drop(&mut self) {
         self.work = Work::default();
         if let Ok(painter) = &self.device {
@@ -197,7 +150,7 @@ pub(super) fn run(
     if let Err(error) = &device {
         events.send(Event::NoDevice(error.clone()));
     }
-    let mut engine = Engine {
+    let mut engine = EngineThread {
         work: Work::default(),
         loader: thread,
         device,
@@ -248,7 +201,7 @@ pub(super) fn run(
             Some(Woken::Command(command)) => {
                 for command in std::iter::once(*command).chain(commands.try_iter()) {
                     let painter = engine.device.as_mut().map_err(|error| &*error);
-                    engine.work.take_in(command, painter, events);
+                    engine.work.handle(command, painter, events);
                 }
             }
             Some(woken) => {
@@ -279,8 +232,8 @@ fn note_woken(live: &mut Live, woken: Woken, events: &Events) {
 }
 
 /// Serves every kind of work once.
-fn serve(engine: &mut Engine, events: &Events) {
-    let Engine { work, device, .. } = engine;
+fn serve(engine: &mut EngineThread, events: &Events) {
+    let EngineThread { work, device, .. } = engine;
     let painter = match device {
         Ok(painter) => painter,
         Err(error) => return refuse(work, error, events),
@@ -374,123 +327,4 @@ fn refuse(work: &mut Work, error: &EngineError, events: &Events) {
         }
         events.send(Event::BatchEnded { cancelled: false });
     }
-}
-
-/// Paints one photo, after its draft where the job has one.
-fn serve_paint(painter: &mut Painter, (generation, job, control): Paint, events: &Events) {
-    let draft = job.draft.then(|| draft_settings(&job)).flatten();
-    let runs = draft
-        .map(|settings| (true, settings))
-        .into_iter()
-        .chain([(false, job.settings)]);
-    for (draft, settings) in runs {
-        if control.is_cancelled() {
-            events.send(Event::Cancelled(generation));
-            return;
-        }
-        control.set_progress(0.0);
-        let run = caught(|| painter.paint(&job.photo, &job.network, settings, &control));
-        send_notices(painter, events);
-        match run {
-            Ok(Ok(painting)) => events.send(Event::Painted {
-                generation,
-                draft,
-                painting: Arc::new(painting),
-            }),
-            Ok(Err(error)) if error.is_cancelled() => {
-                events.send(Event::Cancelled(generation));
-                return;
-            }
-            // A draft that failed says nothing: the run itself will.
-            Ok(Err(_)) if draft => {}
-            Ok(Err(error)) => {
-                events.send(Event::Failed {
-                    generation,
-                    error: error.into(),
-                });
-                return;
-            }
-            Err(error) => {
-                // The painter's sessions may be half-way through a run.
-                painter.forget_sessions();
-                events.send(Event::Failed { generation, error });
-                return;
-            }
-        }
-    }
-}
-
-/// Paints the next photo of a batch; returns whether the batch is over.
-fn serve_batch(painter: &mut Painter, batch: &mut Batch, events: &Events) -> bool {
-    let total = batch.job.source.len();
-    let cancelled = batch.control.is_cancelled();
-    if cancelled || batch.next >= total {
-        events.send(Event::BatchEnded { cancelled });
-        return true;
-    }
-    let index = batch.next;
-    batch.next += 1;
-    batch.control.set_progress(0.0);
-    let BatchJob {
-        source,
-        network,
-        settings,
-    } = &mut batch.job;
-    let run = caught(|| -> Result<SavedPhoto, BatchStop> {
-        let photo: Frame = source.open(index).map_err(BatchStop::Said)?;
-        let painting = painter
-            .paint(&photo, network, *settings, &batch.control)
-            .map_err(|error| {
-                if error.is_cancelled() {
-                    BatchStop::Cancelled
-                } else {
-                    BatchStop::Said(error.to_string())
-                }
-            })?;
-        source
-            .finish(index, &photo, &painting)
-            .map_err(BatchStop::Said)
-    });
-    send_notices(painter, events);
-    let outcome = match run {
-        Ok(Ok(saved)) => Ok(saved),
-        Ok(Err(BatchStop::Cancelled)) => {
-            events.send(Event::BatchEnded { cancelled: true });
-            return true;
-        }
-        Ok(Err(BatchStop::Said(reason))) => Err(reason),
-        Err(error) => {
-            painter.forget_sessions();
-            Err(error.to_string())
-        }
-    };
-    events.send(Event::BatchPhoto {
-        done: batch.next,
-        total,
-        name: batch.job.source.name(index),
-        outcome,
-    });
-    false
-}
-
-/// Sends an event for every device that took the place of a lost one.
-fn send_notices(painter: &mut Painter, events: &Events) {
-    for notice in painter.take_notices() {
-        events.send(Event::Device {
-            info: painter.backend().device(),
-            notice: Some(notice),
-        });
-    }
-}
-
-/// Why a photo of a batch has no result.
-enum BatchStop {
-    Cancelled,
-    Said(String),
-}
-
-/// Runs `job`; a panic becomes an error.
-fn caught<T>(job: impl FnOnce() -> T) -> Result<T, EngineError> {
-    catch_unwind(AssertUnwindSafe(job))
-        .map_err(|panic| EngineError::Panicked(panic_message(panic.as_ref())))
 }

@@ -20,7 +20,7 @@ use crate::tensor::Shape;
 pub const MAX_CHANNELS: usize = 512;
 /// Largest convolution kernel, in pixels a side.
 pub const MAX_KERNEL_PX: usize = 15;
-/// What instance norms add to the variance unless a model says otherwise, as PyTorch's do.
+/// The eps that instance norms add to the variance unless a model says otherwise, as in PyTorch.
 pub const NORM_EPS: f64 = 1e-5;
 /// Upper bound of [`Graph::min_side_px`]: a graph whose reflections need larger pictures counts as one that
 /// runs at no size.
@@ -29,7 +29,7 @@ const MAX_MIN_SIDE_PX: usize = 1 << 10;
 /// Index of a node in [`Graph::nodes`]; also that of the map that the node makes.
 pub type NodeId = usize;
 
-/// What a node computes. Maps are channels x rows x columns.
+/// The operation of a node. Maps are channels x rows x columns.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Op {
     /// The photo's red, green and blue, 0 to 255. No inputs.
@@ -68,7 +68,7 @@ pub enum Op {
     Picture,
 }
 
-/// What kind of work an operation is, which decides how it can be fused.
+/// The kind of an operation, which decides how it can be fused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// Comes from outside.
@@ -109,7 +109,7 @@ impl Hash for Op {
 }
 
 impl Op {
-    /// What kind of work it is.
+    /// The kind of the operation.
     pub const fn class(&self) -> Class {
         match self {
             Self::Photo => Class::Input,
@@ -143,7 +143,13 @@ impl Op {
                     && pixels.contains(&stride_px)
             }
             Self::ReflectPad { margin_px } => margin_px <= MAX_KERNEL_PX,
-            _ => true,
+            Self::Photo
+            | Self::InstanceStatistics
+            | Self::InstanceNorm { .. }
+            | Self::Relu
+            | Self::Add
+            | Self::Upsample
+            | Self::Picture => true,
         }
     }
 
@@ -169,7 +175,7 @@ pub struct Node {
     pub name: String,
     /// The layer under which its time is counted: the convolution that it prepares or follows.
     pub layer: String,
-    /// What it computes.
+    /// Its operation.
     pub op: Op,
     /// The nodes whose maps it reads.
     pub inputs: Vec<NodeId>,
@@ -322,7 +328,13 @@ impl Graph {
                         bias: channels,
                     }
                 }
-                _ => return None,
+                Op::Photo
+                | Op::ReflectPad { .. }
+                | Op::InstanceStatistics
+                | Op::Relu
+                | Op::Add
+                | Op::Upsample
+                | Op::Picture => return None,
             };
             Some((node, shape))
         })
@@ -404,7 +416,19 @@ fn shape_of(op: &Op, given: &[Shape], (height, width): (usize, usize)) -> Option
         (Op::Relu, [map]) => Some(*map),
         (Op::Picture, [map]) => (map.channels == 3).then_some(*map),
         (Op::Upsample, [map]) => Some(Shape::new(map.channels, 2 * map.height, 2 * map.width)),
-        _ => None,
+        // Another number of maps, which no node reads.
+        (
+            Op::Photo
+            | Op::ReflectPad { .. }
+            | Op::Conv2d { .. }
+            | Op::InstanceStatistics
+            | Op::InstanceNorm { .. }
+            | Op::Add
+            | Op::Relu
+            | Op::Picture
+            | Op::Upsample,
+            _,
+        ) => None,
     }
 }
 

@@ -47,7 +47,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// How long settings rest before they are written, in seconds.
 const SETTINGS_REST_SECONDS: f64 = 1.0;
 
-/// What a window is made of.
+/// The parts that a window starts with.
 pub struct Launch {
     /// Dialogs and the clipboard.
     pub platform: Arc<dyn Platform>,
@@ -92,10 +92,10 @@ pub(super) struct PaintRequest {
     pub run: Option<Generation>,
 }
 
-/// What is painted of the photo on the table.
+/// The painting of the photo on the table.
 #[derive(Default)]
 pub(super) struct PhotoPainting {
-    /// What is being painted, or will be when its network is here.
+    /// The painting that is being made, or will be when its network is here.
     pub request: Option<PaintRequest>,
     pub composed: ComposeRequest,
     /// The choice before the change that is still going on.

@@ -10,9 +10,9 @@ use super::{
 };
 use crate::settings::{Choices, ThemeChoice};
 
-/// What the upper bar needs to know.
+/// The state that the upper bar shows.
 pub struct TopView<'a> {
-    /// What is remembered.
+    /// The remembered choices.
     pub settings: &'a Choices,
     /// Whether there is a choice to go back to.
     pub can_undo: bool,
@@ -127,11 +127,11 @@ pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
     });
 }
 
-/// What the lower line needs to know.
+/// The texts of the lower line.
 pub struct StatusView {
     /// The device in words.
     pub device: String,
-    /// What has to be said about the device: a fallback, or that there is none.
+    /// A notice about the device: a fallback, or that there is none.
     pub device_notice: Option<String>,
     /// Name and size of the photo.
     pub photo: Option<String>,
@@ -146,8 +146,8 @@ const PART_GAP: f32 = 16.0;
 /// their own.
 const ONE_LINE_WIDTH: f32 = 1360.0;
 
-/// Draws the lower line into `ui`: words, and the buttons of the stage's view where there is one, with
-/// whether it is what is seen. What does not fit is cut and stands whole in its tooltip.
+/// Draws the lower line into `ui`: words, and the buttons of the stage's view where there is one, with whether
+/// it is what is seen. Text that does not fit is cut; its tooltip has all of it.
 pub fn status(
     ui: &mut egui::Ui,
     view: &StatusView,

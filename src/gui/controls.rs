@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{engine::paint::OutputSize, media::encode::Format, mode::ModelSize, settings::Choices};
 
-/// What the controls need to know.
+/// The state that the controls show.
 pub struct View<'a> {
     /// The choice as it is.
     pub choice: &'a Choice,
-    /// What is remembered: format and quality.
+    /// The remembered choices: format and quality.
     pub settings: &'a Choices,
     /// The format to save in.
     pub format: Format,

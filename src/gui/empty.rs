@@ -1,4 +1,4 @@
-//! What stands on or over the stage besides pictures: the welcome, hints, progress, the drop area.
+//! Draws the parts of the stage that are no pictures: the welcome, hints, progress, the drop area.
 
 use eframe::egui::{
     self, Align, Align2, CornerRadius, FontId, Frame, Id, Layout, Margin, Order, ProgressBar, Rect,
@@ -61,7 +61,7 @@ pub fn hint(ui: &egui::Ui, area: Rect, text: &str) {
     });
 }
 
-/// What is being painted, how far it is, and a way to stop it.
+/// The name of the running painting, its progress, and a button that stops it.
 pub fn progress(ui: &egui::Ui, area: Rect, text: &str, share: f32, intents: &mut Vec<Intent>) {
     chip(ui, area, "progress", |ui| {
         ui.horizontal(|ui| {

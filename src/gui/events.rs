@@ -4,7 +4,7 @@ use eframe::egui;
 
 use super::{
     app::{App, PaintRequest},
-    background::{Opened, Origin, Purpose, Report, Snapshot, Sorted},
+    background::{Opened, Origin, Purpose, Report, SavedSnapshot, Sorted},
     batch::{Batch, Phase},
     choice::{DEFAULT_BRUSH, working_size_of},
     intent::Intent,
@@ -219,14 +219,14 @@ impl App {
                 }
                 Err(error) => self.messages.error(error),
             },
-            Report::Snapshot(Ok(Snapshot { path, size: (w, h) })) => self
+            Report::SnapshotSaved(Ok(SavedSnapshot { path, size: (w, h) })) => self
                 .messages
                 .notice(format!("Saved with {w} × {h} px as {}", path_label(&path))),
             Report::Exported(Ok(path)) => {
                 self.messages
                     .notice(format!("Saved as {}", path_label(&path)));
             }
-            Report::Snapshot(Err(error)) | Report::Exported(Err(error)) => {
+            Report::SnapshotSaved(Err(error)) | Report::Exported(Err(error)) => {
                 self.messages.error(error)
             }
             Report::Charted { report, result } => {
@@ -312,7 +312,7 @@ impl App {
                 return;
             }
         };
-        // What was typed may name a folder that is not there.
+        // A typed path may name a folder that is not there.
         let folder = path.parent().filter(|folder| folder.is_dir());
         let folder = folder.map(std::path::Path::to_owned);
         let state = &mut self.settings.state;
@@ -384,7 +384,7 @@ impl App {
 
     /// Puts a photo on the table and paints it when a style is chosen.
     pub(super) fn put(&mut self, ctx: &egui::Context, opened: Opened) {
-        // Whoever opens a photo wants to see it.
+        // A person who opens a photo wants to see it.
         self.perform_live(ctx, LiveIntent::Leave);
         for note in &opened.photo.notes {
             self.messages.notice(note.clone());

@@ -126,8 +126,8 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
     .map_err(|error| GuiError::Window(without_place(&disk::without_number(&error.to_string()))))
 }
 
-/// What the window system says, without the place in a library's sources at which it does:
-/// `os error at /x/winit/src/linux.rs:788: no display`.
+/// The window system's message, without the place in a library's sources that it names: `os error at
+/// /x/winit/src/linux.rs:788: no display`.
 fn without_place(text: &str) -> String {
     let place = text.split_once("os error at ").and_then(|(before, rest)| {
         let (_, words) = rest.split_once(": ")?;

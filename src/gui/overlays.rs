@@ -1,4 +1,4 @@
-//! What may lie over the window: a question, the list of shortcuts, credits and licences.
+//! Overlays, which lie over the window: a question, the list of shortcuts, credits and licences.
 
 use std::{mem::discriminant, path::PathBuf};
 
@@ -40,15 +40,15 @@ pub enum Question {
 
 /// A path that is typed where no file dialog can be shown.
 pub struct TypedPath {
-    /// What it is for.
+    /// Its purpose.
     pub purpose: Purpose,
-    /// What stands in the field.
+    /// The text in the field.
     pub text: String,
     /// Why there is no dialog.
     pub why: String,
 }
 
-/// What lies over the window.
+/// The overlay over the window.
 #[derive(Default)]
 pub enum Overlay {
     /// Nothing.
@@ -97,7 +97,7 @@ impl Overlays {
         std::mem::take(&mut self.open)
     }
 
-    /// What is open.
+    /// The open overlay.
     pub fn open(&self) -> &Overlay {
         &self.open
     }

@@ -1,4 +1,4 @@
-//! What the desktop gives: file dialogs and the clipboard.
+//! The desktop's file dialogs and clipboard.
 //!
 //! [`Platform`] is the seam; tests put a scripted one in its place. Every call may block for as long
 //! as a person thinks, so only background threads call, never the window's. The only rfd and the
@@ -19,7 +19,7 @@ use crate::{
     media::encode::Format,
 };
 
-/// What the clipboard holds, as far as the window can use it.
+/// The clipboard's content, as far as the window can use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Clip {
     /// Pixels.
@@ -63,7 +63,7 @@ pub trait Platform: Send + Sync {
     /// A sentence for people: why there is no dialog and how to have one.
     fn ask(&self, dialog: &Dialog, folder: Option<&Path>) -> Result<Option<PathBuf>, String>;
 
-    /// What the clipboard holds.
+    /// The clipboard's content.
     ///
     /// # Errors
     /// A sentence for people.

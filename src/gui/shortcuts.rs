@@ -341,8 +341,8 @@ pub fn groups() -> Vec<Group> {
     ]
 }
 
-/// What was pressed since the last frame. With `covered`, something lies over the window and only
-/// the keys that close it count.
+/// The shortcuts that were pressed since the last frame. With `covered`, something lies over the window and
+/// only the keys that close it count.
 pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press> {
     if ctx.egui_wants_keyboard_input() {
         return Vec::new();

@@ -43,7 +43,7 @@ pub struct Card {
 pub struct Loaded {
     /// The network.
     pub network: Arc<Network>,
-    /// What a person should know, for example that the smaller model had to stand in.
+    /// A note for people, for example that the smaller model is used instead.
     pub note: Option<String>,
 }
 

@@ -68,7 +68,7 @@ impl App {
                 return;
             }
             Press::Theme => {
-                // What is seen changes with every press, also from the desktop's own.
+                // Every press changes the theme that is seen, also from the desktop's own.
                 let next = match ctx.theme() {
                     egui::Theme::Dark => ThemeChoice::Light,
                     egui::Theme::Light => ThemeChoice::Dark,

@@ -1,4 +1,4 @@
-//! What the window shows: the bars, the gallery, the controls, and what floats over the picture.
+//! Draws the window: the bars, the gallery, the controls, and the parts that float over the picture.
 
 use eframe::egui::{self, Frame, Margin, Panel};
 

@@ -1,5 +1,5 @@
-//! What is on the table: the photo, the choice of how to paint it, the paintings made so far, and
-//! which of them are saved. Rules only; no threads, no egui. Belongs to the window's thread.
+//! The table: the photo, the choice of how to paint it, the paintings made so far, and which of them are saved.
+//! Rules only; no threads, no egui. Belongs to the window's thread.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub struct OpenPhoto {
 /// A finished painting and the choice that led to it.
 #[derive(Clone)]
 pub struct Shown {
-    /// What was painted.
+    /// Its recipe.
     pub recipe: Recipe,
     /// The choice at that time.
     pub choice: Choice,

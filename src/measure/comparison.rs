@@ -16,7 +16,7 @@ use crate::{
     timing::TimingMethod,
 };
 
-/// What is compared.
+/// Two modes to be compared, and the frames.
 pub struct Comparison<'a> {
     /// The one that is the measure, and the one that is compared with it.
     pub candidates: [Candidate<'a>; 2],

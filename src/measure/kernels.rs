@@ -33,7 +33,7 @@ pub struct KernelRow {
 }
 
 impl KernelRow {
-    /// The row of a measured step, beside what the device can do.
+    /// The row of a measured step, with its share of what the device can do at most.
     pub fn of(step: &StepTiming, ceiling: Option<&Ceiling>) -> Self {
         Self {
             layer: step.layer.clone(),

@@ -37,7 +37,7 @@ pub enum MeasureError {
     /// The device failed, does not have a mode, or the run was cancelled.
     #[error(transparent)]
     Backend(#[from] BackendError),
-    /// What is measured would not fit.
+    /// The measurement would not fit in memory.
     #[error(
         "{what} at {width} x {height} pixels needs {needed_mb} MB of memory, {limit_mb} MB may be \
          taken; choose a smaller size or fewer modes, or close other programs"

@@ -13,7 +13,7 @@ use crate::{
     verify::Equality,
 };
 
-/// What a comparison found.
+/// The result of a comparison.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MeasureReport {
     /// Of this program.

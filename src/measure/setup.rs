@@ -69,7 +69,7 @@ pub struct Setup<'a> {
     pub warmup: u32,
 }
 
-/// What stands beside the times of kernels.
+/// The facts that a table of kernels shows beside their times.
 #[derive(Default)]
 pub struct KernelFacts {
     /// What the device can do at most.

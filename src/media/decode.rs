@@ -1,4 +1,4 @@
-//! From a file's bytes to an upright picture in RGBA8.
+//! Decodes a file's bytes to an upright picture in RGBA8.
 //!
 //! The header is read first and limits hold before a pixel is decoded: [`MAX_PIXELS`], [`MAX_FILE_BYTES`], the
 //! memory that is available, and a budget for everything that a decoder keeps besides the pixels. What was lost
@@ -40,14 +40,14 @@ const EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff
 pub struct Photo {
     /// The pixels.
     pub frame: Arc<Frame>,
-    /// The RGB colour profile that came with it, to go with what is made from it.
+    /// The picture's RGB colour profile, which goes into the files that are made from it.
     pub icc: Option<Vec<u8>>,
     /// Notes about the conversion, for people.
     pub notes: Vec<String>,
     /// The file as the person named it.
     pub name: String,
-    /// The format that a result is saved in when nobody says otherwise: the photo's own where it
-    /// can be written, else PNG.
+    /// The format that a result is saved in when none is chosen: the photo's own where it can be written, else
+    /// PNG.
     pub natural_format: Format,
 }
 
@@ -58,8 +58,8 @@ pub fn has_picture_name(path: &Path) -> bool {
         .is_some_and(|e| EXTENSIONS.contains(&e.to_ascii_lowercase().as_str()))
 }
 
-/// Reads the picture in a plain file. A pipe is refused without waiting for its writer, who may never
-/// come; who can give up waiting reads it by [`bytes_of_path`].
+/// Reads the picture in a plain file. A pipe is refused, because waiting for its writer might never end; a
+/// caller that can stop waiting uses [`bytes_of_path`].
 ///
 /// # Errors
 /// [`MediaError`] names the file and the reason.
@@ -77,12 +77,11 @@ pub fn from_path(path: &Path) -> Result<Photo, MediaError> {
     from_bytes(&path.display().to_string(), &bytes_of_path(path)?)
 }
 
-/// The bytes of a file whose first bytes are those of a picture; for callers that need the file as
-/// it is besides what is in it. Reads whatever can be read from start to end, and waits as long as
-/// that takes.
+/// The bytes of a file whose first bytes are those of a picture; for callers that need the file itself besides
+/// its picture. Reads pipes as well, and waits for their writers.
 ///
 /// # Errors
-/// Checks what [`from_path`] would refuse before decoding.
+/// Those of [`from_path`] that need no decoding.
 pub fn bytes_of_path(path: &Path) -> Result<Vec<u8>, MediaError> {
     let name = path.display().to_string();
     let unreadable = |e: std::io::Error| MediaError::Read {
@@ -110,7 +109,7 @@ pub fn from_reader(name: &str, reader: impl Read) -> Result<Photo, MediaError> {
 /// As [`bytes_of_path`], for what `reader` gives.
 ///
 /// # Errors
-/// Checks what [`from_reader`] would refuse before decoding.
+/// Those of [`from_reader`] that need no decoding.
 pub fn bytes_of_reader(name: &str, mut reader: impl Read) -> Result<Vec<u8>, MediaError> {
     let mut bytes = Vec::new();
     let mut read_up_to = |bytes: &mut Vec<u8>, limit: u64| {
@@ -171,7 +170,7 @@ pub fn needs(name: &str, bytes: &[u8]) -> Result<Needs, MediaError> {
     })
 }
 
-/// What `decode` makes of the picture in `bytes`.
+/// Runs `decode` on the picture in `bytes`.
 fn unless_it_panics<T>(
     name: &str,
     bytes: &[u8],

@@ -1,4 +1,4 @@
-//! From a finished picture to a file: nothing is ever half-written.
+//! Encodes pictures into files: nothing is ever half-written.
 //!
 //! A picture is encoded straight into what [`disk::write_whole`] gives. What exists stays untouched unless
 //! the caller says [`Existing::Replace`].
@@ -23,7 +23,7 @@ use crate::{
     frame::Frame,
 };
 
-/// JPEG quality when nobody says otherwise, 1 to 100.
+/// JPEG quality when none is chosen, 1 to 100.
 pub const DEFAULT_JPEG_QUALITY: u8 = 92;
 
 /// Bytes of one chunk of a PNG file.
@@ -177,7 +177,7 @@ pub fn save_bytes(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), M
 /// Checks that [`save`] may write to `path`, so that a long run is not started in vain.
 ///
 /// # Errors
-/// Checks what [`save`] would refuse before the picture is made.
+/// Those of [`save`] that do not depend on the picture.
 pub fn check_target(path: &Path, existing: Existing) -> Result<(), MediaError> {
     Ok(disk::check_target(path, existing)?)
 }

@@ -18,7 +18,7 @@ fn is_hidden(path: &Path) -> bool {
 pub struct Folder {
     /// Files whose names are those of pictures, by name.
     pub photos: Vec<PathBuf>,
-    /// Folders, of which nothing is taken.
+    /// Folders in it, which are left out.
     pub folders: Vec<PathBuf>,
 }
 

@@ -1,8 +1,8 @@
-//! A panic of a picture decoder is an error about the picture.
+//! Turns a panic of a picture decoder into an error about the picture.
 //!
 //! Decoders of other crates index tables and rows by numbers in a file; fuzzing finds files on which they
-//! panic. That must not end a thread of ours. Nothing of ours is half done when they do: what they write to is
-//! thrown away.
+//! panic. That must not end a thread of ours. No state is left half-changed by it: the memory that a decoder
+//! writes to is thrown away.
 
 use std::{
     cell::Cell,

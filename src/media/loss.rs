@@ -1,9 +1,9 @@
 //! How much of a JPEG is missing.
 //!
-//! Where data is missing the decoder says nothing: at the end of the file it paints the rest grey, and
-//! behind an end marker that comes too early it repeats what zeros happen to mean. So a picture whose
-//! last rows repeat is decoded once more, strictly and without the end marker: whole data comes to its
-//! end all the same, and of other data the rows are counted for which there was none.
+//! Where data is missing the decoder reports nothing: at the end of the file it paints the rest grey, and
+//! behind an end marker that comes too early it decodes zeros. So a picture whose last rows repeat is decoded
+//! once more, strictly and without the end marker: whole data still decodes to the end, and otherwise the rows
+//! without data are counted.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -52,7 +52,7 @@ impl Display for Loss {
     }
 }
 
-/// What is missing of the JPEG in `bytes`, which was decoded to `picture`. What is not there is grey
+/// The missing part of the JPEG in `bytes`, which was decoded to `picture`. The missing part is grey
 /// afterwards.
 ///
 /// # Errors
@@ -65,7 +65,7 @@ pub(super) fn of_jpeg(
     if !look.has_data {
         return Ok(Some(Loss::Everything));
     }
-    // Of a picture that gets sharper scan by scan, nobody knows how sharp it was.
+    // Of a progressive JPEG it is not known how many scans there were.
     let detail = look.end.is_none().then_some(Loss::Detail);
     let rows = u64::from(picture.height());
     let why = if look.keeps_coefficients {
@@ -114,8 +114,8 @@ enum Stop {
     Nonsense,
 }
 
-/// Why a strict decoding of `data` stops in the middle; `None` when it comes to the end. Decodes into
-/// `picture`, so that it takes no further memory, and leaves there what a lenient decoding makes.
+/// Why a strict decoding of `data` stops in the middle; `None` when it reaches the end. Decodes into `picture`,
+/// so that it takes no further memory, and leaves a lenient decoding there.
 fn stop(data: Vec<u8>, picture: &mut RgbaImage) -> Result<Option<Stop>, ImageError> {
     let mut decode = |strict: bool| {
         let lenient = DecoderOptions::default()

@@ -45,7 +45,7 @@ pub enum MediaError {
     UnknownFormat {
         /// The file as the person named it.
         name: String,
-        /// What the file is instead, as far as its first bytes tell.
+        /// The kind of the file, as far as its first bytes show it.
         found: String,
     },
     /// The header declares more pixels than the limit.
@@ -74,7 +74,7 @@ pub enum MediaError {
         height: u32,
         /// Megabytes that the pictures alone take.
         needed_mb: u64,
-        /// Megabytes that can be had.
+        /// Megabytes that are free.
         available_mb: u64,
     },
     /// Reading the picture would take more memory than it may.

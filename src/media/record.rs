@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select_biased};
 
 use super::{
     MediaError,
@@ -103,8 +103,9 @@ struct FrameCounts {
 }
 
 impl Recorder {
-    /// Records into `folder`, which is made, what comes through the sink; frames are named
-    /// `frame-000001.png` and so on. `wake_up` is called, on the recorder's thread, when the recording has ended by itself ([`Self::has_ended`]).
+    /// Records the frames of the sink into `folder`, which is made; files are named `frame-000001.png` and so
+    /// on. `wake_up` is called, on the recorder's thread, when the recording has ended by itself
+    /// ([`Self::has_ended`]).
     ///
     /// # Errors
     /// [`MediaError`] when the folder cannot be made or holds a recording already.
@@ -269,18 +270,27 @@ impl Writer {
         stopped: &Receiver<()>,
         back: &Sender<Frame>,
     ) -> Result<(), MediaError> {
-        loop {
-            let shot = select! {
-                recv(queue) -> shot => shot.ok(),
-                // Those that wait are written all the same.
-                recv(stopped) -> _ => queue.try_recv().ok(),
-            };
-            let Some(shot) = shot else {
-                break;
-            };
+        let mut save = |shot: Shot| -> Result<(), MediaError> {
             self.write(&shot)?;
-            // Nobody may be left to fill it.
+            // The sink that would fill it may be dropped.
             back.try_send(shot.frame).ok();
+            Ok(())
+        };
+        loop {
+            select_biased! {
+                recv(stopped) -> _ => {
+                    // Those that wait now and no later ones: a sink that is still fed faster than the disk
+                    // writes would never leave the queue empty.
+                    for shot in queue.try_iter().take(queue.len()) {
+                        save(shot)?;
+                    }
+                    break;
+                }
+                recv(queue) -> shot => match shot {
+                    Ok(shot) => save(shot)?,
+                    Err(_) => break,
+                },
+            }
         }
         disk::sync_file(&self.table, &self.folder.join(TABLE))
             .and_then(|()| disk::sync_folder(&self.folder))
@@ -376,6 +386,26 @@ mod tests {
         assert!(told.starts_with(&expected), "{told}");
         let table = fs::read_to_string(home.path().join(TABLE)).expect("a table");
         assert_eq!(table.lines().count(), 3, "{table}");
+    }
+
+    #[test]
+    fn a_recording_ends_although_its_sink_is_fed_faster_than_the_disk_writes() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (mut recorder, mut sink) =
+            Recorder::start(home.path(), Format::Bmp, Arc::new(|| {})).expect("a folder");
+        let frame = Frame::from_fn(8, 6, |_, _| [1, 2, 3, 255]);
+        while recorder.written() == 0 {
+            sink.push(&frame, Instant::now());
+        }
+        recorder.stop = None;
+        // The one that is being written, and those that wait when the end is noticed.
+        let most = recorder.written() + 1 + QUEUE as u64;
+        while !recorder.has_ended() && recorder.written() <= most {
+            sink.push(&frame, Instant::now());
+        }
+        let recorded = recorder.finish();
+        assert!(recorded.frames <= most, "{recorded:?}, at most {most}");
+        assert_eq!(recorded.failure, None);
     }
 
     #[test]

@@ -9,8 +9,8 @@
 
 use crate::frame::Frame;
 
-/// Unit of a weight: weights of one output pixel add up to this.
-const ONE: u32 = 1 << 12;
+/// Unit of a weight: weights of one output pixel are whole numbers and add up to this.
+const ONE: f32 = 4096.0;
 
 /// Positions that are read of those that one output position covers, where it covers many more.
 const ENOUGH: usize = 3;
@@ -30,7 +30,7 @@ struct Span {
 #[derive(Default)]
 struct Axis {
     spans: Vec<Span>,
-    weights: Vec<u32>,
+    weights: Vec<f32>,
 }
 
 impl Axis {
@@ -47,9 +47,9 @@ impl Axis {
             if stride > 1 {
                 // Evenly spread, because the other covered positions are not read.
                 let len = (last - first).div_ceil(stride);
-                let each = ONE / len as u32;
+                let each = (ONE / len as f32).floor();
                 self.weights.extend((0..len).map(|_| each));
-                self.weights[begin] += ONE - each * len as u32;
+                self.weights[begin] += ONE - each * len as f32;
                 self.spans.push(Span {
                     first,
                     len,
@@ -58,16 +58,16 @@ impl Axis {
                 });
                 continue;
             }
-            let mut sum = 0;
+            let mut sum = 0.0;
             for at in first..last {
                 let covered = (end.min(at as f64 + 1.0) - start.max(at as f64)).max(0.0);
-                let weight = (covered / ratio * f64::from(ONE)).round() as u32;
+                let weight = (covered / ratio * f64::from(ONE)).round() as f32;
                 sum += weight;
                 self.weights.push(weight);
             }
             // Rounding must not darken or brighten: the middle takes the rest.
             let middle = begin + (last - first) / 2;
-            self.weights[middle] = (self.weights[middle] + ONE).saturating_sub(sum);
+            self.weights[middle] = (self.weights[middle] + ONE - sum).max(0.0);
             self.spans.push(Span {
                 first,
                 len: last - first,
@@ -84,10 +84,8 @@ pub struct Resampler {
     sizes: Option<[(usize, usize); 2]>,
     columns: Axis,
     rows: Axis,
-    /// One output row before division, RGBA.
-    sums: Vec<u32>,
-    /// One input row at the output's width, RGBA.
-    row: Vec<u32>,
+    /// The input rows of one output row, weighted and added up, RGBA. Whole numbers below 2^24, so they are exact.
+    sums: Vec<f32>,
 }
 
 impl Resampler {
@@ -102,47 +100,38 @@ impl Resampler {
         if self.sizes != Some(sizes) {
             self.columns.set(sizes[0].0, sizes[1].0);
             self.rows.set(sizes[0].1, sizes[1].1);
-            self.sums.resize(4 * sizes[1].0, 0);
-            self.row.resize(4 * sizes[1].0, 0);
+            self.sums.resize(4 * sizes[0].0, 0.0);
             self.sizes = Some(sizes);
         }
         let (from_row, to_row) = (4 * sizes[0].0, 4 * sizes[1].0);
-        let mut ready = usize::MAX;
         for (span, out) in (self.rows.spans.iter()).zip(to.rgba_mut().chunks_exact_mut(to_row)) {
-            self.sums.fill(ONE * ONE / 2);
+            self.sums.fill(0.0);
             let weights = &self.rows.weights[span.weights..span.weights + span.len];
             for (y, &weight) in (span.first..).step_by(span.stride).zip(weights) {
-                // Neighbouring output rows share an input row at their border.
-                if ready != y {
-                    let source = &from.rgba()[y * from_row..(y + 1) * from_row];
-                    shrink_row(&self.columns, source, &mut self.row);
-                    ready = y;
-                }
-                for (sum, &value) in self.sums.iter_mut().zip(&self.row) {
-                    *sum += value * weight;
+                let source = &from.rgba()[y * from_row..(y + 1) * from_row];
+                for (sum, &value) in self.sums.iter_mut().zip(source) {
+                    *sum += f32::from(value) * weight;
                 }
             }
-            for (byte, &sum) in out.iter_mut().zip(&self.sums) {
-                *byte = (sum / (ONE * ONE)) as u8;
-            }
+            shrink_row(&self.columns, &self.sums, out);
         }
     }
 }
 
-/// One row at the output's width, each value times [`ONE`].
-fn shrink_row(columns: &Axis, source: &[u8], row: &mut [u32]) {
-    for (span, out) in columns.spans.iter().zip(row.chunks_exact_mut(4)) {
-        let pixels = source[4 * span.first..]
-            .chunks_exact(4)
-            .step_by(span.stride);
+/// One output row from the sums of its input rows.
+fn shrink_row(columns: &Axis, sums: &[f32], row: &mut [u8]) {
+    let (sums, _) = sums.as_chunks::<4>();
+    let (row, _) = row.as_chunks_mut::<4>();
+    for (span, out) in columns.spans.iter().zip(row) {
+        let pixels = sums[span.first..].iter().step_by(span.stride);
         let weights = &columns.weights[span.weights..span.weights + span.len];
-        let mut sums = [0u32; 4];
+        let mut total = [0.0f32; 4];
         for (pixel, &weight) in pixels.zip(weights) {
             for c in 0..4 {
-                sums[c] += u32::from(pixel[c]) * weight;
+                total[c] += pixel[c] * weight;
             }
         }
-        out.copy_from_slice(&sums);
+        *out = total.map(|sum| (sum / (ONE * ONE) + 0.5) as u8);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The picture that is always at hand.
+//! The sample: a photo inside the program.
 
 use super::{MediaError, decode};
 

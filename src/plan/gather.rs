@@ -2,6 +2,7 @@
 //!
 //! The kernels know these patterns; a group that gathers anything else has no kernel.
 
+use super::layer::conv_of_norm;
 use crate::graph::{Graph, NodeId, Op, fusion::Group};
 
 /// Where a fused convolution's values come from.
@@ -45,21 +46,30 @@ pub(super) fn gather_of(graph: &Graph, group: &Group) -> Option<Gather> {
     };
     let padded = *node(group.op).inputs.first()?;
     let (_, input) = step_over(padded, |op| matches!(op, Op::ReflectPad { .. }));
+    let margin_px = match node(padded).op {
+        Op::ReflectPad { margin_px } if is_gathered(padded) => margin_px,
+        _ => 0,
+    };
+    if !matches!(node(group.op).op, Op::Conv2d { kernel_px, .. } if margin_px == kernel_px / 2) {
+        return None;
+    }
     let (upsample, map) = step_over(input, |op| matches!(op, Op::Upsample));
-    let raw_of = |norm: NodeId| match (node(norm).op, &node(norm).inputs[..]) {
-        (Op::InstanceNorm { .. }, [raw, _]) if is_gathered(norm) && !is_gathered(*raw) => {
-            Some(*raw)
+    let raw_of = |norm: NodeId| match node(norm).op {
+        Op::InstanceNorm { .. } if is_gathered(norm) => {
+            conv_of_norm(graph, norm).filter(|raw| !is_gathered(*raw))
         }
         _ => None,
     };
+    // What a convolution leaves for its norm is not its map: the bias is left out.
+    let is_finished = |id: NodeId| !is_gathered(id) && !node(id).op.is_conv();
     let normalised =
         |norm: NodeId, relu, skip| raw_of(norm).map(|raw| Loaded::Normalised { raw, relu, skip });
     let loaded = match (node(map).op, &node(map).inputs[..]) {
         _ if !is_gathered(map) => Loaded::Map(map),
         (Op::Photo, _) => Loaded::Photo,
         (Op::Relu, [norm]) => normalised(*norm, true, None)?,
-        (Op::Add, [a, b]) if !is_gathered(*a) => normalised(*b, false, Some(*a))?,
-        (Op::Add, [a, b]) if !is_gathered(*b) => normalised(*a, false, Some(*b))?,
+        (Op::Add, [a, b]) if is_finished(*a) => normalised(*b, false, Some(*a))?,
+        (Op::Add, [a, b]) if is_finished(*b) => normalised(*a, false, Some(*b))?,
         (Op::InstanceNorm { .. }, _) => normalised(map, false, None)?,
         _ => return None,
     };

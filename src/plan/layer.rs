@@ -103,6 +103,21 @@ impl ConvLayer {
     }
 }
 
+/// The convolution that an instance norm is of, by that convolution's own statistics. `None` for any other
+/// norm: kernels know one norm for each convolution.
+pub(super) fn conv_of_norm(graph: &Graph, norm: NodeId) -> Option<NodeId> {
+    let nodes = graph.nodes();
+    let [raw, statistics] = nodes[norm].inputs[..] else {
+        return None;
+    };
+    let is_norm = |node: &&Node| matches!(node.op, Op::InstanceNorm { .. });
+    let norms = nodes.iter().filter(is_norm);
+    let is_only_one = norms.filter(|node| node.inputs[0] == raw).count() == 1;
+    let is_its_own =
+        nodes[statistics].op == Op::InstanceStatistics && nodes[statistics].inputs == [raw];
+    (nodes[raw].op.is_conv() && is_its_own && is_only_one).then_some(raw)
+}
+
 #[cfg(test)]
 #[allow(clippy::expect_used)]
 mod tests {

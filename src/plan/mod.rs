@@ -119,7 +119,7 @@ pub struct ConvProvider {
 }
 
 impl ConvProvider {
-    /// The program's own kernels, since the library cannot be had for this reason.
+    /// The program's own kernels, since there is no library for this reason.
     pub fn own(reason: impl Into<String>) -> Self {
         Self {
             name: "own kernels".to_owned(),

@@ -149,7 +149,7 @@ impl Settings {
 /// The table that a settings file's text is.
 ///
 /// # Errors
-/// Why nothing can be made of it, in words.
+/// Why the text cannot be read, in words.
 pub(super) fn parsed(text: &str) -> Result<Table, String> {
     let table: Table = text
         .parse()

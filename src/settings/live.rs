@@ -5,7 +5,7 @@ use toml::Table;
 use super::table::{Reader, put};
 use crate::{
     capture::{PixelFormat, Rotation, Source},
-    engine::live::{Candidate, DEFAULT_TARGET_FPS, LiveSize},
+    engine::live::{CandidateChoice, DEFAULT_TARGET_FPS, LiveSize},
     mode::{DeviceChoice, ModeChoice, ModelSize, Precision, PrecisionChoice, Variant},
 };
 
@@ -31,14 +31,14 @@ pub struct LiveChoices {
     /// Variant and precision.
     pub mode: ModeChoice,
     /// The two candidates of a comparison.
-    pub candidates: [Candidate; 2],
+    pub candidates: [CandidateChoice; 2],
     /// Whether the gallery's pictures move.
     pub moving_gallery: bool,
 }
 
 impl Default for LiveChoices {
     fn default() -> Self {
-        let fp32 = |variant| Candidate {
+        let fp32 = |variant| CandidateChoice {
             device: DeviceChoice::Auto,
             mode: ModeChoice {
                 variant,
@@ -131,9 +131,9 @@ fn mode_text(mode: ModeChoice) -> String {
 }
 
 /// From `auto fused fp16`: device, variant, precision.
-fn candidate(text: &str) -> Option<Candidate> {
+fn candidate(text: &str) -> Option<CandidateChoice> {
     let (device, mode) = text.split_once(' ')?;
-    Some(Candidate {
+    Some(CandidateChoice {
         device: device.parse().ok()?,
         mode: mode.parse().ok()?,
     })

@@ -188,7 +188,7 @@ impl Settings {
     /// Reads the text of a settings file; the second part as in [`Settings::load`].
     ///
     /// # Errors
-    /// Why nothing can be made of the text, in words.
+    /// Why the text cannot be read, in words.
     pub fn from_text(text: &str) -> Result<(Self, Vec<String>), String> {
         parsed(text).map(Self::from_table)
     }

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-/// Takes the table `name` out of `table`; whatever else had that name gives way.
+/// Takes the table `name` out of `table`; a value of that name that is no table is dropped.
 pub fn take_part(table: &mut Table, name: &str) -> Table {
     match table.remove(name) {
         Some(Value::Table(part)) => part,
@@ -30,7 +30,7 @@ pub struct Complaints {
     pub refused: Vec<(&'static str, String)>,
 }
 
-/// Reads the values of one table; what makes no sense is reported and leaves the default.
+/// Reads the values of one table; a value that makes no sense gives a warning and leaves the default.
 pub struct Reader<'a> {
     /// The table's name.
     pub part: &'static str,

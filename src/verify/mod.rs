@@ -140,8 +140,8 @@ fn mirrored(picture: &Frame) -> Frame {
     })
 }
 
-/// What is wrong with the frames of one batch of `count`: two pictures in turn, so that frames that
-/// are mixed up are found.
+/// The failures of the frames of one batch of `count`: two pictures in turn, so that frames that are mixed up
+/// are found.
 fn batch_failures(
     backend: &dyn Backend,
     network: &Arc<Network>,

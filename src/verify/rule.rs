@@ -111,8 +111,8 @@ impl Rule {
         }
     }
 
-    /// What is wrong with a part of a picture that has `pixels` pixels and is called `part`; `None`
-    /// as the difference means that it has another size.
+    /// The failure of a part of a picture that has `pixels` pixels and is called `part`; `None` as the
+    /// difference means that it has another size.
     pub fn failure(
         &self,
         part: &str,

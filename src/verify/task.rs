@@ -181,7 +181,7 @@ fn sum(mut a: Map, b: &Map) -> Map {
     a
 }
 
-/// What is done to a map before a convolution reads it: the residual sum, or ReLU.
+/// The operation on a map before a convolution reads it: the residual sum, or ReLU.
 fn before_conv(map: Map, second: Option<Map>, relu: bool) -> Map {
     let map = match second {
         Some(second) => sum(map, &second),

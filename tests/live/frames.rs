@@ -3,13 +3,13 @@
 use std::sync::atomic::Ordering;
 
 use styleforge::{
-    engine::live::{Candidate, LiveSize, ModePair, Preview, PreviewPicture, Served},
+    engine::live::{CandidateChoice, LiveSize, ModePair, Preview, PreviewPicture, Served},
     mailbox::mailbox,
     mode::{DeviceChoice, Variant},
 };
 
 use crate::{
-    studio::{Studio, fixed, mode, side},
+    studio::{Studio, candidate, fixed, mode},
     support::network,
 };
 
@@ -147,7 +147,7 @@ fn the_automatic_size_follows_the_device() {
 fn two_modes_take_turns_and_are_judged() {
     let mut studio = Studio::new((32, 32), DeviceChoice::Cpu, fixed(32));
     let pair = ModePair {
-        candidates: [side("baseline fp32"), side("fused fp32")],
+        candidates: [candidate("baseline fp32"), candidate("fused fp32")],
     };
     studio.settings(|settings| settings.compare = Some(pair));
     studio.run(1);
@@ -198,12 +198,12 @@ fn two_modes_take_turns_and_are_judged() {
 #[test]
 fn a_comparison_may_take_another_device() {
     let mut studio = Studio::new((32, 32), DeviceChoice::Cuda, fixed(32));
-    let side = |device| Candidate {
+    let candidate = |device| CandidateChoice {
         device,
         mode: mode("fused fp32"),
     };
     let pair = ModePair {
-        candidates: [side(DeviceChoice::Cpu), side(DeviceChoice::Auto)],
+        candidates: [candidate(DeviceChoice::Cpu), candidate(DeviceChoice::Auto)],
     };
     studio.settings(|settings| settings.compare = Some(pair));
     studio.run(1);

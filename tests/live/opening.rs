@@ -10,7 +10,7 @@ use styleforge::{
 
 use crate::{
     device::Trouble,
-    studio::{Studio, fixed, holding, mode, side, wait_until},
+    studio::{Studio, candidate, fixed, holding, mode, wait_until},
     support::network,
 };
 
@@ -25,7 +25,7 @@ fn pictures_go_on_while_a_session_is_opened() {
         |settings| settings.size = fixed(48),
         |settings| {
             settings.compare = Some(ModePair {
-                candidates: [side("fused fp16"), side("fused-norm fp16")],
+                candidates: [candidate("fused fp16"), candidate("fused-norm fp16")],
             });
         },
     ];
@@ -104,7 +104,7 @@ fn the_old_session_serves_while_another_is_searched_for() {
     // What is compared waits for it, too.
     studio.settings(|settings| {
         settings.compare = Some(ModePair {
-            candidates: [side("baseline"), side("fused")],
+            candidates: [candidate("baseline"), candidate("fused")],
         });
     });
     studio.paints(10);

@@ -13,7 +13,7 @@ use styleforge::{
     capture::Captured,
     engine::{
         live::{
-            Candidate, Facts, Input, Live, LiveEvent, LivePicture, LiveSample, LiveSettings,
+            CandidateChoice, Facts, Input, Live, LiveEvent, LivePicture, LiveSample, LiveSettings,
             LiveSize, LiveSource, LiveStart, NumberedSettings, Served, Snapshot,
         },
         paint::Painter,
@@ -49,9 +49,9 @@ pub fn mode(words: &str) -> ModeChoice {
     words.parse().expect("a mode")
 }
 
-/// A side of a comparison on the device in use.
-pub fn side(words: &str) -> Candidate {
-    Candidate {
+/// A candidate of a comparison on the device in use.
+pub fn candidate(words: &str) -> CandidateChoice {
+    CandidateChoice {
         device: DeviceChoice::Auto,
         mode: mode(words),
     }

@@ -228,7 +228,14 @@ impl CpuSession {
             let tapped = match op {
                 CpuOp::Fused { conv, to, .. } => to.map(|map| (conv, map, true)),
                 CpuOp::Normalise { conv, map } => Some((conv, map, false)),
-                _ => None,
+                CpuOp::Load { .. }
+                | CpuOp::Upsample { .. }
+                | CpuOp::Pad { .. }
+                | CpuOp::Im2col { .. }
+                | CpuOp::Statistics { .. }
+                | CpuOp::Relu { .. }
+                | CpuOp::Add { .. }
+                | CpuOp::Store { .. } => None,
             };
             if control.is_cancelled() {
                 return Err(BackendError::Cancelled);

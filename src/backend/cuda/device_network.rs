@@ -24,8 +24,8 @@ use crate::{
     plan::cuda::{CudaOp, CudaPlan, LibraryConv, MemoryLayout, suffix},
 };
 
-/// What a profiler sees around the launches of a frame that are not replayed from a graph; the ranges of
-/// the layers lie in it.
+/// The range that a profiler shows around the launches of a frame that are not replayed from a graph; the
+/// ranges of the layers lie in it.
 const FRAME_RANGE: &str = "frame";
 
 /// What the sessions of one device share.

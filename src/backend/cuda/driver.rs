@@ -35,7 +35,7 @@ pub struct Function(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Graph(pub usize);
 
-/// What the device does one after another; different queues run side by side.
+/// A queue of work that the device does in order; different queues run in parallel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Queue {
     /// Launches, and everything else but transfers of frames.
@@ -46,7 +46,7 @@ pub enum Queue {
     Download,
 }
 
-/// What the queues of a driver are for.
+/// The purpose of a driver's queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Painting.

@@ -43,7 +43,7 @@ impl CudaSession {
                     self.store_floats,
                 )
             });
-        // Waits whatever happened: the pinned memory may be in use.
+        // Waits after a failure too: the pinned memory may be in use.
         let waited = self.network.driver.wait();
         run.and_then(|result| waited.map(|()| result))
             .map_err(|f| self.network.backend_error(f))

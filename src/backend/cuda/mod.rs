@@ -44,7 +44,7 @@ const LEAST_DRIVER_VERSION: i32 = 12_000;
 /// Bytes that are overwritten to empty a GPU's caches: twice the largest that there is today.
 const SWEPT_BYTES: usize = 256 << 20;
 
-/// What a look at the NVIDIA driver found.
+/// The result of a look at the NVIDIA driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CudaProbe {
     /// The driver's library is not installed.

@@ -132,7 +132,7 @@ extern "C" fn export_table(which: u32) -> *const c_void {
     }
 }
 
-/// What a profiler gave.
+/// The functions that a profiler gave.
 struct Calls {
     push: Push,
     pop: Pop,

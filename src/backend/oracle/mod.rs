@@ -41,7 +41,7 @@ impl Map {
     }
 }
 
-/// What the oracle found.
+/// The oracle's results.
 #[derive(Clone, Debug)]
 pub struct Judgement {
     /// The network's picture before clamping and rounding, cropped to the photo's size.
@@ -95,7 +95,13 @@ fn run(network: &Network, photo: &Frame, rounding: Rounding) -> Judgement {
             judgement.after_norms.push((node.name.clone(), shown));
         }
         Op::Picture => judgement.output = map.clone(),
-        _ => {}
+        Op::Photo
+        | Op::ReflectPad { .. }
+        | Op::Conv2d { .. }
+        | Op::InstanceStatistics
+        | Op::Relu
+        | Op::Add
+        | Op::Upsample => {}
     });
     judgement
 }
@@ -232,7 +238,12 @@ fn is_large_enough(graph: &Graph, side: usize) -> bool {
                 ..
             } => (read - kernel_px) / stride_px + 1,
             Op::Upsample => 2 * read,
-            _ => read,
+            Op::Photo
+            | Op::InstanceStatistics
+            | Op::InstanceNorm { .. }
+            | Op::Relu
+            | Op::Add
+            | Op::Picture => read,
         });
     }
     true

@@ -26,7 +26,7 @@ pub struct Rounding {
     factor: fn(f64) -> f64,
     /// Bits of fraction of the factors, where they are few.
     factor_bits: Option<i32>,
-    /// Whatever is stored between two operations.
+    /// Rounds maps that are stored between two operations.
     stored: fn(f64) -> f64,
     /// Whether sums are stored before the bias is added to them.
     bias_apart: bool,
@@ -92,7 +92,8 @@ impl Rounding {
         map.each(|v| (self.stored)(v / divisor) * divisor)
     }
 
-    /// What `conv` makes of a bias, with the sums stored before it where it is a step of its own.
+    /// The result of `conv` with a bias; where the bias is a step of its own, the sums are stored (and rounded)
+    /// before it is added.
     pub fn biased(&self, bias: &[f64], is_first: bool, conv: impl Fn(&[f64]) -> Map) -> Map {
         if self.bias_apart {
             let sums = self.sums(conv(&vec![0.0; bias.len()]), is_first);
@@ -119,7 +120,7 @@ impl Rounding {
         }
     }
 
-    /// A convolution's bias. A norm takes out whatever is added to all of its map, so `fused` leaves
+    /// A convolution's bias. A norm subtracts any constant that is added to its whole map, so `fused` leaves
     /// out the bias before one.
     pub fn bias(&self, bias: &[f32], has_norm: bool) -> Vec<f64> {
         if self.variant == Variant::Fused && has_norm {
@@ -137,7 +138,7 @@ impl Rounding {
         }
     }
 
-    /// What a norm makes of a normalised map, as ReLU or a residual sum reads it.
+    /// The result of a norm on a normalised map, as ReLU or a residual sum reads it.
     pub fn norm(&self, normalised: Map, gamma: &[f64], beta: &[f64]) -> Map {
         match self.variant {
             Variant::Baseline => {

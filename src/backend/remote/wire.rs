@@ -26,7 +26,7 @@ const STEP_BYTES: u64 = 1 << 20;
 /// Most bytes of all frames that a session paints at once.
 const MAX_BATCH_BYTES: u64 = 1 << 36;
 
-/// What the server sends first.
+/// The server's first message.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Hello {
     /// Version of the program that serves.

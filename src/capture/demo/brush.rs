@@ -160,7 +160,7 @@ impl Shape {
     }
 }
 
-/// Paints shapes over each other, and what comes of it into pixels.
+/// Paints shapes over each other, and renders them into pixels.
 pub struct Brush {
     context: RenderContext,
     resources: Resources,

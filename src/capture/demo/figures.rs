@@ -1,4 +1,4 @@
-//! What moves through the landscape: balloon, birds, lighthouse, boat, flowers.
+//! The figures that move through the landscape: balloon, birds, lighthouse, boat, flowers.
 
 use super::{
     brush::{Brush, Colour, Point, darker, flat, gradient, points},

@@ -27,7 +27,7 @@ const GLITTER: usize = 170;
 /// Its place on the way that clouds take, 0 to 1, and its shapes beside x = 0.
 type Cloud = (f32, Vec<Shape>);
 
-/// What is made once, at its place when the viewer stands in the middle.
+/// The parts that are made once, at their places when the viewer stands in the middle.
 pub struct Landscape {
     high_clouds: Vec<Cloud>,
     low_clouds: Vec<Cloud>,

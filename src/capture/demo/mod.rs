@@ -25,11 +25,11 @@ use crate::mailbox::Writer;
 use brush::Brush;
 use landscape::Landscape;
 
-/// Frames per second when nobody says otherwise, and at most.
+/// Frames per second when none are chosen, and at most.
 const FPS: (u32, u32) = (30, 240);
-/// Sides of the scene when nobody says otherwise: 4 to 3, as most cameras.
+/// Sides of the scene when no size is chosen: 4 to 3, as most cameras.
 const ASPECT: (usize, usize) = (4, 3);
-/// Shortest long side that is chosen for a working size, in pixels.
+/// Shortest long side that is chosen for [`CaptureSettings::source_px`], in pixels.
 const SHORTEST_PX: usize = 320;
 
 /// The demo scene at one size.
@@ -67,7 +67,7 @@ impl Scene {
         landscape.draw_sky(brush, time_s);
         landscape.draw_water(brush, time_s, draw_far);
         draw_far(brush);
-        // Behind the water's back: too high up to be mirrored where it is not hidden.
+        // Balloon and birds are too high above the water to be mirrored; the boat draws its own image.
         figures::balloon(brush, time_s);
         figures::birds(brush, time_s);
         figures::boat(brush, time_s);
@@ -78,7 +78,7 @@ impl Scene {
     }
 }
 
-/// Hands the scene on at the rate of `settings`. It grows with the working size and never shrinks, so that it
+/// Hands the scene on at the rate of `settings`. It grows with the requested size and never shrinks, so that it
 /// does not change while that size goes up and down.
 pub(super) fn run(feed: &Feed, mut writer: Writer<Captured>, settings: &CaptureSettings) {
     let mut settings = settings.clone();
@@ -97,7 +97,7 @@ pub(super) fn run(feed: &Feed, mut writer: Writer<Captured>, settings: &CaptureS
                     return;
                 }
             }
-            // It goes on where it stood.
+            // The scene continues from the moment at which it was held.
             began += since.elapsed();
         }
         if feed.control.source_px() > settings.source_px {

@@ -1,4 +1,4 @@
-//! Numbers that look random and are the same everywhere, and ways between numbers.
+//! Repeatable pseudo-random numbers, and interpolation.
 
 /// Number `i` of the series `seed`, 0 to 1.
 pub fn random(i: usize, seed: u32) -> f32 {
@@ -37,7 +37,7 @@ pub fn wave(time_s: f64, turns_per_s: f64, offset_turns: f64) -> f32 {
     (turns * std::f64::consts::TAU).sin() as f32
 }
 
-/// How much of a way of `seconds` is done, 0 to 1, again and again.
+/// A sawtooth: from 0 to 1 in `seconds`, again and again.
 pub fn way(time_s: f64, seconds: f64, offset: f64) -> f32 {
     (time_s / seconds + offset).rem_euclid(1.0) as f32
 }

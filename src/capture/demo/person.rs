@@ -1,4 +1,4 @@
-//! Somebody friendly in front of it all, waving: a face for those who want to see faces painted.
+//! A waving person in front: a face, to see faces painted.
 
 use super::{
     brush::{Brush, Colour, Paint, Point, darker, flat, gradient, points},

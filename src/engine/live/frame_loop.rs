@@ -34,6 +34,8 @@ pub struct Begun {
     pub captured_at: Instant,
     /// Columns and rows of the source's frame.
     pub size: (usize, usize),
+    /// Milliseconds of copying it for the surface.
+    pub copy_ms: f32,
     stages: Stages,
 }
 
@@ -132,6 +134,7 @@ impl FrameLoop {
             at,
             captured_at: if fresh { captured.captured_at } else { at },
             size,
+            copy_ms: ms((self.clock)() - at),
             stages,
         }
     }

@@ -3,7 +3,7 @@
 use super::{
     render_target::{DeviceSlot, RenderTarget, SessionSlot},
     scheduler::Goal,
-    settings::{Candidate, LiveSettings},
+    settings::{CandidateChoice, LiveSettings},
 };
 use crate::{
     backend::SessionSpec,
@@ -37,7 +37,7 @@ pub fn goal(
     let Some(pair) = settings.compare.filter(|_| compares) else {
         return Goal::Target(RenderTarget::One(own(settings.mode)));
     };
-    let candidate = |Candidate { device: kind, mode }: Candidate| {
+    let candidate = |CandidateChoice { device: kind, mode }: CandidateChoice| {
         if kind == DeviceChoice::Auto || kind == painter.backend().device().kind {
             return Ok(own(mode));
         }

@@ -100,7 +100,7 @@ impl Input {
         self.frames_ended = true;
     }
 
-    /// What happens to the source; `None` when nothing more can.
+    /// The source's events; `None` when it has ended.
     pub(super) fn events(&self) -> Option<&Receiver<CaptureEvent>> {
         let capture = self.capture.as_ref().filter(|_| !self.events_ended);
         capture.map(|capture| capture.events())

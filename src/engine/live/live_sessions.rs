@@ -39,7 +39,7 @@ struct OtherDevice {
 /// Why a session is not open.
 struct Shortage {
     needed_bytes: u64,
-    /// What the device has left; `None` where that is not known.
+    /// The device's free memory; `None` where that is not known.
     free_bytes: Option<u64>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::settings::{Candidate, MeasureJob};
+use super::settings::{CandidateChoice, MeasureJob};
 use crate::{
     backend::{Backend, RunControl},
     engine::paint::Painter,
@@ -24,7 +24,7 @@ pub fn measure(
     pictures: &[Frame],
     control: &RunControl,
 ) -> Result<MeasureReport, MeasureError> {
-    let backend_of = |candidate: Candidate| {
+    let backend_of = |candidate: CandidateChoice| {
         let own = painter.backend();
         match candidate.device {
             DeviceChoice::Auto => Ok(own.clone()),
@@ -34,7 +34,7 @@ pub fn measure(
     };
     let [a, b] = job.modes.candidates;
     let backends = [backend_of(a)?, backend_of(b)?];
-    let mode_of = |backend: &'_ Arc<dyn Backend>, candidate: Candidate| {
+    let mode_of = |backend: &'_ Arc<dyn Backend>, candidate: CandidateChoice| {
         backend.mode(candidate.mode.variant, candidate.mode.precision)
     };
     let comparison = Comparison {

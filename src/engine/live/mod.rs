@@ -40,7 +40,7 @@ pub use input::{Input, LiveSource, SourceState};
 pub use picture::{Facts, LivePicture, ModePairTimes, Stages};
 pub use run::{Live, LiveStart, Served};
 pub use settings::{
-    Candidate, DEFAULT_TARGET_FPS, LiveEvent, LiveSample, LiveSettings, LiveSize, MeasureJob,
+    CandidateChoice, DEFAULT_TARGET_FPS, LiveEvent, LiveSample, LiveSettings, LiveSize, MeasureJob,
     ModePair, NumberedSettings, Preview, PreviewPicture,
 };
 pub use snapshot::{Preparing, Snapshot};

@@ -1,8 +1,9 @@
 //! Rate control: the working size at which the device holds a rate, found while it paints, and the size
 //! that the source has to send for it.
 //!
-//! Time of painting grows with the number of pixels, so the time at the present size predicts the time at the
-//! next smaller and larger sizes. The size shrinks soon after the rate is lost and grows late, by one step at a
+//! The network's time grows with the number of pixels, so the time at the present size predicts the time at the
+//! next smaller and larger sizes. Taking and scaling the source's frame takes the same time at all of them, and
+//! is counted apart. The size shrinks soon after the rate is lost and grows late, by one step at a
 //! time unless there is much room, so that it does not swing. Where the source's frames are the limit and the
 //! device has room, the source is requested to send larger ones, as long as it can decode or draw them at that
 //! rate.
@@ -53,6 +54,8 @@ const GROWS_FAR_BELOW: f64 = 0.5;
 const SLOW_FRAMES: u32 = 6;
 /// As many, when they took twice as long as they may.
 const VERY_SLOW_FRAMES: u32 = 2;
+/// Share of the budget that painting has even where taking the source's frame leaves less.
+const LEAST_SHARE: f64 = 0.25;
 /// How long there has to be room before the size grows.
 const GROWS_AFTER: Duration = Duration::from_millis(1500);
 /// How long a size that proved too large is not tried again.
@@ -78,8 +81,10 @@ pub fn first_source_px(size: LiveSize, device: DeviceChoice) -> usize {
 /// The cost of a frame that was painted.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameCost {
-    /// Milliseconds of the engine's work on it.
-    pub work_ms: f64,
+    /// Milliseconds of the engine's work on it that its working size decides: most of all the network's.
+    pub painting_ms: f64,
+    /// Milliseconds of the other work, which the size of the source's frame decides: copying and scaling it.
+    pub taking_ms: f64,
     /// Milliseconds that the source took to decode or draw it.
     pub decode_ms: f64,
     /// Long side at which it was painted, in pixels.
@@ -96,8 +101,8 @@ pub struct RateControl {
     /// Long side that the source should send, and the least that it is requested to send.
     source_px: usize,
     first_source_px: usize,
-    /// Mean milliseconds of a frame at the size in use: of the work on it, and of decoding it.
-    mean_ms: Option<(f64, f64)>,
+    /// Mean milliseconds of a frame at the size in use.
+    mean: Option<Means>,
     frames: u32,
     slow: u32,
     room_since: Option<Instant>,
@@ -116,7 +121,7 @@ impl RateControl {
             },
             source_px: first_source_px(size, device),
             first_source_px: first_source_px(LiveSize::default(), device),
-            mean_ms: None,
+            mean: None,
             frames: 0,
             slow: 0,
             room_since: None,
@@ -158,10 +163,9 @@ impl RateControl {
     /// Takes note of a frame that was painted at the time `now`. Returns whether the size changed.
     pub fn note(&mut self, frame: FrameCost, now: Instant) -> bool {
         let FrameCost {
-            work_ms,
-            decode_ms,
             painted_px,
             source_px,
+            ..
         } = frame;
         let LiveSize::Auto { target_fps } = self.size else {
             return false;
@@ -174,17 +178,15 @@ impl RateControl {
         if self.frames <= WARM_UP_FRAMES {
             return false;
         }
-        let (mean, decode_ms) = match self.mean_ms {
-            Some((work, decode)) => (
-                work + NEWEST * (work_ms - work),
-                decode + NEWEST * (decode_ms - decode),
-            ),
-            None => (work_ms, decode_ms),
-        };
-        self.mean_ms = Some((mean, decode_ms));
+        let mean = Means::after(self.mean, &frame);
+        self.mean = Some(mean);
         let budget_ms = 1e3 / target_fps.max(1.0) * BUDGET_SHARE;
-        self.slow = if mean > budget_ms { self.slow + 1 } else { 0 };
-        let patience = if mean > 2.0 * budget_ms {
+        self.slow = if mean.fits(1.0, budget_ms) {
+            0
+        } else {
+            self.slow + 1
+        };
+        let patience = if mean.total_ms() > 2.0 * budget_ms {
             VERY_SLOW_FRAMES
         } else {
             SLOW_FRAMES
@@ -192,7 +194,7 @@ impl RateControl {
         if self.slow >= patience && painted_px > STEPS_PX[0] {
             self.too_large = Some((painted_px, now + REMEMBERS));
             // At once to where it fits, not step by step.
-            let fits = |px: usize| scaled_ms(mean, painted_px, px) <= budget_ms;
+            let fits = |px: usize| mean.fits(pixel_ratio(painted_px, px), budget_ms);
             let below = STEPS_PX
                 .iter()
                 .rev()
@@ -221,7 +223,13 @@ impl RateControl {
             source_px
         };
         let is_below = |px: usize, share: f64| {
-            scaled_ms(mean, painted_px, px.min(limit_px)) < budget_ms * share
+            let ratio = pixel_ratio(painted_px, px.min(limit_px));
+            if is_source_the_limit {
+                // Larger frames of the source take longer to take as well.
+                mean.total_ms() * ratio < budget_ms * share
+            } else {
+                mean.fits(ratio, budget_ms * share)
+            }
         };
         let next = larger.clone().next();
         let next = next.filter(|&px| is_below(px, GROWS_BELOW));
@@ -233,7 +241,7 @@ impl RateControl {
             (Some(px), Some(since)) if now - since >= GROWS_AFTER => {
                 if is_source_the_limit {
                     self.room_since = None;
-                    self.request_more(source_px, budget_ms / decode_ms);
+                    self.request_more(source_px, budget_ms / mean.decode_ms);
                     return false;
                 }
                 self.begin_at(px);
@@ -258,17 +266,55 @@ impl RateControl {
 
     fn begin_at(&mut self, px: usize) {
         self.long_side_px = px;
-        self.mean_ms = None;
+        self.mean = None;
         self.frames = 0;
         self.slow = 0;
         self.room_since = None;
     }
 }
 
-/// Milliseconds at another size, if time grows with the pixels.
-fn scaled_ms(ms: f64, from_px: usize, to_px: usize) -> f64 {
+/// Mean milliseconds of recent frames, as in [`FrameCost`].
+#[derive(Clone, Copy, Debug)]
+struct Means {
+    painting_ms: f64,
+    taking_ms: f64,
+    decode_ms: f64,
+}
+
+impl Means {
+    /// The means after one more frame.
+    fn after(before: Option<Self>, frame: &FrameCost) -> Self {
+        let newest = Self {
+            painting_ms: frame.painting_ms,
+            taking_ms: frame.taking_ms,
+            decode_ms: frame.decode_ms,
+        };
+        let mean = before.unwrap_or(newest);
+        let moved = |mean: f64, newest: f64| mean + NEWEST * (newest - mean);
+        Self {
+            painting_ms: moved(mean.painting_ms, newest.painting_ms),
+            taking_ms: moved(mean.taking_ms, newest.taking_ms),
+            decode_ms: moved(mean.decode_ms, newest.decode_ms),
+        }
+    }
+
+    fn total_ms(&self) -> f64 {
+        self.painting_ms + self.taking_ms
+    }
+
+    /// Whether a working size with so many times the pixels is painted in `budget_ms`. Painting has at least
+    /// [`LEAST_SHARE`] of that: where taking the source's frame needs nearly all of it, a small working size
+    /// would gain nothing.
+    fn fits(&self, pixel_ratio: f64, budget_ms: f64) -> bool {
+        let left_ms = (budget_ms - self.taking_ms).max(budget_ms * LEAST_SHARE);
+        self.painting_ms * pixel_ratio < left_ms
+    }
+}
+
+/// How many times the pixels of a picture another one of the same shape has, from their long sides.
+fn pixel_ratio(from_px: usize, to_px: usize) -> f64 {
     let ratio = to_px as f64 / from_px as f64;
-    ms * ratio * ratio
+    ratio * ratio
 }
 
 #[cfg(test)]
@@ -278,12 +324,13 @@ mod tests {
     const AUTO: LiveSize = LiveSize::Auto { target_fps: 30.0 };
 
     /// A device that needs so many nanoseconds a pixel of a square picture, and a source that sends at most
-    /// `largest_px` and needs `decode_ns` a pixel, for so many seconds of 30 frames each; every size that was
+    /// `largest_px` and needs `decode_ns` a pixel to decode and `taking_ns` to take, for so many seconds of 30 frames each; every size that was
     /// used.
     struct Run {
         control: RateControl,
         largest_px: usize,
         decode_ns: f64,
+        taking_ns: f64,
         t: f64,
         start: Instant,
     }
@@ -294,6 +341,7 @@ mod tests {
                 control: RateControl::new(AUTO, device),
                 largest_px,
                 decode_ns: 0.1,
+                taking_ns: 0.0,
                 t: 0.0,
                 start: Instant::now(),
             }
@@ -306,10 +354,12 @@ mod tests {
                 let source_px = self.control.source_px().min(self.largest_px);
                 let painted_px = self.control.long_side_px().min(source_px);
                 let ms = |px: usize, ns: f64| (px * px) as f64 * ns / 1e6;
-                let work_ms = ms(painted_px, ns_a_pixel(self.t));
-                self.t += (work_ms / 1e3).max(1.0 / 30.0);
+                let painting_ms = ms(painted_px, ns_a_pixel(self.t));
+                let taking_ms = ms(source_px, self.taking_ns);
+                self.t += ((painting_ms + taking_ms) / 1e3).max(1.0 / 30.0);
                 let cost = FrameCost {
-                    work_ms,
+                    painting_ms,
+                    taking_ms,
                     decode_ms: ms(source_px, self.decode_ns),
                     painted_px,
                     source_px,
@@ -340,6 +390,20 @@ mod tests {
         let mut run = Run::new(DeviceChoice::Cuda, 1920);
         let sizes = run.for_seconds(6.0, |_| 1.0);
         assert_eq!(sizes, [512, 1280, 1920], "a request for more between");
+    }
+
+    #[test]
+    fn the_time_for_a_large_frame_holds_no_size_back() {
+        // Taking 1920 px leaves 15 of the 26.7 ms; painting at that size needs 7.4.
+        let mut run = Run::new(DeviceChoice::Cuda, 1920);
+        (run.control.source_px, run.taking_ns) = (1920, 3.2);
+        run.for_seconds(20.0, |_| 2.0);
+        assert_eq!(run.control.long_side_px(), 1920);
+        // Where it takes all of the time, a quarter of the budget goes on to decide: 6.7 ms are 1826 px.
+        run.taking_ns = 10.0;
+        run.for_seconds(60.0, |_| 2.0);
+        let size = run.control.long_side_px();
+        assert!((1280..=1600).contains(&size), "{size}");
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl Live {
         self.input.frame_ready()
     }
 
-    /// What happens to the source; `None` when nothing more can.
+    /// The source's events; `None` when it has ended.
     pub fn source_events(&self) -> Option<&Receiver<CaptureEvent>> {
         self.input.events()
     }
@@ -422,8 +422,10 @@ impl Live {
         let now = (self.clock)();
         let work = now - begun.at;
         if painted.mode.is_some() && !is_opening {
+            let taking_ms = f64::from(begun.copy_ms + facts.stages.scale_ms);
             let cost = FrameCost {
-                work_ms: work.as_secs_f64() * 1e3,
+                painting_ms: (work.as_secs_f64() * 1e3 - taking_ms).max(0.0),
+                taking_ms,
                 decode_ms: f64::from(facts.stages.decode_ms),
                 painted_px: facts.working.0.max(facts.working.1),
                 source_px: begun.size.0.max(begun.size.1),

@@ -46,7 +46,7 @@ impl Default for LiveSize {
 
 /// One side of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub struct CandidateChoice {
     /// Where it paints; `Auto` is the device in use.
     pub device: DeviceChoice,
     /// How.
@@ -57,7 +57,7 @@ pub struct Candidate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModePair {
     /// The reference, and what is compared with it.
-    pub candidates: [Candidate; 2],
+    pub candidates: [CandidateChoice; 2],
 }
 
 /// A measurement of two modes against each other.

@@ -1,4 +1,4 @@
-//! What fits the memory: the size at which a photo is painted and how many are painted at once.
+//! Limits of memory: the size at which a photo is painted and how many are painted at once.
 //!
 //! Pure arithmetic, but for the free memory that the device reports.
 
@@ -37,7 +37,7 @@ impl Shape {
     }
 }
 
-/// What painting one photo takes, in bytes.
+/// The memory that painting one photo takes, in bytes.
 struct Need {
     /// Of the session.
     run: u64,

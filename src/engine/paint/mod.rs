@@ -65,7 +65,7 @@ pub enum OutputSize {
 /// processor paints, memory limits are those of the whole program, and this is part of the need.
 pub const PROGRAM_BYTES: u64 = 64_000_000;
 
-/// What a run of the network needs to know besides the photo and the weights.
+/// The settings of a run of the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PaintSettings {
     /// Brush size.
@@ -132,12 +132,12 @@ impl PaintError {
     }
 }
 
-/// What came out of the network, before strength, colours and output size are applied.
+/// The network's picture, before strength, colours and output size are applied.
 #[derive(Clone, Debug)]
 pub struct Painting {
     /// The network's picture at the working size.
     pub painted: Frame,
-    /// What a person should know, for example a working size that had to shrink.
+    /// Notes for people, for example about a working size that had to shrink.
     pub notes: Vec<String>,
     /// Variant and precision of the run.
     pub mode: Mode,

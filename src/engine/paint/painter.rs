@@ -74,7 +74,7 @@ impl Painter {
         &mut self.pool
     }
 
-    /// Requests that the loader opens a session beside those that paint; gives the number of the request.
+    /// Requests that the loader opens a session while others paint; gives the number of the request.
     pub(in crate::engine) fn request(&mut self, key: &SessionKey, purpose: Purpose) -> u64 {
         self.pool.request(self.device.backend(), key, purpose)
     }

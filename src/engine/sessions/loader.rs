@@ -33,7 +33,7 @@ pub struct LoaderThread {
 /// A handle of the loader.
 #[derive(Clone)]
 pub struct Loader {
-    /// `None` where jobs are done on the spot.
+    /// `None` where jobs are done at once, on the requester's thread.
     jobs: Option<Sender<Job>>,
     signal: (Sender<()>, Receiver<()>),
 }

@@ -11,7 +11,7 @@ use crate::{
     network::Network,
 };
 
-/// What a session paints.
+/// The key of a session: what it paints.
 #[derive(Clone)]
 pub struct SessionKey {
     /// The weights.
@@ -27,7 +27,7 @@ impl PartialEq for SessionKey {
     }
 }
 
-/// What a session is kept for. The pool keeps a number of sessions for each purpose; the least recently used is
+/// The purpose of a session. The pool keeps a number of sessions for each purpose; the least recently used is
 /// closed first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -209,9 +209,9 @@ impl SessionPool {
         }
     }
 
-    /// Requests that the loader opens a session of `backend`, the pool's device, beside those that paint; gives
-    /// the number that [`SessionPool::next_loaded`] returns with the outcome. The session is not opened where
-    /// the budget leaves no room.
+    /// Requests that the loader opens a session of `backend`, the pool's device, while others paint; gives the
+    /// number that [`SessionPool::next_loaded`] returns with the outcome. The session is not opened where the
+    /// budget leaves no room.
     pub fn request(
         &mut self,
         backend: &Arc<dyn Backend>,
@@ -234,7 +234,8 @@ impl SessionPool {
                 }
                 let SessionKey { network, spec } = &key;
                 let needed = backend.predicted_bytes(network.graph(), spec);
-                // A session that would not fit alone either is for the device to refuse.
+                // A session that would not fit even alone is opened all the same, so that the device gives the
+                // error.
                 if needed <= limit_bytes && needed.saturating_add(held_bytes) > limit_bytes {
                     return Outcome::NoRoom(needed);
                 }

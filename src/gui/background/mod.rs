@@ -18,7 +18,9 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 pub use opening::PAINTED;
-pub use report::{DrawnChart, Finished, Opened, Origin, Purpose, Report, Save, Snapshot, Sorted};
+pub use report::{
+    DrawnChart, Finished, Opened, Origin, Purpose, Report, Save, SavedSnapshot, Sorted,
+};
 
 use self::{
     opening::{from_clipboard, opened, sorted},

@@ -54,7 +54,7 @@ impl Opened {
     }
 }
 
-/// What a file dialog was shown for.
+/// The purpose of a file dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// To open a photo or a checkpoint.
@@ -111,7 +111,7 @@ pub struct Save {
 
 /// A live picture in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct SavedSnapshot {
     /// The file.
     pub path: PathBuf,
     /// Columns and rows, in pixels.
@@ -148,7 +148,7 @@ pub enum Report {
     Styles {
         /// Every style.
         cards: Vec<Card>,
-        /// What is wrong with files that should have been styles.
+        /// Problems of files that should have been styles.
         problems: Vec<String>,
     },
     /// A network was loaded, or not.
@@ -167,14 +167,14 @@ pub enum Report {
     },
     /// A dialog was answered.
     Chosen {
-        /// What it was for.
+        /// Its purpose.
         purpose: Purpose,
         /// The choice, `None` when there was none, or why no dialog was shown.
         result: Result<Option<PathBuf>, String>,
     },
     /// The result was saved, or not.
     Saved {
-        /// What was to be saved.
+        /// The result and its target.
         save: Box<Save>,
         /// Notes, or why it was not saved.
         result: Result<Vec<String>, MediaError>,
@@ -190,7 +190,7 @@ pub enum Report {
     Sorted {
         /// The number of the request.
         ticket: u64,
-        /// What they are.
+        /// The files by their kind.
         sorted: Sorted,
     },
     /// A report was saved, or not.
@@ -203,7 +203,7 @@ pub enum Report {
         result: Result<DrawnChart, String>,
     },
     /// A live picture was saved, or not.
-    Snapshot(Result<Snapshot, String>),
+    SnapshotSaved(Result<SavedSnapshot, String>),
     /// A recording may begin, or not.
     Recording(Result<Box<(Recorder, FrameSink)>, String>),
     /// A recording is written.
@@ -219,7 +219,7 @@ pub enum Report {
 }
 
 impl Report {
-    /// What could not be written, for people; `None` when this reports nothing of the kind.
+    /// The failure to write a file, for people; `None` for other reports.
     pub fn failure(&self) -> Option<String> {
         match self {
             Self::Saved {
@@ -227,7 +227,7 @@ impl Report {
             } => Some(error.to_string()),
             Self::Imported { result: Err(error) }
             | Self::Exported(Err(error))
-            | Self::Snapshot(Err(error))
+            | Self::SnapshotSaved(Err(error))
             | Self::SettingsFailed(error) => Some(error.clone()),
             Self::Recorded(recorded) => recorded.failure_in_words(),
             _ => None,

@@ -42,7 +42,7 @@ pub enum Phase {
 pub struct Batch {
     /// The photos.
     pub photos: Vec<PathBuf>,
-    /// What of the folders is not painted, in words.
+    /// Folders and files that are not painted, in words.
     left_out: Vec<String>,
     /// The folder that the paintings go to.
     pub target: PathBuf,
@@ -230,7 +230,7 @@ impl Batch {
         }
     }
 
-    /// What went wrong and what has to be said, photo by photo.
+    /// Failures and notes, photo by photo.
     fn remarks_ui(&self, ui: &mut egui::Ui) {
         let color = theme::palette(ui.visuals()).error;
         let failures = RichText::new(format!("{} not painted", counted(self.failures.len())));

@@ -1,5 +1,5 @@
-//! What stands around live pictures (the source, the buttons, the comparison) and what floats over them
-//! (a problem, the pixel below the pointer).
+//! Draws around live pictures (the source, the buttons, the comparison) and over them (a problem, the pixel
+//! below the pointer).
 
 use eframe::egui::{
     self, Align, Align2, Button, Color32, CornerRadius, Frame, Id, Layout, Margin, Order, Rect,
@@ -251,7 +251,7 @@ impl LiveView {
         }
     }
 
-    /// Draws what floats over the stage; `clear` is the part of it that nothing else covers.
+    /// Draws the parts that float over the stage; `clear` is the part of it that nothing else covers.
     pub(in crate::gui) fn over_stage(
         &self,
         ui: &egui::Ui,
@@ -345,7 +345,7 @@ impl LiveView {
         let Some((original, painted)) = self.picture() else {
             return;
         };
-        // The view has the source's size; the painting is found at the same place.
+        // The view has the source's size; the painting's pixel is at the same place.
         let at = |frame: &crate::frame::Frame| {
             let x = x * frame.width() / original.width().max(1);
             let y = y * frame.height() / original.height().max(1);

@@ -6,7 +6,7 @@ use super::{LiveIntent, LiveView};
 use crate::{
     backend::DeviceInfo,
     capture::{PixelFormat, Rotation, Source},
-    engine::live::{Candidate, DEFAULT_TARGET_FPS, LiveSize, rate_control::STEPS_PX},
+    engine::live::{CandidateChoice, DEFAULT_TARGET_FPS, LiveSize, rate_control::STEPS_PX},
     gui::{
         choice::Choice,
         intent::Intent,
@@ -17,7 +17,7 @@ use crate::{
     settings::LiveChoices,
 };
 
-/// What the controls need to know.
+/// The state that the controls show.
 pub struct View<'a> {
     /// Live pictures.
     pub live: &'a LiveView,
@@ -368,7 +368,7 @@ fn compare(
     }
     let has_gpu = view.device.is_some_and(|d| d.kind == DeviceChoice::Cuda);
     for (place, title) in ["Left", "Right"].into_iter().enumerate() {
-        let Candidate { device, mode: m } = &mut choices.candidates[place];
+        let CandidateChoice { device, mode: m } = &mut choices.candidates[place];
         mode(ui, title, title, &mut m.variant, &mut m.precision);
         if has_gpu {
             let offered = [DeviceChoice::Auto, DeviceChoice::Cpu];

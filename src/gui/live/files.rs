@@ -9,7 +9,7 @@ use crate::{
     frame::Frame,
     gui::{
         app::App,
-        background::{Background, Report, Snapshot},
+        background::{Background, Report, SavedSnapshot},
         label::path_label,
     },
     media::{
@@ -135,7 +135,7 @@ impl App {
 
 impl Background {
     /// Saves a live picture under a name of its own below `folder`, with `texts` in it;
-    /// [`Report::Snapshot`].
+    /// [`Report::SnapshotSaved`].
     pub fn save_snapshot(
         &self,
         folder: PathBuf,
@@ -143,7 +143,7 @@ impl Background {
         frame: Frame,
         texts: Vec<(&'static str, String)>,
     ) {
-        self.send_writing(move || Report::Snapshot(snapshot(&folder, &style, &frame, &texts)));
+        self.send_writing(move || Report::SnapshotSaved(snapshot(&folder, &style, &frame, &texts)));
     }
 
     /// Writes a report; the person has agreed to replace what exists. [`Report::Exported`].
@@ -236,7 +236,7 @@ fn snapshot(
     style: &str,
     frame: &Frame,
     texts: &[(&'static str, String)],
-) -> Result<Snapshot, String> {
+) -> Result<SavedSnapshot, String> {
     let said = |e: MediaError| e.to_string();
     let bytes = encode::png_with_texts("the snapshot", frame, texts).map_err(said)?;
     let stem = format!("snapshot-{style}");
@@ -244,5 +244,5 @@ fn snapshot(
         encode::save_bytes(path, &bytes, Existing::Keep).map(|()| path.to_owned())
     })?;
     let size = (frame.width(), frame.height());
-    Ok(Snapshot { path, size })
+    Ok(SavedSnapshot { path, size })
 }

@@ -1,9 +1,9 @@
 //! Live pictures in the window: a source, its newest picture on the stage, and what the window says about both.
 //!
 //! [`LiveView`] shows the engine's pictures and snapshots and never waits for them. `update` carries out what a
-//! person does, `engine_sync` sends the engine the settings that follow from it; `files` are snapshots and
-//! recordings; `layout`, `controls`, `chrome`, `report` and `preview_grid` draw; `rate_warning` decides when the
-//! window says that a rate is not held.
+//! person does, `engine_sync` sends the engine the settings that follow from it; `files` saves snapshots
+//! (single pictures), recordings and reports; `layout`, `controls`, `chrome`, `report` and `preview_grid` draw;
+//! `rate_warning` decides when the window says that a rate is not held.
 
 mod chrome;
 pub(super) mod controls;
@@ -49,7 +49,7 @@ use crate::{
 /// By how much differences are enlarged.
 const DIFFERENCE_GAIN: i32 = 16;
 
-/// What a comparison has measured.
+/// The figures of a comparison.
 pub struct CompareView {
     /// Both modes' names.
     pub names: [String; 2],
@@ -112,7 +112,7 @@ impl LiveView {
         }
     }
 
-    /// What Esc closes first, if anything.
+    /// The intent that closes the part that Esc closes first, if any.
     pub fn to_close(&self) -> Option<LiveIntent> {
         let open = [
             (self.report.is_some(), LiveIntent::CloseReport),
@@ -130,7 +130,7 @@ impl LiveView {
         self.shows_previews
     }
 
-    /// Shows the picture alone, and changes its view; every style at once has none to zoom or move.
+    /// Shows the picture alone, and changes its view; the preview grid cannot be zoomed or moved.
     pub(super) fn step(&mut self, step: ViewStep) {
         if !self.shows_previews {
             self.stage.step(step);
@@ -213,7 +213,7 @@ impl LiveView {
                 None => label(described),
             },
             SourceState::Starting => "Starting…".to_owned(),
-            // Why there are no pictures stands where they would be.
+            // The reason for missing pictures is shown on the stage.
             SourceState::Waiting(_) | SourceState::Ended(_) => {
                 controls::source_name(self, &self.source)
             }
@@ -228,7 +228,7 @@ impl LiveView {
         (source, pace)
     }
 
-    /// What is known of the picture on the stage.
+    /// The facts of the picture on the stage.
     pub fn facts(&self) -> Option<&Facts> {
         self.facts.as_ref()
     }

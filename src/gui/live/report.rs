@@ -48,7 +48,7 @@ impl Background {
     }
 }
 
-/// What a report is saved as: the name of the button, the file name's ending, the bytes.
+/// Makes the bytes of a report's file.
 type Writer = fn(&MeasureReport) -> Result<Vec<u8>, MeasureError>;
 
 const WRITERS: [(&str, &str, Writer); 3] = [

@@ -169,7 +169,7 @@ impl App {
         });
     }
 
-    /// What only changes how live pictures are shown.
+    /// Performs an intent that only changes how live pictures are shown.
     fn change_view(&mut self, intent: LiveIntent) {
         let Some(live) = &mut self.live else {
             return;

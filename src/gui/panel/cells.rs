@@ -78,7 +78,7 @@ impl<'a> Line<'a> {
         let track = self.cell(x).shrink2(vec2(0.0, 6.0));
         let place = |share: f32| track.left() + track.width() * share.clamp(0.0, 1.0);
         let mut bar = Rect::from_x_y_ranges(place(from)..=place(to), track.y_range());
-        // What is there is seen.
+        // A bar is at least wide enough to be seen.
         bar.max.x = bar.max.x.max(bar.min.x + 1.5);
         let radius = CornerRadius::same(2);
         self.ui.painter().rect_filled(bar, radius, color);
@@ -106,7 +106,7 @@ pub fn step_color(visuals: &egui::Visuals, computes: bool) -> Color32 {
     }
 }
 
-/// What the colours of steps mean.
+/// The legend of the steps' colours.
 pub fn step_legend(ui: &mut Ui) {
     ui.horizontal(|ui| {
         for (computes, name) in [(true, "Convolves"), (false, "Moves or normalises")] {

@@ -174,7 +174,7 @@ fn stages(ui: &mut Ui, meters: &Meters, now: Instant) {
             let (median, most) = (of(|s| s.p50), of(|s| s.p95));
             let words = format!("{stage}: median {median}, 95 % within {most}");
             let (line, response) = Line::new(ui, width, words);
-            // What is before the delay is no share of it.
+            // Time before the delay is no share of it.
             let (color, bar_color) = match place {
                 0 => (line.quiet(), palette.outline),
                 _ => (line.plain(), palette.accent),

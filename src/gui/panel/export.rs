@@ -1,4 +1,4 @@
-//! What the panel knows, as files for other programs.
+//! Exports the panel's figures, as files for other programs.
 
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ use crate::{
     text::csv_line,
 };
 
-/// What can be exported.
+/// The formats of exports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExportFormat {
     /// The steps, a line each.

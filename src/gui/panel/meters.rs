@@ -1,4 +1,4 @@
-//! What the counters show: rates, delays and their history, from what is known of each picture.
+//! The figures of the counters: rates, delays and their history, from the facts of each picture.
 //!
 //! Each number means one thing. Fixed memory; pure: times are handed in. Knows no egui.
 
@@ -87,7 +87,7 @@ impl CountRate {
         };
         let seconds = last.saturating_duration_since(first).as_secs_f32();
         let waiting = now.saturating_duration_since(last).as_secs_f32();
-        // What is overdue slows the rate down before it comes.
+        // A count that is overdue lowers the rate before it comes.
         let overdue = waiting > 2.0 * seconds / steps as f32;
         let seconds = if overdue { seconds + waiting } else { seconds };
         if seconds > 0.0 {
@@ -123,7 +123,7 @@ pub struct Point {
 /// The newest picture and what came with it.
 #[derive(Clone, Copy, Debug)]
 pub struct Newest {
-    /// What is known of it.
+    /// Its facts.
     pub facts: Facts,
     /// When the window took it.
     pub shown_at: Instant,
@@ -269,11 +269,11 @@ pub fn unbroken(points: impl IntoIterator<Item = [f64; 2]>) -> Vec<Vec<[f64; 2]>
     lines
 }
 
-/// What each part of the way took, in milliseconds, in the order of [`STAGES`].
+/// The time of each part of the way, in milliseconds, in the order of [`STAGES`].
 fn stages_ms(facts: &Facts, shown_at: Instant) -> [f32; STAGES.len()] {
     let engine = facts.stages.in_order();
     let present = ms(shown_at, facts.ready_at);
-    // What comes before the source has the frame is no part of the delay.
+    // Time before the source has the frame is no part of the delay.
     let known = engine[1..].iter().sum::<f32>() + present;
     let rest = ms(shown_at, facts.captured_at) - known;
     let mut all = [0.0; STAGES.len()];
@@ -376,7 +376,7 @@ mod tests {
     fn a_break_leaves_a_gap_and_no_zeros() {
         let (mut meters, held_at) = after(200);
         let before = meters.history(held_at).count();
-        // Nothing is noted while the picture is held, and what comes first afterwards is no rate yet.
+        // Nothing is noted while the picture is held, and the first picture afterwards gives no rate yet.
         meters.resume();
         let back = held_at + Duration::from_secs(30);
         let mut now = back;

@@ -44,7 +44,7 @@ const FALLS_FOR: Duration = Duration::from_secs(5);
 pub enum PanelIntent {
     /// Save these bytes in a file.
     Export {
-        /// What they are.
+        /// Their format.
         format: ExportFormat,
         /// What to write.
         bytes: Vec<u8>,

@@ -74,7 +74,7 @@ impl Steps {
             KernelRow::of(&median, self.ceiling.as_ref())
         });
         self.table = Some(KernelTable {
-            // Known to whoever shows it.
+            // The table's caller knows these.
             device_name: String::new(),
             mode: last.mode.to_string(),
             size: format!("{}x{}", last.width, last.height),
@@ -157,8 +157,8 @@ impl Sorting {
         };
     }
 
-    /// Places of the rows in the order in which they are shown. What has no value comes last; equal ones
-    /// stay in the network's order.
+    /// Places of the rows in the order in which they are shown. Rows without a value come last; equal ones stay
+    /// in the network's order.
     pub fn order(self, rows: &[KernelRow]) -> Vec<usize> {
         let mut order: Vec<usize> = (0..rows.len()).collect();
         let number = |of: fn(&KernelRow) -> Option<f64>| {

@@ -22,7 +22,7 @@ const BELOW_HEIGHT: f32 = 84.0;
 struct Shown {
     column: Column,
     title: &'static str,
-    /// What its head is called.
+    /// The name of its head, for screen readers.
     spoken: &'static str,
     hint: &'static str,
     /// Least width, in points.
@@ -242,7 +242,7 @@ fn row(
     response.on_hover_ui(|ui| details(ui, step, share));
 }
 
-/// What is known of a step, for its tooltip.
+/// The facts of a step, for its tooltip.
 pub fn details(ui: &mut Ui, step: &KernelRow, share: f64) {
     ui.label(RichText::new(format!("{}: {}", step.layer, step.kernel)).strong());
     let mut text = format!(

@@ -1,4 +1,4 @@
-//! What is drawn over the pictures: the divider between them, and their names.
+//! Draws over the pictures: the divider between them, and their names.
 
 use eframe::egui::{
     self, Align2, CornerRadius, FontId, Pos2, Rect, Sense, Stroke, WidgetInfo, accesskit::Action,

@@ -335,8 +335,8 @@ impl Stage {
         [left, right]
     }
 
-    /// A place of the stage as it lies in the left pane: what is pointed at in the right one is the same
-    /// place of the picture.
+    /// A place of the stage as it lies in the left pane: a place in the right pane is the same place of the
+    /// picture as in the left one.
     fn in_left_pane(&self, at: Pos2) -> Pos2 {
         let [left, right] = self.panes();
         if left != right && right.contains(at) {

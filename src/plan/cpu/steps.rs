@@ -2,7 +2,7 @@
 
 use super::{
     ConvId, CpuOp, Gather, MapBuffer, MapId, TILE_COLUMNS, TILE_SLACK, algorithm_for,
-    padded_channels, staging::fused_scratch,
+    padded_channels, staging::fused_scratch, stored_inputs,
 };
 use crate::{
     graph::{NodeId, Op, fusion::Group},
@@ -10,6 +10,7 @@ use crate::{
         ConvLayer, Grouped, Step,
         arena::Lifetime,
         gather::{self, Loaded},
+        layer::conv_of_norm,
     },
     tensor::Shape,
 };
@@ -103,18 +104,20 @@ impl<'a> Builder<'a> {
             }
             Op::Upsample => {
                 let from = from?;
-                let to = self.map(shape, stored(shape));
+                let to = self.map(shape, self.maps[from].stored_channels);
                 self.reads(&[from]);
                 let elements = input?.len() + shape.len();
                 self.step(id, "upsample", CpuOp::Upsample { from, to }, 0, elements);
                 self.kept[id] = Some(to);
             }
-            Op::ReflectPad { .. } => {
+            Op::ReflectPad { margin_px } => {
                 let from = from?;
                 let to = self.map(shape, self.maps[from].stored_channels);
                 self.reads(&[from]);
                 let elements = input?.len() + shape.len();
-                let conv = self.convs.iter().position(|conv| conv.name == node.layer)?;
+                let mut convs = self.convs.iter();
+                let conv =
+                    convs.position(|conv| conv.name == node.layer && conv.padding == margin_px)?;
                 self.step(id, "pad", CpuOp::Pad { conv, from, to }, 0, elements);
                 self.kept[id] = Some(to);
             }
@@ -124,6 +127,9 @@ impl<'a> Builder<'a> {
                 let to = self.map(shape, stored(shape));
                 self.reads(&[from]);
                 let spec = &self.convs[conv];
+                if self.maps[from].stored_channels != stored_inputs(spec) {
+                    return None;
+                }
                 let elements = input?.len() + spec.weight_count() + shape.len();
                 let flops = spec.flops(shape.height, shape.width);
                 self.step(
@@ -150,8 +156,8 @@ impl<'a> Builder<'a> {
                 }
             }
             Op::InstanceNorm { .. } => {
+                let conv = self.conv_id(conv_of_norm(grouped.graph, id)?)?;
                 let map = self.in_place(id)?;
-                let conv = self.conv_id(node.inputs[0])?;
                 self.reads(&[map]);
                 let op = CpuOp::Normalise { conv, map };
                 self.step(id, "normalise", op, 0, 2 * shape.len());
@@ -166,6 +172,10 @@ impl<'a> Builder<'a> {
                 let to = self.in_place(id)?;
                 let maps = node.inputs.iter().filter_map(|&input| self.kept[input]);
                 let from = maps.into_iter().find(|&map| map != to)?;
+                // The photo is stored without padding.
+                if self.maps[from].stored_channels != self.maps[to].stored_channels {
+                    return None;
+                }
                 self.reads(&[from, to]);
                 self.step(id, "add", CpuOp::Add { from, to }, 0, 3 * shape.len());
             }
@@ -201,6 +211,10 @@ impl<'a> Builder<'a> {
         let conv = self.conv_id(id)?;
         let spec = &self.convs[conv];
         let gather = gather::gather_of(self.grouped.graph, group)?;
+        // A kernel makes the picture or a map, not both.
+        if spec.makes_picture == group.writes.contains(&id) {
+            return None;
+        }
         let input = self.grouped.shapes[gather.map];
         let keep = gather.is_kept.then(|| self.map(input, stored(input)));
         let loaded = match gather.loaded {

@@ -1,4 +1,4 @@
-//! What a GPU's multiprocessors could do in every clock, by NVIDIA's own figures.
+//! The peak of a GPU's multiprocessors in every clock, by NVIDIA's own figures.
 
 use crate::numeric::NumberFormat;
 

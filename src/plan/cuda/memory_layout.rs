@@ -45,7 +45,7 @@ pub struct MemoryLayout {
     pub convs: Vec<ConvMemory>,
     /// Parts of statistics.
     pub partials: usize,
-    /// Counters of finished CTAs.
+    /// Tickets: counters of finished CTAs, by which the last one knows that it is the last.
     pub tickets: usize,
     /// Statistics that the CTAs of a chain of layers exchange.
     pub exchange: usize,

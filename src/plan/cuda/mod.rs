@@ -153,9 +153,9 @@ pub struct CudaPlan {
     pub arena_bytes: usize,
     /// Bytes of the packed weights of every convolution.
     pub weight_bytes: Vec<usize>,
-    /// Values that statistics need, at most, and tickets.
+    /// Most values that the statistics of a launch need.
     pub partial_values: usize,
-    /// Tickets that any launch needs, at most.
+    /// Most tickets (counters of finished CTAs) that a launch needs.
     pub tickets: usize,
     /// Bytes of working memory that a library's convolutions share.
     pub workspace_bytes: usize,

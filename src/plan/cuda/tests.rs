@@ -178,7 +178,7 @@ fn tiles_of_256_pixels_come_where_a_multiprocessor_has_several() {
             fused((720, 1280), precision),
             (Tile::DEEP, DEEP_THREADS, 120)
         );
-        // What adds a bias after its products has tiles of 128 pixels.
+        // A convolution that adds a bias has tiles of 128 pixels.
         assert_eq!(
             tile((720, 1280), Variant::Baseline, precision).0,
             Tile::CHAIN

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     graph::{Op, fusion::Group},
-    plan::Grouped,
+    plan::{Grouped, layer::conv_of_norm},
     tensor::Shape,
 };
 
@@ -84,6 +84,10 @@ impl Builder<'_> {
                 let map = input(0)?;
                 let raw = node.inputs[0];
                 let id = conv_id(self, raw)?;
+                let norm = group.epilogue.first();
+                if norm.is_some_and(|&norm| conv_of_norm(grouped.graph, norm) != Some(raw)) {
+                    return Err(no_kernel());
+                }
                 let readers = nodes.iter().find_map(|reader| match reader.op {
                     Op::InstanceNorm { eps } if reader.inputs[1] == group.op => Some(eps),
                     _ => None,
@@ -112,7 +116,8 @@ impl Builder<'_> {
                 }
             }
             Op::InstanceNorm { .. } => {
-                let (id, map) = (conv_id(self, node.inputs[0])?, own(0)?);
+                let raw = conv_of_norm(grouped.graph, group.op).ok_or_else(no_kernel)?;
+                let (id, map) = (conv_id(self, raw)?, own(0)?);
                 let grid = self.pack_grid(map);
                 for (name, op) in [
                     ("normalise", CudaOp::Normalise { conv: id, map }),
@@ -212,7 +217,7 @@ impl Builder<'_> {
         Ok(output)
     }
 
-    /// Mean and variance of every channel, each as sums of strips and what they come to.
+    /// Mean and variance of every channel, each by a launch that sums strips and one that adds the sums.
     fn statistics(&mut self, id: usize, map: MapId, eps: f32) {
         let layer = &self.convs[id].name;
         let shape = self.maps[map].shape;

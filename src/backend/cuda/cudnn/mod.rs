@@ -57,7 +57,7 @@ fn named(version: usize) -> Result<String, String> {
     }
 }
 
-/// What lies where in a convolution's variant pack.
+/// The ids of input, weights and output in a convolution's variant pack.
 const IDS: [i64; 3] = [1, 2, 3];
 
 /// The algorithms that were prepared on a context.

@@ -51,7 +51,7 @@ const fn data_type(format: NumberFormat) -> DataType {
     }
 }
 
-/// What may compute a graph: an engine and how it is set.
+/// A candidate for computing a graph: an engine and its settings.
 pub(super) struct Candidate {
     config: Descriptor,
     pub(super) engine: Descriptor,
@@ -163,7 +163,7 @@ impl Cudnn {
         Ok(vec![graph, forward, convolution, x, w, y])
     }
 
-    /// What cuDNN's rule of thumb suggests for a graph, best first.
+    /// The candidates that cuDNN's heuristic suggests for a graph, best first.
     fn suggested(
         &self,
         graph: &Descriptor,

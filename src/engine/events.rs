@@ -1,0 +1,63 @@
+//! The events of the engine's thread on their way to the surface.
+//!
+//! Belongs to the engine's thread; the handle reads at the other end.
+
+use std::{
+    cell::Cell,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use crossbeam_channel::Sender;
+
+use super::{
+    bounded_thread::WakeUp, error::EngineError, paint::Painter, panic::panic_message,
+    protocol::Event,
+};
+
+/// An event on its way to the surface.
+pub(super) struct Sent {
+    pub(super) event: Event,
+    /// Number of the settings with which live painting had last been started when the event was sent.
+    pub(super) live: u64,
+}
+
+/// Sends events to the surface. Never waits.
+pub(super) struct Events {
+    sender: Sender<Sent>,
+    pub(super) wake_up: WakeUp,
+    /// As [`Sent::live`].
+    pub(super) live: Cell<u64>,
+}
+
+impl Events {
+    pub(super) fn new(sender: Sender<Sent>, wake_up: WakeUp) -> Self {
+        Self {
+            sender,
+            wake_up,
+            live: Cell::new(0),
+        }
+    }
+
+    pub(super) fn send(&self, event: Event) {
+        let live = self.live.get();
+        // Fails only when the surface is gone.
+        let _ = self.sender.send(Sent { event, live });
+        (self.wake_up)();
+    }
+}
+
+/// Sends an event for every device that took the place of a lost one.
+pub(super) fn send_notices(painter: &mut Painter, events: &Events) {
+    for notice in painter.take_notices() {
+        events.send(Event::Device {
+            info: painter.backend().device(),
+            notice: Some(notice),
+        });
+    }
+}
+
+/// Runs `job`; a panic becomes an error.
+pub(super) fn caught<T>(job: impl FnOnce() -> T) -> Result<T, EngineError> {
+    catch_unwind(AssertUnwindSafe(job))
+        .map_err(|panic| EngineError::Panicked(panic_message(panic.as_ref())))
+}

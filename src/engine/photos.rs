@@ -1,0 +1,128 @@
+//! Paints photos on the engine's thread: a single one with its draft, and those of a batch one by one.
+
+use std::sync::Arc;
+
+use super::{
+    draft::draft_settings,
+    events::{Events, caught, send_notices},
+    paint::Painter,
+    protocol::{BatchJob, Event, Generation, PaintJob, SavedPhoto},
+};
+use crate::{backend::RunControl, frame::Frame};
+
+/// A batch, and the index of its next photo.
+pub(super) struct Batch {
+    pub(super) job: BatchJob,
+    pub(super) control: Arc<RunControl>,
+    pub(super) next: usize,
+}
+
+/// A single photo, with the number of its command.
+pub(super) type Paint = (Generation, PaintJob, Arc<RunControl>);
+
+/// Paints one photo, after its draft where the job has one.
+pub(super) fn serve_paint(
+    painter: &mut Painter,
+    (generation, job, control): Paint,
+    events: &Events,
+) {
+    let draft = job.draft.then(|| draft_settings(&job)).flatten();
+    let runs = draft
+        .map(|settings| (true, settings))
+        .into_iter()
+        .chain([(false, job.settings)]);
+    for (draft, settings) in runs {
+        if control.is_cancelled() {
+            events.send(Event::Cancelled(generation));
+            return;
+        }
+        control.set_progress(0.0);
+        let run = caught(|| painter.paint(&job.photo, &job.network, settings, &control));
+        send_notices(painter, events);
+        match run {
+            Ok(Ok(painting)) => events.send(Event::Painted {
+                generation,
+                draft,
+                painting: Arc::new(painting),
+            }),
+            Ok(Err(error)) if error.is_cancelled() => {
+                events.send(Event::Cancelled(generation));
+                return;
+            }
+            // A draft that failed says nothing: the run itself will.
+            Ok(Err(_)) if draft => {}
+            Ok(Err(error)) => {
+                events.send(Event::Failed {
+                    generation,
+                    error: error.into(),
+                });
+                return;
+            }
+            Err(error) => {
+                // The painter's sessions may be half-way through a run.
+                painter.forget_sessions();
+                events.send(Event::Failed { generation, error });
+                return;
+            }
+        }
+    }
+}
+
+/// Paints the next photo of a batch; returns whether the batch is over.
+pub(super) fn serve_batch(painter: &mut Painter, batch: &mut Batch, events: &Events) -> bool {
+    let total = batch.job.source.len();
+    let cancelled = batch.control.is_cancelled();
+    if cancelled || batch.next >= total {
+        events.send(Event::BatchEnded { cancelled });
+        return true;
+    }
+    let index = batch.next;
+    batch.next += 1;
+    batch.control.set_progress(0.0);
+    let BatchJob {
+        source,
+        network,
+        settings,
+    } = &mut batch.job;
+    let run = caught(|| -> Result<SavedPhoto, BatchStop> {
+        let photo: Frame = source.open(index).map_err(BatchStop::Said)?;
+        let painting = painter
+            .paint(&photo, network, *settings, &batch.control)
+            .map_err(|error| {
+                if error.is_cancelled() {
+                    BatchStop::Cancelled
+                } else {
+                    BatchStop::Said(error.to_string())
+                }
+            })?;
+        source
+            .finish(index, &photo, &painting)
+            .map_err(BatchStop::Said)
+    });
+    send_notices(painter, events);
+    let outcome = match run {
+        Ok(Ok(saved)) => Ok(saved),
+        Ok(Err(BatchStop::Cancelled)) => {
+            events.send(Event::BatchEnded { cancelled: true });
+            return true;
+        }
+        Ok(Err(BatchStop::Said(reason))) => Err(reason),
+        Err(error) => {
+            painter.forget_sessions();
+            Err(error.to_string())
+        }
+    };
+    events.send(Event::BatchPhoto {
+        done: batch.next,
+        total,
+        name: batch.job.source.name(index),
+        outcome,
+    });
+    false
+}
+
+/// Why a photo of a batch has no result.
+enum BatchStop {
+    Cancelled,
+    Said(String),
+}
