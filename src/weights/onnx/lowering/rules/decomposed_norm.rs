@@ -374,4 +374,19 @@ mod tests {
         let error = norm(&lines.concat()).expect_err("spread over columns");
         assert!(error.contains("flat has shape [3]"), "{error}");
     }
+
+    #[test]
+    fn of_a_constant_there_is_no_mean_and_no_root() {
+        let middle = ["q = Mul d d", "v = ReduceMean q", "e = Add v eps"];
+        for (rest, reason) in [
+            (&["y = Sqrt scale e"][..], "Sqrt 'y'"),
+            (&["s = Sqrt e", "y = Reciprocal scale s"], "Reciprocal 'y'"),
+            (&["y = GlobalAveragePool scale d"], "GlobalAveragePool 'y'"),
+            (&["y = ReduceMean scale d"], "ReduceMean 'y'"),
+        ] {
+            let lines = [&START[..], &middle, rest].concat();
+            let error = norm(&lines).expect_err("no piece of a norm");
+            assert!(error.contains(reason), "{error}");
+        }
+    }
 }
