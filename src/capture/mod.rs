@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_camera_does_not_send_as_asked_is_named() {
+    fn requests_that_a_camera_does_not_meet_are_named() {
         let sends = CameraFormat {
             width: 640,
             height: 480,

@@ -363,7 +363,10 @@ mod tests {
             path(&folder(Some(Format::WebP)), &file("x.png")).0,
             "out/x-candy.webp"
         );
-        assert_eq!(path(&folder(None), &PhotoInput::Stdin).0, "out/stdin-candy.png");
+        assert_eq!(
+            path(&folder(None), &PhotoInput::Stdin).0,
+            "out/stdin-candy.png"
+        );
     }
 
     #[test]

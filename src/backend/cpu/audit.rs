@@ -3,7 +3,7 @@
 //! Goes through the plan's steps one by one and copies the maps before and after each. A fused layer gives
 //! three records: the residual stream that it keeps, its convolution, and the statistics of its sums.
 
-use super::session::{CpuSession, Progress, Shared, PictureTarget};
+use super::session::{CpuSession, PictureTarget, Progress, Shared};
 use crate::{
     backend::{
         BackendError, RunControl,

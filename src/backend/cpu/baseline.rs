@@ -4,7 +4,7 @@ use super::{
     gather::reflected,
     passes::{self, Im2colConv},
     rows,
-    session::{CpuSession, Progress, Shared, PictureTarget},
+    session::{CpuSession, PictureTarget, Progress, Shared},
     statistics::{self, part_len},
 };
 use crate::plan::cpu::{CpuOp, MapBuffer, strip_rows};

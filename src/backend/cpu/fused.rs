@@ -3,7 +3,7 @@
 use super::{
     gather::{Input, MapInput},
     rows::{Output, RowConv},
-    session::{CpuSession, Progress, Shared, PictureTarget},
+    session::{CpuSession, PictureTarget, Progress, Shared},
     statistics::{self, part_len},
     winograd::WinogradConv,
 };
