@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_error_of_the_system_is_told_by_its_number() {
+    fn no_error_of_the_system_is_shown_by_its_number() {
         for number in 0..200 {
             let error = || io::Error::from_raw_os_error(number);
             let wrapped = io::Error::other(format!("decoder: {}!", error()));
@@ -178,7 +178,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_happens_to_people_is_told_in_our_words() {
+    fn common_errors_have_our_words() {
         for (number, words) in [
             (libc::ENOSPC, "the disk is full"),
             (libc::EDQUOT, "your share of the disk is full"),
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_for_which_a_disk_takes_nothing_is_told_in_words() {
+    fn every_reason_for_which_a_disk_takes_nothing_has_words() {
         let here = tempfile::tempdir().expect("a folder");
         for (kind, words) in [
             (ErrorKind::ReadOnlyFilesystem, "is on a read-only disk"),

@@ -141,7 +141,7 @@ mod tests {
     use super::without_place;
 
     #[test]
-    fn no_place_in_a_librarys_sources_is_told() {
+    fn no_place_in_a_librarys_sources_is_shown() {
         let error =
             "winit EventLoopError: os error at /home/x/winit/linux/mod.rs:788: No display: :9";
         assert_eq!(without_place(error), "winit EventLoopError: No display: :9");

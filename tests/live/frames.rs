@@ -76,7 +76,7 @@ fn a_frozen_picture_stays_and_can_be_painted_otherwise() {
 }
 
 #[test]
-fn what_cannot_be_had_is_told_once_and_the_old_goes_on() {
+fn a_refused_goal_is_reported_once_and_the_serving_target_stays() {
     let mut studio = Studio::new((32, 32), DeviceChoice::Cpu, fixed(32));
     studio.run(1);
     let fp32 = studio.pictures.value.facts.expect("painted").mode;

@@ -57,7 +57,7 @@ pub fn candidate(words: &str) -> CandidateChoice {
     }
 }
 
-/// Everything as it is usually wanted, at this size.
+/// The usual settings, at this size.
 pub fn settings(size: LiveSize) -> LiveSettings {
     LiveSettings::new(Some(network()), size, mode("fused"))
 }
@@ -106,7 +106,7 @@ impl Studio {
             begun_px: AtomicUsize::new(0),
             holds_opening: AtomicBool::new(false),
             holds_searches: AtomicBool::new(false),
-            is_deaf: AtomicBool::new(false),
+            ignores_cancelling: AtomicBool::new(false),
             opening_fails: Mutex::default(),
             lost_after: AtomicUsize::new(0),
             runs: Mutex::default(),
