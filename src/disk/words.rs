@@ -150,7 +150,7 @@ mod tests {
         for number in 0..200 {
             let error = || io::Error::from_raw_os_error(number);
             let wrapped = io::Error::other(format!("decoder: {}!", error()));
-            for told in [
+            for shown in [
                 reason(&error()),
                 words(&error()).to_string(),
                 cannot_write(Path::new("/"), &error()),
@@ -158,8 +158,8 @@ mod tests {
                 reason(&io::Error::other(error())),
             ] {
                 assert!(
-                    !told.contains("os error") && !told.is_empty(),
-                    "{number}: {told}"
+                    !shown.contains("os error") && !shown.is_empty(),
+                    "{number}: {shown}"
                 );
             }
             assert!(reason(&wrapped).ends_with('!') && reason(&wrapped).starts_with("decoder: "));
@@ -201,8 +201,8 @@ mod tests {
             (libc::ENODEV, "connect it again"),
             (libc::ESTALE, "the network folder has gone"),
         ] {
-            let told = reason(&io::Error::from_raw_os_error(number));
-            assert!(told.contains(words), "{number}: {told}");
+            let shown = reason(&io::Error::from_raw_os_error(number));
+            assert!(shown.contains(words), "{number}: {shown}");
         }
     }
 
@@ -217,11 +217,11 @@ mod tests {
             (ErrorKind::NotADirectory, "is not a folder"),
             (ErrorKind::NotFound, "takes no new files"),
         ] {
-            let told = cannot_write(here.path(), &io::Error::from(kind));
-            assert!(told.contains(words), "{kind}: {told}");
+            let shown = cannot_write(here.path(), &io::Error::from(kind));
+            assert!(shown.contains(words), "{kind}: {shown}");
         }
         let nowhere = here.path().join("nowhere");
-        let told = cannot_write(&nowhere, &io::Error::from(ErrorKind::NotFound));
-        assert!(told.contains("does not exist; create it"), "{told}");
+        let shown = cannot_write(&nowhere, &io::Error::from(ErrorKind::NotFound));
+        assert!(shown.contains("does not exist; create it"), "{shown}");
     }
 }

@@ -378,12 +378,12 @@ mod tests {
         assert_eq!((recorder.written(), recorder.left_out()), (2, 0));
         let recorded = recorder.finish();
         assert_eq!((recorded.frames, recorded.left_out), (2, 0));
-        let told = recorded.failure_in_words().expect("it failed");
+        let failure = recorded.failure_in_words().expect("it failed");
         let expected = format!(
             "the recording in {0} ended after 2 pictures: {0}/frame-000003.png could not be written: ",
             home.path().display()
         );
-        assert!(told.starts_with(&expected), "{told}");
+        assert!(failure.starts_with(&expected), "{failure}");
         let table = fs::read_to_string(home.path().join(TABLE)).expect("a table");
         assert_eq!(table.lines().count(), 3, "{table}");
     }

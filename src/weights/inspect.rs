@@ -1,4 +1,4 @@
-//! What a file of weights holds, told for any file, also for one that is refused.
+//! The inspection of a file of weights: what it holds, also of a file that is refused.
 //!
 //! For people who wonder why a download does not work, and for scripts. Blocks on the disk; any
 //! thread may call it.
@@ -53,7 +53,7 @@ pub struct Inspection {
     pub size_bytes: Option<u64>,
     /// `safetensors`, `PyTorch` or `ONNX`.
     pub format: Option<&'static str>,
-    /// Whose names or graph it carries, as far as can be told.
+    /// The family whose names or graph it carries, as far as it is known.
     pub family: Option<Family>,
     /// Channels at full, half and quarter size.
     pub widths: Option<[usize; 3]>,

@@ -57,10 +57,10 @@ pub(super) fn upsampling(
         }
         (None, Some(sizes)) => {
             for (size, [c, h, w]) in sizes.iter().zip(&doubled) {
-                let wanted = [batch, *c as i64, *h as i64, *w as i64];
-                if size.as_ints() != Some(&wanted[..]) {
+                let expected = [batch, *c as i64, *h as i64, *w as i64];
+                if size.as_ints() != Some(&expected[..]) {
                     return wrong(format!(
-                        "resizes to {}, the network would to {wanted:?}",
+                        "resizes to {}, the network would to {expected:?}",
                         shown(&size.to_floats())
                     ));
                 }
