@@ -100,6 +100,11 @@ const FASTEST_PERSON: Duration = Duration::from_secs(1);
 const NO_DIALOG: &str = "No file dialog could be shown. Install zenity or a desktop portal (xdg-desktop-portal) to \
                          have one.";
 
+/// The path from the root on: folders are remembered, and the next start may be in another one.
+pub fn from_the_root(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
+
 /// Whether the file's name is that of a checkpoint.
 pub fn has_checkpoint_name(path: &Path) -> bool {
     path.extension()
