@@ -19,7 +19,6 @@ for tool in Xvfb xdotool import; do
 done
 
 work=$(mktemp -d)
-display=:$((200 + $$ % 700))
 xvfb= app=
 cleanup() {
     [ -z "$app" ] || kill "$app" 2>/dev/null || true
@@ -39,15 +38,19 @@ ZENITY
 chmod +x "$work/bin/zenity"
 
 export HOME="$work/home" XDG_CONFIG_HOME="$work/config" XDG_DATA_HOME="$work/data"
-export PATH="$work/bin:$PATH" DISPLAY="$display" LIBGL_ALWAYS_SOFTWARE=1
+export PATH="$work/bin:$PATH" LIBGL_ALWAYS_SOFTWARE=1
 unset WAYLAND_DISPLAY DBUS_SESSION_BUS_ADDRESS
 
-Xvfb "$display" -screen 0 1440x940x24 >/dev/null 2>&1 &
+# It takes a display that is free, and tells which once it can be used.
+: >"$work/display"
+Xvfb -displayfd 3 -screen 0 1440x940x24 3>"$work/display" >/dev/null 2>&1 &
 xvfb=$!
-for _ in $(seq 50); do
-    xdotool getdisplaygeometry >/dev/null 2>&1 && break
+for _ in $(seq 100); do
+    [ -s "$work/display" ] && break
     sleep 0.1
 done
+[ -s "$work/display" ] || fail "Xvfb did not start"
+export DISPLAY=":$(cat "$work/display")"
 
 # The window sits in the upper left corner, without a window manager.
 open_window() {
