@@ -154,7 +154,7 @@ fn family_named(word: &str) -> Family {
 
 #[test]
 fn good_files_hold_exactly_the_expected_weights() {
-    let mut seen = 0;
+    let mut seen = Vec::new();
     for entry in entries().iter().filter(|e| e.outcome == "run") {
         let file = &entry.file;
         let checkpoint =
@@ -169,9 +169,12 @@ fn good_files_hold_exactly_the_expected_weights() {
         for (name, values) in named_weights(&checkpoint.network) {
             assert_eq!(values, expected(&name), "{file}: {name}");
         }
-        seen += 1;
+        seen.push((file.clone(), checkpoint.network));
     }
-    assert!(seen >= 40, "the corpus has only {seen} good files");
+    assert!(seen.len() >= 44, "the corpus has {} good files", seen.len());
+    for (file, network) in &seen {
+        assert!(*network == seen[0].1, "{file} is another network");
+    }
 }
 
 #[test]
