@@ -224,25 +224,13 @@ mod tests {
             float_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
             ..Tensor::default()
         };
-        let column = Tensor {
-            name: "column",
+        // -1 takes five bytes.
+        let shape = |name, varints: &'static [u8]| Tensor {
+            name,
             dims: vec![4],
             data_type: 6,
-            // 1, -1, 1, 1
-            int32_data: Cow::Borrowed(&[1, 0xff, 0xff, 0xff, 0xff, 0xf, 1, 1]),
+            int32_data: Cow::Borrowed(varints),
             ..Tensor::default()
-        };
-        let row = Tensor {
-            name: "row",
-            // 1, 3, 1, -1
-            int32_data: Cow::Borrowed(&[1, 3, 1, 0xff, 0xff, 0xff, 0xff, 0xf]),
-            ..column.clone()
-        };
-        let whole = Tensor {
-            name: "whole",
-            // 1, 1, 1, -1
-            int32_data: Cow::Borrowed(&[1, 1, 1, 0xff, 0xff, 0xff, 0xff, 0xf]),
-            ..column.clone()
         };
         let node = |line: &&'m str| {
             let words: Vec<&'m str> = line.split_whitespace().collect();
@@ -272,9 +260,9 @@ mod tests {
                 floats("minus_half", &[1], &[-0.5]),
                 floats("one", &[], &[1.0]),
                 floats("two", &[], &[2.0]),
-                column,
-                whole,
-                row,
+                shape("column", &[1, 0xff, 0xff, 0xff, 0xff, 0xf, 1, 1]),
+                shape("row", &[1, 3, 1, 0xff, 0xff, 0xff, 0xff, 0xf]),
+                shape("whole", &[1, 1, 1, 0xff, 0xff, 0xff, 0xff, 0xf]),
                 floats("nothing", &[], &[0.0]),
             ],
             input: vec![value("x")],

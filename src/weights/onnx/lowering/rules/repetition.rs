@@ -35,24 +35,22 @@ pub(super) fn repetition(
     };
     let (origin, before) = reshaping::origin(graph, map);
     // What lies behind each other along the axis is repeated in runs of so many values.
-    let repeats = |run: &dyn Fn(usize) -> Option<usize>| {
-        let widths = graph.maps[origin].iter().map(|[.., width]| run(*width));
-        let runs = shapes
-            .iter()
-            .map(|sides| reshaping::product(&sides[axis..]));
-        runs.zip(widths)
-            .all(|(run, needed)| run.is_some() && run == needed)
+    let runs: Option<Vec<usize>> = shapes
+        .iter()
+        .map(|sides| reshaping::product(&sides[axis..]))
+        .collect();
+    let repeats = |run: &dyn Fn(usize) -> usize| {
+        let needed = graph.maps[origin].iter().map(|[.., width]| run(*width));
+        runs.as_ref()
+            .is_some_and(|runs| runs.iter().copied().eq(needed))
     };
-    let row = |width: usize| match before.columns_doubled {
-        true => width.checked_mul(2),
-        false => Some(width),
-    };
-    let after = if !before.columns_doubled && repeats(&|_| Some(1)) {
+    let row_factor = if before.columns_doubled { 2 } else { 1 };
+    let after = if !before.columns_doubled && repeats(&|_| 1) {
         Reshaped {
             columns_doubled: true,
             ..before
         }
-    } else if !before.rows_doubled && repeats(&row) {
+    } else if !before.rows_doubled && repeats(&|width| row_factor * width) {
         Reshaped {
             rows_doubled: true,
             ..before
