@@ -246,6 +246,9 @@ impl App {
                     n => format!("; {n} were left out because the disk was too slow"),
                 };
                 match recorded.failure_in_words() {
+                    None if frames == 0 => self.messages.notice(
+                        "No picture came while it was recorded; nothing was kept.".to_owned(),
+                    ),
                     None => self.messages.notice(format!(
                         "{frames} frames recorded in {}{left_out}",
                         path_label(&recorded.folder)

@@ -30,6 +30,8 @@ pub struct World {
     /// Columns beyond which memory does not suffice.
     pub widest: AtomicUsize,
     pub opened: AtomicUsize,
+    /// The time at which the surface was woken last for a picture.
+    pub woken_at_ns: AtomicU64,
     /// Bytes that sessions may hold together.
     pub memory_bytes: AtomicUsize,
     /// Whether the device tells how much memory it has.

@@ -100,6 +100,7 @@ impl Studio {
             ns_a_pixel: AtomicU64::new(10),
             widest: AtomicUsize::new(usize::MAX),
             opened: AtomicUsize::new(0),
+            woken_at_ns: AtomicU64::new(0),
             memory_bytes: AtomicUsize::new(usize::MAX / 2),
             tells_memory: AtomicBool::new(false),
             held: Mutex::default(),
@@ -146,6 +147,13 @@ impl Studio {
         let start = LiveStart {
             input,
             output,
+            wake_up: {
+                let world = world.clone();
+                Arc::new(move || {
+                    let now_ns = world.now_ns.load(Ordering::SeqCst);
+                    world.woken_at_ns.store(now_ns, Ordering::SeqCst);
+                })
+            },
             settings: settings.clone(),
             number: 0,
             changes: newest,
