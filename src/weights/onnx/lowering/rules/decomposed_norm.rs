@@ -112,8 +112,9 @@ pub(super) fn mean_of_reshaped(
     graph: &mut Lowering<'_>,
     node: &Node<'_>,
 ) -> Result<NodeId, WeightsError> {
-    let (x, reshaped) = reshaping::origin(graph, graph.map(node, 0)?);
-    let planes = &graph.maps[graph.map(node, 0)?];
+    let map = graph.map(node, 0)?;
+    let (x, reshaped) = reshaping::origin(graph, map);
+    let planes = &graph.maps[map];
     // Not repeated: a mean would stay, but the network has none there.
     let is_planes = reshaped == reshaping::AS_A_MAP
         && planes.iter().zip(&graph.maps[x]).all(|(a, b)| a[0] == b[0]);

@@ -23,24 +23,23 @@ pub(super) fn reshaping(graph: &mut Lowering<'_>, node: &Node<'_>) -> Result<Nod
     let map = graph.as_map(node, 0).ok_or_else(|| unsupported(node))?;
     let asked = graph
         .numbers(node, 1)?
-        .ok_or_else(|| refused(format!("{} lacks its input 1", node.label())))?;
+        .ok_or_else(|| refused(format!("{} lacks a shape", node.label())))?;
     // Since opset 14 a side of 0 may mean 0; before, it keeps the side.
     let keeps = node.attribute("allowzero").is_none_or(|a| a.i == 0);
     let mut shapes = Vec::new();
     for (given, asked) in graph.sides(map).iter().zip(asked.iter()) {
-        let sides = asked.as_ints().filter(|asked| asked.len() <= RANK);
-        shapes.push(
-            sides
-                .and_then(|asked| new_sides(given, asked, keeps))
-                .ok_or_else(|| {
-                    refused(format!(
-                        "{} gives a map with the sides {} the shape {}",
-                        node.label(),
-                        shown(given),
-                        shown(&asked.to_floats())
-                    ))
-                })?,
-        );
+        let asked = asked
+            .as_ints()
+            .ok_or_else(|| refused(format!("{} lacks a shape", node.label())))?;
+        let sides = new_sides(given, asked, keeps).ok_or_else(|| {
+            refused(format!(
+                "{} gives a map with the sides {} the shape {}",
+                node.label(),
+                shown(given),
+                shown(asked)
+            ))
+        })?;
+        shapes.push(sides);
     }
     let (origin, reshaped) = origin(graph, map);
     add(graph, node, origin, reshaped, &shapes)
@@ -112,6 +111,9 @@ pub(super) fn product(sides: &[usize]) -> Option<usize> {
 
 /// The sides that a map with the sides `given` gets: 0 keeps one, and one of -1 follows from the others.
 fn new_sides(given: &[usize], asked: &[i64], keeps: bool) -> Option<Vec<usize>> {
+    if asked.len() > RANK {
+        return None;
+    }
     let meant = |(index, side): (usize, &i64)| match side {
         0 if keeps => i64::try_from(*given.get(index)?).ok(),
         side => Some(*side),
