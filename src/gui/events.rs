@@ -10,6 +10,7 @@ use super::{
     intent::Intent,
     label::path_label,
     live::LiveIntent,
+    platform::from_the_root,
 };
 use crate::engine::{
     paint::OutputSize,
@@ -305,7 +306,7 @@ impl App {
         result: Result<Option<std::path::PathBuf>, String>,
     ) {
         let path = match result {
-            Ok(Some(path)) => path,
+            Ok(Some(path)) => from_the_root(path),
             Ok(None) => {
                 self.no_target(purpose);
                 return;

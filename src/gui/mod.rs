@@ -80,6 +80,7 @@ pub enum GuiError {
 /// # Errors
 /// [`GuiError`] when there is no display to open it on.
 pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
+    let files = files.into_iter().map(platform::from_the_root).collect();
     let settings_path = settings::default_path();
     // Read before the window is there, because its size stands in it.
     let loaded = settings_path

@@ -217,6 +217,7 @@ fn a_photo_and_a_folder_have_a_delay_too() {
         assert!(delay > Some(0.0), "{source}: {}", report["latency_ms"]);
         let network = report["stages_ms"]["network_ms"].as_f64();
         assert!(network > Some(0.0), "{source}: {}", report["stages_ms"]);
+        assert!(report["automatic_size"].is_null(), "photos have no rate");
     }
 }
 
