@@ -273,6 +273,31 @@ def graphs():
         yield f"unpacked_dims_{count}", model(
             part(5, shapes + number(2, FLOAT) + part(8, "w")) + node("Conv", ["x", "w"], "y"), "y"
         )
+    column = integers("column", [-1, 1])
+    for side in (1, 192, HUGE, -HUGE):
+        # Of a picture of 64 rows and 96 columns, 192 is the doubled row.
+        rows = integers("row", [-1, side]) + integers("map", [-1, 3, 128, side])
+        doubled = (
+            node("Reshape", ["x", "column"], "a") + node("Add", ["a", "nothing"], "b")
+            + node("Concat", ["a", "b"], "c", axis=1) + node("Reshape", ["c", "row"], "d")
+            + node("Concat", ["d", "d"], "e", axis=1) + node("Reshape", ["e", "map"], "y")
+        )
+        nothing = stored("nothing", [], struct.pack("<f", 1e-9))
+        yield f"doubled_{side}", model(column + rows + nothing + doubled, "y")
+    planes = (
+        integers("planes", [1, 3, 1, -1]) + stored("eps", [], struct.pack("<f", 1e-5))
+        + stored("flat", [3], bytes(12)) + integers("sides", [-1, 3, 1, 1])
+        + node("Reshape", ["x", "planes"], "p") + node("ReduceMean", ["p"], "m", axes=[3])
+        + node("Sub", ["x", "m"], "d") + node("Mul", ["d", "d"], "q")
+        + node("Reshape", ["q", "planes"], "r") + node("ReduceMean", ["r"], "v", axes=[3])
+        + node("Add", ["v", "eps"], "e") + node("Sqrt", ["e"], "s") + node("Div", ["d", "s"], "n")
+        + node("Reshape", ["flat", "sides"], "g") + node("Mul", ["n", "g"], "h")
+        + node("Add", ["h", "g"], "y")
+    )
+    yield "planes", model(planes, "y")
+    for count in (3, 2000):
+        joined = column + node("Reshape", ["x", "column"], "a")
+        yield f"joined_{count}", model(joined + node("Concat", ["a"] * count, "y", axis=1), "y")
     chain = b"".join(
         node("Add", [f"n{i}"] * 2, f"n{i + 1}") for i in range(500)
     )
@@ -480,7 +505,8 @@ def main(folder):
     ):
         for name, data in seeds:
             write(target, f"shape-{name}", data)
-    files = sorted(p for p in (ROOT / "tests/pictures").iterdir() if p.suffix != ".rs")
+    files = sorted(
+        p for p in (ROOT / "tests/pictures").iterdir() if p.is_file() and p.suffix != ".rs")
     for name, data in [(path.name, path.read_bytes()) for path in files] + list(made_pictures()):
         write("picture", name, data)
         if name.endswith(".jpg"):

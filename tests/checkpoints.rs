@@ -28,6 +28,9 @@ use styleforge::{
     },
 };
 
+#[path = "support/onnx_files/mod.rs"]
+mod onnx_files;
+
 #[derive(Deserialize)]
 struct Entry {
     file: String,
@@ -154,7 +157,7 @@ fn family_named(word: &str) -> Family {
 
 #[test]
 fn good_files_hold_exactly_the_expected_weights() {
-    let mut seen = 0;
+    let mut seen = Vec::new();
     for entry in entries().iter().filter(|e| e.outcome == "run") {
         let file = &entry.file;
         let checkpoint =
@@ -169,9 +172,36 @@ fn good_files_hold_exactly_the_expected_weights() {
         for (name, values) in named_weights(&checkpoint.network) {
             assert_eq!(values, expected(&name), "{file}: {name}");
         }
-        seen += 1;
+        seen.push((file.clone(), checkpoint.network));
     }
-    assert!(seen >= 40, "the corpus has only {seen} good files");
+    assert!(seen.len() >= 44, "the corpus has {} good files", seen.len());
+    for (file, network) in &seen {
+        assert!(*network == seen[0].1, "{file} is another network");
+    }
+}
+
+#[test]
+fn exports_for_browsers_hold_the_network_that_they_were_made_of() {
+    for (widths, blocks, height, width) in [
+        ([8, 16, 32], 5, 128, 128),
+        ([16, 32, 64], 1, 256, 256),
+        ([1, 1, 1], 16, 12, 32),
+    ] {
+        let spec = NetworkSpec {
+            blocks,
+            ..NetworkSpec::with_widths(widths)
+        };
+        let network = spec.random(7).expect("within the limits");
+        let file = onnx_files::browser_export(&network, height, width);
+        let (checkpoint, steps_allowed) = read(&file);
+        let checkpoint = checkpoint.unwrap_or_else(|error| panic!("{widths:?}: {error}"));
+        assert_eq!(checkpoint.family, Family::OnnxExport);
+        assert!(*checkpoint.network == network, "{widths:?}");
+        assert_eq!(steps_allowed, Ok(()), "{widths:?}");
+    }
+    let facts = describe(&path_of("good/onnx_browser.onnx"));
+    assert_eq!(facts.family, Some(Family::OnnxExport));
+    assert_eq!(facts.metadata["producer"], "pytorch 0.4");
 }
 
 #[test]

@@ -197,6 +197,112 @@ class Numbered(StyleGraph):
         return self.node("Clip", x, low, high)
 
 
+class Browser(Opset9):
+    """As published for browsers by way of PyTorch 1.0, whose exporter calls itself
+    0.4: norm and upsampling spelled out in Reshape, ReduceMean and Concat for a
+    fixed size, every constant and shape in a Constant node, weights named by number.
+    1e-100 is added, 0 in fp32, so that no node takes one value twice."""
+
+    added = 1e-100
+    size = (24, 32)
+
+    def __init__(self, weights):
+        super().__init__(weights)
+        self.upsampled = 0
+
+    def fresh(self):
+        self.count += 1
+        return str(self.count)
+
+    def weight(self, key):
+        name = self.fresh()
+        self.initializers.append(numpy_helper.from_array(self.weights[key], name))
+        return name
+
+    def constant(self, values, dtype=np.int64):
+        array = np.asarray(values, dtype=dtype)
+        return self.node("Constant", value=numpy_helper.from_array(array))
+
+    def reshape(self, x, *sides):
+        return self.node("Reshape", x, self.constant(sides))
+
+    def told_apart(self, x):
+        """The same values under another name."""
+        if self.added is None:
+            return x
+        return self.node("Add", x, self.constant(self.added, np.float32))
+
+    def plane_mean(self, x, channels):
+        x = self.reshape(x, 1, channels, 1, -1)
+        return self.node("ReduceMean", x, axes=[3], keepdims=1)
+
+    def norm(self, x, key):
+        channels = len(self.weights[f"{key}.bias"])
+        centred = self.node("Sub", x, self.plane_mean(x, channels))
+        squared = self.node("Mul", centred, self.told_apart(centred))
+        variance = self.plane_mean(squared, channels)
+        variance = self.node("Add", variance, self.constant(1e-5, np.float32))
+        x = self.node("Div", centred, self.node("Sqrt", variance))
+        scale = self.reshape(self.weight(f"{key}.weight"), -1, channels, 1, 1)
+        shift = self.reshape(self.weight(f"{key}.bias"), -1, channels, 1, 1)
+        return self.node("Add", self.node("Mul", x, scale), shift)
+
+    def repeat(self, x):
+        """Every row of a matrix with itself behind it."""
+        return self.node("Concat", x, self.told_apart(x), axis=1)
+
+    def upsample(self, x):
+        self.upsampled += 1
+        channels = self.weights[f"deconv{self.upsampled}.conv2d.weight"].shape[1]
+        height, width = (side * self.upsampled // 2 for side in self.size)
+        x = self.repeat(self.reshape(x, -1, 1))
+        x = self.repeat(self.reshape(x, -1, width))
+        return self.reshape(x, -1, channels, height, width)
+
+    def model(self, *size):
+        model = super().model(*size)
+        model.producer_name, model.producer_version = "pytorch", "0.4"
+        return model
+
+
+class BrowserSmallNumber(Browser):
+    """As before, but 1e-9 is added."""
+
+    added = 1e-9
+
+
+class BrowserOneName(Browser):
+    """As later ones, which add nothing."""
+
+    added = None
+
+
+class BrowserFree(BrowserOneName):
+    """As before, but every side is computed from Shape, so any size runs."""
+
+    def side(self, x, axis, factor):
+        size = self.node("Gather", self.node("Shape", x), self.constant(axis), axis=0)
+        size = self.node("Mul", size, self.constant(factor))
+        return self.node("Unsqueeze", size, axes=[0])
+
+    def reshape(self, x, *sides):
+        if not any(isinstance(side, str) for side in sides):
+            return super().reshape(x, *sides)
+        parts = [side if isinstance(side, str) else self.constant([side]) for side in sides]
+        return self.node("Reshape", x, self.node("Concat", *parts, axis=0))
+
+    def upsample(self, x):
+        channels, height, width = (self.side(x, axis, min(axis, 2)) for axis in (1, 2, 3))
+        x = self.repeat(self.reshape(x, -1, 1))
+        x = self.repeat(self.reshape(x, -1, width))
+        return self.reshape(x, -1, channels, height, width)
+
+
+def is_baked(kind):
+    """Whether a graph of this class has its size in its nodes."""
+    return issubclass(kind, Browser) and not issubclass(kind, BrowserFree)
+
+
 # Networks that only look like ours -----------------------------------------
 
 
@@ -323,6 +429,97 @@ class BatchNorm(StyleGraph):
         return self.node("BatchNormalization", x, scale, shift, mean, variance)
 
 
+class BrowserPlanesBehindEachOther(BrowserFree):
+    """The copies lie behind the map instead of beside every value."""
+
+    def repeat(self, x):
+        return self.node("Concat", x, x, axis=0)
+
+
+class BrowserHalfRows(BrowserFree):
+    """Half rows are repeated instead of rows."""
+
+    def upsample(self, x):
+        channels, height, width = (self.side(x, axis, min(axis, 2)) for axis in (1, 2, 3))
+        row = self.side(x, 3, 1)
+        x = self.repeat(self.reshape(x, -1, 1))
+        x = self.repeat(self.reshape(x, -1, row))
+        return self.reshape(x, -1, channels, height, width)
+
+
+class BrowserOtherMap(BrowserFree):
+    """Beside every value lies another map's."""
+
+    def upsample(self, x):
+        double = self.node("Add", x, x)
+        channels, height, width = (self.side(x, axis, min(axis, 2)) for axis in (1, 2, 3))
+        x = self.node("Concat", self.reshape(x, -1, 1), self.reshape(double, -1, 1), axis=1)
+        x = self.repeat(self.reshape(x, -1, width))
+        return self.reshape(x, -1, channels, height, width)
+
+
+class BrowserThreeTimes(BrowserFree):
+    """Upsampled by 3."""
+
+    def repeat(self, x):
+        return self.node("Concat", x, x, x, axis=1)
+
+    def upsample(self, x):
+        channels, height, width = (
+            self.side(x, axis, factor) for axis, factor in ((1, 1), (2, 3), (3, 3)))
+        x = self.repeat(self.reshape(x, -1, 1))
+        x = self.repeat(self.reshape(x, -1, width))
+        return self.reshape(x, -1, channels, height, width)
+
+
+class BrowserBrighter(BrowserFree):
+    """What is added to the copies is not nothing."""
+
+    added = 0.5
+
+
+class BrowserWholeMean(BrowserFree):
+    """The mean of all channels together."""
+
+    def plane_mean(self, x, channels):
+        return super().plane_mean(x, 1)
+
+
+class BrowserUncentred(BrowserFree):
+    """Squares of the values themselves."""
+
+    def norm(self, x, key):
+        channels = len(self.weights[f"{key}.bias"])
+        centred = self.node("Sub", x, self.plane_mean(x, channels))
+        squares = self.plane_mean(self.node("Mul", x, x), channels)
+        squares = self.node("Add", squares, self.constant(1e-5, np.float32))
+        x = self.node("Div", centred, self.node("Sqrt", squares))
+        scale = self.reshape(self.weight(f"{key}.weight"), -1, channels, 1, 1)
+        shift = self.reshape(self.weight(f"{key}.bias"), -1, channels, 1, 1)
+        return self.node("Add", self.node("Mul", x, scale), shift)
+
+
+class BrowserZeroPadding(Browser):
+    """Zeros joined to the map, as published for the browser's processor."""
+
+    def conv(self, x, key, stride=1):
+        weight = self.weights[f"{key}.weight"]
+        # How much smaller the map is that the layer reads.
+        scale = {"conv3": 2, "deconv1": 2, **{f"res{i}": 4 for i in range(1, 9)}}
+        scale = scale.get(key.split(".")[0], 1)
+        height, width = (side // scale for side in self.size)
+        amount = weight.shape[2] // 2
+        zeros = [np.zeros((1, weight.shape[1], *sides)) for sides in (
+            (height, amount), (amount, width + 2 * amount))]
+        for axis, border in ((3, zeros[0]), (2, zeros[1])):
+            border = self.constant(border, np.float32)
+            x = self.node("Concat", border, x, border, axis=axis)
+        return self.node(
+            "Conv", x, self.weight(f"{key}.weight"), self.weight(f"{key}.bias"),
+            kernel_shape=list(weight.shape[2:]), strides=[stride, stride],
+        )
+
+
 def perceptron():
     """A graph that has nothing to do with pictures."""
     noise = np.random.default_rng(5)
@@ -401,6 +598,10 @@ SAME_NETWORK = {
     "onnx_fp16_model": (HalfModel, "all fp16, int32_data; fp16 arithmetic elsewhere"),
     "onnx_constant_weights": (ConstantWeights, "weights in Constant nodes"),
     "onnx_numbered_weights_clip": (Numbered, "names like %12, shuffled, float_data, Clip"),
+    "onnx_browser": (Browser, "norm and upsampling by Reshape and Concat, adds 1e-100"),
+    "onnx_browser_adds_1e9": (BrowserSmallNumber, "the same, adds 1e-9"),
+    "onnx_browser_adds_nothing": (BrowserOneName, "the same, takes one value twice"),
+    "onnx_browser_free_size": (BrowserFree, "the same, sides computed from Shape"),
 }
 
 # File, class, and what the refusal must name (or None: may also be run exactly).
@@ -422,4 +623,14 @@ LOOK_ALIKES = {
     "onnx_tanh_output": (TanhOutput, "Tanh"),
     "onnx_custom_operator": (CustomOperator, "Sharpen"),
     "onnx_batch_norm": (BatchNorm, "BatchNormalization"),
+    "onnx_browser_behind_each_other": (
+        BrowserPlanesBehindEachOther, "repeats neither every pixel nor every row of a map once"),
+    "onnx_browser_half_rows": (
+        BrowserHalfRows, "repeats neither every pixel nor every row of a map once"),
+    "onnx_browser_other_map": (BrowserOtherMap, "joins different maps"),
+    "onnx_browser_three_times": (BrowserThreeTimes, "repeats a map more than twice"),
+    "onnx_browser_brighter": (BrowserBrighter, "adds 0.5 to every value"),
+    "onnx_browser_whole_mean": (BrowserWholeMean, "ReduceMean"),
+    "onnx_browser_uncentred": (BrowserUncentred, "Mul"),
+    "onnx_browser_zero_padding": (BrowserZeroPadding, "zero padding"),
 }

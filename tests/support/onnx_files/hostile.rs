@@ -1,25 +1,31 @@
 //! Small files that ask for much.
 
 mod messages;
+mod reshaped;
 
 use super::{
     FLOAT, FLOAT16, Graph, INT32, INT64, Message, attribute, floats, ints, model, network::network,
     node, none, tensor,
 };
 use messages::many_messages;
+use reshaped::{chains, wide_shapes};
 
 /// Files that ask for much more than their size, by name; every kind in several sizes. They are made
 /// as they are taken, because all together are large.
 pub fn hostile() -> impl Iterator<Item = (String, Vec<u8>)> {
-    let wide = [0, 6, 20, 29, 34, 50, 58]
-        .into_iter()
-        .flat_map(|exponent| named(empty_but_wide(1 << exponent), format!("2^{exponent}")));
+    let wide = [0, 6, 20, 29, 34, 50, 58].into_iter().flat_map(|exponent| {
+        let files = [empty_but_wide(1 << exponent), wide_shapes(1 << exponent)].concat();
+        named(files, format!("2^{exponent}"))
+    });
     let lists = [9, 65, 1000, 60_000, 1_000_000]
         .into_iter()
         .flat_map(|count| named(long_lists(count), format!("{count} numbers")));
     let messages = [3, 1000, 30_000, 300_000]
         .into_iter()
         .flat_map(|count| named(many_messages(count), format!("{count} times")));
+    let chained = [3, 1000, 10_000]
+        .into_iter()
+        .flat_map(|count| named(chains(count), format!("{count} nodes")));
     let texts = [100, 3000, 1_000_000]
         .into_iter()
         .flat_map(|length| named(long_texts(length), format!("{length} characters")));
@@ -29,7 +35,8 @@ pub fn hostile() -> impl Iterator<Item = (String, Vec<u8>)> {
             let size = format!("{channels} channels, {blocks} blocks");
             named(shared_weights(channels, blocks), size)
         });
-    wide.chain(lists).chain(messages).chain(texts).chain(shared)
+    let all = wide.chain(lists).chain(messages).chain(chained);
+    all.chain(texts).chain(shared)
 }
 
 fn named(files: Vec<(String, Vec<u8>)>, size: String) -> impl Iterator<Item = (String, Vec<u8>)> {

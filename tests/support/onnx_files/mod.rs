@@ -1,12 +1,19 @@
-//! ONNX files that are small and ask for much, and graphs of known operators in random wiring with
-//! extreme numbers. Written field by field, because no library writes such files.
+//! ONNX files that are small and ask for much, graphs of known operators in random wiring with
+//! extreme numbers, and networks as they are exported for browsers. Written field by field, because no
+//! library writes such files.
 
-#![allow(dead_code, reason = "test support: each test binary uses a part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "test support: each test binary uses a part of it"
+)]
 
+mod browser;
 mod hostile;
 mod network;
 mod random;
 
+pub use browser::browser_export;
 pub use hostile::hostile;
 pub use random::random_graph;
 

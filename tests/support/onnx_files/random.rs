@@ -150,7 +150,7 @@ pub fn random_graph(choices: &[u32], mut refusal: impl FnMut(&[u8]) -> Option<St
         let n: [&str; 5] = std::array::from_fn(|i| n[i].as_str());
         let axis = attribute("axis").int(3, c.number());
         let list = |key: &str, values: Vec<i64>| attribute(key).packed_ints(8, &values);
-        let (next, kind) = match c.below(28) {
+        let (next, kind) = match c.below(32) {
             0 => (graph.clone().node("Shape", &[&x], &output, &[]), NUMBERS),
             1 => (graph.clone().node("Shape", &[&w], &output, &[]), NUMBERS),
             2 | 3 => {
@@ -298,6 +298,17 @@ pub fn random_graph(choices: &[u32], mut refusal: impl FnMut(&[u8]) -> Option<St
                     graph.clone().node(operator, &[&x, second], &output, &[]),
                     MAPS,
                 )
+            }
+            27 | 28 => (
+                graph.clone().node("Reshape", &[&x, n[0]], &output, &[]),
+                MAPS,
+            ),
+            29 | 30 => {
+                let other = if any { pick(MAPS, &mut c) } else { x.clone() };
+                let node = graph
+                    .clone()
+                    .node("Concat", &[&x, &other], &output, &[axis]);
+                (node, MAPS)
             }
             _ => {
                 let operator = c.of(&["Relu", "Identity", "Dropout", "GlobalAveragePool"]);

@@ -20,11 +20,7 @@ impl<'m> Lowering<'m> {
         let probes: Option<Vec<Numbers>> = match self.value(node, 0)? {
             Value::Tensor(_, shape) => of(shape).map(|sides| vec![sides; self.probe_count]),
             Value::Numbers(numbers) => numbers.iter().map(|n| of(n.shape())).collect(),
-            Value::Map(id) => {
-                let maps = self.maps[*id].iter();
-                maps.map(|[c, h, w]| of(&[self.batch, *c, *h, *w]))
-                    .collect()
-            }
+            Value::Map(id) => self.sides(*id).iter().map(|sides| of(sides)).collect(),
         };
         probes
             .map(Value::Numbers)

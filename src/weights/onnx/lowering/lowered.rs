@@ -26,6 +26,20 @@ pub(super) enum Step {
     Clip,
     /// A piece of an instance norm that is spelled out.
     NormPiece(NormPiece),
+    /// A map between two changes of its shape.
+    Reshaped(Reshaped),
+}
+
+/// A map whose values, one behind the other as they are stored, are given other sides, and may stand there twice.
+/// When they have the sides of a map again, they are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Reshaped {
+    /// How many sides there are, the batch among them; those in front of a map's three are one.
+    pub(super) rank: usize,
+    /// Whether every value is followed by itself.
+    pub(super) columns_doubled: bool,
+    /// Whether every row is followed by itself.
+    pub(super) rows_doubled: bool,
 }
 
 /// The pieces of an instance norm; each names the map that is normed.
@@ -72,7 +86,7 @@ impl LoweredNode {
     fn inputs(&self) -> &[NodeId] {
         match self.step {
             Step::Op(op) => &self.inputs[..op.input_count()],
-            Step::Clip => &self.inputs[..1],
+            Step::Clip | Step::Reshaped(_) => &self.inputs[..1],
             Step::NormPiece(_) => &[],
         }
     }
@@ -89,6 +103,7 @@ impl LoweredNode {
             Step::Op(Op::Upsample) => "an upsampling",
             Step::Op(Op::Picture) => "the result",
             Step::Clip => "Clip",
+            Step::Reshaped(_) => "a map in another shape",
             Step::Op(Op::InstanceStatistics) | Step::NormPiece(_) => "an unfinished norm",
         }
     }
@@ -114,7 +129,7 @@ impl Lowered<'_> {
         Found {
             op: match node.step {
                 Step::Op(op) => Some(op),
-                Step::Clip | Step::NormPiece(_) => None,
+                Step::Clip | Step::NormPiece(_) | Step::Reshaped(_) => None,
             },
             inputs: node.inputs(),
             name: node.name(),

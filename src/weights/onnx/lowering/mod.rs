@@ -33,6 +33,9 @@ use values::Value;
 /// Channels, height and width.
 type Map = [usize; 3];
 
+/// Sides of a map as files count them: in front of it stands the batch.
+const RANK: usize = 4;
+
 /// Longest side of a map that is followed, in pixels.
 const MAX_SIDE_PX: usize = 1 << 20;
 
@@ -167,9 +170,9 @@ impl<'m> Lowering<'m> {
 
     /// The node's id, with `maps` as its sizes; that of its equal where there is one.
     fn add(&mut self, node: LoweredNode, maps: Vec<Map>) -> Result<NodeId, WeightsError> {
-        let mut hash = self.hasher.hash_one(node);
+        let mut hash = self.hasher.hash_one((node, &maps));
         while let Some(id) = self.ids.get(&hash) {
-            if self.nodes[*id] == node {
+            if self.nodes[*id] == node && self.maps[*id] == maps {
                 return Ok(*id);
             }
             hash = hash.wrapping_add(1);
@@ -194,14 +197,25 @@ impl<'m> Lowering<'m> {
 
     /// Lowers one node of the file.
     fn node(&mut self, node: &'m Node<'_>) -> Result<Value, WeightsError> {
-        let mut on_map = false;
+        let (mut on_map, mut on_reshaped) = (false, false);
         for index in 0..node.input.len() {
-            if node.input(index).is_some() {
-                on_map |= matches!(self.value(node, index)?, Value::Map(_));
+            if node.input(index).is_some()
+                && let Value::Map(id) = self.value(node, index)?
+            {
+                on_map = true;
+                on_reshaped |= matches!(self.nodes[*id].step, Step::Reshaped(_));
             }
         }
         if node.op_type == "Shape" {
             self.shape(node)
+        } else if on_reshaped {
+            let rule = rules::rule_on_reshaped(node.op_type).ok_or_else(|| {
+                refused(format!(
+                    "{} works on a map in another shape than a picture's",
+                    node.label()
+                ))
+            })?;
+            rule(self, node).map(Value::Map)
         } else if on_map {
             let rule = rules::rule(node.op_type).ok_or_else(|| unsupported(node))?;
             rule(self, node).map(Value::Map)

@@ -10,7 +10,7 @@ use super::{
         messages::Node,
         numbers::{MAX_COUNT, Numbers, Values},
     },
-    Lowering, TensorId, WeightsError, refused, shortened,
+    Lowering, Map, RANK, Step, TensorId, WeightsError, refused, shortened,
 };
 
 /// What a name stands for.
@@ -109,6 +109,16 @@ impl Lowering<'_> {
 
     pub(super) fn channels(&self, map: NodeId) -> usize {
         self.maps[map].first().map_or(0, |m| m[0])
+    }
+
+    /// The sides of a map at every probe, from the batch on, or those that it was given.
+    pub(super) fn sides(&self, map: NodeId) -> Vec<Vec<usize>> {
+        let rank = match self.nodes[map].step {
+            Step::Reshaped(reshaped) => reshaped.rank,
+            Step::Op(_) | Step::Clip | Step::NormPiece(_) => RANK,
+        };
+        let of = |[c, h, w]: &Map| [self.batch, *c, *h, *w][RANK - rank..].to_vec();
+        self.maps[map].iter().map(of).collect()
     }
 
     /// A few numbers at an input, one set for each probe; `None` where the input is left out.

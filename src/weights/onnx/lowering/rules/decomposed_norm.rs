@@ -3,11 +3,11 @@
 //! one makes the norm.
 
 use super::{
-    super::lowered::NormPiece as Piece, LoweredNode, Lowering, Node, NodeId, Step, WeightsError,
-    instance_norm, unsupported,
+    super::lowered::NormPiece as Piece, LoweredNode, Lowering, Node, NodeId, RANK, Step,
+    WeightsError, instance_norm, reshaping, unchanged, unsupported,
 };
 
-/// Sums with a constant: eps on the variance, and the shift, with which the norm is complete.
+/// Sums with a constant: eps on the variance, the shift, with which the norm is complete, and nothing.
 pub(super) fn sum_with_constant(
     graph: &mut Lowering<'_>,
     node: &Node<'_>,
@@ -22,7 +22,11 @@ pub(super) fn sum_with_constant(
             let shift = graph.per_channel(node, constant, x)?;
             instance_norm::add(graph, x, scale, shift)
         }
-        _ => Err(unsupported(node)),
+        // As large as the map. What is almost nothing beside these may be much beside a deviation's inverse.
+        Some((Piece::Centred(_) | Piece::Square(_) | Piece::Normalised(_), _)) | None => {
+            unchanged::sum_with_nothing(graph, node)
+        }
+        Some(_) => Err(unsupported(node)),
     }
 }
 
@@ -101,14 +105,48 @@ pub(super) fn quotient(graph: &mut Lowering<'_>, node: &Node<'_>) -> Result<Node
 
 /// The mean over height and width, which are kept as sides of one.
 pub(super) fn mean(graph: &mut Lowering<'_>, node: &Node<'_>) -> Result<NodeId, WeightsError> {
+    if takes_planes(graph, node, [true; 2])? {
+        return global_mean(graph, node);
+    }
+    Err(unsupported(node))
+}
+
+/// The mean over the plane of a map whose planes were given other sides.
+pub(super) fn mean_of_reshaped(
+    graph: &mut Lowering<'_>,
+    node: &Node<'_>,
+) -> Result<NodeId, WeightsError> {
+    let map = graph.map(node, 0)?;
+    let (x, reshaped) = reshaping::origin(graph, map);
+    let planes = &graph.maps[map];
+    // Not repeated: a mean would stay, but the network has none there.
+    let is_planes = reshaped == reshaping::AS_A_MAP
+        && planes.iter().zip(&graph.maps[x]).all(|(a, b)| a[0] == b[0]);
+    let is_wide = |side: usize| planes.iter().any(|plane| plane[side] != 1);
+    if is_planes && takes_planes(graph, node, [is_wide(1), is_wide(2)])? {
+        return mean_of(graph, x);
+    }
+    Err(unsupported(node))
+}
+
+/// Whether a mean goes over the two sides of a plane, as far as these are needed, and over no other, and keeps them
+/// as sides of one.
+fn takes_planes(
+    graph: &Lowering<'_>,
+    node: &Node<'_>,
+    needed: [bool; 2],
+) -> Result<bool, WeightsError> {
     let axes = graph.ints(node, "axes", 1)?.unwrap_or_default();
     let keeps = node.attribute("keepdims").is_none_or(|a| a.i == 1);
-    let takes = |axis: i64| axes.iter().any(|a| [axis, axis - 4].contains(a));
+    let takes = |axis: i64| axes.iter().any(|a| [axis, axis - RANK as i64].contains(a));
     let others = axes.iter().any(|a| ![2, 3, -2, -1].contains(a));
-    if !(keeps && takes(2) && takes(3) && !others) {
-        return Err(unsupported(node));
-    }
-    global_mean(graph, node)
+    let all = [2, 3].into_iter().zip(needed);
+    Ok(
+        keeps
+            && !axes.is_empty()
+            && !others
+            && all.into_iter().all(|(axis, is)| takes(axis) || !is),
+    )
 }
 
 /// The mean over the plane of a map; of squares around the mean it is the variance.
@@ -116,10 +154,16 @@ pub(super) fn global_mean(
     graph: &mut Lowering<'_>,
     node: &Node<'_>,
 ) -> Result<NodeId, WeightsError> {
-    match (graph.as_map(node, 0), piece(graph, node, 0)) {
-        (_, Some(Piece::Square(x))) => add(graph, Piece::Variance(x)),
-        (Some(x), _) => add(graph, Piece::Mean(x)),
-        (None, _) => Err(unsupported(node)),
+    match graph.as_map(node, 0) {
+        Some(x) => mean_of(graph, x),
+        None => Err(unsupported(node)),
+    }
+}
+
+fn mean_of(graph: &mut Lowering<'_>, map: NodeId) -> Result<NodeId, WeightsError> {
+    match graph.nodes[map].step {
+        Step::NormPiece(Piece::Square(x)) => add(graph, Piece::Variance(x)),
+        _ => add(graph, Piece::Mean(map)),
     }
 }
 
@@ -128,7 +172,7 @@ fn piece(graph: &Lowering<'_>, node: &Node<'_>, index: usize) -> Option<Piece> {
     let id = graph.as_map(node, index)?;
     match graph.nodes[id].step {
         Step::NormPiece(piece) => Some(piece),
-        Step::Op(_) | Step::Clip => None,
+        Step::Op(_) | Step::Clip | Step::Reshaped(_) => None,
     }
 }
 
@@ -185,12 +229,12 @@ mod tests {
             float_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
             ..Tensor::default()
         };
-        let column = Tensor {
-            name: "column",
+        // -1 takes five bytes.
+        let shape = |name, varints: &'static [u8]| Tensor {
+            name,
             dims: vec![4],
             data_type: 6,
-            // 1, -1, 1, 1
-            int32_data: Cow::Borrowed(&[1, 0xff, 0xff, 0xff, 0xff, 0xf, 1, 1]),
+            int32_data: Cow::Borrowed(varints),
             ..Tensor::default()
         };
         let node = |line: &&'m str| {
@@ -221,7 +265,10 @@ mod tests {
                 floats("minus_half", &[1], &[-0.5]),
                 floats("one", &[], &[1.0]),
                 floats("two", &[], &[2.0]),
-                column,
+                shape("column", &[1, 0xff, 0xff, 0xff, 0xff, 0xf, 1, 1]),
+                shape("row", &[1, 3, 1, 0xff, 0xff, 0xff, 0xff, 0xf]),
+                shape("whole", &[1, 1, 1, 0xff, 0xff, 0xff, 0xff, 0xf]),
+                floats("nothing", &[], &[0.0]),
             ],
             input: vec![value("x")],
             output: vec![value("y")],
@@ -318,6 +365,63 @@ mod tests {
             ],
         ];
         assert_eq!(norm(&lines.concat()), Ok((2, 2)));
+    }
+
+    #[test]
+    fn means_may_go_over_planes_that_are_laid_out_in_rows() {
+        let spelling = [
+            "p = Reshape x row",
+            "m = ReduceMean p",
+            "d = Sub x m",
+            "t = Add d nothing",
+            "q = Mul d t",
+            "r = Reshape q row",
+            "v = ReduceMean r",
+            "e = Add v eps",
+            "s = Sqrt e",
+            "n = Div d s",
+            "c = Reshape flat column",
+            "g = Mul n c",
+            "y = Add g c",
+        ];
+        assert_eq!(norm(&spelling), Ok((2, 2)));
+        let changed = |from: &str, to: &'static str| {
+            let line = |line: &&'static str| if *line == from { to } else { *line };
+            let lines: Vec<&str> = spelling.iter().map(line).collect();
+            norm(&lines).expect_err("another norm")
+        };
+        for (from, to, message) in [
+            (
+                "p = Reshape x row",
+                "p = Reshape x whole",
+                "ReduceMean 'm' is not part of the network",
+            ),
+            (
+                "r = Reshape q row",
+                "r = Reshape d row",
+                "Add 'e' is not part of the network",
+            ),
+            (
+                "e = Add v eps",
+                "e = Add v large_eps",
+                "Add 'e' has epsilon 1e-3, the network has 1e-5",
+            ),
+            (
+                "s = Sqrt e",
+                "s = Add e nothing",
+                "Add 's' is not part of the network",
+            ),
+            (
+                "d = Sub x m",
+                "d = Sub p m",
+                "Sub 'd' works on a map in another shape than a picture's",
+            ),
+        ] {
+            assert_eq!(
+                changed(from, to),
+                format!("this ONNX graph is not the style network: {message}")
+            );
+        }
     }
 
     #[test]

@@ -7,12 +7,14 @@ mod decomposed_norm;
 mod instance_norm;
 mod padding;
 mod pointwise;
+mod repetition;
+mod reshaping;
 mod unchanged;
 mod upsampling;
 
 use super::{
-    super::messages::Node, LoweredNode, Lowering, MAX_SIDE_PX, Map, NodeId, Step, WeightsError,
-    refused, shortened, unsupported,
+    super::messages::Node, LoweredNode, Lowering, MAX_SIDE_PX, Map, NodeId, RANK, Step,
+    WeightsError, refused, shortened, unsupported,
 };
 
 /// Rewrites a node of the file; the id of the map that it makes. At least one input is a map.
@@ -27,6 +29,7 @@ pub(super) fn rule(operator: &str) -> Option<Rule> {
         "Add" => pointwise::sum,
         "Cast" => unchanged::cast,
         "Clip" => clip::clip,
+        "Concat" => repetition::repetition,
         "Conv" => convolution::convolution,
         "Div" => decomposed_norm::quotient,
         "Dropout" | "Identity" => unchanged::identity,
@@ -38,9 +41,24 @@ pub(super) fn rule(operator: &str) -> Option<Rule> {
         "Reciprocal" => decomposed_norm::inverse,
         "ReduceMean" => decomposed_norm::mean,
         "Relu" => pointwise::relu,
+        "Reshape" => reshaping::reshaping,
         "Resize" | "Upsample" => upsampling::upsampling,
         "Sqrt" => decomposed_norm::root,
         "Sub" => decomposed_norm::difference,
+        _ => return None,
+    })
+}
+
+/// The rule of an operator where an input is a map in another shape: few have one, because such a map is none of the
+/// graph's.
+pub(super) fn rule_on_reshaped(operator: &str) -> Option<Rule> {
+    Some(match operator {
+        "Add" => unchanged::sum_with_nothing,
+        "Cast" => unchanged::cast,
+        "Concat" => repetition::repetition,
+        "Dropout" | "Identity" => unchanged::identity,
+        "ReduceMean" => decomposed_norm::mean_of_reshaped,
+        "Reshape" => reshaping::reshaping,
         _ => return None,
     })
 }

@@ -1,0 +1,114 @@
+//! Maps that are given other shapes, and joined to themselves, again and again.
+
+use super::super::{FLOAT, Graph, attribute, floats, ints, tensor};
+
+/// Maps that get one very long side, and maps of very many channels without a weight.
+pub fn wide_shapes(side: i64) -> Vec<(String, Vec<u8>)> {
+    let axis = |axis: i64| attribute("axis").int(3, axis);
+    let reshape = |sides: &[i64]| {
+        let graph = Graph::default().tensor(&ints("s", sides));
+        graph.node("Reshape", &["x", "s"], "y", &[]).file()
+    };
+    let many_channels = || {
+        Graph::default()
+            .tensor(&tensor("w", FLOAT, &[side, 3, 1, 1]))
+            .tensor(&tensor("v", FLOAT, &[side, 0, 1, 1]))
+            .tensor(&tensor("u", FLOAT, &[0, 3, 1, 1]))
+            .tensor(&ints("column", &[-1, 1]))
+            .node("Conv", &["x", "u"], "none", &[])
+            .node("Conv", &["none", "v"], "wide", &[])
+    };
+    let columns = many_channels()
+        .node("Reshape", &["wide", "column"], "c", &[])
+        .node("Concat", &["c", "c"], "y", &[axis(1)]);
+    let rows = many_channels().node("Concat", &["wide", "wide"], "y", &[axis(3)]);
+    let far = many_channels().node("Concat", &["x", "x"], "y", &[axis(side)]);
+    let back = many_channels().node("Concat", &["x", "x"], "y", &[axis(-side)]);
+    [
+        ("reshape to a long side", reshape(&[side, -1])),
+        ("reshape to a free side", reshape(&[-1, side])),
+        ("reshape to long sides", reshape(&[side, side, side, side])),
+        ("reshape to a negative side", reshape(&[-side - 1, 1])),
+        ("columns of many channels", columns.file()),
+        ("rows of many channels", rows.file()),
+        ("an axis far away", far.file()),
+        ("an axis far before", back.file()),
+    ]
+    .map(|(name, file)| (name.to_owned(), file))
+    .to_vec()
+}
+
+/// So many nodes behind each other, and a node of so many inputs.
+pub fn chains(count: usize) -> Vec<(String, Vec<u8>)> {
+    let start = || {
+        Graph::default()
+            .tensor(&ints("column", &[-1, 1]))
+            .tensor(&ints("row", &[1, -1]))
+            .tensor(&ints("planes", &[1, 3, 1, -1]))
+            .tensor(&ints("doubled", &[1, 1, 2, 2]))
+            .tensor(&ints("third", &[3]))
+            .tensor(&ints("free", &[-1]))
+            .tensor(&floats("nothing", &[0.0]))
+    };
+    let axis = |axis: i64| [attribute("axis").int(3, axis)];
+    let chain = |step: &dyn Fn(Graph, usize, &str, &str) -> Graph| {
+        let mut graph = start();
+        let mut last = "x".to_owned();
+        for index in 0..count {
+            let next = format!("v{index}");
+            graph = step(graph, index, &last, &next);
+            last = next;
+        }
+        graph.node("Identity", &[&last], "y", &[]).file()
+    };
+    let reshapes = chain(&|graph, index, last, next| {
+        let shape = ["column", "row", "planes"][index % 3];
+        graph.node("Reshape", &[last, shape], next, &[])
+    });
+    let nothing = chain(&|graph, _, last, next| graph.node("Add", &[last, "nothing"], next, &[]));
+    let joined = chain(&|graph, _, last, next| graph.node("Concat", &[last, last], next, &axis(3)));
+    let means = chain(&|graph, index, last, next| {
+        let planes = format!("p{index}");
+        let axes = attribute("axes").packed_ints(8, &[3]);
+        let graph = graph.node("Reshape", &[last, "planes"], &planes, &[]);
+        graph.node("ReduceMean", &[&planes], next, &[axes])
+    });
+    let upsampled = chain(&|graph, index, last, next| {
+        let names = ["s", "t", "v", "w", "a", "b", "c", "d"].map(|part| format!("{part}{index}"));
+        let [s, t, v, w, a, b, c, d] = names.each_ref().map(String::as_str);
+        graph
+            .node("Shape", &[last], s, &[])
+            .node("Mul", &[s, "doubled"], t, &[])
+            .node("Gather", &[t, "third"], v, &[])
+            .node("Concat", &["free", v], w, &axis(0))
+            .node("Reshape", &[last, "column"], a, &[])
+            .node("Concat", &[a, a], b, &axis(1))
+            .node("Reshape", &[b, w], c, &[])
+            .node("Concat", &[c, c], d, &axis(1))
+            .node("Reshape", &[d, t], next, &[])
+    });
+    let views: Vec<String> = (0..count).map(|index| format!("v{index}")).collect();
+    let mut different = start();
+    for (index, name) in views.iter().enumerate() {
+        let shape = format!("s{index}");
+        let sides = [-1, 1 + (index % 4) as i64];
+        different =
+            different
+                .tensor(&ints(&shape, &sides))
+                .node("Reshape", &["x", &shape], name, &[]);
+    }
+    let names: Vec<&str> = views.iter().map(String::as_str).collect();
+    let different = different.node("Concat", &names, "y", &axis(1)).file();
+    let same = start().node("Concat", &vec!["x"; count], "y", &axis(3));
+    [
+        ("reshapes", reshapes),
+        ("sums with nothing", nothing),
+        ("joined to itself", joined),
+        ("means of planes", means),
+        ("upsampled", upsampled),
+        ("different shapes of a map joined", different),
+        ("a map joined often", same.file()),
+    ]
+    .map(|(name, file)| (format!("chain, {name}"), file))
+    .to_vec()
+}
