@@ -298,7 +298,9 @@ class AnyNet(nn.Module):
         mean, std = token_statistics(x)
         parts = [mean, std]
         if self.norm_widths:
+            # Normed, or the scales of all norms would move with the size that tokens happen to have.
             statistics = torch.cat((mean, std), 1)
+            statistics = F.layer_norm(statistics, statistics.shape[1:], eps=EPS)
             parts.append(self.code_norms(F.gelu(self.code_hidden(statistics))).to(mean.dtype))
         return torch.cat(parts, 1)
 

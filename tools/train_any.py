@@ -13,7 +13,8 @@ stopped; ``--init any.safetensors --set start=0.3`` begins another with trained 
 
 Four phases, as shares of the time, so that a short training is a long one in small:
 
-1. distill: what AdaIN paints, in levels and in VGG-16's features. Nothing else teaches strokes as fast.
+1. distill: what AdaIN paints, in levels and in VGG-16's features. Nothing else teaches strokes as fast. Features
+   begin with little weight: to them a wrong texture is worse than none, and paintings would stay plain for long.
 2. ramp: over to the style's relative Gram distance and the photo's features; the teacher leaves.
 3. paint: style against content. The charges on flicker and weave rise now that there are strokes to keep.
 4. large: crops of twice the side, from the larger photos and nearly whole paintings.
@@ -104,7 +105,7 @@ class Recipe:
     large_batch: int = 3
     phases: tuple[float, float, float] = (0.2, 0.45, 0.8)
     start: float = 0.0
-    learning_rate: float = 6e-4
+    learning_rate: float = 5e-4
     large_rate: float = 0.7
     weight_decay: float = 0.01
     ema: float = 0.002
@@ -150,8 +151,8 @@ def gram_errors(features: list[torch.Tensor], wanted: list[torch.Tensor]) -> tor
 
 
 def rate_share(done: float) -> float:
-    """Share of the learning rate: up over the first 3 % of the time, then a cosine."""
-    return min(1.0, 0.02 + done / 0.03) * max(0.01, (1 + math.cos(math.pi * min(1.0, done))) / 2)
+    """Share of the learning rate: up over the first 4 % of the time, then a cosine."""
+    return min(1.0, 0.02 + done / 0.04) * max(0.01, (1 + math.cos(math.pi * min(1.0, done))) / 2)
 
 
 class StyleSampler:
@@ -266,7 +267,7 @@ class Batches:
 class Losses:
     """The loss of one batch in one phase. ``weights`` lie on the device, so that captured steps see changes."""
 
-    NAMES = ("distill", "style", "content", "noise", "move", "weave")
+    NAMES = ("levels", "features", "style", "content", "noise", "move", "weave")
 
     def __init__(self, recipe: Recipe, net: AnyNet, vgg: Vgg16, teacher: Teacher, device, compiled: bool):
         self.recipe = recipe
@@ -298,8 +299,8 @@ class Losses:
             painting = painting.float()
             if phase in ("distill", "ramp"):
                 distances = torch.stack([relative_errors(x, y).mean() for x, y in zip(features, wanted[-1])])
-                levels = (painting - taught).abs().mean() / 255
-                parts["distill"] = self.recipe.distill_levels * levels + self.recipe.distill_features * distances.mean()
+                parts["levels"] = (painting - taught).abs().mean() / 255
+                parts["features"] = distances.mean()
             if phase != "distill":
                 parts["style"] = torch.log1p(gram_errors(features, wanted[1])).mean()
                 content = [relative_errors(features[layer], wanted[0][layer]).mean() for layer in (2, 3)]
@@ -460,9 +461,11 @@ class Training:
         ramp = min(1.0, max(0.0, (progress - first) / (second - first)))
         # Rises to its steered value over the last part before steering.
         firm = min(1.0, max(0.0, (progress - second) / max(1e-6, recipe.steer_from - second)))
-        stability = recipe.early_stability + (1 - recipe.early_stability) * firm
+        early = recipe.early_stability * min(1.0, progress / first)
+        stability = early + (1 - early) * firm
         now = {
-            "distill": 1 - ramp,
+            "levels": recipe.distill_levels * (1 - ramp),
+            "features": recipe.distill_features * (1 - ramp) * min(1.0, 0.1 + 2 * progress / first),
             "style": recipe.style_weight * ramp,
             "content": self.steered["content"] * ramp,
             "noise": self.steered["noise"] * stability,
