@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | 7 | `main.rs` | starts the window or the command line and passes on its exit code |
 //! | 6 | [`gui`] | the window; the only egui |
-//! | 6 | [`cli`] | the command line; the only argument parser. What one surface can do, the other can too |
+//! | 6 | [`cli`] | the command line; the only argument parser. It does everything that the window does; checks, benchmarks and `doctor` it has alone |
 //! | 5 | [`engine`] | photos, batches and live painting: threads, sessions, the way of a frame |
 //! | 5 | [`media`], [`capture`] | picture files and recordings; cameras, the demo scene and photos as live sources |
 //! | 5 | [`verify`], [`measure`] | whether a backend computes what it should; how long it takes |
@@ -22,7 +22,7 @@
 //! | 2 | [`graph`], [`network`] | a network as operations, and how these are fused; a graph with its trained values |
 //! | 2 | [`models`] | one folder for each known network: builds its graph and recognises its checkpoints |
 //! | 2 | [`weights`] | checkpoint readers, the only parsers of untrusted weights; the style library |
-//! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`timing`], [`compose`], [`mailbox`], [`text`] | values that all of it speaks of: no files, no threads, no devices |
+//! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`timing`], [`compose`], [`mailbox`], [`text`] | values that all of it speaks of; opens no files, starts no threads, knows no devices |
 //! | 0 | [`disk`] | writes files whole, and has words for the system's errors; knows nothing of the rest |
 //!
 //! # Invariants
@@ -37,13 +37,13 @@
 //!   picture.
 //! - The oracle ([`backend::oracle`]) shares no code with the backends that it judges, but it walks the same
 //!   graph; whether the graph itself is right is judged by pictures that PyTorch made (`tests/golden`).
-//! - The same picture, network and mode give the same bits, whatever the number of threads.
+//! - On one device the same picture, network and mode give the same bits, whatever the number of threads.
 //! - A ratio of two times is shown only together with a check that both painted the same picture.
 //!
 //! Files and text:
 //!
 //! - [`disk`] writes a picture or a settings file under a temporary name, syncs it and renames it. An existing
-//!   file is replaced only with `--force` or after a question. Temporary files that a killed program left in
+//!   picture or report is replaced only with `--force` or after a question. Temporary files that a killed program left in
 //!   folders of ours are deleted at the next start. A recording's `frames.csv` alone grows line by line.
 //! - A person reads words, never the system's error numbers ("os error 28"): [`disk::reason`].
 //! - Text from outside (titles, names of tensors, files and cameras) is shown as one line without control
@@ -54,12 +54,12 @@
 //! Live painting:
 //!
 //! - The newest frame wins. Frames that it replaced are counted: before the engine, and before the surface.
-//! - No thread waits for a surface.
+//! - Neither the source nor the engine waits for a surface.
 //! - After the first frames of a size, painting a frame allocates nothing. Exceptions: a camera's JPEG
-//!   decoder, the demo scene's rasteriser, and comparing two modes.
-//! - A session is opened by the loader thread while the one before goes on painting; when memory does not
-//!   suffice for both, the old one is closed first and the picture stands still meanwhile. When a session cannot
-//!   be opened, the surface shows why and the old one stays.
+//!   decoder, the demo scene's rasteriser, comparing two modes, and timing the steps for the performance panel.
+//! - A session is opened by the loader thread while the one before goes on painting. When memory does not
+//!   suffice, sessions that nothing uses are closed; when that is not enough, the one that paints, and the picture
+//!   stands still meanwhile. When a session cannot be opened, the surface shows why and the old one stays.
 //!
 //! Devices:
 //!
@@ -75,11 +75,16 @@
 //! - **Engine** ([`engine::Engine`]): owns the device, its [pool of sessions](engine::sessions) and
 //!   [live painting](engine::live). `styleforge live` runs one too; the other commands paint photos
 //!   on their main thread with [`engine::paint::Painter`], as the engine does.
-//! - **Loader**: opens sessions for the engine, on a GPU in CUDA streams of its own.
+//! - **Loader**: opens sessions for live painting, on a GPU in CUDA streams of its own. Those of photos are opened
+//!   where they are painted.
 //! - **Camera**: fetches and decodes frames, and may hang with its device. A second thread, **capture**, watches
 //!   it, reports problems and reopens it. The other sources have the capture thread alone.
-//! - **Recorder**: encodes and writes the pictures that the engine hands it.
-//! - **Workers** of the CPU backend, which share one frame.
+//! - **Recorder**: encodes and writes the pictures that the engine hands it. When it fails it wakes the surface up,
+//!   which asks the [`Recorder`](media::record::Recorder); the engine takes no part in that.
+//! - **Compositor** ([`engine::compositor`]) and **background** ([`gui`]): strength and colours of a finished
+//!   painting, files and dialogs, so that the window never waits for them.
+//! - **Workers** of the CPU backend, which share one frame. With the GPU in a child process, one thread on each
+//!   side reads the pipe.
 //!
 //! One pool a device keeps all sessions within one memory budget: photos, the large live picture, previews and
 //! comparisons take theirs from it. Measurements open sessions of their own. Photos that do not fit are
@@ -92,14 +97,14 @@
 //!
 //! ```text
 //! camera thread                    engine thread                          window thread
-//! capture/camera/session.rs        engine/thread.rs, engine/live/run.rs   gui/live/update.rs
+//! capture/camera/session.rs        engine/thread.rs, engine/live/run.rs   gui/app.rs, gui/live/update.rs
 //!   wait for a frame                 Live::serve
-//!   decode and rotate                  take the newest settings
+//!   decode, rotate, mirror             take the newest settings
 //!   feed::hand_over      --------->    take the newest frame
 //!                                      FrameLoop::begin, scale            App::logic
 //!                                      Session::run                         take the newest picture
-//!                                      FrameLoop::hand_over --------->      texture for the stage
-//!                                        |   compose, record, wake up     App::ui: draw
+//!                                      FrameLoop::hand_over --------->      texture for the picture area
+//!                                        |   compose, put, wake up        App::ui: draw
 //!                                        +-> FrameSink::push ---> recorder thread: encode, write
 //!                                      RateControl::note: the next size
 //!                                      one preview, if there is time
@@ -112,7 +117,8 @@
 //!
 //! # One photo
 //!
-//! `cli::stylize` or the window's `PaintJob` → [`media::decode`] (pixels, orientation, alpha) →
+//! `cli::stylize`, or the window's background thread → [`media::decode`] (pixels, orientation, alpha) →
+//! [`Painter::paint_batch`](engine::paint::Painter::paint_batch), or by a `PaintJob` on the engine's thread
 //! [`Painter::paint`](engine::paint::Painter::paint): choose a working size that fits the memory, take a session
 //! from the pool or open one ([`Backend::open`](backend::Backend::open)), scale,
 //! [`Session::run`](backend::Session::run) → [`Painting::finished`](engine::paint::Painting::finished): scale to
@@ -134,9 +140,10 @@
 //! | checkpoint | a file of weights; its family is the program or paper that wrote it |
 //! | model | the code that builds one kind of network and knows the keys of its checkpoints: [`models`] |
 //! | network | a [`graph`] with its weights by the names of its nodes: [`network::Network`] |
+//! | lowering | rewriting the nodes of an ONNX file as operations of a graph: [`weights::onnx`] |
 //! | map | the numbers between two operations: channels x rows x columns |
 //! | norm | instance normalisation: every channel of a map by its own mean and variance |
-//! | launch | one start of a kernel on the device; a step of a plan is one or several |
+//! | launch | one start of a kernel on the device. A step of a plan may take several, and several steps may share one |
 //! | variant | how a network is cut into launches: `baseline` (every operation its own), `fused-norm` (norm, ReLU and residual sum in one), `fused` (all that surrounds a convolution in its kernel): [`mode::Variant`]. The processor has `baseline` and `fused` |
 //! | precision | the name of a set of number formats: [`mode::Precision`], [`numeric`]. The processor has fp32 |
 //! | mode | variant and precision |
@@ -148,10 +155,12 @@
 //! | backend | opens sessions on a device: [`backend::Backend`] |
 //! | oracle | the float64 walk of the unfused graph that judges every backend: [`backend::oracle`] |
 //! | convolution provider | who computes the convolutions of `baseline` and `fused-norm`: cuDNN where it is installed and has the precision, else our own unfused kernels: [`plan::ConvProvider`] |
-//! | painter | paints photos with the sessions of one device: [`engine::paint::Painter`] |
-//! | working size | the size at which the network sees a picture |
-//! | source, stage, sink | where live frames come from, what is done to them on the way, where pictures go |
-//! | preview | a small live picture in another style |
+//! | painter | a device with its pool of sessions: paints photos, and lends sessions to live painting: [`engine::paint::Painter`] |
+//! | purpose, lease | what a session in the pool is kept for (photo, live, preview), and what keeps it open while it is in use: [`engine::sessions`] |
+//! | working size | the size at which the network sees a picture. Automatic, it is 1280 px for photos (less where memory is short), and live what holds the rate: `engine/live/rate_control.rs` |
+//! | source, stage, sink | where live frames come from, what is done to them on the way, where pictures go. `gui::stage` is the picture area of the window |
+//! | preview | live, a small picture in another style; of a photo, a copy of the size of a screen |
+//! | snapshot | what live painting does besides giving pictures: [`engine::live::Snapshot`]; for the person at the window, a saved picture |
 //! | comparison | two candidates (modes, on one device or two) paint the same frame; shown side by side with their times |
 //! | look | strength and colours of the finished picture: [`compose::Look`] |
 

@@ -81,7 +81,7 @@ fn read(bytes: &[u8]) -> (Result<Checkpoint, WeightsError>, Result<(), String>) 
     (result, few_steps(&budget))
 }
 
-/// What is told of a file, and whether that took few steps.
+/// The inspection of a file, and whether it took few steps.
 fn told(bytes: &[u8]) -> (Inspection, Result<(), String>) {
     let budget = Budget::for_file(bytes.len());
     let facts = describe_within(bytes, &budget);
@@ -446,7 +446,7 @@ fn damaged_files_of_any_format_do_no_harm() {
 }
 
 #[test]
-fn what_is_told_of_damaged_files_agrees_with_reading_them() {
+fn inspecting_damaged_files_agrees_with_reading_them() {
     after_damage(&[""], |bytes| {
         let (facts, steps_allowed) = told(bytes);
         prop_assert_eq!(steps_allowed, Ok(()));
@@ -459,7 +459,7 @@ fn what_is_told_of_damaged_files_agrees_with_reading_them() {
             prop_assert_eq!(facts.widths, spec.map(|spec| spec.widths));
             prop_assert!(facts.least <= facts.greatest);
         }
-        // It is told as JSON, which knows no infinity.
+        // It is reported as JSON, which knows no infinity.
         prop_assert!(serde_json::to_string(&facts).is_ok());
         Ok(())
     });

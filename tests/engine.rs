@@ -127,7 +127,7 @@ fn the_newest_command_wins_and_stale_events_stay_inside() {
     let mut engine = engine(&script);
     skip_device(&mut engine);
     script.hold();
-    script.turn_deaf();
+    script.ignore_cancelling();
     let first = engine.paint(job(10, 10));
     wait_for("the first run", || (script.runs().len() == 1).then_some(()));
     // More than the channel holds, while the thread is busy.
@@ -149,7 +149,7 @@ fn the_newest_command_wins_and_stale_events_stay_inside() {
 }
 
 #[test]
-fn cancel_is_heard_and_the_engine_goes_on() {
+fn a_cancelled_run_stops_and_the_engine_goes_on() {
     let script = Arc::new(Script::default());
     let mut engine = engine(&script);
     skip_device(&mut engine);
@@ -225,16 +225,18 @@ fn shutdown_is_quick_while_busy_and_bounded_when_the_device_hangs() {
     assert!(listening.shutdown(PATIENCE));
     assert!(listening.shutdown(Duration::ZERO), "a second time is fine");
 
-    let deaf_script = Arc::new(Script::default());
-    let mut deaf = engine(&deaf_script);
-    deaf_script.hold();
-    deaf_script.turn_deaf();
-    deaf.paint(job(10, 10));
-    wait_for("the run", || (deaf_script.runs().len() == 1).then_some(()));
+    let stubborn_script = Arc::new(Script::default());
+    let mut stubborn = engine(&stubborn_script);
+    stubborn_script.hold();
+    stubborn_script.ignore_cancelling();
+    stubborn.paint(job(10, 10));
+    wait_for("the run", || {
+        (stubborn_script.runs().len() == 1).then_some(())
+    });
     let started = Instant::now();
-    assert!(!deaf.shutdown(Duration::from_millis(50)));
+    assert!(!stubborn.shutdown(Duration::from_millis(50)));
     within("giving up", started.elapsed(), Duration::from_secs(2));
-    deaf_script.release();
+    stubborn_script.release();
 }
 
 #[test]
@@ -387,7 +389,7 @@ fn painting_of(photo: &Frame) -> Arc<Painting> {
 }
 
 #[test]
-fn the_compositor_gives_previews_at_once_and_finished_pictures_when_asked() {
+fn the_compositor_gives_previews_at_once_and_finished_pictures_on_request() {
     let mut compositor = Compositor::start(Arc::new(|| {})).expect("a thread");
     let large = Arc::new(photo(PREVIEW_PX * 2, 40));
     let painting = painting_of(&large);

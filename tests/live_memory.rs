@@ -85,6 +85,7 @@ fn the_engine_allocates_nothing_for_a_frame() {
     let start = LiveStart {
         input: Input::start(LiveSource::Frames(input), 0).expect("no thread"),
         output,
+        wake_up: Arc::new(|| {}),
         settings,
         number: 0,
         changes: newest_settings,

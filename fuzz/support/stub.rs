@@ -58,7 +58,7 @@ impl Backend for Stub {
         Some(1 << 30)
     }
 
-    fn open_while_wanted(
+    fn open_unless_cancelled(
         &self,
         _: &Arc<Network>,
         spec: &SessionSpec,
@@ -84,7 +84,8 @@ impl Inspect for Stub {
 impl Session for StubSession {
     fn summary(&self) -> PlanSummary {
         let Self(spec) = self;
-        let mut summary = PlanSummary::untold(spec.mode, spec.batch, (spec.width, spec.height));
+        let mut summary =
+            PlanSummary::without_steps(spec.mode, spec.batch, (spec.width, spec.height));
         summary
             .steps
             .push(("conv1".to_owned(), "direct".to_owned()));

@@ -105,9 +105,8 @@ pub trait InspectSession: Session {
         Ok(None)
     }
 
-    /// Runs kernel by kernel and hands over what each read and wrote; with `fill`, kernels that read a
-    /// map as it is read random values instead. A device whose kernels cannot be told apart hands over
-    /// nothing.
+    /// Runs kernel by kernel and hands over what each read and wrote; with `fill`, kernels that read a map as
+    /// it is read random values instead. A device without records of its kernels hands over nothing.
     ///
     /// # Errors
     /// As [`Session::run`].

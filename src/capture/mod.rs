@@ -147,9 +147,9 @@ pub struct Capture {
 impl Capture {
     /// Starts `source`.
     ///
-    /// The frames of a stream have one size. A folder's change with its pictures, a camera's when it
-    /// is opened again in another format, the demo scene's when the working size grows beyond it. After the first frames of a size nothing is allocated for
-    /// one any more, except inside the JPEG decoder.
+    /// The frames of a stream have one size. A folder's change with its pictures, a camera's when it is opened
+    /// again in another format, the demo scene's when the requested size grows beyond it. After the
+    /// first frames of a size nothing is allocated for one any more, except inside the JPEG decoder.
     ///
     /// # Errors
     /// The operating system's, when it gives no thread. A problem of the source itself comes as an event.
@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_camera_does_not_send_as_asked_is_named() {
+    fn requests_that_a_camera_does_not_meet_are_named() {
         let sends = CameraFormat {
             width: 640,
             height: 480,

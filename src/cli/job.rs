@@ -32,14 +32,14 @@ const STANDARD_STREAM: &str = "-";
 
 /// Where a photo comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum PhotoInput {
     /// A file.
     File(PathBuf),
     /// Standard input.
     Stdin,
 }
 
-impl Source {
+impl PhotoInput {
     /// Its name in messages.
     pub fn name(&self) -> String {
         match self {
@@ -79,7 +79,7 @@ pub struct JobStyle {
 #[derive(Debug)]
 pub struct Job {
     /// The photos, in order.
-    pub sources: Vec<Source>,
+    pub sources: Vec<PhotoInput>,
     /// The styles; `all` is already replaced by their names.
     pub styles: Vec<JobStyle>,
     /// The network's size, when one was chosen.
@@ -175,8 +175,8 @@ impl Job {
         // A photo has often no second copy: its painting does not replace it, not even with --force.
         let photos: HashSet<PathBuf> = (self.sources.iter())
             .filter_map(|source| match source {
-                Source::File(path) => fs::canonicalize(path).ok(),
-                Source::Stdin => None,
+                PhotoInput::File(path) => fs::canonicalize(path).ok(),
+                PhotoInput::Stdin => None,
             })
             .collect();
         let mut all = Vec::new();
@@ -214,7 +214,7 @@ impl Job {
 /// The photos of the inputs.
 struct Inputs {
     /// The photos.
-    sources: Vec<Source>,
+    sources: Vec<PhotoInput>,
     /// Whether a folder was among the inputs.
     from_folder: bool,
     /// Notes about them, for people.
@@ -229,7 +229,7 @@ fn inputs(inputs: &[PathBuf], output: &Path) -> Result<Inputs, CliError> {
     let mut notes = Vec::new();
     for input in inputs {
         if input.as_os_str() == STANDARD_STREAM {
-            if sources.contains(&Source::Stdin) {
+            if sources.contains(&PhotoInput::Stdin) {
                 return Err(CliError::WrongUse(
                     "standard input is named twice".to_owned(),
                 ));
@@ -239,14 +239,14 @@ fn inputs(inputs: &[PathBuf], output: &Path) -> Result<Inputs, CliError> {
                     "standard input is a terminal; send a picture into it".to_owned(),
                 ));
             }
-            sources.push(Source::Stdin);
+            sources.push(PhotoInput::Stdin);
         } else if input.is_dir() {
             from_folder = true;
             let (pictures, note) = pictures_in(input, output)?;
-            sources.extend(pictures.into_iter().map(Source::File));
+            sources.extend(pictures.into_iter().map(PhotoInput::File));
             notes.extend(note);
         } else {
-            sources.push(Source::File(input.clone()));
+            sources.push(PhotoInput::File(input.clone()));
         }
     }
     Ok(Inputs {
@@ -319,17 +319,17 @@ fn destination(
     }
 }
 
-fn target(destination: &Destination, source: &Source, label: &str) -> Target {
+fn target(destination: &Destination, source: &PhotoInput, label: &str) -> Target {
     match destination {
         Destination::Stdout(format) => Target::Stdout(*format),
         Destination::File(path, format) => Target::File(path.clone(), *format),
         Destination::Folder(folder, format) => {
             let (stem, own) = match source {
-                Source::File(path) => (
+                PhotoInput::File(path) => (
                     path.file_stem().unwrap_or(path.as_os_str()).to_owned(),
                     Format::from_path(path),
                 ),
-                Source::Stdin => (OsString::from("stdin"), None),
+                PhotoInput::Stdin => (OsString::from("stdin"), None),
             };
             let format = format.or(own).unwrap_or_default();
             let mut name = stem;
@@ -343,14 +343,14 @@ fn target(destination: &Destination, source: &Source, label: &str) -> Target {
 mod tests {
     use super::*;
 
-    fn file(path: &str) -> Source {
-        Source::File(PathBuf::from(path))
+    fn file(path: &str) -> PhotoInput {
+        PhotoInput::File(PathBuf::from(path))
     }
 
     #[test]
     fn names_in_a_folder() {
         let folder = |format| Destination::Folder(PathBuf::from("out"), format);
-        let path = |d: &Destination, s: &Source| match target(d, s, "candy") {
+        let path = |d: &Destination, s: &PhotoInput| match target(d, s, "candy") {
             Target::File(path, format) => (path.display().to_string(), format),
             Target::Stdout(_) => panic!("not a file"),
         };
@@ -363,7 +363,10 @@ mod tests {
             path(&folder(Some(Format::WebP)), &file("x.png")).0,
             "out/x-candy.webp"
         );
-        assert_eq!(path(&folder(None), &Source::Stdin).0, "out/stdin-candy.png");
+        assert_eq!(
+            path(&folder(None), &PhotoInput::Stdin).0,
+            "out/stdin-candy.png"
+        );
     }
 
     #[test]

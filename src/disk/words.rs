@@ -146,11 +146,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_error_of_the_system_is_told_by_its_number() {
+    fn no_error_of_the_system_is_shown_by_its_number() {
         for number in 0..200 {
             let error = || io::Error::from_raw_os_error(number);
             let wrapped = io::Error::other(format!("decoder: {}!", error()));
-            for told in [
+            for shown in [
                 reason(&error()),
                 words(&error()).to_string(),
                 cannot_write(Path::new("/"), &error()),
@@ -158,8 +158,8 @@ mod tests {
                 reason(&io::Error::other(error())),
             ] {
                 assert!(
-                    !told.contains("os error") && !told.is_empty(),
-                    "{number}: {told}"
+                    !shown.contains("os error") && !shown.is_empty(),
+                    "{number}: {shown}"
                 );
             }
             assert!(reason(&wrapped).ends_with('!') && reason(&wrapped).starts_with("decoder: "));
@@ -178,7 +178,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_happens_to_people_is_told_in_our_words() {
+    fn common_errors_have_our_words() {
         for (number, words) in [
             (libc::ENOSPC, "the disk is full"),
             (libc::EDQUOT, "your share of the disk is full"),
@@ -201,13 +201,13 @@ mod tests {
             (libc::ENODEV, "connect it again"),
             (libc::ESTALE, "the network folder has gone"),
         ] {
-            let told = reason(&io::Error::from_raw_os_error(number));
-            assert!(told.contains(words), "{number}: {told}");
+            let shown = reason(&io::Error::from_raw_os_error(number));
+            assert!(shown.contains(words), "{number}: {shown}");
         }
     }
 
     #[test]
-    fn every_reason_for_which_a_disk_takes_nothing_is_told_in_words() {
+    fn every_reason_for_which_a_disk_takes_nothing_has_words() {
         let here = tempfile::tempdir().expect("a folder");
         for (kind, words) in [
             (ErrorKind::ReadOnlyFilesystem, "is on a read-only disk"),
@@ -217,11 +217,11 @@ mod tests {
             (ErrorKind::NotADirectory, "is not a folder"),
             (ErrorKind::NotFound, "takes no new files"),
         ] {
-            let told = cannot_write(here.path(), &io::Error::from(kind));
-            assert!(told.contains(words), "{kind}: {told}");
+            let shown = cannot_write(here.path(), &io::Error::from(kind));
+            assert!(shown.contains(words), "{kind}: {shown}");
         }
         let nowhere = here.path().join("nowhere");
-        let told = cannot_write(&nowhere, &io::Error::from(ErrorKind::NotFound));
-        assert!(told.contains("does not exist; create it"), "{told}");
+        let shown = cannot_write(&nowhere, &io::Error::from(ErrorKind::NotFound));
+        assert!(shown.contains("does not exist; create it"), "{shown}");
     }
 }

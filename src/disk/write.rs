@@ -434,14 +434,14 @@ mod tests {
         assert!(matches!(kept, WriteError::Exists { .. }), "{kept}");
 
         symlink("nowhere/target", at("astray")).expect("linked");
-        let told = write(&at("astray"), Existing::Replace).expect_err("no folder");
+        let error = write(&at("astray"), Existing::Replace).expect_err("no folder");
         assert!(
-            told.to_string().contains("nowhere does not exist"),
-            "{told}"
+            error.to_string().contains("nowhere does not exist"),
+            "{error}"
         );
         symlink("round", at("round")).expect("linked");
-        let told = write(&at("round"), Existing::Replace).expect_err("round");
-        assert!(told.to_string().contains("round in a circle"), "{told}");
+        let error = write(&at("round"), Existing::Replace).expect_err("round");
+        assert!(error.to_string().contains("round in a circle"), "{error}");
         assert!(at("astray").is_symlink() && at("round").is_symlink());
     }
 }

@@ -40,6 +40,8 @@ const COMMANDS: usize = 8;
 pub struct Engine {
     commands: Sender<Command>,
     events: Receiver<Sent>,
+    /// Called after every event and every live picture.
+    wake_up: WakeUp,
     /// Closed to stop the thread.
     stop: Option<Sender<()>>,
     thread: BoundedThread,
@@ -76,13 +78,14 @@ impl Engine {
         // Unbounded, so that the thread never waits for a surface.
         let (event_sender, events) = unbounded();
         let (stop, stopped) = bounded(0);
-        let event_sender = Events::new(event_sender, wake_up);
+        let event_sender = Events::new(event_sender, wake_up.clone());
         let thread = BoundedThread::spawn("engine", move || {
             run(&open_device, &commands, &stopped, &event_sender);
         })?;
         Ok(Self {
             commands: command_sender,
             events,
+            wake_up,
             stop: Some(stop),
             thread,
             outbox: VecDeque::new(),
@@ -146,6 +149,7 @@ impl Engine {
             .push_back(Command::StartLive(Box::new(LiveStart {
                 input,
                 output,
+                wake_up: self.wake_up.clone(),
                 snapshot,
                 settings,
                 number: self.settings_number,

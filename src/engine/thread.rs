@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, TryRecvError, never, select_biased};
 use super::{
     error::EngineError,
     events::{Events, caught, send_notices},
-    live::{Live, LiveEvent, MeasureJob, Served},
+    live::{Live, LiveEvent, MeasureJob},
     paint::Painter,
     photos::{Batch, Paint, serve_batch, serve_paint},
     protocol::{Command, Event},
@@ -294,8 +294,7 @@ fn serve_live(painter: &mut Painter, live: &mut Option<Live>, events: &Events) {
     let served = caught(|| current.serve(painter, &mut |event| events.send(Event::Live(event))));
     send_notices(painter, events);
     match served {
-        Ok(Served::Picture) => (events.wake_up)(),
-        Ok(Served::Nothing) => {}
+        Ok(_) => {}
         Err(error) => {
             end_broken(live, painter);
             events.send(Event::Live(LiveEvent::Refused(error)));

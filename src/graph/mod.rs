@@ -7,6 +7,11 @@
 
 pub mod fusion;
 
+use std::{
+    hash::{Hash, Hasher},
+    mem::discriminant,
+};
+
 use serde::{Deserialize, Serialize};
 
 use crate::tensor::Shape;
@@ -78,6 +83,29 @@ pub enum Class {
     Contract,
     /// Leaves the network.
     Output,
+}
+
+impl Hash for Op {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        discriminant(self).hash(state);
+        match *self {
+            Self::ReflectPad { margin_px } => margin_px.hash(state),
+            Self::Conv2d {
+                in_channels,
+                out_channels,
+                kernel_px,
+                stride_px,
+            } => [in_channels, out_channels, kernel_px, stride_px].hash(state),
+            // The negative zero equals the other.
+            Self::InstanceNorm { eps } => (eps + 0.0).to_bits().hash(state),
+            Self::Photo
+            | Self::InstanceStatistics
+            | Self::Relu
+            | Self::Add
+            | Self::Upsample
+            | Self::Picture => {}
+        }
+    }
 }
 
 impl Op {

@@ -10,6 +10,7 @@ use super::{
     intent::Intent,
     label::path_label,
     live::LiveIntent,
+    platform::from_the_root,
 };
 use crate::engine::{
     paint::OutputSize,
@@ -246,6 +247,9 @@ impl App {
                     n => format!("; {n} were left out because the disk was too slow"),
                 };
                 match recorded.failure_in_words() {
+                    None if frames == 0 => self.messages.notice(
+                        "No picture came while it was recorded; nothing was kept.".to_owned(),
+                    ),
                     None => self.messages.notice(format!(
                         "{frames} frames recorded in {}{left_out}",
                         path_label(&recorded.folder)
@@ -302,7 +306,7 @@ impl App {
         result: Result<Option<std::path::PathBuf>, String>,
     ) {
         let path = match result {
-            Ok(Some(path)) => path,
+            Ok(Some(path)) => from_the_root(path),
             Ok(None) => {
                 self.no_target(purpose);
                 return;

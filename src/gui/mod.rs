@@ -80,6 +80,7 @@ pub enum GuiError {
 /// # Errors
 /// [`GuiError`] when there is no display to open it on.
 pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
+    let files = files.into_iter().map(platform::from_the_root).collect();
     let settings_path = settings::default_path();
     // Read before the window is there, because its size stands in it.
     let loaded = settings_path
@@ -141,7 +142,7 @@ mod tests {
     use super::without_place;
 
     #[test]
-    fn no_place_in_a_librarys_sources_is_told() {
+    fn no_place_in_a_librarys_sources_is_shown() {
         let error =
             "winit EventLoopError: os error at /home/x/winit/linux/mod.rs:788: No display: :9";
         assert_eq!(without_place(error), "winit EventLoopError: No display: :9");

@@ -93,8 +93,17 @@ pub struct Desktop {
 const PICTURES: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"];
 /// File name endings of checkpoints.
 const CHECKPOINTS: [&str; 5] = ["safetensors", "pth", "pt", "onnx", "model"];
-/// No person answers a dialog faster than this: then none was shown.
-const FASTEST_PERSON: Duration = Duration::from_millis(100);
+/// No person answers a portal's dialog faster than this: then none was shown. Without the portal, failing takes a
+/// moment, on a busy computer a longer one.
+const FASTEST_PERSON: Duration = Duration::from_secs(1);
+/// Why there is a field for the path instead of a dialog.
+const NO_DIALOG: &str = "No file dialog could be shown. Install zenity or a desktop portal (xdg-desktop-portal) to \
+                         have one.";
+
+/// The path from the root on: folders are remembered, and the next start may be in another one.
+pub fn from_the_root(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
 
 /// Whether the file's name is that of a checkpoint.
 pub fn has_checkpoint_name(path: &Path) -> bool {
@@ -103,8 +112,47 @@ pub fn has_checkpoint_name(path: &Path) -> bool {
         .is_some_and(|e| CHECKPOINTS.contains(&e.to_ascii_lowercase().as_str()))
 }
 
+/// What shows file dialogs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DialogProvider {
+    /// The system itself, or zenity: a dialog comes for certain.
+    Certain,
+    /// The desktop's portal, if something answers on the session's bus.
+    Portal,
+    /// Neither.
+    None,
+}
+
+impl DialogProvider {
+    fn here() -> Self {
+        if !cfg!(target_os = "linux") {
+            return Self::Certain;
+        }
+        let folders = std::env::var_os("PATH").unwrap_or_default();
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let has_address =
+            std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some_and(|a| !a.is_empty());
+        let has_bus = has_address || runtime.is_some_and(|folder| folder.join("bus").exists());
+        Self::of(std::env::split_paths(&folders), has_bus)
+    }
+
+    fn of(mut program_folders: impl Iterator<Item = PathBuf>, has_bus: bool) -> Self {
+        if program_folders.any(|folder| folder.join("zenity").is_file()) {
+            Self::Certain
+        } else if has_bus {
+            Self::Portal
+        } else {
+            Self::None
+        }
+    }
+}
+
 impl Platform for Desktop {
     fn ask(&self, dialog: &Dialog, folder: Option<&Path>) -> Result<Option<PathBuf>, String> {
+        let provider = DialogProvider::here();
+        if provider == DialogProvider::None {
+            return Err(NO_DIALOG.to_owned());
+        }
         let mut box_ = rfd::FileDialog::new();
         if let Some(folder) = folder.filter(|f| f.is_dir()) {
             box_ = box_.set_directory(folder);
@@ -141,13 +189,10 @@ impl Platform for Desktop {
                 .add_filter("Every file", &["*"])
                 .save_file(),
         };
-        // A dialog that failed to open looks like one that was cancelled, only faster.
-        if answer.is_none() && opened_at.elapsed() < FASTEST_PERSON {
-            return Err(
-                "No file dialog could be shown. Install zenity or a desktop portal \
-                 (xdg-desktop-portal) to have one."
-                    .to_owned(),
-            );
+        // A portal that failed to open a dialog looks like a dialog that was cancelled, only faster.
+        let is_doubtful = answer.is_none() && provider == DialogProvider::Portal;
+        if is_doubtful && opened_at.elapsed() < FASTEST_PERSON {
+            return Err(NO_DIALOG.to_owned());
         }
         Ok(answer.filter(|path| !path.as_os_str().is_empty()))
     }
@@ -242,6 +287,24 @@ pub fn format_title(format: Format) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_zenity_and_a_bus_no_dialog_is_tried() {
+        let folders: Vec<_> = (0..2)
+            .map(|_| tempfile::tempdir().expect("a folder"))
+            .collect();
+        let of = |has_bus| {
+            let paths = folders.iter().map(|folder| folder.path().to_owned());
+            DialogProvider::of(paths, has_bus)
+        };
+        assert_eq!(
+            (of(false), of(true)),
+            (DialogProvider::None, DialogProvider::Portal)
+        );
+        std::fs::write(folders[1].path().join("zenity"), "").expect("written");
+        assert_eq!(of(false), DialogProvider::Certain);
+        assert_eq!(of(true), DialogProvider::Certain);
+    }
 
     #[test]
     fn copied_texts_may_name_files() {

@@ -392,7 +392,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn two_devices_are_told_apart() {
+    fn two_devices_are_distinguished() {
         let mut report = report(0);
         report.reference.device = "cpu";
         report.reference.device_name = "A CPU".to_owned();

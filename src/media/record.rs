@@ -14,13 +14,13 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select_biased};
+use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
 
 use super::{
     MediaError,
@@ -100,6 +100,8 @@ pub struct FrameSink {
 struct FrameCounts {
     written: AtomicU64,
     left_out: AtomicU64,
+    /// Set once no frame is taken any more.
+    has_ended: AtomicBool,
 }
 
 impl Recorder {
@@ -143,6 +145,8 @@ impl Recorder {
         };
         let work = move || {
             let result = writer.write_all(queue, &stopped, &back);
+            let counts = &writer.counts;
+            counts.has_ended.store(true, Ordering::Relaxed);
             // The other end waits as long as it is there.
             tell_end.send(result).ok();
             wake_up();
@@ -212,6 +216,17 @@ impl Recorder {
         }
     }
 
+    /// As [`Self::finish`]; where no frame came, the recording's folder is removed, unless it holds other files.
+    pub fn finish_or_discard(self) -> Recorded {
+        let recorded = self.finish();
+        if recorded.frames == 0 {
+            // What cannot be removed stays, and does no harm.
+            let table = fs::remove_file(recorded.folder.join(TABLE));
+            table.and_then(|()| fs::remove_dir(&recorded.folder)).ok();
+        }
+        recorded
+    }
+
     fn join(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
@@ -228,9 +243,22 @@ impl Drop for Recorder {
 }
 
 impl FrameSink {
+    /// Whether the recording has ended and takes no more frames.
+    pub fn has_ended(&self) -> bool {
+        self.counts.has_ended.load(Ordering::Relaxed)
+    }
+
     /// Takes a copy of `frame`, which was ready at this time; times in the table count from the first
     /// frame's. Never waits. A recording that has ended takes nothing.
     pub fn push(&mut self, frame: &Frame, ready_at: Instant) {
+        if self.has_ended() {
+            return;
+        }
+        if self.frames.is_full() {
+            // Only this thread fills the queue, so there is no need to copy the frame first.
+            self.counts.left_out.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         let began = *self.began.get_or_insert(ready_at);
         let mut copy = match self.empties.try_recv() {
             Ok(empty) if (empty.width(), empty.height()) == (frame.width(), frame.height()) => {
@@ -244,12 +272,9 @@ impl FrameSink {
             at: ready_at.saturating_duration_since(began),
             frame: copy,
         };
-        match self.frames.try_send(shot) {
-            Ok(()) => self.taken += 1,
-            Err(TrySendError::Full(_)) => {
-                self.counts.left_out.fetch_add(1, Ordering::Relaxed);
-            }
-            Err(TrySendError::Disconnected(_)) => {}
+        // Fails only when the recording has just ended.
+        if self.frames.try_send(shot).is_ok() {
+            self.taken += 1;
         }
     }
 }
@@ -376,14 +401,15 @@ mod tests {
             sink.push(&frame, Instant::now());
         }
         assert_eq!((recorder.written(), recorder.left_out()), (2, 0));
+        assert!(sink.has_ended());
         let recorded = recorder.finish();
         assert_eq!((recorded.frames, recorded.left_out), (2, 0));
-        let told = recorded.failure_in_words().expect("it failed");
+        let failure = recorded.failure_in_words().expect("it failed");
         let expected = format!(
             "the recording in {0} ended after 2 pictures: {0}/frame-000003.png could not be written: ",
             home.path().display()
         );
-        assert!(told.starts_with(&expected), "{told}");
+        assert!(failure.starts_with(&expected), "{failure}");
         let table = fs::read_to_string(home.path().join(TABLE)).expect("a table");
         assert_eq!(table.lines().count(), 3, "{table}");
     }
@@ -406,6 +432,24 @@ mod tests {
         let recorded = recorder.finish();
         assert!(recorded.frames <= most, "{recorded:?}, at most {most}");
         assert_eq!(recorded.failure, None);
+    }
+
+    #[test]
+    fn a_recording_without_a_frame_may_leave_nothing() {
+        let home = tempfile::tempdir().expect("a folder");
+        let start = |name: &str| {
+            Recorder::start(&home.path().join(name), Format::Png, Arc::new(|| {}))
+                .expect("a folder")
+                .0
+        };
+        let recorded = start("empty").finish_or_discard();
+        assert_eq!((recorded.frames, recorded.failure), (0, None));
+        assert!(!home.path().join("empty").exists());
+        let recorder = start("shared");
+        let other = home.path().join("shared").join("other.txt");
+        fs::write(&other, "a person's own").expect("written");
+        recorder.finish_or_discard();
+        assert!(other.exists());
     }
 
     #[test]

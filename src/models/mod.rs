@@ -1,14 +1,134 @@
 //! The networks that this program knows: each a builder of its graph and the names of its weights.
 //!
-//! Nothing else knows a model by name but the reader that asks which model a file's weights belong to.
+//! A model finds itself in what a file holds: by the names and shapes of its weights ([`missing`], [`graph`]), or in
+//! a graph by its structure ([`find`]). Readers ask here and know no model. Knows no file format.
 
 pub mod johnson;
 
 use crate::{
+    graph::{Graph, Node, NodeId, Op},
     mode::ModelSize,
     network::{Network, NetworkError},
 };
 use johnson::{Kernels, NetworkSpec};
+
+/// Who names weights so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spelling {
+    /// The fast neural style example of PyTorch.
+    PytorchExamples,
+    /// StyleForge's own names.
+    StyleForge,
+}
+
+/// What a key stands for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A weight, by its published name, and who spells it so.
+    Weight(String, Spelling),
+    /// Running statistics of a norm, which no network uses.
+    Stale,
+    /// Nothing known.
+    Unknown,
+}
+
+/// What a key of a file stands for, in any spelling.
+pub fn role_of(key: &str) -> Role {
+    johnson::keys::role_of(key)
+}
+
+/// Whether a key names a weight in any spelling.
+pub fn is_weight(key: &str) -> bool {
+    matches!(role_of(key), Role::Weight(..))
+}
+
+/// The published name of a node's weights, behind which `.weight` and `.bias` stand.
+pub fn module(node: &Node) -> String {
+    johnson::keys::module(node)
+}
+
+/// The weights of a file by their published names.
+pub trait NamedShapes {
+    /// All names, in any order.
+    fn names(&self) -> impl Iterator<Item = &str>;
+    /// The sides of the weight of this name; `None` where the file has none.
+    fn shape(&self, name: &str) -> Option<&[usize]>;
+}
+
+/// Why weights are not a model's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// A part is left out between others.
+    #[error("{0}")]
+    Gap(String),
+    /// A weight is missing: its published name.
+    #[error("{0} is missing")]
+    Missing(String),
+    /// A weight has a shape that the model does not have.
+    #[error("{name} needs the shape {needed}")]
+    Shape {
+        /// Its published name.
+        name: String,
+        /// The shape that fits, in words.
+        needed: String,
+    },
+    /// Sizes that this program does not run.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+}
+
+/// The published names of what the model lacks to which a file's weights belong.
+///
+/// # Errors
+/// [`Misfit`] when what is there cannot belong together, whatever is added.
+pub fn missing(weights: &impl NamedShapes) -> Result<Vec<String>, Misfit> {
+    johnson::checkpoint::missing(weights)
+}
+
+/// The graph of the model whose weights these are.
+///
+/// # Errors
+/// [`Misfit`] names the first weight that does not fit.
+pub fn graph(weights: &impl NamedShapes) -> Result<Graph, Misfit> {
+    Ok(johnson::checkpoint::spec(weights)?.graph()?)
+}
+
+/// What stands at a node of a graph in which a model looks for itself. Such a graph may come from a file and hold
+/// more than a [`Graph`] can: other operations, and sizes that are not run.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'g> {
+    /// The operation; `None` for one that no graph of this program holds.
+    pub op: Option<Op>,
+    /// The nodes that it reads.
+    pub inputs: &'g [NodeId],
+    /// What it is called where the graph comes from.
+    pub name: &'g str,
+}
+
+/// A node that has trained values, and the published name of these, behind which `.weight` and `.bias` stand.
+pub type Trained = (NodeId, String);
+
+/// Where a graph differs from a model first, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Difference(pub String);
+
+/// Names the trained nodes of the graph that makes its picture at `output`, whose nodes are seen through `at`.
+///
+/// # Errors
+/// [`Difference`] when it is no model's that this program knows.
+pub fn find<'g>(
+    output: NodeId,
+    at: impl Fn(NodeId) -> Found<'g>,
+) -> Result<Vec<Trained>, Difference> {
+    johnson::structure::find(output, at)
+}
+
+/// The size of style in which this network is shipped, or that it comes nearest to.
+pub fn size(graph: &Graph) -> ModelSize {
+    let spec = NetworkSpec::recognise(graph);
+    spec.map_or_else(ModelSize::default, |spec| ModelSize::of_widths(spec.widths))
+}
 
 /// The network of the styles that are shipped in this size, with random weights that are the same every
 /// time; for measuring.

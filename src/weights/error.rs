@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::PathBuf};
 
-use crate::{disk::words, network::NetworkError, text::is_unseen};
+use crate::{disk::words, models::Misfit, network::NetworkError, text::is_unseen};
 
 use super::Family;
 
@@ -64,13 +64,6 @@ pub enum WeightsError {
         /// Keys of the file that the network has no place for.
         unexpected: KeyList,
     },
-    /// A residual block is left out between others.
-    BlockGap {
-        /// Number of the first missing block, from 1.
-        missing: usize,
-        /// Number of the last block in the file.
-        present: usize,
-    },
     /// The same weight twice.
     DuplicateKey {
         /// One spelling.
@@ -119,6 +112,8 @@ pub enum WeightsError {
         /// Bytes of the file.
         file_bytes: u64,
     },
+    /// Weights that are no model's.
+    Misfit(#[from] Misfit),
     /// Sizes that this program does not run.
     Network(#[from] NetworkError),
 }
@@ -171,10 +166,6 @@ impl WeightsError {
                 let parts = parts.join("; ");
                 write!(f, "the checkpoint does not fit the style network: {parts}")
             }
-            Self::BlockGap { missing, present } => write!(
-                f,
-                "the residual block res{missing} is missing, though res{present} is there"
-            ),
             Self::DuplicateKey { first, second } if first == second => {
                 write!(f, "the checkpoint holds {first} twice")
             }
@@ -211,6 +202,7 @@ impl WeightsError {
                 "reading it takes more than {limit} {what}, too much for a file of {file_bytes} \
                  bytes; it is damaged or made to harm"
             ),
+            Self::Misfit(misfit) => write!(f, "{misfit}"),
             Self::Network(error) => write!(f, "{error}"),
         }
     }

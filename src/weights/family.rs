@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::models::johnson::keys::{Role, Spelling, role_of};
+use crate::models::{Role, Spelling, role_of};
 
 /// Who wrote a checkpoint: the code base whose names or graph it carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]

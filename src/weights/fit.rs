@@ -1,17 +1,13 @@
 //! From named tensors to a network: a strict fit.
 //!
-//! Widths, depth and kernels are read from the shapes, and every key must have its place. Knows no
-//! file format.
+//! A model recognises itself by names and shapes, and every key must have its place in it. Knows no file format and
+//! no model.
 
 use std::collections::HashMap;
 
 use crate::{
-    graph::{MAX_CHANNELS, MAX_KERNEL_PX},
-    models::johnson::{
-        MAX_BLOCKS, NetworkSpec,
-        keys::{self, Role, role_of},
-    },
-    network::{Network, NetworkError, NodeWeights, Weights},
+    models::{self, Misfit, NamedShapes, Role, role_of},
+    network::{Network, NodeWeights, Weights},
 };
 
 use super::{
@@ -44,26 +40,69 @@ pub(crate) fn guess(
     Ok(family_of(keys))
 }
 
-/// The network that the shapes describe, as far as they do; for files that do not fit as well.
-pub(crate) fn outline(
-    tensors: &NamedTensors<'_>,
-    budget: &Budget,
-) -> Result<Option<NetworkSpec>, WeightsError> {
-    let mut places = Places::new();
-    for (key, tensor) in tensors {
-        if let Role::Weight(name, _) = role_of(key) {
-            budget.bytes(name.len())?;
-            budget.insert(&mut places, name, (key.as_str(), tensor))?;
-        }
+/// The weights among named tensors, by their published names: the file's key and the tensor.
+pub(crate) struct Places<'t, 'a>(HashMap<String, (&'t str, &'t StoredTensor<'a>)>);
+
+impl NamedShapes for Places<'_, '_> {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
-    let Ok(blocks) = block_count(&places) else {
-        return Ok(None);
-    };
-    Ok(spec_from_shapes(&places, blocks).ok())
+
+    fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.0.get(name).map(|(_, tensor)| tensor.shape())
+    }
 }
 
-/// The place of each weight by its published name: the file's key and the tensor.
-type Places<'t, 'a> = HashMap<String, (&'t str, &'t StoredTensor<'a>)>;
+impl<'t, 'a> Places<'t, 'a> {
+    /// The weights of any file; of weights that are there twice, the last counts.
+    pub(crate) fn of(tensors: &'t NamedTensors<'a>, budget: &Budget) -> Result<Self, WeightsError> {
+        let mut places = Self(HashMap::new());
+        for (key, tensor) in tensors {
+            if let Role::Weight(name, _) = role_of(key) {
+                places.insert(name, (key, tensor), budget)?;
+            }
+        }
+        Ok(places)
+    }
+
+    /// Puts a weight at its place; what was there before.
+    fn insert(
+        &mut self,
+        name: String,
+        weight: (&'t str, &'t StoredTensor<'a>),
+        budget: &Budget,
+    ) -> Result<Option<(&'t str, &'t StoredTensor<'a>)>, WeightsError> {
+        budget.bytes(name.len())?;
+        budget.insert(&mut self.0, name, weight)
+    }
+
+    fn get(&self, name: &str) -> Result<(&'t str, &'t StoredTensor<'a>), WeightsError> {
+        self.0.get(name).copied().ok_or_else(|| missing([name]))
+    }
+
+    /// Why the weights are no model's, in the words of their file.
+    fn refused(&self, misfit: Misfit) -> WeightsError {
+        match misfit {
+            Misfit::Missing(name) => missing([name.as_str()]),
+            Misfit::Shape { name, needed } => match self.get(&name) {
+                Ok((key, tensor)) => WeightsError::Shape {
+                    key: shortened(key),
+                    got: tensor.shape().to_vec(),
+                    needed,
+                },
+                Err(error) => error,
+            },
+            other => other.into(),
+        }
+    }
+}
+
+fn missing<'k>(names: impl IntoIterator<Item = &'k str>) -> WeightsError {
+    WeightsError::Keys {
+        missing: names.into_iter().collect(),
+        unexpected: KeyList::default(),
+    }
+}
 
 /// Fits named tensors into the network that their shapes describe.
 ///
@@ -79,14 +118,13 @@ pub(crate) fn fit(tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted,
             reason: reason.to_owned(),
         });
     }
-    let mut places = Places::new();
+    let mut places = Places(HashMap::new());
     let mut unexpected = KeyList::default();
     for (key, tensor) in tensors {
         budget.steps(1)?;
         match role_of(key) {
             Role::Weight(name, _) => {
-                budget.bytes(name.len())?;
-                if let Some((first, _)) = budget.insert(&mut places, name, (key, tensor))? {
+                if let Some((first, _)) = places.insert(name, (key, tensor), budget)? {
                     return Err(WeightsError::DuplicateKey {
                         first: shortened(first),
                         second: shortened(key),
@@ -97,24 +135,21 @@ pub(crate) fn fit(tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted,
             Role::Unknown => unexpected.add(key),
         }
     }
-    let blocks = block_count(&places)?;
-    let expected = keys::of_network(blocks.max(1));
-    let missing = expected.iter().filter(|name| !places.contains_key(*name));
-    let missing: KeyList = missing.map(String::as_str).collect();
+    let missing = models::missing(&places).map_err(|misfit| places.refused(misfit))?;
+    let missing: KeyList = missing.iter().map(String::as_str).collect();
     if !missing.is_empty() || !unexpected.is_empty() {
         return Err(WeightsError::Keys {
             missing,
             unexpected,
         });
     }
-    let spec = spec_from_shapes(&places, blocks)?;
-    let graph = spec.graph()?;
+    let graph = models::graph(&places).map_err(|misfit| places.refused(misfit))?;
     // Shapes and types first, so that nothing is allocated for a file that does not fit.
     let mut storage = StorageType::F16;
     let mut total_bytes = 0usize;
     for (node, shape) in graph.weight_shapes() {
         let mut check = |part: &str, needed: &[usize]| {
-            let (key, tensor) = place(&places, &format!("{}.{part}", keys::module(node)))?;
+            let (key, tensor) = places.get(&format!("{}.{part}", models::module(node)))?;
             check_shape(key, tensor, needed)?;
             storage = storage.max(float_type(key, tensor)?);
             total_bytes = total_bytes.saturating_add(tensor.size_bytes());
@@ -131,11 +166,11 @@ pub(crate) fn fit(tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted,
         });
     }
     let values = |name: String| {
-        let (key, tensor) = place(&places, &name)?;
+        let (key, tensor) = places.get(&name)?;
         finite_values(key, tensor, budget)
     };
     let read = graph.weight_shapes().map(|(node, _)| {
-        let module = keys::module(node);
+        let module = models::module(node);
         let own = NodeWeights {
             weight: values(format!("{module}.weight"))?,
             bias: values(format!("{module}.bias"))?,
@@ -148,69 +183,6 @@ pub(crate) fn fit(tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted,
         network: Network::new(graph, weights)?,
         storage,
     })
-}
-
-/// The number of residual blocks, all there from the first to the last.
-fn block_count(places: &Places<'_, '_>) -> Result<usize, WeightsError> {
-    let numbers = places.keys().filter_map(|name| keys::block_number(name));
-    let mut is_present = [false; MAX_BLOCKS + 1];
-    let mut blocks = 0;
-    for number in numbers {
-        blocks = blocks.max(number);
-        if let Some(present) = is_present.get_mut(number) {
-            *present = true;
-        }
-    }
-    if blocks > MAX_BLOCKS {
-        return Err(NetworkError::OutOfRange {
-            what: "the number of residual blocks".to_owned(),
-            got: blocks,
-            limits: format!("1 to {MAX_BLOCKS}"),
-        }
-        .into());
-    }
-    match (1..blocks).find(|block| !is_present[*block]) {
-        Some(missing) => Err(WeightsError::BlockGap {
-            missing,
-            present: blocks,
-        }),
-        None => Ok(blocks),
-    }
-}
-
-fn place<'t, 'a>(
-    places: &Places<'t, 'a>,
-    name: &str,
-) -> Result<(&'t str, &'t StoredTensor<'a>), WeightsError> {
-    places.get(name).copied().ok_or_else(|| WeightsError::Keys {
-        missing: [name].into_iter().collect(),
-        unexpected: KeyList::default(),
-    })
-}
-
-/// Widths and kernels as the convolutions' own shapes tell them.
-fn spec_from_shapes(places: &Places<'_, '_>, blocks: usize) -> Result<NetworkSpec, WeightsError> {
-    // Output channels and kernel side of one convolution.
-    let read = |layer: &str| -> Result<(usize, usize), WeightsError> {
-        let (key, tensor) = place(places, &format!("{layer}.conv2d.weight"))?;
-        let odd_kernel = |side: usize| side % 2 == 1 && side <= MAX_KERNEL_PX;
-        match *tensor.shape() {
-            [out, _, height, width]
-                if (1..=MAX_CHANNELS).contains(&out) && height == width && odd_kernel(height) =>
-            {
-                Ok((out, height))
-            }
-            _ => Err(WeightsError::Shape {
-                key: shortened(key),
-                got: tensor.shape().to_vec(),
-                needed: format!(
-                    "[out, in, side, side] with 1 to {MAX_CHANNELS} channels and an odd side of at \
-                     most {MAX_KERNEL_PX}"
-                ),
-            }),
-        }
-    };
-    NetworkSpec::of_convs(blocks, read)
 }
 
 fn check_shape(key: &str, tensor: &StoredTensor<'_>, needed: &[usize]) -> Result<(), WeightsError> {
@@ -262,6 +234,7 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
+    use crate::models::johnson::NetworkSpec;
 
     fn tensors(spec: NetworkSpec) -> NamedTensors<'static> {
         let tensor = |shape: Vec<usize>| {
@@ -272,7 +245,7 @@ mod tests {
         };
         let mut list = Vec::new();
         for (node, shape) in spec.graph().expect("valid").weight_shapes() {
-            let module = keys::module(node);
+            let module = models::module(node);
             list.push((format!("{module}.weight"), tensor(shape.weight)));
             list.push((format!("{module}.bias"), tensor(vec![shape.bias])));
         }

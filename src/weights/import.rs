@@ -14,7 +14,7 @@ use super::{
 use crate::{
     disk::{self, WriteError},
     mode::ModelSize,
-    models::johnson::NetworkSpec,
+    models,
 };
 
 impl StyleLibrary {
@@ -56,8 +56,7 @@ impl StyleLibrary {
                 source,
             })?;
         let folder = self.user_folder.join(&id);
-        let spec = NetworkSpec::recognise(checkpoint.network.graph());
-        let size = spec.map_or_else(ModelSize::default, |spec| ModelSize::of_widths(spec.widths));
+        let size = models::size(checkpoint.network.graph());
         let file_name = format!("{size}.safetensors");
         match disk::write_folder(&folder, &[(file_name, &bytes)]) {
             Ok(()) => {}

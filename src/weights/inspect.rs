@@ -1,4 +1,4 @@
-//! What a file of weights holds, told for any file, also for one that is refused.
+//! The inspection of a file of weights: what it holds, also of a file that is refused.
 //!
 //! For people who wonder why a download does not work, and for scripts. Blocks on the disk; any
 //! thread may call it.
@@ -10,12 +10,12 @@ use std::{
 
 use serde::Serialize;
 
-use crate::models::johnson::NetworkSpec;
+use crate::models::johnson::{NetworkSpec, checkpoint};
 
 use super::{
     Budget, Family, Format, WeightsError, bytes_in_hex,
     file_name::as_text,
-    fit::{Fitted, NamedTensors, fit, guess, outline},
+    fit::{Fitted, NamedTensors, Places, fit, guess},
     format_of,
     onnx::OnnxFile,
     read_file, safetensors,
@@ -53,7 +53,7 @@ pub struct Inspection {
     pub size_bytes: Option<u64>,
     /// `safetensors`, `PyTorch` or `ONNX`.
     pub format: Option<&'static str>,
-    /// Whose names or graph it carries, as far as can be told.
+    /// The family whose names or graph it carries, as far as it is known.
     pub family: Option<Family>,
     /// Channels at full, half and quarter size.
     pub widths: Option<[usize; 3]>,
@@ -165,7 +165,8 @@ impl Inspection {
 
     fn list(&mut self, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<(), WeightsError> {
         self.family = guess(tensors, budget)?;
-        if let Some(spec) = outline(tensors, budget)? {
+        // Of files that do not fit as well.
+        if let Ok(spec) = checkpoint::spec(&Places::of(tensors, budget)?) {
             self.outline(&spec);
         }
         let counts = tensors.iter().map(|(_, t)| t.element_count());

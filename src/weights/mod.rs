@@ -1,8 +1,10 @@
 //! Checkpoint files and the style library: the only parsers of untrusted weights.
 //!
-//! [`Checkpoint::read`] looks at a file's first bytes, hands it to the reader of its format
-//! ([`safetensors`], [`torch`], [`onnx`]), and fits what comes out into a network: exactly, or not
-//! at all. Nothing in a file is executed, no path in a file is followed, and memory and time are
+//! [`Checkpoint::read`] looks at a file's first bytes and hands it to the reader of its format, which
+//! makes named tensors of it: [`safetensors`] from a header, [`torch`] by running a pickle that can
+//! build nothing else, [`onnx`] by lowering the file's graph to operations in which a model finds
+//! itself and names its weights. `fit` asks the [models](crate::models) whose weights these are and
+//! fits them in: exactly, or not at all. No reader knows a model. Nothing in a file is executed, no path in a file is followed, and memory and time are
 //! bounded by the file's size. Knows no device and no picture; any thread may read.
 
 mod budget;

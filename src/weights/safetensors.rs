@@ -19,7 +19,7 @@ use serde::{
     de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
 };
 
-use crate::{models::johnson::keys, network::Network};
+use crate::{models, network::Network};
 
 use super::{
     Budget, Checkpoint, Family, StorageType, WeightsError,
@@ -339,7 +339,7 @@ pub(crate) fn write(
         header.insert(name, entry);
     };
     for (node, shape) in network.graph().weight_shapes() {
-        let (module, own) = (keys::module(node), network.weights().of(&node.name));
+        let (module, own) = (models::module(node), network.weights().of(&node.name));
         add(format!("{module}.weight"), &shape.weight, &own.weight);
         add(format!("{module}.bias"), &[shape.bias], &own.bias);
     }

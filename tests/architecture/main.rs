@@ -289,7 +289,7 @@ fn without_tests(code: &str) -> &str {
     code.split("mod tests {").next().unwrap_or(code)
 }
 
-/// What is written is written whole, brought to the disk, and its temporaries can be told from others'.
+/// Files are written whole and brought to the disk, and their temporaries can be distinguished from others'.
 #[test]
 fn files_are_written_in_one_place() {
     let ways = [

@@ -1,4 +1,4 @@
-//! Each way in which a camera fails: told by name, waited out, and over by itself.
+//! Each way in which a camera fails: reported by name, waited out, and over by itself.
 
 use std::{
     thread,
@@ -20,8 +20,8 @@ pub const ALL: &[Test] = &[
         no_camera_until_one_is_plugged_in,
     ),
     (
-        "unknown_names_are_told_with_the_known",
-        unknown_names_are_told_with_the_known,
+        "unknown_names_are_reported_with_the_known",
+        unknown_names_are_reported_with_the_known,
     ),
     (
         "busy_until_the_other_program_ends",
@@ -78,7 +78,7 @@ fn no_camera_until_one_is_plugged_in() {
     stage.frame();
 }
 
-fn unknown_names_are_told_with_the_known() {
+fn unknown_names_are_reported_with_the_known() {
     let fake = Fake::here();
     let stage = Stage::with("Holiday", CaptureSettings::default());
     let (problem, _) = stage.waiting();
@@ -200,7 +200,7 @@ fn stalled_and_back() {
     until("closed", || {
         fake.get(Switch::Closed) == fake.get(Switch::Opened)
     });
-    // Still stalled when it is opened again: nothing new is told, and the device is not given up.
+    // Still stalled when it is opened again: nothing new is reported, and the device is tried again.
     let opened = fake.get(Switch::Opened);
     until("opened again", || fake.get(Switch::Opened) > opened);
     stage.stays_quiet(Duration::from_millis(300));
@@ -317,7 +317,7 @@ fn damaged_frames_are_counted_and_not_shown() {
         stage.sends_nothing(Duration::from_millis(500));
         fake.set(Switch::Damage, 0);
         stage.frame();
-        // When nothing else comes it is told, and tried again.
+        // When nothing else comes it is reported, and tried again.
         fake.set(Switch::Damage, 1);
         stage.until_waiting(&CaptureProblem::Damaged);
         fake.set(Switch::Damage, 0);

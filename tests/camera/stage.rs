@@ -74,7 +74,7 @@ impl Stage {
         }
     }
 
-    /// Waits until this problem is told, whatever is told before.
+    /// Waits until this problem is reported, skipping others before.
     pub fn until_waiting(&self, wanted: &CaptureProblem) {
         while !matches!(self.event().0, CaptureEvent::Waiting(told) if told == *wanted) {}
     }

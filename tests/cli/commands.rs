@@ -187,7 +187,7 @@ fn check_finds_the_backend_right() {
 }
 
 #[test]
-fn a_broken_style_is_told_and_the_rest_is_checked() {
+fn a_broken_style_is_reported_and_the_rest_is_checked() {
     let s = Sandbox::new();
     let folder = s.path("home/.local/share/styleforge/styles");
     fs::create_dir_all(&folder).expect("folder");

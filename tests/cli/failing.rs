@@ -103,7 +103,7 @@ fn a_broken_style_does_not_stop_all_the_others() {
     assert!(!s.path("out/photo-broken.png").exists());
     s.styleforge(&["stylize", "photo.png", "--style", "broken", "-o", "x.png"])
         .ends(2);
-    // A style that has not the size that was asked for is no failure.
+    // A style without the requested size is no failure.
     fs::remove_file(folder.join("broken.pth")).expect("removed");
     fs::copy(s.path("tiny.safetensors"), folder.join("own.safetensors")).expect("copied");
     s.styleforge(&[&all[..], &["lite", "--model", "lite"]].concat())
@@ -148,7 +148,7 @@ fn a_photo_too_large_for_the_memory_is_refused_by_its_header() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_folder_that_takes_no_files_is_told() {
+fn a_folder_that_takes_no_files_is_reported() {
     use std::os::unix::fs::PermissionsExt;
 
     let s = Sandbox::new();
@@ -293,7 +293,7 @@ fn nothing_is_read_from_a_closed_standard_input() {
 }
 
 #[test]
-fn a_jpeg_that_ends_early_is_painted_and_what_is_missing_is_told() {
+fn a_jpeg_that_ends_early_is_painted_and_what_is_missing_is_reported() {
     let s = Sandbox::new();
     s.photo("whole.jpg", 320, 240);
     let whole = fs::read(s.path("whole.jpg")).expect("a photo");

@@ -86,7 +86,7 @@ fn after_a_line(s: &Sandbox, arguments: &[&str], words: &str) -> Vec<String> {
 /// tested where they are.
 #[cfg(unix)]
 #[test]
-fn the_report_tells_the_wanted_rate_and_what_the_automatic_size_chose() {
+fn the_report_has_the_target_rate_and_the_automatic_size() {
     let s = Sandbox::new();
     let automatic = ["--target-fps", "7", "--json"];
     let report = after_some_pictures(&s, &[&SCENE[..], &automatic].concat()).json();
@@ -139,7 +139,7 @@ fn large_sources_are_painted_as_large_as_they_are() {
 
 #[cfg(unix)]
 #[test]
-fn a_source_that_is_smaller_than_what_was_asked_for_is_told() {
+fn a_source_that_is_smaller_than_requested_is_reported() {
     let s = Sandbox::new();
     let photo = [
         "live",
@@ -217,6 +217,7 @@ fn a_photo_and_a_folder_have_a_delay_too() {
         assert!(delay > Some(0.0), "{source}: {}", report["latency_ms"]);
         let network = report["stages_ms"]["network_ms"].as_f64();
         assert!(network > Some(0.0), "{source}: {}", report["stages_ms"]);
+        assert!(report["automatic_size"].is_null(), "photos have no rate");
     }
 }
 

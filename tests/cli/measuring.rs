@@ -271,7 +271,7 @@ fn compare_goes_to_files_that_others_read() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn how_far_it_is_is_told_on_a_terminal_and_nowhere_else() {
+fn progress_is_shown_on_a_terminal_and_nowhere_else() {
     let s = Sandbox::new();
     let style = ["--style", "./tiny.safetensors", "--device", "cpu"];
     for (measure, name) in [

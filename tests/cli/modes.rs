@@ -55,7 +55,7 @@ fn what_the_processor_does_not_have_is_refused_with_advice() {
 }
 
 #[test]
-fn a_gpu_that_is_asked_for_is_had_or_refused() {
+fn a_gpu_that_is_chosen_paints_or_is_refused() {
     let s = Sandbox::new();
     for device in ["auto", "cuda"] {
         let command = ["bench", "--size", "8x8", "--device", device, "--gpu", "250"];

@@ -203,7 +203,7 @@ fn no_style_takes_a_name_that_means_something_else() {
         .says("--name");
     let own = "home/.local/share/styleforge/styles";
     assert!(!s.path(own).exists() || s.names(own).is_empty());
-    // One that was put there by hand is told, for it cannot be named.
+    // One that was put there by hand is reported, for it cannot be named.
     s.style(&format!("{own}/none.safetensors"), &[]);
     s.style(&format!("{own}/all/full.safetensors"), &[]);
     let run = s.styleforge(&["styles"]).ends(0).says("rename");

@@ -1,6 +1,6 @@
-//! A GPU made of host memory that computes nothing, counts what is taken and given back, and fails
-//! when it is told to. Like NVIDIA's driver it opens nothing any more for a process in which a context
-//! was lost; another process, which is a thread here, gets one.
+//! A GPU made of host memory that computes nothing, counts what is taken and given back, and fails where a test
+//! says so. Like NVIDIA's driver it opens no context any more for a process in which one was lost; another
+//! process, which is a thread here, gets one.
 
 mod driver;
 
@@ -88,13 +88,13 @@ struct State {
     launched: Vec<String>,
     /// Whether a library of convolutions is installed.
     has_library: bool,
-    /// What the library was asked for, and how long it takes, in milliseconds.
+    /// Shape and milliseconds of every algorithm of the library.
     algorithms: HashMap<usize, (ConvolutionShape, f32)>,
     /// How often the library was asked for algorithms.
     searches: usize,
     /// What is cancelled in the middle of which search.
     cancels: Option<(usize, Arc<RunControl>)>,
-    /// Convolutions that the library was told to launch.
+    /// Convolutions that the library launched or recorded.
     convolutions: usize,
     /// What was replayed last took so long, in milliseconds.
     last_ms: f32,

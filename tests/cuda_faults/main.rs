@@ -1,5 +1,5 @@
-//! When the GPU goes wrong: every failure of NVIDIA's driver, produced on a fake one, and what a
-//! person is told. Needs no GPU.
+//! When the GPU goes wrong: every failure of NVIDIA's driver, produced on a fake one, and what a person reads.
+//! Needs no GPU.
 #![allow(
     clippy::expect_used,
     reason = "a test that fails by expect says why it expected otherwise"
@@ -101,7 +101,7 @@ fn exercised(backend: &dyn Backend, mode: Mode) -> Result<(), BackendError> {
 
 const FUSED: Mode = Mode::new(Variant::Fused, Precision::Fp16);
 
-/// The error of the first painting after `call` was told to fail; everything is given back by then.
+/// The error of the first painting after `call` was set to fail; everything is given back by then.
 fn error_of(call: &'static str, after: usize, code: u32) -> BackendError {
     let gpu = FakeGpu::new();
     gpu.fail(call, after, code);
@@ -136,7 +136,7 @@ fn a_refused_kernel_is_named() {
 }
 
 #[test]
-fn too_little_memory_is_told_with_what_was_asked_and_what_is_free() {
+fn too_little_memory_is_reported_with_the_needed_and_the_free_bytes() {
     let gpu = FakeGpu::new();
     let backend = gpu.backend().expect("a GPU");
     gpu.leave_free(100_000);
@@ -164,7 +164,7 @@ fn too_little_memory_is_told_with_what_was_asked_and_what_is_free() {
 }
 
 #[test]
-fn a_lost_context_is_told_as_such() {
+fn a_lost_context_is_reported_as_such() {
     for call in [
         "cuMemAlloc",
         "cuMemsetD8",
@@ -399,7 +399,7 @@ fn sessions_are_opened_while_others_paint() {
 /// A session that nobody wants any more is given up, with all that was taken for it; what was measured
 /// for it until then is kept.
 #[test]
-fn a_session_that_is_no_longer_wanted_is_given_up() {
+fn opening_a_session_stops_when_it_is_cancelled() {
     let gpu = FakeGpu::new();
     gpu.install_library();
     let backend = gpu.backend().expect("a GPU");

@@ -1,5 +1,5 @@
 //! The painter and the engine on a GPU that is lost, hangs or has too little memory: what takes over, and what
-//! a person is told.
+//! a person reads.
 
 use super::*;
 
@@ -68,7 +68,7 @@ fn a_lost_gpu_is_opened_again_once_and_then_the_processor_paints() {
 }
 
 #[test]
-fn a_driver_that_hangs_is_told_and_the_processor_paints() {
+fn a_driver_that_hangs_is_reported_and_the_processor_paints() {
     let gpu = FakeGpu::new();
     let settings = PaintSettings::default();
     let mut painter = painter(&gpu);

@@ -125,7 +125,7 @@ fn maps(session: &mut dyn InspectSession, photo: &Frame) -> Vec<(String, Tensor)
 }
 
 #[test]
-fn what_is_refused_behind_pipes_is_told_as_usual() {
+fn a_refusal_behind_pipes_is_reported_as_usual() {
     let gpu = FakeGpu::of((7, 5));
     let worker = gpu.worker().expect("a GPU");
     let spec = |mode| SessionSpec::single(40, 28, mode);
@@ -176,7 +176,7 @@ fn what_is_refused_behind_pipes_is_told_as_usual() {
 }
 
 #[test]
-fn a_gpu_that_cannot_be_opened_there_is_told() {
+fn a_gpu_that_cannot_be_opened_there_is_reported() {
     let gpu = FakeGpu::new();
     gpu.refuse_to_open();
     let refused = gpu.worker().map(drop).expect_err("no GPU");
@@ -306,7 +306,7 @@ fn requests_have_deadlines_by_their_kind() {
 }
 
 #[test]
-fn what_hangs_is_told_with_the_request_and_nothing_is_asked_any_more() {
+fn a_hang_is_reported_with_the_request_and_nothing_is_requested_any_more() {
     let spec = SessionSpec::single(40, 28, FUSED);
     let hangs = |request: &str, waited_s| BackendError::DeviceHangs {
         device: super::fake::NAME.to_owned(),

@@ -106,7 +106,7 @@ fn watched_opener(here: &Here) -> OpenDevice {
     })
 }
 
-/// Launches the kernel that traps. What it did is found out by whoever paints next.
+/// Launches the kernel that traps. The next painting runs into the failure.
 fn trap(backend: &CudaBackend) -> Result<(), BackendError> {
     let function = backend.function("trap", "trap_thread", 0)?;
     let shape = LaunchShape {

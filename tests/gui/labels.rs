@@ -1,4 +1,4 @@
-//! Text of others (styles, files, cameras, what is told about them) in labels of the window.
+//! Text of others (styles, files, cameras, and messages about them) in labels of the window.
 #![cfg(unix)]
 
 use std::fs;
@@ -35,7 +35,7 @@ fn hostile_card() -> Card {
 }
 
 impl Window {
-    /// Checks everything that is painted, that screen readers are told, and the window's own name.
+    /// Checks everything that is painted, that screen readers get, and the window's own name.
     #[track_caller]
     fn labels_are_plain(&self) {
         let mut texts = self.texts();
@@ -111,7 +111,7 @@ fn titles_and_names_of_files_are_plain() {
 }
 
 #[test]
-fn a_folder_of_photos_is_told_in_plain_words() {
+fn a_folder_of_photos_is_reported_in_plain_words() {
     let mut w = Window::showing(vec![hostile_card()]);
     w.until_plain(SHOWN);
     let folder = w.path(HOSTILE);

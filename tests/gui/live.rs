@@ -114,7 +114,7 @@ fn there_is_no_camera_and_a_way_back() {
 }
 
 #[test]
-fn what_takes_long_to_prepare_is_told_and_another_choice_cancels_it() {
+fn a_long_preparation_is_shown_and_another_choice_cancels_it() {
     let mut w = Window::painting_live();
     w.until("the style", |w| w.pace().contains("fused fp32"));
     w.script.search();
@@ -233,7 +233,7 @@ fn working_size_and_mirror_are_kept() {
 }
 
 #[test]
-fn what_goes_wrong_is_told_and_the_window_lives() {
+fn failures_are_shown_and_the_window_lives() {
     let mut w = Window::painting_live();
     w.script.behave(Behaviour::Fail);
     w.until_contains("This cannot be painted live");

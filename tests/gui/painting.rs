@@ -218,7 +218,7 @@ fn a_checkpoint_becomes_a_style() {
 }
 
 #[test]
-fn errors_of_the_device_and_of_styles_are_told_and_the_picture_stays() {
+fn errors_of_the_device_and_of_styles_are_shown_and_the_picture_stays() {
     let mut w = Window::painted(40, 30);
     w.script.behave(Behaviour::Fail);
     w.click("Udnie");
@@ -240,7 +240,7 @@ fn a_run_that_was_overtaken_is_not_taken_for_the_one_that_waits_for_its_network(
     for behaviour in [Behaviour::Invert, Behaviour::Fail] {
         let mut w = Window::with_photo(40, 30);
         w.script.hold();
-        w.script.turn_deaf();
+        w.script.ignore_cancelling();
         w.script.behave(behaviour);
         w.click("Candy");
         w.until("the run", |w| w.script.runs().len() == 1);
@@ -248,7 +248,7 @@ fn a_run_that_was_overtaken_is_not_taken_for_the_one_that_waits_for_its_network(
         let held = style_source.hold_loads();
         w.click("Udnie");
         w.until_label("Loading Udnie…");
-        // Candy ends although it was told to stop, while nothing else has been asked of the engine.
+        // Candy ends although it was cancelled, while the engine has no other command.
         w.script.release();
         let idle = Instant::now();
         while idle.elapsed().as_millis() < 200 {
@@ -265,7 +265,7 @@ fn a_run_that_was_overtaken_is_not_taken_for_the_one_that_waits_for_its_network(
 }
 
 #[test]
-fn a_lost_gpu_is_told_over_the_stage_and_in_the_lower_line() {
+fn a_lost_gpu_is_shown_over_the_stage_and_in_the_lower_line() {
     let mut w = Window::with_photo(40, 30);
     w.script.lose_the_gpu();
     w.click("Candy");

@@ -261,7 +261,7 @@ fn choices_are_remembered() {
 }
 
 #[test]
-fn settings_that_cannot_be_read_stay_as_they_are_and_are_told() {
+fn settings_that_cannot_be_read_stay_as_they_are_and_are_reported() {
     for unreadable in [
         &b"[choices\nstyle = \"mine\""[..],
         b"\xff\xfe",

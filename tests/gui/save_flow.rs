@@ -7,7 +7,7 @@ use eframe::egui::{Key, Modifiers};
 use crate::window::Window;
 
 /// A window with a painting and the question whether `exists.png` is to be replaced.
-fn asked_to_replace() -> Window {
+fn with_question_to_replace() -> Window {
     let mut w = Window::painted(40, 30);
     let taken = w.path("exists.png");
     fs::write(&taken, "old").expect("written");
@@ -19,7 +19,7 @@ fn asked_to_replace() -> Window {
 
 #[test]
 fn closing_in_the_middle_of_a_question_about_replacing_leaves_nothing_stuck() {
-    let mut w = asked_to_replace();
+    let mut w = with_question_to_replace();
     assert!(w.close_is_held_back());
     w.until_label("Save the painting first?");
     assert!(!w.has("Replace exists.png?"));
@@ -32,7 +32,7 @@ fn closing_in_the_middle_of_a_question_about_replacing_leaves_nothing_stuck() {
 
 #[test]
 fn a_photo_that_arrives_during_a_question_about_replacing_leaves_nothing_stuck() {
-    let mut w = asked_to_replace();
+    let mut w = with_question_to_replace();
     let next = w.photo_file("next.png", 50, 20);
     w.drop_file(&next);
     w.until_label("Save the painting first?");
@@ -61,8 +61,8 @@ fn saving_over_a_file_before_closing_closes() {
 }
 
 #[test]
-fn an_answer_about_replacing_saves_what_was_asked_to_be_saved() {
-    let mut w = asked_to_replace();
+fn an_answer_about_replacing_saves_the_picture_of_the_question() {
+    let mut w = with_question_to_replace();
     // The window no longer shows that result, but it is the one that the question is about.
     w.slider("Strength").set_value_accesskit(40.0);
     w.step();

@@ -24,7 +24,7 @@ use styleforge::{
 
 use crate::support::{network, photo};
 
-/// Dialogs and a clipboard that do as they are told.
+/// Dialogs and a clipboard whose answers a test sets.
 #[derive(Default)]
 pub struct ScriptedPlatform {
     answers: Mutex<VecDeque<Option<PathBuf>>>,

@@ -421,7 +421,7 @@ impl Window {
         self.closes
     }
 
-    /// Whether the last frame asked for no other within half a second.
+    /// Whether the last frame requested no other within half a second.
     pub fn rests(&self) -> bool {
         let output = self.harness.output().viewport_output.get(&ViewportId::ROOT);
         output.is_some_and(|o| o.repaint_delay > Duration::from_millis(500))

@@ -30,6 +30,8 @@ pub struct World {
     /// Columns beyond which memory does not suffice.
     pub widest: AtomicUsize,
     pub opened: AtomicUsize,
+    /// The time at which the surface was woken last for a picture.
+    pub woken_at_ns: AtomicU64,
     /// Bytes that sessions may hold together.
     pub memory_bytes: AtomicUsize,
     /// Whether the device tells how much memory it has.
@@ -38,10 +40,10 @@ pub struct World {
     pub held: Mutex<Vec<usize>>,
     /// Columns of the session that was begun to be opened last.
     pub begun_px: AtomicUsize,
-    /// Whether opening waits, and what is searched for; it hears a wish to give up unless it is deaf.
+    /// Whether opening waits, and what is searched for; it stops when it is cancelled, unless it ignores that.
     pub holds_opening: AtomicBool,
     pub holds_searches: AtomicBool,
-    pub is_deaf: AtomicBool,
+    pub ignores_cancelling: AtomicBool,
     /// What becomes of what is opened next instead.
     pub opening_fails: Mutex<Vec<Trouble>>,
     /// Runs until the device is lost; none is lost at 0.
@@ -146,7 +148,7 @@ impl Backend for Device {
             false => &world.holds_opening,
         };
         while held.load(Ordering::SeqCst) {
-            if control.is_cancelled() && !world.is_deaf.load(Ordering::SeqCst) {
+            if control.is_cancelled() && !world.ignores_cancelling.load(Ordering::SeqCst) {
                 return Err(BackendError::Cancelled);
             }
             std::thread::sleep(Duration::from_millis(1));

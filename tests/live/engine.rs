@@ -230,19 +230,19 @@ fn the_engine_switches_without_a_new_frame() {
 
 #[test]
 fn a_session_that_is_being_opened_holds_no_end_up() {
-    for is_deaf in [false, true] {
+    for ignores_cancelling in [false, true] {
         let script = Arc::new(Script::default());
         let (mut engine, mut frames, _pictures) = engine(&script);
         script.hold_opening();
-        if is_deaf {
-            script.turn_deaf();
+        if ignores_cancelling {
+            script.ignore_cancelling();
         }
         frames.put();
         wait_until("the opening", || script.openings() == 1);
         let asked = Instant::now();
         assert!(engine.shutdown(PATIENCE));
         let took = asked.elapsed();
-        let most = Duration::from_secs(if is_deaf { 10 } else { 1 });
+        let most = Duration::from_secs(if ignores_cancelling { 10 } else { 1 });
         within("the end", took, most);
         script.release();
     }

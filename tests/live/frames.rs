@@ -76,7 +76,7 @@ fn a_frozen_picture_stays_and_can_be_painted_otherwise() {
 }
 
 #[test]
-fn what_cannot_be_had_is_told_once_and_the_old_goes_on() {
+fn a_refused_goal_is_reported_once_and_the_serving_target_stays() {
     let mut studio = Studio::new((32, 32), DeviceChoice::Cpu, fixed(32));
     studio.run(1);
     let fp32 = studio.pictures.value.facts.expect("painted").mode;
@@ -251,6 +251,18 @@ fn the_wall_paints_every_style_and_takes_little() {
         both * 10 >= alone * 9,
         "{both} beside the wall, {alone} without"
     );
+    // A picture is shown before the previews are painted, which take their time afterwards.
+    let mut later = 0;
+    for _ in 0..100 {
+        studio.frame(100);
+        assert_eq!(studio.serve(), Served::Picture);
+        assert!(studio.pictures.take());
+        let ready_at = studio.pictures.value.facts.expect("painted").ready_at;
+        let ready_ns = (ready_at - studio.world.start).as_nanos() as u64;
+        assert_eq!(studio.world.woken_at_ns.load(Ordering::SeqCst), ready_ns);
+        later += usize::from(studio.world.now() > ready_at);
+    }
+    assert!(later > 0, "no preview was painted");
     for reader in &mut readers {
         assert!(reader.take());
         let counts = reader.counts();

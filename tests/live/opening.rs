@@ -133,7 +133,7 @@ fn the_old_session_serves_while_another_is_searched_for() {
 }
 
 #[test]
-fn a_search_that_fails_is_told_and_the_old_session_stays() {
+fn a_search_that_fails_is_reported_and_the_old_session_stays() {
     for trouble in [Trouble::NoMemory, Trouble::Panic] {
         let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
         studio.world.searches.store(true, Ordering::SeqCst);
@@ -163,18 +163,20 @@ fn looks_change_while_a_session_is_opened() {
 }
 
 #[test]
-fn the_newest_wish_is_opened_and_the_ones_before_are_given_up() {
-    for is_deaf in [false, true] {
+fn the_newest_goal_is_opened_and_the_ones_before_are_cancelled() {
+    for ignores_cancelling in [false, true] {
         let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
         let world = studio.world.clone();
-        world.is_deaf.store(is_deaf, Ordering::SeqCst);
+        world
+            .ignores_cancelling
+            .store(ignores_cancelling, Ordering::SeqCst);
         world.holds_opening.store(true, Ordering::SeqCst);
         for px in [40, 48, 56] {
             studio.settings(|settings| settings.size = fixed(px));
             studio.paints(5);
             wait_until("an opening", || world.begun_px.load(Ordering::SeqCst) > 32);
         }
-        if !is_deaf {
+        if !ignores_cancelling {
             wait_until("the newest", || world.begun_px.load(Ordering::SeqCst) == 56);
         }
         world.holds_opening.store(false, Ordering::SeqCst);
@@ -183,7 +185,7 @@ fn the_newest_wish_is_opened_and_the_ones_before_are_given_up() {
         // The first may have been there when it was superseded; then it was closed again.
         wait_until("the others to be closed", || world.held_bytes() == 32 + 56);
         let opened = world.opened.load(Ordering::SeqCst);
-        assert_eq!(opened, if is_deaf { 3 } else { 2 });
+        assert_eq!(opened, if ignores_cancelling { 3 } else { 2 });
         assert_eq!(studio.refusals(), Vec::<String>::new());
         // Back to what is still open: at once, and what is being opened is given up.
         world.holds_opening.store(true, Ordering::SeqCst);
@@ -206,7 +208,7 @@ fn the_newest_wish_is_opened_and_the_ones_before_are_given_up() {
 }
 
 #[test]
-fn what_cannot_be_opened_is_told_once_beside_the_old() {
+fn a_goal_that_cannot_be_opened_is_reported_once() {
     let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
     studio.settings(|settings| settings.mode = mode("fused bf16"));
     studio.until("the refusal", |facts| facts.settings == 1);
@@ -221,7 +223,7 @@ fn what_cannot_be_opened_is_told_once_beside_the_old() {
     assert!(studio.refusals()[1].contains("a mistake in StyleForge (made up)"));
     let facts = studio.facts();
     assert_eq!(facts.mode.expect("painted").to_string(), "fused fp32");
-    // A new wish is a new attempt.
+    // New settings are a new attempt.
     studio.settings(|settings| settings.look.strength_percent = 90);
     studio.until("the second attempt", |facts| {
         facts.mode.is_some_and(|m| m.variant == Variant::Baseline)

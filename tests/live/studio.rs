@@ -57,7 +57,7 @@ pub fn candidate(words: &str) -> CandidateChoice {
     }
 }
 
-/// Everything as it is usually wanted, at this size.
+/// The usual settings, at this size.
 pub fn settings(size: LiveSize) -> LiveSettings {
     LiveSettings::new(Some(network()), size, mode("fused"))
 }
@@ -100,13 +100,14 @@ impl Studio {
             ns_a_pixel: AtomicU64::new(10),
             widest: AtomicUsize::new(usize::MAX),
             opened: AtomicUsize::new(0),
+            woken_at_ns: AtomicU64::new(0),
             memory_bytes: AtomicUsize::new(usize::MAX / 2),
             tells_memory: AtomicBool::new(false),
             held: Mutex::default(),
             begun_px: AtomicUsize::new(0),
             holds_opening: AtomicBool::new(false),
             holds_searches: AtomicBool::new(false),
-            is_deaf: AtomicBool::new(false),
+            ignores_cancelling: AtomicBool::new(false),
             opening_fails: Mutex::default(),
             lost_after: AtomicUsize::new(0),
             runs: Mutex::default(),
@@ -146,6 +147,13 @@ impl Studio {
         let start = LiveStart {
             input,
             output,
+            wake_up: {
+                let world = world.clone();
+                Arc::new(move || {
+                    let now_ns = world.now_ns.load(Ordering::SeqCst);
+                    world.woken_at_ns.store(now_ns, Ordering::SeqCst);
+                })
+            },
             settings: settings.clone(),
             number: 0,
             changes: newest,

@@ -212,7 +212,7 @@ fn missing_percent(photo: &decode::Photo) -> Option<i64> {
 }
 
 #[test]
-fn a_jpeg_that_ends_early_is_opened_and_what_is_missing_is_told() {
+fn a_jpeg_that_ends_early_is_opened_and_what_is_missing_is_reported() {
     let frame = scene(640, 480);
     let whole = encoded(&frame, Format::Jpeg);
     let all = read(&whole);

@@ -112,7 +112,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_exists_is_replaced_only_when_asked() {
+fn files_that_exist_are_replaced_only_on_request() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("out.png");
     save(&path, &scene(4, 4), Existing::Keep).expect("new");

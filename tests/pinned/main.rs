@@ -33,7 +33,7 @@ fn digest(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Holds lines of `name value` against those of a file, or writes the file when that is wanted.
+/// Holds lines of `name value` against those of a file, or writes the file when `STYLEFORGE_PIN` is set.
 fn hold_against(name: &str, lines: &[String]) {
     let path = file(name);
     let text = lines.join("\n") + "\n";

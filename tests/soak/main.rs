@@ -38,6 +38,8 @@ const MINUTES: &str = "STYLEFORGE_SOAK_MINUTES";
 const DEVICE: &str = "STYLEFORGE_SOAK_DEVICE";
 /// What the end may hold more than the minute that it is compared with.
 const GROWTH_BYTES: u64 = 8 * 1024 * 1024;
+/// Longest time without a picture: beyond it something hung, however slow the computer.
+const LONGEST_GAP: Duration = Duration::from_secs(60);
 /// Complaints that are repeated at the end.
 const MOST_COMPLAINTS: usize = 20;
 
@@ -196,6 +198,9 @@ fn finish(
     }
     if panics > 0 {
         wrong.push(format!("{panics} panics"));
+    }
+    if longest_gap > LONGEST_GAP {
+        wrong.push(format!("no picture came for {} s", longest_gap.as_secs()));
     }
     match (first, last) {
         (Some(first), Some(last)) if !std::ptr::eq(first, last) => {

@@ -169,10 +169,21 @@ impl Round {
         }
     }
 
-    /// Opens everything once: what a device loads when it first needs it is there before anything is compared.
+    /// Opens everything once, for both shapes of picture that come: what a device loads when it first needs it is
+    /// there before anything is compared.
     pub fn try_everything(&mut self) {
         let result = self.go_home();
         self.note(result);
+        self.try_modes();
+        Fault::FormatChanged.begin(&self.fake);
+        let camera = Source::Camera(CameraId::new(ID));
+        let result = self.studio.use_source(camera);
+        self.note(result);
+        self.try_modes();
+        self.mend();
+    }
+
+    fn try_modes(&mut self) {
         let networks = [self.full[0].clone(), self.lite[0].clone()];
         for network in networks {
             for mode in self.studio.modes.clone() {

@@ -1,5 +1,5 @@
-//! A scripted device for the tests of the engine and of the window: paints by inverting colours,
-//! holds runs until they are released, fails or panics when told to.
+//! A scripted device for the tests of the engine and of the window: paints by inverting colours, holds runs
+//! until they are released, fails or panics when a test says so.
 
 #![allow(
     dead_code,
@@ -52,7 +52,7 @@ pub struct Script {
     held: AtomicBool,
     holds_opening: AtomicBool,
     openings: AtomicUsize,
-    deaf: AtomicBool,
+    ignores_cancelling: AtomicBool,
     searches: AtomicBool,
     behaviour: Mutex<Behaviour>,
     runs: Mutex<Vec<(usize, usize)>>,
@@ -62,12 +62,12 @@ pub struct Script {
 }
 
 impl Script {
-    /// Runs wait from now on (and hear a wish to stop) until [`Script::release`].
+    /// Runs wait from now on, unless they are cancelled, until [`Script::release`].
     pub fn hold(&self) {
         self.held.store(true, Ordering::SeqCst);
     }
 
-    /// Opening waits from now on (and hears a wish to give up) until [`Script::release`].
+    /// Opening waits from now on, unless it is cancelled, until [`Script::release`].
     pub fn hold_opening(&self) {
         self.holds_opening.store(true, Ordering::SeqCst);
     }
@@ -89,9 +89,9 @@ impl Script {
         self.searches.store(false, Ordering::SeqCst);
     }
 
-    /// Runs and openings no longer hear a wish to stop.
-    pub fn turn_deaf(&self) {
-        self.deaf.store(true, Ordering::SeqCst);
+    /// Runs and openings no longer stop when they are cancelled.
+    pub fn ignore_cancelling(&self) {
+        self.ignores_cancelling.store(true, Ordering::SeqCst);
     }
 
     /// What later runs do.
@@ -129,7 +129,7 @@ impl ScriptedBackend {
         }
     }
 
-    /// Opens this device whatever is asked for.
+    /// Opens this device for every choice.
     pub fn opener(script: &Arc<Script>) -> OpenDevice {
         let script = script.clone();
         Arc::new(move |_| Ok(Self::selected(&script)))
@@ -175,7 +175,7 @@ impl Backend for ScriptedBackend {
         let script = &self.0;
         script.openings.fetch_add(1, Ordering::SeqCst);
         while script.holds_opening.load(Ordering::SeqCst) || self.searches(network.graph(), spec) {
-            if control.is_cancelled() && !script.deaf.load(Ordering::SeqCst) {
+            if control.is_cancelled() && !script.ignores_cancelling.load(Ordering::SeqCst) {
                 return Err(BackendError::Cancelled);
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -228,7 +228,7 @@ impl ScriptedSession {
             .push((input.width(), input.height()));
         control.set_progress(0.5);
         while script.held.load(Ordering::SeqCst) {
-            if control.is_cancelled() && !script.deaf.load(Ordering::SeqCst) {
+            if control.is_cancelled() && !script.ignores_cancelling.load(Ordering::SeqCst) {
                 return Err(BackendError::Cancelled);
             }
             std::thread::sleep(Duration::from_millis(1));

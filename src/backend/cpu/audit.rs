@@ -3,7 +3,7 @@
 //! Goes through the plan's steps one by one and copies the maps before and after each. A fused layer gives
 //! three records: the residual stream that it keeps, its convolution, and the statistics of its sums.
 
-use super::session::{CpuSession, Progress, Shared, Target};
+use super::session::{CpuSession, PictureTarget, Progress, Shared};
 use crate::{
     backend::{
         BackendError, RunControl,
@@ -42,7 +42,7 @@ impl CpuSession {
         let extended = self.extended(photo);
         let seen_photo = extended.as_ref().unwrap_or(photo);
         let mut output = Tensor::zeros(Shape::new(3, photo.height(), photo.width()));
-        let target = Target {
+        let target = PictureTarget {
             rgba: std::ptr::null_mut(),
             floats: output.data.as_mut_ptr(),
         };

@@ -4,7 +4,7 @@ use super::{
     gather::reflected,
     passes::{self, Im2colConv},
     rows,
-    session::{CpuSession, Progress, Shared, Target},
+    session::{CpuSession, PictureTarget, Progress, Shared},
     statistics::{self, part_len},
 };
 use crate::plan::cpu::{CpuOp, MapBuffer, strip_rows};
@@ -15,7 +15,7 @@ impl CpuSession {
         &mut self,
         base: Shared,
         photo: &[u8],
-        target: Target,
+        target: PictureTarget,
         progress: &Progress<'_>,
         op: CpuOp,
     ) {

@@ -3,7 +3,7 @@
 use super::{
     gather::{Input, MapInput},
     rows::{Output, RowConv},
-    session::{CpuSession, Progress, Shared, Target},
+    session::{CpuSession, PictureTarget, Progress, Shared},
     statistics::{self, part_len},
     winograd::WinogradConv,
 };
@@ -49,7 +49,7 @@ impl CpuSession {
         &mut self,
         base: Shared,
         photo: &[u8],
-        target: Target,
+        target: PictureTarget,
         progress: &Progress<'_>,
         conv: usize,
         (algorithm, gather): (Algorithm, Gather),

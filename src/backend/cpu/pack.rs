@@ -82,8 +82,8 @@ impl Panels {
     }
 }
 
-/// Packs a convolution's `[out][in][row][column]` for an algorithm. `stored_inputs` is the number of channels of the input as
-/// it lies in memory.
+/// Packs a convolution's `[out][in][row][column]` for an algorithm. `stored_inputs` are the channels of the
+/// input as it lies in memory.
 pub fn pack(
     conv: &ConvLayer,
     weights: &[f32],

@@ -105,13 +105,13 @@ impl Shared {
 
 /// Where the picture goes.
 #[derive(Clone, Copy)]
-pub(super) struct Target {
+pub(super) struct PictureTarget {
     pub(super) rgba: *mut u8,
     pub(super) floats: *mut f32,
 }
 
 // SAFETY: only addresses; tasks write disjoint rows.
-unsafe impl Sync for Target {}
+unsafe impl Sync for PictureTarget {}
 
 impl CpuSession {
     /// Packs the weights and takes the memory.
@@ -208,7 +208,7 @@ impl CpuSession {
     fn run_steps(
         &mut self,
         photo: &[u8],
-        target: Target,
+        target: PictureTarget,
         control: &RunControl,
         mut tap: Option<NormTap<'_>>,
     ) -> Result<(), BackendError> {
@@ -262,7 +262,7 @@ impl CpuSession {
         &mut self,
         base: Shared,
         photo: &[u8],
-        target: Target,
+        target: PictureTarget,
         progress: &Progress<'_>,
         op: CpuOp,
     ) {
@@ -315,7 +315,7 @@ impl CpuSession {
         output.rgba_mut().copy_from_slice(input.rgba());
         let extended = self.extended(input);
         let photo = extended.as_ref().unwrap_or(input).rgba();
-        let target = Target {
+        let target = PictureTarget {
             rgba: output.rgba_mut().as_mut_ptr(),
             floats: std::ptr::null_mut(),
         };
@@ -404,7 +404,7 @@ impl InspectSession for CpuSession {
         let mut output = Tensor::zeros(Shape::new(3, input.height(), input.width()));
         let extended = self.extended(input);
         let photo = extended.as_ref().unwrap_or(input).rgba();
-        let target = Target {
+        let target = PictureTarget {
             rgba: std::ptr::null_mut(),
             floats: output.data.as_mut_ptr(),
         };

@@ -1,11 +1,11 @@
 //! Named ranges around launches (NVTX), so that NVIDIA's profilers show layers beside kernels.
 //!
 //! Nothing is linked. A profiler that wants ranges puts the path of its own library into
-//! `NVTX_INJECTION64_PATH`; that library is loaded and handed a table of places, and writes its
-//! functions into them: the protocol of NVTX's version 3. Without a profiler the variable is not set,
-//! nothing is loaded, and a range costs one comparison. By hand, because cudarc's NVTX needs a library of
-//! NVIDIA's toolkit, which a computer with nothing but the driver does not have, and panics without it. Any thread may open ranges; one that is opened
-//! on a thread is closed on it.
+//! `NVTX_INJECTION64_PATH`; that library is loaded and handed a table of places, and writes its functions into
+//! them: the protocol of NVTX's version 3. Without a profiler the variable is not set, nothing is loaded, and a
+//! range costs one comparison. Written by hand, because cudarc's NVTX needs a library of NVIDIA's toolkit,
+//! which a computer with nothing but the driver does not have, and panics without it. Any thread may open
+//! ranges; one that is opened on a thread is closed on it.
 
 use std::{
     ffi::{CString, c_char, c_int, c_uint, c_void},

@@ -387,12 +387,8 @@ impl LiveRun {
                 0.0
             }
         };
-        // A folder gives a picture every few seconds, so that the rates of the last seconds say nothing about
-        // it.
-        let achieved_fps = match args.source {
-            Source::Photo(_) | Source::Folder(_) => rate(facts.painted - painted),
-            Source::Demo | Source::Camera(_) => f64::from(self.latency.per_second(now)),
-        };
+        let has_rate = matches!(args.source, Source::Demo | Source::Camera(_));
+        let achieved_fps = f64::from(self.latency.per_second(now));
         // A photo came once, a while ago: the figures are those of the last seconds with pictures.
         let taken_at = self.taken_at.unwrap_or(now);
         let median = |recent: &Recent| recent.spread(taken_at).unwrap_or_default().p50;
@@ -427,7 +423,8 @@ impl LiveRun {
                 stages_ms.engine_ms(),
                 style,
             )
-            .filter(|_| facts.painted > painted && facts.mode.is_some()),
+            // Photos come at no rate that could be held.
+            .filter(|_| facts.painted > painted && facts.mode.is_some() && has_rate),
             latency_ms: self.latency.spread(taken_at).map(SpreadMs::from),
             method: facts.method,
             stages_ms,

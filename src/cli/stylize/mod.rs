@@ -12,7 +12,7 @@ use super::{
     CliError,
     args::StylizeArgs,
     interrupt::{cancel_on_interrupt, unless_cancelled},
-    job::{Job, JobStyle, Source, Target},
+    job::{Job, JobStyle, PhotoInput, Target},
     painter,
     progress::Progress,
     select_device,
@@ -178,7 +178,7 @@ impl Run<'_> {
     /// only a stop is an error.
     fn paint_sources(
         &mut self,
-        sources: &[Source],
+        sources: &[PhotoInput],
         targets: &[Vec<Target>],
     ) -> Result<(), CliError> {
         let mut opened = Vec::new();
@@ -211,7 +211,7 @@ impl Run<'_> {
     /// is not even read. Only a stop is an error.
     fn read<'a>(
         &mut self,
-        source: &Source,
+        source: &PhotoInput,
         row: &'a [Target],
     ) -> Result<Option<Closed<'a>>, CliError> {
         let mut targets = Vec::new();
@@ -392,9 +392,9 @@ impl Run<'_> {
     }
 }
 
-fn bytes_of(source: &Source) -> Result<Vec<u8>, MediaError> {
+fn bytes_of(source: &PhotoInput) -> Result<Vec<u8>, MediaError> {
     match source {
-        Source::File(path) => decode::bytes_of_path(path),
-        Source::Stdin => decode::bytes_of_reader("standard input", stdin().lock()),
+        PhotoInput::File(path) => decode::bytes_of_path(path),
+        PhotoInput::Stdin => decode::bytes_of_reader("standard input", stdin().lock()),
     }
 }

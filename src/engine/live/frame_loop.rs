@@ -17,6 +17,7 @@ use crate::{
     backend::{BackendError, RunControl, Session},
     capture::Captured,
     compose::{Look, compose_into},
+    engine::WakeUp,
     frame::Frame,
     mailbox::Writer,
     media::{record::FrameSink, resample::Resampler},
@@ -75,6 +76,7 @@ pub enum Half {
 /// The present frame, and the sinks of its picture.
 pub struct FrameLoop {
     output: Writer<LivePicture>,
+    wake_up: WakeUp,
     recording: Option<FrameSink>,
     scaled: Frame,
     scale_ms: f32,
@@ -85,10 +87,16 @@ pub struct FrameLoop {
 }
 
 impl FrameLoop {
-    /// Pictures go to `output`; `control` ends a run.
-    pub fn new(output: Writer<LivePicture>, control: Arc<RunControl>, clock: Clock) -> Self {
+    /// Pictures go to `output`, and `wake_up` is called after each; `control` ends a run.
+    pub fn new(
+        output: Writer<LivePicture>,
+        wake_up: WakeUp,
+        control: Arc<RunControl>,
+        clock: Clock,
+    ) -> Self {
         Self {
             output,
+            wake_up,
             recording: None,
             scaled: Frame::from_fn(1, 1, |_, _| [0; 4]),
             scale_ms: 0.0,
@@ -235,10 +243,15 @@ impl FrameLoop {
         picture.facts = Some(facts);
         picture.names = names.cloned();
         picture.equality = equality.cloned();
+        if self.recording.as_ref().is_some_and(FrameSink::has_ended) {
+            self.recording = None;
+        }
         if let Some(sink) = &mut self.recording {
             sink.push(&picture.painted, ready_at);
         }
         self.output.put();
+        // Before anything else is done for the next frame: the surface can show this one now.
+        (self.wake_up)();
         facts
     }
 

@@ -324,8 +324,8 @@ mod tests {
     const AUTO: LiveSize = LiveSize::Auto { target_fps: 30.0 };
 
     /// A device that needs so many nanoseconds a pixel of a square picture, and a source that sends at most
-    /// `largest_px` and needs `decode_ns` a pixel to decode and `taking_ns` to take, for so many seconds of 30 frames each; every size that was
-    /// used.
+    /// `largest_px` and needs `decode_ns` a pixel to decode and `taking_ns` to take, for so many seconds of 30
+    /// frames each; gives every size that was used.
     struct Run {
         control: RateControl,
         largest_px: usize,

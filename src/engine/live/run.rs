@@ -29,7 +29,7 @@ use super::{
 use crate::{
     backend::{BackendError, RunControl},
     capture::CaptureEvent,
-    engine::paint::Painter,
+    engine::{WakeUp, paint::Painter},
     frame::Frame,
     mailbox::{Reader, Writer},
     measure::{MeasureError, MeasureReport},
@@ -49,6 +49,8 @@ pub struct LiveStart {
     pub input: Input,
     /// Where pictures go.
     pub output: Writer<LivePicture>,
+    /// Called after each picture, on the engine's thread.
+    pub wake_up: WakeUp,
     /// Where snapshots go.
     pub snapshot: Writer<Snapshot>,
     /// How frames are painted at first.
@@ -96,6 +98,7 @@ impl Live {
         let LiveStart {
             input,
             output,
+            wake_up,
             snapshot,
             settings,
             number,
@@ -109,7 +112,7 @@ impl Live {
             settings: Inbox::new((settings, number), changes),
             changed: true,
             has_frame: false,
-            frames: FrameLoop::new(output, control, clock.clone()),
+            frames: FrameLoop::new(output, wake_up, control, clock.clone()),
             sessions: LiveSessions::new(painter.loader()),
             judge: Judge::default(),
             previews: Previews::new(clock()),

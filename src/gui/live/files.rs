@@ -101,8 +101,8 @@ impl App {
                 self.engine.record(sink);
                 live.recording = Some(recorder);
             }
-            // Live pictures ended meanwhile; an empty recording says nothing.
-            (Ok(_), _) => {}
+            // Live pictures ended meanwhile.
+            (Ok(started), _) => self.background.discard_recording(started.0),
             (Err(error), _) => self.messages.error(error),
         }
     }
@@ -166,9 +166,17 @@ impl Background {
         });
     }
 
-    /// Waits for a recording to be written; [`Report::Recorded`].
+    /// Waits for a recording to be written; [`Report::Recorded`]. One without a frame leaves nothing behind.
     pub fn finish_recording(&self, recorder: Recorder) {
-        self.send_writing(move || Report::Recorded(recorder.finish()));
+        self.send_writing(move || Report::Recorded(recorder.finish_or_discard()));
+    }
+
+    /// Ends a recording that nobody waits for.
+    pub fn discard_recording(&self, recorder: Recorder) {
+        self.send_writing(move || {
+            recorder.finish_or_discard();
+            Report::Quiet
+        });
     }
 
     /// Removes what a killed program left of snapshots and recordings below `folder`.

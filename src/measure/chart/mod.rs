@@ -231,7 +231,7 @@ impl Row {
         canvas.area([MARGIN, top, x(p50), bottom], self.faint(70));
         for (number, &ms) in runs.iter().enumerate() {
             if ms <= self.longest_ms {
-                // Spread over the height so that equal times are told apart; the golden section never
+                // Spread over the height so that equal times can be distinguished; the golden section never
                 // repeats.
                 let share = (number as f64 * 0.618_033_988_75).fract();
                 let y = top + 10.0 + share * (BAR_HEIGHT - 20.0);

@@ -3,25 +3,24 @@
 //! All spellings are brought to the published one (`res1.conv1.conv2d.weight`). Knows no format and
 //! no shape.
 
-use crate::graph::{Node, Op};
+use crate::{
+    graph::{Node, Op},
+    models::{Role, Spelling},
+};
 
 use super::NetworkSpec;
-
-/// Who names weights so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spelling {
-    /// The fast neural style example of PyTorch.
-    PytorchExamples,
-    /// StyleForge's own names.
-    StyleForge,
-}
 
 /// The published name of a node's weights, behind which `.weight` and `.bias` stand: `conv1.conv2d`, `in1`.
 pub fn module(node: &Node) -> String {
     match node.op {
-        Op::Conv2d { .. } => format!("{}.conv2d", node.name),
+        Op::Conv2d { .. } => conv_module(&node.name),
         _ => node.name.clone(),
     }
+}
+
+/// As [`module`], of the convolution of this name.
+pub(super) fn conv_module(name: &str) -> String {
+    format!("{name}.conv2d")
 }
 
 /// Published names of all weights of a network with so many residual blocks, in layer order.
@@ -41,22 +40,6 @@ pub fn of_network(blocks: usize) -> Vec<String> {
 /// The number in the published name of a residual block's weight, from 1.
 pub fn block_number(name: &str) -> Option<usize> {
     name.strip_prefix("res")?.split('.').next()?.parse().ok()
-}
-
-/// What a key stands for.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Role {
-    /// A weight, by its published name, and who spells it so.
-    Weight(String, Spelling),
-    /// Running statistics of a norm, which the network does not use.
-    Stale,
-    /// Nothing known.
-    Unknown,
-}
-
-/// Whether a key names a weight of this network in any spelling.
-pub fn is_weight(key: &str) -> bool {
-    matches!(role_of(key), Role::Weight(..))
 }
 
 /// Longest key that may be a weight's, in bytes: some 50 without what wrappers put in front.

@@ -8,7 +8,9 @@
 //! Width, depth and kernel sizes are values here, read from a checkpoint's shapes and never assumed.
 //! Knows no file format, no device and no plan.
 
+pub mod checkpoint;
 pub mod keys;
+pub mod structure;
 
 use std::convert::Infallible;
 

@@ -2,10 +2,10 @@
 //! memory are in `tiles`.
 
 use super::{
-    Builder, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaStep, FLAT_SHARE, Fixed, MOST_WALK,
-    MainLoop, SmemLayout, Source, Taps, Target, Tile, block_bytes, block_steps, chunking,
-    merge_group, plane_bytes, resident_ctas, ring_bytes, ring_stages, static_bytes, step_channels,
-    stored_channels, sums_gap, wgmma_stages,
+    Builder, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaStep, FLAT_SHARE, Fixed,
+    MOST_SMEM_STEPS, MainLoop, SmemLayout, Source, Taps, Target, Tile, block_bytes, block_steps,
+    chunking, merge_group, plane_bytes, resident_ctas, ring_bytes, ring_stages, static_bytes,
+    step_channels, stored_channels, sums_gap, wgmma_stages,
 };
 use crate::{
     numeric::{NumberFormat, NumericFormat},
@@ -386,7 +386,7 @@ impl Builder<'_> {
         }
         let steps = block_steps(shape.taps, tile, main_loop);
         let total = shape.tap_grid.0 * shape.tap_grid.1 * (channels / step);
-        if total.next_multiple_of(steps) > MOST_WALK {
+        if total.next_multiple_of(steps) > MOST_SMEM_STEPS {
             return None;
         }
         let stage_bytes = block_bytes(steps, tile, self.format.operand);

@@ -229,14 +229,14 @@ pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
         MainLoop::Wgmma
             if tile.pixels == Tile::DEEP.pixels && tile.channels == Tile::DEEP.channels =>
         {
-            let beside = BARRIER_BYTES + TURN_BARRIER_BYTES;
+            let beside = BARRIER_BYTES + ALTERNATION_BARRIER_BYTES;
             (statistics.next_multiple_of(8) + beside).next_multiple_of(128)
         }
         MainLoop::Wgmma if tile.channels == Tile::CHAIN_CHANNELS => {
             statistics.next_multiple_of(128) + BARRIER_BYTES
         }
         MainLoop::Wgmma => {
-            let beside = BARRIER_BYTES + ASKING_BYTES + TURN_BYTES;
+            let beside = BARRIER_BYTES + WEIGHT_LOADER_BYTES + TRANSPOSE_BYTES;
             (statistics.next_multiple_of(16) + beside).next_multiple_of(128)
         }
         _ => statistics.next_multiple_of(16),
@@ -246,13 +246,13 @@ pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
 /// Bytes of the barriers of Hopper's ring.
 const BARRIER_BYTES: usize = 256;
 /// Bytes of the barriers of two tiles that are filled alternately, and of the layer that they belong to.
-const TURN_BARRIER_BYTES: usize = 48;
+const ALTERNATION_BARRIER_BYTES: usize = 48;
 /// Bytes of the state of the thread that loads weights.
-const ASKING_BYTES: usize = 16;
+const WEIGHT_LOADER_BYTES: usize = 16;
 /// Bytes in which eight warps transpose accumulators into packs of channels.
-const TURN_BYTES: usize = 8 * 1024;
+const TRANSPOSE_BYTES: usize = 8 * 1024;
 /// Most steps of a phase in the list of Hopper's loop (`walk`).
-pub(super) const MOST_WALK: usize = 384;
+pub(super) const MOST_SMEM_STEPS: usize = 384;
 /// Most stages of Hopper's ring.
 const MOST_STAGES: usize = 16;
 

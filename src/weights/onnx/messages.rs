@@ -258,6 +258,15 @@ impl<'m> Node<'m> {
         self.attribute.iter().find(|a| a.name == name)
     }
 
+    /// A text attribute, or what its absence means.
+    pub(super) fn text<'a>(&self, name: &str, absent: &'a str) -> &'a str
+    where
+        'm: 'a,
+    {
+        self.attribute(name)
+            .map_or(absent, |a| std::str::from_utf8(a.s).unwrap_or("unreadable"))
+    }
+
     /// The name of an input, `None` where it is left out.
     pub(super) fn input(&self, index: usize) -> Option<&'m str> {
         self.input

@@ -1,29 +1,30 @@
-//! ONNX graphs of the style network: decoded, recognised, and only then read.
+//! ONNX files: decoded, lowered to the operations of a graph, and only then read.
 //!
-//! A graph is a program, so it is not enough to find weights in it: `graph` follows the picture
-//! through every node and brings what it meets to a handful of operations, and `chain` holds
-//! these against the network, layer by layer. A graph that does anything else is refused with the
-//! first difference. Fixed sizes of old exports are only used to check their arithmetic.
+//! A file is a program, so it is not enough to find weights in it: `lowering` follows the picture through every node
+//! and rewrites what it meets as operations of this program's graph. In these a model finds itself and names its
+//! weights, which are then fitted as those of any other file. A file that computes anything else is refused with
+//! the first difference. Fixed sizes of old exports are only used to check their arithmetic. Knows no model.
 
-mod chain;
-mod graph;
+mod lowering;
 mod messages;
 mod numbers;
+mod tensors;
 mod wire;
 
 use std::{
-    borrow::Cow,
     collections::{BTreeMap, HashMap},
     fmt,
 };
 
+use crate::models;
+
 use super::{
-    Budget, Checkpoint, Family, StorageType, WeightsError,
+    Budget, Checkpoint, Family, WeightsError,
     error::shortened,
     fit::{Fitted, NamedTensors, fit},
-    tensor::{Dtype, StoredTensor},
 };
-use messages::{Graph, Model, Tensor};
+use messages::{Graph, Model};
+use tensors::stored;
 
 /// Reads a checkpoint from the bytes of an ONNX file.
 ///
@@ -54,8 +55,10 @@ impl<'m> OnnxFile<'m> {
     pub(crate) fn fit(&self, budget: &Budget) -> Result<Fitted, WeightsError> {
         let graph = self.graph()?;
         check_opset(&self.0)?;
-        let walked = graph::walk(graph, budget)?;
-        let weights = chain::weights(&walked, budget)?;
+        let lowered = lowering::lower(graph, budget)?;
+        let trained = models::find(lowered.output(), |id| lowered.at(id))
+            .map_err(|difference| WeightsError::Graph(difference.to_string()))?;
+        let weights = lowered.named_tensors(&trained, budget)?;
         let fitted = fit(&weights, budget)?;
         Ok(Fitted {
             family: Family::OnnxExport,
@@ -131,82 +134,6 @@ fn check_opset(model: &Model<'_>) -> Result<(), WeightsError> {
             "it does not say which opset it uses".to_owned(),
         )),
     }
-}
-
-/// A tensor of the file, its length checked.
-fn stored<'t>(
-    name: &str,
-    tensor: &'t Tensor<'_>,
-    budget: &Budget,
-) -> Result<StoredTensor<'t>, WeightsError> {
-    let refused = |problem: String| WeightsError::Tensor {
-        key: shortened(name),
-        problem,
-    };
-    if tensor.is_external {
-        return Err(refused(
-            "lies in an external file, which is never opened; save the model with its weights \
-             inside"
-                .to_owned(),
-        ));
-    }
-    // The strides, which are made beside the shape.
-    budget.bytes(size_of_val(tensor.dims.as_slice()))?;
-    let mut shape = budget.list(tensor.dims.len())?;
-    for side in &tensor.dims {
-        shape.push(
-            usize::try_from(*side)
-                .map_err(|_| refused(format!("has a negative side: {}", shown(&tensor.dims))))?,
-        );
-    }
-    let float = Dtype::Float;
-    let dtype = match tensor.data_type {
-        1 => float(StorageType::F32),
-        10 => float(StorageType::F16),
-        11 => float(StorageType::F64),
-        16 => float(StorageType::Bf16),
-        2 => Dtype::Other("uint8", 1),
-        3 => Dtype::Other("int8", 1),
-        4 => Dtype::Other("uint16", 2),
-        5 => Dtype::Other("int16", 2),
-        6 => Dtype::Other("int32", 4),
-        7 => Dtype::Other("int64", 8),
-        9 => Dtype::Other("bool", 1),
-        12 => Dtype::Other("uint32", 4),
-        13 => Dtype::Other("uint64", 8),
-        14 => Dtype::Other("complex64", 8),
-        15 => Dtype::Other("complex128", 16),
-        other => return Err(refused(format!("has the unknown number type {other}"))),
-    };
-    let bytes = if tensor.raw_data.is_empty() {
-        typed_bytes(tensor, dtype, budget)?
-    } else {
-        Cow::Borrowed(tensor.raw_data)
-    };
-    StoredTensor::contiguous(dtype, shape, bytes).map_err(refused)
-}
-
-/// Little-endian bytes of numbers that are stored in a typed list. Narrow types share the list of
-/// 32-bit integers, one number each.
-fn typed_bytes<'t>(
-    tensor: &'t Tensor<'_>,
-    dtype: Dtype,
-    budget: &Budget,
-) -> Result<Cow<'t, [u8]>, WeightsError> {
-    let (varints, number_bytes) = match dtype {
-        Dtype::Float(StorageType::F32) => return Ok(Cow::Borrowed(&*tensor.float_data)),
-        Dtype::Float(StorageType::F64) => return Ok(Cow::Borrowed(&*tensor.double_data)),
-        Dtype::Other("int64", size_bytes) => (&tensor.int64_data, size_bytes),
-        other => (&tensor.int32_data, other.size_bytes().min(4)),
-    };
-    budget.steps(varints.len())?;
-    // The last byte of a number is the one without the highest bit.
-    let count = varints.iter().filter(|byte| **byte < 0x80).count();
-    let mut bytes = budget.list(count.saturating_mul(number_bytes))?;
-    for number in wire::varints(varints) {
-        bytes.extend_from_slice(&number.to_le_bytes()[..number_bytes]);
-    }
-    Ok(Cow::Owned(bytes))
 }
 
 /// Numbers of a list that are shown before the rest is only counted.

@@ -2,7 +2,8 @@
 
 use super::{
     super::error::shortened,
-    pickle::{Machine, Problem},
+    input::Problem,
+    pickle::Machine,
     values::{Global, Object, StorageRef, TensorRef, Value, global},
 };
 

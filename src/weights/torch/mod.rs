@@ -6,13 +6,14 @@
 
 mod archive;
 mod calls;
+mod input;
 mod legacy;
 mod pickle;
 mod values;
 
 use std::collections::HashMap;
 
-use crate::models::johnson::keys::is_weight;
+use crate::models::is_weight;
 
 use super::{
     Budget, Checkpoint, Family, WeightsError,

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use super::{
     super::error::shortened,
     Budget, WeightsError,
+    input::{Input, Problem},
     values::{Object, Pickle, Value},
 };
 
@@ -25,16 +26,15 @@ pub(super) fn run<'a>(
     budget: &Budget,
 ) -> Result<(Pickle<'a>, usize), WeightsError> {
     let mut machine = Machine {
-        bytes,
+        input: Input::new(bytes),
         budget,
-        at: 0,
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),
         objects: Vec::new(),
     };
     loop {
-        let offset = machine.at;
+        let offset = machine.input.at();
         match machine.step() {
             Ok(None) => {}
             Ok(Some(root)) => {
@@ -42,7 +42,7 @@ pub(super) fn run<'a>(
                     root,
                     objects: machine.objects,
                 };
-                return Ok((pickle, machine.at));
+                return Ok((pickle, machine.input.at()));
             }
             Err(problem) => {
                 return Err(WeightsError::Pickle {
@@ -56,8 +56,7 @@ pub(super) fn run<'a>(
 
 /// The machine while it runs.
 pub(super) struct Machine<'a, 'b> {
-    bytes: &'a [u8],
-    at: usize,
+    input: Input<'a>,
     pub(super) budget: &'b Budget,
     stack: Vec<Value<'a>>,
     /// Stack heights at the open marks.
@@ -66,25 +65,22 @@ pub(super) struct Machine<'a, 'b> {
     pub(super) objects: Vec<Object<'a>>,
 }
 
-/// What is wrong, in words.
-pub(super) type Problem = String;
-
 impl<'a> Machine<'a, '_> {
     /// Runs one opcode; the result of the whole pickle comes with its last one.
     fn step(&mut self) -> Result<Option<Value<'a>>, Problem> {
         self.budget.steps(1)?;
-        let [opcode] = self.array()?;
+        let [opcode] = self.input.array()?;
         match opcode {
             // PROTO, FRAME: nothing to do but to check them.
             0x80 => {
-                let [version] = self.array()?;
+                let [version] = self.input.array()?;
                 if !(2..=5).contains(&version) {
                     return Err(format!("pickle protocol {version} is not known"));
                 }
             }
             0x95 => {
-                let length = u64::from_le_bytes(self.array()?);
-                if length > (self.bytes.len() - self.at) as u64 {
+                let length = u64::from_le_bytes(self.input.array()?);
+                if length > self.input.left_bytes() as u64 {
                     return Err("a frame reaches past the end".to_owned());
                 }
             }
@@ -94,60 +90,60 @@ impl<'a> Machine<'a, '_> {
             0x88 => self.push(Value::Bool(true))?,
             0x89 => self.push(Value::Bool(false))?,
             b'J' => {
-                let number = i32::from_le_bytes(self.array()?);
+                let number = i32::from_le_bytes(self.input.array()?);
                 self.push(Value::Int(number.into()))?;
             }
             b'K' => {
-                let [number] = self.array()?;
+                let [number] = self.input.array()?;
                 self.push(Value::Int(number.into()))?;
             }
             b'M' => {
-                let number = u16::from_le_bytes(self.array()?);
+                let number = u16::from_le_bytes(self.input.array()?);
                 self.push(Value::Int(number.into()))?;
             }
             0x8a => {
-                let [length] = self.array()?;
+                let [length] = self.input.array()?;
                 self.long(length.into())?;
             }
             0x8b => {
-                let length = self.length32()?;
+                let length = self.input.length32()?;
                 self.long(length)?;
             }
             b'G' => {
-                self.array::<8>()?;
+                self.input.array::<8>()?;
                 self.push(Value::Opaque)?;
             }
             // Text and bytes. Python 2 wrote keys as byte strings.
             b'X' => {
-                let length = self.length32()?;
+                let length = self.input.length32()?;
                 self.text(length)?;
             }
             0x8c => {
-                let [length] = self.array()?;
+                let [length] = self.input.array()?;
                 self.text(length.into())?;
             }
             0x8d => {
-                let length = self.length64()?;
+                let length = self.input.length64()?;
                 self.text(length)?;
             }
             b'U' => {
-                let [length] = self.array()?;
+                let [length] = self.input.array()?;
                 self.byte_string(length.into())?;
             }
             b'T' => {
-                let length = self.length32()?;
+                let length = self.input.length32()?;
                 self.byte_string(length)?;
             }
             b'C' => {
-                let [length] = self.array()?;
+                let [length] = self.input.array()?;
                 self.skipped(length.into())?;
             }
             b'B' => {
-                let length = self.length32()?;
+                let length = self.input.length32()?;
                 self.skipped(length)?;
             }
             0x8e | 0x96 => {
-                let length = self.length64()?;
+                let length = self.input.length64()?;
                 self.skipped(length)?;
             }
             // Tuples, lists, dicts, sets
@@ -217,27 +213,27 @@ impl<'a> Machine<'a, '_> {
                 self.push(top)?;
             }
             b'q' => {
-                let [slot] = self.array()?;
+                let [slot] = self.input.array()?;
                 self.keep(slot.into())?;
             }
             b'r' => {
-                let slot = self.length32()?;
+                let slot = self.input.length32()?;
                 self.keep(slot)?;
             }
             0x94 => {
                 self.keep(self.memo.len())?;
             }
             b'h' => {
-                let [slot] = self.array()?;
+                let [slot] = self.input.array()?;
                 self.recall(slot.into())?;
             }
             b'j' => {
-                let slot = self.length32()?;
+                let slot = self.input.length32()?;
                 self.recall(slot)?;
             }
             // Names and calls
             b'c' => {
-                let (module, name) = (self.line()?, self.line()?);
+                let (module, name) = (self.input.line()?, self.input.line()?);
                 self.global(module, name)?;
             }
             0x93 => {
@@ -248,7 +244,7 @@ impl<'a> Machine<'a, '_> {
                 self.global(module, name)?;
             }
             b'i' => {
-                let (module, name) = (self.line()?, self.line()?);
+                let (module, name) = (self.input.line()?, self.input.line()?);
                 let (module, name) = (shortened(module), shortened(name));
                 return Err(format!("it builds an object of {module}.{name}"));
             }
@@ -273,41 +269,10 @@ impl<'a> Machine<'a, '_> {
         Ok(None)
     }
 
-    // Reading ------------------------------------------------------------------------------------
-
-    fn take(&mut self, length: usize) -> Result<&'a [u8], Problem> {
-        let end = self.at.checked_add(length);
-        let part = end.and_then(|end| self.bytes.get(self.at..end));
-        let part = part.ok_or("it ends in the middle of an instruction")?;
-        self.at += length;
-        Ok(part)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Problem> {
-        let part = self.take(N)?.first_chunk::<N>();
-        Ok(*part.ok_or("it ends in the middle of an instruction")?)
-    }
-
-    fn length32(&mut self) -> Result<usize, Problem> {
-        let length = u32::from_le_bytes(self.array()?);
-        usize::try_from(length).map_err(|e| e.to_string())
-    }
-
-    fn length64(&mut self) -> Result<usize, Problem> {
-        let length = u64::from_le_bytes(self.array()?);
-        usize::try_from(length).map_err(|e| e.to_string())
-    }
-
-    fn line(&mut self) -> Result<&'a str, Problem> {
-        let rest = &self.bytes[self.at..];
-        let length = rest.iter().position(|b| *b == b'\n');
-        let line = self.take(length.ok_or("a name does not end")?)?;
-        self.at += 1;
-        std::str::from_utf8(line).map_err(|_| "a name is not UTF-8".to_owned())
-    }
+    // Values in the bytes ------------------------------------------------------------------------
 
     fn long(&mut self, length: usize) -> Result<(), Problem> {
-        let bytes = self.take(length)?;
+        let bytes = self.input.take(length)?;
         if bytes.len() > 8 {
             self.push(Value::Long(bytes))?;
             return Ok(());
@@ -321,7 +286,7 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn text(&mut self, length: usize) -> Result<(), Problem> {
-        let text = std::str::from_utf8(self.take(length)?);
+        let text = std::str::from_utf8(self.input.take(length)?);
         self.push(Value::Text(
             text.map_err(|_| "a text is not UTF-8".to_owned())?,
         ))?;
@@ -330,12 +295,12 @@ impl<'a> Machine<'a, '_> {
 
     /// A string of Python 2: a text where it can be read as one.
     fn byte_string(&mut self, length: usize) -> Result<(), Problem> {
-        let bytes = self.take(length)?;
+        let bytes = self.input.take(length)?;
         self.push(std::str::from_utf8(bytes).map_or(Value::Opaque, Value::Text))
     }
 
     fn skipped(&mut self, length: usize) -> Result<(), Problem> {
-        self.take(length)?;
+        self.input.take(length)?;
         self.push(Value::Opaque)?;
         Ok(())
     }

@@ -28,7 +28,7 @@ fn full_screen_hides_nothing_that_has_to_be_known() {
     w.press(Key::F);
     w.until("the rest to go", |w| !w.has("Settings"));
     assert!(w.has_containing("camera is connected"), "why there is none");
-    // A list that is asked for is seen, closed by the first Esc; the second leaves.
+    // A list that is opened is seen, closed by the first Esc; the second leaves the full screen.
     w.key(Modifiers::NONE, Key::Questionmark);
     w.until_label("Undo the last choice");
     w.press(Key::Escape);

@@ -76,7 +76,7 @@ fn closing_while_recording_asks_and_keeps_what_was_recorded() {
 }
 
 #[test]
-fn a_recording_that_fails_ends_at_once_and_is_told() {
+fn a_recording_that_fails_ends_at_once_and_is_reported() {
     let mut w = Window::live_after(saves_there);
     w.until_live();
     w.press(Key::R);

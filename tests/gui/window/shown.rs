@@ -36,7 +36,7 @@ impl Window {
         self.texts().iter().any(|l| l.contains(part))
     }
 
-    /// Every text that is painted, also what screen readers are not told.
+    /// Every text that is painted, also those that screen readers do not get.
     pub fn painted_texts(&self) -> Vec<String> {
         fn gather(shape: &egui::Shape, texts: &mut Vec<String>) {
             match shape {

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_of_the_system_are_told_apart() {
+    fn refusals_of_the_system_are_distinguished() {
         let problem_of = |code| problem(&io::Error::from_raw_os_error(code));
         assert_eq!(problem_of(libc::EBUSY), CaptureProblem::Busy);
         assert_eq!(problem_of(libc::ENODEV), CaptureProblem::Unplugged);

@@ -1,16 +1,17 @@
 //! Values that no pixel goes through: weights seen in another shape, and arithmetic on sizes.
 
+use std::borrow::Cow;
+
 use super::{
     super::{
-        super::tensor::{Dtype, StoredTensor},
+        super::tensor::Dtype,
         messages::Node,
         numbers::{self, MAX_COUNT, Numbers, Values, sides_for},
-        stored,
     },
-    Cow, Value, Walker, WeightsError, refused,
+    Lowering, Value, WeightsError, refused, stored,
 };
 
-impl<'m> Walker<'m> {
+impl<'m> Lowering<'m> {
     pub(super) fn shape(&self, node: &Node<'_>) -> Result<Value, WeightsError> {
         if node.attribute("start").is_some_and(|a| a.i != 0) || node.attribute("end").is_some() {
             return Err(refused(format!("{} takes a part of a shape", node.label())));
@@ -142,16 +143,4 @@ impl<'m> Walker<'m> {
             .ok_or_else(|| refused(format!("{} is no constant that is read", node.label())))?;
         Ok(Value::Numbers(vec![numbers; self.probe_count]))
     }
-}
-
-/// A few numbers of the file; `None` when there are more or of another type.
-pub(super) fn small_numbers(tensor: &StoredTensor<'_>, shape: &[usize]) -> Option<Numbers> {
-    if tensor.element_count() > MAX_COUNT {
-        return None;
-    }
-    let values = match tensor.to_i64() {
-        Some(ints) => Values::Int(ints),
-        None => Values::Float(tensor.to_f32().ok()?),
-    };
-    Numbers::new(shape.to_vec(), values)
 }

@@ -4,7 +4,15 @@
 //! `Gather`, `Mul`, `Floor`, `Concat` and the like. Values here have at most [`MAX_COUNT`] numbers,
 //! whatever a node asks for.
 
-use super::{messages::Node, wire::varints};
+mod arithmetic;
+mod positions;
+mod shapes;
+
+use super::messages::Node;
+use arithmetic::{arithmetic, cast, rounded};
+use positions::{concat, gather, slice, transpose};
+pub(super) use shapes::sides_for;
+use shapes::{constant_of_shape, reshape, single};
 
 /// Most numbers of one value.
 pub(super) const MAX_COUNT: usize = 64;
@@ -116,211 +124,45 @@ impl Numbers {
     }
 }
 
+/// Computes a node's result from its inputs; inputs that are left out are `None`, and so is what cannot be computed.
+pub(super) type Rule = fn(&Node<'_>, &[Option<&Numbers>]) -> Option<Numbers>;
+
+/// The rule of an operator.
+pub(super) fn rule(operator: &str) -> Option<Rule> {
+    Some(match operator {
+        "Add" => |_, inputs| arithmetic(inputs, i64::checked_add, |a, b| a + b),
+        "Cast" => cast,
+        "Ceil" => |_, inputs| rounded(inputs, f32::ceil),
+        "Concat" => concat,
+        "ConstantOfShape" => constant_of_shape,
+        "Div" => |_, inputs| arithmetic(inputs, i64::checked_div, |a, b| a / b),
+        "Floor" => |_, inputs| rounded(inputs, f32::floor),
+        "Gather" => gather,
+        "Identity" => |_, inputs| input(inputs, 0).cloned(),
+        "Mul" => |_, inputs| arithmetic(inputs, i64::checked_mul, |a, b| a * b),
+        "Reshape" => |_, inputs| reshape(inputs),
+        "Slice" => slice,
+        "Squeeze" => |_, inputs| single(inputs, &[1], &[]),
+        "Sub" => |_, inputs| arithmetic(inputs, i64::checked_sub, |a, b| a - b),
+        "Transpose" => |_, inputs| transpose(inputs),
+        "Unsqueeze" => |_, inputs| single(inputs, &[], &[1]),
+        _ => return None,
+    })
+}
+
 /// Runs one node on numbers; inputs that are left out are `None`.
 ///
 /// # Errors
 /// What cannot be computed, in words that follow the node's name.
 pub(super) fn run(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Result<Numbers, String> {
-    let result = match node.op_type {
-        "Identity" => inputs.first().copied().flatten().cloned(),
-        "Cast" => cast(node, inputs),
-        "Floor" => rounded(inputs, f32::floor),
-        "Ceil" => rounded(inputs, f32::ceil),
-        "Add" => arithmetic(inputs, i64::checked_add, |a, b| a + b),
-        "Sub" => arithmetic(inputs, i64::checked_sub, |a, b| a - b),
-        "Mul" => arithmetic(inputs, i64::checked_mul, |a, b| a * b),
-        "Div" => arithmetic(inputs, i64::checked_div, |a, b| a / b),
-        "Gather" => gather(node, inputs),
-        "Slice" => slice(node, inputs),
-        "Concat" => concat(node, inputs),
-        "Unsqueeze" => single(inputs, &[], &[1]),
-        "Squeeze" => single(inputs, &[1], &[]),
-        "Reshape" => reshape(inputs),
-        "Transpose" => transpose(inputs),
-        "ConstantOfShape" => constant_of_shape(node, inputs),
-        other => return Err(format!("computes with {other}, which is not supported")),
-    };
-    result.ok_or_else(|| "computes sizes in a way that is not supported".to_owned())
+    let operator = node.op_type;
+    let rule = rule(operator)
+        .ok_or_else(|| format!("computes with {operator}, which is not supported"))?;
+    rule(node, inputs).ok_or_else(|| "computes sizes in a way that is not supported".to_owned())
 }
 
 fn input<'a>(inputs: &[Option<&'a Numbers>], index: usize) -> Option<&'a Numbers> {
     inputs.get(index).copied().flatten()
-}
-
-fn cast(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
-    let source = input(inputs, 0)?;
-    let values = match (node.attribute("to")?.i, &source.values) {
-        // FLOAT, FLOAT16, DOUBLE: sizes are small whole numbers, exact in each.
-        (1 | 10 | 11, _) => Values::Float(source.to_floats()),
-        // INT32, INT64
-        (6 | 7, Values::Float(v)) => Values::Int(v.iter().map(|v| v.trunc() as i64).collect()),
-        (6 | 7, Values::Int(v)) => Values::Int(v.clone()),
-        _ => return None,
-    };
-    Numbers::new(source.shape.clone(), values)
-}
-
-fn rounded(inputs: &[Option<&Numbers>], round: fn(f32) -> f32) -> Option<Numbers> {
-    let source = input(inputs, 0)?;
-    let Values::Float(v) = &source.values else {
-        return None;
-    };
-    let values = Values::Float(v.iter().map(|v| round(*v)).collect());
-    Numbers::new(source.shape.clone(), values)
-}
-
-/// Element by element; a single number meets every number of the other side.
-fn arithmetic(
-    inputs: &[Option<&Numbers>],
-    on_ints: fn(i64, i64) -> Option<i64>,
-    on_floats: fn(f32, f32) -> f32,
-) -> Option<Numbers> {
-    let (a, b) = (input(inputs, 0)?, input(inputs, 1)?);
-    let count = a.count().max(b.count());
-    if (a.count() != count && a.count() != 1) || (b.count() != count && b.count() != 1) {
-        return None;
-    }
-    let shape = if a.count() == count {
-        &a.shape
-    } else {
-        &b.shape
-    };
-    let pick = |i: usize, n: usize| if n == 1 { 0 } else { i };
-    let values = match (&a.values, &b.values) {
-        (Values::Int(x), Values::Int(y)) => Values::Int(
-            (0..count)
-                .map(|i| on_ints(x[pick(i, x.len())], y[pick(i, y.len())]))
-                .collect::<Option<_>>()?,
-        ),
-        (Values::Float(x), Values::Float(y)) => Values::Float(
-            (0..count)
-                .map(|i| on_floats(x[pick(i, x.len())], y[pick(i, y.len())]))
-                .collect(),
-        ),
-        _ => return None,
-    };
-    Numbers::new(shape.clone(), values)
-}
-
-fn axis(node: &Node<'_>) -> i64 {
-    node.attribute("axis").map_or(0, |a| a.i)
-}
-
-/// A position that may count from the end.
-fn wrapped(index: i64, count: usize) -> Option<usize> {
-    let count = i64::try_from(count).ok()?;
-    let index = if index < 0 { index + count } else { index };
-    (0..count).contains(&index).then_some(index as usize)
-}
-
-fn gather(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
-    let (source, indices) = (input(inputs, 0)?, input(inputs, 1)?);
-    if source.shape.len() != 1 || !matches!(axis(node), 0 | -1) {
-        return None;
-    }
-    let positions: Vec<usize> = indices
-        .as_ints()?
-        .iter()
-        .map(|i| wrapped(*i, source.count()))
-        .collect::<Option<_>>()?;
-    source.picked(indices.shape.clone(), &positions)
-}
-
-/// Rows along the first axis, forwards or backwards.
-fn slice(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
-    let source = input(inputs, 0)?;
-    let one = |index: usize, name: &str| -> Option<Option<i64>> {
-        let list = match (input(inputs, index), node.attribute(name)) {
-            (Some(numbers), _) => numbers.as_ints()?,
-            (None, Some(attribute)) => &attribute.ints,
-            (None, None) => return Some(None),
-        };
-        match list {
-            [one] => Some(Some(*one)),
-            _ => None,
-        }
-    };
-    let (start, end) = (one(1, "starts")??, one(2, "ends")??);
-    if one(3, "axes")?.unwrap_or(0) != 0 {
-        return None;
-    }
-    let step = one(4, "steps")?.unwrap_or(1);
-    let rows = i64::try_from(*source.shape.first()?).ok()?;
-    let from_end = |index: i64| {
-        if index < 0 {
-            index.saturating_add(rows)
-        } else {
-            index
-        }
-    };
-    let picked: Vec<i64> = match step {
-        1 => (from_end(start).clamp(0, rows)..from_end(end).clamp(0, rows)).collect(),
-        -1 => {
-            let first = from_end(start).clamp(-1, rows - 1);
-            let last = from_end(end).clamp(-1, rows - 1);
-            (last + 1..=first).rev().collect()
-        }
-        _ => return None,
-    };
-    let width: usize = source.shape[1..].iter().product();
-    let positions: Vec<usize> = picked
-        .iter()
-        .flat_map(|row| (0..width).map(move |column| *row as usize * width + column))
-        .collect();
-    let mut shape = source.shape.clone();
-    shape[0] = picked.len();
-    source.picked(shape, &positions)
-}
-
-fn concat(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
-    if !matches!(axis(node), 0 | -1) {
-        return None;
-    }
-    let parts: Vec<&Numbers> = inputs.iter().copied().collect::<Option<_>>()?;
-    if parts.iter().any(|part| part.shape.len() != 1) {
-        return None;
-    }
-    let total: usize = parts.iter().map(|part| part.count()).sum();
-    if total > MAX_COUNT {
-        return None;
-    }
-    let ints: Option<Vec<&[i64]>> = parts.iter().map(|part| part.as_ints()).collect();
-    let values = match ints {
-        Some(ints) => Values::Int(ints.concat()),
-        None if parts.iter().all(|p| p.as_ints().is_none()) => {
-            Values::Float(parts.iter().flat_map(|part| part.to_floats()).collect())
-        }
-        None => return None,
-    };
-    Numbers::new(vec![total], values)
-}
-
-/// A single number that gains or loses its only side.
-fn single(inputs: &[Option<&Numbers>], from: &[usize], to: &[usize]) -> Option<Numbers> {
-    let source = input(inputs, 0)?;
-    if source.shape != from {
-        return None;
-    }
-    Numbers::new(to.to_vec(), source.values.clone())
-}
-
-fn reshape(inputs: &[Option<&Numbers>]) -> Option<Numbers> {
-    let (source, sides) = (input(inputs, 0)?, input(inputs, 1)?.as_ints()?);
-    let shape = sides_for(source.count(), sides)?;
-    Numbers::new(shape, source.values.clone())
-}
-
-/// The shape that so many numbers are given, where a side of -1 follows from the others; `None` when
-/// the numbers do not fill it.
-pub(super) fn sides_for(count: usize, sides: &[i64]) -> Option<Vec<usize>> {
-    let known = sides.iter().filter(|side| **side != -1);
-    let known = product(known.map(|side| usize::try_from(*side).ok()))?;
-    let free = count.checked_div(known)?;
-    let shape: Vec<usize> = sides
-        .iter()
-        .map(|side| usize::try_from(*side).unwrap_or(free))
-        .collect();
-    (product(shape.iter().copied().map(Some)) == Some(count)).then_some(shape)
 }
 
 /// The product of sides; `None` when one is missing or there is no such number.
@@ -328,40 +170,9 @@ fn product(mut sides: impl Iterator<Item = Option<usize>>) -> Option<usize> {
     sides.try_fold(1usize, |product, side| product.checked_mul(side?))
 }
 
-/// Rows become columns.
-fn transpose(inputs: &[Option<&Numbers>]) -> Option<Numbers> {
-    let source = input(inputs, 0)?;
-    let [rows, columns] = *source.shape.as_slice() else {
-        return None;
-    };
-    let positions: Vec<usize> = (0..columns)
-        .flat_map(|c| (0..rows).map(move |r| r * columns + c))
-        .collect();
-    source.picked(vec![columns, rows], &positions)
-}
-
-fn constant_of_shape(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
-    let [count] = input(inputs, 0)?.as_ints()? else {
-        return None;
-    };
-    let count = usize::try_from(*count).ok().filter(|c| *c <= MAX_COUNT)?;
-    let values = match node.attribute("value").and_then(|a| a.t.as_ref()) {
-        // INT64 zeros are all that padding programs ask for.
-        Some(tensor) if tensor.data_type == 7 => {
-            let zero = tensor.raw_data.iter().all(|b| *b == 0)
-                && varints(&tensor.int64_data).all(|v| v == 0);
-            Values::Int(vec![0; zero.then_some(count)?])
-        }
-        None => Values::Float(vec![0.0; count]),
-        Some(_) => return None,
-    };
-    Numbers::new(vec![count], values)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::messages::Attribute;
-    use super::*;
+    use super::{super::messages::Attribute, *};
 
     fn node(op: &'static str, attributes: &[(&'static str, i64)]) -> Node<'static> {
         Node {

@@ -1,0 +1,77 @@
+//! Recognises the network by the names and shapes of its weights: widths, depth and kernels are read from the
+//! shapes and never assumed.
+
+use crate::{
+    graph::{MAX_CHANNELS, MAX_KERNEL_PX},
+    models::{Misfit, NamedShapes},
+    network::NetworkError,
+};
+
+use super::{MAX_BLOCKS, NetworkSpec, keys};
+
+/// The published names of weights that the network needs and a file does not have, in layer order.
+///
+/// # Errors
+/// [`Misfit::Gap`] and [`Misfit::Network`] where the file's residual blocks are not one behind the other, or too many.
+pub fn missing(weights: &impl NamedShapes) -> Result<Vec<String>, Misfit> {
+    let blocks = block_count(weights)?.max(1);
+    let expected = keys::of_network(blocks).into_iter();
+    Ok(expected
+        .filter(|name| weights.shape(name).is_none())
+        .collect())
+}
+
+/// The network that the shapes describe.
+///
+/// # Errors
+/// [`Misfit`] names the first weight that is missing or has a shape of no such network.
+pub fn spec(weights: &impl NamedShapes) -> Result<NetworkSpec, Misfit> {
+    // Output channels and kernel side of one convolution.
+    let conv = |layer: &str| -> Result<(usize, usize), Misfit> {
+        let name = format!("{}.weight", keys::conv_module(layer));
+        let odd_kernel = |side: usize| side % 2 == 1 && side <= MAX_KERNEL_PX;
+        match weights.shape(&name) {
+            Some(&[out, _, height, width])
+                if (1..=MAX_CHANNELS).contains(&out) && height == width && odd_kernel(height) =>
+            {
+                Ok((out, height))
+            }
+            Some(_) => Err(Misfit::Shape {
+                name,
+                needed: format!(
+                    "[out, in, side, side] with 1 to {MAX_CHANNELS} channels and an odd side of at \
+                     most {MAX_KERNEL_PX}"
+                ),
+            }),
+            None => Err(Misfit::Missing(name)),
+        }
+    };
+    NetworkSpec::of_convs(block_count(weights)?, conv)
+}
+
+/// The number of residual blocks, all there from the first to the last.
+fn block_count(weights: &impl NamedShapes) -> Result<usize, Misfit> {
+    let numbers = weights.names().filter_map(keys::block_number);
+    let mut is_present = [false; MAX_BLOCKS + 1];
+    let mut blocks = 0;
+    for number in numbers {
+        blocks = blocks.max(number);
+        if let Some(present) = is_present.get_mut(number) {
+            *present = true;
+        }
+    }
+    if blocks > MAX_BLOCKS {
+        let out_of_range = NetworkError::OutOfRange {
+            what: "the number of residual blocks".to_owned(),
+            got: blocks,
+            limits: format!("1 to {MAX_BLOCKS}"),
+        };
+        return Err(out_of_range.into());
+    }
+    match (1..blocks).find(|block| !is_present[*block]) {
+        Some(missing) => Err(Misfit::Gap(format!(
+            "the residual block res{missing} is missing, though res{blocks} is there"
+        ))),
+        None => Ok(blocks),
+    }
+}

@@ -1,0 +1,108 @@
+//! Numbers picked by their positions, and put behind each other.
+
+use super::{MAX_COUNT, Node, Numbers, Values, input};
+
+fn axis(node: &Node<'_>) -> i64 {
+    node.attribute("axis").map_or(0, |a| a.i)
+}
+
+/// A position that may count from the end.
+fn wrapped(index: i64, count: usize) -> Option<usize> {
+    let count = i64::try_from(count).ok()?;
+    let index = if index < 0 { index + count } else { index };
+    (0..count).contains(&index).then_some(index as usize)
+}
+
+pub(super) fn gather(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
+    let (source, indices) = (input(inputs, 0)?, input(inputs, 1)?);
+    if source.shape.len() != 1 || !matches!(axis(node), 0 | -1) {
+        return None;
+    }
+    let positions: Vec<usize> = indices
+        .as_ints()?
+        .iter()
+        .map(|i| wrapped(*i, source.count()))
+        .collect::<Option<_>>()?;
+    source.picked(indices.shape.clone(), &positions)
+}
+
+/// Rows along the first axis, forwards or backwards.
+pub(super) fn slice(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
+    let source = input(inputs, 0)?;
+    let one = |index: usize, name: &str| -> Option<Option<i64>> {
+        let list = match (input(inputs, index), node.attribute(name)) {
+            (Some(numbers), _) => numbers.as_ints()?,
+            (None, Some(attribute)) => &attribute.ints,
+            (None, None) => return Some(None),
+        };
+        match list {
+            [one] => Some(Some(*one)),
+            _ => None,
+        }
+    };
+    let (start, end) = (one(1, "starts")??, one(2, "ends")??);
+    if one(3, "axes")?.unwrap_or(0) != 0 {
+        return None;
+    }
+    let step = one(4, "steps")?.unwrap_or(1);
+    let rows = i64::try_from(*source.shape.first()?).ok()?;
+    let from_end = |index: i64| {
+        if index < 0 {
+            index.saturating_add(rows)
+        } else {
+            index
+        }
+    };
+    let picked: Vec<i64> = match step {
+        1 => (from_end(start).clamp(0, rows)..from_end(end).clamp(0, rows)).collect(),
+        -1 => {
+            let first = from_end(start).clamp(-1, rows - 1);
+            let last = from_end(end).clamp(-1, rows - 1);
+            (last + 1..=first).rev().collect()
+        }
+        _ => return None,
+    };
+    let width: usize = source.shape[1..].iter().product();
+    let positions: Vec<usize> = picked
+        .iter()
+        .flat_map(|row| (0..width).map(move |column| *row as usize * width + column))
+        .collect();
+    let mut shape = source.shape.clone();
+    shape[0] = picked.len();
+    source.picked(shape, &positions)
+}
+
+pub(super) fn concat(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
+    if !matches!(axis(node), 0 | -1) {
+        return None;
+    }
+    let parts: Vec<&Numbers> = inputs.iter().copied().collect::<Option<_>>()?;
+    if parts.iter().any(|part| part.shape.len() != 1) {
+        return None;
+    }
+    let total: usize = parts.iter().map(|part| part.count()).sum();
+    if total > MAX_COUNT {
+        return None;
+    }
+    let ints: Option<Vec<&[i64]>> = parts.iter().map(|part| part.as_ints()).collect();
+    let values = match ints {
+        Some(ints) => Values::Int(ints.concat()),
+        None if parts.iter().all(|p| p.as_ints().is_none()) => {
+            Values::Float(parts.iter().flat_map(|part| part.to_floats()).collect())
+        }
+        None => return None,
+    };
+    Numbers::new(vec![total], values)
+}
+
+/// Rows become columns.
+pub(super) fn transpose(inputs: &[Option<&Numbers>]) -> Option<Numbers> {
+    let source = input(inputs, 0)?;
+    let [rows, columns] = *source.shape.as_slice() else {
+        return None;
+    };
+    let positions: Vec<usize> = (0..columns)
+        .flat_map(|c| (0..rows).map(move |r| r * columns + c))
+        .collect();
+    source.picked(vec![columns, rows], &positions)
+}

@@ -1,0 +1,50 @@
+//! Numbers in another shape, and numbers that are made for a shape.
+
+use super::super::wire::varints;
+use super::{MAX_COUNT, Node, Numbers, Values, input, product};
+
+/// A single number that gains or loses its only side.
+pub(super) fn single(inputs: &[Option<&Numbers>], from: &[usize], to: &[usize]) -> Option<Numbers> {
+    let source = input(inputs, 0)?;
+    if source.shape != from {
+        return None;
+    }
+    Numbers::new(to.to_vec(), source.values.clone())
+}
+
+pub(super) fn reshape(inputs: &[Option<&Numbers>]) -> Option<Numbers> {
+    let (source, sides) = (input(inputs, 0)?, input(inputs, 1)?.as_ints()?);
+    let shape = sides_for(source.count(), sides)?;
+    Numbers::new(shape, source.values.clone())
+}
+
+/// The shape that so many numbers are given, where a side of -1 follows from the others; `None` when
+/// the numbers do not fill it.
+pub(in super::super) fn sides_for(count: usize, sides: &[i64]) -> Option<Vec<usize>> {
+    let known = sides.iter().filter(|side| **side != -1);
+    let known = product(known.map(|side| usize::try_from(*side).ok()))?;
+    let free = count.checked_div(known)?;
+    let shape: Vec<usize> = sides
+        .iter()
+        .map(|side| usize::try_from(*side).unwrap_or(free))
+        .collect();
+    (product(shape.iter().copied().map(Some)) == Some(count)).then_some(shape)
+}
+
+pub(super) fn constant_of_shape(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
+    let [count] = input(inputs, 0)?.as_ints()? else {
+        return None;
+    };
+    let count = usize::try_from(*count).ok().filter(|c| *c <= MAX_COUNT)?;
+    let values = match node.attribute("value").and_then(|a| a.t.as_ref()) {
+        // INT64 zeros are all that padding programs ask for.
+        Some(tensor) if tensor.data_type == 7 => {
+            let zero = tensor.raw_data.iter().all(|b| *b == 0)
+                && varints(&tensor.int64_data).all(|v| v == 0);
+            Values::Int(vec![0; zero.then_some(count)?])
+        }
+        None => Values::Float(vec![0.0; count]),
+        Some(_) => return None,
+    };
+    Numbers::new(vec![count], values)
+}

@@ -1,0 +1,57 @@
+//! The bytes of a pickle, read from the first to the last; what reaches past the end is refused.
+
+/// What is wrong, in words.
+pub(super) type Problem = String;
+
+/// Bytes and how far they have been read.
+pub(super) struct Input<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Input<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// Bytes that have been read.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Bytes that have not been read.
+    pub(super) fn left_bytes(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Problem> {
+        let end = self.at.checked_add(length);
+        let part = end.and_then(|end| self.bytes.get(self.at..end));
+        let part = part.ok_or("it ends in the middle of an instruction")?;
+        self.at += length;
+        Ok(part)
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Problem> {
+        let part = self.take(N)?.first_chunk::<N>();
+        Ok(*part.ok_or("it ends in the middle of an instruction")?)
+    }
+
+    pub(super) fn length32(&mut self) -> Result<usize, Problem> {
+        let length = u32::from_le_bytes(self.array()?);
+        usize::try_from(length).map_err(|e| e.to_string())
+    }
+
+    pub(super) fn length64(&mut self) -> Result<usize, Problem> {
+        let length = u64::from_le_bytes(self.array()?);
+        usize::try_from(length).map_err(|e| e.to_string())
+    }
+
+    pub(super) fn line(&mut self) -> Result<&'a str, Problem> {
+        let rest = &self.bytes[self.at..];
+        let length = rest.iter().position(|b| *b == b'\n');
+        let line = self.take(length.ok_or("a name does not end")?)?;
+        self.at += 1;
+        std::str::from_utf8(line).map_err(|_| "a name is not UTF-8".to_owned())
+    }
+}
