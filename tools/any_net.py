@@ -274,6 +274,8 @@ class AnyNet(nn.Module):
         self.stem = Stem(spec)
         self.encoder = blocks(spec.encoder_blocks)
         self.style_encoder = blocks(spec.style_blocks)
+        # Without it means outgrow deviations, and the decoder hardly sees what the photo's tokens differ in.
+        self.style_norm = nn.LayerNorm(spec.dim, EPS)
         self.decoder = blocks(spec.decoder_blocks, modulated)
         self.decoder_norm = nn.LayerNorm(spec.dim, EPS, elementwise_affine=not modulated)
         self.head = Head(spec)
@@ -295,7 +297,7 @@ class AnyNet(nn.Module):
         x, _, _ = self._tokens(picture)
         for block in self.style_encoder if self.spec.style_blocks else self.encoder:
             x = block(x)
-        mean, std = token_statistics(x)
+        mean, std = token_statistics(self.style_norm(x))
         parts = [mean, std]
         if self.norm_widths:
             # Normed, or the scales of all norms would move with the size that tokens happen to have.
