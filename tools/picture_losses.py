@@ -27,6 +27,9 @@ TONE_FLOOR = 10.0
 GRID_PX = 4
 GRID_CELLS = 6
 
+#: A pattern of any other step is looked for in windows of so many steps each way.
+STEPPED_CELLS = 4
+
 #: Plain is what hardly differs from its mean over so many pixels, measured at half the size: a RMS difference
 #: of this share of the photo's spread counts a third. The floor, in levels, keeps noise in a plain photo plain.
 CALM_PX = 20
@@ -89,6 +92,29 @@ def weave(fine: torch.Tensor) -> torch.Tensor:
     cells = cells.reshape(count * channels, rows, GRID_PX, columns, GRID_PX).permute(0, 2, 4, 1, 3)
     pattern = F.avg_pool2d(cells.reshape(count * channels, GRID_PX**2, rows, columns), GRID_CELLS, GRID_CELLS // 2)
     return pattern.div(255).square().mean()
+
+
+def stepped(paintings: torch.Tensor, photos: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """(energies, weights), (N, rows, columns): what repeats every ``step`` pixels in windows of ``STEPPED_CELLS``
+    steps each way, the mean square of the pattern in levels, and how plain the photo is there.
+
+    The mean over ``step`` pixels around has none of the pattern, so the difference to it has all of it. Texture
+    of no step leaves a part in the mean of the cells by chance: it is taken off, so that its energy is 0 on average.
+    """
+    around = F.avg_pool2d(paintings, step, 1)
+    first = step // 2
+    fine = paintings[..., first : first + around.shape[2], first : first + around.shape[3]] - around
+    count, channels, height, width = fine.shape
+    rows, columns = height // step, width // step
+    cells = fine[..., : rows * step, : columns * step].reshape(count * channels, rows, step, columns, step)
+    cells = cells.permute(0, 2, 4, 1, 3).reshape(count * channels, step**2, rows, columns)
+    repeated = F.avg_pool2d(cells, STEPPED_CELLS, 1).square().mean(1)
+    whole = F.avg_pool2d(cells.square().mean(1, keepdim=True), STEPPED_CELLS, 1)[:, 0]
+    number = STEPPED_CELLS**2
+    energy = (number * repeated - whole) / (number - 1)
+    plain = plainness(photos)[..., first // 2 :, first // 2 :]
+    plain = F.avg_pool2d(plain[..., : rows * step // 2, : columns * step // 2], step // 2)
+    return energy.view(count, channels, *energy.shape[1:]).mean(1), F.avg_pool2d(plain, STEPPED_CELLS, 1)[:, 0]
 
 
 def unrest(paintings: torch.Tensor, photos: torch.Tensor) -> torch.Tensor:

@@ -100,6 +100,11 @@ class CropSampler:
         window = size.min(1).values * (1 - 0.45 * self._uniform(count) ** 2)
         reach = size.min(1).values * self._uniform(count, low=1.0, high=SMALL_REACH)
         window = torch.where(self._uniform(count) < small_share, reach, window)
+        return self._harder(self.cut(rows, window, side)).clamp_(0, 255)
+
+    def cut(self, rows: torch.Tensor, window: torch.Tensor, side: int) -> torch.Tensor:
+        """(count, 3, side, side) levels: a square of ``window`` pixels of each of these pictures, half mirrored."""
+        count, size = len(rows), self.sizes[rows]
         corner = (size - window[:, None]) * self._uniform(count, 2)
         mirror = torch.where(self._uniform(count) < 0.5, -1.0, 1.0)
         # Two samples each way for every pixel: what is made smaller would sparkle otherwise.
@@ -110,7 +115,7 @@ class CropSampler:
         x, y = (2 * place / self.canvas.shape[-1] - 1 for place in places)
         grid = torch.stack((x[:, None, :].expand(-1, 2 * side, -1), y[:, :, None].expand(-1, -1, 2 * side)), 3)
         crops = F.grid_sample(self.canvas[rows].float(), grid, align_corners=False, padding_mode="border")
-        return self._harder(F.avg_pool2d(crops, 2)).clamp_(0, 255)
+        return F.avg_pool2d(crops, 2)
 
     def _harder(self, crops: torch.Tensor) -> torch.Tensor:
         """Some crops made dark, bright, grey, of low contrast, with a plain sky, or a little noisy."""

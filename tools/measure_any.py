@@ -1,0 +1,269 @@
+#!/usr/bin/env python3
+"""Measures networks for any style picture, and their teacher, on pictures that no training saw.
+
+    python tools/measure_any.py --weights any.safetensors --teacher adain_teacher.npz --vgg vgg16.pth \
+        --photos photos/ --paintings paintings/ --json measured.json --sheet sheet.webp
+
+Figures, means over the held-out paintings x measured photos of any_held_out.txt; smaller is better. Photos have a
+longer side of 352 pixels, style pictures a shorter side of 512, when they are judged and when they are given.
+
+- style, content, noise flicker, move flicker: as measure_styles.py has them (VGG-16).
+- style19: the relative Gram distance on the teacher's own VGG-19 (mean of relu1_1, 2_1, 3_1, 4_1). No training of ours
+  sees it: a network that only learned to please VGG-16 would show here.
+- weave: what repeats every 16 pixels where the photo is plain, RMS in levels; 0 to 2 for texture
+  without a step, by chance.
+- weave on grounds: the same on soft gradients, where there is nothing else.
+
+With ``--time`` also PyTorch's time for one painting, fp16, channels-last, as a CUDA graph, the code being there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import nn
+
+from adain_teacher import Teacher
+from any_net import AnyNet, pad_to_multiple, read_any
+from contact_sheet import fit
+from measure_styles import BORDER_PX, NOISE_SIGMA, SIDE_PX, STYLE_SHORT_SIDE_PX
+from perceptual import Vgg16, gram, relative_error
+from picture_losses import stepped
+from style_photos import read_picture, to_image, to_levels
+
+FIGURES = ("style", "content", "noise_flicker", "move_flicker", "style19", "weave", "weave_on_grounds")
+
+#: Steps at which a weave is looked for: the token stride, and with it all its parts.
+STEP_PX = 16
+
+HELD_OUT = Path(__file__).parent / "any_held_out.txt"
+
+
+def read_held_out(path: Path = HELD_OUT) -> dict[str, list[str]]:
+    """The lists of a file of ``[section]`` lines and names."""
+    lists: dict[str, list[str]] = {}
+    for line in path.read_text().splitlines():
+        if line.startswith("["):
+            names = lists.setdefault(line.strip("[] "), [])
+        elif line and not line.startswith("#"):
+            names.extend(line.split())
+    return lists
+
+
+def find(names: list[str], *folders: Path | None) -> list[Path]:
+    """The files of these names in the folders; names that are in none are left out."""
+    by_name = {path.stem: path for folder in folders if folder for path in sorted(folder.iterdir())}
+    return [by_name[name] for name in names if name in by_name]
+
+
+class TeacherPainter:
+    """The teacher with a network's face: a code, and paintings in it."""
+
+    def __init__(self, teacher: Teacher):
+        self.teacher = teacher
+
+    def code(self, picture: torch.Tensor) -> torch.Tensor:
+        return self.teacher.encode(picture)[-1]
+
+    def paint(self, photo: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
+        height, width = photo.shape[-2:]
+        return self.teacher.decode(self.teacher.encode(pad_to_multiple(photo, 8))[-1], code)[..., :height, :width]
+
+
+@torch.no_grad()
+def style_targets(vgg: Vgg16, teacher: Teacher | None, picture: torch.Tensor) -> tuple[list, list]:
+    """Gram matrices of a style picture: VGG-16's, and the teacher's where there is one."""
+    return [gram(x) for x in vgg(picture)], [gram(x) for x in teacher.encode(picture)] if teacher else []
+
+
+@torch.no_grad()
+def measure_pair(painter, code, vgg, teacher, targets, photo: torch.Tensor, seed: int) -> list[float]:
+    """The first six figures for one photo of (1, 3, H, W) levels in one style."""
+
+    def paint(levels: torch.Tensor) -> torch.Tensor:
+        return painter.paint(levels, code).float().clamp(0, 255)
+
+    painting = paint(photo)
+    features = vgg(painting)
+    style = sum(relative_error(gram(x), y) for x, y in zip(features, targets[0])) / len(targets[0])
+    content = relative_error(features[2], vgg(photo, depth=3)[2])
+    noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(seed)).to(photo.device) * NOISE_SIGMA
+    noisy = (paint((photo + noise).clamp(0, 255)) - painting).abs().mean()
+    moved = []
+    inside = (..., slice(BORDER_PX, -BORDER_PX), slice(BORDER_PX, -BORDER_PX))
+    for dim in (2, 3):
+        length = photo.shape[dim] - 1
+        first = paint(photo.narrow(dim, 1, length)).narrow(dim, 0, length - 1)
+        second = paint(photo.narrow(dim, 0, length)).narrow(dim, 1, length - 1)
+        moved.append((first[inside] - second[inside]).abs().mean())
+    style19 = float("nan")
+    if targets[1]:
+        pairs = zip(teacher.encode(painting), targets[1])
+        style19 = sum(relative_error(gram(x), y) for x, y in pairs) / len(targets[1])
+    values = (style, content, noisy, (moved[0] + moved[1]) / 2, style19, weave_levels(painting, photo))
+    return [float(value) for value in values]
+
+
+def weave_levels(painting: torch.Tensor, photo: torch.Tensor) -> torch.Tensor:
+    """What repeats every ``STEP_PX`` pixels on plain places, RMS in levels."""
+    energies, weights = stepped(painting, photo, STEP_PX)
+    return ((weights * energies).sum() / (weights.sum() + 1e-6)).clamp(min=0).sqrt()
+
+
+def grounds() -> list[torch.Tensor]:
+    """Soft gradients with a trace of noise, (1, 3, 240, 352) levels."""
+    random = torch.Generator().manual_seed(5)
+    y, x = torch.meshgrid(torch.linspace(0, 1, 240), torch.linspace(0, 1, 352), indexing="ij")
+    pictures = []
+    for _ in range(4):
+        first, second = torch.rand(2, 3, 1, 1, generator=random) * 180 + 40
+        turn = torch.rand(1, generator=random) * 6.28
+        blend = (x * turn.cos() + y * turn.sin() + 1) / 3
+        noise = torch.randn(1, 3, 240, 352, generator=random) * 0.7
+        pictures.append((first + (second - first) * 0.5 * blend + noise).clamp(0, 255))
+    return pictures
+
+
+def measure(painter, vgg, teacher, paintings: list[Path], photos: list[Path], device) -> dict:
+    """The mean figures, and those of every style."""
+    plain = [ground.to(device) for ground in grounds()]
+    shown = [read_picture(path, long_side=SIDE_PX).to(device) for path in photos]
+    each = {}
+    for path in paintings:
+        picture = read_picture(path, short_side=STYLE_SHORT_SIDE_PX).to(device)
+        targets = style_targets(vgg, teacher, picture)
+        with torch.no_grad():
+            code = painter.code(picture)
+            rows = [measure_pair(painter, code, vgg, teacher, targets, x, seed) for seed, x in enumerate(shown)]
+            on_grounds = [float(weave_levels(painter.paint(x, code).float().clamp(0, 255), x)) for x in plain]
+        values = [statistics.fmean(column) for column in zip(*rows)] + [statistics.fmean(on_grounds)]
+        each[path.stem] = dict(zip(FIGURES, (round(value, 4) for value in values)))
+    means = {name: statistics.fmean(figures[name] for figures in each.values()) for name in FIGURES}
+    return {name: round(value, 4) for name, value in means.items()} | {"each": each}
+
+
+@torch.no_grad()
+def time_painting(net: AnyNet, width: int, height: int, compiled: bool = False) -> float:
+    """Milliseconds for one painting in fp16, the median of 50 graph replays."""
+    half = net.half().to(memory_format=torch.channels_last)
+    photo = (torch.rand(1, 3, height, width, device="cuda") * 255).half()
+    code = half.code(photo)
+    paint = torch.compile(half.paint, mode="max-autotune-no-cudagraphs") if compiled else half.paint
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            paint(photo, code)
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        paint(photo, code)
+    times = []
+    for number in range(60):
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin.record()
+        graph.replay()
+        end.record()
+        end.synchronize()
+        if number >= 10:
+            times.append(begin.elapsed_time(end))
+    return statistics.median(times)
+
+
+@torch.no_grad()
+def make_sheet(painter, paintings: list[Path], photos: list[Path], device, side: int = 512, cell: int = 176):
+    """Style pictures above, photos on the left, and every painting; ``side`` is the photos' longer side."""
+    gap, low = 4, cell * 3 // 4
+    size = ((len(paintings) + 1) * (cell + gap) + gap, (len(photos) + 1) * (low + gap) + gap)
+    sheet = Image.new("RGB", size, "white")
+    shown = [read_picture(path, long_side=side).to(device) for path in photos]
+    for row, photo in enumerate(shown):
+        sheet.paste(fit(to_image(photo), cell, low), (gap, gap + (row + 1) * (low + gap)))
+    for column, path in enumerate(paintings):
+        left = gap + (column + 1) * (cell + gap)
+        picture = read_picture(path, short_side=STYLE_SHORT_SIDE_PX)
+        sheet.paste(fit(to_image(picture), cell, low), (left, gap))
+        ImageDraw.Draw(sheet).text((left + 3, gap + 1), path.stem, font=ImageFont.load_default(12), fill="red")
+        code = painter.code(picture.to(device))
+        for row, photo in enumerate(shown):
+            painted = fit(to_image(painter.paint(photo, code).float()), cell, low)
+            sheet.paste(painted, (left, gap + (row + 1) * (low + gap)))
+    return sheet
+
+
+@torch.no_grad()
+def make_large(painter, paintings: list[Path], photo: Path, device, size: tuple[int, int] = (1280, 720)):
+    """One photo filling 1280x720, in some styles, as one high picture: to look for grids, seams and borders."""
+    image = fit(to_image(read_picture(photo)), *size)
+    levels = to_levels(image).to(device)
+    sheet = Image.new("RGB", (size[0], size[1] * len(paintings)))
+    for row, path in enumerate(paintings):
+        code = painter.code(read_picture(path, short_side=STYLE_SHORT_SIDE_PX).to(device))
+        sheet.paste(to_image(painter.paint(levels, code).float()), (0, row * size[1]))
+    return sheet
+
+
+def as_markdown(results: dict[str, dict]) -> str:
+    lines = [f"| network | {' | '.join(FIGURES).replace('_', ' ')} |", "| --- |" + " ---: |" * len(FIGURES)]
+    for name, figures in results.items():
+        digits = (3, 3, 2, 2, 3, 2, 2)
+        values = (f"{figures[figure]:.{places}f}" for figure, places in zip(FIGURES, digits))
+        lines.append(f"| {name} | {' | '.join(values)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--weights", type=Path, action="append", default=[], help="a file of train_any.py; repeatable")
+    parser.add_argument("--teacher", type=Path, required=True, help="adain_teacher.npz")
+    parser.add_argument("--without-teacher", action="store_true", help="measures the weights only")
+    parser.add_argument("--vgg", type=Path, required=True)
+    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--photos-large", type=Path)
+    parser.add_argument("--paintings", type=Path, required=True)
+    parser.add_argument("--limit", type=int, nargs=2, default=(None, None), metavar=("PAINTINGS", "PHOTOS"))
+    parser.add_argument("--sheet", type=Path, help="folder for contact sheets, NAME.webp and NAME_large.webp")
+    parser.add_argument("--time", action="store_true", help="times PyTorch as well (CUDA)")
+    parser.add_argument("--compile", action="store_true", help="times torch.compile max-autotune too: minutes")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    arguments = parser.parse_args()
+
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    device = torch.device(arguments.device)
+    held_out = read_held_out()
+    paintings = find(held_out["paintings"], arguments.paintings)
+    paintings = paintings[:: max(1, len(paintings) // (arguments.limit[0] or len(paintings)))][: arguments.limit[0]]
+    photos = find(held_out["measured"], arguments.photos)[: arguments.limit[1]]
+    vgg, teacher = Vgg16(arguments.vgg).to(device), Teacher(arguments.teacher).to(device)
+    painters: dict[str, object] = {} if arguments.without_teacher else {"teacher": TeacherPainter(teacher)}
+    painters |= {path.stem: read_any(path)[0].to(device) for path in arguments.weights}
+    results = {}
+    for name, painter in painters.items():
+        results[name] = measure(painter, vgg, teacher, paintings, photos, device)
+        if arguments.sheet:
+            arguments.sheet.mkdir(parents=True, exist_ok=True)
+            on_sheet = find(held_out["sheet_paintings"], arguments.paintings)
+            shown = find(held_out["sheet_photos"], arguments.photos, arguments.photos_large)
+            make_sheet(painter, on_sheet, shown, device).save(arguments.sheet / f"{name}.webp", quality=85)
+            large = make_large(painter, on_sheet[:4], shown[0], device)
+            large.save(arguments.sheet / f"{name}_large.webp", quality=85)
+        if arguments.time and isinstance(painter, nn.Module) and device.type == "cuda":
+            for width, height in ((512, 512), (1280, 720)):
+                for compiled in (False, True) if arguments.compile else (False,):
+                    key = f"ms_{'compiled' if compiled else 'graph'}_{width}x{height}"
+                    results[name][key] = round(time_painting(painter, width, height, compiled), 3)
+        print(name, json.dumps({key: value for key, value in results[name].items() if key != "each"}), flush=True)
+    print(as_markdown(results))
+    if arguments.json:
+        about = {"paintings": len(paintings), "photos": len(photos), "torch": torch.__version__}
+        arguments.json.write_text(json.dumps(about | {"results": results}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

