@@ -93,7 +93,7 @@ impl LiveView {
             }
             if shows_hint {
                 ui.separator();
-                theme::caption(ui, "Keys 1 to 6 change the style, ? shows all keys");
+                theme::caption(ui, "Number keys change the style, ? shows all keys");
                 if ui.small_button("Got it").clicked() {
                     intents.push(Intent::Live(LiveIntent::HideHint));
                 }
