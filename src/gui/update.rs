@@ -206,6 +206,8 @@ impl App {
                 None => self.stage.compare = compare,
             },
             Intent::Cancel => self.stop_painting(),
+            // What is on screen is saved, not a painting that live pictures hide.
+            Intent::Save if self.live.is_some() => self.perform_live(ctx, LiveIntent::Snapshot),
             Intent::Save => self.ask_target(),
             Intent::Copy => {
                 if let Some(finished) = self.workspace.finished() {

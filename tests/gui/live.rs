@@ -15,6 +15,8 @@ impl Window {
     fn painting_live() -> Self {
         let mut w = Self::live();
         w.until_live();
+        // Until the style is loaded, the source is shown as it is.
+        w.until("the mode", |w| w.pace().contains("fused"));
         w
     }
 

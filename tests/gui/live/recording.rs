@@ -1,6 +1,6 @@
 //! What is kept of live pictures: snapshots, recordings, and what closing would lose.
 
-use eframe::egui::Key;
+use eframe::egui::{Key, Modifiers};
 use styleforge::media::decode;
 
 use crate::window::{Window, saves_there};
@@ -32,6 +32,9 @@ fn snapshots_and_recordings_are_files() {
     assert!(w.has_containing(&format!("Saved with {width} × {height} px as ")));
     w.press(Key::S);
     w.until_contains("snapshot-candy-0002.png");
+    // Saving saves what is seen: live that is a snapshot, not a painting of before.
+    w.key(Modifiers::CTRL, Key::S);
+    w.until_contains("snapshot-candy-0003.png");
 
     w.press(Key::R);
     let folder = w.path("StyleForge/recording-0001");
