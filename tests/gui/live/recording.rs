@@ -1,9 +1,23 @@
 //! What is kept of live pictures: snapshots, recordings, and what closing would lose.
 
+use std::path::PathBuf;
+
 use eframe::egui::{Key, Modifiers};
 use styleforge::media::decode;
 
 use crate::window::{Window, saves_there};
+
+impl Window {
+    /// Begins the first recording of a window; its folder, once frames are written there.
+    fn begin_recording(&mut self) -> PathBuf {
+        self.press(Key::R);
+        let folder = self.path("StyleForge/recording-0001");
+        self.until("frames to be written", |_| {
+            folder.join("frame-000002.jpg").exists()
+        });
+        folder
+    }
+}
 
 #[test]
 fn snapshots_and_recordings_are_files() {
@@ -36,11 +50,7 @@ fn snapshots_and_recordings_are_files() {
     w.key(Modifiers::CTRL, Key::S);
     w.until_contains("snapshot-candy-0003.png");
 
-    w.press(Key::R);
-    let folder = w.path("StyleForge/recording-0001");
-    w.until("frames to be written", |_| {
-        folder.join("frame-000002.jpg").exists()
-    });
+    let folder = w.begin_recording();
     w.press(Key::R);
     w.until_contains("frames recorded in");
     assert!(folder.join("frames.csv").exists());
@@ -50,11 +60,7 @@ fn snapshots_and_recordings_are_files() {
 fn closing_while_recording_asks_and_keeps_what_was_recorded() {
     let mut w = Window::live_after(saves_there);
     w.until_live();
-    w.press(Key::R);
-    let folder = w.path("StyleForge/recording-0001");
-    w.until("frames to be written", |_| {
-        folder.join("frame-000002.jpg").exists()
-    });
+    let folder = w.begin_recording();
     assert!(w.close_is_held_back());
     w.until_label("Stop recording?");
     assert!(w.has_containing("recording-0001"), "{:#?}", w.texts());
@@ -82,11 +88,7 @@ fn closing_while_recording_asks_and_keeps_what_was_recorded() {
 fn a_recording_that_fails_ends_at_once_and_is_reported() {
     let mut w = Window::live_after(saves_there);
     w.until_live();
-    w.press(Key::R);
-    let folder = w.path("StyleForge/recording-0001");
-    w.until("frames to be written", |_| {
-        folder.join("frame-000002.jpg").exists()
-    });
+    let folder = w.begin_recording();
     // As a disk that is unplugged.
     let gone = w.path("gone");
     std::fs::rename(&folder, &gone).expect("renamed");
@@ -122,13 +124,7 @@ fn a_request_to_end_asks_nothing_and_loses_nothing_of_a_recording() {
     w.until_painted();
     w.click("Live");
     w.until_live();
-    w.press(Key::R);
-    let recorded = |w: &Window| {
-        let folder = w.path("StyleForge/recording-0001");
-        folder.join("frame-000002.jpg").exists()
-    };
-    w.until("frames to be written", recorded);
-    let recording = w.path("StyleForge/recording-0001");
+    let recording = w.begin_recording();
     assert!(w.close_is_held_back(), "by hand it is asked first");
     w.ask_to_end();
     w.until("the window to close", |w| w.closes());

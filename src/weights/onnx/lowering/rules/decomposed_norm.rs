@@ -288,6 +288,13 @@ mod tests {
     }
 
     const START: [&str; 2] = ["m = ReduceMean x", "d = Sub x m"];
+    /// From the difference `d` to the standard deviation `s`.
+    const DEVIATION: [&str; 4] = [
+        "q = Mul d d",
+        "v = ReduceMean q",
+        "e = Add v eps",
+        "s = Sqrt e",
+    ];
 
     #[test]
     fn all_spellings_of_the_norm_are_the_norm() {
@@ -353,11 +360,8 @@ mod tests {
     fn a_flat_scale_may_be_given_its_shape_in_the_graph() {
         let lines = [
             &START[..],
+            &DEVIATION,
             &[
-                "q = Mul d d",
-                "v = ReduceMean q",
-                "e = Add v eps",
-                "s = Sqrt e",
                 "n = Div d s",
                 "c = Reshape flat column",
                 "g = Mul n c",
@@ -467,12 +471,7 @@ mod tests {
         // A scale without one value per channel would be spread over the plane.
         let lines = [
             &START[..],
-            &[
-                "q = Mul d d",
-                "v = ReduceMean q",
-                "e = Add v eps",
-                "s = Sqrt e",
-            ],
+            &DEVIATION,
             &["n = Div d s", "g = Mul n flat", "y = Add g shift"],
         ];
         let error = norm(&lines.concat()).expect_err("spread over columns");
