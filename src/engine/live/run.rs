@@ -482,7 +482,7 @@ impl Live {
         let mut pictures: Vec<Frame> = Vec::new();
         for _ in 0..MEASURED_PICTURES {
             let frame = &self.input.frames.value.frame;
-            let size = size_within(frame.width(), frame.height(), self.rate.long_side_px());
+            let size = self.working_size(sides(frame));
             self.frames.scale(frame, size, false);
             let scaled = self.frames.scaled();
             let is_first_size = pictures.first().is_none_or(|p| sides(p) == size);
