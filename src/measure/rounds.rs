@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::MeasureError;
 use crate::{
-    backend::{Backend, Inspect, RunControl, Session, SessionSpec},
+    backend::{Backend, BackendError, Inspect, RunControl, Session, SessionSpec},
     frame::Frame,
     graph::Graph,
     media::memory,
@@ -174,7 +174,7 @@ impl Rounds<'_> {
                 Ok(TimedCandidate {
                     backend,
                     mode,
-                    session: backend.open(self.network, &spec)?,
+                    session: backend.open_unless_cancelled(self.network, &spec, control)?,
                     painted: pictures.to_vec(),
                     times_ms: Vec::new(),
                     host_ms: Vec::new(),
@@ -203,6 +203,9 @@ impl Rounds<'_> {
                 order.reverse();
             }
             for candidate in order {
+                if control.is_cancelled() {
+                    return Err(BackendError::Cancelled.into());
+                }
                 control.begin_part(run, runs);
                 control.set_progress(0.0);
                 run += 1;
