@@ -119,7 +119,7 @@ impl Network {
             .map(|(node, shape)| {
                 let count = shape.weight_len();
                 let (weight, bias) = match node.op {
-                    Op::Conv2d { .. } => {
+                    Op::Conv2d(_) => {
                         let fan_in = (count / shape.bias) as f32;
                         // The last layer sees values of order one and has to fill 0 to 255.
                         let (gain, centre) = match feeds_picture(&node.name) {
@@ -165,6 +165,7 @@ impl RandomUnits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::Conv;
 
     /// One convolution of the photo, a norm behind it.
     fn graph() -> Graph {
@@ -173,12 +174,7 @@ mod tests {
             graph.add(name, "", op, inputs).expect("earlier nodes")
         };
         let photo = add("photo", Op::Photo, &[]);
-        let conv = Op::Conv2d {
-            in_channels: 3,
-            out_channels: 5,
-            kernel_px: 1,
-            stride_px: 1,
-        };
+        let conv = Op::Conv2d(Conv::square(3, 5, 1, 1));
         let conv = add("conv", conv, &[photo]);
         let statistics = add("statistics", Op::InstanceStatistics, &[conv]);
         add("norm", Op::InstanceNorm { eps: 1e-5 }, &[conv, statistics]);

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use styleforge::{
     backend::{Backend, BackendError, SessionSpec, cpu::CpuBackend, oracle},
     frame::Frame,
-    graph::{Graph, Node, NodeId, Op},
+    graph::{Conv, Graph, Node, NodeId, Op},
     mode::{Mode, Precision, Variant},
     network::Network,
 };
@@ -47,17 +47,8 @@ impl Growing {
     ) -> NodeId {
         self.layer = name.to_owned();
         let margin_px = kernel_px / 2;
-        let pad = self.add(
-            &format!("{name}.pad"),
-            Op::ReflectPad { margin_px },
-            &[from],
-        );
-        let op = Op::Conv2d {
-            in_channels: channels.0,
-            out_channels: channels.1,
-            kernel_px,
-            stride_px: 1,
-        };
+        let pad = self.add(&format!("{name}.pad"), Op::reflect(margin_px), &[from]);
+        let op = Op::Conv2d(Conv::square(channels.0, channels.1, kernel_px, 1));
         self.add(name, op, &[pad])
     }
 }
@@ -148,12 +139,7 @@ proptest! {
 
 #[test]
 fn graphs_unlike_any_network_are_computed_or_refused() {
-    let conv_op = |i, o, k, s| Op::Conv2d {
-        in_channels: i,
-        out_channels: o,
-        kernel_px: k,
-        stride_px: s,
-    };
+    let conv_op = |i, o, k, s| Op::Conv2d(Conv::square(i, o, k, s));
     let norm = |g: &mut Growing, name: &str, x: NodeId| {
         let s = g.add(&format!("{name}.s"), Op::InstanceStatistics, &[x]);
         g.add(name, Op::InstanceNorm { eps: EPS }, &[x, s])
@@ -203,8 +189,8 @@ fn graphs_unlike_any_network_are_computed_or_refused() {
     });
     case("two pads", &|g, p| {
         g.layer = "c1".to_owned();
-        let a = g.add("pa", Op::ReflectPad { margin_px: 1 }, &[p]);
-        let a = g.add("pb", Op::ReflectPad { margin_px: 1 }, &[a]);
+        let a = g.add("pa", Op::reflect(1), &[p]);
+        let a = g.add("pb", Op::reflect(1), &[a]);
         let c = g.add("c1", conv_op(3, 16, 5, 1), &[a]);
         let n = norm(g, "n", c);
         let r = g.add("r", Op::Relu, &[n]);
@@ -219,7 +205,7 @@ fn graphs_unlike_any_network_are_computed_or_refused() {
         let n = norm(g, "n2", c);
         let r = g.add("r2", Op::Relu, &[n]);
         g.layer = "last".to_owned();
-        let a = g.add("pa", Op::ReflectPad { margin_px: 3 }, &[r]);
+        let a = g.add("pa", Op::reflect(3), &[r]);
         let c = g.add("last", conv_op(16, 3, 3, 1), &[a]);
         g.add("picture", Op::Picture, &[c]);
     });
@@ -229,7 +215,7 @@ fn graphs_unlike_any_network_are_computed_or_refused() {
             let mut channels = 3;
             for (name, out) in [("c1", 16), ("c2", 16)] {
                 g.layer = name.to_owned();
-                let a = g.add(&format!("{name}.p"), Op::ReflectPad { margin_px: 2 }, &[x]);
+                let a = g.add(&format!("{name}.p"), Op::reflect(2), &[x]);
                 let c = g.add(name, conv_op(channels, out, k, 1), &[a]);
                 let n = norm(g, &format!("{name}.n"), c);
                 x = g.add(&format!("{name}.r"), Op::Relu, &[n]);
@@ -240,7 +226,7 @@ fn graphs_unlike_any_network_are_computed_or_refused() {
     }
     case("stride 3", &|g, p| {
         g.layer = "c1".to_owned();
-        let a = g.add("p", Op::ReflectPad { margin_px: 2 }, &[p]);
+        let a = g.add("p", Op::reflect(2), &[p]);
         let c = g.add("c1", conv_op(3, 16, 5, 3), &[a]);
         let n = norm(g, "n", c);
         let r = g.add("r", Op::Relu, &[n]);

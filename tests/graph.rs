@@ -10,7 +10,7 @@ use styleforge::{
     backend::oracle::{Interpreter, Map, Rounding},
     frame::Frame,
     graph::{
-        Class, Graph, NodeId, Op,
+        Class, Conv, Graph, NodeId, Op,
         fusion::{self, Group, Level, Violation, check},
     },
     mode::Variant,
@@ -187,17 +187,8 @@ fn random_graph(choices: &[(u8, usize, usize)]) -> (Graph, Weights) {
         };
         match what % 6 {
             0 | 1 => {
-                let padded = add(
-                    &format!("{name}.pad"),
-                    Op::ReflectPad { margin_px: 1 },
-                    &[x],
-                );
-                let op = Op::Conv2d {
-                    in_channels: 3,
-                    out_channels: 3,
-                    kernel_px: 3,
-                    stride_px: 1,
-                };
+                let padded = add(&format!("{name}.pad"), Op::reflect(1), &[x]);
+                let op = Op::Conv2d(Conv::square(3, 3, 3, 1));
                 let conv = add(&name, op, &[padded]);
                 let own = NodeWeights {
                     weight: values(81, step),

@@ -95,7 +95,7 @@ fn feeds_gathers(graph: &Graph, readers: &[Vec<NodeId>]) -> Vec<bool> {
             && (readers[id].iter()).all(|&reader| match graph.nodes()[reader].op.class() {
                 Class::Contract => true,
                 Class::Pointwise | Class::Index => feeds[reader],
-                Class::Input | Class::Reduce | Class::Output => false,
+                Class::Input | Class::Window | Class::Reduce | Class::Output => false,
             });
     }
     feeds

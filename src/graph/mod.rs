@@ -6,20 +6,22 @@
 //! they are applied to, so that fusing is nothing but grouping nodes.
 
 pub mod fusion;
-
-use std::{
-    hash::{Hash, Hasher},
-    mem::discriminant,
-};
+mod op;
+pub mod resize;
+mod shape;
 
 use serde::{Deserialize, Serialize};
 
 use crate::tensor::Shape;
 
+pub use op::{Arithmetic, BlockOrder, Class, Conv, Function, Op, PadMode, Pool, Sides};
+
 /// Most channels of any map.
-pub const MAX_CHANNELS: usize = 512;
-/// Largest convolution kernel, in pixels a side.
-pub const MAX_KERNEL_PX: usize = 15;
+pub const MAX_CHANNELS: usize = 4096;
+/// Largest convolution kernel, stride and dilation, in pixels a side.
+pub const MAX_KERNEL_PX: usize = 31;
+/// Most pixels by which a side of a map is padded or cut.
+pub const MAX_MARGIN_PX: usize = 1 << 10;
 /// The eps that instance norms add to the variance unless a model says otherwise, as in PyTorch.
 pub const NORM_EPS: f64 = 1e-5;
 /// Upper bound of [`Graph::min_side_px`]: a graph whose reflections need larger pictures counts as one that
@@ -28,145 +30,6 @@ const MAX_MIN_SIDE_PX: usize = 1 << 10;
 
 /// Index of a node in [`Graph::nodes`]; also that of the map that the node makes.
 pub type NodeId = usize;
-
-/// The operation of a node. Maps are channels x rows x columns.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Op {
-    /// The photo's red, green and blue, 0 to 255. No inputs.
-    Photo,
-    /// Reflection padding by so many pixels on every side: the edge itself is not repeated.
-    ReflectPad {
-        /// Pixels on every side.
-        margin_px: usize,
-    },
-    /// Convolution without padding, with a bias for every output channel.
-    Conv2d {
-        /// Channels read.
-        in_channels: usize,
-        /// Channels made.
-        out_channels: usize,
-        /// Side of the kernel, in pixels.
-        kernel_px: usize,
-        /// Pixels from output to output.
-        stride_px: usize,
-    },
-    /// Mean and biased variance of every channel.
-    InstanceStatistics,
-    /// `(x - mean) / sqrt(variance + eps) * scale + shift`, scale and shift by channel. Inputs: the map
-    /// and its statistics.
-    InstanceNorm {
-        /// Added to the variance.
-        eps: f64,
-    },
-    /// Negative values become zero.
-    Relu,
-    /// The sum of two maps.
-    Add,
-    /// Nearest neighbour, twice the rows and columns.
-    Upsample,
-    /// Values clamped to 0 to 255, rounded to nearest and cropped from the top left to the photo's size.
-    Picture,
-}
-
-/// The kind of an operation, which decides how it can be fused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Comes from outside.
-    Input,
-    /// Every value from the values at its own place.
-    Pointwise,
-    /// Values at other places, unchanged.
-    Index,
-    /// Sums over a whole map.
-    Reduce,
-    /// Sums of products over channels and neighbours.
-    Contract,
-    /// Leaves the network.
-    Output,
-}
-
-impl Hash for Op {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        discriminant(self).hash(state);
-        match *self {
-            Self::ReflectPad { margin_px } => margin_px.hash(state),
-            Self::Conv2d {
-                in_channels,
-                out_channels,
-                kernel_px,
-                stride_px,
-            } => [in_channels, out_channels, kernel_px, stride_px].hash(state),
-            // The negative zero equals the other.
-            Self::InstanceNorm { eps } => (eps + 0.0).to_bits().hash(state),
-            Self::Photo
-            | Self::InstanceStatistics
-            | Self::Relu
-            | Self::Add
-            | Self::Upsample
-            | Self::Picture => {}
-        }
-    }
-}
-
-impl Op {
-    /// The kind of the operation.
-    pub const fn class(&self) -> Class {
-        match self {
-            Self::Photo => Class::Input,
-            Self::ReflectPad { .. } | Self::Upsample => Class::Index,
-            Self::Conv2d { .. } => Class::Contract,
-            Self::InstanceStatistics => Class::Reduce,
-            Self::InstanceNorm { .. } | Self::Relu | Self::Add => Class::Pointwise,
-            Self::Picture => Class::Output,
-        }
-    }
-
-    /// Whether it is a convolution.
-    pub const fn is_conv(&self) -> bool {
-        matches!(self, Self::Conv2d { .. })
-    }
-
-    /// Whether its sizes are within the limits of this program.
-    fn is_in_range(&self) -> bool {
-        match *self {
-            Self::Conv2d {
-                in_channels,
-                out_channels,
-                kernel_px,
-                stride_px,
-            } => {
-                let channels = 1..=MAX_CHANNELS;
-                let pixels = 1..=MAX_KERNEL_PX;
-                channels.contains(&in_channels)
-                    && channels.contains(&out_channels)
-                    && pixels.contains(&kernel_px)
-                    && pixels.contains(&stride_px)
-            }
-            Self::ReflectPad { margin_px } => margin_px <= MAX_KERNEL_PX,
-            Self::Photo
-            | Self::InstanceStatistics
-            | Self::InstanceNorm { .. }
-            | Self::Relu
-            | Self::Add
-            | Self::Upsample
-            | Self::Picture => true,
-        }
-    }
-
-    /// How many maps it reads.
-    pub const fn input_count(&self) -> usize {
-        match self {
-            Self::Photo => 0,
-            Self::InstanceNorm { .. } | Self::Add => 2,
-            Self::ReflectPad { .. }
-            | Self::Conv2d { .. }
-            | Self::InstanceStatistics
-            | Self::Relu
-            | Self::Upsample
-            | Self::Picture => 1,
-        }
-    }
-}
 
 /// One operation of a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -222,9 +85,10 @@ pub enum GraphError {
 /// The trained values that a node has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeightShape {
-    /// Sides of a convolution's weights (`[out, in, rows, columns]`), or of a norm's scales.
+    /// Sides of a convolution's weights (`[out, in of a group, rows, columns]`; transposed, `[in, out of a group,
+    /// rows, columns]`), of a norm's scales, or of slopes.
     pub weight: Vec<usize>,
-    /// Biases of a convolution, or shifts of a norm.
+    /// Biases of a convolution, or shifts of a norm; slopes have none.
     pub bias: usize,
 }
 
@@ -240,6 +104,8 @@ impl WeightShape {
 #[serde(try_from = "Vec<Node>", into = "Vec<Node>")]
 pub struct Graph {
     nodes: Vec<Node>,
+    /// Channels of every node's map; none where it cannot read its inputs.
+    channels: Vec<usize>,
 }
 
 impl From<Graph> for Vec<Node> {
@@ -280,9 +146,13 @@ impl Graph {
         if inputs.iter().any(|&input| input >= self.nodes.len()) {
             return Err(GraphError::Order { node });
         }
-        if !op.is_in_range() {
+        let given: Vec<usize> = inputs.iter().map(|&input| self.channels[input]).collect();
+        // What cannot read its inputs says so when sizes are known.
+        let channels = op.channels(&given).unwrap_or_default();
+        if !op.is_in_range() || channels > MAX_CHANNELS {
             return Err(GraphError::Range { node });
         }
+        self.channels.push(channels);
         self.nodes.push(Node {
             name: node,
             layer: layer.to_owned(),
@@ -310,30 +180,53 @@ impl Graph {
 
     /// The nodes that have trained values, in order.
     pub fn weight_shapes(&self) -> impl Iterator<Item = (&Node, WeightShape)> {
-        self.nodes.iter().filter_map(|node| {
+        self.nodes.iter().enumerate().filter_map(|(id, node)| {
+            let channels = self.channels[id];
             let shape = match node.op {
-                Op::Conv2d {
-                    in_channels,
-                    out_channels,
-                    kernel_px,
-                    ..
-                } => WeightShape {
-                    weight: vec![out_channels, in_channels, kernel_px, kernel_px],
-                    bias: out_channels,
+                Op::Conv2d(conv) => WeightShape {
+                    weight: vec![
+                        conv.out_channels,
+                        conv.in_channels / conv.groups,
+                        conv.kernel[0],
+                        conv.kernel[1],
+                    ],
+                    bias: conv.out_channels,
                 },
-                Op::InstanceNorm { .. } => {
-                    let channels = self.channels(node);
-                    WeightShape {
-                        weight: vec![channels],
-                        bias: channels,
-                    }
-                }
+                Op::ConvTranspose2d { conv, .. } => WeightShape {
+                    weight: vec![
+                        conv.in_channels,
+                        conv.out_channels / conv.groups,
+                        conv.kernel[0],
+                        conv.kernel[1],
+                    ],
+                    bias: conv.out_channels,
+                },
+                Op::InstanceNorm { .. } | Op::Affine => WeightShape {
+                    weight: vec![channels],
+                    bias: channels,
+                },
+                Op::Prelu => WeightShape {
+                    weight: vec![channels],
+                    bias: 0,
+                },
                 Op::Photo
-                | Op::ReflectPad { .. }
+                | Op::Pad { .. }
                 | Op::InstanceStatistics
                 | Op::Relu
+                | Op::Function(_)
                 | Op::Add
+                | Op::Combine(_)
+                | Op::Concat { .. }
+                | Op::Channels { .. }
+                | Op::Crop(_)
                 | Op::Upsample
+                | Op::Resize(_)
+                | Op::DepthToSpace { .. }
+                | Op::SpaceToDepth { .. }
+                | Op::MaxPool(_)
+                | Op::AveragePool { .. }
+                | Op::SpatialMean
+                | Op::SpatialMax
                 | Op::Picture => return None,
             };
             Some((node, shape))
@@ -346,21 +239,30 @@ impl Graph {
         all.map(|(_, shape)| shape.weight_len() + shape.bias).sum()
     }
 
-    /// Channels of a node's map.
-    fn channels<'g>(&'g self, mut node: &'g Node) -> usize {
-        loop {
-            match (node.op, node.inputs.first()) {
-                (Op::Conv2d { out_channels, .. }, _) => return out_channels,
-                (_, Some(&input)) => node = &self.nodes[input],
-                (_, None) => return 3,
-            }
-        }
-    }
-
     /// Smallest side of a photo, in pixels, for which every reflection stays inside its map. Smaller
     /// photos are extended to it first. `None` for a graph that runs at no size.
     pub fn min_side_px(&self) -> Option<usize> {
         (1..=MAX_MIN_SIDE_PX).find(|&side| self.shapes(side, side).is_ok())
+    }
+
+    /// The smallest size, in rows and columns, to which a photo has to be extended so that every node can read its
+    /// maps and the picture is at least as large as the photo. `None` where there is none.
+    pub fn extended(&self, height: usize, width: usize) -> Option<(usize, usize)> {
+        let least = self.min_side_px()?;
+        let sides = |size: (usize, usize)| {
+            let shapes = self.shapes(size.0, size.1).ok()?;
+            shapes.last().map(|picture| (picture.height, picture.width))
+        };
+        // What a node needs of one side never depends on the other.
+        let covering = |side: usize, size_of: &dyn Fn(usize) -> Option<usize>| {
+            let start = side.max(1);
+            (start..=start.max(least) + MAX_MIN_SIDE_PX)
+                .find(|&longer| size_of(longer).is_some_and(|made| made >= side))
+        };
+        Some((
+            covering(height, &|rows| Some(sides((rows, least))?.0))?,
+            covering(width, &|columns| Some(sides((least, columns))?.1))?,
+        ))
     }
 
     /// The map of every node for a photo of `height` x `width` pixels, before [`Op::Picture`] crops;
@@ -372,7 +274,7 @@ impl Graph {
         let mut shapes: Vec<Shape> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             let given: Vec<Shape> = node.inputs.iter().map(|&input| shapes[input]).collect();
-            let shape = shape_of(&node.op, &given, (height, width)).ok_or_else(|| {
+            let shape = shape::shape_of(&node.op, &given, (height, width)).ok_or_else(|| {
                 let sides = |s: &Shape| format!("{} x {} x {}", s.channels, s.height, s.width);
                 GraphError::Shapes {
                     node: node.name.clone(),
@@ -382,53 +284,6 @@ impl Graph {
             shapes.push(shape);
         }
         Ok(shapes)
-    }
-}
-
-/// The map that an operation makes; `None` where it cannot read the given maps.
-fn shape_of(op: &Op, given: &[Shape], (height, width): (usize, usize)) -> Option<Shape> {
-    match (op, given) {
-        (Op::Photo, []) => Some(Shape::new(3, height, width)),
-        (Op::ReflectPad { margin_px }, [map]) => {
-            // Reflection reaches at most to the far edge.
-            let fits = map.height > *margin_px && map.width > *margin_px;
-            let side = |side: usize| side + 2 * margin_px;
-            fits.then(|| Shape::new(map.channels, side(map.height), side(map.width)))
-        }
-        (
-            Op::Conv2d {
-                in_channels,
-                out_channels,
-                kernel_px,
-                stride_px,
-            },
-            [map],
-        ) => {
-            let side = |side: usize| Some(side.checked_sub(*kernel_px)? / stride_px + 1);
-            let (height, width) = (side(map.height)?, side(map.width)?);
-            (map.channels == *in_channels).then(|| Shape::new(*out_channels, height, width))
-        }
-        (Op::InstanceStatistics, [map]) => Some(Shape::new(map.channels, 1, 1)),
-        (Op::InstanceNorm { .. }, [map, statistics]) => {
-            (*statistics == Shape::new(map.channels, 1, 1)).then_some(*map)
-        }
-        (Op::Add, [a, b]) => (a == b).then_some(*a),
-        (Op::Relu, [map]) => Some(*map),
-        (Op::Picture, [map]) => (map.channels == 3).then_some(*map),
-        (Op::Upsample, [map]) => Some(Shape::new(map.channels, 2 * map.height, 2 * map.width)),
-        // Another number of maps, which no node reads.
-        (
-            Op::Photo
-            | Op::ReflectPad { .. }
-            | Op::Conv2d { .. }
-            | Op::InstanceStatistics
-            | Op::InstanceNorm { .. }
-            | Op::Add
-            | Op::Relu
-            | Op::Picture
-            | Op::Upsample,
-            _,
-        ) => None,
     }
 }
 
@@ -446,7 +301,7 @@ mod tests {
         let order = graph.add("relu", "", Op::Relu, &[1]);
         assert!(matches!(order, Err(GraphError::Order { .. })));
         graph
-            .add("pad", "", Op::ReflectPad { margin_px: 4 }, &[photo])
+            .add("pad", "", Op::reflect(4), &[photo])
             .expect("an input");
         let error = graph.shapes(4, 9).expect_err("the margin is too wide");
         assert!(error.to_string().contains("3 x 4 x 9"), "{error}");

@@ -45,14 +45,13 @@ pub(super) fn gather_of(graph: &Graph, group: &Group) -> Option<Gather> {
         (found, if found { node(id).inputs[0] } else { id })
     };
     let padded = *node(group.op).inputs.first()?;
-    let (_, input) = step_over(padded, |op| matches!(op, Op::ReflectPad { .. }));
-    let margin_px = match node(padded).op {
-        Op::ReflectPad { margin_px } if is_gathered(padded) => margin_px,
-        _ => 0,
-    };
-    if !matches!(node(group.op).op, Op::Conv2d { kernel_px, .. } if margin_px == kernel_px / 2) {
+    let (is_padded, input) = step_over(padded, |op| op.reflected_px().is_some());
+    let margin_px = node(padded).op.reflected_px().filter(|_| is_padded);
+    let Op::Conv2d(conv) = node(group.op).op else {
         return None;
-    }
+    };
+    conv.as_square()
+        .filter(|(kernel_px, _)| margin_px.unwrap_or_default() == kernel_px / 2)?;
     let (upsample, map) = step_over(input, |op| matches!(op, Op::Upsample));
     let raw_of = |norm: NodeId| match node(norm).op {
         Op::InstanceNorm { .. } if is_gathered(norm) => {

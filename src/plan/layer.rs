@@ -1,7 +1,12 @@
 //! A convolution with the nodes around it (padding, upsampling, norm), read off a graph. Weights are packed and
-//! tiles chosen by it.
+//! tiles chosen by it. Convolutions of another kind (grouped, dilated, not square) are none of these.
 
 use crate::graph::{Graph, NORM_EPS, Node, NodeId, Op};
+
+/// Most channels of a convolution that the fused kernels have working memory for.
+pub const MAX_LAYER_CHANNELS: usize = 512;
+/// Largest kernel that they have, in pixels a side.
+const MAX_LAYER_KERNEL_PX: usize = 15;
 
 /// One convolution of a network and its place in it.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,22 +46,22 @@ impl ConvLayer {
     }
 
     fn of_node(graph: &Graph, readers: &[NodeId], node: &Node) -> Option<Self> {
-        let Op::Conv2d {
-            in_channels,
-            out_channels,
-            kernel_px,
-            stride_px,
-        } = node.op
-        else {
+        let Op::Conv2d(conv) = node.op else {
             return None;
         };
+        let (kernel_px, stride_px) = conv.as_square()?;
+        if conv.in_channels.max(conv.out_channels) > MAX_LAYER_CHANNELS
+            || kernel_px > MAX_LAYER_KERNEL_PX
+        {
+            return None;
+        }
         let nodes = graph.nodes();
         let (mut padding, mut upsample) = (0, false);
         let mut input = node.inputs[0];
         loop {
-            match nodes[input].op {
-                Op::ReflectPad { margin_px } => padding += margin_px,
-                Op::Upsample => upsample = true,
+            match (nodes[input].op, nodes[input].op.reflected_px()) {
+                (_, Some(margin_px)) => padding += margin_px,
+                (Op::Upsample, None) => upsample = true,
                 _ => break,
             }
             input = nodes[input].inputs[0];
@@ -71,8 +76,8 @@ impl ConvLayer {
             name: node.name.clone(),
             norm_name,
             norm_eps: norm_eps.unwrap_or(NORM_EPS),
-            in_channels,
-            out_channels,
+            in_channels: conv.in_channels,
+            out_channels: conv.out_channels,
             kernel: kernel_px,
             stride: stride_px,
             padding,

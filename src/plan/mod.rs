@@ -22,7 +22,7 @@ use crate::{
     tensor::Shape,
 };
 
-pub use layer::ConvLayer;
+pub use layer::{ConvLayer, MAX_LAYER_CHANNELS};
 
 /// Why a graph cannot be planned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,11 +84,10 @@ impl<'g> Grouped<'g> {
     }
 }
 
-/// Rows and columns of a photo once short sides are extended to what a graph reads at least.
+/// Rows and columns of a photo once it is extended to a size at which a graph runs.
 fn extended(graph: &Graph, (height, width): (usize, usize)) -> (usize, usize) {
-    // A graph that runs at no size says so when it is planned.
-    let least = graph.min_side_px().unwrap_or_default();
-    (height.max(least), width.max(least))
+    // A graph that runs at no such size says so when it is planned.
+    graph.extended(height, width).unwrap_or((height, width))
 }
 
 /// One step of a plan: one kernel over one layer. On CUDA one launch may run several steps (a chain).

@@ -2,7 +2,7 @@
 //! while loading.
 
 use super::simd::{At, Simd};
-use crate::{graph::MAX_CHANNELS, plan::cpu::padded_channels};
+use crate::plan::{MAX_LAYER_CHANNELS, cpu::padded_channels};
 
 /// A raw map in memory and what turns it into the next layer's input.
 #[derive(Clone, Copy)]
@@ -116,11 +116,11 @@ impl MapInput {
 /// A constant subtracted from a channel only adds a constant to every output channel, which the norm behind the
 /// convolution subtracts again. On a flat map (a picture of one colour) the input becomes exactly zero, so that
 /// no rounding pattern arises for the following norms to amplify (each by up to 1 / sqrt(eps) = 316).
-pub struct Centre([f32; padded_channels(MAX_CHANNELS)]);
+pub struct Centre([f32; padded_channels(MAX_LAYER_CHANNELS)]);
 
 impl Centre {
     /// Subtracts nothing: for a convolution without a norm behind it.
-    pub const NONE: Self = Self([0.0; padded_channels(MAX_CHANNELS)]);
+    pub const NONE: Self = Self([0.0; padded_channels(MAX_LAYER_CHANNELS)]);
 
     /// The first pixel of a map.
     ///

@@ -392,12 +392,7 @@ mod tests {
     fn layer() -> ConvLayer {
         let mut graph = crate::graph::Graph::default();
         let photo = graph.add("photo", "", Op::Photo, &[]).expect("a source");
-        let op = Op::Conv2d {
-            in_channels: 3,
-            out_channels: 5,
-            kernel_px: 9,
-            stride_px: 1,
-        };
+        let op = Op::Conv2d(crate::graph::Conv::square(3, 5, 9, 1));
         graph.add("conv", "", op, &[photo]).expect("an input");
         ConvLayer::of_graph(&graph).remove(0)
     }

@@ -7,11 +7,13 @@
 //! It can also round where a mode rounds ([`judge_rounded`]). That is the naive run, which does not judge: it
 //! shows the error that a mode's few bits alone cause, and rules are multiples of it.
 
+mod operations;
 mod rounding;
+mod sizes;
 
 use crate::{
     frame::Frame,
-    graph::{Graph, Node, NodeId, Op},
+    graph::{Conv, Graph, Node, NodeId, Op},
     mode::{Mode, Variant},
     network::{Network, Weights},
 };
@@ -95,13 +97,7 @@ fn run(network: &Network, photo: &Frame, rounding: Rounding) -> Judgement {
             judgement.after_norms.push((node.name.clone(), shown));
         }
         Op::Picture => judgement.output = map.clone(),
-        Op::Photo
-        | Op::ReflectPad { .. }
-        | Op::Conv2d { .. }
-        | Op::InstanceStatistics
-        | Op::Relu
-        | Op::Add
-        | Op::Upsample => {}
+        _ => {}
     });
     judgement
 }
@@ -125,14 +121,12 @@ impl<'a> Interpreter<'a> {
         photo: &'a Frame,
         rounding: Rounding,
     ) -> Self {
-        let least = (1..MAX_LEAST_PX).find(|&side| is_large_enough(graph, side));
-        let least = least.unwrap_or_default();
         Self {
             graph,
             weights,
             photo,
             rounding,
-            size: (photo.height().max(least), photo.width().max(least)),
+            size: sizes::extended(graph, (photo.height(), photo.width())),
         }
     }
 
@@ -167,19 +161,56 @@ impl<'a> Interpreter<'a> {
         let stored = |map: Map| map.each(|v| self.rounding.stored(v));
         match node.op {
             Op::Photo => levels(self.photo, self.size),
-            Op::ReflectPad { margin_px } => reflect_pad(inputs[0], margin_px),
-            Op::Conv2d {
-                kernel_px,
-                stride_px,
-                ..
-            } => self.conv(id, inputs[0], kernel_px, stride_px),
+            Op::Pad { mode, sides } => operations::pad(inputs[0], mode, sides),
+            Op::Conv2d(shape) => self.conv(id, inputs[0], &shape),
+            Op::ConvTranspose2d {
+                conv: shape,
+                cut,
+                extra,
+            } => {
+                let input = inputs[0].clone().each(|v| self.rounding.factor(v));
+                let weight = self.rounding.weights(&own.weight, false);
+                let bias = doubles(&own.bias);
+                let sums = operations::conv_transpose2d(&input, &weight, &bias, &shape, cut, extra);
+                stored(sums)
+            }
             Op::InstanceStatistics => statistics(inputs[0]),
             Op::InstanceNorm { eps } => {
                 let (gamma, beta) = (doubles(&own.weight), doubles(&own.bias));
                 let normalised = normalised(inputs[0], inputs[1], eps);
                 self.rounding.norm(normalised, &gamma, &beta)
             }
+            Op::Affine => {
+                let (scale, shift) = (doubles(&own.weight), doubles(&own.bias));
+                stored(affine(inputs[0], &scale, &shift))
+            }
             Op::Relu => stored(relu(inputs[0])),
+            Op::Prelu => stored(operations::prelu(inputs[0], &doubles(&own.weight))),
+            Op::Function(function) => {
+                stored((inputs[0].clone()).each(|v| operations::function(function, v)))
+            }
+            Op::Combine(arithmetic) => {
+                stored(operations::combine(arithmetic, inputs[0], inputs[1]))
+            }
+            Op::Concat { .. } => operations::concat(inputs),
+            Op::Channels { first, count } => operations::channels(inputs[0], first, count),
+            Op::Crop(sides) => operations::crop_sides(inputs[0], sides),
+            Op::Resize(how) => stored(operations::resize(inputs[0], &how, inputs.get(1).copied())),
+            Op::DepthToSpace { block, order } => {
+                operations::depth_to_space(inputs[0], block, order)
+            }
+            Op::SpaceToDepth { block } => operations::space_to_depth(inputs[0], block),
+            Op::MaxPool(pool) => operations::max_pool(inputs[0], &pool),
+            Op::AveragePool {
+                pool,
+                counts_padding,
+            } => stored(operations::average_pool(inputs[0], &pool, counts_padding)),
+            Op::SpatialMean => stored(operations::of_channels(inputs[0], |plane| {
+                plane.iter().sum::<f64>() / plane.len() as f64
+            })),
+            Op::SpatialMax => operations::of_channels(inputs[0], |plane| {
+                plane.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+            }),
             Op::Add => {
                 let mut sum = inputs[0].clone();
                 for (a, b) in sum.data.iter_mut().zip(&inputs[1].data) {
@@ -193,11 +224,11 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn conv(&self, id: NodeId, padded: &Map, kernel: usize, stride: usize) -> Map {
+    fn conv(&self, id: NodeId, padded: &Map, shape: &Conv) -> Map {
         let nodes = self.graph.nodes();
         let own = self.weights.of(&nodes[id].name);
         let (mut from, mut is_doubled) = (nodes[id].inputs[0], false);
-        while let Op::ReflectPad { .. } | Op::Upsample = nodes[from].op {
+        while let Op::Pad { .. } | Op::Upsample = nodes[from].op {
             is_doubled |= nodes[from].op == Op::Upsample;
             from = nodes[from].inputs[0];
         }
@@ -208,45 +239,16 @@ impl<'a> Interpreter<'a> {
         };
         let has_norm = is_read_by(|op| matches!(op, Op::InstanceNorm { .. }));
         let padded = padded.clone().each(|v| self.rounding.factor(v));
-        let factors = (self.rounding).weights(&own.weight, is_doubled && kernel == 3);
+        let factors = (self.rounding).weights(&own.weight, is_doubled && shape.kernel == [3, 3]);
         let bias = self.rounding.bias(&own.bias, has_norm);
         let sums = self.rounding.biased(&bias, is_first, |bias| {
-            conv(&padded, &factors, bias, kernel, stride)
+            operations::conv2d(&padded, &factors, bias, shape)
         });
         match is_read_by(|op| *op == Op::Picture) {
             true => self.rounding.picture(sums),
             false => self.rounding.sums(sums, is_first),
         }
     }
-}
-
-/// No graph needs a photo this large at least.
-const MAX_LEAST_PX: usize = 1 << 10;
-
-/// Whether every reflection of a graph stays inside its map for photos of this side.
-fn is_large_enough(graph: &Graph, side: usize) -> bool {
-    let mut sides: Vec<usize> = Vec::with_capacity(graph.nodes().len());
-    for node in graph.nodes() {
-        let read = node.inputs.first().map_or(side, |&input| sides[input]);
-        sides.push(match node.op {
-            Op::ReflectPad { margin_px } if read <= margin_px => return false,
-            Op::ReflectPad { margin_px } => read + 2 * margin_px,
-            Op::Conv2d { kernel_px, .. } if read < kernel_px => return false,
-            Op::Conv2d {
-                kernel_px,
-                stride_px,
-                ..
-            } => (read - kernel_px) / stride_px + 1,
-            Op::Upsample => 2 * read,
-            Op::Photo
-            | Op::InstanceStatistics
-            | Op::InstanceNorm { .. }
-            | Op::Relu
-            | Op::Add
-            | Op::Picture => read,
-        });
-    }
-    true
 }
 
 /// The same numbers in more bits.

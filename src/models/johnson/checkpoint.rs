@@ -2,12 +2,11 @@
 //! shapes and never assumed.
 
 use crate::{
-    graph::{MAX_CHANNELS, MAX_KERNEL_PX},
     models::{Misfit, NamedShapes},
     network::NetworkError,
 };
 
-use super::{MAX_BLOCKS, NetworkSpec, keys};
+use super::{MAX_BLOCKS, MAX_CHANNELS, MAX_KERNEL_PX, NetworkSpec, keys};
 
 /// The published names of weights that the network needs and a file does not have, in layer order.
 ///

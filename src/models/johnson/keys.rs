@@ -13,7 +13,7 @@ use super::NetworkSpec;
 /// The published name of a node's weights, behind which `.weight` and `.bias` stand: `conv1.conv2d`, `in1`.
 pub fn module(node: &Node) -> String {
     match node.op {
-        Op::Conv2d { .. } => conv_module(&node.name),
+        Op::Conv2d(_) => conv_module(&node.name),
         _ => node.name.clone(),
     }
 }

@@ -15,10 +15,14 @@ pub mod structure;
 use std::convert::Infallible;
 
 use crate::{
-    graph::{Graph, GraphError, MAX_CHANNELS, MAX_KERNEL_PX, NORM_EPS, NodeId, Op},
+    graph::{Conv, Graph, GraphError, NORM_EPS, NodeId, Op},
     network::{Network, NetworkError},
 };
 
+/// Most channels of a map.
+pub const MAX_CHANNELS: usize = 512;
+/// Largest kernel, in pixels a side.
+pub const MAX_KERNEL_PX: usize = 15;
 /// Most residual blocks that a network may have.
 pub const MAX_BLOCKS: usize = 16;
 
@@ -123,11 +127,10 @@ impl NetworkSpec {
         let of_name = |name: &str| {
             let conv = convs().find(|node| node.name == name);
             Ok::<_, Infallible>(match conv.map(|node| node.op) {
-                Some(Op::Conv2d {
-                    out_channels,
-                    kernel_px,
-                    ..
-                }) => (out_channels, kernel_px),
+                Some(Op::Conv2d(conv)) => (
+                    conv.out_channels,
+                    conv.as_square().map_or(0, |(side, _)| side),
+                ),
                 _ => (0, 0),
             })
         };
@@ -258,13 +261,13 @@ impl Builder {
         stride_px: usize,
     ) -> Result<NodeId, GraphError> {
         let margin_px = kernel_px / 2;
-        let padded = self.then(name, "pad", Op::ReflectPad { margin_px }, &[x])?;
-        let op = Op::Conv2d {
+        let padded = self.then(name, "pad", Op::reflect(margin_px), &[x])?;
+        let op = Op::Conv2d(Conv::square(
             in_channels,
             out_channels,
             kernel_px,
             stride_px,
-        };
+        ));
         self.graph.add(name, name, op, &[padded])
     }
 

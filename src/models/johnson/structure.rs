@@ -89,16 +89,13 @@ impl<'g, F: Fn(NodeId) -> Found<'g>> Path<F> {
 
     /// A convolution with the reflection padding that keeps the size; gives what it reads.
     fn padded_conv(&self, name: &str, id: NodeId, needed_px: usize) -> Result<NodeId, Difference> {
-        let Some((
-            Op::Conv2d {
-                kernel_px,
-                stride_px,
-                ..
-            },
-            &[input],
-        )) = self.op(id)
-        else {
+        let Some((Op::Conv2d(conv), &[input])) = self.op(id) else {
             return Err(self.differs(&format!("the convolution {name}"), id));
+        };
+        let Some((kernel_px, stride_px)) = conv.as_square() else {
+            return Err(Difference(format!(
+                "{name} is grouped, dilated or not square, the network's convolutions are not"
+            )));
         };
         if stride_px != needed_px {
             return Err(Difference(format!(
@@ -107,7 +104,10 @@ impl<'g, F: Fn(NodeId) -> Found<'g>> Path<F> {
         }
         let needed_px = kernel_px / 2;
         let (margin_px, before) = match self.op(input) {
-            Some((Op::ReflectPad { margin_px }, &[before])) => (margin_px, before),
+            Some((pad, &[before])) => match pad.reflected_px() {
+                Some(margin_px) => (margin_px, before),
+                None => (0, input),
+            },
             _ => (0, input),
         };
         if margin_px != needed_px {
@@ -241,7 +241,7 @@ mod tests {
                 .collect();
             let nodes = graph.nodes().iter().enumerate();
             let expected: BTreeMap<NodeId, String> = nodes
-                .filter(|(_, node)| matches!(node.op, Op::Conv2d { .. } | Op::InstanceNorm { .. }))
+                .filter(|(_, node)| matches!(node.op, Op::Conv2d(_) | Op::InstanceNorm { .. }))
                 .map(|(id, node)| (id, keys::module(node)))
                 .collect();
             assert_eq!(names, expected);
@@ -275,7 +275,7 @@ mod tests {
             ),
             (
                 "deconv3.pad",
-                &|node| node.op = Op::ReflectPad { margin_px: 3 },
+                &|node| node.op = Op::reflect(3),
                 "deconv3 is padded by 3 pixels, the network reflects 4",
             ),
             (

@@ -110,7 +110,8 @@ impl<'a> Builder<'a> {
                 self.step(id, "upsample", CpuOp::Upsample { from, to }, 0, elements);
                 self.kept[id] = Some(to);
             }
-            Op::ReflectPad { margin_px } => {
+            Op::Pad { .. } => {
+                let margin_px = node.op.reflected_px()?;
                 let from = from?;
                 let to = self.map(shape, self.maps[from].stored_channels);
                 self.reads(&[from]);
@@ -121,9 +122,10 @@ impl<'a> Builder<'a> {
                 self.step(id, "pad", CpuOp::Pad { conv, from, to }, 0, elements);
                 self.kept[id] = Some(to);
             }
-            Op::Conv2d { kernel_px, .. } => {
+            Op::Conv2d(_) => {
                 let from = from?;
                 let conv = self.conv_id(id)?;
+                let kernel_px = self.convs[conv].kernel;
                 let to = self.map(shape, stored(shape));
                 self.reads(&[from]);
                 let spec = &self.convs[conv];
@@ -184,6 +186,21 @@ impl<'a> Builder<'a> {
                 self.reads(&[from]);
                 self.step(id, "store", CpuOp::Store { from }, 0, 2 * shape.len());
             }
+            Op::ConvTranspose2d { .. }
+            | Op::Affine
+            | Op::Prelu
+            | Op::Function(_)
+            | Op::Combine(_)
+            | Op::Concat { .. }
+            | Op::Channels { .. }
+            | Op::Crop(_)
+            | Op::Resize(_)
+            | Op::DepthToSpace { .. }
+            | Op::SpaceToDepth { .. }
+            | Op::MaxPool(_)
+            | Op::AveragePool { .. }
+            | Op::SpatialMean
+            | Op::SpatialMax => return None,
         }
         Some(())
     }

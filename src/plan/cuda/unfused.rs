@@ -75,8 +75,11 @@ impl Builder<'_> {
                 Some(to)
             }
             Op::Upsample => Some(self.upsample(layer, input(0)?)),
-            Op::ReflectPad { margin_px } => Some(self.pad(layer, input(0)?, margin_px)),
-            Op::Conv2d { .. } => {
+            Op::Pad { .. } => {
+                let margin_px = node.op.reflected_px().ok_or_else(no_kernel)?;
+                Some(self.pad(layer, input(0)?, margin_px))
+            }
+            Op::Conv2d(_) => {
                 let id = conv_id(self, group.op)?;
                 Some(self.plain_conv(id, input(0)?, shape)?)
             }
@@ -155,6 +158,21 @@ impl Builder<'_> {
                 self.plain_step(layer, "store_picture", op, grid, read, photo.0 * photo.1);
                 None
             }
+            Op::ConvTranspose2d { .. }
+            | Op::Affine
+            | Op::Prelu
+            | Op::Function(_)
+            | Op::Combine(_)
+            | Op::Concat { .. }
+            | Op::Channels { .. }
+            | Op::Crop(_)
+            | Op::Resize(_)
+            | Op::DepthToSpace { .. }
+            | Op::SpaceToDepth { .. }
+            | Op::MaxPool(_)
+            | Op::AveragePool { .. }
+            | Op::SpatialMean
+            | Op::SpatialMax => return Err(no_kernel()),
         };
         Ok(map)
     }

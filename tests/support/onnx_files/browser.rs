@@ -20,24 +20,19 @@ pub fn browser_export(network: &Network, height: usize, width: usize) -> Vec<u8>
         let channels = shape.channels as i64;
         let name = match node.op {
             Op::Photo => "x".to_owned(),
-            Op::ReflectPad { margin_px } => {
-                let margin = margin_px as i64;
+            Op::Pad { sides, .. } => {
+                let margin = sides.top as i64;
                 let pads = [[0, 0, margin, margin]; 2].concat();
                 let pads = attribute("pads").packed_ints(8, &pads);
                 let mode = attribute("mode").text(4, "reflect");
                 file.node("Pad", &[input(0)], &[mode, pads])
             }
-            Op::Conv2d {
-                in_channels,
-                kernel_px,
-                stride_px,
-                ..
-            } => {
-                let side = kernel_px as i64;
-                let dims = [channels, in_channels as i64, side, side];
+            Op::Conv2d(conv) => {
+                let side = conv.kernel[0] as i64;
+                let dims = [channels, conv.in_channels as i64, side, side];
                 let weight = file.weight(&dims, &own.weight);
                 let bias = file.weight(&[channels], &own.bias);
-                let strides = attribute("strides").packed_ints(8, &[stride_px as i64; 2]);
+                let strides = attribute("strides").packed_ints(8, &conv.stride.map(|px| px as i64));
                 file.node("Conv", &[input(0), &weight, &bias], &[strides])
             }
             Op::InstanceStatistics => String::new(),
@@ -53,6 +48,7 @@ pub fn browser_export(network: &Network, height: usize, width: usize) -> Vec<u8>
                 file.reshape(&rows, &[-1, channels, height, width])
             }
             Op::Picture => input(0).to_owned(),
+            other => panic!("no such export has {other:?}"),
         };
         names.push(name);
     }

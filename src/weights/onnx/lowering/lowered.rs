@@ -95,8 +95,8 @@ impl LoweredNode {
     fn name(&self) -> &'static str {
         match self.step {
             Step::Op(Op::Photo) => "the picture itself",
-            Step::Op(Op::ReflectPad { .. }) => "Pad",
-            Step::Op(Op::Conv2d { .. }) => "Conv",
+            Step::Op(Op::Pad { .. }) => "Pad",
+            Step::Op(Op::Conv2d(_)) => "Conv",
             Step::Op(Op::InstanceNorm { .. }) => "InstanceNormalization",
             Step::Op(Op::Relu) => "Relu",
             Step::Op(Op::Add) => "Add",
@@ -105,6 +105,7 @@ impl LoweredNode {
             Step::Clip => "Clip",
             Step::Reshaped(_) => "a map in another shape",
             Step::Op(Op::InstanceStatistics) | Step::NormPiece(_) => "an unfinished norm",
+            Step::Op(_) => "another operation",
         }
     }
 }
@@ -152,16 +153,10 @@ impl Lowered<'_> {
             let keys = ["weight", "bias"].map(|part| format!("{name}.{part}"));
             let stored = [node.weight, node.bias].map(|id| Some(self.tensors[id?].borrowed()));
             let named = match (node.step, stored) {
-                (
-                    Step::Op(Op::Conv2d {
-                        in_channels,
-                        out_channels,
-                        kernel_px,
-                        ..
-                    }),
-                    [Some(weight), bias],
-                ) => {
-                    let needed = [out_channels, in_channels, kernel_px, kernel_px];
+                (Step::Op(Op::Conv2d(conv)), [Some(weight), bias]) => {
+                    let out_channels = conv.out_channels;
+                    let inputs = conv.in_channels / conv.groups;
+                    let needed = [out_channels, inputs, conv.kernel[0], conv.kernel[1]];
                     if weight.shape() != needed {
                         let [key, _] = keys;
                         return Err(WeightsError::Shape {
@@ -232,12 +227,7 @@ mod tests {
             let half = Dtype::Float(StorageType::F16);
             StoredTensor::contiguous(half, shape, bytes).expect("27 numbers")
         };
-        let op = Op::Conv2d {
-            in_channels: 1,
-            out_channels: 27,
-            kernel_px: 1,
-            stride_px: 1,
-        };
+        let op = Op::Conv2d(crate::graph::Conv::square(1, 27, 1, 1));
         let lowered = |shape| Lowered {
             nodes: vec![LoweredNode {
                 weight: Some(0),

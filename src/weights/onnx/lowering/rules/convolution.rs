@@ -1,6 +1,6 @@
 //! Convolutions without padding of their own.
 
-use crate::graph::Op;
+use crate::graph::{Conv, Op};
 
 use super::{
     super::super::shown, LoweredNode, Lowering, Node, NodeId, Step, WeightsError, refused,
@@ -53,12 +53,12 @@ pub(super) fn convolution(
         Some(_) => Some(graph.weight(node, 2)?.0),
         None => None,
     };
-    let op = Op::Conv2d {
+    let op = Op::Conv2d(Conv::square(
         in_channels,
         out_channels,
         kernel_px,
         stride_px,
-    };
+    ));
     let conv = LoweredNode {
         weight: Some(weight),
         bias,

@@ -52,6 +52,8 @@ pub(super) fn padding(graph: &mut Lowering<'_>, node: &Node<'_>) -> Result<NodeI
         return Ok(x);
     }
     let maps = grown(&graph.maps[x], node, |side| side + 2 * margin_px)?;
-    let op = Op::ReflectPad { margin_px };
-    graph.add(LoweredNode::new(Step::Op(op), &[x]), maps)
+    graph.add(
+        LoweredNode::new(Step::Op(Op::reflect(margin_px)), &[x]),
+        maps,
+    )
 }

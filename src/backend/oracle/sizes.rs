@@ -1,0 +1,109 @@
+//! The size to which a photo is extended: the oracle's own rule, by the operations' definitions.
+
+use crate::graph::{Graph, Op, PadMode, Pool, resize::Target};
+
+/// No graph needs a photo this much larger.
+const MOST_PX: usize = 1 << 10;
+
+/// A map's rows or columns, of one axis: 0 is rows.
+fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
+    let first = sides.first().copied().unwrap_or(photo);
+    let pair = |pair: [usize; 2]| pair[axis];
+    let positive = |side: isize| usize::try_from(side).ok().filter(|&side| side > 0);
+    Some(match *op {
+        Op::Pad { mode, sides } => {
+            let ends = [[sides.top, sides.bottom], [sides.left, sides.right]][axis];
+            if mode == PadMode::Reflect && ends.iter().any(|&end| end >= first) {
+                return None;
+            }
+            first + ends[0] + ends[1]
+        }
+        Op::Conv2d(conv) => {
+            let reach = pair(conv.dilation) * (pair(conv.kernel) - 1) + 1;
+            positive((first as isize - reach as isize).div_euclid(pair(conv.stride) as isize) + 1)?
+        }
+        Op::ConvTranspose2d { conv, cut, extra } => {
+            let reach = pair(conv.dilation) * (pair(conv.kernel) - 1) + 1;
+            let cut = [cut.top + cut.bottom, cut.left + cut.right][axis];
+            let whole = (first - 1) * pair(conv.stride) + reach + pair(extra);
+            positive(whole as isize - cut as isize)?
+        }
+        Op::Crop(cut) => {
+            positive(first as isize - [cut.top + cut.bottom, cut.left + cut.right][axis] as isize)?
+        }
+        Op::Upsample => 2 * first,
+        Op::Resize(resize) => match resize.target {
+            Target::Scale(scales) => positive((first as f64 * scales[axis]).floor() as isize)?,
+            Target::Size(size) => pair(size),
+            Target::Like => sides[1],
+        },
+        Op::DepthToSpace { block, .. } => block * first,
+        Op::SpaceToDepth { block } if first % block == 0 => first / block,
+        Op::SpaceToDepth { .. } => return None,
+        Op::MaxPool(pool) | Op::AveragePool { pool, .. } => windows(&pool, first, axis)?,
+        Op::InstanceStatistics | Op::SpatialMean | Op::SpatialMax => 1,
+        Op::Add | Op::Concat { .. } => {
+            sides.iter().all(|&other| other == first).then_some(first)?
+        }
+        Op::Combine(_) => {
+            let most = sides.iter().copied().max()?;
+            sides
+                .iter()
+                .all(|&side| side == 1 || side == most)
+                .then_some(most)?
+        }
+        Op::Photo
+        | Op::InstanceNorm { .. }
+        | Op::Affine
+        | Op::Relu
+        | Op::Prelu
+        | Op::Function(_)
+        | Op::Channels { .. }
+        | Op::Picture => first,
+    })
+}
+
+/// How many windows there are.
+fn windows(pool: &Pool, side: usize, axis: usize) -> Option<usize> {
+    let ends = [
+        [pool.sides.top, pool.sides.bottom],
+        [pool.sides.left, pool.sides.right],
+    ][axis];
+    let (kernel, stride) = (pool.kernel[axis], pool.stride[axis]);
+    let end = side + ends[0] + ends[1];
+    let starts = (0..side + ends[0]).step_by(stride);
+    let mut count = 0;
+    for start in starts {
+        if start + kernel <= end {
+            count += 1;
+        } else {
+            // One more that reaches beyond.
+            let is_needed = count > 0 && start - stride + kernel < end;
+            count += usize::from(pool.is_ceil && is_needed);
+            break;
+        }
+    }
+    (count > 0).then_some(count)
+}
+
+/// Rows or columns of the last map for a photo of so many.
+fn last(graph: &Graph, photo: usize, axis: usize) -> Option<usize> {
+    let mut made: Vec<usize> = Vec::with_capacity(graph.nodes().len());
+    for node in graph.nodes() {
+        let sides: Vec<usize> = node.inputs.iter().map(|&input| made[input]).collect();
+        made.push(side(&node.op, &sides, photo, axis)?);
+    }
+    made.last().copied()
+}
+
+/// Rows and columns that a photo has when every operation finds what it reads and the picture covers the photo; the
+/// photo's own where there are no such.
+pub(super) fn extended(graph: &Graph, (height, width): (usize, usize)) -> (usize, usize) {
+    let axis = |photo: usize, axis: usize| {
+        let sides = photo..photo + 2 * MOST_PX;
+        let mut fitting =
+            sides.filter(|&side| last(graph, side, axis).is_some_and(|made| made >= photo));
+        fitting.next().unwrap_or(photo)
+    };
+    (axis(height, 0), axis(width, 1))
+}

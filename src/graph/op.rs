@@ -1,0 +1,637 @@
+//! The operations of networks that make pictures, as data.
+//!
+//! Names and meanings are those of PyTorch and ONNX. What an operation computes is written down once, as its
+//! definition reads, in the oracle (`backend::oracle`); how large its map is, in [`super::shape`].
+
+use std::{
+    hash::{Hash, Hasher},
+    mem::discriminant,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    MAX_CHANNELS, MAX_KERNEL_PX, MAX_MARGIN_PX,
+    resize::{Interpolation, Resize, Target},
+};
+
+/// Pixels on each side of a map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Sides {
+    /// Rows above.
+    pub top: usize,
+    /// Columns to the left.
+    pub left: usize,
+    /// Rows below.
+    pub bottom: usize,
+    /// Columns to the right.
+    pub right: usize,
+}
+
+impl Sides {
+    /// As many on every side.
+    pub const fn all(px: usize) -> Self {
+        Self {
+            top: px,
+            left: px,
+            bottom: px,
+            right: px,
+        }
+    }
+
+    /// The pixels of every side, where they are the same.
+    pub const fn uniform(&self) -> Option<usize> {
+        let Self {
+            top,
+            left,
+            bottom,
+            right,
+        } = *self;
+        if top == left && top == bottom && top == right {
+            Some(top)
+        } else {
+            None
+        }
+    }
+
+    /// Rows above and below, and columns left and right, together.
+    pub const fn sums(&self) -> [usize; 2] {
+        [self.top + self.bottom, self.left + self.right]
+    }
+
+    const fn largest(&self) -> usize {
+        let tall = if self.top > self.bottom {
+            self.top
+        } else {
+            self.bottom
+        };
+        let wide = if self.left > self.right {
+            self.left
+        } else {
+            self.right
+        };
+        if tall > wide { tall } else { wide }
+    }
+}
+
+/// What stands beyond the edge of a padded map.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum PadMode {
+    /// The map mirrored at its edge, which is not repeated.
+    Reflect,
+    /// The edge, repeated.
+    Replicate,
+    /// One value.
+    Constant(f64),
+}
+
+/// A convolution's extent. Pairs are rows, then columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Conv {
+    /// Channels read.
+    pub in_channels: usize,
+    /// Channels made.
+    pub out_channels: usize,
+    /// Sides of the kernel, in pixels.
+    pub kernel: [usize; 2],
+    /// Pixels from output to output; of a transposed convolution, from input to input.
+    pub stride: [usize; 2],
+    /// Pixels from one weight of the kernel to the next.
+    pub dilation: [usize; 2],
+    /// Parts into which channels are cut; each output channel reads the inputs of its part only.
+    pub groups: usize,
+}
+
+impl Conv {
+    /// The usual one: a square kernel without gaps that reads all channels.
+    pub const fn square(
+        in_channels: usize,
+        out_channels: usize,
+        kernel_px: usize,
+        stride_px: usize,
+    ) -> Self {
+        Self {
+            in_channels,
+            out_channels,
+            kernel: [kernel_px; 2],
+            stride: [stride_px; 2],
+            dilation: [1; 2],
+            groups: 1,
+        }
+    }
+
+    /// Kernel side and stride, in pixels, of a convolution that [`Conv::square`] makes.
+    pub const fn as_square(&self) -> Option<(usize, usize)> {
+        let [rows, columns] = self.kernel;
+        let [down, right] = self.stride;
+        let is_plain = self.dilation[0] == 1 && self.dilation[1] == 1 && self.groups == 1;
+        if rows == columns && down == right && is_plain {
+            Some((rows, down))
+        } else {
+            None
+        }
+    }
+
+    /// Rows and columns between the first and the last pixel that one output reads, both counted.
+    pub const fn reach(&self) -> [usize; 2] {
+        [
+            (self.kernel[0] - 1) * self.dilation[0] + 1,
+            (self.kernel[1] - 1) * self.dilation[1] + 1,
+        ]
+    }
+
+    fn is_in_range(&self) -> bool {
+        let channels = 1..=MAX_CHANNELS;
+        let pixels = |sides: [usize; 2]| sides.iter().all(|px| (1..=MAX_KERNEL_PX).contains(px));
+        channels.contains(&self.in_channels)
+            && channels.contains(&self.out_channels)
+            && pixels(self.kernel)
+            && pixels(self.stride)
+            && pixels(self.dilation)
+            && channels.contains(&self.groups)
+            && self.in_channels.is_multiple_of(self.groups)
+            && self.out_channels.is_multiple_of(self.groups)
+    }
+}
+
+/// The window of a pooling. Pairs are rows, then columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Pool {
+    /// Sides of the window, in pixels.
+    pub kernel: [usize; 2],
+    /// Pixels from window to window.
+    pub stride: [usize; 2],
+    /// Pixels beyond the edge over which windows may reach.
+    pub sides: Sides,
+    /// Whether a last window that reaches beyond the padding counts.
+    pub is_ceil: bool,
+}
+
+impl Pool {
+    fn is_in_range(&self) -> bool {
+        let pixels = |sides: [usize; 2]| sides.iter().all(|px| (1..=MAX_KERNEL_PX).contains(px));
+        // Else a window could hold nothing but padding.
+        let [rows, columns] = self.kernel;
+        let fits = self.sides.top.max(self.sides.bottom) < rows
+            && self.sides.left.max(self.sides.right) < columns;
+        pixels(self.kernel) && pixels(self.stride) && fits
+    }
+}
+
+/// What becomes of every value by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Function {
+    /// Negative values times a slope.
+    LeakyRelu {
+        /// The slope.
+        slope: f64,
+    },
+    /// `alpha * (exp(x) - 1)` for negative values.
+    Elu {
+        /// The limit, negated.
+        alpha: f64,
+    },
+    /// `1 / (1 + exp(-x))`
+    Sigmoid,
+    /// `clamp(alpha * x + beta, 0, 1)`
+    HardSigmoid {
+        /// The slope.
+        alpha: f64,
+        /// The value at zero.
+        beta: f64,
+    },
+    /// The hyperbolic tangent.
+    Tanh,
+    /// Values below and above two limits become these.
+    Clip {
+        /// The least value.
+        least: f64,
+        /// The largest value.
+        most: f64,
+    },
+    /// The square root.
+    Sqrt,
+    /// `1 / x`
+    Reciprocal,
+    /// Without the sign.
+    Abs,
+    /// `exp(x)`
+    Exp,
+    /// `ln(1 + exp(x))`
+    Softplus,
+    /// The error function, of which GELU is made.
+    Erf,
+}
+
+impl Function {
+    /// The numbers that it is written with.
+    const fn numbers(&self) -> [f64; 2] {
+        match *self {
+            Self::LeakyRelu { slope } => [slope, 0.0],
+            Self::Elu { alpha } => [alpha, 0.0],
+            Self::HardSigmoid { alpha, beta } => [alpha, beta],
+            Self::Clip { least, most } => [least, most],
+            Self::Sigmoid
+            | Self::Tanh
+            | Self::Sqrt
+            | Self::Reciprocal
+            | Self::Abs
+            | Self::Exp
+            | Self::Softplus
+            | Self::Erf => [0.0; 2],
+        }
+    }
+
+    /// What it is called.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::LeakyRelu { .. } => "leaky relu",
+            Self::Elu { .. } => "elu",
+            Self::Sigmoid => "sigmoid",
+            Self::HardSigmoid { .. } => "hard sigmoid",
+            Self::Tanh => "tanh",
+            Self::Clip { .. } => "clip",
+            Self::Sqrt => "sqrt",
+            Self::Reciprocal => "reciprocal",
+            Self::Abs => "abs",
+            Self::Exp => "exp",
+            Self::Softplus => "softplus",
+            Self::Erf => "erf",
+        }
+    }
+}
+
+/// How two maps become one, value by value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Arithmetic {
+    /// `a + b`
+    Sum,
+    /// `a - b`
+    Difference,
+    /// `a * b`
+    Product,
+    /// `a / b`
+    Quotient,
+}
+
+/// Where a channel of a block of pixels comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum BlockOrder {
+    /// Channel `(y * block + x) * channels + c`: ONNX's DCR.
+    BlockFirst,
+    /// Channel `(c * block + y) * block + x`: PyTorch's pixel shuffle, ONNX's CRD.
+    ChannelFirst,
+}
+
+/// The operation of a node. Maps are channels x rows x columns.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Op {
+    /// The photo's red, green and blue, 0 to 255. No inputs.
+    Photo,
+    /// Values around a map.
+    Pad {
+        /// Which.
+        mode: PadMode,
+        /// How many.
+        sides: Sides,
+    },
+    /// Convolution without padding, with a bias for every output channel.
+    Conv2d(Conv),
+    /// The transpose of a convolution, with a bias for every output channel: every value adds the kernel, times
+    /// itself, to the output around its own place, and the sides are cut off.
+    ConvTranspose2d {
+        /// Channels, kernel and steps.
+        conv: Conv,
+        /// What is cut off.
+        cut: Sides,
+        /// Rows and columns below and to the right that no kernel reaches any more; less than a stride.
+        extra: [usize; 2],
+    },
+    /// Mean and biased variance of every channel.
+    InstanceStatistics,
+    /// `(x - mean) / sqrt(variance + eps) * scale + shift`, scale and shift by channel. Inputs: the map
+    /// and its statistics.
+    InstanceNorm {
+        /// Added to the variance.
+        eps: f64,
+    },
+    /// `x * scale + shift`, both by channel: a batch norm in use, or arithmetic with constants.
+    Affine,
+    /// Negative values become zero.
+    Relu,
+    /// Negative values times a slope of their channel.
+    Prelu,
+    /// Every value by itself.
+    Function(Function),
+    /// The sum of two maps of one size.
+    Add,
+    /// Two maps value by value. Where one has a single channel, row or column, it stands for all of the other's.
+    Combine(Arithmetic),
+    /// The channels of some maps, one map behind the other.
+    Concat {
+        /// How many maps.
+        count: usize,
+    },
+    /// Some neighbouring channels.
+    Channels {
+        /// The first.
+        first: usize,
+        /// How many.
+        count: usize,
+    },
+    /// A map without its sides.
+    Crop(Sides),
+    /// Nearest neighbour, twice the rows and columns.
+    Upsample,
+    /// Another number of rows and columns. Where the size is that of another map, this is the second input.
+    Resize(Resize),
+    /// Channels become blocks of pixels.
+    DepthToSpace {
+        /// Side of a block, in pixels.
+        block: usize,
+        /// Which channel goes where.
+        order: BlockOrder,
+    },
+    /// Blocks of pixels become channels: channel `(y * block + x) * channels + c`.
+    SpaceToDepth {
+        /// Side of a block, in pixels.
+        block: usize,
+    },
+    /// The largest value of every window; what lies beyond the edge does not count.
+    MaxPool(Pool),
+    /// The mean of every window.
+    AveragePool {
+        /// The windows.
+        pool: Pool,
+        /// Whether padding counts, as zeros.
+        counts_padding: bool,
+    },
+    /// The mean of every channel.
+    SpatialMean,
+    /// The largest value of every channel.
+    SpatialMax,
+    /// Values clamped to 0 to 255, rounded to nearest and cropped from the top left to the photo's size.
+    Picture,
+}
+
+/// The kind of an operation, which decides how it can be fused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Comes from outside.
+    Input,
+    /// Every value from the values at its own place.
+    Pointwise,
+    /// Values at other places, unchanged.
+    Index,
+    /// A value from neighbours in its own channel.
+    Window,
+    /// Sums over a whole map.
+    Reduce,
+    /// Sums of products over channels and neighbours.
+    Contract,
+    /// Leaves the network.
+    Output,
+}
+
+/// The negative zero hashes as the other, which it equals.
+fn hash_number<H: Hasher>(number: f64, state: &mut H) {
+    (number + 0.0).to_bits().hash(state);
+}
+
+impl Hash for Op {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        discriminant(self).hash(state);
+        match *self {
+            Self::Pad { mode, sides } => {
+                discriminant(&mode).hash(state);
+                if let PadMode::Constant(value) = mode {
+                    hash_number(value, state);
+                }
+                sides.hash(state);
+            }
+            Self::Conv2d(conv) => conv.hash(state),
+            Self::ConvTranspose2d { conv, cut, extra } => (conv, cut, extra).hash(state),
+            Self::InstanceNorm { eps } => hash_number(eps, state),
+            Self::Function(function) => {
+                discriminant(&function).hash(state);
+                for number in function.numbers() {
+                    hash_number(number, state);
+                }
+            }
+            Self::Combine(arithmetic) => arithmetic.hash(state),
+            Self::Concat { count } => count.hash(state),
+            Self::Channels { first, count } => (first, count).hash(state),
+            Self::Crop(sides) => sides.hash(state),
+            Self::Resize(Resize {
+                interpolation,
+                coordinates,
+                target,
+            }) => {
+                discriminant(&interpolation).hash(state);
+                match interpolation {
+                    Interpolation::Nearest(rounding) => rounding.hash(state),
+                    Interpolation::Linear => {}
+                    Interpolation::Cubic { a } => hash_number(a, state),
+                }
+                coordinates.hash(state);
+                discriminant(&target).hash(state);
+                match target {
+                    Target::Scale(scales) => {
+                        for scale in scales {
+                            hash_number(scale, state);
+                        }
+                    }
+                    Target::Size(size) => size.hash(state),
+                    Target::Like => {}
+                }
+            }
+            Self::DepthToSpace { block, order } => (block, order).hash(state),
+            Self::SpaceToDepth { block } => block.hash(state),
+            Self::MaxPool(pool) => pool.hash(state),
+            Self::AveragePool {
+                pool,
+                counts_padding,
+            } => (pool, counts_padding).hash(state),
+            Self::Photo
+            | Self::InstanceStatistics
+            | Self::Affine
+            | Self::Relu
+            | Self::Prelu
+            | Self::Add
+            | Self::Upsample
+            | Self::SpatialMean
+            | Self::SpatialMax
+            | Self::Picture => {}
+        }
+    }
+}
+
+impl Op {
+    /// Reflection by as many pixels on every side.
+    pub const fn reflect(margin_px: usize) -> Self {
+        Self::Pad {
+            mode: PadMode::Reflect,
+            sides: Sides::all(margin_px),
+        }
+    }
+
+    /// The margin of what [`Op::reflect`] makes.
+    pub const fn reflected_px(&self) -> Option<usize> {
+        match self {
+            Self::Pad {
+                mode: PadMode::Reflect,
+                sides,
+            } => sides.uniform(),
+            _ => None,
+        }
+    }
+
+    /// The kind of the operation.
+    pub const fn class(&self) -> Class {
+        match self {
+            Self::Photo => Class::Input,
+            Self::Pad { .. }
+            | Self::Upsample
+            | Self::Concat { .. }
+            | Self::Channels { .. }
+            | Self::Crop(_)
+            | Self::DepthToSpace { .. }
+            | Self::SpaceToDepth { .. } => Class::Index,
+            Self::Conv2d(_) | Self::ConvTranspose2d { .. } => Class::Contract,
+            Self::InstanceStatistics | Self::SpatialMean | Self::SpatialMax => Class::Reduce,
+            Self::InstanceNorm { .. }
+            | Self::Affine
+            | Self::Relu
+            | Self::Prelu
+            | Self::Function(_)
+            | Self::Add
+            | Self::Combine(_) => Class::Pointwise,
+            Self::Resize(_) | Self::MaxPool(_) | Self::AveragePool { .. } => Class::Window,
+            Self::Picture => Class::Output,
+        }
+    }
+
+    /// Whether it is a convolution.
+    pub const fn is_conv(&self) -> bool {
+        matches!(self, Self::Conv2d(_))
+    }
+
+    /// Whether its sizes are within the limits of this program, and its numbers are some.
+    pub(super) fn is_in_range(&self) -> bool {
+        let is_short = |sides: Sides| sides.largest() <= MAX_MARGIN_PX;
+        let channels = 1..=MAX_CHANNELS;
+        match *self {
+            Self::Conv2d(conv) => conv.is_in_range(),
+            Self::ConvTranspose2d { conv, cut, extra } => {
+                let is_less =
+                    |axis: usize| extra[axis] < conv.stride[axis].max(conv.dilation[axis]);
+                conv.is_in_range() && is_short(cut) && is_less(0) && is_less(1)
+            }
+            Self::Pad { mode, sides } => {
+                // The mean of a padded map would be no number any more.
+                let is_number = !matches!(mode, PadMode::Constant(value) if !value.is_finite());
+                is_number && is_short(sides)
+            }
+            Self::Crop(sides) => is_short(sides),
+            Self::InstanceNorm { eps } => eps.is_finite() && eps >= 0.0,
+            Self::Function(function) => function.numbers().iter().all(|number| !number.is_nan()),
+            Self::Concat { count } => (1..=MAX_CHANNELS).contains(&count),
+            Self::Channels { first, count } => first < MAX_CHANNELS && channels.contains(&count),
+            Self::Resize(resize) => resize.is_in_range(),
+            Self::DepthToSpace { block, .. } | Self::SpaceToDepth { block } => {
+                (1..=MAX_KERNEL_PX).contains(&block)
+            }
+            Self::MaxPool(pool) | Self::AveragePool { pool, .. } => pool.is_in_range(),
+            Self::Photo
+            | Self::InstanceStatistics
+            | Self::Affine
+            | Self::Relu
+            | Self::Prelu
+            | Self::Add
+            | Self::Combine(_)
+            | Self::Upsample
+            | Self::SpatialMean
+            | Self::SpatialMax
+            | Self::Picture => true,
+        }
+    }
+
+    /// How many maps it reads.
+    pub const fn input_count(&self) -> usize {
+        match self {
+            Self::Photo => 0,
+            Self::InstanceNorm { .. } | Self::Add | Self::Combine(_) => 2,
+            Self::Resize(resize) => match resize.target {
+                Target::Like => 2,
+                Target::Scale(_) | Target::Size(_) => 1,
+            },
+            Self::Concat { count } => *count,
+            Self::Pad { .. }
+            | Self::Conv2d(_)
+            | Self::ConvTranspose2d { .. }
+            | Self::InstanceStatistics
+            | Self::Affine
+            | Self::Relu
+            | Self::Prelu
+            | Self::Function(_)
+            | Self::Channels { .. }
+            | Self::Crop(_)
+            | Self::Upsample
+            | Self::DepthToSpace { .. }
+            | Self::SpaceToDepth { .. }
+            | Self::MaxPool(_)
+            | Self::AveragePool { .. }
+            | Self::SpatialMean
+            | Self::SpatialMax
+            | Self::Picture => 1,
+        }
+    }
+
+    /// Channels of its map, for inputs of these; `None` where there can be none.
+    pub(super) fn channels(&self, inputs: &[usize]) -> Option<usize> {
+        let first = inputs.first().copied();
+        let channels = match *self {
+            Self::Photo => 3,
+            Self::Conv2d(conv) | Self::ConvTranspose2d { conv, .. } => {
+                first.filter(|&first| first == conv.in_channels)?;
+                conv.out_channels
+            }
+            Self::Concat { .. } => inputs.iter().sum(),
+            Self::Channels {
+                first: start,
+                count,
+            } => {
+                first.filter(|&first| start + count <= first)?;
+                count
+            }
+            Self::DepthToSpace { block, .. } => {
+                let pixels = block * block;
+                first.filter(|first| first.is_multiple_of(pixels))? / pixels
+            }
+            Self::SpaceToDepth { block } => first? * block * block,
+            Self::Combine(_) => {
+                let [a, b] = *inputs else { return None };
+                (a == b || a == 1 || b == 1).then_some(a.max(b))?
+            }
+            Self::Add | Self::InstanceNorm { .. } => {
+                let [a, b] = *inputs else { return None };
+                (a == b).then_some(a)?
+            }
+            Self::Picture => first.filter(|&first| first == 3)?,
+            Self::Pad { .. }
+            | Self::InstanceStatistics
+            | Self::Affine
+            | Self::Relu
+            | Self::Prelu
+            | Self::Function(_)
+            | Self::Crop(_)
+            | Self::Upsample
+            | Self::Resize(_)
+            | Self::MaxPool(_)
+            | Self::AveragePool { .. }
+            | Self::SpatialMean
+            | Self::SpatialMax => first?,
+        };
+        Some(channels)
+    }
+}

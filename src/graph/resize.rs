@@ -1,0 +1,238 @@
+//! How a map gets another number of rows and columns: ONNX's `Resize` and PyTorch's `interpolate`, as data and as
+//! tables of what each output reads.
+
+use serde::{Deserialize, Serialize};
+
+/// How the values between pixels are found.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Interpolation {
+    /// The nearest pixel.
+    Nearest(Rounding),
+    /// Between two pixels on each axis.
+    Linear,
+    /// Between four pixels on each axis, by Keys' kernel.
+    Cubic {
+        /// The kernel's parameter: -0.75, or -0.5.
+        a: f64,
+    },
+}
+
+/// Which pixel is the nearest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Rounding {
+    /// The one before.
+    Floor,
+    /// The one behind.
+    Ceil,
+    /// The nearest; half-way, the one before.
+    PreferFloor,
+    /// The nearest; half-way, the one behind.
+    PreferCeil,
+}
+
+/// Where an output's pixel lies on the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Coordinates {
+    /// Pixels are squares: their centres lie at halves.
+    HalfPixel,
+    /// As [`Coordinates::HalfPixel`]; a side of one pixel reads the first.
+    PytorchHalfPixel,
+    /// As [`Coordinates::HalfPixel`], about the middle of the map.
+    HalfPixelSymmetric,
+    /// As [`Coordinates::HalfPixel`], without going back by half a pixel.
+    TensorflowHalfPixel,
+    /// The first and the last pixels lie on each other.
+    AlignCorners,
+    /// Positions are divided.
+    Asymmetric,
+}
+
+/// The new size. Pairs are rows, then columns.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Target {
+    /// So many times the old one, rounded down.
+    Scale([f64; 2]),
+    /// Always the same.
+    Size([usize; 2]),
+    /// That of the map that is the second input.
+    Like,
+}
+
+/// A change of the number of rows and columns.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resize {
+    /// How values between pixels are found.
+    pub interpolation: Interpolation,
+    /// Where outputs lie.
+    pub coordinates: Coordinates,
+    /// The new size.
+    pub target: Target,
+}
+
+/// What one output reads on one axis: places and their weights; places without a weight repeat another's.
+pub type Taps = [(usize, f64); 4];
+
+/// Most rows or columns of a fixed size.
+const MAX_SIZE_PX: usize = 1 << 14;
+/// Largest factor.
+const MAX_SCALE: f64 = 64.0;
+
+impl Resize {
+    pub(super) fn is_in_range(&self) -> bool {
+        let is_number = !matches!(self.interpolation, Interpolation::Cubic { a } if !a.is_finite());
+        let fits = match self.target {
+            Target::Scale(scales) => scales
+                .iter()
+                .all(|s| (1.0 / MAX_SCALE..=MAX_SCALE).contains(s)),
+            Target::Size(size) => size.iter().all(|px| (1..=MAX_SIZE_PX).contains(px)),
+            Target::Like => true,
+        };
+        is_number && fits
+    }
+
+    /// Rows and columns of the result; `like` is the size of the second input.
+    pub fn size(&self, input: [usize; 2], like: Option<[usize; 2]>) -> Option<[usize; 2]> {
+        let size = match self.target {
+            Target::Scale(scales) => {
+                [0, 1].map(|axis| (input[axis] as f64 * scales[axis]).floor() as usize)
+            }
+            Target::Size(size) => size,
+            Target::Like => like?,
+        };
+        (size[0] > 0 && size[1] > 0).then_some(size)
+    }
+
+    /// What every output of an axis reads, from `input` pixels to `output`.
+    pub fn taps(&self, axis: usize, input: usize, output: usize) -> Vec<Taps> {
+        let scale = match self.target {
+            Target::Scale(scales) => scales[axis],
+            Target::Size(_) | Target::Like => output as f64 / input as f64,
+        };
+        let last = input.saturating_sub(1);
+        let inside = |at: f64| at.clamp(0.0, last as f64) as usize;
+        let at = |x: usize| {
+            let position = self.position(x as f64, (input as f64, output as f64), scale);
+            match self.interpolation {
+                Interpolation::Nearest(rounding) => {
+                    let nearest = match rounding {
+                        Rounding::Floor => position.floor(),
+                        Rounding::Ceil => position.ceil(),
+                        Rounding::PreferFloor => (position - 0.5).ceil(),
+                        Rounding::PreferCeil => (position + 0.5).floor(),
+                    };
+                    [(inside(nearest), 1.0), (0, 0.0), (0, 0.0), (0, 0.0)]
+                }
+                Interpolation::Linear => {
+                    let position = position.clamp(0.0, last as f64);
+                    let (before, part) = (position.floor(), position.fract());
+                    [
+                        (inside(before), 1.0 - part),
+                        (inside(before + 1.0), part),
+                        (0, 0.0),
+                        (0, 0.0),
+                    ]
+                }
+                Interpolation::Cubic { a } => {
+                    let (before, part) = (position.floor(), position - position.floor());
+                    [-1.0, 0.0, 1.0, 2.0].map(|step: f64| {
+                        (inside(before + step), keys_weight((part - step).abs(), a))
+                    })
+                }
+            }
+        };
+        (0..output).map(at).collect()
+    }
+
+    /// Where the output at `x` lies on an input of `input` pixels.
+    fn position(&self, x: f64, (input, output): (f64, f64), scale: f64) -> f64 {
+        match self.coordinates {
+            Coordinates::HalfPixel => (x + 0.5) / scale - 0.5,
+            Coordinates::PytorchHalfPixel if output <= 1.0 => 0.0,
+            Coordinates::PytorchHalfPixel => (x + 0.5) / scale - 0.5,
+            Coordinates::HalfPixelSymmetric => {
+                let middle = input / 2.0 * (1.0 - output / (scale * input));
+                middle + (x + 0.5) / scale - 0.5
+            }
+            Coordinates::TensorflowHalfPixel => (x + 0.5) / scale,
+            Coordinates::AlignCorners if output <= 1.0 => 0.0,
+            Coordinates::AlignCorners => x * (input - 1.0) / (output - 1.0),
+            Coordinates::Asymmetric => x / scale,
+        }
+    }
+}
+
+/// Keys' kernel at a distance (R. Keys, Cubic convolution interpolation for digital image processing, 1981).
+fn keys_weight(distance: f64, a: f64) -> f64 {
+    let d = distance;
+    if d <= 1.0 {
+        ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0
+    } else if d < 2.0 {
+        ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a
+    } else {
+        0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resize(interpolation: Interpolation, coordinates: Coordinates, scale: f64) -> Resize {
+        Resize {
+            interpolation,
+            coordinates,
+            target: Target::Scale([scale; 2]),
+        }
+    }
+
+    fn nearest(resize: &Resize, input: usize, output: usize) -> Vec<usize> {
+        let taps = resize.taps(0, input, output);
+        taps.iter().map(|taps| taps[0].0).collect()
+    }
+
+    #[test]
+    fn doubling_takes_every_pixel_twice() {
+        let floor = Interpolation::Nearest(Rounding::Floor);
+        let doubled = resize(floor, Coordinates::Asymmetric, 2.0);
+        assert_eq!(nearest(&doubled, 3, 6), [0, 0, 1, 1, 2, 2]);
+        let half = resize(
+            Interpolation::Nearest(Rounding::PreferFloor),
+            Coordinates::HalfPixel,
+            2.0,
+        );
+        assert_eq!(nearest(&half, 3, 6), [0, 0, 1, 1, 2, 2]);
+        let other = resize(floor, Coordinates::HalfPixel, 2.0);
+        assert_eq!(nearest(&other, 3, 6), [0, 0, 0, 1, 1, 2]);
+    }
+
+    #[test]
+    fn weights_add_up_to_one() {
+        for interpolation in [Interpolation::Linear, Interpolation::Cubic { a: -0.75 }] {
+            for coordinates in [
+                Coordinates::HalfPixel,
+                Coordinates::AlignCorners,
+                Coordinates::Asymmetric,
+                Coordinates::HalfPixelSymmetric,
+            ] {
+                for (input, output) in [(1, 1), (5, 12), (7, 3), (4, 9)] {
+                    let scale = output as f64 / input as f64;
+                    let taps = resize(interpolation, coordinates, scale).taps(1, input, output);
+                    for taps in taps {
+                        let sum: f64 = taps.iter().map(|tap| tap.1).sum();
+                        assert!((sum - 1.0).abs() < 1e-12, "{coordinates:?}: {taps:?}");
+                        assert!(taps.iter().all(|tap| tap.0 < input));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn corners_lie_on_corners() {
+        let linear = resize(Interpolation::Linear, Coordinates::AlignCorners, 2.0);
+        let taps = linear.taps(0, 3, 5);
+        assert_eq!(taps[0][0], (0, 1.0));
+        assert_eq!(taps[1][..2], [(0, 0.5), (1, 0.5)]);
+        assert_eq!(taps[4][0], (2, 1.0));
+    }
+}
