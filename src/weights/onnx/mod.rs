@@ -5,9 +5,12 @@
 //! weights, which are then fitted as those of any other file. A file that computes anything else is refused with
 //! the first difference. Fixed sizes of old exports are only used to check their arithmetic. Knows no model.
 
+mod constants;
 mod lowering;
 mod messages;
+mod needed;
 mod numbers;
+mod scope;
 mod tensors;
 mod wire;
 
@@ -134,6 +137,10 @@ fn check_opset(model: &Model<'_>) -> Result<(), WeightsError> {
             "it does not say which opset it uses".to_owned(),
         )),
     }
+}
+
+fn refused(problem: impl Into<String>) -> WeightsError {
+    WeightsError::Graph(problem.into())
 }
 
 /// Numbers of a list that are shown before the rest is only counted.
