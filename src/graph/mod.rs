@@ -211,6 +211,7 @@ impl Graph {
                 },
                 Op::Photo
                 | Op::Pad { .. }
+                | Op::PadSame { .. }
                 | Op::InstanceStatistics
                 | Op::Relu
                 | Op::Function(_)
@@ -274,7 +275,7 @@ impl Graph {
         let mut shapes: Vec<Shape> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             let given: Vec<Shape> = node.inputs.iter().map(|&input| shapes[input]).collect();
-            let shape = shape::shape_of(&node.op, &given, (height, width)).ok_or_else(|| {
+            let shape = node.op.shape(&given, (height, width)).ok_or_else(|| {
                 let sides = |s: &Shape| format!("{} x {} x {}", s.channels, s.height, s.width);
                 GraphError::Shapes {
                     node: node.name.clone(),
