@@ -10,6 +10,8 @@ mod op;
 pub mod resize;
 mod shape;
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::tensor::Shape;
@@ -72,6 +74,9 @@ pub enum GraphError {
         /// The node.
         node: String,
     },
+    /// Not one photo in and one picture out, or two nodes of one name.
+    #[error("it does not make one picture of one photo, or has two nodes of one name")]
+    NoPicture,
     /// Maps that do not go together.
     #[error("{node} cannot read maps of {shapes}")]
     Shapes {
@@ -244,6 +249,24 @@ impl Graph {
     /// photos are extended to it first. `None` for a graph that runs at no size.
     pub fn min_side_px(&self) -> Option<usize> {
         (1..=MAX_MIN_SIDE_PX).find(|&side| self.shapes(side, side).is_ok())
+    }
+
+    /// Whether the graph makes one picture of one photo, and runs at some size.
+    ///
+    /// # Errors
+    /// [`GraphError::NoPicture`].
+    pub fn check_is_picture_network(&self) -> Result<(), GraphError> {
+        let count = |op: Op| self.nodes.iter().filter(|node| node.op == op).count();
+        let ends_in_picture = self.nodes.last().is_some_and(|node| node.op == Op::Picture);
+        let names: HashSet<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
+        match count(Op::Photo) == 1
+            && count(Op::Picture) == 1
+            && ends_in_picture
+            && names.len() == self.nodes.len()
+        {
+            true => Ok(()),
+            false => Err(GraphError::NoPicture),
+        }
     }
 
     /// The smallest size, in rows and columns, to which a photo has to be extended so that every node can read its

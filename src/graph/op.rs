@@ -588,7 +588,7 @@ impl Op {
                 .all(|px| (1..=MAX_MARGIN_PX).contains(px)),
             Self::Crop(sides) => is_short(sides),
             Self::InstanceNorm { eps } => eps.is_finite() && eps >= 0.0,
-            Self::Function(function) => function.numbers().iter().all(|number| !number.is_nan()),
+            Self::Function(function) => function.numbers().iter().all(|number| number.is_finite()),
             Self::Concat { count } => (1..=MAX_CHANNELS).contains(&count),
             Self::Channels { first, count } => first < MAX_CHANNELS && channels.contains(&count),
             Self::Resize(resize) => resize.is_in_range(),

@@ -22,15 +22,22 @@ impl<'m, M> Scope<'m, M> {
         if node.attribute("start").is_some_and(|a| a.i != 0) || node.attribute("end").is_some() {
             return Err(refused(format!("{} takes a part of a shape", node.label())));
         }
+        self.shape_whole(node, sides).map(Value::Numbers)
+    }
+
+    /// All sides of a value at every probe.
+    pub(super) fn shape_whole(
+        &self,
+        node: &Node<'_>,
+        sides: impl Fn(&M) -> Vec<Vec<usize>>,
+    ) -> Result<Vec<Numbers>, WeightsError> {
         let of = |sides: &[usize]| Numbers::ints(sides.iter().map(|side| *side as i64).collect());
         let probes: Option<Vec<Numbers>> = match self.value(node, 0)? {
             Value::Tensor(_, shape) => of(shape).map(|sides| vec![sides; self.probe_count]),
             Value::Numbers(numbers) => numbers.iter().map(|n| of(n.shape())).collect(),
             Value::Map(map) => sides(map).iter().map(|sides| of(sides)).collect(),
         };
-        probes
-            .map(Value::Numbers)
-            .ok_or_else(|| refused(format!("{} has too many sides", node.label())))
+        probes.ok_or_else(|| refused(format!("{} has too many sides", node.label())))
     }
 
     /// A node that no pixel goes through: a weight seen in another shape, or arithmetic on sizes.

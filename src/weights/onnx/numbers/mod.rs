@@ -50,6 +50,11 @@ impl Numbers {
         (shape.len() <= MAX_COUNT && values.count() == count).then_some(Self { shape, values })
     }
 
+    /// One integer.
+    pub(super) fn int(value: i64) -> Option<Self> {
+        Self::new(Vec::new(), Values::Int(vec![value]))
+    }
+
     /// Integers in a row.
     pub(super) fn ints(values: Vec<i64>) -> Option<Self> {
         Self::new(vec![values.len()], Values::Int(values))
