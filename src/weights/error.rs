@@ -159,7 +159,7 @@ impl WeightsError {
                 f,
                 "the file does not tell which values stand for black and white in the picture that its network \
                  {missing}; say so when it is imported: styles import FILE --input-range RANGE --output-range RANGE, \
-                 where RANGE is 0..255, 0..1, -1..1 or imagenet"
+                 where RANGE is 0..255, 0..1, -1..1, imagenet or caffe"
             ),
             Self::Foreign { family, reason } => write!(
                 f,

@@ -30,14 +30,26 @@ pub enum PixelRange {
     /// 0 and 1, without ImageNet's mean, by its deviation, each channel by its own.
     #[serde(rename = "imagenet")]
     ImageNet,
+    /// 0 and 255, without ImageNet's mean levels, as Caffe's networks read them.
+    #[serde(rename = "caffe")]
+    Caffe,
 }
+
+/// Mean levels of red, green and blue over ImageNet's photos, as Caffe's networks have them.
+const CAFFE_MEANS: [f64; 3] = [123.68, 116.779, 103.939];
 
 /// Mean and deviation of red, green and blue over ImageNet's photos, of values from 0 to 1.
 const IMAGENET: [(f64, f64); 3] = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
 
 impl PixelRange {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Bytes, Self::Unit, Self::Signed, Self::ImageNet];
+    pub const ALL: [Self; 5] = [
+        Self::Bytes,
+        Self::Unit,
+        Self::Signed,
+        Self::ImageNet,
+        Self::Caffe,
+    ];
 
     /// What it is called.
     pub const fn name(self) -> &'static str {
@@ -46,6 +58,7 @@ impl PixelRange {
             Self::Unit => "0..1",
             Self::Signed => "-1..1",
             Self::ImageNet => "imagenet",
+            Self::Caffe => "caffe",
         }
     }
 
@@ -59,6 +72,7 @@ impl PixelRange {
                 let (mean, deviation) = IMAGENET[color];
                 (1.0 / 255.0 / deviation, -mean / deviation)
             }
+            Self::Caffe => (1.0, -CAFFE_MEANS[color]),
         }
     }
 }
@@ -84,7 +98,7 @@ impl FromStr for PixelRange {
         let found = Self::ALL.into_iter().find(|range| range.name() == text);
         found.ok_or_else(|| UnknownName {
             given: text.chars().take(40).collect(),
-            choices: "0..255, 0..1, -1..1 and imagenet",
+            choices: "0..255, 0..1, -1..1, imagenet and caffe",
         })
     }
 }

@@ -69,7 +69,10 @@ impl<'m> Reader<'m> {
             }
         };
         let has_weights = (0..node.input.len()).any(|index| is_tensor(index) == Some(true));
-        if has_weights && let Some(made) = self.on_weights(node)? {
+        let is_always = matches!(node.op_type, "Expand" | "ReduceSum" | "ReduceMean");
+        if (has_weights || is_always)
+            && let Some(made) = self.on_weights(node)?
+        {
             let bytes: Vec<u8> = made.values.iter().flat_map(|v| v.to_le_bytes()).collect();
             self.budget().bytes(bytes.len())?;
             let dtype = Dtype::Float(StorageType::F32);
@@ -271,6 +274,99 @@ impl<'m> Reader<'m> {
                 of.values.iter_mut().for_each(|v| *v = compute(*v));
                 Ok(Some(of))
             }
+            "Concat" => {
+                let mut parts = Vec::new();
+                for index in 0..node.input.len() {
+                    parts.push(self.weights_at(node, index)?);
+                }
+                let odd = || refused(format!("{} joins weights that do not fit", node.label()));
+                let first = parts.first().ok_or_else(odd)?.sides.clone();
+                let axis = node.attribute("axis").map_or(0, |a| a.i);
+                let axis = if axis < 0 {
+                    axis + first.len() as i64
+                } else {
+                    axis
+                };
+                let axis = usize::try_from(axis)
+                    .ok()
+                    .filter(|&axis| axis < first.len())
+                    .ok_or_else(odd)?;
+                let is_alike = |part: &Constant| {
+                    part.sides.len() == first.len()
+                        && (0..first.len())
+                            .all(|side| side == axis || part.sides[side] == first[side])
+                };
+                if !parts.iter().all(is_alike) {
+                    return Err(odd());
+                }
+                let count: usize = parts.iter().map(|part| part.values.len()).sum();
+                self.budget().steps(count)?;
+                self.budget()
+                    .bytes(count.saturating_mul(size_of::<f32>()))?;
+                let (rows, inner): (usize, usize) = (
+                    first[..axis].iter().product(),
+                    first[axis + 1..].iter().product(),
+                );
+                let mut values = Vec::with_capacity(count);
+                for row in 0..rows {
+                    for part in &parts {
+                        let run = part.sides[axis] * inner;
+                        values.extend_from_slice(&part.values[row * run..(row + 1) * run]);
+                    }
+                }
+                let mut sides = first;
+                sides[axis] = parts.iter().map(|part| part.sides[axis]).sum();
+                Ok(Some(Constant { sides, values }))
+            }
+            "Expand" => {
+                let of = self.weights_at(node, 0)?;
+                let odd = || refused(format!("{} spreads weights in an odd way", node.label()));
+                let wanted = self.scope.fixed_numbers(node, 1)?.ok_or_else(odd)?;
+                let wanted: Option<Vec<usize>> = (wanted.as_ints().ok_or_else(odd)?.iter())
+                    .map(|&side| usize::try_from(side).ok())
+                    .collect();
+                self.spread(&of, &wanted.ok_or_else(odd)?, node).map(Some)
+            }
+            "ReduceSum" | "ReduceMean" => {
+                let of = self.weights_at(node, 0)?;
+                let axes = self.scope.ints(node, "axes", 1)?;
+                let rank = of.sides.len() as i64;
+                let is_over = |side: usize| match axes.as_deref() {
+                    Some([]) | None => true,
+                    Some(axes) => axes.iter().any(|&a| [a, a + rank].contains(&(side as i64))),
+                };
+                let kept: Vec<usize> = (0..of.sides.len())
+                    .map(|side| if is_over(side) { 1 } else { of.sides[side] })
+                    .collect();
+                self.budget()
+                    .steps(of.values.len().saturating_mul(of.sides.len() + 1))?;
+                let (from, to) = (strides(&of.sides), strides(&kept));
+                let mut sums = vec![0.0f64; kept.iter().product()];
+                for (place, value) in of.values.iter().enumerate() {
+                    let at: usize = (0..of.sides.len())
+                        .map(|side| place / from[side] % of.sides[side] % kept[side] * to[side])
+                        .sum();
+                    sums[at] += f64::from(*value);
+                }
+                let each = if node.op_type == "ReduceMean" {
+                    of.values.len() / sums.len().max(1)
+                } else {
+                    1
+                };
+                let values = sums
+                    .iter()
+                    .map(|sum| (sum / each.max(1) as f64) as f32)
+                    .collect();
+                let keeps = node.attribute("keepdims").is_none_or(|a| a.i != 0);
+                let sides = match keeps {
+                    true => kept,
+                    false => (0..of.sides.len())
+                        .filter(|&side| !is_over(side))
+                        .map(|side| of.sides[side])
+                        .collect(),
+                };
+                Ok(Some(Constant { sides, values }))
+            }
             "Squeeze" => {
                 let of = self.weights_at(node, 0)?;
                 let axes = self.scope.ints(node, "axes", 1)?;
@@ -300,6 +396,49 @@ impl<'m> Reader<'m> {
             }
             _ => Ok(None),
         }
+    }
+}
+
+impl Reader<'_> {
+    /// Weights repeated along sides of one.
+    fn spread(
+        &self,
+        of: &Constant,
+        wanted: &[usize],
+        node: &Node<'_>,
+    ) -> Result<Constant, WeightsError> {
+        let odd = || refused(format!("{} spreads weights in an odd way", node.label()));
+        let rank = wanted.len().max(of.sides.len());
+        let at = |sides: &[usize], side: usize| {
+            (side + sides.len())
+                .checked_sub(rank)
+                .map_or(1, |own| sides[own])
+        };
+        let mut sides = Vec::new();
+        for side in 0..rank {
+            let (own, wanted) = (at(&of.sides, side), at(wanted, side));
+            if own != wanted && own != 1 && wanted != 1 {
+                return Err(odd());
+            }
+            sides.push(if own == 1 { wanted } else { own });
+        }
+        let count = sides
+            .iter()
+            .try_fold(1usize, |count, &side| count.checked_mul(side));
+        let count = count.ok_or_else(odd)?;
+        self.budget().steps(count.saturating_mul(rank + 1))?;
+        self.budget()
+            .bytes(count.saturating_mul(size_of::<f32>()))?;
+        let strides = strides(&sides);
+        let values = (0..count).map(|place| {
+            let own = (0..rank).fold(0, |own, side| {
+                let length = at(&of.sides, side);
+                own * length + place / strides[side] % sides[side] % length
+            });
+            of.values[own]
+        });
+        let values = values.collect();
+        Ok(Constant { sides, values })
     }
 }
 

@@ -36,9 +36,10 @@ use layout::{Axis, Layout};
 const MAX_SIDE_PX: usize = 1 << 20;
 /// Heights and widths at which a graph with free sides is tried. The first are odd, which tells a factor of 2 from
 /// everything that only looks like it at round sizes; many networks only run at multiples of some power of two.
-const PROBES: [&[(usize, usize)]; 3] = [
+const PROBES: [&[(usize, usize)]; 4] = [
     &[(64, 96), (61, 83), (338, 531)],
     &[(64, 96), (160, 128), (352, 544)],
+    &[(72, 96), (168, 120), (312, 528)],
     &[(256, 512), (768, 256), (512, 1280)],
 ];
 

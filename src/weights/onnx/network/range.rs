@@ -44,7 +44,7 @@ pub(super) fn pixels(
         order: order.or(first_order),
     };
     let output = Pixels {
-        range: reader.what_is_made(last),
+        range: range.or(reader.what_is_made(last)),
         order: None,
     };
     (input, output)

@@ -257,6 +257,9 @@ impl Reader<'_> {
         a: MapValue,
         b: MapValue,
     ) -> Result<MapValue, WeightsError> {
+        if let Some(sloped) = self.sloped(node, &a, &b)? {
+            return Ok(sloped);
+        }
         let arithmetic = match node.op_type {
             "Add" | "Sum" => Arithmetic::Sum,
             "Sub" => Arithmetic::Difference,
@@ -291,6 +294,39 @@ impl Reader<'_> {
         };
         let node = self.add(op, &[a.node, b.node], None)?;
         Ok(MapValue { node, layout })
+    }
+
+    /// The larger one of a map and a part of it: a ReLU with a slope.
+    fn sloped(
+        &mut self,
+        node: &Node<'_>,
+        a: &MapValue,
+        b: &MapValue,
+    ) -> Result<Option<MapValue>, WeightsError> {
+        let part = |of: &MapValue, whole: &MapValue| {
+            let node = &self.graph.nodes()[of.node];
+            let own = self.weights[of.node].as_ref()?;
+            let slope = *own.weight.first()?;
+            let is_part = node.op == Op::Affine
+                && node.inputs == [whole.node]
+                && of.layout == whole.layout
+                && own.weight.iter().all(|&w| w == slope)
+                && own.bias.iter().all(|&b| b == 0.0);
+            (is_part && (0.0..=1.0).contains(&slope)).then_some(slope)
+        };
+        let found = match node.op_type {
+            "Max" => part(b, a)
+                .map(|slope| (a, slope))
+                .or_else(|| Some((b, part(a, b)?))),
+            _ => None,
+        };
+        let Some((x, slope)) = found else {
+            return Ok(None);
+        };
+        let x = x.clone();
+        let slope = f64::from(slope);
+        let id = self.add(Op::Function(Function::LeakyRelu { slope }), &[x.node], None)?;
+        Ok(Some(x.moved_to(id)))
     }
 
     /// The sides of what two maps make together; `None` where these do not stand for the same.
