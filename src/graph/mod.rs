@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::tensor::Shape;
 
-pub use op::{Arithmetic, BlockOrder, Class, Conv, Function, Op, PadMode, Pool, Sides};
+pub use op::{Arithmetic, BlockOrder, Class, Conv, Function, Op, PadMode, Pool, Sides, SizeRule};
 
 /// Most channels of any map.
 pub const MAX_CHANNELS: usize = 4096;
@@ -26,6 +26,8 @@ pub const MAX_KERNEL_PX: usize = 31;
 pub const MAX_MARGIN_PX: usize = 1 << 10;
 /// The eps that instance norms add to the variance unless a model says otherwise, as in PyTorch.
 pub const NORM_EPS: f64 = 1e-5;
+/// Longest side of any map, in pixels.
+pub const MAX_MAP_SIDE_PX: usize = 1 << 20;
 /// Upper bound of [`Graph::min_side_px`]: a graph whose reflections need larger pictures counts as one that
 /// runs at no size.
 const MAX_MIN_SIDE_PX: usize = 1 << 10;
@@ -215,6 +217,7 @@ impl Graph {
                     bias: 0,
                 },
                 Op::Photo
+                | Op::Sized(_)
                 | Op::Pad { .. }
                 | Op::PadSame { .. }
                 | Op::InstanceStatistics

@@ -14,7 +14,7 @@ use crate::tensor::Shape;
 
 use super::{
     MAX_CHANNELS, MAX_KERNEL_PX, MAX_MARGIN_PX,
-    resize::{Interpolation, Resize, Target},
+    resize::{Interpolation, MAX_SIZE_PX, Resize, Target},
 };
 
 /// Pixels on each side of a map.
@@ -180,6 +180,25 @@ impl Pool {
     }
 }
 
+/// Rows and columns that a map may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SizeRule {
+    /// Multiples of a number of pixels.
+    MultipleOf(usize),
+    /// These only.
+    Exactly([usize; 2]),
+}
+
+impl SizeRule {
+    /// Whether a map may have these rows and columns.
+    pub const fn allows(&self, height: usize, width: usize) -> bool {
+        match *self {
+            Self::MultipleOf(px) => height.is_multiple_of(px) && width.is_multiple_of(px),
+            Self::Exactly([rows, columns]) => height == rows && width == columns,
+        }
+    }
+}
+
 /// What becomes of every value by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Function {
@@ -290,6 +309,8 @@ pub enum BlockOrder {
 pub enum Op {
     /// The photo's red, green and blue, 0 to 255. No inputs.
     Photo,
+    /// A map as it is, of such a size only: a network that a file holds for this size.
+    Sized(SizeRule),
     /// Values around a map.
     Pad {
         /// Which.
@@ -435,6 +456,7 @@ impl Hash for Op {
                     hash_number(number, state);
                 }
             }
+            Self::Sized(rule) => rule.hash(state),
             Self::Combine(arithmetic) => arithmetic.hash(state),
             Self::Concat { count } => count.hash(state),
             Self::Channels { first, count } => (first, count).hash(state),
@@ -549,7 +571,8 @@ impl Op {
             | Self::SpaceToDepth { .. } => Class::Index,
             Self::Conv2d(_) | Self::ConvTranspose2d { .. } => Class::Contract,
             Self::InstanceStatistics | Self::SpatialMean | Self::SpatialMax => Class::Reduce,
-            Self::InstanceNorm { .. }
+            Self::Sized(_)
+            | Self::InstanceNorm { .. }
             | Self::Affine
             | Self::Relu
             | Self::Prelu
@@ -586,6 +609,10 @@ impl Op {
                 .iter()
                 .flatten()
                 .all(|px| (1..=MAX_MARGIN_PX).contains(px)),
+            Self::Sized(SizeRule::MultipleOf(px)) => (1..=MAX_MARGIN_PX).contains(&px),
+            Self::Sized(SizeRule::Exactly(size)) => {
+                size.iter().all(|px| (1..=MAX_SIZE_PX).contains(px))
+            }
             Self::Crop(sides) => is_short(sides),
             Self::InstanceNorm { eps } => eps.is_finite() && eps >= 0.0,
             Self::Function(function) => function.numbers().iter().all(|number| number.is_finite()),
@@ -620,7 +647,8 @@ impl Op {
                 Target::Scale(_) | Target::Size(_) => 1,
             },
             Self::Concat { count } => *count,
-            Self::Pad { .. }
+            Self::Sized(_)
+            | Self::Pad { .. }
             | Self::PadSame { .. }
             | Self::Conv2d(_)
             | Self::ConvTranspose2d { .. }
@@ -645,7 +673,8 @@ impl Op {
     /// The map that it makes of given maps, for a photo of so many rows and columns; `None` where it cannot read
     /// them.
     pub fn shape(&self, given: &[Shape], photo: (usize, usize)) -> Option<Shape> {
-        super::shape::shape_of(self, given, photo)
+        let made = super::shape::shape_of(self, given, photo);
+        made.filter(|map| map.height.max(map.width) <= super::MAX_MAP_SIDE_PX)
     }
 
     /// Channels of its map, for inputs of these; `None` where there can be none.
@@ -679,7 +708,8 @@ impl Op {
                 (a == b).then_some(a)?
             }
             Self::Picture => first.filter(|&first| first == 3)?,
-            Self::Pad { .. }
+            Self::Sized(_)
+            | Self::Pad { .. }
             | Self::PadSame { .. }
             | Self::InstanceStatistics
             | Self::Affine

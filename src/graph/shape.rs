@@ -52,6 +52,7 @@ pub(super) fn shape_of(op: &Op, given: &[Shape], (height, width): (usize, usize)
                 (!is_reflected || side > ends[axis]).then_some(side + sides.sums()[axis])
             })
         }
+        Op::Sized(rule) => first.filter(|map| rule.allows(map.height, map.width)),
         Op::Conv2d(conv) => both(&|side, axis| conv_side(side, &conv, axis)),
         Op::ConvTranspose2d { conv, cut, extra } => both(&|side, axis| {
             let whole = side.checked_sub(1)? * conv.stride[axis] + conv.reach()[axis] + extra[axis];

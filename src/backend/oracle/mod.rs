@@ -162,6 +162,7 @@ impl<'a> Interpreter<'a> {
         match node.op {
             Op::Photo => levels(self.photo, self.size),
             Op::Pad { mode, sides } => operations::pad(inputs[0], mode, sides),
+            Op::Sized(_) => inputs[0].clone(),
             Op::PadSame {
                 reach,
                 stride,

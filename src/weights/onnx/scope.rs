@@ -67,7 +67,7 @@ impl<'m, M> Scope<'m, M> {
             .ok_or_else(|| refused(format!("{} lacks its input {index}", node.label())))?;
         self.values.get(name).ok_or_else(|| {
             refused(format!(
-                "{} needs {}, which nothing before it defines",
+                "{} needs {}, which nothing before it defines: the graph is out of order, or a cycle",
                 node.label(),
                 shortened(name)
             ))

@@ -6,7 +6,12 @@ use super::{MapValue, Reader};
 use crate::weights::{
     StorageType, WeightsError,
     error::shortened,
-    onnx::{messages::Node, numbers::Numbers, refused, scope::Value},
+    onnx::{
+        messages::Node,
+        numbers::Numbers,
+        refused,
+        scope::{TensorId, Value},
+    },
     tensor::{Dtype, StoredTensor},
 };
 
@@ -15,6 +20,14 @@ use crate::weights::{
 pub(super) struct Constant {
     pub(super) sides: Vec<usize>,
     pub(super) values: Vec<f32>,
+}
+
+/// The weights of a convolution.
+pub(super) enum Kernel {
+    /// As the file has them.
+    Stored(TensorId),
+    /// Computed ones.
+    Own(Vec<f32>),
 }
 
 impl Constant {
@@ -112,19 +125,8 @@ impl<'m> Reader<'m> {
                 )));
             }
         };
-        let tensor = &self.scope.tensors[id];
-        let (count, dtype) = (tensor.element_count(), tensor.dtype());
-        let budget = self.budget();
-        budget.steps(2 * count)?;
-        budget.bytes(count.saturating_mul(size_of::<f32>()))?;
         let key = shortened(node.input(index).unwrap_or_default());
-        let values = match (tensor.to_i64(), dtype) {
-            (Some(ints), _) => ints.iter().map(|&int| int as f32).collect(),
-            (None, _) => tensor.to_f32().map_err(|problem| WeightsError::Tensor {
-                key: key.clone(),
-                problem,
-            })?,
-        };
+        let values = self.values(id, &key)?;
         if let Some(position) = values.iter().position(|v| v.is_nan()) {
             return Err(WeightsError::NotFinite {
                 key,
@@ -132,8 +134,57 @@ impl<'m> Reader<'m> {
                 position,
             });
         }
-        self.note_storage(dtype);
         Ok(Some(Constant { sides, values }))
+    }
+
+    /// The numbers of a tensor.
+    fn values(&mut self, id: TensorId, key: &str) -> Result<Vec<f32>, WeightsError> {
+        let tensor = &self.scope.tensors[id];
+        let (count, dtype) = (tensor.element_count(), tensor.dtype());
+        let budget = self.budget();
+        budget.steps(2 * count)?;
+        budget.bytes(count.saturating_mul(size_of::<f32>()))?;
+        let values = match (tensor.to_i64(), dtype) {
+            (Some(ints), _) => ints.iter().map(|&int| int as f32).collect(),
+            (None, _) => tensor.to_f32().map_err(|problem| WeightsError::Tensor {
+                key: key.to_owned(),
+                problem,
+            })?,
+        };
+        self.note_storage(dtype);
+        Ok(values)
+    }
+
+    /// The numbers of a tensor, which are finite.
+    pub(super) fn finite_values(
+        &mut self,
+        id: TensorId,
+        key: &str,
+    ) -> Result<Vec<f32>, WeightsError> {
+        let values = self.values(id, key)?;
+        match values.iter().position(|v| !v.is_finite()) {
+            Some(position) => Err(WeightsError::NotFinite {
+                key: key.to_owned(),
+                value: values[position],
+                position,
+            }),
+            None => Ok(values),
+        }
+    }
+
+    /// The weights of a convolution at an input, and their sides.
+    pub(super) fn kernel_at(
+        &mut self,
+        node: &Node<'_>,
+        index: usize,
+    ) -> Result<(Kernel, Vec<usize>), WeightsError> {
+        if let Value::Tensor(id, sides) = self.scope.value(node, index)?
+            && matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_))
+        {
+            return Ok((Kernel::Stored(*id), sides.clone()));
+        }
+        let own = self.weights_at(node, index)?;
+        Ok((Kernel::Own(own.values), own.sides))
     }
 
     /// The weights at an input, which are finite numbers.
@@ -440,6 +491,28 @@ impl Reader<'_> {
         let values = values.collect();
         Ok(Constant { sides, values })
     }
+}
+
+/// Whether an operator is computed on weights.
+pub(super) fn is_on_weights(operator: &str) -> bool {
+    matches!(
+        operator,
+        "Add"
+            | "Cast"
+            | "Concat"
+            | "Div"
+            | "Exp"
+            | "Expand"
+            | "Mul"
+            | "Neg"
+            | "Reciprocal"
+            | "ReduceMean"
+            | "ReduceSum"
+            | "Sqrt"
+            | "Squeeze"
+            | "Sub"
+            | "Transpose"
+    )
 }
 
 /// Values from one index of each side to the next.

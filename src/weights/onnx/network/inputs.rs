@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::{Layout, MAX_SIDE_PX};
-use crate::weights::{
-    Budget, WeightsError,
-    onnx::{
-        messages::{Dimension, Graph, ValueInfo},
-        refused, shown,
+use super::Layout;
+use crate::{
+    graph::MAX_MAP_SIDE_PX,
+    weights::{
+        Budget, WeightsError,
+        onnx::{
+            messages::{Dimension, Graph, ValueInfo},
+            refused, shown,
+        },
     },
 };
 
@@ -63,7 +66,7 @@ pub(super) fn sides(picture: &ValueInfo<'_>) -> Result<InputSides, WeightsError>
     let sides: Vec<usize> = shape.dim.iter().map(side).collect();
     let odd = || {
         refused(format!(
-            "its input has the sides {}, a picture is 1 x 3 x height x width or 1 x height x width x 3",
+            "its input has the sides {}; a picture is a batch of one, 1 x 3 x height x width or 1 x height x width x 3",
             shown(&sides)
         ))
     };
@@ -81,7 +84,7 @@ pub(super) fn sides(picture: &ValueInfo<'_>) -> Result<InputSides, WeightsError>
     if sides.len() == 3 {
         layout.sides.remove(0);
     }
-    if batch > 1 || height.max(width) > MAX_SIDE_PX {
+    if batch > 1 || height.max(width) > MAX_MAP_SIDE_PX {
         return Err(odd());
     }
     let fixed_size = match (height, width) {

@@ -14,7 +14,7 @@ mod rules;
 mod simplify;
 
 use crate::{
-    graph::{Graph, NodeId, Op},
+    graph::{Graph, NodeId, Op, SizeRule},
     network::{Network, NodeWeights},
     tensor::Shape,
     weights::{
@@ -26,22 +26,24 @@ use super::{
     check_unique,
     messages::{self, Node, ValueInfo},
     needed, numbers, refused,
-    scope::{Scope, Value},
+    scope::{Scope, TensorId, Value},
     tensors::stored,
 };
 use crate::weights::pixels::Pixels;
 use layout::{Axis, Layout};
 
-/// Longest side of a map that is followed, in pixels.
-const MAX_SIDE_PX: usize = 1 << 20;
-/// Heights and widths at which a graph with free sides is tried. The first are odd, which tells a factor of 2 from
-/// everything that only looks like it at round sizes; many networks only run at multiples of some power of two.
-const PROBES: [&[(usize, usize)]; 4] = [
-    &[(64, 96), (61, 83), (338, 531)],
-    &[(64, 96), (160, 128), (352, 544)],
-    &[(72, 96), (168, 120), (312, 528)],
-    &[(256, 512), (768, 256), (512, 1280)],
-];
+/// Numbers of pixels of which both sides of the picture may have to be multiples, in the order in which they are tried.
+const MULTIPLES: [usize; 12] = [1, 2, 3, 4, 6, 8, 16, 24, 32, 64, 128, 256];
+/// Heights and widths at which a graph is tried, in these multiples: odd numbers, which tell a factor of 2 from
+/// everything that only looks like it at round sizes, multiples of 16, and numbers between.
+const PROBES: [(usize, usize); 3] = [(65, 97), (64, 112), (338, 530)];
+
+/// The sizes at which a graph is tried whose sides are multiples of `px`.
+fn probes(px: usize) -> Vec<(usize, usize)> {
+    PROBES
+        .map(|(height, width)| (px * height, px * width))
+        .to_vec()
+}
 
 /// A picture network as a file holds it, with what is known of the values that it reads and makes.
 #[derive(Debug)]
@@ -80,85 +82,60 @@ pub(super) fn read(
     };
     let nodes = needed::nodes(graph, result.name, budget)?;
     let input = inputs::sides(picture)?;
+    let stranger = nodes.iter().find(|node| !is_known(node));
+    if let Some(node) = stranger {
+        let domain = match node.domain {
+            "" | "ai.onnx" => String::new(),
+            domain => format!(" of {}", shortened(domain)),
+        };
+        return Err(refused(format!(
+            "{}{domain} is no operator that this program has",
+            node.label()
+        )));
+    }
+    let ends = (picture, result);
     let mut first = None;
-    for probes in PROBES {
-        match read_at(
-            model,
-            graph,
-            (picture, result),
-            &nodes,
-            &input,
-            probes,
-            budget,
-        ) {
-            Ok(network) => return Ok(network),
+    let free = MULTIPLES
+        .iter()
+        .map(|&px| (SizeRule::MultipleOf(px), probes(px)));
+    // A size that is written down may still be any other.
+    let fixed = input
+        .fixed_size
+        .iter()
+        .map(|&size| (SizeRule::Exactly(size.into()), vec![size]));
+    for (rule, sizes) in free.chain(fixed) {
+        let mut reader = Reader::new(sizes, super::opset(model), budget);
+        match reader.read(graph, ends, &nodes, &input.layout, rule) {
+            Ok(last) => {
+                let (pixels, made) = range::pixels(model, picture, &reader, last);
+                return Ok(PictureNetwork {
+                    input: pixels,
+                    output: made,
+                    size: match rule {
+                        SizeRule::Exactly(_) => input.fixed_size,
+                        SizeRule::MultipleOf(_) => None,
+                    },
+                    storage: reader.storage,
+                    network: reader.finish(last)?,
+                });
+            }
             Err(error @ WeightsError::TooCostly { .. }) => return Err(error),
+            // Of a fixed size, the last trial is the one that is meant.
+            Err(error) if input.fixed_size.is_some() => first = Some(error),
             Err(error) => first = first.or(Some(error)),
-        }
-        if input.fixed_size.is_some() {
-            break;
         }
     }
     Err(first.unwrap_or_else(|| refused("it has no nodes")))
 }
 
-fn read_at<'m>(
-    model: &messages::Model<'_>,
-    graph: &'m messages::Graph<'_>,
-    (picture, result): (&ValueInfo<'m>, &ValueInfo<'m>),
-    nodes: &[&'m Node<'m>],
-    input: &inputs::InputSides,
-    probes: &[(usize, usize)],
-    budget: &'m Budget,
-) -> Result<PictureNetwork, WeightsError> {
-    let sizes = input
-        .fixed_size
-        .map_or_else(|| probes.to_vec(), |size| vec![size]);
-    let mut reader = Reader {
-        scope: Scope::new(sizes.len(), budget),
-        graph: Graph::default(),
-        weights: Vec::new(),
-        shapes: Vec::new(),
-        sizes,
-        layer: String::new(),
-        operator: "",
-        opset: super::opset(model),
-        storage: StorageType::F16,
-    };
-    for tensor in &graph.initializer {
-        let value = reader.scope.tensor(stored(tensor.name, tensor, budget)?)?;
-        budget.insert(&mut reader.scope.values, tensor.name, value)?;
-    }
-    let photo = reader.add(Op::Photo, &[], None)?;
-    let start = MapValue {
-        node: photo,
-        layout: input.layout.clone(),
-    };
-    budget.insert(&mut reader.scope.values, picture.name, Value::Map(start))?;
-    for node in nodes {
-        // An operator looks at every input and a few times at every attribute.
-        budget.steps(1 + 2 * node.input.len() + 8 * node.attribute.len())?;
-        let values = reader.node(node)?;
-        for (name, value) in node.output.iter().zip(values) {
-            budget.bytes(value.size_bytes())?;
-            budget.insert(&mut reader.scope.values, *name, value)?;
-        }
-    }
-    let Some(Value::Map(made)) = reader.scope.values.get(result.name) else {
-        return Err(refused("its result does not depend on the picture"));
-    };
-    let made = made.clone();
-    let last = reader.the_result(&made)?;
-    let (input_pixels, output_pixels) = range::pixels(model, picture, &reader, last);
-    let storage = reader.storage;
-    let network = reader.finish(last)?;
-    Ok(PictureNetwork {
-        network,
-        input: input_pixels,
-        output: output_pixels,
-        size: input.fixed_size,
-        storage,
-    })
+/// Whether the operator is one that is done to maps or computed, wherever it stands.
+fn is_known(node: &Node<'_>) -> bool {
+    let operator = node.op_type;
+    matches!(node.domain, "" | "ai.onnx")
+        && (rules::rule(operator).is_some()
+            || numbers::rule(operator).is_some()
+            || constants::is_on_weights(operator)
+            || matches!(operator, "Constant" | "Shape" | "Size"))
 }
 
 /// A map, and how the sides of the file's tensor stand for it.
@@ -178,12 +155,35 @@ impl MapValue {
     }
 }
 
+/// The weights of a node while its graph is read.
+#[derive(Clone, Debug)]
+enum Held {
+    /// Computed ones, a few for each channel.
+    Own(NodeWeights),
+    /// Those of a convolution, as they are stored: they are many, and only read when it is known that the graph can be.
+    Stored {
+        weight: TensorId,
+        /// The name of the tensor in the file.
+        key: String,
+        bias: Vec<f32>,
+    },
+}
+
+impl Held {
+    fn own(&self) -> Option<&NodeWeights> {
+        match self {
+            Self::Own(own) => Some(own),
+            Self::Stored { .. } => None,
+        }
+    }
+}
+
 /// A graph while it is read.
 struct Reader<'m> {
     scope: Scope<'m, MapValue>,
     graph: Graph,
     /// The weights of every node.
-    weights: Vec<Option<NodeWeights>>,
+    weights: Vec<Option<Held>>,
     /// The size of every node's map at every probe.
     shapes: Vec<Vec<Shape>>,
     /// Rows and columns of the picture at every probe.
@@ -198,6 +198,59 @@ struct Reader<'m> {
 }
 
 impl<'m> Reader<'m> {
+    fn new(sizes: Vec<(usize, usize)>, opset: i64, budget: &'m Budget) -> Self {
+        Self {
+            scope: Scope::new(sizes.len(), budget),
+            graph: Graph::default(),
+            weights: Vec::new(),
+            shapes: Vec::new(),
+            sizes,
+            layer: String::new(),
+            operator: "",
+            opset,
+            storage: StorageType::F16,
+        }
+    }
+
+    /// Reads all nodes; the one that makes the picture.
+    fn read(
+        &mut self,
+        graph: &'m messages::Graph<'_>,
+        (picture, result): (&ValueInfo<'m>, &ValueInfo<'m>),
+        nodes: &[&'m Node<'m>],
+        layout: &Layout,
+        rule: SizeRule,
+    ) -> Result<NodeId, WeightsError> {
+        let budget = self.budget();
+        for tensor in &graph.initializer {
+            let value = self.scope.tensor(stored(tensor.name, tensor, budget)?)?;
+            budget.insert(&mut self.scope.values, tensor.name, value)?;
+        }
+        let mut photo = self.add(Op::Photo, &[], None)?;
+        if rule != SizeRule::MultipleOf(1) {
+            photo = self.add(Op::Sized(rule), &[photo], None)?;
+        }
+        let start = MapValue {
+            node: photo,
+            layout: layout.clone(),
+        };
+        budget.insert(&mut self.scope.values, picture.name, Value::Map(start))?;
+        for node in nodes {
+            // An operator looks at every input and a few times at every attribute.
+            budget.steps(1 + 2 * node.input.len() + 8 * node.attribute.len())?;
+            let values = self.node(node)?;
+            for (name, value) in node.output.iter().zip(values) {
+                budget.bytes(value.size_bytes())?;
+                budget.insert(&mut self.scope.values, *name, value)?;
+            }
+        }
+        let Some(Value::Map(made)) = self.scope.values.get(result.name) else {
+            return Err(refused("its result does not depend on the picture"));
+        };
+        let made = made.clone();
+        self.the_result(&made)
+    }
+
     fn budget(&self) -> &'m Budget {
         self.scope.budget
     }
@@ -207,7 +260,7 @@ impl<'m> Reader<'m> {
         &mut self,
         op: Op,
         inputs: &[NodeId],
-        weights: Option<NodeWeights>,
+        weights: Option<Held>,
     ) -> Result<NodeId, WeightsError> {
         let id = self.graph.nodes().len();
         if id == MAX_NODES {
@@ -240,7 +293,7 @@ impl<'m> Reader<'m> {
                         .join(" and ")
                 ))
             })?;
-            if shape.is_empty() || shape.height.max(shape.width) > MAX_SIDE_PX {
+            if shape.height.min(shape.width).min(shape.channels) == 0 {
                 return Err(refused(format!("{name} makes a map of {}", sides(&shape))));
             }
             shapes.push(shape);
@@ -281,13 +334,6 @@ impl<'m> Reader<'m> {
     /// Reads one node of the file; its results.
     fn node(&mut self, node: &'m Node<'m>) -> Result<Vec<Value<MapValue>>, WeightsError> {
         self.operator = node.op_type;
-        if !matches!(node.domain, "" | "ai.onnx") {
-            return Err(refused(format!(
-                "{} of {} is no operator that this program has",
-                node.label(),
-                shortened(node.domain)
-            )));
-        }
         let mut on_map = false;
         for index in 0..node.input.len() {
             if node.input(index).is_some() {
@@ -301,10 +347,8 @@ impl<'m> Reader<'m> {
             return self.constant(node).map(|value| vec![value]);
         }
         let rule = rules::rule(node.op_type).ok_or_else(|| {
-            refused(match numbers::rule(node.op_type) {
-                Some(_) => format!("{} is not done to pictures by this program", node.label()),
-                None => format!("{} is no operator that this program has", node.label()),
-            })
+            let label = node.label();
+            refused(format!("{label} is not done to pictures by this program"))
         })?;
         let maps = rule(self, node)?;
         Ok(maps.into_iter().map(Value::Map).collect())
@@ -326,7 +370,7 @@ impl<'m> Reader<'m> {
         let shown = super::shown(lengths.first().map_or(&[][..], Vec::as_slice));
         if !is_picture || self.channels(made.node) != 3 {
             return Err(refused(format!(
-                "its result has the sides {shown}, a picture is 3 x height x width"
+                "its output has the sides {shown}, a picture has 3 channels, height and width"
             )));
         }
         for (shape, &(rows, columns)) in self.shapes[made.node].iter().zip(&self.sizes) {
@@ -343,9 +387,21 @@ impl<'m> Reader<'m> {
     }
 
     /// The network up to `last`.
-    fn finish(self, last: NodeId) -> Result<Network, WeightsError> {
+    fn finish(mut self, last: NodeId) -> Result<Network, WeightsError> {
         let budget = self.budget();
-        simplify::network(self.graph, self.weights, last, budget)
+        let mut weights = Vec::new();
+        for held in std::mem::take(&mut self.weights) {
+            let own = match held {
+                Some(Held::Stored { weight, key, bias }) => Some(NodeWeights {
+                    weight: self.finite_values(weight, &key)?,
+                    bias,
+                }),
+                Some(Held::Own(own)) => Some(own),
+                None => None,
+            };
+            budget.push(&mut weights, own)?;
+        }
+        simplify::network(self.graph, weights, last, budget)
     }
 
     /// Notes how weights are stored.

@@ -1,7 +1,7 @@
 //! Instance norm that is spelled out in nodes, in the spellings that exporters and hand-written layers use: found by
 //! looking back from the product or quotient that ends it.
 
-use super::{MapValue, NodeId, Reader};
+use super::{Held, MapValue, NodeId, Reader};
 use crate::{
     graph::{Arithmetic, Function, Op},
     network::NodeWeights,
@@ -28,7 +28,7 @@ impl Reader<'_> {
             return None;
         };
         let (variance, eps) = match (self.op(raised), &self.weights[raised]) {
-            ((Op::Affine, &[variance]), Some(NodeWeights { weight, bias })) => {
+            ((Op::Affine, &[variance]), Some(Held::Own(NodeWeights { weight, bias }))) => {
                 let eps = *bias.first()?;
                 let is_one = bias.iter().all(|&v| v == eps) && weight.iter().all(|&v| v == 1.0);
                 (
@@ -91,6 +91,10 @@ impl Reader<'_> {
             weight: scale,
             bias: shift,
         };
-        self.add(Op::InstanceNorm { eps }, &[x, statistics], Some(weights))
+        self.add(
+            Op::InstanceNorm { eps },
+            &[x, statistics],
+            Some(Held::Own(weights)),
+        )
     }
 }

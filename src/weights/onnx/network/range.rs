@@ -56,7 +56,7 @@ type Steps = (Vec<f64>, Vec<f64>);
 impl Reader<'_> {
     /// The affine step of a node.
     fn step(&self, id: NodeId) -> Option<Steps> {
-        let own = self.weights[id].as_ref()?;
+        let own = self.weights[id].as_ref()?.own()?;
         let doubles = |list: &[f32]| list.iter().map(|&v| f64::from(v)).collect();
         (self.graph.nodes()[id].op == Op::Affine)
             .then(|| (doubles(&own.weight), doubles(&own.bias)))
@@ -69,6 +69,10 @@ impl Reader<'_> {
         let mut at = 0;
         let mut means = None;
         while let [only] = readers[at][..] {
+            if let Op::Sized(_) = self.graph.nodes()[only].op {
+                at = only;
+                continue;
+            }
             let Some((by, plus)) = self.step(only).filter(|(by, _)| by.len() == 3) else {
                 break;
             };

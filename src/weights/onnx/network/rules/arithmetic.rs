@@ -1,6 +1,6 @@
 //! Sums, differences, products and quotients: of maps, and of maps and constants.
 
-use super::{Axis, Layout, MapValue, Reader};
+use super::{Axis, Held, Layout, MapValue, Reader};
 use crate::{
     graph::{Arithmetic, Function, Op},
     network::NodeWeights,
@@ -126,7 +126,7 @@ impl Reader<'_> {
             weight: scale,
             bias: shift,
         };
-        let id = self.add(Op::Affine, &[x.node], Some(weights))?;
+        let id = self.add(Op::Affine, &[x.node], Some(Held::Own(weights)))?;
         Ok(x.moved_to(id))
     }
 
@@ -305,7 +305,7 @@ impl Reader<'_> {
     ) -> Result<Option<MapValue>, WeightsError> {
         let part = |of: &MapValue, whole: &MapValue| {
             let node = &self.graph.nodes()[of.node];
-            let own = self.weights[of.node].as_ref()?;
+            let own = self.weights[of.node].as_ref()?.own()?;
             let slope = *own.weight.first()?;
             let is_part = node.op == Op::Affine
                 && node.inputs == [whole.node]

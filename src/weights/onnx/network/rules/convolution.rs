@@ -1,13 +1,13 @@
 //! Convolutions, transposed ones, and products with a matrix, which are convolutions of single values.
 
-use super::{Axis, Layout, MapValue, NodeId, Reader};
+use super::{Axis, Held, Layout, MapValue, NodeId, Reader};
 use crate::{
     graph::{Conv, MAX_KERNEL_PX, Op, PadMode, Sides},
     network::NodeWeights,
     weights::{
         WeightsError,
         error::shortened,
-        onnx::{messages::Node, network::constants::Constant, refused, shown},
+        onnx::{messages::Node, network::constants::Kernel, refused, shown},
     },
 };
 
@@ -62,12 +62,12 @@ pub(super) fn window_pads(
 }
 
 /// Kernel, stride, dilation and groups of a node.
-fn extent(node: &Node<'_>, weight: &Constant, is_transposed: bool) -> Result<Conv, WeightsError> {
+fn extent(node: &Node<'_>, sides: &[usize], is_transposed: bool) -> Result<Conv, WeightsError> {
     let wrong = |what: String| refused(format!("{} {what}", node.label()));
-    let [a, b, rows, columns] = *weight.sides else {
+    let [a, b, rows, columns] = *sides else {
         return Err(WeightsError::Shape {
             key: shortened(node.input(1).unwrap_or_default()),
-            got: weight.sides.clone(),
+            got: sides.to_vec(),
             needed: "four sides".to_owned(),
         });
     };
@@ -112,10 +112,10 @@ pub(super) fn conv<'m>(
 ) -> Result<Vec<MapValue>, WeightsError> {
     let x = reader.map(node, 0)?;
     let mut id = reader.channels_first_node(node, &x)?;
-    let weight = reader.weights_at(node, 1)?;
-    let conv = extent(node, &weight, false)?;
+    let (kernel, sides) = reader.kernel_at(node, 1)?;
+    let conv = extent(node, &sides, false)?;
     let bias = reader.bias(node, 2, conv.out_channels)?;
-    reader.check_inputs(node, &conv, id, &weight)?;
+    reader.check_inputs(node, &conv, id, &sides)?;
     match window_pads(node, conv.reach(), conv.stride)? {
         Padding::Fixed(sides) if sides == Sides::default() => {}
         Padding::Fixed(sides) => {
@@ -124,11 +124,8 @@ pub(super) fn conv<'m>(
         }
         Padding::Same(op) => id = reader.add(op, &[id], None)?,
     }
-    let weights = NodeWeights {
-        weight: weight.values,
-        bias,
-    };
-    let made = reader.add(Op::Conv2d(conv), &[id], Some(weights))?;
+    let held = held(node, kernel, bias);
+    let made = reader.add(Op::Conv2d(conv), &[id], Some(held))?;
     Ok(vec![reader.channels_first(made)])
 }
 
@@ -138,10 +135,10 @@ pub(super) fn conv_transpose<'m>(
 ) -> Result<Vec<MapValue>, WeightsError> {
     let x = reader.map(node, 0)?;
     let id = reader.channels_first_node(node, &x)?;
-    let weight = reader.weights_at(node, 1)?;
-    let conv = extent(node, &weight, true)?;
+    let (kernel, sides) = reader.kernel_at(node, 1)?;
+    let conv = extent(node, &sides, true)?;
     let bias = reader.bias(node, 2, conv.out_channels)?;
-    reader.check_inputs(node, &conv, id, &weight)?;
+    reader.check_inputs(node, &conv, id, &sides)?;
     let wrong = |what: &str| refused(format!("{} {what}", node.label()));
     let extra = node
         .attribute("output_padding")
@@ -181,12 +178,21 @@ pub(super) fn conv_transpose<'m>(
         cut: sides,
         extra,
     };
-    let weights = NodeWeights {
-        weight: weight.values,
-        bias,
-    };
-    let made = reader.add(op, &[id], Some(weights))?;
+    let held = held(node, kernel, bias);
+    let made = reader.add(op, &[id], Some(held))?;
     Ok(vec![reader.channels_first(made)])
+}
+
+/// The weights of a node.
+fn held(node: &Node<'_>, kernel: Kernel, bias: Vec<f32>) -> Held {
+    match kernel {
+        Kernel::Stored(weight) => Held::Stored {
+            weight,
+            key: shortened(node.input(1).unwrap_or_default()),
+            bias,
+        },
+        Kernel::Own(weight) => Held::Own(NodeWeights { weight, bias }),
+    }
 }
 
 /// What is cut off so that every value makes as many as the stride.
@@ -270,7 +276,7 @@ pub(super) fn product<'m>(
     let made = reader.add(
         Op::Conv2d(conv),
         &[x.node],
-        Some(NodeWeights { weight, bias }),
+        Some(Held::Own(NodeWeights { weight, bias })),
     )?;
     let layout = Layout {
         factors: vec![outputs],
@@ -301,15 +307,15 @@ impl Reader<'_> {
         node: &Node<'_>,
         conv: &Conv,
         id: NodeId,
-        weight: &Constant,
+        sides: &[usize],
     ) -> Result<(), WeightsError> {
         let channels = self.channels(id);
-        if conv.in_channels == channels && !weight.values.is_empty() {
+        if conv.in_channels == channels && !sides.contains(&0) {
             return Ok(());
         }
         Err(WeightsError::Shape {
             key: shortened(node.input(1).unwrap_or_default()),
-            got: weight.sides.clone(),
+            got: sides.to_vec(),
             needed: format!("weights for {channels} channels"),
         })
     }

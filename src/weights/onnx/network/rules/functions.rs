@@ -1,6 +1,6 @@
 //! Operators on every value by itself.
 
-use super::{MapValue, Reader};
+use super::{Held, MapValue, Reader};
 use crate::{
     graph::{Arithmetic, Function, Op},
     network::NodeWeights,
@@ -180,7 +180,7 @@ pub(super) fn prelu<'m>(
         weight,
         bias: Vec::new(),
     };
-    let id = reader.add(Op::Prelu, &[x.node], Some(weights))?;
+    let id = reader.add(Op::Prelu, &[x.node], Some(Held::Own(weights)))?;
     Ok(vec![x.moved_to(id)])
 }
 

@@ -17,7 +17,10 @@ pub(super) fn instance_norm<'m>(
     let scale = reader.list_at(node, 1, count)?;
     let shift = reader.list_at(node, 2, count)?;
     let eps = f64::from(node.attribute("epsilon").map_or(1e-5, |a| a.f));
-    let normed = reader.instance_norm(id, eps.max(0.0), scale, shift)?;
+    if !(0.0..=1e6).contains(&eps) {
+        return Err(refused(format!("{} has the epsilon {eps}", node.label())));
+    }
+    let normed = reader.instance_norm(id, eps, scale, shift)?;
     Ok(vec![x.moved_to(normed)])
 }
 
