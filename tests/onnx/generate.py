@@ -43,10 +43,7 @@ refused.tar.xz holds NAME.onnx for every entry of `refused`. index.json:
 """
 
 import io
-import json
-import lzma
 import sys
-import tarfile
 import warnings
 import zlib
 from pathlib import Path
@@ -64,6 +61,7 @@ sys.path[:0] = [str(HERE.parent / "checkpoints"), str(HERE.parent / "golden"), s
 import refused_networks  # noqa: E402
 import torch_networks  # noqa: E402
 import written_networks  # noqa: E402
+from archive import index_text, packed  # noqa: E402
 from graph_builder import Graph, checked, coarse  # noqa: E402
 from onnx_files import exported_dynamo, without_source_paths  # noqa: E402
 from torch_layers import randomise  # noqa: E402
@@ -261,17 +259,6 @@ def judged(model, entry, expected):
             "spread": round(min(spreads), 3)}
 
 
-def packed(files):
-    """A tar of the files, in order, compressed; the same files give the same bytes."""
-    whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, data in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-    return lzma.compress(whole.getvalue(), preset=9 | lzma.PRESET_EXTREME)
-
-
 def made_networks(only):
     """Every network: its entry, its file and who wrote that."""
     for name, written in torch_networks.NETWORKS.items():
@@ -313,8 +300,7 @@ def main(only=()):
     folder = HERE / "networks"
     (folder / "networks.tar.xz").write_bytes(packed(files))
     (folder / "refused.tar.xz").write_bytes(packed(broken))
-    index = {"versions": versions, "networks": networks, "refused": refused}
-    (folder / "index.json").write_text(json.dumps(index, indent=1) + "\n")
+    (folder / "index.json").write_text(index_text(versions, networks=networks, refused=refused))
     print(len(networks), "networks,", len(refused), "refused;",
           {p.name: p.stat().st_size for p in sorted(folder.iterdir())})
 

@@ -33,18 +33,15 @@ has one input (initializers are not listed among its inputs) and one output. The
                kept nor listed where a newer one has it for the same version of its operators
 """
 
-import io
-import json
-import lzma
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
+from archive import index_text, packed
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from safetensors.numpy import save
@@ -294,16 +291,6 @@ def frozen(name, model, inputs, outputs):
         yield (f".{part}" if operators == {"Split"} else ""), copy, values, output, list(changes)
 
 
-def packed(files):
-    whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, data in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-    return lzma.compress(whole.getvalue(), preset=9 | lzma.PRESET_EXTREME)
-
-
 def main(folder):
     cases, ignored, files, arrays, known = [], [], {}, {}, set()
     for release, wheel in download(folder).items():
@@ -332,10 +319,7 @@ def main(folder):
     files["values.safetensors"] = save(dict(sorted(arrays.items())))
     (HERE / "cases.tar.xz").write_bytes(packed(files))
     versions = {"onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
-    lines = lambda entries: ",\n".join(f"  {json.dumps(entry)}" for entry in entries)  # noqa: E731
-    (HERE / "index.json").write_text(
-        f'{{\n "versions": {json.dumps(versions)},\n "cases": [\n{lines(cases)}\n ],\n'
-        f' "ignored": [\n{lines(ignored)}\n ]\n}}\n')
+    (HERE / "index.json").write_text(index_text(versions, cases=cases, ignored=ignored))
     print(len(cases), "cases", len(ignored), "ignored", {p.name: p.stat().st_size for p in HERE.iterdir()})
 
 

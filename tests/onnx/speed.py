@@ -55,9 +55,10 @@ def main():
     print(json.dumps({
         "onnxruntime": onnxruntime.__version__, "machine": platform.machine(), "threads": options.threads,
         "count": options.count,
-        "networks": [{
-            "file": path.name, "input": "x".join(map(str, sessions[path][2])), "median_ms": round(statistics.median(times), 2),
-            "fastest_ms": round(min(times), 2), "slowest_ms": round(max(times), 2)}
+        "networks": [
+            {"file": path.name, "input": "x".join(map(str, sessions[path][2])),
+             "median_ms": round(statistics.median(times), 2), "fastest_ms": round(min(times), 2),
+             "slowest_ms": round(max(times), 2)}
             for path, times in times_ms.items()],
     }, indent=1))
 
