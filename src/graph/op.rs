@@ -10,6 +10,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::tensor::Shape;
+
 use super::{
     MAX_CHANNELS, MAX_KERNEL_PX, MAX_MARGIN_PX,
     resize::{Interpolation, Resize, Target},
@@ -295,6 +297,16 @@ pub enum Op {
         /// How many.
         sides: Sides,
     },
+    /// Zeros around a map, as many as a window needs to give one output for every stride of the map, rounded up:
+    /// TensorFlow's `SAME`.
+    PadSame {
+        /// Rows and columns that a window reaches over.
+        reach: [usize; 2],
+        /// Pixels from window to window.
+        stride: [usize; 2],
+        /// Whether an odd number of zeros has one more behind the map, not in front.
+        is_more_behind: bool,
+    },
     /// Convolution without padding, with a bias for every output channel.
     Conv2d(Conv),
     /// The transpose of a convolution, with a bias for every output channel: every value adds the kernel, times
@@ -409,6 +421,11 @@ impl Hash for Op {
                 }
                 sides.hash(state);
             }
+            Self::PadSame {
+                reach,
+                stride,
+                is_more_behind,
+            } => (reach, stride, is_more_behind).hash(state),
             Self::Conv2d(conv) => conv.hash(state),
             Self::ConvTranspose2d { conv, cut, extra } => (conv, cut, extra).hash(state),
             Self::InstanceNorm { eps } => hash_number(eps, state),
@@ -486,11 +503,44 @@ impl Op {
         }
     }
 
+    /// What is padded around a map of so many rows and columns, and by what; `None` for another operation.
+    pub fn padding(&self, height: usize, width: usize) -> Option<(PadMode, Sides)> {
+        match *self {
+            Self::Pad { mode, sides } => Some((mode, sides)),
+            Self::PadSame {
+                reach,
+                stride,
+                is_more_behind,
+            } => {
+                let ends = |side: usize, axis: usize| {
+                    let covered = (side.div_ceil(stride[axis]) - 1) * stride[axis] + reach[axis];
+                    let zeros = covered.saturating_sub(side);
+                    let (less, more) = (zeros / 2, zeros.div_ceil(2));
+                    if is_more_behind {
+                        (less, more)
+                    } else {
+                        (more, less)
+                    }
+                };
+                let ((top, bottom), (left, right)) = (ends(height, 0), ends(width, 1));
+                let sides = Sides {
+                    top,
+                    left,
+                    bottom,
+                    right,
+                };
+                Some((PadMode::Constant(0.0), sides))
+            }
+            _ => None,
+        }
+    }
+
     /// The kind of the operation.
     pub const fn class(&self) -> Class {
         match self {
             Self::Photo => Class::Input,
             Self::Pad { .. }
+            | Self::PadSame { .. }
             | Self::Upsample
             | Self::Concat { .. }
             | Self::Channels { .. }
@@ -532,9 +582,13 @@ impl Op {
                 let is_number = !matches!(mode, PadMode::Constant(value) if !value.is_finite());
                 is_number && is_short(sides)
             }
+            Self::PadSame { reach, stride, .. } => [reach, stride]
+                .iter()
+                .flatten()
+                .all(|px| (1..=MAX_MARGIN_PX).contains(px)),
             Self::Crop(sides) => is_short(sides),
             Self::InstanceNorm { eps } => eps.is_finite() && eps >= 0.0,
-            Self::Function(function) => function.numbers().iter().all(|number| !number.is_nan()),
+            Self::Function(function) => function.numbers().iter().all(|number| number.is_finite()),
             Self::Concat { count } => (1..=MAX_CHANNELS).contains(&count),
             Self::Channels { first, count } => first < MAX_CHANNELS && channels.contains(&count),
             Self::Resize(resize) => resize.is_in_range(),
@@ -567,6 +621,7 @@ impl Op {
             },
             Self::Concat { count } => *count,
             Self::Pad { .. }
+            | Self::PadSame { .. }
             | Self::Conv2d(_)
             | Self::ConvTranspose2d { .. }
             | Self::InstanceStatistics
@@ -585,6 +640,12 @@ impl Op {
             | Self::SpatialMax
             | Self::Picture => 1,
         }
+    }
+
+    /// The map that it makes of given maps, for a photo of so many rows and columns; `None` where it cannot read
+    /// them.
+    pub fn shape(&self, given: &[Shape], photo: (usize, usize)) -> Option<Shape> {
+        super::shape::shape_of(self, given, photo)
     }
 
     /// Channels of its map, for inputs of these; `None` where there can be none.
@@ -619,6 +680,7 @@ impl Op {
             }
             Self::Picture => first.filter(|&first| first == 3)?,
             Self::Pad { .. }
+            | Self::PadSame { .. }
             | Self::InstanceStatistics
             | Self::Affine
             | Self::Relu

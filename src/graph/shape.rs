@@ -36,7 +36,9 @@ pub(super) fn shape_of(op: &Op, given: &[Shape], (height, width): (usize, usize)
     };
     match *op {
         Op::Photo => Some(of([height, width])),
-        Op::Pad { mode, sides } => {
+        Op::Pad { .. } | Op::PadSame { .. } => {
+            let map = first.filter(|map| !map.is_empty())?;
+            let (mode, sides) = op.padding(map.height, map.width)?;
             let Sides {
                 top,
                 left,

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::models::johnson::{NetworkSpec, checkpoint};
 
 use super::{
-    Budget, Family, Format, WeightsError, bytes_in_hex,
+    Budget, Family, Format, PixelChoice, WeightsError, bytes_in_hex,
     file_name::as_text,
     fit::{Fitted, NamedTensors, Places, fit, guess},
     format_of,
@@ -126,10 +126,9 @@ impl Inspection {
         self.format = Some(format.name());
         let fitted = match format {
             Format::Safetensors => {
-                let (tensors, metadata) = safetensors::parse(bytes, budget)?;
+                let (tensors, mut metadata) = safetensors::parse(bytes, budget)?;
                 self.list(&tensors, budget)?;
-                let fitted = fit(&tensors, budget);
-                let fitted = fitted.map(|fitted| safetensors::with_family(fitted, &metadata));
+                let fitted = safetensors::fit_any(&tensors, &mut metadata, budget);
                 self.metadata = metadata;
                 fitted
             }
@@ -143,7 +142,11 @@ impl Inspection {
                 self.metadata = file.metadata(budget)?;
                 self.list(&file.tensors(budget)?, budget)?;
                 self.family = Some(Family::OnnxExport);
-                file.fit(budget)
+                file.fit(budget, PixelChoice::default())
+                    .map(|(fitted, pixels)| {
+                        self.metadata.extend(pixels);
+                        fitted
+                    })
             }
         };
         let Fitted {

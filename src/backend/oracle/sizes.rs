@@ -18,6 +18,9 @@ fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
             }
             first + ends[0] + ends[1]
         }
+        Op::PadSame { reach, stride, .. } => {
+            first.max((first.div_ceil(pair(stride)) - 1) * pair(stride) + pair(reach))
+        }
         Op::Conv2d(conv) => {
             let reach = pair(conv.dilation) * (pair(conv.kernel) - 1) + 1;
             positive((first as isize - reach as isize).div_euclid(pair(conv.stride) as isize) + 1)?
