@@ -30,7 +30,7 @@ refused.tar.xz holds NAME.onnx for every entry of `refused`. index.json:
       input_scale, input_shift   for red, green, blue: what the network reads is level * scale + shift
       output_range       0..255, 0..1 or -1..1; peak of the PSNR is its width
       input_known, output_known  whether the range can be found: by the graph (arithmetic at its ends, a last Tanh
-                         or Sigmoid), by the file's metadata, or by nothing: then one must ask
+                         or Sigmoid), by the file's metadata, or by nothing: then a person must say
       sizes              free, or [H, W]: the only size that the file runs at
       multiple           both sides must be multiples of this for the result to have the picture's size
       scale              sides of the result by those of the picture; where a network rounds sides up, the result is
@@ -193,8 +193,8 @@ def sizes_of(entry):
     sizes = [*SIZES, *([LARGER[entry["name"]]] if entry["name"] in LARGER else [])]
     if entry["scale"] > 1:
         sizes = [(16, 24), (13, 19)] if entry["scale"] == 2 else [(10, 12), (7, 9)]
-    up = lambda side: -(-side // entry["multiple"]) * entry["multiple"]  # noqa: E731
-    return [(up(h), up(w)) for h, w in sizes]
+    px = entry["multiple"]
+    return [(-(-h // px) * px, -(-w // px) * px) for h, w in sizes]
 
 
 def torch_model(name, written, entry):
@@ -246,9 +246,9 @@ def judged(model, entry, expected):
         assert planes.shape[0] == 3 and np.isfinite(planes).all(), entry["name"]
         agreements.append(decibels(result, other, high - low))
         spreads.append(float(planes.std()) / (high - low))
-        wanted = [side * entry["scale"] for side in (height, width)]
-        beyond = [side - least for side, least in zip(planes.shape[1:], wanted, strict=True)]
-        assert all(0 <= px < 8 for px in beyond), (entry["name"], planes.shape, wanted)
+        least = [side * entry["scale"] for side in (height, width)]
+        beyond = [side - px for side, px in zip(planes.shape[1:], least, strict=True)]
+        assert all(0 <= px < 8 for px in beyond), (entry["name"], planes.shape, least)
         key = f"{entry['name']}.{height}x{width}"
         expected[key] = planes
         references.append({"height": height, "width": width, "output_height": planes.shape[1],

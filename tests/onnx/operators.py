@@ -23,7 +23,7 @@ makes what the test expects. To that end
 
 cases.tar.xz holds NAME.onnx for every entry of `cases`, and values.safetensors with NAME.input and NAME.output,
 F32 [1, C, H, W]. Channels can be any number, values are no levels: a case runs on a map, not on a photo. The graph
-has one input (initializers are not listed among its inputs) and one output. The ONNX project asks for
+has one input (initializers are not listed among its inputs) and one output. The ONNX project's own limit is
 |made - expected| <= 1e-7 + 1e-3 * |expected|. index.json:
 
     versions   of the packages that wrote the files
@@ -223,13 +223,13 @@ def frozen(name, model, inputs, outputs):
     if any(a.name == "training_mode" and a.i for node in model.graph.node for a in node.attribute):
         raise Ignored("trains: it normalises by the batch")
     changes = []
-    values, wanted = inputs[0], list(outputs)
+    values, results = inputs[0], list(outputs)
     if operators == {"Pad"} and values.dtype == np.int32:
         inputs = [a.astype(np.float32) if a.dtype == np.int32 else a for a in inputs]
-        values, wanted = inputs[0], [a.astype(np.float32) for a in wanted]
+        values, results = inputs[0], [a.astype(np.float32) for a in results]
         changes.append("cast")
-    if values.dtype != np.float32 or wanted[0].dtype != np.float32:
-        raise Ignored(f"maps are {values.dtype} and {wanted[0].dtype}")
+    if values.dtype != np.float32 or results[0].dtype != np.float32:
+        raise Ignored(f"maps are {values.dtype} and {results[0].dtype}")
     if values.ndim == 0 or values.ndim > 4:
         raise Ignored(f"its map has {values.ndim} dimensions")
     if opset_of(model) < 8:
@@ -251,22 +251,22 @@ def frozen(name, model, inputs, outputs):
             raise Ignored(f"its map has {rank} dimensions")
         if not by_value:
             lifted(model, rank)
-        wanted = [array.reshape((1,) * (4 - rank) + array.shape) for array in wanted]
+        results = [array.reshape((1,) * (4 - rank) + array.shape) for array in results]
         values = values.reshape((1,) * (4 - rank) + values.shape)
         changes.append("lifted")
     if values.shape[0] > 1:
         batch = values.shape[0]
-        if any(array.ndim != 4 or array.shape[0] != batch for array in wanted):
+        if any(array.ndim != 4 or array.shape[0] != batch for array in results):
             raise Ignored("the result is no map for each sample of the batch")
-        values, wanted = values[:1], [array[:1] for array in wanted]
+        values, results = values[:1], [array[:1] for array in results]
         changes.append("first")
     if values.size > TOO_LARGE:
         raise Ignored(f"its map has {values.size} values")
     if operators <= BY_CHANNEL and values.size > LARGE:
-        values, wanted = values[:, :1], [array[:, :1] for array in wanted]
+        values, results = values[:, :1], [array[:, :1] for array in results]
         changes.append("channel")
 
-    parts = range(len(wanted)) if operators == {"Split"} else [0]
+    parts = range(len(results)) if operators == {"Split"} else [0]
     produced = [value.name for value in graph.output]
     if operators == {"Split"}:
         changes.append("part")
@@ -279,7 +279,7 @@ def frozen(name, model, inputs, outputs):
     del graph.value_info[:]
     model.ir_version = max(model.ir_version, 4)
     for part in parts:
-        output = wanted[part]
+        output = results[part]
         if output.ndim != 4 or output.shape[0] != 1:
             raise Ignored(f"the result has shape {list(output.shape)}")
         if 0 in output.shape or 0 in values.shape:

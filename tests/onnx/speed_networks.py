@@ -18,7 +18,7 @@ from pathlib import Path
 
 from generate import DEFAULTS, checked, ending_of, fed, picture_of, settled, torch_model
 from torch import nn
-from torch_layers import Residual, UNet, batch, conv, instance, transposed, up
+from torch_layers import Residual, UNet, batch, conv, instance, inverted, transposed, up
 from torch_networks import Written
 
 
@@ -36,20 +36,18 @@ def johnson(norm, mode):
 
 
 def animegan2():
-    def block(inputs, outputs, kernel=3, stride=1, groups=1):
-        return conv(inputs, outputs, kernel, stride, instance(outputs), nn.LeakyReLU(0.2), groups=groups, bias=False)
+    def block(inputs, outputs, kernel=3, stride=1):
+        return conv(inputs, outputs, kernel, stride, instance(outputs), leaky(), bias=False)
 
-    def inverted(inputs, outputs):
-        wide = 2 * inputs
-        layers = [*block(inputs, wide, 1), *block(wide, wide, groups=wide),
-                  *conv(wide, outputs, 1, norm=instance(outputs), bias=False)]
-        return Residual(*layers) if inputs == outputs else nn.Sequential(*layers)
+    def leaky():
+        return nn.LeakyReLU(0.2)
 
     def twice():
         return up("bilinear", align_corners=False)
     return nn.Sequential(
         *block(3, 32, 7), *block(32, 64, 3, 2), *block(64, 64), *block(64, 128, 3, 2), *block(128, 128),
-        *block(128, 128), inverted(128, 256), *(inverted(256, 256) for _ in range(3)), *block(256, 128), twice(),
+        *block(128, 128), inverted(128, 256, 256, instance, leaky),
+        *(inverted(256, 256, 512, instance, leaky) for _ in range(3)), *block(256, 128), twice(),
         *block(128, 128), *block(128, 128), twice(), *block(128, 64), *block(64, 64), *block(64, 32, 7),
         nn.Conv2d(32, 3, 1), nn.Tanh())
 
@@ -71,14 +69,10 @@ def mobilenet():
     def depthwise(inputs, outputs, stride=1):
         return [*conv(inputs, inputs, 3, stride, instance(inputs), nn.ReLU6(), groups=inputs, bias=False),
                 *conv(inputs, outputs, 1, norm=instance(outputs), act=nn.ReLU6(), bias=False)]
-
-    def inverted():
-        return Residual(*conv(128, 256, 1, norm=instance(256), act=nn.ReLU6(), bias=False),
-                        *conv(256, 256, norm=instance(256), act=nn.ReLU6(), groups=256, bias=False),
-                        *conv(256, 128, 1, norm=instance(128), bias=False))
     return nn.Sequential(
         *conv(3, 32, norm=instance(32), act=nn.ReLU6()), *depthwise(32, 64, 2), *depthwise(64, 128, 2),
-        *(inverted() for _ in range(5)), up(), *depthwise(128, 64), up(), *depthwise(64, 32), *conv(32, 3, 9))
+        *(inverted(128, 128, 256, instance, nn.ReLU6) for _ in range(5)),
+        up(), *depthwise(128, 64), up(), *depthwise(64, 32), *conv(32, 3, 9))
 
 
 NETWORKS = {
