@@ -30,7 +30,7 @@ refused.tar.xz holds NAME.onnx for every entry of `refused`. index.json:
       input_scale, input_shift   for red, green, blue: what the network reads is level * scale + shift
       output_range       0..255, 0..1 or -1..1; peak of the PSNR is its width
       input_known, output_known  whether the range can be found: by the graph (arithmetic at its ends, a last Tanh
-                         or Sigmoid), by the file's metadata, or by nothing: then one must ask
+                         or Sigmoid), by the file's metadata, or by nothing: then a person must say
       sizes              free, or [H, W]: the only size that the file runs at
       multiple           both sides must be multiples of this for the result to have the picture's size
       scale              sides of the result by those of the picture; where a network rounds sides up, the result is
@@ -43,10 +43,7 @@ refused.tar.xz holds NAME.onnx for every entry of `refused`. index.json:
 """
 
 import io
-import json
-import lzma
 import sys
-import tarfile
 import warnings
 import zlib
 from pathlib import Path
@@ -64,6 +61,7 @@ sys.path[:0] = [str(HERE.parent / "checkpoints"), str(HERE.parent / "golden"), s
 import refused_networks  # noqa: E402
 import torch_networks  # noqa: E402
 import written_networks  # noqa: E402
+from archive import index_text, packed  # noqa: E402
 from graph_builder import Graph, checked, coarse  # noqa: E402
 from onnx_files import exported_dynamo, without_source_paths  # noqa: E402
 from torch_layers import randomise  # noqa: E402
@@ -195,8 +193,8 @@ def sizes_of(entry):
     sizes = [*SIZES, *([LARGER[entry["name"]]] if entry["name"] in LARGER else [])]
     if entry["scale"] > 1:
         sizes = [(16, 24), (13, 19)] if entry["scale"] == 2 else [(10, 12), (7, 9)]
-    up = lambda side: -(-side // entry["multiple"]) * entry["multiple"]  # noqa: E731
-    return [(up(h), up(w)) for h, w in sizes]
+    px = entry["multiple"]
+    return [(-(-h // px) * px, -(-w // px) * px) for h, w in sizes]
 
 
 def torch_model(name, written, entry):
@@ -248,9 +246,9 @@ def judged(model, entry, expected):
         assert planes.shape[0] == 3 and np.isfinite(planes).all(), entry["name"]
         agreements.append(decibels(result, other, high - low))
         spreads.append(float(planes.std()) / (high - low))
-        wanted = [side * entry["scale"] for side in (height, width)]
-        assert all(a >= b for a, b in zip(planes.shape[1:], wanted, strict=True)), (entry["name"], planes.shape, wanted)
-        assert all(a - b < 8 for a, b in zip(planes.shape[1:], wanted, strict=True)), (entry["name"], planes.shape, wanted)
+        least = [side * entry["scale"] for side in (height, width)]
+        beyond = [side - px for side, px in zip(planes.shape[1:], least, strict=True)]
+        assert all(0 <= px < 8 for px in beyond), (entry["name"], planes.shape, least)
         key = f"{entry['name']}.{height}x{width}"
         expected[key] = planes
         references.append({"height": height, "width": width, "output_height": planes.shape[1],
@@ -259,17 +257,6 @@ def judged(model, entry, expected):
     assert min(spreads) > 0.05, (entry["name"], spreads)
     return {"references": references, "unoptimised_psnr_db": round(min(agreements), 1),
             "spread": round(min(spreads), 3)}
-
-
-def packed(files):
-    """A tar of the files, in order, compressed; the same files give the same bytes."""
-    whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, data in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-    return lzma.compress(whole.getvalue(), preset=9 | lzma.PRESET_EXTREME)
 
 
 def made_networks(only):
@@ -313,8 +300,7 @@ def main(only=()):
     folder = HERE / "networks"
     (folder / "networks.tar.xz").write_bytes(packed(files))
     (folder / "refused.tar.xz").write_bytes(packed(broken))
-    index = {"versions": versions, "networks": networks, "refused": refused}
-    (folder / "index.json").write_text(json.dumps(index, indent=1) + "\n")
+    (folder / "index.json").write_text(index_text(versions, networks=networks, refused=refused))
     print(len(networks), "networks,", len(refused), "refused;",
           {p.name: p.stat().st_size for p in sorted(folder.iterdir())})
 

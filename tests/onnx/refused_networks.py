@@ -51,15 +51,25 @@ def loop(g):
     return pictured(g, x)
 
 
-@refused("If")
-def branch(g):
-    """An If whose condition the picture decides."""
-    x = start(g)
-    bright = g("Greater", g("ReduceMean", x, keepdims=0), g.scalar(0.5))
+def chosen(g, x, condition):
+    """The end of a network in which an If chooses the activation."""
     fact = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
     branches = {f"{word}_branch": helper.make_graph([helper.make_node(op, [x], ["y"])], word, [], [fact])
                 for word, op in (("then", "Relu"), ("else", "Tanh"))}
-    return pictured(g, g("If", bright, name="choose", **branches))
+    return pictured(g, g("If", condition, name="choose", **branches))
+
+
+@refused("Greater")
+def branch(g):
+    """An If whose condition the picture decides."""
+    x = start(g)
+    return chosen(g, x, g("Greater", g("ReduceMean", x, keepdims=0), g.scalar(0.5)))
+
+
+@refused("If")
+def branch_on_a_constant(g):
+    """An If whose condition is a constant."""
+    return chosen(g, start(g), g.hold(True, np.bool_))
 
 
 @refused("LSTM")
@@ -110,16 +120,24 @@ def random_normal(g):
     return pictured(g, noise)
 
 
-@refused("Conv", "weight")
+@refused("Conv", "dynamic")
 def weights_from_the_picture(g):
     """A convolution whose weights the picture decides (a hypernetwork)."""
     x = start(g)
-    weights = g("Reshape", g("GlobalAveragePool", g.conv("input", 3, 72)), g.ints(3, 8, 3, 1))
-    weights = g("Concat", weights, weights, weights, axis=3)
+    weights = g("Reshape", g("GlobalAveragePool", g.conv("input", 3, 216)), g.ints(3, 8, 3, 3))
     return g.model(g("Conv", x, weights, name="dynamic", pads=[1, 1, 1, 1]))
 
 
 @refused("MatMul")
+def gram_over_channels(g):
+    """A map times its own Gram matrix: Reshape, MatMul, MatMul."""
+    x = start(g)
+    flat = g("Reshape", x, g.ints(1, 8, -1))
+    gram = g("MatMul", flat, g("Transpose", flat, perm=[0, 2, 1]), name="gram")
+    return pictured(g, g("Reshape", g("MatMul", gram, flat, name="mixed"), g("Shape", x)))
+
+
+@refused("Softmax")
 def attention_over_pixels(g):
     """Self-attention over all pixels: Reshape, MatMul, Softmax, MatMul."""
     x = start(g)
@@ -146,7 +164,7 @@ def cycle(g):
     return pictured(g, "later:0")
 
 
-@refused("itself")
+@refused("snake")
 def own_output(g):
     """A node reads its own result."""
     start(g)
@@ -251,7 +269,7 @@ def size_doubles_forty_times(g):
     return pictured(g, g.upsample(x, scale=2.0**-40))
 
 
-@refused("Concat")
+@refused("steps")
 def constant_doubles_forty_times(g):
     """A constant that Concat doubles forty times."""
     x = g.hold(np.ones(1024))

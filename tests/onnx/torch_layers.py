@@ -181,6 +181,14 @@ def conv(inputs, outputs, kernel=3, stride=1, norm=None, act=None, mode="reflect
     return layers
 
 
+def inverted(inputs, outputs, wide, norm, act):
+    """MobileNet's inverted residual block: wide, depthwise, narrow."""
+    layers = [*conv(inputs, wide, 1, norm=norm(wide), act=act(), bias=False),
+              *conv(wide, wide, norm=norm(wide), act=act(), groups=wide, bias=False),
+              *conv(wide, outputs, 1, norm=norm(outputs), bias=False)]
+    return Residual(*layers) if inputs == outputs else nn.Sequential(*layers)
+
+
 def instance(channels, **options):
     return nn.InstanceNorm2d(channels, affine=True, **options)
 

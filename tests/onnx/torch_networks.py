@@ -25,6 +25,7 @@ from torch_layers import (
     batch,
     conv,
     instance,
+    inverted,
     transposed,
     up,
 )
@@ -138,15 +139,10 @@ def unet_align_corners_dynamo():
 @network(11)
 def mobilenet_relu6():
     """MobileNet-like: depthwise convolutions, inverted residual blocks, Clip 0..6, nearest Resize; 0..255."""
-    def inverted(channels, wide):
-        return Residual(
-            *conv(channels, wide, 1, norm=instance(wide), act=nn.ReLU6()),
-            *conv(wide, wide, norm=instance(wide), act=nn.ReLU6(), groups=wide, bias=False),
-            *conv(wide, channels, 1, norm=instance(channels)))
     return nn.Sequential(
         *conv(3, 8, norm=instance(8), act=nn.ReLU6()),
         *conv(8, 8, 3, 2, instance(8), nn.ReLU6(), groups=8), *conv(8, 16, 1, act=nn.ReLU6()),
-        inverted(16, 24), inverted(16, 24), up(),
+        inverted(16, 16, 24, instance, nn.ReLU6), inverted(16, 16, 24, instance, nn.ReLU6), up(),
         *conv(16, 16, groups=16, mode="zeros"), *conv(16, 8, 1, norm=instance(8), act=nn.ReLU6()), *conv(8, 3, 9))
 
 
@@ -319,16 +315,11 @@ def instance_norm_epsilons():
 
 def animegan(norm):
     """The generator of AnimeGANv2 in its PyTorch form, narrow."""
-    def block(inputs, outputs, kernel=3, stride=1, groups=1):
-        return conv(inputs, outputs, kernel, stride, norm(outputs), leaky(), groups=groups, bias=False)
-
-    def inverted(inputs, outputs):
-        wide = 2 * inputs
-        layers = [*block(inputs, wide, 1), *block(wide, wide, groups=wide),
-                  *conv(wide, outputs, 1, norm=norm(outputs), bias=False)]
-        return Residual(*layers) if inputs == outputs else nn.Sequential(*layers)
+    def block(inputs, outputs, kernel=3, stride=1):
+        return conv(inputs, outputs, kernel, stride, norm(outputs), leaky(), bias=False)
     return nn.Sequential(
-        *block(3, 8, 7), *block(8, 12, 3, 2), *block(12, 12), inverted(12, 16), inverted(16, 16),
+        *block(3, 8, 7), *block(8, 12, 3, 2), *block(12, 12),
+        inverted(12, 16, 24, norm, leaky), inverted(16, 16, 32, norm, leaky),
         up("bilinear", align_corners=False), *block(16, 12), *block(12, 8, 7), nn.Conv2d(8, 3, 1), nn.Tanh())
 
 
