@@ -506,6 +506,40 @@ impl Hash for Op {
 }
 
 impl Op {
+    /// What it is called in lists of operations.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Photo => "photo",
+            Self::Sized(_) => "size",
+            Self::Pad { .. } | Self::PadSame { .. } => "pad",
+            Self::Conv2d(_) => "convolution",
+            Self::ConvTranspose2d { .. } => "transposed convolution",
+            Self::InstanceStatistics => "statistics",
+            Self::InstanceNorm { .. } => "instance norm",
+            Self::Affine => "affine",
+            Self::Relu => "relu",
+            Self::Prelu => "prelu",
+            Self::Function(function) => function.name(),
+            Self::Add => "add",
+            Self::Combine(Arithmetic::Sum) => "sum",
+            Self::Combine(Arithmetic::Difference) => "difference",
+            Self::Combine(Arithmetic::Product) => "product",
+            Self::Combine(Arithmetic::Quotient) => "quotient",
+            Self::Concat { .. } => "concat",
+            Self::Channels { .. } => "channels",
+            Self::Crop(_) => "crop",
+            Self::Upsample => "upsample",
+            Self::Resize(_) => "resize",
+            Self::DepthToSpace { .. } => "depth to space",
+            Self::SpaceToDepth { .. } => "space to depth",
+            Self::MaxPool(_) => "max pool",
+            Self::AveragePool { .. } => "average pool",
+            Self::SpatialMean => "mean",
+            Self::SpatialMax => "maximum",
+            Self::Picture => "picture",
+        }
+    }
+
     /// Reflection by as many pixels on every side.
     pub const fn reflect(margin_px: usize) -> Self {
         Self::Pad {

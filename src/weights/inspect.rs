@@ -62,6 +62,9 @@ pub struct Inspection {
     /// Kernel sides, in pixels, in layer order: conv1, conv2, conv3, the residual ones, deconv1,
     /// deconv2, deconv3.
     pub kernels_px: Option<[usize; 7]>,
+    /// How many operations of each kind there are, of a network that is no known model's.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub operations: BTreeMap<&'static str, usize>,
     /// Numbers in all tensors of the network or, for a refused file, in all tensors found.
     pub parameters: usize,
     /// How many tensors are stored in which number type.
@@ -114,8 +117,10 @@ impl Inspection {
         let Err(error) = read else {
             return;
         };
-        if let WeightsError::Foreign { family, .. } = error {
-            self.family = Some(family);
+        match error {
+            WeightsError::Foreign { family, .. } => self.family = Some(family),
+            WeightsError::PixelValues { .. } => self.family = Some(Family::PictureNetwork),
+            _ => {}
         }
         self.refused = Some(error.to_string());
     }
@@ -153,8 +158,13 @@ impl Inspection {
             family, network, ..
         } = fitted?;
         self.family = Some(family);
-        if let Some(spec) = NetworkSpec::recognise(network.graph()) {
-            self.outline(&spec);
+        match NetworkSpec::recognise(network.graph()) {
+            Some(spec) => self.outline(&spec),
+            None => {
+                for node in network.graph().nodes() {
+                    *self.operations.entry(node.op.name()).or_default() += 1;
+                }
+            }
         }
         self.parameters = network.graph().parameter_count();
         Ok(())

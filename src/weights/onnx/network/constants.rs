@@ -6,6 +6,7 @@ use super::{MapValue, Reader};
 use crate::weights::{
     StorageType, WeightsError,
     error::shortened,
+    fit::float_type,
     onnx::{
         messages::Node,
         numbers::Numbers,
@@ -144,13 +145,11 @@ impl<'m> Reader<'m> {
         let budget = self.budget();
         budget.steps(2 * count)?;
         budget.bytes(count.saturating_mul(size_of::<f32>()))?;
-        let values = match (tensor.to_i64(), dtype) {
-            (Some(ints), _) => ints.iter().map(|&int| int as f32).collect(),
-            (None, _) => tensor.to_f32().map_err(|problem| WeightsError::Tensor {
-                key: key.to_owned(),
-                problem,
-            })?,
-        };
+        float_type(key, tensor)?;
+        let values = tensor.to_f32().map_err(|problem| WeightsError::Tensor {
+            key: key.to_owned(),
+            problem,
+        })?;
         self.note_storage(dtype);
         Ok(values)
     }
