@@ -172,14 +172,24 @@ def grouped_channel_shuffle():
                          *conv(8, 3))
 
 
+def shuffled(down, inputs):
+    """Residual blocks at half the size, and a pixel shuffle behind them."""
+    def block():
+        return Residual(*conv(12, 12, mode="zeros", act=relu()), *conv(12, 12, mode="zeros"))
+    return nn.Sequential(down, *conv(inputs, 12, mode="zeros", act=relu()), block(), block(),
+                         *conv(12, 12, mode="zeros"), nn.PixelShuffle(2))
+
+
 @network(13, multiple=2, input="0..1", output="0..1")
 def pixel_shuffle_crd():
-    """Pixel unshuffle, residual blocks, DepthToSpace CRD."""
-    def block():
-        return Residual(*conv(16, 16, mode="zeros", act=relu()), *conv(16, 16, mode="zeros"))
+    """Conv k2 s2, residual blocks, DepthToSpace CRD."""
+    return shuffled(nn.Conv2d(3, 12, 2, 2), 12)
 
-    return nn.Sequential(nn.PixelUnshuffle(2), *conv(12, 16, mode="zeros", act=relu()), block(), block(),
-                         *conv(16, 12, mode="zeros"), nn.PixelShuffle(2))
+
+@network(13, multiple=2, input="0..1", output="0..1", outcome="run_or_refuse")
+def pixel_unshuffle_reshape():
+    """Pixel unshuffle as Reshape, Transpose, Reshape of sizes that are computed from Shape; DepthToSpace CRD."""
+    return shuffled(nn.PixelUnshuffle(2), 12)
 
 
 @network(9, fixed=(16, 24), scale=2, input="0..1", output="0..1")
