@@ -1,4 +1,5 @@
-//! Lists cuDNN's engines for a convolution, chooses those that compute as a format promises, and prepares them.
+//! Lists cuDNN's engines for a convolution, chooses those that compute as a format promises, and prepares them;
+//! describes a prepared one by numbers, and prepares it again by them.
 
 use std::{ffi::c_int, sync::Arc};
 
@@ -18,7 +19,9 @@ use super::{
     calls::{Descriptor, Raw},
 };
 use crate::{
-    backend::cuda::driver::DriverFailure, numeric::NumberFormat, plan::cuda::ConvolutionShape,
+    backend::cuda::driver::{DriverFailure, EngineConfig},
+    numeric::NumberFormat,
+    plan::cuda::ConvolutionShape,
 };
 
 /// Whether an algorithm with these notes computes what a format promises: products of these operands, added
@@ -55,6 +58,15 @@ const fn data_type(format: NumberFormat) -> DataType {
 pub(super) struct Candidate {
     config: Descriptor,
     pub(super) engine: Descriptor,
+    knobs: Knobs,
+}
+
+/// Who set the knobs of a candidate's engine.
+enum Knobs {
+    /// cuDNN, which suggested the candidate.
+    Suggested,
+    /// This program: each knob's choice, which the configuration refers to. The others are as cuDNN has them.
+    Set(Vec<Descriptor>),
 }
 
 /// An engine's notes of one kind.
@@ -72,7 +84,7 @@ pub(super) fn notes(
 pub(super) struct Prepared {
     pub(super) plan: Descriptor,
     /// The descriptors that the plan refers to, kept as long as it.
-    _candidate: Candidate,
+    pub(super) candidate: Candidate,
     _graph: Arc<Vec<Descriptor>>,
 }
 
@@ -195,21 +207,16 @@ impl Cudnn {
     fn engines(&self, graph: &Descriptor) -> Result<Vec<Candidate>, DriverFailure> {
         let mut count = [0i64];
         graph.get(CUDNN_ATTR_OPERATIONGRAPH_ENGINE_GLOBAL_COUNT, &mut count)?;
-        let candidate = |number: i64| {
-            let engine = self.descriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR)?;
-            engine.refer(CUDNN_ATTR_ENGINE_OPERATION_GRAPH, graph)?;
-            engine.set(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, &[number])?;
-            engine.finalize()?;
+        let candidate = |engine: i64| {
+            let knobs = Vec::new();
+            let candidate = self.configured(graph, &EngineConfig { engine, knobs })?;
             let notes = notes(
-                &engine,
+                &candidate.engine,
                 CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE,
                 CUDNN_TYPE_BEHAVIOR_NOTE,
             )?;
-            let config = self.descriptor(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR)?;
-            config.refer(CUDNN_ATTR_ENGINECFG_ENGINE, &engine)?;
-            config.finalize()?;
             let is_ready = !notes.contains(&(CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION as c_int));
-            Ok::<_, DriverFailure>(is_ready.then_some(Candidate { config, engine }))
+            Ok::<_, DriverFailure>(is_ready.then_some(candidate))
         };
         // An engine that cannot compute this graph fails, and is none.
         let each = (0..count[0]).filter_map(|number| candidate(number).ok().flatten());
@@ -224,7 +231,95 @@ impl Cudnn {
             CUDNN_TYPE_BACKEND_DESCRIPTOR,
             &mut [engine.raw],
         )?;
-        Ok(Candidate { config, engine })
+        Ok(Candidate {
+            config,
+            engine,
+            knobs: Knobs::Suggested,
+        })
+    }
+
+    /// The candidate of a configuration, made of its numbers without asking the heuristics.
+    pub(super) fn configured(
+        &self,
+        graph: &Descriptor,
+        config: &EngineConfig,
+    ) -> Result<Candidate, DriverFailure> {
+        let engine = self.descriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR)?;
+        engine.refer(CUDNN_ATTR_ENGINE_OPERATION_GRAPH, graph)?;
+        engine.set(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, &[config.engine])?;
+        engine.finalize()?;
+        let choice = |&(knob, value): &(i32, i64)| {
+            let choice = self.descriptor(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR)?;
+            choice.set_as(
+                CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE,
+                CUDNN_TYPE_KNOB_TYPE,
+                &[knob],
+            )?;
+            choice.set(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, &[value])?;
+            choice.finalize()?;
+            Ok::<_, DriverFailure>(choice)
+        };
+        let choices = config.knobs.iter().map(choice);
+        let choices = choices.collect::<Result<Vec<_>, _>>()?;
+        let config = self.descriptor(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR)?;
+        config.refer(CUDNN_ATTR_ENGINECFG_ENGINE, &engine)?;
+        if !choices.is_empty() {
+            let places: Vec<Raw> = choices.iter().map(|c| c.raw).collect();
+            config.set_as(
+                CUDNN_ATTR_ENGINECFG_KNOB_CHOICES,
+                CUDNN_TYPE_BACKEND_DESCRIPTOR,
+                &places,
+            )?;
+        }
+        config.finalize()?;
+        Ok(Candidate {
+            config,
+            engine,
+            knobs: Knobs::Set(choices),
+        })
+    }
+
+    /// The numbers of a candidate, from which [`Self::configured`] makes it again.
+    pub(super) fn engine_config(
+        &self,
+        candidate: &Candidate,
+    ) -> Result<EngineConfig, DriverFailure> {
+        /// More than any version has.
+        const MOST_KNOBS: usize = 64;
+        let mut engine = [0i64];
+        (candidate.engine).get(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, &mut engine)?;
+        let suggested;
+        let choices = match &candidate.knobs {
+            Knobs::Set(choices) => &choices[..],
+            Knobs::Suggested => {
+                // cuDNN fills in descriptors that exist already.
+                suggested = (0..MOST_KNOBS)
+                    .map(|_| self.descriptor(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR))
+                    .collect::<Result<Vec<_>, _>>()?;
+                let mut places: Vec<Raw> = suggested.iter().map(|c| c.raw).collect();
+                let count = candidate.config.get_as(
+                    CUDNN_ATTR_ENGINECFG_KNOB_CHOICES,
+                    CUDNN_TYPE_BACKEND_DESCRIPTOR,
+                    &mut places,
+                )?;
+                &suggested[..count]
+            }
+        };
+        let knob = |choice: &Descriptor| {
+            let (mut knob, mut value) = ([0; 1], [0i64]);
+            choice.get_as(
+                CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE,
+                CUDNN_TYPE_KNOB_TYPE,
+                &mut knob,
+            )?;
+            choice.get(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, &mut value)?;
+            Ok((knob[0], value[0]))
+        };
+        let knobs = choices.iter().map(knob).collect::<Result<_, _>>()?;
+        Ok(EngineConfig {
+            engine: engine[0],
+            knobs,
+        })
     }
 
     /// Everything that may compute a graph, the library's favourites first. A source that fails has
@@ -260,7 +355,7 @@ impl Cudnn {
         plan.get(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, &mut bytes)?;
         let prepared = Prepared {
             plan,
-            _candidate: candidate,
+            candidate,
             _graph: graph.clone(),
         };
         Ok((prepared, bytes[0].max(0) as usize))
