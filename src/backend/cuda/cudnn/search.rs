@@ -8,7 +8,7 @@ use cudarc::cudnn::sys::{
     cudnnBackendAttributeType_t::{self as AttributeType, *},
     cudnnBackendBehaviorNote_t::CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION,
     cudnnBackendDescriptorType_t::*,
-    cudnnBackendHeurMode_t::{self as Heuristic, CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK},
+    cudnnBackendHeurMode_t::CUDNN_HEUR_MODE_A,
     cudnnBackendNumericalNote_t::{self as Note, *},
     cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION,
     cudnnDataType_t::{self as DataType, CUDNN_DATA_BFLOAT16, CUDNN_DATA_FLOAT, CUDNN_DATA_HALF},
@@ -58,15 +58,8 @@ const fn data_type(format: NumberFormat) -> DataType {
 pub(super) struct Candidate {
     config: Descriptor,
     pub(super) engine: Descriptor,
-    knobs: Knobs,
-}
-
-/// Who set the knobs of a candidate's engine.
-enum Knobs {
-    /// cuDNN, which suggested the candidate.
-    Suggested,
-    /// This program: each knob's choice, which the configuration refers to. The others are as cuDNN has them.
-    Set(Vec<Descriptor>),
+    /// What the configuration refers to, where this program set the knobs.
+    _choices: Vec<Descriptor>,
 }
 
 /// An engine's notes of one kind.
@@ -176,16 +169,12 @@ impl Cudnn {
     }
 
     /// The candidates that cuDNN's heuristic suggests for a graph, best first.
-    fn suggested(
-        &self,
-        graph: &Descriptor,
-        heuristic: Heuristic,
-    ) -> Result<Vec<Descriptor>, DriverFailure> {
+    fn suggested(&self, graph: &Descriptor) -> Result<Vec<Descriptor>, DriverFailure> {
         /// More than any version suggests.
         const MOST: usize = 256;
         let rule = self.descriptor(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR)?;
         rule.refer(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph)?;
-        rule.set(CUDNN_ATTR_ENGINEHEUR_MODE, &[heuristic])?;
+        rule.set(CUDNN_ATTR_ENGINEHEUR_MODE, &[CUDNN_HEUR_MODE_A])?;
         rule.finalize()?;
         // cuDNN fills in descriptors that exist already, so how many there are is asked first.
         let count = rule.count(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR)?;
@@ -202,21 +191,32 @@ impl Cudnn {
         Ok(configs)
     }
 
+    /// The engine of this number for a graph.
+    fn engine(&self, graph: &Descriptor, number: i64) -> Result<Descriptor, DriverFailure> {
+        let engine = self.descriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR)?;
+        engine.refer(CUDNN_ATTR_ENGINE_OPERATION_GRAPH, graph)?;
+        engine.set(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, &[number])?;
+        engine.finalize()?;
+        Ok(engine)
+    }
+
     /// Every engine that computes a graph and is compiled already, as it is without further choices:
     /// the rules of thumb leave some out that are fast on maps that lie channels-last.
     fn engines(&self, graph: &Descriptor) -> Result<Vec<Candidate>, DriverFailure> {
         let mut count = [0i64];
         graph.get(CUDNN_ATTR_OPERATIONGRAPH_ENGINE_GLOBAL_COUNT, &mut count)?;
-        let candidate = |engine: i64| {
-            let knobs = Vec::new();
-            let candidate = self.configured(graph, &EngineConfig { engine, knobs })?;
+        let candidate = |number: i64| {
+            let engine = self.engine(graph, number)?;
             let notes = notes(
-                &candidate.engine,
+                &engine,
                 CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE,
                 CUDNN_TYPE_BEHAVIOR_NOTE,
             )?;
-            let is_ready = !notes.contains(&(CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION as c_int));
-            Ok::<_, DriverFailure>(is_ready.then_some(candidate))
+            if notes.contains(&(CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION as c_int)) {
+                // It is not even configured: cuDNN 9.14 and 9.19 lose 73 kB of memory each time.
+                return Ok(None);
+            }
+            self.with_knobs(engine, &[]).map(Some)
         };
         // An engine that cannot compute this graph fails, and is none.
         let each = (0..count[0]).filter_map(|number| candidate(number).ok().flatten());
@@ -234,7 +234,7 @@ impl Cudnn {
         Ok(Candidate {
             config,
             engine,
-            knobs: Knobs::Suggested,
+            _choices: Vec::new(),
         })
     }
 
@@ -244,10 +244,15 @@ impl Cudnn {
         graph: &Descriptor,
         config: &EngineConfig,
     ) -> Result<Candidate, DriverFailure> {
-        let engine = self.descriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR)?;
-        engine.refer(CUDNN_ATTR_ENGINE_OPERATION_GRAPH, graph)?;
-        engine.set(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, &[config.engine])?;
-        engine.finalize()?;
+        self.with_knobs(self.engine(graph, config.engine)?, &config.knobs)
+    }
+
+    /// An engine with these knobs set.
+    fn with_knobs(
+        &self,
+        engine: Descriptor,
+        knobs: &[(i32, i64)],
+    ) -> Result<Candidate, DriverFailure> {
         let choice = |&(knob, value): &(i32, i64)| {
             let choice = self.descriptor(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR)?;
             choice.set_as(
@@ -259,7 +264,7 @@ impl Cudnn {
             choice.finalize()?;
             Ok::<_, DriverFailure>(choice)
         };
-        let choices = config.knobs.iter().map(choice);
+        let choices = knobs.iter().map(choice);
         let choices = choices.collect::<Result<Vec<_>, _>>()?;
         let config = self.descriptor(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR)?;
         config.refer(CUDNN_ATTR_ENGINECFG_ENGINE, &engine)?;
@@ -275,7 +280,7 @@ impl Cudnn {
         Ok(Candidate {
             config,
             engine,
-            knobs: Knobs::Set(choices),
+            _choices: choices,
         })
     }
 
@@ -288,23 +293,17 @@ impl Cudnn {
         const MOST_KNOBS: usize = 64;
         let mut engine = [0i64];
         (candidate.engine).get(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, &mut engine)?;
-        let suggested;
-        let choices = match &candidate.knobs {
-            Knobs::Set(choices) => &choices[..],
-            Knobs::Suggested => {
-                // cuDNN fills in descriptors that exist already.
-                suggested = (0..MOST_KNOBS)
-                    .map(|_| self.descriptor(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR))
-                    .collect::<Result<Vec<_>, _>>()?;
-                let mut places: Vec<Raw> = suggested.iter().map(|c| c.raw).collect();
-                let count = candidate.config.get_as(
-                    CUDNN_ATTR_ENGINECFG_KNOB_CHOICES,
-                    CUDNN_TYPE_BACKEND_DESCRIPTOR,
-                    &mut places,
-                )?;
-                &suggested[..count]
-            }
-        };
+        // cuDNN fills in descriptors that exist already.
+        let mut choices = (0..MOST_KNOBS)
+            .map(|_| self.descriptor(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut places: Vec<Raw> = choices.iter().map(|c| c.raw).collect();
+        let count = candidate.config.get_as(
+            CUDNN_ATTR_ENGINECFG_KNOB_CHOICES,
+            CUDNN_TYPE_BACKEND_DESCRIPTOR,
+            &mut places,
+        )?;
+        choices.truncate(count);
         let knob = |choice: &Descriptor| {
             let (mut knob, mut value) = ([0; 1], [0i64]);
             choice.get_as(
@@ -323,13 +322,14 @@ impl Cudnn {
     }
 
     /// Everything that may compute a graph, the library's favourites first. A source that fails has
-    /// nothing to offer; another one may have.
+    /// nothing to offer; another one may have. The heuristic of last resort is left out: what it names is among all
+    /// engines, and it loses memory as those do that are compiled when they are needed.
     pub(super) fn candidates<'a>(
         &'a self,
         graph: &'a Descriptor,
     ) -> impl Iterator<Item = Candidate> + 'a {
-        let rules = [CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK].into_iter();
-        let suggested = rules.flat_map(move |rule| self.suggested(graph, rule).unwrap_or_default());
+        let suggested = self.suggested(graph);
+        let suggested = suggested.unwrap_or_default().into_iter();
         let all = std::iter::once_with(move || self.engines(graph).unwrap_or_default());
         suggested
             .filter_map(|config| self.with_engine(config).ok())
