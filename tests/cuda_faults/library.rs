@@ -163,7 +163,7 @@ fn algorithms_that_were_not_used_for_long_are_given_back() {
 }
 
 /// What a search found is known for good: an algorithm that was given back is prepared by itself when it is
-/// needed again, the same one, and nobody is told of a search.
+/// needed again, the same one, and no search is announced.
 #[test]
 fn a_shape_is_searched_once_and_prepared_again_when_it_is_needed_again() {
     let gpu = FakeGpu::new();

@@ -243,7 +243,7 @@ impl Convolutions {
         let Some(fastest) = measured? else {
             return Ok(None);
         };
-        // A library that cannot tell it is asked to search again.
+        // Without a description the shape is searched again once its algorithm was given back.
         if let Ok(config) = library.config(fastest.0) {
             self.remember(*shape, config);
         }
