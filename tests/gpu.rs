@@ -2,6 +2,10 @@
 //! with `STYLEFORGE_REQUIRE_GPU=1` that is a failure. The built test runs on a machine without Rust.
 #![allow(clippy::expect_used)]
 
+#[path = "gpu/general.rs"]
+mod general;
+#[path = "support/general_graphs/mod.rs"]
+mod general_graphs;
 #[path = "gpu/live.rs"]
 mod live;
 #[path = "gpu/lost_context.rs"]
@@ -54,7 +58,7 @@ fn main() -> ExitCode {
     }
     let backend = backend.ok();
     type Test = fn(&dyn Backend) -> Result<(), Failed>;
-    let tests: [(&str, Test); 14] = [
+    let tests: [(&str, Test); 16] = [
         (
             "every_mode_paints_the_oracles_picture",
             every_mode_paints_the_oracles_picture,
@@ -91,6 +95,11 @@ fn main() -> ExitCode {
         (
             "every_operation_is_right",
             operations::every_operation_is_right,
+        ),
+        ("any_graph_is_right", general::any_graph_is_right),
+        (
+            "what_fp16_cannot_hold_is_refused",
+            general::what_fp16_cannot_hold_is_refused,
         ),
         (
             "every_style_is_right_in_every_mode",

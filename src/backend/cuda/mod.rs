@@ -9,6 +9,7 @@ pub mod params;
 
 mod audit;
 mod backend;
+mod constants;
 mod context;
 mod convolutions;
 pub mod cudnn;
@@ -16,6 +17,7 @@ mod device_network;
 pub mod driver;
 mod frame_gaps;
 mod frame_slot;
+mod general_params;
 mod inspection;
 mod kernel_params;
 mod kernels;
