@@ -62,6 +62,13 @@ pub fn inspection_text(facts: &Inspection) -> Vec<String> {
     row("Widths", facts.widths.map(|w| joined(&w, "-")));
     row("Blocks", facts.blocks.map(|b| b.to_string()));
     row("Kernels", facts.kernels_px.map(|k| joined(&k, " ")));
+    if !facts.operations.is_empty() {
+        let kinds = facts
+            .operations
+            .iter()
+            .map(|(kind, n)| format!("{n} {kind}"));
+        row("Operations", Some(kinds.collect::<Vec<_>>().join(", ")));
+    }
     if facts.parameters > 0 {
         let types = facts.dtypes.iter().map(|(t, n)| format!("{n} x {t}"));
         let types = types.collect::<Vec<_>>().join(", ");

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     mode::ModelSize,
-    weights::{Credit, LibraryError, Origin, Style, StyleLibrary, bytes_in_hex},
+    weights::{Credit, LibraryError, Origin, PixelChoice, Style, StyleLibrary, bytes_in_hex},
 };
 
 /// The `--json` report.
@@ -60,20 +60,38 @@ impl<'a> Entry<'a> {
 pub fn run(args: StylesArgs) -> Result<(), CliError> {
     let mut library = StyleLibrary::standard();
     match args.command {
-        Some(StylesCommand::Import { file, name }) => import(&mut library, &file, name.as_deref()),
+        Some(StylesCommand::Import {
+            file,
+            name,
+            input_range,
+            output_range,
+            channel_order,
+        }) => {
+            let pixels = PixelChoice {
+                input: input_range,
+                output: output_range,
+                order: channel_order,
+            };
+            import(&mut library, &file, name.as_deref(), pixels)
+        }
         Some(StylesCommand::Remove { name }) => remove(&mut library, &name),
         None => list(&library, args.json),
     }
 }
 
-fn import(library: &mut StyleLibrary, file: &Path, name: Option<&str>) -> Result<(), CliError> {
+fn import(
+    library: &mut StyleLibrary,
+    file: &Path,
+    name: Option<&str>,
+    pixels: PixelChoice,
+) -> Result<(), CliError> {
     if !file.exists() {
         return Err(CliError::WrongUse(format!(
             "there is no file {}",
             file.display()
         )));
     }
-    let style = library.import(file, name).map_err(|e| {
+    let style = library.import_as(file, name, pixels).map_err(|e| {
         let flag = match e.is_about_the_name() {
             true => " with --name",
             false => "",

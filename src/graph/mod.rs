@@ -10,11 +10,13 @@ mod op;
 pub mod resize;
 mod shape;
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::tensor::Shape;
 
-pub use op::{Arithmetic, BlockOrder, Class, Conv, Function, Op, PadMode, Pool, Sides};
+pub use op::{Arithmetic, BlockOrder, Class, Conv, Function, Op, PadMode, Pool, Sides, SizeRule};
 
 /// Most channels of any map.
 pub const MAX_CHANNELS: usize = 4096;
@@ -24,6 +26,8 @@ pub const MAX_KERNEL_PX: usize = 31;
 pub const MAX_MARGIN_PX: usize = 1 << 10;
 /// The eps that instance norms add to the variance unless a model says otherwise, as in PyTorch.
 pub const NORM_EPS: f64 = 1e-5;
+/// Longest side of any map, in pixels.
+pub const MAX_MAP_SIDE_PX: usize = 1 << 20;
 /// Upper bound of [`Graph::min_side_px`]: a graph whose reflections need larger pictures counts as one that
 /// runs at no size.
 const MAX_MIN_SIDE_PX: usize = 1 << 10;
@@ -72,6 +76,9 @@ pub enum GraphError {
         /// The node.
         node: String,
     },
+    /// Not one photo in and one picture out, or two nodes of one name.
+    #[error("it does not make one picture of one photo, or has two nodes of one name")]
+    NoPicture,
     /// Maps that do not go together.
     #[error("{node} cannot read maps of {shapes}")]
     Shapes {
@@ -210,7 +217,9 @@ impl Graph {
                     bias: 0,
                 },
                 Op::Photo
+                | Op::Sized(_)
                 | Op::Pad { .. }
+                | Op::PadSame { .. }
                 | Op::InstanceStatistics
                 | Op::Relu
                 | Op::Function(_)
@@ -245,6 +254,24 @@ impl Graph {
         (1..=MAX_MIN_SIDE_PX).find(|&side| self.shapes(side, side).is_ok())
     }
 
+    /// Whether the graph makes one picture of one photo, and runs at some size.
+    ///
+    /// # Errors
+    /// [`GraphError::NoPicture`].
+    pub fn check_is_picture_network(&self) -> Result<(), GraphError> {
+        let count = |op: Op| self.nodes.iter().filter(|node| node.op == op).count();
+        let ends_in_picture = self.nodes.last().is_some_and(|node| node.op == Op::Picture);
+        let names: HashSet<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
+        match count(Op::Photo) == 1
+            && count(Op::Picture) == 1
+            && ends_in_picture
+            && names.len() == self.nodes.len()
+        {
+            true => Ok(()),
+            false => Err(GraphError::NoPicture),
+        }
+    }
+
     /// The smallest size, in rows and columns, to which a photo has to be extended so that every node can read its
     /// maps and the picture is at least as large as the photo. `None` where there is none.
     pub fn extended(&self, height: usize, width: usize) -> Option<(usize, usize)> {
@@ -274,7 +301,7 @@ impl Graph {
         let mut shapes: Vec<Shape> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             let given: Vec<Shape> = node.inputs.iter().map(|&input| shapes[input]).collect();
-            let shape = shape::shape_of(&node.op, &given, (height, width)).ok_or_else(|| {
+            let shape = node.op.shape(&given, (height, width)).ok_or_else(|| {
                 let sides = |s: &Shape| format!("{} x {} x {}", s.channels, s.height, s.width);
                 GraphError::Shapes {
                     node: node.name.clone(),

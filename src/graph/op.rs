@@ -10,9 +10,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::tensor::Shape;
+
 use super::{
     MAX_CHANNELS, MAX_KERNEL_PX, MAX_MARGIN_PX,
-    resize::{Interpolation, Resize, Target},
+    resize::{Interpolation, MAX_SIZE_PX, Resize, Target},
 };
 
 /// Pixels on each side of a map.
@@ -178,6 +180,25 @@ impl Pool {
     }
 }
 
+/// Rows and columns that a map may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SizeRule {
+    /// Multiples of a number of pixels.
+    MultipleOf(usize),
+    /// These only.
+    Exactly([usize; 2]),
+}
+
+impl SizeRule {
+    /// Whether a map may have these rows and columns.
+    pub const fn allows(&self, height: usize, width: usize) -> bool {
+        match *self {
+            Self::MultipleOf(px) => height.is_multiple_of(px) && width.is_multiple_of(px),
+            Self::Exactly([rows, columns]) => height == rows && width == columns,
+        }
+    }
+}
+
 /// What becomes of every value by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Function {
@@ -288,12 +309,24 @@ pub enum BlockOrder {
 pub enum Op {
     /// The photo's red, green and blue, 0 to 255. No inputs.
     Photo,
+    /// A map as it is, of such a size only: a network that a file holds for this size.
+    Sized(SizeRule),
     /// Values around a map.
     Pad {
         /// Which.
         mode: PadMode,
         /// How many.
         sides: Sides,
+    },
+    /// Zeros around a map, as many as a window needs to give one output for every stride of the map, rounded up:
+    /// TensorFlow's `SAME`.
+    PadSame {
+        /// Rows and columns that a window reaches over.
+        reach: [usize; 2],
+        /// Pixels from window to window.
+        stride: [usize; 2],
+        /// Whether an odd number of zeros has one more behind the map, not in front.
+        is_more_behind: bool,
     },
     /// Convolution without padding, with a bias for every output channel.
     Conv2d(Conv),
@@ -409,6 +442,11 @@ impl Hash for Op {
                 }
                 sides.hash(state);
             }
+            Self::PadSame {
+                reach,
+                stride,
+                is_more_behind,
+            } => (reach, stride, is_more_behind).hash(state),
             Self::Conv2d(conv) => conv.hash(state),
             Self::ConvTranspose2d { conv, cut, extra } => (conv, cut, extra).hash(state),
             Self::InstanceNorm { eps } => hash_number(eps, state),
@@ -418,6 +456,7 @@ impl Hash for Op {
                     hash_number(number, state);
                 }
             }
+            Self::Sized(rule) => rule.hash(state),
             Self::Combine(arithmetic) => arithmetic.hash(state),
             Self::Concat { count } => count.hash(state),
             Self::Channels { first, count } => (first, count).hash(state),
@@ -467,6 +506,40 @@ impl Hash for Op {
 }
 
 impl Op {
+    /// What it is called in lists of operations.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Photo => "photo",
+            Self::Sized(_) => "size",
+            Self::Pad { .. } | Self::PadSame { .. } => "pad",
+            Self::Conv2d(_) => "convolution",
+            Self::ConvTranspose2d { .. } => "transposed convolution",
+            Self::InstanceStatistics => "statistics",
+            Self::InstanceNorm { .. } => "instance norm",
+            Self::Affine => "affine",
+            Self::Relu => "relu",
+            Self::Prelu => "prelu",
+            Self::Function(function) => function.name(),
+            Self::Add => "add",
+            Self::Combine(Arithmetic::Sum) => "sum",
+            Self::Combine(Arithmetic::Difference) => "difference",
+            Self::Combine(Arithmetic::Product) => "product",
+            Self::Combine(Arithmetic::Quotient) => "quotient",
+            Self::Concat { .. } => "concat",
+            Self::Channels { .. } => "channels",
+            Self::Crop(_) => "crop",
+            Self::Upsample => "upsample",
+            Self::Resize(_) => "resize",
+            Self::DepthToSpace { .. } => "depth to space",
+            Self::SpaceToDepth { .. } => "space to depth",
+            Self::MaxPool(_) => "max pool",
+            Self::AveragePool { .. } => "average pool",
+            Self::SpatialMean => "mean",
+            Self::SpatialMax => "maximum",
+            Self::Picture => "picture",
+        }
+    }
+
     /// Reflection by as many pixels on every side.
     pub const fn reflect(margin_px: usize) -> Self {
         Self::Pad {
@@ -486,11 +559,44 @@ impl Op {
         }
     }
 
+    /// What is padded around a map of so many rows and columns, and by what; `None` for another operation.
+    pub fn padding(&self, height: usize, width: usize) -> Option<(PadMode, Sides)> {
+        match *self {
+            Self::Pad { mode, sides } => Some((mode, sides)),
+            Self::PadSame {
+                reach,
+                stride,
+                is_more_behind,
+            } => {
+                let ends = |side: usize, axis: usize| {
+                    let covered = (side.div_ceil(stride[axis]) - 1) * stride[axis] + reach[axis];
+                    let zeros = covered.saturating_sub(side);
+                    let (less, more) = (zeros / 2, zeros.div_ceil(2));
+                    if is_more_behind {
+                        (less, more)
+                    } else {
+                        (more, less)
+                    }
+                };
+                let ((top, bottom), (left, right)) = (ends(height, 0), ends(width, 1));
+                let sides = Sides {
+                    top,
+                    left,
+                    bottom,
+                    right,
+                };
+                Some((PadMode::Constant(0.0), sides))
+            }
+            _ => None,
+        }
+    }
+
     /// The kind of the operation.
     pub const fn class(&self) -> Class {
         match self {
             Self::Photo => Class::Input,
             Self::Pad { .. }
+            | Self::PadSame { .. }
             | Self::Upsample
             | Self::Concat { .. }
             | Self::Channels { .. }
@@ -499,7 +605,8 @@ impl Op {
             | Self::SpaceToDepth { .. } => Class::Index,
             Self::Conv2d(_) | Self::ConvTranspose2d { .. } => Class::Contract,
             Self::InstanceStatistics | Self::SpatialMean | Self::SpatialMax => Class::Reduce,
-            Self::InstanceNorm { .. }
+            Self::Sized(_)
+            | Self::InstanceNorm { .. }
             | Self::Affine
             | Self::Relu
             | Self::Prelu
@@ -532,9 +639,17 @@ impl Op {
                 let is_number = !matches!(mode, PadMode::Constant(value) if !value.is_finite());
                 is_number && is_short(sides)
             }
+            Self::PadSame { reach, stride, .. } => [reach, stride]
+                .iter()
+                .flatten()
+                .all(|px| (1..=MAX_MARGIN_PX).contains(px)),
+            Self::Sized(SizeRule::MultipleOf(px)) => (1..=MAX_MARGIN_PX).contains(&px),
+            Self::Sized(SizeRule::Exactly(size)) => {
+                size.iter().all(|px| (1..=MAX_SIZE_PX).contains(px))
+            }
             Self::Crop(sides) => is_short(sides),
             Self::InstanceNorm { eps } => eps.is_finite() && eps >= 0.0,
-            Self::Function(function) => function.numbers().iter().all(|number| !number.is_nan()),
+            Self::Function(function) => function.numbers().iter().all(|number| number.is_finite()),
             Self::Concat { count } => (1..=MAX_CHANNELS).contains(&count),
             Self::Channels { first, count } => first < MAX_CHANNELS && channels.contains(&count),
             Self::Resize(resize) => resize.is_in_range(),
@@ -566,7 +681,9 @@ impl Op {
                 Target::Scale(_) | Target::Size(_) => 1,
             },
             Self::Concat { count } => *count,
-            Self::Pad { .. }
+            Self::Sized(_)
+            | Self::Pad { .. }
+            | Self::PadSame { .. }
             | Self::Conv2d(_)
             | Self::ConvTranspose2d { .. }
             | Self::InstanceStatistics
@@ -585,6 +702,13 @@ impl Op {
             | Self::SpatialMax
             | Self::Picture => 1,
         }
+    }
+
+    /// The map that it makes of given maps, for a photo of so many rows and columns; `None` where it cannot read
+    /// them.
+    pub fn shape(&self, given: &[Shape], photo: (usize, usize)) -> Option<Shape> {
+        let made = super::shape::shape_of(self, given, photo);
+        made.filter(|map| map.height.max(map.width) <= super::MAX_MAP_SIDE_PX)
     }
 
     /// Channels of its map, for inputs of these; `None` where there can be none.
@@ -618,7 +742,9 @@ impl Op {
                 (a == b).then_some(a)?
             }
             Self::Picture => first.filter(|&first| first == 3)?,
-            Self::Pad { .. }
+            Self::Sized(_)
+            | Self::Pad { .. }
+            | Self::PadSame { .. }
             | Self::InstanceStatistics
             | Self::Affine
             | Self::Relu

@@ -73,7 +73,7 @@ pub struct Resize {
 pub type Taps = [(usize, f64); 4];
 
 /// Most rows or columns of a fixed size.
-const MAX_SIZE_PX: usize = 1 << 14;
+pub(super) const MAX_SIZE_PX: usize = 1 << 14;
 /// Largest factor.
 const MAX_SCALE: f64 = 64.0;
 

@@ -36,7 +36,9 @@ pub(super) fn shape_of(op: &Op, given: &[Shape], (height, width): (usize, usize)
     };
     match *op {
         Op::Photo => Some(of([height, width])),
-        Op::Pad { mode, sides } => {
+        Op::Pad { .. } | Op::PadSame { .. } => {
+            let map = first.filter(|map| !map.is_empty())?;
+            let (mode, sides) = op.padding(map.height, map.width)?;
             let Sides {
                 top,
                 left,
@@ -50,6 +52,7 @@ pub(super) fn shape_of(op: &Op, given: &[Shape], (height, width): (usize, usize)
                 (!is_reflected || side > ends[axis]).then_some(side + sides.sums()[axis])
             })
         }
+        Op::Sized(rule) => first.filter(|map| rule.allows(map.height, map.width)),
         Op::Conv2d(conv) => both(&|side, axis| conv_side(side, &conv, axis)),
         Op::ConvTranspose2d { conv, cut, extra } => both(&|side, axis| {
             let whole = side.checked_sub(1)? * conv.stride[axis] + conv.reach()[axis] + extra[axis];

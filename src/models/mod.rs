@@ -124,6 +124,11 @@ pub fn find<'g>(
     johnson::structure::find(output, at)
 }
 
+/// Whether a graph is that of a model.
+pub fn is_known(graph: &Graph) -> bool {
+    NetworkSpec::recognise(graph).is_some()
+}
+
 /// The size of style in which this network is shipped, or that it comes nearest to.
 pub fn size(graph: &Graph) -> ModelSize {
     let spec = NetworkSpec::recognise(graph);

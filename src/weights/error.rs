@@ -50,6 +50,11 @@ pub enum WeightsError {
     Onnx(String),
     /// An ONNX graph that is not this network.
     Graph(String),
+    /// A network that does not tell which values stand for black and white.
+    PixelValues {
+        /// What is not known: of what it reads, of what it makes, or both.
+        missing: &'static str,
+    },
     /// A known family that this program does not run.
     Foreign {
         /// Which.
@@ -148,8 +153,14 @@ impl WeightsError {
             }
             Self::Onnx(problem) => write!(f, "broken ONNX file: {problem}"),
             Self::Graph(problem) => {
-                write!(f, "this ONNX graph is not the style network: {problem}")
+                write!(f, "this graph cannot be run: {problem}")
             }
+            Self::PixelValues { missing } => write!(
+                f,
+                "the file does not tell which values stand for black and white in the picture that its network \
+                 {missing}; say so when it is imported: styles import FILE --input-range RANGE --output-range RANGE, \
+                 where RANGE is 0..255, 0..1, -1..1, imagenet or caffe"
+            ),
             Self::Foreign { family, reason } => write!(
                 f,
                 "this is a checkpoint of the {family} family, which StyleForge does not run: \

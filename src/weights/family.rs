@@ -21,6 +21,9 @@ pub enum Family {
     /// An ONNX graph of the same network.
     #[serde(rename = "ONNX export")]
     OnnxExport,
+    /// Any other network of known operations that makes a picture of a picture.
+    #[serde(rename = "picture network")]
+    PictureNetwork,
     /// yakhyo's implementation, whose residual blocks add their input twice.
     #[serde(rename = "yakhyo")]
     Yakhyo,
@@ -43,6 +46,7 @@ impl Family {
             Self::StyleForge => "StyleForge",
             Self::Style => "StyleForge style",
             Self::OnnxExport => "ONNX export",
+            Self::PictureNetwork => "picture network",
             Self::Yakhyo => "yakhyo",
             Self::Rrmina => "rrmina",
             Self::Torch7 => "jcjohnson",
@@ -53,7 +57,11 @@ impl Family {
     /// Why this program does not run the family, and what to do; `None` for those it runs.
     pub const fn refusal(self) -> Option<&'static str> {
         match self {
-            Self::PytorchExamples | Self::StyleForge | Self::Style | Self::OnnxExport => None,
+            Self::PytorchExamples
+            | Self::StyleForge
+            | Self::Style
+            | Self::OnnxExport
+            | Self::PictureNetwork => None,
             Self::Yakhyo => Some(
                 "its residual blocks add their input twice, so the same weights give another \
                  picture here; train the style with tools/train_style.py instead",

@@ -185,7 +185,11 @@ pub(crate) fn fit(tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted,
     })
 }
 
-fn check_shape(key: &str, tensor: &StoredTensor<'_>, needed: &[usize]) -> Result<(), WeightsError> {
+pub(super) fn check_shape(
+    key: &str,
+    tensor: &StoredTensor<'_>,
+    needed: &[usize],
+) -> Result<(), WeightsError> {
     if tensor.shape() == needed {
         return Ok(());
     }
@@ -196,7 +200,10 @@ fn check_shape(key: &str, tensor: &StoredTensor<'_>, needed: &[usize]) -> Result
     })
 }
 
-fn float_type(key: &str, tensor: &StoredTensor<'_>) -> Result<StorageType, WeightsError> {
+pub(super) fn float_type(
+    key: &str,
+    tensor: &StoredTensor<'_>,
+) -> Result<StorageType, WeightsError> {
     match tensor.dtype() {
         Dtype::Float(float) => Ok(float),
         Dtype::Other(name, _) => Err(WeightsError::Tensor {
@@ -207,7 +214,7 @@ fn float_type(key: &str, tensor: &StoredTensor<'_>) -> Result<StorageType, Weigh
 }
 
 /// All values of a weight, each of them finite.
-fn finite_values(
+pub(super) fn finite_values(
     key: &str,
     tensor: &StoredTensor<'_>,
     budget: &Budget,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Checkpoint, LibraryError, Style, StyleLibrary,
+    Checkpoint, LibraryError, PixelChoice, Style, StyleLibrary,
     library::{THUMBNAILS, stem},
     names::{id_from, reserved_for, stated, title_of},
     style::Origin,
@@ -25,10 +25,25 @@ impl StyleLibrary {
     /// [`LibraryError`] when the file is refused, the name is taken, empty or a word of the command line, or
     /// the disk refuses.
     pub fn import(&mut self, file: &Path, name: Option<&str>) -> Result<Style, LibraryError> {
-        let mut checkpoint = Checkpoint::read(file).map_err(|source| LibraryError::Weights {
-            path: file.to_owned(),
-            source,
-        })?;
+        self.import_as(file, name, PixelChoice::default())
+    }
+
+    /// As [`StyleLibrary::import`], with what is known of the values that the network reads and makes, where the
+    /// file does not tell.
+    ///
+    /// # Errors
+    /// As [`StyleLibrary::import`].
+    pub fn import_as(
+        &mut self,
+        file: &Path,
+        name: Option<&str>,
+        pixels: PixelChoice,
+    ) -> Result<Style, LibraryError> {
+        let mut checkpoint =
+            Checkpoint::read_as(file, pixels).map_err(|source| LibraryError::Weights {
+                path: file.to_owned(),
+                source,
+            })?;
         let title = match name {
             Some(name) => title_of(name),
             None => stated(&checkpoint.metadata, "title").unwrap_or_else(|| title_of(&stem(file))),

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::models::johnson::{NetworkSpec, checkpoint};
 
 use super::{
-    Budget, Family, Format, WeightsError, bytes_in_hex,
+    Budget, Family, Format, PixelChoice, WeightsError, bytes_in_hex,
     file_name::as_text,
     fit::{Fitted, NamedTensors, Places, fit, guess},
     format_of,
@@ -62,6 +62,9 @@ pub struct Inspection {
     /// Kernel sides, in pixels, in layer order: conv1, conv2, conv3, the residual ones, deconv1,
     /// deconv2, deconv3.
     pub kernels_px: Option<[usize; 7]>,
+    /// How many operations of each kind there are, of a network that is no known model's.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub operations: BTreeMap<&'static str, usize>,
     /// Numbers in all tensors of the network or, for a refused file, in all tensors found.
     pub parameters: usize,
     /// How many tensors are stored in which number type.
@@ -114,8 +117,10 @@ impl Inspection {
         let Err(error) = read else {
             return;
         };
-        if let WeightsError::Foreign { family, .. } = error {
-            self.family = Some(family);
+        match error {
+            WeightsError::Foreign { family, .. } => self.family = Some(family),
+            WeightsError::PixelValues { .. } => self.family = Some(Family::PictureNetwork),
+            _ => {}
         }
         self.refused = Some(error.to_string());
     }
@@ -126,10 +131,9 @@ impl Inspection {
         self.format = Some(format.name());
         let fitted = match format {
             Format::Safetensors => {
-                let (tensors, metadata) = safetensors::parse(bytes, budget)?;
+                let (tensors, mut metadata) = safetensors::parse(bytes, budget)?;
                 self.list(&tensors, budget)?;
-                let fitted = fit(&tensors, budget);
-                let fitted = fitted.map(|fitted| safetensors::with_family(fitted, &metadata));
+                let fitted = safetensors::fit_any(&tensors, &mut metadata, budget);
                 self.metadata = metadata;
                 fitted
             }
@@ -143,15 +147,24 @@ impl Inspection {
                 self.metadata = file.metadata(budget)?;
                 self.list(&file.tensors(budget)?, budget)?;
                 self.family = Some(Family::OnnxExport);
-                file.fit(budget)
+                file.fit(budget, PixelChoice::default())
+                    .map(|(fitted, pixels)| {
+                        self.metadata.extend(pixels);
+                        fitted
+                    })
             }
         };
         let Fitted {
             family, network, ..
         } = fitted?;
         self.family = Some(family);
-        if let Some(spec) = NetworkSpec::recognise(network.graph()) {
-            self.outline(&spec);
+        match NetworkSpec::recognise(network.graph()) {
+            Some(spec) => self.outline(&spec),
+            None => {
+                for node in network.graph().nodes() {
+                    *self.operations.entry(node.op.name()).or_default() += 1;
+                }
+            }
         }
         self.parameters = network.graph().parameter_count();
         Ok(())

@@ -7,6 +7,7 @@
 //! fits them in: exactly, or not at all. No reader knows a model. Nothing in a file is executed, no path in a file is followed, and memory and time are
 //! bounded by the file's size. Knows no device and no picture; any thread may read.
 
+mod any_network;
 mod budget;
 mod error;
 mod family;
@@ -18,6 +19,7 @@ mod inspect;
 mod library;
 mod names;
 pub mod onnx;
+mod pixels;
 mod plain_file;
 pub mod safetensors;
 mod style;
@@ -35,6 +37,7 @@ pub use file_name::bytes_in_hex;
 pub use inspect::{Inspection, TensorFacts, describe, describe_bytes, describe_within};
 pub use library::{StyleLibrary, user_styles_folder};
 pub use names::{ALL_STYLES, NO_STYLE};
+pub use pixels::{ChannelOrder, PixelChoice, PixelFormat, PixelRange};
 pub use style::{Credit, LibraryError, Origin, Style};
 pub use tensor::StorageType;
 
@@ -68,7 +71,16 @@ impl Checkpoint {
     /// # Errors
     /// [`WeightsError`] when the file cannot be read, is broken, or is not this network.
     pub fn read(path: &Path) -> Result<Self, WeightsError> {
-        Self::from_bytes(&read_file(path)?)
+        Self::read_as(path, PixelChoice::default())
+    }
+
+    /// As [`Checkpoint::read`], with what is known of the values that the network reads and makes, where the file
+    /// does not tell.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`].
+    pub fn read_as(path: &Path, pixels: PixelChoice) -> Result<Self, WeightsError> {
+        Self::from_bytes_as(&read_file(path)?, pixels)
     }
 
     /// Reads a checkpoint from a file's bytes.
@@ -76,7 +88,15 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::read`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
-        Self::read_within(bytes, &Budget::for_file(bytes.len()))
+        Self::from_bytes_as(bytes, PixelChoice::default())
+    }
+
+    /// As [`Checkpoint::read_as`], from a file's bytes.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`].
+    pub fn from_bytes_as(bytes: &[u8], pixels: PixelChoice) -> Result<Self, WeightsError> {
+        Self::read_all(bytes, &Budget::for_file(bytes.len()), pixels)
     }
 
     /// As [`Checkpoint::from_bytes`], with the budget that reading draws on: what it cost can be
@@ -85,10 +105,14 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::read`].
     pub fn read_within(bytes: &[u8], budget: &Budget) -> Result<Self, WeightsError> {
+        Self::read_all(bytes, budget, PixelChoice::default())
+    }
+
+    fn read_all(bytes: &[u8], budget: &Budget, pixels: PixelChoice) -> Result<Self, WeightsError> {
         match format_of(bytes)? {
             Format::Safetensors => safetensors::read_within(bytes, budget),
             Format::Torch => torch::read_within(bytes, budget),
-            Format::Onnx => onnx::read_within(bytes, budget),
+            Format::Onnx => onnx::read_within(bytes, budget, pixels),
         }
     }
 

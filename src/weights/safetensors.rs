@@ -22,7 +22,7 @@ use serde::{
 use crate::{models, network::Network};
 
 use super::{
-    Budget, Checkpoint, Family, StorageType, WeightsError,
+    Budget, Checkpoint, Family, StorageType, WeightsError, any_network,
     error::shortened,
     fit::{Fitted, NamedTensors, fit},
     plain_file,
@@ -49,13 +49,25 @@ pub fn read(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
 
 /// As [`read`], drawing on `budget`.
 pub(super) fn read_within(bytes: &[u8], budget: &Budget) -> Result<Checkpoint, WeightsError> {
-    let (tensors, metadata) = parse(bytes, budget)?;
-    let fitted = with_family(fit(&tensors, budget)?, &metadata);
+    let (tensors, mut metadata) = parse(bytes, budget)?;
+    let fitted = fit_any(&tensors, &mut metadata, budget)?;
     Ok(Checkpoint::new(fitted, metadata))
 }
 
+/// The network of a file: that of the graph in its metadata, which is taken from there, or a model's.
+pub(crate) fn fit_any(
+    tensors: &NamedTensors<'_>,
+    metadata: &mut BTreeMap<String, String>,
+    budget: &Budget,
+) -> Result<Fitted, WeightsError> {
+    match metadata.remove(any_network::GRAPH_KEY) {
+        Some(graph) => any_network::read(&graph, tensors, budget),
+        None => Ok(with_family(fit(tensors, budget)?, metadata)),
+    }
+}
+
 /// A file with the published names and a title is one of StyleForge's styles.
-pub(crate) fn with_family(fitted: Fitted, metadata: &BTreeMap<String, String>) -> Fitted {
+fn with_family(fitted: Fitted, metadata: &BTreeMap<String, String>) -> Fitted {
     let family = match fitted.family {
         Family::PytorchExamples if metadata.contains_key("title") => Family::Style,
         other => other,
@@ -320,7 +332,12 @@ pub(crate) fn write(
     metadata: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>, WeightsError> {
     let mut header = serde_json::Map::new();
-    header.insert("__metadata__".to_owned(), serde_json::json!(metadata));
+    let graph = any_network::graph_text(network).map_err(broken)?;
+    let mut metadata = serde_json::json!(metadata);
+    if let Some(graph) = &graph {
+        metadata[any_network::GRAPH_KEY] = serde_json::json!(graph);
+    }
+    header.insert("__metadata__".to_owned(), metadata);
     let mut data = Vec::new();
     let mut add = |name: String, shape: &[usize], values: &[f32]| {
         let start = data.len();
@@ -339,9 +356,15 @@ pub(crate) fn write(
         header.insert(name, entry);
     };
     for (node, shape) in network.graph().weight_shapes() {
-        let (module, own) = (models::module(node), network.weights().of(&node.name));
+        let module = match graph {
+            Some(_) => node.name.clone(),
+            None => models::module(node),
+        };
+        let own = network.weights().of(&node.name);
         add(format!("{module}.weight"), &shape.weight, &own.weight);
-        add(format!("{module}.bias"), &[shape.bias], &own.bias);
+        if shape.bias > 0 {
+            add(format!("{module}.bias"), &[shape.bias], &own.bias);
+        }
     }
     let mut text = serde_json::to_vec(&header).map_err(broken)?;
     // The numbers start at a multiple of eight, as the format wants it.

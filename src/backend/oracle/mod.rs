@@ -162,6 +162,12 @@ impl<'a> Interpreter<'a> {
         match node.op {
             Op::Photo => levels(self.photo, self.size),
             Op::Pad { mode, sides } => operations::pad(inputs[0], mode, sides),
+            Op::Sized(_) => inputs[0].clone(),
+            Op::PadSame {
+                reach,
+                stride,
+                is_more_behind,
+            } => operations::pad_same(inputs[0], reach, stride, is_more_behind),
             Op::Conv2d(shape) => self.conv(id, inputs[0], &shape),
             Op::ConvTranspose2d {
                 conv: shape,

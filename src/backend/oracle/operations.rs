@@ -63,6 +63,34 @@ pub(super) fn pad(input: &Map, mode: PadMode, sides: Sides) -> Map {
     })
 }
 
+/// Zeros around a map, by TensorFlow's formula: `max((ceil(in / stride) - 1) * stride + reach - in, 0)` of them.
+pub(super) fn pad_same(
+    input: &Map,
+    reach: [usize; 2],
+    stride: [usize; 2],
+    is_more_behind: bool,
+) -> Map {
+    let ends = |side: usize, axis: usize| {
+        let outputs = side.div_ceil(stride[axis]) as isize;
+        let zeros = (outputs - 1) * stride[axis] as isize + reach[axis] as isize - side as isize;
+        let zeros = zeros.max(0) as usize;
+        let front = if is_more_behind {
+            zeros / 2
+        } else {
+            zeros - zeros / 2
+        };
+        [front, zeros - front]
+    };
+    let ([top, bottom], [left, right]) = (ends(input.height, 0), ends(input.width, 1));
+    let sides = Sides {
+        top,
+        left,
+        bottom,
+        right,
+    };
+    pad(input, PadMode::Constant(0.0), sides)
+}
+
 /// A convolution without padding; weights `[out][in of a group][row][column]`.
 pub(super) fn conv2d(input: &Map, weight: &[f64], bias: &[f64], conv: &Conv) -> Map {
     let side = |side: usize, axis: usize| {

@@ -1,6 +1,6 @@
 //! The size to which a photo is extended: the oracle's own rule, by the operations' definitions.
 
-use crate::graph::{Graph, Op, PadMode, Pool, resize::Target};
+use crate::graph::{Graph, Op, PadMode, Pool, SizeRule, resize::Target};
 
 /// No graph needs a photo this much larger.
 const MOST_PX: usize = 1 << 10;
@@ -17,6 +17,11 @@ fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
                 return None;
             }
             first + ends[0] + ends[1]
+        }
+        Op::Sized(SizeRule::MultipleOf(px)) => (first % px == 0).then_some(first)?,
+        Op::Sized(SizeRule::Exactly(size)) => (first == pair(size)).then_some(first)?,
+        Op::PadSame { reach, stride, .. } => {
+            first.max((first.div_ceil(pair(stride)) - 1) * pair(stride) + pair(reach))
         }
         Op::Conv2d(conv) => {
             let reach = pair(conv.dilation) * (pair(conv.kernel) - 1) + 1;

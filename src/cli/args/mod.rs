@@ -17,6 +17,7 @@ use self::values::{devices, model_sizes};
 use crate::{
     backend::remote,
     mode::{DeviceChoice, ModelSize},
+    weights::{ChannelOrder, PixelRange},
 };
 
 const EXIT_CODES: &str = "\
@@ -121,6 +122,16 @@ pub enum StylesCommand {
         /// Name of the style [default: the one inside the file, or the file's own]
         #[arg(long)]
         name: Option<String>,
+        /// Black and white of the picture that an ONNX network reads: 0..255, 0..1, -1..1, imagenet or caffe
+        /// [default: as far as the file tells]
+        #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
+        input_range: Option<PixelRange>,
+        /// Black and white of the picture that it makes
+        #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
+        output_range: Option<PixelRange>,
+        /// Which colour comes first in both: rgb or bgr [default: as far as the file tells, else rgb]
+        #[arg(long, value_name = "ORDER")]
+        channel_order: Option<ChannelOrder>,
     },
     /// Remove a style that you imported, without asking; styles that came with the program stay
     Remove {

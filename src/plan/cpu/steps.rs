@@ -186,7 +186,9 @@ impl<'a> Builder<'a> {
                 self.reads(&[from]);
                 self.step(id, "store", CpuOp::Store { from }, 0, 2 * shape.len());
             }
-            Op::ConvTranspose2d { .. }
+            Op::Sized(_)
+            | Op::PadSame { .. }
+            | Op::ConvTranspose2d { .. }
             | Op::Affine
             | Op::Prelu
             | Op::Function(_)

@@ -5,9 +5,13 @@
 //! weights, which are then fitted as those of any other file. A file that computes anything else is refused with
 //! the first difference. Fixed sizes of old exports are only used to check their arithmetic. Knows no model.
 
+mod constants;
 mod lowering;
 mod messages;
+mod needed;
+mod network;
 mod numbers;
+mod scope;
 mod tensors;
 mod wire;
 
@@ -19,9 +23,10 @@ use std::{
 use crate::models;
 
 use super::{
-    Budget, Checkpoint, Family, WeightsError,
+    Budget, Checkpoint, Family, PixelChoice, WeightsError,
     error::shortened,
     fit::{Fitted, NamedTensors, fit},
+    pixels::with_levels,
 };
 use messages::{Graph, Model};
 use tensors::stored;
@@ -31,14 +36,24 @@ use tensors::stored;
 /// # Errors
 /// [`WeightsError`] names the node, the weight or the byte, and what is wrong with it.
 pub fn read(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
-    read_within(bytes, &Budget::for_file(bytes.len()))
+    read_within(
+        bytes,
+        &Budget::for_file(bytes.len()),
+        PixelChoice::default(),
+    )
 }
 
 /// As [`read`], drawing on `budget`.
-pub(super) fn read_within(bytes: &[u8], budget: &Budget) -> Result<Checkpoint, WeightsError> {
+pub(super) fn read_within(
+    bytes: &[u8],
+    budget: &Budget,
+    pixels: PixelChoice,
+) -> Result<Checkpoint, WeightsError> {
     let model = OnnxFile::parse(bytes, budget)?;
-    let fitted = model.fit(budget)?;
-    Ok(Checkpoint::new(fitted, model.metadata(budget)?))
+    let (fitted, facts) = model.fit(budget, pixels)?;
+    let mut metadata = model.metadata(budget)?;
+    metadata.extend(facts);
+    Ok(Checkpoint::new(fitted, metadata))
 }
 
 /// A decoded file.
@@ -51,10 +66,45 @@ impl<'m> OnnxFile<'m> {
         messages::decode(bytes, budget).map(Self)
     }
 
-    /// Recognises the network in the graph.
-    pub(crate) fn fit(&self, budget: &Budget) -> Result<Fitted, WeightsError> {
+    /// The network in the graph, a model's or any other, and what its pixels are, for the metadata.
+    pub(crate) fn fit(
+        &self,
+        budget: &Budget,
+        pixels: PixelChoice,
+    ) -> Result<(Fitted, BTreeMap<String, String>), WeightsError> {
         let graph = self.graph()?;
         check_opset(&self.0)?;
+        if pixels == PixelChoice::default() {
+            match self.fit_model(budget) {
+                Ok(fitted) => return Ok((fitted, BTreeMap::new())),
+                Err(error @ WeightsError::TooCostly { .. }) => return Err(error),
+                // No model's; perhaps another network.
+                Err(_) => {}
+            }
+        }
+        let network::PictureNetwork {
+            network,
+            input,
+            output,
+            size,
+            storage,
+        } = network::read(&self.0, graph, budget)?;
+        let format = pixels.completed(input, output)?;
+        let mut facts = format.named();
+        if let Some((height, width)) = size {
+            facts.insert("size".to_owned(), format!("{width}x{height}"));
+        }
+        let fitted = Fitted {
+            family: Family::PictureNetwork,
+            network: with_levels(network, format)?,
+            storage,
+        };
+        Ok((fitted, facts))
+    }
+
+    /// Recognises a model's network in the graph.
+    fn fit_model(&self, budget: &Budget) -> Result<Fitted, WeightsError> {
+        let graph = self.graph()?;
         let lowered = lowering::lower(graph, budget)?;
         let trained = models::find(lowered.output(), |id| lowered.at(id))
             .map_err(|difference| WeightsError::Graph(difference.to_string()))?;
@@ -122,6 +172,13 @@ const ENTRY_BYTES: usize = 4 * size_of::<String>();
 /// Oldest operator set that is read.
 const MIN_OPSET: i64 = 8;
 
+/// The operator set of the file; the oldest that is read where the file does not tell.
+fn opset(model: &Model<'_>) -> i64 {
+    let own = |domain: &str| domain.is_empty() || domain == "ai.onnx";
+    let opset = model.opset_import.iter().find(|o| own(o.domain));
+    opset.map_or(MIN_OPSET, |o| o.version)
+}
+
 fn check_opset(model: &Model<'_>) -> Result<(), WeightsError> {
     let own = |domain: &str| domain.is_empty() || domain == "ai.onnx";
     let opset = model.opset_import.iter().find(|o| own(o.domain));
@@ -134,6 +191,10 @@ fn check_opset(model: &Model<'_>) -> Result<(), WeightsError> {
             "it does not say which opset it uses".to_owned(),
         )),
     }
+}
+
+fn refused(problem: impl Into<String>) -> WeightsError {
+    WeightsError::Graph(problem.into())
 }
 
 /// Numbers of a list that are shown before the rest is only counted.

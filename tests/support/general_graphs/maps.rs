@@ -1,11 +1,11 @@
 //! Values at other places, and from windows of a map.
 
 use styleforge::graph::{
-    Arithmetic, BlockOrder, Conv, NodeId, Op, PadMode, Pool,
+    Arithmetic, BlockOrder, Conv, NodeId, Op, PadMode, Pool, SizeRule,
     resize::{Coordinates, Interpolation, Resize, Rounding, Target},
 };
 
-use super::{Take, pad, resized_like, sides_of};
+use super::{Take, pad, resized_like, shaped, sides_of};
 
 pub(super) fn places(case: Take<'_>) {
     for (name, mode) in [
@@ -28,6 +28,27 @@ pub(super) fn places(case: Take<'_>) {
                 g.finish(joined);
             });
         }
+    }
+    for is_more_behind in [false, true] {
+        case(
+            &format!("as many zeros as fit, {is_more_behind}"),
+            &|g, p| {
+                let photo = g.add(Op::Sized(SizeRule::Exactly([19, 27])), &[p]);
+                let map = g.begin(photo, 20);
+                let map = g.add(Op::Sized(SizeRule::MultipleOf(1)), &[map]);
+                let zeros = |reach| Op::PadSame {
+                    reach,
+                    stride: [2, 3],
+                    is_more_behind,
+                };
+                let padded = g.add(zeros([3, 6]), &[map]);
+                let conv = g.conv(padded, 9, shaped([3, 6], [2, 3], [1, 1], 1));
+                let again = g.add(zeros([4, 4]), &[conv]);
+                let relu = g.add(Op::Relu, &[again]);
+                let back = g.add(resized_like(Interpolation::Linear), &[relu, p]);
+                g.finish(back);
+            },
+        );
     }
     case("joined and cut channels", &|g, p| {
         let maps: Vec<NodeId> = [5, 16, 7, 32, 1]

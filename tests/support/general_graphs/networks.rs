@@ -138,6 +138,41 @@ pub(super) fn unlike(case: Take<'_>) {
         let relu = g.add(Op::Relu, &[norm]);
         finish(g, relu);
     });
+    case("a first stride of 2", &|g, p| {
+        let conv = reflected(g, p, 16, 9, 2);
+        let norm = g.norm(conv);
+        let relu = g.add(Op::Relu, &[norm]);
+        let large = g.add(Op::Upsample, &[relu]);
+        // The picture's own map is doubled.
+        finish(g, large);
+    });
+    case("even kernels, stride of 3", &|g, p| {
+        let conv = reflected(g, p, 16, 4, 1);
+        let norm = g.norm(conv);
+        let relu = g.add(Op::Relu, &[norm]);
+        let conv = reflected(g, relu, 24, 5, 3);
+        let norm = g.norm(conv);
+        let relu = g.add(Op::Relu, &[norm]);
+        let large = g.add(Op::Upsample, &[relu]);
+        let large = g.add(Op::Upsample, &[large]);
+        let conv = reflected(g, large, 16, 3, 1);
+        let norm = g.norm(conv);
+        finish(g, norm);
+    });
+    case("as Johnson's", &|g, p| {
+        let conv = reflected(g, p, 16, 9, 1);
+        let norm = g.norm(conv);
+        let relu = g.add(Op::Relu, &[norm]);
+        let conv = reflected(g, relu, 32, 3, 2);
+        let norm = g.norm(conv);
+        let relu = g.add(Op::Relu, &[norm]);
+        let large = g.add(Op::Upsample, &[relu]);
+        let conv = reflected(g, large, 16, 3, 1);
+        let norm = g.norm(conv);
+        let relu = g.add(Op::Relu, &[norm]);
+        let rgb = reflected(g, relu, 3, 9, 1);
+        g.add(Op::Picture, &[rgb]);
+    });
     case("statistics of another", &|g, p| {
         let a = reflected(g, p, 16, 3, 1);
         let b = reflected(g, p, 16, 3, 1);

@@ -190,7 +190,10 @@ impl Planner<'_, '_> {
             return 1.0;
         }
         let mut from = nodes[id].inputs[0];
-        while matches!(nodes[from].op, Op::Pad { .. } | Op::Upsample | Op::Crop(_)) {
+        while matches!(
+            nodes[from].op,
+            Op::Sized(_) | Op::Pad { .. } | Op::PadSame { .. } | Op::Upsample | Op::Crop(_)
+        ) {
             from = nodes[from].inputs[0];
         }
         let is_own_norm = |reader: NodeId| {
@@ -211,13 +214,8 @@ impl Planner<'_, '_> {
 
     /// The map that a padding reads, where the convolutions that read it compute it.
     fn folded_pad(&self, id: NodeId) -> Option<(NodeId, PadMode, Sides)> {
-        let node = &self.graph.nodes()[id];
-        match node.op {
-            Op::Pad { mode, sides } if self.is_folded_pad(id) => {
-                Some((node.inputs[0], mode, sides))
-            }
-            _ => None,
-        }
+        let (mode, sides) = self.padding(id).filter(|_| self.is_folded_pad(id))?;
+        Some((self.graph.nodes()[id].inputs[0], mode, sides))
     }
 
     /// The last of the nodes behind one that are computed with it, and what they do beside `after`.

@@ -13,6 +13,7 @@
 mod convolution;
 mod launch;
 mod moves;
+mod specialised;
 
 #[cfg(test)]
 #[allow(clippy::expect_used)]
@@ -22,17 +23,20 @@ pub use launch::{
     Edge, GeneralConv, GeneralOp, Move, MoveKind, PointFunction, Pointwise, ReduceKind,
 };
 
+use specialised::covers;
+pub(super) use specialised::unlike_specialised;
+
 use super::{
     Builder, Constant, ConstantId, ConstantValues, CudaOp, CudaPlanError, CudaStep, MapId, Part,
     RowPartition, stored_channels, suffix,
 };
 use crate::{
     graph::{
-        Arithmetic, Graph, GraphError, Node, NodeId, Op,
+        Arithmetic, Graph, GraphError, NodeId, Op,
         resize::{Interpolation, Resize},
     },
     mode::{Mode, Precision, Variant},
-    plan::{PlanError, layer::conv_of_norm},
+    plan::PlanError,
     tensor::Shape,
 };
 
@@ -43,55 +47,13 @@ const REDUCED_BYTES: usize = 64;
 /// Channels that a CTA of the end of a reduction takes.
 const FINISHED_CHANNELS: usize = 32;
 
+/// Most CTAs down and behind each other: rows of a map, and frames.
+const MOST_ROWS: u32 = 65_535;
+
 /// Whether general graphs run in a mode.
 pub(super) const fn has_mode(mode: Mode) -> bool {
     matches!(mode.precision, Precision::Fp32 | Precision::Fp16)
         && !matches!(mode.variant, Variant::FusedNorm)
-}
-
-/// The first node that keeps a graph from the specialised plans, though each of its groups has a kernel there.
-///
-/// They divide the photo's levels on the way in, which only the norm behind the convolution that reads them takes out
-/// again; they compute no stride over a doubled map; and they cut a picture from a map that is as large.
-pub(super) fn unlike_specialised<'g>(
-    graph: &'g Graph,
-    shapes: &[Shape],
-    photo: (usize, usize),
-) -> Option<&'g Node> {
-    let (nodes, readers) = (graph.nodes(), graph.readers());
-    // Whether a map holds the photo's levels, or is doubled.
-    let (mut is_levels, mut is_doubled) = (vec![false; nodes.len()], vec![false; nodes.len()]);
-    nodes
-        .iter()
-        .enumerate()
-        .position(|(id, node)| {
-            let reads = |is: &[bool]| node.inputs.iter().any(|&input| is[input]);
-            let (levels, doubled) = (reads(&is_levels), reads(&is_doubled));
-            is_levels[id] = node.op == Op::Photo;
-            match node.op {
-                Op::Pad { .. } | Op::Upsample => {
-                    is_levels[id] = levels;
-                    is_doubled[id] = doubled || node.op == Op::Upsample;
-                    false
-                }
-                Op::Conv2d(conv) => {
-                    let is_own_norm = |&reader: &NodeId| match nodes[reader].op {
-                        Op::InstanceStatistics => true,
-                        _ => conv_of_norm(graph, reader) == Some(id),
-                    };
-                    (levels && !readers[id].iter().all(is_own_norm))
-                        || (doubled && conv.stride != [1; 2])
-                }
-                Op::Picture => levels || !covers(shapes[node.inputs[0]], photo),
-                _ => levels,
-            }
-        })
-        .map(|id| &nodes[id])
-}
-
-/// Whether a picture of `photo`'s rows and columns can be cut from a map.
-const fn covers(map: Shape, photo: (usize, usize)) -> bool {
-    map.height >= photo.0 && map.width >= photo.1
 }
 
 impl Builder<'_> {
@@ -113,7 +75,20 @@ impl Builder<'_> {
             kept: vec![None; shapes.len()],
             is_folded: vec![false; shapes.len()],
         };
-        (0..shapes.len()).try_for_each(|id| planner.node(id))
+        (0..shapes.len()).try_for_each(|id| planner.node(id))?;
+        let is_launched = |step: &CudaStep| step.grid.1.max(step.grid.2) <= MOST_ROWS;
+        let is_counted =
+            |shape: &Shape| i32::try_from(self.batch * shape.height * shape.width).is_ok();
+        let too_large = |node: &str| PlanError::NoKernel {
+            node: node.to_owned(),
+        };
+        if let Some(step) = self.steps.iter().find(|step| !is_launched(step)) {
+            return Err(too_large(&step.layer).into());
+        }
+        match shapes.iter().position(|shape| !is_counted(shape)) {
+            Some(id) => Err(too_large(&graph.nodes()[id].name).into()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -154,7 +129,8 @@ impl<'p> Planner<'p, '_> {
                 self.kept[id] = Some(to);
             }
             Op::Conv2d(_) | Op::ConvTranspose2d { .. } => self.conv(id)?,
-            Op::Pad { mode, sides } => self.pad(id, mode, sides)?,
+            Op::Sized(_) => self.kept[id] = Some(self.map(id, node.inputs[0])?),
+            Op::Pad { .. } | Op::PadSame { .. } => self.pad(id)?,
             Op::Crop(sides) => {
                 let offset = [-(sides.top as i32), -(sides.left as i32)];
                 self.whole_move(id, Edge::Outside, offset, 0.0)?;

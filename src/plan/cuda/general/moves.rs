@@ -5,7 +5,7 @@ use super::{
     launch::{Edge, GeneralOp, Move, MoveKind},
 };
 use crate::{
-    graph::{NodeId, Op, PadMode, Sides},
+    graph::{NodeId, PadMode, Sides},
     plan::cuda::{CudaPlanError, MapId, stored_channels},
 };
 
@@ -13,11 +13,9 @@ impl Planner<'_, '_> {
     /// Whether the convolutions that read a padding compute it.
     pub(super) fn is_folded_pad(&self, id: NodeId) -> bool {
         let nodes = self.graph.nodes();
-        let is_known = match nodes[id].op {
-            Op::Pad { mode, .. } => {
-                mode == PadMode::Constant(0.0) || Edge::from(mode) != Edge::Outside
-            }
-            _ => false,
+        let is_known = match self.padding(id) {
+            Some((mode, _)) => mode == PadMode::Constant(0.0) || Edge::from(mode) != Edge::Outside,
+            None => false,
         };
         let is_conv = |&reader: &NodeId| nodes[reader].op.is_conv();
         self.is_fused
@@ -26,12 +24,15 @@ impl Planner<'_, '_> {
             && self.readers[id].iter().all(is_conv)
     }
 
-    pub(super) fn pad(
-        &mut self,
-        id: NodeId,
-        mode: PadMode,
-        sides: Sides,
-    ) -> Result<(), CudaPlanError> {
+    /// What is padded around the map that a node reads; `None` for a node that pads nothing.
+    pub(super) fn padding(&self, id: NodeId) -> Option<(PadMode, Sides)> {
+        let node = &self.graph.nodes()[id];
+        let input = self.shapes[*node.inputs.first()?];
+        node.op.padding(input.height, input.width)
+    }
+
+    pub(super) fn pad(&mut self, id: NodeId) -> Result<(), CudaPlanError> {
+        let (mode, sides) = self.padding(id).ok_or_else(|| self.no_kernel(id))?;
         let fill = match mode {
             PadMode::Constant(value) => value as f32,
             PadMode::Reflect | PadMode::Replicate => 0.0,

@@ -13,9 +13,7 @@ use super::super::super::{
     fit::NamedTensors,
     tensor::{Dtype, StorageType, StoredTensor, TensorProblem},
 };
-
-/// Index of a tensor among those of the file.
-pub(super) type TensorId = usize;
+use super::TensorId;
 
 /// What a node computes.
 #[derive(Clone, Copy, Debug, PartialEq, Hash)]

@@ -5,9 +5,7 @@
 //! of its operator (`rules`, a file for everything that is rewritten); what no pixel goes through is computed
 //! (`constants`). Knows no model: what the operations have to be in which order is not looked at.
 
-mod constants;
 mod lowered;
-mod needed;
 mod picture;
 mod rules;
 mod values;
@@ -15,20 +13,24 @@ mod values;
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
+    ops::{Deref, DerefMut},
 };
 
 use crate::graph::{NodeId, Op};
 
 use super::{
-    super::{Budget, WeightsError, error::shortened, tensor::StoredTensor},
+    super::{Budget, WeightsError, error::shortened},
     check_unique,
     messages::{Graph, Node, ValueInfo},
-    numbers,
+    needed, numbers, refused,
+    scope::{self, Scope, TensorId},
     tensors::stored,
 };
 pub(super) use lowered::Lowered;
-use lowered::{LoweredNode, Step, TensorId};
-use values::Value;
+use lowered::{LoweredNode, Step};
+
+/// What a name stands for: what depends on the picture is a node.
+type Value = scope::Value<NodeId>;
 
 /// Channels, height and width.
 type Map = [usize; 3];
@@ -38,10 +40,6 @@ const RANK: usize = 4;
 
 /// Longest side of a map that is followed, in pixels.
 const MAX_SIDE_PX: usize = 1 << 20;
-
-fn refused(problem: impl Into<String>) -> WeightsError {
-    WeightsError::Graph(problem.into())
-}
 
 fn unsupported(node: &Node<'_>) -> WeightsError {
     let domain = match node.domain {
@@ -78,30 +76,27 @@ pub(super) fn lower<'m>(
     }
     let (batch, sizes) = picture::probes(photo)?;
     let mut lowering = Lowering {
-        values: HashMap::new(),
+        scope: Scope::new(sizes.len(), budget),
         nodes: Vec::new(),
         maps: Vec::new(),
         ids: HashMap::new(),
         hasher: RandomState::new(),
-        tensors: Vec::new(),
         batch,
-        probe_count: sizes.len(),
-        budget,
     };
     for tensor in &graph.initializer {
         let tensor_value = lowering.tensor(stored(tensor.name, tensor, budget)?)?;
-        budget.insert(&mut lowering.values, tensor.name, tensor_value)?;
+        budget.insert(&mut lowering.scope.values, tensor.name, tensor_value)?;
     }
     let maps = sizes.iter().map(|(h, w)| [3, *h, *w]).collect();
     let start = lowering.add(LoweredNode::new(Step::Op(Op::Photo), &[]), maps)?;
-    budget.insert(&mut lowering.values, photo.name, Value::Map(start))?;
+    budget.insert(&mut lowering.scope.values, photo.name, Value::Map(start))?;
     for node in nodes {
         // An operator looks at every input and a few times at every attribute.
         budget.steps(1 + 2 * node.input.len() + 8 * node.attribute.len())?;
         let value = lowering.node(node)?;
         budget.bytes(value.size_bytes())?;
         if let Some(name) = node.output.first() {
-            budget.insert(&mut lowering.values, *name, value)?;
+            budget.insert(&mut lowering.scope.values, *name, value)?;
         }
     }
     match lowering.values.get(result.name) {
@@ -148,26 +143,31 @@ fn is_known(node: &Node<'_>) -> bool {
 
 /// A graph while it is lowered.
 struct Lowering<'m> {
-    values: HashMap<&'m str, Value>,
+    scope: Scope<'m, NodeId>,
     nodes: Vec<LoweredNode>,
     /// Size of every node's map at every probe.
     maps: Vec<Vec<Map>>,
     /// The nodes by their hashes, which no file foresees; where two are equal, the second lies one further on.
     ids: HashMap<u64, NodeId>,
     hasher: RandomState,
-    tensors: Vec<StoredTensor<'m>>,
     batch: usize,
-    probe_count: usize,
-    budget: &'m Budget,
+}
+
+impl<'m> Deref for Lowering<'m> {
+    type Target = Scope<'m, NodeId>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.scope
+    }
+}
+
+impl DerefMut for Lowering<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.scope
+    }
 }
 
 impl<'m> Lowering<'m> {
-    fn tensor(&mut self, tensor: StoredTensor<'m>) -> Result<Value, WeightsError> {
-        let shape = tensor.shape().to_vec();
-        self.budget.push(&mut self.tensors, tensor)?;
-        Ok(Value::Tensor(self.tensors.len() - 1, shape))
-    }
-
     /// The node's id, with `maps` as its sizes; that of its equal where there is one.
     fn add(&mut self, node: LoweredNode, maps: Vec<Map>) -> Result<NodeId, WeightsError> {
         let mut hash = self.hasher.hash_one((node, &maps));
@@ -178,10 +178,11 @@ impl<'m> Lowering<'m> {
             hash = hash.wrapping_add(1);
         }
         let id = self.nodes.len();
-        self.budget.bytes(size_of_val(maps.as_slice()))?;
-        self.budget.push(&mut self.nodes, node)?;
-        self.budget.push(&mut self.maps, maps)?;
-        self.budget.insert(&mut self.ids, hash, id)?;
+        let budget = self.budget;
+        budget.bytes(size_of_val(maps.as_slice()))?;
+        budget.push(&mut self.nodes, node)?;
+        budget.push(&mut self.maps, maps)?;
+        budget.insert(&mut self.ids, hash, id)?;
         Ok(id)
     }
 
@@ -207,7 +208,7 @@ impl<'m> Lowering<'m> {
             }
         }
         if node.op_type == "Shape" {
-            self.shape(node)
+            self.shape(node, |map| self.sides(*map))
         } else if on_reshaped {
             let rule = rules::rule_on_reshaped(node.op_type).ok_or_else(|| {
                 refused(format!(
@@ -235,7 +236,7 @@ impl<'m> Lowering<'m> {
         let output = self.add_like(picture, unclipped)?;
         Ok(Lowered {
             nodes: self.nodes,
-            tensors: self.tensors,
+            tensors: self.scope.tensors,
             output,
         })
     }

@@ -50,6 +50,11 @@ impl Numbers {
         (shape.len() <= MAX_COUNT && values.count() == count).then_some(Self { shape, values })
     }
 
+    /// One integer.
+    pub(super) fn int(value: i64) -> Option<Self> {
+        Self::new(Vec::new(), Values::Int(vec![value]))
+    }
+
     /// Integers in a row.
     pub(super) fn ints(values: Vec<i64>) -> Option<Self> {
         Self::new(vec![values.len()], Values::Int(values))
@@ -139,6 +144,9 @@ pub(super) fn rule(operator: &str) -> Option<Rule> {
         "Floor" => |_, inputs| rounded(inputs, f32::floor),
         "Gather" => gather,
         "Identity" => |_, inputs| input(inputs, 0).cloned(),
+        "Max" => |_, inputs| arithmetic(inputs, |a, b| Some(a.max(b)), f32::max),
+        "Min" => |_, inputs| arithmetic(inputs, |a, b| Some(a.min(b)), f32::min),
+        "Mod" => |_, inputs| arithmetic(inputs, i64::checked_rem_euclid, |a, b| a % b),
         "Mul" => |_, inputs| arithmetic(inputs, i64::checked_mul, |a, b| a * b),
         "Reshape" => |_, inputs| reshape(inputs),
         "Slice" => slice,

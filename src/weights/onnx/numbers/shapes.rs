@@ -37,11 +37,18 @@ pub(super) fn constant_of_shape(node: &Node<'_>, inputs: &[Option<&Numbers>]) ->
     };
     let count = usize::try_from(*count).ok().filter(|c| *c <= MAX_COUNT)?;
     let values = match node.attribute("value").and_then(|a| a.t.as_ref()) {
-        // INT64 zeros are all that padding programs ask for.
         Some(tensor) if tensor.data_type == 7 => {
-            let zero = tensor.raw_data.iter().all(|b| *b == 0)
-                && varints(&tensor.int64_data).all(|v| v == 0);
-            Values::Int(vec![0; zero.then_some(count)?])
+            let raw = tensor.raw_data.first_chunk::<8>();
+            let value = match raw {
+                Some(raw) => i64::from_le_bytes(*raw),
+                None => varints(&tensor.int64_data).next().unwrap_or_default() as i64,
+            };
+            Values::Int(vec![value; count])
+        }
+        Some(tensor) if tensor.data_type == 1 => {
+            let raw =
+                (tensor.raw_data.first_chunk::<4>()).or_else(|| tensor.float_data.first_chunk());
+            Values::Float(vec![f32::from_le_bytes(*raw?); count])
         }
         None => Values::Float(vec![0.0; count]),
         Some(_) => return None,

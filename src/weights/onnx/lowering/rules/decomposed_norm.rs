@@ -423,7 +423,7 @@ mod tests {
         ] {
             assert_eq!(
                 changed(from, to),
-                format!("this ONNX graph is not the style network: {message}")
+                format!("this graph cannot be run: {message}")
             );
         }
     }

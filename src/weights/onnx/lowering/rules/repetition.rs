@@ -287,7 +287,7 @@ mod tests {
             let error = result(&lines).expect_err("another network");
             assert_eq!(
                 error,
-                format!("this ONNX graph is not the style network: {message}"),
+                format!("this graph cannot be run: {message}"),
                 "{lines:?}"
             );
         }
@@ -361,7 +361,7 @@ mod tests {
             let error = result(&[line]).err().unwrap_or_default();
             let expected = match message.as_str() {
                 "" => String::new(),
-                message => format!("this ONNX graph is not the style network: {message}"),
+                message => format!("this graph cannot be run: {message}"),
             };
             assert_eq!(error, expected, "{line}");
         }

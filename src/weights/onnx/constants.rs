@@ -3,32 +3,48 @@
 use std::borrow::Cow;
 
 use super::{
-    super::{
-        super::tensor::Dtype,
-        messages::Node,
-        numbers::{self, MAX_COUNT, Numbers, Values, sides_for},
-    },
-    Lowering, Value, WeightsError, refused, stored,
+    WeightsError,
+    messages::Node,
+    numbers::{self, MAX_COUNT, Numbers, Values, sides_for},
+    refused,
+    scope::{Scope, Value},
+    tensors::stored,
 };
+use crate::weights::tensor::Dtype;
 
-impl<'m> Lowering<'m> {
-    pub(super) fn shape(&self, node: &Node<'_>) -> Result<Value, WeightsError> {
+impl<'m, M> Scope<'m, M> {
+    /// The shape of a value; `sides` are those of one that depends on the picture, at every probe.
+    pub(super) fn shape(
+        &self,
+        node: &Node<'_>,
+        sides: impl Fn(&M) -> Vec<Vec<usize>>,
+    ) -> Result<Value<M>, WeightsError> {
         if node.attribute("start").is_some_and(|a| a.i != 0) || node.attribute("end").is_some() {
             return Err(refused(format!("{} takes a part of a shape", node.label())));
         }
+        self.shape_whole(node, sides).map(Value::Numbers)
+    }
+
+    /// All sides of a value at every probe.
+    pub(super) fn shape_whole(
+        &self,
+        node: &Node<'_>,
+        sides: impl Fn(&M) -> Vec<Vec<usize>>,
+    ) -> Result<Vec<Numbers>, WeightsError> {
         let of = |sides: &[usize]| Numbers::ints(sides.iter().map(|side| *side as i64).collect());
         let probes: Option<Vec<Numbers>> = match self.value(node, 0)? {
             Value::Tensor(_, shape) => of(shape).map(|sides| vec![sides; self.probe_count]),
             Value::Numbers(numbers) => numbers.iter().map(|n| of(n.shape())).collect(),
-            Value::Map(id) => self.sides(*id).iter().map(|sides| of(sides)).collect(),
+            Value::Map(map) => sides(map).iter().map(|sides| of(sides)).collect(),
         };
-        probes
-            .map(Value::Numbers)
-            .ok_or_else(|| refused(format!("{} has too many sides", node.label())))
+        probes.ok_or_else(|| refused(format!("{} has too many sides", node.label())))
     }
 
     /// A node that no pixel goes through: a weight seen in another shape, or arithmetic on sizes.
-    pub(super) fn node_on_constants(&mut self, node: &'m Node<'_>) -> Result<Value, WeightsError> {
+    pub(super) fn node_on_constants(
+        &mut self,
+        node: &'m Node<'_>,
+    ) -> Result<Value<M>, WeightsError> {
         if node.op_type == "Constant" {
             return self.constant_node(node);
         }
@@ -113,7 +129,7 @@ impl<'m> Lowering<'m> {
         sides_for(shape.iter().product(), sides).ok_or_else(odd)
     }
 
-    fn constant_node(&mut self, node: &'m Node<'_>) -> Result<Value, WeightsError> {
+    fn constant_node(&mut self, node: &'m Node<'_>) -> Result<Value<M>, WeightsError> {
         let name = node.output.first().copied().unwrap_or_default();
         if let Some(tensor) = node.attribute("value").and_then(|a| a.t.as_deref()) {
             return self.tensor(stored(name, tensor, self.budget)?);

@@ -3,11 +3,8 @@
 use std::collections::HashMap;
 
 use super::{
-    super::{
-        super::Budget,
-        messages::{Graph, Node},
-    },
-    WeightsError,
+    Budget, WeightsError,
+    messages::{Graph, Node},
 };
 
 /// The nodes that the value `result` depends on, in the file's order.

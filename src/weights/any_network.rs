@@ -1,0 +1,98 @@
+//! Picture networks of no model that this program knows, in its own files: safetensors whose metadata hold the graph.
+
+use std::collections::HashMap;
+
+use super::{
+    Budget, Family, StorageType, WeightsError,
+    error::shortened,
+    fit::{Fitted, NamedTensors, check_shape, finite_values, float_type},
+};
+use crate::{
+    graph::{Graph, Node},
+    models,
+    network::{Network, NodeWeights, Weights},
+};
+
+/// The key of the metadata under which the graph stands.
+pub(super) const GRAPH_KEY: &str = "styleforge.graph";
+/// Bytes that reading takes for each byte of a graph's text: names, lists of inputs, and a node for what may be
+/// forty letters.
+const BYTES_PER_BYTE: usize = 8;
+/// Most operations of a network.
+pub(super) const MAX_NODES: usize = 1 << 14;
+
+/// The text of a network's graph; `None` for a model's network, which its weights' names tell.
+pub(super) fn graph_text(network: &Network) -> Result<Option<String>, serde_json::Error> {
+    if models::is_known(network.graph()) {
+        return Ok(None);
+    }
+    serde_json::to_string(network.graph()).map(Some)
+}
+
+/// The network of a graph's text and the weights by the names of its nodes.
+///
+/// # Errors
+/// [`WeightsError`] names the node or the weight, and what is wrong with it.
+pub(super) fn read(
+    text: &str,
+    tensors: &NamedTensors<'_>,
+    budget: &Budget,
+) -> Result<Fitted, WeightsError> {
+    budget.steps(text.len())?;
+    budget.bytes(text.len().saturating_mul(BYTES_PER_BYTE))?;
+    let broken = |problem: String| WeightsError::Graph(shortened(&problem));
+    let nodes: Vec<Node> = serde_json::from_str(text).map_err(|e| broken(e.to_string()))?;
+    if nodes.len() > MAX_NODES {
+        return Err(broken(format!("it has more than {MAX_NODES} operations")));
+    }
+    let graph = Graph::try_from(nodes).map_err(|e| broken(e.to_string()))?;
+    graph
+        .check_is_picture_network()
+        .map_err(|e| broken(e.to_string()))?;
+    let mut places = HashMap::new();
+    for (key, tensor) in tensors {
+        if budget.insert(&mut places, key.as_str(), tensor)?.is_some() {
+            return Err(WeightsError::DuplicateKey {
+                first: shortened(key),
+                second: shortened(key),
+            });
+        }
+    }
+    let mut storage = StorageType::F16;
+    let mut weights = Vec::new();
+    for (node, shape) in graph.weight_shapes() {
+        let mut values = |part: &str, needed: &[usize]| {
+            let key = format!("{}.{part}", node.name);
+            let Some(tensor) = places.remove(key.as_str()) else {
+                return Err(WeightsError::Keys {
+                    missing: [key.as_str()].into_iter().collect(),
+                    unexpected: [].into_iter().collect(),
+                });
+            };
+            check_shape(&key, tensor, needed)?;
+            storage = storage.max(float_type(&key, tensor)?);
+            finite_values(&key, tensor, budget)
+        };
+        let own = NodeWeights {
+            weight: values("weight", &shape.weight)?,
+            bias: if shape.bias == 0 {
+                Vec::new()
+            } else {
+                values("bias", &[shape.bias])?
+            },
+        };
+        budget.push(&mut weights, (node.name.clone(), own))?;
+    }
+    if !places.is_empty() {
+        return Err(WeightsError::Keys {
+            missing: [].into_iter().collect(),
+            unexpected: places.keys().copied().collect(),
+        });
+    }
+    let weights: Weights = weights.into_iter().collect();
+    Ok(Fitted {
+        family: Family::PictureNetwork,
+        network: Network::new(graph, weights)?,
+        storage,
+    })
+}

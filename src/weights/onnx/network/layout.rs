@@ -1,0 +1,372 @@
+//! How the sides of a file's tensor stand for those of a map. Files transpose and reshape maps; as long as every side
+//! can be told from a map's channels, rows and columns, nothing has to be moved.
+
+/// A part of a map's extent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// One of the factors of the channels; they count from the slowest.
+    Channel(usize),
+    /// All rows.
+    Rows,
+    /// All columns.
+    Columns,
+}
+
+/// What a side of a tensor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Axis {
+    /// The batch, or another side of one.
+    One,
+    /// All channels.
+    Channels,
+    /// All rows.
+    Rows,
+    /// All columns.
+    Columns,
+    /// Some of these together, or a part of the channels.
+    Other,
+}
+
+/// The sides of a tensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// Factors of the channels, the slowest first; their product is the number of channels.
+    pub(super) factors: Vec<usize>,
+    /// What every side of the tensor goes over, the slowest first; nothing for a side of one.
+    pub(super) sides: Vec<Vec<Part>>,
+}
+
+/// Sides that a tensor may have.
+pub(super) const MAX_SIDES: usize = 8;
+/// Parts that channels may have.
+const MAX_FACTORS: usize = 6;
+
+impl Layout {
+    /// Batch, channels, rows, columns.
+    pub(super) fn channels_first(channels: usize) -> Self {
+        Self {
+            factors: vec![channels],
+            sides: vec![
+                vec![],
+                vec![Part::Channel(0)],
+                vec![Part::Rows],
+                vec![Part::Columns],
+            ],
+        }
+    }
+
+    /// Batch, rows, columns, channels.
+    pub(super) fn channels_last(channels: usize) -> Self {
+        Self {
+            factors: vec![channels],
+            sides: vec![
+                vec![],
+                vec![Part::Rows],
+                vec![Part::Columns],
+                vec![Part::Channel(0)],
+            ],
+        }
+    }
+
+    /// Whether channels are in one piece.
+    pub(super) fn is_whole(&self) -> bool {
+        self.factors.len() == 1
+    }
+
+    /// What a side is.
+    pub(super) fn axis(&self, side: usize) -> Axis {
+        match self.sides.get(side).map(Vec::as_slice) {
+            Some([]) => Axis::One,
+            Some([Part::Rows]) => Axis::Rows,
+            Some([Part::Columns]) => Axis::Columns,
+            Some([Part::Channel(0)]) if self.is_whole() => Axis::Channels,
+            _ => Axis::Other,
+        }
+    }
+
+    /// A side by its number in a file, which may count from the end.
+    pub(super) fn side(&self, number: i64) -> Option<usize> {
+        let count = self.sides.len() as i64;
+        let number = if number < 0 { number + count } else { number };
+        (0..count).contains(&number).then_some(number as usize)
+    }
+
+    /// The number of values along a part, of a map of these rows and columns.
+    fn extent(&self, part: Part, (rows, columns): (usize, usize)) -> usize {
+        match part {
+            Part::Channel(factor) => self.factors[factor],
+            Part::Rows => rows,
+            Part::Columns => columns,
+        }
+    }
+
+    /// The length of every side, of a map of these rows and columns.
+    pub(super) fn lengths(&self, size: (usize, usize)) -> Vec<usize> {
+        let length =
+            |parts: &Vec<Part>| parts.iter().map(|&part| self.extent(part, size)).product();
+        self.sides.iter().map(length).collect()
+    }
+
+    /// The same values with other sides, of which the lengths are given for every size of the map; `None` where a
+    /// side would cut through rows or columns.
+    pub(super) fn reshaped(
+        &self,
+        sizes: &[(usize, usize)],
+        lengths: &[Vec<usize>],
+    ) -> Option<Self> {
+        let mut factors = self.factors.clone();
+        let is_one = |part: Part, factors: &[usize]| match part {
+            Part::Channel(factor) => factors[factor] == 1,
+            Part::Rows => sizes.iter().all(|size| size.0 == 1),
+            Part::Columns => sizes.iter().all(|size| size.1 == 1),
+        };
+        let mut parts: Vec<Part> = self.sides.iter().flatten().copied().collect();
+        parts.retain(|&part| !is_one(part, &factors));
+        parts.reverse();
+        let count = lengths.first()?.len();
+        if count > MAX_SIDES || lengths.iter().any(|lengths| lengths.len() != count) {
+            return None;
+        }
+        let mut sides: Vec<Vec<Part>> = Vec::new();
+        for side in 0..count {
+            let mut left: Vec<usize> = lengths.iter().map(|lengths| lengths[side]).collect();
+            let mut taken = Vec::new();
+            while left.iter().any(|&left| left != 1) {
+                let part = parts.pop()?;
+                let extents: Vec<usize> = sizes
+                    .iter()
+                    .map(|&(rows, columns)| match part {
+                        Part::Channel(factor) => factors[factor],
+                        Part::Rows => rows,
+                        Part::Columns => columns,
+                    })
+                    .collect();
+                let pairs = left.iter().zip(&extents);
+                if pairs
+                    .clone()
+                    .all(|(left, extent)| extent > &0 && left.is_multiple_of(*extent))
+                {
+                    left = pairs.map(|(left, extent)| left / extent).collect();
+                    taken.push(part);
+                    continue;
+                }
+                // A side of fewer channels cuts them.
+                let (Part::Channel(factor), true) = (part, left.iter().all(|&l| l == left[0]))
+                else {
+                    return None;
+                };
+                let (whole, outer) = (factors[factor], left[0]);
+                if outer == 0 || !whole.is_multiple_of(outer) || factors.len() == MAX_FACTORS {
+                    return None;
+                }
+                factors[factor] = outer;
+                factors.insert(factor + 1, whole / outer);
+                let renumbered = |part: Part| match part {
+                    Part::Channel(other) if other > factor => Part::Channel(other + 1),
+                    other => other,
+                };
+                for part in parts.iter_mut().chain(&mut taken) {
+                    *part = renumbered(*part);
+                }
+                for side in &mut sides {
+                    side.iter_mut().for_each(|part| *part = renumbered(*part));
+                }
+                taken.push(Part::Channel(factor));
+                parts.push(Part::Channel(factor + 1));
+                left.iter_mut().for_each(|left| *left = 1);
+            }
+            sides.push(taken);
+        }
+        if !parts.is_empty() {
+            return None;
+        }
+        let layout = Self { factors, sides };
+        Some(layout.joined().with_sides_of_one(sizes))
+    }
+
+    /// Factors that stand behind each other everywhere are one.
+    fn joined(mut self) -> Self {
+        let mut factor = 0;
+        while factor + 1 < self.factors.len() {
+            let follows = self.sides.iter().any(|side| {
+                side.windows(2)
+                    .any(|pair| pair == [Part::Channel(factor), Part::Channel(factor + 1)])
+            });
+            // What is one may stand anywhere.
+            let is_one = self.factors[factor] == 1 || self.factors[factor + 1] == 1;
+            if !follows && !is_one {
+                factor += 1;
+                continue;
+            }
+            let gone = match (follows, self.factors[factor]) {
+                (false, 1) => factor,
+                _ => factor + 1,
+            };
+            for side in &mut self.sides {
+                side.retain(|&part| part != Part::Channel(gone));
+                for part in side.iter_mut() {
+                    if let Part::Channel(other) = part
+                        && *other > factor
+                    {
+                        *other -= 1;
+                    }
+                }
+            }
+            self.factors[factor] *= self.factors[factor + 1];
+            self.factors.remove(factor + 1);
+        }
+        self
+    }
+
+    /// Where all of a map's parts of one are missing, sides of one stand for them if there are four.
+    fn with_sides_of_one(mut self, sizes: &[(usize, usize)]) -> Self {
+        let is_one = |side: fn(&(usize, usize)) -> usize| sizes.iter().all(|size| side(size) == 1);
+        let has = |layout: &Self, part| layout.sides.iter().flatten().any(|&p| p == part);
+        if let [one, channels, rows, columns] = self.sides.as_mut_slice()
+            && one.is_empty()
+        {
+            if channels.is_empty() && self.factors == [1] {
+                channels.push(Part::Channel(0));
+            }
+            if rows.is_empty() && is_one(|size| size.0) {
+                rows.push(Part::Rows);
+            }
+            if columns.is_empty() && is_one(|size| size.1) {
+                columns.push(Part::Columns);
+            }
+            // Each only once.
+            for part in [Part::Channel(0), Part::Rows, Part::Columns] {
+                let mut seen = false;
+                for side in &mut self.sides {
+                    side.retain(|&p| p != part || !std::mem::replace(&mut seen, true));
+                }
+            }
+            debug_assert!(has(&self, Part::Channel(0)));
+        }
+        self
+    }
+
+    /// The sides in another order.
+    pub(super) fn transposed(&self, order: &[usize]) -> Option<Self> {
+        let mut seen = vec![false; self.sides.len()];
+        let mut sides = Vec::new();
+        for &from in order {
+            if std::mem::replace(seen.get_mut(from)?, true) {
+                return None;
+            }
+            sides.push(self.sides[from].clone());
+        }
+        let layout = Self {
+            factors: self.factors.clone(),
+            sides,
+        };
+        (seen.iter().all(|&seen| seen)).then(|| layout.joined())
+    }
+
+    /// Side of the block if channels were made blocks of pixels: the factors of the map's channels in order, the
+    /// new channel, and those that follow rows and columns.
+    pub(super) fn blocks(&self) -> Option<(usize, [usize; 3])> {
+        if self.factors.len() != 3 {
+            return None;
+        }
+        let mut order = [usize::MAX; 3];
+        let mut seen = 0;
+        for side in &self.sides {
+            let (slot, factor) = match side.as_slice() {
+                [] => continue,
+                [Part::Channel(factor)] => (0, *factor),
+                [Part::Rows, Part::Channel(factor)] => (1, *factor),
+                [Part::Columns, Part::Channel(factor)] => (2, *factor),
+                _ => return None,
+            };
+            if order[slot] != usize::MAX {
+                return None;
+            }
+            order[slot] = factor;
+            seen += 1;
+        }
+        let block = *self.factors.get(order[1])?;
+        (seen == 3 && self.factors.get(order[2]) == Some(&block)).then_some((block, order))
+    }
+
+    /// The order in which one side goes over all factors of the channels, where they are out of order.
+    pub(super) fn shuffled(&self) -> Option<Vec<usize>> {
+        let is_factor = |part: &Part| matches!(part, Part::Channel(_));
+        let mut with_channels = self.sides.iter().filter(|side| side.iter().any(is_factor));
+        let (Some(side), None) = (with_channels.next(), with_channels.next()) else {
+            return None;
+        };
+        let order: Option<Vec<usize>> = side
+            .iter()
+            .map(|part| match part {
+                Part::Channel(factor) => Some(*factor),
+                Part::Rows | Part::Columns => None,
+            })
+            .collect();
+        order.filter(|order| order.len() == self.factors.len() && order.len() > 1)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    const SIZES: [(usize, usize); 2] = [(6, 10), (5, 7)];
+
+    fn reshaped(layout: &Layout, lengths: impl Fn((usize, usize)) -> Vec<usize>) -> Option<Layout> {
+        let lengths: Vec<Vec<usize>> = SIZES.iter().map(|&size| lengths(size)).collect();
+        layout.reshaped(&SIZES, &lengths)
+    }
+
+    #[test]
+    fn planes_may_be_laid_out_and_put_together_again() {
+        let map = Layout::channels_first(8);
+        let flat = reshaped(&map, |(h, w)| vec![1, 8, h * w]).expect("planes");
+        assert_eq!(flat.sides[2], [Part::Rows, Part::Columns]);
+        assert_eq!(flat.axis(1), Axis::Channels);
+        assert_eq!(
+            reshaped(&flat, |(h, w)| vec![1, 8, h, w]),
+            Some(map.clone())
+        );
+        assert_eq!(
+            reshaped(&map, |(h, w)| vec![8 * h, w]).map(|l| l.sides.len()),
+            Some(2)
+        );
+        assert_eq!(reshaped(&map, |(h, w)| vec![1, 8, h * 2, w / 2]), None);
+        assert_eq!(reshaped(&map, |(h, w)| vec![1, 8, w, h]), None);
+    }
+
+    #[test]
+    fn groups_come_and_go() {
+        let map = Layout::channels_first(8);
+        let groups = reshaped(&map, |(h, w)| vec![1, 2, 4, h, w]).expect("groups");
+        assert_eq!(groups.factors, [2, 4]);
+        let swapped = groups.transposed(&[0, 2, 1, 3, 4]).expect("an order");
+        let back = reshaped(&swapped, |(h, w)| vec![1, 8, h, w]).expect("a map");
+        assert_eq!(back.shuffled(), Some(vec![1, 0]));
+        assert_eq!(reshaped(&groups, |(h, w)| vec![1, 8, h, w]), Some(map));
+    }
+
+    #[test]
+    fn blocks_are_seen() {
+        let map = Layout::channels_first(12);
+        let split = reshaped(&map, |(h, w)| vec![1, 3, 2, 2, h, w]).expect("blocks");
+        let moved = split.transposed(&[0, 1, 4, 2, 5, 3]).expect("an order");
+        let shuffled = reshaped(&moved, |(h, w)| vec![1, 3, 2 * h, 2 * w]).expect("pixels");
+        assert_eq!(shuffled.blocks(), Some((2, [0, 1, 2])));
+        assert_eq!(map.blocks(), None);
+    }
+
+    #[test]
+    fn single_values_may_have_any_sides() {
+        let map = Layout::channels_first(4);
+        let ones = [(1, 1), (1, 1)];
+        let flat = map
+            .reshaped(&ones, &[vec![1, 4], vec![1, 4]])
+            .expect("a row");
+        assert_eq!(flat.axis(1), Axis::Channels);
+        let back = flat.reshaped(&ones, &[vec![1, 4, 1, 1], vec![1, 4, 1, 1]]);
+        assert_eq!(back, Some(map));
+    }
+}

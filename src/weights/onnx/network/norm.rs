@@ -1,0 +1,100 @@
+//! Instance norm that is spelled out in nodes, in the spellings that exporters and hand-written layers use: found by
+//! looking back from the product or quotient that ends it.
+
+use super::{Held, MapValue, NodeId, Reader};
+use crate::{
+    graph::{Arithmetic, Function, Op},
+    network::NodeWeights,
+    weights::WeightsError,
+};
+
+impl Reader<'_> {
+    fn op(&self, id: NodeId) -> (Op, &[NodeId]) {
+        let node = &self.graph.nodes()[id];
+        (node.op, &node.inputs)
+    }
+
+    /// The map of which this is the difference to its mean.
+    fn centred(&self, id: NodeId) -> Option<NodeId> {
+        let (Op::Combine(Arithmetic::Difference), &[x, mean]) = self.op(id) else {
+            return None;
+        };
+        (self.op(mean) == (Op::SpatialMean, &[x])).then_some(x)
+    }
+
+    /// The map of which this is the deviation, and what was added to the variance.
+    fn deviation(&self, id: NodeId) -> Option<(NodeId, f64)> {
+        let (Op::Function(Function::Sqrt), &[raised]) = self.op(id) else {
+            return None;
+        };
+        let (variance, eps) = match (self.op(raised), &self.weights[raised]) {
+            ((Op::Affine, &[variance]), Some(Held::Own(NodeWeights { weight, bias }))) => {
+                let eps = *bias.first()?;
+                let is_one = bias.iter().all(|&v| v == eps) && weight.iter().all(|&v| v == 1.0);
+                (
+                    variance,
+                    is_one.then_some(f64::from(eps)).filter(|&eps| eps >= 0.0)?,
+                )
+            }
+            _ => (raised, 0.0),
+        };
+        let (Op::SpatialMean, &[square]) = self.op(variance) else {
+            return None;
+        };
+        let (Op::Combine(Arithmetic::Product), &[a, b]) = self.op(square) else {
+            return None;
+        };
+        let x = self.centred(a)?;
+        (self.centred(b) == Some(x)).then_some((x, eps))
+    }
+
+    /// The norm that a quotient or product completes.
+    pub(super) fn normalised(
+        &mut self,
+        arithmetic: Arithmetic,
+        a: &MapValue,
+        b: &MapValue,
+    ) -> Result<Option<MapValue>, WeightsError> {
+        let inverse = |id: NodeId| match self.op(id) {
+            (Op::Function(Function::Reciprocal), &[deviation]) => self.deviation(deviation),
+            // One divided by it may be written as a quotient.
+            _ => None,
+        };
+        let (map, found) = match arithmetic {
+            Arithmetic::Quotient => (a, self.centred(a.node).zip(self.deviation(b.node))),
+            Arithmetic::Product => match (self.centred(a.node), self.centred(b.node)) {
+                (Some(x), _) => (a, Some(x).zip(inverse(b.node))),
+                (_, Some(x)) => (b, Some(x).zip(inverse(a.node))),
+                _ => (a, None),
+            },
+            Arithmetic::Sum | Arithmetic::Difference => (a, None),
+        };
+        let Some((x, (_, eps))) = found.filter(|(x, (y, _))| x == y) else {
+            return Ok(None);
+        };
+        let count = self.channels(x);
+        let id = self.instance_norm(x, eps, vec![1.0; count], vec![0.0; count])?;
+        Ok(Some(map.moved_to(id)))
+    }
+
+    /// The norm of a map: its statistics, and what they are applied to.
+    pub(super) fn instance_norm(
+        &mut self,
+        x: NodeId,
+        eps: f64,
+        scale: Vec<f32>,
+        shift: Vec<f32>,
+    ) -> Result<NodeId, WeightsError> {
+        self.budget().bytes(2 * size_of_val(scale.as_slice()))?;
+        let statistics = self.add(Op::InstanceStatistics, &[x], None)?;
+        let weights = NodeWeights {
+            weight: scale,
+            bias: shift,
+        };
+        self.add(
+            Op::InstanceNorm { eps },
+            &[x, statistics],
+            Some(Held::Own(weights)),
+        )
+    }
+}

@@ -1,0 +1,184 @@
+//! What the values mean that a network reads and makes: found in what the file says about itself, and in what the
+//! graph does first and last.
+
+use super::{NodeId, Reader};
+pub(in crate::weights) use crate::weights::pixels::{ChannelOrder, PixelRange, Pixels};
+use crate::{
+    graph::{Function, Op},
+    weights::onnx::messages::{Model, ValueInfo},
+};
+
+/// What is known of the values that a network reads and makes.
+pub(super) fn pixels(
+    model: &Model<'_>,
+    picture: &ValueInfo<'_>,
+    reader: &Reader<'_>,
+    last: NodeId,
+) -> (Pixels, Pixels) {
+    let named = |key: &str| {
+        let mut entries = model.metadata_props.iter();
+        entries
+            .find(|entry| entry.key.eq_ignore_ascii_case(key))
+            .map(|entry| entry.value)
+    };
+    // The keys of ONNX's metadata for pictures.
+    let range = named("Image.NominalPixelRange").and_then(|value| match value {
+        "NominalRange_0_255" => Some(PixelRange::Bytes),
+        "Normalized_0_1" => Some(PixelRange::Unit),
+        "Normalized_1_1" => Some(PixelRange::Signed),
+        _ => None,
+    });
+    let order = named("Image.BitmapPixelFormat").and_then(|value| match value {
+        "Rgb8" => Some(ChannelOrder::Rgb),
+        "Bgr8" => Some(ChannelOrder::Bgr),
+        _ => None,
+    });
+    const UINT8: i64 = 2;
+    let tensor = picture.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
+    let bytes = tensor
+        .filter(|tensor| i64::from(tensor.elem_type) == UINT8)
+        .map(|_| PixelRange::Bytes);
+    let (first_range, first_order) = reader.what_is_read();
+    let input = Pixels {
+        range: range.or(bytes).or(first_range),
+        order: order.or(first_order),
+    };
+    let output = Pixels {
+        range: range.or(reader.what_is_made(last)),
+        order: None,
+    };
+    (input, output)
+}
+
+/// Scale and shift of each channel.
+type Steps = (Vec<f64>, Vec<f64>);
+
+impl Reader<'_> {
+    /// The affine step of a node.
+    fn step(&self, id: NodeId) -> Option<Steps> {
+        let own = self.weights[id].as_ref()?.own()?;
+        let doubles = |list: &[f32]| list.iter().map(|&v| f64::from(v)).collect();
+        (self.graph.nodes()[id].op == Op::Affine)
+            .then(|| (doubles(&own.weight), doubles(&own.bias)))
+    }
+
+    /// What the first steps say about the values that are read.
+    fn what_is_read(&self) -> (Option<PixelRange>, Option<ChannelOrder>) {
+        let readers = self.graph.readers();
+        let (mut scale, mut shift) = (vec![1.0; 3], vec![0.0; 3]);
+        let mut at = 0;
+        let mut means = None;
+        while let [only] = readers[at][..] {
+            if let Op::Sized(_) = self.graph.nodes()[only].op {
+                at = only;
+                continue;
+            }
+            let Some((by, plus)) = self.step(only).filter(|(by, _)| by.len() == 3) else {
+                break;
+            };
+            for channel in 0..3 {
+                scale[channel] *= by[channel];
+                shift[channel] = shift[channel] * by[channel] + plus[channel];
+            }
+            // What is subtracted before anything is divided.
+            means = Some([0, 1, 2].map(|c: usize| -shift[c] / scale[c]));
+            at = only;
+        }
+        let Some(means) = means else {
+            return (None, None);
+        };
+        let (least, most) = scale
+            .iter()
+            .fold((f64::INFINITY, 0.0f64), |(least, most), s| {
+                (least.min(s.abs()), most.max(s.abs()))
+            });
+        let mean = means.iter().sum::<f64>() / 3.0;
+        let range = if most <= 0.05 || (most - 1.0).abs() < 1e-6 && (90.0..=135.0).contains(&mean) {
+            Some(PixelRange::Bytes)
+        } else if (least - 127.5).abs() < 1.0 && (shift[0] - 127.5).abs() < 1.0 {
+            Some(PixelRange::Signed)
+        } else if least >= 250.0 && most <= 256.0
+            || least >= 1.5 && most <= 6.0 && (0.35..=0.65).contains(&mean)
+            || (most - 1.0).abs() < 1e-6 && (0.35..=0.6).contains(&mean)
+        {
+            Some(PixelRange::Unit)
+        } else {
+            None
+        };
+        // Photos are redder than blue, so are the means that everybody uses.
+        let order = match means[0] - means[2] {
+            difference if difference > 0.05 * mean.abs() => Some(ChannelOrder::Rgb),
+            difference if difference < -0.05 * mean.abs() => Some(ChannelOrder::Bgr),
+            _ => None,
+        };
+        (range, order.filter(|_| range.is_some()))
+    }
+
+    /// What the last steps say about the values that are made.
+    fn what_is_made(&self, last: NodeId) -> Option<PixelRange> {
+        let (mut scale, mut shift) = (1.0f64, 0.0f64);
+        let mut at = last;
+        let bounds = loop {
+            let node = &self.graph.nodes()[at];
+            if let Some((by, plus)) = self.step(at) {
+                let is_uniform = |list: &[f64]| {
+                    list.iter()
+                        .all(|v| (v - list[0]).abs() < 1e-6 * list[0].abs().max(1.0))
+                };
+                if !is_uniform(&by) || !is_uniform(&plus) {
+                    // The mean of photos, which is put back.
+                    let mean = plus.iter().sum::<f64>() / plus.len() as f64 * scale + shift;
+                    return match mean {
+                        mean if (90.0..=135.0).contains(&mean) => Some(PixelRange::Bytes),
+                        mean if (0.35..=0.6).contains(&mean) => Some(PixelRange::Unit),
+                        _ => None,
+                    };
+                }
+                shift += plus[0] * scale;
+                scale *= by[0];
+                at = node.inputs[0];
+                continue;
+            }
+            break match node.op {
+                Op::Function(Function::Tanh) => (-1.0, 1.0),
+                Op::Function(Function::Sigmoid | Function::HardSigmoid { .. }) => (0.0, 1.0),
+                Op::Function(Function::Clip { least, most }) => (least, most),
+                Op::Crop(_) => {
+                    at = node.inputs[0];
+                    continue;
+                }
+                _ => {
+                    // Without limits, only what is put back tells.
+                    return match (scale, shift) {
+                        (s, b) if (s - 127.5).abs() < 1.0 && (b - 127.5).abs() < 1.0 => {
+                            Some(PixelRange::Bytes)
+                        }
+                        (s, b) if (s - 0.5).abs() < 1e-3 && (b - 0.5).abs() < 1e-3 => {
+                            Some(PixelRange::Unit)
+                        }
+                        (s, b) if (250.0..=256.0).contains(&s) && b.abs() < 1.0 => {
+                            Some(PixelRange::Bytes)
+                        }
+                        _ => None,
+                    };
+                }
+            };
+        };
+        let (a, b) = (bounds.0 * scale + shift, bounds.1 * scale + shift);
+        let (least, most) = (a.min(b), a.max(b));
+        let is = |low: f64, high: f64| {
+            let room = 0.05 * (high - low);
+            (least - low).abs() <= room && (most - high).abs() <= room
+        };
+        // Chainer's networks make 127.5 and 150 on both sides.
+        if is(0.0, 255.0) || is(-22.5, 277.5) {
+            Some(PixelRange::Bytes)
+        } else if is(0.0, 1.0) {
+            Some(PixelRange::Unit)
+        } else if is(-1.0, 1.0) {
+            Some(PixelRange::Signed)
+        } else {
+            None
+        }
+    }
+}

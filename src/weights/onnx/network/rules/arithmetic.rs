@@ -1,0 +1,389 @@
+//! Sums, differences, products and quotients: of maps, and of maps and constants.
+
+use super::{Axis, Held, Layout, MapValue, Reader};
+use crate::{
+    graph::{Arithmetic, Function, Op},
+    network::NodeWeights,
+    weights::{
+        WeightsError,
+        onnx::{messages::Node, network::constants::Constant, refused, scope::Value},
+    },
+};
+
+pub(super) fn arithmetic<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let mut result: Option<MapValue> = None;
+    if node.input.len() != 2 && !matches!(node.op_type, "Sum" | "Max" | "Min") {
+        return Err(refused(format!(
+            "{} has {} inputs",
+            node.label(),
+            node.input.len()
+        )));
+    }
+    // Constants in front of the first map are added behind it: sums do not mind.
+    let is_map = |reader: &Reader<'_>, index: usize| {
+        matches!(reader.scope.value(node, index), Ok(Value::Map(_)))
+    };
+    let first = (0..node.input.len()).find(|&index| is_map(reader, index));
+    let Some(first) = first else {
+        return Err(refused(format!("{} has no map", node.label())));
+    };
+    for index in std::iter::once(first).chain((0..node.input.len()).filter(|&i| i != first)) {
+        let is_map = is_map(reader, index);
+        result = Some(match (result, is_map) {
+            (None, _) => reader.map(node, index)?,
+            (Some(a), true) => {
+                let b = reader.map(node, index)?;
+                reader.combined(node, a, b)?
+            }
+            (Some(a), false) => reader.with_constant(node, &a, index, index < first)?,
+        });
+    }
+    Ok(result.into_iter().collect())
+}
+
+/// A map to the power of a number that is made of products and roots.
+pub(super) fn power<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let x = reader.map(node, 0)?;
+    let exponent = reader
+        .constant_at(node, 1)?
+        .and_then(|constant| constant.scalar());
+    let product = Op::Combine(Arithmetic::Product);
+    let made = match exponent {
+        Some(1.0) => x,
+        Some(2.0) => {
+            let square = reader.add(product, &[x.node, x.node], None)?;
+            x.moved_to(square)
+        }
+        Some(3.0) => {
+            let square = reader.add(product, &[x.node, x.node], None)?;
+            let cube = reader.add(product, &[square, x.node], None)?;
+            x.moved_to(cube)
+        }
+        Some(0.5) => reader.root(x)?,
+        Some(-0.5) => {
+            let root = reader.root(x)?;
+            reader.inverse(root)?
+        }
+        Some(-1.0) => reader.inverse(x)?,
+        _ => {
+            return Err(refused(format!(
+                "{} raises to another power than 1, 2, 3, 0.5, -0.5 and -1",
+                node.label()
+            )));
+        }
+    };
+    Ok(vec![made])
+}
+
+impl Reader<'_> {
+    /// The map at an input.
+    pub(super) fn map(&self, node: &Node<'_>, index: usize) -> Result<MapValue, WeightsError> {
+        match self.scope.value(node, index)? {
+            Value::Map(map) => Ok(map.clone()),
+            Value::Tensor(..) | Value::Numbers(_) => Err(refused(format!(
+                "{} works on constants where a picture belongs",
+                node.label()
+            ))),
+        }
+    }
+
+    /// `x * scale + shift`, the same for all channels.
+    pub(super) fn scaled(
+        &mut self,
+        x: &MapValue,
+        scale: f32,
+        shift: f32,
+    ) -> Result<MapValue, WeightsError> {
+        let count = self.channels(x.node);
+        self.affine(x, vec![scale; count], vec![shift; count])
+    }
+
+    /// `x * scale + shift`, both by channel.
+    pub(super) fn affine(
+        &mut self,
+        x: &MapValue,
+        scale: Vec<f32>,
+        shift: Vec<f32>,
+    ) -> Result<MapValue, WeightsError> {
+        if scale.iter().all(|&v| v == 1.0) && shift.iter().all(|&v| v == 0.0) {
+            return Ok(x.clone());
+        }
+        let all = scale.iter().chain(&shift);
+        if !all.clone().all(|v| v.is_finite()) {
+            return Err(refused(format!(
+                "{} makes numbers without end",
+                self.operator
+            )));
+        }
+        self.budget().bytes(2 * size_of_val(scale.as_slice()))?;
+        let weights = NodeWeights {
+            weight: scale,
+            bias: shift,
+        };
+        let id = self.add(Op::Affine, &[x.node], Some(Held::Own(weights)))?;
+        Ok(x.moved_to(id))
+    }
+
+    /// A constant's number for each channel of a map, by which the constant is spread over it.
+    ///
+    /// # Errors
+    /// [`WeightsError::Graph`] where it differs from pixel to pixel.
+    pub(super) fn by_channel(
+        &self,
+        x: &MapValue,
+        constant: &Constant,
+        node: &Node<'_>,
+    ) -> Result<Vec<f32>, WeightsError> {
+        let channels = self.channels(x.node);
+        self.budget().bytes(channels * size_of::<f32>())?;
+        if let Some(number) = constant.scalar() {
+            return Ok(vec![number; channels]);
+        }
+        let odd = || {
+            refused(format!(
+                "{} spreads numbers of the shape {} over a map, which only goes by channel",
+                node.label(),
+                crate::weights::onnx::shown(&constant.sides)
+            ))
+        };
+        let Layout { factors, sides } = &x.layout;
+        let more = constant.sides.len().saturating_sub(sides.len());
+        if constant.sides[..more].iter().any(|&side| side != 1) {
+            return Err(odd());
+        }
+        let own = &constant.sides[more..];
+        let first = sides.len() - own.len();
+        let mut values = Vec::with_capacity(channels);
+        for channel in 0..channels {
+            // The index of this channel along each factor.
+            let (mut rest, mut along) = (channel, vec![0; factors.len()]);
+            for factor in (0..factors.len()).rev() {
+                along[factor] = rest % factors[factor];
+                rest /= factors[factor];
+            }
+            let mut place = 0;
+            for (&length, parts) in own.iter().zip(&sides[first..]) {
+                let mut index = 0;
+                let mut extent = 1;
+                for part in parts {
+                    match part {
+                        super::super::layout::Part::Channel(factor) => {
+                            index = index * factors[*factor] + along[*factor];
+                            extent *= factors[*factor];
+                        }
+                        _ if length != 1 => return Err(odd()),
+                        _ => {}
+                    }
+                }
+                if length != 1 {
+                    if length != extent {
+                        return Err(odd());
+                    }
+                    place = place * length + index;
+                }
+            }
+            values.push(*constant.values.get(place).ok_or_else(odd)?);
+        }
+        Ok(values)
+    }
+
+    /// A map and the constant at an input.
+    fn with_constant(
+        &mut self,
+        node: &Node<'_>,
+        x: &MapValue,
+        index: usize,
+        is_constant_first: bool,
+    ) -> Result<MapValue, WeightsError> {
+        let constant = self.weights_or_limits_at(node, index)?;
+        let values = self.by_channel(x, &constant, node)?;
+        let count = values.len();
+        let ones = || vec![1.0; count];
+        let zeros = || vec![0.0; count];
+        match (node.op_type, is_constant_first) {
+            ("Add" | "Sum", _) => self.affine(x, ones(), values),
+            ("Sub", false) => self.affine(x, ones(), values.iter().map(|v| -v).collect()),
+            ("Sub", true) => self.affine(x, vec![-1.0; count], values),
+            ("Mul", _) => self.affine(x, values, zeros()),
+            ("Div", false) => {
+                let inverse = values.iter().map(|&v| (1.0 / f64::from(v)) as f32);
+                self.affine(x, inverse.collect(), zeros())
+            }
+            ("Div", true) => {
+                let inverse = self.inverse(x.clone())?;
+                self.affine(&inverse, values, zeros())
+            }
+            ("Max" | "Min", _) => {
+                let [limit, ..] = values[..] else {
+                    return Ok(x.clone());
+                };
+                if values.iter().any(|&v| v != limit) {
+                    return Err(refused(format!(
+                        "{} has a limit for each channel",
+                        node.label()
+                    )));
+                }
+                match node.op_type {
+                    "Max" => self.clipped(x, limit, f32::INFINITY),
+                    _ => self.clipped(x, f32::NEG_INFINITY, limit),
+                }
+            }
+            _ => Err(refused(format!("{} is no arithmetic", node.label()))),
+        }
+    }
+
+    fn weights_or_limits_at(
+        &mut self,
+        node: &Node<'_>,
+        index: usize,
+    ) -> Result<Constant, WeightsError> {
+        match node.op_type {
+            "Max" | "Min" => (self.constant_at(node, index)?)
+                .ok_or_else(|| refused(format!("{} lacks its input {index}", node.label()))),
+            _ => self.weights_at(node, index),
+        }
+    }
+
+    /// Two maps value by value.
+    fn combined(
+        &mut self,
+        node: &Node<'_>,
+        a: MapValue,
+        b: MapValue,
+    ) -> Result<MapValue, WeightsError> {
+        if let Some(sloped) = self.sloped(node, &a, &b)? {
+            return Ok(sloped);
+        }
+        let arithmetic = match node.op_type {
+            "Add" | "Sum" => Arithmetic::Sum,
+            "Sub" => Arithmetic::Difference,
+            "Mul" => Arithmetic::Product,
+            "Div" => Arithmetic::Quotient,
+            _ => {
+                return Err(refused(format!(
+                    "{} compares two maps, which this program does not",
+                    node.label()
+                )));
+            }
+        };
+        let layout = self.joint_layout(&a, &b).ok_or_else(|| {
+            let sides = |map: &MapValue| {
+                let lengths = self.lengths(map);
+                crate::weights::onnx::shown(lengths.first().map_or(&[][..], Vec::as_slice))
+            };
+            refused(format!(
+                "{} joins maps with the sides {} and {}",
+                node.label(),
+                sides(&a),
+                sides(&b)
+            ))
+        })?;
+        if let Some(normed) = self.normalised(arithmetic, &a, &b)? {
+            return Ok(normed);
+        }
+        let is_alike = self.shapes[a.node] == self.shapes[b.node];
+        let op = match arithmetic {
+            Arithmetic::Sum if is_alike => Op::Add,
+            other => Op::Combine(other),
+        };
+        let node = self.add(op, &[a.node, b.node], None)?;
+        Ok(MapValue { node, layout })
+    }
+
+    /// The larger one of a map and a part of it: a ReLU with a slope.
+    fn sloped(
+        &mut self,
+        node: &Node<'_>,
+        a: &MapValue,
+        b: &MapValue,
+    ) -> Result<Option<MapValue>, WeightsError> {
+        let part = |of: &MapValue, whole: &MapValue| {
+            let node = &self.graph.nodes()[of.node];
+            let own = self.weights[of.node].as_ref()?.own()?;
+            let slope = *own.weight.first()?;
+            let is_part = node.op == Op::Affine
+                && node.inputs == [whole.node]
+                && of.layout == whole.layout
+                && own.weight.iter().all(|&w| w == slope)
+                && own.bias.iter().all(|&b| b == 0.0);
+            (is_part && (0.0..=1.0).contains(&slope)).then_some(slope)
+        };
+        let found = match node.op_type {
+            "Max" => part(b, a)
+                .map(|slope| (a, slope))
+                .or_else(|| Some((b, part(a, b)?))),
+            _ => None,
+        };
+        let Some((x, slope)) = found else {
+            return Ok(None);
+        };
+        let x = x.clone();
+        let slope = f64::from(slope);
+        let id = self.add(Op::Function(Function::LeakyRelu { slope }), &[x.node], None)?;
+        Ok(Some(x.moved_to(id)))
+    }
+
+    /// The sides of what two maps make together; `None` where these do not stand for the same.
+    fn joint_layout(&self, a: &MapValue, b: &MapValue) -> Option<Layout> {
+        if a.layout == b.layout {
+            return Some(a.layout.clone());
+        }
+        if !a.layout.is_whole() || !b.layout.is_whole() {
+            return None;
+        }
+        let count = a.layout.sides.len().max(b.layout.sides.len());
+        let at = |map: &MapValue, side: usize| {
+            // Missing sides are in front.
+            (side + map.layout.sides.len())
+                .checked_sub(count)
+                .map(|own| {
+                    let lengths = self.lengths(map);
+                    let is_one = lengths.iter().all(|lengths| lengths[own] == 1);
+                    (map.layout.sides[own].clone(), map.layout.axis(own), is_one)
+                })
+        };
+        let mut sides = Vec::new();
+        for side in 0..count {
+            sides.push(match (at(a, side), at(b, side)) {
+                (None, Some((parts, ..))) | (Some((parts, ..)), None) => parts,
+                (Some((parts, x, _)), Some((_, y, _))) if x == y && x != Axis::Other => parts,
+                (Some((parts, ..)), Some((other, ..))) if parts == other => parts,
+                (Some((parts, ..)), Some((_, _, true))) => parts,
+                (Some((_, _, true)), Some((parts, ..))) => parts,
+                _ => return None,
+            });
+        }
+        let channels = self.channels(a.node).max(self.channels(b.node));
+        let mut count_of = [0; 3];
+        for part in sides.iter().flatten() {
+            count_of[match part {
+                super::super::layout::Part::Channel(_) => 0,
+                super::super::layout::Part::Rows => 1,
+                super::super::layout::Part::Columns => 2,
+            }] += 1;
+        }
+        // A side that was spread over another axis would be there twice.
+        (count_of.iter().all(|&count| count <= 1)).then_some(Layout {
+            factors: vec![channels],
+            sides,
+        })
+    }
+
+    /// `1 / x`
+    pub(super) fn inverse(&mut self, x: MapValue) -> Result<MapValue, WeightsError> {
+        let id = self.add(Op::Function(Function::Reciprocal), &[x.node], None)?;
+        Ok(x.moved_to(id))
+    }
+
+    /// The square root.
+    pub(super) fn root(&mut self, x: MapValue) -> Result<MapValue, WeightsError> {
+        let id = self.add(Op::Function(Function::Sqrt), &[x.node], None)?;
+        Ok(x.moved_to(id))
+    }
+}

@@ -1,0 +1,361 @@
+//! Convolutions, transposed ones, and products with a matrix, which are convolutions of single values.
+
+use super::{Axis, Held, Layout, MapValue, NodeId, Reader};
+use crate::{
+    graph::{Conv, MAX_KERNEL_PX, Op, PadMode, Sides},
+    network::NodeWeights,
+    weights::{
+        WeightsError,
+        error::shortened,
+        onnx::{messages::Node, network::constants::Kernel, refused, shown},
+    },
+};
+
+/// What is padded in front of windows.
+pub(super) enum Padding {
+    /// As many pixels on each side.
+    Fixed(Sides),
+    /// As many as the size needs, by an operation.
+    Same(Op),
+}
+
+/// The padding of a node with windows of this reach.
+pub(super) fn window_pads(
+    node: &Node<'_>,
+    reach: [usize; 2],
+    stride: [usize; 2],
+) -> Result<Padding, WeightsError> {
+    let pads = node.attribute("pads").map_or(&[][..], |a| &a.ints);
+    let odd = || refused(format!("{} has pads {}", node.label(), shown(pads)));
+    match node.text("auto_pad", "NOTSET") {
+        "NOTSET" => {}
+        "VALID" => return Ok(Padding::Fixed(Sides::default())),
+        mode @ ("SAME_UPPER" | "SAME_LOWER") => {
+            return Ok(Padding::Same(Op::PadSame {
+                reach,
+                stride,
+                is_more_behind: mode == "SAME_UPPER",
+            }));
+        }
+        other => {
+            return Err(refused(format!(
+                "{} pads by itself in the mode {}",
+                node.label(),
+                shortened(other)
+            )));
+        }
+    }
+    if pads.is_empty() {
+        return Ok(Padding::Fixed(Sides::default()));
+    }
+    let px = |at: usize| usize::try_from(*pads.get(at)?).ok();
+    let sides = || {
+        (pads.len() == 4).then_some(())?;
+        Some(Sides {
+            top: px(0)?,
+            left: px(1)?,
+            bottom: px(2)?,
+            right: px(3)?,
+        })
+    };
+    sides().map(Padding::Fixed).ok_or_else(odd)
+}
+
+/// Kernel, stride, dilation and groups of a node.
+fn extent(node: &Node<'_>, sides: &[usize], is_transposed: bool) -> Result<Conv, WeightsError> {
+    let wrong = |what: String| refused(format!("{} {what}", node.label()));
+    let [a, b, rows, columns] = *sides else {
+        return Err(WeightsError::Shape {
+            key: shortened(node.input(1).unwrap_or_default()),
+            got: sides.to_vec(),
+            needed: "four sides".to_owned(),
+        });
+    };
+    let pair = |name: &str| {
+        let list = node.attribute(name).map_or(&[][..], |a| &a.ints);
+        let px = |px: i64| {
+            usize::try_from(px)
+                .ok()
+                .filter(|px| (1..=MAX_KERNEL_PX).contains(px))
+        };
+        match *list {
+            [] => Ok([1; 2]),
+            [down, right] => match (px(down), px(right)) {
+                (Some(down), Some(right)) => Ok([down, right]),
+                _ => Err(wrong(format!("has {name} {}", shown(list)))),
+            },
+            _ => Err(wrong(format!("has {name} {}", shown(list)))),
+        }
+    };
+    let groups = node.attribute("group").map_or(1, |a| a.i);
+    let groups = usize::try_from(groups)
+        .ok()
+        .filter(|groups| (1..=a.max(1)).contains(groups));
+    let groups = groups.ok_or_else(|| wrong("has odd groups".to_owned()))?;
+    let (in_channels, out_channels) = match is_transposed {
+        true => (a, b.saturating_mul(groups)),
+        false => (b.saturating_mul(groups), a),
+    };
+    Ok(Conv {
+        in_channels,
+        out_channels,
+        kernel: [rows, columns],
+        stride: pair("strides")?,
+        dilation: pair("dilations")?,
+        groups,
+    })
+}
+
+pub(super) fn conv<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let x = reader.map(node, 0)?;
+    let mut id = reader.channels_first_node(node, &x)?;
+    let (kernel, sides) = reader.kernel_at(node, 1)?;
+    let conv = extent(node, &sides, false)?;
+    let bias = reader.bias(node, 2, conv.out_channels)?;
+    reader.check_inputs(node, &conv, id, &sides)?;
+    match window_pads(node, conv.reach(), conv.stride)? {
+        Padding::Fixed(sides) if sides == Sides::default() => {}
+        Padding::Fixed(sides) => {
+            let mode = PadMode::Constant(0.0);
+            id = reader.add(Op::Pad { mode, sides }, &[id], None)?;
+        }
+        Padding::Same(op) => id = reader.add(op, &[id], None)?,
+    }
+    let held = held(node, kernel, bias);
+    let made = reader.add(Op::Conv2d(conv), &[id], Some(held))?;
+    Ok(vec![reader.channels_first(made)])
+}
+
+pub(super) fn conv_transpose<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let x = reader.map(node, 0)?;
+    let id = reader.channels_first_node(node, &x)?;
+    let (kernel, sides) = reader.kernel_at(node, 1)?;
+    let conv = extent(node, &sides, true)?;
+    let bias = reader.bias(node, 2, conv.out_channels)?;
+    reader.check_inputs(node, &conv, id, &sides)?;
+    let wrong = |what: &str| refused(format!("{} {what}", node.label()));
+    let extra = node
+        .attribute("output_padding")
+        .map_or(&[][..], |a| &a.ints);
+    let mut extra = match *extra {
+        [] => [0; 2],
+        [down, right] => [down, right].map(|px| usize::try_from(px).unwrap_or(usize::MAX)),
+        _ => return Err(wrong("has an odd output_padding")),
+    };
+    let is_same = matches!(node.text("auto_pad", "NOTSET"), "SAME_UPPER" | "SAME_LOWER");
+    let sides = if let Some(shape) = node.attribute("output_shape") {
+        // A fixed size, which a factor of the stride may have made.
+        let [.., rows, columns] = *shape.ints else {
+            return Err(wrong("has an odd output_shape"));
+        };
+        let sizes = reader.sizes_of(id);
+        let is_multiple = |axis: usize, made: i64| {
+            sizes.iter().all(|size| {
+                let own = [size.0, size.1][axis] as i64;
+                own * conv.stride[axis] as i64 == made
+            })
+        };
+        if !is_multiple(0, rows) || !is_multiple(1, columns) {
+            return Err(wrong("makes a map of a fixed size"));
+        }
+        same_cut(node, &conv, &mut extra)
+    } else if is_same {
+        same_cut(node, &conv, &mut extra)
+    } else {
+        match window_pads(node, conv.reach(), conv.stride)? {
+            Padding::Fixed(sides) => sides,
+            Padding::Same(_) => Sides::default(),
+        }
+    };
+    let op = Op::ConvTranspose2d {
+        conv,
+        cut: sides,
+        extra,
+    };
+    let held = held(node, kernel, bias);
+    let made = reader.add(op, &[id], Some(held))?;
+    Ok(vec![reader.channels_first(made)])
+}
+
+/// The weights of a node.
+fn held(node: &Node<'_>, kernel: Kernel, bias: Vec<f32>) -> Held {
+    match kernel {
+        Kernel::Stored(weight) => Held::Stored {
+            weight,
+            key: shortened(node.input(1).unwrap_or_default()),
+            bias,
+        },
+        Kernel::Own(weight) => Held::Own(NodeWeights { weight, bias }),
+    }
+}
+
+/// What is cut off so that every value makes as many as the stride.
+fn same_cut(node: &Node<'_>, conv: &Conv, extra: &mut [usize; 2]) -> Sides {
+    let is_upper = node.text("auto_pad", "NOTSET") == "SAME_UPPER";
+    let mut ends = [(0, 0); 2];
+    for axis in 0..2 {
+        let (reach, stride) = (conv.reach()[axis] + extra[axis], conv.stride[axis]);
+        if reach < stride {
+            extra[axis] += stride - reach;
+        }
+        let cut = reach.saturating_sub(stride);
+        let (less, more) = (cut / 2, cut - cut / 2);
+        ends[axis] = if is_upper { (less, more) } else { (more, less) };
+    }
+    Sides {
+        top: ends[0].0,
+        left: ends[1].0,
+        bottom: ends[0].1,
+        right: ends[1].1,
+    }
+}
+
+/// A row of channels times a matrix.
+pub(super) fn product<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let x = reader.map(node, 0)?;
+    let lengths = reader.lengths(&x);
+    let last = x.layout.sides.len() - 1;
+    let is_row = x.layout.axis(last) == Axis::Channels
+        && lengths
+            .iter()
+            .all(|lengths| lengths[..last].iter().all(|&length| length == 1));
+    let number = |name: &str| node.attribute(name).map_or(1.0, |a| a.f);
+    let is = |name: &str| node.attribute(name).is_some_and(|a| a.i != 0);
+    if !is_row || is("transA") {
+        return Err(refused(format!(
+            "{} multiplies matrices of pixels, which this program does not",
+            node.label()
+        )));
+    }
+    let matrix = reader.weights_at(node, 1)?;
+    let [rows, columns] = *matrix.sides else {
+        return Err(refused(format!("{} has no matrix", node.label())));
+    };
+    let is_transposed = node.op_type == "Gemm" && is("transB");
+    let (inputs, outputs) = if is_transposed {
+        (columns, rows)
+    } else {
+        (rows, columns)
+    };
+    let conv = Conv::square(inputs, outputs, 1, 1);
+    let (alpha, beta) = (number("alpha"), number("beta"));
+    reader
+        .budget()
+        .bytes(size_of_val(matrix.values.as_slice()))?;
+    let at = |output: usize, input: usize| {
+        let place = if is_transposed {
+            output * columns + input
+        } else {
+            input * columns + output
+        };
+        alpha * matrix.values[place]
+    };
+    let weight = (0..outputs)
+        .flat_map(|o| (0..inputs).map(move |i| at(o, i)))
+        .collect();
+    let bias = match node.input(2) {
+        Some(_) => {
+            let bias = reader.weights_at(node, 2)?;
+            match bias.values.len() {
+                1 => vec![beta * bias.values[0]; outputs],
+                count if count == outputs => bias.values.iter().map(|v| beta * v).collect(),
+                _ => return Err(refused(format!("{} has an odd bias", node.label()))),
+            }
+        }
+        None => vec![0.0; outputs],
+    };
+    let made = reader.add(
+        Op::Conv2d(conv),
+        &[x.node],
+        Some(Held::Own(NodeWeights { weight, bias })),
+    )?;
+    let layout = Layout {
+        factors: vec![outputs],
+        sides: x.layout.sides,
+    };
+    Ok(vec![MapValue { node: made, layout }])
+}
+
+impl Reader<'_> {
+    /// A bias, zeros where there is none.
+    fn bias(
+        &mut self,
+        node: &Node<'_>,
+        index: usize,
+        count: usize,
+    ) -> Result<Vec<f32>, WeightsError> {
+        if node.input(index).is_some() {
+            return self.list_at(node, index, count);
+        }
+        // A weight without numbers may have any side, so the file's size bounds nothing here.
+        self.budget()
+            .bytes(count.saturating_mul(size_of::<f32>()))?;
+        Ok(vec![0.0; count])
+    }
+
+    fn check_inputs(
+        &self,
+        node: &Node<'_>,
+        conv: &Conv,
+        id: NodeId,
+        sides: &[usize],
+    ) -> Result<(), WeightsError> {
+        let channels = self.channels(id);
+        if conv.in_channels == channels && !sides.contains(&0) {
+            return Ok(());
+        }
+        Err(WeightsError::Shape {
+            key: shortened(node.input(1).unwrap_or_default()),
+            got: sides.to_vec(),
+            needed: format!("weights for {channels} channels"),
+        })
+    }
+
+    /// The node of a map whose sides are batch, channels, rows and columns.
+    pub(super) fn channels_first_node(
+        &self,
+        node: &Node<'_>,
+        x: &MapValue,
+    ) -> Result<NodeId, WeightsError> {
+        let axes: Vec<Axis> = (0..x.layout.sides.len())
+            .map(|side| x.layout.axis(side))
+            .collect();
+        match axes.as_slice() {
+            [Axis::One, Axis::Channels, Axis::Rows, Axis::Columns] => Ok(x.node),
+            _ => {
+                let lengths = self.lengths(x);
+                Err(refused(format!(
+                    "{} reads a map whose sides are {}, not batch, channels, rows and columns",
+                    node.label(),
+                    shown(lengths.first().map_or(&[][..], Vec::as_slice))
+                )))
+            }
+        }
+    }
+
+    /// The node of a map whose second side are its channels, behind which its planes stand in any shape.
+    pub(super) fn planes(&self, node: &Node<'_>, x: &MapValue) -> Result<NodeId, WeightsError> {
+        let rest_has_channels = x.layout.sides.iter().skip(2).flatten();
+        let mut rest =
+            rest_has_channels.filter(|part| matches!(part, super::super::layout::Part::Channel(_)));
+        if x.layout.axis(0) == Axis::One
+            && x.layout.axis(1) == Axis::Channels
+            && rest.next().is_none()
+        {
+            return Ok(x.node);
+        }
+        Err(refused(format!(
+            "{} norms something else than the channels of a picture",
+            node.label()
+        )))
+    }
+}

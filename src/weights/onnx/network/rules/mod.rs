@@ -1,0 +1,47 @@
+//! What becomes of each operator that a picture goes through: one file for operators of a kind.
+
+mod arithmetic;
+mod convolution;
+mod functions;
+mod moves;
+mod norms;
+mod pools;
+mod resize;
+mod shapes;
+
+use super::{Axis, Held, Layout, MapValue, NodeId, Reader};
+use crate::weights::{WeightsError, onnx::messages::Node};
+
+/// Adds the operations of a node, of which at least one input is a map, and gives its results.
+pub(super) type Rule =
+    for<'m> fn(&mut Reader<'m>, &'m Node<'m>) -> Result<Vec<MapValue>, WeightsError>;
+
+/// The rule of an operator.
+pub(super) fn rule(operator: &str) -> Option<Rule> {
+    Some(match operator {
+        "Add" | "Sub" | "Mul" | "Div" | "Max" | "Min" | "Sum" => arithmetic::arithmetic,
+        "Pow" => arithmetic::power,
+        "AveragePool" | "MaxPool" => pools::pool,
+        "BatchNormalization" => norms::batch_norm,
+        "Cast" => functions::cast,
+        "Clip" => functions::clip,
+        "Concat" => moves::concat,
+        "Conv" => convolution::conv,
+        "ConvTranspose" => convolution::conv_transpose,
+        "DepthToSpace" | "SpaceToDepth" => moves::blocks,
+        "Dropout" | "Identity" => functions::identity,
+        "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" | "Expand" => shapes::reshape,
+        "Gather" => moves::gather,
+        "Gelu" => functions::gelu,
+        "Gemm" | "MatMul" => convolution::product,
+        "GlobalAveragePool" | "GlobalMaxPool" | "ReduceMax" | "ReduceMean" => pools::reduce,
+        "InstanceNormalization" => norms::instance_norm,
+        "Pad" => moves::pad,
+        "PRelu" => functions::prelu,
+        "Resize" | "Upsample" => resize::resize,
+        "Slice" => moves::slice,
+        "Split" => moves::split,
+        "Transpose" => shapes::transpose,
+        _ => return functions::is_function(operator).then_some(functions::function as Rule),
+    })
+}

@@ -1,0 +1,430 @@
+//! Operators that move values: padding, slices, channels behind each other, blocks of pixels.
+
+use super::{Axis, Layout, MapValue, NodeId, Reader};
+use crate::{
+    graph::{BlockOrder, Op, PadMode, Sides},
+    weights::{
+        WeightsError,
+        error::shortened,
+        onnx::{messages::Node, refused, shown},
+    },
+};
+
+/// Most channels that are picked one by one.
+const MOST_PICKED: usize = 64;
+
+pub(super) fn pad<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let x = reader.map(node, 0)?;
+    let count = x.layout.sides.len();
+    let attribute = if node.attribute("paddings").is_some() {
+        "paddings"
+    } else {
+        "pads"
+    };
+    let pads = reader.scope.ints(node, attribute, 1)?;
+    let pads = pads.ok_or_else(|| refused(format!("{} does not say by how much", node.label())))?;
+    let axes = match reader.scope.fixed_numbers(node, 3)? {
+        Some(axes) => axes.as_ints().map(<[i64]>::to_vec),
+        None => Some((0..count as i64).collect()),
+    };
+    let odd = || refused(format!("{} pads by {}", node.label(), shown(&pads)));
+    let axes = axes.ok_or_else(odd)?;
+    if pads.len() != 2 * axes.len() {
+        return Err(odd());
+    }
+    let (mut rows, mut columns) = ((0, 0), (0, 0));
+    for (at, &axis) in axes.iter().enumerate() {
+        let ends = (pads[at], pads[at + axes.len()]);
+        match x.layout.side(axis).map(|side| x.layout.axis(side)) {
+            Some(Axis::Rows) => rows = ends,
+            Some(Axis::Columns) => columns = ends,
+            Some(_) if ends == (0, 0) => {}
+            _ => return Err(odd()),
+        }
+    }
+    let mode = match node.text("mode", "constant") {
+        "reflect" => PadMode::Reflect,
+        "edge" => PadMode::Replicate,
+        "constant" => {
+            let value = match node.attribute("value") {
+                Some(attribute) => attribute.f,
+                None => match reader.constant_at(node, 2)? {
+                    Some(constant) => constant.scalar().ok_or_else(odd)?,
+                    None => 0.0,
+                },
+            };
+            PadMode::Constant(f64::from(value))
+        }
+        other => {
+            return Err(refused(format!(
+                "{} pads in the mode {}",
+                node.label(),
+                shortened(other)
+            )));
+        }
+    };
+    let sides = |take: fn(i64) -> i64| {
+        let px = |px: i64| usize::try_from(take(px).max(0)).unwrap_or(usize::MAX);
+        Sides {
+            top: px(rows.0),
+            left: px(columns.0),
+            bottom: px(rows.1),
+            right: px(columns.1),
+        }
+    };
+    let mut id = x.node;
+    // Less than nothing is cut off.
+    let cut = sides(|px| px.saturating_neg());
+    if cut != Sides::default() {
+        id = reader.add(Op::Crop(cut), &[id], None)?;
+    }
+    let added = sides(|px| px);
+    if added != Sides::default() {
+        id = reader.add(Op::Pad { mode, sides: added }, &[id], None)?;
+    }
+    Ok(vec![x.moved_to(id)])
+}
+
+/// One range of a side of so many values: the first and behind the last, or backwards over all.
+struct Range {
+    first: usize,
+    end: usize,
+    is_backwards: bool,
+}
+
+fn range(length: usize, start: i64, end: i64, step: i64) -> Option<Range> {
+    let length = length as i64;
+    let from_end = |at: i64| {
+        if at < 0 {
+            at.saturating_add(length)
+        } else {
+            at
+        }
+    };
+    match step {
+        1 => {
+            let first = from_end(start).clamp(0, length);
+            let end = from_end(end).clamp(first, length);
+            Some(Range {
+                first: first as usize,
+                end: end as usize,
+                is_backwards: false,
+            })
+        }
+        -1 if from_end(start) >= length - 1 && from_end(end) < 0 => Some(Range {
+            first: 0,
+            end: length as usize,
+            is_backwards: true,
+        }),
+        _ => None,
+    }
+}
+
+pub(super) fn slice<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let mut x = reader.map(node, 0)?;
+    let odd = || refused(format!("{} takes an odd part of a map", node.label()));
+    // Each may depend on the picture's size.
+    let mut lists = Vec::new();
+    for (name, index) in [("starts", 1), ("ends", 2), ("axes", 3), ("steps", 4)] {
+        let list: Option<Vec<Vec<i64>>> =
+            match (node.attribute(name), reader.scope.numbers(node, index)?) {
+                (Some(attribute), _) => Some(vec![attribute.ints.clone(); reader.sizes.len()]),
+                (None, Some(probes)) => {
+                    let all: Option<Vec<_>> = probes
+                        .iter()
+                        .map(|n| n.as_ints().map(<[i64]>::to_vec))
+                        .collect();
+                    Some(all.ok_or_else(odd)?)
+                }
+                (None, None) => None,
+            };
+        lists.push(list);
+    }
+    let [starts, ends, axes, steps] = lists.as_slice() else {
+        return Err(odd());
+    };
+    let (starts, ends) = (
+        starts.as_ref().ok_or_else(odd)?,
+        ends.as_ref().ok_or_else(odd)?,
+    );
+    let count = starts.first().map_or(0, Vec::len);
+    for at in 0..count {
+        let axis = match axes {
+            Some(axes) => *axes.first().and_then(|axes| axes.get(at)).ok_or_else(odd)?,
+            None => at as i64,
+        };
+        let side = x.layout.side(axis).ok_or_else(odd)?;
+        let mut ranges = Vec::new();
+        for (probe, lengths) in reader.lengths(&x).iter().enumerate() {
+            let of = |list: &[Vec<i64>]| list.get(probe).and_then(|list| list.get(at)).copied();
+            let step = match steps {
+                Some(steps) => of(steps).ok_or_else(odd)?,
+                None => 1,
+            };
+            let (start, end) = (of(starts).ok_or_else(odd)?, of(ends).ok_or_else(odd)?);
+            let range = range(lengths[side], start, end, step).ok_or_else(odd)?;
+            ranges.push((lengths[side], range));
+        }
+        x = reader.cut(&x, side, &ranges).ok_or_else(odd)??;
+    }
+    Ok(vec![x])
+}
+
+pub(super) fn split<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let x = reader.map(node, 0)?;
+    let odd = || refused(format!("{} splits other sides than channels", node.label()));
+    let axis = node.attribute("axis").map_or(0, |a| a.i);
+    let side = x.layout.side(axis).ok_or_else(odd)?;
+    if x.layout.axis(side) != Axis::Channels {
+        return Err(odd());
+    }
+    let channels = reader.channels(x.node);
+    let parts = node.output.len().max(1);
+    let counts: Vec<usize> = match reader.scope.ints(node, "split", 1)? {
+        Some(counts) => {
+            let counts: Option<Vec<usize>> =
+                counts.iter().map(|&c| usize::try_from(c).ok()).collect();
+            counts.ok_or_else(odd)?
+        }
+        // The last may be smaller.
+        None => {
+            let most = channels.div_ceil(parts);
+            (0..parts)
+                .map(|part| channels.saturating_sub(part * most).min(most))
+                .collect()
+        }
+    };
+    if counts.len() != parts
+        || counts.iter().try_fold(0usize, |s, &c| s.checked_add(c)) != Some(channels)
+    {
+        return Err(odd());
+    }
+    let mut first = 0;
+    let mut made = Vec::new();
+    for count in counts {
+        made.push(reader.channel_range(&x, first, count)?);
+        first += count;
+    }
+    Ok(made)
+}
+
+/// Channels picked by their numbers.
+pub(super) fn gather<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let x = reader.map(node, 0)?;
+    let odd = || {
+        refused(format!(
+            "{} picks something else than channels",
+            node.label()
+        ))
+    };
+    let axis = node.attribute("axis").map_or(0, |a| a.i);
+    let side = x.layout.side(axis).ok_or_else(odd)?;
+    let numbers = reader.scope.fixed_numbers(node, 1)?.ok_or_else(odd)?;
+    let channels = reader.channels(x.node) as i64;
+    let picked = numbers.as_ints().ok_or_else(odd)?;
+    if x.layout.axis(side) == Axis::One && picked == [0] {
+        let mut made = x;
+        if numbers.shape().is_empty() {
+            made.layout.sides.remove(side);
+        }
+        return Ok(vec![made]);
+    }
+    if x.layout.axis(side) != Axis::Channels
+        || numbers.shape().len() > 1
+        || picked.len() > MOST_PICKED
+    {
+        return Err(odd());
+    }
+    let place = |&at: &i64| {
+        let at = if at < 0 { at + channels } else { at };
+        (0..channels).contains(&at).then_some(at as usize)
+    };
+    let places: Option<Vec<usize>> = picked.iter().map(place).collect();
+    let mut made = reader.picked(&x, &places.ok_or_else(odd)?)?;
+    if numbers.shape().is_empty() {
+        made.layout.sides.remove(side);
+    }
+    Ok(vec![made])
+}
+
+pub(super) fn concat<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let mut maps = Vec::new();
+    for index in 0..node.input.len() {
+        maps.push(
+            reader
+                .map(node, index)
+                .map_err(|_| refused(format!("{} joins maps with constants", node.label())))?,
+        );
+    }
+    let odd = || {
+        refused(format!(
+            "{} joins maps along another side than channels",
+            node.label()
+        ))
+    };
+    let first = maps.first().ok_or_else(odd)?.clone();
+    let axis = node.attribute("axis").map_or(1, |a| a.i);
+    let side = first.layout.side(axis).ok_or_else(odd)?;
+    let is_alike = |map: &MapValue| map.layout.is_whole() && map.layout.sides == first.layout.sides;
+    if first.layout.axis(side) != Axis::Channels || !maps.iter().all(is_alike) {
+        return Err(odd());
+    }
+    let ids: Vec<NodeId> = maps.iter().map(|map| map.node).collect();
+    let made = reader.joined(&ids)?;
+    let layout = Layout {
+        factors: vec![reader.channels(made)],
+        sides: first.layout.sides,
+    };
+    Ok(vec![MapValue { node: made, layout }])
+}
+
+/// Channels become blocks of pixels, or the other way.
+pub(super) fn blocks<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let x = reader.map(node, 0)?;
+    let id = reader.channels_first_node(node, &x)?;
+    let block = node.attribute("blocksize").map_or(0, |a| a.i);
+    let block = usize::try_from(block).unwrap_or_default();
+    let op = match (node.op_type, node.text("mode", "DCR")) {
+        ("SpaceToDepth", _) => Op::SpaceToDepth { block },
+        (_, "DCR") => Op::DepthToSpace {
+            block,
+            order: BlockOrder::BlockFirst,
+        },
+        (_, "CRD") => Op::DepthToSpace {
+            block,
+            order: BlockOrder::ChannelFirst,
+        },
+        (_, other) => {
+            return Err(refused(format!(
+                "{} has the mode {}",
+                node.label(),
+                shortened(other)
+            )));
+        }
+    };
+    let made = reader.add(op, &[id], None)?;
+    Ok(vec![reader.channels_first(made)])
+}
+
+impl Reader<'_> {
+    /// A range of a side, at every probe with the side's length; `None` where it cannot be one.
+    fn cut(
+        &mut self,
+        x: &MapValue,
+        side: usize,
+        ranges: &[(usize, Range)],
+    ) -> Option<Result<MapValue, WeightsError>> {
+        let (_, first) = ranges.first()?;
+        let is_all = ranges
+            .iter()
+            .all(|(length, range)| range.first == 0 && range.end == *length && !range.is_backwards);
+        if is_all {
+            return Some(Ok(x.clone()));
+        }
+        let axis = x.layout.axis(side);
+        match axis {
+            Axis::Channels => {
+                let channels = self.channels(x.node);
+                if first.is_backwards {
+                    let order: Vec<usize> = (0..channels).rev().collect();
+                    return (channels <= MOST_PICKED).then(|| self.picked(x, &order));
+                }
+                (first.end > first.first)
+                    .then(|| self.channel_range(x, first.first, first.end - first.first))
+            }
+            Axis::Rows | Axis::Columns => {
+                // So many in front and behind at every size.
+                let behind = |(length, range): &(usize, Range)| length - range.end;
+                let is_fixed = ranges.iter().all(|each| {
+                    each.1.first == first.first
+                        && behind(each) == ranges.first().map_or(0, behind)
+                        && !each.1.is_backwards
+                });
+                if !is_fixed {
+                    return None;
+                }
+                let (before, after) = (first.first, ranges.first().map_or(0, behind));
+                let sides = match axis {
+                    Axis::Rows => Sides {
+                        top: before,
+                        bottom: after,
+                        ..Sides::default()
+                    },
+                    _ => Sides {
+                        left: before,
+                        right: after,
+                        ..Sides::default()
+                    },
+                };
+                let made = self.add(Op::Crop(sides), &[x.node], None);
+                Some(made.map(|id| x.moved_to(id)))
+            }
+            Axis::One | Axis::Other => None,
+        }
+    }
+
+    /// Some neighbouring channels.
+    fn channel_range(
+        &mut self,
+        x: &MapValue,
+        first: usize,
+        count: usize,
+    ) -> Result<MapValue, WeightsError> {
+        let id = self.add(Op::Channels { first, count }, &[x.node], None)?;
+        let layout = Layout {
+            factors: vec![count],
+            sides: x.layout.sides.clone(),
+        };
+        Ok(MapValue { node: id, layout })
+    }
+
+    /// Channels in another order.
+    pub(super) fn picked(
+        &mut self,
+        x: &MapValue,
+        order: &[usize],
+    ) -> Result<MapValue, WeightsError> {
+        let mut ids = Vec::new();
+        let mut at = 0;
+        while at < order.len() {
+            // Neighbours stay together.
+            let run = (order[at..].iter().enumerate())
+                .take_while(|(i, place)| **place == order[at] + i)
+                .count();
+            ids.push(self.channel_range(x, order[at], run)?.node);
+            at += run;
+        }
+        let id = self.joined(&ids)?;
+        let layout = Layout {
+            factors: vec![order.len()],
+            sides: x.layout.sides.clone(),
+        };
+        Ok(MapValue { node: id, layout })
+    }
+
+    /// Maps behind each other.
+    fn joined(&mut self, ids: &[NodeId]) -> Result<NodeId, WeightsError> {
+        match ids {
+            [one] => Ok(*one),
+            _ => self.add(Op::Concat { count: ids.len() }, ids, None),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Windows of neighbouring values, and sums over whole maps.
+
+use super::{Axis, MapValue, Reader, convolution::window_pads};
+use crate::{
+    graph::{Op, PadMode, Pool, Sides},
+    weights::{
+        WeightsError,
+        onnx::{messages::Node, refused, shown},
+    },
+};
+
+pub(super) fn pool<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let x = reader.map(node, 0)?;
+    let mut id = reader.channels_first_node(node, &x)?;
+    let list = |name: &str| node.attribute(name).map_or(&[][..], |a| &a.ints);
+    let wrong = |what: String| refused(format!("{} {what}", node.label()));
+    let pair = |name: &str, absent: usize| match list(name) {
+        [] => Ok([absent; 2]),
+        [rows, columns] => [*rows, *columns]
+            .map(|px| usize::try_from(px).ok().filter(|px| (1..=64).contains(px)))
+            .into_iter()
+            .collect::<Option<Vec<usize>>>()
+            .map(|pair| [pair[0], pair[1]])
+            .ok_or_else(|| wrong(format!("has {name} {}", shown(list(name))))),
+        other => Err(wrong(format!("has {name} {}", shown(other)))),
+    };
+    if list("kernel_shape").len() != 2 {
+        return Err(wrong("has no windows of rows and columns".to_owned()));
+    }
+    let (kernel, stride) = (pair("kernel_shape", 1)?, pair("strides", 1)?);
+    if pair("dilations", 1)? != [1, 1] {
+        return Err(wrong("has windows with gaps".to_owned()));
+    }
+    let is_ceil = node.attribute("ceil_mode").is_some_and(|a| a.i != 0);
+    let counts_padding = node
+        .attribute("count_include_pad")
+        .is_some_and(|a| a.i != 0);
+    let is_max = node.op_type == "MaxPool";
+    let sides = match window_pads(node, kernel, stride)? {
+        super::convolution::Padding::Fixed(sides) => sides,
+        super::convolution::Padding::Same(op) => {
+            // Zeros would count, and be larger than what is below them.
+            if !is_max && !counts_padding || is_max && stride != [1, 1] {
+                return Err(wrong("pads by the size of the picture".to_owned()));
+            }
+            match op.padding(kernel[0], kernel[1]) {
+                Some((_, sides)) if stride == [1, 1] => sides,
+                _ => {
+                    id = reader.add(op, &[id], None)?;
+                    Sides::default()
+                }
+            }
+        }
+    };
+    let sums = sides.sums();
+    if is_max && (sums[0] / 2 >= kernel[0] || sums[1] / 2 >= kernel[1]) {
+        return Err(wrong("pads by more than a window".to_owned()));
+    }
+    let fits = sides.top.max(sides.bottom) < kernel[0] && sides.left.max(sides.right) < kernel[1];
+    let sides = match fits {
+        true => sides,
+        false if counts_padding => {
+            let mode = PadMode::Constant(0.0);
+            id = reader.add(Op::Pad { mode, sides }, &[id], None)?;
+            Sides::default()
+        }
+        false => return Err(wrong("pads by more than a window".to_owned())),
+    };
+    let pool = Pool {
+        kernel,
+        stride,
+        sides,
+        is_ceil,
+    };
+    let op = match is_max {
+        true => Op::MaxPool(pool),
+        false => Op::AveragePool {
+            pool,
+            counts_padding,
+        },
+    };
+    let made = reader.add(op, &[id], None)?;
+    Ok(vec![reader.channels_first(made)])
+}
+
+/// The mean or the largest value of every channel.
+pub(super) fn reduce<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let x = reader.map(node, 0)?;
+    let count = x.layout.sides.len();
+    let odd = || {
+        refused(format!(
+            "{} goes over other sides than rows and columns",
+            node.label()
+        ))
+    };
+    let (axes, keeps) = if node.op_type.starts_with("Global") {
+        ((2..count).collect::<Vec<_>>(), true)
+    } else {
+        let axes = reader.scope.ints(node, "axes", 1)?.ok_or_else(odd)?;
+        let axes: Option<Vec<usize>> = axes.iter().map(|&axis| x.layout.side(axis)).collect();
+        let keeps = node.attribute("keepdims").is_none_or(|a| a.i != 0);
+        (axes.ok_or_else(odd)?, keeps)
+    };
+    // Rows and columns, all of them, and nothing else but sides of one.
+    let lengths = reader.lengths(&x);
+    let is_plane = |side: usize| {
+        let parts = &x.layout.sides[side];
+        let is_channel = |part: &super::super::layout::Part| matches!(part, super::super::layout::Part::Channel(factor) if x.layout.factors[*factor] != 1);
+        !parts.iter().any(is_channel)
+    };
+    let is_one = |side: usize| lengths.iter().all(|lengths| lengths[side] == 1);
+    if !axes.iter().all(|&side| is_plane(side)) {
+        return Err(odd());
+    }
+    if (0..count).any(|side| is_plane(side) && !is_one(side) && !axes.contains(&side)) {
+        return Err(odd());
+    }
+    let op = match node.op_type {
+        "GlobalMaxPool" | "ReduceMax" => Op::SpatialMax,
+        _ => Op::SpatialMean,
+    };
+    let id = reader.add(op, &[x.node], None)?;
+    let mut made = x.moved_to(id);
+    if !keeps {
+        let mut side = 0;
+        made.layout.sides.retain(|_| {
+            side += 1;
+            !axes.contains(&(side - 1))
+        });
+    } else {
+        for &side in &axes {
+            // A side of rows and columns together keeps one of them.
+            if made.layout.axis(side) == Axis::Other {
+                made.layout.sides[side].clear();
+            }
+        }
+    }
+    Ok(vec![made])
+}

@@ -1,0 +1,257 @@
+//! Operators that only give a map other sides.
+
+use super::{Layout, MapValue, Reader};
+use crate::{
+    graph::{BlockOrder, Op},
+    weights::{
+        WeightsError,
+        onnx::{messages::Node, numbers::sides_for, refused, shown},
+    },
+};
+
+pub(super) fn transpose<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let x = reader.map(node, 0)?;
+    let count = x.layout.sides.len();
+    let order: Vec<usize> = match node.attribute("perm") {
+        Some(order) => order
+            .ints
+            .iter()
+            .map(|&i| usize::try_from(i).unwrap_or(usize::MAX))
+            .collect(),
+        None => (0..count).rev().collect(),
+    };
+    let layout = (order.len() == count)
+        .then(|| x.layout.transposed(&order))
+        .flatten();
+    let layout = layout.ok_or_else(|| refused(format!("{} has an odd order", node.label())))?;
+    let x = MapValue {
+        node: x.node,
+        layout,
+    };
+    reader.settled(x).map(|map| vec![map])
+}
+
+pub(super) fn reshape<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let x = reader.map(node, 0)?;
+    let lengths = reader.lengths(&x);
+    let mut shapes = Vec::new();
+    for (probe, own) in lengths.iter().enumerate() {
+        let shape = match node.op_type {
+            "Reshape" => reshaped(reader, node, own, probe)?,
+            "Flatten" => {
+                let axis = node.attribute("axis").map_or(1, |a| a.i);
+                let count = own.len() as i64;
+                let axis = if axis < 0 { axis + count } else { axis };
+                (0..=count).contains(&axis).then(|| {
+                    let (front, back) = own.split_at(axis as usize);
+                    vec![front.iter().product(), back.iter().product()]
+                })
+            }
+            "Expand" => expanded(reader, node, own, probe)?,
+            other => {
+                let axes = reader.scope.ints(node, "axes", 1)?;
+                fewer_or_more(own, axes.as_deref(), other == "Squeeze")
+            }
+        };
+        let shape = shape.ok_or_else(|| {
+            refused(format!(
+                "{} gives a map with the sides {} others that do not fit",
+                node.label(),
+                shown(own)
+            ))
+        })?;
+        shapes.push(shape);
+    }
+    if shapes == lengths {
+        return Ok(vec![x]);
+    }
+    let sizes = reader.sizes_of(x.node);
+    let layout = x.layout.reshaped(&sizes, &shapes).ok_or_else(|| {
+        refused(format!(
+            "{} gives a map with the sides {} the sides {}, which cut through its pixels",
+            node.label(),
+            shown(lengths.first().map_or(&[][..], Vec::as_slice)),
+            shown(shapes.first().map_or(&[][..], Vec::as_slice))
+        ))
+    })?;
+    let x = MapValue {
+        node: x.node,
+        layout,
+    };
+    reader.settled(x).map(|map| vec![map])
+}
+
+fn reshaped(
+    reader: &Reader<'_>,
+    node: &Node<'_>,
+    own: &[usize],
+    probe: usize,
+) -> Result<Option<Vec<usize>>, WeightsError> {
+    let numbers = reader.scope.numbers(node, 1)?;
+    let Some(wanted) = numbers
+        .as_ref()
+        .and_then(|n| n.get(probe))
+        .and_then(|n| n.as_ints())
+    else {
+        return Ok(None);
+    };
+    // Since opset 14 a side of 0 may mean 0; before, it keeps the side.
+    let keeps = node.attribute("allowzero").is_none_or(|a| a.i == 0);
+    let meant = |(index, side): (usize, &i64)| match side {
+        0 if keeps => i64::try_from(*own.get(index)?).ok(),
+        side => Some(*side),
+    };
+    let meant: Option<Vec<i64>> = wanted.iter().enumerate().map(meant).collect();
+    let free = meant
+        .as_ref()
+        .map(|m| m.iter().filter(|side| **side == -1).count());
+    let count = own
+        .iter()
+        .try_fold(1usize, |count, &side| count.checked_mul(side));
+    Ok(match (meant, count, free) {
+        (Some(meant), Some(count), Some(0 | 1)) => sides_for(count, &meant),
+        _ => None,
+    })
+}
+
+/// The same sides, or with sides of one in front: a map is not repeated.
+fn expanded(
+    reader: &Reader<'_>,
+    node: &Node<'_>,
+    own: &[usize],
+    probe: usize,
+) -> Result<Option<Vec<usize>>, WeightsError> {
+    let numbers = reader.scope.numbers(node, 1)?;
+    let Some(wanted) = numbers
+        .as_ref()
+        .and_then(|n| n.get(probe))
+        .and_then(|n| n.as_ints())
+    else {
+        return Ok(None);
+    };
+    let count = wanted.len().max(own.len());
+    let at = |index: usize, of: usize| (index + of).checked_sub(count);
+    let mut sides = Vec::new();
+    for index in 0..count {
+        let own = at(index, own.len()).map_or(1, |i| own[i]);
+        let wanted = at(index, wanted.len()).map_or(1, |i| wanted[i]);
+        if wanted != 1 && usize::try_from(wanted) != Ok(own) {
+            return Ok(None);
+        }
+        sides.push(own);
+    }
+    Ok(Some(sides))
+}
+
+/// Sides of one taken away or added.
+fn fewer_or_more(own: &[usize], axes: Option<&[i64]>, is_fewer: bool) -> Option<Vec<usize>> {
+    let Some(axes) = axes else {
+        return is_fewer.then(|| own.iter().copied().filter(|&side| side != 1).collect());
+    };
+    let count = if is_fewer {
+        own.len()
+    } else {
+        own.len() + axes.len()
+    };
+    let mut is_named = vec![false; count];
+    for &axis in axes {
+        let axis = if axis < 0 { axis + count as i64 } else { axis };
+        let named = is_named.get_mut(usize::try_from(axis).ok()?)?;
+        if std::mem::replace(named, true) {
+            return None;
+        }
+    }
+    if is_fewer {
+        let is_one = own
+            .iter()
+            .zip(&is_named)
+            .all(|(&side, &named)| !named || side == 1);
+        let kept = own.iter().zip(&is_named).filter(|(_, named)| !**named);
+        return is_one.then(|| kept.map(|(&side, _)| side).collect());
+    }
+    let mut rest = own.iter().copied();
+    let side = |&named: &bool| if named { Some(1) } else { rest.next() };
+    is_named.iter().map(side).collect()
+}
+
+impl Reader<'_> {
+    /// A map whose channels became blocks of pixels, or changed their order, as an operation's result.
+    fn settled(&mut self, x: MapValue) -> Result<MapValue, WeightsError> {
+        if let Some((block, order)) = x.layout.blocks() {
+            let order = match order {
+                [0, 1, 2] => Some(BlockOrder::ChannelFirst),
+                [2, 0, 1] => Some(BlockOrder::BlockFirst),
+                _ => None,
+            };
+            if let Some(order) = order {
+                let op = Op::DepthToSpace { block, order };
+                let node = self.add(op, &[x.node], None)?;
+                // Each side goes over what it went over, in larger parts.
+                let sides = x
+                    .layout
+                    .sides
+                    .iter()
+                    .map(|side| side.first().copied().into_iter().collect());
+                let sides: Vec<Vec<super::super::layout::Part>> = sides.collect();
+                let renamed = |part: super::super::layout::Part| match part {
+                    super::super::layout::Part::Channel(_) => {
+                        super::super::layout::Part::Channel(0)
+                    }
+                    other => other,
+                };
+                let sides = sides
+                    .into_iter()
+                    .map(|side| side.into_iter().map(renamed).collect());
+                let layout = Layout {
+                    factors: vec![self.channels(node)],
+                    sides: sides.collect(),
+                };
+                return Ok(MapValue { node, layout });
+            }
+        }
+        if let Some(order) = x.layout.shuffled() {
+            let factors = &x.layout.factors;
+            let count: usize = factors.iter().product();
+            self.budget().steps(count * factors.len())?;
+            self.budget().bytes(count * size_of::<usize>())?;
+            // The channel that stands at each place.
+            let mut channels = Vec::with_capacity(count);
+            for place in 0..count {
+                let (mut rest, mut along) = (place, vec![0; factors.len()]);
+                for &factor in order.iter().rev() {
+                    along[factor] = rest % factors[factor];
+                    rest /= factors[factor];
+                }
+                channels.push(
+                    along
+                        .iter()
+                        .zip(factors)
+                        .fold(0, |at, (i, side)| at * side + i),
+                );
+            }
+            let whole = |parts: &Vec<super::super::layout::Part>| match parts
+                .iter()
+                .any(|p| matches!(p, super::super::layout::Part::Channel(_)))
+            {
+                true => vec![super::super::layout::Part::Channel(0)],
+                false => parts.clone(),
+            };
+            let layout = Layout {
+                factors: vec![count],
+                sides: x.layout.sides.iter().map(whole).collect(),
+            };
+            let whole = MapValue {
+                node: x.node,
+                layout,
+            };
+            return self.picked(&whole, &channels);
+        }
+        Ok(x)
+    }
+}

@@ -1,0 +1,224 @@
+//! Any ONNX picture network: a corpus of networks with what ONNX Runtime makes of a picture, and of graphs that must be
+//! refused by name. `tests/onnx/generate.py` made them and says what is in its index.
+
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::{collections::HashMap, fs, io::Read, path::Path, sync::OnceLock};
+
+use safetensors::SafeTensors;
+use serde::Deserialize;
+use styleforge::{
+    backend::oracle,
+    frame::Frame,
+    graph::Op,
+    weights::{ChannelOrder, Checkpoint, PixelChoice, PixelRange, WeightsError},
+};
+
+/// Least agreement with ONNX Runtime, in decibels of the output's range.
+const LEAST_PSNR_DB: f64 = 60.0;
+
+#[derive(Deserialize)]
+struct Index {
+    networks: Vec<Network>,
+    refused: Vec<Refused>,
+}
+
+#[derive(Deserialize)]
+struct Network {
+    name: String,
+    outcome: String,
+    order: String,
+    input_range: String,
+    output_range: String,
+    input_known: String,
+    output_known: String,
+    scale: usize,
+    references: Vec<Reference>,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    height: usize,
+    width: usize,
+    output_height: usize,
+    output_width: usize,
+    tensor: String,
+}
+
+#[derive(Deserialize)]
+struct Refused {
+    name: String,
+    names: Vec<String>,
+}
+
+fn folder() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/networks")
+}
+
+fn index() -> Index {
+    let text = fs::read(folder().join("index.json")).expect("the index is there");
+    serde_json::from_slice(&text).expect("well formed")
+}
+
+/// The files of an archive by their names.
+fn files(archive: &str) -> HashMap<String, Vec<u8>> {
+    let packed = fs::File::open(folder().join(archive)).expect("the archive is there");
+    let mut archive = tar::Archive::new(lzma_rust2::XzReader::new(packed, false));
+    let mut files = HashMap::new();
+    for entry in archive.entries().expect("well formed") {
+        let mut entry = entry.expect("well formed");
+        let name = entry.path().expect("a name").display().to_string();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).expect("whole");
+        files.insert(name, bytes);
+    }
+    files
+}
+
+fn networks() -> &'static HashMap<String, Vec<u8>> {
+    static FILES: OnceLock<HashMap<String, Vec<u8>>> = OnceLock::new();
+    FILES.get_or_init(|| files("networks.tar.xz"))
+}
+
+fn expected() -> SafeTensors<'static> {
+    let bytes = &networks()["expected.safetensors"];
+    SafeTensors::deserialize(bytes).expect("well formed")
+}
+
+fn picture(height: usize, width: usize) -> Frame {
+    let expected = expected();
+    let tensor = expected
+        .tensor(&format!("picture.{height}x{width}"))
+        .expect("a picture");
+    let levels = tensor.data();
+    Frame::from_fn(width, height, |x, y| {
+        let at = 3 * (y * width + x);
+        [levels[at], levels[at + 1], levels[at + 2], 255]
+    })
+}
+
+/// What a person has to say: what the index knows and the file does not.
+fn choice(network: &Network) -> PixelChoice {
+    let range = |known: &str, range: &str| {
+        (known == "nothing").then(|| range.parse::<PixelRange>().expect("a range"))
+    };
+    PixelChoice {
+        input: range(&network.input_known, &network.input_range),
+        output: range(&network.output_known, &network.output_range),
+        order: match network.order.as_str() {
+            "bgr" if network.input_known == "nothing" => Some(ChannelOrder::Bgr),
+            _ => None,
+        },
+    }
+}
+
+/// Black and white of an output.
+fn ends(range: &str) -> (f64, f64) {
+    match range {
+        "0..255" => (0.0, 255.0),
+        "0..1" => (0.0, 1.0),
+        "-1..1" => (-1.0, 1.0),
+        other => panic!("no output has the range {other}"),
+    }
+}
+
+/// The agreement of the picture that the network makes with a stored result, in decibels.
+fn psnr(checkpoint: &Checkpoint, network: &Network, reference: &Reference) -> f64 {
+    let photo = picture(reference.height, reference.width);
+    let made = oracle::judge(&checkpoint.network, &photo).output;
+    let expected = expected();
+    let tensor = expected.tensor(&reference.tensor).expect("a result");
+    let values: Vec<f64> = (tensor.data().chunks_exact(4))
+        .map(|v| f64::from(f32::from_le_bytes([v[0], v[1], v[2], v[3]])))
+        .collect();
+    let (black, white) = ends(&network.output_range);
+    let (rows, columns) = (reference.output_height, reference.output_width);
+    let mut squares = 0.0;
+    for c in 0..3 {
+        for y in 0..made.height {
+            for x in 0..made.width {
+                let value = values[(c * rows + y) * columns + x];
+                let level = (value - black) / (white - black) * 255.0;
+                let own = made.data[(c * made.height + y) * made.width + x];
+                squares += (own - level) * (own - level);
+            }
+        }
+    }
+    let mean = squares / made.data.len() as f64;
+    10.0 * (255.0 * 255.0 / mean.max(1e-12)).log10()
+}
+
+#[test]
+fn every_network_makes_what_onnx_runtime_makes() {
+    let mut wrong = Vec::new();
+    for network in &index().networks {
+        let bytes = &networks()[&format!("{}.onnx", network.name)];
+        let read = Checkpoint::from_bytes_as(bytes, choice(network));
+        let checkpoint = match read {
+            Ok(checkpoint) => checkpoint,
+            Err(WeightsError::Graph(_)) if network.outcome == "run_or_refuse" => continue,
+            Err(error) if network.scale != 1 && error.to_string().contains("change the size") => {
+                continue;
+            }
+            Err(error) => {
+                wrong.push(format!("{}: {error}", network.name));
+                continue;
+            }
+        };
+        for reference in &network.references {
+            let psnr = psnr(&checkpoint, network, reference);
+            let size = format!("{}x{}", reference.width, reference.height);
+            println!("{:36} {size:>8} {psnr:6.1} dB", network.name);
+            // For a size that the graph is only known to hold at in multiples, the picture is extended, where
+            // the network may pad it another way.
+            let is_comparable =
+                (checkpoint.network.graph().nodes().iter()).all(|node| match node.op {
+                    Op::Sized(rule) => rule.allows(reference.height, reference.width),
+                    _ => true,
+                });
+            if is_comparable && (psnr.is_nan() || psnr < LEAST_PSNR_DB) {
+                wrong.push(format!("{}: {psnr:.1} dB at {size}", network.name));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn what_cannot_be_run_is_refused_by_name() {
+    let files = files("refused.tar.xz");
+    let mut wrong = Vec::new();
+    for refused in &index().refused {
+        let bytes = &files[&format!("{}.onnx", refused.name)];
+        let choice = PixelChoice {
+            input: Some(PixelRange::Bytes),
+            output: Some(PixelRange::Bytes),
+            order: None,
+        };
+        match Checkpoint::from_bytes_as(bytes, choice) {
+            Ok(_) => wrong.push(format!("{}: was read", refused.name)),
+            Err(error) => {
+                let text = error.to_string().to_lowercase();
+                println!("{:36} {error}", refused.name);
+                if let Some(name) = refused
+                    .names
+                    .iter()
+                    .find(|n| !text.contains(&n.to_lowercase()))
+                {
+                    wrong.push(format!("{}: no word of {name}: {error}", refused.name));
+                }
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}

@@ -1,0 +1,26 @@
+"""How the corpora are stored: archives and indices that the same content makes equal byte by byte."""
+
+import io
+import json
+import lzma
+import tarfile
+
+
+def packed(files):
+    """A compressed tar of the files (bytes by name), in their order."""
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return lzma.compress(whole.getvalue(), preset=9 | lzma.PRESET_EXTREME)
+
+
+def index_text(versions, **lists):
+    """JSON with a line for each entry of the lists."""
+    parts = [f' "versions": {json.dumps(versions)}']
+    for name, entries in lists.items():
+        lines = ",\n".join(f"  {json.dumps(entry)}" for entry in entries)
+        parts.append(f' "{name}": [\n{lines}\n ]')
+    return "{\n" + ",\n".join(parts) + "\n}\n"
