@@ -11,7 +11,7 @@
 // repeated (`edge`), so that padding needs no launch of its own.
 //
 // Entries, for maps of type f32 and f16:
-//   general_conv_128x64_*, general_conv_128x16_*   all input channels; tiles of 128 pixels x 64 or 16 channels
+//   general_conv_128x64_*, _128x32_*, _128x16_*    all input channels; tiles of 128 pixels x so many channels
 //   general_conv_grouped_*                         `group_out` outputs from `group_in` inputs each
 //   general_conv_depthwise_*                       every channel by itself
 //
@@ -24,7 +24,7 @@
 // top * step_x + left. `taps` has 4 numbers a tap: dy, dx, tap of the weights, one spare; at 16 bytes.
 //
 // Launch: block 256, no dynamic shared memory. Tiled: grid (ceil(M / 128) of the largest phase,
-// ceil(out_stored / tile), phases); static shared memory 30 KiB (64 channels) or 22.5 KiB (16): two stages of 64
+// ceil(out_stored / tile), phases); static shared memory 30, 25 or 22.5 KiB: two stages of 64
 // bytes of K for every pixel and channel of the tile. Grouped: grid (ceil(out_width * out_stored / 256),
 // out_height, batch). Depthwise: grid (ceil(out_width * out_stored * sizeof(T) / 16 / 256), out_height, batch).
 //
@@ -374,10 +374,12 @@ template <class T> __device__ __forceinline__ void conv_depthwise(const GeneralC
     }
 
 ENTRY(conv_128x64, conv_tile, f32, float, 64)
+ENTRY(conv_128x32, conv_tile, f32, float, 32)
 ENTRY(conv_128x16, conv_tile, f32, float, 16)
 ENTRY(conv_grouped, conv_grouped, f32, float)
 ENTRY(conv_depthwise, conv_depthwise, f32, float)
 ENTRY(conv_128x64, conv_tile, f16, half_t, 64)
+ENTRY(conv_128x32, conv_tile, f16, half_t, 32)
 ENTRY(conv_128x16, conv_tile, f16, half_t, 16)
 ENTRY(conv_grouped, conv_grouped, f16, half_t)
 ENTRY(conv_depthwise, conv_depthwise, f16, half_t)

@@ -227,7 +227,7 @@ fn every_launch_of_every_plan_has_its_kernel_in_the_bundle() {
     let general = entries
         .iter()
         .filter(|(_, entry, _)| entry.starts_with("general_"));
-    assert_eq!(general.count(), 23 * devices.len());
+    assert_eq!(general.count(), 25 * devices.len());
     assert!(entries.len() > johnsons);
     for (file, entry, capability) in entries {
         let image = bundle.image(&file, capability).expect("an image");

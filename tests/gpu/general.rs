@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use libtest_mimic::Failed;
 use styleforge::{
-    backend::{Backend, BackendError, RunControl, SessionSpec, oracle},
+    backend::{
+        Backend, BackendError, RunControl, SessionSpec,
+        oracle::{self, Judgement},
+    },
     frame::Frame,
     graph::{Graph, Op},
     mode::{Mode, Precision, Variant},
@@ -88,8 +91,12 @@ pub fn judged_graphs(
 ) -> Result<Vec<String>, Vec<String>> {
     let (mut lines, mut wrong) = (Vec::new(), Vec::new());
     for case in cases().iter().filter(|case| wanted(&case.name)) {
+        let truth = oracle::judge(&case.network, &case.photo);
+        // General graphs store every map in any variant, as the baseline does.
+        let stored = Mode::new(Variant::Baseline, Precision::Fp16);
+        let naive = oracle::judge_rounded(&case.network, &case.photo, stored, false);
         for mode in modes() {
-            match judged(backend, case, mode) {
+            match judged(backend, case, mode, (&truth, &naive)) {
                 Ok(line) => lines.push(format!("{}, {mode}: {line}", case.name)),
                 Err(error) => wrong.push(format!("{}, {mode}: {error}", case.name)),
             }
@@ -102,7 +109,13 @@ pub fn judged_graphs(
     }
 }
 
-fn judged(backend: &dyn Backend, case: &Case, mode: Mode) -> Result<String, String> {
+/// A case in one mode, against the oracle's judgement and its naive run in fp16.
+fn judged(
+    backend: &dyn Backend,
+    case: &Case,
+    mode: Mode,
+    (truth, naive): (&Judgement, &Judgement),
+) -> Result<String, String> {
     let Case { network, photo, .. } = case;
     let words = |error: styleforge::backend::BackendError| error.to_string();
     let spec = SessionSpec::single(photo.width(), photo.height(), mode);
@@ -149,7 +162,6 @@ fn judged(backend: &dyn Backend, case: &Case, mode: Mode) -> Result<String, Stri
     if outputs != [painted, expected] && !summary.conv_provider.is_some_and(|c| c.is_library()) {
         return Err("two at once are other pictures".to_owned());
     }
-    let truth = oracle::judge(network, photo);
     if norms.len() != truth.after_norms.len() {
         return Err(format!("{} norms", norms.len()));
     }
@@ -179,9 +191,6 @@ fn judged(backend: &dyn Backend, case: &Case, mode: Mode) -> Result<String, Stri
             false => Err(format!("off by {relative:.1e} of {most:.2}")),
         };
     }
-    // General graphs store every map in any variant, as the baseline does.
-    let stored = Mode::new(Variant::Baseline, mode.precision);
-    let naive = oracle::judge_rounded(network, photo, stored, false);
     let naive = from_truth(&mut naive.output.data.iter().copied());
     let scale = ours.reference_rms;
     let limits = (

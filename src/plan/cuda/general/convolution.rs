@@ -14,8 +14,8 @@ use crate::{
 
 /// Pixels of a tile.
 const TILE_PIXELS: usize = 128;
-/// Channels of the two tiles.
-const TILE_CHANNELS: [usize; 2] = [16, 64];
+/// Channels of the tiles.
+const TILE_CHANNELS: [usize; 3] = [16, 32, 64];
 
 /// The taps of one axis that the outputs of a phase read, and how many outputs it has.
 struct AxisPhase {
@@ -145,8 +145,9 @@ impl Planner<'_, '_> {
             after,
         });
         let stored = stored_channels(conv.out_channels);
-        let [narrow, wide] = TILE_CHANNELS;
-        let tile = if stored <= narrow { narrow } else { wide };
+        let [.., widest] = TILE_CHANNELS;
+        let covers = |tile: &usize| *tile >= stored;
+        let tile = TILE_CHANNELS.into_iter().find(covers).unwrap_or(widest);
         let (entry, grid) = match order {
             WeightOrder::Tiled => {
                 let tiles = (self.builder.batch * largest_phase).div_ceil(TILE_PIXELS);

@@ -51,7 +51,7 @@ fn fused_folds_what_nobody_else_reads_into_convolutions() {
         [
             "load_photo_f16",
             "general_move_128",
-            "general_conv_128x64_f16",
+            "general_conv_128x32_f16",
             "general_pointwise_f16",
             "general_pointwise_f16",
             "general_conv_128x16_f16",
@@ -62,7 +62,7 @@ fn fused_folds_what_nobody_else_reads_into_convolutions() {
     let fused = Mode::new(Variant::Fused, Precision::Fp16);
     let folded = [
         "load_photo_f16",
-        "general_conv_128x64_f16",
+        "general_conv_128x32_f16",
         "general_conv_128x16_f16",
         "store_picture_f16",
     ];
