@@ -6,6 +6,10 @@
 mod cudnn;
 #[path = "gpu/cudnn_memory.rs"]
 mod cudnn_memory;
+#[path = "gpu/general.rs"]
+mod general;
+#[path = "support/general_graphs/mod.rs"]
+mod general_graphs;
 #[path = "gpu/live.rs"]
 mod live;
 #[path = "gpu/lost_context.rs"]
@@ -61,7 +65,7 @@ fn main() -> ExitCode {
     }
     let backend = backend.ok();
     type Test = fn(&dyn Backend) -> Result<(), Failed>;
-    let tests: [(&str, Test); 16] = [
+    let tests: [(&str, Test); 18] = [
         (
             "every_mode_paints_the_oracles_picture",
             every_mode_paints_the_oracles_picture,
@@ -103,6 +107,11 @@ fn main() -> ExitCode {
         (
             "every_operation_is_right",
             operations::every_operation_is_right,
+        ),
+        ("any_graph_is_right", general::any_graph_is_right),
+        (
+            "what_fp16_cannot_hold_is_refused",
+            general::what_fp16_cannot_hold_is_refused,
         ),
         (
             "every_style_is_right_in_every_mode",

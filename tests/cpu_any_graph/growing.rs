@@ -1,7 +1,7 @@
 //! Random graphs of all operations, valid at the size of their photo.
 
 use styleforge::graph::{
-    Arithmetic, BlockOrder, Conv, Function, Graph, NodeId, Op, PadMode, Pool, Sides,
+    Arithmetic, BlockOrder, Conv, Function, Graph, NodeId, Op, PadMode, Pool, Sides, SizeRule,
     resize::{Coordinates, Interpolation, Resize, Rounding, Target},
 };
 
@@ -74,7 +74,7 @@ impl Growing {
         let back = draw.below(3).min(self.maps.len() - 1);
         let x = self.maps[self.maps.len() - 1 - back];
         let y = self.maps[draw.below(self.maps.len())];
-        let made = match draw.below(26) {
+        let made = match draw.below(27) {
             0..=3 => self.conv(draw, x),
             4 | 5 => self.transposed(draw, x),
             6 => self.add(
@@ -116,6 +116,10 @@ impl Growing {
             }
             23 => self.pool(draw, x),
             24 => self.add(Op::SpatialMean, &[x]),
+            25 => {
+                let rule = SizeRule::MultipleOf(draw.of(&[1, 2, 3]));
+                self.add(Op::Sized(rule), &[x])
+            }
             _ => self.add(Op::SpatialMax, &[x]),
         };
         self.maps.extend(made);
@@ -165,6 +169,14 @@ impl Growing {
         let mode = pad_mode(draw);
         let padded = match draw.below(8) {
             0 => Some(x),
+            1 => {
+                let op = Op::PadSame {
+                    reach: conv.reach(),
+                    stride: conv.stride,
+                    is_more_behind: draw.below(2) == 0,
+                };
+                self.add(op, &[x])
+            }
             _ => self.add(Op::Pad { mode, sides }, &[x]),
         };
         self.add(Op::Conv2d(conv), &[padded?])

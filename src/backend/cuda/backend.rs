@@ -363,8 +363,9 @@ impl Inspect for CudaBackend {
         spec: &SessionSpec,
         rounds: u32,
     ) -> Result<Vec<OperationTiming>, BackendError> {
-        // The operations consist of the fused network's launches.
-        if spec.mode.variant != Variant::Fused {
+        // The operations consist of the fused network's launches; those of a general graph are in its own times.
+        let is_general = |plan: CudaPlan| plan.convs.is_empty();
+        if spec.mode.variant != Variant::Fused || self.planned(graph, spec).is_ok_and(is_general) {
             return Ok(Vec::new());
         }
         Operation::of_network(graph, (spec.height, spec.width))

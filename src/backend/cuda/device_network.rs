@@ -8,15 +8,17 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{
+    constants,
     convolutions::{self, Convolutions, Found},
     driver::{
         Algorithm, ConvolutionBuffers, DevicePtr, Driver, DriverFailure, Function, Graph,
         LaunchShape,
     },
     frame_gaps::FrameOnDevice,
-    kernel_params::{KernelParams, ParamsMaker},
+    kernel_params::ParamsMaker,
     kernels::{Kernels, Refusal, refused},
     nvtx, pack,
+    params::KernelParams,
 };
 use crate::{
     backend::{BackendError, RunControl},
@@ -136,6 +138,7 @@ impl DeviceNetwork {
             .driver
             .clear(memory, network.layout.total)
             .and_then(|()| network.upload_weights(weights))
+            .and_then(|()| network.upload_constants(weights))
             .and_then(|()| network.run_new_algorithms())
             .map_err(|f| network.backend_error(f))?;
         Ok(network)
@@ -229,6 +232,22 @@ impl DeviceNetwork {
         // Waits after a failure too: the memory is given back then.
         let waited = self.driver.wait();
         ran.and(waited)
+    }
+
+    /// Uploads what the launches of a general graph read beside maps, which lies side by side, as one piece.
+    fn upload_constants(&self, weights: &Weights) -> Result<(), DriverFailure> {
+        let Some(&begin) = self.layout.constants.first() else {
+            return Ok(());
+        };
+        let format = self.plan.format().storage;
+        let packed: Vec<Vec<u8>> = (self.plan.constants.par_iter())
+            .map(|constant| constants::bytes(constant, weights, format))
+            .collect();
+        let mut image = vec![0u8; self.layout.total - begin];
+        for (bytes, offset) in packed.iter().zip(&self.layout.constants) {
+            image[offset - begin..][..bytes.len()].copy_from_slice(bytes);
+        }
+        self.driver.upload(self.at(begin), &image)
     }
 
     pub(super) fn maker(&self) -> ParamsMaker<'_> {
@@ -384,6 +403,17 @@ impl DeviceNetwork {
     /// A driver's failure as this backend's error.
     pub(super) fn backend_error(&self, failure: DriverFailure) -> BackendError {
         backend_error(self.driver.as_ref(), &self.plan, &self.device_name, failure)
+    }
+
+    /// The error for a frame with values that the maps' format cannot hold.
+    pub(super) fn overflow(&self) -> BackendError {
+        BackendError::Unsupported {
+            mode: self.plan.mode.to_string(),
+            device: self.device_name.clone(),
+            reason:
+                "this network makes values beyond 65504, the largest that fp16 holds; choose fp32"
+                    .to_owned(),
+        }
     }
 
     fn function(

@@ -26,6 +26,11 @@ fn is_pointwise(op: &Op) -> bool {
     )
 }
 
+/// Whether it puts values around a map.
+const fn is_padding(op: &Op) -> bool {
+    matches!(op, Op::Pad { .. } | Op::PadSame { .. })
+}
+
 /// The steps of a graph, in the order in which they can run: by their last nodes, when everything that any of
 /// their nodes reads is there.
 pub(super) fn units(graph: &Graph, is_fused: bool) -> Vec<Unit> {
@@ -47,7 +52,7 @@ pub(super) fn units(graph: &Graph, is_fused: bool) -> Vec<Unit> {
             units.push(unit);
             continue;
         }
-        let is_pad = matches!(op, Op::Pad { .. });
+        let is_pad = is_padding(op);
         if is_pad && !readers[id].is_empty() && readers[id].iter().all(|&reader| is_conv(reader)) {
             // Every convolution that reads it pads while it loads.
             continue;
@@ -58,7 +63,7 @@ pub(super) fn units(graph: &Graph, is_fused: bool) -> Vec<Unit> {
         };
         if is_conv(id) {
             let input = nodes[id].inputs[0];
-            unit.pad = matches!(nodes[input].op, Op::Pad { .. }).then_some(input);
+            unit.pad = is_padding(&nodes[input].op).then_some(input);
         }
         if is_pointwise(op) || matches!(op, Op::Conv2d(_) | Op::ConvTranspose2d { .. }) {
             let mut last = id;

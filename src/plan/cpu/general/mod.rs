@@ -284,10 +284,16 @@ impl<'a> GeneralBuilder<'a> {
                 },
             ),
             Op::Picture => ("store", GeneralOp::Store { from: from? }),
-            Op::Pad { mode, sides } => (
-                pad_name(mode),
-                self.index(head, from?, Index::Pad { mode, sides }),
+            // The photo, which every other map of the graph is behind.
+            Op::Sized(_) => (
+                "size",
+                self.index(head, from?, Index::Crop(Sides::default())),
             ),
+            Op::Pad { .. } | Op::PadSame { .. } => {
+                let (mode, sides) = self.padding(head)?;
+                let index = Index::Pad { mode, sides };
+                (pad_name(mode), self.index(head, from?, index))
+            }
             Op::Crop(sides) => ("crop", self.index(head, from?, Index::Crop(sides))),
             Op::Upsample => ("upsample", self.index(head, from?, Index::Upsample)),
             Op::InstanceStatistics => (
@@ -383,6 +389,13 @@ impl<'a> GeneralBuilder<'a> {
         Some(())
     }
 
+    /// What a padding puts around its map.
+    fn padding(&self, pad: NodeId) -> Option<(PadMode, Sides)> {
+        let node = &self.graph.nodes()[pad];
+        let of = self.shapes[*node.inputs.first()?];
+        node.op.padding(of.height, of.width)
+    }
+
     fn index(&mut self, node: NodeId, from: MapId, index: Index) -> GeneralOp {
         let to = self.write(node);
         GeneralOp::Index { index, from, to }
@@ -433,11 +446,9 @@ impl<'a> GeneralBuilder<'a> {
         let node = &self.graph.nodes()[head];
         let (input, output) = (node.inputs[0], self.shapes[head]);
         let unpadded = (PadMode::Constant(0.0), Sides::default());
-        let (pad, input) = match unit.pad.map(|pad| (pad, self.graph.nodes()[pad].op)) {
-            Some((pad, Op::Pad { mode, sides })) => {
-                ((mode, sides), self.graph.nodes()[pad].inputs[0])
-            }
-            _ => (unpadded, input),
+        let (pad, input) = match unit.pad {
+            Some(pad) => (self.padding(pad)?, self.graph.nodes()[pad].inputs[0]),
+            None => (unpadded, input),
         };
         if self.is_statistics(input) {
             return None;
