@@ -10,8 +10,11 @@ use serde::Deserialize;
 use styleforge::{
     backend::oracle,
     frame::Frame,
-    graph::Op,
-    weights::{ChannelOrder, Checkpoint, PixelChoice, PixelRange, WeightsError},
+    graph::{Graph, Op},
+    network::{self, Weights},
+    weights::{
+        ChannelOrder, Checkpoint, PixelChoice, PixelFormat, PixelRange, WeightsError, with_levels,
+    },
 };
 
 /// Least agreement with ONNX Runtime, in decibels of the output's range.
@@ -221,4 +224,60 @@ fn what_cannot_be_run_is_refused_by_name() {
         wrong.len(),
         wrong.join("\n")
     );
+}
+
+/// A network that gives back what it reads.
+fn identity() -> network::Network {
+    let mut graph = Graph::default();
+    let photo = graph.add("photo", "", Op::Photo, &[]).expect("a source");
+    graph
+        .add("picture", "", Op::Picture, &[photo])
+        .expect("an input");
+    network::Network::new(graph, Weights::default()).expect("no weights")
+}
+
+#[test]
+fn what_goes_in_comes_out() {
+    let photo = Frame::from_fn(4, 3, |x, y| [(60 * x) as u8, (100 * y) as u8, 255, 9]);
+    for range in PixelRange::ALL {
+        for order in [ChannelOrder::Rgb, ChannelOrder::Bgr] {
+            let format = PixelFormat {
+                input: range,
+                output: range,
+                order,
+            };
+            let network = with_levels(identity(), format).expect("a network");
+            let made = oracle::judge(&network, &photo).picture(&photo);
+            assert_eq!(made, photo, "{range} {order}");
+        }
+    }
+}
+
+#[test]
+fn values_are_what_their_names_say() {
+    let format = |input, order| PixelFormat {
+        input,
+        output: PixelRange::Bytes,
+        order,
+    };
+    let photo = Frame::from_fn(1, 1, |_, _| [255, 0, 51, 255]);
+    for (format, values) in [
+        (format(PixelRange::Unit, ChannelOrder::Rgb), [1.0, 0.0, 0.2]),
+        (
+            format(PixelRange::Signed, ChannelOrder::Rgb),
+            [1.0, -1.0, -0.6],
+        ),
+        // Written back in the order of a photo.
+        (format(PixelRange::Unit, ChannelOrder::Bgr), [1.0, 0.0, 0.2]),
+        (
+            format(PixelRange::ImageNet, ChannelOrder::Rgb),
+            [0.515 / 0.229, -0.456 / 0.224, -0.206 / 0.225],
+        ),
+    ] {
+        let network = with_levels(identity(), format).expect("a network");
+        let made = oracle::judge(&network, &photo).output.data;
+        for (made, value) in made.iter().zip(values) {
+            assert!((made - value).abs() < 1e-6, "{format:?}: {made} {value}");
+        }
+    }
 }

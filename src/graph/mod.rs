@@ -5,6 +5,7 @@
 //! cut into launches is decided in [`fusion`]. Instance norm is two nodes, its statistics and what
 //! they are applied to, so that fusing is nothing but grouping nodes.
 
+mod attributes;
 pub mod fusion;
 mod op;
 pub mod resize;
@@ -16,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::tensor::Shape;
 
-pub use op::{Arithmetic, BlockOrder, Class, Conv, Function, Op, PadMode, Pool, Sides, SizeRule};
+pub use attributes::{Arithmetic, BlockOrder, Conv, Function, PadMode, Pool, Sides, SizeRule};
+pub use op::{Class, Op};
 
 /// Most channels of any map.
 pub const MAX_CHANNELS: usize = 4096;

@@ -1,6 +1,10 @@
 //! How large the map of a node is.
 
-use super::op::{Conv, Op, Pool, Sides};
+use super::{
+    MAX_MAP_SIDE_PX,
+    attributes::{Conv, PadMode, Pool, Sides},
+    op::Op,
+};
 use crate::tensor::Shape;
 
 /// Rows or columns of a convolution's result.
@@ -24,8 +28,17 @@ fn pool_side(side: usize, pool: &Pool, axis: usize) -> Option<usize> {
     Some(windows)
 }
 
+impl Op {
+    /// The map that it makes of given maps, for a photo of so many rows and columns; `None` where it cannot read
+    /// them.
+    pub fn shape(&self, given: &[Shape], photo: (usize, usize)) -> Option<Shape> {
+        let made = shape_of(self, given, photo);
+        made.filter(|map| map.height.max(map.width) <= MAX_MAP_SIDE_PX)
+    }
+}
+
 /// The map that an operation makes; `None` where it cannot read the given maps.
-pub(super) fn shape_of(op: &Op, given: &[Shape], (height, width): (usize, usize)) -> Option<Shape> {
+fn shape_of(op: &Op, given: &[Shape], (height, width): (usize, usize)) -> Option<Shape> {
     let channel_counts: Vec<usize> = given.iter().map(|map| map.channels).collect();
     let channels = op.channels(&channel_counts)?;
     let first = given.first().copied();
@@ -48,7 +61,7 @@ pub(super) fn shape_of(op: &Op, given: &[Shape], (height, width): (usize, usize)
             let ends = [top.max(bottom), left.max(right)];
             both(&|side, axis| {
                 // Reflection reaches at most to the far edge.
-                let is_reflected = matches!(mode, super::op::PadMode::Reflect);
+                let is_reflected = matches!(mode, PadMode::Reflect);
                 (!is_reflected || side > ends[axis]).then_some(side + sides.sums()[axis])
             })
         }

@@ -37,7 +37,7 @@ pub use file_name::bytes_in_hex;
 pub use inspect::{Inspection, TensorFacts, describe, describe_bytes, describe_within};
 pub use library::{StyleLibrary, user_styles_folder};
 pub use names::{ALL_STYLES, NO_STYLE};
-pub use pixels::{ChannelOrder, PixelChoice, PixelFormat, PixelRange};
+pub use pixels::{ChannelOrder, PixelChoice, PixelFormat, PixelRange, with_levels};
 pub use style::{Credit, LibraryError, Origin, Style};
 pub use tensor::StorageType;
 

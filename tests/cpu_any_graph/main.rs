@@ -96,7 +96,7 @@ fn every_operation_is_among_the_fixed_graphs() {
             seen.insert(kind);
         }
     }
-    assert_eq!(seen.len(), 24, "{seen:?}");
+    assert_eq!(seen.len(), 26, "{seen:?}");
 }
 
 #[test]

@@ -4,7 +4,6 @@
 //! thread that searches.
 
 use super::{
-    convolutions::{library, unsupported},
     driver::{
         Algorithm, ConvolutionBuffers, ConvolutionLibrary, DevicePtr, Driver, DriverFailure, Event,
         Queue,
@@ -192,4 +191,18 @@ impl Drop for Scratch<'_> {
         }
         self.driver.free(self.memory);
     }
+}
+
+/// The failure that cuDNN gives for an algorithm that does not exist.
+pub(super) fn unsupported(words: String) -> DriverFailure {
+    DriverFailure {
+        call: "cudnnBackendFinalize",
+        code: 3000,
+        words,
+    }
+}
+
+/// The library on a device, or why there is none as a failure.
+pub(super) fn library(driver: &dyn Driver) -> Result<&dyn ConvolutionLibrary, DriverFailure> {
+    driver.convolution_library().map_err(unsupported)
 }

@@ -17,10 +17,8 @@ use std::{
 };
 
 use super::{
-    algorithm_timing::fastest_of,
-    driver::{
-        Algorithm, ConvolutionBuffers, ConvolutionLibrary, Driver, DriverFailure, EngineConfig,
-    },
+    algorithm_timing::{fastest_of, library},
+    driver::{Algorithm, ConvolutionBuffers, Driver, DriverFailure, EngineConfig},
     frame_gaps::{FrameGaps, FrameOnDevice},
 };
 use crate::{
@@ -92,15 +90,6 @@ pub struct Convolutions {
     /// Held by the thread that measures.
     measuring: Mutex<()>,
     gaps: FrameGaps,
-}
-
-/// The failure that cuDNN gives for an algorithm that does not exist.
-pub(super) fn unsupported(words: String) -> DriverFailure {
-    DriverFailure {
-        call: "cudnnBackendFinalize",
-        code: 3000,
-        words,
-    }
 }
 
 impl Convolutions {
@@ -249,11 +238,6 @@ impl Convolutions {
         }
         Ok(Some(self.keep(*shape, fastest, true)))
     }
-}
-
-/// The library on a device, or why there is none as a failure.
-pub(super) fn library(driver: &dyn Driver) -> Result<&dyn ConvolutionLibrary, DriverFailure> {
-    driver.convolution_library().map_err(unsupported)
 }
 
 /// Launches a convolution of a shape that was measured, in the queue of `driver`.

@@ -12,6 +12,7 @@ mod norm;
 mod range;
 mod rules;
 mod simplify;
+mod weight_arithmetic;
 
 use crate::{
     graph::{Graph, MAX_CHANNELS, MAX_KERNEL_PX, MAX_MARGIN_PX, NodeId, Op, SizeRule},
@@ -144,7 +145,7 @@ fn is_known(node: &Node<'_>) -> bool {
     matches!(node.domain, "" | "ai.onnx")
         && (rules::rule(operator).is_some()
             || numbers::rule(operator).is_some()
-            || constants::is_on_weights(operator)
+            || weight_arithmetic::is_on_weights(operator)
             || matches!(operator, "Constant" | "Shape" | "Size"))
 }
 
