@@ -1,7 +1,7 @@
 //! Random graphs of all operations, valid at the size of their photo.
 
 use styleforge::graph::{
-    Arithmetic, BlockOrder, Conv, Function, Graph, NodeId, Op, PadMode, Pool, Sides,
+    Arithmetic, BlockOrder, Conv, Function, Graph, NodeId, Op, PadMode, Pool, Sides, SizeRule,
     resize::{Coordinates, Interpolation, Resize, Rounding, Target},
 };
 
@@ -74,7 +74,7 @@ impl Growing {
         let back = draw.below(3).min(self.maps.len() - 1);
         let x = self.maps[self.maps.len() - 1 - back];
         let y = self.maps[draw.below(self.maps.len())];
-        let made = match draw.below(26) {
+        let made = match draw.below(27) {
             0..=3 => self.conv(draw, x),
             4 | 5 => self.transposed(draw, x),
             6 => self.add(
@@ -116,6 +116,7 @@ impl Growing {
             }
             23 => self.pool(draw, x),
             24 => self.add(Op::SpatialMean, &[x]),
+            25 => self.add(Op::Sized(SizeRule::MultipleOf(1)), &[x]),
             _ => self.add(Op::SpatialMax, &[x]),
         };
         self.maps.extend(made);
@@ -165,6 +166,14 @@ impl Growing {
         let mode = pad_mode(draw);
         let padded = match draw.below(8) {
             0 => Some(x),
+            1 => {
+                let same = Op::PadSame {
+                    reach: conv.reach(),
+                    stride,
+                    is_more_behind: draw.below(2) == 0,
+                };
+                self.add(same, &[x])
+            }
             _ => self.add(Op::Pad { mode, sides }, &[x]),
         };
         self.add(Op::Conv2d(conv), &[padded?])
@@ -209,7 +218,7 @@ impl Growing {
                 None,
                 Function::Clip {
                     least: 0.25,
-                    most: f64::INFINITY,
+                    most: 1e30,
                 },
             ),
             (clip(0.25, 9.0), Function::Sqrt),

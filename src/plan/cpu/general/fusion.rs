@@ -31,6 +31,7 @@ fn is_pointwise(op: &Op) -> bool {
 pub(super) fn units(graph: &Graph, is_fused: bool) -> Vec<Unit> {
     let nodes = graph.nodes();
     let readers = graph.readers();
+    let is_pad = |id: NodeId| matches!(nodes[id].op, Op::Pad { .. } | Op::PadSame { .. });
     let is_conv = |id: NodeId| matches!(nodes[id].op, Op::Conv2d(_));
     let mut is_taken = vec![false; nodes.len()];
     let mut units = Vec::new();
@@ -47,8 +48,10 @@ pub(super) fn units(graph: &Graph, is_fused: bool) -> Vec<Unit> {
             units.push(unit);
             continue;
         }
-        let is_pad = matches!(op, Op::Pad { .. });
-        if is_pad && !readers[id].is_empty() && readers[id].iter().all(|&reader| is_conv(reader)) {
+        if is_pad(id)
+            && !readers[id].is_empty()
+            && readers[id].iter().all(|&reader| is_conv(reader))
+        {
             // Every convolution that reads it pads while it loads.
             continue;
         }
@@ -58,7 +61,7 @@ pub(super) fn units(graph: &Graph, is_fused: bool) -> Vec<Unit> {
         };
         if is_conv(id) {
             let input = nodes[id].inputs[0];
-            unit.pad = matches!(nodes[input].op, Op::Pad { .. }).then_some(input);
+            unit.pad = is_pad(input).then_some(input);
         }
         if is_pointwise(op) || matches!(op, Op::Conv2d(_) | Op::ConvTranspose2d { .. }) {
             let mut last = id;

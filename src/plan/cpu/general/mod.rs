@@ -7,10 +7,11 @@
 mod convolution;
 mod fusion;
 mod operations;
+mod parts;
 
 use super::{MapBuffer, MapId, padded_channels, strip_rows};
 use crate::{
-    graph::{Graph, NodeId, Op, PadMode, Sides, resize::Resize},
+    graph::{Graph, NodeId, Op, PadMode, Sides},
     plan::{Grouped, PlanError, Step, arena::Lifetime},
     tensor::Shape,
 };
@@ -18,56 +19,7 @@ use fusion::Unit;
 
 pub use convolution::{Axis, ConvAlgorithm, GeneralConv, Phase};
 pub use operations::{GeneralOp, Index, Pointwise, Pooling, Reduction};
-
-/// Values that one row or column of a resized map keeps: four places and four weights, and while they are computed
-/// twice as much again.
-const TAPS_LEN: usize = 24;
-
-/// A change of size: how, and from which map to which.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ResizeSpec {
-    /// How.
-    pub resize: Resize,
-    /// The map that is read.
-    pub from: Shape,
-    /// The map that is written.
-    pub to: Shape,
-}
-
-/// What a general plan keeps of its network besides steps and maps.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GeneralParts {
-    /// Convolutions.
-    pub convs: Vec<GeneralConv>,
-    /// Nodes with values for every channel, and how many channels are stored.
-    pub channel_nodes: Vec<(String, usize)>,
-    /// Changes of size.
-    pub resizes: Vec<ResizeSpec>,
-}
-
-impl GeneralParts {
-    /// Everything that a session keeps of the network, in f32.
-    pub(super) fn len(&self) -> usize {
-        let convs = self.convs.iter().map(GeneralConv::packed_len);
-        let values = self.channel_nodes.iter().map(|(_, stored)| 2 * stored);
-        let tables = self.resizes.iter();
-        let tables = tables.map(|spec| TAPS_LEN * (spec.to.height + spec.to.width));
-        convs.chain(values).chain(tables).sum()
-    }
-
-    /// Upper bound of what describes them and `steps` steps, in bytes.
-    pub(super) fn description_bytes(&self, steps: usize) -> u64 {
-        let phases = |conv: &GeneralConv| {
-            let phases = conv.axes.iter().flat_map(|axis| &axis.phases);
-            let taps: usize = phases.map(|phase| 96 + 32 * phase.taps.len()).sum();
-            // Every pair of phases has its panels.
-            let panels = conv.axes[0].phases.len() * conv.axes[1].phases.len();
-            1024 + 2 * taps + 128 * panels
-        };
-        let convs: usize = self.convs.iter().map(phases).sum();
-        (convs + 512 * (self.channel_nodes.len() + self.resizes.len()) + 2048 * steps) as u64
-    }
-}
+pub use parts::{GeneralParts, ResizeSpec};
 
 /// Collects steps and the lifetimes of maps.
 pub(super) struct GeneralBuilder<'a> {
@@ -178,6 +130,13 @@ impl<'a> GeneralBuilder<'a> {
         self.graph.nodes()[node].op == Op::InstanceStatistics
     }
 
+    /// What a node pads its map with.
+    fn padding(&self, node: NodeId) -> Option<(PadMode, Sides)> {
+        let node = &self.graph.nodes()[node];
+        let Shape { height, width, .. } = self.shapes[*node.inputs.first()?];
+        node.op.padding(height, width)
+    }
+
     fn scratch(&mut self, elements: usize) {
         self.scratch_len = self.scratch_len.max(elements);
     }
@@ -238,6 +197,9 @@ impl<'a> GeneralBuilder<'a> {
                 0 => self.graph.nodes()[id].inputs[0],
                 _ => unit.nodes[at - 1],
             };
+            if let Op::Sized(_) = self.graph.nodes()[id].op {
+                continue;
+            }
             let pass = self.pointwise(id, before)?;
             if !label.is_empty() {
                 label.push_str(", ");
@@ -264,7 +226,8 @@ impl<'a> GeneralBuilder<'a> {
         }
         match node.op {
             Op::Conv2d(_) | Op::ConvTranspose2d { .. } => return self.conv(unit),
-            Op::Affine
+            Op::Sized(_)
+            | Op::Affine
             | Op::InstanceNorm { .. }
             | Op::Relu
             | Op::Prelu
@@ -284,10 +247,11 @@ impl<'a> GeneralBuilder<'a> {
                 },
             ),
             Op::Picture => ("store", GeneralOp::Store { from: from? }),
-            Op::Pad { mode, sides } => (
-                pad_name(mode),
-                self.index(head, from?, Index::Pad { mode, sides }),
-            ),
+            Op::Pad { .. } | Op::PadSame { .. } => {
+                let (mode, sides) = self.padding(head)?;
+                let op = self.index(head, from?, Index::Pad { mode, sides });
+                (pad_name(mode), op)
+            }
             Op::Crop(sides) => ("crop", self.index(head, from?, Index::Crop(sides))),
             Op::Upsample => ("upsample", self.index(head, from?, Index::Upsample)),
             Op::InstanceStatistics => (
@@ -370,7 +334,8 @@ impl<'a> GeneralBuilder<'a> {
                 };
                 ("average pool", op)
             }
-            Op::Conv2d(_)
+            Op::Sized(_)
+            | Op::Conv2d(_)
             | Op::ConvTranspose2d { .. }
             | Op::Affine
             | Op::InstanceNorm { .. }
@@ -415,7 +380,10 @@ impl<'a> GeneralBuilder<'a> {
         let (head, last) = (unit.nodes[0], unit.last());
         let input = self.graph.nodes()[head].inputs[0];
         let from = self.read(input)?;
-        let (chain, label) = self.chain(unit, 0)?;
+        let (chain, mut label) = self.chain(unit, 0)?;
+        if label.is_empty() {
+            label.push_str("size");
+        }
         let is_operand = chain.iter().any(|pass| pass.operand() == Some(from));
         let to = if self.last_read[input] == last && !is_operand {
             self.kept[last] = Some(from);
@@ -433,11 +401,9 @@ impl<'a> GeneralBuilder<'a> {
         let node = &self.graph.nodes()[head];
         let (input, output) = (node.inputs[0], self.shapes[head]);
         let unpadded = (PadMode::Constant(0.0), Sides::default());
-        let (pad, input) = match unit.pad.map(|pad| (pad, self.graph.nodes()[pad].op)) {
-            Some((pad, Op::Pad { mode, sides })) => {
-                ((mode, sides), self.graph.nodes()[pad].inputs[0])
-            }
-            _ => (unpadded, input),
+        let (pad, input) = match unit.pad {
+            Some(pad) => (self.padding(pad)?, self.graph.nodes()[pad].inputs[0]),
+            None => (unpadded, input),
         };
         if self.is_statistics(input) {
             return None;
