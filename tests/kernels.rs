@@ -5,11 +5,14 @@
 
 #[path = "../kernels/compiler.rs"]
 mod compiler;
+#[path = "support/general_graphs/mod.rs"]
+mod general_graphs;
 
 use std::{
     collections::BTreeSet,
     env, fs,
     io::Write,
+    ops::Range,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
@@ -20,7 +23,7 @@ use styleforge::{
     backend::cuda::bundle::{self, Bundle},
     mode::{Mode, Precision},
     models::johnson::NetworkSpec,
-    plan::cuda::{CudaPlan, DeviceLimits, MainLoop, Tile, static_bytes},
+    plan::cuda::{CudaOp, CudaPlan, DeviceLimits, MainLoop, Tile, static_bytes},
 };
 
 fn folder() -> PathBuf {
@@ -206,12 +209,79 @@ fn every_launch_of_every_plan_has_its_kernel_in_the_bundle() {
         }
     }
     assert!(entries.len() > 100);
+    let johnsons = entries.len();
+    for case in general_graphs::cases() {
+        let size = (case.photo.height(), case.photo.width());
+        for mode in general_graphs::modes() {
+            for device in &devices {
+                let plan = CudaPlan::new(case.network.graph(), size, 2, mode, device);
+                let plan = plan.unwrap_or_else(|error| panic!("{} {mode}: {error}", case.name));
+                check_memory(&case.name, &plan);
+                for step in plan.steps {
+                    entries.insert((step.file, step.entry, device.compute_capability));
+                }
+            }
+        }
+    }
+    // All entries of the general kernels, on every device.
+    let general = entries
+        .iter()
+        .filter(|(_, entry, _)| entry.starts_with("general_"));
+    assert_eq!(general.count(), 25 * devices.len());
+    assert!(entries.len() > johnsons);
     for (file, entry, capability) in entries {
         let image = bundle.image(&file, capability).expect("an image");
         let name = entry.as_bytes();
         let found = image.bytes.windows(name.len()).any(|w| w == name);
         assert!(found, "{entry} is not in {file} for {}", image.target);
     }
+}
+
+/// Maps that are needed together lie apart, and all of them in the arena.
+fn check_memory(name: &str, plan: &CudaPlan) {
+    let mut owners: Vec<Range<usize>> = Vec::new();
+    let mut written: Vec<Option<Range<usize>>> = vec![None; plan.maps.len()];
+    for step in &plan.steps {
+        let (reads, writes) = match step.op {
+            CudaOp::General(op) => {
+                let (reads, to) = op.maps();
+                (reads, vec![to])
+            }
+            CudaOp::LoadPhoto { to, .. } => (vec![], vec![to]),
+            CudaOp::Upsample { from, to } => (vec![from], vec![to]),
+            CudaOp::StorePicture { from } => (vec![from], vec![]),
+            // A plan of Johnson's kernels has its own tests.
+            _ => return,
+        };
+        for &map in &reads {
+            let is_there = written[map]
+                .as_ref()
+                .is_some_and(|place| owners.contains(place));
+            assert!(is_there, "{name}: {} reads what is overwritten", step.layer);
+        }
+        for map in writes {
+            let place = place_of(plan, map);
+            assert!(place.end <= plan.arena_bytes && place.start.is_multiple_of(256));
+            assert!(
+                reads
+                    .iter()
+                    .all(|&read| !overlap(&place_of(plan, read), &place)),
+                "{name}"
+            );
+            owners.retain(|other| !overlap(other, &place));
+            owners.push(place.clone());
+            written[map] = Some(place);
+        }
+    }
+}
+
+fn place_of(plan: &CudaPlan, map: usize) -> Range<usize> {
+    let buffer = &plan.maps[map];
+    buffer.offset..buffer.offset + buffer.bytes
+}
+
+fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
+    a.start < b.end && b.start < a.end
 }
 
 #[test]

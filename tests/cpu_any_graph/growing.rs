@@ -116,7 +116,10 @@ impl Growing {
             }
             23 => self.pool(draw, x),
             24 => self.add(Op::SpatialMean, &[x]),
-            25 => self.add(Op::Sized(SizeRule::MultipleOf(1)), &[x]),
+            25 => {
+                let rule = SizeRule::MultipleOf(draw.of(&[1, 2, 3]));
+                self.add(Op::Sized(rule), &[x])
+            }
             _ => self.add(Op::SpatialMax, &[x]),
         };
         self.maps.extend(made);
@@ -167,12 +170,12 @@ impl Growing {
         let padded = match draw.below(8) {
             0 => Some(x),
             1 => {
-                let same = Op::PadSame {
+                let op = Op::PadSame {
                     reach: conv.reach(),
-                    stride,
+                    stride: conv.stride,
                     is_more_behind: draw.below(2) == 0,
                 };
-                self.add(same, &[x])
+                self.add(op, &[x])
             }
             _ => self.add(Op::Pad { mode, sides }, &[x]),
         };
@@ -218,7 +221,7 @@ impl Growing {
                 None,
                 Function::Clip {
                     least: 0.25,
-                    most: 1e30,
+                    most: f64::INFINITY,
                 },
             ),
             (clip(0.25, 9.0), Function::Sqrt),

@@ -47,7 +47,9 @@ impl DeviceNetwork {
             {
                 eps = its;
             }
-            kernels.push(step.entry.as_str());
+            if !matches!(step.op, CudaOp::General(_)) {
+                kernels.push(step.entry.as_str());
+            }
             let reading = self.reading(&step.op, photo, eps)?;
             self.launch(&self.writing_floats(step, prepared, store_floats))?;
             let Some(Reading { work, read, target }) = reading else {
@@ -101,7 +103,9 @@ impl DeviceNetwork {
             | CudaOp::MeanFinish { .. }
             | CudaOp::VariancePartial { .. }
             | CudaOp::VarianceFinish { .. }
-            | CudaOp::NormStatistics { .. } => return Ok(None),
+            | CudaOp::NormStatistics { .. }
+            // General graphs are judged as a whole.
+            | CudaOp::General(_) => return Ok(None),
             CudaOp::LoadPhoto { to, scale } => {
                 let read = vec![self.levels(photo, 1.0)];
                 (Work::Load { factor: scale }, read, Some(to))
@@ -281,6 +285,7 @@ fn read_as_they_are(op: &CudaOp) -> Vec<MapId> {
         | CudaOp::VariancePartial { .. }
         | CudaOp::VarianceFinish { .. }
         | CudaOp::Normalise { .. }
-        | CudaOp::NormApply { .. } => Vec::new(),
+        | CudaOp::NormApply { .. }
+        | CudaOp::General(_) => Vec::new(),
     }
 }

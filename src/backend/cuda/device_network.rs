@@ -8,15 +8,17 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{
+    constants,
     convolutions::{self, Convolutions, Found},
     driver::{
         Algorithm, ConvolutionBuffers, DevicePtr, Driver, DriverFailure, Function, Graph,
         LaunchShape,
     },
     frame_gaps::FrameOnDevice,
-    kernel_params::{KernelParams, ParamsMaker},
+    kernel_params::ParamsMaker,
     kernels::{Kernels, Refusal, refused},
     nvtx, pack,
+    params::KernelParams,
 };
 use crate::{
     backend::{BackendError, RunControl},
@@ -84,8 +86,8 @@ pub(super) struct DeviceNetwork {
 }
 
 impl DeviceNetwork {
-    /// Searches for the library's algorithms, takes the memory and uploads the weights, all in the queues of
-    /// `device`; stops when `control` is cancelled.
+    /// Takes the library's algorithms, which are searched for if they were not before, and the memory, and
+    /// uploads the weights, all in the queues of `device`; stops when `control` is cancelled.
     pub(super) fn new(
         device: SessionDevice,
         weights: &Weights,
@@ -99,8 +101,7 @@ impl DeviceNetwork {
             name: device_name,
         } = device;
         let failed = |plan: &CudaPlan, f| backend_error(driver.as_ref(), plan, &device_name, f);
-        // The search comes before the session's memory is taken, because the algorithms decide how much working
-        // memory it needs.
+        // The algorithms come before the session's memory, because they decide how much working memory it needs.
         let mut workspace_bytes = 0;
         let mut by_library = Vec::with_capacity(plan.steps.len());
         for step in &plan.steps {
@@ -137,6 +138,8 @@ impl DeviceNetwork {
             .driver
             .clear(memory, network.layout.total)
             .and_then(|()| network.upload_weights(weights))
+            .and_then(|()| network.upload_constants(weights))
+            .and_then(|()| network.run_new_algorithms())
             .map_err(|f| network.backend_error(f))?;
         Ok(network)
     }
@@ -206,6 +209,43 @@ impl DeviceNetwork {
                 put(memory.gamma, &bytes_of(&mut norm.weight.iter().copied()));
                 put(memory.beta, &bytes_of(&mut norm.bias.iter().copied()));
             }
+        }
+        self.driver.upload(self.at(begin), &image)
+    }
+
+    /// Runs each of the library's algorithms that never ran, because it was prepared without a search: the first
+    /// run may load kernels, which cannot be recorded. Reads and writes the zeros of maps that hold nothing yet.
+    fn run_new_algorithms(&self) -> Result<(), DriverFailure> {
+        let mut library = self.by_library.iter().flatten();
+        if library.all(|(_, found)| found.has_run()) {
+            return Ok(());
+        }
+        self.convolutions.wait_for_gap();
+        let maker = self.maker();
+        let mut new = (self.by_library.iter().flatten()).filter(|(_, found)| !found.has_run());
+        let ran = new.try_for_each(|(conv, found)| {
+            self.launch(&self.library_launch(conv, found.algorithm(), &maker))?;
+            // Other layers of its shape need not run it again.
+            found.note_run();
+            Ok(())
+        });
+        // Waits after a failure too: the memory is given back then.
+        let waited = self.driver.wait();
+        ran.and(waited)
+    }
+
+    /// Uploads what the launches of a general graph read beside maps, which lies side by side, as one piece.
+    fn upload_constants(&self, weights: &Weights) -> Result<(), DriverFailure> {
+        let Some(&begin) = self.layout.constants.first() else {
+            return Ok(());
+        };
+        let format = self.plan.format().storage;
+        let packed: Vec<Vec<u8>> = (self.plan.constants.par_iter())
+            .map(|constant| constants::bytes(constant, weights, format))
+            .collect();
+        let mut image = vec![0u8; self.layout.total - begin];
+        for (bytes, offset) in packed.iter().zip(&self.layout.constants) {
+            image[offset - begin..][..bytes.len()].copy_from_slice(bytes);
         }
         self.driver.upload(self.at(begin), &image)
     }
@@ -363,6 +403,17 @@ impl DeviceNetwork {
     /// A driver's failure as this backend's error.
     pub(super) fn backend_error(&self, failure: DriverFailure) -> BackendError {
         backend_error(self.driver.as_ref(), &self.plan, &self.device_name, failure)
+    }
+
+    /// The error for a frame with values that the maps' format cannot hold.
+    pub(super) fn overflow(&self) -> BackendError {
+        BackendError::Unsupported {
+            mode: self.plan.mode.to_string(),
+            device: self.device_name.clone(),
+            reason:
+                "this network makes values beyond 65504, the largest that fp16 holds; choose fp32"
+                    .to_owned(),
+        }
     }
 
     fn function(

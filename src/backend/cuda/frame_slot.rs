@@ -106,14 +106,29 @@ impl FrameSlot {
     }
 
     /// Takes the paintings out of pinned memory.
-    pub(super) fn unstage(&mut self, plan: &CudaPlan, outputs: &mut [Frame]) {
-        let (_, mut from) = self.pinned.halves(photo_bytes(plan));
+    ///
+    /// # Errors
+    /// [`BackendError::Unsupported`] where a value did not fit the maps' format.
+    pub(super) fn unstage(
+        &mut self,
+        on: &DeviceNetwork,
+        outputs: &mut [Frame],
+    ) -> Result<(), BackendError> {
+        let plan = &on.plan;
+        let (_, from) = self.pinned.halves(photo_bytes(plan));
+        let (mut paintings, flag) = from.split_at_mut(plan.painting_bytes());
+        if flag.iter().any(|&byte| byte != 0) {
+            let place = on.at(self.layout.painting + plan.painting_bytes());
+            let cleared = on.driver.clear(place, plan.flag_bytes());
+            return Err(cleared.map_or_else(|f| on.backend_error(f), |()| on.overflow()));
+        }
         for output in outputs {
             let to = output.rgba_mut();
-            let (painting, rest) = from.split_at_mut(to.len());
+            let (painting, rest) = paintings.split_at_mut(to.len());
             to.copy_from_slice(painting);
-            from = rest;
+            paintings = rest;
         }
+        Ok(())
     }
 
     /// Queues the upload of what was staged.
@@ -234,9 +249,9 @@ fn photo_bytes(plan: &CudaPlan) -> usize {
     4 * plan.batch * plan.extended.0 * plan.extended.1
 }
 
-/// Bytes of the paintings of a batch.
+/// Bytes of the paintings of a batch, and of the flag behind them.
 fn painting_bytes(plan: &CudaPlan) -> usize {
-    4 * plan.batch * plan.photo.0 * plan.photo.1
+    plan.painting_bytes() + plan.flag_bytes()
 }
 
 /// Host memory that the device copies from and to; given back when dropped.

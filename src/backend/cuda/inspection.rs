@@ -9,7 +9,7 @@ use super::{
     device_network::{DeviceNetwork, KernelLaunch, Prepared},
     driver::{DevicePtr, DriverFailure, Function, Queue},
     frame_slot::EventList,
-    kernel_params::KernelParams,
+    params::KernelParams,
     session::CudaSession,
 };
 use crate::{
@@ -19,7 +19,9 @@ use crate::{
     },
     frame::Frame,
     numeric::NumberFormat,
-    plan::cuda::{ConvId, ConvLaunch, CudaOp, CudaStep, MapBuffer, MapId, Target},
+    plan::cuda::{
+        ConstantValues, ConvId, ConvLaunch, CudaOp, CudaStep, GeneralOp, MapBuffer, MapId, Target,
+    },
     tensor::{Shape, Tensor},
     timing::{RunTiming, StepTiming},
 };
@@ -100,7 +102,7 @@ impl InspectSession for CudaSession {
         self.check(from_ref(input), from_ref(output), control)?;
         self.first.stage(&self.network.plan, from_ref(input));
         let steps = self.profiled().map_err(|f| self.network.backend_error(f))?;
-        self.first.unstage(&self.network.plan, from_mut(output));
+        self.first.unstage(&self.network, from_mut(output))?;
         Ok(steps)
     }
 
@@ -196,6 +198,9 @@ impl DeviceNetwork {
                 let tensor = self.tensor(DevicePtr(self.maker().map(map)), map, Some(conv))?;
                 tap(name.unwrap_or_default(), tensor);
             }
+            if let (Some(tap), Some((name, map))) = (tap.as_mut(), self.norm_made(step)) {
+                tap(name, self.tapped(prepared, map)?);
+            }
         }
         self.floats()
     }
@@ -259,20 +264,39 @@ impl DeviceNetwork {
         }
     }
 
+    /// The norm that a launch of a general graph computed, and the map that it made.
+    fn norm_made(&self, step: &CudaStep) -> Option<(&str, MapId)> {
+        let CudaOp::General(GeneralOp::Pointwise {
+            to,
+            statistics: Some(_),
+            change,
+            ..
+        }) = step.op
+        else {
+            return None;
+        };
+        let [scale, _] = change.affine?;
+        match &self.plan.constants[scale].values {
+            ConstantValues::Channels { node, .. } => Some((node, to)),
+            _ => None,
+        }
+    }
+
     /// The map behind a norm. Where the norm is fused with what follows it, the same kernel runs
-    /// without ReLU and residual, into memory of its own.
+    /// without that, into memory of its own.
     fn tapped(&self, prepared: &Prepared, map: MapId) -> Result<Tensor, DriverFailure> {
         let Prepared::Kernel(launch) = prepared else {
             return self.tensor(DevicePtr(self.maker().map(map)), map, None);
         };
         let mut params = launch.params;
-        let (to, residual, relu) = match &mut params {
+        let (to, second, function) = match &mut params {
             KernelParams::NormApply(p) => (&mut p.to, &mut p.residual, &mut p.relu),
             KernelParams::NormPlane(p) => (&mut p.to, &mut p.residual, &mut p.relu),
+            KernelParams::GeneralPointwise(p) => (&mut p.to, &mut p.slopes, &mut p.function),
             _ => return self.tensor(DevicePtr(self.maker().map(map)), map, None),
         };
         let scratch = self.driver.allocate(self.plan.maps[map].bytes)?;
-        (*to, *residual, *relu) = (scratch.0, 0, 0);
+        (*to, *second, *function) = (scratch.0, 0, 0);
         let tensor = self
             .launch(&Prepared::Kernel(KernelLaunch { params, ..*launch }))
             .and_then(|()| self.tensor(scratch, map, None));

@@ -1,13 +1,12 @@
 //! Makes the parameter block of a kernel from a step of the plan.
 
-use std::ffi::c_void;
-
 use super::{
     driver::DevicePtr,
     params::{
         AddParams, AffineParams, BiasParams, ChainLayer, ChainParams, ConvParams, FinishParams,
-        LoadPhotoParams, MapParams, NormApplyParams, NormPlaneParams, NormStatisticsParams,
-        NormaliseParams, PadParams, PartialParams, StoreFloatsParams, StorePictureParams,
+        KernelParams, LoadPhotoParams, MapParams, NormApplyParams, NormPlaneParams,
+        NormStatisticsParams, NormaliseParams, PadParams, PartialParams, StoreFloatsParams,
+        StorePictureParams,
     },
 };
 use crate::plan::cuda::{
@@ -15,52 +14,8 @@ use crate::plan::cuda::{
     RowPartition, Source, Taps, Target, merge_group,
 };
 
-/// Declares [`KernelParams`], whose variants are the kernels' parameter blocks.
-macro_rules! params {
-    ($($variant:ident($params:ident)),* $(,)?) => {
-        /// The parameter block of a kernel.
-        // A session has some hundred of them; that they are copied freely is worth the bytes.
-        #[allow(clippy::large_enum_variant)]
-        #[derive(Clone, Copy, Debug)]
-        pub enum KernelParams {
-            $(
-                #[doc = concat!("As [`", stringify!($params), "`] says.")]
-                $variant($params),
-            )*
-        }
-
-        impl KernelParams {
-            /// Where the driver reads it.
-            pub fn as_ptr(&self) -> *const c_void {
-                match self {
-                    $(Self::$variant(params) => std::ptr::from_ref(params).cast(),)*
-                }
-            }
-        }
-    };
-}
-
-params! {
-    Conv(ConvParams),
-    Chain(ChainParams),
-    LoadPhoto(LoadPhotoParams),
-    Pad(PadParams),
-    Map(MapParams),
-    Bias(BiasParams),
-    Add(AddParams),
-    Normalise(NormaliseParams),
-    Affine(AffineParams),
-    StorePicture(StorePictureParams),
-    StoreFloats(StoreFloatsParams),
-    Partial(PartialParams),
-    Finish(FinishParams),
-    NormStatistics(NormStatisticsParams),
-    NormApply(NormApplyParams),
-    NormPlane(NormPlaneParams),
-}
-
 /// The kernels count in 32 bits; no map has more rows, columns or channels.
-fn int(value: usize) -> i32 {
+pub(super) fn int(value: usize) -> i32 {
     value as i32
 }
 
@@ -75,7 +30,7 @@ pub struct ParamsMaker<'a> {
 }
 
 impl ParamsMaker<'_> {
-    fn at(&self, offset: usize) -> u64 {
+    pub(super) fn at(&self, offset: usize) -> u64 {
         self.memory.at(offset).0
     }
 
@@ -89,7 +44,7 @@ impl ParamsMaker<'_> {
     }
 
     /// Rows, columns and stored channels of a map.
-    fn size(&self, map: MapId) -> (i32, i32, i32) {
+    pub(super) fn size(&self, map: MapId) -> (i32, i32, i32) {
         let m = &self.plan.maps[map];
         (
             int(m.shape.height),
@@ -99,7 +54,7 @@ impl ParamsMaker<'_> {
     }
 
     /// Pixels and stored channels of a map.
-    fn pixels(&self, map: MapId) -> (i32, i32) {
+    pub(super) fn pixels(&self, map: MapId) -> (i32, i32) {
         let m = &self.plan.maps[map];
         (int(m.shape.height * m.shape.width), int(m.stored_channels))
     }
@@ -272,6 +227,7 @@ impl ParamsMaker<'_> {
                     photo_height: int(self.plan.extended.0),
                 })
             }
+            CudaOp::General(ref op) => self.general(op),
         })
     }
 

@@ -7,8 +7,10 @@
 pub mod bundle;
 pub mod params;
 
+mod algorithm_timing;
 mod audit;
 mod backend;
+mod constants;
 mod context;
 mod convolutions;
 pub mod cudnn;
@@ -16,6 +18,7 @@ mod device_network;
 pub mod driver;
 mod frame_gaps;
 mod frame_slot;
+mod general_params;
 mod inspection;
 mod kernel_params;
 mod kernels;
@@ -31,6 +34,7 @@ use std::sync::Arc;
 use cudarc::driver::{DriverError, result, sys};
 
 pub use backend::CudaBackend;
+pub use convolutions::{Convolutions, Found};
 pub use operation::OperationSession;
 
 use super::{Backend, BackendError, remote};

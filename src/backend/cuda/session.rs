@@ -87,7 +87,7 @@ impl CudaSession {
         let timing = first
             .run(network, recorded, meanwhile)
             .map_err(|f| network.backend_error(f))?;
-        first.unstage(&network.plan, outputs);
+        first.unstage(network, outputs)?;
         Ok(timing)
     }
 
@@ -151,7 +151,7 @@ impl CudaSession {
                     .map_err(|f| network.backend_error(f))?;
                 timing = Some(timing.map_or(run, |before| before.then(run)));
                 done += painted.len();
-                other.unstage(&network.plan, painted);
+                other.unstage(network, painted)?;
                 control.set_progress(done as f32 / all as f32);
             }
             if sent.is_none() {

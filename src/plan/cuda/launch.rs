@@ -1,34 +1,11 @@
 //! The steps of a CUDA plan, each with everything that its kernel's parameters are made of.
 
-use super::{Chunking, ConvId, MainLoop, MapId, Tile};
+use super::{Chunking, ConvId, GeneralOp, MainLoop, MapId, RowPartition, Tile};
 use crate::numeric::NumericFormat;
 
 /// Most working memory of a library's convolution beyond one more copy of its input, weights and output, in
 /// bytes: algorithms that reorder a map need such a copy, and a little more.
 const SPARE_WORKSPACE_BYTES: usize = 16 << 20;
-
-/// Least pixels of a strip whose sums are taken together.
-const LEAST_STRIP_PIXELS: usize = 64;
-
-/// How a map is cut into strips for its statistics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RowPartition {
-    /// Strips of one image.
-    pub count: usize,
-    /// Pixels of a strip.
-    pub pixels: usize,
-}
-
-impl RowPartition {
-    /// About two for every multiprocessor.
-    pub(super) fn of(pixels: usize, multiprocessors: usize) -> Self {
-        let each = pixels.div_ceil(2 * multiprocessors).max(LEAST_STRIP_PIXELS);
-        Self {
-            count: pixels.div_ceil(each),
-            pixels: each,
-        }
-    }
-}
 
 /// A convolution without padding over channels-last maps: filters are (output channel, row, column,
 /// input channel), all channels as stored.
@@ -351,6 +328,8 @@ pub enum CudaOp {
         /// Read.
         from: MapId,
     },
+    /// A launch of a general graph.
+    General(GeneralOp),
 }
 
 /// One launch.

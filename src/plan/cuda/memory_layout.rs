@@ -53,12 +53,15 @@ pub struct MemoryLayout {
     pub workspace: usize,
     /// The photos in RGBA8.
     pub photo: usize,
-    /// The paintings in RGBA8.
+    /// The paintings in RGBA8, and behind them the flag of values that the maps' format cannot hold, where there is
+    /// one.
     pub painting: usize,
     /// Photos and paintings of a second batch, which travels while the first is painted.
     pub second: (usize, usize),
     /// The paintings before rounding.
     pub floats: usize,
+    /// By constant.
+    pub constants: Vec<usize>,
     /// Bytes of everything.
     pub total: usize,
 }
@@ -93,12 +96,15 @@ impl MemoryLayout {
             exchange: cutter.part(plan.exchange_bytes),
             workspace: cutter.part(plan.workspace_bytes),
             photo: cutter.part(4 * pixels(plan.extended)),
-            painting: cutter.part(4 * pixels(plan.photo)),
+            painting: cutter.part(plan.painting_bytes() + plan.flag_bytes()),
             second: (
                 cutter.part(4 * pixels(plan.extended)),
-                cutter.part(4 * pixels(plan.photo)),
+                cutter.part(plan.painting_bytes() + plan.flag_bytes()),
             ),
             floats: cutter.part(12 * pixels(plan.photo)),
+            constants: (plan.constants.iter())
+                .map(|constant| cutter.part(constant.bytes))
+                .collect(),
             total: cutter.used,
         }
     }

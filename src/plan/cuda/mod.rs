@@ -2,16 +2,20 @@
 //!
 //! Pure: the same network, size, mode and device limits give the same plan on every computer, with or
 //! without a GPU. Maps lie channels-last (NHWC), channels padded to a multiple of 16; one image of a
-//! batch after the other.
+//! batch after the other. Graphs like Johnson's networks have kernels of their own; all others run in plain ones
+//! (`general`).
 
 mod ceiling;
 mod chain;
+mod constant;
 mod conv;
 mod fused;
+mod general;
 mod launch;
 mod library;
 mod memory_layout;
 mod operations;
+mod row_partition;
 mod tiles;
 mod unfused;
 
@@ -21,12 +25,17 @@ mod tests;
 
 pub use ceiling::flops_per_clock;
 pub use chain::MOST_CHAINED;
+pub use constant::{Constant, ConstantId, ConstantValues, ConvWeights, Part, WeightOrder};
+pub use general::{
+    Edge, GeneralConv, GeneralOp, Move, MoveKind, PointFunction, Pointwise, ReduceKind,
+};
 pub use launch::{
-    ConvLaunch, ConvolutionShape, CudaOp, CudaStep, LibraryConv, RowPartition, Source, Taps, Target,
+    ConvLaunch, ConvolutionShape, CudaOp, CudaStep, LibraryConv, Source, Taps, Target,
 };
 pub use library::leaves_convolutions;
 pub use memory_layout::{ConvMemory, MemoryLayout};
 pub use operations::{Operation, OperationKind, OperationPlan};
+pub use row_partition::RowPartition;
 pub use tiles::*;
 
 use std::ops::Range;
@@ -37,7 +46,7 @@ use super::{
     extended,
 };
 use crate::{
-    graph::{Graph, NodeId},
+    graph::{Graph, Node, NodeId},
     mode::{Mode, Precision, Variant},
     numeric::{NumberFormat, NumericFormat},
     tensor::Shape,
@@ -101,6 +110,12 @@ pub enum CudaPlanError {
         /// Largest side.
         most: usize,
     },
+    /// What only the plain kernels compute, in a mode that they do not have.
+    #[error("{cause}; choose fp32 or fp16, in baseline or fused")]
+    Mode {
+        /// Why the mode's own kernels do not.
+        cause: Box<CudaPlanError>,
+    },
 }
 
 /// Whether a device computes in a precision.
@@ -153,6 +168,10 @@ pub struct CudaPlan {
     pub arena_bytes: usize,
     /// Bytes of the packed weights of every convolution.
     pub weight_bytes: Vec<usize>,
+    /// What the launches of a general graph read beside maps.
+    pub constants: Vec<Constant>,
+    /// Whether launches note values that the maps' format cannot hold.
+    pub notes_overflow: bool,
     /// Most values that the statistics of a launch need.
     pub partial_values: usize,
     /// Most tickets (counters of finished CTAs) that a launch needs.
@@ -162,6 +181,9 @@ pub struct CudaPlan {
     /// Who computes the convolutions, in modes that leave them to a library where there is one.
     pub conv_provider: Option<ConvProvider>,
 }
+
+/// Why no library computes the convolutions of a general graph.
+const OWN_CONVOLUTIONS: &str = "libraries compute those of Johnson's networks only";
 
 /// Units of the arena's placement: 16 bytes, so that buffers start at multiples of 256.
 const UNIT_BYTES: usize = 16;
@@ -210,16 +232,49 @@ impl CudaPlan {
     ) -> Result<Self, CudaPlanError> {
         precision_supported(mode.precision, limits)?;
         let extended = extended(graph, (height, width));
+        let shapes = graph.shapes(extended.0, extended.1);
+        let shapes = shapes.map_err(PlanError::from)?;
+        let photo = (height, width);
+        let specialised = match general::unlike_specialised(graph, &shapes, photo) {
+            Some(Node { name: node, .. }) => Err(PlanError::NoKernel { node: node.clone() }.into()),
+            None => Self::specialised(graph, (photo, extended), batch, mode, limits, library),
+        };
+        match specialised {
+            Err(_) if general::has_mode(mode) => {
+                let mut builder = Builder::new(&[], batch, mode.precision, limits, None);
+                builder.plan_general(graph, &shapes, photo, mode.variant == Variant::Fused)?;
+                let plan = builder.finish(mode, photo, extended);
+                Ok(Self {
+                    notes_overflow: mode.precision.format().storage.bytes() == 2,
+                    conv_provider: leaves_convolutions(mode)
+                        .then(|| ConvProvider::own(OWN_CONVOLUTIONS)),
+                    ..plan
+                })
+            }
+            Err(cause) => Err(CudaPlanError::Mode {
+                cause: Box::new(cause),
+            }),
+            planned => planned,
+        }
+    }
+
+    /// A plan of the kernels that are made for the launches of Johnson's networks.
+    fn specialised(
+        graph: &Graph,
+        (photo, extended): ((usize, usize), (usize, usize)),
+        batch: usize,
+        mode: Mode,
+        limits: &DeviceLimits,
+        library: Option<&str>,
+    ) -> Result<Self, CudaPlanError> {
         let grouped = Grouped::new(graph, extended, mode.variant)?;
         let convs = ConvLayer::of_graph(graph);
         let mut builder = Builder::new(&convs, batch, mode.precision, limits, library);
         match mode.variant {
-            Variant::Fused => builder.plan_fused(&grouped, (height, width))?,
-            Variant::FusedNorm | Variant::Baseline => {
-                builder.plan_unfused(&grouped, (height, width))?;
-            }
+            Variant::Fused => builder.plan_fused(&grouped, photo)?,
+            Variant::FusedNorm | Variant::Baseline => builder.plan_unfused(&grouped, photo)?,
         }
-        Ok(builder.finish(mode, (height, width), extended))
+        Ok(builder.finish(mode, photo, extended))
     }
 
     /// The number formats that it computes in.
@@ -242,6 +297,16 @@ impl CudaPlan {
             [one] => one.layer.clone(),
             [] => String::new(),
         }
+    }
+
+    /// Bytes of the paintings of a batch, in RGBA8, without what follows them.
+    pub const fn painting_bytes(&self) -> usize {
+        4 * self.batch * self.photo.0 * self.photo.1
+    }
+
+    /// Bytes of the flag behind the paintings by which launches say that the maps' format cannot hold a value.
+    pub const fn flag_bytes(&self) -> usize {
+        if self.notes_overflow { 4 } else { 0 }
     }
 
     /// Bytes of device memory that a session takes.
@@ -283,6 +348,7 @@ struct Builder<'a> {
     maps: Vec<MapBuffer>,
     lifetimes: Vec<Lifetime>,
     weight_bytes: Vec<usize>,
+    constants: Vec<Constant>,
     partial_values: usize,
     tickets: usize,
     workspace_bytes: usize,
@@ -307,6 +373,7 @@ impl<'a> Builder<'a> {
             maps: Vec::new(),
             lifetimes: Vec::new(),
             weight_bytes: vec![0; convs.len()],
+            constants: Vec::new(),
             partial_values: 0,
             tickets: 0,
             workspace_bytes: 0,
@@ -341,6 +408,8 @@ impl<'a> Builder<'a> {
             maps,
             arena_bytes: units * UNIT_BYTES,
             weight_bytes: self.weight_bytes,
+            constants: self.constants,
+            notes_overflow: false,
             partial_values: self.partial_values,
             tickets: self.tickets,
             workspace_bytes: self.workspace_bytes,
@@ -364,8 +433,12 @@ impl<'a> Builder<'a> {
 
     /// A map that the next step writes, with so many channels as stored.
     fn map_of(&mut self, shape: Shape, channels: usize) -> MapId {
-        let bytes =
-            self.batch * shape.height * shape.width * channels * self.format.storage.bytes();
+        let values = self.batch * shape.height * shape.width * channels;
+        self.buffer(shape, channels, values * self.format.storage.bytes())
+    }
+
+    /// Bytes that the next step writes, for values of a map.
+    fn buffer(&mut self, shape: Shape, channels: usize, bytes: usize) -> MapId {
         self.lifetimes.push(Lifetime {
             len: bytes.div_ceil(UNIT_BYTES),
             first_step: self.steps.len(),

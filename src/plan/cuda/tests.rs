@@ -20,7 +20,7 @@ const fn device(
 
 /// One of each architecture that the kernels are compiled for (CUDA C++ Programming Guide, technical
 /// specifications per compute capability).
-const DEVICES: [DeviceLimits; 7] = [
+pub(super) const DEVICES: [DeviceLimits; 7] = [
     device((7, 5), 40, (64, 64)),
     device((8, 0), 108, (163, 164)),
     device((8, 6), 68, (99, 100)),
@@ -199,15 +199,19 @@ fn what_a_device_cannot_do_is_refused_with_the_reason() {
     assert_eq!(error, "bf16 needs compute capability 8.0, this GPU has 7.5");
     let mut spec = NetworkSpec::with_widths([32, 64, 128]);
     spec.kernels.first = 11;
-    let mode = Mode::new(Variant::Fused, Precision::Fp16);
+    let mode = Mode::new(Variant::Fused, Precision::Bf16);
     let graph = spec.graph().expect("a graph");
     let error = CudaPlan::new(&graph, (64, 64), 1, mode, &DEVICES[4])
         .expect_err("too large")
         .to_string();
-    assert!(
-        error.contains("conv1") && error.contains("11x11"),
-        "{error}"
+    assert_eq!(
+        error,
+        "conv1 has a 11x11 kernel; on the GPU it may be at most 9x9; choose fp32 or fp16, in \
+         baseline or fused"
     );
+    let mode = Mode::new(Variant::Fused, Precision::Fp16);
+    let general = plan(&graph, (64, 64), mode, &DEVICES[4]);
+    assert!(general.notes_overflow, "its launches are the general ones");
 }
 
 /// Maps that a step reads and maps that it writes.
@@ -249,10 +253,14 @@ fn touched(op: &CudaOp) -> (Vec<MapId>, Vec<MapId>) {
             (reads, vec![map])
         }
         CudaOp::StorePicture { from } => (vec![from], vec![]),
+        CudaOp::General(op) => {
+            let (reads, to) = op.maps();
+            (reads, vec![to])
+        }
     }
 }
 
-fn check(plan: &CudaPlan, device: &DeviceLimits) {
+pub(super) fn check(plan: &CudaPlan, device: &DeviceLimits) {
     let launched: Vec<usize> = plan.launches.iter().cloned().flatten().collect();
     assert_eq!(launched, (0..plan.steps.len()).collect::<Vec<_>>());
     for steps in plan.launches.iter().filter(|steps| steps.len() > 1) {

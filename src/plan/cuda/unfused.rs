@@ -180,7 +180,7 @@ impl Builder<'_> {
     }
 
     /// Nearest neighbour, twice the size.
-    fn upsample(&mut self, layer: &str, from: MapId) -> MapId {
+    pub(super) fn upsample(&mut self, layer: &str, from: MapId) -> MapId {
         let small = self.maps[from].shape;
         let big = Shape::new(small.channels, 2 * small.height, 2 * small.width);
         let to = self.map(big);
@@ -381,7 +381,7 @@ impl Builder<'_> {
     }
 
     /// A thread for every pixel of a picture.
-    fn pixel_grid(&self, (height, width): (usize, usize)) -> (u32, u32, u32) {
+    pub(super) fn pixel_grid(&self, (height, width): (usize, usize)) -> (u32, u32, u32) {
         let across = width.div_ceil(ELEMENTWISE_THREADS as usize);
         (across as u32, height as u32, self.batch as u32)
     }

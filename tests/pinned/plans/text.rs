@@ -358,6 +358,8 @@ impl CudaNames<'_> {
                 self.maybe(residual)
             ),
             CudaOp::StorePicture { from } => format!("store from={}", self.map(from)),
+            // No pinned plan is a general one.
+            CudaOp::General(op) => format!("general {op:?}"),
         }
     }
 

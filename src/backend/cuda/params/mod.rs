@@ -30,14 +30,21 @@ macro_rules! params {
     };
 }
 
+mod block;
 mod conv;
 mod elementwise;
+mod general;
 mod instance_norm;
 
+pub use block::KernelParams;
 pub use conv::{ChainLayer, ChainParams, ConvParams};
 pub use elementwise::{
     AddParams, AffineParams, BiasParams, LoadPhotoParams, MapParams, NormaliseParams, PadParams,
     StoreFloatsParams, StorePictureParams,
+};
+pub use general::{
+    GeneralCombineParams, GeneralConvParams, GeneralMoveParams, GeneralPointwiseParams,
+    GeneralPoolParams, GeneralReduceFinishParams, GeneralReducePartialParams, GeneralResizeParams,
 };
 pub use instance_norm::{
     FinishParams, NormApplyParams, NormPlaneParams, NormStatisticsParams, PartialParams,
@@ -88,7 +95,12 @@ mod tests {
 
     #[test]
     fn the_kernels_see_the_same_blocks() {
-        let blocks = [conv::BLOCKS, elementwise::BLOCKS, instance_norm::BLOCKS];
+        let blocks = [
+            conv::BLOCKS,
+            elementwise::BLOCKS,
+            general::BLOCKS,
+            instance_norm::BLOCKS,
+        ];
         assert!(blocks.iter().all(|blocks| !blocks.is_empty()));
         for block in blocks.into_iter().flatten() {
             let ours: Vec<(String, usize)> = block

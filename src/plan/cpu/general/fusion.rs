@@ -26,12 +26,16 @@ fn is_pointwise(op: &Op) -> bool {
     )
 }
 
+/// Whether it puts values around a map.
+const fn is_padding(op: &Op) -> bool {
+    matches!(op, Op::Pad { .. } | Op::PadSame { .. })
+}
+
 /// The steps of a graph, in the order in which they can run: by their last nodes, when everything that any of
 /// their nodes reads is there.
 pub(super) fn units(graph: &Graph, is_fused: bool) -> Vec<Unit> {
     let nodes = graph.nodes();
     let readers = graph.readers();
-    let is_pad = |id: NodeId| matches!(nodes[id].op, Op::Pad { .. } | Op::PadSame { .. });
     let is_conv = |id: NodeId| matches!(nodes[id].op, Op::Conv2d(_));
     let mut is_taken = vec![false; nodes.len()];
     let mut units = Vec::new();
@@ -48,10 +52,8 @@ pub(super) fn units(graph: &Graph, is_fused: bool) -> Vec<Unit> {
             units.push(unit);
             continue;
         }
-        if is_pad(id)
-            && !readers[id].is_empty()
-            && readers[id].iter().all(|&reader| is_conv(reader))
-        {
+        let is_pad = is_padding(op);
+        if is_pad && !readers[id].is_empty() && readers[id].iter().all(|&reader| is_conv(reader)) {
             // Every convolution that reads it pads while it loads.
             continue;
         }
@@ -61,7 +63,7 @@ pub(super) fn units(graph: &Graph, is_fused: bool) -> Vec<Unit> {
         };
         if is_conv(id) {
             let input = nodes[id].inputs[0];
-            unit.pad = is_pad(input).then_some(input);
+            unit.pad = is_padding(&nodes[input].op).then_some(input);
         }
         if is_pointwise(op) || matches!(op, Op::Conv2d(_) | Op::ConvTranspose2d { .. }) {
             let mut last = id;

@@ -130,13 +130,6 @@ impl<'a> GeneralBuilder<'a> {
         self.graph.nodes()[node].op == Op::InstanceStatistics
     }
 
-    /// What a node pads its map with.
-    fn padding(&self, node: NodeId) -> Option<(PadMode, Sides)> {
-        let node = &self.graph.nodes()[node];
-        let Shape { height, width, .. } = self.shapes[*node.inputs.first()?];
-        node.op.padding(height, width)
-    }
-
     fn scratch(&mut self, elements: usize) {
         self.scratch_len = self.scratch_len.max(elements);
     }
@@ -197,9 +190,6 @@ impl<'a> GeneralBuilder<'a> {
                 0 => self.graph.nodes()[id].inputs[0],
                 _ => unit.nodes[at - 1],
             };
-            if let Op::Sized(_) = self.graph.nodes()[id].op {
-                continue;
-            }
             let pass = self.pointwise(id, before)?;
             if !label.is_empty() {
                 label.push_str(", ");
@@ -226,8 +216,7 @@ impl<'a> GeneralBuilder<'a> {
         }
         match node.op {
             Op::Conv2d(_) | Op::ConvTranspose2d { .. } => return self.conv(unit),
-            Op::Sized(_)
-            | Op::Affine
+            Op::Affine
             | Op::InstanceNorm { .. }
             | Op::Relu
             | Op::Prelu
@@ -247,10 +236,15 @@ impl<'a> GeneralBuilder<'a> {
                 },
             ),
             Op::Picture => ("store", GeneralOp::Store { from: from? }),
+            // The photo, which every other map of the graph is behind.
+            Op::Sized(_) => (
+                "size",
+                self.index(head, from?, Index::Crop(Sides::default())),
+            ),
             Op::Pad { .. } | Op::PadSame { .. } => {
                 let (mode, sides) = self.padding(head)?;
-                let op = self.index(head, from?, Index::Pad { mode, sides });
-                (pad_name(mode), op)
+                let index = Index::Pad { mode, sides };
+                (pad_name(mode), self.index(head, from?, index))
             }
             Op::Crop(sides) => ("crop", self.index(head, from?, Index::Crop(sides))),
             Op::Upsample => ("upsample", self.index(head, from?, Index::Upsample)),
@@ -334,8 +328,7 @@ impl<'a> GeneralBuilder<'a> {
                 };
                 ("average pool", op)
             }
-            Op::Sized(_)
-            | Op::Conv2d(_)
+            Op::Conv2d(_)
             | Op::ConvTranspose2d { .. }
             | Op::Affine
             | Op::InstanceNorm { .. }
@@ -346,6 +339,13 @@ impl<'a> GeneralBuilder<'a> {
         };
         self.step(unit, name.to_owned(), op, 0, 0);
         Some(())
+    }
+
+    /// What a padding puts around its map.
+    fn padding(&self, pad: NodeId) -> Option<(PadMode, Sides)> {
+        let node = &self.graph.nodes()[pad];
+        let of = self.shapes[*node.inputs.first()?];
+        node.op.padding(of.height, of.width)
     }
 
     fn index(&mut self, node: NodeId, from: MapId, index: Index) -> GeneralOp {
@@ -380,10 +380,7 @@ impl<'a> GeneralBuilder<'a> {
         let (head, last) = (unit.nodes[0], unit.last());
         let input = self.graph.nodes()[head].inputs[0];
         let from = self.read(input)?;
-        let (chain, mut label) = self.chain(unit, 0)?;
-        if label.is_empty() {
-            label.push_str("size");
-        }
+        let (chain, label) = self.chain(unit, 0)?;
         let is_operand = chain.iter().any(|pass| pass.operand() == Some(from));
         let to = if self.last_read[input] == last && !is_operand {
             self.kept[last] = Some(from);

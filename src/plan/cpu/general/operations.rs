@@ -3,7 +3,7 @@
 use super::super::MapId;
 use crate::graph::{Arithmetic, BlockOrder, Function, PadMode, Pool, Sides};
 
-/// Index of a convolution in [`GeneralParts::convs`](super::parts::GeneralParts::convs).
+/// Index of a convolution in [`GeneralParts::convs`](super::GeneralParts::convs).
 pub type GeneralConvId = usize;
 /// Index of a node in [`GeneralParts::channel_nodes`](super::GeneralParts::channel_nodes).
 pub type ChannelValuesId = usize;

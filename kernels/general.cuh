@@ -1,0 +1,100 @@
+// What the kernels of general graphs share: places in maps, edges, and functions of single values.
+//
+// Maps are those of element.cuh. The channels that only fill up a map are zero behind every kernel.
+#pragma once
+#include "element.cuh"
+
+namespace sf {
+
+// What stands beyond the edge of a map: the numbers are those of `Edge` in src/plan/cuda/general/launch.rs.
+enum { EDGE_OUTSIDE = 0, EDGE_MIRRORED = 1, EDGE_REPEATED = 2 };
+
+// What becomes of a value: the numbers are those of `PointFunction` in src/plan/cuda/general/launch.rs.
+enum {
+    FUNCTION_NONE = 0,
+    FUNCTION_RELU = 1,
+    FUNCTION_LEAKY_RELU = 2,
+    FUNCTION_ELU = 3,
+    FUNCTION_SIGMOID = 4,
+    FUNCTION_HARD_SIGMOID = 5,
+    FUNCTION_TANH = 6,
+    FUNCTION_CLIP = 7,
+    FUNCTION_SQRT = 8,
+    FUNCTION_RECIPROCAL = 9,
+    FUNCTION_ABS = 10,
+    FUNCTION_EXP = 11,
+    FUNCTION_SOFTPLUS = 12,
+    FUNCTION_ERF = 13,
+};
+
+// The function of a value; `first` and `second` are the numbers that it is written with. Not inlined: it is the
+// same for all values of a launch, and unrolled loops would hold it many times.
+__device__ __noinline__ float applied(int function, float x, float first, float second) {
+    switch (function) {
+        // Written so that a NaN stays one.
+        case FUNCTION_RELU: return x < 0.0f ? 0.0f : x;
+        case FUNCTION_LEAKY_RELU: return x < 0.0f ? first * x : x;
+        case FUNCTION_ELU: return x < 0.0f ? first * expm1f(x) : x;
+        case FUNCTION_SIGMOID: return 1.0f / (1.0f + expf(-x));
+        case FUNCTION_HARD_SIGMOID: return fminf(fmaxf(first * x + second, 0.0f), 1.0f);
+        case FUNCTION_TANH: return tanhf(x);
+        case FUNCTION_CLIP: return fminf(fmaxf(x, first), second);
+        case FUNCTION_SQRT: return sqrtf(x);
+        case FUNCTION_RECIPROCAL: return 1.0f / x;
+        case FUNCTION_ABS: return fabsf(x);
+        case FUNCTION_EXP: return expf(x);
+        case FUNCTION_SOFTPLUS: return fmaxf(x, 0.0f) + log1pf(expf(-fabsf(x)));
+        case FUNCTION_ERF: return erff(x);
+        default: return x;
+    }
+}
+
+// Notes that a value cannot be kept in 16 bits: from 65520 on fp16 rounds to infinity. A NaN counts too.
+template <class T> __device__ __forceinline__ void note_overflow(u32* overflow, float largest) {
+    if constexpr (sizeof(T) == 2) {
+        // All who write here write the same.
+        if (!(largest < 65520.0f)) *overflow = 1u;
+    }
+}
+
+// The larger magnitude; a NaN stays one.
+__device__ __forceinline__ float larger(float largest, float v) {
+    float magnitude = fabsf(v);
+    return magnitude <= largest ? largest : magnitude;
+}
+
+// The place on a side of a map that a position reads; -1 where nothing stands there.
+__device__ __forceinline__ int place_on(int position, int side, int edge) {
+    if ((u32)position < (u32)side) return position;
+    if (edge == EDGE_MIRRORED) return reflected(position, side);
+    if (edge == EDGE_REPEATED) return position < 0 ? 0 : side - 1;
+    return -1;
+}
+
+// Index of the first value of a pixel.
+__device__ __forceinline__ u64 pixel_at(int n, int y, int x, int height, int width, int channels) {
+    return (((u64)n * (u32)height + (u32)y) * (u32)width + (u32)x) * (u32)channels;
+}
+
+// Where a thread of the row grid works: unit `unit` of `units` of a pixel of row y of image n. The grid is
+// (ceil(width * units / 256), height, batch), blocks have 256 threads.
+struct Spot {
+    int n;
+    int y;
+    int x;
+    int unit;
+    bool is_inside;
+};
+
+__device__ __forceinline__ Spot spot(int width, int units) {
+    int at = (int)(blockIdx.x * 256 + threadIdx.x);
+    Spot s;
+    s.n = (int)blockIdx.z;
+    s.y = (int)blockIdx.y;
+    s.x = at / units;
+    s.unit = at - s.x * units;
+    s.is_inside = s.x < width;
+    return s;
+}
+
+}  // namespace sf

@@ -1,0 +1,99 @@
+// Values at other places, unchanged, for graphs that the specialised kernels do not compute: padding, cropping,
+// joining and cutting of channels, blocks of pixels to channels and back.
+//
+// Computes, for every n, y, x and every unit u < count of a pixel, with `to` at unit first + u:
+//   MOVE_PLACES          to = from[n, place(y - top), place(x - left), u + source]; beyond the edge (`edge`) it is
+//                        mirrored or repeated, or `fill`. A crop has negative margins.
+//   MOVE_BLOCK_FIRST     to = from[n, y / block, x / block, (y % block * block + x % block) * width + u]
+//   MOVE_CHANNEL_FIRST   to = from[n, y / block, x / block, (u * block + y % block) * block + x % block]
+//   MOVE_TO_CHANNELS     to = from[n, y * block + u / width / block, x * block + u / width % block, u % width]
+// where width = block_units. Units from `real` on are zeros: they only fill the map up.
+//
+// Entries: general_move_128, _32 and _16, by the bits of a unit: 16 bytes of channels where all numbers of channels
+// are multiples of it, else a single value of f32 or f16.
+//
+// Layouts: maps of element.cuh, whose channels are counted in units here.
+//
+// Launch: block 256, grid (ceil(out_width * count / 256), out_height, batch), no shared memory; a thread a unit.
+//
+// Work: at 512x512x32 fp16, 16.8 MB each are read and written. Roofline: memory.
+// Measured: NOT MEASURED.
+//
+// Numerics: none; bits are copied.
+//
+// Barriers: none; threads share nothing.
+#include "general.cuh"
+
+using namespace sf;
+
+// `fill` are the bits of a value, of an f16 one twice.
+struct GeneralMoveParams {
+    const void* from;
+    void* to;
+    int in_height;
+    int in_width;
+    int in_units;
+    int out_height;
+    int out_width;
+    int out_units;
+    int first;
+    int count;
+    int real;
+    int source;
+    int kind;
+    int edge;
+    int top;
+    int left;
+    int block;
+    int block_units;
+    u32 fill;
+    int spare;
+};
+static_assert(sizeof(GeneralMoveParams) == 88, "mirrored in params.rs");
+
+// The numbers are those of `MoveKind` in src/plan/cuda/general/launch.rs.
+enum { MOVE_PLACES = 0, MOVE_BLOCK_FIRST = 1, MOVE_CHANNEL_FIRST = 2, MOVE_TO_CHANNELS = 3 };
+
+template <class Unit> __device__ __forceinline__ Unit unit_of(u32 bits);
+template <> __device__ __forceinline__ uint4 unit_of<uint4>(u32 bits) { return make_uint4(bits, bits, bits, bits); }
+template <> __device__ __forceinline__ u32 unit_of<u32>(u32 bits) { return bits; }
+template <> __device__ __forceinline__ u16 unit_of<u16>(u32 bits) { return (u16)bits; }
+
+template <class Unit> __device__ __forceinline__ void move(const GeneralMoveParams& p) {
+    Spot s = spot(p.out_width, p.count);
+    if (!s.is_inside) return;
+    int y, x, unit;
+    if (p.kind == MOVE_PLACES) {
+        y = place_on(s.y - p.top, p.in_height, p.edge);
+        x = place_on(s.x - p.left, p.in_width, p.edge);
+        unit = s.unit + p.source;
+    } else if (p.kind == MOVE_TO_CHANNELS) {
+        const int at = s.unit / p.block_units;
+        y = s.y * p.block + at / p.block;
+        x = s.x * p.block + at % p.block;
+        unit = s.unit % p.block_units;
+    } else {
+        const int down = s.y % p.block, across = s.x % p.block;
+        y = s.y / p.block;
+        x = s.x / p.block;
+        unit = p.kind == MOVE_BLOCK_FIRST ? (down * p.block + across) * p.block_units + s.unit
+                                          : (s.unit * p.block + down) * p.block + across;
+    }
+    Unit value = unit_of<Unit>(p.fill);
+    if (s.unit >= p.real)
+        value = unit_of<Unit>(0u);
+    else if (y >= 0 && x >= 0)
+        value = static_cast<const Unit*>(p.from)[pixel_at(s.n, y, x, p.in_height, p.in_width, p.in_units) + (u32)unit];
+    static_cast<Unit*>(p.to)[pixel_at(s.n, s.y, s.x, p.out_height, p.out_width, p.out_units) + (u32)(p.first + s.unit)] =
+        value;
+}
+
+#define ENTRY(bits, Unit)                                                                           \
+    extern "C" __global__ void __launch_bounds__(256)                                               \
+        general_move_##bits(const __grid_constant__ GeneralMoveParams p) {                          \
+        move<Unit>(p);                                                                              \
+    }
+
+ENTRY(128, uint4)
+ENTRY(32, u32)
+ENTRY(16, u16)

@@ -1,0 +1,297 @@
+//! Parameter blocks of the kernels of general graphs.
+
+params! {
+    /// Of `general_conv_*`.
+    GeneralConvParams = 160 in "general_conv.cu" {
+        /// Map (n, in_height, in_width, in_stored).
+        from: u64,
+        /// Weights in the order of the entry.
+        weights: u64,
+        /// Map (n, out_height, out_width, out_stored) to write.
+        to: u64,
+        /// Eight numbers a phase.
+        phases: u64,
+        /// Four numbers a tap.
+        taps: u64,
+        /// fp32 (out_stored).
+        bias: u64,
+        /// fp32 (out_stored), or 0.
+        scale: u64,
+        /// fp32 (out_stored), where there is a scale.
+        shift: u64,
+        /// fp32 (out_stored), or 0.
+        slopes: u64,
+        /// Set where a value does not fit the map; unused for f32.
+        overflow: u64,
+        /// Images.
+        batch: i32,
+        /// Rows of `from`.
+        in_height: i32,
+        /// Columns of `from`.
+        in_width: i32,
+        /// Channels of `from`, padding included.
+        in_stored: i32,
+        /// Rows of `to`.
+        out_height: i32,
+        /// Columns of `to`.
+        out_width: i32,
+        /// Channels of `to` that exist.
+        out_channels: i32,
+        /// Channels of `to`, padding included.
+        out_stored: i32,
+        /// Rows of `from` from output to output of a phase.
+        stride_y: i32,
+        /// Columns of `from` from output to output of a phase.
+        stride_x: i32,
+        /// Rows of `to` from output to output of a phase.
+        step_y: i32,
+        /// Columns of `to` from output to output of a phase.
+        step_x: i32,
+        /// What stands beyond the edge of `from`.
+        edge: i32,
+        /// Inputs of a group.
+        group_in: i32,
+        /// Outputs of a group.
+        group_out: i32,
+        /// What becomes of the sums.
+        function: i32,
+        /// The function's first number.
+        first: f32,
+        /// The function's second number.
+        second: f32,
+        /// Factor on the sums.
+        factor: f32,
+        /// Unused.
+        spare: i32,
+    }
+
+    /// Of `general_pointwise_*`.
+    GeneralPointwiseParams = 96 in "general_pointwise.cu" {
+        /// Map (n, height, width, channels).
+        from: u64,
+        /// Map to write; may be `from`.
+        to: u64,
+        /// fp32 (n, channels), or 0.
+        mean: u64,
+        /// fp32 (n, channels), where there is a mean.
+        variance: u64,
+        /// fp32 (channels), or 0.
+        scale: u64,
+        /// fp32 (channels), where there is a scale.
+        shift: u64,
+        /// fp32 (channels), or 0.
+        slopes: u64,
+        /// Set where a value does not fit the map; unused for f32.
+        overflow: u64,
+        /// Width in pixels.
+        width: i32,
+        /// Height in pixels.
+        height: i32,
+        /// Channels, padding included.
+        channels: i32,
+        /// Channels that exist.
+        real: i32,
+        /// What becomes of the values.
+        function: i32,
+        /// The function's first number.
+        first: f32,
+        /// The function's second number.
+        second: f32,
+        /// Added to the variance.
+        eps: f32,
+    }
+
+    /// Of `general_combine_*`.
+    GeneralCombineParams = 88 in "general_pointwise.cu" {
+        /// Map (n, a_height, a_width, a_stored).
+        a: u64,
+        /// Map (n, b_height, b_width, b_stored).
+        b: u64,
+        /// Map (n, height, width, channels) to write.
+        to: u64,
+        /// Set where a value does not fit the map; unused for f32.
+        overflow: u64,
+        /// Width of `a`, or 1.
+        a_width: i32,
+        /// Height of `a`, or 1.
+        a_height: i32,
+        /// Channels of `a` that exist: `real`, or 1.
+        a_channels: i32,
+        /// Channels of `a`, padding included.
+        a_stored: i32,
+        /// Width of `b`, or 1.
+        b_width: i32,
+        /// Height of `b`, or 1.
+        b_height: i32,
+        /// Channels of `b` that exist: `real`, or 1.
+        b_channels: i32,
+        /// Channels of `b`, padding included.
+        b_stored: i32,
+        /// Width in pixels.
+        width: i32,
+        /// Height in pixels.
+        height: i32,
+        /// Channels, padding included.
+        channels: i32,
+        /// Channels that exist.
+        real: i32,
+        /// Sum, difference, product or quotient.
+        arithmetic: i32,
+        /// Unused.
+        spare: i32,
+    }
+
+    /// Of `general_move_*`.
+    GeneralMoveParams = 88 in "general_move.cu" {
+        /// Map (n, in_height, in_width, in_units).
+        from: u64,
+        /// Map (n, out_height, out_width, out_units) to write.
+        to: u64,
+        /// Rows of `from`.
+        in_height: i32,
+        /// Columns of `from`.
+        in_width: i32,
+        /// Units of a pixel of `from`.
+        in_units: i32,
+        /// Rows of `to`.
+        out_height: i32,
+        /// Columns of `to`.
+        out_width: i32,
+        /// Units of a pixel of `to`.
+        out_units: i32,
+        /// First unit that is written.
+        first: i32,
+        /// Units that are written.
+        count: i32,
+        /// Units of them that are read; zeros fill up the rest.
+        real: i32,
+        /// First unit that is read.
+        source: i32,
+        /// Where values come from.
+        kind: i32,
+        /// What stands beyond the edge of `from`.
+        edge: i32,
+        /// Rows by which values move down.
+        top: i32,
+        /// Columns by which values move to the right.
+        left: i32,
+        /// Side of a block, in pixels.
+        block: i32,
+        /// Units of a pixel in a block.
+        block_units: i32,
+        /// Bits of what stands outside.
+        fill: u32,
+        /// Unused.
+        spare: i32,
+    }
+
+    /// Of `general_resize_*`.
+    GeneralResizeParams = 64 in "general_window.cu" {
+        /// Map (n, in_height, in_width, channels).
+        from: u64,
+        /// Map (n, out_height, out_width, channels) to write.
+        to: u64,
+        /// Four places and weights for each output row.
+        rows: u64,
+        /// Four places and weights for each output column.
+        columns: u64,
+        /// Set where a value does not fit the map; unused for f32.
+        overflow: u64,
+        /// Rows of `from`.
+        in_height: i32,
+        /// Columns of `from`.
+        in_width: i32,
+        /// Rows of `to`.
+        out_height: i32,
+        /// Columns of `to`.
+        out_width: i32,
+        /// Channels, padding included.
+        channels: i32,
+        /// Places of each axis that count: 1, 2 or 4.
+        taps: i32,
+    }
+
+    /// Of `general_pool_*`.
+    GeneralPoolParams = 80 in "general_window.cu" {
+        /// Map (n, in_height, in_width, channels).
+        from: u64,
+        /// Map (n, out_height, out_width, channels) to write.
+        to: u64,
+        /// Rows of `from`.
+        in_height: i32,
+        /// Columns of `from`.
+        in_width: i32,
+        /// Rows of `to`.
+        out_height: i32,
+        /// Columns of `to`.
+        out_width: i32,
+        /// Channels, padding included.
+        channels: i32,
+        /// Rows of a window.
+        kernel_y: i32,
+        /// Columns of a window.
+        kernel_x: i32,
+        /// Rows from window to window.
+        stride_y: i32,
+        /// Columns from window to window.
+        stride_x: i32,
+        /// Rows of padding before the map.
+        top: i32,
+        /// Columns of padding before the map.
+        left: i32,
+        /// Rows of the map and the padding behind it.
+        limit_y: i32,
+        /// Columns of the map and the padding behind it.
+        limit_x: i32,
+        /// Whether the mean is taken, not the largest value.
+        is_mean: i32,
+        /// Whether padding counts in the mean.
+        counts: i32,
+        /// Unused.
+        spare: i32,
+    }
+
+    /// Of `general_reduce_partial_*`.
+    GeneralReducePartialParams = 40 in "general_window.cu" {
+        /// Map (n, pixels, channels).
+        map: u64,
+        /// fp32 (n, strips, channels, 2) to write.
+        parts: u64,
+        /// Pixels of an image.
+        pixels: i32,
+        /// Channels, padding included.
+        channels: i32,
+        /// Strips of an image.
+        strips: i32,
+        /// Pixels of a strip.
+        strip_pixels: i32,
+        /// Whether the largest value is taken.
+        is_largest: i32,
+        /// Unused.
+        spare: i32,
+    }
+
+    /// Of `general_reduce_finish_*`.
+    GeneralReduceFinishParams = 48 in "general_window.cu" {
+        /// fp32 (n, strips, channels, 2), from the launch before.
+        parts: u64,
+        /// Statistics, fp32 (2, n, channels), or map (n, 1, 1, channels) to write.
+        to: u64,
+        /// Pixels of an image.
+        pixels: i32,
+        /// Channels, padding included.
+        channels: i32,
+        /// Channels that exist.
+        real: i32,
+        /// Strips of an image.
+        strips: i32,
+        /// Pixels of a strip.
+        strip_pixels: i32,
+        /// What is taken.
+        kind: i32,
+        /// Images.
+        batch: i32,
+        /// Unused.
+        spare: i32,
+    }
+}

@@ -1,0 +1,121 @@
+//! Values that are uploaded with a network and that launches of general graphs read.
+
+use super::stored_channels;
+use crate::{
+    graph::{Conv, resize::Resize},
+    numeric::NumberFormat,
+};
+
+/// Index of a constant in [`super::CudaPlan::constants`].
+pub type ConstantId = usize;
+
+/// Bytes of a pixel or output channel that one step of the tiled convolution multiplies.
+const TILED_STEP_BYTES: usize = 64;
+
+/// How the weights of a general convolution are ordered; all channels as stored, all in the maps' format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WeightOrder {
+    /// `[tap][output][input]`, inputs padded to whole steps.
+    Tiled,
+    /// `[tap][input of a group][output]`
+    Grouped,
+    /// `[tap][channel]`
+    Depthwise,
+}
+
+/// The weights of a general convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvWeights {
+    /// The convolution.
+    pub conv: Conv,
+    /// Whether inputs come first in the network's own order.
+    pub is_transposed: bool,
+    /// How they lie on the device.
+    pub order: WeightOrder,
+}
+
+impl ConvWeights {
+    /// Inputs and outputs of a tap as they lie on the device.
+    pub const fn sides(&self, format: NumberFormat) -> (usize, usize) {
+        let outputs = stored_channels(self.conv.out_channels);
+        let inputs = match self.order {
+            WeightOrder::Tiled => {
+                let bytes = stored_channels(self.conv.in_channels) * format.bytes();
+                bytes.next_multiple_of(TILED_STEP_BYTES) / format.bytes()
+            }
+            WeightOrder::Grouped => self.conv.in_channels / self.conv.groups,
+            WeightOrder::Depthwise => 1,
+        };
+        (inputs, outputs)
+    }
+
+    const fn bytes(&self, format: NumberFormat) -> usize {
+        let (inputs, outputs) = self.sides(format);
+        self.conv.kernel[0] * self.conv.kernel[1] * inputs * outputs * format.bytes()
+    }
+}
+
+/// Which of a node's trained values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Scales or slopes.
+    Weight,
+    /// Biases or shifts.
+    Bias,
+}
+
+/// What a constant holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ConstantValues {
+    /// The weights of a node.
+    Conv {
+        /// The node's name.
+        node: String,
+        /// Their shape and order.
+        weights: ConvWeights,
+    },
+    /// A value of a node for each channel as stored, in fp32, zero where a channel only fills up.
+    Channels {
+        /// The node's name.
+        node: String,
+        /// Which values.
+        part: Part,
+        /// How many.
+        count: usize,
+    },
+    /// Whole numbers: which taps an output reads.
+    Integers(Vec<i32>),
+    /// Four places and weights for every output row or column of a resize.
+    Taps {
+        /// The resize.
+        resize: Resize,
+        /// 0 for rows, 1 for columns.
+        axis: usize,
+        /// Pixels read.
+        input: usize,
+        /// Pixels made.
+        output: usize,
+    },
+}
+
+/// A constant with its size.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Constant {
+    /// What it holds.
+    pub values: ConstantValues,
+    /// Bytes on the device.
+    pub bytes: usize,
+}
+
+impl Constant {
+    /// With maps and weights in `format`.
+    pub(super) fn new(values: ConstantValues, format: NumberFormat) -> Self {
+        let bytes = match &values {
+            ConstantValues::Conv { weights, .. } => weights.bytes(format),
+            ConstantValues::Channels { count, .. } => 4 * count,
+            ConstantValues::Integers(all) => 4 * all.len(),
+            ConstantValues::Taps { output, .. } => 32 * output,
+        };
+        Self { values, bytes }
+    }
+}

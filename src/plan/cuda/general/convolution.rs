@@ -1,0 +1,304 @@
+//! The launches of convolutions of any shape, transposed or not: which taps an output reads, which kernel and grid.
+
+use super::{
+    Planner,
+    launch::{Edge, GeneralConv, GeneralOp, Pointwise},
+};
+use crate::{
+    graph::{Class, Conv, NodeId, Op, PadMode, Sides},
+    plan::cuda::{
+        ConstantValues, ConvWeights, CudaPlanError, Part, WeightOrder, fused::PHOTO_DIVISOR,
+        stored_channels,
+    },
+};
+
+/// Pixels of a tile.
+const TILE_PIXELS: usize = 128;
+/// Channels of the tiles.
+const TILE_CHANNELS: [usize; 3] = [16, 32, 64];
+
+/// The taps of one axis that the outputs of a phase read, and how many outputs it has.
+struct AxisPhase {
+    /// Place from the output's own, and which of the kernel's.
+    taps: Vec<(i32, usize)>,
+    /// Rows or columns of the output.
+    count: usize,
+}
+
+/// The phases of an axis of a convolution, which has `margin` pixels of padding before it: one.
+fn direct(conv: &Conv, axis: usize, margin: usize, output: usize) -> Vec<AxisPhase> {
+    let tap = |k: usize| ((k * conv.dilation[axis]) as i32 - margin as i32, k);
+    vec![AxisPhase {
+        taps: (0..conv.kernel[axis]).map(tap).collect(),
+        count: output,
+    }]
+}
+
+/// The phases of an axis of a transposed convolution of which `cut` pixels are cut off before: one for each remainder
+/// of an output's place by the stride.
+fn transposed(conv: &Conv, axis: usize, cut: usize, output: usize) -> Vec<AxisPhase> {
+    let stride = conv.stride[axis];
+    let phase = |first: usize| {
+        let tap = |k: usize| {
+            let back = (first + cut) as i32 - (k * conv.dilation[axis]) as i32;
+            (back.rem_euclid(stride as i32) == 0).then(|| (back.div_euclid(stride as i32), k))
+        };
+        AxisPhase {
+            taps: (0..conv.kernel[axis]).filter_map(tap).collect(),
+            count: (output + stride - 1 - first) / stride,
+        }
+    };
+    (0..stride).map(phase).collect()
+}
+
+/// The tables of phases and taps as the kernel reads them, and the pixels of the largest phase.
+fn tables(rows: &[AxisPhase], columns: &[AxisPhase], kernel_width: usize) -> [Vec<i32>; 2] {
+    let (mut phases, mut taps) = (Vec::new(), Vec::new());
+    for (top, down) in rows.iter().enumerate() {
+        for (left, across) in columns.iter().enumerate() {
+            let first = taps.len() / 4;
+            for &(dy, ky) in &down.taps {
+                for &(dx, kx) in &across.taps {
+                    taps.extend([dy, dx, (ky * kernel_width + kx) as i32, 0]);
+                }
+            }
+            let count = taps.len() / 4 - first;
+            phases.extend(
+                [first, count, top, left, down.count, across.count, 0, 0].map(|n| n as i32),
+            );
+        }
+    }
+    [phases, taps]
+}
+
+impl Planner<'_, '_> {
+    /// The launch of a convolution, with what is folded into it.
+    pub(super) fn conv(&mut self, id: NodeId) -> Result<(), CudaPlanError> {
+        let node = &self.graph.nodes()[id];
+        let (conv, cut) = match node.op {
+            Op::Conv2d(conv) => (conv, None),
+            Op::ConvTranspose2d { conv, cut, .. } => (conv, Some(cut)),
+            _ => return Err(self.no_kernel(id)),
+        };
+        let (source, edge, margin) = match self.folded_pad(node.inputs[0]) {
+            Some((source, mode, sides)) => (source, Edge::from(mode), sides),
+            None => (node.inputs[0], Edge::Outside, Sides::default()),
+        };
+        let from = self.map(id, source)?;
+        let (input, output) = (self.shapes[source], self.shapes[id]);
+        let (rows, columns) = match cut {
+            None => (
+                direct(&conv, 0, margin.top, output.height),
+                direct(&conv, 1, margin.left, output.width),
+            ),
+            Some(cut) => (
+                transposed(&conv, 0, cut.top, output.height),
+                transposed(&conv, 1, cut.left, output.width),
+            ),
+        };
+        let most = |phases: &[AxisPhase]| phases.iter().map(|p| p.count).max().unwrap_or(0);
+        let largest_phase = most(&rows) * most(&columns);
+        let phase_count = rows.len() * columns.len();
+        let order = match conv.groups {
+            1 => WeightOrder::Tiled,
+            groups if groups == conv.in_channels && groups == conv.out_channels => {
+                WeightOrder::Depthwise
+            }
+            _ => WeightOrder::Grouped,
+        };
+        let weights = ConvWeights {
+            conv,
+            is_transposed: cut.is_some(),
+            order,
+        };
+        let [phases, taps] = tables(&rows, &columns, conv.kernel[1]);
+        let name = node.name.clone();
+        let weights = self.constant(ConstantValues::Conv {
+            node: name.clone(),
+            weights,
+        });
+        let bias = self.constant(ConstantValues::Channels {
+            node: name,
+            part: Part::Bias,
+            count: stored_channels(conv.out_channels),
+        });
+        let phases = self.constant(ConstantValues::Integers(phases));
+        let taps = self.constant(ConstantValues::Integers(taps));
+        let factor = self.factor(id);
+        let (last, after) = self.folded_behind(id, Pointwise::NONE);
+        let to = self.made(last, output);
+        let op = GeneralOp::Conv(GeneralConv {
+            from,
+            to,
+            weights,
+            bias,
+            phases,
+            taps,
+            stride: if cut.is_some() { [1; 2] } else { conv.stride },
+            step: if cut.is_some() { conv.stride } else { [1; 2] },
+            edge,
+            group: [
+                conv.in_channels / conv.groups,
+                conv.out_channels / conv.groups,
+            ],
+            factor,
+            after,
+        });
+        let stored = stored_channels(conv.out_channels);
+        let [.., widest] = TILE_CHANNELS;
+        let covers = |tile: &usize| *tile >= stored;
+        let tile = TILE_CHANNELS.into_iter().find(covers).unwrap_or(widest);
+        let (entry, grid) = match order {
+            WeightOrder::Tiled => {
+                let tiles = (self.builder.batch * largest_phase).div_ceil(TILE_PIXELS);
+                let grid = (tiles, stored.div_ceil(tile), phase_count);
+                (
+                    format!("conv_{TILE_PIXELS}x{tile}"),
+                    (grid.0 as u32, grid.1 as u32, grid.2 as u32),
+                )
+            }
+            WeightOrder::Grouped => ("conv_grouped".to_owned(), self.grid(output, stored)),
+            WeightOrder::Depthwise => {
+                let packs = stored / self.pack_channels();
+                ("conv_depthwise".to_owned(), self.grid(output, packs))
+            }
+        };
+        let products = conv.kernel[0] * conv.kernel[1] * conv.in_channels / conv.groups;
+        // Every value of the smaller side meets every weight once.
+        let pixels = match cut {
+            None => output.height * output.width,
+            Some(_) => input.height * input.width,
+        };
+        let flops = 2 * (pixels * products * conv.out_channels) as u64;
+        self.step(
+            id,
+            op,
+            &entry,
+            grid,
+            (input.len() + self.parameters(id), output.len()),
+        );
+        if let Some(step) = self.builder.steps.last_mut() {
+            step.flops = self.builder.batch as u64 * flops;
+        }
+        Ok(())
+    }
+
+    /// What the sums of a convolution are multiplied by. In fp16 the sums over the photo's levels are divided as in
+    /// the specialised plans, where only a norm reads them, which takes the factor out again.
+    pub(super) fn factor(&self, id: NodeId) -> f32 {
+        let nodes = self.graph.nodes();
+        if nodes[id].op.class() != Class::Contract {
+            return 1.0;
+        }
+        let mut from = nodes[id].inputs[0];
+        while matches!(
+            nodes[from].op,
+            Op::Sized(_) | Op::Pad { .. } | Op::PadSame { .. } | Op::Upsample | Op::Crop(_)
+        ) {
+            from = nodes[from].inputs[0];
+        }
+        let is_own_norm = |reader: NodeId| {
+            let inputs = &nodes[reader].inputs;
+            matches!(nodes[reader].op, Op::InstanceNorm { .. })
+                && inputs[0] == id
+                && nodes[inputs[1]].inputs == [id]
+        };
+        let is_scale_free = |&reader: &NodeId| match nodes[reader].op {
+            Op::InstanceStatistics => self.readers[reader].iter().all(|&norm| is_own_norm(norm)),
+            _ => is_own_norm(reader),
+        };
+        let is_divided = self.builder.format.storage.bytes() == 2
+            && nodes[from].op == Op::Photo
+            && self.readers[id].iter().all(is_scale_free);
+        if is_divided { 1.0 / PHOTO_DIVISOR } else { 1.0 }
+    }
+
+    /// The map that a padding reads, where the convolutions that read it compute it.
+    fn folded_pad(&self, id: NodeId) -> Option<(NodeId, PadMode, Sides)> {
+        let (mode, sides) = self.padding(id).filter(|_| self.is_folded_pad(id))?;
+        Some((self.graph.nodes()[id].inputs[0], mode, sides))
+    }
+
+    /// The last of the nodes behind one that are computed with it, and what they do beside `after`.
+    pub(super) fn folded_behind(
+        &mut self,
+        id: NodeId,
+        mut after: Pointwise,
+    ) -> (NodeId, Pointwise) {
+        let mut last = id;
+        while let ([only], true) = (&self.readers[last][..], self.is_fused) {
+            // An affine step comes first, a function last.
+            let is_affine = self.graph.nodes()[*only].op == Op::Affine;
+            if is_affine && after.affine.is_some() {
+                break;
+            }
+            let only = *only;
+            let Some(change) = self.pointwise(only) else {
+                break;
+            };
+            last = only;
+            self.is_folded[only] = true;
+            if !is_affine {
+                (after.slopes, after.function) = (change.slopes, change.function);
+                break;
+            }
+            after.affine = change.affine;
+        }
+        (last, after)
+    }
+
+    /// Values of a node's weights, as trained.
+    fn parameters(&self, id: NodeId) -> usize {
+        match self.graph.nodes()[id].op {
+            Op::Conv2d(conv) | Op::ConvTranspose2d { conv, .. } => {
+                conv.in_channels / conv.groups * conv.out_channels * conv.kernel[0] * conv.kernel[1]
+            }
+            _ => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every input adds every row of the kernel to some output, and no output reads what is cut off.
+    #[test]
+    fn a_transposed_convolution_gathers_what_its_definition_scatters() {
+        for (kernel, stride, dilation, cut, input) in [
+            (3, 2, 1, 1, 5),
+            (4, 2, 1, 1, 6),
+            (2, 3, 1, 0, 4),
+            (3, 2, 2, 2, 5),
+            (5, 1, 1, 2, 7),
+        ] {
+            let conv = Conv {
+                kernel: [kernel; 2],
+                stride: [stride; 2],
+                dilation: [dilation; 2],
+                ..Conv::square(1, 1, kernel, 1)
+            };
+            let output = (input - 1) * stride + (kernel - 1) * dilation + 1 - 2 * cut;
+            let mut scattered = Vec::new();
+            for i in 0..input {
+                for k in 0..kernel {
+                    let to = (i * stride + k * dilation).checked_sub(cut);
+                    scattered.extend(to.filter(|&to| to < output).map(|to| (to, i, k)));
+                }
+            }
+            let mut gathered = Vec::new();
+            for (first, phase) in transposed(&conv, 0, cut, output).iter().enumerate() {
+                for place in 0..phase.count {
+                    for &(away, k) in &phase.taps {
+                        let from = usize::try_from(place as i32 + away).ok();
+                        let from = from.filter(|&from| from < input);
+                        gathered.extend(from.map(|from| (first + place * stride, from, k)));
+                    }
+                }
+            }
+            scattered.sort_unstable();
+            gathered.sort_unstable();
+            assert_eq!(gathered, scattered, "kernel {kernel}, stride {stride}");
+        }
+    }
+}

@@ -1,0 +1,475 @@
+//! Plans of graphs that the specialised kernels do not compute: one plain launch for each node.
+//!
+//! Runs in fp32 and fp16. `baseline` gives every node a launch of its own; `fused` computes padding while a
+//! convolution loads, and the affine step and the function behind a convolution, or the function behind a norm, while
+//! these store, where nothing else reads the map between. All maps lie as in the other plans, channels last and filled up with zeros to a multiple of 16, so that
+//! photo, picture and doubling are their kernels.
+//!
+//! fp16: maps and weights are stored in 16 bits, sums are taken in 32. The photo's levels enter as they are, because
+//! fp16 holds them exactly. A convolution's sums over levels are divided by 256 where only a norm reads them, which
+//! takes the factor out again. What fp16 cannot hold all the same (65520 and more) is noticed by the launch that makes
+//! it, and the session refuses the frame.
+
+mod convolution;
+mod launch;
+mod moves;
+mod specialised;
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests;
+
+pub use launch::{
+    Edge, GeneralConv, GeneralOp, Move, MoveKind, PointFunction, Pointwise, ReduceKind,
+};
+
+use specialised::covers;
+pub(super) use specialised::unlike_specialised;
+
+use super::{
+    Builder, Constant, ConstantId, ConstantValues, CudaOp, CudaPlanError, CudaStep, MapId, Part,
+    RowPartition, stored_channels, suffix,
+};
+use crate::{
+    graph::{
+        Arithmetic, Graph, GraphError, NodeId, Op,
+        resize::{Interpolation, Resize},
+    },
+    mode::{Mode, Precision, Variant},
+    plan::PlanError,
+    tensor::Shape,
+};
+
+/// Threads of the kernels' CTAs.
+const THREADS: usize = 256;
+/// Bytes of every pixel that a CTA of a reduction takes.
+const REDUCED_BYTES: usize = 64;
+/// Channels that a CTA of the end of a reduction takes.
+const FINISHED_CHANNELS: usize = 32;
+
+/// Most CTAs down and behind each other: rows of a map, and frames.
+const MOST_ROWS: u32 = 65_535;
+
+/// Whether general graphs run in a mode.
+pub(super) const fn has_mode(mode: Mode) -> bool {
+    matches!(mode.precision, Precision::Fp32 | Precision::Fp16)
+        && !matches!(mode.variant, Variant::FusedNorm)
+}
+
+impl Builder<'_> {
+    /// One launch for every node; where it `is_fused`, fewer.
+    pub(super) fn plan_general(
+        &mut self,
+        graph: &Graph,
+        shapes: &[Shape],
+        photo: (usize, usize),
+        is_fused: bool,
+    ) -> Result<(), CudaPlanError> {
+        let mut planner = Planner {
+            builder: self,
+            graph,
+            shapes,
+            readers: graph.readers(),
+            photo,
+            is_fused,
+            kept: vec![None; shapes.len()],
+            is_folded: vec![false; shapes.len()],
+        };
+        (0..shapes.len()).try_for_each(|id| planner.node(id))?;
+        let is_launched = |step: &CudaStep| step.grid.1.max(step.grid.2) <= MOST_ROWS;
+        let is_counted =
+            |shape: &Shape| i32::try_from(self.batch * shape.height * shape.width).is_ok();
+        let too_large = |node: &str| PlanError::NoKernel {
+            node: node.to_owned(),
+        };
+        if let Some(step) = self.steps.iter().find(|step| !is_launched(step)) {
+            return Err(too_large(&step.layer).into());
+        }
+        match shapes.iter().position(|shape| !is_counted(shape)) {
+            Some(id) => Err(too_large(&graph.nodes()[id].name).into()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A plan while it is made.
+struct Planner<'p, 'b> {
+    builder: &'p mut Builder<'b>,
+    graph: &'p Graph,
+    shapes: &'p [Shape],
+    readers: Vec<Vec<NodeId>>,
+    photo: (usize, usize),
+    is_fused: bool,
+    /// The maps of the nodes so far; of statistics, their values.
+    kept: Vec<Option<MapId>>,
+    /// The nodes that a launch in front of them computes.
+    is_folded: Vec<bool>,
+}
+
+impl<'p> Planner<'p, '_> {
+    /// The launches of a node, unless others have computed it.
+    fn node(&mut self, id: NodeId) -> Result<(), CudaPlanError> {
+        if self.is_folded[id] || self.is_folded_pad(id) {
+            return Ok(());
+        }
+        let node = &self.graph.nodes()[id];
+        let shape = self.shapes[id];
+        match node.op {
+            Op::Photo => {
+                let to = self.made(id, shape);
+                let grid = self.builder.pixel_grid((shape.height, shape.width));
+                let op = CudaOp::LoadPhoto { to, scale: 1.0 };
+                let read = 4 * shape.height * shape.width;
+                let layer = self.layer(id);
+                (self.builder).plain_step(layer, "load_photo", op, grid, read, shape.len());
+            }
+            Op::Upsample => {
+                let from = self.map(id, node.inputs[0])?;
+                let to = self.builder.upsample(self.layer(id), from);
+                self.kept[id] = Some(to);
+            }
+            Op::Conv2d(_) | Op::ConvTranspose2d { .. } => self.conv(id)?,
+            Op::Sized(_) => self.kept[id] = Some(self.map(id, node.inputs[0])?),
+            Op::Pad { .. } | Op::PadSame { .. } => self.pad(id)?,
+            Op::Crop(sides) => {
+                let offset = [-(sides.top as i32), -(sides.left as i32)];
+                self.whole_move(id, Edge::Outside, offset, 0.0)?;
+            }
+            Op::Concat { .. } => self.concat(id)?,
+            Op::Channels { first, count } => {
+                let from = self.map(id, node.inputs[0])?;
+                let to = self.made(id, shape);
+                self.channels(id, (from, first), (to, 0), count);
+            }
+            Op::DepthToSpace { block, order } => {
+                self.blocks(id, MoveKind::from(order), block, shape.channels)?;
+            }
+            Op::SpaceToDepth { block } => {
+                let channels = self.shapes[node.inputs[0]].channels;
+                self.blocks(id, MoveKind::ToChannels, block, channels)?;
+            }
+            Op::InstanceNorm { eps } => self.norm(id, eps)?,
+            Op::Affine | Op::Relu | Op::Prelu | Op::Function(_) => {
+                let from = self.map(id, node.inputs[0])?;
+                let change = self.pointwise(id).ok_or_else(|| self.no_kernel(id))?;
+                self.change((id, id), from, None, change);
+            }
+            Op::Add => self.combine(id, Arithmetic::Sum)?,
+            Op::Combine(arithmetic) => self.combine(id, arithmetic)?,
+            Op::Resize(resize) => self.resize(id, &resize)?,
+            Op::MaxPool(pool) | Op::AveragePool { pool, .. } => {
+                let from = self.map(id, node.inputs[0])?;
+                let (is_mean, counts_padding) = match node.op {
+                    Op::AveragePool { counts_padding, .. } => (true, counts_padding),
+                    _ => (false, false),
+                };
+                let to = self.made(id, shape);
+                let op = GeneralOp::Pool {
+                    from,
+                    to,
+                    pool,
+                    is_mean,
+                    counts_padding,
+                };
+                self.by_pack(id, op, "pool", self.shapes[node.inputs[0]].len());
+            }
+            Op::InstanceStatistics => {
+                // Only norms know how statistics lie.
+                let is_norm = |&reader: &NodeId| {
+                    let node = &self.graph.nodes()[reader];
+                    matches!(node.op, Op::InstanceNorm { .. }) && node.inputs[0] != id
+                };
+                if !self.readers[id].iter().all(is_norm) {
+                    return Err(self.no_kernel(id));
+                }
+                self.reduce(id, ReduceKind::Statistics)?;
+            }
+            Op::SpatialMean => self.reduce(id, ReduceKind::Mean)?,
+            Op::SpatialMax => self.reduce(id, ReduceKind::Largest)?,
+            Op::Picture => self.picture(id)?,
+        }
+        Ok(())
+    }
+
+    /// Under which name a node's time is counted.
+    fn layer(&self, id: NodeId) -> &'p str {
+        let node = &self.graph.nodes()[id];
+        if node.layer.is_empty() {
+            &node.name
+        } else {
+            &node.layer
+        }
+    }
+
+    fn no_kernel(&self, id: NodeId) -> CudaPlanError {
+        PlanError::NoKernel {
+            node: self.graph.nodes()[id].name.clone(),
+        }
+        .into()
+    }
+
+    /// The map of a node that `reader` reads.
+    fn map(&self, reader: NodeId, id: NodeId) -> Result<MapId, CudaPlanError> {
+        self.kept[id].ok_or_else(|| self.no_kernel(reader))
+    }
+
+    /// The map of a node, which the next step writes.
+    fn made(&mut self, id: NodeId, shape: Shape) -> MapId {
+        let map = self.builder.map(shape);
+        self.kept[id] = Some(map);
+        map
+    }
+
+    fn constant(&mut self, values: ConstantValues) -> ConstantId {
+        let constant = Constant::new(values, self.builder.format.storage);
+        self.builder.constants.push(constant);
+        self.builder.constants.len() - 1
+    }
+
+    /// Channels in 16 bytes.
+    fn pack_channels(&self) -> usize {
+        16 / self.builder.format.storage.bytes()
+    }
+
+    /// A thread for each of so many units of every pixel.
+    fn grid(&self, shape: Shape, units: usize) -> (u32, u32, u32) {
+        let across = (shape.width * units).div_ceil(THREADS);
+        (
+            across as u32,
+            shape.height as u32,
+            self.builder.batch as u32,
+        )
+    }
+
+    /// Appends a launch that reads and writes so many values of one image.
+    fn step(
+        &mut self,
+        id: NodeId,
+        op: GeneralOp,
+        entry: &str,
+        grid: (u32, u32, u32),
+        (read, written): (usize, usize),
+    ) {
+        let (reads, to) = op.maps();
+        for map in reads.into_iter().chain([to]) {
+            self.builder.reads(map);
+        }
+        let layer = self.layer(id).to_owned();
+        let storage = self.builder.format.storage;
+        let format = match entry.strip_prefix("move_") {
+            // Moves know bits alone.
+            Some(_) => String::new(),
+            None => format!("_{}", suffix(storage)),
+        };
+        self.builder.steps.push(CudaStep {
+            layer,
+            file: op.file().to_owned(),
+            entry: format!("general_{entry}{format}"),
+            op: CudaOp::General(op),
+            grid,
+            block: THREADS as u32,
+            shared_bytes: 0,
+            flops: 0,
+            bytes: (self.builder.batch * storage.bytes() * (read + written)) as u64,
+        });
+    }
+
+    /// Appends a launch with a thread for every 16 bytes of the map that it makes.
+    fn by_pack(&mut self, id: NodeId, op: GeneralOp, entry: &str, read: usize) {
+        let (_, to) = op.maps();
+        let made = self.builder.maps[to];
+        let grid = self.grid(made.shape, made.stored_channels / self.pack_channels());
+        self.step(id, op, entry, grid, (read, made.shape.len()));
+    }
+
+    /// What an affine step, a function or slopes do; `None` for any other node.
+    fn pointwise(&mut self, id: NodeId) -> Option<Pointwise> {
+        let node = &self.graph.nodes()[id];
+        Some(match node.op {
+            Op::Affine => Pointwise {
+                affine: Some([Part::Weight, Part::Bias].map(|part| self.by_channel(id, part))),
+                ..Pointwise::NONE
+            },
+            Op::Prelu => Pointwise {
+                slopes: Some(self.by_channel(id, Part::Weight)),
+                ..Pointwise::NONE
+            },
+            _ => Pointwise {
+                function: PointFunction::of(&node.op)?,
+                ..Pointwise::NONE
+            },
+        })
+    }
+
+    /// The values of a node by channel.
+    fn by_channel(&mut self, id: NodeId, part: Part) -> ConstantId {
+        self.constant(ConstantValues::Channels {
+            node: self.graph.nodes()[id].name.clone(),
+            part,
+            count: stored_channels(self.shapes[id].channels),
+        })
+    }
+
+    /// The launch of the nodes from `id` to `last`.
+    fn change(
+        &mut self,
+        (id, last): (NodeId, NodeId),
+        from: MapId,
+        statistics: Option<(MapId, f32)>,
+        change: Pointwise,
+    ) {
+        let to = self.made(last, self.shapes[id]);
+        let op = GeneralOp::Pointwise {
+            from,
+            to,
+            statistics,
+            change,
+        };
+        self.by_pack(id, op, "pointwise", self.shapes[id].len());
+    }
+
+    fn norm(&mut self, id: NodeId, eps: f64) -> Result<(), CudaPlanError> {
+        let [map, statistics] = self.graph.nodes()[id].inputs[..] else {
+            return Err(self.no_kernel(id));
+        };
+        if self.graph.nodes()[statistics].op != Op::InstanceStatistics {
+            return Err(self.no_kernel(id));
+        }
+        let from = self.map(id, map)?;
+        let values = self.map(id, statistics)?;
+        let factor = f64::from(self.factor(map));
+        let affine = [Part::Weight, Part::Bias].map(|part| self.by_channel(id, part));
+        let change = Pointwise {
+            affine: Some(affine),
+            ..Pointwise::NONE
+        };
+        let eps = (eps * factor * factor) as f32;
+        let (last, change) = self.folded_behind(id, change);
+        self.change((id, last), from, Some((values, eps)), change);
+        Ok(())
+    }
+
+    fn combine(&mut self, id: NodeId, arithmetic: Arithmetic) -> Result<(), CudaPlanError> {
+        let [a, b] = self.graph.nodes()[id].inputs[..] else {
+            return Err(self.no_kernel(id));
+        };
+        let read = self.shapes[a].len() + self.shapes[b].len();
+        let (a, b) = (self.map(id, a)?, self.map(id, b)?);
+        let to = self.made(id, self.shapes[id]);
+        let op = GeneralOp::Combine {
+            a,
+            b,
+            to,
+            arithmetic,
+        };
+        self.by_pack(id, op, "combine", read);
+        Ok(())
+    }
+
+    fn resize(&mut self, id: NodeId, resize: &Resize) -> Result<(), CudaPlanError> {
+        let input = self.graph.nodes()[id].inputs[0];
+        let from = self.map(id, input)?;
+        let (small, shape) = (self.shapes[input], self.shapes[id]);
+        let sides = [(small.height, shape.height), (small.width, shape.width)];
+        let table = |planner: &mut Self, axis: usize| {
+            planner.constant(ConstantValues::Taps {
+                resize: *resize,
+                axis,
+                input: sides[axis].0,
+                output: sides[axis].1,
+            })
+        };
+        let tables = [table(self, 0), table(self, 1)];
+        let to = self.made(id, shape);
+        let taps = match resize.interpolation {
+            Interpolation::Nearest(_) => 1,
+            Interpolation::Linear => 2,
+            Interpolation::Cubic { .. } => 4,
+        };
+        let op = GeneralOp::Resize {
+            from,
+            to,
+            tables,
+            taps,
+        };
+        self.by_pack(id, op, "resize", small.len());
+        Ok(())
+    }
+
+    /// Whole channels, in two launches.
+    fn reduce(&mut self, id: NodeId, kind: ReduceKind) -> Result<(), CudaPlanError> {
+        let input = self.graph.nodes()[id].inputs[0];
+        let map = self.map(id, input)?;
+        let shape = self.shapes[input];
+        let stored = stored_channels(shape.channels);
+        let batch = self.builder.batch;
+        let strips = RowPartition::of(
+            shape.height * shape.width,
+            self.builder.limits.multiprocessors,
+        );
+        let one = Shape::new(shape.channels, 1, 1);
+        // Two fp32 values a channel.
+        let pair = 8 * batch * stored;
+        let parts = self.builder.buffer(one, stored, pair * strips.count);
+        let partial = GeneralOp::ReducePartial {
+            map,
+            parts,
+            strips,
+            kind,
+        };
+        let tiles = (stored * self.builder.format.storage.bytes()).div_ceil(REDUCED_BYTES);
+        let grid = (strips.count as u32, tiles as u32, batch as u32);
+        let part_values = 2 * strips.count * stored;
+        self.step(
+            id,
+            partial,
+            "reduce_partial",
+            grid,
+            (shape.len(), part_values),
+        );
+        let to = match kind {
+            ReduceKind::Statistics => {
+                let to = self.builder.buffer(one, stored, pair);
+                self.kept[id] = Some(to);
+                to
+            }
+            ReduceKind::Mean | ReduceKind::Largest => self.made(id, one),
+        };
+        let finish = GeneralOp::ReduceFinish {
+            of: map,
+            parts,
+            to,
+            strips,
+            kind,
+        };
+        let grid = (stored.div_ceil(FINISHED_CHANNELS) as u32, batch as u32, 1);
+        self.step(id, finish, "reduce_finish", grid, (part_values, stored));
+        Ok(())
+    }
+
+    fn picture(&mut self, id: NodeId) -> Result<(), CudaPlanError> {
+        let node = &self.graph.nodes()[id];
+        let from = self.map(id, node.inputs[0])?;
+        let shape = self.shapes[node.inputs[0]];
+        if !covers(shape, self.photo) {
+            let Shape {
+                channels,
+                height,
+                width,
+            } = shape;
+            return Err(PlanError::from(GraphError::Shapes {
+                node: node.name.clone(),
+                shapes: format!("{channels} x {height} x {width}"),
+            })
+            .into());
+        }
+        self.builder.reads(from);
+        let grid = self.builder.pixel_grid(self.photo);
+        let read = 3 * self.photo.0 * self.photo.1;
+        let op = CudaOp::StorePicture { from };
+        let written = self.photo.0 * self.photo.1;
+        let layer = self.layer(id);
+        (self.builder).plain_step(layer, "store_picture", op, grid, read, written);
+        Ok(())
+    }
+}

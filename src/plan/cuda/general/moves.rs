@@ -1,0 +1,175 @@
+//! The launches that move values to other places: padding, cropping, channels, blocks of pixels.
+
+use super::{
+    Planner,
+    launch::{Edge, GeneralOp, Move, MoveKind},
+};
+use crate::{
+    graph::{NodeId, PadMode, Sides},
+    plan::cuda::{CudaPlanError, MapId, stored_channels},
+};
+
+impl Planner<'_, '_> {
+    /// Whether the convolutions that read a padding compute it.
+    pub(super) fn is_folded_pad(&self, id: NodeId) -> bool {
+        let nodes = self.graph.nodes();
+        let is_known = match self.padding(id) {
+            Some((mode, _)) => mode == PadMode::Constant(0.0) || Edge::from(mode) != Edge::Outside,
+            None => false,
+        };
+        let is_conv = |&reader: &NodeId| nodes[reader].op.is_conv();
+        self.is_fused
+            && is_known
+            && !self.readers[id].is_empty()
+            && self.readers[id].iter().all(is_conv)
+    }
+
+    /// What is padded around the map that a node reads; `None` for a node that pads nothing.
+    pub(super) fn padding(&self, id: NodeId) -> Option<(PadMode, Sides)> {
+        let node = &self.graph.nodes()[id];
+        let input = self.shapes[*node.inputs.first()?];
+        node.op.padding(input.height, input.width)
+    }
+
+    pub(super) fn pad(&mut self, id: NodeId) -> Result<(), CudaPlanError> {
+        let (mode, sides) = self.padding(id).ok_or_else(|| self.no_kernel(id))?;
+        let fill = match mode {
+            PadMode::Constant(value) => value as f32,
+            PadMode::Reflect | PadMode::Replicate => 0.0,
+        };
+        let offset = [sides.top as i32, sides.left as i32];
+        self.whole_move(id, Edge::from(mode), offset, fill)
+    }
+
+    /// Moves all channels of a map by some rows and columns.
+    pub(super) fn whole_move(
+        &mut self,
+        id: NodeId,
+        edge: Edge,
+        offset: [i32; 2],
+        fill: f32,
+    ) -> Result<(), CudaPlanError> {
+        let from = self.map(id, self.graph.nodes()[id].inputs[0])?;
+        let shape = self.shapes[id];
+        let to = self.made(id, shape);
+        // What fills up the channels moves with them, unless it would be filled with something else.
+        let stored = stored_channels(shape.channels);
+        let real = if fill == 0.0 { stored } else { shape.channels };
+        let unit_channels = self.unit(&[real]);
+        let op = Move {
+            unit_channels,
+            edge,
+            offset,
+            count: stored / unit_channels,
+            real: real / unit_channels,
+            fill,
+            ..Self::plain_move(from, to)
+        };
+        self.moved(id, op);
+        Ok(())
+    }
+
+    /// Channels that are moved together where channels begin and end at multiples of `all`.
+    fn unit(&self, all: &[usize]) -> usize {
+        let pack = self.pack_channels();
+        if all.iter().all(|channels| channels.is_multiple_of(pack)) {
+            pack
+        } else {
+            1
+        }
+    }
+
+    const fn plain_move(from: MapId, to: MapId) -> Move {
+        Move {
+            from,
+            to,
+            unit_channels: 1,
+            kind: MoveKind::Places,
+            edge: Edge::Outside,
+            offset: [0; 2],
+            first: 0,
+            count: 0,
+            real: 0,
+            source: 0,
+            block: 1,
+            block_units: 1,
+            fill: 0.0,
+        }
+    }
+
+    fn moved(&mut self, id: NodeId, op: Move) {
+        let shape = self.builder.maps[op.to].shape;
+        let bits = 8 * op.unit_channels * self.builder.format.storage.bytes();
+        let grid = self.grid(shape, op.count);
+        let values = op.real * op.unit_channels * shape.height * shape.width;
+        let entry = format!("move_{bits}");
+        self.step(id, GeneralOp::Move(op), &entry, grid, (values, values));
+    }
+
+    /// Copies `count` channels from one map to another, and fills up the channels behind the last that exist.
+    pub(super) fn channels(
+        &mut self,
+        id: NodeId,
+        (from, source): (MapId, usize),
+        (to, first): (MapId, usize),
+        count: usize,
+    ) {
+        let made = self.builder.maps[to];
+        let is_last = first + count == made.shape.channels;
+        let end = if is_last {
+            made.stored_channels
+        } else {
+            first + count
+        };
+        let unit_channels = self.unit(&[source, first, count]);
+        let op = Move {
+            unit_channels,
+            source: source / unit_channels,
+            first: first / unit_channels,
+            real: count / unit_channels,
+            count: (end - first) / unit_channels,
+            ..Self::plain_move(from, to)
+        };
+        self.moved(id, op);
+    }
+
+    pub(super) fn concat(&mut self, id: NodeId) -> Result<(), CudaPlanError> {
+        let to = self.made(id, self.shapes[id]);
+        let mut first = 0;
+        for &input in &self.graph.nodes()[id].inputs {
+            let from = self.map(id, input)?;
+            let count = self.shapes[input].channels;
+            self.channels(id, (from, 0), (to, first), count);
+            first += count;
+        }
+        Ok(())
+    }
+
+    /// Channels to blocks of pixels, or back; `channels` are those of a pixel in a block.
+    pub(super) fn blocks(
+        &mut self,
+        id: NodeId,
+        kind: MoveKind,
+        block: usize,
+        channels: usize,
+    ) -> Result<(), CudaPlanError> {
+        let from = self.map(id, self.graph.nodes()[id].inputs[0])?;
+        let shape = self.shapes[id];
+        let to = self.made(id, shape);
+        let unit_channels = match kind {
+            MoveKind::ChannelFirst => 1,
+            _ => self.unit(&[channels]),
+        };
+        let op = Move {
+            unit_channels,
+            kind,
+            count: stored_channels(shape.channels) / unit_channels,
+            real: shape.channels / unit_channels,
+            block,
+            block_units: channels / unit_channels,
+            ..Self::plain_move(from, to)
+        };
+        self.moved(id, op);
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! Which graphs the kernels of Johnson's networks compute rightly, beyond having one for each group.
+
+use crate::{
+    graph::{Conv, Graph, Node, NodeId, Op},
+    plan::layer::conv_of_norm,
+    tensor::Shape,
+};
+
+/// Largest stride that those kernels are made for.
+const MOST_STRIDE: usize = 2;
+
+/// The first node that keeps a graph from the specialised plans.
+///
+/// They divide the photo's levels on the way in, which only the norm behind the convolution that reads them takes out
+/// again. Their convolutions have odd kernels and strides of 1 and 2; over a doubled map, the photo, and where they
+/// make the picture, of 1 alone; and the photo and the picture's map are not doubled. A picture is cut from a map that
+/// is as large.
+pub fn unlike_specialised<'g>(
+    graph: &'g Graph,
+    shapes: &[Shape],
+    photo: (usize, usize),
+) -> Option<&'g Node> {
+    let (nodes, readers) = (graph.nodes(), graph.readers());
+    // Whether a map holds the photo's levels, or is doubled.
+    let (mut is_levels, mut is_doubled) = (vec![false; nodes.len()], vec![false; nodes.len()]);
+    let found = nodes.iter().enumerate().position(|(id, node)| {
+        let reads = |is: &[bool]| node.inputs.iter().any(|&input| is[input]);
+        let (levels, doubled) = (reads(&is_levels), reads(&is_doubled));
+        is_levels[id] = node.op == Op::Photo;
+        match node.op {
+            Op::Pad { .. } | Op::Upsample => {
+                is_levels[id] = levels;
+                is_doubled[id] = doubled || node.op == Op::Upsample;
+                false
+            }
+            Op::Conv2d(conv) => {
+                let is_own_norm = |&reader: &NodeId| match nodes[reader].op {
+                    Op::InstanceStatistics => true,
+                    _ => conv_of_norm(graph, reader) == Some(id),
+                };
+                let is_picture = |&reader: &NodeId| nodes[reader].op == Op::Picture;
+                let is_outer = levels || readers[id].iter().any(is_picture);
+                let has_tiles = has_tiles(&conv, doubled || is_outer) && !(doubled && is_outer);
+                !has_tiles || (levels && !readers[id].iter().all(is_own_norm))
+            }
+            Op::Picture => levels || !covers(shapes[node.inputs[0]], photo),
+            _ => levels,
+        }
+    });
+    found.map(|id| &nodes[id])
+}
+
+/// Whether a convolution has a kernel and stride that the tiles are made for; one that is not `is_plain` may skip
+/// every second pixel.
+fn has_tiles(conv: &Conv, is_plain: bool) -> bool {
+    conv.as_square().is_some_and(|(kernel_px, stride_px)| {
+        let most = if is_plain { 1 } else { MOST_STRIDE };
+        kernel_px % 2 == 1 && stride_px <= most
+    })
+}
+
+/// Whether a picture of `photo`'s rows and columns can be cut from a map.
+pub const fn covers(map: Shape, photo: (usize, usize)) -> bool {
+    map.height >= photo.0 && map.width >= photo.1
+}

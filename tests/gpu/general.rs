@@ -1,0 +1,208 @@
+//! Graphs of any operations, which the plain kernels compute, against the oracle.
+
+use std::sync::Arc;
+
+use libtest_mimic::Failed;
+use styleforge::{
+    backend::{
+        Backend, BackendError, RunControl, SessionSpec,
+        oracle::{self, Judgement},
+    },
+    frame::Frame,
+    graph::{Graph, Op},
+    mode::{Mode, Precision, Variant},
+    network::{Network, NodeWeights, Weights},
+    tensor::{Deviation, Tensor},
+};
+
+use super::general_graphs::{Case, cases, modes};
+
+/// Largest error in single precision, relative to the largest value.
+const FP32_LIMIT: f64 = 1e-4;
+/// Largest rms error of a map behind a norm, relative to its rms, in both precisions.
+const FP32_NORM_LIMIT: f64 = 1e-4;
+const FP16_NORM_LIMIT: f64 = 1e-2;
+/// Times the rms error of the naive run that are right in fewer bits, and times its largest error.
+const NAIVE_FACTORS: (f64, f64) = (2.0, 4.0);
+/// What sums in single precision may be off by, relative to the values: rms and largest.
+const FLOORS: (f64, f64) = (1e-5, 1e-4);
+
+/// Every case of `tests/support/general_graphs`, or those whose name contains `STYLEFORGE_GRAPH`.
+pub fn any_graph_is_right(backend: &dyn Backend) -> Result<(), Failed> {
+    let chosen = std::env::var("STYLEFORGE_GRAPH").unwrap_or_default();
+    match judged_graphs(backend, |name| name.contains(&chosen)) {
+        Ok(lines) => {
+            println!("{}", lines.join("\n"));
+            Ok(())
+        }
+        Err(wrong) => Err(format!("{} wrong:\n{}", wrong.len(), wrong.join("\n")).into()),
+    }
+}
+
+/// A map beyond 65504 is an error in fp16 and a picture in fp32; a frame after it is painted as usual.
+pub fn what_fp16_cannot_hold_is_refused(backend: &dyn Backend) -> Result<(), Failed> {
+    let mut graph = Graph::default();
+    let photo = graph.add("photo", "", Op::Photo, &[])?;
+    let large = graph.add("large", "", Op::Affine, &[photo])?;
+    let small = graph.add("small", "", Op::Affine, &[large])?;
+    graph.add("picture", "", Op::Picture, &[small])?;
+    let own = |weight: f32| NodeWeights {
+        weight: vec![weight; 3],
+        bias: vec![0.0; 3],
+    };
+    let weights: Weights = [("large", own(300.0)), ("small", own(1.0 / 300.0))]
+        .map(|(name, own)| (name.to_owned(), own))
+        .into_iter()
+        .collect();
+    let network = Arc::new(Network::new(graph, weights)?);
+    let flat = |level: u8| Frame::from_fn(20, 9, |_, _| [level, 0, 0, 255]);
+    let (bright, dark) = (flat(255), flat(200));
+    let control = RunControl::default();
+    for variant in [Variant::Baseline, Variant::Fused] {
+        let spec = |precision| SessionSpec::single(20, 9, Mode::new(variant, precision));
+        let mut session = backend.open(&network, &spec(Precision::Fp32))?;
+        let mut painted = dark.clone();
+        session.paint(&bright, &mut painted, &control)?;
+        if painted != bright {
+            return Err(format!("{variant} fp32 paints another picture").into());
+        }
+        let mut session = backend.open(&network, &spec(Precision::Fp16))?;
+        for _ in 0..2 {
+            match session.paint(&bright, &mut painted, &control) {
+                Err(BackendError::Unsupported { reason, .. }) if reason.contains("choose fp32") => {
+                }
+                other => return Err(format!("{variant} fp16: {other:?}").into()),
+            }
+            session.paint(&dark, &mut painted, &control)?;
+            let is_near = |(a, b): (&u8, &u8)| a.abs_diff(*b) <= 1;
+            if !painted.rgba().iter().zip(dark.rgba()).all(is_near) {
+                return Err(format!("{variant} fp16 paints another picture").into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Runs every case whose name is `wanted` in every mode, alone and two photos at once, against the oracle; a line for
+/// each, or what is wrong.
+pub fn judged_graphs(
+    backend: &dyn Backend,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<String>, Vec<String>> {
+    let (mut lines, mut wrong) = (Vec::new(), Vec::new());
+    for case in cases().iter().filter(|case| wanted(&case.name)) {
+        let truth = oracle::judge(&case.network, &case.photo);
+        // General graphs store every map in any variant, as the baseline does.
+        let stored = Mode::new(Variant::Baseline, Precision::Fp16);
+        let naive = oracle::judge_rounded(&case.network, &case.photo, stored, false);
+        for mode in modes() {
+            match judged(backend, case, mode, (&truth, &naive)) {
+                Ok(line) => lines.push(format!("{}, {mode}: {line}", case.name)),
+                Err(error) => wrong.push(format!("{}, {mode}: {error}", case.name)),
+            }
+        }
+    }
+    if wrong.is_empty() {
+        Ok(lines)
+    } else {
+        Err(wrong)
+    }
+}
+
+/// A case in one mode, against the oracle's judgement and its naive run in fp16.
+fn judged(
+    backend: &dyn Backend,
+    case: &Case,
+    mode: Mode,
+    (truth, naive): (&Judgement, &Judgement),
+) -> Result<String, String> {
+    let Case { network, photo, .. } = case;
+    let words = |error: styleforge::backend::BackendError| error.to_string();
+    let spec = SessionSpec::single(photo.width(), photo.height(), mode);
+    let mut session = backend.open(network, &spec).map_err(words)?;
+    let summary = session.summary();
+    if summary.peak_bytes != backend.predicted_bytes(network.graph(), &spec) {
+        return Err("other bytes than were predicted".to_owned());
+    }
+    let control = RunControl::default();
+    let mut painted = photo.clone();
+    session
+        .paint(photo, &mut painted, &control)
+        .map_err(words)?;
+    let mut norms: Vec<(String, Tensor)> = Vec::new();
+    let mut tap = |norm: &str, map| norms.push((norm.to_owned(), map));
+    let inspected = session.inspect().ok_or("no look into it")?;
+    let output = inspected.run_tensor(photo, Some(&mut tap)).map_err(words)?;
+    let mut again = photo.clone();
+    session.paint(photo, &mut again, &control).map_err(words)?;
+    if again != painted {
+        return Err("a second run gave another picture".to_owned());
+    }
+    let pixels = photo.width() * photo.height();
+    let level = |at: usize| (output.data[at].clamp(0.0, 255.0) + 0.5).floor() as u8;
+    let is_level = |(at, rgba): (usize, &[u8])| (0..3).all(|c| rgba[c] == level(c * pixels + at));
+    if !painted.rgba().chunks_exact(4).enumerate().all(is_level) {
+        return Err("the picture is not the output's".to_owned());
+    }
+    // Several at once, the second one upside down.
+    let other = Frame::from_fn(photo.width(), photo.height(), |x, y| {
+        photo.pixel(x, photo.height() - 1 - y)
+    });
+    let mut expected = other.clone();
+    session
+        .paint(&other, &mut expected, &control)
+        .map_err(words)?;
+    let mut pair = backend
+        .open(network, &SessionSpec { batch: 2, ..spec })
+        .map_err(words)?;
+    let inputs = [photo.clone(), other];
+    let mut outputs = inputs.clone();
+    pair.run(&inputs, &mut outputs, &control, None)
+        .map_err(words)?;
+    if outputs != [painted, expected] && !summary.conv_provider.is_some_and(|c| c.is_library()) {
+        return Err("two at once are other pictures".to_owned());
+    }
+    if norms.len() != truth.after_norms.len() {
+        return Err(format!("{} norms", norms.len()));
+    }
+    let off_limit = match mode.precision {
+        Precision::Fp32 => FP32_NORM_LIMIT,
+        _ => FP16_NORM_LIMIT,
+    };
+    for (name, expected) in &truth.after_norms {
+        let Some((_, map)) = norms.iter().find(|(norm, _)| norm == name) else {
+            return Err(format!("the map of {name} is missing"));
+        };
+        let values = map.data.iter().map(|&v| f64::from(v));
+        let off = Deviation::between(values, expected.data.iter().copied());
+        if off.rms > off_limit * off.reference_rms.max(1e-3) {
+            return Err(format!("the map of {name} is off by {:.1e}", off.rms));
+        }
+    }
+    let from_truth = |values: &mut dyn ExactSizeIterator<Item = f64>| {
+        Deviation::between(values, truth.output.data.iter().copied())
+    };
+    let ours = from_truth(&mut output.data.iter().map(|&v| f64::from(v)));
+    let most = (truth.output.data.iter()).fold(1e-3, |m: f64, v| m.max(v.abs()));
+    if mode.precision == Precision::Fp32 {
+        let relative = ours.largest / most;
+        return match relative <= FP32_LIMIT {
+            true => Ok(format!("off by {relative:.1e}")),
+            false => Err(format!("off by {relative:.1e} of {most:.2}")),
+        };
+    }
+    let naive = from_truth(&mut naive.output.data.iter().copied());
+    let scale = ours.reference_rms;
+    let limits = (
+        NAIVE_FACTORS.0 * naive.rms + FLOORS.0 * scale,
+        NAIVE_FACTORS.1 * naive.largest + FLOORS.1 * scale,
+    );
+    let line = format!(
+        "rms {:.1e} (limit {:.1e}), largest {:.1e} (limit {:.1e})",
+        ours.rms, limits.0, ours.largest, limits.1
+    );
+    match ours.rms <= limits.0 && ours.largest <= limits.1 {
+        true => Ok(line),
+        false => Err(line),
+    }
+}
