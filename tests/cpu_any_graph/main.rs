@@ -73,6 +73,9 @@ proptest! {
     }
 }
 
+/// The photo of the fixed graphs; its sides can be divided.
+const FIXED: (usize, usize) = (18, 12);
+
 /// Graphs that between them have every operation, always the same.
 fn fixed_graphs(photo: (usize, usize)) -> impl Iterator<Item = Graph> {
     (0..80u64).map(move |seed| {
@@ -90,7 +93,7 @@ fn fixed_graphs(photo: (usize, usize)) -> impl Iterator<Item = Graph> {
 #[test]
 fn every_operation_is_among_the_fixed_graphs() {
     let mut seen = BTreeSet::new();
-    for graph in fixed_graphs((9, 7)) {
+    for graph in fixed_graphs(FIXED) {
         for node in graph.nodes() {
             let kind = format!("{:?}", discriminant(&node.op));
             seen.insert(kind);
@@ -101,10 +104,9 @@ fn every_operation_is_among_the_fixed_graphs() {
 
 #[test]
 fn every_instruction_set_computes_any_graph() {
-    let photo_size = (19, 14);
-    let photo = photo(photo_size);
+    let photo = photo(FIXED);
     for backend in CpuBackend::for_each_instruction_set(Some(2)).expect("threads") {
-        for graph in fixed_graphs(photo_size) {
+        for graph in fixed_graphs(FIXED) {
             let network = Arc::new(Network::random(graph, 3).expect("all weights"));
             for variant in [Variant::Baseline, Variant::Fused] {
                 let error = error(&backend, &network, &photo, variant);

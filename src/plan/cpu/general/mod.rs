@@ -7,10 +7,11 @@
 mod convolution;
 mod fusion;
 mod operations;
+mod parts;
 
 use super::{MapBuffer, MapId, padded_channels, strip_rows};
 use crate::{
-    graph::{Graph, NodeId, Op, PadMode, Sides, resize::Resize},
+    graph::{Graph, NodeId, Op, PadMode, Sides},
     plan::{Grouped, PlanError, Step, arena::Lifetime},
     tensor::Shape,
 };
@@ -18,56 +19,7 @@ use fusion::Unit;
 
 pub use convolution::{Axis, ConvAlgorithm, GeneralConv, Phase};
 pub use operations::{GeneralOp, Index, Pointwise, Pooling, Reduction};
-
-/// Values that one row or column of a resized map keeps: four places and four weights, and while they are computed
-/// twice as much again.
-const TAPS_LEN: usize = 24;
-
-/// A change of size: how, and from which map to which.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ResizeSpec {
-    /// How.
-    pub resize: Resize,
-    /// The map that is read.
-    pub from: Shape,
-    /// The map that is written.
-    pub to: Shape,
-}
-
-/// What a general plan keeps of its network besides steps and maps.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GeneralParts {
-    /// Convolutions.
-    pub convs: Vec<GeneralConv>,
-    /// Nodes with values for every channel, and how many channels are stored.
-    pub channel_nodes: Vec<(String, usize)>,
-    /// Changes of size.
-    pub resizes: Vec<ResizeSpec>,
-}
-
-impl GeneralParts {
-    /// Everything that a session keeps of the network, in f32.
-    pub(super) fn len(&self) -> usize {
-        let convs = self.convs.iter().map(GeneralConv::packed_len);
-        let values = self.channel_nodes.iter().map(|(_, stored)| 2 * stored);
-        let tables = self.resizes.iter();
-        let tables = tables.map(|spec| TAPS_LEN * (spec.to.height + spec.to.width));
-        convs.chain(values).chain(tables).sum()
-    }
-
-    /// Upper bound of what describes them and `steps` steps, in bytes.
-    pub(super) fn description_bytes(&self, steps: usize) -> u64 {
-        let phases = |conv: &GeneralConv| {
-            let phases = conv.axes.iter().flat_map(|axis| &axis.phases);
-            let taps: usize = phases.map(|phase| 96 + 32 * phase.taps.len()).sum();
-            // Every pair of phases has its panels.
-            let panels = conv.axes[0].phases.len() * conv.axes[1].phases.len();
-            1024 + 2 * taps + 128 * panels
-        };
-        let convs: usize = self.convs.iter().map(phases).sum();
-        (convs + 512 * (self.channel_nodes.len() + self.resizes.len()) + 2048 * steps) as u64
-    }
-}
+pub use parts::{GeneralParts, ResizeSpec};
 
 /// Collects steps and the lifetimes of maps.
 pub(super) struct GeneralBuilder<'a> {
