@@ -152,6 +152,7 @@
 //! | gather, main loop, epilogue | the parts of a convolution kernel: it reads its input (norm, ReLU, residual sum, upsampling and padding on the way), multiplies, and writes (statistics of the next norm, or the picture) |
 //! | tile | the part of a map that one block of GPU threads computes: `plan/cuda/conv.rs` chooses from the tables of `plan/cuda/tiles.rs` |
 //! | plan | pure data: a network's steps at one size, with buffers and costs: [`plan`] |
+//! | general plan | the processor's plan of a graph that the kernels for Johnson's network do not compute: `plan/cpu/general` |
 //! | session | a plan with its weights on a device, ready to paint: [`backend::Session`] |
 //! | backend | opens sessions on a device: [`backend::Backend`] |
 //! | oracle | the float64 walk of the unfused graph that judges every backend: [`backend::oracle`] |

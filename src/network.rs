@@ -119,8 +119,13 @@ impl Network {
             .map(|(node, shape)| {
                 let count = shape.weight_len();
                 let (weight, bias) = match node.op {
-                    Op::Conv2d(_) => {
-                        let fan_in = (count / shape.bias) as f32;
+                    Op::Conv2d(conv) | Op::ConvTranspose2d { conv, .. } => {
+                        // Of a transposed one, each output meets a part of the kernel.
+                        let parts = match node.op {
+                            Op::Conv2d(_) => 1,
+                            _ => conv.stride[0] * conv.stride[1],
+                        };
+                        let fan_in = (count / shape.bias).div_ceil(parts) as f32;
                         // The last layer sees values of order one and has to fill 0 to 255.
                         let (gain, centre) = match feeds_picture(&node.name) {
                             true => (60.0, 127.0),
@@ -129,6 +134,7 @@ impl Network {
                         let scale = gain * (3.0 / fan_in).sqrt();
                         (values(count, 0.0, scale), values(shape.bias, centre, 0.5))
                     }
+                    Op::Prelu => (values(count, 0.25, 0.25), Vec::new()),
                     _ => (values(count, 1.0, 0.5), values(shape.bias, 0.0, 0.5)),
                 };
                 (node.name.clone(), NodeWeights { weight, bias })

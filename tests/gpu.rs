@@ -2,6 +2,10 @@
 //! with `STYLEFORGE_REQUIRE_GPU=1` that is a failure. The built test runs on a machine without Rust.
 #![allow(clippy::expect_used)]
 
+#[path = "gpu/cudnn.rs"]
+mod cudnn;
+#[path = "gpu/cudnn_memory.rs"]
+mod cudnn_memory;
 #[path = "gpu/general.rs"]
 mod general;
 #[path = "support/general_graphs/mod.rs"]
@@ -36,6 +40,9 @@ use styleforge::{
     verify::{self, Equality, Subject},
 };
 
+/// Prints figures for minutes; runs only where `--ignored` says so.
+const CUDNN_MEMORY: &str = "cudnn_memory";
+
 fn main() -> ExitCode {
     if let Some(code) = lost_context::as_worker() {
         return code;
@@ -58,7 +65,7 @@ fn main() -> ExitCode {
     }
     let backend = backend.ok();
     type Test = fn(&dyn Backend) -> Result<(), Failed>;
-    let tests: [(&str, Test); 16] = [
+    let tests: [(&str, Test); 18] = [
         (
             "every_mode_paints_the_oracles_picture",
             every_mode_paints_the_oracles_picture,
@@ -93,6 +100,11 @@ fn main() -> ExitCode {
             cudnn_computes_convolutions,
         ),
         (
+            "an_algorithm_that_is_prepared_again_computes_the_same_bits",
+            cudnn::prepared_again_it_computes_the_same_bits,
+        ),
+        (CUDNN_MEMORY, cudnn_memory::prints_where_memory_goes),
+        (
             "every_operation_is_right",
             operations::every_operation_is_right,
         ),
@@ -126,12 +138,12 @@ fn main() -> ExitCode {
                 Some(backend) => test(backend.as_ref()),
                 None => Err("no GPU".into()),
             })
-            .with_kind(if reason.is_some() {
-                "needs an NVIDIA GPU"
-            } else {
-                ""
+            .with_kind(match &reason {
+                Some(_) => "needs an NVIDIA GPU",
+                None if name == CUDNN_MEMORY => "takes minutes: --ignored runs it",
+                None => "",
             })
-            .with_ignored_flag(reason.is_some())
+            .with_ignored_flag(reason.is_some() || name == CUDNN_MEMORY)
         })
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -15,8 +15,13 @@ use styleforge::{
     compose::Look,
     engine::paint::{OutputSize, PROGRAM_BYTES, PaintSettings, Painter, WorkingSize},
     frame::Frame,
+    graph::{
+        Conv, Function, Graph, NodeId, Op, PadMode, Sides,
+        resize::{Coordinates, Interpolation, Resize, Target},
+    },
     media::decode,
     models::johnson::NetworkSpec,
+    network::Network,
 };
 
 fn photo(width: usize, height: usize, alpha: u8) -> Frame {
@@ -71,6 +76,94 @@ fn sessions_take_what_is_predicted_and_not_more() {
                 if width > 300 {
                     let slack = 2 * counted;
                     assert!(predicted <= slack, "{what}: {predicted} for {counted}");
+                }
+            }
+        }
+    }
+}
+
+/// A network that has no kernels of its own: transposed convolutions, skips, norms of other kinds, changes of size.
+fn general_graph() -> Graph {
+    let mut graph = Graph::default();
+    let mut count = 0;
+    let mut add = |op, inputs: &[NodeId]| {
+        count += 1;
+        let name = format!("n{count}");
+        graph.add(&name, &name, op, inputs).expect("a node")
+    };
+    let zero = |margin_px| Op::Pad {
+        mode: PadMode::Constant(0.0),
+        sides: Sides::all(margin_px),
+    };
+    let photo = add(Op::Photo, &[]);
+    let padded = add(zero(4), &[photo]);
+    let first = add(Op::Conv2d(Conv::square(3, 24, 9, 1)), &[padded]);
+    let first = add(Op::Relu, &[first]);
+    let padded = add(zero(1), &[first]);
+    let small = add(Op::Conv2d(Conv::square(24, 48, 3, 2)), &[padded]);
+    let mut x = add(Op::Affine, &[small]);
+    for _ in 0..2 {
+        let padded = add(zero(1), &[x]);
+        let conv = add(Op::Conv2d(Conv::square(48, 48, 3, 1)), &[padded]);
+        let statistics = add(Op::InstanceStatistics, &[conv]);
+        let norm = add(Op::InstanceNorm { eps: 1e-5 }, &[conv, statistics]);
+        let relu = add(Op::Function(Function::LeakyRelu { slope: 0.2 }), &[norm]);
+        x = add(Op::Add, &[x, relu]);
+    }
+    let up = Op::ConvTranspose2d {
+        conv: Conv::square(48, 24, 3, 2),
+        cut: Sides::all(1),
+        extra: [1, 1],
+    };
+    let up = add(up, &[x]);
+    let like = Resize {
+        interpolation: Interpolation::Linear,
+        coordinates: Coordinates::HalfPixel,
+        target: Target::Like,
+    };
+    let up = add(Op::Resize(like), &[up, first]);
+    let both = add(Op::Concat { count: 2 }, &[up, first]);
+    let depthwise = Conv {
+        groups: 48,
+        ..Conv::square(48, 48, 3, 1)
+    };
+    let padded = add(zero(1), &[both]);
+    let deep = add(Op::Conv2d(depthwise), &[padded]);
+    let padded = add(zero(4), &[deep]);
+    let rgb = add(Op::Conv2d(Conv::square(48, 3, 9, 1)), &[padded]);
+    add(Op::Picture, &[rgb]);
+    graph
+}
+
+#[test]
+fn sessions_of_any_graph_take_what_is_predicted_and_not_more() {
+    let _alone = alone();
+    let network = Network::random(general_graph(), 2).expect("all weights");
+    let network = Arc::new(network);
+    for threads in [1, 2, 5] {
+        let backend = CpuBackend::new(Some(threads)).expect("threads");
+        for mode in backend.modes() {
+            for (width, height) in [(1, 1), (100, 80), (338, 531)] {
+                let spec = SessionSpec::single(width, height, mode);
+                let predicted = backend.predicted_bytes(network.graph(), &spec);
+                let ((), counted) = peak_of(|| {
+                    let input = photo(width, height, 255);
+                    let mut painted = input.clone();
+                    let mut session = backend.open(&network, &spec).expect("a session");
+                    assert_eq!(session.summary().peak_bytes, predicted);
+                    for _ in 0..2 {
+                        session
+                            .paint(&input, &mut painted, &RunControl::default())
+                            .expect("a run");
+                    }
+                });
+                let what = format!("{mode}, {threads} threads, {width} x {height}");
+                assert!(counted <= predicted, "{what}: {counted} of {predicted}");
+                if width > 300 {
+                    assert!(
+                        predicted <= 2 * counted,
+                        "{what}: {predicted} for {counted}"
+                    );
                 }
             }
         }

@@ -624,7 +624,7 @@ impl Op {
     }
 
     /// Whether its sizes are within the limits of this program, and its numbers are some.
-    pub(super) fn is_in_range(&self) -> bool {
+    pub fn is_in_range(&self) -> bool {
         let is_short = |sides: Sides| sides.largest() <= MAX_MARGIN_PX;
         let channels = 1..=MAX_CHANNELS;
         match *self {

@@ -108,6 +108,20 @@ pub struct Step<Op> {
     pub bytes: u64,
 }
 
+impl<Op> Step<Op> {
+    /// The same step of another kind of operation.
+    fn map<Other>(self, change: impl FnOnce(Op) -> Other) -> Step<Other> {
+        Step {
+            layer: self.layer,
+            kernel: self.kernel,
+            op: change(self.op),
+            output: self.output,
+            flops: self.flops,
+            bytes: self.bytes,
+        }
+    }
+}
+
 /// Who computes a plan's convolutions.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Deserialize)]
 pub struct ConvProvider {

@@ -59,6 +59,17 @@ struct Fault {
     code: u32,
 }
 
+/// An algorithm of the library.
+#[derive(Clone, Copy)]
+struct FakeAlgorithm {
+    shape: ConvolutionShape,
+    /// Its place among those that are offered.
+    engine: usize,
+    ms: f32,
+    /// Whether it ran since it was prepared.
+    has_run: bool,
+}
+
 #[derive(Default)]
 struct State {
     fault: Option<Fault>,
@@ -88,10 +99,12 @@ struct State {
     launched: Vec<String>,
     /// Whether a library of convolutions is installed.
     has_library: bool,
-    /// Shape and milliseconds of every algorithm of the library.
-    algorithms: HashMap<usize, (ConvolutionShape, f32)>,
+    /// The library's prepared algorithms.
+    algorithms: HashMap<usize, FakeAlgorithm>,
     /// How often the library was asked for algorithms.
     searches: usize,
+    /// How often it prepared one by its configuration.
+    preparations: usize,
     /// What is cancelled in the middle of which search.
     cancels: Option<(usize, Arc<RunControl>)>,
     /// Convolutions that the library launched or recorded.
@@ -116,7 +129,7 @@ impl State {
     }
 
     fn run(&mut self, function: usize) {
-        if let Some((_, ms)) = self.algorithms.get(&function) {
+        if let Some(FakeAlgorithm { ms, .. }) = self.algorithms.get(&function) {
             self.last_ms = *ms;
             self.launched.push(format!("{LIBRARY} of {ms} ms"));
             return;
@@ -240,6 +253,11 @@ impl FakeGpu {
     /// How often the library was asked for algorithms.
     pub fn searches(&self) -> usize {
         self.state().searches
+    }
+
+    /// How often the library prepared an algorithm by its configuration.
+    pub fn preparations(&self) -> usize {
+        self.state().preparations
     }
 
     /// Convolutions so far that the library launched or recorded.

@@ -106,44 +106,139 @@ fn a_library_that_fails_leaves_the_work_to_our_kernels_and_that_is_said() {
     }
 }
 
+/// A session of the baseline for photos of this width.
+fn open(backend: &dyn Backend, width: usize) -> Result<Box<dyn Session>, BackendError> {
+    backend.open(&network(), &SessionSpec::single(width, 28, BASELINE))
+}
+
+/// Paints a photo of this width, and says what was launched for it.
+fn paint(gpu: &FakeGpu, session: &mut dyn Session, width: usize) -> Vec<String> {
+    let photo = Frame::from_fn(width, 28, |x, y| [x as u8, y as u8, 9, 255]);
+    let mut painted = photo.clone();
+    gpu.launched();
+    session
+        .paint(&photo, &mut painted, &RunControl::default())
+        .expect("a painting");
+    gpu.launched()
+}
+
+/// Algorithms that the library holds at most when no session is open.
+const MOST_PREPARED: usize = 32;
+
+/// Opens sessions until the library has given back every algorithm that was prepared before.
+fn open_others(backend: &dyn Backend) {
+    for width in (44..68).step_by(4) {
+        open(backend, width).expect("a session");
+    }
+}
+
 /// However many sizes were painted, the library holds few algorithms, and those of an open session stay.
 #[test]
 fn algorithms_that_were_not_used_for_long_are_given_back() {
     let gpu = FakeGpu::new();
     gpu.install_library();
     let backend = gpu.backend().expect("a GPU");
-    let open = |width: usize| {
-        let spec = SessionSpec::single(width, 28, BASELINE);
-        backend.open(&network(), &spec).expect("a session")
-    };
-    let paint = |session: &mut dyn Session, width: usize| {
-        let photo = Frame::from_fn(width, 28, |x, y| [x as u8, y as u8, 9, 255]);
-        let mut painted = photo.clone();
-        session
-            .paint(&photo, &mut painted, &RunControl::default())
-            .expect("a painting");
-    };
-    let mut first = open(40);
-    paint(first.as_mut(), 40);
+    let mut first = open(&backend, 40).expect("a session");
+    paint(&gpu, first.as_mut(), 40);
     let of_a_session = gpu.algorithms();
     let mut held = Vec::new();
-    for width in (44..284).step_by(4) {
-        paint(open(width).as_mut(), width);
+    for width in (44..124).step_by(4) {
+        let mut session = open(&backend, width).expect("a session");
+        paint(&gpu, session.as_mut(), width);
+        drop(session);
         held.push(gpu.algorithms());
     }
     let most = held.iter().max().expect("sessions");
     assert_eq!(held.last(), Some(most), "full, and no fuller");
-    assert!(*most <= 96 + of_a_session, "{most}");
+    assert!(*most <= MOST_PREPARED + of_a_session, "{most}");
     assert!(held.len() * of_a_session > 2 * most, "{held:?}");
     // The session that was open all the time still has its own.
     let searches = gpu.searches();
-    paint(first.as_mut(), 40);
-    assert_eq!(gpu.searches(), searches);
-    // They are gone with it, and are searched for again.
+    paint(&gpu, first.as_mut(), 40);
+    assert_eq!((gpu.searches(), gpu.preparations()), (searches, 0));
     drop(first);
-    assert!(gpu.algorithms() <= 96);
-    paint(open(40).as_mut(), 40);
-    assert_eq!(gpu.searches(), searches + of_a_session);
+    assert!(gpu.algorithms() <= MOST_PREPARED);
     drop(backend);
     assert_eq!(gpu.left_behind(), [""; 0]);
+}
+
+/// What a search found is known for good: an algorithm that was given back is prepared by itself when it is
+/// needed again, the same one, and no search is announced.
+#[test]
+fn a_shape_is_searched_once_and_prepared_again_when_it_is_needed_again() {
+    let gpu = FakeGpu::new();
+    gpu.install_library();
+    let backend = gpu.backend().expect("a GPU");
+    let (network, spec) = (network(), SessionSpec::single(40, 28, BASELINE));
+    assert!(backend.searches(network.graph(), &spec));
+    let mut session = open(&backend, 40).expect("a session");
+    let of_a_session = gpu.searches();
+    let launched = paint(&gpu, session.as_mut(), 40);
+    let summary = session.summary();
+    drop(session);
+    open_others(&backend);
+
+    let searches = gpu.searches();
+    assert!(!backend.searches(network.graph(), &spec));
+    let mut session = open(&backend, 40).expect("a session");
+    assert_eq!(
+        (gpu.searches(), gpu.preparations()),
+        (searches, of_a_session)
+    );
+    assert_eq!(paint(&gpu, session.as_mut(), 40), launched);
+    assert_eq!(session.summary(), summary);
+    // Those that are prepared are shared.
+    let again = open(&backend, 40).expect("a session");
+    assert_eq!(
+        (gpu.searches(), gpu.preparations()),
+        (searches, of_a_session)
+    );
+    drop((session, again));
+    drop(backend);
+    assert_eq!(gpu.left_behind(), [""; 0]);
+}
+
+/// Whichever call fails while algorithms are prepared again: all is given back, a lost GPU is reported, and a
+/// library that only failed to prepare one is searched anew.
+#[test]
+fn an_algorithm_that_cannot_be_prepared_again_is_searched_for_again() {
+    let given_back = || {
+        let gpu = FakeGpu::new();
+        gpu.install_library();
+        let backend = gpu.backend().expect("a GPU");
+        open(&backend, 40).expect("a session");
+        open_others(&backend);
+        (gpu, backend)
+    };
+    let (gpu, backend) = given_back();
+    let (searches, calls) = (gpu.searches(), gpu.calls());
+    gpu.fail("cudnnBackendFinalize", 1, 5000);
+    let mut session = open(&backend, 40).expect("a session");
+    assert!(!gpu.is_armed());
+    assert_eq!(gpu.searches(), searches + 1, "the second one alone");
+    let calls = gpu.calls() - calls;
+    let chosen = format!("{LIBRARY} of 2 ms");
+    let launched = paint(&gpu, session.as_mut(), 40);
+    let by_library = launched.iter().filter(|name| **name == chosen);
+    assert_eq!(by_library.count(), convolutions(), "{launched:?}");
+    drop(session);
+    drop(backend);
+    assert_eq!(gpu.left_behind(), [""; 0]);
+
+    for failing in 0..calls {
+        for code in [INVALID_VALUE, LAUNCH_FAILED] {
+            let (gpu, backend) = given_back();
+            gpu.fail_any(failing, code);
+            let opened = open(&backend, 40);
+            // A session that searches for nothing needs fewer calls.
+            if code == LAUNCH_FAILED && !gpu.is_armed() {
+                let error = opened.as_ref().err();
+                let is_lost = error.is_some_and(BackendError::is_lost);
+                assert!(is_lost, "call {failing}: {error:?}");
+            }
+            drop(opened);
+            drop(backend);
+            assert_eq!(gpu.left_behind(), [""; 0], "call {failing}, code {code}");
+        }
+    }
 }

@@ -9,13 +9,14 @@ use tempfile::TempDir;
 
 use styleforge::{
     capture::{CameraId, CaptureProblem, Source},
-    engine::live::{LiveSettings, LiveSize},
+    engine::live::{LiveSettings, LiveSize, rate_control::STEPS_PX},
     media::{
         encode::{self, Encoding, Existing, Format},
         record::Recorder,
     },
     mode::{DeviceChoice, Mode, ModeChoice, ModelSize, PrecisionChoice, Variant},
     network::Network,
+    plan::cuda::leaves_convolutions,
     weights::StyleLibrary,
 };
 
@@ -170,24 +171,37 @@ impl Round {
     }
 
     /// Opens everything once, for both shapes of picture that come: what a device loads when it first needs it is
-    /// there before anything is compared.
+    /// there before anything is compared. Our own kernels are all loaded at once; the driver loads a library's
+    /// kernels when a convolution first needs them, and never unloads them. So on a GPU the modes that leave
+    /// convolutions to a library paint every size that an automatic one may become, on the scene, whose frames grow
+    /// with it.
     pub fn try_everything(&mut self) {
         let result = self.go_home();
         self.note(result);
-        self.try_modes();
+        let (modes, sizes) = (self.studio.modes.clone(), self.sizes.clone());
+        self.try_modes(&modes, &sizes);
+        if self.studio.is_gpu() {
+            let by_library = modes.iter().copied().filter(|&m| leaves_convolutions(m));
+            let steps = STEPS_PX.map(LiveSize::LongSide);
+            self.try_modes(&by_library.collect::<Vec<_>>(), &steps);
+        }
         Fault::FormatChanged.begin(&self.fake);
         let camera = Source::Camera(CameraId::new(ID));
         let result = self.studio.use_source(camera);
         self.note(result);
-        self.try_modes();
+        self.try_modes(&modes, &sizes);
         self.mend();
     }
 
-    fn try_modes(&mut self) {
+    /// Paints in these modes at these sizes, as far as the device holds them.
+    fn try_modes(&mut self, modes: &[Mode], sizes: &[LiveSize]) {
         let networks = [self.full[0].clone(), self.lite[0].clone()];
-        for network in networks {
-            for mode in self.studio.modes.clone() {
-                for size in self.sizes.clone() {
+        for &size in sizes {
+            for network in &networks {
+                for &mode in modes {
+                    if !self.studio.holds(network, mode, size) {
+                        continue;
+                    }
                     let result = self.studio.switch(|settings| {
                         settings.network = Some(network.clone());
                         settings.mode = fixed(mode);

@@ -9,11 +9,14 @@ use std::{
 use crossbeam_channel::{Receiver, bounded};
 
 use styleforge::{
-    backend::{Backend, DeviceOptions, OpenDevice, opener},
+    backend::{Backend, DeviceOptions, OpenDevice, SessionSpec, opener},
     capture::{CaptureEvent, CaptureProblem, CaptureSettings, Source},
     engine::{
         Engine,
-        live::{Facts, LiveEvent, LivePicture, LiveSettings, LiveSource, Preview, PreviewPicture},
+        live::{
+            Facts, LiveEvent, LivePicture, LiveSettings, LiveSize, LiveSource, Preview,
+            PreviewPicture,
+        },
         protocol::Event,
     },
     mailbox::{Reader, mailbox},
@@ -130,6 +133,17 @@ impl Studio {
 
     pub fn is_gpu(&self) -> bool {
         self.first_free_bytes.is_some()
+    }
+
+    /// Whether the device has room for a session of this size, and as much again for the one before it; an
+    /// automatic size is never one that it has not.
+    pub fn holds(&self, network: &Network, mode: Mode, size: LiveSize) -> bool {
+        let (LiveSize::LongSide(px), Some(backend)) = (size, self.backend()) else {
+            return true;
+        };
+        let spec = SessionSpec::single(px, px * 9 / 16, mode);
+        let needed = backend.predicted_bytes(network.graph(), &spec);
+        (backend.free_bytes()).is_none_or(|free_bytes| 2 * needed < free_bytes)
     }
 
     /// What the program holds now.

@@ -55,7 +55,7 @@ impl CpuSession {
             let reading = self.reading(&step.op, seen_photo);
             let base = Shared(self.arena_mut().as_mut_ptr());
             let progress = Progress::of_one_step(&control);
-            self.execute(base, seen_photo.rgba(), target, &progress, step.op);
+            self.execute(base, seen_photo.rgba(), target, &progress, &step.op);
             let Some(Reading {
                 work,
                 read,
@@ -103,7 +103,7 @@ impl CpuSession {
     /// What a step will read; `None` for a step that only prepares the next one.
     fn reading(&self, op: &CpuOp, photo: &Frame) -> Option<Reading> {
         let (work, read, target) = match *op {
-            CpuOp::Statistics { .. } => return None,
+            CpuOp::General(_) | CpuOp::Statistics { .. } => return None,
             CpuOp::Load { to } => (Work::Load { factor: 1.0 }, vec![levels(photo)], Some(to)),
             CpuOp::Upsample { from, to } => (Work::Upsample, vec![self.map(from)], Some(to)),
             CpuOp::Pad { conv, from, to } => {
@@ -262,6 +262,9 @@ fn read_as_they_are(op: &CpuOp) -> Vec<MapId> {
         CpuOp::Statistics { map, .. } | CpuOp::Relu { map } => vec![map],
         CpuOp::Add { from, to } => vec![to, from],
         // These steps read the photo, or a map whose statistics were taken.
-        CpuOp::Load { .. } | CpuOp::Normalise { .. } | CpuOp::Fused { .. } => Vec::new(),
+        // What a general plan reads is judged as a whole.
+        CpuOp::General(_) | CpuOp::Load { .. } | CpuOp::Normalise { .. } | CpuOp::Fused { .. } => {
+            Vec::new()
+        }
     }
 }

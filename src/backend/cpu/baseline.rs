@@ -1,5 +1,7 @@
 //! The baseline variant: runs each pass over the stored maps, rows in parallel.
 
+use std::sync::Arc;
+
 use super::{
     gather::reflected,
     passes::{self, Im2colConv},
@@ -17,9 +19,10 @@ impl CpuSession {
         photo: &[u8],
         target: PictureTarget,
         progress: &Progress<'_>,
-        op: CpuOp,
+        op: &CpuOp,
     ) {
-        let maps = &self.plan.maps;
+        let plan = Arc::clone(&self.plan);
+        let maps = &plan.maps;
         let kernels = self.kernels;
         let row_len = |m: &MapBuffer| m.shape.width * m.stored_channels;
         let row_mut = |m: &MapBuffer, y: usize| {
@@ -31,7 +34,7 @@ impl CpuSession {
             // SAFETY: as above.
             unsafe { base.slice(m.offset + y * row_len(m), row_len(m)) }
         };
-        match op {
+        match *op {
             CpuOp::Load { to } => {
                 let to = maps[to];
                 let photo_row = 4 * to.shape.width;
@@ -150,7 +153,7 @@ impl CpuSession {
                     }
                 });
             }
-            CpuOp::Fused { .. } => {}
+            CpuOp::General(_) | CpuOp::Fused { .. } => {}
         }
     }
 }

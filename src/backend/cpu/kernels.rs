@@ -1,13 +1,28 @@
 //! The kernels compiled for each instruction set, and the choice between them at run time.
 
+use std::ops::Range;
+
 use super::{
+    general::{
+        conv::{self, ConvStep},
+        depthwise, pointwise,
+        run::{ChainPass, Run},
+        weights::ResizeTables,
+        windows, winograd as padded_winograd,
+    },
     passes,
     rows::{self, RowConv, TileSet},
     simd::{self, Segment, Simd},
     statistics::Running,
     winograd::{self, WinogradConv},
 };
-use crate::plan::cpu::TILE_COLUMNS;
+use crate::{
+    graph::{Arithmetic, Pool},
+    plan::cpu::{
+        MapId, TILE_COLUMNS,
+        general::{Pointwise, Pooling},
+    },
+};
 
 /// One instruction set's kernels.
 ///
@@ -34,6 +49,37 @@ pub struct KernelSet {
     /// Statistics of rows: pixels, stored channels, working memory of two values per channel, and
     /// the part to write.
     pub statistics: unsafe fn(&[f32], usize, &mut [f32], &mut [f32]),
+    /// The kernels of general plans.
+    pub general: GeneralKernels,
+}
+
+/// One task of a convolution's step.
+type ConvTask = unsafe fn(&Run<'_>, ConvStep<'_>, usize, &mut [f32]);
+
+/// One instruction set's kernels of general plans.
+///
+/// # Safety
+/// As [`KernelSet`].
+pub struct GeneralKernels {
+    /// See [`conv::conv_task`].
+    pub conv: ConvTask,
+    /// See [`depthwise::depthwise_task`].
+    pub depthwise: ConvTask,
+    /// See [`padded_winograd::winograd_task`].
+    pub winograd: ConvTask,
+    /// See [`pointwise::chain`].
+    pub chain: ChainPass,
+    /// See [`pointwise::combine`].
+    pub combine: unsafe fn(&Run<'_>, Arithmetic, [MapId; 2], MapId, usize),
+    /// See [`windows::resize`].
+    pub resize: unsafe fn(&Run<'_>, &ResizeTables, (MapId, MapId), usize, &mut [f32]),
+    /// See [`windows::pool`].
+    pub pool: unsafe fn(&Run<'_>, (&Pool, Pooling), MapId, MapId, usize),
+    /// See [`windows::largest`].
+    pub largest: unsafe fn(&Run<'_>, MapId, Range<usize>, &mut [f32]),
+    /// See [`apply`](super::general::functions::apply).
+    #[cfg(test)]
+    pub function: unsafe fn(crate::graph::Function, &mut [f32]),
 }
 
 /// Statistics of whole pixels of `channels` values.
@@ -106,6 +152,87 @@ macro_rules! kernel_set {
                 // SAFETY: as above.
                 unsafe { statistics::<$simd>(m, c, s, part) }
             }
+
+            $(#[$feature])?
+            pub unsafe fn general_conv(run: &Run<'_>, s: ConvStep<'_>, task: usize, w: &mut [f32]) {
+                // SAFETY: as above.
+                unsafe { conv::conv_task::<$simd>(run, s, task, w) }
+            }
+            $(#[$feature])?
+            pub unsafe fn general_depthwise(
+                run: &Run<'_>,
+                step: ConvStep<'_>,
+                task: usize,
+                scratch: &mut [f32],
+            ) {
+                // SAFETY: as above.
+                unsafe { depthwise::depthwise_task::<$simd>(run, step, task, scratch) }
+            }
+            $(#[$feature])?
+            pub unsafe fn general_winograd(
+                run: &Run<'_>,
+                step: ConvStep<'_>,
+                task: usize,
+                scratch: &mut [f32],
+            ) {
+                // SAFETY: as above.
+                unsafe { padded_winograd::winograd_task::<$simd>(run, step, task, scratch) }
+            }
+            $(#[$feature])?
+            pub unsafe fn chain(
+                run: &Run<'_>,
+                chain: &[Pointwise],
+                map: MapId,
+                y: usize,
+                pixels: (usize, usize),
+            ) {
+                // SAFETY: as above.
+                unsafe { pointwise::chain::<$simd>(run, chain, map, y, pixels) }
+            }
+            $(#[$feature])?
+            pub unsafe fn combine(
+                run: &Run<'_>,
+                arithmetic: Arithmetic,
+                from: [MapId; 2],
+                to: MapId,
+                y: usize,
+            ) {
+                // SAFETY: as above.
+                unsafe { pointwise::combine(run, arithmetic, from, to, y) }
+            }
+            $(#[$feature])?
+            pub unsafe fn resize(
+                run: &Run<'_>,
+                tables: &ResizeTables,
+                maps: (MapId, MapId),
+                y: usize,
+                scratch: &mut [f32],
+            ) {
+                // SAFETY: as above.
+                unsafe { windows::resize(run, tables, maps, y, scratch) }
+            }
+            $(#[$feature])?
+            pub unsafe fn pool(
+                run: &Run<'_>,
+                pool: (&Pool, Pooling),
+                from: MapId,
+                to: MapId,
+                y: usize,
+            ) {
+                // SAFETY: as above.
+                unsafe { windows::pool(run, pool, from, to, y) }
+            }
+            $(#[$feature])?
+            pub unsafe fn largest(run: &Run<'_>, from: MapId, rows: Range<usize>, p: &mut [f32]) {
+                // SAFETY: as above.
+                unsafe { windows::largest(run, from, rows, p) }
+            }
+            #[cfg(test)]
+            $(#[$feature])?
+            pub unsafe fn function(function: crate::graph::Function, values: &mut [f32]) {
+                // SAFETY: as above.
+                unsafe { super::super::general::functions::apply::<$simd>(function, values) }
+            }
         }
 
         static $set: KernelSet = KernelSet {
@@ -118,6 +245,18 @@ macro_rules! kernel_set {
             relu_row: $module::relu_row,
             add_row: $module::add_row,
             statistics: $module::map_statistics,
+            general: GeneralKernels {
+                conv: $module::general_conv,
+                depthwise: $module::general_depthwise,
+                winograd: $module::general_winograd,
+                chain: $module::chain,
+                combine: $module::combine,
+                resize: $module::resize,
+                pool: $module::pool,
+                largest: $module::largest,
+                #[cfg(test)]
+                function: $module::function,
+            },
         };
     };
 }

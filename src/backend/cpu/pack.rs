@@ -32,7 +32,7 @@ pub struct Panel {
 
 impl Panels {
     /// Packs `value(group, k, column)`; columns are padded with zeros to a multiple of 16.
-    fn new(
+    pub fn new(
         groups: usize,
         depth: usize,
         columns: usize,
@@ -131,28 +131,39 @@ pub fn pack(
             })
         }
         Algorithm::Winograd => {
-            let transformed = winograd_weights(conv, weights);
-            let outputs_stored = padded_channels(outputs);
-            Panels::new(
-                WINOGRAD_POINTS,
-                stored_inputs,
-                outputs,
-                lanes,
-                |point, i, o| {
-                    if i < inputs {
-                        transformed[(point * inputs + i) * outputs_stored + o]
-                    } else {
-                        0.0
-                    }
-                },
-            )
+            winograd_panels((inputs, outputs), weights, &|_| 1.0, stored_inputs, lanes)
         }
     }
 }
 
+/// Packs a 3x3 convolution's `[out][in][row][column]`, each output channel's times its scale, for Winograd's
+/// algorithm.
+pub fn winograd_panels(
+    (inputs, outputs): (usize, usize),
+    weights: &[f32],
+    scale: &dyn Fn(usize) -> f64,
+    stored_inputs: usize,
+    lanes: usize,
+) -> Panels {
+    let transformed = winograd_weights((inputs, outputs), weights, scale);
+    let outputs_stored = padded_channels(outputs);
+    let value = |point: usize, i: usize, o: usize| {
+        if i < inputs {
+            transformed[(point * inputs + i) * outputs_stored + o]
+        } else {
+            0.0
+        }
+    };
+    Panels::new(WINOGRAD_POINTS, stored_inputs, outputs, lanes, value)
+}
+
 /// G g G^T of F(4x4, 3x3) for every pair of channels, in float64 before rounding:
 /// `[point][input][output, padded]`.
-fn winograd_weights(conv: &ConvLayer, weights: &[f32]) -> Vec<f32> {
+fn winograd_weights(
+    (inputs, outputs): (usize, usize),
+    weights: &[f32],
+    scale: &dyn Fn(usize) -> f64,
+) -> Vec<f32> {
     const G: [[f64; 3]; 6] = [
         [0.25, 0.0, 0.0],
         [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
@@ -161,10 +172,11 @@ fn winograd_weights(conv: &ConvLayer, weights: &[f32]) -> Vec<f32> {
         [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
         [0.0, 0.0, 1.0],
     ];
-    let (inputs, outputs) = (conv.in_channels, padded_channels(conv.out_channels));
+    let outputs = padded_channels(outputs);
     let mut result = vec![0.0; WINOGRAD_POINTS * inputs * outputs];
     for (pair, g) in weights.chunks_exact(9).enumerate() {
         let (o, i) = (pair / inputs, pair % inputs);
+        let scale = scale(o);
         for (row, g_row) in G.iter().enumerate() {
             for (column, g_column) in G.iter().enumerate() {
                 let mut sum = 0.0;
@@ -173,7 +185,7 @@ fn winograd_weights(conv: &ConvLayer, weights: &[f32]) -> Vec<f32> {
                         sum += a * b * f64::from(g[3 * y + x]);
                     }
                 }
-                result[((row * 6 + column) * inputs + i) * outputs + o] = sum as f32;
+                result[((row * 6 + column) * inputs + i) * outputs + o] = (sum * scale) as f32;
             }
         }
     }

@@ -11,10 +11,13 @@ use super::{
     simd::{At, Segment, Simd},
     statistics::Running,
 };
-use crate::plan::cpu::{Algorithm, Staging, TILE_COLUMNS, strip_rows};
+use crate::{
+    graph::MAX_KERNEL_PX,
+    plan::cpu::{Algorithm, Staging, TILE_COLUMNS, strip_rows},
+};
 
 /// Most stretches of K: one for each kernel row.
-const MAX_SEGMENTS: usize = 16;
+pub const MAX_SEGMENTS: usize = MAX_KERNEL_PX;
 
 /// Where the results of a row convolution go.
 #[derive(Clone, Copy)]

@@ -12,6 +12,7 @@ use std::{
 use rayon::prelude::*;
 
 use super::{
+    general::weights::GeneralWeights,
     kernels::KernelSet,
     pack::{self, Panels},
     statistics::ScaleShift,
@@ -46,10 +47,12 @@ pub(super) struct PackedConv {
 
 /// A network ready to run on the processor for one picture size.
 pub struct CpuSession {
-    pub(super) plan: CpuPlan,
+    pub(super) plan: Arc<CpuPlan>,
     pub(super) kernels: &'static KernelSet,
     pool: Arc<rayon::ThreadPool>,
     pub(super) weights: Vec<PackedConv>,
+    /// What a general plan keeps of the network; nothing for any other.
+    pub(super) general_weights: GeneralWeights,
     pub(super) norms: Vec<ScaleShift>,
     arena: Vec<f32>,
     /// One per worker thread; a worker only ever locks its own.
@@ -158,6 +161,8 @@ impl CpuSession {
                 })
                 .collect()
         });
+        let general_weights =
+            pool.install(|| GeneralWeights::new(&plan.general, network, kernels.lanes));
         // After the packing, which takes memory of its own.
         let arena = zeros(plan.arena_len).ok_or_else(|| refused(plan.arena_len))?;
         let scratch = (0..pool.current_num_threads())
@@ -167,10 +172,11 @@ impl CpuSession {
         Ok(Self {
             norms: vec![ScaleShift::default(); plan.convs.len()],
             step_ms: vec![0.0; plan.steps.len()],
-            plan,
+            plan: Arc::new(plan),
             kernels,
             pool,
             weights,
+            general_weights,
             arena,
             scratch,
             parts: Vec::new(),
@@ -213,22 +219,29 @@ impl CpuSession {
         mut tap: Option<NormTap<'_>>,
     ) -> Result<(), BackendError> {
         let base = Shared(self.arena.as_mut_ptr());
-        let total: u64 = self.plan.steps.iter().map(|s| s.flops).sum();
+        let plan = Arc::clone(&self.plan);
+        let total: u64 = plan.steps.iter().map(|s| s.flops).sum();
         let mut before = 0;
-        for index in 0..self.plan.steps.len() {
-            let op = self.plan.steps[index].op;
+        for (index, step) in plan.steps.iter().enumerate() {
             let progress = Progress {
                 control,
                 before,
-                here: self.plan.steps[index].flops,
+                here: step.flops,
                 total,
             };
+            // Behind the step, a pass of a general plan has done more to the map than the norm.
+            if let (Some(tap), Some((name, map, norm))) =
+                (tap.as_mut(), self.general_norm(&step.op))
+            {
+                tap(name, self.normalised(&plan.maps[map], Some(&norm)));
+            }
             let started = Instant::now();
-            self.execute(base, photo, target, &progress, op);
-            let tapped = match op {
+            self.execute(base, photo, target, &progress, &step.op);
+            let tapped = match step.op {
                 CpuOp::Fused { conv, to, .. } => to.map(|map| (conv, map, true)),
                 CpuOp::Normalise { conv, map } => Some((conv, map, false)),
-                CpuOp::Load { .. }
+                CpuOp::General(_)
+                | CpuOp::Load { .. }
                 | CpuOp::Upsample { .. }
                 | CpuOp::Pad { .. }
                 | CpuOp::Im2col { .. }
@@ -241,15 +254,12 @@ impl CpuSession {
                 return Err(BackendError::Cancelled);
             }
             self.step_ms[index] = started.elapsed().as_secs_f64() * 1e3;
-            before += self.plan.steps[index].flops;
+            before += step.flops;
             if let (Some(tap), Some((conv, map, raw))) = (tap.as_mut(), tapped) {
-                let name = self.plan.convs[conv]
-                    .norm_name
-                    .as_deref()
-                    .unwrap_or_default();
+                let name = plan.convs[conv].norm_name.as_deref().unwrap_or_default();
                 tap(
                     name,
-                    self.normalised(&self.plan.maps[map], raw.then(|| &self.norms[conv])),
+                    self.normalised(&plan.maps[map], raw.then(|| &self.norms[conv])),
                 );
             }
         }
@@ -264,9 +274,10 @@ impl CpuSession {
         photo: &[u8],
         target: PictureTarget,
         progress: &Progress<'_>,
-        op: CpuOp,
+        op: &CpuOp,
     ) {
-        match op {
+        match *op {
+            CpuOp::General(ref op) => self.general(base, photo, target, progress, op),
             CpuOp::Fused {
                 conv,
                 algorithm,
@@ -278,6 +289,11 @@ impl CpuSession {
     }
 
     /// All maps.
+    pub(super) fn arena(&self) -> &[f32] {
+        &self.arena
+    }
+
+    /// All maps, to write.
     pub(super) fn arena_mut(&mut self) -> &mut [f32] {
         &mut self.arena
     }

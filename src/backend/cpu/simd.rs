@@ -26,6 +26,11 @@ impl<T> At for *mut T {
     }
 }
 
+/// A number whose sum with a small whole number holds that number in its last bits.
+pub const EXPONENT_BASE: f32 = (3 << 22) as f32;
+/// The bits of one: the exponent's bias.
+const ONE_BITS: i32 = 127 << 23;
+
 /// One instruction set's vector of f32 and what kernels do with it.
 ///
 /// # Safety
@@ -54,8 +59,14 @@ pub unsafe trait Simd: Copy {
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, rounded once where the instruction set can.
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `a / b`
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
     /// The larger of each lane; the second where the first is NaN.
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// The smaller of each lane; the second where the first is NaN.
+    unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
+    /// Two to the power of `n`, a whole number from -126 to 127, of [`EXPONENT_BASE`]` + n`.
+    unsafe fn power_of_two(based: Self::V) -> Self::V;
 }
 
 /// Four lanes in plain Rust, which the compiler turns into NEON on aarch64.
@@ -116,8 +127,20 @@ unsafe impl Simd for Portable {
         }
     }
     #[inline(always)]
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V {
+        lanes4(|i| a[i] / b[i])
+    }
+    #[inline(always)]
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
         lanes4(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    unsafe fn min(a: Self::V, b: Self::V) -> Self::V {
+        lanes4(|i| if a[i] < b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    unsafe fn power_of_two(based: Self::V) -> Self::V {
+        lanes4(|i| f32::from_bits((based[i].to_bits() << 23).wrapping_add(ONE_BITS as u32)))
     }
 }
 
@@ -125,7 +148,8 @@ unsafe impl Simd for Portable {
 #[cfg(target_arch = "x86_64")]
 macro_rules! x86_simd {
     ($(#[$doc:meta])* $name:ident, $register:ty, $lanes:literal, $splat:path, $load:path,
-     $store:path, $add:path, $sub:path, $mul:path, $fma:path, $max:path) => {
+     $store:path, $add:path, $sub:path, $mul:path, $fma:path, $div:path, $max:path, $min:path,
+     $power:path) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
         pub struct $name;
@@ -176,9 +200,24 @@ macro_rules! x86_simd {
                 unsafe { $fma(a, b, c) }
             }
             #[inline(always)]
+            unsafe fn div(a: Self::V, b: Self::V) -> Self::V {
+                // SAFETY: the instruction set exists by contract.
+                unsafe { $div(a, b) }
+            }
+            #[inline(always)]
             unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
                 // SAFETY: the instruction set exists by contract.
                 unsafe { $max(a, b) }
+            }
+            #[inline(always)]
+            unsafe fn min(a: Self::V, b: Self::V) -> Self::V {
+                // SAFETY: the instruction set exists by contract.
+                unsafe { $min(a, b) }
+            }
+            #[inline(always)]
+            unsafe fn power_of_two(based: Self::V) -> Self::V {
+                // SAFETY: the instruction set exists by contract.
+                unsafe { $power(based) }
             }
         }
     };
@@ -198,23 +237,71 @@ unsafe fn sse2_mul_add(a: x86::__m128, b: x86::__m128, c: x86::__m128) -> x86::_
     unsafe { x86::_mm_add_ps(x86::_mm_mul_ps(a, b), c) }
 }
 
+/// Defines [`Simd::power_of_two`] of one x86-64 register type: the last bits become the exponent.
+#[cfg(target_arch = "x86_64")]
+macro_rules! x86_power_of_two {
+    ($name:ident, $register:ty, $bits:path, $shift:ident, $add:path, $splat:path, $number:path) => {
+        /// # Safety
+        /// As [`Simd`].
+        #[inline(always)]
+        unsafe fn $name(based: $register) -> $register {
+            // SAFETY: the instruction set exists by the caller's promise.
+            unsafe { $number($add(x86::$shift::<23>($bits(based)), $splat(ONE_BITS))) }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+x86_power_of_two!(
+    sse2_power_of_two,
+    x86::__m128,
+    x86::_mm_castps_si128,
+    _mm_slli_epi32,
+    x86::_mm_add_epi32,
+    x86::_mm_set1_epi32,
+    x86::_mm_castsi128_ps
+);
+#[cfg(target_arch = "x86_64")]
+x86_power_of_two!(
+    avx2_power_of_two,
+    x86::__m256,
+    x86::_mm256_castps_si256,
+    _mm256_slli_epi32,
+    x86::_mm256_add_epi32,
+    x86::_mm256_set1_epi32,
+    x86::_mm256_castsi256_ps
+);
+#[cfg(target_arch = "x86_64")]
+x86_power_of_two!(
+    avx512_power_of_two,
+    x86::__m512,
+    x86::_mm512_castps_si512,
+    _mm512_slli_epi32,
+    x86::_mm512_add_epi32,
+    x86::_mm512_set1_epi32,
+    x86::_mm512_castsi512_ps
+);
+
 #[cfg(target_arch = "x86_64")]
 x86_simd!(
     /// Four lanes, on every x86-64 processor; multiply-add is rounded twice.
     Sse2, x86::__m128, 4, x86::_mm_set1_ps, x86::_mm_loadu_ps, x86::_mm_storeu_ps,
-    x86::_mm_add_ps, x86::_mm_sub_ps, x86::_mm_mul_ps, sse2_mul_add, x86::_mm_max_ps
+    x86::_mm_add_ps, x86::_mm_sub_ps, x86::_mm_mul_ps, sse2_mul_add, x86::_mm_div_ps, x86::_mm_max_ps,
+    x86::_mm_min_ps, sse2_power_of_two
 );
 #[cfg(target_arch = "x86_64")]
 x86_simd!(
     /// Eight lanes with fused multiply-add.
     Avx2, x86::__m256, 8, x86::_mm256_set1_ps, x86::_mm256_loadu_ps, x86::_mm256_storeu_ps, x86::_mm256_add_ps,
-    x86::_mm256_sub_ps, x86::_mm256_mul_ps, x86::_mm256_fmadd_ps, x86::_mm256_max_ps
+    x86::_mm256_sub_ps, x86::_mm256_mul_ps, x86::_mm256_fmadd_ps, x86::_mm256_div_ps,
+    x86::_mm256_max_ps, x86::_mm256_min_ps, avx2_power_of_two
 );
 #[cfg(target_arch = "x86_64")]
 x86_simd!(
     /// Sixteen lanes.
     Avx512, x86::__m512, 16, x86::_mm512_set1_ps, x86::_mm512_loadu_ps, x86::_mm512_storeu_ps, x86::_mm512_add_ps,
-    x86::_mm512_sub_ps, x86::_mm512_mul_ps, x86::_mm512_fmadd_ps, x86::_mm512_max_ps
+    x86::_mm512_sub_ps, x86::_mm512_mul_ps, x86::_mm512_fmadd_ps, x86::_mm512_div_ps,
+    x86::_mm512_max_ps, x86::_mm512_min_ps, avx512_power_of_two
 );
 
 /// One stretch of the sum over K: `len` values of every row of A against `len` rows of B.

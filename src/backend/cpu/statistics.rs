@@ -117,21 +117,26 @@ pub fn finish(
     result.scale.resize(channels, 0.0);
     result.shift.resize(channels, 0.0);
     for (c, (&gamma, &beta)) in norm.weight.iter().zip(&norm.bias).enumerate() {
-        let (mut count, mut mean, mut squares) = (0.0f64, 0.0f64, 0.0f64);
-        for part in parts.chunks_exact(part_len(channels)) {
-            let n = f64::from(part[0]);
-            if n == 0.0 {
-                continue;
-            }
-            let delta = f64::from(part[1 + c]) - mean;
-            let total = count + n;
-            mean += delta * n / total;
-            squares += f64::from(part[1 + channels + c]) + delta * delta * count * n / total;
-            count = total;
-        }
-        let variance = if count > 0.0 { squares / count } else { 0.0 };
+        let (mean, variance) = merged(parts, channels, c);
         let scale = f64::from(gamma) / (variance + eps).sqrt();
         result.scale[c] = scale as f32;
         result.shift[c] = (f64::from(beta) - mean * scale) as f32;
     }
+}
+
+/// Mean and biased variance of channel `c` over the parts of all tasks, in order.
+pub fn merged(parts: &[f32], channels: usize, c: usize) -> (f64, f64) {
+    let (mut count, mut mean, mut squares) = (0.0f64, 0.0f64, 0.0f64);
+    for part in parts.chunks_exact(part_len(channels)) {
+        let n = f64::from(part[0]);
+        if n == 0.0 {
+            continue;
+        }
+        let delta = f64::from(part[1 + c]) - mean;
+        let total = count + n;
+        mean += delta * n / total;
+        squares += f64::from(part[1 + channels + c]) + delta * delta * count * n / total;
+        count = total;
+    }
+    (mean, if count > 0.0 { squares / count } else { 0.0 })
 }

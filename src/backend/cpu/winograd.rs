@@ -15,9 +15,9 @@ use super::{
 use crate::plan::cpu::{WINOGRAD_POINTS, WINOGRAD_TILES};
 
 /// Columns of the widest panel: two vectors of sixteen lanes.
-const MAX_PANEL: usize = 32;
+pub const MAX_PANEL: usize = 32;
 /// Pixels of one output tile.
-const TILE_PIXELS: usize = 16;
+pub const TILE_PIXELS: usize = 16;
 
 /// One layer's convolution.
 pub struct WinogradConv<'a> {
@@ -74,16 +74,9 @@ pub unsafe fn winograd_task<S: Simd>(
     let centre = unsafe { Centre::of::<S>(&layer.input) };
     for t in first..end {
         let to = transformed.wrapping_add((t - first) * inputs);
+        let tile = NormalisedTile::new(&layer.input, &centre, t / tile_columns, t % tile_columns);
         // SAFETY: the tile exists; `to` and its 36 points lie inside the scratch.
-        unsafe {
-            transform_input::<S>(
-                &layer.input,
-                &centre,
-                t / tile_columns,
-                t % tile_columns,
-                to,
-            )
-        };
+        unsafe { transform_tile::<S>(&tile, inputs, to) };
     }
     let mut count = 0;
     for panel in layer.panels.panels() {
@@ -237,44 +230,77 @@ unsafe fn backward<S: Simd>(m: [S::V; 6]) -> [S::V; 4] {
     }
 }
 
-/// Transforms one tile's 6x6 input; point `p` of channel `c` goes to `to[p * WINOGRAD_TILES * channels + c]`.
-/// Keeps the tile's own pixels where the input says where.
-#[inline(always)]
-unsafe fn transform_input<S: Simd>(
-    map: &MapInput,
-    centre: &Centre,
-    tile_row: usize,
-    tile_column: usize,
-    to: *mut f32,
-) {
-    let channels = map.channels;
-    let mut pixels = [[0usize; 6]; 6];
-    for (i, row) in pixels.iter_mut().enumerate() {
-        let y = reflected((4 * tile_row + i) as isize - 1, map.height);
-        for (j, pixel) in row.iter_mut().enumerate() {
-            *pixel = y * map.width + reflected((4 * tile_column + j) as isize - 1, map.width);
+/// The inputs of a tile of a raw map. Keeps the tile's own pixels where the map says where.
+struct NormalisedTile<'a> {
+    map: &'a MapInput,
+    centre: &'a Centre,
+    pixels: [[usize; 6]; 6],
+    /// Rows and columns of the tile's own pixels that lie inside the map.
+    inside: (usize, usize),
+}
+
+impl<'a> NormalisedTile<'a> {
+    #[inline(always)]
+    fn new(map: &'a MapInput, centre: &'a Centre, tile_row: usize, tile_column: usize) -> Self {
+        let mut pixels = [[0usize; 6]; 6];
+        for (i, row) in pixels.iter_mut().enumerate() {
+            let y = reflected((4 * tile_row + i) as isize - 1, map.height);
+            for (j, pixel) in row.iter_mut().enumerate() {
+                *pixel = y * map.width + reflected((4 * tile_column + j) as isize - 1, map.width);
+            }
+        }
+        Self {
+            map,
+            centre,
+            pixels,
+            inside: (
+                (map.height - 4 * tile_row).min(4),
+                (map.width - 4 * tile_column).min(4),
+            ),
         }
     }
-    let inside = |i: usize, j: usize| {
-        (1..5).contains(&i)
-            && (1..5).contains(&j)
-            && 4 * tile_row + i - 1 < map.height
-            && 4 * tile_column + j - 1 < map.width
-    };
+}
+
+impl TileInput for NormalisedTile<'_> {
+    #[inline(always)]
+    unsafe fn value<S: Simd>(&self, i: usize, j: usize, c: usize) -> S::V {
+        let pixel = self.pixels[i][j];
+        // SAFETY: all pixels and channels are inside the map.
+        unsafe {
+            let value = self.map.value::<S>(pixel, c);
+            let is_inside = (1..=self.inside.0).contains(&i) && (1..=self.inside.1).contains(&j);
+            if !self.map.keep.is_null() && is_inside {
+                S::store(self.map.keep.at(pixel * self.map.channels + c), value);
+            }
+            S::sub(value, self.centre.at::<S>(c))
+        }
+    }
+}
+
+/// The values of the 6x6 inputs of a tile.
+pub trait TileInput {
+    /// The vector of channels from `c` on at row `i` and column `j` of the tile.
+    ///
+    /// # Safety
+    /// As [`Simd`]; the channels are inside the map.
+    unsafe fn value<S: Simd>(&self, i: usize, j: usize, c: usize) -> S::V;
+}
+
+/// Transforms the 6x6 inputs of a tile; point `p` of channel `c` goes to `to[p * WINOGRAD_TILES * channels + c]`.
+///
+/// # Safety
+/// As [`Simd`]; `to` is valid for all points.
+#[inline(always)]
+pub unsafe fn transform_tile<S: Simd>(input: &impl TileInput, channels: usize, to: *mut f32) {
     let mut c = 0;
     while c < channels {
-        // SAFETY: all pixels and channels are inside the map; targets inside the scratch.
+        // SAFETY: the caller's promise.
         unsafe {
-            let taken_off = centre.at::<S>(c);
             let mut half = [[S::splat(0.0); 6]; 6];
             for j in 0..6 {
                 let mut column = [S::splat(0.0); 6];
                 for (i, value) in column.iter_mut().enumerate() {
-                    *value = map.value::<S>(pixels[i][j], c);
-                    if !map.keep.is_null() && inside(i, j) {
-                        S::store(map.keep.at(pixels[i][j] * channels + c), *value);
-                    }
-                    *value = S::sub(*value, taken_off);
+                    *value = input.value::<S>(i, j, c);
                 }
                 let column = forward::<S>(column);
                 for (row, value) in half.iter_mut().zip(column) {
@@ -293,8 +319,11 @@ unsafe fn transform_input<S: Simd>(
 
 /// Transforms one tile back: point `p` of column `n` is read at
 /// `from[p * WINOGRAD_TILES * MAX_PANEL + n]`, pixel `q` written at `tile[q * MAX_PANEL + n]`.
+///
+/// # Safety
+/// As [`Simd`]; both are valid for all points and pixels.
 #[inline(always)]
-unsafe fn transform_output<S: Simd>(from: *const f32, tile: *mut f32, vectors: usize) {
+pub unsafe fn transform_output<S: Simd>(from: *const f32, tile: *mut f32, vectors: usize) {
     for v in 0..vectors {
         let n = v * S::LANES;
         // SAFETY: points and pixels lie inside the scratch.

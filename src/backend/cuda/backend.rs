@@ -208,10 +208,14 @@ impl CudaBackend {
         }
     }
 
-    /// Searches for the library's algorithms that a plan needs.
+    /// Searches for the library's algorithms that a plan needs and that were not found before. Those that were
+    /// are prepared with the session, beside the searches of others.
     fn search(&self, plan: &CudaPlan, control: &RunControl) -> Result<(), BackendError> {
         let driver = self.driver.with_queues_for(Purpose::Searching);
         for conv in plan.library_convs() {
+            if self.convolutions.is_searched(&conv.shape) {
+                continue;
+            }
             let found = (self.convolutions).fastest(driver.as_ref(), &conv.shape, control);
             let found = found.map_err(|f| backend_error(driver.as_ref(), plan, &self.name, f))?;
             found.ok_or(BackendError::Cancelled)?;
@@ -297,7 +301,7 @@ impl Backend for CudaBackend {
     fn searches(&self, graph: &Graph, spec: &SessionSpec) -> bool {
         let is_unknown = |plan: CudaPlan| {
             let mut convs = plan.library_convs();
-            convs.any(|conv| self.convolutions.known(&conv.shape).is_none())
+            convs.any(|conv| !self.convolutions.is_searched(&conv.shape))
         };
         // A session that cannot be planned is refused when it is opened.
         self.planned(graph, spec).is_ok_and(is_unknown)

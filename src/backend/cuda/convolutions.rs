@@ -1,17 +1,25 @@
 //! The convolutions that a library computes: which of its algorithms is the fastest on this device.
 //!
-//! A shape is measured when a session that needs it is opened, while others paint, and the sessions of one
-//! device share the result. An algorithm is kept as long as a session uses it; beyond that, the [`MOST_SHAPES`]
-//! that were used last are kept, because a prepared algorithm takes up to a tenth of a megabyte of the
-//! program's memory. Knows no network. Any thread may call; one thread measures at a time, and a shape that is
-//! known needs no waiting.
+//! A shape is searched once, when the first session that needs it is opened, while others paint; the sessions
+//! of one device share the result. Two things are kept of a search. The prepared algorithm takes up to a tenth
+//! of a megabyte of the program's memory: it is kept as long as a session uses it, and beyond that among the
+//! [`MOST_PREPARED`] that were used last. Its engine and knobs are a few numbers: they are kept for
+//! [`MOST_SEARCHED`] shapes, and an algorithm that was given back is prepared again by them, the same one
+//! without a search. Knows no network. Any thread may call; one thread searches at a time, and a shape that was
+//! searched needs no waiting.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use super::{
+    algorithm_timing::fastest_of,
     driver::{
-        Algorithm, ConvolutionBuffers, ConvolutionLibrary, DevicePtr, Driver, DriverFailure, Event,
-        Queue,
+        Algorithm, ConvolutionBuffers, ConvolutionLibrary, Driver, DriverFailure, EngineConfig,
     },
     frame_gaps::{FrameGaps, FrameOnDevice},
 };
@@ -20,30 +28,19 @@ use crate::{
     plan::{ConvLayer, cuda::ConvolutionShape},
 };
 
-/// Runs that are timed together, in one graph, so that the time to launch them does not count.
-const RUNS: usize = 6;
-/// A graph of runs (a slice) takes no longer than this, unless a single run does, in milliseconds: frames that
-/// are painted meanwhile share the device.
-const SLICE_MS: f32 = 6.0;
-/// Slices that are timed; the fastest counts.
-const SLICES: usize = 3;
-/// An algorithm whose single run takes so many times as long as the fastest is not timed any further.
-const HOPELESS_FACTOR: f32 = 3.0;
-/// Single runs of an algorithm before it is given up by [`HOPELESS_FACTOR`], because a frame may have delayed
-/// one; beyond twice that factor, one run is enough.
-const TRIES: usize = 3;
-/// Milliseconds that a single run may take longer because it is launched by itself.
-const LAUNCH_MS: f32 = 0.1;
-/// Parts of the memory that is measured on start at multiples of this.
-const ALIGNMENT_BYTES: usize = 256;
-
-/// Shapes that are kept although no session has them: those of a dozen picture sizes.
-const MOST_SHAPES: usize = 96;
+/// Algorithms that stay prepared although no session uses them: those of four picture sizes, for a person who
+/// goes back and forth.
+const MOST_PREPARED: usize = 32;
+/// Shapes whose fastest algorithm is remembered, in some twenty megabytes at most: those of thousands of picture
+/// sizes.
+const MOST_SEARCHED: usize = 1 << 16;
 
 /// An algorithm that is given back to the library when the last session that uses it is closed.
 struct PreparedAlgorithm {
     driver: Arc<dyn Driver>,
     algorithm: Algorithm,
+    /// Whether it ran already.
+    has_run: AtomicBool,
 }
 
 impl Drop for PreparedAlgorithm {
@@ -67,20 +64,38 @@ impl Found {
     pub fn algorithm(&self) -> Algorithm {
         self.prepared.algorithm
     }
+
+    /// Whether it ran already. Its first run loads kernels, which cannot be done while launches are recorded.
+    pub(super) fn has_run(&self) -> bool {
+        self.prepared.has_run.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it ran.
+    pub(super) fn note_run(&self) {
+        self.prepared.has_run.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The shapes that were searched.
+#[derive(Default)]
+struct Shapes {
+    /// Those whose algorithm is prepared; most recently used last.
+    prepared: Vec<(ConvolutionShape, Found)>,
+    /// How the fastest algorithm of each is prepared again.
+    searched: HashMap<ConvolutionShape, EngineConfig>,
 }
 
 /// The library's algorithms on one device.
 pub struct Convolutions {
     driver: Arc<dyn Driver>,
-    /// Most recently used last.
-    found: Mutex<Vec<(ConvolutionShape, Found)>>,
+    shapes: Mutex<Shapes>,
     /// Held by the thread that measures.
     measuring: Mutex<()>,
     gaps: FrameGaps,
 }
 
 /// The failure that cuDNN gives for an algorithm that does not exist.
-fn unsupported(words: String) -> DriverFailure {
+pub(super) fn unsupported(words: String) -> DriverFailure {
     DriverFailure {
         call: "cudnnBackendFinalize",
         code: 3000,
@@ -93,7 +108,7 @@ impl Convolutions {
     pub fn new(driver: Arc<dyn Driver>) -> Self {
         Self {
             driver,
-            found: Mutex::default(),
+            shapes: Mutex::default(),
             measuring: Mutex::default(),
             gaps: FrameGaps::default(),
         }
@@ -105,37 +120,90 @@ impl Convolutions {
         self.gaps.frame()
     }
 
+    /// Waits a bounded time until no frame is on the device.
+    pub(super) fn wait_for_gap(&self) {
+        self.gaps.wait_for_gap();
+    }
+
     /// Name and version of the library, or why there is none.
     pub fn library(&self) -> Result<String, String> {
         Ok(self.driver.convolution_library()?.name())
     }
 
-    fn found(&self) -> MutexGuard<'_, Vec<(ConvolutionShape, Found)>> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shapes(&self) -> MutexGuard<'_, Shapes> {
+        self.shapes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The algorithm of a shape that was measured already.
-    pub fn known(&self, shape: &ConvolutionShape) -> Option<Found> {
-        let mut found = self.found();
-        let at = found.iter().position(|(known, _)| known == shape)?;
-        found[at..].rotate_left(1);
-        found.last().map(|(_, found)| found.clone())
+    /// Whether the shape's algorithm is there without a search.
+    pub fn is_searched(&self, shape: &ConvolutionShape) -> bool {
+        let shapes = self.shapes();
+        let is_prepared = shapes.prepared.iter().any(|(known, _)| known == shape);
+        is_prepared || shapes.searched.contains_key(shape)
     }
 
-    /// Keeps the algorithm of a shape, and drops the least recently used one.
-    fn keep(&self, shape: ConvolutionShape, new: Found) {
-        let mut found = self.found();
-        let surplus = (found.len() + 1).saturating_sub(MOST_SHAPES);
-        let oldest: Vec<_> = found.drain(..surplus).collect();
-        found.push((shape, new));
-        // Giving algorithms back takes a moment, so the lock is released first.
-        drop(found);
-        drop(oldest);
+    /// The algorithm of a shape, if it is prepared.
+    fn prepared(&self, shape: &ConvolutionShape) -> Option<Found> {
+        let prepared = &mut self.shapes().prepared;
+        let at = prepared.iter().position(|(known, _)| known == shape)?;
+        prepared[at..].rotate_left(1);
+        prepared.last().map(|(_, found)| found.clone())
     }
 
-    /// The fastest algorithm for a shape; measured if it was not yet in the queues of `driver`, on
-    /// memory that is taken for that and given back. `None` when `control` was cancelled before it was
-    /// found.
+    /// Prepares the algorithm of a shape that was searched. `None` for any other shape, and where that fails:
+    /// then the shape counts as never searched.
+    fn prepared_again(&self, driver: &dyn Driver, shape: &ConvolutionShape) -> Option<Found> {
+        let config = self.shapes().searched.get(shape).cloned()?;
+        match library(driver).and_then(|library| library.prepare(shape, &config)) {
+            Ok(prepared) => Some(self.keep(*shape, prepared, false)),
+            // The search says what is wrong, if it still is.
+            Err(_) => {
+                self.shapes().searched.remove(shape);
+                None
+            }
+        }
+    }
+
+    /// Keeps the prepared algorithm of a shape, and drops the least recently used one.
+    fn keep(
+        &self,
+        shape: ConvolutionShape,
+        (algorithm, workspace_bytes): (Algorithm, usize),
+        has_run: bool,
+    ) -> Found {
+        let found = Found {
+            prepared: Arc::new(PreparedAlgorithm {
+                driver: self.driver.clone(),
+                algorithm,
+                has_run: AtomicBool::new(has_run),
+            }),
+            workspace_bytes,
+        };
+        let mut shapes = self.shapes();
+        let prepared = &mut shapes.prepared;
+        // Another thread may have prepared the same one meanwhile.
+        let same = prepared.iter().position(|(known, _)| *known == shape);
+        let oldest = (prepared.len() >= MOST_PREPARED).then_some(0);
+        let surplus = same.or(oldest).map(|at| prepared.remove(at));
+        prepared.push((shape, found.clone()));
+        // Giving an algorithm back takes a moment, so the lock is released first.
+        drop(shapes);
+        drop(surplus);
+        found
+    }
+
+    /// Remembers how the fastest algorithm of a shape is prepared again.
+    fn remember(&self, shape: ConvolutionShape, config: EngineConfig) {
+        let searched = &mut self.shapes().searched;
+        if searched.len() >= MOST_SEARCHED {
+            // Rare enough: each took a search.
+            searched.clear();
+        }
+        searched.insert(shape, config);
+    }
+
+    /// The fastest algorithm for a shape; prepared again if it was found before, else searched in the queues of
+    /// `driver`, on memory that is taken for that and given back. `None` when `control` was cancelled before it
+    /// was found.
     ///
     /// # Errors
     /// The driver's or the library's failure.
@@ -145,13 +213,17 @@ impl Convolutions {
         shape: &ConvolutionShape,
         control: &RunControl,
     ) -> Result<Option<Found>, DriverFailure> {
-        if let Some(known) = self.known(shape) {
-            return Ok(Some(known));
+        let without_search = || {
+            let prepared = self.prepared(shape);
+            prepared.or_else(|| self.prepared_again(driver, shape))
+        };
+        if let Some(found) = without_search() {
+            return Ok(Some(found));
         }
         let _alone = (self.measuring.lock()).unwrap_or_else(PoisonError::into_inner);
-        // Another thread may have measured it while this one waited.
-        if let Some(known) = self.known(shape) {
-            return Ok(Some(known));
+        // Another thread may have searched it while this one waited.
+        if let Some(found) = without_search() {
+            return Ok(Some(found));
         }
         if control.is_cancelled() {
             return Ok(None);
@@ -160,29 +232,27 @@ impl Convolutions {
         let offered = library.algorithms(shape, &|| control.is_cancelled())?;
         let measured = match control.is_cancelled() {
             true => Ok(None),
-            false => measured((driver, &self.gaps), shape, &offered, control),
+            false => fastest_of((driver, &self.gaps), shape, &offered, control),
         };
-        let kept = measured.as_ref().ok().copied().flatten();
+        let fastest = measured.as_ref().ok().copied().flatten();
         for (algorithm, _) in offered {
-            if kept.is_none_or(|(fastest, _)| algorithm != fastest) {
+            if fastest.is_none_or(|(fastest, _)| algorithm != fastest) {
                 library.forget(algorithm);
             }
         }
-        let found = measured?.map(|(algorithm, workspace_bytes)| Found {
-            prepared: Arc::new(PreparedAlgorithm {
-                driver: self.driver.clone(),
-                algorithm,
-            }),
-            workspace_bytes,
-        });
-        if let Some(found) = &found {
-            self.keep(*shape, found.clone());
+        let Some(fastest) = measured? else {
+            return Ok(None);
+        };
+        // Without a description the shape is searched again once its algorithm was given back.
+        if let Ok(config) = library.config(fastest.0) {
+            self.remember(*shape, config);
         }
-        Ok(found)
+        Ok(Some(self.keep(*shape, fastest, true)))
     }
 }
 
-fn library(driver: &dyn Driver) -> Result<&dyn ConvolutionLibrary, DriverFailure> {
+/// The library on a device, or why there is none as a failure.
+pub(super) fn library(driver: &dyn Driver) -> Result<&dyn ConvolutionLibrary, DriverFailure> {
     driver.convolution_library().map_err(unsupported)
 }
 
@@ -197,45 +267,6 @@ pub unsafe fn convolve(
 ) -> Result<(), DriverFailure> {
     // SAFETY: the caller's promise.
     unsafe { library(driver)?.convolve(algorithm, buffers) }
-}
-
-/// The fastest of the offered algorithms that get along with the memory that they may take, and how much that
-/// is in bytes; `None` when `control` was cancelled.
-fn measured(
-    (driver, gaps): (&dyn Driver, &FrameGaps),
-    shape: &ConvolutionShape,
-    offered: &[(Algorithm, usize)],
-    control: &RunControl,
-) -> Result<Option<(Algorithm, usize)>, DriverFailure> {
-    let library = library(driver)?;
-    let most = shape.most_workspace_bytes();
-    let modest = || offered.iter().copied().filter(|&(_, bytes)| bytes <= most);
-    let workspace = modest().map(|(_, bytes)| bytes).max().unwrap_or(0);
-    let scratch = Scratch::take(driver, gaps, shape, workspace)?;
-    let mut fastest: Option<(f32, (Algorithm, usize))> = None;
-    for (algorithm, workspace_bytes) in modest() {
-        if control.is_cancelled() {
-            return Ok(None);
-        }
-        let least = fastest.as_ref().map_or(f32::INFINITY, |(ms, _)| *ms);
-        let ms = match scratch.time(library, algorithm, least) {
-            Ok(ms) => ms,
-            // An algorithm that the library cannot run here is no candidate.
-            Err(f) if f.is_of_library() && !f.is_lost() && !f.is_out_of_memory() => continue,
-            Err(failure) => return Err(failure),
-        };
-        if ms < least {
-            fastest = Some((ms, (algorithm, workspace_bytes)));
-        }
-    }
-    let found = fastest.map(|(_, found)| Some(found));
-    found.ok_or_else(|| {
-        let k = shape.kernel;
-        unsupported(format!(
-            "no algorithm for a {k}x{k} kernel, {} to {} channels, {} x {} pixels in {}",
-            shape.in_channels, shape.out_channels, shape.width, shape.height, shape.format.operand
-        ))
-    })
 }
 
 /// A convolution's weights as a library reads them: (output channel, row, column, input channel), in the
@@ -255,131 +286,6 @@ pub fn weights(conv: &ConvLayer, weights: &[f32], shape: &ConvolutionShape) -> V
         }
     }
     packed
-}
-
-/// Memory and events to measure one shape with; given back when dropped.
-struct Scratch<'a> {
-    driver: &'a dyn Driver,
-    gaps: &'a FrameGaps,
-    memory: DevicePtr,
-    buffers: ConvolutionBuffers,
-    events: Vec<Event>,
-}
-
-impl<'a> Scratch<'a> {
-    fn take(
-        driver: &'a dyn Driver,
-        gaps: &'a FrameGaps,
-        shape: &ConvolutionShape,
-        workspace_bytes: usize,
-    ) -> Result<Self, DriverFailure> {
-        let parts = [
-            shape.input_bytes(),
-            shape.weight_bytes(),
-            shape.output_bytes(),
-            workspace_bytes,
-        ];
-        let mut total = 0;
-        let [input, weights, output, workspace] = parts.map(|bytes| {
-            let offset = total;
-            total = (offset + bytes).next_multiple_of(ALIGNMENT_BYTES);
-            offset
-        });
-        let memory = driver.allocate(total)?;
-        // From here on `drop` gives back what was taken.
-        let mut scratch = Self {
-            driver,
-            gaps,
-            memory,
-            buffers: ConvolutionBuffers {
-                input: memory.at(input),
-                weights: memory.at(weights),
-                output: memory.at(output),
-                workspace: memory.at(workspace),
-            },
-            events: Vec::new(),
-        };
-        driver.clear(memory, total)?;
-        for _ in 0..2 {
-            scratch.events.push(driver.event()?);
-        }
-        Ok(scratch)
-    }
-
-    /// Milliseconds of a run, the least of several slices; infinite for an algorithm that has no hope to
-    /// be faster than `least_ms`.
-    fn time(
-        &self,
-        library: &dyn ConvolutionLibrary,
-        algorithm: Algorithm,
-        least_ms: f32,
-    ) -> Result<f32, DriverFailure> {
-        let run = || {
-            // SAFETY: the buffers were cut for this shape and the largest workspace, and this waits
-            // before the memory is given back.
-            unsafe { library.convolve(algorithm, &self.buffers) }
-        };
-        // The first run may load kernels, which takes time, and cannot be done while a graph is recorded.
-        self.gaps.wait_for_gap();
-        let loaded = run();
-        // Waits after a failure too: the next algorithm works on the same memory.
-        let waited = self.driver.wait();
-        loaded.and(waited)?;
-        let hopeless_ms = HOPELESS_FACTOR * least_ms + LAUNCH_MS;
-        let mut once_ms = f32::INFINITY;
-        for _ in 0..TRIES {
-            once_ms = once_ms.min(self.slice(run)?);
-            if once_ms <= hopeless_ms || once_ms > 2.0 * hopeless_ms {
-                break;
-            }
-        }
-        if once_ms > hopeless_ms {
-            return Ok(f32::INFINITY);
-        }
-        let runs = ((SLICE_MS / once_ms.max(f32::MIN_POSITIVE)) as usize).clamp(1, RUNS);
-        if runs == 1 {
-            return (0..SLICES).try_fold(once_ms, |least, _| Ok(least.min(self.slice(run)?)));
-        }
-        self.driver.begin_recording()?;
-        let recorded = (0..runs).try_for_each(|_| run());
-        // Ends the recording after a failure too, or the stream could not be used any more.
-        let graph = self.driver.end_recording()?;
-        let ms = recorded.and_then(|()| {
-            let replay = || self.slice(|| self.driver.replay(graph));
-            // The first replay brings the graph onto the device.
-            replay()?;
-            (0..SLICES).try_fold(f32::INFINITY, |least, _| Ok(least.min(replay()?)))
-        });
-        self.driver.free_graph(graph);
-        Ok(ms? / runs as f32)
-    }
-
-    /// Milliseconds of `launch`, which is started between two frames.
-    fn slice(
-        &self,
-        launch: impl FnOnce() -> Result<(), DriverFailure>,
-    ) -> Result<f32, DriverFailure> {
-        let [from, to] = self.events[..] else {
-            return Ok(f32::INFINITY);
-        };
-        self.gaps.wait_for_gap();
-        let launched = self.driver.record(from, Queue::Painting).and_then(|()| {
-            launch()?;
-            self.driver.record(to, Queue::Painting)
-        });
-        let waited = self.driver.wait();
-        launched.and(waited)?;
-        self.driver.elapsed_ms(from, to)
-    }
-}
-
-impl Drop for Scratch<'_> {
-    fn drop(&mut self) {
-        for &event in &self.events {
-            self.driver.free_event(event);
-        }
-        self.driver.free(self.memory);
-    }
 }
 
 #[cfg(test)]

@@ -86,8 +86,8 @@ pub(super) struct DeviceNetwork {
 }
 
 impl DeviceNetwork {
-    /// Searches for the library's algorithms, takes the memory and uploads the weights, all in the queues of
-    /// `device`; stops when `control` is cancelled.
+    /// Takes the library's algorithms, which are searched for if they were not before, and the memory, and
+    /// uploads the weights, all in the queues of `device`; stops when `control` is cancelled.
     pub(super) fn new(
         device: SessionDevice,
         weights: &Weights,
@@ -101,8 +101,7 @@ impl DeviceNetwork {
             name: device_name,
         } = device;
         let failed = |plan: &CudaPlan, f| backend_error(driver.as_ref(), plan, &device_name, f);
-        // The search comes before the session's memory is taken, because the algorithms decide how much working
-        // memory it needs.
+        // The algorithms come before the session's memory, because they decide how much working memory it needs.
         let mut workspace_bytes = 0;
         let mut by_library = Vec::with_capacity(plan.steps.len());
         for step in &plan.steps {
@@ -140,6 +139,7 @@ impl DeviceNetwork {
             .clear(memory, network.layout.total)
             .and_then(|()| network.upload_weights(weights))
             .and_then(|()| network.upload_constants(weights))
+            .and_then(|()| network.run_new_algorithms())
             .map_err(|f| network.backend_error(f))?;
         Ok(network)
     }
@@ -211,6 +211,27 @@ impl DeviceNetwork {
             }
         }
         self.driver.upload(self.at(begin), &image)
+    }
+
+    /// Runs each of the library's algorithms that never ran, because it was prepared without a search: the first
+    /// run may load kernels, which cannot be recorded. Reads and writes the zeros of maps that hold nothing yet.
+    fn run_new_algorithms(&self) -> Result<(), DriverFailure> {
+        let mut library = self.by_library.iter().flatten();
+        if library.all(|(_, found)| found.has_run()) {
+            return Ok(());
+        }
+        self.convolutions.wait_for_gap();
+        let maker = self.maker();
+        let mut new = (self.by_library.iter().flatten()).filter(|(_, found)| !found.has_run());
+        let ran = new.try_for_each(|(conv, found)| {
+            self.launch(&self.library_launch(conv, found.algorithm(), &maker))?;
+            // Other layers of its shape need not run it again.
+            found.note_run();
+            Ok(())
+        });
+        // Waits after a failure too: the memory is given back then.
+        let waited = self.driver.wait();
+        ran.and(waited)
     }
 
     /// Uploads what the launches of a general graph read beside maps, which lies side by side, as one piece.

@@ -127,6 +127,16 @@ pub struct LaunchShape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Algorithm(pub usize);
 
+/// The engine of a library that computes a convolution, and how its knobs are set: together they are the
+/// algorithm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// The engine's number among all that the library has for a convolution.
+    pub engine: i64,
+    /// The library's numbers of knobs, each with its value. A knob that is not named is as the library sets it.
+    pub knobs: Vec<(i32, i64)>,
+}
+
 /// Where the values of a convolution lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvolutionBuffers {
@@ -154,7 +164,17 @@ pub trait ConvolutionLibrary: Send + Sync {
         shape: &ConvolutionShape,
         is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Vec<(Algorithm, usize)>, DriverFailure>;
-    /// Launches in the order of the driver's launches, without waiting.
+    /// The configuration of a prepared algorithm.
+    fn config(&self, algorithm: Algorithm) -> Result<EngineConfig, DriverFailure>;
+    /// Prepares the algorithm of this configuration, which [`Self::config`] gave for the same shape; with the
+    /// working memory that it needs, in bytes. The caller gives it back.
+    fn prepare(
+        &self,
+        shape: &ConvolutionShape,
+        config: &EngineConfig,
+    ) -> Result<(Algorithm, usize), DriverFailure>;
+    /// Launches in the order of the driver's launches, without waiting. An algorithm's first run may load
+    /// kernels, which cannot be done while launches are recorded.
     ///
     /// # Safety
     /// All buffers have the bytes that the algorithm's shape says, the workspace what the algorithm

@@ -7,6 +7,7 @@
 pub mod bundle;
 pub mod params;
 
+mod algorithm_timing;
 mod audit;
 mod backend;
 mod constants;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 use cudarc::driver::{DriverError, result, sys};
 
 pub use backend::CudaBackend;
+pub use convolutions::{Convolutions, Found};
 pub use operation::OperationSession;
 
 use super::{Backend, BackendError, remote};

@@ -6,7 +6,7 @@
 //! is counted apart. The size shrinks soon after the rate is lost and grows late, by one step at a
 //! time unless there is much room, so that it does not swing. Where the source's frames are the limit and the
 //! device has room, the source is requested to send larger ones, as long as it can decode or draw them at that
-//! rate.
+//! rate. Both sizes are among a few, so that sizes come again: a device keeps what it found out about one.
 //!
 //! Pure: times are handed in. Belongs to the engine's thread.
 
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::LiveSize;
 use crate::{capture::LARGEST_FRAME_PX, mode::DeviceChoice};
 
-/// Long sides that are chosen from, in pixels.
+/// Long sides that are chosen from, for pictures and for the source's frames, in pixels.
 pub const STEPS_PX: [usize; 17] = [
     256,
     288,
@@ -259,8 +259,10 @@ impl RateControl {
         // A source that takes no time to speak of has infinite room.
         let growth = room.sqrt().min(most);
         if growth >= least {
-            let px = (from_px as f64 * growth) as usize;
-            self.source_px = self.source_px.max(px.min(LARGEST_FRAME_PX));
+            let most_px = from_px as f64 * growth;
+            let mut steps = STEPS_PX.into_iter().rev();
+            let px = steps.find(|&px| px as f64 <= most_px).unwrap_or(0);
+            self.source_px = self.source_px.max(px);
         }
     }
 
@@ -439,8 +441,19 @@ mod tests {
         let mut run = Run::new(DeviceChoice::Cuda, 3840);
         run.decode_ns = 10.0;
         run.for_seconds(60.0, |_| 1.0);
-        let source_px = run.control.source_px();
-        assert!((1280..=1640).contains(&source_px), "{source_px}");
+        assert_eq!(run.control.source_px(), 1600);
+    }
+
+    #[test]
+    fn whatever_a_source_takes_few_sizes_are_requested_and_painted() {
+        for decode_ns in 1..40 {
+            let mut run = Run::new(DeviceChoice::Cuda, LARGEST_FRAME_PX);
+            run.decode_ns = f64::from(decode_ns);
+            let sizes = run.for_seconds(30.0, |_| 1.0);
+            let source_px = run.control.source_px();
+            assert!(STEPS_PX.contains(&source_px), "{source_px} px");
+            assert!(sizes.iter().all(|px| STEPS_PX.contains(px)), "{sizes:?}");
+        }
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //!
 //! Maps lie in memory channels-last (NHWC), channels padded to [`CHANNEL_ALIGNMENT`] with zeros, so that the
 //! kernel columns of one row are one contiguous stretch and every vector is full. The picture itself is the
-//! exception: three channels, unpadded. Work is cut into strips (rows of one task) and tiles (columns of one
+//! exception: three channels, unpadded (in a [general] plan it is stored as all maps are). Work is cut into strips (rows of one task) and tiles (columns of one
 //! task).
 
+pub mod general;
 mod operations;
 mod staging;
 mod steps;
@@ -16,7 +17,8 @@ use crate::{
     tensor::Shape,
 };
 
-pub use operations::{Algorithm, ConvId, CpuOp, Gather, MapId};
+use general::{GeneralBuilder, GeneralParts};
+pub use operations::{Algorithm, ConvId, CpuOp, Gather};
 pub use staging::{Staging, TILE_SLACK};
 use steps::Builder;
 
@@ -41,6 +43,9 @@ pub const fn padded_channels(channels: usize) -> usize {
 pub const fn strip_rows(map_height: usize) -> usize {
     if map_height >= 256 { 16 } else { 8 }
 }
+
+/// Index of a map in [`CpuPlan::maps`].
+pub type MapId = usize;
 
 /// A map in the arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,8 +112,10 @@ pub struct CpuPlan {
     pub photo: (usize, usize),
     /// Rows and columns after short sides are extended, in pixels.
     pub extended: (usize, usize),
-    /// The network's convolutions.
+    /// The network's convolutions; none of a general plan.
     pub convs: Vec<ConvLayer>,
+    /// What a general plan keeps of the network; nothing of any other.
+    pub general: GeneralParts,
     /// What runs, in order.
     pub steps: Vec<Step<CpuOp>>,
     /// The maps, placed in the arena.
@@ -135,37 +142,42 @@ impl CpuPlan {
         let extended = extended(graph, (height, width));
         let grouped = Grouped::new(graph, extended, variant.mode().variant)?;
         let convs = ConvLayer::of_graph(graph);
-        let mut builder = Builder::new(&grouped, &convs);
-        for group in &grouped.groups {
-            match variant {
-                CpuVariant::Baseline => builder.plan_single(group),
-                CpuVariant::Fused => builder.plan_fused(group),
-            }
-            .ok_or_else(|| grouped.no_kernel(group))?;
-        }
-        let Builder {
-            steps,
-            mut maps,
-            lifetimes,
-            scratch_len,
-            ..
-        } = builder;
-        let (offsets, arena_len) = arena::place(&lifetimes);
-        for (map, offset) in maps.iter_mut().zip(offsets) {
-            map.offset = offset;
-        }
-        let weights_len = convs.iter().map(packed_len).sum();
-        Ok(Self {
+        let mut plan = Self {
             variant,
             photo: (height, width),
             extended,
-            convs,
-            steps,
-            maps,
-            arena_len,
-            scratch_len,
-            weights_len,
-        })
+            convs: Vec::new(),
+            general: GeneralParts::default(),
+            steps: Vec::new(),
+            maps: Vec::new(),
+            arena_len: 0,
+            scratch_len: 0,
+            weights_len: 0,
+        };
+        let lifetimes = if let Some(builder) = specialised(&grouped, &convs, variant) {
+            plan.steps = builder.steps;
+            plan.maps = builder.maps;
+            plan.scratch_len = builder.scratch_len;
+            plan.weights_len = convs.iter().map(packed_len).sum();
+            let lifetimes = builder.lifetimes;
+            plan.convs = convs;
+            lifetimes
+        } else {
+            let builder = GeneralBuilder::plan(&grouped, variant == CpuVariant::Fused)?;
+            let steps = builder.steps.into_iter();
+            plan.steps = steps.map(|step| step.map(CpuOp::General)).collect();
+            plan.maps = builder.maps;
+            plan.scratch_len = builder.scratch_len;
+            plan.weights_len = builder.parts.len();
+            plan.general = builder.parts;
+            builder.lifetimes
+        };
+        let (offsets, arena_len) = arena::place(&lifetimes);
+        for (map, offset) in plan.maps.iter_mut().zip(offsets) {
+            map.offset = offset;
+        }
+        plan.arena_len = arena_len;
+        Ok(plan)
     }
 
     /// Scratch of packing the weights, before the session's other memory is taken, in f32: each worker
@@ -174,16 +186,22 @@ impl CpuPlan {
         if self.variant == CpuVariant::Baseline {
             return 0;
         }
-        let transformed = (self.convs.iter())
+        let special = (self.convs.iter())
             .filter(|conv| algorithm_for(conv) == Algorithm::Winograd)
             .map(|conv| WINOGRAD_POINTS * conv.in_channels * padded_channels(conv.out_channels));
+        let general = self.general.convs.iter().map(|conv| conv.packing_len());
+        let transformed = special.chain(general.filter(|&len| len > 0));
         let (count, most) =
             transformed.fold((0, 0), |(count, most), len| (count + 1, len.max(most)));
         most * threads.clamp(1, count.max(1))
     }
 
-    /// Upper bound of the statistics of a step's tasks, in f32: count, mean and spread.
+    /// Upper bound of the statistics of a step's tasks, in f32: count, mean and spread. A general plan keeps them
+    /// in a map.
     fn statistics_len(&self) -> usize {
+        if self.convs.is_empty() {
+            return 0;
+        }
         let of = |map: &MapBuffer| {
             let Shape { height, width, .. } = map.shape;
             let strips = height.div_ceil(strip_rows(height)) * width.div_ceil(TILE_COLUMNS);
@@ -192,6 +210,13 @@ impl CpuPlan {
             tasks * (1 + 2 * map.stored_channels)
         };
         self.maps.iter().map(of).max().unwrap_or(0)
+    }
+
+    /// Upper bound of a general plan's own size, in bytes: such plans may have thousands of steps.
+    fn general_bytes(&self) -> u64 {
+        let steps = self.steps.iter();
+        let general = steps.filter(|step| matches!(step.op, CpuOp::General(_)));
+        self.general.description_bytes(general.count())
     }
 
     /// The facts for reports, for a backend of `threads` workers.
@@ -210,10 +235,29 @@ impl CpuPlan {
                 .map(|s| (s.layer.clone(), s.kernel.clone()))
                 .collect(),
             flops: self.steps.iter().map(|s| s.flops).sum(),
-            peak_bytes: 4 * floats as u64 + pictures as u64 + BOOKKEEPING_BYTES,
+            peak_bytes: 4 * floats as u64
+                + pictures as u64
+                + BOOKKEEPING_BYTES
+                + self.general_bytes(),
             ..PlanSummary::without_steps(self.variant.mode(), 1, (width, height))
         }
     }
+}
+
+/// The plan of a network that is made of the specialised kernels' patterns; `None` for any other.
+fn specialised<'a>(
+    grouped: &'a Grouped<'a>,
+    convs: &'a [ConvLayer],
+    variant: CpuVariant,
+) -> Option<Builder<'a>> {
+    let mut builder = Builder::new(grouped, convs);
+    for group in &grouped.groups {
+        match variant {
+            CpuVariant::Baseline => builder.plan_single(group)?,
+            CpuVariant::Fused => builder.plan_fused(group)?,
+        }
+    }
+    Some(builder)
 }
 
 /// Values that a session keeps for the channels of a convolution: bias, scale, shift.
@@ -338,6 +382,7 @@ mod tests {
     /// Maps that an operation reads, and that it writes.
     fn touched(op: &CpuOp) -> (Vec<MapId>, Vec<MapId>) {
         match *op {
+            CpuOp::General(_) => unreachable!("Johnson's network has kernels of its own"),
             CpuOp::Load { to } => (vec![], vec![to]),
             CpuOp::Upsample { from, to }
             | CpuOp::Pad { from, to, .. }

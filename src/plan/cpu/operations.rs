@@ -1,7 +1,7 @@
 //! What a step of a CPU plan does: its operation, its convolution's algorithm, and its maps by index.
 
-/// Index of a map in [`CpuPlan::maps`](super::CpuPlan::maps).
-pub type MapId = usize;
+use super::{MapId, general::GeneralOp};
+
 /// Index of a convolution in [`CpuPlan::convs`](super::CpuPlan::convs).
 pub type ConvId = usize;
 
@@ -59,8 +59,10 @@ impl Algorithm {
 }
 
 /// What the CPU backend executes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum CpuOp {
+    /// A step of a general plan; such a plan has no others.
+    General(GeneralOp),
     /// Bytes to f32.
     Load {
         /// Written.

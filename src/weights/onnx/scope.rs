@@ -1,7 +1,7 @@
 //! What names stand for while a graph is read, and what a node finds at its inputs. Knows nothing of what depends on
 //! the picture but that it is there.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{borrow::Cow, cell::Cell, collections::HashMap};
 
 use super::{
     Budget, WeightsError,
@@ -42,6 +42,8 @@ pub(super) struct Scope<'m, M> {
     /// Sizes of the picture at which the graph's arithmetic is tried.
     pub(super) probe_count: usize,
     pub(super) budget: &'m Budget,
+    /// Whether something failed that may be otherwise at other sizes of the picture.
+    pub(super) depends_on_size: Cell<bool>,
 }
 
 impl<'m, M> Scope<'m, M> {
@@ -51,7 +53,14 @@ impl<'m, M> Scope<'m, M> {
             tensors: Vec::new(),
             probe_count,
             budget,
+            depends_on_size: Cell::new(false),
         }
+    }
+
+    /// Notes that an error may not come at other sizes of the picture.
+    pub(super) fn of_size(&self, error: WeightsError) -> WeightsError {
+        self.depends_on_size.set(true);
+        error
     }
 
     pub(super) fn tensor(&mut self, tensor: StoredTensor<'m>) -> Result<Value<M>, WeightsError> {
@@ -132,10 +141,10 @@ impl<'m, M> Scope<'m, M> {
                 self.budget.bytes(first.size_bytes())?;
                 Ok(Some(first.clone()))
             }
-            Some(_) => Err(refused(format!(
+            Some(_) => Err(self.of_size(refused(format!(
                 "{} depends on the size of the picture",
                 node.label()
-            ))),
+            )))),
         }
     }
 

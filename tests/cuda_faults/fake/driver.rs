@@ -7,13 +7,13 @@ use std::{
 
 use styleforge::{
     backend::cuda::driver::{
-        Algorithm, ConvolutionBuffers, ConvolutionLibrary, DevicePtr, Driver, DriverFailure, Event,
-        Function, Graph, LaunchShape, Module, PinnedPtr, Purpose, Queue,
+        Algorithm, ConvolutionBuffers, ConvolutionLibrary, DevicePtr, Driver, DriverFailure,
+        EngineConfig, Event, Function, Graph, LaunchShape, Module, PinnedPtr, Purpose, Queue,
     },
     plan::cuda::ConvolutionShape,
 };
 
-use super::{FakeGpu, HANGS, LAUNCH_FAILED, LIBRARY, OUT_OF_MEMORY, State};
+use super::{FakeAlgorithm, FakeGpu, HANGS, LAUNCH_FAILED, LIBRARY, OUT_OF_MEMORY, State};
 
 /// One context on the GPU.
 struct Context {
@@ -328,12 +328,34 @@ impl Driver for FakeDriver {
     }
 }
 
+/// Engines of the library for every convolution.
+const ENGINES: usize = 3;
+
+/// Prepares the algorithm of an engine, and says how much memory it needs: a slow one, a fast one, and a faster
+/// one that takes more memory than any may.
+fn prepared(state: &mut State, shape: &ConvolutionShape, engine: usize) -> (Algorithm, usize) {
+    let too_much = shape.most_workspace_bytes() + 1;
+    let (ms, bytes) = [(3.0, 0), (2.0, 1 << 20), (1.0, too_much)][engine];
+    let algorithm = state.handle();
+    let shape = *shape;
+    let has_run = false;
+    state.algorithms.insert(
+        algorithm,
+        FakeAlgorithm {
+            shape,
+            engine,
+            ms,
+            has_run,
+        },
+    );
+    (Algorithm(algorithm), bytes)
+}
+
 impl ConvolutionLibrary for FakeDriver {
     fn name(&self) -> String {
         LIBRARY.to_owned()
     }
 
-    /// A slow one, a fast one, and a faster one that takes more memory than any may.
     fn algorithms(
         &self,
         shape: &ConvolutionShape,
@@ -346,13 +368,33 @@ impl ConvolutionLibrary for FakeDriver {
         {
             control.cancel();
         }
-        let too_much = shape.most_workspace_bytes() + 1;
-        let offered = [(3.0, 0), (2.0, 1 << 20), (1.0, too_much)].map(|(ms, bytes)| {
-            let algorithm = state.handle();
-            state.algorithms.insert(algorithm, (*shape, ms));
-            (Algorithm(algorithm), bytes)
-        });
-        Ok(offered.to_vec())
+        let offered = (0..ENGINES).map(|engine| prepared(&mut state, shape, engine));
+        Ok(offered.collect())
+    }
+
+    fn config(&self, algorithm: Algorithm) -> Result<EngineConfig, DriverFailure> {
+        let mut state = self.begin("cudnnBackendGetAttribute")?;
+        let engine = state.algorithms.get(&algorithm.0).map(|a| a.engine);
+        if engine.is_none() {
+            state.misuse.push("an algorithm that was given back".into());
+        }
+        Ok(EngineConfig {
+            engine: engine.unwrap_or(0) as i64,
+            knobs: vec![(7, 1)],
+        })
+    }
+
+    fn prepare(
+        &self,
+        shape: &ConvolutionShape,
+        config: &EngineConfig,
+    ) -> Result<(Algorithm, usize), DriverFailure> {
+        let mut state = self.begin("cudnnBackendFinalize")?;
+        state.preparations += 1;
+        if config.knobs != [(7, 1)] {
+            state.misuse.push("another configuration".into());
+        }
+        Ok(prepared(&mut state, shape, config.engine as usize))
     }
 
     unsafe fn convolve(
@@ -362,10 +404,18 @@ impl ConvolutionLibrary for FakeDriver {
     ) -> Result<(), DriverFailure> {
         let mut state = self.begin("cudnnBackendExecute")?;
         state.convolutions += 1;
-        let Some((shape, _)) = state.algorithms.get(&algorithm.0).copied() else {
+        let mut recording = self.recording();
+        let Some(known) = state.algorithms.get_mut(&algorithm.0) else {
             state.misuse.push("an algorithm that was given back".into());
             return Ok(());
         };
+        let shape = known.shape;
+        let had_run = known.has_run;
+        known.has_run |= recording.is_none();
+        if recording.is_some() && !had_run {
+            let misuse = "kernels of an algorithm were loaded in a recording";
+            state.misuse.push(misuse.into());
+        }
         for (place, bytes) in [
             (buffers.input, shape.input_bytes()),
             (buffers.weights, shape.weight_bytes()),
@@ -375,7 +425,7 @@ impl ConvolutionLibrary for FakeDriver {
                 state.misuse.push("a convolution beyond the memory".into());
             }
         }
-        match &mut *self.recording() {
+        match &mut *recording {
             Some(recorded) => recorded.push(algorithm.0),
             None => state.run(algorithm.0),
         }

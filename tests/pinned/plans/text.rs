@@ -89,6 +89,7 @@ pub(super) fn cpu_text(plan: &CpuPlan) -> String {
     let kept = |keep: Option<cpu::MapId>| keep.map_or(String::new(), map);
     for step in &plan.steps {
         let op = match step.op {
+            CpuOp::General(_) => unreachable!("Johnson's network has kernels of its own"),
             CpuOp::Load { to } => format!("load to={}", map(to)),
             CpuOp::Upsample { from, to } => format!("upsample from={} to={}", map(from), map(to)),
             CpuOp::Pad { conv, from, to } => {

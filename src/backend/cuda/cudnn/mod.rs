@@ -29,7 +29,9 @@ use self::{
     calls::{Calls, Descriptor, FILE, Raw, calls},
     search::{Prepared, keeps_promise, notes},
 };
-use super::driver::{Algorithm, ConvolutionBuffers, ConvolutionLibrary, DriverFailure};
+use super::driver::{
+    Algorithm, ConvolutionBuffers, ConvolutionLibrary, DriverFailure, EngineConfig,
+};
 use crate::plan::cuda::ConvolutionShape;
 
 /// Most algorithms of one shape that are offered: the library's favourites; more take long to prepare.
@@ -143,6 +145,26 @@ impl Cudnn {
     fn descriptor(&self, kind: Kind) -> Result<Descriptor, DriverFailure> {
         Descriptor::new(self.calls, kind)
     }
+
+    /// Keeps a prepared algorithm until it is given back.
+    fn keep(&self, prepared: Prepared) -> Algorithm {
+        let mut store = locked(&self.store);
+        let number = store.next;
+        store.next += 1;
+        let prepared = Arc::new(Mutex::new(prepared));
+        store.prepared.insert(number, prepared);
+        Algorithm(number)
+    }
+
+    /// A prepared algorithm that was not given back.
+    fn kept(&self, algorithm: Algorithm) -> Result<Arc<Mutex<Prepared>>, DriverFailure> {
+        let kept = locked(&self.store).prepared.get(&algorithm.0).cloned();
+        kept.ok_or_else(|| DriverFailure {
+            call: "cudnnBackendExecute",
+            code: 2000,
+            words: "the algorithm was given back".to_owned(),
+        })
+    }
 }
 
 impl ConvolutionLibrary for Cudnn {
@@ -173,18 +195,32 @@ impl ConvolutionLibrary for Cudnn {
             let Ok((prepared, bytes)) = self.prepared(*handle, candidate, &graph) else {
                 continue;
             };
-            let mut store = locked(&self.store);
-            let number = store.next;
-            store.next += 1;
-            store
-                .prepared
-                .insert(number, Arc::new(Mutex::new(prepared)));
-            found.push((Algorithm(number), bytes));
+            found.push((self.keep(prepared), bytes));
             if found.len() == MOST_ALGORITHMS {
                 break;
             }
         }
         Ok(found)
+    }
+
+    fn config(&self, algorithm: Algorithm) -> Result<EngineConfig, DriverFailure> {
+        self.enter()?;
+        let prepared = self.kept(algorithm)?;
+        let prepared = locked(&prepared);
+        self.engine_config(&prepared.candidate)
+    }
+
+    fn prepare(
+        &self,
+        shape: &ConvolutionShape,
+        config: &EngineConfig,
+    ) -> Result<(Algorithm, usize), DriverFailure> {
+        self.enter()?;
+        let handle = locked(&self.handle);
+        let graph = Arc::new(self.graph(*handle, shape)?);
+        let candidate = self.configured(&graph[0], config)?;
+        let (prepared, bytes) = self.prepared(*handle, candidate, &graph)?;
+        Ok((self.keep(prepared), bytes))
     }
 
     unsafe fn convolve(
@@ -193,14 +229,7 @@ impl ConvolutionLibrary for Cudnn {
         buffers: &ConvolutionBuffers,
     ) -> Result<(), DriverFailure> {
         self.enter()?;
-        let known = locked(&self.store).prepared.get(&algorithm.0).cloned();
-        let Some(prepared) = known else {
-            return Err(DriverFailure {
-                call: "cudnnBackendExecute",
-                code: 2000,
-                words: "the algorithm was given back".to_owned(),
-            });
-        };
+        let prepared = self.kept(algorithm)?;
         let pack = self.descriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR)?;
         let pointers = [buffers.input, buffers.weights, buffers.output].map(|p| p.0 as Raw);
         pack.set_as(

@@ -1,4 +1,5 @@
-//! Lists cuDNN's engines for a convolution, chooses those that compute as a format promises, and prepares them.
+//! Lists cuDNN's engines for a convolution, chooses those that compute as a format promises, and prepares them;
+//! describes a prepared one by numbers, and prepares it again by them.
 
 use std::{ffi::c_int, sync::Arc};
 
@@ -7,7 +8,7 @@ use cudarc::cudnn::sys::{
     cudnnBackendAttributeType_t::{self as AttributeType, *},
     cudnnBackendBehaviorNote_t::CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION,
     cudnnBackendDescriptorType_t::*,
-    cudnnBackendHeurMode_t::{self as Heuristic, CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK},
+    cudnnBackendHeurMode_t::CUDNN_HEUR_MODE_A,
     cudnnBackendNumericalNote_t::{self as Note, *},
     cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION,
     cudnnDataType_t::{self as DataType, CUDNN_DATA_BFLOAT16, CUDNN_DATA_FLOAT, CUDNN_DATA_HALF},
@@ -18,7 +19,9 @@ use super::{
     calls::{Descriptor, Raw},
 };
 use crate::{
-    backend::cuda::driver::DriverFailure, numeric::NumberFormat, plan::cuda::ConvolutionShape,
+    backend::cuda::driver::{DriverFailure, EngineConfig},
+    numeric::NumberFormat,
+    plan::cuda::ConvolutionShape,
 };
 
 /// Whether an algorithm with these notes computes what a format promises: products of these operands, added
@@ -55,6 +58,8 @@ const fn data_type(format: NumberFormat) -> DataType {
 pub(super) struct Candidate {
     config: Descriptor,
     pub(super) engine: Descriptor,
+    /// What the configuration refers to, where this program set the knobs.
+    _choices: Vec<Descriptor>,
 }
 
 /// An engine's notes of one kind.
@@ -72,7 +77,7 @@ pub(super) fn notes(
 pub(super) struct Prepared {
     pub(super) plan: Descriptor,
     /// The descriptors that the plan refers to, kept as long as it.
-    _candidate: Candidate,
+    pub(super) candidate: Candidate,
     _graph: Arc<Vec<Descriptor>>,
 }
 
@@ -164,16 +169,12 @@ impl Cudnn {
     }
 
     /// The candidates that cuDNN's heuristic suggests for a graph, best first.
-    fn suggested(
-        &self,
-        graph: &Descriptor,
-        heuristic: Heuristic,
-    ) -> Result<Vec<Descriptor>, DriverFailure> {
+    fn suggested(&self, graph: &Descriptor) -> Result<Vec<Descriptor>, DriverFailure> {
         /// More than any version suggests.
         const MOST: usize = 256;
         let rule = self.descriptor(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR)?;
         rule.refer(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph)?;
-        rule.set(CUDNN_ATTR_ENGINEHEUR_MODE, &[heuristic])?;
+        rule.set(CUDNN_ATTR_ENGINEHEUR_MODE, &[CUDNN_HEUR_MODE_A])?;
         rule.finalize()?;
         // cuDNN fills in descriptors that exist already, so how many there are is asked first.
         let count = rule.count(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR)?;
@@ -190,26 +191,32 @@ impl Cudnn {
         Ok(configs)
     }
 
+    /// The engine of this number for a graph.
+    fn engine(&self, graph: &Descriptor, number: i64) -> Result<Descriptor, DriverFailure> {
+        let engine = self.descriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR)?;
+        engine.refer(CUDNN_ATTR_ENGINE_OPERATION_GRAPH, graph)?;
+        engine.set(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, &[number])?;
+        engine.finalize()?;
+        Ok(engine)
+    }
+
     /// Every engine that computes a graph and is compiled already, as it is without further choices:
     /// the rules of thumb leave some out that are fast on maps that lie channels-last.
     fn engines(&self, graph: &Descriptor) -> Result<Vec<Candidate>, DriverFailure> {
         let mut count = [0i64];
         graph.get(CUDNN_ATTR_OPERATIONGRAPH_ENGINE_GLOBAL_COUNT, &mut count)?;
         let candidate = |number: i64| {
-            let engine = self.descriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR)?;
-            engine.refer(CUDNN_ATTR_ENGINE_OPERATION_GRAPH, graph)?;
-            engine.set(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, &[number])?;
-            engine.finalize()?;
+            let engine = self.engine(graph, number)?;
             let notes = notes(
                 &engine,
                 CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE,
                 CUDNN_TYPE_BEHAVIOR_NOTE,
             )?;
-            let config = self.descriptor(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR)?;
-            config.refer(CUDNN_ATTR_ENGINECFG_ENGINE, &engine)?;
-            config.finalize()?;
-            let is_ready = !notes.contains(&(CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION as c_int));
-            Ok::<_, DriverFailure>(is_ready.then_some(Candidate { config, engine }))
+            if notes.contains(&(CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION as c_int)) {
+                // It is not even configured: cuDNN 9.14 and 9.19 lose 73 kB of memory each time.
+                return Ok(None);
+            }
+            self.with_knobs(engine, &[]).map(Some)
         };
         // An engine that cannot compute this graph fails, and is none.
         let each = (0..count[0]).filter_map(|number| candidate(number).ok().flatten());
@@ -224,17 +231,105 @@ impl Cudnn {
             CUDNN_TYPE_BACKEND_DESCRIPTOR,
             &mut [engine.raw],
         )?;
-        Ok(Candidate { config, engine })
+        Ok(Candidate {
+            config,
+            engine,
+            _choices: Vec::new(),
+        })
+    }
+
+    /// The candidate of a configuration, made of its numbers without asking the heuristics.
+    pub(super) fn configured(
+        &self,
+        graph: &Descriptor,
+        config: &EngineConfig,
+    ) -> Result<Candidate, DriverFailure> {
+        self.with_knobs(self.engine(graph, config.engine)?, &config.knobs)
+    }
+
+    /// An engine with these knobs set.
+    fn with_knobs(
+        &self,
+        engine: Descriptor,
+        knobs: &[(i32, i64)],
+    ) -> Result<Candidate, DriverFailure> {
+        let choice = |&(knob, value): &(i32, i64)| {
+            let choice = self.descriptor(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR)?;
+            choice.set_as(
+                CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE,
+                CUDNN_TYPE_KNOB_TYPE,
+                &[knob],
+            )?;
+            choice.set(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, &[value])?;
+            choice.finalize()?;
+            Ok::<_, DriverFailure>(choice)
+        };
+        let choices = knobs.iter().map(choice);
+        let choices = choices.collect::<Result<Vec<_>, _>>()?;
+        let config = self.descriptor(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR)?;
+        config.refer(CUDNN_ATTR_ENGINECFG_ENGINE, &engine)?;
+        if !choices.is_empty() {
+            let places: Vec<Raw> = choices.iter().map(|c| c.raw).collect();
+            config.set_as(
+                CUDNN_ATTR_ENGINECFG_KNOB_CHOICES,
+                CUDNN_TYPE_BACKEND_DESCRIPTOR,
+                &places,
+            )?;
+        }
+        config.finalize()?;
+        Ok(Candidate {
+            config,
+            engine,
+            _choices: choices,
+        })
+    }
+
+    /// The numbers of a candidate, from which [`Self::configured`] makes it again.
+    pub(super) fn engine_config(
+        &self,
+        candidate: &Candidate,
+    ) -> Result<EngineConfig, DriverFailure> {
+        /// More than any version has.
+        const MOST_KNOBS: usize = 64;
+        let mut engine = [0i64];
+        (candidate.engine).get(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, &mut engine)?;
+        // cuDNN fills in descriptors that exist already.
+        let mut choices = (0..MOST_KNOBS)
+            .map(|_| self.descriptor(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut places: Vec<Raw> = choices.iter().map(|c| c.raw).collect();
+        let count = candidate.config.get_as(
+            CUDNN_ATTR_ENGINECFG_KNOB_CHOICES,
+            CUDNN_TYPE_BACKEND_DESCRIPTOR,
+            &mut places,
+        )?;
+        choices.truncate(count);
+        let knob = |choice: &Descriptor| {
+            let (mut knob, mut value) = ([0; 1], [0i64]);
+            choice.get_as(
+                CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE,
+                CUDNN_TYPE_KNOB_TYPE,
+                &mut knob,
+            )?;
+            choice.get(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, &mut value)?;
+            Ok((knob[0], value[0]))
+        };
+        let knobs = choices.iter().map(knob).collect::<Result<_, _>>()?;
+        Ok(EngineConfig {
+            engine: engine[0],
+            knobs,
+        })
     }
 
     /// Everything that may compute a graph, the library's favourites first. A source that fails has
-    /// nothing to offer; another one may have.
+    /// nothing to offer; another one may have. The heuristic of last resort is left out: what it names is among all
+    /// engines, and it loses memory as those do that are compiled when they are needed.
     pub(super) fn candidates<'a>(
         &'a self,
         graph: &'a Descriptor,
     ) -> impl Iterator<Item = Candidate> + 'a {
-        let rules = [CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK].into_iter();
-        let suggested = rules.flat_map(move |rule| self.suggested(graph, rule).unwrap_or_default());
+        let suggested = self.suggested(graph);
+        let suggested = suggested.unwrap_or_default().into_iter();
         let all = std::iter::once_with(move || self.engines(graph).unwrap_or_default());
         suggested
             .filter_map(|config| self.with_engine(config).ok())
@@ -260,7 +355,7 @@ impl Cudnn {
         plan.get(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, &mut bytes)?;
         let prepared = Prepared {
             plan,
-            _candidate: candidate,
+            candidate,
             _graph: graph.clone(),
         };
         Ok((prepared, bytes[0].max(0) as usize))

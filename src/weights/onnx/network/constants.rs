@@ -128,6 +128,13 @@ impl<'m> Reader<'m> {
         };
         let key = shortened(node.input(index).unwrap_or_default());
         let values = self.values(id, &key)?;
+        // Without numbers, its sides could be of any length.
+        if values.is_empty() {
+            return Err(WeightsError::Tensor {
+                key,
+                problem: "holds no numbers".to_owned(),
+            });
+        }
         if let Some(position) = values.iter().position(|v| v.is_nan()) {
             return Err(WeightsError::NotFinite {
                 key,
@@ -383,7 +390,7 @@ impl<'m> Reader<'m> {
                 let rank = of.sides.len() as i64;
                 let is_over = |side: usize| match axes.as_deref() {
                     Some([]) | None => true,
-                    Some(axes) => axes.iter().any(|&a| [a, a + rank].contains(&(side as i64))),
+                    Some(axes) => axes.iter().any(|&a| is_side(a, side, rank)),
                 };
                 let kept: Vec<usize> = (0..of.sides.len())
                     .map(|side| if is_over(side) { 1 } else { of.sides[side] })
@@ -422,7 +429,7 @@ impl<'m> Reader<'m> {
                 let axes = self.scope.ints(node, "axes", 1)?;
                 let rank = of.sides.len() as i64;
                 let is_gone = |side: usize| match &axes {
-                    Some(axes) => axes.iter().any(|&a| [a, a + rank].contains(&(side as i64))),
+                    Some(axes) => axes.iter().any(|&a| is_side(a, side, rank)),
                     None => of.sides[side] == 1,
                 };
                 let kept: Vec<usize> = (0..of.sides.len())
@@ -521,4 +528,10 @@ fn strides(sides: &[usize]) -> Vec<usize> {
         strides[side - 1] = strides[side] * sides[side];
     }
     strides
+}
+
+/// Whether a number that may count from the end is that of a side.
+fn is_side(number: i64, side: usize, rank: i64) -> bool {
+    let from_start = if number < 0 { number + rank } else { number };
+    usize::try_from(from_start) == Ok(side)
 }

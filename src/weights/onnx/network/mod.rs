@@ -14,7 +14,7 @@ mod rules;
 mod simplify;
 
 use crate::{
-    graph::{Graph, NodeId, Op, SizeRule},
+    graph::{Graph, MAX_CHANNELS, MAX_KERNEL_PX, MAX_MARGIN_PX, NodeId, Op, SizeRule},
     network::{Network, NodeWeights},
     tensor::Shape,
     weights::{
@@ -44,6 +44,15 @@ fn probes(px: usize) -> Vec<(usize, usize)> {
         .map(|(height, width)| (px * height, px * width))
         .to_vec()
 }
+
+/// Bytes and steps that reading one node takes, beside what its inputs decide.
+const BYTES_PER_NODE: usize = 2048;
+const STEPS_PER_NODE: usize = 64;
+/// The same for each input.
+const BYTES_PER_INPUT: usize = 512;
+const STEPS_PER_INPUT: usize = 8;
+/// Longest list of numbers of a node.
+const MAX_LIST: usize = 64;
 
 /// A picture network as a file holds it, with what is known of the values that it reads and makes.
 #[derive(Debug)]
@@ -120,6 +129,7 @@ pub(super) fn read(
                 });
             }
             Err(error @ WeightsError::TooCostly { .. }) => return Err(error),
+            Err(error) if !reader.scope.depends_on_size.get() => return Err(error),
             // Of a fixed size, the last trial is the one that is meant.
             Err(error) if input.fixed_size.is_some() => first = Some(error),
             Err(error) => first = first.or(Some(error)),
@@ -274,6 +284,12 @@ impl<'m> Reader<'m> {
         if matches!(op, Op::Conv2d(_) | Op::ConvTranspose2d { .. }) || self.layer.is_empty() {
             self.layer.clone_from(&name);
         }
+        if !op.is_in_range() {
+            return Err(refused(format!(
+                "{name} has numbers beyond what this program runs: 1 to {MAX_CHANNELS} channels, kernels of 1 to \
+                 {MAX_KERNEL_PX} pixels, margins of at most {MAX_MARGIN_PX}"
+            )));
+        }
         let budget = self.budget();
         budget.steps(self.sizes.len() * (1 + inputs.len()))?;
         let held = size_of::<crate::graph::Node>() + 2 * name.len() + size_of_val(inputs);
@@ -283,7 +299,7 @@ impl<'m> Reader<'m> {
             let given: Vec<Shape> = inputs.iter().map(|&id| self.shapes[id][probe]).collect();
             let sides = |s: &Shape| format!("{} x {} x {}", s.channels, s.height, s.width);
             let shape = op.shape(&given, size).ok_or_else(|| {
-                refused(format!(
+                self.scope.of_size(refused(format!(
                     "{name} cannot read maps of {}",
                     given
                         .iter()
@@ -291,7 +307,7 @@ impl<'m> Reader<'m> {
                         .map(sides)
                         .collect::<Vec<_>>()
                         .join(" and ")
-                ))
+                )))
             })?;
             if shape.height.min(shape.width).min(shape.channels) == 0 {
                 return Err(refused(format!("{name} makes a map of {}", sides(&shape))));
@@ -334,6 +350,23 @@ impl<'m> Reader<'m> {
     /// Reads one node of the file; its results.
     fn node(&mut self, node: &'m Node<'m>) -> Result<Vec<Value<MapValue>>, WeightsError> {
         self.operator = node.op_type;
+        // A map with its sides is copied a few times for each node that reads it.
+        let inputs = node.input.len();
+        self.budget()
+            .steps(STEPS_PER_NODE + STEPS_PER_INPUT * inputs)?;
+        self.budget()
+            .bytes(BYTES_PER_NODE + BYTES_PER_INPUT * inputs)?;
+        let long = |a: &&messages::Attribute<'_>| a.ints.len().max(a.floats.len()) > MAX_LIST;
+        if let Some(attribute) = node.attribute.iter().find(long)
+            && node.op_type != "Constant"
+        {
+            return Err(refused(format!(
+                "{} has a list of {} numbers as its {}",
+                node.label(),
+                attribute.ints.len().max(attribute.floats.len()),
+                shortened(attribute.name)
+            )));
+        }
         let mut on_map = false;
         for index in 0..node.input.len() {
             if node.input(index).is_some() {
@@ -376,11 +409,11 @@ impl<'m> Reader<'m> {
         for (shape, &(rows, columns)) in self.shapes[made.node].iter().zip(&self.sizes) {
             let is_same = |made: usize, photo: usize| made >= photo && made < 2 * photo;
             if !is_same(shape.height, rows) || !is_same(shape.width, columns) {
-                return Err(refused(format!(
+                return Err(self.scope.of_size(refused(format!(
                     "of a picture of {columns} x {rows} pixels it makes one of {} x {}; networks that change \
                      the size are not run",
                     shape.width, shape.height
-                )));
+                ))));
             }
         }
         Ok(made.node)

@@ -277,12 +277,12 @@ impl Reader<'_> {
                 let lengths = self.lengths(map);
                 crate::weights::onnx::shown(lengths.first().map_or(&[][..], Vec::as_slice))
             };
-            refused(format!(
+            self.scope.of_size(refused(format!(
                 "{} joins maps with the sides {} and {}",
                 node.label(),
                 sides(&a),
                 sides(&b)
-            ))
+            )))
         })?;
         if let Some(normed) = self.normalised(arithmetic, &a, &b)? {
             return Ok(normed);

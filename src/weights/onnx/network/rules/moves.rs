@@ -171,7 +171,9 @@ pub(super) fn slice<'m>(
             let range = range(lengths[side], start, end, step).ok_or_else(odd)?;
             ranges.push((lengths[side], range));
         }
-        x = reader.cut(&x, side, &ranges).ok_or_else(odd)??;
+        x = reader
+            .cut(&x, side, &ranges)
+            .ok_or_else(|| reader.scope.of_size(odd()))??;
     }
     Ok(vec![x])
 }

@@ -131,10 +131,10 @@ impl Reader<'_> {
                     (Target::Size([made[0].0, made[0].1]), None)
                 }
                 None => {
-                    return Err(refused(format!(
+                    return Err(self.scope.of_size(refused(format!(
                         "{} resizes to a size that no other map has",
                         node.label()
-                    )));
+                    ))));
                 }
             },
         };

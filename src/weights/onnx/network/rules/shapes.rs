@@ -60,11 +60,11 @@ pub(super) fn reshape<'m>(
             }
         };
         let shape = shape.ok_or_else(|| {
-            refused(format!(
+            reader.scope.of_size(refused(format!(
                 "{} gives a map with the sides {} others that do not fit",
                 node.label(),
                 shown(own)
-            ))
+            )))
         })?;
         shapes.push(shape);
     }
@@ -73,12 +73,12 @@ pub(super) fn reshape<'m>(
     }
     let sizes = reader.sizes_of(x.node);
     let layout = x.layout.reshaped(&sizes, &shapes).ok_or_else(|| {
-        refused(format!(
+        reader.scope.of_size(refused(format!(
             "{} gives a map with the sides {} the sides {}, which cut through its pixels",
             node.label(),
             shown(lengths.first().map_or(&[][..], Vec::as_slice)),
             shown(shapes.first().map_or(&[][..], Vec::as_slice))
-        ))
+        )))
     })?;
     let x = MapValue {
         node: x.node,

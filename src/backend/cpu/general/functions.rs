@@ -1,0 +1,208 @@
+//! Functions of single values: those that networks use between convolutions on whole vectors.
+//!
+//! `exp(x)` is `2^n * exp(r)` with `x = n * ln 2 + r`, and what it is built from keeps `exp(r) - 1` apart, so that
+//! functions that vanish at zero keep their digits there. Relative errors stay below 1e-6.
+
+use super::super::simd::{EXPONENT_BASE, Simd};
+use crate::graph::Function;
+
+/// `ln 2` in two parts: products of the first with small whole numbers are exact.
+const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
+
+/// `2^n` and `exp(r) - 1`, of a value that is held within -87 to 88.
+#[inline(always)]
+unsafe fn exp_parts<S: Simd>(x: S::V) -> (S::V, S::V) {
+    // SAFETY: the instruction set exists by the caller's promise.
+    unsafe {
+        let x = S::min(S::max(x, S::splat(-87.0)), S::splat(88.0));
+        let log2_e = S::splat(std::f32::consts::LOG2_E);
+        let based = S::mul_add(x, log2_e, S::splat(EXPONENT_BASE));
+        let n = S::sub(based, S::splat(EXPONENT_BASE));
+        let r = S::mul_add(n, S::splat(-LN_2[0]), x);
+        let r = S::mul_add(n, S::splat(-LN_2[1]), r);
+        // Taylor's series; |r| is at most ln 2 / 2.
+        let mut series = S::splat(1.0 / 5040.0);
+        for term in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5] {
+            series = S::mul_add(series, r, S::splat(term));
+        }
+        let less_one = S::mul_add(S::mul(r, r), series, r);
+        (S::power_of_two(based), less_one)
+    }
+}
+
+/// `exp(x)`
+#[inline(always)]
+unsafe fn exp<S: Simd>(x: S::V) -> S::V {
+    // SAFETY: as above.
+    unsafe {
+        let (power, less_one) = exp_parts::<S>(x);
+        S::mul_add(power, less_one, power)
+    }
+}
+
+/// `exp(x) - 1`
+#[inline(always)]
+unsafe fn exp_m1<S: Simd>(x: S::V) -> S::V {
+    // SAFETY: as above.
+    unsafe {
+        let (power, less_one) = exp_parts::<S>(x);
+        S::mul_add(power, less_one, S::sub(power, S::splat(1.0)))
+    }
+}
+
+/// The hyperbolic tangent: `(exp(2x) - 1) / (exp(2x) + 1)`.
+#[inline(always)]
+unsafe fn tanh<S: Simd>(x: S::V) -> S::V {
+    // SAFETY: as above.
+    unsafe {
+        // Beyond, it is one in single precision.
+        let twice = S::min(S::max(S::add(x, x), S::splat(-20.0)), S::splat(20.0));
+        let less_one = exp_m1::<S>(twice);
+        S::div(less_one, S::add(less_one, S::splat(2.0)))
+    }
+}
+
+/// Applies a function of vectors to every value.
+macro_rules! each_vector {
+    ($simd:ident, $values:ident, $x:ident => $result:expr) => {
+        for chunk in $values.chunks_exact_mut($simd::LANES) {
+            // SAFETY: the chunk is one vector; the instruction set exists by the caller's promise.
+            unsafe {
+                let $x = $simd::load(chunk.as_ptr());
+                let result = $result;
+                $simd::store(chunk.as_mut_ptr(), result);
+            }
+        }
+    };
+}
+
+/// Applies a function to values, in place.
+///
+/// # Safety
+/// As [`Simd`]; `values` are whole vectors.
+#[inline(always)]
+pub unsafe fn apply<S: Simd>(function: Function, values: &mut [f32]) {
+    match function {
+        Function::LeakyRelu { slope } => {
+            let slope = slope as f32;
+            for v in values {
+                *v = v.max(0.0) + slope * v.min(0.0);
+            }
+        }
+        Function::Elu { alpha } => {
+            let alpha = alpha as f32;
+            each_vector!(S, values, x => {
+                let zero = S::splat(0.0);
+                let negative = exp_m1::<S>(S::min(x, zero));
+                S::mul_add(S::splat(alpha), negative, S::max(x, zero))
+            });
+        }
+        Function::Sigmoid => each_vector!(S, values, x => {
+            let one = S::splat(1.0);
+            let power = exp::<S>(S::sub(S::splat(0.0), x));
+            S::div(one, S::add(one, power))
+        }),
+        Function::HardSigmoid { alpha, beta } => {
+            let (alpha, beta) = (alpha as f32, beta as f32);
+            for v in values {
+                *v = (alpha * *v + beta).clamp(0.0, 1.0);
+            }
+        }
+        Function::Tanh => each_vector!(S, values, x => tanh::<S>(x)),
+        Function::Clip { least, most } => {
+            let (least, most) = (least as f32, most as f32);
+            for v in values {
+                *v = v.max(least).min(most);
+            }
+        }
+        Function::Sqrt => {
+            for v in values {
+                *v = v.sqrt();
+            }
+        }
+        Function::Reciprocal => {
+            for v in values {
+                *v = 1.0 / *v;
+            }
+        }
+        Function::Abs => {
+            for v in values {
+                *v = v.abs();
+            }
+        }
+        Function::Exp => each_vector!(S, values, x => exp::<S>(x)),
+        Function::Softplus => {
+            for v in values {
+                let x = f64::from(*v);
+                *v = (x.max(0.0) + (-x.abs()).exp().ln_1p()) as f32;
+            }
+        }
+        Function::Erf => {
+            for v in values {
+                *v = error_function(f64::from(*v)) as f32;
+            }
+        }
+    }
+}
+
+/// The error function by a series of positive terms, 2 / sqrt(pi) * exp(-a^2) * sum of 2^n a^(2n + 1) / (1 * 3 * ... *
+/// (2n + 1)): Abramowitz and Stegun, 7.1.6.
+fn error_function(x: f64) -> f64 {
+    let a = x.abs();
+    // In single precision it is one from here on.
+    if a > 4.2 {
+        return 1f64.copysign(x);
+    }
+    let (mut term, mut sum, mut n) = (a, a, 1.0);
+    while term > 1e-12 * sum {
+        term *= 2.0 * a * a / (2.0 * n + 1.0);
+        sum += term;
+        n += 1.0;
+    }
+    (std::f64::consts::FRAC_2_SQRT_PI * (-a * a).exp() * sum).copysign(x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::super::kernels::KernelSet, *};
+
+    /// Each function that is more than a step of arithmetic, as its definition reads.
+    const DEFINITIONS: [(Function, fn(f64) -> f64); 6] = [
+        (Function::Exp, f64::exp),
+        (Function::Tanh, f64::tanh),
+        (Function::Sigmoid, |x| 1.0 / (1.0 + (-x).exp())),
+        (Function::Elu { alpha: 1.0 }, |x| {
+            if x < 0.0 { x.exp_m1() } else { x }
+        }),
+        (Function::Softplus, |x| {
+            x.max(0.0) + (-x.abs()).exp().ln_1p()
+        }),
+        (Function::Erf, |x| {
+            // The integral by the midpoint rule.
+            let steps = 20_000;
+            let at = |i: i32| (f64::from(i) + 0.5) * x / f64::from(steps);
+            let sum: f64 = (0..steps).map(|i| (-at(i) * at(i)).exp()).sum();
+            sum * x / f64::from(steps) * std::f64::consts::FRAC_2_SQRT_PI
+        }),
+    ];
+
+    #[test]
+    fn functions_are_right_to_a_millionth_on_every_instruction_set() {
+        let sizes = (-60..15).map(|i| 1.34f32.powi(i));
+        let mut values: Vec<f32> = sizes.flat_map(|v| [v, -v]).collect();
+        values.resize(values.len().next_multiple_of(16), 0.0);
+        for kernels in KernelSet::available() {
+            for (function, definition) in DEFINITIONS {
+                let mut computed = values.clone();
+                // SAFETY: the set exists on this processor, and the values are whole vectors.
+                unsafe { (kernels.general.function)(function, &mut computed) };
+                for (&x, &y) in values.iter().zip(&computed) {
+                    let exact = definition(f64::from(x));
+                    let error = (f64::from(y) - exact).abs() / exact.abs().max(1e-30);
+                    let name = kernels.name;
+                    assert!(error < 1e-6, "{name} {function:?} of {x}: {y}, {error}");
+                }
+            }
+        }
+    }
+}

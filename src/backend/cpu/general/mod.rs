@@ -1,0 +1,303 @@
+//! General plans: any graph of known operations, step by step over maps that are all stored alike.
+//!
+//! Each file holds the tasks of some steps. A task writes pixels of its own; how many tasks there are follows from
+//! the size of the maps alone.
+
+pub mod conv;
+pub mod depthwise;
+pub mod functions;
+pub mod moves;
+pub mod pointwise;
+pub mod run;
+mod staging;
+pub mod weights;
+pub mod windows;
+pub mod winograd;
+
+use super::{
+    kernels::KernelSet,
+    session::{CpuSession, PictureTarget, Progress, Shared},
+    statistics,
+};
+use crate::plan::cpu::{
+    CpuOp, MapId,
+    general::{ConvAlgorithm, GeneralOp, Pointwise, Reduction},
+    strip_rows,
+};
+use conv::ConvStep;
+use run::Run;
+
+/// The convolution of a step.
+fn conv_step<'a>(
+    run: &Run<'a>,
+    conv: usize,
+    (from, to): (MapId, MapId),
+    epilogue: &'a [Pointwise],
+) -> ConvStep<'a> {
+    ConvStep {
+        conv: &run.parts.convs[conv],
+        packed: &run.weights.convs[conv],
+        from,
+        to,
+        epilogue,
+    }
+}
+
+/// Number of tasks of a step.
+fn tasks(run: &Run<'_>, op: &GeneralOp) -> usize {
+    let rows = |map: MapId| run.maps[map].shape.height;
+    match *op {
+        GeneralOp::Conv { conv, from, to, .. } => {
+            let step = conv_step(run, conv, (from, to), &[]);
+            match step.conv.algorithm {
+                ConvAlgorithm::Winograd => winograd::tasks(run.maps[to].shape),
+                _ => step.tasks(),
+            }
+        }
+        GeneralOp::Reduce { parts, .. } => rows(parts),
+        GeneralOp::Store { .. } => run.picture.0,
+        GeneralOp::Load { to }
+        | GeneralOp::Pointwise { to, .. }
+        | GeneralOp::Combine { to, .. }
+        | GeneralOp::Index { to, .. }
+        | GeneralOp::Concat { to, .. }
+        | GeneralOp::Channels { to, .. }
+        | GeneralOp::Resize { to, .. }
+        | GeneralOp::DepthToSpace { to, .. }
+        | GeneralOp::SpaceToDepth { to, .. }
+        | GeneralOp::Pool { to, .. } => rows(to),
+    }
+}
+
+/// Runs one task of a step.
+///
+/// # Safety
+/// The set was chosen for this processor, the run's pointers are valid for the plan that the step is of, `scratch`
+/// has its length, and no other thread runs the same task.
+unsafe fn task(
+    kernels: &KernelSet,
+    run: &Run<'_>,
+    op: &GeneralOp,
+    task: usize,
+    scratch: &mut [f32],
+) {
+    let y = task;
+    // SAFETY: the caller's promise.
+    unsafe {
+        match *op {
+            GeneralOp::Conv {
+                conv,
+                from,
+                to,
+                ref epilogue,
+            } => {
+                let step = conv_step(run, conv, (from, to), epilogue);
+                let kernel = match step.conv.algorithm {
+                    ConvAlgorithm::Rows | ConvAlgorithm::ShiftedColumns => kernels.general.conv,
+                    ConvAlgorithm::Depthwise => kernels.general.depthwise,
+                    ConvAlgorithm::Winograd => kernels.general.winograd,
+                };
+                kernel(run, step, task, scratch);
+            }
+            GeneralOp::Pointwise {
+                from,
+                to,
+                ref chain,
+            } => {
+                let pixels = (0, run.maps[to].shape.width);
+                if from != to {
+                    run.row_mut(to, y).copy_from_slice(run.row(from, y));
+                }
+                (kernels.general.chain)(run, chain, to, y, pixels);
+            }
+            GeneralOp::Combine {
+                arithmetic,
+                from,
+                to,
+            } => (kernels.general.combine)(run, arithmetic, from, to, y),
+            GeneralOp::Reduce {
+                reduction,
+                from,
+                parts,
+                ..
+            } => {
+                let map = run.maps[from];
+                let strip = strip_rows(map.shape.height);
+                let rows = task * strip..map.shape.height.min((task + 1) * strip);
+                let part = run.row_mut(parts, task);
+                if reduction == Reduction::Max {
+                    let part = &mut part[..map.stored_channels];
+                    (kernels.general.largest)(run, from, rows, part);
+                } else {
+                    let row_len = map.shape.width * map.stored_channels;
+                    let start = run.start(from).wrapping_add(rows.start * row_len);
+                    let pixels = std::slice::from_raw_parts(start, rows.len() * row_len);
+                    (kernels.statistics)(pixels, map.stored_channels, scratch, part);
+                }
+            }
+            GeneralOp::Resize { resize, from, to } => {
+                let tables = &run.weights.resizes[resize];
+                (kernels.general.resize)(run, tables, (from, to), y, scratch);
+            }
+            GeneralOp::Pool {
+                ref pool,
+                pooling,
+                from,
+                to,
+            } => (kernels.general.pool)(run, (pool, pooling), from, to, y),
+            GeneralOp::Load { to } => moves::load(run, to, y),
+            GeneralOp::Index { index, from, to } => moves::index(run, index, from, to, y),
+            GeneralOp::Concat { ref from, to } => moves::concat(run, from, to, y),
+            GeneralOp::Channels { first, from, to } => moves::channels(run, first, from, to, y),
+            GeneralOp::DepthToSpace {
+                block,
+                order,
+                from,
+                to,
+            } => moves::depth_to_space(run, (block, order), from, to, y),
+            GeneralOp::SpaceToDepth { block, from, to } => {
+                moves::space_to_depth(run, block, from, to, y);
+            }
+            GeneralOp::Store { from } => moves::store(run, from, y),
+        }
+    }
+}
+
+/// Each channel's scale of the norms of a chain, which the tasks of its step read.
+fn prepare_norms(run: &Run<'_>, chain: &[Pointwise]) {
+    for pass in chain {
+        let Pointwise::Norm {
+            statistics,
+            scales,
+            values,
+            eps,
+        } = *pass
+        else {
+            continue;
+        };
+        // SAFETY: no task runs, and the maps are different ones.
+        let (variances, scales) =
+            unsafe { (run.pixels(statistics, 0, (1, 2)), run.row_mut(scales, 0)) };
+        let own = scales.iter_mut().zip(&run.weights.values[values].weight);
+        for ((scale, &gamma), &variance) in own.zip(variances) {
+            *scale = (f64::from(gamma) / (f64::from(variance) + eps).sqrt()) as f32;
+        }
+    }
+    // Of channels that are only stored gamma is zero, and so may eps be.
+    for pass in chain {
+        if let Pointwise::Norm { scales, .. } = *pass {
+            let channels = run.maps[scales].shape.channels;
+            // SAFETY: as above.
+            unsafe { run.row_mut(scales, 0)[channels..].fill(0.0) };
+        }
+    }
+}
+
+/// Joins the parts of a reduction's tasks, in order.
+fn join(run: &Run<'_>, reduction: Reduction, parts: MapId, to: MapId) {
+    let result = run.maps[to];
+    let (channels, stored) = (result.shape.channels, result.stored_channels);
+    let (tasks, len) = (
+        run.maps[parts].shape.height,
+        run.maps[parts].stored_channels,
+    );
+    // SAFETY: no task runs, and the maps are different ones.
+    let (parts, row) = unsafe {
+        let all = std::slice::from_raw_parts(run.start(parts).cast_const(), tasks * len);
+        (all, run.row_mut(to, 0))
+    };
+    row.fill(0.0);
+    for c in 0..channels {
+        match reduction {
+            Reduction::Statistics | Reduction::Mean => {
+                let (mean, variance) = statistics::merged(parts, stored, c);
+                row[c] = mean as f32;
+                if reduction == Reduction::Statistics {
+                    row[stored + c] = variance as f32;
+                }
+            }
+            Reduction::Max => {
+                let values = parts.chunks_exact(len).map(|part| part[c]);
+                row[c] = values.fold(f32::NEG_INFINITY, f32::max);
+            }
+        }
+    }
+}
+
+impl CpuSession {
+    /// One step of a general plan.
+    pub(super) fn general(
+        &self,
+        base: Shared,
+        photo: &[u8],
+        target: PictureTarget,
+        progress: &Progress<'_>,
+        op: &GeneralOp,
+    ) {
+        let run = Run {
+            base: base.0,
+            maps: &self.plan.maps,
+            parts: &self.plan.general,
+            weights: &self.general_weights,
+            photo,
+            rgba: target.rgba,
+            floats: target.floats,
+            picture: self.plan.photo,
+            tiles: &self.kernels.tiles,
+            chain: self.kernels.general.chain,
+        };
+        if let GeneralOp::Pointwise { chain, .. }
+        | GeneralOp::Conv {
+            epilogue: chain, ..
+        } = op
+        {
+            prepare_norms(&run, chain);
+        }
+        self.for_each_task(tasks(&run, op), progress, |index, scratch| {
+            // SAFETY: the set was chosen for this processor; pointers come from this session's plan, which sized
+            // the scratch, and every task index runs once.
+            unsafe { task(self.kernels, &run, op, index, scratch) }
+        });
+        if let GeneralOp::Reduce {
+            reduction,
+            parts,
+            to,
+            ..
+        } = *op
+        {
+            join(&run, reduction, parts, to);
+        }
+    }
+
+    /// The norm that a step begins with: its node's name, the map that it reads, and its values there.
+    pub(super) fn general_norm(
+        &self,
+        op: &CpuOp,
+    ) -> Option<(&str, MapId, super::statistics::ScaleShift)> {
+        let CpuOp::General(GeneralOp::Pointwise { from, chain, .. }) = op else {
+            return None;
+        };
+        let Some(&Pointwise::Norm {
+            statistics,
+            values,
+            eps,
+            ..
+        }) = chain.first()
+        else {
+            return None;
+        };
+        let own = &self.general_weights.values[values];
+        let map = self.plan.maps[statistics];
+        let stored = map.stored_channels;
+        let read = &self.arena()[map.offset..map.offset + map.len()];
+        let (means, variances) = read.split_at(stored);
+        let mut norm = super::statistics::ScaleShift::default();
+        for (c, (&gamma, &beta)) in own.weight.iter().zip(&own.bias).enumerate() {
+            let scale = f64::from(gamma) / (f64::from(variances[c]) + eps).sqrt();
+            norm.scale.push(scale as f32);
+            norm.shift
+                .push((f64::from(beta) - f64::from(means[c]) * scale) as f32);
+        }
+        Some((&self.plan.general.channel_nodes[values].0, *from, norm))
+    }
+}

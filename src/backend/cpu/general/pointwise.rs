@@ -1,0 +1,156 @@
+//! Passes over single values: a chain of them on pixels of a row, and two maps value by value.
+
+use super::super::simd::Simd;
+use super::{functions, run::Run};
+use crate::{
+    graph::Arithmetic,
+    plan::cpu::{MapId, general::Pointwise},
+};
+
+/// Runs a chain over pixels of a row, in place.
+///
+/// # Safety
+/// As [`Simd`]; the pixels belong to the caller's task.
+#[inline(always)]
+pub unsafe fn chain<S: Simd>(
+    run: &Run<'_>,
+    chain: &[Pointwise],
+    map: MapId,
+    y: usize,
+    pixels: (usize, usize),
+) {
+    let stored = run.maps[map].stored_channels;
+    let channels = run.maps[map].shape.channels;
+    // SAFETY: the caller's promise; operands are other maps, which no task of the step writes.
+    let row = unsafe { run.pixels_mut(map, y, pixels) };
+    for pass in chain {
+        match *pass {
+            Pointwise::Affine { values } => {
+                let own = &run.weights.values[values];
+                for pixel in row.chunks_exact_mut(stored) {
+                    for ((v, scale), shift) in pixel.iter_mut().zip(&own.weight).zip(&own.bias) {
+                        *v = *v * scale + shift;
+                    }
+                }
+            }
+            Pointwise::Norm {
+                statistics,
+                scales,
+                values,
+                ..
+            } => {
+                let shifts = &run.weights.values[values].bias;
+                // SAFETY: no task of the step writes them.
+                let (means, scales) =
+                    unsafe { (run.pixels(statistics, 0, (0, 1)), run.row(scales, 0)) };
+                for pixel in row.chunks_exact_mut(stored) {
+                    let own = means.iter().zip(scales).zip(shifts);
+                    for (v, ((mean, scale), shift)) in pixel.iter_mut().zip(own) {
+                        *v = (*v - mean) * scale + shift;
+                    }
+                }
+            }
+            Pointwise::Relu => {
+                for v in row.iter_mut() {
+                    *v = v.max(0.0);
+                }
+            }
+            Pointwise::Prelu { values } => {
+                let slopes = &run.weights.values[values].weight;
+                for pixel in row.chunks_exact_mut(stored) {
+                    for (v, slope) in pixel.iter_mut().zip(slopes) {
+                        *v = v.max(0.0) + slope * v.min(0.0);
+                    }
+                }
+            }
+            // SAFETY: pixels are whole vectors.
+            Pointwise::Function(function) => unsafe { functions::apply::<S>(function, row) },
+            Pointwise::Add { map: other } => {
+                // SAFETY: as above.
+                let other = unsafe { run.pixels(other, y, pixels) };
+                for (v, add) in row.iter_mut().zip(other) {
+                    *v += add;
+                }
+            }
+        }
+    }
+    if !chain.iter().all(Pointwise::keeps_zero) {
+        clear_padding(row, channels, stored);
+    }
+}
+
+/// Makes the channels that are only stored zero.
+#[inline(always)]
+pub fn clear_padding(row: &mut [f32], channels: usize, stored: usize) {
+    if channels < stored {
+        for pixel in row.chunks_exact_mut(stored) {
+            pixel[channels..].fill(0.0);
+        }
+    }
+}
+
+/// One row of two maps value by value.
+///
+/// # Safety
+/// The row belongs to the caller's task.
+#[inline(always)]
+pub unsafe fn combine(
+    run: &Run<'_>,
+    arithmetic: Arithmetic,
+    from: [MapId; 2],
+    to: MapId,
+    y: usize,
+) {
+    match arithmetic {
+        // SAFETY: the caller's promise.
+        Arithmetic::Sum => unsafe { combined(run, from, to, y, |a, b| a + b) },
+        // SAFETY: as above.
+        Arithmetic::Difference => unsafe { combined(run, from, to, y, |a, b| a - b) },
+        // SAFETY: as above.
+        Arithmetic::Product => unsafe { combined(run, from, to, y, |a, b| a * b) },
+        // SAFETY: as above.
+        Arithmetic::Quotient => unsafe { combined(run, from, to, y, |a, b| a / b) },
+    }
+}
+
+#[inline(always)]
+unsafe fn combined(
+    run: &Run<'_>,
+    from: [MapId; 2],
+    to: MapId,
+    y: usize,
+    of: impl Fn(f32, f32) -> f32,
+) {
+    let result = run.maps[to];
+    let stored = result.stored_channels;
+    // SAFETY: inputs are other maps, which no task of the step writes; the row is the caller's.
+    let (a, b, row) = unsafe {
+        let of_row = |map: MapId| run.row(map, y.min(run.maps[map].shape.height - 1));
+        (of_row(from[0]), of_row(from[1]), run.row_mut(to, y))
+    };
+    let [a_map, b_map] = from.map(|map| run.maps[map]);
+    let is_one = |channels: usize| channels == 1 && result.shape.channels > 1;
+    let (a_one, b_one) = (is_one(a_map.shape.channels), is_one(b_map.shape.channels));
+    for (x, pixel) in row.chunks_exact_mut(stored).enumerate() {
+        let a = &a[x.min(a_map.shape.width - 1) * a_map.stored_channels..];
+        let b = &b[x.min(b_map.shape.width - 1) * b_map.stored_channels..];
+        match (a_one, b_one) {
+            (false, false) => {
+                for ((v, &a), &b) in pixel.iter_mut().zip(a).zip(b) {
+                    *v = of(a, b);
+                }
+            }
+            (true, _) => {
+                for (v, &b) in pixel.iter_mut().zip(b) {
+                    *v = of(a[0], b);
+                }
+            }
+            (_, true) => {
+                for (v, &a) in pixel.iter_mut().zip(a) {
+                    *v = of(a, b[0]);
+                }
+            }
+        }
+    }
+    clear_padding(row, result.shape.channels, stored);
+}

@@ -1,0 +1,375 @@
+//! The geometry of a convolution of any kind: which inputs each output reads, and how tasks stage them.
+//!
+//! A convolution is cut into phases along each axis. A plain one has one phase. A transposed one of stride `s` has
+//! `s`, because every `s`-th output is a small convolution of the input with every `s`-th weight: nothing is
+//! multiplied by the zeros that the definition puts between inputs.
+
+use crate::{
+    graph::{Conv, PadMode, Sides},
+    plan::cpu::{
+        CHANNEL_ALIGNMENT, TILE_COLUMNS, TILE_SLACK, WINOGRAD_POINTS, WINOGRAD_TILES,
+        padded_channels,
+    },
+    tensor::Shape,
+};
+
+/// Columns of the widest panel of weights: two vectors of sixteen lanes.
+const PANEL_COLUMNS: usize = 32;
+
+/// How a general convolution is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConvAlgorithm {
+    /// Rows of the input are staged and multiplied with panels of weights.
+    Rows,
+    /// As rows, with all kernel columns as columns of one product and shifted sums afterwards: for few outputs.
+    ShiftedColumns,
+    /// One input channel for each output channel.
+    Depthwise,
+    /// Winograd F(4x4, 3x3).
+    Winograd,
+}
+
+/// A weight of one axis, and the input that it is multiplied with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tap {
+    /// The input that place 0 of the grid reads.
+    pub offset: isize,
+    /// Row or column of the kernel.
+    pub kernel: usize,
+}
+
+/// The outputs of one axis that are made alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// The output that place 0 of the grid makes; may lie before the map.
+    pub output: isize,
+    /// What they read, by ascending offset. Empty where no weight reaches them.
+    pub taps: Vec<Tap>,
+}
+
+/// Rows or columns of a convolution. Place `g` of the grid reads the inputs `g * in_step + offset` and makes the
+/// outputs `g * out_step + output`, where these lie inside the map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Axis {
+    /// Inputs from place to place.
+    pub in_step: usize,
+    /// Outputs from place to place.
+    pub out_step: usize,
+    /// Places.
+    pub count: usize,
+    /// The phases, by ascending output.
+    pub phases: Vec<Phase>,
+}
+
+impl Axis {
+    fn plain(conv: &Conv, axis: usize, before: usize, outputs: usize) -> Self {
+        let tap = |kernel: usize| Tap {
+            offset: (kernel * conv.dilation[axis]) as isize - before as isize,
+            kernel,
+        };
+        Self {
+            in_step: conv.stride[axis],
+            out_step: 1,
+            count: outputs,
+            phases: vec![Phase {
+                output: 0,
+                taps: (0..conv.kernel[axis]).map(tap).collect(),
+            }],
+        }
+    }
+
+    fn transposed(conv: &Conv, axis: usize, cut: usize, outputs: usize) -> Self {
+        let (stride, dilation) = (conv.stride[axis], conv.dilation[axis]);
+        // Output `o` and weight `k` meet at the input `(o + cut - k * dilation) / stride`.
+        let first = cut / stride;
+        let phase = |phase: usize| {
+            let meets = |k: &usize| k * dilation % stride == phase;
+            let tap = |kernel: usize| Tap {
+                offset: first as isize - (kernel * dilation / stride) as isize,
+                kernel,
+            };
+            Phase {
+                output: (first * stride + phase) as isize - cut as isize,
+                taps: (0..conv.kernel[axis])
+                    .rev()
+                    .filter(meets)
+                    .map(tap)
+                    .collect(),
+            }
+        };
+        Self {
+            in_step: 1,
+            out_step: stride,
+            count: (outputs - 1 + cut) / stride + 1 - first,
+            phases: (0..stride).map(phase).collect(),
+        }
+    }
+
+    /// The first and the last offset of all phases.
+    pub fn offsets(&self) -> (isize, isize) {
+        let taps = || self.phases.iter().flat_map(|phase| &phase.taps);
+        let offsets = || taps().map(|tap| tap.offset);
+        (offsets().min().unwrap_or(0), offsets().max().unwrap_or(0))
+    }
+
+    /// Inputs between the first and the last that one place reads, both counted.
+    pub fn span(&self) -> usize {
+        let (first, last) = self.offsets();
+        (last - first) as usize + 1
+    }
+
+    /// Whether the taps of every phase lie side by side.
+    pub fn is_dense(&self) -> bool {
+        self.phases.iter().all(|phase| {
+            let pairs = phase.taps.windows(2);
+            pairs
+                .into_iter()
+                .all(|pair| pair[1].offset == pair[0].offset + 1)
+        })
+    }
+
+    /// Most taps of a phase.
+    fn most_taps(&self) -> usize {
+        let taps = self.phases.iter().map(|phase| phase.taps.len());
+        taps.max().unwrap_or(0)
+    }
+
+    /// The outputs of the places `first..end` that lie inside a side of `side` outputs.
+    pub fn outputs(&self, first: usize, end: usize, side: usize) -> (usize, usize) {
+        let start = self.phases.first().map_or(0, |phase| phase.output);
+        let inside = |place: usize| {
+            ((place * self.out_step) as isize + start).clamp(0, side as isize) as usize
+        };
+        (inside(first), inside(end))
+    }
+}
+
+/// One convolution of a general plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GeneralConv {
+    /// The node whose weights it has.
+    pub node: String,
+    /// Nodes of scales and shifts behind it that are folded into its weights and bias, in order.
+    pub affines: Vec<String>,
+    /// Channels, kernel and steps.
+    pub conv: Conv,
+    /// Whether it is a transposed one.
+    pub is_transposed: bool,
+    /// What stands beyond the edge of its input.
+    pub border: PadMode,
+    /// Rows, then columns.
+    pub axes: [Axis; 2],
+    /// How it is computed.
+    pub algorithm: ConvAlgorithm,
+}
+
+impl GeneralConv {
+    /// A convolution whose input is padded while it is staged.
+    pub(super) fn plain(node: &str, conv: Conv, pad: (PadMode, Sides), output: Shape) -> Self {
+        let (border, Sides { top, left, .. }) = pad;
+        Self {
+            node: node.to_owned(),
+            affines: Vec::new(),
+            conv,
+            is_transposed: false,
+            border,
+            axes: [
+                Axis::plain(&conv, 0, top, output.height),
+                Axis::plain(&conv, 1, left, output.width),
+            ],
+            algorithm: ConvAlgorithm::Rows,
+        }
+        .with_algorithm()
+    }
+
+    /// A transposed convolution.
+    pub(super) fn transposed(node: &str, conv: Conv, cut: Sides, output: Shape) -> Self {
+        Self {
+            node: node.to_owned(),
+            affines: Vec::new(),
+            conv,
+            is_transposed: true,
+            border: PadMode::Constant(0.0),
+            axes: [
+                Axis::transposed(&conv, 0, cut.top, output.height),
+                Axis::transposed(&conv, 1, cut.left, output.width),
+            ],
+            algorithm: ConvAlgorithm::Rows,
+        }
+    }
+
+    fn with_algorithm(mut self) -> Self {
+        let Conv {
+            in_channels,
+            out_channels,
+            kernel,
+            groups,
+            ..
+        } = self.conv;
+        let direct = kernel[1] * padded_channels(out_channels);
+        let is_dense = self.axes[0].is_dense() && self.axes[1].is_dense();
+        if groups > 1 && groups == in_channels && groups == out_channels {
+            self.algorithm = ConvAlgorithm::Depthwise;
+        } else if groups == 1
+            && is_dense
+            && self.conv.stride[1] == 1
+            && out_channels <= CHANNEL_ALIGNMENT
+            && padded_channels(kernel[1] * out_channels) < direct
+        {
+            self.algorithm = ConvAlgorithm::ShiftedColumns;
+        }
+        self
+    }
+
+    /// The same by Winograd's algorithm, where that is for such convolutions.
+    pub(super) fn or_winograd(mut self) -> Self {
+        let is_for_it = self.conv.as_square() == Some((3, 1)) && !self.is_transposed;
+        // Fewer channels would not pay for the transforms.
+        if is_for_it && self.conv.in_channels > 4 && self.conv.out_channels > 4 {
+            self.algorithm = ConvAlgorithm::Winograd;
+        }
+        self
+    }
+
+    /// What it is called.
+    pub(super) fn label(&self) -> String {
+        let [rows, columns] = self.conv.kernel;
+        match self.algorithm {
+            ConvAlgorithm::Rows if self.is_transposed => format!("sub-pixel {rows}x{columns}"),
+            ConvAlgorithm::Rows => format!("direct {rows}x{columns}"),
+            ConvAlgorithm::ShiftedColumns => format!("shifted columns {rows}x{columns}"),
+            ConvAlgorithm::Depthwise => format!("depthwise {rows}x{columns}"),
+            ConvAlgorithm::Winograd => "winograd 4x4".to_owned(),
+        }
+    }
+
+    /// Weights, without bias.
+    pub(super) const fn weight_count(&self) -> usize {
+        let Conv {
+            in_channels,
+            out_channels,
+            kernel,
+            groups,
+            ..
+        } = self.conv;
+        in_channels / groups * out_channels * kernel[0] * kernel[1]
+    }
+
+    /// Floating-point operations (2 per multiply-add) of the direct form.
+    pub(super) const fn flops(&self, input: Shape, output: Shape) -> u64 {
+        let map = if self.is_transposed { input } else { output };
+        2 * self.weight_count() as u64 * (map.height * map.width) as u64
+    }
+
+    /// Whether all phases read from one ring of staged rows, or each stages its own taps.
+    pub fn is_dense(&self) -> bool {
+        self.axes.iter().all(Axis::is_dense)
+    }
+
+    /// Channels of one staged pixel.
+    pub const fn staged_channels(&self) -> usize {
+        match self.algorithm {
+            ConvAlgorithm::Depthwise => padded_channels(self.conv.in_channels),
+            _ => self.conv.in_channels / self.conv.groups,
+        }
+    }
+
+    /// Columns of the product with the weights of a group.
+    pub const fn product_columns(&self) -> usize {
+        let outputs = self.conv.out_channels / self.conv.groups;
+        match self.algorithm {
+            ConvAlgorithm::ShiftedColumns => self.conv.kernel[1] * outputs,
+            _ => outputs,
+        }
+    }
+
+    /// Pixels of one computed row that its last outputs need beyond the tile.
+    pub const fn shifted_px(&self) -> usize {
+        match self.algorithm {
+            ConvAlgorithm::ShiftedColumns => self.conv.kernel[1] - 1,
+            _ => 0,
+        }
+    }
+
+    /// Floats of one staged row.
+    pub fn row_len(&self) -> usize {
+        let [_, columns] = &self.axes;
+        let places = TILE_COLUMNS + TILE_SLACK;
+        let pixels = if self.is_dense() || self.algorithm == ConvAlgorithm::Depthwise {
+            (places - 1) * columns.in_step + columns.span() + self.shifted_px()
+        } else {
+            places * columns.most_taps()
+        };
+        // Whole vectors are stored: a few floats behind the last pixel are touched.
+        pixels * self.staged_channels() + CHANNEL_ALIGNMENT
+    }
+
+    /// Rows that are staged together.
+    pub fn staged_rows(&self) -> usize {
+        let [rows, _] = &self.axes;
+        let is_ring = match self.algorithm {
+            ConvAlgorithm::Depthwise => rows.is_dense(),
+            _ => self.is_dense(),
+        };
+        if is_ring {
+            rows.span()
+        } else {
+            rows.most_taps()
+        }
+    }
+
+    /// Floats of one computed pixel.
+    pub const fn computed_len(&self) -> usize {
+        self.product_columns().next_multiple_of(PANEL_COLUMNS)
+    }
+
+    /// Scratch of one worker, in f32.
+    pub(super) fn scratch_len(&self) -> usize {
+        let inputs = padded_channels(self.conv.in_channels);
+        if self.algorithm == ConvAlgorithm::Winograd {
+            let tiles = WINOGRAD_POINTS * WINOGRAD_TILES;
+            return tiles * (inputs + PANEL_COLUMNS) + 16 * PANEL_COLUMNS;
+        }
+        let ring = self.staged_rows() * self.row_len();
+        let pixels = TILE_COLUMNS + TILE_SLACK + self.shifted_px();
+        let computed = match self.algorithm {
+            ConvAlgorithm::Depthwise => 0,
+            _ => pixels * self.computed_len() + PANEL_COLUMNS,
+        };
+        ring + computed
+    }
+
+    /// Packed weights and biases, in f32.
+    pub(super) fn packed_len(&self) -> usize {
+        let Conv {
+            in_channels,
+            out_channels,
+            kernel,
+            groups,
+            ..
+        } = self.conv;
+        let columns = padded_channels(self.product_columns());
+        let weights = match self.algorithm {
+            ConvAlgorithm::Depthwise => kernel[0] * kernel[1] * padded_channels(in_channels),
+            ConvAlgorithm::Winograd => WINOGRAD_POINTS * padded_channels(in_channels) * columns,
+            ConvAlgorithm::ShiftedColumns => kernel[0] * in_channels * columns,
+            // Every tap belongs to one phase.
+            ConvAlgorithm::Rows => kernel[0] * kernel[1] * in_channels * columns,
+        };
+        // A convolution in groups has as many panels.
+        debug_assert!(groups == 1 || self.algorithm != ConvAlgorithm::Winograd);
+        // Folded scales and shifts are kept in double precision while the weights are packed.
+        weights + 5 * padded_channels(out_channels)
+    }
+
+    /// Scratch of packing its weights, in f32.
+    pub(in crate::plan::cpu) const fn packing_len(&self) -> usize {
+        match self.algorithm {
+            ConvAlgorithm::Winograd => {
+                let outputs = padded_channels(self.conv.out_channels);
+                WINOGRAD_POINTS * self.conv.in_channels * outputs
+            }
+            _ => 0,
+        }
+    }
+}

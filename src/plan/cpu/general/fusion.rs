@@ -1,0 +1,86 @@
+//! Which nodes of a graph are one step of a general plan.
+
+use crate::graph::{Graph, NodeId, Op};
+
+/// Nodes that are computed in one step. The maps between them are never stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unit {
+    /// In order; each behind the first reads the one before it.
+    pub(super) nodes: Vec<NodeId>,
+    /// The padding that the first node, a convolution, reads through.
+    pub(super) pad: Option<NodeId>,
+}
+
+impl Unit {
+    /// The node whose map the step makes.
+    pub(super) fn last(&self) -> NodeId {
+        self.nodes.last().copied().unwrap_or_default()
+    }
+}
+
+/// Whether it makes each value of the value at its own place of its first input, or of one of them.
+fn is_pointwise(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Affine | Op::InstanceNorm { .. } | Op::Relu | Op::Prelu | Op::Function(_) | Op::Add
+    )
+}
+
+/// Whether it puts values around a map.
+const fn is_padding(op: &Op) -> bool {
+    matches!(op, Op::Pad { .. } | Op::PadSame { .. })
+}
+
+/// The steps of a graph, in the order in which they can run: by their last nodes, when everything that any of
+/// their nodes reads is there.
+pub(super) fn units(graph: &Graph, is_fused: bool) -> Vec<Unit> {
+    let nodes = graph.nodes();
+    let readers = graph.readers();
+    let is_conv = |id: NodeId| matches!(nodes[id].op, Op::Conv2d(_));
+    let mut is_taken = vec![false; nodes.len()];
+    let mut units = Vec::new();
+    for id in 0..nodes.len() {
+        if is_taken[id] {
+            continue;
+        }
+        let op = &nodes[id].op;
+        if !is_fused {
+            let unit = Unit {
+                nodes: vec![id],
+                pad: None,
+            };
+            units.push(unit);
+            continue;
+        }
+        let is_pad = is_padding(op);
+        if is_pad && !readers[id].is_empty() && readers[id].iter().all(|&reader| is_conv(reader)) {
+            // Every convolution that reads it pads while it loads.
+            continue;
+        }
+        let mut unit = Unit {
+            nodes: vec![id],
+            pad: None,
+        };
+        if is_conv(id) {
+            let input = nodes[id].inputs[0];
+            unit.pad = is_padding(&nodes[input].op).then_some(input);
+        }
+        if is_pointwise(op) || matches!(op, Op::Conv2d(_) | Op::ConvTranspose2d { .. }) {
+            let mut last = id;
+            while let [reader] = readers[last][..] {
+                let fits = is_pointwise(&nodes[reader].op) && !is_taken[reader];
+                // A norm's statistics are of a map that is stored.
+                let is_norm = matches!(nodes[reader].op, Op::InstanceNorm { .. });
+                if !fits || is_norm {
+                    break;
+                }
+                is_taken[reader] = true;
+                unit.nodes.push(reader);
+                last = reader;
+            }
+        }
+        units.push(unit);
+    }
+    units.sort_by_key(Unit::last);
+    units
+}

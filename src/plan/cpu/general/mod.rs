@@ -1,0 +1,507 @@
+//! Plans of graphs that the specialised planner has no kernels for: any graph of known operations.
+//!
+//! Unfused, every node is a step. Fused, a convolution takes in the padding before it and what is done to its values
+//! behind it, and neighbouring operations on single values are one pass. All maps are stored alike, the photo
+//! included: channels-last, channels padded with zeros.
+
+mod convolution;
+mod fusion;
+mod operations;
+
+use super::{MapBuffer, MapId, padded_channels, strip_rows};
+use crate::{
+    graph::{Graph, NodeId, Op, PadMode, Sides, resize::Resize},
+    plan::{Grouped, PlanError, Step, arena::Lifetime},
+    tensor::Shape,
+};
+use fusion::Unit;
+
+pub use convolution::{Axis, ConvAlgorithm, GeneralConv, Phase};
+pub use operations::{GeneralOp, Index, Pointwise, Pooling, Reduction};
+
+/// Values that one row or column of a resized map keeps: four places and four weights, and while they are computed
+/// twice as much again.
+const TAPS_LEN: usize = 24;
+
+/// A change of size: how, and from which map to which.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ResizeSpec {
+    /// How.
+    pub resize: Resize,
+    /// The map that is read.
+    pub from: Shape,
+    /// The map that is written.
+    pub to: Shape,
+}
+
+/// What a general plan keeps of its network besides steps and maps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GeneralParts {
+    /// Convolutions.
+    pub convs: Vec<GeneralConv>,
+    /// Nodes with values for every channel, and how many channels are stored.
+    pub channel_nodes: Vec<(String, usize)>,
+    /// Changes of size.
+    pub resizes: Vec<ResizeSpec>,
+}
+
+impl GeneralParts {
+    /// Everything that a session keeps of the network, in f32.
+    pub(super) fn len(&self) -> usize {
+        let convs = self.convs.iter().map(GeneralConv::packed_len);
+        let values = self.channel_nodes.iter().map(|(_, stored)| 2 * stored);
+        let tables = self.resizes.iter();
+        let tables = tables.map(|spec| TAPS_LEN * (spec.to.height + spec.to.width));
+        convs.chain(values).chain(tables).sum()
+    }
+
+    /// Upper bound of what describes them and `steps` steps, in bytes.
+    pub(super) fn description_bytes(&self, steps: usize) -> u64 {
+        let phases = |conv: &GeneralConv| {
+            let phases = conv.axes.iter().flat_map(|axis| &axis.phases);
+            let taps: usize = phases.map(|phase| 96 + 32 * phase.taps.len()).sum();
+            // Every pair of phases has its panels.
+            let panels = conv.axes[0].phases.len() * conv.axes[1].phases.len();
+            1024 + 2 * taps + 128 * panels
+        };
+        let convs: usize = self.convs.iter().map(phases).sum();
+        (convs + 512 * (self.channel_nodes.len() + self.resizes.len()) + 2048 * steps) as u64
+    }
+}
+
+/// Collects steps and the lifetimes of maps.
+pub(super) struct GeneralBuilder<'a> {
+    graph: &'a Graph,
+    shapes: &'a [Shape],
+    is_fused: bool,
+    /// The map of every node that is kept.
+    kept: Vec<Option<MapId>>,
+    /// The step that reads each node's map last, as the place of its last node.
+    last_read: Vec<NodeId>,
+    pub(super) steps: Vec<Step<GeneralOp>>,
+    pub(super) maps: Vec<MapBuffer>,
+    pub(super) lifetimes: Vec<Lifetime>,
+    pub(super) scratch_len: usize,
+    pub(super) parts: GeneralParts,
+}
+
+impl<'a> GeneralBuilder<'a> {
+    /// Plans every node.
+    pub(super) fn plan(grouped: &'a Grouped<'a>, is_fused: bool) -> Result<Self, PlanError> {
+        let graph = grouped.graph;
+        let count = graph.nodes().len();
+        let mut builder = Self {
+            graph,
+            shapes: &grouped.shapes,
+            is_fused,
+            kept: vec![None; count],
+            last_read: vec![0; count],
+            steps: Vec::new(),
+            maps: Vec::new(),
+            lifetimes: Vec::new(),
+            scratch_len: 0,
+            parts: GeneralParts::default(),
+        };
+        let units = fusion::units(graph, is_fused);
+        for unit in &units {
+            for &id in unit.nodes.iter().chain(&unit.pad) {
+                for &input in &graph.nodes()[id].inputs {
+                    let last = &mut builder.last_read[input];
+                    *last = (*last).max(unit.last());
+                }
+            }
+        }
+        for unit in &units {
+            builder.unit(unit).ok_or_else(|| PlanError::NoKernel {
+                node: graph.nodes()[unit.nodes[0]].name.clone(),
+            })?;
+        }
+        Ok(builder)
+    }
+
+    /// A map that the next step writes.
+    fn map(&mut self, shape: Shape, stored_channels: usize) -> MapId {
+        let map = MapBuffer {
+            shape,
+            stored_channels,
+            offset: 0,
+        };
+        self.lifetimes.push(Lifetime {
+            len: map.len(),
+            first_step: self.steps.len(),
+            last_step: self.steps.len(),
+        });
+        self.maps.push(map);
+        self.maps.len() - 1
+    }
+
+    /// The next step reads a map.
+    fn reads(&mut self, map: MapId) {
+        self.lifetimes[map].last_step = self.steps.len();
+    }
+
+    /// The map of a node, which the next step reads.
+    fn read(&mut self, node: NodeId) -> Option<MapId> {
+        let map = self.kept[node]?;
+        self.reads(map);
+        Some(map)
+    }
+
+    /// The map of a node, which the next step writes.
+    fn write(&mut self, node: NodeId) -> MapId {
+        let shape = self.shapes[node];
+        let map = self.map(shape, padded_channels(shape.channels));
+        self.kept[node] = Some(map);
+        map
+    }
+
+    /// A step that makes the map of the unit's last node.
+    fn step(&mut self, unit: &Unit, kernel: String, op: GeneralOp, flops: u64, weights: usize) {
+        let last = unit.last();
+        let inputs = unit.nodes.iter().flat_map(|&id| {
+            let inputs = self.graph.nodes()[id].inputs.iter();
+            inputs.filter(|input| !unit.nodes.contains(input))
+        });
+        let read: usize = inputs.map(|&input| self.shapes[input].len()).sum();
+        let elements = read + weights + self.shapes[last].len();
+        self.steps.push(Step {
+            layer: self.graph.nodes()[last].layer.clone(),
+            kernel,
+            op,
+            output: self.shapes[last],
+            flops,
+            bytes: 4 * elements as u64,
+        });
+    }
+
+    fn is_statistics(&self, node: NodeId) -> bool {
+        self.graph.nodes()[node].op == Op::InstanceStatistics
+    }
+
+    fn scratch(&mut self, elements: usize) {
+        self.scratch_len = self.scratch_len.max(elements);
+    }
+
+    fn channel_values(&mut self, node: NodeId) -> usize {
+        let name = self.graph.nodes()[node].name.clone();
+        let stored = padded_channels(self.shapes[node].channels);
+        self.parts.channel_nodes.push((name, stored));
+        self.parts.channel_nodes.len() - 1
+    }
+
+    /// What a node does to every value that `before` made; the next step reads its other inputs.
+    fn pointwise(&mut self, id: NodeId, before: NodeId) -> Option<Pointwise> {
+        let graph = self.graph;
+        let node = &graph.nodes()[id];
+        Some(match node.op {
+            Op::Affine => Pointwise::Affine {
+                values: self.channel_values(id),
+            },
+            Op::InstanceNorm { eps } => {
+                // Nothing but statistics has two values for each channel.
+                let statistics = node.inputs[1];
+                if !self.is_statistics(statistics) {
+                    return None;
+                }
+                let channels = self.shapes[id].channels;
+                Pointwise::Norm {
+                    statistics: self.read(statistics)?,
+                    scales: self.map(Shape::new(channels, 1, 1), padded_channels(channels)),
+                    values: self.channel_values(id),
+                    eps,
+                }
+            }
+            Op::Relu => Pointwise::Relu,
+            Op::Prelu => Pointwise::Prelu {
+                values: self.channel_values(id),
+            },
+            Op::Function(function) => Pointwise::Function(function),
+            Op::Add => {
+                let other = node.inputs.iter().find(|&&input| input != before);
+                let other = other.copied().unwrap_or(before);
+                if self.is_statistics(other) {
+                    return None;
+                }
+                let map = self.read(other)?;
+                Pointwise::Add { map }
+            }
+            _ => return None,
+        })
+    }
+
+    /// The passes of a unit's nodes behind its first `done`, and their names.
+    fn chain(&mut self, unit: &Unit, done: usize) -> Option<(Vec<Pointwise>, String)> {
+        let mut chain = Vec::new();
+        let mut label = String::new();
+        for (at, &id) in unit.nodes.iter().enumerate().skip(done) {
+            let before = match at {
+                0 => self.graph.nodes()[id].inputs[0],
+                _ => unit.nodes[at - 1],
+            };
+            let pass = self.pointwise(id, before)?;
+            if !label.is_empty() {
+                label.push_str(", ");
+            }
+            label.push_str(pass.name());
+            chain.push(pass);
+        }
+        Some((chain, label))
+    }
+
+    /// One step.
+    fn unit(&mut self, unit: &Unit) -> Option<()> {
+        let graph = self.graph;
+        let head = unit.nodes[0];
+        let node = &graph.nodes()[head];
+        let shape = self.shapes[head];
+        // Statistics are two values for each channel, which only a norm reads, behind its map.
+        let maps = match node.op {
+            Op::InstanceNorm { .. } => &node.inputs[..1],
+            _ => &node.inputs[..],
+        };
+        if maps.iter().any(|&input| self.is_statistics(input)) {
+            return None;
+        }
+        match node.op {
+            Op::Conv2d(_) | Op::ConvTranspose2d { .. } => return self.conv(unit),
+            Op::Affine
+            | Op::InstanceNorm { .. }
+            | Op::Relu
+            | Op::Prelu
+            | Op::Function(_)
+            | Op::Add => return self.values(unit),
+            _ => {}
+        }
+        let from = match node.inputs.first() {
+            Some(&input) => Some(self.read(input)?),
+            None => None,
+        };
+        let (name, op) = match node.op {
+            Op::Photo => (
+                "load",
+                GeneralOp::Load {
+                    to: self.write(head),
+                },
+            ),
+            Op::Picture => ("store", GeneralOp::Store { from: from? }),
+            // The photo, which every other map of the graph is behind.
+            Op::Sized(_) => (
+                "size",
+                self.index(head, from?, Index::Crop(Sides::default())),
+            ),
+            Op::Pad { .. } | Op::PadSame { .. } => {
+                let (mode, sides) = self.padding(head)?;
+                let index = Index::Pad { mode, sides };
+                (pad_name(mode), self.index(head, from?, index))
+            }
+            Op::Crop(sides) => ("crop", self.index(head, from?, Index::Crop(sides))),
+            Op::Upsample => ("upsample", self.index(head, from?, Index::Upsample)),
+            Op::InstanceStatistics => (
+                "mean and variance",
+                self.reduce(head, from?, Reduction::Statistics),
+            ),
+            Op::SpatialMean => ("mean", self.reduce(head, from?, Reduction::Mean)),
+            Op::SpatialMax => ("largest", self.reduce(head, from?, Reduction::Max)),
+            Op::Combine(arithmetic) => {
+                let from = [from?, self.read(node.inputs[1])?];
+                let to = self.write(head);
+                let op = GeneralOp::Combine {
+                    arithmetic,
+                    from,
+                    to,
+                };
+                ("combine", op)
+            }
+            Op::Concat { .. } => {
+                let read = node.inputs.iter().map(|&input| self.read(input));
+                let from = read.collect::<Option<Vec<_>>>()?;
+                let to = self.write(head);
+                ("concat", GeneralOp::Concat { from, to })
+            }
+            Op::Channels { first, .. } => {
+                let (from, to) = (from?, self.write(head));
+                ("channels", GeneralOp::Channels { first, from, to })
+            }
+            Op::Resize(resize) => {
+                let (from, to) = (from?, self.write(head));
+                let of = self.shapes[node.inputs[0]];
+                self.parts.resizes.push(ResizeSpec {
+                    resize,
+                    from: of,
+                    to: shape,
+                });
+                self.scratch(of.width * padded_channels(of.channels));
+                let resize = self.parts.resizes.len() - 1;
+                ("resize", GeneralOp::Resize { resize, from, to })
+            }
+            Op::DepthToSpace { block, order } => {
+                let (from, to) = (from?, self.write(head));
+                let op = GeneralOp::DepthToSpace {
+                    block,
+                    order,
+                    from,
+                    to,
+                };
+                ("depth to space", op)
+            }
+            Op::SpaceToDepth { block } => {
+                let (from, to) = (from?, self.write(head));
+                (
+                    "space to depth",
+                    GeneralOp::SpaceToDepth { block, from, to },
+                )
+            }
+            Op::MaxPool(pool) => {
+                let pooling = Pooling::Max;
+                let (from, to) = (from?, self.write(head));
+                let op = GeneralOp::Pool {
+                    pool,
+                    pooling,
+                    from,
+                    to,
+                };
+                ("max pool", op)
+            }
+            Op::AveragePool {
+                pool,
+                counts_padding,
+            } => {
+                let pooling = Pooling::Mean { counts_padding };
+                let (from, to) = (from?, self.write(head));
+                let op = GeneralOp::Pool {
+                    pool,
+                    pooling,
+                    from,
+                    to,
+                };
+                ("average pool", op)
+            }
+            Op::Conv2d(_)
+            | Op::ConvTranspose2d { .. }
+            | Op::Affine
+            | Op::InstanceNorm { .. }
+            | Op::Relu
+            | Op::Prelu
+            | Op::Function(_)
+            | Op::Add => return None,
+        };
+        self.step(unit, name.to_owned(), op, 0, 0);
+        Some(())
+    }
+
+    /// What a padding puts around its map.
+    fn padding(&self, pad: NodeId) -> Option<(PadMode, Sides)> {
+        let node = &self.graph.nodes()[pad];
+        let of = self.shapes[*node.inputs.first()?];
+        node.op.padding(of.height, of.width)
+    }
+
+    fn index(&mut self, node: NodeId, from: MapId, index: Index) -> GeneralOp {
+        let to = self.write(node);
+        GeneralOp::Index { index, from, to }
+    }
+
+    fn reduce(&mut self, node: NodeId, from: MapId, reduction: Reduction) -> GeneralOp {
+        let of = self.maps[from];
+        let stored = of.stored_channels;
+        let values = match reduction {
+            Reduction::Statistics => 2,
+            Reduction::Mean | Reduction::Max => 1,
+        };
+        // Count, means and squared distances of every task.
+        let tasks = of.shape.height.div_ceil(strip_rows(of.shape.height));
+        let part = 1 + 2 * stored;
+        let parts = self.map(Shape::new(part, tasks, 1), part);
+        let to = self.map(Shape::new(of.shape.channels, 1, values), stored);
+        self.kept[node] = Some(to);
+        self.scratch(2 * stored);
+        GeneralOp::Reduce {
+            reduction,
+            from,
+            parts,
+            to,
+        }
+    }
+
+    /// A pass over single values, in place where nothing else reads its map.
+    fn values(&mut self, unit: &Unit) -> Option<()> {
+        let (head, last) = (unit.nodes[0], unit.last());
+        let input = self.graph.nodes()[head].inputs[0];
+        let from = self.read(input)?;
+        let (chain, label) = self.chain(unit, 0)?;
+        let is_operand = chain.iter().any(|pass| pass.operand() == Some(from));
+        let to = if self.last_read[input] == last && !is_operand {
+            self.kept[last] = Some(from);
+            from
+        } else {
+            self.write(last)
+        };
+        self.step(unit, label, GeneralOp::Pointwise { from, to, chain }, 0, 0);
+        Some(())
+    }
+
+    /// A convolution with what is fused around it.
+    fn conv(&mut self, unit: &Unit) -> Option<()> {
+        let (head, last) = (unit.nodes[0], unit.last());
+        let node = &self.graph.nodes()[head];
+        let (input, output) = (node.inputs[0], self.shapes[head]);
+        let unpadded = (PadMode::Constant(0.0), Sides::default());
+        let (pad, input) = match unit.pad {
+            Some(pad) => (self.padding(pad)?, self.graph.nodes()[pad].inputs[0]),
+            None => (unpadded, input),
+        };
+        if self.is_statistics(input) {
+            return None;
+        }
+        let mut conv = match node.op {
+            Op::Conv2d(conv) => GeneralConv::plain(&node.name, conv, pad, output),
+            Op::ConvTranspose2d { conv, cut, .. } => {
+                GeneralConv::transposed(&node.name, conv, cut, output)
+            }
+            _ => return None,
+        };
+        let mut folded = 0;
+        if self.is_fused {
+            conv = conv.or_winograd();
+            let behind = unit.nodes[1..].iter();
+            let is_affine = |id: &&NodeId| self.graph.nodes()[**id].op == Op::Affine;
+            let affines = behind.take_while(is_affine);
+            conv.affines = affines
+                .map(|&id| self.graph.nodes()[id].name.clone())
+                .collect();
+            folded = conv.affines.len();
+        }
+        let from = self.read(input)?;
+        let (epilogue, behind) = self.chain(unit, 1 + folded)?;
+        let mut label = conv.label();
+        if unit.pad.is_some() {
+            label = format!("{label}, {}", pad_name(pad.0));
+        }
+        for name in vec!["affine"; folded].into_iter().chain([behind.as_str()]) {
+            if !name.is_empty() {
+                label = format!("{label}, {name}");
+            }
+        }
+        let to = self.write(last);
+        self.scratch(conv.scratch_len());
+        let flops = conv.flops(self.shapes[input], output);
+        let weights = conv.weight_count();
+        self.parts.convs.push(conv);
+        let op = GeneralOp::Conv {
+            conv: self.parts.convs.len() - 1,
+            from,
+            to,
+            epilogue,
+        };
+        self.step(unit, label, op, flops, weights);
+        Some(())
+    }
+}
+
+const fn pad_name(mode: PadMode) -> &'static str {
+    match mode {
+        PadMode::Reflect => "reflect pad",
+        PadMode::Replicate => "replicate pad",
+        PadMode::Constant(_) => "constant pad",
+    }
+}
