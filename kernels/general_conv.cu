@@ -72,7 +72,7 @@ struct GeneralConvParams {
     float first;
     float second;
     float factor;
-    int spare;
+    int in_channels;
 };
 static_assert(sizeof(GeneralConvParams) == 160, "mirrored in params.rs");
 
@@ -111,10 +111,11 @@ template <int WARP_PIXELS, int WARP_CHANNELS> struct FmaTile {
     __device__ __forceinline__ static int row(int i) { return (int)threadIdx.x % 32 / 8 + 4 * i; }
     __device__ __forceinline__ static int column(int j) { return (int)threadIdx.x % 8 + 8 * j; }
 
-    __device__ __forceinline__ void multiply(const char* pixels, const char* channels) {
+    // `bytes` of each row are there; the rest is zero.
+    __device__ __forceinline__ void multiply(const char* pixels, const char* channels, int bytes) {
         // Unrolled no further: registers would run out.
 #pragma unroll 1
-        for (int k = 0; k < ROW_BYTES; k += 16) {
+        for (int k = 0; k < bytes; k += 16) {
             float4 b[COLUMNS];
 #pragma unroll
             for (int j = 0; j < COLUMNS; ++j) b[j] = *reinterpret_cast<const float4*>(channels + column(j) * ROW_PITCH + k);
@@ -144,10 +145,11 @@ template <int WARP_PIXELS, int WARP_CHANNELS> struct HalfTile {
     // Neighbours lie in neighbouring places.
     __device__ __forceinline__ static int column(int j) { return j / 2 * 8 + lane() % 4 * 2 + j % 2; }
 
-    __device__ __forceinline__ void multiply(const char* pixels, const char* channels) {
+    __device__ __forceinline__ void multiply(const char* pixels, const char* channels, int bytes) {
         auto word = [](const char* at) { return *reinterpret_cast<const u32*>(at); };
 #pragma unroll
         for (int k = 0; k < ROW_BYTES; k += 32) {
+            if (k >= bytes) break;
             u32 b[ACROSS][2];
 #pragma unroll
             for (int j = 0; j < ACROSS; ++j) {
@@ -259,11 +261,15 @@ template <class T, int CHANNELS> __device__ __forceinline__ void conv_tile(const
     }
     // Orders the first stage before its reads.
     __syncthreads();
+    // Bytes of the channels that exist, from this step's first on: of the photo's three, a part of a step.
+    int bytes = p.in_channels * (int)sizeof(T);
 #pragma unroll 1
     for (int step = 0; step < steps; ++step) {
         const bool has_next = step + 1 < steps;
         if (has_next) load();
-        tile.multiply(pixels[step & 1] + warp_pixel * ROW_PITCH, channels[step & 1] + warp_channel * ROW_PITCH);
+        tile.multiply(pixels[step & 1] + warp_pixel * ROW_PITCH, channels[step & 1] + warp_channel * ROW_PITCH,
+                      min(bytes, ROW_BYTES));
+        bytes = bytes > ROW_BYTES ? bytes - ROW_BYTES : p.in_channels * (int)sizeof(T);
         if (has_next) keep((step + 1) & 1);
         // Orders the next stage before its reads, and the reads of this one before it is written again.
         __syncthreads();

@@ -10,6 +10,8 @@ mod cudnn_memory;
 mod general;
 #[path = "support/general_graphs/mod.rs"]
 mod general_graphs;
+#[path = "cpu_any_graph/growing.rs"]
+mod growing;
 #[path = "gpu/live.rs"]
 mod live;
 #[path = "gpu/lost_context.rs"]
@@ -65,7 +67,7 @@ fn main() -> ExitCode {
     }
     let backend = backend.ok();
     type Test = fn(&dyn Backend) -> Result<(), Failed>;
-    let tests: [(&str, Test); 18] = [
+    let tests: [(&str, Test); 19] = [
         (
             "every_mode_paints_the_oracles_picture",
             every_mode_paints_the_oracles_picture,
@@ -109,6 +111,7 @@ fn main() -> ExitCode {
             operations::every_operation_is_right,
         ),
         ("any_graph_is_right", general::any_graph_is_right),
+        ("random_graphs_are_right", general::random_graphs_are_right),
         (
             "what_fp16_cannot_hold_is_refused",
             general::what_fp16_cannot_hold_is_refused,

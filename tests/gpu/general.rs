@@ -15,7 +15,10 @@ use styleforge::{
     tensor::{Deviation, Tensor},
 };
 
-use super::general_graphs::{Case, cases, modes};
+use super::{
+    general_graphs::{Case, cases, modes},
+    growing::random_graph,
+};
 
 /// Largest error in single precision, relative to the largest value.
 const FP32_LIMIT: f64 = 1e-4;
@@ -37,6 +40,43 @@ pub fn any_graph_is_right(backend: &dyn Backend) -> Result<(), Failed> {
         }
         Err(wrong) => Err(format!("{} wrong:\n{}", wrong.len(), wrong.join("\n")).into()),
     }
+}
+
+/// The processor's random graphs, in fp32.
+pub fn random_graphs_are_right(backend: &dyn Backend) -> Result<(), Failed> {
+    let size = (19, 14);
+    let photo = Frame::from_fn(size.0, size.1, |x, y| {
+        let at = |a: usize, b: usize| (x * a + y * b + x * y) as u8;
+        [at(37, 5), at(1, 53), at(7, 7), 255]
+    });
+    for seed in 0..80u64 {
+        // SplitMix64.
+        let number = |i: u64| {
+            let mut z = (seed * 1009 + i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            (z ^ (z >> 27)) as u16
+        };
+        let numbers: Vec<u16> = (0..120).map(number).collect();
+        let network = Arc::new(Network::random(random_graph(&numbers, size, 9), 3)?);
+        let truth = oracle::judge(&network, &photo).output;
+        let most = truth.data.iter().fold(1e-3, |m: f64, v| m.max(v.abs()));
+        for variant in [Variant::Baseline, Variant::Fused] {
+            let mode = Mode::new(variant, Precision::Fp32);
+            let spec = SessionSpec::single(size.0, size.1, mode);
+            let mut session = backend.open(&network, &spec)?;
+            let inspected = session.inspect().ok_or("no look into it")?;
+            let output = inspected.run_tensor(&photo, None)?;
+            let values = output.data.iter().map(|&v| f64::from(v));
+            let off = Deviation::between(values, truth.data.iter().copied()).largest / most;
+            if off.is_nan() || off > FP32_LIMIT {
+                let nodes = network.graph().nodes();
+                return Err(
+                    format!("graph {seed}, {variant}: off by {off:.1e}\n{nodes:#?}").into(),
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A map beyond 65504 is an error in fp16 and a picture in fp32; a frame after it is painted as usual.

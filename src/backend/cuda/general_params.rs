@@ -224,7 +224,7 @@ impl ParamsMaker<'_> {
             first: function.numbers[0],
             second: function.numbers[1],
             factor: conv.factor,
-            spare: 0,
+            in_channels: self.real(conv.from),
         }
     }
 

@@ -61,8 +61,8 @@ params! {
         second: f32,
         /// Factor on the sums.
         factor: f32,
-        /// Unused.
-        spare: i32,
+        /// Channels of `from` that exist.
+        in_channels: i32,
     }
 
     /// Of `general_pointwise_*`.
