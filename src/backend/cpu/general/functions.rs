@@ -167,7 +167,9 @@ mod tests {
     use super::{super::super::kernels::KernelSet, *};
 
     /// Each function that is more than a step of arithmetic, as its definition reads.
-    const DEFINITIONS: [(Function, fn(f64) -> f64); 6] = [
+    type Definition = (Function, fn(f64) -> f64);
+
+    const DEFINITIONS: [Definition; 6] = [
         (Function::Exp, f64::exp),
         (Function::Tanh, f64::tanh),
         (Function::Sigmoid, |x| 1.0 / (1.0 + (-x).exp())),

@@ -41,7 +41,7 @@ pub(super) fn constant_of_shape(node: &Node<'_>, inputs: &[Option<&Numbers>]) ->
             let raw = tensor.raw_data.first_chunk::<8>();
             let value = match raw {
                 Some(raw) => i64::from_le_bytes(*raw),
-                None => varints(&tensor.int64_data).next().unwrap_or_default() as i64,
+                None => varints(&tensor.int64_data).next().unwrap_or_default(),
             };
             Values::Int(vec![value; count])
         }

@@ -35,18 +35,16 @@ pub(super) fn batch_norm<'m>(
         return Err(refused(format!("{} is in training", node.label())));
     }
     let count = reader.channels(x.node);
-    let mut lists = Vec::new();
-    for index in 1..5 {
-        lists.push(reader.list_at(node, index, count)?);
-    }
+    let mut list = |index: usize| reader.list_at(node, index, count);
+    let (scale, shift) = (list(1)?, list(2)?);
+    let (mean, variance) = (list(3)?, list(4)?);
     let eps = f64::from(node.attribute("epsilon").map_or(1e-5, |a| a.f));
     let (mut scales, mut shifts) = (Vec::new(), Vec::new());
-    for channel in 0..count {
-        let [scale, shift, mean, variance] =
-            [0, 1, 2, 3].map(|list: usize| f64::from(lists[list][channel]));
-        let factor = scale / (variance + eps).sqrt();
+    let of_batch = mean.iter().zip(&variance);
+    for ((&scale, &shift), (&mean, &variance)) in scale.iter().zip(&shift).zip(of_batch) {
+        let factor = f64::from(scale) / (f64::from(variance) + eps).sqrt();
         scales.push(factor as f32);
-        shifts.push((shift - mean * factor) as f32);
+        shifts.push((f64::from(shift) - f64::from(mean) * factor) as f32);
     }
     reader.affine(&x, scales, shifts).map(|map| vec![map])
 }
