@@ -128,7 +128,10 @@
 //!
 //! [`Checkpoint::read`](weights::Checkpoint::read): find the format, read named tensors (PyTorch, safetensors) or
 //! lower a program to a graph (ONNX), every loop drawing on the file's [`Budget`](weights::Budget) →
-//! [`models`]: which network is it, and which tensor is which node's → [`network::Network`] → `SessionKey` in the
+//! [`models`]: which network is it, and which tensor is which node's; an ONNX graph that is no model's is read as any
+//! picture network (`weights/onnx/network`) and given steps between levels and its own values
+//! ([`with_levels`](weights::with_levels)); a graph in a safetensors file's metadata is read as it is
+//! (`weights/any_network.rs`) → [`network::Network`] → `SessionKey` in the
 //! pool → [`Backend::open`](backend::Backend::open): [`plan`] groups the graph, chooses kernels and tiles and lays out
 //! memory; the backend packs and uploads the weights.
 //!
@@ -141,6 +144,8 @@
 //! | model | the code that builds one kind of network and knows the keys of its checkpoints: [`models`] |
 //! | network | a [`graph`] with its weights by the names of its nodes: [`network::Network`] |
 //! | lowering | rewriting the nodes of an ONNX file as operations of a graph: [`weights::onnx`] |
+//! | picture network | any network that makes one picture of one picture: its graph comes from a file and is no model's |
+//! | pixel range | the values that stand for black and white in what a network reads and makes: [`weights::PixelRange`] |
 //! | map | the numbers between two operations: channels x rows x columns |
 //! | norm | instance normalisation: every channel of a map by its own mean and variance |
 //! | general graph | one that the kernels made for Johnson's networks do not compute: on a GPU plain kernels run it node by node, in fp32 and fp16 (`plan/cuda/general`) |

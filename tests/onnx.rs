@@ -8,12 +8,18 @@ use std::{collections::HashMap, fs, io::Read, path::Path, sync::OnceLock};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use styleforge::{
-    backend::oracle,
+    backend::{
+        Backend, SessionSpec,
+        cpu::CpuBackend,
+        oracle::{self, Map},
+    },
     frame::Frame,
     graph::{Graph, Op},
+    mode::{Mode, Precision, Variant},
     network::{self, Weights},
     weights::{
-        ChannelOrder, Checkpoint, PixelChoice, PixelFormat, PixelRange, WeightsError, with_levels,
+        ChannelOrder, Checkpoint, PixelChoice, PixelFormat, PixelRange, StorageType, WeightsError,
+        with_levels,
     },
 };
 
@@ -125,10 +131,37 @@ fn ends(range: &str) -> (f64, f64) {
     }
 }
 
+/// The picture before clamping, as the oracle or the processor makes it.
+fn made(checkpoint: &Checkpoint, photo: &Frame, variant: Option<Variant>) -> Map {
+    let Some(variant) = variant else {
+        return oracle::judge(&checkpoint.network, photo).output;
+    };
+    static PROCESSOR: OnceLock<CpuBackend> = OnceLock::new();
+    let processor = PROCESSOR.get_or_init(|| CpuBackend::new(Some(2)).expect("threads"));
+    let mode = Mode::new(variant, Precision::Fp32);
+    let spec = SessionSpec::single(photo.width(), photo.height(), mode);
+    let mut session = processor
+        .open(&checkpoint.network, &spec)
+        .expect("a session");
+    let inspected = session.inspect().expect("a look into it");
+    let tensor = inspected.run_tensor(photo, None).expect("a run");
+    Map {
+        channels: tensor.shape.channels,
+        height: tensor.shape.height,
+        width: tensor.shape.width,
+        data: tensor.data.iter().map(|&v| f64::from(v)).collect(),
+    }
+}
+
 /// The agreement of the picture that the network makes with a stored result, in decibels.
-fn psnr(checkpoint: &Checkpoint, network: &Network, reference: &Reference) -> f64 {
+fn psnr(
+    checkpoint: &Checkpoint,
+    network: &Network,
+    reference: &Reference,
+    variant: Option<Variant>,
+) -> f64 {
     let photo = picture(reference.height, reference.width);
-    let made = oracle::judge(&checkpoint.network, &photo).output;
+    let made = made(checkpoint, &photo, variant);
     let expected = expected();
     let tensor = expected.tensor(&reference.tensor).expect("a result");
     let values: Vec<f64> = (tensor.data().chunks_exact(4))
@@ -168,10 +201,22 @@ fn every_network_makes_what_onnx_runtime_makes() {
                 continue;
             }
         };
+        // Kept as a style, it is the same network.
+        let saved = checkpoint.to_safetensors().expect("written");
+        let again = Checkpoint::from_bytes(&saved).expect("read again");
+        if checkpoint.storage == StorageType::F32 && again.network != checkpoint.network {
+            wrong.push(format!("{}: another network once it is kept", network.name));
+        }
         for reference in &network.references {
-            let psnr = psnr(&checkpoint, network, reference);
+            let judged = [None, Some(Variant::Baseline), Some(Variant::Fused)]
+                .map(|variant| psnr(&checkpoint, network, reference, variant));
             let size = format!("{}x{}", reference.width, reference.height);
-            println!("{:36} {size:>8} {psnr:6.1} dB", network.name);
+            let [oracle, baseline, fused] = judged;
+            println!(
+                "{:36} {size:>8} {oracle:6.1} {baseline:6.1} {fused:6.1} dB",
+                network.name
+            );
+            let psnr = oracle.min(baseline).min(fused);
             // For a size that the graph is only known to hold at in multiples, the picture is extended, where
             // the network may pad it another way.
             let is_comparable =
