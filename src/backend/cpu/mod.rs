@@ -5,7 +5,7 @@
 //! small convolutions instead of an upsampled one, and shifted columns for the last layer. Both run
 //! the same register-tile kernels, compiled for each instruction set and chosen at run time.
 //! That is Johnson's network, and what is made of the same patterns. Any other graph has a general plan, in both
-//! variants: one step for each operation, or convolutions with what is around them ([`general`]).
+//! variants: one step for each operation, or convolutions with what is around them (`general`).
 //!
 //! Work is cut into tasks by the picture's size alone and statistics are merged in task order, so
 //! the same input gives the same bits with any number of threads. The worker pool belongs to the
