@@ -256,6 +256,14 @@ impl Graph {
         (1..=MAX_MIN_SIDE_PX).find(|&side| self.shapes(side, side).is_ok())
     }
 
+    /// Rows and columns of the only photo that the graph reads, where a file holds it for one size.
+    pub fn fixed_size(&self) -> Option<[usize; 2]> {
+        self.nodes.iter().find_map(|node| match node.op {
+            Op::Sized(SizeRule::Exactly(size)) => Some(size),
+            _ => None,
+        })
+    }
+
     /// Whether the graph makes one picture of one photo, and runs at some size.
     ///
     /// # Errors

@@ -70,9 +70,35 @@ pub fn size_within(width: usize, height: usize, long_side_px: usize) -> (usize, 
     (side(width), side(height))
 }
 
+/// The size brought inside the rows and columns of a network that only runs at these, the aspect kept, never
+/// enlarged; the same where there are none.
+pub fn size_inside((width, height): (usize, usize), fixed: Option<[usize; 2]>) -> (usize, usize) {
+    let Some([rows, columns]) = fixed.filter(|[rows, columns]| width > *columns || height > *rows)
+    else {
+        return (width, height);
+    };
+    // The side that has to shrink more decides.
+    if width * rows > height * columns {
+        (columns, (height * columns / width).max(1))
+    } else {
+        ((width * rows / height).max(1), rows)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_go_inside_a_fixed_one() {
+        let inside = |width, height| size_inside((width, height), Some([32, 48]));
+        assert_eq!(inside(48, 32), (48, 32));
+        assert_eq!(inside(20, 30), (20, 30));
+        assert_eq!(inside(512, 512), (32, 32));
+        assert_eq!(inside(1000, 100), (48, 4));
+        assert_eq!(inside(10, 1_000_000), (1, 32));
+        assert_eq!(size_inside((7000, 5), None), (7000, 5));
+    }
 
     #[test]
     fn flat_stays_flat_and_sizes_fit() {

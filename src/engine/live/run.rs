@@ -33,7 +33,10 @@ use crate::{
     frame::Frame,
     mailbox::{Reader, Writer},
     measure::{MeasureError, MeasureReport},
-    media::{record::FrameSink, scale::size_within},
+    media::{
+        record::FrameSink,
+        scale::{size_inside, size_within},
+    },
     plan::ConvProvider,
     timing::RunTiming,
 };
@@ -312,7 +315,11 @@ impl Live {
         let settings = &self.settings.current;
         match (&settings.network, settings.size) {
             (None, LiveSize::Auto { .. }) => (width, height),
-            _ => size_within(width, height, self.rate.long_side_px()),
+            (network, _) => {
+                let size = size_within(width, height, self.rate.long_side_px());
+                let fixed = network.as_ref().and_then(|n| n.graph().fixed_size());
+                size_inside(size, fixed)
+            }
         }
     }
 
@@ -398,6 +405,8 @@ impl Live {
             let mut rate = rate.clone();
             rate.set_size(next.size);
             let size = size_within(source.0, source.1, rate.long_side_px());
+            let fixed = next.network.as_ref().and_then(|n| n.graph().fixed_size());
+            let size = size_inside(size, fixed);
             sessions.prefetch(painter, next, size);
         };
         let painted = frames.paint(session.as_mut(), half, Some(&mut prefetch));

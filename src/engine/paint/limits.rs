@@ -9,7 +9,7 @@ use super::{
 use crate::{
     backend::{Backend, BackendError, SessionSpec},
     frame::Frame,
-    media::scale::{scaling_bytes, size_within},
+    media::scale::{scaling_bytes, size_inside, size_within},
     mode::Mode,
     network::Network,
 };
@@ -113,6 +113,7 @@ impl Budget<'_> {
             opaque: false,
         };
         let requested = self.settings.working_size.resolve(size.0, size.1);
+        let requested = size_inside(requested, network.graph().fixed_size());
         self.need(network, &photo, requested).total() <= self.limit_bytes()
     }
 
@@ -158,9 +159,16 @@ impl Budget<'_> {
         let (width, height) = shape.size;
         let needed = |size| self.need(network, &shape, size).total();
         let limit = self.limit_bytes();
-        let requested = self.settings.working_size.resolve(width, height);
+        let wanted = self.settings.working_size.resolve(width, height);
+        let requested = size_inside(wanted, network.graph().fixed_size());
         if needed(requested) <= limit {
-            return Ok((requested, None));
+            let note = (requested != wanted).then(|| {
+                format!(
+                    "painted at {} x {}: the network of this style only runs at one size",
+                    requested.0, requested.1
+                )
+            });
+            return Ok((requested, note));
         }
         // The need grows with the long side, so the largest that fits is found by halving.
         let (mut fits, mut too_large) = (0, requested.0.max(requested.1));
