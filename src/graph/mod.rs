@@ -285,6 +285,10 @@ impl Graph {
     /// The smallest size, in rows and columns, to which a photo has to be extended so that every node can read its
     /// maps and the picture is at least as large as the photo. `None` where there is none.
     pub fn extended(&self, height: usize, width: usize) -> Option<(usize, usize)> {
+        if let Some([rows, columns]) = self.fixed_size() {
+            let is_inside = height <= rows && width <= columns;
+            return (is_inside && self.shapes(rows, columns).is_ok()).then_some((rows, columns));
+        }
         let least = self.min_side_px()?;
         let sides = |size: (usize, usize)| {
             let shapes = self.shapes(size.0, size.1).ok()?;
@@ -343,6 +347,27 @@ mod tests {
         let error = graph.shapes(4, 9).expect_err("the margin is too wide");
         assert!(error.to_string().contains("3 x 4 x 9"), "{error}");
         assert_eq!(graph.shapes(5, 9).expect("fits")[1], Shape::new(3, 13, 17));
+    }
+
+    #[test]
+    fn photos_are_extended_to_where_a_graph_runs() {
+        let of = |op| {
+            let mut graph = Graph::default();
+            let photo = graph.add("photo", "", Op::Photo, &[]).expect("a source");
+            let sized = graph.add("size", "", op, &[photo]).expect("an input");
+            graph
+                .add("picture", "", Op::Picture, &[sized])
+                .expect("an input");
+            graph
+        };
+        let fixed = of(Op::Sized(SizeRule::Exactly([32, 48])));
+        assert_eq!(fixed.extended(32, 32), Some((32, 48)));
+        assert_eq!(fixed.extended(33, 48), None);
+        let multiple = of(Op::Sized(SizeRule::MultipleOf(8)));
+        assert_eq!(multiple.extended(9, 16), Some((16, 16)));
+        // A picture that is smaller than the photo is made of a larger one.
+        let cropped = of(Op::Crop(Sides::all(3)));
+        assert_eq!(cropped.extended(10, 20), Some((16, 26)));
     }
 
     #[test]
