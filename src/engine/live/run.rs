@@ -434,10 +434,12 @@ impl Live {
         let now = (self.clock)();
         let work = now - begun.at;
         if painted.mode.is_some() && !is_opening {
-            let taking_ms = f64::from(begun.copy_ms + facts.stages.scale_ms);
+            let taking_ms = f64::from(begun.copy_ms);
+            let scaling_ms = f64::from(facts.stages.scale_ms);
             let cost = FrameCost {
-                painting_ms: (work.as_secs_f64() * 1e3 - taking_ms).max(0.0),
+                painting_ms: (work.as_secs_f64() * 1e3 - taking_ms - scaling_ms).max(0.0),
                 taking_ms,
+                scaling_ms,
                 decode_ms: f64::from(facts.stages.decode_ms),
                 painted_px: facts.working.0.max(facts.working.1),
                 source_px: begun.size.0.max(begun.size.1),
