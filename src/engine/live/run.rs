@@ -46,6 +46,13 @@ const MEASURED_PICTURES: usize = 4;
 /// How long the next of them is waited for.
 const NEXT_PICTURE_WITHIN: Duration = Duration::from_millis(250);
 
+/// The size at which the network of `settings` paints a source of this size.
+fn size_for(settings: &LiveSettings, rate: &RateControl, source: (usize, usize)) -> (usize, usize) {
+    let size = size_within(source.0, source.1, rate.long_side_px());
+    let network = settings.network.as_ref();
+    size_inside(size, network.and_then(|n| n.graph().fixed_size()))
+}
+
 /// Live painting to be started.
 pub struct LiveStart {
     /// Where frames come from.
@@ -315,11 +322,7 @@ impl Live {
         let settings = &self.settings.current;
         match (&settings.network, settings.size) {
             (None, LiveSize::Auto { .. }) => (width, height),
-            (network, _) => {
-                let size = size_within(width, height, self.rate.long_side_px());
-                let fixed = network.as_ref().and_then(|n| n.graph().fixed_size());
-                size_inside(size, fixed)
-            }
+            _ => size_for(settings, &self.rate, (width, height)),
         }
     }
 
@@ -404,10 +407,7 @@ impl Live {
             };
             let mut rate = rate.clone();
             rate.set_size(next.size);
-            let size = size_within(source.0, source.1, rate.long_side_px());
-            let fixed = next.network.as_ref().and_then(|n| n.graph().fixed_size());
-            let size = size_inside(size, fixed);
-            sessions.prefetch(painter, next, size);
+            sessions.prefetch(painter, next, size_for(next, &rate, source));
         };
         let painted = frames.paint(session.as_mut(), half, Some(&mut prefetch));
         painter.pool_mut().put_back(session);

@@ -1,10 +1,11 @@
-//! The nodes that a graph's result depends on.
+//! What a graph's result depends on: the picture, and the nodes between.
 
 use std::collections::HashMap;
 
 use super::{
     Budget, WeightsError,
-    messages::{Graph, Node},
+    messages::{Graph, Node, ValueInfo},
+    refused,
 };
 
 /// The nodes that the value `result` depends on, in the file's order.
@@ -42,4 +43,28 @@ pub(super) fn nodes<'m>(
         }
     }
     Ok(nodes)
+}
+
+/// The graph's only input. Before IR version 4 the weights are listed among the inputs as well.
+pub(super) fn the_picture<'g, 'm>(
+    graph: &'g Graph<'m>,
+    budget: &Budget,
+) -> Result<&'g ValueInfo<'m>, WeightsError> {
+    let mut stored_names = HashMap::new();
+    for tensor in &graph.initializer {
+        budget.insert(&mut stored_names, tensor.name, ())?;
+    }
+    let mut inputs: Vec<&ValueInfo<'_>> = Vec::new();
+    for input in &graph.input {
+        if !stored_names.contains_key(input.name) {
+            budget.push(&mut inputs, input)?;
+        }
+    }
+    let [picture] = inputs.as_slice() else {
+        return Err(refused(format!(
+            "it has {} inputs, a picture network has one",
+            inputs.len()
+        )));
+    };
+    Ok(picture)
 }

@@ -21,7 +21,7 @@ use crate::graph::{NodeId, Op};
 use super::{
     super::{Budget, WeightsError, error::shortened},
     check_unique,
-    messages::{Graph, Node, ValueInfo},
+    messages::{Graph, Node},
     needed, numbers, refused,
     scope::{self, Scope, TensorId},
     tensors::stored,
@@ -63,7 +63,7 @@ pub(super) fn lower<'m>(
     check_unique(graph.initializer.iter().map(|t| t.name), budget)?;
     let results = graph.node.iter().flat_map(|n| &n.output);
     check_unique(results.copied(), budget)?;
-    let photo = the_picture(graph, budget)?;
+    let photo = needed::the_picture(graph, budget)?;
     let [result] = graph.output.as_slice() else {
         return Err(refused(format!(
             "it has {} results, a style network has one picture",
@@ -106,30 +106,6 @@ pub(super) fn lower<'m>(
         }
         _ => Err(refused("its result does not depend on the picture")),
     }
-}
-
-/// The graph's only input. Before IR version 4 the weights are listed among the inputs as well.
-fn the_picture<'g, 'm>(
-    graph: &'g Graph<'m>,
-    budget: &Budget,
-) -> Result<&'g ValueInfo<'m>, WeightsError> {
-    let mut stored_names = HashMap::new();
-    for tensor in &graph.initializer {
-        budget.insert(&mut stored_names, tensor.name, ())?;
-    }
-    let mut inputs: Vec<&ValueInfo<'_>> = Vec::new();
-    for input in &graph.input {
-        if !stored_names.contains_key(input.name) {
-            budget.push(&mut inputs, input)?;
-        }
-    }
-    let [picture] = inputs.as_slice() else {
-        return Err(refused(format!(
-            "it has {} inputs, a style network has one picture",
-            inputs.len()
-        )));
-    };
-    Ok(picture)
 }
 
 /// Whether the operator is one that is rewritten or computed, wherever it stands.
@@ -244,7 +220,10 @@ impl<'m> Lowering<'m> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::messages::Attribute, *};
+    use super::{
+        super::messages::{Attribute, ValueInfo},
+        *,
+    };
 
     /// A graph of one input `x`, the given nodes and the result of the last.
     fn graph(nodes: Vec<Node<'_>>) -> Graph<'_> {

@@ -1,14 +1,12 @@
 //! The picture that a graph reads, and its sides.
 
-use std::collections::HashMap;
-
 use super::Layout;
 use crate::{
     graph::MAX_MAP_SIDE_PX,
     weights::{
-        Budget, WeightsError,
+        WeightsError,
         onnx::{
-            messages::{Dimension, Graph, ValueInfo},
+            messages::{Dimension, ValueInfo},
             refused, shown,
         },
     },
@@ -19,30 +17,6 @@ pub(super) struct InputSides {
     pub(super) layout: Layout,
     /// Rows and columns, where they are fixed.
     pub(super) fixed_size: Option<(usize, usize)>,
-}
-
-/// The graph's only input. Before IR version 4 the weights are listed among the inputs as well.
-pub(super) fn the_picture<'g, 'm>(
-    graph: &'g Graph<'m>,
-    budget: &Budget,
-) -> Result<&'g ValueInfo<'m>, WeightsError> {
-    let mut stored_names = HashMap::new();
-    for tensor in &graph.initializer {
-        budget.insert(&mut stored_names, tensor.name, ())?;
-    }
-    let mut inputs: Vec<&ValueInfo<'_>> = Vec::new();
-    for input in &graph.input {
-        if !stored_names.contains_key(input.name) {
-            budget.push(&mut inputs, input)?;
-        }
-    }
-    let [picture] = inputs.as_slice() else {
-        return Err(refused(format!(
-            "it has {} inputs, a picture network has one",
-            inputs.len()
-        )));
-    };
-    Ok(picture)
 }
 
 /// What the file says about the sides of its picture.

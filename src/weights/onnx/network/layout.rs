@@ -1,6 +1,8 @@
 //! How the sides of a file's tensor stand for those of a map. Files transpose and reshape maps; as long as every side
 //! can be told from a map's channels, rows and columns, nothing has to be moved.
 
+use crate::weights::onnx::numbers::wrapped;
+
 /// A part of a map's extent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
@@ -86,9 +88,7 @@ impl Layout {
 
     /// A side by its number in a file, which may count from the end.
     pub(super) fn side(&self, number: i64) -> Option<usize> {
-        let count = self.sides.len() as i64;
-        let number = if number < 0 { number + count } else { number };
-        (0..count).contains(&number).then_some(number as usize)
+        wrapped(number, self.sides.len())
     }
 
     /// The number of values along a part, of a map of these rows and columns.

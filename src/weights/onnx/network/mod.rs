@@ -83,7 +83,7 @@ pub(super) fn read(
     check_unique(graph.initializer.iter().map(|t| t.name), budget)?;
     let results = graph.node.iter().flat_map(|n| &n.output);
     check_unique(results.copied(), budget)?;
-    let picture = inputs::the_picture(graph, budget)?;
+    let picture = needed::the_picture(graph, budget)?;
     let [result] = graph.output.as_slice() else {
         return Err(refused(format!(
             "it has {} results, a picture network has one",

@@ -3,7 +3,7 @@
 use super::{Reader, constants::Constant};
 use crate::weights::{
     WeightsError,
-    onnx::{messages::Node, refused},
+    onnx::{messages::Node, numbers::wrapped, refused},
 };
 
 impl Reader<'_> {
@@ -53,48 +53,11 @@ impl Reader<'_> {
                     "Mul" => |a, b| a * b,
                     _ => |a, b| a / b,
                 };
-                let odd = || {
-                    refused(format!(
-                        "{} computes with weights that do not fit",
-                        node.label()
-                    ))
-                };
-                let rank = a.sides.len().max(b.sides.len());
-                let side = |of: &Constant, at: usize| {
-                    (at + of.sides.len())
-                        .checked_sub(rank)
-                        .map_or(1, |at| of.sides[at])
-                };
-                let mut sides = Vec::new();
-                for at in 0..rank {
-                    let (x, y) = (side(&a, at), side(&b, at));
-                    if x != y && x != 1 && y != 1 {
-                        return Err(odd());
-                    }
-                    sides.push(if x == 1 { y } else { x });
-                }
-                let count = sides
-                    .iter()
-                    .try_fold(1usize, |count, &side| count.checked_mul(side));
-                let count = count.ok_or_else(odd)?;
-                self.budget().steps(count.saturating_mul(rank + 1))?;
-                self.budget()
-                    .bytes(count.saturating_mul(size_of::<f32>()))?;
-                let place = |of: &Constant, index: usize| {
-                    let (mut index, mut at, mut stride) = (index, 0, 1);
-                    for axis in (0..rank).rev() {
-                        let (whole, own) = (sides[axis], side(of, axis));
-                        if own > 1 {
-                            at += index % whole * stride;
-                        }
-                        index /= whole.max(1);
-                        stride *= own;
-                    }
-                    at
-                };
-                let values =
-                    (0..count).map(|i| compute(a.values[place(&a, i)], b.values[place(&b, i)]));
-                let values = values.collect();
+                let a = self.spread(&a, &b.sides, node)?;
+                let b = self.spread(&b, &a.sides, node)?;
+                let pairs = a.values.iter().zip(&b.values);
+                let values = pairs.map(|(&a, &b)| compute(a, b)).collect();
+                let sides = a.sides;
                 Ok(Some(Constant { sides, values }))
             }
             "Sqrt" | "Neg" | "Reciprocal" | "Exp" => {
@@ -116,15 +79,7 @@ impl Reader<'_> {
                 let odd = || refused(format!("{} joins weights that do not fit", node.label()));
                 let first = parts.first().ok_or_else(odd)?.sides.clone();
                 let axis = node.attribute("axis").map_or(0, |a| a.i);
-                let axis = if axis < 0 {
-                    axis + first.len() as i64
-                } else {
-                    axis
-                };
-                let axis = usize::try_from(axis)
-                    .ok()
-                    .filter(|&axis| axis < first.len())
-                    .ok_or_else(odd)?;
+                let axis = wrapped(axis, first.len()).ok_or_else(odd)?;
                 let is_alike = |part: &Constant| {
                     part.sides.len() == first.len()
                         && (0..first.len())
@@ -154,7 +109,12 @@ impl Reader<'_> {
             }
             "Expand" => {
                 let of = self.weights_at(node, 0)?;
-                let odd = || refused(format!("{} spreads weights in an odd way", node.label()));
+                let odd = || {
+                    refused(format!(
+                        "{} computes with weights that do not fit",
+                        node.label()
+                    ))
+                };
                 let wanted = self.scope.fixed_numbers(node, 1)?.ok_or_else(odd)?;
                 let wanted: Option<Vec<usize>> = (wanted.as_ints().ok_or_else(odd)?.iter())
                     .map(|&side| usize::try_from(side).ok())
@@ -164,10 +124,10 @@ impl Reader<'_> {
             "ReduceSum" | "ReduceMean" => {
                 let of = self.weights_at(node, 0)?;
                 let axes = self.scope.ints(node, "axes", 1)?;
-                let rank = of.sides.len() as i64;
+                let rank = of.sides.len();
                 let is_over = |side: usize| match axes.as_deref() {
                     Some([]) | None => true,
-                    Some(axes) => axes.iter().any(|&a| is_side(a, side, rank)),
+                    Some(axes) => axes.iter().any(|&a| wrapped(a, rank) == Some(side)),
                 };
                 let kept: Vec<usize> = (0..of.sides.len())
                     .map(|side| if is_over(side) { 1 } else { of.sides[side] })
@@ -204,9 +164,9 @@ impl Reader<'_> {
             "Squeeze" => {
                 let of = self.weights_at(node, 0)?;
                 let axes = self.scope.ints(node, "axes", 1)?;
-                let rank = of.sides.len() as i64;
+                let rank = of.sides.len();
                 let is_gone = |side: usize| match &axes {
-                    Some(axes) => axes.iter().any(|&a| is_side(a, side, rank)),
+                    Some(axes) => axes.iter().any(|&a| wrapped(a, rank) == Some(side)),
                     None => of.sides[side] == 1,
                 };
                 let kept: Vec<usize> = (0..of.sides.len())
@@ -234,14 +194,19 @@ impl Reader<'_> {
 }
 
 impl Reader<'_> {
-    /// Weights repeated along sides of one.
+    /// Weights repeated along sides of one, to the shape that they and `wanted` have together.
     fn spread(
         &self,
         of: &Constant,
         wanted: &[usize],
         node: &Node<'_>,
     ) -> Result<Constant, WeightsError> {
-        let odd = || refused(format!("{} spreads weights in an odd way", node.label()));
+        let odd = || {
+            refused(format!(
+                "{} computes with weights that do not fit",
+                node.label()
+            ))
+        };
         let rank = wanted.len().max(of.sides.len());
         let at = |sides: &[usize], side: usize| {
             (side + sides.len())
@@ -305,10 +270,4 @@ fn strides(sides: &[usize]) -> Vec<usize> {
         strides[side - 1] = strides[side] * sides[side];
     }
     strides
-}
-
-/// Whether a number that may count from the end is that of a side.
-fn is_side(number: i64, side: usize, rank: i64) -> bool {
-    let from_start = if number < 0 { number + rank } else { number };
-    usize::try_from(from_start) == Ok(side)
 }

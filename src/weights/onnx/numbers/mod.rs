@@ -10,6 +10,7 @@ mod shapes;
 
 use super::messages::Node;
 use arithmetic::{arithmetic, cast, rounded};
+pub(super) use positions::wrapped;
 use positions::{concat, gather, slice, transpose};
 pub(super) use shapes::sides_for;
 use shapes::{constant_of_shape, reshape, single};

@@ -7,7 +7,7 @@ fn axis(node: &Node<'_>) -> i64 {
 }
 
 /// A position that may count from the end.
-fn wrapped(index: i64, count: usize) -> Option<usize> {
+pub(in super::super) fn wrapped(index: i64, count: usize) -> Option<usize> {
     let count = i64::try_from(count).ok()?;
     let index = if index < 0 { index + count } else { index };
     (0..count).contains(&index).then_some(index as usize)

@@ -1,6 +1,6 @@
 //! Sums, differences, products and quotients: of maps, and of maps and constants.
 
-use super::{Axis, Held, Layout, MapValue, Reader};
+use super::{Axis, Held, Layout, MapValue, Part, Reader};
 use crate::{
     graph::{Arithmetic, Function, Op},
     network::NodeWeights,
@@ -173,7 +173,7 @@ impl Reader<'_> {
                 let mut extent = 1;
                 for part in parts {
                     match part {
-                        super::super::layout::Part::Channel(factor) => {
+                        Part::Channel(factor) => {
                             index = index * factors[*factor] + along[*factor];
                             extent *= factors[*factor];
                         }
@@ -363,9 +363,9 @@ impl Reader<'_> {
         let mut count_of = [0; 3];
         for part in sides.iter().flatten() {
             count_of[match part {
-                super::super::layout::Part::Channel(_) => 0,
-                super::super::layout::Part::Rows => 1,
-                super::super::layout::Part::Columns => 2,
+                Part::Channel(_) => 0,
+                Part::Rows => 1,
+                Part::Columns => 2,
             }] += 1;
         }
         // A side that was spread over another axis would be there twice.

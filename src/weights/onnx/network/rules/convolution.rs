@@ -1,6 +1,6 @@
 //! Convolutions, transposed ones, and products with a matrix, which are convolutions of single values.
 
-use super::{Axis, Held, Layout, MapValue, NodeId, Reader};
+use super::{Axis, Held, Layout, MapValue, NodeId, Part, Reader};
 use crate::{
     graph::{Conv, MAX_KERNEL_PX, Op, PadMode, Sides},
     network::NodeWeights,
@@ -345,8 +345,7 @@ impl Reader<'_> {
     /// The node of a map whose second side are its channels, behind which its planes stand in any shape.
     pub(super) fn planes(&self, node: &Node<'_>, x: &MapValue) -> Result<NodeId, WeightsError> {
         let rest_has_channels = x.layout.sides.iter().skip(2).flatten();
-        let mut rest =
-            rest_has_channels.filter(|part| matches!(part, super::super::layout::Part::Channel(_)));
+        let mut rest = rest_has_channels.filter(|part| matches!(part, Part::Channel(_)));
         if x.layout.axis(0) == Axis::One
             && x.layout.axis(1) == Axis::Channels
             && rest.next().is_none()

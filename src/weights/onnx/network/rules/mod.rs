@@ -9,7 +9,7 @@ mod pools;
 mod resize;
 mod shapes;
 
-use super::{Axis, Held, Layout, MapValue, NodeId, Reader};
+use super::{Axis, Held, Layout, MapValue, NodeId, Reader, layout::Part};
 use crate::weights::{WeightsError, onnx::messages::Node};
 
 /// Adds the operations of a node, of which at least one input is a map, and gives its results.

@@ -6,7 +6,7 @@ use crate::{
     weights::{
         WeightsError,
         error::shortened,
-        onnx::{messages::Node, refused, shown},
+        onnx::{messages::Node, numbers::wrapped, refused, shown},
     },
 };
 
@@ -234,7 +234,7 @@ pub(super) fn gather<'m>(
     let axis = node.attribute("axis").map_or(0, |a| a.i);
     let side = x.layout.side(axis).ok_or_else(odd)?;
     let numbers = reader.scope.fixed_numbers(node, 1)?.ok_or_else(odd)?;
-    let channels = reader.channels(x.node) as i64;
+    let channels = reader.channels(x.node);
     let picked = numbers.as_ints().ok_or_else(odd)?;
     if x.layout.axis(side) == Axis::One && picked == [0] {
         let mut made = x;
@@ -249,11 +249,7 @@ pub(super) fn gather<'m>(
     {
         return Err(odd());
     }
-    let place = |&at: &i64| {
-        let at = if at < 0 { at + channels } else { at };
-        (0..channels).contains(&at).then_some(at as usize)
-    };
-    let places: Option<Vec<usize>> = picked.iter().map(place).collect();
+    let places: Option<Vec<usize>> = picked.iter().map(|&at| wrapped(at, channels)).collect();
     let mut made = reader.picked(&x, &places.ok_or_else(odd)?)?;
     if numbers.shape().is_empty() {
         made.layout.sides.remove(side);

@@ -1,6 +1,6 @@
 //! Windows of neighbouring values, and sums over whole maps.
 
-use super::{Axis, MapValue, Reader, convolution::window_pads};
+use super::{Axis, MapValue, Part, Reader, convolution::window_pads};
 use crate::{
     graph::{Op, PadMode, Pool, Sides},
     weights::{
@@ -111,7 +111,8 @@ pub(super) fn reduce<'m>(
     let lengths = reader.lengths(&x);
     let is_plane = |side: usize| {
         let parts = &x.layout.sides[side];
-        let is_channel = |part: &super::super::layout::Part| matches!(part, super::super::layout::Part::Channel(factor) if x.layout.factors[*factor] != 1);
+        let is_channel =
+            |part: &Part| matches!(part, Part::Channel(factor) if x.layout.factors[*factor] != 1);
         !parts.iter().any(is_channel)
     };
     let is_one = |side: usize| lengths.iter().all(|lengths| lengths[side] == 1);

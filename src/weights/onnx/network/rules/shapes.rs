@@ -1,11 +1,15 @@
 //! Operators that only give a map other sides.
 
-use super::{Layout, MapValue, Reader};
+use super::{Layout, MapValue, Part, Reader};
 use crate::{
     graph::{BlockOrder, Op},
     weights::{
         WeightsError,
-        onnx::{messages::Node, numbers::sides_for, refused, shown},
+        onnx::{
+            messages::Node,
+            numbers::{sides_for, wrapped},
+            refused, shown,
+        },
     },
 };
 
@@ -43,7 +47,12 @@ pub(super) fn reshape<'m>(
     let mut shapes = Vec::new();
     for (probe, own) in lengths.iter().enumerate() {
         let shape = match node.op_type {
-            "Reshape" => reshaped(reader, node, own, probe)?,
+            "Reshape" | "Expand" => {
+                wanted_at(reader, node, probe)?.and_then(|wanted| match node.op_type {
+                    "Reshape" => reshaped(node, own, &wanted),
+                    _ => expanded(own, &wanted),
+                })
+            }
             "Flatten" => {
                 let axis = node.attribute("axis").map_or(1, |a| a.i);
                 let count = own.len() as i64;
@@ -53,7 +62,6 @@ pub(super) fn reshape<'m>(
                     vec![front.iter().product(), back.iter().product()]
                 })
             }
-            "Expand" => expanded(reader, node, own, probe)?,
             other => {
                 let axes = reader.scope.ints(node, "axes", 1)?;
                 fewer_or_more(own, axes.as_deref(), other == "Squeeze")
@@ -87,20 +95,18 @@ pub(super) fn reshape<'m>(
     reader.settled(x).map(|map| vec![map])
 }
 
-fn reshaped(
+/// The shape at the second input at a probe; `None` where there are no whole numbers.
+fn wanted_at(
     reader: &Reader<'_>,
     node: &Node<'_>,
-    own: &[usize],
     probe: usize,
-) -> Result<Option<Vec<usize>>, WeightsError> {
+) -> Result<Option<Vec<i64>>, WeightsError> {
     let numbers = reader.scope.numbers(node, 1)?;
-    let Some(wanted) = numbers
-        .as_ref()
-        .and_then(|n| n.get(probe))
-        .and_then(|n| n.as_ints())
-    else {
-        return Ok(None);
-    };
+    let at_probe = numbers.as_ref().and_then(|n| n.get(probe));
+    Ok(at_probe.and_then(|n| n.as_ints().map(<[i64]>::to_vec)))
+}
+
+fn reshaped(node: &Node<'_>, own: &[usize], wanted: &[i64]) -> Option<Vec<usize>> {
     // Since opset 14 a side of 0 may mean 0; before, it keeps the side.
     let keeps = node.attribute("allowzero").is_none_or(|a| a.i == 0);
     let meant = |(index, side): (usize, &i64)| match side {
@@ -114,27 +120,14 @@ fn reshaped(
     let count = own
         .iter()
         .try_fold(1usize, |count, &side| count.checked_mul(side));
-    Ok(match (meant, count, free) {
+    match (meant, count, free) {
         (Some(meant), Some(count), Some(0 | 1)) => sides_for(count, &meant),
         _ => None,
-    })
+    }
 }
 
 /// The same sides, or with sides of one in front: a map is not repeated.
-fn expanded(
-    reader: &Reader<'_>,
-    node: &Node<'_>,
-    own: &[usize],
-    probe: usize,
-) -> Result<Option<Vec<usize>>, WeightsError> {
-    let numbers = reader.scope.numbers(node, 1)?;
-    let Some(wanted) = numbers
-        .as_ref()
-        .and_then(|n| n.get(probe))
-        .and_then(|n| n.as_ints())
-    else {
-        return Ok(None);
-    };
+fn expanded(own: &[usize], wanted: &[i64]) -> Option<Vec<usize>> {
     let count = wanted.len().max(own.len());
     let at = |index: usize, of: usize| (index + of).checked_sub(count);
     let mut sides = Vec::new();
@@ -142,11 +135,11 @@ fn expanded(
         let own = at(index, own.len()).map_or(1, |i| own[i]);
         let wanted = at(index, wanted.len()).map_or(1, |i| wanted[i]);
         if wanted != 1 && usize::try_from(wanted) != Ok(own) {
-            return Ok(None);
+            return None;
         }
         sides.push(own);
     }
-    Ok(Some(sides))
+    Some(sides)
 }
 
 /// Sides of one taken away or added.
@@ -161,9 +154,7 @@ fn fewer_or_more(own: &[usize], axes: Option<&[i64]>, is_fewer: bool) -> Option<
     };
     let mut is_named = vec![false; count];
     for &axis in axes {
-        let axis = if axis < 0 { axis + count as i64 } else { axis };
-        let named = is_named.get_mut(usize::try_from(axis).ok()?)?;
-        if std::mem::replace(named, true) {
+        if std::mem::replace(&mut is_named[wrapped(axis, count)?], true) {
             return None;
         }
     }
@@ -198,11 +189,9 @@ impl Reader<'_> {
                     .sides
                     .iter()
                     .map(|side| side.first().copied().into_iter().collect());
-                let sides: Vec<Vec<super::super::layout::Part>> = sides.collect();
-                let renamed = |part: super::super::layout::Part| match part {
-                    super::super::layout::Part::Channel(_) => {
-                        super::super::layout::Part::Channel(0)
-                    }
+                let sides: Vec<Vec<Part>> = sides.collect();
+                let renamed = |part: Part| match part {
+                    Part::Channel(_) => Part::Channel(0),
                     other => other,
                 };
                 let sides = sides
@@ -235,13 +224,11 @@ impl Reader<'_> {
                         .fold(0, |at, (i, side)| at * side + i),
                 );
             }
-            let whole = |parts: &Vec<super::super::layout::Part>| match parts
-                .iter()
-                .any(|p| matches!(p, super::super::layout::Part::Channel(_)))
-            {
-                true => vec![super::super::layout::Part::Channel(0)],
-                false => parts.clone(),
-            };
+            let whole =
+                |parts: &Vec<Part>| match parts.iter().any(|p| matches!(p, Part::Channel(_))) {
+                    true => vec![Part::Channel(0)],
+                    false => parts.clone(),
+                };
             let layout = Layout {
                 factors: vec![count],
                 sides: x.layout.sides.iter().map(whole).collect(),
