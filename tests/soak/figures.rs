@@ -3,6 +3,7 @@
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     fs,
+    process::{self, Command},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -54,6 +55,24 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
+/// Bytes of all GPUs' memory that this process holds, by NVIDIA's own tool; `None` where there is no tool, or it does
+/// not know this process.
+pub fn own_gpu_bytes() -> Option<u64> {
+    let asked = Command::new("nvidia-smi")
+        .arg("--query-compute-apps=pid,used_memory")
+        .arg("--format=csv,noheader,nounits")
+        .output()
+        .ok()?;
+    let text = String::from_utf8(asked.stdout).ok()?;
+    let own = process::id().to_string();
+    let lines = text.lines().filter_map(|line| line.split_once(", "));
+    let mibs: Vec<u64> = lines
+        .filter(|(process, _)| *process == own)
+        .filter_map(|(_, mib)| mib.trim().parse().ok())
+        .collect();
+    (!mibs.is_empty()).then(|| mibs.iter().sum::<u64>() << 20)
+}
+
 /// What the program holds at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Held {
@@ -68,7 +87,8 @@ pub struct Held {
     pub threads: u64,
     /// Open files, sockets and devices.
     pub handles: u64,
-    /// Bytes of the device's own memory beyond those that were taken when it had just been opened.
+    /// Bytes of the device's own memory: those of this process, or, where the driver does not tell them, those of
+    /// everybody beyond what was taken when the device had just been opened.
     pub gpu_bytes: Option<u64>,
 }
 

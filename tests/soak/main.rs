@@ -120,6 +120,13 @@ fn soak(minutes: u64) -> Result<(), String> {
         round.studio.device,
         modes.join(", ")
     );
+    if round.studio.is_gpu() {
+        let whose = match round.studio.knows_own_gpu_bytes {
+            true => "this process holds",
+            false => "everybody holds: nothing else may use it",
+        };
+        println!("of the GPU's memory, what {whose}");
+    }
     println!("minute {HEAD}  painted switches faults recordings snapshots");
     round.try_everything();
     // What was held at the beginning of each round, always in the same state, and after how long.

@@ -25,7 +25,7 @@ use styleforge::{
     network::Network,
 };
 
-use crate::figures::Held;
+use crate::figures::{self, Held};
 
 /// Longest wait for anything that has to happen: only against hanging for ever.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -56,6 +56,8 @@ pub struct Studio {
     backend: Arc<Mutex<Option<Weak<dyn Backend>>>>,
     /// Bytes of the device that were free when it had just been opened.
     first_free_bytes: Option<u64>,
+    /// Whether the driver tells what this process holds of the GPU, so that others may use it too.
+    pub knows_own_gpu_bytes: bool,
     pub device: String,
     pub modes: Vec<Mode>,
     pub settings: LiveSettings,
@@ -102,6 +104,7 @@ impl Studio {
             engine: Engine::start(open, ring).map_err(|e| e.to_string())?,
             backend,
             first_free_bytes: None,
+            knows_own_gpu_bytes: false,
             device: String::new(),
             modes: Vec::new(),
             settings,
@@ -123,6 +126,7 @@ impl Studio {
         let backend = studio.backend().ok_or("no device could be opened")?;
         studio.modes = backend.modes();
         studio.first_free_bytes = backend.free_bytes();
+        studio.knows_own_gpu_bytes = studio.is_gpu() && figures::own_gpu_bytes().is_some();
         Ok(studio)
     }
 
@@ -149,7 +153,10 @@ impl Studio {
     /// What the program holds now.
     pub fn held(&self) -> Held {
         let free_bytes = self.backend().and_then(|b| b.free_bytes());
-        let used = |first: u64| first.saturating_sub(free_bytes.unwrap_or(first));
+        let used = |first: u64| match self.knows_own_gpu_bytes {
+            true => figures::own_gpu_bytes().unwrap_or(0),
+            false => first.saturating_sub(free_bytes.unwrap_or(first)),
+        };
         Held::now(self.first_free_bytes.map(used))
     }
 
