@@ -157,6 +157,16 @@ pub struct Pool {
 }
 
 impl Pool {
+    /// Blocks of so many rows and columns, side by side.
+    pub const fn blocks(px: usize) -> Self {
+        Self {
+            kernel: [px; 2],
+            stride: [px; 2],
+            sides: Sides::all(0),
+            is_ceil: false,
+        }
+    }
+
     pub(super) fn is_in_range(&self) -> bool {
         let pixels = |sides: [usize; 2]| sides.iter().all(|px| (1..=MAX_KERNEL_PX).contains(px));
         // Else a window could hold nothing but padding.
@@ -182,6 +192,14 @@ impl SizeRule {
         match *self {
             Self::MultipleOf(px) => height.is_multiple_of(px) && width.is_multiple_of(px),
             Self::Exactly([rows, columns]) => height == rows && width == columns,
+        }
+    }
+
+    /// The rule of maps that are so many `times` as large.
+    pub const fn times(self, times: usize) -> Self {
+        match self {
+            Self::MultipleOf(px) => Self::MultipleOf(px * times),
+            Self::Exactly([rows, columns]) => Self::Exactly([rows * times, columns * times]),
         }
     }
 }

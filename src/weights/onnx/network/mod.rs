@@ -15,7 +15,7 @@ mod simplify;
 mod weight_arithmetic;
 
 use crate::{
-    graph::{Graph, MAX_CHANNELS, MAX_KERNEL_PX, MAX_MARGIN_PX, NodeId, Op, SizeRule},
+    graph::{Graph, MAX_CHANNELS, MAX_KERNEL_PX, MAX_MARGIN_PX, NodeId, Op, Pool, SizeRule},
     network::{Network, NodeWeights},
     tensor::Shape,
     weights::{
@@ -45,6 +45,9 @@ fn probes(px: usize) -> Vec<(usize, usize)> {
         .map(|(height, width)| (px * height, px * width))
         .to_vec()
 }
+
+/// How many times larger than its picture a network's result may be.
+const MAX_TIMES: usize = 8;
 
 /// Bytes and steps that reading one node takes, beside what its inputs decide.
 const BYTES_PER_NODE: usize = 2048;
@@ -114,15 +117,21 @@ pub(super) fn read(
         .iter()
         .map(|&size| (SizeRule::Exactly(size.into()), vec![size]));
     for (rule, sizes) in free.chain(fixed) {
-        let mut reader = Reader::new(sizes, super::opset(model), budget);
-        match reader.read(graph, ends, &nodes, &input.layout, rule) {
+        let opset = super::opset(model);
+        let mut reader = Reader::new(rule, sizes.clone(), 1, opset, budget);
+        let mut last = reader.read(graph, ends, &nodes, &input.layout);
+        if let Some(times) = reader.enlarges {
+            reader = Reader::new(rule, sizes, times, opset, budget);
+            last = reader.read(graph, ends, &nodes, &input.layout);
+        }
+        match last {
             Ok(last) => {
                 let (pixels, made) = range::pixels(model, picture, &reader, last);
                 return Ok(PictureNetwork {
                     input: pixels,
                     output: made,
-                    size: match rule {
-                        SizeRule::Exactly(_) => input.fixed_size,
+                    size: match reader.rule {
+                        SizeRule::Exactly([height, width]) => Some((height, width)),
                         SizeRule::MultipleOf(_) => None,
                     },
                     storage: reader.storage,
@@ -197,8 +206,15 @@ struct Reader<'m> {
     weights: Vec<Option<Held>>,
     /// The size of every node's map at every probe.
     shapes: Vec<Vec<Shape>>,
-    /// Rows and columns of the picture at every probe.
+    /// Which photos the graph is read for.
+    rule: SizeRule,
+    /// Rows and columns of the photo at every probe.
     sizes: Vec<(usize, usize)>,
+    /// How many times smaller than the photo the picture is that the network is given: as many times as it enlarges
+    /// what it is given, so that its painting has the photo's size.
+    times: usize,
+    /// How many times larger than the photo its result is, once that is known.
+    enlarges: Option<usize>,
     /// The convolution that comes last.
     layer: String,
     /// The operator that is read.
@@ -209,13 +225,24 @@ struct Reader<'m> {
 }
 
 impl<'m> Reader<'m> {
-    fn new(sizes: Vec<(usize, usize)>, opset: i64, budget: &'m Budget) -> Self {
+    /// For pictures of these `sizes`, which `rule` allows, made of photos that are so many `times` as large.
+    fn new(
+        rule: SizeRule,
+        sizes: Vec<(usize, usize)>,
+        times: usize,
+        opset: i64,
+        budget: &'m Budget,
+    ) -> Self {
+        let large = sizes.iter().map(|&(h, w)| (times * h, times * w)).collect();
         Self {
             scope: Scope::new(sizes.len(), budget),
             graph: Graph::default(),
             weights: Vec::new(),
             shapes: Vec::new(),
-            sizes,
+            rule: rule.times(times),
+            sizes: large,
+            times,
+            enlarges: None,
             layer: String::new(),
             operator: "",
             opset,
@@ -230,7 +257,6 @@ impl<'m> Reader<'m> {
         (picture, result): (&ValueInfo<'m>, &ValueInfo<'m>),
         nodes: &[&'m Node<'m>],
         layout: &Layout,
-        rule: SizeRule,
     ) -> Result<NodeId, WeightsError> {
         let budget = self.budget();
         for tensor in &graph.initializer {
@@ -238,8 +264,15 @@ impl<'m> Reader<'m> {
             budget.insert(&mut self.scope.values, tensor.name, value)?;
         }
         let mut photo = self.add(Op::Photo, &[], None)?;
-        if rule != SizeRule::MultipleOf(1) {
-            photo = self.add(Op::Sized(rule), &[photo], None)?;
+        if self.rule != SizeRule::MultipleOf(1) {
+            photo = self.add(Op::Sized(self.rule), &[photo], None)?;
+        }
+        if self.times > 1 {
+            let smaller = Op::AveragePool {
+                pool: Pool::blocks(self.times),
+                counts_padding: false,
+            };
+            photo = self.add(smaller, &[photo], None)?;
         }
         let start = MapValue {
             node: photo,
@@ -407,17 +440,27 @@ impl<'m> Reader<'m> {
                 "its output has the sides {shown}, a picture has 3 channels, height and width"
             )));
         }
-        for (shape, &(rows, columns)) in self.shapes[made.node].iter().zip(&self.sizes) {
-            let is_same = |made: usize, photo: usize| made >= photo && made < 2 * photo;
-            if !is_same(shape.height, rows) || !is_same(shape.width, columns) {
-                return Err(self.scope.of_size(refused(format!(
-                    "of a picture of {columns} x {rows} pixels it makes one of {} x {}; networks that change \
-                     the size are not run",
-                    shape.width, shape.height
-                ))));
-            }
+        let sizes = || self.shapes[made.node].iter().zip(&self.sizes);
+        let enlarges = |times: usize| {
+            let is_so =
+                |made: usize, photo: usize| made >= times * photo && made < 2 * times * photo;
+            sizes().all(|(shape, &(h, w))| is_so(shape.height, h) && is_so(shape.width, w))
+        };
+        let Some((shape, &(rows, columns))) = sizes().max_by_key(|(_, (rows, _))| rows) else {
+            return Ok(made.node);
+        };
+        if enlarges(1) {
+            return Ok(made.node);
         }
-        Ok(made.node)
+        let times = shape.height / rows;
+        if (2..=MAX_TIMES).contains(&times) && enlarges(times) {
+            self.enlarges = Some(times);
+        }
+        Err(self.scope.of_size(refused(format!(
+            "of a picture of {columns} x {rows} pixels it makes one of {} x {}; a style's has the same size or is 2 \
+             to {MAX_TIMES} times as large",
+            shape.width, shape.height
+        ))))
     }
 
     /// The network up to `last`.

@@ -69,7 +69,8 @@ impl Reader<'_> {
         let mut at = 0;
         let mut means = None;
         while let [only] = readers[at][..] {
-            if let Op::Sized(_) = self.graph.nodes()[only].op {
+            // Means of neighbours have the values' own range.
+            if let Op::Sized(_) | Op::AveragePool { .. } = self.graph.nodes()[only].op {
                 at = only;
                 continue;
             }
