@@ -245,8 +245,10 @@ pub enum Function {
     Exp,
     /// `ln(1 + exp(x))`
     Softplus,
-    /// The error function, of which GELU is made.
+    /// The error function.
     Erf,
+    /// `x / 2 * (1 + erf(x / sqrt(2)))`
+    Gelu,
 }
 
 impl Function {
@@ -264,7 +266,8 @@ impl Function {
             | Self::Abs
             | Self::Exp
             | Self::Softplus
-            | Self::Erf => [0.0; 2],
+            | Self::Erf
+            | Self::Gelu => [0.0; 2],
         }
     }
 
@@ -283,6 +286,7 @@ impl Function {
             Self::Exp => "exp",
             Self::Softplus => "softplus",
             Self::Erf => "erf",
+            Self::Gelu => "gelu",
         }
     }
 }

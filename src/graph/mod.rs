@@ -210,7 +210,7 @@ impl Graph {
                     ],
                     bias: conv.out_channels,
                 },
-                Op::InstanceNorm { .. } | Op::Affine => WeightShape {
+                Op::InstanceNorm { .. } | Op::LayerNorm { .. } | Op::Affine => WeightShape {
                     weight: vec![channels],
                     bias: channels,
                 },
@@ -223,6 +223,8 @@ impl Graph {
                 | Op::Pad { .. }
                 | Op::PadSame { .. }
                 | Op::InstanceStatistics
+                | Op::Attention { .. }
+                | Op::Positions
                 | Op::Relu
                 | Op::Function(_)
                 | Op::Add

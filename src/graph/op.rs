@@ -60,6 +60,22 @@ pub enum Op {
         /// Added to the variance.
         eps: f64,
     },
+    /// `(x - mean) / sqrt(variance + eps) * scale + shift`, mean and biased variance of every pixel over its channels,
+    /// scale and shift by channel.
+    LayerNorm {
+        /// Added to the variance.
+        eps: f64,
+    },
+    /// Softmax attention: every pixel of the first map becomes the mean of the third map's pixels, weighed by
+    /// `exp(query . key / sqrt(channels of a head))`. Inputs: queries, and of another map or the same, keys and values;
+    /// neighbouring channels are a head.
+    Attention {
+        /// How many heads share the channels.
+        heads: usize,
+    },
+    /// Adds where a pixel lies: its row in the first half of the channels, its column in the second, as pairs of sine
+    /// and cosine whose wavelengths go from 2 pi to 20,000 pi pixels.
+    Positions,
     /// `x * scale + shift`, both by channel: a batch norm in use, or arithmetic with constants.
     Affine,
     /// Negative values become zero.
@@ -161,7 +177,8 @@ impl Hash for Op {
             } => (reach, stride, is_more_behind).hash(state),
             Self::Conv2d(conv) => conv.hash(state),
             Self::ConvTranspose2d { conv, cut, extra } => (conv, cut, extra).hash(state),
-            Self::InstanceNorm { eps } => hash_number(eps, state),
+            Self::InstanceNorm { eps } | Self::LayerNorm { eps } => hash_number(eps, state),
+            Self::Attention { heads } => heads.hash(state),
             Self::Function(function) => {
                 discriminant(&function).hash(state);
                 for number in function.numbers() {
@@ -205,6 +222,7 @@ impl Hash for Op {
             } => (pool, counts_padding).hash(state),
             Self::Photo
             | Self::InstanceStatistics
+            | Self::Positions
             | Self::Affine
             | Self::Relu
             | Self::Prelu
@@ -228,6 +246,9 @@ impl Op {
             Self::ConvTranspose2d { .. } => "transposed convolution",
             Self::InstanceStatistics => "statistics",
             Self::InstanceNorm { .. } => "instance norm",
+            Self::LayerNorm { .. } => "layer norm",
+            Self::Attention { .. } => "attention",
+            Self::Positions => "positions",
             Self::Affine => "affine",
             Self::Relu => "relu",
             Self::Prelu => "prelu",
@@ -315,10 +336,14 @@ impl Op {
             | Self::Crop(_)
             | Self::DepthToSpace { .. }
             | Self::SpaceToDepth { .. } => Class::Index,
-            Self::Conv2d(_) | Self::ConvTranspose2d { .. } => Class::Contract,
+            Self::Conv2d(_) | Self::ConvTranspose2d { .. } | Self::Attention { .. } => {
+                Class::Contract
+            }
             Self::InstanceStatistics | Self::SpatialMean | Self::SpatialMax => Class::Reduce,
             Self::Sized(_)
             | Self::InstanceNorm { .. }
+            | Self::LayerNorm { .. }
+            | Self::Positions
             | Self::Affine
             | Self::Relu
             | Self::Prelu
@@ -360,7 +385,8 @@ impl Op {
                 size.iter().all(|px| (1..=MAX_SIZE_PX).contains(px))
             }
             Self::Crop(sides) => is_short(sides),
-            Self::InstanceNorm { eps } => eps.is_finite() && eps >= 0.0,
+            Self::InstanceNorm { eps } | Self::LayerNorm { eps } => eps.is_finite() && eps >= 0.0,
+            Self::Attention { heads } => channels.contains(&heads),
             Self::Function(function) => function.numbers().iter().all(|number| number.is_finite()),
             Self::Concat { count } => (1..=MAX_CHANNELS).contains(&count),
             Self::Channels { first, count } => first < MAX_CHANNELS && channels.contains(&count),
@@ -371,6 +397,7 @@ impl Op {
             Self::MaxPool(pool) | Self::AveragePool { pool, .. } => pool.is_in_range(),
             Self::Photo
             | Self::InstanceStatistics
+            | Self::Positions
             | Self::Affine
             | Self::Relu
             | Self::Prelu
@@ -388,6 +415,7 @@ impl Op {
         match self {
             Self::Photo => 0,
             Self::InstanceNorm { .. } | Self::Add | Self::Combine(_) => 2,
+            Self::Attention { .. } => 3,
             Self::Resize(resize) => match resize.target {
                 Target::Like => 2,
                 Target::Scale(_) | Target::Size(_) => 1,
@@ -399,6 +427,8 @@ impl Op {
             | Self::Conv2d(_)
             | Self::ConvTranspose2d { .. }
             | Self::InstanceStatistics
+            | Self::LayerNorm { .. }
+            | Self::Positions
             | Self::Affine
             | Self::Relu
             | Self::Prelu
@@ -446,10 +476,20 @@ impl Op {
                 let [a, b] = *inputs else { return None };
                 (a == b).then_some(a)?
             }
+            Self::Attention { heads } => {
+                let [queries, keys, values] = *inputs else {
+                    return None;
+                };
+                let is_shared = queries == keys && keys == values && values.is_multiple_of(heads);
+                is_shared.then_some(values)?
+            }
+            // Half of the channels for rows, half for columns, in pairs.
+            Self::Positions => first.filter(|first| first.is_multiple_of(4))?,
             Self::Picture => first.filter(|&first| first == 3)?,
             Self::Sized(_)
             | Self::Pad { .. }
             | Self::PadSame { .. }
+            | Self::LayerNorm { .. }
             | Self::InstanceStatistics
             | Self::Affine
             | Self::Relu

@@ -78,6 +78,12 @@ fn shape_of(op: &Op, given: &[Shape], (height, width): (usize, usize)) -> Option
             };
             (statistics == Shape::new(map.channels, 1, 1)).then_some(map)
         }
+        Op::Attention { .. } => {
+            let [queries, keys, values] = *given else {
+                return None;
+            };
+            (keys == values && !keys.is_empty()).then_some(queries)
+        }
         Op::Add => {
             let [a, b] = *given else { return None };
             (a == b).then_some(a)
@@ -112,8 +118,13 @@ fn shape_of(op: &Op, given: &[Shape], (height, width): (usize, usize)) -> Option
         Op::MaxPool(pool) | Op::AveragePool { pool, .. } => {
             both(&|side, axis| pool_side(side, &pool, axis))
         }
-        Op::Affine | Op::Relu | Op::Prelu | Op::Function(_) | Op::Channels { .. } | Op::Picture => {
-            first.map(|map| of([map.height, map.width]))
-        }
+        Op::LayerNorm { .. }
+        | Op::Positions
+        | Op::Affine
+        | Op::Relu
+        | Op::Prelu
+        | Op::Function(_)
+        | Op::Channels { .. }
+        | Op::Picture => first.map(|map| of([map.height, map.width])),
     }
 }

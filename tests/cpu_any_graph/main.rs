@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod growing;
+mod tokens;
 
 use std::{collections::BTreeSet, mem::discriminant, sync::Arc};
 

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{
     general::{
+        attention,
         conv::{self, ConvStep},
         depthwise, pointwise,
         run::{ChainPass, Run},
@@ -20,7 +21,10 @@ use crate::{
     graph::{Arithmetic, Pool},
     plan::cpu::{
         MapId, TILE_COLUMNS,
-        general::{Pointwise, Pooling},
+        general::{
+            Pointwise, Pooling,
+            attention::{Attention, HeadChannels},
+        },
     },
 };
 
@@ -71,6 +75,10 @@ pub struct GeneralKernels {
     pub chain: ChainPass,
     /// See [`pointwise::combine`].
     pub combine: unsafe fn(&Run<'_>, Arithmetic, [MapId; 2], MapId, usize),
+    /// See [`attention::pack`].
+    pub pack_keys: unsafe fn(&Run<'_>, &Attention, [HeadChannels; 2], MapId, usize),
+    /// See [`attention::attend`].
+    pub attend: unsafe fn(&Run<'_>, &Attention, (HeadChannels, MapId, MapId), usize, &mut [f32]),
     /// See [`windows::resize`].
     pub resize: unsafe fn(&Run<'_>, &ResizeTables, (MapId, MapId), usize, &mut [f32]),
     /// See [`windows::pool`].
@@ -201,6 +209,28 @@ macro_rules! kernel_set {
                 unsafe { pointwise::combine(run, arithmetic, from, to, y) }
             }
             $(#[$feature])?
+            pub unsafe fn pack_keys(
+                run: &Run<'_>,
+                sizes: &Attention,
+                from: [HeadChannels; 2],
+                to: MapId,
+                task: usize,
+            ) {
+                // SAFETY: as above.
+                unsafe { attention::pack::<$simd>(run, sizes, from, to, task) }
+            }
+            $(#[$feature])?
+            pub unsafe fn attend(
+                run: &Run<'_>,
+                sizes: &Attention,
+                maps: (HeadChannels, MapId, MapId),
+                task: usize,
+                scratch: &mut [f32],
+            ) {
+                // SAFETY: as above.
+                unsafe { attention::attend::<$simd>(run, sizes, maps, task, scratch) }
+            }
+            $(#[$feature])?
             pub unsafe fn resize(
                 run: &Run<'_>,
                 tables: &ResizeTables,
@@ -251,6 +281,8 @@ macro_rules! kernel_set {
                 winograd: $module::general_winograd,
                 chain: $module::chain,
                 combine: $module::combine,
+                pack_keys: $module::pack_keys,
+                attend: $module::attend,
                 resize: $module::resize,
                 pool: $module::pool,
                 largest: $module::largest,

@@ -10,6 +10,7 @@
 mod operations;
 mod rounding;
 mod sizes;
+mod tokens;
 
 use crate::{
     frame::Frame,
@@ -186,6 +187,17 @@ impl<'a> Interpreter<'a> {
                 let normalised = normalised(inputs[0], inputs[1], eps);
                 self.rounding.norm(normalised, &gamma, &beta)
             }
+            Op::LayerNorm { eps } => {
+                let (scale, shift) = (doubles(&own.weight), doubles(&own.bias));
+                stored(affine(&tokens::layer_norm(inputs[0], eps), &scale, &shift))
+            }
+            Op::Attention { heads } => {
+                let factors = |map: &Map| map.clone().each(|v| self.rounding.factor(v));
+                let [queries, keys, values] = [0, 1, 2].map(|at| factors(inputs[at]));
+                let weight = |v| self.rounding.factor(v);
+                stored(tokens::attention(heads, &queries, &keys, &values, weight))
+            }
+            Op::Positions => stored(tokens::with_positions(inputs[0])),
             Op::Affine => {
                 let (scale, shift) = (doubles(&own.weight), doubles(&own.bias));
                 stored(affine(inputs[0], &scale, &shift))

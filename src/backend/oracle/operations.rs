@@ -214,6 +214,7 @@ pub(super) fn function(function: Function, x: f64) -> f64 {
         Function::Exp => x.exp(),
         Function::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
         Function::Erf => error_function(x),
+        Function::Gelu => 0.5 * x * (1.0 + error_function(x / std::f64::consts::SQRT_2)),
     }
 }
 

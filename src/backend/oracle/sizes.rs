@@ -57,8 +57,12 @@ fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
                 .all(|&side| side == 1 || side == most)
                 .then_some(most)?
         }
+        // Queries decide; keys may be of another map.
+        Op::Attention { .. } => first,
         Op::Photo
         | Op::InstanceNorm { .. }
+        | Op::LayerNorm { .. }
+        | Op::Positions
         | Op::Affine
         | Op::Relu
         | Op::Prelu

@@ -189,6 +189,9 @@ impl<'a> Builder<'a> {
             Op::Sized(_)
             | Op::PadSame { .. }
             | Op::ConvTranspose2d { .. }
+            | Op::LayerNorm { .. }
+            | Op::Attention { .. }
+            | Op::Positions
             | Op::Affine
             | Op::Prelu
             | Op::Function(_)

@@ -161,6 +161,9 @@ impl Builder<'_> {
             Op::Sized(_)
             | Op::PadSame { .. }
             | Op::ConvTranspose2d { .. }
+            | Op::LayerNorm { .. }
+            | Op::Attention { .. }
+            | Op::Positions
             | Op::Affine
             | Op::Prelu
             | Op::Function(_)

@@ -3,6 +3,7 @@
 //! Each file holds the tasks of some steps. A task writes pixels of its own; how many tasks there are follows from
 //! the size of the maps alone.
 
+pub mod attention;
 pub mod conv;
 pub mod depthwise;
 pub mod functions;
@@ -55,6 +56,11 @@ fn tasks(run: &Run<'_>, op: &GeneralOp) -> usize {
             }
         }
         GeneralOp::Reduce { parts, .. } => rows(parts),
+        // Keys and values of every head.
+        GeneralOp::PackKeys { ref attention, .. } => 2 * attention.heads,
+        GeneralOp::Attention {
+            ref attention, to, ..
+        } => attention.tasks(rows(to) * run.maps[to].shape.width),
         GeneralOp::Store { .. } => run.picture.0,
         GeneralOp::Load { to }
         | GeneralOp::Pointwise { to, .. }
@@ -135,6 +141,17 @@ unsafe fn task(
                     (kernels.statistics)(pixels, map.stored_channels, scratch, part);
                 }
             }
+            GeneralOp::PackKeys {
+                ref attention,
+                from,
+                to,
+            } => (kernels.general.pack_keys)(run, attention, from, to, task),
+            GeneralOp::Attention {
+                ref attention,
+                from,
+                packed,
+                to,
+            } => (kernels.general.attend)(run, attention, (from, packed, to), task, scratch),
             GeneralOp::Resize { resize, from, to } => {
                 let tables = &run.weights.resizes[resize];
                 (kernels.general.resize)(run, tables, (from, to), y, scratch);

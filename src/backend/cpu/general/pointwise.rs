@@ -50,6 +50,17 @@ pub unsafe fn chain<S: Simd>(
                     }
                 }
             }
+            Pointwise::LayerNorm { values, eps } => {
+                let own = &run.weights.values[values];
+                for pixel in row.chunks_exact_mut(stored) {
+                    layer_norm(pixel, channels, eps, (&own.weight, &own.bias));
+                }
+            }
+            Pointwise::Positions => {
+                for (x, pixel) in (pixels.0..).zip(row.chunks_exact_mut(stored)) {
+                    add_position(&mut pixel[..channels], y, x);
+                }
+            }
             Pointwise::Relu => {
                 for v in row.iter_mut() {
                     *v = v.max(0.0);
@@ -76,6 +87,48 @@ pub unsafe fn chain<S: Simd>(
     }
     if !chain.iter().all(Pointwise::keeps_zero) {
         clear_padding(row, channels, stored);
+    }
+}
+
+/// Lanes in which sums over channels are kept, so that they are vectors and longer than single ones precise.
+const LANES: usize = 16;
+
+/// The sum of `of` a pixel's values.
+#[inline(always)]
+fn sum_of(values: &[f32], of: impl Fn(f32) -> f32) -> f64 {
+    let mut lanes = [0.0f32; LANES];
+    let whole = values.chunks_exact(LANES);
+    let rest: f64 = whole.remainder().iter().map(|&v| f64::from(of(v))).sum();
+    for chunk in whole {
+        for (lane, &v) in lanes.iter_mut().zip(chunk) {
+            *lane += of(v);
+        }
+    }
+    rest + lanes.iter().map(|&v| f64::from(v)).sum::<f64>()
+}
+
+/// A pixel's values without their mean, over their deviation; scales and shifts of channels that are only stored are
+/// zero.
+#[inline(always)]
+fn layer_norm(pixel: &mut [f32], channels: usize, eps: f64, (scale, shift): (&[f32], &[f32])) {
+    let mean = (sum_of(&pixel[..channels], |v| v) / channels as f64) as f32;
+    let variance = sum_of(&pixel[..channels], |v| (v - mean) * (v - mean)) / channels as f64;
+    let inverse = (1.0 / (variance + eps).sqrt()) as f32;
+    for ((v, scale), shift) in pixel.iter_mut().zip(scale).zip(shift) {
+        *v = (*v - mean) * inverse * scale + shift;
+    }
+}
+
+/// Adds the row of a pixel in the first half of its channels, its column in the second, as pairs of sine and cosine.
+fn add_position(pixel: &mut [f32], y: usize, x: usize) {
+    let half = pixel.len() / 2;
+    for (side, part) in [y, x].into_iter().zip(pixel.chunks_exact_mut(half)) {
+        for (at, pair) in part.chunks_exact_mut(2).enumerate() {
+            let rate = 10_000f64.powf(-((2 * at) as f64) / half as f64);
+            let (sine, cosine) = (side as f64 * rate).sin_cos();
+            pair[0] += sine as f32;
+            pair[1] += cosine as f32;
+        }
     }
 }
 

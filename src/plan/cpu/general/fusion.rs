@@ -22,7 +22,14 @@ impl Unit {
 fn is_pointwise(op: &Op) -> bool {
     matches!(
         op,
-        Op::Affine | Op::InstanceNorm { .. } | Op::Relu | Op::Prelu | Op::Function(_) | Op::Add
+        Op::Affine
+            | Op::InstanceNorm { .. }
+            | Op::LayerNorm { .. }
+            | Op::Positions
+            | Op::Relu
+            | Op::Prelu
+            | Op::Function(_)
+            | Op::Add
     )
 }
 
@@ -50,6 +57,12 @@ pub(super) fn units(graph: &Graph, is_fused: bool) -> Vec<Unit> {
                 pad: None,
             };
             units.push(unit);
+            continue;
+        }
+        let is_attention = |&reader: &NodeId| matches!(nodes[reader].op, Op::Attention { .. });
+        let is_slice = matches!(op, Op::Channels { .. });
+        if is_slice && !readers[id].is_empty() && readers[id].iter().all(is_attention) {
+            // Attention reads some of a map's channels where they are.
             continue;
         }
         let is_pad = is_padding(op);

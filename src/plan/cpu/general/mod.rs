@@ -4,6 +4,7 @@
 //! behind it, and neighbouring operations on single values are one pass. All maps are stored alike, the photo
 //! included: channels-last, channels padded with zeros.
 
+pub mod attention;
 mod convolution;
 mod fusion;
 mod operations;
@@ -15,6 +16,7 @@ use crate::{
     plan::{Grouped, PlanError, Step, arena::Lifetime},
     tensor::Shape,
 };
+use attention::{Attention, HeadChannels};
 use fusion::Unit;
 
 pub use convolution::{Axis, ConvAlgorithm, GeneralConv, Phase};
@@ -56,7 +58,8 @@ impl<'a> GeneralBuilder<'a> {
         };
         let units = fusion::units(graph, is_fused);
         for unit in &units {
-            for &id in unit.nodes.iter().chain(&unit.pad) {
+            let nodes = unit.nodes.iter().chain(&unit.pad).copied();
+            for id in nodes.flat_map(|id| seen_through(graph, id)) {
                 for &input in &graph.nodes()[id].inputs {
                     let last = &mut builder.last_read[input];
                     *last = (*last).max(unit.last());
@@ -69,6 +72,56 @@ impl<'a> GeneralBuilder<'a> {
             })?;
         }
         Ok(builder)
+    }
+
+    /// The channels that attention reads at an input, which the next step reads.
+    fn head_channels(&mut self, input: NodeId) -> Option<HeadChannels> {
+        if let Some(map) = self.read(input) {
+            return Some(HeadChannels { map, first: 0 });
+        }
+        let node = &self.graph.nodes()[input];
+        let Op::Channels { first, .. } = node.op else {
+            return None;
+        };
+        let map = self.read(node.inputs[0])?;
+        Some(HeadChannels { map, first })
+    }
+
+    /// Attention: its keys and values are packed, then its queries answered.
+    fn attention(&mut self, unit: &Unit, heads: usize) -> Option<()> {
+        let head = unit.nodes[0];
+        let inputs = &self.graph.nodes()[head].inputs;
+        let (shape, of) = (self.shapes[head], self.shapes[inputs[1]]);
+        let attention = Attention {
+            heads,
+            size: shape.channels / heads,
+            keys: of.height * of.width,
+        };
+        let from = [
+            self.head_channels(inputs[1])?,
+            self.head_channels(inputs[2])?,
+        ];
+        let len = attention.packed_len();
+        let packed = self.map(Shape::new(len, heads, 1), len);
+        let op = GeneralOp::PackKeys {
+            attention,
+            from,
+            to: packed,
+        };
+        self.step(unit, "pack keys and values".to_owned(), op, 0, 0);
+        let from = self.head_channels(inputs[0])?;
+        self.reads(packed);
+        let to = self.write(head);
+        self.scratch(attention.scratch_len());
+        let op = GeneralOp::Attention {
+            attention,
+            from,
+            packed,
+            to,
+        };
+        let flops = attention.flops(shape.height * shape.width);
+        self.step(unit, "attention".to_owned(), op, flops, 0);
+        Some(())
     }
 
     /// A map that the next step writes.
@@ -163,6 +216,11 @@ impl<'a> GeneralBuilder<'a> {
                     eps,
                 }
             }
+            Op::LayerNorm { eps } => Pointwise::LayerNorm {
+                values: self.channel_values(id),
+                eps,
+            },
+            Op::Positions => Pointwise::Positions,
             Op::Relu => Pointwise::Relu,
             Op::Prelu => Pointwise::Prelu {
                 values: self.channel_values(id),
@@ -216,8 +274,11 @@ impl<'a> GeneralBuilder<'a> {
         }
         match node.op {
             Op::Conv2d(_) | Op::ConvTranspose2d { .. } => return self.conv(unit),
+            Op::Attention { heads } => return self.attention(unit, heads),
             Op::Affine
             | Op::InstanceNorm { .. }
+            | Op::LayerNorm { .. }
+            | Op::Positions
             | Op::Relu
             | Op::Prelu
             | Op::Function(_)
@@ -330,8 +391,11 @@ impl<'a> GeneralBuilder<'a> {
             }
             Op::Conv2d(_)
             | Op::ConvTranspose2d { .. }
+            | Op::Attention { .. }
             | Op::Affine
             | Op::InstanceNorm { .. }
+            | Op::LayerNorm { .. }
+            | Op::Positions
             | Op::Relu
             | Op::Prelu
             | Op::Function(_)
@@ -448,6 +512,17 @@ impl<'a> GeneralBuilder<'a> {
         self.step(unit, label, op, flops, weights);
         Some(())
     }
+}
+
+/// A node, and where it is attention, the slices of channels that it reads through.
+fn seen_through(graph: &Graph, id: NodeId) -> Vec<NodeId> {
+    let node = &graph.nodes()[id];
+    let is_attention = matches!(node.op, Op::Attention { .. });
+    let is_slice = |input: &NodeId| matches!(graph.nodes()[*input].op, Op::Channels { .. });
+    let slices = node.inputs.iter().copied().filter(is_slice);
+    [id].into_iter()
+        .chain(slices.filter(|_| is_attention))
+        .collect()
 }
 
 const fn pad_name(mode: PadMode) -> &'static str {

@@ -1,6 +1,9 @@
 //! What a step of a general plan does, with its maps by index.
 
-use super::super::MapId;
+use super::{
+    super::MapId,
+    attention::{Attention, HeadChannels},
+};
 use crate::graph::{Arithmetic, BlockOrder, Function, PadMode, Pool, Sides};
 
 /// Index of a convolution in [`GeneralParts::convs`](super::GeneralParts::convs).
@@ -29,6 +32,15 @@ pub enum Pointwise {
         /// Added to the variance.
         eps: f64,
     },
+    /// `(x - mean) / sqrt(variance + eps) * scale + shift`, mean and variance of the pixel.
+    LayerNorm {
+        /// Whose scales and shifts.
+        values: ChannelValuesId,
+        /// Added to the variance.
+        eps: f64,
+    },
+    /// Sines and cosines of the pixel's row and column are added.
+    Positions,
     /// Negative values become zero.
     Relu,
     /// Negative values times a slope, by channel.
@@ -51,6 +63,8 @@ impl Pointwise {
         match self {
             Self::Affine { .. } => "affine",
             Self::Norm { .. } => "normalise",
+            Self::LayerNorm { .. } => "layer norm",
+            Self::Positions => "positions",
             Self::Relu => "relu",
             Self::Prelu { .. } => "prelu",
             Self::Function(function) => function.name(),
@@ -67,7 +81,8 @@ impl Pointwise {
                 | Function::Tanh
                 | Function::Sqrt
                 | Function::Abs
-                | Function::Erf => true,
+                | Function::Erf
+                | Function::Gelu => true,
                 Function::Clip { least, most } => least <= 0.0 && most >= 0.0,
                 Function::Sigmoid
                 | Function::HardSigmoid { .. }
@@ -78,6 +93,8 @@ impl Pointwise {
             // Scales, shifts and slopes of channels that are only stored are zero.
             Self::Affine { .. }
             | Self::Norm { .. }
+            | Self::LayerNorm { .. }
+            | Self::Positions
             | Self::Relu
             | Self::Prelu { .. }
             | Self::Add { .. } => true,
@@ -89,7 +106,12 @@ impl Pointwise {
         match *self {
             Self::Add { map } => Some(map),
             Self::Norm { statistics, .. } => Some(statistics),
-            Self::Affine { .. } | Self::Relu | Self::Prelu { .. } | Self::Function(_) => None,
+            Self::Affine { .. }
+            | Self::LayerNorm { .. }
+            | Self::Positions
+            | Self::Relu
+            | Self::Prelu { .. }
+            | Self::Function(_) => None,
         }
     }
 }
@@ -167,6 +189,26 @@ pub enum GeneralOp {
         arithmetic: Arithmetic,
         /// Read: the first map and the second.
         from: [MapId; 2],
+        /// Written.
+        to: MapId,
+    },
+    /// Keys and values, in the order in which attention reads them.
+    PackKeys {
+        /// The sizes.
+        attention: Attention,
+        /// Read: keys and values.
+        from: [HeadChannels; 2],
+        /// Written.
+        to: MapId,
+    },
+    /// Softmax attention to packed keys and values.
+    Attention {
+        /// The sizes.
+        attention: Attention,
+        /// Read: queries.
+        from: HeadChannels,
+        /// Read: keys and values.
+        packed: MapId,
         /// Written.
         to: MapId,
     },

@@ -60,6 +60,7 @@ impl PointFunction {
                 Function::Exp => (11, [0.0; 2]),
                 Function::Softplus => (12, [0.0; 2]),
                 Function::Erf => (13, [0.0; 2]),
+                Function::Gelu => return None,
             },
             _ => return None,
         };

@@ -149,6 +149,9 @@ impl<'p> Planner<'p, '_> {
                 self.blocks(id, MoveKind::ToChannels, block, channels)?;
             }
             Op::InstanceNorm { eps } => self.norm(id, eps)?,
+            Op::LayerNorm { .. } | Op::Attention { .. } | Op::Positions => {
+                return Err(self.no_kernel(id));
+            }
             Op::Affine | Op::Relu | Op::Prelu | Op::Function(_) => {
                 let from = self.map(id, node.inputs[0])?;
                 let change = self.pointwise(id).ok_or_else(|| self.no_kernel(id))?;
