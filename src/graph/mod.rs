@@ -23,7 +23,7 @@ pub use op::{Class, Op};
 /// Most channels of any map.
 pub const MAX_CHANNELS: usize = 4096;
 /// Largest convolution kernel, stride and dilation, in pixels a side.
-pub const MAX_KERNEL_PX: usize = 31;
+pub const MAX_KERNEL_PX: usize = 32;
 /// Most pixels by which a side of a map is padded or cut.
 pub const MAX_MARGIN_PX: usize = 1 << 10;
 /// The eps that instance norms add to the variance unless a model says otherwise, as in PyTorch.

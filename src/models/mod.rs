@@ -4,6 +4,7 @@
 //! a graph by its structure ([`find`]). Readers ask here and know no model. Knows no file format.
 
 pub mod johnson;
+pub mod vit;
 
 use crate::{
     graph::{Graph, Node, NodeId, Op},
