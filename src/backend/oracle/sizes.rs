@@ -58,6 +58,7 @@ fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
                 .then_some(most)?
         }
         Op::Photo
+        | Op::Input { .. }
         | Op::InstanceNorm { .. }
         | Op::Affine
         | Op::Relu

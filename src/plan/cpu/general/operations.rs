@@ -141,6 +141,13 @@ pub enum GeneralOp {
         /// Written.
         to: MapId,
     },
+    /// A map that is handed in.
+    LoadMap {
+        /// Its place among those that are.
+        input: usize,
+        /// Written.
+        to: MapId,
+    },
     /// A convolution of any kind, with its bias.
     Conv {
         /// Which.
@@ -248,6 +255,11 @@ pub enum GeneralOp {
     },
     /// The top left of a map, as bytes.
     Store {
+        /// Read.
+        from: MapId,
+    },
+    /// A whole map, as it is handed out.
+    StoreMap {
         /// Read.
         from: MapId,
     },

@@ -10,6 +10,7 @@ mod inputs;
 mod layout;
 mod norm;
 mod range;
+mod result;
 mod rules;
 mod simplify;
 mod weight_arithmetic;
@@ -31,6 +32,7 @@ use super::{
     tensors::stored,
 };
 use crate::weights::pixels::Pixels;
+use inputs::InputSides;
 use layout::{Axis, Layout};
 
 /// Numbers of pixels of which both sides of the picture may have to be multiples, in the order in which they are tried.
@@ -70,7 +72,7 @@ pub(in crate::weights) struct PictureNetwork {
     pub(in crate::weights) storage: StorageType,
 }
 
-/// Reads the network of a graph.
+/// Reads the picture network of a graph.
 ///
 /// # Errors
 /// [`WeightsError::Graph`] with the first node that no picture network of this program has, or an error that names a
@@ -80,10 +82,47 @@ pub(super) fn read(
     graph: &messages::Graph<'_>,
     budget: &Budget,
 ) -> Result<PictureNetwork, WeightsError> {
+    let picture = needed::the_picture(graph, budget)?;
+    let input = inputs::picture_sides(picture)?;
+    let (reader, last, rule) = read_at_some_size(model, graph, (picture, &input), budget)?;
+    let (pixels, made) = range::pixels(model, picture, &reader, last);
+    Ok(PictureNetwork {
+        input: pixels,
+        output: made,
+        size: match rule {
+            SizeRule::Exactly(_) => input.fixed_size,
+            SizeRule::MultipleOf(_) => None,
+        },
+        storage: reader.storage,
+        network: reader.finish(last)?,
+    })
+}
+
+/// Reads a graph that makes a map of a map, both with channels first and of any channels.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_on_map(
+    model: &messages::Model<'_>,
+    graph: &messages::Graph<'_>,
+    budget: &Budget,
+) -> Result<Network, WeightsError> {
+    let map = needed::the_picture(graph, budget)?;
+    let input = inputs::map_sides(map)?;
+    let (reader, last, _) = read_at_some_size(model, graph, (map, &input), budget)?;
+    reader.finish(last)
+}
+
+/// Reads a graph at sizes with as few conditions as it allows: the node of its result, and the condition.
+fn read_at_some_size<'m>(
+    model: &'m messages::Model<'_>,
+    graph: &'m messages::Graph<'m>,
+    (source, input): (&ValueInfo<'m>, &InputSides),
+    budget: &'m Budget,
+) -> Result<(Reader<'m>, NodeId, SizeRule), WeightsError> {
     check_unique(graph.initializer.iter().map(|t| t.name), budget)?;
     let results = graph.node.iter().flat_map(|n| &n.output);
     check_unique(results.copied(), budget)?;
-    let picture = needed::the_picture(graph, budget)?;
     let [result] = graph.output.as_slice() else {
         return Err(refused(format!(
             "it has {} results, a picture network has one",
@@ -91,7 +130,6 @@ pub(super) fn read(
         )));
     };
     let nodes = needed::nodes(graph, result.name, budget)?;
-    let input = inputs::sides(picture)?;
     let stranger = nodes.iter().find(|node| !is_known(node));
     if let Some(node) = stranger {
         let domain = match node.domain {
@@ -103,7 +141,7 @@ pub(super) fn read(
             node.label()
         )));
     }
-    let ends = (picture, result);
+    let ends = (source, result);
     let mut first = None;
     let free = MULTIPLES
         .iter()
@@ -115,19 +153,13 @@ pub(super) fn read(
         .map(|&size| (SizeRule::Exactly(size.into()), vec![size]));
     for (rule, sizes) in free.chain(fixed) {
         let mut reader = Reader::new(sizes, super::opset(model), budget);
-        match reader.read(graph, ends, &nodes, &input.layout, rule) {
+        match reader.read(graph, ends, &nodes, input, rule) {
             Ok(last) => {
-                let (pixels, made) = range::pixels(model, picture, &reader, last);
-                return Ok(PictureNetwork {
-                    input: pixels,
-                    output: made,
-                    size: match rule {
-                        SizeRule::Exactly(_) => input.fixed_size,
-                        SizeRule::MultipleOf(_) => None,
-                    },
-                    storage: reader.storage,
-                    network: reader.finish(last)?,
-                });
+                // Photos are extended to where a graph runs; a map is read as it is.
+                let runs_at = |(height, width)| reader.graph.shapes(height, width).is_ok();
+                if input.op == Op::Photo || input.fixed_size.is_none_or(runs_at) {
+                    return Ok((reader, last, rule));
+                }
             }
             Err(error @ WeightsError::TooCostly { .. }) => return Err(error),
             Err(error) if !reader.scope.depends_on_size.get() => return Err(error),
@@ -227,9 +259,9 @@ impl<'m> Reader<'m> {
     fn read(
         &mut self,
         graph: &'m messages::Graph<'_>,
-        (picture, result): (&ValueInfo<'m>, &ValueInfo<'m>),
+        (source, result): (&ValueInfo<'m>, &ValueInfo<'m>),
         nodes: &[&'m Node<'m>],
-        layout: &Layout,
+        input: &InputSides,
         rule: SizeRule,
     ) -> Result<NodeId, WeightsError> {
         let budget = self.budget();
@@ -237,15 +269,15 @@ impl<'m> Reader<'m> {
             let value = self.scope.tensor(stored(tensor.name, tensor, budget)?)?;
             budget.insert(&mut self.scope.values, tensor.name, value)?;
         }
-        let mut photo = self.add(Op::Photo, &[], None)?;
+        let mut first = self.add(input.op, &[], None)?;
         if rule != SizeRule::MultipleOf(1) {
-            photo = self.add(Op::Sized(rule), &[photo], None)?;
+            first = self.add(Op::Sized(rule), &[first], None)?;
         }
         let start = MapValue {
-            node: photo,
-            layout: layout.clone(),
+            node: first,
+            layout: input.layout.clone(),
         };
-        budget.insert(&mut self.scope.values, picture.name, Value::Map(start))?;
+        budget.insert(&mut self.scope.values, source.name, Value::Map(start))?;
         for node in nodes {
             // An operator looks at every input and a few times at every attribute.
             budget.steps(1 + 2 * node.input.len() + 8 * node.attribute.len())?;
@@ -259,7 +291,13 @@ impl<'m> Reader<'m> {
             return Err(refused("its result does not depend on the picture"));
         };
         let made = made.clone();
-        self.the_result(&made)
+        match input.op {
+            Op::Photo => self.the_picture(&made),
+            _ => {
+                let makes = |node: &&&Node<'_>| node.output.contains(&result.name);
+                self.the_map(&made, nodes.iter().find(makes).copied())
+            }
+        }
     }
 
     fn budget(&self) -> &'m Budget {
@@ -298,20 +336,19 @@ impl<'m> Reader<'m> {
         let mut shapes = Vec::new();
         for (probe, &size) in self.sizes.iter().enumerate() {
             let given: Vec<Shape> = inputs.iter().map(|&id| self.shapes[id][probe]).collect();
-            let sides = |s: &Shape| format!("{} x {} x {}", s.channels, s.height, s.width);
             let shape = op.shape(&given, size).ok_or_else(|| {
                 self.scope.of_size(refused(format!(
                     "{name} cannot read maps of {}",
                     given
                         .iter()
                         .take(4)
-                        .map(sides)
+                        .map(Shape::to_string)
                         .collect::<Vec<_>>()
                         .join(" and ")
                 )))
             })?;
             if shape.height.min(shape.width).min(shape.channels) == 0 {
-                return Err(refused(format!("{name} makes a map of {}", sides(&shape))));
+                return Err(refused(format!("{name} makes a map of {shape}")));
             }
             shapes.push(shape);
         }
@@ -386,38 +423,6 @@ impl<'m> Reader<'m> {
         })?;
         let maps = rule(self, node)?;
         Ok(maps.into_iter().map(Value::Map).collect())
-    }
-
-    /// The node of the result, which must be a picture.
-    fn the_result(&mut self, made: &MapValue) -> Result<NodeId, WeightsError> {
-        let axes: Vec<Axis> = (0..made.layout.sides.len())
-            .map(|side| made.layout.axis(side))
-            .collect();
-        let is_picture = matches!(
-            axes.as_slice(),
-            [Axis::One, Axis::Channels, Axis::Rows, Axis::Columns]
-                | [Axis::Channels, Axis::Rows, Axis::Columns]
-                | [Axis::One, Axis::Rows, Axis::Columns, Axis::Channels]
-                | [Axis::Rows, Axis::Columns, Axis::Channels]
-        );
-        let lengths = self.lengths(made);
-        let shown = super::shown(lengths.first().map_or(&[][..], Vec::as_slice));
-        if !is_picture || self.channels(made.node) != 3 {
-            return Err(refused(format!(
-                "its output has the sides {shown}, a picture has 3 channels, height and width"
-            )));
-        }
-        for (shape, &(rows, columns)) in self.shapes[made.node].iter().zip(&self.sizes) {
-            let is_same = |made: usize, photo: usize| made >= photo && made < 2 * photo;
-            if !is_same(shape.height, rows) || !is_same(shape.width, columns) {
-                return Err(self.scope.of_size(refused(format!(
-                    "of a picture of {columns} x {rows} pixels it makes one of {} x {}; networks that change \
-                     the size are not run",
-                    shape.width, shape.height
-                ))));
-            }
-        }
-        Ok(made.node)
     }
 
     /// The network up to `last`.
