@@ -2,6 +2,8 @@
 //!
 //! Deliberately knows nothing of layers, devices or files. Plain data: any thread may hold it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Channels, height and width of one feature map (batch is always one).
@@ -33,6 +35,22 @@ impl Shape {
     /// Whether the shape holds no element.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} x {} x {}", self.channels, self.height, self.width)
+    }
+}
+
+/// Maps by their extents, for messages: `maps of 3 x 8 x 8 and 5 x 8 x 8`.
+pub fn maps_in_words(shapes: &[Shape]) -> String {
+    let each: Vec<String> = shapes.iter().map(Shape::to_string).collect();
+    match each.as_slice() {
+        [] => "no maps".to_owned(),
+        [one] => format!("a map of {one}"),
+        all => format!("maps of {}", all.join(" and ")),
     }
 }
 

@@ -3,7 +3,10 @@
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::{collections::HashMap, fs, io::Read, path::Path, sync::OnceLock};
+#[path = "support/onnx_archive.rs"]
+mod onnx_archive;
+
+use std::{collections::HashMap, sync::OnceLock};
 
 use safetensors::SafeTensors;
 use serde::Deserialize;
@@ -22,6 +25,8 @@ use styleforge::{
         with_levels,
     },
 };
+
+use onnx_archive::files;
 
 /// Least agreement with ONNX Runtime, in decibels of the output's range.
 const LEAST_PSNR_DB: f64 = 60.0;
@@ -60,33 +65,13 @@ struct Refused {
     names: Vec<String>,
 }
 
-fn folder() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/networks")
-}
-
 fn index() -> Index {
-    let text = fs::read(folder().join("index.json")).expect("the index is there");
-    serde_json::from_slice(&text).expect("well formed")
-}
-
-/// The files of an archive by their names.
-fn files(archive: &str) -> HashMap<String, Vec<u8>> {
-    let packed = fs::File::open(folder().join(archive)).expect("the archive is there");
-    let mut archive = tar::Archive::new(lzma_rust2::XzReader::new(packed, false));
-    let mut files = HashMap::new();
-    for entry in archive.entries().expect("well formed") {
-        let mut entry = entry.expect("well formed");
-        let name = entry.path().expect("a name").display().to_string();
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).expect("whole");
-        files.insert(name, bytes);
-    }
-    files
+    onnx_archive::index("networks")
 }
 
 fn networks() -> &'static HashMap<String, Vec<u8>> {
     static FILES: OnceLock<HashMap<String, Vec<u8>>> = OnceLock::new();
-    FILES.get_or_init(|| files("networks.tar.xz"))
+    FILES.get_or_init(|| files("networks", "networks.tar.xz"))
 }
 
 fn expected() -> SafeTensors<'static> {
@@ -243,7 +228,7 @@ fn every_network_makes_what_onnx_runtime_makes() {
 
 #[test]
 fn what_cannot_be_run_is_refused_by_name() {
-    let files = files("refused.tar.xz");
+    let files = files("networks", "refused.tar.xz");
     let mut wrong = Vec::new();
     for refused in &index().refused {
         let bytes = &files[&format!("{}.onnx", refused.name)];

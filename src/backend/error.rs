@@ -45,6 +45,14 @@ pub enum BackendError {
         /// Rows of the frame.
         height: usize,
     },
+    /// Other maps than the network reads, or a photo for a network that reads maps.
+    #[error("this session runs on {needed}, and gets {got}")]
+    WrongInputs {
+        /// What the network reads, in words.
+        needed: String,
+        /// What it was given, in words.
+        got: String,
+    },
     /// A batch whose inputs and outputs are not equally many, or none.
     #[error(
         "a batch needs one output for every input and at least one: {inputs} inputs, {outputs} outputs"

@@ -11,7 +11,7 @@ use crate::{
     frame::Frame,
     graph::Graph,
     mode::Precision,
-    tensor::Tensor,
+    tensor::{Shape, Tensor, maps_in_words},
     timing::{Ceiling, OperationTiming, RunTiming, StepTiming},
 };
 
@@ -68,6 +68,20 @@ pub trait InspectSession: Session {
         input: &Frame,
         tap: Option<NormTap<'_>>,
     ) -> Result<Tensor, BackendError>;
+
+    /// The map that a network makes which reads maps instead of a photo ([`Graph::inputs`]); as in
+    /// [`InspectSession::run_tensor`], nothing is rounded.
+    ///
+    /// # Errors
+    /// [`BackendError::WrongInputs`] for other maps than the network reads, and for a network that reads a photo; so
+    /// does every network on a device that is not handed maps. Else as [`Session::run`].
+    fn run_maps(&mut self, inputs: &[Tensor]) -> Result<Tensor, BackendError> {
+        let given: Vec<Shape> = inputs.iter().map(|map| map.shape).collect();
+        Err(BackendError::WrongInputs {
+            needed: "a photo".to_owned(),
+            got: maps_in_words(&given),
+        })
+    }
 
     /// Every step of the last run, on a device that measures them whenever it paints; empty on others,
     /// where [`InspectSession::profile`] measures them.

@@ -15,7 +15,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::tensor::Shape;
+use crate::tensor::{Shape, maps_in_words};
 
 pub use attributes::{Arithmetic, BlockOrder, Conv, Function, PadMode, Pool, Sides, SizeRule};
 pub use op::{Class, Op};
@@ -77,6 +77,14 @@ pub enum GraphError {
     Range {
         /// The node.
         node: String,
+    },
+    /// Other maps than the graph reads are handed in.
+    #[error("the network reads {needed}, and gets {got}")]
+    Given {
+        /// What it reads, in words.
+        needed: String,
+        /// What is handed in, in words.
+        got: String,
     },
     /// Not one photo in and one picture out, or two nodes of one name.
     #[error("it does not make one picture of one photo, or has two nodes of one name")]
@@ -187,6 +195,22 @@ impl Graph {
         readers
     }
 
+    /// The nodes whose maps are handed in when the graph runs, in the order in which they are, with their channels.
+    pub fn inputs(&self) -> impl Iterator<Item = (NodeId, usize)> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter_map(|(id, node)| match node.op {
+            Op::Input { channels } => Some((id, channels)),
+            _ => None,
+        })
+    }
+
+    /// Whether the graph makes the map of its last node of maps that are handed in, and reads no photo and makes no
+    /// picture.
+    pub fn is_on_maps(&self) -> bool {
+        let is_of_pictures = |node: &Node| matches!(node.op, Op::Photo | Op::Picture);
+        self.inputs().next().is_some() && !self.nodes.iter().any(is_of_pictures)
+    }
+
     /// The nodes that have trained values, in order.
     pub fn weight_shapes(&self) -> impl Iterator<Item = (&Node, WeightShape)> {
         self.nodes.iter().enumerate().filter_map(|(id, node)| {
@@ -219,6 +243,7 @@ impl Graph {
                     bias: 0,
                 },
                 Op::Photo
+                | Op::Input { .. }
                 | Op::Sized(_)
                 | Op::Pad { .. }
                 | Op::PadSame { .. }
@@ -276,6 +301,7 @@ impl Graph {
         let names: HashSet<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
         match count(Op::Photo) == 1
             && count(Op::Picture) == 1
+            && self.inputs().next().is_none()
             && ends_in_picture
             && names.len() == self.nodes.len()
         {
@@ -285,8 +311,12 @@ impl Graph {
     }
 
     /// The smallest size, in rows and columns, to which a photo has to be extended so that every node can read its
-    /// maps and the picture is at least as large as the photo. `None` where there is none.
+    /// maps and the picture is at least as large as the photo. `None` where there is none. Maps that are handed in
+    /// are read as they are.
     pub fn extended(&self, height: usize, width: usize) -> Option<(usize, usize)> {
+        if self.inputs().next().is_some() {
+            return self.shapes(height, width).ok().map(|_| (height, width));
+        }
         if let Some([rows, columns]) = self.fixed_size() {
             let is_inside = height <= rows && width <= columns;
             return (is_inside && self.shapes(rows, columns).is_ok()).then_some((rows, columns));
@@ -308,8 +338,29 @@ impl Graph {
         ))
     }
 
-    /// The map of every node for a photo of `height` x `width` pixels, before [`Op::Picture`] crops;
-    /// statistics are one value for each channel.
+    /// Rows and columns at which the graph runs on these maps: those of all of them.
+    ///
+    /// # Errors
+    /// [`GraphError::Given`] for other maps than it reads, or for a graph that reads a photo; [`GraphError::Shapes`]
+    /// where it does not run at their size.
+    pub fn size_on_maps(&self, maps: &[Shape]) -> Result<(usize, usize), GraphError> {
+        let (height, width) = maps.first().map_or((0, 0), |map| (map.height, map.width));
+        let needed: Vec<Shape> = (self.inputs())
+            .map(|(_, channels)| Shape::new(channels, height, width))
+            .collect();
+        if !self.is_on_maps() || needed != maps {
+            let needed = match self.is_on_maps() {
+                true => maps_in_words(&needed),
+                false => "a photo".to_owned(),
+            };
+            let got = maps_in_words(maps);
+            return Err(GraphError::Given { needed, got });
+        }
+        self.shapes(height, width).map(|_| (height, width))
+    }
+
+    /// The map of every node for a photo, or maps handed in, of `height` x `width` pixels, before [`Op::Picture`]
+    /// crops; statistics are one value for each channel.
     ///
     /// # Errors
     /// [`GraphError::Shapes`] names the first node that cannot read its maps.
@@ -318,10 +369,10 @@ impl Graph {
         for node in &self.nodes {
             let given: Vec<Shape> = node.inputs.iter().map(|&input| shapes[input]).collect();
             let shape = node.op.shape(&given, (height, width)).ok_or_else(|| {
-                let sides = |s: &Shape| format!("{} x {} x {}", s.channels, s.height, s.width);
+                let shapes: Vec<String> = given.iter().map(Shape::to_string).collect();
                 GraphError::Shapes {
                     node: node.name.clone(),
-                    shapes: given.iter().map(sides).collect::<Vec<_>>().join(" and "),
+                    shapes: shapes.join(" and "),
                 }
             })?;
             shapes.push(shape);
@@ -370,6 +421,42 @@ mod tests {
         // A picture that is smaller than the photo is made of a larger one.
         let cropped = of(Op::Crop(Sides::all(3)));
         assert_eq!(cropped.extended(10, 20), Some((16, 26)));
+    }
+
+    #[test]
+    fn maps_are_handed_in_in_order() {
+        let mut graph = Graph::default();
+        let mut add =
+            |name, op, inputs: &[NodeId]| graph.add(name, "", op, inputs).expect("a node");
+        let first = add("first", Op::Input { channels: 5 }, &[]);
+        let relu = add("relu", Op::Relu, &[first]);
+        let second = add("second", Op::Input { channels: 2 }, &[]);
+        add("both", Op::Concat { count: 2 }, &[relu, second]);
+        let given = |channels: &[usize], height| {
+            let maps = channels
+                .iter()
+                .map(|&channels| Shape::new(channels, height, 4));
+            graph.size_on_maps(&maps.collect::<Vec<_>>())
+        };
+        assert_eq!(given(&[5, 2], 3), Ok((3, 4)));
+        let error = given(&[2, 5], 3).expect_err("in another order");
+        let text = "the network reads maps of 5 x 3 x 4 and 2 x 3 x 4, and gets maps of 2 x 3 x 4 and 5 x 3 x 4";
+        assert_eq!(error.to_string(), text);
+        assert!(given(&[], 3).is_err());
+        assert_eq!(graph.check_is_picture_network(), Err(GraphError::NoPicture));
+        let error = photo_and_picture().size_on_maps(&[]).expect_err("no maps");
+        assert_eq!(
+            error.to_string(),
+            "the network reads a photo, and gets no maps"
+        );
+    }
+
+    fn photo_and_picture() -> Graph {
+        let mut graph = Graph::default();
+        let photo = graph.add("photo", "", Op::Photo, &[]).expect("a source");
+        let picture = graph.add("picture", "", Op::Picture, &[photo]);
+        picture.expect("an input");
+        graph
     }
 
     #[test]

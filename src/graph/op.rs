@@ -21,6 +21,13 @@ use super::{
 pub enum Op {
     /// The photo's red, green and blue, 0 to 255. No inputs.
     Photo,
+    /// A map of any values, handed in when the graph runs. No inputs. The maps that a graph reads are its nodes of
+    /// this kind in their order ([`Graph::inputs`](super::Graph::inputs)); all have the rows and columns that the
+    /// graph runs at.
+    Input {
+        /// Its channels.
+        channels: usize,
+    },
     /// A map as it is, of such a size only: a network that a file holds for this size.
     Sized(SizeRule),
     /// Values around a map.
@@ -187,6 +194,7 @@ impl Hash for Op {
             }
             Self::Sized(rule) => rule.hash(state),
             Self::Combine(arithmetic) => arithmetic.hash(state),
+            Self::Input { channels } => channels.hash(state),
             Self::Concat { count } => count.hash(state),
             Self::Channels { first, count } => (first, count).hash(state),
             Self::Crop(sides) => sides.hash(state),
@@ -240,6 +248,7 @@ impl Op {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Photo => "photo",
+            Self::Input { .. } => "input",
             Self::Sized(_) => "size",
             Self::Pad { .. } | Self::PadSame { .. } => "pad",
             Self::Conv2d(_) => "convolution",
@@ -327,7 +336,7 @@ impl Op {
     /// The kind of the operation.
     pub const fn class(&self) -> Class {
         match self {
-            Self::Photo => Class::Input,
+            Self::Photo | Self::Input { .. } => Class::Input,
             Self::Pad { .. }
             | Self::PadSame { .. }
             | Self::Upsample
@@ -388,7 +397,7 @@ impl Op {
             Self::InstanceNorm { eps } | Self::LayerNorm { eps } => eps.is_finite() && eps >= 0.0,
             Self::Attention { heads } => channels.contains(&heads),
             Self::Function(function) => function.numbers().iter().all(|number| number.is_finite()),
-            Self::Concat { count } => (1..=MAX_CHANNELS).contains(&count),
+            Self::Input { channels: count } | Self::Concat { count } => channels.contains(&count),
             Self::Channels { first, count } => first < MAX_CHANNELS && channels.contains(&count),
             Self::Resize(resize) => resize.is_in_range(),
             Self::DepthToSpace { block, .. } | Self::SpaceToDepth { block } => {
@@ -413,7 +422,7 @@ impl Op {
     /// How many maps it reads.
     pub const fn input_count(&self) -> usize {
         match self {
-            Self::Photo => 0,
+            Self::Photo | Self::Input { .. } => 0,
             Self::InstanceNorm { .. } | Self::Add | Self::Combine(_) => 2,
             Self::Attention { .. } => 3,
             Self::Resize(resize) => match resize.target {
@@ -451,6 +460,7 @@ impl Op {
         let first = inputs.first().copied();
         let channels = match *self {
             Self::Photo => 3,
+            Self::Input { channels } => channels,
             Self::Conv2d(conv) | Self::ConvTranspose2d { conv, .. } => {
                 first.filter(|&first| first == conv.in_channels)?;
                 conv.out_channels

@@ -29,7 +29,7 @@ fn pool_side(side: usize, pool: &Pool, axis: usize) -> Option<usize> {
 }
 
 impl Op {
-    /// The map that it makes of given maps, for a photo of so many rows and columns; `None` where it cannot read
+    /// The map that it makes of given maps, for a photo, or maps handed in, of so many rows and columns; `None` where it cannot read
     /// them.
     pub fn shape(&self, given: &[Shape], photo: (usize, usize)) -> Option<Shape> {
         let made = shape_of(self, given, photo);
@@ -48,7 +48,7 @@ fn shape_of(op: &Op, given: &[Shape], (height, width): (usize, usize)) -> Option
         Some(of([side(map.height, 0)?, side(map.width, 1)?]))
     };
     match *op {
-        Op::Photo => Some(of([height, width])),
+        Op::Photo | Op::Input { .. } => Some(of([height, width])),
         Op::Pad { .. } | Op::PadSame { .. } => {
             let map = first.filter(|map| !map.is_empty())?;
             let (mode, sides) = op.padding(map.height, map.width)?;

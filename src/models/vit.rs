@@ -10,9 +10,10 @@ mod spec;
 use std::collections::BTreeMap;
 
 use crate::{
+    frame::Frame,
     graph::{BlockOrder, Conv, Function, Graph, GraphError, NodeId, Op, SizeRule},
     network::{Network, NetworkError, NodeWeights, Weights},
-    tensor::Tensor,
+    tensor::{Shape, Tensor},
 };
 
 pub use spec::{Head, Spec, SpecError, Stem};
@@ -118,6 +119,36 @@ impl Transformer {
     /// Its sizes.
     pub const fn spec(&self) -> &Spec {
         &self.spec
+    }
+
+    /// The levels of a style picture as the map that [`Transformer::style_graph`] reads: red, green and blue, continued
+    /// by reflection below and to the right until tokens are whole.
+    pub fn style_map(&self, picture: &Frame) -> Tensor {
+        let stride = self.spec.stride;
+        let [height, width] = [picture.height(), picture.width()];
+        let shape = Shape::new(
+            3,
+            height.next_multiple_of(stride),
+            width.next_multiple_of(stride),
+        );
+        let mirrored = |at: usize, side: usize| {
+            let period = (2 * (side - 1)).max(1);
+            let place = at % period;
+            if place < side { place } else { period - place }
+        };
+        let mut map = Tensor::zeros(shape);
+        let mut values = map.data.iter_mut();
+        for channel in 0..3 {
+            for y in 0..shape.height {
+                for x in 0..shape.width {
+                    let pixel = picture.pixel(mirrored(x, width), mirrored(y, height));
+                    if let Some(value) = values.next() {
+                        *value = f32::from(pixel[channel]);
+                    }
+                }
+            }
+        }
+        map
     }
 
     /// From a style picture's levels, a map of red, green and blue, to its normed tokens, one pixel each.

@@ -1,4 +1,6 @@
-//! Random graphs of all operations, valid at the size of their photo.
+//! Random graphs of all operations, valid at the size of their photo, or of the maps that are handed in.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use styleforge::graph::{
     Arithmetic, BlockOrder, Conv, Function, Graph, NodeId, Op, PadMode, Pool, Sides, SizeRule,
@@ -35,14 +37,28 @@ impl Draw<'_> {
 }
 
 impl Growing {
-    /// The photo, its levels as parts of one.
-    pub fn new(photo: (usize, usize)) -> Self {
-        let mut growing = Self {
+    fn empty(photo: (usize, usize)) -> Self {
+        Self {
             graph: Graph::default(),
             photo,
             maps: Vec::new(),
             nodes: 0,
-        };
+        }
+    }
+
+    /// Maps of so many channels that are handed in.
+    pub fn on_maps(size: (usize, usize), channels: &[usize]) -> Self {
+        let mut growing = Self::empty(size);
+        for &channels in channels {
+            let input = growing.add(Op::Input { channels }, &[]);
+            growing.maps.push(input.expect("no inputs"));
+        }
+        growing
+    }
+
+    /// The photo, its levels as parts of one.
+    pub fn new(photo: (usize, usize)) -> Self {
+        let mut growing = Self::empty(photo);
         let photo = growing.add(Op::Photo, &[]).expect("no inputs");
         // Functions bend where values are.
         let scaled = Function::HardSigmoid {
@@ -356,6 +372,19 @@ fn pad_mode(draw: &mut Draw<'_>) -> PadMode {
         PadMode::Constant(0.0),
         PadMode::Constant(0.3),
     ])
+}
+
+/// A graph of at most so many operations that a case's numbers choose, and of maps that it is handed: one or two.
+pub fn random_graph_on_maps(numbers: &[u16], size: (usize, usize), steps: usize) -> Graph {
+    let mut draw = Draw(numbers.iter().cycle());
+    let channels: Vec<usize> = (0..=draw.below(2)).map(|_| 1 + draw.below(40)).collect();
+    let mut growing = Growing::on_maps(size, &channels);
+    for _ in 0..steps {
+        growing.grow(&mut draw);
+    }
+    let last = growing.maps[growing.maps.len() - 1];
+    growing.add(Op::Affine, &[last]).expect("a map");
+    growing.graph
 }
 
 /// A graph of at most so many operations that a case's numbers choose.

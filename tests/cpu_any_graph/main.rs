@@ -9,14 +9,19 @@ use std::{collections::BTreeSet, mem::discriminant, sync::Arc};
 
 use proptest::prelude::*;
 use styleforge::{
-    backend::{Backend, RunControl, SessionSpec, cpu::CpuBackend, oracle},
+    backend::{
+        Backend, BackendError, RunControl, SessionSpec,
+        cpu::CpuBackend,
+        oracle::{self, Map},
+    },
     frame::Frame,
     graph::{Arithmetic, Conv, Function, Graph, Node, Op, PadMode, Sides},
     mode::{Mode, Precision, Variant},
     network::Network,
+    tensor::{Shape, Tensor},
 };
 
-use growing::{Growing, random_graph};
+use growing::{Growing, random_graph, random_graph_on_maps};
 
 /// Largest error, as a share of the largest value.
 const TOLERANCE: f64 = 1e-4;
@@ -40,11 +45,52 @@ fn error(backend: &CpuBackend, network: &Arc<Network>, photo: &Frame, variant: V
     let inspected = session.inspect().expect("a look into it");
     let painted = inspected.run_tensor(photo, None).expect("a run");
     let judged = oracle::judge(network, photo).output;
+    largest_error(&painted, &judged)
+}
+
+fn largest_error(painted: &Tensor, judged: &Map) -> f64 {
+    assert_eq!(painted.data.len(), judged.data.len());
     let largest = judged.data.iter().fold(1e-3, |m: f64, v| m.max(v.abs()));
     let off = painted.data.iter().zip(&judged.data);
     let off = off.map(|(&a, b)| (f64::from(a) - b).abs());
     // Not a number must not pass for nothing.
     off.fold(0.0, |most: f64, off| if off <= most { most } else { off }) / largest
+}
+
+/// Maps for a graph that is handed some.
+fn given(graph: &Graph, (width, height): (usize, usize)) -> Vec<Tensor> {
+    let map = |(input, channels): (usize, usize)| {
+        let shape = Shape::new(channels, height, width);
+        let value = |i: usize| ((i * 37 + input * 11) % 101) as f32 / 50.0 - 1.0;
+        Tensor {
+            shape,
+            data: (0..shape.len()).map(value).collect(),
+        }
+    };
+    graph.inputs().map(map).collect()
+}
+
+/// As [`error`], of a graph that is handed maps.
+fn error_on_maps(
+    backend: &CpuBackend,
+    network: &Arc<Network>,
+    size: (usize, usize),
+    variant: Variant,
+) -> f64 {
+    let mode = Mode::new(variant, Precision::Fp32);
+    let spec = SessionSpec::single(size.0, size.1, mode);
+    let mut session = backend.open(network, &spec).expect("a session");
+    let maps = given(network.graph(), size);
+    let inspected = session.inspect().expect("a look into it");
+    let made = inspected.run_maps(&maps).expect("a run");
+    let doubled = maps.iter().map(|map| Map {
+        channels: map.shape.channels,
+        height: map.shape.height,
+        width: map.shape.width,
+        data: map.data.iter().map(|&v| f64::from(v)).collect(),
+    });
+    let judged = oracle::judge_maps(network, &doubled.collect::<Vec<_>>()).expect("a run");
+    largest_error(&made, &judged)
 }
 
 /// One line for every node.
@@ -72,6 +118,21 @@ proptest! {
         let error = error(&backend, &network, &photo(PHOTOS[size]), variant);
         prop_assert!(error < TOLERANCE, "{variant} {:?} {error}\n{}", PHOTOS[size], described(&graph));
     }
+
+    #[test]
+    fn any_graph_on_maps_is_computed(
+        numbers in prop::collection::vec(any::<u16>(), 60..160),
+        size in 0usize..PHOTOS.len(),
+        steps in 0usize..8,
+        is_fused in any::<bool>(),
+    ) {
+        let variant = if is_fused { Variant::Fused } else { Variant::Baseline };
+        let graph = random_graph_on_maps(&numbers, PHOTOS[size], steps);
+        let network = Arc::new(Network::random(graph.clone(), 5).expect("all weights"));
+        let backend = CpuBackend::new(Some(1)).expect("a thread");
+        let error = error_on_maps(&backend, &network, PHOTOS[size], variant);
+        prop_assert!(error < TOLERANCE, "{variant} {:?} {error}\n{}", PHOTOS[size], described(&graph));
+    }
 }
 
 /// The photo of the fixed graphs; its sides can be divided.
@@ -94,13 +155,14 @@ fn fixed_graphs(photo: (usize, usize)) -> impl Iterator<Item = Graph> {
 #[test]
 fn every_operation_is_among_the_fixed_graphs() {
     let mut seen = BTreeSet::new();
-    for graph in fixed_graphs(FIXED) {
+    let on_maps = Growing::on_maps(FIXED, &[4]).graph;
+    for graph in fixed_graphs(FIXED).chain([on_maps]) {
         for node in graph.nodes() {
             let kind = format!("{:?}", discriminant(&node.op));
             seen.insert(kind);
         }
     }
-    assert_eq!(seen.len(), 26, "{seen:?}");
+    assert_eq!(seen.len(), 27, "{seen:?}");
 }
 
 #[test]
@@ -178,6 +240,37 @@ fn channels_that_are_only_stored_reach_nothing() {
         let error = error(&backend, &network, &photo((9, 7)), variant);
         assert!(error < TOLERANCE, "{variant}: {error}");
     }
+}
+
+#[test]
+fn a_session_refuses_what_its_network_does_not_read() {
+    let backend = CpuBackend::new(Some(1)).expect("a thread");
+    let mode = Mode::new(Variant::Fused, Precision::Fp32);
+    let spec = SessionSpec::single(FIXED.0, FIXED.1, mode);
+    let open = |graph: Graph| {
+        let network = Arc::new(Network::random(graph, 4).expect("all weights"));
+        backend.open(&network, &spec).expect("a session")
+    };
+    let on_maps = Growing::on_maps(FIXED, &[5, 2]).graph;
+    let maps = given(&on_maps, FIXED);
+    let mut session = open(on_maps);
+    let session = session.inspect().expect("a look into it");
+    let error = session.run_maps(&maps[..1]).expect_err("one is missing");
+    let text =
+        "this session runs on maps of 5 x 12 x 18 and 2 x 12 x 18, and gets a map of 5 x 12 x 18";
+    assert_eq!(error.to_string(), text);
+    let photo = photo(FIXED);
+    let refused = |error: BackendError| matches!(error, BackendError::WrongInputs { .. });
+    assert!(refused(
+        session.run_tensor(&photo, None).expect_err("a photo")
+    ));
+    let mut painted = photo.clone();
+    let control = RunControl::default();
+    let error = session.paint(&photo, &mut painted, &control);
+    assert!(refused(error.expect_err("a photo")));
+    let mut session = open(Growing::new(FIXED).finished());
+    let session = session.inspect().expect("a look into it");
+    assert!(refused(session.run_maps(&maps).expect_err("no photo")));
 }
 
 #[test]

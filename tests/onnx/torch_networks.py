@@ -186,7 +186,7 @@ def pixel_shuffle_crd():
     return shuffled(nn.Conv2d(3, 12, 2, 2), 12)
 
 
-@network(13, multiple=2, input="0..1", output="0..1", outcome="run_or_refuse")
+@network(13, multiple=2, input="0..1", output="0..1")
 def pixel_unshuffle_reshape():
     """Pixel unshuffle as Reshape, Transpose, Reshape of sizes that are computed from Shape; DepthToSpace CRD."""
     return shuffled(nn.PixelUnshuffle(2), 12)
@@ -339,7 +339,7 @@ def animegan2_like():
     return animegan(instance)
 
 
-@network(12, input="-1..1", output="-1..1", output_known="graph", outcome="run_or_refuse")
+@network(12, input="-1..1", output="-1..1", output_known="graph")
 def animegan2_group_norm():
     """AnimeGANv2-like with the norm that is published: GroupNorm with one group, as Reshape,
     InstanceNormalization, Reshape, Mul, Add."""

@@ -3,7 +3,7 @@
 //! Goes through the plan's steps one by one and copies the maps before and after each. A fused layer gives
 //! three records: the residual stream that it keeps, its convolution, and the statistics of its sums.
 
-use super::session::{CpuSession, PictureTarget, Progress, Shared};
+use super::session::{CpuSession, Given, PictureTarget, Progress, Shared};
 use crate::{
     backend::{
         BackendError, RunControl,
@@ -38,7 +38,7 @@ impl CpuSession {
         fill: Option<Fill>,
         seen: &mut dyn FnMut(KernelRecord),
     ) -> Result<(), BackendError> {
-        BackendError::check_size(photo, self.plan.photo)?;
+        self.check_photo(photo)?;
         let extended = self.extended(photo);
         let seen_photo = extended.as_ref().unwrap_or(photo);
         let mut output = Tensor::zeros(Shape::new(3, photo.height(), photo.width()));
@@ -55,7 +55,7 @@ impl CpuSession {
             let reading = self.reading(&step.op, seen_photo);
             let base = Shared(self.arena_mut().as_mut_ptr());
             let progress = Progress::of_one_step(&control);
-            self.execute(base, seen_photo.rgba(), target, &progress, &step.op);
+            self.execute(base, Given::photo(seen_photo), target, &progress, &step.op);
             let Some(Reading {
                 work,
                 read,

@@ -32,7 +32,7 @@ use crate::{
             stored_inputs,
         },
     },
-    tensor::{Shape, Tensor},
+    tensor::{Shape, Tensor, maps_in_words},
     timing::{RunTiming, StepTiming},
 };
 
@@ -103,6 +103,25 @@ impl Shared {
     pub(super) unsafe fn slice<'a>(self, offset: usize, len: usize) -> &'a [f32] {
         // SAFETY: the caller's promise.
         unsafe { std::slice::from_raw_parts(self.0.add(offset), len) }
+    }
+}
+
+/// What a run reads.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'a> {
+    /// The photo's RGBA, of the size to which it is extended; nothing where maps are handed in.
+    pub(super) photo: &'a [u8],
+    /// The maps that are handed in.
+    pub(super) maps: &'a [Tensor],
+}
+
+impl<'a> Given<'a> {
+    /// A photo alone.
+    pub(super) fn photo(photo: &'a Frame) -> Self {
+        Self {
+            photo: photo.rgba(),
+            maps: &[],
+        }
     }
 }
 
@@ -213,7 +232,7 @@ impl CpuSession {
     /// Runs every step.
     fn run_steps(
         &mut self,
-        photo: &[u8],
+        given: Given<'_>,
         target: PictureTarget,
         control: &RunControl,
         mut tap: Option<NormTap<'_>>,
@@ -236,7 +255,7 @@ impl CpuSession {
                 tap(name, self.normalised(&plan.maps[map], Some(&norm)));
             }
             let started = Instant::now();
-            self.execute(base, photo, target, &progress, &step.op);
+            self.execute(base, given, target, &progress, &step.op);
             let tapped = match step.op {
                 CpuOp::Fused { conv, to, .. } => to.map(|map| (conv, map, true)),
                 CpuOp::Normalise { conv, map } => Some((conv, map, false)),
@@ -271,13 +290,14 @@ impl CpuSession {
     pub(super) fn execute(
         &mut self,
         base: Shared,
-        photo: &[u8],
+        given: Given<'_>,
         target: PictureTarget,
         progress: &Progress<'_>,
         op: &CpuOp,
     ) {
+        let photo = given.photo;
         match *op {
-            CpuOp::General(ref op) => self.general(base, photo, target, progress, op),
+            CpuOp::General(ref op) => self.general(base, given, target, progress, op),
             CpuOp::Fused {
                 conv,
                 algorithm,
@@ -325,20 +345,32 @@ impl CpuSession {
         control: &RunControl,
     ) -> Result<RunTiming, BackendError> {
         let started = Instant::now();
-        BackendError::check_size(input, self.plan.photo)?;
+        self.check_photo(input)?;
         BackendError::check_size(output, self.plan.photo)?;
         // Carries alpha through; the colours are overwritten by the last step.
         output.rgba_mut().copy_from_slice(input.rgba());
         let extended = self.extended(input);
-        let photo = extended.as_ref().unwrap_or(input).rgba();
+        let given = Given::photo(extended.as_ref().unwrap_or(input));
         let target = PictureTarget {
             rgba: output.rgba_mut().as_mut_ptr(),
             floats: std::ptr::null_mut(),
         };
         // The pool is entered once for all steps: entering it for each step would wake the workers each time.
         let pool = self.pool.clone();
-        pool.install(|| self.run_steps(photo, target, control, None))?;
+        pool.install(|| self.run_steps(given, target, control, None))?;
         Ok(RunTiming::host(started.elapsed().as_secs_f64() * 1e3))
+    }
+
+    /// Refuses a photo of another size, or one for a network that reads maps.
+    pub(super) fn check_photo(&self, photo: &Frame) -> Result<(), BackendError> {
+        let inputs = self.plan.inputs();
+        if !inputs.is_empty() {
+            return Err(BackendError::WrongInputs {
+                needed: maps_in_words(&inputs),
+                got: "a photo".to_owned(),
+            });
+        }
+        BackendError::check_size(photo, self.plan.photo)
     }
 
     /// The photo, extended to the right and below by repeated reflection where a side is too short
@@ -416,15 +448,40 @@ impl InspectSession for CpuSession {
         input: &Frame,
         tap: Option<NormTap<'_>>,
     ) -> Result<Tensor, BackendError> {
-        BackendError::check_size(input, self.plan.photo)?;
+        self.check_photo(input)?;
         let mut output = Tensor::zeros(Shape::new(3, input.height(), input.width()));
         let extended = self.extended(input);
-        let photo = extended.as_ref().unwrap_or(input).rgba();
+        let given = Given::photo(extended.as_ref().unwrap_or(input));
         let target = PictureTarget {
             rgba: std::ptr::null_mut(),
             floats: output.data.as_mut_ptr(),
         };
-        self.run_steps(photo, target, &RunControl::default(), tap)?;
+        self.run_steps(given, target, &RunControl::default(), tap)?;
+        Ok(output)
+    }
+
+    fn run_maps(&mut self, inputs: &[Tensor]) -> Result<Tensor, BackendError> {
+        let given: Vec<Shape> = inputs.iter().map(|map| map.shape).collect();
+        let needed = self.plan.inputs();
+        let made = self.plan.steps.last().map(|step| step.output);
+        let Some(made) = made.filter(|_| !needed.is_empty() && needed == given) else {
+            let needed = match needed.as_slice() {
+                [] => "a photo".to_owned(),
+                all => maps_in_words(all),
+            };
+            let got = maps_in_words(&given);
+            return Err(BackendError::WrongInputs { needed, got });
+        };
+        let mut output = Tensor::zeros(made);
+        let target = PictureTarget {
+            rgba: std::ptr::null_mut(),
+            floats: output.data.as_mut_ptr(),
+        };
+        let given = Given {
+            photo: &[],
+            maps: inputs,
+        };
+        self.run_steps(given, target, &RunControl::default(), None)?;
         Ok(output)
     }
 

@@ -14,9 +14,10 @@ mod tokens;
 
 use crate::{
     frame::Frame,
-    graph::{Conv, Graph, Node, NodeId, Op},
+    graph::{Conv, Graph, GraphError, Node, NodeId, Op},
     mode::{Mode, Variant},
     network::{Network, Weights},
+    tensor::Shape,
 };
 
 pub use rounding::Rounding;
@@ -86,6 +87,27 @@ pub fn judge_rounded(network: &Network, photo: &Frame, mode: Mode, bias_apart: b
     run(network, photo, rounding)
 }
 
+/// Runs a network that reads maps instead of a photo ([`Graph::inputs`]): the map of its last node.
+///
+/// # Errors
+/// [`GraphError::Given`] for other maps than the network reads, and [`GraphError::Shapes`] where it does not run at
+/// their size.
+pub fn judge_maps(network: &Network, maps: &[Map]) -> Result<Map, GraphError> {
+    let shapes: Vec<Shape> = (maps.iter())
+        .map(|map| Shape::new(map.channels, map.height, map.width))
+        .collect();
+    let interpreter = Interpreter {
+        graph: network.graph(),
+        weights: network.weights(),
+        given: Given::Maps(maps),
+        rounding: Rounding::none(Variant::Baseline),
+        size: network.graph().size_on_maps(&shapes)?,
+    };
+    let mut made = Map::default();
+    interpreter.walk(|_, map| made = map.clone());
+    Ok(made)
+}
+
 fn run(network: &Network, photo: &Frame, rounding: Rounding) -> Judgement {
     let interpreter = Interpreter::new(network.graph(), network.weights(), photo, rounding);
     let mut judgement = Judgement {
@@ -103,13 +125,20 @@ fn run(network: &Network, photo: &Frame, rounding: Rounding) -> Judgement {
     judgement
 }
 
-/// Computes a graph's nodes for one photo.
+/// What a graph runs on.
+#[derive(Clone, Copy)]
+enum Given<'a> {
+    Photo(&'a Frame),
+    Maps(&'a [Map]),
+}
+
+/// Computes a graph's nodes for one photo, or for maps.
 pub struct Interpreter<'a> {
     graph: &'a Graph,
     weights: &'a Weights,
-    photo: &'a Frame,
+    given: Given<'a>,
     rounding: Rounding,
-    /// Rows and columns of the photo, once sides that are too short for the graph's reflections are
+    /// Rows and columns of the photo, or of the maps, once sides that are too short for the graph's reflections are
     /// extended.
     size: (usize, usize),
 }
@@ -125,7 +154,7 @@ impl<'a> Interpreter<'a> {
         Self {
             graph,
             weights,
-            photo,
+            given: Given::Photo(photo),
             rounding,
             size: sizes::extended(graph, (photo.height(), photo.width())),
         }
@@ -161,7 +190,17 @@ impl<'a> Interpreter<'a> {
         let own = self.weights.of(&node.name);
         let stored = |map: Map| map.each(|v| self.rounding.stored(v));
         match node.op {
-            Op::Photo => levels(self.photo, self.size),
+            Op::Photo => match self.given {
+                Given::Photo(photo) => levels(photo, self.size),
+                Given::Maps(_) => Map::default(),
+            },
+            Op::Input { .. } => match self.given {
+                Given::Photo(_) => Map::default(),
+                Given::Maps(maps) => {
+                    let before = self.graph.inputs().take_while(|(input, _)| *input < id);
+                    maps[before.count()].clone()
+                }
+            },
             Op::Pad { mode, sides } => operations::pad(inputs[0], mode, sides),
             Op::Sized(_) => inputs[0].clone(),
             Op::PadSame {
@@ -238,7 +277,10 @@ impl<'a> Interpreter<'a> {
             }
             Op::Upsample => upsample(inputs[0]),
             // Clamping and rounding are the judgement's, so that differences stay visible.
-            Op::Picture => crop(inputs[0], self.photo.height(), self.photo.width()),
+            Op::Picture => match self.given {
+                Given::Photo(photo) => crop(inputs[0], photo.height(), photo.width()),
+                Given::Maps(_) => inputs[0].clone(),
+            },
         }
     }
 

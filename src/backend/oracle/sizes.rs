@@ -60,6 +60,7 @@ fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
         // Queries decide; keys may be of another map.
         Op::Attention { .. } => first,
         Op::Photo
+        | Op::Input { .. }
         | Op::InstanceNorm { .. }
         | Op::LayerNorm { .. }
         | Op::Positions

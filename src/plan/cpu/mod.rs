@@ -17,7 +17,7 @@ use crate::{
     tensor::Shape,
 };
 
-use general::{GeneralBuilder, GeneralParts};
+use general::{GeneralBuilder, GeneralOp, GeneralParts};
 pub use operations::{Algorithm, ConvId, CpuOp, Gather};
 pub use staging::{Staging, TILE_SLACK};
 use steps::Builder;
@@ -178,6 +178,16 @@ impl CpuPlan {
         }
         plan.arena_len = arena_len;
         Ok(plan)
+    }
+
+    /// The maps that are handed in, in order; none of a network that reads a photo.
+    pub fn inputs(&self) -> Vec<Shape> {
+        let steps = self.steps.iter();
+        let inputs = steps.filter(|step| {
+            let loads = |op: &GeneralOp| matches!(op, GeneralOp::LoadMap { .. });
+            matches!(&step.op, CpuOp::General(op) if loads(op))
+        });
+        inputs.map(|step| step.output).collect()
     }
 
     /// Scratch of packing the weights, before the session's other memory is taken, in f32: each worker

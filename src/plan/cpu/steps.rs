@@ -186,7 +186,8 @@ impl<'a> Builder<'a> {
                 self.reads(&[from]);
                 self.step(id, "store", CpuOp::Store { from }, 0, 2 * shape.len());
             }
-            Op::Sized(_)
+            Op::Input { .. }
+            | Op::Sized(_)
             | Op::PadSame { .. }
             | Op::ConvTranspose2d { .. }
             | Op::LayerNorm { .. }

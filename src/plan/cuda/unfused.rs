@@ -158,7 +158,8 @@ impl Builder<'_> {
                 self.plain_step(layer, "store_picture", op, grid, read, photo.0 * photo.1);
                 None
             }
-            Op::Sized(_)
+            Op::Input { .. }
+            | Op::Sized(_)
             | Op::PadSame { .. }
             | Op::ConvTranspose2d { .. }
             | Op::LayerNorm { .. }

@@ -20,7 +20,7 @@ use std::{
     fmt,
 };
 
-use crate::models;
+use crate::{models, network::Network};
 
 use super::{
     Budget, Checkpoint, Family, PixelChoice, WeightsError,
@@ -41,6 +41,19 @@ pub fn read(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
         &Budget::for_file(bytes.len()),
         PixelChoice::default(),
     )
+}
+
+/// Reads a network that makes one map of one map of any values and channels, both 1 x channels x height x width, from
+/// the bytes of an ONNX file. Pictures are read by [`read`], which knows what their values mean.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_on_map(bytes: &[u8]) -> Result<Network, WeightsError> {
+    let budget = Budget::for_file(bytes.len());
+    let model = OnnxFile::parse(bytes, &budget)?;
+    let graph = model.graph()?;
+    check_opset(&model.0)?;
+    network::read_on_map(&model.0, graph, &budget)
 }
 
 /// As [`read`], drawing on `budget`.

@@ -17,7 +17,7 @@ pub mod winograd;
 
 use super::{
     kernels::KernelSet,
-    session::{CpuSession, PictureTarget, Progress, Shared},
+    session::{CpuSession, Given, PictureTarget, Progress, Shared},
     statistics,
 };
 use crate::plan::cpu::{
@@ -62,7 +62,9 @@ fn tasks(run: &Run<'_>, op: &GeneralOp) -> usize {
             ref attention, to, ..
         } => attention.tasks(rows(to) * run.maps[to].shape.width),
         GeneralOp::Store { .. } => run.picture.0,
+        GeneralOp::StoreMap { from } => rows(from),
         GeneralOp::Load { to }
+        | GeneralOp::LoadMap { to, .. }
         | GeneralOp::Pointwise { to, .. }
         | GeneralOp::Combine { to, .. }
         | GeneralOp::Index { to, .. }
@@ -163,6 +165,7 @@ unsafe fn task(
                 to,
             } => (kernels.general.pool)(run, (pool, pooling), from, to, y),
             GeneralOp::Load { to } => moves::load(run, to, y),
+            GeneralOp::LoadMap { input, to } => moves::load_map(run, input, to, y),
             GeneralOp::Index { index, from, to } => moves::index(run, index, from, to, y),
             GeneralOp::Concat { ref from, to } => moves::concat(run, from, to, y),
             GeneralOp::Channels { first, from, to } => moves::channels(run, first, from, to, y),
@@ -176,6 +179,7 @@ unsafe fn task(
                 moves::space_to_depth(run, block, from, to, y);
             }
             GeneralOp::Store { from } => moves::store(run, from, y),
+            GeneralOp::StoreMap { from } => moves::store_map(run, from, y),
         }
     }
 }
@@ -246,7 +250,7 @@ impl CpuSession {
     pub(super) fn general(
         &self,
         base: Shared,
-        photo: &[u8],
+        given: Given<'_>,
         target: PictureTarget,
         progress: &Progress<'_>,
         op: &GeneralOp,
@@ -256,7 +260,7 @@ impl CpuSession {
             maps: &self.plan.maps,
             parts: &self.plan.general,
             weights: &self.general_weights,
-            photo,
+            given,
             rgba: target.rgba,
             floats: target.floats,
             picture: self.plan.photo,

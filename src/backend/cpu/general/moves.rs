@@ -5,6 +5,7 @@ use super::run::{Run, constant, source};
 use crate::{
     graph::{BlockOrder, PadMode},
     plan::cpu::{MapId, general::Index},
+    tensor::Shape,
 };
 
 /// A row of the photo as a map.
@@ -16,11 +17,49 @@ pub unsafe fn load(run: &Run<'_>, to: MapId, y: usize) {
     let bytes = 4 * map.shape.width;
     // SAFETY: the caller's promise.
     let row = unsafe { run.row_mut(to, y) };
-    let rgba = run.photo[y * bytes..(y + 1) * bytes].chunks_exact(4);
+    let rgba = run.given.photo[y * bytes..(y + 1) * bytes].chunks_exact(4);
     for (pixel, rgba) in row.chunks_exact_mut(map.stored_channels).zip(rgba) {
         pixel.fill(0.0);
         for (value, &level) in pixel.iter_mut().zip(&rgba[..3]) {
             *value = f32::from(level);
+        }
+    }
+}
+
+/// A row of a map that is handed in.
+///
+/// # Safety
+/// The row belongs to the caller's task.
+pub unsafe fn load_map(run: &Run<'_>, input: usize, to: MapId, y: usize) {
+    let stored = run.maps[to].stored_channels;
+    let given = &run.given.maps[input];
+    // SAFETY: the caller's promise.
+    let row = unsafe { run.row_mut(to, y) };
+    for (x, pixel) in row.chunks_exact_mut(stored).enumerate() {
+        pixel.fill(0.0);
+        for (c, value) in pixel[..given.shape.channels].iter_mut().enumerate() {
+            *value = given.at(c, y, x);
+        }
+    }
+}
+
+/// A row of the map that is handed out.
+///
+/// # Safety
+/// The row belongs to the caller's task; the run's floats are as many as the map has values.
+pub unsafe fn store_map(run: &Run<'_>, from: MapId, y: usize) {
+    let map = run.maps[from];
+    let Shape {
+        channels,
+        height,
+        width,
+    } = map.shape;
+    // SAFETY: no task of the step writes the map.
+    let row = unsafe { run.row(from, y) };
+    for (x, pixel) in row.chunks_exact(map.stored_channels).enumerate() {
+        for (c, &value) in pixel[..channels].iter().enumerate() {
+            // SAFETY: inside the map that is handed out; the row belongs to this task.
+            unsafe { *run.floats.add((c * height + y) * width + x) = value };
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the tasks of a general plan's steps share: maps, weights, the photo and the picture.
 
-use super::super::{gather, rows::TileSet, simd::At};
+use super::super::{gather, rows::TileSet, session::Given, simd::At};
 use super::weights::GeneralWeights;
 use crate::{
     graph::PadMode,
@@ -23,11 +23,12 @@ pub struct Run<'a> {
     pub parts: &'a GeneralParts,
     /// The same, packed.
     pub weights: &'a GeneralWeights,
-    /// The photo's RGBA, of the size to which it is extended.
-    pub photo: &'a [u8],
+    /// The photo, or the maps that are handed in.
+    pub(in crate::backend::cpu) given: Given<'a>,
     /// RGBA of the picture; alpha is left alone.
     pub rgba: *mut u8,
-    /// Channel-major floats of the picture before clamping, when not null; then no bytes are written.
+    /// Channel-major floats of the picture before clamping, or of the map that is handed out, when not null; then no
+    /// bytes are written.
     pub floats: *mut f32,
     /// Rows and columns of the picture.
     pub picture: (usize, usize),

@@ -66,10 +66,16 @@ impl<'a> GeneralBuilder<'a> {
                 }
             }
         }
+        let no_kernel = |node: NodeId| PlanError::NoKernel {
+            node: graph.nodes()[node].name.clone(),
+        };
         for unit in &units {
-            builder.unit(unit).ok_or_else(|| PlanError::NoKernel {
-                node: graph.nodes()[unit.nodes[0]].name.clone(),
-            })?;
+            let planned = builder.unit(unit);
+            planned.ok_or_else(|| no_kernel(unit.nodes[0]))?;
+        }
+        if let Some(unit) = units.last().filter(|_| graph.is_on_maps()) {
+            let made = builder.hand_out(unit);
+            made.ok_or_else(|| no_kernel(unit.last()))?;
         }
         Ok(builder)
     }
@@ -121,6 +127,20 @@ impl<'a> GeneralBuilder<'a> {
         };
         let flops = attention.flops(shape.height * shape.width);
         self.step(unit, "attention".to_owned(), op, flops, 0);
+        Some(())
+    }
+
+    /// The map that a unit made is the result.
+    fn hand_out(&mut self, unit: &Unit) -> Option<()> {
+        let last = unit.last();
+        let from = self.read(last).filter(|_| !self.is_statistics(last))?;
+        self.step(
+            unit,
+            "hand out".to_owned(),
+            GeneralOp::StoreMap { from },
+            0,
+            0,
+        );
         Some(())
     }
 
@@ -296,6 +316,13 @@ impl<'a> GeneralBuilder<'a> {
                     to: self.write(head),
                 },
             ),
+            // Maps beside a photo, or for a picture, are not handed in by anyone.
+            Op::Input { .. } => {
+                let input = graph.inputs().position(|(input, _)| input == head);
+                let input = input.filter(|_| graph.is_on_maps())?;
+                let to = self.write(head);
+                ("take in", GeneralOp::LoadMap { input, to })
+            }
             Op::Picture => ("store", GeneralOp::Store { from: from? }),
             // The photo, which every other map of the graph is behind.
             Op::Sized(_) => (

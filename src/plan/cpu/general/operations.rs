@@ -163,6 +163,13 @@ pub enum GeneralOp {
         /// Written.
         to: MapId,
     },
+    /// A map that is handed in.
+    LoadMap {
+        /// Its place among those that are.
+        input: usize,
+        /// Written.
+        to: MapId,
+    },
     /// A convolution of any kind, with its bias.
     Conv {
         /// Which.
@@ -290,6 +297,11 @@ pub enum GeneralOp {
     },
     /// The top left of a map, as bytes.
     Store {
+        /// Read.
+        from: MapId,
+    },
+    /// A whole map, as it is handed out.
+    StoreMap {
         /// Read.
         from: MapId,
     },

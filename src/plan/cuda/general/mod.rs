@@ -190,6 +190,8 @@ impl<'p> Planner<'p, '_> {
             Op::SpatialMean => self.reduce(id, ReduceKind::Mean)?,
             Op::SpatialMax => self.reduce(id, ReduceKind::Largest)?,
             Op::Picture => self.picture(id)?,
+            // Only photos are brought to the device.
+            Op::Input { .. } => return Err(self.no_kernel(id)),
         }
         Ok(())
     }

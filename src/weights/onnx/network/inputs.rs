@@ -1,8 +1,8 @@
-//! The picture that a graph reads, and its sides.
+//! The picture that a graph reads, or the map, and its sides.
 
 use super::Layout;
 use crate::{
-    graph::MAX_MAP_SIDE_PX,
+    graph::{MAX_CHANNELS, MAX_MAP_SIDE_PX, Op},
     weights::{
         WeightsError,
         onnx::{
@@ -12,16 +12,19 @@ use crate::{
     },
 };
 
-/// The sides of the picture that a network reads.
+/// What a network reads, and its sides.
 pub(super) struct InputSides {
+    /// A photo or a map.
+    pub(super) op: Op,
     pub(super) layout: Layout,
     /// Rows and columns, where they are fixed.
     pub(super) fixed_size: Option<(usize, usize)>,
 }
 
 /// What the file says about the sides of its picture.
-pub(super) fn sides(picture: &ValueInfo<'_>) -> Result<InputSides, WeightsError> {
+pub(super) fn picture_sides(picture: &ValueInfo<'_>) -> Result<InputSides, WeightsError> {
     let free = || InputSides {
+        op: Op::Photo,
         layout: Layout::channels_first(3),
         fixed_size: None,
     };
@@ -61,10 +64,49 @@ pub(super) fn sides(picture: &ValueInfo<'_>) -> Result<InputSides, WeightsError>
     if batch > 1 || height.max(width) > MAX_MAP_SIDE_PX {
         return Err(odd());
     }
-    let fixed_size = match (height, width) {
-        (0, 0) => None,
-        (0, _) | (_, 0) => return Err(odd()),
-        size => Some(size),
+    Ok(InputSides {
+        op: Op::Photo,
+        layout,
+        fixed_size: fixed_size(height, width).ok_or_else(odd)?,
+    })
+}
+
+/// Rows and columns, where they are fixed; `None` where only one of them is.
+fn fixed_size(height: usize, width: usize) -> Option<Option<(usize, usize)>> {
+    match (height, width) {
+        (0, 0) => Some(None),
+        (0, _) | (_, 0) => None,
+        size => Some(Some(size)),
+    }
+}
+
+/// What the file says about the sides of a map of any numbers: its channels, at least.
+pub(super) fn map_sides(map: &ValueInfo<'_>) -> Result<InputSides, WeightsError> {
+    let tensor = map.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
+    // FLOAT, FLOAT16, DOUBLE, BFLOAT16; 0 where the file does not tell.
+    let tensor = tensor.filter(|tensor| matches!(tensor.elem_type, 0 | 1 | 10 | 11 | 16));
+    let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
+    let dims = shape.map_or(&[][..], |shape| &shape.dim);
+    let sides: Vec<usize> = (dims.iter())
+        .map(|dim| usize::try_from(dim.dim_value).unwrap_or(0))
+        .collect();
+    let sized = match *sides.as_slice() {
+        [0 | 1, channels @ 1..=MAX_CHANNELS, height, width]
+            if height.max(width) <= MAX_MAP_SIDE_PX =>
+        {
+            fixed_size(height, width).map(|size| (channels, size))
+        }
+        _ => None,
     };
-    Ok(InputSides { layout, fixed_size })
+    let Some((channels, fixed_size)) = sized else {
+        return Err(refused(format!(
+            "its input has the sides {}; a map is one of fractions, 1 x channels x height x width",
+            shown(&sides)
+        )));
+    };
+    Ok(InputSides {
+        op: Op::Input { channels },
+        layout: Layout::channels_first(channels),
+        fixed_size,
+    })
 }

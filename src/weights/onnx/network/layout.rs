@@ -184,6 +184,42 @@ impl Layout {
         Some(layout.joined().with_sides_of_one(sizes))
     }
 
+    /// How many groups of neighbouring channels there are, where the second side goes over these and all behind it over
+    /// what is in a group: as norms of groups are written. `None` where every channel is its own.
+    pub(super) fn groups(&self) -> Option<usize> {
+        let [batch, groups, ..] = self.sides.as_slice() else {
+            return None;
+        };
+        match groups.as_slice() {
+            _ if !batch.is_empty() => None,
+            [] => Some(1),
+            [Part::Channel(0)] if !self.is_whole() => self.factors.first().copied(),
+            _ => None,
+        }
+    }
+
+    /// The sides over a map whose blocks of so many rows and columns became channels ([`Op::SpaceToDepth`]
+    /// (crate::graph::Op::SpaceToDepth)): every side of rows, or of columns, also goes over those of a block. `None`
+    /// where channels have too many parts for that.
+    pub(super) fn in_blocks(&self, block: usize) -> Option<Self> {
+        const OF_BLOCK: usize = 2;
+        if self.factors.len() + OF_BLOCK > MAX_FACTORS {
+            return None;
+        }
+        let moved = |part: &Part| match *part {
+            Part::Rows => vec![Part::Rows, Part::Channel(0)],
+            Part::Columns => vec![Part::Columns, Part::Channel(1)],
+            Part::Channel(factor) => vec![Part::Channel(factor + OF_BLOCK)],
+        };
+        let sides = self.sides.iter();
+        Some(Self {
+            factors: [&[block; OF_BLOCK], self.factors.as_slice()].concat(),
+            sides: sides
+                .map(|side| side.iter().flat_map(moved).collect())
+                .collect(),
+        })
+    }
+
     /// Factors that stand behind each other everywhere are one.
     fn joined(mut self) -> Self {
         let mut factor = 0;
@@ -356,6 +392,41 @@ mod tests {
         let shuffled = reshaped(&moved, |(h, w)| vec![1, 3, 2 * h, 2 * w]).expect("pixels");
         assert_eq!(shuffled.blocks(), Some((2, [0, 1, 2])));
         assert_eq!(map.blocks(), None);
+    }
+
+    #[test]
+    fn groups_are_seen() {
+        let map = Layout::channels_first(12);
+        let groups = |lengths: &dyn Fn((usize, usize)) -> Vec<usize>| {
+            reshaped(&map, lengths).and_then(|layout| layout.groups())
+        };
+        assert_eq!(map.groups(), None);
+        assert_eq!(groups(&|(h, w)| vec![1, 4, 3 * h * w]), Some(4));
+        assert_eq!(groups(&|(h, w)| vec![1, 1, 12 * h * w]), Some(1));
+        assert_eq!(groups(&|(h, w)| vec![1, 12, h * w]), None);
+        assert_eq!(groups(&|(h, w)| vec![4, 3, h * w]), None);
+    }
+
+    #[test]
+    fn sides_are_cut_into_blocks() {
+        let map = Layout::channels_first(5);
+        let cut = |(h, w): (usize, usize)| vec![1, 5, h / 2, 2, w / 2, 2];
+        let sizes = [(6, 10), (4, 14)];
+        let lengths = sizes.map(cut);
+        assert_eq!(map.reshaped(&sizes, &lengths), None);
+        let halves = sizes.map(|(h, w)| (h / 2, w / 2));
+        let blocks = map.in_blocks(2).expect("few parts");
+        let blocks = blocks.reshaped(&halves, &lengths).expect("blocks");
+        assert_eq!(blocks.lengths(halves[0]), lengths[0]);
+        // And back: the pixels of the blocks are pixels again.
+        let whole = sizes.map(|(h, w)| vec![1, 5, h, w]);
+        let back = blocks.reshaped(&halves, &whole).expect("pixels");
+        assert_eq!(back.blocks(), Some((2, [2, 0, 1])));
+        // As PyTorch's pixel_unshuffle orders them.
+        let moved = blocks.transposed(&[0, 1, 3, 5, 2, 4]).expect("an order");
+        let deep = halves.map(|(h, w)| vec![1, 20, h, w]);
+        let deep = moved.reshaped(&halves, &deep).expect("a map");
+        assert_eq!(deep.shuffled(), Some(vec![1, 0]));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod inputs;
 mod layout;
 mod norm;
 mod range;
+mod result;
 mod rules;
 mod simplify;
 mod weight_arithmetic;
@@ -31,6 +32,7 @@ use super::{
     tensors::stored,
 };
 use crate::weights::pixels::Pixels;
+use inputs::InputSides;
 use layout::{Axis, Layout};
 
 /// Numbers of pixels of which both sides of the picture may have to be multiples, in the order in which they are tried.
@@ -73,7 +75,7 @@ pub(in crate::weights) struct PictureNetwork {
     pub(in crate::weights) storage: StorageType,
 }
 
-/// Reads the network of a graph.
+/// Reads the picture network of a graph.
 ///
 /// # Errors
 /// [`WeightsError::Graph`] with the first node that no picture network of this program has, or an error that names a
@@ -83,10 +85,47 @@ pub(super) fn read(
     graph: &messages::Graph<'_>,
     budget: &Budget,
 ) -> Result<PictureNetwork, WeightsError> {
+    let picture = needed::the_picture(graph, budget)?;
+    let input = inputs::picture_sides(picture)?;
+    let (reader, last) = read_at_some_size(model, graph, (picture, &input), budget)?;
+    let (pixels, made) = range::pixels(model, picture, &reader, last);
+    Ok(PictureNetwork {
+        input: pixels,
+        output: made,
+        size: match reader.rule {
+            SizeRule::Exactly([height, width]) => Some((height, width)),
+            SizeRule::MultipleOf(_) => None,
+        },
+        storage: reader.storage,
+        network: reader.finish(last)?,
+    })
+}
+
+/// Reads a graph that makes a map of a map, both with channels first and of any channels.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_on_map(
+    model: &messages::Model<'_>,
+    graph: &messages::Graph<'_>,
+    budget: &Budget,
+) -> Result<Network, WeightsError> {
+    let map = needed::the_picture(graph, budget)?;
+    let input = inputs::map_sides(map)?;
+    let (reader, last) = read_at_some_size(model, graph, (map, &input), budget)?;
+    reader.finish(last)
+}
+
+/// Reads a graph at sizes with as few conditions as it allows; the node of its result.
+fn read_at_some_size<'m>(
+    model: &'m messages::Model<'_>,
+    graph: &'m messages::Graph<'m>,
+    (source, input): (&ValueInfo<'m>, &InputSides),
+    budget: &'m Budget,
+) -> Result<(Reader<'m>, NodeId), WeightsError> {
     check_unique(graph.initializer.iter().map(|t| t.name), budget)?;
     let results = graph.node.iter().flat_map(|n| &n.output);
     check_unique(results.copied(), budget)?;
-    let picture = needed::the_picture(graph, budget)?;
     let [result] = graph.output.as_slice() else {
         return Err(refused(format!(
             "it has {} results, a picture network has one",
@@ -94,7 +133,6 @@ pub(super) fn read(
         )));
     };
     let nodes = needed::nodes(graph, result.name, budget)?;
-    let input = inputs::sides(picture)?;
     let stranger = nodes.iter().find(|node| !is_known(node));
     if let Some(node) = stranger {
         let domain = match node.domain {
@@ -106,7 +144,7 @@ pub(super) fn read(
             node.label()
         )));
     }
-    let ends = (picture, result);
+    let ends = (source, result);
     let mut first = None;
     let free = MULTIPLES
         .iter()
@@ -119,24 +157,18 @@ pub(super) fn read(
     for (rule, sizes) in free.chain(fixed) {
         let opset = super::opset(model);
         let mut reader = Reader::new(rule, sizes.clone(), 1, opset, budget);
-        let mut last = reader.read(graph, ends, &nodes, &input.layout);
+        let mut last = reader.read(graph, ends, &nodes, input);
         if let Some(times) = reader.enlarges {
             reader = Reader::new(rule, sizes, times, opset, budget);
-            last = reader.read(graph, ends, &nodes, &input.layout);
+            last = reader.read(graph, ends, &nodes, input);
         }
         match last {
             Ok(last) => {
-                let (pixels, made) = range::pixels(model, picture, &reader, last);
-                return Ok(PictureNetwork {
-                    input: pixels,
-                    output: made,
-                    size: match reader.rule {
-                        SizeRule::Exactly([height, width]) => Some((height, width)),
-                        SizeRule::MultipleOf(_) => None,
-                    },
-                    storage: reader.storage,
-                    network: reader.finish(last)?,
-                });
+                // Photos are extended to where a graph runs; a map is read as it is.
+                let runs_at = |(height, width)| reader.graph.shapes(height, width).is_ok();
+                if input.op == Op::Photo || input.fixed_size.is_none_or(runs_at) {
+                    return Ok((reader, last));
+                }
             }
             Err(error @ WeightsError::TooCostly { .. }) => return Err(error),
             Err(error) if !reader.scope.depends_on_size.get() => return Err(error),
@@ -254,31 +286,31 @@ impl<'m> Reader<'m> {
     fn read(
         &mut self,
         graph: &'m messages::Graph<'_>,
-        (picture, result): (&ValueInfo<'m>, &ValueInfo<'m>),
+        (source, result): (&ValueInfo<'m>, &ValueInfo<'m>),
         nodes: &[&'m Node<'m>],
-        layout: &Layout,
+        input: &InputSides,
     ) -> Result<NodeId, WeightsError> {
         let budget = self.budget();
         for tensor in &graph.initializer {
             let value = self.scope.tensor(stored(tensor.name, tensor, budget)?)?;
             budget.insert(&mut self.scope.values, tensor.name, value)?;
         }
-        let mut photo = self.add(Op::Photo, &[], None)?;
+        let mut first = self.add(input.op, &[], None)?;
         if self.rule != SizeRule::MultipleOf(1) {
-            photo = self.add(Op::Sized(self.rule), &[photo], None)?;
+            first = self.add(Op::Sized(self.rule), &[first], None)?;
         }
         if self.times > 1 {
             let smaller = Op::AveragePool {
                 pool: Pool::blocks(self.times),
                 counts_padding: false,
             };
-            photo = self.add(smaller, &[photo], None)?;
+            first = self.add(smaller, &[first], None)?;
         }
         let start = MapValue {
-            node: photo,
-            layout: layout.clone(),
+            node: first,
+            layout: input.layout.clone(),
         };
-        budget.insert(&mut self.scope.values, picture.name, Value::Map(start))?;
+        budget.insert(&mut self.scope.values, source.name, Value::Map(start))?;
         for node in nodes {
             // An operator looks at every input and a few times at every attribute.
             budget.steps(1 + 2 * node.input.len() + 8 * node.attribute.len())?;
@@ -292,7 +324,13 @@ impl<'m> Reader<'m> {
             return Err(refused("its result does not depend on the picture"));
         };
         let made = made.clone();
-        self.the_result(&made)
+        match input.op {
+            Op::Photo => self.the_picture(&made),
+            _ => {
+                let makes = |node: &&&Node<'_>| node.output.contains(&result.name);
+                self.the_map(&made, nodes.iter().find(makes).copied())
+            }
+        }
     }
 
     fn budget(&self) -> &'m Budget {
@@ -331,20 +369,19 @@ impl<'m> Reader<'m> {
         let mut shapes = Vec::new();
         for (probe, &size) in self.sizes.iter().enumerate() {
             let given: Vec<Shape> = inputs.iter().map(|&id| self.shapes[id][probe]).collect();
-            let sides = |s: &Shape| format!("{} x {} x {}", s.channels, s.height, s.width);
             let shape = op.shape(&given, size).ok_or_else(|| {
                 self.scope.of_size(refused(format!(
                     "{name} cannot read maps of {}",
                     given
                         .iter()
                         .take(4)
-                        .map(sides)
+                        .map(Shape::to_string)
                         .collect::<Vec<_>>()
                         .join(" and ")
                 )))
             })?;
             if shape.height.min(shape.width).min(shape.channels) == 0 {
-                return Err(refused(format!("{name} makes a map of {}", sides(&shape))));
+                return Err(refused(format!("{name} makes a map of {shape}")));
             }
             shapes.push(shape);
         }
@@ -419,48 +456,6 @@ impl<'m> Reader<'m> {
         })?;
         let maps = rule(self, node)?;
         Ok(maps.into_iter().map(Value::Map).collect())
-    }
-
-    /// The node of the result, which must be a picture.
-    fn the_result(&mut self, made: &MapValue) -> Result<NodeId, WeightsError> {
-        let axes: Vec<Axis> = (0..made.layout.sides.len())
-            .map(|side| made.layout.axis(side))
-            .collect();
-        let is_picture = matches!(
-            axes.as_slice(),
-            [Axis::One, Axis::Channels, Axis::Rows, Axis::Columns]
-                | [Axis::Channels, Axis::Rows, Axis::Columns]
-                | [Axis::One, Axis::Rows, Axis::Columns, Axis::Channels]
-                | [Axis::Rows, Axis::Columns, Axis::Channels]
-        );
-        let lengths = self.lengths(made);
-        let shown = super::shown(lengths.first().map_or(&[][..], Vec::as_slice));
-        if !is_picture || self.channels(made.node) != 3 {
-            return Err(refused(format!(
-                "its output has the sides {shown}, a picture has 3 channels, height and width"
-            )));
-        }
-        let sizes = || self.shapes[made.node].iter().zip(&self.sizes);
-        let enlarges = |times: usize| {
-            let is_so =
-                |made: usize, photo: usize| made >= times * photo && made < 2 * times * photo;
-            sizes().all(|(shape, &(h, w))| is_so(shape.height, h) && is_so(shape.width, w))
-        };
-        let Some((shape, &(rows, columns))) = sizes().max_by_key(|(_, (rows, _))| rows) else {
-            return Ok(made.node);
-        };
-        if enlarges(1) {
-            return Ok(made.node);
-        }
-        let times = shape.height / rows;
-        if (2..=MAX_TIMES).contains(&times) && enlarges(times) {
-            self.enlarges = Some(times);
-        }
-        Err(self.scope.of_size(refused(format!(
-            "of a picture of {columns} x {rows} pixels it makes one of {} x {}; a style's has the same size or is 2 \
-             to {MAX_TIMES} times as large",
-            shape.width, shape.height
-        ))))
     }
 
     /// The network up to `last`.

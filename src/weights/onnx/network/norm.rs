@@ -1,9 +1,9 @@
 //! Instance norm that is spelled out in nodes, in the spellings that exporters and hand-written layers use: found by
-//! looking back from the product or quotient that ends it.
+//! looking back from the product or quotient that ends it. And norms as operations of the graph.
 
 use super::{Held, MapValue, NodeId, Reader};
 use crate::{
-    graph::{Arithmetic, Function, Op},
+    graph::{Arithmetic, Conv, Function, Op},
     network::NodeWeights,
     weights::WeightsError,
 };
@@ -96,5 +96,85 @@ impl Reader<'_> {
             &[x, statistics],
             Some(Held::Own(weights)),
         )
+    }
+
+    /// The norm of groups of neighbouring channels, all of a group by one mean and one variance; scale and shift by
+    /// channel. The statistics of single channels do not tell those of a group, which are computed apart.
+    pub(super) fn group_norm(
+        &mut self,
+        x: NodeId,
+        groups: usize,
+        eps: f64,
+        scale: Vec<f32>,
+        shift: Vec<f32>,
+    ) -> Result<NodeId, WeightsError> {
+        let channels = self.channels(x);
+        if groups == channels {
+            return self.instance_norm(x, eps, scale, shift);
+        }
+        // The time of small convolutions is that of the layer in front.
+        let layer = self.layer.clone();
+        let product = Op::Combine(Arithmetic::Product);
+        let mean = self.group_means(x, groups, 0.0)?;
+        let mean = self.by_group(mean, channels)?;
+        let centred = self.add(Op::Combine(Arithmetic::Difference), &[x, mean], None)?;
+        let square = self.add(product, &[centred, centred], None)?;
+        // A file holds it in single precision.
+        let variance = self.group_means(square, groups, eps as f32)?;
+        let deviation = self.add(Op::Function(Function::Sqrt), &[variance], None)?;
+        let inverse = self.add(Op::Function(Function::Reciprocal), &[deviation], None)?;
+        let inverse = self.by_group(inverse, channels)?;
+        let normed = self.add(product, &[centred, inverse], None)?;
+        self.budget().bytes(2 * size_of_val(scale.as_slice()))?;
+        let weights = NodeWeights {
+            weight: scale,
+            bias: shift,
+        };
+        let normed = self.add(Op::Affine, &[normed], Some(Held::Own(weights)))?;
+        self.layer = layer;
+        Ok(normed)
+    }
+
+    /// The mean of every group of a map's channels, and something added to it: one value for each group.
+    fn group_means(&mut self, x: NodeId, groups: usize, plus: f32) -> Result<NodeId, WeightsError> {
+        let channels = self.channels(x);
+        let means = self.add(Op::SpatialMean, &[x], None)?;
+        let conv = Conv {
+            groups,
+            ..Conv::square(channels, groups, 1, 1)
+        };
+        let share = groups as f32 / channels as f32;
+        self.small_conv(conv, means, share, plus)
+    }
+
+    /// One value for each group as one for each channel; a single value stands for all by itself.
+    fn by_group(&mut self, values: NodeId, channels: usize) -> Result<NodeId, WeightsError> {
+        let groups = self.channels(values);
+        if groups == 1 {
+            return Ok(values);
+        }
+        let conv = Conv {
+            groups,
+            ..Conv::square(groups, channels, 1, 1)
+        };
+        self.small_conv(conv, values, 1.0, 0.0)
+    }
+
+    /// A convolution of single values whose weights are all alike.
+    fn small_conv(
+        &mut self,
+        conv: Conv,
+        from: NodeId,
+        weight: f32,
+        bias: f32,
+    ) -> Result<NodeId, WeightsError> {
+        let count = conv.in_channels / conv.groups * conv.out_channels;
+        let floats = count + conv.out_channels;
+        self.budget().bytes(floats * size_of::<f32>())?;
+        let weights = NodeWeights {
+            weight: vec![weight; count],
+            bias: vec![bias; conv.out_channels],
+        };
+        self.add(Op::Conv2d(conv), &[from], Some(Held::Own(weights)))
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     weights::{Budget, WeightsError},
 };
 
-/// The network of a graph up to `last`, whose map is the picture.
+/// The network of a graph up to `last`, whose map is the picture; or the result, where maps are handed in.
 pub(super) fn network(
     graph: Graph,
     mut weights: Vec<Option<NodeWeights>>,
@@ -69,6 +69,10 @@ pub(super) fn network(
         if let Some(own) = weights[id].take() {
             budget.insert(&mut all, node.name.clone(), own)?;
         }
+    }
+    if made.is_on_maps() {
+        let all: Weights = all.into_iter().collect();
+        return Ok(Network::new(made, all)?);
     }
     let layer = made
         .nodes()

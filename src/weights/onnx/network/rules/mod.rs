@@ -35,6 +35,7 @@ pub(super) fn rule(operator: &str) -> Option<Rule> {
         "Gelu" => functions::gelu,
         "Gemm" | "MatMul" => convolution::product,
         "GlobalAveragePool" | "GlobalMaxPool" | "ReduceMax" | "ReduceMean" => pools::reduce,
+        "GroupNormalization" => norms::group_norm,
         "InstanceNormalization" => norms::instance_norm,
         "Pad" => moves::pad,
         "PRelu" => functions::prelu,

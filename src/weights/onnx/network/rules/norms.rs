@@ -1,27 +1,82 @@
 //! Norms as one node.
 
-use super::{MapValue, Reader};
+use super::{MapValue, NodeId, Reader};
 use crate::weights::{
     WeightsError,
     onnx::{messages::Node, refused},
 };
 
-/// Instance norm by the picture's own statistics.
+/// Instance norm by the picture's own statistics, and the norm of groups of channels that is written with it.
 pub(super) fn instance_norm<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let x = reader.map(node, 0)?;
+    let eps = epsilon(node)?;
+    let normed = if let Some(groups) = x.layout.groups() {
+        let values = [1, 2].map(|index| reader.values_of_groups(node, index, (x.node, groups)));
+        let [scale, shift] = values;
+        reader.group_norm(x.node, groups, eps, scale?, shift?)?
+    } else {
+        let id = reader.planes(node, &x)?;
+        let count = reader.channels(id);
+        let scale = reader.list_at(node, 1, count)?;
+        let shift = reader.list_at(node, 2, count)?;
+        reader.instance_norm(id, eps, scale, shift)?
+    };
+    Ok(vec![x.moved_to(normed)])
+}
+
+/// The norm of groups of channels as one node.
+pub(super) fn group_norm<'m>(
     reader: &mut Reader<'m>,
     node: &'m Node<'m>,
 ) -> Result<Vec<MapValue>, WeightsError> {
     let x = reader.map(node, 0)?;
     let id = reader.planes(node, &x)?;
     let count = reader.channels(id);
-    let scale = reader.list_at(node, 1, count)?;
-    let shift = reader.list_at(node, 2, count)?;
-    let eps = f64::from(node.attribute("epsilon").map_or(1e-5, |a| a.f));
-    if !(0.0..=1e6).contains(&eps) {
-        return Err(refused(format!("{} has the epsilon {eps}", node.label())));
-    }
-    let normed = reader.instance_norm(id, eps, scale, shift)?;
+    let groups = node.attribute("num_groups").map_or(0, |a| a.i);
+    let groups = usize::try_from(groups).ok();
+    let groups = groups.filter(|&groups| groups > 0 && count.is_multiple_of(groups));
+    let groups = groups.ok_or_else(|| {
+        let label = node.label();
+        refused(format!(
+            "{label} has groups that do not divide {count} channels"
+        ))
+    })?;
+    let eps = epsilon(node)?;
+    // Before opset 21 there was a scale for each group.
+    let [scale, shift] = [1, 2].map(|index| match reader.opset < 21 {
+        true => reader.values_of_groups(node, index, (id, groups)),
+        false => reader.list_at(node, index, count),
+    });
+    let normed = reader.group_norm(id, groups, eps, scale?, shift?)?;
     Ok(vec![x.moved_to(normed)])
+}
+
+/// What a node adds to the variance.
+fn epsilon(node: &Node<'_>) -> Result<f64, WeightsError> {
+    let eps = f64::from(node.attribute("epsilon").map_or(1e-5, |a| a.f));
+    match (0.0..=1e6).contains(&eps) {
+        true => Ok(eps),
+        false => Err(refused(format!("{} has the epsilon {eps}", node.label()))),
+    }
+}
+
+impl Reader<'_> {
+    /// A list with a number for each group of a map's channels, as one for each channel.
+    fn values_of_groups(
+        &mut self,
+        node: &Node<'_>,
+        index: usize,
+        (map, groups): (NodeId, usize),
+    ) -> Result<Vec<f32>, WeightsError> {
+        let values = self.list_at(node, index, groups)?;
+        let channels = self.channels(map);
+        self.budget().bytes(channels * size_of::<f32>())?;
+        let of_group = |channel: usize| values[channel / (channels / groups)];
+        Ok((0..channels).map(of_group).collect())
+    }
 }
 
 /// Batch norm with the statistics of the training.

@@ -13,6 +13,11 @@ use crate::{
     },
 };
 
+/// Largest side of a block into which rows and columns are cut, in pixels.
+const MAX_BLOCK_PX: usize = 16;
+/// Steps that a side takes when a map is tried with other sides.
+const STEPS_PER_SIDE: usize = 16;
+
 pub(super) fn transpose<'m>(
     reader: &mut Reader<'m>,
     node: &'m Node<'m>,
@@ -80,7 +85,14 @@ pub(super) fn reshape<'m>(
         return Ok(vec![x]);
     }
     let sizes = reader.sizes_of(x.node);
-    let layout = x.layout.reshaped(&sizes, &shapes).ok_or_else(|| {
+    let reshaped = match x.layout.reshaped(&sizes, &shapes) {
+        Some(layout) => Some(MapValue {
+            node: x.node,
+            layout,
+        }),
+        None => reader.reshaped_in_blocks(&x, &shapes)?,
+    };
+    let x = reshaped.ok_or_else(|| {
         reader.scope.of_size(refused(format!(
             "{} gives a map with the sides {} the sides {}, which cut through its pixels",
             node.label(),
@@ -88,10 +100,6 @@ pub(super) fn reshape<'m>(
             shown(shapes.first().map_or(&[][..], Vec::as_slice))
         )))
     })?;
-    let x = MapValue {
-        node: x.node,
-        layout,
-    };
     reader.settled(x).map(|map| vec![map])
 }
 
@@ -172,6 +180,36 @@ fn fewer_or_more(own: &[usize], axes: Option<&[i64]>, is_fewer: bool) -> Option<
 }
 
 impl Reader<'_> {
+    /// A map with sides that cut its rows and columns into blocks, which become channels; `None` where they do not cut
+    /// them so.
+    fn reshaped_in_blocks(
+        &mut self,
+        x: &MapValue,
+        shapes: &[Vec<usize>],
+    ) -> Result<Option<MapValue>, WeightsError> {
+        let sizes = self.sizes_of(x.node);
+        let sides: usize = shapes.iter().map(Vec::len).sum();
+        for block in 2..=MAX_BLOCK_PX {
+            let is_cut = |size: &(usize, usize)| {
+                size.0.is_multiple_of(block) && size.1.is_multiple_of(block)
+            };
+            if !sizes.iter().all(is_cut) {
+                continue;
+            }
+            self.budget().steps(STEPS_PER_SIDE * sides)?;
+            let smaller: Vec<(usize, usize)> = (sizes.iter())
+                .map(|size| (size.0 / block, size.1 / block))
+                .collect();
+            let blocks = x.layout.in_blocks(block);
+            let reshaped = blocks.and_then(|layout| layout.reshaped(&smaller, shapes));
+            if let Some(layout) = reshaped {
+                let node = self.add(Op::SpaceToDepth { block }, &[x.node], None)?;
+                return Ok(Some(MapValue { node, layout }));
+            }
+        }
+        Ok(None)
+    }
+
     /// A map whose channels became blocks of pixels, or changed their order, as an operation's result.
     fn settled(&mut self, x: MapValue) -> Result<MapValue, WeightsError> {
         if let Some((block, order)) = x.layout.blocks() {

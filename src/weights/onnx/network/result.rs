@@ -1,0 +1,72 @@
+//! What a graph makes: a picture, or any map.
+
+use super::{Axis, MAX_TIMES, MapValue, NodeId, Reader, messages::Node, refused};
+use crate::weights::{WeightsError, onnx::shown};
+
+impl Reader<'_> {
+    /// The node of the result, which must be a picture.
+    pub(super) fn the_picture(&mut self, made: &MapValue) -> Result<NodeId, WeightsError> {
+        let axes: Vec<Axis> = (0..made.layout.sides.len())
+            .map(|side| made.layout.axis(side))
+            .collect();
+        let is_picture = matches!(
+            axes.as_slice(),
+            [Axis::One, Axis::Channels, Axis::Rows, Axis::Columns]
+                | [Axis::Channels, Axis::Rows, Axis::Columns]
+                | [Axis::One, Axis::Rows, Axis::Columns, Axis::Channels]
+                | [Axis::Rows, Axis::Columns, Axis::Channels]
+        );
+        let lengths = self.lengths(made);
+        let sides = shown(lengths.first().map_or(&[][..], Vec::as_slice));
+        if !is_picture || self.channels(made.node) != 3 {
+            return Err(refused(format!(
+                "its output has the sides {sides}, a picture has 3 channels, height and width"
+            )));
+        }
+        let sizes = || self.shapes[made.node].iter().zip(&self.sizes);
+        let enlarges = |times: usize| {
+            let is_so =
+                |made: usize, photo: usize| made >= times * photo && made < 2 * times * photo;
+            sizes().all(|(shape, &(h, w))| is_so(shape.height, h) && is_so(shape.width, w))
+        };
+        let Some((shape, &(rows, columns))) = sizes().max_by_key(|(_, (rows, _))| rows) else {
+            return Ok(made.node);
+        };
+        if enlarges(1) {
+            return Ok(made.node);
+        }
+        let times = shape.height / rows;
+        if (2..=MAX_TIMES).contains(&times) && enlarges(times) {
+            self.enlarges = Some(times);
+        }
+        Err(self.scope.of_size(refused(format!(
+            "of a picture of {columns} x {rows} pixels it makes one of {} x {}; a style's has the same size or is 2 \
+             to {MAX_TIMES} times as large",
+            shape.width, shape.height
+        ))))
+    }
+
+    /// The node of the result, which must be a map with its channels first. `maker` is the node of the file that makes
+    /// it.
+    pub(super) fn the_map(
+        &self,
+        made: &MapValue,
+        maker: Option<&Node<'_>>,
+    ) -> Result<NodeId, WeightsError> {
+        let axes: Vec<Axis> = (0..made.layout.sides.len())
+            .map(|side| made.layout.axis(side))
+            .collect();
+        if matches!(
+            axes.as_slice(),
+            [Axis::One, Axis::Channels, Axis::Rows, Axis::Columns]
+        ) {
+            return Ok(made.node);
+        }
+        let lengths = self.lengths(made);
+        Err(refused(format!(
+            "{} makes an output with the sides {}, which are not batch, channels, rows and columns",
+            maker.map_or_else(|| "nothing".to_owned(), Node::label),
+            shown(lengths.first().map_or(&[][..], Vec::as_slice))
+        )))
+    }
+}

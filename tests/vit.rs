@@ -1,0 +1,259 @@
+//! The network for any style picture, against what PyTorch computes (`tests/golden/generate_transformer.py`).
+
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+
+use safetensors::SafeTensors;
+use styleforge::{
+    backend::{
+        Backend, SessionSpec,
+        cpu::CpuBackend,
+        oracle::{self, Map},
+    },
+    frame::Frame,
+    mode::{Mode, Precision, Variant},
+    models::vit::{Spec, State, StyleCode, Transformer, TransformerError},
+    network::Network,
+    tensor::Tensor,
+};
+
+/// Largest error of the oracle, which computes in float64 from stored single precision, in levels or in parts.
+const ORACLE_LIMIT: f64 = 2e-3;
+/// The same of the processor, in levels of pictures.
+const PROCESSOR_LIMIT: f64 = 2e-2;
+
+struct Golden {
+    transformer: Transformer,
+    tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+}
+
+impl Golden {
+    fn read(name: &str) -> Self {
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.safetensors"));
+        let bytes = fs::read(path).expect("a golden file");
+        let file = SafeTensors::deserialize(&bytes).expect("safetensors");
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).expect("a head");
+        let metadata = metadata.metadata().as_ref().expect("metadata");
+        let spec = Spec::from_json(&metadata["spec"]).expect("sizes");
+        let tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)> = (file.iter())
+            .map(|(name, view)| {
+                let numbers = view.data().chunks_exact(4);
+                let numbers = numbers.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+                (name.to_owned(), (view.shape().to_vec(), numbers.collect()))
+            })
+            .collect();
+        let state: State = (spec.weights().into_iter())
+            .map(|(name, shape)| {
+                let (stored, values) = &tensors[&name];
+                assert_eq!(stored, &shape, "{name}");
+                (name, values.clone())
+            })
+            .collect();
+        Self {
+            transformer: Transformer::new(spec, state).expect("all weights"),
+            tensors,
+        }
+    }
+
+    fn frame(&self, name: &str) -> Frame {
+        let (shape, values) = &self.tensors[name];
+        let (height, width) = (shape[2], shape[3]);
+        Frame::from_fn(width, height, |x, y| {
+            let level = |c: usize| values[(c * height + y) * width + x] as u8;
+            [level(0), level(1), level(2), 255]
+        })
+    }
+
+    fn values(&self, name: &str) -> &[f32] {
+        &self.tensors[name].1
+    }
+}
+
+fn largest(values: impl Iterator<Item = f64>, expected: &[f32]) -> f64 {
+    let expected = expected.iter().map(|&v| f64::from(v));
+    let off = values.zip(expected).map(|(a, b)| (a - b).abs());
+    // Not a number must not pass for nothing.
+    off.fold(0.0, |most: f64, off| if off <= most { most } else { off })
+}
+
+fn doubles(tensor: &Tensor) -> impl Iterator<Item = f64> + '_ {
+    tensor.data.iter().map(|&v| f64::from(v))
+}
+
+/// The code of a picture as the oracle computes its tokens.
+fn code(transformer: &Transformer, picture: &Frame) -> StyleCode {
+    let map = transformer.style_map(picture);
+    let read = Map {
+        channels: 3,
+        height: map.shape.height,
+        width: map.shape.width,
+        data: doubles(&map).collect(),
+    };
+    let network = transformer.style_graph().expect("a graph");
+    let made = oracle::judge_maps(&network, &[read]).expect("a size that fits");
+    let mut tokens = Tensor::zeros(styleforge::tensor::Shape::new(
+        made.channels,
+        made.height,
+        made.width,
+    ));
+    for (to, from) in tokens.data.iter_mut().zip(&made.data) {
+        *to = *from as f32;
+    }
+    transformer.code(&tokens).expect("a code")
+}
+
+/// The picture before clamping, as the processor makes it.
+fn processed(network: &Arc<Network>, photo: &Frame, variant: Variant) -> Tensor {
+    let backend = CpuBackend::new(Some(2)).expect("threads");
+    let mode = Mode::new(variant, Precision::Fp32);
+    let spec = SessionSpec::single(photo.width(), photo.height(), mode);
+    let mut session = backend.open(network, &spec).expect("a session");
+    let inspected = session.inspect().expect("a look into it");
+    inspected.run_tensor(photo, None).expect("a run")
+}
+
+#[test]
+fn it_paints_what_pytorch_paints() {
+    for name in ["transformer_plain", "transformer_any"] {
+        let golden = Golden::read(name);
+        let transformer = &golden.transformer;
+        let code = code(transformer, &golden.frame("picture"));
+        let own = code.values().iter().map(|&v| f64::from(v));
+        let off = largest(own, golden.values("code"));
+        assert_eq!(code.values().len(), golden.values("code").len(), "{name}");
+        assert!(off < ORACLE_LIMIT, "{name}: the code is off by {off:.1e}");
+
+        let photo = golden.frame("photo");
+        let network = Arc::new(transformer.network(&code).expect("a network"));
+        let expected = golden.values("output");
+        let judged = oracle::judge(&network, &photo).output;
+        let off = largest(judged.data.iter().copied(), expected);
+        println!("{name}: the oracle is off by {off:.1e} levels");
+        assert!(
+            off < ORACLE_LIMIT,
+            "{name}: the oracle is off by {off:.1e} levels"
+        );
+        for variant in [Variant::Baseline, Variant::Fused] {
+            let off = largest(doubles(&processed(&network, &photo, variant)), expected);
+            println!("{name}: {variant} is off by {off:.1e} levels");
+            assert!(
+                off < PROCESSOR_LIMIT,
+                "{name}: {variant} is off by {off:.1e} levels"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_processor_finds_the_same_code() {
+    let golden = Golden::read("transformer_any");
+    let transformer = &golden.transformer;
+    let map = transformer.style_map(&golden.frame("picture"));
+    let network = Arc::new(transformer.style_graph().expect("a graph"));
+    let backend = CpuBackend::new(Some(2)).expect("threads");
+    for variant in [Variant::Baseline, Variant::Fused] {
+        let mode = Mode::new(variant, Precision::Fp32);
+        let spec = SessionSpec::single(map.shape.width, map.shape.height, mode);
+        let mut session = backend.open(&network, &spec).expect("a session");
+        let inspected = session.inspect().expect("a look into it");
+        let tokens = inspected
+            .run_maps(std::slice::from_ref(&map))
+            .expect("tokens");
+        let code = transformer.code(&tokens).expect("a code");
+        let own = code.values().iter().map(|&v| f64::from(v));
+        let off = largest(own, golden.values("code"));
+        assert!(off < ORACLE_LIMIT, "{variant}: off by {off:.1e}");
+    }
+}
+
+#[test]
+fn codes_mix_by_their_weights() {
+    let golden = Golden::read("transformer_any");
+    let of = |picture: &Frame| code(&golden.transformer, picture);
+    let (first, second) = (of(&golden.frame("picture")), of(&golden.frame("photo")));
+    assert_eq!(
+        StyleCode::mixed(&[(&first, 3.0), (&second, 0.0)]).as_ref(),
+        Some(&first)
+    );
+    let half = StyleCode::mixed(&[(&first, 2.0), (&second, 2.0)]).expect("a mix");
+    for ((half, a), b) in half
+        .values()
+        .iter()
+        .zip(first.values())
+        .zip(second.values())
+    {
+        assert!((half - (a + b) / 2.0).abs() < 1e-6);
+    }
+    assert_eq!(StyleCode::mixed(&[]), None);
+    assert_eq!(StyleCode::mixed(&[(&first, 0.0)]), None);
+    assert_eq!(StyleCode::mixed(&[(&first, f64::NAN)]), None);
+    golden.transformer.network(&half).expect("a network");
+}
+
+/// Names and sides of whole networks, as PyTorch's state dicts have them.
+#[test]
+fn names_and_sides_are_pytorchs() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/transformer_keys.json");
+    let text = fs::read_to_string(path).expect("names");
+    let keys: BTreeMap<String, BTreeMap<String, Vec<usize>>> =
+        serde_json::from_str(&text).expect("JSON");
+    let [(name, _, nano), ..] = Spec::plain_ones();
+    let own: BTreeMap<String, Vec<usize>> = nano.weights().into_iter().collect();
+    assert_eq!(own, keys[name]);
+    for (_, image, spec) in Spec::plain_ones() {
+        spec.check().expect("sizes that go together");
+        assert!(image.is_multiple_of(spec.stride));
+    }
+}
+
+#[test]
+fn what_is_no_network_is_refused() {
+    let golden = Golden::read("transformer_any");
+    let (spec, state) = (golden.transformer.spec().clone(), |name: &str| {
+        let mut state: State = spec_state(&golden);
+        state.remove(name);
+        state
+    });
+    let missing = Transformer::new(spec.clone(), state("head.skip.weight"));
+    assert_eq!(
+        missing,
+        Err(TransformerError::Missing("head.skip.weight".to_owned()))
+    );
+    let mut short = state("");
+    short.insert("style_norm.bias".to_owned(), vec![0.0; 3]);
+    assert!(matches!(
+        Transformer::new(spec.clone(), short),
+        Err(TransformerError::Length {
+            needed: 32,
+            got: 3,
+            ..
+        })
+    ));
+    for change in [
+        |spec: &mut Spec| spec.heads = 5,
+        |spec: &mut Spec| spec.heads = 0,
+        |spec: &mut Spec| spec.stride = 0,
+        |spec: &mut Spec| spec.stride = 1 << 40,
+        |spec: &mut Spec| spec.dim = 0,
+        |spec: &mut Spec| spec.dim = usize::MAX,
+        |spec: &mut Spec| spec.ffn = 1 << 50,
+        |spec: &mut Spec| spec.encoder_blocks = 1 << 50,
+        |spec: &mut Spec| spec.modulation = 1 << 50,
+    ] {
+        let mut other = spec.clone();
+        change(&mut other);
+        assert!(matches!(other.check(), Err(_)), "{other:?}");
+    }
+    for text in ["", "{}", "[1]", r#"{"stride": -1}"#] {
+        assert!(Spec::from_json(text).is_err(), "{text}");
+    }
+}
+
+fn spec_state(golden: &Golden) -> State {
+    let names = golden.transformer.spec().weights().into_iter();
+    names
+        .map(|(name, _)| (name.clone(), golden.values(&name).to_vec()))
+        .collect()
+}
