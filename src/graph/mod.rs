@@ -103,9 +103,9 @@ pub enum GraphError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeightShape {
     /// Sides of a convolution's weights (`[out, in of a group, rows, columns]`; transposed, `[in, out of a group,
-    /// rows, columns]`), of a norm's scales, or of slopes.
+    /// rows, columns]`), of a norm's scales, of slopes, or of a constant map.
     pub weight: Vec<usize>,
-    /// Biases of a convolution, or shifts of a norm; slopes have none.
+    /// Biases of a convolution, or shifts of a norm; slopes and constant maps have none.
     pub bias: usize,
 }
 
@@ -237,6 +237,12 @@ impl Graph {
                 Op::InstanceNorm { .. } | Op::Affine => WeightShape {
                     weight: vec![channels],
                     bias: channels,
+                },
+                Op::Constant(Shape {
+                    height, width, ..
+                }) => WeightShape {
+                    weight: vec![channels, height, width],
+                    bias: 0,
                 },
                 Op::Prelu => WeightShape {
                     weight: vec![channels],

@@ -200,6 +200,12 @@ impl<'a> Interpreter<'a> {
                     maps[before.count()].clone()
                 }
             },
+            Op::Constant(shape) => Map {
+                channels: shape.channels,
+                height: shape.height,
+                width: shape.width,
+                data: doubles(&own.weight),
+            },
             Op::Pad { mode, sides } => operations::pad(inputs[0], mode, sides),
             Op::Sized(_) => inputs[0].clone(),
             Op::PadSame {
