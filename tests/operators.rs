@@ -74,9 +74,12 @@ fn main() -> ExitCode {
     });
     let ignored = index.ignored.into_iter().map(|Ignored { name, reason }| {
         let because = reason.clone();
-        Trial::test(name, move || Err(format!("cannot be run: {because}").into()))
-            .with_kind(reason)
-            .with_ignored_flag(true)
+        Trial::test(
+            name,
+            move || Err(format!("cannot be run: {because}").into()),
+        )
+        .with_kind(reason)
+        .with_ignored_flag(true)
     });
     let trials = cases.chain(ignored).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -127,7 +130,10 @@ fn is_right_or_refused(case: &Case) -> Result<(), Failed> {
 /// What is refused says what is not run.
 fn is_named(case: &Case, error: &WeightsError) -> Result<(), Failed> {
     let text = error.to_string();
-    let is_named = case.operators.iter().any(|operator| text.contains(operator));
+    let is_named = case
+        .operators
+        .iter()
+        .any(|operator| text.contains(operator));
     let is_refused = matches!(error, WeightsError::Graph(_));
     if is_refused && is_named {
         println!("{}: refused: {text}", case.name);
@@ -183,7 +189,9 @@ fn is_close(
             single == wanted || (single.is_nan() && wanted.is_nan())
         };
         if !is_right {
-            return Err(format!("{who} makes {made} where {wanted} belongs, at {at} of {shape}").into());
+            return Err(
+                format!("{who} makes {made} where {wanted} belongs, at {at} of {shape}").into(),
+            );
         }
     }
     Ok(())

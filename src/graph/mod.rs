@@ -238,9 +238,7 @@ impl Graph {
                     weight: vec![channels],
                     bias: channels,
                 },
-                Op::Constant(Shape {
-                    height, width, ..
-                }) => WeightShape {
+                Op::Constant(Shape { height, width, .. }) => WeightShape {
                     weight: vec![channels, height, width],
                     bias: 0,
                 },
@@ -342,22 +340,26 @@ impl Graph {
         ))
     }
 
-    /// Rows and columns at which the graph runs on these maps: those of all of them.
+    /// Rows and columns at which the graph runs on maps of these channels, rows and columns: those of all of them.
     ///
     /// # Errors
     /// [`GraphError::Given`] for other maps than it reads, or for a graph that reads a photo; [`GraphError::Shapes`]
     /// where it does not run at their size.
-    pub fn size_on_maps(&self, maps: &[Shape]) -> Result<(usize, usize), GraphError> {
-        let (height, width) = maps.first().map_or((0, 0), |map| (map.height, map.width));
+    pub fn size_on_maps(&self, maps: &[[usize; 3]]) -> Result<(usize, usize), GraphError> {
+        let (height, width) = maps
+            .first()
+            .map_or((0, 0), |&[_, rows, columns]| (rows, columns));
+        let of = |[channels, height, width]: [usize; 3]| Shape::new(channels, height, width);
+        let given: Vec<Shape> = maps.iter().copied().map(of).collect();
         let needed: Vec<Shape> = (self.inputs())
             .map(|(_, channels)| Shape::new(channels, height, width))
             .collect();
-        if !self.is_on_maps() || needed != maps {
+        if !self.is_on_maps() || needed != given {
             let needed = match self.is_on_maps() {
                 true => maps_in_words(&needed),
                 false => "a photo".to_owned(),
             };
-            let got = maps_in_words(maps);
+            let got = maps_in_words(&given);
             return Err(GraphError::Given { needed, got });
         }
         self.shapes(height, width).map(|_| (height, width))
@@ -430,13 +432,14 @@ mod tests {
     #[test]
     fn maps_are_handed_in_in_order() {
         let mut graph = Graph::default();
-        let mut add = |name, op, inputs: &[NodeId]| graph.add(name, "", op, inputs).expect("a node");
+        let mut add =
+            |name, op, inputs: &[NodeId]| graph.add(name, "", op, inputs).expect("a node");
         let first = add("first", Op::Input { channels: 5 }, &[]);
         let relu = add("relu", Op::Relu, &[first]);
         let second = add("second", Op::Input { channels: 2 }, &[]);
         add("both", Op::Concat { count: 2 }, &[relu, second]);
         let given = |channels: &[usize], height| {
-            let maps = channels.iter().map(|&channels| Shape::new(channels, height, 4));
+            let maps = channels.iter().map(|&channels| [channels, height, 4]);
             graph.size_on_maps(&maps.collect::<Vec<_>>())
         };
         assert_eq!(given(&[5, 2], 3), Ok((3, 4)));
@@ -446,7 +449,10 @@ mod tests {
         assert!(given(&[], 3).is_err());
         assert_eq!(graph.check_is_picture_network(), Err(GraphError::NoPicture));
         let error = photo_and_picture().size_on_maps(&[]).expect_err("no maps");
-        assert_eq!(error.to_string(), "the network reads a photo, and gets no maps");
+        assert_eq!(
+            error.to_string(),
+            "the network reads a photo, and gets no maps"
+        );
     }
 
     fn photo_and_picture() -> Graph {

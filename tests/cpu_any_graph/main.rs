@@ -117,7 +117,10 @@ proptest! {
         let error = error(&backend, &network, &photo(PHOTOS[size]), variant);
         prop_assert!(error < TOLERANCE, "{variant} {:?} {error}\n{}", PHOTOS[size], described(&graph));
     }
+}
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn any_graph_on_maps_is_computed(
         numbers in prop::collection::vec(any::<u16>(), 60..160),
@@ -257,11 +260,14 @@ fn a_session_refuses_what_its_network_does_not_read() {
     let mut session = open(on_maps);
     let session = session.inspect().expect("a look into it");
     let error = session.run_maps(&maps[..1]).expect_err("one is missing");
-    let text = "this session runs on maps of 5 x 12 x 18 and 2 x 12 x 18, and gets a map of 5 x 12 x 18";
+    let text =
+        "this session runs on maps of 5 x 12 x 18 and 2 x 12 x 18, and gets a map of 5 x 12 x 18";
     assert_eq!(error.to_string(), text);
     let photo = photo(FIXED);
     let refused = |error: BackendError| matches!(error, BackendError::WrongInputs { .. });
-    assert!(refused(session.run_tensor(&photo, None).expect_err("a photo")));
+    assert!(refused(
+        session.run_tensor(&photo, None).expect_err("a photo")
+    ));
     let mut painted = photo.clone();
     let control = RunControl::default();
     let error = session.paint(&photo, &mut painted, &control);

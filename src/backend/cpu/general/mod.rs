@@ -15,8 +15,9 @@ pub mod windows;
 pub mod winograd;
 
 use super::{
+    given::Given,
     kernels::KernelSet,
-    session::{CpuSession, Given, PictureTarget, Progress, Shared},
+    session::{CpuSession, PictureTarget, Progress, Shared},
     statistics,
 };
 use crate::plan::cpu::{

@@ -81,7 +81,13 @@ impl<'a> GeneralBuilder<'a> {
     fn hand_out(&mut self, unit: &Unit) -> Option<()> {
         let last = unit.last();
         let from = self.read(last).filter(|_| !self.is_statistics(last))?;
-        self.step(unit, "hand out".to_owned(), GeneralOp::StoreMap { from }, 0, 0);
+        self.step(
+            unit,
+            "hand out".to_owned(),
+            GeneralOp::StoreMap { from },
+            0,
+            0,
+        );
         Some(())
     }
 

@@ -162,7 +162,9 @@ impl<'m> Reader<'m> {
             return Ok(None);
         }
         let (id, sides) = match self.scope.value(node, index)? {
-            Value::Tensor(id, sides) if matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_)) => {
+            Value::Tensor(id, sides)
+                if matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_)) =>
+            {
                 (*id, sides.clone())
             }
             Value::Tensor(..) | Value::Numbers(_) => {

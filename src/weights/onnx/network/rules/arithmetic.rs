@@ -6,7 +6,12 @@ use crate::{
     network::NodeWeights,
     weights::{
         WeightsError,
-        onnx::{messages::Node, network::constants::Constant, refused, scope::Value},
+        onnx::{
+            messages::Node,
+            network::{constants::Constant, layout::MAX_SIDES},
+            refused,
+            scope::Value,
+        },
     },
 };
 
@@ -216,6 +221,13 @@ impl Reader<'_> {
         // Sides that only the constant has stand in front.
         let mut x = x.clone();
         let more = constant.sides.len().saturating_sub(x.layout.sides.len());
+        if more > 0 && constant.sides.len() > MAX_SIDES {
+            return Err(refused(format!(
+                "{} computes with a constant of {} sides",
+                node.label(),
+                constant.sides.len()
+            )));
+        }
         x.layout.sides.splice(0..0, vec![Vec::new(); more]);
         let x = &x;
         let values = match self.by_channel(x, &constant, node) {
@@ -294,7 +306,9 @@ impl Reader<'_> {
         }
         let arithmetic = arithmetic_of(node.op_type).ok_or_else(|| {
             let label = node.label();
-            refused(format!("{label} compares two maps, which this program does not"))
+            refused(format!(
+                "{label} compares two maps, which this program does not"
+            ))
         })?;
         let layout = self.joint_layout(&a, &b).ok_or_else(|| {
             let sides = |map: &MapValue| {

@@ -215,7 +215,9 @@ fn shape_cut(
 ) -> Option<(Sides, [usize; 2])> {
     let whole = |axis: usize, side: usize| {
         let steps = side.checked_sub(1)?.checked_mul(conv.stride[axis])?;
-        steps.checked_add(conv.reach()[axis])?.checked_add(extra[axis])
+        steps
+            .checked_add(conv.reach()[axis])?
+            .checked_add(extra[axis])
     };
     let whole = [whole(0, height)?, whole(1, width)?];
     (!made.contains(&0)).then(|| distributed(node, extra, whole, made))

@@ -192,11 +192,7 @@ pub(super) fn prelu<'m>(
 
 impl Reader<'_> {
     /// Negative values times those of another map.
-    fn sloped_by(
-        &mut self,
-        x: &MapValue,
-        slopes: super::NodeId,
-    ) -> Result<MapValue, WeightsError> {
+    fn sloped_by(&mut self, x: &MapValue, slopes: super::NodeId) -> Result<MapValue, WeightsError> {
         let positive = self.clipped(x, 0.0, f32::INFINITY)?;
         let negative = self.clipped(x, f32::NEG_INFINITY, 0.0)?;
         let product = Op::Combine(Arithmetic::Product);
