@@ -37,7 +37,8 @@ pub enum NetworkError {
 /// The trained values of a node.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeWeights {
-    /// A convolution's `[out][in][row][column]`, as PyTorch stores it, or a norm's scale by channel.
+    /// A convolution's `[out][in][row][column]`, as PyTorch stores it, a norm's scale by channel, or a constant map's
+    /// `[channel][row][column]`.
     pub weight: Vec<f32>,
     /// A convolution's bias or a norm's shift, by output channel.
     pub bias: Vec<f32>,

@@ -5,6 +5,8 @@
 
 #[path = "support/onnx_archive.rs"]
 mod onnx_archive;
+#[path = "support/onnx_files/mod.rs"]
+mod onnx_files;
 
 use std::{collections::HashMap, sync::OnceLock};
 
@@ -27,6 +29,7 @@ use styleforge::{
 };
 
 use onnx_archive::files;
+use onnx_files::Message;
 
 /// Least agreement with ONNX Runtime, in decibels of the output's range.
 const LEAST_PSNR_DB: f64 = 60.0;
@@ -106,16 +109,6 @@ fn choice(network: &Network) -> PixelChoice {
     }
 }
 
-/// Black and white of an output.
-fn ends(range: &str) -> (f64, f64) {
-    match range {
-        "0..255" => (0.0, 255.0),
-        "0..1" => (0.0, 1.0),
-        "-1..1" => (-1.0, 1.0),
-        other => panic!("no output has the range {other}"),
-    }
-}
-
 /// The picture before clamping, as the oracle or the processor makes it.
 fn made(checkpoint: &Checkpoint, photo: &Frame, variant: Option<Variant>) -> Map {
     let Some(variant) = variant else {
@@ -153,17 +146,15 @@ fn psnr(
     let made = made(checkpoint, &photo, variant);
     let expected = expected();
     let tensor = expected.tensor(&reference.tensor).expect("a result");
-    let values: Vec<f64> = (tensor.data().chunks_exact(4))
-        .map(|v| f64::from(f32::from_le_bytes([v[0], v[1], v[2], v[3]])))
+    let levels: Vec<f64> = (tensor.data().chunks_exact(2))
+        .map(|v| f64::from(i16::from_le_bytes([v[0], v[1]])) / 32.0)
         .collect();
-    let (black, white) = ends(&network.output_range);
     let (rows, columns) = (reference.output_height, reference.output_width);
     let mut squares = 0.0;
     for c in 0..3 {
         for y in 0..made.height {
             for x in 0..made.width {
-                let value = values[(c * rows + y) * columns + x];
-                let level = (value - black) / (white - black) * 255.0;
+                let level = levels[(c * rows + y) * columns + x];
                 let own = made.data[(c * made.height + y) * made.width + x];
                 squares += (own - level) * (own - level);
             }
@@ -314,4 +305,116 @@ fn values_are_what_their_names_say() {
             assert!((made - value).abs() < 1e-6, "{format:?}: {made} {value}");
         }
     }
+}
+
+/// A file whose input `x` has these sides and whose result is `y`.
+fn file_of(graph: onnx_files::Graph, sides: &[i64]) -> Vec<u8> {
+    let message = Message::default;
+    let mut shape = message();
+    for &side in sides {
+        shape = shape.message(1, &message().int(1, side));
+    }
+    let tensor = message().int(1, onnx_files::FLOAT).message(2, &shape);
+    let input = message().text(1, "x");
+    let input = input.message(2, &message().message(1, &tensor));
+    let graph = graph.0.message(11, &input);
+    onnx_files::model(&graph.message(12, &message().text(1, "y")))
+}
+
+/// The checkpoint of a file whose pictures have levels, which is the same once it is kept.
+fn read_and_kept(file: &[u8]) -> Checkpoint {
+    let levels = PixelChoice {
+        input: Some(PixelRange::Bytes),
+        output: Some(PixelRange::Bytes),
+        order: None,
+    };
+    let checkpoint = Checkpoint::from_bytes_as(file, levels).expect("a network");
+    let saved = checkpoint.to_safetensors().expect("written");
+    let again = Checkpoint::from_bytes(&saved).expect("read again");
+    assert_eq!(again.network, checkpoint.network);
+    checkpoint
+}
+
+/// Holds what the oracle and the processor make of a photo against what `of` a channel, row, column and level should
+/// be.
+fn hold_against(
+    checkpoint: &Checkpoint,
+    photo: &Frame,
+    of: impl Fn(usize, usize, usize, f64) -> f64,
+) {
+    for variant in [None, Some(Variant::Baseline), Some(Variant::Fused)] {
+        let made = made(checkpoint, photo, variant);
+        assert_eq!((made.height, made.width), (photo.height(), photo.width()));
+        for c in 0..3 {
+            for y in 0..made.height {
+                for x in 0..made.width {
+                    let wanted = of(c, y, x, f64::from(photo.pixel(x, y)[c]));
+                    let own = made.data[(c * made.height + y) * made.width + x];
+                    let place = format!("{variant:?} at {c} {y} {x}");
+                    assert!((own - wanted).abs() < 1e-3, "{place}: {own}, not {wanted}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn constants_may_differ_from_pixel_to_pixel() {
+    let (height, width) = (6, 10);
+    let photo = picture(32, 48);
+    let photo = Frame::from_fn(width, height, |x, y| photo.pixel(3 * x, 5 * y));
+    let values: Vec<f32> = (0..3 * height * width).map(|i| (i % 17) as f32).collect();
+    let sides = [1, 3, height as i64, width as i64];
+    let planes = onnx_files::tensor("planes", onnx_files::FLOAT, &sides);
+    let columns: Vec<f32> = (0..width).map(|x| 1.0 - x as f32 / 100.0).collect();
+    let graph = onnx_files::Graph::default()
+        .tensor(&planes.packed_floats(4, &values))
+        .tensor(&onnx_files::floats("columns", &columns))
+        .node("Mul", &["x", "columns"], "faded", &[])
+        .node("Sub", &["planes", "faded"], "y", &[]);
+    let checkpoint = read_and_kept(&file_of(graph, &sides));
+    assert_eq!(checkpoint.network.graph().fixed_size(), Some([6, 10]));
+    hold_against(&checkpoint, &photo, |c, y, x, level| {
+        let plane = values[(c * height + y) * width + x];
+        f64::from(plane) - level * f64::from(columns[x])
+    });
+}
+
+#[test]
+fn blocks_of_pixels_become_channels_behind_each_other() {
+    let (height, width) = (8i64, 12i64);
+    let photo = picture(32, 48);
+    let photo = Frame::from_fn(width as usize, height as usize, |x, y| {
+        photo.pixel(2 * x, 3 * y)
+    });
+    let cut = [1, height / 2, 2, width / 2, 2, 3];
+    let moved = [1, height / 2, width / 2, 2, 2, 3];
+    let order = onnx_files::attribute("perm");
+    let order = [(order.int(20, 7)).packed_ints(8, &[0, 1, 3, 2, 4, 5])];
+    let factors: Vec<f32> = (1..=12).map(|i| i as f32 / 4.0).collect();
+    let graph = onnx_files::Graph::default()
+        .tensor(&onnx_files::ints("cut", &cut))
+        .tensor(&onnx_files::ints("moved", &moved))
+        .tensor(&onnx_files::ints("deep", &[1, height / 2, width / 2, 12]))
+        .tensor(&onnx_files::ints("whole", &[1, height, width, 3]))
+        .tensor(&onnx_files::floats("factors", &factors))
+        .node("Reshape", &["x", "cut"], "blocks", &[])
+        .node("Transpose", &["blocks"], "ordered", &order)
+        .node("Reshape", &["ordered", "deep"], "channels", &[])
+        .node("Mul", &["channels", "factors"], "scaled", &[])
+        .node("Reshape", &["scaled", "moved"], "parts", &[])
+        .node("Transpose", &["parts"], "rows", &order)
+        .node("Reshape", &["rows", "whole"], "y", &[]);
+    let checkpoint = read_and_kept(&file_of(graph, &[1, height, width, 3]));
+    let ops = checkpoint.network.graph().nodes().iter();
+    let moves = ops.filter(|node| {
+        matches!(
+            node.op,
+            Op::SpaceToDepth { block: 2 } | Op::DepthToSpace { block: 2, .. }
+        )
+    });
+    assert_eq!(moves.count(), 2);
+    hold_against(&checkpoint, &photo, |c, y, x, level| {
+        level * f64::from(factors[(y % 2 * 2 + x % 2) * 3 + c])
+    });
 }

@@ -24,7 +24,11 @@ use crate::{
 /// [`CliError::WrongUse`] when the device does not have a mode or a file is in the way,
 /// [`CliError::AlreadyReported`] when the two cannot be compared because their pictures differ.
 pub fn run(args: &CompareArgs) -> Result<(), CliError> {
-    let subject = compared_subject(args.style.as_deref(), args.model)?;
+    let subject = compared_subject(
+        args.style.as_deref(),
+        &args.pictures.style_pictures,
+        args.model,
+    )?;
     let existing = if args.force {
         Existing::Replace
     } else {

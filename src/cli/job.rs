@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     CliError,
-    args::{DeviceArgs, StylizeArgs},
+    args::{DeviceArgs, StylePicture, StylizeArgs},
 };
 use crate::{
     compose::Look,
@@ -82,6 +82,8 @@ pub struct Job {
     pub sources: Vec<PhotoInput>,
     /// The styles; `all` is already replaced by their names.
     pub styles: Vec<JobStyle>,
+    /// Pictures that are one more style together.
+    pub style_pictures: Vec<StylePicture>,
     /// The network's size, when one was chosen.
     pub model: Option<ModelSize>,
     /// Where the work runs.
@@ -128,7 +130,8 @@ impl Job {
             from_folder,
             notes,
         } = inputs(&args.inputs, &args.output)?;
-        let several = sources.len() * styles.len() > 1 || from_folder;
+        let style_count = styles.len() + usize::from(!args.pictures.style_pictures.is_empty());
+        let several = sources.len() * style_count > 1 || from_folder;
         let destination = destination(&args.output, args.format, several)?;
         let paint = PaintSettings {
             working_size: args.working_size.unwrap_or_default(),
@@ -141,6 +144,7 @@ impl Job {
         Ok(Self {
             sources,
             styles,
+            style_pictures: args.pictures.style_pictures,
             model: args.painting.model,
             device: args.painting.device,
             batch: usize::from(args.batch),

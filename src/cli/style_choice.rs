@@ -8,10 +8,12 @@ use std::{
     sync::Arc,
 };
 
-use super::{CliError, terminal::write_message};
+use super::{CliError, args::StylePicture, terminal::write_message};
 use crate::{
     disk::words,
+    engine::style_picture,
     measure::Subject,
+    media::decode,
     mode::ModelSize,
     network::Network,
     weights::{Checkpoint, LibraryError, NO_STYLE, Style, StyleLibrary},
@@ -105,16 +107,65 @@ pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a
     )))
 }
 
+/// The style that a mix of pictures is; `None` where there are none.
+///
+/// # Errors
+/// [`CliError::WrongUse`] when a file is not there, [`CliError::Unusable`] when it is no picture.
+pub fn of_pictures(
+    pictures: &[StylePicture],
+    model: Option<ModelSize>,
+) -> Result<Option<ChosenStyle>, CliError> {
+    if pictures.is_empty() {
+        return Ok(None);
+    }
+    if let Some(size) = model {
+        return Err(CliError::WrongUse(format!(
+            "a style picture is painted by one network; leave out --model {size}"
+        )));
+    }
+    let unusable = |path: &Path, problem: &dyn std::fmt::Display| {
+        CliError::Unusable(format!("{} cannot be a style: {problem}", path.display()))
+    };
+    let mut codes = Vec::new();
+    let mut names = Vec::new();
+    for StylePicture { path, weight } in pictures {
+        if !path.exists() {
+            let what = format!("there is no file {}", path.display());
+            return Err(CliError::WrongUse(what));
+        }
+        let photo = decode::from_path(path).map_err(|e| CliError::Unusable(e.to_string()))?;
+        let code = style_picture::code_of(&photo.frame).map_err(|e| unusable(path, &e))?;
+        codes.push((code, *weight));
+        let stem = path.file_stem().unwrap_or_default();
+        names.push(stem.to_string_lossy().into_owned());
+    }
+    let parts: Vec<_> = codes.iter().map(|(code, weight)| (code, *weight)).collect();
+    let network = style_picture::network_of(&parts);
+    Ok(Some(ChosenStyle {
+        label: names.join("+"),
+        network: network.map_err(|e| CliError::WrongUse(e.to_string()))?,
+        model: None,
+        note: None,
+    }))
+}
+
 /// The network to measure with: the chosen style's, or random weights of the model's size.
 ///
 /// # Errors
 /// [`CliError`] when the style cannot be loaded.
-pub fn subject(style: Option<&OsStr>, model: Option<ModelSize>) -> Result<Subject, CliError> {
-    let Some(typed) = style else {
-        return Subject::random(model.unwrap_or_default())
-            .map_err(|e| CliError::Failed(e.to_string()));
+pub fn subject(
+    style: Option<&OsStr>,
+    pictures: &[StylePicture],
+    model: Option<ModelSize>,
+) -> Result<Subject, CliError> {
+    let chosen = match (of_pictures(pictures, model)?, style) {
+        (Some(mixed), _) => mixed,
+        (None, Some(typed)) => choose(&StyleLibrary::standard(), typed, model)?,
+        (None, None) => {
+            return Subject::random(model.unwrap_or_default())
+                .map_err(|e| CliError::Failed(e.to_string()));
+        }
     };
-    let chosen = choose(&StyleLibrary::standard(), typed, model)?;
     if let Some(note) = &chosen.note {
         write_message(format!("note: {note}"));
     }
@@ -136,9 +187,13 @@ const DEFAULT_STYLE: &str = "candy";
 pub fn live_style(
     library: &StyleLibrary,
     typed: Option<&OsStr>,
+    pictures: &[StylePicture],
     model: Option<ModelSize>,
     preferred: Option<ModelSize>,
 ) -> Result<Option<ChosenStyle>, CliError> {
+    if let Some(mixed) = of_pictures(pictures, model)? {
+        return Ok(Some(mixed));
+    }
     if typed.is_some_and(|typed| typed == NO_STYLE) {
         return Ok(None);
     }
@@ -167,10 +222,15 @@ pub fn live_style(
 /// [`CliError`] when the style cannot be loaded.
 pub fn compared_subject(
     style: Option<&OsStr>,
+    pictures: &[StylePicture],
     model: Option<ModelSize>,
 ) -> Result<Subject, CliError> {
-    let subject = subject(Some(style.unwrap_or(DEFAULT_STYLE.as_ref())), model)?;
-    if style.is_none() {
+    let subject = subject(
+        Some(style.unwrap_or(DEFAULT_STYLE.as_ref())),
+        pictures,
+        model,
+    )?;
+    if style.is_none() && pictures.is_empty() {
         let label = subject.label();
         write_message(format!("style: {label}; --style names another"));
     }
@@ -203,6 +263,15 @@ fn from_file(path: &Path, model: Option<ModelSize>) -> Result<ChosenStyle, CliEr
             "{} is a file and has one size; leave out --model {size}",
             path.display()
         )));
+    }
+    if decode::has_picture_name(path) {
+        let picture = StylePicture {
+            path: path.to_owned(),
+            weight: 1.0,
+        };
+        if let Some(style) = of_pictures(&[picture], None)? {
+            return Ok(style);
+        }
     }
     let checkpoint = Checkpoint::read(path)
         .map_err(|e| CliError::Unusable(format!("{}: {e}", path.display())))?;

@@ -10,6 +10,8 @@ use super::{
     terminal::{print, print_json, table, write_message},
 };
 use crate::{
+    engine::style_picture::{self, ImportError},
+    media::decode::has_picture_name,
     mode::ModelSize,
     weights::{Credit, LibraryError, Origin, PixelChoice, Style, StyleLibrary, bytes_in_hex},
 };
@@ -91,13 +93,21 @@ fn import(
             file.display()
         )));
     }
-    let style = library.import_as(file, name, pixels).map_err(|e| {
+    let named = |e: LibraryError| {
         let flag = match e.is_about_the_name() {
             true => " with --name",
             false => "",
         };
         CliError::Failed(format!("{e}{flag}"))
-    })?;
+    };
+    let style = if has_picture_name(file) {
+        style_picture::import(library, file, name).map_err(|e| match e {
+            ImportError::Library(e) => named(e),
+            other => CliError::Failed(other.to_string()),
+        })
+    } else {
+        library.import_as(file, name, pixels).map_err(named)
+    }?;
     print(&[format!(
         "Imported {} as {} into {}; paint with --style {}",
         file.display(),

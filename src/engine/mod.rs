@@ -22,6 +22,7 @@ mod panic;
 mod photos;
 pub mod protocol;
 pub mod sessions;
+pub mod style_picture;
 mod thread;
 
 pub use bounded_thread::WakeUp;

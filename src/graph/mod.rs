@@ -103,9 +103,9 @@ pub enum GraphError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeightShape {
     /// Sides of a convolution's weights (`[out, in of a group, rows, columns]`; transposed, `[in, out of a group,
-    /// rows, columns]`), of a norm's scales, or of slopes.
+    /// rows, columns]`), of a norm's scales, of slopes, or of a constant map.
     pub weight: Vec<usize>,
-    /// Biases of a convolution, or shifts of a norm; slopes have none.
+    /// Biases of a convolution, or shifts of a norm; slopes and constant maps have none.
     pub bias: usize,
 }
 
@@ -238,6 +238,10 @@ impl Graph {
                     weight: vec![channels],
                     bias: channels,
                 },
+                Op::Constant(Shape { height, width, .. }) => WeightShape {
+                    weight: vec![channels, height, width],
+                    bias: 0,
+                },
                 Op::Prelu => WeightShape {
                     weight: vec![channels],
                     bias: 0,
@@ -338,22 +342,26 @@ impl Graph {
         ))
     }
 
-    /// Rows and columns at which the graph runs on these maps: those of all of them.
+    /// Rows and columns at which the graph runs on maps of these channels, rows and columns: those of all of them.
     ///
     /// # Errors
     /// [`GraphError::Given`] for other maps than it reads, or for a graph that reads a photo; [`GraphError::Shapes`]
     /// where it does not run at their size.
-    pub fn size_on_maps(&self, maps: &[Shape]) -> Result<(usize, usize), GraphError> {
-        let (height, width) = maps.first().map_or((0, 0), |map| (map.height, map.width));
+    pub fn size_on_maps(&self, maps: &[[usize; 3]]) -> Result<(usize, usize), GraphError> {
+        let (height, width) = maps
+            .first()
+            .map_or((0, 0), |&[_, rows, columns]| (rows, columns));
+        let of = |[channels, height, width]: [usize; 3]| Shape::new(channels, height, width);
+        let given: Vec<Shape> = maps.iter().copied().map(of).collect();
         let needed: Vec<Shape> = (self.inputs())
             .map(|(_, channels)| Shape::new(channels, height, width))
             .collect();
-        if !self.is_on_maps() || needed != maps {
+        if !self.is_on_maps() || needed != given {
             let needed = match self.is_on_maps() {
                 true => maps_in_words(&needed),
                 false => "a photo".to_owned(),
             };
-            let got = maps_in_words(maps);
+            let got = maps_in_words(&given);
             return Err(GraphError::Given { needed, got });
         }
         self.shapes(height, width).map(|_| (height, width))
@@ -433,9 +441,7 @@ mod tests {
         let second = add("second", Op::Input { channels: 2 }, &[]);
         add("both", Op::Concat { count: 2 }, &[relu, second]);
         let given = |channels: &[usize], height| {
-            let maps = channels
-                .iter()
-                .map(|&channels| Shape::new(channels, height, 4));
+            let maps = channels.iter().map(|&channels| [channels, height, 4]);
             graph.size_on_maps(&maps.collect::<Vec<_>>())
         };
         assert_eq!(given(&[5, 2], 3), Ok((3, 4)));

@@ -11,10 +11,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    MAX_CHANNELS, MAX_KERNEL_PX, MAX_MARGIN_PX,
+    MAX_CHANNELS, MAX_KERNEL_PX, MAX_MAP_SIDE_PX, MAX_MARGIN_PX,
     attributes::{Arithmetic, BlockOrder, Conv, Function, PadMode, Pool, Sides, SizeRule},
     resize::{Interpolation, MAX_SIZE_PX, Resize, Target},
 };
+use crate::tensor::Shape;
 
 /// The operation of a node. Maps are channels x rows x columns.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +29,8 @@ pub enum Op {
         /// Its channels.
         channels: usize,
     },
+    /// A map of trained values, the same whatever the graph reads. No inputs.
+    Constant(Shape),
     /// A map as it is, of such a size only: a network that a file holds for this size.
     Sized(SizeRule),
     /// Values around a map.
@@ -195,6 +198,7 @@ impl Hash for Op {
             Self::Sized(rule) => rule.hash(state),
             Self::Combine(arithmetic) => arithmetic.hash(state),
             Self::Input { channels } => channels.hash(state),
+            Self::Constant(shape) => shape.hash(state),
             Self::Concat { count } => count.hash(state),
             Self::Channels { first, count } => (first, count).hash(state),
             Self::Crop(sides) => sides.hash(state),
@@ -249,6 +253,7 @@ impl Op {
         match self {
             Self::Photo => "photo",
             Self::Input { .. } => "input",
+            Self::Constant(_) => "constant",
             Self::Sized(_) => "size",
             Self::Pad { .. } | Self::PadSame { .. } => "pad",
             Self::Conv2d(_) => "convolution",
@@ -336,7 +341,7 @@ impl Op {
     /// The kind of the operation.
     pub const fn class(&self) -> Class {
         match self {
-            Self::Photo | Self::Input { .. } => Class::Input,
+            Self::Photo | Self::Input { .. } | Self::Constant(_) => Class::Input,
             Self::Pad { .. }
             | Self::PadSame { .. }
             | Self::Upsample
@@ -393,6 +398,11 @@ impl Op {
             Self::Sized(SizeRule::Exactly(size)) => {
                 size.iter().all(|px| (1..=MAX_SIZE_PX).contains(px))
             }
+            Self::Constant(shape) => {
+                let sides = [shape.height, shape.width];
+                channels.contains(&shape.channels)
+                    && sides.iter().all(|px| (1..=MAX_MAP_SIDE_PX).contains(px))
+            }
             Self::Crop(sides) => is_short(sides),
             Self::InstanceNorm { eps } | Self::LayerNorm { eps } => eps.is_finite() && eps >= 0.0,
             Self::Attention { heads } => channels.contains(&heads),
@@ -422,7 +432,7 @@ impl Op {
     /// How many maps it reads.
     pub const fn input_count(&self) -> usize {
         match self {
-            Self::Photo | Self::Input { .. } => 0,
+            Self::Photo | Self::Input { .. } | Self::Constant(_) => 0,
             Self::InstanceNorm { .. } | Self::Add | Self::Combine(_) => 2,
             Self::Attention { .. } => 3,
             Self::Resize(resize) => match resize.target {
@@ -461,6 +471,7 @@ impl Op {
         let channels = match *self {
             Self::Photo => 3,
             Self::Input { channels } => channels,
+            Self::Constant(shape) => shape.channels,
             Self::Conv2d(conv) | Self::ConvTranspose2d { conv, .. } => {
                 first.filter(|&first| first == conv.in_channels)?;
                 conv.out_channels

@@ -49,6 +49,7 @@ fn shape_of(op: &Op, given: &[Shape], (height, width): (usize, usize)) -> Option
     };
     match *op {
         Op::Photo | Op::Input { .. } => Some(of([height, width])),
+        Op::Constant(shape) => Some(shape),
         Op::Pad { .. } | Op::PadSame { .. } => {
             let map = first.filter(|map| !map.is_empty())?;
             let (mode, sides) = op.padding(map.height, map.width)?;

@@ -203,9 +203,20 @@ impl Transformer {
             code.extend(self.linear("code_norms", &hidden));
         }
         let code: Vec<f32> = code.into_iter().map(|v| v as f32).collect();
-        self.check_code(&code)
-            .then_some(StyleCode(code))
-            .ok_or_else(wrong)
+        self.code_of_values(code)
+    }
+
+    /// A code of its numbers.
+    ///
+    /// # Errors
+    /// [`TransformerError::Code`] for another number of them, or for numbers that are none.
+    pub fn code_of_values(&self, values: Vec<f32>) -> Result<StyleCode, TransformerError> {
+        match self.check_code(&values) {
+            true => Ok(StyleCode(values)),
+            false => Err(TransformerError::Code {
+                needed: self.spec.code_len(),
+            }),
+        }
     }
 
     /// The network that paints photos in the style of a code.

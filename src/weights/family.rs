@@ -24,6 +24,9 @@ pub enum Family {
     /// Any other network of known operations that makes a picture of a picture.
     #[serde(rename = "picture network")]
     PictureNetwork,
+    /// What the network for any picture made of a style picture.
+    #[serde(rename = "style picture")]
+    AnyPicture,
     /// yakhyo's implementation, whose residual blocks add their input twice.
     #[serde(rename = "yakhyo")]
     Yakhyo,
@@ -47,6 +50,7 @@ impl Family {
             Self::Style => "StyleForge style",
             Self::OnnxExport => "ONNX export",
             Self::PictureNetwork => "picture network",
+            Self::AnyPicture => "style picture",
             Self::Yakhyo => "yakhyo",
             Self::Rrmina => "rrmina",
             Self::Torch7 => "jcjohnson",
@@ -61,7 +65,8 @@ impl Family {
             | Self::StyleForge
             | Self::Style
             | Self::OnnxExport
-            | Self::PictureNetwork => None,
+            | Self::PictureNetwork
+            | Self::AnyPicture => None,
             Self::Yakhyo => Some(
                 "its residual blocks add their input twice, so the same weights give another \
                  picture here; train the style with tools/train_style.py instead",

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Checkpoint, LibraryError, PixelChoice, Style, StyleLibrary,
+    Checkpoint, LibraryError, PixelChoice, Style, StyleLibrary, any_picture,
     library::{THUMBNAILS, stem},
     names::{id_from, reserved_for, stated, title_of},
     style::Origin,
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     disk::{self, WriteError},
     mode::ModelSize,
-    models,
+    models::{self, vit::StyleCode},
 };
 
 impl StyleLibrary {
@@ -48,19 +48,7 @@ impl StyleLibrary {
             Some(name) => title_of(name),
             None => stated(&checkpoint.metadata, "title").unwrap_or_else(|| title_of(&stem(file))),
         };
-        let id = id_from(&title);
-        if id.is_empty() {
-            return Err(LibraryError::BadName { name: title });
-        }
-        if let Some(meaning) = reserved_for(&id) {
-            return Err(LibraryError::Reserved {
-                name: title,
-                meaning,
-            });
-        }
-        if self.styles.iter().any(|style| style.id == id) || self.user_folder.join(&id).exists() {
-            return Err(LibraryError::Exists { id });
-        }
+        let id = self.free_id(&title)?;
         let metadata = &mut checkpoint.metadata;
         metadata.insert("style".to_owned(), id.clone());
         metadata.insert("title".to_owned(), title);
@@ -70,17 +58,70 @@ impl StyleLibrary {
                 path: file.to_owned(),
                 source,
             })?;
-        let folder = self.user_folder.join(&id);
         let size = models::size(checkpoint.network.graph());
-        let file_name = format!("{size}.safetensors");
-        match disk::write_folder(&folder, &[(file_name, &bytes)]) {
+        self.keep(&id, &[(format!("{size}.safetensors"), &bytes)])
+    }
+
+    /// Keeps what the network for any picture made of style pictures under `title`, with a thumbnail as JPEG.
+    ///
+    /// # Errors
+    /// [`LibraryError`] as [`StyleLibrary::import`].
+    pub fn keep_style_picture(
+        &mut self,
+        code: &StyleCode,
+        title: &str,
+        thumbnail: &[u8],
+    ) -> Result<Style, LibraryError> {
+        let title = title_of(title);
+        let id = self.free_id(&title)?;
+        let metadata = [("style", &id), ("title", &title)]
+            .map(|(key, value)| (key.to_owned(), value.clone()))
+            .into();
+        let bytes =
+            any_picture::code_file(code, metadata).map_err(|source| LibraryError::Weights {
+                path: PathBuf::from(&title),
+                source,
+            })?;
+        let weights = format!("{}.safetensors", ModelSize::Full);
+        self.keep(
+            &id,
+            &[(weights, &bytes), (THUMBNAILS[0].to_owned(), thumbnail)],
+        )
+    }
+
+    /// The name of a new style's folder.
+    fn free_id(&self, title: &str) -> Result<String, LibraryError> {
+        let id = id_from(title);
+        if id.is_empty() {
+            return Err(LibraryError::BadName {
+                name: title.to_owned(),
+            });
+        }
+        if let Some(meaning) = reserved_for(&id) {
+            return Err(LibraryError::Reserved {
+                name: title.to_owned(),
+                meaning,
+            });
+        }
+        if self.styles.iter().any(|style| style.id == id) || self.user_folder.join(&id).exists() {
+            return Err(LibraryError::Exists { id });
+        }
+        Ok(id)
+    }
+
+    /// Writes a new style's files.
+    fn keep(&mut self, id: &str, files: &[(String, &[u8])]) -> Result<Style, LibraryError> {
+        let folder = self.user_folder.join(id);
+        match disk::write_folder(&folder, files) {
             Ok(()) => {}
             // Another program was faster.
-            Err(WriteError::Exists { .. }) => return Err(LibraryError::Exists { id }),
+            Err(WriteError::Exists { .. }) => {
+                return Err(LibraryError::Exists { id: id.to_owned() });
+            }
             Err(error) => return Err(LibraryError::Write(error)),
         }
         self.refresh();
-        self.find(&id).cloned().ok_or_else(|| {
+        self.find(id).cloned().ok_or_else(|| {
             LibraryError::Write(WriteError::Refused {
                 name: folder.display().to_string(),
                 reason: "it was written and cannot be read again".to_owned(),

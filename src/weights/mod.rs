@@ -8,6 +8,7 @@
 //! bounded by the file's size. Knows no device and no picture; any thread may read.
 
 mod any_network;
+pub mod any_picture;
 mod budget;
 mod error;
 mod family;

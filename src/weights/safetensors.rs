@@ -22,7 +22,7 @@ use serde::{
 use crate::{models, network::Network};
 
 use super::{
-    Budget, Checkpoint, Family, StorageType, WeightsError, any_network,
+    Budget, Checkpoint, Family, StorageType, WeightsError, any_network, any_picture,
     error::shortened,
     fit::{Fitted, NamedTensors, fit},
     plain_file,
@@ -60,6 +60,9 @@ pub(crate) fn fit_any(
     metadata: &mut BTreeMap<String, String>,
     budget: &Budget,
 ) -> Result<Fitted, WeightsError> {
+    if let Some(network) = metadata.remove(any_picture::CODE_KEY) {
+        return any_picture::read_code(&network, tensors, budget);
+    }
     match metadata.remove(any_network::GRAPH_KEY) {
         Some(graph) => any_network::read(&graph, tensors, budget),
         None => Ok(with_family(fit(tensors, budget)?, metadata)),
@@ -331,17 +334,49 @@ pub(crate) fn write(
     half_precision: bool,
     metadata: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>, WeightsError> {
-    let mut header = serde_json::Map::new();
     let graph = any_network::graph_text(network).map_err(broken)?;
-    let mut metadata = serde_json::json!(metadata);
-    if let Some(graph) = &graph {
-        metadata[any_network::GRAPH_KEY] = serde_json::json!(graph);
+    let mut metadata = metadata.clone();
+    let mut tensors = Vec::new();
+    for (node, shape) in network.graph().weight_shapes() {
+        let module = match graph {
+            Some(_) => node.name.clone(),
+            None => models::module(node),
+        };
+        let own = network.weights().of(&node.name);
+        tensors.push((
+            format!("{module}.weight"),
+            shape.weight,
+            own.weight.as_slice(),
+        ));
+        if shape.bias > 0 {
+            tensors.push((
+                format!("{module}.bias"),
+                vec![shape.bias],
+                own.bias.as_slice(),
+            ));
+        }
     }
-    header.insert("__metadata__".to_owned(), metadata);
+    if let Some(graph) = graph {
+        metadata.insert(any_network::GRAPH_KEY.to_owned(), graph);
+    }
+    write_tensors(&tensors, half_precision, &metadata)
+}
+
+/// The bytes of a safetensors file with tensors by name, with their sides, fp16 or fp32.
+///
+/// # Errors
+/// As [`write`].
+pub(super) fn write_tensors(
+    tensors: &[(String, Vec<usize>, &[f32])],
+    half_precision: bool,
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>, WeightsError> {
+    let mut header = serde_json::Map::new();
+    header.insert("__metadata__".to_owned(), serde_json::json!(metadata));
     let mut data = Vec::new();
-    let mut add = |name: String, shape: &[usize], values: &[f32]| {
+    for (name, shape, values) in tensors {
         let start = data.len();
-        for value in values {
+        for value in *values {
             if half_precision {
                 data.extend(half::f16::from_f32(*value).to_le_bytes());
             } else {
@@ -353,18 +388,7 @@ pub(crate) fn write(
             "shape": shape,
             "data_offsets": [start, data.len()],
         });
-        header.insert(name, entry);
-    };
-    for (node, shape) in network.graph().weight_shapes() {
-        let module = match graph {
-            Some(_) => node.name.clone(),
-            None => models::module(node),
-        };
-        let own = network.weights().of(&node.name);
-        add(format!("{module}.weight"), &shape.weight, &own.weight);
-        if shape.bias > 0 {
-            add(format!("{module}.bias"), &[shape.bias], &own.bias);
-        }
+        header.insert(name.clone(), entry);
     }
     let mut text = serde_json::to_vec(&header).map_err(broken)?;
     // The numbers start at a multiple of eight, as the format wants it.

@@ -218,6 +218,13 @@ impl<'a> StoredTensor<'a> {
         self.element_count() * self.dtype.size_bytes()
     }
 
+    /// All numbers in row-major order, of integers of a byte.
+    pub(crate) fn to_i8(&self) -> Vec<i8> {
+        let mut values = Vec::with_capacity(self.element_count());
+        self.each(i8::from_le_bytes, |value| values.push(value));
+        values
+    }
+
     /// All numbers in row-major order, in single precision.
     ///
     /// Allocates `element_count` numbers, which callers draw from the file's budget.

@@ -2,9 +2,12 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use styleforge::graph::{
-    Arithmetic, BlockOrder, Conv, Function, Graph, NodeId, Op, PadMode, Pool, Sides, SizeRule,
-    resize::{Coordinates, Interpolation, Resize, Rounding, Target},
+use styleforge::{
+    graph::{
+        Arithmetic, BlockOrder, Conv, Function, Graph, NodeId, Op, PadMode, Pool, Sides, SizeRule,
+        resize::{Coordinates, Interpolation, Resize, Rounding, Target},
+    },
+    tensor::Shape,
 };
 
 /// What norms add to the variance: large enough that no rounding error is amplified much.
@@ -281,6 +284,19 @@ impl Growing {
         self.add(Op::Combine(arithmetic), &inputs)
     }
 
+    /// A constant map, or one that stands for all channels, rows or columns, with the newest map.
+    fn constant(&mut self, draw: &mut Draw<'_>) {
+        let x = self.maps[self.maps.len() - 1];
+        let shapes = self.graph.shapes(self.photo.1, self.photo.0);
+        let of = shapes.expect("maps")[x];
+        let mut side = |side: usize| draw.of(&[1, side, side]);
+        let shape = Shape::new(side(of.channels), side(of.height), side(of.width));
+        let constant = self.add(Op::Constant(shape), &[]).expect("no inputs");
+        let arithmetic = draw.of(&[Arithmetic::Sum, Arithmetic::Product, Arithmetic::Quotient]);
+        let made = self.add(Op::Combine(arithmetic), &[x, constant]);
+        self.maps.extend(made);
+    }
+
     fn resize(&mut self, draw: &mut Draw<'_>, x: NodeId, y: NodeId) -> Option<NodeId> {
         let interpolation = draw.of(&[
             Interpolation::Nearest(Rounding::Floor),
@@ -380,6 +396,9 @@ pub fn random_graph_on_maps(numbers: &[u16], size: (usize, usize), steps: usize)
     let channels: Vec<usize> = (0..=draw.below(2)).map(|_| 1 + draw.below(40)).collect();
     let mut growing = Growing::on_maps(size, &channels);
     for _ in 0..steps {
+        if draw.below(4) == 0 {
+            growing.constant(&mut draw);
+        }
         growing.grow(&mut draw);
     }
     let last = growing.maps[growing.maps.len() - 1];

@@ -58,7 +58,8 @@ BY_VALUE = {
 BY_AXIS = {"Concat", "Slice", "Split", "Transpose"}
 MAPS = {
     "AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "DepthToSpace", "GlobalAveragePool",
-    "GlobalMaxPool", "InstanceNormalization", "MaxPool", "Pad", "Reshape", "Resize", "SpaceToDepth", "Upsample"}
+    "GlobalMaxPool", "GroupNormalization", "InstanceNormalization", "MaxPool", "Pad", "Reshape", "Resize",
+    "SpaceToDepth", "Upsample"}
 BY_CHANNEL = {"AveragePool", "Erf", "MaxPool"}
 LARGE, TOO_LARGE = 2048, 1 << 16
 # Pieces of tests' names that no picture network was seen to use.
@@ -184,6 +185,12 @@ def lifted(model, rank):
                 stored[name].CopyFrom(numpy_helper.from_array(values.reshape((1,) * more + values.shape), name))
 
 
+def spreads(shape, over):
+    """Whether numbers of a shape go with a map's, the last side of one with the last side of the other: PRelu's slopes
+    of old go by the second side."""
+    return all(a == b or 1 in (a, b) for a, b in zip(reversed(shape), reversed(over), strict=False))
+
+
 def check(model, name, values, expected):
     """Refuses a frozen graph that does not make what the test expects, by ONNX Runtime or, where that does not
     know the opset, by the reference."""
@@ -249,6 +256,8 @@ def frozen(name, model, inputs, outputs):
         by_value = (operators <= BY_VALUE or "expanded" in name) and max(others, default=0) <= rank
         if not by_value and not (len(graph.node) == 1 and operators <= BY_AXIS):
             raise Ignored(f"its map has {rank} dimensions")
+        if by_value and not all(spreads(tensor.dims, values.shape) for tensor in graph.initializer):
+            raise Ignored("its slopes go by the second of fewer than four sides")
         if not by_value:
             lifted(model, rank)
         results = [array.reshape((1,) * (4 - rank) + array.shape) for array in results]

@@ -3,7 +3,10 @@
 //! Goes through the plan's steps one by one and copies the maps before and after each. A fused layer gives
 //! three records: the residual stream that it keeps, its convolution, and the statistics of its sums.
 
-use super::session::{CpuSession, Given, PictureTarget, Progress, Shared};
+use super::{
+    given::Given,
+    session::{CpuSession, PictureTarget, Progress, Shared},
+};
 use crate::{
     backend::{
         BackendError, RunControl,

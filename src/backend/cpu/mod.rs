@@ -16,6 +16,7 @@ mod baseline;
 mod fused;
 mod gather;
 mod general;
+mod given;
 mod kernels;
 mod pack;
 mod passes;

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 
 use super::{
     general::weights::GeneralWeights,
+    given::Given,
     kernels::KernelSet,
     pack::{self, Panels},
     statistics::ScaleShift,
@@ -103,25 +104,6 @@ impl Shared {
     pub(super) unsafe fn slice<'a>(self, offset: usize, len: usize) -> &'a [f32] {
         // SAFETY: the caller's promise.
         unsafe { std::slice::from_raw_parts(self.0.add(offset), len) }
-    }
-}
-
-/// What a run reads.
-#[derive(Clone, Copy)]
-pub(super) struct Given<'a> {
-    /// The photo's RGBA, of the size to which it is extended; nothing where maps are handed in.
-    pub(super) photo: &'a [u8],
-    /// The maps that are handed in.
-    pub(super) maps: &'a [Tensor],
-}
-
-impl<'a> Given<'a> {
-    /// A photo alone.
-    pub(super) fn photo(photo: &'a Frame) -> Self {
-        Self {
-            photo: photo.rgba(),
-            maps: &[],
-        }
     }
 }
 

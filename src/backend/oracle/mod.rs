@@ -7,6 +7,7 @@
 //! It can also round where a mode rounds ([`judge_rounded`]). That is the naive run, which does not judge: it
 //! shows the error that a mode's few bits alone cause, and rules are multiples of it.
 
+mod map;
 mod operations;
 mod rounding;
 mod sizes;
@@ -17,33 +18,10 @@ use crate::{
     graph::{Conv, Graph, GraphError, Node, NodeId, Op},
     mode::{Mode, Variant},
     network::{Network, Weights},
-    tensor::Shape,
 };
 
+pub use map::Map;
 pub use rounding::Rounding;
-
-/// A feature map in float64, channel-major: element (c, y, x) at `(c * height + y) * width + x`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Map {
-    /// Channels.
-    pub channels: usize,
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-    /// All values.
-    pub data: Vec<f64>,
-}
-
-impl Map {
-    /// Every value by itself.
-    pub fn each(mut self, change: impl Fn(f64) -> f64) -> Self {
-        for value in &mut self.data {
-            *value = change(*value);
-        }
-        self
-    }
-}
 
 /// The oracle's results.
 #[derive(Clone, Debug)]
@@ -93,8 +71,8 @@ pub fn judge_rounded(network: &Network, photo: &Frame, mode: Mode, bias_apart: b
 /// [`GraphError::Given`] for other maps than the network reads, and [`GraphError::Shapes`] where it does not run at
 /// their size.
 pub fn judge_maps(network: &Network, maps: &[Map]) -> Result<Map, GraphError> {
-    let shapes: Vec<Shape> = (maps.iter())
-        .map(|map| Shape::new(map.channels, map.height, map.width))
+    let shapes: Vec<[usize; 3]> = (maps.iter())
+        .map(|map| [map.channels, map.height, map.width])
         .collect();
     let interpreter = Interpreter {
         graph: network.graph(),
@@ -200,6 +178,12 @@ impl<'a> Interpreter<'a> {
                     let before = self.graph.inputs().take_while(|(input, _)| *input < id);
                     maps[before.count()].clone()
                 }
+            },
+            Op::Constant(shape) => Map {
+                channels: shape.channels,
+                height: shape.height,
+                width: shape.width,
+                data: doubles(&own.weight),
             },
             Op::Pad { mode, sides } => operations::pad(inputs[0], mode, sides),
             Op::Sized(_) => inputs[0].clone(),

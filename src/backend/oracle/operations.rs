@@ -27,19 +27,6 @@ fn map_from(
     }
 }
 
-impl Map {
-    /// The value of a channel, row and column.
-    fn at(&self, c: usize, y: usize, x: usize) -> f64 {
-        self.data[(c * self.height + y) * self.width + x]
-    }
-
-    /// The same where the place lies inside.
-    fn inside(&self, c: usize, y: isize, x: isize) -> Option<f64> {
-        let (y, x) = (usize::try_from(y).ok()?, usize::try_from(x).ok()?);
-        (y < self.height && x < self.width).then(|| self.at(c, y, x))
-    }
-}
-
 /// Values around a map.
 pub(super) fn pad(input: &Map, mode: PadMode, sides: Sides) -> Map {
     let size = (

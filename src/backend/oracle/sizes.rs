@@ -36,6 +36,7 @@ fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
         Op::Crop(cut) => {
             positive(first as isize - [cut.top + cut.bottom, cut.left + cut.right][axis] as isize)?
         }
+        Op::Constant(shape) => pair([shape.height, shape.width]),
         Op::Upsample => 2 * first,
         Op::Resize(resize) => match resize.target {
             Target::Scale(scales) => positive((first as f64 * scales[axis]).floor() as isize)?,

@@ -6,7 +6,9 @@ use clap::Args;
 
 use super::{
     DeviceArgs,
-    values::{batch, byte_size, mode, model_sizes, picture_size, precisions, variants},
+    values::{
+        StylePictureArgs, batch, byte_size, mode, model_sizes, picture_size, precisions, variants,
+    },
 };
 use crate::mode::{ModeChoice, ModelSize, PrecisionChoice, Variant};
 
@@ -20,8 +22,11 @@ pub struct BenchArgs {
     #[arg(long = "size", value_name = "WxH", value_parser = picture_size)]
     pub sizes: Vec<(usize, usize)>,
     /// Style by name or a file of weights [default: random weights of the model's size]
-    #[arg(long, value_name = "STYLE")]
+    #[arg(long, value_name = "STYLE", conflicts_with = "style_pictures")]
     pub style: Option<OsString>,
+    /// Pictures as a style.
+    #[command(flatten)]
+    pub pictures: StylePictureArgs,
     /// Size of the network [default: full]
     #[arg(long, value_name = "MODEL", value_parser = model_sizes())]
     pub model: Option<ModelSize>,
@@ -77,8 +82,11 @@ pub struct CompareArgs {
     #[arg(long, value_name = "WxH", default_value = "512x512", value_parser = picture_size)]
     pub size: (usize, usize),
     /// Style by name or a file of weights [default: candy]
-    #[arg(long, value_name = "STYLE")]
+    #[arg(long, value_name = "STYLE", conflicts_with = "style_pictures")]
     pub style: Option<OsString>,
+    /// Pictures as a style.
+    #[command(flatten)]
+    pub pictures: StylePictureArgs,
     /// Size of the network [default: full where it is installed]
     #[arg(long, value_name = "MODEL", value_parser = model_sizes())]
     pub model: Option<ModelSize>,

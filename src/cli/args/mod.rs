@@ -8,6 +8,7 @@ mod values;
 
 pub use measuring::{BenchArgs, CheckArgs, CompareArgs};
 pub use painting::{LiveArgs, StylizeArgs};
+pub use values::StylePicture;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -115,9 +116,9 @@ pub struct StylesArgs {
 /// What can be done with the styles besides listing them.
 #[derive(Debug, Subcommand)]
 pub enum StylesCommand {
-    /// Check a file of weights and copy it to your styles
+    /// Make a style of your own of a picture, or of a file of weights, which is checked and copied
     Import {
-        /// The file of weights
+        /// The picture, or the file of weights
         file: PathBuf,
         /// Name of the style [default: the one inside the file, or the file's own]
         #[arg(long)]

@@ -7,8 +7,8 @@ use clap::Args;
 use super::{
     DeviceArgs,
     values::{
-        batch, byte_size, camera_size, formats, model_sizes, output_sizes, precisions, seconds,
-        source, variants, working_px, working_size,
+        StylePictureArgs, batch, byte_size, camera_size, formats, model_sizes, output_sizes,
+        precisions, seconds, source, variants, working_px, working_size,
     },
 };
 use crate::{
@@ -68,8 +68,16 @@ pub struct StylizeArgs {
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// Style by name, a file of weights, or "all"; may be given several times
-    #[arg(short, long = "style", value_name = "STYLE", required = true)]
+    #[arg(
+        short,
+        long = "style",
+        value_name = "STYLE",
+        required_unless_present = "style_pictures"
+    )]
     pub styles: Vec<OsString>,
+    /// Pictures as a style.
+    #[command(flatten)]
+    pub pictures: StylePictureArgs,
     /// File or folder to write, or - for standard output
     #[arg(short, long, value_name = "FILE|FOLDER")]
     pub output: PathBuf,
@@ -109,8 +117,11 @@ pub struct LiveArgs {
     #[arg(long, value_name = "SOURCE", default_value = "demo", value_parser = source())]
     pub source: Source,
     /// Style by name or a file of weights, or "none" for the source as it is [default: candy]
-    #[arg(short, long, value_name = "STYLE")]
+    #[arg(short, long, value_name = "STYLE", conflicts_with = "style_pictures")]
     pub style: Option<OsString>,
+    /// Pictures as a style.
+    #[command(flatten)]
+    pub pictures: StylePictureArgs,
     /// How it is painted.
     #[command(flatten)]
     pub painting: PaintingArgs,

@@ -2,6 +2,8 @@
 
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 
+use std::{ffi::OsString, path::PathBuf};
+
 use crate::{
     capture::Source,
     engine::paint::{MIN_WORKING_PX, OutputSize, WorkingSize},
@@ -17,6 +19,43 @@ macro_rules! choices {
                 .try_map(|s| s.parse::<$type>())
         }
     };
+}
+
+/// A style picture, and what it counts in a mix of several.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StylePicture {
+    /// The file.
+    pub path: PathBuf,
+    /// Its weight, from zero on.
+    pub weight: f64,
+}
+
+/// Style pictures on the command line.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct StylePictureArgs {
+    /// A picture as the style; several are one mix, by weights as in a.jpg:70
+    #[arg(long = "style-picture", value_name = "FILE[:WEIGHT]", value_parser = style_picture())]
+    pub style_pictures: Vec<StylePicture>,
+}
+
+/// `FILE` or `FILE:WEIGHT`; a file whose name ends so is the file.
+fn style_picture() -> impl TypedValueParser<Value = StylePicture> {
+    OsStringValueParser::new().try_map(|typed: OsString| {
+        let whole = PathBuf::from(&typed);
+        let parts = typed.to_str().and_then(|text| text.rsplit_once(':'));
+        let weighted = parts.and_then(|(file, weight)| Some((file, weight.parse::<f64>().ok()?)));
+        match weighted.filter(|_| !whole.exists()) {
+            Some((file, weight)) if weight.is_finite() && weight >= 0.0 => Ok(StylePicture {
+                path: PathBuf::from(file),
+                weight,
+            }),
+            Some((_, weight)) => Err(format!("{weight} is no weight; it is a number from 0 on")),
+            None => Ok(StylePicture {
+                path: whole,
+                weight: 1.0,
+            }),
+        }
+    })
 }
 
 choices!(devices, DeviceChoice);

@@ -140,7 +140,11 @@ impl Measurement {
 /// # Errors
 /// [`CliError`] when a style cannot be loaded, the device cannot be opened, or a run fails.
 pub fn run(args: &BenchArgs) -> Result<(), CliError> {
-    let subject = subject(args.style.as_deref(), args.model)?;
+    let subject = subject(
+        args.style.as_deref(),
+        &args.pictures.style_pictures,
+        args.model,
+    )?;
     let existing = if args.force {
         Existing::Replace
     } else {

@@ -172,6 +172,7 @@ fn chosen_style(args: &LiveArgs, device: &DeviceInfo) -> Result<Option<ChosenSty
     live_style(
         &StyleLibrary::standard(),
         args.style.as_deref(),
+        &args.pictures.style_pictures,
         args.painting.model,
         lite,
     )

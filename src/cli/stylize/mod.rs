@@ -16,7 +16,7 @@ use super::{
     painter,
     progress::Progress,
     select_device,
-    style_choice::{ChosenStyle, choose},
+    style_choice::{ChosenStyle, choose, of_pictures},
     terminal::write_message,
 };
 use crate::{
@@ -100,7 +100,9 @@ fn announce_mode(backend: &dyn Backend, job: &Job) -> Result<(), CliError> {
 /// The styles to paint in, and how many styles of `all` are broken. A message says which these are; a style
 /// that was chosen by name must be usable.
 fn usable_styles(library: &StyleLibrary, job: &Job) -> Result<(Vec<ChosenStyle>, usize), CliError> {
-    let mut usable = Vec::new();
+    let mut usable: Vec<ChosenStyle> = of_pictures(&job.style_pictures, job.model)?
+        .into_iter()
+        .collect();
     let mut broken = 0;
     for JobStyle { typed, from_all } in &job.styles {
         match choose(library, typed, job.model) {

@@ -187,6 +187,7 @@ impl<'a> Builder<'a> {
                 self.step(id, "store", CpuOp::Store { from }, 0, 2 * shape.len());
             }
             Op::Input { .. }
+            | Op::Constant(_)
             | Op::Sized(_)
             | Op::PadSame { .. }
             | Op::ConvTranspose2d { .. }

@@ -46,7 +46,7 @@ use super::{
     extended,
 };
 use crate::{
-    graph::{Graph, Node, NodeId},
+    graph::{Graph, Node, NodeId, Op},
     mode::{Mode, Precision, Variant},
     numeric::{NumberFormat, NumericFormat},
     tensor::Shape,
@@ -109,6 +109,12 @@ pub enum CudaPlanError {
         kernel: usize,
         /// Largest side.
         most: usize,
+    },
+    /// A map that is neither the photo nor made of it.
+    #[error("{node} is a map that only the processor takes in; choose --device cpu")]
+    Source {
+        /// Its node.
+        node: String,
     },
     /// What only the plain kernels compute, in a mode that they do not have.
     #[error("{cause}; choose fp32 or fp16, in baseline or fused")]
@@ -231,6 +237,10 @@ impl CudaPlan {
         library: Option<&str>,
     ) -> Result<Self, CudaPlanError> {
         precision_supported(mode.precision, limits)?;
+        let is_source = |node: &&Node| matches!(node.op, Op::Input { .. } | Op::Constant(_));
+        if let Some(Node { name: node, .. }) = graph.nodes().iter().find(is_source) {
+            return Err(CudaPlanError::Source { node: node.clone() });
+        }
         let extended = extended(graph, (height, width));
         let shapes = graph.shapes(extended.0, extended.1);
         let shapes = shapes.map_err(PlanError::from)?;

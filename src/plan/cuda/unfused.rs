@@ -159,6 +159,7 @@ impl Builder<'_> {
                 None
             }
             Op::Input { .. }
+            | Op::Constant(_)
             | Op::Sized(_)
             | Op::PadSame { .. }
             | Op::ConvTranspose2d { .. }

@@ -16,8 +16,9 @@ pub mod windows;
 pub mod winograd;
 
 use super::{
+    given::Given,
     kernels::KernelSet,
-    session::{CpuSession, Given, PictureTarget, Progress, Shared},
+    session::{CpuSession, PictureTarget, Progress, Shared},
     statistics,
 };
 use crate::plan::cpu::{
@@ -65,6 +66,7 @@ fn tasks(run: &Run<'_>, op: &GeneralOp) -> usize {
         GeneralOp::StoreMap { from } => rows(from),
         GeneralOp::Load { to }
         | GeneralOp::LoadMap { to, .. }
+        | GeneralOp::LoadConstant { to, .. }
         | GeneralOp::Pointwise { to, .. }
         | GeneralOp::Combine { to, .. }
         | GeneralOp::Index { to, .. }
@@ -165,7 +167,12 @@ unsafe fn task(
                 to,
             } => (kernels.general.pool)(run, (pool, pooling), from, to, y),
             GeneralOp::Load { to } => moves::load(run, to, y),
-            GeneralOp::LoadMap { input, to } => moves::load_map(run, input, to, y),
+            GeneralOp::LoadMap { input, to } => {
+                moves::load_planes(run, &run.given.maps[input].data, to, y);
+            }
+            GeneralOp::LoadConstant { constant, to } => {
+                moves::load_planes(run, &run.weights.constants[constant], to, y);
+            }
             GeneralOp::Index { index, from, to } => moves::index(run, index, from, to, y),
             GeneralOp::Concat { ref from, to } => moves::concat(run, from, to, y),
             GeneralOp::Channels { first, from, to } => moves::channels(run, first, from, to, y),

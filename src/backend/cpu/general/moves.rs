@@ -26,19 +26,23 @@ pub unsafe fn load(run: &Run<'_>, to: MapId, y: usize) {
     }
 }
 
-/// A row of a map that is handed in.
+/// A row of a map whose values lie channel by channel.
 ///
 /// # Safety
 /// The row belongs to the caller's task.
-pub unsafe fn load_map(run: &Run<'_>, input: usize, to: MapId, y: usize) {
-    let stored = run.maps[to].stored_channels;
-    let given = &run.given.maps[input];
+pub unsafe fn load_planes(run: &Run<'_>, planes: &[f32], to: MapId, y: usize) {
+    let map = run.maps[to];
+    let Shape {
+        channels,
+        height,
+        width,
+    } = map.shape;
     // SAFETY: the caller's promise.
     let row = unsafe { run.row_mut(to, y) };
-    for (x, pixel) in row.chunks_exact_mut(stored).enumerate() {
+    for (x, pixel) in row.chunks_exact_mut(map.stored_channels).enumerate() {
         pixel.fill(0.0);
-        for (c, value) in pixel[..given.shape.channels].iter_mut().enumerate() {
-            *value = given.at(c, y, x);
+        for (c, value) in pixel[..channels].iter_mut().enumerate() {
+            *value = planes[(c * height + y) * width + x];
         }
     }
 }

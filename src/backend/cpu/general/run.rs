@@ -1,6 +1,6 @@
 //! What the tasks of a general plan's steps share: maps, weights, the photo and the picture.
 
-use super::super::{gather, rows::TileSet, session::Given, simd::At};
+use super::super::{gather, given::Given, rows::TileSet, simd::At};
 use super::weights::GeneralWeights;
 use crate::{
     graph::PadMode,
@@ -24,7 +24,7 @@ pub struct Run<'a> {
     /// The same, packed.
     pub weights: &'a GeneralWeights,
     /// The photo, or the maps that are handed in.
-    pub(in crate::backend::cpu) given: Given<'a>,
+    pub given: Given<'a>,
     /// RGBA of the picture; alpha is left alone.
     pub rgba: *mut u8,
     /// Channel-major floats of the picture before clamping, or of the map that is handed out, when not null; then no

@@ -46,6 +46,8 @@ pub struct GeneralWeights {
     pub values: Vec<ChannelValues>,
     /// Changes of size.
     pub resizes: Vec<ResizeTables>,
+    /// Maps of trained values, channel by channel.
+    pub constants: Vec<Vec<f32>>,
 }
 
 impl GeneralWeights {
@@ -68,6 +70,9 @@ impl GeneralWeights {
             convs: convs.map(|conv| packed(conv, network, lanes)).collect(),
             values: parts.channel_nodes.iter().map(values).collect(),
             resizes: parts.resizes.iter().map(tables).collect(),
+            constants: (parts.constants.iter())
+                .map(|(node, _)| network.weights().of(node).weight.clone())
+                .collect(),
         }
     }
 }

@@ -323,6 +323,12 @@ impl<'a> GeneralBuilder<'a> {
                 let to = self.write(head);
                 ("take in", GeneralOp::LoadMap { input, to })
             }
+            Op::Constant(_) => {
+                self.parts.constants.push((node.name.clone(), shape));
+                let constant = self.parts.constants.len() - 1;
+                let to = self.write(head);
+                ("constant", GeneralOp::LoadConstant { constant, to })
+            }
             Op::Picture => ("store", GeneralOp::Store { from: from? }),
             // The photo, which every other map of the graph is behind.
             Op::Sized(_) => (

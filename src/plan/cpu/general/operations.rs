@@ -13,6 +13,9 @@ pub type ChannelValuesId = usize;
 /// Index of a change of size in [`GeneralParts::resizes`](super::GeneralParts::resizes).
 pub type ResizeId = usize;
 
+/// Index of a node in [`GeneralParts::constants`](super::GeneralParts::constants).
+pub type ConstantId = usize;
+
 /// What becomes of every value from the values at its own place.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pointwise {
@@ -167,6 +170,13 @@ pub enum GeneralOp {
     LoadMap {
         /// Its place among those that are.
         input: usize,
+        /// Written.
+        to: MapId,
+    },
+    /// A map of trained values.
+    LoadConstant {
+        /// Which.
+        constant: ConstantId,
         /// Written.
         to: MapId,
     },

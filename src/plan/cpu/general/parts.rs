@@ -27,6 +27,8 @@ pub struct GeneralParts {
     pub channel_nodes: Vec<(String, usize)>,
     /// Changes of size.
     pub resizes: Vec<ResizeSpec>,
+    /// Nodes whose maps are trained values, and these maps' extents.
+    pub constants: Vec<(String, Shape)>,
 }
 
 impl GeneralParts {
@@ -36,7 +38,8 @@ impl GeneralParts {
         let values = self.channel_nodes.iter().map(|(_, stored)| 2 * stored);
         let tables = self.resizes.iter();
         let tables = tables.map(|spec| TAPS_LEN * (spec.to.height + spec.to.width));
-        convs.chain(values).chain(tables).sum()
+        let maps = self.constants.iter().map(|(_, shape)| shape.len());
+        convs.chain(values).chain(tables).chain(maps).sum()
     }
 
     /// Upper bound of what describes them and `steps` steps, in bytes.
@@ -49,6 +52,7 @@ impl GeneralParts {
             1024 + 2 * taps + 128 * panels
         };
         let convs: usize = self.convs.iter().map(phases).sum();
-        (convs + 512 * (self.channel_nodes.len() + self.resizes.len()) + 2048 * steps) as u64
+        let small = self.channel_nodes.len() + self.resizes.len() + self.constants.len();
+        (convs + 512 * small + 2048 * steps) as u64
     }
 }

@@ -190,8 +190,8 @@ impl<'p> Planner<'p, '_> {
             Op::SpatialMean => self.reduce(id, ReduceKind::Mean)?,
             Op::SpatialMax => self.reduce(id, ReduceKind::Largest)?,
             Op::Picture => self.picture(id)?,
-            // Only photos are brought to the device.
-            Op::Input { .. } => return Err(self.no_kernel(id)),
+            // The only map that is brought to the device is the photo.
+            Op::Input { .. } | Op::Constant(_) => return Err(self.no_kernel(id)),
         }
         Ok(())
     }

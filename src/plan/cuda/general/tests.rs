@@ -5,6 +5,7 @@ use crate::{
     graph::{Conv, Function, Graph, NodeId, Op, PadMode, Sides},
     mode::{Mode, Precision, Variant},
     plan::cuda::{CudaOp, CudaPlan, GeneralOp},
+    tensor::Shape,
 };
 
 fn add(graph: &mut Graph, op: Op, inputs: &[NodeId]) -> NodeId {
@@ -100,6 +101,25 @@ fn a_picture_smaller_than_the_photo_is_refused() {
     let mode = Mode::new(Variant::Fused, Precision::Fp32);
     let error = CudaPlan::new(&graph, (9, 9), 1, mode, &DEVICES[4]).expect_err("too small");
     assert_eq!(error.to_string(), "n2 cannot read maps of 3 x 5 x 5");
+}
+
+#[test]
+fn maps_beside_the_photo_are_left_to_the_processor() {
+    let mut on_map = Graph::default();
+    add(&mut on_map, Op::Input { channels: 3 }, &[]);
+    let mut with_constant = Graph::default();
+    let photo = add(&mut with_constant, Op::Photo, &[]);
+    let constant = Op::Constant(Shape::new(3, 9, 9));
+    let constant = add(&mut with_constant, constant, &[]);
+    let sum = add(&mut with_constant, Op::Add, &[photo, constant]);
+    add(&mut with_constant, Op::Picture, &[sum]);
+    for (graph, node) in [(on_map, "n0"), (with_constant, "n1")] {
+        for mode in Mode::all() {
+            let error = CudaPlan::new(&graph, (9, 9), 1, mode, &DEVICES[4]).expect_err("a map");
+            let text = "is a map that only the processor takes in; choose --device cpu";
+            assert_eq!(error.to_string(), format!("{node} {text}"), "{mode}");
+        }
+    }
 }
 
 /// Sums over levels are divided in fp16 where a norm takes the factor out, and nowhere else.

@@ -2,18 +2,23 @@
 
 use std::borrow::Cow;
 
-use super::{MapValue, Reader};
-use crate::weights::{
-    StorageType, WeightsError,
-    error::shortened,
-    fit::float_type,
-    onnx::{
-        messages::Node,
-        numbers::Numbers,
-        refused,
-        scope::{TensorId, Value},
+use super::{Axis, Held, MapValue, NodeId, Reader};
+use crate::{
+    graph::Op,
+    network::NodeWeights,
+    tensor::Shape,
+    weights::{
+        StorageType, WeightsError,
+        error::shortened,
+        fit::float_type,
+        onnx::{
+            messages::Node,
+            numbers::Numbers,
+            refused,
+            scope::{TensorId, Value},
+        },
+        tensor::{Dtype, StoredTensor},
     },
-    tensor::{Dtype, StoredTensor},
 };
 
 /// Numbers in a shape.
@@ -38,6 +43,52 @@ impl Constant {
             [one] => Some(one),
             _ => None,
         }
+    }
+}
+
+impl Reader<'_> {
+    /// A constant as a map of its own, whose sides are those of another map or one; `None` where they are not.
+    pub(super) fn constant_map(
+        &mut self,
+        x: &MapValue,
+        constant: &Constant,
+    ) -> Result<Option<NodeId>, WeightsError> {
+        let Constant { sides, values } = constant;
+        let layout = &x.layout.sides;
+        let Some(missing) = layout.len().checked_sub(sides.len()) else {
+            return Ok(None);
+        };
+        // Length along channels, rows and columns, and values from one to the next.
+        let (mut lengths, mut strides) = ([1; 3], [0; 3]);
+        let mut stride = 1;
+        for side in (0..sides.len()).rev() {
+            let length = sides[side];
+            let axis = match x.layout.axis(missing + side) {
+                _ if length == 1 => continue,
+                Axis::Channels => 0,
+                Axis::Rows => 1,
+                Axis::Columns => 2,
+                Axis::One | Axis::Other => return Ok(None),
+            };
+            (lengths[axis], strides[axis]) = (length, stride);
+            stride *= length;
+        }
+        let [channels, height, width] = lengths;
+        self.budget().steps(values.len())?;
+        self.budget().bytes(size_of_val(values.as_slice()))?;
+        let mut planes = Vec::with_capacity(values.len());
+        for c in 0..channels {
+            for y in 0..height {
+                let row = c * strides[0] + y * strides[1];
+                planes.extend((0..width).map(|x| values[row + x * strides[2]]));
+            }
+        }
+        let weights = NodeWeights {
+            weight: planes,
+            bias: Vec::new(),
+        };
+        let op = Op::Constant(Shape::new(channels, height, width));
+        self.add(op, &[], Some(Held::Own(weights))).map(Some)
     }
 }
 
@@ -111,8 +162,12 @@ impl<'m> Reader<'m> {
             return Ok(None);
         }
         let (id, sides) = match self.scope.value(node, index)? {
-            Value::Tensor(id, sides) => (*id, sides.clone()),
-            Value::Numbers(_) => {
+            Value::Tensor(id, sides)
+                if matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_)) =>
+            {
+                (*id, sides.clone())
+            }
+            Value::Tensor(..) | Value::Numbers(_) => {
                 let numbers = self.scope.fixed_numbers(node, index)?;
                 return Ok(numbers.map(|numbers| Constant {
                     sides: numbers.shape().to_vec(),

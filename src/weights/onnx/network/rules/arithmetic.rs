@@ -6,7 +6,12 @@ use crate::{
     network::NodeWeights,
     weights::{
         WeightsError,
-        onnx::{messages::Node, network::constants::Constant, refused, scope::Value},
+        onnx::{
+            messages::Node,
+            network::{constants::Constant, layout::MAX_SIDES},
+            refused,
+            scope::Value,
+        },
     },
 };
 
@@ -79,6 +84,17 @@ pub(super) fn power<'m>(
         }
     };
     Ok(vec![made])
+}
+
+/// What an operator does with two maps.
+fn arithmetic_of(operator: &str) -> Option<Arithmetic> {
+    match operator {
+        "Add" | "Sum" => Some(Arithmetic::Sum),
+        "Sub" => Some(Arithmetic::Difference),
+        "Mul" => Some(Arithmetic::Product),
+        "Div" => Some(Arithmetic::Quotient),
+        _ => None,
+    }
 }
 
 impl Reader<'_> {
@@ -202,7 +218,35 @@ impl Reader<'_> {
         is_constant_first: bool,
     ) -> Result<MapValue, WeightsError> {
         let constant = self.weights_or_limits_at(node, index)?;
-        let values = self.by_channel(x, &constant, node)?;
+        // Sides that only the constant has stand in front.
+        let mut x = x.clone();
+        let more = constant.sides.len().saturating_sub(x.layout.sides.len());
+        if more > 0 && constant.sides.len() > MAX_SIDES {
+            return Err(refused(format!(
+                "{} computes with a constant of {} sides",
+                node.label(),
+                constant.sides.len()
+            )));
+        }
+        x.layout.sides.splice(0..0, vec![Vec::new(); more]);
+        let x = &x;
+        let values = match self.by_channel(x, &constant, node) {
+            Ok(values) => values,
+            Err(error) => {
+                let arithmetic = arithmetic_of(node.op_type);
+                let Some((arithmetic, map)) = arithmetic.zip(self.constant_map(x, &constant)?)
+                else {
+                    return Err(error);
+                };
+                let inputs = if is_constant_first {
+                    [map, x.node]
+                } else {
+                    [x.node, map]
+                };
+                let id = self.add(Op::Combine(arithmetic), &inputs, None)?;
+                return Ok(x.moved_to(id));
+            }
+        };
         let count = values.len();
         let ones = || vec![1.0; count];
         let zeros = || vec![0.0; count];
@@ -260,18 +304,12 @@ impl Reader<'_> {
         if let Some(sloped) = self.sloped(node, &a, &b)? {
             return Ok(sloped);
         }
-        let arithmetic = match node.op_type {
-            "Add" | "Sum" => Arithmetic::Sum,
-            "Sub" => Arithmetic::Difference,
-            "Mul" => Arithmetic::Product,
-            "Div" => Arithmetic::Quotient,
-            _ => {
-                return Err(refused(format!(
-                    "{} compares two maps, which this program does not",
-                    node.label()
-                )));
-            }
-        };
+        let arithmetic = arithmetic_of(node.op_type).ok_or_else(|| {
+            let label = node.label();
+            refused(format!(
+                "{label} compares two maps, which this program does not"
+            ))
+        })?;
         let layout = self.joint_layout(&a, &b).ok_or_else(|| {
             let sides = |map: &MapValue| {
                 let lengths = self.lengths(map);

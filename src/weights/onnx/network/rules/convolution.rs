@@ -150,23 +150,27 @@ pub(super) fn conv_transpose<'m>(
     };
     let is_same = matches!(node.text("auto_pad", "NOTSET"), "SAME_UPPER" | "SAME_LOWER");
     let sides = if let Some(shape) = node.attribute("output_shape") {
-        // A fixed size, which a factor of the stride may have made.
         let [.., rows, columns] = *shape.ints else {
             return Err(wrong("has an odd output_shape"));
         };
-        let sizes = reader.sizes_of(id);
-        let is_multiple = |axis: usize, made: i64| {
-            sizes.iter().all(|size| {
-                let own = [size.0, size.1][axis] as i64;
-                own * conv.stride[axis] as i64 == made
-            })
-        };
-        if !is_multiple(0, rows) || !is_multiple(1, columns) {
-            return Err(wrong("makes a map of a fixed size"));
+        let made = [rows, columns].map(|px| usize::try_from(px).unwrap_or(0));
+        // What is cut off must not depend on the size, which may be fixed.
+        let cut = |size: &(usize, usize)| shape_cut(node, &conv, extra, *size, made);
+        let cuts: Vec<_> = reader.sizes_of(id).iter().map(cut).collect();
+        match cuts.as_slice() {
+            [Some(first), rest @ ..] if rest.iter().all(|cut| *cut == Some(*first)) => {
+                extra = first.1;
+                first.0
+            }
+            _ => {
+                let error = wrong("makes a map of a fixed size");
+                return Err(reader.scope.of_size(error));
+            }
         }
-        same_cut(node, &conv, &mut extra)
     } else if is_same {
-        same_cut(node, &conv, &mut extra)
+        let (cut, more) = same_cut(node, &conv, extra);
+        extra = more;
+        cut
     } else {
         match window_pads(node, conv.reach(), conv.stride)? {
             Padding::Fixed(sides) => sides,
@@ -195,25 +199,52 @@ fn held(node: &Node<'_>, kernel: Kernel, bias: Vec<f32>) -> Held {
     }
 }
 
-/// What is cut off so that every value makes as many as the stride.
-fn same_cut(node: &Node<'_>, conv: &Conv, extra: &mut [usize; 2]) -> Sides {
+/// What is cut off so that every value makes as many as the stride, and what is added where that is not enough.
+fn same_cut(node: &Node<'_>, conv: &Conv, extra: [usize; 2]) -> (Sides, [usize; 2]) {
+    let reach = [0, 1].map(|axis| conv.reach()[axis] + extra[axis]);
+    distributed(node, extra, reach, conv.stride)
+}
+
+/// What is cut off of a map of a size, or added, so that `made` rows and columns are left; `None` for none.
+fn shape_cut(
+    node: &Node<'_>,
+    conv: &Conv,
+    extra: [usize; 2],
+    (height, width): (usize, usize),
+    made: [usize; 2],
+) -> Option<(Sides, [usize; 2])> {
+    let whole = |axis: usize, side: usize| {
+        let steps = side.checked_sub(1)?.checked_mul(conv.stride[axis])?;
+        steps
+            .checked_add(conv.reach()[axis])?
+            .checked_add(extra[axis])
+    };
+    let whole = [whole(0, height)?, whole(1, width)?];
+    (!made.contains(&0)).then(|| distributed(node, extra, whole, made))
+}
+
+/// Rows and columns that are too many for `made`, cut off at both ends; those that are too few are added to `extra`.
+fn distributed(
+    node: &Node<'_>,
+    mut extra: [usize; 2],
+    whole: [usize; 2],
+    made: [usize; 2],
+) -> (Sides, [usize; 2]) {
     let is_upper = node.text("auto_pad", "NOTSET") == "SAME_UPPER";
     let mut ends = [(0, 0); 2];
     for axis in 0..2 {
-        let (reach, stride) = (conv.reach()[axis] + extra[axis], conv.stride[axis]);
-        if reach < stride {
-            extra[axis] += stride - reach;
-        }
-        let cut = reach.saturating_sub(stride);
+        extra[axis] = extra[axis].saturating_add(made[axis].saturating_sub(whole[axis]));
+        let cut = whole[axis].saturating_sub(made[axis]);
         let (less, more) = (cut / 2, cut - cut / 2);
         ends[axis] = if is_upper { (less, more) } else { (more, less) };
     }
-    Sides {
+    let sides = Sides {
         top: ends[0].0,
         left: ends[1].0,
         bottom: ends[0].1,
         right: ends[1].1,
-    }
+    };
+    (sides, extra)
 }
 
 /// A row of channels times a matrix.

@@ -174,7 +174,13 @@ pub(super) fn prelu<'m>(
     // PyTorch's slopes are a list, which stands for channels first.
     let weight = match slopes.sides.as_slice() {
         [count] if *count == reader.channels(x.node) => slopes.values,
-        _ => reader.by_channel(&x, &slopes, node)?,
+        _ => match reader.by_channel(&x, &slopes, node) {
+            Ok(weight) => weight,
+            Err(error) => match reader.constant_map(&x, &slopes)? {
+                Some(slopes) => return reader.sloped_by(&x, slopes).map(|map| vec![map]),
+                None => return Err(error),
+            },
+        },
     };
     let weights = NodeWeights {
         weight,
@@ -185,6 +191,16 @@ pub(super) fn prelu<'m>(
 }
 
 impl Reader<'_> {
+    /// Negative values times those of another map.
+    fn sloped_by(&mut self, x: &MapValue, slopes: super::NodeId) -> Result<MapValue, WeightsError> {
+        let positive = self.clipped(x, 0.0, f32::INFINITY)?;
+        let negative = self.clipped(x, f32::NEG_INFINITY, 0.0)?;
+        let product = Op::Combine(Arithmetic::Product);
+        let sloped = self.add(product, &[negative.node, slopes], None)?;
+        let sum = self.add(Op::Add, &[positive.node, sloped], None)?;
+        Ok(x.moved_to(sum))
+    }
+
     /// Every value between two limits.
     pub(super) fn clipped(
         &mut self,

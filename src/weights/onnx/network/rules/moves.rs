@@ -10,6 +10,8 @@ use crate::{
     },
 };
 
+/// Bytes that a range of a part takes at a probe, with the list that it stands in.
+const BYTES_PER_RANGE: usize = 64;
 /// Most channels that are picked one by one.
 const MOST_PICKED: usize = 64;
 
@@ -183,38 +185,53 @@ pub(super) fn split<'m>(
     node: &'m Node<'m>,
 ) -> Result<Vec<MapValue>, WeightsError> {
     let x = reader.map(node, 0)?;
-    let odd = || refused(format!("{} splits other sides than channels", node.label()));
+    let odd = || refused(format!("{} splits a side into odd parts", node.label()));
     let axis = node.attribute("axis").map_or(0, |a| a.i);
     let side = x.layout.side(axis).ok_or_else(odd)?;
-    if x.layout.axis(side) != Axis::Channels {
-        return Err(odd());
-    }
-    let channels = reader.channels(x.node);
     let parts = node.output.len().max(1);
-    let counts: Vec<usize> = match reader.scope.ints(node, "split", 1)? {
+    let given = reader.scope.ints(node, "split", 1)?;
+    let given: Option<Vec<usize>> = match given.as_deref() {
         Some(counts) => {
-            let counts: Option<Vec<usize>> =
-                counts.iter().map(|&c| usize::try_from(c).ok()).collect();
-            counts.ok_or_else(odd)?
+            let counts = counts.iter().map(|&c| usize::try_from(c).ok());
+            Some(counts.collect::<Option<_>>().ok_or_else(odd)?)
         }
-        // The last may be smaller.
-        None => {
-            let most = channels.div_ceil(parts);
-            (0..parts)
-                .map(|part| channels.saturating_sub(part * most).min(most))
-                .collect()
-        }
+        None => None,
     };
-    if counts.len() != parts
-        || counts.iter().try_fold(0usize, |s, &c| s.checked_add(c)) != Some(channels)
-    {
-        return Err(odd());
+    // Of every part, the range at every probe.
+    let count = parts.saturating_mul(reader.sizes.len());
+    reader.budget().steps(count)?;
+    reader
+        .budget()
+        .bytes(count.saturating_mul(BYTES_PER_RANGE))?;
+    let mut ranges: Vec<Vec<(usize, Range)>> = (0..parts).map(|_| Vec::new()).collect();
+    for lengths in reader.lengths(&x) {
+        let length = lengths[side];
+        // The last may be smaller.
+        let most = length.div_ceil(parts);
+        let equal = |part: usize| length.saturating_sub(part * most).min(most);
+        let counts = match &given {
+            Some(counts) => counts.clone(),
+            None => (0..parts).map(equal).collect(),
+        };
+        let sum = counts.iter().try_fold(0usize, |s, &c| s.checked_add(c));
+        if counts.len() != parts || sum != Some(length) {
+            return Err(reader.scope.of_size(odd()));
+        }
+        let mut first = 0;
+        for (part, count) in counts.into_iter().enumerate() {
+            let range = Range {
+                first,
+                end: first + count,
+                is_backwards: false,
+            };
+            ranges[part].push((length, range));
+            first += count;
+        }
     }
-    let mut first = 0;
     let mut made = Vec::new();
-    for count in counts {
-        made.push(reader.channel_range(&x, first, count)?);
-        first += count;
+    for ranges in &ranges {
+        let part = reader.cut(&x, side, ranges);
+        made.push(part.ok_or_else(|| reader.scope.of_size(odd()))??);
     }
     Ok(made)
 }
@@ -261,13 +278,14 @@ pub(super) fn concat<'m>(
     reader: &mut Reader<'m>,
     node: &'m Node<'m>,
 ) -> Result<Vec<MapValue>, WeightsError> {
+    let read = (0..node.input.len()).find_map(|index| reader.map(node, index).ok());
     let mut maps = Vec::new();
     for index in 0..node.input.len() {
-        maps.push(
-            reader
-                .map(node, index)
-                .map_err(|_| refused(format!("{} joins maps with constants", node.label())))?,
-        );
+        maps.push(match (reader.map(node, index), &read) {
+            (Ok(map), _) => map,
+            (Err(_), Some(beside)) => reader.constant_beside(node, index, beside)?,
+            (Err(error), None) => return Err(error),
+        });
     }
     let odd = || {
         refused(format!(
@@ -377,6 +395,26 @@ impl Reader<'_> {
             }
             Axis::One | Axis::Other => None,
         }
+    }
+
+    /// The constant at an input as a map beside another one, which has as many sides.
+    fn constant_beside(
+        &mut self,
+        node: &Node<'_>,
+        index: usize,
+        beside: &MapValue,
+    ) -> Result<MapValue, WeightsError> {
+        let odd = || refused(format!("{} joins a map with odd constants", node.label()));
+        let constant = self.weights_at(node, index)?;
+        if !beside.layout.is_whole() || constant.sides.len() != beside.layout.sides.len() {
+            return Err(odd());
+        }
+        let id = self.constant_map(beside, &constant)?.ok_or_else(odd)?;
+        let layout = Layout {
+            factors: vec![self.channels(id)],
+            sides: beside.layout.sides.clone(),
+        };
+        Ok(MapValue { node: id, layout })
     }
 
     /// Some neighbouring channels.

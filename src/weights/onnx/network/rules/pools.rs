@@ -42,15 +42,20 @@ pub(super) fn pool<'m>(
     let sides = match window_pads(node, kernel, stride)? {
         super::convolution::Padding::Fixed(sides) => sides,
         super::convolution::Padding::Same(op) => {
-            // Zeros would count, and be larger than what is below them.
-            if !is_max && !counts_padding || is_max && stride != [1, 1] {
-                return Err(wrong("pads by the size of the picture".to_owned()));
-            }
-            match op.padding(kernel[0], kernel[1]) {
-                Some((_, sides)) if stride == [1, 1] => sides,
-                _ => {
+            let of = |(height, width)| op.padding(height, width).map(|(_, sides)| sides);
+            let sides: Vec<Option<Sides>> = reader.sizes_of(id).into_iter().map(of).collect();
+            match sides.as_slice() {
+                [Some(first), rest @ ..] if rest.iter().all(|sides| *sides == Some(*first)) => {
+                    *first
+                }
+                // Zeros would count, and be larger than what is below them.
+                _ if !is_max && counts_padding => {
                     id = reader.add(op, &[id], None)?;
                     Sides::default()
+                }
+                _ => {
+                    let error = wrong("pads by the size of the picture".to_owned());
+                    return Err(reader.scope.of_size(error));
                 }
             }
         }
