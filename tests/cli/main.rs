@@ -17,4 +17,5 @@ mod modes;
 mod pipes;
 mod sandbox;
 mod style_folders;
+mod style_pictures;
 mod stylize;

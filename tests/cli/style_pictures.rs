@@ -1,0 +1,216 @@
+//! Pictures as styles: given for one run, mixed, and kept.
+
+use std::{collections::HashMap, fs};
+
+use safetensors::{SafeTensors, tensor::TensorView};
+
+use crate::sandbox::Sandbox;
+
+/// Two pictures as different as can be, and a photo.
+fn with_pictures() -> Sandbox {
+    let s = Sandbox::new();
+    s.photo("Wide one.png", 70, 30);
+    s.photo("other.png", 33, 64);
+    s
+}
+
+const STYLE: &str = "--style-picture";
+
+#[test]
+fn a_picture_is_kept_as_a_style_and_paints_as_it_did_before() {
+    let s = with_pictures();
+    let run = s.styleforge(&["styles", "import", "Wide one.png"]).ends(0);
+    assert!(run.text().contains("--style wide_one"), "{}", run.text());
+    s.styleforge(&["styles", "import", "Wide one.png"])
+        .ends(1)
+        .says("--name");
+    s.styleforge(&["styles", "import", "other.png", "--name", "all"])
+        .ends(1);
+    let facts = s
+        .styleforge(&["inspect", "wide_one", "--json"])
+        .ends(0)
+        .json();
+    assert_eq!(facts["family"], "style picture");
+    s.styleforge(&[
+        "stylize",
+        "photo.png",
+        "--style",
+        "wide_one",
+        "-o",
+        "kept.png",
+    ])
+    .ends(0);
+    s.styleforge(&[
+        "stylize",
+        "photo.png",
+        STYLE,
+        "Wide one.png",
+        "-o",
+        "given.png",
+    ])
+    .ends(0);
+    s.styleforge(&[
+        "stylize",
+        "photo.png",
+        "--style",
+        "./Wide one.png",
+        "-o",
+        "file.png",
+    ])
+    .ends(0);
+    assert!(s.read("kept.png") == s.read("given.png") && s.read("file.png") == s.read("given.png"));
+    let photo = s.read("photo.png");
+    assert!(s.read("given.png") != photo && (photo.width(), photo.height()) == (24, 16));
+    s.styleforge(&["styles", "remove", "wide_one"]).ends(0);
+    s.styleforge(&["inspect", "wide_one"]).ends(2);
+}
+
+#[test]
+fn several_pictures_are_one_mix_by_their_weights() {
+    let s = with_pictures();
+    let painted = |name: &str, styles: &[&str]| {
+        let mut arguments = vec!["stylize", "photo.png", "-o", name];
+        arguments.extend(styles.iter().flat_map(|style| [STYLE, *style]));
+        s.styleforge(&arguments).ends(0);
+        s.read(name)
+    };
+    let first = painted("first.png", &["Wide one.png"]);
+    let second = painted("second.png", &["other.png:3"]);
+    assert!(first == painted("all.png", &["Wide one.png:2", "other.png:0"]));
+    let mixed = painted("mixed.png", &["Wide one.png:70", "other.png:30"]);
+    assert!(mixed != first && mixed != second);
+    // A file whose name ends like a weight is the file.
+    fs::copy(s.path("other.png"), s.path("other.png:5")).expect("copied");
+    assert!(second == painted("named.png", &["other.png:5"]));
+}
+
+#[test]
+fn what_is_no_style_picture_is_refused() {
+    let s = with_pictures();
+    fs::write(
+        s.path("damaged.png"),
+        &fs::read(s.path("other.png")).expect("read")[..60],
+    )
+    .expect("written");
+    fs::write(s.path("text.png"), "not a picture").expect("written");
+    for (styles, words) in [
+        (&["nowhere.png"][..], "nowhere.png"),
+        (&["damaged.png"], "damaged.png"),
+        (&["text.png"], "text.png"),
+        (&["other.png:0"], "weight above zero"),
+        (&["other.png:-1"], "from 0 on"),
+        (&["other.png:nan"], "from 0 on"),
+        (&["other.png", "nowhere.png"], "nowhere.png"),
+    ] {
+        let mut arguments = vec!["stylize", "photo.png", "-o", "out.png"];
+        arguments.extend(styles.iter().flat_map(|style| [STYLE, *style]));
+        s.styleforge(&arguments).ends(2).says(words);
+        assert!(!s.path("out.png").exists());
+    }
+    s.styleforge(&["styles", "import", "damaged.png"])
+        .ends(1)
+        .says("damaged.png");
+    s.styleforge(&[
+        "stylize",
+        "photo.png",
+        STYLE,
+        "other.png",
+        "--model",
+        "lite",
+        "-o",
+        "out.png",
+    ])
+    .ends(2)
+    .says("leave out --model");
+    s.styleforge(&["bench", STYLE, "other.png", "--style", "candy"])
+        .ends(2);
+}
+
+#[test]
+fn pictures_of_one_pixel_and_transparent_ones_are_styles() {
+    let s = with_pictures();
+    s.photo("dot.png", 1, 1);
+    s.photo("line.png", 1, 300);
+    for name in ["dot.png", "line.png"] {
+        s.styleforge(&[
+            "stylize",
+            "photo.png",
+            STYLE,
+            name,
+            "-o",
+            "out.png",
+            "--force",
+        ])
+        .ends(0);
+    }
+}
+
+/// The kept file of a style with one thing about it changed.
+fn changed(file: &[u8], change: impl Fn(&mut Vec<f32>, &mut HashMap<String, String>)) -> Vec<u8> {
+    let (_, head) = SafeTensors::read_metadata(file).expect("a head");
+    let mut metadata = head.metadata().clone().expect("metadata");
+    let tensors = SafeTensors::deserialize(file).expect("well formed");
+    let code = tensors.tensor("code").expect("a code");
+    let numbers = code.data().chunks_exact(4);
+    let mut values: Vec<f32> = numbers
+        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect();
+    change(&mut values, &mut metadata);
+    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let view = TensorView::new(code.dtype(), vec![values.len()], &bytes).expect("a view");
+    safetensors::serialize([("code", view)], Some(metadata)).expect("written")
+}
+
+#[test]
+fn damaged_codes_are_refused_by_name() {
+    let s = with_pictures();
+    s.styleforge(&["styles", "import", "other.png", "--name", "one"])
+        .ends(0);
+    let kept = s.styleforge(&["styles", "--json"]).ends(0).json();
+    let own = kept["styles"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|style| style["id"] == "one");
+    let folder = own.expect("kept")["origin"].to_string();
+    let start = folder.find('/').expect("a path");
+    let folder = folder[start..].trim_end_matches(['"', '}']).to_owned();
+    let file = fs::read(format!("{folder}/full.safetensors")).expect("read");
+    assert!(file.len() < 100_000, "{} bytes", file.len());
+    type Change = fn(&mut Vec<f32>, &mut HashMap<String, String>);
+    let changes: [(Change, &str); 4] = [
+        (|values, _| values[7] = f32::NAN, "NaN"),
+        (|values, _| values.truncate(9), "shape [9]"),
+        (|values, _| values.push(0.0), "shape"),
+        (
+            |_, metadata| {
+                metadata.insert("styleforge.style_code".to_owned(), "0123".to_owned());
+            },
+            "import the picture again",
+        ),
+    ];
+    for (change, words) in changes {
+        fs::write(s.path("code.safetensors"), changed(&file, change)).expect("written");
+        s.styleforge(&[
+            "stylize",
+            "photo.png",
+            "--style",
+            "./code.safetensors",
+            "-o",
+            "out.png",
+        ])
+        .ends(2)
+        .says(words);
+        s.styleforge(&["inspect", "./code.safetensors"]).says(words);
+    }
+    fs::write(s.path("code.safetensors"), changed(&file, |_, _| {})).expect("written");
+    s.styleforge(&[
+        "stylize",
+        "photo.png",
+        "--style",
+        "./code.safetensors",
+        "-o",
+        "out.png",
+    ])
+    .ends(0);
+}
