@@ -60,6 +60,10 @@ pub struct KernelSet {
 /// One task of a convolution's step.
 type ConvTask = unsafe fn(&Run<'_>, ConvStep<'_>, usize, &mut [f32]);
 
+/// One task of attention: queries, packed keys and values, and the map that is written.
+type AttentionTask =
+    unsafe fn(&Run<'_>, &Attention, (HeadChannels, MapId, MapId), usize, &mut [f32]);
+
 /// One instruction set's kernels of general plans.
 ///
 /// # Safety
@@ -78,7 +82,7 @@ pub struct GeneralKernels {
     /// See [`attention::pack`].
     pub pack_keys: unsafe fn(&Run<'_>, &Attention, [HeadChannels; 2], MapId, usize),
     /// See [`attention::attend`].
-    pub attend: unsafe fn(&Run<'_>, &Attention, (HeadChannels, MapId, MapId), usize, &mut [f32]),
+    pub attend: AttentionTask,
     /// See [`windows::resize`].
     pub resize: unsafe fn(&Run<'_>, &ResizeTables, (MapId, MapId), usize, &mut [f32]),
     /// See [`windows::pool`].

@@ -46,7 +46,7 @@ use super::{
     extended,
 };
 use crate::{
-    graph::{Graph, Node, NodeId, Op},
+    graph::{Function, Graph, Node, NodeId, Op},
     mode::{Mode, Precision, Variant},
     numeric::{NumberFormat, NumericFormat},
     tensor::Shape,
@@ -100,6 +100,12 @@ pub enum CudaPlanError {
     /// The graph cannot be planned for any device.
     #[error(transparent)]
     Graph(#[from] PlanError),
+    /// An operation that has no kernel here.
+    #[error("{what} is computed on the processor only; choose it as the device (--device cpu)")]
+    ProcessorOnly {
+        /// The operation.
+        what: &'static str,
+    },
     /// A kernel side that no kernel here computes.
     #[error("{layer} has a {kernel}x{kernel} kernel; on the GPU it may be at most {most}x{most}")]
     Kernel {
@@ -240,6 +246,20 @@ impl CudaPlan {
         let is_source = |node: &&Node| matches!(node.op, Op::Input { .. } | Op::Constant(_));
         if let Some(Node { name: node, .. }) = graph.nodes().iter().find(is_source) {
             return Err(CudaPlanError::Source { node: node.clone() });
+        }
+        let is_of_tokens = |node: &&Node| {
+            matches!(
+                node.op,
+                Op::LayerNorm { .. }
+                    | Op::Attention { .. }
+                    | Op::Positions
+                    | Op::Function(Function::Gelu)
+            )
+        };
+        if let Some(node) = graph.nodes().iter().find(is_of_tokens) {
+            return Err(CudaPlanError::ProcessorOnly {
+                what: node.op.name(),
+            });
         }
         let extended = extended(graph, (height, width));
         let shapes = graph.shapes(extended.0, extended.1);

@@ -67,13 +67,13 @@ unsafe fn tanh<S: Simd>(x: S::V) -> S::V {
 #[inline(always)]
 unsafe fn error_complement<S: Simd>(z: S::V) -> S::V {
     const TERMS: [f32; 9] = [
-        -0.822_152_2,
+        -0.822_152_26,
         1.488_515_9,
-        -1.135_203_9,
-        0.278_868_07,
+        -1.135_204,
+        0.278_868_08,
         -0.186_288_06,
         0.096_784_18,
-        0.374_091_96,
+        0.374_091_95,
         1.000_023_7,
         -1.265_512_2,
     ];
@@ -81,7 +81,7 @@ unsafe fn error_complement<S: Simd>(z: S::V) -> S::V {
     unsafe {
         let one = S::splat(1.0);
         let t = S::div(one, S::mul_add(z, S::splat(0.5), one));
-        let mut series = S::splat(0.170_872_77);
+        let mut series = S::splat(0.170_872_76);
         for term in TERMS {
             series = S::mul_add(series, t, S::splat(term));
         }
