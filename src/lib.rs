@@ -145,6 +145,7 @@
 //! | network | a [`graph`] with its weights by the names of its nodes: [`network::Network`] |
 //! | lowering | rewriting the nodes of an ONNX file as operations of a graph: [`weights::onnx`] |
 //! | picture network | any network that makes one picture of one picture: its graph comes from a file and is no model's |
+//! | map handed in | numbers that a graph reads instead of a photo: [`graph::Op::Input`]. Only the oracle and the processor take them, and no style has any |
 //! | pixel range | the values that stand for black and white in what a network reads and makes: [`weights::PixelRange`] |
 //! | map | the numbers between two operations: channels x rows x columns |
 //! | norm | instance normalisation: every channel of a map by its own mean and variance |

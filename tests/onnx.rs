@@ -29,7 +29,6 @@ use styleforge::{
 };
 
 use onnx_archive::files;
-use onnx_files::Message;
 
 /// Least agreement with ONNX Runtime, in decibels of the output's range.
 const LEAST_PSNR_DB: f64 = 60.0;
@@ -307,20 +306,6 @@ fn values_are_what_their_names_say() {
     }
 }
 
-/// A file whose input `x` has these sides and whose result is `y`.
-fn file_of(graph: onnx_files::Graph, sides: &[i64]) -> Vec<u8> {
-    let message = Message::default;
-    let mut shape = message();
-    for &side in sides {
-        shape = shape.message(1, &message().int(1, side));
-    }
-    let tensor = message().int(1, onnx_files::FLOAT).message(2, &shape);
-    let input = message().text(1, "x");
-    let input = input.message(2, &message().message(1, &tensor));
-    let graph = graph.0.message(11, &input);
-    onnx_files::model(&graph.message(12, &message().text(1, "y")))
-}
-
 /// The checkpoint of a file whose pictures have levels, which is the same once it is kept.
 fn read_and_kept(file: &[u8]) -> Checkpoint {
     let levels = PixelChoice {
@@ -372,7 +357,7 @@ fn constants_may_differ_from_pixel_to_pixel() {
         .tensor(&onnx_files::floats("columns", &columns))
         .node("Mul", &["x", "columns"], "faded", &[])
         .node("Sub", &["planes", "faded"], "y", &[]);
-    let checkpoint = read_and_kept(&file_of(graph, &sides));
+    let checkpoint = read_and_kept(&graph.file_of_size(&sides));
     assert_eq!(checkpoint.network.graph().fixed_size(), Some([6, 10]));
     hold_against(&checkpoint, &photo, |c, y, x, level| {
         let plane = values[(c * height + y) * width + x];
@@ -405,7 +390,7 @@ fn blocks_of_pixels_become_channels_behind_each_other() {
         .node("Reshape", &["scaled", "moved"], "parts", &[])
         .node("Transpose", &["parts"], "rows", &order)
         .node("Reshape", &["rows", "whole"], "y", &[]);
-    let checkpoint = read_and_kept(&file_of(graph, &[1, height, width, 3]));
+    let checkpoint = read_and_kept(&graph.file_of_size(&[1, height, width, 3]));
     let ops = checkpoint.network.graph().nodes().iter();
     let moves = ops.filter(|node| {
         matches!(

@@ -356,7 +356,7 @@ impl Graph {
         let needed: Vec<Shape> = (self.inputs())
             .map(|(_, channels)| Shape::new(channels, height, width))
             .collect();
-        if !self.is_on_maps() || needed != given {
+        if !self.is_on_maps() || needed != given || height.min(width) == 0 {
             let needed = match self.is_on_maps() {
                 true => maps_in_words(&needed),
                 false => "a photo".to_owned(),
@@ -449,6 +449,7 @@ mod tests {
         let text = "the network reads maps of 5 x 3 x 4 and 2 x 3 x 4, and gets maps of 2 x 3 x 4 and 5 x 3 x 4";
         assert_eq!(error.to_string(), text);
         assert!(given(&[], 3).is_err());
+        assert!(given(&[5, 2], 0).is_err());
         assert_eq!(graph.check_is_picture_network(), Err(GraphError::NoPicture));
         let error = photo_and_picture().size_on_maps(&[]).expect_err("no maps");
         assert_eq!(

@@ -156,6 +156,17 @@ impl Graph {
         let graph = self.0.message(11, &none().text(1, "x"));
         model(&graph.message(12, &none().text(1, "y")))
     }
+
+    /// The file, whose input has these sides.
+    pub fn file_of_size(self, sides: &[i64]) -> Vec<u8> {
+        let shape = sides.iter().fold(none(), |shape, &side| {
+            shape.message(1, &none().int(1, side))
+        });
+        let tensor = none().int(1, FLOAT).message(2, &shape);
+        let input = none().text(1, "x").message(2, &none().message(1, &tensor));
+        let graph = self.0.message(11, &input);
+        model(&graph.message(12, &none().text(1, "y")))
+    }
 }
 
 /// A file of opset 17 with this graph.

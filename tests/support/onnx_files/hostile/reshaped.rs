@@ -87,6 +87,47 @@ pub fn chains(count: usize) -> Vec<(String, Vec<u8>)> {
             .node("Concat", &[c, c], d, &axis(1))
             .node("Reshape", &[d, t], next, &[])
     });
+    // Of one size, and refused at the end.
+    let sized = |step: &dyn Fn(Graph, usize, &str, &str) -> Graph| {
+        let noise = tensor("noise", FLOAT, &[3, 32, 48]).packed_floats(4, &[0.5; 3 * 32 * 48]);
+        let mut graph = start()
+            .tensor(&noise)
+            .tensor(&floats("one", &[1.0]))
+            .tensor(&ints("all", &[1, 1, -1]))
+            .tensor(&ints("cut", &[1, 3, 16, 2, 24, 2]))
+            .tensor(&ints("whole", &[1, 3, 32, 48]));
+        let mut last = "x".to_owned();
+        for index in 0..count {
+            let next = format!("v{index}");
+            graph = step(graph, index, &last, &next);
+            last = next;
+        }
+        let axes = attribute("axes").int(20, 7).packed_ints(8, &[1]);
+        let graph = graph.node("ReduceMean", &[&last], "y", &[axes]);
+        graph.file_of_size(&[1, 3, 32, 48])
+    };
+    let constants = sized(&|graph, _, last, next| graph.node("Sub", &["noise", last], next, &[]));
+    let cut = sized(&|graph, index, last, next| {
+        let blocks = format!("b{index}");
+        graph.node("Reshape", &[last, "cut"], &blocks, &[]).node(
+            "Reshape",
+            &[&blocks, "whole"],
+            next,
+            &[],
+        )
+    });
+    let grouped = sized(&|graph, index, last, next| {
+        let (flat, normed) = (format!("f{index}"), format!("n{index}"));
+        graph
+            .node("Reshape", &[last, "all"], &flat, &[])
+            .node(
+                "InstanceNormalization",
+                &[&flat, "one", "nothing"],
+                &normed,
+                &[],
+            )
+            .node("Reshape", &[&normed, "whole"], next, &[])
+    });
     let views: Vec<String> = (0..count).map(|index| format!("v{index}")).collect();
     let mut different = start();
     for (index, name) in views.iter().enumerate() {
@@ -106,6 +147,9 @@ pub fn chains(count: usize) -> Vec<(String, Vec<u8>)> {
         ("joined to itself", joined),
         ("means of planes", means),
         ("upsampled", upsampled),
+        ("constants over pixels", constants),
+        ("cut into blocks", cut),
+        ("norms of all channels", grouped),
         ("different shapes of a map joined", different),
         ("a map joined often", same.file()),
     ]
