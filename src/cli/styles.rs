@@ -10,8 +10,11 @@ use super::{
     terminal::{print, print_json, table, write_message},
 };
 use crate::{
+    engine::trial::only_color,
     mode::ModelSize,
-    weights::{Credit, LibraryError, Origin, PixelChoice, Style, StyleLibrary, bytes_in_hex},
+    weights::{
+        Checkpoint, Credit, LibraryError, Origin, PixelChoice, Style, StyleLibrary, bytes_in_hex,
+    },
 };
 
 /// The `--json` report.
@@ -91,13 +94,26 @@ fn import(
             file.display()
         )));
     }
-    let style = library.import_as(file, name, pixels).map_err(|e| {
+    let refused = |e: LibraryError| {
         let flag = match e.is_about_the_name() {
             true => " with --name",
             false => "",
         };
         CliError::Failed(format!("{e}{flag}"))
+    };
+    let checkpoint = Checkpoint::read_as(file, pixels).map_err(|source| {
+        refused(LibraryError::Weights {
+            path: file.to_owned(),
+            source,
+        })
     })?;
+    let style = library.keep(&checkpoint, file, name).map_err(refused)?;
+    if let Some(color) = only_color(&checkpoint) {
+        write_message(format!(
+            "warning: {} paints everything {color}: probably the output range is wrong; see --output-range",
+            style.title
+        ));
+    }
     print(&[format!(
         "Imported {} as {} into {}; paint with --style {}",
         file.display(),

@@ -23,6 +23,7 @@ mod photos;
 pub mod protocol;
 pub mod sessions;
 mod thread;
+pub mod trial;
 
 pub use bounded_thread::WakeUp;
 pub use handle::Engine;

@@ -39,11 +39,24 @@ impl StyleLibrary {
         name: Option<&str>,
         pixels: PixelChoice,
     ) -> Result<Style, LibraryError> {
-        let mut checkpoint =
-            Checkpoint::read_as(file, pixels).map_err(|source| LibraryError::Weights {
-                path: file.to_owned(),
-                source,
-            })?;
+        let refused = |source| LibraryError::Weights {
+            path: file.to_owned(),
+            source,
+        };
+        let checkpoint = Checkpoint::read_as(file, pixels).map_err(refused)?;
+        self.keep(&checkpoint, file, name)
+    }
+
+    /// Keeps what was read of `file` in the person's own folder, as [`StyleLibrary::import`] does.
+    ///
+    /// # Errors
+    /// [`LibraryError`] when the name is taken, empty or a word of the command line, or the disk refuses.
+    pub fn keep(
+        &mut self,
+        checkpoint: &Checkpoint,
+        file: &Path,
+        name: Option<&str>,
+    ) -> Result<Style, LibraryError> {
         let title = match name {
             Some(name) => title_of(name),
             None => stated(&checkpoint.metadata, "title").unwrap_or_else(|| title_of(&stem(file))),
@@ -61,6 +74,7 @@ impl StyleLibrary {
         if self.styles.iter().any(|style| style.id == id) || self.user_folder.join(&id).exists() {
             return Err(LibraryError::Exists { id });
         }
+        let mut checkpoint = checkpoint.clone();
         let metadata = &mut checkpoint.metadata;
         metadata.insert("style".to_owned(), id.clone());
         metadata.insert("title".to_owned(), title);
@@ -155,6 +169,7 @@ mod tests {
             family: Family::PytorchExamples,
             storage: StorageType::F16,
             metadata: std::collections::BTreeMap::new(),
+            guessed: None,
         };
         checkpoint.to_safetensors().expect("written")
     }

@@ -21,6 +21,7 @@ mod names;
 pub mod onnx;
 mod pixels;
 mod plain_file;
+mod readings;
 pub mod safetensors;
 mod style;
 mod tensor;
@@ -38,6 +39,7 @@ pub use inspect::{Inspection, TensorFacts, describe, describe_bytes, describe_wi
 pub use library::{StyleLibrary, user_styles_folder};
 pub use names::{ALL_STYLES, NO_STYLE};
 pub use pixels::{ChannelOrder, PixelChoice, PixelFormat, PixelRange, with_levels};
+pub use readings::likely_formats;
 pub use style::{Credit, LibraryError, Origin, Style};
 pub use tensor::StorageType;
 
@@ -54,6 +56,9 @@ pub struct Checkpoint {
     pub storage: StorageType,
     /// Free text of the file: title, credit, training settings.
     pub metadata: BTreeMap<String, String>,
+    /// The values that the network was taken to read and make, where nobody told which color comes first and red was
+    /// taken.
+    pub guessed: Option<PixelFormat>,
 }
 
 impl Checkpoint {
@@ -63,6 +68,7 @@ impl Checkpoint {
             family: fitted.family,
             storage: fitted.storage,
             metadata,
+            guessed: None,
         }
     }
 
