@@ -145,7 +145,14 @@ pub fn only_color(checkpoint: &Checkpoint) -> Option<OneColor> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::{
+        graph::{Graph, Op, SizeRule},
+        network::{Network, NodeWeights, Weights},
+        weights::StorageType,
+    };
 
     fn filled(color: [u8; 3]) -> Frame {
         Frame::from_fn(40, 25, |_, _| [color[0], color[1], color[2], 255])
@@ -178,5 +185,52 @@ mod tests {
         assert_eq!(OneColor::of(&specks(10)), None);
         let dark = Frame::from_fn(64, 64, |x, y| [(x / 2) as u8, (y / 3) as u8, 0, 255]);
         assert_eq!(OneColor::of(&dark), None, "dark, but a picture");
+    }
+
+    /// A network that paints everything black, of the sizes of a rule.
+    fn black(rule: SizeRule, family: Family) -> Checkpoint {
+        let mut graph = Graph::default();
+        let mut last = graph.add("photo", "", Op::Photo, &[]).expect("a source");
+        for (name, op) in [
+            ("size", Op::Sized(rule)),
+            ("black", Op::Affine),
+            ("picture", Op::Picture),
+        ] {
+            last = graph.add(name, "", op, &[last]).expect("an input");
+        }
+        let zeros = NodeWeights {
+            weight: vec![0.0; 3],
+            bias: vec![0.0; 3],
+        };
+        let weights: Weights = [("black".to_owned(), zeros)].into_iter().collect();
+        Checkpoint {
+            network: Arc::new(Network::new(graph, weights).expect("a network")),
+            family,
+            storage: StorageType::F32,
+            metadata: BTreeMap::new(),
+            guessed: None,
+        }
+    }
+
+    #[test]
+    fn networks_that_run_at_a_small_size_are_tried() {
+        let small = SizeRule::Exactly([48, 64]);
+        for (rule, family, wanted) in [
+            (SizeRule::MultipleOf(4), Family::PictureNetwork, true),
+            (small, Family::PictureNetwork, true),
+            (small, Family::PytorchExamples, false),
+            (
+                SizeRule::Exactly([64, TRIAL_PX + 1]),
+                Family::PictureNetwork,
+                false,
+            ),
+        ] {
+            let color = only_color(&black(rule, family));
+            assert_eq!(
+                color,
+                wanted.then_some(OneColor::Black),
+                "{rule:?} {family:?}"
+            );
+        }
     }
 }

@@ -205,7 +205,11 @@ impl App {
                 }
             }
             Report::Imported { path, result } => self.handle_imported(path, result),
-            Report::Read { number, result } => self.handle_read(number, result),
+            Report::Read {
+                number,
+                format,
+                result,
+            } => self.handle_read((number, format), result),
             Report::Chosen { purpose, result } => self.handle_dialog(ctx, purpose, result),
             Report::Saved { save, result } => self.handle_saved(ctx, save, result),
             Report::Copied { key, result } => match result {

@@ -132,6 +132,25 @@ fn only_what_is_unknown_is_asked() {
 }
 
 #[test]
+fn where_only_the_order_is_unknown_both_orders_are_painted() {
+    let mut w = Window::real();
+    // Divides by 255 at first and multiplies by it at last.
+    let file = w.path("scaled.onnx");
+    fs::write(&file, network_file("scaled_inside")).expect("written");
+    w.drop_file(&file);
+    w.until_label(QUESTION);
+    assert!(w.has_containing("which colour comes first"));
+    w.until("two pictures", |w| pictures(w) == 2);
+    assert!(w.has("0..255 in and out, rgb"));
+    w.click("0..255 in and out, bgr");
+    w.until_label("scaled");
+    let mut weights = fs::read_dir(w.path("styles").join("scaled")).expect("a style");
+    let weights = weights.next().expect("weights").expect("an entry").path();
+    let checkpoint = Checkpoint::read(&weights).expect("a style");
+    assert_eq!(checkpoint.metadata["channel_order"], "bgr");
+}
+
+#[test]
 fn keys_choose_a_reading() {
     let mut w = asking();
     w.until("the focus", |w| is_focused(w, READINGS[0]));

@@ -194,7 +194,11 @@ impl Background {
                 })
             };
             let result = read();
-            Report::Read { number, result }
+            Report::Read {
+                number,
+                format,
+                result,
+            }
         });
     }
 

@@ -20,6 +20,7 @@ use crate::{
     },
     mode::ModelSize,
     network::Network,
+    weights::PixelFormat,
 };
 
 /// Where a photo comes from.
@@ -181,6 +182,8 @@ pub enum Report {
     Read {
         /// The number of the question.
         number: u64,
+        /// How it was read.
+        format: PixelFormat,
         /// The network, or why there is none.
         result: Result<ReadNetwork, String>,
     },

@@ -20,7 +20,7 @@ const COLUMNS: usize = 4;
 const WORDS_HEIGHT: f32 = 84.0;
 /// Height of a picture, in points, at least.
 const LEAST_HEIGHT: f32 = 72.0;
-/// Height of all that stands above, between and below two rows of cards, in points.
+/// Height of all that stands above, between and below the rows of cards, in points.
 const OTHER_HEIGHT: f32 = 300.0;
 /// Width of a list, in points.
 const LIST_WIDTH: f32 = 130.0;
@@ -31,7 +31,7 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool, intents: &mu
     ui.add_space(4.0);
     ui.label(explanation(&reading.file));
     ui.add_space(theme::GAP);
-    let size = card_size(ui);
+    let size = card_size(ui, 1 + usize::from(reading.by_hand.is_some()));
     ui.horizontal_top(|ui| {
         for (place, &format) in reading.offered.iter().enumerate() {
             let response = card(ui, size, reading, format, &title(&reading.file, format));
@@ -70,11 +70,11 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool, intents: &mu
     });
 }
 
-/// A card with its words, so that two rows of them fit the window.
-fn card_size(ui: &egui::Ui) -> Vec2 {
+/// A card with its words, so that so many rows of them fit the window.
+fn card_size(ui: &egui::Ui, rows: usize) -> Vec2 {
     let gaps = theme::GAP * (COLUMNS - 1) as f32;
     let width = (ui.available_width() - gaps) / COLUMNS as f32;
-    let room = (ui.ctx().content_rect().height() - OTHER_HEIGHT) / 2.0 - WORDS_HEIGHT;
+    let room = (ui.ctx().content_rect().height() - OTHER_HEIGHT) / rows as f32 - WORDS_HEIGHT;
     vec2(width, room.clamp(LEAST_HEIGHT, width * 0.75) + WORDS_HEIGHT)
 }
 

@@ -84,8 +84,14 @@ impl App {
     }
 
     /// Has the picture painted for which a network was read.
-    pub(in crate::gui) fn handle_read(&mut self, number: u64, result: Result<ReadNetwork, String>) {
-        let Some(reading) = self.overlays.reading().filter(|r| r.number == number) else {
+    pub(in crate::gui) fn handle_read(
+        &mut self,
+        of: (u64, PixelFormat),
+        result: Result<ReadNetwork, String>,
+    ) {
+        // An earlier question's, or one that counts as broken, comes too late.
+        let is_awaited = |r: &Reading| r.running.is_some_and(|format| (r.number, format) == of);
+        let Some(reading) = self.overlays.reading().filter(|r| is_awaited(r)) else {
             return;
         };
         match result {

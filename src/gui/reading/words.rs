@@ -16,8 +16,8 @@ pub fn explanation(file: &Unclear) -> String {
         None => "which colour comes first in the pictures of its network".to_owned(),
     };
     format!(
-        "{name} does not tell {unknown}. It was painted with in the ways below; the one that you choose is kept with \
-         the style."
+        "{name} does not tell {unknown}. Below it paints the same photo, read in different ways: the way that you \
+         choose is kept with the style."
     )
 }
 
