@@ -146,6 +146,7 @@
 //! | lowering | rewriting the nodes of an ONNX file as operations of a graph: [`weights::onnx`] |
 //! | picture network | any network that makes one picture of one picture: its graph comes from a file and is no model's |
 //! | map handed in | numbers that a graph reads instead of a photo: [`graph::Op::Input`]. Only the oracle and the processor take them, and no style has any |
+//! | reading | what the values of a network are taken for: the pixel ranges of what it reads and makes, and the order of its colours: [`weights::PixelFormat`]. [`weights::likely_formats`] are offered where a file does not tell |
 //! | pixel range | the values that stand for black and white in what a network reads and makes: [`weights::PixelRange`] |
 //! | map | the numbers between two operations: channels x rows x columns |
 //! | norm | instance normalisation: every channel of a map by its own mean and variance |
@@ -167,6 +168,7 @@
 //! | purpose, lease | what a session in the pool is kept for (photo, live, preview), and what keeps it open while it is in use: [`engine::sessions`] |
 //! | working size | the size at which the network sees a picture. Automatic, it is 1280 px for photos (less where memory is short), and live what holds the rate: `engine/live/rate_control.rs` |
 //! | source, stage, sink | where live frames come from, what is done to them on the way, where pictures go. `gui::stage` is the picture area of the window |
+//! | trial | a small painting by which a person, or the program, sees whether a network is read rightly that is no style yet: [`engine::trial`] |
 //! | preview | live, a small picture in another style; of a photo, a copy of the size of a screen |
 //! | snapshot | what live painting does besides giving pictures: [`engine::live::Snapshot`]; for the person at the window, a saved picture |
 //! | comparison | two candidates (modes, on one device or two) paint the same frame; shown side by side with their times |

@@ -7,6 +7,8 @@
 )]
 
 mod support;
+#[path = "engine/trials.rs"]
+mod trials;
 
 use std::{
     path::PathBuf,

@@ -202,6 +202,16 @@ settle
 shot folder
 keys Escape
 
+# A network whose file does not tell how it is to be read: the likeliest way is chosen.
+tar -xJf tests/onnx/networks/networks.tar.xz -C "$work" mobilenet_relu6.onnx
+echo "$work/mobilenet_relu6.onnx" >"$work/answer"
+keys ctrl+i
+settle
+shot asked
+keys Return
+settle
+saved "$work/data/styleforge/styles/mobilenet_relu6/full.safetensors"
+
 # The smallest size that everything fits.
 xdotool windowsize "$window" 1024 700
 settle

@@ -11,9 +11,12 @@ use super::{
 };
 use crate::{
     engine::style_picture::{self, ImportError},
+    engine::trial::only_color,
     media::decode::has_picture_name,
     mode::ModelSize,
-    weights::{Credit, LibraryError, Origin, PixelChoice, Style, StyleLibrary, bytes_in_hex},
+    weights::{
+        Checkpoint, Credit, LibraryError, Origin, PixelChoice, Style, StyleLibrary, bytes_in_hex,
+    },
 };
 
 /// The `--json` report.
@@ -104,10 +107,10 @@ fn import(
         style_picture::import(library, file, name).map_err(|e| match e {
             ImportError::Library(e) => named(e),
             other => CliError::Failed(other.to_string()),
-        })
+        })?
     } else {
-        library.import_as(file, name, pixels).map_err(named)
-    }?;
+        weights(library, file, name, pixels).map_err(named)?
+    };
     print(&[format!(
         "Imported {} as {} into {}; paint with --style {}",
         file.display(),
@@ -115,6 +118,27 @@ fn import(
         library.user_folder().display(),
         style.id
     )])
+}
+
+/// Keeps the network of a file, and warns where nothing is seen of what it paints.
+fn weights(
+    library: &mut StyleLibrary,
+    file: &Path,
+    name: Option<&str>,
+    pixels: PixelChoice,
+) -> Result<Style, LibraryError> {
+    let checkpoint = Checkpoint::read_as(file, pixels).map_err(|source| LibraryError::Weights {
+        path: file.to_owned(),
+        source,
+    })?;
+    let style = library.keep(&checkpoint, file, name)?;
+    if let Some(color) = only_color(&checkpoint) {
+        write_message(format!(
+            "warning: {} paints everything {color}: probably the output range is wrong; see --output-range",
+            style.title
+        ));
+    }
+    Ok(style)
 }
 
 fn remove(library: &mut StyleLibrary, name: &str) -> Result<(), CliError> {

@@ -22,7 +22,7 @@ use super::{
         Input, LivePicture, LiveSettings, LiveSource, LiveStart, MeasureJob, NumberedSettings,
         Preview, Snapshot, rate_control::first_source_px,
     },
-    protocol::{BatchJob, Command, Event, Generation, PaintJob},
+    protocol::{BatchJob, Command, Event, Generation, PaintJob, TrialJob, TrialNumber},
     thread::run,
 };
 use crate::{
@@ -51,6 +51,9 @@ pub struct Engine {
     painting: Option<Arc<RunControl>>,
     /// Whether the draft of the single photo is still being painted.
     drafting: bool,
+    newest_trial: TrialNumber,
+    /// The trial that is being painted or waits for it.
+    trial: Option<Arc<RunControl>>,
     batch: Option<Arc<RunControl>>,
     measuring: Option<Arc<RunControl>>,
     /// Stops live painting.
@@ -92,6 +95,8 @@ impl Engine {
             newest: Generation::default(),
             painting: None,
             drafting: false,
+            newest_trial: TrialNumber::default(),
+            trial: None,
             batch: None,
             measuring: None,
             live: None,
@@ -236,6 +241,31 @@ impl Engine {
         }
     }
 
+    /// Paints a photo small in a network that is no style yet, after a single photo and in place of the trial before;
+    /// [`Event::Tried`] follows. Never waits.
+    pub fn try_out(&mut self, job: TrialJob) -> TrialNumber {
+        self.cancel_trial();
+        self.newest_trial.0 += 1;
+        let control = Arc::new(RunControl::default());
+        self.trial = Some(control.clone());
+        self.outbox.push_back(Command::Try {
+            number: self.newest_trial,
+            job,
+            control,
+        });
+        self.flush();
+        self.newest_trial
+    }
+
+    /// Cancels the trial; no event follows.
+    pub fn cancel_trial(&mut self) {
+        if let Some(control) = self.trial.take() {
+            control.cancel();
+            self.outbox
+                .retain(|waiting| !matches!(waiting, Command::Try { .. }));
+        }
+    }
+
     /// Starts a batch. Returns `false`, and does nothing, while another one runs.
     pub fn start_batch(&mut self, job: BatchJob) -> bool {
         if self.batch.is_some() {
@@ -289,6 +319,11 @@ impl Engine {
             if generation.is_some_and(|of| of != self.newest) {
                 continue;
             }
+            if let Event::Tried { number, .. } = &event
+                && (*number != self.newest_trial || self.trial.take().is_none())
+            {
+                continue;
+            }
             match &event {
                 Event::Painted { draft: true, .. } => self.drafting = false,
                 Event::Painted { .. } | Event::Failed { .. } | Event::Cancelled(_) => {
@@ -308,6 +343,7 @@ impl Engine {
     /// thread ended in time; one that did not is left behind and dies with the program.
     pub fn shutdown(&mut self, patience: Duration) -> bool {
         let runs = (self.painting.iter())
+            .chain(&self.trial)
             .chain(&self.batch)
             .chain(&self.measuring)
             .chain(&self.live);

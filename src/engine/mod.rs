@@ -24,6 +24,7 @@ pub mod protocol;
 pub mod sessions;
 pub mod style_picture;
 mod thread;
+pub mod trial;
 
 pub use bounded_thread::WakeUp;
 pub use handle::Engine;

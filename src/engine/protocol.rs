@@ -1,7 +1,7 @@
 //! Between a surface and the engine thread: commands one way, events the other.
 //!
 //! Plain data. A command has no return value; its outcome is an event. Those of a paint command carry its
-//! [`Generation`], those of live painting the number of its settings
+//! [`Generation`], a trial's its [`TrialNumber`], those of live painting the number of its settings
 //! ([`NumberedSettings`](super::live::NumberedSettings)), so that events of replaced ones can be dropped; of
 //! batches and measurements there is one at a time.
 
@@ -35,6 +35,19 @@ pub struct PaintJob {
     pub settings: PaintSettings,
     /// Whether a small draft is painted first.
     pub draft: bool,
+}
+
+/// Numbers the trials of one engine, in the order in which they were given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrialNumber(pub u64);
+
+/// A small painting by which a person judges a network that is no style yet.
+#[derive(Clone)]
+pub struct TrialJob {
+    /// The photo, of any size.
+    pub photo: Arc<Frame>,
+    /// The network; its sessions are closed afterwards.
+    pub network: Arc<Network>,
 }
 
 /// Several photos to paint one after the other with the same network.
@@ -100,6 +113,15 @@ pub enum Command {
         /// Progress; cancelled to stop.
         control: Arc<RunControl>,
     },
+    /// Paints a small picture, in place of every one of its kind before it.
+    Try {
+        /// Its number.
+        number: TrialNumber,
+        /// What to paint.
+        job: TrialJob,
+        /// Cancelled to stop.
+        control: Arc<RunControl>,
+    },
     /// Paints several photos. Single photos are painted between them.
     Batch {
         /// What to paint.
@@ -153,6 +175,13 @@ pub enum Event {
         generation: Generation,
         /// Why.
         error: EngineError,
+    },
+    /// A trial has ended that nobody cancelled.
+    Tried {
+        /// The number of its command.
+        number: TrialNumber,
+        /// The network's picture, or why there is none.
+        result: Result<Arc<Painting>, EngineError>,
     },
     /// A photo of the batch is done, well or not.
     BatchPhoto {

@@ -1,6 +1,6 @@
 //! The engine's thread: commands in, events and pictures out.
 //!
-//! Single photos come first, then live pictures and the photos of a batch in turn.
+//! Single photos come first, then trials, then live pictures and the photos of a batch in turn.
 
 use std::{sync::Arc, time::Instant};
 
@@ -14,6 +14,7 @@ use super::{
     photos::{Batch, Paint, serve_batch, serve_paint},
     protocol::{Command, Event},
     sessions::{Loader, LoaderThread},
+    trial::{Trial, serve_trial},
 };
 use crate::{
     backend::{OpenDevice, RunControl},
@@ -27,6 +28,7 @@ use crate::{
 #[derive(Default)]
 struct Work {
     paint: Option<Paint>,
+    trial: Option<Trial>,
     batch: Option<Batch>,
     live: Option<Live>,
     measure: Option<(MeasureJob, Arc<RunControl>)>,
@@ -48,6 +50,11 @@ impl Work {
                 job,
                 control,
             } => self.paint = Some((generation, job, control)),
+            Command::Try {
+                number,
+                job,
+                control,
+            } => self.trial = Some((number, job, control)),
             Command::Batch { job, control } => {
                 self.batch = Some(Batch {
                     job,
@@ -241,6 +248,9 @@ fn serve(engine: &mut EngineThread, events: &Events) {
     if let Some(paint) = work.paint.take() {
         serve_paint(painter, paint, events);
     }
+    if let Some(trial) = work.trial.take() {
+        serve_trial(painter, trial, events);
+    }
     if let Some(measure) = work.measure.take() {
         serve_measure(painter, &mut work.live, measure, events);
     }
@@ -310,6 +320,10 @@ fn refuse(work: &mut Work, error: &EngineError, events: &Events) {
             generation,
             error: error.clone(),
         });
+    }
+    if let Some((number, ..)) = work.trial.take() {
+        let result = Err(error.clone());
+        events.send(Event::Tried { number, result });
     }
     if work.measure.take().is_some() {
         events.send(Event::Measured(Err(MeasureError::Nothing)));

@@ -27,6 +27,7 @@ use super::{
     messages::Messages,
     overlays::Overlays,
     platform::Platform,
+    reading::Readings,
     shortcuts::{self, Group},
     stage::Stage,
     style_source::{Loaded, StyleSource},
@@ -195,6 +196,8 @@ pub struct App {
     pub(super) export: Option<(String, Vec<u8>)>,
     /// A style that was added and is chosen when the gallery shows it.
     pub(super) arriving: Option<String>,
+    /// Files of which the window asks how they are to be read.
+    pub(super) readings: Readings,
     pub(super) painting: PhotoPainting,
     pub(super) opening: PhotoOpening,
     pub(super) save: SaveFlow,
@@ -250,6 +253,7 @@ impl App {
             networks: Networks::default(),
             export: None,
             arriving: None,
+            readings: Readings::default(),
             painting: PhotoPainting::default(),
             opening: PhotoOpening::default(),
             save: SaveFlow::default(),
@@ -295,6 +299,7 @@ impl App {
         self.perform_all(ctx);
         self.live_logic(ctx);
         self.guard_closing(ctx);
+        self.serve_readings();
         self.finish_changes(ctx);
         if self.painting.request.is_some() || self.batch.as_ref().is_some_and(Batch::is_running) {
             ctx.request_repaint_after(PROGRESS_EVERY);
@@ -318,6 +323,7 @@ impl App {
         );
         self.intents.append(&mut intents);
         self.perform_all(ui.ctx());
+        self.serve_readings();
         if self.live.is_none() && self.stage.wants_full() && !self.painting.composed.full {
             self.recompose(true);
         }

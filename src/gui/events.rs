@@ -21,7 +21,7 @@ impl App {
     /// Handles every event since the last frame.
     pub(super) fn handle_events(&mut self, ctx: &egui::Context) {
         while let Some(event) = self.engine.poll() {
-            self.handle_event(event);
+            self.handle_event(ctx, event);
         }
         while let Some(report) = self.background.poll() {
             self.handle_report(ctx, report);
@@ -47,7 +47,7 @@ impl App {
         }
     }
 
-    fn handle_event(&mut self, event: Event) {
+    fn handle_event(&mut self, ctx: &egui::Context, event: Event) {
         match event {
             Event::Device { info, notice } => {
                 // The first notice stands in the lower line; a later one is a message as well.
@@ -95,6 +95,7 @@ impl App {
                     self.revert_choice();
                 }
             }
+            Event::Tried { number, result } => self.handle_tried(ctx, number, result),
             Event::BatchPhoto {
                 done,
                 name,
@@ -203,14 +204,12 @@ impl App {
                     }
                 }
             }
-            Report::Imported { result } => match result {
-                Ok(id) => {
-                    self.arriving = Some(id);
-                    self.background.list_styles();
-                    self.messages.notice("The style was added to the gallery.");
-                }
-                Err(error) => self.messages.error(error),
-            },
+            Report::Imported { path, result } => self.handle_imported(path, result),
+            Report::Read {
+                number,
+                format,
+                result,
+            } => self.handle_read((number, format), result),
             Report::Chosen { purpose, result } => self.handle_dialog(ctx, purpose, result),
             Report::Saved { save, result } => self.handle_saved(ctx, save, result),
             Report::Copied { key, result } => match result {
@@ -270,6 +269,7 @@ impl App {
                 self.save.after_save = None;
                 self.opening.is_running = false;
                 self.ending.recordings = 0;
+                self.reading_broke(&error);
                 self.messages.error(format!(
                     "A mistake in StyleForge stopped this ({error}). Please report it."
                 ));
@@ -282,7 +282,7 @@ impl App {
             self.messages.error(problem);
         }
         for checkpoint in sorted.checkpoints {
-            self.background.import_style(checkpoint);
+            self.import(checkpoint);
         }
         let mut photos = sorted.photos;
         if photos.len() == 1 && !sorted.has_folder {
@@ -326,7 +326,7 @@ impl App {
                 self.settings_changed(ctx);
                 self.sort(vec![path]);
             }
-            Purpose::Style => self.background.import_style(path),
+            Purpose::Style => self.import(path),
             Purpose::Folder => {
                 if path.is_dir() {
                     state.open_folder = Some(path.clone());

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::{background::Purpose, choice::Choice, live::LiveIntent, stage::Compare};
-use crate::{media::encode::Format, settings::ThemeChoice};
+use crate::{media::encode::Format, settings::ThemeChoice, weights::PixelFormat};
 
 /// An action that a person chose.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +79,8 @@ pub enum Intent {
     StopBatchAndClose,
     /// End the recording and close the window.
     StopRecordingAndClose,
+    /// Add the file that the question is about, whose network reads and makes these values.
+    TakeReading(PixelFormat),
     /// Use this path, which was typed for lack of a file dialog.
     TakePath(Purpose, String),
     /// Put the batch away.

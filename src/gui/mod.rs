@@ -9,6 +9,7 @@
 //! | [`stage`], `texture` | the picture in the middle: zoom, divider, pixels on the graphics card |
 //! | [`live`] | live pictures: source, comparison, moving gallery, recording |
 //! | `gallery`, `controls`, `bars`, `empty` | what is drawn around and over the stage |
+//! | `reading` | the question how a network is to be read whose file does not tell, and its small pictures |
 //! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a folder's progress, what went wrong |
 //! | [`panel`] | what is measured of live pictures: counters, steps, timeline, roofline |
 //! | [`shortcuts`], [`intent`] | keys and widgets give intents; `update` performs them |
@@ -40,6 +41,7 @@ mod overlays;
 mod painting;
 pub mod panel;
 pub mod platform;
+mod reading;
 mod save_flow;
 pub mod shortcuts;
 pub mod stage;

@@ -9,6 +9,7 @@ use super::{
     intent::Intent,
     label::{name_label, path_label},
     licences::Licences,
+    reading::{self, Reading},
     shortcuts::Group,
     style_source::Card,
     theme,
@@ -36,6 +37,8 @@ pub enum Question {
     },
     /// Where to save or what to open, for lack of a file dialog.
     TypePath(TypedPath),
+    /// How the network of a file is to be read.
+    Reading(Box<Reading>),
 }
 
 /// A path that is typed where no file dialog can be shown.
@@ -102,6 +105,14 @@ impl Overlays {
         &self.open
     }
 
+    /// The open question how a network is to be read.
+    pub fn reading(&mut self) -> Option<&mut Reading> {
+        match &mut self.open {
+            Overlay::Question(Question::Reading(reading)) => Some(reading),
+            _ => None,
+        }
+    }
+
     /// Whether anything is open.
     pub fn is_open(&self) -> bool {
         !matches!(self.open, Overlay::None)
@@ -120,6 +131,7 @@ impl Overlays {
         let (id, width) = match &self.open {
             Overlay::None => return,
             Overlay::Question(Question::TypePath(_)) => ("path", 560.0),
+            Overlay::Question(Question::Reading(_)) => ("reading", 1060.0),
             Overlay::Question(_) => ("question", 420.0),
             Overlay::Shortcuts => ("shortcuts", 720.0),
             Overlay::About => ("about", 560.0),
@@ -135,6 +147,9 @@ impl Overlays {
                 Overlay::None => {}
                 Overlay::Question(Question::TypePath(path)) => {
                     path_ui(ui, path, is_fresh, intents);
+                }
+                Overlay::Question(Question::Reading(question)) => {
+                    reading::ui(ui, question, is_fresh, intents);
                 }
                 Overlay::Question(question) => {
                     question_ui(ui, question, is_fresh, asks_before_losing, intents);
@@ -256,8 +271,8 @@ fn question_ui(
                 ],
             );
         }
-        // Has a field to type in, and is drawn by itself.
-        Question::TypePath(_) => {}
+        // Have more than buttons, and are drawn by themselves.
+        Question::TypePath(_) | Question::Reading(_) => {}
     }
 }
 

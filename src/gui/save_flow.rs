@@ -155,6 +155,9 @@ impl App {
     /// Keeps the window open while something would be lost by closing it.
     pub(super) fn guard_closing(&mut self, ctx: &egui::Context) {
         let is_requested = !self.ending.is_closing && ctx.input(|i| i.viewport().close_requested());
+        if is_requested && self.overlays.reading().is_some() {
+            self.close_overlay();
+        }
         if is_requested && self.keeps_open() {
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
         }
@@ -277,6 +280,7 @@ impl App {
 
     /// Shows a question, in place of the overlay before.
     fn put_question(&mut self, question: Question) {
+        self.postpone_reading();
         self.close_overlay();
         self.overlays.show(Overlay::Question(question));
     }
@@ -288,6 +292,7 @@ impl App {
             Overlay::Question(Question::ReplaceFile(_)) => self.save.after_save = None,
             Overlay::Question(Question::LoseResult { .. }) => self.save.after_question = None,
             Overlay::Question(Question::TypePath(path)) => self.no_target(path.purpose),
+            Overlay::Question(Question::Reading(reading)) => self.leave_reading(&reading),
             Overlay::Question(Question::StopBatch | Question::StopRecording { .. })
             | Overlay::Shortcuts
             | Overlay::About

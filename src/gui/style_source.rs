@@ -10,6 +10,7 @@ use std::{
 
 use super::label::stem;
 use crate::{
+    engine::trial::only_color,
     frame::Frame,
     media::{
         decode,
@@ -17,7 +18,9 @@ use crate::{
     },
     mode::ModelSize,
     network::Network,
-    weights::{LibraryError, Style, StyleLibrary},
+    weights::{
+        Checkpoint, LibraryError, PixelChoice, PixelFormat, Style, StyleLibrary, WeightsError,
+    },
 };
 
 /// Long side of a thumbnail at most, in pixels.
@@ -47,6 +50,20 @@ pub struct Loaded {
     pub note: Option<String>,
 }
 
+/// The outcome of adding a file to the styles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Import {
+    /// It is a style now.
+    Added {
+        /// The style's id.
+        id: String,
+        /// A sentence for people when its pictures look wrong.
+        warning: Option<String>,
+    },
+    /// The file does not tell which values its network reads and makes, only these; a person has to say the others.
+    Unclear(PixelChoice),
+}
+
 /// Where styles come from. Calls block; background threads make them.
 pub trait StyleSource: Send + Sync {
     /// Every style, and what is wrong with files that should have been styles.
@@ -58,11 +75,18 @@ pub trait StyleSource: Send + Sync {
     /// A sentence for people.
     fn load(&self, id: &str, requested: ModelSize) -> Result<Loaded, String>;
 
-    /// Copies a checkpoint into the person's own styles and gives its id.
+    /// Copies a checkpoint into the person's own styles, with what a person says of the values that its network reads
+    /// and makes; copies nothing where neither the person nor the file tells.
     ///
     /// # Errors
     /// A sentence for people: why the file is no style.
-    fn import(&self, path: &Path) -> Result<String, String>;
+    fn import(&self, path: &Path, pixels: PixelChoice) -> Result<Import, String>;
+
+    /// The network of a file, read in this way.
+    ///
+    /// # Errors
+    /// A sentence for people: why it cannot be read.
+    fn network_as(&self, path: &Path, format: PixelFormat) -> Result<Arc<Network>, String>;
 }
 
 /// The program's style library as a [`StyleSource`].
@@ -78,6 +102,14 @@ impl Library {
         Self {
             open: StyleLibrary::standard,
             library: Mutex::new(None),
+        }
+    }
+
+    /// The styles of this library.
+    pub fn of(library: StyleLibrary) -> Self {
+        Self {
+            open: StyleLibrary::standard,
+            library: Mutex::new(Some(library)),
         }
     }
 
@@ -118,9 +150,22 @@ impl StyleSource for Library {
         })
     }
 
-    fn import(&self, path: &Path) -> Result<String, String> {
-        self.with(|library| {
-            let mut result = library.import(path, None);
+    fn import(&self, path: &Path, pixels: PixelChoice) -> Result<Import, String> {
+        // The library is not held while weights are read.
+        let checkpoint = match Checkpoint::read_as(path, pixels) {
+            Ok(checkpoint) => checkpoint,
+            Err(WeightsError::PixelValues { known }) => return Ok(Import::Unclear(known)),
+            Err(error) => return Err(not_added(&error)),
+        };
+        if let Some(guessed) = checkpoint.guessed {
+            let known = PixelChoice::from(guessed);
+            return Ok(Import::Unclear(PixelChoice {
+                order: None,
+                ..known
+            }));
+        }
+        let kept = self.with(|library| {
+            let mut result = library.keep(&checkpoint, path, None);
             // A name in the file that no style may have is replaced by the file's own, or gets a number: the
             // window has no dialog for names.
             let stem = stem(path);
@@ -132,13 +177,34 @@ impl StyleSource for Library {
                     1 => stem.clone().into_owned(),
                     _ => format!("{stem} {number}"),
                 };
-                result = library.import(path, Some(&name));
+                result = library.keep(&checkpoint, path, Some(&name));
             }
             result
-                .map(|style| style.id)
-                .map_err(|e| format!("This file was not added as a style. {e}."))
+        });
+        let style = kept.map_err(|error| not_added(&error))?;
+        Ok(Import::Added {
+            warning: only_color(&checkpoint).map(|color| {
+                format!(
+                    "{} paints everything {color}: probably its output range is wrong. Add the file again and choose \
+                     another one.",
+                    style.title
+                )
+            }),
+            id: style.id,
         })
     }
+
+    fn network_as(&self, path: &Path, format: PixelFormat) -> Result<Arc<Network>, String> {
+        let checkpoint = Checkpoint::read_as(path, PixelChoice::from(format));
+        checkpoint
+            .map(|checkpoint| checkpoint.network)
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// Why a file was not added.
+fn not_added(error: &dyn std::error::Error) -> String {
+    format!("This file was not added as a style. {error}.")
 }
 
 fn card_of(style: &Style) -> Card {
@@ -181,15 +247,17 @@ mod tests {
     fn a_style_whose_name_is_taken_is_called_after_its_file() {
         let place = tempfile::tempdir().expect("a folder");
         let user = place.path().join("user");
-        let style_source = Library {
-            open: StyleLibrary::standard,
-            library: Mutex::new(Some(StyleLibrary::open(&[], user))),
-        };
+        let style_source = Library::of(StyleLibrary::open(&[], user));
         let candy = concat!(env!("CARGO_MANIFEST_DIR"), "/styles/candy/lite.safetensors");
         let file = place.path().join("mine.safetensors");
         std::fs::copy(candy, &file).expect("copied");
         for id in ["mine", "mine_2", "mine_3"] {
-            assert_eq!(style_source.import(&file).as_deref(), Ok(id));
+            let added = Import::Added {
+                id: id.to_owned(),
+                warning: None,
+            };
+            let import = style_source.import(&file, PixelChoice::default());
+            assert_eq!(import, Ok(added));
         }
     }
 }

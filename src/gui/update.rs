@@ -270,6 +270,7 @@ impl App {
                 self.end_recording();
                 self.close(ctx);
             }
+            Intent::TakeReading(format) => self.take_reading(format),
             Intent::TakePath(purpose, text) => self.take_path(ctx, purpose, &text),
             Intent::CloseBatch => {
                 self.batch = None;

@@ -4,7 +4,7 @@ use std::{fmt, io, path::PathBuf};
 
 use crate::{disk::words, models::Misfit, network::NetworkError, text::is_unseen};
 
-use super::Family;
+use super::{Family, PixelChoice};
 
 /// Largest checkpoint that is read, in bytes. The published networks have 7 MB; the widest that
 /// this program runs would have 10 times as much as this only with kernels nobody uses.
@@ -52,8 +52,8 @@ pub enum WeightsError {
     Graph(String),
     /// A network that does not tell which values stand for black and white.
     PixelValues {
-        /// What is not known: of what it reads, of what it makes, or both.
-        missing: &'static str,
+        /// What the file tells, or a person said.
+        known: PixelChoice,
     },
     /// A known family that this program does not run.
     Foreign {
@@ -155,11 +155,12 @@ impl WeightsError {
             Self::Graph(problem) => {
                 write!(f, "this graph cannot be run: {problem}")
             }
-            Self::PixelValues { missing } => write!(
+            Self::PixelValues { known } => write!(
                 f,
                 "the file does not tell which values stand for black and white in the picture that its network \
-                 {missing}; say so when it is imported: styles import FILE --input-range RANGE --output-range RANGE, \
-                 where RANGE is 0..255, 0..1, -1..1, imagenet or caffe"
+                 {}; say so when it is imported: styles import FILE --input-range RANGE --output-range RANGE, \
+                 where RANGE is 0..255, 0..1, -1..1, imagenet or caffe",
+                known.missing().unwrap_or("reads and makes")
             ),
             Self::Foreign { family, reason } => write!(
                 f,

@@ -39,16 +39,30 @@ impl StyleLibrary {
         name: Option<&str>,
         pixels: PixelChoice,
     ) -> Result<Style, LibraryError> {
-        let mut checkpoint =
-            Checkpoint::read_as(file, pixels).map_err(|source| LibraryError::Weights {
-                path: file.to_owned(),
-                source,
-            })?;
+        let refused = |source| LibraryError::Weights {
+            path: file.to_owned(),
+            source,
+        };
+        let checkpoint = Checkpoint::read_as(file, pixels).map_err(refused)?;
+        self.keep(&checkpoint, file, name)
+    }
+
+    /// Keeps what was read of `file` in the person's own folder, as [`StyleLibrary::import`] does.
+    ///
+    /// # Errors
+    /// [`LibraryError`] when the name is taken, empty or a word of the command line, or the disk refuses.
+    pub fn keep(
+        &mut self,
+        checkpoint: &Checkpoint,
+        file: &Path,
+        name: Option<&str>,
+    ) -> Result<Style, LibraryError> {
         let title = match name {
             Some(name) => title_of(name),
             None => stated(&checkpoint.metadata, "title").unwrap_or_else(|| title_of(&stem(file))),
         };
         let id = self.free_id(&title)?;
+        let mut checkpoint = checkpoint.clone();
         let metadata = &mut checkpoint.metadata;
         metadata.insert("style".to_owned(), id.clone());
         metadata.insert("title".to_owned(), title);
@@ -59,7 +73,7 @@ impl StyleLibrary {
                 source,
             })?;
         let size = models::size(checkpoint.network.graph());
-        self.keep(&id, &[(format!("{size}.safetensors"), &bytes)])
+        self.write_style(&id, &[(format!("{size}.safetensors"), &bytes)])
     }
 
     /// Keeps what the network for any picture made of style pictures under `title`, with a thumbnail as JPEG.
@@ -83,7 +97,7 @@ impl StyleLibrary {
                 source,
             })?;
         let weights = format!("{}.safetensors", ModelSize::Full);
-        self.keep(
+        self.write_style(
             &id,
             &[(weights, &bytes), (THUMBNAILS[0].to_owned(), thumbnail)],
         )
@@ -110,7 +124,7 @@ impl StyleLibrary {
     }
 
     /// Writes a new style's files.
-    fn keep(&mut self, id: &str, files: &[(String, &[u8])]) -> Result<Style, LibraryError> {
+    fn write_style(&mut self, id: &str, files: &[(String, &[u8])]) -> Result<Style, LibraryError> {
         let folder = self.user_folder.join(id);
         match disk::write_folder(&folder, files) {
             Ok(()) => {}
@@ -196,6 +210,7 @@ mod tests {
             family: Family::PytorchExamples,
             storage: StorageType::F16,
             metadata: std::collections::BTreeMap::new(),
+            guessed: None,
         };
         checkpoint.to_safetensors().expect("written")
     }

@@ -149,7 +149,7 @@ impl Inspection {
                 self.family = Some(Family::OnnxExport);
                 file.fit(budget, PixelChoice::default())
                     .map(|(fitted, pixels)| {
-                        self.metadata.extend(pixels);
+                        self.metadata.extend(pixels.named);
                         fitted
                     })
             }

@@ -22,6 +22,7 @@ mod names;
 pub mod onnx;
 mod pixels;
 mod plain_file;
+mod readings;
 pub mod safetensors;
 mod style;
 mod tensor;
@@ -39,6 +40,7 @@ pub use inspect::{Inspection, TensorFacts, describe, describe_bytes, describe_wi
 pub use library::{StyleLibrary, user_styles_folder};
 pub use names::{ALL_STYLES, NO_STYLE};
 pub use pixels::{ChannelOrder, PixelChoice, PixelFormat, PixelRange, with_levels};
+pub use readings::likely_formats;
 pub use style::{Credit, LibraryError, Origin, Style};
 pub use tensor::StorageType;
 
@@ -55,6 +57,9 @@ pub struct Checkpoint {
     pub storage: StorageType,
     /// Free text of the file: title, credit, training settings.
     pub metadata: BTreeMap<String, String>,
+    /// The values that the network was taken to read and make, where nobody told which color comes first and red was
+    /// taken.
+    pub guessed: Option<PixelFormat>,
 }
 
 impl Checkpoint {
@@ -64,6 +69,7 @@ impl Checkpoint {
             family: fitted.family,
             storage: fitted.storage,
             metadata,
+            guessed: None,
         }
     }
 

@@ -8,8 +8,6 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::WeightsError;
-
 use crate::{
     graph::{Conv, Graph, NodeId, Op},
     network::{Network, NetworkError, NodeWeights, Weights},
@@ -115,6 +113,9 @@ pub enum ChannelOrder {
 }
 
 impl ChannelOrder {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Rgb, Self::Bgr];
+
     /// What it is called.
     pub const fn name(self) -> &'static str {
         match self {
@@ -142,9 +143,7 @@ impl FromStr for ChannelOrder {
     type Err = UnknownName;
 
     fn from_str(text: &str) -> Result<Self, UnknownName> {
-        let found = [Self::Rgb, Self::Bgr]
-            .into_iter()
-            .find(|order| order.name() == text);
+        let found = Self::ALL.into_iter().find(|order| order.name() == text);
         found.ok_or_else(|| UnknownName {
             given: text.chars().take(40).collect(),
             choices: "rgb and bgr",
@@ -161,7 +160,8 @@ pub struct Pixels {
     pub order: Option<ChannelOrder>,
 }
 
-/// What a person says of the values of a network, where its file does not tell, or wrongly.
+/// What is known of the values of a network: by its file, or because a person says so where the file does not tell, or
+/// tells wrongly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PixelChoice {
     /// Black and white of what it reads.
@@ -173,33 +173,48 @@ pub struct PixelChoice {
 }
 
 impl PixelChoice {
-    /// All values, with what the file tells of those that were not chosen.
-    ///
-    /// # Errors
-    /// [`WeightsError::PixelValues`] where neither tells.
-    pub(super) fn completed(
-        self,
-        input: Pixels,
-        output: Pixels,
-    ) -> Result<PixelFormat, WeightsError> {
-        let missing = match (self.input.or(input.range), self.output.or(output.range)) {
-            (Some(input_range), Some(output_range)) => {
-                return Ok(PixelFormat {
-                    input: input_range,
-                    output: output_range,
-                    order: self.order.or(input.order).unwrap_or_default(),
-                });
-            }
-            (Some(_), None) => "makes",
-            (None, Some(_)) => "reads",
-            (None, None) => "reads and makes",
-        };
-        Err(WeightsError::PixelValues { missing })
+    /// With what the file tells of the values that were not chosen.
+    pub(super) fn or(self, input: Pixels, output: Pixels) -> Self {
+        Self {
+            input: self.input.or(input.range),
+            output: self.output.or(output.range),
+            order: self.order.or(input.order),
+        }
+    }
+
+    /// All values, red first where nobody tells; `None` where a range is not known.
+    pub(super) fn completed(self) -> Option<PixelFormat> {
+        Some(PixelFormat {
+            input: self.input?,
+            output: self.output?,
+            order: self.order.unwrap_or_default(),
+        })
+    }
+
+    /// What the network does with the picture whose range is not known: it reads it, makes it, or both. `None` where
+    /// all is known but, perhaps, the order.
+    pub fn missing(self) -> Option<&'static str> {
+        match (self.input, self.output) {
+            (Some(_), Some(_)) => None,
+            (Some(_), None) => Some("makes"),
+            (None, Some(_)) => Some("reads"),
+            (None, None) => Some("reads and makes"),
+        }
+    }
+}
+
+impl From<PixelFormat> for PixelChoice {
+    fn from(format: PixelFormat) -> Self {
+        Self {
+            input: Some(format.input),
+            output: Some(format.output),
+            order: Some(format.order),
+        }
     }
 }
 
 /// What a network reads and makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PixelFormat {
     /// Black and white of what it reads.
     pub input: PixelRange,

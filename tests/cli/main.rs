@@ -13,6 +13,9 @@ mod measuring;
 #[cfg(target_os = "linux")]
 mod memory;
 mod modes;
+mod networks;
+#[path = "../support/onnx_corpus.rs"]
+mod onnx_corpus;
 #[cfg(target_os = "linux")]
 mod pipes;
 mod sandbox;

@@ -48,6 +48,7 @@ impl Sandbox {
             family: Family::PytorchExamples,
             storage: StorageType::F32,
             metadata: metadata.collect::<BTreeMap<String, String>>(),
+            guessed: None,
         };
         let bytes = checkpoint.to_safetensors().expect("written");
         let path = self.path(name);

@@ -7,9 +7,12 @@
 
 mod labels;
 mod live;
+#[path = "../support/onnx_corpus.rs"]
+mod onnx_corpus;
 mod opening;
 mod painting;
 mod panel;
+mod readings;
 mod results;
 mod save_flow;
 mod scripted;

@@ -17,9 +17,11 @@ use styleforge::{
     frame::Frame,
     gui::{
         platform::{Clip, Dialog, Platform},
-        style_source::{Card, Loaded, StyleSource},
+        style_source::{Card, Import, Loaded, StyleSource},
     },
     mode::ModelSize,
+    network::Network,
+    weights::{PixelChoice, PixelFormat},
 };
 
 use crate::support::{network, photo};
@@ -117,6 +119,7 @@ pub struct ScriptedStyles {
     loads: Mutex<Vec<(String, ModelSize)>>,
     refusal: Mutex<Option<String>>,
     loading: Mutex<()>,
+    imports: Mutex<Vec<(String, PixelChoice)>>,
 }
 
 fn card(title: &str) -> Card {
@@ -147,6 +150,7 @@ impl ScriptedStyles {
             loads: Mutex::default(),
             refusal: Mutex::default(),
             loading: Mutex::default(),
+            imports: Mutex::default(),
         }
     }
 }
@@ -155,6 +159,11 @@ impl ScriptedStyles {
     /// Every network that was loaded.
     pub fn loads(&self) -> Vec<(String, ModelSize)> {
         self.loads.lock().unwrap().clone()
+    }
+
+    /// Every style that was added, by its title, and what a person said of it.
+    pub fn imports(&self) -> Vec<(String, PixelChoice)> {
+        self.imports.lock().unwrap().clone()
     }
 
     /// No network is loaded while what this gives is alive.
@@ -185,12 +194,28 @@ impl StyleSource for ScriptedStyles {
         })
     }
 
-    fn import(&self, path: &Path) -> Result<String, String> {
-        if std::fs::read(path).map_err(|e| e.to_string())? == b"bad" {
-            return Err("This file was not added as a style. It is broken.".to_owned());
+    fn import(&self, path: &Path, pixels: PixelChoice) -> Result<Import, String> {
+        match std::fs::read(path).map_err(|e| e.to_string())?.as_slice() {
+            b"bad" => {
+                return Err("This file was not added as a style. It is broken.".to_owned());
+            }
+            b"unclear" if pixels == PixelChoice::default() => return Ok(Import::Unclear(pixels)),
+            _ => {}
         }
         let title = path.file_stem().unwrap_or_default().to_string_lossy();
         self.cards.lock().unwrap().push(card(&title));
-        Ok(title.to_lowercase())
+        let mut imports = self.imports.lock().unwrap();
+        imports.push((title.to_string(), pixels));
+        Ok(Import::Added {
+            id: title.to_lowercase(),
+            warning: None,
+        })
+    }
+
+    fn network_as(&self, path: &Path, _: PixelFormat) -> Result<Arc<Network>, String> {
+        match path.exists() {
+            true => Ok(network()),
+            false => Err("the file is gone".to_owned()),
+        }
     }
 }

@@ -20,13 +20,18 @@ use egui_kittest::{
     kittest::{NodeT, Queryable, by},
 };
 use styleforge::{
+    backend::{DeviceOptions, OpenDevice, opener},
     frame::Frame,
-    gui::{App, Launch, style_source::Card},
+    gui::{
+        App, Launch,
+        style_source::{Card, Library, StyleSource},
+    },
     media::{
         decode,
         encode::{self, Encoding, Existing, Format},
     },
     settings::Settings,
+    weights::StyleLibrary,
 };
 
 use crate::{
@@ -162,14 +167,44 @@ impl Window {
         live: bool,
         style_source: ScriptedStyles,
     ) -> Self {
-        let script = Arc::new(Script::default());
-        let platform = Arc::new(ScriptedPlatform::default());
         let style_source = Arc::new(style_source);
+        let script = Arc::new(Script::default());
+        let seams = (
+            style_source.clone() as Arc<dyn StyleSource>,
+            ScriptedBackend::opener(&script),
+        );
+        Self::build_on(folder, size, live, seams, (script, style_source))
+    }
+
+    /// An empty window with a library of styles in its folder and the real devices; nothing but its dialogs is
+    /// scripted.
+    pub fn real() -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let library = StyleLibrary::open(&[], folder.path().join("styles"));
+        let source: Arc<dyn StyleSource> = Arc::new(Library::of(library));
+        let seams = (source, opener(DeviceOptions::default()));
+        Self::build_on(
+            folder,
+            egui::vec2(1300.0, 850.0),
+            false,
+            seams,
+            Default::default(),
+        )
+    }
+
+    fn build_on(
+        folder: Arc<tempfile::TempDir>,
+        size: egui::Vec2,
+        live: bool,
+        (source, open_device): (Arc<dyn StyleSource>, OpenDevice),
+        (script, style_source): (Arc<Script>, Arc<ScriptedStyles>),
+    ) -> Self {
+        let platform = Arc::new(ScriptedPlatform::default());
         let settings_path = folder.path().join("settings.toml");
         let launch = Launch {
             platform: platform.clone(),
-            style_source: style_source.clone(),
-            open_device: ScriptedBackend::opener(&script),
+            style_source: source,
+            open_device,
             settings: Settings::load(&settings_path),
             settings_path: Some(settings_path),
             files: Vec::new(),

@@ -390,6 +390,12 @@ impl SessionPool {
         self.close_on_loader(closed);
     }
 
+    /// Closes the sessions of a network that nothing is going to paint with, leased or not.
+    pub fn close_network(&mut self, network: &Arc<Network>) {
+        let closed = self.take(|session| Arc::ptr_eq(&session.key.network, network));
+        self.close_on_loader(closed);
+    }
+
     /// Closes the sessions of live pictures.
     pub fn close_live(&mut self) {
         self.cancel_all();

@@ -19,11 +19,11 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 pub use opening::PAINTED;
 pub use report::{
-    DrawnChart, Finished, Opened, Origin, Purpose, Report, Save, SavedSnapshot, Sorted,
+    DrawnChart, Finished, Opened, Origin, Purpose, ReadNetwork, Report, Save, SavedSnapshot, Sorted,
 };
 
 use self::{
-    opening::{from_clipboard, opened, sorted},
+    opening::{for_trials, from_clipboard, opened, sorted},
     settings::SettingsFile,
 };
 use super::{
@@ -33,10 +33,12 @@ use super::{
 use crate::{
     disk::reason,
     engine::WakeUp,
+    frame::Frame,
     mailbox::{Reader, Writer, mailbox},
     media::encode::{self, Existing},
     mode::ModelSize,
     settings::Settings,
+    weights::{PixelChoice, PixelFormat},
 };
 
 /// Threads that run tasks.
@@ -166,11 +168,37 @@ impl Background {
         });
     }
 
-    /// Adds a checkpoint to the person's styles; [`Report::Imported`].
-    pub fn import_style(&self, path: PathBuf) {
+    /// Adds a checkpoint to the person's styles, with what a person says of its values; [`Report::Imported`].
+    pub fn import_style(&self, path: PathBuf, pixels: PixelChoice) {
         let style_source = self.style_source.clone();
         self.send_writing(move || Report::Imported {
-            result: style_source.import(&path),
+            result: style_source.import(&path, pixels),
+            path,
+        });
+    }
+
+    /// Reads a network to be tried out on a photo, or on the sample; [`Report::Read`] carries `number`.
+    pub fn read_as(
+        &self,
+        number: u64,
+        path: PathBuf,
+        format: PixelFormat,
+        photo: Option<Arc<Frame>>,
+    ) {
+        let style_source = self.style_source.clone();
+        self.send(move || {
+            let read = || {
+                Ok(ReadNetwork {
+                    photo: for_trials(photo)?,
+                    network: style_source.network_as(&path, format)?,
+                })
+            };
+            let result = read();
+            Report::Read {
+                number,
+                format,
+                result,
+            }
         });
     }
 

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use super::{Opened, Origin, Sorted};
 use crate::{
     disk::words,
-    engine::compositor::PREVIEW_PX,
+    engine::{compositor::PREVIEW_PX, trial::TRIAL_PX},
     frame::Frame,
     gui::{label::path_label, platform::has_checkpoint_name},
     media::{
@@ -47,8 +47,22 @@ pub fn from_clipboard(frame: Frame) -> Opened {
     }
 }
 
+/// The picture that networks are tried out on: small, of the photo or else of the sample.
+pub fn for_trials(photo: Option<Arc<Frame>>) -> Result<Arc<Frame>, String> {
+    let photo = match photo {
+        Some(photo) => photo,
+        None => sample().map_err(|e| e.to_string())?.frame,
+    };
+    Ok(smaller(&photo, TRIAL_PX))
+}
+
 fn preview_of(frame: &Arc<Frame>) -> Arc<Frame> {
-    let size = size_within(frame.width(), frame.height(), PREVIEW_PX);
+    smaller(frame, PREVIEW_PX)
+}
+
+/// The frame with a long side of at most so many pixels.
+fn smaller(frame: &Arc<Frame>, long_side_px: usize) -> Arc<Frame> {
+    let size = size_within(frame.width(), frame.height(), long_side_px);
     if size == (frame.width(), frame.height()) {
         frame.clone()
     } else {

@@ -10,7 +10,7 @@ use crate::{
     gui::{
         choice::SavedKey,
         label::name_label,
-        style_source::{Card, Loaded},
+        style_source::{Card, Import, Loaded},
     },
     measure::MeasureReport,
     media::{
@@ -19,6 +19,8 @@ use crate::{
         record::{FrameSink, Recorded, Recorder},
     },
     mode::ModelSize,
+    network::Network,
+    weights::PixelFormat,
 };
 
 /// Where a photo comes from.
@@ -109,6 +111,15 @@ pub struct Save {
     pub encoding: Encoding,
 }
 
+/// A network that is to be tried out, and the photo for that.
+#[derive(Clone, Debug)]
+pub struct ReadNetwork {
+    /// The network, between the levels of a photo and those of a picture.
+    pub network: Arc<Network>,
+    /// The photo, small.
+    pub photo: Arc<Frame>,
+}
+
 /// A live picture in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedSnapshot {
@@ -162,8 +173,19 @@ pub enum Report {
     },
     /// A checkpoint was added to the styles, or not.
     Imported {
-        /// Its id, or why it is no style.
-        result: Result<String, String>,
+        /// Its file.
+        path: PathBuf,
+        /// Its id or what has to be asked, or why it is no style.
+        result: Result<Import, String>,
+    },
+    /// A network was read to be tried out, or not.
+    Read {
+        /// The number of the question.
+        number: u64,
+        /// How it was read.
+        format: PixelFormat,
+        /// The network, or why there is none.
+        result: Result<ReadNetwork, String>,
     },
     /// A dialog was answered.
     Chosen {
@@ -225,7 +247,16 @@ impl Report {
             Self::Saved {
                 result: Err(error), ..
             } => Some(error.to_string()),
-            Self::Imported { result: Err(error) }
+            Self::Imported {
+                path,
+                result: Ok(Import::Unclear(_)),
+            } => Some(format!(
+                "{} was not added as a style: nobody was left to say how it is to be read",
+                name_label(path)
+            )),
+            Self::Imported {
+                result: Err(error), ..
+            }
             | Self::Exported(Err(error))
             | Self::SnapshotSaved(Err(error))
             | Self::SettingsFailed(error) => Some(error.clone()),

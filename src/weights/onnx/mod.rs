@@ -23,7 +23,7 @@ use std::{
 use crate::{models, network::Network};
 
 use super::{
-    Budget, Checkpoint, Family, PixelChoice, WeightsError,
+    Budget, Checkpoint, Family, PixelChoice, PixelFormat, WeightsError,
     error::shortened,
     fit::{Fitted, NamedTensors, fit},
     pixels::with_levels,
@@ -65,8 +65,20 @@ pub(super) fn read_within(
     let model = OnnxFile::parse(bytes, budget)?;
     let (fitted, facts) = model.fit(budget, pixels)?;
     let mut metadata = model.metadata(budget)?;
-    metadata.extend(facts);
-    Ok(Checkpoint::new(fitted, metadata))
+    metadata.extend(facts.named);
+    Ok(Checkpoint {
+        guessed: facts.guessed,
+        ..Checkpoint::new(fitted, metadata)
+    })
+}
+
+/// What is known of a network's pixels.
+#[derive(Default)]
+pub(crate) struct PixelFacts {
+    /// For the metadata.
+    pub(crate) named: BTreeMap<String, String>,
+    /// As [`Checkpoint::guessed`].
+    guessed: Option<PixelFormat>,
 }
 
 /// A decoded file.
@@ -79,17 +91,17 @@ impl<'m> OnnxFile<'m> {
         messages::decode(bytes, budget).map(Self)
     }
 
-    /// The network in the graph, a model's or any other, and what its pixels are, for the metadata.
+    /// The network in the graph, a model's or any other, and what its pixels are.
     pub(crate) fn fit(
         &self,
         budget: &Budget,
         pixels: PixelChoice,
-    ) -> Result<(Fitted, BTreeMap<String, String>), WeightsError> {
+    ) -> Result<(Fitted, PixelFacts), WeightsError> {
         let graph = self.graph()?;
         check_opset(&self.0)?;
         if pixels == PixelChoice::default() {
             match self.fit_model(budget) {
-                Ok(fitted) => return Ok((fitted, BTreeMap::new())),
+                Ok(fitted) => return Ok((fitted, PixelFacts::default())),
                 Err(error @ WeightsError::TooCostly { .. }) => return Err(error),
                 // No model's; perhaps another network.
                 Err(_) => {}
@@ -102,17 +114,20 @@ impl<'m> OnnxFile<'m> {
             size,
             storage,
         } = network::read(&self.0, graph, budget)?;
-        let format = pixels.completed(input, output)?;
-        let mut facts = format.named();
+        let known = pixels.or(input, output);
+        let unknown = WeightsError::PixelValues { known };
+        let format = known.completed().ok_or(unknown)?;
+        let mut named = format.named();
         if let Some((height, width)) = size {
-            facts.insert("size".to_owned(), format!("{width}x{height}"));
+            named.insert("size".to_owned(), format!("{width}x{height}"));
         }
         let fitted = Fitted {
             family: Family::PictureNetwork,
             network: with_levels(network, format)?,
             storage,
         };
-        Ok((fitted, facts))
+        let guessed = known.order.is_none().then_some(format);
+        Ok((fitted, PixelFacts { named, guessed }))
     }
 
     /// Recognises a model's network in the graph.

@@ -1,0 +1,236 @@
+//! Trials: a network that is no style yet paints a photo small, so that a person, or the program, sees whether its
+//! values are read rightly.
+
+use std::{fmt, sync::Arc};
+
+use super::{
+    events::{Events, caught, send_notices},
+    paint::{PaintSettings, Painter, WorkingSize},
+    protocol::{Event, TrialJob, TrialNumber},
+};
+use crate::{
+    backend::{DeviceOptions, RunControl, opener, select},
+    frame::Frame,
+    media::sample::sample,
+    mode::DeviceChoice,
+    weights::{Checkpoint, Family},
+};
+
+/// Long side of a trial's picture at most, in pixels.
+pub const TRIAL_PX: usize = 256;
+
+/// A trial with the number of its command.
+pub(super) type Trial = (TrialNumber, TrialJob, Arc<RunControl>);
+
+/// How a trial is painted.
+fn settings() -> PaintSettings {
+    PaintSettings {
+        working_size: WorkingSize::LongSide(TRIAL_PX),
+        ..PaintSettings::default()
+    }
+}
+
+/// Paints a trial on the engine's thread, and closes its session.
+pub(super) fn serve_trial(painter: &mut Painter, (number, job, control): Trial, events: &Events) {
+    if control.is_cancelled() {
+        return;
+    }
+    let run = caught(|| painter.paint(&job.photo, &job.network, settings(), &control));
+    send_notices(painter, events);
+    painter.pool_mut().close_network(&job.network);
+    let result = match run {
+        Ok(Ok(painting)) => Ok(Arc::new(painting)),
+        Ok(Err(error)) if error.is_cancelled() => return,
+        Ok(Err(error)) => Err(error.into()),
+        Err(error) => {
+            // The painter's sessions may be half-way through a run.
+            painter.forget_sessions();
+            Err(error)
+        }
+    };
+    events.send(Event::Tried { number, result });
+}
+
+/// The colour of a picture that has only one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OneColor {
+    /// All of it is black.
+    Black,
+    /// All of it is white.
+    White,
+    /// All of it is of one grey.
+    Grey,
+    /// All of it is of another colour.
+    Other,
+}
+
+/// Share of the pixels that may be of another colour: what is much too bright or too dark may have a few specks.
+const SPECKS: f64 = 0.02;
+/// Levels that pixels of one colour are apart at most: what a network makes between 0 and 1 has one or two as levels.
+const ONE_COLOR_LEVELS: u8 = 6;
+/// Levels that the colours of a grey are apart at most: what is added in place of a mean is no pure grey.
+const GREY_LEVELS: u8 = 32;
+
+impl OneColor {
+    /// The one colour of a picture; `None` where it has several. Transparency does not count. Looks at every pixel.
+    pub fn of(picture: &Frame) -> Option<Self> {
+        let middle = [0, 1, 2].map(|channel| median(picture, channel));
+        let is_middle = |pixel: &&[u8]| {
+            let mut channels = pixel.iter().zip(middle);
+            channels.all(|(level, middle)| level.abs_diff(middle) <= ONE_COLOR_LEVELS)
+        };
+        let alike = picture.rgba().chunks_exact(4).filter(is_middle).count();
+        if (alike as f64) < (1.0 - SPECKS) * picture.pixel_count() as f64 {
+            return None;
+        }
+        let (least, most) = (middle.iter().min()?, middle.iter().max()?);
+        Some(if *most <= ONE_COLOR_LEVELS {
+            Self::Black
+        } else if *least >= 255 - ONE_COLOR_LEVELS {
+            Self::White
+        } else if most - least <= GREY_LEVELS {
+            Self::Grey
+        } else {
+            Self::Other
+        })
+    }
+}
+
+impl fmt::Display for OneColor {
+    /// As behind "all" or "everything".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Black => "black",
+            Self::White => "white",
+            Self::Grey => "grey",
+            Self::Other => "of one colour",
+        })
+    }
+}
+
+/// The level that half of the pixels are below, of red, green or blue.
+fn median(picture: &Frame, channel: usize) -> u8 {
+    let mut counts = [0usize; 256];
+    for pixel in picture.rgba().chunks_exact(4) {
+        counts[usize::from(pixel[channel])] += 1;
+    }
+    let mut below = 0;
+    let half = picture.pixel_count() / 2;
+    (0..=255)
+        .zip(counts)
+        .find(|&(_, count)| {
+            below += count;
+            below > half
+        })
+        .map_or(0, |(level, _)| level)
+}
+
+/// The colour that a picture network makes of the sample photo, where it is a single one: then its values are probably
+/// read wrongly. Paints small on the processor, and blocks meanwhile. `None` for a picture of several colours, for
+/// networks of known models, and where the network does not run at such a size.
+pub fn only_color(checkpoint: &Checkpoint) -> Option<OneColor> {
+    let network = &checkpoint.network;
+    let fixed = network.graph().fixed_size();
+    let is_large = fixed.is_some_and(|sides| sides.into_iter().any(|side| side > TRIAL_PX));
+    if checkpoint.family != Family::PictureNetwork || is_large {
+        return None;
+    }
+    let options = DeviceOptions::default();
+    let processor = select(DeviceChoice::Cpu, &options).ok()?.backend;
+    let mut painter = Painter::new(processor, opener(options));
+    let photo = sample().ok()?.frame;
+    let painting = painter.paint(&photo, network, settings(), &RunControl::default());
+    OneColor::of(&painting.ok()?.painted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{
+        graph::{Graph, Op, SizeRule},
+        network::{Network, NodeWeights, Weights},
+        weights::StorageType,
+    };
+
+    fn filled(color: [u8; 3]) -> Frame {
+        Frame::from_fn(40, 25, |_, _| [color[0], color[1], color[2], 255])
+    }
+
+    #[test]
+    fn pictures_of_one_color_are_told_from_others() {
+        for (color, wanted) in [
+            ([0, 0, 0], OneColor::Black),
+            ([1, 2, 0], OneColor::Black),
+            ([255, 255, 254], OneColor::White),
+            ([127, 127, 127], OneColor::Grey),
+            // The mean of ImageNet.
+            ([124, 117, 104], OneColor::Grey),
+            ([250, 10, 10], OneColor::Other),
+        ] {
+            assert_eq!(OneColor::of(&filled(color)), Some(wanted), "{color:?}");
+        }
+    }
+
+    #[test]
+    fn a_few_specks_do_not_make_a_picture() {
+        let specks = |every: usize| {
+            Frame::from_fn(100, 50, |x, y| match (100 * y + x) % every {
+                0 => [0, 0, 0, 255],
+                _ => [255; 4],
+            })
+        };
+        assert_eq!(OneColor::of(&specks(100)), Some(OneColor::White));
+        assert_eq!(OneColor::of(&specks(10)), None);
+        let dark = Frame::from_fn(64, 64, |x, y| [(x / 2) as u8, (y / 3) as u8, 0, 255]);
+        assert_eq!(OneColor::of(&dark), None, "dark, but a picture");
+    }
+
+    /// A network that paints everything black, of the sizes of a rule.
+    fn black(rule: SizeRule, family: Family) -> Checkpoint {
+        let mut graph = Graph::default();
+        let mut last = graph.add("photo", "", Op::Photo, &[]).expect("a source");
+        for (name, op) in [
+            ("size", Op::Sized(rule)),
+            ("black", Op::Affine),
+            ("picture", Op::Picture),
+        ] {
+            last = graph.add(name, "", op, &[last]).expect("an input");
+        }
+        let zeros = NodeWeights {
+            weight: vec![0.0; 3],
+            bias: vec![0.0; 3],
+        };
+        let weights: Weights = [("black".to_owned(), zeros)].into_iter().collect();
+        Checkpoint {
+            network: Arc::new(Network::new(graph, weights).expect("a network")),
+            family,
+            storage: StorageType::F32,
+            metadata: BTreeMap::new(),
+            guessed: None,
+        }
+    }
+
+    #[test]
+    fn networks_that_run_at_a_small_size_are_tried() {
+        let small = SizeRule::Exactly([48, 64]);
+        for (rule, family, wanted) in [
+            (SizeRule::MultipleOf(4), Family::PictureNetwork, true),
+            (small, Family::PictureNetwork, true),
+            (small, Family::PytorchExamples, false),
+            (
+                SizeRule::Exactly([64, TRIAL_PX + 1]),
+                Family::PictureNetwork,
+                false,
+            ),
+        ] {
+            let color = only_color(&black(rule, family));
+            assert_eq!(
+                color,
+                wanted.then_some(OneColor::Black),
+                "{rule:?} {family:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Draws the question which reading looks right.
+
+use eframe::egui::{
+    self, Align, ComboBox, CornerRadius, FontId, Label, Layout, Rect, Response, RichText, Role,
+    Sense, Stroke, StrokeKind, UiBuilder, Vec2, WidgetInfo, vec2,
+};
+
+use super::{
+    Reading, Trial,
+    words::{explanation, meaning, title},
+};
+use crate::{
+    gui::{intent::Intent, theme},
+    weights::{ChannelOrder, PixelFormat, PixelRange},
+};
+
+/// Cards in a row.
+const COLUMNS: usize = 4;
+/// Height of the words below a picture, in points: a title, two lines and a remark.
+const WORDS_HEIGHT: f32 = 84.0;
+/// Height of a picture, in points, at least.
+const LEAST_HEIGHT: f32 = 72.0;
+/// Height of all that stands above, between and below the rows of cards, in points.
+const OTHER_HEIGHT: f32 = 300.0;
+/// Width of a list, in points.
+const LIST_WIDTH: f32 = 130.0;
+
+/// Draws the question into `ui`; a click gives [`Intent::TakeReading`].
+pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool, intents: &mut Vec<Intent>) {
+    ui.heading("Which looks right?");
+    ui.add_space(4.0);
+    ui.label(explanation(&reading.file));
+    ui.add_space(theme::GAP);
+    let size = card_size(ui, 1 + usize::from(reading.by_hand.is_some()));
+    ui.horizontal_top(|ui| {
+        for (place, &format) in reading.offered.iter().enumerate() {
+            let response = card(ui, size, reading, format, &title(&reading.file, format));
+            if place == 0 && is_fresh {
+                response.request_focus();
+            }
+            if response.clicked() {
+                intents.push(Intent::TakeReading(format));
+            }
+        }
+    });
+    if let Some(mut format) = reading.by_hand {
+        ui.add_space(theme::GAP);
+        ui.horizontal_top(|ui| {
+            if card(ui, size, reading, format, "Set by hand").clicked() {
+                intents.push(Intent::TakeReading(format));
+            }
+            ui.add_space(theme::GAP);
+            ui.vertical(|ui| by_hand(ui, &mut format));
+        });
+        reading.by_hand = Some(format);
+    }
+    ui.add_space(theme::GAP);
+    ui.horizontal(|ui| {
+        if reading.by_hand.is_none()
+            && ui
+                .button("More…")
+                .on_hover_text("Sets both ranges and the order of the colours by hand.")
+                .clicked()
+        {
+            reading.open_by_hand();
+        }
+        if ui.button("Cancel").clicked() {
+            intents.push(Intent::CloseOverlay);
+        }
+    });
+}
+
+/// A card with its words, so that so many rows of them fit the window.
+fn card_size(ui: &egui::Ui, rows: usize) -> Vec2 {
+    let gaps = theme::GAP * (COLUMNS - 1) as f32;
+    let width = (ui.available_width() - gaps) / COLUMNS as f32;
+    let room = (ui.ctx().content_rect().height() - OTHER_HEIGHT) / rows as f32 - WORDS_HEIGHT;
+    vec2(width, room.clamp(LEAST_HEIGHT, width * 0.75) + WORDS_HEIGHT)
+}
+
+/// The lists by which a reading is set.
+fn by_hand(ui: &mut egui::Ui, format: &mut PixelFormat) {
+    ui.horizontal(|ui| {
+        pick(ui, "Input range", &mut format.input, &PixelRange::ALL);
+        pick(ui, "Output range", &mut format.output, &PixelRange::ALL);
+        pick(ui, "Channel order", &mut format.order, &ChannelOrder::ALL);
+    });
+    theme::caption(
+        ui,
+        "The values that stand for black and white in what the network reads and in what it makes, and the colour \
+         that comes first in both: bgr where red and blue look swapped.",
+    );
+}
+
+fn pick<T: Copy + PartialEq + std::fmt::Display>(
+    ui: &mut egui::Ui,
+    title: &str,
+    value: &mut T,
+    offered: &[T],
+) {
+    ui.vertical(|ui| {
+        let label = ui.label(title);
+        ComboBox::from_id_salt(title)
+            .selected_text(value.to_string())
+            .width(LIST_WIDTH)
+            .show_ui(ui, |ui| {
+                for &one in offered {
+                    ui.selectable_value(value, one, one.to_string());
+                }
+            })
+            .response
+            .labelled_by(label.id);
+    });
+}
+
+/// A picture to click on, with the words below it.
+fn card(
+    ui: &mut egui::Ui,
+    size: Vec2,
+    reading: &Reading,
+    format: PixelFormat,
+    title: &str,
+) -> Response {
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, title));
+    let colors = theme::palette(ui.visuals());
+    let radius = CornerRadius::same(theme::RADIUS);
+    let trial = reading.tried(format);
+    let (picture, words) = rect.split_top_bottom_at_y(rect.bottom() - WORDS_HEIGHT);
+    let top = CornerRadius {
+        sw: 0,
+        se: 0,
+        ..radius
+    };
+    ui.painter()
+        .rect_filled(rect, radius, ui.visuals().panel_fill);
+    ui.painter().rect_filled(picture, top, colors.stage);
+    match trial {
+        Some(Trial::Painted { texture, .. }) => {
+            let size = texture.size_vec2();
+            let scale = (picture.width() / size.x).min(picture.height() / size.y);
+            let place = Rect::from_center_size(picture.center(), size * scale);
+            egui::Image::from_texture(texture)
+                .corner_radius(if place.height() < picture.height() {
+                    CornerRadius::ZERO
+                } else {
+                    top
+                })
+                .paint_at(ui, place);
+        }
+        Some(Trial::Failed(error)) => {
+            let text = RichText::new(error).small().color(colors.error);
+            let mut inner = inside(ui, picture.shrink(10.0));
+            inner.add(Label::new(text).wrap());
+        }
+        None => {
+            let mut inner = inside(ui, picture.shrink(10.0));
+            inner.add_space((picture.height() - 40.0) / 2.0);
+            inner.vertical_centered(|ui| {
+                ui.label(RichText::new("Painting…").color(colors.quiet));
+            });
+        }
+    }
+    let mut inner = inside(ui, words.shrink2(vec2(10.0, 8.0)));
+    inner.spacing_mut().item_spacing.y = 2.0;
+    let letters = FontId::proportional(14.0);
+    inner.add(Label::new(RichText::new(title).strong().font(letters)).truncate());
+    theme::caption(&mut inner, meaning(&reading.file, format));
+    if let Some(Trial::Painted {
+        one_color: Some(color),
+        ..
+    }) = trial
+    {
+        let text = RichText::new(format!("all {color}")).small().strong();
+        inner.label(text.color(colors.error));
+    }
+    let outline = if response.has_focus() {
+        Stroke::new(2.0, colors.accent)
+    } else if response.hovered() {
+        Stroke::new(1.0, colors.quiet)
+    } else {
+        Stroke::new(1.0, colors.outline)
+    };
+    ui.painter()
+        .rect_stroke(rect, radius, outline, StrokeKind::Inside);
+    let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
+    match trial {
+        Some(Trial::Failed(error)) => response.on_hover_text(error),
+        _ => response,
+    }
+}
+
+/// A place for words, beyond which none of them are seen.
+fn inside(ui: &mut egui::Ui, rect: Rect) -> egui::Ui {
+    let layout = Layout::top_down(Align::LEFT);
+    let mut inner = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
+    inner.set_clip_rect(rect.intersect(ui.clip_rect()));
+    inner
+}

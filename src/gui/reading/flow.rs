@@ -1,0 +1,177 @@
+//! From a file that is added to a style: asks about it where it does not tell enough, about one file after the other.
+//!
+//! A question that another one takes the place of is asked again after it; closing the window, or the question, adds
+//! nothing.
+
+use std::{path::PathBuf, sync::Arc};
+
+use eframe::egui::{self, TextureFilter, TextureOptions};
+
+use super::{Reading, Trial, Unclear};
+use crate::{
+    engine::{
+        error::EngineError,
+        paint::Painting,
+        protocol::{TrialJob, TrialNumber},
+        trial::OneColor,
+    },
+    gui::{
+        app::App,
+        background::ReadNetwork,
+        label::{name_label, remark},
+        overlays::{Overlay, Question},
+        style_source::Import,
+        texture::image_of,
+    },
+    weights::{PixelChoice, PixelFormat},
+};
+
+/// Painted small and shown about as large.
+const PICTURE: TextureOptions = TextureOptions {
+    mipmap_mode: Some(TextureFilter::Linear),
+    ..TextureOptions::LINEAR
+};
+
+impl App {
+    /// Adds a file to the styles, as far as that needs no question.
+    pub(in crate::gui) fn import(&self, path: PathBuf) {
+        self.background.import_style(path, PixelChoice::default());
+    }
+
+    /// Goes on when a file was added, could not be, or has to be asked about.
+    pub(in crate::gui) fn handle_imported(
+        &mut self,
+        path: PathBuf,
+        result: Result<Import, String>,
+    ) {
+        match result {
+            Ok(Import::Added { id, warning }) => {
+                self.arriving = Some(id);
+                self.background.list_styles();
+                self.messages.notice("The style was added to the gallery.");
+                if let Some(warning) = warning {
+                    self.messages.notice(warning);
+                }
+            }
+            Ok(Import::Unclear(known)) => {
+                self.readings.waiting.push_back(Unclear { path, known });
+            }
+            Err(error) => self.messages.error(error),
+        }
+    }
+
+    /// Asks about the next file when nothing else is asked, and has the next picture painted.
+    pub(in crate::gui) fn serve_readings(&mut self) {
+        if !self.overlays.is_open()
+            && !self.ending.is_closing
+            && let Some(file) = self.readings.waiting.pop_front()
+        {
+            self.readings.number += 1;
+            let photo = self.workspace.photo();
+            let photo = photo.map(|photo| photo.opened.preview.clone());
+            let reading = Reading::new(self.readings.number, file, photo);
+            let question = Question::Reading(Box::new(reading));
+            self.overlays.show(Overlay::Question(question));
+        }
+        let Some(reading) = self.overlays.reading() else {
+            return;
+        };
+        if let Some(format) = reading.begin_next() {
+            let (number, path) = (reading.number, reading.file.path.clone());
+            let photo = reading.photo.clone();
+            self.background.read_as(number, path, format, photo);
+        }
+    }
+
+    /// Has the picture painted for which a network was read.
+    pub(in crate::gui) fn handle_read(
+        &mut self,
+        of: (u64, PixelFormat),
+        result: Result<ReadNetwork, String>,
+    ) {
+        // An earlier question's, or one that counts as broken, comes too late.
+        let is_awaited = |r: &Reading| r.running.is_some_and(|format| (r.number, format) == of);
+        let Some(reading) = self.overlays.reading().filter(|r| is_awaited(r)) else {
+            return;
+        };
+        match result {
+            Ok(ReadNetwork { network, photo }) => {
+                reading.photo = Some(photo.clone());
+                let job = TrialJob { photo, network };
+                self.readings.trial = Some(self.engine.try_out(job));
+            }
+            Err(error) => reading.end(Trial::Failed(remark(&error))),
+        }
+    }
+
+    /// Shows a picture that was painted for the open question, or why there is none.
+    pub(in crate::gui) fn handle_tried(
+        &mut self,
+        ctx: &egui::Context,
+        number: TrialNumber,
+        result: Result<Arc<Painting>, EngineError>,
+    ) {
+        if self
+            .readings
+            .trial
+            .take_if(|trial| *trial == number)
+            .is_none()
+        {
+            return;
+        }
+        let Some(reading) = self.overlays.reading() else {
+            return;
+        };
+        reading.end(match result {
+            Ok(painting) => Trial::Painted {
+                texture: ctx.load_texture("reading", image_of(&painting.painted), PICTURE),
+                one_color: OneColor::of(&painting.painted),
+            },
+            Err(error) => Trial::Failed(remark(&error.to_string())),
+        });
+    }
+
+    /// A task came to no end that may have been to read the network of the open question.
+    pub(in crate::gui) fn reading_broke(&mut self, error: &str) {
+        let is_painting = self.readings.trial.is_some();
+        if let (Some(reading), false) = (self.overlays.reading(), is_painting) {
+            reading.end(Trial::Failed(remark(error)));
+        }
+    }
+
+    /// Adds the file of the open question, read in this way.
+    pub(in crate::gui) fn take_reading(&mut self, format: PixelFormat) {
+        match self.overlays.take() {
+            Overlay::Question(Question::Reading(reading)) => {
+                self.stop_trial();
+                self.background
+                    .import_style(reading.file.path, PixelChoice::from(format));
+            }
+            other => self.overlays.show(other),
+        }
+    }
+
+    /// The question was closed without an answer.
+    pub(in crate::gui) fn leave_reading(&mut self, reading: &Reading) {
+        self.stop_trial();
+        let name = name_label(&reading.file.path);
+        self.messages
+            .notice(format!("{name} was not added as a style."));
+    }
+
+    /// Another question goes first.
+    pub(in crate::gui) fn postpone_reading(&mut self) {
+        if self.overlays.reading().is_none() {
+            return;
+        }
+        if let Overlay::Question(Question::Reading(reading)) = self.overlays.take() {
+            self.stop_trial();
+            self.readings.waiting.push_front(reading.file);
+        }
+    }
+
+    fn stop_trial(&mut self) {
+        self.engine.cancel_trial();
+        self.readings.trial = None;
+    }
+}

@@ -1,0 +1,125 @@
+//! What a reading of a network means, for people. Pure.
+
+use super::Unclear;
+use crate::{
+    gui::label::name_label,
+    weights::{ChannelOrder, PixelFormat, PixelRange},
+};
+
+/// What the question is about.
+pub fn explanation(file: &Unclear) -> String {
+    let name = name_label(&file.path);
+    let unknown = match file.known.missing() {
+        Some(does) => {
+            format!("which values stand for black and white in the picture that its network {does}")
+        }
+        None => "which colour comes first in the pictures of its network".to_owned(),
+    };
+    format!(
+        "{name} does not tell {unknown}. Below it paints the same photo, read in different ways: the way that you \
+         choose is kept with the style."
+    )
+}
+
+/// The name of a reading, in the words of the command line.
+pub fn title(file: &Unclear, format: PixelFormat) -> String {
+    let PixelFormat {
+        input,
+        output,
+        order,
+    } = format;
+    let ranges = match input == output {
+        true => format!("{input} in and out"),
+        false => format!("{input} in, {output} out"),
+    };
+    // The usual order needs no word where it is not the question.
+    match order == ChannelOrder::default() && file.known.missing().is_some() {
+        true => ranges,
+        false => format!("{ranges}, {order}"),
+    }
+}
+
+/// What a reading means, in a sentence or two.
+pub fn meaning(file: &Unclear, format: PixelFormat) -> String {
+    let (reads, makes) = (values(format.input), values(format.output));
+    let values = match reads == makes {
+        true => format!("Reads and makes {reads}."),
+        false => format!("Reads {reads}, makes {makes}."),
+    };
+    match format.order {
+        ChannelOrder::Bgr => format!("{values} Blue comes first."),
+        ChannelOrder::Rgb if file.known.missing().is_none() => format!("{values} Red comes first."),
+        ChannelOrder::Rgb => values,
+    }
+}
+
+/// The values of a range.
+const fn values(range: PixelRange) -> &'static str {
+    match range {
+        PixelRange::Bytes => "levels from 0 to 255",
+        PixelRange::Unit => "values from 0 to 1",
+        PixelRange::Signed => "values from -1 to 1",
+        PixelRange::ImageNet => "values around ImageNet's mean",
+        PixelRange::Caffe => "levels around ImageNet's mean",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::weights::PixelChoice;
+
+    fn file(known: PixelChoice) -> Unclear {
+        Unclear {
+            path: PathBuf::from("nets/mosaic.onnx"),
+            known,
+        }
+    }
+
+    fn format(input: PixelRange, output: PixelRange, order: ChannelOrder) -> PixelFormat {
+        PixelFormat {
+            input,
+            output,
+            order,
+        }
+    }
+
+    #[test]
+    fn readings_are_named_as_on_the_command_line_and_explained() {
+        let unknown = file(PixelChoice::default());
+        let reading = format(PixelRange::Unit, PixelRange::Unit, ChannelOrder::Rgb);
+        assert_eq!(title(&unknown, reading), "0..1 in and out");
+        assert_eq!(
+            meaning(&unknown, reading),
+            "Reads and makes values from 0 to 1."
+        );
+        let reading = format(PixelRange::ImageNet, PixelRange::Bytes, ChannelOrder::Bgr);
+        assert_eq!(title(&unknown, reading), "imagenet in, 0..255 out, bgr");
+        assert_eq!(
+            meaning(&unknown, reading),
+            "Reads values around ImageNet's mean, makes levels from 0 to 255. Blue comes first."
+        );
+        let words = explanation(&unknown);
+        assert!(
+            words.starts_with("mosaic.onnx does not tell which values")
+                && words.contains("its network reads and makes."),
+            "{words}"
+        );
+    }
+
+    #[test]
+    fn where_only_the_order_is_asked_it_is_said() {
+        let ordered = file(PixelChoice {
+            input: Some(PixelRange::Unit),
+            output: Some(PixelRange::Unit),
+            order: None,
+        });
+        let reading = format(PixelRange::Unit, PixelRange::Unit, ChannelOrder::Rgb);
+        assert_eq!(title(&ordered, reading), "0..1 in and out, rgb");
+        assert!(meaning(&ordered, reading).ends_with("Red comes first."));
+        let words = explanation(&ordered);
+        assert!(words.contains("which colour comes first"), "{words}");
+    }
+}

@@ -1,0 +1,157 @@
+//! Likely readings of a network whose file does not tell what its values mean, for a person to choose from. Pure.
+
+use super::pixels::{ChannelOrder, PixelChoice, PixelFormat, PixelRange};
+
+/// Readings that are offered at most.
+const MOST: usize = 4;
+
+/// What a network is likely to make that reads these values.
+const fn companion(input: PixelRange) -> PixelRange {
+    match input {
+        PixelRange::Unit => PixelRange::Unit,
+        PixelRange::Signed => PixelRange::Signed,
+        // Nobody trains a network to make values without a mean.
+        PixelRange::Bytes | PixelRange::ImageNet | PixelRange::Caffe => PixelRange::Bytes,
+    }
+}
+
+/// The likely values of a network of which `known` is known, the likeliest first: they differ in what is not known.
+/// At least one and at most four, all different; one alone where everything is known.
+pub fn likely_formats(known: PixelChoice) -> Vec<PixelFormat> {
+    use PixelRange::{Bytes, ImageNet, Signed, Unit};
+    const USUAL: [PixelRange; MOST] = [Bytes, Unit, Signed, ImageNet];
+    let ranges: Vec<(PixelRange, PixelRange)> = match (known.input, known.output) {
+        (Some(input), Some(output)) => vec![(input, output)],
+        (None, None) => USUAL.map(|input| (input, companion(input))).to_vec(),
+        (Some(input), None) => {
+            let all = std::iter::once(companion(input)).chain(USUAL);
+            all.map(|output| (input, output)).collect()
+        }
+        (None, Some(output)) => {
+            let (with, without): (Vec<_>, Vec<_>) = USUAL
+                .into_iter()
+                .partition(|&input| companion(input) == output);
+            let all = with.into_iter().chain(without);
+            all.map(|input| (input, output)).collect()
+        }
+    };
+    let orders = match (known.order, ranges.as_slice()) {
+        (Some(order), _) => vec![order],
+        (None, [_]) => ChannelOrder::ALL.to_vec(),
+        // Which color comes first is seen last: the ranges decide whether there is a picture at all.
+        (None, _) => vec![ChannelOrder::default()],
+    };
+    let mut formats = Vec::new();
+    for (input, output) in ranges {
+        for &order in &orders {
+            let format = PixelFormat {
+                input,
+                output,
+                order,
+            };
+            if formats.len() < MOST && !formats.contains(&format) {
+                formats.push(format);
+            }
+        }
+    }
+    formats
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ChannelOrder::{Bgr, Rgb};
+    use PixelRange::{Bytes, Caffe, ImageNet, Signed, Unit};
+
+    fn offered(
+        input: Option<PixelRange>,
+        output: Option<PixelRange>,
+        order: Option<ChannelOrder>,
+    ) -> Vec<(PixelRange, PixelRange, ChannelOrder)> {
+        let known = PixelChoice {
+            input,
+            output,
+            order,
+        };
+        let formats = likely_formats(known).into_iter();
+        formats.map(|f| (f.input, f.output, f.order)).collect()
+    }
+
+    #[test]
+    fn where_nothing_is_known_the_usual_four_are_offered() {
+        let usual = [
+            (Bytes, Bytes),
+            (Unit, Unit),
+            (Signed, Signed),
+            (ImageNet, Bytes),
+        ];
+        for (known, order) in [(None, Rgb), (Some(Rgb), Rgb), (Some(Bgr), Bgr)] {
+            let wanted = usual.map(|(input, output)| (input, output, order));
+            assert_eq!(offered(None, None, known), wanted);
+        }
+    }
+
+    #[test]
+    fn where_only_the_output_is_unknown_outputs_are_offered() {
+        for (input, outputs) in [
+            (Bytes, [Bytes, Unit, Signed, ImageNet]),
+            (Unit, [Unit, Bytes, Signed, ImageNet]),
+            (Signed, [Signed, Bytes, Unit, ImageNet]),
+            (ImageNet, [Bytes, Unit, Signed, ImageNet]),
+            (Caffe, [Bytes, Unit, Signed, ImageNet]),
+        ] {
+            let wanted = outputs.map(|output| (input, output, Rgb));
+            assert_eq!(offered(Some(input), None, None), wanted);
+        }
+    }
+
+    #[test]
+    fn where_only_the_input_is_unknown_inputs_are_offered() {
+        for (output, inputs) in [
+            (Bytes, [Bytes, ImageNet, Unit, Signed]),
+            (Unit, [Unit, Bytes, Signed, ImageNet]),
+            (Signed, [Signed, Bytes, Unit, ImageNet]),
+        ] {
+            let wanted = inputs.map(|input| (input, output, Bgr));
+            assert_eq!(offered(None, Some(output), Some(Bgr)), wanted);
+        }
+    }
+
+    #[test]
+    fn where_only_the_order_is_unknown_both_orders_are_offered() {
+        assert_eq!(
+            offered(Some(ImageNet), Some(Unit), None),
+            [(ImageNet, Unit, Rgb), (ImageNet, Unit, Bgr)]
+        );
+        assert_eq!(
+            offered(Some(Unit), Some(Unit), Some(Bgr)),
+            [(Unit, Unit, Bgr)]
+        );
+    }
+
+    #[test]
+    fn readings_are_few_different_and_keep_what_is_known() {
+        let ranges: Vec<Option<PixelRange>> = std::iter::once(None)
+            .chain(PixelRange::ALL.map(Some))
+            .collect();
+        for &input in &ranges {
+            for &output in &ranges {
+                for order in [None, Some(Rgb), Some(Bgr)] {
+                    let known = PixelChoice {
+                        input,
+                        output,
+                        order,
+                    };
+                    let formats = likely_formats(known);
+                    assert!((1..=MOST).contains(&formats.len()), "{known:?}");
+                    for (place, format) in formats.iter().enumerate() {
+                        assert!(!formats[..place].contains(format), "{known:?}");
+                        assert_eq!(format.input, input.unwrap_or(format.input));
+                        assert_eq!(format.output, output.unwrap_or(format.output));
+                        assert_eq!(format.order, order.unwrap_or(format.order));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Importing networks of any kind whose files do not tell what their values mean.
+
+use std::fs;
+
+use crate::{
+    onnx_corpus::network_file,
+    sandbox::{Run, Sandbox},
+};
+
+/// Imports a network as a style of this name, with the same range in and out.
+fn import(s: &Sandbox, network: &str, range: &str) -> Run {
+    fs::write(s.path("network.onnx"), network_file(network)).expect("written");
+    s.styleforge(&[
+        "styles",
+        "import",
+        "network.onnx",
+        "--name",
+        network,
+        "--input-range",
+        range,
+        "--output-range",
+        range,
+    ])
+}
+
+#[test]
+fn a_network_that_paints_everything_in_one_color_is_imported_with_a_warning() {
+    let s = Sandbox::new();
+    // Reads and makes values from 0 to 1.
+    import(&s, "pixel_shuffle_crd", "0..255")
+        .ends(0)
+        .says("paints everything black: probably the output range is wrong; see --output-range");
+    assert!(
+        s.path("home/.local/share/styleforge/styles/pixel_shuffle_crd")
+            .is_dir()
+    );
+}
+
+#[test]
+fn a_network_that_is_read_rightly_is_imported_without_a_warning() {
+    let s = Sandbox::new();
+    let right = import(&s, "pixel_shuffle_crd", "0..1").ends(0);
+    assert_eq!(right.stderr, "");
+    // The file says so.
+    fs::write(s.path("known.onnx"), network_file("windows_metadata")).expect("written");
+    let known = s.styleforge(&["styles", "import", "known.onnx"]).ends(0);
+    assert_eq!(known.stderr, "");
+}
+
+#[test]
+fn a_network_of_unknown_values_is_refused_with_the_options() {
+    let s = Sandbox::new();
+    fs::write(s.path("network.onnx"), network_file("pixel_shuffle_crd")).expect("written");
+    s.styleforge(&["styles", "import", "network.onnx"])
+        .ends(1)
+        .says("in the picture that its network reads and makes")
+        .says("--input-range RANGE --output-range RANGE");
+    s.styleforge(&["styles", "import", "network.onnx", "--input-range", "0..1"])
+        .ends(1)
+        .says("in the picture that its network makes");
+}
