@@ -84,20 +84,29 @@ pub enum ImportError {
     Library(#[from] LibraryError),
 }
 
-/// Keeps the picture in a file as a style of the person's own, under `name` or else the file's.
+/// What is kept of the picture in a file: its code, and a small picture as JPEG.
 ///
 /// # Errors
-/// [`ImportError`] when it cannot be read, or its name is taken, or the disk refuses.
-pub fn import(
-    library: &mut StyleLibrary,
-    file: &Path,
-    name: Option<&str>,
-) -> Result<Style, ImportError> {
+/// [`ImportError`] when it cannot be read, or the processor has too little memory.
+pub fn read(file: &Path) -> Result<(StyleCode, Vec<u8>), ImportError> {
     let picture = decode::from_path(file)?.frame;
     let code = code_of(&picture)?;
     let (width, height) = size_within(picture.width(), picture.height(), THUMBNAIL_PX);
     let small = on_paper(scaled(&picture, width, height));
     let (thumbnail, _) = encode::to_bytes("thumbnail", &small, None, Encoding::of(Format::Jpeg))?;
+    Ok((code, thumbnail))
+}
+
+/// Keeps the picture in a file as a style of the person's own, under `name` or else the file's.
+///
+/// # Errors
+/// [`ImportError`] as [`read`], when the name is taken, and when the disk refuses.
+pub fn import(
+    library: &mut StyleLibrary,
+    file: &Path,
+    name: Option<&str>,
+) -> Result<Style, ImportError> {
+    let (code, thumbnail) = read(file)?;
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     Ok(library.keep_style_picture(&code, name.unwrap_or(&stem), &thumbnail)?)
 }

@@ -92,8 +92,8 @@ impl Gallery {
         let add = |ui: &mut egui::Ui, intents: &mut Vec<Intent>| {
             let button =
                 egui::Button::new("Add a style…").min_size(vec2(ui.available_width(), 0.0));
-            let hint = "Add a trained style from a file: .safetensors, .pth or .onnx. \
-                        Dropping the file onto the window does the same.";
+            let hint = "A painting or any other picture becomes a style, and so does a file of trained weights \
+                        (.safetensors, .pth or .onnx), also when it is dropped onto the window.";
             if ui.add(button).on_hover_text(hint).clicked() {
                 intents.push(Intent::AskStyle);
             }
@@ -105,8 +105,8 @@ impl Gallery {
             .show(ui, |ui| {
                 if self.cards.is_empty() {
                     let text = if self.listed {
-                        "No styles were found. Add one below: a trained checkpoint (.safetensors, \
-                         .pth or .onnx)."
+                        "No styles were found. Add one below: a picture, or a trained checkpoint \
+                         (.safetensors, .pth or .onnx)."
                     } else {
                         "Looking for styles…"
                     };

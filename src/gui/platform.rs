@@ -173,7 +173,7 @@ impl Platform for Desktop {
                 .pick_file(),
             Dialog::Style => box_
                 .set_title("Add a style")
-                .add_filter("Trained styles", &CHECKPOINTS)
+                .add_filter("Pictures and trained styles", &both())
                 .add_filter("Every file", &["*"])
                 .pick_file(),
             Dialog::Folder => box_.set_title("Paint a folder of photos").pick_folder(),

@@ -10,7 +10,7 @@ use std::{
 
 use super::label::stem;
 use crate::{
-    engine::trial::only_color,
+    engine::{style_picture, trial::only_color},
     frame::Frame,
     media::{
         decode,
@@ -151,7 +151,21 @@ impl StyleSource for Library {
     }
 
     fn import(&self, path: &Path, pixels: PixelChoice) -> Result<Import, String> {
-        // The library is not held while weights are read.
+        // The library is not held while pictures and weights are read.
+        if decode::has_picture_name(path) {
+            let (code, thumbnail) = style_picture::read(path).map_err(|e| not_added(&e))?;
+            let kept = self.with(|library| {
+                let first = library.keep_style_picture(&code, &stem(path), &thumbnail);
+                or_numbered(path, first, |name| {
+                    library.keep_style_picture(&code, name, &thumbnail)
+                })
+            });
+            let style = kept.map_err(|error| not_added(&error))?;
+            return Ok(Import::Added {
+                id: style.id,
+                warning: None,
+            });
+        }
         let checkpoint = match Checkpoint::read_as(path, pixels) {
             Ok(checkpoint) => checkpoint,
             Err(WeightsError::PixelValues { known }) => return Ok(Import::Unclear(known)),
@@ -165,21 +179,10 @@ impl StyleSource for Library {
             }));
         }
         let kept = self.with(|library| {
-            let mut result = library.keep(&checkpoint, path, None);
-            // A name in the file that no style may have is replaced by the file's own, or gets a number: the
-            // window has no dialog for names.
-            let stem = stem(path);
-            for number in 1..=MOST_COPIES {
-                if !result.as_ref().is_err_and(LibraryError::is_about_the_name) {
-                    break;
-                }
-                let name = match number {
-                    1 => stem.clone().into_owned(),
-                    _ => format!("{stem} {number}"),
-                };
-                result = library.keep(&checkpoint, path, Some(&name));
-            }
-            result
+            let first = library.keep(&checkpoint, path, None);
+            or_numbered(path, first, |name| {
+                library.keep(&checkpoint, path, Some(name))
+            })
         });
         let style = kept.map_err(|error| not_added(&error))?;
         Ok(Import::Added {
@@ -200,6 +203,27 @@ impl StyleSource for Library {
             .map(|checkpoint| checkpoint.network)
             .map_err(|error| error.to_string())
     }
+}
+
+/// A style that was kept; under the name of its file, or with a number behind that, where its own name is taken or one
+/// that no style may have: the window has no dialog for names.
+fn or_numbered(
+    path: &Path,
+    mut result: Result<Style, LibraryError>,
+    mut keep: impl FnMut(&str) -> Result<Style, LibraryError>,
+) -> Result<Style, LibraryError> {
+    let stem = stem(path);
+    for number in 1..=MOST_COPIES {
+        if !result.as_ref().is_err_and(LibraryError::is_about_the_name) {
+            break;
+        }
+        let name = match number {
+            1 => stem.clone().into_owned(),
+            _ => format!("{stem} {number}"),
+        };
+        result = keep(&name);
+    }
+    result
 }
 
 /// Why a file was not added.
@@ -242,6 +266,35 @@ fn thumbnail(bytes: &[u8]) -> Option<Arc<Frame>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::encode;
+
+    #[test]
+    fn a_picture_is_added_as_a_style_and_shows_itself() {
+        let place = tempfile::tempdir().expect("a folder");
+        let style_source = Library::of(StyleLibrary::open(&[], place.path().join("user")));
+        let file = place.path().join("Red barn.png");
+        let picture = Frame::from_fn(60, 40, |x, _| [200, (4 * x) as u8, 30, 255]);
+        let encoding = encode::Encoding::of(encode::Format::Png);
+        encode::save(&file, &picture, None, encoding, encode::Existing::Keep).expect("saved");
+        for id in ["red_barn", "red_barn_1"] {
+            let Ok(Import::Added {
+                id: added,
+                warning: None,
+            }) = style_source.import(&file, PixelChoice::default())
+            else {
+                panic!("{id} was not added");
+            };
+            let (cards, problems) = style_source.cards();
+            assert!(problems.is_empty(), "{problems:?}");
+            let card = cards.iter().find(|card| card.id == added).expect("a card");
+            assert!(card.thumbnail.is_some() && card.title.starts_with("Red barn"));
+            let loaded = style_source.load(&added, ModelSize::Lite).expect("loaded");
+            assert!(loaded.network.graph().check_is_picture_network().is_ok());
+        }
+        std::fs::write(&file, "no picture").expect("written");
+        let refused = style_source.import(&file, PixelChoice::default());
+        assert!(refused.is_err_and(|why| why.contains("Red barn.png")));
+    }
 
     #[test]
     fn a_style_whose_name_is_taken_is_called_after_its_file() {
