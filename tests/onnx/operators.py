@@ -68,7 +68,7 @@ RARE = {
     "exclude_outside": "a cubic Resize that leaves out what lies outside", "wrap_pad": "a Pad that wraps around",
     "not_larger": "a Resize that keeps the aspect", "not_smaller": "a Resize that keeps the aspect",
     "pool_2d_dilations": "a pooling with gaps", "padding_dilation": "a pooling with gaps"}
-MAY_BE_REFUSED = {"Max", "Min", "Neg", "Pow", "Reshape", "Split", "Slice", "Concat", "Sum", "Transpose"}
+MAY_BE_REFUSED = {"Max", "Min", "Pow", "Reshape", "Slice", "Concat", "Transpose"}
 
 
 class Ignored(Exception):
@@ -315,7 +315,7 @@ def main(folder):
                 for part, made, values, output, changes in frozen(name, model, inputs, outputs):
                     operators = operators_of(made)
                     rare = next((why for piece, why in RARE.items() if piece in name), None)
-                    may_be_refused = sorted(set(operators) - (BY_VALUE | MAPS) | set(operators) & MAY_BE_REFUSED)
+                    may_be_refused = sorted(set(operators) - (BY_VALUE | BY_AXIS | MAPS) | set(operators) & MAY_BE_REFUSED)
                     why = rare or ("shapes and arithmetic: " + ", ".join(may_be_refused) if may_be_refused else "")
                     cases.append({"name": title + part, "outcome": "run_or_refuse" if why else "run",
                                   "operators": operators, "opset": opset_of(made), "changes": changes}
