@@ -11,7 +11,9 @@ use super::{
 };
 use crate::{
     mode::ModelSize,
-    weights::{Credit, LibraryError, Origin, PixelChoice, Style, StyleLibrary, bytes_in_hex},
+    weights::{
+        Choice, Credit, LibraryError, Origin, PixelChoice, Style, StyleLibrary, bytes_in_hex,
+    },
 };
 
 /// The `--json` report.
@@ -66,13 +68,15 @@ pub fn run(args: StylesArgs) -> Result<(), CliError> {
             input_range,
             output_range,
             channel_order,
+            network,
         }) => {
             let pixels = PixelChoice {
                 input: input_range,
                 output: output_range,
                 order: channel_order,
             };
-            import(&mut library, &file, name.as_deref(), pixels)
+            let choice = Choice { pixels, network };
+            import(&mut library, &file, name.as_deref(), choice)
         }
         Some(StylesCommand::Remove { name }) => remove(&mut library, &name),
         None => list(&library, args.json),
@@ -83,7 +87,7 @@ fn import(
     library: &mut StyleLibrary,
     file: &Path,
     name: Option<&str>,
-    pixels: PixelChoice,
+    choice: Choice,
 ) -> Result<(), CliError> {
     if !file.exists() {
         return Err(CliError::WrongUse(format!(
@@ -91,7 +95,7 @@ fn import(
             file.display()
         )));
     }
-    let style = library.import_as(file, name, pixels).map_err(|e| {
+    let style = library.import_as(file, name, choice).map_err(|e| {
         let flag = match e.is_about_the_name() {
             true => " with --name",
             false => "",
@@ -104,7 +108,11 @@ fn import(
         style.title,
         library.user_folder().display(),
         style.id
-    )])
+    )])?;
+    if let Some(what) = &style.assumed {
+        write_message(format!("note: assumed {what}"));
+    }
+    Ok(())
 }
 
 fn remove(library: &mut StyleLibrary, name: &str) -> Result<(), CliError> {

@@ -204,10 +204,14 @@ impl App {
                 }
             }
             Report::Imported { result } => match result {
-                Ok(id) => {
-                    self.arriving = Some(id);
+                Ok(added) => {
+                    self.arriving = Some(added.id);
                     self.background.list_styles();
-                    self.messages.notice("The style was added to the gallery.");
+                    let mut notice = "The style was added to the gallery.".to_owned();
+                    if let Some(what) = added.assumed {
+                        notice += &format!(" It was assumed {what}.");
+                    }
+                    self.messages.notice(notice);
                 }
                 Err(error) => self.messages.error(error),
             },

@@ -47,6 +47,15 @@ pub struct Loaded {
     pub note: Option<String>,
 }
 
+/// A checkpoint that became a style.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// The style's id.
+    pub id: String,
+    /// What was assumed of it because its file does not tell, in words that follow "assumed".
+    pub assumed: Option<String>,
+}
+
 /// Where styles come from. Calls block; background threads make them.
 pub trait StyleSource: Send + Sync {
     /// Every style, and what is wrong with files that should have been styles.
@@ -58,11 +67,11 @@ pub trait StyleSource: Send + Sync {
     /// A sentence for people.
     fn load(&self, id: &str, requested: ModelSize) -> Result<Loaded, String>;
 
-    /// Copies a checkpoint into the person's own styles and gives its id.
+    /// Copies a checkpoint into the person's own styles.
     ///
     /// # Errors
     /// A sentence for people: why the file is no style.
-    fn import(&self, path: &Path) -> Result<String, String>;
+    fn import(&self, path: &Path) -> Result<Added, String>;
 }
 
 /// The program's style library as a [`StyleSource`].
@@ -118,7 +127,7 @@ impl StyleSource for Library {
         })
     }
 
-    fn import(&self, path: &Path) -> Result<String, String> {
+    fn import(&self, path: &Path) -> Result<Added, String> {
         self.with(|library| {
             let mut result = library.import(path, None);
             // A name in the file that no style may have is replaced by the file's own, or gets a number: the
@@ -135,7 +144,10 @@ impl StyleSource for Library {
                 result = library.import(path, Some(&name));
             }
             result
-                .map(|style| style.id)
+                .map(|style| Added {
+                    id: style.id,
+                    assumed: style.assumed,
+                })
                 .map_err(|e| format!("This file was not added as a style. {e}."))
         })
     }
@@ -189,7 +201,10 @@ mod tests {
         let file = place.path().join("mine.safetensors");
         std::fs::copy(candy, &file).expect("copied");
         for id in ["mine", "mine_2", "mine_3"] {
-            assert_eq!(style_source.import(&file).as_deref(), Ok(id));
+            assert_eq!(
+                style_source.import(&file).map(|added| added.id),
+                Ok(id.to_owned())
+            );
         }
     }
 }

@@ -17,7 +17,7 @@ use styleforge::{
     frame::Frame,
     gui::{
         platform::{Clip, Dialog, Platform},
-        style_source::{Card, Loaded, StyleSource},
+        style_source::{Added, Card, Loaded, StyleSource},
     },
     mode::ModelSize,
 };
@@ -185,12 +185,15 @@ impl StyleSource for ScriptedStyles {
         })
     }
 
-    fn import(&self, path: &Path) -> Result<String, String> {
+    fn import(&self, path: &Path) -> Result<Added, String> {
         if std::fs::read(path).map_err(|e| e.to_string())? == b"bad" {
             return Err("This file was not added as a style. It is broken.".to_owned());
         }
         let title = path.file_stem().unwrap_or_default().to_string_lossy();
         self.cards.lock().unwrap().push(card(&title));
-        Ok(title.to_lowercase())
+        Ok(Added {
+            id: title.to_lowercase(),
+            assumed: None,
+        })
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     gui::{
         choice::SavedKey,
         label::name_label,
-        style_source::{Card, Loaded},
+        style_source::{Added, Card, Loaded},
     },
     measure::MeasureReport,
     media::{
@@ -162,8 +162,8 @@ pub enum Report {
     },
     /// A checkpoint was added to the styles, or not.
     Imported {
-        /// Its id, or why it is no style.
-        result: Result<String, String>,
+        /// The style, or why it is none.
+        result: Result<Added, String>,
     },
     /// A dialog was answered.
     Chosen {

@@ -23,7 +23,7 @@ use std::{
 use crate::models;
 
 use super::{
-    Budget, Checkpoint, Family, PixelChoice, WeightsError,
+    Budget, Checkpoint, Choice, Family, PixelChoice, WeightsError,
     error::shortened,
     fit::{Fitted, NamedTensors, fit},
     pixels::with_levels,
@@ -36,24 +36,18 @@ use tensors::stored;
 /// # Errors
 /// [`WeightsError`] names the node, the weight or the byte, and what is wrong with it.
 pub fn read(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
-    read_within(
-        bytes,
-        &Budget::for_file(bytes.len()),
-        PixelChoice::default(),
-    )
+    read_within(bytes, &Budget::for_file(bytes.len()), Choice::default())
 }
 
 /// As [`read`], drawing on `budget`.
 pub(super) fn read_within(
     bytes: &[u8],
     budget: &Budget,
-    pixels: PixelChoice,
+    choice: Choice,
 ) -> Result<Checkpoint, WeightsError> {
     let model = OnnxFile::parse(bytes, budget)?;
-    let (fitted, facts) = model.fit(budget, pixels)?;
-    let mut metadata = model.metadata(budget)?;
-    metadata.extend(facts);
-    Ok(Checkpoint::new(fitted, metadata))
+    let fitted = model.fit(budget, choice)?;
+    Ok(Checkpoint::new(fitted, model.metadata(budget)?))
 }
 
 /// A decoded file.
@@ -66,17 +60,15 @@ impl<'m> OnnxFile<'m> {
         messages::decode(bytes, budget).map(Self)
     }
 
-    /// The network in the graph, a model's or any other, and what its pixels are, for the metadata.
-    pub(crate) fn fit(
-        &self,
-        budget: &Budget,
-        pixels: PixelChoice,
-    ) -> Result<(Fitted, BTreeMap<String, String>), WeightsError> {
+    /// The network in the graph, a model's or any other.
+    pub(crate) fn fit(&self, budget: &Budget, choice: Choice) -> Result<Fitted, WeightsError> {
         let graph = self.graph()?;
         check_opset(&self.0)?;
+        choice.check_no_network()?;
+        let pixels = choice.pixels;
         if pixels == PixelChoice::default() {
             match self.fit_model(budget) {
-                Ok(fitted) => return Ok((fitted, BTreeMap::new())),
+                Ok(fitted) => return Ok(fitted),
                 Err(error @ WeightsError::TooCostly { .. }) => return Err(error),
                 // No model's; perhaps another network.
                 Err(_) => {}
@@ -94,12 +86,12 @@ impl<'m> OnnxFile<'m> {
         if let Some((height, width)) = size {
             facts.insert("size".to_owned(), format!("{width}x{height}"));
         }
-        let fitted = Fitted {
+        Ok(Fitted {
             family: Family::PictureNetwork,
             network: with_levels(network, format)?,
             storage,
-        };
-        Ok((fitted, facts))
+            facts,
+        })
     }
 
     /// Recognises a model's network in the graph.
@@ -109,7 +101,7 @@ impl<'m> OnnxFile<'m> {
         let trained = models::find(lowered.output(), |id| lowered.at(id))
             .map_err(|difference| WeightsError::Graph(difference.to_string()))?;
         let weights = lowered.named_tensors(&trained, budget)?;
-        let fitted = fit(&weights, budget)?;
+        let fitted = fit(&weights, Choice::default(), budget)?;
         Ok(Fitted {
             family: Family::OnnxExport,
             ..fitted
