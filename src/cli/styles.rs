@@ -35,6 +35,9 @@ struct Entry<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     path_bytes: Option<String>,
     credit: &'a Credit,
+    /// What was assumed of it when it was imported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assumed: Option<&'a str>,
 }
 
 impl<'a> Entry<'a> {
@@ -50,6 +53,7 @@ impl<'a> Entry<'a> {
                 Origin::Installed(path) | Origin::User(path) => bytes_in_hex(path),
             },
             credit: &style.credit,
+            assumed: style.assumed.as_deref(),
         }
     }
 }

@@ -190,6 +190,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_assumed_of_a_file_is_told() {
+        let place = tempfile::tempdir().expect("a folder");
+        let style_source = Library {
+            open: StyleLibrary::standard,
+            library: Mutex::new(Some(StyleLibrary::open(&[], place.path().join("user")))),
+        };
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/published.tar.xz");
+        let packed = std::fs::File::open(golden).expect("the archive is there");
+        let mut archive = tar::Archive::new(lzma_rust2::XzReader::new(packed, false));
+        archive.unpack(place.path()).expect("unpacked");
+        for (name, assumed) in [
+            ("plain", Some("that it is TransformerNetwork;")),
+            ("tanh", Some("that it is TransformerNetworkTanh;")),
+            ("unet", None),
+            ("yakhyo", None),
+        ] {
+            let file = place.path().join(format!("{name}.pth"));
+            let added = style_source.import(&file).expect("added");
+            assert_eq!(added.id, name);
+            let told = added.assumed.as_deref().unwrap_or_default();
+            assert!(told.starts_with(assumed.unwrap_or_default()), "{told}");
+            assert_eq!(added.assumed.is_some(), assumed.is_some(), "{told}");
+            assert!(style_source.load(name, ModelSize::Full).is_ok());
+        }
+    }
+
+    #[test]
     fn a_style_whose_name_is_taken_is_called_after_its_file() {
         let place = tempfile::tempdir().expect("a folder");
         let user = place.path().join("user");

@@ -15,6 +15,7 @@ mod memory;
 mod modes;
 #[cfg(target_os = "linux")]
 mod pipes;
+mod published;
 mod sandbox;
 mod style_folders;
 mod stylize;

@@ -186,14 +186,15 @@ impl StyleSource for ScriptedStyles {
     }
 
     fn import(&self, path: &Path) -> Result<Added, String> {
-        if std::fs::read(path).map_err(|e| e.to_string())? == b"bad" {
+        let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
+        if bytes == b"bad" {
             return Err("This file was not added as a style. It is broken.".to_owned());
         }
         let title = path.file_stem().unwrap_or_default().to_string_lossy();
         self.cards.lock().unwrap().push(card(&title));
         Ok(Added {
             id: title.to_lowercase(),
-            assumed: None,
+            assumed: (bytes == b"assumed").then(|| "that it is one of two".to_owned()),
         })
     }
 }

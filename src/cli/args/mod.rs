@@ -117,6 +117,10 @@ pub struct StylesArgs {
 #[derive(Debug, Subcommand)]
 pub enum StylesCommand {
     /// Check a file of weights and copy it to your styles
+    ///
+    /// Read are: .pth and safetensors of the pytorch/examples network, in its names or StyleForge's own; .pth of
+    /// rrmina/fast-neural-style-pytorch and yakhyo/fast-neural-style-transfer; ONNX files of any network that makes
+    /// one picture of one picture. A file fits exactly or is refused by the keys or nodes in the way.
     Import {
         /// The file of weights
         file: PathBuf,
