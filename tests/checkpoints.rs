@@ -292,8 +292,9 @@ fn inspection_agrees_with_reading() {
         );
         if let Ok(checkpoint) = read {
             let graph = checkpoint.network.graph();
-            let spec = NetworkSpec::recognise(graph).expect("Johnson's network");
-            assert_eq!(facts.widths, Some(spec.widths), "{}", entry.file);
+            let spec = NetworkSpec::recognise(graph);
+            assert_eq!(facts.widths, spec.map(|s| s.widths), "{}", entry.file);
+            assert_eq!(facts.family, Some(checkpoint.family), "{}", entry.file);
             assert_eq!(facts.parameters, graph.parameter_count(), "{}", entry.file);
             assert!(facts.least.is_some_and(|v| v < 0.0), "{}", entry.file);
         }

@@ -275,11 +275,13 @@ fn from_file(path: &Path, model: Option<ModelSize>) -> Result<ChosenStyle, CliEr
     }
     let checkpoint = Checkpoint::read(path)
         .map_err(|e| CliError::Unusable(format!("{}: {e}", path.display())))?;
+    let note = checkpoint.assumed();
+    let note = note.map(|what| format!("{}: assumed {what}", path.display()));
     let label = path.file_stem().unwrap_or_default().to_string_lossy();
     Ok(ChosenStyle {
         label: label.into_owned(),
         network: checkpoint.network,
         model: None,
-        note: None,
+        note,
     })
 }

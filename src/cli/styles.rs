@@ -15,7 +15,8 @@ use crate::{
     media::decode::has_picture_name,
     mode::ModelSize,
     weights::{
-        Checkpoint, Credit, LibraryError, Origin, PixelChoice, Style, StyleLibrary, bytes_in_hex,
+        Checkpoint, Choice, Credit, LibraryError, Origin, PixelChoice, Style, StyleLibrary,
+        bytes_in_hex,
     },
 };
 
@@ -38,6 +39,9 @@ struct Entry<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     path_bytes: Option<String>,
     credit: &'a Credit,
+    /// What was assumed of it when it was imported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assumed: Option<&'a str>,
 }
 
 impl<'a> Entry<'a> {
@@ -53,6 +57,7 @@ impl<'a> Entry<'a> {
                 Origin::Installed(path) | Origin::User(path) => bytes_in_hex(path),
             },
             credit: &style.credit,
+            assumed: style.assumed.as_deref(),
         }
     }
 }
@@ -71,13 +76,15 @@ pub fn run(args: StylesArgs) -> Result<(), CliError> {
             input_range,
             output_range,
             channel_order,
+            network,
         }) => {
             let pixels = PixelChoice {
                 input: input_range,
                 output: output_range,
                 order: channel_order,
             };
-            import(&mut library, &file, name.as_deref(), pixels)
+            let choice = Choice { pixels, network };
+            import(&mut library, &file, name.as_deref(), choice)
         }
         Some(StylesCommand::Remove { name }) => remove(&mut library, &name),
         None => list(&library, args.json),
@@ -88,7 +95,7 @@ fn import(
     library: &mut StyleLibrary,
     file: &Path,
     name: Option<&str>,
-    pixels: PixelChoice,
+    choice: Choice,
 ) -> Result<(), CliError> {
     if !file.exists() {
         return Err(CliError::WrongUse(format!(
@@ -109,7 +116,7 @@ fn import(
             other => CliError::Failed(other.to_string()),
         })?
     } else {
-        weights(library, file, name, pixels).map_err(named)?
+        weights(library, file, name, choice).map_err(named)?
     };
     print(&[format!(
         "Imported {} as {} into {}; paint with --style {}",
@@ -117,7 +124,11 @@ fn import(
         style.title,
         library.user_folder().display(),
         style.id
-    )])
+    )])?;
+    if let Some(what) = &style.assumed {
+        write_message(format!("note: assumed {what}"));
+    }
+    Ok(())
 }
 
 /// Keeps the network of a file, and warns where nothing is seen of what it paints.
@@ -125,9 +136,9 @@ fn weights(
     library: &mut StyleLibrary,
     file: &Path,
     name: Option<&str>,
-    pixels: PixelChoice,
+    choice: Choice,
 ) -> Result<Style, LibraryError> {
-    let checkpoint = Checkpoint::read_as(file, pixels).map_err(|source| LibraryError::Weights {
+    let checkpoint = Checkpoint::read_as(file, choice).map_err(|source| LibraryError::Weights {
         path: file.to_owned(),
         source,
     })?;

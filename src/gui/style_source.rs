@@ -185,14 +185,17 @@ impl StyleSource for Library {
             })
         });
         let style = kept.map_err(|error| not_added(&error))?;
+        let flat = only_color(&checkpoint).map(|color| {
+            format!(
+                "{} paints everything {color}: probably its output range is wrong. Add the file again and choose \
+                 another one.",
+                style.title
+            )
+        });
+        let assumed = style.assumed.map(|what| format!("It was assumed {what}."));
+        let sentences: Vec<String> = flat.into_iter().chain(assumed).collect();
         Ok(Import::Added {
-            warning: only_color(&checkpoint).map(|color| {
-                format!(
-                    "{} paints everything {color}: probably its output range is wrong. Add the file again and choose \
-                     another one.",
-                    style.title
-                )
-            }),
+            warning: (!sentences.is_empty()).then(|| sentences.join(" ")),
             id: style.id,
         })
     }
@@ -297,6 +300,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_assumed_of_a_file_is_told() {
+        let place = tempfile::tempdir().expect("a folder");
+        let style_source = Library {
+            open: StyleLibrary::standard,
+            library: Mutex::new(Some(StyleLibrary::open(&[], place.path().join("user")))),
+        };
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/published.tar.xz");
+        let packed = std::fs::File::open(golden).expect("the archive is there");
+        let mut archive = tar::Archive::new(lzma_rust2::XzReader::new(packed, false));
+        archive.unpack(place.path()).expect("unpacked");
+        for (name, assumed) in [
+            ("plain", Some("that it is TransformerNetwork;")),
+            ("tanh", Some("that it is TransformerNetworkTanh;")),
+            ("unet", None),
+            ("yakhyo", None),
+        ] {
+            let file = place.path().join(format!("{name}.pth"));
+            let import = style_source.import(&file, PixelChoice::default());
+            let Ok(Import::Added { id, warning }) = import else {
+                panic!("{import:?}");
+            };
+            assert_eq!(id, name);
+            let told = warning.unwrap_or_default();
+            let words = assumed.unwrap_or_default();
+            assert!(told.contains(words), "{told}");
+            assert_eq!(told.contains("It was assumed"), assumed.is_some(), "{told}");
+            assert!(style_source.load(name, ModelSize::Full).is_ok());
+        }
+    }
+
+    #[test]
     fn a_style_whose_name_is_taken_is_called_after_its_file() {
         let place = tempfile::tempdir().expect("a folder");
         let user = place.path().join("user");
@@ -305,12 +339,11 @@ mod tests {
         let file = place.path().join("mine.safetensors");
         std::fs::copy(candy, &file).expect("copied");
         for id in ["mine", "mine_2", "mine_3"] {
-            let added = Import::Added {
-                id: id.to_owned(),
-                warning: None,
-            };
             let import = style_source.import(&file, PixelChoice::default());
-            assert_eq!(import, Ok(added));
+            let Ok(Import::Added { id: added, .. }) = import else {
+                panic!("{import:?}");
+            };
+            assert_eq!(added, id);
         }
     }
 }

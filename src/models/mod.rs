@@ -4,7 +4,13 @@
 //! a graph by its structure ([`find`]). Readers ask here and know no model. Knows no file format.
 
 pub mod johnson;
+mod key;
+pub mod rrmina;
 pub mod vit;
+mod walk;
+mod yakhyo;
+
+use std::collections::HashSet;
 
 use crate::{
     graph::{Graph, Node, NodeId, Op},
@@ -12,6 +18,7 @@ use crate::{
     network::{Network, NetworkError},
 };
 use johnson::{Kernels, NetworkSpec};
+use rrmina::Published;
 
 /// Who names weights so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +27,10 @@ pub enum Spelling {
     PytorchExamples,
     /// StyleForge's own names.
     StyleForge,
+    /// yakhyo's implementation, where it differs from the example.
+    Yakhyo,
+    /// rrmina's implementation.
+    Rrmina,
 }
 
 /// What a key stands for.
@@ -35,7 +46,11 @@ pub enum Role {
 
 /// What a key of a file stands for, in any spelling.
 pub fn role_of(key: &str) -> Role {
-    johnson::keys::role_of(key)
+    [johnson::keys::role_of, yakhyo::role_of, rrmina::role_of]
+        .into_iter()
+        .map(|role_of| role_of(key))
+        .find(|role| *role != Role::Unknown)
+        .unwrap_or(Role::Unknown)
 }
 
 /// Whether a key names a weight in any spelling.
@@ -54,6 +69,8 @@ pub trait NamedShapes {
     fn names(&self) -> impl Iterator<Item = &str>;
     /// The sides of the weight of this name; `None` where the file has none.
     fn shape(&self, name: &str) -> Option<&[usize]>;
+    /// How many tensors the file has in front of the weight of this name.
+    fn position(&self, name: &str) -> Option<usize>;
 }
 
 /// Why weights are not a model's.
@@ -73,25 +90,161 @@ pub enum Misfit {
         /// The shape that fits, in words.
         needed: String,
     },
+    /// A file of another network than was said.
+    #[error("the file holds {found}, not {asked}")]
+    Other {
+        /// What it was said to be.
+        asked: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
     /// Sizes that this program does not run.
     #[error(transparent)]
     Network(#[from] NetworkError),
 }
 
-/// The published names of what the model lacks to which a file's weights belong.
-///
-/// # Errors
-/// [`Misfit`] when what is there cannot belong together, whatever is added.
-pub fn missing(weights: &impl NamedShapes) -> Result<Vec<String>, Misfit> {
-    johnson::checkpoint::missing(weights)
+/// The models whose files are told by the names of their weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Model {
+    /// Johnson's TransformerNet, in the names of pytorch/examples or in StyleForge's own.
+    Johnson,
+    /// yakhyo's network.
+    Yakhyo,
+    /// rrmina's networks.
+    Rrmina,
 }
 
-/// The graph of the model whose weights these are.
-///
-/// # Errors
-/// [`Misfit`] names the first weight that does not fit.
-pub fn graph(weights: &impl NamedShapes) -> Result<Graph, Misfit> {
-    Ok(johnson::checkpoint::spec(weights)?.graph()?)
+impl Model {
+    /// The model to which most of these keys belong, and who spells them so; `None` for keys of something else.
+    pub fn of<'k>(keys: impl Iterator<Item = &'k str>) -> Option<(Self, Spelling)> {
+        let (mut example, mut ours, mut yakhyo, mut last, mut rrmina) = (0, 0, 0, 0, 0);
+        for key in keys {
+            match role_of(key) {
+                Role::Weight(_, Spelling::Rrmina) => rrmina += 1,
+                Role::Weight(_, Spelling::Yakhyo) => yakhyo += 1,
+                Role::Weight(name, spelling) => {
+                    // yakhyo's other names are those of the example.
+                    last += usize::from(name.starts_with("deconv"));
+                    match spelling {
+                        Spelling::StyleForge => ours += 1,
+                        _ => example += 1,
+                    }
+                }
+                Role::Stale | Role::Unknown => {}
+            }
+        }
+        if rrmina > example + ours + yakhyo {
+            Some((Self::Rrmina, Spelling::Rrmina))
+        } else if yakhyo > last {
+            Some((Self::Yakhyo, Spelling::Yakhyo))
+        } else if ours > 0 {
+            Some((Self::Johnson, Spelling::StyleForge))
+        } else {
+            (example > 0).then_some((Self::Johnson, Spelling::PytorchExamples))
+        }
+    }
+
+    /// What the model needs of a file, and the graph that the file's shapes describe; `said` is what a person says of
+    /// it.
+    ///
+    /// # Errors
+    /// [`Misfit`] when what is there cannot belong together, whatever is added, or is not what was said.
+    pub fn recognise(
+        self,
+        weights: &impl NamedShapes,
+        said: Option<Published>,
+    ) -> Result<Recognised, Misfit> {
+        let other = |found| {
+            let asked = said.map_or("", Published::name);
+            Err(Misfit::Other { asked, found })
+        };
+        let walked = match self {
+            Self::Johnson | Self::Yakhyo if said.is_some() => {
+                return other("a network that needs no --network");
+            }
+            Self::Johnson => {
+                let blocks = johnson::checkpoint::block_count(weights)?.max(1);
+                walk::Walked {
+                    names: johnson::keys::of_network(blocks),
+                    graph: johnson::checkpoint::spec(weights).and_then(|spec| Ok(spec.graph()?)),
+                    unbiased: Vec::new(),
+                }
+            }
+            Self::Yakhyo => yakhyo::walked(weights)?,
+            Self::Rrmina => {
+                let told = rrmina::told(weights);
+                let are_alike = |network| Published::ALIKE.contains(&network);
+                let published = match said {
+                    Some(said) if said == told || are_alike(said) && are_alike(told) => said,
+                    Some(_) => return other(told.name()),
+                    None => told,
+                };
+                let walked = rrmina::walked(published, weights)?;
+                return Ok(Recognised::new(self, walked, Some(published)));
+            }
+        };
+        Ok(Recognised::new(self, walked, None))
+    }
+}
+
+/// A model's network in a file.
+#[derive(Debug)]
+pub struct Recognised {
+    /// The published names of all weights, in layer order.
+    pub names: Vec<String>,
+    /// The graph that the shapes describe, or the first weight that stands in its way.
+    pub graph: Result<Graph, Misfit>,
+    /// Whether it reads and makes blue before green and red.
+    pub is_blue_first: bool,
+    /// Which of rrmina's networks it is, of theirs.
+    pub published: Option<Published>,
+    model: Model,
+    unbiased: HashSet<String>,
+}
+
+impl Recognised {
+    fn new(model: Model, walked: walk::Walked, published: Option<Published>) -> Self {
+        Self {
+            names: walked.names,
+            graph: walked.graph,
+            is_blue_first: model == Model::Rrmina,
+            published,
+            model,
+            unbiased: walked.unbiased.into_iter().collect(),
+        }
+    }
+
+    /// The published names of a node's weight and of its bias, where the file has one; the biases of others are zero.
+    pub fn weight_names(&self, node: &Node) -> (String, Option<String>) {
+        let module = match self.model {
+            Model::Johnson => module(node),
+            Model::Yakhyo | Model::Rrmina => node.name.clone(),
+        };
+        let bias = (!self.unbiased.contains(&node.name)).then(|| format!("{module}.bias"));
+        (format!("{module}.weight"), bias)
+    }
+
+    /// The network with what follows its last layer and has no weights, and which of rrmina's it is: what a person
+    /// says, else what the size of its weights tells.
+    ///
+    /// # Errors
+    /// [`NetworkError`] never for the graph of a network; passed on, not hidden.
+    pub fn finished(
+        &self,
+        network: Network,
+        said: Option<Published>,
+    ) -> Result<(Network, Option<Published>), NetworkError> {
+        let published = match (self.published, said) {
+            (Some(Published::Plain), None) if !rrmina::makes_levels(&network) => {
+                Some(Published::Tanh)
+            }
+            (published, _) => published,
+        };
+        match published {
+            Some(Published::Tanh) => Ok((rrmina::ended(&network)?, published)),
+            _ => Ok((network, published)),
+        }
+    }
 }
 
 /// What stands at a node of a graph in which a model looks for itself. Such a graph may come from a file and hold

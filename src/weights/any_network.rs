@@ -1,6 +1,6 @@
 //! Picture networks of no model that this program knows, in its own files: safetensors whose metadata hold the graph.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{
     Budget, Family, StorageType, WeightsError,
@@ -94,5 +94,6 @@ pub(super) fn read(
         family: Family::PictureNetwork,
         network: Network::new(graph, weights)?,
         storage,
+        facts: BTreeMap::new(),
     })
 }

@@ -109,6 +109,7 @@ pub(super) fn fitted(code: &StyleCode) -> Result<Fitted, WeightsError> {
         family: Family::AnyPicture,
         network: shipped()?.network(code).map_err(refused)?,
         storage: StorageType::F32,
+        facts: BTreeMap::new(),
     })
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::models::{Role, Spelling, role_of};
+use crate::models::{Model, Spelling};
 
 /// Who wrote a checkpoint: the code base whose names or graph it carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -30,7 +30,7 @@ pub enum Family {
     /// yakhyo's implementation, whose residual blocks add their input twice.
     #[serde(rename = "yakhyo")]
     Yakhyo,
-    /// rrmina's implementation, with transposed convolutions and BGR.
+    /// rrmina's networks, with transposed convolutions and BGR.
     #[serde(rename = "rrmina")]
     Rrmina,
     /// Johnson's own Torch7 files.
@@ -66,15 +66,9 @@ impl Family {
             | Self::Style
             | Self::OnnxExport
             | Self::PictureNetwork
-            | Self::AnyPicture => None,
-            Self::Yakhyo => Some(
-                "its residual blocks add their input twice, so the same weights give another \
-                 picture here; train the style with tools/train_style.py instead",
-            ),
-            Self::Rrmina => Some(
-                "it upsamples with transposed convolutions, expects BGR and may end in \
-                 tanh x 150; train the style with tools/train_style.py instead",
-            ),
+            | Self::AnyPicture
+            | Self::Yakhyo
+            | Self::Rrmina => None,
             Self::Torch7 => Some(
                 "this is a Torch7 binary (.t7) of a network with other residual blocks; use a \
                  .pth, .onnx or .safetensors file of the pytorch/examples network",
@@ -93,22 +87,12 @@ impl fmt::Display for Family {
     }
 }
 
-/// The family that these names belong to, runnable or not; `None` for names of something else.
-pub(super) fn family_of<'k>(keys: impl Iterator<Item = &'k str> + Clone) -> Option<Family> {
-    let any = |mark: &str| keys.clone().any(|key| key.contains(mark));
-    if any("upsample_conv") {
-        return Some(Family::Yakhyo);
-    }
-    if any("ConvBlock.") && (any("DeconvBlock.") || any("ResidualBlock.")) {
-        return Some(Family::Rrmina);
-    }
-    let mut family = None;
-    for key in keys.clone() {
-        match role_of(key) {
-            Role::Weight(_, Spelling::StyleForge) => return Some(Family::StyleForge),
-            Role::Weight(_, Spelling::PytorchExamples) => family = Some(Family::PytorchExamples),
-            Role::Stale | Role::Unknown => {}
-        }
-    }
-    family
+/// The family that these names belong to; `None` for names of something else.
+pub(super) fn family_of<'k>(keys: impl Iterator<Item = &'k str>) -> Option<Family> {
+    Some(match Model::of(keys)? {
+        (Model::Rrmina, _) => Family::Rrmina,
+        (Model::Yakhyo, _) => Family::Yakhyo,
+        (Model::Johnson, Spelling::StyleForge) => Family::StyleForge,
+        (Model::Johnson, _) => Family::PytorchExamples,
+    })
 }

@@ -3,17 +3,18 @@
 //! A model recognises itself by names and shapes, and every key must have its place in it. Knows no file format and
 //! no model.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::{
-    models::{self, Misfit, NamedShapes, Role, role_of},
+    models::{Misfit, Model, NamedShapes, Recognised, Role, role_of, rrmina::Published},
     network::{Network, NodeWeights, Weights},
 };
 
 use super::{
-    Budget, WeightsError,
+    Budget, Choice, WeightsError,
     error::{KeyList, shortened},
     family::{Family, family_of},
+    pixels::{ChannelOrder, PixelFormat, PixelRange, Pixels, with_levels},
     tensor::{Dtype, StorageType, StoredTensor},
 };
 
@@ -26,9 +27,11 @@ pub(crate) struct Fitted {
     pub(crate) family: Family,
     pub(crate) network: Network,
     pub(crate) storage: StorageType,
+    /// What was found out or assumed of it, for the metadata.
+    pub(crate) facts: BTreeMap<String, String>,
 }
 
-/// The family that the names belong to, runnable or not; `None` for names of something else.
+/// The family that the names belong to; `None` for names of something else.
 pub(crate) fn guess(
     tensors: &NamedTensors<'_>,
     budget: &Budget,
@@ -36,12 +39,23 @@ pub(crate) fn guess(
     let keys = tensors.iter().map(|(key, _)| key.as_str());
     for key in keys.clone() {
         budget.steps(key.len())?;
+        budget.bytes(key.len())?;
     }
     Ok(family_of(keys))
 }
 
-/// The weights among named tensors, by their published names: the file's key and the tensor.
-pub(crate) struct Places<'t, 'a>(HashMap<String, (&'t str, &'t StoredTensor<'a>)>);
+/// A weight of a file.
+#[derive(Clone, Copy)]
+struct Place<'t, 'a> {
+    /// The file's key.
+    key: &'t str,
+    tensor: &'t StoredTensor<'a>,
+    /// How many tensors the file has in front of it.
+    position: usize,
+}
+
+/// The weights among named tensors, by their published names.
+pub(crate) struct Places<'t, 'a>(HashMap<String, Place<'t, 'a>>);
 
 impl NamedShapes for Places<'_, '_> {
     fn names(&self) -> impl Iterator<Item = &str> {
@@ -49,7 +63,11 @@ impl NamedShapes for Places<'_, '_> {
     }
 
     fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.0.get(name).map(|(_, tensor)| tensor.shape())
+        self.0.get(name).map(|place| place.tensor.shape())
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.0.get(name).map(|place| place.position)
     }
 }
 
@@ -57,9 +75,9 @@ impl<'t, 'a> Places<'t, 'a> {
     /// The weights of any file; of weights that are there twice, the last counts.
     pub(crate) fn of(tensors: &'t NamedTensors<'a>, budget: &Budget) -> Result<Self, WeightsError> {
         let mut places = Self(HashMap::new());
-        for (key, tensor) in tensors {
-            if let Role::Weight(name, _) = role_of(key) {
-                places.insert(name, (key, tensor), budget)?;
+        for place in all(tensors) {
+            if let Role::Weight(name, _) = role_of(place.key) {
+                places.insert(name, place, budget)?;
             }
         }
         Ok(places)
@@ -69,14 +87,14 @@ impl<'t, 'a> Places<'t, 'a> {
     fn insert(
         &mut self,
         name: String,
-        weight: (&'t str, &'t StoredTensor<'a>),
+        weight: Place<'t, 'a>,
         budget: &Budget,
-    ) -> Result<Option<(&'t str, &'t StoredTensor<'a>)>, WeightsError> {
+    ) -> Result<Option<Place<'t, 'a>>, WeightsError> {
         budget.bytes(name.len())?;
         budget.insert(&mut self.0, name, weight)
     }
 
-    fn get(&self, name: &str) -> Result<(&'t str, &'t StoredTensor<'a>), WeightsError> {
+    fn get(&self, name: &str) -> Result<Place<'t, 'a>, WeightsError> {
         self.0.get(name).copied().ok_or_else(|| missing([name]))
     }
 
@@ -85,9 +103,9 @@ impl<'t, 'a> Places<'t, 'a> {
         match misfit {
             Misfit::Missing(name) => missing([name.as_str()]),
             Misfit::Shape { name, needed } => match self.get(&name) {
-                Ok((key, tensor)) => WeightsError::Shape {
-                    key: shortened(key),
-                    got: tensor.shape().to_vec(),
+                Ok(place) => WeightsError::Shape {
+                    key: shortened(place.key),
+                    got: place.tensor.shape().to_vec(),
                     needed,
                 },
                 Err(error) => error,
@@ -104,59 +122,148 @@ fn missing<'k>(names: impl IntoIterator<Item = &'k str>) -> WeightsError {
     }
 }
 
-/// Fits named tensors into the network that their shapes describe.
+/// All tensors, weights or not.
+fn all<'t, 'a>(tensors: &'t NamedTensors<'a>) -> impl Iterator<Item = Place<'t, 'a>> {
+    let places = tensors.iter().enumerate();
+    places.map(|(position, (key, tensor))| Place {
+        key,
+        tensor,
+        position,
+    })
+}
+
+/// Fits named tensors into the network that their names and shapes describe.
 ///
 /// The weights together may take twice as much as the file.
 ///
 /// # Errors
-/// [`WeightsError`] that names the keys, the first wrong shape, type or value, or the family.
-pub(crate) fn fit(tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted, WeightsError> {
+/// [`WeightsError`] that names the keys, the first wrong shape, type or value, or what was said wrongly.
+pub(crate) fn fit(
+    tensors: &NamedTensors<'_>,
+    choice: Choice,
+    budget: &Budget,
+) -> Result<Fitted, WeightsError> {
     let family = guess(tensors, budget)?;
-    if let Some((family, reason)) = family.and_then(|f| Some((f, f.refusal()?))) {
-        return Err(WeightsError::Foreign {
-            family,
-            reason: reason.to_owned(),
-        });
-    }
+    let model = match family {
+        Some(Family::Rrmina) => Model::Rrmina,
+        Some(Family::Yakhyo) => Model::Yakhyo,
+        _ => Model::Johnson,
+    };
     let mut places = Places(HashMap::new());
+    for place in all(tensors) {
+        budget.steps(1)?;
+        if let Role::Weight(name, _) = role_of(place.key)
+            && let Some(first) = places.insert(name, place, budget)?
+        {
+            return Err(WeightsError::DuplicateKey {
+                first: shortened(first.key),
+                second: shortened(place.key),
+            });
+        }
+    }
+    let recognised = model
+        .recognise(&places, choice.network)
+        .map_err(|misfit| places.refused(misfit))?;
+    check_keys(&recognised, tensors, &places, budget)?;
+    let (network, storage) = filled(&recognised, &places, budget)?;
+    let (network, published) = recognised.finished(network, choice.network)?;
+    let own = Pixels {
+        range: Some(PixelRange::Bytes),
+        order: recognised.is_blue_first.then_some(ChannelOrder::Bgr),
+    };
+    let known = choice.pixels.or(own, own);
+    let unknown = WeightsError::PixelValues { known };
+    let format = known.completed().ok_or(unknown)?;
+    let mut facts = BTreeMap::new();
+    if format != PixelFormat::LEVELS {
+        facts.extend(format.named());
+    }
+    if let Some(published) = published {
+        facts.insert("network".to_owned(), published.to_string());
+        if choice.network.is_none() && Published::ALIKE.contains(&published) {
+            facts.insert(ASSUMED.to_owned(), assumed(published));
+        }
+    }
+    Ok(Fitted {
+        family: family.unwrap_or(Family::PytorchExamples),
+        network: with_levels(network, format)?,
+        storage,
+        facts,
+    })
+}
+
+/// The key of the metadata under which stands what was assumed of a style.
+pub(super) const ASSUMED: &str = "assumed";
+
+/// What was assumed of a file whose names fit several networks.
+fn assumed(published: Published) -> String {
+    let others = Published::ALIKE.into_iter().filter(|o| *o != published);
+    let others: Vec<&str> = others.map(Published::name).collect();
+    format!(
+        "that it is {published}; where its pictures look wrong, import it with --network {}",
+        others.join(" or ")
+    )
+}
+
+/// Refuses weights that are missing and keys for which the network has no place.
+fn check_keys(
+    recognised: &Recognised,
+    tensors: &NamedTensors<'_>,
+    places: &Places<'_, '_>,
+    budget: &Budget,
+) -> Result<(), WeightsError> {
+    let needed: HashSet<&str> = recognised.names.iter().map(String::as_str).collect();
+    let missing = recognised.names.iter().map(String::as_str);
+    let missing: KeyList = missing
+        .filter(|name| places.shape(name).is_none())
+        .collect();
     let mut unexpected = KeyList::default();
-    for (key, tensor) in tensors {
+    for (key, _) in tensors {
         budget.steps(1)?;
         match role_of(key) {
             Role::Weight(name, _) => {
-                if let Some((first, _)) = places.insert(name, (key, tensor), budget)? {
-                    return Err(WeightsError::DuplicateKey {
-                        first: shortened(first),
-                        second: shortened(key),
-                    });
+                budget.bytes(name.len())?;
+                if !needed.contains(name.as_str()) {
+                    unexpected.add(key);
                 }
             }
             Role::Stale => {}
             Role::Unknown => unexpected.add(key),
         }
     }
-    let missing = models::missing(&places).map_err(|misfit| places.refused(misfit))?;
-    let missing: KeyList = missing.iter().map(String::as_str).collect();
-    if !missing.is_empty() || !unexpected.is_empty() {
-        return Err(WeightsError::Keys {
-            missing,
-            unexpected,
-        });
+    if missing.is_empty() && unexpected.is_empty() {
+        return Ok(());
     }
-    let graph = models::graph(&places).map_err(|misfit| places.refused(misfit))?;
+    Err(WeightsError::Keys {
+        missing,
+        unexpected,
+    })
+}
+
+/// The recognised network with its weights.
+fn filled(
+    recognised: &Recognised,
+    places: &Places<'_, '_>,
+    budget: &Budget,
+) -> Result<(Network, StorageType), WeightsError> {
+    let graph = recognised.graph.clone();
+    let graph = graph.map_err(|misfit| places.refused(misfit))?;
     // Shapes and types first, so that nothing is allocated for a file that does not fit.
     let mut storage = StorageType::F16;
     let mut total_bytes = 0usize;
     for (node, shape) in graph.weight_shapes() {
-        let mut check = |part: &str, needed: &[usize]| {
-            let (key, tensor) = places.get(&format!("{}.{part}", models::module(node)))?;
+        let mut check = |name: &str, needed: &[usize]| {
+            let Place { key, tensor, .. } = places.get(name)?;
             check_shape(key, tensor, needed)?;
             storage = storage.max(float_type(key, tensor)?);
             total_bytes = total_bytes.saturating_add(tensor.size_bytes());
             Ok::<_, WeightsError>(())
         };
-        check("weight", &shape.weight)?;
-        check("bias", &[shape.bias])?;
+        let (weight, bias) = recognised.weight_names(node);
+        check(&weight, &shape.weight)?;
+        if let Some(bias) = bias {
+            check(&bias, &[shape.bias])?;
+        }
     }
     // Weights that are equal may share their bytes, but not many times over.
     if (total_bytes / 2) as u64 > budget.file_bytes() {
@@ -165,24 +272,23 @@ pub(crate) fn fit(tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted,
             file_bytes: budget.file_bytes(),
         });
     }
-    let values = |name: String| {
-        let (key, tensor) = places.get(&name)?;
-        finite_values(key, tensor, budget)
+    let values = |name: &str| {
+        let place = places.get(name)?;
+        finite_values(place.key, place.tensor, budget)
     };
-    let read = graph.weight_shapes().map(|(node, _)| {
-        let module = models::module(node);
+    let read = graph.weight_shapes().map(|(node, shape)| {
+        let (weight, bias) = recognised.weight_names(node);
         let own = NodeWeights {
-            weight: values(format!("{module}.weight"))?,
-            bias: values(format!("{module}.bias"))?,
+            weight: values(&weight)?,
+            bias: match bias {
+                Some(bias) => values(&bias)?,
+                None => vec![0.0; shape.bias],
+            },
         };
         Ok((node.name.clone(), own))
     });
     let weights = read.collect::<Result<Weights, WeightsError>>()?;
-    Ok(Fitted {
-        family: family.unwrap_or(Family::PytorchExamples),
-        network: Network::new(graph, weights)?,
-        storage,
-    })
+    Ok((Network::new(graph, weights)?, storage))
 }
 
 pub(super) fn check_shape(
@@ -241,7 +347,7 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
-    use crate::models::johnson::NetworkSpec;
+    use crate::models::{self, johnson::NetworkSpec};
 
     fn tensors(spec: NetworkSpec) -> NamedTensors<'static> {
         let tensor = |shape: Vec<usize>| {
@@ -267,14 +373,19 @@ mod tests {
     }
 
     fn message(tensors: &NamedTensors<'_>) -> String {
-        fit(tensors, &Budget::for_file(usize::MAX))
+        fit(tensors, Choice::default(), &Budget::for_file(usize::MAX))
             .expect_err("does not fit")
             .to_string()
     }
 
     #[test]
     fn a_whole_network_fits() {
-        let fitted = fit(&tensors(small()), &Budget::for_file(usize::MAX)).expect("fits");
+        let fitted = fit(
+            &tensors(small()),
+            Choice::default(),
+            &Budget::for_file(usize::MAX),
+        )
+        .expect("fits");
         assert_eq!(fitted.network.graph(), &small().graph().expect("valid"));
         assert_eq!(fitted.storage, StorageType::F32);
     }
@@ -336,7 +447,7 @@ mod tests {
 
     #[test]
     fn weights_larger_than_the_file_are_refused() {
-        let text = fit(&tensors(small()), &Budget::for_file(100))
+        let text = fit(&tensors(small()), Choice::default(), &Budget::for_file(100))
             .expect_err("too small a file")
             .to_string();
         assert!(text.contains("overlap"), "{text}");

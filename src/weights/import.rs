@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Checkpoint, LibraryError, PixelChoice, Style, StyleLibrary, any_picture,
+    Checkpoint, Choice, LibraryError, Style, StyleLibrary, any_picture,
     library::{THUMBNAILS, stem},
     names::{id_from, reserved_for, stated, title_of},
     style::Origin,
@@ -25,11 +25,10 @@ impl StyleLibrary {
     /// [`LibraryError`] when the file is refused, the name is taken, empty or a word of the command line, or
     /// the disk refuses.
     pub fn import(&mut self, file: &Path, name: Option<&str>) -> Result<Style, LibraryError> {
-        self.import_as(file, name, PixelChoice::default())
+        self.import_as(file, name, Choice::default())
     }
 
-    /// As [`StyleLibrary::import`], with what is known of the values that the network reads and makes, where the
-    /// file does not tell.
+    /// As [`StyleLibrary::import`], with what is known of the network where the file does not tell.
     ///
     /// # Errors
     /// As [`StyleLibrary::import`].
@@ -37,13 +36,13 @@ impl StyleLibrary {
         &mut self,
         file: &Path,
         name: Option<&str>,
-        pixels: PixelChoice,
+        choice: impl Into<Choice>,
     ) -> Result<Style, LibraryError> {
         let refused = |source| LibraryError::Weights {
             path: file.to_owned(),
             source,
         };
-        let checkpoint = Checkpoint::read_as(file, pixels).map_err(refused)?;
+        let checkpoint = Checkpoint::read_as(file, choice).map_err(refused)?;
         self.keep(&checkpoint, file, name)
     }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::models::johnson::{NetworkSpec, checkpoint};
 
 use super::{
-    Budget, Family, Format, PixelChoice, WeightsError, bytes_in_hex,
+    Budget, Choice, Family, Format, WeightsError, bytes_in_hex,
     file_name::as_text,
     fit::{Fitted, NamedTensors, Places, fit, guess},
     format_of,
@@ -133,31 +133,33 @@ impl Inspection {
             Format::Safetensors => {
                 let (tensors, mut metadata) = safetensors::parse(bytes, budget)?;
                 self.list(&tensors, budget)?;
-                let fitted = safetensors::fit_any(&tensors, &mut metadata, budget);
+                let fitted =
+                    safetensors::fit_any(&tensors, &mut metadata, Choice::default(), budget);
                 self.metadata = metadata;
                 fitted
             }
             Format::Torch => {
                 let tensors = torch::parse(bytes, budget)?;
                 self.list(&tensors, budget)?;
-                fit(&tensors, budget)
+                fit(&tensors, Choice::default(), budget)
             }
             Format::Onnx => {
                 let file = OnnxFile::parse(bytes, budget)?;
                 self.metadata = file.metadata(budget)?;
                 self.list(&file.tensors(budget)?, budget)?;
                 self.family = Some(Family::OnnxExport);
-                file.fit(budget, PixelChoice::default())
-                    .map(|(fitted, pixels)| {
-                        self.metadata.extend(pixels.named);
-                        fitted
-                    })
+                file.fit(budget, Choice::default())
+                    .map(|(fitted, _)| fitted)
             }
         };
         let Fitted {
-            family, network, ..
+            family,
+            network,
+            facts,
+            ..
         } = fitted?;
         self.family = Some(family);
+        self.metadata.extend(facts);
         match NetworkSpec::recognise(network.graph()) {
             Some(spec) => self.outline(&spec),
             None => {

@@ -20,8 +20,10 @@ use crate::{
 use etcetera::BaseStrategy;
 
 use super::{
-    Budget, Credit, Origin, Style, folders,
-    names::{id_from, reserved_for, title_from},
+    Budget, Credit, Origin, Style,
+    fit::ASSUMED,
+    folders,
+    names::{id_from, reserved_for, stated, title_from},
     safetensors,
     style::Place,
 };
@@ -184,6 +186,7 @@ impl StyleLibrary {
                 id: embedded.id.to_owned(),
                 title: title_from(&metadata, embedded.id),
                 credit: Credit::from_metadata(&metadata),
+                assumed: stated(&metadata, ASSUMED),
                 origin: Origin::Embedded,
                 hides: Vec::new(),
                 models: vec![lite],
@@ -303,6 +306,7 @@ impl StyleLibrary {
             title: title_from(metadata, &name),
             id,
             credit: Credit::from_metadata(metadata),
+            assumed: stated(metadata, ASSUMED),
             origin,
             hides: Vec::new(),
             models,

@@ -10,6 +10,7 @@
 mod any_network;
 pub mod any_picture;
 mod budget;
+mod choice;
 mod error;
 mod family;
 mod file_name;
@@ -33,6 +34,7 @@ use std::{collections::BTreeMap, io::Read, path::Path, sync::Arc};
 use crate::network::Network;
 
 pub use budget::{Budget, ReadCost};
+pub use choice::Choice;
 pub use error::{KeyList, MAX_FILE_BYTES, MAX_MESSAGE_BYTES, WeightsError};
 pub use family::Family;
 pub use file_name::bytes_in_hex;
@@ -44,7 +46,8 @@ pub use readings::likely_formats;
 pub use style::{Credit, LibraryError, Origin, Style};
 pub use tensor::StorageType;
 
-use fit::Fitted;
+use fit::{ASSUMED, Fitted};
+use names::stated;
 
 /// A network read from a file, and what the file says about it.
 #[derive(Clone, Debug)]
@@ -63,7 +66,8 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    fn new(fitted: Fitted, metadata: BTreeMap<String, String>) -> Self {
+    fn new(fitted: Fitted, mut metadata: BTreeMap<String, String>) -> Self {
+        metadata.extend(fitted.facts);
         Self {
             network: Arc::new(fitted.network),
             family: fitted.family,
@@ -78,16 +82,15 @@ impl Checkpoint {
     /// # Errors
     /// [`WeightsError`] when the file cannot be read, is broken, or is not this network.
     pub fn read(path: &Path) -> Result<Self, WeightsError> {
-        Self::read_as(path, PixelChoice::default())
+        Self::read_as(path, Choice::default())
     }
 
-    /// As [`Checkpoint::read`], with what is known of the values that the network reads and makes, where the file
-    /// does not tell.
+    /// As [`Checkpoint::read`], with what is known of the network where the file does not tell.
     ///
     /// # Errors
     /// As [`Checkpoint::read`].
-    pub fn read_as(path: &Path, pixels: PixelChoice) -> Result<Self, WeightsError> {
-        Self::from_bytes_as(&read_file(path)?, pixels)
+    pub fn read_as(path: &Path, choice: impl Into<Choice>) -> Result<Self, WeightsError> {
+        Self::from_bytes_as(&read_file(path)?, choice)
     }
 
     /// Reads a checkpoint from a file's bytes.
@@ -95,15 +98,15 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::read`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
-        Self::from_bytes_as(bytes, PixelChoice::default())
+        Self::from_bytes_as(bytes, Choice::default())
     }
 
     /// As [`Checkpoint::read_as`], from a file's bytes.
     ///
     /// # Errors
     /// As [`Checkpoint::read`].
-    pub fn from_bytes_as(bytes: &[u8], pixels: PixelChoice) -> Result<Self, WeightsError> {
-        Self::read_all(bytes, &Budget::for_file(bytes.len()), pixels)
+    pub fn from_bytes_as(bytes: &[u8], choice: impl Into<Choice>) -> Result<Self, WeightsError> {
+        Self::read_all(bytes, &Budget::for_file(bytes.len()), choice.into())
     }
 
     /// As [`Checkpoint::from_bytes`], with the budget that reading draws on: what it cost can be
@@ -112,15 +115,20 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::read`].
     pub fn read_within(bytes: &[u8], budget: &Budget) -> Result<Self, WeightsError> {
-        Self::read_all(bytes, budget, PixelChoice::default())
+        Self::read_all(bytes, budget, Choice::default())
     }
 
-    fn read_all(bytes: &[u8], budget: &Budget, pixels: PixelChoice) -> Result<Self, WeightsError> {
+    fn read_all(bytes: &[u8], budget: &Budget, choice: Choice) -> Result<Self, WeightsError> {
         match format_of(bytes)? {
-            Format::Safetensors => safetensors::read_within(bytes, budget),
-            Format::Torch => torch::read_within(bytes, budget),
-            Format::Onnx => onnx::read_within(bytes, budget, pixels),
+            Format::Safetensors => safetensors::read_within(bytes, budget, choice),
+            Format::Torch => torch::read_within(bytes, budget, choice),
+            Format::Onnx => onnx::read_within(bytes, budget, choice),
         }
+    }
+
+    /// What was assumed because the file did not tell, in words that follow "assumed".
+    pub fn assumed(&self) -> Option<String> {
+        stated(&self.metadata, ASSUMED)
     }
 
     /// The checkpoint as a safetensors file with the published names and the metadata: fp16 if the

@@ -22,7 +22,7 @@ use serde::{
 use crate::{models, network::Network};
 
 use super::{
-    Budget, Checkpoint, Family, StorageType, WeightsError, any_network, any_picture,
+    Budget, Checkpoint, Choice, Family, StorageType, WeightsError, any_network, any_picture,
     error::shortened,
     fit::{Fitted, NamedTensors, fit},
     plain_file,
@@ -44,13 +44,17 @@ struct Header {
 /// # Errors
 /// [`WeightsError`] names the key and what is wrong with it.
 pub fn read(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
-    read_within(bytes, &Budget::for_file(bytes.len()))
+    read_within(bytes, &Budget::for_file(bytes.len()), Choice::default())
 }
 
 /// As [`read`], drawing on `budget`.
-pub(super) fn read_within(bytes: &[u8], budget: &Budget) -> Result<Checkpoint, WeightsError> {
+pub(super) fn read_within(
+    bytes: &[u8],
+    budget: &Budget,
+    choice: Choice,
+) -> Result<Checkpoint, WeightsError> {
     let (tensors, mut metadata) = parse(bytes, budget)?;
-    let fitted = fit_any(&tensors, &mut metadata, budget)?;
+    let fitted = fit_any(&tensors, &mut metadata, choice, budget)?;
     Ok(Checkpoint::new(fitted, metadata))
 }
 
@@ -58,14 +62,19 @@ pub(super) fn read_within(bytes: &[u8], budget: &Budget) -> Result<Checkpoint, W
 pub(crate) fn fit_any(
     tensors: &NamedTensors<'_>,
     metadata: &mut BTreeMap<String, String>,
+    choice: Choice,
     budget: &Budget,
 ) -> Result<Fitted, WeightsError> {
     if let Some(network) = metadata.remove(any_picture::CODE_KEY) {
+        choice.check_no_network()?;
         return any_picture::read_code(&network, tensors, budget);
     }
     match metadata.remove(any_network::GRAPH_KEY) {
-        Some(graph) => any_network::read(&graph, tensors, budget),
-        None => Ok(with_family(fit(tensors, budget)?, metadata)),
+        Some(graph) => {
+            choice.check_no_network()?;
+            any_network::read(&graph, tensors, budget)
+        }
+        None => Ok(with_family(fit(tensors, choice, budget)?, metadata)),
     }
 }
 

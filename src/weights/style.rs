@@ -188,6 +188,8 @@ pub struct Style {
     pub origin: Origin,
     /// Where styles of the same name lie that this one hides.
     pub hides: Vec<Origin>,
+    /// What was assumed when it was imported, because its file did not tell.
+    pub assumed: Option<String>,
     pub(super) models: Vec<(ModelSize, Place)>,
     pub(super) thumbnail: Option<Place>,
 }

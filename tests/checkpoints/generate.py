@@ -53,6 +53,7 @@ sys.path[:0] = [str(HERE.parent / "golden"), str(HERE.parents[1] / "tools")]
 
 import onnx_files  # noqa: E402
 import torch_files  # noqa: E402
+from generate_published import Rrmina, paint  # noqa: E402
 from hostile_files import hostile  # noqa: E402
 from network import (  # noqa: E402
     ResidualBlock,
@@ -186,6 +187,9 @@ def main():
     expected["input"] = picture
     expected["output"] = painted(net, picture)
     expected["yakhyo.output"] = painted_doubling(net, picture)
+    rrmina = Rrmina((1, 2, 3), 1, "plain", ends=3)
+    rrmina.load_state_dict(torch_files.rrmina_names(tiny.state_dict()))
+    expected["rrmina.output"] = paint(rrmina, picture).float()
 
     # Good: state dicts
     scratch = tempfile.TemporaryDirectory()
@@ -234,8 +238,8 @@ def main():
             onnxruntime_psnr_db=round(agreement, 1), **same)
 
     # Foreign
-    for name, data, family, may_run, names, note in torch_files.foreign(net, tiny):
-        entry = {"outcome": "run_or_refuse", "output": "yakhyo.output"} if may_run else {
+    for name, data, family, output, names, note in torch_files.foreign(net, tiny):
+        entry = {"outcome": "run_or_refuse", "output": output} if output else {
             "outcome": "refuse"}
         add("foreign", name, data, family=family, names=names, note=note, **entry)
     for name, (kind, named) in onnx_files.LOOK_ALIKES.items():
@@ -268,7 +272,7 @@ def main():
     write_safetensors(HERE / "expected.safetensors", expected, {
         "what": "canonical weights, `input`, and what the files of index.json paint from it",
         "output": f"before any clamp; native result cropped top left to {HEIGHT} x {WIDTH}; "
-        "`output` and `yakhyo.output` by PyTorch in float64, onnx_*.output by ONNX Runtime",
+        "`output`, `yakhyo.output` and `rrmina.output` by PyTorch in float64, onnx_*.output by ONNX Runtime",
         "torch": torch.__version__, "onnxruntime": onnxruntime.__version__, "seeds": "21, 22",
     })
     assert len({entry["file"] for entry in index}) == len(index)

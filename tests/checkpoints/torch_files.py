@@ -319,7 +319,7 @@ def good(net):
 
 
 def foreign(net, tiny):
-    """(file name, bytes, family, may be run, what a refusal names, note)."""
+    """(file name, bytes, family, what it paints if it may be run, what a refusal names, note)."""
     yakhyo = OrderedDict(
         (k.replace("deconv", "upsample_conv"), v) for k, v in net.state_dict().items()
     )
@@ -341,19 +341,19 @@ def foreign(net, tiny):
     whole = saved(tiny)
     kind.__module__ = home
     return [
-        ("yakhyo.pth", saved(yakhyo), "yakhyo", True, ["yakhyo"],
+        ("yakhyo.pth", saved(yakhyo), "yakhyo", "yakhyo.output", [],
          "upsample_conv names; each residual block adds its input twice"),
-        ("rrmina.pth", saved(rrmina_names(state)), "rrmina", False, ["rrmina"],
-         "transposed convolutions, BGR, maybe tanh x 150"),
-        ("scale_shift.pth", saved(scale_shift), "unknown", False, ["in1.scale"],
+        ("rrmina.pth", saved(rrmina_names(state)), "rrmina", "rrmina.output", [],
+         "transposed convolutions, BGR"),
+        ("scale_shift.pth", saved(scale_shift), "unknown", None, ["in1.scale"],
          "norms of 2017 with scale and shift (eps 1e-9)"),
-        ("resnet.pth", saved(resnet), "unknown", False, ["layer1.0.conv1.weight"],
+        ("resnet.pth", saved(resnet), "unknown", None, ["layer1.0.conv1.weight"],
          "a state dict of something else"),
-        ("whole_module.pth", whole, "unknown", False, ["TransformerNet"],
+        ("whole_module.pth", whole, "unknown", None, ["TransformerNet"],
          "torch.save(model): names a class, not only tensors"),
-        ("torchscript.pt", script.getvalue(), "unknown", False, ["TorchScript"],
+        ("torchscript.pt", script.getvalue(), "unknown", None, ["TorchScript"],
          "a TorchScript archive (has constants.pkl and code/)"),
-        ("jcjohnson.t7", torch7(), "jcjohnson", False, ["Torch7"], "the first objects of a .t7"),
+        ("jcjohnson.t7", torch7(), "jcjohnson", None, ["Torch7"], "the first objects of a .t7"),
     ]
 
 

@@ -18,6 +18,7 @@ mod networks;
 mod onnx_corpus;
 #[cfg(target_os = "linux")]
 mod pipes;
+mod published;
 mod sandbox;
 mod style_folders;
 mod style_pictures;

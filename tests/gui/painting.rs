@@ -210,6 +210,10 @@ fn a_checkpoint_becomes_a_style() {
     w.until("it to be painted", |w| {
         w.is_chosen("Dots") && w.is_painted()
     });
+    let assumed = w.path("Lines.pth");
+    fs::write(&assumed, "assumed").expect("written");
+    w.drop_file(&assumed);
+    w.until_contains("It was assumed that it is one of two.");
     let bad = w.path("broken.pth");
     fs::write(&bad, "bad").expect("written");
     w.platform.answer(Some(bad));

@@ -153,9 +153,14 @@ impl Line {
 
 /// Every file of the corpus.
 fn corpus() -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let mut files = Vec::new();
-    for kind in ["good", "foreign", "hostile"] {
+    for kind in [
+        "checkpoints/good",
+        "checkpoints/foreign",
+        "checkpoints/hostile",
+        "golden/published",
+    ] {
         let packed =
             std::fs::File::open(folder.join(format!("{kind}.tar.xz"))).expect("an archive");
         let mut archive = tar::Archive::new(lzma_rust2::XzReader::new(packed, false));

@@ -62,6 +62,7 @@ pub const SHAPES: &[Shape] = &[
     linear("one tensor under many keys", many_keys),
     linear("many views of one storage", many_views),
     linear("weights that overlap", overlapping_weights),
+    linear("names of many blocks", blocks_of_rrmina),
     linear("empty tuples", |size| pickle(size, b")")),
     linear("empty dicts", |size| pickle(size, b"}")),
     linear("tuples of one", |size| pickle(size, b"N\x85")),
@@ -342,6 +343,12 @@ fn many_views(size: usize) -> Vec<u8> {
 
 fn overlapping_weights(size: usize) -> Vec<u8> {
     let keys = (0..size / 40).map(|i| format!("res{}.in1.weight", i + 1));
+    views(size, &keys.collect::<Vec<_>>())
+}
+
+/// Names of rrmina's networks, whose numbers grow.
+fn blocks_of_rrmina(size: usize) -> Vec<u8> {
+    let keys = (0..size / 60).map(|i| format!("ResidualBlock.{i}.conv1.conv_layer.weight"));
     views(size, &keys.collect::<Vec<_>>())
 }
 

@@ -18,6 +18,7 @@ use self::values::{devices, model_sizes};
 use crate::{
     backend::remote,
     mode::{DeviceChoice, ModelSize},
+    models::rrmina::Published,
     weights::{ChannelOrder, PixelRange},
 };
 
@@ -117,13 +118,17 @@ pub struct StylesArgs {
 #[derive(Debug, Subcommand)]
 pub enum StylesCommand {
     /// Make a style of your own of a picture, or of a file of weights, which is checked and copied
+    ///
+    /// Read are: pictures; .pth and safetensors of the pytorch/examples network, in its names or StyleForge's own; .pth
+    /// of rrmina/fast-neural-style-pytorch and yakhyo/fast-neural-style-transfer; ONNX files of any network that makes
+    /// one picture of one picture. A file fits exactly or is refused by the keys or nodes in the way.
     Import {
         /// The picture, or the file of weights
         file: PathBuf,
         /// Name of the style [default: the one inside the file, or the file's own]
         #[arg(long)]
         name: Option<String>,
-        /// Black and white of the picture that an ONNX network reads: 0..255, 0..1, -1..1, imagenet or caffe
+        /// Black and white of the picture that the network reads: 0..255, 0..1, -1..1, imagenet or caffe
         /// [default: as far as the file tells]
         #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
         input_range: Option<PixelRange>,
@@ -133,6 +138,10 @@ pub enum StylesCommand {
         /// Which colour comes first in both: rgb or bgr [default: as far as the file tells, else rgb]
         #[arg(long, value_name = "ORDER")]
         channel_order: Option<ChannelOrder>,
+        /// Which of rrmina's networks a .pth holds, where its names fit several: TransformerNetwork,
+        /// TransformerNetworkTanh or TransformerNetworkV2 [default: as its weights tell]
+        #[arg(long, value_name = "NAME")]
+        network: Option<Published>,
     },
     /// Remove a style that you imported, without asking; styles that came with the program stay
     Remove {

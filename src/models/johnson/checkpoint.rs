@@ -8,18 +8,6 @@ use crate::{
 
 use super::{MAX_BLOCKS, MAX_CHANNELS, MAX_KERNEL_PX, NetworkSpec, keys};
 
-/// The published names of weights that the network needs and a file does not have, in layer order.
-///
-/// # Errors
-/// [`Misfit::Gap`] and [`Misfit::Network`] where the file's residual blocks are not one behind the other, or too many.
-pub fn missing(weights: &impl NamedShapes) -> Result<Vec<String>, Misfit> {
-    let blocks = block_count(weights)?.max(1);
-    let expected = keys::of_network(blocks).into_iter();
-    Ok(expected
-        .filter(|name| weights.shape(name).is_none())
-        .collect())
-}
-
 /// The network that the shapes describe.
 ///
 /// # Errors
@@ -49,7 +37,10 @@ pub fn spec(weights: &impl NamedShapes) -> Result<NetworkSpec, Misfit> {
 }
 
 /// The number of residual blocks, all there from the first to the last.
-fn block_count(weights: &impl NamedShapes) -> Result<usize, Misfit> {
+///
+/// # Errors
+/// [`Misfit::Gap`] and [`Misfit::Network`] where they are not one behind the other, or too many.
+pub fn block_count(weights: &impl NamedShapes) -> Result<usize, Misfit> {
     let numbers = weights.names().filter_map(keys::block_number);
     let mut is_present = [false; MAX_BLOCKS + 1];
     let mut blocks = 0;

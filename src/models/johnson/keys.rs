@@ -5,7 +5,10 @@
 
 use crate::{
     graph::{Node, Op},
-    models::{Role, Spelling},
+    models::{
+        Role, Spelling,
+        key::{is_running, plain_number, unwrapped},
+    },
 };
 
 use super::NetworkSpec;
@@ -42,25 +45,14 @@ pub fn block_number(name: &str) -> Option<usize> {
     name.strip_prefix("res")?.split('.').next()?.parse().ok()
 }
 
-/// Longest key that may be a weight's, in bytes: some 50 without what wrappers put in front.
-const MAX_KEY_BYTES: usize = 256;
 /// Parts of the longest name: `residual_blocks.4.conv2.norm.running_mean`.
 const MAX_PARTS: usize = 5;
 
 /// Reads a key in any spelling.
 pub fn role_of(key: &str) -> Role {
-    // In a pickle, many entries may share one key, so that a long one is not gone through.
-    if key.len() > MAX_KEY_BYTES {
+    let Some(rest) = unwrapped(key) else {
         return Role::Unknown;
-    }
-    let mut rest = key;
-    // What wrappers of torch.nn put in front; nested wrappers repeat it.
-    while let Some(inner) = ["module.", "_orig_mod."]
-        .iter()
-        .find_map(|prefix| rest.strip_prefix(prefix))
-    {
-        rest = inner;
-    }
+    };
     // Whatever has more parts keeps points in its last one and is no name of a weight.
     let mut parts = [""; MAX_PARTS];
     let mut count = 0;
@@ -82,13 +74,6 @@ pub fn role_of(key: &str) -> Role {
         [] => None,
     };
     role.unwrap_or(Role::Unknown)
-}
-
-/// A decimal number without sign or leading zeros, as the names spell it.
-fn plain_number(text: &str) -> Option<usize> {
-    let plain = text == "0" || !text.starts_with('0');
-    (plain && text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit()))
-        .then(|| text.parse().ok())?
 }
 
 /// Parts of a residual block (counted from 1).
@@ -149,7 +134,7 @@ fn norm_role(norm: &str, part: &str, family: Spelling) -> Option<Role> {
         "weight" | "bias" => (part, family),
         "gamma" => ("weight", Spelling::StyleForge),
         "beta" => ("bias", Spelling::StyleForge),
-        "running_mean" | "running_var" | "num_batches_tracked" => return Some(Role::Stale),
+        part if is_running(part) => return Some(Role::Stale),
         _ => return None,
     };
     Some(Role::Weight(format!("{norm}.{part}"), family))

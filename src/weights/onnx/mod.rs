@@ -23,7 +23,7 @@ use std::{
 use crate::{models, network::Network};
 
 use super::{
-    Budget, Checkpoint, Family, PixelChoice, PixelFormat, WeightsError,
+    Budget, Checkpoint, Choice, Family, PixelChoice, PixelFormat, WeightsError,
     error::shortened,
     fit::{Fitted, NamedTensors, fit},
     pixels::with_levels,
@@ -36,11 +36,7 @@ use tensors::stored;
 /// # Errors
 /// [`WeightsError`] names the node, the weight or the byte, and what is wrong with it.
 pub fn read(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
-    read_within(
-        bytes,
-        &Budget::for_file(bytes.len()),
-        PixelChoice::default(),
-    )
+    read_within(bytes, &Budget::for_file(bytes.len()), Choice::default())
 }
 
 /// Reads a network that makes one map of one map of any values and channels, both 1 x channels x height x width, from
@@ -60,25 +56,14 @@ pub fn read_on_map(bytes: &[u8]) -> Result<Network, WeightsError> {
 pub(super) fn read_within(
     bytes: &[u8],
     budget: &Budget,
-    pixels: PixelChoice,
+    choice: Choice,
 ) -> Result<Checkpoint, WeightsError> {
     let model = OnnxFile::parse(bytes, budget)?;
-    let (fitted, facts) = model.fit(budget, pixels)?;
-    let mut metadata = model.metadata(budget)?;
-    metadata.extend(facts.named);
+    let (fitted, guessed) = model.fit(budget, choice)?;
     Ok(Checkpoint {
-        guessed: facts.guessed,
-        ..Checkpoint::new(fitted, metadata)
+        guessed,
+        ..Checkpoint::new(fitted, model.metadata(budget)?)
     })
-}
-
-/// What is known of a network's pixels.
-#[derive(Default)]
-pub(crate) struct PixelFacts {
-    /// For the metadata.
-    pub(crate) named: BTreeMap<String, String>,
-    /// As [`Checkpoint::guessed`].
-    guessed: Option<PixelFormat>,
 }
 
 /// A decoded file.
@@ -91,17 +76,20 @@ impl<'m> OnnxFile<'m> {
         messages::decode(bytes, budget).map(Self)
     }
 
-    /// The network in the graph, a model's or any other, and what its pixels are.
+    /// The network in the graph, a model's or any other, and what its pixels were guessed to be
+    /// ([`Checkpoint::guessed`]).
     pub(crate) fn fit(
         &self,
         budget: &Budget,
-        pixels: PixelChoice,
-    ) -> Result<(Fitted, PixelFacts), WeightsError> {
+        choice: Choice,
+    ) -> Result<(Fitted, Option<PixelFormat>), WeightsError> {
         let graph = self.graph()?;
         check_opset(&self.0)?;
+        choice.check_no_network()?;
+        let pixels = choice.pixels;
         if pixels == PixelChoice::default() {
             match self.fit_model(budget) {
-                Ok(fitted) => return Ok((fitted, PixelFacts::default())),
+                Ok(fitted) => return Ok((fitted, None)),
                 Err(error @ WeightsError::TooCostly { .. }) => return Err(error),
                 // No model's; perhaps another network.
                 Err(_) => {}
@@ -125,9 +113,10 @@ impl<'m> OnnxFile<'m> {
             family: Family::PictureNetwork,
             network: with_levels(network, format)?,
             storage,
+            facts: named,
         };
         let guessed = known.order.is_none().then_some(format);
-        Ok((fitted, PixelFacts { named, guessed }))
+        Ok((fitted, guessed))
     }
 
     /// Recognises a model's network in the graph.
@@ -137,7 +126,7 @@ impl<'m> OnnxFile<'m> {
         let trained = models::find(lowered.output(), |id| lowered.at(id))
             .map_err(|difference| WeightsError::Graph(difference.to_string()))?;
         let weights = lowered.named_tensors(&trained, budget)?;
-        let fitted = fit(&weights, budget)?;
+        let fitted = fit(&weights, Choice::default(), budget)?;
         Ok(Fitted {
             family: Family::OnnxExport,
             ..fitted

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use crate::models::is_weight;
 
 use super::{
-    Budget, Checkpoint, Family, WeightsError,
+    Budget, Checkpoint, Choice, Family, WeightsError,
     error::shortened,
     fit::{NamedTensors, fit},
     tensor::{MAX_RANK, StoredTensor},
@@ -43,12 +43,16 @@ pub(crate) fn is_pickle(bytes: &[u8]) -> bool {
 /// # Errors
 /// [`WeightsError`] names the entry, the byte or the key, and what is wrong with it.
 pub fn read(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
-    read_within(bytes, &Budget::for_file(bytes.len()))
+    read_within(bytes, &Budget::for_file(bytes.len()), Choice::default())
 }
 
 /// As [`read`], drawing on `budget`.
-pub(super) fn read_within(bytes: &[u8], budget: &Budget) -> Result<Checkpoint, WeightsError> {
-    let fitted = fit(&parse(bytes, budget)?, budget)?;
+pub(super) fn read_within(
+    bytes: &[u8],
+    budget: &Budget,
+    choice: Choice,
+) -> Result<Checkpoint, WeightsError> {
+    let fitted = fit(&parse(bytes, budget)?, choice, budget)?;
     Ok(Checkpoint::new(fitted, Default::default()))
 }
 

@@ -1,0 +1,347 @@
+//! The networks of rrmina's fast-neural-style-pytorch: Johnson's with transposed convolutions, and five others made of
+//! the same parts.
+//!
+//! BGR 0 to 255 in and out, clamped; every convolution behind a reflection of half its kernel; instance norms, also
+//! where a file carries running statistics, because the published code paints without switching its networks to them.
+//! Widths, kernels and numbers of blocks are read from the shapes.
+//!
+//! Three of the networks have the same weights under the same names ([`Published::ALIKE`]): what follows the last
+//! convolution has none, and norms may stand behind convolutions or in front of them. What the names do not tell,
+//! the order of the file's weights does, which is that of the code, or their size ([`ending`]).
+
+mod ending;
+mod keys;
+
+use std::{fmt, str::FromStr};
+
+use crate::graph::{GraphError, Op, SizeRule};
+
+use super::{
+    Misfit, NamedShapes,
+    walk::{Contraction, Map, Walk, Walked, block_count},
+};
+
+pub(super) use ending::{ended, makes_levels};
+pub(super) use keys::role_of;
+
+/// The published networks, by the names of their classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Published {
+    /// Residual blocks between two strided and two transposed convolutions; its last convolution makes the picture.
+    Plain,
+    /// The same, ending in the hyperbolic tangent times 150.
+    Tanh,
+    /// [`Published::Plain`] with norm and ReLU in front of the convolutions of its residual blocks.
+    V2,
+    /// Residual blocks of three convolutions, which go through fewer channels; also the pruned ones.
+    ResNext,
+    /// Blocks that each add channels to what they read.
+    DenseNet,
+    /// The same, between convolutions whose results are added again on the way back.
+    UNet,
+}
+
+impl Published {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Plain,
+        Self::Tanh,
+        Self::V2,
+        Self::ResNext,
+        Self::DenseNet,
+        Self::UNet,
+    ];
+    /// Those whose weights have the same names and shapes.
+    pub const ALIKE: [Self; 3] = [Self::Plain, Self::Tanh, Self::V2];
+
+    /// The name of its class.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "TransformerNetwork",
+            Self::Tanh => "TransformerNetworkTanh",
+            Self::V2 => "TransformerNetworkV2",
+            Self::ResNext => "TransformerResNextNetwork",
+            Self::DenseNet => "TransformerNetworkDenseNet",
+            Self::UNet => "TransformerNetworkUNetDenseNetResNet",
+        }
+    }
+}
+
+impl fmt::Display for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// No published network has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0} is none of TransformerNetwork, TransformerNetworkTanh, TransformerNetworkV2, TransformerResNextNetwork, \
+     TransformerNetworkDenseNet and TransformerNetworkUNetDenseNetResNet"
+)]
+pub struct UnknownNetwork(String);
+
+impl FromStr for Published {
+    type Err = UnknownNetwork;
+
+    fn from_str(text: &str) -> Result<Self, UnknownNetwork> {
+        let found = Self::ALL.into_iter().find(|network| network.name() == text);
+        found.ok_or_else(|| UnknownNetwork(text.chars().take(40).collect()))
+    }
+}
+
+/// The network that names and order of the weights tell, without what may follow the last convolution.
+pub(super) fn told(weights: &impl NamedShapes) -> Published {
+    let any = |is: fn(&str) -> bool| weights.names().any(is);
+    if any(|name| {
+        matches!(
+            name.get(..3),
+            Some("C1." | "C2." | "C3." | "D1." | "D2." | "D3.")
+        )
+    }) {
+        Published::UNet
+    } else if any(|name| name.starts_with("DenseBlock.")) {
+        Published::DenseNet
+    } else if any(|name| name.starts_with("ResidualBlock.") && name.contains(".conv3.")) {
+        Published::ResNext
+    } else if norms_come_first(weights) {
+        Published::V2
+    } else {
+        Published::Plain
+    }
+}
+
+/// Whether in all residual blocks the norms come before their convolutions.
+fn norms_come_first(weights: &impl NamedShapes) -> bool {
+    let mut pairs = 0;
+    for norm in weights.names() {
+        let Some(layer) = norm.strip_suffix(".norm_layer.weight") else {
+            continue;
+        };
+        if !layer.starts_with("ResidualBlock.") {
+            continue;
+        }
+        let conv = format!("{layer}.conv_layer.weight");
+        if weights.position(norm) > weights.position(&conv) {
+            return false;
+        }
+        pairs += 1;
+    }
+    pairs > 0
+}
+
+/// The network that the shapes describe, without what may follow its last convolution.
+///
+/// # Errors
+/// [`Misfit::Network`] for more blocks than this program runs.
+pub(super) fn walked(published: Published, weights: &impl NamedShapes) -> Result<Walked, Misfit> {
+    let walk = Walk::new(weights);
+    let built = match published {
+        Published::Plain | Published::Tanh | Published::V2 | Published::ResNext => {
+            let blocks = block_count(weights, 0, |name| keys::block_number("ResidualBlock", name))?;
+            residual(walk, blocks, published)
+        }
+        // The first is the convolution in front of them.
+        Published::DenseNet | Published::UNet => {
+            let blocks = block_count(weights, 1, |name| keys::block_number("DenseBlock", name))?;
+            match published {
+                Published::UNet => unet(walk, blocks),
+                _ => dense_net(walk, blocks),
+            }
+        }
+    };
+    built.map_err(|error| Misfit::Network(error.into()))
+}
+
+/// Where a norm stands that a convolution has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Norm {
+    Behind,
+    /// With a ReLU between them.
+    Before,
+    None,
+}
+
+/// What a convolution of a module is like.
+struct Layer<'n> {
+    /// The module that holds the convolution and its norm.
+    name: &'n str,
+    norm: Norm,
+    stride_px: usize,
+    makes: Option<usize>,
+    has_bias: bool,
+}
+
+impl<'n> Layer<'n> {
+    const fn new(name: &'n str, norm: Norm) -> Self {
+        Self {
+            name,
+            norm,
+            stride_px: 1,
+            makes: None,
+            has_bias: true,
+        }
+    }
+
+    fn add(&self, walk: &mut Walk<'_, impl NamedShapes>, mut x: Map) -> Result<Map, GraphError> {
+        let name = self.name;
+        let norm = format!("{name}.norm_layer");
+        if self.norm == Norm::Before {
+            x = walk.norm(&norm, name, x)?;
+            x = walk.relu(name, x)?;
+        }
+        let conv = Contraction {
+            module: &format!("{name}.conv_layer"),
+            layer: name,
+            stride_px: self.stride_px,
+            makes: self.makes,
+            has_bias: self.has_bias,
+        };
+        x = walk.conv(conv, x)?;
+        match self.norm {
+            Norm::Behind => walk.norm(&norm, name, x),
+            Norm::Before | Norm::None => Ok(x),
+        }
+    }
+}
+
+/// The three convolutions from the photo to maps of a quarter of its sides.
+fn encoder(
+    walk: &mut Walk<'_, impl NamedShapes>,
+    names: [&str; 3],
+    has_bias: bool,
+    x: Map,
+) -> Result<[Map; 3], GraphError> {
+    let mut maps = [x; 3];
+    let mut x = x;
+    for ((name, stride_px), map) in names.into_iter().zip([1, 2, 2]).zip(&mut maps) {
+        let layer = Layer {
+            stride_px,
+            has_bias,
+            ..Layer::new(name, Norm::Behind)
+        };
+        x = layer.add(walk, x)?;
+        x = walk.relu(name, x)?;
+        *map = x;
+    }
+    Ok(maps)
+}
+
+const ENCODER: [&str; 3] = ["ConvBlock.0", "ConvBlock.2", "ConvBlock.4"];
+
+/// The transposed convolutions back to the photo's size, and the last.
+fn decoder<W: NamedShapes>(mut walk: Walk<'_, W>, mut x: Map) -> Result<Walked, GraphError> {
+    for name in ["DeconvBlock.0", "DeconvBlock.2"] {
+        let module = format!("{name}.conv_transpose");
+        let conv = Contraction {
+            stride_px: 2,
+            ..Contraction::new(&module, name)
+        };
+        x = walk.conv_transpose(conv, x)?;
+        x = walk.norm(&format!("{name}.norm_layer"), name, x)?;
+        x = walk.relu(name, x)?;
+    }
+    let last = Layer {
+        makes: Some(3),
+        ..Layer::new(ending::LAST, Norm::None)
+    };
+    x = last.add(&mut walk, x)?;
+    walk.picture(ending::LAST, x)
+}
+
+/// The networks with residual blocks.
+fn residual(
+    mut walk: Walk<'_, impl NamedShapes>,
+    blocks: usize,
+    published: Published,
+) -> Result<Walked, GraphError> {
+    let photo = walk.photo(ENCODER[0])?;
+    let [.., mut x] = encoder(&mut walk, ENCODER, true, photo)?;
+    let (norm, convs) = match published {
+        Published::V2 => (Norm::Before, 2),
+        Published::ResNext => (Norm::Behind, 3),
+        _ => (Norm::Behind, 2),
+    };
+    for block in 0..blocks {
+        let mut y = x;
+        for number in 1..=convs {
+            let name = format!("ResidualBlock.{block}.conv{number}");
+            let is_last = number == convs;
+            let layer = Layer {
+                makes: is_last.then_some(x.channels()),
+                ..Layer::new(&name, norm)
+            };
+            y = layer.add(&mut walk, y)?;
+            y = match (is_last, norm) {
+                (true, _) => walk.sum(&name, "add", y, x)?,
+                (false, Norm::Behind) => walk.relu(&name, y)?,
+                (false, _) => y,
+            };
+        }
+        x = y;
+    }
+    decoder(walk, x)
+}
+
+/// A convolution in front of blocks that each add their channels behind those that they read.
+fn dense_block(
+    walk: &mut Walk<'_, impl NamedShapes>,
+    blocks: usize,
+    makes: Option<usize>,
+    x: Map,
+) -> Result<Map, GraphError> {
+    let mut x = Layer::new("DenseBlock.0", Norm::Before).add(walk, x)?;
+    for block in 1..=blocks {
+        let [narrow, wide] = ["conv1", "conv3"].map(|conv| format!("DenseBlock.{block}.{conv}"));
+        // Of the last block, what is needed to make as many channels as are added to them.
+        let left = makes
+            .filter(|_| block == blocks)
+            .map(|makes| makes.saturating_sub(x.channels()));
+        let mut y = x;
+        for (name, makes) in [(&narrow, None), (&wide, left)] {
+            let layer = Layer {
+                has_bias: false,
+                makes,
+                ..Layer::new(name, Norm::Before)
+            };
+            y = layer.add(walk, y)?;
+        }
+        x = walk.concat(&wide, x, y)?;
+    }
+    Ok(x)
+}
+
+fn dense_net(mut walk: Walk<'_, impl NamedShapes>, blocks: usize) -> Result<Walked, GraphError> {
+    let photo = walk.photo(ENCODER[0])?;
+    let [.., x] = encoder(&mut walk, ENCODER, false, photo)?;
+    let x = dense_block(&mut walk, blocks, None, x)?;
+    decoder(walk, x)
+}
+
+fn unet(mut walk: Walk<'_, impl NamedShapes>, blocks: usize) -> Result<Walked, GraphError> {
+    let photo = walk.photo("C1")?;
+    // So that maps on the way back are as large as those that are added to them.
+    let photo = walk.then("C1", "size", Op::Sized(SizeRule::MultipleOf(4)), photo)?;
+    let [full, half, quarter] = encoder(&mut walk, ["C1", "C2", "C3"], false, photo)?;
+    let mut x = dense_block(&mut walk, blocks, Some(quarter.channels()), quarter)?;
+    x = walk.sum("DenseBlock", "add", x, quarter)?;
+    x = walk.relu("DenseBlock", x)?;
+    for (name, same) in [("D1", half), ("D2", full)] {
+        x = walk.then(name, "upsample", Op::Upsample, x)?;
+        let module = format!("{name}.conv2d");
+        let conv = Contraction {
+            makes: Some(same.channels()),
+            ..Contraction::new(&module, name)
+        };
+        x = walk.conv(conv, x)?;
+        x = walk.sum(name, "add", x, same)?;
+        x = walk.relu(name, x)?;
+    }
+    let last = Layer {
+        makes: Some(3),
+        has_bias: false,
+        ..Layer::new("D3", Norm::None)
+    };
+    x = last.add(&mut walk, x)?;
+    walk.picture("D3", x)
+}

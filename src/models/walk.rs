@@ -1,0 +1,277 @@
+//! A graph that is built along the names of a file's weights: widths and kernels are read from the shapes on the way.
+//!
+//! Nodes with trained values are called as the published state dicts call their modules, so that the names of the
+//! weights are those of the nodes.
+
+use crate::{
+    graph::{Conv, Graph, GraphError, NORM_EPS, NodeId, Op, Sides},
+    network::NetworkError,
+};
+
+use super::{
+    Misfit, NamedShapes,
+    johnson::{MAX_BLOCKS, MAX_CHANNELS, MAX_KERNEL_PX},
+};
+
+/// A map on the way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Map {
+    id: NodeId,
+    channels: usize,
+}
+
+impl Map {
+    pub(super) const fn channels(&self) -> usize {
+        self.channels
+    }
+}
+
+/// A convolution to be built.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Contraction<'n> {
+    /// Its module in the state dict.
+    pub(super) module: &'n str,
+    /// The layer under which its time is counted.
+    pub(super) layer: &'n str,
+    /// Pixels from output to output; of a transposed one, from input to input.
+    pub(super) stride_px: usize,
+    /// Channels that it has to make, where that is not its own to say.
+    pub(super) makes: Option<usize>,
+    /// Whether the file has biases for it.
+    pub(super) has_bias: bool,
+}
+
+impl<'n> Contraction<'n> {
+    /// A convolution of stride 1 that may make any number of channels.
+    pub(super) const fn new(module: &'n str, layer: &'n str) -> Self {
+        Self {
+            module,
+            layer,
+            stride_px: 1,
+            makes: None,
+            has_bias: true,
+        }
+    }
+}
+
+/// What was built.
+#[derive(Debug)]
+pub(super) struct Walked {
+    /// The graph; where a weight is missing or has no shape that fits, the first of these.
+    pub(super) graph: Result<Graph, Misfit>,
+    /// The names of all weights, in layer order, also where the graph could not be built.
+    pub(super) names: Vec<String>,
+    /// Nodes for which the file has no biases.
+    pub(super) unbiased: Vec<String>,
+}
+
+/// The graph while it is built.
+pub(super) struct Walk<'w, W> {
+    weights: &'w W,
+    graph: Graph,
+    names: Vec<String>,
+    unbiased: Vec<String>,
+    /// What stood in the way first. The walk goes on with the least sizes, for the names.
+    misfit: Option<Misfit>,
+}
+
+impl<'w, W: NamedShapes> Walk<'w, W> {
+    pub(super) fn new(weights: &'w W) -> Self {
+        Self {
+            weights,
+            graph: Graph::default(),
+            names: Vec::new(),
+            unbiased: Vec::new(),
+            misfit: None,
+        }
+    }
+
+    /// The photo, counted under a layer.
+    pub(super) fn photo(&mut self, layer: &str) -> Result<Map, GraphError> {
+        let id = self.graph.add("photo", layer, Op::Photo, &[])?;
+        Ok(Map { id, channels: 3 })
+    }
+
+    /// An operation that leaves the number of channels, called after its layer.
+    pub(super) fn then(
+        &mut self,
+        layer: &str,
+        what: &str,
+        op: Op,
+        x: Map,
+    ) -> Result<Map, GraphError> {
+        let id = self
+            .graph
+            .add(&format!("{layer}.{what}"), layer, op, &[x.id])?;
+        Ok(Map { id, ..x })
+    }
+
+    pub(super) fn relu(&mut self, layer: &str, x: Map) -> Result<Map, GraphError> {
+        self.then(layer, "relu", Op::Relu, x)
+    }
+
+    /// The sum of two maps of one number of channels.
+    pub(super) fn sum(
+        &mut self,
+        layer: &str,
+        what: &str,
+        a: Map,
+        b: Map,
+    ) -> Result<Map, GraphError> {
+        let name = format!("{layer}.{what}");
+        let id = self.graph.add(&name, layer, Op::Add, &[a.id, b.id])?;
+        Ok(Map { id, ..a })
+    }
+
+    /// The channels of one map behind those of another.
+    pub(super) fn concat(&mut self, layer: &str, a: Map, b: Map) -> Result<Map, GraphError> {
+        let name = format!("{layer}.concat");
+        let op = Op::Concat { count: 2 };
+        let id = self.graph.add(&name, layer, op, &[a.id, b.id])?;
+        let channels = a.channels + b.channels;
+        Ok(Map { id, channels })
+    }
+
+    /// An instance norm.
+    pub(super) fn norm(&mut self, module: &str, layer: &str, x: Map) -> Result<Map, GraphError> {
+        self.name(module, true);
+        let statistics = self.then(layer, "statistics", Op::InstanceStatistics, x)?;
+        let op = Op::InstanceNorm { eps: NORM_EPS };
+        let id = self.graph.add(module, layer, op, &[x.id, statistics.id])?;
+        Ok(Map { id, ..x })
+    }
+
+    /// A convolution behind the reflection that keeps the size.
+    pub(super) fn conv(&mut self, conv: Contraction<'_>, x: Map) -> Result<Map, GraphError> {
+        self.name(conv.module, conv.has_bias);
+        let (channels, kernel_px) = self.extent(conv, x, false);
+        let padded = match kernel_px / 2 {
+            0 => x,
+            margin_px => self.then(conv.layer, "pad", Op::reflect(margin_px), x)?,
+        };
+        let op = Op::Conv2d(Conv::square(
+            x.channels,
+            channels,
+            kernel_px,
+            conv.stride_px,
+        ));
+        let id = self.graph.add(conv.module, conv.layer, op, &[padded.id])?;
+        Ok(Map { id, channels })
+    }
+
+    /// A transposed convolution that makes as many rows and columns of each as its stride: padding of half the kernel,
+    /// and an output padding of 1.
+    pub(super) fn conv_transpose(
+        &mut self,
+        conv: Contraction<'_>,
+        x: Map,
+    ) -> Result<Map, GraphError> {
+        self.name(conv.module, conv.has_bias);
+        let (channels, kernel_px) = self.extent(conv, x, true);
+        let op = Op::ConvTranspose2d {
+            conv: Conv::square(x.channels, channels, kernel_px, conv.stride_px),
+            cut: Sides::all(kernel_px / 2),
+            extra: [1; 2],
+        };
+        let id = self.graph.add(conv.module, conv.layer, op, &[x.id])?;
+        Ok(Map { id, channels })
+    }
+
+    /// The picture that the last map is.
+    pub(super) fn picture(mut self, layer: &str, x: Map) -> Result<Walked, GraphError> {
+        self.then(layer, "picture", Op::Picture, x)?;
+        Ok(Walked {
+            graph: match self.misfit {
+                Some(misfit) => Err(misfit),
+                None => Ok(self.graph),
+            },
+            names: self.names,
+            unbiased: self.unbiased,
+        })
+    }
+
+    fn name(&mut self, module: &str, has_bias: bool) {
+        self.names.push(format!("{module}.weight"));
+        if has_bias {
+            self.names.push(format!("{module}.bias"));
+        } else {
+            self.unbiased.push(module.to_owned());
+        }
+    }
+
+    /// Channels that a convolution makes and the side of its kernel, from the shape of its weights.
+    fn extent(&mut self, conv: Contraction<'_>, x: Map, is_transposed: bool) -> (usize, usize) {
+        let name = format!("{}.weight", conv.module);
+        let misfit = match self.weights.shape(&name) {
+            Some(&[first, second, height, width]) => {
+                let (out, input) = match is_transposed {
+                    true => (second, first),
+                    false => (first, second),
+                };
+                let fits = input == x.channels
+                    && conv.makes.is_none_or(|needed| out == needed)
+                    && (1..=MAX_CHANNELS).contains(&out)
+                    && height == width
+                    && height % 2 == 1
+                    && height <= MAX_KERNEL_PX;
+                if fits {
+                    return (out, height);
+                }
+                self.misshapen(conv, x, is_transposed, name)
+            }
+            Some(_) => self.misshapen(conv, x, is_transposed, name),
+            None => Misfit::Missing(name),
+        };
+        self.misfit.get_or_insert(misfit);
+        (conv.makes.unwrap_or(1).max(1), 1)
+    }
+
+    fn misshapen(
+        &self,
+        conv: Contraction<'_>,
+        x: Map,
+        is_transposed: bool,
+        name: String,
+    ) -> Misfit {
+        let input = x.channels.to_string();
+        let (out, limit) = match conv.makes {
+            Some(out) => (out.to_string(), String::new()),
+            None => (
+                "out".to_owned(),
+                format!("1 to {MAX_CHANNELS} channels and "),
+            ),
+        };
+        let (first, second) = match is_transposed {
+            true => (input, out),
+            false => (out, input),
+        };
+        Misfit::Shape {
+            name,
+            needed: format!(
+                "[{first}, {second}, side, side] with {limit}an odd side of at most {MAX_KERNEL_PX}"
+            ),
+        }
+    }
+}
+
+/// How many blocks there are in names that carry their numbers, from `first` on; at least one, which is missing where
+/// there is none.
+///
+/// # Errors
+/// [`NetworkError::OutOfRange`] for more than this program runs.
+pub(super) fn block_count(
+    weights: &impl NamedShapes,
+    first: usize,
+    number: impl Fn(&str) -> Option<usize>,
+) -> Result<usize, NetworkError> {
+    let last = weights.names().filter_map(number).max().unwrap_or(first);
+    let blocks = last.saturating_sub(first) + 1;
+    if blocks > MAX_BLOCKS {
+        return Err(NetworkError::OutOfRange {
+            what: "the number of residual blocks".to_owned(),
+            got: blocks,
+            limits: format!("1 to {MAX_BLOCKS}"),
+        });
+    }
+    Ok(blocks)
+}
