@@ -1,6 +1,6 @@
 //! The networks that this program knows: each a builder of its graph and the names of its weights.
 //!
-//! A model finds itself in what a file holds: by the names and shapes of its weights ([`missing`], [`graph`]), or in
+//! A model finds itself in what a file holds: by the names and shapes of its weights ([`Model::recognise`]), or in
 //! a graph by its structure ([`find`]). Readers ask here and know no model. Knows no file format.
 
 pub mod johnson;

@@ -7,7 +7,7 @@
 //!
 //! Three of the networks have the same weights under the same names ([`Published::ALIKE`]): what follows the last
 //! convolution has none, and norms may stand behind convolutions or in front of them. What the names do not tell,
-//! the order of the file's weights does, which is that of the code, or their size ([`ending`]).
+//! the order of the file's weights does, which is that of the code, or their size.
 
 mod ending;
 mod keys;
