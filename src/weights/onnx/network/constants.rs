@@ -162,12 +162,8 @@ impl<'m> Reader<'m> {
             return Ok(None);
         }
         let (id, sides) = match self.scope.value(node, index)? {
-            Value::Tensor(id, sides)
-                if matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_)) =>
-            {
-                (*id, sides.clone())
-            }
-            Value::Tensor(..) | Value::Numbers(_) => {
+            Value::Tensor(id, sides) => (*id, sides.clone()),
+            Value::Numbers(_) => {
                 let numbers = self.scope.fixed_numbers(node, index)?;
                 return Ok(numbers.map(|numbers| Constant {
                     sides: numbers.shape().to_vec(),

@@ -55,9 +55,8 @@ pub(super) fn power<'m>(
     node: &'m Node<'m>,
 ) -> Result<Vec<MapValue>, WeightsError> {
     let x = reader.map(node, 0)?;
-    let exponent = reader
-        .constant_at(node, 1)?
-        .and_then(|constant| constant.scalar());
+    // It may be of whole numbers, which weights are not.
+    let exponent = reader.scope.constant(node, 1);
     let product = Op::Combine(Arithmetic::Product);
     let made = match exponent {
         Some(1.0) => x,

@@ -287,9 +287,15 @@ pub(super) fn concat<'m>(
             (Err(error), None) => return Err(error),
         });
     }
+    let has_constants = (0..node.input.len()).any(|index| reader.map(node, index).is_err());
+    let what = if has_constants {
+        "maps with constants"
+    } else {
+        "maps"
+    };
     let odd = || {
         refused(format!(
-            "{} joins maps along another side than channels",
+            "{} joins {what} along another side than channels",
             node.label()
         ))
     };
