@@ -50,7 +50,8 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool, intents: &mu
                 intents.push(Intent::TakeReading(format));
             }
             ui.add_space(theme::GAP);
-            ui.vertical(|ui| by_hand(ui, &mut format));
+            let opens = std::mem::take(&mut reading.opens_lists);
+            ui.vertical(|ui| by_hand(ui, &mut format, opens));
         });
         reading.by_hand = Some(format);
     }
@@ -79,9 +80,12 @@ fn card_size(ui: &egui::Ui, rows: usize) -> Vec2 {
 }
 
 /// The lists by which a reading is set.
-fn by_hand(ui: &mut egui::Ui, format: &mut PixelFormat) {
+fn by_hand(ui: &mut egui::Ui, format: &mut PixelFormat, opens: bool) {
     ui.horizontal(|ui| {
-        pick(ui, "Input range", &mut format.input, &PixelRange::ALL);
+        let first = pick(ui, "Input range", &mut format.input, &PixelRange::ALL);
+        if opens {
+            first.request_focus();
+        }
         pick(ui, "Output range", &mut format.output, &PixelRange::ALL);
         pick(ui, "Channel order", &mut format.order, &ChannelOrder::ALL);
     });
@@ -97,7 +101,7 @@ fn pick<T: Copy + PartialEq + std::fmt::Display>(
     title: &str,
     value: &mut T,
     offered: &[T],
-) {
+) -> Response {
     ui.vertical(|ui| {
         let label = ui.label(title);
         ComboBox::from_id_salt(title)
@@ -109,8 +113,9 @@ fn pick<T: Copy + PartialEq + std::fmt::Display>(
                 }
             })
             .response
-            .labelled_by(label.id);
-    });
+            .labelled_by(label.id)
+    })
+    .inner
 }
 
 /// A picture to click on, with the words below it.
