@@ -32,6 +32,7 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool, intents: &mu
     ui.label(explanation(&reading.file));
     ui.add_space(theme::GAP);
     let size = card_size(ui, 1 + usize::from(reading.by_hand.is_some()));
+    let mut cards = Vec::new();
     ui.horizontal_top(|ui| {
         for (place, &format) in reading.offered.iter().enumerate() {
             let response = card(ui, size, reading, format, &title(&reading.file, format));
@@ -41,8 +42,10 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool, intents: &mu
             if response.clicked() {
                 intents.push(Intent::TakeReading(format));
             }
+            cards.push(response);
         }
     });
+    steer(ui, &cards);
     if let Some(mut format) = reading.by_hand {
         ui.add_space(theme::GAP);
         ui.horizontal_top(|ui| {
@@ -69,6 +72,26 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool, intents: &mu
             intents.push(Intent::CloseOverlay);
         }
     });
+}
+
+/// Left and right go from card to card: by itself the focus may go to what lies below the question.
+fn steer(ui: &egui::Ui, cards: &[Response]) {
+    let Some(at) = cards.iter().position(Response::has_focus) else {
+        return;
+    };
+    let filter = egui::EventFilter {
+        horizontal_arrows: true,
+        ..egui::EventFilter::default()
+    };
+    ui.memory_mut(|memory| memory.set_focus_lock_filter(cards[at].id, filter));
+    let by = ui.input(|input| {
+        isize::from(input.key_pressed(egui::Key::ArrowRight))
+            - isize::from(input.key_pressed(egui::Key::ArrowLeft))
+    });
+    let next = at.checked_add_signed(by).and_then(|next| cards.get(next));
+    if let (Some(next), true) = (next, by != 0) {
+        next.request_focus();
+    }
 }
 
 /// A card with its words, so that so many rows of them fit the window.
