@@ -7,8 +7,8 @@ use crate::{
     sandbox::{Run, Sandbox},
 };
 
-/// Imports a network as a style of this name, with the same range in and out.
-fn import(s: &Sandbox, network: &str, range: &str) -> Run {
+/// Imports a network that reads values from 0 to 1 as a style of its name, as if it made values of a range.
+fn import(s: &Sandbox, network: &str, made: &str) -> Run {
     fs::write(s.path("network.onnx"), network_file(network)).expect("written");
     s.styleforge(&[
         "styles",
@@ -17,16 +17,16 @@ fn import(s: &Sandbox, network: &str, range: &str) -> Run {
         "--name",
         network,
         "--input-range",
-        range,
+        "0..1",
         "--output-range",
-        range,
+        made,
     ])
 }
 
 #[test]
 fn a_network_that_paints_everything_in_one_color_is_imported_with_a_warning() {
     let s = Sandbox::new();
-    // Reads and makes values from 0 to 1.
+    // It makes values from 0 to 1.
     import(&s, "pixel_shuffle_crd", "0..255")
         .ends(0)
         .says("paints everything black: probably the output range is wrong; see --output-range");

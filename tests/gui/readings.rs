@@ -187,6 +187,8 @@ fn a_reading_is_set_by_hand_and_painted() {
     w.click("More…");
     w.until("a fifth picture", |w| pictures(w) == 5);
     assert_eq!(w.script.runs().len(), 4, "it is one of the four at first");
+    let list = by().label("Input range").role(Role::ComboBox);
+    assert!(w.harness.get(list).accesskit_node().is_focused());
     w.choose("Input range", "caffe");
     w.choose("Channel order", "bgr");
     w.until("more pictures", |w| {

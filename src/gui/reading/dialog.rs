@@ -32,6 +32,7 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool, intents: &mu
     ui.label(explanation(&reading.file));
     ui.add_space(theme::GAP);
     let size = card_size(ui, 1 + usize::from(reading.by_hand.is_some()));
+    let mut cards = Vec::new();
     ui.horizontal_top(|ui| {
         for (place, &format) in reading.offered.iter().enumerate() {
             let response = card(ui, size, reading, format, &title(&reading.file, format));
@@ -41,8 +42,10 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool, intents: &mu
             if response.clicked() {
                 intents.push(Intent::TakeReading(format));
             }
+            cards.push(response);
         }
     });
+    steer(ui, &cards);
     if let Some(mut format) = reading.by_hand {
         ui.add_space(theme::GAP);
         ui.horizontal_top(|ui| {
@@ -50,7 +53,8 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool, intents: &mu
                 intents.push(Intent::TakeReading(format));
             }
             ui.add_space(theme::GAP);
-            ui.vertical(|ui| by_hand(ui, &mut format));
+            let opens = std::mem::take(&mut reading.opens_lists);
+            ui.vertical(|ui| by_hand(ui, &mut format, opens));
         });
         reading.by_hand = Some(format);
     }
@@ -70,6 +74,26 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool, intents: &mu
     });
 }
 
+/// Left and right go from card to card: by itself the focus may go to what lies below the question.
+fn steer(ui: &egui::Ui, cards: &[Response]) {
+    let Some(at) = cards.iter().position(Response::has_focus) else {
+        return;
+    };
+    let filter = egui::EventFilter {
+        horizontal_arrows: true,
+        ..egui::EventFilter::default()
+    };
+    ui.memory_mut(|memory| memory.set_focus_lock_filter(cards[at].id, filter));
+    let by = ui.input(|input| {
+        isize::from(input.key_pressed(egui::Key::ArrowRight))
+            - isize::from(input.key_pressed(egui::Key::ArrowLeft))
+    });
+    let next = at.checked_add_signed(by).and_then(|next| cards.get(next));
+    if let (Some(next), true) = (next, by != 0) {
+        next.request_focus();
+    }
+}
+
 /// A card with its words, so that so many rows of them fit the window.
 fn card_size(ui: &egui::Ui, rows: usize) -> Vec2 {
     let gaps = theme::GAP * (COLUMNS - 1) as f32;
@@ -79,9 +103,12 @@ fn card_size(ui: &egui::Ui, rows: usize) -> Vec2 {
 }
 
 /// The lists by which a reading is set.
-fn by_hand(ui: &mut egui::Ui, format: &mut PixelFormat) {
+fn by_hand(ui: &mut egui::Ui, format: &mut PixelFormat, opens: bool) {
     ui.horizontal(|ui| {
-        pick(ui, "Input range", &mut format.input, &PixelRange::ALL);
+        let first = pick(ui, "Input range", &mut format.input, &PixelRange::ALL);
+        if opens {
+            first.request_focus();
+        }
         pick(ui, "Output range", &mut format.output, &PixelRange::ALL);
         pick(ui, "Channel order", &mut format.order, &ChannelOrder::ALL);
     });
@@ -97,7 +124,7 @@ fn pick<T: Copy + PartialEq + std::fmt::Display>(
     title: &str,
     value: &mut T,
     offered: &[T],
-) {
+) -> Response {
     ui.vertical(|ui| {
         let label = ui.label(title);
         ComboBox::from_id_salt(title)
@@ -109,8 +136,9 @@ fn pick<T: Copy + PartialEq + std::fmt::Display>(
                 }
             })
             .response
-            .labelled_by(label.id);
-    });
+            .labelled_by(label.id)
+    })
+    .inner
 }
 
 /// A picture to click on, with the words below it.

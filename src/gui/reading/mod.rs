@@ -59,6 +59,8 @@ pub struct Reading {
     offered: Vec<PixelFormat>,
     /// What is set by hand, once that is wanted.
     by_hand: Option<PixelFormat>,
+    /// Whether the lists for that have just opened: keys go there then.
+    opens_lists: bool,
     /// The picture that is painted; of its own size at first, then small.
     photo: Option<Arc<Frame>>,
     tried: Vec<(PixelFormat, Trial)>,
@@ -74,6 +76,7 @@ impl Reading {
             file,
             number,
             by_hand: None,
+            opens_lists: false,
             photo,
             tried: Vec::new(),
             running: None,
@@ -106,6 +109,7 @@ impl Reading {
     /// The readings can be set by hand from now on.
     fn open_by_hand(&mut self) {
         self.by_hand = self.offered.first().copied();
+        self.opens_lists = true;
     }
 }
 
