@@ -84,13 +84,15 @@ fn steer(ui: &egui::Ui, cards: &[Response]) {
         ..egui::EventFilter::default()
     };
     ui.memory_mut(|memory| memory.set_focus_lock_filter(cards[at].id, filter));
-    let by = ui.input(|input| {
-        isize::from(input.key_pressed(egui::Key::ArrowRight))
-            - isize::from(input.key_pressed(egui::Key::ArrowLeft))
-    });
-    let next = at.checked_add_signed(by).and_then(|next| cards.get(next));
-    if let (Some(next), true) = (next, by != 0) {
-        next.request_focus();
+    // A slow frame sees several presses at once.
+    let presses = |key| ui.input(|input| input.num_presses(key));
+    let (right, left) = (
+        presses(egui::Key::ArrowRight),
+        presses(egui::Key::ArrowLeft),
+    );
+    let next = (at + right).saturating_sub(left).min(cards.len() - 1);
+    if next != at {
+        cards[next].request_focus();
     }
 }
 

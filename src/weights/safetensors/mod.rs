@@ -1,0 +1,169 @@
+//! Checkpoints in safetensors files: which network their tensors and metadata are.
+
+mod file;
+
+use std::collections::BTreeMap;
+
+use crate::{models, network::Network};
+
+use super::{
+    Budget, Checkpoint, Choice, Family, WeightsError, any_network, any_picture,
+    fit::{Fitted, NamedTensors, fit},
+};
+use file::broken;
+
+pub(crate) use file::parse;
+pub use file::read_metadata;
+pub(in crate::weights) use file::write_tensors;
+
+/// Reads a checkpoint from the bytes of a safetensors file.
+///
+/// # Errors
+/// [`WeightsError`] names the key and what is wrong with it.
+pub fn read(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
+    read_within(bytes, &Budget::for_file(bytes.len()), Choice::default())
+}
+
+/// As [`read`], drawing on `budget`.
+pub(super) fn read_within(
+    bytes: &[u8],
+    budget: &Budget,
+    choice: Choice,
+) -> Result<Checkpoint, WeightsError> {
+    let (tensors, mut metadata) = parse(bytes, budget)?;
+    let fitted = fit_any(&tensors, &mut metadata, choice, budget)?;
+    Ok(Checkpoint::new(fitted, metadata))
+}
+
+/// The network of a file: that of the graph in its metadata, which is taken from there, or a model's.
+pub(crate) fn fit_any(
+    tensors: &NamedTensors<'_>,
+    metadata: &mut BTreeMap<String, String>,
+    choice: Choice,
+    budget: &Budget,
+) -> Result<Fitted, WeightsError> {
+    if let Some(network) = metadata.remove(any_picture::CODE_KEY) {
+        choice.check_no_network()?;
+        return any_picture::read_code(&network, tensors, budget);
+    }
+    match metadata.remove(any_network::GRAPH_KEY) {
+        Some(graph) => {
+            choice.check_no_network()?;
+            any_network::read(&graph, tensors, budget)
+        }
+        None => Ok(with_family(fit(tensors, choice, budget)?, metadata)),
+    }
+}
+
+/// A file with the published names and a title is one of StyleForge's styles.
+fn with_family(fitted: Fitted, metadata: &BTreeMap<String, String>) -> Fitted {
+    let family = match fitted.family {
+        Family::PytorchExamples if metadata.contains_key("title") => Family::Style,
+        other => other,
+    };
+    Fitted { family, ..fitted }
+}
+
+/// The bytes of a safetensors file with the published names, fp16 or fp32.
+///
+/// # Errors
+/// [`WeightsError::Safetensors`] when the header cannot be written as JSON.
+pub(crate) fn write(
+    network: &Network,
+    half_precision: bool,
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>, WeightsError> {
+    let graph = any_network::graph_text(network).map_err(broken)?;
+    let mut metadata = metadata.clone();
+    let mut tensors = Vec::new();
+    for (node, shape) in network.graph().weight_shapes() {
+        let module = match graph {
+            Some(_) => node.name.clone(),
+            None => models::module(node),
+        };
+        let own = network.weights().of(&node.name);
+        tensors.push((
+            format!("{module}.weight"),
+            shape.weight,
+            own.weight.as_slice(),
+        ));
+        if shape.bias > 0 {
+            tensors.push((
+                format!("{module}.bias"),
+                vec![shape.bias],
+                own.bias.as_slice(),
+            ));
+        }
+    }
+    if let Some(graph) = graph {
+        metadata.insert(any_network::GRAPH_KEY.to_owned(), graph);
+    }
+    write_tensors(&tensors, half_precision, &metadata)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::johnson::NetworkSpec;
+    use crate::weights::StorageType;
+
+    fn file(header: &str, data_bytes: usize) -> Vec<u8> {
+        let mut file = (header.len() as u64).to_le_bytes().to_vec();
+        file.extend(header.as_bytes());
+        file.resize(file.len() + data_bytes, 0);
+        file
+    }
+
+    fn message(bytes: &[u8]) -> String {
+        read(bytes).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let network = NetworkSpec::with_widths([2, 3, 4])
+            .random(3)
+            .expect("valid");
+        let metadata = BTreeMap::from([("title".to_owned(), "A \"title\"".to_owned())]);
+        let bytes = write(&network, false, &metadata).expect("written");
+        let checkpoint = read(&bytes).expect("read");
+        assert_eq!(*checkpoint.network, network);
+        assert_eq!(checkpoint.metadata, metadata);
+        assert_eq!(checkpoint.storage, StorageType::F32);
+        assert_eq!(checkpoint.to_safetensors().expect("written"), bytes);
+    }
+
+    #[test]
+    fn half_precision_survives_unchanged() {
+        let network = NetworkSpec::with_widths([2, 3, 4])
+            .random(3)
+            .expect("valid");
+        let bytes = write(&network, true, &BTreeMap::new()).expect("written");
+        let checkpoint = read(&bytes).expect("read");
+        assert_eq!(checkpoint.storage, StorageType::F16);
+        assert_eq!(checkpoint.to_safetensors().expect("written"), bytes);
+    }
+
+    #[test]
+    fn lengths_are_checked_before_anything_is_read() {
+        assert!(message(b"").contains("ends before its header"));
+        let mut huge = u64::MAX.to_le_bytes().to_vec();
+        huge.extend(b"{}");
+        assert!(message(&huge).contains("declares a header"));
+        let mut long = 1000u64.to_le_bytes().to_vec();
+        long.extend(b"{}");
+        assert!(message(&long).contains("only 10 bytes"));
+    }
+
+    #[test]
+    fn equal_keys_are_refused() {
+        let one = r#""in1.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#;
+        let text = message(&file(&format!("{{{one},{one}}}"), 4));
+        assert!(text.contains("in1.weight twice"), "{text}");
+    }
+
+    #[test]
+    fn offsets_past_the_end_are_refused() {
+        let header = r#"{"in1.weight":{"dtype":"F32","shape":[9],"data_offsets":[0,36]}}"#;
+        assert!(message(&file(header, 4)).contains("safetensors"));
+    }
+}
