@@ -35,7 +35,10 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool, intents: &mu
     let mut cards = Vec::new();
     ui.horizontal_top(|ui| {
         for (place, &format) in reading.offered.iter().enumerate() {
-            let response = card(ui, size, reading, format, &title(&reading.file, format));
+            // Its id is its own, or the focus would be lost when a picture comes in a card before it.
+            let words = title(&reading.file, format);
+            let drawn = ui.push_id(place, |ui| card(ui, size, reading, format, &words));
+            let response = drawn.inner;
             if place == 0 && is_fresh {
                 response.request_focus();
             }
@@ -49,7 +52,10 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool, intents: &mu
     if let Some(mut format) = reading.by_hand {
         ui.add_space(theme::GAP);
         ui.horizontal_top(|ui| {
-            if card(ui, size, reading, format, "Set by hand").clicked() {
+            let drawn = ui.push_id("by hand", |ui| {
+                card(ui, size, reading, format, "Set by hand")
+            });
+            if drawn.inner.clicked() {
                 intents.push(Intent::TakeReading(format));
             }
             ui.add_space(theme::GAP);
@@ -79,11 +85,6 @@ fn steer(ui: &egui::Ui, cards: &[Response]) {
     let Some(at) = cards.iter().position(Response::has_focus) else {
         return;
     };
-    let filter = egui::EventFilter {
-        horizontal_arrows: true,
-        ..egui::EventFilter::default()
-    };
-    ui.memory_mut(|memory| memory.set_focus_lock_filter(cards[at].id, filter));
     // A slow frame sees several presses at once.
     let presses = |key| ui.input(|input| input.num_presses(key));
     let (right, left) = (
@@ -91,7 +92,8 @@ fn steer(ui: &egui::Ui, cards: &[Response]) {
         presses(egui::Key::ArrowLeft),
     );
     let next = (at + right).saturating_sub(left).min(cards.len() - 1);
-    if next != at {
+    if left + right > 0 {
+        ui.memory_mut(|memory| memory.move_focus(egui::FocusDirection::None));
         cards[next].request_focus();
     }
 }
