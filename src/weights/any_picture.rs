@@ -9,7 +9,7 @@ use super::{
     Budget, Family, StorageType, WeightsError,
     error::shortened,
     fit::{Fitted, NamedTensors, check_shape, finite_values},
-    safetensors,
+    safetensors::file,
     tensor::{Dtype, StoredTensor},
 };
 use crate::models::vit::{Spec, State, StyleCode, Transformer, TransformerError};
@@ -57,7 +57,7 @@ pub fn shipped() -> Result<&'static Transformer, WeightsError> {
 
 /// Reads a trained network: fp16, or 8 bits with a scale for every output channel.
 fn transformer(bytes: &[u8], budget: &Budget) -> Result<Transformer, WeightsError> {
-    let (tensors, metadata) = safetensors::parse(bytes, budget)?;
+    let (tensors, metadata) = file::parse(bytes, budget)?;
     let text = metadata
         .get(SPEC_KEY)
         .ok_or_else(|| WeightsError::Graph("it does not say which network it is".to_owned()))?;
@@ -123,7 +123,7 @@ pub(super) fn code_file(
 ) -> Result<Vec<u8>, WeightsError> {
     metadata.insert(CODE_KEY.to_owned(), shipped_file()?.id.clone());
     let values = code.values();
-    safetensors::write_tensors(
+    file::write_tensors(
         &[(CODE.to_owned(), vec![values.len()], values)],
         false,
         &metadata,

@@ -69,9 +69,10 @@ fn an_imported_style_is_listed_and_paints() {
     s.styleforge(&["styles", "import", "tiny.safetensors", "--name", "My Own"])
         .ends(1)
         .says("already a style");
-    s.styleforge(&["styles", "import", "photo.png"])
+    fs::write(s.path("notes.pth"), "no weights").expect("written");
+    s.styleforge(&["styles", "import", "notes.pth"])
         .ends(1)
-        .says("photo.png");
+        .says("notes.pth");
     s.styleforge(&["styles", "import", "missing.pth"])
         .ends(2)
         .says("missing.pth");

@@ -195,7 +195,8 @@ impl StyleSource for ScriptedStyles {
     }
 
     fn import(&self, path: &Path, pixels: PixelChoice) -> Result<Import, String> {
-        match std::fs::read(path).map_err(|e| e.to_string())?.as_slice() {
+        let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
+        match bytes.as_slice() {
             b"bad" => {
                 return Err("This file was not added as a style. It is broken.".to_owned());
             }
@@ -208,7 +209,8 @@ impl StyleSource for ScriptedStyles {
         imports.push((title.to_string(), pixels));
         Ok(Import::Added {
             id: title.to_lowercase(),
-            warning: None,
+            warning: (bytes == b"assumed")
+                .then(|| "It was assumed that it is one of two.".to_owned()),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Checkpoints in safetensors files: which network their tensors and metadata are.
 
-mod file;
+pub(super) mod file;
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,10 @@ use super::{
     Budget, Checkpoint, Choice, Family, WeightsError, any_network, any_picture,
     fit::{Fitted, NamedTensors, fit},
 };
-use file::broken;
+use file::{broken, write_tensors};
 
 pub(crate) use file::parse;
 pub use file::read_metadata;
-pub(in crate::weights) use file::write_tensors;
 
 /// Reads a checkpoint from the bytes of a safetensors file.
 ///
