@@ -4,7 +4,10 @@
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::{collections::HashMap, fs, io::Read, path::Path, sync::OnceLock};
+#[path = "support/packed.rs"]
+mod packed;
+
+use std::{collections::HashMap, fs, path::Path, sync::OnceLock};
 
 use safetensors::SafeTensors;
 use styleforge::{
@@ -41,18 +44,7 @@ const FILES: [(&str, Family, Option<Published>); 10] = [
 fn files() -> &'static HashMap<String, Vec<u8>> {
     static FILES: OnceLock<HashMap<String, Vec<u8>>> = OnceLock::new();
     FILES.get_or_init(|| {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/published.tar.xz");
-        let packed = fs::File::open(path).expect("the archive is there");
-        let mut archive = tar::Archive::new(lzma_rust2::XzReader::new(packed, false));
-        let mut files = HashMap::new();
-        for entry in archive.entries().expect("well formed") {
-            let mut entry = entry.expect("well formed");
-            let name = entry.path().expect("a name").display().to_string();
-            let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).expect("whole");
-            files.insert(name, bytes);
-        }
-        files
+        packed::files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/published.tar.xz"))
     })
 }
 

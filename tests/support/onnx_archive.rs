@@ -1,20 +1,13 @@
 //! The archives of `tests/onnx`.
 
-use std::{collections::HashMap, fs, io::Read, path::Path};
+#[path = "packed.rs"]
+mod packed;
+
+use std::{collections::HashMap, fs, path::Path};
 
 /// The files of an archive in a folder of `tests/onnx`, by their names.
 pub fn files(folder: &str, archive: &str) -> HashMap<String, Vec<u8>> {
-    let packed = fs::File::open(folder_of(folder).join(archive)).expect("the archive is there");
-    let mut archive = tar::Archive::new(lzma_rust2::XzReader::new(packed, false));
-    let mut files = HashMap::new();
-    for entry in archive.entries().expect("well formed") {
-        let mut entry = entry.expect("well formed");
-        let name = entry.path().expect("a name").display().to_string();
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).expect("whole");
-        files.insert(name, bytes);
-    }
-    files
+    packed::files(&folder_of(folder).join(archive))
 }
 
 /// What is written about an archive in a folder of `tests/onnx`.
