@@ -506,7 +506,7 @@ def main(folder):
         for name, data in seeds:
             write(target, f"shape-{name}", data)
     files = sorted(
-        p for p in (ROOT / "tests/pictures").iterdir() if p.is_file() and p.suffix != ".rs")
+        p for p in (ROOT / "tests/pictures").iterdir() if p.is_file() and p.suffix not in (".rs", ".xz"))
     for name, data in [(path.name, path.read_bytes()) for path in files] + list(made_pictures()):
         write("picture", name, data)
         if name.endswith(".jpg"):

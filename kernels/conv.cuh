@@ -69,7 +69,11 @@ template <class Core> __device__ __forceinline__ void add_bias(const ConvParams&
         const int channel = first + core.column(c);
         const float bias = channel < p.norm_channels ? p.bias[channel] : 0.0f;
 #pragma unroll
-        for (int r = 0; r < Core::ROWS; ++r) core.value(r, c) += bias;
+        for (int r = 0; r < Core::ROWS; ++r) {
+            const float v = core.value(r, c) + bias;
+            // A NaN stays one.
+            core.value(r, c) = p.out_relu && v < 0.0f ? 0.0f : v;
+        }
     }
 }
 
@@ -153,6 +157,8 @@ __device__ __forceinline__ void write_picture(const ConvParams& p, Core& core, f
 #pragma unroll
             for (int c = 0; c < 3; ++c) rgb[c] += from[(3 * kx + c) * PITCH + kx];
         }
+        // What a map could not hold, infinities and NaN, is in every sum that it enters. All who write here write the same.
+        if (p.overflow != nullptr && !(fabsf(rgb[0]) + fabsf(rgb[1]) + fabsf(rgb[2]) < 1e30f)) *p.overflow = 1u;
         const long long at = ((long long)image * p.out_height + y) * p.out_width + x;
         if (p.output_floats != nullptr) {
             const long long plane = (long long)p.out_height * p.out_width;

@@ -26,6 +26,7 @@ struct ConvParams {
     const float* beta;  // one per output channel
     float* out_scale;  // (batch, out_channels): what the next layer applies; null: no statistics
     float* out_mean;  // (batch, out_channels)
+    u32* overflow;  // set where the picture is no number; null: nothing is noted
     int in_height;  // rows of the stored input, or of the photo
     int in_width;  // columns of the stored input, or of the photo
     int in_channels;  // stored channels of the input
@@ -49,6 +50,7 @@ struct ConvParams {
     int edge;  // EDGE_REFLECT or EDGE_REPLICATE
     int upsample;  // 1: the input is doubled while it is gathered
     int relu;  // 1: ReLU while it is gathered
+    int out_relu;  // 1: ReLU behind the bias, before it is stored
     int photo_kernel;  // kernel side of a layer that reads or makes the picture
     int photo_height;  // rows of the photo that lends its alpha
     int photo_width;  // columns of the photo that lends its alpha
@@ -64,8 +66,9 @@ struct ConvParams {
     float flat_share;  // a deviation up to this share of the mean is rounding, not picture
     float photo_scale;  // factor on the photo's levels
     int tile_bytes;  // of the input tile in shared memory, on Hopper
+    int spare;
     u32 walk[384];  // where in the tile each step of a phase begins, in units of 16 bytes
 };
-static_assert(sizeof(ConvParams) == 1824, "mirrored in params.rs");
+static_assert(sizeof(ConvParams) == 1840, "mirrored in params.rs");
 
 }  // namespace sf

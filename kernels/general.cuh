@@ -25,6 +25,7 @@ enum {
     FUNCTION_EXP = 11,
     FUNCTION_SOFTPLUS = 12,
     FUNCTION_ERF = 13,
+    FUNCTION_GELU = 14,
 };
 
 // The function of a value; `first` and `second` are the numbers that it is written with. Not inlined: it is the
@@ -45,6 +46,8 @@ __device__ __noinline__ float applied(int function, float x, float first, float 
         case FUNCTION_EXP: return expf(x);
         case FUNCTION_SOFTPLUS: return fmaxf(x, 0.0f) + log1pf(expf(-fabsf(x)));
         case FUNCTION_ERF: return erff(x);
+        // By the complement, which keeps its digits where the function is near zero.
+        case FUNCTION_GELU: return 0.5f * x * erfcf(-0.70710678f * x);
         default: return x;
     }
 }

@@ -23,6 +23,17 @@ __device__ __forceinline__ void copy_16(char* to, const char* from) {
 #endif
 }
 
+// Copies 16 bytes without waiting; zeros where there is nothing to read.
+__device__ __forceinline__ void copy_16_or_zeros(u32 to, const void* from, bool is_there) {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(is_there ? 16u : 0u) : "memory");
+#else
+    const uint4 none = make_uint4(0u, 0u, 0u, 0u);
+    const uint4 v = is_there ? *static_cast<const uint4*>(from) : none;
+    asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
+#endif
+}
+
 __device__ __forceinline__ void commit_copies() {
 #if __CUDA_ARCH__ >= 800
     asm volatile("cp.async.commit_group;" ::: "memory");

@@ -1,4 +1,4 @@
-//! The choices a person has about how the network is run: variant, precision, model size, device.
+//! The choices a person has about how the network is run: variant, precision, attention, model size, device.
 //!
 //! Only names and their spellings. [`crate::numeric`] says which number formats a precision stands for,
 //! [`crate::plan`] how a variant is cut into steps, [`crate::backend::oracle`] where a mode rounds, and
@@ -49,13 +49,40 @@ pub enum PrecisionChoice {
     Fixed(Precision),
 }
 
-/// How the network is run: variant and precision. Shown beside every time and every frame rate.
+/// A way to compute attention on a GPU, by name. All give the same, up to rounding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttentionKernel {
+    /// All scores in memory, in three launches.
+    Naive,
+    /// In one launch, over the keys twice: for the largest scores, then for the sums.
+    Tiled,
+    /// In one launch, over the keys once.
+    Online,
+    /// As [`AttentionKernel::Online`], on tensor cores.
+    Flash,
+}
+
+/// A way to compute attention, or the variant's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AttentionChoice {
+    /// The variant's own: naive in baseline, else the fastest that there is.
+    #[default]
+    Auto,
+    /// This one, where heads have such a kernel.
+    Fixed(AttentionKernel),
+}
+
+/// How the network is run: variant, precision and, where it was chosen, attention. Shown beside every time and every
+/// frame rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Mode {
     /// How the network is cut into passes.
     pub variant: Variant,
     /// In which numbers it is computed.
     pub precision: Precision,
+    /// How attention is computed, in networks that have it.
+    pub attention: AttentionChoice,
 }
 
 /// Size of a trained style.
@@ -160,6 +187,14 @@ named!(
     Bf16 = "bf16",
     Mixed = "mixed"
 );
+named!(
+    AttentionKernel,
+    "way to compute attention",
+    Naive = "naive",
+    Tiled = "tiled",
+    Online = "online",
+    Flash = "flash"
+);
 named!(ModelSize, "model size", Full = "full", Lite = "lite");
 named!(
     DeviceChoice,
@@ -169,58 +204,84 @@ named!(
     Cuda = "cuda"
 );
 
-impl PrecisionChoice {
-    /// Every choice, in the order in which they are offered.
-    pub const ALL: &'static [Self] = &[
-        Self::Auto,
-        Self::Fixed(Precision::Fp32),
-        Self::Fixed(Precision::Tf32),
-        Self::Fixed(Precision::Fp16),
-        Self::Fixed(Precision::Bf16),
-        Self::Fixed(Precision::Mixed),
-    ];
+/// [`named`] for the members of a set, or the device's or the variant's own choice among them.
+macro_rules! named_or_auto {
+    ($type:ident of $named:ident, $($variant:ident),+) => {
+        impl $type {
+            /// Every choice, in the order in which they are offered.
+            pub const ALL: &'static [Self] = &[Self::Auto, $(Self::Fixed($named::$variant)),+];
 
-    /// The spelling on the command line.
-    pub const fn name(self) -> &'static str {
+            /// The spelling on the command line.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    Self::Auto => "auto",
+                    Self::Fixed(fixed) => fixed.name(),
+                }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.name())
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = UnknownChoice;
+
+            fn from_str(s: &str) -> Result<Self, Self::Err> {
+                if s == Self::Auto.name() {
+                    return Ok(Self::Auto);
+                }
+                s.parse().map(Self::Fixed).map_err(|unknown: UnknownChoice| {
+                    let choices = format!("{}, {}", Self::Auto.name(), unknown.choices);
+                    UnknownChoice { choices, ..unknown }
+                })
+            }
+        }
+    };
+}
+
+named_or_auto!(PrecisionChoice of Precision, Fp32, Tf32, Fp16, Bf16, Mixed);
+named_or_auto!(AttentionChoice of AttentionKernel, Naive, Tiled, Online, Flash);
+
+impl AttentionChoice {
+    /// What stands behind variant and precision in a mode's name; nothing for the variant's own way.
+    fn suffix(self) -> String {
         match self {
-            Self::Auto => "auto",
-            Self::Fixed(precision) => precision.name(),
+            Self::Auto => String::new(),
+            Self::Fixed(kernel) => format!(", {kernel} attention"),
         }
     }
-}
 
-impl fmt::Display for PrecisionChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for PrecisionChoice {
-    type Err = UnknownChoice;
-
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        if s == Self::Auto.name() {
-            return Ok(Self::Auto);
-        }
-        s.parse()
-            .map(Self::Fixed)
-            .map_err(|unknown: UnknownChoice| {
-                let choices = format!("{}, {}", Self::Auto.name(), unknown.choices);
-                UnknownChoice { choices, ..unknown }
-            })
+    /// What is typed of the way behind variant and precision: its name, with or without the word `attention`.
+    fn of_words(words: &str) -> Result<Self, UnknownChoice> {
+        let name = words.strip_suffix("attention").unwrap_or(words);
+        name.trim().parse()
     }
 }
 
 impl Mode {
-    /// A mode of its two parts.
+    /// A mode of variant and precision, with attention as the variant has it.
     pub const fn new(variant: Variant, precision: Precision) -> Self {
-        Self { variant, precision }
+        Self {
+            variant,
+            precision,
+            attention: AttentionChoice::Auto,
+        }
     }
 
-    /// Every mode, by variant and then by precision, whether or not a device has it.
+    /// The same mode, with attention computed in this way.
+    #[must_use]
+    pub const fn with_attention(self, attention: AttentionChoice) -> Self {
+        Self { attention, ..self }
+    }
+
+    /// Every mode, by variant and then by precision, whether or not a device has it; with attention as the variants
+    /// have it.
     pub fn all() -> impl Iterator<Item = Self> {
         Variant::ALL.iter().flat_map(|&variant| {
-            let of = move |&precision: &Precision| Self { variant, precision };
+            let of = move |&precision: &Precision| Self::new(variant, precision);
             Precision::ALL.iter().map(of)
         })
     }
@@ -233,24 +294,69 @@ pub struct ModeChoice {
     pub variant: Variant,
     /// In which numbers it is computed.
     pub precision: PrecisionChoice,
+    /// How attention is computed, in networks that have it.
+    pub attention: AttentionChoice,
+}
+
+impl ModeChoice {
+    /// A choice of variant and precision, with attention as the variant has it.
+    pub const fn new(variant: Variant, precision: PrecisionChoice) -> Self {
+        Self {
+            variant,
+            precision,
+            attention: AttentionChoice::Auto,
+        }
+    }
+
+    /// The mode that it is where the device's own choice of precision is `auto`.
+    pub fn with_auto(self, auto: impl FnOnce(Variant) -> Precision) -> Mode {
+        let precision = match self.precision {
+            PrecisionChoice::Auto => auto(self.variant),
+            PrecisionChoice::Fixed(precision) => precision,
+        };
+        Mode::new(self.variant, precision).with_attention(self.attention)
+    }
+}
+
+impl From<Mode> for ModeChoice {
+    fn from(mode: Mode) -> Self {
+        Self {
+            variant: mode.variant,
+            precision: PrecisionChoice::Fixed(mode.precision),
+            attention: mode.attention,
+        }
+    }
 }
 
 impl FromStr for ModeChoice {
     type Err = UnknownChoice;
 
-    /// From `fused fp16`, or `fused` alone for the device's own choice of precision.
+    /// From `fused fp16`, or `fused` alone for the device's own choice of precision; either may end in a way to
+    /// compute attention, as in `fused fp16, flash attention`, `fused fp16, flash` or `fused, flash`.
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        let (variant, precision) = s.trim().split_once(' ').unwrap_or((s.trim(), "auto"));
+        let (mode, attention) = s
+            .split_once(',')
+            .unwrap_or((s, AttentionChoice::Auto.name()));
+        let mode = mode.trim();
+        let (variant, precision) = mode.split_once(' ').unwrap_or((mode, "auto"));
         Ok(Self {
             variant: variant.parse()?,
             precision: precision.trim_start().parse()?,
+            attention: AttentionChoice::of_words(attention)?,
         })
+    }
+}
+
+impl fmt::Display for ModeChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let attention = self.attention.suffix();
+        f.pad(&format!("{} {}{attention}", self.variant, self.precision))
     }
 }
 
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{} {}", self.variant, self.precision))
+        fmt::Display::fmt(&ModeChoice::from(*self), f)
     }
 }
 
@@ -263,10 +369,14 @@ impl Serialize for Mode {
 impl<'de> Deserialize<'de> for Mode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let words = String::deserialize(deserializer)?;
-        let (variant, precision) = words.split_once(' ').unwrap_or((&words, ""));
+        let (mode, attention) = (words.split_once(", "))
+            .map_or((words.as_str(), None), |(mode, way)| (mode, Some(way)));
+        let (variant, precision) = mode.split_once(' ').unwrap_or((mode, ""));
+        let attention = attention.map_or(Ok(AttentionChoice::Auto), AttentionChoice::of_words);
         Ok(Self {
             variant: variant.parse().map_err(de::Error::custom)?,
             precision: precision.parse().map_err(de::Error::custom)?,
+            attention: attention.map_err(de::Error::custom)?,
         })
     }
 }
@@ -287,6 +397,10 @@ mod tests {
             assert_eq!(p.name().parse::<PrecisionChoice>().as_ref(), Ok(p));
         }
         assert_eq!(PrecisionChoice::ALL.len(), 1 + Precision::ALL.len());
+        for a in AttentionChoice::ALL {
+            assert_eq!(a.name().parse::<AttentionChoice>().as_ref(), Ok(a));
+        }
+        assert_eq!(AttentionChoice::ALL.len(), 1 + AttentionKernel::ALL.len());
         let error = "turbo".parse::<Variant>().expect_err("no such variant");
         assert!(
             error.to_string().contains("baseline, fused-norm, fused"),
@@ -308,15 +422,47 @@ mod tests {
     #[test]
     fn a_mode_may_leave_the_precision_open() {
         let choice = |s: &str| s.parse::<ModeChoice>();
-        let fused = |precision| ModeChoice {
-            variant: Variant::Fused,
-            precision,
-        };
+        let fused = |precision| ModeChoice::new(Variant::Fused, precision);
         let fp16 = PrecisionChoice::Fixed(Precision::Fp16);
         assert_eq!(choice("fused fp16"), Ok(fused(fp16)));
         assert_eq!(choice(" fused  fp16 "), Ok(fused(fp16)));
         assert_eq!(choice("fused"), Ok(fused(PrecisionChoice::Auto)));
         for wrong in ["", "fp16", "fused int4", "fused fp16 fp16"] {
+            assert!(choice(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_mode_may_name_a_way_to_compute_attention() {
+        let choice = |s: &str| s.parse::<ModeChoice>();
+        let fp16 = PrecisionChoice::Fixed(Precision::Fp16);
+        for (text, precision, kernel) in [
+            ("fused fp16, flash attention", fp16, AttentionKernel::Flash),
+            ("fused fp16,online", fp16, AttentionKernel::Online),
+            (
+                "fused, naive",
+                PrecisionChoice::Auto,
+                AttentionKernel::Naive,
+            ),
+        ] {
+            let expected = ModeChoice {
+                attention: AttentionChoice::Fixed(kernel),
+                ..ModeChoice::new(Variant::Fused, precision)
+            };
+            assert_eq!(choice(text), Ok(expected));
+            assert_eq!(choice(&expected.to_string()), Ok(expected));
+        }
+        let auto = ModeChoice::new(Variant::Fused, fp16);
+        assert_eq!(choice("fused fp16, auto"), Ok(auto));
+        assert_eq!(auto.to_string(), "fused fp16");
+        for wrong in [
+            "fused fp16 flash",
+            "fused fp16,",
+            "fused fp16, attention",
+            "fused fp16, quick attention",
+            ", flash",
+            "fused fp16, flash, naive",
+        ] {
             assert!(choice(wrong).is_err(), "{wrong}");
         }
     }
@@ -332,8 +478,16 @@ mod tests {
         for mode in Mode::all() {
             let written = serde_json::to_string(&mode).expect("text");
             assert_eq!(serde_json::from_str::<Mode>(&written).ok(), Some(mode));
+            for &attention in AttentionChoice::ALL {
+                let mode = mode.with_attention(attention);
+                let written = serde_json::to_string(&mode).expect("text");
+                assert_eq!(serde_json::from_str::<Mode>(&written).ok(), Some(mode));
+                let named = written.contains(" attention");
+                assert_eq!(named, attention != AttentionChoice::Auto, "{written}");
+            }
         }
-        for wrong in ["\"fused\"", "\"fused auto\"", "3"] {
+        let wrong_way = "\"fused fp16, quick attention\"";
+        for wrong in ["\"fused\"", "\"fused auto\"", "3", wrong_way] {
             assert!(serde_json::from_str::<Mode>(wrong).is_err(), "{wrong}");
         }
     }

@@ -4,7 +4,10 @@
 
 use std::collections::HashMap;
 
-use crate::graph::{Graph, GraphError, Op};
+use crate::{
+    graph::{Graph, GraphError, Op},
+    mode::{AttentionChoice, Mode},
+};
 
 /// Why sizes or weights do not make a network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,6 +81,16 @@ pub struct Network {
 }
 
 impl Network {
+    /// What a mode is on this network: without attention no way to compute it is chosen.
+    pub fn mode(&self, mode: Mode) -> Mode {
+        match mode.attention {
+            AttentionChoice::Fixed(_) if !self.graph.has_attention() => {
+                mode.with_attention(AttentionChoice::Auto)
+            }
+            _ => mode,
+        }
+    }
+
     /// Joins a graph and its weights.
     ///
     /// # Errors

@@ -108,6 +108,23 @@ impl Precision {
     }
 }
 
+/// The error function by a series of positive terms, 2 / sqrt(pi) * exp(-a^2) * sum of 2^n a^(2n + 1) / (1 * 3 * ... *
+/// (2n + 1)): Abramowitz and Stegun, 7.1.6.
+pub fn error_function(x: f64) -> f64 {
+    let a = x.abs();
+    // From here on it is one in double precision.
+    if a > 6.0 {
+        return 1f64.copysign(x);
+    }
+    let (mut term, mut sum, mut n) = (a, a, 1.0);
+    while term > 1e-17 * sum {
+        term *= 2.0 * a * a / (2.0 * n + 1.0);
+        sum += term;
+        n += 1.0;
+    }
+    (std::f64::consts::FRAC_2_SQRT_PI * (-a * a).exp() * sum).copysign(x)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +142,19 @@ mod tests {
             values.iter().for_each(|&v| format.push(&mut bytes, v));
             assert_eq!(bytes.len(), values.len() * format.bytes());
             assert_eq!(format.read(&bytes), values, "{format}");
+        }
+    }
+
+    #[test]
+    fn the_error_function_has_its_known_values() {
+        for (x, value) in [
+            (0.0, 0.0),
+            (0.5, 0.520_499_877_813_046_5),
+            (-1.0, -0.842_700_792_949_714_9),
+            (3.0, 0.999_977_909_503_001_4),
+            (7.0, 1.0),
+        ] {
+            assert!((error_function(x) - value).abs() < 1e-14, "{x}");
         }
     }
 

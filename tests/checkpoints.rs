@@ -1,7 +1,7 @@
 //! The corpus of checkpoints: files that people have, files of other networks, and hostile ones.
 //!
-//! `tests/checkpoints/index.json` says of every file what must happen; `generate.py` beside it made
-//! them with PyTorch, ONNX and ONNX Runtime. Good files must hold exactly the expected weights and
+//! `index.json` in `tests/checkpoints/expected.tar.xz` says of every file what must happen; `generate.py` beside it
+//! made them with PyTorch, ONNX and ONNX Runtime. Good files must hold exactly the expected weights and
 //! paint what PyTorch paints; all others must be refused by name, in few steps and without a panic.
 //! The properties below then damage good files in every way and ask for the same. What reading costs
 //! in memory is in `tests/readers`.
@@ -9,6 +9,7 @@
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::{
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
     sync::OnceLock,
@@ -30,6 +31,8 @@ use styleforge::{
 
 #[path = "support/onnx_files/mod.rs"]
 mod onnx_files;
+#[path = "support/packed.rs"]
+mod packed;
 
 #[derive(Deserialize)]
 struct Entry {
@@ -91,9 +94,14 @@ fn told(bytes: &[u8]) -> (Inspection, Result<(), String>) {
     (facts, few_steps(&budget))
 }
 
+/// What is written about the corpus: `index.json` and `expected.safetensors`.
+fn written() -> &'static HashMap<String, Vec<u8>> {
+    static FILES: OnceLock<HashMap<String, Vec<u8>>> = OnceLock::new();
+    FILES.get_or_init(|| packed::files(&folder().join("expected.tar.xz")))
+}
+
 fn entries() -> Vec<Entry> {
-    let text = fs::read(folder().join("index.json")).expect("the corpus is there");
-    serde_json::from_slice(&text).expect("index.json is well formed")
+    serde_json::from_slice(&written()["index.json"]).expect("index.json is well formed")
 }
 
 fn bytes_of(entry: &Entry) -> Vec<u8> {
@@ -102,8 +110,7 @@ fn bytes_of(entry: &Entry) -> Vec<u8> {
 
 /// Values of one tensor of expected.safetensors.
 fn expected(name: &str) -> Vec<f32> {
-    let bytes = fs::read(folder().join("expected.safetensors")).expect("expectations");
-    let file = SafeTensors::deserialize(&bytes).expect("well formed");
+    let file = SafeTensors::deserialize(&written()["expected.safetensors"]).expect("well formed");
     let tensor = file.tensor(name).expect("tensor is there");
     let (numbers, rest) = tensor.data().as_chunks::<4>();
     assert!(rest.is_empty());

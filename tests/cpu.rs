@@ -7,7 +7,7 @@ use std::sync::Arc;
 use styleforge::{
     backend::{Backend, BackendError, RunControl, SessionSpec, cpu::CpuBackend, oracle},
     frame::{Frame, PictureDifference},
-    mode::{Mode, Precision, PrecisionChoice, Variant},
+    mode::{Mode, ModeChoice, Precision, Variant},
     models::{
         self,
         johnson::{Kernels, NetworkSpec},
@@ -249,7 +249,7 @@ fn modes_that_the_processor_does_not_have_are_refused_with_advice() {
             "{words}"
         );
     }
-    let auto = backend.mode(Variant::Fused, PrecisionChoice::Auto);
+    let auto = backend.mode(ModeChoice::default());
     assert_eq!(auto, Mode::default());
 }
 

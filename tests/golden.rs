@@ -2,7 +2,14 @@
 //! compared as floats, before rounding.
 #![allow(clippy::expect_used)]
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+#[path = "support/packed.rs"]
+mod packed;
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use safetensors::SafeTensors;
 use styleforge::{
@@ -25,12 +32,14 @@ struct Golden {
 
 impl Golden {
     fn open(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/golden")
-            .join(name);
-        let bytes = std::fs::read(path).expect("golden file");
-        let (_, header) = SafeTensors::read_metadata(&bytes).expect("header");
-        let tensors = SafeTensors::deserialize(&bytes)
+        static FILES: OnceLock<HashMap<String, Vec<u8>>> = OnceLock::new();
+        let files = FILES.get_or_init(|| {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+            packed::files(&folder.join("vectors.tar.xz"))
+        });
+        let bytes = &files[name];
+        let (_, header) = SafeTensors::read_metadata(bytes).expect("header");
+        let tensors = SafeTensors::deserialize(bytes)
             .expect("safetensors")
             .iter()
             .map(|(name, view)| {

@@ -28,6 +28,8 @@ mod shipped;
 mod styles;
 #[path = "gpu/timing.rs"]
 mod timing;
+#[path = "gpu/tokens.rs"]
+mod tokens;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -67,7 +69,7 @@ fn main() -> ExitCode {
     }
     let backend = backend.ok();
     type Test = fn(&dyn Backend) -> Result<(), Failed>;
-    let tests: [(&str, Test); 19] = [
+    let tests: [(&str, Test); 21] = [
         (
             "every_mode_paints_the_oracles_picture",
             every_mode_paints_the_oracles_picture,
@@ -115,6 +117,14 @@ fn main() -> ExitCode {
         (
             "what_fp16_cannot_hold_is_refused",
             general::what_fp16_cannot_hold_is_refused,
+        ),
+        (
+            "attention_is_right_in_every_way",
+            tokens::attention_is_right_in_every_way,
+        ),
+        (
+            "any_style_picture_is_right",
+            tokens::any_style_picture_is_right,
         ),
         (
             "every_style_is_right_in_every_mode",

@@ -21,7 +21,7 @@ use compiler::{CompilerError, Image, Nvrtc, Source, Sources, TARGETS, Usage};
 use lzma_rust2::{LzmaOptions, LzmaWriter};
 use styleforge::{
     backend::cuda::bundle::{self, Bundle},
-    mode::{Mode, Precision},
+    mode::{AttentionChoice, Mode, Precision},
     models::johnson::NetworkSpec,
     plan::cuda::{CudaOp, CudaPlan, DeviceLimits, MainLoop, Tile, static_bytes},
 };
@@ -213,21 +213,67 @@ fn every_launch_of_every_plan_has_its_kernel_in_the_bundle() {
     for case in general_graphs::cases() {
         let size = (case.photo.height(), case.photo.width());
         for mode in general_graphs::modes() {
-            for device in &devices {
+            let ways = AttentionChoice::ALL.iter();
+            for (device, &attention) in devices
+                .iter()
+                .flat_map(|d| ways.clone().map(move |w| (d, w)))
+            {
+                let mode = mode.with_attention(attention);
                 let plan = CudaPlan::new(case.network.graph(), size, 2, mode, device);
                 let plan = plan.unwrap_or_else(|error| panic!("{} {mode}: {error}", case.name));
                 check_memory(&case.name, &plan);
                 for step in plan.steps {
+                    assert!(step.shared_bytes as usize <= device.shared_bytes_per_cta);
                     entries.insert((step.file, step.entry, device.compute_capability));
                 }
             }
         }
     }
+    // Kernels of tokens differ with their number.
+    for head_size in [32, 64, 128] {
+        for (heads, side) in [(1, 8), (8, 16), (8, 64)] {
+            let graph = general_graphs::attention_case((heads, head_size), (1, 1), None);
+            for (device, mode) in devices
+                .iter()
+                .flat_map(|device| general_graphs::modes().map(move |mode| (device, mode)))
+            {
+                let graph = graph.network.graph();
+                let plan = CudaPlan::new(graph, (side, side), 1, mode, device).expect("a plan");
+                for step in plan.steps {
+                    assert!(step.shared_bytes as usize <= device.shared_bytes_per_cta);
+                    entries.insert((step.file, step.entry, device.compute_capability));
+                }
+            }
+        }
+    }
+    let count = |is_own: &dyn Fn(&str) -> bool| {
+        let names = entries.iter().map(|(_, entry, _)| entry.as_str());
+        names.filter(|entry| is_own(entry)).count()
+    };
     // All entries of the general kernels, on every device.
-    let general = entries
-        .iter()
-        .filter(|(_, entry, _)| entry.starts_with("general_"));
-    assert_eq!(general.count(), 25 * devices.len());
+    assert_eq!(
+        count(&|entry| entry.starts_with("general_")),
+        29 * devices.len()
+    );
+    let is_plain = |entry: &str| {
+        let ways = ["attention_naive_", "attention_tiled_", "attention_online_"];
+        ways.iter().any(|way| entry.starts_with(way))
+    };
+    assert_eq!(count(&is_plain), 17 * devices.len());
+    // All but those for which a device has too little memory, or on Hopper a faster one.
+    for (entry, most) in [
+        ("attention_flash_32x1_f16", 5),
+        ("attention_flash_32x2_f16", 5),
+        ("attention_flash_64x1_f16", 4),
+        ("attention_flash_64x2_f16", 4),
+        ("attention_flash_128x1_f16", 4),
+        ("attention_flash_128x2_f16", 4),
+        ("attention_wgmma_64_f16", 1),
+        ("attention_wgmma_128_f16", 1),
+    ] {
+        assert_eq!(count(&|name| name == entry), most, "{entry}");
+    }
+    assert!(count(&|entry| entry.starts_with("token_linear_")) > 2 * devices.len());
     assert!(entries.len() > johnsons);
     for (file, entry, capability) in entries {
         let image = bundle.image(&file, capability).expect("an image");
@@ -265,7 +311,7 @@ fn check_memory(name: &str, plan: &CudaPlan) {
             assert!(
                 reads
                     .iter()
-                    .all(|&read| !overlap(&place_of(plan, read), &place)),
+                    .all(|&read| read == map || !overlap(&place_of(plan, read), &place)),
                 "{name}"
             );
             owners.retain(|other| !overlap(other, &place));

@@ -6,8 +6,10 @@
 
 #[path = "support/counting.rs"]
 mod counting;
+#[path = "support/packed.rs"]
+mod packed;
 
-use std::{fs, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use counting::{alone, peak_of};
 use styleforge::{
@@ -228,23 +230,20 @@ fn painters_stay_within_their_limit() {
 /// Files that fuzzing found: decoders panicked on them or made room for hundreds of megabytes.
 #[test]
 fn what_fuzzing_found_is_read_or_refused_within_bounds() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/found");
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/found.tar.xz");
+    let found = packed::files(&archive);
     let _alone = alone();
-    let mut files = 0;
     let mut too_much = Vec::new();
-    for entry in fs::read_dir(folder).expect("the files") {
-        let path = entry.expect("an entry").path();
-        let bytes = fs::read(&path).expect("a file");
-        let (read, peak_bytes) = peak_of(|| decode::from_bytes("found", &bytes));
+    for (name, bytes) in &found {
+        let (read, peak_bytes) = peak_of(|| decode::from_bytes("found", bytes));
         // What a decoder may take besides the pixels.
         if peak_bytes > 256 << 20 {
-            too_much.push((path, peak_bytes));
+            too_much.push((name, peak_bytes));
         }
         if let Err(error) = read {
             assert!(error.to_string().len() < 500, "{error}");
         }
-        files += 1;
     }
-    assert!(files >= 20, "{files}");
+    assert!(found.len() >= 20, "{}", found.len());
     assert!(too_much.is_empty(), "{too_much:?}");
 }

@@ -67,7 +67,7 @@ static PROCESSORS: LazyLock<Vec<CpuBackend>> =
     LazyLock::new(|| CpuBackend::for_each_instruction_set(Some(1)).expect("threads"));
 
 fn main() -> ExitCode {
-    let index: Index = onnx_archive::index("operators");
+    let index: Index = onnx_archive::index(&FILES);
     let cases = index.cases.into_iter().map(|case| {
         let name = case.name.clone();
         Trial::test(name, move || is_right_or_refused(&case))

@@ -44,11 +44,11 @@ fn paint(checkpoint: &Checkpoint, photo: &Frame, mode: Mode) -> Frame {
 
 #[test]
 fn every_style_paints_what_pytorch_painted() {
-    let photo = picture("tests/styles/input.png");
+    let photo = picture("tests/styles/input.webp");
     let mut paintings = Vec::new();
     for style in STYLES {
         for &size in ModelSize::ALL {
-            let wanted = picture(&format!("tests/styles/{style}-{size}.png"));
+            let wanted = picture(&format!("tests/styles/{style}-{size}.webp"));
             let checkpoint = checkpoint(style, size);
             for variant in [Variant::Baseline, Variant::Fused] {
                 let mode = Mode::new(variant, Precision::Fp32);

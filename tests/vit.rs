@@ -2,7 +2,15 @@
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+#[path = "support/packed.rs"]
+mod packed;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use safetensors::SafeTensors;
 use styleforge::{
@@ -28,22 +36,44 @@ struct Golden {
     tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
 }
 
+/// The tensors of a golden file, and its metadata.
+type Stored = (
+    BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+    HashMap<String, String>,
+);
+
+fn stored(name: &str) -> Stored {
+    static FILES: OnceLock<HashMap<String, Vec<u8>>> = OnceLock::new();
+    let files = FILES.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        packed::files(&folder.join("transformer.tar.xz"))
+    });
+    let bytes = &files[&format!("{name}.safetensors")];
+    let file = SafeTensors::deserialize(bytes).expect("safetensors");
+    let (_, metadata) = SafeTensors::read_metadata(bytes).expect("a head");
+    let tensors = (file.iter())
+        .map(|(name, view)| {
+            let numbers = view.data().chunks_exact(4);
+            let numbers = numbers.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+            (name.to_owned(), (view.shape().to_vec(), numbers.collect()))
+        })
+        .collect();
+    (tensors, metadata.metadata().clone().expect("metadata"))
+}
+
+/// A picture of whole levels.
+fn frame_of((shape, values): &(Vec<usize>, Vec<f32>)) -> Frame {
+    let (height, width) = (shape[2], shape[3]);
+    Frame::from_fn(width, height, |x, y| {
+        let level = |c: usize| values[(c * height + y) * width + x] as u8;
+        [level(0), level(1), level(2), 255]
+    })
+}
+
 impl Golden {
     fn read(name: &str) -> Self {
-        let path =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.safetensors"));
-        let bytes = fs::read(path).expect("a golden file");
-        let file = SafeTensors::deserialize(&bytes).expect("safetensors");
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).expect("a head");
-        let metadata = metadata.metadata().as_ref().expect("metadata");
+        let (tensors, metadata) = stored(name);
         let spec = Spec::from_json(&metadata["spec"]).expect("sizes");
-        let tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)> = (file.iter())
-            .map(|(name, view)| {
-                let numbers = view.data().chunks_exact(4);
-                let numbers = numbers.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-                (name.to_owned(), (view.shape().to_vec(), numbers.collect()))
-            })
-            .collect();
         let state: State = (spec.weights().into_iter())
             .map(|(name, shape)| {
                 let (stored, values) = &tensors[&name];
@@ -58,12 +88,7 @@ impl Golden {
     }
 
     fn frame(&self, name: &str) -> Frame {
-        let (shape, values) = &self.tensors[name];
-        let (height, width) = (shape[2], shape[3]);
-        Frame::from_fn(width, height, |x, y| {
-            let level = |c: usize| values[(c * height + y) * width + x] as u8;
-            [level(0), level(1), level(2), 255]
-        })
+        frame_of(&self.tensors[name])
     }
 
     fn values(&self, name: &str) -> &[f32] {
@@ -146,25 +171,117 @@ fn it_paints_what_pytorch_paints() {
     }
 }
 
+/// nano, small, base and large as they are, with made-up weights that no file holds.
+#[test]
+fn plain_networks_paint_what_pytorch_paints() {
+    let (tensors, _) = stored("whole");
+    let (photo, picture) = (frame_of(&tensors["photo"]), frame_of(&tensors["picture"]));
+    for (name, _, spec) in Spec::plain_ones() {
+        let transformer = Transformer::made_up(spec).expect("sizes that go together");
+        let code = processed_code(&transformer, &picture, Variant::Fused);
+        let own = code.values().iter().map(|&v| f64::from(v));
+        let off = largest(own, &tensors[&format!("{name}.code")].1);
+        assert!(off < ORACLE_LIMIT, "{name}: the code is off by {off:.1e}");
+
+        let network = Arc::new(transformer.network(&code).expect("a network"));
+        let (shape, expected) = &tensors[&format!("{name}.output")];
+        let step = photo.width().div_ceil(shape[3]);
+        let hold = |what: &str, values: Vec<f64>, limit: f64| {
+            let rows = values.chunks_exact(photo.width());
+            let kept = rows.flat_map(|row| row.iter().step_by(step).copied());
+            assert_eq!(kept.clone().count(), expected.len(), "{name} {what}");
+            let off = largest(kept, expected);
+            println!("{name}: {what} is off by {off:.1e} levels");
+            assert!(off < limit, "{name}: {what} is off by {off:.1e} levels");
+        };
+        for variant in [Variant::Baseline, Variant::Fused] {
+            let made = doubles(&processed(&network, &photo, variant)).collect();
+            hold(variant.name(), made, PROCESSOR_LIMIT);
+        }
+        // The oracle takes every product by itself.
+        if name == "nano" {
+            hold(
+                "the oracle",
+                oracle::judge(&network, &photo).output.data,
+                ORACLE_LIMIT,
+            );
+        }
+    }
+}
+
+/// The code of a picture as the processor computes its tokens.
+fn processed_code(transformer: &Transformer, picture: &Frame, variant: Variant) -> StyleCode {
+    let map = transformer.style_map(picture);
+    let network = Arc::new(transformer.style_graph().expect("a graph"));
+    let backend = CpuBackend::new(Some(2)).expect("threads");
+    let mode = Mode::new(variant, Precision::Fp32);
+    let spec = SessionSpec::single(map.shape.width, map.shape.height, mode);
+    let mut session = backend.open(&network, &spec).expect("a session");
+    let inspected = session.inspect().expect("a look into it");
+    let tokens = inspected
+        .run_maps(std::slice::from_ref(&map))
+        .expect("tokens");
+    transformer.code(&tokens).expect("a code")
+}
+
 #[test]
 fn the_processor_finds_the_same_code() {
     let golden = Golden::read("transformer_any");
     let transformer = &golden.transformer;
-    let map = transformer.style_map(&golden.frame("picture"));
-    let network = Arc::new(transformer.style_graph().expect("a graph"));
-    let backend = CpuBackend::new(Some(2)).expect("threads");
     for variant in [Variant::Baseline, Variant::Fused] {
-        let mode = Mode::new(variant, Precision::Fp32);
-        let spec = SessionSpec::single(map.shape.width, map.shape.height, mode);
-        let mut session = backend.open(&network, &spec).expect("a session");
-        let inspected = session.inspect().expect("a look into it");
-        let tokens = inspected
-            .run_maps(std::slice::from_ref(&map))
-            .expect("tokens");
-        let code = transformer.code(&tokens).expect("a code");
+        let code = processed_code(transformer, &golden.frame("picture"), variant);
         let own = code.values().iter().map(|&v| f64::from(v));
         let off = largest(own, golden.values("code"));
         assert!(off < ORACLE_LIMIT, "{variant}: off by {off:.1e}");
+    }
+}
+
+#[test]
+fn a_code_belongs_to_the_network_that_made_it() {
+    let [first, second] = [64, 128].map(|dim| {
+        let spec = Spec::plain(8, dim, dim / 64, 1, 32);
+        Transformer::made_up(spec).expect("a network")
+    });
+    let code = first.made_up_code().expect("a code");
+    assert!(first.network(&code).is_ok());
+    let error = second.network(&code).expect_err("another's");
+    assert!(
+        matches!(error, TransformerError::OtherNetwork { .. }),
+        "{error}"
+    );
+    let own = second.made_up_code().expect("a code");
+    assert_eq!(StyleCode::mixed(&[(&code, 1.0), (&own, 1.0)]), None);
+    // Of equal sizes, another value is another network.
+    let mut state: State = (first.spec().weights().into_iter())
+        .map(|(name, _)| (name.clone(), first.values(&name).expect("there").to_vec()))
+        .collect();
+    let again = Transformer::new(first.spec().clone(), state.clone()).expect("the same");
+    assert_eq!(again.id(), first.id());
+    state.get_mut("head.pixels.bias").expect("there")[3] += 0.5;
+    let third = Transformer::new(first.spec().clone(), state).expect("another");
+    assert!(third.network(&code).is_err());
+}
+
+/// Shapes of a state dict tell the sizes of a plain network.
+#[test]
+fn plain_networks_are_told_by_the_shapes_of_their_weights() {
+    for (name, _, spec) in Spec::plain_ones() {
+        let shapes: BTreeMap<String, Vec<usize>> = spec.weights().into_iter().collect();
+        let told = Spec::told(|weight| shapes.get(weight).map(Vec::as_slice));
+        assert_eq!(told.as_ref().map(Spec::plain_name), Ok(Some(name)));
+        assert_eq!(told, Ok(spec));
+    }
+    let shapes = |dim| {
+        let weights = Spec::plain(32, dim, 1, 1, 64).weights();
+        weights.into_iter().collect::<BTreeMap<_, _>>()
+    };
+    for (wrong, words) in [
+        (shapes(96), "do not divide the 96"),
+        (BTreeMap::new(), "stem.patches"),
+    ] {
+        let told = Spec::told(|weight| wrong.get(weight).map(Vec::as_slice));
+        let error = told.expect_err("no sizes").to_string();
+        assert!(error.contains(words), "{error}");
     }
 }
 

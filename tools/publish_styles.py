@@ -8,8 +8,8 @@ For every STYLE-MODEL.safetensors in the folder of trained weights:
 
 - `styles/STYLE/MODEL.safetensors`, fp16, with title, credit and training settings;
 - `styles/STYLE/thumbnail.jpg`, the full network's painting of the thumbnail picture;
-- `tests/styles/STYLE-MODEL.png`, what PyTorch paints in fp32, before the weights were
-  rounded, from `tests/styles/input.png` (made from the same picture when missing).
+- `tests/styles/STYLE-MODEL.webp`, what PyTorch paints in fp32, before the weights were
+  rounded, from `tests/styles/input.webp` (made from the same picture when missing).
 
 Prints how near the rounded weights come to the others, and fails below 50 dB.
 """
@@ -36,6 +36,7 @@ THUMBNAIL_PAINTED_PX = 300
 
 #: Height and width of the test's picture: no multiple of 4, so that cropping is tested too.
 TEST_SIZE = (86, 119)
+LOSSLESS = {"lossless": True, "quality": 100, "method": 6}
 LOWEST_PSNR_DB = 50.0
 
 CREDIT_KEYS = ("title", "artist", "year", "painting", "painting_status", "credit")
@@ -81,9 +82,10 @@ def main() -> None:
 
     table = tomllib.loads((Path(__file__).parent / "styles.toml").read_text())
     arguments.tests.mkdir(parents=True, exist_ok=True)
-    input_path = arguments.tests / "input.png"
+    input_path = arguments.tests / "input.webp"
     if not input_path.exists():
-        write_picture(input_path, middle(read_picture(arguments.thumbnail, short_side=TEST_SIZE[0] + 10), *TEST_SIZE))
+        write_picture(input_path, middle(read_picture(arguments.thumbnail, short_side=TEST_SIZE[0] + 10), *TEST_SIZE),
+                      **LOSSLESS)
     test_picture = read_picture(input_path)
     thumbnail = read_picture(arguments.thumbnail, short_side=THUMBNAIL_PAINTED_PX)
     thumbnail = middle(thumbnail, THUMBNAIL_PAINTED_PX, THUMBNAIL_PAINTED_PX)
@@ -101,7 +103,7 @@ def main() -> None:
 
         shipped = read_network(target)[0]
         wanted = paint(net, test_picture)
-        write_picture(arguments.tests / f"{path.stem}.png", wanted, optimize=True)
+        write_picture(arguments.tests / f"{path.stem}.webp", wanted, **LOSSLESS)
         painted = paint(net, thumbnail)
         figures = [psnr(paint(shipped, test_picture), wanted), psnr(paint(shipped, thumbnail), painted)]
         worst = min(worst, *figures)

@@ -60,9 +60,10 @@ judge() {
 # racecheck slows kernels down by thousands of times: each by itself, its first launches, on a smaller picture, which
 # still has more tiles than one in every layer that has the size.
 race() {
-    local precision=$1 size=21x18 kernels kernel
-    local ask=("$program" bench --device cuda --size "$size" --frames 1 --warmup 0 --precision "$precision")
-    kernels=$logs/kernels-$precision.csv
+    local precision=$1 network=$2 size=21x18 kernels kernel
+    shift 2
+    local ask=("$program" bench --device cuda --size "$size" --frames 1 --warmup 0 --precision "$precision" "$@")
+    kernels=$logs/kernels-$network-$precision.csv
     LD_LIBRARY_PATH=$hidden${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} "${ask[@]}" --kernels --csv "$kernels" --force >/dev/null
     for kernel in $(tail -n +2 "$kernels" | cut -d , -f 6 | sort -u); do
         while (($(jobs -rp | wc -l) >= ${SANITIZE_JOBS:-6})); do wait -n; done
@@ -71,16 +72,25 @@ race() {
     wait
 }
 
+# Every variant of a network, as a graph and launch by launch, and the single operations.
+look_at() {
+    local tool=$1 precision=$2 network=$3 size=41x38
+    shift 3
+    if [ "$tool" = racecheck ]; then
+        race "$precision" "$network" "$@"
+    else
+        judge "$tool" "$network-$precision" "$size" "$program" bench --device cuda --size "$size" --frames 1 --warmup 0 \
+            --kernels --precision "$precision" "$@"
+    fi
+}
+
 for tool in "${tools[@]}"; do
     for precision in "${precisions[@]}"; do
-        if [ "$tool" = racecheck ]; then
-            race "$precision"
-        else
-            # Every variant, as a graph and launch by launch, and the single operations.
-            size=41x38
-            judge "$tool" "$precision" "$size" "$program" bench --device cuda --size "$size" --frames 1 --warmup 0 --kernels \
-                --precision "$precision"
-        fi
+        look_at "$tool" "$precision" styles
+        case $precision in
+        # The kernels of tokens, and the plain ones.
+        fp32 | fp16) look_at "$tool" "$precision" any --style-picture assets/sample.jpg ;;
+        esac
     done
     if [ -n "$tests" ]; then
         judge "$tool" turns 75x70 --kernel-name kns=wgmma_256x128 "$tests" --exact tiles_that_take_turns_are_right_too

@@ -45,7 +45,8 @@ done
 
 made=$(mktemp)
 trap 'rm -f "$made"' EXIT
-licences | tr --delete '\r' | fold --spaces --width=104 | sed 's/[[:space:]]*$//' >"$made"
+licences | tr --delete '\r' | fold --spaces --width=104 | sed 's/[[:space:]]*$//' |
+    python3 tools/licences/terms_once.py >"$made"
 if [ "${1:-}" = write ]; then
     cp "$made" "$file"
 elif ! cmp --silent "$made" "$file"; then

@@ -8,7 +8,7 @@ mod support;
 use styleforge::{
     cli::{inspection_text, json_text},
     text::{is_unseen, json_escaped, one_line},
-    weights::{Checkpoint, describe_bytes},
+    weights::{Budget, Checkpoint, WeightsError, describe_bytes, style_network},
 };
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
@@ -18,10 +18,14 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         .iter()
         .for_each(|reason| support::is_short(reason));
     // Of several reasons, either may be met first.
-    assert_eq!(
-        facts.refused.is_some(),
-        Checkpoint::from_bytes(bytes).is_err()
-    );
+    let is_refused = match Checkpoint::from_bytes(bytes) {
+        Err(WeightsError::StyleNetwork) => {
+            let budget = Budget::for_file(bytes.len());
+            style_network::from_bytes(bytes, &budget).is_err()
+        }
+        read => read.is_err(),
+    };
+    assert_eq!(facts.refused.is_some(), is_refused);
     for line in inspection_text(&facts) {
         assert!(!one_line(&line).contains(is_unseen), "{line:?}");
     }

@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     frame::Frame,
     graph::Graph,
-    mode::{DeviceChoice, Mode, Precision, PrecisionChoice, Variant},
+    mode::{DeviceChoice, Mode, ModeChoice, Precision, Variant},
     network::Network,
     plan::PlanSummary,
     timing::RunTiming,
@@ -227,12 +227,8 @@ pub trait Backend: Send + Sync {
     }
 
     /// The mode that a choice stands for on this device, whether or not the device has it.
-    fn mode(&self, variant: Variant, choice: PrecisionChoice) -> Mode {
-        let precision = match choice {
-            PrecisionChoice::Auto => self.auto_precision(variant),
-            PrecisionChoice::Fixed(precision) => precision,
-        };
-        Mode::new(variant, precision)
+    fn mode(&self, choice: ModeChoice) -> Mode {
+        choice.with_auto(|variant| self.auto_precision(variant))
     }
 
     /// Every mode that the device has, by variant and then by precision.

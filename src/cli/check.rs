@@ -1,20 +1,24 @@
 //! `styleforge check`: the backends against the oracle, as a table of verdicts.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::{
     CliError,
-    args::CheckArgs,
-    modes, select_device,
-    style_choice::choose,
+    args::{CheckArgs, StylePictureArgs},
+    attention, modes, select_device,
+    style_choice::{checked_pictures, choose},
     terminal::{print, print_json, table, write_message},
 };
 use crate::{
-    backend::Backend,
+    backend::{Backend, BackendError, SessionSpec},
     media::sample,
     mode::{Mode, PrecisionChoice},
+    models::johnson::NetworkSpec,
+    network::Network,
     verify::{self, KernelVerdict, Subject, Verdict},
-    weights::StyleLibrary,
+    weights::{BUILT_IN_NETWORK, StyleLibrary},
 };
 
 /// The `--json` report.
@@ -45,23 +49,49 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
     )?;
     let batch = usize::from(args.batch);
     let mut checks = Vec::new();
-    let (subjects, left_out) = subjects()?;
+    let (subjects, left_out) = match checked_pictures(&args.pictures)? {
+        Some(chosen) => (vec![on_sample(&chosen.label, chosen.network)?], Vec::new()),
+        None => subjects()?,
+    };
     for note in &left_out {
         write_message(format!("note: {note}"));
     }
+    let networks: Vec<(&str, &Network)> = (subjects.iter())
+        .map(|subject| (subject.name.as_str(), subject.network.as_ref()))
+        .collect();
+    let device = selected.backend.device().kind;
+    attention::announce(device, &args.attentions, &networks);
     for subject in subjects {
+        let modes = attention::in_every_way(
+            selected.backend.as_ref(),
+            &subject.network,
+            &modes,
+            &args.attentions,
+        );
+        let modes = runnable(selected.backend.as_ref(), &subject, &modes)?;
+        if modes.is_empty() && args.pictures.is_given() {
+            return Err(CliError::WrongUse(format!(
+                "{} runs in none of these modes on {}; choose another device or mode",
+                subject.name,
+                selected.backend.device().name
+            )));
+        }
         write_message(format!("Checking {}…", subject.name));
+        let own = modes_of(selected.backend.as_ref(), &subject, &modes)?;
         verify::verify(
             selected.backend.as_ref(),
             &subject,
-            &modes,
+            &own,
             batch,
             |verdict| {
                 checks.push(verdict);
             },
         )?;
     }
-    let kernels = kernels(selected.backend.as_ref(), &modes)?;
+    let kernels = match args.pictures.is_given() {
+        true => Vec::new(),
+        false => kernels(selected.backend.as_ref(), &modes)?,
+    };
     let passed =
         left_out.is_empty() && checks.iter().all(|v| v.passed) && kernels.iter().all(|k| k.passed);
     if args.json {
@@ -83,6 +113,34 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
     }
 }
 
+/// Those of `modes` in which the device runs a subject's network; a message names the others, of which networks of
+/// other kinds than Johnson's have some.
+///
+/// # Errors
+/// [`BackendError`] where the device cannot be used.
+fn modes_of(
+    backend: &dyn Backend,
+    subject: &Subject,
+    modes: &[Mode],
+) -> Result<Vec<Mode>, BackendError> {
+    let Some((_, picture)) = subject.pictures.first() else {
+        return Ok(modes.to_vec());
+    };
+    let mut own = Vec::new();
+    for &mode in modes {
+        let spec = SessionSpec::single(picture.width(), picture.height(), mode);
+        match backend.open(&subject.network, &spec) {
+            Ok(_) => own.push(mode),
+            Err(BackendError::Unsupported { reason, .. }) => {
+                let name = &subject.name;
+                write_message(format!("note: {name} is not checked in {mode}: {reason}"));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(own)
+}
+
 /// Every kernel of the device by itself.
 fn kernels(backend: &dyn Backend, modes: &[Mode]) -> Result<Vec<KernelVerdict>, CliError> {
     let subjects = verify::kernel_subjects().map_err(|e| CliError::Failed(e.to_string()))?;
@@ -94,11 +152,63 @@ fn kernels(backend: &dyn Backend, modes: &[Mode]) -> Result<Vec<KernelVerdict>, 
     Ok(verdicts)
 }
 
-/// Random networks and every style that is installed, and which of these could not be loaded.
+/// The modes in which the device runs a subject; which others there are is said. Johnson's network runs in all.
+///
+/// # Errors
+/// [`CliError`] when a session fails for another reason.
+fn runnable(
+    backend: &dyn Backend,
+    subject: &Subject,
+    modes: &[Mode],
+) -> Result<Vec<Mode>, CliError> {
+    if NetworkSpec::recognise(subject.network.graph()).is_some() {
+        return Ok(modes.to_vec());
+    }
+    let [(_, picture), ..] = subject.pictures.as_slice() else {
+        return Ok(Vec::new());
+    };
+    let mut runnable = Vec::new();
+    for &mode in modes {
+        let spec = SessionSpec::single(picture.width(), picture.height(), mode);
+        match backend.open(&subject.network, &spec) {
+            Ok(session) => {
+                if let Some(note) = session.summary().attention_note() {
+                    write_message(format!("note: {} in {mode}: {note}", subject.name));
+                }
+                runnable.push(mode);
+            }
+            Err(error @ BackendError::Unsupported { .. }) => {
+                let name = &subject.name;
+                write_message(format!("note: {name} is not checked in {mode}: {error}"));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(runnable)
+}
+
+/// A network on a small copy of the sample.
+fn on_sample(name: &str, network: Arc<Network>) -> Result<Subject, CliError> {
+    let photo = sample::sample().map_err(|e| CliError::Failed(e.to_string()))?;
+    Ok(verify::style_subject(name, network, &photo.frame))
+}
+
+/// Random networks, those for style pictures among them, and every style that is installed, and which of these could not be loaded.
 fn subjects() -> Result<(Vec<Subject>, Vec<String>), CliError> {
     let failed = |e: &dyn std::fmt::Display| CliError::Failed(e.to_string());
     let mut subjects = verify::adversarial_subjects().map_err(|e| failed(&e))?;
     let photo = sample::sample().map_err(|e| failed(&e))?;
+    for name in [BUILT_IN_NETWORK, "nano"] {
+        let network = Some(name.into());
+        let pictures = StylePictureArgs {
+            style_network: network,
+            ..StylePictureArgs::default()
+        };
+        if let Some(chosen) = checked_pictures(&pictures)? {
+            let name = format!("{name}, made-up style");
+            subjects.push(verify::style_subject(&name, chosen.network, &photo.frame));
+        }
+    }
     let library = StyleLibrary::standard();
     let mut left_out = Vec::new();
     for style in library.styles() {

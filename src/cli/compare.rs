@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{
     CliError,
     args::CompareArgs,
+    attention,
     interrupt::cancel_on_interrupt,
     progress::Progress,
     select_device,
@@ -16,6 +17,7 @@ use crate::{
     backend::RunControl,
     measure::{Candidate, Comparison, chart, test_pictures},
     media::encode::{self, Existing},
+    mode::{AttentionChoice, ModeChoice},
 };
 
 /// Measures both and compares.
@@ -24,11 +26,7 @@ use crate::{
 /// [`CliError::WrongUse`] when the device does not have a mode or a file is in the way,
 /// [`CliError::AlreadyReported`] when the two cannot be compared because their pictures differ.
 pub fn run(args: &CompareArgs) -> Result<(), CliError> {
-    let subject = compared_subject(
-        args.style.as_deref(),
-        &args.pictures.style_pictures,
-        args.model,
-    )?;
+    let subject = compared_subject(args.style.as_deref(), &args.pictures, args.model)?;
     let existing = if args.force {
         Existing::Replace
     } else {
@@ -42,10 +40,22 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     let control = Arc::new(RunControl::default());
     cancel_on_interrupt(&control);
     let (width, height) = args.size;
+    let chosen = [args.reference, args.other].map(|mode| match mode.attention {
+        AttentionChoice::Auto => ModeChoice {
+            attention: args.attention,
+            ..mode
+        },
+        AttentionChoice::Fixed(_) => mode,
+    });
+    attention::announce(
+        backend.device().kind,
+        &chosen.map(|mode| mode.attention),
+        &[(&subject.name, &subject.network)],
+    );
     let comparison = Comparison {
-        candidates: [args.reference, args.other].map(|m| Candidate {
+        candidates: chosen.map(|mode| Candidate {
             backend,
-            mode: backend.mode(m.variant, m.precision),
+            mode: subject.network.mode(backend.mode(mode)),
         }),
         network: &subject.network,
         style: subject.label(),
@@ -63,7 +73,7 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     });
     progress.finish();
     let report = measured?;
-    if modes[0] == modes[1] {
+    if report.reference.label() == report.other.label() {
         write_message("note: both are one mode; their ratio shows how far measurements scatter");
     }
     let save = |path, bytes: &[u8]| {

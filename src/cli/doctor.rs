@@ -22,7 +22,7 @@ use crate::{
     },
     capture, disk,
     engine::paint::default_memory_limit_bytes,
-    mode::{DeviceChoice, PrecisionChoice, Variant},
+    mode::{DeviceChoice, ModeChoice},
     weights::StyleLibrary,
 };
 
@@ -239,7 +239,7 @@ fn gpu((number, device): (usize, &CudaDevice)) -> Finding {
     );
     match cuda::open(Some(number)) {
         Ok(backend) => {
-            let mode = backend.mode(Variant::default(), PrecisionChoice::Auto);
+            let mode = backend.mode(ModeChoice::default());
             let modes = backend.modes().len();
             let free = backend.free_bytes().map_or(String::new(), |bytes| {
                 format!(", {:.1} GB free", bytes as f64 / 1e9)

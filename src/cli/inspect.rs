@@ -32,6 +32,7 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
             }
             weights::describe(path)
         }
+        Named::Network(path) => weights::describe(&path),
     };
     if args.json {
         print_json(&facts)?;
@@ -61,6 +62,29 @@ pub fn inspection_text(facts: &Inspection) -> Vec<String> {
     row("Family", facts.family.map(|f| f.name().to_owned()));
     row("Widths", facts.widths.map(|w| joined(&w, "-")));
     row("Blocks", facts.blocks.map(|b| b.to_string()));
+    if let Some(network) = &facts.style_network {
+        row("Sizes of", network.plain.map(str::to_owned));
+        let [encoder, decoder, style] = network.blocks;
+        let parts = [
+            (encoder, "before"),
+            (decoder, "behind"),
+            (style, "for the picture alone"),
+        ];
+        let parts = parts.iter().filter(|(count, _)| *count > 0);
+        let parts: Vec<String> = parts
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        let blocks = format!("{} the style's statistics", parts.join(", "));
+        row("Blocks", Some(blocks));
+        let token = format!(
+            "{px}x{px} pixels, {} channels, {} heads, {} channels in the feed-forward parts",
+            network.dim,
+            network.heads,
+            network.ffn,
+            px = network.token_px,
+        );
+        row("Tokens", Some(token));
+    }
     row("Kernels", facts.kernels_px.map(|k| joined(&k, " ")));
     if !facts.operations.is_empty() {
         let kinds = facts

@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     CliError,
-    args::{DeviceArgs, StylePicture, StylizeArgs},
+    args::{DeviceArgs, StylePictureArgs, StylizeArgs},
 };
 use crate::{
     compose::Look,
@@ -83,7 +83,7 @@ pub struct Job {
     /// The styles; `all` is already replaced by their names.
     pub styles: Vec<JobStyle>,
     /// Pictures that are one more style together.
-    pub style_pictures: Vec<StylePicture>,
+    pub style_pictures: StylePictureArgs,
     /// The network's size, when one was chosen.
     pub model: Option<ModelSize>,
     /// Where the work runs.
@@ -137,6 +137,7 @@ impl Job {
             working_size: args.working_size.unwrap_or_default(),
             variant: args.painting.variant,
             precision: args.painting.precision,
+            attention: args.painting.attention,
             max_memory_bytes: args.max_memory,
             ..PaintSettings::default()
         };
@@ -144,7 +145,7 @@ impl Job {
         Ok(Self {
             sources,
             styles,
-            style_pictures: args.pictures.style_pictures,
+            style_pictures: args.pictures,
             model: args.painting.model,
             device: args.painting.device,
             batch: usize::from(args.batch),

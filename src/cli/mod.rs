@@ -5,6 +5,7 @@
 //! caller.
 
 mod args;
+mod attention;
 mod bench;
 mod cameras;
 mod check;
@@ -19,6 +20,7 @@ mod modes;
 mod progress;
 mod sample_sheet;
 mod style_choice;
+mod style_networks;
 mod styles;
 mod stylize;
 mod terminal;

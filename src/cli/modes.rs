@@ -3,7 +3,7 @@
 use super::CliError;
 use crate::{
     backend::{Backend, BackendError},
-    mode::{Mode, PrecisionChoice, Variant},
+    mode::{Mode, ModeChoice, PrecisionChoice, Variant},
 };
 
 /// Every pair of the chosen variants and precisions, each mode once. Without a chosen variant all are taken,
@@ -23,7 +23,7 @@ pub fn chosen(
     let mut modes: Vec<Mode> = Vec::new();
     for &variant in or_all(variants, Variant::ALL) {
         for &precision in or_all(precisions, otherwise) {
-            let mode = backend.mode(variant, precision);
+            let mode = backend.mode(ModeChoice::new(variant, precision));
             match backend.supports(mode) {
                 Ok(()) if modes.contains(&mode) => {}
                 Ok(()) => modes.push(mode),
@@ -37,7 +37,7 @@ pub fn chosen(
     // A chosen half of a mode gives a mode, or an error that says why not.
     let has = |mode: Mode| modes.contains(&mode);
     let refusal = |variant, precision| -> Result<(), BackendError> {
-        backend.supports(backend.mode(variant, precision))
+        backend.supports(backend.mode(ModeChoice::new(variant, precision)))
     };
     for &variant in variants {
         if !modes.iter().any(|mode| mode.variant == variant) {
@@ -47,7 +47,7 @@ pub fn chosen(
     for &precision in precisions {
         if !Variant::ALL
             .iter()
-            .any(|&v| has(backend.mode(v, precision)))
+            .any(|&v| has(backend.mode(ModeChoice::new(v, precision))))
         {
             refusal(Variant::default(), precision)?;
         }

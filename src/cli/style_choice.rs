@@ -4,19 +4,25 @@ use std::{
     ffi::OsStr,
     fs,
     io::ErrorKind,
-    path::{MAIN_SEPARATOR, Path},
+    path::{MAIN_SEPARATOR, Path, PathBuf},
     sync::Arc,
 };
 
-use super::{CliError, args::StylePicture, terminal::write_message};
+use super::{
+    CliError,
+    args::{StylePicture, StylePictureArgs},
+    style_networks,
+    terminal::write_message,
+};
 use crate::{
     disk::words,
     engine::style_picture,
     measure::Subject,
     media::decode,
     mode::ModelSize,
+    models::vit::TransformerError,
     network::Network,
-    weights::{Checkpoint, LibraryError, NO_STYLE, Style, StyleLibrary},
+    weights::{Checkpoint, LibraryError, NO_STYLE, Style, StyleLibrary, StyleNetwork},
 };
 
 /// A style that is ready to paint.
@@ -54,6 +60,10 @@ pub fn choose(
     match named(library, typed)? {
         Named::Style(style) => from_library(style, model),
         Named::File(path) => from_file(path, model),
+        Named::Network(..) => Err(CliError::WrongUse(format!(
+            "{name} is a network for style pictures; paint with --style-picture FILE --style-network {name}",
+            name = Path::new(typed).display()
+        ))),
     }
 }
 
@@ -63,6 +73,8 @@ pub enum Named<'a> {
     Style(&'a Style),
     /// A plain file.
     File(&'a Path),
+    /// The file of one of the person's own networks for style pictures.
+    Network(PathBuf),
 }
 
 /// Finds a style by name, or a file by path. A name that is also a file's is the style's; `./name` is
@@ -92,6 +104,14 @@ pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a
         }
         Err(_) => {}
     }
+    let networks = library.networks();
+    if let Some(file) = typed
+        .to_str()
+        .filter(|name| networks.has(name))
+        .and_then(|name| networks.file(name))
+    {
+        return Ok(Named::Network(file));
+    }
     let names: Vec<&str> = library.styles().iter().map(|s| s.id.as_str()).collect();
     let known = if names.is_empty() {
         "no style is installed; give a file of weights".to_owned()
@@ -110,22 +130,65 @@ pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a
 /// The style that a mix of pictures is; `None` where there are none.
 ///
 /// # Errors
-/// [`CliError::WrongUse`] when a file is not there, [`CliError::Unusable`] when it is no picture.
+/// [`CliError::WrongUse`] when a file or a network is not there, [`CliError::Unusable`] when it is no picture or no
+/// network.
 pub fn of_pictures(
-    pictures: &[StylePicture],
+    pictures: &StylePictureArgs,
     model: Option<ModelSize>,
 ) -> Result<Option<ChosenStyle>, CliError> {
-    if pictures.is_empty() {
+    let typed = pictures.style_network.as_deref();
+    if pictures.style_pictures.is_empty() {
+        return match typed {
+            None => Ok(None),
+            Some(_) => Err(CliError::WrongUse(
+                "--style-network paints in the style of a picture; name one with --style-picture FILE".to_owned(),
+            )),
+        };
+    }
+    check_one_size(model)?;
+    let network = style_networks::chosen(&StyleLibrary::standard(), typed)?;
+    mixed(&network, &pictures.style_pictures).map(Some)
+}
+
+/// As [`of_pictures`], for measuring: a network alone paints with a made-up code, and sizes are a network.
+fn measured_pictures(
+    pictures: &StylePictureArgs,
+    model: Option<ModelSize>,
+) -> Result<Option<ChosenStyle>, CliError> {
+    let typed = pictures.style_network.as_deref();
+    if !pictures.is_given() {
         return Ok(None);
     }
-    if let Some(size) = model {
-        return Err(CliError::WrongUse(format!(
-            "a style picture is painted by one network; leave out --model {size}"
-        )));
+    check_one_size(model)?;
+    let network = style_networks::measured(&StyleLibrary::standard(), typed)?;
+    if !pictures.style_pictures.is_empty() {
+        return mixed(&network, &pictures.style_pictures).map(Some);
     }
+    let failed = |e: TransformerError| CliError::Failed(e.to_string());
+    let code = network.transformer.made_up_code().map_err(failed)?;
+    Ok(Some(ChosenStyle {
+        network: Arc::new(network.transformer.network(&code).map_err(failed)?),
+        label: network.name,
+        model: None,
+        note: None,
+    }))
+}
+
+fn check_one_size(model: Option<ModelSize>) -> Result<(), CliError> {
+    match model {
+        None => Ok(()),
+        Some(size) => Err(CliError::WrongUse(format!(
+            "a style picture is painted by one network; leave out --model {size}"
+        ))),
+    }
+}
+
+/// The style that a mix of pictures is to a network.
+fn mixed(network: &StyleNetwork, pictures: &[StylePicture]) -> Result<ChosenStyle, CliError> {
     let unusable = |path: &Path, problem: &dyn std::fmt::Display| {
         CliError::Unusable(format!("{} cannot be a style: {problem}", path.display()))
     };
+    let transformer = &network.transformer;
     let mut codes = Vec::new();
     let mut names = Vec::new();
     for StylePicture { path, weight } in pictures {
@@ -134,19 +197,28 @@ pub fn of_pictures(
             return Err(CliError::WrongUse(what));
         }
         let photo = decode::from_path(path).map_err(|e| CliError::Unusable(e.to_string()))?;
-        let code = style_picture::code_of(&photo.frame).map_err(|e| unusable(path, &e))?;
+        let code =
+            style_picture::code_of(transformer, &photo.frame).map_err(|e| unusable(path, &e))?;
         codes.push((code, *weight));
         let stem = path.file_stem().unwrap_or_default();
         names.push(stem.to_string_lossy().into_owned());
     }
     let parts: Vec<_> = codes.iter().map(|(code, weight)| (code, *weight)).collect();
-    let network = style_picture::network_of(&parts);
-    Ok(Some(ChosenStyle {
+    let network = style_picture::network_of(transformer, &parts);
+    Ok(ChosenStyle {
         label: names.join("+"),
         network: network.map_err(|e| CliError::WrongUse(e.to_string()))?,
         model: None,
         note: None,
-    }))
+    })
+}
+
+/// The style of pictures, or a network for them, that alone is to be checked.
+///
+/// # Errors
+/// As [`of_pictures`].
+pub fn checked_pictures(pictures: &StylePictureArgs) -> Result<Option<ChosenStyle>, CliError> {
+    measured_pictures(pictures, None)
 }
 
 /// The network to measure with: the chosen style's, or random weights of the model's size.
@@ -155,10 +227,10 @@ pub fn of_pictures(
 /// [`CliError`] when the style cannot be loaded.
 pub fn subject(
     style: Option<&OsStr>,
-    pictures: &[StylePicture],
+    pictures: &StylePictureArgs,
     model: Option<ModelSize>,
 ) -> Result<Subject, CliError> {
-    let chosen = match (of_pictures(pictures, model)?, style) {
+    let chosen = match (measured_pictures(pictures, model)?, style) {
         (Some(mixed), _) => mixed,
         (None, Some(typed)) => choose(&StyleLibrary::standard(), typed, model)?,
         (None, None) => {
@@ -187,7 +259,7 @@ const DEFAULT_STYLE: &str = "candy";
 pub fn live_style(
     library: &StyleLibrary,
     typed: Option<&OsStr>,
-    pictures: &[StylePicture],
+    pictures: &StylePictureArgs,
     model: Option<ModelSize>,
     preferred: Option<ModelSize>,
 ) -> Result<Option<ChosenStyle>, CliError> {
@@ -222,7 +294,7 @@ pub fn live_style(
 /// [`CliError`] when the style cannot be loaded.
 pub fn compared_subject(
     style: Option<&OsStr>,
-    pictures: &[StylePicture],
+    pictures: &StylePictureArgs,
     model: Option<ModelSize>,
 ) -> Result<Subject, CliError> {
     let subject = subject(
@@ -230,7 +302,7 @@ pub fn compared_subject(
         pictures,
         model,
     )?;
-    if style.is_none() && pictures.is_empty() {
+    if style.is_none() && !pictures.is_given() {
         let label = subject.label();
         write_message(format!("style: {label}; --style names another"));
     }
@@ -269,9 +341,8 @@ fn from_file(path: &Path, model: Option<ModelSize>) -> Result<ChosenStyle, CliEr
             path: path.to_owned(),
             weight: 1.0,
         };
-        if let Some(style) = of_pictures(&[picture], None)? {
-            return Ok(style);
-        }
+        let network = style_networks::chosen(&StyleLibrary::standard(), None)?;
+        return mixed(&network, &[picture]);
     }
     let checkpoint = Checkpoint::read(path)
         .map_err(|e| CliError::Unusable(format!("{}: {e}", path.display())))?;

@@ -1,12 +1,13 @@
 //! `styleforge styles`: lists the styles, adds one's own and removes it.
 
-use std::path::Path;
+use std::{ffi::OsStr, path::Path};
 
 use serde::Serialize;
 
 use super::{
     CliError,
     args::{StylesArgs, StylesCommand},
+    style_networks,
     terminal::{print, print_json, table, write_message},
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     mode::ModelSize,
     weights::{
         Checkpoint, Choice, Credit, LibraryError, Origin, PixelChoice, Style, StyleLibrary,
-        bytes_in_hex,
+        StyleNetwork, WeightsError, bytes_in_hex,
     },
 };
 
@@ -24,6 +25,8 @@ use crate::{
 #[derive(Serialize)]
 struct Report<'a> {
     styles: Vec<Entry<'a>>,
+    /// The person's own networks for style pictures.
+    networks: Vec<String>,
     problems: &'a [String],
 }
 
@@ -77,6 +80,7 @@ pub fn run(args: StylesArgs) -> Result<(), CliError> {
             output_range,
             channel_order,
             network,
+            style_network,
         }) => {
             let pixels = PixelChoice {
                 input: input_range,
@@ -84,7 +88,8 @@ pub fn run(args: StylesArgs) -> Result<(), CliError> {
                 order: channel_order,
             };
             let choice = Choice { pixels, network };
-            import(&mut library, &file, name.as_deref(), choice)
+            let style_network = style_network.as_deref();
+            import(&mut library, &file, name.as_deref(), choice, style_network)
         }
         Some(StylesCommand::Remove { name }) => remove(&mut library, &name),
         None => list(&library, args.json),
@@ -96,6 +101,7 @@ fn import(
     file: &Path,
     name: Option<&str>,
     choice: Choice,
+    style_network: Option<&OsStr>,
 ) -> Result<(), CliError> {
     if !file.exists() {
         return Err(CliError::WrongUse(format!(
@@ -111,12 +117,27 @@ fn import(
         CliError::Failed(format!("{e}{flag}"))
     };
     let style = if has_picture_name(file) {
-        style_picture::import(library, file, name).map_err(|e| match e {
+        let network = kept_network(library, style_network)?;
+        style_picture::import(library, file, name, &network).map_err(|e| match e {
             ImportError::Library(e) => named(e),
             other => CliError::Failed(other.to_string()),
         })?
+    } else if style_network.is_some() {
+        return Err(CliError::WrongUse(format!(
+            "--style-network looks at a picture, which {} is not",
+            file.display()
+        )));
     } else {
-        weights(library, file, name, choice).map_err(named)?
+        match weights(library, file, name, choice) {
+            Err(LibraryError::Weights {
+                source: WeightsError::StyleNetwork,
+                ..
+            }) => {
+                let line = import_network(library, file, name).map_err(named)?;
+                return print(&[line]);
+            }
+            kept => kept.map_err(named)?,
+        }
     };
     print(&[format!(
         "Imported {} as {} into {}; paint with --style {}",
@@ -129,6 +150,34 @@ fn import(
         write_message(format!("note: assumed {what}"));
     }
     Ok(())
+}
+
+/// The network that looks at a picture that is kept: it must be kept itself.
+fn kept_network(library: &StyleLibrary, typed: Option<&OsStr>) -> Result<StyleNetwork, CliError> {
+    let network = style_networks::chosen(library, typed)?;
+    if network.is_built_in() || library.networks().has(&network.name) {
+        return Ok(network);
+    }
+    Err(CliError::WrongUse(format!(
+        "a style picture is kept without its network; import that first: styleforge styles import {}",
+        network.name
+    )))
+}
+
+/// Keeps a network for style pictures, and says so.
+fn import_network(
+    library: &StyleLibrary,
+    file: &Path,
+    name: Option<&str>,
+) -> Result<String, LibraryError> {
+    let network = library.import_network(file, name)?;
+    Ok(format!(
+        "Imported {} as the network {} into {}; paint with --style-picture FILE --style-network {}",
+        file.display(),
+        network.name,
+        library.networks().folder().display(),
+        network.name,
+    ))
 }
 
 /// Keeps the network of a file, and warns where nothing is seen of what it paints.
@@ -153,14 +202,21 @@ fn weights(
 }
 
 fn remove(library: &mut StyleLibrary, name: &str) -> Result<(), CliError> {
-    let path = library.remove(name).map_err(|error| match error {
+    let networks = library.networks();
+    let (removed, kind) = match library.remove(name) {
+        Err(LibraryError::Unknown { .. }) if networks.has(name) => {
+            (networks.remove(name), "networks for style pictures")
+        }
+        removed => (removed, "styles"),
+    };
+    let path = removed.map_err(|error| match error {
         LibraryError::Unknown { .. } | LibraryError::NotYours { .. } => {
             CliError::WrongUse(error.to_string())
         }
         other => CliError::Failed(other.to_string()),
     })?;
     print(&[format!(
-        "Removed {name} from your styles: {}",
+        "Removed {name} from your {kind}: {}",
         path.display()
     )])
 }
@@ -169,6 +225,7 @@ fn list(library: &StyleLibrary, as_json: bool) -> Result<(), CliError> {
     if as_json {
         return print_json(&Report {
             styles: library.styles().iter().map(Entry::new).collect(),
+            networks: library.networks().names(),
             problems: library.problems(),
         });
     }
@@ -184,7 +241,15 @@ fn list(library: &StyleLibrary, as_json: bool) -> Result<(), CliError> {
             .to_vec(),
     ];
     rows.extend(library.styles().iter().map(row));
-    print(&table(&rows))
+    let mut lines = table(&rows);
+    let networks = library.networks().names();
+    if !networks.is_empty() {
+        let names = networks.join(", ");
+        lines.push(format!(
+            "Your networks for style pictures (--style-network): {names}"
+        ));
+    }
+    print(&lines)
 }
 
 fn row(style: &Style) -> Vec<String> {

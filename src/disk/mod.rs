@@ -13,7 +13,7 @@ pub use leftovers::sweep;
 pub use words::{cannot_write, reason, without_number, words};
 pub use write::{
     Existing, FolderSync, WriteError, check_folder, check_target, create_new, folder_of,
-    make_folder, make_new_folder, sync_file, sync_folder, write_folder, write_whole,
+    make_folder, make_new_folder, rename, sync_file, sync_folder, write_folder, write_whole,
 };
 
 #[cfg(test)]

@@ -152,6 +152,23 @@ pub fn write_folder(target: &Path, files: &[(String, &[u8])]) -> Result<(), Writ
     sync_folder(above).map_err(failed)
 }
 
+/// Gives a file or folder another name in its folder, never that of something else.
+///
+/// # Errors
+/// [`WriteError::Exists`], or why the disk refuses.
+pub fn rename(from: &Path, to: &Path) -> Result<(), WriteError> {
+    let name = || to.display().to_string();
+    if fs::symlink_metadata(to).is_ok() {
+        return Err(WriteError::Exists { name: name() });
+    }
+    let above = folder_of(to);
+    let renamed = fs::rename(from, to).and_then(|()| sync_folder(above));
+    renamed.map_err(|e| WriteError::Refused {
+        name: name(),
+        reason: cannot_write(above, &e),
+    })
+}
+
 /// Makes an empty file, never in place of something of that name.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::{
     backend::{Backend, BackendError, OpenDevice},
-    mode::{DeviceChoice, Mode, PrecisionChoice, Variant},
+    mode::{DeviceChoice, Mode, ModeChoice},
 };
 
 /// The device in use, and the function that opens others.
@@ -46,10 +46,10 @@ impl Device {
 
     /// What a choice means on this device. A processor that took over paints in a mode of its own
     /// where it does not have the one that was chosen for the GPU.
-    pub fn mode(&self, variant: Variant, precision: PrecisionChoice) -> Mode {
-        let requested = self.backend.mode(variant, precision);
+    pub fn mode(&self, choice: ModeChoice) -> Mode {
+        let requested = self.backend.mode(choice);
         if self.took_over && self.backend.supports(requested).is_err() {
-            self.backend.mode(Variant::default(), PrecisionChoice::Auto)
+            self.backend.mode(ModeChoice::default())
         } else {
             requested
         }

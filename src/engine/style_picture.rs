@@ -11,9 +11,9 @@ use crate::{
         scale::{scaled, size_within},
     },
     mode::{Mode, Precision, Variant},
-    models::vit::{StyleCode, TransformerError},
+    models::vit::{StyleCode, Transformer, TransformerError},
     network::Network,
-    weights::{LibraryError, Style, StyleLibrary, WeightsError, any_picture},
+    weights::{CodeOf, LibraryError, Style, StyleLibrary, StyleNetwork, WeightsError},
 };
 
 /// Shorter side of a style picture when the network looks at it, in pixels: strokes have the size that it was trained
@@ -84,39 +84,95 @@ pub enum ImportError {
     Library(#[from] LibraryError),
 }
 
-/// What is kept of the picture in a file: its code, and a small picture as JPEG.
+/// What is kept of the picture in a file: what a network makes of it, and a small picture as JPEG.
 ///
 /// # Errors
 /// [`ImportError`] when it cannot be read, or the processor has too little memory.
-pub fn read(file: &Path) -> Result<(StyleCode, Vec<u8>), ImportError> {
-    let picture = decode::from_path(file)?.frame;
-    let code = code_of(&picture)?;
+pub fn read_with(network: &StyleNetwork, file: &Path) -> Result<(CodeOf, Vec<u8>), ImportError> {
+    look_at(network, &decode::from_path(file)?.frame)
+}
+
+/// What is kept of a picture, as [`read_with`] keeps it.
+///
+/// # Errors
+/// [`ImportError`] when the processor has too little memory.
+pub fn look_at(network: &StyleNetwork, picture: &Frame) -> Result<(CodeOf, Vec<u8>), ImportError> {
+    let code = CodeOf {
+        code: code_of(&network.transformer, picture)?,
+        network: network.name.clone(),
+    };
     let (width, height) = size_within(picture.width(), picture.height(), THUMBNAIL_PX);
-    let small = on_paper(scaled(&picture, width, height));
+    let small = on_paper(scaled(picture, width, height));
     let (thumbnail, _) = encode::to_bytes("thumbnail", &small, None, Encoding::of(Format::Jpeg))?;
     Ok((code, thumbnail))
 }
 
-/// Keeps the picture in a file as a style of the person's own, under `name` or else the file's.
+/// The picture that stands for a mix in lists, as JPEG: upright strips of the pictures, as wide as their weights.
 ///
 /// # Errors
-/// [`ImportError`] as [`read`], when the name is taken, and when the disk refuses.
+/// [`ImportError`] when no picture has a weight.
+pub fn thumbnail_of_mix(pictures: &[(Arc<Frame>, u8)]) -> Result<Vec<u8>, ImportError> {
+    let (width, height) = (THUMBNAIL_PX, THUMBNAIL_PX * 2 / 3);
+    let total: usize = pictures
+        .iter()
+        .map(|(_, weight)| usize::from(*weight))
+        .sum();
+    if total == 0 {
+        return Err(StylePictureError::Nothing.into());
+    }
+    let covers: Vec<(Frame, usize)> = pictures
+        .iter()
+        .map(|(picture, weight)| (covering(picture, width, height), usize::from(*weight)))
+        .collect();
+    let mixed = Frame::from_fn(width, height, |x, y| {
+        let mut until = 0;
+        let found = covers.iter().find(|(_, weight)| {
+            until += weight;
+            x * total < until * width
+        });
+        let (cover, _) = found.unwrap_or(&covers[covers.len() - 1]);
+        let at = 4 * (y * width + x);
+        let rgba = cover.rgba();
+        [rgba[at], rgba[at + 1], rgba[at + 2], 255]
+    });
+    let (bytes, _) = encode::to_bytes("thumbnail", &mixed, None, Encoding::of(Format::Jpeg))?;
+    Ok(bytes)
+}
+
+/// The middle of a picture, so large that it covers this many columns and rows.
+fn covering(picture: &Frame, width: usize, height: usize) -> Frame {
+    let (w, h) = (picture.width() as f64, picture.height() as f64);
+    let scale = (width as f64 / w).max(height as f64 / h);
+    let side = |px: f64, least: usize| ((px * scale).round() as usize).max(least);
+    let large = scaled(picture, side(w, width), side(h, height));
+    let (left, top) = ((large.width() - width) / 2, (large.height() - height) / 2);
+    Frame::from_fn(width, height, |x, y| {
+        let at = 4 * ((y + top) * large.width() + x + left);
+        let rgba = large.rgba();
+        [rgba[at], rgba[at + 1], rgba[at + 2], rgba[at + 3]]
+    })
+}
+
+/// Keeps the picture in a file, as a network sees it, as a style of the person's own, under `name` or else the file's.
+///
+/// # Errors
+/// [`ImportError`] as [`read_with`], when the name is taken, and when the disk refuses.
 pub fn import(
     library: &mut StyleLibrary,
     file: &Path,
     name: Option<&str>,
+    network: &StyleNetwork,
 ) -> Result<Style, ImportError> {
-    let (code, thumbnail) = read(file)?;
+    let (code, thumbnail) = read_with(network, file)?;
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     Ok(library.keep_style_picture(&code, name.unwrap_or(&stem), &thumbnail)?)
 }
 
-/// What the network makes of a style picture.
+/// What a network makes of a style picture.
 ///
 /// # Errors
 /// [`StylePictureError`] when the processor has too little memory.
-pub fn code_of(picture: &Frame) -> Result<StyleCode, StylePictureError> {
-    let transformer = any_picture::shipped()?;
+pub fn code_of(transformer: &Transformer, picture: &Frame) -> Result<StyleCode, StylePictureError> {
     let (width, height) = size((picture.width(), picture.height()));
     let map = transformer.style_map(&on_paper(scaled(picture, width, height)));
     let network = Arc::new(transformer.style_graph()?);
@@ -132,10 +188,13 @@ pub fn code_of(picture: &Frame) -> Result<StyleCode, StylePictureError> {
 /// The network that paints in a mix of style pictures by weights.
 ///
 /// # Errors
-/// [`StylePictureError`] as [`code_of`], and where nothing has a weight.
-pub fn network_of(codes: &[(&StyleCode, f64)]) -> Result<Arc<Network>, StylePictureError> {
+/// [`StylePictureError`] where nothing has a weight, and for what another network made.
+pub fn network_of(
+    transformer: &Transformer,
+    codes: &[(&StyleCode, f64)],
+) -> Result<Arc<Network>, StylePictureError> {
     let code = StyleCode::mixed(codes).ok_or(StylePictureError::Nothing)?;
-    Ok(Arc::new(any_picture::shipped()?.network(&code)?))
+    Ok(Arc::new(transformer.network(&code)?))
 }
 
 #[cfg(test)]
@@ -157,6 +216,20 @@ mod tests {
     }
 
     #[test]
+    fn a_mix_shows_strips_of_its_pictures() {
+        let one = |level, w, h| Arc::new(Frame::from_fn(w, h, |_, _| [level, level, level, 255]));
+        let bytes = thumbnail_of_mix(&[(one(250, 300, 20), 30), (one(5, 9, 40), 10)]);
+        let shown = decode::from_bytes("mix", &bytes.expect("drawn"))
+            .expect("a picture")
+            .frame;
+        let level = |x: usize| shown.rgba()[4 * x];
+        let width = shown.width();
+        assert!(level(0) > 200 && level(width * 7 / 10) > 200);
+        assert!(level(width * 8 / 10) < 60 && level(width - 1) < 60);
+        assert!(thumbnail_of_mix(&[]).is_err());
+    }
+
+    #[test]
     fn transparent_parts_are_white_paper() {
         let picture = Frame::from_fn(2, 1, |x, _| [10, 20, 30, [0, 255][x]]);
         let seen = on_paper(picture);
@@ -165,12 +238,17 @@ mod tests {
 
     #[test]
     fn any_picture_becomes_a_style() {
+        let built_in = StyleNetwork::built_in().expect("inside the program");
+        let any = &*built_in.transformer;
         for (width, height) in [(1, 1), (40, 3)] {
             let flat = Frame::from_fn(width, height, |_, _| [200, 30, 30, 255]);
-            let code = code_of(&flat).expect("a code");
-            let network = network_of(&[(&code, 1.0)]).expect("a network");
+            let code = code_of(any, &flat).expect("a code");
+            let network = network_of(any, &[(&code, 1.0)]).expect("a network");
             assert!(network.graph().check_is_picture_network().is_ok());
         }
-        assert!(matches!(network_of(&[]), Err(StylePictureError::Nothing)));
+        assert!(matches!(
+            network_of(any, &[]),
+            Err(StylePictureError::Nothing)
+        ));
     }
 }

@@ -209,6 +209,7 @@ mod tests {
             storage: StorageType::F32,
             metadata: BTreeMap::new(),
             guessed: None,
+            code: None,
         }
     }
 

@@ -275,6 +275,12 @@ impl Graph {
         })
     }
 
+    /// Whether a node is attention.
+    pub fn has_attention(&self) -> bool {
+        let is = |node: &Node| matches!(node.op, Op::Attention { .. });
+        self.nodes.iter().any(is)
+    }
+
     /// Trained values of all nodes together.
     pub fn parameter_count(&self) -> usize {
         let all = self.weight_shapes();

@@ -6,7 +6,7 @@
 //! intents while they are drawn; the intents are performed afterwards (`update.rs`).
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::PathBuf,
     sync::{
         Arc,
@@ -18,6 +18,7 @@ use std::{
 use eframe::egui;
 
 use super::{
+    arrivals::Arrivals,
     background::{Background, Opened, Report},
     batch::Batch,
     choice::{Choice, DEFAULT_BRUSH, Recipe},
@@ -25,6 +26,7 @@ use super::{
     intent::Intent,
     live::{LiveIntent, LiveView},
     messages::Messages,
+    mix::MixedNetworks,
     overlays::Overlays,
     platform::Platform,
     reading::Readings,
@@ -36,7 +38,11 @@ use super::{
 };
 use crate::{
     backend::{DeviceInfo, OpenDevice},
-    engine::{Engine, WakeUp, compositor::Compositor, protocol::Generation},
+    engine::{
+        Engine, WakeUp,
+        compositor::Compositor,
+        protocol::{Generation, TrialNumber},
+    },
     media::encode::Format,
     mode::ModelSize,
     settings::Settings,
@@ -91,6 +97,8 @@ pub(super) struct PaintRequest {
     pub recipe: Recipe,
     /// The engine's run that paints it; `None` while its network is not here.
     pub run: Option<Generation>,
+    /// Whether its draft is on the table.
+    pub has_draft: bool,
 }
 
 /// The painting of the photo on the table.
@@ -112,6 +120,8 @@ pub(super) struct Networks {
     pub loading: Vec<(String, ModelSize)>,
     /// Those that could not be loaded; nobody requests them again by itself.
     pub failed: Vec<(String, ModelSize)>,
+    /// That of the mix.
+    pub mixed: MixedNetworks,
 }
 
 /// The photo that is being opened.
@@ -123,6 +133,23 @@ pub(super) struct PhotoOpening {
     pub newest: u64,
     /// Whether a photo is being opened.
     pub is_running: bool,
+}
+
+/// A style that has left the gallery, whose file is still there.
+pub(super) struct Removal {
+    /// The style's id.
+    pub id: String,
+    /// Whether it was the chosen one.
+    pub was_chosen: bool,
+}
+
+/// The small painted picture that is being made, and those that could not be.
+#[derive(Default)]
+pub(super) struct Swatches {
+    /// The style whose network is read, or that is painted.
+    pub running: Option<(String, Option<TrialNumber>)>,
+    /// Styles that could not be painted.
+    pub failed: HashSet<String>,
 }
 
 /// A save, and what goes on after it.
@@ -197,6 +224,9 @@ pub struct App {
     /// A style that was added and is chosen when the gallery shows it.
     pub(super) arriving: Option<String>,
     /// Files of which the window asks how they are to be read.
+    pub(super) arrivals: Arrivals,
+    pub(super) removals: Vec<Removal>,
+    pub(super) swatches: Swatches,
     pub(super) readings: Readings,
     pub(super) painting: PhotoPainting,
     pub(super) opening: PhotoOpening,
@@ -253,6 +283,9 @@ impl App {
             networks: Networks::default(),
             export: None,
             arriving: None,
+            arrivals: Arrivals::default(),
+            removals: Vec::new(),
+            swatches: Swatches::default(),
             readings: Readings::default(),
             painting: PhotoPainting::default(),
             opening: PhotoOpening::default(),
@@ -283,23 +316,20 @@ impl App {
         if self.ending.is_requested.load(Ordering::Relaxed) && !self.ending.is_closing {
             self.close_without_question(ctx);
         }
+        self.follow_disk(ctx);
+        self.text_keys(ctx);
         let presses = shortcuts::pressed(ctx, &self.shortcuts, self.overlays.is_open());
         for press in presses {
             self.press(ctx, press);
             // One after the other: the next press builds on what this one changed.
             self.perform_all(ctx);
         }
-        let dropped: Vec<PathBuf> = ctx.input(|i| {
-            let files = &i.raw.dropped_files;
-            files.iter().map(|f| f.path().to_owned()).collect()
-        });
-        if !dropped.is_empty() {
-            self.intents.push(Intent::OpenFiles(dropped));
-        }
+        self.note_arrivals(ctx);
         self.perform_all(ctx);
         self.live_logic(ctx);
         self.guard_closing(ctx);
         self.serve_readings();
+        self.serve_swatches();
         self.finish_changes(ctx);
         if self.painting.request.is_some() || self.batch.as_ref().is_some_and(Batch::is_running) {
             ctx.request_repaint_after(PROGRESS_EVERY);
@@ -322,7 +352,9 @@ impl App {
             &mut intents,
         );
         self.intents.append(&mut intents);
+        self.intents.append(&mut self.messages.take_follows());
         self.perform_all(ui.ctx());
+        self.copy_texts(ui.ctx());
         self.serve_readings();
         if self.live.is_none() && self.stage.wants_full() && !self.painting.composed.full {
             self.recompose(true);
@@ -333,6 +365,7 @@ impl App {
     /// may take a moment.
     pub fn end(&mut self) {
         self.end_recording();
+        self.end_removals();
         // Nobody reads the messages any more, but a terminal may be there.
         for failure in self
             .background

@@ -9,6 +9,8 @@ use crate::{
     settings::Choices,
 };
 
+use super::mix::{self, Mix, Parts};
+
 /// Brush sizes, the finest first: the long side in pixels at which the network sees the photo.
 pub const BRUSHES_PX: [usize; 14] = [
     6400, 4800, 3600, 2560, 1920, 1600, 1280, 1024, 800, 640, 512, 400, 320, 240,
@@ -23,10 +25,34 @@ pub struct Recipe {
     pub photo: u64,
     /// Id of the style.
     pub style: String,
+    /// The styles of the mix; empty where nothing is mixed.
+    pub mix: Parts,
     /// Model size in use.
     pub model: ModelSize,
     /// Columns and rows that the network sees.
     pub working: (usize, usize),
+}
+
+impl Recipe {
+    /// What the style is called in file names.
+    pub fn label(&self) -> String {
+        match self.mix.is_empty() {
+            true => self.style.clone(),
+            false => mix::label(&self.mix),
+        }
+    }
+
+    /// Whether another one mixes the same style otherwise, and has all else in common.
+    pub fn is_mixed_otherwise(&self, other: &Self) -> bool {
+        let mix = other.mix.clone();
+        let is_mixed = !self.mix.is_empty() || !mix.is_empty();
+        is_mixed
+            && self.mix != mix
+            && Self {
+                mix,
+                ..self.clone()
+            } == *other
+    }
 }
 
 /// The key that distinguishes results: recipe, strength and colours, size.
@@ -37,6 +63,8 @@ pub type SavedKey = (Recipe, Look, OutputSize);
 pub struct Choice {
     /// Id of the style; none paints nothing.
     pub style: Option<String>,
+    /// What is mixed with it.
+    pub mix: Mix,
     /// Model size, where the style has it.
     pub model: ModelSize,
     /// Brush size: place in [`BRUSHES_PX`].
@@ -56,6 +84,7 @@ impl Choice {
             .unwrap_or(DEFAULT_BRUSH);
         Self {
             style: choices.style.clone(),
+            mix: Mix::default(),
             model: choices.model,
             brush,
             output: choices.output,

@@ -5,7 +5,9 @@ use eframe::egui::{self, Align, ComboBox, Layout, RichText, ScrollArea, Slider, 
 use super::{
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush},
     intent::Intent,
+    mix,
     platform::format_title,
+    style_source::Card,
     theme,
 };
 use crate::{engine::paint::OutputSize, media::encode::Format, mode::ModelSize, settings::Choices};
@@ -24,6 +26,8 @@ pub struct View<'a> {
     pub models: &'a [ModelSize],
     /// The model size in use.
     pub model: ModelSize,
+    /// Every style, for a mix.
+    pub cards: &'a [Card],
     /// Whether there is a finished picture to save.
     pub has_result: bool,
     /// Whether the result is being saved.
@@ -44,6 +48,7 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
             strength(ui, &mut choice);
             ui.checkbox(&mut choice.look.keep_colors, "Keep the photo's colours")
                 .on_hover_text("Brushwork of the style, colours of the photo.");
+            mix::ui(ui, view.cards, &mut choice, intents);
             ui.add_space(theme::GROUP_GAP);
 
             theme::group_title(ui, "Model");

@@ -1,11 +1,11 @@
-//! Draws the parts of the stage that are no pictures: the welcome, hints, progress, the drop area.
+//! Draws the parts of the stage that are no pictures: the welcome, hints, progress.
 
 use eframe::egui::{
-    self, Align, Align2, CornerRadius, FontId, Frame, Id, Layout, Margin, Order, ProgressBar, Rect,
-    RichText, Role, Sense, Stroke, UiBuilder, WidgetInfo, vec2,
+    self, Align, Align2, CornerRadius, Frame, Id, Layout, Margin, Order, ProgressBar, Rect,
+    RichText, Sense, Stroke, UiBuilder, vec2,
 };
 
-use super::{intent::Intent, platform::has_checkpoint_name, theme};
+use super::{intent::Intent, theme};
 
 /// The stage without a photo: what to do first.
 pub fn welcome(ui: &mut egui::Ui, opening: bool, intents: &mut Vec<Intent>) {
@@ -56,14 +56,15 @@ pub fn welcome(ui: &mut egui::Ui, opening: bool, intents: &mut Vec<Intent>) {
 
 /// A line over the bottom of the stage that says what to do next.
 pub fn hint(ui: &egui::Ui, area: Rect, text: &str) {
-    chip(ui, area, "hint", |ui| {
+    // Its size is remembered, so that each text has a chip of its own.
+    chip(ui, area, Id::unique(("hint", text)), |ui| {
         ui.label(text);
     });
 }
 
 /// The name of the running painting, its progress, and a button that stops it.
 pub fn progress(ui: &egui::Ui, area: Rect, text: &str, share: f32, intents: &mut Vec<Intent>) {
-    chip(ui, area, "progress", |ui| {
+    chip(ui, area, Id::unique("progress"), |ui| {
         ui.horizontal(|ui| {
             ui.label(text);
             ui.add(
@@ -80,9 +81,9 @@ pub fn progress(ui: &egui::Ui, area: Rect, text: &str, share: f32, intents: &mut
     });
 }
 
-fn chip(ui: &egui::Ui, area: Rect, id: &str, contents: impl FnOnce(&mut egui::Ui)) {
+fn chip(ui: &egui::Ui, area: Rect, id: Id, contents: impl FnOnce(&mut egui::Ui)) {
     let colors = theme::palette(ui.visuals());
-    egui::Area::new(Id::unique(id))
+    egui::Area::new(id)
         .order(Order::Middle)
         .pivot(Align2::CENTER_BOTTOM)
         .fixed_pos(area.center_bottom() - vec2(0.0, 16.0))
@@ -98,47 +99,8 @@ fn chip(ui: &egui::Ui, area: Rect, id: &str, contents: impl FnOnce(&mut egui::Ui
         });
 }
 
-/// While files hang over the window: what letting go does.
-pub fn drop_hint(ui: &egui::Ui, area: Rect) {
-    let hovering = ui.input(|i| {
-        let files = &i.raw.hovered_files;
-        let styles = files
-            .iter()
-            .filter(|f| f.path.as_deref().is_some_and(has_checkpoint_name))
-            .count();
-        (files.len(), styles)
-    });
-    let text = match hovering {
-        (0, _) => return,
-        (1, 1) => "Let go to add the style",
-        (1, _) => "Let go to open the photo",
-        (_, 0) => "Let go to paint these photos",
-        _ => "Let go to open these files",
-    };
-    let colors = theme::palette(ui.visuals());
-    let painter = ui
-        .ctx()
-        .layer_painter(egui::LayerId::new(Order::Foreground, Id::unique("drop")));
-    painter.rect_filled(area, 0.0, egui::Color32::from_black_alpha(150));
-    painter.rect_stroke(
-        area.shrink(12.0),
-        CornerRadius::same(12),
-        Stroke::new(3.0, colors.accent),
-        egui::StrokeKind::Inside,
-    );
-    painter.text(
-        area.center(),
-        Align2::CENTER_CENTER,
-        text,
-        FontId::proportional(26.0),
-        egui::Color32::WHITE,
-    );
-    // For screen readers: painted text is no widget.
-    ui.interact(area, Id::unique("drop hint"), Sense::hover())
-        .widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
-}
-
-fn dashed(ui: &egui::Ui, rect: Rect, stroke: Stroke) {
+/// A dashed frame, into which something may be dropped.
+pub fn dashed(ui: &egui::Ui, rect: Rect, stroke: Stroke) {
     let corners = [
         rect.left_top(),
         rect.right_top(),

@@ -4,10 +4,10 @@ use eframe::egui;
 
 use super::{
     app::{App, PaintRequest},
-    background::{Opened, Origin, Purpose, Report, SavedSnapshot, Sorted},
-    batch::{Batch, Phase},
+    arrivals::PictureUse,
+    background::{Opened, Origin, Purpose, Report, SavedSnapshot},
+    batch::Phase,
     choice::{DEFAULT_BRUSH, working_size_of},
-    intent::Intent,
     label::path_label,
     live::LiveIntent,
     platform::from_the_root,
@@ -67,8 +67,12 @@ impl App {
                 generation,
             } => {
                 if self.is_requested(generation) {
+                    if let Some(request) = &mut self.painting.request {
+                        request.has_draft = true;
+                    }
                     self.workspace.set_draft(Some(painting));
                     self.recompose_anew();
+                    self.catch_up();
                 }
             }
             Event::Painted {
@@ -84,6 +88,7 @@ impl App {
                     }
                     self.workspace.show(recipe, painting);
                     self.recompose_anew();
+                    self.catch_up();
                 }
             }
             // A run that a person stopped gives a message; the choice has gone back already.
@@ -95,7 +100,11 @@ impl App {
                     self.revert_choice();
                 }
             }
-            Event::Tried { number, result } => self.handle_tried(ctx, number, result),
+            Event::Tried { number, result } => {
+                if !self.handle_swatch(ctx, number, &result) {
+                    self.handle_tried(ctx, number, result);
+                }
+            }
             Event::BatchPhoto {
                 done,
                 name,
@@ -144,32 +153,24 @@ impl App {
                     "The clipboard holds no picture. Copy one, or a picture file, and paste again.",
                 );
             }
-            Report::Sorted { ticket, sorted } => {
-                if ticket == self.opening.newest {
-                    self.opening.is_running = false;
-                }
-                self.handle_sorted(ticket, sorted);
-            }
-            Report::Styles { cards, problems } => {
-                self.gallery.set_cards(ctx, cards);
-                match problems.as_slice() {
-                    [] => {}
-                    [one] => self.messages.notice(format!("A style was left out. {one}")),
-                    [first, ..] => self.messages.notice(format!(
-                        "{} styles were left out. The first: {first}",
-                        problems.len()
-                    )),
-                }
-                let style = &mut self.workspace.choice.style;
-                style.take_if(|id| self.gallery.card(id).is_none());
-                self.networks.failed.clear();
-                self.choose_first_style();
-                let arrived = self.arriving.take();
-                match arrived.filter(|id| self.gallery.card(id).is_some()) {
-                    Some(id) => self.intents.push(Intent::PickStyle(id)),
-                    None => self.follow_choice(),
-                }
-            }
+            Report::Sorted {
+                ticket,
+                picture_use,
+                sorted,
+            } => self.handle_sorted(ticket, picture_use, sorted),
+            Report::Pasted { ticket, picture } => self.handle_pasted(ticket, picture),
+            Report::PastedText(text) => self.handle_pasted_text(ctx, text),
+            Report::Pointer(place) => self.handle_pointer(ctx, place),
+            Report::Styles { cards, problems } => self.handle_styles(ctx, cards, &problems),
+            Report::Renamed { id, name, result } => self.handle_renamed(ctx, id, name, result),
+            Report::Removed { id, result } => self.handle_removed(&id, result),
+            Report::Mixed { parts, result } => self.handle_mixed(ctx, parts, result),
+            Report::Kept {
+                parts,
+                name,
+                result,
+            } => self.handle_kept(parts, name, result),
+            Report::SwatchRead { id, result } => self.handle_swatch_read(id, result),
             Report::StyleLoaded {
                 id,
                 requested,
@@ -226,9 +227,9 @@ impl App {
                 self.messages
                     .notice(format!("Saved as {}", path_label(&path)));
             }
-            Report::SnapshotSaved(Err(error)) | Report::Exported(Err(error)) => {
-                self.messages.error(error)
-            }
+            Report::SnapshotSaved(Err(error))
+            | Report::Exported(Err(error))
+            | Report::NotDone(error) => self.messages.error(error),
             Report::Charted { report, result } => {
                 if let Err(error) = &result {
                     self.messages.error(error.clone());
@@ -268,32 +269,14 @@ impl App {
                 self.save.is_running = false;
                 self.save.after_save = None;
                 self.opening.is_running = false;
+                self.arrivals.broke();
+                self.postpone_swatch();
+                self.networks.mixed.broke();
                 self.ending.recordings = 0;
                 self.reading_broke(&error);
                 self.messages.error(format!(
                     "A mistake in StyleForge stopped this ({error}). Please report it."
                 ));
-            }
-        }
-    }
-
-    fn handle_sorted(&mut self, ticket: u64, sorted: Sorted) {
-        for problem in sorted.problems {
-            self.messages.error(problem);
-        }
-        for checkpoint in sorted.checkpoints {
-            self.import(checkpoint);
-        }
-        let mut photos = sorted.photos;
-        if photos.len() == 1 && !sorted.has_folder {
-            self.open_file(ticket, photos.remove(0));
-        } else if !photos.is_empty() {
-            if self.batch.as_ref().is_some_and(Batch::is_running) {
-                self.messages.error(
-                    "A folder is being painted already. Wait until it is done, or stop it first.",
-                );
-            } else {
-                self.batch = Some(Batch::new(photos, sorted.notes));
             }
         }
     }
@@ -324,7 +307,7 @@ impl App {
             Purpose::Open => {
                 state.open_folder = folder.or(state.open_folder.take());
                 self.settings_changed(ctx);
-                self.sort(vec![path]);
+                self.sort(vec![path], PictureUse::Photo);
             }
             Purpose::Style => self.import(path),
             Purpose::Folder => {
@@ -332,7 +315,7 @@ impl App {
                     state.open_folder = Some(path.clone());
                 }
                 self.settings_changed(ctx);
-                self.sort(vec![path]);
+                self.sort(vec![path], PictureUse::Photo);
             }
             Purpose::TargetFolder => {
                 if let Some(batch) = &mut self.batch {
@@ -388,6 +371,7 @@ impl App {
 
     /// Puts a photo on the table and paints it when a style is chosen.
     pub(super) fn put(&mut self, ctx: &egui::Context, opened: Opened) {
+        let was_live = self.live.is_some();
         // A person who opens a photo wants to see it.
         self.perform_live(ctx, LiveIntent::Leave);
         for note in &opened.photo.notes {
@@ -404,7 +388,7 @@ impl App {
         name_window(ctx, Some(&opened.title()));
         self.stage
             .set_photo(ctx, &opened.preview, opened.photo.frame.clone());
-        self.workspace.put_photo(opened);
+        self.note_put(opened, was_live);
         self.announce_kept_brush();
         self.recompose_anew();
         self.follow_choice();

@@ -1,6 +1,6 @@
 //! The gallery: every style with its thumbnail and name; a click paints.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use eframe::egui::{
     self, Align2, Color32, CornerRadius, FontId, Rect, Response, Role, ScrollArea, Sense, Stroke,
@@ -15,43 +15,142 @@ use super::{
     texture::image_of,
     theme,
 };
+use crate::frame::Frame as PixelFrame;
 
 /// Height of a thumbnail, in points.
 const THUMBNAIL_HEIGHT: f32 = 80.0;
+/// Side of the small picture that a style was made of, in points.
+const INSET: f32 = 30.0;
+/// Width of a style's menu, in points.
+const MENU_WIDTH: f32 = 160.0;
 /// Height of the name below it, in points.
 const NAME_HEIGHT: f32 = 28.0;
+
+/// Thumbnails are shown smaller than they are.
+const MIPMAPPED: TextureOptions = TextureOptions {
+    mipmap_mode: Some(egui::TextureFilter::Linear),
+    ..TextureOptions::LINEAR
+};
 
 /// The styles that can be chosen.
 #[derive(Default)]
 pub struct Gallery {
+    /// Those that are shown, by their places.
     cards: Vec<Card>,
+    /// Those that were removed, while that can be undone.
+    hidden: Vec<Card>,
+    removed: HashSet<String>,
+    /// The place that every style of this session has, also of those that are gone.
+    places: HashMap<String, usize>,
     thumbnails: HashMap<String, TextureHandle>,
+    /// Painted pictures of the styles that were made of pictures.
+    swatches: HashMap<String, TextureHandle>,
     listed: bool,
+    problems: Vec<String>,
     /// The chosen style as it was drawn last, and the height of the list then.
     seen: Option<(String, f32)>,
 }
 
 impl Gallery {
-    /// Puts the styles of the library in.
-    pub fn set_cards(&mut self, ctx: &egui::Context, cards: Vec<Card>) {
+    /// Puts the styles of the library in: those that were there keep their places, new ones come last. Gives the ids
+    /// of those that are gone or look otherwise now.
+    pub fn set_cards(&mut self, ctx: &egui::Context, mut cards: Vec<Card>) -> HashSet<String> {
         self.listed = true;
-        self.thumbnails = cards
+        let before: Vec<Card> = self.cards.drain(..).chain(self.hidden.drain(..)).collect();
+        let is_same = |old: &Card| {
+            let new = cards.iter().find(|card| card.id == old.id);
+            new.is_some_and(|new| new.thumbnail == old.thumbnail && new.made_by == old.made_by)
+        };
+        let changed: HashSet<String> = before
             .iter()
-            .filter_map(|card| {
-                let frame = card.thumbnail.as_ref()?;
-                let options = TextureOptions {
-                    mipmap_mode: Some(egui::TextureFilter::Linear),
-                    ..TextureOptions::LINEAR
-                };
-                let texture = ctx.load_texture(card.id.as_str(), image_of(frame), options);
-                Some((card.id.clone(), texture))
-            })
+            .filter(|old| !is_same(old))
+            .map(|old| old.id.clone())
             .collect();
-        self.cards = cards;
-        for card in &mut self.cards {
+        for id in &changed {
+            self.thumbnails.remove(id);
+            self.swatches.remove(id);
+        }
+        for card in &mut cards {
             card.title = label(&card.title);
             card.credit = remark(&card.credit);
+            let next = self.places.len();
+            card.place = *self.places.entry(card.id.clone()).or_insert(next);
+            if let (Some(frame), false) = (&card.thumbnail, self.thumbnails.contains_key(&card.id))
+            {
+                let texture = ctx.load_texture(card.id.as_str(), image_of(frame), MIPMAPPED);
+                self.thumbnails.insert(card.id.clone(), texture);
+            }
         }
+        cards.sort_by_key(|card| card.place);
+        let removed = &self.removed;
+        (self.hidden, self.cards) = cards
+            .into_iter()
+            .partition(|card| removed.contains(&card.id));
+        changed
+    }
+
+    /// Whether the styles were listed.
+    pub fn is_listed(&self) -> bool {
+        self.listed
+    }
+
+    /// Notes the problems of the list; whether they are others than before.
+    pub fn note_problems(&mut self, problems: &[String]) -> bool {
+        let are_new = self.problems != problems;
+        self.problems = problems.to_vec();
+        are_new
+    }
+
+    /// Takes a style out.
+    pub fn hide(&mut self, id: &str) {
+        self.removed.insert(id.to_owned());
+        self.hidden
+            .extend(self.cards.extract_if(.., |card| card.id == id));
+    }
+
+    /// Puts a style in again, at its place.
+    pub fn unhide(&mut self, id: &str) {
+        self.removed.remove(id);
+        self.cards
+            .extend(self.hidden.extract_if(.., |card| card.id == id));
+        self.cards.sort_by_key(|card| card.place);
+    }
+
+    /// Forgets a style that was taken out.
+    pub fn forget(&mut self, id: &str) {
+        self.removed.remove(id);
+        self.hidden.retain(|card| card.id != id);
+        self.thumbnails.remove(id);
+        self.swatches.remove(id);
+    }
+
+    /// Notes that a style has another id; its place and pictures stay.
+    pub fn rename(&mut self, old: &str, new: &str) {
+        if let Some(place) = self.places.remove(old) {
+            self.places.insert(new.to_owned(), place);
+        }
+        for textures in [&mut self.thumbnails, &mut self.swatches] {
+            if let Some(texture) = textures.remove(old) {
+                textures.insert(new.to_owned(), texture);
+            }
+        }
+        for card in self.cards.iter_mut().filter(|card| card.id == old) {
+            new.clone_into(&mut card.id);
+        }
+    }
+
+    /// A style made of a picture that has no painted one yet.
+    pub fn without_swatch(&self, is_wanted: impl Fn(&str) -> bool) -> Option<&str> {
+        let lacks = |card: &&Card| {
+            card.is_picture() && !self.swatches.contains_key(&card.id) && is_wanted(&card.id)
+        };
+        self.cards.iter().find(lacks).map(|card| card.id.as_str())
+    }
+
+    /// Shows a style's painted picture.
+    pub fn set_swatch(&mut self, ctx: &egui::Context, id: &str, painted: &PixelFrame) {
+        let texture = ctx.load_texture(format!("painted {id}"), image_of(painted), MIPMAPPED);
+        self.swatches.insert(id.to_owned(), texture);
     }
 
     /// Every style, in the order in which they are shown.
@@ -112,13 +211,21 @@ impl Gallery {
                     };
                     theme::caption(ui, text);
                 }
-                for (place, card) in self.cards.iter().enumerate() {
+                for card in &self.cards {
                     let is_chosen = chosen == Some(card.id.as_str());
                     let share = painting.and_then(|(id, share)| (id == card.id).then_some(share));
-                    let thumbnail = moving
+                    let painted = moving
                         .and_then(|grid| grid.texture(&card.id))
-                        .or_else(|| self.thumbnails.get(&card.id));
-                    let response = card_ui(ui, place, card, thumbnail, is_chosen, share);
+                        .or_else(|| self.swatches.get(&card.id));
+                    let own = self.thumbnails.get(&card.id);
+                    // The picture that a style was made of stays in a corner.
+                    let inset = own.filter(|_| card.is_picture() && painted.is_some());
+                    let pictures = [painted.or(own), inset];
+                    let response = card_ui(ui, card, pictures, is_chosen, share);
+                    menu(&response, card, intents);
+                    if response.has_focus() {
+                        focused_keys(ui, card, intents);
+                    }
                     let is_seen =
                         |(id, height): &(String, f32)| *id == card.id && *height == list_height;
                     if is_chosen && !self.seen.as_ref().is_some_and(is_seen) {
@@ -138,11 +245,47 @@ impl Gallery {
     }
 }
 
+/// Keys belong to the card that has the focus; without one, to the chosen style.
+fn focused_keys(ui: &egui::Ui, card: &Card, intents: &mut Vec<Intent>) {
+    let pressed = |key| ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, key));
+    if pressed(egui::Key::F2) {
+        intents.push(Intent::AskName(card.id.clone()));
+    }
+    if pressed(egui::Key::Delete) {
+        intents.push(Intent::RemoveStyle(card.id.clone()));
+    }
+}
+
+/// What can be done with a style's file.
+fn menu(response: &Response, card: &Card, intents: &mut Vec<Intent>) {
+    response.context_menu(|ui| {
+        ui.set_min_width(MENU_WIDTH);
+        let is_own = card.own.is_some();
+        for (name, keys, intent) in [
+            ("Rename…", "F2", Intent::AskName(card.id.clone())),
+            ("Remove", "Delete", Intent::RemoveStyle(card.id.clone())),
+            ("Show file", "", Intent::ShowFile(card.id.clone())),
+        ] {
+            let button = match keys {
+                "" => egui::Button::new(name),
+                keys => egui::Button::new(name).shortcut_text(keys),
+            };
+            let response = ui.add_enabled(is_own, button).accessible_name(name);
+            if response.clicked() {
+                intents.push(intent);
+                ui.close();
+            }
+        }
+        if !is_own {
+            theme::caption(ui, "This style comes with the program.");
+        }
+    });
+}
+
 fn card_ui(
     ui: &mut egui::Ui,
-    place: usize,
     card: &Card,
-    thumbnail: Option<&TextureHandle>,
+    [thumbnail, inset]: [Option<&TextureHandle>; 2],
     is_chosen: bool,
     painted: Option<f32>,
 ) -> Response {
@@ -171,6 +314,18 @@ fn card_ui(
             }
             None => swatch(ui, top, rounded, &card.title),
         }
+        if let Some(inset) = inset {
+            let at = top.right_bottom() - vec2(6.0, 6.0);
+            let place = Rect::from_min_max(at - vec2(INSET, INSET), at);
+            let corners = CornerRadius::same(4);
+            let frame = Stroke::new(1.5, colors.card);
+            egui::Image::from_texture(inset)
+                .uv(cover(inset.size_vec2(), place.size()))
+                .corner_radius(corners)
+                .paint_at(ui, place);
+            ui.painter()
+                .rect_stroke(place, corners, frame, StrokeKind::Outside);
+        }
         let painter = ui.painter();
         let name_at = pos2(rect.left() + 10.0, rect.bottom() - NAME_HEIGHT / 2.0);
         let text_color = if is_chosen {
@@ -191,11 +346,11 @@ fn card_ui(
         let end = pos2(rect.right() - 10.0, name_at.y);
         if let Some(share) = painted {
             theme::progress_ring(ui, end - vec2(7.0, 0.0), share);
-        } else if place < 9 {
+        } else if card.place < 9 {
             painter.text(
                 end,
                 Align2::RIGHT_CENTER,
-                (place + 1).to_string(),
+                (card.place + 1).to_string(),
                 FontId::proportional(12.0),
                 colors.quiet,
             );
@@ -253,9 +408,7 @@ mod tests {
         let card = |id: &str| Card {
             id: id.to_owned(),
             title: id.to_owned(),
-            credit: String::new(),
-            models: Vec::new(),
-            thumbnail: None,
+            ..Card::default()
         };
         let mut gallery = Gallery::default();
         assert!(gallery.neighbour(None, 1).is_none());

@@ -3,8 +3,20 @@
 
 use std::path::PathBuf;
 
-use super::{background::Purpose, choice::Choice, live::LiveIntent, stage::Compare};
+use super::{
+    arrivals::PictureUse, background::Purpose, choice::Choice, live::LiveIntent, mix::Parts,
+    stage::Compare,
+};
 use crate::{media::encode::Format, settings::ThemeChoice, weights::PixelFormat};
+
+/// What a name is for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NameFor {
+    /// For the style of this id, which has another one.
+    Style(String),
+    /// For this mix, which becomes a style.
+    Mix(Parts),
+}
 
 /// An action that a person chose.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,8 +27,14 @@ pub enum Intent {
     OpenFiles(Vec<PathBuf>),
     /// Open the built-in sample.
     OpenSample,
-    /// Open what the clipboard holds.
+    /// Look what the clipboard holds.
     Paste,
+    /// Use the pictures that the question is about so.
+    UseAs(PictureUse),
+    /// Make a style of the photo in this file, which was opened as a photo, and show again what was there before it.
+    PreferStyle(PathBuf),
+    /// Forget what was shown before the photo that was dropped last.
+    ForgetBefore,
     /// Show the dialog for a folder of photos.
     AskFolder,
     /// Show the dialog to add a style.
@@ -25,6 +43,20 @@ pub enum Intent {
     PickStyle(String),
     /// Paint in the style so many places further down the gallery.
     StepStyle(isize),
+    /// Ask for another name of this style.
+    AskName(String),
+    /// Take this name.
+    TakeName(NameFor, String),
+    /// Take this style out of the gallery.
+    RemoveStyle(String),
+    /// Put a style into the gallery again.
+    BringBack(String),
+    /// Remove the file of a style that has left the gallery.
+    RemoveForGood(String),
+    /// Show the file of this style.
+    ShowFile(String),
+    /// Ask what the mix is to be called as a style of its own.
+    AskMixName,
     /// Change the choice. Steps of one drag are undone together.
     Edit(Choice),
     /// Go one choice back.
@@ -57,6 +89,8 @@ pub enum Intent {
     CloseOverlay,
     /// Take a message away.
     Dismiss(u64),
+    /// Do what a message offers.
+    TakeOffer(u64),
     /// Replace the file that the question is about.
     ReplaceFile,
     /// Save under another name instead.

@@ -1,6 +1,7 @@
 //! The message area: what went wrong or should be known, over the stage, never in the way.
 //!
-//! Errors stay until they are dismissed; notices leave by themselves.
+//! Errors stay until they are dismissed; notices leave by themselves. A notice may offer something to do, and then
+//! stays longer.
 
 use eframe::egui::{self, CornerRadius, Frame, Margin, RichText, Stroke, vec2};
 
@@ -10,6 +11,8 @@ use super::{intent::Intent, label::remark, theme};
 const MOST: usize = 4;
 /// How long a notice stays, in seconds.
 const NOTICE_SECONDS: f64 = 7.0;
+/// How long a notice stays that offers something, in seconds.
+const OFFER_SECONDS: f64 = 15.0;
 /// Width of a message, in points.
 const WIDTH: f32 = 420.0;
 /// Width kept for the button that takes a message away, in points.
@@ -24,12 +27,40 @@ pub enum Kind {
     Notice,
 }
 
+/// What a notice offers to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offer {
+    /// The words on its button.
+    pub label: &'static str,
+    /// What the button does; the notice goes then.
+    pub intent: Intent,
+    /// What follows when the notice goes without that.
+    pub otherwise: Option<Intent>,
+}
+
 struct Message {
     number: u64,
     kind: Kind,
     text: String,
     /// When it was first shown, by egui's clock.
     since: Option<f64>,
+    offer: Option<Offer>,
+}
+
+impl Message {
+    /// How long it stays, in seconds; `None` until it is dismissed.
+    fn stays(&self) -> Option<f64> {
+        match (self.kind, &self.offer) {
+            (Kind::Error, _) => None,
+            (Kind::Notice, Some(_)) => Some(OFFER_SECONDS),
+            (Kind::Notice, None) => Some(NOTICE_SECONDS),
+        }
+    }
+
+    /// Seconds until it leaves by itself.
+    fn left(&self, now: f64) -> Option<f64> {
+        Some(self.since? + self.stays()? - now)
+    }
 }
 
 /// The messages that are up.
@@ -37,42 +68,79 @@ struct Message {
 pub struct Messages {
     list: Vec<Message>,
     newest: u64,
+    /// What follows because notices went whose offer nobody took.
+    follows: Vec<Intent>,
 }
 
 impl Messages {
     /// Shows an error: what went wrong and what to do.
     pub fn error(&mut self, text: impl Into<String>) {
-        self.add(Kind::Error, text.into());
+        self.add(Kind::Error, text.into(), None);
     }
 
     /// Shows a notice.
     pub fn notice(&mut self, text: impl Into<String>) {
-        self.add(Kind::Notice, text.into());
+        self.add(Kind::Notice, text.into(), None);
     }
 
-    fn add(&mut self, kind: Kind, text: String) {
+    /// Shows a notice that offers something to do.
+    pub fn offer(&mut self, text: impl Into<String>, offer: Offer) {
+        self.add(Kind::Notice, text.into(), Some(offer));
+    }
+
+    fn add(&mut self, kind: Kind, text: String, offer: Option<Offer>) {
         let text = sentence(&remark(&text));
-        self.list.retain(|m| m.text != text);
+        self.remove(|m| m.text == text);
         self.newest += 1;
         self.list.push(Message {
             number: self.newest,
             kind,
             text,
             since: None,
+            offer,
         });
-        if self.list.len() > MOST {
-            self.list.remove(0);
+        if let (true, Some(oldest)) = (self.list.len() > MOST, self.list.first()) {
+            let number = oldest.number;
+            self.dismiss(number);
+        }
+    }
+
+    fn remove(&mut self, goes: impl Fn(&Message) -> bool) {
+        for message in self.list.extract_if(.., |m| goes(m)) {
+            let otherwise = message.offer.and_then(|offer| offer.otherwise);
+            self.follows.extend(otherwise);
         }
     }
 
     /// Takes a message away.
     pub fn dismiss(&mut self, number: u64) {
-        self.list.retain(|m| m.number != number);
+        self.remove(|m| m.number == number);
+    }
+
+    /// Takes a message away whose offer was taken, and gives what to do.
+    pub fn take_offer(&mut self, number: u64) -> Option<Intent> {
+        let at = self.list.iter().position(|m| m.number == number)?;
+        Some(self.list.remove(at).offer?.intent)
+    }
+
+    /// Takes the messages away that offer what nobody can do any more.
+    pub fn withdraw(&mut self, is_void: impl Fn(&Intent) -> bool) {
+        self.list
+            .retain(|m| !m.offer.as_ref().is_some_and(|o| is_void(&o.intent)));
     }
 
     /// Takes the newest message away; `false` when there is none.
     pub fn dismiss_newest(&mut self) -> bool {
-        self.list.pop().is_some()
+        let newest = self.list.last().map(|m| m.number);
+        if let Some(number) = newest {
+            self.dismiss(number);
+        }
+        newest.is_some()
+    }
+
+    /// What follows because notices went whose offer nobody took.
+    pub fn take_follows(&mut self) -> Vec<Intent> {
+        std::mem::take(&mut self.follows)
     }
 
     /// Shows the messages, the lowest `lift` points above the bottom of `area`.
@@ -81,17 +149,9 @@ impl Messages {
         for message in &mut self.list {
             message.since.get_or_insert(now);
         }
-        self.list.retain(|m| {
-            m.kind == Kind::Error || m.since.is_none_or(|since| now - since < NOTICE_SECONDS)
-        });
-        let next_to_leave = self
-            .list
-            .iter()
-            .filter(|m| m.kind == Kind::Notice)
-            .filter_map(|m| m.since)
-            .map(|since| since + NOTICE_SECONDS - now)
-            .min_by(f64::total_cmp);
-        if let Some(seconds) = next_to_leave {
+        self.remove(|m| m.left(now).is_some_and(|left| left <= 0.0));
+        let next_to_leave = self.list.iter().filter_map(|m| m.left(now));
+        if let Some(seconds) = next_to_leave.min_by(f64::total_cmp) {
             ui.ctx().request_repaint_after_secs(seconds as f32 + 0.01);
         }
         if self.list.is_empty() {
@@ -136,6 +196,11 @@ fn show(ui: &mut egui::Ui, message: &Message, width: f32, intents: &mut Vec<Inte
                 ui.set_width(width - 26.0 - CLOSE_WIDTH);
                 ui.add_space(2.0);
                 ui.add(egui::Label::new(&message.text).wrap());
+                if let Some(offer) = &message.offer
+                    && ui.button(offer.label).clicked()
+                {
+                    intents.push(Intent::TakeOffer(message.number));
+                }
             });
             let close = egui::Button::new(RichText::new("×").size(16.0)).frame_when_inactive(false);
             let response = ui
@@ -198,5 +263,32 @@ mod tests {
         assert_eq!(messages.list.len(), MOST);
         assert!(messages.dismiss_newest());
         assert_eq!(messages.list.len(), MOST - 1);
+    }
+
+    #[test]
+    fn what_follows_an_offer_follows_however_its_notice_goes_but_by_its_button() {
+        let mut messages = Messages::default();
+        let offer = || Offer {
+            label: "Undo",
+            intent: Intent::Undo,
+            otherwise: Some(Intent::Quit),
+        };
+        messages.offer("Gone.", offer());
+        assert_eq!(messages.take_offer(1), Some(Intent::Undo));
+        assert_eq!((messages.list.len(), messages.take_follows()), (0, vec![]));
+        messages.offer("Gone.", offer());
+        messages.dismiss_newest();
+        assert_eq!(messages.take_follows(), [Intent::Quit]);
+        // The same words again, and too many messages.
+        messages.offer("Gone.", offer());
+        messages.offer("Gone.", offer());
+        assert_eq!(messages.take_follows(), [Intent::Quit]);
+        for n in 0..MOST {
+            messages.notice(format!("Number {n}"));
+        }
+        assert_eq!(messages.take_follows(), [Intent::Quit]);
+        messages.offer("Gone.", offer());
+        messages.withdraw(|intent| *intent == Intent::Undo);
+        assert!(messages.take_follows().is_empty());
     }
 }

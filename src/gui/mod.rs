@@ -10,10 +10,14 @@
 //! | [`live`] | live pictures: source, comparison, moving gallery, recording |
 //! | `gallery`, `controls`, `bars`, `empty` | what is drawn around and over the stage |
 //! | `reading` | the question how a network is to be read whose file does not tell, and its small pictures |
+//! | `arrivals` | pictures that are dropped or pasted: to be painted, or to be a style |
+//! | `own_styles`, `naming`, `swatches` | a person's own styles: named, removed, and painted small |
+//! | `mix` | mixes of picture styles by weights |
 //! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a folder's progress, what went wrong |
 //! | [`panel`] | what is measured of live pictures: counters, steps, timeline, roofline |
 //! | [`shortcuts`], [`intent`] | keys and widgets give intents; `update` performs them |
 //! | [`background`] | background threads for files and dialogs |
+//! | `text_clipboard`, `pointer` | what egui and the window system leave out: text on the clipboard, the pointer while a file hovers |
 //! | [`platform`], [`style_source`] | seams to the desktop (file dialogs, clipboard) and to the styles; tests script them |
 //!
 //! # Threads
@@ -23,6 +27,7 @@
 //! of mouse or keyboard, no frame is drawn.
 
 pub mod app;
+mod arrivals;
 pub mod background;
 mod bars;
 pub mod batch;
@@ -37,15 +42,21 @@ mod label;
 mod licences;
 pub mod live;
 mod messages;
+mod mix;
+mod naming;
 mod overlays;
+mod own_styles;
 mod painting;
 pub mod panel;
 pub mod platform;
+mod pointer;
 mod reading;
 mod save_flow;
 pub mod shortcuts;
 pub mod stage;
 pub mod style_source;
+mod swatches;
+mod text_clipboard;
 mod texture;
 mod theme;
 mod update;

@@ -5,10 +5,12 @@ use std::{mem::discriminant, path::PathBuf};
 use eframe::egui::{self, Grid, Id, Modal, RichText, ScrollArea};
 
 use super::{
+    arrivals::{self, Arrived},
     background::{Purpose, Save},
     intent::Intent,
     label::{name_label, path_label},
     licences::Licences,
+    naming::{self, Naming, mark_name},
     reading::{self, Reading},
     shortcuts::Group,
     style_source::Card,
@@ -39,6 +41,10 @@ pub enum Question {
     TypePath(TypedPath),
     /// How the network of a file is to be read.
     Reading(Box<Reading>),
+    /// What pictures are for.
+    PictureUse(Arrived),
+    /// What something is to be called.
+    Name(Naming),
 }
 
 /// A path that is typed where no file dialog can be shown.
@@ -132,6 +138,8 @@ impl Overlays {
             Overlay::None => return,
             Overlay::Question(Question::TypePath(_)) => ("path", 560.0),
             Overlay::Question(Question::Reading(_)) => ("reading", 1060.0),
+            Overlay::Question(Question::PictureUse(_)) => ("picture use", 460.0),
+            Overlay::Question(Question::Name(_)) => ("name", 420.0),
             Overlay::Question(_) => ("question", 420.0),
             Overlay::Shortcuts => ("shortcuts", 720.0),
             Overlay::About => ("about", 560.0),
@@ -150,6 +158,12 @@ impl Overlays {
                 }
                 Overlay::Question(Question::Reading(question)) => {
                     reading::ui(ui, question, is_fresh, intents);
+                }
+                Overlay::Question(Question::PictureUse(arrived)) => {
+                    arrivals::question_ui(ui, arrived, is_fresh, intents);
+                }
+                Overlay::Question(Question::Name(naming)) => {
+                    naming::ui(ui, naming, is_fresh, intents);
                 }
                 Overlay::Question(question) => {
                     question_ui(ui, question, is_fresh, asks_before_losing, intents);
@@ -272,21 +286,18 @@ fn question_ui(
             );
         }
         // Have more than buttons, and are drawn by themselves.
-        Question::TypePath(_) | Question::Reading(_) => {}
+        Question::TypePath(_)
+        | Question::Reading(_)
+        | Question::PictureUse(_)
+        | Question::Name(_) => {}
     }
 }
 
 /// Marks a path's name without its ending, so that typing replaces it; behind a folder, the place for one.
-fn mark_name(ctx: &egui::Context, field: Id, path: &str) {
-    let count = |text: &str| text.chars().count();
+fn mark_file_name(ctx: &egui::Context, field: Id, path: &str) {
     let name = path.rfind(std::path::is_separator).map_or(0, |at| at + 1);
     let ending = path[name..].rfind('.').map_or(path.len(), |at| name + at);
-    let [from, to] = [&path[..name], &path[..ending]]
-        .map(|text| egui::text::CCursor::new(egui::text::CharIndex(count(text))));
-    let mut state = egui::TextEdit::load_state(ctx, field).unwrap_or_default();
-    let range = egui::text::CCursorRange::two(from, to);
-    state.cursor.set_char_range(Some(range));
-    egui::TextEdit::store_state(ctx, field, state);
+    mark_name(ctx, field, &path[..name], &path[..ending]);
 }
 
 /// A field for a path in place of a file dialog.
@@ -306,7 +317,7 @@ fn path_ui(ui: &mut egui::Ui, path: &mut TypedPath, is_fresh: bool, intents: &mu
         .labelled_by(heading.id);
     if is_fresh {
         field.request_focus();
-        mark_name(ui.ctx(), field.id, &path.text);
+        mark_file_name(ui.ctx(), field.id, &path.text);
     }
     let is_entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
     theme::caption(ui, path.why.as_str());

@@ -52,6 +52,13 @@ impl App {
             self.recompose(self.stage.wants_full());
             return;
         }
+        // While a weight is dragged, each draft is shown before the next is begun.
+        let awaits_draft = |request: &PaintRequest| {
+            !request.has_draft && request.recipe.is_mixed_otherwise(&recipe)
+        };
+        if self.painting.request.as_ref().is_some_and(awaits_draft) {
+            return;
+        }
         if self.workspace.shown().is_some_and(|s| s.recipe == recipe) {
             let was_painting = self.painting.request.take().is_some();
             if was_painting {
@@ -73,22 +80,37 @@ impl App {
             self.recompose_anew();
             return;
         }
-        self.painting.request = Some(PaintRequest { recipe, run: None });
+        self.painting.request = Some(PaintRequest {
+            recipe,
+            run: None,
+            has_draft: false,
+        });
         self.paint_requested();
+    }
+
+    /// Follows the choice when weights were dragged on while a draft was painted.
+    pub(super) fn catch_up(&mut self) {
+        let request = self.painting.request.as_ref().map(|r| &r.recipe);
+        let painted = request.or(self.workspace.shown().map(|s| &s.recipe));
+        if self.workspace.recipe(self.model()).as_ref() != painted {
+            self.follow_choice();
+        }
     }
 
     /// Starts the run of the request, or loads its network first.
     pub(super) fn paint_requested(&mut self) {
+        let Some(recipe) = self.painting.request.as_ref().map(|r| r.recipe.clone()) else {
+            return;
+        };
+        let loaded = self.chosen_network(&recipe.style, &recipe.mix, recipe.model);
         let (Some(request), Some(photo)) = (&mut self.painting.request, self.workspace.photo())
         else {
             return;
         };
-        let key = (request.recipe.style.clone(), request.recipe.model);
-        let Some(loaded) = self.networks.loaded.get(&key) else {
+        let Some(loaded) = loaded else {
             // The run that goes on belongs to an earlier request, even if it ends before the engine stops it.
             request.run = None;
             self.engine.cancel();
-            self.load(key);
             return;
         };
         let run = self.engine.paint(PaintJob {

@@ -6,12 +6,14 @@
 
 use std::{
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use percent_encoding::percent_decode_str;
 
+use super::{label::path_label, pointer::Pointer};
 use crate::{
     capture::{self, Camera},
     disk::without_number,
@@ -75,6 +77,25 @@ pub trait Platform: Send + Sync {
     /// A sentence for people.
     fn copy(&self, picture: &Frame) -> Result<(), String>;
 
+    /// The text on the clipboard; empty where there is none.
+    fn paste_text(&self) -> String;
+
+    /// Puts a text on the clipboard.
+    ///
+    /// # Errors
+    /// A sentence for people.
+    fn copy_text(&self, text: &str) -> Result<(), String>;
+
+    /// Where the pointer is on the screen, in pixels: window systems do not tell a window where a file hovers over
+    /// it. `None` where nobody tells it.
+    fn pointer(&self) -> Option<(i32, i32)>;
+
+    /// Shows a file or folder in the desktop's file manager.
+    ///
+    /// # Errors
+    /// A sentence for people: where it lies instead.
+    fn show(&self, path: &Path) -> Result<(), String>;
+
     /// The system's cameras.
     ///
     /// # Errors
@@ -87,6 +108,7 @@ pub trait Platform: Send + Sync {
 pub struct Desktop {
     /// Kept open: on X11 and Wayland a copied picture is served from here while the program runs.
     clipboard: Mutex<Option<arboard::Clipboard>>,
+    pointer: Pointer,
 }
 
 /// File name endings of pictures that are read.
@@ -228,6 +250,51 @@ impl Platform for Desktop {
                     format!("The picture could not be copied: {why}. Save it instead.")
                 })
         })
+    }
+
+    fn paste_text(&self) -> String {
+        let text = self.with_clipboard(|clipboard| Ok(clipboard.get_text().unwrap_or_default()));
+        text.unwrap_or_default()
+    }
+
+    fn copy_text(&self, text: &str) -> Result<(), String> {
+        self.with_clipboard(|clipboard| {
+            clipboard.set_text(text).map_err(|e| {
+                let why = without_number(&e.to_string());
+                format!("The text could not be copied: {why}.")
+            })
+        })
+    }
+
+    fn pointer(&self) -> Option<(i32, i32)> {
+        self.pointer.position()
+    }
+
+    fn show(&self, path: &Path) -> Result<(), String> {
+        let folder = if path.is_dir() {
+            path
+        } else {
+            path.parent().unwrap_or(path)
+        };
+        let program = match std::env::consts::OS {
+            "windows" => "explorer",
+            "macos" => "open",
+            _ => "xdg-open",
+        };
+        let opened = Command::new(program)
+            .arg(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        // Windows' program says nothing of use.
+        match opened {
+            Ok(status) if status.success() || program == "explorer" => Ok(()),
+            _ => Err(format!(
+                "No file manager could be opened. The style lies in {}",
+                path_label(path)
+            )),
+        }
     }
 
     fn cameras(&self) -> Result<Vec<Camera>, String> {

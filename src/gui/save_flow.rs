@@ -279,7 +279,7 @@ impl App {
     }
 
     /// Shows a question, in place of the overlay before.
-    fn put_question(&mut self, question: Question) {
+    pub(super) fn put_question(&mut self, question: Question) {
         self.postpone_reading();
         self.close_overlay();
         self.overlays.show(Overlay::Question(question));
@@ -293,7 +293,12 @@ impl App {
             Overlay::Question(Question::LoseResult { .. }) => self.save.after_question = None,
             Overlay::Question(Question::TypePath(path)) => self.no_target(path.purpose),
             Overlay::Question(Question::Reading(reading)) => self.leave_reading(&reading),
-            Overlay::Question(Question::StopBatch | Question::StopRecording { .. })
+            Overlay::Question(
+                Question::StopBatch
+                | Question::StopRecording { .. }
+                | Question::PictureUse(_)
+                | Question::Name(_),
+            )
             | Overlay::Shortcuts
             | Overlay::About
             | Overlay::Licences(_)

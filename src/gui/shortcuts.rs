@@ -17,6 +17,10 @@ pub enum Press {
     View(ViewStep),
     /// Paint in style number so-and-so of the gallery, counted from 0.
     Style(usize),
+    /// Another name for a style of one's own.
+    RenameStyle,
+    /// A style of one's own goes.
+    RemoveStyle,
     /// A finer (-1) or broader (1) brush.
     Brush(isize),
     /// More or less strength, in percent.
@@ -137,6 +141,16 @@ pub fn groups() -> Vec<Group> {
                     "Ctrl+I",
                     "Add a style",
                     vec![(CTRL, Key::I, App(Intent::AskStyle))],
+                ),
+                line(
+                    "F2",
+                    "Rename a style of your own",
+                    vec![(NONE, Key::F2, Press::RenameStyle)],
+                ),
+                line(
+                    "Delete",
+                    "Remove a style of your own",
+                    vec![(NONE, Key::Delete, Press::RemoveStyle)],
                 ),
             ],
         },

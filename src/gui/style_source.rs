@@ -4,11 +4,14 @@
 //! put a scripted one in its place. Knows no egui.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::label::stem;
+use super::{
+    label::stem,
+    mix::{LastNetwork, MixedCodes, why_not_mixed},
+};
 use crate::{
     engine::{style_picture, trial::only_color},
     frame::Frame,
@@ -19,7 +22,8 @@ use crate::{
     mode::ModelSize,
     network::Network,
     weights::{
-        Checkpoint, LibraryError, PixelChoice, PixelFormat, Style, StyleLibrary, WeightsError,
+        Checkpoint, CodeOf, LibraryError, MadeBy, PixelChoice, PixelFormat, Style, StyleLibrary,
+        StyleNetwork, WeightsError,
     },
 };
 
@@ -27,7 +31,7 @@ use crate::{
 pub const THUMBNAIL_PX: usize = 384;
 
 /// One style of the gallery.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Card {
     /// The style's id.
     pub id: String,
@@ -39,6 +43,27 @@ pub struct Card {
     pub models: Vec<ModelSize>,
     /// A small picture painted in the style, at most [`THUMBNAIL_PX`] a side.
     pub thumbnail: Option<Arc<Frame>>,
+    /// Where it lies, if it is the person's own and can be renamed and removed.
+    pub own: Option<PathBuf>,
+    /// The network that made it of a picture, if it was made of one, which then is the thumbnail.
+    pub made_by: Option<MadeBy>,
+    /// Its place in the order of this session, from 0, which it keeps; the gallery gives it.
+    pub place: usize,
+}
+
+impl Card {
+    /// Why the picture of another style cannot be mixed with that of this one; `None` where it can.
+    pub fn why_not_mixed(&self, other: &Self) -> Option<String> {
+        match (&self.made_by, &other.made_by) {
+            (Some(own), Some(others)) => why_not_mixed(others, own),
+            _ => Some("it was not made of a picture".to_owned()),
+        }
+    }
+
+    /// Whether it was made of a picture.
+    pub const fn is_picture(&self) -> bool {
+        self.made_by.is_some()
+    }
 }
 
 /// A style's network, ready for the engine.
@@ -82,6 +107,37 @@ pub trait StyleSource: Send + Sync {
     /// A sentence for people: why the file is no style.
     fn import(&self, path: &Path, pixels: PixelChoice) -> Result<Import, String>;
 
+    /// Keeps a picture that lies in no file as a style of the person's own, called `name` or, where that is taken,
+    /// with a number behind it.
+    ///
+    /// # Errors
+    /// A sentence for people: why it cannot be one.
+    fn import_picture(&self, picture: &Frame, name: &str) -> Result<Import, String>;
+
+    /// The network of a mix of styles that were made of pictures, by their ids and weights.
+    ///
+    /// # Errors
+    /// A sentence for people.
+    fn mix(&self, parts: &[(String, u8)]) -> Result<Loaded, String>;
+
+    /// Keeps a mix as a style of the person's own called `name`, with its parts in words; gives its id.
+    ///
+    /// # Errors
+    /// A sentence for people: why it is not kept.
+    fn keep_mix(&self, parts: &[(String, u8)], name: &str, words: &str) -> Result<String, String>;
+
+    /// Calls a style of the person's own `name`; gives its id from now on.
+    ///
+    /// # Errors
+    /// A sentence for people: why it has no other name.
+    fn rename(&self, id: &str, name: &str) -> Result<String, String>;
+
+    /// Removes a style of the person's own from the disk.
+    ///
+    /// # Errors
+    /// A sentence for people: why it is still there.
+    fn remove(&self, id: &str) -> Result<(), String>;
+
     /// The network of a file, read in this way.
     ///
     /// # Errors
@@ -94,6 +150,7 @@ pub struct Library {
     open: fn() -> StyleLibrary,
     /// Opened by the first call, on a background thread.
     library: Mutex<Option<StyleLibrary>>,
+    mixes: LastNetwork,
 }
 
 impl Library {
@@ -102,6 +159,7 @@ impl Library {
         Self {
             open: StyleLibrary::standard,
             library: Mutex::new(None),
+            mixes: LastNetwork::default(),
         }
     }
 
@@ -110,6 +168,7 @@ impl Library {
         Self {
             open: StyleLibrary::standard,
             library: Mutex::new(Some(library)),
+            mixes: LastNetwork::default(),
         }
     }
 
@@ -121,6 +180,37 @@ impl Library {
 
 /// Most copies of one style name that a person may add.
 const MOST_COPIES: usize = 9;
+
+impl Library {
+    /// What was made of the pictures of these styles, and their weights.
+    fn codes(&self, parts: &[(String, u8)]) -> Result<MixedCodes, String> {
+        // The library is not held while files are read.
+        let (styles, networks) = self.with(|library| {
+            let style = |(id, weight): &(String, u8)| match library.find(id) {
+                Some(style) => Ok((style.clone(), *weight)),
+                None => Err(format!("The style {id} is no longer there.")),
+            };
+            let styles: Result<Vec<_>, _> = parts.iter().map(style).collect();
+            (styles, library.networks())
+        });
+        self.mixes.codes(&networks, &styles?)
+    }
+
+    /// Keeps what was made of a picture under `name`, or with a number behind it.
+    fn keep_picture(&self, code: &CodeOf, name: &str, thumbnail: &[u8]) -> Result<Import, String> {
+        let kept = self.with(|library| {
+            let first = library.keep_style_picture(code, name, thumbnail);
+            or_numbered(name, first, |name| {
+                library.keep_style_picture(code, name, thumbnail)
+            })
+        });
+        let style = kept.map_err(|error| not_added(&error))?;
+        Ok(Import::Added {
+            id: style.id,
+            warning: None,
+        })
+    }
+}
 
 impl StyleSource for Library {
     fn cards(&self) -> (Vec<Card>, Vec<String>) {
@@ -153,18 +243,10 @@ impl StyleSource for Library {
     fn import(&self, path: &Path, pixels: PixelChoice) -> Result<Import, String> {
         // The library is not held while pictures and weights are read.
         if decode::has_picture_name(path) {
-            let (code, thumbnail) = style_picture::read(path).map_err(|e| not_added(&e))?;
-            let kept = self.with(|library| {
-                let first = library.keep_style_picture(&code, &stem(path), &thumbnail);
-                or_numbered(path, first, |name| {
-                    library.keep_style_picture(&code, name, &thumbnail)
-                })
-            });
-            let style = kept.map_err(|error| not_added(&error))?;
-            return Ok(Import::Added {
-                id: style.id,
-                warning: None,
-            });
+            let network = StyleNetwork::built_in().map_err(|e| not_added(&e))?;
+            let read = style_picture::read_with(&network, path);
+            let (code, thumbnail) = read.map_err(|e| not_added(&e))?;
+            return self.keep_picture(&code, &stem(path), &thumbnail);
         }
         let checkpoint = match Checkpoint::read_as(path, pixels) {
             Ok(checkpoint) => checkpoint,
@@ -180,7 +262,7 @@ impl StyleSource for Library {
         }
         let kept = self.with(|library| {
             let first = library.keep(&checkpoint, path, None);
-            or_numbered(path, first, |name| {
+            or_numbered(&stem(path), first, |name| {
                 library.keep(&checkpoint, path, Some(name))
             })
         });
@@ -200,6 +282,51 @@ impl StyleSource for Library {
         })
     }
 
+    fn import_picture(&self, picture: &Frame, name: &str) -> Result<Import, String> {
+        let network = StyleNetwork::built_in().map_err(|e| not_added(&e))?;
+        let seen = style_picture::look_at(&network, picture);
+        let (code, thumbnail) = seen.map_err(|e| not_added(&e))?;
+        self.keep_picture(&code, name, &thumbnail)
+    }
+
+    fn mix(&self, parts: &[(String, u8)]) -> Result<Loaded, String> {
+        let painting = self.codes(parts)?.painting();
+        Ok(Loaded {
+            network: painting.map_err(|e| format!("The styles could not be mixed: {e}."))?,
+            note: None,
+        })
+    }
+
+    fn keep_mix(&self, parts: &[(String, u8)], name: &str, words: &str) -> Result<String, String> {
+        let not_kept = |e: &dyn std::error::Error| format!("The mix was not kept: {e}.");
+        let code = self.codes(parts)?.kept().map_err(|e| not_kept(&e))?;
+        let pictures: Vec<_> = parts
+            .iter()
+            .filter_map(|(id, weight)| {
+                let style = self.with(|library| library.find(id).cloned())?;
+                Some((thumbnail(&style.thumbnail()?)?, *weight))
+            })
+            .collect();
+        let picture = style_picture::thumbnail_of_mix(&pictures).map_err(|e| not_kept(&e))?;
+        let kept = self.with(|library| library.keep_mix(&code, name, &picture, words));
+        kept.map(|style| style.id).map_err(|e| not_kept(&e))
+    }
+
+    fn rename(&self, id: &str, name: &str) -> Result<String, String> {
+        let renamed = self.with(|library| library.rename(id, name));
+        renamed
+            .map(|style| style.id)
+            .map_err(|e| format!("The style was not renamed: {e}."))
+    }
+
+    fn remove(&self, id: &str) -> Result<(), String> {
+        match self.with(|library| library.remove(id)) {
+            // The command line was faster.
+            Ok(_) | Err(LibraryError::Unknown { .. }) => Ok(()),
+            Err(error) => Err(format!("The style was not removed: {error}.")),
+        }
+    }
+
     fn network_as(&self, path: &Path, format: PixelFormat) -> Result<Arc<Network>, String> {
         let checkpoint = Checkpoint::read_as(path, PixelChoice::from(format));
         checkpoint
@@ -208,20 +335,19 @@ impl StyleSource for Library {
     }
 }
 
-/// A style that was kept; under the name of its file, or with a number behind that, where its own name is taken or one
-/// that no style may have: the window has no dialog for names.
+/// A style that was kept; called `stem`, or with a number behind that, where its own name is taken or one that no
+/// style may have: a name is not asked for while styles are added.
 fn or_numbered(
-    path: &Path,
+    stem: &str,
     mut result: Result<Style, LibraryError>,
     mut keep: impl FnMut(&str) -> Result<Style, LibraryError>,
 ) -> Result<Style, LibraryError> {
-    let stem = stem(path);
     for number in 1..=MOST_COPIES {
         if !result.as_ref().is_err_and(LibraryError::is_about_the_name) {
             break;
         }
         let name = match number {
-            1 => stem.clone().into_owned(),
+            1 => stem.to_owned(),
             _ => format!("{stem} {number}"),
         };
         result = keep(&name);
@@ -256,6 +382,9 @@ fn card_of(style: &Style) -> Card {
         credit: parts.join(", "),
         models: style.models(),
         thumbnail: style.thumbnail().and_then(|bytes| thumbnail(&bytes)),
+        own: style.own_path().map(Path::to_owned),
+        made_by: style.made_by.clone(),
+        place: 0,
     }
 }
 
@@ -294,6 +423,30 @@ mod tests {
             let loaded = style_source.load(&added, ModelSize::Lite).expect("loaded");
             assert!(loaded.network.graph().check_is_picture_network().is_ok());
         }
+        // Two of them mix, and the mix is a style as well.
+        let parts = [("red_barn".to_owned(), 70), ("red_barn_2".to_owned(), 30)];
+        let mixed = style_source.mix(&parts).expect("mixed");
+        assert!(mixed.network.graph().check_is_picture_network().is_ok());
+        let keep = |name| style_source.keep_mix(&parts, name, "mix of two");
+        assert_eq!(keep("Both"), Ok("both".to_owned()));
+        assert!(
+            keep("both").is_err_and(|why| why.contains("already a style or network named both"))
+        );
+        assert_eq!(style_source.rename("both", "Two"), Ok("two".to_owned()));
+        let (cards, _) = style_source.cards();
+        let two = cards.iter().find(|card| card.id == "two").expect("a card");
+        assert!(two.is_picture() && two.own.is_some() && two.thumbnail.is_some());
+        assert_eq!(
+            (two.title.as_str(), two.credit.as_str()),
+            ("Two", "mix of two")
+        );
+        // Removing what is gone already is no mistake.
+        assert_eq!(style_source.remove("two"), Ok(()));
+        assert_eq!(style_source.remove("two"), Ok(()));
+        let built_in = [("red_barn".to_owned(), 1), ("candy".to_owned(), 1)];
+        let refused = style_source.mix(&built_in);
+        assert!(refused.is_err_and(|why| why.contains("was not made of a picture")));
+        assert!(style_source.remove("candy").is_err());
         std::fs::write(&file, "no picture").expect("written");
         let refused = style_source.import(&file, PixelChoice::default());
         assert!(refused.is_err_and(|why| why.contains("Red barn.png")));
@@ -302,10 +455,7 @@ mod tests {
     #[test]
     fn what_is_assumed_of_a_file_is_told() {
         let place = tempfile::tempdir().expect("a folder");
-        let style_source = Library {
-            open: StyleLibrary::standard,
-            library: Mutex::new(Some(StyleLibrary::open(&[], place.path().join("user")))),
-        };
+        let style_source = Library::of(StyleLibrary::open(&[], place.path().join("user")));
         let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/published.tar.xz");
         let packed = std::fs::File::open(golden).expect("the archive is there");
         let mut archive = tar::Archive::new(lzma_rust2::XzReader::new(packed, false));

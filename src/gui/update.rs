@@ -4,12 +4,14 @@ use eframe::egui::{self, ViewportCommand};
 
 use super::{
     app::App,
+    arrivals::PictureUse,
     background::{Origin, Purpose},
     batch::{BatchPhotos, Phase},
     choice::{BRUSHES_PX, Choice, finest_brush},
     intent::Intent,
     licences::Licences,
     live::{LiveIntent, LiveView},
+    mix::{self, Mix},
     overlays::Overlay,
     platform::Dialog,
     shortcuts::Press,
@@ -62,9 +64,18 @@ impl App {
                 return;
             }
             Press::Style(place) => {
-                if let Some(card) = self.gallery.cards().get(place) {
+                if let Some(card) = self.gallery.cards().iter().find(|c| c.place == place) {
                     self.intents.push(Intent::PickStyle(card.id.clone()));
                 }
+                return;
+            }
+            Press::RenameStyle | Press::RemoveStyle => {
+                let intent = match press {
+                    Press::RenameStyle => Intent::AskName,
+                    _ => Intent::RemoveStyle,
+                };
+                let chosen = self.workspace.choice.style.clone();
+                self.intents.extend(chosen.map(intent));
                 return;
             }
             Press::Theme => {
@@ -163,21 +174,32 @@ impl App {
             Intent::AskTargetFolder => {
                 self.ask(Purpose::TargetFolder, Dialog::TargetFolder);
             }
-            Intent::OpenFiles(files) => self.sort(files),
+            Intent::OpenFiles(files) => self.sort(files, PictureUse::Photo),
             Intent::OpenSample => self.open(Origin::Sample),
             Intent::Paste => {
                 self.opening.newest = self.ticket();
                 self.opening.is_running = true;
                 self.background.paste(self.opening.newest);
             }
+            Intent::UseAs(picture_use) => self.use_arrived(ctx, picture_use),
+            Intent::PreferStyle(path) => self.prefer_style(ctx, path),
+            Intent::ForgetBefore => self.forget_before(),
             Intent::PickStyle(id) => {
-                let choice = Choice {
-                    style: Some(id),
-                    ..self.workspace.choice.clone()
-                };
+                let mut choice = self.workspace.choice.clone();
+                if choice.style.as_ref() != Some(&id) {
+                    choice.mix = Mix::default();
+                }
+                choice.style = Some(id);
                 self.edit(choice);
                 self.follow_choice();
             }
+            Intent::AskMixName => self.ask_mix_name(),
+            Intent::AskName(id) => self.ask_name(&id),
+            Intent::TakeName(name_for, name) => self.take_name(name_for, name),
+            Intent::RemoveStyle(id) => self.remove_style(&id),
+            Intent::BringBack(id) => self.bring_back(&id),
+            Intent::RemoveForGood(id) => self.remove_for_good(&id),
+            Intent::ShowFile(id) => self.show_file(&id),
             Intent::StepStyle(by) => {
                 let chosen = self.workspace.choice.style.as_deref();
                 if let Some(card) = self.gallery.neighbour(chosen, by) {
@@ -238,6 +260,12 @@ impl App {
             Intent::ShowLicences => self.overlays.show(Overlay::Licences(Licences::unpacked())),
             Intent::CloseOverlay => self.close_overlay(),
             Intent::Dismiss(number) => self.messages.dismiss(number),
+            Intent::TakeOffer(number) => {
+                let offered = self.messages.take_offer(number);
+                if let Some(intent) = offered {
+                    self.perform(ctx, intent);
+                }
+            }
             Intent::ReplaceFile => self.replace_file(),
             Intent::ChooseOtherName => {
                 self.overlays.close();
@@ -301,7 +329,7 @@ impl App {
     }
 
     /// A number for a request to open something; later ones are larger.
-    fn ticket(&mut self) -> u64 {
+    pub(super) fn ticket(&mut self) -> u64 {
         self.opening.tickets += 1;
         self.opening.tickets
     }
@@ -319,9 +347,9 @@ impl App {
     }
 
     /// Sorts files in the background, to open, to import or to paint them.
-    pub(super) fn sort(&mut self, files: Vec<std::path::PathBuf>) {
+    pub(super) fn sort(&mut self, files: Vec<std::path::PathBuf>, picture_use: PictureUse) {
         let ticket = self.ticket();
-        self.background.sort(ticket, files);
+        self.background.sort(ticket, files, picture_use);
     }
 
     /// Opens one photo from a file, unless a later request has led to a photo already: requests are sorted by
@@ -375,13 +403,16 @@ impl App {
             return;
         };
         let (photos, target, replace) = (batch.photos.clone(), batch.target.clone(), batch.replace);
-        let key = (style.clone(), self.model());
-        let Some(loaded) = self.networks.loaded.get(&key) else {
-            self.load(key);
+        let parts = self.mixed_parts();
+        let Some(loaded) = self.chosen_network(&style, &parts, self.model()) else {
             return;
         };
+        let label = match parts.is_empty() {
+            true => style,
+            false => mix::label(&parts),
+        };
         self.batch_waits = false;
-        let mut batch = BatchPhotos::new(photos, target, style);
+        let mut batch = BatchPhotos::new(photos, target, label);
         batch.output = choice.output;
         batch.look = choice.look;
         batch.format = self.settings.choices.format;
@@ -391,7 +422,7 @@ impl App {
         }
         let started = self.engine.start_batch(BatchJob {
             source: Box::new(batch),
-            network: loaded.network.clone(),
+            network: loaded.network,
             settings: PaintSettings {
                 working_size: choice.working_size(),
                 ..PaintSettings::default()

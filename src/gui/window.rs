@@ -93,6 +93,7 @@ impl App {
         let style = self.workspace.choice.style.as_deref();
         let card = style.and_then(|id| self.gallery.card(id));
         let models = card.map_or(&[][..], |card| card.models.as_slice());
+        let cards = self.gallery.cards();
         if let Some(live) = &self.live {
             let view = live::controls::View {
                 live,
@@ -100,6 +101,7 @@ impl App {
                 choice: &self.workspace.choice,
                 model: self.live_model(),
                 models,
+                cards,
                 device: self.device.info.as_ref(),
             };
             live::controls::ui(ui, &view, intents);
@@ -112,6 +114,7 @@ impl App {
             photo_size: self.workspace.photo_size(),
             models,
             model: self.model(),
+            cards,
             has_result: self.workspace.finished().is_some(),
             saving: self.save.is_running,
         };
@@ -144,6 +147,8 @@ impl App {
             empty::progress(ui, area, &text.0, text.1, intents);
         } else if self.opening.is_running && self.workspace.photo().is_some() {
             empty::hint(ui, area, "Opening…");
+        } else if self.arrivals.importing > 0 {
+            empty::hint(ui, area, "Adding the style…");
         } else if self.live.is_none()
             && self.workspace.photo().is_some()
             && self.workspace.choice.style.is_none()
@@ -158,10 +163,11 @@ impl App {
         // The line about the running painting stands below the messages, not behind them.
         let has_chip = self.live.is_some()
             || self.painting.request.is_some()
+            || self.arrivals.importing > 0
             || self.workspace.choice.style.is_none();
         let lift = if has_chip { 76.0 } else { 16.0 };
         self.messages.ui(ui, area, lift, intents);
-        empty::drop_hint(ui, area);
+        self.arrivals.ui(ui, area, self.live.is_some());
     }
 
     fn status(&self) -> bars::StatusView {

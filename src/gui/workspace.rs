@@ -7,6 +7,7 @@ use super::{
     background::{Finished, Opened, Origin},
     choice::{Choice, Recipe, SavedKey},
     label::stem,
+    mix::Mix,
 };
 use crate::{engine::paint::Painting, media::encode::Format, mode::ModelSize};
 
@@ -66,10 +67,10 @@ impl Workspace {
         }
     }
 
-    /// Puts a photo in place of the one before.
-    pub fn put_photo(&mut self, opened: Opened) {
+    /// Puts a photo in place of the one before, and gives that one.
+    pub fn put_photo(&mut self, opened: Opened) -> Option<Opened> {
         self.photos_opened += 1;
-        self.photo = Some(OpenPhoto {
+        let before = self.photo.replace(OpenPhoto {
             number: self.photos_opened,
             opened,
         });
@@ -77,6 +78,7 @@ impl Workspace {
         self.saved.clear();
         self.shown = None;
         self.draft = None;
+        before.map(|photo| photo.opened)
     }
 
     /// The photo.
@@ -96,6 +98,7 @@ impl Workspace {
         let (width, height) = self.photo_size()?;
         Some(Recipe {
             photo: photo.number,
+            mix: self.choice.mix.parts(self.choice.style.as_deref()?),
             style: self.choice.style.clone()?,
             model,
             working: self.choice.working_size().resolve(width, height),
@@ -171,6 +174,7 @@ impl Workspace {
             Some(shown) => shown.choice.clone(),
             None => Choice {
                 style: None,
+                mix: Mix::default(),
                 ..self.choice.clone()
             },
         };
@@ -194,6 +198,31 @@ impl Workspace {
         self.past.push(before);
         if self.past.len() > KEPT_STEPS {
             self.past.remove(0);
+        }
+    }
+
+    /// Notes that a style has another id.
+    pub fn rename_style(&mut self, old: &str, new: &str) {
+        let rename = |id: &mut String| {
+            if id == old {
+                new.clone_into(id);
+            }
+        };
+        let shown = self.shown.iter_mut();
+        let (recipes, choices): (Vec<_>, Vec<_>) =
+            shown.map(|s| (&mut s.recipe, &mut s.choice)).unzip();
+        let kept = self.paintings.iter_mut().map(|(recipe, _)| recipe);
+        let saved = self.saved.iter_mut().map(|(recipe, ..)| recipe);
+        for recipe in recipes.into_iter().chain(kept).chain(saved) {
+            rename(&mut recipe.style);
+            recipe.mix.iter_mut().for_each(|(style, _)| rename(style));
+        }
+        let steps = self.past.iter_mut().chain(&mut self.future);
+        let now = std::iter::once(&mut self.choice);
+        for choice in choices.into_iter().chain(steps).chain(now) {
+            choice.style.as_mut().map(rename);
+            let others = choice.mix.others.iter_mut();
+            others.for_each(|(style, _)| rename(style));
         }
     }
 
@@ -272,7 +301,7 @@ impl Workspace {
             _ => "painting".to_owned(),
         };
         match self.shown.as_ref() {
-            Some(shown) => format!("{stem}-{}", shown.recipe.style),
+            Some(shown) => format!("{stem}-{}", shown.recipe.label()),
             None => stem,
         }
     }
@@ -384,6 +413,7 @@ mod tests {
         let recipe = |n: usize| Recipe {
             photo: 1,
             style: format!("s{n}"),
+            mix: vec![],
             model: ModelSize::Full,
             working: (100, 50),
         };

@@ -56,8 +56,11 @@ pub struct CandidateReport {
     pub device_name: String,
     /// What the kernels use of it: `AVX-512`, `sm_90`.
     pub instructions: String,
-    /// Variant and precision.
+    /// The mode as it was run.
     pub mode: Mode,
+    /// What computed attention in the place of the way that was chosen, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attention_note: Option<String>,
     /// Who computes the convolutions, in modes that leave them to a library where there is one.
     #[serde(rename = "convolver", skip_serializing_if = "Option::is_none")]
     pub conv_provider: Option<ConvProvider>,
@@ -89,6 +92,7 @@ impl CandidateReport {
             device_name: device.name.clone(),
             instructions: device.instructions.clone(),
             mode: candidate.mode,
+            attention_note: candidate.summary.attention_note(),
             conv_provider: candidate.summary.conv_provider.clone(),
             method: candidate.method,
             p50_ms: candidate.times.p50_ms,
@@ -265,6 +269,9 @@ impl MeasureReport {
             {
                 lines.push(format!("{}: {reason}", self.label(candidate)));
             }
+            if let Some(note) = &candidate.attention_note {
+                lines.push(format!("{}: {note}", self.label(candidate)));
+            }
         }
         lines.push(format!("{}, StyleForge {}", self.date, self.version));
         lines
@@ -332,6 +339,7 @@ pub(super) mod tests {
             device_name: "A GPU".to_owned(),
             instructions: "sm_90".to_owned(),
             mode: Mode::new(variant, Precision::Fp32),
+            attention_note: None,
             conv_provider: (variant == Variant::Baseline).then(|| ConvProvider {
                 name: "cuDNN 9.14".to_owned(),
                 reason: None,

@@ -29,7 +29,7 @@ const ROWS: usize = 5;
 
 /// One mode and what was measured of it.
 pub struct MeasuredCandidate {
-    /// Variant and precision.
+    /// The mode as it was run.
     pub mode: Mode,
     /// What a run does and needs.
     pub summary: PlanSummary,
@@ -173,7 +173,6 @@ impl Rounds<'_> {
                 };
                 Ok(TimedCandidate {
                     backend,
-                    mode,
                     session: backend.open_unless_cancelled(self.network, &spec, control)?,
                     painted: pictures.to_vec(),
                     times_ms: Vec::new(),
@@ -282,7 +281,6 @@ impl Rounds<'_> {
 /// A mode while it is measured.
 struct TimedCandidate<'a> {
     backend: &'a dyn Backend,
-    mode: Mode,
     session: Box<dyn Session>,
     painted: Vec<Frame>,
     times_ms: Vec<f64>,
@@ -358,9 +356,10 @@ impl TimedCandidate<'_> {
         for (kernel, list) in self.kernels.iter_mut().zip(&self.kernels_ms) {
             kernel.ms = Percentiles::of(list).ok_or_else(unmeasured)?.p50_ms;
         }
+        let summary = self.session.summary();
         Ok(MeasuredCandidate {
-            mode: self.mode,
-            summary: self.session.summary(),
+            mode: summary.mode_as_run(),
+            summary,
             method: self.method,
             times: Percentiles::of(&self.times_ms).ok_or_else(unmeasured)?,
             host_times: Percentiles::of(&self.host_ms).ok_or_else(unmeasured)?,

@@ -33,6 +33,8 @@ pub struct ConvLayer {
     pub reads_photo: bool,
     /// Whether its values are the picture.
     pub makes_picture: bool,
+    /// Names of the affine steps in front of it and behind it that its weights hold as well.
+    pub affine: [Option<String>; 2],
 }
 
 impl ConvLayer {
@@ -45,7 +47,8 @@ impl ConvLayer {
             .collect()
     }
 
-    fn of_node(graph: &Graph, readers: &[NodeId], node: &Node) -> Option<Self> {
+    /// That of a node; `None` for a node of another kind.
+    pub(super) fn of_node(graph: &Graph, readers: &[NodeId], node: &Node) -> Option<Self> {
         let Op::Conv2d(conv) = node.op else {
             return None;
         };
@@ -84,6 +87,7 @@ impl ConvLayer {
             upsample,
             reads_photo: nodes[input].op == Op::Photo,
             makes_picture: readers().any(|reader| reader.op == Op::Picture),
+            affine: [None, None],
         })
     }
 

@@ -18,7 +18,7 @@ use crate::{
         Graph, GraphError, NodeId,
         fusion::{self, Group, Level, Violation},
     },
-    mode::{Mode, Variant},
+    mode::{AttentionChoice, AttentionKernel, Mode, Variant},
     tensor::Shape,
 };
 
@@ -174,6 +174,8 @@ pub struct PlanSummary {
     pub peak_bytes: u64,
     /// Who computes the convolutions, in modes that leave them to a library where there is one.
     pub conv_provider: Option<ConvProvider>,
+    /// How attention is computed on a GPU: every way that is launched, once; empty in networks without attention.
+    pub attention_kernels: Vec<AttentionKernel>,
 }
 
 impl PlanSummary {
@@ -188,6 +190,42 @@ impl PlanSummary {
             flops: 0,
             peak_bytes: 0,
             conv_provider: None,
+            attention_kernels: Vec::new(),
         }
+    }
+
+    /// The mode with the way in which attention is really computed; as it was asked for where heads of several sizes
+    /// are computed in several ways.
+    pub fn mode_as_run(&self) -> Mode {
+        let attention = match self.attention_kernels[..] {
+            [] => AttentionChoice::Auto,
+            [kernel] => AttentionChoice::Fixed(kernel),
+            _ => self.mode.attention,
+        };
+        self.mode.with_attention(attention)
+    }
+
+    /// [`ConvProvider::mode_label`] of the mode as it is run.
+    pub fn label(&self) -> String {
+        ConvProvider::mode_label(self.mode_as_run(), self.conv_provider.as_ref())
+    }
+
+    /// What computes attention in the place of the way that was chosen, in words; `None` where nothing does.
+    pub fn attention_note(&self) -> Option<String> {
+        let AttentionChoice::Fixed(chosen) = self.mode.attention else {
+            return None;
+        };
+        let others: Vec<&str> = (self.attention_kernels.iter())
+            .filter(|&&kernel| kernel != chosen)
+            .map(|kernel| kernel.name())
+            .collect();
+        let needs = match chosen {
+            AttentionKernel::Flash => "fp16 and heads of 32, 64 or 128 channels",
+            _ => "heads of 32, 64 or 128 channels",
+        };
+        (!others.is_empty()).then(|| {
+            let others = others.join(" and ");
+            format!("{others} attention in the place of {chosen}, which takes {needs}")
+        })
     }
 }

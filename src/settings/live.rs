@@ -6,7 +6,7 @@ use super::table::{Reader, put};
 use crate::{
     capture::{PixelFormat, Rotation, Source},
     engine::live::{CandidateChoice, DEFAULT_TARGET_FPS, LiveSize},
-    mode::{DeviceChoice, ModeChoice, ModelSize, Precision, PrecisionChoice, Variant},
+    mode::{DeviceChoice, Mode, ModeChoice, ModelSize, Precision, Variant},
 };
 
 /// A person's choices for live pictures.
@@ -28,7 +28,7 @@ pub struct LiveChoices {
     pub size: LiveSize,
     /// Size of the style's network; chosen by the program when `None`. Photos have one of their own.
     pub model: Option<ModelSize>,
-    /// Variant and precision.
+    /// Variant, precision and attention.
     pub mode: ModeChoice,
     /// The two candidates of a comparison.
     pub candidates: [CandidateChoice; 2],
@@ -40,10 +40,7 @@ impl Default for LiveChoices {
     fn default() -> Self {
         let fp32 = |variant| CandidateChoice {
             device: DeviceChoice::Auto,
-            mode: ModeChoice {
-                variant,
-                precision: PrecisionChoice::Fixed(Precision::Fp32),
-            },
+            mode: Mode::new(variant, Precision::Fp32).into(),
         };
         Self {
             source: Source::Demo,
@@ -54,10 +51,7 @@ impl Default for LiveChoices {
             rotate: Rotation::default(),
             size: LiveSize::default(),
             model: None,
-            mode: ModeChoice {
-                variant: Variant::default(),
-                precision: PrecisionChoice::Auto,
-            },
+            mode: ModeChoice::default(),
             candidates: [fp32(Variant::Baseline), fp32(Variant::Fused)],
             moving_gallery: true,
         }
@@ -113,24 +107,20 @@ impl LiveChoices {
         put(table, "working_px", px);
         put(table, "target_fps", fps);
         put(table, "model", self.model.map(|model| model.to_string()));
-        put(table, "mode", Some(mode_text(self.mode)));
+        put(table, "mode", Some(self.mode.to_string()));
         for (candidate, key) in self
             .candidates
             .iter()
             .zip(["compare_left", "compare_right"])
         {
-            let text = format!("{} {}", candidate.device.name(), mode_text(candidate.mode));
+            let text = format!("{} {}", candidate.device.name(), candidate.mode);
             put(table, key, Some(text));
         }
         put(table, "moving_gallery", Some(self.moving_gallery));
     }
 }
 
-fn mode_text(mode: ModeChoice) -> String {
-    format!("{} {}", mode.variant.name(), mode.precision.name())
-}
-
-/// From `auto fused fp16`: device, variant, precision.
+/// From `auto fused fp16`: device, variant, precision, and perhaps a way to compute attention.
 fn candidate(text: &str) -> Option<CandidateChoice> {
     let (device, mode) = text.split_once(' ')?;
     Some(CandidateChoice {

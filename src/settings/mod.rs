@@ -250,6 +250,10 @@ fn read(path: &Path) -> Result<Option<Table>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        engine::live::CandidateChoice,
+        mode::{AttentionChoice, DeviceChoice},
+    };
 
     fn path_in(folder: &tempfile::TempDir) -> PathBuf {
         folder.path().join("deep").join("settings.toml")
@@ -286,7 +290,13 @@ mod tests {
                 camera_size: Some((640, 480)),
                 mirror: true,
                 size: crate::engine::live::LiveSize::LongSide(384),
-                mode: "fused-norm fp16".parse().expect("a mode"),
+                mode: "fused-norm fp16, naive attention".parse().expect("a mode"),
+                candidates: ["fused fp16, tiled", "fused fp16, flash"].map(|mode| {
+                    CandidateChoice {
+                        device: DeviceChoice::Cuda,
+                        mode: mode.parse().expect("a mode"),
+                    }
+                }),
                 moving_gallery: false,
                 ..LiveChoices::default()
             },
@@ -298,6 +308,26 @@ mod tests {
         assert_eq!(read.choices, settings.choices);
         assert_eq!(read.live, settings.live);
         assert_eq!(read.state, settings.state);
+    }
+
+    #[test]
+    fn modes_that_name_no_attention_leave_it_to_the_variant() {
+        let text = "[live]\nmode = \"baseline fp16\"\ncompare_left = \"cuda fused fp16\"\n";
+        let (settings, warnings) = Settings::from_text(text).expect("read");
+        assert_eq!(warnings, Vec::<String>::new());
+        let modes = [settings.live.mode, settings.live.candidates[0].mode];
+        assert!(
+            modes
+                .iter()
+                .all(|mode| mode.attention == AttentionChoice::Auto)
+        );
+        let written = settings.to_text().expect("text");
+        assert!(written.contains("mode = \"baseline fp16\""), "{written}");
+        assert!(!written.contains("attention"), "{written}");
+        let wrong = "[live]\nmode = \"fused fp16, quick attention\"\n";
+        let (settings, warnings) = Settings::from_text(wrong).expect("read");
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert_eq!(settings.live.mode, LiveChoices::default().mode);
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub struct Verdict {
     pub width: usize,
     /// Rows, in pixels.
     pub height: usize,
-    /// Variant and precision in one word.
+    /// The mode as it was run.
     pub mode: Mode,
     /// The variant.
     pub variant: Variant,
@@ -178,6 +178,8 @@ struct Evidence {
     maps: Vec<(String, Tensor)>,
     /// Whether the bias is a step of its own.
     bias_apart: bool,
+    /// The mode as it was run.
+    mode_as_run: Mode,
 }
 
 /// The session's inspection.
@@ -225,6 +227,7 @@ impl Evidence {
             painted_again,
             maps,
             bias_apart: leaves_bias(session.as_ref()),
+            mode_as_run: session.summary().mode_as_run(),
         })
     }
 
@@ -264,7 +267,7 @@ impl Evidence {
             picture: String::new(),
             width: picture.width(),
             height: picture.height(),
-            mode,
+            mode: self.mode_as_run,
             variant: mode.variant,
             precision: mode.precision,
             low_contrast: truth.low_contrast,

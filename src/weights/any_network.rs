@@ -95,5 +95,6 @@ pub(super) fn read(
         network: Network::new(graph, weights)?,
         storage,
         facts: BTreeMap::new(),
+        code: None,
     })
 }

@@ -1,149 +1,109 @@
-//! The network for any style picture that is inside the program, and files of what it made of style pictures.
+//! Files of what a network for style pictures made of one.
 //!
 //! Such a file holds a [`StyleCode`] of some kilobytes and names the network that it belongs to; with both, the style
 //! is a network like any other.
 
-use std::{collections::BTreeMap, sync::OnceLock};
+use std::collections::BTreeMap;
 
 use super::{
-    Budget, Family, StorageType, WeightsError,
+    Budget, CodeOf, Family, NetworkLibrary, StorageType, StyleNetwork, WeightsError,
+    code::{BUILT_IN_NETWORK, CODE_KEY, NETWORK_KEY},
     error::shortened,
     fit::{Fitted, NamedTensors, check_shape, finite_values},
     safetensors::file,
-    tensor::{Dtype, StoredTensor},
+    style_network::refused,
 };
-use crate::models::vit::{Spec, State, StyleCode, Transformer, TransformerError};
+use crate::models::vit::StyleCode;
 
-/// The trained network, as `tools/any_net.py --pack` writes it.
-static FILE: &[u8] = include_bytes!("../../assets/any.safetensors");
-/// The key of the metadata under which the network stands that a code belongs to.
-pub(super) const CODE_KEY: &str = "styleforge.style_code";
 /// The name of a code among tensors.
 const CODE: &str = "code";
-/// The key of a trained network's sizes.
-const SPEC_KEY: &str = "network";
 
-/// The network inside the program.
-#[derive(Debug)]
-struct Shipped {
-    transformer: Transformer,
-    /// Tells it from others.
-    id: String,
-}
-
-fn shipped_file() -> Result<&'static Shipped, WeightsError> {
-    static SHIPPED: OnceLock<Result<Shipped, String>> = OnceLock::new();
-    let read = || {
-        let budget = Budget::for_file(FILE.len());
-        let transformer = transformer(FILE, &budget).map_err(|error| error.to_string())?;
-        // FNV-1a: only to tell one training from the next.
-        let hashed = FILE.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-        });
-        let id = format!("{hashed:016x}");
-        Ok(Shipped { transformer, id })
-    };
-    let shipped = SHIPPED.get_or_init(read).as_ref();
-    shipped.map_err(|problem| WeightsError::Graph(problem.clone()))
-}
-
-/// The network for any style picture that is inside the program.
+/// The file of a code, with what else is to be said of the style.
 ///
 /// # Errors
-/// [`WeightsError`] only for a program that was built with a damaged file.
-pub fn shipped() -> Result<&'static Transformer, WeightsError> {
-    Ok(&shipped_file()?.transformer)
-}
-
-/// Reads a trained network: fp16, or 8 bits with a scale for every output channel.
-fn transformer(bytes: &[u8], budget: &Budget) -> Result<Transformer, WeightsError> {
-    let (tensors, metadata) = file::parse(bytes, budget)?;
-    let text = metadata
-        .get(SPEC_KEY)
-        .ok_or_else(|| WeightsError::Graph("it does not say which network it is".to_owned()))?;
-    let spec = Spec::from_json(text).map_err(|e| WeightsError::Graph(e.to_string()))?;
-    let places: BTreeMap<&str, &StoredTensor<'_>> = tensors
-        .iter()
-        .map(|(key, tensor)| (key.as_str(), tensor))
-        .collect();
-    let mut state = State::new();
-    for (name, shape) in spec.weights() {
-        let find = |key: &str| {
-            places.get(key).copied().ok_or_else(|| WeightsError::Keys {
-                missing: [key].into_iter().collect(),
-                unexpected: [].into_iter().collect(),
-            })
-        };
-        let tensor = find(&name)?;
-        check_shape(&name, tensor, &shape)?;
-        let values = match tensor.dtype() {
-            Dtype::Other("int8", 1) => {
-                let scales_key = format!("{name}.scale");
-                let scales = find(&scales_key)?;
-                check_shape(&scales_key, scales, &shape[..1])?;
-                let scales = finite_values(&scales_key, scales, budget)?;
-                budget.bytes(4 * tensor.element_count())?;
-                let row = tensor.element_count() / shape[0].max(1);
-                let values = tensor.to_i8().into_iter().enumerate();
-                values
-                    .map(|(at, value)| f32::from(value) * scales[at / row.max(1)])
-                    .collect()
-            }
-            _ => finite_values(&name, tensor, budget)?,
-        };
-        state.insert(name, values);
+/// [`WeightsError::Safetensors`] when the metadata cannot be written.
+pub(super) fn code_file(
+    code: &CodeOf,
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>, WeightsError> {
+    let mut metadata = metadata.clone();
+    metadata.insert(CODE_KEY.to_owned(), code.code.made_by().to_string());
+    if code.network != BUILT_IN_NETWORK {
+        metadata.insert(NETWORK_KEY.to_owned(), code.network.clone());
     }
-    Transformer::new(spec, state).map_err(refused)
+    let values = code.code.values();
+    let tensor = (CODE.to_owned(), vec![values.len()], values);
+    file::write_tensors(&[tensor], false, &metadata)
 }
 
-fn refused(error: TransformerError) -> WeightsError {
-    WeightsError::Graph(error.to_string())
-}
-
-/// The network that paints in the style of a code.
-///
-/// # Errors
-/// [`WeightsError`] for a code of another network.
-pub(super) fn fitted(code: &StyleCode) -> Result<Fitted, WeightsError> {
-    Ok(Fitted {
-        family: Family::AnyPicture,
-        network: shipped()?.network(code).map_err(refused)?,
-        storage: StorageType::F32,
-        facts: BTreeMap::new(),
+/// The network that made a code: the one inside the program, or the person's own of this name.
+fn network_of(name: Option<&str>) -> Result<StyleNetwork, WeightsError> {
+    let Some(name) = name else {
+        return StyleNetwork::built_in();
+    };
+    NetworkLibrary::standard().find(name).map_err(|error| {
+        WeightsError::Graph(format!(
+            "the network for style pictures that made it cannot be used: {error}"
+        ))
     })
 }
 
-/// A file of a code, with what else is to be said of the style.
-///
-/// # Errors
-/// [`WeightsError`] as [`shipped`].
-pub(super) fn code_file(
-    code: &StyleCode,
-    mut metadata: BTreeMap<String, String>,
-) -> Result<Vec<u8>, WeightsError> {
-    metadata.insert(CODE_KEY.to_owned(), shipped_file()?.id.clone());
-    let values = code.values();
-    file::write_tensors(
-        &[(CODE.to_owned(), vec![values.len()], values)],
-        false,
-        &metadata,
-    )
-}
-
-/// Reads a code; `network` is what its file's metadata say.
+/// Reads a code; `id` and `network` are what its file's metadata say of the network that made it.
 ///
 /// # Errors
 /// [`WeightsError`] when it belongs to another network, or is none.
 pub(super) fn read_code(
-    network: &str,
+    id: &str,
+    network: Option<&str>,
     tensors: &NamedTensors<'_>,
     budget: &Budget,
 ) -> Result<Fitted, WeightsError> {
-    let shipped = shipped_file()?;
-    if network != shipped.id {
+    let network = network_of(network)?;
+    let code = stored_code(id, &network, tensors, budget)?;
+    let made = match network.is_built_in() {
+        true => format!("{} (inside the program)", network.name),
+        false => network.name.clone(),
+    };
+    Ok(Fitted {
+        family: Family::AnyPicture,
+        network: network.transformer.network(&code).map_err(refused)?,
+        storage: StorageType::F32,
+        facts: [("network".to_owned(), made)].into(),
+        code: Some(CodeOf {
+            code,
+            network: network.name,
+        }),
+    })
+}
+
+/// The code in a file, as the network that made it reads it; `None` where the file holds a network instead.
+///
+/// # Errors
+/// [`WeightsError`] when the file cannot be read, or the code belongs to another network.
+pub(super) fn code_in(
+    bytes: &[u8],
+    network: &StyleNetwork,
+) -> Result<Option<StyleCode>, WeightsError> {
+    let budget = Budget::for_file(bytes.len());
+    let (tensors, metadata) = file::parse(bytes, &budget)?;
+    let id = metadata.get(CODE_KEY);
+    id.map(|id| stored_code(id, network, &tensors, &budget))
+        .transpose()
+}
+
+fn stored_code(
+    id: &str,
+    network: &StyleNetwork,
+    tensors: &NamedTensors<'_>,
+    budget: &Budget,
+) -> Result<StyleCode, WeightsError> {
+    let transformer = &network.transformer;
+    if id != transformer.id().to_string() {
         return Err(WeightsError::Graph(format!(
-            "it was made of a picture by another version of the network ({}); import the picture again",
-            shortened(network)
+            "it was made of a picture by another version of the network {} ({}, not {}); import the picture again",
+            network.name,
+            shortened(id),
+            transformer.id(),
         )));
     }
     let [(key, tensor)] = tensors.as_slice() else {
@@ -156,11 +116,7 @@ pub(super) fn read_code(
                 .collect(),
         });
     };
-    check_shape(key, tensor, &[shipped.transformer.spec().code_len()])?;
+    check_shape(key, tensor, &[transformer.spec().code_len()])?;
     let values = finite_values(key, tensor, budget)?;
-    let code = shipped
-        .transformer
-        .code_of_values(values)
-        .map_err(refused)?;
-    fitted(&code)
+    transformer.code_of_values(values).map_err(refused)
 }

@@ -6,9 +6,9 @@ use crate::{disk::words, models::Misfit, network::NetworkError, text::is_unseen}
 
 use super::{Family, PixelChoice};
 
-/// Largest checkpoint that is read, in bytes. The published networks have 7 MB; the widest that
-/// this program runs would have 10 times as much as this only with kernels nobody uses.
-pub const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
+/// Largest checkpoint that is read, in bytes. The published networks have 7 MB, the largest plain network for style
+/// pictures has 690 MB in fp32.
+pub const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// Why a file of weights was not read. Messages say what was found and, where there is one, the
 /// way out.
@@ -62,6 +62,8 @@ pub enum WeightsError {
         /// Why it cannot be run, or what to do.
         reason: String,
     },
+    /// A network that paints with a style picture, where a style was wanted.
+    StyleNetwork,
     /// The keys do not fit the network.
     Keys {
         /// Keys that the network needs, by their published names.
@@ -166,6 +168,11 @@ impl WeightsError {
                 f,
                 "this is a checkpoint of the {family} family, which StyleForge does not run: \
                  {reason}"
+            ),
+            Self::StyleNetwork => f.write_str(
+                "this is a network for style pictures, which has no style without one: keep it with \
+                 styleforge styles import FILE --name NAME, then paint with \
+                 --style-picture PICTURE --style-network NAME",
             ),
             Self::Keys {
                 missing,

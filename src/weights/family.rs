@@ -27,6 +27,9 @@ pub enum Family {
     /// What the network for any picture made of a style picture.
     #[serde(rename = "style picture")]
     AnyPicture,
+    /// A network that paints in the style of any picture.
+    #[serde(rename = "network for style pictures")]
+    StyleNetwork,
     /// yakhyo's implementation, whose residual blocks add their input twice.
     #[serde(rename = "yakhyo")]
     Yakhyo,
@@ -51,6 +54,7 @@ impl Family {
             Self::OnnxExport => "ONNX export",
             Self::PictureNetwork => "picture network",
             Self::AnyPicture => "style picture",
+            Self::StyleNetwork => "network for style pictures",
             Self::Yakhyo => "yakhyo",
             Self::Rrmina => "rrmina",
             Self::Torch7 => "jcjohnson",
@@ -67,6 +71,7 @@ impl Family {
             | Self::OnnxExport
             | Self::PictureNetwork
             | Self::AnyPicture
+            | Self::StyleNetwork
             | Self::Yakhyo
             | Self::Rrmina => None,
             Self::Torch7 => Some(
@@ -85,6 +90,20 @@ impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
+}
+
+/// Weights that networks for style pictures have and no others.
+pub(super) const STYLE_NETWORK_SIGNS: [&str; 2] =
+    ["style_norm.weight", "encoder.0.attention.qkv.weight"];
+
+/// A key of a network for style pictures without what PyTorch's wrappers put before it.
+pub(super) fn bare(key: &str) -> &str {
+    key.strip_prefix("module.").unwrap_or(key)
+}
+
+/// Whether these are names of a network for style pictures, or would be.
+pub(super) fn is_style_network<'k>(mut keys: impl Iterator<Item = &'k str>) -> bool {
+    keys.any(|key| STYLE_NETWORK_SIGNS.contains(&bare(key)))
 }
 
 /// The family that these names belong to; `None` for names of something else.

@@ -11,9 +11,9 @@ use crate::{
 };
 
 use super::{
-    Budget, Choice, WeightsError,
+    Budget, Choice, CodeOf, WeightsError,
     error::{KeyList, shortened},
-    family::{Family, family_of},
+    family::{Family, family_of, is_style_network},
     pixels::{ChannelOrder, PixelFormat, PixelRange, Pixels, with_levels},
     tensor::{Dtype, StorageType, StoredTensor},
 };
@@ -29,6 +29,8 @@ pub(crate) struct Fitted {
     pub(crate) storage: StorageType,
     /// What was found out or assumed of it, for the metadata.
     pub(crate) facts: BTreeMap<String, String>,
+    /// The code of a style picture, if it is one.
+    pub(crate) code: Option<CodeOf>,
 }
 
 /// The family that the names belong to; `None` for names of something else.
@@ -143,6 +145,9 @@ pub(crate) fn fit(
     choice: Choice,
     budget: &Budget,
 ) -> Result<Fitted, WeightsError> {
+    if is_style_network(tensors.iter().map(|(key, _)| key.as_str())) {
+        return Err(WeightsError::StyleNetwork);
+    }
     let family = guess(tensors, budget)?;
     let model = match family {
         Some(Family::Rrmina) => Model::Rrmina,
@@ -189,6 +194,7 @@ pub(crate) fn fit(
         network: with_levels(network, format)?,
         storage,
         facts,
+        code: None,
     })
 }
 

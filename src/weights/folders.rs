@@ -1,4 +1,4 @@
-//! The folders in which installed styles are looked for.
+//! The folders in which styles are looked for: installed ones, and a person's own.
 
 use std::{
     env,
@@ -6,12 +6,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use etcetera::BaseStrategy;
 use serde::Deserialize;
 
 use super::plain_file;
 
 /// Largest `Cargo.toml` that is read, in bytes.
 const MAX_MANIFEST_BYTES: u64 = 64 * 1024;
+
+/// `$XDG_DATA_HOME/styleforge/styles`: where a person's own styles live. `None` without a home.
+pub fn user_styles_folder() -> Option<PathBuf> {
+    let data = etcetera::base_strategy::Xdg::new().ok()?.data_dir();
+    Some(data.join("styleforge").join("styles"))
+}
 
 /// The folders that exist, the first to be searched first. The current folder is none of them: what lies
 /// where somebody happens to work must not take the place of a style.

@@ -6,15 +6,15 @@ use std::{
 };
 
 use super::{
-    Checkpoint, Choice, LibraryError, Style, StyleLibrary, any_picture,
-    library::{THUMBNAILS, stem},
-    names::{id_from, reserved_for, stated, title_of},
-    style::Origin,
+    Checkpoint, Choice, CodeOf, LibraryError, NetworkLibrary, Style, StyleLibrary, StyleNetwork,
+    any_picture,
+    library::THUMBNAILS,
+    names::{id_from, reserved_for, stated, stem, title_of},
 };
 use crate::{
     disk::{self, WriteError},
     mode::ModelSize,
-    models::{self, vit::StyleCode},
+    models,
 };
 
 impl StyleLibrary {
@@ -75,23 +75,53 @@ impl StyleLibrary {
         self.write_style(&id, &[(format!("{size}.safetensors"), &bytes)])
     }
 
-    /// Keeps what the network for any picture made of style pictures under `title`, with a thumbnail as JPEG.
+    /// Keeps what a network made of a style picture under `title`, with a thumbnail as JPEG.
     ///
     /// # Errors
     /// [`LibraryError`] as [`StyleLibrary::import`].
     pub fn keep_style_picture(
         &mut self,
-        code: &StyleCode,
+        code: &CodeOf,
         title: &str,
         thumbnail: &[u8],
     ) -> Result<Style, LibraryError> {
+        self.keep_code(code, title, thumbnail, None)
+    }
+
+    /// Keeps a mix of style pictures under `title`, with a thumbnail as JPEG, and `parts` in words.
+    ///
+    /// # Errors
+    /// [`LibraryError`] as [`StyleLibrary::import`].
+    pub fn keep_mix(
+        &mut self,
+        code: &CodeOf,
+        title: &str,
+        thumbnail: &[u8],
+        parts: &str,
+    ) -> Result<Style, LibraryError> {
+        self.keep_code(code, title, thumbnail, Some(parts))
+    }
+
+    fn keep_code(
+        &mut self,
+        code: &CodeOf,
+        title: &str,
+        thumbnail: &[u8],
+        parts: Option<&str>,
+    ) -> Result<Style, LibraryError> {
         let title = title_of(title);
         let id = self.free_id(&title)?;
-        let metadata = [("style", &id), ("title", &title)]
-            .map(|(key, value)| (key.to_owned(), value.clone()))
-            .into();
+        let texts = [
+            ("style", Some(id.as_str())),
+            ("title", Some(title.as_str())),
+            ("painting", parts),
+        ];
+        let metadata = texts
+            .into_iter()
+            .filter_map(|(key, text)| Some((key.to_owned(), text?.to_owned())))
+            .collect();
         let bytes =
-            any_picture::code_file(code, metadata).map_err(|source| LibraryError::Weights {
+            any_picture::code_file(code, &metadata).map_err(|source| LibraryError::Weights {
                 path: PathBuf::from(&title),
                 source,
             })?;
@@ -102,8 +132,29 @@ impl StyleLibrary {
         )
     }
 
+    /// The person's own networks for style pictures.
+    pub fn networks(&self) -> NetworkLibrary {
+        NetworkLibrary::beside(&self.user_folder)
+    }
+
+    /// Reads a network for style pictures and keeps it, as [`NetworkLibrary::import`] does, under a name that no style has.
+    ///
+    /// # Errors
+    /// [`LibraryError`] as [`NetworkLibrary::import`].
+    pub fn import_network(
+        &self,
+        file: &Path,
+        name: Option<&str>,
+    ) -> Result<StyleNetwork, LibraryError> {
+        let id = id_from(&name.map_or_else(|| stem(file), str::to_owned));
+        if self.styles.iter().any(|style| style.id == id) {
+            return Err(LibraryError::Exists { id });
+        }
+        self.networks().import(file, name)
+    }
+
     /// The name of a new style's folder.
-    fn free_id(&self, title: &str) -> Result<String, LibraryError> {
+    pub(super) fn free_id(&self, title: &str) -> Result<String, LibraryError> {
         let id = id_from(title);
         if id.is_empty() {
             return Err(LibraryError::BadName {
@@ -116,7 +167,10 @@ impl StyleLibrary {
                 meaning,
             });
         }
-        if self.styles.iter().any(|style| style.id == id) || self.user_folder.join(&id).exists() {
+        let is_taken = self.styles.iter().any(|style| style.id == id)
+            || self.user_folder.join(&id).exists()
+            || self.networks().has(&id);
+        if is_taken {
             return Err(LibraryError::Exists { id });
         }
         Ok(id)
@@ -151,21 +205,29 @@ impl StyleLibrary {
     /// [`LibraryError`] when there is no such style, when it is none of the person's own, or when the
     /// disk refuses.
     pub fn remove(&mut self, name: &str) -> Result<PathBuf, LibraryError> {
-        let style = self.find(name).ok_or_else(|| LibraryError::Unknown {
-            name: name.to_owned(),
-        })?;
-        let Origin::User(path) = style.origin.clone() else {
-            return Err(LibraryError::NotYours {
-                title: style.title.clone(),
-                folder: self.user_folder.clone(),
-            });
-        };
+        let (_, path) = self.own(name)?;
         let removed = remove_style(&path).map_err(|source| LibraryError::Remove {
             path: path.clone(),
             source,
         });
         self.refresh();
         removed.map(|()| path)
+    }
+}
+
+impl StyleLibrary {
+    /// A style of the person's own, and where it lies.
+    pub(super) fn own(&self, name: &str) -> Result<(Style, PathBuf), LibraryError> {
+        let style = self.find(name).ok_or_else(|| LibraryError::Unknown {
+            name: name.to_owned(),
+        })?;
+        match style.own_path() {
+            Some(path) => Ok((style.clone(), path.to_owned())),
+            None => Err(LibraryError::NotYours {
+                title: style.title.clone(),
+                folder: self.user_folder.clone(),
+            }),
+        }
     }
 }
 
@@ -210,6 +272,7 @@ mod tests {
             storage: StorageType::F16,
             metadata: std::collections::BTreeMap::new(),
             guessed: None,
+            code: None,
         };
         checkpoint.to_safetensors().expect("written")
     }

@@ -19,6 +19,7 @@ use super::{
     format_of,
     onnx::OnnxFile,
     read_file, safetensors,
+    style_network::{self, StyleNetworkFacts},
     tensor::{Dtype, StoredTensor},
     torch,
 };
@@ -62,6 +63,9 @@ pub struct Inspection {
     /// Kernel sides, in pixels, in layer order: conv1, conv2, conv3, the residual ones, deconv1,
     /// deconv2, deconv3.
     pub kernels_px: Option<[usize; 7]>,
+    /// The sizes of a network for style pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub style_network: Option<StyleNetworkFacts>,
     /// How many operations of each kind there are, of a network that is no known model's.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub operations: BTreeMap<&'static str, usize>,
@@ -136,12 +140,19 @@ impl Inspection {
                 let fitted =
                     safetensors::fit_any(&tensors, &mut metadata, Choice::default(), budget);
                 self.metadata = metadata;
+                if matches!(fitted, Err(WeightsError::StyleNetwork)) {
+                    return self.fill_style_network(&tensors, budget);
+                }
                 fitted
             }
             Format::Torch => {
                 let tensors = torch::parse(bytes, budget)?;
                 self.list(&tensors, budget)?;
-                fit(&tensors, Choice::default(), budget)
+                let fitted = fit(&tensors, Choice::default(), budget);
+                if matches!(fitted, Err(WeightsError::StyleNetwork)) {
+                    return self.fill_style_network(&tensors, budget);
+                }
+                fitted
             }
             Format::Onnx => {
                 let file = OnnxFile::parse(bytes, budget)?;
@@ -169,6 +180,20 @@ impl Inspection {
             }
         }
         self.parameters = network.graph().parameter_count();
+        Ok(())
+    }
+
+    /// Fills in what there is to say of a network for style pictures, and whether it is whole.
+    fn fill_style_network(
+        &mut self,
+        tensors: &NamedTensors<'_>,
+        budget: &Budget,
+    ) -> Result<(), WeightsError> {
+        self.family = Some(Family::StyleNetwork);
+        let spec = style_network::spec_of(tensors, &self.metadata, budget)?;
+        self.style_network = Some(StyleNetworkFacts::of(&spec));
+        let network = style_network::fitted(tensors, &self.metadata, budget)?;
+        self.parameters = network.parameter_count();
         Ok(())
     }
 

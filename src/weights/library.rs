@@ -17,13 +17,12 @@ use crate::{
     disk::{self, words},
     mode::ModelSize,
 };
-use etcetera::BaseStrategy;
 
 use super::{
-    Budget, Credit, Origin, Style,
+    Budget, Credit, MadeBy, NetworkLibrary, Origin, Style,
     fit::ASSUMED,
-    folders,
-    names::{id_from, reserved_for, stated, title_from},
+    folders::{self, user_styles_folder},
+    names::{id_from, reserved_for, stated, stem, title_from},
     safetensors,
     style::Place,
 };
@@ -43,12 +42,6 @@ const CHECKPOINT_ENDINGS: [&str; 5] = ["safetensors", "pth", "pt", "model", "onn
 /// Names that a style's thumbnail may have in its folder.
 pub(super) const THUMBNAILS: [&str; 2] = ["thumbnail.jpg", "thumbnail.png"];
 
-/// `$XDG_DATA_HOME/styleforge/styles`: where a person's own styles live. `None` without a home.
-pub fn user_styles_folder() -> Option<PathBuf> {
-    let data = etcetera::base_strategy::Xdg::new().ok()?.data_dir();
-    Some(data.join("styleforge").join("styles"))
-}
-
 /// All styles that can be chosen, sorted by title.
 #[derive(Clone, Debug)]
 pub struct StyleLibrary {
@@ -66,6 +59,7 @@ impl StyleLibrary {
         match user_styles_folder() {
             Some(user_folder) => {
                 disk::sweep(&user_folder);
+                disk::sweep(NetworkLibrary::beside(&user_folder).folder());
                 Self::open(&installed, user_folder)
             }
             None => {
@@ -187,6 +181,7 @@ impl StyleLibrary {
                 title: title_from(&metadata, embedded.id),
                 credit: Credit::from_metadata(&metadata),
                 assumed: stated(&metadata, ASSUMED),
+                made_by: MadeBy::stated(&metadata),
                 origin: Origin::Embedded,
                 hides: Vec::new(),
                 models: vec![lite],
@@ -307,6 +302,7 @@ impl StyleLibrary {
             id,
             credit: Credit::from_metadata(metadata),
             assumed: stated(metadata, ASSUMED),
+            made_by: MadeBy::stated(metadata),
             origin,
             hides: Vec::new(),
             models,
@@ -319,12 +315,7 @@ fn path_name(path: &Path) -> Cow<'_, str> {
     path.file_name().unwrap_or_default().to_string_lossy()
 }
 
-pub(super) fn stem(path: &Path) -> String {
-    let stem = path.file_stem().unwrap_or_default();
-    stem.to_string_lossy().into_owned()
-}
-
-fn has_ending(path: &Path, endings: &[&str]) -> bool {
+pub(super) fn has_ending(path: &Path, endings: &[&str]) -> bool {
     path.extension()
         .and_then(|e| e.to_str())
         .is_some_and(|e| endings.iter().any(|known| known.eq_ignore_ascii_case(e)))

@@ -4,13 +4,16 @@
 //! makes named tensors of it: [`safetensors`] from a header, [`torch`] by running a pickle that can
 //! build nothing else, [`onnx`] by lowering the file's graph to operations in which a model finds
 //! itself and names its weights. `fit` asks the [models](crate::models) whose weights these are and
-//! fits them in: exactly, or not at all. No reader knows a model. Nothing in a file is executed, no path in a file is followed, and memory and time are
-//! bounded by the file's size. Knows no device and no picture; any thread may read.
+//! fits them in: exactly, or not at all. No reader knows a model. A network for style pictures is none by itself: it is
+//! read as a [`StyleNetwork`], and what it made of a picture is a checkpoint that names it. Nothing in a file is
+//! executed, no path in a file is followed, and memory and time are bounded by the file's size. Knows no device and no
+//! picture; any thread may read.
 
 mod any_network;
-pub mod any_picture;
+mod any_picture;
 mod budget;
 mod choice;
+mod code;
 mod error;
 mod family;
 mod file_name;
@@ -19,13 +22,17 @@ mod folders;
 mod import;
 mod inspect;
 mod library;
+mod library_error;
 mod names;
+mod networks;
 pub mod onnx;
 mod pixels;
 mod plain_file;
 mod readings;
+mod rename;
 pub mod safetensors;
 mod style;
+pub mod style_network;
 mod tensor;
 pub mod torch;
 
@@ -35,15 +42,20 @@ use crate::network::Network;
 
 pub use budget::{Budget, ReadCost};
 pub use choice::Choice;
+pub use code::{BUILT_IN_NETWORK, CodeOf, MadeBy};
 pub use error::{KeyList, MAX_FILE_BYTES, MAX_MESSAGE_BYTES, WeightsError};
 pub use family::Family;
 pub use file_name::bytes_in_hex;
+pub use folders::user_styles_folder;
 pub use inspect::{Inspection, TensorFacts, describe, describe_bytes, describe_within};
-pub use library::{StyleLibrary, user_styles_folder};
+pub use library::StyleLibrary;
+pub use library_error::LibraryError;
 pub use names::{ALL_STYLES, NO_STYLE};
+pub use networks::NetworkLibrary;
 pub use pixels::{ChannelOrder, PixelChoice, PixelFormat, PixelRange, with_levels};
 pub use readings::likely_formats;
-pub use style::{Credit, LibraryError, Origin, Style};
+pub use style::{Credit, Origin, Style};
+pub use style_network::{StyleNetwork, StyleNetworkFacts};
 pub use tensor::StorageType;
 
 use fit::{ASSUMED, Fitted};
@@ -63,6 +75,8 @@ pub struct Checkpoint {
     /// The values that the network was taken to read and make, where nobody told which color comes first and red was
     /// taken.
     pub guessed: Option<PixelFormat>,
+    /// What a network for style pictures made of one, where that is all that the file holds.
+    pub code: Option<CodeOf>,
 }
 
 impl Checkpoint {
@@ -74,6 +88,7 @@ impl Checkpoint {
             storage: fitted.storage,
             metadata,
             guessed: None,
+            code: fitted.code,
         }
     }
 
@@ -132,11 +147,14 @@ impl Checkpoint {
     }
 
     /// The checkpoint as a safetensors file with the published names and the metadata: fp16 if the
-    /// weights came in fp16, else fp32. The same checkpoint gives the same bytes.
+    /// weights came in fp16, else fp32; of a style picture its code. The same checkpoint gives the same bytes.
     ///
     /// # Errors
     /// [`WeightsError::Safetensors`] when the metadata cannot be written.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, WeightsError> {
+        if let Some(code) = &self.code {
+            return any_picture::code_file(code, &self.metadata);
+        }
         let half_precision = self.storage == StorageType::F16;
         safetensors::write(&self.network, half_precision, &self.metadata)
     }

@@ -1,7 +1,7 @@
 //! How a style may be called: its name on the command line, which its folder has too, and the short texts
 //! of its file.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use crate::text::{MAX_TITLE_CHARS, cut};
 
@@ -9,6 +9,9 @@ use crate::text::{MAX_TITLE_CHARS, cut};
 pub const ALL_STYLES: &str = "all";
 /// What is typed on the command line for no style.
 pub const NO_STYLE: &str = "none";
+
+/// What stands for the path of weights inside the program.
+pub(super) const BUILT_IN: &str = "built in";
 
 /// Longest name of a style's folder, in characters.
 pub(super) const MAX_ID_CHARS: usize = 64;
@@ -35,6 +38,12 @@ pub(super) fn reserved_for(id: &str) -> Option<&'static str> {
         NO_STYLE => Some("no style"),
         _ => None,
     }
+}
+
+/// The name of a file without its ending.
+pub(super) fn stem(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default();
+    stem.to_string_lossy().into_owned()
 }
 
 /// A text as a title: on one line, and cut where it is longer than anybody reads.

@@ -6,112 +6,24 @@ use std::{
     borrow::Cow,
     collections::BTreeMap,
     fmt::{Display, Formatter},
-    io::{self, Read},
-    path::PathBuf,
+    io::Read,
+    path::{Path, PathBuf},
 };
 
 use serde::Serialize;
 
-use crate::{
-    disk::{WriteError, words},
-    mode::ModelSize,
-};
+use crate::{mode::ModelSize, models::vit::StyleCode};
 
 use super::{
-    Checkpoint, Inspection, WeightsError,
+    Checkpoint, Inspection, LibraryError, MadeBy, StyleNetwork, any_picture,
     file_name::as_text,
     inspect::{describe, describe_bytes},
-    names::stated,
-    plain_file,
+    names::{BUILT_IN, stated},
+    plain_file, read_file,
 };
 
-/// What stands for the path of weights inside the program.
-const BUILT_IN: &str = "built in";
 /// Largest thumbnail that is read, in bytes.
 const MAX_THUMBNAIL_BYTES: u64 = 4 * 1024 * 1024;
-
-/// Why a style was not loaded or imported.
-#[derive(Debug, thiserror::Error)]
-pub enum LibraryError {
-    /// A file of weights was refused.
-    #[error("{}: {source}", path.display())]
-    Weights {
-        /// The file, or `built in` for a style inside the program.
-        path: PathBuf,
-        /// Why.
-        source: WeightsError,
-    },
-    /// The style has no weights of this size.
-    #[error("{title} has no {size} model here; choose {available}")]
-    NoSuchModel {
-        /// The style's title.
-        title: String,
-        /// The requested size.
-        size: ModelSize,
-        /// What there is.
-        available: String,
-    },
-    /// The name leaves nothing to call a folder.
-    #[error("'{name}' cannot name a style; choose a name with letters or digits")]
-    BadName {
-        /// The name given.
-        name: String,
-    },
-    /// The name is a word of the command line.
-    #[error(
-        "'{name}' cannot name a style: it stands for {meaning} on the command line; choose another name"
-    )]
-    Reserved {
-        /// The name given.
-        name: String,
-        /// What it stands for.
-        meaning: &'static str,
-    },
-    /// There is a style of this name.
-    #[error("there is already a style named {id}; choose another name")]
-    Exists {
-        /// The name of its folder.
-        id: String,
-    },
-    /// There is no style of this name.
-    #[error("there is no style named {name}")]
-    Unknown {
-        /// The name given.
-        name: String,
-    },
-    /// The style is none of the person's own.
-    #[error(
-        "{title} is none of your own styles and stays; only those in {} can be removed",
-        folder.display()
-    )]
-    NotYours {
-        /// The style's title.
-        title: String,
-        /// Where the person's own styles are.
-        folder: PathBuf,
-    },
-    /// The style could not be removed.
-    #[error("{} could not be removed: {}", path.display(), words(source))]
-    Remove {
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// The style could not be written.
-    #[error("the style could not be saved: {0}")]
-    Write(WriteError),
-}
-
-impl LibraryError {
-    /// Whether another name would do.
-    pub fn is_about_the_name(&self) -> bool {
-        matches!(
-            self,
-            Self::BadName { .. } | Self::Reserved { .. } | Self::Exists { .. }
-        )
-    }
-}
 
 /// Who a style goes back to, in the words of its file. Parts that the file does not tell are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -190,6 +102,8 @@ pub struct Style {
     pub hides: Vec<Origin>,
     /// What was assumed when it was imported, because its file did not tell.
     pub assumed: Option<String>,
+    /// The network that made it, if it was made of a picture: it mixes with others of that network.
+    pub made_by: Option<MadeBy>,
     pub(super) models: Vec<(ModelSize, Place)>,
     pub(super) thumbnail: Option<Place>,
 }
@@ -226,6 +140,39 @@ impl Style {
             Place::File(path) => (path.clone(), Checkpoint::read(path)),
         };
         result.map_err(|source| LibraryError::Weights { path, source })
+    }
+
+    /// Where it lies, if it is the person's own.
+    pub fn own_path(&self) -> Option<&Path> {
+        match &self.origin {
+            Origin::User(path) => Some(path),
+            Origin::Embedded | Origin::Installed(_) => None,
+        }
+    }
+
+    /// What `network` made of its picture; `None` for a style of another kind.
+    ///
+    /// # Errors
+    /// As [`Style::load`], also when another network made it.
+    pub fn code(&self, network: &StyleNetwork) -> Result<Option<StyleCode>, LibraryError> {
+        match self.models.first() {
+            Some((_, Place::File(path))) if self.made_by.is_some() => {
+                let read = read_file(path).and_then(|bytes| any_picture::code_in(&bytes, network));
+                read.map_err(|source| LibraryError::Weights {
+                    path: path.clone(),
+                    source,
+                })
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The files of its weights.
+    pub(super) fn weight_files(&self) -> impl Iterator<Item = &Path> {
+        self.models.iter().filter_map(|(_, place)| match place {
+            Place::File(path) => Some(path.as_path()),
+            Place::Memory(_) => None,
+        })
     }
 
     /// Where the weights of one size lie.

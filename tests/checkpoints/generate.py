@@ -3,7 +3,7 @@
     python tests/checkpoints/generate.py
 
 needs the packages of tools/requirements.txt and rewrites everything in good/,
-foreign/ and hostile.tar.xz beside it, expected.safetensors and index.json.
+foreign/ and hostile.tar.xz beside it, and expected.tar.xz, which holds expected.safetensors and index.json.
 
 index.json has one entry per file:
 
@@ -49,10 +49,11 @@ import onnxruntime
 import torch
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent / "golden"), str(HERE.parents[1] / "tools")]
+sys.path[:0] = [str(HERE.parent / "golden"), str(HERE.parent / "onnx"), str(HERE.parents[1] / "tools")]
 
 import onnx_files  # noqa: E402
 import torch_files  # noqa: E402
+from archive import packed as archived  # noqa: E402
 from generate_published import Rrmina, paint  # noqa: E402
 from hostile_files import hostile  # noqa: E402
 from network import (  # noqa: E402
@@ -61,7 +62,7 @@ from network import (  # noqa: E402
     exact_copy,
     random_network,
     random_picture,
-    write_safetensors,
+    safetensors_bytes,
 )
 
 HEIGHT, WIDTH = 22, 29
@@ -269,15 +270,17 @@ def main():
         (HERE / f"{kind}.tar.xz").write_bytes(data)
         total += len(data)
 
-    write_safetensors(HERE / "expected.safetensors", expected, {
+    expectations = safetensors_bytes(expected, {
         "what": "canonical weights, `input`, and what the files of index.json paint from it",
         "output": f"before any clamp; native result cropped top left to {HEIGHT} x {WIDTH}; "
         "`output`, `yakhyo.output` and `rrmina.output` by PyTorch in float64, onnx_*.output by ONNX Runtime",
         "torch": torch.__version__, "onnxruntime": onnxruntime.__version__, "seeds": "21, 22",
     })
     assert len({entry["file"] for entry in index}) == len(index)
-    (HERE / "index.json").write_text(json.dumps(index, indent=1) + "\n")
-    total += sum((HERE / name).stat().st_size for name in ("expected.safetensors", "index.json"))
+    text = json.dumps(index, indent=1) + "\n"
+    (HERE / "expected.tar.xz").write_bytes(
+        archived({"index.json": text.encode(), "expected.safetensors": expectations}))
+    total += (HERE / "expected.tar.xz").stat().st_size
     kinds = [entry["kind"] for entry in index]
     print({kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}, f"{total} bytes in all")
 

@@ -77,7 +77,7 @@ fn imports_of_one_name_at_the_same_time_end_in_one_style_and_the_truth() {
         let (losers, winners): (Vec<_>, Vec<_>) = runs.into_iter().partition(Run::failed);
         assert_eq!(winners.len(), 1, "{losers:?}");
         for loser in losers {
-            let truth = format!("there is already a style named night_{round}");
+            let truth = format!("there is already a style or network named night_{round}");
             loser.says(&truth).ends(1);
         }
         let style = format!("{STYLES}/night_{round}");

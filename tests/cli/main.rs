@@ -16,10 +16,13 @@ mod modes;
 mod networks;
 #[path = "../support/onnx_corpus.rs"]
 mod onnx_corpus;
+#[path = "../support/packed.rs"]
+mod packed;
 #[cfg(target_os = "linux")]
 mod pipes;
 mod published;
 mod sandbox;
 mod style_folders;
+mod style_networks;
 mod style_pictures;
 mod stylize;

@@ -55,6 +55,88 @@ fn what_the_processor_does_not_have_is_refused_with_advice() {
 }
 
 #[test]
+fn how_attention_is_computed_is_accepted_where_there_is_no_choice_and_said_once() {
+    let s = Sandbox::new();
+    let usual = ["photo.png", "--device", "cpu"];
+    s.stylize(&[&usual[..], &["-o", "usual.png"]].concat())
+        .ends(0);
+    let cpu = ["--device", "cpu", "--style", "./tiny.safetensors"];
+    let quick = ["--size", "8x8", "--frames", "1", "--warmup", "0"];
+    let stylize = [
+        "stylize",
+        "photo.png",
+        "-o",
+        "out.png",
+        "--attention",
+        "flash",
+    ];
+    let live = [
+        "live",
+        "--source",
+        "photo.png",
+        "--seconds",
+        "0.1",
+        "--json",
+    ];
+    for command in [
+        &[&stylize[..], &cpu].concat(),
+        &[&live[..], &cpu, &["--attention", "naive"]].concat(),
+        &[
+            &["bench"],
+            &quick[..],
+            &cpu,
+            &["--attention", "auto", "--attention", "tiled"],
+        ]
+        .concat(),
+        &[&["compare", "fused, online", "baseline"], &quick[..], &cpu].concat(),
+        &[
+            &["compare", "fused", "baseline", "--attention", "flash"],
+            &quick[..],
+            &cpu,
+        ]
+        .concat(),
+    ] {
+        let run = s.styleforge(command).ends(0);
+        let said = "note: the processor computes attention in one way: --attention does nothing";
+        assert_eq!(run.stderr.matches(said).count(), 1, "{}", run.stderr);
+    }
+    assert_eq!(s.read("out.png"), s.read("usual.png"));
+    let bench = [
+        &["bench", "--json"],
+        &quick[..],
+        &cpu,
+        &["--attention", "flash"],
+    ]
+    .concat();
+    let report = s.styleforge(&bench).ends(0).json();
+    let results = report["results"].as_array().expect("results");
+    assert_eq!(results.len(), 2, "each mode once");
+    assert!(results.iter().all(|r| r["mode"]
+        == format!("{} fp32", r["variant"].as_str().unwrap_or(""))
+        && r.get("attention").is_none()));
+    for wrong in [
+        &[
+            "stylize",
+            "photo.png",
+            "-o",
+            "no.png",
+            "--attention",
+            "quick",
+        ][..],
+        &["live", "--attention", "quick"],
+        &["bench", "--attention", "quick"],
+        &["check", "--attention", "quick"],
+        &["compare", "fused", "baseline", "--attention", "quick"],
+    ] {
+        let run = s.styleforge(wrong).ends(2);
+        run.says("auto, naive, tiled, online, flash");
+    }
+    s.styleforge(&["compare", "fused fp16, quick", "baseline"])
+        .ends(2)
+        .says("attention auto, naive, tiled, online, flash");
+}
+
+#[test]
 fn a_gpu_that_is_chosen_paints_or_is_refused() {
     let s = Sandbox::new();
     for device in ["auto", "cuda"] {

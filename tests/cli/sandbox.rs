@@ -49,6 +49,7 @@ impl Sandbox {
             storage: StorageType::F32,
             metadata: metadata.collect::<BTreeMap<String, String>>(),
             guessed: None,
+            code: None,
         };
         let bytes = checkpoint.to_safetensors().expect("written");
         let path = self.path(name);

@@ -2,9 +2,8 @@
 
     python tests/golden/generate.py
 
-needs the packages of tools/requirements.txt and rewrites the *.safetensors
-files beside it. Everything is computed in float64 from inputs and weights that
-are exactly representable in fp32, and stored as fp32. The tests only read the
+needs the packages of tools/requirements.txt and rewrites vectors.tar.xz
+beside it. Everything is computed in float64 from inputs and weights that are exactly representable in fp32, and stored as fp32. The tests only read the
 files; they never need Python.
 """
 
@@ -17,16 +16,18 @@ from torch.nn import functional as F
 from network import (
     ResidualBlock,
     exact_copy,
+    make_coarse,
     random_network,
     random_picture,
-    write_safetensors,
+    safetensors_bytes,
+    write_archive,
 )
 
 HERE = Path(__file__).parent
 EPS = 1e-5
 
 
-def operators(path, seed=1):
+def operators(seed=1):
     """One small case for every operator, odd sizes throughout."""
     noise = torch.Generator().manual_seed(seed)
     tensors = {}
@@ -80,7 +81,7 @@ def operators(path, seed=1):
         x = draw(1, 4, 11, 13)
         keep("residual_block", input=x, output=block(x), **dict(block.named_parameters()))
 
-    write_safetensors(path, tensors, {
+    return safetensors_bytes(tensors, {
         "what": "one case for each operator: CASE.input, .weight, .bias, .output",
         "semantics": "conv cases pad their input by reflection (k // 2) first; "
         "instance norm uses biased variance, eps 1e-5; upsample_conv3x3 is nearest 2x, "
@@ -91,10 +92,11 @@ def operators(path, seed=1):
     })
 
 
-def network(path, seed, widths, blocks, height, width, small=None, **kernels):
+def network(seed, widths, blocks, height, width, small=None, **kernels):
     """A whole network: its weights, a picture, the result, every norm's result."""
     picture = random_picture(seed, height, width)
     net = random_network(seed, widths, blocks, picture, **kernels)
+    make_coarse(net)
     exact = exact_copy(net)
 
     after = {}
@@ -116,7 +118,10 @@ def network(path, seed, widths, blocks, height, width, small=None, **kernels):
             tensors["small.output"] = result[:, :, : small[0], : small[1]].float()
 
     kernel = {"first": 9, "inner": 3, "last": 9} | kernels
-    write_safetensors(path, tensors, {
+    levels = tensors["output"]
+    print(f"result {levels.min():.1f} .. {levels.max():.1f}, "
+          f"{100 * ((levels < 0) | (levels > 255)).float().mean():.1f} % outside 0..255")
+    return safetensors_bytes(tensors, {
         "what": "a style network: weights under their usual names, `input` (whole levels "
         "0..255, RGB), `output`, `after.NORM`, sometimes `small.input` and `small.output`",
         "output": "before any clamp or rounding; the native result, "
@@ -130,19 +135,13 @@ def network(path, seed, widths, blocks, height, width, small=None, **kernels):
         "seed": seed,
         "torch": torch.__version__,
     })
-    levels = tensors["output"]
-    print(f"{path.name}: result {levels.min():.1f} .. {levels.max():.1f}, "
-          f"{100 * ((levels < 0) | (levels > 255)).float().mean():.1f} % outside 0..255")
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    operators(HERE / "operators.safetensors")
-    network(HERE / "net_8_16_32_2.safetensors", 11, (8, 16, 32), 2, 13, 18)
-    network(HERE / "net_4_8_16_1_k5.safetensors", 12, (4, 8, 16), 1, 13, 22, first=7, last=5)
-    network(HERE / "net_3_5_7_3.safetensors", 13, (3, 5, 7), 3, 21, 19, small=(7, 5))
-    total = 0
-    for file in sorted(HERE.glob("*.safetensors")):
-        total += file.stat().st_size
-        print(f"{file.stat().st_size:8} {file.name}")
-    print(f"{total:8} in all")
+    write_archive(HERE / "vectors.tar.xz", {
+        "operators.safetensors": operators(),
+        "net_8_16_32_2.safetensors": network(11, (8, 16, 32), 2, 9, 14),
+        "net_4_8_16_1_k5.safetensors": network(12, (4, 8, 16), 1, 9, 18, first=7, last=5),
+        "net_3_5_7_3.safetensors": network(13, (3, 5, 7), 3, 13, 11, small=(7, 5)),
+    })

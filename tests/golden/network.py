@@ -6,16 +6,24 @@ a learned scale and shift (eps 1e-5, statistics of the picture itself), nearest
 upsampling before the decoder's convolutions. Widths, number of residual blocks
 and kernel sizes are free.
 
-This file also writes safetensors files, so that the same tensors always give
-the same bytes (the safetensors package orders its metadata at random).
+This file also makes safetensors files, so that the same tensors always give
+the same bytes (the safetensors package orders its metadata at random), and the
+archives that they lie in.
 """
 
 import json
 import struct
+import sys
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "onnx"))
+
+from archive import packed  # noqa: E402
+from graph_builder import coarse  # noqa: E402
 
 
 class ConvLayer(nn.Module):
@@ -127,6 +135,13 @@ def random_network(seed, widths, blocks, picture, **kernels):
     return net.eval()
 
 
+def make_coarse(net):
+    """Rounds all weights to a few steps of a power of two, so that a file of them compresses."""
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.copy_(torch.from_numpy(coarse(parameter.numpy())))
+
+
 def exact_copy(net):
     """The same weights in float64."""
     sizes = [m.conv2d.kernel_size[0] for m in (net.conv1, net.conv2, net.deconv3)]
@@ -158,8 +173,8 @@ _DTYPES = {
 }
 
 
-def write_safetensors(path, tensors, metadata):
-    """Writes tensors in the given order; the same call gives the same bytes."""
+def safetensors_bytes(tensors, metadata):
+    """A file of the tensors in the given order; the same call gives the same bytes."""
     header = {"__metadata__": {k: str(v) for k, v in metadata.items()}}
     parts, offset = [], 0
     for name, tensor in tensors.items():
@@ -174,5 +189,16 @@ def write_safetensors(path, tensors, metadata):
         parts.append(data)
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + b"".join(parts))
+    return struct.pack("<Q", len(text)) + text + b"".join(parts)
+
+
+def write_safetensors(path, tensors, metadata):
+    Path(path).write_bytes(safetensors_bytes(tensors, metadata))
+
+
+def write_archive(path, files):
+    """Packs the files (bytes by name) and says how long they are."""
+    path.write_bytes(packed(files))
+    for name, data in files.items():
+        print(f"{len(data):8} {name}")
+    print(f"{path.stat().st_size:8} {path.name}")

@@ -151,7 +151,7 @@ pub fn judged_graphs(
 }
 
 /// A case in one mode, against the oracle's judgement and its naive run in fp16.
-fn judged(
+pub fn judged(
     backend: &dyn Backend,
     case: &Case,
     mode: Mode,

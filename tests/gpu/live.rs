@@ -42,10 +42,7 @@ const SWITCH_MS: f64 = 50.0;
 const SAMPLED_S: f64 = 3.0;
 const WALL_S: f64 = 3.0;
 /// What a person gets who chooses nothing.
-const FUSED: ModeChoice = ModeChoice {
-    variant: Variant::Fused,
-    precision: PrecisionChoice::Auto,
-};
+const FUSED: ModeChoice = ModeChoice::new(Variant::Fused, PrecisionChoice::Auto);
 /// Pictures of a new session that belong to the switch.
 const FIRST_PICTURES: usize = 10;
 

@@ -42,7 +42,7 @@ fn both(a_db: f64, b_db: f64) -> f64 {
 
 /// All six styles in both sizes and every mode.
 pub fn every_style_is_right_in_every_mode(backend: &dyn Backend) -> Result<(), Failed> {
-    let photo = picture("tests/styles/input.png")?;
+    let photo = picture("tests/styles/input.webp")?;
     let control = RunControl::default();
     let mut wrong = Vec::new();
     let mut painted_pictures = 0;
@@ -57,7 +57,7 @@ pub fn every_style_is_right_in_every_mode(backend: &dyn Backend) -> Result<(), F
                     wrong.push(format!("{name} {}: {failure}", verdict.mode));
                 }
             })?;
-            let stored = picture(&format!("tests/styles/{style}-{size}.png"))?;
+            let stored = picture(&format!("tests/styles/{style}-{size}.webp"))?;
             for mode in backend.modes() {
                 let spec = SessionSpec::single(photo.width(), photo.height(), mode);
                 let mut painted = photo.clone();

@@ -30,7 +30,7 @@ fn hostile_card() -> Card {
         title: format!("{HOSTILE}{}", " title".repeat(20_000)),
         credit: format!("by {HOSTILE}"),
         models: vec![ModelSize::Lite],
-        thumbnail: None,
+        ..Card::default()
     }
 }
 

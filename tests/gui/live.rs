@@ -1,5 +1,6 @@
 //! Live pictures: the demo scene on the scripted device, every button and key, every refusal.
 
+mod attention;
 mod compare;
 mod layout;
 mod recording;

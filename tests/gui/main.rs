@@ -5,11 +5,14 @@
     reason = "a test that fails by expect says why it expected otherwise"
 )]
 
+mod arrivals;
 mod labels;
 mod live;
+mod mix;
 #[path = "../support/onnx_corpus.rs"]
 mod onnx_corpus;
 mod opening;
+mod own_styles;
 mod painting;
 mod panel;
 mod readings;

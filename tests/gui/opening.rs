@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use eframe::egui::{Key, Modifiers};
 use styleforge::{
-    gui::platform::{Clip, Dialog},
+    gui::platform::Dialog,
     media::encode::{self, Encoding, Existing, Format},
 };
 
@@ -39,21 +39,6 @@ fn the_sample_opens_by_button_and_by_key() {
 }
 
 #[test]
-fn pictures_and_copied_files_are_pasted() {
-    let mut w = Window::open();
-    w.platform.put_on_clipboard(Clip::Picture(photo(21, 12)));
-    w.key(Modifiers::COMMAND, Key::V);
-    w.until_label("Pasted picture, 21 × 12 px");
-    let file = w.photo_file("copied.png", 9, 8);
-    w.platform.put_on_clipboard(Clip::Files(vec![file]));
-    w.click("Paste");
-    w.until_label("copied.png, 9 × 8 px");
-    w.platform.put_on_clipboard(Clip::Nothing);
-    w.click("Paste");
-    w.until_contains("The clipboard holds no picture");
-}
-
-#[test]
 fn dropped_files_open_and_hovering_says_so() {
     let mut w = Window::open();
     let file = w.photo_file("dropped.png", 30, 20);
@@ -65,18 +50,27 @@ fn dropped_files_open_and_hovering_says_so() {
     };
     assert_eq!(hints(&w), [""; 0]);
     let style = w.path("style.pth");
-    for (files, hint) in [
-        (vec![&file], "Let go to open the photo"),
-        (vec![&style], "Let go to add the style"),
-        (vec![&file, &file], "Let go to paint these photos"),
-        (vec![&file, &style], "Let go to open these files"),
+    let other = w.path("other.png");
+    w.hover(&[&style]);
+    assert_eq!(hints(&w), ["Let go to add the style"]);
+    let other_style = w.path("other.pth");
+    w.hover(&[&style, &other_style]);
+    assert_eq!(hints(&w), ["Let go to add the styles"]);
+    for (files, words) in [
+        (vec![&file], ["Paint this photo", "Use as style"]),
+        (vec![&file, &style], ["Paint this photo", "Use as style"]),
+        // X names a file again with every motion.
+        (vec![&file, &file], ["Paint this photo", "Use as style"]),
+        (vec![&file, &other], ["Paint these photos", "Use as styles"]),
     ] {
         w.hover(&files);
-        assert_eq!(hints(&w), [hint]);
+        assert!(words.iter().all(|word| w.has(word)), "{words:?}");
+        assert_eq!(hints(&w), [""; 0]);
     }
     // The hand goes away again.
     w.hover(&[]);
     assert_eq!(hints(&w), [""; 0]);
+    assert!(!w.has("Use as styles"));
     w.hover(&[&file]);
     w.drop_file(&file);
     w.until_label("dropped.png, 30 × 20 px");
@@ -106,6 +100,7 @@ fn dialogs_open_by_key() {
 #[test]
 fn what_is_no_picture_is_refused_in_words_and_the_photo_stays() {
     let mut w = Window::with_photo(40, 30);
+    w.click("Dismiss");
     let text = w.path("notes.txt");
     fs::write(&text, "no picture at all").expect("written");
     w.drop_file(&text);

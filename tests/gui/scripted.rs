@@ -15,13 +15,14 @@ use std::{
 use styleforge::{
     capture::Camera,
     frame::Frame,
+    graph::{Graph, NodeId, Op},
     gui::{
         platform::{Clip, Dialog, Platform},
         style_source::{Card, Import, Loaded, StyleSource},
     },
     mode::ModelSize,
     network::Network,
-    weights::{PixelChoice, PixelFormat},
+    weights::{MadeBy, PixelChoice, PixelFormat},
 };
 
 use crate::support::{network, photo};
@@ -36,6 +37,9 @@ pub struct ScriptedPlatform {
     refusal: Mutex<Option<String>>,
     copying: Mutex<()>,
     cameras: Mutex<Vec<Camera>>,
+    text: Mutex<String>,
+    pointer: Mutex<Option<(i32, i32)>>,
+    shown: Mutex<Vec<PathBuf>>,
 }
 
 impl ScriptedPlatform {
@@ -69,9 +73,34 @@ impl ScriptedPlatform {
         *self.cameras.lock().unwrap() = cameras;
     }
 
+    /// The text on the clipboard.
+    pub fn text(&self) -> String {
+        self.text.lock().unwrap().clone()
+    }
+
+    /// Puts a text on the clipboard.
+    pub fn put_text(&self, text: &str) {
+        *self.text.lock().unwrap() = text.to_owned();
+    }
+
+    /// Every file that was shown in a file manager.
+    pub fn shown(&self) -> Vec<PathBuf> {
+        self.shown.lock().unwrap().clone()
+    }
+
+    /// Where the system says that the pointer is on the screen.
+    pub fn point(&self, place: Option<(i32, i32)>) {
+        *self.pointer.lock().unwrap() = place;
+    }
+
     /// From now on nothing works, for this reason.
     pub fn refuse(&self, reason: &str) {
         *self.refusal.lock().unwrap() = Some(reason.to_owned());
+    }
+
+    /// From now on everything works again.
+    pub fn allow(&self) {
+        *self.refusal.lock().unwrap() = None;
     }
 
     fn check(&self) -> Result<(), String> {
@@ -100,6 +129,26 @@ impl Platform for ScriptedPlatform {
             .unwrap_or(Clip::Nothing))
     }
 
+    fn paste_text(&self) -> String {
+        self.text()
+    }
+
+    fn copy_text(&self, text: &str) -> Result<(), String> {
+        self.check()?;
+        self.put_text(text);
+        Ok(())
+    }
+
+    fn show(&self, path: &Path) -> Result<(), String> {
+        self.check()?;
+        self.shown.lock().unwrap().push(path.to_owned());
+        Ok(())
+    }
+
+    fn pointer(&self) -> Option<(i32, i32)> {
+        *self.pointer.lock().unwrap()
+    }
+
     fn cameras(&self) -> Result<Vec<Camera>, String> {
         self.check()?;
         Ok(self.cameras.lock().unwrap().clone())
@@ -120,9 +169,14 @@ pub struct ScriptedStyles {
     refusal: Mutex<Option<String>>,
     loading: Mutex<()>,
     imports: Mutex<Vec<(String, PixelChoice)>>,
+    mixes: Mutex<Vec<Parts>>,
 }
 
-fn card(title: &str) -> Card {
+/// Styles of a mix and their weights.
+pub type Parts = Vec<(String, u8)>;
+
+/// A style of this title, without a thumbnail unless it is Candy.
+pub fn card(title: &str) -> Card {
     Card {
         id: title.to_lowercase(),
         title: title.to_owned(),
@@ -133,7 +187,41 @@ fn card(title: &str) -> Card {
         },
         models: vec![ModelSize::Full, ModelSize::Lite],
         thumbnail: (title == "Candy").then(|| Arc::new(photo(60, 40))),
+        ..Card::default()
     }
+}
+
+/// A style that was made of a picture.
+pub fn picture_card(title: &str) -> Card {
+    Card {
+        made_by: Some(MadeBy {
+            network: "any".to_owned(),
+            id: "1".to_owned(),
+        }),
+        thumbnail: Some(Arc::new(photo(50, 50))),
+        ..own_card(title)
+    }
+}
+
+/// A style of the person's own.
+pub fn own_card(title: &str) -> Card {
+    Card {
+        own: Some(PathBuf::from("/styles").join(title.to_lowercase())),
+        ..card(title)
+    }
+}
+
+/// A small network with attention, that of the style called Tokens.
+fn with_attention() -> Arc<Network> {
+    let mut graph = Graph::default();
+    let mut add = |op: Op, inputs: &[NodeId]| {
+        let name = format!("n{}", inputs.iter().max().map_or(0, |last| last + 1));
+        graph.add(&name, "", op, inputs).expect("earlier nodes")
+    };
+    let photo = add(Op::Photo, &[]);
+    let mixed = add(Op::Attention { heads: 1 }, &[photo; 3]);
+    add(Op::Picture, &[mixed]);
+    Arc::new(Network::random(graph, 1).expect("a network"))
 }
 
 impl Default for ScriptedStyles {
@@ -151,6 +239,7 @@ impl ScriptedStyles {
             refusal: Mutex::default(),
             loading: Mutex::default(),
             imports: Mutex::default(),
+            mixes: Mutex::default(),
         }
     }
 }
@@ -166,12 +255,26 @@ impl ScriptedStyles {
         self.imports.lock().unwrap().clone()
     }
 
+    /// Every mix of which a network was made.
+    pub fn mixes(&self) -> Vec<Parts> {
+        self.mixes.lock().unwrap().clone()
+    }
+
     /// No network is loaded while what this gives is alive.
     pub fn hold_loads(&self) -> MutexGuard<'_, ()> {
         self.loading.lock().unwrap()
     }
 
-    /// The next network cannot be loaded, for this reason.
+    /// What the command line does with the styles meanwhile.
+    pub fn change(&self, change: impl FnOnce(&mut Vec<Card>)) {
+        change(&mut self.cards.lock().unwrap());
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.refusal.lock().unwrap().take().map_or(Ok(()), Err)
+    }
+
+    /// The next network cannot be loaded, or the next style not removed, for this reason.
     pub fn refuse(&self, reason: &str) {
         *self.refusal.lock().unwrap() = Some(reason.to_owned());
     }
@@ -184,12 +287,13 @@ impl StyleSource for ScriptedStyles {
 
     fn load(&self, id: &str, requested: ModelSize) -> Result<Loaded, String> {
         let _wait = self.loading.lock().unwrap();
-        if let Some(reason) = self.refusal.lock().unwrap().take() {
-            return Err(reason);
-        }
+        self.check()?;
         self.loads.lock().unwrap().push((id.to_owned(), requested));
         Ok(Loaded {
-            network: network(),
+            network: match id {
+                "tokens" => with_attention(),
+                _ => network(),
+            },
             note: None,
         })
     }
@@ -204,7 +308,7 @@ impl StyleSource for ScriptedStyles {
             _ => {}
         }
         let title = path.file_stem().unwrap_or_default().to_string_lossy();
-        self.cards.lock().unwrap().push(card(&title));
+        self.cards.lock().unwrap().push(own_card(&title));
         let mut imports = self.imports.lock().unwrap();
         imports.push((title.to_string(), pixels));
         Ok(Import::Added {
@@ -212,6 +316,60 @@ impl StyleSource for ScriptedStyles {
             warning: (bytes == b"assumed")
                 .then(|| "It was assumed that it is one of two.".to_owned()),
         })
+    }
+
+    fn import_picture(&self, picture: &Frame, name: &str) -> Result<Import, String> {
+        let (w, h) = (picture.width(), picture.height());
+        let title = format!("{name} {w}x{h}");
+        self.cards.lock().unwrap().push(own_card(&title));
+        Ok(Import::Added {
+            id: title.to_lowercase(),
+            warning: None,
+        })
+    }
+
+    fn mix(&self, parts: &[(String, u8)]) -> Result<Loaded, String> {
+        let _wait = self.loading.lock().unwrap();
+        self.check()?;
+        self.mixes.lock().unwrap().push(parts.to_vec());
+        Ok(Loaded {
+            network: network(),
+            note: None,
+        })
+    }
+
+    fn keep_mix(&self, _: &[(String, u8)], name: &str, words: &str) -> Result<String, String> {
+        let id = name.to_lowercase();
+        let mut cards = self.cards.lock().unwrap();
+        if cards.iter().any(|card| card.id == id) {
+            return Err(format!("there is already a style named {id}"));
+        }
+        cards.push(Card {
+            credit: words.to_owned(),
+            ..picture_card(name)
+        });
+        Ok(id)
+    }
+
+    fn rename(&self, id: &str, name: &str) -> Result<String, String> {
+        let mut cards = self.cards.lock().unwrap();
+        let new = name.to_lowercase();
+        if cards.iter().any(|card| card.id == new) {
+            return Err(format!("there is already a style named {new}"));
+        }
+        let renamed = cards.iter_mut().find(|card| card.id == id);
+        let renamed = renamed.ok_or_else(|| "it is gone".to_owned())?;
+        *renamed = Card {
+            thumbnail: renamed.thumbnail.take(),
+            ..own_card(name)
+        };
+        Ok(new)
+    }
+
+    fn remove(&self, id: &str) -> Result<(), String> {
+        self.check()?;
+        self.cards.lock().unwrap().retain(|card| card.id != id);
+        Ok(())
     }
 
     fn network_as(&self, path: &Path, _: PixelFormat) -> Result<Arc<Network>, String> {

@@ -35,7 +35,7 @@ use styleforge::{
 };
 
 use crate::{
-    scripted::{ScriptedPlatform, ScriptedStyles},
+    scripted::{ScriptedPlatform, ScriptedStyles, card},
     support::{Script, ScriptedBackend, photo, real_time::PATIENCE},
 };
 
@@ -119,6 +119,20 @@ impl Window {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         prepare(folder.path());
         Self::build_for(folder, egui::vec2(1300.0, 850.0), true)
+    }
+
+    /// A live window on a GPU with the styles Candy and Tokens; only the latter's network has attention. Settings are
+    /// those of `folder`.
+    pub fn live_on_a_gpu(folder: Arc<tempfile::TempDir>) -> Self {
+        let styles = Arc::new(ScriptedStyles::of(["Candy", "Tokens"].map(card).to_vec()));
+        let script = Arc::new(Script::default());
+        script.be_a_gpu();
+        let seams = (
+            styles.clone() as Arc<dyn StyleSource>,
+            ScriptedBackend::opener(&script),
+        );
+        let size = egui::vec2(1300.0, 850.0);
+        Self::build_on(folder, size, true, seams, (script, styles))
     }
 
     /// A window with the same settings file, after this one was closed.

@@ -4,7 +4,7 @@
 
 downloads into FOLDER (once) the wheels of onnx 1.22.0, 1.6.0 and 1.4.1, whose package data the tests are (later
 ones have no `node` tests, and each holds the newest operator sets of its time only: 25, 11 and 9), and rewrites
-operators/cases.tar.xz and operators/index.json beside this file. Needs the packages of tools/requirements.txt.
+operators/cases.tar.xz beside this file, which holds index.json as well. Needs the packages of tools/requirements.txt.
 The data's licences are in operators/CREDITS.md.
 
 Every case becomes one graph that reads one map and makes one map, both fp32 with four dimensions and a batch of
@@ -326,9 +326,9 @@ def main(folder):
             except Ignored as why:
                 ignored.append({"name": title, "reason": str(why)})
     files["values.safetensors"] = save(dict(sorted(arrays.items())))
-    (HERE / "cases.tar.xz").write_bytes(packed(files))
     versions = {"onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
-    (HERE / "index.json").write_text(index_text(versions, cases=cases, ignored=ignored))
+    index = index_text(versions, cases=cases, ignored=ignored)
+    (HERE / "cases.tar.xz").write_bytes(packed({"index.json": index.encode()} | files))
     print(len(cases), "cases", len(ignored), "ignored", {p.name: p.stat().st_size for p in HERE.iterdir()})
 
 

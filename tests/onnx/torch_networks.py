@@ -136,7 +136,8 @@ def unet_align_corners_dynamo():
                          *conv(20, 8, mode="zeros", act=leaky()), *conv(8, 3, mode="zeros"), nn.Tanh())
 
 
-@network(11)
+# Far from black: read as 0..1, all that it paints is white.
+@network(11, ending=(140.0, 25.0))
 def mobilenet_relu6():
     """MobileNet-like: depthwise convolutions, inverted residual blocks, Clip 0..6, nearest Resize; 0..255."""
     return nn.Sequential(
@@ -434,7 +435,7 @@ def spatial_attention():
     return nn.Sequential(*conv(3, 12, act=relu()), SpatialAttention(), *conv(12, 3))
 
 
-@network(11, input="0..1", output="0..1", output_known="graph")
+@network(11, input="0..1", output="0..1", output_known="graph", ending=(0.0, 0.2))
 def residual_to_input():
     """Works on half the size by bilinear Resize 0.5, adds its result to the input, Clip 0..1."""
     class ToInput(nn.Module):

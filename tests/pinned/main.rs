@@ -14,7 +14,11 @@ mod plans;
 #[path = "../support/shipped.rs"]
 mod shipped;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    io::{Read, Write},
+    path::PathBuf,
+};
 
 use sha2::{Digest, Sha256};
 
@@ -23,6 +27,24 @@ fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/pinned")
         .join(name)
+}
+
+/// The text of a compressed file of pinned values.
+fn unpacked(name: &str) -> String {
+    let packed = fs::File::open(file(name)).expect("the pinned file is there");
+    let mut text = String::new();
+    lzma_rust2::XzReader::new(packed, false)
+        .read_to_string(&mut text)
+        .expect("text");
+    text
+}
+
+fn write_packed(name: &str, text: &str) {
+    let packed = fs::File::create(file(name)).expect("the pinned file is made");
+    let options = lzma_rust2::XzOptions::with_preset(9);
+    let mut writer = lzma_rust2::XzWriter::new(packed, options).expect("a writer");
+    writer.write_all(text.as_bytes()).expect("written");
+    writer.finish().expect("written");
 }
 
 /// The first 16 hexadecimal digits of the SHA-256.
@@ -35,13 +57,11 @@ fn digest(bytes: &[u8]) -> String {
 
 /// Holds lines of `name value` against those of a file, or writes the file when `STYLEFORGE_PIN` is set.
 fn hold_against(name: &str, lines: &[String]) {
-    let path = file(name);
-    let text = lines.join("\n") + "\n";
     if std::env::var_os("STYLEFORGE_PIN").is_some() {
-        fs::write(&path, text).expect("the pinned file is written");
+        write_packed(name, &(lines.join("\n") + "\n"));
         return;
     }
-    let pinned = fs::read_to_string(&path).expect("the pinned file is there");
+    let pinned = unpacked(name);
     let differing: Vec<String> = pinned
         .lines()
         .zip(lines)

@@ -25,7 +25,9 @@ use std::{
 
 use counting::{Allocated, alone, counted};
 use shapes::{Growth, SHAPES};
-use styleforge::weights::{Budget, Checkpoint, MAX_MESSAGE_BYTES, ReadCost, describe_within};
+use styleforge::weights::{
+    Budget, Checkpoint, MAX_MESSAGE_BYTES, ReadCost, WeightsError, describe_within, style_network,
+};
 
 /// Most bytes that a file of this size may bring the program to hold, itself included.
 fn allowed_bytes(file_bytes: usize) -> u64 {
@@ -53,7 +55,11 @@ struct Line {
 impl Line {
     fn of(name: String, file: &[u8]) -> Self {
         let budget = Budget::for_file(file.len());
-        let (read, allocated) = counted(|| Checkpoint::read_within(file, &budget).map(drop));
+        let (read, allocated) = counted(|| match Checkpoint::read_within(file, &budget) {
+            // Then it is read as what it is.
+            Err(WeightsError::StyleNetwork) => style_network::from_bytes(file, &budget).map(drop),
+            read => read.map(drop),
+        });
         let read = Taken {
             allocated,
             cost: budget.cost(),
@@ -160,6 +166,7 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
         "checkpoints/foreign",
         "checkpoints/hostile",
         "golden/published",
+        "golden/style_networks",
     ] {
         let packed =
             std::fs::File::open(folder.join(format!("{kind}.tar.xz"))).expect("an archive");

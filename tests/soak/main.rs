@@ -47,7 +47,7 @@ fn minutes() -> Option<u64> {
     env::var(MINUTES).ok()?.parse().ok()
 }
 
-/// The minute with which the end is compared: five, in short runs an earlier one.
+/// From which minute on a round's beginning is what the end is compared with: five, in short runs an earlier one.
 fn compared_minute(minutes: u64) -> u64 {
     match minutes {
         10.. => 5,
@@ -165,7 +165,10 @@ fn finish(
     let panics = PANICS.load(Ordering::SeqCst);
     let compared = compared_minute(minutes);
     let is_compared = |(at, _): &&(Duration, Held)| *at >= Duration::from_secs(60 * compared);
-    let first = homes.iter().find(is_compared).map(|(_, held)| held);
+    // The first round brings what comes once: threads and files of a recording, of a camera that is lost.
+    let first = homes.iter().skip(1).find(is_compared);
+    let compared = first.map_or(compared, |(at, _)| at.as_secs() / 60);
+    let first = first.map(|(_, held)| held);
     let last = homes.last().map(|(_, held)| held);
     println!("\n                 {HEAD}");
     for (what, held) in [

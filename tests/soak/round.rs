@@ -14,7 +14,7 @@ use styleforge::{
         encode::{self, Encoding, Existing, Format},
         record::Recorder,
     },
-    mode::{DeviceChoice, Mode, ModeChoice, ModelSize, PrecisionChoice, Variant},
+    mode::{DeviceChoice, Mode, ModeChoice, ModelSize},
     network::Network,
     plan::cuda::leaves_convolutions,
     weights::StyleLibrary,
@@ -99,13 +99,6 @@ impl Fault {
             Self::FormatChanged => matches!(problem, CaptureProblem::FormatChanged),
             Self::Denied => matches!(problem, CaptureProblem::Denied { .. }),
         }
-    }
-}
-
-fn fixed(mode: Mode) -> ModeChoice {
-    ModeChoice {
-        variant: mode.variant,
-        precision: PrecisionChoice::Fixed(mode.precision),
     }
 }
 
@@ -204,7 +197,7 @@ impl Round {
                     }
                     let result = self.studio.switch(|settings| {
                         settings.network = Some(network.clone());
-                        settings.mode = fixed(mode);
+                        settings.mode = ModeChoice::from(mode);
                         settings.size = size;
                     });
                     self.note(result);
@@ -233,10 +226,7 @@ impl Round {
         self.studio.settings = LiveSettings::new(
             Some(self.lite[0].clone()),
             LiveSize::LongSide(self.home_px),
-            ModeChoice {
-                variant: Variant::Fused,
-                precision: PrecisionChoice::Auto,
-            },
+            ModeChoice::default(),
         );
         self.studio.use_source(Source::Demo)?;
         self.studio.until_painted(3)?;
@@ -315,7 +305,7 @@ impl Round {
         self.studio.counts.styles += 1;
         let mode = self.studio.modes[(n + n / self.studio.modes.len()) % self.studio.modes.len()];
         self.studio.switch(|settings| {
-            settings.mode = fixed(mode);
+            settings.mode = ModeChoice::from(mode);
         })?;
         self.studio.counts.modes += 1;
         let size = self.sizes[(n + n / self.sizes.len()) % self.sizes.len()];

@@ -25,7 +25,7 @@ use styleforge::{
     },
     frame::Frame,
     graph::Graph,
-    mode::{DeviceChoice, Mode, Precision, Variant},
+    mode::{AttentionChoice, DeviceChoice, Mode, Precision, Variant},
     models::johnson::NetworkSpec,
     network::Network,
     plan::PlanSummary,
@@ -99,9 +99,14 @@ impl Script {
         *self.behaviour.lock().unwrap() = behaviour;
     }
 
+    /// The device says that it is a GPU from now on.
+    pub fn be_a_gpu(&self) {
+        self.is_gpu.store(true, Ordering::SeqCst);
+    }
+
     /// The device says that it is a GPU from now on, and the next run finds it gone.
     pub fn lose_the_gpu(&self) {
-        self.is_gpu.store(true, Ordering::SeqCst);
+        self.be_a_gpu();
         self.behave(Behaviour::LoseOnce);
     }
 
@@ -193,11 +198,19 @@ impl Backend for ScriptedBackend {
 
 impl Session for ScriptedSession {
     fn summary(&self) -> PlanSummary {
-        PlanSummary::without_steps(
+        let plan = PlanSummary::without_steps(
             self.spec.mode,
             self.spec.batch,
             (self.spec.width, self.spec.height),
-        )
+        );
+        // As on a GPU whose kernels take every network.
+        let AttentionChoice::Fixed(kernel) = self.spec.mode.attention else {
+            return plan;
+        };
+        PlanSummary {
+            attention_kernels: vec![kernel],
+            ..plan
+        }
     }
 
     fn run(

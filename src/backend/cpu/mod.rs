@@ -33,7 +33,7 @@ use super::{Backend, BackendError, DeviceInfo, Inspect, RunControl, Session, Ses
 use crate::{
     disk::reason,
     graph::Graph,
-    mode::{DeviceChoice, Mode, Precision, Variant},
+    mode::{AttentionChoice, DeviceChoice, Mode, ModeChoice, Precision, Variant},
     network::Network,
     plan::cpu::{CpuPlan, CpuVariant},
 };
@@ -110,6 +110,12 @@ impl Backend for CpuBackend {
 
     fn auto_precision(&self, _: Variant) -> Precision {
         Precision::Fp32
+    }
+
+    fn mode(&self, choice: ModeChoice) -> Mode {
+        // The processor computes attention in one way.
+        let mode = choice.with_auto(|variant| self.auto_precision(variant));
+        mode.with_attention(AttentionChoice::Auto)
     }
 
     fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> u64 {

@@ -106,6 +106,7 @@ impl DeviceNetwork {
             | CudaOp::NormStatistics { .. }
             // General graphs are judged as a whole.
             | CudaOp::General(_) => return Ok(None),
+            CudaOp::Conv(launch) if launch.is_general => return Ok(None),
             CudaOp::LoadPhoto { to, scale } => {
                 let read = vec![self.levels(photo, 1.0)];
                 (Work::Load { factor: scale }, read, Some(to))

@@ -172,12 +172,8 @@ impl CudaBackend {
         if !leaves_convolutions(spec.mode) {
             return self.own_plan(graph, spec, None);
         }
-        let (size, mode) = ((spec.height, spec.width), spec.mode);
         match self.convolutions.library() {
-            Ok(library) => {
-                CudaPlan::with_library(graph, size, spec.batch, mode, &self.limits, &library)
-                    .map_err(|e| self.unsupported(mode, &e))
-            }
+            Ok(library) => self.planned_with(graph, spec, Some(&library)),
             Err(reason) => self.own_plan(graph, spec, Some(ConvProvider::own(reason))),
         }
     }
@@ -189,13 +185,25 @@ impl CudaBackend {
         spec: &SessionSpec,
         conv_provider: Option<ConvProvider>,
     ) -> Result<CudaPlan, BackendError> {
-        let size = (spec.height, spec.width);
-        let plan = CudaPlan::new(graph, size, spec.batch, spec.mode, &self.limits)
-            .map_err(|e| self.unsupported(spec.mode, &e))?;
         Ok(CudaPlan {
             conv_provider,
-            ..plan
+            ..self.planned_with(graph, spec, None)?
         })
+    }
+
+    fn planned_with(
+        &self,
+        graph: &Graph,
+        spec: &SessionSpec,
+        library: Option<&str>,
+    ) -> Result<CudaPlan, BackendError> {
+        let (size, mode) = ((spec.height, spec.width), spec.mode);
+        let limits = &self.limits;
+        let plan = match library {
+            Some(library) => CudaPlan::with_library(graph, size, spec.batch, mode, limits, library),
+            None => CudaPlan::new(graph, size, spec.batch, mode, limits),
+        };
+        plan.map_err(|e| self.unsupported(mode, &e))
     }
 
     /// What the sessions of this backend share.
@@ -364,7 +372,7 @@ impl Inspect for CudaBackend {
         rounds: u32,
     ) -> Result<Vec<OperationTiming>, BackendError> {
         // The operations consist of the fused network's launches; those of a general graph are in its own times.
-        let is_general = |plan: CudaPlan| plan.convs.is_empty();
+        let is_general = |plan: CudaPlan| plan.is_general();
         if spec.mode.variant != Variant::Fused || self.planned(graph, spec).is_ok_and(is_general) {
             return Ok(Vec::new());
         }

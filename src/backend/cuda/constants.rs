@@ -1,5 +1,6 @@
 //! The constants of general graphs as they lie on the device.
 
+use super::folded::folded;
 use crate::{
     network::Weights,
     numeric::NumberFormat,
@@ -14,18 +15,45 @@ pub fn bytes(constant: &Constant, weights: &Weights, format: NumberFormat) -> Ve
             node,
             weights: shape,
         } => push_weights(&mut bytes, shape, &weights.of(node).weight, format),
+        ConstantValues::Linear {
+            node,
+            norm,
+            weights: shape,
+        } => {
+            let layer = (node.as_str(), shape.conv.in_channels);
+            let own = folded(layer, [norm.as_deref(), None], 1.0, weights);
+            push_weights(&mut bytes, shape, &own.weight, format);
+        }
+        ConstantValues::LinearBias {
+            node,
+            norm,
+            inputs,
+            count,
+        } => {
+            let own = folded((node, *inputs), [norm.as_deref(), None], 1.0, weights);
+            push_channels(&mut bytes, &own.bias, *count);
+        }
         ConstantValues::Channels { node, part, count } => {
             let own = weights.of(node);
             let values = match part {
                 Part::Weight => &own.weight,
                 Part::Bias => &own.bias,
             };
-            for channel in 0..*count {
-                let value = values.get(channel).copied().unwrap_or_default();
-                bytes.extend(value.to_le_bytes());
-            }
+            push_channels(&mut bytes, values, *count);
         }
         ConstantValues::Integers(all) => bytes.extend(all.iter().flat_map(|n| n.to_le_bytes())),
+        ConstantValues::Positions {
+            half,
+            height,
+            width,
+        } => {
+            for place in (0..*height).chain(0..*width) {
+                for channel in 0..*half {
+                    let value = position(place, channel, *half) as f32;
+                    bytes.extend(value.to_le_bytes());
+                }
+            }
+        }
         ConstantValues::Taps {
             resize,
             axis,
@@ -39,6 +67,25 @@ pub fn bytes(constant: &Constant, weights: &Weights, format: NumberFormat) -> Ve
         }
     }
     bytes
+}
+
+/// What a row or column adds to a channel of its half: pairs of sine and cosine.
+fn position(place: usize, channel: usize, half: usize) -> f64 {
+    let rate = 10_000f64.powf(-((channel - channel % 2) as f64) / half as f64);
+    let turn = place as f64 * rate;
+    if channel.is_multiple_of(2) {
+        turn.sin()
+    } else {
+        turn.cos()
+    }
+}
+
+/// Appends a value for each channel as stored; zero where a channel only fills up.
+fn push_channels(to: &mut Vec<u8>, values: &[f32], count: usize) {
+    for channel in 0..count {
+        let value = values.get(channel).copied().unwrap_or_default();
+        to.extend(value.to_le_bytes());
+    }
 }
 
 /// Appends a convolution's weights in the order of its kernel; zeros where a channel is only stored.
@@ -86,7 +133,56 @@ fn push_weights(to: &mut Vec<u8>, shape: &ConvWeights, weights: &[f32], format: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::Conv;
+    use crate::{
+        backend::oracle::{self, Map},
+        graph::{Conv, Graph, Op},
+        network::{Network, NodeWeights},
+    };
+
+    /// The table against what the oracle adds to zeros.
+    #[test]
+    fn places_are_what_the_definition_adds() {
+        let (half, height, width) = (6, 5, 7);
+        let mut graph = Graph::default();
+        let channels = 2 * half;
+        let input = graph.add("input", "", Op::Input { channels }, &[]);
+        let input = input.expect("no inputs");
+        graph
+            .add("places", "", Op::Positions, &[input])
+            .expect("a node");
+        let network = Network::new(graph, Weights::default()).expect("no weights");
+        let zeros = Map {
+            channels,
+            height,
+            width,
+            data: vec![0.0; channels * height * width],
+        };
+        let expected = oracle::judge_maps(&network, &[zeros]).expect("a map");
+        let values = ConstantValues::Positions {
+            half,
+            height,
+            width,
+        };
+        let constant = Constant {
+            values,
+            bytes: 4 * half * (height + width),
+        };
+        let table = bytes(&constant, network.weights(), NumberFormat::Fp16);
+        assert_eq!(table.len(), constant.bytes);
+        let table = NumberFormat::Fp32.read(&table);
+        for c in 0..channels {
+            for y in 0..height {
+                for x in 0..width {
+                    let at = match c < half {
+                        true => y * half + c,
+                        false => (height + x) * half + c - half,
+                    };
+                    let added = expected.data[(c * height + y) * width + x];
+                    assert!((f64::from(table[at]) - added).abs() < 1e-6, "{c} {y} {x}");
+                }
+            }
+        }
+    }
 
     /// The weight that lies at a place, in every order, for both orders of the network's own.
     #[test]
@@ -135,5 +231,55 @@ mod tests {
             plain[(5 * 4 + 2) * 6 + 3]
         );
         assert_eq!(packed[(3 * outputs + 5) * inputs + 4], 0.0);
+    }
+
+    /// A layer behind a norm's scale and shift, as two steps and as one.
+    #[test]
+    fn a_norms_scale_and_shift_are_in_the_layer_behind_it() {
+        let own = |weight: &[f32], bias: &[f32]| NodeWeights {
+            weight: weight.to_vec(),
+            bias: bias.to_vec(),
+        };
+        let weights: Weights = [
+            ("layer", own(&[1.0, 2.0, -3.0, 0.5], &[0.25, -1.0])),
+            ("norm", own(&[2.0, -1.0], &[3.0, 0.5])),
+        ]
+        .map(|(name, own)| (name.to_owned(), own))
+        .into_iter()
+        .collect();
+        let shape = ConvWeights {
+            conv: Conv::square(2, 2, 1, 1),
+            is_transposed: false,
+            order: WeightOrder::Tiled,
+        };
+        let norm = Some("norm".to_owned());
+        let values = |values| {
+            let constant = Constant { values, bytes: 0 };
+            NumberFormat::Fp32.read(&bytes(&constant, &weights, NumberFormat::Fp32))
+        };
+        let packed = values(ConstantValues::Linear {
+            node: "layer".to_owned(),
+            norm: norm.clone(),
+            weights: shape,
+        });
+        let biases = values(ConstantValues::LinearBias {
+            node: "layer".to_owned(),
+            norm,
+            inputs: 2,
+            count: 16,
+        });
+        let (inputs, _) = shape.sides(NumberFormat::Fp32);
+        let normed = [0.5f32, -2.0];
+        let seen = [normed[0] * 2.0 + 3.0, -normed[1] + 0.5];
+        for (output, (row, bias)) in [([1.0, 2.0], 0.25), ([-3.0, 0.5], -1.0)].iter().enumerate() {
+            let at = |input: usize| packed[output * inputs + input];
+            let at_once = biases[output] + at(0) * normed[0] + at(1) * normed[1];
+            assert_eq!(
+                at_once,
+                bias + row[0] * seen[0] + row[1] * seen[1],
+                "{output}"
+            );
+        }
+        assert!(biases[2..].iter().all(|&bias| bias == 0.0));
     }
 }

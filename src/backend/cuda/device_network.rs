@@ -3,7 +3,7 @@
 //!
 //! Knows no frames and no transfers of them. Belongs to one session and its thread.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use rayon::prelude::*;
 
@@ -14,6 +14,7 @@ use super::{
         Algorithm, ConvolutionBuffers, DevicePtr, Driver, DriverFailure, Function, Graph,
         LaunchShape,
     },
+    folded::folded,
     frame_gaps::FrameOnDevice,
     kernel_params::ParamsMaker,
     kernels::{Kernels, Refusal, refused},
@@ -177,9 +178,17 @@ impl DeviceNetwork {
                 CudaOp::Conv(launch) => {
                     let (id, operand) = (launch.conv, self.plan.format().operand);
                     let spec = &self.plan.convs[id];
-                    let weights = &all.of(&spec.name).weight;
-                    let packed = pack::pack(spec, weights, launch, operand);
-                    Some((id, Some(packed), Some(launch.bias_scale)))
+                    let own = match launch.is_general {
+                        true => {
+                            let affine = spec.affine.each_ref().map(Option::as_deref);
+                            let layer = (spec.name.as_str(), spec.in_channels);
+                            folded(layer, affine, launch.photo_scale, all)
+                        }
+                        false => Cow::Borrowed(all.of(&spec.name)),
+                    };
+                    let packed = pack::pack(spec, &own.weight, launch, operand);
+                    let bias = own.bias.iter().map(|b| b * launch.bias_scale).collect();
+                    Some((id, Some(packed), Some(bias)))
                 }
                 CudaOp::LibraryConv(LibraryConv { conv, shape, .. }) => {
                     let spec = &self.plan.convs[*conv];
@@ -187,20 +196,22 @@ impl DeviceNetwork {
                     let packed = convolutions::weights(spec, weights, shape);
                     Some((*conv, Some(packed), None))
                 }
-                CudaOp::Bias { conv, scale, .. } => Some((*conv, None, Some(*scale))),
+                CudaOp::Bias { conv, scale, .. } => {
+                    let bias = &all.of(&self.plan.convs[*conv].name).bias;
+                    // A layer that reads scaled levels makes scaled sums, so its bias is scaled as well.
+                    let bias: Vec<f32> = bias.iter().map(|b| b * scale).collect();
+                    Some((*conv, None, Some(bias)))
+                }
                 _ => None,
             })
             .collect();
-        for (id, packed, bias_scale) in packed {
-            let weights = all.of(&self.plan.convs[id].name);
+        for (id, packed, bias) in packed {
             let memory = &self.layout.convs[id];
             if let Some(packed) = packed {
                 put(memory.weights, &packed);
             }
-            if let Some(scale) = bias_scale {
-                // A layer that reads scaled levels makes scaled sums, so its bias is scaled as well.
-                let mut bias = weights.bias.iter().map(|b| b * scale);
-                put(memory.bias, &bytes_of(&mut bias));
+            if let Some(bias) = bias {
+                put(memory.bias, &bytes_of(&mut bias.into_iter()));
             }
         }
         for (conv, memory) in self.plan.convs.iter().zip(&self.layout.convs) {
@@ -277,7 +288,9 @@ impl DeviceNetwork {
                         block: step.block,
                         shared_bytes: step.shared_bytes,
                         cooperative: false,
-                        early: step.may_begin_early() && !single.is_empty(),
+                        early: self.plan.has_early_launches
+                            && step.may_begin_early()
+                            && !single.is_empty(),
                     },
                     params,
                 }),

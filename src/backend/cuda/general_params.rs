@@ -3,14 +3,18 @@
 use super::{
     kernel_params::{ParamsMaker, int},
     params::{
-        GeneralCombineParams, GeneralConvParams, GeneralMoveParams, GeneralPointwiseParams,
-        GeneralPoolParams, GeneralReduceFinishParams, GeneralReducePartialParams,
-        GeneralResizeParams, KernelParams,
+        AttentionParams, GeneralCombineParams, GeneralConvParams, GeneralLayerNormParams,
+        GeneralMoveParams, GeneralPointwiseParams, GeneralPoolParams, GeneralPositionsParams,
+        GeneralReduceFinishParams, GeneralReducePartialParams, GeneralResizeParams, KernelParams,
+        TokenLinearParams,
     },
 };
 use crate::{
     numeric::NumberFormat,
-    plan::cuda::{ConstantId, GeneralConv, GeneralOp, MapId, Move, Pointwise, ReduceKind},
+    plan::cuda::{
+        Attention, AttentionPart, ConstantId, GeneralConv, GeneralOp, MapId, Move, Pointwise,
+        ReduceKind, Slice,
+    },
 };
 
 /// Addresses of what is done to values by channel; 0 where it is not.
@@ -27,7 +31,7 @@ impl ParamsMaker<'_> {
     }
 
     /// Address of the flag behind the paintings; 0 where no launch notes anything.
-    fn overflow(&self) -> u64 {
+    pub(super) fn overflow(&self) -> u64 {
         if self.plan.notes_overflow {
             self.at(self.layout.painting + self.plan.painting_bytes())
         } else {
@@ -87,6 +91,70 @@ impl ParamsMaker<'_> {
                     channels,
                     real: self.real(to),
                     arithmetic: arithmetic as i32,
+                    spare: 0,
+                })
+            }
+            GeneralOp::LayerNorm {
+                from,
+                to,
+                affine: [scale, shift],
+                eps,
+            } => {
+                let (pixels, channels) = self.pixels(to);
+                KernelParams::GeneralLayerNorm(GeneralLayerNormParams {
+                    from: self.map(from),
+                    to: self.map(to),
+                    scale: self.constant(scale),
+                    shift: self.constant(shift),
+                    overflow: self.overflow(),
+                    pixels: int(self.plan.batch) * pixels,
+                    channels,
+                    real: self.real(to),
+                    eps,
+                })
+            }
+            GeneralOp::Positions { from, to, table } => {
+                let (height, width, channels) = self.size(to);
+                KernelParams::GeneralPositions(GeneralPositionsParams {
+                    from: self.map(from),
+                    to: self.map(to),
+                    table: self.constant(table),
+                    overflow: self.overflow(),
+                    width,
+                    height,
+                    channels,
+                    real: self.real(to),
+                })
+            }
+            GeneralOp::Attention(ref read, part) => {
+                KernelParams::Attention(self.attention(read, part))
+            }
+            GeneralOp::TokenLinear {
+                from,
+                to,
+                residual,
+                weights,
+                bias,
+                inputs,
+                is_gelu,
+                eps,
+            } => {
+                let (pixels, to_pitch) = self.pixels(to);
+                let (_, from_pitch) = self.pixels(from);
+                KernelParams::TokenLinear(TokenLinearParams {
+                    from: self.map(from),
+                    weights: self.constant(weights),
+                    residual: self.map_or_null(residual),
+                    to: self.map(to),
+                    bias: self.constant(bias),
+                    overflow: self.overflow(),
+                    tokens: int(self.plan.batch) * pixels,
+                    channels: self.real(from),
+                    from_pitch,
+                    weight_pitch: int(inputs),
+                    to_pitch,
+                    is_gelu: i32::from(is_gelu),
+                    eps: eps.unwrap_or_default(),
                     spare: 0,
                 })
             }
@@ -182,6 +250,42 @@ impl ParamsMaker<'_> {
                     spare: 0,
                 })
             }
+        }
+    }
+
+    fn attention(&self, read: &Attention, part: AttentionPart) -> AttentionParams {
+        let first = |Slice { map, first }: Slice| {
+            let bytes = first * self.plan.format().storage.bytes();
+            self.map(map) + bytes as u64
+        };
+        let (query_tokens, query_pitch) = self.pixels(read.queries.map);
+        let (key_tokens, key_pitch) = self.pixels(read.keys.map);
+        let (_, value_pitch) = self.pixels(read.values.map);
+        let (to, scores) = match part {
+            AttentionPart::Whole { to } => (Some(to), None),
+            AttentionPart::Scores { scores } | AttentionPart::Softmax { scores } => {
+                (None, Some(scores))
+            }
+            AttentionPart::Product { scores, to } => (Some(to), Some(scores)),
+        };
+        let root = (read.head_size as f64).sqrt();
+        AttentionParams {
+            queries: first(read.queries),
+            keys: first(read.keys),
+            values: first(read.values),
+            to: to.map_or(0, |to| self.map(to)),
+            scores: scores.map_or(0, |scores| self.map(scores)),
+            overflow: self.overflow(),
+            query_tokens,
+            key_tokens,
+            query_pitch,
+            key_pitch,
+            value_pitch,
+            to_pitch: to.map_or(0, |to| self.pixels(to).1),
+            heads: int(read.heads),
+            head_size: int(read.head_size),
+            batch: int(self.plan.batch),
+            scale: (std::f64::consts::LOG2_E / root) as f32,
         }
     }
 

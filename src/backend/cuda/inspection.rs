@@ -198,6 +198,11 @@ impl DeviceNetwork {
                 let tensor = self.tensor(DevicePtr(self.maker().map(map)), map, Some(conv))?;
                 tap(name.unwrap_or_default(), tensor);
             }
+            if let (Some(tap), Some((conv, map))) = (tap.as_mut(), norm_finished(&step.op)) {
+                let name = self.plan.convs[conv].norm_name.as_deref();
+                let tensor = self.tensor(DevicePtr(self.maker().map(map)), map, None)?;
+                tap(name.unwrap_or_default(), tensor);
+            }
             if let (Some(tap), Some((name, map))) = (tap.as_mut(), self.norm_made(step)) {
                 tap(name, self.tapped(prepared, map)?);
             }
@@ -256,10 +261,6 @@ impl DeviceNetwork {
             CudaOp::NormApply { conv, map, .. } | CudaOp::NormPlane { conv, map, .. } => {
                 Some((conv, map))
             }
-            CudaOp::Relu { map } | CudaOp::Add { map, .. } => {
-                let conv = self.plan.convs.iter().position(|c| c.name == step.layer)?;
-                Some((conv, map))
-            }
             _ => None,
         }
     }
@@ -302,6 +303,14 @@ impl DeviceNetwork {
             .and_then(|()| self.tensor(scratch, map, None));
         self.driver.free(scratch);
         tensor
+    }
+}
+
+/// The norm that a step finishes by itself.
+const fn norm_finished(op: &CudaOp) -> Option<(ConvId, MapId)> {
+    match op {
+        CudaOp::Affine { conv, map } => Some((*conv, *map)),
+        _ => None,
     }
 }
 

@@ -39,7 +39,7 @@ impl ParamsMaker<'_> {
         self.at(self.layout.arena + self.plan.maps[map].offset)
     }
 
-    fn map_or_null(&self, map: Option<MapId>) -> u64 {
+    pub(super) fn map_or_null(&self, map: Option<MapId>) -> u64 {
         map.map_or(0, |id| self.map(id))
     }
 
@@ -382,6 +382,8 @@ impl ParamsMaker<'_> {
             eps: launch.eps,
             flat_share: launch.flat_share,
             photo_scale: launch.photo_scale,
+            out_relu: i32::from(launch.out_relu),
+            overflow: self.overflow(),
             ..ConvParams::default()
         };
         if launch.main_loop == MainLoop::Wgmma {

@@ -16,6 +16,7 @@ mod convolutions;
 pub mod cudnn;
 mod device_network;
 pub mod driver;
+mod folded;
 mod frame_gaps;
 mod frame_slot;
 mod general_params;

@@ -46,7 +46,10 @@ impl Rounding {
     }
 
     /// Where a mode rounds.
-    pub fn of(Mode { variant, precision }: Mode) -> Self {
+    pub fn of(mode: Mode) -> Self {
+        let Mode {
+            variant, precision, ..
+        } = mode;
         let format = precision.format();
         let round = |to: NumberFormat| -> fn(f64) -> f64 {
             match to {

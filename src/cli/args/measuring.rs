@@ -7,10 +7,11 @@ use clap::Args;
 use super::{
     DeviceArgs,
     values::{
-        StylePictureArgs, batch, byte_size, mode, model_sizes, picture_size, precisions, variants,
+        StylePictureArgs, attentions, batch, byte_size, mode, model_sizes, picture_size,
+        precisions, variants,
     },
 };
-use crate::mode::{ModeChoice, ModelSize, PrecisionChoice, Variant};
+use crate::mode::{AttentionChoice, ModeChoice, ModelSize, PrecisionChoice, Variant};
 
 /// `styleforge bench`.
 #[derive(Debug, Args)]
@@ -22,7 +23,7 @@ pub struct BenchArgs {
     #[arg(long = "size", value_name = "WxH", value_parser = picture_size)]
     pub sizes: Vec<(usize, usize)>,
     /// Style by name or a file of weights [default: random weights of the model's size]
-    #[arg(long, value_name = "STYLE", conflicts_with = "style_pictures")]
+    #[arg(long, value_name = "STYLE", conflicts_with_all = ["style_pictures", "style_network"])]
     pub style: Option<OsString>,
     /// Pictures as a style.
     #[command(flatten)]
@@ -36,6 +37,10 @@ pub struct BenchArgs {
     /// Precision to measure; may be given several times [default: auto and fp32]
     #[arg(long = "precision", value_name = "PRECISION", value_parser = precisions())]
     pub precisions: Vec<PrecisionChoice>,
+    /// Way to compute attention that is measured, on a GPU and in networks that have it; may be given several times
+    /// [default: auto, which is naive in baseline, else the fastest that there is]
+    #[arg(long = "attention", value_name = "ATTENTION", value_parser = attentions())]
+    pub attentions: Vec<AttentionChoice>,
     /// Frames that are painted at once
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = batch())]
     pub batch: u16,
@@ -75,6 +80,10 @@ pub struct CompareArgs {
     /// The mode that is compared with it, for example "fused fp16"
     #[arg(value_name = "MODE", value_parser = mode)]
     pub other: ModeChoice,
+    /// How a GPU computes attention in those of the two modes that do not name a way, as "fused fp16, flash attention"
+    /// does
+    #[arg(long, value_name = "ATTENTION", default_value = "auto", value_parser = attentions())]
+    pub attention: AttentionChoice,
     /// Where the work runs.
     #[command(flatten)]
     pub device: DeviceArgs,
@@ -82,7 +91,7 @@ pub struct CompareArgs {
     #[arg(long, value_name = "WxH", default_value = "512x512", value_parser = picture_size)]
     pub size: (usize, usize),
     /// Style by name or a file of weights [default: candy]
-    #[arg(long, value_name = "STYLE", conflicts_with = "style_pictures")]
+    #[arg(long, value_name = "STYLE", conflicts_with_all = ["style_pictures", "style_network"])]
     pub style: Option<OsString>,
     /// Pictures as a style.
     #[command(flatten)]
@@ -125,6 +134,13 @@ pub struct CheckArgs {
     /// Precision to check; may be given several times [default: all that the device has]
     #[arg(long = "precision", value_name = "PRECISION", value_parser = precisions())]
     pub precisions: Vec<PrecisionChoice>,
+    /// Way to compute attention that is checked, on a GPU and in networks that have it; may be given several times
+    /// [default: auto, which is naive in baseline, else the fastest that there is]
+    #[arg(long = "attention", value_name = "ATTENTION", value_parser = attentions())]
+    pub attentions: Vec<AttentionChoice>,
+    /// Pictures as a style, which alone is checked then, or a network for them with random weights.
+    #[command(flatten)]
+    pub pictures: StylePictureArgs,
     /// Check batches of this many frames as well
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = batch())]
     pub batch: u16,

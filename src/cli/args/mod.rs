@@ -8,7 +8,7 @@ mod values;
 
 pub use measuring::{BenchArgs, CheckArgs, CompareArgs};
 pub use painting::{LiveArgs, StylizeArgs};
-pub use values::StylePicture;
+pub use values::{StylePicture, StylePictureArgs};
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -121,13 +121,17 @@ pub enum StylesCommand {
     ///
     /// Read are: pictures; .pth and safetensors of the pytorch/examples network, in its names or StyleForge's own; .pth
     /// of rrmina/fast-neural-style-pytorch and yakhyo/fast-neural-style-transfer; ONNX files of any network that makes
-    /// one picture of one picture. A file fits exactly or is refused by the keys or nodes in the way.
+    /// one picture of one picture; and networks for style pictures, as tools/train_any.py writes them or as plain state
+    /// dicts, which are kept for --style-network. A file fits exactly or is refused by the keys or nodes in the way.
     Import {
         /// The picture, or the file of weights
         file: PathBuf,
         /// Name of the style [default: the one inside the file, or the file's own]
         #[arg(long)]
         name: Option<String>,
+        /// Network for style pictures that looks at a picture [default: any, which is inside the program]
+        #[arg(long, value_name = "NETWORK|FILE")]
+        style_network: Option<OsString>,
         /// Black and white of the picture that the network reads: 0..255, 0..1, -1..1, imagenet or caffe
         /// [default: as far as the file tells]
         #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
@@ -143,9 +147,9 @@ pub enum StylesCommand {
         #[arg(long, value_name = "NAME")]
         network: Option<Published>,
     },
-    /// Remove a style that you imported, without asking; styles that came with the program stay
+    /// Remove a style or network that you imported, without asking; what came with the program stays
     Remove {
-        /// Name of the style
+        /// Name of the style or network
         #[arg(value_name = "STYLE")]
         name: String,
     },
@@ -154,7 +158,7 @@ pub enum StylesCommand {
 /// `styleforge inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// A style by name, or a file of weights
+    /// A style or a network of yours by name, or a file of weights
     #[arg(value_name = "STYLE|FILE")]
     pub subject: OsString,
     /// Size of the style's network [default: full where it is installed]

@@ -7,8 +7,8 @@ use clap::Args;
 use super::{
     DeviceArgs,
     values::{
-        StylePictureArgs, batch, byte_size, camera_size, formats, model_sizes, output_sizes,
-        precisions, seconds, source, variants, working_px, working_size,
+        StylePictureArgs, attentions, batch, byte_size, camera_size, formats, model_sizes,
+        output_sizes, precisions, seconds, source, variants, working_px, working_size,
     },
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     compose::Look,
     engine::paint::{OutputSize, WorkingSize},
     media::encode::Format,
-    mode::{ModeChoice, ModelSize, PrecisionChoice, Variant},
+    mode::{AttentionChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
 };
 
 /// How something is painted, whatever it is.
@@ -34,6 +34,10 @@ pub struct PaintingArgs {
     /// In which numbers the network is computed; auto is the fastest that the device does well
     #[arg(long, value_name = "PRECISION", default_value = "auto", value_parser = precisions())]
     pub precision: PrecisionChoice,
+    /// How a GPU computes attention, in networks that have it, as those for style pictures do; auto is naive in
+    /// baseline, else the fastest that there is
+    #[arg(long, value_name = "ATTENTION", default_value = "auto", value_parser = attentions())]
+    pub attention: AttentionChoice,
     /// 0 gives back the photo or the source exactly, 100 the painting
     #[arg(long, value_name = "PERCENT", default_value_t = 100,
           value_parser = clap::value_parser!(u8).range(0..=100))]
@@ -44,11 +48,12 @@ pub struct PaintingArgs {
 }
 
 impl PaintingArgs {
-    /// Variant and precision.
+    /// Variant, precision and attention.
     pub fn mode(&self) -> ModeChoice {
         ModeChoice {
             variant: self.variant,
             precision: self.precision,
+            attention: self.attention,
         }
     }
 
@@ -117,7 +122,7 @@ pub struct LiveArgs {
     #[arg(long, value_name = "SOURCE", default_value = "demo", value_parser = source())]
     pub source: Source,
     /// Style by name or a file of weights, or "none" for the source as it is [default: candy]
-    #[arg(short, long, value_name = "STYLE", conflicts_with = "style_pictures")]
+    #[arg(short, long, value_name = "STYLE", conflicts_with_all = ["style_pictures", "style_network"])]
     pub style: Option<OsString>,
     /// Pictures as a style.
     #[command(flatten)]

@@ -8,7 +8,7 @@ use crate::{
     capture::Source,
     engine::paint::{MIN_WORKING_PX, OutputSize, WorkingSize},
     media::encode::Format,
-    mode::{DeviceChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
+    mode::{AttentionChoice, DeviceChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
 };
 
 /// A parser of the named choices, which also serves completions and help.
@@ -36,6 +36,17 @@ pub struct StylePictureArgs {
     /// A picture as the style; several are one mix, by weights as in a.jpg:70
     #[arg(long = "style-picture", value_name = "FILE[:WEIGHT]", value_parser = style_picture())]
     pub style_pictures: Vec<StylePicture>,
+    /// Network that paints with the style picture: one that you imported, or a file of weights [default: any, which is
+    /// inside the program]
+    #[arg(long, value_name = "NETWORK|FILE")]
+    pub style_network: Option<OsString>,
+}
+
+impl StylePictureArgs {
+    /// Whether there is a picture or a network for them.
+    pub fn is_given(&self) -> bool {
+        !self.style_pictures.is_empty() || self.style_network.is_some()
+    }
 }
 
 /// `FILE` or `FILE:WEIGHT`; a file whose name ends so is the file.
@@ -61,6 +72,7 @@ fn style_picture() -> impl TypedValueParser<Value = StylePicture> {
 choices!(devices, DeviceChoice);
 choices!(variants, Variant);
 choices!(precisions, PrecisionChoice);
+choices!(attentions, AttentionChoice);
 choices!(model_sizes, ModelSize);
 choices!(formats, Format);
 
@@ -73,9 +85,11 @@ pub fn mode(text: &str) -> Result<ModeChoice, String> {
         };
         let names = |names: Vec<&str>| names.join(", ");
         format!(
-            "{advice}, for example \"fused fp16\": variants are {}, precisions {}",
+            "{advice}, for example \"fused fp16\" or \"fused fp16, flash attention\": variants are {}, precisions {}, \
+             attention {}",
             names(Variant::ALL.iter().map(|v| v.name()).collect()),
             names(PrecisionChoice::ALL.iter().map(|p| p.name()).collect()),
+            names(AttentionChoice::ALL.iter().map(|a| a.name()).collect()),
         )
     })
 }

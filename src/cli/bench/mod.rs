@@ -10,6 +10,7 @@ use self::report::text;
 use super::{
     CliError,
     args::BenchArgs,
+    attention,
     interrupt::cancel_on_interrupt,
     modes,
     progress::Progress,
@@ -24,7 +25,7 @@ use crate::{
         kernels::{csv, trace},
     },
     media::encode::{self, Existing},
-    mode::{Mode, ModelSize, Precision, PrecisionChoice, Variant},
+    mode::{AttentionKernel, Mode, ModelSize, Precision, PrecisionChoice, Variant},
     plan::ConvProvider,
     timing::{Ceiling, OperationTiming, TimingMethod},
     verify::Equality,
@@ -52,10 +53,16 @@ struct Measurement {
     device_name: String,
     instructions: String,
     threads: usize,
-    /// Variant and precision, as they appear beside a frame rate.
+    /// The mode as it was run, as it appears beside a frame rate.
     mode: Mode,
     variant: Variant,
     precision: Precision,
+    /// How attention is computed on a GPU, each way once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attention: Vec<AttentionKernel>,
+    /// What computes attention in the place of the way that was chosen, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attention_note: Option<String>,
     /// Who computes the convolutions, in modes that leave them to a library where there is one.
     #[serde(rename = "convolver", skip_serializing_if = "Option::is_none")]
     conv_provider: Option<ConvProvider>,
@@ -140,11 +147,7 @@ impl Measurement {
 /// # Errors
 /// [`CliError`] when a style cannot be loaded, the device cannot be opened, or a run fails.
 pub fn run(args: &BenchArgs) -> Result<(), CliError> {
-    let subject = subject(
-        args.style.as_deref(),
-        &args.pictures.style_pictures,
-        args.model,
-    )?;
+    let subject = subject(args.style.as_deref(), &args.pictures, args.model)?;
     let existing = if args.force {
         Existing::Replace
     } else {
@@ -161,6 +164,12 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
         &args.precisions,
         &DEFAULT_PRECISIONS,
     )?;
+    attention::announce(
+        backend.device().kind,
+        &args.attentions,
+        &[(&subject.name, &subject.network)],
+    );
+    let chosen = attention::in_every_way(backend, &subject.network, &chosen, &args.attentions);
     let control = Arc::new(RunControl::default());
     cancel_on_interrupt(&control);
     let sizes = if args.sizes.is_empty() {
@@ -265,6 +274,8 @@ fn measurements(
             mode: candidate.mode,
             variant: candidate.mode.variant,
             precision: candidate.mode.precision,
+            attention: summary.attention_kernels.clone(),
+            attention_note: summary.attention_note(),
             conv_provider: summary.conv_provider.clone(),
             style: setup.subject.name.clone(),
             model: setup.subject.model,

@@ -12,6 +12,7 @@ pub fn text(results: &[Measurement]) -> Vec<String> {
     let mut lines: Vec<String> = results.first().map(head).into_iter().collect();
     lines.extend(modes(results));
     lines.extend(results.iter().filter_map(without_library));
+    lines.extend(results.iter().filter_map(other_attention));
     lines.extend(results.iter().filter_map(compared));
     for r in results.iter().filter(|r| !r.kernels.is_empty()) {
         lines.extend(kernels(r));
@@ -113,6 +114,12 @@ fn compared(r: &Measurement) -> Option<String> {
 fn without_library(r: &Measurement) -> Option<String> {
     let reason = r.conv_provider.as_ref()?.reason.as_ref()?;
     Some(format!("{}, {}: {reason}", r.size, r.label()))
+}
+
+/// What computes attention in the place of the way that was chosen.
+fn other_attention(r: &Measurement) -> Option<String> {
+    let note = r.attention_note.as_ref()?;
+    Some(format!("{}, {}: {note}", r.size, r.label()))
 }
 
 fn kernels(r: &Measurement) -> Vec<String> {

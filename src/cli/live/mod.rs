@@ -13,7 +13,7 @@ use self::report::{AutomaticSize, Report, SpreadMs, text};
 use super::{
     CliError,
     args::LiveArgs,
-    device_options,
+    attention, device_options,
     interrupt::cancel_on_interrupt,
     style_choice::{ChosenStyle, live_style},
     terminal::{print, print_json, write_message},
@@ -70,6 +70,10 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         .map_err(|e| CliError::Failed(format!("no thread could be started: {}", words(&e))))?;
     let device = wait_for_device(&mut engine, &woken)?;
     let style = chosen_style(args, &device)?;
+    if let Some(style) = &style {
+        let chosen = [args.painting.attention];
+        attention::announce(device.kind, &chosen, &[(&style.label, &style.network)]);
+    }
     let size = args.working_size.map_or(
         LiveSize::Auto {
             target_fps: args.target_fps.map_or(DEFAULT_TARGET_FPS, f64::from),
@@ -172,7 +176,7 @@ fn chosen_style(args: &LiveArgs, device: &DeviceInfo) -> Result<Option<ChosenSty
     live_style(
         &StyleLibrary::standard(),
         args.style.as_deref(),
-        &args.pictures.style_pictures,
+        &args.pictures,
         args.painting.model,
         lite,
     )

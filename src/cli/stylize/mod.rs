@@ -11,6 +11,7 @@ use output::{Finished, check, failed, format_for};
 use super::{
     CliError,
     args::StylizeArgs,
+    attention,
     interrupt::{cancel_on_interrupt, unless_cancelled},
     job::{Job, JobStyle, PhotoInput, Target},
     painter,
@@ -29,6 +30,7 @@ use crate::{
         decode::{self, Needs, Photo},
     },
     mode::{Precision, PrecisionChoice},
+    network::Network,
     weights::StyleLibrary,
 };
 
@@ -51,7 +53,7 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
         write_message(format!("note: {note}"));
     }
     let selected = select_device(&job.device)?;
-    announce_mode(selected.backend.as_ref(), &job)?;
+    announce_mode(selected.backend.as_ref(), &job, &styles)?;
     for note in styles.iter().filter_map(|s| s.note.as_ref()) {
         write_message(format!("note: {note}"));
     }
@@ -86,8 +88,18 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
 
 /// Refuses a mode that the device does not have, and says which precision was chosen where that is
 /// not the usual one.
-fn announce_mode(backend: &dyn Backend, job: &Job) -> Result<(), CliError> {
-    let mode = backend.mode(job.paint.variant, job.paint.precision);
+fn announce_mode(backend: &dyn Backend, job: &Job, styles: &[ChosenStyle]) -> Result<(), CliError> {
+    let networks: Vec<(&str, &Network)> = (styles.iter())
+        .map(|style| (style.label.as_str(), style.network.as_ref()))
+        .collect();
+    let chosen = [job.paint.attention];
+    attention::announce(backend.device().kind, &chosen, &networks);
+    let mode = backend.mode(job.paint.mode());
+    // A mode names attention where one of the styles has it.
+    let with_attention = (networks.iter()).find(|(_, network)| network.graph().has_attention());
+    let mode = with_attention
+        .or(networks.first())
+        .map_or(mode, |(_, n)| n.mode(mode));
     backend.supports(mode)?;
     if job.paint.precision == PrecisionChoice::Auto && mode.precision != Precision::default() {
         write_message(format!(

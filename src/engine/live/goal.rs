@@ -33,7 +33,8 @@ pub fn goal(
             spec: SessionSpec::single(size.0, size.1, mode),
         },
     };
-    let own = |mode| slot(DeviceSlot::Own, painter.mode(PaintSettings::of_mode(mode)));
+    let mode_at = |painter: &Painter, mode| painter.mode_on(network, PaintSettings::of_mode(mode));
+    let own = |mode| slot(DeviceSlot::Own, mode_at(painter, mode));
     let Some(pair) = settings.compare.filter(|_| compares) else {
         return Goal::Target(RenderTarget::One(own(settings.mode)));
     };
@@ -43,8 +44,7 @@ pub fn goal(
         }
         match other {
             Some((other, painter)) if other == kind => {
-                let mode = painter.mode(PaintSettings::of_mode(mode));
-                Ok(slot(DeviceSlot::Other, mode))
+                Ok(slot(DeviceSlot::Other, mode_at(painter, mode)))
             }
             _ => Err(kind),
         }

@@ -35,7 +35,7 @@ pub fn measure(
     let [a, b] = job.modes.candidates;
     let backends = [backend_of(a)?, backend_of(b)?];
     let mode_of = |backend: &'_ Arc<dyn Backend>, candidate: CandidateChoice| {
-        backend.mode(candidate.mode.variant, candidate.mode.precision)
+        network.mode(backend.mode(candidate.mode))
     };
     let comparison = Comparison {
         candidates: [

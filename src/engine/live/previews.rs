@@ -107,9 +107,11 @@ impl Previews {
         self.next = at + 1;
         let (width, height) = sides(frame);
         let size = size_within(width, height, PREVIEW_PX);
+        let network = self.previews[at].network.clone();
+        let mode = painter.mode_on(&network, PaintSettings::of_mode(mode));
         let key = SessionKey {
-            network: self.previews[at].network.clone(),
-            spec: SessionSpec::single(size.0, size.1, painter.mode(PaintSettings::of_mode(mode))),
+            network,
+            spec: SessionSpec::single(size.0, size.1, mode),
         };
         if may_load
             && !painter.pool().has(&key)

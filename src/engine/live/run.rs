@@ -37,7 +37,6 @@ use crate::{
         record::FrameSink,
         scale::{size_inside, size_within},
     },
-    plan::ConvProvider,
     timing::RunTiming,
 };
 
@@ -359,9 +358,8 @@ impl Live {
                     slots.each_ref().map(|slot| {
                         let painter = sessions.painter(painter, slot.device);
                         let session = painter.and_then(|p| p.pool_mut().session(&slot.key));
-                        let conv_provider =
-                            session.and_then(|session| session.summary().conv_provider);
-                        ConvProvider::mode_label(slot.key.spec.mode, conv_provider.as_ref())
+                        let asked = || slot.key.spec.mode.to_string();
+                        session.map_or_else(asked, |session| session.summary().label())
                     })
                 });
                 Ok(Painted {

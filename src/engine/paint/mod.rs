@@ -18,7 +18,7 @@ use crate::{
         memory,
         scale::{scaled, size_within},
     },
-    mode::{Mode, ModeChoice, PrecisionChoice, Variant},
+    mode::{AttentionChoice, Mode, ModeChoice, PrecisionChoice, Variant},
     timing::RunTiming,
 };
 
@@ -74,6 +74,8 @@ pub struct PaintSettings {
     pub variant: Variant,
     /// The number formats that the network is computed in.
     pub precision: PrecisionChoice,
+    /// How attention is computed, in networks that have it.
+    pub attention: AttentionChoice,
     /// Most memory that may be taken, in bytes: on the processor by the whole program
     /// ([`PROGRAM_BYTES`], the photo, the run, the result and saving it), on other devices by the run
     /// and its pictures. When `None`, [`default_memory_limit_bytes`] or what the device has free, as
@@ -86,11 +88,21 @@ pub struct PaintSettings {
 }
 
 impl PaintSettings {
+    /// Variant, precision and attention.
+    pub const fn mode(&self) -> ModeChoice {
+        ModeChoice {
+            variant: self.variant,
+            precision: self.precision,
+            attention: self.attention,
+        }
+    }
+
     /// The default ones in this mode.
     pub fn of_mode(mode: ModeChoice) -> Self {
         Self {
             variant: mode.variant,
             precision: mode.precision,
+            attention: mode.attention,
             ..Self::default()
         }
     }

@@ -107,7 +107,12 @@ impl Painter {
 
     /// Variant and precision that `settings` mean on this painter's device.
     pub fn mode(&self, settings: PaintSettings) -> Mode {
-        self.device.mode(settings.variant, settings.precision)
+        self.device.mode(settings.mode())
+    }
+
+    /// [`Painter::mode`] on a network.
+    pub fn mode_on(&self, network: &Network, settings: PaintSettings) -> Mode {
+        network.mode(self.mode(settings))
     }
 
     fn budget(&self, settings: PaintSettings) -> Budget<'_> {
@@ -239,7 +244,7 @@ impl Painter {
         control: &RunControl,
     ) -> Result<Painting, PaintError> {
         let started = Instant::now();
-        let mode = self.mode(settings);
+        let mode = self.mode_on(network, settings);
         let (mut within, mut refused) = (settings, None);
         let (key, note) = loop {
             let size = self.working_size(network, photo, within);
@@ -316,7 +321,7 @@ impl Painter {
         }
         let spec = SessionSpec {
             batch: batch.max(1),
-            ..SessionSpec::single(width, height, self.mode(settings))
+            ..SessionSpec::single(width, height, self.mode_on(network, settings))
         };
         let spec = self.budget(settings).batch_that_fits(network, spec);
         let inputs: Vec<Frame> = photos.iter().map(|p| scaled(p, width, height)).collect();

@@ -27,6 +27,8 @@ use self::{
     settings::SettingsFile,
 };
 use super::{
+    arrivals::PictureUse,
+    mix::Parts,
     platform::{Clip, Dialog, Platform},
     style_source::StyleSource,
 };
@@ -128,17 +130,18 @@ impl Background {
         });
     }
 
-    /// Opens what the clipboard holds: a picture as [`Report::Opened`], files as
+    /// Looks what the clipboard holds: a picture as [`Report::Pasted`], files as
     /// [`Report::Sorted`], or [`Report::NothingToPaste`].
     pub fn paste(&self, ticket: u64) {
         let platform = self.platform.clone();
         self.send(move || match platform.paste() {
-            Ok(Clip::Picture(frame)) => Report::Opened {
+            Ok(Clip::Picture(frame)) => Report::Pasted {
                 ticket,
-                result: Ok(Box::new(from_clipboard(frame))),
+                picture: Box::new(from_clipboard(frame)),
             },
             Ok(Clip::Files(files)) => Report::Sorted {
                 ticket,
+                picture_use: PictureUse::Asked,
                 sorted: sorted(files),
             },
             Ok(Clip::Nothing) => Report::NothingToPaste,
@@ -147,6 +150,89 @@ impl Background {
                 result: Err(error),
             },
         });
+    }
+
+    /// Reads the text on the clipboard for a field; [`Report::PastedText`].
+    pub fn paste_text(&self) {
+        let platform = self.platform.clone();
+        self.send(move || Report::PastedText(platform.paste_text()));
+    }
+
+    /// Puts a text on the clipboard; [`Report::NotDone`] when that fails.
+    pub fn copy_text(&self, text: String) {
+        let platform = self.platform.clone();
+        self.send(move || match platform.copy_text(&text) {
+            Ok(()) => Report::Quiet,
+            Err(error) => Report::NotDone(error),
+        });
+    }
+
+    /// Shows a file in the desktop's file manager; [`Report::NotDone`] when that fails.
+    pub fn show(&self, path: PathBuf) {
+        let platform = self.platform.clone();
+        self.send(move || match platform.show(&path) {
+            Ok(()) => Report::Quiet,
+            Err(error) => Report::NotDone(error),
+        });
+    }
+
+    /// Gives a style of the person's own another name; [`Report::Renamed`].
+    pub fn rename_style(&self, id: String, name: String) {
+        let style_source = self.style_source.clone();
+        self.send_writing(move || Report::Renamed {
+            result: style_source.rename(&id, &name),
+            id,
+            name,
+        });
+    }
+
+    /// Makes the network of a mix; [`Report::Mixed`].
+    pub fn mix_styles(&self, parts: Parts) {
+        let style_source = self.style_source.clone();
+        self.send(move || Report::Mixed {
+            result: style_source.mix(&parts),
+            parts,
+        });
+    }
+
+    /// Keeps a mix, in these words, as a style of the person's own; [`Report::Kept`].
+    pub fn keep_mix(&self, parts: Parts, name: String, words: String) {
+        let style_source = self.style_source.clone();
+        self.send_writing(move || Report::Kept {
+            result: style_source.keep_mix(&parts, &name, &words),
+            parts,
+            name,
+        });
+    }
+
+    /// Removes a style of the person's own from the disk; [`Report::Removed`].
+    pub fn remove_style(&self, id: String) {
+        let style_source = self.style_source.clone();
+        self.send_writing(move || Report::Removed {
+            result: style_source.remove(&id),
+            id,
+        });
+    }
+
+    /// Reads a style's network for its small picture of the sample; [`Report::SwatchRead`].
+    pub fn read_swatch(&self, id: String) {
+        let style_source = self.style_source.clone();
+        self.send(move || {
+            let read = || {
+                Ok(ReadNetwork {
+                    photo: for_trials(None)?,
+                    network: style_source.load(&id, ModelSize::Full)?.network,
+                })
+            };
+            let result = read();
+            Report::SwatchRead { id, result }
+        });
+    }
+
+    /// Looks where the pointer is; [`Report::Pointer`].
+    pub fn find_pointer(&self) {
+        let platform = self.platform.clone();
+        self.send(move || Report::Pointer(platform.pointer()));
     }
 
     /// Lists the styles; [`Report::Styles`].
@@ -174,6 +260,15 @@ impl Background {
         self.send_writing(move || Report::Imported {
             result: style_source.import(&path, pixels),
             path,
+        });
+    }
+
+    /// Adds a picture that lies in no file to the person's styles; [`Report::Imported`] has its name as a path.
+    pub fn import_picture(&self, name: String, picture: Arc<Frame>) {
+        let style_source = self.style_source.clone();
+        self.send_writing(move || Report::Imported {
+            result: style_source.import_picture(&picture, &name),
+            path: name.into(),
         });
     }
 
@@ -255,10 +350,11 @@ impl Background {
         self.send(move || Report::Cameras(platform.cameras()));
     }
 
-    /// Sorts files into photos and checkpoints; [`Report::Sorted`] carries `ticket`.
-    pub fn sort(&self, ticket: u64, files: Vec<PathBuf>) {
+    /// Sorts files into photos and checkpoints; [`Report::Sorted`] carries `ticket` and what the pictures are for.
+    pub fn sort(&self, ticket: u64, files: Vec<PathBuf>, picture_use: PictureUse) {
         self.send(move || Report::Sorted {
             ticket,
+            picture_use,
             sorted: sorted(files),
         });
     }

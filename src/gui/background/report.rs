@@ -8,8 +8,10 @@ use crate::{
     engine::paint::{OutputSize, Painting},
     frame::Frame,
     gui::{
+        arrivals::PictureUse,
         choice::SavedKey,
         label::name_label,
+        mix::Parts,
         style_source::{Card, Import, Loaded},
     },
     measure::MeasureReport,
@@ -153,8 +155,60 @@ pub enum Report {
         /// The photo, or why there is none.
         result: Result<Box<Opened>, String>,
     },
+    /// A picture was on the clipboard.
+    Pasted {
+        /// The number of the request.
+        ticket: u64,
+        /// The picture, as a photo.
+        picture: Box<Opened>,
+    },
     /// The clipboard holds nothing of use.
     NothingToPaste,
+    /// Something small could not be done, in words.
+    NotDone(String),
+    /// A style has another name, or not.
+    Renamed {
+        /// The style's id until now.
+        id: String,
+        /// The name that was typed.
+        name: String,
+        /// The style's id from now on, or why it has no other name.
+        result: Result<String, String>,
+    },
+    /// A style's files are gone, or not.
+    Removed {
+        /// The style's id.
+        id: String,
+        /// Why they are not.
+        result: Result<(), String>,
+    },
+    /// The network of a mix was made, or not.
+    Mixed {
+        /// The mix.
+        parts: Parts,
+        /// The network, or why there is none.
+        result: Result<Loaded, String>,
+    },
+    /// A mix was kept as a style, or not.
+    Kept {
+        /// The mix.
+        parts: Parts,
+        /// The name that was typed.
+        name: String,
+        /// The style's id, or why it was not kept.
+        result: Result<String, String>,
+    },
+    /// A style's network was read for its small picture, or not.
+    SwatchRead {
+        /// The style's id.
+        id: String,
+        /// The network, or why there is none.
+        result: Result<ReadNetwork, String>,
+    },
+    /// The text on the clipboard, for a field.
+    PastedText(String),
+    /// Where the pointer is on the screen, in pixels, where the system tells it.
+    Pointer(Option<(i32, i32)>),
     /// The styles were listed.
     Styles {
         /// Every style.
@@ -212,6 +266,8 @@ pub enum Report {
     Sorted {
         /// The number of the request.
         ticket: u64,
+        /// What the pictures among them are for.
+        picture_use: PictureUse,
         /// The files by their kind.
         sorted: Sorted,
     },
@@ -259,7 +315,16 @@ impl Report {
             }
             | Self::Exported(Err(error))
             | Self::SnapshotSaved(Err(error))
-            | Self::SettingsFailed(error) => Some(error.clone()),
+            | Self::SettingsFailed(error)
+            | Self::Renamed {
+                result: Err(error), ..
+            }
+            | Self::Removed {
+                result: Err(error), ..
+            }
+            | Self::Kept {
+                result: Err(error), ..
+            } => Some(error.clone()),
             Self::Recorded(recorded) => recorded.failure_in_words(),
             _ => None,
         }

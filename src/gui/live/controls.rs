@@ -11,9 +11,11 @@ use crate::{
         choice::Choice,
         intent::Intent,
         label::{label, name_label, remark},
+        mix,
+        style_source::Card,
         theme,
     },
-    mode::{DeviceChoice, ModelSize, PrecisionChoice, Variant},
+    mode::{AttentionChoice, DeviceChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
     settings::LiveChoices,
 };
 
@@ -29,8 +31,21 @@ pub struct View<'a> {
     pub model: ModelSize,
     /// The model sizes of the chosen style; empty without one.
     pub models: &'a [ModelSize],
+    /// Every style, for a mix.
+    pub cards: &'a [Card],
     /// The device that paints.
     pub device: Option<&'a DeviceInfo>,
+}
+
+impl View<'_> {
+    fn has_gpu(&self) -> bool {
+        self.device.is_some_and(|d| d.kind == DeviceChoice::Cuda)
+    }
+
+    /// Whether there is a choice of how attention is computed: a GPU, and a style whose network has it.
+    fn offers_attention(&self) -> bool {
+        self.has_gpu() && self.live.has_attention()
+    }
 }
 
 /// Draws the controls into `ui`.
@@ -53,9 +68,13 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
                 .on_hover_text("0 % is the source, 100 % the painting.");
             ui.checkbox(&mut choice.look.keep_colors, "Keep the source's colours")
                 .on_hover_text("Brushwork of the style, colours of the source.");
+            mix::ui(ui, view.cards, &mut choice, intents);
             model(ui, view, &mut choices);
             if !view.live.comparing {
-                mode(ui, "How it is computed", "mode", &mut choices.mode.variant, &mut choices.mode.precision);
+                mode(ui, "How it is computed", "mode", &mut choices.mode);
+                if view.offers_attention() {
+                    attention(ui, "How it is computed", &mut choices.mode.attention);
+                }
             }
             ui.checkbox(&mut choices.moving_gallery, "Moving pictures in the gallery")
                 .on_hover_text("Every style on the left paints the live picture, small. Takes a twelfth of the time.");
@@ -305,14 +324,11 @@ fn model(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
     });
 }
 
-/// Variant and precision, one below the other.
-fn mode(
-    ui: &mut egui::Ui,
-    title: &str,
-    salt: &str,
-    variant: &mut Variant,
-    precision: &mut PrecisionChoice,
-) {
+/// Variant and precision, side by side.
+fn mode(ui: &mut egui::Ui, title: &str, salt: &str, mode: &mut ModeChoice) {
+    let ModeChoice {
+        variant, precision, ..
+    } = mode;
     ui.label(title);
     ui.horizontal(|ui| {
         let width = (ui.available_width() - theme::GAP) / 2.0;
@@ -343,6 +359,27 @@ fn mode(
     });
 }
 
+/// How attention is computed, on a line of its own.
+fn attention(ui: &mut egui::Ui, title: &str, attention: &mut AttentionChoice) {
+    ui.horizontal(|ui| {
+        ui.label("Attention");
+        ComboBox::from_id_salt((title, "attention"))
+            .selected_text(attention.name())
+            .width(ui.available_width())
+            .show_ui(ui, |ui| {
+                for &a in AttentionChoice::ALL {
+                    ui.selectable_value(attention, a, a.name());
+                }
+            })
+            .response
+            .accessible_name(format!("{title}: attention"))
+            .on_hover_text(
+                "How the GPU computes attention: naive keeps all scores in memory, tiled and online keep none, flash \
+                 is online on tensor cores; auto is naive in baseline, else the fastest that there is.",
+            );
+    });
+}
+
 fn compare(
     ui: &mut egui::Ui,
     view: &View<'_>,
@@ -366,10 +403,13 @@ fn compare(
     if !live.comparing {
         return;
     }
-    let has_gpu = view.device.is_some_and(|d| d.kind == DeviceChoice::Cuda);
+    let has_gpu = view.has_gpu();
     for (place, title) in ["Left", "Right"].into_iter().enumerate() {
         let CandidateChoice { device, mode: m } = &mut choices.candidates[place];
-        mode(ui, title, title, &mut m.variant, &mut m.precision);
+        mode(ui, title, title, m);
+        if view.offers_attention() && *device != DeviceChoice::Cpu {
+            attention(ui, title, &mut m.attention);
+        }
         if has_gpu {
             let offered = [DeviceChoice::Auto, DeviceChoice::Cpu];
             let name = |d: DeviceChoice| match d {

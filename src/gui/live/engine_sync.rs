@@ -44,7 +44,17 @@ impl App {
     pub(super) fn live_settings(&mut self) -> LiveSettings {
         let model = self.live_model();
         let style = self.workspace.choice.style.clone();
-        let found = style.as_deref().and_then(|id| self.network(id, model));
+        let parts = self.mixed_parts();
+        let found = match style.as_deref() {
+            Some(id) if parts.is_empty() => self.network(id, model),
+            Some(_) => {
+                let live = self.live.as_ref();
+                let is_preparing = live.is_some_and(|live| live.snapshot.preparing.is_some());
+                let mixed = self.mixed_live_network(&parts, is_preparing);
+                mixed.map(|loaded| loaded.network)
+            }
+            None => None,
+        };
         let live = self.live.as_ref();
         // The style before goes on until the network of the new one is here.
         let before = || live.and_then(|l| l.sent.as_ref()?.network.clone());

@@ -11,6 +11,7 @@ use crate::{
         app::App,
         background::{Background, Report, SavedSnapshot},
         label::path_label,
+        mix,
     },
     media::{
         MediaError,
@@ -41,7 +42,11 @@ impl App {
             "Software",
             format!("StyleForge {}", env!("CARGO_PKG_VERSION")),
         )];
-        if let Some(style) = &choice.style {
+        let parts = self.mixed_parts();
+        if !parts.is_empty() {
+            texts.push(("Style", mix::label(&parts)));
+            texts.push(("Mix", mix::in_words(&parts, |style| style)));
+        } else if let Some(style) = &choice.style {
             texts.push(("Style", format!("{style} {}", self.live_model())));
         }
         if let Some(facts) = live.facts() {
@@ -68,10 +73,11 @@ impl App {
         if let Some(device) = &self.device.info {
             texts.push(("Device", device.name.clone()));
         }
-        let style = choice
-            .style
-            .clone()
-            .unwrap_or_else(|| "original".to_owned());
+        let style = match (&choice.style, parts.is_empty()) {
+            (None, _) => "original".to_owned(),
+            (Some(style), true) => style.clone(),
+            (Some(_), false) => mix::label(&parts),
+        };
         self.background
             .save_snapshot(self.picture_folder(), style, painted.clone(), texts);
     }

@@ -112,6 +112,12 @@ impl LiveView {
         }
     }
 
+    /// Whether the network that paints has attention.
+    fn has_attention(&self) -> bool {
+        let network = self.sent.as_ref().and_then(|sent| sent.network.as_ref());
+        network.is_some_and(|network| network.graph().has_attention())
+    }
+
     /// The intent that closes the part that Esc closes first, if any.
     pub fn to_close(&self) -> Option<LiveIntent> {
         let open = [

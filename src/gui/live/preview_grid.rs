@@ -131,7 +131,7 @@ impl PreviewGrid {
                     ui.painter().text(at, align, "Loading…", font, colors.quiet);
                 }
             }
-            name_tag(ui, rect, place, &card.title);
+            name_tag(ui, rect, card.place, &card.title);
             let outline = if is_chosen {
                 Stroke::new(3.0, colors.accent)
             } else if response.hovered() || response.has_focus() {

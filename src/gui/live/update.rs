@@ -11,7 +11,7 @@ use crate::{
     disk::words,
     engine::live::{LiveEvent, LiveSize, LiveSource, MeasureJob, ModePair, Snapshot},
     gui::{
-        app::App, background::Purpose, choice::Choice, events::name_window, platform::Dialog,
+        app::App, background::Purpose, choice::Choice, events::name_window, mix, platform::Dialog,
         stage::Compare,
     },
     measure::{MeasureError, MeasureReport},
@@ -158,7 +158,12 @@ impl App {
             self.engine.cancel_measuring();
             return;
         }
+        let parts = self.mixed_parts();
         let style = self.workspace.choice.style.as_deref().unwrap_or("none");
+        let style = match parts.is_empty() {
+            true => style.to_owned(),
+            false => mix::label(&parts),
+        };
         self.engine.measure(MeasureJob {
             modes: ModePair {
                 candidates: self.settings.live.candidates,

@@ -84,7 +84,11 @@ pub fn exported(
     });
     let what = match (format, &table) {
         (ExportFormat::StepsCsv | ExportFormat::Trace, Some(table)) => {
-            format!("{}-{}", table.mode.replace(' ', "-"), table.size)
+            format!(
+                "{}-{}",
+                table.mode.replace(", ", "-").replace(' ', "-"),
+                table.size
+            )
         }
         (ExportFormat::CountersCsv, _) => "counters".to_owned(),
         _ => "performance".to_owned(),

@@ -23,6 +23,8 @@ use crate::{
         style_source::Import,
         texture::image_of,
     },
+    media::decode,
+    mode::ModelSize,
     weights::{PixelChoice, PixelFormat},
 };
 
@@ -34,7 +36,8 @@ const PICTURE: TextureOptions = TextureOptions {
 
 impl App {
     /// Adds a file to the styles, as far as that needs no question.
-    pub(in crate::gui) fn import(&self, path: PathBuf) {
+    pub(in crate::gui) fn import(&mut self, path: PathBuf) {
+        self.arrivals.importing += 1;
         self.background.import_style(path, PixelChoice::default());
     }
 
@@ -44,8 +47,13 @@ impl App {
         path: PathBuf,
         result: Result<Import, String>,
     ) {
+        self.arrivals.importing = self.arrivals.importing.saturating_sub(1);
         match result {
             Ok(Import::Added { id, warning }) => {
+                if decode::has_picture_name(&path) {
+                    // It paints as soon as it is listed.
+                    self.load((id.clone(), ModelSize::Full));
+                }
                 self.arriving = Some(id);
                 self.background.list_styles();
                 self.messages.notice("The style was added to the gallery.");
@@ -98,6 +106,7 @@ impl App {
             Ok(ReadNetwork { network, photo }) => {
                 reading.photo = Some(photo.clone());
                 let job = TrialJob { photo, network };
+                self.postpone_swatch();
                 self.readings.trial = Some(self.engine.try_out(job));
             }
             Err(error) => reading.end(Trial::Failed(remark(&error))),
@@ -144,6 +153,7 @@ impl App {
         match self.overlays.take() {
             Overlay::Question(Question::Reading(reading)) => {
                 self.stop_trial();
+                self.arrivals.importing += 1;
                 self.background
                     .import_style(reading.file.path, PixelChoice::from(format));
             }

@@ -36,7 +36,7 @@ pub struct Readings {
     /// The number of the newest question.
     number: u64,
     /// The picture that the engine is painting.
-    trial: Option<TrialNumber>,
+    pub(in crate::gui) trial: Option<TrialNumber>,
 }
 
 /// What came of painting a reading.

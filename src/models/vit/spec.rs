@@ -264,6 +264,17 @@ impl Spec {
         Ok(())
     }
 
+    /// What two networks with equal weights may differ in.
+    pub(super) fn numbers(&self) -> Vec<u32> {
+        let sizes = [self.stride, self.dim, self.heads, self.skip()];
+        let is = [self.has_positions, self.modulation > 0].map(u32::from);
+        sizes
+            .iter()
+            .map(|&size| u32::try_from(size).unwrap_or(u32::MAX))
+            .chain(is)
+            .collect()
+    }
+
     /// Pixels to one of the map that goes around the tokens; 0 for none.
     pub const fn skip(&self) -> usize {
         match self.head {

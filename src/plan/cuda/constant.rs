@@ -74,6 +74,26 @@ pub enum ConstantValues {
         /// Their shape and order.
         weights: ConvWeights,
     },
+    /// The weights of a linear layer on what a layer norm makes, with the norm's scale in them.
+    Linear {
+        /// The layer's name.
+        node: String,
+        /// The norm's name.
+        norm: Option<String>,
+        /// Their shape and order.
+        weights: ConvWeights,
+    },
+    /// The biases of such a layer, with what the norm's shift adds, in fp32.
+    LinearBias {
+        /// The layer's name.
+        node: String,
+        /// The norm's name.
+        norm: Option<String>,
+        /// Inputs of an output.
+        inputs: usize,
+        /// How many, as stored.
+        count: usize,
+    },
     /// A value of a node for each channel as stored, in fp32, zero where a channel only fills up.
     Channels {
         /// The node's name.
@@ -85,6 +105,16 @@ pub enum ConstantValues {
     },
     /// Whole numbers: which taps an output reads.
     Integers(Vec<i32>),
+    /// What rows and columns add to the halves of a token's channels: `half` fp32 numbers for every row, then for
+    /// every column.
+    Positions {
+        /// Channels of a half.
+        half: usize,
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
     /// Four places and weights for every output row or column of a resize.
     Taps {
         /// The resize.
@@ -111,9 +141,18 @@ impl Constant {
     /// With maps and weights in `format`.
     pub(super) fn new(values: ConstantValues, format: NumberFormat) -> Self {
         let bytes = match &values {
-            ConstantValues::Conv { weights, .. } => weights.bytes(format),
-            ConstantValues::Channels { count, .. } => 4 * count,
+            ConstantValues::Conv { weights, .. } | ConstantValues::Linear { weights, .. } => {
+                weights.bytes(format)
+            }
+            ConstantValues::Channels { count, .. } | ConstantValues::LinearBias { count, .. } => {
+                4 * count
+            }
             ConstantValues::Integers(all) => 4 * all.len(),
+            ConstantValues::Positions {
+                half,
+                height,
+                width,
+            } => 4 * half * (height + width),
             ConstantValues::Taps { output, .. } => 32 * output,
         };
         Self { values, bytes }

@@ -24,6 +24,8 @@ pub(super) struct ConvShape {
     pub(super) grid: (usize, usize),
     /// Whether a bias is added though no picture is made.
     pub(super) bias: bool,
+    /// Whether nothing is gathered over the map, so that its channels may go to any number of CTAs.
+    pub(super) is_free: bool,
 }
 
 impl ConvShape {
@@ -215,6 +217,8 @@ impl Builder<'_> {
             eps: conv.norm_eps as f32,
             flat_share: FLAT_SHARE,
             photo_scale: 1.0,
+            out_relu: false,
+            is_general: false,
         };
         launch.ctas.0 = resident_ctas(
             tiles.0 * tiles.1,
@@ -333,6 +337,26 @@ impl Builder<'_> {
             let (down, across) = shape.tiles(tile, conv.kernel);
             (down * across).div_ceil(self.limits.multiprocessors)
         };
+        if matches!(shape.taps, Taps::Direct | Taps::FourPhase) && shape.is_free {
+            // Narrower tiles fill multiprocessors that would be idle, but wait for their operands: a product takes so many
+            // clocks (conv_wgmma.cuh).
+            let clocks = |tile: &Tile| match tile.channels {
+                32 => 24,
+                64 => 32,
+                _ => 64,
+            };
+            let work = |tile: &Tile| {
+                let (down, across) = shape.tiles(*tile, conv.kernel);
+                let ctas =
+                    down * across * stored_channels(conv.out_channels).div_ceil(tile.channels);
+                ctas.div_ceil(self.limits.multiprocessors) * clocks(tile)
+            };
+            let mut tiles = vec![tile];
+            tiles.extend([64, 32].map(|channels| Tile::for_channels(channels, main_loop)));
+            tiles.retain(|other| other.channels <= tile.channels);
+            tiles.sort_by_key(work);
+            return tiles;
+        }
         let is_deep = tile == Tile::CHAIN
             && self.format.storage.bytes() == 2
             && shape.taps == Taps::Direct

@@ -68,21 +68,22 @@ impl Builder<'_> {
             };
             let conv = &self.convs[id];
             let size = (input.height, input.width);
-            let launch = self.fused_conv(id, conv, size, output, source, target)?;
+            let launch = self.fused_conv(id, conv, (size, output), source, target, false)?;
             self.conv_step(launch, input);
         }
         Ok(())
     }
 
-    /// The launch of one convolution of the fused variant.
+    /// The launch of one convolution of the fused variant, from so many rows and columns to so many. With a bias of
+    /// its own, or in front of a norm, which would take it out again.
     pub(super) fn fused_conv(
         &self,
         id: usize,
         conv: &ConvLayer,
-        input: (usize, usize),
-        output: (usize, usize),
+        (input, output): ((usize, usize), (usize, usize)),
         source: Source,
         target: Target,
+        bias: bool,
     ) -> Result<ConvLaunch, CudaPlanError> {
         let k = conv.kernel;
         let picture = target == Target::Picture;
@@ -109,7 +110,8 @@ impl Builder<'_> {
             stride: conv.stride,
             origin: if four_phase { 1 } else { conv.padding },
             grid,
-            bias: false,
+            bias,
+            is_free: bias,
         };
         let mut launch = self.conv_launch(id, conv, shape, source, target)?;
         launch.replicate = four_phase;

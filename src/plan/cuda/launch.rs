@@ -177,6 +177,11 @@ pub struct ConvLaunch {
     pub flat_share: f32,
     /// Factor on the photo's levels.
     pub photo_scale: f32,
+    /// Whether a ReLU follows the bias before the values are stored.
+    pub out_relu: bool,
+    /// Whether it is of a general graph: reads a map as it is, with padding and doubling, and has the affine steps
+    /// around it in its weights.
+    pub is_general: bool,
 }
 
 /// What the CUDA backend executes.
@@ -357,7 +362,11 @@ pub struct CudaStep {
 
 impl CudaStep {
     /// Whether the kernel itself waits for the launch before, so that it may begin while that one ends.
-    pub const fn may_begin_early(&self) -> bool {
-        matches!(&self.op, CudaOp::Conv(launch) if matches!(launch.main_loop, MainLoop::Wgmma))
+    pub fn may_begin_early(&self) -> bool {
+        match &self.op {
+            CudaOp::Conv(launch) => matches!(launch.main_loop, MainLoop::Wgmma),
+            CudaOp::General(_) => GeneralOp::waits_for_launch_before(&self.file),
+            _ => false,
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! batch after the other. Graphs like Johnson's networks have kernels of their own; all others run in plain ones
 //! (`general`).
 
+mod attention;
 mod ceiling;
 mod chain;
 mod constant;
@@ -15,6 +16,7 @@ mod launch;
 mod library;
 mod memory_layout;
 mod operations;
+mod precision;
 mod row_partition;
 mod tiles;
 mod unfused;
@@ -27,7 +29,8 @@ pub use ceiling::flops_per_clock;
 pub use chain::MOST_CHAINED;
 pub use constant::{Constant, ConstantId, ConstantValues, ConvWeights, Part, WeightOrder};
 pub use general::{
-    Edge, GeneralConv, GeneralOp, Move, MoveKind, PointFunction, Pointwise, ReduceKind,
+    Attention, AttentionPart, Edge, GeneralConv, GeneralOp, Move, MoveKind, PointFunction,
+    Pointwise, ReduceKind, Slice,
 };
 pub use launch::{
     ConvLaunch, ConvolutionShape, CudaOp, CudaStep, LibraryConv, Source, Taps, Target,
@@ -35,6 +38,7 @@ pub use launch::{
 pub use library::leaves_convolutions;
 pub use memory_layout::{ConvMemory, MemoryLayout};
 pub use operations::{Operation, OperationKind, OperationPlan};
+pub use precision::precision_supported;
 pub use row_partition::RowPartition;
 pub use tiles::*;
 
@@ -46,9 +50,9 @@ use super::{
     extended,
 };
 use crate::{
-    graph::{Function, Graph, Node, NodeId, Op},
-    mode::{Mode, Precision, Variant},
-    numeric::{NumberFormat, NumericFormat},
+    graph::{Graph, Node, NodeId, Op},
+    mode::{AttentionChoice, AttentionKernel, Mode, Precision, Variant},
+    numeric::NumericFormat,
     tensor::Shape,
 };
 
@@ -100,11 +104,20 @@ pub enum CudaPlanError {
     /// The graph cannot be planned for any device.
     #[error(transparent)]
     Graph(#[from] PlanError),
-    /// An operation that has no kernel here.
-    #[error("{what} is computed on the processor only; choose it as the device (--device cpu)")]
-    ProcessorOnly {
-        /// The operation.
-        what: &'static str,
+    /// More scores of attention than a plan keeps.
+    #[error(
+        "{node} would keep {gigabytes} GB of scores of {queries} tokens for {keys}; choose a smaller picture, or \
+         fused without --attention naive, which keeps none where heads have 32, 64 or 128 channels"
+    )]
+    Scores {
+        /// The attention.
+        node: String,
+        /// Tokens that ask.
+        queries: usize,
+        /// Tokens that answer.
+        keys: usize,
+        /// Bytes of the scores, in 1e9.
+        gigabytes: usize,
     },
     /// A kernel side that no kernel here computes.
     #[error("{layer} has a {kernel}x{kernel} kernel; on the GPU it may be at most {most}x{most}")]
@@ -128,31 +141,6 @@ pub enum CudaPlanError {
         /// Why the mode's own kernels do not.
         cause: Box<CudaPlanError>,
     },
-}
-
-/// Whether a device computes in a precision.
-///
-/// # Errors
-/// [`CudaPlanError::Precision`].
-pub fn precision_supported(
-    precision: Precision,
-    limits: &DeviceLimits,
-) -> Result<(), CudaPlanError> {
-    let (major, minor) = limits.compute_capability;
-    let (needed, least) = match precision.format().operand {
-        NumberFormat::Fp32 | NumberFormat::Fp16 => ("7.5", (7, 5)),
-        NumberFormat::Tf32 | NumberFormat::Bf16 => ("8.0", (8, 0)),
-    };
-    if (major, minor) >= least {
-        Ok(())
-    } else {
-        Err(CudaPlanError::Precision {
-            precision,
-            needed,
-            major,
-            minor,
-        })
-    }
 }
 
 /// Everything the CUDA backend will do for one network, picture size, batch, mode and device.
@@ -182,8 +170,12 @@ pub struct CudaPlan {
     pub weight_bytes: Vec<usize>,
     /// What the launches of a general graph read beside maps.
     pub constants: Vec<Constant>,
+    /// How attention is computed: every way that is launched, once.
+    pub attention_kernels: Vec<AttentionKernel>,
     /// Whether launches note values that the maps' format cannot hold.
     pub notes_overflow: bool,
+    /// Whether launches may begin while the ones before them end.
+    pub has_early_launches: bool,
     /// Most values that the statistics of a launch need.
     pub partial_values: usize,
     /// Most tickets (counters of finished CTAs) that a launch needs.
@@ -234,6 +226,7 @@ impl CudaPlan {
         Self::planned(graph, size, batch, mode, limits, library)
     }
 
+    /// The plan, with convolutions by `library` in a mode that leaves them to one.
     fn planned(
         graph: &Graph,
         (height, width): (usize, usize),
@@ -247,20 +240,6 @@ impl CudaPlan {
         if let Some(Node { name: node, .. }) = graph.nodes().iter().find(is_source) {
             return Err(CudaPlanError::Source { node: node.clone() });
         }
-        let is_of_tokens = |node: &&Node| {
-            matches!(
-                node.op,
-                Op::LayerNorm { .. }
-                    | Op::Attention { .. }
-                    | Op::Positions
-                    | Op::Function(Function::Gelu)
-            )
-        };
-        if let Some(node) = graph.nodes().iter().find(is_of_tokens) {
-            return Err(CudaPlanError::ProcessorOnly {
-                what: node.op.name(),
-            });
-        }
         let extended = extended(graph, (height, width));
         let shapes = graph.shapes(extended.0, extended.1);
         let shapes = shapes.map_err(PlanError::from)?;
@@ -271,8 +250,12 @@ impl CudaPlan {
         };
         match specialised {
             Err(_) if general::has_mode(mode) => {
-                let mut builder = Builder::new(&[], batch, mode.precision, limits, None);
-                builder.plan_general(graph, &shapes, photo, mode.variant == Variant::Fused)?;
+                let fast = (mode.variant == Variant::Fused)
+                    .then(|| general::FastConvs::of(graph, &shapes, photo));
+                let convs = fast.as_ref().map_or(&[][..], |fast| &fast.layers);
+                let mut builder = Builder::new(convs, batch, mode.precision, limits, None);
+                builder.attention = mode.attention;
+                builder.plan_general(graph, &shapes, photo, fast.as_ref())?;
                 let plan = builder.finish(mode, photo, extended);
                 Ok(Self {
                     notes_overflow: mode.precision.format().storage.bytes() == 2,
@@ -320,6 +303,16 @@ impl CudaPlan {
         })
     }
 
+    /// Whether launches of general graphs are among its own: such a plan has other operations than Johnson's networks.
+    pub fn is_general(&self) -> bool {
+        let is = |step: &CudaStep| match step.op {
+            CudaOp::General(_) => true,
+            CudaOp::Conv(launch) => launch.is_general,
+            _ => false,
+        };
+        self.steps.iter().any(is)
+    }
+
     /// What the layers of a launch are called.
     pub fn layers(&self, steps: &Range<usize>) -> String {
         match &self.steps[steps.clone()] {
@@ -360,6 +353,7 @@ impl CudaPlan {
             flops: self.steps.iter().map(|s| s.flops).sum(),
             peak_bytes: self.device_bytes(),
             conv_provider: self.conv_provider.clone(),
+            attention_kernels: self.attention_kernels.clone(),
         }
     }
 }
@@ -374,6 +368,10 @@ struct Builder<'a> {
     limits: &'a DeviceLimits,
     /// Who computes the convolutions of the unfused variants, if not our own kernels.
     library: Option<&'a str>,
+    /// How attention is to be computed.
+    attention: AttentionChoice,
+    /// How it is computed in the steps so far, each way once.
+    attention_kernels: Vec<AttentionKernel>,
     steps: Vec<CudaStep>,
     maps: Vec<MapBuffer>,
     lifetimes: Vec<Lifetime>,
@@ -399,6 +397,8 @@ impl<'a> Builder<'a> {
             format: precision.format(),
             limits,
             library,
+            attention: AttentionChoice::Auto,
+            attention_kernels: Vec::new(),
             steps: Vec::new(),
             maps: Vec::new(),
             lifetimes: Vec::new(),
@@ -439,7 +439,10 @@ impl<'a> Builder<'a> {
             arena_bytes: units * UNIT_BYTES,
             weight_bytes: self.weight_bytes,
             constants: self.constants,
+            attention_kernels: self.attention_kernels,
             notes_overflow: false,
+            // Kernels wait for the launch before in the machine code for Hopper, not in what other GPUs may be given.
+            has_early_launches: self.limits.compute_capability == (9, 0),
             partial_values: self.partial_values,
             tickets: self.tickets,
             workspace_bytes: self.workspace_bytes,

@@ -99,6 +99,7 @@ impl Operation {
             upsample: false,
             reads_photo: false,
             makes_picture: false,
+            affine: [None, None],
         };
         let picture = ConvLayer {
             norm_name: None,
@@ -319,10 +320,10 @@ impl Builder<'_> {
         let mut launch = self.fused_conv(
             id,
             conv,
-            (input.height, input.width),
-            (height, width),
+            ((input.height, input.width), (height, width)),
             source,
             target,
+            false,
         )?;
         if operation.kind == OperationKind::ConvPad {
             (launch.statistics, launch.bias) = (false, true);

@@ -230,6 +230,7 @@ impl Builder<'_> {
             origin: 0,
             grid: (shape.height, shape.width),
             bias: true,
+            is_free: false,
         };
         let (source, target) = (Source::Map(from), Target::Map(output));
         let launch = self.conv_launch(id, conv, conv_shape, source, target)?;

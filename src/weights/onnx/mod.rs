@@ -114,6 +114,7 @@ impl<'m> OnnxFile<'m> {
             network: with_levels(network, format)?,
             storage,
             facts: named,
+            code: None,
         };
         let guessed = known.order.is_none().then_some(format);
         Ok((fitted, guessed))

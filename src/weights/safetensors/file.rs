@@ -18,6 +18,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
 };
+use serde_json::{Map, Value};
 
 use crate::weights::{
     Budget, StorageType, WeightsError,
@@ -29,6 +30,9 @@ use crate::weights::{
 
 /// Longest header that is read, in bytes; those of style networks have some 10 KB.
 const MAX_HEADER_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The key of the metadata in a header.
+const METADATA: &str = "__metadata__";
 
 /// What a header says.
 struct Header {
@@ -113,6 +117,28 @@ pub fn read_metadata(path: &Path) -> Result<BTreeMap<String, String>, WeightsErr
     Ok(parse_header(&text, &budget)?.metadata)
 }
 
+/// The same file with these texts in its metadata.
+///
+/// # Errors
+/// [`WeightsError`] where the file is not one that is read.
+pub fn with_metadata(bytes: &[u8], texts: &[(&str, &str)]) -> Result<Vec<u8>, WeightsError> {
+    parse(bytes, &Budget::for_file(bytes.len()))?;
+    let length = header_length(bytes, bytes.len() as u64)?;
+    let (text, data) = bytes[8..].split_at(length);
+    let mut header: Map<String, Value> = serde_json::from_slice(text).map_err(broken)?;
+    let metadata = header
+        .entry(METADATA)
+        .or_insert_with(|| Value::Object(Map::new()));
+    for (key, text) in texts {
+        metadata[*key] = Value::from(*text);
+    }
+    let mut text = serde_json::to_vec(&header).map_err(broken)?;
+    // As the format asks for: the numbers begin at a multiple of eight.
+    text.resize(text.len().next_multiple_of(8), b' ');
+    let length = (text.len() as u64).to_le_bytes();
+    Ok([length.as_slice(), &text, data].concat())
+}
+
 pub(super) fn broken(problem: impl fmt::Display) -> WeightsError {
     WeightsError::Safetensors(problem.to_string())
 }
@@ -172,9 +198,9 @@ impl<'de> Visitor<'de> for HeaderVisitor<'_> {
         };
         let mut has_metadata = false;
         while let Some(key) = map.next_key::<String>()? {
-            if key == "__metadata__" {
+            if key == METADATA {
                 if has_metadata {
-                    return Err(A::Error::duplicate_field("__metadata__"));
+                    return Err(A::Error::duplicate_field(METADATA));
                 }
                 header.metadata = map.next_value_seed(MetadataVisitor(self.0))?;
                 has_metadata = true;
@@ -294,7 +320,7 @@ pub(in crate::weights) fn write_tensors(
     metadata: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>, WeightsError> {
     let mut header = serde_json::Map::new();
-    header.insert("__metadata__".to_owned(), serde_json::json!(metadata));
+    header.insert(METADATA.to_owned(), serde_json::json!(metadata));
     let mut data = Vec::new();
     for (name, shape, values) in tensors {
         let start = data.len();

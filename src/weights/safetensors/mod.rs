@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use crate::{models, network::Network};
 
 use super::{
-    Budget, Checkpoint, Choice, Family, WeightsError, any_network, any_picture,
+    Budget, Checkpoint, Choice, Family, WeightsError, any_network, any_picture, code,
     fit::{Fitted, NamedTensors, fit},
 };
 use file::{broken, write_tensors};
 
 pub(crate) use file::parse;
-pub use file::read_metadata;
+pub use file::{read_metadata, with_metadata};
 
 /// Reads a checkpoint from the bytes of a safetensors file.
 ///
@@ -41,9 +41,10 @@ pub(crate) fn fit_any(
     choice: Choice,
     budget: &Budget,
 ) -> Result<Fitted, WeightsError> {
-    if let Some(network) = metadata.remove(any_picture::CODE_KEY) {
+    if let Some(id) = metadata.remove(code::CODE_KEY) {
         choice.check_no_network()?;
-        return any_picture::read_code(&network, tensors, budget);
+        let network = metadata.remove(code::NETWORK_KEY);
+        return any_picture::read_code(&id, network.as_deref(), tensors, budget);
     }
     match metadata.remove(any_network::GRAPH_KEY) {
         Some(graph) => {

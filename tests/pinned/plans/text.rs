@@ -30,6 +30,8 @@ fn summary_text(text: &mut String, summary: &PlanSummary) {
         flops,
         peak_bytes,
         conv_provider,
+        // Told by the kernels.
+        attention_kernels: _,
     } = summary;
     line(
         text,

@@ -3,6 +3,7 @@
 mod layers;
 mod maps;
 mod networks;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -211,6 +212,7 @@ pub fn cases() -> Vec<Case> {
     maps::windows(&mut |name, make| sized(name, (25, 31), make));
     networks::whole(&mut |name, make| sized(name, (37, 29), make));
     networks::unlike(&mut |name, make| sized(name, (13, 11), make));
+    tokens::tokens(&mut |name, make| sized(name, (15, 13), make));
     sized("statistics of many strips", (211, 157), &|g, p| {
         let conv = g.same(p, 5, 1);
         let norm = g.norm(conv);
@@ -222,6 +224,38 @@ pub fn cases() -> Vec<Case> {
         g.add(Op::Picture, &[rgb]);
     });
     all
+}
+
+/// Attention of a photo's pixels to each other, or to those of another map of `other` rows and columns.
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+pub fn attention_case(
+    (heads, head_size): (usize, usize),
+    (height, width): (usize, usize),
+    other: Option<[usize; 2]>,
+) -> Case {
+    let mut growing = Growing(Graph::default(), (height, width));
+    let source = growing.add(Op::Photo, &[]);
+    // A norm of so few pixels would make nothing of them.
+    let small = growing.function(
+        Function::HardSigmoid {
+            alpha: 1.0 / 256.0,
+            beta: 0.0,
+        },
+        source,
+    );
+    let map = growing.linear(small, 24);
+    let mixed = match other {
+        Some(size) => growing.attend_across(map, size, heads, head_size),
+        None => growing.attend(map, heads, head_size),
+    };
+    let rgb = growing.linear(mixed, 3);
+    growing.add(Op::Picture, &[rgb]);
+    let of = other.map_or_else(|| "itself".to_owned(), |[h, w]| format!("{w}x{h}"));
+    Case {
+        name: format!("{width}x{height} to {of}, {heads} heads of {head_size}"),
+        network: Arc::new(with_weights(growing.0)),
+        photo: photo(width, height),
+    }
 }
 
 /// Takes a case's name and how its graph is made from the photo.

@@ -4,7 +4,7 @@
 //! functions that vanish at zero keep their digits there. Relative errors stay below 1e-6.
 
 use super::super::simd::{EXPONENT_BASE, Simd};
-use crate::graph::Function;
+use crate::{graph::Function, numeric::error_function};
 
 /// `ln 2` in two parts: products of the first with small whole numbers are exact.
 const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
@@ -180,23 +180,6 @@ pub unsafe fn apply<S: Simd>(function: Function, values: &mut [f32]) {
             }
         }
     }
-}
-
-/// The error function by a series of positive terms, 2 / sqrt(pi) * exp(-a^2) * sum of 2^n a^(2n + 1) / (1 * 3 * ... *
-/// (2n + 1)): Abramowitz and Stegun, 7.1.6.
-fn error_function(x: f64) -> f64 {
-    let a = x.abs();
-    // In single precision it is one from here on.
-    if a > 4.2 {
-        return 1f64.copysign(x);
-    }
-    let (mut term, mut sum, mut n) = (a, a, 1.0);
-    while term > 1e-12 * sum {
-        term *= 2.0 * a * a / (2.0 * n + 1.0);
-        sum += term;
-        n += 1.0;
-    }
-    (std::f64::consts::FRAC_2_SQRT_PI * (-a * a).exp() * sum).copysign(x)
 }
 
 #[cfg(test)]

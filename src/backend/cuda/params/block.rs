@@ -3,11 +3,12 @@
 use std::ffi::c_void;
 
 use super::{
-    AddParams, AffineParams, BiasParams, ChainParams, ConvParams, FinishParams,
-    GeneralCombineParams, GeneralConvParams, GeneralMoveParams, GeneralPointwiseParams,
-    GeneralPoolParams, GeneralReduceFinishParams, GeneralReducePartialParams, GeneralResizeParams,
-    LoadPhotoParams, MapParams, NormApplyParams, NormPlaneParams, NormStatisticsParams,
-    NormaliseParams, PadParams, PartialParams, StoreFloatsParams, StorePictureParams,
+    AddParams, AffineParams, AttentionParams, BiasParams, ChainParams, ConvParams, FinishParams,
+    GeneralCombineParams, GeneralConvParams, GeneralLayerNormParams, GeneralMoveParams,
+    GeneralPointwiseParams, GeneralPoolParams, GeneralPositionsParams, GeneralReduceFinishParams,
+    GeneralReducePartialParams, GeneralResizeParams, LoadPhotoParams, MapParams, NormApplyParams,
+    NormPlaneParams, NormStatisticsParams, NormaliseParams, PadParams, PartialParams,
+    StoreFloatsParams, StorePictureParams, TokenLinearParams,
 };
 
 /// Declares [`KernelParams`], whose variants are the kernels' parameter blocks.
@@ -55,6 +56,10 @@ any_of! {
     GeneralConv(GeneralConvParams),
     GeneralPointwise(GeneralPointwiseParams),
     GeneralCombine(GeneralCombineParams),
+    GeneralLayerNorm(GeneralLayerNormParams),
+    GeneralPositions(GeneralPositionsParams),
+    Attention(AttentionParams),
+    TokenLinear(TokenLinearParams),
     GeneralMove(GeneralMoveParams),
     GeneralResize(GeneralResizeParams),
     GeneralPool(GeneralPoolParams),

@@ -5,7 +5,7 @@ use crate::plan::cuda::MOST_CHAINED;
 
 params! {
     /// Of `conv_*`.
-    ConvParams = 1824 in "conv_params.cuh" {
+    ConvParams = 1840 in "conv_params.cuh" {
         /// Raw map of the layer before, or the photo in RGBA8.
         input: u64,
         /// (batch, `in_channels`): gamma / deviation of the norm before; 0: none.
@@ -40,6 +40,8 @@ params! {
         out_scale: u64,
         /// (batch, out_channels).
         out_mean: u64,
+        /// Set where the picture is no number; 0: nothing is noted.
+        overflow: u64,
         /// Rows of the stored input, or of the photo.
         in_height: i32,
         /// Columns of the stored input, or of the photo.
@@ -86,6 +88,8 @@ params! {
         upsample: i32,
         /// 1: ReLU while it is gathered.
         relu: i32,
+        /// 1: ReLU behind the bias, before it is stored.
+        out_relu: i32,
         /// Kernel side of a layer that reads or makes the picture.
         photo_kernel: i32,
         /// Rows of the photo that lends its alpha.
@@ -116,6 +120,8 @@ params! {
         photo_scale: f32,
         /// Bytes of the input tile in shared memory, on Hopper.
         tile_bytes: i32,
+        /// Unused.
+        spare: i32,
         /// Where in the tile each step of a phase begins, in units of 16 bytes.
         walk: [[u32; 32]; 12],
     }
@@ -143,7 +149,7 @@ params! {
     }
 
     /// Of the entries that take several layers one after another.
-    ChainParams = 3888 in "chain_params.cuh" {
+    ChainParams = 3904 in "chain_params.cuh" {
         /// Shapes of every layer; the norm before the first one; the statistics behind the last one.
         all: ConvParams,
         /// One after another; the first `count` of them count.

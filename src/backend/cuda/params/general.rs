@@ -141,6 +141,48 @@ params! {
         spare: i32,
     }
 
+    /// Of `general_layer_norm_*`.
+    GeneralLayerNormParams = 56 in "general_tokens.cu" {
+        /// Map (pixels, channels).
+        from: u64,
+        /// Map to write.
+        to: u64,
+        /// fp32 (channels).
+        scale: u64,
+        /// fp32 (channels).
+        shift: u64,
+        /// Set where a value does not fit the map; unused for f32.
+        overflow: u64,
+        /// Pixels of all images.
+        pixels: i32,
+        /// Channels, padding included.
+        channels: i32,
+        /// Channels that exist.
+        real: i32,
+        /// Added to the variance.
+        eps: f32,
+    }
+
+    /// Of `general_positions_*`.
+    GeneralPositionsParams = 48 in "general_tokens.cu" {
+        /// Map (n, height, width, channels).
+        from: u64,
+        /// Map to write.
+        to: u64,
+        /// fp32 (height + width, real / 2).
+        table: u64,
+        /// Set where a value does not fit the map; unused for f32.
+        overflow: u64,
+        /// Width in pixels.
+        width: i32,
+        /// Height in pixels.
+        height: i32,
+        /// Channels, padding included.
+        channels: i32,
+        /// Channels that exist.
+        real: i32,
+    }
+
     /// Of `general_move_*`.
     GeneralMoveParams = 88 in "general_move.cu" {
         /// Map (n, in_height, in_width, in_units).

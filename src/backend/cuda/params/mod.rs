@@ -35,6 +35,7 @@ mod conv;
 mod elementwise;
 mod general;
 mod instance_norm;
+mod tokens;
 
 pub use block::KernelParams;
 pub use conv::{ChainLayer, ChainParams, ConvParams};
@@ -43,12 +44,14 @@ pub use elementwise::{
     StoreFloatsParams, StorePictureParams,
 };
 pub use general::{
-    GeneralCombineParams, GeneralConvParams, GeneralMoveParams, GeneralPointwiseParams,
-    GeneralPoolParams, GeneralReduceFinishParams, GeneralReducePartialParams, GeneralResizeParams,
+    GeneralCombineParams, GeneralConvParams, GeneralLayerNormParams, GeneralMoveParams,
+    GeneralPointwiseParams, GeneralPoolParams, GeneralPositionsParams, GeneralReduceFinishParams,
+    GeneralReducePartialParams, GeneralResizeParams,
 };
 pub use instance_norm::{
     FinishParams, NormApplyParams, NormPlaneParams, NormStatisticsParams, PartialParams,
 };
+pub use tokens::{AttentionParams, TokenLinearParams};
 
 #[cfg(test)]
 struct Block {
@@ -96,6 +99,7 @@ mod tests {
     #[test]
     fn the_kernels_see_the_same_blocks() {
         let blocks = [
+            tokens::BLOCKS,
             conv::BLOCKS,
             elementwise::BLOCKS,
             general::BLOCKS,

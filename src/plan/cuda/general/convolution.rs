@@ -5,7 +5,7 @@ use super::{
     launch::{Edge, GeneralConv, GeneralOp, Pointwise},
 };
 use crate::{
-    graph::{Class, Conv, NodeId, Op, PadMode, Sides},
+    graph::{Conv, NodeId, Op, PadMode, Sides},
     plan::cuda::{
         ConstantValues, ConvWeights, CudaPlanError, Part, WeightOrder, fused::PHOTO_DIVISOR,
         stored_channels,
@@ -187,7 +187,7 @@ impl Planner<'_, '_> {
     /// the specialised plans, where only a norm reads them, which takes the factor out again.
     pub(super) fn factor(&self, id: NodeId) -> f32 {
         let nodes = self.graph.nodes();
-        if nodes[id].op.class() != Class::Contract {
+        if !matches!(nodes[id].op, Op::Conv2d(_) | Op::ConvTranspose2d { .. }) {
             return 1.0;
         }
         let mut from = nodes[id].inputs[0];

@@ -60,7 +60,7 @@ impl PointFunction {
                 Function::Exp => (11, [0.0; 2]),
                 Function::Softplus => (12, [0.0; 2]),
                 Function::Erf => (13, [0.0; 2]),
-                Function::Gelu => return None,
+                Function::Gelu => (14, [0.0; 2]),
             },
             _ => return None,
         };
@@ -187,6 +187,57 @@ pub enum ReduceKind {
     Largest = 2,
 }
 
+/// Channels of a map from `first` on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slice {
+    /// The map.
+    pub map: MapId,
+    /// The first of them.
+    pub first: usize,
+}
+
+/// What a launch of attention makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttentionPart {
+    /// All of it.
+    Whole {
+        /// Written.
+        to: MapId,
+    },
+    /// The scores of every query for every key.
+    Scores {
+        /// Written.
+        scores: MapId,
+    },
+    /// Weights in place of scores, and their sums.
+    Softmax {
+        /// Read and written.
+        scores: MapId,
+    },
+    /// The weighted means of values.
+    Product {
+        /// Read.
+        scores: MapId,
+        /// Written.
+        to: MapId,
+    },
+}
+
+/// What attention reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attention {
+    /// Queries of all heads.
+    pub queries: Slice,
+    /// Keys of all heads.
+    pub keys: Slice,
+    /// Values of all heads.
+    pub values: Slice,
+    /// Heads, which share the channels.
+    pub heads: usize,
+    /// Channels of a head.
+    pub head_size: usize,
+}
+
 /// One launch of a general graph.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum GeneralOp {
@@ -202,6 +253,47 @@ pub enum GeneralOp {
         statistics: Option<(MapId, f32)>,
         /// What becomes of them.
         change: Pointwise,
+    },
+    /// The norm of every pixel over its channels.
+    LayerNorm {
+        /// Read.
+        from: MapId,
+        /// Written.
+        to: MapId,
+        /// Scales and shifts by channel.
+        affine: [ConstantId; 2],
+        /// Added to the variance.
+        eps: f32,
+    },
+    /// Adds where a pixel lies.
+    Positions {
+        /// Read.
+        from: MapId,
+        /// Written.
+        to: MapId,
+        /// What is added, by row and by column.
+        table: ConstantId,
+    },
+    /// Attention, or a part of it.
+    Attention(Attention, AttentionPart),
+    /// A linear layer on every pixel.
+    TokenLinear {
+        /// Read.
+        from: MapId,
+        /// Written.
+        to: MapId,
+        /// Added behind it.
+        residual: Option<MapId>,
+        /// Weights, with the norm's scale in them.
+        weights: ConstantId,
+        /// Biases, with the norm's shift in them.
+        bias: ConstantId,
+        /// Inputs of an output, as the weights have them.
+        inputs: usize,
+        /// Whether GELU follows.
+        is_gelu: bool,
+        /// What the layer norm in front adds to the variance; `None` where there is none.
+        eps: Option<f32>,
     },
     /// Two maps, value by value.
     Combine {
@@ -280,8 +372,27 @@ impl GeneralOp {
                 let statistics = statistics.map(|(map, _)| map);
                 ([from].into_iter().chain(statistics).collect(), to)
             }
+            Self::Attention(
+                Attention {
+                    queries,
+                    keys,
+                    values,
+                    ..
+                },
+                part,
+            ) => match part {
+                AttentionPart::Whole { to } => (vec![queries.map, keys.map, values.map], to),
+                AttentionPart::Scores { scores } => (vec![queries.map, keys.map], scores),
+                AttentionPart::Softmax { scores } => (vec![scores], scores),
+                AttentionPart::Product { scores, to } => (vec![scores, values.map], to),
+            },
+            Self::TokenLinear {
+                from, to, residual, ..
+            } => (std::iter::once(from).chain(residual).collect(), to),
             Self::Combine { a, b, to, .. } => (vec![a, b], to),
             Self::Move(Move { from, to, .. })
+            | Self::LayerNorm { from, to, .. }
+            | Self::Positions { from, to, .. }
             | Self::Resize { from, to, .. }
             | Self::Pool { from, to, .. } => (vec![from], to),
             Self::ReducePartial { map, parts, .. } => (vec![map], parts),
@@ -294,11 +405,22 @@ impl GeneralOp {
         match self {
             Self::Conv(_) => "general_conv",
             Self::Pointwise { .. } | Self::Combine { .. } => "general_pointwise",
+            Self::LayerNorm { .. } | Self::Positions { .. } => "general_tokens",
+            Self::Attention(_, part) => match part {
+                AttentionPart::Whole { .. } => "attention",
+                _ => "attention_naive",
+            },
+            Self::TokenLinear { .. } => "token_linear",
             Self::Move(_) => "general_move",
             Self::Resize { .. }
             | Self::Pool { .. }
             | Self::ReducePartial { .. }
             | Self::ReduceFinish { .. } => "general_window",
         }
+    }
+
+    /// Whether the kernel itself waits for the launch before, on Hopper.
+    pub(in crate::plan::cuda) fn waits_for_launch_before(file: &str) -> bool {
+        matches!(file, "token_linear" | "attention_flash" | "attention_wgmma")
     }
 }

@@ -1,9 +1,10 @@
-//! Plans of graphs that the specialised kernels do not compute: one plain launch for each node.
+//! Plans of graphs that the specialised kernels do not compute: one plain launch for each node, or a few.
 //!
 //! Runs in fp32 and fp16. `baseline` gives every node a launch of its own; `fused` computes padding while a
 //! convolution loads, and the affine step and the function behind a convolution, or the function behind a norm, while
-//! these store, where nothing else reads the map between. All maps lie as in the other plans, channels last and filled up with zeros to a multiple of 16, so that
-//! photo, picture and doubling are their kernels.
+//! these store, where nothing else reads the map between; attention reads its channels out of a larger map. All maps lie
+//! as in the other plans, channels last and filled up with zeros to a multiple of 16, so that photo, picture and doubling
+//! are their kernels.
 //!
 //! fp16: maps and weights are stored in 16 bits, sums are taken in 32. The photo's levels enter as they are, because
 //! fp16 holds them exactly. A convolution's sums over levels are divided by 256 where only a norm reads them, which
@@ -11,30 +12,35 @@
 //! it, and the session refuses the frame.
 
 mod convolution;
+mod fast_conv;
 mod launch;
 mod moves;
 mod specialised;
+mod token_linear;
+mod tokens;
+mod window;
 
 #[cfg(test)]
 #[allow(clippy::expect_used)]
 mod tests;
 
+pub(super) use fast_conv::FastConvs;
 pub use launch::{
-    Edge, GeneralConv, GeneralOp, Move, MoveKind, PointFunction, Pointwise, ReduceKind,
+    Attention, AttentionPart, Edge, GeneralConv, GeneralOp, Move, MoveKind, PointFunction,
+    Pointwise, ReduceKind, Slice,
 };
 
+use fast_conv::FastConv;
 use specialised::covers;
 pub(super) use specialised::unlike_specialised;
+use token_linear::TokenLinear;
 
 use super::{
     Builder, Constant, ConstantId, ConstantValues, CudaOp, CudaPlanError, CudaStep, MapId, Part,
-    RowPartition, stored_channels, suffix,
+    stored_channels, suffix,
 };
 use crate::{
-    graph::{
-        Arithmetic, Graph, GraphError, NodeId, Op,
-        resize::{Interpolation, Resize},
-    },
+    graph::{Arithmetic, Graph, GraphError, NodeId, Op},
     mode::{Mode, Precision, Variant},
     plan::PlanError,
     tensor::Shape,
@@ -42,10 +48,6 @@ use crate::{
 
 /// Threads of the kernels' CTAs.
 const THREADS: usize = 256;
-/// Bytes of every pixel that a CTA of a reduction takes.
-const REDUCED_BYTES: usize = 64;
-/// Channels that a CTA of the end of a reduction takes.
-const FINISHED_CHANNELS: usize = 32;
 
 /// Most CTAs down and behind each other: rows of a map, and frames.
 const MOST_ROWS: u32 = 65_535;
@@ -57,13 +59,13 @@ pub(super) const fn has_mode(mode: Mode) -> bool {
 }
 
 impl Builder<'_> {
-    /// One launch for every node; where it `is_fused`, fewer.
+    /// One launch for every node; fused, with the convolutions that other kernels may take, fewer.
     pub(super) fn plan_general(
         &mut self,
         graph: &Graph,
         shapes: &[Shape],
         photo: (usize, usize),
-        is_fused: bool,
+        fast: Option<&FastConvs>,
     ) -> Result<(), CudaPlanError> {
         let mut planner = Planner {
             builder: self,
@@ -71,10 +73,16 @@ impl Builder<'_> {
             shapes,
             readers: graph.readers(),
             photo,
-            is_fused,
+            is_fused: fast.is_some(),
             kept: vec![None; shapes.len()],
             is_folded: vec![false; shapes.len()],
+            fast_convs: vec![None; shapes.len()],
+            token_linears: vec![None; shapes.len()],
         };
+        if let Some(fast) = fast {
+            planner.choose_token_linears();
+            planner.choose_fast_convs(fast);
+        }
         (0..shapes.len()).try_for_each(|id| planner.node(id))?;
         let is_launched = |step: &CudaStep| step.grid.1.max(step.grid.2) <= MOST_ROWS;
         let is_counted =
@@ -102,14 +110,23 @@ struct Planner<'p, 'b> {
     is_fused: bool,
     /// The maps of the nodes so far; of statistics, their values.
     kept: Vec<Option<MapId>>,
-    /// The nodes that a launch in front of them computes.
+    /// The nodes that a launch in front of them computes, or a convolution behind them.
     is_folded: Vec<bool>,
+    /// The convolutions that the kernels of Johnson's networks compute, until they are planned.
+    fast_convs: Vec<Option<FastConv>>,
+    /// The linear layers on tokens, until they are planned.
+    token_linears: Vec<Option<TokenLinear>>,
 }
 
 impl<'p> Planner<'p, '_> {
     /// The launches of a node, unless others have computed it.
     fn node(&mut self, id: NodeId) -> Result<(), CudaPlanError> {
-        if self.is_folded[id] || self.is_folded_pad(id) {
+        if self.is_folded[id]
+            || self.token_linear(id)?
+            || self.fast_conv(id)?
+            || self.is_folded_pad(id)
+            || self.is_folded_slice(id)
+        {
             return Ok(());
         }
         let node = &self.graph.nodes()[id];
@@ -149,13 +166,17 @@ impl<'p> Planner<'p, '_> {
                 self.blocks(id, MoveKind::ToChannels, block, channels)?;
             }
             Op::InstanceNorm { eps } => self.norm(id, eps)?,
-            Op::LayerNorm { .. } | Op::Attention { .. } | Op::Positions => {
-                return Err(self.no_kernel(id));
-            }
+            Op::LayerNorm { eps } => self.layer_norm(id, eps)?,
+            Op::Attention { heads } => self.attention(id, heads)?,
+            Op::Positions => self.positions(id)?,
             Op::Affine | Op::Relu | Op::Prelu | Op::Function(_) => {
                 let from = self.map(id, node.inputs[0])?;
                 let change = self.pointwise(id).ok_or_else(|| self.no_kernel(id))?;
-                self.change((id, id), from, None, change);
+                let (last, change) = match node.op {
+                    Op::Affine => self.folded_behind(id, change),
+                    _ => (id, change),
+                };
+                self.change((id, last), from, None, change);
             }
             Op::Add => self.combine(id, Arithmetic::Sum)?,
             Op::Combine(arithmetic) => self.combine(id, arithmetic)?,
@@ -253,6 +274,28 @@ impl<'p> Planner<'p, '_> {
         op: GeneralOp,
         entry: &str,
         grid: (u32, u32, u32),
+        values: (usize, usize),
+    ) {
+        let format = match entry.strip_prefix("move_") {
+            // Moves know bits alone.
+            Some(_) => String::new(),
+            None => self.suffix(),
+        };
+        self.launch(id, op, format!("general_{entry}{format}"), grid, values);
+    }
+
+    /// The end of the names of kernels for maps of this plan.
+    fn suffix(&self) -> String {
+        format!("_{}", suffix(self.builder.format.storage))
+    }
+
+    /// The same for an entry by its whole name.
+    fn launch(
+        &mut self,
+        id: NodeId,
+        op: GeneralOp,
+        entry: String,
+        grid: (u32, u32, u32),
         (read, written): (usize, usize),
     ) {
         let (reads, to) = op.maps();
@@ -261,15 +304,10 @@ impl<'p> Planner<'p, '_> {
         }
         let layer = self.layer(id).to_owned();
         let storage = self.builder.format.storage;
-        let format = match entry.strip_prefix("move_") {
-            // Moves know bits alone.
-            Some(_) => String::new(),
-            None => format!("_{}", suffix(storage)),
-        };
         self.builder.steps.push(CudaStep {
             layer,
             file: op.file().to_owned(),
-            entry: format!("general_{entry}{format}"),
+            entry,
             op: CudaOp::General(op),
             grid,
             block: THREADS as u32,
@@ -368,87 +406,6 @@ impl<'p> Planner<'p, '_> {
             arithmetic,
         };
         self.by_pack(id, op, "combine", read);
-        Ok(())
-    }
-
-    fn resize(&mut self, id: NodeId, resize: &Resize) -> Result<(), CudaPlanError> {
-        let input = self.graph.nodes()[id].inputs[0];
-        let from = self.map(id, input)?;
-        let (small, shape) = (self.shapes[input], self.shapes[id]);
-        let sides = [(small.height, shape.height), (small.width, shape.width)];
-        let table = |planner: &mut Self, axis: usize| {
-            planner.constant(ConstantValues::Taps {
-                resize: *resize,
-                axis,
-                input: sides[axis].0,
-                output: sides[axis].1,
-            })
-        };
-        let tables = [table(self, 0), table(self, 1)];
-        let to = self.made(id, shape);
-        let taps = match resize.interpolation {
-            Interpolation::Nearest(_) => 1,
-            Interpolation::Linear => 2,
-            Interpolation::Cubic { .. } => 4,
-        };
-        let op = GeneralOp::Resize {
-            from,
-            to,
-            tables,
-            taps,
-        };
-        self.by_pack(id, op, "resize", small.len());
-        Ok(())
-    }
-
-    /// Whole channels, in two launches.
-    fn reduce(&mut self, id: NodeId, kind: ReduceKind) -> Result<(), CudaPlanError> {
-        let input = self.graph.nodes()[id].inputs[0];
-        let map = self.map(id, input)?;
-        let shape = self.shapes[input];
-        let stored = stored_channels(shape.channels);
-        let batch = self.builder.batch;
-        let strips = RowPartition::of(
-            shape.height * shape.width,
-            self.builder.limits.multiprocessors,
-        );
-        let one = Shape::new(shape.channels, 1, 1);
-        // Two fp32 values a channel.
-        let pair = 8 * batch * stored;
-        let parts = self.builder.buffer(one, stored, pair * strips.count);
-        let partial = GeneralOp::ReducePartial {
-            map,
-            parts,
-            strips,
-            kind,
-        };
-        let tiles = (stored * self.builder.format.storage.bytes()).div_ceil(REDUCED_BYTES);
-        let grid = (strips.count as u32, tiles as u32, batch as u32);
-        let part_values = 2 * strips.count * stored;
-        self.step(
-            id,
-            partial,
-            "reduce_partial",
-            grid,
-            (shape.len(), part_values),
-        );
-        let to = match kind {
-            ReduceKind::Statistics => {
-                let to = self.builder.buffer(one, stored, pair);
-                self.kept[id] = Some(to);
-                to
-            }
-            ReduceKind::Mean | ReduceKind::Largest => self.made(id, one),
-        };
-        let finish = GeneralOp::ReduceFinish {
-            of: map,
-            parts,
-            to,
-            strips,
-            kind,
-        };
-        let grid = (stored.div_ceil(FINISHED_CHANNELS) as u32, batch as u32, 1);
-        self.step(id, finish, "reduce_finish", grid, (part_values, stored));
         Ok(())
     }
 

@@ -52,7 +52,7 @@ pub fn unlike_specialised<'g>(
 
 /// Whether a convolution has a kernel and stride that the tiles are made for; one that is not `is_plain` may skip
 /// every second pixel.
-fn has_tiles(conv: &Conv, is_plain: bool) -> bool {
+pub(super) fn has_tiles(conv: &Conv, is_plain: bool) -> bool {
     conv.as_square().is_some_and(|(kernel_px, stride_px)| {
         let most = if is_plain { 1 } else { MOST_STRIDE };
         kernel_px % 2 == 1 && stride_px <= most

@@ -3,8 +3,8 @@
 use super::super::tests::{DEVICES, check};
 use crate::{
     graph::{Conv, Function, Graph, NodeId, Op, PadMode, Sides},
-    mode::{Mode, Precision, Variant},
-    plan::cuda::{CudaOp, CudaPlan, GeneralOp},
+    mode::{AttentionChoice, AttentionKernel, Mode, Precision, Variant},
+    plan::cuda::{AttentionPart, CudaOp, CudaPlan, GeneralOp},
     tensor::Shape,
 };
 
@@ -151,4 +151,178 @@ fn sums_over_levels_are_divided_where_only_a_norm_reads_them() {
     assert_eq!(factor_and_eps(&graph, Precision::Fp16), divided);
     add(&mut graph, Op::Relu, &[conv]);
     assert_eq!(factor_and_eps(&graph, Precision::Fp16), (1.0, 1e-3));
+}
+
+/// Tokens of 2 heads of `head_size` that attend to each other, from one map of queries, keys and values.
+fn of_tokens(head_size: usize) -> Graph {
+    let mut graph = Graph::default();
+    let dim = 2 * head_size;
+    let linear = |from, to| Op::Conv2d(Conv::square(from, to, 1, 1));
+    let photo = add(&mut graph, Op::Photo, &[]);
+    let tokens = add(&mut graph, linear(3, dim), &[photo]);
+    let placed = add(&mut graph, Op::Positions, &[tokens]);
+    let normed = add(&mut graph, Op::LayerNorm { eps: 1e-5 }, &[placed]);
+    let all = add(&mut graph, linear(dim, 3 * dim), &[normed]);
+    let parts = [0, 1, 2].map(|part| {
+        let slice = Op::Channels {
+            first: part * dim,
+            count: dim,
+        };
+        add(&mut graph, slice, &[all])
+    });
+    let mixed = add(&mut graph, Op::Attention { heads: 2 }, &parts);
+    let wide = add(&mut graph, linear(dim, dim), &[mixed]);
+    let gelu = add(&mut graph, Op::Function(Function::Gelu), &[wide]);
+    let rgb = add(&mut graph, linear(dim, 3), &[gelu]);
+    add(&mut graph, Op::Picture, &[rgb]);
+    graph
+}
+
+/// What a plan launches between the norm and the picture.
+fn of_attention(plan: &CudaPlan) -> Vec<&str> {
+    let is_own = |entry: &&str| entry.starts_with("attention") || entry.starts_with("general_move");
+    let entries = plan.steps.iter().map(|step| step.entry.as_str());
+    entries.filter(is_own).collect()
+}
+
+#[test]
+fn attention_reads_its_channels_where_they_lie_when_fused() {
+    let graph = of_tokens(64);
+    let planned = |variant| {
+        let mode = Mode::new(variant, Precision::Fp16);
+        let plan = CudaPlan::new(&graph, (9, 15), 2, mode, &DEVICES[4]).expect("a plan");
+        check(&plan, &DEVICES[4]);
+        plan
+    };
+    let baseline = planned(Variant::Baseline);
+    let naive = [
+        "general_move_128",
+        "general_move_128",
+        "general_move_128",
+        "attention_naive_scores_f16",
+        "attention_naive_softmax_f32",
+        "attention_naive_product_f16",
+    ];
+    assert_eq!(of_attention(&baseline), naive);
+    let fused = planned(Variant::Fused);
+    assert_eq!(of_attention(&fused), ["attention_flash_64x2_f16"]);
+    assert!(fused.steps.len() < baseline.steps.len() - 4);
+    let flops = |plan: &CudaPlan| plan.steps.iter().map(|step| step.flops).sum::<u64>();
+    assert_eq!(flops(&fused), flops(&baseline));
+    let read = fused.steps.iter().find_map(|step| match step.op {
+        CudaOp::General(GeneralOp::Attention(read, AttentionPart::Whole { to })) => {
+            Some((read, to))
+        }
+        _ => None,
+    });
+    let (read, to) = read.expect("attention");
+    assert_eq!(
+        (read.queries.map, read.keys.map),
+        (read.keys.map, read.values.map)
+    );
+    assert_eq!(
+        [read.queries, read.keys, read.values].map(|slice| slice.first),
+        [0, 128, 256]
+    );
+    assert_eq!(fused.maps[read.queries.map].stored_channels, 384);
+    assert_eq!(fused.maps[to].stored_channels, 128);
+}
+
+#[test]
+fn every_way_of_attention_can_be_chosen() {
+    let mode = Mode::new(Variant::Fused, Precision::Fp32);
+    for (head_size, way, entry) in [
+        (32, AttentionKernel::Naive, "attention_naive_scores_f32"),
+        (32, AttentionKernel::Tiled, "attention_tiled_32_f32"),
+        (128, AttentionKernel::Online, "attention_online_128_f32"),
+        (40, AttentionKernel::Online, "attention_naive_scores_f32"),
+    ] {
+        let mode = mode.with_attention(AttentionChoice::Fixed(way));
+        let graph = of_tokens(head_size);
+        let plan = CudaPlan::new(&graph, (8, 8), 1, mode, &DEVICES[0]).expect("a plan");
+        check(&plan, &DEVICES[0]);
+        assert_eq!(of_attention(&plan)[0], entry);
+        // What runs is told, and so is that it is not what was chosen.
+        let summary = plan.summary();
+        let runs = *summary.attention_kernels.first().expect("attention");
+        assert!(entry.contains(runs.name()), "{runs}");
+        let as_run = format!("fused fp32, {runs} attention");
+        assert_eq!((summary.mode, summary.label()), (mode, as_run));
+        let note =
+            "naive attention in the place of online, which takes heads of 32, 64 or 128 channels";
+        let note = (runs != way).then(|| note.to_owned());
+        assert_eq!(summary.attention_note(), note);
+    }
+}
+
+/// Scores are memory like maps, and too many of them are refused before anything is allocated.
+#[test]
+fn scores_in_memory_are_counted() {
+    let graph = of_tokens(64);
+    let planned = |variant, size| {
+        let mode = Mode::new(variant, Precision::Fp16);
+        CudaPlan::new(&graph, size, 1, mode, &DEVICES[4])
+    };
+    let size = (48, 64);
+    let tokens = 48 * 64;
+    let bytes = |variant| planned(variant, size).expect("a plan").device_bytes();
+    // Two heads, and a sum for each row.
+    let scores = 4 * 2 * tokens * (tokens + 1);
+    assert!(bytes(Variant::Baseline) > scores as u64);
+    assert!(bytes(Variant::Fused) < scores as u64 / 4);
+    let large = (400, 400);
+    assert!(planned(Variant::Fused, large).is_ok());
+    let error = planned(Variant::Baseline, large).expect_err("205 GB of scores");
+    let text = "n8 would keep 204 GB of scores of 160000 tokens for 160000; choose a smaller picture, or \
+                fused without --attention naive, which keeps none where heads have 32, 64 or 128 channels";
+    assert_eq!(error.to_string(), text);
+}
+
+#[test]
+fn the_network_for_any_style_picture_is_planned() {
+    let network = crate::weights::StyleNetwork::built_in().expect("the network");
+    let transformer = &network.transformer;
+    let code = transformer.code_of_values(vec![0.5; transformer.spec().code_len()]);
+    let network = transformer.network(&code.expect("a code"));
+    let network = network.expect("a network");
+    for size in [(48, 64), (255, 333), (1080, 1920)] {
+        for (device, limits) in DEVICES.iter().enumerate() {
+            for variant in [Variant::Baseline, Variant::Fused] {
+                for precision in [Precision::Fp32, Precision::Fp16] {
+                    let mode = Mode::new(variant, precision);
+                    let plan = CudaPlan::new(network.graph(), size, 1, mode, limits);
+                    let plan = plan.unwrap_or_else(|e| panic!("{mode} on {device}: {e}"));
+                    check(&plan, limits);
+                    let moves = of_attention(&plan);
+                    let is_copied = moves.contains(&"general_move_128");
+                    assert_eq!(is_copied, variant == Variant::Baseline, "{mode}");
+                }
+            }
+        }
+    }
+}
+
+/// Of the shipped network for style pictures, in 16 bits on Hopper, only what moves or norms a whole map is left to the
+/// plain kernels.
+#[test]
+fn the_shipped_transformer_runs_on_kernels_of_its_own() {
+    let network = crate::weights::StyleNetwork::built_in().expect("weights");
+    let transformer = &network.transformer;
+    let code = vec![0.5; transformer.spec().code_len()];
+    let code = transformer.code_of_values(code).expect("a code");
+    let network = transformer.network(&code).expect("a network");
+    let mode = Mode::new(Variant::Fused, Precision::Fp16);
+    let hopper = &DEVICES[4];
+    let plan = CudaPlan::new(network.graph(), (512, 512), 1, mode, hopper).expect("a plan");
+    check(&plan, hopper);
+    let counted = |begins: &str| {
+        let entries = plan.steps.iter().map(|step| &step.entry);
+        entries.filter(|entry| entry.starts_with(begins)).count()
+    };
+    assert_eq!(counted("attention_flash_64x2_f16"), 6);
+    assert_eq!(counted("token_linear_norm_"), 12);
+    // Four a block, and the one around the tokens.
+    assert_eq!(counted("token_linear_"), 25);
+    assert_eq!(counted("wgmma_"), 12);
+    assert_eq!(plan.steps.len(), 6 + 25 + 12 + 6);
 }

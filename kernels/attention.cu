@@ -1,0 +1,311 @@
+// Softmax attention, where every thread multiplies in fp32: in one launch, with nothing but its result in memory.
+//
+// Computes, for every image, head, query q and channel c of the head:
+//   score[k] = scale * sum over c of queries[q, c] * keys[k, c]
+//   to[q, c] = sum over k of 2^(score[k] - m) * values[k, c], over the sum of 2^(score[k] - m)
+// where m is the largest score of the query's row.
+//
+// Entries, for heads of 32, 64 and 128 channels and maps of f32 and f16:
+//   attention_tiled_SIZE_*    goes over the keys twice: first for m, then for the sums
+//   attention_online_SIZE_*   goes over the keys once: sums so far shrink when a larger score comes
+//
+// GEMMs of a head: scores M = queries, N = keys, K = SIZE; sums M = queries, N = SIZE, K = keys.
+//
+// Layouts: as attention_params.cuh says; pitches are multiples of 16, and the first channel of each head begins at 16
+// bytes. Heads fill all channels that are stored.
+//
+// Launch: block 128, grid (ceil(queries / 64), heads, batch). Dynamic shared memory in fp32, rows of SIZE + 4 and of
+// keys + 16 values so that what is read together lies in other banks: 64 queries, 64 keys or values (32 where SIZE is
+// 128), and the weights of each query for each of these keys: 38,912, 55,296 and 62,976 bytes.
+//
+// Work: 8 heads of 64, 1024 tokens: 2.1 GFLOP (tiled 3.2) for 8.4 MB in fp32: 256 FLOP a byte.
+// Roofline: the fp32 multipliers.
+// Measured: NOT MEASURED.
+//
+// Numerics: all arithmetic in fp32, in an order that does not depend on the launch; f16 is rounded once, at the end.
+// Weighted means are no larger than the values; only what is no number sets `overflow`.
+//
+// Barriers: keys and values lie in the same rows of shared memory one after the other: they are there before they are
+// read, and read before they are overwritten. So are weights.
+#include "attention_params.cuh"
+#include "general.cuh"
+
+using namespace sf;
+
+constexpr int THREADS = 128, QUERIES = 64;
+// Threads side by side: a thread has every eighth query, every sixteenth key, and channels side by side.
+constexpr int ACROSS = 16, DOWN = THREADS / ACROSS, OWN_QUERIES = QUERIES / DOWN;
+
+template <class T, int SIZE> struct Shape {
+    static constexpr int KEYS = SIZE > 64 ? 32 : 64;
+    static constexpr int OWN_KEYS = KEYS / ACROSS, OWN_CHANNELS = SIZE / ACROSS;
+    static constexpr int PITCH = SIZE + 4, WEIGHT_PITCH = KEYS + 16;
+    static constexpr int COUNT = Pack<T>::COUNT, ROW_PACKS = SIZE / COUNT;
+    static constexpr int PACKS = KEYS * ROW_PACKS / THREADS;
+};
+
+__device__ __forceinline__ int across() { return (int)threadIdx.x % ACROSS; }
+__device__ __forceinline__ int down() { return (int)threadIdx.x / ACROSS; }
+
+__device__ __forceinline__ float4 four_at(const float* at) { return *reinterpret_cast<const float4*>(at); }
+
+__device__ __forceinline__ float minus_infinity() { return __int_as_float(0xff800000); }
+
+// Values in fp32, side by side in shared memory.
+template <int COUNT> __device__ __forceinline__ void keep_values(float* to, const float (&v)[COUNT]) {
+#pragma unroll
+    for (int i = 0; i < COUNT; i += 4) *reinterpret_cast<float4*>(to + i) = make_float4(v[i], v[i + 1], v[i + 2], v[i + 3]);
+}
+
+// Tokens of keys or values on their way from memory; zeros where there are none any more.
+template <class T, int SIZE> struct Staged {
+    typedef Shape<T, SIZE> S;
+    uint4 raw[S::PACKS];
+
+    __device__ __forceinline__ void fetch(const T* head, int pitch, int first, int tokens) {
+#pragma unroll
+        for (int i = 0; i < S::PACKS; ++i) {
+            const int at = (int)threadIdx.x + THREADS * i;
+            const int token = first + at / S::ROW_PACKS, channel = at % S::ROW_PACKS * S::COUNT;
+            raw[i] = make_uint4(0u, 0u, 0u, 0u);
+            if (token < tokens) raw[i] = *reinterpret_cast<const uint4*>(head + (u64)(u32)token * (u32)pitch + channel);
+        }
+    }
+
+    __device__ __forceinline__ void keep(float* rows) const {
+#pragma unroll
+        for (int i = 0; i < S::PACKS; ++i) {
+            const int at = (int)threadIdx.x + THREADS * i;
+            float v[S::COUNT];
+            widen_pack<T>(raw[i], v);
+            keep_values(rows + at / S::ROW_PACKS * S::PITCH + at % S::ROW_PACKS * S::COUNT, v);
+        }
+    }
+};
+
+// The queries of a CTA in shared memory, times `scale`.
+template <class T, int SIZE>
+__device__ __forceinline__ void keep_queries(float* rows, const T* head, int pitch, int first, int tokens, float scale) {
+    typedef Shape<T, SIZE> S;
+    for (int at = (int)threadIdx.x; at < QUERIES * S::ROW_PACKS; at += THREADS) {
+        const int row = at / S::ROW_PACKS, channel = at % S::ROW_PACKS * S::COUNT;
+        float v[S::COUNT] = {};
+        if (first + row < tokens) load_pack(head + (u64)(u32)(first + row) * (u32)pitch + channel, v);
+#pragma unroll
+        for (int i = 0; i < S::COUNT; ++i) v[i] *= scale;
+        keep_values(rows + row * S::PITCH + channel, v);
+    }
+}
+
+// The scores of a thread's queries for its keys; no key beyond `keys_left` has any weight.
+template <class T, int SIZE>
+__device__ __forceinline__ void score(const float* queries, const float* keys, int keys_left,
+                                      float (&scores)[OWN_QUERIES][Shape<T, SIZE>::OWN_KEYS]) {
+    typedef Shape<T, SIZE> S;
+#pragma unroll
+    for (int i = 0; i < OWN_QUERIES; ++i)
+#pragma unroll
+        for (int j = 0; j < S::OWN_KEYS; ++j) scores[i][j] = 0.0f;
+#pragma unroll 4
+    for (int c = 0; c < SIZE; c += 4) {
+        float4 k[S::OWN_KEYS];
+#pragma unroll
+        for (int j = 0; j < S::OWN_KEYS; ++j) k[j] = four_at(keys + (across() + ACROSS * j) * S::PITCH + c);
+#pragma unroll
+        for (int i = 0; i < OWN_QUERIES; ++i) {
+            const float4 q = four_at(queries + (down() + DOWN * i) * S::PITCH + c);
+#pragma unroll
+            for (int j = 0; j < S::OWN_KEYS; ++j) {
+                float sum = scores[i][j];
+                sum = fmaf(q.x, k[j].x, sum);
+                sum = fmaf(q.y, k[j].y, sum);
+                sum = fmaf(q.z, k[j].z, sum);
+                scores[i][j] = fmaf(q.w, k[j].w, sum);
+            }
+        }
+    }
+#pragma unroll
+    for (int j = 0; j < S::OWN_KEYS; ++j) {
+        if (across() + ACROSS * j < keys_left) continue;
+#pragma unroll
+        for (int i = 0; i < OWN_QUERIES; ++i) scores[i][j] = minus_infinity();
+    }
+}
+
+// Adds the values by their weights to a thread's sums.
+template <class T, int SIZE>
+__device__ __forceinline__ void add_values(const float* weights, const float* values,
+                                           float (&sums)[OWN_QUERIES][Shape<T, SIZE>::OWN_CHANNELS]) {
+    typedef Shape<T, SIZE> S;
+    constexpr int VECTOR = S::OWN_CHANNELS < 4 ? S::OWN_CHANNELS : 4;
+#pragma unroll 2
+    for (int k = 0; k < S::KEYS; k += 4) {
+        float v[4][S::OWN_CHANNELS];
+#pragma unroll
+        for (int l = 0; l < 4; ++l) {
+#pragma unroll
+            for (int c = 0; c < S::OWN_CHANNELS; c += VECTOR) {
+                const float* at = values + (k + l) * S::PITCH + across() * VECTOR + c * ACROSS;
+                if constexpr (VECTOR == 4) {
+                    const float4 four = four_at(at);
+                    v[l][c] = four.x;
+                    v[l][c + 1] = four.y;
+                    v[l][c + 2] = four.z;
+                    v[l][c + 3] = four.w;
+                } else {
+                    const float2 two = *reinterpret_cast<const float2*>(at);
+                    v[l][c] = two.x;
+                    v[l][c + 1] = two.y;
+                }
+            }
+        }
+#pragma unroll
+        for (int i = 0; i < OWN_QUERIES; ++i) {
+            const float4 w = four_at(weights + (down() + DOWN * i) * S::WEIGHT_PITCH + k);
+#pragma unroll
+            for (int c = 0; c < S::OWN_CHANNELS; ++c) {
+                float sum = sums[i][c];
+                sum = fmaf(w.x, v[0][c], sum);
+                sum = fmaf(w.y, v[1][c], sum);
+                sum = fmaf(w.z, v[2][c], sum);
+                sums[i][c] = fmaf(w.w, v[3][c], sum);
+            }
+        }
+    }
+}
+
+// Over the threads that share a query.
+__device__ __forceinline__ float largest_of_row(float v) {
+#pragma unroll
+    for (int lane = ACROSS / 2; lane > 0; lane /= 2) v = fmaxf(v, __shfl_xor_sync(0xffffffffu, v, lane));
+    return v;
+}
+__device__ __forceinline__ float sum_of_row(float v) {
+#pragma unroll
+    for (int lane = ACROSS / 2; lane > 0; lane /= 2) v += __shfl_xor_sync(0xffffffffu, v, lane);
+    return v;
+}
+
+template <class T, int SIZE, bool IS_ONLINE> __device__ __forceinline__ void attend(const AttentionParams& p) {
+    typedef Shape<T, SIZE> S;
+    extern __shared__ __align__(16) float shared[];
+    float* const queries = shared;
+    // Keys, then values.
+    float* const rows = queries + QUERIES * S::PITCH;
+    float* const weights = rows + S::KEYS * S::PITCH;
+
+    const int n = (int)blockIdx.z, head = (int)blockIdx.y, first_query = (int)blockIdx.x * QUERIES;
+    const T* keys = head_of(static_cast<const T*>(p.keys), n, p.key_tokens, 0, p.key_pitch, head, SIZE);
+    const T* values = head_of(static_cast<const T*>(p.values), n, p.key_tokens, 0, p.value_pitch, head, SIZE);
+    keep_queries<T, SIZE>(queries, head_of(static_cast<const T*>(p.queries), n, p.query_tokens, 0, p.query_pitch, head, SIZE),
+                          p.query_pitch, first_query, p.query_tokens, p.scale);
+
+    float largest[OWN_QUERIES], totals[OWN_QUERIES], sums[OWN_QUERIES][S::OWN_CHANNELS];
+#pragma unroll
+    for (int i = 0; i < OWN_QUERIES; ++i) {
+        largest[i] = minus_infinity();
+        totals[i] = 0.0f;
+#pragma unroll
+        for (int c = 0; c < S::OWN_CHANNELS; ++c) sums[i][c] = 0.0f;
+    }
+    Staged<T, SIZE> staged;
+    float scores[OWN_QUERIES][S::OWN_KEYS];
+    staged.fetch(keys, p.key_pitch, 0, p.key_tokens);
+
+    if constexpr (!IS_ONLINE) {
+#pragma unroll 1
+        for (int first = 0; first < p.key_tokens; first += S::KEYS) {
+            // Reads of the keys before.
+            __syncthreads();
+            staged.keep(rows);
+            // The keys, and the first time the queries.
+            __syncthreads();
+            staged.fetch(keys, p.key_pitch, first + S::KEYS, p.key_tokens);
+            score<T, SIZE>(queries, rows, p.key_tokens - first, scores);
+#pragma unroll
+            for (int i = 0; i < OWN_QUERIES; ++i)
+#pragma unroll
+                for (int j = 0; j < S::OWN_KEYS; ++j) largest[i] = fmaxf(largest[i], scores[i][j]);
+        }
+#pragma unroll
+        for (int i = 0; i < OWN_QUERIES; ++i) largest[i] = largest_of_row(largest[i]);
+        staged.fetch(keys, p.key_pitch, 0, p.key_tokens);
+    }
+
+#pragma unroll 1
+    for (int first = 0; first < p.key_tokens; first += S::KEYS) {
+        // Reads of the values and weights before.
+        __syncthreads();
+        staged.keep(rows);
+        // The keys, and the first time the queries.
+        __syncthreads();
+        staged.fetch(values, p.value_pitch, first, p.key_tokens);
+        score<T, SIZE>(queries, rows, p.key_tokens - first, scores);
+#pragma unroll
+        for (int i = 0; i < OWN_QUERIES; ++i) {
+            if constexpr (IS_ONLINE) {
+                float most = scores[i][0];
+#pragma unroll
+                for (int j = 1; j < S::OWN_KEYS; ++j) most = fmaxf(most, scores[i][j]);
+                most = fmaxf(largest[i], largest_of_row(most));
+                const float shrunk = exp2f(largest[i] - most);
+                largest[i] = most;
+                totals[i] *= shrunk;
+#pragma unroll
+                for (int c = 0; c < S::OWN_CHANNELS; ++c) sums[i][c] *= shrunk;
+            }
+#pragma unroll
+            for (int j = 0; j < S::OWN_KEYS; ++j) {
+                const float weight = exp2f(scores[i][j] - largest[i]);
+                totals[i] += weight;
+                weights[(down() + DOWN * i) * S::WEIGHT_PITCH + across() + ACROSS * j] = weight;
+            }
+        }
+        // Reads of the keys, and the weights.
+        __syncthreads();
+        staged.keep(rows);
+        // The values.
+        __syncthreads();
+        staged.fetch(keys, p.key_pitch, first + S::KEYS, p.key_tokens);
+        add_values<T, SIZE>(weights, rows, sums);
+    }
+
+    constexpr int VECTOR = S::OWN_CHANNELS < 4 ? S::OWN_CHANNELS : 4;
+    float magnitude = 0.0f;
+#pragma unroll
+    for (int i = 0; i < OWN_QUERIES; ++i) {
+        const int query = first_query + down() + DOWN * i;
+        const float total = sum_of_row(totals[i]);
+        if (query >= p.query_tokens) continue;
+        T* to = head_of(static_cast<T*>(p.to), n, p.query_tokens, query, p.to_pitch, head, SIZE);
+#pragma unroll
+        for (int c = 0; c < S::OWN_CHANNELS; c += VECTOR) {
+            T v[VECTOR];
+#pragma unroll
+            for (int e = 0; e < VECTOR; ++e) {
+                const float mean = sums[i][c + e] / total;
+                magnitude = larger(magnitude, mean);
+                v[e] = narrow<T>(mean);
+            }
+            T* at = to + across() * VECTOR + c * ACROSS;
+#pragma unroll
+            for (int e = 0; e < VECTOR; ++e) at[e] = v[e];
+        }
+    }
+    note_overflow<T>(p.overflow, magnitude);
+}
+
+#define ENTRY(way, IS_ONLINE, SIZE, precision, T)                                                   \
+    extern "C" __global__ void __launch_bounds__(128, 2)                                            \
+        attention_##way##_##SIZE##_##precision(const __grid_constant__ AttentionParams p) {         \
+        attend<T, SIZE, IS_ONLINE>(p);                                                              \
+    }
+#define ENTRIES(SIZE)                                                                               \
+    ENTRY(tiled, false, SIZE, f32, float)                                                           \
+    ENTRY(tiled, false, SIZE, f16, half_t)                                                          \
+    ENTRY(online, true, SIZE, f32, float)                                                           \
+    ENTRY(online, true, SIZE, f16, half_t)
+
+ENTRIES(32)
+ENTRIES(64)
+ENTRIES(128)

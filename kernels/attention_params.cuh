@@ -1,0 +1,36 @@
+// The parameters of every attention kernel.
+#pragma once
+#include "element.cuh"
+
+namespace sf {
+
+// Maps are rows of tokens: token t of image n at (n * tokens + t) * pitch, and the pointers are those of the first
+// channel of the first head. `scores` is only used by the kernels that keep them. `scale` is what a product of a query
+// and a key is multiplied by: 1 / sqrt(head_size), and log2(e), because weights are powers of two.
+struct AttentionParams {
+    const void* queries;
+    const void* keys;
+    const void* values;
+    void* to;
+    float* scores;
+    u32* overflow;
+    int query_tokens;
+    int key_tokens;
+    int query_pitch;
+    int key_pitch;
+    int value_pitch;
+    int to_pitch;
+    int heads;
+    int head_size;
+    int batch;
+    float scale;
+};
+static_assert(sizeof(AttentionParams) == 88, "mirrored in params.rs");
+
+// First value of a token's head in a map.
+template <class T>
+__device__ __forceinline__ T* head_of(T* map, int n, int tokens, int token, int pitch, int head, int head_size) {
+    return map + ((u64)n * (u32)tokens + (u32)token) * (u32)pitch + (u32)(head * head_size);
+}
+
+}  // namespace sf

@@ -1,0 +1,256 @@
+// targets: sm_90a
+// Attention on Hopper's warpgroup products with a running softmax, for many queries.
+//
+// Computes what attention_flash.cu computes. Entries: attention_wgmma_D_f16 for heads of D = 64 and 128 channels.
+//
+// Layout in shared memory: a block of 128 keys (or values) as [64 channels][key][channel], rows of 128 bytes with their
+// 16-byte pieces exchanged as the products' 128-byte swizzle has it: piece p of row r lies at p ^ r % 8. Neighbouring
+// threads copy the pieces of a token, a whole line, and write to different banks. For scores the channels are summed
+// (K-major), for the weighted values the keys are (MN-major).
+//
+// Launch: block 384, grid (ceil(query_tokens / 128), heads, images), dynamic shared memory = STAGES blocks of keys and of
+// values. Warpgroup 0 copies, 1 and 2 multiply, 64 queries each: the scores of the next block are under way while the
+// weights of this one meet their values, and the exponentials are computed meanwhile.
+//
+// Work: as attention_flash.cu. Operands of a block and warpgroup, D = 64: 16 KB of keys and 16 KB of values (the queries
+// and the weights stay in registers): 256 clocks beside 512 of products. The exponentials take 512.
+//
+// Roofline: the products and the exponentials, which take as long.
+// Measured: NVIDIA H200, driver 580.159, 2026-11-22, 3 to 10 launches in a graph, medians of 15, one image, 8 heads:
+//   D 64:  1024 tokens 15.7 us, 4096 95.0 us (362 TFLOP/s), 16384 1472 us (373 TFLOP/s)
+//   D 128: 1024 tokens 20.7 us, 4096 137 us (500 TFLOP/s), 16384 2309 us (476 TFLOP/s)
+// PyTorch's fastest in the same run (cuDNN): 13.9, 75.9 and 1197 us; 17.8, 111 and 1857 us; its flash backend: 16.8, 116
+// and 1832 us; 27.3, 205 and 3461 us. What did not pay: planes of 8 channels without exchange, whose copies fill the
+// load unit (127 us at D 64, 4096 tokens), the same with 16 bytes between planes, which products read in two halves
+// (146 us), and a wait for the products that the compiler moves in front of the exponentials (no figure by itself: the
+// `nanosleep` that never runs keeps it behind).
+//
+// Numerics: as attention_flash.cu. Barriers (mbarrier): full and empty for every stage.
+#include "general.cuh"
+#include "running_softmax.cuh"
+#include "hopper.cuh"
+#include "register_products.cuh"
+
+namespace sf {
+
+constexpr int ATTENTION_KEYS = 128;
+// Bytes of 64 channels of a block.
+constexpr u32 ATTENTION_PANEL = 128 * ATTENTION_KEYS;
+
+template <int HEAD> struct AttentionStages {
+    static constexpr u32 BYTES = HEAD / 64 * ATTENTION_PANEL;
+    static constexpr int COUNT = HEAD == 128 ? 2 : 3;
+};
+
+// A ring of blocks in shared memory.
+template <int STAGES> struct Place {
+    int stage = 0;
+    u32 parity = 0;
+    __device__ __forceinline__ void next() {
+        if (++stage == STAGES) {
+            stage = 0;
+            parity ^= 1u;
+        }
+    }
+};
+
+// The copies of this thread that are under way count as one arrival when they have come.
+__device__ __forceinline__ void arrive_behind_copies(u32 barrier) {
+    asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory");
+}
+
+// One warpgroup's 64 queries.
+template <class T, int HEAD> struct Attending {
+    static constexpr int KEYS = ATTENTION_KEYS;
+    u32 q[HEAD / 16][4];
+    float s[KEYS / 2];
+    u32 w[KEYS / 16][4];
+    float o[HEAD / 2];
+    Softmax<KEYS / 2> softmax;
+
+    __device__ __forceinline__ void load(const T* queries, int first, int tokens, int pitch) {
+        const int lane = threadIdx.x % 32;
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+            const int token = min(first + lane / 4 + half * 8, tokens - 1);
+            const T* row = queries + (u64)(u32)token * (u32)pitch + lane % 4 * 2;
+#pragma unroll
+            for (int k = 0; k < HEAD / 16; ++k) {
+                q[k][half] = *reinterpret_cast<const u32*>(row + k * 16);
+                q[k][half + 2] = *reinterpret_cast<const u32*>(row + k * 16 + 8);
+            }
+        }
+        softmax.clear();
+#pragma unroll
+        for (int i = 0; i < HEAD / 2; ++i) o[i] = 0.0f;
+    }
+
+    // Starts the scores of a block of keys: 16 channels are 32 bytes of its rows, 8 keys 1024 bytes.
+    __device__ __forceinline__ void begin_scores(u32 keys) {
+        const u32 low = describe_low(keys, 16), high = describe_high(1024) | SWIZZLE_128;
+        begin_products();
+#pragma unroll
+        for (int k = 0; k < HEAD / 16; ++k)
+            RegisterProduct<T, KEYS, 0>::run(s, q[k], low + (k / 4 * ATTENTION_PANEL + k % 4 * 32) / 16, high, k > 0);
+        commit_products();
+    }
+
+    // Starts adding a block of values by the weights: 8 keys are 1024 bytes, 64 channels a panel.
+    __device__ __forceinline__ void begin_mixing(u32 values) {
+        const u32 low = describe_low(values, ATTENTION_PANEL), high = describe_high(1024) | SWIZZLE_128;
+        begin_products();
+#pragma unroll
+        for (int k = 0; k < KEYS / 16; ++k) RegisterProduct<T, HEAD, 1>::run(o, w[k], low + k * (2 * 1024 / 16), high, true);
+        commit_products();
+    }
+
+    __device__ __forceinline__ void keep_weights() {
+#pragma unroll
+        for (int k = 0; k < KEYS / 16; ++k)
+#pragma unroll
+            for (int i = 0; i < 4; ++i) w[k][i] = narrow_pair<T>(s[8 * k + 2 * i], s[8 * k + 2 * i + 1]);
+    }
+
+    __device__ __forceinline__ void multiply(const float (&factor)[2]) {
+#pragma unroll
+        for (int i = 0; i < HEAD / 2; ++i) o[i] *= factor[i / 2 % 2];
+    }
+};
+
+template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const AttentionParams& p) {
+    constexpr int KEYS = ATTENTION_KEYS, STAGES = AttentionStages<HEAD>::COUNT;
+    constexpr u32 BYTES = AttentionStages<HEAD>::BYTES;
+    extern __shared__ __align__(1024) char memory[];
+    __shared__ __align__(8) u64 barriers[4 * STAGES];
+    const u32 shared = shared_address(memory);
+    const u32 full_keys = shared_address(barriers), full_values = full_keys + 8 * STAGES;
+    const u32 empty_keys = full_keys + 16 * STAGES, empty_values = full_keys + 24 * STAGES;
+    const int n = blockIdx.z, channel = (int)blockIdx.y * HEAD;
+    const int blocks = (p.key_tokens + KEYS - 1) / KEYS;
+    if (threadIdx.x == 0) {
+        for (int i = 0; i < 2 * STAGES; ++i) {
+            init_barrier(full_keys + 8 * i, 128);
+            // Every warp that multiplies.
+            init_barrier(empty_keys + 8 * i, 8);
+        }
+    }
+    // The barriers are initialised.
+    __syncthreads();
+
+    if (threadIdx.x < 128) {
+        give_registers<56>();
+        wait_for_launch_before();
+        // Neighbouring threads have the pieces of a token. Its row of 128 bytes decides where they lie.
+        constexpr int PIECES = HEAD / 8, STRIDE = 128 / PIECES;
+        const int row = (int)threadIdx.x / PIECES, piece = (int)threadIdx.x % PIECES;
+        static_assert(STRIDE % 8 == 0, "all rows of a thread are exchanged alike");
+        const u32 own_place = (u32)(piece / 8) * ATTENTION_PANEL + (u32)row * 128 + (u32)((piece ^ row) % 8) * 16;
+        const T* keys = head_of(static_cast<const T*>(p.keys), n, p.key_tokens, row, p.key_pitch, blockIdx.y, HEAD) + piece * 8;
+        const T* values = head_of(static_cast<const T*>(p.values), n, p.key_tokens, row, p.value_pitch, blockIdx.y, HEAD) + piece * 8;
+        auto copy = [&](const T* from, int pitch, u32 to, int block) {
+            const u64 stride = (u64)(STRIDE * (u32)pitch);
+            const T* at = from + (u64)(u32)(block * KEYS) * (u32)pitch;
+            const int left = p.key_tokens - block * KEYS - row;
+#pragma unroll
+            for (int key = 0; key < KEYS; key += STRIDE) {
+                const bool is_there = key < left;
+                copy_16_or_zeros(to + own_place + (u32)key * 128, is_there ? at : from, is_there);
+                at += stride;
+            }
+        };
+        Place<STAGES> place;
+        for (int block = 0; block < blocks; ++block) {
+            const u32 at = 8 * place.stage;
+            wait_barrier(empty_keys + at, place.parity ^ 1u);
+            copy(keys, p.key_pitch, shared + place.stage * BYTES, block);
+            arrive_behind_copies(full_keys + at);
+            wait_barrier(empty_values + at, place.parity ^ 1u);
+            copy(values, p.value_pitch, shared + (STAGES + place.stage) * BYTES, block);
+            arrive_behind_copies(full_values + at);
+            place.next();
+        }
+        return;
+    }
+
+    take_registers<224>();
+    const int group = (int)threadIdx.x / 128 - 1, lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32 % 4;
+    const int first = (int)blockIdx.x * 128 + group * 64 + warp * 16;
+    wait_for_launch_before();
+    let_next_launch_begin();
+    Attending<T, HEAD> own;
+    own.load(head_of(static_cast<const T*>(p.queries), n, p.query_tokens, 0, p.query_pitch, blockIdx.y, HEAD), first, p.query_tokens, p.query_pitch);
+
+    auto release = [&](u32 barrier) {
+        __syncwarp();
+        if (lane == 0) arrive(barrier);
+    };
+    Place<STAGES> of_keys, of_values;
+    auto scores = [&]() {
+        wait_barrier(full_keys + 8 * of_keys.stage, of_keys.parity);
+        // What ordinary copies wrote is read by products.
+        publish_to_products();
+        own.begin_scores(shared + of_keys.stage * BYTES);
+    };
+    auto mixing = [&]() {
+        wait_barrier(full_values + 8 * of_values.stage, of_values.parity);
+        publish_to_products();
+        own.begin_mixing(shared + (STAGES + of_values.stage) * BYTES);
+    };
+    auto weigh = [&](int block, float (&factor)[2]) {
+        if (block + 1 == blocks) leave_out(own.s, lane % 4 * 2, p.key_tokens - block * KEYS);
+        own.softmax.take(own.s, p.scale, factor);
+    };
+    float factor[2];
+    scores();
+    wait_for_products<0>();
+    release(empty_keys + 8 * of_keys.stage);
+    of_keys.next();
+    weigh(0, factor);
+    own.keep_weights();
+#pragma unroll 1
+    for (int block = 1; block < blocks; ++block) {
+        scores();
+        mixing();
+        wait_for_products<1>();
+        release(empty_keys + 8 * of_keys.stage);
+        of_keys.next();
+        weigh(block, factor);
+        // Sums are never negative: this keeps the exponentials in front of the wait, while products run.
+        asm volatile("{\n.reg .pred p;\nsetp.lt.f32 p, %0, 0f00000000;\n@p nanosleep.u32 1;\n}" ::"f"(own.softmax.sum[0] + own.softmax.sum[1])
+                     : "memory");
+        wait_for_products<0>();
+        release(empty_values + 8 * of_values.stage);
+        of_values.next();
+        own.multiply(factor);
+        own.keep_weights();
+    }
+    mixing();
+    wait_for_products<0>();
+
+    float largest = 0.0f;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+        const float part = 1.0f / sum_of_row(own.softmax.sum[half]);
+        const int token = first + lane / 4 + half * 8;
+        if (token >= p.query_tokens) continue;
+        T* row = static_cast<T*>(p.to) + ((u64)(u32)n * (u32)p.query_tokens + (u32)token) * (u32)p.to_pitch + channel + lane % 4 * 2;
+#pragma unroll
+        for (int d = 0; d < HEAD / 8; ++d) {
+            const float low = own.o[4 * d + 2 * half] * part, high = own.o[4 * d + 2 * half + 1] * part;
+            largest = larger(larger(largest, low), high);
+            *reinterpret_cast<u32*>(row + d * 8) = narrow_pair<T>(low, high);
+        }
+    }
+    if (p.overflow != nullptr) note_overflow<T>(p.overflow, largest);
+}
+
+#define ENTRY(head, precision, T)                                                                                        \
+    extern "C" __global__ void __launch_bounds__(384, 1) attention_wgmma_##head##_##precision(                           \
+        const __grid_constant__ AttentionParams p) {                                                                     \
+        attend_hopper<T, head>(p);                                                                                       \
+    }
+
+ENTRY(64, f16, half_t)
+ENTRY(128, f16, half_t)
+
+}  // namespace sf

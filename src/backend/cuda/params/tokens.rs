@@ -1,0 +1,72 @@
+//! The parameter blocks of the kernels of tokens: attention and linear layers.
+
+params! {
+    /// Of `attention_*`.
+    AttentionParams = 88 in "attention_params.cuh" {
+        /// First channel of the queries in a map (n, query_tokens, query_pitch).
+        queries: u64,
+        /// First channel of the keys in a map (n, key_tokens, key_pitch).
+        keys: u64,
+        /// First channel of the values in a map (n, key_tokens, value_pitch).
+        values: u64,
+        /// Map (n, query_tokens, to_pitch) to write; 0 where scores are made.
+        to: u64,
+        /// fp32 (n, heads, query_tokens, key_tokens rounded up to 4) and (n, heads, query_tokens); 0 for kernels that
+        /// keep no scores.
+        scores: u64,
+        /// Set where a value does not fit the map; unused for f32.
+        overflow: u64,
+        /// Tokens that ask.
+        query_tokens: i32,
+        /// Tokens that answer.
+        key_tokens: i32,
+        /// Channels of a token of queries, as stored.
+        query_pitch: i32,
+        /// Channels of a token of keys, as stored.
+        key_pitch: i32,
+        /// Channels of a token of values, as stored.
+        value_pitch: i32,
+        /// Channels of a token of `to`, as stored.
+        to_pitch: i32,
+        /// Heads.
+        heads: i32,
+        /// Channels of a head.
+        head_size: i32,
+        /// Images.
+        batch: i32,
+        /// Factor on the products of queries and keys, whose powers of two are weights.
+        scale: f32,
+    }
+
+    /// Of `token_linear_*`.
+    TokenLinearParams = 80 in "token_linear.cu" {
+        /// Map (tokens, from_pitch).
+        from: u64,
+        /// (out_stored, weight_pitch).
+        weights: u64,
+        /// Map (tokens, to_pitch), or 0.
+        residual: u64,
+        /// Map (tokens, to_pitch) to write; may be the residual.
+        to: u64,
+        /// fp32 (out_stored).
+        bias: u64,
+        /// Set where a value does not fit the map; unused for f32.
+        overflow: u64,
+        /// Of all images.
+        tokens: i32,
+        /// Inputs that exist.
+        channels: i32,
+        /// Inputs, padding included.
+        from_pitch: i32,
+        /// The same, up to a multiple of 32.
+        weight_pitch: i32,
+        /// Outputs, padding included.
+        to_pitch: i32,
+        /// Whether the function is GELU.
+        is_gelu: i32,
+        /// Added to the variance.
+        eps: f32,
+        /// Unused.
+        spare: i32,
+    }
+}

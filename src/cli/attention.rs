@@ -1,0 +1,182 @@
+//! What `--attention` means to the device and the networks of a command.
+
+use super::terminal::write_message;
+use crate::{
+    backend::Backend,
+    mode::{AttentionChoice, DeviceChoice, Mode, ModeChoice},
+    network::Network,
+};
+
+/// Most networks that a message names.
+const MOST_NAMED: usize = 3;
+
+/// Each of `modes` in every one of the chosen ways, or as the variants have it without one; each mode once, where the
+/// device or the network has no choice.
+pub fn in_every_way(
+    backend: &dyn Backend,
+    network: &Network,
+    modes: &[Mode],
+    chosen: &[AttentionChoice],
+) -> Vec<Mode> {
+    let chosen = match chosen {
+        [] => &[AttentionChoice::Auto],
+        chosen => chosen,
+    };
+    let mut every: Vec<Mode> = Vec::new();
+    for &mode in modes {
+        for &attention in chosen {
+            let choice = ModeChoice::from(mode.with_attention(attention));
+            let mode = network.mode(backend.mode(choice));
+            if !every.contains(&mode) {
+                every.push(mode);
+            }
+        }
+    }
+    every
+}
+
+/// Says where a choice has no effect: on a processor, and in networks without attention.
+pub fn announce(device: DeviceChoice, chosen: &[AttentionChoice], networks: &[(&str, &Network)]) {
+    if let Some(why) = without_effect(device, chosen, networks) {
+        write_message(format!("note: {why}"));
+    }
+}
+
+fn without_effect(
+    device: DeviceChoice,
+    chosen: &[AttentionChoice],
+    networks: &[(&str, &Network)],
+) -> Option<String> {
+    if chosen.iter().all(|&choice| choice == AttentionChoice::Auto) {
+        return None;
+    }
+    if device == DeviceChoice::Cpu {
+        let why = "the processor computes attention in one way: --attention does nothing";
+        return Some(why.to_owned());
+    }
+    let without: Vec<&str> = (networks.iter())
+        .filter(|(_, network)| !network.graph().has_attention())
+        .map(|&(name, _)| name)
+        .collect();
+    let them = match without.len() == networks.len() {
+        true => "",
+        false => " there",
+    };
+    let who = match without[..] {
+        [] => return None,
+        [name] => format!("{name} has"),
+        _ if without.len() <= MOST_NAMED => format!("{} have", without.join(", ")),
+        _ => format!("{} of {} networks have", without.len(), networks.len()),
+    };
+    Some(format!(
+        "{who} no attention: --attention does nothing{them}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        backend::cpu::CpuBackend,
+        mode::{AttentionKernel, ModelSize, Precision, Variant},
+        models,
+        weights::StyleNetwork,
+    };
+
+    const FLASH: AttentionChoice = AttentionChoice::Fixed(AttentionKernel::Flash);
+
+    fn with_attention() -> Network {
+        let transformer = StyleNetwork::built_in().expect("the network").transformer;
+        let code = transformer.made_up_code().expect("a code");
+        transformer.network(&code).expect("a network")
+    }
+
+    #[test]
+    fn a_choice_without_effect_is_said_once() {
+        let candy = models::random(ModelSize::Lite).expect("a network");
+        let any = with_attention();
+        let said = |device, chosen: &[AttentionChoice], networks: &[(&str, &Network)]| {
+            without_effect(device, chosen, networks).unwrap_or_default()
+        };
+        let gpu = |networks: &[(&str, &Network)]| said(DeviceChoice::Cuda, &[FLASH], networks);
+        assert_eq!(
+            gpu(&[("Candy", &candy)]),
+            "Candy has no attention: --attention does nothing"
+        );
+        assert_eq!(
+            gpu(&[("Candy", &candy), ("any", &any), ("Udnie", &candy)]),
+            "Candy, Udnie have no attention: --attention does nothing there"
+        );
+        let many = ["a", "b", "c", "d"].map(|name| (name, &candy));
+        assert_eq!(
+            gpu(&many),
+            "4 of 4 networks have no attention: --attention does nothing"
+        );
+        assert_eq!(gpu(&[("any", &any)]), "");
+        assert_eq!(
+            said(DeviceChoice::Cpu, &[FLASH], &[("any", &any)]),
+            "the processor computes attention in one way: --attention does nothing"
+        );
+        for chosen in [&[][..], &[AttentionChoice::Auto]] {
+            assert_eq!(said(DeviceChoice::Cpu, chosen, &[("Candy", &candy)]), "");
+        }
+    }
+
+    /// A device that leaves modes as they are, as GPUs do.
+    struct Gpu(CpuBackend);
+
+    impl Backend for Gpu {
+        fn device(&self) -> crate::backend::DeviceInfo {
+            self.0.device()
+        }
+
+        fn supports(&self, _: Mode) -> Result<(), crate::backend::BackendError> {
+            Ok(())
+        }
+
+        fn auto_precision(&self, _: Variant) -> Precision {
+            Precision::Fp16
+        }
+
+        fn predicted_bytes(&self, _: &crate::graph::Graph, _: &crate::backend::SessionSpec) -> u64 {
+            0
+        }
+
+        fn open_unless_cancelled(
+            &self,
+            network: &std::sync::Arc<Network>,
+            spec: &crate::backend::SessionSpec,
+            control: &crate::backend::RunControl,
+        ) -> Result<Box<dyn crate::backend::Session>, crate::backend::BackendError> {
+            self.0.open_unless_cancelled(network, spec, control)
+        }
+    }
+
+    #[test]
+    fn every_way_is_run_where_there_is_a_choice() {
+        let gpu = Gpu(CpuBackend::new(Some(1)).expect("threads"));
+        let (candy, any) = (
+            models::random(ModelSize::Lite).expect("a network"),
+            with_attention(),
+        );
+        let modes = [Variant::Baseline, Variant::Fused].map(|v| Mode::new(v, Precision::Fp16));
+        let names = |backend: &dyn Backend, network, chosen: &[AttentionChoice]| {
+            let modes = in_every_way(backend, network, &modes, chosen);
+            modes.iter().map(Mode::to_string).collect::<Vec<_>>()
+        };
+        let plain = ["baseline fp16", "fused fp16"];
+        assert_eq!(names(&gpu, &any, &[]), plain);
+        let both = [AttentionChoice::Auto, FLASH];
+        assert_eq!(names(&gpu, &candy, &both), plain);
+        assert_eq!(names(&gpu.0, &any, &both), plain);
+        assert_eq!(
+            names(&gpu, &any, &both),
+            [
+                "baseline fp16",
+                "baseline fp16, flash attention",
+                "fused fp16",
+                "fused fp16, flash attention"
+            ]
+        );
+    }
+}

@@ -1,0 +1,217 @@
+//! From files that hover, and what is dropped or pasted, to a photo or a style.
+
+use std::path::PathBuf;
+
+use eframe::egui::{self, Pos2};
+
+use super::{Arrived, Before, PictureUse, targets};
+use crate::gui::{
+    app::App,
+    background::{Opened, Origin, Sorted},
+    batch::Batch,
+    intent::Intent,
+    messages::Offer,
+    overlays::{Overlay, Question},
+};
+
+/// How often the pointer is asked for while files hover, in seconds.
+const ASK_EVERY_SECONDS: f64 = 0.04;
+/// Pictures that become styles at once, at most: each is looked at for a while.
+const MOST_STYLES: usize = 16;
+/// What a style is called whose picture was pasted.
+const PASTED: &str = "Pasted picture";
+
+impl App {
+    /// Notes files that hover over the window, and those that were dropped.
+    pub(in crate::gui) fn note_arrivals(&mut self, ctx: &egui::Context) {
+        let (hovers, dropped, now) = ctx.input(|i| {
+            let dropped = i.raw.dropped_files.iter();
+            let mut dropped: Vec<PathBuf> = dropped.map(|f| f.path().to_owned()).collect();
+            dropped.dedup();
+            (!i.raw.hovered_files.is_empty(), dropped, i.time)
+        });
+        let arrivals = &mut self.arrivals;
+        let is_drop = !dropped.is_empty();
+        if is_drop {
+            let over = arrivals.targets_over;
+            arrivals.dropped.push((dropped, over));
+        }
+        if !hovers && arrivals.dropped.is_empty() {
+            arrivals.pointer = None;
+            arrivals.asked_at = None;
+            return;
+        }
+        let is_time = |at: f64| now - at >= ASK_EVERY_SECONDS;
+        if is_drop || (hovers && arrivals.asked_at.is_none_or(is_time)) {
+            arrivals.asked_at = Some(now);
+            if !std::mem::replace(&mut arrivals.is_asking, true) {
+                self.background.find_pointer();
+            }
+        }
+        if hovers {
+            ctx.request_repaint_after_secs(ASK_EVERY_SECONDS as f32);
+        }
+    }
+
+    /// The system told where the pointer is on the screen, or nobody did: decides about what was dropped.
+    pub(in crate::gui) fn handle_pointer(
+        &mut self,
+        ctx: &egui::Context,
+        place: Option<(i32, i32)>,
+    ) {
+        self.arrivals.is_asking = false;
+        let told = place.and_then(|place| in_window(ctx, place));
+        let pointer = told.or_else(|| ctx.input(|i| i.pointer.latest_pos()));
+        self.arrivals.pointer = pointer;
+        for (files, over) in std::mem::take(&mut self.arrivals.dropped) {
+            let picture_use = over.zip(pointer).and_then(|(area, at)| {
+                let at = targets::at(area, at)?;
+                Some(targets::USES[at])
+            });
+            self.sort(files, picture_use.unwrap_or(PictureUse::Unsaid));
+        }
+        ctx.request_repaint();
+    }
+
+    /// Goes on with files that were sorted by their kind.
+    pub(in crate::gui) fn handle_sorted(
+        &mut self,
+        ticket: u64,
+        picture_use: PictureUse,
+        sorted: Sorted,
+    ) {
+        if ticket == self.opening.newest {
+            self.opening.is_running = false;
+        }
+        for problem in sorted.problems {
+            self.messages.error(problem);
+        }
+        for checkpoint in sorted.checkpoints {
+            self.import(checkpoint);
+        }
+        let photos = sorted.photos;
+        match picture_use {
+            _ if photos.is_empty() => {}
+            PictureUse::Asked if !sorted.has_folder => {
+                self.put_question(Question::PictureUse(Arrived::Files(photos)));
+            }
+            PictureUse::Style if !sorted.has_folder => self.make_styles(photos),
+            _ if photos.len() > 1 || sorted.has_folder => self.offer_batch(photos, sorted.notes),
+            _ => {
+                for path in photos {
+                    let is_unsaid = picture_use == PictureUse::Unsaid;
+                    self.arrivals.unsaid = is_unsaid.then(|| path.clone());
+                    self.open_file(ticket, path);
+                }
+            }
+        }
+    }
+
+    fn make_styles(&mut self, pictures: Vec<PathBuf>) {
+        if pictures.len() > MOST_STYLES {
+            self.messages.error(format!(
+                "These are {} pictures, too many to become styles at once. Take {MOST_STYLES} at a time.",
+                pictures.len()
+            ));
+            return;
+        }
+        for picture in pictures {
+            self.import(picture);
+        }
+    }
+
+    fn offer_batch(&mut self, photos: Vec<PathBuf>, notes: Vec<String>) {
+        if self.batch.as_ref().is_some_and(Batch::is_running) {
+            self.messages.error(
+                "A folder is being painted already. Wait until it is done, or stop it first.",
+            );
+        } else {
+            self.batch = Some(Batch::new(photos, notes));
+        }
+    }
+
+    /// Asks what a picture of the clipboard is for.
+    pub(in crate::gui) fn handle_pasted(&mut self, ticket: u64, picture: Box<Opened>) {
+        // What was opened later takes its place.
+        if ticket == self.opening.newest {
+            self.opening.is_running = false;
+            self.put_question(Question::PictureUse(Arrived::Picture(picture)));
+        }
+    }
+
+    /// Uses the pictures that the open question is about.
+    pub(in crate::gui) fn use_arrived(&mut self, ctx: &egui::Context, picture_use: PictureUse) {
+        let arrived = match self.overlays.take() {
+            Overlay::Question(Question::PictureUse(arrived)) => arrived,
+            other => return self.overlays.show(other),
+        };
+        match (arrived, picture_use) {
+            (Arrived::Picture(picture), PictureUse::Style) => {
+                let frame = picture.photo.frame;
+                self.arrivals.importing += 1;
+                self.background.import_picture(PASTED.to_owned(), frame);
+            }
+            (Arrived::Picture(picture), _) => self.put_or_ask(ctx, picture),
+            (Arrived::Files(files), _) => {
+                let ticket = self.ticket();
+                let photos = Sorted {
+                    photos: files,
+                    ..Sorted::default()
+                };
+                self.handle_sorted(ticket, picture_use, photos);
+            }
+        }
+    }
+
+    /// Puts a photo on the table; where nobody said that it is one, a message offers to make a style of it.
+    pub(in crate::gui) fn note_put(&mut self, opened: Opened, was_live: bool) {
+        self.messages
+            .withdraw(|intent| matches!(intent, Intent::PreferStyle(_)));
+        let unsaid = self.arrivals.unsaid.take();
+        let unsaid = unsaid.filter(|path| opened.origin == Origin::File(path.clone()));
+        let photo = self.workspace.put_photo(opened);
+        self.arrivals.before = None;
+        let Some(path) = unsaid else {
+            return;
+        };
+        self.arrivals.before = Some(Before { photo, was_live });
+        let text = match self.workspace.choice.style {
+            Some(_) => "Painted as a photo.",
+            None => "Opened as a photo.",
+        };
+        let offer = Offer {
+            label: "Use it as the style instead",
+            intent: Intent::PreferStyle(path),
+            otherwise: Some(Intent::ForgetBefore),
+        };
+        self.messages.offer(text, offer);
+    }
+
+    /// Makes a style of a photo that was opened, and shows what was there before.
+    pub(in crate::gui) fn prefer_style(&mut self, ctx: &egui::Context, path: PathBuf) {
+        self.import(path);
+        let Some(Before { photo, was_live }) = self.arrivals.before.take() else {
+            return;
+        };
+        if let Some(photo) = photo {
+            self.put(ctx, photo);
+        }
+        if was_live {
+            self.enter_live(ctx);
+        }
+    }
+
+    /// Nobody will go back to what was shown before.
+    pub(in crate::gui) fn forget_before(&mut self) {
+        self.arrivals.before = None;
+    }
+}
+
+/// A place on the screen, in pixels, as one in the window; `None` where the window does not know where it is.
+fn in_window(ctx: &egui::Context, (x, y): (i32, i32)) -> Option<Pos2> {
+    ctx.input(|i| {
+        let window = i.viewport().inner_rect?;
+        let at = egui::pos2(x as f32, y as f32) / i.pixels_per_point();
+        Some(at - window.min.to_vec2())
+    })
+}

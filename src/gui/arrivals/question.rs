@@ -1,0 +1,65 @@
+//! The question what a pasted picture is for.
+
+use eframe::egui::{self, Key, Modifiers};
+
+use super::{Arrived, PictureUse};
+use crate::gui::{intent::Intent, label::name_label, theme};
+
+/// Draws the question into `ui`.
+pub fn question_ui(
+    ui: &mut egui::Ui,
+    arrived: &Arrived,
+    is_fresh: bool,
+    intents: &mut Vec<Intent>,
+) {
+    let count = match arrived {
+        Arrived::Picture(_) => 1,
+        Arrived::Files(files) => files.len(),
+    };
+    let (heading, choices) = match count {
+        1 => (
+            "What is this picture for?",
+            [("Paint this photo", Key::P), ("Use as style", Key::S)],
+        ),
+        _ => (
+            "What are these pictures for?",
+            [("Paint these photos", Key::P), ("Use as styles", Key::S)],
+        ),
+    };
+    ui.heading(heading);
+    ui.add_space(4.0);
+    ui.label(match arrived {
+        Arrived::Picture(picture) => {
+            let frame = &picture.photo.frame;
+            let (w, h) = (frame.width(), frame.height());
+            format!("{}, {w} × {h} px", picture.title())
+        }
+        Arrived::Files(files) => match files.as_slice() {
+            [one] => name_label(one),
+            many => format!("{} pictures", many.len()),
+        },
+    });
+    ui.add_space(theme::GAP);
+    ui.horizontal(|ui| {
+        let uses = [PictureUse::Photo, PictureUse::Style];
+        for (place, ((name, key), picture_use)) in choices.into_iter().zip(uses).enumerate() {
+            let button = match place {
+                0 => theme::main_button(ui, name),
+                _ => egui::Button::new(name),
+            };
+            let response = ui.add(button);
+            if place == 0 && is_fresh {
+                response.request_focus();
+            }
+            let is_pressed = ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
+            if response.clicked() || is_pressed {
+                intents.push(Intent::UseAs(picture_use));
+            }
+        }
+        if ui.button("Cancel").clicked() {
+            intents.push(Intent::CloseOverlay);
+        }
+    });
+    ui.add_space(4.0);
+    theme::caption(ui, "P paints, S makes a style, Esc does neither.");
+}

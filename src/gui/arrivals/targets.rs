@@ -1,0 +1,183 @@
+//! The two targets for files that hover over the window.
+
+use std::{collections::HashSet, path::Path};
+
+use eframe::egui::{
+    self, Align2, Color32, CornerRadius, FontId, Id, Order, Pos2, Rect, Role, Sense, Stroke,
+    StrokeKind, WidgetInfo, vec2,
+};
+
+use super::PictureUse;
+use crate::gui::{platform::has_checkpoint_name, theme};
+
+/// The uses of the targets, in their order.
+pub const USES: [PictureUse; 2] = [PictureUse::Photo, PictureUse::Style];
+/// Space around and between the targets, in points: what is dropped there is dropped beside them.
+const SPACE: f32 = 24.0;
+/// Roundness of a target, in points.
+const RADIUS: u8 = 14;
+
+/// The targets over a stage: one beside the other, or one above the other where it is higher than wide.
+fn places(area: Rect) -> [Rect; 2] {
+    let inner = area.shrink(SPACE);
+    let (size, step) = if inner.width() >= inner.height() {
+        let width = (inner.width() - SPACE) / 2.0;
+        (vec2(width, inner.height()), vec2(width + SPACE, 0.0))
+    } else {
+        let height = (inner.height() - SPACE) / 2.0;
+        (vec2(inner.width(), height), vec2(0.0, height + SPACE))
+    };
+    [inner.min, inner.min + step].map(|corner| Rect::from_min_size(corner, size))
+}
+
+/// The target at a place of the window, if there is one.
+pub fn at(area: Rect, pointer: Pos2) -> Option<usize> {
+    places(area)
+        .iter()
+        .position(|place| place.contains(pointer))
+}
+
+/// Draws the targets over the stage while pictures hover, or what happens to other files; whether there are targets.
+pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bool {
+    let (files, checkpoints) = ui.input(|i| {
+        // X names a file again with every motion.
+        let hovered = i.raw.hovered_files.iter();
+        let files: HashSet<Option<&Path>> = hovered.map(|f| f.path.as_deref()).collect();
+        let is_checkpoint = |path: &&Option<&Path>| path.is_some_and(has_checkpoint_name);
+        (files.len(), files.iter().filter(is_checkpoint).count())
+    });
+    if files == 0 {
+        return false;
+    }
+    let layer = egui::LayerId::new(Order::Foreground, Id::unique("drop"));
+    let painter = ui.ctx().layer_painter(layer);
+    painter.rect_filled(area, 0.0, Color32::from_black_alpha(170));
+    let colors = theme::palette(ui.visuals());
+    if files == checkpoints {
+        let text = match files {
+            1 => "Let go to add the style",
+            _ => "Let go to add the styles",
+        };
+        painter.rect_stroke(
+            area.shrink(12.0),
+            CornerRadius::same(RADIUS),
+            Stroke::new(3.0, colors.accent),
+            StrokeKind::Inside,
+        );
+        let font = FontId::proportional(26.0);
+        painter.text(
+            area.center(),
+            Align2::CENTER_CENTER,
+            text,
+            font,
+            Color32::WHITE,
+        );
+        // For screen readers: painted text is no widget.
+        ui.interact(area, Id::unique("drop hint"), Sense::hover())
+            .widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
+        return false;
+    }
+    let lit = pointer.and_then(|pointer| at(area, pointer));
+    let words = match files - checkpoints {
+        1 => ["Paint this photo", "Use as style"],
+        _ => ["Paint these photos", "Use as styles"],
+    };
+    let explained = match is_live {
+        true => [
+            "The live picture pauses",
+            "The live picture is painted like it",
+        ],
+        false => ["In the style that is chosen", "Photos are painted like it"],
+    };
+    for (place, target) in places(area).into_iter().enumerate() {
+        let is_lit = lit == Some(place);
+        draw(
+            &painter,
+            target,
+            is_lit,
+            [words[place], explained[place]],
+            &colors,
+        );
+        ui.interact(target, Id::unique(("drop target", place)), Sense::hover())
+            .widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, is_lit, words[place]));
+    }
+    if pointer.is_none() {
+        let text = "Let go: it is opened as a photo, and can become a style after that.";
+        let at = area.center_bottom() - vec2(0.0, SPACE / 2.0);
+        let font = FontId::proportional(14.0);
+        painter.text(at, Align2::CENTER_CENTER, text, font, Color32::WHITE);
+    }
+    true
+}
+
+fn draw(
+    painter: &egui::Painter,
+    target: Rect,
+    is_lit: bool,
+    [name, explained]: [&str; 2],
+    colors: &theme::Palette,
+) {
+    let (fill, letters, quiet, line) = match is_lit {
+        true => (
+            colors.accent,
+            colors.on_accent,
+            colors.on_accent,
+            colors.on_accent,
+        ),
+        false => (colors.card, colors.accent, colors.quiet, colors.outline),
+    };
+    let radius = CornerRadius::same(RADIUS);
+    painter.rect_filled(
+        target,
+        radius,
+        fill.gamma_multiply(if is_lit { 0.96 } else { 0.88 }),
+    );
+    let inner = target.shrink(10.0);
+    let corners = [
+        inner.left_top(),
+        inner.right_top(),
+        inner.right_bottom(),
+        inner.left_bottom(),
+        inner.left_top(),
+    ];
+    painter.extend(egui::Shape::dashed_line(
+        &corners,
+        Stroke::new(1.5, line),
+        8.0,
+        6.0,
+    ));
+    let center = target.center();
+    let text = |at: Pos2, words: &str, size: f32, color: Color32| {
+        let size = size.min(target.width() / 10.0);
+        painter.text(
+            at,
+            Align2::CENTER_CENTER,
+            words,
+            FontId::proportional(size),
+            color,
+        );
+    };
+    text(center - vec2(0.0, 12.0), name, 28.0, letters);
+    text(center + vec2(0.0, 18.0), explained, 15.0, quiet);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eframe::egui::pos2;
+
+    #[test]
+    fn targets_share_the_longer_side_and_leave_the_middle_free() {
+        let wide = Rect::from_min_size(pos2(100.0, 50.0), vec2(800.0, 600.0));
+        let high = Rect::from_min_size(pos2(0.0, 0.0), vec2(400.0, 900.0));
+        for (area, [first, second]) in [
+            (wide, [pos2(150.0, 300.0), pos2(850.0, 300.0)]),
+            (high, [pos2(200.0, 100.0), pos2(200.0, 800.0)]),
+        ] {
+            assert_eq!((at(area, first), at(area, second)), (Some(0), Some(1)));
+            assert_eq!(at(area, area.center()), None);
+            assert_eq!(at(area, area.min), None);
+            assert!(places(area).iter().all(|place| area.contains_rect(*place)));
+        }
+    }
+}

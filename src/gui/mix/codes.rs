@@ -1,0 +1,227 @@
+//! What a mix is made of: the codes of its styles, which one network has made.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::{
+    engine::style_picture::{self, StylePictureError},
+    models::vit::StyleCode,
+    network::Network,
+    weights::{CodeOf, MadeBy, NetworkLibrary, Style, StyleNetwork},
+};
+
+/// The codes of a mix with their weights, and their network.
+pub struct MixedCodes {
+    network: StyleNetwork,
+    codes: Vec<(StyleCode, f64)>,
+}
+
+impl MixedCodes {
+    fn parts(&self) -> Vec<(&StyleCode, f64)> {
+        let codes = self.codes.iter();
+        codes.map(|(code, weight)| (code, *weight)).collect()
+    }
+
+    /// The network that paints in the mix.
+    ///
+    /// # Errors
+    /// [`StylePictureError`] where nothing has a weight.
+    pub fn painting(&self) -> Result<Arc<Network>, StylePictureError> {
+        style_picture::network_of(&self.network.transformer, &self.parts())
+    }
+
+    /// What is kept of the mix.
+    ///
+    /// # Errors
+    /// [`StylePictureError`] where nothing has a weight.
+    pub fn kept(&self) -> Result<CodeOf, StylePictureError> {
+        let code = StyleCode::mixed(&self.parts()).ok_or(StylePictureError::Nothing)?;
+        Ok(CodeOf {
+            code,
+            network: self.network.name.clone(),
+        })
+    }
+}
+
+/// The network of the last mix: a large one is read once, not for every step of a slider.
+#[derive(Default)]
+pub struct LastNetwork(Mutex<Option<StyleNetwork>>);
+
+impl LastNetwork {
+    /// Reads what was made of the pictures of these styles, and, where it is another one than before, their network.
+    ///
+    /// # Errors
+    /// A sentence for people: why they cannot be mixed.
+    pub fn codes(
+        &self,
+        networks: &NetworkLibrary,
+        parts: &[(Style, u8)],
+    ) -> Result<MixedCodes, String> {
+        let Some(made_by) = same_network(parts)? else {
+            return Err("Nothing is mixed: no style is left of it.".to_owned());
+        };
+        let network = self.network(networks, made_by)?;
+        let code = |(style, weight): &(Style, u8)| match style.code(&network) {
+            Ok(Some(code)) => Ok((code, f64::from(*weight))),
+            Ok(None) => Err(no_picture(style)),
+            Err(error) => Err(format!("{} could not be loaded. {error}.", style.title)),
+        };
+        let codes = parts.iter().map(code).collect::<Result<_, _>>()?;
+        Ok(MixedCodes { network, codes })
+    }
+
+    fn network(&self, networks: &NetworkLibrary, made_by: &MadeBy) -> Result<StyleNetwork, String> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |network: &&StyleNetwork| {
+            network.name == made_by.network && network.transformer.id().to_string() == made_by.id
+        };
+        if let Some(network) = last.as_ref().filter(is_it) {
+            return Ok(network.clone());
+        }
+        let network = networks.find_made_by(made_by);
+        let network = network.map_err(|error| format!("The styles cannot be mixed: {error}."))?;
+        Ok(last.insert(network).clone())
+    }
+}
+
+/// The network that made all of these styles; `None` where there are none.
+fn same_network(parts: &[(Style, u8)]) -> Result<Option<&MadeBy>, String> {
+    let mut first: Option<(&Style, &MadeBy)> = None;
+    for (style, _) in parts {
+        let made_by = style.made_by.as_ref().ok_or_else(|| no_picture(style))?;
+        match first {
+            None => first = Some((style, made_by)),
+            Some((other, of_first)) => {
+                if let Some(why) = why_not_mixed(made_by, of_first) {
+                    let (title, other) = (&style.title, &other.title);
+                    return Err(format!("{title} cannot be mixed with {other}: {why}."));
+                }
+            }
+        }
+    }
+    Ok(first.map(|(_, made_by)| made_by))
+}
+
+fn no_picture(style: &Style) -> String {
+    format!(
+        "{} was not made of a picture and cannot be mixed.",
+        style.title
+    )
+}
+
+/// Why a picture that one network has seen cannot be mixed with that of another; `None` where they are the same.
+pub fn why_not_mixed(made_by: &MadeBy, wanted: &MadeBy) -> Option<String> {
+    if made_by.is_same_network(wanted) {
+        return None;
+    }
+    Some(match made_by.network == wanted.network {
+        true => format!("its picture was seen by another version of {wanted}"),
+        false => format!("its picture was seen by {made_by}, the other by {wanted}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, path::Path};
+
+    use super::*;
+    use crate::{
+        frame::Frame,
+        gui::style_source::{Library, StyleSource},
+        media::encode::{self, Encoding, Existing, Format},
+        weights::StyleLibrary,
+    };
+
+    /// A library with pictures that two networks have seen: `barn` and `night` by one of the person's own, `sea` by the
+    /// one inside the program.
+    fn library(place: &Path) -> StyleLibrary {
+        let golden = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/golden/style_networks.tar.xz"
+        );
+        let packed = File::open(golden).expect("the archive is there");
+        let mut archive = tar::Archive::new(lzma_rust2::XzReader::new(packed, false));
+        archive.unpack(place).expect("unpacked");
+        let mut library = StyleLibrary::open(&[], place.join("styles"));
+        let file = place.join("small8.safetensors");
+        let mine = library.import_network(&file, Some("mine"));
+        let mine = mine.expect("kept");
+        let any = StyleNetwork::built_in().expect("inside the program");
+        for (name, network, level) in [
+            ("barn", &mine, 200),
+            ("night", &mine, 20),
+            ("sea", &any, 90),
+        ] {
+            let file = place.join(format!("{name}.png"));
+            let picture = Frame::from_fn(30, 20, |x, y| [level, (8 * x) as u8, (9 * y) as u8, 255]);
+            let png = Encoding::of(Format::Png);
+            encode::save(&file, &picture, None, png, Existing::Keep).expect("saved");
+            style_picture::import(&mut library, &file, None, network).expect("kept");
+        }
+        library
+    }
+
+    fn parts(names: [&str; 2]) -> [(String, u8); 2] {
+        names.map(|name| (name.to_owned(), 50))
+    }
+
+    #[test]
+    fn pictures_of_one_network_are_mixed_and_the_mix_remembers_it() {
+        let place = tempfile::tempdir().expect("a folder");
+        let library = library(place.path());
+        let mine = library.networks().find("mine").expect("kept");
+        let code = |library: &StyleLibrary, name: &str| {
+            let style = library.find(name).expect("kept");
+            style.code(&mine).expect("read").expect("of a picture")
+        };
+        let (barn, night) = (code(&library, "barn"), code(&library, "night"));
+        let wanted = style_picture::network_of(&mine.transformer, &[(&barn, 1.0), (&night, 1.0)]);
+        let wanted = wanted.expect("mixed");
+        let style_source = Library::of(library);
+        let mixed = style_source.mix(&parts(["barn", "night"])).expect("mixed");
+        assert!(*mixed.network == *wanted);
+        let kept = style_source.keep_mix(&parts(["barn", "night"]), "Both", "two");
+        assert_eq!(kept, Ok("both".to_owned()));
+        assert_eq!(style_source.rename("both", "Two"), Ok("two".to_owned()));
+        let again = style_source.mix(&parts(["two", "two"])).expect("mixed");
+        assert!(*again.network == *wanted);
+        let opened = StyleLibrary::open(&[], place.path().join("styles"));
+        let two = opened.find("two").expect("kept");
+        let made_by = two.made_by.as_ref().expect("of pictures");
+        assert_eq!(made_by.network, "mine");
+        assert!(
+            code(&opened, "two")
+                == StyleCode::mixed(&[(&barn, 1.0), (&night, 1.0)]).expect("mixed")
+        );
+    }
+
+    #[test]
+    fn pictures_of_two_networks_are_not_mixed_and_both_are_named() {
+        let place = tempfile::tempdir().expect("a folder");
+        let mut library = library(place.path());
+        let style_source = Library::of(library.clone());
+        let refusal = "sea cannot be mixed with barn: its picture was seen by the network inside the program, the \
+                       other by the network mine.";
+        let mix = parts(["barn", "sea"]);
+        assert_eq!(style_source.mix(&mix).map(|_| ()), Err(refusal.to_owned()));
+        let kept = style_source.keep_mix(&mix, "Both", "two");
+        assert_eq!(kept, Err(refusal.to_owned()));
+        // Another network under the same name, which has seen another picture.
+        library.networks().remove("mine").expect("removed");
+        let file = place.path().join("small.safetensors");
+        let other = library.import_network(&file, Some("mine")).expect("kept");
+        let file = place.path().join("night.png");
+        style_picture::import(&mut library, &file, Some("dusk"), &other).expect("kept");
+        let style_source = Library::of(library.clone());
+        let refusal = style_source.mix(&parts(["barn", "dusk"])).map(|_| ());
+        let why = "dusk cannot be mixed with barn: its picture was seen by another version of the network mine.";
+        assert_eq!(refusal, Err(why.to_owned()));
+        assert!(style_source.mix(&parts(["dusk", "dusk"])).is_ok());
+        let refusal = style_source.mix(&parts(["barn", "night"])).map(|_| ());
+        assert!(refusal.is_err_and(|why| why.contains("another version of the network mine")));
+        // No network of that name.
+        library.networks().remove("mine").expect("removed");
+        let style_source = Library::of(library);
+        let refusal = style_source.mix(&parts(["barn", "night"])).map(|_| ());
+        assert!(refusal.is_err_and(|why| why.contains("no network for style pictures named mine")));
+    }
+}

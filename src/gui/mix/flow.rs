@@ -1,0 +1,157 @@
+//! From weights to a network that paints, and to a style of its own.
+
+use eframe::egui;
+
+use super::{Parts, in_words};
+use crate::{
+    gui::{
+        app::App, intent::NameFor, label::remark, naming::Naming, overlays::Question,
+        style_source::Loaded,
+    },
+    mode::ModelSize,
+};
+
+impl App {
+    /// The styles of the mix that the choice is; empty where nothing is mixed.
+    pub(in crate::gui) fn mixed_parts(&self) -> Parts {
+        let choice = &self.workspace.choice;
+        let style = choice.style.as_deref();
+        style.map_or_else(Parts::new, |style| choice.mix.parts(style))
+    }
+
+    /// The network of a mix, once it is here; until then it is requested, unless another one is being made.
+    pub(in crate::gui) fn mixed_network(&mut self, parts: &Parts) -> Option<Loaded> {
+        let mixed = &mut self.networks.mixed;
+        if let Some((of, loaded)) = &mixed.newest
+            && of == parts
+        {
+            return Some(loaded.clone());
+        }
+        if mixed.running.is_none() && mixed.failed.as_ref() != Some(parts) {
+            mixed.running = Some(parts.clone());
+            self.background.mix_styles(parts.clone());
+        }
+        None
+    }
+
+    /// The network for live pictures of a mix: until the newest is here, an older one of the same styles.
+    pub(in crate::gui) fn mixed_live_network(
+        &mut self,
+        parts: &Parts,
+        is_preparing: bool,
+    ) -> Option<Loaded> {
+        let same_styles = |of: &Parts| {
+            let (a, b) = (of.iter(), parts.iter());
+            of.len() == parts.len() && a.zip(b).all(|((a, _), (b, _))| a == b)
+        };
+        let older = self.networks.mixed.newest.as_ref();
+        let older = older.filter(|(of, _)| same_styles(of));
+        let older = older.map(|(_, loaded)| loaded.clone());
+        // Newer settings would end the preparation of the ones before, again and again.
+        if is_preparing && older.is_some() {
+            return older;
+        }
+        self.mixed_network(parts).or(older)
+    }
+
+    /// The network of a mix is here, or cannot be made.
+    pub(in crate::gui) fn handle_mixed(
+        &mut self,
+        ctx: &egui::Context,
+        parts: Parts,
+        result: Result<Loaded, String>,
+    ) {
+        let mixed = &mut self.networks.mixed;
+        mixed.running = None;
+        let wanted = self.painting.request.as_ref().map(|r| &r.recipe.mix);
+        let is_requested = wanted == Some(&parts);
+        let waits = wanted.is_some_and(|mix| !mix.is_empty());
+        match result {
+            Ok(loaded) => {
+                mixed.newest = Some((parts, loaded));
+                if waits {
+                    self.paint_requested();
+                }
+                self.start_batch(ctx);
+            }
+            Err(error) => {
+                mixed.failed = Some(parts);
+                self.messages.error(error);
+                self.batch_waits = false;
+                if is_requested {
+                    self.revert_choice();
+                } else if waits {
+                    self.paint_requested();
+                }
+            }
+        }
+    }
+
+    /// The network that the choice paints photos with, once it is here.
+    pub(in crate::gui) fn chosen_network(
+        &mut self,
+        style: &str,
+        parts: &Parts,
+        model: ModelSize,
+    ) -> Option<Loaded> {
+        if !parts.is_empty() {
+            // A person asks for it once more.
+            self.networks.mixed.failed.take_if(|failed| failed == parts);
+            return self.mixed_network(parts);
+        }
+        let key = (style.to_owned(), model);
+        let loaded = self.networks.loaded.get(&key).cloned();
+        if loaded.is_none() {
+            self.load(key);
+        }
+        loaded
+    }
+
+    /// Asks what the mix is to be called as a style of its own.
+    pub(in crate::gui) fn ask_mix_name(&mut self) {
+        let parts = self.mixed_parts();
+        if parts.is_empty() {
+            return;
+        }
+        let titles: Vec<&str> = parts
+            .iter()
+            .map(|(style, _)| self.title_of(style))
+            .collect();
+        let name = titles.join(" and ");
+        self.put_question(Question::Name(Naming::new(NameFor::Mix(parts), name)));
+    }
+
+    /// The title of a style.
+    pub(in crate::gui) fn title_of<'a>(&'a self, style: &'a str) -> &'a str {
+        self.gallery.card(style).map_or(style, |card| &card.title)
+    }
+
+    /// Keeps a mix as a style of its own.
+    pub(in crate::gui) fn keep_mix(&mut self, parts: Parts, name: String) {
+        let words = format!("mix of {}", in_words(&parts, |style| self.title_of(style)));
+        self.arrivals.importing += 1;
+        self.background.keep_mix(parts, name, words);
+    }
+
+    /// A mix was kept as a style, or not: then the question stands again, with the reason.
+    pub(in crate::gui) fn handle_kept(
+        &mut self,
+        parts: Parts,
+        name: String,
+        result: Result<String, String>,
+    ) {
+        self.arrivals.importing = self.arrivals.importing.saturating_sub(1);
+        match result {
+            Ok(id) => {
+                self.arriving = Some(id);
+                self.background.list_styles();
+                self.messages.notice("The mix was added to the gallery.");
+            }
+            Err(error) => {
+                let mut naming = Naming::new(NameFor::Mix(parts), name);
+                naming.problem = Some(remark(&error));
+                self.put_question(Question::Name(naming));
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The styles of a mix and their weights. Plain data.
+
+use std::fmt::Write;
+
+/// Other styles in a mix at most.
+pub const MOST_OTHERS: usize = 3;
+/// The weight of a style that nobody has weighted.
+pub const USUAL_WEIGHT: u8 = 50;
+
+/// The styles of a mix and their weights, above zero each; empty where nothing is mixed.
+pub type Parts = Vec<(String, u8)>;
+
+/// What is mixed with the chosen style.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mix {
+    /// The weight of the chosen style, 0 to 100.
+    pub own: u8,
+    /// The others and their weights, 0 to 100.
+    pub others: Parts,
+}
+
+impl Default for Mix {
+    fn default() -> Self {
+        Self {
+            own: USUAL_WEIGHT,
+            others: Parts::new(),
+        }
+    }
+}
+
+impl Mix {
+    /// The styles of the mix; empty where one alone is left, the chosen one.
+    pub fn parts(&self, style: &str) -> Parts {
+        if self.others.iter().all(|(_, weight)| *weight == 0) {
+            return Parts::new();
+        }
+        let own = (style.to_owned(), self.own);
+        let all = std::iter::once(own).chain(self.others.iter().cloned());
+        all.filter(|(_, weight)| *weight > 0).collect()
+    }
+
+    /// The others, without those that are gone.
+    pub fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.others.retain(|(style, _)| is_there(style));
+    }
+}
+
+/// The name of a mix in file names, as on the command line.
+pub fn label(parts: &Parts) -> String {
+    let names: Vec<&str> = parts.iter().map(|(style, _)| style.as_str()).collect();
+    names.join("+")
+}
+
+/// Shares in whole percent that add up to 100.
+pub fn shares(weights: &[u8]) -> Vec<u32> {
+    let total: u32 = weights.iter().copied().map(u32::from).sum();
+    let mut sum = 0;
+    let mut given = 0;
+    let share = |&weight: &u8| {
+        // What was rounded off before is in the sum.
+        sum += u32::from(weight);
+        let until = (200 * sum + total) / (2 * total.max(1));
+        let share = until - given;
+        given = until;
+        share
+    };
+    weights.iter().map(share).collect()
+}
+
+/// The mix in words, by the titles of its styles.
+pub fn in_words<'a>(parts: &'a Parts, title: impl Fn(&'a str) -> &'a str) -> String {
+    let weights: Vec<u8> = parts.iter().map(|(_, weight)| *weight).collect();
+    let mut words = String::new();
+    for ((style, _), share) in parts.iter().zip(shares(&weights)) {
+        let comma = if words.is_empty() { "" } else { ", " };
+        // Writing to a string does not fail.
+        write!(words, "{comma}{} {share} %", title(style)).ok();
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mix(own: u8, others: &[(&str, u8)]) -> Mix {
+        Mix {
+            own,
+            others: others.iter().map(|(s, w)| ((*s).to_owned(), *w)).collect(),
+        }
+    }
+
+    #[test]
+    fn a_mix_has_the_styles_with_a_weight() {
+        let parts = |mix: &Mix| label(&mix.parts("a"));
+        assert_eq!(parts(&mix(50, &[])), "");
+        assert_eq!(parts(&mix(50, &[("b", 0)])), "");
+        assert_eq!(parts(&mix(0, &[("b", 0)])), "");
+        assert_eq!(parts(&mix(0, &[("b", 1)])), "b");
+        assert_eq!(parts(&mix(50, &[("b", 0), ("c", 9)])), "a+c");
+    }
+
+    #[test]
+    fn shares_add_up() {
+        assert_eq!(shares(&[50, 50]), [50, 50]);
+        assert_eq!(shares(&[1, 1, 1]), [33, 34, 33]);
+        assert_eq!(shares(&[100, 0, 1]), [99, 0, 1]);
+        assert_eq!(shares(&[0, 0]), [0, 0]);
+        let parts = mix(70, &[("b", 30)]).parts("a");
+        assert_eq!(in_words(&parts, |style| style), "a 70 %, b 30 %");
+    }
+}

@@ -1,0 +1,74 @@
+//! The question for a name.
+
+use eframe::egui::{self, Id};
+
+use super::{
+    intent::{Intent, NameFor},
+    theme,
+};
+
+/// A name that is being typed.
+pub struct Naming {
+    name_for: NameFor,
+    /// The name until now, for the heading.
+    before: String,
+    text: String,
+    /// Why the name before was not taken.
+    pub problem: Option<String>,
+}
+
+impl Naming {
+    /// A name to begin with.
+    pub fn new(name_for: NameFor, name: String) -> Self {
+        Self {
+            name_for,
+            before: name.clone(),
+            text: name,
+            problem: None,
+        }
+    }
+}
+
+/// Draws the question into `ui`.
+pub fn ui(ui: &mut egui::Ui, naming: &mut Naming, is_fresh: bool, intents: &mut Vec<Intent>) {
+    let (heading, button) = match &naming.name_for {
+        NameFor::Style(_) => (format!("Rename {}", naming.before), "Rename"),
+        NameFor::Mix(_) => ("Keep this mix as".to_owned(), "Keep"),
+    };
+    let heading = ui.heading(heading);
+    ui.add_space(4.0);
+    let field = egui::TextEdit::singleline(&mut naming.text).desired_width(f32::INFINITY);
+    let field = ui.add(field).labelled_by(heading.id);
+    if is_fresh {
+        field.request_focus();
+        mark_name(ui.ctx(), field.id, "", &naming.text);
+    }
+    let is_entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
+    if let Some(problem) = &naming.problem {
+        let color = theme::palette(ui.visuals()).error;
+        ui.label(egui::RichText::new(problem).color(color));
+    }
+    ui.add_space(theme::GAP);
+    ui.horizontal(|ui| {
+        let has_text = !naming.text.trim().is_empty();
+        let take = theme::main_button(ui, button);
+        if (ui.add_enabled(has_text, take).clicked() || is_entered) && has_text {
+            let name = naming.text.trim().to_owned();
+            intents.push(Intent::TakeName(naming.name_for.clone(), name));
+        }
+        if ui.button("Cancel").clicked() {
+            intents.push(Intent::CloseOverlay);
+        }
+    });
+}
+
+/// Marks what a field's text has between two beginnings of it.
+pub fn mark_name(ctx: &egui::Context, field: Id, short: &str, long: &str) {
+    let count = |text: &str| text.chars().count();
+    let [from, to] =
+        [short, long].map(|text| egui::text::CCursor::new(egui::text::CharIndex(count(text))));
+    let mut state = egui::TextEdit::load_state(ctx, field).unwrap_or_default();
+    let range = egui::text::CCursorRange::two(from, to);
+    state.cursor.set_char_range(Some(range));
+    egui::TextEdit::store_state(ctx, field, state);
+}

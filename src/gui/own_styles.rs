@@ -1,0 +1,220 @@
+//! A person's own styles: other names for them, removing them, showing their files, and what the command line did
+//! with them meanwhile.
+//!
+//! A style that was removed only leaves the gallery while its message offers to undo that; its file goes after that,
+//! or when the program ends. Whatever ends the program otherwise loses no style.
+
+use std::path::PathBuf;
+
+use eframe::egui::{self, Event};
+
+use super::{
+    app::{App, Removal},
+    intent::{Intent, NameFor},
+    label::remark,
+    messages::Offer,
+    mix::Mix,
+    naming::Naming,
+    overlays::Question,
+    style_source::Card,
+};
+
+impl App {
+    /// Lists the styles anew when the window gets the focus: the command line may have added or removed some.
+    pub(super) fn follow_disk(&mut self, ctx: &egui::Context) {
+        let comes_back = ctx.input(|i| i.events.contains(&Event::WindowFocused(true)));
+        if comes_back && self.gallery.is_listed() {
+            self.background.list_styles();
+        }
+    }
+
+    /// A style of the person's own; a message says so when it is none.
+    fn own_card(&mut self, id: &str, what: &str) -> Option<Card> {
+        let card = self.gallery.card(id)?.clone();
+        if card.own.is_none() {
+            self.messages.notice(format!(
+                "{} comes with the program and cannot be {what}. Styles that you have added can.",
+                card.title
+            ));
+            return None;
+        }
+        Some(card)
+    }
+
+    /// Asks for another name of a style.
+    pub(super) fn ask_name(&mut self, id: &str) {
+        if let Some(card) = self.own_card(id, "renamed") {
+            let naming = Naming::new(NameFor::Style(card.id), card.title);
+            self.put_question(Question::Name(naming));
+        }
+    }
+
+    /// Goes on with a name that was typed.
+    pub(super) fn take_name(&mut self, name_for: NameFor, name: String) {
+        self.overlays.close();
+        match name_for {
+            NameFor::Style(id) => self.background.rename_style(id, name),
+            NameFor::Mix(parts) => self.keep_mix(parts, name),
+        }
+    }
+
+    /// A style has another name, or not: then the question stands again, with the reason.
+    pub(super) fn handle_renamed(
+        &mut self,
+        ctx: &egui::Context,
+        id: String,
+        name: String,
+        result: Result<String, String>,
+    ) {
+        match result {
+            Ok(new) => {
+                self.gallery.rename(&id, &new);
+                self.workspace.rename_style(&id, &new);
+                if let Some(request) = &mut self.painting.request
+                    && request.recipe.style == id
+                {
+                    request.recipe.style.clone_from(&new);
+                }
+                let before = self.painting.before_change.as_mut();
+                if let Some(style) = before.and_then(|choice| choice.style.as_mut())
+                    && *style == id
+                {
+                    style.clone_from(&new);
+                }
+                let models: Vec<_> = (self.networks.loaded.keys())
+                    .filter(|(style, _)| *style == id)
+                    .map(|(_, model)| *model)
+                    .collect();
+                for model in models {
+                    if let Some(loaded) = self.networks.loaded.remove(&(id.clone(), model)) {
+                        self.networks.loaded.insert((new.clone(), model), loaded);
+                    }
+                }
+                self.workspace.choice.remember(&mut self.settings.choices);
+                self.settings_changed(ctx);
+                self.background.list_styles();
+            }
+            Err(error) => {
+                let mut naming = Naming::new(NameFor::Style(id), name);
+                naming.problem = Some(remark(&error));
+                self.put_question(Question::Name(naming));
+            }
+        }
+    }
+
+    /// Takes a style out of the gallery; a message offers to undo that.
+    pub(super) fn remove_style(&mut self, id: &str) {
+        let Some(card) = self.own_card(id, "removed") else {
+            return;
+        };
+        self.gallery.hide(&card.id);
+        let choice = &mut self.workspace.choice;
+        choice.mix.retain(|other| other != id);
+        let was_chosen = self.workspace.choice.style.as_deref() == Some(id);
+        self.removals.push(Removal {
+            id: card.id.clone(),
+            was_chosen,
+        });
+        if was_chosen {
+            self.workspace.choice.style = None;
+            self.workspace.choice.mix = Mix::default();
+            self.choose_first_style();
+        }
+        self.follow_choice();
+        let offer = Offer {
+            label: "Undo",
+            intent: Intent::BringBack(card.id.clone()),
+            otherwise: Some(Intent::RemoveForGood(card.id)),
+        };
+        self.messages
+            .offer(format!("{} was removed.", card.title), offer);
+    }
+
+    /// Puts a style into the gallery again that was removed.
+    pub(super) fn bring_back(&mut self, id: &str) {
+        let removed = self.removals.iter().position(|removal| removal.id == id);
+        let Some(removal) = removed.map(|at| self.removals.remove(at)) else {
+            return;
+        };
+        self.gallery.unhide(id);
+        if removal.was_chosen {
+            self.intents.push(Intent::PickStyle(removal.id));
+        }
+    }
+
+    /// Removes the file of a style that has left the gallery.
+    pub(super) fn remove_for_good(&mut self, id: &str) {
+        self.removals.retain(|removal| removal.id != id);
+        self.background.remove_style(id.to_owned());
+    }
+
+    /// Removes the files of all styles that have left the gallery, because the program ends.
+    pub(super) fn end_removals(&mut self) {
+        for removal in std::mem::take(&mut self.removals) {
+            self.background.remove_style(removal.id);
+        }
+    }
+
+    /// The file of a style is gone, or not.
+    pub(super) fn handle_removed(&mut self, id: &str, result: Result<(), String>) {
+        match result {
+            Ok(()) => {
+                self.gallery.forget(id);
+                self.networks.loaded.retain(|(style, _), _| style != id);
+                self.networks.mixed.forget(|style| style == id);
+            }
+            Err(error) => {
+                self.gallery.unhide(id);
+                self.messages.error(error);
+            }
+        }
+    }
+
+    /// Shows the file of a style in the desktop's file manager.
+    pub(super) fn show_file(&mut self, id: &str) {
+        let own: Option<PathBuf> = self.gallery.card(id).and_then(|card| card.own.clone());
+        if let Some(path) = own {
+            self.background.show(path);
+        }
+    }
+
+    /// The styles were listed.
+    pub(super) fn handle_styles(
+        &mut self,
+        ctx: &egui::Context,
+        cards: Vec<Card>,
+        problems: &[String],
+    ) {
+        let changed = self.gallery.set_cards(ctx, cards);
+        self.networks
+            .loaded
+            .retain(|(style, _), _| !changed.contains(style));
+        self.networks.mixed.forget(|style| changed.contains(style));
+        if self.gallery.note_problems(problems) {
+            match problems {
+                [] => {}
+                [one] => self.messages.notice(format!("A style was left out. {one}")),
+                [first, ..] => self.messages.notice(format!(
+                    "{} styles were left out. The first: {first}",
+                    problems.len()
+                )),
+            }
+        }
+        let style = &mut self.workspace.choice.style;
+        style.take_if(|id| self.gallery.card(id).is_none());
+        let gallery = &self.gallery;
+        let choice = &mut self.workspace.choice;
+        let chosen = choice.style.as_deref().and_then(|id| gallery.card(id));
+        choice.mix.retain(|id| {
+            let both = chosen.zip(gallery.card(id));
+            both.is_some_and(|(chosen, card)| chosen.why_not_mixed(card).is_none())
+        });
+        self.networks.failed.clear();
+        self.choose_first_style();
+        let arrived = self.arriving.take();
+        match arrived.filter(|id| self.gallery.card(id).is_some()) {
+            Some(id) => self.intents.push(Intent::PickStyle(id)),
+            None => self.follow_choice(),
+        }
+    }
+}

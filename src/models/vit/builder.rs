@@ -1,0 +1,278 @@
+//! The graphs of a network for any style picture, node by node.
+
+use crate::{
+    graph::{BlockOrder, Conv, Function, Graph, GraphError, NodeId, Op, SizeRule},
+    network::{Network, NodeWeights, Weights},
+};
+
+use super::{EPS, Head, Spec, Stem, Transformer, TransformerError};
+
+/// A graph and its weights while they are made.
+pub(super) struct Builder<'a> {
+    of: &'a Transformer,
+    /// Scales and offsets of the norms that are still to come; `None` for a graph in which no code is used.
+    code: Option<&'a [f32]>,
+    graph: Graph,
+    weights: Vec<(String, NodeWeights)>,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(of: &'a Transformer, code: Option<&'a [f32]>) -> Self {
+        Self {
+            of,
+            code: code.filter(|_| of.spec.modulation > 0),
+            graph: Graph::default(),
+            weights: Vec::new(),
+        }
+    }
+
+    pub(super) fn finished(self) -> Result<Network, TransformerError> {
+        let weights: Weights = self.weights.into_iter().collect();
+        Ok(Network::new(self.graph, weights)?)
+    }
+
+    pub(super) fn add(
+        &mut self,
+        name: &str,
+        layer: &str,
+        op: Op,
+        inputs: &[NodeId],
+    ) -> Result<NodeId, GraphError> {
+        self.graph.add(name, layer, op, inputs)
+    }
+
+    pub(super) fn weighted(
+        &mut self,
+        name: &str,
+        layer: &str,
+        op: Op,
+        inputs: &[NodeId],
+        weights: NodeWeights,
+    ) -> Result<NodeId, GraphError> {
+        self.weights.push((name.to_owned(), weights));
+        self.add(name, layer, op, inputs)
+    }
+
+    /// The trained values of a name; biases of `outputs` zeros where it has none.
+    fn stored(&self, name: &str, outputs: usize) -> NodeWeights {
+        let values = |part: &str| self.of.state.get(&format!("{name}.{part}")).cloned();
+        NodeWeights {
+            weight: values("weight").unwrap_or_default(),
+            bias: values("bias").unwrap_or_else(|| vec![0.0; outputs]),
+        }
+    }
+
+    /// A convolution behind reflection that keeps the size, but for its stride.
+    fn conv(
+        &mut self,
+        name: &str,
+        x: NodeId,
+        (from, to): (usize, usize),
+        kernel_px: usize,
+        stride_px: usize,
+    ) -> Result<NodeId, GraphError> {
+        let padded = match kernel_px / 2 {
+            0 => x,
+            px => self.add(&format!("{name}.pad"), name, Op::reflect(px), &[x])?,
+        };
+        let op = Op::Conv2d(Conv::square(from, to, kernel_px, stride_px));
+        let weights = self.stored(name, to);
+        self.weighted(name, name, op, &[padded], weights)
+    }
+
+    /// What is done to every token alike.
+    fn linear(
+        &mut self,
+        name: &str,
+        x: NodeId,
+        channels: (usize, usize),
+    ) -> Result<NodeId, GraphError> {
+        self.conv(name, x, channels, 1, 1)
+    }
+
+    /// Scale and offset of the next norm: the code's, or the trained ones of its name.
+    fn norm_values(&mut self, name: &str, channels: usize, is_steered: bool) -> NodeWeights {
+        let Some(code) = self.code.filter(|_| is_steered) else {
+            return self.stored(name, channels);
+        };
+        let (own, rest) = code.split_at(2 * channels);
+        self.code = Some(rest);
+        let (scales, offsets) = own.split_at(channels);
+        NodeWeights {
+            weight: scales.iter().map(|scale| 1.0 + scale).collect(),
+            bias: offsets.to_vec(),
+        }
+    }
+
+    pub(super) fn layer_norm(
+        &mut self,
+        name: &str,
+        layer: &str,
+        x: NodeId,
+    ) -> Result<NodeId, GraphError> {
+        let is_steered = name.starts_with("decoder");
+        let values = self.norm_values(name, self.of.spec.dim, is_steered);
+        self.weighted(name, layer, Op::LayerNorm { eps: EPS }, &[x], values)
+    }
+
+    pub(super) fn instance_norm(
+        &mut self,
+        name: &str,
+        layer: &str,
+        x: NodeId,
+        values: NodeWeights,
+    ) -> Result<NodeId, GraphError> {
+        let statistics = self.add(
+            &format!("{name}.statistics"),
+            layer,
+            Op::InstanceStatistics,
+            &[x],
+        )?;
+        let norm = Op::InstanceNorm { eps: EPS };
+        self.weighted(name, layer, norm, &[x, statistics], values)
+    }
+
+    /// The picture's tokens, one pixel each, and the map that the head gets besides.
+    pub(super) fn tokens(&mut self, picture: Op) -> Result<(NodeId, Option<NodeId>), GraphError> {
+        let spec = &self.of.spec;
+        let mut x = self.add("photo", "stem", picture, &[])?;
+        x = self.add(
+            "size",
+            "stem",
+            Op::Sized(SizeRule::MultipleOf(spec.stride)),
+            &[x],
+        )?;
+        let centred = NodeWeights {
+            weight: vec![1.0 / 127.5; 3],
+            bias: vec![-1.0; 3],
+        };
+        x = self.weighted("input", "stem", Op::Affine, &[x], centred)?;
+        let mut kept = None;
+        match &spec.stem {
+            Stem::Patches => {
+                let op = Op::Conv2d(Conv::square(3, spec.dim, spec.stride, spec.stride));
+                let weights = self.stored("stem.patches", spec.dim);
+                x = self.weighted("stem.patches", "stem", op, &[x], weights)?;
+            }
+            Stem::Convolutions(widths) => {
+                let mut from = 3;
+                for (number, &to) in widths.iter().chain([&spec.dim]).enumerate() {
+                    let name = format!("stem.layers.{number}.conv");
+                    let (kernel_px, stride_px) = if number == 0 { (9, 1) } else { (3, 2) };
+                    x = self.conv(&name, x, (from, to), kernel_px, stride_px)?;
+                    if number < widths.len() {
+                        x = self.add(&format!("{name}.relu"), &name, Op::Relu, &[x])?;
+                    }
+                    kept = kept.or((spec.skip() == 1 << number).then_some(x));
+                    from = to;
+                }
+            }
+        }
+        if spec.has_positions {
+            x = self.add("positions", "stem", Op::Positions, &[x])?;
+        }
+        Ok((x, kept))
+    }
+
+    /// `x + attention(norm(x))`, then `x + ffn(norm(x))`.
+    pub(super) fn block(&mut self, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
+        let Spec {
+            dim, heads, ffn, ..
+        } = self.of.spec;
+        let (attention, feed) = (format!("{name}.attention"), format!("{name}.ffn"));
+        let normed = self.layer_norm(&format!("{name}.norm1"), &attention, x)?;
+        let all = self.linear(&format!("{attention}.qkv"), normed, (dim, 3 * dim))?;
+        let mut parts = [all; 3];
+        for (part, what) in ["queries", "keys", "values"].iter().enumerate() {
+            let slice = Op::Channels {
+                first: part * dim,
+                count: dim,
+            };
+            parts[part] = self.add(&format!("{attention}.{what}"), &attention, slice, &[all])?;
+        }
+        let mixed = self.add(&attention, &attention, Op::Attention { heads }, &parts)?;
+        let made = self.linear(&format!("{attention}.out"), mixed, (dim, dim))?;
+        let x = self.add(&format!("{attention}.add"), &attention, Op::Add, &[made, x])?;
+        let normed = self.layer_norm(&format!("{name}.norm2"), &feed, x)?;
+        let wide = self.linear(&format!("{name}.up"), normed, (dim, ffn))?;
+        let bent = self.add(
+            &format!("{feed}.gelu"),
+            &feed,
+            Op::Function(Function::Gelu),
+            &[wide],
+        )?;
+        let made = self.linear(&format!("{name}.down"), bent, (ffn, dim))?;
+        self.add(&format!("{feed}.add"), &feed, Op::Add, &[made, x])
+    }
+
+    /// A norm of the head: over the map, or only its scale and offset.
+    fn head_norm(&mut self, name: &str, x: NodeId, channels: usize) -> Result<NodeId, GraphError> {
+        let values = self.norm_values(name, channels, true);
+        match self.of.spec.head {
+            Head::Convolutions {
+                is_normed: true, ..
+            } => self.instance_norm(name, name, x, values),
+            _ => self.weighted(name, name, Op::Affine, &[x], values),
+        }
+    }
+
+    /// Tokens to values of -1 to 1.
+    pub(super) fn head(
+        &mut self,
+        mut x: NodeId,
+        skip: Option<NodeId>,
+    ) -> Result<NodeId, GraphError> {
+        let spec = &self.of.spec;
+        let Head::Convolutions {
+            widths,
+            residuals,
+            skip: skip_px,
+            ..
+        } = &spec.head
+        else {
+            let pixels =
+                self.linear("head.pixels", x, (spec.dim, 3 * spec.stride * spec.stride))?;
+            let op = Op::DepthToSpace {
+                block: spec.stride,
+                order: BlockOrder::ChannelFirst,
+            };
+            return self.add("head.unpatch", "head", op, &[pixels]);
+        };
+        let (mut from, mut stride) = (spec.dim, spec.stride);
+        let mut blocks = 0;
+        for (number, &to) in widths.iter().enumerate() {
+            stride /= 2;
+            let name = format!("head.ups.{number}.conv");
+            x = self.add(&format!("{name}.upsample"), &name, Op::Upsample, &[x])?;
+            x = self.conv(&name, x, (from, to), 3, 1)?;
+            if let Some(kept) = skip.filter(|_| stride == *skip_px) {
+                let channels = spec.stem_width(*skip_px);
+                let kept = self.linear("head.skip", kept, (channels, to))?;
+                x = self.add("head.skip.add", &name, Op::Add, &[x, kept])?;
+            }
+            let norm = format!("head.norms.{number}");
+            x = self.head_norm(&norm, x, to)?;
+            x = self.add(&format!("{norm}.relu"), &name, Op::Relu, &[x])?;
+            for _ in 0..if stride == 4 { *residuals } else { 0 } {
+                let mut y = x;
+                for half in 0..2 {
+                    y = self.conv(&format!("head.blocks.{blocks}.conv"), y, (to, to), 3, 1)?;
+                    let norm = format!("head.block_norms.{blocks}");
+                    y = self.head_norm(&norm, y, to)?;
+                    if half == 0 {
+                        y = self.add(&format!("{norm}.relu"), &norm, Op::Relu, &[y])?;
+                    }
+                    blocks += 1;
+                }
+                x = self.add(
+                    &format!("head.blocks.{blocks}.add"),
+                    "head",
+                    Op::Add,
+                    &[x, y],
+                )?;
+            }
+            from = to;
+        }
+        self.conv("head.out.conv", x, (from, 3), 9, 1)
+    }
+}

@@ -1,0 +1,63 @@
+//! What a network for any style picture makes of one.
+
+/// What a style picture becomes: means and standard deviations of its tokens, then scales and offsets of every norm
+/// that the code steers, in the network's order. Codes of one network mix by weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StyleCode {
+    /// The network that made it.
+    pub(super) made_by: NetworkId,
+    pub(super) values: Vec<f32>,
+}
+
+/// What tells networks apart: a hash of their sizes and weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetworkId(pub u64);
+
+impl NetworkId {
+    /// FNV-1a over numbers of 32 bits: only to tell one training from the next.
+    pub fn of(numbers: impl Iterator<Item = u32>) -> Self {
+        Self(numbers.fold(0xcbf2_9ce4_8422_2325, |hash, number| {
+            (hash ^ u64::from(number)).wrapping_mul(0x100_0000_01b3)
+        }))
+    }
+}
+
+impl std::fmt::Display for NetworkId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl StyleCode {
+    /// The mean of codes by weights, which need not add up to one; `None` where there is none, networks differ, or no
+    /// weight is above zero.
+    pub fn mixed(parts: &[(&Self, f64)]) -> Option<Self> {
+        let (first, _) = parts.first()?;
+        let total: f64 = parts.iter().map(|(_, weight)| weight.max(0.0)).sum();
+        let is_alike =
+            |code: &Self| code.made_by == first.made_by && code.values.len() == first.values.len();
+        if !parts.iter().all(|(code, _)| is_alike(code)) || !total.is_finite() || total <= 0.0 {
+            return None;
+        }
+        let mut sums = vec![0.0f64; first.values.len()];
+        for (code, weight) in parts {
+            for (sum, &value) in sums.iter_mut().zip(&code.values) {
+                *sum += f64::from(value) * weight.max(0.0) / total;
+            }
+        }
+        Some(Self {
+            made_by: first.made_by,
+            values: sums.iter().map(|&sum| sum as f32).collect(),
+        })
+    }
+
+    /// Its numbers.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The network that made it.
+    pub const fn made_by(&self) -> NetworkId {
+        self.made_by
+    }
+}

@@ -1,0 +1,59 @@
+//! The sizes of a plain network, told by the shapes of its weights.
+
+use super::{Spec, SpecError};
+
+/// Channels of a head, in all plain networks.
+const HEAD_CHANNELS: usize = 64;
+
+impl Spec {
+    /// The plain network whose weights have these shapes, as far as they tell; heads have 64 channels each. Whether all
+    /// weights are there, and fit, is for [`Spec::weights`] to say.
+    ///
+    /// # Errors
+    /// [`SpecError`] when the shapes are no plain network's, or of one that is not run.
+    pub fn told<'s>(shape: impl Fn(&str) -> Option<&'s [usize]>) -> Result<Self, SpecError> {
+        let needs = |name: &str, is: &str| {
+            SpecError::Size(format!(
+                "{name} is no weight of shape {is}, so the network's sizes cannot be told"
+            ))
+        };
+        let patches = "stem.patches.weight";
+        let Some(&[dim, 3, rows, columns]) = shape(patches) else {
+            return Err(needs(patches, "[channels, 3, side, side]"));
+        };
+        if rows != columns {
+            return Err(needs(patches, "[channels, 3, side, side]"));
+        }
+        let up = "encoder.0.up.weight";
+        let Some(&[ffn, _]) = shape(up) else {
+            return Err(needs(up, "[feed-forward channels, channels]"));
+        };
+        if dim == 0 || !dim.is_multiple_of(HEAD_CHANNELS) {
+            return Err(SpecError::Size(format!(
+                "heads of {HEAD_CHANNELS} channels do not divide the {dim} channels of a token; a network with other \
+                 heads says so in its metadata, as tools/train_any.py writes it"
+            )));
+        }
+        let blocks = |part: &str| {
+            let is_there = |block: &usize| shape(&format!("{part}.{block}.up.weight")).is_some();
+            (0..).take_while(is_there).count()
+        };
+        let spec = Self {
+            encoder_blocks: blocks("encoder"),
+            decoder_blocks: blocks("decoder"),
+            style_blocks: blocks("style_encoder"),
+            ..Self::plain(rows, dim, dim / HEAD_CHANNELS, 0, ffn)
+        };
+        spec.check()?;
+        Ok(spec)
+    }
+
+    /// The name of the plain network that has these sizes, if one has.
+    pub fn plain_name(&self) -> Option<&'static str> {
+        let known = Self::plain_ones();
+        known
+            .into_iter()
+            .find(|(_, _, spec)| spec == self)
+            .map(|(name, ..)| name)
+    }
+}

@@ -1,0 +1,195 @@
+//! The ways in which attention is computed, and which one a mode takes.
+
+use super::DeviceLimits;
+use crate::{
+    mode::{AttentionChoice, AttentionKernel, Mode, Precision, Variant},
+    numeric::NumberFormat,
+};
+
+/// Most bytes of scores that a plan keeps: a larger map is no picture that a framework without fusion computes.
+pub(super) const MOST_SCORE_BYTES: usize = 1 << 36;
+
+impl AttentionKernel {
+    /// What a mode takes for heads of so many channels.
+    pub fn picked(mode: Mode, head_size: usize) -> Self {
+        let asked = match (mode.attention, mode.variant) {
+            (AttentionChoice::Fixed(kernel), _) => kernel,
+            (AttentionChoice::Auto, Variant::Baseline) => Self::Naive,
+            (AttentionChoice::Auto, Variant::FusedNorm | Variant::Fused) => Self::Flash,
+        };
+        asked.that_exists(mode.precision, head_size)
+    }
+
+    /// What computes heads of so many channels where this way is asked for: tensor cores multiply numbers of 16 bits.
+    #[must_use]
+    pub fn that_exists(self, precision: Precision, head_size: usize) -> Self {
+        let is_short = precision.format().operand == NumberFormat::Fp16;
+        match (self, head_size) {
+            (Self::Tiled, 32 | 64 | 128) => Self::Tiled,
+            (Self::Flash, 32 | 64 | 128) if is_short => Self::Flash,
+            (Self::Online | Self::Flash, 32 | 64 | 128) => Self::Online,
+            _ => Self::Naive,
+        }
+    }
+}
+
+/// Queries of a CTA of the kernels that keep no scores, but for Hopper's.
+const QUERIES: usize = 64;
+/// Threads of the warps that share them.
+const THREADS: usize = 128;
+/// Queries of a CTA of Hopper's.
+const HOPPER_QUERIES: usize = 128;
+/// Its threads: two warpgroups that multiply, one that copies.
+const HOPPER_THREADS: usize = 384;
+/// Keys of a block of Hopper's.
+const HOPPER_KEYS: usize = 128;
+
+/// The launch of attention that keeps no scores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct AttentionLaunch {
+    /// The kernel's source file, without its ending.
+    pub(super) file: &'static str,
+    /// Its entry, without the format.
+    pub(super) entry: String,
+    /// Queries of a CTA.
+    pub(super) queries: usize,
+    /// Threads of a CTA.
+    pub(super) threads: usize,
+    /// Dynamic shared memory of a CTA, in bytes.
+    pub(super) shared_bytes: usize,
+}
+
+impl AttentionLaunch {
+    /// That of a kernel but the naive one, for so many queries and heads of all images on a device.
+    pub(super) fn new(
+        kernel: AttentionKernel,
+        head_size: usize,
+        (queries, heads): (usize, usize),
+        limits: &DeviceLimits,
+    ) -> Self {
+        let plain = Self {
+            file: "attention",
+            entry: format!("attention_{kernel}_{head_size}"),
+            queries: QUERIES,
+            threads: THREADS,
+            shared_bytes: plain_bytes(head_size),
+        };
+        if kernel != AttentionKernel::Flash {
+            return plain;
+        }
+        let ctas = |queries_each: usize| queries.div_ceil(queries_each) * heads;
+        // From how many CTAs on Hopper's kernel was the faster one, though it leaves multiprocessors idle.
+        let least = match head_size {
+            64 => limits.multiprocessors / 2,
+            128 => limits.multiprocessors / 4,
+            _ => usize::MAX,
+        };
+        if limits.compute_capability == (9, 0) && ctas(HOPPER_QUERIES) >= least {
+            return Self {
+                file: "attention_wgmma",
+                entry: format!("attention_wgmma_{head_size}"),
+                queries: HOPPER_QUERIES,
+                threads: HOPPER_THREADS,
+                shared_bytes: hopper_bytes(head_size),
+            };
+        }
+        let is_idle = ctas(QUERIES) <= 2 * limits.multiprocessors;
+        let has_room = flash_bytes(head_size, 2) <= limits.shared_bytes_per_cta;
+        let parts = if is_idle && has_room { 2 } else { 1 };
+        Self {
+            file: "attention_flash",
+            entry: format!("attention_flash_{head_size}x{parts}"),
+            threads: THREADS * parts,
+            shared_bytes: flash_bytes(head_size, parts),
+            ..plain
+        }
+    }
+}
+
+/// Bytes of shared memory as `kernels/attention.cu` cuts them.
+const fn plain_bytes(head_size: usize) -> usize {
+    let keys = if head_size > 64 { 32 } else { 64 };
+    let (pitch, weight_pitch) = (head_size + 4, keys + 16);
+    4 * ((QUERIES + keys) * pitch + QUERIES * weight_pitch)
+}
+
+/// Bytes of shared memory as `kernels/attention_flash.cu` cuts them.
+const fn flash_bytes(head_size: usize, parts: usize) -> usize {
+    let keys = if head_size > 64 { 32 } else { 64 };
+    parts * 4 * keys * (2 * head_size + 16)
+}
+
+/// Bytes of shared memory as `kernels/attention_wgmma.cu` cuts them.
+const fn hopper_bytes(head_size: usize) -> usize {
+    let stages = if head_size == 128 { 2 } else { 3 };
+    2 * stages * HOPPER_KEYS * 2 * head_size
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_without_a_kernel_of_their_size_keep_their_scores() {
+        for precision in [Precision::Fp32, Precision::Fp16] {
+            for head_size in [1, 8, 31, 32, 48, 64, 128, 256] {
+                let has_kernel = matches!(head_size, 32 | 64 | 128);
+                let picked =
+                    |variant| AttentionKernel::picked(Mode::new(variant, precision), head_size);
+                assert_eq!(picked(Variant::Baseline), AttentionKernel::Naive);
+                assert_eq!(
+                    picked(Variant::Fused) == AttentionKernel::Naive,
+                    !has_kernel
+                );
+                for &way in AttentionKernel::ALL {
+                    let taken = way.that_exists(precision, head_size);
+                    assert!(has_kernel || taken == AttentionKernel::Naive, "{way}");
+                    for &variant in Variant::ALL {
+                        let mode = Mode::new(variant, precision);
+                        let mode = mode.with_attention(AttentionChoice::Fixed(way));
+                        assert_eq!(AttentionKernel::picked(mode, head_size), taken, "{mode}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the kernels' headers say.
+    #[test]
+    fn shared_memory_is_as_the_kernels_cut_it() {
+        let bytes = [32, 64, 128].map(plain_bytes);
+        assert_eq!(bytes, [38_912, 55_296, 62_976]);
+        assert!(bytes.iter().all(|&bytes| bytes <= 64 * 1024));
+        let bytes = [(32, 1), (64, 1), (64, 2), (128, 1), (128, 2)];
+        let bytes = bytes.map(|(head_size, parts)| flash_bytes(head_size, parts));
+        assert_eq!(bytes, [20_480, 36_864, 73_728, 34_816, 69_632]);
+        assert_eq!([64, 128].map(hopper_bytes), [98_304, 131_072]);
+    }
+
+    /// Few queries are shared by more warps, where shared memory allows it.
+    #[test]
+    fn flash_fills_a_device() {
+        let h200 = DeviceLimits {
+            compute_capability: (9, 0),
+            multiprocessors: 132,
+            shared_bytes_per_cta: 227 << 10,
+            shared_bytes_per_multiprocessor: 228 << 10,
+        };
+        let t4 = DeviceLimits {
+            compute_capability: (7, 5),
+            multiprocessors: 40,
+            shared_bytes_per_cta: 64 << 10,
+            shared_bytes_per_multiprocessor: 64 << 10,
+        };
+        let entry = |head_size, size, limits| {
+            AttentionLaunch::new(AttentionKernel::Flash, head_size, size, limits).entry
+        };
+        assert_eq!(entry(64, (1024, 3), &h200), "attention_flash_64x2");
+        assert_eq!(entry(64, (3600, 3), &h200), "attention_wgmma_64");
+        assert_eq!(entry(64, (4096, 8), &h200), "attention_wgmma_64");
+        assert_eq!(entry(32, (4096, 8), &h200), "attention_flash_32x1");
+        assert_eq!(entry(128, (256, 3), &h200), "attention_flash_128x2");
+        assert_eq!(entry(64, (256, 3), &t4), "attention_flash_64x1");
+        assert_eq!(entry(32, (256, 3), &t4), "attention_flash_32x2");
+    }
+}

@@ -1,0 +1,244 @@
+//! Convolutions of general graphs that the kernels made for Johnson's networks compute: these are several times as fast
+//! as the plain ones. A launch pads by reflection, doubles, and takes in the affine steps in front (of the photo) and
+//! behind, in its weights, and the ReLU or the picture behind them.
+
+use super::{Planner, covers, specialised::has_tiles};
+use crate::{
+    graph::{Graph, NodeId, Op},
+    plan::{
+        ConvLayer,
+        cuda::{ConvId, CudaPlanError, MapId, Source, Target},
+    },
+    tensor::Shape,
+};
+
+/// Pixels of reflection around a doubled map that the four small kernels of its phases stand for.
+const FOUR_PHASE_MARGIN_PX: usize = 1;
+
+/// A convolution with the nodes that its launch computes as well.
+#[derive(Clone, Debug)]
+pub(super) struct FastConv {
+    /// Its place among the plan's convolutions.
+    conv: ConvId,
+    /// The node whose map it reads: the photo's, or one that is kept.
+    from: NodeId,
+    /// The nodes between that and it.
+    before: Vec<NodeId>,
+    /// The last of the nodes behind that it computes; it, if there is none.
+    last: NodeId,
+    /// Whether a ReLU is among them.
+    has_relu: bool,
+}
+
+/// Those of a graph.
+#[derive(Debug, Default)]
+pub struct FastConvs {
+    /// As the plan has them.
+    pub layers: Vec<ConvLayer>,
+    /// By node.
+    convs: Vec<Option<FastConv>>,
+}
+
+impl FastConvs {
+    /// The convolutions that such a launch would compute rightly, whether the device has room for it or not.
+    pub fn of(graph: &Graph, shapes: &[Shape], photo: (usize, usize)) -> Self {
+        let finder = Finder {
+            graph,
+            shapes,
+            photo,
+            readers: graph.readers(),
+        };
+        let mut found = Self::default();
+        for id in 0..shapes.len() {
+            let own = finder.find(id, found.layers.len());
+            found.convs.push(own.map(|(conv, layer)| {
+                found.layers.push(layer);
+                conv
+            }));
+        }
+        found
+    }
+}
+
+/// Looks for them.
+struct Finder<'g> {
+    graph: &'g Graph,
+    shapes: &'g [Shape],
+    photo: (usize, usize),
+    readers: Vec<Vec<NodeId>>,
+}
+
+impl Finder<'_> {
+    fn op(&self, id: NodeId) -> &Op {
+        &self.graph.nodes()[id].op
+    }
+
+    /// The only node that reads another.
+    fn only_reader(&self, id: NodeId) -> Option<NodeId> {
+        match self.readers[id][..] {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    fn find(&self, id: NodeId, conv_id: ConvId) -> Option<(FastConv, ConvLayer)> {
+        let node = &self.graph.nodes()[id];
+        let Op::Conv2d(conv) = node.op else {
+            return None;
+        };
+        let name = |id: NodeId| self.graph.nodes()[id].name.clone();
+        let (mut from, mut before) = (node.inputs[0], Vec::new());
+        let mut pass = |is: &dyn Fn(&Op) -> bool, from: &mut NodeId| {
+            let passes = is(self.op(*from)) && self.only_reader(*from).is_some();
+            if passes {
+                before.push(*from);
+                *from = self.graph.nodes()[*from].inputs[0];
+            }
+            passes
+        };
+        pass(&|op| op.reflected_px().is_some(), &mut from);
+        let doubles = pass(&|op| *op == Op::Upsample, &mut from);
+        if self.op(from).padding(1, 1).is_some() {
+            // The plain kernels compute it while they load.
+            return None;
+        }
+        let levels = self.levels(from).filter(|_| !doubles);
+        let mut affine = [None, None];
+        if let Some((steps, scaled)) = &levels {
+            affine[0] = scaled.map(name);
+            from = *steps.last()?;
+            before.extend(steps);
+        }
+        let (mut last, mut has_relu) = (id, false);
+        if let Some(step) = self
+            .only_reader(last)
+            .filter(|&n| *self.op(n) == Op::Affine)
+        {
+            affine[1] = Some(name(step));
+            last = step;
+        }
+        match self.only_reader(last) {
+            Some(next) if *self.op(next) == Op::Relu => (last, has_relu) = (next, true),
+            Some(next) if self.makes_picture(next) => last = next,
+            _ => {}
+        }
+        let readers = &self.readers[id];
+        let layer = ConvLayer {
+            norm_name: None,
+            reads_photo: levels.is_some(),
+            makes_picture: *self.op(last) == Op::Picture,
+            affine,
+            ..ConvLayer::of_node(self.graph, readers, node)?
+        };
+        let is_outer = layer.reads_photo || layer.makes_picture;
+        let is_made = has_tiles(&conv, doubles || is_outer)
+            && !(doubles && is_outer)
+            && layer.upsample == doubles
+            && (!doubles || layer.kernel != 3 || layer.padding == FOUR_PHASE_MARGIN_PX)
+            && !(layer.reads_photo && layer.makes_picture);
+        let conv = FastConv {
+            conv: conv_id,
+            from,
+            before,
+            last,
+            has_relu,
+        };
+        is_made.then_some((conv, layer))
+    }
+
+    /// The nodes from one back to the photo, which it is or an affine step of the levels, where nothing else reads them;
+    /// and that step.
+    fn levels(&self, id: NodeId) -> Option<(Vec<NodeId>, Option<NodeId>)> {
+        let (mut steps, mut scaled, mut at) = (Vec::new(), None, id);
+        loop {
+            self.only_reader(at)?;
+            steps.push(at);
+            match self.op(at) {
+                Op::Photo => return Some((steps, scaled)),
+                Op::Affine if scaled.is_none() => scaled = Some(at),
+                Op::Sized(_) => {}
+                _ => return None,
+            }
+            at = self.graph.nodes()[at].inputs[0];
+        }
+    }
+
+    fn makes_picture(&self, id: NodeId) -> bool {
+        *self.op(id) == Op::Picture
+            && covers(self.shapes[self.graph.nodes()[id].inputs[0]], self.photo)
+    }
+}
+
+impl Planner<'_, '_> {
+    /// Finds the launches for which the device has room; the nodes in front of them need none of their own.
+    pub(super) fn choose_fast_convs(&mut self, found: &FastConvs) {
+        for (id, fast) in found.convs.iter().enumerate() {
+            // A photo's levels are divided in fp16 where only a norm reads the sums: those are for the plain kernels.
+            let is_free = self.token_linears[id].is_none() && self.factor(id) == 1.0;
+            let Some(fast) = fast.clone().filter(|_| is_free) else {
+                continue;
+            };
+            let source = match fast.before.contains(&fast.from) {
+                true => Source::Photo,
+                false => Source::Map(0),
+            };
+            let has_room = self.fast_launch(id, &fast, source, 0).is_ok();
+            if has_room {
+                for &node in &fast.before {
+                    self.is_folded[node] = true;
+                }
+                self.fast_convs[id] = Some(fast);
+            }
+        }
+    }
+
+    fn fast_launch(
+        &self,
+        id: NodeId,
+        fast: &FastConv,
+        source: Source,
+        to: MapId,
+    ) -> Result<crate::plan::cuda::ConvLaunch, CudaPlanError> {
+        let layer = &self.builder.convs[fast.conv];
+        let (input, output) = (self.shapes[fast.from], self.shapes[id]);
+        let (target, size) = match layer.makes_picture {
+            true => (Target::Picture, self.photo),
+            false => (Target::Map(to), (output.height, output.width)),
+        };
+        let sizes = ((input.height, input.width), size);
+        let mut launch =
+            (self.builder).fused_conv(fast.conv, layer, sizes, source, target, true)?;
+        launch.statistics = false;
+        launch.out_relu = fast.has_relu;
+        launch.is_general = true;
+        Ok(launch)
+    }
+
+    /// Appends the launch of a convolution, if it is one of these.
+    pub(super) fn fast_conv(&mut self, id: NodeId) -> Result<bool, CudaPlanError> {
+        let Some(fast) = self.fast_convs[id].take() else {
+            return Ok(false);
+        };
+        let source = match fast.before.contains(&fast.from) {
+            true => Source::Photo,
+            false => {
+                let from = self.map(id, fast.from)?;
+                self.builder.reads(from);
+                Source::Map(from)
+            }
+        };
+        let makes_picture = self.builder.convs[fast.conv].makes_picture;
+        let to = match makes_picture {
+            true => 0,
+            false => self.made(fast.last, self.shapes[id]),
+        };
+        let launch = self.fast_launch(id, &fast, source, to)?;
+        self.builder.conv_step(launch, self.shapes[fast.from]);
+        let mut at = id;
+        while at != fast.last {
+            at = self.readers[at][0];
+            self.is_folded[at] = true;
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,263 @@
+//! Linear layers on tokens in 16 bits: convolutions of one pixel as matrix products, with the layer norm in front, and
+//! GELU or the sum with another map behind.
+
+use super::{Planner, launch::GeneralOp};
+use crate::{
+    graph::{Conv, Function, NodeId, Op},
+    numeric::NumberFormat,
+    plan::cuda::{
+        ConstantValues, ConvWeights, CudaPlanError, DeviceLimits, WeightOrder, ring_stages,
+        stored_channels,
+    },
+};
+
+/// Channels of a stage of the kernels.
+const DEPTH: usize = 64;
+/// Bytes between the rows of a stage in shared memory.
+const PITCH: usize = 2 * DEPTH + 16;
+/// Threads of a CTA.
+const THREADS: u32 = 256;
+
+/// A linear layer with the nodes that its launch computes as well.
+#[derive(Clone, Debug)]
+pub(super) struct TokenLinear {
+    conv: Conv,
+    /// The layer norm in front, and what it adds to the variance.
+    norm: Option<(NodeId, f64)>,
+    /// Whether GELU follows.
+    is_gelu: bool,
+    /// The map that is added behind.
+    residual: Option<NodeId>,
+    /// The last of the nodes.
+    last: NodeId,
+}
+
+/// Tokens and outputs of a CTA.
+type Tile = (usize, usize);
+
+/// The largest tile of which there are enough to fill the device; beside a norm, which every CTA of some tokens computes
+/// again, there have to be more.
+fn tile(tokens: usize, outputs: usize, has_norm: bool, limits: &DeviceLimits) -> Tile {
+    let ctas = |(m, n): Tile| tokens.div_ceil(m) * outputs.div_ceil(n);
+    let all = limits.multiprocessors;
+    let (large, middle) = if has_norm {
+        (2 * all, 2 * all)
+    } else {
+        (all * 9 / 10, all * 5 / 4)
+    };
+    match () {
+        () if ctas((128, 128)) >= large => (128, 128),
+        () if ctas((64, 64)) >= middle => (64, 64),
+        () => (32, 64),
+    }
+}
+
+/// Bytes of shared memory of a CTA, for so many inputs as the weights have them.
+fn shared_bytes(
+    (tokens, outputs): Tile,
+    inputs: usize,
+    has_norm: bool,
+    limits: &DeviceLimits,
+) -> usize {
+    let stages = ring_stages(limits);
+    match has_norm {
+        false => stages * (tokens + outputs) * PITCH,
+        true => stages * outputs * PITCH + tokens * (2 * inputs.next_multiple_of(DEPTH) + 16),
+    }
+}
+
+impl Planner<'_, '_> {
+    /// Finds the linear layers; the norms in front of them need no launch of their own.
+    pub(super) fn choose_token_linears(&mut self) {
+        if self.builder.format.storage != NumberFormat::Fp16 {
+            return;
+        }
+        for id in 0..self.shapes.len() {
+            let found = self.token_linear_at(id);
+            if let Some((norm, _)) = found.as_ref().and_then(|linear| linear.norm) {
+                self.is_folded[norm] = true;
+            }
+            self.token_linears[id] = found;
+        }
+    }
+
+    fn token_linear_at(&self, id: NodeId) -> Option<TokenLinear> {
+        let nodes = self.graph.nodes();
+        let Op::Conv2d(conv) = nodes[id].op else {
+            return None;
+        };
+        let input = nodes[id].inputs[0];
+        let is_linear = conv.as_square() == Some((1, 1)) && self.padding(input).is_none();
+        if !is_linear || self.factor(id) != 1.0 {
+            return None;
+        }
+        let only_reader = |id: NodeId| match self.readers[id][..] {
+            [only] => Some(only),
+            _ => None,
+        };
+        let inputs = self.weight_sides(conv).0;
+        let fits = |norm: bool| {
+            let least = shared_bytes((32, 64), inputs, norm, self.builder.limits);
+            least <= self.builder.limits.shared_bytes_per_cta
+        };
+        let norm = match nodes[input].op {
+            Op::LayerNorm { eps } if only_reader(input).is_some() && fits(true) => {
+                Some((input, eps))
+            }
+            _ => None,
+        };
+        let mut found = TokenLinear {
+            conv,
+            norm,
+            is_gelu: false,
+            residual: None,
+            last: id,
+        };
+        match only_reader(id) {
+            Some(next) if nodes[next].op == Op::Function(Function::Gelu) => {
+                (found.is_gelu, found.last) = (true, next);
+            }
+            Some(next) if nodes[next].op == Op::Add => {
+                let other = nodes[next]
+                    .inputs
+                    .iter()
+                    .copied()
+                    .find(|&input| input != id);
+                // What is added has to be there already, and nowhere repeated.
+                found.residual = other.filter(|&other| {
+                    other < id
+                        && self.shapes[other] == self.shapes[id]
+                        && nodes[next].inputs.len() == 2
+                });
+                if found.residual.is_some() {
+                    found.last = next;
+                }
+            }
+            // Other kernels take such a step with the layer.
+            Some(next)
+                if matches!(
+                    nodes[next].op,
+                    Op::Affine | Op::Relu | Op::Prelu | Op::Function(_)
+                ) =>
+            {
+                return None;
+            }
+            _ => {}
+        }
+        Some(found)
+    }
+
+    fn weight_sides(&self, conv: Conv) -> (usize, usize) {
+        Self::linear_weights(conv).sides(self.builder.format.storage)
+    }
+
+    const fn linear_weights(conv: Conv) -> ConvWeights {
+        ConvWeights {
+            conv,
+            is_transposed: false,
+            order: WeightOrder::Tiled,
+        }
+    }
+
+    /// Appends the launch of a linear layer, if a node is one.
+    pub(super) fn token_linear(&mut self, id: NodeId) -> Result<bool, CudaPlanError> {
+        let Some(linear) = self.token_linears[id].take() else {
+            return Ok(false);
+        };
+        let nodes = self.graph.nodes();
+        let name = |id: NodeId| nodes[id].name.clone();
+        let source = nodes[linear.norm.map_or(id, |(norm, _)| norm)].inputs[0];
+        let from = self.map(id, source)?;
+        let residual = linear
+            .residual
+            .map(|other| self.map(id, other))
+            .transpose()?;
+        let shape = self.shapes[id];
+        let weights = Self::linear_weights(linear.conv);
+        let (inputs, _) = self.weight_sides(linear.conv);
+        let outputs = stored_channels(linear.conv.out_channels);
+        let norm = linear.norm.map(|(norm, _)| name(norm));
+        let (node, count) = (name(id), outputs);
+        let weights = self.constant(ConstantValues::Linear {
+            node: node.clone(),
+            norm: norm.clone(),
+            weights,
+        });
+        let bias = self.constant(ConstantValues::LinearBias {
+            node,
+            norm,
+            inputs: linear.conv.in_channels,
+            count,
+        });
+        let to = self.made(linear.last, shape);
+        let op = GeneralOp::TokenLinear {
+            from,
+            to,
+            residual,
+            weights,
+            bias,
+            inputs,
+            is_gelu: linear.is_gelu,
+            eps: linear.norm.map(|(_, eps)| eps as f32),
+        };
+        let tokens = self.builder.batch * shape.height * shape.width;
+        let (has_norm, limits) = (linear.norm.is_some(), self.builder.limits);
+        let wanted = tile(tokens, outputs, has_norm, limits);
+        let bytes = |tile: Tile| shared_bytes(tile, inputs, has_norm, limits);
+        let fitting = [wanted, (64, 64), (32, 64)];
+        let fits = |tile: &Tile| bytes(*tile) <= limits.shared_bytes_per_cta;
+        let tile = fitting
+            .into_iter()
+            .filter(|tile| tile.0 <= wanted.0)
+            .find(fits);
+        let tile = tile.unwrap_or((32, 64));
+        let kind = if has_norm { "norm_" } else { "" };
+        let entry = format!("token_linear_{kind}{}x{}{}", tile.0, tile.1, self.suffix());
+        let grid = (
+            tokens.div_ceil(tile.0) as u32,
+            outputs.div_ceil(tile.1) as u32,
+            1,
+        );
+        let pixels = shape.height * shape.width;
+        let (in_channels, out_channels) = (linear.conv.in_channels, linear.conv.out_channels);
+        let read = pixels * (in_channels + residual.map_or(0, |_| out_channels))
+            + in_channels * out_channels;
+        self.launch(id, op, entry, grid, (read, shape.len()));
+        if let Some(step) = self.builder.steps.last_mut() {
+            step.block = THREADS;
+            step.shared_bytes = bytes(tile) as u32;
+            step.flops = 2 * (tokens * in_channels * out_channels) as u64;
+        }
+        if linear.last != id {
+            self.is_folded[linear.last] = true;
+        }
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Many tokens take large tiles, few small ones, and shared memory is as `kernels/token_linear.cu` cuts it.
+    #[test]
+    fn tiles_fill_a_device() {
+        let h200 = DeviceLimits {
+            compute_capability: (9, 0),
+            multiprocessors: 132,
+            shared_bytes_per_cta: 227 << 10,
+            shared_bytes_per_multiprocessor: 228 << 10,
+        };
+        assert_eq!(tile(1024, 576, true, &h200), (32, 64));
+        assert_eq!(tile(3600, 576, true, &h200), (64, 64));
+        assert_eq!(tile(4096, 2048, true, &h200), (128, 128));
+        assert_eq!(tile(1024, 192, false, &h200), (32, 64));
+        assert_eq!(tile(3600, 192, false, &h200), (64, 64));
+        assert_eq!(tile(4096, 512, false, &h200), (128, 128));
+        assert_eq!(shared_bytes((32, 64), 192, false, &h200), 4 * 96 * 144);
+        assert_eq!(
+            shared_bytes((64, 64), 192, true, &h200),
+            4 * 64 * 144 + 64 * 400
+        );
+    }
+}

@@ -1,0 +1,204 @@
+//! The launches of transformers: norms and places of tokens, and attention between them.
+
+use super::{
+    Planner,
+    launch::{Attention, AttentionPart, GeneralOp, Slice},
+};
+use crate::{
+    graph::{NodeId, Op},
+    mode::{AttentionKernel, Mode, Variant},
+    plan::cuda::{
+        ConstantValues, CudaPlanError, MapId, Part,
+        attention::{AttentionLaunch, MOST_SCORE_BYTES},
+    },
+    tensor::Shape,
+};
+
+/// Pixels of a CTA of a norm, a warp each; rows of a CTA of softmax.
+const WARPS: usize = 8;
+/// Queries, and keys or channels, of a tile of the kernels that keep scores.
+const NAIVE_TILE: (usize, usize) = (128, 64);
+
+impl Planner<'_, '_> {
+    pub(super) fn layer_norm(&mut self, id: NodeId, eps: f64) -> Result<(), CudaPlanError> {
+        let from = self.map(id, self.graph.nodes()[id].inputs[0])?;
+        let [scale, shift] = [Part::Weight, Part::Bias].map(|part| self.by_channel(id, part));
+        let shape = self.shapes[id];
+        let to = self.made(id, shape);
+        let op = GeneralOp::LayerNorm {
+            from,
+            to,
+            affine: [scale, shift],
+            eps: eps as f32,
+        };
+        let pixels = self.builder.batch * shape.height * shape.width;
+        let grid = (pixels.div_ceil(WARPS) as u32, 1, 1);
+        self.step(id, op, "layer_norm", grid, (shape.len(), shape.len()));
+        Ok(())
+    }
+
+    pub(super) fn positions(&mut self, id: NodeId) -> Result<(), CudaPlanError> {
+        let from = self.map(id, self.graph.nodes()[id].inputs[0])?;
+        let shape = self.shapes[id];
+        let table = self.constant(ConstantValues::Positions {
+            half: shape.channels / 2,
+            height: shape.height,
+            width: shape.width,
+        });
+        let to = self.made(id, shape);
+        let op = GeneralOp::Positions { from, to, table };
+        self.by_pack(id, op, "positions", shape.len());
+        Ok(())
+    }
+
+    /// Whether the attentions that read some channels read them where they lie.
+    pub(super) fn is_folded_slice(&self, id: NodeId) -> bool {
+        let nodes = self.graph.nodes();
+        let Op::Channels { first, .. } = nodes[id].op else {
+            return false;
+        };
+        let is_attention = |&reader: &NodeId| matches!(nodes[reader].op, Op::Attention { .. });
+        self.is_fused
+            && first.is_multiple_of(self.pack_channels())
+            && !self.readers[id].is_empty()
+            && self.readers[id].iter().all(is_attention)
+    }
+
+    /// The channels that an attention reads of a node's map.
+    fn slice(&self, reader: NodeId, id: NodeId) -> Result<Slice, CudaPlanError> {
+        let node = &self.graph.nodes()[id];
+        let (source, first) = match node.op {
+            Op::Channels { first, .. } if self.is_folded_slice(id) => (node.inputs[0], first),
+            _ => (id, 0),
+        };
+        let map = self.map(reader, source)?;
+        Ok(Slice { map, first })
+    }
+
+    pub(super) fn attention(&mut self, id: NodeId, heads: usize) -> Result<(), CudaPlanError> {
+        let [queries, keys, values] = self.graph.nodes()[id].inputs[..] else {
+            return Err(self.no_kernel(id));
+        };
+        let tokens = |node: NodeId| self.shapes[node].height * self.shapes[node].width;
+        let (asking, answering) = (tokens(queries), tokens(keys));
+        let channels = self.shapes[id].channels;
+        let head_size = channels / heads;
+        let kernel = self.picked(head_size);
+        if !self.builder.attention_kernels.contains(&kernel) {
+            self.builder.attention_kernels.push(kernel);
+        }
+        let flops = (2 * self.builder.batch * asking * channels) as u64 * answering as u64;
+        let read = Attention {
+            queries: self.slice(id, queries)?,
+            keys: self.slice(id, keys)?,
+            values: self.slice(id, values)?,
+            heads,
+            head_size,
+        };
+        if kernel == AttentionKernel::Naive {
+            return self.naive(id, read, (asking, answering), flops);
+        }
+        let to = self.made(id, self.shapes[id]);
+        let op = GeneralOp::Attention(read, AttentionPart::Whole { to });
+        let all = (asking, self.builder.batch * heads);
+        let launch = AttentionLaunch::new(kernel, head_size, all, self.builder.limits);
+        let grid = (
+            asking.div_ceil(launch.queries) as u32,
+            heads as u32,
+            self.builder.batch as u32,
+        );
+        let entry = format!("{}{}", launch.entry, self.suffix());
+        let values = ((asking + 2 * answering) * channels, asking * channels);
+        self.launch(id, op, entry, grid, values);
+        if let Some(step) = self.builder.steps.last_mut() {
+            launch.file.clone_into(&mut step.file);
+            step.block = launch.threads as u32;
+            step.shared_bytes = launch.shared_bytes as u32;
+            step.flops = 2 * flops;
+        }
+        Ok(())
+    }
+
+    fn picked(&self, head_size: usize) -> AttentionKernel {
+        let variant = match self.is_fused {
+            true => Variant::Fused,
+            false => Variant::Baseline,
+        };
+        let mode = Mode::new(variant, self.builder.precision);
+        AttentionKernel::picked(mode.with_attention(self.builder.attention), head_size)
+    }
+
+    /// In three launches, with all scores in memory; `flops` are those of one of the products.
+    fn naive(
+        &mut self,
+        id: NodeId,
+        read: Attention,
+        (asking, answering): (usize, usize),
+        flops: u64,
+    ) -> Result<(), CudaPlanError> {
+        let channels = read.heads * read.head_size;
+        let rows = self.builder.batch * read.heads * asking;
+        let scores = self.scores(id, (read.heads, asking, answering))?;
+        let of = |part| GeneralOp::Attention(read, part);
+        let all_heads = (self.builder.batch * read.heads) as u32;
+        let tiles = |count: usize, tile: usize| count.div_ceil(tile) as u32;
+        let (down, across) = NAIVE_TILE;
+        // Scores take as many of the storage's values.
+        let kept = read.heads * asking * answering * 4 / self.builder.format.storage.bytes();
+        let suffix = self.suffix();
+
+        let op = of(AttentionPart::Scores { scores });
+        let entry = format!("attention_naive_scores{suffix}");
+        let grid = (tiles(answering, across), tiles(asking, down), all_heads);
+        let values = ((asking + answering) * channels, kept);
+        self.launch(id, op, entry, grid, values);
+        self.count(flops);
+
+        let op = of(AttentionPart::Softmax { scores });
+        let entry = "attention_naive_softmax_f32".to_owned();
+        self.launch(id, op, entry, (tiles(rows, WARPS), 1, 1), (kept, kept));
+
+        let to = self.made(id, self.shapes[id]);
+        let op = of(AttentionPart::Product { scores, to });
+        let entry = format!("attention_naive_product{suffix}");
+        let grid = (
+            tiles(asking, down),
+            tiles(read.head_size, across),
+            all_heads,
+        );
+        let values = (kept + answering * channels, asking * channels);
+        self.launch(id, op, entry, grid, values);
+        self.count(flops);
+        Ok(())
+    }
+
+    /// The place of all scores in fp32, rows padded to 16 bytes, and behind them a sum for each row.
+    fn scores(
+        &mut self,
+        id: NodeId,
+        (heads, asking, answering): (usize, usize, usize),
+    ) -> Result<MapId, CudaPlanError> {
+        let rows = (self.builder.batch * heads).checked_mul(asking);
+        let values = rows.and_then(|rows| rows.checked_mul(answering.next_multiple_of(4) + 1));
+        let bytes = values.and_then(|values| values.checked_mul(4));
+        match bytes.filter(|&bytes| bytes <= MOST_SCORE_BYTES) {
+            Some(bytes) => {
+                let shape = Shape::new(heads, asking, answering);
+                Ok(self.builder.buffer(shape, heads, bytes))
+            }
+            None => Err(CudaPlanError::Scores {
+                node: self.graph.nodes()[id].name.clone(),
+                queries: asking,
+                keys: answering,
+                gigabytes: bytes.unwrap_or(usize::MAX) / 1_000_000_000,
+            }),
+        }
+    }
+
+    /// The operations of the last launch.
+    fn count(&mut self, flops: u64) {
+        if let Some(step) = self.builder.steps.last_mut() {
+            step.flops = flops;
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The launches of resizes, and of what is taken of whole channels.
+
+use super::{
+    Planner,
+    launch::{GeneralOp, ReduceKind},
+};
+use crate::{
+    graph::{
+        NodeId,
+        resize::{Interpolation, Resize},
+    },
+    plan::cuda::{ConstantValues, CudaPlanError, RowPartition, stored_channels},
+    tensor::Shape,
+};
+
+/// Bytes of every pixel that a CTA of a reduction takes.
+const REDUCED_BYTES: usize = 64;
+/// Channels that a CTA of the end of a reduction takes.
+const FINISHED_CHANNELS: usize = 32;
+
+impl Planner<'_, '_> {
+    pub(super) fn resize(&mut self, id: NodeId, resize: &Resize) -> Result<(), CudaPlanError> {
+        let input = self.graph.nodes()[id].inputs[0];
+        let from = self.map(id, input)?;
+        let (small, shape) = (self.shapes[input], self.shapes[id]);
+        let sides = [(small.height, shape.height), (small.width, shape.width)];
+        let table = |planner: &mut Self, axis: usize| {
+            planner.constant(ConstantValues::Taps {
+                resize: *resize,
+                axis,
+                input: sides[axis].0,
+                output: sides[axis].1,
+            })
+        };
+        let tables = [table(self, 0), table(self, 1)];
+        let to = self.made(id, shape);
+        let taps = match resize.interpolation {
+            Interpolation::Nearest(_) => 1,
+            Interpolation::Linear => 2,
+            Interpolation::Cubic { .. } => 4,
+        };
+        let op = GeneralOp::Resize {
+            from,
+            to,
+            tables,
+            taps,
+        };
+        self.by_pack(id, op, "resize", small.len());
+        Ok(())
+    }
+
+    /// Whole channels, in two launches.
+    pub(super) fn reduce(&mut self, id: NodeId, kind: ReduceKind) -> Result<(), CudaPlanError> {
+        let input = self.graph.nodes()[id].inputs[0];
+        let map = self.map(id, input)?;
+        let shape = self.shapes[input];
+        let stored = stored_channels(shape.channels);
+        let batch = self.builder.batch;
+        let strips = RowPartition::of(
+            shape.height * shape.width,
+            self.builder.limits.multiprocessors,
+        );
+        let one = Shape::new(shape.channels, 1, 1);
+        // Two fp32 values a channel.
+        let pair = 8 * batch * stored;
+        let parts = self.builder.buffer(one, stored, pair * strips.count);
+        let partial = GeneralOp::ReducePartial {
+            map,
+            parts,
+            strips,
+            kind,
+        };
+        let tiles = (stored * self.builder.format.storage.bytes()).div_ceil(REDUCED_BYTES);
+        let grid = (strips.count as u32, tiles as u32, batch as u32);
+        let part_values = 2 * strips.count * stored;
+        self.step(
+            id,
+            partial,
+            "reduce_partial",
+            grid,
+            (shape.len(), part_values),
+        );
+        let to = match kind {
+            ReduceKind::Statistics => {
+                let to = self.builder.buffer(one, stored, pair);
+                self.kept[id] = Some(to);
+                to
+            }
+            ReduceKind::Mean | ReduceKind::Largest => self.made(id, one),
+        };
+        let finish = GeneralOp::ReduceFinish {
+            of: map,
+            parts,
+            to,
+            strips,
+            kind,
+        };
+        let grid = (stored.div_ceil(FINISHED_CHANNELS) as u32, batch as u32, 1);
+        self.step(id, finish, "reduce_finish", grid, (part_values, stored));
+        Ok(())
+    }
+}

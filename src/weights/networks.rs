@@ -1,0 +1,179 @@
+//! A person's own networks for style pictures: a folder for each beside that of their styles.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Budget, LibraryError, MadeBy, StyleNetwork, WeightsError,
+    code::BUILT_IN_NETWORK,
+    folders::user_styles_folder,
+    names::{BUILT_IN, id_from, stem, title_of},
+    read_file,
+    style_network::{from_bytes, kept_file},
+};
+use crate::{
+    disk::{self, WriteError},
+    models::vit::Spec,
+};
+
+/// The folder of networks, beside that of styles.
+const FOLDER: &str = "networks";
+/// The file of a network in its folder.
+const WEIGHTS: &str = "network.safetensors";
+
+/// Where a person's own networks lie.
+#[derive(Clone, Debug)]
+pub struct NetworkLibrary {
+    folder: PathBuf,
+}
+
+impl NetworkLibrary {
+    /// The networks beside the person's own styles.
+    pub fn standard() -> Self {
+        let styles = user_styles_folder();
+        Self::beside(&styles.unwrap_or_else(|| std::env::temp_dir().join("styleforge/styles")))
+    }
+
+    /// The networks beside a folder of styles; it need not exist yet.
+    pub(super) fn beside(styles: &Path) -> Self {
+        Self {
+            folder: styles.with_file_name(FOLDER),
+        }
+    }
+
+    /// Where they lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The names of all networks, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| self.has(name))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Whether there is a network of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.file(name).is_some_and(|file| file.is_file())
+    }
+
+    /// The file of a network; `None` for what names none.
+    pub fn file(&self, name: &str) -> Option<PathBuf> {
+        let id = id_from(name);
+        (!id.is_empty()).then(|| self.folder.join(id).join(WEIGHTS))
+    }
+
+    /// Reads a network by name.
+    ///
+    /// # Errors
+    /// [`LibraryError::UnknownNetwork`], and [`LibraryError::Weights`] for a file that was damaged.
+    pub fn find(&self, name: &str) -> Result<StyleNetwork, LibraryError> {
+        let Some(path) = self.file(name).filter(|path| path.is_file()) else {
+            let mut known = vec![BUILT_IN_NETWORK.to_owned()];
+            known.extend(self.names());
+            return Err(LibraryError::UnknownNetwork {
+                name: name.to_owned(),
+                known: known.join(", "),
+            });
+        };
+        match StyleNetwork::read(&path) {
+            Ok(network) => Ok(StyleNetwork {
+                name: id_from(name),
+                ..network
+            }),
+            Err(source) => Err(LibraryError::Weights { path, source }),
+        }
+    }
+
+    /// Reads the network that made a code: one of these, or the one inside the program.
+    ///
+    /// # Errors
+    /// [`LibraryError`] as [`NetworkLibrary::find`].
+    pub fn find_made_by(&self, made_by: &MadeBy) -> Result<StyleNetwork, LibraryError> {
+        if !made_by.is_built_in() {
+            return self.find(&made_by.network);
+        }
+        StyleNetwork::built_in().map_err(|source| LibraryError::Weights {
+            path: BUILT_IN.into(),
+            source,
+        })
+    }
+
+    /// Reads a network strictly and keeps it under `name`, or else its file's name.
+    ///
+    /// # Errors
+    /// [`LibraryError`] when the file is refused, the name is taken, empty or stands for another network, or the disk
+    /// refuses.
+    pub fn import(&self, file: &Path, name: Option<&str>) -> Result<StyleNetwork, LibraryError> {
+        let refused = |source: WeightsError| LibraryError::Weights {
+            path: file.to_owned(),
+            source,
+        };
+        let title = name.map_or_else(|| title_of(&stem(file)), title_of);
+        let id = self.free_id(&title)?;
+        let bytes = read_file(file).map_err(refused)?;
+        let transformer = from_bytes(&bytes, &Budget::for_file(bytes.len())).map_err(refused)?;
+        let budget = Budget::for_file(bytes.len());
+        let kept = kept_file(bytes, &transformer, &budget).map_err(refused)?;
+        let files = [(WEIGHTS.to_owned(), kept.as_slice())];
+        match disk::write_folder(&self.folder.join(&id), &files) {
+            Ok(()) => Ok(StyleNetwork {
+                name: id,
+                transformer: transformer.into(),
+            }),
+            // Another program was faster.
+            Err(WriteError::Exists { .. }) => Err(LibraryError::Exists { id }),
+            Err(error) => Err(LibraryError::Write(error)),
+        }
+    }
+
+    fn free_id(&self, title: &str) -> Result<String, LibraryError> {
+        let id = id_from(title);
+        let name = title.to_owned();
+        if id.is_empty() {
+            return Err(LibraryError::BadName { name });
+        }
+        let is_plain = Spec::plain_ones().iter().any(|(plain, ..)| *plain == id);
+        if is_plain || id == BUILT_IN_NETWORK {
+            let meaning = match is_plain {
+                true => "sizes of a network",
+                false => "the network inside the program",
+            };
+            return Err(LibraryError::Reserved { name, meaning });
+        }
+        if self.folder.join(&id).exists() {
+            return Err(LibraryError::Exists { id });
+        }
+        Ok(id)
+    }
+
+    /// Removes a network and gives the path that is gone.
+    ///
+    /// # Errors
+    /// [`LibraryError::UnknownNetwork`], and [`LibraryError::Remove`] when the disk refuses.
+    pub fn remove(&self, name: &str) -> Result<PathBuf, LibraryError> {
+        let Some(file) = self.file(name).filter(|file| file.is_file()) else {
+            return Err(LibraryError::UnknownNetwork {
+                name: name.to_owned(),
+                known: self.names().join(", "),
+            });
+        };
+        let path = self.folder.join(id_from(name));
+        let gone = || match fs::remove_file(&file).and_then(|()| fs::remove_dir(&path)) {
+            // Something else lies in it, which is not ours.
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            done => done,
+        };
+        match gone() {
+            Ok(()) => Ok(path),
+            Err(source) => Err(LibraryError::Remove { path, source }),
+        }
+    }
+}

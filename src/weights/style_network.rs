@@ -1,0 +1,290 @@
+//! Networks for style pictures: the one inside the program, and a person's own from safetensors and PyTorch files.
+//!
+//! A file tells the sizes in its metadata, as `tools/train_any.py` writes it, or is a plain network, whose sizes the
+//! shapes of its weights tell. Weights are fp16, bf16, fp32, fp64, or 8 bits with a scale for every output channel.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::{Arc, OnceLock},
+};
+
+use serde::Serialize;
+
+use super::{
+    Budget, Format, StorageType, WeightsError,
+    code::BUILT_IN_NETWORK,
+    error::{KeyList, shortened},
+    family::{STYLE_NETWORK_SIGNS, bare, is_style_network},
+    fit::{NamedTensors, check_shape, finite_values, float_type},
+    format_of, read_file,
+    safetensors::file,
+    tensor::{Dtype, StoredTensor},
+    torch,
+};
+use crate::models::vit::{NetworkId, Spec, State, Transformer, TransformerError};
+
+/// The trained network, as `tools/any_net.py --pack` writes it.
+static FILE: &[u8] = include_bytes!("../../assets/any.safetensors");
+/// The key of a trained network's sizes.
+const SPEC_KEY: &str = "network";
+
+/// A network for style pictures.
+#[derive(Clone, Debug)]
+pub struct StyleNetwork {
+    /// What it is called.
+    pub name: String,
+    /// The network.
+    pub transformer: Arc<Transformer>,
+}
+
+/// The sizes of a network for style pictures, for people and scripts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StyleNetworkFacts {
+    /// `nano`, `small`, `base` or `large`, of those sizes.
+    pub plain: Option<&'static str>,
+    /// Pixels of a token's side.
+    pub token_px: usize,
+    /// Channels of a token.
+    pub dim: usize,
+    /// Heads of attention.
+    pub heads: usize,
+    /// Blocks before the style's statistics, behind them, and for the style picture alone.
+    pub blocks: [usize; 3],
+    /// Channels of the feed-forward parts.
+    pub ffn: usize,
+}
+
+impl StyleNetworkFacts {
+    pub(super) fn of(spec: &Spec) -> Self {
+        Self {
+            plain: spec.plain_name(),
+            token_px: spec.stride,
+            dim: spec.dim,
+            heads: spec.heads,
+            blocks: [spec.encoder_blocks, spec.decoder_blocks, spec.style_blocks],
+            ffn: spec.ffn,
+        }
+    }
+}
+
+impl StyleNetwork {
+    /// The network inside the program.
+    ///
+    /// # Errors
+    /// [`WeightsError`] only for a program that was built with a damaged file.
+    pub fn built_in() -> Result<Self, WeightsError> {
+        static BUILT_IN: OnceLock<Result<Arc<Transformer>, String>> = OnceLock::new();
+        let read = || {
+            let budget = Budget::for_file(FILE.len());
+            let whole = from_bytes(FILE, &budget).map_err(|error| error.to_string())?;
+            // Kept codes know it by its file, byte by byte.
+            let id = NetworkId::of(FILE.iter().map(|&byte| u32::from(byte)));
+            Ok(Arc::new(whole.with_id(id)))
+        };
+        let transformer = BUILT_IN.get_or_init(read).clone();
+        Ok(Self {
+            name: BUILT_IN_NETWORK.to_owned(),
+            transformer: transformer.map_err(WeightsError::Graph)?,
+        })
+    }
+
+    /// Reads a network from a file, by whose name it is called.
+    ///
+    /// # Errors
+    /// [`WeightsError`] when the file cannot be read, or names what is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, WeightsError> {
+        let bytes = read_file(path)?;
+        let transformer = from_bytes(&bytes, &Budget::for_file(bytes.len()))?;
+        Ok(Self {
+            name: path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            transformer: Arc::new(transformer),
+        })
+    }
+
+    /// Whether it is the one inside the program.
+    pub fn is_built_in(&self) -> bool {
+        Self::built_in().is_ok_and(|own| own.transformer.id() == self.transformer.id())
+    }
+}
+
+/// Reads a network from the bytes of a safetensors or PyTorch file.
+///
+/// # Errors
+/// [`WeightsError`] names what is wrong with it.
+pub fn from_bytes(bytes: &[u8], budget: &Budget) -> Result<Transformer, WeightsError> {
+    match format_of(bytes)? {
+        Format::Safetensors => {
+            let (tensors, metadata) = file::parse(bytes, budget)?;
+            fitted(&tensors, &metadata, budget)
+        }
+        Format::Torch => fitted(&torch::parse(bytes, budget)?, &BTreeMap::new(), budget),
+        Format::Onnx => Err(WeightsError::Graph(
+            "networks for style pictures are read from safetensors and PyTorch files".to_owned(),
+        )),
+    }
+}
+
+/// A safetensors file that holds the same network as these bytes, which are kept as they are if they are one.
+///
+/// # Errors
+/// [`WeightsError`] as [`from_bytes`].
+pub(super) fn kept_file(
+    bytes: Vec<u8>,
+    transformer: &Transformer,
+    budget: &Budget,
+) -> Result<Vec<u8>, WeightsError> {
+    if format_of(&bytes)? == Format::Safetensors {
+        return Ok(bytes);
+    }
+    let tensors = torch::parse(&bytes, budget)?;
+    let half = Dtype::Float(StorageType::F16);
+    let is_half = tensors.iter().all(|(_, tensor)| tensor.dtype() == half);
+    let weights: Vec<_> = (transformer.spec().weights().into_iter())
+        .filter_map(|(name, shape)| Some((transformer.values(&name)?, name, shape)))
+        .map(|(values, name, shape)| (name, shape, values))
+        .collect();
+    file::write_tensors(&weights, is_half, &BTreeMap::new())
+}
+
+/// The sizes of a network as its metadata or the shapes of its weights tell them.
+pub(super) fn spec_of(
+    tensors: &NamedTensors<'_>,
+    metadata: &BTreeMap<String, String>,
+    budget: &Budget,
+) -> Result<Spec, WeightsError> {
+    let spec = match metadata.get(SPEC_KEY) {
+        Some(text) => Spec::from_json(text),
+        None => {
+            let places = places(tensors, budget)?;
+            if places.contains_key("stem.layers.0.conv.weight") {
+                return Err(WeightsError::Graph(
+                    "its weights do not tell how many heads a network for style pictures with convolutions has; \
+                     use the safetensors file that tools/train_any.py writes, whose metadata say so"
+                        .to_owned(),
+                ));
+            }
+            Spec::told(|name| places.get(name).map(|tensor| tensor.shape()))
+        }
+    };
+    spec.map_err(|error| WeightsError::Graph(error.to_string()))
+}
+
+type Places<'t, 'a> = HashMap<&'t str, &'t StoredTensor<'a>>;
+
+fn places<'t, 'a>(
+    tensors: &'t NamedTensors<'a>,
+    budget: &Budget,
+) -> Result<Places<'t, 'a>, WeightsError> {
+    let mut places = Places::new();
+    for (key, tensor) in tensors {
+        budget.steps(1 + key.len())?;
+        if budget.insert(&mut places, bare(key), tensor)?.is_some() {
+            return Err(WeightsError::DuplicateKey {
+                first: shortened(bare(key)),
+                second: shortened(key),
+            });
+        }
+    }
+    Ok(places)
+}
+
+/// The network whose weights these are: all that it needs, and nothing besides.
+pub(super) fn fitted(
+    tensors: &NamedTensors<'_>,
+    metadata: &BTreeMap<String, String>,
+    budget: &Budget,
+) -> Result<Transformer, WeightsError> {
+    if !is_style_network(tensors.iter().map(|(key, _)| key.as_str())) {
+        let missing: KeyList = STYLE_NETWORK_SIGNS.into_iter().collect();
+        return Err(WeightsError::Keys {
+            missing,
+            unexpected: KeyList::default(),
+        });
+    }
+    let spec = spec_of(tensors, metadata, budget)?;
+    let mut left = places(tensors, budget)?;
+    let mut missing = KeyList::default();
+    let mut found = Vec::new();
+    // Shapes and types first, so that nothing is allocated for a file that does not fit.
+    let mut total_bytes = 0usize;
+    for (name, shape) in spec.weights() {
+        let Some(tensor) = left.remove(name.as_str()) else {
+            missing.add(&name);
+            continue;
+        };
+        check_shape(&name, tensor, &shape)?;
+        total_bytes = total_bytes.saturating_add(tensor.size_bytes());
+        let scales = match tensor.dtype() {
+            Dtype::Other("int8", 1) => {
+                let key = format!("{name}.scale");
+                let Some(scales) = left.remove(key.as_str()) else {
+                    missing.add(&key);
+                    continue;
+                };
+                check_shape(&key, scales, &shape[..1])?;
+                float_type(&key, scales)?;
+                Some(scales)
+            }
+            _ => {
+                float_type(&name, tensor)?;
+                None
+            }
+        };
+        found.push((name, tensor, scales));
+    }
+    let mut unexpected = KeyList::default();
+    for (key, _) in tensors {
+        if left.contains_key(bare(key)) {
+            unexpected.add(key);
+        }
+    }
+    if !missing.is_empty() || !unexpected.is_empty() {
+        return Err(WeightsError::Keys {
+            missing,
+            unexpected,
+        });
+    }
+    // Weights that are equal may share their bytes, but not many times over.
+    if (total_bytes / 2) as u64 > budget.file_bytes() {
+        return Err(WeightsError::Overlap {
+            total_bytes,
+            file_bytes: budget.file_bytes(),
+        });
+    }
+    let mut state = State::new();
+    for (name, tensor, scales) in found {
+        let values = match scales {
+            Some(scales) => scaled(&name, tensor, scales, budget)?,
+            None => finite_values(&name, tensor, budget)?,
+        };
+        state.insert(name, values);
+    }
+    Transformer::new(spec, state).map_err(refused)
+}
+
+/// Weights of 8 bits, each times the scale of its output channel.
+fn scaled(
+    name: &str,
+    tensor: &StoredTensor<'_>,
+    scales: &StoredTensor<'_>,
+    budget: &Budget,
+) -> Result<Vec<f32>, WeightsError> {
+    let scales = finite_values(&format!("{name}.scale"), scales, budget)?;
+    let count = tensor.element_count();
+    budget.steps(count)?;
+    budget.bytes((1 + size_of::<f32>()) * count)?;
+    let row = (count / scales.len().max(1)).max(1);
+    let values = tensor.to_i8().into_iter().enumerate();
+    Ok(values
+        .map(|(at, value)| f32::from(value) * scales[at / row])
+        .collect())
+}
+
+pub(super) fn refused(error: TransformerError) -> WeightsError {
+    WeightsError::Graph(error.to_string())
+}

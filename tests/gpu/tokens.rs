@@ -1,0 +1,119 @@
+//! Attention in every way in which it is computed, and the network for any style picture, against the oracle.
+
+use std::{sync::Arc, thread};
+
+use libtest_mimic::Failed;
+use styleforge::{
+    backend::{
+        Backend,
+        oracle::{self, Judgement},
+    },
+    engine::style_picture,
+    frame::Frame,
+    mode::{AttentionChoice, AttentionKernel, Mode, Precision, Variant},
+    verify::{self, Subject},
+    weights::StyleNetwork,
+};
+
+use super::{
+    general::judged,
+    general_graphs::{Case, attention_case, modes},
+    shipped::waves,
+};
+
+/// Rows and columns of photos whose tokens fill tiles wholly, in part, or not at all: 1 to 1024 of them.
+const SIZES: [(usize, usize); 6] = [(1, 1), (1, 7), (8, 8), (5, 13), (1, 257), (32, 32)];
+/// Rows and columns of the map that the tokens of a photo attend to where it is not their own.
+const OTHER_SIZES: [(usize, usize); 6] = [(3, 3), (8, 8), (1, 1), (9, 31), (5, 13), (1, 7)];
+/// Oracles at once.
+const ORACLES: usize = 12;
+
+/// Every way, for heads of every size that has a kernel, for one head and several, to their own map and another.
+pub fn attention_is_right_in_every_way(backend: &dyn Backend) -> Result<(), Failed> {
+    let mut cases = Vec::new();
+    for head_size in [32, 64, 128] {
+        for heads in [1, 3] {
+            for (size, other) in SIZES.into_iter().zip(OTHER_SIZES) {
+                // The oracle takes long for the largest.
+                if size.0 * size.1 > 1000 && head_size * heads > 200 {
+                    continue;
+                }
+                cases.extend([None, Some(other)].map(|other| {
+                    attention_case((heads, head_size), size, other.map(|(h, w)| [h, w]))
+                }));
+            }
+        }
+    }
+    let stored = Mode::new(Variant::Baseline, Precision::Fp16);
+    let truths = |case: &Case| {
+        let truth = oracle::judge(&case.network, &case.photo);
+        let naive = oracle::judge_rounded(&case.network, &case.photo, stored, false);
+        (truth, naive)
+    };
+    let mut judgements: Vec<(Judgement, Judgement)> = Vec::new();
+    for some in cases.chunks(ORACLES) {
+        let together = thread::scope(|scope| {
+            let threads: Vec<_> = (some.iter())
+                .map(|case| scope.spawn(move || truths(case)))
+                .collect();
+            let results = threads.into_iter().map(|thread| thread.join());
+            results.collect::<Result<Vec<_>, _>>()
+        });
+        judgements.extend(together.map_err(|_| "the oracle failed")?);
+    }
+    let (mut count, mut wrong) = (0, Vec::new());
+    for &way in AttentionKernel::ALL {
+        for (case, (truth, naive)) in cases.iter().zip(&judgements) {
+            for mode in modes() {
+                count += 1;
+                let mode = mode.with_attention(AttentionChoice::Fixed(way));
+                if let Err(error) = judged(backend, case, mode, (truth, naive)) {
+                    wrong.push(format!("{}, {mode}: {error}", case.name));
+                }
+            }
+        }
+    }
+    println!("{count} runs, {} wrong", wrong.len());
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        wrong.truncate(60);
+        Err(wrong.join("\n").into())
+    }
+}
+
+/// The network inside the program, in the style of a picture, by the rules for pictures.
+pub fn any_style_picture_is_right(backend: &dyn Backend) -> Result<(), Failed> {
+    let picture = waves(96, 80, 7);
+    let transformer = &StyleNetwork::built_in()?.transformer;
+    let code = style_picture::code_of(transformer, &picture)?;
+    let network = style_picture::network_of(transformer, &[(&code, 1.0)])?;
+    let photo = |width: usize, height: usize| -> (String, Frame) {
+        (format!("{width}x{height}"), waves(width, height, 3))
+    };
+    let subject = Subject {
+        name: "any".to_owned(),
+        network: Arc::clone(&network),
+        pictures: vec![photo(64, 48), photo(160, 128), photo(107, 83)],
+    };
+    let modes: Vec<Mode> = modes().collect();
+    let (mut lines, mut is_wrong) = (Vec::new(), false);
+    verify::verify(backend, &subject, &modes, 2, |verdict| {
+        is_wrong |= !verdict.passed;
+        lines.push(format!(
+            "{} {}: largest {}, {:.1} dB, worst map {} {:.1e} {}",
+            verdict.picture,
+            verdict.mode,
+            verdict.largest_levels,
+            verdict.psnr_db.unwrap_or(f64::INFINITY),
+            verdict.worst_norm,
+            verdict.worst_relative_rms.unwrap_or(f64::NAN),
+            verdict.failure.unwrap_or_default()
+        ));
+    })?;
+    println!("{}", lines.join("\n"));
+    match is_wrong {
+        false => Ok(()),
+        true => Err(lines.join("\n").into()),
+    }
+}

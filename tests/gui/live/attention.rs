@@ -1,0 +1,63 @@
+//! The choice of how attention is computed: there on a GPU, for styles whose network has attention.
+
+use std::sync::Arc;
+
+use eframe::egui::Key;
+
+use crate::window::Window;
+
+const CHOICE: &str = "How it is computed: attention";
+
+#[test]
+fn attention_is_chosen_on_a_gpu_for_networks_that_have_it() {
+    let folder = Arc::new(tempfile::tempdir().expect("a folder"));
+    let mut w = Window::live_on_a_gpu(folder.clone());
+    w.until("candy", |w| w.pace().contains("fused fp32"));
+    assert!(!w.has(CHOICE), "Candy has no attention");
+    w.click("Tokens");
+    w.until_label(CHOICE);
+    assert!(!w.pace().contains("attention"), "{}", w.pace());
+    w.choose(CHOICE, "tiled");
+    w.until("the mode", |w| {
+        w.pace().contains("fused fp32, tiled attention")
+    });
+    // A style without attention paints as ever, and the choice is there again for one with it, and the next time.
+    w.click("Candy");
+    w.until("candy", |w| !w.has(CHOICE));
+    w.until("the usual mode", |w| !w.pace().contains("attention"));
+    w.click("Tokens");
+    w.until("the mode", |w| w.pace().contains("tiled attention"));
+    let settings = folder.path().join("settings.toml");
+    w.until("the settings file", |_| {
+        let text = std::fs::read_to_string(&settings).unwrap_or_default();
+        text.contains("mode = \"fused auto, tiled attention\"")
+    });
+    drop(w);
+    let mut again = Window::live_on_a_gpu(folder);
+    again.until("the mode", |w| w.pace().contains("tiled attention"));
+}
+
+#[test]
+fn each_side_of_a_comparison_has_an_attention_of_its_own() {
+    let mut w = Window::live_on_a_gpu(Arc::new(tempfile::tempdir().expect("a folder")));
+    w.until("candy", |w| w.pace().contains("fused fp32"));
+    w.press(Key::C);
+    w.until_contains("fused fp32 is ");
+    assert!(!w.has("Left: attention") && !w.has("Right: attention"));
+    w.click("Tokens");
+    w.until_label("Left: attention");
+    assert!(!w.has(CHOICE));
+    w.choose("Left: attention", "naive");
+    w.choose("Right: attention", "flash");
+    w.until_contains("fused fp32, flash attention is ");
+    assert!(w.has_containing("baseline fp32, naive attention"));
+}
+
+#[test]
+fn a_processor_offers_no_choice_of_attention() {
+    let mut w = Window::painting_live();
+    assert!(!w.has(CHOICE));
+    w.press(Key::C);
+    w.until_contains("fused fp32 is ");
+    assert!(!w.has("Left: attention"));
+}

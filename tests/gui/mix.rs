@@ -1,0 +1,231 @@
+//! Mixes of styles that were made of pictures.
+
+use eframe::egui::{Key, Modifiers, PointerButton};
+use egui_kittest::kittest::{NodeT, Queryable};
+use styleforge::weights::MadeBy;
+
+use crate::{
+    scripted::{ScriptedStyles, picture_card},
+    window::Window,
+};
+
+/// A window with three picture styles, of which the first paints a photo.
+fn window() -> Window {
+    let mut w = Window::showing(["Barn", "Night", "Sea"].map(picture_card).to_vec());
+    w.until_label("Barn");
+    let file = w.photo_file("photo.png", 40, 30);
+    w.drop_file(&file);
+    w.until_label("photo.png, 40 × 30 px");
+    w.click("Barn");
+    w.until_painted();
+    // The small pictures are painted, too.
+    w.until("the small pictures", |w| {
+        let painted = w.textured().into_iter();
+        painted
+            .filter(|(name, ..)| name.starts_with("painted "))
+            .count()
+            == 3
+    });
+    w
+}
+
+/// Opens the mix and adds a style to it.
+fn add(w: &mut Window, style: &str) {
+    if !w.has("Add to the mix") {
+        w.click("Mix");
+        w.until_label("Add to the mix");
+    }
+    let list = w.harness.get_by_label("Add to the mix");
+    list.click();
+    w.step();
+    let entry = w.harness.query_all_by_label(style).last();
+    entry.expect("in the list").click();
+    w.step();
+    w.step();
+}
+
+/// The last mix of which a network was made.
+fn newest(styles: &ScriptedStyles) -> String {
+    let mixes = styles.mixes();
+    mixes.last().map_or_else(String::new, |parts| {
+        let words = parts
+            .iter()
+            .map(|(style, weight)| format!("{style} {weight}"));
+        words.collect::<Vec<_>>().join(", ")
+    })
+}
+
+#[test]
+fn pictures_are_mixed_by_sliders_and_undo_goes_back() {
+    let mut w = window();
+    let styles = w.style_source.clone();
+    assert!(styles.mixes().is_empty());
+    add(&mut w, "Night");
+    w.until("the mix", |_| newest(&styles) == "barn 50, night 50");
+    w.until_painted();
+    w.harness.check_accessibility();
+    w.slider("Night").set_value_accesskit(25.0);
+    w.step();
+    w.until("the mix", |_| newest(&styles) == "barn 50, night 25");
+    assert!(w.has("67 %") && w.has("33 %"));
+    w.until_painted();
+    let runs = w.script.runs().len();
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until("the weight before", |w| w.value("Night") == 50.0);
+    assert_eq!(w.script.runs().len(), runs, "its painting is still at hand");
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until("one style", |w| !w.has("Take Night out of the mix"));
+    w.key(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    w.until_label("Take Night out of the mix");
+    w.click("Take Night out of the mix");
+    w.until("one style", |w| !w.has("Take Night out of the mix"));
+    // Another style begins without a mix.
+    add(&mut w, "Sea");
+    w.until_label("Take Sea out of the mix");
+    w.key(Modifiers::NONE, Key::Num2);
+    w.until("the choice", |w| w.is_chosen("Night"));
+    assert!(!w.has("Take Sea out of the mix"));
+}
+
+#[test]
+fn a_double_click_makes_a_weight_the_usual_one() {
+    let mut w = window();
+    let styles = w.style_source.clone();
+    add(&mut w, "Night");
+    w.slider("Barn").set_value_accesskit(90.0);
+    w.until("the mix", |_| newest(&styles) == "barn 90, night 50");
+    let at = w.slider("Barn").rect().center();
+    w.harness.hover_at(at);
+    for pressed in [true, false, true, false] {
+        w.harness
+            .input_mut()
+            .events
+            .push(eframe::egui::Event::PointerButton {
+                pos: at,
+                button: PointerButton::Primary,
+                pressed,
+                modifiers: Modifiers::NONE,
+            });
+        w.step();
+    }
+    assert_eq!(w.value("Barn"), 50.0);
+}
+
+#[test]
+fn while_a_weight_is_dragged_one_network_is_made_at_a_time() {
+    let mut w = window();
+    let styles = w.style_source.clone();
+    add(&mut w, "Night");
+    w.until("the mix", |_| newest(&styles) == "barn 50, night 50");
+    w.until_painted();
+    let before = styles.mixes().len();
+    let hold = styles.hold_loads();
+    for weight in 51..=90 {
+        w.slider("Night").set_value_accesskit(f64::from(weight));
+        w.step();
+    }
+    drop(hold);
+    w.until("the newest", |_| newest(&styles) == "barn 50, night 90");
+    w.until_painted();
+    let made = styles.mixes().len() - before;
+    assert!(made <= 3, "{made} networks for one drag");
+}
+
+#[test]
+fn a_mix_is_saved_by_its_styles_and_kept_as_one() {
+    let mut w = window();
+    let styles = w.style_source.clone();
+    add(&mut w, "Night");
+    add(&mut w, "Sea");
+    w.until("the mix", |_| {
+        newest(&styles) == "barn 50, night 50, sea 50"
+    });
+    w.until_painted();
+    w.platform.answer(None);
+    w.key(Modifiers::COMMAND, Key::S);
+    w.until("the dialog", |w| !w.platform.asked().is_empty());
+    let asked = format!("{:?}", w.platform.asked());
+    assert!(asked.contains("photo-barn+night+sea.png"), "{asked}");
+    w.click("Keep this mix…");
+    w.until_label("Keep this mix as");
+    for (name, wanted) in [
+        ("Barn", "there is already a style named barn"),
+        ("Storm", "Storm"),
+    ] {
+        let typed = eframe::egui::Event::Text(name.to_owned());
+        w.harness.input_mut().events.push(typed);
+        w.step();
+        w.key(Modifiers::NONE, Key::Enter);
+        w.until_label(wanted);
+    }
+    w.until("the choice", |w| w.is_chosen("Storm"));
+    w.key(Modifiers::NONE, Key::F1);
+    w.key(Modifiers::NONE, Key::Escape);
+    w.click("About");
+    w.until_label("mix of Barn 33 %, Night 34 %, Sea 33 %");
+}
+
+#[test]
+fn a_mix_that_cannot_be_made_is_told_and_the_painting_stays() {
+    let mut w = window();
+    w.style_source.refuse("Night could not be loaded.");
+    add(&mut w, "Night");
+    w.until_label("Night could not be loaded.");
+    w.until_painted();
+    assert!(!w.has("Take Night out of the mix"));
+}
+
+#[test]
+fn styles_of_other_kinds_have_no_mix() {
+    let mut w = Window::painted(40, 30);
+    assert!(!w.has("Mix"));
+    w.style_source
+        .change(|cards| cards.push(picture_card("Barn")));
+    let focus = eframe::egui::Event::WindowFocused(true);
+    w.harness.input_mut().events.push(focus);
+    w.until_label("Barn");
+    w.click("Barn");
+    w.until_painted();
+    w.click("Mix");
+    w.until_contains("Add another picture as a style");
+}
+
+#[test]
+fn pictures_of_another_network_say_why_they_are_not_mixed() {
+    let mut w = window();
+    let styles = w.style_source.clone();
+    // What the command line does meanwhile; a style that is new shows that the window has seen it.
+    let seen_anew = |w: &mut Window, title: &str, new: &str| {
+        w.style_source.change(|cards| {
+            let card = cards.iter_mut().find(|card| card.title == title);
+            card.expect("a card").made_by = Some(MadeBy {
+                network: "mine".to_owned(),
+                id: "2".to_owned(),
+            });
+            cards.push(picture_card(new));
+        });
+        let focus = eframe::egui::Event::WindowFocused(true);
+        w.harness.input_mut().events.push(focus);
+        w.until_label(new);
+    };
+    add(&mut w, "Sea");
+    w.until("the mix", |_| newest(&styles) == "barn 50, sea 50");
+    seen_anew(&mut w, "Night", "Dawn");
+    add(&mut w, "Night");
+    assert!(!w.has("Take Night out of the mix"));
+    assert!(w.has("Take Sea out of the mix"));
+    w.harness.get_by_label("Add to the mix").click();
+    w.step();
+    let entry = w
+        .harness
+        .query_all_by_label("Night")
+        .last()
+        .expect("in the list");
+    assert!(entry.accesskit_node().is_disabled());
+    entry.hover();
+    w.until_contains("seen by the network mine, the other by the network inside the program");
+    w.key(Modifiers::NONE, Key::Escape);
+    // What was mixed leaves when another network has seen its picture since.
+    seen_anew(&mut w, "Sea", "Dusk");
+    w.until("one style", |w| !w.has("Take Sea out of the mix"));
+}

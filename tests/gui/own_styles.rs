@@ -1,0 +1,238 @@
+//! A person's own styles: renamed, removed, shown, and what the command line does with them meanwhile.
+
+use std::path::PathBuf;
+
+use eframe::egui::{Event, Key, Modifiers, Role};
+use egui_kittest::kittest::{Queryable, by};
+use styleforge::gui::style_source::StyleSource;
+
+use crate::{
+    scripted::{own_card, picture_card},
+    window::Window,
+};
+
+/// Three styles that come with the program, and two of the person's own.
+fn window() -> Window {
+    let mut w = Window::open();
+    w.style_source.change(|cards| {
+        cards.extend(["Barn", "Aquarium"].map(own_card));
+    });
+    w.until_label("Candy");
+    focus_window(&mut w);
+    w.until_label("Aquarium");
+    w
+}
+
+/// The window gets the focus again.
+fn focus_window(w: &mut Window) {
+    w.harness
+        .input_mut()
+        .events
+        .push(Event::WindowFocused(true));
+    w.step();
+}
+
+/// Opens the menu of a style.
+fn open_menu(w: &mut Window, style: &str) {
+    let card = w.harness.get(by().label(style).role(Role::RadioButton));
+    card.click_secondary();
+    w.until_label("Show file");
+}
+
+/// Whether the style is on the disk.
+fn is_kept(w: &Window, style: &str) -> bool {
+    w.style_source
+        .cards()
+        .0
+        .iter()
+        .any(|card| card.title == style)
+}
+
+#[test]
+fn a_style_of_ones_own_is_renamed_and_stays_where_it_was() {
+    let mut w = window();
+    let file = w.photo_file("photo.png", 40, 30);
+    w.drop_file(&file);
+    w.until_label("photo.png, 40 × 30 px");
+    w.click("Barn");
+    w.until_painted();
+    let runs = w.script.runs().len();
+    open_menu(&mut w, "Barn");
+    w.click("Rename…");
+    w.until_label("Rename Barn");
+    w.harness.check_accessibility();
+    // The name is marked: typing takes its place.
+    w.harness
+        .input_mut()
+        .events
+        .push(Event::Text("Candy".to_owned()));
+    w.step();
+    w.key(Modifiers::NONE, Key::Enter);
+    w.until_label("there is already a style named candy");
+    w.harness
+        .input_mut()
+        .events
+        .push(Event::Text("Harvest".to_owned()));
+    w.step();
+    w.click("Rename");
+    w.until_label("Harvest");
+    w.until("the old name gone", |w| !w.has("Barn"));
+    assert!(w.is_chosen("Harvest"));
+    assert_eq!(w.script.runs().len(), runs, "nothing is painted again");
+    // Its key is the same.
+    w.click("Candy");
+    w.until_painted();
+    w.key(Modifiers::NONE, Key::Num4);
+    w.until("the choice", |w| w.is_chosen("Harvest"));
+    w.until_painted();
+    w.platform.answer(None);
+    w.key(Modifiers::COMMAND, Key::S);
+    w.until("the name", |w| {
+        let asked = format!("{:?}", w.platform.asked());
+        asked.contains("photo-harvest.png")
+    });
+}
+
+#[test]
+fn keys_rename_and_remove_the_chosen_style_and_only_ones_own() {
+    let mut w = window();
+    w.click("Candy");
+    for (key, what) in [(Key::F2, "renamed"), (Key::Delete, "removed")] {
+        w.key(Modifiers::NONE, key);
+        w.until_contains(&format!(
+            "Candy comes with the program and cannot be {what}"
+        ));
+    }
+    open_menu(&mut w, "Candy");
+    assert!(w.has("This style comes with the program."));
+    w.key(Modifiers::NONE, Key::Escape);
+    w.click("Barn");
+    w.key(Modifiers::NONE, Key::F2);
+    w.until_label("Rename Barn");
+    w.key(Modifiers::NONE, Key::Escape);
+    w.until("no question", |w| !w.has("Rename Barn"));
+    // The one with the focus goes before the chosen one.
+    let card = w
+        .harness
+        .get(by().label("Aquarium").role(Role::RadioButton));
+    card.focus();
+    w.step();
+    w.key(Modifiers::NONE, Key::Delete);
+    w.until_label("Aquarium was removed.");
+    assert!(w.is_chosen("Barn"));
+}
+
+#[test]
+fn removing_can_be_undone_and_happens_when_the_message_goes() {
+    let mut w = window();
+    let file = w.photo_file("photo.png", 40, 30);
+    w.drop_file(&file);
+    w.until_label("photo.png, 40 × 30 px");
+    w.click("Dismiss");
+    w.click("Barn");
+    w.until_painted();
+    open_menu(&mut w, "Barn");
+    w.click("Remove");
+    w.until_label("Barn was removed.");
+    assert!(
+        w.harness
+            .query(by().label("Barn").role(Role::RadioButton))
+            .is_none()
+    );
+    w.until_label("Picture, photo, 40 × 30 px");
+    // Another listing does not bring it back, and its file is still there.
+    focus_window(&mut w);
+    assert!(is_kept(&w, "Barn"));
+    // The one of the message, not the one of the bar above.
+    let undo = w.harness.query_all_by_label("Undo").last();
+    undo.expect("a message").click();
+    w.step();
+    w.until("the message gone", |w| !w.has("Barn was removed."));
+    w.until("the style", |w| w.is_chosen("Barn"));
+    w.until_painted();
+
+    w.key(Modifiers::NONE, Key::Delete);
+    w.until_label("Barn was removed.");
+    w.click("Dismiss");
+    w.until("the file gone", |w| !is_kept(w, "Barn"));
+    // The others keep their keys.
+    w.key(Modifiers::NONE, Key::Num5);
+    w.until("the choice", |w| w.is_chosen("Aquarium"));
+    w.key(Modifiers::NONE, Key::Num4);
+    w.step();
+    assert!(w.is_chosen("Aquarium"), "key 4 means no style any more");
+}
+
+#[test]
+fn a_style_that_cannot_be_removed_comes_back() {
+    let mut w = window();
+    w.click("Barn");
+    w.key(Modifiers::NONE, Key::Delete);
+    w.until_label("Barn was removed.");
+    w.style_source.refuse("The disk does not let it go.");
+    w.click("Dismiss");
+    w.until_contains("The disk does not let it go.");
+    w.until_label("Barn");
+}
+
+#[test]
+fn the_end_of_the_program_removes_what_was_removed() {
+    let mut w = window();
+    w.click("Barn");
+    w.key(Modifiers::NONE, Key::Delete);
+    w.until_label("Barn was removed.");
+    let styles = w.style_source.clone();
+    w.end();
+    assert!(styles.cards().0.iter().all(|card| card.title != "Barn"));
+}
+
+#[test]
+fn the_command_line_adds_and_removes_styles_meanwhile() {
+    let mut w = window();
+    w.style_source.change(|cards| {
+        cards.retain(|card| card.id != "udnie");
+        cards.insert(0, own_card("Aardvark"));
+    });
+    focus_window(&mut w);
+    w.until_label("Aardvark");
+    assert!(!w.has("Udnie"));
+    for (key, style) in [
+        (Key::Num1, "Candy"),
+        (Key::Num3, "Wave"),
+        (Key::Num6, "Aardvark"),
+    ] {
+        w.key(Modifiers::NONE, key);
+        w.until("the choice", |w| w.is_chosen(style));
+    }
+}
+
+#[test]
+fn the_file_of_a_style_is_shown() {
+    let mut w = window();
+    open_menu(&mut w, "Barn");
+    w.click("Show file");
+    let platform = w.platform.clone();
+    w.until("the file", |_| {
+        platform.shown() == [PathBuf::from("/styles/barn")]
+    });
+    w.platform.refuse("No file manager could be opened.");
+    open_menu(&mut w, "Barn");
+    w.click("Show file");
+    w.until_contains("No file manager could be opened.");
+}
+
+#[test]
+fn a_style_made_of_a_picture_shows_a_painting_and_its_picture() {
+    let mut w = window();
+    w.style_source.change(|cards| {
+        cards.push(picture_card("Zebra"));
+    });
+    focus_window(&mut w);
+    w.until_label("Zebra");
+    w.until("the painting", |w| {
+        let textures: Vec<String> = w.textured().into_iter().map(|(name, ..)| name).collect();
+        ["painted zebra", "zebra"]
+            .iter()
+            .all(|name| textures.iter().any(|t| t == name))
+    });
+}
