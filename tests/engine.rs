@@ -267,9 +267,9 @@ impl PhotoSource for BatchPhotos {
         format!("photo-{index}")
     }
 
-    fn open(&mut self, index: usize) -> Result<Frame, String> {
+    fn open(&mut self, index: usize) -> Result<Frame, Unpainted> {
         if self.broken == Some(index) {
-            return Err("not a picture".to_owned());
+            return Err(Unpainted::Failed("not a picture".to_owned()));
         }
         Ok(photo(8, 8))
     }

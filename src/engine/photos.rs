@@ -6,7 +6,7 @@ use super::{
     draft::draft_settings,
     events::{Events, caught, send_notices},
     paint::Painter,
-    protocol::{BatchJob, Event, Generation, PaintJob, SavedPhoto},
+    protocol::{BatchJob, Event, Generation, PaintJob, SavedPhoto, Unpainted},
 };
 use crate::{backend::RunControl, frame::Frame};
 
@@ -85,19 +85,19 @@ pub(super) fn serve_batch(painter: &mut Painter, batch: &mut Batch, events: &Eve
         settings,
     } = &mut batch.job;
     let run = caught(|| -> Result<SavedPhoto, BatchStop> {
-        let photo: Frame = source.open(index).map_err(BatchStop::Said)?;
+        let photo: Frame = source.open(index).map_err(BatchStop::Unpainted)?;
         let painting = painter
             .paint(&photo, network, *settings, &batch.control)
             .map_err(|error| {
                 if error.is_cancelled() {
                     BatchStop::Cancelled
                 } else {
-                    BatchStop::Said(error.to_string())
+                    BatchStop::Unpainted(error.to_string().into())
                 }
             })?;
         source
             .finish(index, &photo, &painting)
-            .map_err(BatchStop::Said)
+            .map_err(|reason| BatchStop::Unpainted(reason.into()))
     });
     send_notices(painter, events);
     let outcome = match run {
@@ -106,10 +106,10 @@ pub(super) fn serve_batch(painter: &mut Painter, batch: &mut Batch, events: &Eve
             events.send(Event::BatchEnded { cancelled: true });
             return true;
         }
-        Ok(Err(BatchStop::Said(reason))) => Err(reason),
+        Ok(Err(BatchStop::Unpainted(why))) => Err(why),
         Err(error) => {
             painter.forget_sessions();
-            Err(error.to_string())
+            Err(error.to_string().into())
         }
     };
     events.send(Event::BatchPhoto {
@@ -124,5 +124,5 @@ pub(super) fn serve_batch(painter: &mut Painter, batch: &mut Batch, events: &Eve
 /// Why a photo of a batch has no result.
 enum BatchStop {
     Cancelled,
-    Said(String),
+    Unpainted(Unpainted),
 }

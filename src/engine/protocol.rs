@@ -71,6 +71,21 @@ pub struct SavedPhoto {
     pub notes: Vec<String>,
 }
 
+/// Why a photo of a batch has no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unpainted {
+    /// Its result was there already: this file.
+    Exists(PathBuf),
+    /// Something failed; a sentence for people.
+    Failed(String),
+}
+
+impl From<String> for Unpainted {
+    fn from(reason: String) -> Self {
+        Self::Failed(reason)
+    }
+}
+
 /// A list of photos, opened and finished one at a time on the engine thread.
 pub trait PhotoSource: Send {
     /// Photos in all.
@@ -87,8 +102,8 @@ pub trait PhotoSource: Send {
     /// Opens photo `index`.
     ///
     /// # Errors
-    /// A sentence for people: why it cannot be painted.
-    fn open(&mut self, index: usize) -> Result<Frame, String>;
+    /// Why it is not painted.
+    fn open(&mut self, index: usize) -> Result<Frame, Unpainted>;
 
     /// Takes the painting of photo `index` and says where the result lies.
     ///
@@ -192,7 +207,7 @@ pub enum Event {
         /// Name of the photo.
         name: String,
         /// Where the result lies, or why there is none.
-        outcome: Result<SavedPhoto, String>,
+        outcome: Result<SavedPhoto, Unpainted>,
     },
     /// Something about live painting.
     Live(LiveEvent),

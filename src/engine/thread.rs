@@ -335,7 +335,7 @@ fn refuse(work: &mut Work, error: &EngineError, events: &Events) {
                 done: index + 1,
                 total,
                 name: batch.job.source.name(index),
-                outcome: Err(error.to_string()),
+                outcome: Err(error.to_string().into()),
             });
         }
         events.send(Event::BatchEnded { cancelled: false });

@@ -215,6 +215,8 @@ pub struct App {
     /// Live pictures; `None` while photos are shown.
     pub(super) live: Option<LiveView>,
     pub(super) full_screen: FullScreen,
+    /// Whether the controls are seen where the window is too narrow for all of it.
+    pub(super) controls_open: bool,
     pub(super) batch: Option<Batch>,
     /// A batch that waits for its style's network.
     pub(super) batch_waits: bool,
@@ -278,6 +280,7 @@ impl App {
             shortcuts: shortcuts::groups(),
             live: None,
             full_screen: FullScreen::default(),
+            controls_open: false,
             batch: None,
             batch_waits: false,
             networks: Networks::default(),
@@ -425,11 +428,18 @@ impl App {
             self.workspace.choice.remember(&mut self.settings.choices);
             self.settings_changed(ctx);
         }
-        let (size, is_plain) = ctx.input(|i| {
+        let (size, maximized, is_full) = ctx.input(|i| {
             let viewport = i.viewport();
-            let covers = viewport.maximized == Some(true) || viewport.fullscreen == Some(true);
-            (viewport.inner_rect.map(|r| r.size().round()), !covers)
+            let size = viewport.inner_rect.map(|r| r.size().round());
+            (size, viewport.maximized, viewport.fullscreen == Some(true))
         });
+        if let Some(maximized) =
+            maximized.filter(|m| *m != self.settings.state.is_maximized && !is_full)
+        {
+            self.settings.state.is_maximized = maximized;
+            self.settings_changed(ctx);
+        }
+        let is_plain = maximized != Some(true) && !is_full;
         if let Some(size) = size.filter(|_| is_plain).map(|s| (s.x, s.y))
             && self.settings.state.window_size != Some(size)
         {

@@ -1,10 +1,12 @@
-//! The bar above the stage (photos, undo, window) and the line below it (device, sizes, time).
+//! The bar above the picture (photos, camera, undo, window), the row at the picture's lower edge (which picture is
+//! seen, zoom), and the line of words below (device, sizes, time).
 
 use eframe::egui::{self, Align, Layout, Popup};
 
 use super::{
+    fonts::icons,
     intent::Intent,
-    live::LiveIntent,
+    live::{LiveIntent, LiveView},
     stage::{Compare, Stage, ViewStep},
     theme,
 };
@@ -18,113 +20,158 @@ pub struct TopView<'a> {
     pub can_undo: bool,
     /// Whether there is an undo to take back.
     pub can_redo: bool,
-    /// Whether live pictures are shown, not photos.
-    pub is_live: bool,
+    /// Live pictures, while they are shown and not photos.
+    pub live: Option<&'a LiveView>,
+    /// Whether the controls are seen, where they can be put away.
+    pub controls: Option<bool>,
 }
+
+/// Least width at which buttons of the upper bar have words beside their icons, in points.
+const WORDS_WIDTH: f32 = 1000.0;
 
 /// Draws the upper bar into `ui`.
 pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
+    let has_words = ui.available_width() >= WORDS_WIDTH;
     ui.horizontal(|ui| {
-        let mut ask = |ui: &mut egui::Ui, button: egui::Button<'_>, hint: &str, intent: Intent| {
-            if ui.add(button).on_hover_text(hint).clicked() {
-                intents.push(intent);
-            }
-        };
-        let kind = |name: &'static str, is_on: bool| {
-            egui::Button::selectable(is_on, name).frame_when_inactive(true)
-        };
-        ask(
-            ui,
-            kind("Live", view.is_live),
-            "Paint a camera or the demo scene. L",
-            Intent::Live(LiveIntent::Enter),
-        );
-        ask(
-            ui,
-            kind("Photo", !view.is_live),
-            "Paint a photo. L",
-            Intent::Live(LiveIntent::Leave),
-        );
-        ui.separator();
-        let open = if view.is_live {
-            egui::Button::new("Open…")
-        } else {
-            theme::main_button(ui, "Open…")
-        };
-        ask(ui, open, "Open a photo. Ctrl+O", Intent::AskOpen);
-        let button = egui::Button::new;
-        ask(
-            ui,
-            button("Paste"),
-            "Open the picture or file on the clipboard. Ctrl+V",
-            Intent::Paste,
-        );
-        ask(
-            ui,
-            button("Sample"),
-            "Try it with the built-in photo. Ctrl+E",
-            Intent::OpenSample,
-        );
-        ask(
-            ui,
-            button("Folder…"),
-            "Paint every photo of a folder. Ctrl+B",
-            Intent::AskFolder,
-        );
-        ui.separator();
-        for (name, hint, can, intent) in [
+        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.spacing_mut().button_padding.x = 8.0;
+        let is_live = view.live.is_some();
+        for (name, is_on, hint, intent) in [
             (
+                "Live",
+                is_live,
+                "Paint a camera or the demo scene. L",
+                LiveIntent::Enter,
+            ),
+            ("Photo", !is_live, "Paint a photo. L", LiveIntent::Leave),
+        ] {
+            let button = egui::Button::selectable(is_on, name).frame_when_inactive(true);
+            if ui.add(button).on_hover_text(hint).clicked() {
+                intents.push(Intent::Live(intent));
+            }
+        }
+        ui.separator();
+        for (icon, name, hint, can, intent) in [
+            (
+                icons::IMAGE,
+                "Open…",
+                "Open a photo. Ctrl+O",
+                true,
+                Intent::AskOpen,
+            ),
+            (
+                icons::CLIPBOARD,
+                "Paste",
+                "Open the picture or file on the clipboard. Ctrl+V",
+                true,
+                Intent::Paste,
+            ),
+            (
+                icons::SPARKLE,
+                "Sample",
+                "Try it with the built-in photo. Ctrl+E",
+                true,
+                Intent::OpenSample,
+            ),
+            (
+                icons::FOLDER,
+                "Folder…",
+                "Paint every photo of a folder. Ctrl+B",
+                true,
+                Intent::AskFolder,
+            ),
+            (
+                icons::UNDO,
                 "Undo",
                 "Go one choice back. Ctrl+Z",
                 view.can_undo,
                 Intent::Undo,
             ),
-            ("Redo", "Ctrl+Shift+Z", view.can_redo, Intent::Redo),
+            (
+                icons::REDO,
+                "Redo",
+                "Ctrl+Shift+Z",
+                view.can_redo,
+                Intent::Redo,
+            ),
         ] {
+            if name == "Undo" {
+                ui.separator();
+            }
+            let button = theme::icon_button(icon, name, has_words).frame_when_inactive(false);
             if ui
-                .add_enabled(can, egui::Button::new(name))
+                .add_enabled(can, button)
                 .on_hover_text(hint)
+                .accessible_name(name)
                 .clicked()
             {
                 intents.push(intent);
             }
         }
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if ui.button("About").clicked() {
-                intents.push(Intent::ToggleAbout);
-            }
-            if ui
-                .button("Shortcuts")
-                .on_hover_text("What the keys do. F1 or ?")
-                .clicked()
-            {
-                intents.push(Intent::ToggleShortcuts);
-            }
-            let settings = ui.button("Settings");
-            Popup::menu(&settings).show(|ui| {
-                ui.set_min_width(220.0);
-                theme::caption(ui, "Appearance");
-                for choice in ThemeChoice::ALL {
-                    let name = match choice {
-                        ThemeChoice::System => "As the desktop",
-                        ThemeChoice::Dark => "Dark",
-                        ThemeChoice::Light => "Light",
-                    };
-                    if ui.radio(view.settings.theme == choice, name).clicked() {
-                        intents.push(Intent::SetTheme(choice));
-                    }
-                }
-                ui.separator();
-                let mut asks = view.settings.ask_before_losing;
-                if ui
-                    .checkbox(&mut asks, "Ask before an unsaved painting is lost")
-                    .clicked()
-                {
-                    intents.push(Intent::SetAskBeforeLosing(asks));
-                }
-            });
-        });
+        if let Some(live) = view.live {
+            ui.separator();
+            live.source_bar(ui, intents);
+        }
+        theme::at_the_right(ui, "window buttons", |ui| window_buttons(ui, view, intents));
     });
+}
+
+/// The buttons for the window itself.
+fn window_buttons(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
+    if let Some(is_on) = view.controls {
+        let button = egui::Button::selectable(is_on, icons::SLIDERS);
+        if ui
+            .add(button)
+            .on_hover_text("The controls of the painting")
+            .accessible_name("Controls")
+            .clicked()
+        {
+            intents.push(Intent::ToggleControls);
+        }
+    }
+    let icon = |icon| egui::Button::new(icon).frame_when_inactive(false);
+    let settings = ui
+        .add(icon(icons::GEAR))
+        .on_hover_text("Settings")
+        .accessible_name("Settings");
+    Popup::menu(&settings).show(|ui| {
+        ui.set_min_width(220.0);
+        theme::caption(ui, "Appearance");
+        for choice in ThemeChoice::ALL {
+            let name = match choice {
+                ThemeChoice::System => "Match system",
+                ThemeChoice::Dark => "Dark",
+                ThemeChoice::Light => "Light",
+            };
+            if ui.radio(view.settings.theme == choice, name).clicked() {
+                intents.push(Intent::SetTheme(choice));
+            }
+        }
+        ui.separator();
+        let mut asks = view.settings.ask_before_losing;
+        if ui
+            .checkbox(&mut asks, "Ask before an unsaved painting is lost")
+            .clicked()
+        {
+            intents.push(Intent::SetAskBeforeLosing(asks));
+        }
+    });
+    if ui
+        .add(icon(icons::KEYBOARD))
+        .on_hover_text("What the keys do. F1 or ?")
+        .accessible_name("Shortcuts")
+        .clicked()
+    {
+        intents.push(Intent::ToggleShortcuts);
+    }
+    if ui
+        .add(icon(icons::INFO))
+        .on_hover_text("About StyleForge")
+        .accessible_name("About")
+        .clicked()
+    {
+        intents.push(Intent::ToggleAbout);
+    }
 }
 
 /// The texts of the lower line.
@@ -142,35 +189,11 @@ pub struct StatusView {
 /// Space between two parts of the lower line, in points.
 const PART_GAP: f32 = 16.0;
 
-/// Least width at which the words stand beside the view's buttons, in points; below, they have a line of
-/// their own.
-const ONE_LINE_WIDTH: f32 = 1360.0;
-
-/// Draws the lower line into `ui`: words, and the buttons of the stage's view where there is one, with whether
-/// it is what is seen. Text that does not fit is cut; its tooltip has all of it.
-pub fn status(
-    ui: &mut egui::Ui,
-    view: &StatusView,
-    stage: Option<(&mut Stage, bool)>,
-    intents: &mut Vec<Intent>,
-) {
-    let has_one_line = stage.is_none() || ui.available_width() >= ONE_LINE_WIDTH;
-    ui.spacing_mut().item_spacing.y = 2.0;
-    if !has_one_line {
-        ui.scope(|ui| {
-            ui.spacing_mut().interact_size.y = 0.0;
-            ui.horizontal(|ui| words(ui, view));
-        });
-    }
-    ui.horizontal(|ui| {
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if let Some((stage, is_seen)) = stage {
-                view_buttons(ui, stage, is_seen, intents);
-            }
-            if has_one_line {
-                ui.with_layout(Layout::left_to_right(Align::Center), |ui| words(ui, view));
-            }
-        });
+/// Draws the line of words into `ui`. Text that does not fit is cut; its tooltip has all of it.
+pub fn status(ui: &mut egui::Ui, view: &StatusView) {
+    ui.scope(|ui| {
+        ui.spacing_mut().interact_size.y = 0.0;
+        ui.horizontal(|ui| words(ui, view));
     });
 }
 
@@ -218,66 +241,66 @@ fn shares(widths: &[f32], room: f32) -> Vec<f32> {
     given
 }
 
-/// Zoom and comparison; laid out from the right.
-fn view_buttons(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool, intents: &mut Vec<Intent>) {
-    ui.spacing_mut().item_spacing.x = 4.0;
-    let small = |name: &str| egui::Button::new(egui::RichText::new(name).size(13.0));
-    let zoom = format!("{:.0} %", stage.zoom_percent());
-    for (name, spoken, hint, step) in [
-        ("Fit", "Fit", "The whole picture. Ctrl+0", ViewStep::Fit),
-        (
-            "100 %",
-            "Actual size",
-            "One picture pixel on one screen pixel. Ctrl+1",
-            ViewStep::ActualSize,
-        ),
-        ("+", "Zoom in", "Zoom in. +", ViewStep::ZoomIn),
-    ] {
-        if ui
-            .add_enabled(is_seen, small(name))
-            .on_hover_text(hint)
-            .accessible_name(spoken)
-            .clicked()
-        {
-            stage.step(step);
-        }
-    }
-    ui.add_sized(
-        [52.0, 20.0],
-        egui::Label::new(egui::RichText::new(&zoom).small()),
-    )
-    .accessible_name(format!("Zoom {zoom}"));
-    if ui
-        .add_enabled(is_seen, small("−"))
-        .on_hover_text("Zoom out. −")
-        .accessible_name("Zoom out")
-        .clicked()
-    {
-        stage.step(ViewStep::ZoomOut);
-    }
-    if stage.has_painting() {
-        ui.add_space(12.0);
-        for (compare, name) in stage.looks().into_iter().rev() {
-            let button = egui::Button::selectable(
-                is_seen && stage.compare == compare,
-                egui::RichText::new(&name).size(13.0),
-            );
+/// Draws the row at the picture's lower edge: which picture is seen, and zoom. They do nothing while the picture is
+/// not what `is_seen`.
+pub fn view(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool, intents: &mut Vec<Intent>) {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.spacing_mut().button_padding.x = 8.0;
+        let looks = if stage.has_painting() {
+            &stage.looks()[..]
+        } else {
+            &[]
+        };
+        for (compare, name) in looks {
             let hint = match compare {
-                Compare::Photo => "See it alone. V",
+                Compare::Photo | Compare::Painting => "See it alone. V",
                 Compare::Both => "See both, with a divider to drag. V",
-                Compare::Painting => "See it alone. V",
                 Compare::SideBySide => "See both, one beside the other, at the same zoom",
             };
+            let is_on = is_seen && stage.compare == *compare;
             if ui
-                .add(button)
+                .add(egui::Button::selectable(is_on, name))
                 .on_hover_text(hint)
                 .accessible_name(format!("Show {}", name.to_lowercase()))
                 .clicked()
             {
-                intents.push(Intent::Look(compare));
+                intents.push(Intent::Look(*compare));
             }
         }
-    }
+        theme::at_the_right(ui, "zoom", |ui| {
+            let mut step = None;
+            let mut zoom = |ui: &mut egui::Ui, [name, spoken, hint]: [&str; 3], by| {
+                let button = egui::Button::new(name).frame_when_inactive(false);
+                let response = ui.add_enabled(is_seen, button).on_hover_text(hint);
+                if response.accessible_name(spoken).clicked() {
+                    step = Some(by);
+                }
+            };
+            zoom(ui, ["−", "Zoom out", "Zoom out. −"], ViewStep::ZoomOut);
+            let percent = format!("{:.0} %", stage.zoom_percent());
+            let words = egui::Label::new(egui::RichText::new(&percent).small());
+            ui.add_sized([48.0, 20.0], words)
+                .accessible_name(format!("Zoom {percent}"));
+            for (names, by) in [
+                (["+", "Zoom in", "Zoom in. +"], ViewStep::ZoomIn),
+                (["Fit", "Fit", "The whole picture. Ctrl+0"], ViewStep::Fit),
+                (
+                    [
+                        "100 %",
+                        "Actual size",
+                        "One picture pixel on one screen pixel. Ctrl+1",
+                    ],
+                    ViewStep::ActualSize,
+                ),
+            ] {
+                zoom(ui, names, by);
+            }
+            if let Some(step) = step {
+                stage.step(step);
+            }
+        });
+    });
 }
 
 #[cfg(test)]

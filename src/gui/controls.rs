@@ -1,9 +1,10 @@
 //! The controls on the right: how to paint, and how to save.
 
-use eframe::egui::{self, Align, ComboBox, Layout, RichText, ScrollArea, Slider, vec2};
+use eframe::egui::{self, ComboBox, ScrollArea, vec2};
 
 use super::{
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush},
+    fonts::icons,
     intent::Intent,
     mix,
     platform::format_title,
@@ -28,10 +29,6 @@ pub struct View<'a> {
     pub model: ModelSize,
     /// Every style, for a mix.
     pub cards: &'a [Card],
-    /// Whether there is a finished picture to save.
-    pub has_result: bool,
-    /// Whether the result is being saved.
-    pub saving: bool,
 }
 
 /// Draws the controls into `ui`.
@@ -39,85 +36,87 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
     ScrollArea::vertical()
         .auto_shrink([false, false])
         .show(ui, |ui| {
-            // Beside it stands the value, at most as wide as "14 of 14".
-            ui.spacing_mut().slider_width = ui.available_width() - 88.0;
             let mut choice = view.choice.clone();
             theme::group_title(ui, "Painting");
+            strength(ui, "0 % is the photo, 100 % the painting.", &mut choice);
             brush(ui, view, &mut choice);
-            ui.add_space(4.0);
-            strength(ui, &mut choice);
             ui.checkbox(&mut choice.look.keep_colors, "Keep the photo's colours")
                 .on_hover_text("Brushwork of the style, colours of the photo.");
             mix::ui(ui, view.cards, &mut choice, intents);
             ui.add_space(theme::GROUP_GAP);
 
-            theme::group_title(ui, "Model");
-            model(ui, view, &mut choice);
-            ui.add_space(theme::GROUP_GAP);
-
             theme::group_title(ui, "Result");
             output(ui, view, &mut choice);
+            format(ui, view, intents);
+            ui.add_space(theme::GROUP_GAP);
+
+            theme::advanced(ui, |ui| model(ui, view, &mut choice));
             if choice != *view.choice {
                 intents.push(Intent::Edit(choice));
             }
-            save(ui, view, intents);
         });
 }
 
 fn brush(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
     let finest = view.photo_size.map_or(0, |(w, h)| finest_brush(w.max(h)));
     let last = BRUSHES_PX.len() - 1;
-    let label = ui
-        .horizontal(|ui| {
-            let label = ui.label("Brush size");
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                let usual = egui::Button::new(RichText::new("Usual").size(12.0));
-                if ui
-                    .add_enabled(choice.brush != DEFAULT_BRUSH, usual.small())
-                    .on_hover_text(
-                        "Back to the usual brush size. A brush size stays for later photos.",
-                    )
-                    .on_disabled_hover_text("This is the usual brush size.")
-                    .accessible_name("Usual brush size")
-                    .clicked()
-                {
-                    choice.brush = DEFAULT_BRUSH;
-                }
-            });
-            label
-        })
-        .inner;
+    let usual = DEFAULT_BRUSH.clamp(finest, last);
     let mut place = choice.brush.clamp(finest, last);
-    let response = ui
-        .add_enabled(
-            finest < last,
-            Slider::new(&mut place, finest..=last)
-                .custom_formatter(move |v, _| {
-                    format!("{} of {}", v as usize - finest + 1, last - finest + 1)
-                })
-                .custom_parser(move |text| {
-                    let typed = text.split_whitespace().next()?.parse::<f64>().ok()?;
-                    Some(typed + finest as f64 - 1.0)
-                }),
-        )
-        .labelled_by(label.id)
-        .on_hover_text("How broad the strokes are, also for later photos: fine on the left, broad on the right.");
+    let response = theme::row(ui, "Detail", |ui, label| {
+        ui.add_enabled_ui(finest < last, |ui| {
+            // Finer to the right, in pixels of the long side.
+            let mut detail = last - place;
+            let response = theme::slider(
+                ui,
+                &mut detail,
+                0..=last - finest,
+                last - usual,
+                |slider| {
+                    slider
+                        .custom_formatter(move |v, _| {
+                            format!("{} px", BRUSHES_PX[last - (v as usize).min(last)])
+                        })
+                        .custom_parser(move |text| {
+                            let typed = text.split_whitespace().next()?.parse::<usize>().ok()?;
+                            let nearest =
+                                (finest..=last).min_by_key(|&i| BRUSHES_PX[i].abs_diff(typed))?;
+                            Some((last - nearest) as f64)
+                        })
+                },
+            )
+            .labelled_by(label);
+            place = last - detail;
+            response
+        })
+        .inner
+    });
+    let response = response.on_hover_text(
+        "The long side in pixels at which the photo is painted: broad strokes on the left, fine ones on the right. \
+         Stays for later photos; a double click takes the usual one.",
+    );
     if response.changed() {
-        choice.brush = place;
+        // The usual one stays the usual one for photos of another size.
+        choice.brush = match place == usual {
+            true => DEFAULT_BRUSH,
+            false => place,
+        };
     }
     if let Some((width, height)) = view.photo_size {
         let (w, h) = choice.working_size().resolve(width, height);
         theme::caption(ui, format!("Strokes as at {w} × {h} px"));
     } else {
-        theme::caption(ui, "Fine on the left, broad on the right");
+        theme::caption(ui, "Broad strokes on the left, fine ones on the right");
     }
 }
 
-fn strength(ui: &mut egui::Ui, choice: &mut Choice) {
-    let label = ui.label("Strength");
-    ui.add(Slider::new(&mut choice.look.strength_percent, 0..=100).suffix(" %"))
-        .labelled_by(label.id)
-        .on_hover_text("0 % is the photo, 100 % the painting.");
+/// How much of the painting is seen.
+pub(super) fn strength(ui: &mut egui::Ui, hint: &str, choice: &mut Choice) {
+    theme::row(ui, "Strength", |ui, label| {
+        let strength = &mut choice.look.strength_percent;
+        theme::slider(ui, strength, 0..=100, 100, |slider| slider.suffix(" %"))
+            .labelled_by(label)
+            .on_hover_text(hint);
+    });
 }
 
 fn model(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
@@ -158,7 +157,6 @@ fn model(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
 }
 
 fn output(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
-    let label = ui.label("Size");
     let name = |output: OutputSize| {
         let size = view.photo_size.map(|(w, h)| match output {
             OutputSize::Original => (w, h),
@@ -175,71 +173,92 @@ fn output(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
     };
     let names = [OutputSize::Original, OutputSize::Working].map(|o| (o, name(o)));
     let current = name(choice.output);
-    ComboBox::from_id_salt("output size")
-        .selected_text(current)
-        .width(ui.available_width())
-        .show_ui(ui, |ui| {
-            for (output, name) in names {
-                ui.selectable_value(&mut choice.output, output, name);
-            }
-        })
-        .response
-        .labelled_by(label.id);
+    theme::row(ui, "Size", |ui, label| {
+        ComboBox::from_id_salt("output size")
+            .selected_text(current)
+            .width(ui.available_width())
+            .truncate()
+            .show_ui(ui, |ui| {
+                for (output, name) in names {
+                    ui.selectable_value(&mut choice.output, output, name);
+                }
+            })
+            .response
+            .labelled_by(label);
+    });
 }
 
-fn save(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
-    let label = ui.label("Format");
+fn format(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
     let mut format = view.format;
-    ComboBox::from_id_salt("format")
-        .selected_text(format_title(format))
-        .width(ui.available_width())
-        .show_ui(ui, |ui| {
-            for &f in Format::ALL {
-                ui.selectable_value(&mut format, f, format_title(f));
-            }
-        })
-        .response
-        .labelled_by(label.id);
+    theme::row(ui, "Format", |ui, label| {
+        ComboBox::from_id_salt("format")
+            .selected_text(format_title(format))
+            .width(ui.available_width())
+            .show_ui(ui, |ui| {
+                for &f in Format::ALL {
+                    ui.selectable_value(&mut format, f, format_title(f));
+                }
+            })
+            .response
+            .labelled_by(label);
+    });
     if format != view.format {
         intents.push(Intent::SetFormat(format));
     }
     if view.format == Format::Jpeg {
-        let label = ui.label("JPEG quality");
         let mut quality = view.settings.jpeg_quality;
-        ui.add(Slider::new(&mut quality, 1..=100))
-            .labelled_by(label.id)
-            .on_hover_text("Higher is finer and larger.");
+        theme::row(ui, "JPEG quality", |ui, label| {
+            let usual = Choices::default().jpeg_quality;
+            theme::slider(ui, &mut quality, 1..=100, usual, |slider| slider)
+                .labelled_by(label)
+                .on_hover_text("Higher is finer and larger.");
+        });
         if quality != view.settings.jpeg_quality {
             intents.push(Intent::SetJpegQuality(quality));
         }
     }
-    ui.add_space(4.0);
-    let can_save = view.has_result && !view.saving;
-    let why_not = if view.saving {
+}
+
+/// The buttons that keep the painting.
+pub fn save_buttons(
+    ui: &mut egui::Ui,
+    has_result: bool,
+    is_saving: bool,
+    intents: &mut Vec<Intent>,
+) {
+    let why_not = if is_saving {
         "Being saved…"
     } else {
         "There is no finished painting yet."
     };
-    let button = theme::main_button(ui, "Save as…");
-    if wide(ui, can_save, button)
-        .on_hover_text("Ctrl+S")
-        .on_disabled_hover_text(why_not)
-        .clicked()
-    {
-        intents.push(Intent::Save);
-    }
-    if wide(ui, view.has_result, egui::Button::new("Copy"))
-        .on_hover_text("Put the painting on the clipboard. Ctrl+C")
-        .on_disabled_hover_text(why_not)
-        .clicked()
-    {
-        intents.push(Intent::Copy);
-    }
-}
-
-/// A button over the whole width.
-fn wide(ui: &mut egui::Ui, enabled: bool, button: egui::Button<'_>) -> egui::Response {
-    let size = vec2(ui.available_width(), 32.0);
-    ui.add_enabled_ui(enabled, |ui| ui.add_sized(size, button))
-        .inner
+    ui.horizontal(|ui| {
+        let save = theme::main_button(ui, &format!("{} Save as…", icons::SAVE));
+        let copy = egui::Button::new(format!("{} Copy", icons::COPY));
+        for (button, name, hint, can, intent) in [
+            (
+                save,
+                "Save as…",
+                "Ctrl+S",
+                has_result && !is_saving,
+                Intent::Save,
+            ),
+            (
+                copy,
+                "Copy",
+                "Put the painting on the clipboard. Ctrl+C",
+                has_result,
+                Intent::Copy,
+            ),
+        ] {
+            if ui
+                .add_enabled(can, button.min_size(vec2(0.0, 32.0)))
+                .on_hover_text(hint)
+                .on_disabled_hover_text(why_not)
+                .accessible_name(name)
+                .clicked()
+            {
+                intents.push(intent);
+            }
+        }
+    });
 }

@@ -323,6 +323,18 @@ impl App {
                 }
             }
             Purpose::Export => {
+                // Without an ending no program would know what the file is.
+                let ending = self
+                    .export
+                    .as_ref()
+                    .map(|(name, _)| std::path::Path::new(name));
+                let path = match (
+                    path.extension(),
+                    ending.and_then(std::path::Path::extension),
+                ) {
+                    (None, Some(ending)) => path.with_extension(ending),
+                    _ => path,
+                };
                 state.save_folder = folder.or(state.save_folder.take());
                 self.settings_changed(ctx);
                 if let Some((_, bytes)) = self.export.take() {

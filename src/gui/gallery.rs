@@ -8,6 +8,7 @@ use eframe::egui::{
 };
 
 use super::{
+    fonts::icons,
     intent::Intent,
     label::{label, remark},
     live::PreviewGrid,
@@ -18,13 +19,13 @@ use super::{
 use crate::frame::Frame as PixelFrame;
 
 /// Height of a thumbnail, in points.
-const THUMBNAIL_HEIGHT: f32 = 80.0;
+const THUMBNAIL_HEIGHT: f32 = 74.0;
 /// Side of the small picture that a style was made of, in points.
 const INSET: f32 = 30.0;
 /// Width of a style's menu, in points.
 const MENU_WIDTH: f32 = 160.0;
 /// Height of the name below it, in points.
-const NAME_HEIGHT: f32 = 28.0;
+const NAME_HEIGHT: f32 = 24.0;
 
 /// Thumbnails are shown smaller than they are.
 const MIPMAPPED: TextureOptions = TextureOptions {
@@ -189,11 +190,12 @@ impl Gallery {
             theme::group_title(ui, "Styles");
         });
         let add = |ui: &mut egui::Ui, intents: &mut Vec<Intent>| {
-            let button =
-                egui::Button::new("Add a style…").min_size(vec2(ui.available_width(), 0.0));
+            let button = theme::icon_button(icons::PLUS, "Add a style…", true)
+                .min_size(vec2(ui.available_width(), 0.0));
             let hint = "A painting or any other picture becomes a style, and so does a file of trained weights \
                         (.safetensors, .pth or .onnx), also when it is dropped onto the window.";
-            if ui.add(button).on_hover_text(hint).clicked() {
+            let response = ui.add(button).on_hover_text(hint);
+            if response.accessible_name("Add a style…").clicked() {
                 intents.push(Intent::AskStyle);
             }
         };
@@ -336,7 +338,7 @@ fn card_ui(
         let room = rect.width() - 40.0;
         let mut job = egui::text::LayoutJob::simple_singleline(
             card.title.clone(),
-            FontId::proportional(14.0),
+            FontId::proportional(13.0),
             text_color,
         );
         job.wrap = egui::text::TextWrapping::truncate_at_width(room);
@@ -356,9 +358,9 @@ fn card_ui(
             );
         }
         let outline = if is_chosen {
-            Stroke::new(2.0, colors.accent)
+            Stroke::new(2.5, colors.ring)
         } else if response.has_focus() {
-            Stroke::new(2.0, colors.notice)
+            Stroke::new(1.5, colors.ring)
         } else if response.hovered() {
             Stroke::new(1.0, colors.quiet)
         } else {

@@ -79,6 +79,8 @@ pub enum Intent {
     SetJpegQuality(u8),
     /// Whether to ask before an unsaved result is lost.
     SetAskBeforeLosing(bool),
+    /// Show or hide the controls of the painting, where the window is too narrow for all of it.
+    ToggleControls,
     /// Show or hide the list of shortcuts.
     ToggleShortcuts,
     /// Show or hide credits and licences.
@@ -117,6 +119,8 @@ pub enum Intent {
     TakeReading(PixelFormat),
     /// Use this path, which was typed for lack of a file dialog.
     TakePath(Purpose, String),
+    /// Paint the photos too that the batch skipped, and replace their paintings.
+    ReplaceSkipped,
     /// Put the batch away.
     CloseBatch,
     /// Something about live pictures.

@@ -3,9 +3,9 @@
 //! Errors stay until they are dismissed; notices leave by themselves. A notice may offer something to do, and then
 //! stays longer.
 
-use eframe::egui::{self, CornerRadius, Frame, Margin, RichText, Stroke, vec2};
+use eframe::egui::{self, CornerRadius, Frame, Margin, Stroke, vec2};
 
-use super::{intent::Intent, label::remark, theme};
+use super::{fonts::icons, intent::Intent, label::remark, theme};
 
 /// Messages shown at a time; the oldest gives way.
 const MOST: usize = 4;
@@ -61,6 +61,15 @@ impl Message {
     fn left(&self, now: f64) -> Option<f64> {
         Some(self.since? + self.stays()? - now)
     }
+}
+
+/// Where messages stand, on the left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Corner {
+    /// Below, over the picture.
+    Bottom,
+    /// Above, because a dialog is open: its buttons are at its lower edge.
+    Top,
 }
 
 /// The messages that are up.
@@ -143,8 +152,14 @@ impl Messages {
         std::mem::take(&mut self.follows)
     }
 
-    /// Shows the messages, the lowest `lift` points above the bottom of `area`.
-    pub fn ui(&mut self, ui: &egui::Ui, area: egui::Rect, lift: f32, intents: &mut Vec<Intent>) {
+    /// Shows the messages in the corner of `area` that is named, `margin` points from its edge.
+    pub fn ui(
+        &mut self,
+        ui: &egui::Ui,
+        area: egui::Rect,
+        (corner, margin): (Corner, f32),
+        intents: &mut Vec<Intent>,
+    ) {
         let now = ui.input(|i| i.time);
         for message in &mut self.list {
             message.since.get_or_insert(now);
@@ -158,10 +173,17 @@ impl Messages {
             return;
         }
         let width = WIDTH.min(area.width() - 32.0);
+        let (pivot, at) = match corner {
+            Corner::Bottom => (
+                egui::Align2::LEFT_BOTTOM,
+                area.left_bottom() + vec2(16.0, -margin),
+            ),
+            Corner::Top => (egui::Align2::LEFT_TOP, area.left_top() + vec2(16.0, margin)),
+        };
         egui::Area::new(egui::Id::unique("messages"))
             .order(egui::Order::Foreground)
-            .pivot(egui::Align2::LEFT_BOTTOM)
-            .fixed_pos(area.left_bottom() + vec2(16.0, -lift))
+            .pivot(pivot)
+            .fixed_pos(at)
             .constrain_to(area)
             .show(ui.ctx(), |ui| {
                 ui.set_width(width);
@@ -202,7 +224,7 @@ fn show(ui: &mut egui::Ui, message: &Message, width: f32, intents: &mut Vec<Inte
                     intents.push(Intent::TakeOffer(message.number));
                 }
             });
-            let close = egui::Button::new(RichText::new("×").size(16.0)).frame_when_inactive(false);
+            let close = egui::Button::new(icons::CLOSE).frame_when_inactive(false);
             let response = ui
                 .add(close)
                 .on_hover_text("Dismiss")

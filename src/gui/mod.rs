@@ -35,6 +35,7 @@ pub mod choice;
 mod controls;
 mod empty;
 mod events;
+pub mod fonts;
 mod gallery;
 mod icon;
 pub mod intent;
@@ -77,7 +78,7 @@ pub use app::{App, Launch};
 /// Size of the window when none is remembered, in points.
 const FIRST_SIZE: [f32; 2] = [1320.0, 860.0];
 /// Smallest size of the window, in points.
-const SMALLEST_SIZE: [f32; 2] = [1000.0, 640.0];
+const SMALLEST_SIZE: [f32; 2] = [720.0, 480.0];
 
 /// Why there is no window.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +111,8 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
             .with_title("StyleForge")
             .with_app_id("styleforge")
             .with_inner_size(size)
+            .with_clamp_size_to_monitor_size(true)
+            .with_maximized(loaded.0.state.is_maximized)
             .with_min_inner_size(SMALLEST_SIZE)
             .with_drag_and_drop(true)
             .with_icon(Arc::new(icon::icon())),

@@ -119,6 +119,14 @@ impl Overlays {
         }
     }
 
+    /// The open field for a path.
+    pub fn typed_path(&mut self) -> Option<&mut TypedPath> {
+        match &mut self.open {
+            Overlay::Question(Question::TypePath(path)) => Some(path),
+            _ => None,
+        }
+    }
+
     /// Whether anything is open.
     pub fn is_open(&self) -> bool {
         !matches!(self.open, Overlay::None)
@@ -410,7 +418,8 @@ fn about_ui(ui: &mut egui::Ui, cards: &[Card], is_fresh: bool, intents: &mut Vec
             ui.label(
                 "The network is the TransformerNet of Johnson, Alahi and Fei-Fei (2016) as in \
                  PyTorch's fast neural style example. The window is made with egui. The letters \
-                 are Ubuntu (Ubuntu font licence), Hack (MIT) and emoji-icon-font (MIT).",
+                 are Inter (SIL Open Font License), Ubuntu (Ubuntu font licence) and Hack (MIT), \
+                 the icons Phosphor (MIT).",
             );
             if ui.button("Licences of the parts…").clicked() {
                 intents.push(Intent::ShowLicences);

@@ -208,8 +208,13 @@ impl App {
     fn result_in_words(&self) -> String {
         let photo = self.workspace.photo();
         let photo = photo.map_or_else(|| "the photo".to_owned(), |p| p.opened.title());
-        let style = self.workspace.shown().map(|shown| {
-            let id = shown.recipe.style.as_str();
+        // What is being painted now is what the person means, not what it replaces.
+        let recipe = match &self.painting.request {
+            Some(request) => Some(&request.recipe),
+            None => self.workspace.shown().map(|shown| &shown.recipe),
+        };
+        let style = recipe.map(|recipe| {
+            let id = recipe.style.as_str();
             self.gallery.card(id).map_or(id, |card| &card.title)
         });
         let style = style.map_or_else(String::new, |style| format!(" in {style}"));
@@ -265,12 +270,18 @@ impl App {
 
     /// Goes on with a path that was typed, as with one from a dialog. No file is replaced without a question.
     pub(super) fn take_path(&mut self, ctx: &egui::Context, purpose: Purpose, text: &str) {
-        self.overlays.close();
         let typed = Path::new(text.trim());
         let path = match (typed.strip_prefix("~"), std::env::home_dir()) {
             (Ok(below), Some(home)) => home.join(below),
             _ => typed.to_owned(),
         };
+        if let (Some(problem), Some(field)) =
+            (problem_of(purpose, &path), self.overlays.typed_path())
+        {
+            field.why = problem;
+            return;
+        }
+        self.overlays.close();
         let path = match purpose {
             Purpose::Export => free_path(path),
             _ => path,
@@ -304,6 +315,26 @@ impl App {
             | Overlay::Licences(_)
             | Overlay::None => {}
         }
+    }
+}
+
+/// Why a typed path cannot be what it is for, in a sentence.
+fn problem_of(purpose: Purpose, path: &Path) -> Option<String> {
+    let name = path_label(path);
+    match purpose {
+        Purpose::Open | Purpose::Style if !path.exists() => {
+            Some(format!("There is no file {name}. Check the path."))
+        }
+        Purpose::Folder if !path.is_dir() => {
+            Some(format!("There is no folder {name}. Check the path."))
+        }
+        Purpose::Save | Purpose::Export => {
+            let folder = path.parent().filter(|f| !f.as_os_str().is_empty())?;
+            let folder_name = path_label(folder);
+            (!folder.is_dir())
+                .then(|| format!("There is no folder {folder_name} to save into. Check the path."))
+        }
+        Purpose::Open | Purpose::Style | Purpose::Folder | Purpose::TargetFolder => None,
     }
 }
 

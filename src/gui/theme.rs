@@ -1,16 +1,23 @@
 //! Colours, spacing and letters of the window, dark and light.
 
+use std::ops::RangeInclusive;
+
 use eframe::egui::{
     self, Color32, Context, CornerRadius, FontFamily, FontId, Margin, Stroke, TextStyle, Theme,
-    ThemePreference, Visuals, vec2,
+    ThemePreference, Visuals, emath::Numeric, vec2,
 };
 
+use super::fonts;
 use crate::settings::ThemeChoice;
 
 /// Space between things that belong together, in points.
 pub const GAP: f32 = 8.0;
 /// Space between groups, in points.
-pub const GROUP_GAP: f32 = 18.0;
+pub const GROUP_GAP: f32 = 16.0;
+/// Width of the name beside a control, in points.
+const NAME_WIDTH: f32 = 88.0;
+/// Width of the number beside a slider, in points.
+const NUMBER_WIDTH: f32 = 60.0;
 /// Roundness of cards and buttons, in points.
 pub const RADIUS: u8 = 6;
 
@@ -19,7 +26,7 @@ pub const RADIUS: u8 = 6;
 pub struct Palette {
     /// Behind the picture.
     pub stage: Color32,
-    /// What draws the eye: the chosen style, the main button.
+    /// What draws the eye, and nothing else: the main button, a slider's fill, progress.
     pub accent: Color32,
     /// Letters on the accent.
     pub on_accent: Color32,
@@ -27,8 +34,14 @@ pub struct Palette {
     pub card: Color32,
     /// Outline of cards.
     pub outline: Color32,
+    /// What is chosen: neutral, so that the painting is the only colourful thing.
+    pub selected: Color32,
+    /// The outline of what is chosen or has the focus.
+    pub ring: Color32,
     /// Quiet letters.
     pub quiet: Color32,
+    /// What is being filmed or recorded.
+    pub recording: Color32,
     /// Something went wrong.
     pub error: Color32,
     /// Something to know.
@@ -41,7 +54,10 @@ const DARK: Palette = Palette {
     on_accent: Color32::from_rgb(32, 22, 10),
     card: Color32::from_rgb(43, 45, 49),
     outline: Color32::from_rgb(62, 65, 70),
+    selected: Color32::from_rgb(84, 87, 94),
+    ring: Color32::from_rgb(222, 224, 228),
     quiet: Color32::from_rgb(160, 164, 171),
+    recording: Color32::from_rgb(236, 76, 70),
     error: Color32::from_rgb(232, 98, 88),
     notice: Color32::from_rgb(109, 168, 222),
 };
@@ -52,7 +68,10 @@ const LIGHT: Palette = Palette {
     on_accent: Color32::from_rgb(255, 250, 244),
     card: Color32::from_rgb(255, 254, 251),
     outline: Color32::from_rgb(208, 203, 194),
-    quiet: Color32::from_rgb(99, 96, 90),
+    selected: Color32::from_rgb(201, 196, 187),
+    ring: Color32::from_rgb(52, 50, 46),
+    quiet: Color32::from_rgb(92, 89, 84),
+    recording: Color32::from_rgb(200, 40, 34),
     error: Color32::from_rgb(184, 48, 40),
     notice: Color32::from_rgb(38, 98, 158),
 };
@@ -64,6 +83,7 @@ pub fn palette(visuals: &Visuals) -> Palette {
 
 /// Sets up both themes once.
 pub fn install(ctx: &Context) {
+    fonts::install(ctx);
     for theme in [Theme::Dark, Theme::Light] {
         ctx.style_mut_of(theme, |style| {
             style.visuals = visuals(theme);
@@ -83,10 +103,12 @@ pub fn install(ctx: &Context) {
                 ..egui::style::ScrollStyle::thin()
             };
             let letters = |size| FontId::new(size, FontFamily::Proportional);
-            style.text_styles.insert(TextStyle::Body, letters(14.0));
-            style.text_styles.insert(TextStyle::Button, letters(14.0));
+            style.text_styles.insert(TextStyle::Body, letters(13.0));
+            style.text_styles.insert(TextStyle::Button, letters(13.0));
             style.text_styles.insert(TextStyle::Small, letters(12.0));
-            style.text_styles.insert(TextStyle::Heading, letters(20.0));
+            style
+                .text_styles
+                .insert(TextStyle::Heading, FontId::new(20.0, fonts::semibold()));
         });
     }
     ctx.options_mut(|options| {
@@ -138,8 +160,8 @@ fn visuals(theme: Theme) -> Visuals {
     v.error_fg_color = p.error;
     v.warn_fg_color = p.accent;
     v.slider_trailing_fill = true;
-    v.selection.bg_fill = p.accent;
-    v.selection.stroke = Stroke::new(1.0, p.on_accent);
+    v.selection.bg_fill = p.selected;
+    v.selection.stroke = Stroke::new(1.0, strong);
     v.weak_text_color = Some(p.quiet);
     let w = &mut v.widgets;
     w.noninteractive.bg_stroke = Stroke::new(1.0, p.outline.gamma_multiply(0.6));
@@ -165,18 +187,117 @@ fn visuals(theme: Theme) -> Visuals {
 /// The button that a person most likely wants.
 pub fn main_button(ui: &egui::Ui, text: &str) -> egui::Button<'static> {
     let p = palette(ui.visuals());
-    egui::Button::new(egui::RichText::new(text).color(p.on_accent).strong()).fill(p.accent)
+    let letters = egui::RichText::new(text).family(fonts::semibold());
+    egui::Button::new(letters.color(p.on_accent)).fill(p.accent)
+}
+
+/// A button with an icon, and its name beside it where there is room.
+pub fn icon_button(icon: &str, name: &str, has_words: bool) -> egui::Button<'static> {
+    match has_words {
+        true => egui::Button::new(format!("{icon} {name}")),
+        false => egui::Button::new(icon.to_owned()),
+    }
+}
+
+/// Draws `contents` at the right end of a line, from left to right, so that Tab goes through it as it is read.
+pub fn at_the_right(ui: &mut egui::Ui, name: &str, contents: impl FnOnce(&mut egui::Ui)) {
+    let id = ui.scope_id().with(name);
+    let before: Option<f32> = ui.data(|d| d.get_temp(id));
+    let room = ui.available_width() - before.unwrap_or(0.0);
+    if room > 0.0 {
+        ui.add_space(room);
+    }
+    let width = ui.scope(contents).response.rect.width();
+    if before != Some(width) {
+        ui.data_mut(|d| d.insert_temp(id, width));
+        ui.ctx()
+            .request_discard("the width of what stands at the right");
+    }
 }
 
 /// The name of a group of controls.
 pub fn group_title(ui: &mut egui::Ui, text: &str) {
-    ui.label(egui::RichText::new(text).strong().size(13.0));
+    let letters = egui::RichText::new(text).family(fonts::semibold());
+    ui.label(letters.color(ui.visuals().strong_text_color()));
+}
+
+/// Controls that few people need: folded away until they are opened.
+pub fn advanced(ui: &mut egui::Ui, contents: impl FnOnce(&mut egui::Ui)) {
+    let letters = egui::RichText::new("Advanced").family(fonts::semibold());
+    egui::CollapsingHeader::new(letters)
+        .id_salt("advanced")
+        .show_unindented(ui, contents);
 }
 
 /// A quiet line below a control.
 pub fn caption(ui: &mut egui::Ui, text: impl Into<String>) {
     let color = palette(ui.visuals()).quiet;
     ui.label(egui::RichText::new(text).small().color(color));
+}
+
+/// A control with its name on the left; `contents` gets the name's id, by which screen readers name the control.
+pub fn row<R>(
+    ui: &mut egui::Ui,
+    name: &str,
+    contents: impl FnOnce(&mut egui::Ui, egui::Id) -> R,
+) -> R {
+    ui.horizontal(|ui| {
+        let height = ui.spacing().interact_size.y;
+        let layout = egui::Layout::left_to_right(egui::Align::Center);
+        let label = ui
+            .allocate_ui_with_layout(vec2(NAME_WIDTH, height), layout, |ui| {
+                ui.set_width(NAME_WIDTH);
+                ui.add(egui::Label::new(name).truncate())
+            })
+            .inner;
+        contents(ui, label.id)
+    })
+    .inner
+}
+
+/// A slider over the room that is left, with its number; `usual` is where a double click puts it.
+pub fn slider<N: Numeric>(
+    ui: &mut egui::Ui,
+    value: &mut N,
+    range: RangeInclusive<N>,
+    usual: N,
+    dress: impl FnOnce(egui::Slider<'_>) -> egui::Slider<'_>,
+) -> egui::Response {
+    let id = ui.next_auto_id().with("is edited");
+    if ui.data(|d| d.get_temp(id).unwrap_or(false)) {
+        // Letters in a field for a number would be taken and then thrown away.
+        ui.input_mut(|i| {
+            i.events.retain(|event| match event {
+                egui::Event::Text(text) => !text.contains(char::is_alphabetic),
+                _ => true,
+            });
+        });
+    }
+    let mut response = ui
+        .scope(|ui| {
+            let accent = palette(ui.visuals()).accent;
+            ui.visuals_mut().selection.bg_fill = accent;
+            ui.spacing_mut().button_padding.x = 6.0;
+            ui.spacing_mut().interact_size.x = NUMBER_WIDTH;
+            ui.spacing_mut().slider_width = (ui.available_width() - NUMBER_WIDTH - GAP).max(40.0);
+            ui.add(dress(egui::Slider::new(value, range)))
+        })
+        .inner;
+    let has_focus = response.has_focus();
+    ui.data_mut(|d| d.insert_temp(id, has_focus));
+    // A slider only knows dragging. In the number a double click marks it.
+    let is_double = ui.input(|i| {
+        i.pointer
+            .button_double_clicked(egui::PointerButton::Primary)
+    });
+    let mut rail = response.rect;
+    rail.set_right(rail.right() - NUMBER_WIDTH);
+    let is_reset = is_double && response.contains_pointer() && ui.rect_contains_pointer(rail);
+    if is_reset && *value != usual && response.enabled() {
+        *value = usual;
+        response.mark_changed();
+    }
+    response
 }
 
 /// A small ring that closes as work is done: no animation, so that the work keeps the processor.

@@ -6,7 +6,7 @@ use super::{
     app::App,
     arrivals::PictureUse,
     background::{Origin, Purpose},
-    batch::{BatchPhotos, Phase},
+    batch::{Batch, BatchPhotos, Phase},
     choice::{BRUSHES_PX, Choice, finest_brush},
     intent::Intent,
     licences::Licences,
@@ -141,8 +141,11 @@ impl App {
             self.intents.push(Intent::Live(intent));
         } else if self.painting.request.is_some() {
             self.stop_painting();
-        } else if self.batch.as_ref().is_some_and(|b| !b.is_running()) {
-            self.batch = None;
+        } else if let Some(batch) = &self.batch {
+            self.intents.push(match batch.is_running() {
+                true => Intent::StopBatch,
+                false => Intent::CloseBatch,
+            });
         } else {
             self.messages.dismiss_newest();
         }
@@ -255,6 +258,7 @@ impl App {
                 self.settings.choices.ask_before_losing = asks;
                 self.settings_changed(ctx);
             }
+            Intent::ToggleControls => self.controls_open = !self.controls_open,
             Intent::ToggleShortcuts => self.toggle(Overlay::Shortcuts),
             Intent::ToggleAbout => self.toggle(Overlay::About),
             Intent::ShowLicences => self.overlays.show(Overlay::Licences(Licences::unpacked())),
@@ -300,6 +304,11 @@ impl App {
             }
             Intent::TakeReading(format) => self.take_reading(format),
             Intent::TakePath(purpose, text) => self.take_path(ctx, purpose, &text),
+            Intent::ReplaceSkipped => {
+                self.batch = self.batch.as_ref().map(Batch::of_skipped);
+                self.batch_waits = true;
+                self.start_batch(ctx);
+            }
             Intent::CloseBatch => {
                 self.batch = None;
                 self.batch_waits = false;

@@ -4,49 +4,48 @@ use eframe::egui::{self, Frame, Margin, Panel};
 
 use super::{
     app::App,
-    bars, controls, empty,
+    bars,
+    batch::below_card,
+    controls, empty,
     intent::Intent,
     label::{label, remark},
     live::{self, LiveView},
+    messages::Corner,
+    theme,
 };
 use crate::engine::paint::Painting;
 
 /// Width of the gallery, in points.
 const GALLERY_WIDTH: f32 = 212.0;
 /// Width of the controls, in points.
-const CONTROLS_WIDTH: f32 = 248.0;
+const CONTROLS_WIDTH: f32 = 280.0;
+/// Least width at which the controls are seen without being asked for, in points.
+const CONTROLS_FROM: f32 = 1100.0;
 
 impl App {
-    /// The picture with everything around it.
+    /// The picture with everything around it. Tab goes through the parts in the order in which they are drawn.
     pub(super) fn window_ui(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
-        let fill = ui.visuals().panel_fill;
-        let side = |x: i8, y: i8| {
+        let side = |ui: &egui::Ui, x: i8, y: i8| {
             Frame::new()
-                .fill(fill)
+                .fill(ui.visuals().panel_fill)
                 .inner_margin(Margin::symmetric(x, y))
         };
-        Panel::top("top bar").frame(side(12, 8)).show(ui, |ui| {
+        let may_fold = ui.available_width() < CONTROLS_FROM;
+        let has_controls = !may_fold || self.controls_open;
+        Panel::top("top bar").frame(side(ui, 12, 8)).show(ui, |ui| {
             let view = bars::TopView {
                 settings: &self.settings.choices,
                 can_undo: self.workspace.can_undo(),
                 can_redo: self.workspace.can_redo(),
-                is_live: self.live.is_some(),
+                live: self.live.as_ref(),
+                controls: may_fold.then_some(self.controls_open),
             };
             bars::top(ui, &view, intents);
-        });
-        let status = self.status();
-        Panel::bottom("status").frame(side(12, 5)).show(ui, |ui| {
-            let grid = self.live.as_ref().is_some_and(LiveView::shows_previews);
-            let stage = match &mut self.live {
-                Some(live) => Some(&mut live.stage),
-                None => self.workspace.photo().map(|_| &mut self.stage),
-            };
-            bars::status(ui, &status, stage.map(|stage| (stage, !grid)), intents);
         });
         Panel::left("gallery")
             .resizable(false)
             .exact_size(GALLERY_WIDTH)
-            .frame(side(12, 10))
+            .frame(side(ui, 12, 8))
             .show(ui, |ui| {
                 let share = self.engine.progress().unwrap_or(0.0);
                 let painting = self
@@ -58,21 +57,75 @@ impl App {
                 let moving = self.live.as_ref().map(LiveView::previews);
                 self.gallery.ui(ui, chosen, painting, moving, intents);
             });
-        Panel::right("controls")
-            .resizable(false)
-            .exact_size(CONTROLS_WIDTH)
-            .frame(side(14, 10))
-            .show(ui, |ui| self.controls(ui, intents));
+        if has_controls {
+            Panel::right("controls")
+                .resizable(false)
+                .exact_size(CONTROLS_WIDTH)
+                .frame(side(ui, 12, 8))
+                .show(ui, |ui| self.controls(ui, intents));
+        }
         egui::CentralPanel::no_frame().show(ui, |ui| {
-            if self.live.is_some() {
-                self.live_stage(ui, intents);
-            } else {
-                self.stage.names_one = true;
-                self.photo_stage(ui, intents);
+            self.action_bar(ui, side(ui, 12, 8), intents);
+            self.live_panels(ui, side(ui, 12, 6), intents);
+            self.view_row(ui, intents);
+            let area = egui::CentralPanel::no_frame()
+                .show(ui, |ui| {
+                    if let Some(live) = &mut self.live {
+                        let chosen = self.workspace.choice.style.as_deref();
+                        live.stage.names_one = true;
+                        live.stage_ui(ui, self.gallery.cards(), chosen, intents);
+                    } else {
+                        self.stage.names_one = true;
+                        self.photo_stage(ui, intents);
+                    }
+                    ui.min_rect()
+                })
+                .inner;
+            if let Some(live) = &mut self.live {
+                let clear = below_card(ui.ctx(), area, self.batch.is_some());
+                live.over_stage(ui, area, clear, intents);
+                live.report_ui(ui.ctx(), intents);
             }
-            let area = ui.min_rect();
             self.over_stage(ui, area, intents);
         });
+    }
+
+    /// The buttons for the picture, and a line of words below them.
+    fn action_bar(&mut self, ui: &mut egui::Ui, frame: Frame, intents: &mut Vec<Intent>) {
+        let status = self.status();
+        Panel::bottom("action bar").frame(frame).show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = 4.0;
+            match &self.live {
+                Some(live) => live.tool_bar(ui, intents),
+                None => controls::save_buttons(
+                    ui,
+                    self.workspace.finished().is_some(),
+                    self.save.is_running,
+                    intents,
+                ),
+            }
+            bars::status(ui, &status);
+        });
+    }
+
+    /// Which picture is seen, and zoom.
+    fn view_row(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+        let is_grid = self.live.as_ref().is_some_and(LiveView::shows_previews);
+        let stage = match &mut self.live {
+            Some(live) => Some(&mut live.stage),
+            None => self.workspace.photo().map(|_| &mut self.stage),
+        };
+        let Some(stage) = stage else {
+            return;
+        };
+        // A part of the canvas, not a bar of its own.
+        let canvas = Frame::new()
+            .fill(theme::palette(ui.visuals()).stage)
+            .inner_margin(Margin::symmetric(12, 4));
+        Panel::bottom("view")
+            .frame(canvas)
+            .show_separator_line(false)
+            .show(ui, |ui| bars::view(ui, stage, !is_grid, intents));
     }
 
     /// The photo, or the way to one.
@@ -115,8 +168,6 @@ impl App {
             models,
             model: self.model(),
             cards,
-            has_result: self.workspace.finished().is_some(),
-            saving: self.save.is_running,
         };
         controls::ui(ui, &view, intents);
     }
@@ -165,8 +216,16 @@ impl App {
             || self.painting.request.is_some()
             || self.arrivals.importing > 0
             || self.workspace.choice.style.is_none();
-        let lift = if has_chip { 76.0 } else { 16.0 };
-        self.messages.ui(ui, area, lift, intents);
+        let has_dialog =
+            self.overlays.is_open() || self.live.as_ref().is_some_and(LiveView::has_report);
+        if has_dialog {
+            let window = ui.ctx().content_rect();
+            self.messages.ui(ui, window, (Corner::Top, 8.0), intents);
+        } else {
+            let margin = if has_chip { 76.0 } else { 16.0 };
+            self.messages
+                .ui(ui, area, (Corner::Bottom, margin), intents);
+        }
         self.arrivals.ui(ui, area, self.live.is_some());
     }
 

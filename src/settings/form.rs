@@ -61,6 +61,7 @@ impl Settings {
             complaints: &mut complaints,
         };
         let (mut open, mut save) = (None, None);
+        reader.boolean("is_maximized", &mut state.is_maximized);
         reader.boolean("shows_photos", &mut state.shows_photos);
         reader.boolean("has_seen_hint", &mut state.has_seen_hint);
         reader.text("open_folder", &mut open);
@@ -124,6 +125,7 @@ impl Settings {
         let text = |p: &Option<PathBuf>| p.as_ref().and_then(|p| p.to_str()).map(str::to_owned);
         put(state, "open_folder", text(&s.open_folder));
         put(state, "save_folder", text(&s.save_folder));
+        put(state, "is_maximized", Some(s.is_maximized));
         put(state, "shows_photos", Some(s.shows_photos));
         put(state, "has_seen_hint", Some(s.has_seen_hint));
         put(state, "window_width", s.window_size.map(|(w, _)| w as i64));

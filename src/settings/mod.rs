@@ -107,6 +107,8 @@ pub struct State {
     pub save_folder: Option<PathBuf>,
     /// Width and height of the window, in points.
     pub window_size: Option<(f32, f32)>,
+    /// Whether the window filled the screen when it was closed.
+    pub is_maximized: bool,
     /// Whether the window showed photos, not live pictures, when it was closed.
     pub shows_photos: bool,
     /// Whether the first-run hint was put away.

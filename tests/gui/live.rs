@@ -23,7 +23,7 @@ impl Window {
 
     fn until_live(&mut self) {
         self.until("live pictures", |w| {
-            w.has_containing(" fps at ") && w.has_containing("Picture, result")
+            w.has_containing(" fps at ") && w.has_containing("Picture, painted")
         });
     }
 
@@ -121,13 +121,14 @@ fn a_long_preparation_is_shown_and_another_choice_cancels_it() {
     let mut w = Window::painting_live();
     w.until("the style", |w| w.pace().contains("fused fp32"));
     w.script.search();
-    w.choose("How it is computed: variant", "baseline");
+    w.click("Advanced");
+    w.choose("Engine: variant", "baseline");
     w.until_contains("Preparing baseline fp32 at ");
     assert!(w.has_containing("the library's algorithms are tried"));
     assert!(w.pace().contains("fused fp32"), "the old goes on");
-    w.choose("How it is computed: variant", "fused");
+    w.choose("Engine: variant", "fused");
     w.until("nothing", |w| !w.has_containing("Preparing "));
-    w.choose("How it is computed: variant", "baseline");
+    w.choose("Engine: variant", "baseline");
     w.until_contains("Preparing baseline fp32 at ");
     w.script.release();
     w.until("the baseline", |w| {
@@ -168,12 +169,12 @@ fn every_style_paints_at_once() {
         "still every style"
     );
     // The ways to look lead to the picture alone.
-    w.click("Show both");
-    w.until_contains("Picture, original and result");
+    w.click("Show split");
+    w.until_contains("Picture, original and painted");
     w.press(Key::G);
     w.until_label("Paint live in Wave");
     w.click("Gallery");
-    w.until_contains("Picture, original and result");
+    w.until_contains("Picture, original and painted");
     // A double click shows one alone.
     w.click("Gallery");
     w.until_label("Paint live in Udnie");
@@ -193,7 +194,7 @@ fn every_style_paints_at_once() {
         });
     }
     w.step();
-    w.until_contains("Picture, original and result");
+    w.until_contains("Picture, original and painted");
     assert!(w.is_chosen("Udnie"));
 }
 
@@ -219,9 +220,10 @@ fn photos_and_live_pictures_keep_out_of_each_others_way() {
 #[test]
 fn working_size_and_mirror_are_kept() {
     let mut w = Window::painting_live();
-    w.choose("Working size", "320 px");
+    w.choose("Detail", "320 px");
     w.until("the size", |w| w.pace().contains("320 × 240 px"));
-    w.click("Full");
+    w.click("Advanced");
+    w.choose("Model", "Full");
     w.until("the full model", |w| {
         w.style_source
             .loads()
@@ -265,13 +267,13 @@ fn the_pixel_below_the_pointer_is_read() {
     w.harness.event(Event::ModifiersChanged(Modifiers::ALT));
     w.until_contains("Original ");
     let line = |w: &Window, name: &str| -> Vec<u8> {
-        let line = w.texts().into_iter().find(|l| l.starts_with(name));
+        let line = w.texts().into_iter().find(|l| l.starts_with(name) && !l.contains("px"));
         let line = line.unwrap_or_default();
         line.split_whitespace()
             .filter_map(|v| v.parse().ok())
             .collect()
     };
-    let (before, after) = (line(&w, "Original"), line(&w, "Result"));
+    let (before, after) = (line(&w, "Original"), line(&w, "Painted"));
     assert_eq!((before.len(), after.len()), (3, 3), "{:#?}", w.texts());
     // The scripted device inverts.
     for (a, b) in before.iter().zip(&after) {
@@ -306,15 +308,15 @@ fn escape_closes_a_list_before_anything_else() {
     let mut w = Window::painting_live();
     w.press(Key::G);
     w.until_label("Paint live in Wave");
-    w.open_list("Working size");
+    w.open_list("Detail");
     w.until_label("448 px");
     w.press(Key::Escape);
     w.until("the list to close", |w| !w.has("448 px"));
     assert!(w.has("Paint live in Wave"), "only the list was closed");
     w.click("Settings");
-    w.until_label("As the desktop");
+    w.until_label("Match system");
     w.press(Key::Escape);
-    w.until("the menu to close", |w| !w.has("As the desktop"));
+    w.until("the menu to close", |w| !w.has("Match system"));
     w.press(Key::Escape);
     w.until("the styles to go", |w| !w.has("Paint live in Wave"));
 }
@@ -332,7 +334,7 @@ fn while_the_picture_is_held_the_figures_of_before_stay() {
     w.press(Key::Space);
     w.until("the picture to be held", |w| w.pace().starts_with("held"));
     // A slow machine may have lost the rate before.
-    let was_lost = w.has_containing("are too many here");
+    let was_lost = w.has_containing("Too slow here for");
     // Longer than the seconds that figures are taken over.
     std::thread::sleep(std::time::Duration::from_millis(3300));
     w.step();
@@ -342,7 +344,7 @@ fn while_the_picture_is_held_the_figures_of_before_stay() {
         "{pace}"
     );
     assert!(!shows_zero(&w), "{:#?}", w.texts());
-    assert_eq!(w.has_containing("are too many here"), was_lost);
+    assert_eq!(w.has_containing("Too slow here for"), was_lost);
     assert!(w.has("Held"), "the panel says so");
     assert!(!w.has_containing("Network: median –"));
     w.press(Key::Space);
@@ -353,26 +355,29 @@ fn while_the_picture_is_held_the_figures_of_before_stay() {
 #[test]
 fn live_pictures_have_a_model_of_their_own() {
     let mut w = Window::painting_live();
-    assert!(w.has("Model: lite"), "on a processor, left to the program");
+    w.click("Advanced");
+    w.until("lite: on a processor, left to the program", |w| {
+        w.paints("Automatic: lite")
+    });
     w.press(Key::M);
-    w.until_label("Model: full");
+    w.until("the full one", |w| w.paints("Full"));
     w.until("the full model", |w| {
         w.style_source
             .loads()
             .contains(&("candy".to_owned(), ModelSize::Full))
     });
     w.press(Key::M);
-    w.until_label("Model: lite");
+    w.until("the lite one", |w| w.paints("Lite"));
     w.until("the settings", |w| {
         let (settings, _) = Settings::load(&w.settings_path());
         settings.live.model == Some(ModelSize::Lite) && settings.choices.model == ModelSize::Full
     });
     // A size of its own changes nothing about what a processor takes.
     w.press(Key::M);
-    w.until_label("Model: full");
-    w.choose("Working size", "320 px");
+    w.until("the full one", |w| w.paints("Full"));
+    w.choose("Detail", "320 px");
     w.until("the size", |w| w.pace().contains("320 × 240 px"));
-    assert!(w.has("Model: full"), "what was chosen holds");
-    w.click("Automatic");
-    w.until_label("Model: lite");
+    assert!(w.paints("Full"), "what was chosen holds");
+    w.choose("Model", "Automatic");
+    w.until("lite", |w| w.paints("Automatic: lite"));
 }

@@ -1,6 +1,6 @@
 //! Mixes of styles that were made of pictures.
 
-use eframe::egui::{Key, Modifiers, PointerButton};
+use eframe::egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use styleforge::weights::MadeBy;
 
@@ -94,20 +94,7 @@ fn a_double_click_makes_a_weight_the_usual_one() {
     add(&mut w, "Night");
     w.slider("Barn").set_value_accesskit(90.0);
     w.until("the mix", |_| newest(&styles) == "barn 90, night 50");
-    let at = w.slider("Barn").rect().center();
-    w.harness.hover_at(at);
-    for pressed in [true, false, true, false] {
-        w.harness
-            .input_mut()
-            .events
-            .push(eframe::egui::Event::PointerButton {
-                pos: at,
-                button: PointerButton::Primary,
-                pressed,
-                modifiers: Modifiers::NONE,
-            });
-        w.step();
-    }
+    w.double_click_slider("Barn");
     assert_eq!(w.value("Barn"), 50.0);
 }
 

@@ -16,12 +16,12 @@ fn a_photo_opens_by_button_and_is_painted_by_a_click() {
     let file = w.photo_file("beach.png", 40, 30);
     w.platform.answer(Some(file.clone()));
     w.click("Open a photo…");
-    w.until_label("Picture, photo, 40 × 30 px");
+    w.until_label("Picture, original, 40 × 30 px");
     assert_eq!(w.platform.asked(), [(Dialog::Open, None)]);
     w.until_label("beach.png, 40 × 30 px");
     assert!(w.has("Choose a style on the left to paint this photo"));
     w.click("Candy");
-    w.until_label("Picture, photo and painting, 40 × 30 px");
+    w.until_label("Picture, original and painted, 40 × 30 px");
     w.until_contains("Painted at 40 × 30 px");
     assert!(w.has("Scripted processor, 3 threads, AVX2 (CPU: no NVIDIA driver found)"));
     assert_eq!(w.script.runs(), [(40, 30)]);
@@ -108,7 +108,7 @@ fn what_is_no_picture_is_refused_in_words_and_the_photo_stays() {
     let missing = w.path("gone.png");
     w.drop_file(&missing);
     w.until_contains("gone.png could not be read");
-    assert!(w.has("Picture, photo, 40 × 30 px"));
+    assert!(w.has("Picture, original, 40 × 30 px"));
     // The newest message leaves by key, the other by its button.
     w.key(Modifiers::NONE, Key::Escape);
     w.step();

@@ -139,7 +139,7 @@ fn removing_can_be_undone_and_happens_when_the_message_goes() {
             .query(by().label("Barn").role(Role::RadioButton))
             .is_none()
     );
-    w.until_label("Picture, photo, 40 × 30 px");
+    w.until_label("Picture, original, 40 × 30 px");
     // Another listing does not bring it back, and its file is still there.
     focus_window(&mut w);
     assert!(is_kept(&w, "Barn"));

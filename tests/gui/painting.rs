@@ -38,11 +38,11 @@ fn the_previous_painting_stays_until_the_next_is_there_and_can_be_kept() {
     w.script.hold();
     w.click("Udnie");
     w.until_label("Painting in Udnie…");
-    assert!(w.has("Picture, photo and painting, 40 × 30 px"));
+    assert!(w.has("Picture, original and painted, 40 × 30 px"));
     w.click("Stop");
     w.until("the choice before", |w| w.is_chosen("Candy"));
     assert!(!w.has("Painting in Udnie…"));
-    assert!(w.has("Picture, photo and painting, 40 × 30 px"));
+    assert!(w.has("Picture, original and painted, 40 × 30 px"));
     w.click("Udnie");
     w.until_label("Painting in Udnie…");
     w.key(Modifiers::NONE, Key::Escape);
@@ -57,7 +57,7 @@ fn stopping_the_first_painting_goes_back_to_the_photo() {
     w.until_label("Painting in Candy…");
     w.key(Modifiers::NONE, Key::Escape);
     w.until_label("Choose a style on the left to paint this photo");
-    assert!(w.has("Picture, photo, 40 × 30 px"));
+    assert!(w.has("Picture, original, 40 × 30 px"));
     w.script.release();
     w.click("Candy");
     w.until_painted();
@@ -105,7 +105,7 @@ fn a_finer_brush_shows_a_draft_first() {
     w.key(Modifiers::NONE, Key::OpenBracket);
     w.until_contains("Strokes as at 1000 × 500 px");
     // The slider does the same.
-    w.slider("Brush size").set_value_accesskit(9.0);
+    w.slider("Detail").set_value_accesskit(4.0);
     w.until_contains("Painted at 640 × 320 px");
 }
 
@@ -151,6 +151,7 @@ fn strength_and_colours_answer_without_the_device() {
 fn model_and_size_are_chosen() {
     let mut w = Window::painted(2000, 1000);
     assert_eq!(w.script.runs().last(), Some(&(1280, 640)));
+    w.click("Advanced");
     w.click("Lite");
     w.until("the other model to load", |w| {
         w.style_source.loads().len() == 2
@@ -159,7 +160,7 @@ fn model_and_size_are_chosen() {
     w.key(Modifiers::NONE, Key::M);
     w.until_painted();
     w.choose("Size", "As painted, 1280 × 640");
-    w.until_label("Picture, photo and painting, 1280 × 640 px");
+    w.until_label("Picture, original and painted, 1280 × 640 px");
     assert_eq!(w.save_as("small.png").width(), 1280);
 }
 
@@ -236,7 +237,7 @@ fn errors_of_the_device_and_of_styles_are_shown_and_the_picture_stays() {
     w.click("Wave");
     w.until_contains("The weights of Wave are damaged");
     assert!(w.is_chosen("Candy"));
-    assert!(w.has("Picture, photo and painting, 40 × 30 px"));
+    assert!(w.has("Picture, original and painted, 40 × 30 px"));
 }
 
 #[test]
@@ -294,7 +295,7 @@ fn a_brush_size_that_stays_says_so_and_can_be_taken_back() {
     w.click("Candy");
     w.until_painted();
     assert!(!w.has_containing(kept));
-    let usual = w.value("Brush size");
+    let usual = w.value("Detail");
     for _ in 0..3 {
         w.key(Modifiers::NONE, Key::CloseBracket);
     }
@@ -304,9 +305,9 @@ fn a_brush_size_that_stays_says_so_and_can_be_taken_back() {
     w.drop_file(&next);
     w.until_contains(kept);
     w.until_painted();
-    let kept_at = w.value("Brush size");
+    let kept_at = w.value("Detail");
     assert!(kept_at != usual);
-    w.click("Usual brush size");
+    w.double_click_slider("Detail");
     w.until("the usual strokes", |w| w.has("Strokes as at 640 × 480 px"));
     w.until_painted();
     w.save_as("second.png");

@@ -14,7 +14,10 @@ use serde_json::Value;
 use styleforge::{
     backend::DeviceInfo,
     engine::live::{Facts, LiveSample, Stages},
-    gui::panel::{ExportFormat, Panel, PanelIntent},
+    gui::{
+        fonts,
+        panel::{ExportFormat, Panel, PanelIntent},
+    },
     mode::{DeviceChoice, Mode, Precision, Variant},
     plan::ConvProvider,
     timing::{Ceiling, StepTiming, TimingMethod},
@@ -26,6 +29,7 @@ struct Shown {
     device: DeviceInfo,
     now: Instant,
     intents: Vec<PanelIntent>,
+    has_fonts: bool,
 }
 
 /// A panel under test.
@@ -127,11 +131,19 @@ impl Window {
             },
             now: Instant::now(),
             intents: Vec::new(),
+            has_fonts: false,
         };
         let harness = Harness::builder()
             .with_size(egui::vec2(width, height))
             .build_ui_state(
                 |ui, shown: &mut Shown| {
+                    if !shown.has_fonts {
+                        // They are there from the next frame on.
+                        fonts::install(ui.ctx());
+                        ui.ctx().request_repaint();
+                        shown.has_fonts = true;
+                        return;
+                    }
                     let (device, now) = (&shown.device, shown.now);
                     shown.panel.ui_at(ui, device, now, &mut shown.intents);
                 },
@@ -214,7 +226,7 @@ impl Window {
 fn counters_say_what_was_noted() {
     let w = Window::open(420.0, 1200.0);
     for part in [
-        "Camera: 60.0 fps",
+        "Source: 60.0 fps",
         "Painted: 30.0 fps",
         "Shown: 30.0 fps",
         "Median: 45.0 ms",
@@ -262,7 +274,7 @@ fn the_mode_says_who_computes_it() {
 fn everything_is_seen_in_a_narrow_and_in_a_low_panel() {
     for (width, height) in [(400.0, 640.0), (1024.0, 300.0), (700.0, 300.0)] {
         let mut w = Window::open(width, height);
-        w.says("Camera: 60.0 fps");
+        w.says("Source: 60.0 fps");
         for tab in [
             "Show steps",
             "Show timeline",
@@ -284,7 +296,7 @@ fn rates_fall_when_no_picture_comes_and_restart_forgets() {
     let mut w = Window::open(420.0, 1200.0);
     w.harness.state_mut().now += Duration::from_secs(10);
     w.step();
-    w.says("Camera: 0.0 fps");
+    w.says("Source: 0.0 fps");
     w.says("Median: – ms");
     w.says("At the engine: 49.6 % (59)");
     w.harness.state_mut().panel.restart();
@@ -435,7 +447,7 @@ fn a_held_picture_leaves_the_figures_and_a_gap_behind() {
     w.harness.state_mut().panel.set_held(true, held_at);
     w.harness.state_mut().now += Duration::from_secs(30);
     w.step();
-    w.says("Camera: 60.0 fps");
+    w.says("Source: 60.0 fps");
     w.says("Network: median 30.0 ms");
     w.says("Held");
     let now = w.shown().now;
@@ -443,7 +455,7 @@ fn a_held_picture_leaves_the_figures_and_a_gap_behind() {
     let shown = w.harness.state_mut();
     shown.panel.note_picture(&facts(now, 1), now, 0);
     w.step();
-    w.says("Camera: 60.0 fps");
+    w.says("Source: 60.0 fps");
     let shown = w.harness.state_mut();
     shown.panel.set_held(false, now);
     for frame in 0..45 {
@@ -453,7 +465,7 @@ fn a_held_picture_leaves_the_figures_and_a_gap_behind() {
         shown.now = at;
     }
     w.step();
-    w.says("Camera: 60.0 fps");
+    w.says("Source: 60.0 fps");
     w.click("Export");
     w.click("Counters as CSV…");
     let intents = std::mem::take(&mut w.harness.state_mut().intents);

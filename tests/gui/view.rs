@@ -11,7 +11,7 @@ use crate::{support::real_time::within, window::Window};
 #[test]
 fn the_divider_moves_by_key_by_hand_and_for_screen_readers() {
     let mut w = Window::painted(400, 300);
-    let name = "Divider between photo and painting";
+    let name = "Divider between original and painted";
     assert_eq!(w.value(name), 50.0);
     w.key(Modifiers::NONE, Key::ArrowLeft);
     w.step();
@@ -33,11 +33,11 @@ fn the_divider_moves_by_key_by_hand_and_for_screen_readers() {
     w.step();
     assert_eq!(w.value(name), before);
     w.key(Modifiers::NONE, Key::Space);
-    w.until_label("Picture, painting, 400 × 300 px");
-    w.click("Show photo");
-    w.until_label("Picture, photo, 400 × 300 px");
-    w.click("Show both");
-    w.until_label("Picture, photo and painting, 400 × 300 px");
+    w.until_label("Picture, painted, 400 × 300 px");
+    w.click("Show original");
+    w.until_label("Picture, original, 400 × 300 px");
+    w.click("Show split");
+    w.until_label("Picture, original and painted, 400 × 300 px");
 }
 
 /// Where the photo and the painting would lie as a whole: at one place, with the divider where the one
@@ -56,8 +56,16 @@ fn picture_behind_the_divider(w: &Window) -> egui::Rect {
 #[test]
 fn the_picture_is_moved_by_hand_and_by_key_on_both_sides_of_the_divider() {
     let mut w = Window::painted(400, 300);
-    let divider = "Divider between photo and painting";
-    w.key(Modifiers::NONE, Key::Plus);
+    let divider = "Divider between original and painted";
+    let whole = picture_behind_the_divider(&w);
+    let middle =
+        w.harness.get_by_label_contains("Picture, ").rect().center() - egui::vec2(120.0, 90.0);
+    w.drag(middle, middle + egui::vec2(40.0, 30.0));
+    assert_eq!(picture_behind_the_divider(&w), whole);
+    // Larger than its place on every side: what is seen whole cannot be moved.
+    for _ in 0..4 {
+        w.key(Modifiers::NONE, Key::Plus);
+    }
     w.step();
     let zoom = w.zoom();
     let mut before = picture_behind_the_divider(&w);
@@ -97,7 +105,7 @@ fn the_picture_is_moved_by_hand_and_by_key_on_both_sides_of_the_divider() {
     assert!((step - egui::vec2(-80.0, 0.0)).length() < 1.0, "{step:?}");
     // The whole picture again.
     w.key(Modifiers::COMMAND, Key::Num0);
-    w.click("Show both");
+    w.click("Show split");
     w.step();
     let whole = picture_behind_the_divider(&w);
     assert!(stage.contains_rect(whole), "{whole:?} in {stage:?}");
@@ -185,7 +193,7 @@ fn dark_and_light_and_the_desktops_own() {
     w.keys_at_once(&[Key::T, Key::T, Key::T]);
     assert!(!is_dark(&w) && !drawn_dark(&w));
     w.click("Settings");
-    w.until("the menu", |w| w.has("As the desktop"));
+    w.until("the menu", |w| w.has("Match system"));
     w.click("Dark");
     w.step();
     assert!(is_dark(&w));
@@ -302,13 +310,12 @@ fn everything_fits_a_small_window() {
         "Candy",
         "Udnie",
         "Add a style…",
-        "Full",
-        "Lite",
+        "Controls",
         "Save as…",
         "Copy",
         "Fit",
         "Zoom in",
-        "Show both",
+        "Show split",
     ] {
         let rect = w.harness.get_by_label(name).rect();
         assert!(window.contains_rect(rect), "{name} is outside at {rect:?}");

@@ -16,7 +16,7 @@ use std::{
 
 use eframe::egui::{self, Key, Modifiers, Pos2, Role, ViewportCommand, ViewportEvent, ViewportId};
 use egui_kittest::{
-    Harness,
+    Harness, Node,
     kittest::{NodeT, Queryable, by},
 };
 use styleforge::{
@@ -342,20 +342,40 @@ impl Window {
 
     /// Clicks what has this name.
     pub fn click(&mut self, label: &str) {
+        // A person clicks what rests: where a thing was in the frame before, another may be in the next.
+        let mut place = None;
         self.until(label, |w| {
-            w.harness.query_all_by_label(label).next().is_some()
+            let now = w.clickable(label).map(|node| node.rect());
+            let rests = now.is_some() && now == place;
+            place = now;
+            rests
         });
-        let node = self
-            .harness
-            .query_all_by_label(label)
-            .find(|n| {
-                let roles = [Role::Button, Role::CheckBox, Role::RadioButton];
-                roles.contains(&n.accesskit_node().role())
-            })
-            .or_else(|| self.harness.query_all_by_label(label).next())
-            .expect("found just now");
-        node.click();
+        self.clickable(label).expect("found just now").click();
         self.step();
+    }
+
+    /// Clicks twice on the slider of this name.
+    pub fn double_click_slider(&mut self, label: &str) {
+        let at = self.slider(label).rect().center();
+        self.harness.hover_at(at);
+        for pressed in [true, false, true, false] {
+            let input = self.harness.input_mut();
+            input.events.push(egui::Event::PointerButton {
+                pos: at,
+                button: egui::PointerButton::Primary,
+                pressed,
+                modifiers: Modifiers::NONE,
+            });
+            self.step();
+        }
+    }
+
+    /// The button, box or card of this name, or whatever else has it.
+    fn clickable<'a>(&'a self, label: &'a str) -> Option<Node<'a>> {
+        let roles = [Role::Button, Role::CheckBox, Role::RadioButton];
+        let mut all = self.harness.query_all_by_label(label);
+        all.find(|n| roles.contains(&n.accesskit_node().role()))
+            .or_else(|| self.harness.query_all_by_label(label).next())
     }
 
     /// Opens the list of this name.

@@ -16,7 +16,7 @@ use super::{
     label::{label, name_label, path_label, remark},
     theme,
 };
-use crate::engine::protocol::SavedPhoto;
+use crate::engine::protocol::{SavedPhoto, Unpainted};
 
 /// Width of the batch's card, in points.
 const WIDTH: f32 = 380.0;
@@ -52,6 +52,10 @@ pub struct Batch {
     pub phase: Phase,
     done: usize,
     saved: usize,
+    /// Photos whose paintings were there already.
+    skipped_photos: Vec<PathBuf>,
+    /// Their names, and the paintings.
+    skipped: Vec<(String, String)>,
     /// Photos that were not painted, and why.
     failures: Vec<(String, String)>,
     /// Photos that were painted, and what has to be said about them.
@@ -73,6 +77,8 @@ impl Batch {
             phase: Phase::Ready,
             done: 0,
             saved: 0,
+            skipped_photos: Vec::new(),
+            skipped: Vec::new(),
             failures: Vec::new(),
             notes: Vec::new(),
             is_stopping: false,
@@ -87,7 +93,7 @@ impl Batch {
     }
 
     /// Notes what became of a photo.
-    pub fn note(&mut self, done: usize, name: String, outcome: Result<SavedPhoto, String>) {
+    pub fn note(&mut self, done: usize, name: String, outcome: Result<SavedPhoto, Unpainted>) {
         self.done = done;
         let name = label(&name);
         match outcome {
@@ -98,7 +104,21 @@ impl Batch {
                     self.notes.push((name, notes.join("\n")));
                 }
             }
-            Err(reason) => self.failures.push((name, remark(&reason))),
+            Err(Unpainted::Exists(target)) => {
+                let photo = self.photos.get(done.saturating_sub(1));
+                self.skipped_photos.extend(photo.cloned());
+                self.skipped.push((name, path_label(&target)));
+            }
+            Err(Unpainted::Failed(reason)) => self.failures.push((name, remark(&reason))),
+        }
+    }
+
+    /// A batch of the photos that were skipped, which replaces their paintings.
+    pub fn of_skipped(&self) -> Self {
+        Self {
+            target: self.target.clone(),
+            replace: true,
+            ..Self::new(self.skipped_photos.clone(), Vec::new())
         }
     }
 
@@ -180,7 +200,7 @@ impl Batch {
             {
                 intents.push(Intent::StartBatch);
             }
-            if ui.button("Not now").clicked() {
+            if ui.button("Cancel").clicked() {
                 intents.push(Intent::CloseBatch);
             }
         });
@@ -216,6 +236,7 @@ impl Batch {
     fn ended_ui(&self, ui: &mut egui::Ui, cancelled: bool, intents: &mut Vec<Intent>) {
         let title = match (cancelled, self.saved) {
             (true, _) => "Stopped",
+            (false, 0) if self.failures.is_empty() => "Everything was there already",
             (false, 0) => "Nothing was painted",
             (false, _) => "Done",
         };
@@ -225,18 +246,30 @@ impl Batch {
             theme::caption(ui, path_label(&self.target));
         }
         self.remarks_ui(ui);
-        if ui.button("Put away").clicked() {
-            intents.push(Intent::CloseBatch);
-        }
+        ui.horizontal(|ui| {
+            if ui.button("Close").clicked() {
+                intents.push(Intent::CloseBatch);
+            }
+            if !self.skipped.is_empty()
+                && ui
+                    .button("Replace them")
+                    .on_hover_text("Paint the skipped photos too, and replace their files.")
+                    .clicked()
+            {
+                intents.push(Intent::ReplaceSkipped);
+            }
+        });
     }
 
     /// Failures and notes, photo by photo.
     fn remarks_ui(&self, ui: &mut egui::Ui) {
         let color = theme::palette(ui.visuals()).error;
         let failures = RichText::new(format!("{} not painted", counted(self.failures.len())));
+        let skipped = RichText::new(format!("Skipped, already there ({})", self.skipped.len()));
         let notes = RichText::new(format!("{} with a note", counted(self.notes.len())));
         for (title, remarks) in [
             (failures.color(color), &self.failures),
+            (skipped, &self.skipped),
             (notes, &self.notes),
         ] {
             if remarks.is_empty() {

@@ -11,10 +11,10 @@ use crate::{
     disk,
     engine::{
         paint::{OutputSize, Painting},
-        protocol::{PhotoSource, SavedPhoto},
+        protocol::{PhotoSource, SavedPhoto, Unpainted},
     },
     frame::Frame,
-    gui::label::{name_label, path_label},
+    gui::label::name_label,
     media::{
         decode,
         encode::{self, Encoding, Existing, Format},
@@ -97,15 +97,15 @@ impl PhotoSource for BatchPhotos {
         path.map_or_else(String::new, |path| name_label(path))
     }
 
-    fn open(&mut self, index: usize) -> Result<Frame, String> {
-        let path = self.photos.get(index).ok_or("there is no such photo")?;
+    fn open(&mut self, index: usize) -> Result<Frame, Unpainted> {
+        let path = (self.photos.get(index)).ok_or_else(|| "there is no such photo".to_owned())?;
         let photo = decode::from_path(path).map_err(|e| e.to_string())?;
         let unchanged = self.look.strength_percent == 0 && self.output == OutputSize::Original;
         self.original = unchanged.then(|| fs::read(path).ok()).flatten();
         // A target that cannot be written is known before the painting is made.
         let target = self.target_of(path, self.format.unwrap_or(photo.natural_format));
         if target.exists() && self.existing == Existing::Keep {
-            return Err(format!("{} exists already", path_label(&target)));
+            return Err(Unpainted::Exists(target));
         }
         self.icc = photo.icc;
         self.natural = photo.natural_format;
@@ -224,10 +224,10 @@ mod tests {
         );
         let mut again = BatchPhotos {
             format: Some(Format::Png),
-            ..BatchPhotos::new(photos, target, "candy".to_owned())
+            ..BatchPhotos::new(photos, target.clone(), "candy".to_owned())
         };
         let refused = again.open(0).expect_err("exists");
-        assert!(refused.contains("a-candy.png"), "{refused}");
+        assert_eq!(refused, Unpainted::Exists(target.join("a-candy.png")));
         again.existing = Existing::Replace;
         assert!(again.open(0).is_ok());
     }

@@ -1,23 +1,78 @@
-//! Draws around live pictures (the source, the buttons, the comparison) and over them (a problem, the pixel
+//! Draws around live pictures (the camera, the buttons) and over them (a problem, the pixel
 //! below the pointer).
 
 use eframe::egui::{
-    self, Align, Align2, Button, Color32, CornerRadius, Frame, Id, Layout, Margin, Order, Rect,
-    RichText, Stroke, vec2,
+    self, Align2, Button, Color32, CornerRadius, Frame, Id, Margin, Order, Rect, Stroke, vec2,
 };
 
-use super::{CompareView, LiveIntent, LiveView};
+use super::{LiveIntent, LiveView};
 use crate::{
     capture::Source,
     engine::live::{Preparing, SourceState},
-    gui::{intent::Intent, label::remark, theme},
+    gui::{fonts::icons, intent::Intent, label::remark, theme},
 };
 
-/// The colour of "this is being filmed".
-const FILMING: Color32 = Color32::from_rgb(229, 57, 53);
+/// Least width at which the buttons have words beside their icons, in points.
+const WORDS_WIDTH: f32 = 560.0;
+/// Across the round button that takes a snapshot, in points.
+const SHUTTER: f32 = 40.0;
 
-/// Least width at which the outcome of a comparison stands beside its times, not below, in points.
-const VERDICT_BESIDE_WIDTH: f32 = 720.0;
+/// A button for the picture.
+struct ToolButton<'a> {
+    icon: &'a str,
+    name: &'a str,
+    /// Its name for screen readers, which stays.
+    spoken: &'a str,
+    hint: &'a str,
+    is_on: bool,
+    /// Its width, in points, where it does not follow the name's.
+    width: Option<f32>,
+}
+
+impl ToolButton<'_> {
+    /// Draws it; whether it was clicked.
+    fn ui(&self, ui: &mut egui::Ui, has_words: bool) -> bool {
+        let text = match has_words {
+            true => format!("{} {}", self.icon, self.name),
+            false => self.icon.to_owned(),
+        };
+        let button =
+            Button::selectable(self.is_on, text).min_size(vec2(self.width.unwrap_or(0.0), 32.0));
+        ui.add(button)
+            .on_hover_text(self.hint)
+            .accessible_name(self.spoken)
+            .clicked()
+    }
+}
+
+/// The round button that takes a snapshot.
+fn shutter(ui: &mut egui::Ui) -> egui::Response {
+    let (rect, response) = ui.allocate_exact_size(vec2(SHUTTER, SHUTTER), egui::Sense::click());
+    response
+        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, ui.is_enabled(), "Snapshot"));
+    let colors = theme::palette(ui.visuals());
+    let painter = ui.painter();
+    let (center, radius) = (rect.center(), SHUTTER / 2.0);
+    let ring = match response.has_focus() {
+        true => Stroke::new(3.0, colors.ring),
+        false => Stroke::new(2.0, colors.quiet),
+    };
+    painter.circle_stroke(center, radius - 2.0, ring);
+    let fill = match (
+        response.is_pointer_button_down_on(),
+        ui.visuals().dark_mode,
+        response.hovered(),
+    ) {
+        (true, ..) => colors.quiet,
+        (false, true, false) => Color32::from_gray(225),
+        (false, true, true) => Color32::WHITE,
+        (false, false, false) => Color32::WHITE,
+        (false, false, true) => Color32::from_gray(240),
+    };
+    let rim = Stroke::new(1.0, colors.outline);
+    painter.circle(center, radius - 6.0, fill, rim);
+    response.on_hover_text("Snapshot: save the picture as it is now. S")
+}
 
 fn floating(
     ui: &egui::Ui,
@@ -46,7 +101,8 @@ fn floating(
 /// The words that a camera films, and their mark.
 fn filming(ui: &mut egui::Ui) {
     let (dot, _) = ui.allocate_exact_size(vec2(12.0, 12.0), egui::Sense::hover());
-    ui.painter().circle_filled(dot.center(), 5.0, FILMING);
+    let color = theme::palette(ui.visuals()).recording;
+    ui.painter().circle_filled(dot.center(), 5.0, color);
     ui.strong("Camera on");
 }
 
@@ -59,196 +115,135 @@ pub(super) fn leaving_hint(ui: &egui::Ui, area: Rect) {
 }
 
 impl LiveView {
-    /// The source, with buttons to a camera or away from it.
-    pub(in crate::gui) fn source_bar(
-        &self,
-        ui: &mut egui::Ui,
-        shows_hint: bool,
-        intents: &mut Vec<Intent>,
-    ) {
-        ui.horizontal_wrapped(|ui| {
-            if self.uses_camera() {
-                if self.films() {
-                    filming(ui);
-                } else {
-                    ui.label("Waiting for the camera");
-                }
-                if ui
-                    .button("Turn off")
-                    .on_hover_text("Lets go of the camera at once. X")
-                    .clicked()
-                {
-                    intents.push(Intent::Live(LiveIntent::ReleaseCamera));
-                }
+    /// Whether a camera films, with the button to it or away from it.
+    pub(in crate::gui) fn source_bar(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+        if self.uses_camera() {
+            if self.films() {
+                filming(ui);
             } else {
-                ui.label(super::controls::source_name(self, &self.source));
-                let button = theme::main_button(ui, "Use camera");
-                if ui
-                    .add(button)
-                    .on_hover_text("Paints what your camera sees. Nothing leaves this computer.")
-                    .clicked()
-                {
-                    intents.push(Intent::Live(LiveIntent::UseCamera));
-                }
+                ui.label("Waiting for the camera");
             }
-            if shows_hint {
-                ui.separator();
-                theme::caption(ui, "Number keys change the style, ? shows all keys");
-                if ui.small_button("Got it").clicked() {
-                    intents.push(Intent::Live(LiveIntent::HideHint));
-                }
+            if ui
+                .button("Turn off")
+                .on_hover_text("Lets go of the camera at once. X")
+                .clicked()
+            {
+                intents.push(Intent::Live(LiveIntent::ReleaseCamera));
             }
+            return;
+        }
+        let button = theme::main_button(ui, &format!("{} Use camera", icons::VIDEO));
+        if ui
+            .add(button)
+            .on_hover_text("Paints what your camera sees. Nothing leaves this computer.")
+            .accessible_name("Use camera")
+            .clicked()
+        {
+            intents.push(Intent::Live(LiveIntent::UseCamera));
+        }
+    }
+
+    /// The buttons for the picture: what takes it in the middle, what shows it otherwise around.
+    pub(in crate::gui) fn tool_bar(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+        let has_words = ui.available_width() >= WORDS_WIDTH;
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            ui.spacing_mut().button_padding.x = 8.0;
+            ui.set_min_height(SHUTTER);
+            let (icon, name) = match self.frozen {
+                true => (icons::PLAY, "Resume"),
+                false => (icons::PAUSE, "Freeze"),
+            };
+            let freeze = ToolButton {
+                icon,
+                name,
+                spoken: "Freeze",
+                hint: "Hold the picture; styles can still be changed. Space",
+                is_on: self.frozen,
+                // As wide for both names: what stands beside it does not jump.
+                width: has_words.then_some(84.0),
+            };
+            if freeze.ui(ui, has_words) {
+                intents.push(Intent::Live(LiveIntent::ToggleFreeze));
+            }
+            if shutter(ui).clicked() {
+                intents.push(Intent::Live(LiveIntent::Snapshot));
+            }
+            self.record_button(ui, intents);
+            theme::at_the_right(ui, "views of live pictures", |ui| {
+                for (icon, name, hint, is_on, intent) in [
+                    (
+                        icons::GRID,
+                        "Gallery",
+                        "Every style paints at once; a double click shows one alone. G",
+                        self.shows_previews,
+                        LiveIntent::TogglePreviews,
+                    ),
+                    (
+                        icons::SPLIT,
+                        "Compare",
+                        "Two modes paint the same frames. C",
+                        self.comparing,
+                        LiveIntent::ToggleCompare,
+                    ),
+                    (
+                        icons::FLASK,
+                        "Lab",
+                        "Rates, latencies and the time of every step. P",
+                        self.panel_open,
+                        LiveIntent::TogglePanel,
+                    ),
+                    (
+                        icons::FULL_SCREEN,
+                        "Full screen",
+                        "Only the picture. F",
+                        false,
+                        LiveIntent::ToggleFullScreen,
+                    ),
+                ] {
+                    let button = ToolButton {
+                        icon,
+                        name,
+                        spoken: name,
+                        hint,
+                        is_on,
+                        width: None,
+                    };
+                    if button.ui(ui, has_words) {
+                        intents.push(Intent::Live(intent));
+                    }
+                }
+            });
         });
     }
 
-    /// The buttons for the picture.
-    pub(in crate::gui) fn tool_bar(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
-        ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing.x = 4.0;
-            // All of them on one line of the smallest window.
-            ui.spacing_mut().button_padding.x = 8.0;
-            let recording = self.recording.as_ref();
-            let record = match recording {
-                Some(r) => format!("Recorded: {}", r.written()),
-                None => "Record".to_owned(),
-            };
-            for (name, spoken, hint, is_on, intent) in [
-                (
-                    if self.frozen { "Go on" } else { "Freeze" },
-                    "Freeze",
-                    "Hold the picture; styles can still be changed. Space",
-                    self.frozen,
-                    LiveIntent::ToggleFreeze,
-                ),
-                (
-                    "Snapshot",
-                    "Snapshot",
-                    "Save the picture as it is now. S",
-                    false,
-                    LiveIntent::Snapshot,
-                ),
-                (
-                    record.as_str(),
-                    "Record",
-                    "Save every picture into a folder. R",
-                    recording.is_some(),
-                    LiveIntent::ToggleRecording,
-                ),
-                (
-                    "Gallery",
-                    "Gallery",
-                    "Every style paints at once; a double click shows one alone. G",
-                    self.shows_previews,
-                    LiveIntent::TogglePreviews,
-                ),
-                (
-                    "Compare",
-                    "Compare",
-                    "Two modes paint the same frames. C",
-                    self.comparing,
-                    LiveIntent::ToggleCompare,
-                ),
-                (
-                    "Performance",
-                    "Performance",
-                    "Rates, delays and the time of every step. P",
-                    self.panel_open,
-                    LiveIntent::TogglePanel,
-                ),
-                (
-                    "Full screen",
-                    "Full screen",
-                    "Only the picture. F",
-                    false,
-                    LiveIntent::ToggleFullScreen,
-                ),
-            ] {
-                let text = RichText::new(name).size(13.0);
-                let button = Button::selectable(is_on, text);
-                if ui
-                    .add(button)
-                    .on_hover_text(hint)
-                    .accessible_name(spoken)
-                    .clicked()
-                {
-                    intents.push(Intent::Live(intent));
-                }
-            }
-        });
+    /// Starts a recording or ends it, and says how far it is.
+    fn record_button(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+        let colors = theme::palette(ui.visuals());
+        let name = match &self.recording {
+            Some(recording) => format!("Recorded: {}", recording.written()),
+            None => "Record".to_owned(),
+        };
+        let mut text = egui::text::LayoutJob::default();
+        let body = egui::TextStyle::Button.resolve(ui.style());
+        let letters = ui.visuals().text_color();
+        let dot = egui::TextFormat::simple(body.clone(), colors.recording);
+        text.append(icons::RECORD, 0.0, dot);
+        text.append(&name, 6.0, egui::TextFormat::simple(body, letters));
+        let button = Button::selectable(self.recording.is_some(), text);
+        if ui
+            .add(button)
+            .on_hover_text("Save every picture into a folder. R")
+            .accessible_name("Record")
+            .clicked()
+        {
+            intents.push(Intent::Live(LiveIntent::ToggleRecording));
+        }
     }
 
     /// Whether two modes are compared.
     pub(in crate::gui) fn is_comparing(&self) -> bool {
         self.comparing
-    }
-
-    /// Both times, and their ratio only beside a check that holds.
-    pub(in crate::gui) fn comparison_bar(
-        &self,
-        ui: &mut egui::Ui,
-        measuring: Option<f32>,
-        intents: &mut Vec<Intent>,
-    ) {
-        let colors = theme::palette(ui.visuals());
-        let quiet = |text: String| RichText::new(text).color(colors.quiet);
-        if let Some(share) = measuring {
-            ui.horizontal(|ui| {
-                ui.label("Measuring 200 frames of each, in turn; the picture is held meanwhile");
-                ui.add(
-                    egui::ProgressBar::new(share)
-                        .desired_width(160.0)
-                        .desired_height(8.0),
-                );
-                if ui.button("Stop measuring").clicked() {
-                    intents.push(Intent::Live(LiveIntent::ToggleMeasuring));
-                }
-            });
-            ui.ctx()
-                .request_repaint_after(std::time::Duration::from_millis(100));
-            return;
-        }
-        let Some(comparison) = self.comparison() else {
-            ui.label("Both modes begin…");
-            if let Some(preparing) = self.snapshot.preparing {
-                ui.label(quiet(format!("Preparing {preparing}")));
-            }
-            return;
-        };
-        let has_room = ui.available_width() >= VERDICT_BESIDE_WIDTH;
-        ui.horizontal(|ui| {
-            ui.with_layout(Layout::right_to_left(Align::TOP), |ui| {
-                if ui
-                    .button("Measure")
-                    .on_hover_text(
-                        "200 frames of each in turn after a warm-up, and a report to copy or save.",
-                    )
-                    .clicked()
-                {
-                    intents.push(Intent::Live(LiveIntent::ToggleMeasuring));
-                }
-                ui.add_space(12.0);
-                ui.with_layout(Layout::left_to_right(Align::TOP), |ui| {
-                    egui::Grid::new("comparison").num_columns(4).show(ui, |ui| {
-                        for (name, time) in comparison.names.iter().zip(comparison.times) {
-                            ui.strong(name);
-                            ui.label(format!("{:.2} ms", time.p50))
-                                .on_hover_text("The median (p50) of the last seconds.");
-                            ui.label(quiet(format!("95 % {:.2} ms", time.p95)))
-                                .on_hover_text("95 of 100 frames took at most this long (p95).");
-                            ui.label(quiet(format!("{:.0} fps", 1e3 / time.p50.max(1e-3))));
-                            ui.end_row();
-                        }
-                    });
-                    if has_room {
-                        ui.add_space(12.0);
-                        ui.vertical(|ui| verdict(ui, &comparison));
-                    }
-                });
-            });
-        });
-        if !has_room {
-            ui.horizontal_wrapped(|ui| verdict(ui, &comparison));
-        }
     }
 
     /// Draws the parts that float over the stage; `clear` is the part of it that nothing else covers.
@@ -354,7 +349,7 @@ impl LiveView {
         let at_pointer = pointer + vec2(16.0, 16.0);
         floating(ui, "pixel peek", Align2::LEFT_TOP, at_pointer, area, |ui| {
             theme::caption(ui, format!("x {x}, y {y}"));
-            for (name, [r, g, b, _]) in [("Original", at(original)), ("Result", at(painted))] {
+            for (name, [r, g, b, _]) in [("Original", at(original)), ("Painted", at(painted))] {
                 ui.horizontal(|ui| {
                     let (rect, _) = ui.allocate_exact_size(vec2(14.0, 14.0), egui::Sense::hover());
                     ui.painter()
@@ -363,31 +358,6 @@ impl LiveView {
                 });
             }
         });
-    }
-}
-
-/// The ratio, only beside a check that holds; else why there is none.
-fn verdict(ui: &mut egui::Ui, comparison: &CompareView) {
-    let colors = theme::palette(ui.visuals());
-    let quiet = |text: String| RichText::new(text).color(colors.quiet);
-    let [a, b] = comparison.times.map(|t| f64::from(t.p50));
-    match (
-        comparison.equality.ratio(a, b),
-        &comparison.equality.failure,
-    ) {
-        (Some(ratio), _) => {
-            ui.strong(format!(
-                "{} is {ratio:.2} times as fast",
-                comparison.names[1]
-            ));
-            ui.label(quiet(format!("Same picture: {}", comparison.equality)));
-        }
-        (None, failure) => {
-            let why = failure.as_deref().unwrap_or("the pictures differ");
-            let text = format!("Not comparable: {why}");
-            ui.label(RichText::new(text).color(colors.error));
-            ui.label(quiet(comparison.equality.to_string()));
-        }
     }
 }
 

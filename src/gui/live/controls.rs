@@ -1,21 +1,26 @@
-//! The controls beside live pictures: source, painting, comparison.
+//! The controls beside live pictures: source and painting.
 
-use eframe::egui::{self, ComboBox, ScrollArea, Slider, vec2};
+use eframe::egui::{self, ComboBox, ScrollArea};
 
-use super::{LiveIntent, LiveView};
+use super::{
+    LiveIntent, LiveView,
+    mode_choice::{Offers, engine},
+};
 use crate::{
     backend::DeviceInfo,
     capture::{PixelFormat, Rotation, Source},
-    engine::live::{CandidateChoice, DEFAULT_TARGET_FPS, LiveSize, rate_control::STEPS_PX},
+    engine::live::{DEFAULT_TARGET_FPS, LiveSize, rate_control::STEPS_PX},
     gui::{
         choice::Choice,
+        controls::strength,
+        fonts::icons,
         intent::Intent,
         label::{label, name_label, remark},
         mix,
         style_source::Card,
         theme,
     },
-    mode::{AttentionChoice, DeviceChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
+    mode::ModelSize,
     settings::LiveChoices,
 };
 
@@ -37,23 +42,11 @@ pub struct View<'a> {
     pub device: Option<&'a DeviceInfo>,
 }
 
-impl View<'_> {
-    fn has_gpu(&self) -> bool {
-        self.device.is_some_and(|d| d.kind == DeviceChoice::Cuda)
-    }
-
-    /// Whether there is a choice of how attention is computed: a GPU, and a style whose network has it.
-    fn offers_attention(&self) -> bool {
-        self.has_gpu() && self.live.has_attention()
-    }
-}
-
 /// Draws the controls into `ui`.
 pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
     ScrollArea::vertical()
         .auto_shrink([false, false])
         .show(ui, |ui| {
-            ui.spacing_mut().slider_width = ui.available_width() - 88.0;
             let mut choice = view.choice.clone();
             let mut choices = view.choices.clone();
             theme::group_title(ui, "Source");
@@ -61,39 +54,25 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
             ui.add_space(theme::GROUP_GAP);
 
             theme::group_title(ui, "Painting");
+            let hint = "0 % is the source, 100 % the painting.";
+            strength(ui, hint, &mut choice);
             size(ui, view, &mut choices);
-            let label = ui.label("Strength");
-            ui.add(Slider::new(&mut choice.look.strength_percent, 0..=100).suffix(" %"))
-                .labelled_by(label.id)
-                .on_hover_text("0 % is the source, 100 % the painting.");
             ui.checkbox(&mut choice.look.keep_colors, "Keep the source's colours")
                 .on_hover_text("Brushwork of the style, colours of the source.");
             mix::ui(ui, view.cards, &mut choice, intents);
-            model(ui, view, &mut choices);
-            if !view.live.comparing {
-                mode(ui, "How it is computed", "mode", &mut choices.mode);
-                if view.offers_attention() {
-                    attention(ui, "How it is computed", &mut choices.mode.attention);
-                }
-            }
-            ui.checkbox(&mut choices.moving_gallery, "Moving pictures in the gallery")
-                .on_hover_text("Every style on the left paints the live picture, small. Takes a twelfth of the time.");
             ui.add_space(theme::GROUP_GAP);
 
-            let group = ui.scope(|ui| {
-                theme::group_title(ui, "Compare");
-                compare(ui, view, &mut choices, intents);
+            theme::advanced(ui, |ui| {
+                target_rate(ui, &mut choices);
+                model(ui, view, &mut choices);
+                if !view.live.comparing {
+                    let offers = Offers::of(view.live, view.device);
+                    engine(ui, &mut choices.mode, offers);
+                }
+                ui.checkbox(&mut choices.moving_gallery, "Moving pictures in the gallery")
+                    .on_hover_text("Every style on the left paints the live picture, small. Takes a twelfth of the time.");
             });
-            // In a low window the lists that have just appeared lie below the fold.
-            let id = group.response.id.with("comparing");
-            let before = ui.data_mut(|data| {
-                let before = data.get_temp(id).unwrap_or(false);
-                data.insert_temp(id, view.live.comparing);
-                before
-            });
-            if view.live.comparing && !before {
-                group.response.scroll_to_me(None);
-            }
+            ui.add_space(theme::GROUP_GAP);
 
             if choice != *view.choice {
                 intents.push(Intent::Edit(choice));
@@ -169,9 +148,10 @@ fn source(
         intents.push(Intent::Live(LiveIntent::Use(source)));
     }
     ui.horizontal(|ui| {
-        ui.checkbox(&mut choices.mirror, "Mirror")
-            .on_hover_text("Swap left and right.");
-        let label = ui.label("Turn");
+        ui.checkbox(&mut choices.mirror, format!("{} Mirror", icons::MIRROR))
+            .on_hover_text("Swap left and right.")
+            .accessible_name("Mirror");
+        let label = ui.label("Rotate");
         ComboBox::from_id_salt("rotate")
             .selected_text(format!("{}°", choices.rotate))
             .width(64.0)
@@ -240,22 +220,23 @@ fn pick<T: Copy + PartialEq>(
     offered: impl Iterator<Item = T>,
     name: impl Fn(T) -> String,
 ) {
-    let label = ui.label(title);
-    ComboBox::from_id_salt(title)
-        .selected_text(name(*value))
-        .width(ui.available_width())
-        .show_ui(ui, |ui| {
-            for one in offered {
-                ui.selectable_value(value, one, name(one));
-            }
-        })
-        .response
-        .labelled_by(label.id);
+    theme::row(ui, title, |ui, label| {
+        ComboBox::from_id_salt(title)
+            .selected_text(name(*value))
+            .width(ui.available_width())
+            .show_ui(ui, |ui| {
+                for one in offered {
+                    ui.selectable_value(value, one, name(one));
+                }
+            })
+            .response
+            .labelled_by(label);
+    });
 }
 
 fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
     let name = |size: LiveSize| match size {
-        LiveSize::Auto { target_fps } => format!("Automatic, holds {target_fps:.0} fps"),
+        LiveSize::Auto { .. } => "Automatic".to_owned(),
         LiveSize::LongSide(px) => format!("{px} px"),
     };
     let target_fps = match choices.size {
@@ -264,14 +245,8 @@ fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
     };
     let offered = std::iter::once(LiveSize::Auto { target_fps })
         .chain(STEPS_PX.into_iter().map(LiveSize::LongSide));
-    pick(ui, "Working size", &mut choices.size, offered, name);
-    if let LiveSize::Auto { target_fps } = &mut choices.size {
-        let label = ui.label("Frames a second to hold");
-        let mut fps = target_fps.round() as u32;
-        ui.add(Slider::new(&mut fps, 5..=60)).labelled_by(label.id);
-        *target_fps = f64::from(fps);
-    }
-    // Both lines are there from the start: what stands below them does not jump.
+    pick(ui, "Detail", &mut choices.size, offered, name);
+    // Always one line: what stands below it does not jump.
     let painted = view.live.facts().map_or_else(
         || "Painted at –".to_owned(),
         |facts| format!("Painted at {} × {} px", facts.working.0, facts.working.1),
@@ -279,158 +254,77 @@ fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
     theme::caption(ui, painted);
     if let LiveSize::Auto { target_fps } = choices.size {
         let caption = match view.live.rate_warning.is_lost() {
-            true => format!("{target_fps:.0} frames a second are too many here"),
-            false => "The size follows the rate".to_owned(),
+            true => format!("Too slow here for {target_fps:.0} frames a second"),
+            false => format!("As fine as {target_fps:.0} frames a second allow"),
         };
         theme::caption(ui, caption);
     }
 }
 
+/// The rate that the automatic size holds.
+fn target_rate(ui: &mut egui::Ui, choices: &mut LiveChoices) {
+    let LiveSize::Auto { target_fps } = &mut choices.size else {
+        return;
+    };
+    let mut fps = target_fps.round() as u32;
+    theme::row(ui, "Target frame rate", |ui, label| {
+        theme::slider(ui, &mut fps, 5..=60, DEFAULT_TARGET_FPS as u32, |slider| {
+            slider
+        })
+        .labelled_by(label)
+        .on_hover_text("The automatic detail holds so many frames a second.");
+    });
+    *target_fps = f64::from(fps);
+}
+
 fn model(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
-    // The title says which one the automatic choice uses.
-    ui.label(format!("Model: {}", view.model));
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
-        ui.spacing_mut().button_padding.x = 4.0;
-        // The longest name gets more than its share.
-        let width = (ui.available_width() - 2.0 * 4.0) * 0.28;
-        let longest = ui.available_width() - 2.0 * (width + 4.0);
-        for (size, name, hint) in [
-            (
-                None,
-                "Automatic",
-                "Full, but on a processor that holds a rate lite, which is about four times as fast.",
-            ),
-            (Some(ModelSize::Full), "Full", "The finest picture. M"),
-            (
-                Some(ModelSize::Lite),
-                "Lite",
-                "About four times as fast, a little coarser. M",
-            ),
-        ] {
-            let has = size.is_none_or(|s| view.models.is_empty() || view.models.contains(&s));
-            let button = egui::Button::selectable(choices.model == size, name)
-                .frame_when_inactive(true)
-                .min_size(vec2(if size.is_none() { longest } else { width }, 28.0));
-            if ui
-                .add_enabled(has, button)
-                .on_hover_text(hint)
-                .on_disabled_hover_text("This style has no such model here.")
-                .clicked()
-            {
-                choices.model = size;
-            }
-        }
-    });
-}
-
-/// Variant and precision, side by side.
-fn mode(ui: &mut egui::Ui, title: &str, salt: &str, mode: &mut ModeChoice) {
-    let ModeChoice {
-        variant, precision, ..
-    } = mode;
-    ui.label(title);
-    ui.horizontal(|ui| {
-        let width = (ui.available_width() - theme::GAP) / 2.0;
-        ComboBox::from_id_salt((salt, "variant"))
-            .selected_text(variant.name())
-            .width(width)
-            .show_ui(ui, |ui| {
-                for &v in Variant::ALL {
-                    ui.selectable_value(variant, v, v.name());
-                }
+    // The automatic choice says which one it uses.
+    let automatic = match choices.model {
+        None => format!("Automatic: {}", view.model),
+        Some(_) => "Automatic".to_owned(),
+    };
+    theme::row(ui, "Model", |ui, label| {
+        ComboBox::from_id_salt("model")
+            .selected_text(match choices.model {
+                None => automatic.clone(),
+                Some(size) => model_name(size).to_owned(),
             })
-            .response
-            .accessible_name(format!("{title}: variant"))
-            .on_hover_text(
-                "How the network is cut into steps: baseline is each operation by itself, fused joins them.",
-            );
-        ComboBox::from_id_salt((salt, "precision"))
-            .selected_text(precision.name())
-            .width(width)
-            .show_ui(ui, |ui| {
-                for &p in PrecisionChoice::ALL {
-                    ui.selectable_value(precision, p, p.name());
-                }
-            })
-            .response
-            .accessible_name(format!("{title}: precision"))
-            .on_hover_text("In which numbers the network is computed; auto is the fastest that the device does well.");
-    });
-}
-
-/// How attention is computed, on a line of its own.
-fn attention(ui: &mut egui::Ui, title: &str, attention: &mut AttentionChoice) {
-    ui.horizontal(|ui| {
-        ui.label("Attention");
-        ComboBox::from_id_salt((title, "attention"))
-            .selected_text(attention.name())
             .width(ui.available_width())
             .show_ui(ui, |ui| {
-                for &a in AttentionChoice::ALL {
-                    ui.selectable_value(attention, a, a.name());
+                for (size, name, hint) in [
+                    (
+                        None,
+                        automatic.as_str(),
+                        "Full, but on a processor that holds a rate lite, which is about four times as fast.",
+                    ),
+                    (
+                        Some(ModelSize::Full),
+                        model_name(ModelSize::Full),
+                        "The finest picture. M",
+                    ),
+                    (
+                        Some(ModelSize::Lite),
+                        model_name(ModelSize::Lite),
+                        "About four times as fast, a little coarser. M",
+                    ),
+                ] {
+                    let has =
+                        size.is_none_or(|s| view.models.is_empty() || view.models.contains(&s));
+                    ui.add_enabled_ui(has, |ui| {
+                        ui.selectable_value(&mut choices.model, size, name)
+                            .on_hover_text(hint)
+                            .on_disabled_hover_text("This style has no such model here.");
+                    });
                 }
             })
             .response
-            .accessible_name(format!("{title}: attention"))
-            .on_hover_text(
-                "How the GPU computes attention: naive keeps all scores in memory, tiled and online keep none, flash \
-                 is online on tensor cores; auto is naive in baseline, else the fastest that there is.",
-            );
+            .labelled_by(label);
     });
 }
 
-fn compare(
-    ui: &mut egui::Ui,
-    view: &View<'_>,
-    choices: &mut LiveChoices,
-    intents: &mut Vec<Intent>,
-) {
-    let live = view.live;
-    let name = if live.comparing {
-        "Stop comparing"
-    } else {
-        "Compare two modes"
-    };
-    let button = egui::Button::new(name).min_size(vec2(ui.available_width(), 30.0));
-    if ui
-        .add(button)
-        .on_hover_text("Both paint the same frames in turn. C")
-        .clicked()
-    {
-        intents.push(Intent::Live(LiveIntent::ToggleCompare));
-    }
-    if !live.comparing {
-        return;
-    }
-    let has_gpu = view.has_gpu();
-    for (place, title) in ["Left", "Right"].into_iter().enumerate() {
-        let CandidateChoice { device, mode: m } = &mut choices.candidates[place];
-        mode(ui, title, title, m);
-        if view.offers_attention() && *device != DeviceChoice::Cpu {
-            attention(ui, title, &mut m.attention);
-        }
-        if has_gpu {
-            let offered = [DeviceChoice::Auto, DeviceChoice::Cpu];
-            let name = |d: DeviceChoice| match d {
-                DeviceChoice::Cpu => "on the processor".to_owned(),
-                _ => "on the GPU".to_owned(),
-            };
-            pick(
-                ui,
-                &format!("{title}, device"),
-                device,
-                offered.into_iter(),
-                name,
-            );
-        }
-    }
-    let mut shows = live.shows_difference;
-    if ui
-        .checkbox(&mut shows, "Show where they differ")
-        .on_hover_text("Grey is equal; differences are enlarged sixteen times. D")
-        .clicked()
-    {
-        intents.push(Intent::Live(LiveIntent::ToggleDifference));
+fn model_name(size: ModelSize) -> &'static str {
+    match size {
+        ModelSize::Full => "Full",
+        ModelSize::Lite => "Lite",
     }
 }

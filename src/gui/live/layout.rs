@@ -1,8 +1,8 @@
-//! The middle of the window while live pictures are shown, and the picture alone over the whole screen.
+//! What stands below live pictures in the window, and the picture alone over the whole screen.
 
-use eframe::egui::{self, Frame, Margin, Panel};
+use eframe::egui::{self, Frame, Panel};
 
-use super::chrome::leaving_hint;
+use super::{LiveIntent, chrome::leaving_hint};
 use crate::gui::{app::App, batch::below_card, intent::Intent};
 
 impl App {
@@ -35,32 +35,34 @@ impl App {
         });
     }
 
-    pub(in crate::gui) fn live_stage(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
-        let chosen = self.workspace.choice.style.as_deref();
-        let shows_hint = !self.settings.state.has_seen_hint;
+    /// What stands between live pictures and the buttons below them: the comparison, and the panel of figures.
+    pub(in crate::gui) fn live_panels(
+        &mut self,
+        ui: &mut egui::Ui,
+        frame: Frame,
+        intents: &mut Vec<Intent>,
+    ) {
         let Some(live) = &mut self.live else {
             return;
         };
-        let bar = Frame::new()
-            .fill(ui.visuals().panel_fill)
-            .inner_margin(Margin::symmetric(12, 6));
-        Panel::top("live source").frame(bar).show(ui, |ui| {
-            live.source_bar(ui, shows_hint, intents);
-        });
-        Panel::bottom("live tools").frame(bar).show(ui, |ui| {
-            live.tool_bar(ui, intents);
-        });
         if live.is_comparing() {
             let progress = self.engine.measuring_progress();
-            Panel::bottom("live comparison").frame(bar).show(ui, |ui| {
-                live.comparison_bar(ui, progress, intents);
-            });
+            let mut choices = self.settings.live.clone();
+            let device = self.device.info.as_ref();
+            Panel::bottom("live comparison")
+                .frame(frame)
+                .show(ui, |ui| {
+                    live.comparison_bar(ui, &mut choices, device, progress, intents);
+                });
+            if choices != self.settings.live {
+                intents.push(Intent::Live(LiveIntent::Set(Box::new(choices))));
+            }
         }
         if let (true, Some(device)) = (live.panel_open, &self.device.info) {
             // The picture keeps the larger half.
             let most = (0.5 * ui.available_height()).max(100.0);
-            Panel::bottom("performance")
-                .frame(bar)
+            Panel::bottom("lab")
+                .frame(frame)
                 .resizable(true)
                 .default_size(280.0)
                 .size_range(100.0..=most)
@@ -70,13 +72,5 @@ impl App {
                     live.panel_ui(ui, device, intents);
                 });
         }
-        egui::CentralPanel::no_frame().show(ui, |ui| {
-            live.stage.names_one = true;
-            live.stage_ui(ui, self.gallery.cards(), chosen, intents);
-            let area = ui.min_rect();
-            let clear = below_card(ui.ctx(), area, self.batch.is_some());
-            live.over_stage(ui, area, clear, intents);
-        });
-        live.report_ui(ui.ctx(), intents);
     }
 }

@@ -2,15 +2,18 @@
 //!
 //! [`LiveView`] shows the engine's pictures and snapshots and never waits for them. `update` carries out what a
 //! person does, `engine_sync` sends the engine the settings that follow from it; `files` saves snapshots
-//! (single pictures), recordings and reports; `layout`, `controls`, `chrome`, `report` and `preview_grid` draw;
+//! (single pictures), recordings and reports; `layout`, `controls`, `mode_choice`, `chrome`,
+//! `comparison`, `report` and `preview_grid` draw;
 //! `rate_warning` decides when the window says that a rate is not held.
 
 mod chrome;
+mod comparison;
 pub(super) mod controls;
 mod engine_sync;
 mod files;
 mod intent;
 mod layout;
+mod mode_choice;
 mod preview_grid;
 mod rate_warning;
 mod report;
@@ -229,7 +232,7 @@ impl LiveView {
             let mode = facts.mode;
             let mode = mode.map_or_else(String::new, |m| format!(", {m}"));
             let held = if self.frozen { "held, was " } else { "" };
-            format!("{held}{fps:.0} fps at {w} × {h} px, {delay_ms:.0} ms delay{mode}")
+            format!("{held}{fps:.0} fps at {w} × {h} px, {delay_ms:.0} ms latency{mode}")
         });
         (source, pace)
     }
@@ -252,34 +255,33 @@ impl LiveView {
             return false;
         };
         let images = match &picture.other {
-            Some(other) if self.shows_difference => [
-                difference(&picture.painted, other),
-                difference(&picture.painted, other),
-            ],
             Some(other) => [opaque_image_of(&picture.painted), opaque_image_of(other)],
             None => [
                 opaque_image_of(&picture.original),
                 opaque_image_of(&picture.painted),
             ],
         };
-        let [left, right] = images;
+        let difference = (picture.other.as_ref())
+            .filter(|_| self.shows_difference)
+            .map(|other| difference(&picture.painted, other));
         // Zoom counts the source's pixels, whatever is laid over them and at which size.
         let size = (picture.original.width(), picture.original.height());
-        self.stage.set_live(ctx, [left, right], size);
+        match difference {
+            Some(difference) => self.stage.set_live_alone(ctx, difference, "Difference"),
+            None => self.stage.set_live(ctx, images, size),
+        }
         let now = Instant::now();
         match &facts.pair {
             Some(pair) => {
                 let [a, b] = pair.modes.map(|m| m.to_string());
-                if self.shows_difference {
-                    self.stage.set_names("Difference", "Difference");
-                } else {
+                if !self.shows_difference {
                     self.stage.set_names(&a, &b);
                 }
                 for (recent, ms) in self.compare_ms.iter_mut().zip(pair.ms) {
                     recent.note(now, ms as f32);
                 }
             }
-            None => self.stage.set_names("Original", "Result"),
+            None => self.stage.set_names("Original", "Painted"),
         }
         self.equality.clone_from(&picture.equality);
         let dropped = pictures.counts().dropped;

@@ -69,6 +69,11 @@ impl LiveView {
         });
     }
 
+    /// Whether a report is on the screen.
+    pub(in crate::gui) fn has_report(&self) -> bool {
+        self.report.is_some()
+    }
+
     /// The chart of `report` is drawn, or cannot be; does nothing when that report was put away.
     pub(in crate::gui) fn set_chart(
         &mut self,

@@ -11,8 +11,8 @@ use crate::{
     disk::words,
     engine::live::{LiveEvent, LiveSize, LiveSource, MeasureJob, ModePair, Snapshot},
     gui::{
-        app::App, background::Purpose, choice::Choice, events::name_window, mix, platform::Dialog,
-        stage::Compare,
+        app::App, background::Purpose, choice::Choice, events::name_window, intent::Intent,
+        messages::Offer, mix, platform::Dialog, stage::Compare,
     },
     measure::{MeasureError, MeasureReport},
     media::record::Recorder,
@@ -220,6 +220,16 @@ impl App {
         name_window(ctx, None);
         self.settings.state.shows_photos = false;
         self.settings_changed(ctx);
+        if !self.settings.state.has_seen_hint {
+            let seen = Intent::Live(LiveIntent::HideHint);
+            let offer = Offer {
+                label: "Got it",
+                intent: seen.clone(),
+                otherwise: Some(seen),
+            };
+            let hint = "Number keys change the style, ? shows all keys.";
+            self.messages.offer(hint, offer);
+        }
         self.choose_first_style();
         self.start_source();
         self.background.list_cameras();

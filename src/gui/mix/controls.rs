@@ -1,9 +1,9 @@
 //! The sliders of a mix.
 
-use eframe::egui::{self, Align, ComboBox, Layout, PointerButton, RichText, Slider};
+use eframe::egui::{self, Align, ComboBox, Layout, RichText};
 
 use super::parts::{MOST_OTHERS, USUAL_WEIGHT, shares};
-use crate::gui::{choice::Choice, intent::Intent, style_source::Card, theme};
+use crate::gui::{choice::Choice, fonts::icons, intent::Intent, style_source::Card, theme};
 
 /// Draws the mix below its heading where the chosen style was made of a picture.
 pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice, intents: &mut Vec<Intent>) {
@@ -77,7 +77,7 @@ fn slider(ui: &mut egui::Ui, title: &str, share: u32, weight: &mut u8, can_leave
         .horizontal(|ui| {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if can_leave {
-                    let cross = egui::Button::new(RichText::new("×").size(14.0)).small();
+                    let cross = egui::Button::new(icons::CLOSE).small();
                     let name = format!("Take {title} out of the mix");
                     let cross = ui.add(cross).on_hover_text(&name).accessible_name(name);
                     leaves = cross.clicked();
@@ -90,17 +90,11 @@ fn slider(ui: &mut egui::Ui, title: &str, share: u32, weight: &mut u8, can_leave
             .inner
         })
         .inner;
-    let response = ui
-        .add(Slider::new(weight, 0..=100))
+    theme::slider(ui, weight, 0..=100, USUAL_WEIGHT, |slider| slider)
         .labelled_by(label.id)
         .on_hover_text(
             "How much of the mix is of this style. A double click makes it the usual weight.",
         );
-    // A slider only knows dragging.
-    let is_double = ui.input(|i| i.pointer.button_double_clicked(PointerButton::Primary));
-    if is_double && (response.contains_pointer() || label.contains_pointer()) {
-        *weight = USUAL_WEIGHT;
-    }
     leaves
 }
 

@@ -66,7 +66,7 @@ fn rates(ui: &mut Ui, meters: &Meters, now: Instant) {
     let palette = theme::palette(ui.visuals());
     let series = [
         (
-            "Camera",
+            "Source",
             "Frames that the source gave.",
             rates.camera_fps,
             palette.quiet,

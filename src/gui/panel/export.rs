@@ -172,7 +172,7 @@ fn counters(meters: &Meters, now: Instant) -> (Vec<Counter>, f64) {
             .collect(),
     };
     let counters = vec![
-        counter("Camera, fps", |p| Some(p.rates.camera_fps)),
+        counter("Source, fps", |p| Some(p.rates.camera_fps)),
         counter("Engine, fps", |p| Some(p.rates.engine_fps)),
         counter("Shown, fps", |p| Some(p.rates.shown_fps)),
         counter("Delay, median, ms", |p| p.delay_ms.map(|d| d.p50)),

@@ -8,7 +8,8 @@ mod marks;
 use std::sync::Arc;
 
 use eframe::egui::{
-    self, ColorImage, CursorIcon, Pos2, Rect, Response, Role, Sense, Vec2, WidgetInfo, vec2,
+    self, Color32, ColorImage, CursorIcon, Pos2, Rect, Response, Role, Sense, Vec2, WidgetInfo,
+    vec2,
 };
 
 use self::marks::name_chips;
@@ -43,10 +44,10 @@ pub enum Compare {
 impl Compare {
     /// Every choice and its name, in the order in which they are offered.
     pub const ALL: [(Self, &'static str); 4] = [
-        (Self::Photo, "Photo"),
-        (Self::Both, "Both"),
+        (Self::Photo, "Original"),
+        (Self::Both, "Split"),
         (Self::SideBySide, "Side by side"),
-        (Self::Painting, "Painting"),
+        (Self::Painting, "Painted"),
     ];
 }
 
@@ -85,6 +86,8 @@ pub struct Stage {
     pub compare: Compare,
     drags_divider: bool,
     scale: f32,
+    /// Screen pixels per point.
+    ppp: f32,
     rect: Rect,
     /// Screen pixels per picture pixel at most when the picture is fitted to the stage.
     fit_limit: f32,
@@ -108,9 +111,10 @@ impl Default for Stage {
             compare: Compare::default(),
             drags_divider: false,
             scale: 1.0,
+            ppp: 1.0,
             rect: Rect::NOTHING,
             fit_limit: 2.0,
-            names: ["Photo", "Painting"].map(str::to_owned),
+            names: ["Original", "Painted"].map(str::to_owned),
             names_one: true,
             pointed_at: None,
         }
@@ -160,6 +164,18 @@ impl Stage {
         }
         self.photo.set_live(ctx, "live left", left);
         self.painting.set_live(ctx, "live right", right);
+    }
+
+    /// Shows one live picture by itself.
+    pub fn set_live_alone(&mut self, ctx: &egui::Context, picture: ColorImage, name: &str) {
+        let size = (picture.width(), picture.height());
+        self.set_live(
+            ctx,
+            [picture, ColorImage::filled([1, 1], Color32::BLACK)],
+            size,
+        );
+        self.painting.clear();
+        self.set_names(name, name);
     }
 
     /// Fills the stage with the whole picture, however small it is.
@@ -273,6 +289,7 @@ impl Stage {
             WidgetInfo::labeled(Role::Image, true, format!("Picture, {}", self.described()))
         });
         let ppp = ui.pixels_per_point();
+        self.ppp = ppp;
         let [left_pane, right_pane] = self.panes();
         let fit = self.fit_scale(left_pane, ppp);
         self.scale = self
@@ -378,16 +395,27 @@ impl Stage {
         self.keep_in_view();
     }
 
-    fn pan(&mut self, by_points: Vec2) {
+    fn pan(&mut self, by_px: Vec2) {
         let size = vec2(self.size.0 as f32, self.size.1 as f32) * self.scale;
-        self.center -= by_points / size.max(Vec2::splat(1.0));
-        self.zoom.get_or_insert(self.scale);
+        let before = self.center;
+        self.center -= by_px / size.max(Vec2::splat(1.0));
         self.keep_in_view();
+        if self.center != before {
+            self.zoom.get_or_insert(self.scale);
+        }
     }
 
-    /// The picture's edge never passes the middle of the stage.
+    /// A side that is seen whole stays in the middle; of a longer one no edge comes further in than the stage's.
     fn keep_in_view(&mut self) {
-        self.center = self.center.clamp(Vec2::ZERO, Vec2::splat(1.0));
+        let size = vec2(self.size.0 as f32, self.size.1 as f32) * self.scale;
+        let room = self.panes()[0].size() * self.ppp;
+        for axis in 0..2 {
+            let half = 0.5 * room[axis] / size[axis].max(1.0);
+            self.center[axis] = match half >= 0.5 {
+                true => 0.5,
+                false => self.center[axis].clamp(half, 1.0 - half),
+            };
+        }
     }
 
     fn pointer(&mut self, ui: &egui::Ui, response: &Response, visible: Rect, ppp: f32) {

@@ -6,14 +6,18 @@ use eframe::egui::Key;
 
 use crate::window::Window;
 
-const CHOICE: &str = "How it is computed: attention";
+const CHOICE: &str = "Engine: attention";
 
 #[test]
 fn attention_is_chosen_on_a_gpu_for_networks_that_have_it() {
     let folder = Arc::new(tempfile::tempdir().expect("a folder"));
     let mut w = Window::live_on_a_gpu(folder.clone());
     w.until("candy", |w| w.pace().contains("fused fp32"));
-    assert!(!w.has(CHOICE), "Candy has no attention");
+    w.click("Advanced");
+    assert!(
+        w.has("Engine: variant") && !w.has(CHOICE),
+        "Candy has no attention"
+    );
     w.click("Tokens");
     w.until_label(CHOICE);
     assert!(!w.pace().contains("attention"), "{}", w.pace());
@@ -56,7 +60,8 @@ fn each_side_of_a_comparison_has_an_attention_of_its_own() {
 #[test]
 fn a_processor_offers_no_choice_of_attention() {
     let mut w = Window::painting_live();
-    assert!(!w.has(CHOICE));
+    w.click("Advanced");
+    assert!(w.has("Engine: variant") && !w.has(CHOICE));
     w.press(Key::C);
     w.until_contains("fused fp32 is ");
     assert!(!w.has("Left: attention"));

@@ -14,11 +14,11 @@ fn two_modes_are_compared_and_a_ratio_stands_beside_the_check() {
     w.choose("Right: variant", "fused-norm");
     w.until_contains("fused-norm fp32 is ");
     w.click("Show side by side");
-    w.click("Show where they differ");
-    w.until_contains("Picture, difference and difference");
+    w.click("Difference");
+    w.until_contains("Picture, difference,");
     w.press(Key::Escape);
     w.press(Key::Escape);
-    w.until_contains("Picture, result");
+    w.until_contains("Picture, painted");
     assert!(!w.has_containing("times as fast"));
 }
 
@@ -40,7 +40,7 @@ fn pictures_that_differ_show_no_ratio() {
     assert!(!w.has_containing("Not comparable"));
 }
 
-/// Waits for a report, by a button that nothing else has: its words are in the tooltip of "Measure" too.
+/// Waits for a report, by a button that nothing else has: its words are in the tooltip of "Benchmark" too.
 fn until_the_report(w: &mut Window) {
     w.until_label("JSON…");
     assert!(w.has_containing("200 frames of each in turn after"));
@@ -51,7 +51,7 @@ fn a_measurement_gives_a_report_to_keep() {
     let mut w = Window::painting_live();
     w.press(Key::C);
     w.until_contains("times as fast");
-    w.click("Measure");
+    w.click("Benchmark");
     until_the_report(&mut w);
     assert!(w.has_containing("Same picture by the rule for fp32"));
     w.until("the chart", |w| !w.has("The chart is being drawn…"));
@@ -83,10 +83,10 @@ fn a_measurement_can_be_stopped() {
     // Live pictures go on until the measurement has the device, so that its button stays where it is; the
     // measurement then waits for its first session.
     w.script.hold_opening();
-    w.click("Measure");
-    w.click("Stop measuring");
+    w.click("Benchmark");
+    w.click("Cancel benchmark");
     w.script.release();
-    w.until("its end", |w| !w.has("Stop measuring"));
+    w.until("its end", |w| !w.has("Cancel benchmark"));
     w.until_contains("times as fast");
     assert!(!w.has_containing("Nothing was measured"));
     assert!(!w.has("JSON…"));
@@ -107,7 +107,7 @@ fn a_chart_is_drawn_beside_the_window_and_comes_when_it_is_done() {
         w.drop_file(&file);
     }
     w.until("both styles", |w| w.has("One") && w.has("Two"));
-    w.click("Measure");
+    w.click("Benchmark");
     until_the_report(&mut w);
     assert!(w.has("The chart is being drawn…"));
     drop(held);

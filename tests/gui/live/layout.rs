@@ -12,7 +12,7 @@ fn full_screen_shows_only_the_picture() {
     w.until("the rest to go", |w| {
         !w.has("Use camera") && !w.has("Settings")
     });
-    assert!(w.has_containing("Picture, result"));
+    assert!(w.has_containing("Picture, painted"));
     assert!(w.has("Esc leaves the full screen"));
     w.press(Key::Num2);
     w.press(Key::Escape);
@@ -40,8 +40,8 @@ fn full_screen_hides_nothing_that_has_to_be_known() {
 #[test]
 fn the_divider_and_zoom_work_on_live_pictures() {
     let mut w = Window::painting_live();
-    w.click("Show both");
-    let name = "Divider between original and result";
+    w.click("Show split");
+    let name = "Divider between original and painted";
     w.until_label(name);
     assert_eq!(w.value(name), 50.0);
     w.press(Key::ArrowLeft);
@@ -61,6 +61,9 @@ fn live_pictures_fill_a_large_window_and_a_fine_one() {
         w.press(Key::P);
         w.until_label("Show counters");
         let window = Rect::from_min_size(Pos2::ZERO, vec2(width, height));
+        if width < 1100.0 {
+            w.click("Controls");
+        }
         let buttons = [
             "Live",
             "Freeze",
@@ -69,7 +72,7 @@ fn live_pictures_fill_a_large_window_and_a_fine_one() {
             "Candy",
             "Fit",
         ];
-        for name in buttons.iter().chain(&["Working size", "Use camera"]) {
+        for name in buttons.iter().chain(&["Detail", "Use camera"]) {
             let rect = w.harness.get_by_label(name).rect();
             assert!(window.contains_rect(rect), "{name} is outside at {rect:?}");
             assert!(rect.height() < 200.0, "{name} is as large as {rect:?}");
@@ -98,16 +101,16 @@ fn live_pictures_fit_a_small_window() {
         "Record",
         "Gallery",
         "Compare",
-        "Performance",
+        "Lab",
         "Full screen",
-        "Measure",
+        "Benchmark",
         "Show counters",
         "Export",
         "Candy",
         "Show side by side",
-        "Working size",
+        "Controls",
         "Fit",
-        "Show both",
+        "Show split",
     ] {
         let nodes = w.harness.query_all_by_label(name);
         let rects: Vec<Rect> = nodes.map(|node| node.rect()).collect();
@@ -176,16 +179,16 @@ fn large_live_pictures_are_painted_and_shown() {
         std::fs::write(folder.join("settings.toml"), text).expect("written");
     });
     w.until("a large picture", |w| {
-        w.pace().contains("2560 × 1920 px") && w.has_containing("Picture, result")
+        w.pace().contains("2560 × 1920 px") && w.has_containing("Picture, painted")
     });
 }
 
 #[test]
 fn a_picture_alone_has_no_name_on_it() {
     let mut w = Window::painting_live();
-    let named = |w: &Window| w.painted_texts().iter().any(|text| text == "Result");
+    let named = |w: &Window| w.painted_texts().iter().any(|text| text == "Painted");
     // The button that shows it has the same name.
-    let times = |w: &Window| w.painted_texts().iter().filter(|t| *t == "Result").count();
+    let times = |w: &Window| w.painted_texts().iter().filter(|t| *t == "Painted").count();
     assert_eq!(times(&w), 2, "{:?}", w.painted_texts());
     w.press(Key::F);
     w.until("the rest to go", |w| !w.has("Settings"));
@@ -193,7 +196,9 @@ fn a_picture_alone_has_no_name_on_it() {
     w.press(Key::V);
     w.until_contains("Picture, original");
     w.press(Key::V);
-    w.until("both", |w| w.has_containing("Picture, original and result"));
+    w.until("both", |w| {
+        w.has_containing("Picture, original and painted")
+    });
     assert!(named(&w), "which is which has to be known");
     w.press(Key::Escape);
     w.until_label("Settings");
@@ -217,7 +222,7 @@ fn a_folders_card_does_not_lie_over_what_goes_wrong_live() {
     w.until_label("Nothing was painted");
     w.step();
     // The card's edge, too.
-    let card = w.harness.get_by_label("Put away").rect().expand(16.0);
+    let card = w.harness.get_by_label("Close").rect().expand(16.0);
     for part in ["Show the demo scene", "camera is connected"] {
         let rect = w.harness.get_by_label_contains(part).rect();
         assert!(

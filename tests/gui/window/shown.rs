@@ -11,7 +11,7 @@ use super::Window;
 impl Window {
     /// Whether a finished painting is shown and nothing is being painted.
     pub fn is_painted(&self) -> bool {
-        self.has_containing("Picture, photo and painting")
+        self.has_containing("Picture, original and painted")
             && self.has_containing("Painted at")
             && !self.has_containing("Painting in")
             && !self.has_containing("Loading")
@@ -50,6 +50,11 @@ impl Window {
             gather(&clipped.shape, &mut texts);
         }
         texts
+    }
+
+    /// Whether this text is painted by itself.
+    pub fn paints(&self, text: &str) -> bool {
+        self.painted_texts().iter().any(|painted| painted == text)
     }
 
     /// Whether the style of this title is the chosen one.

@@ -1,0 +1,105 @@
+//! The window's letters and icons: Inter in two weights, with figures of one width, and a few icons of Phosphor.
+//!
+//! Made by `tools/fonts.sh`; the fonts that egui brings follow for letters that Inter has not got here.
+
+use std::sync::Arc;
+
+use eframe::egui::{Context, FontData, FontDefinitions, FontFamily, FontTweak};
+
+/// The name of the family for headings.
+const SEMIBOLD: &str = "Inter SemiBold";
+
+/// Icons, each a letter of its own.
+pub mod icons {
+    /// A picture: open one.
+    pub const IMAGE: &str = "\u{E2CA}";
+    /// The clipboard: paste.
+    pub const CLIPBOARD: &str = "\u{E196}";
+    /// A folder.
+    pub const FOLDER: &str = "\u{E256}";
+    /// One choice back.
+    pub const UNDO: &str = "\u{E08A}";
+    /// One choice forth.
+    pub const REDO: &str = "\u{E08C}";
+    /// Settings.
+    pub const GEAR: &str = "\u{E272}";
+    /// Keys.
+    pub const KEYBOARD: &str = "\u{E2D8}";
+    /// About the program.
+    pub const INFO: &str = "\u{E2CE}";
+    /// A camera that films.
+    pub const VIDEO: &str = "\u{E4DA}";
+    /// Record.
+    pub const RECORD: &str = "\u{E3EE}";
+    /// Hold the picture.
+    pub const PAUSE: &str = "\u{E39E}";
+    /// Go on.
+    pub const PLAY: &str = "\u{E3D0}";
+    /// Every style at once.
+    pub const GRID: &str = "\u{E464}";
+    /// Two pictures beside each other.
+    pub const SPLIT: &str = "\u{E870}";
+    /// What is measured.
+    pub const FLASK: &str = "\u{E79E}";
+    /// The picture alone.
+    pub const FULL_SCREEN: &str = "\u{E0A2}";
+    /// Left and right swapped.
+    pub const MIRROR: &str = "\u{ED6A}";
+    /// One more.
+    pub const PLUS: &str = "\u{E3D4}";
+    /// Save.
+    pub const SAVE: &str = "\u{E248}";
+    /// Copy.
+    pub const COPY: &str = "\u{E1CA}";
+    /// Take away.
+    pub const CLOSE: &str = "\u{E4F6}";
+    /// The controls of the painting.
+    pub const SLIDERS: &str = "\u{E434}";
+    /// The sample.
+    pub const SPARKLE: &str = "\u{E6A2}";
+}
+
+/// The family of headings and strong words.
+pub fn semibold() -> FontFamily {
+    FontFamily::Name(SEMIBOLD.into())
+}
+
+/// Gives the window its letters.
+pub fn install(ctx: &Context) {
+    const INTER: &str = "Inter";
+    const ICONS: &str = "Phosphor";
+    let mut fonts = FontDefinitions::default();
+    let icons = FontData::from_static(include_bytes!("../../assets/fonts/Phosphor.ttf"));
+    for (name, data) in [
+        (
+            INTER,
+            FontData::from_static(include_bytes!("../../assets/fonts/Inter-Regular.ttf")),
+        ),
+        (
+            SEMIBOLD,
+            FontData::from_static(include_bytes!("../../assets/fonts/Inter-SemiBold.ttf")),
+        ),
+        (
+            ICONS,
+            icons.tweak(FontTweak {
+                // Beside letters the icons stand too high and look small.
+                scale: 1.15,
+                y_offset_factor: 0.02,
+                ..FontTweak::default()
+            }),
+        ),
+    ] {
+        fonts.font_data.insert(name.to_owned(), Arc::new(data));
+    }
+    let fallback = fonts
+        .families
+        .get(&FontFamily::Proportional)
+        .cloned()
+        .unwrap_or_default();
+    for (family, first) in [(FontFamily::Proportional, INTER), (semibold(), SEMIBOLD)] {
+        let mut names = vec![first.to_owned(), ICONS.to_owned()];
+        names.extend(fallback.iter().cloned());
+        fonts.families.insert(family, names);
+    }
+    ctx.set_fonts(fonts);
+}

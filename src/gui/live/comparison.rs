@@ -1,0 +1,124 @@
+//! The strip of a comparison: what is compared, both times, and their ratio only beside a check that holds.
+
+use eframe::egui::{self, RichText};
+
+use super::{
+    CompareView, LiveIntent, LiveView,
+    mode_choice::{Offers, candidate},
+};
+use crate::{
+    backend::DeviceInfo,
+    gui::{intent::Intent, theme},
+    settings::LiveChoices,
+};
+
+/// The sides, as the picture shows them.
+const SIDES: [&str; 2] = ["Left", "Right"];
+
+impl LiveView {
+    /// Draws the strip; `choices` are changed in place.
+    pub(in crate::gui) fn comparison_bar(
+        &self,
+        ui: &mut egui::Ui,
+        choices: &mut LiveChoices,
+        device: Option<&DeviceInfo>,
+        measuring: Option<f32>,
+        intents: &mut Vec<Intent>,
+    ) {
+        ui.spacing_mut().item_spacing.y = 4.0;
+        let comparison = self.comparison();
+        if let Some(share) = measuring {
+            ui.horizontal_wrapped(|ui| {
+                if ui.button("Cancel benchmark").clicked() {
+                    intents.push(Intent::Live(LiveIntent::ToggleMeasuring));
+                }
+                ui.add(
+                    egui::ProgressBar::new(share)
+                        .desired_width(160.0)
+                        .desired_height(8.0),
+                );
+                ui.label("200 frames of each, in turn; the picture is held meanwhile");
+            });
+            ui.ctx()
+                .request_repaint_after(std::time::Duration::from_millis(100));
+        } else {
+            ui.horizontal_wrapped(|ui| {
+                let button = theme::main_button(ui, "Benchmark");
+                if ui
+                    .add_enabled(comparison.is_some(), button)
+                    .on_hover_text(
+                        "200 frames of each in turn after a warm-up, and a report to copy or save.",
+                    )
+                    .on_disabled_hover_text("Both modes begin…")
+                    .clicked()
+                {
+                    intents.push(Intent::Live(LiveIntent::ToggleMeasuring));
+                }
+                let mut shows = self.shows_difference;
+                if ui
+                    .checkbox(&mut shows, "Difference")
+                    .on_hover_text("Grey is equal; differences are enlarged sixteen times. D")
+                    .clicked()
+                {
+                    intents.push(Intent::Live(LiveIntent::ToggleDifference));
+                }
+                match (&comparison, self.snapshot.preparing) {
+                    (Some(comparison), _) => verdict(ui, comparison),
+                    (None, Some(preparing)) => {
+                        ui.label(quiet(ui, format!("Preparing {preparing}")));
+                    }
+                    (None, None) => {
+                        ui.label("Both modes begin…");
+                    }
+                }
+            });
+        }
+        let offers = Offers::of(self, device);
+        egui::Grid::new("comparison").num_columns(5).show(ui, |ui| {
+            for (place, side) in SIDES.into_iter().enumerate() {
+                ui.label(side);
+                ui.add_enabled_ui(measuring.is_none(), |ui| {
+                    candidate(ui, side, &mut choices.candidates[place], offers);
+                });
+                if let Some(time) = comparison.as_ref().map(|c| c.times[place]) {
+                    ui.label(format!("{:.2} ms", time.p50))
+                        .on_hover_text("The median (p50) of the last seconds.");
+                    ui.label(quiet(ui, format!("p95 {:.2} ms", time.p95)))
+                        .on_hover_text("95 of 100 frames took at most this long.");
+                    ui.label(quiet(ui, format!("{:.0} fps", 1e3 / time.p50.max(1e-3))));
+                }
+                ui.end_row();
+            }
+        });
+    }
+}
+
+fn quiet(ui: &egui::Ui, text: String) -> RichText {
+    RichText::new(text).color(theme::palette(ui.visuals()).quiet)
+}
+
+/// The ratio, only beside a check that holds; else why there is none.
+fn verdict(ui: &mut egui::Ui, comparison: &CompareView) {
+    let colors = theme::palette(ui.visuals());
+    let [a, b] = comparison.times.map(|t| f64::from(t.p50));
+    match (
+        comparison.equality.ratio(a, b),
+        &comparison.equality.failure,
+    ) {
+        (Some(ratio), _) => {
+            ui.strong(format!(
+                "{} is {ratio:.2} times as fast",
+                comparison.names[1]
+            ));
+            let same = format!("Same picture: {}", comparison.equality);
+            ui.label(quiet(ui, same));
+        }
+        (None, failure) => {
+            let why = failure.as_deref().unwrap_or("the pictures differ");
+            let text = format!("Not comparable: {why}");
+            ui.label(RichText::new(text).color(colors.error));
+            let figures = comparison.equality.to_string();
+            ui.label(quiet(ui, figures));
+        }
+    }
+}

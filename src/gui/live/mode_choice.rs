@@ -1,0 +1,130 @@
+//! Lists from which a mode is chosen: variant, precision, where there is a choice how attention is computed, and for a
+//! comparison the device.
+
+use eframe::egui::{self, ComboBox};
+
+use super::LiveView;
+use crate::{
+    backend::DeviceInfo,
+    engine::live::CandidateChoice,
+    gui::theme,
+    mode::{AttentionChoice, DeviceChoice, ModeChoice, PrecisionChoice, Variant},
+};
+
+/// Which lists there are.
+#[derive(Clone, Copy)]
+pub(super) struct Offers {
+    /// Whether a GPU paints, beside which the processor can be chosen.
+    device: bool,
+    /// Whether there is a choice of how attention is computed: a GPU, and a style whose network has it.
+    attention: bool,
+}
+
+impl Offers {
+    /// For live pictures on this device.
+    pub(super) fn of(live: &LiveView, device: Option<&DeviceInfo>) -> Self {
+        let has_gpu = device.is_some_and(|d| d.kind == DeviceChoice::Cuda);
+        Self {
+            device: has_gpu,
+            attention: has_gpu && live.has_attention(),
+        }
+    }
+}
+
+/// Widths of the lists beside each other, in points: variant, precision, attention, device.
+const WIDTHS: [f32; 4] = [112.0, 72.0, 84.0, 64.0];
+
+/// Lists beside each other, for one side of a comparison; their names begin with `side`.
+pub(super) fn candidate(
+    ui: &mut egui::Ui,
+    side: &str,
+    CandidateChoice { device, mode }: &mut CandidateChoice,
+    offers: Offers,
+) {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        variant(ui, side, WIDTHS[0], mode);
+        precision(ui, side, WIDTHS[1], mode);
+        if offers.attention && *device != DeviceChoice::Cpu {
+            attention(ui, side, WIDTHS[2], mode);
+        }
+        if offers.device {
+            let devices = [(DeviceChoice::Auto, "GPU"), (DeviceChoice::Cpu, "CPU")];
+            let hint = "Which device paints this side.";
+            list(ui, [side, "device"], WIDTHS[3], device, devices, hint);
+        }
+    });
+}
+
+/// Lists one below the other, each with its name, for what paints live pictures.
+pub(super) fn engine(ui: &mut egui::Ui, mode: &mut ModeChoice, offers: Offers) {
+    const TITLE: &str = "Engine";
+    theme::row(ui, TITLE, |ui, _| {
+        variant(ui, TITLE, ui.available_width(), mode);
+    });
+    theme::row(ui, "Precision", |ui, _| {
+        precision(ui, TITLE, ui.available_width(), mode);
+    });
+    if offers.attention {
+        theme::row(ui, "Attention", |ui, _| {
+            attention(ui, TITLE, ui.available_width(), mode);
+        });
+    }
+}
+
+fn variant(ui: &mut egui::Ui, title: &str, width: f32, mode: &mut ModeChoice) {
+    list(
+        ui,
+        [title, "variant"],
+        width,
+        &mut mode.variant,
+        Variant::ALL.iter().map(|&v| (v, v.name())),
+        "How the network is cut into steps: baseline is each operation by itself, fused joins them.",
+    );
+}
+
+fn precision(ui: &mut egui::Ui, title: &str, width: f32, mode: &mut ModeChoice) {
+    list(
+        ui,
+        [title, "precision"],
+        width,
+        &mut mode.precision,
+        PrecisionChoice::ALL.iter().map(|&p| (p, p.name())),
+        "In which numbers the network is computed; auto is the fastest that the device does well.",
+    );
+}
+
+fn attention(ui: &mut egui::Ui, title: &str, width: f32, mode: &mut ModeChoice) {
+    list(
+        ui,
+        [title, "attention"],
+        width,
+        &mut mode.attention,
+        AttentionChoice::ALL.iter().map(|&a| (a, a.name())),
+        "How the GPU computes attention: naive keeps all scores in memory, tiled and online keep none, flash is \
+         online on tensor cores; auto is naive in baseline, else the fastest that there is.",
+    );
+}
+
+fn list<T: Copy + PartialEq>(
+    ui: &mut egui::Ui,
+    [title, what]: [&str; 2],
+    width: f32,
+    value: &mut T,
+    offered: impl IntoIterator<Item = (T, &'static str)>,
+    hint: &str,
+) {
+    let offered: Vec<(T, &str)> = offered.into_iter().collect();
+    let name = offered.iter().find(|(one, _)| one == value);
+    ComboBox::from_id_salt((title, what))
+        .selected_text(name.map_or("", |(_, name)| name))
+        .width(width)
+        .show_ui(ui, |ui| {
+            for (one, name) in offered {
+                ui.selectable_value(value, one, name);
+            }
+        })
+        .response
+        .accessible_name(format!("{title}: {what}"))
+        .on_hover_text(hint);
+}
