@@ -297,6 +297,7 @@ mod tests {
                         mode: mode.parse().expect("a mode"),
                     }
                 }),
+                upscale: false,
                 moving_gallery: false,
                 ..LiveChoices::default()
             },

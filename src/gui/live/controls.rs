@@ -62,6 +62,8 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
 
             theme::group_title(ui, "Painting");
             size(ui, view, &mut choices);
+            ui.checkbox(&mut choices.upscale, "Sharpen to the source's size")
+                .on_hover_text("The painting gets the source's size and follows its edges; else it stays as small as it was painted.");
             let label = ui.label("Strength");
             ui.add(Slider::new(&mut choice.look.strength_percent, 0..=100).suffix(" %"))
                 .labelled_by(label.id)
