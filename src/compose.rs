@@ -41,12 +41,16 @@ pub fn compose_into(photo: &Frame, painting: &mut Frame, look: Look) -> bool {
     if (photo.width(), photo.height()) != (painting.width(), painting.height()) {
         return false;
     }
+    compose_rows(photo.rgba(), painting.rgba_mut(), look);
+    true
+}
+
+/// [`compose_into`] on pixels in RGBA; as many as both have.
+pub fn compose_rows(photo: &[u8], painting: &mut [u8], look: Look) {
     let strength = u32::from(look.strength_percent.min(100));
-    for (out, source) in painting
-        .rgba_mut()
-        .chunks_exact_mut(4)
-        .zip(photo.rgba().chunks_exact(4))
-    {
+    let (painting, _) = painting.as_chunks_mut::<4>();
+    let (photo, _) = photo.as_chunks::<4>();
+    for (out, source) in painting.iter_mut().zip(photo) {
         let below = [source[0], source[1], source[2]];
         let mut top = [out[0], out[1], out[2]];
         if look.keep_colors {
@@ -58,7 +62,6 @@ pub fn compose_into(photo: &Frame, painting: &mut Frame, look: Look) -> bool {
         }
         out[3] = source[3];
     }
-    true
 }
 
 /// The colour of `source` (its Cb and Cr) at the luma of `painted`.

@@ -83,7 +83,8 @@
 //!   which asks the [`Recorder`](media::record::Recorder); the engine takes no part in that.
 //! - **Compositor** ([`engine::compositor`]) and **background** ([`gui`]): strength and colours of a finished
 //!   painting, files and dialogs, so that the window never waits for them.
-//! - **Workers** of the CPU backend, which share one frame. With the GPU in a child process, one thread on each
+//! - **Workers** of the CPU backend, which share one frame; as many of [`media::upscale`] bring its picture up to the
+//!   source's size. With the GPU in a child process, one thread on each
 //!   side reads the pipe.
 //!
 //! One pool a device keeps all sessions within one memory budget: photos, the large live picture, previews and
@@ -104,7 +105,9 @@
 //!                                      FrameLoop::begin, scale            App::logic
 //!                                      Session::run                         take the newest picture
 //!                                      FrameLoop::hand_over --------->      texture for the picture area
-//!                                        |   compose, put, wake up        App::ui: draw
+//!                                        |   to the source's size         App::ui: draw
+//!                                        |   (media/upscale), compose,
+//!                                        |   put, wake up
 //!                                        +-> FrameSink::push ---> recorder thread: encode, write
 //!                                      RateControl::note: the next size
 //!                                      one preview, if there is time

@@ -107,9 +107,13 @@ fn the_engine_allocates_nothing_for_a_frame() {
     };
     assert!(run(30) > 0, "sessions and frames are made at first");
     let made = run(630);
-    // The way into the pool of worker threads is a queue that takes a block of memory for every 63
-    // entries (crossbeam-deque's injector): one entry a frame, and nothing else.
-    assert!(made <= 630 / 63 + 1, "{made} allocations in 630 frames");
+    // The way into a pool of worker threads is a queue that takes a block of memory for every 63 entries
+    // (crossbeam-deque's injector): one entry a frame for the network and one for bringing its picture up to the
+    // source's size, and nothing else.
+    assert!(
+        made <= 2 * (630 / 63 + 1),
+        "{made} allocations in 630 frames"
+    );
 }
 
 #[test]

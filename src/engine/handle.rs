@@ -139,7 +139,8 @@ impl Engine {
         settings: LiveSettings,
     ) -> io::Result<Reader<LivePicture>> {
         self.stop_live();
-        let input = Input::start(source, first_source_px(settings.size, self.device))?;
+        let source_px = first_source_px(settings.size, settings.upscale, self.device);
+        let input = Input::start(source, source_px)?;
         let (output, pictures) = mailbox(LivePicture::empty);
         let (snapshot, snapshots) = mailbox(Snapshot::default);
         let (changes, newest_settings) = mailbox(|| None);

@@ -66,12 +66,8 @@ fn brush(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
         ui.add_enabled_ui(finest < last, |ui| {
             // Finer to the right, in pixels of the long side.
             let mut detail = last - place;
-            let response = theme::slider(
-                ui,
-                &mut detail,
-                0..=last - finest,
-                last - usual,
-                |slider| {
+            let response =
+                theme::slider(ui, &mut detail, 0..=last - finest, last - usual, |slider| {
                     slider
                         .custom_formatter(move |v, _| {
                             format!("{} px", BRUSHES_PX[last - (v as usize).min(last)])
@@ -82,9 +78,8 @@ fn brush(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
                                 (finest..=last).min_by_key(|&i| BRUSHES_PX[i].abs_diff(typed))?;
                             Some((last - nearest) as f64)
                         })
-                },
-            )
-            .labelled_by(label);
+                })
+                .labelled_by(label);
             place = last - detail;
             response
         })

@@ -16,6 +16,7 @@ pub mod resample;
 pub mod sample;
 pub mod scale;
 pub mod sheet;
+pub mod upscale;
 
 use crate::disk::WriteError;
 

@@ -26,6 +26,8 @@ pub struct LiveChoices {
     pub rotate: Rotation,
     /// Working size.
     pub size: LiveSize,
+    /// Whether pictures are brought up to the source's size.
+    pub upscale: bool,
     /// Size of the style's network; chosen by the program when `None`. Photos have one of their own.
     pub model: Option<ModelSize>,
     /// Variant, precision and attention.
@@ -50,6 +52,7 @@ impl Default for LiveChoices {
             mirror: false,
             rotate: Rotation::default(),
             size: LiveSize::default(),
+            upscale: true,
             model: None,
             mode: ModeChoice::default(),
             candidates: [fp32(Variant::Baseline), fp32(Variant::Fused)],
@@ -77,6 +80,7 @@ impl LiveChoices {
         reader.integer("target_fps", 1..=240, |v| fps = v as f64);
         reader.integer("working_px", 16..=8192, |v| px = Some(v as usize));
         live.size = px.map_or(LiveSize::Auto { target_fps: fps }, LiveSize::LongSide);
+        reader.boolean("upscale", &mut live.upscale);
         reader.parsed("model", &mut live.model, |s| s.parse().ok().map(Some));
         reader.parsed("mode", &mut live.mode, |s| s.parse().ok());
         for (chosen, key) in live
@@ -106,6 +110,7 @@ impl LiveChoices {
         };
         put(table, "working_px", px);
         put(table, "target_fps", fps);
+        put(table, "upscale", Some(self.upscale));
         put(table, "model", self.model.map(|model| model.to_string()));
         put(table, "mode", Some(self.mode.to_string()));
         for (candidate, key) in self

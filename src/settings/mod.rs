@@ -299,6 +299,7 @@ mod tests {
                         mode: mode.parse().expect("a mode"),
                     }
                 }),
+                upscale: false,
                 moving_gallery: false,
                 ..LiveChoices::default()
             },

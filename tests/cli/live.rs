@@ -121,6 +121,25 @@ fn the_report_has_the_target_rate_and_the_automatic_size() {
     assert!(report["automatic_size"].is_null(), "nothing was chosen");
 }
 
+/// What is recorded and reported has the source's size, unless it is to stay as it was painted.
+#[test]
+fn pictures_are_brought_up_to_the_sources_size() {
+    let s = Sandbox::new();
+    for (switch, sides) in [(None, [160, 120]), (Some("--no-upscale"), [64, 48])] {
+        let small = ["--size", "160x120", "--working-size", "64", "--seconds"];
+        let recorded = ["0.1", "--json", "--record-format", "png", "--record"];
+        let folder = format!("recorded-{}", sides[0]);
+        let arguments = [&SCENE[..7], &small, &recorded, &[folder.as_str()]].concat();
+        let run = s.styleforge(&[&arguments[..], switch.as_slice()].concat());
+        let report = run.ends(0).json();
+        assert_eq!(report["source_size"], serde_json::json!([160, 120]));
+        assert_eq!(report["working_size"], serde_json::json!([64, 48]));
+        assert_eq!(report["picture_size"], serde_json::json!(sides));
+        let picture = image::image_dimensions(s.path(&folder).join("frame-000001.png"));
+        assert_eq!(picture.expect("a picture"), (sides[0], sides[1]));
+    }
+}
+
 /// The source's own size is painted, not one that it was cut to.
 #[test]
 fn large_sources_are_painted_as_large_as_they_are() {

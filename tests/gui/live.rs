@@ -267,7 +267,10 @@ fn the_pixel_below_the_pointer_is_read() {
     w.harness.event(Event::ModifiersChanged(Modifiers::ALT));
     w.until_contains("Original ");
     let line = |w: &Window, name: &str| -> Vec<u8> {
-        let line = w.texts().into_iter().find(|l| l.starts_with(name) && !l.contains("px"));
+        let line = w
+            .texts()
+            .into_iter()
+            .find(|l| l.starts_with(name) && !l.contains("px"));
         let line = line.unwrap_or_default();
         line.split_whitespace()
             .filter_map(|v| v.parse().ok())

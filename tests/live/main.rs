@@ -14,3 +14,4 @@ mod engine;
 mod frames;
 mod opening;
 mod studio;
+mod upscale;

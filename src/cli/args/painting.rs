@@ -134,6 +134,10 @@ pub struct LiveArgs {
     /// rate]
     #[arg(long, value_name = "PX", value_parser = working_px, conflicts_with = "target_fps")]
     pub working_size: Option<usize>,
+    /// Leave pictures as small as they were painted; else they are brought up to the source's size along its
+    /// edges
+    #[arg(long)]
+    pub no_upscale: bool,
     /// Frames per second that the automatic size holds [default: 30]
     #[arg(long, value_name = "FPS", value_parser = clap::value_parser!(u16).range(1..=240))]
     pub target_fps: Option<u16>,

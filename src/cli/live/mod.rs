@@ -104,6 +104,7 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
     let network = style.as_ref().map(|s| s.network.clone());
     let live = LiveSettings {
         look: args.painting.look(),
+        upscale: !args.no_upscale,
         ..LiveSettings::new(network, size, args.painting.mode())
     };
     let source = LiveSource::Capture(args.source.clone(), capture.clone());
@@ -421,6 +422,10 @@ impl LiveRun {
             longest_gap_ms: self.longest_gap.map(|gap| gap.as_secs_f64() * 1e3),
             source_size: (original.width(), original.height()),
             working_size: facts.working,
+            picture_size: {
+                let painted = &self.pictures.value.painted;
+                (painted.width(), painted.height())
+            },
             automatic_size: AutomaticSize::of(
                 self.size,
                 facts.working,

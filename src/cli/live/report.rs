@@ -41,6 +41,8 @@ pub struct Report {
     pub source_size: (usize, usize),
     /// Columns and rows that the network saw at the end, in pixels.
     pub working_size: (usize, usize),
+    /// Columns and rows of the pictures at the end, in pixels.
+    pub picture_size: (usize, usize),
     /// The result of the automatic size; `None` where a size was chosen.
     pub automatic_size: Option<AutomaticSize>,
     /// From the moment when the source has a frame to the arrival of its picture, over the last seconds in

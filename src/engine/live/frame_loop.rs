@@ -1,11 +1,14 @@
-//! The frame loop: one frame from the source to the picture: scaled, painted, composed, handed to the sinks.
+//! The frame loop: one frame from the source to the picture: scaled, painted, brought up to the source's size,
+//! composed, handed to the sinks.
 //!
 //! Knows neither settings nor the loading of sessions. After the first frames of a size it allocates nothing,
 //! unless two modes are compared. Belongs to the engine's thread.
 
 use std::{
+    num::NonZero,
     slice::{from_mut, from_ref},
     sync::Arc,
+    thread::available_parallelism,
     time::Instant,
 };
 
@@ -14,14 +17,14 @@ use super::{
     picture::{Facts, LivePicture, ModePairTimes, Stages},
 };
 use crate::{
-    backend::{BackendError, RunControl, Session},
+    backend::{BackendError, DeviceInfo, RunControl, Session},
     capture::Captured,
     compose::{Look, compose_into},
     engine::WakeUp,
     frame::Frame,
     mailbox::Writer,
-    media::{record::FrameSink, resample::Resampler},
-    mode::Mode,
+    media::{record::FrameSink, resample::Resampler, upscale::Upscaler},
+    mode::{DeviceChoice, Mode},
     timing::RunTiming,
     verify::Equality,
 };
@@ -81,26 +84,43 @@ pub struct FrameLoop {
     scaled: Frame,
     scale_ms: f32,
     resampler: Resampler,
+    upscaler: Upscaler,
+    /// Whether the present picture is brought up to the source's size.
+    upscales: bool,
+    /// The network's pictures where they are not handed over as they are.
+    network: [Frame; 2],
     control: Arc<RunControl>,
     clock: Clock,
     painted: u64,
 }
 
 impl FrameLoop {
-    /// Pictures go to `output`, and `wake_up` is called after each; `control` ends a run.
+    /// Pictures go to `output`, and `wake_up` is called after each; `control` ends a run. `device` paints.
     pub fn new(
         output: Writer<LivePicture>,
         wake_up: WakeUp,
         control: Arc<RunControl>,
         clock: Clock,
+        device: &DeviceInfo,
     ) -> Self {
+        // As many as paint, where the processor does.
+        let threads = match device.kind {
+            DeviceChoice::Cpu => device.threads,
+            DeviceChoice::Cuda | DeviceChoice::Auto => {
+                available_parallelism().map_or(1, NonZero::get)
+            }
+        };
+        let pixel = || Frame::from_fn(1, 1, |_, _| [0; 4]);
         Self {
             output,
             wake_up,
             recording: None,
-            scaled: Frame::from_fn(1, 1, |_, _| [0; 4]),
+            scaled: pixel(),
             scale_ms: 0.0,
             resampler: Resampler::default(),
+            upscaler: Upscaler::new(threads),
+            upscales: false,
+            network: [pixel(), pixel()],
             control,
             clock,
             painted: 0,
@@ -147,18 +167,34 @@ impl FrameLoop {
         }
     }
 
-    /// Brings the source's frame to the working size, for one picture or two.
-    pub fn scale(&mut self, frame: &Frame, size: (usize, usize), is_pair: bool) {
+    /// Brings the source's frame to the working size, for one picture or two, which are brought up to the source's
+    /// size afterwards if they are to be `upscaled` and are smaller.
+    pub fn scale(
+        &mut self,
+        frame: &Frame,
+        size: (usize, usize),
+        (is_pair, upscaled): (bool, bool),
+    ) {
         let began = (self.clock)();
+        self.upscales = upscaled && (size.0 < frame.width() || size.1 < frame.height());
         fit(&mut self.scaled, size);
         self.resampler.resample(frame, &mut self.scaled);
         let picture = &mut self.output.value;
-        fit(&mut picture.painted, size);
-        if is_pair {
-            let nothing = || Frame::from_fn(1, 1, |_, _| [0; 4]);
-            fit(picture.other.get_or_insert_with(nothing), size);
-        } else {
-            picture.other = None;
+        let [first, second] = &mut self.network;
+        let nothing = || Frame::from_fn(1, 1, |_, _| [0; 4]);
+        let other = match is_pair {
+            true => Some(picture.other.get_or_insert_with(nothing)),
+            false => {
+                picture.other = None;
+                None
+            }
+        };
+        match self.upscales {
+            true => fit(first, size),
+            false => fit(&mut picture.painted, size),
+        }
+        if let Some(other) = other {
+            fit(if self.upscales { second } else { other }, size);
         }
         self.scale_ms = ms((self.clock)() - began);
     }
@@ -174,8 +210,11 @@ impl FrameLoop {
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
         let picture = &mut self.output.value;
-        let to = match (half, &mut picture.other) {
-            (Half::Second, Some(other)) => other,
+        let [first, second] = &mut self.network;
+        let to = match (half, &mut picture.other, self.upscales) {
+            (Half::First, _, true) => first,
+            (Half::Second, Some(_), true) => second,
+            (Half::Second, Some(other), false) => other,
             _ => &mut picture.painted,
         };
         let (inputs, outputs) = (from_ref(&self.scaled), from_mut(to));
@@ -193,10 +232,28 @@ impl FrameLoop {
         }
     }
 
-    /// Both pictures of a comparison.
+    /// Both pictures of a comparison, as the network made them.
     pub fn pair(&self) -> Option<[&Frame; 2]> {
         let picture = &self.output.value;
-        Some([&picture.painted, picture.other.as_ref()?])
+        let other = picture.other.as_ref()?;
+        Some(match self.upscales {
+            true => self.network.each_ref(),
+            false => [&picture.painted, other],
+        })
+    }
+
+    /// Brings the picture up to the source's size where that was wanted, and composes it with the source.
+    fn compose(&mut self, look: Look) {
+        let picture = &mut self.output.value;
+        let pictures = std::iter::once(&mut picture.painted).chain(&mut picture.other);
+        for (to, network) in pictures.zip(&self.network) {
+            if self.upscales {
+                let painting = (&self.scaled, network);
+                (self.upscaler).compose(painting, &picture.original, look, to);
+            } else if look != Look::default() {
+                compose_into(&self.scaled, to, look);
+            }
+        }
     }
 
     /// Composes the picture and hands it to the sinks.
@@ -209,13 +266,8 @@ impl FrameLoop {
         (names, equality): (Option<&Arc<[String; 2]>>, Option<&Arc<Equality>>),
     ) -> Facts {
         let composing = (self.clock)();
-        let picture = &mut self.output.value;
-        // With a strength below 100 % the picture is composed with the frame.
-        if painted.mode.is_some() && look != Look::default() {
-            compose_into(&self.scaled, &mut picture.painted, look);
-            if let Some(other) = &mut picture.other {
-                compose_into(&self.scaled, other, look);
-            }
+        if painted.mode.is_some() {
+            self.compose(look);
         }
         let ready_at = (self.clock)();
         self.painted += 1;
@@ -235,11 +287,12 @@ impl FrameLoop {
                 compose_ms: ms(ready_at - composing),
                 ..begun.stages
             },
-            working: sides(&picture.painted),
+            working: sides(&self.scaled),
             mode: painted.mode,
             method: painted.timing.method,
             pair: painted.pair,
         };
+        let picture = &mut self.output.value;
         picture.facts = Some(facts);
         picture.names = names.cloned();
         picture.equality = equality.cloned();
@@ -258,7 +311,10 @@ impl FrameLoop {
     /// The scaled frame and memory for a picture that is not shown, at the working size: the last picture was
     /// handed over already.
     pub fn unseen(&mut self) -> (&Frame, &mut Frame, &RunControl) {
-        let unseen = &mut self.output.value.painted;
+        let unseen = match self.upscales {
+            true => &mut self.network[0],
+            false => &mut self.output.value.painted,
+        };
         fit(unseen, sides(&self.scaled));
         (&self.scaled, unseen, &self.control)
     }

@@ -1,16 +1,52 @@
 //! Measuring two modes against each other on the live source's frames.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use super::settings::{CandidateChoice, MeasureJob};
+use super::{
+    frame_loop::sides,
+    input::Input,
+    settings::{CandidateChoice, MeasureJob},
+};
 use crate::{
     backend::{Backend, RunControl},
     engine::paint::Painter,
     frame::Frame,
     measure::{self, Comparison, MeasureError, MeasureReport},
+    media::resample::Resampler,
     mode::DeviceChoice,
     network::Network,
 };
+
+/// Different frames that a measurement paints in turn.
+const MEASURED_PICTURES: usize = 4;
+/// How long the next of them is waited for.
+const NEXT_PICTURE_WITHIN: Duration = Duration::from_millis(250);
+
+/// Some of the source's frames, of which there is one, at the size that `size_of` gives for the source's: those that
+/// come within a moment, or the last.
+pub fn some_pictures(
+    input: &mut Input,
+    size_of: impl Fn((usize, usize)) -> (usize, usize),
+) -> Vec<Frame> {
+    let mut resampler = Resampler::default();
+    let mut pictures: Vec<Frame> = Vec::new();
+    for _ in 0..MEASURED_PICTURES {
+        let frame = &input.frames.value.frame;
+        let (width, height) = size_of(sides(frame));
+        let mut scaled = Frame::from_fn(width, height, |_, _| [0; 4]);
+        resampler.resample(frame, &mut scaled);
+        let is_first_size = pictures.first().is_none_or(|p| sides(p) == (width, height));
+        if is_first_size && pictures.last() != Some(&scaled) {
+            pictures.push(scaled);
+        }
+        // A photo gives no more frames.
+        let signal = input.frames.ready().recv_timeout(NEXT_PICTURE_WITHIN);
+        if signal.is_err() || !input.frames.take() {
+            break;
+        }
+    }
+    pictures
+}
 
 /// Measures two modes of `network` against each other on `pictures`, which have one size. `control` has the
 /// progress and cancels it.

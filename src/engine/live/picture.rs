@@ -23,7 +23,7 @@ pub struct Stages {
     pub network_ms: f32,
     /// Back from the device.
     pub download_ms: f32,
-    /// Strength and colours, and handing over.
+    /// To the source's size, strength and colours, and handing over.
     pub compose_ms: f32,
 }
 
@@ -119,7 +119,8 @@ pub struct Facts {
 pub struct LivePicture {
     /// The source's frame at its own size.
     pub original: Frame,
-    /// The painting at the working size; by the first mode of a comparison.
+    /// The painting at the source's size, or at the working size where it is not brought up to it; by the first mode
+    /// of a comparison.
     pub painted: Frame,
     /// The painting by the second mode of a comparison.
     pub other: Option<Frame>,

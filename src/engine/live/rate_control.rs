@@ -69,9 +69,12 @@ const NEWEST: f64 = 0.2;
 const SOURCE_GROWTH: (f64, f64) = (2.0, 1.1);
 
 /// The long side that a source should send at first for pictures of this size on a device of this kind, in
-/// pixels.
-pub fn first_source_px(size: LiveSize, device: DeviceChoice) -> usize {
+/// pixels. Pictures that are brought up to the source's size (`upscale`) gain by a larger one.
+pub fn first_source_px(size: LiveSize, upscale: bool, device: DeviceChoice) -> usize {
     match (size, device) {
+        (LiveSize::LongSide(px), _) if upscale => {
+            px.max(first_source_px(LiveSize::default(), false, device))
+        }
         (LiveSize::LongSide(px), _) => px,
         (LiveSize::Auto { .. }, DeviceChoice::Cuda) => FIRST_SOURCE_PX,
         (LiveSize::Auto { .. }, DeviceChoice::Cpu | DeviceChoice::Auto) => FIRST_SOURCE_PX_ON_CPU,
@@ -85,7 +88,8 @@ pub struct FrameCost {
     pub painting_ms: f64,
     /// Milliseconds of the other work, which the size of the source's frame decides: copying it.
     pub taking_ms: f64,
-    /// Milliseconds of scaling the source's frame to the working size; next to nothing at the source's own.
+    /// Milliseconds of scaling the source's frame to the working size, and of bringing the picture back to the source's;
+    /// next to nothing at the source's own.
     pub scaling_ms: f64,
     /// Milliseconds that the source took to decode or draw it.
     pub decode_ms: f64,
@@ -121,8 +125,8 @@ impl RateControl {
                 DeviceChoice::Cpu => FIRST_PX_ON_CPU,
                 DeviceChoice::Cuda | DeviceChoice::Auto => FIRST_PX,
             },
-            source_px: first_source_px(size, device),
-            first_source_px: first_source_px(LiveSize::default(), device),
+            source_px: first_source_px(size, false, device),
+            first_source_px: first_source_px(LiveSize::default(), false, device),
             mean: None,
             frames: 0,
             slow: 0,
@@ -151,9 +155,13 @@ impl RateControl {
         }
     }
 
-    /// The long side that the source should send, in pixels.
-    pub fn source_px(&self) -> usize {
-        self.source_px
+    /// The long side that the source should send, in pixels; for pictures that are brought up to its size
+    /// (`upscale`) no less than it does at first.
+    pub fn source_px(&self, upscale: bool) -> usize {
+        match upscale {
+            true => self.source_px.max(self.first_source_px),
+            false => self.source_px,
+        }
     }
 
     /// Forgets the times of frames, because something else than the size changed: the style, the mode.
@@ -363,7 +371,7 @@ mod tests {
             let mut sizes = vec![self.control.long_side_px()];
             let end = self.t + seconds;
             while self.t < end {
-                let source_px = self.control.source_px().min(self.largest_px);
+                let source_px = self.control.source_px(false).min(self.largest_px);
                 let painted_px = self.control.long_side_px().min(source_px);
                 let ms = |px: usize, ns: f64| (px * px) as f64 * ns / 1e6;
                 let painting_ms = ms(painted_px, ns_a_pixel(self.t));
@@ -397,7 +405,7 @@ mod tests {
             let mut run = Run::new(DeviceChoice::Cuda, largest_px);
             let sizes = run.for_seconds(60.0, |_| 1.0);
             assert_eq!(run.control.long_side_px(), largest_px);
-            assert!(run.control.source_px() >= largest_px);
+            assert!(run.control.source_px(false) >= largest_px);
             assert!(sizes.is_sorted(), "{sizes:?}");
         }
     }
@@ -433,7 +441,7 @@ mod tests {
         // A device for which that is too much (29.5 ms) comes to a source that sends what it can paint, in 20.5 ms.
         run.for_seconds(60.0, |_| 8.0);
         assert_eq!(
-            (run.control.long_side_px(), run.control.source_px()),
+            (run.control.long_side_px(), run.control.source_px(false)),
             (1600, 1600)
         );
     }
@@ -445,7 +453,7 @@ mod tests {
         run.control.forget();
         let sizes = run.for_seconds(2.0, |_| 200.0);
         assert_eq!(sizes, [1280, 320], "26.7 ms for 133000 pixels");
-        assert_eq!(run.control.source_px(), FIRST_SOURCE_PX);
+        assert_eq!(run.control.source_px(false), FIRST_SOURCE_PX);
         let sizes = run.for_seconds(60.0, |_| 200.0);
         assert_eq!(sizes, [320], "and does not swing");
     }
@@ -471,7 +479,7 @@ mod tests {
         let mut run = Run::new(DeviceChoice::Cuda, 3840);
         run.decode_ns = 10.0;
         run.for_seconds(60.0, |_| 1.0);
-        assert_eq!(run.control.source_px(), 1600);
+        assert_eq!(run.control.source_px(false), 1600);
     }
 
     #[test]
@@ -480,7 +488,7 @@ mod tests {
             let mut run = Run::new(DeviceChoice::Cuda, LARGEST_FRAME_PX);
             run.decode_ns = f64::from(decode_ns);
             let sizes = run.for_seconds(30.0, |_| 1.0);
-            let source_px = run.control.source_px();
+            let source_px = run.control.source_px(false);
             assert!(STEPS_PX.contains(&source_px), "{source_px} px");
             assert!(sizes.iter().all(|px| STEPS_PX.contains(px)), "{sizes:?}");
         }
@@ -491,12 +499,12 @@ mod tests {
         // Paints 1920 px in 18.4 ms: 3840 would be sent for nothing.
         let mut run = Run::new(DeviceChoice::Cuda, 3840);
         run.for_seconds(60.0, |_| 5.0);
-        let (size, source_px) = (run.control.long_side_px(), run.control.source_px());
+        let (size, source_px) = (run.control.long_side_px(), run.control.source_px(false));
         for _ in 0..60 {
             run.for_seconds(1.0, |_| 5.0);
             let control = &run.control;
             assert_eq!(
-                (control.long_side_px(), control.source_px()),
+                (control.long_side_px(), control.source_px(false)),
                 (size, source_px)
             );
         }
@@ -506,9 +514,15 @@ mod tests {
     #[test]
     fn a_chosen_size_is_painted_and_sent() {
         let mut control = RateControl::new(LiveSize::LongSide(900), DeviceChoice::Cpu);
-        assert_eq!((control.long_side_px(), control.source_px()), (900, 900));
+        assert_eq!(
+            (control.long_side_px(), control.source_px(false)),
+            (900, 900)
+        );
         control.set_size(LiveSize::LongSide(3840));
-        assert_eq!((control.long_side_px(), control.source_px()), (3840, 3840));
+        assert_eq!(
+            (control.long_side_px(), control.source_px(false)),
+            (3840, 3840)
+        );
         control.set_size(AUTO);
         assert_eq!(control.long_side_px(), FIRST_PX_ON_CPU);
     }

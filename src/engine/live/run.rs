@@ -15,9 +15,9 @@ use super::{
     inbox::Inbox,
     input::Input,
     live_sessions::{LiveContext, LiveSessions},
-    measuring::measure,
+    measuring::{measure, some_pictures},
     pace::Pace,
-    picture::{LivePicture, ModePairTimes},
+    picture::{LivePicture, ModePairTimes, Stages},
     previews::Previews,
     rate_control::{FrameCost, RateControl},
     render_target::{DeviceSlot, RenderTarget, SessionSlot},
@@ -30,7 +30,6 @@ use crate::{
     backend::{BackendError, RunControl},
     capture::CaptureEvent,
     engine::{WakeUp, paint::Painter},
-    frame::Frame,
     mailbox::{Reader, Writer},
     measure::{MeasureError, MeasureReport},
     media::{
@@ -39,11 +38,6 @@ use crate::{
     },
     timing::RunTiming,
 };
-
-/// Different frames that a measurement paints in turn.
-const MEASURED_PICTURES: usize = 4;
-/// How long the next of them is waited for.
-const NEXT_PICTURE_WITHIN: Duration = Duration::from_millis(250);
 
 /// The size at which the network of `settings` paints a source of this size.
 fn size_for(settings: &LiveSettings, rate: &RateControl, source: (usize, usize)) -> (usize, usize) {
@@ -114,14 +108,14 @@ impl Live {
             changes,
             control,
         } = start;
-        let kind = painter.backend().device().kind;
+        let device = painter.backend().device();
         Self {
             input,
-            rate: RateControl::new(settings.size, kind),
+            rate: RateControl::new(settings.size, device.kind),
             settings: Inbox::new((settings, number), changes),
             changed: true,
             has_frame: false,
-            frames: FrameLoop::new(output, wake_up, control, clock.clone()),
+            frames: FrameLoop::new(output, wake_up, control, clock.clone(), &device),
             sessions: LiveSessions::new(painter.loader()),
             judge: Judge::default(),
             previews: Previews::new(clock()),
@@ -203,7 +197,8 @@ impl Live {
     /// Sets the size of frames that the source should send.
     fn adjust_source(&self) {
         let frozen = self.settings.current.frozen;
-        self.input.adjust(self.rate.source_px(), frozen);
+        let upscales = self.settings.current.upscale;
+        self.input.adjust(self.rate.source_px(upscales), frozen);
     }
 
     /// Takes the newest settings, if there are new ones.
@@ -270,7 +265,10 @@ impl Live {
             let target = match next {
                 Next::Target(target) => target,
                 Next::Source => {
-                    (self.frames).scale(&self.input.frames.value.frame, size, false);
+                    let upscales = self.settings.current.upscale;
+                    let size = if upscales { begun.size } else { size };
+                    let frame = &self.input.frames.value.frame;
+                    self.frames.scale(frame, size, (false, false));
                     break self.frames.show_source();
                 }
                 Next::Nothing => {
@@ -332,9 +330,10 @@ impl Live {
         target: &RenderTarget,
     ) -> Result<Painted, BackendError> {
         let frame = &self.input.frames.value.frame;
+        let upscales = self.settings.current.upscale;
         match target {
             RenderTarget::One(slot) => {
-                self.frames.scale(frame, target.size(), false);
+                self.frames.scale(frame, target.size(), (false, upscales));
                 Ok(Painted {
                     mode: Some(slot.key.spec.mode),
                     timing: self.run(painter, slot, Half::First)?,
@@ -342,7 +341,7 @@ impl Live {
                 })
             }
             RenderTarget::Pair(slots) => {
-                self.frames.scale(frame, target.size(), true);
+                self.frames.scale(frame, target.size(), (true, upscales));
                 let mut timings = [RunTiming::host(0.0); 2];
                 for at in self.judge.next_order() {
                     let half = [Half::First, Half::Second][at];
@@ -433,7 +432,16 @@ impl Live {
         let work = now - begun.at;
         if painted.mode.is_some() && !is_opening {
             let taking_ms = f64::from(begun.copy_ms);
-            let scaling_ms = f64::from(facts.stages.scale_ms);
+            let Stages {
+                scale_ms,
+                compose_ms,
+                ..
+            } = facts.stages;
+            // Bringing the picture up to the source's size ends with scaling down: neither is done at that size.
+            let scaling_ms = f64::from(match facts.working == begun.size {
+                true => scale_ms,
+                false => scale_ms + compose_ms,
+            });
             let cost = FrameCost {
                 painting_ms: (work.as_secs_f64() * 1e3 - taking_ms - scaling_ms).max(0.0),
                 taking_ms,
@@ -475,35 +483,16 @@ impl Live {
     ) -> Result<MeasureReport, MeasureError> {
         let network = self.settings.current.network.clone();
         let network = network.ok_or(MeasureError::Nothing)?;
-        let pictures = self.some_pictures()?;
+        if !self.has_frame {
+            return Err(MeasureError::Nothing);
+        }
+        let (settings, rate) = (&self.settings.current, &self.rate);
+        let size_of = |source| size_for(settings, rate, source);
+        let pictures = some_pictures(&mut self.input, size_of);
         // A measurement opens its own sessions; those of live pictures may leave no memory for them.
         self.sessions.close_all(painter);
         self.previews.forget_device();
         self.changed = true;
         measure(painter, job, &network, &pictures, control)
-    }
-
-    /// Some of the source's frames at the working size: those that come within a moment, or the last.
-    fn some_pictures(&mut self) -> Result<Vec<Frame>, MeasureError> {
-        if !self.has_frame {
-            return Err(MeasureError::Nothing);
-        }
-        let mut pictures: Vec<Frame> = Vec::new();
-        for _ in 0..MEASURED_PICTURES {
-            let frame = &self.input.frames.value.frame;
-            let size = self.working_size(sides(frame));
-            self.frames.scale(frame, size, false);
-            let scaled = self.frames.scaled();
-            let is_first_size = pictures.first().is_none_or(|p| sides(p) == size);
-            if is_first_size && pictures.last() != Some(scaled) {
-                pictures.push(scaled.clone());
-            }
-            // A photo gives no more frames.
-            let signal = self.input.frames.ready().recv_timeout(NEXT_PICTURE_WITHIN);
-            if signal.is_err() || !self.input.frames.take() {
-                break;
-            }
-        }
-        Ok(pictures)
     }
 }

@@ -87,6 +87,8 @@ pub struct LiveSettings {
     pub mode: ModeChoice,
     /// Strength and colours.
     pub look: Look,
+    /// Whether pictures are brought up to the source's size where the working size is smaller.
+    pub upscale: bool,
     /// Two modes in place of [`LiveSettings::mode`], on the same frames in turn.
     pub compare: Option<ModePair>,
     /// Holds the picture: no newer frames are painted; changes are painted on the last one.
@@ -99,19 +101,21 @@ impl PartialEq for LiveSettings {
     /// The same network counts, not an equal one.
     fn eq(&self, other: &Self) -> bool {
         self.costs_like(other)
-            && (self.look, self.frozen, self.sample) == (other.look, other.frozen, other.sample)
+            && (self.look, self.upscale) == (other.look, other.upscale)
+            && (self.frozen, self.sample) == (other.frozen, other.sample)
     }
 }
 
 impl LiveSettings {
-    /// Frames as they come, painted with this network, size and mode as strongly as can be; nothing is
-    /// compared and no step timed.
+    /// Frames as they come, painted with this network, size and mode as strongly as can be and brought up to the
+    /// source's size; nothing is compared and no step timed.
     pub fn new(network: Option<Arc<Network>>, size: LiveSize, mode: ModeChoice) -> Self {
         Self {
             network,
             size,
             mode,
             look: Look::default(),
+            upscale: true,
             compare: None,
             frozen: false,
             sample: false,

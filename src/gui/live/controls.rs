@@ -69,6 +69,8 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
                     let offers = Offers::of(view.live, view.device);
                     engine(ui, &mut choices.mode, offers);
                 }
+                ui.checkbox(&mut choices.upscale, "Sharpen to the source's size")
+                    .on_hover_text("The painting gets the source's size and follows its edges; else it stays as small as it was painted.");
                 ui.checkbox(&mut choices.moving_gallery, "Moving pictures in the gallery")
                     .on_hover_text("Every style on the left paints the live picture, small. Takes a twelfth of the time.");
             });

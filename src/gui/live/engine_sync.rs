@@ -68,6 +68,7 @@ impl App {
             size: choices.size,
             mode: choices.mode,
             look: self.workspace.choice.look,
+            upscale: choices.upscale,
             compare: live.filter(|l| l.comparing).map(|_| ModePair {
                 candidates: choices.candidates,
             }),

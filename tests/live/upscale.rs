@@ -1,0 +1,129 @@
+//! Pictures brought up to the source's size.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use styleforge::{
+    engine::live::{ModePair, Served},
+    frame::Frame,
+    media::{
+        decode,
+        encode::Format,
+        record::{Recorded, Recorder},
+    },
+    mode::DeviceChoice,
+};
+
+use crate::studio::{Studio, candidate, fixed};
+
+/// A source with an edge, in which no two pixels are equal.
+fn edged(width: usize, height: usize) -> Frame {
+    Frame::from_fn(width, height, |x, y| {
+        let level = if x < width / 2 { 20 } else { 180 };
+        [level + (x % 60) as u8, level + (y % 60) as u8, level, 255]
+    })
+}
+
+/// A studio with pictures of such a source, painted at `px` on the long side.
+fn studio((width, height): (usize, usize), px: usize) -> Studio {
+    let mut studio = Studio::new((width, height), DeviceChoice::Cpu, fixed(px));
+    studio.frames.value.frame = edged(width, height);
+    studio
+}
+
+impl Studio {
+    /// Paints the source's present frame, or the last one again; gives the picture's size.
+    fn paint(&mut self) -> (usize, usize) {
+        let captured = &mut self.frames.value;
+        captured.frame = edged(captured.frame.width(), captured.frame.height());
+        self.frames.put();
+        assert_eq!(self.serve(), Served::Picture);
+        assert!(self.pictures.take());
+        let painted = &self.pictures.value.painted;
+        (painted.width(), painted.height())
+    }
+}
+
+#[test]
+fn pictures_have_the_sources_size_and_say_at_which_they_were_painted() {
+    for (source, px, working) in [
+        ((64, 48), 32, (32, 24)),
+        ((67, 3), 33, (33, 1)),
+        ((1, 50), 20, (1, 20)),
+        ((64, 48), 64, (64, 48)),
+        ((40, 30), 64, (40, 30)),
+    ] {
+        let mut studio = studio(source, px);
+        assert_eq!(studio.paint(), source);
+        assert_eq!(studio.facts().working, working, "{source:?}");
+        studio.settings(|settings| settings.upscale = false);
+        assert_eq!(studio.paint(), working);
+        assert_eq!(studio.facts().working, working);
+        studio.settings(|settings| settings.upscale = true);
+        assert_eq!(studio.paint(), source);
+    }
+}
+
+#[test]
+fn strength_and_colours_are_applied_to_the_source_itself() {
+    let mut studio = studio((64, 48), 32);
+    studio.settings(|settings| settings.look.strength_percent = 0);
+    assert_eq!(studio.paint(), (64, 48));
+    let picture = &studio.pictures.value;
+    assert_eq!(picture.painted, picture.original);
+    assert_eq!(picture.facts.expect("painted").working, (32, 24));
+    // The device inverts; where no style is, the source is shown as it is, as large as it is.
+    studio.settings(|settings| settings.look.strength_percent = 50);
+    studio.paint();
+    let [red, ..] = studio.pictures.value.painted.pixel(3, 3);
+    assert!(red.abs_diff(128) <= 3, "half of both: {red}");
+    studio.settings(|settings| settings.network = None);
+    studio.paint();
+    let picture = &studio.pictures.value;
+    assert_eq!(picture.painted, picture.original);
+}
+
+/// At a strength of 0 % both pictures are the source: only the network's own tell that they differ.
+#[test]
+fn a_comparison_judges_what_the_network_made() {
+    for upscale in [true, false] {
+        let mut studio = studio((64, 48), 32);
+        studio.world.baseline_off.store(3, Ordering::SeqCst);
+        let pair = ModePair {
+            candidates: [candidate("baseline fp32"), candidate("fused fp32")],
+        };
+        studio.settings(|settings| {
+            settings.compare = Some(pair);
+            settings.look.strength_percent = 0;
+            settings.upscale = upscale;
+        });
+        let size = studio.paint();
+        assert_eq!(size, if upscale { (64, 48) } else { (32, 24) });
+        let picture = &studio.pictures.value;
+        assert_eq!(picture.other.as_ref(), Some(&picture.painted));
+        let equality = picture.equality.as_ref().expect("judged");
+        assert!(!equality.passed());
+        assert!(equality.to_string().contains("off by 3"), "{equality}");
+        // Shown, they differ too.
+        studio.settings(|settings| settings.look.strength_percent = 100);
+        studio.paint();
+        let picture = &studio.pictures.value;
+        let other = picture.other.as_ref().expect("two");
+        assert_eq!((other.width(), other.height()), size);
+        assert_ne!(other, &picture.painted);
+    }
+}
+
+#[test]
+fn what_is_recorded_has_the_sources_size() {
+    let home = tempfile::tempdir().expect("a folder");
+    let mut studio = studio((64, 48), 32);
+    let (recorder, sink) =
+        Recorder::start(home.path(), Format::Png, Arc::new(|| {})).expect("a folder");
+    *studio.live.recording() = Some(sink);
+    studio.paint();
+    let Recorded { frames, .. } = recorder.finish();
+    assert_eq!(frames, 1);
+    let recorded = decode::from_path(&home.path().join("frame-000001.png")).expect("a picture");
+    assert_eq!(recorded.frame, studio.pictures.value.painted);
+    assert_eq!((recorded.frame.width(), recorded.frame.height()), (64, 48));
+}
