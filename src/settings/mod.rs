@@ -10,7 +10,7 @@ mod form;
 mod live;
 mod table;
 
-pub use live::LiveChoices;
+pub use live::{LiveChoices, RecordAs};
 
 use std::{
     fs::{self, File},
@@ -298,6 +298,7 @@ mod tests {
                     }
                 }),
                 moving_gallery: false,
+                record_as: RecordAs::Pictures,
                 ..LiveChoices::default()
             },
             ..Settings::default()

@@ -11,6 +11,7 @@ use crate::{
     capture::Source,
     engine::live::{Preparing, SourceState},
     gui::{intent::Intent, label::remark, theme},
+    media::record::{Recorder, length_in_words, size_in_words},
 };
 
 /// The colour of "this is being filmed".
@@ -48,6 +49,16 @@ fn filming(ui: &mut egui::Ui) {
     let (dot, _) = ui.allocate_exact_size(vec2(12.0, 12.0), egui::Sense::hover());
     ui.painter().circle_filled(dot.center(), 5.0, FILMING);
     ui.strong("Camera on");
+}
+
+/// How far a recording is, with room for the red dot in front.
+fn progress(recorder: &Recorder) -> String {
+    let size = size_in_words(recorder.bytes());
+    let length = length_in_words(recorder.length());
+    match recorder.is_video() {
+        true => format!("      {length}  {size}"),
+        false => format!("      {length}  {}  {size}", recorder.written()),
+    }
 }
 
 /// Says which key leaves the full screen.
@@ -108,10 +119,7 @@ impl LiveView {
             // All of them on one line of the smallest window.
             ui.spacing_mut().button_padding.x = 8.0;
             let recording = self.recording.as_ref();
-            let record = match recording {
-                Some(r) => format!("Recorded: {}", r.written()),
-                None => "Record".to_owned(),
-            };
+            let record = recording.map_or_else(|| "Record".to_owned(), progress);
             for (name, spoken, hint, is_on, intent) in [
                 (
                     if self.frozen { "Go on" } else { "Freeze" },
@@ -130,7 +138,7 @@ impl LiveView {
                 (
                     record.as_str(),
                     "Record",
-                    "Save every picture into a folder. R",
+                    "Save every picture, as a video or into a folder. R",
                     recording.is_some(),
                     LiveIntent::ToggleRecording,
                 ),
@@ -165,8 +173,13 @@ impl LiveView {
             ] {
                 let text = RichText::new(name).size(13.0);
                 let button = Button::selectable(is_on, text);
-                if ui
-                    .add(button)
+                let records = is_on && intent == LiveIntent::ToggleRecording;
+                let response = ui.add(button);
+                if records {
+                    let dot = response.rect.left_center() + vec2(14.0, 0.0);
+                    ui.painter().circle_filled(dot, 4.0, FILMING);
+                }
+                if response
                     .on_hover_text(hint)
                     .accessible_name(spoken)
                     .clicked()

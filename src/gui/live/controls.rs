@@ -16,7 +16,7 @@ use crate::{
         theme,
     },
     mode::{AttentionChoice, DeviceChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
-    settings::LiveChoices,
+    settings::{LiveChoices, RecordAs},
 };
 
 /// The state that the controls show.
@@ -78,6 +78,7 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
             }
             ui.checkbox(&mut choices.moving_gallery, "Moving pictures in the gallery")
                 .on_hover_text("Every style on the left paints the live picture, small. Takes a twelfth of the time.");
+            record_as(ui, &mut choices);
             ui.add_space(theme::GROUP_GAP);
 
             let group = ui.scope(|ui| {
@@ -186,6 +187,36 @@ fn source(
     if matches!(live.source, Source::Camera(_)) {
         camera_format(ui, choices);
     }
+}
+
+/// What a recording becomes.
+fn record_as(ui: &mut egui::Ui, choices: &mut LiveChoices) {
+    ui.horizontal(|ui| {
+        ui.label("Record as");
+        for (record_as, name, hint) in [
+            (
+                RecordAs::Video,
+                "Video",
+                "One file: MP4, by the ffmpeg of this computer; without one a larger AVI.",
+            ),
+            (
+                RecordAs::Pictures,
+                "Pictures",
+                "A folder with a file for each picture, and a table of their times.",
+            ),
+        ] {
+            let button = egui::Button::selectable(choices.record_as == record_as, name)
+                .frame_when_inactive(true);
+            if ui
+                .add(button)
+                .on_hover_text(hint)
+                .accessible_name(format!("Record as: {name}"))
+                .clicked()
+            {
+                choices.record_as = record_as;
+            }
+        }
+    });
 }
 
 /// Sizes that are offered for cameras; one that a camera has not got leads to the nearest.
