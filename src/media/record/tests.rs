@@ -21,7 +21,7 @@ fn painting(width: usize, height: usize, number: usize) -> Frame {
         let t = number as f32 / 7.0;
         let (x, y) = (x as f32, y as f32);
         let stroke =
-            ((x * 0.11 + t).sin() + (y * 0.13 - t).cos() + (x * 0.03 + y * 0.05).sin()) / 3.0;
+            ((x * 0.05 + t).sin() + (y * 0.06 - t).cos() + (x * 0.02 + y * 0.03).sin()) / 3.0;
         let level = |phase: f32| (128.0 + 100.0 * (3.0 * stroke + phase).sin()) as u8;
         [level(0.0), level(1.0), level(2.0), 255]
     })
@@ -88,6 +88,8 @@ fn decoded(ffmpeg: &Ffmpeg, file: &Path, (width, height): (usize, usize)) -> Vec
         scale,
         "-vsync",
         "passthrough",
+        "-enc_time_base",
+        "1:90000",
         "-f",
         "rawvideo",
         "-pix_fmt",
