@@ -241,19 +241,19 @@ impl App {
             Report::Recording(result) => self.handle_recording(result),
             Report::Recorded(recorded) => {
                 self.recording_ended(ctx);
-                let frames = recorded.frames;
-                let left_out = match recorded.left_out {
-                    0 => String::new(),
-                    n => format!("; {n} were left out because the disk was too slow"),
-                };
                 match recorded.failure_in_words() {
-                    None if frames == 0 => self.messages.notice(
+                    None if recorded.frames == 0 => self.messages.notice(
                         "No picture came while it was recorded; nothing was kept.".to_owned(),
                     ),
-                    None => self.messages.notice(format!(
-                        "{frames} frames recorded in {}{left_out}",
-                        path_label(&recorded.folder)
-                    )),
+                    None => {
+                        let notes = recorded.notes.iter().map(|note| format!("; {note}"));
+                        let notes: String = notes.collect();
+                        self.messages.notice(format!(
+                            "Recorded {}: {}{notes}",
+                            path_label(&recorded.path),
+                            recorded.in_words()
+                        ));
+                    }
                     Some(failure) => self.messages.error(failure),
                 }
             }

@@ -32,10 +32,10 @@ pub enum Question {
     StopBatch,
     /// A recording would be ended by closing the window.
     StopRecording {
-        /// Its folder.
-        folder: PathBuf,
-        /// Pictures so far.
-        taken: u64,
+        /// Its folder or file.
+        path: PathBuf,
+        /// How much it holds so far, in words.
+        taken: String,
     },
     /// Where to save or what to open, for lack of a file dialog.
     TypePath(TypedPath),
@@ -278,12 +278,12 @@ fn question_ui(
                 ],
             );
         }
-        Question::StopRecording { folder, taken } => {
+        Question::StopRecording { path, taken } => {
             ui.heading("Stop recording?");
             ui.add_space(4.0);
-            let folder = path_label(folder);
+            let path = path_label(path);
             ui.label(format!(
-                "Live pictures are being recorded in {folder}, {taken} so far. What is recorded stays."
+                "Live pictures are being recorded in {path}, {taken} so far. What is recorded stays."
             ));
             offer(
                 ui,

@@ -186,9 +186,9 @@ impl App {
     fn keeps_open(&mut self) -> bool {
         if self.batch.as_ref().is_some_and(Batch::goes_on) {
             self.put_question(Question::StopBatch);
-        } else if let Some((folder, taken)) = self.live.as_ref().and_then(LiveView::recording) {
-            let folder = folder.to_owned();
-            self.put_question(Question::StopRecording { folder, taken });
+        } else if let Some((path, taken)) = self.live.as_ref().and_then(LiveView::recording) {
+            let path = path.to_owned();
+            self.put_question(Question::StopRecording { path, taken });
         } else if self.ending.recordings > 0 {
             self.ending.when_recorded = true;
         } else if self.save.is_running {

@@ -9,6 +9,29 @@ use crate::{
     mode::{DeviceChoice, Mode, ModeChoice, ModelSize, Precision, Variant},
 };
 
+/// What a recording becomes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RecordAs {
+    /// One video file.
+    #[default]
+    Video,
+    /// A folder with a file for each picture, and a table of their times.
+    Pictures,
+}
+
+impl RecordAs {
+    /// Every choice, in the order in which they are offered.
+    pub const ALL: [Self; 2] = [Self::Video, Self::Pictures];
+
+    /// The spelling in the settings file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Video => "video",
+            Self::Pictures => "pictures",
+        }
+    }
+}
+
 /// A person's choices for live pictures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LiveChoices {
@@ -36,6 +59,8 @@ pub struct LiveChoices {
     pub candidates: [CandidateChoice; 2],
     /// Whether the gallery's pictures move.
     pub moving_gallery: bool,
+    /// What a recording becomes.
+    pub record_as: RecordAs,
 }
 
 impl Default for LiveChoices {
@@ -57,6 +82,7 @@ impl Default for LiveChoices {
             mode: ModeChoice::default(),
             candidates: [fp32(Variant::Baseline), fp32(Variant::Fused)],
             moving_gallery: true,
+            record_as: RecordAs::default(),
         }
     }
 }
@@ -91,6 +117,9 @@ impl LiveChoices {
             reader.parsed(key, chosen, candidate);
         }
         reader.boolean("moving_gallery", &mut live.moving_gallery);
+        reader.parsed("record_as", &mut live.record_as, |s| {
+            RecordAs::ALL.into_iter().find(|r| r.name() == s)
+        });
         live
     }
 
@@ -122,6 +151,7 @@ impl LiveChoices {
             put(table, key, Some(text));
         }
         put(table, "moving_gallery", Some(self.moving_gallery));
+        put(table, "record_as", Some(self.record_as.name()));
     }
 }
 

@@ -10,7 +10,7 @@ mod form;
 mod live;
 mod table;
 
-pub use live::LiveChoices;
+pub use live::{LiveChoices, RecordAs};
 
 use std::{
     fs::{self, File},
@@ -284,6 +284,7 @@ mod tests {
                 open_folder: Some(PathBuf::from("/photos")),
                 save_folder: Some(PathBuf::from("/paintings")),
                 window_size: Some((1200.0, 800.0)),
+                is_maximized: true,
                 shows_photos: true,
                 has_seen_hint: true,
             },
@@ -301,6 +302,7 @@ mod tests {
                 }),
                 upscale: false,
                 moving_gallery: false,
+                record_as: RecordAs::Pictures,
                 ..LiveChoices::default()
             },
             ..Settings::default()

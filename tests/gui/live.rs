@@ -42,7 +42,7 @@ impl Window {
 fn the_first_start_shows_the_demo_scene_painted() {
     let mut w = Window::painting_live();
     assert!(w.is_chosen("Candy"), "the first style");
-    assert!(w.has("Use camera") && w.has("Demo scene"));
+    assert!(w.has("Use camera") && w.paints("Demo scene"));
     assert_eq!(
         w.style_source.loads().first(),
         Some(&("candy".to_owned(), ModelSize::Lite)),

@@ -1,6 +1,7 @@
 //! Live pictures on the engine's thread, with a source of the test's own.
 
 use std::{
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,7 +15,10 @@ use styleforge::{
         protocol::Event,
     },
     mailbox::{Reader, Writer, mailbox},
-    media::{encode::Format, record::Recorder},
+    media::{
+        encode::Format,
+        record::{Destination, Recorder},
+    },
 };
 
 use crate::{
@@ -35,6 +39,13 @@ fn engine(script: &Arc<Script>) -> (Engine, Writer<Captured>, Reader<LivePicture
         .start_live(LiveSource::Frames(input), settings)
         .expect("no thread");
     (engine, frames, pictures)
+}
+
+fn bitmaps_in(folder: &Path) -> Destination {
+    Destination::Pictures {
+        folder: folder.to_owned(),
+        format: Format::Bmp,
+    }
 }
 
 fn wait_for(pictures: &mut Reader<LivePicture>) {
@@ -82,7 +93,7 @@ fn a_surface_that_takes_no_picture_loses_no_recorded_frame() {
     let home = tempfile::tempdir().expect("a folder");
     let (mut engine, mut frames, mut pictures) = engine(&script);
     let (recorder, sink) =
-        Recorder::start(home.path(), Format::Bmp, Arc::new(|| {})).expect("a folder");
+        Recorder::start(&bitmaps_in(home.path()), Arc::new(|| {})).expect("a folder");
     engine.record(sink);
     // As many as may wait for a disk that is slow.
     for frame in 1..=12 {
@@ -98,7 +109,7 @@ fn a_surface_that_takes_no_picture_loses_no_recorded_frame() {
     assert_eq!(recorded.failure, None);
     // The recording has ended; painting goes on, and another one may begin with another source.
     let again = home.path().join("again");
-    let (recorder, sink) = Recorder::start(&again, Format::Bmp, Arc::new(|| {})).expect("a folder");
+    let (recorder, sink) = Recorder::start(&bitmaps_in(&again), Arc::new(|| {})).expect("a folder");
     engine.record(sink);
     let (mut frames, input) = mailbox(|| still(64, 48));
     let source = LiveSource::Frames(input);

@@ -12,7 +12,7 @@ use styleforge::{
     engine::live::{LiveSettings, LiveSize, rate_control::STEPS_PX},
     media::{
         encode::{self, Encoding, Existing, Format},
-        record::Recorder,
+        record::{Destination, Recorder},
     },
     mode::{DeviceChoice, Mode, ModeChoice, ModelSize},
     network::Network,
@@ -378,11 +378,11 @@ impl Round {
         let Some(folder) = &self.folder else {
             return Ok(());
         };
-        let recorder = Recorder::start(
-            &folder.path().join("recording"),
-            Format::Jpeg,
-            Arc::new(|| {}),
-        );
+        let destination = Destination::Pictures {
+            folder: folder.path().join("recording"),
+            format: Format::Jpeg,
+        };
+        let recorder = Recorder::start(&destination, Arc::new(|| {}));
         self.studio.record(recorder.map_err(|e| e.to_string())?);
         Ok(())
     }

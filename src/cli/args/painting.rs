@@ -159,10 +159,11 @@ pub struct LiveArgs {
     /// Stop after so many seconds of pictures [default: when Ctrl-C or SIGTERM ends it]
     #[arg(long, value_name = "N", value_parser = seconds)]
     pub seconds: Option<f64>,
-    /// Save every picture into this folder, and when it came into frames.csv there
-    #[arg(long, value_name = "FOLDER")]
+    /// Record every picture: NAME.mp4 becomes a video (by your ffmpeg; without one an AVI), NAME.avi a video of
+    /// Motion-JPEG, any other name a folder of pictures, with their times in frames.csv
+    #[arg(long, value_name = "NAME")]
     pub record: Option<PathBuf>,
-    /// Format of recorded pictures [default: jpeg]
+    /// Format of the pictures in a folder [default: jpeg]
     #[arg(long, value_name = "FORMAT", value_parser = formats(), requires = "record")]
     pub record_format: Option<Format>,
     /// Print a report as JSON

@@ -1,5 +1,6 @@
-//! `styleforge live`: live pictures without a window, shown by their numbers and, where a folder is named, recorded.
+//! `styleforge live`: live pictures without a window, shown by their numbers and, where a name is given, recorded.
 
+mod recording;
 mod report;
 
 use std::{
@@ -9,7 +10,10 @@ use std::{
 
 use crossbeam_channel::{Receiver, after, bounded, select};
 
-use self::report::{AutomaticSize, Report, SpreadMs, text};
+use self::{
+    recording::RecordingReport,
+    report::{AutomaticSize, Report, SpreadMs, text},
+};
 use super::{
     CliError,
     args::LiveArgs,
@@ -32,10 +36,7 @@ use crate::{
         paint::PaintError,
         protocol::Event,
     },
-    media::{
-        encode::Format,
-        record::{Recorded, Recorder},
-    },
+    media::record::{Recorded, Recorder},
     mode::{DeviceChoice, ModelSize},
     weights::{StyleLibrary, bytes_in_hex},
 };
@@ -49,6 +50,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// [`CliError`] when the device, the style or the source cannot be used, or a recording fails.
 pub fn run(args: &LiveArgs) -> Result<(), CliError> {
     let started = Instant::now();
+    recording::check(args)?;
     if let Source::Photo(path) = &args.source
         && !path.exists()
     {
@@ -88,16 +90,7 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         rotate: args.rotate,
         ..CaptureSettings::default()
     };
-    let recorder = args
-        .record
-        .as_ref()
-        .map(|folder| {
-            let format = args.record_format.unwrap_or(Format::Jpeg);
-            Recorder::start(folder, format, wake_up)
-        })
-        .transpose()
-        .map_err(|e| CliError::Failed(e.to_string()))?;
-    let recorder = recorder.map(|(recorder, sink)| {
+    let recorder = recording::start(args, wake_up)?.map(|(recorder, sink)| {
         engine.record(sink);
         recorder
     });
@@ -441,6 +434,7 @@ impl LiveRun {
             resident_bytes: self.resident.zip(resident_bytes()),
             recorded_frames: recorded.as_ref().map(|r| r.frames),
             left_out_frames: recorded.as_ref().map(|r| r.left_out),
+            recording: recorded.map(RecordingReport::from),
             problems: std::mem::take(&mut self.problems),
         };
         self.engine.stop_live();

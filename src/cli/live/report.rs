@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::recording::RecordingReport;
 use crate::{
     cli::style_choice::ChosenStyle,
     engine::live::{LiveSize, Stages, meter::Spread},
@@ -56,6 +57,8 @@ pub struct Report {
     pub resident_bytes: Option<(u64, u64)>,
     pub recorded_frames: Option<u64>,
     pub left_out_frames: Option<u64>,
+    /// The recording; `None` where none was asked for.
+    pub recording: Option<RecordingReport>,
     /// Problems of the source, in order.
     pub problems: Vec<String>,
 }
@@ -216,8 +219,9 @@ pub fn text(report: &Report) -> Vec<String> {
         ),
     ];
     lines.extend(report.automatic_size.as_ref().map(AutomaticSize::line));
-    if let (Some(frames), Some(left_out)) = (report.recorded_frames, report.left_out_frames) {
-        lines.push(format!("recorded {frames} frames, {left_out} left out"));
+    if let Some(recording) = &report.recording {
+        lines.push(recording.in_words.clone());
+        lines.extend(recording.notes.iter().cloned());
     }
     lines
 }

@@ -300,7 +300,7 @@ impl FrameLoop {
             self.recording = None;
         }
         if let Some(sink) = &mut self.recording {
-            sink.push(&picture.painted, ready_at);
+            sink.push(&picture.painted, begun.captured_at);
         }
         self.output.put();
         // Before anything else is done for the next frame: the surface can show this one now.

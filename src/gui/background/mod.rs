@@ -19,7 +19,8 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 pub use opening::PAINTED;
 pub use report::{
-    DrawnChart, Finished, Opened, Origin, Purpose, ReadNetwork, Report, Save, SavedSnapshot, Sorted,
+    DrawnChart, Finished, Opened, Origin, Purpose, ReadNetwork, Report, Save, SavedSnapshot,
+    Sorted, StartedRecording,
 };
 
 use self::{

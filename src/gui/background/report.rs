@@ -122,6 +122,16 @@ pub struct ReadNetwork {
     pub photo: Arc<Frame>,
 }
 
+/// A recording that may begin.
+pub struct StartedRecording {
+    /// Ends it.
+    pub recorder: Recorder,
+    /// Takes its frames.
+    pub sink: FrameSink,
+    /// Why it is not what was asked for, in a sentence.
+    pub note: Option<String>,
+}
+
 /// A live picture in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedSnapshot {
@@ -283,7 +293,7 @@ pub enum Report {
     /// A live picture was saved, or not.
     SnapshotSaved(Result<SavedSnapshot, String>),
     /// A recording may begin, or not.
-    Recording(Result<Box<(Recorder, FrameSink)>, String>),
+    Recording(Result<Box<StartedRecording>, String>),
     /// A recording is written.
     Recorded(Recorded),
     /// The system's cameras, or why they are not known.

@@ -10,6 +10,7 @@ use crate::{
     capture::Source,
     engine::live::{Preparing, SourceState},
     gui::{fonts::icons, intent::Intent, label::remark, theme},
+    media::record::{Recorder, length_in_words, size_in_words},
 };
 
 /// Least width at which the buttons have words beside their icons, in points.
@@ -104,6 +105,16 @@ fn filming(ui: &mut egui::Ui) {
     let color = theme::palette(ui.visuals()).recording;
     ui.painter().circle_filled(dot.center(), 5.0, color);
     ui.strong("Camera on");
+}
+
+/// How far a recording is.
+fn progress(recorder: &Recorder) -> String {
+    let size = size_in_words(recorder.bytes());
+    let length = length_in_words(recorder.length());
+    match recorder.is_video() {
+        true => format!("{length}  {size}"),
+        false => format!("{length}  {}  {size}", recorder.written()),
+    }
 }
 
 /// Says which key leaves the full screen.
@@ -220,10 +231,7 @@ impl LiveView {
     /// Starts a recording or ends it, and says how far it is.
     fn record_button(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         let colors = theme::palette(ui.visuals());
-        let name = match &self.recording {
-            Some(recording) => format!("Recorded: {}", recording.written()),
-            None => "Record".to_owned(),
-        };
+        let name = (self.recording.as_ref()).map_or_else(|| "Record".to_owned(), progress);
         let mut text = egui::text::LayoutJob::default();
         let body = egui::TextStyle::Button.resolve(ui.style());
         let letters = ui.visuals().text_color();
@@ -233,7 +241,7 @@ impl LiveView {
         let button = Button::selectable(self.recording.is_some(), text);
         if ui
             .add(button)
-            .on_hover_text("Save every picture into a folder. R")
+            .on_hover_text("Save every picture, as a video or into a folder. R")
             .accessible_name("Record")
             .clicked()
         {

@@ -21,7 +21,7 @@ use crate::{
         theme,
     },
     mode::ModelSize,
-    settings::LiveChoices,
+    settings::{LiveChoices, RecordAs},
 };
 
 /// The state that the controls show.
@@ -60,6 +60,9 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
             ui.checkbox(&mut choice.look.keep_colors, "Keep the source's colours")
                 .on_hover_text("Brushwork of the style, colours of the source.");
             mix::ui(ui, view.cards, &mut choice, intents);
+            ui.add_space(theme::GROUP_GAP);
+
+            record_as(ui, &mut choices);
             ui.add_space(theme::GROUP_GAP);
 
             theme::advanced(ui, |ui| {
@@ -168,6 +171,35 @@ fn source(
     if matches!(live.source, Source::Camera(_)) {
         camera_format(ui, choices);
     }
+}
+
+/// What a recording becomes.
+fn record_as(ui: &mut egui::Ui, choices: &mut LiveChoices) {
+    theme::row(ui, "Record as", |ui, _| {
+        for (record_as, name, hint) in [
+            (
+                RecordAs::Video,
+                "Video",
+                "One file: MP4, by the ffmpeg of this computer; without one a larger AVI.",
+            ),
+            (
+                RecordAs::Pictures,
+                "Pictures",
+                "A folder with a file for each picture, and a table of their times.",
+            ),
+        ] {
+            let button = egui::Button::selectable(choices.record_as == record_as, name)
+                .frame_when_inactive(true);
+            if ui
+                .add(button)
+                .on_hover_text(hint)
+                .accessible_name(format!("Record as: {name}"))
+                .clicked()
+            {
+                choices.record_as = record_as;
+            }
+        }
+    });
 }
 
 /// Sizes that are offered for cameras; one that a camera has not got leads to the nearest.

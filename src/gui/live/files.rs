@@ -9,15 +9,16 @@ use crate::{
     frame::Frame,
     gui::{
         app::App,
-        background::{Background, Report, SavedSnapshot},
-        label::path_label,
+        background::{Background, Report, SavedSnapshot, StartedRecording},
+        label::{path_label, remark},
         mix,
     },
     media::{
         MediaError,
         encode::{self, Existing, Format},
-        record::{FrameSink, Recorder},
+        record::{Destination, Ffmpeg, Recorder},
     },
+    settings::RecordAs,
 };
 
 /// Folder of snapshots and recordings, below the pictures.
@@ -92,23 +93,27 @@ impl App {
             self.messages
                 .notice("There is no live picture to record yet.");
         } else {
-            self.background.start_recording(self.picture_folder());
+            let record_as = self.settings.live.record_as;
+            self.background
+                .start_recording(self.picture_folder(), record_as);
         }
     }
 
     /// A recording may begin.
     pub(in crate::gui) fn handle_recording(
         &mut self,
-        result: Result<Box<(Recorder, FrameSink)>, String>,
+        result: Result<Box<StartedRecording>, String>,
     ) {
         match (result, &mut self.live) {
             (Ok(started), Some(live)) if live.recording.is_none() && !self.ending.is_closing => {
-                let (recorder, sink) = *started;
-                self.engine.record(sink);
-                live.recording = Some(recorder);
+                self.engine.record(started.sink);
+                live.recording = Some(started.recorder);
+                if let Some(note) = started.note {
+                    self.messages.notice(note);
+                }
             }
             // Live pictures ended meanwhile.
-            (Ok(started), _) => self.background.discard_recording(started.0),
+            (Ok(started), _) => self.background.discard_recording(started.recorder),
             (Err(error), _) => self.messages.error(error),
         }
     }
@@ -160,13 +165,41 @@ impl Background {
         });
     }
 
-    /// Makes a folder for a recording below `folder`; [`Report::Recording`].
-    pub fn start_recording(&self, folder: PathBuf) {
+    /// Makes a file or folder for a recording below `folder`; [`Report::Recording`].
+    pub fn start_recording(&self, folder: PathBuf, record_as: RecordAs) {
         let wake_up = self.wake_up();
         self.send(move || {
-            let started = with_free_name(&folder, RECORDING, "", |path| {
-                disk::make_new_folder(path)?;
-                Recorder::start(path, Format::Jpeg, wake_up.clone())
+            let ffmpeg = match record_as {
+                RecordAs::Video => Some(Ffmpeg::find()),
+                RecordAs::Pictures => None,
+            };
+            let (ending, note) = match &ffmpeg {
+                Some(Ok(_)) => (".mp4", None),
+                Some(Err(why)) => {
+                    let note = "the video is a larger one of Motion-JPEG, an AVI file";
+                    (".avi", Some(remark(&format!("{why}; {note}."))))
+                }
+                None => ("", None),
+            };
+            let started = with_free_name(&folder, RECORDING, ending, |path| {
+                let path = path.to_owned();
+                let destination = match ffmpeg.clone() {
+                    Some(Ok(ffmpeg)) => Destination::Mp4 { path, ffmpeg },
+                    Some(Err(_)) => Destination::Avi { path },
+                    None => {
+                        disk::make_new_folder(&path)?;
+                        Destination::Pictures {
+                            folder: path,
+                            format: Format::Jpeg,
+                        }
+                    }
+                };
+                Recorder::start(&destination, wake_up.clone())
+            });
+            let started = started.map(|(recorder, sink)| StartedRecording {
+                recorder,
+                sink,
+                note,
             });
             Report::Recording(started.map(Box::new))
         });

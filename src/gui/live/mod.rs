@@ -45,7 +45,7 @@ use crate::{
     },
     frame::Frame,
     mailbox::Reader,
-    media::record::Recorder,
+    media::record::{Recorder, length_in_words},
     verify::Equality,
 };
 
@@ -169,10 +169,14 @@ impl LiveView {
         self.pictures.is_some() && matches!(self.source, Source::Camera(_))
     }
 
-    /// The folder of the recording in progress, and how many pictures it has.
-    pub fn recording(&self) -> Option<(&Path, u64)> {
+    /// The folder or file of the recording in progress, and how much it holds.
+    pub fn recording(&self) -> Option<(&Path, String)> {
         let recorder = self.recording.as_ref()?;
-        Some((recorder.folder(), recorder.written()))
+        let taken = match recorder.is_video() {
+            true => length_in_words(recorder.length()),
+            false => recorder.written().to_string(),
+        };
+        Some((recorder.path(), taken))
     }
 
     /// The styles' moving pictures.

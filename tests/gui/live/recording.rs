@@ -61,7 +61,7 @@ fn snapshots_and_recordings_are_files() {
 fn pictures_stay_as_small_as_they_were_painted_if_that_is_wanted() {
     let mut w = Window::live_after(saves_there);
     w.until_live();
-    w.choose("Working size", "320 px");
+    w.choose("Detail", "320 px");
     w.until("the size", |w| w.pace().contains("320 × 240 px"));
     assert!(w.has("Painted at 320 × 240 px"), "{:#?}", w.texts());
     w.press(Key::S);
@@ -72,6 +72,7 @@ fn pictures_stay_as_small_as_they_were_painted_if_that_is_wanted() {
         (saved.frame.width(), saved.frame.height())
     };
     assert!(size(&w, "snapshot-candy-0001.png").0 >= 640);
+    w.click("Advanced");
     w.click("Sharpen to the source's size");
     let is_kept = |w: &Window| !Settings::load(&w.settings_path()).0.live.upscale;
     w.until("the settings", is_kept);

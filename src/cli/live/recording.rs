@@ -1,0 +1,102 @@
+//! The recording of a live run: what `--record` asks for, and what the report tells of it.
+
+use std::{path::Path, sync::Arc};
+
+use serde::Serialize;
+
+use crate::{
+    cli::{CliError, args::LiveArgs, terminal::write_message},
+    disk::WriteError,
+    media::{
+        MediaError,
+        encode::Format,
+        record::{Destination, FrameSink, Recorded, Recorder},
+    },
+    weights::bytes_in_hex,
+};
+
+/// Checks what needs no device.
+///
+/// # Errors
+/// [`CliError::WrongUse`] when the arguments do not make sense together.
+pub fn check(args: &LiveArgs) -> Result<(), CliError> {
+    match (&args.record, args.record_format) {
+        (Some(path), Some(_)) if Destination::is_video_path(path) => Err(CliError::WrongUse(
+            "--record-format is for a folder of pictures; leave it out for a video".to_owned(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Begins the recording that is asked for.
+///
+/// # Errors
+/// [`CliError::Failed`] when it cannot be made.
+pub fn start(
+    args: &LiveArgs,
+    wake_up: Arc<dyn Fn() + Send + Sync>,
+) -> Result<Option<(Recorder, FrameSink)>, CliError> {
+    let Some(path) = &args.record else {
+        return Ok(None);
+    };
+    let format = args.record_format.unwrap_or(Format::Jpeg);
+    let (destination, note) = Destination::of(path, format);
+    if let Some(note) = note {
+        write_message(format!("note: {note}"));
+    }
+    let started = Recorder::start(&destination, wake_up).map_err(|error| {
+        CliError::Failed(match error {
+            // Nothing here replaces files.
+            MediaError::Write(WriteError::Exists { name }) => {
+                format!("{name} exists already and was not touched; choose another name")
+            }
+            other => other.to_string(),
+        })
+    })?;
+    Ok(Some(started))
+}
+
+/// The recording of a run.
+#[derive(Serialize)]
+pub struct RecordingReport {
+    /// The folder or file.
+    pub path: String,
+    /// The bytes of the path in hexadecimal digits, where it is no UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_bytes: Option<String>,
+    /// `pictures`, `mp4` or `avi`.
+    pub kind: &'static str,
+    pub frames: u64,
+    pub left_out: u64,
+    /// From the first frame to the last.
+    pub seconds: f64,
+    pub bytes: u64,
+    /// What is not as it was painted, in sentences.
+    pub notes: Vec<String>,
+    /// For people.
+    #[serde(skip)]
+    pub in_words: String,
+}
+
+impl From<Recorded> for RecordingReport {
+    fn from(recorded: Recorded) -> Self {
+        let ending = recorded.path.extension().and_then(|ending| ending.to_str());
+        let kind = match (recorded.is_video, ending) {
+            (false, _) => "pictures",
+            (true, Some(ending)) if ending.eq_ignore_ascii_case("avi") => "avi",
+            (true, _) => "mp4",
+        };
+        let path: &Path = &recorded.path;
+        Self {
+            path: path.display().to_string(),
+            path_bytes: bytes_in_hex(path),
+            kind,
+            frames: recorded.frames,
+            left_out: recorded.left_out,
+            seconds: recorded.length.as_secs_f64(),
+            bytes: recorded.bytes,
+            in_words: format!("recorded in {}: {}", path.display(), recorded.in_words()),
+            notes: recorded.notes,
+        }
+    }
+}

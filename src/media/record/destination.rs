@@ -1,0 +1,160 @@
+//! What a recording becomes: by the ending of its name, and by what this computer can encode.
+
+use std::path::{Path, PathBuf};
+
+use super::{Ffmpeg, avi::Avi, mp4::Mp4, output::Output, pictures::Pictures};
+use crate::media::{MediaError, encode::Format};
+
+/// What a recording becomes, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// A folder of pictures, which is made, with a table of their times.
+    Pictures {
+        /// The folder.
+        folder: PathBuf,
+        /// Format of the pictures.
+        format: Format,
+    },
+    /// H.264 in MP4.
+    Mp4 {
+        /// The file.
+        path: PathBuf,
+        /// What encodes it.
+        ffmpeg: Ffmpeg,
+    },
+    /// Motion-JPEG in AVI.
+    Avi {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl Destination {
+    /// What `path` asks for: a video where it ends in `.mp4` or `.avi`, else a folder of pictures in `format`; a
+    /// folder also where it ends in a slash or is one. The second part says, where an MP4 cannot be written here,
+    /// why it becomes an AVI of the same name. Asks ffmpeg, which takes a tenth of a second.
+    pub fn of(path: &Path, format: Format) -> (Self, Option<String>) {
+        match video_ending(path) {
+            Some(Ending::Mp4) => Self::mp4_or_avi(path, Ffmpeg::find().map_err(|e| e.to_string())),
+            Some(Ending::Avi) => (
+                Self::Avi {
+                    path: path.to_owned(),
+                },
+                None,
+            ),
+            None => {
+                let folder = path.to_owned();
+                (Self::Pictures { folder, format }, None)
+            }
+        }
+    }
+
+    /// Whether [`Self::of`] makes a video of `path`.
+    pub fn is_video_path(path: &Path) -> bool {
+        video_ending(path).is_some()
+    }
+
+    fn mp4_or_avi(path: &Path, ffmpeg: Result<Ffmpeg, String>) -> (Self, Option<String>) {
+        let path = path.to_owned();
+        match ffmpeg {
+            Ok(ffmpeg) => (Self::Mp4 { path, ffmpeg }, None),
+            Err(why) => {
+                let path = path.with_extension("avi");
+                let name = path.display();
+                let note = format!("{why}; the video becomes Motion-JPEG in {name}, a larger file");
+                (Self::Avi { path }, Some(note))
+            }
+        }
+    }
+
+    /// The folder or file.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Pictures { folder, .. } => folder,
+            Self::Mp4 { path, .. } | Self::Avi { path } => path,
+        }
+    }
+
+    /// Whether it is a video.
+    pub fn is_video(&self) -> bool {
+        !matches!(self, Self::Pictures { .. })
+    }
+
+    /// Makes the folder or the file.
+    pub(super) fn open(&self) -> Result<Box<dyn Output>, MediaError> {
+        Ok(match self {
+            Self::Pictures { folder, format } => Box::new(Pictures::create(folder, *format)?),
+            Self::Mp4 { path, ffmpeg } => Box::new(Mp4::create(path, ffmpeg.clone())?),
+            Self::Avi { path } => Box::new(Avi::create(path)?),
+        })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Ending {
+    Mp4,
+    Avi,
+}
+
+fn video_ending(path: &Path) -> Option<Ending> {
+    let last = path.as_os_str().as_encoded_bytes().last()?;
+    if std::path::is_separator(char::from(*last)) || path.is_dir() {
+        return None;
+    }
+    let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+    match ending.as_str() {
+        "mp4" => Some(Ending::Mp4),
+        "avi" => Some(Ending::Avi),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_ask_for_videos_and_all_else_is_a_folder() {
+        let here = tempfile::tempdir().expect("a folder");
+        let folder = here.path().join("folder.mp4");
+        std::fs::create_dir(&folder).expect("made");
+        let folder = folder.to_str().expect("text");
+        for (path, is_video) in [
+            ("clip.mp4", true),
+            ("CLIP.MP4", true),
+            ("deep/clip.avi", true),
+            ("clip.mp4/", false),
+            ("clip.avi/take", false),
+            ("clip", false),
+            ("clip.mkv", false),
+            ("mp4", false),
+            (".mp4", false),
+            ("", false),
+            (folder, false),
+        ] {
+            let path = Path::new(path);
+            assert_eq!(Destination::is_video_path(path), is_video, "{path:?}");
+        }
+        let (pictures, note) = Destination::of(Path::new("take"), Format::Bmp);
+        assert_eq!((pictures.path(), note), (Path::new("take"), None));
+        assert!(!pictures.is_video());
+        let (avi, note) = Destination::of(Path::new("a.avi"), Format::Bmp);
+        assert!(
+            avi.is_video() && note.is_none(),
+            "asked for, nothing to explain"
+        );
+    }
+
+    #[test]
+    fn without_ffmpeg_an_mp4_becomes_an_avi_that_says_why() {
+        let path = Path::new("deep/clip.mp4");
+        let (avi, note) = Destination::mp4_or_avi(path, Err("there is no ffmpeg".to_owned()));
+        let path = PathBuf::from("deep/clip.avi");
+        assert_eq!(avi, Destination::Avi { path });
+        let note = note.expect("a note");
+        assert!(
+            note.starts_with("there is no ffmpeg; ") && note.contains("clip.avi"),
+            "{note}"
+        );
+    }
+}

@@ -1,0 +1,360 @@
+//! An encoder in a process of its own: pictures in, a file out.
+//!
+//! Three threads keep its pipes moving: one writes pictures to it, one brings what it encodes into the file, one
+//! takes what it complains about, without which it would stop when that pipe is full. The recorder's thread waits
+//! for none of them longer than the patience; then the process is ended.
+
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io::{self, BufRead, BufReader, Read, Write},
+    path::Path,
+    process::{Child, ExitStatus},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
+
+use super::fragments::Fragments;
+use crate::{
+    disk::{self, reason},
+    text::{cut, one_line},
+};
+
+/// Lines of the encoder's complaints that are kept, the last ones, and the letters of each.
+const MOST_LINES: usize = 4;
+const MOST_LINE_CHARS: usize = 200;
+/// Bytes of a line at most; the rest of it becomes another line.
+const MOST_LINE_BYTES: u64 = 4096;
+/// Bytes that are taken from the encoder at once.
+const PIECE_BYTES: usize = 1 << 16;
+/// From one look at whether the process has ended to the next.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// A process that encodes.
+pub struct Encoder {
+    child: Child,
+    /// `None` once no more pictures come.
+    pictures: Option<Sender<Vec<u8>>>,
+    /// Emptied buffers come back to be filled again.
+    empties: Receiver<Vec<u8>>,
+    /// How the file was written, once the encoder's output has ended.
+    stored: Receiver<io::Result<()>>,
+    /// Closed when the encoder's output has ended.
+    broken: Receiver<()>,
+    complaints: Receiver<Vec<String>>,
+    progress: Arc<Progress>,
+    patience: Duration,
+    /// Whether it was ended because it took no picture.
+    stands_still: bool,
+    /// Whether it took no more pictures although some came.
+    ended_by_itself: bool,
+}
+
+/// How far the threads are.
+#[derive(Default)]
+struct Progress {
+    /// Pictures that went into the pipe.
+    fed: AtomicU64,
+    /// Bytes that are in the file.
+    bytes: AtomicU64,
+    /// Frames that are in the file and can be played.
+    frames: AtomicU64,
+    /// Set when nothing may be written to the file any more.
+    is_closed: AtomicBool,
+}
+
+/// Why an encoder did not encode to the end.
+#[derive(Debug)]
+pub enum EncoderFailure {
+    /// The disk refuses the file.
+    Disk(io::Error),
+    /// Words about the process.
+    Process(String),
+}
+
+impl Encoder {
+    /// Takes over a process that was just started; what it puts out goes into `file`, which lies at `path`.
+    ///
+    /// # Errors
+    /// When it has no pipes or no thread can be started, in words.
+    pub fn over(
+        mut child: Child,
+        file: File,
+        path: &Path,
+        patience: Duration,
+    ) -> Result<Self, String> {
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(to), Some(from), Some(complaining)) = pipes else {
+            child.kill().ok();
+            return Err("it has no standard streams".to_owned());
+        };
+        let progress = Arc::<Progress>::default();
+        let (pictures, waiting) = bounded::<Vec<u8>>(1);
+        let (back, empties) = bounded(2);
+        let (tell_stored, stored) = bounded(1);
+        let (still_whole, broken) = bounded::<()>(0);
+        let (tell_complaints, complaints) = bounded(1);
+        let fed = progress.clone();
+        let feeding = move || feed(to, &waiting, &back, &fed);
+        let seen = progress.clone();
+        let path = path.to_owned();
+        let storing = move || {
+            let result = store(from, &file, &seen);
+            let result = result.and_then(|()| disk::sync_file(&file, &path));
+            tell_stored.send(result).ok();
+            drop(still_whole);
+        };
+        let listening = move || {
+            tell_complaints.send(last_lines(complaining)).ok();
+        };
+        let works: [Box<dyn FnOnce() + Send>; 3] =
+            [Box::new(feeding), Box::new(storing), Box::new(listening)];
+        for work in works {
+            let thread = thread::Builder::new().name("video".to_owned());
+            if let Err(error) = thread.spawn(work) {
+                child.kill().ok();
+                child.wait().ok();
+                return Err(reason(&error));
+            }
+        }
+        Ok(Self {
+            child,
+            pictures: Some(pictures),
+            empties,
+            stored,
+            broken,
+            complaints,
+            progress,
+            patience,
+            stands_still: false,
+            ended_by_itself: false,
+        })
+    }
+
+    /// A buffer to fill, empty.
+    pub fn buffer(&self) -> Vec<u8> {
+        let mut buffer = self.empties.try_recv().unwrap_or_default();
+        buffer.clear();
+        buffer
+    }
+
+    /// Hands a picture over; waits while the one before is still on its way.
+    /// `false` when the encoder takes no more; [`Encoder::end`] says why. One that stands still for as long as the
+    /// patience is ended.
+    pub fn send(&mut self, picture: Vec<u8>) -> bool {
+        let Some(pictures) = &self.pictures else {
+            return false;
+        };
+        match pictures.send_timeout(picture, self.patience) {
+            Ok(()) => true,
+            Err(SendTimeoutError::Timeout(_)) => {
+                self.stands_still = true;
+                self.child.kill().ok();
+                false
+            }
+            Err(SendTimeoutError::Disconnected(_)) => {
+                self.ended_by_itself = true;
+                false
+            }
+        }
+    }
+
+    /// Bytes that are in the file.
+    pub fn bytes(&self) -> u64 {
+        self.progress.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Is ready once the encoder's output has ended.
+    pub fn broken(&self) -> Receiver<()> {
+        self.broken.clone()
+    }
+
+    /// Lets it encode what it has, and waits until the file is on the disk. An encoder that does not move for as
+    /// long as the patience is ended. Gives why not everything was encoded, and the bytes and frames in the file.
+    pub fn end(mut self) -> (Result<(), EncoderFailure>, u64, u64) {
+        let result = self.wait();
+        let frames = self.progress.frames.load(Ordering::Relaxed);
+        (result, self.bytes(), frames)
+    }
+
+    fn wait(&mut self) -> Result<(), EncoderFailure> {
+        // It had nothing to end for.
+        self.ended_by_itself |= !self.stored.is_empty();
+        self.pictures = None;
+        let (stored, hangs) = self.stored();
+        let status = self.status();
+        let complaints = self.complaints.recv_timeout(self.patience);
+        let complaints = complaints.unwrap_or_default().join("; ");
+        let with_complaints = |what: String| match complaints.is_empty() {
+            true => EncoderFailure::Process(what),
+            false => EncoderFailure::Process(format!("{what}: {complaints}")),
+        };
+        match stored {
+            Some(Err(error)) => Err(EncoderFailure::Disk(error)),
+            _ if hangs || self.stands_still => {
+                let seconds = self.patience.as_secs_f64();
+                let what = format!("ffmpeg did not go on for {seconds} s and was ended");
+                Err(with_complaints(what))
+            }
+            _ => match status {
+                Some(status) if status.success() && !self.ended_by_itself => Ok(()),
+                status => Err(with_complaints(ended(status))),
+            },
+        }
+    }
+
+    /// How the file was written, and whether the encoder had to be ended for that.
+    fn stored(&mut self) -> (Option<io::Result<()>>, bool) {
+        let mut before = self.moved();
+        loop {
+            match self.stored.recv_timeout(self.patience) {
+                Ok(result) => return (Some(result), false),
+                Err(RecvTimeoutError::Disconnected) => return (None, false),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let now = self.moved();
+            if now == before {
+                break;
+            }
+            before = now;
+        }
+        self.child.kill().ok();
+        let result = self.stored.recv_timeout(self.patience).ok();
+        // A process that it had started itself may hold the pipe open.
+        self.progress.is_closed.store(true, Ordering::Relaxed);
+        (result, true)
+    }
+
+    /// Changes while anything moves.
+    fn moved(&self) -> (u64, u64) {
+        (self.progress.fed.load(Ordering::Relaxed), self.bytes())
+    }
+
+    /// How the process ended; one that goes on without its output is ended.
+    fn status(&mut self) -> Option<ExitStatus> {
+        let until = Instant::now() + self.patience;
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                Ok(None) if Instant::now() < until => thread::sleep(LOOK),
+                _ => break,
+            }
+        }
+        self.child.kill().ok();
+        self.child.wait().ok()
+    }
+}
+
+impl Drop for Encoder {
+    fn drop(&mut self) {
+        // Has ended where all went well.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn ended(status: Option<ExitStatus>) -> String {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt;
+        if let Some(signal) = status.and_then(|status| status.signal()) {
+            return format!("ffmpeg was ended by signal {signal}");
+        }
+    }
+    match status.and_then(|status| status.code()) {
+        Some(0) => "ffmpeg ended by itself".to_owned(),
+        Some(code) => format!("ffmpeg ended with exit code {code}"),
+        None => "ffmpeg ended".to_owned(),
+    }
+}
+
+/// Writes pictures to the encoder until no more come or it takes none.
+fn feed(
+    mut to: impl Write,
+    waiting: &Receiver<Vec<u8>>,
+    back: &Sender<Vec<u8>>,
+    progress: &Progress,
+) {
+    for picture in waiting {
+        // Why it takes none the process itself tells.
+        if to.write_all(&picture).and_then(|()| to.flush()).is_err() {
+            return;
+        }
+        progress.fed.fetch_add(1, Ordering::Relaxed);
+        back.try_send(picture).ok();
+    }
+}
+
+/// Brings what the encoder puts out into the file.
+fn store(mut from: impl Read, mut file: &File, progress: &Progress) -> io::Result<()> {
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut fragments = Fragments::default();
+    loop {
+        let read = match from.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if progress.is_closed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        file.write_all(&piece[..read])?;
+        fragments.pass(&piece[..read]);
+        progress.bytes.fetch_add(read as u64, Ordering::Relaxed);
+        progress.frames.store(fragments.frames(), Ordering::Relaxed);
+    }
+}
+
+/// The last lines that come, each cut and safe to show.
+fn last_lines(from: impl Read) -> Vec<String> {
+    let mut from = BufReader::new(from);
+    let mut lines = VecDeque::new();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match (&mut from)
+            .take(MOST_LINE_BYTES)
+            .read_until(b'\n', &mut line)
+        {
+            Ok(0) | Err(_) => return lines.into(),
+            Ok(_) => {}
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim();
+        if !text.is_empty() {
+            lines.push_back(one_line(&cut(text, MOST_LINE_CHARS)).into_owned());
+            if lines.len() > MOST_LINES {
+                lines.pop_front();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_complaints_are_kept_cut_and_escaped() {
+        let mut all = String::new();
+        for n in 0..1000 {
+            all.push_str(&format!("line {n}\u{1b}[1m\r\n\n"));
+        }
+        all.push_str(&"x".repeat(10_000));
+        let lines = last_lines(all.as_bytes());
+        assert_eq!(lines.len(), MOST_LINES);
+        assert_eq!(lines[0], "line 999\\u{1b}[1m");
+        assert!(
+            lines[1..]
+                .iter()
+                .all(|line| line.chars().count() <= MOST_LINE_CHARS)
+        );
+    }
+}

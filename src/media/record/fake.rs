@@ -1,0 +1,24 @@
+//! Programs in ffmpeg's place, for tests.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// Makes `folder/ffmpeg`, a script. Another process writes it: one that this process has open for writing could not
+/// be started while another test starts a program.
+pub fn program(folder: &Path, script: &str) -> PathBuf {
+    let path = folder.join("ffmpeg");
+    let mut shell = Command::new("sh")
+        .args(["-c", "cat >\"$1\" && chmod +x \"$1\"", "sh"])
+        .arg(&path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("a shell");
+    let mut input = shell.stdin.take().expect("piped");
+    write!(input, "#!/bin/sh\n{script}\n").expect("written");
+    drop(input);
+    assert!(shell.wait().expect("ends").success());
+    path
+}

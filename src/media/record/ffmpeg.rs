@@ -1,0 +1,321 @@
+//! The person's own `ffmpeg`: finding it, and asking what it can do.
+//!
+//! It is started as a program, without a shell, never linked; the program of this name in the first folder of PATH
+//! that has one, as a shell would take it, but never one of the current folder.
+
+use std::{
+    env,
+    ffi::OsStr,
+    io::Read,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use crossbeam_channel::{Receiver, bounded};
+
+use crate::{
+    disk::reason,
+    text::{cut, one_line},
+};
+
+/// The encoder that recordings take.
+const ENCODER: &str = "libx264";
+/// How long an answer about itself is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Most of an answer that is read, in bytes.
+const MOST_BYTES: u64 = 1 << 20;
+/// The version from which on `-fps_mode` replaces `-vsync`.
+const FPS_MODE: (u32, u32) = (5, 1);
+/// Longest version that is shown, in characters.
+const MOST_VERSION_CHARS: usize = 60;
+
+/// An ffmpeg that writes H.264.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ffmpeg {
+    /// Where it lies.
+    pub program: PathBuf,
+    /// What it calls its version; on one line.
+    pub version: String,
+}
+
+/// Why no ffmpeg writes H.264 here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoFfmpeg {
+    /// There is none.
+    #[error("no ffmpeg is installed (none is in PATH)")]
+    Missing,
+    /// There is one, built without the encoder.
+    #[error("{} {version} has no {ENCODER}, the encoder of H.264", program.display())]
+    NoEncoder {
+        /// Where it lies.
+        program: PathBuf,
+        /// What it calls its version.
+        version: String,
+    },
+    /// There is one that does not answer.
+    #[error("{} cannot be used: {reason}", program.display())]
+    Unusable {
+        /// Where it lies.
+        program: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Ffmpeg {
+    /// Looks in PATH, and asks what it finds for its version and encoders. Takes a tenth of a second.
+    ///
+    /// # Errors
+    /// [`NoFfmpeg`] says what is missing.
+    pub fn find() -> Result<Self, NoFfmpeg> {
+        Self::find_in(env::var_os("PATH").as_deref(), PATIENCE)
+    }
+
+    fn find_in(path: Option<&OsStr>, patience: Duration) -> Result<Self, NoFfmpeg> {
+        let name = format!("ffmpeg{}", env::consts::EXE_SUFFIX);
+        let folders = path.into_iter().flat_map(env::split_paths);
+        let program = folders
+            .filter(|folder| folder.is_absolute())
+            .map(|folder| folder.join(&name))
+            .find(|program| is_program(program))
+            .ok_or(NoFfmpeg::Missing)?;
+        Self::asked(program, patience)
+    }
+
+    fn asked(program: PathBuf, patience: Duration) -> Result<Self, NoFfmpeg> {
+        let (banner, encoders) = match answers(&program, patience) {
+            Ok(answers) => answers,
+            Err(reason) => return Err(NoFfmpeg::Unusable { program, reason }),
+        };
+        let Some(version) = version(&banner) else {
+            let reason = "it does not tell its version".to_owned();
+            return Err(NoFfmpeg::Unusable { program, reason });
+        };
+        // A line for each encoder: six letters of what it can do, its name, a title.
+        let has = |line: &str| line.split_whitespace().nth(1) == Some(ENCODER);
+        match encoders.lines().any(has) {
+            true => Ok(Self { program, version }),
+            false => Err(NoFfmpeg::NoEncoder { program, version }),
+        }
+    }
+
+    /// The arguments that let it read a NUT stream from standard input and write H.264 in fragmented MP4 to
+    /// standard output, every picture at its own time; `clock` is ticks a second.
+    ///
+    /// `crf` 12 at `veryfast` costs a processor less than painting does and is not told from the picture by eye.
+    /// A fragment of two seconds at most can be played as soon as it is written, whatever happens then.
+    pub(super) fn arguments(&self, clock: u32) -> Vec<String> {
+        let every_picture = match is_older(&self.version, FPS_MODE) {
+            true => "-vsync passthrough",
+            false => "-fps_mode passthrough",
+        };
+        // `-bf 0`: pictures in the order in which they are shown, so that the first one's time is 0 in the file, too.
+        // `-probesize`: the first picture is enough to know the rest; waiting for more would hold them up.
+        format!(
+            "-hide_banner -nostdin -loglevel error \
+             -protocol_whitelist pipe -probesize 32 -analyzeduration 0 -f nut -i pipe:0 \
+             -map 0:v:0 {every_picture} -enc_time_base 1:{clock} \
+             -c:v {ENCODER} -preset veryfast -crf 12 -bf 0 -pix_fmt yuv420p \
+             -force_key_frames expr:gte(t,n_forced*2) \
+             -color_range tv -colorspace bt709 -color_primaries bt709 -color_trc bt709 \
+             -video_track_timescale {clock} \
+             -movflags +frag_keyframe+empty_moov+default_base_moof -flush_packets 1 \
+             -f mp4 -protocol_whitelist pipe pipe:1"
+        )
+        .split(' ')
+        .map(str::to_owned)
+        .collect()
+    }
+
+    /// Starts it with piped standard streams.
+    pub(super) fn start(&self, clock: u32) -> std::io::Result<Child> {
+        let mut command = piped(&self.program);
+        command.args(self.arguments(clock)).stdin(Stdio::piped());
+        command.spawn()
+    }
+}
+
+/// The program with output and error piped, and where signals of the terminal do not reach it: Ctrl-C ends a
+/// recording in order, and that includes what still waits to be encoded.
+fn piped(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    // A report file of ffmpeg's own, from the environment, would be written into the current folder.
+    command.env_remove("FFREPORT");
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        command.process_group(0);
+    }
+    #[cfg(windows)]
+    {
+        use std::os::windows::process::CommandExt;
+        const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+        const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+        command.creation_flags(CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW);
+    }
+    command
+}
+
+/// Whether there is a file that may be executed.
+fn is_program(path: &Path) -> bool {
+    let Ok(about) = path.metadata() else {
+        return false;
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        about.is_file() && about.permissions().mode() & 0o111 != 0
+    }
+    #[cfg(not(unix))]
+    {
+        about.is_file()
+    }
+}
+
+/// Its banner and the list of its encoders, or why it does not give them.
+fn answers(program: &Path, patience: Duration) -> Result<(String, String), String> {
+    let mut command = piped(program);
+    command.args(["-nostdin", "-encoders"]);
+    let mut child = command.spawn().map_err(|e| reason(&e))?;
+    let read =
+        |from: Option<Box<dyn Read + Send>>| from.map_or_else(|| Ok(silent()), in_background);
+    let banner = read(child.stderr.take().map(|from| Box::new(from) as _));
+    let list = read(child.stdout.take().map(|from| Box::new(from) as _));
+    let answers = banner
+        .and_then(|banner| Ok((banner, list?)))
+        .and_then(|(banner, list)| {
+            let late = |_| format!("it does not answer within {} s", patience.as_secs_f64());
+            let list = list.recv_timeout(patience).map_err(late)?;
+            Ok((banner.recv_timeout(patience).map_err(late)?, list))
+        });
+    // It has ended, or it never will.
+    child.kill().ok();
+    child.wait().ok();
+    answers
+}
+
+/// What comes from a stream that is not there.
+fn silent() -> Receiver<String> {
+    let (tell, told) = bounded(1);
+    tell.send(String::new()).ok();
+    told
+}
+
+/// Reads all that comes; what is beyond the limit ends the program that writes it.
+fn in_background(from: Box<dyn Read + Send>) -> Result<Receiver<String>, String> {
+    let (tell, told) = bounded(1);
+    let work = move || {
+        let mut bytes = Vec::new();
+        from.take(MOST_BYTES).read_to_end(&mut bytes).ok();
+        tell.send(String::from_utf8_lossy(&bytes).into_owned()).ok();
+    };
+    let thread = thread::Builder::new().name("ffmpeg".to_owned()).spawn(work);
+    thread.map(|_| told).map_err(|e| reason(&e))
+}
+
+/// From `ffmpeg version 5.1.9-0+deb12u1 Copyright (c) …`: the third word.
+fn version(banner: &str) -> Option<String> {
+    let line = banner
+        .lines()
+        .find(|line| line.starts_with("ffmpeg version "))?;
+    let version = line.split_whitespace().nth(2)?;
+    Some(one_line(&cut(version, MOST_VERSION_CHARS)).into_owned())
+}
+
+/// Whether a release is older than this one; versions of the newest sources (`N-109468-gd39b34123d`) are not.
+fn is_older(version: &str, than: (u32, u32)) -> bool {
+    let version = version.trim_start_matches('n');
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit());
+    let mut next = || numbers.next().and_then(|n| n.parse().ok());
+    let Some(major) = next() else {
+        return false;
+    };
+    (major, next().unwrap_or(0)) < than
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        for (version, is_old) in [
+            ("4.4.2-0ubuntu0.22.04.1", true),
+            ("n4.4", true),
+            ("5.0.1", true),
+            ("5", true),
+            ("5.1.9-0+deb12u1", false),
+            ("n6.0", false),
+            ("10.1", false),
+            ("N-109468-gd39b34123d", false),
+            ("git-2020-06-01-abc", false),
+            ("", false),
+        ] {
+            assert_eq!(is_older(version, FPS_MODE), is_old, "{version}");
+        }
+        let banner = "\nffmpeg version 4.4.2\u{1b}[1m Copyright\n";
+        assert_eq!(version(banner).as_deref(), Some("4.4.2\\u{1b}[1m"));
+        assert_eq!(version("ffprobe version 4"), None);
+        let old = |version: &str| Ffmpeg {
+            program: PathBuf::new(),
+            version: version.to_owned(),
+        };
+        let has = |version, flag: &str| old(version).arguments(90).iter().any(|a| a == flag);
+        assert!(has("4.4", "-vsync") && !has("4.4", "-fps_mode"));
+        assert!(has("7.1", "-fps_mode") && !has("7.1", "-vsync"));
+    }
+
+    #[test]
+    fn nothing_is_found_where_nothing_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let find = |path: Option<&OsStr>| Ffmpeg::find_in(path, PATIENCE);
+        assert_eq!(find(None), Err(NoFfmpeg::Missing));
+        assert_eq!(
+            find(Some(folder.path().as_os_str())),
+            Err(NoFfmpeg::Missing)
+        );
+        std::fs::write(folder.path().join("ffmpeg"), "no program").expect("written");
+        #[cfg(unix)]
+        assert_eq!(
+            find(Some(folder.path().as_os_str())),
+            Err(NoFfmpeg::Missing)
+        );
+        // The current folder is none of PATH, even when it is named there.
+        assert_eq!(find(Some(OsStr::new(""))), Err(NoFfmpeg::Missing));
+        assert_eq!(find(Some(OsStr::new("."))), Err(NoFfmpeg::Missing));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_it_answers_decides() {
+        use super::super::fake::program;
+
+        let list = |names: &str| {
+            format!("echo 'ffmpeg version 6.1 Copyright' >&2; echo ' V..... {names} a title'")
+        };
+        let find = |script: &str, patience| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let program = program(folder.path(), script);
+            let found = Ffmpeg::find_in(Some(folder.path().as_os_str()), patience);
+            (found, program)
+        };
+        let (found, program) = find(&list("libx264"), PATIENCE);
+        let version = "6.1".to_owned();
+        assert_eq!(found, Ok(Ffmpeg { program, version }));
+        // The one that encodes RGB only is another encoder.
+        let (found, program) = find(&list("libx264rgb"), PATIENCE);
+        let version = "6.1".to_owned();
+        assert_eq!(found, Err(NoFfmpeg::NoEncoder { program, version }));
+        let unusable = |(found, _)| match found {
+            Err(NoFfmpeg::Unusable { reason, .. }) => reason,
+            other => panic!("{other:?}"),
+        };
+        assert!(unusable(find("exit 3", PATIENCE)).contains("version"));
+        let silent = unusable(find("exec sleep 600", Duration::from_millis(200)));
+        assert_eq!(silent, "it does not answer within 0.2 s");
+    }
+}

@@ -1,0 +1,121 @@
+//! Brings the pictures of a video to one size: that of the first.
+
+use std::borrow::Cow;
+
+use crate::{frame::Frame, media::scale::scaled};
+
+/// The size of a video's pictures, and how many had another.
+pub struct Fit {
+    width: usize,
+    height: usize,
+    /// Pictures that were brought to the size.
+    others: u64,
+}
+
+impl Fit {
+    /// The size of `first`.
+    pub fn to(first: &Frame) -> Self {
+        Self {
+            width: first.width(),
+            height: first.height(),
+            others: 0,
+        }
+    }
+
+    /// Columns and rows, in pixels.
+    pub fn size(&self) -> (usize, usize) {
+        (self.width, self.height)
+    }
+
+    /// `frame` at the size: one of another size as large as it fits, its aspect kept, in the middle on black.
+    pub fn apply<'a>(&mut self, frame: &'a Frame) -> Cow<'a, Frame> {
+        if (frame.width(), frame.height()) == self.size() {
+            return Cow::Borrowed(frame);
+        }
+        self.others += 1;
+        let (width, height) = self.inside(frame);
+        let inner = scaled(frame, width, height);
+        if (width, height) == self.size() {
+            return Cow::Owned(inner);
+        }
+        let mut canvas = Frame::from_fn(self.width, self.height, |_, _| [0, 0, 0, 255]);
+        let (left, top) = ((self.width - width) / 2, (self.height - height) / 2);
+        let rows = inner.rgba().chunks_exact(4 * width);
+        let canvas_rows = canvas.rgba_mut().chunks_exact_mut(4 * self.width);
+        for (row, to) in rows.zip(canvas_rows.skip(top)) {
+            to[4 * left..4 * (left + width)].copy_from_slice(row);
+        }
+        Cow::Owned(canvas)
+    }
+
+    /// That pictures were brought to the size; `None` when none was.
+    pub fn note(&self) -> Option<String> {
+        let Self { width, height, .. } = self;
+        let others = pictures(self.others);
+        let note =
+            || format!("{others} of another size brought to the first one's {width} x {height} px");
+        (self.others > 0).then(note)
+    }
+
+    /// The largest size of the frame's aspect that fits. An automatic working size rounds each side by itself: what
+    /// would leave a bar of a pixel or two fills the size.
+    fn inside(&self, frame: &Frame) -> (usize, usize) {
+        let (wide, high) = (frame.width() as f64, frame.height() as f64);
+        let factor = (self.width as f64 / wide).min(self.height as f64 / high);
+        let side = |exact: f64, whole: usize| {
+            let side = (exact.round() as usize).clamp(1, whole);
+            if whole - side <= 2 { whole } else { side }
+        };
+        (
+            side(wide * factor, self.width),
+            side(high * factor, self.height),
+        )
+    }
+}
+
+/// So many pictures, in words.
+pub fn pictures(count: u64) -> String {
+    match count {
+        1 => "1 picture".to_owned(),
+        count => format!("{count} pictures"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_sizes_keep_their_aspect_on_black() {
+        let red = |w, h| Frame::from_fn(w, h, |_, _| [255, 0, 0, 255]);
+        let mut fit = Fit::to(&red(64, 48));
+        let same = red(64, 48);
+        assert!(matches!(fit.apply(&same), Cow::Borrowed(_)));
+        assert_eq!(fit.others, 0);
+        // The same aspect, but for rounding, fills it; others leave bars at the sides or above and below.
+        for (w, h, bars) in [
+            (32, 24, [0, 0]),
+            (128, 95, [0, 0]),
+            (48, 64, [14, 0]),
+            (64, 32, [0, 8]),
+        ] {
+            let brought = fit.apply(&red(w, h)).into_owned();
+            assert_eq!((brought.width(), brought.height()), (64, 48));
+            for y in 0..48 {
+                for x in 0..64 {
+                    let in_bar =
+                        x < bars[0] || x >= 64 - bars[0] || y < bars[1] || y >= 48 - bars[1];
+                    let expected = if in_bar {
+                        [0, 0, 0, 255]
+                    } else {
+                        [255, 0, 0, 255]
+                    };
+                    assert_eq!(brought.pixel(x, y), expected, "{w} x {h} at {x}, {y}");
+                }
+            }
+        }
+        assert_eq!(fit.others, 4);
+        let narrow = fit.apply(&red(1, 1000)).into_owned();
+        assert_eq!(narrow.pixel(31, 47), [255, 0, 0, 255], "a pixel wide");
+    }
+}

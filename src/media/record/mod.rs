@@ -1,0 +1,42 @@
+//! Recordings of live pictures: one video file, or a folder of pictures.
+//!
+//! Frames come through a [`FrameSink`] on the thread that makes them; the [`Recorder`] starts and ends the
+//! recording from another. Encoding and writing happen on a thread of the recorder's own. Frames wait in a short
+//! queue; when it is full a frame is left out and counted, because painting must not wait for a disk. No file that
+//! exists is replaced. The first failure to write ends the recording: the thread calls the recorder's `wake_up`
+//! at once and takes no more frames; what was written by then stays, and can be played.
+//!
+//! | module | |
+//! | --- | --- |
+//! | `recorder` | the queue and the thread, the same for all |
+//! | `pictures` | a folder: a file for each frame, and a table (`frames.csv`) of when each came |
+//! | `mp4` | H.264 in fragmented MP4, encoded by the person's own `ffmpeg` (`ffmpeg`, `encoder`) |
+//! | `avi` | Motion-JPEG in AVI, written by this program alone, where there is no such ffmpeg |
+//!
+//! A video has the size of its first frame; later ones of another size are brought to it (`fit`). While it is
+//! written it is called `NAME.partial.mp4` or `NAME.partial.avi`, and gets its name when it ends, also when it ends
+//! early: only a program that was killed leaves a file of that name, and that one can be played, too.
+
+mod avi;
+mod destination;
+mod encoder;
+#[cfg(all(test, unix))]
+mod fake;
+mod ffmpeg;
+mod fit;
+mod fragments;
+mod mp4;
+mod nut;
+mod output;
+mod partial;
+mod pictures;
+mod recorded;
+mod recorder;
+#[cfg(test)]
+mod tests;
+mod yuv;
+
+pub use destination::Destination;
+pub use ffmpeg::{Ffmpeg, NoFfmpeg};
+pub use recorded::{Recorded, length_in_words, size_in_words};
+pub use recorder::{FrameSink, Recorder};

@@ -1,0 +1,302 @@
+//! A recording as H.264 in fragmented MP4, encoded by the person's ffmpeg.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crossbeam_channel::{Receiver, never};
+
+use super::{
+    Ffmpeg,
+    encoder::{Encoder, EncoderFailure},
+    fit::Fit,
+    nut::{NutMuxer, TICKS_PER_SECOND},
+    output::{Ended, Output, Shot},
+    partial::{self, Partial},
+    yuv::{append_i420, even, i420_bytes},
+};
+use crate::{
+    disk::{cannot_write, folder_of, reason},
+    media::MediaError,
+};
+
+/// How long an encoder may stand still before it is ended.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A file of H.264.
+pub struct Mp4 {
+    ffmpeg: Ffmpeg,
+    patience: Duration,
+    /// Until the end.
+    partial: Option<Partial>,
+    /// Until the encoder is started, which needs the first picture's size.
+    file: Option<File>,
+    video: Option<Video>,
+    path: PathBuf,
+    /// What is known once the encoder has ended.
+    bytes: u64,
+    frames: u64,
+    notes: Vec<String>,
+}
+
+/// What is known from the first picture on.
+struct Video {
+    encoder: Encoder,
+    muxer: NutMuxer,
+    fit: Fit,
+    /// Time of the last picture.
+    ticks: Option<u64>,
+}
+
+impl Mp4 {
+    /// Makes the file.
+    ///
+    /// # Errors
+    /// As [`Partial::create`].
+    pub fn create(path: &Path, ffmpeg: Ffmpeg) -> Result<Self, MediaError> {
+        Self::with_patience(path, ffmpeg, PATIENCE)
+    }
+
+    fn with_patience(path: &Path, ffmpeg: Ffmpeg, patience: Duration) -> Result<Self, MediaError> {
+        let (partial, file) = Partial::create(path)?;
+        Ok(Self {
+            ffmpeg,
+            patience,
+            partial: Some(partial),
+            file: Some(file),
+            video: None,
+            path: path.to_owned(),
+            bytes: 0,
+            frames: 0,
+            notes: Vec::new(),
+        })
+    }
+
+    fn start(&mut self, shot: &Shot) -> Result<Video, MediaError> {
+        let started = match (self.file.take(), &self.partial) {
+            (Some(file), Some(partial)) => {
+                let child = self.ffmpeg.start(TICKS_PER_SECOND);
+                let child = child.map_err(|e| reason(&e));
+                child.and_then(|child| Encoder::over(child, file, partial.path(), self.patience))
+            }
+            _ => Err("it has ended already".to_owned()),
+        };
+        let encoder = started.map_err(|why| {
+            let reason = format!("ffmpeg could not be started: {why}");
+            partial::refused(&self.path, reason)
+        })?;
+        Ok(Video {
+            encoder,
+            muxer: NutMuxer::default(),
+            fit: Fit::to(&shot.frame),
+            ticks: None,
+        })
+    }
+
+    /// Waits for the encoder's end, if it has begun.
+    fn close(&mut self) -> Result<(), MediaError> {
+        let Some(video) = self.video.take() else {
+            return Ok(());
+        };
+        self.notes = video.notes();
+        let (result, bytes, frames) = video.encoder.end();
+        (self.bytes, self.frames) = (bytes, frames);
+        result.map_err(|failure| match failure {
+            EncoderFailure::Disk(error) => {
+                let reason = cannot_write(folder_of(&self.path), &error);
+                partial::refused(&self.path, reason)
+            }
+            EncoderFailure::Process(words) => partial::refused(&self.path, words),
+        })
+    }
+}
+
+impl Output for Mp4 {
+    fn add(&mut self, shot: &Shot) -> Result<(), MediaError> {
+        let video = match &mut self.video {
+            Some(video) => video,
+            None => {
+                let video = self.start(shot)?;
+                self.video.insert(video)
+            }
+        };
+        if video.add(shot) {
+            return Ok(());
+        }
+        // How the encoder ended is the reason.
+        self.close()?;
+        let reason = "ffmpeg takes no more pictures".to_owned();
+        Err(partial::refused(&self.path, reason))
+    }
+
+    fn end(&mut self) -> Ended {
+        let closed = self.close();
+        let named = match self.partial.take() {
+            Some(partial) if self.frames > 0 => partial.keep(),
+            Some(partial) => {
+                partial.discard();
+                Ok(())
+            }
+            None => Ok(()),
+        };
+        Ended {
+            frames: Some(self.frames),
+            notes: std::mem::take(&mut self.notes),
+            failure: closed.and(named).err(),
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        let running = self.video.as_ref();
+        running.map_or(self.bytes, |video| video.encoder.bytes())
+    }
+
+    fn broken(&self) -> Receiver<()> {
+        let running = self.video.as_ref();
+        running.map_or_else(never, |video| video.encoder.broken())
+    }
+}
+
+impl Video {
+    /// Whether the encoder takes the picture.
+    fn add(&mut self, shot: &Shot) -> bool {
+        let mut buffer = self.encoder.buffer();
+        let (width, height) = self.fit.size();
+        if self.ticks.is_none() {
+            let (width, height) = even(width, height);
+            self.muxer.begin(width, height, &mut buffer);
+        }
+        let exact = shot.at.as_secs_f64() * f64::from(TICKS_PER_SECOND);
+        // Two pictures of one time have different ticks all the same.
+        let earliest = self.ticks.map_or(0, |before| before + 1);
+        let ticks = (exact.round() as u64).max(earliest);
+        self.ticks = Some(ticks);
+        let bytes = i420_bytes(width, height);
+        self.muxer.frame(ticks, bytes, &mut buffer);
+        append_i420(&self.fit.apply(&shot.frame), &mut buffer);
+        self.encoder.send(buffer)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let (width, height) = self.fit.size();
+        let (wide, high) = even(width, height);
+        let mut notes: Vec<String> = self.fit.note().into_iter().collect();
+        if (wide, high) != (width, height) {
+            notes.push(format!(
+                "{width} x {height} px became {wide} x {high}, because the sides of H.264 are even: the last \
+                 column or row is there twice"
+            ));
+        }
+        notes
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+
+    use super::{
+        super::{fake, fragments::tests::fragment},
+        *,
+    };
+    use crate::frame::Frame;
+
+    /// What is left of a recording by a program that behaves like this in ffmpeg's place, and its folder.
+    fn by(script: &str) -> (Ended, tempfile::TempDir) {
+        let here = tempfile::tempdir().expect("a folder");
+        fs::write(
+            here.path().join("film"),
+            [fragment(60), fragment(7)].concat(),
+        )
+        .expect("written");
+        let ffmpeg = Ffmpeg {
+            program: fake::program(here.path(), &format!("cd {:?}\n{script}", here.path())),
+            version: "6.1".to_owned(),
+        };
+        let patience = Duration::from_millis(300);
+        let clip = here.path().join("clip.mp4");
+        let mut mp4 = Mp4::with_patience(&clip, ffmpeg, patience).expect("a file");
+        let mut shot = Shot {
+            number: 1,
+            at: Duration::ZERO,
+            frame: Frame::from_fn(320, 240, |_, _| [9, 9, 9, 255]),
+        };
+        let mut failure = None;
+        // As many as no pipe holds.
+        while failure.is_none() && shot.number <= 40 {
+            failure = mp4.add(&shot).err();
+            shot.number += 1;
+        }
+        let mut ended = mp4.end();
+        ended.failure = failure.or(ended.failure);
+        (ended, here)
+    }
+
+    fn why(ended: &Ended) -> String {
+        ended.failure.as_ref().expect("a failure").to_string()
+    }
+
+    #[test]
+    fn what_an_encoder_says_when_it_fails_is_told_and_nothing_is_left() {
+        let (ended, here) =
+            by("head -c 9000 >nothing; printf 'Unknown\\033[1m encoder\\n' >&2; exit 7");
+        let told = why(&ended);
+        let end = "could not be written: ffmpeg ended with exit code 7: Unknown\\u{1b}[1m encoder";
+        assert!(told.ends_with(end), "{told}");
+        assert_eq!(ended.frames, Some(0));
+        assert!(!here.path().join("clip.mp4").exists());
+        assert!(!here.path().join("clip.partial.mp4").exists());
+        let (ended, _) = by("head -c 9000 >nothing; exit 0");
+        assert!(
+            why(&ended).ends_with("ffmpeg ended by itself"),
+            "{}",
+            why(&ended)
+        );
+    }
+
+    #[test]
+    fn what_a_killed_encoder_had_written_is_kept() {
+        // The last fragment was not written whole.
+        let (ended, here) = by("head -c 9000 >nothing; head -c 1800 film; kill -9 $$");
+        assert!(
+            why(&ended).ends_with("ffmpeg was ended by signal 9"),
+            "{}",
+            why(&ended)
+        );
+        assert_eq!(ended.frames, Some(60));
+        assert_eq!(
+            fs::read(here.path().join("clip.mp4")).expect("kept").len(),
+            1800
+        );
+    }
+
+    #[test]
+    fn an_encoder_that_hangs_is_ended() {
+        // Before it has taken anything, and after it has taken all.
+        for script in [
+            "cat film; exec sleep 600",
+            "cat >nothing; cat film; exec sleep 600",
+        ] {
+            let (ended, here) = by(script);
+            let told = why(&ended);
+            assert!(
+                told.ends_with("ffmpeg did not go on for 0.3 s and was ended"),
+                "{told}"
+            );
+            assert_eq!(ended.frames, Some(67));
+            assert!(here.path().join("clip.mp4").exists());
+        }
+    }
+
+    #[test]
+    fn an_encoder_that_works_gives_a_file_and_what_was_changed_is_told() {
+        let (ended, here) = by("cat >nothing; cat film");
+        assert_eq!((ended.failure, ended.frames), (None, Some(67)));
+        assert_eq!(ended.notes, Vec::<String>::new());
+        let film = fs::read(here.path().join("film")).expect("there");
+        assert_eq!(fs::read(here.path().join("clip.mp4")).expect("there"), film);
+        assert!(!here.path().join("clip.partial.mp4").exists());
+    }
+}

@@ -1,0 +1,99 @@
+//! The result of a recording.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::media::MediaError;
+
+/// The result of a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Where it lies: the folder, or the file of a video.
+    pub path: PathBuf,
+    /// Whether it is a video.
+    pub is_video: bool,
+    /// Frames that are in it.
+    pub frames: u64,
+    /// Frames left out because encoder or disk were too slow.
+    pub left_out: u64,
+    /// Size of its files, in bytes.
+    pub bytes: u64,
+    /// From the first frame to the last.
+    pub length: Duration,
+    /// What is not as it was handed in, in sentences for people.
+    pub notes: Vec<String>,
+    /// Why it ended early; no more frames were written after that.
+    pub failure: Option<MediaError>,
+}
+
+impl Recorded {
+    /// Why it ended early and how much was saved, for people; `None` when it did not fail.
+    pub fn failure_in_words(&self) -> Option<String> {
+        let failure = self.failure.as_ref()?;
+        let pictures = if self.frames == 1 {
+            "picture"
+        } else {
+            "pictures"
+        };
+        Some(format!(
+            "the recording in {} ended after {} {pictures}: {failure}",
+            self.path.display(),
+            self.frames
+        ))
+    }
+
+    /// How much it is: frames, length and size; and how many were left out.
+    pub fn in_words(&self) -> String {
+        let frames = match self.frames {
+            1 => "1 frame".to_owned(),
+            n => format!("{n} frames"),
+        };
+        let seconds = self.length.as_secs_f64();
+        let size = size_in_words(self.bytes);
+        let left_out = match self.left_out {
+            0 => String::new(),
+            n => format!("; {n} were left out because they came faster than they could be written"),
+        };
+        format!("{frames}, {seconds:.1} s, {size}{left_out}")
+    }
+}
+
+/// Hours where there are some, minutes and seconds, as a clock shows them.
+pub fn length_in_words(length: Duration) -> String {
+    let seconds = length.as_secs();
+    let (minutes, seconds) = (seconds / 60, seconds % 60);
+    match minutes / 60 {
+        0 => format!("{minutes}:{seconds:02}"),
+        hours => format!("{hours}:{:02}:{seconds:02}", minutes % 60),
+    }
+}
+
+/// A size of a file, in units that people know.
+pub fn size_in_words(bytes: u64) -> String {
+    let tenths = |unit: u64| bytes.div_ceil(unit / 10) as f64 / 10.0;
+    match bytes {
+        0..1_000_000 => format!("{} kB", bytes.div_ceil(1000)),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", tenths(1_000_000)),
+        _ => format!("{:.1} GB", tenths(1_000_000_000)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_and_sizes_are_in_units_that_people_know() {
+        for (seconds, words) in [(0, "0:00"), (59, "0:59"), (600, "10:00"), (3661, "1:01:01")] {
+            assert_eq!(length_in_words(Duration::from_secs(seconds)), words);
+        }
+        for (bytes, words) in [
+            (0, "0 kB"),
+            (1, "1 kB"),
+            (999_000, "999 kB"),
+            (3_400_000, "3.4 MB"),
+            (12_000_000_000, "12.0 GB"),
+        ] {
+            assert_eq!(size_in_words(bytes), words);
+        }
+    }
+}

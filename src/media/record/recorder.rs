@@ -1,0 +1,411 @@
+//! The recorder: the queue between the thread that makes frames and the one that writes them.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
+
+use super::{
+    Destination, Recorded,
+    output::{Ended, Output, Shot},
+    pictures::Pictures,
+};
+use crate::{
+    disk::{WriteError, reason},
+    frame::Frame,
+    media::MediaError,
+};
+
+/// Frames that may wait to be written.
+const QUEUE: usize = 16;
+
+/// A recording in progress. Dropped, it still writes the frames that wait, without reporting the result.
+pub struct Recorder {
+    path: PathBuf,
+    is_video: bool,
+    /// Closed to end the recording.
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    /// How writing ended, once it has.
+    ended: Receiver<Ended>,
+    progress: Arc<Progress>,
+}
+
+/// The sink for a recording's frames; belongs to the thread that makes them. The recording goes on without it
+/// and takes no more frames.
+pub struct FrameSink {
+    frames: Sender<Shot>,
+    /// Emptied frames come back to be filled again.
+    empties: Receiver<Frame>,
+    taken: u64,
+    /// Times of the first frame and the last.
+    span: Option<(Instant, Instant)>,
+    progress: Arc<Progress>,
+}
+
+/// How far a recording is.
+#[derive(Default)]
+struct Progress {
+    written: AtomicU64,
+    left_out: AtomicU64,
+    bytes: AtomicU64,
+    /// From the first frame to the last that was written, in microseconds.
+    length_us: AtomicU64,
+    /// Set once no frame is taken any more.
+    has_ended: AtomicBool,
+}
+
+impl Recorder {
+    /// Records the frames of the sink into `destination`, which is made: a video, or a folder in which files are
+    /// named `frame-000001.png` and so on. `wake_up` is called, on the recorder's thread, when the recording has
+    /// ended by itself ([`Self::has_ended`]).
+    ///
+    /// # Errors
+    /// [`MediaError`] when the folder or file cannot be made, or there is one already.
+    pub fn start(
+        destination: &Destination,
+        wake_up: Arc<dyn Fn() + Send + Sync>,
+    ) -> Result<(Self, FrameSink), MediaError> {
+        let path = destination.path();
+        let mut output = destination.open()?;
+        let (frames, queue) = bounded::<Shot>(QUEUE);
+        let (back, empties) = bounded(QUEUE);
+        let (stop, stopped) = bounded(0);
+        let (tell_end, ended) = bounded(1);
+        let progress = Arc::<Progress>::default();
+        let seen = progress.clone();
+        let work = move || {
+            let written = write_all(&mut *output, &queue, &stopped, &back, &seen);
+            seen.has_ended.store(true, Ordering::Relaxed);
+            let mut end = output.end();
+            seen.bytes.store(output.bytes(), Ordering::Relaxed);
+            // The first failure is the reason for what follows it.
+            end.failure = written.err().or(end.failure);
+            // The other end waits as long as it is there.
+            tell_end.send(end).ok();
+            wake_up();
+        };
+        let thread = std::thread::Builder::new().name("recorder".to_owned());
+        let thread = thread.spawn(work).map_err(|e| {
+            let name = path.display().to_string();
+            let reason = reason(&e);
+            WriteError::Refused { name, reason }
+        })?;
+        let recorder = Self {
+            path: path.to_owned(),
+            is_video: destination.is_video(),
+            stop: Some(stop),
+            thread: Some(thread),
+            ended,
+            progress: progress.clone(),
+        };
+        let sink = FrameSink {
+            frames,
+            empties,
+            taken: 0,
+            span: None,
+            progress,
+        };
+        Ok((recorder, sink))
+    }
+
+    /// The folder, or the file that the video becomes.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it becomes a video.
+    pub fn is_video(&self) -> bool {
+        self.is_video
+    }
+
+    /// Frames that are written so far.
+    pub fn written(&self) -> u64 {
+        self.progress.written.load(Ordering::Relaxed)
+    }
+
+    /// Frames that were left out so far.
+    pub fn left_out(&self) -> u64 {
+        self.progress.left_out.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that are written so far. An encoder holds some back.
+    pub fn bytes(&self) -> u64 {
+        self.progress.bytes.load(Ordering::Relaxed)
+    }
+
+    /// From the first frame to the last that was written.
+    pub fn length(&self) -> Duration {
+        Duration::from_micros(self.progress.length_us.load(Ordering::Relaxed))
+    }
+
+    /// Whether the recording has ended by itself, because writing failed or the thread is gone.
+    pub fn has_ended(&self) -> bool {
+        !self.ended.is_empty() || self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Ends the recording, whether or not its sink is still there. Blocks until the frames that wait are written.
+    pub fn finish(mut self) -> Recorded {
+        self.join();
+        let ended = self.ended.try_recv().unwrap_or_else(|_| {
+            let name = self.path.display().to_string();
+            let reason = "a mistake in StyleForge stopped it; please report it".to_owned();
+            Ended {
+                failure: Some(WriteError::Refused { name, reason }.into()),
+                ..Ended::default()
+            }
+        });
+        Recorded {
+            path: self.path.clone(),
+            is_video: self.is_video,
+            frames: ended.frames.unwrap_or_else(|| self.written()),
+            left_out: self.left_out(),
+            bytes: self.bytes(),
+            length: self.length(),
+            notes: ended.notes,
+            failure: ended.failure,
+        }
+    }
+
+    /// As [`Self::finish`]; where no frame came, the recording's folder is removed, unless it holds other files. A
+    /// video without a frame never stays.
+    pub fn finish_or_discard(self) -> Recorded {
+        let recorded = self.finish();
+        if recorded.frames == 0 && !recorded.is_video {
+            Pictures::discard(&recorded.path);
+        }
+        recorded
+    }
+
+    fn join(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic has been printed; the missing result of the thread becomes an error.
+            thread.join().ok();
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+impl FrameSink {
+    /// Whether the recording has ended and takes no more frames.
+    pub fn has_ended(&self) -> bool {
+        self.progress.has_ended.load(Ordering::Relaxed)
+    }
+
+    /// Takes a copy of `frame`, which is of this time; times in the recording count from the first frame's. Never
+    /// waits. A recording that has ended takes nothing.
+    pub fn push(&mut self, frame: &Frame, at: Instant) {
+        if self.has_ended() {
+            return;
+        }
+        if self.frames.is_full() {
+            // Only this thread fills the queue, so there is no need to copy the frame first.
+            self.progress.left_out.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        // A picture that is painted again is newer than a frame that was captured before that.
+        let (began, last) = self.span.unwrap_or((at, at));
+        let at = at.max(last);
+        self.span = Some((began, at));
+        let mut copy = match self.empties.try_recv() {
+            Ok(empty) if (empty.width(), empty.height()) == (frame.width(), frame.height()) => {
+                empty
+            }
+            _ => Frame::from_fn(frame.width(), frame.height(), |_, _| [0; 4]),
+        };
+        copy.rgba_mut().copy_from_slice(frame.rgba());
+        let shot = Shot {
+            number: self.taken + 1,
+            at: at.saturating_duration_since(began),
+            frame: copy,
+        };
+        // Fails only when the recording has just ended.
+        if self.frames.try_send(shot).is_ok() {
+            self.taken += 1;
+        }
+    }
+}
+
+/// Writes frames until the recording is stopped, the sink is dropped, a write fails or the output ends by itself.
+fn write_all(
+    output: &mut dyn Output,
+    queue: &Receiver<Shot>,
+    stopped: &Receiver<()>,
+    back: &Sender<Frame>,
+    progress: &Progress,
+) -> Result<(), MediaError> {
+    let save = |output: &mut dyn Output, shot: Shot| -> Result<(), MediaError> {
+        output.add(&shot)?;
+        progress.written.fetch_add(1, Ordering::Relaxed);
+        progress.bytes.store(output.bytes(), Ordering::Relaxed);
+        let length = shot.at.as_micros().try_into().unwrap_or(u64::MAX);
+        progress.length_us.fetch_max(length, Ordering::Relaxed);
+        // The sink that would fill it may be dropped.
+        back.try_send(shot.frame).ok();
+        Ok(())
+    };
+    loop {
+        let broken = output.broken();
+        select_biased! {
+            // Its end tells why.
+            recv(broken) -> _ => return Ok(()),
+            recv(stopped) -> _ => {
+                // Those that wait now and no later ones: a sink that is still fed faster than the disk
+                // writes would never leave the queue empty.
+                for shot in queue.try_iter().take(queue.len()) {
+                    save(output, shot)?;
+                }
+                return Ok(());
+            }
+            recv(queue) -> shot => match shot {
+                Ok(shot) => save(output, shot)?,
+                Err(_) => return Ok(()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{super::pictures::TABLE, *};
+    use crate::media::encode::Format;
+
+    fn pictures(folder: &Path, format: Format) -> Destination {
+        let folder = folder.to_owned();
+        Destination::Pictures { folder, format }
+    }
+
+    #[test]
+    fn frames_are_numbered_and_listed() {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("deep").join("take 1");
+        let start = || Recorder::start(&pictures(&folder, Format::Png), Arc::new(|| {}));
+        let (recorder, mut sink) = start().expect("a folder");
+        let began = Instant::now();
+        for i in 0..5u8 {
+            let frame = Frame::from_fn(8, 6, |x, _| [i * 10, x as u8, 0, 255]);
+            sink.push(&frame, began + Duration::from_millis(40 * u64::from(i)));
+        }
+        let recorded = recorder.finish();
+        assert_eq!(recorded.frames + recorded.left_out, 5);
+        assert_eq!(recorded.failure, None);
+        let table = fs::read_to_string(folder.join(TABLE)).expect("a table");
+        assert_eq!(table.lines().count() as u64, 1 + recorded.frames);
+        assert!(table.contains("1,frame-000001.png,0.0000"));
+        let picture = image::open(folder.join("frame-000001.png")).expect("a picture");
+        assert_eq!(picture.to_rgba8().get_pixel(3, 0).0, [0, 3, 0, 255]);
+        let again = start().map(drop);
+        assert!(
+            matches!(again, Err(MediaError::Write(WriteError::Refused { reason, .. })) if reason.contains("another folder"))
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_written_ends_it_and_rings_at_once() {
+        let home = tempfile::tempdir().expect("a folder");
+        // In the third picture's way.
+        fs::create_dir(home.path().join("frame-000003.png")).expect("made");
+        let (ring, rung) = bounded(1);
+        let wake_up = Arc::new(move || ring.try_send(()).expect("one ring"));
+        let (recorder, mut sink) =
+            Recorder::start(&pictures(home.path(), Format::Png), wake_up).expect("a folder");
+        let frame = Frame::from_fn(8, 6, |x, y| [x as u8, y as u8, 0, 255]);
+        for _ in 0..3 {
+            sink.push(&frame, Instant::now());
+        }
+        rung.recv_timeout(Duration::from_secs(60)).expect("a ring");
+        assert!(recorder.has_ended());
+        for _ in 0..2 * QUEUE {
+            sink.push(&frame, Instant::now());
+        }
+        assert_eq!((recorder.written(), recorder.left_out()), (2, 0));
+        assert!(sink.has_ended());
+        let recorded = recorder.finish();
+        assert_eq!((recorded.frames, recorded.left_out), (2, 0));
+        let failure = recorded.failure_in_words().expect("it failed");
+        let expected = format!(
+            "the recording in {0} ended after 2 pictures: {0}/frame-000003.png could not be written: ",
+            home.path().display()
+        );
+        assert!(failure.starts_with(&expected), "{failure}");
+        let table = fs::read_to_string(home.path().join(TABLE)).expect("a table");
+        assert_eq!(table.lines().count(), 3, "{table}");
+    }
+
+    #[test]
+    fn a_recording_ends_although_its_sink_is_fed_faster_than_the_disk_writes() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (mut recorder, mut sink) =
+            Recorder::start(&pictures(home.path(), Format::Bmp), Arc::new(|| {}))
+                .expect("a folder");
+        let frame = Frame::from_fn(8, 6, |_, _| [1, 2, 3, 255]);
+        while recorder.written() == 0 {
+            sink.push(&frame, Instant::now());
+        }
+        recorder.stop = None;
+        // The one that is being written, and those that wait when the end is noticed.
+        let most = recorder.written() + 1 + QUEUE as u64;
+        while !recorder.has_ended() && recorder.written() <= most {
+            sink.push(&frame, Instant::now());
+        }
+        let recorded = recorder.finish();
+        assert!(recorded.frames <= most, "{recorded:?}, at most {most}");
+        assert_eq!(recorded.failure, None);
+    }
+
+    #[test]
+    fn a_recording_without_a_frame_may_leave_nothing() {
+        let home = tempfile::tempdir().expect("a folder");
+        let start = |name: &str| {
+            Recorder::start(
+                &pictures(&home.path().join(name), Format::Png),
+                Arc::new(|| {}),
+            )
+            .expect("a folder")
+            .0
+        };
+        let recorded = start("empty").finish_or_discard();
+        assert_eq!((recorded.frames, recorded.failure), (0, None));
+        assert!(!home.path().join("empty").exists());
+        let recorder = start("shared");
+        let other = home.path().join("shared").join("other.txt");
+        fs::write(&other, "a person's own").expect("written");
+        recorder.finish_or_discard();
+        assert!(other.exists());
+    }
+
+    #[test]
+    fn a_recording_that_is_dropped_is_written_all_the_same() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (recorder, mut sink) =
+            Recorder::start(&pictures(home.path(), Format::Bmp), Arc::new(|| {}))
+                .expect("a folder");
+        for _ in 0..QUEUE {
+            let frame = Frame::from_fn(8, 6, |_, _| [1, 2, 3, 255]);
+            sink.push(&frame, Instant::now());
+        }
+        let taken = sink.taken;
+        drop(recorder);
+        let table = fs::read_to_string(home.path().join(TABLE)).expect("a table");
+        assert_eq!(table.lines().count() as u64, 1 + taken);
+        assert_eq!(
+            fs::read_dir(home.path()).expect("listed").count() as u64,
+            1 + taken
+        );
+    }
+}

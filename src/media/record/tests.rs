@@ -1,0 +1,337 @@
+//! Videos as others read them: decoded again, they are the frames that were handed in.
+
+use std::{
+    fs,
+    io::Cursor,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{Destination, Ffmpeg, Recorded, Recorder};
+use crate::frame::{Frame, PictureDifference};
+
+/// Least likeness of a frame that was recorded, in dB.
+const LEAST_DB: f64 = 40.0;
+
+/// A frame of a painting that moves: strokes of many colours, not sharper than those of a network.
+fn painting(width: usize, height: usize, number: usize) -> Frame {
+    Frame::from_fn(width, height, |x, y| {
+        let t = number as f32 / 7.0;
+        let (x, y) = (x as f32, y as f32);
+        let stroke =
+            ((x * 0.05 + t).sin() + (y * 0.06 - t).cos() + (x * 0.02 + y * 0.03).sin()) / 3.0;
+        let level = |phase: f32| (128.0 + 100.0 * (3.0 * stroke + phase).sin()) as u8;
+        [level(0.0), level(1.0), level(2.0), 255]
+    })
+}
+
+/// Times as a camera's and a painter's are: uneven, in microseconds.
+fn times(count: usize) -> Vec<Duration> {
+    let mut at = 0;
+    let mut next = |n: usize| {
+        let now = at;
+        at += [33_333, 31_007, 41_250, 20_001, 66_667][n % 5];
+        Duration::from_micros(now)
+    };
+    (0..count).map(&mut next).collect()
+}
+
+/// Records these frames at these times, each after the one before is written.
+fn recorded(destination: &Destination, frames: &[(Frame, Duration)]) -> Recorded {
+    let (recorder, mut sink) = Recorder::start(destination, Arc::new(|| {})).expect("a file");
+    let began = Instant::now();
+    for (n, (frame, at)) in frames.iter().enumerate() {
+        sink.push(frame, began + *at);
+        while recorder.written() <= n as u64 && !recorder.has_ended() {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+    recorder.finish()
+}
+
+fn film(width: usize, height: usize, count: usize) -> Vec<(Frame, Duration)> {
+    let frames = times(count).into_iter().enumerate();
+    frames
+        .map(|(n, at)| (painting(width, height, n), at))
+        .collect()
+}
+
+/// The person's ffmpeg; where there is none, what needs it is left out, and says so.
+fn ffmpeg() -> Option<Ffmpeg> {
+    Ffmpeg::find()
+        .inspect_err(|why| println!("left out: {why}"))
+        .ok()
+}
+
+/// What a program of ffmpeg's puts out.
+fn output(program: &Path, arguments: &[&str], file: &Path) -> Vec<u8> {
+    let mut command = Command::new(program);
+    command
+        .args(["-v", "error"])
+        .arg("-i")
+        .arg(file)
+        .args(arguments);
+    let ended = command.stdin(Stdio::null()).output().expect("starts");
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{told}");
+    assert_eq!(told, "", "{}", file.display());
+    ended.stdout
+}
+
+/// The frames of a video as ffmpeg decodes them.
+fn decoded(ffmpeg: &Ffmpeg, file: &Path, (width, height): (usize, usize)) -> Vec<Frame> {
+    let scale = "scale=in_color_matrix=auto:flags=accurate_rnd+full_chroma_int";
+    let every = [
+        "-vf",
+        scale,
+        "-vsync",
+        "passthrough",
+        "-enc_time_base",
+        "1:90000",
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgba",
+        "-",
+    ];
+    let bytes = output(&ffmpeg.program, &every, file);
+    let frames = bytes.chunks(4 * width * height);
+    let frame = |rgba: &[u8]| Frame::from_rgba(width, height, rgba.to_vec()).expect("whole");
+    frames.map(frame).collect()
+}
+
+/// What ffprobe tells of each frame, or of the stream, a line each.
+fn probed(ffmpeg: &Ffmpeg, file: &Path, entries: &str) -> Vec<String> {
+    let program = ffmpeg.program.with_file_name("ffprobe");
+    let show = [
+        "-select_streams",
+        "v",
+        "-show_entries",
+        entries,
+        "-of",
+        "csv=p=0",
+    ];
+    let text = String::from_utf8(output(&program, &show, file)).expect("text");
+    let lines = text.lines().map(|line| line.trim_end_matches(','));
+    lines
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn least_db(decoded: &[Frame], handed_in: &[(Frame, Duration)]) -> f64 {
+    let pairs = decoded.iter().zip(handed_in);
+    let db = pairs.map(|(a, (b, _))| PictureDifference::between(a, b).expect("one size").psnr_db);
+    db.fold(f64::INFINITY, f64::min)
+}
+
+fn mp4(folder: &Path, ffmpeg: &Ffmpeg) -> (PathBuf, Destination) {
+    let path = folder.join("clip.mp4");
+    let ffmpeg = ffmpeg.clone();
+    (path.clone(), Destination::Mp4 { path, ffmpeg })
+}
+
+#[test]
+fn an_mp4_has_every_frame_at_its_time_and_looks_like_it() {
+    let Some(ffmpeg) = ffmpeg() else { return };
+    let here = tempfile::tempdir().expect("a folder");
+    let (path, destination) = mp4(here.path(), &ffmpeg);
+    let frames = film(320, 180, 90);
+    let result = recorded(&destination, &frames);
+    assert_eq!(result.failure, None);
+    assert_eq!((result.frames, result.left_out), (90, 0));
+    assert_eq!(result.length, frames[89].1);
+    assert_eq!(result.bytes, fs::metadata(&path).expect("a file").len());
+    assert_eq!(result.notes, Vec::<String>::new());
+
+    let seconds = probed(&ffmpeg, &path, "frame=pts_time");
+    assert_eq!(seconds.len(), 90);
+    let off = seconds.iter().zip(&frames).map(|(seconds, (_, at))| {
+        let seconds: f64 = seconds.parse().expect("a time");
+        (seconds - at.as_secs_f64()).abs()
+    });
+    let off = off.fold(0.0, f64::max);
+    assert!(off <= 1e-3, "{off} s");
+    let about = probed(
+        &ffmpeg,
+        &path,
+        "stream=codec_name,pix_fmt,color_range,color_space,color_transfer,color_primaries",
+    );
+    assert_eq!(about, ["h264,yuv420p,tv,bt709,bt709,bt709"]);
+    let again = decoded(&ffmpeg, &path, (320, 180));
+    assert_eq!(again.len(), 90);
+    let least = least_db(&again, &frames);
+    println!(
+        "mp4: {least:.1} dB, times off by {:.1} us, {} bytes",
+        off * 1e6,
+        result.bytes
+    );
+    assert!(least >= LEAST_DB, "{least}");
+}
+
+/// What is on the disk at any time can be played: here after the first fragments of a longer recording.
+#[test]
+fn an_mp4_that_is_cut_off_plays_up_to_there() {
+    let Some(ffmpeg) = ffmpeg() else { return };
+    let here = tempfile::tempdir().expect("a folder");
+    let (path, destination) = mp4(here.path(), &ffmpeg);
+    let result = recorded(&destination, &film(160, 90, 200));
+    assert_eq!(result.failure, None);
+    let whole = fs::read(&path).expect("a file");
+    let cut = here.path().join("cut.mp4");
+    fs::write(&cut, &whole[..whole.len() * 3 / 4]).expect("written");
+    let program = Command::new(&ffmpeg.program)
+        .args(["-v", "quiet", "-i"])
+        .arg(&cut)
+        .args([
+            "-vsync",
+            "passthrough",
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            "gray",
+            "-",
+        ])
+        .output()
+        .expect("starts");
+    let frames = program.stdout.len() / (160 * 90);
+    assert!((60..200).contains(&frames), "{frames}");
+}
+
+#[test]
+fn odd_and_changing_sizes_lose_no_frame_and_are_told() {
+    let Some(ffmpeg) = ffmpeg() else { return };
+    let here = tempfile::tempdir().expect("a folder");
+    let (path, destination) = mp4(here.path(), &ffmpeg);
+    let sizes = [(161, 91), (161, 91), (80, 45), (91, 161), (322, 182)];
+    let at = times(sizes.len());
+    let frames = sizes.iter().zip(at).enumerate();
+    let frames: Vec<_> = frames
+        .map(|(n, (&(w, h), at))| (painting(w, h, n), at))
+        .collect();
+    let result = recorded(&destination, &frames);
+    assert_eq!((result.failure, result.frames), (None, 5));
+    assert_eq!(result.notes.len(), 2, "{:?}", result.notes);
+    assert!(
+        result.notes[0]
+            .contains("3 pictures of another size brought to the first one's 161 x 91 px")
+    );
+    assert!(result.notes[1].contains("161 x 91 px became 162 x 92"));
+    let again = decoded(&ffmpeg, &path, (162, 92));
+    assert_eq!(again.len(), 5);
+    let first: Vec<_> = again
+        .iter()
+        .map(|frame| frame.crop(0, 0, 161, 91))
+        .collect();
+    let least = least_db(&first[..2], &frames);
+    assert!(least >= LEAST_DB, "{least}");
+    let [dark, ..] = again[3].pixel(2, 40);
+    assert!(dark < 8, "bars at the sides of a tall picture");
+}
+
+/// The pictures of an AVI by its own indexes, with the place of each; the file must be sound throughout.
+fn pictures_of(avi: &[u8]) -> Vec<(u64, Frame)> {
+    let number = |at: usize| u32::from_le_bytes(avi[at..at + 4].try_into().expect("four")) as usize;
+    let name = |at: usize| &avi[at..at + 4];
+    // The parts follow each other up to the end, and their lists up to theirs.
+    let (mut at, mut indexes) = (0, Vec::new());
+    while at < avi.len() {
+        assert_eq!(name(at), b"RIFF");
+        let end = at + 8 + number(at + 4);
+        let mut inner = at + 12;
+        while inner < end {
+            if name(inner) == b"LIST" && name(inner + 8) == b"movi" {
+                let list_end = inner + 8 + number(inner + 4);
+                let mut chunk = inner + 12;
+                while chunk < list_end {
+                    if name(chunk) == b"ix00" {
+                        indexes.push(chunk);
+                    } else {
+                        assert_eq!(name(chunk), b"00dc");
+                    }
+                    chunk += 8 + number(chunk + 4).next_multiple_of(2);
+                }
+                assert_eq!(chunk, list_end);
+            }
+            inner += 8 + number(inner + 4).next_multiple_of(2);
+        }
+        assert_eq!(inner, end);
+        at = end;
+    }
+    assert_eq!(at, avi.len());
+    let find = |word: &[u8]| avi.windows(4).position(|w| w == word).expect("there");
+    let of_indexes = find(b"indx");
+    assert_eq!(number(of_indexes + 12), indexes.len());
+    let mut pictures = Vec::new();
+    let mut place = 0;
+    let mut old_index = find(b"idx1") + 8;
+    let movi = find(b"movi");
+    for (n, index) in indexes.iter().enumerate() {
+        let entry = of_indexes + 32 + 16 * n;
+        assert_eq!(number(entry), *index);
+        assert_eq!(number(entry + 8), 8 + number(index + 4));
+        let count = number(index + 12);
+        assert_eq!(number(entry + 12), count);
+        let base = number(index + 20);
+        for chunk in 0..count {
+            let at = base + number(index + 32 + 8 * chunk);
+            let bytes = number(index + 36 + 8 * chunk);
+            assert_eq!(number(at - 4), bytes);
+            if n == 0 {
+                assert_eq!(number(old_index + 8) + movi, at - 8);
+                assert_eq!(number(old_index + 12), bytes);
+                old_index += 16;
+            }
+            if bytes > 0 {
+                let jpeg = Cursor::new(&avi[at..at + bytes]);
+                let picture = image::ImageReader::with_format(jpeg, image::ImageFormat::Jpeg);
+                let rgba = picture.decode().expect("a picture").to_rgba8();
+                let (w, h) = (rgba.width() as usize, rgba.height() as usize);
+                pictures.push((
+                    place,
+                    Frame::from_rgba(w, h, rgba.into_raw()).expect("whole"),
+                ));
+            }
+            place += 1;
+        }
+    }
+    // The length that players show.
+    let (frames, main) = (find(b"dmlh") + 8, find(b"avih") + 8);
+    assert_eq!(number(frames) as u64, place);
+    assert_eq!(number(main + 12) & 0x10, 0x10, "it has an index");
+    pictures
+}
+
+#[test]
+fn an_avi_has_every_frame_near_its_time_and_looks_like_it() {
+    let here = tempfile::tempdir().expect("a folder");
+    let path = here.path().join("clip.avi");
+    let frames = film(321, 181, 60);
+    let result = recorded(&Destination::Avi { path: path.clone() }, &frames);
+    assert_eq!(result.failure, None);
+    assert_eq!((result.frames, result.left_out), (60, 0));
+    assert_eq!(result.notes, Vec::<String>::new());
+    let bytes = fs::read(&path).expect("a file");
+    assert_eq!(result.bytes, bytes.len() as u64);
+    let (places, again): (Vec<u64>, Vec<Frame>) = pictures_of(&bytes).into_iter().unzip();
+    assert_eq!(again.len(), 60);
+    for (place, (_, at)) in places.iter().zip(&frames) {
+        let off = *place as f64 / 60.0 - at.as_secs_f64();
+        assert!(off.abs() < 0.5 / 60.0 + 1e-9, "{off} s");
+    }
+    let least = least_db(&again, &frames);
+    println!("avi: {least:.1} dB, {} bytes", bytes.len());
+    assert!(least >= LEAST_DB, "{least}");
+    let Some(ffmpeg) = ffmpeg() else { return };
+    let again = decoded(&ffmpeg, &path, (321, 181));
+    assert!(least_db(&again[..1], &frames) >= LEAST_DB - 3.0);
+    let seconds: f64 = probed(&ffmpeg, &path, "stream=duration")[0]
+        .parse()
+        .expect("a time");
+    assert!(
+        (seconds - frames[59].1.as_secs_f64()).abs() < 2.0 / 60.0,
+        "{seconds}"
+    );
+}
