@@ -279,7 +279,7 @@ impl PhotoSource for BatchPhotos {
         index: usize,
         _: &Frame,
         painting: &Painting,
-    ) -> Result<SavedPhoto, String> {
+    ) -> Result<SavedPhoto, Unpainted, String> {
         assert_eq!(painting.painted, inverted(&photo(8, 8)));
         self.finished.push(index);
         Ok(SavedPhoto {

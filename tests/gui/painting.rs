@@ -308,7 +308,6 @@ fn a_brush_size_that_stays_says_so_and_can_be_taken_back() {
     let kept_at = w.value("Detail");
     assert!(kept_at != usual);
     w.double_click_slider("Detail");
-    eprintln!("{} of {usual}", w.value("Detail"));
     w.until("the usual strokes", |w| w.has("Strokes as at 640 × 480 px"));
     w.until_painted();
     w.save_as("second.png");

@@ -356,8 +356,10 @@ impl Window {
 
     /// Clicks twice on the slider of this name.
     pub fn double_click_slider(&mut self, label: &str) {
-        let at = self.slider(label).rect().center();
+        let at = self.slider(label).rect().lerp_inside(egui::vec2(0.25, 0.5));
         self.harness.hover_at(at);
+        self.step();
+        // In one frame: the next one comes too late for a double click.
         for pressed in [true, false, true, false] {
             let input = self.harness.input_mut();
             input.events.push(egui::Event::PointerButton {
@@ -366,8 +368,8 @@ impl Window {
                 pressed,
                 modifiers: Modifiers::NONE,
             });
-            self.step();
         }
+        self.step();
     }
 
     /// The button, box or card of this name, or whatever else has it.
