@@ -232,7 +232,7 @@ fn odd_and_changing_sizes_lose_no_frame_and_are_told() {
 }
 
 /// The pictures of an AVI by its own indexes, with the place of each; the file must be sound throughout.
-fn pictures_of(avi: &[u8]) -> Vec<(u64, Frame)> {
+pub fn pictures_of(avi: &[u8]) -> Vec<(u64, Frame)> {
     let number = |at: usize| u32::from_le_bytes(avi[at..at + 4].try_into().expect("four")) as usize;
     let name = |at: usize| &avi[at..at + 4];
     // The parts follow each other up to the end, and their lists up to theirs.
