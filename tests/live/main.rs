@@ -13,4 +13,5 @@ mod device;
 mod engine;
 mod frames;
 mod opening;
+mod recording;
 mod studio;

@@ -11,7 +11,7 @@ use crate::{
     capture::Source,
     engine::live::{Preparing, SourceState},
     gui::{intent::Intent, label::remark, theme},
-    media::record::{Recorder, length_in_words, size_in_words},
+    media::record::{Recorder, length_in_words, pictures, size_in_words},
 };
 
 /// The colour of "this is being filmed".
@@ -51,13 +51,13 @@ fn filming(ui: &mut egui::Ui) {
     ui.strong("Camera on");
 }
 
-/// How far a recording is, with room for the red dot in front.
+/// How far a recording is.
 fn progress(recorder: &Recorder) -> String {
     let size = size_in_words(recorder.bytes());
     let length = length_in_words(recorder.length());
     match recorder.is_video() {
-        true => format!("      {length}  {size}"),
-        false => format!("      {length}  {}  {size}", recorder.written()),
+        true => format!("{length}, {size}"),
+        false => format!("{length}, {}, {size}", pictures(recorder.written())),
     }
 }
 
@@ -119,7 +119,15 @@ impl LiveView {
             // All of them on one line of the smallest window.
             ui.spacing_mut().button_padding.x = 8.0;
             let recording = self.recording.as_ref();
-            let record = recording.map_or_else(|| "Record".to_owned(), progress);
+            let progress = recording.map(progress);
+            let (record, spoken) = match &progress {
+                // Room for the red dot in front.
+                Some(progress) => (
+                    format!("      {progress}"),
+                    format!("Recording, {progress}"),
+                ),
+                None => ("Record".to_owned(), "Record".to_owned()),
+            };
             for (name, spoken, hint, is_on, intent) in [
                 (
                     if self.frozen { "Go on" } else { "Freeze" },
@@ -137,7 +145,7 @@ impl LiveView {
                 ),
                 (
                     record.as_str(),
-                    "Record",
+                    spoken.as_str(),
                     "Save every picture, as a video or into a folder. R",
                     recording.is_some(),
                     LiveIntent::ToggleRecording,

@@ -42,7 +42,7 @@ use crate::{
     },
     frame::Frame,
     mailbox::Reader,
-    media::record::{Recorder, length_in_words},
+    media::record::{Recorder, length_in_words, pictures},
     verify::Equality,
 };
 
@@ -171,7 +171,7 @@ impl LiveView {
         let recorder = self.recording.as_ref()?;
         let taken = match recorder.is_video() {
             true => length_in_words(recorder.length()),
-            false => recorder.written().to_string(),
+            false => pictures(recorder.written()),
         };
         Some((recorder.path(), taken))
     }

@@ -6,6 +6,8 @@
 //! left out. The header is made true again once a second, so that the file of a program that was killed plays up to
 //! there; only its index is missing. A file beyond a gigabyte goes on in further parts, as OpenDML defines them.
 
+#[cfg(test)]
+mod read_back;
 mod riff;
 
 use std::{
@@ -17,9 +19,10 @@ use std::{
 
 use self::riff::{Layout, MOST_PARTS};
 use super::{
-    fit::{Fit, pictures},
+    fit::Fit,
     output::{Ended, Output, Shot},
     partial::{self, Partial},
+    recorded::pictures,
 };
 use crate::{
     disk::{self, cannot_write, folder_of},
@@ -240,7 +243,7 @@ impl Video {
 mod tests {
     use std::{fs, time::Duration};
 
-    use super::{super::tests::pictures_of, *};
+    use super::{read_back::pictures_of, *};
     use crate::frame::Frame;
 
     fn shot(n: usize, at: Duration) -> Shot {
