@@ -22,6 +22,7 @@ use crate::{
     },
     capture, disk,
     engine::paint::default_memory_limit_bytes,
+    media::record::Ffmpeg,
     mode::{DeviceChoice, ModeChoice},
     weights::StyleLibrary,
 };
@@ -100,6 +101,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), CliError> {
     let mut findings = vec![processor(), memory()];
     findings.extend(graphics());
     findings.push(cameras());
+    findings.push(video());
     findings.push(screen());
     findings.push(dialogs());
     findings.extend(styles(&library));
@@ -297,6 +299,26 @@ fn cameras() -> Finding {
             "Cameras",
             error.to_string(),
             "photos and the demo scene need no camera",
+        ),
+    }
+}
+
+/// What recordings become.
+fn video() -> Finding {
+    let topic = "Video";
+    match Ffmpeg::find() {
+        Ok(ffmpeg) => Finding::ok(
+            topic,
+            format!(
+                "ffmpeg {} with libx264 ({}); recordings become MP4",
+                ffmpeg.version,
+                ffmpeg.program.display()
+            ),
+        ),
+        Err(why) => Finding::note(
+            topic,
+            format!("{why}; recordings become Motion-JPEG in AVI"),
+            "nothing to do: for smaller files, install ffmpeg with libx264",
         ),
     }
 }

@@ -42,6 +42,28 @@ fn a_recording_on_a_full_disk_ends_the_run_at_once() {
 }
 
 #[test]
+fn a_video_on_a_full_disk_ends_the_run_at_once_and_plays() {
+    let s = Sandbox::new();
+    // Blocks of at most a kilobyte: room for some pictures, and for next to none that an encoder makes small.
+    for (name, blocks) in [("clip.avi", 200), ("clip.mp4", 6)] {
+        let limit = format!("trap '' XFSZ; ulimit -f {blocks};");
+        s.shell(&format!("{limit} {LIVE} --record {name}"))
+            .ends(1)
+            .says("the file would exceed the largest size allowed here");
+        let left = s.names(".");
+        assert!(
+            !left.iter().any(|name| name.contains("partial")),
+            "{left:?}"
+        );
+    }
+    let bytes = fs::read(s.path("clip.avi")).expect("kept");
+    assert!(bytes.len() <= 200 * 1024, "{}", bytes.len());
+    // The header tells the length that the file has.
+    let told = u32::from_le_bytes(bytes[4..8].try_into().expect("four"));
+    assert_eq!(told as usize + 8, bytes.len());
+}
+
+#[test]
 fn a_recording_never_replaces_the_table_of_another() {
     let s = Sandbox::new();
     fs::create_dir_all(s.path("take")).expect("folder");

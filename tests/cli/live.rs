@@ -186,6 +186,109 @@ fn a_recording_needs_a_folder_that_can_be_made() {
 }
 
 #[test]
+fn a_video_is_named_in_the_report_and_replaces_nothing() {
+    let s = Sandbox::new();
+    let run = |record: &[&str]| {
+        let usual = [&SCENE[..], &["--working-size", "64", "--seconds", "0.5"]].concat();
+        s.styleforge(&[&usual[..], record].concat())
+    };
+    let report = run(&["--record", "deep/clip.avi", "--json"]).ends(0).json();
+    let recording = &report["recording"];
+    assert_eq!(
+        (&recording["kind"], &recording["path"]),
+        (&"avi".into(), &"deep/clip.avi".into())
+    );
+    let bytes = std::fs::read(s.path("deep/clip.avi")).expect("a video");
+    assert_eq!(recording["bytes"], bytes.len());
+    assert_eq!((&bytes[..4], &bytes[8..12]), (&b"RIFF"[..], &b"AVI "[..]));
+    assert!(recording["frames"].as_u64() > Some(0), "{recording}");
+    assert_eq!(recording["frames"], report["recorded_frames"]);
+    assert_eq!(
+        std::fs::read_dir(s.path("deep")).expect("listed").count(),
+        1
+    );
+
+    run(&["--record", "deep/clip.avi"])
+        .ends(1)
+        .says("deep/clip.avi exists already and was not touched; choose another name");
+    assert_eq!(
+        std::fs::read(s.path("deep/clip.avi")).expect("a video"),
+        bytes
+    );
+    run(&["--record", "b.avi", "--record-format", "png"])
+        .ends(2)
+        .says("--record-format is for a folder of pictures");
+    assert!(!s.path("b.avi").exists() && !s.path("b.partial.avi").exists());
+}
+
+/// An MP4 where an ffmpeg for it is installed, else an AVI that says why; a signal ends either in order.
+#[cfg(unix)]
+#[test]
+fn a_video_is_whole_when_a_signal_ends_it() {
+    let s = Sandbox::new();
+    let mut child = begun(
+        &s,
+        &[
+            &SCENE[..],
+            &["--working-size", "64", "--record", "clip.mp4"],
+        ]
+        .concat(),
+    );
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let mut told = Vec::new();
+    let came = lines.any(|line| {
+        told.extend(line);
+        told.last().is_some_and(|line| line.contains(" fps at "))
+    });
+    assert!(came, "{told:#?}");
+    send("-INT", &child);
+    lines.for_each(drop);
+    let text = Run::from(child.wait_with_output().expect("ends"))
+        .ends(0)
+        .text();
+    let is_mp4 = s.path("clip.mp4").exists();
+    let name = if is_mp4 { "clip.mp4" } else { "clip.avi" };
+    assert!(text.contains(&format!("recorded in {name}: ")), "{text}");
+    assert_eq!(
+        told.iter().any(|line| line.contains("Motion-JPEG")),
+        !is_mp4,
+        "{told:#?}"
+    );
+    let bytes = std::fs::read(s.path(name)).expect("a video");
+    let has = |word: &[u8]| bytes.windows(word.len()).any(|w| w == word);
+    // The index of all frames stands at the end of either.
+    assert!(if is_mp4 { has(b"mfra") } else { has(b"idx1") });
+    assert!(!s.path("clip.partial.mp4").exists() && !s.path("clip.partial.avi").exists());
+}
+
+#[test]
+fn without_ffmpeg_a_video_is_an_avi_and_says_why() {
+    let s = Sandbox::new();
+    let run = |arguments: &[&str]| {
+        let mut command = s.command(env!("CARGO_BIN_EXE_styleforge"));
+        let output = command.args(arguments).env("PATH", s.path("home")).output();
+        crate::sandbox::Run::from(output.expect("starts"))
+    };
+    let record = [
+        "--working-size",
+        "64",
+        "--seconds",
+        "0.2",
+        "--record",
+        "clip.mp4",
+    ];
+    run(&[&SCENE[..], &record].concat()).ends(0).says(
+        "note: no ffmpeg is installed (none is in PATH); the video becomes Motion-JPEG in clip.avi",
+    );
+    assert!(s.path("clip.avi").exists() && !s.path("clip.mp4").exists());
+    let text = run(&["doctor"]).text();
+    assert!(
+        text.contains("recordings become Motion-JPEG in AVI"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_camera_that_is_not_there_is_named_once() {
     let s = Sandbox::new();
     let live = ["live", "--device", "cpu", "--seconds", "0.2"];

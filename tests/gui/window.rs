@@ -70,6 +70,14 @@ pub fn saves_there(folder: &Path) {
     std::fs::write(folder.join("settings.toml"), text).expect("written");
 }
 
+/// As [`saves_there`], and recordings are folders of pictures.
+pub fn records_pictures(folder: &Path) {
+    saves_there(folder);
+    let path = folder.join("settings.toml");
+    let text = std::fs::read_to_string(&path).expect("settings");
+    std::fs::write(path, text + "[live]\nrecord_as = \"pictures\"\n").expect("written");
+}
+
 impl Window {
     /// An empty window of the usual size.
     pub fn open() -> Self {

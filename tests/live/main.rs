@@ -13,5 +13,6 @@ mod device;
 mod engine;
 mod frames;
 mod opening;
+mod recording;
 mod studio;
 mod upscale;

@@ -10,7 +10,7 @@ use crate::{
     capture::Source,
     engine::live::{Preparing, SourceState},
     gui::{fonts::icons, intent::Intent, label::remark, theme},
-    media::record::{Recorder, length_in_words, size_in_words},
+    media::record::{Recorder, length_in_words, pictures, size_in_words},
 };
 
 /// Least width at which the buttons have words beside their icons, in points.
@@ -112,8 +112,8 @@ fn progress(recorder: &Recorder) -> String {
     let size = size_in_words(recorder.bytes());
     let length = length_in_words(recorder.length());
     match recorder.is_video() {
-        true => format!("{length}  {size}"),
-        false => format!("{length}  {}  {size}", recorder.written()),
+        true => format!("{length}, {size}"),
+        false => format!("{length}, {}, {size}", pictures(recorder.written())),
     }
 }
 
@@ -231,7 +231,14 @@ impl LiveView {
     /// Starts a recording or ends it, and says how far it is.
     fn record_button(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         let colors = theme::palette(ui.visuals());
-        let name = (self.recording.as_ref()).map_or_else(|| "Record".to_owned(), progress);
+        let (name, spoken) = match &self.recording {
+            Some(recording) => {
+                let progress = progress(recording);
+                let spoken = format!("Record, {progress}");
+                (progress, spoken)
+            }
+            None => ("Record".to_owned(), "Record".to_owned()),
+        };
         let mut text = egui::text::LayoutJob::default();
         let body = egui::TextStyle::Button.resolve(ui.style());
         let letters = ui.visuals().text_color();
@@ -242,7 +249,7 @@ impl LiveView {
         if ui
             .add(button)
             .on_hover_text("Save every picture, as a video or into a folder. R")
-            .accessible_name("Record")
+            .accessible_name(spoken)
             .clicked()
         {
             intents.push(Intent::Live(LiveIntent::ToggleRecording));

@@ -45,7 +45,7 @@ use crate::{
     },
     frame::Frame,
     mailbox::Reader,
-    media::record::{Recorder, length_in_words},
+    media::record::{Recorder, length_in_words, pictures},
     verify::Equality,
 };
 
@@ -174,7 +174,7 @@ impl LiveView {
         let recorder = self.recording.as_ref()?;
         let taken = match recorder.is_video() {
             true => length_in_words(recorder.length()),
-            false => recorder.written().to_string(),
+            false => pictures(recorder.written()),
         };
         Some((recorder.path(), taken))
     }

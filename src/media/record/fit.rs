@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::recorded::pictures;
 use crate::{frame::Frame, media::scale::scaled};
 
 /// The size of a video's pictures, and how many had another.
@@ -70,14 +71,6 @@ impl Fit {
             side(wide * factor, self.width),
             side(high * factor, self.height),
         )
-    }
-}
-
-/// So many pictures, in words.
-pub fn pictures(count: u64) -> String {
-    match count {
-        1 => "1 picture".to_owned(),
-        count => format!("{count} pictures"),
     }
 }
 

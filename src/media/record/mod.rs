@@ -20,7 +20,8 @@
 mod avi;
 mod destination;
 mod encoder;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod fake;
 mod ffmpeg;
 mod fit;
@@ -32,11 +33,9 @@ mod partial;
 mod pictures;
 mod recorded;
 mod recorder;
-#[cfg(test)]
-mod tests;
 mod yuv;
 
 pub use destination::Destination;
 pub use ffmpeg::{Ffmpeg, NoFfmpeg};
-pub use recorded::{Recorded, length_in_words, size_in_words};
+pub use recorded::{Recorded, length_in_words, pictures, size_in_words};
 pub use recorder::{FrameSink, Recorder};

@@ -29,15 +29,10 @@ impl Recorded {
     /// Why it ended early and how much was saved, for people; `None` when it did not fail.
     pub fn failure_in_words(&self) -> Option<String> {
         let failure = self.failure.as_ref()?;
-        let pictures = if self.frames == 1 {
-            "picture"
-        } else {
-            "pictures"
-        };
         Some(format!(
-            "the recording in {} ended after {} {pictures}: {failure}",
+            "the recording in {} ended after {}: {failure}",
             self.path.display(),
-            self.frames
+            pictures(self.frames)
         ))
     }
 
@@ -54,6 +49,14 @@ impl Recorded {
             n => format!("; {n} were left out because they came faster than they could be written"),
         };
         format!("{frames}, {seconds:.1} s, {size}{left_out}")
+    }
+}
+
+/// So many pictures, in words.
+pub fn pictures(count: u64) -> String {
+    match count {
+        1 => "1 picture".to_owned(),
+        count => format!("{count} pictures"),
     }
 }
 

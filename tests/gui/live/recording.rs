@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use eframe::egui::{Key, Modifiers};
 use styleforge::{media::decode, settings::Settings};
 
-use crate::window::{Window, saves_there};
+use crate::window::{Window, records_pictures, saves_there};
 
 impl Window {
     /// Begins the first recording of a window; its folder, once frames are written there.
@@ -21,7 +21,7 @@ impl Window {
 
 #[test]
 fn snapshots_and_recordings_are_files() {
-    let mut w = Window::live_after(saves_there);
+    let mut w = Window::live_after(records_pictures);
     w.until_live();
     w.click("Mirror");
     w.until_live();
@@ -53,7 +53,7 @@ fn snapshots_and_recordings_are_files() {
 
     let folder = w.begin_recording();
     w.press(Key::R);
-    w.until_contains("frames recorded in");
+    w.until_contains(" frames, ");
     assert!(folder.join("frames.csv").exists());
 }
 
@@ -88,7 +88,7 @@ fn pictures_stay_as_small_as_they_were_painted_if_that_is_wanted() {
 
 #[test]
 fn closing_while_recording_asks_and_keeps_what_was_recorded() {
-    let mut w = Window::live_after(saves_there);
+    let mut w = Window::live_after(records_pictures);
     w.until_live();
     let folder = w.begin_recording();
     assert!(w.close_is_held_back());
@@ -116,7 +116,7 @@ fn closing_while_recording_asks_and_keeps_what_was_recorded() {
 
 #[test]
 fn a_recording_that_fails_ends_at_once_and_is_reported() {
-    let mut w = Window::live_after(saves_there);
+    let mut w = Window::live_after(records_pictures);
     w.until_live();
     let folder = w.begin_recording();
     // As a disk that is unplugged.
@@ -134,19 +134,19 @@ fn a_recording_that_fails_ends_at_once_and_is_reported() {
     let ended = format!("{} ended after {written} pictures: ", folder.display());
     assert!(told.contains(&ended), "{told}");
     assert!(told.contains("does not exist"), "{told}");
-    assert!(!w.has_containing("Recorded: "), "the count must not go on");
+    assert!(w.has("Record"), "the count must not go on");
     // Another one begins afresh.
     w.press(Key::R);
     w.until("a new recording", |_| {
         folder.join("frame-000001.jpg").exists()
     });
     w.press(Key::R);
-    w.until_contains("frames recorded in");
+    w.until_contains(" frames, ");
 }
 
 #[test]
 fn a_request_to_end_asks_nothing_and_loses_nothing_of_a_recording() {
-    let mut w = Window::open_after(saves_there);
+    let mut w = Window::open_after(records_pictures);
     w.until_label("Candy");
     let photo = w.photo_file("photo.png", 40, 30);
     w.drop_file(&photo);
@@ -164,6 +164,43 @@ fn a_request_to_end_asks_nothing_and_loses_nothing_of_a_recording() {
     assert_eq!(table.lines().count(), 1 + pictures, "{table}");
     let settings = std::fs::read_to_string(folder.path().join("settings.toml")).expect("settings");
     assert!(settings.contains("style = \"candy\""), "{settings}");
+}
+
+/// A video that any player opens, in a file of its own; MP4 where this computer has an ffmpeg for it.
+#[test]
+fn a_recording_is_one_video_file() {
+    let mut w = Window::live_after(saves_there);
+    w.until_live();
+    let folder = w.path("StyleForge");
+    let named = |folder: &std::path::Path, part: &str| {
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = files.filter_map(|file| file.file_name().into_string().ok());
+        names.into_iter().find(|name| name.contains(part))
+    };
+    for number in ["0001", "0002"] {
+        w.press(Key::R);
+        let partial = format!("recording-{number}.partial.");
+        w.until("the recording to begin", |_| {
+            named(&folder, &partial).is_some()
+        });
+        w.until_contains("0:01");
+        w.press(Key::R);
+        w.until_contains(&format!("recording-{number}."));
+        w.until("the video", |_| named(&folder, &partial).is_none());
+        let name = named(&folder, number).expect("a video");
+        let bytes = std::fs::read(folder.join(&name)).expect("a file");
+        match name.ends_with(".mp4") {
+            true => assert_eq!(&bytes[4..8], b"ftyp"),
+            false => assert_eq!((&bytes[..4], &bytes[8..12]), (&b"RIFF"[..], &b"AVI "[..])),
+        }
+        w.until_contains(" frames, ");
+    }
+    // The choice is remembered.
+    w.click("Record as: Pictures");
+    w.press(Key::R);
+    let picture = folder.join("recording-0001/frame-000001.jpg");
+    w.until("a picture", |_| picture.exists());
+    w.press(Key::R);
 }
 
 #[test]

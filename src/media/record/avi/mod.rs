@@ -6,6 +6,8 @@
 //! left out. The header is made true again once a second, so that the file of a program that was killed plays up to
 //! there; only its index is missing. A file beyond a gigabyte goes on in further parts, as OpenDML defines them.
 
+#[cfg(test)]
+mod read_back;
 mod riff;
 
 use std::{
@@ -17,9 +19,10 @@ use std::{
 
 use self::riff::{Layout, MOST_PARTS};
 use super::{
-    fit::{Fit, pictures},
+    fit::Fit,
     output::{Ended, Output, Shot},
     partial::{self, Partial},
+    recorded::pictures,
 };
 use crate::{
     disk::{self, cannot_write, folder_of},
@@ -233,5 +236,121 @@ impl Video {
             format!("{fast} left out: they came faster than {RATE} a second, the most that fits into the AVI")
         });
         self.fit.note().into_iter().chain(too_fast).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, time::Duration};
+
+    use super::{read_back::pictures_of, *};
+    use crate::frame::Frame;
+
+    fn shot(n: usize, at: Duration) -> Shot {
+        Shot {
+            number: 1 + n as u64,
+            at,
+            frame: Frame::from_fn(64, 48, |x, y| [(x * n) as u8, (y * 3) as u8, n as u8, 255]),
+        }
+    }
+
+    #[test]
+    fn a_long_video_goes_on_in_further_parts() {
+        let here = tempfile::tempdir().expect("a folder");
+        let path = here.path().join("long.avi");
+        let mut avi = Avi::with_parts(&path, 20_000).expect("a file");
+        for n in 0..60 {
+            avi.add(&shot(n, Duration::from_millis(40 * n as u64)))
+                .expect("room");
+        }
+        let ended = avi.end();
+        assert_eq!((ended.frames, ended.failure), (Some(60), None));
+        let bytes = fs::read(&path).expect("a file");
+        let parts = bytes.windows(4).filter(|w| w == b"AVIX").count();
+        assert!(parts >= 3, "{parts}");
+        let places: Vec<u64> = pictures_of(&bytes)
+            .into_iter()
+            .map(|(place, _)| place)
+            .collect();
+        let expected: Vec<u64> = (0..60).map(|n| (n as f64 * 2.4).round() as u64).collect();
+        assert_eq!(places, expected);
+    }
+
+    #[test]
+    fn pictures_that_come_at_once_take_the_next_place_and_then_none() {
+        let here = tempfile::tempdir().expect("a folder");
+        let path = here.path().join("fast.avi");
+        let mut avi = Avi::create(&path).expect("a file");
+        for (n, ms) in [0, 1, 2, 100, 100].into_iter().enumerate() {
+            avi.add(&shot(n, Duration::from_millis(ms))).expect("room");
+        }
+        let ended = avi.end();
+        assert_eq!(ended.frames, Some(4));
+        assert!(
+            ended.notes[0].starts_with("1 picture left out"),
+            "{:?}",
+            ended.notes
+        );
+        let pictures = pictures_of(&fs::read(&path).expect("a file"));
+        let places: Vec<u64> = pictures.into_iter().map(|(place, _)| place).collect();
+        assert_eq!(places, [0, 1, 6, 7]);
+    }
+
+    /// As a kill leaves it: no index, and a header that was true a second before at the latest.
+    #[test]
+    fn a_file_that_is_cut_off_has_a_true_header() {
+        let here = tempfile::tempdir().expect("a folder");
+        let path = here.path().join("cut.avi");
+        let mut avi = Avi::create(&path).expect("a file");
+        for n in 0..100 {
+            avi.add(&shot(n, Duration::from_millis(40 * n as u64)))
+                .expect("room");
+        }
+        let bytes = fs::read(here.path().join("cut.partial.avi")).expect("a file");
+        let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four"));
+        let end = number(4) as usize + 8;
+        assert!(end <= bytes.len());
+        let movi = bytes.windows(4).position(|w| w == b"movi").expect("a list");
+        let (mut at, mut places) = (movi + 4, 0);
+        while at < end {
+            assert_eq!(&bytes[at..at + 4], b"00dc");
+            at += 8 + number(at + 4).next_multiple_of(2) as usize;
+            places += 1;
+        }
+        assert_eq!((at, movi + number(movi - 4) as usize), (end, end));
+        let main = bytes
+            .windows(4)
+            .position(|w| w == b"avih")
+            .expect("a header")
+            + 8;
+        assert_eq!(number(main + 16), places);
+        assert!(places >= 239 - RATE, "{places}");
+        assert_eq!(number(main + 12) & 0x10, 0, "no index");
+    }
+
+    #[test]
+    fn chunks_that_did_not_reach_the_file_are_forgotten() {
+        let mut layout = Layout::new(64, 48, RATE);
+        let mut out = layout.header();
+        layout.chunk(&[1; 101], &mut out);
+        let sound = out.len() as u64;
+        layout.chunk(&[2; 100], &mut out);
+        layout.end_part(&mut out);
+        let first = out.len() as u64;
+        layout.begin_part(&mut out);
+        layout.chunk(&[3; 100], &mut out);
+        assert_eq!((layout.places(), layout.parts()), (3, 2));
+        layout.forget_after(first);
+        assert_eq!((layout.places(), layout.parts()), (2, 1));
+        layout.end_part(&mut out);
+        assert_eq!(out.len() as u64, first + 24 + 108, "it has ended");
+
+        let mut layout = Layout::new(64, 48, RATE);
+        let mut out = layout.header();
+        layout.chunk(&[1; 101], &mut out);
+        layout.chunk(&[2; 100], &mut out);
+        layout.end_part(&mut out);
+        layout.forget_after(sound + 50);
+        assert_eq!(layout.places(), 1);
     }
 }

@@ -1,16 +1,22 @@
 //! Videos as others read them: decoded again, they are the frames that were handed in.
 
+#[path = "../../src/media/record/avi/read_back.rs"]
+mod read_back;
+
 use std::{
     fs,
-    io::Cursor,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{Destination, Ffmpeg, Recorded, Recorder};
-use crate::frame::{Frame, PictureDifference};
+use styleforge::{
+    frame::{Frame, PictureDifference},
+    media::record::{Destination, Ffmpeg, Recorded, Recorder},
+};
+
+use self::read_back::pictures_of;
 
 /// Least likeness of a frame that was recorded, in dB.
 const LEAST_DB: f64 = 40.0;
@@ -231,79 +237,6 @@ fn odd_and_changing_sizes_lose_no_frame_and_are_told() {
     assert!(dark < 8, "bars at the sides of a tall picture");
 }
 
-/// The pictures of an AVI by its own indexes, with the place of each; the file must be sound throughout.
-fn pictures_of(avi: &[u8]) -> Vec<(u64, Frame)> {
-    let number = |at: usize| u32::from_le_bytes(avi[at..at + 4].try_into().expect("four")) as usize;
-    let name = |at: usize| &avi[at..at + 4];
-    // The parts follow each other up to the end, and their lists up to theirs.
-    let (mut at, mut indexes) = (0, Vec::new());
-    while at < avi.len() {
-        assert_eq!(name(at), b"RIFF");
-        let end = at + 8 + number(at + 4);
-        let mut inner = at + 12;
-        while inner < end {
-            if name(inner) == b"LIST" && name(inner + 8) == b"movi" {
-                let list_end = inner + 8 + number(inner + 4);
-                let mut chunk = inner + 12;
-                while chunk < list_end {
-                    if name(chunk) == b"ix00" {
-                        indexes.push(chunk);
-                    } else {
-                        assert_eq!(name(chunk), b"00dc");
-                    }
-                    chunk += 8 + number(chunk + 4).next_multiple_of(2);
-                }
-                assert_eq!(chunk, list_end);
-            }
-            inner += 8 + number(inner + 4).next_multiple_of(2);
-        }
-        assert_eq!(inner, end);
-        at = end;
-    }
-    assert_eq!(at, avi.len());
-    let find = |word: &[u8]| avi.windows(4).position(|w| w == word).expect("there");
-    let of_indexes = find(b"indx");
-    assert_eq!(number(of_indexes + 12), indexes.len());
-    let mut pictures = Vec::new();
-    let mut place = 0;
-    let mut old_index = find(b"idx1") + 8;
-    let movi = find(b"movi");
-    for (n, index) in indexes.iter().enumerate() {
-        let entry = of_indexes + 32 + 16 * n;
-        assert_eq!(number(entry), *index);
-        assert_eq!(number(entry + 8), 8 + number(index + 4));
-        let count = number(index + 12);
-        assert_eq!(number(entry + 12), count);
-        let base = number(index + 20);
-        for chunk in 0..count {
-            let at = base + number(index + 32 + 8 * chunk);
-            let bytes = number(index + 36 + 8 * chunk);
-            assert_eq!(number(at - 4), bytes);
-            if n == 0 {
-                assert_eq!(number(old_index + 8) + movi, at - 8);
-                assert_eq!(number(old_index + 12), bytes);
-                old_index += 16;
-            }
-            if bytes > 0 {
-                let jpeg = Cursor::new(&avi[at..at + bytes]);
-                let picture = image::ImageReader::with_format(jpeg, image::ImageFormat::Jpeg);
-                let rgba = picture.decode().expect("a picture").to_rgba8();
-                let (w, h) = (rgba.width() as usize, rgba.height() as usize);
-                pictures.push((
-                    place,
-                    Frame::from_rgba(w, h, rgba.into_raw()).expect("whole"),
-                ));
-            }
-            place += 1;
-        }
-    }
-    // The length that players show.
-    let (frames, main) = (find(b"dmlh") + 8, find(b"avih") + 8);
-    assert_eq!(number(frames) as u64, place);
-    assert_eq!(number(main + 12) & 0x10, 0x10, "it has an index");
-    pictures
-}
-
 #[test]
 fn an_avi_has_every_frame_near_its_time_and_looks_like_it() {
     let here = tempfile::tempdir().expect("a folder");
@@ -315,7 +248,13 @@ fn an_avi_has_every_frame_near_its_time_and_looks_like_it() {
     assert_eq!(result.notes, Vec::<String>::new());
     let bytes = fs::read(&path).expect("a file");
     assert_eq!(result.bytes, bytes.len() as u64);
-    let (places, again): (Vec<u64>, Vec<Frame>) = pictures_of(&bytes).into_iter().unzip();
+    let frame = |rgba: image::RgbaImage| {
+        let (w, h) = (rgba.width() as usize, rgba.height() as usize);
+        Frame::from_rgba(w, h, rgba.into_raw()).expect("whole")
+    };
+    let pictures = pictures_of(&bytes).into_iter();
+    let (places, again): (Vec<u64>, Vec<Frame>) =
+        pictures.map(|(place, rgba)| (place, frame(rgba))).unzip();
     assert_eq!(again.len(), 60);
     for (place, (_, at)) in places.iter().zip(&frames) {
         let off = *place as f64 / 60.0 - at.as_secs_f64();
