@@ -116,14 +116,14 @@ impl LiveView {
                 (
                     if self.frozen { "Go on" } else { "Freeze" },
                     "Freeze",
-                    "Hold the picture; styles can still be changed. Space",
+                    "Hold the picture and paint it finely; styles can still be changed. Space",
                     self.frozen,
                     LiveIntent::ToggleFreeze,
                 ),
                 (
                     "Snapshot",
                     "Snapshot",
-                    "Save the picture as it is now. S",
+                    "Save this picture, painted finely. S",
                     false,
                     LiveIntent::Snapshot,
                 ),
@@ -263,6 +263,7 @@ impl LiveView {
             self.problem(ui, clear, intents);
         } else {
             self.preparing(ui, clear);
+            self.repainting(ui, clear);
         }
         if !self.shows_previews {
             self.peek(ui, area);
@@ -281,6 +282,20 @@ impl LiveView {
             ui.set_max_width(420.0);
             ui.label(format!("Preparing {preparing}."));
             theme::caption(ui, "Choosing something else cancels it.");
+        });
+    }
+
+    /// That the held picture or a snapshot is being painted once more.
+    fn repainting(&self, ui: &egui::Ui, area: Rect) {
+        if !self.is_repainting {
+            return;
+        }
+        let at = area.center_top() + vec2(0.0, 16.0);
+        floating(ui, "repainting", Align2::CENTER_TOP, at, area, |ui| {
+            ui.horizontal(|ui| {
+                ui.spinner();
+                ui.label("Painting it more finely…");
+            });
         });
     }
 
