@@ -77,6 +77,8 @@
 //!   on their main thread with [`engine::paint::Painter`], as the engine does.
 //! - **Loader**: opens sessions for live painting, on a GPU in CUDA streams of its own. Those of photos are opened
 //!   where they are painted.
+//! - **Repaint**: paints live frames that somebody keeps once more, as finely as photos, beside live painting, with
+//!   sessions of its own; started for the first one.
 //! - **Camera**: fetches and decodes frames, and may hang with its device. A second thread, **capture**, watches
 //!   it, reports problems and reopens it. The other sources have the capture thread alone.
 //! - **Recorder**: encodes and writes the pictures that the engine hands it. When it fails it wakes the surface up,

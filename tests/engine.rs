@@ -6,6 +6,8 @@
     reason = "a test that fails by expect says why it expected otherwise"
 )]
 
+#[path = "engine/repaints.rs"]
+mod repaints;
 mod support;
 #[path = "engine/trials.rs"]
 mod trials;

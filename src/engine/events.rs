@@ -38,6 +38,11 @@ impl Events {
         }
     }
 
+    /// Another one, for another thread; it sends nothing about live painting.
+    pub(super) fn another(&self) -> Self {
+        Self::new(self.sender.clone(), self.wake_up.clone())
+    }
+
     pub(super) fn send(&self, event: Event) {
         let live = self.live.get();
         // Fails only when the surface is gone.

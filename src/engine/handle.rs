@@ -22,7 +22,10 @@ use super::{
         Input, LivePicture, LiveSettings, LiveSource, LiveStart, MeasureJob, NumberedSettings,
         Preview, Snapshot, rate_control::first_source_px,
     },
-    protocol::{BatchJob, Command, Event, Generation, PaintJob, TrialJob, TrialNumber},
+    protocol::{
+        BatchJob, Command, Event, Generation, PaintJob, RepaintJob, RepaintNumber, TrialJob,
+        TrialNumber,
+    },
     thread::run,
 };
 use crate::{
@@ -54,6 +57,9 @@ pub struct Engine {
     newest_trial: TrialNumber,
     /// The trial that is being painted or waits for it.
     trial: Option<Arc<RunControl>>,
+    newest_repaint: RepaintNumber,
+    /// The frames that are painted once more, or wait for it.
+    repaints: Vec<(RepaintNumber, Arc<RunControl>)>,
     batch: Option<Arc<RunControl>>,
     measuring: Option<Arc<RunControl>>,
     /// Stops live painting.
@@ -97,6 +103,8 @@ impl Engine {
             drafting: false,
             newest_trial: TrialNumber::default(),
             trial: None,
+            newest_repaint: RepaintNumber::default(),
+            repaints: Vec::new(),
             batch: None,
             measuring: None,
             live: None,
@@ -267,6 +275,29 @@ impl Engine {
         }
     }
 
+    /// Paints a live frame once more, after those that wait and beside whatever else is painted; [`Event::Repainted`]
+    /// follows. Never waits.
+    pub fn repaint(&mut self, job: RepaintJob) -> RepaintNumber {
+        self.newest_repaint.0 += 1;
+        let number = self.newest_repaint;
+        let control = Arc::new(RunControl::default());
+        self.repaints.push((number, control.clone()));
+        self.outbox.push_back(Command::Repaint {
+            number,
+            job,
+            control,
+        });
+        self.flush();
+        number
+    }
+
+    /// Gives up painting a live frame once more; no event follows.
+    pub fn cancel_repaint(&mut self, number: RepaintNumber) {
+        for (_, control) in self.repaints.extract_if(.., |(of, _)| *of == number) {
+            control.cancel();
+        }
+    }
+
     /// Starts a batch. Returns `false`, and does nothing, while another one runs.
     pub fn start_batch(&mut self, job: BatchJob) -> bool {
         if self.batch.is_some() {
@@ -325,6 +356,13 @@ impl Engine {
             {
                 continue;
             }
+            if let Event::Repainted { number, .. } = &event {
+                let awaited = self.repaints.iter().position(|(of, _)| of == number);
+                match awaited {
+                    Some(at) => drop(self.repaints.swap_remove(at)),
+                    None => continue,
+                }
+            }
             match &event {
                 Event::Painted { draft: true, .. } => self.drafting = false,
                 Event::Painted { .. } | Event::Failed { .. } | Event::Cancelled(_) => {
@@ -347,7 +385,8 @@ impl Engine {
             .chain(&self.trial)
             .chain(&self.batch)
             .chain(&self.measuring)
-            .chain(&self.live);
+            .chain(&self.live)
+            .chain(self.repaints.iter().map(|(_, control)| control));
         for control in runs {
             control.cancel();
         }

@@ -3,7 +3,7 @@
 //! [`paint`] blocks its caller: the command line's photos run it on the main thread. It also puts another
 //! device in the place of one that was lost. The window and `styleforge live` use [`Engine`] instead, the
 //! handle of one thread that owns the device, its [pool of sessions](sessions) and [live pictures](live), with
-//! a loader thread; the window also uses [`compositor`], one thread that lays finished paintings over their
+//! a loader thread and one for frames that are painted once more; the window also uses [`compositor`], one thread that lays finished paintings over their
 //! photos. The surfaces send commands to both and read their events and results later; they never wait for
 //! either.
 //!
@@ -21,6 +21,7 @@ pub mod paint;
 mod panic;
 mod photos;
 pub mod protocol;
+mod repaint;
 pub mod sessions;
 pub mod style_picture;
 mod thread;

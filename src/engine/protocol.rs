@@ -1,7 +1,7 @@
 //! Between a surface and the engine thread: commands one way, events the other.
 //!
 //! Plain data. A command has no return value; its outcome is an event. Those of a paint command carry its
-//! [`Generation`], a trial's its [`TrialNumber`], those of live painting the number of its settings
+//! [`Generation`], a trial's its [`TrialNumber`], a repaint's its [`RepaintNumber`], those of live painting the number of its settings
 //! ([`NumberedSettings`](super::live::NumberedSettings)), so that events of replaced ones can be dropped; of
 //! batches and measurements there is one at a time.
 
@@ -14,9 +14,11 @@ use super::{
 };
 use crate::{
     backend::{DeviceInfo, RunControl},
+    compose::Look,
     frame::Frame,
     measure::{MeasureError, MeasureReport},
     media::record::FrameSink,
+    mode::Mode,
     network::Network,
 };
 
@@ -48,6 +50,36 @@ pub struct TrialJob {
     pub photo: Arc<Frame>,
     /// The network; its sessions are closed afterwards.
     pub network: Arc<Network>,
+}
+
+/// Numbers the repaints of one engine, in the order in which they were requested.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RepaintNumber(pub u64);
+
+/// A live frame to be painted once more.
+#[derive(Clone)]
+pub struct RepaintJob {
+    /// The frame, at its own size.
+    pub frame: Arc<Frame>,
+    /// The style's network.
+    pub network: Arc<Network>,
+    /// Working size, mode and memory limit.
+    pub settings: PaintSettings,
+    /// Strength and colours.
+    pub look: Look,
+}
+
+/// A live frame that was painted once more.
+#[derive(Debug)]
+pub struct Repainted {
+    /// The picture, at the frame's size.
+    pub picture: Frame,
+    /// Columns and rows that the network saw, in pixels.
+    pub working: (usize, usize),
+    /// Variant and precision.
+    pub mode: Mode,
+    /// Notes for people, for example about a working size that had to shrink.
+    pub notes: Vec<String>,
 }
 
 /// Several photos to paint one after the other with the same network.
@@ -137,6 +169,15 @@ pub enum Command {
         /// Cancelled to stop.
         control: Arc<RunControl>,
     },
+    /// Paints a live frame once more, after those that wait for it, beside everything else.
+    Repaint {
+        /// Its number.
+        number: RepaintNumber,
+        /// What to paint.
+        job: RepaintJob,
+        /// Cancelled to stop.
+        control: Arc<RunControl>,
+    },
     /// Paints several photos. Single photos are painted between them.
     Batch {
         /// What to paint.
@@ -197,6 +238,13 @@ pub enum Event {
         number: TrialNumber,
         /// The network's picture, or why there is none.
         result: Result<Arc<Painting>, EngineError>,
+    },
+    /// A live frame was painted once more, or could not be; nobody cancelled that.
+    Repainted {
+        /// The number of its command.
+        number: RepaintNumber,
+        /// The picture, or why there is none.
+        result: Result<Arc<Repainted>, EngineError>,
     },
     /// A photo of the batch is done, well or not.
     BatchPhoto {

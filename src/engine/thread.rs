@@ -13,12 +13,14 @@ use super::{
     paint::Painter,
     photos::{Batch, Paint, serve_batch, serve_paint},
     protocol::{Command, Event},
+    repaint::{RepaintThread, Request},
     sessions::{Loader, LoaderThread},
     trial::{Trial, serve_trial},
 };
 use crate::{
-    backend::{OpenDevice, RunControl},
+    backend::{BackendError, OpenDevice, RunControl},
     capture::CaptureEvent,
+    disk::reason,
     measure::MeasureError,
     media::record::FrameSink,
     mode::DeviceChoice,
@@ -34,6 +36,8 @@ struct Work {
     measure: Option<(MeasureJob, Arc<RunControl>)>,
     /// The recording while no live pictures are painted.
     recording: Option<FrameSink>,
+    /// Paints live frames once more; started for the first one.
+    repaint: Option<RepaintThread>,
 }
 
 impl Work {
@@ -55,6 +59,25 @@ impl Work {
                 job,
                 control,
             } => self.trial = Some((number, job, control)),
+            Command::Repaint {
+                number,
+                job,
+                control,
+            } => match painter {
+                Ok(painter) => self.repaint(
+                    Request {
+                        number,
+                        job,
+                        control,
+                        backend: painter.backend().clone(),
+                    },
+                    events,
+                ),
+                Err(error) => {
+                    let result = Err(error.clone());
+                    events.send(Event::Repainted { number, result });
+                }
+            },
             Command::Batch { job, control } => {
                 self.batch = Some(Batch {
                     job,
@@ -91,6 +114,24 @@ impl Work {
                     painter.pool_mut().close_live();
                 }
             }
+        }
+    }
+
+    /// Hands a frame to the thread that paints it once more.
+    fn repaint(&mut self, request: Request, events: &Events) {
+        if self.repaint.is_none() {
+            self.repaint = match RepaintThread::start(events.another()) {
+                Ok(thread) => Some(thread),
+                Err(error) => {
+                    let error = BackendError::Threads(reason(&error));
+                    let result = Err(EngineError::Paint(error.into()));
+                    let number = request.number;
+                    return events.send(Event::Repainted { number, result });
+                }
+            };
+        }
+        if let Some(thread) = &self.repaint {
+            thread.request(request);
         }
     }
 

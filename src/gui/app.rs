@@ -24,7 +24,7 @@ use super::{
     choice::{Choice, DEFAULT_BRUSH, Recipe},
     gallery::Gallery,
     intent::Intent,
-    live::{LiveIntent, LiveView},
+    live::{LiveIntent, LiveView, Repaints},
     messages::Messages,
     mix::MixedNetworks,
     overlays::Overlays,
@@ -214,6 +214,8 @@ pub struct App {
     pub(super) shortcuts: Vec<Group>,
     /// Live pictures; `None` while photos are shown.
     pub(super) live: Option<LiveView>,
+    /// Live frames that are painted once more.
+    pub(super) repaints: Repaints,
     pub(super) full_screen: FullScreen,
     /// Whether the controls are seen where the window is too narrow for all of it.
     pub(super) controls_open: bool,
@@ -279,6 +281,7 @@ impl App {
             overlays: Overlays::default(),
             shortcuts: shortcuts::groups(),
             live: None,
+            repaints: Repaints::default(),
             full_screen: FullScreen::default(),
             controls_open: false,
             batch: None,
@@ -330,6 +333,7 @@ impl App {
         self.note_arrivals(ctx);
         self.perform_all(ctx);
         self.live_logic(ctx);
+        self.follow_repaints();
         self.guard_closing(ctx);
         self.serve_readings();
         self.serve_swatches();
@@ -368,6 +372,7 @@ impl App {
     /// may take a moment.
     pub fn end(&mut self) {
         self.end_recording();
+        self.end_repaints();
         self.end_removals();
         // Nobody reads the messages any more, but a terminal may be there.
         for failure in self

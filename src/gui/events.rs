@@ -8,8 +8,10 @@ use super::{
     background::{Opened, Origin, Purpose, Report, SavedSnapshot},
     batch::Phase,
     choice::{DEFAULT_BRUSH, working_size_of},
+    intent::Intent,
     label::path_label,
     live::LiveIntent,
+    messages::Offer,
     platform::from_the_root,
 };
 use crate::engine::{
@@ -105,6 +107,7 @@ impl App {
                     self.handle_tried(ctx, number, result);
                 }
             }
+            Event::Repainted { number, result } => self.handle_repainted(ctx, number, result),
             Event::BatchPhoto {
                 done,
                 name,
@@ -220,9 +223,14 @@ impl App {
                 }
                 Err(error) => self.messages.error(error),
             },
-            Report::SnapshotSaved(Ok(SavedSnapshot { path, size: (w, h) })) => self
-                .messages
-                .notice(format!("Saved with {w} × {h} px as {}", path_label(&path))),
+            Report::SnapshotSaved(Ok(SavedSnapshot { path, size: (w, h) })) => self.messages.offer(
+                format!("Saved with {w} × {h} px as {}", path_label(&path)),
+                Offer {
+                    label: "Show in folder",
+                    intent: Intent::Live(LiveIntent::ShowSaved(path)),
+                    otherwise: None,
+                },
+            ),
             Report::Exported(Ok(path)) => {
                 self.messages
                     .notice(format!("Saved as {}", path_label(&path)));

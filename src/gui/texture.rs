@@ -19,6 +19,9 @@ const TILES_A_FRAME: usize = 4;
 /// Tiles kept at most.
 const KEPT_TILES: usize = 96;
 
+/// How long a finer picture takes to appear, in seconds.
+const FADE_SECONDS: f64 = 0.18;
+
 /// Small pictures are looked at closely: a smooth picture when shrunk, plain pixels when enlarged.
 const PREVIEW: TextureOptions = TextureOptions {
     mipmap_mode: Some(egui::TextureFilter::Linear),
@@ -38,6 +41,8 @@ pub struct Picture {
     full: Option<Arc<Frame>>,
     /// A picture that changes all the time, in place of the others.
     live: Option<TextureHandle>,
+    /// A finer picture over it, and when it began to appear, by egui's clock.
+    finer: Option<(TextureHandle, f64)>,
     tiles: HashMap<(usize, usize), (TextureHandle, u64)>,
     frames_drawn: u64,
 }
@@ -77,10 +82,18 @@ impl Picture {
     /// card takes so large a picture.
     pub fn set_live(&mut self, ctx: &egui::Context, name: &str, image: ColorImage) {
         let image = thinned(image, ctx.input(|i| i.max_texture_side));
+        self.finer = None;
         match &mut self.live {
             Some(texture) => texture.set(image, LIVE),
             None => self.live = Some(ctx.load_texture(name, image, LIVE)),
         }
+    }
+
+    /// Lets a finer picture appear over the one that changes all the time, until that changes.
+    pub fn fade_in(&mut self, ctx: &egui::Context, name: &str, image: ColorImage) {
+        let (side_px, now) = ctx.input(|i| (i.max_texture_side, i.time));
+        let texture = ctx.load_texture(name, thinned(image, side_px), LIVE);
+        self.finer = Some((texture, now));
     }
 
     /// Takes the pixels away.
@@ -113,11 +126,25 @@ impl Picture {
         }
         self.frames_drawn += 1;
         if let Some(texture) = &self.live {
-            draw_part(ui, texture, rect, clip, rect);
+            draw_part(ui, texture, rect, (clip, rect), Color32::WHITE);
+            if let Some((finer, since)) = &self.finer {
+                let share = (ui.input(|i| i.time) - since) / FADE_SECONDS;
+                let alpha = (share.clamp(0.0, 1.0) * 255.0) as u8;
+                draw_part(
+                    ui,
+                    finer,
+                    rect,
+                    (clip, rect),
+                    Color32::from_white_alpha(alpha),
+                );
+                if alpha < 255 {
+                    ui.ctx().request_repaint();
+                }
+            }
             return;
         }
         if let Some((_, texture)) = &self.preview {
-            draw_part(ui, texture, rect, clip, rect);
+            draw_part(ui, texture, rect, (clip, rect), Color32::WHITE);
         }
         let Some(full) = self.full.clone() else {
             return;
@@ -155,7 +182,7 @@ impl Picture {
                     let size = texture.size_vec2() * per_px;
                     let min = rect.min + vec2(x as f32, y as f32) * per_px;
                     let tile_rect = Rect::from_min_size(min, size);
-                    draw_part(ui, texture, tile_rect, clip, tile_rect);
+                    draw_part(ui, texture, tile_rect, (clip, tile_rect), Color32::WHITE);
                 }
             }
         }
@@ -175,8 +202,15 @@ impl Picture {
     }
 }
 
-/// Draws the part of `texture`, stretched over `rect`, that lies inside `clip`.
-fn draw_part(ui: &egui::Ui, texture: &TextureHandle, rect: Rect, clip: Rect, whole: Rect) {
+/// Draws the part of `texture`, stretched over `rect`, that lies inside `clip`; of the colour `tint`, which is white
+/// for the picture as it is.
+fn draw_part(
+    ui: &egui::Ui,
+    texture: &TextureHandle,
+    rect: Rect,
+    (clip, whole): (Rect, Rect),
+    tint: Color32,
+) {
     let part = rect.intersect(clip);
     if !part.is_positive() {
         return;
@@ -188,11 +222,7 @@ fn draw_part(ui: &egui::Ui, texture: &TextureHandle, rect: Rect, clip: Rect, who
         )
     };
     let mut mesh = Mesh::with_texture(texture.id());
-    mesh.add_rect_with_uv(
-        part,
-        Rect::from_min_max(uv(part.min), uv(part.max)),
-        Color32::WHITE,
-    );
+    mesh.add_rect_with_uv(part, Rect::from_min_max(uv(part.min), uv(part.max)), tint);
     ui.painter().add(mesh);
 }
 

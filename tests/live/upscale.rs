@@ -8,7 +8,7 @@ use styleforge::{
     media::{
         decode,
         encode::Format,
-        record::{Recorded, Recorder},
+        record::{Destination, Recorded, Recorder},
     },
     mode::DeviceChoice,
 };
@@ -102,7 +102,7 @@ fn a_comparison_judges_what_the_network_made() {
         assert_eq!(picture.other.as_ref(), Some(&picture.painted));
         let equality = picture.equality.as_ref().expect("judged");
         assert!(!equality.passed());
-        assert!(equality.to_string().contains("off by 3"), "{equality}");
+        assert!(equality.to_string().contains("largest 3"), "{equality}");
         // Shown, they differ too.
         studio.settings(|settings| settings.look.strength_percent = 100);
         studio.paint();
@@ -117,13 +117,16 @@ fn a_comparison_judges_what_the_network_made() {
 fn what_is_recorded_has_the_sources_size() {
     let home = tempfile::tempdir().expect("a folder");
     let mut studio = studio((64, 48), 32);
+    let folder = home.path().to_owned();
+    let format = Format::Png;
     let (recorder, sink) =
-        Recorder::start(home.path(), Format::Png, Arc::new(|| {})).expect("a folder");
+        Recorder::start(&Destination::Pictures { folder, format }, Arc::new(|| {}))
+            .expect("a folder");
     *studio.live.recording() = Some(sink);
     studio.paint();
     let Recorded { frames, .. } = recorder.finish();
     assert_eq!(frames, 1);
     let recorded = decode::from_path(&home.path().join("frame-000001.png")).expect("a picture");
-    assert_eq!(recorded.frame, studio.pictures.value.painted);
+    assert_eq!(*recorded.frame, studio.pictures.value.painted);
     assert_eq!((recorded.frame.width(), recorded.frame.height()), (64, 48));
 }

@@ -59,12 +59,19 @@ pub struct Script {
     is_gpu: AtomicBool,
     /// Levels by which the baseline is off.
     baseline_off: AtomicUsize,
+    /// Columns from which on runs are held and behave as the test says.
+    from_px: AtomicUsize,
 }
 
 impl Script {
     /// Runs wait from now on, unless they are cancelled, until [`Script::release`].
     pub fn hold(&self) {
         self.held.store(true, Ordering::SeqCst);
+    }
+
+    /// Only runs of so many columns or more are held and behave otherwise from now on.
+    pub fn only_from(&self, columns: usize) {
+        self.from_px.store(columns, Ordering::SeqCst);
     }
 
     /// Opening waits from now on, unless it is cancelled, until [`Script::release`].
@@ -240,13 +247,17 @@ impl ScriptedSession {
             .unwrap()
             .push((input.width(), input.height()));
         control.set_progress(0.5);
-        while script.held.load(Ordering::SeqCst) {
+        let concerns = || input.width() >= script.from_px.load(Ordering::SeqCst);
+        while script.held.load(Ordering::SeqCst) && concerns() {
             if control.is_cancelled() && !script.ignores_cancelling.load(Ordering::SeqCst) {
                 return Err(BackendError::Cancelled);
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        let behaviour = *script.behaviour.lock().unwrap();
+        let behaviour = match concerns() {
+            true => *script.behaviour.lock().unwrap(),
+            false => Behaviour::Invert,
+        };
         match behaviour {
             Behaviour::Invert => {}
             Behaviour::Fail => {

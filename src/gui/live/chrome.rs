@@ -72,7 +72,7 @@ fn shutter(ui: &mut egui::Ui) -> egui::Response {
     };
     let rim = Stroke::new(1.0, colors.outline);
     painter.circle(center, radius - 6.0, fill, rim);
-    response.on_hover_text("Snapshot: save the picture as it is now. S")
+    response.on_hover_text("Snapshot: save this picture, painted finely. S")
 }
 
 fn floating(
@@ -169,7 +169,7 @@ impl LiveView {
                 icon,
                 name,
                 spoken: "Freeze",
-                hint: "Hold the picture; styles can still be changed. Space",
+                hint: "Hold the picture and paint it finely; styles can still be changed. Space",
                 is_on: self.frozen,
                 // As wide for both names: what stands beside it does not jump.
                 width: has_words.then_some(84.0),
@@ -234,7 +234,7 @@ impl LiveView {
         let (name, spoken) = match &self.recording {
             Some(recording) => {
                 let progress = progress(recording);
-                let spoken = format!("Record, {progress}");
+                let spoken = format!("Recording, {progress}");
                 (progress, spoken)
             }
             None => ("Record".to_owned(), "Record".to_owned()),
@@ -273,6 +273,7 @@ impl LiveView {
             self.problem(ui, clear, intents);
         } else {
             self.preparing(ui, clear);
+            self.repainting(ui, clear);
         }
         if !self.shows_previews {
             self.peek(ui, area);
@@ -291,6 +292,20 @@ impl LiveView {
             ui.set_max_width(420.0);
             ui.label(format!("Preparing {preparing}."));
             theme::caption(ui, "Choosing something else cancels it.");
+        });
+    }
+
+    /// That the held picture or a snapshot is being painted once more.
+    fn repainting(&self, ui: &egui::Ui, area: Rect) {
+        if !self.is_repainting {
+            return;
+        }
+        let at = area.center_top() + vec2(0.0, 16.0);
+        floating(ui, "repainting", Align2::CENTER_TOP, at, area, |ui| {
+            ui.horizontal(|ui| {
+                ui.spinner();
+                ui.label("Painting it more finely…");
+            });
         });
     }
 

@@ -29,7 +29,7 @@ impl App {
     }
 
     /// The network of a style, once it is here.
-    fn network(&mut self, style: &str, model: ModelSize) -> Option<Arc<Network>> {
+    pub(super) fn network(&mut self, style: &str, model: ModelSize) -> Option<Arc<Network>> {
         let key = (style.to_owned(), model);
         if let Some(loaded) = self.networks.loaded.get(&key) {
             return Some(loaded.network.clone());
@@ -83,7 +83,7 @@ impl App {
             return;
         };
         if live.pictures.is_some() && live.sent.as_ref() != Some(&settings) {
-            self.engine.set_live(settings.clone());
+            live.sent_number = self.engine.set_live(settings.clone());
             live.sent = Some(settings);
         }
     }

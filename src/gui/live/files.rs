@@ -1,12 +1,15 @@
 //! Snapshots, recordings and reports of live pictures become files: the intents that start them, and the tasks
 //! that write them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use super::repaints::Snapped;
 use crate::{
     capture::Rotation,
     disk::{self, WriteError},
-    frame::Frame,
     gui::{
         app::App,
         background::{Background, Report, SavedSnapshot, StartedRecording},
@@ -29,15 +32,18 @@ const RECORDING: &str = "recording";
 const MOST_NAMES: u32 = 100_000;
 
 impl App {
-    /// Saves what is on the stage, with how it was painted.
+    /// Saves what is on the stage, with how it was painted; painted once more, unless it is that already.
     pub(super) fn snapshot(&mut self) {
+        let finer = self.finer();
         let Some(live) = &self.live else {
             return;
         };
-        let Some((_, painted)) = live.picture() else {
+        let Some((original, painted)) = live.picture() else {
             self.messages.notice("There is no live picture yet.");
             return;
         };
+        let is_finer = live.finer.clone();
+        let (frame, picture) = (Arc::new(original.clone()), painted.clone());
         let choice = &self.workspace.choice;
         let mut texts = vec![(
             "Software",
@@ -79,8 +85,18 @@ impl App {
             (Some(style), true) => style.clone(),
             (Some(_), false) => mix::label(&parts),
         };
-        self.background
-            .save_snapshot(self.picture_folder(), style, painted.clone(), texts);
+        let shown = Snapped {
+            style,
+            picture,
+            texts,
+        };
+        match (is_finer, finer) {
+            (Some(repainted), Some(finer)) => {
+                let shown = shown.repainted(&repainted, finer.model());
+                self.background.save_snapshot(self.picture_folder(), shown);
+            }
+            (_, finer) => self.keep(frame, finer, shown),
+        }
     }
 
     pub(super) fn toggle_recording(&mut self) {
@@ -145,16 +161,10 @@ impl App {
 }
 
 impl Background {
-    /// Saves a live picture under a name of its own below `folder`, with `texts` in it;
+    /// Saves a live picture under a name of its own below `folder`, with how it was painted in it;
     /// [`Report::SnapshotSaved`].
-    pub fn save_snapshot(
-        &self,
-        folder: PathBuf,
-        style: String,
-        frame: Frame,
-        texts: Vec<(&'static str, String)>,
-    ) {
-        self.send_writing(move || Report::SnapshotSaved(snapshot(&folder, &style, &frame, &texts)));
+    pub fn save_snapshot(&self, folder: PathBuf, snapped: Snapped) {
+        self.send_writing(move || Report::SnapshotSaved(snapshot(&folder, &snapped)));
     }
 
     /// Writes a report; the person has agreed to replace what exists. [`Report::Exported`].
@@ -280,16 +290,18 @@ fn with_free_name<T>(
 
 fn snapshot(
     folder: &Path,
-    style: &str,
-    frame: &Frame,
-    texts: &[(&'static str, String)],
+    Snapped {
+        style,
+        picture,
+        texts,
+    }: &Snapped,
 ) -> Result<SavedSnapshot, String> {
     let said = |e: MediaError| e.to_string();
-    let bytes = encode::png_with_texts("the snapshot", frame, texts).map_err(said)?;
+    let bytes = encode::png_with_texts("the snapshot", picture, texts).map_err(said)?;
     let stem = format!("snapshot-{style}");
     let path = with_free_name(folder, &stem, ".png", |path| {
         encode::save_bytes(path, &bytes, Existing::Keep).map(|()| path.to_owned())
     })?;
-    let size = (frame.width(), frame.height());
+    let size = (picture.width(), picture.height());
     Ok(SavedSnapshot { path, size })
 }

@@ -1,5 +1,7 @@
 //! Intents about live pictures.
 
+use std::path::PathBuf;
+
 use crate::{capture::Source, settings::LiveChoices};
 
 /// An action about live pictures that a person chose.
@@ -23,6 +25,8 @@ pub enum LiveIntent {
     ToggleFreeze,
     /// Save the picture as it is now.
     Snapshot,
+    /// Show this file in the desktop's file manager.
+    ShowSaved(PathBuf),
     /// Begin or end a recording.
     ToggleRecording,
     /// Compare two modes, or stop it.

@@ -2,9 +2,9 @@
 //!
 //! [`LiveView`] shows the engine's pictures and snapshots and never waits for them. `update` carries out what a
 //! person does, `engine_sync` sends the engine the settings that follow from it; `files` saves snapshots
-//! (single pictures), recordings and reports; `layout`, `controls`, `mode_choice`, `chrome`,
-//! `comparison`, `report` and `preview_grid` draw;
-//! `rate_warning` decides when the window says that a rate is not held.
+//! (single pictures), recordings and reports; `repaint_flow` has what is kept painted more finely (`repaints`);
+//! `layout`, `controls`, `mode_choice`, `chrome`, `comparison`, `report` and `preview_grid` draw; `rate_warning` decides
+//! when the window says that a rate is not held.
 
 mod chrome;
 mod comparison;
@@ -16,11 +16,14 @@ mod layout;
 mod mode_choice;
 mod preview_grid;
 mod rate_warning;
+mod repaint_flow;
+mod repaints;
 mod report;
 mod update;
 
 pub use intent::LiveIntent;
 pub use preview_grid::PreviewGrid;
+pub use repaints::Repaints;
 
 use std::{path::Path, sync::Arc, time::Instant};
 
@@ -38,10 +41,13 @@ use super::{
 use crate::{
     backend::DeviceInfo,
     capture::{Camera, Source},
-    engine::live::{
-        Facts, LivePicture, LiveSettings, Snapshot, SourceState,
-        meter::{Recent, Spread},
-        rate_control::STEPS_PX,
+    engine::{
+        live::{
+            Facts, LivePicture, LiveSettings, Snapshot, SourceState,
+            meter::{Recent, Spread},
+            rate_control::STEPS_PX,
+        },
+        protocol::Repainted,
     },
     frame::Frame,
     mailbox::Reader,
@@ -80,6 +86,12 @@ pub struct LiveView {
     recording: Option<Recorder>,
     /// The settings that the engine was sent last.
     sent: Option<LiveSettings>,
+    /// Their number; 0 for those with which the source was started.
+    sent_number: u64,
+    /// The held picture, painted once more, where that is on the stage.
+    finer: Option<Arc<Repainted>>,
+    /// Whether the held picture or a snapshot is being painted once more.
+    is_repainting: bool,
     facts: Option<Facts>,
     compare_ms: [Recent; 2],
     equality: Option<Arc<Equality>>,
@@ -106,6 +118,9 @@ impl LiveView {
             previews: PreviewGrid::default(),
             recording: None,
             sent: None,
+            sent_number: 0,
+            finer: None,
+            is_repainting: false,
             facts: None,
             compare_ms: Default::default(),
             equality: None,
@@ -254,6 +269,7 @@ impl LiveView {
         if !pictures.take() {
             return false;
         }
+        self.finer = None;
         let picture = &pictures.value;
         let Some(facts) = picture.facts else {
             return false;
@@ -313,7 +329,14 @@ impl LiveView {
     fn picture(&self) -> Option<(&Frame, &Frame)> {
         let picture = &self.pictures.as_ref()?.value;
         picture.facts?;
-        Some((&picture.original, &picture.painted))
+        let finer = self.finer.as_ref().map(|finer| &finer.picture);
+        Some((&picture.original, finer.unwrap_or(&picture.painted)))
+    }
+
+    /// Puts a finer picture of what is held in the place of the one on the stage.
+    fn show_finer(&mut self, ctx: &egui::Context, finer: Arc<Repainted>) {
+        self.stage.fade_in(ctx, opaque_image_of(&finer.picture));
+        self.finer = Some(finer);
     }
 
     /// Pictures shown a second, and the median delay from the source to the screen in milliseconds.

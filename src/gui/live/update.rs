@@ -147,6 +147,7 @@ impl App {
                 self.change_view(LiveIntent::ToggleCompare);
             }
             LiveIntent::Snapshot => self.snapshot(),
+            LiveIntent::ShowSaved(path) => self.background.show(path),
             LiveIntent::ToggleRecording => self.toggle_recording(),
             other => self.change_view(other),
         }
@@ -300,6 +301,7 @@ impl App {
         live.pictures = match started {
             Ok(pictures) => {
                 live.sent = Some(settings);
+                live.sent_number = 0;
                 live.previews.stop();
                 live.panel.restart();
                 Some(pictures)

@@ -178,6 +178,11 @@ impl Stage {
         self.set_names(name, name);
     }
 
+    /// Lets a finer picture of the same live frame appear over the right one; it stays until the next live pictures.
+    pub fn fade_in(&mut self, ctx: &egui::Context, finer: ColorImage) {
+        self.painting.fade_in(ctx, "live finer", finer);
+    }
+
     /// Fills the stage with the whole picture, however small it is.
     #[must_use]
     pub fn filled(mut self) -> Self {

@@ -1,5 +1,10 @@
 //! Programs in ffmpeg's place, for tests.
 
+#![allow(
+    clippy::expect_used,
+    reason = "test support: a broken test should panic"
+)]
+
 use std::{
     io::Write,
     path::{Path, PathBuf},

@@ -34,7 +34,7 @@ fn snapshots_and_recordings_are_files() {
     let bytes = std::fs::read(&path).expect("a file");
     let has = |words: &str| bytes.windows(words.len()).any(|w| w == words.as_bytes());
     for words in [
-        "candy lite",
+        "candy full",
         "fused fp32",
         "demo, mirrored",
         "100 %",
@@ -59,31 +59,33 @@ fn snapshots_and_recordings_are_files() {
 
 #[test]
 fn pictures_stay_as_small_as_they_were_painted_if_that_is_wanted() {
-    let mut w = Window::live_after(saves_there);
+    let mut w = Window::live_after(records_pictures);
     w.until_live();
     w.choose("Detail", "320 px");
     w.until("the size", |w| w.pace().contains("320 × 240 px"));
     assert!(w.has("Painted at 320 × 240 px"), "{:#?}", w.texts());
-    w.press(Key::S);
-    w.until_contains("snapshot-candy-0001.png");
-    let size = |w: &Window, name: &str| {
-        let path = w.path(&format!("StyleForge/{name}"));
-        let saved = decode::from_path(&path).expect("a picture");
+    let size = |picture: PathBuf| {
+        let saved = decode::from_path(&picture).expect("a picture");
         (saved.frame.width(), saved.frame.height())
     };
-    assert!(size(&w, "snapshot-candy-0001.png").0 >= 640);
+    let folder = w.begin_recording();
+    w.press(Key::R);
+    w.until_contains(" frames, ");
+    assert!(size(folder.join("frame-000001.jpg")).0 >= 640);
     w.click("Advanced");
     w.click("Sharpen to the source's size");
     let is_kept = |w: &Window| !Settings::load(&w.settings_path()).0.live.upscale;
     w.until("the settings", is_kept);
     // Those on their way were painted before.
-    let is_small = (2..30).any(|number| {
-        let name = format!("snapshot-candy-{number:04}.png");
-        w.press(Key::S);
-        w.until_contains(&name);
-        size(&w, &name) == (320, 240)
+    w.press(Key::R);
+    let folder = w.path("StyleForge/recording-0002");
+    let mut number = 0;
+    w.until("a small picture", |_| {
+        let next = folder.join(format!("frame-{:06}.jpg", number + 1));
+        let is_there = next.exists();
+        number += usize::from(is_there);
+        is_there && size(next) == (320, 240)
     });
-    assert!(is_small);
 }
 
 #[test]

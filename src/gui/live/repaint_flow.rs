@@ -1,0 +1,232 @@
+//! What somebody keeps of live pictures is painted once more, as finely as a photo: the held picture, and snapshots.
+//!
+//! The engine does so beside the live pictures. The held picture is replaced when the finer one is there; a snapshot
+//! waits for it and becomes the picture that was seen where it cannot be had.
+
+use std::sync::Arc;
+
+use eframe::egui;
+
+use super::repaints::{Finer, Held, Snapped, Waiting, Wanted};
+use crate::{
+    engine::{
+        error::EngineError,
+        paint::{PaintSettings, WorkingSize},
+        protocol::{RepaintJob, RepaintNumber, Repainted},
+    },
+    frame::Frame,
+    gui::app::App,
+    mode::{DeviceChoice, ModelSize},
+};
+
+/// Snapshots that may wait for their finer picture; more are saved as they are seen.
+const MOST_WAITING: usize = 4;
+
+impl App {
+    /// How a frame is painted once more in the chosen style; `None` where there is none, and while two modes are
+    /// compared, which are judged by what is seen.
+    pub(super) fn finer(&mut self) -> Option<Finer> {
+        let parts = self.mixed_parts();
+        let live = self.live.as_ref().filter(|live| !live.comparing)?;
+        let sent = live.sent.as_ref()?;
+        let (mode, look) = (sent.mode, sent.look);
+        let network = match parts.is_empty() {
+            true => {
+                let style = self.workspace.choice.style.clone()?;
+                Wanted::Style(style, self.model_of_style(ModelSize::Full))
+            }
+            false => Wanted::Mix(sent.network.clone()?),
+        };
+        Some(Finer {
+            network,
+            mode,
+            look,
+        })
+    }
+
+    /// Requests that `frame` is painted once more. `Ok(None)` until the network is loaded.
+    fn request_repaint(
+        &mut self,
+        frame: &Arc<Frame>,
+        finer: &Finer,
+    ) -> Result<Option<RepaintNumber>, String> {
+        let network = match &finer.network {
+            Wanted::Mix(network) => network.clone(),
+            Wanted::Style(style, model) => match self.network(style, *model) {
+                Some(network) => network,
+                None if self.networks.failed.contains(&(style.clone(), *model)) => {
+                    return Err("its network could not be loaded".to_owned());
+                }
+                None => return Ok(None),
+            },
+        };
+        let is_gpu = (self.device.info.as_ref()).is_some_and(|d| d.kind == DeviceChoice::Cuda);
+        // A processor takes seconds for more than a photo's usual size; the rest is brought up to the frame's.
+        let working_size = match is_gpu {
+            true => WorkingSize::Original,
+            false => WorkingSize::Auto,
+        };
+        Ok(Some(self.engine.repaint(RepaintJob {
+            frame: frame.clone(),
+            network,
+            settings: PaintSettings {
+                working_size,
+                ..PaintSettings::of_mode(finer.mode)
+            },
+            look: finer.look,
+        })))
+    }
+
+    /// Has the held picture and waiting snapshots painted once more, as soon as that can begin; gives up a held
+    /// picture that goes on or was chosen otherwise.
+    pub(in crate::gui) fn follow_repaints(&mut self) {
+        let wanted = self.held_sequence().zip(self.finer());
+        let held = self.repaints.held.as_ref();
+        if held.map(|held| (held.sequence, &held.finer)) != wanted.as_ref().map(|(s, f)| (*s, f)) {
+            self.give_up_held();
+            if let Some((sequence, finer)) = wanted {
+                self.request_held(sequence, finer);
+            }
+        }
+        for mut snapshot in std::mem::take(&mut self.repaints.waiting) {
+            if snapshot.number.is_none() {
+                match self.request_repaint(&snapshot.frame, &snapshot.finer) {
+                    Ok(number) => snapshot.number = number,
+                    Err(why) => {
+                        self.save_as_seen(snapshot.shown, &why);
+                        continue;
+                    }
+                }
+            }
+            self.repaints.waiting.push(snapshot);
+        }
+        if let Some(live) = &mut self.live {
+            live.is_repainting = self.repaints.is_awaited();
+        }
+    }
+
+    /// Number of the frame that is held, once it is on the stage as it was chosen.
+    fn held_sequence(&self) -> Option<u64> {
+        let live = self.live.as_ref().filter(|live| live.frozen)?;
+        let facts = live.facts.as_ref()?;
+        let is_chosen = facts.settings >= live.sent_number && live.snapshot.preparing.is_none();
+        is_chosen.then_some(facts.sequence)
+    }
+
+    fn request_held(&mut self, sequence: u64, finer: Finer) {
+        let original = self.live.as_ref().and_then(|live| live.pictures.as_ref());
+        let Some(frame) = original.map(|pictures| Arc::new(pictures.value.original.clone())) else {
+            return;
+        };
+        let number = match self.request_repaint(&frame, &finer) {
+            // Its network is on the way.
+            Ok(None) => return,
+            Ok(number) => number,
+            Err(why) => {
+                self.say_not_repainted(&why);
+                None
+            }
+        };
+        self.repaints.held = Some(Held {
+            sequence,
+            finer,
+            number,
+        });
+    }
+
+    fn give_up_held(&mut self) {
+        let number = self.repaints.held.take().and_then(|held| held.number);
+        if let Some(number) = number
+            && !self.repaints.is_awaited_by_a_snapshot(number)
+        {
+            self.engine.cancel_repaint(number);
+        }
+    }
+
+    fn say_not_repainted(&mut self, why: &str) {
+        self.messages.notice(format!(
+            "The held picture stays as it is: it could not be painted more finely ({why})"
+        ));
+    }
+
+    /// Saves a snapshot once its finer picture is there; what is `shown` where that cannot be had.
+    pub(super) fn keep(&mut self, frame: Arc<Frame>, finer: Option<Finer>, shown: Snapped) {
+        let Some(finer) = finer else {
+            self.save_snapped(shown);
+            return;
+        };
+        if self.repaints.waiting.len() >= MOST_WAITING {
+            self.save_as_seen(shown, "several others wait");
+            return;
+        }
+        // The held picture's is on its way already.
+        let held = self.repaints.held.as_ref();
+        let held = held.filter(|held| Some(held.sequence) == self.held_sequence());
+        let number = held
+            .filter(|held| held.finer == finer)
+            .and_then(|held| held.number);
+        self.repaints.waiting.push(Waiting {
+            number,
+            frame,
+            finer,
+            shown,
+        });
+        self.follow_repaints();
+    }
+
+    fn save_snapped(&self, snapped: Snapped) {
+        self.background
+            .save_snapshot(self.picture_folder(), snapped);
+    }
+
+    fn save_as_seen(&mut self, shown: Snapped, why: &str) {
+        self.messages.notice(format!(
+            "The snapshot is the picture that was seen: it could not be painted more finely ({why})"
+        ));
+        self.save_snapped(shown);
+    }
+
+    /// A frame was painted once more, or could not be.
+    pub(in crate::gui) fn handle_repainted(
+        &mut self,
+        ctx: &egui::Context,
+        number: RepaintNumber,
+        result: Result<Arc<Repainted>, EngineError>,
+    ) {
+        for snapshot in (self.repaints.waiting)
+            .extract_if(.., |waiting| waiting.number == Some(number))
+            .collect::<Vec<_>>()
+        {
+            match &result {
+                Ok(repainted) => {
+                    self.save_snapped(snapshot.shown.repainted(repainted, snapshot.finer.model()))
+                }
+                Err(error) => self.save_as_seen(snapshot.shown, &error.to_string()),
+            }
+        }
+        let held = self.repaints.held.as_mut();
+        if held
+            .and_then(|held| held.number.take_if(|n| *n == number))
+            .is_none()
+        {
+            return;
+        }
+        match (result, &mut self.live) {
+            (Ok(repainted), Some(live)) => {
+                for note in &repainted.notes {
+                    self.messages.notice(note.clone());
+                }
+                live.show_finer(ctx, repainted);
+            }
+            (Err(error), _) => self.say_not_repainted(&error.to_string()),
+            (Ok(_), None) => {}
+        }
+    }
+
+    /// Saves what waits as it was seen, because the window closes.
+    pub(in crate::gui) fn end_repaints(&mut self) {
+        for waiting in std::mem::take(&mut self.repaints.waiting) {
+            self.save_snapped(waiting.shown);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What is kept of live pictures is painted once more: the held picture, and snapshots.
+
+use std::path::PathBuf;
+
+use eframe::egui::Key;
+use styleforge::{frame::Frame, media::decode};
+
+use crate::{
+    support::Behaviour,
+    window::{Window, saves_there},
+};
+
+const AWAITED: &str = "Painting it more finely…";
+
+impl Window {
+    /// A window whose live pictures are painted with 320 x 240 px from a larger source.
+    fn painting_small() -> Self {
+        let mut w = Self::live_after(saves_there);
+        w.until_live();
+        w.choose("Working size", "320 px");
+        w.until("the size and the style", |w| {
+            w.pace().contains("320 × 240 px") && w.pace().contains("fused")
+        });
+        w.script.only_from(600);
+        w
+    }
+
+    fn snapshot_path(&self, number: usize) -> PathBuf {
+        self.path(&format!("StyleForge/snapshot-candy-{number:04}.png"))
+    }
+
+    /// A snapshot, and whether each of these words stands in it.
+    fn saved(&self, number: usize, words: [&str; 2]) -> (Frame, [bool; 2]) {
+        let path = self.snapshot_path(number);
+        let bytes = std::fs::read(&path).expect("a file");
+        let has = |words: &str| bytes.windows(words.len()).any(|w| w == words.as_bytes());
+        let saved = decode::from_path(&path).expect("a picture");
+        (saved.frame.as_ref().clone(), words.map(has))
+    }
+
+    /// Runs for the large picture and for finer ones.
+    fn large_runs(&self) -> [usize; 2] {
+        let runs = self.script.runs();
+        let finer = runs.iter().filter(|(width, _)| *width >= 600).count();
+        let large = runs.iter().filter(|(width, _)| *width == 320).count();
+        [large, finer]
+    }
+}
+
+#[test]
+fn the_held_picture_is_replaced_by_a_finer_one_and_kept_as_that() {
+    let mut w = Window::painting_small();
+    w.script.hold();
+    w.press(Key::Space);
+    w.until_contains(AWAITED);
+    assert!(w.pace().starts_with("held") && w.has_containing("Picture, result"));
+    assert!(w.has("Painted at 320 × 240 px"), "{:#?}", w.texts());
+    // It is what a snapshot waits for.
+    w.press(Key::S);
+    w.step();
+    assert!(!w.snapshot_path(1).exists());
+    w.script.release();
+    w.until_contains("snapshot-candy-0001.png");
+    w.until("the finer picture", |w| !w.has_containing(AWAITED));
+    let runs = w.large_runs();
+    assert_eq!(runs[1], 1, "one for both");
+    let (first, has) = w.saved(1, ["candy full", "320 x 240 px"]);
+    assert_eq!(has, [true, false]);
+    assert!(first.width() >= 640 && 4 * first.height() == 3 * first.width());
+    assert!(w.has_containing(&format!(
+        "Saved with {} × {} px as ",
+        first.width(),
+        first.height()
+    )));
+    // What is on the stage is saved as it is.
+    w.press(Key::S);
+    w.until_contains("snapshot-candy-0002.png");
+    assert_eq!(w.saved(2, ["candy full", "Device"]).0, first);
+    assert_eq!(w.large_runs(), runs);
+    // Another style, another picture.
+    w.press(Key::Num2);
+    w.until("the other style's", |w| w.large_runs()[1] > runs[1]);
+}
+
+#[test]
+fn going_on_gives_the_finer_picture_up() {
+    let mut w = Window::painting_small();
+    w.script.hold();
+    w.press(Key::Space);
+    w.until_contains(AWAITED);
+    w.until("the run", |w| w.large_runs()[1] == 1);
+    w.press(Key::Space);
+    w.until("it to go on", |w| {
+        !w.pace().starts_with("held") && !w.has_containing(AWAITED)
+    });
+    let [large, _] = w.large_runs();
+    w.until("more pictures", |w| w.large_runs()[0] > large);
+    w.script.release();
+    assert!(!w.has_containing("could not be painted"), "nobody asks");
+}
+
+#[test]
+fn a_snapshot_is_painted_beside_the_live_pictures() {
+    let mut w = Window::painting_small();
+    w.script.hold();
+    w.press(Key::S);
+    w.until_contains(AWAITED);
+    let [large, _] = w.large_runs();
+    w.until("live pictures meanwhile", |w| w.large_runs()[0] > large + 3);
+    assert!(!w.snapshot_path(1).exists());
+    w.script.release();
+    w.until_contains("snapshot-candy-0001.png");
+    let (saved, has) = w.saved(1, ["candy full", "320 x 240 px"]);
+    assert_eq!(has, [true, false]);
+    assert!(saved.width() >= 640);
+    w.click("Show in folder");
+    w.until("the file manager", |w| {
+        w.platform.shown() == [w.snapshot_path(1)]
+    });
+}
+
+#[test]
+fn what_cannot_be_painted_more_finely_is_kept_as_it_was_seen() {
+    let mut w = Window::painting_small();
+    w.script.behave(Behaviour::Fail);
+    w.press(Key::S);
+    w.until_contains("The snapshot is the picture that was seen");
+    w.until_contains("snapshot-candy-0001.png");
+    let (saved, has) = w.saved(1, ["candy lite", "320 x 240 px"]);
+    assert_eq!(has, [true, true]);
+    assert!(saved.width() >= 640, "brought up to the source's size");
+    w.press(Key::Space);
+    w.until_contains("The held picture stays as it is");
+    assert!(!w.has_containing(AWAITED) && w.pace().starts_with("held"));
+}
+
+#[test]
+fn closing_loses_no_snapshot() {
+    let mut w = Window::painting_small();
+    w.script.hold();
+    w.press(Key::S);
+    w.until_contains(AWAITED);
+    w.ask_to_end();
+    w.until("the window to close", |w| w.closes());
+    let path = w.snapshot_path(1);
+    let folder = w.end();
+    let saved = decode::from_path(&path).expect("a picture");
+    assert!(saved.frame.width() >= 640, "{}", folder.path().display());
+}
