@@ -29,7 +29,7 @@ use styleforge::{
         compositor::{ComposeJob, Compositor, PREVIEW_PX},
         error::EngineError,
         paint::{OutputSize, PaintSettings, Painting, WorkingSize},
-        protocol::{BatchJob, Event, Generation, PaintJob, PhotoSource, SavedPhoto},
+        protocol::{BatchJob, Event, Generation, PaintJob, PhotoSource, SavedPhoto, Unpainted},
     },
     frame::Frame,
     mode::Mode,
@@ -281,7 +281,7 @@ impl PhotoSource for BatchPhotos {
         index: usize,
         _: &Frame,
         painting: &Painting,
-    ) -> Result<SavedPhoto, Unpainted, String> {
+    ) -> Result<SavedPhoto, String> {
         assert_eq!(painting.painted, inverted(&photo(8, 8)));
         self.finished.push(index);
         Ok(SavedPhoto {
