@@ -15,8 +15,8 @@ install() {
         cargo install --quiet --locked --root "$tools" --target-dir "$tools/build" "$@"
 }
 
-# cargo-about gives the parts and their texts; what stands beside the fonts is added, because the letters are
-# not the part's own work.
+# cargo-about gives the parts and their texts; what stands beside fonts is added, because letters are not the
+# part's own work.
 licences() {
     local fonts
     "$tools/bin/cargo-about" generate --frozen --fail \
@@ -27,6 +27,11 @@ licences() {
         printf '\n%s\n\nThe letters of epaint_default_fonts: %s\n\n%s\n\n' \
             "$(printf '=%.0s' {1..104})" "$text" "$(printf -- '-%.0s' {1..104})"
         cat "$fonts/$text"
+    done
+    for font in Inter Phosphor; do
+        printf '\n%s\n\nThe window: %s\n\n%s\n\n' \
+            "$(printf '=%.0s' {1..104})" "$font" "$(printf -- '-%.0s' {1..104})"
+        cat "assets/fonts/$font-LICENSE.txt"
     done
 }
 

@@ -159,7 +159,7 @@ pub fn groups() -> Vec<Group> {
             lines: vec![
                 line(
                     "[ and ]",
-                    "Finer or broader brush",
+                    "More or less detail",
                     vec![
                         (NONE, Key::OpenBracket, Press::Brush(-1)),
                         (NONE, Key::CloseBracket, Press::Brush(1)),
@@ -278,7 +278,7 @@ pub fn groups() -> Vec<Group> {
                 ),
                 (
                     "P",
-                    "Performance",
+                    "Lab: rates, latencies, steps",
                     Key::P,
                     Press::Live(LiveIntent::TogglePanel),
                 ),
