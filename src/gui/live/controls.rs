@@ -274,9 +274,9 @@ fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
         *target_fps = f64::from(fps);
     }
     // Both lines are there from the start: what stands below them does not jump.
-    let painted = view.live.facts().map_or_else(
+    let painted = view.live.painted_at().map_or_else(
         || "Painted at –".to_owned(),
-        |facts| format!("Painted at {} × {} px", facts.working.0, facts.working.1),
+        |(width, height)| format!("Painted at {width} × {height} px"),
     );
     theme::caption(ui, painted);
     if let LiveSize::Auto { target_fps } = choices.size {
