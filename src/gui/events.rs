@@ -382,8 +382,8 @@ impl App {
         if kept != usual {
             self.announced_brush = brush;
             self.messages.notice(format!(
-                "The brush size of before is kept: strokes as at {} × {} px. \"Usual\" beside it goes \
-                 back.",
+                "The detail of before is kept: strokes as at {} × {} px. A double click on its slider takes the \
+                 usual one.",
                 kept.0, kept.1
             ));
         }

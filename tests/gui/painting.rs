@@ -291,7 +291,7 @@ fn a_lost_gpu_is_shown_over_the_stage_and_in_the_lower_line() {
 #[test]
 fn a_brush_size_that_stays_says_so_and_can_be_taken_back() {
     let mut w = Window::with_photo(600, 400);
-    let kept = "The brush size of before is kept";
+    let kept = "The detail of before is kept";
     w.click("Candy");
     w.until_painted();
     assert!(!w.has_containing(kept));

@@ -281,9 +281,9 @@ fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
         .chain(STEPS_PX.into_iter().map(LiveSize::LongSide));
     pick(ui, "Detail", &mut choices.size, offered, name);
     // Always one line: what stands below it does not jump.
-    let painted = view.live.facts().map_or_else(
+    let painted = view.live.painted_at().map_or_else(
         || "Painted at –".to_owned(),
-        |facts| format!("Painted at {} × {} px", facts.working.0, facts.working.1),
+        |(width, height)| format!("Painted at {width} × {height} px"),
     );
     theme::caption(ui, painted);
     if let LiveSize::Auto { target_fps } = choices.size {

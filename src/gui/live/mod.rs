@@ -261,6 +261,12 @@ impl LiveView {
         self.facts.as_ref()
     }
 
+    /// Columns and rows at which the network saw the picture on the stage, in pixels.
+    fn painted_at(&self) -> Option<(usize, usize)> {
+        let finer = self.finer.as_ref().map(|finer| finer.working);
+        finer.or(self.facts.map(|facts| facts.working))
+    }
+
     /// Takes the newest picture onto the stage; `false` when there is no newer one.
     fn take_picture(&mut self, ctx: &egui::Context) -> bool {
         let Some(pictures) = &mut self.pictures else {
