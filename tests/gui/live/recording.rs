@@ -53,7 +53,7 @@ fn snapshots_and_recordings_are_files() {
 
     let folder = w.begin_recording();
     w.press(Key::R);
-    w.until_contains(" frames, ");
+    w.until_contains("Recorded ");
     assert!(folder.join("frames.csv").exists());
 }
 
@@ -143,7 +143,7 @@ fn a_recording_that_fails_ends_at_once_and_is_reported() {
         folder.join("frame-000001.jpg").exists()
     });
     w.press(Key::R);
-    w.until_contains(" frames, ");
+    w.until_contains("Recorded ");
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_recording_is_one_video_file() {
             true => assert_eq!(&bytes[4..8], b"ftyp"),
             false => assert_eq!((&bytes[..4], &bytes[8..12]), (&b"RIFF"[..], &b"AVI "[..])),
         }
-        w.until_contains(" frames, ");
+        w.until_contains("Recorded ");
     }
     // The choice is remembered.
     w.click("Record as: Pictures");
