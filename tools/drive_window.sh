@@ -104,6 +104,14 @@ shot() {
     import -window "$window" -strip -resize 75% -define webp:method=6 -quality 36 "$shots/$1.webp"
     echo "took $shots/$1.webp"
 }
+# Waits until one of these files is there and complete, and sets found to it.
+appears() {
+    for _ in $(seq 240); do
+        for found in "$@"; do [ -s "$found" ] && return; done
+        sleep 0.5
+    done
+    fail "$1 was not saved"
+}
 saved() { [ -s "$1" ] || fail "$1 was not saved"; }
 finish() {
     keys ctrl+q
@@ -114,7 +122,7 @@ finish() {
     fail "the window does not close"
 }
 
-# Live: the demo scene, every style at once, two modes, the performance panel. Without a GPU the automatic
+# Live: the demo scene, every style at once, two modes, the Lab. Without a GPU the automatic
 # size would be small for a picture to look at.
 mkdir -p "$work/config/styleforge"
 printf '[live]\nworking_px = 448\n' >"$work/config/styleforge/settings.toml"
@@ -139,7 +147,22 @@ sleep 2
 shot full
 keys Escape 1 space
 rests "a live picture that is held"
+shot held
 keys space
+
+# A snapshot is painted once more before it is saved; a recording is one video that plays.
+keys s
+appears "$work/home/StyleForge/snapshot-candy-0001.png"
+keys r
+sleep 3
+keys r
+appears "$work/home/StyleForge/recording-0001.mp4" "$work/home/StyleForge/recording-0001.avi"
+if command -v ffprobe >/dev/null; then
+    length=$(ffprobe -v error -show_entries format=duration -of csv=p=0 "$found")
+    echo "$(basename "$found") plays for $length s"
+    [ "${length%%.*}" -ge 1 ] || fail "the recording plays for $length s only"
+fi
+shot recorded
 
 # Photos.
 keys l
@@ -212,9 +235,25 @@ keys Return
 settle
 saved "$work/data/styleforge/styles/mobilenet_relu6/full.safetensors"
 
-# The smallest size that everything fits.
+# It gets another name, by keys alone, and is removed; its file goes with the window at the latest.
+keys F2
+sleep 0.5
+xdotool type --delay 60 sketch
+keys Return
+settle
+saved "$work/data/styleforge/styles/sketch/full.safetensors"
+shot renamed
+keys Delete
+settle
+shot removed
+
+# Narrow: the controls fold away. As small as it gets.
 xdotool windowsize "$window" 1024 700
 settle
 shot small
+xdotool windowsize "$window" 720 480
+settle
+shot smallest
 finish
+[ ! -e "$work/data/styleforge/styles/sketch/full.safetensors" ] || fail "the removed style is still there"
 echo "the window did what it should"

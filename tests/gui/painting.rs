@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eframe::egui::{self, Key, Modifiers};
+use eframe::egui::{self, Key, Modifiers, Role};
+use egui_kittest::kittest::{Queryable, by};
 use styleforge::compose::{Look, compose};
 
 use crate::{
@@ -286,6 +287,20 @@ fn a_lost_gpu_is_shown_over_the_stage_and_in_the_lower_line() {
         "CPU: the GPU was lost twice (scripted loss); the processor paints until StyleForge is \
          started again.",
     );
+}
+
+#[test]
+fn the_number_beside_a_slider_takes_no_letters() {
+    let mut w = Window::painted(40, 30);
+    let field = w.harness.get(by().label("Strength").role(Role::SpinButton));
+    field.click();
+    w.step();
+    for typed in ["a", "4", "x", "2"] {
+        w.harness.event(egui::Event::Text(typed.to_owned()));
+        w.step();
+    }
+    w.key(Modifiers::NONE, Key::Enter);
+    assert_eq!(w.value("Strength"), 42.0);
 }
 
 #[test]

@@ -232,9 +232,11 @@ fn a_folder_can_be_stopped_and_an_empty_one_is_explained() {
     w.until("the question to go", |w| {
         !w.has("Stop painting the folder?")
     });
-    w.click("Stop the folder");
+    w.key(Modifiers::NONE, Key::Escape);
     w.until_label("Stopped");
     w.script.release();
+    w.key(Modifiers::NONE, Key::Escape);
+    w.until("the card to go", |w| !w.has("Stopped"));
     let empty = w.path("empty");
     fs::create_dir(&empty).expect("created");
     w.drop_file(&empty);
@@ -334,4 +336,13 @@ fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
     assert!(other.exists());
     w.key(Modifiers::NONE, Key::Enter);
     w.until_label("other.png, 20 × 10 px");
+    // A path that leads nowhere says so, and can be mended.
+    w.click("Open…");
+    w.until_label("Open which photo or style?");
+    w.harness
+        .event(eframe::egui::Event::Text("nowhere.png".to_owned()));
+    w.step();
+    w.key(Modifiers::NONE, Key::Enter);
+    w.until_contains("There is no file ");
+    assert!(w.has("Open which photo or style?"));
 }

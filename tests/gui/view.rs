@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use eframe::egui::{self, Key, Modifiers, Role};
-use egui_kittest::kittest::{Queryable, by};
-use styleforge::gui::style_source::{Library, StyleSource};
+use eframe::egui::{self, Key, Modifiers, Role, ViewportId};
+use egui_kittest::kittest::{NodeT, Queryable, by};
+use styleforge::{
+    gui::style_source::{Library, StyleSource},
+    settings::Settings,
+};
 
 use crate::{support::real_time::within, window::Window};
 
@@ -320,6 +323,61 @@ fn everything_fits_a_small_window() {
         let rect = w.harness.get_by_label(name).rect();
         assert!(window.contains_rect(rect), "{name} is outside at {rect:?}");
     }
+}
+
+#[test]
+fn a_narrow_window_folds_the_controls_away() {
+    let mut w = Window::sized(1000.0, 640.0);
+    let file = w.photo_file("photo.png", 40, 30);
+    w.drop_file(&file);
+    w.until_label("photo.png, 40 × 30 px");
+    assert!(!w.has("Strength"));
+    w.click("Controls");
+    w.until_label("Strength");
+    w.click("Controls");
+    w.until("them to go", |w| !w.has("Strength"));
+}
+
+#[test]
+fn that_the_window_was_maximized_is_remembered() {
+    let mut w = Window::open();
+    let viewports = &mut w.harness.input_mut().viewports;
+    viewports.entry(ViewportId::ROOT).or_default().maximized = Some(true);
+    let path = w.settings_path();
+    w.until("the settings file", |_| {
+        Settings::load(&path).0.state.is_maximized
+    });
+}
+
+#[test]
+fn tab_goes_through_the_window_as_it_is_read() {
+    let mut w = Window::painted(40, 30);
+    let focused = |w: &Window| {
+        let root = w.harness.root();
+        let node = root.children_recursive().find(|n| n.is_focused());
+        node.and_then(|n| n.accesskit_node().label())
+    };
+    let mut reached = Vec::new();
+    for _ in 0..60 {
+        w.key(Modifiers::NONE, Key::Tab);
+        reached.extend(focused(&w));
+    }
+    let order = [
+        "Live",
+        "Settings",
+        "Candy",
+        "Strength",
+        "Save as…",
+        "Show split",
+        "Zoom out",
+        "Fit",
+    ];
+    let place = |name: &str| reached.iter().position(|one| one == name);
+    let places: Vec<_> = order.into_iter().map(place).collect();
+    assert!(
+        places.iter().all(Option::is_some) && places.is_sorted(),
+        "{places:?} in {reached:?}"
+    );
 }
 
 #[test]

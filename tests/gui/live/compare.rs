@@ -2,6 +2,8 @@
 
 use eframe::egui::Key;
 
+use egui_kittest::kittest::Queryable;
+
 use crate::window::Window;
 
 #[test]
@@ -59,12 +61,27 @@ fn a_measurement_gives_a_report_to_keep() {
         ("JSON…", "report.json", "\"ratio\""),
         ("CSV…", "report.csv", "p50_ms"),
         ("Text…", "report.txt", "candy lite at "),
-        ("Chart…", "report.png", "PNG"),
+        // A name without an ending gets one.
+        ("Chart…", "chart", "PNG"),
     ] {
         let path = w.path(name);
         w.platform.answer(Some(path.clone()));
         w.click(button);
+        let path = if path.extension().is_some() {
+            path
+        } else {
+            path.with_extension("png")
+        };
         w.until("the file", |_| path.exists());
+        // The message about it lies over none of the dialog's buttons.
+        w.until_contains(&path.display().to_string());
+        for button in ["Copy", "Text…", "JSON…", "CSV…", "Chart…"] {
+            let button = w.harness.get_by_label(button).rect();
+            for message in w.harness.query_all_by_label("Dismiss") {
+                let bottom = message.rect().bottom() + 16.0;
+                assert!(bottom < button.top(), "{bottom} over {button:?}");
+            }
+        }
         let bytes = std::fs::read(&path).expect("a file");
         assert!(
             bytes.windows(words.len()).any(|w| w == words.as_bytes()),

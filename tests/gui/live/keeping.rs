@@ -17,7 +17,7 @@ impl Window {
     fn painting_small() -> Self {
         let mut w = Self::live_after(saves_there);
         w.until_live();
-        w.choose("Working size", "320 px");
+        w.choose("Detail", "320 px");
         w.until("the size and the style", |w| {
             w.pace().contains("320 × 240 px") && w.pace().contains("fused")
         });
@@ -53,7 +53,7 @@ fn the_held_picture_is_replaced_by_a_finer_one_and_kept_as_that() {
     w.script.hold();
     w.press(Key::Space);
     w.until_contains(AWAITED);
-    assert!(w.pace().starts_with("held") && w.has_containing("Picture, result"));
+    assert!(w.pace().starts_with("held") && w.has_containing("Picture, painted"));
     assert!(w.has("Painted at 320 × 240 px"), "{:#?}", w.texts());
     // It is what a snapshot waits for.
     w.press(Key::S);
