@@ -47,7 +47,7 @@ fn a_video_on_a_full_disk_ends_the_run_at_once_and_plays() {
     // Blocks of at most a kilobyte: room for some pictures, and for next to none that an encoder makes small.
     for (name, blocks) in [("clip.avi", 200), ("clip.mp4", 6)] {
         let limit = format!("trap '' XFSZ; ulimit -f {blocks};");
-        s.shell(&format!("{limit} {LIVE} --record {name}"))
+        s.shell(&format!("{limit} {LIVE} --no-upscale --record {name}"))
             .ends(1)
             .says("the file would exceed the largest size allowed here");
         let left = s.names(".");
