@@ -125,7 +125,7 @@ finish() {
 # Live: the demo scene, every style at once, two modes, the Lab. Without a GPU the automatic
 # size would be small for a picture to look at.
 mkdir -p "$work/config/styleforge"
-printf '[live]\nworking_px = 448\n' >"$work/config/styleforge/settings.toml"
+printf '[live]\nworking_px = 448\n[state]\nhas_seen_hint = true\n' >"$work/config/styleforge/settings.toml"
 start_live
 shot live
 keys 5

@@ -133,9 +133,9 @@ impl PreviewGrid {
             }
             name_tag(ui, rect, card.place, &card.title);
             let outline = if is_chosen {
-                Stroke::new(3.0, colors.accent)
+                Stroke::new(3.0, colors.ring)
             } else if response.hovered() || response.has_focus() {
-                Stroke::new(2.0, colors.accent.gamma_multiply(0.6))
+                Stroke::new(2.0, colors.ring.gamma_multiply(0.6))
             } else {
                 Stroke::NONE
             };
