@@ -193,9 +193,14 @@ pub fn main_button(ui: &egui::Ui, text: &str) -> egui::Button<'static> {
 
 /// A button with an icon, and its name beside it where there is room.
 pub fn icon_button(icon: &str, name: &str, has_words: bool) -> egui::Button<'static> {
+    egui::Button::new(icon_text(icon, name, has_words))
+}
+
+/// An icon, and a name beside it where there is room.
+pub fn icon_text(icon: &str, name: &str, has_words: bool) -> String {
     match has_words {
-        true => egui::Button::new(format!("{icon} {name}")),
-        false => egui::Button::new(icon.to_owned()),
+        true => format!("{icon} {name}"),
+        false => icon.to_owned(),
     }
 }
 

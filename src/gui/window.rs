@@ -19,7 +19,7 @@ use crate::engine::paint::Painting;
 const GALLERY_WIDTH: f32 = 212.0;
 /// Width of the controls, in points.
 const CONTROLS_WIDTH: f32 = 280.0;
-/// Least width at which the controls are seen without being asked for, in points.
+/// Least width at which the controls are always seen, in points.
 const CONTROLS_FROM: f32 = 1100.0;
 
 impl App {

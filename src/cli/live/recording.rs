@@ -28,7 +28,7 @@ pub fn check(args: &LiveArgs) -> Result<(), CliError> {
     }
 }
 
-/// Begins the recording that is asked for.
+/// Begins the recording that `--record` requests.
 ///
 /// # Errors
 /// [`CliError::Failed`] when it cannot be made.

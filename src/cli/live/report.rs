@@ -57,7 +57,7 @@ pub struct Report {
     pub resident_bytes: Option<(u64, u64)>,
     pub recorded_frames: Option<u64>,
     pub left_out_frames: Option<u64>,
-    /// The recording; `None` where none was asked for.
+    /// The recording; `None` where none was requested.
     pub recording: Option<RecordingReport>,
     /// Problems of the source, in order.
     pub problems: Vec<String>,

@@ -33,10 +33,7 @@ struct ToolButton<'a> {
 impl ToolButton<'_> {
     /// Draws it; whether it was clicked.
     fn ui(&self, ui: &mut egui::Ui, has_words: bool) -> bool {
-        let text = match has_words {
-            true => format!("{} {}", self.icon, self.name),
-            false => self.icon.to_owned(),
-        };
+        let text = theme::icon_text(self.icon, self.name, has_words);
         let button =
             Button::selectable(self.is_on, text).min_size(vec2(self.width.unwrap_or(0.0), 32.0));
         ui.add(button)

@@ -280,21 +280,21 @@ impl LiveView {
         let Some(facts) = picture.facts else {
             return false;
         };
-        let images = match &picture.other {
-            Some(other) => [opaque_image_of(&picture.painted), opaque_image_of(other)],
-            None => [
-                opaque_image_of(&picture.original),
-                opaque_image_of(&picture.painted),
-            ],
-        };
-        let difference = (picture.other.as_ref())
-            .filter(|_| self.shows_difference)
-            .map(|other| difference(&picture.painted, other));
         // Zoom counts the source's pixels, whatever is laid over them and at which size.
         let size = (picture.original.width(), picture.original.height());
-        match difference {
-            Some(difference) => self.stage.set_live_alone(ctx, difference, "Difference"),
-            None => self.stage.set_live(ctx, images, size),
+        match &picture.other {
+            Some(other) if self.shows_difference => {
+                let difference = difference(&picture.painted, other);
+                self.stage
+                    .set_live_alone(ctx, difference, size, "Difference");
+            }
+            other => {
+                let pair = match other {
+                    Some(other) => [&picture.painted, other],
+                    None => [&picture.original, &picture.painted],
+                };
+                self.stage.set_live(ctx, pair.map(opaque_image_of), size);
+            }
         }
         let now = Instant::now();
         match &facts.pair {

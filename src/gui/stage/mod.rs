@@ -8,8 +8,7 @@ mod marks;
 use std::sync::Arc;
 
 use eframe::egui::{
-    self, Color32, ColorImage, CursorIcon, Pos2, Rect, Response, Role, Sense, Vec2, WidgetInfo,
-    vec2,
+    self, ColorImage, CursorIcon, Pos2, Rect, Response, Role, Sense, Vec2, WidgetInfo, vec2,
 };
 
 use self::marks::name_chips;
@@ -139,14 +138,18 @@ impl Stage {
         full: Option<Arc<Frame>>,
         size: (usize, usize),
     ) {
+        self.set_size(size);
+        self.painting.set(ctx, "painting", preview, full);
+    }
+
+    /// Columns and rows of the picture change; the eye stays where it is when only the number of pixels does.
+    fn set_size(&mut self, size: (usize, usize)) {
         if self.size != size {
-            // The eye stays where it is when only the number of pixels changes.
             if let Some(zoom) = &mut self.zoom {
                 *zoom *= self.size.0 as f32 / size.0.max(1) as f32;
             }
             self.size = size;
         }
-        self.painting.set(ctx, "painting", preview, full);
     }
 
     /// Shows live pictures, which may differ in size; `size` is that of the view, in pixels.
@@ -156,24 +159,21 @@ impl Stage {
         [left, right]: [ColorImage; 2],
         size: (usize, usize),
     ) {
-        if self.size != size {
-            if let Some(zoom) = &mut self.zoom {
-                *zoom *= self.size.0 as f32 / size.0.max(1) as f32;
-            }
-            self.size = size;
-        }
+        self.set_size(size);
         self.photo.set_live(ctx, "live left", left);
         self.painting.set_live(ctx, "live right", right);
     }
 
-    /// Shows one live picture by itself.
-    pub fn set_live_alone(&mut self, ctx: &egui::Context, picture: ColorImage, name: &str) {
-        let size = (picture.width(), picture.height());
-        self.set_live(
-            ctx,
-            [picture, ColorImage::filled([1, 1], Color32::BLACK)],
-            size,
-        );
+    /// Shows one live picture by itself; `size` is that of the view, in pixels.
+    pub fn set_live_alone(
+        &mut self,
+        ctx: &egui::Context,
+        picture: ColorImage,
+        size: (usize, usize),
+        name: &str,
+    ) {
+        self.set_size(size);
+        self.photo.set_live(ctx, "live left", picture);
         self.painting.clear();
         self.set_names(name, name);
     }
