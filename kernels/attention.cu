@@ -29,6 +29,7 @@
 // read, and read before they are overwritten. So are weights.
 #include "attention_params.cuh"
 #include "general.cuh"
+#include "ring.cuh"
 
 using namespace sf;
 
@@ -47,7 +48,16 @@ template <class T, int SIZE> struct Shape {
 __device__ __forceinline__ int across() { return (int)threadIdx.x % ACROSS; }
 __device__ __forceinline__ int down() { return (int)threadIdx.x / ACROSS; }
 
-__device__ __forceinline__ float4 four_at(const float* at) { return *reinterpret_cast<const float4*>(at); }
+// Four values side by side in shared memory. As one instruction that the compiler cannot take apart: left to itself, it
+// splits and merges such loads in an order that differs between two runs of it, and so do the images.
+__device__ __forceinline__ float4 four_at(const float* at) {
+    float4 v;
+    asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4];"
+                 : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
+                 : "r"(shared_address(at))
+                 : "memory");
+    return v;
+}
 
 __device__ __forceinline__ float minus_infinity() { return __int_as_float(0xff800000); }
 
@@ -106,7 +116,7 @@ __device__ __forceinline__ void score(const float* queries, const float* keys, i
     for (int i = 0; i < OWN_QUERIES; ++i)
 #pragma unroll
         for (int j = 0; j < S::OWN_KEYS; ++j) scores[i][j] = 0.0f;
-#pragma unroll 4
+#pragma unroll 2
     for (int c = 0; c < SIZE; c += 4) {
         float4 k[S::OWN_KEYS];
 #pragma unroll

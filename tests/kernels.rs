@@ -121,8 +121,27 @@ fn the_bundle_is_what_the_sources_compile_to() {
     let committed = fs::read(&path).unwrap_or_default();
     assert!(
         committed == bundle,
-        "kernels/bundle.bin is stale; write it: STYLEFORGE_WRITE_KERNELS=1 cargo test --test kernels"
+        "kernels/bundle.bin is stale; write it: STYLEFORGE_WRITE_KERNELS=1 cargo test --test kernels\n\
+         other images than in it, which with the sources unchanged means that the compiler makes one or the other: {:?}",
+        others(committed)
     );
+}
+
+/// The images that a bundle lacks or has with other bytes.
+fn others(committed: Vec<u8>) -> Vec<(&'static str, &'static str)> {
+    let committed = Bundle::read(committed.leak()).ok();
+    let images = images().iter().filter(|image| {
+        !committed
+            .iter()
+            .flat_map(Bundle::images)
+            .any(|(file, known)| {
+                (file, known.target, known.bytes)
+                    == (image.file.as_str(), image.target, &image.bytes[..])
+            })
+    });
+    images
+        .map(|image| (image.file.as_str(), image.target))
+        .collect()
 }
 
 #[test]
