@@ -56,7 +56,7 @@
 //! - The newest frame wins. Frames that it replaced are counted: before the engine, and before the surface.
 //! - Neither the source nor the engine waits for a surface.
 //! - After the first frames of a size, painting a frame allocates nothing. Exceptions: a camera's JPEG
-//!   decoder, the demo scene's rasteriser, comparing two modes, and timing the steps for the performance panel.
+//!   decoder, the demo scene's rasteriser, comparing two modes, and timing the steps for the Lab.
 //! - A session is opened by the loader thread while the one before goes on painting. When memory does not
 //!   suffice, sessions that nothing uses are closed; when that is not enough, the one that paints, and the picture
 //!   stands still meanwhile. When a session cannot be opened, the surface shows why and the old one stays.

@@ -28,7 +28,8 @@ programs=target/fuzz/$sanitizer/$(rustc --print host-tuple)/debug
 build() {
     local tool=target/tools/bin/cargo-fuzz
     if ! [ "$("$tool" --version 2>/dev/null)" = "cargo-fuzz $cargo_fuzz" ]; then
-        cargo install --quiet --locked --root target/tools --version "$cargo_fuzz" cargo-fuzz
+        CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+            cargo install --quiet --locked --root target/tools --version "$cargo_fuzz" cargo-fuzz
     fi
     RUSTC_BOOTSTRAP=1 CARGO_INCREMENTAL=0 \
         "$tool" fuzz build --dev --sanitizer "$sanitizer" --target-dir "target/fuzz/$sanitizer"

@@ -1,4 +1,4 @@
-//! Single measurements of a device and of a session that paints all the time, for the performance panel.
+//! Single measurements of a device and of a session that paints all the time, for the Lab.
 
 use crate::{
     backend::{Backend, BackendError, RunControl, Session},

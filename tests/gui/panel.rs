@@ -1,4 +1,4 @@
-//! The performance panel by itself, over AccessKit, with made-up pictures and samples.
+//! The Lab by itself, over AccessKit, with made-up pictures and samples.
 
 use std::{
     sync::Arc,
@@ -145,7 +145,7 @@ impl Window {
                         return;
                     }
                     let (device, now) = (&shown.device, shown.now);
-                    shown.panel.ui_at(ui, device, now, &mut shown.intents);
+                    shown.panel.ui(ui, device, now, &mut shown.intents);
                 },
                 shown,
             );

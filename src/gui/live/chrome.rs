@@ -197,7 +197,7 @@ impl LiveView {
                     (
                         icons::FLASK,
                         "Lab",
-                        "Rates, latencies and the time of every step. P",
+                        "Comparison, rates, latencies and the time of every step. P",
                         self.panel_open,
                         LiveIntent::TogglePanel,
                     ),
@@ -251,11 +251,6 @@ impl LiveView {
         {
             intents.push(Intent::Live(LiveIntent::ToggleRecording));
         }
-    }
-
-    /// Whether two modes are compared.
-    pub(in crate::gui) fn is_comparing(&self) -> bool {
-        self.comparing
     }
 
     /// Draws the parts that float over the stage; `clear` is the part of it that nothing else covers.

@@ -1,4 +1,4 @@
-//! The strip of a comparison: what is compared, both times, and their ratio only beside a check that holds.
+//! The Lab's comparison: what is compared, both times, and their ratio only beside a check that holds.
 
 use eframe::egui::{self, RichText};
 
@@ -16,12 +16,12 @@ use crate::{
 const SIDES: [&str; 2] = ["Left", "Right"];
 
 impl LiveView {
-    /// Draws the strip; `choices` are changed in place.
-    pub(in crate::gui) fn comparison_bar(
+    /// Draws it; `choices` are changed in place.
+    pub(super) fn comparison_ui(
         &self,
         ui: &mut egui::Ui,
         choices: &mut LiveChoices,
-        device: Option<&DeviceInfo>,
+        device: &DeviceInfo,
         measuring: Option<f32>,
         intents: &mut Vec<Intent>,
     ) {
@@ -41,6 +41,16 @@ impl LiveView {
             });
             ui.ctx()
                 .request_repaint_after(std::time::Duration::from_millis(100));
+        } else if !self.comparing {
+            ui.horizontal_wrapped(|ui| {
+                if ui.add(theme::main_button(ui, "Start comparing")).clicked() {
+                    intents.push(Intent::Live(LiveIntent::ToggleCompare));
+                }
+                ui.label(quiet(
+                    ui,
+                    "Both modes paint the same frames, side by side.".to_owned(),
+                ));
+            });
         } else {
             ui.horizontal_wrapped(|ui| {
                 let button = theme::main_button(ui, "Benchmark");
@@ -73,7 +83,7 @@ impl LiveView {
                 }
             });
         }
-        let offers = Offers::of(self, device);
+        let offers = Offers::of(self, Some(device));
         egui::Grid::new("comparison").num_columns(5).show(ui, |ui| {
             for (place, side) in SIDES.into_iter().enumerate() {
                 ui.label(side);

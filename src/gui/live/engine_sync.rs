@@ -73,7 +73,8 @@ impl App {
                 candidates: choices.candidates,
             }),
             frozen: live.is_some_and(|l| l.frozen),
-            sample: live.is_some_and(|l| l.panel_open),
+            // Two modes that are compared are timed by themselves.
+            sample: live.is_some_and(|l| l.panel_open && !l.comparing),
         }
     }
 

@@ -48,7 +48,7 @@ pub enum LiveIntent {
     ExportFailed(String),
     /// Every style at once, or one.
     TogglePreviews,
-    /// Show or hide the performance panel.
+    /// Show or hide the Lab.
     TogglePanel,
     /// Over the whole screen, or not.
     ToggleFullScreen,

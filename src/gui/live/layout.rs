@@ -35,42 +35,40 @@ impl App {
         });
     }
 
-    /// What stands between live pictures and the buttons below them: the comparison, and the panel of figures.
+    /// What stands between live pictures and the buttons below them: the Lab.
     pub(in crate::gui) fn live_panels(
         &mut self,
         ui: &mut egui::Ui,
         frame: Frame,
         intents: &mut Vec<Intent>,
     ) {
-        let Some(live) = &mut self.live else {
+        let (Some(live), Some(device)) = (&mut self.live, &self.device.info) else {
             return;
         };
-        if live.is_comparing() {
-            let progress = self.engine.measuring_progress();
-            let mut choices = self.settings.live.clone();
-            let device = self.device.info.as_ref();
-            Panel::bottom("live comparison")
-                .frame(frame)
-                .show(ui, |ui| {
-                    live.comparison_bar(ui, &mut choices, device, progress, intents);
-                });
-            if choices != self.settings.live {
-                intents.push(Intent::Live(LiveIntent::Set(Box::new(choices))));
-            }
+        if !live.panel_open {
+            return;
         }
-        if let (true, Some(device)) = (live.panel_open, &self.device.info) {
-            // The picture keeps the larger half.
-            let most = (0.5 * ui.available_height()).max(100.0);
-            Panel::bottom("lab")
-                .frame(frame)
-                .resizable(true)
-                .default_size(280.0)
-                .size_range(100.0..=most)
-                .show(ui, |ui| {
-                    // As high with every tab.
-                    ui.set_min_height(ui.available_height());
-                    live.panel_ui(ui, device, intents);
-                });
+        let progress = self.engine.measuring_progress();
+        let mut choices = self.settings.live.clone();
+        // A comparison is for the pictures: it takes the rows that it needs.
+        let lab = match live.panel.shows_comparison() {
+            true => Panel::bottom("lab's comparison"),
+            false => {
+                // The picture keeps the larger half.
+                let most = (0.5 * ui.available_height()).max(100.0);
+                let lab = Panel::bottom("lab").resizable(true);
+                lab.default_size(280.0).size_range(100.0..=most)
+            }
+        };
+        lab.frame(frame).show(ui, |ui| {
+            if !live.panel.shows_comparison() {
+                // As high with every tab.
+                ui.set_min_height(ui.available_height());
+            }
+            live.lab_ui(ui, &mut choices, device, progress, intents);
+        });
+        if choices != self.settings.live {
+            intents.push(Intent::Live(LiveIntent::Set(Box::new(choices))));
         }
     }
 }

@@ -52,6 +52,7 @@ use crate::{
     frame::Frame,
     mailbox::Reader,
     media::record::{Recorder, length_in_words, pictures},
+    settings::LiveChoices,
     verify::Equality,
 };
 
@@ -82,6 +83,8 @@ pub struct LiveView {
     shows_difference: bool,
     shows_previews: bool,
     pub(super) panel_open: bool,
+    /// Whether the comparison opened the Lab.
+    opened_lab: bool,
     previews: PreviewGrid,
     recording: Option<Recorder>,
     /// The settings that the engine was sent last.
@@ -115,6 +118,7 @@ impl LiveView {
             shows_difference: false,
             shows_previews: false,
             panel_open: false,
+            opened_lab: false,
             previews: PreviewGrid::default(),
             recording: None,
             sent: None,
@@ -214,15 +218,20 @@ impl LiveView {
         }
     }
 
-    /// Draws the performance panel.
-    pub(super) fn panel_ui(
+    /// Draws the Lab; `choices` are changed in place, and `measuring` says how far a benchmark is.
+    pub(super) fn lab_ui(
         &mut self,
         ui: &mut egui::Ui,
+        choices: &mut LiveChoices,
         device: &DeviceInfo,
+        measuring: Option<f32>,
         intents: &mut Vec<Intent>,
     ) {
         let mut chosen = Vec::new();
-        self.panel.ui(ui, device, &mut chosen);
+        self.panel.ui(ui, device, Instant::now(), &mut chosen);
+        if self.panel.shows_comparison() {
+            self.comparison_ui(ui, choices, device, measuring, intents);
+        }
         intents.extend(chosen.into_iter().map(|chosen| {
             Intent::Live(match chosen {
                 PanelIntent::Export {

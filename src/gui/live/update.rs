@@ -146,6 +146,11 @@ impl App {
                 self.engine.cancel_measuring();
                 self.change_view(LiveIntent::ToggleCompare);
             }
+            LiveIntent::TogglePanel => {
+                // As above.
+                self.engine.cancel_measuring();
+                self.change_view(LiveIntent::TogglePanel);
+            }
             LiveIntent::Snapshot => self.snapshot(),
             LiveIntent::ShowSaved(path) => self.background.show(path),
             LiveIntent::ToggleRecording => self.toggle_recording(),
@@ -192,8 +197,15 @@ impl App {
                 if live.comparing {
                     live.compare_before = live.stage.compare;
                     live.stage.compare = Compare::Both;
+                    live.panel.enter_comparison();
+                    live.opened_lab = !live.panel_open;
+                    live.panel_open = true;
                 } else {
                     live.stage.compare = live.compare_before;
+                    if live.opened_lab && live.panel.shows_comparison() {
+                        live.panel_open = false;
+                    }
+                    live.panel.leave_comparison();
                 }
                 live.compare_ms = Default::default();
             }

@@ -1,8 +1,8 @@
-//! The performance panel: what is measured of live pictures, as counters, as a table of the network's
-//! steps, as their timeline and as a roofline.
+//! The Lab: what is measured of live pictures, as a comparison of two modes, as counters, as a table of the
+//! network's steps, as their timeline and as a roofline.
 //!
 //! [`Panel`] notes every picture and every sample that the window hands it, and draws them; it requests nothing
-//! itself. Pictures are noted whether or not it is seen, so that its history is there when it opens; samples of
+//! itself. The comparison's own part is drawn by who compares. Pictures are noted whether or not it is seen, so that its history is there when it opens; samples of
 //! steps come only while it is seen. Belongs to the window's thread.
 
 mod cells;
@@ -58,6 +58,7 @@ pub enum PanelIntent {
 /// What the panel shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Tab {
+    Compare,
     #[default]
     Counters,
     Steps,
@@ -66,7 +67,12 @@ enum Tab {
 }
 
 impl Tab {
-    const ALL: [(Self, &'static str, &'static str); 4] = [
+    const ALL: [(Self, &'static str, &'static str); 5] = [
+        (
+            Self::Compare,
+            "Compare",
+            "Two modes paint the same frames: their pictures, their times, and a benchmark.",
+        ),
         (
             Self::Counters,
             "Counters",
@@ -90,13 +96,15 @@ impl Tab {
     ];
 }
 
-/// The performance panel.
+/// The panel of figures, which the window calls Lab.
 #[derive(Default)]
 pub struct Panel {
     meters: Meters,
     steps: Steps,
     sorting: Sorting,
     tab: Tab,
+    /// What was shown before a comparison began.
+    tab_before: Option<Tab>,
     /// Since when the picture is held.
     held_since: Option<Instant>,
 }
@@ -164,13 +172,30 @@ impl Panel {
         self.meters.delay_ms(self.time_of_numbers(now))
     }
 
-    /// Draws the panel into `ui` and adds what a person chose to `out`.
-    pub fn ui(&mut self, ui: &mut Ui, device: &DeviceInfo, out: &mut Vec<PanelIntent>) {
-        self.ui_at(ui, device, Instant::now(), out);
+    /// Whether the comparison is to be seen in it.
+    pub fn shows_comparison(&self) -> bool {
+        self.tab == Tab::Compare
     }
 
-    /// As [`Panel::ui`], at this time.
-    pub fn ui_at(
+    /// Shows the comparison, which begins.
+    pub fn enter_comparison(&mut self) {
+        if self.tab != Tab::Compare {
+            self.tab_before = Some(self.tab);
+            self.tab = Tab::Compare;
+        }
+    }
+
+    /// Shows what was shown before the comparison, which ends.
+    pub fn leave_comparison(&mut self) {
+        let before = self.tab_before.take();
+        if self.tab == Tab::Compare {
+            self.tab = before.unwrap_or_default();
+        }
+    }
+
+    /// Draws the panel into `ui` at the time `now` and adds what a person chose to `out`. Where the comparison is to
+    /// be seen, that is only the head, and who compares draws it below.
+    pub fn ui(
         &mut self,
         ui: &mut Ui,
         device: &DeviceInfo,
@@ -186,7 +211,7 @@ impl Panel {
                 ui.ctx().request_repaint_after(FALLING_EVERY);
             }
         }
-        ui.horizontal(|ui| {
+        ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
             ui.spacing_mut().button_padding.x = 8.0;
             for (tab, name, hint) in Tab::ALL {
@@ -210,6 +235,7 @@ impl Panel {
         });
         ui.add_space(2.0);
         match self.tab {
+            Tab::Compare => {}
             Tab::Counters => {
                 ScrollArea::vertical()
                     .id_salt("counters")
@@ -238,7 +264,7 @@ impl Panel {
         match self.tab {
             Tab::Timeline => timeline::ui(ui, table),
             Tab::Roofline => roofline::ui(ui, table),
-            Tab::Counters | Tab::Steps => table::ui(ui, table, &mut self.sorting),
+            Tab::Compare | Tab::Counters | Tab::Steps => table::ui(ui, table, &mut self.sorting),
         }
     }
 

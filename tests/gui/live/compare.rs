@@ -25,6 +25,29 @@ fn two_modes_are_compared_and_a_ratio_stands_beside_the_check() {
 }
 
 #[test]
+fn the_lab_holds_the_comparison() {
+    let mut w = Window::painting_live();
+    w.press(Key::C);
+    w.until_label("Benchmark");
+    // What the comparison opened goes with it.
+    w.press(Key::C);
+    w.until("the Lab to go", |w| !w.has("Show counters"));
+    w.press(Key::P);
+    w.click("Show compare");
+    w.until_label("Start comparing");
+    assert!(!w.has("Benchmark"));
+    w.click("Start comparing");
+    w.until_contains("times as fast");
+    // Seen or not, it goes on; it leaves a Lab that was there.
+    w.click("Show counters");
+    w.until("the comparison to make room", |w| !w.has("Benchmark"));
+    assert!(w.has_containing("Picture, baseline fp32 and fused fp32"));
+    w.press(Key::C);
+    w.until_contains("Picture, painted");
+    assert!(w.has("Show counters") && !w.has("Benchmark"));
+}
+
+#[test]
 fn pictures_that_differ_show_no_ratio() {
     let mut w = Window::painting_live();
     w.script.let_the_baseline_be_off(3);

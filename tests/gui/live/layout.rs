@@ -89,8 +89,6 @@ fn live_pictures_fit_a_small_window() {
     w.until_live();
     w.press(Key::C);
     w.until_contains("times as fast");
-    w.press(Key::P);
-    w.until_label("Show counters");
     let window = Rect::from_min_size(Pos2::ZERO, vec2(1024.0, 700.0));
     for name in [
         "Live",
