@@ -22,7 +22,7 @@ impl Window {
         w
     }
 
-    fn until_live(&mut self) {
+    pub fn until_live(&mut self) {
         self.until("live pictures", |w| {
             w.has_containing(" fps at ") && w.has_containing("Picture, painted")
         });
@@ -34,7 +34,7 @@ impl Window {
         line.unwrap_or_default()
     }
 
-    fn press(&mut self, key: Key) {
+    pub fn press(&mut self, key: Key) {
         self.key(Modifiers::NONE, key);
     }
 }

@@ -19,6 +19,7 @@ mod readings;
 mod results;
 mod save_flow;
 mod scripted;
+mod snapshots;
 #[path = "../support/mod.rs"]
 mod support;
 mod view;

@@ -6,6 +6,7 @@
     reason = "test support: a broken test should panic"
 )]
 
+mod pixels;
 mod shown;
 
 use std::{
@@ -34,6 +35,7 @@ use styleforge::{
     weights::StyleLibrary,
 };
 
+use self::pixels::Textures;
 use crate::{
     scripted::{ScriptedPlatform, ScriptedStyles, card},
     support::{Script, ScriptedBackend, photo, real_time::PATIENCE},
@@ -60,6 +62,8 @@ pub struct Window {
     pub platform: Arc<ScriptedPlatform>,
     pub style_source: Arc<ScriptedStyles>,
     folder: Arc<tempfile::TempDir>,
+    textures: Textures,
+    size: egui::Vec2,
     closes: bool,
 }
 
@@ -118,7 +122,13 @@ impl Window {
 
     /// A live window of this size, in points.
     pub fn live_sized(width: f32, height: f32) -> Self {
+        Self::live_sized_after(width, height, |_| {})
+    }
+
+    /// A live window of this size, in points; `prepare` may put files into its folder first.
+    pub fn live_sized_after(width: f32, height: f32, prepare: impl FnOnce(&Path)) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
+        prepare(folder.path());
         Self::build_for(folder, egui::vec2(width, height), true)
     }
 
@@ -236,7 +246,11 @@ impl Window {
             app: None,
             launch: Some(launch),
         };
-        let harness = Harness::builder().with_size(size).build_ui_state(
+        let textures = Textures::default();
+        let builder = Harness::builder()
+            .with_size(size)
+            .renderer(textures.clone());
+        let harness = builder.build_ui_state(
             |ui, shown: &mut Shown| {
                 if let Some(launch) = shown.launch.take() {
                     shown.app = Some(App::start(ui.ctx(), launch).expect("threads"));
@@ -253,8 +267,25 @@ impl Window {
             platform,
             style_source,
             folder,
+            textures,
+            size,
             closes: false,
         }
+    }
+
+    /// As if on a screen with `scale` pixels to a point, from the next frame on.
+    pub fn set_scale(&mut self, scale: f32) {
+        let viewports = &mut self.harness.input_mut().viewports;
+        let screen = viewports.entry(ViewportId::ROOT).or_default();
+        screen.native_pixels_per_point = Some(scale);
+    }
+
+    /// What the last frame showed, as pixels.
+    pub fn pixels(&self) -> egui::ColorImage {
+        let ctx = &self.harness.ctx;
+        let scale = ctx.pixels_per_point();
+        let output = self.harness.output();
+        self.textures.painted(ctx, output, self.size, scale)
     }
 
     /// A path in the window's own folder.

@@ -1,6 +1,6 @@
 //! Where live pictures lie: full screen, small and large windows, zoom and divider.
 
-use eframe::egui::{Key, Modifiers, Pos2, Rect, ViewportId, vec2};
+use eframe::egui::{Key, Modifiers, Pos2, Rect, vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
 
 use crate::window::Window;
@@ -54,9 +54,7 @@ fn the_divider_and_zoom_work_on_live_pictures() {
 fn live_pictures_fill_a_large_window_and_a_fine_one() {
     for (width, height, scale) in [(3840.0, 2160.0, 1.0), (1024.0, 700.0, 2.0)] {
         let mut w = Window::live_sized(width, height);
-        let viewports = &mut w.harness.input_mut().viewports;
-        let screen = viewports.get_mut(&ViewportId::ROOT).expect("a screen");
-        screen.native_pixels_per_point = Some(scale);
+        w.set_scale(scale);
         w.until_live();
         w.press(Key::P);
         w.until_label("Show counters");

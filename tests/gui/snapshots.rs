@@ -1,0 +1,191 @@
+//! How the window looks: its main screens in both themes, at one and at two pixels a point, beside small pictures of
+//! them in `tests/gui/snapshots`.
+//!
+//! With `STYLEFORGE_WRITE_SNAPSHOTS=1` the pictures are written instead of compared. Where one differs, what is
+//! shown now lies in the test's own folder, which the message names.
+
+use std::{env, path::Path};
+
+use eframe::egui::{ColorImage, Key, Rect};
+use egui_kittest::kittest::Queryable;
+use image::{RgbImage, imageops};
+
+use crate::window::Window;
+
+/// Size of the window, in points.
+const SIZE: (f32, f32) = (1280.0, 800.0);
+/// Points to one pixel of a small picture.
+const POINTS: usize = 4;
+/// Pixels of a small picture that are compared as one: letters may differ a little, a button may not be elsewhere.
+const BLOCK: usize = 8;
+/// By how many levels the mean of a block may differ; the pictures are kept as JPEG.
+const LEVELS: f32 = 8.0;
+
+/// A window in a theme.
+fn window(theme: &str, live: bool) -> Window {
+    let (width, height) = SIZE;
+    let text = format!("[choices]\ntheme = \"{theme}\"\n[state]\nhas_seen_hint = true\n");
+    let prepare =
+        |folder: &Path| std::fs::write(folder.join("settings.toml"), text).expect("written");
+    match live {
+        false => Window::sized_after(width, height, prepare),
+        true => Window::live_sized_after(width, height, prepare),
+    }
+}
+
+/// Looks at the window, but for places that differ each time.
+fn looks_as_before(w: &mut Window, screen: &str, theme: &str, scale: f32, hidden: &[&str]) {
+    w.set_scale(scale);
+    // What fades has faded.
+    for _ in 0..8 {
+        w.step();
+    }
+    let mut hide = Vec::new();
+    for part in hidden {
+        hide.extend(
+            w.harness
+                .query_all_by_label_contains(part)
+                .map(|node| node.rect()),
+        );
+    }
+    let now = small(w.pixels(), scale, &hide);
+    let name = format!("{screen}-{theme}-{scale}x.jpg");
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/gui/snapshots")
+        .join(&name);
+    if env::var_os("STYLEFORGE_WRITE_SNAPSHOTS").is_some() {
+        let mut bytes = Vec::new();
+        let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 75);
+        now.write_with_encoder(encoder).expect("memory");
+        std::fs::create_dir_all(kept.parent().expect("a folder")).expect("a folder");
+        std::fs::write(kept, bytes).expect("a writable folder");
+        return;
+    }
+    let before = image::open(&kept)
+        .unwrap_or_else(|e| panic!("{name}: {e}"))
+        .to_rgb8();
+    if let Some(difference) = difference(&before, &now) {
+        let shown = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(&name)
+            .with_extension("png");
+        now.save(&shown).expect("a writable folder");
+        panic!(
+            "{name} {difference}; now it is as {}. Look at both, and if that is meant: \
+             STYLEFORGE_WRITE_SNAPSHOTS=1 cargo test --test gui snapshots",
+            shown.display()
+        );
+    }
+}
+
+/// The window as a small picture, grey where nothing is compared.
+fn small(screen: ColorImage, scale: f32, hide: &[Rect]) -> RgbImage {
+    let [width, height] = screen.size.map(|side| side as u32);
+    let mut large = RgbImage::from_fn(width, height, |x, y| {
+        let [r, g, b, _] = screen.pixels[(y * width + x) as usize].to_array();
+        image::Rgb([r, g, b])
+    });
+    for rect in hide {
+        let sides = [rect.left(), rect.top(), rect.right(), rect.bottom()]
+            .map(|at| (at * scale).max(0.0) as u32);
+        for y in sides[1]..sides[3].min(height) {
+            for x in sides[0]..sides[2].min(width) {
+                large.put_pixel(x, y, image::Rgb([128; 3]));
+            }
+        }
+    }
+    let factor = POINTS as u32 * scale as u32;
+    imageops::thumbnail(&large, width / factor, height / factor)
+}
+
+/// The worst block, where that is more than tolerated.
+fn difference(before: &RgbImage, now: &RgbImage) -> Option<String> {
+    if before.dimensions() != now.dimensions() {
+        return Some(format!("has another size, {:?}", now.dimensions()));
+    }
+    let mean = |of: &RgbImage, x: usize, y: usize, c: usize| {
+        let (width, height) = (of.width() as usize, of.height() as usize);
+        let (columns, rows) = (x..(x + BLOCK).min(width), y..(y + BLOCK).min(height));
+        let count = columns.len() * rows.len();
+        let pixels = rows.flat_map(|y| {
+            columns
+                .clone()
+                .map(move |x| of.get_pixel(x as u32, y as u32))
+        });
+        pixels.map(|p| f32::from(p[c])).sum::<f32>() / count as f32
+    };
+    let mut worst = (0.0, (0, 0));
+    for y in (0..now.height() as usize).step_by(BLOCK) {
+        for x in (0..now.width() as usize).step_by(BLOCK) {
+            for c in 0..3 {
+                let levels = (mean(before, x, y, c) - mean(now, x, y, c)).abs();
+                if levels > worst.0 {
+                    worst = (levels, (x * POINTS, y * POINTS));
+                }
+            }
+        }
+    }
+    let (levels, place) = worst;
+    (levels > LEVELS).then(|| format!("differs by {levels:.0} levels at {place:?} points"))
+}
+
+/// Every theme and scale.
+fn everywhere(look: impl Fn(&str, f32)) {
+    for theme in ["dark", "light"] {
+        for scale in [1.0, 2.0] {
+            look(theme, scale);
+        }
+    }
+}
+
+#[test]
+fn the_first_page() {
+    everywhere(|theme, scale| {
+        let mut w = window(theme, false);
+        w.until_label("Candy");
+        looks_as_before(&mut w, "first", theme, scale, &[]);
+    });
+}
+
+#[test]
+fn a_painted_photo() {
+    everywhere(|theme, scale| {
+        let mut w = window(theme, false);
+        w.until_label("Candy");
+        let file = w.photo_file("photo.png", 96, 64);
+        w.drop_file(&file);
+        w.until_label("photo.png, 96 × 64 px");
+        w.click("Candy");
+        w.until_painted();
+        looks_as_before(
+            &mut w,
+            "photo",
+            theme,
+            scale,
+            &["Painted at", "photo.png, "],
+        );
+    });
+}
+
+#[test]
+fn the_list_of_keys() {
+    everywhere(|theme, scale| {
+        let mut w = window(theme, false);
+        w.until_label("Candy");
+        w.press(Key::F1);
+        w.step();
+        looks_as_before(&mut w, "keys", theme, scale, &[]);
+    });
+}
+
+#[test]
+fn live_pictures_that_are_compared() {
+    everywhere(|theme, scale| {
+        let mut w = window(theme, true);
+        w.until_live();
+        w.press(Key::C);
+        w.until_contains("times as fast");
+        // The styles are painted from what is live.
+        let hidden = ["Picture, ", " fps", " ms", "Candy", "Udnie", "Wave"];
+        looks_as_before(&mut w, "live", theme, scale, &hidden);
+    });
+}
