@@ -188,6 +188,8 @@ pub struct StatusView {
 
 /// Space between two parts of the lower line, in points.
 const PART_GAP: f32 = 16.0;
+/// Part of the lower line that is left to the device at least.
+const LEAST_DEVICE_SHARE: f32 = 0.2;
 
 /// Draws the line of words into `ui`. Text that does not fit is cut; its tooltip has all of it.
 pub fn status(ui: &mut egui::Ui, view: &StatusView) {
@@ -215,8 +217,11 @@ fn words(ui: &mut egui::Ui, view: &StatusView) {
         // Rounded up: a hair too little would cut the last letter.
         letters.size().x.ceil() + 1.0
     };
-    let widths: Vec<f32> = parts.iter().copied().map(width).collect();
+    let mut widths: Vec<f32> = parts.iter().copied().map(width).collect();
     let room = ui.available_width() - PART_GAP * parts.len() as f32;
+    // The device is cut first: its beginning says enough, and its tooltip all.
+    let figures: f32 = widths[1..].iter().sum();
+    widths[0] = widths[0].min((room - figures).max(room * LEAST_DEVICE_SHARE));
     for (text, width) in parts.into_iter().zip(shares(&widths, room)) {
         let letters = egui::RichText::new(text.as_str()).small().color(color);
         let size = egui::vec2(width, font.size + 4.0);

@@ -55,6 +55,8 @@ pub enum Intent {
     RemoveForGood(String),
     /// Show the file of this style.
     ShowFile(String),
+    /// Show this folder.
+    ShowFolder(PathBuf),
     /// Ask what the mix is to be called as a style of its own.
     AskMixName,
     /// Change the choice. Steps of one drag are undone together.

@@ -35,6 +35,7 @@ pub mod choice;
 mod controls;
 mod empty;
 mod events;
+mod floating;
 pub mod fonts;
 mod gallery;
 mod icon;

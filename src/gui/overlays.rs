@@ -55,6 +55,8 @@ pub struct TypedPath {
     pub text: String,
     /// Why there is no dialog.
     pub why: String,
+    /// What is wrong with the path that was taken last.
+    pub problem: Option<String>,
 }
 
 /// The overlay over the window.
@@ -328,7 +330,17 @@ fn path_ui(ui: &mut egui::Ui, path: &mut TypedPath, is_fresh: bool, intents: &mu
         mark_file_name(ui.ctx(), field.id, &path.text);
     }
     let is_entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
-    theme::caption(ui, path.why.as_str());
+    if is_entered {
+        // Where the path is wrong, it is mended here.
+        field.request_focus();
+    }
+    match &path.problem {
+        Some(problem) => {
+            let color = theme::palette(ui.visuals()).error;
+            ui.label(egui::RichText::new(problem).color(color));
+        }
+        None => theme::caption(ui, path.why.as_str()),
+    }
     ui.add_space(theme::GAP);
     ui.horizontal(|ui| {
         let has_text = !path.text.trim().is_empty();

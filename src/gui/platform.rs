@@ -291,7 +291,7 @@ impl Platform for Desktop {
         match opened {
             Ok(status) if status.success() || program == "explorer" => Ok(()),
             _ => Err(format!(
-                "No file manager could be opened. The style lies in {}",
+                "No file manager could be opened. Look into {}",
                 path_label(path)
             )),
         }

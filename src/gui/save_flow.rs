@@ -238,13 +238,10 @@ impl App {
         if matches!(purpose, Purpose::Open | Purpose::Style | Purpose::Folder) {
             why.push_str(" Dropping files onto the window works without one.");
         }
-        let state = &self.settings.state;
-        let opened = || state.open_folder.clone();
         let text = match purpose {
+            // So that a name can be typed behind it.
             Purpose::Open | Purpose::Style | Purpose::Folder => {
-                let folder = opened().unwrap_or_else(|| self.picture_folder());
-                // So that a name can be typed behind it.
-                editable(&folder.join(""))
+                editable(&self.opened_folder().join(""))
             }
             Purpose::TargetFolder => self
                 .batch
@@ -265,7 +262,14 @@ impl App {
             purpose,
             text,
             why: remark(&why),
+            problem: None,
         }));
+    }
+
+    /// The folder of what was opened last.
+    fn opened_folder(&self) -> PathBuf {
+        let opened = self.settings.state.open_folder.clone();
+        opened.unwrap_or_else(|| self.picture_folder())
     }
 
     /// Goes on with a path that was typed, as with one from a dialog. No file is replaced without a question.
@@ -273,12 +277,18 @@ impl App {
         let typed = Path::new(text.trim());
         let path = match (typed.strip_prefix("~"), std::env::home_dir()) {
             (Ok(below), Some(home)) => home.join(below),
-            _ => typed.to_owned(),
+            // A name alone is that of a file in the folder that was offered.
+            _ => match purpose {
+                Purpose::Open | Purpose::Style | Purpose::Folder => {
+                    self.opened_folder().join(typed)
+                }
+                Purpose::TargetFolder | Purpose::Save | Purpose::Export => typed.to_owned(),
+            },
         };
         if let (Some(problem), Some(field)) =
             (problem_of(purpose, &path), self.overlays.typed_path())
         {
-            field.why = problem;
+            field.problem = Some(problem);
             return;
         }
         self.overlays.close();

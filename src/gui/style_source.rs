@@ -357,7 +357,7 @@ fn or_numbered(
 
 /// Why a file was not added.
 fn not_added(error: &dyn std::error::Error) -> String {
-    format!("This file was not added as a style. {error}.")
+    format!("This file was not added as a style: {error}.")
 }
 
 fn card_of(style: &Style) -> Card {

@@ -48,6 +48,12 @@ pub struct Picture {
 }
 
 impl Picture {
+    /// The pixels, where they are kept: the picture itself, or its preview.
+    pub fn frame(&self) -> Option<&Frame> {
+        let preview = self.preview.as_ref().map(|(frame, _)| frame);
+        self.full.as_ref().or(preview).map(Arc::as_ref)
+    }
+
     /// Sets the pixels: a preview and, where it is known, the picture itself.
     pub fn set(
         &mut self,

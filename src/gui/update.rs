@@ -112,10 +112,16 @@ impl App {
             Press::Model if self.live.is_some() => {
                 // Photos have a choice of their own.
                 let mut choices = self.settings.live.clone();
-                choices.model = Some(match self.live_model() {
+                let other = match self.live_model() {
                     ModelSize::Full => ModelSize::Lite,
                     ModelSize::Lite => ModelSize::Full,
-                });
+                };
+                if self.model_of_style(other) != other {
+                    let why = format!("This style's {other} model is not installed.");
+                    self.messages.notice(why);
+                    return;
+                }
+                choices.model = Some(other);
                 let intent = LiveIntent::Set(Box::new(choices));
                 self.intents.push(Intent::Live(intent));
                 return;
@@ -203,6 +209,7 @@ impl App {
             Intent::BringBack(id) => self.bring_back(&id),
             Intent::RemoveForGood(id) => self.remove_for_good(&id),
             Intent::ShowFile(id) => self.show_file(&id),
+            Intent::ShowFolder(path) => self.background.show(path),
             Intent::StepStyle(by) => {
                 let chosen = self.workspace.choice.style.as_deref();
                 if let Some(card) = self.gallery.neighbour(chosen, by) {

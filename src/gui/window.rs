@@ -136,6 +136,9 @@ impl App {
         }
         let zoom_percent = self.stage.zoom_percent();
         self.stage.ui(ui);
+        if let Some(pictures) = self.stage.pictures() {
+            self.stage.pixel_ui(ui, ui.min_rect(), pictures);
+        }
         if self.stage.zoom_percent() != zoom_percent {
             // The line below was drawn before the zoom was known.
             ui.ctx().request_repaint();

@@ -345,4 +345,14 @@ fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
     w.key(Modifiers::NONE, Key::Enter);
     w.until_contains("There is no file ");
     assert!(w.has("Open which photo or style?"));
+    // In the same field, with a path of its own in place of the folder's.
+    w.key(Modifiers::COMMAND, Key::A);
+    w.harness
+        .event(eframe::egui::Event::Text(other.display().to_string()));
+    w.step();
+    w.key(Modifiers::NONE, Key::Enter);
+    w.until_label("other.png, 20 × 10 px");
+    w.until("the question to go", |w| {
+        !w.has("Open which photo or style?")
+    });
 }

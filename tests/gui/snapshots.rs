@@ -185,7 +185,15 @@ fn live_pictures_that_are_compared() {
         w.press(Key::C);
         w.until_contains("times as fast");
         // The styles are painted from what is live.
-        let hidden = ["Picture, ", " fps", " ms", "Candy", "Udnie", "Wave"];
+        let hidden = [
+            "Picture, ",
+            " fps",
+            " ms",
+            "Scripted",
+            "Candy",
+            "Udnie",
+            "Wave",
+        ];
         looks_as_before(&mut w, "live", theme, scale, &hidden);
     });
 }

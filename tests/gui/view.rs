@@ -431,3 +431,16 @@ fn the_chosen_style_is_in_view_however_it_was_chosen() {
         w.has("Wave") && w.is_chosen("Wave") && in_view(w, "Wave")
     });
 }
+
+#[test]
+fn alt_tells_the_colours_of_a_pixel_of_a_photo() {
+    let mut w = Window::painted(64, 48);
+    let picture = w.harness.get_by_label_contains("Picture, ").rect();
+    w.harness.hover_at(picture.center());
+    w.step();
+    assert!(!w.has_containing("x 32, y 24"));
+    w.harness
+        .event(egui::Event::ModifiersChanged(Modifiers::ALT));
+    w.until_contains("x 32, y 24");
+    assert!(w.has_containing("Original ") && w.has_containing("Painted "));
+}

@@ -145,11 +145,19 @@ pub fn seconds(typed: &str) -> Result<f64, String> {
 }
 
 pub fn picture_size(text: &str) -> Result<(usize, usize), String> {
+    const LARGEST_SIDE: usize = 20_000;
     let sides = text.split_once(['x', 'X']).and_then(|(w, h)| {
-        let side = |s: &str| s.parse::<usize>().ok().filter(|s| (1..=20_000).contains(s));
+        let side = |s: &str| s.parse::<usize>().ok();
         Some((side(w)?, side(h)?))
     });
-    sides.ok_or_else(|| "give columns and rows, for example 1280x720".to_owned())
+    let (width, height) = sides.ok_or("give columns and rows, for example 1280x720")?;
+    match [width, height]
+        .iter()
+        .all(|side| (1..=LARGEST_SIDE).contains(side))
+    {
+        true => Ok((width, height)),
+        false => Err(format!("a side has 1 to {LARGEST_SIDE} pixels")),
+    }
 }
 
 /// Bytes from `4GB`, `800 MB`, `1.5GiB` or a plain number of bytes.

@@ -193,11 +193,13 @@ impl Batch {
         }
         ui.horizontal(|ui| {
             let start = theme::main_button(ui, "Start");
-            if ui
+            let start = ui
                 .add_enabled(style.is_some(), start)
-                .on_disabled_hover_text("Choose a style first.")
-                .clicked()
-            {
+                .on_hover_text("Enter")
+                .on_disabled_hover_text("Choose a style first.");
+            let enters = ui.memory(|m| m.focused().is_none())
+                && ui.input(|i| i.key_pressed(egui::Key::Enter));
+            if start.clicked() || (enters && style.is_some()) {
                 intents.push(Intent::StartBatch);
             }
             if ui.button("Cancel").clicked() {
@@ -249,6 +251,14 @@ impl Batch {
         ui.horizontal(|ui| {
             if ui.button("Close").clicked() {
                 intents.push(Intent::CloseBatch);
+            }
+            if self.saved > 0
+                && ui
+                    .button("Show folder")
+                    .on_hover_text("Open the folder of the paintings.")
+                    .clicked()
+            {
+                intents.push(Intent::ShowFolder(self.target.clone()));
             }
             if !self.skipped.is_empty()
                 && ui

@@ -1,15 +1,12 @@
-//! Draws around live pictures (the camera, the buttons) and over them (a problem, the pixel
-//! below the pointer).
+//! Draws around live pictures (the camera, the buttons) and over them (a problem).
 
-use eframe::egui::{
-    self, Align2, Button, Color32, CornerRadius, Frame, Id, Margin, Order, Rect, Stroke, vec2,
-};
+use eframe::egui::{self, Align2, Button, Color32, Rect, Stroke, vec2};
 
 use super::{LiveIntent, LiveView};
 use crate::{
     capture::Source,
     engine::live::{Preparing, SourceState},
-    gui::{fonts::icons, intent::Intent, label::remark, theme},
+    gui::{floating::floating, fonts::icons, intent::Intent, label::remark, theme},
     media::record::{Recorder, length_in_words, pictures, size_in_words},
 };
 
@@ -70,30 +67,6 @@ fn shutter(ui: &mut egui::Ui) -> egui::Response {
     let rim = Stroke::new(1.0, colors.outline);
     painter.circle(center, radius - 6.0, fill, rim);
     response.on_hover_text("Snapshot: save this picture, painted finely. S")
-}
-
-fn floating(
-    ui: &egui::Ui,
-    id: &str,
-    pivot: Align2,
-    at: egui::Pos2,
-    area: Rect,
-    contents: impl FnOnce(&mut egui::Ui),
-) {
-    let colors = theme::palette(ui.visuals());
-    egui::Area::new(Id::unique(id))
-        .order(Order::Middle)
-        .pivot(pivot)
-        .fixed_pos(at)
-        .constrain_to(area)
-        .show(ui.ctx(), |ui| {
-            Frame::new()
-                .fill(colors.card.gamma_multiply(0.94))
-                .stroke(Stroke::new(1.0, colors.outline))
-                .corner_radius(CornerRadius::same(10))
-                .inner_margin(Margin::symmetric(10, 7))
-                .show(ui, contents);
-        });
 }
 
 /// The words that a camera films, and their mark.
@@ -267,8 +240,8 @@ impl LiveView {
             self.preparing(ui, clear);
             self.repainting(ui, clear);
         }
-        if !self.shows_previews {
-            self.peek(ui, area);
+        if let (false, Some(pictures)) = (self.shows_previews, self.picture()) {
+            self.stage.pixel_ui(ui, area, pictures.into());
         }
     }
 
@@ -351,35 +324,6 @@ impl LiveView {
                 }
             },
         );
-    }
-
-    /// Colours of the pixel below the pointer, while Alt is held.
-    fn peek(&self, ui: &egui::Ui, area: Rect) {
-        let (alt, pointer) = ui.input(|i| (i.modifiers.alt, i.pointer.hover_pos()));
-        let (Some((x, y)), Some(pointer), true) = (self.stage.pointed_at(), pointer, alt) else {
-            return;
-        };
-        let Some((original, painted)) = self.picture() else {
-            return;
-        };
-        // The view has the source's size; the painting's pixel is at the same place.
-        let at = |frame: &crate::frame::Frame| {
-            let x = x * frame.width() / original.width().max(1);
-            let y = y * frame.height() / original.height().max(1);
-            frame.pixel(x.min(frame.width() - 1), y.min(frame.height() - 1))
-        };
-        let at_pointer = pointer + vec2(16.0, 16.0);
-        floating(ui, "pixel peek", Align2::LEFT_TOP, at_pointer, area, |ui| {
-            theme::caption(ui, format!("x {x}, y {y}"));
-            for (name, [r, g, b, _]) in [("Original", at(original)), ("Painted", at(painted))] {
-                ui.horizontal(|ui| {
-                    let (rect, _) = ui.allocate_exact_size(vec2(14.0, 14.0), egui::Sense::hover());
-                    ui.painter()
-                        .rect_filled(rect, 3.0, Color32::from_rgb(r, g, b));
-                    ui.monospace(format!("{name:8} {r:3} {g:3} {b:3}"));
-                });
-            }
-        });
     }
 }
 

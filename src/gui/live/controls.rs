@@ -321,7 +321,8 @@ fn model(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
         ComboBox::from_id_salt("model")
             .selected_text(match choices.model {
                 None => automatic.clone(),
-                Some(size) => model_name(size).to_owned(),
+                Some(size) if size == view.model => model_name(size).to_owned(),
+                Some(size) => format!("{}: no {size} here", model_name(view.model)),
             })
             .width(ui.available_width())
             .show_ui(ui, |ui| {

@@ -155,24 +155,25 @@ fn stages(ui: &mut Ui, meters: &Meters, now: Instant) {
         .map_or(0.0, |d| d.p50)
         .max(f32::EPSILON);
     let palette = theme::palette(ui.visuals());
-    theme::group_title(ui, "Parts of the way");
+    theme::group_title(ui, "Latency by stage, ms");
     let width = ui.available_width();
-    let number = 56.0;
+    let number = 50.0;
     let p95 = Rangef::new(width - number, width);
     let p50 = Rangef::new(p95.min - CELL_GAP - number, p95.min - CELL_GAP);
-    let name = Rangef::new(0.0, 66.0);
+    let name = Rangef::new(0.0, 76.0);
     let bar = Rangef::new(name.max + CELL_GAP, p50.min - CELL_GAP);
     close_lines(ui, |ui| {
-        let (head, _) = Line::new(ui, width, "Median, 95 %".to_owned());
+        let (head, _) = Line::new(ui, width, "Median, p95".to_owned());
         head.text(p50, "Median", Align::Max, head.quiet());
-        head.text(p95, "95 %", Align::Max, head.quiet());
+        head.text(p95, "p95", Align::Max, head.quiet());
         for (place, ((stage, hint), spread)) in STAGES.iter().zip(meters.stages_ms(now)).enumerate()
         {
             let of = |value: fn(Spread) -> f32| {
-                spread.map_or_else(|| "–".to_owned(), |s| format!("{} ms", tenths(value(s))))
+                spread.map_or_else(|| "–".to_owned(), |s| tenths(value(s)))
             };
             let (median, most) = (of(|s| s.p50), of(|s| s.p95));
-            let words = format!("{stage}: median {median}, 95 % within {most}");
+            let unit = if spread.is_some() { " ms" } else { "" };
+            let words = format!("{stage}: median {median}{unit}, 95 % within {most}{unit}");
             let (line, response) = Line::new(ui, width, words);
             // Time before the delay is no share of it.
             let (color, bar_color) = match place {

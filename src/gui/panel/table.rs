@@ -57,10 +57,10 @@ const COLUMNS: [Shown; 8] = [
     },
     Shown {
         column: Column::Time,
-        title: "Time",
+        title: "Time, ms",
         spoken: "time",
         hint: "Median of the last samples, in milliseconds.",
-        width: 52.0,
+        width: 62.0,
         align: Align::Max,
     },
     Shown {
@@ -68,7 +68,7 @@ const COLUMNS: [Shown; 8] = [
         title: "Share",
         spoken: "share",
         hint: "Part of the sum of all steps; the longest bar is the longest step.",
-        width: 84.0,
+        width: 96.0,
         align: Align::Min,
     },
     Shown {
@@ -222,7 +222,7 @@ fn row(
             Column::Kernel => step.kernel.clone(),
             Column::Time => milliseconds(step.ms),
             Column::Share => {
-                let number = Rangef::new(place.max - 40.0, place.max);
+                let number = Rangef::new(place.max - 52.0, place.max);
                 let bar = Rangef::new(place.min, number.min - 4.0);
                 line.track(bar);
                 line.bar(bar, 0.0, (step.ms / longest_ms) as f32, color);

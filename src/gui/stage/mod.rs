@@ -4,6 +4,7 @@
 //! thread.
 
 mod marks;
+mod pixel;
 
 use std::sync::Arc;
 
@@ -209,11 +210,6 @@ impl Stage {
             };
             (compare, name)
         })
-    }
-
-    /// Column and row of the picture's pixel below the pointer.
-    pub fn pointed_at(&self) -> Option<(usize, usize)> {
-        self.pointed_at
     }
 
     /// Takes both pictures away.

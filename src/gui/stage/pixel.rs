@@ -1,0 +1,44 @@
+//! The colours of one pixel, while Alt is held over it.
+
+use eframe::egui::{self, Align2, Color32, Rect, vec2};
+
+use super::Stage;
+use crate::{
+    frame::Frame,
+    gui::{floating::floating, theme},
+};
+
+impl Stage {
+    /// Shows the colours of the pixel below the pointer in both pictures, which may have other sizes than the view.
+    pub fn pixel_ui(&self, ui: &egui::Ui, area: Rect, [original, painted]: [&Frame; 2]) {
+        let (alt, pointer) = ui.input(|i| (i.modifiers.alt, i.pointer.hover_pos()));
+        let (Some((x, y)), Some(pointer), true) = (self.pointed_at, pointer, alt) else {
+            return;
+        };
+        let (columns, rows) = self.size;
+        let at = |frame: &Frame| {
+            let place = |at: usize, of: usize, side: usize| (at * side / of.max(1)).min(side - 1);
+            frame.pixel(
+                place(x, columns, frame.width()),
+                place(y, rows, frame.height()),
+            )
+        };
+        let at_pointer = pointer + vec2(16.0, 16.0);
+        floating(ui, "pixel", Align2::LEFT_TOP, at_pointer, area, |ui| {
+            theme::caption(ui, format!("x {x}, y {y}"));
+            for (name, [r, g, b, _]) in [("Original", at(original)), ("Painted", at(painted))] {
+                ui.horizontal(|ui| {
+                    let (rect, _) = ui.allocate_exact_size(vec2(14.0, 14.0), egui::Sense::hover());
+                    ui.painter()
+                        .rect_filled(rect, 3.0, Color32::from_rgb(r, g, b));
+                    ui.monospace(format!("{name:8} {r:3} {g:3} {b:3}"));
+                });
+            }
+        });
+    }
+
+    /// Both pictures of a photo as far as they are here, the finished ones or their previews.
+    pub fn pictures(&self) -> Option<[&Frame; 2]> {
+        Some([self.photo.frame()?, self.painting.frame()?])
+    }
+}
