@@ -431,3 +431,32 @@ fn the_chosen_style_is_in_view_however_it_was_chosen() {
         w.has("Wave") && w.is_chosen("Wave") && in_view(w, "Wave")
     });
 }
+
+#[test]
+fn the_original_of_a_photo_is_seen_while_its_key_is_held() {
+    let mut w = Window::painted(300, 200);
+    w.click("Show split");
+    let both = "Picture, original and painted, ";
+    assert!(w.has_containing(both));
+    w.harness.key_down(Key::C);
+    w.until_contains("Picture, original, ");
+    assert!(!w.has_containing("Divider"), "nothing to divide");
+    w.harness.key_up(Key::C);
+    w.until_contains(both);
+    // With Ctrl it copies, and a field takes it as a letter.
+    w.harness.key_down_modifiers(Modifiers::COMMAND, Key::C);
+    w.step();
+    w.step();
+    assert!(w.has_containing(both));
+    w.harness.key_up(Key::C);
+    w.step();
+    let field = w.harness.get(by().label("Strength").role(Role::SpinButton));
+    field.click();
+    w.step();
+    assert!(w.harness.ctx.text_edit_focused(), "a field for the number");
+    w.harness.key_down(Key::C);
+    w.step();
+    w.step();
+    assert!(w.has_containing(both));
+    w.harness.key_up(Key::C);
+}
