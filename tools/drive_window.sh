@@ -136,7 +136,7 @@ shot wipe
 keys g
 sleep 8
 shot gallery
-keys g 3 c
+keys g 3 b
 sleep 10
 shot compare
 keys Escape v p

@@ -324,6 +324,7 @@ impl App {
         }
         self.follow_disk(ctx);
         self.text_keys(ctx);
+        self.follow_original(ctx);
         let presses = shortcuts::pressed(ctx, &self.shortcuts, self.overlays.is_open());
         for press in presses {
             self.press(ctx, press);

@@ -259,7 +259,8 @@ pub fn view(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool, intents: &mut V
         };
         for (compare, name) in looks {
             let hint = match compare {
-                Compare::Photo | Compare::Painting => "See it alone. V",
+                Compare::Photo => "See it alone. V; C as long as it is held",
+                Compare::Painting => "See it alone. V",
                 Compare::Both => "See both, with a divider to drag. V",
                 Compare::SideBySide => "See both, one beside the other, at the same zoom",
             };

@@ -9,10 +9,11 @@ use super::{
     batch::Phase,
     choice::{DEFAULT_BRUSH, working_size_of},
     intent::Intent,
-    label::path_label,
+    label::{name_label, path_label},
     live::LiveIntent,
-    messages::Offer,
+    messages::SavedPicture,
     platform::from_the_root,
+    texture::image_of,
 };
 use crate::engine::{
     paint::OutputSize,
@@ -223,19 +224,17 @@ impl App {
                 }
                 Err(error) => self.messages.error(error),
             },
-            Report::SnapshotSaved(Ok(SavedSnapshot { path, size: (w, h) })) => self.messages.offer(
-                format!("Saved with {w} × {h} px as {}", path_label(&path)),
-                Offer {
-                    label: "Show in folder",
-                    intent: Intent::Live(LiveIntent::ShowSaved(path)),
-                    otherwise: None,
-                },
-            ),
+            Report::CopiedFile(Ok(path)) => {
+                let name = name_label(&path);
+                self.messages.notice(format!("{name} is on the clipboard."));
+            }
+            Report::SnapshotSaved(Ok(saved)) => self.show_snapshot(ctx, saved),
             Report::Exported(Ok(path)) => {
                 self.messages
                     .notice(format!("Saved as {}", path_label(&path)));
             }
             Report::SnapshotSaved(Err(error))
+            | Report::CopiedFile(Err(error))
             | Report::Exported(Err(error))
             | Report::NotDone(error) => self.messages.error(error),
             Report::Charted { report, result } => {
@@ -287,6 +286,28 @@ impl App {
                 ));
             }
         }
+    }
+
+    /// Says where a snapshot is, and shows it.
+    fn show_snapshot(&mut self, ctx: &egui::Context, saved: SavedSnapshot) {
+        let SavedSnapshot {
+            path,
+            size: (w, h),
+            thumbnail,
+        } = saved;
+        let image = image_of(&thumbnail);
+        let picture = SavedPicture {
+            thumbnail: ctx.load_texture("snapshot", image, egui::TextureOptions::LINEAR),
+            actions: vec![
+                (
+                    "Show in folder",
+                    Intent::Live(LiveIntent::ShowSaved(path.clone())),
+                ),
+                ("Copy", Intent::Live(LiveIntent::CopySaved(path.clone()))),
+            ],
+        };
+        let text = format!("Saved with {w} × {h} px as {}", path_label(&path));
+        self.messages.saved(text, picture);
     }
 
     /// Goes on with the path that was chosen for a purpose.

@@ -1,9 +1,9 @@
 //! The message area: what went wrong or should be known, over the stage, never in the way.
 //!
-//! Errors stay until they are dismissed; notices leave by themselves. A notice may offer something to do, and then
-//! stays longer.
+//! Errors stay until they are dismissed; notices leave by themselves. A notice may offer something to do, or show a
+//! picture that was saved, and then stays longer.
 
-use eframe::egui::{self, CornerRadius, Frame, Margin, Stroke, vec2};
+use eframe::egui::{self, CornerRadius, Frame, Margin, Stroke, TextureHandle, vec2};
 
 use super::{fonts::icons, intent::Intent, label::remark, theme};
 
@@ -15,6 +15,8 @@ const NOTICE_SECONDS: f64 = 7.0;
 const OFFER_SECONDS: f64 = 15.0;
 /// Width of a message, in points.
 const WIDTH: f32 = 420.0;
+/// Largest width and height of a picture that was saved, in points.
+const THUMBNAIL: egui::Vec2 = vec2(96.0, 72.0);
 /// Width kept for the button that takes a message away, in points.
 const CLOSE_WIDTH: f32 = 44.0;
 
@@ -38,6 +40,14 @@ pub struct Offer {
     pub otherwise: Option<Intent>,
 }
 
+/// A picture that was saved, and what can be done with it.
+pub struct SavedPicture {
+    /// The picture, small.
+    pub thumbnail: TextureHandle,
+    /// The words on each button and what it does; the notice stays.
+    pub actions: Vec<(&'static str, Intent)>,
+}
+
 struct Message {
     number: u64,
     kind: Kind,
@@ -45,15 +55,17 @@ struct Message {
     /// When it was first shown, by egui's clock.
     since: Option<f64>,
     offer: Option<Offer>,
+    picture: Option<SavedPicture>,
 }
 
 impl Message {
     /// How long it stays, in seconds; `None` until it is dismissed.
     fn stays(&self) -> Option<f64> {
-        match (self.kind, &self.offer) {
+        let offers = self.offer.is_some() || self.picture.is_some();
+        match (self.kind, offers) {
             (Kind::Error, _) => None,
-            (Kind::Notice, Some(_)) => Some(OFFER_SECONDS),
-            (Kind::Notice, None) => Some(NOTICE_SECONDS),
+            (Kind::Notice, true) => Some(OFFER_SECONDS),
+            (Kind::Notice, false) => Some(NOTICE_SECONDS),
         }
     }
 
@@ -84,20 +96,31 @@ pub struct Messages {
 impl Messages {
     /// Shows an error: what went wrong and what to do.
     pub fn error(&mut self, text: impl Into<String>) {
-        self.add(Kind::Error, text.into(), None);
+        self.add(Kind::Error, text.into(), None, None);
     }
 
     /// Shows a notice.
     pub fn notice(&mut self, text: impl Into<String>) {
-        self.add(Kind::Notice, text.into(), None);
+        self.add(Kind::Notice, text.into(), None, None);
     }
 
     /// Shows a notice that offers something to do.
     pub fn offer(&mut self, text: impl Into<String>, offer: Offer) {
-        self.add(Kind::Notice, text.into(), Some(offer));
+        self.add(Kind::Notice, text.into(), Some(offer), None);
     }
 
-    fn add(&mut self, kind: Kind, text: String, offer: Option<Offer>) {
+    /// Shows a notice about a picture that was saved.
+    pub fn saved(&mut self, text: impl Into<String>, picture: SavedPicture) {
+        self.add(Kind::Notice, text.into(), None, Some(picture));
+    }
+
+    fn add(
+        &mut self,
+        kind: Kind,
+        text: String,
+        offer: Option<Offer>,
+        picture: Option<SavedPicture>,
+    ) {
         let text = sentence(&remark(&text));
         self.remove(|m| m.text == text);
         self.newest += 1;
@@ -107,6 +130,7 @@ impl Messages {
             text,
             since: None,
             offer,
+            picture,
         });
         if let (true, Some(oldest)) = (self.list.len() > MOST, self.list.first()) {
             let number = oldest.number;
@@ -214,10 +238,27 @@ fn show(ui: &mut egui::Ui, message: &Message, width: f32, intents: &mut Vec<Inte
     let shown = frame.show(ui, |ui| {
         ui.set_width(width - 26.0);
         ui.horizontal_top(|ui| {
+            let mut words_width = width - 26.0 - CLOSE_WIDTH;
+            if let Some(picture) = &message.picture {
+                let thumbnail = egui::Image::from_texture(&picture.thumbnail)
+                    .fit_to_exact_size(THUMBNAIL)
+                    .corner_radius(4.0)
+                    .alt_text("The saved picture");
+                words_width -= ui.add(thumbnail).rect.width() + theme::GAP;
+            }
             ui.vertical(|ui| {
-                ui.set_width(width - 26.0 - CLOSE_WIDTH);
+                ui.set_width(words_width);
                 ui.add_space(2.0);
                 ui.add(egui::Label::new(&message.text).wrap());
+                if let Some(picture) = &message.picture {
+                    ui.horizontal_wrapped(|ui| {
+                        for (name, intent) in &picture.actions {
+                            if ui.button(*name).clicked() {
+                                intents.push(intent.clone());
+                            }
+                        }
+                    });
+                }
                 if let Some(offer) = &message.offer
                     && ui.button(offer.label).clicked()
                 {

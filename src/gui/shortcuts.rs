@@ -8,6 +8,9 @@ use eframe::egui::{self, Key, Modifiers};
 
 use super::{intent::Intent, live::LiveIntent, stage::ViewStep};
 
+/// Shows the original while it is held.
+const ORIGINAL_KEY: Key = Key::C;
+
 /// What a key does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Press {
@@ -33,6 +36,8 @@ pub enum Press {
     Theme,
     /// Hold the live picture; for a photo, the next way to look.
     Space,
+    /// The original, as long as the key is down; [`holds_original`] tells.
+    Original,
     /// Something about live pictures.
     Live(LiveIntent),
     /// Live pictures to photos, or back.
@@ -212,6 +217,11 @@ pub fn groups() -> Vec<Group> {
                     vec![(NONE, Key::V, View(ViewStep::NextCompare))],
                 ),
                 line(
+                    "C",
+                    "Show the original while held",
+                    vec![(NONE, ORIGINAL_KEY, Press::Original)],
+                ),
+                line(
                     "F",
                     "Full screen",
                     vec![(NONE, Key::F, Press::Live(LiveIntent::ToggleFullScreen))],
@@ -259,9 +269,9 @@ pub fn groups() -> Vec<Group> {
             lines: [
                 ("L", "Live pictures or photos", Key::L, Press::LiveOrPhoto),
                 (
-                    "C",
+                    "B",
                     "Compare two modes",
-                    Key::C,
+                    Key::B,
                     Press::Live(LiveIntent::ToggleCompare),
                 ),
                 (
@@ -403,6 +413,30 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press
         });
     });
     presses
+}
+
+/// Whether the key is held that shows the original; `held_before` tells whether it was in the frame before. With
+/// `covered`, something lies over the window. To be asked before [`pressed`] takes the keys.
+pub fn holds_original(ctx: &egui::Context, held_before: bool, covered: bool) -> bool {
+    if covered || ctx.text_edit_focused() {
+        return false;
+    }
+    ctx.input(|input| {
+        // With Ctrl it copies, also when Ctrl is let go first.
+        let begins = |event: &egui::Event| {
+            matches!(
+                event,
+                egui::Event::Key {
+                    key: ORIGINAL_KEY,
+                    pressed: true,
+                    repeat: false,
+                    modifiers: Modifiers::NONE,
+                    ..
+                }
+            )
+        };
+        input.key_down(ORIGINAL_KEY) && (held_before || input.events.iter().any(begins))
+    })
 }
 
 /// Whether exactly the modifiers of a shortcut are down. Where a sign lies on a keyboard differs from country

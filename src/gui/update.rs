@@ -14,7 +14,7 @@ use super::{
     mix::{self, Mix},
     overlays::Overlay,
     platform::Dialog,
-    shortcuts::Press,
+    shortcuts::{self, Press},
     stage::ViewStep,
     theme,
 };
@@ -49,6 +49,8 @@ impl App {
                 }
                 return;
             }
+            // Nothing happens once: the picture follows the key.
+            Press::Original => return,
             Press::Live(intent) => {
                 // Keys of live pictures do nothing to a photo, except the one that leads to them.
                 if self.live.is_some() || intent == LiveIntent::ToggleFullScreen {
@@ -134,6 +136,16 @@ impl App {
             }
         }
         self.intents.push(Intent::Edit(choice));
+    }
+
+    /// Shows the original as long as its key is held.
+    pub(super) fn follow_original(&mut self, ctx: &egui::Context) {
+        let before = self.stage.shows_original;
+        let shows = shortcuts::holds_original(ctx, before, self.overlays.is_open());
+        self.stage.shows_original = shows;
+        if let Some(live) = &mut self.live {
+            live.show_original(ctx, shows);
+        }
     }
 
     /// Closes what is open, else stops painting, else takes a message away.

@@ -385,3 +385,34 @@ fn live_pictures_have_a_model_of_their_own() {
     w.choose("Model", "Automatic");
     w.until("lite", |w| w.paints("Automatic: lite"));
 }
+
+#[test]
+fn the_original_is_seen_while_its_key_is_held() {
+    let mut w = Window::painting_live();
+    w.harness.key_down(Key::C);
+    w.until_contains("Picture, original, ");
+    // It stays so, whatever was chosen before.
+    w.step();
+    assert!(w.has_containing("Picture, original, "));
+    w.harness.key_up(Key::C);
+    w.until_contains("Picture, painted, ");
+    // In the place of every style, and of two modes, too.
+    w.press(Key::G);
+    w.until_label("Paint live in Wave");
+    w.harness.key_down(Key::C);
+    w.until_contains("Picture, original, ");
+    assert!(!w.has("Paint live in Wave"));
+    w.harness.key_up(Key::C);
+    w.until_label("Paint live in Wave");
+    w.press(Key::B);
+    w.until_contains("Picture, baseline fp32 and fused fp32, ");
+    w.harness.key_down(Key::C);
+    w.until_contains("Picture, original, ");
+    w.harness.key_up(Key::C);
+    w.until_contains("Picture, baseline fp32 and fused fp32, ");
+    // What is left by another window's gain of the focus is let go.
+    w.harness.key_down(Key::C);
+    w.until_contains("Picture, original, ");
+    w.harness.event(Event::WindowFocused(false));
+    w.until_contains("Picture, baseline fp32 and fused fp32, ");
+}

@@ -182,7 +182,7 @@ fn live_pictures_that_are_compared() {
     everywhere(|theme, scale| {
         let mut w = window(theme, true);
         w.until_live();
-        w.press(Key::C);
+        w.press(Key::B);
         w.until_contains("times as fast");
         // The styles are painted from what is live.
         let hidden = [

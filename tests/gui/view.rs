@@ -444,3 +444,32 @@ fn alt_tells_the_colours_of_a_pixel_of_a_photo() {
     w.until_contains("x 32, y 24");
     assert!(w.has_containing("Original ") && w.has_containing("Painted "));
 }
+
+#[test]
+fn the_original_of_a_photo_is_seen_while_its_key_is_held() {
+    let mut w = Window::painted(300, 200);
+    w.click("Show split");
+    let both = "Picture, original and painted, ";
+    assert!(w.has_containing(both));
+    w.harness.key_down(Key::C);
+    w.until_contains("Picture, original, ");
+    assert!(!w.has_containing("Divider"), "nothing to divide");
+    w.harness.key_up(Key::C);
+    w.until_contains(both);
+    // With Ctrl it copies, and a field takes it as a letter.
+    w.harness.key_down_modifiers(Modifiers::COMMAND, Key::C);
+    w.step();
+    w.step();
+    assert!(w.has_containing(both));
+    w.harness.key_up(Key::C);
+    w.step();
+    let field = w.harness.get(by().label("Strength").role(Role::SpinButton));
+    field.click();
+    w.step();
+    assert!(w.harness.ctx.text_edit_focused(), "a field for the number");
+    w.harness.key_down(Key::C);
+    w.step();
+    w.step();
+    assert!(w.has_containing(both));
+    w.harness.key_up(Key::C);
+}

@@ -20,7 +20,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 pub use opening::PAINTED;
 pub use report::{
     DrawnChart, Finished, Opened, Origin, Purpose, ReadNetwork, Report, Save, SavedSnapshot,
-    Sorted, StartedRecording,
+    Sorted, StartedRecording, THUMBNAIL_PX,
 };
 
 use self::{
@@ -38,7 +38,10 @@ use crate::{
     engine::WakeUp,
     frame::Frame,
     mailbox::{Reader, Writer, mailbox},
-    media::encode::{self, Existing},
+    media::{
+        decode,
+        encode::{self, Existing},
+    },
     mode::ModelSize,
     settings::Settings,
     weights::{PixelChoice, PixelFormat},
@@ -342,6 +345,16 @@ impl Background {
         self.send(move || Report::Copied {
             result: platform.copy(&finished.frame()),
             key: finished.key,
+        });
+    }
+
+    /// Copies the picture in a file to the clipboard; [`Report::CopiedFile`].
+    pub fn copy_file(&self, path: PathBuf) {
+        let platform = self.platform.clone();
+        self.send(move || {
+            let photo = decode::from_path(&path).map_err(|e| e.to_string());
+            let copied = photo.and_then(|photo| platform.copy(&photo.frame));
+            Report::CopiedFile(copied.map(|()| path))
         });
     }
 

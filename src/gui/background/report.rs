@@ -132,6 +132,9 @@ pub struct StartedRecording {
     pub note: Option<String>,
 }
 
+/// Long side of the small picture of one that was saved, in pixels: twice that of its place, for fine screens.
+pub const THUMBNAIL_PX: usize = 192;
+
 /// A live picture in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedSnapshot {
@@ -139,6 +142,8 @@ pub struct SavedSnapshot {
     pub path: PathBuf,
     /// Columns and rows, in pixels.
     pub size: (usize, usize),
+    /// The picture, with a long side of at most [`THUMBNAIL_PX`].
+    pub thumbnail: Frame,
 }
 
 /// Files by their kind, as far as their names show it.
@@ -272,6 +277,8 @@ pub enum Report {
         /// Why it was not.
         result: Result<(), String>,
     },
+    /// The picture in this file was copied to the clipboard, or not.
+    CopiedFile(Result<PathBuf, String>),
     /// Files were looked at.
     Sorted {
         /// The number of the request.

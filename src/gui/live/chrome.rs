@@ -163,7 +163,7 @@ impl LiveView {
                     (
                         icons::SPLIT,
                         "Compare",
-                        "Two modes paint the same frames. C",
+                        "Two modes paint the same frames. B",
                         self.comparing,
                         LiveIntent::ToggleCompare,
                     ),

@@ -12,7 +12,7 @@ use crate::{
     disk::{self, WriteError},
     gui::{
         app::App,
-        background::{Background, Report, SavedSnapshot, StartedRecording},
+        background::{Background, Report, SavedSnapshot, StartedRecording, THUMBNAIL_PX},
         label::{path_label, remark},
         mix,
     },
@@ -20,6 +20,7 @@ use crate::{
         MediaError,
         encode::{self, Existing, Format},
         record::{Destination, Ffmpeg, Recorder},
+        scale::{scaled, size_within},
     },
     settings::RecordAs,
 };
@@ -303,5 +304,10 @@ fn snapshot(
         encode::save_bytes(path, &bytes, Existing::Keep).map(|()| path.to_owned())
     })?;
     let size = (picture.width(), picture.height());
-    Ok(SavedSnapshot { path, size })
+    let (width, height) = size_within(size.0, size.1, THUMBNAIL_PX);
+    Ok(SavedSnapshot {
+        path,
+        size,
+        thumbnail: scaled(picture, width, height),
+    })
 }

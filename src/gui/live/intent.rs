@@ -27,6 +27,8 @@ pub enum LiveIntent {
     Snapshot,
     /// Show this file in the desktop's file manager.
     ShowSaved(PathBuf),
+    /// Copy the picture in this file to the clipboard.
+    CopySaved(PathBuf),
     /// Begin or end a recording.
     ToggleRecording,
     /// Compare two modes, or stop it.

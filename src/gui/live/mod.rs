@@ -82,6 +82,8 @@ pub struct LiveView {
     comparing: bool,
     shows_difference: bool,
     shows_previews: bool,
+    /// Whether the source's picture is seen alone for now.
+    shows_original: bool,
     pub(super) panel_open: bool,
     /// Whether the comparison opened the Lab.
     opened_lab: bool,
@@ -117,6 +119,7 @@ impl LiveView {
             comparing: false,
             shows_difference: false,
             shows_previews: false,
+            shows_original: false,
             panel_open: false,
             opened_lab: false,
             previews: PreviewGrid::default(),
@@ -173,6 +176,20 @@ impl LiveView {
         self.shows_previews = false;
     }
 
+    /// Shows the source's picture alone, or what was chosen again.
+    pub(super) fn show_original(&mut self, ctx: &egui::Context, shows: bool) {
+        if self.shows_original == shows {
+            return;
+        }
+        self.shows_original = shows;
+        self.stage.shows_original = shows;
+        let compares = |reader: &Reader<LivePicture>| reader.value.other.is_some();
+        // In its place on the stage is one of the two modes.
+        if self.pictures.as_ref().is_some_and(compares) {
+            self.put_on_stage(ctx);
+        }
+    }
+
     /// Notes which cameras there are.
     pub fn set_cameras(&mut self, cameras: Result<Vec<Camera>, String>) {
         self.cameras = Some(cameras);
@@ -211,7 +228,7 @@ impl LiveView {
         chosen: Option<&str>,
         intents: &mut Vec<Intent>,
     ) {
-        if self.shows_previews {
+        if self.shows_previews && !self.shows_original {
             self.previews.ui(ui, cards, chosen, intents);
         } else {
             self.stage.ui(ui);
@@ -289,9 +306,34 @@ impl LiveView {
         let Some(facts) = picture.facts else {
             return false;
         };
+        let now = Instant::now();
+        if let Some(pair) = &facts.pair {
+            for (recent, ms) in self.compare_ms.iter_mut().zip(pair.ms) {
+                recent.note(now, ms as f32);
+            }
+        }
+        self.equality.clone_from(&picture.equality);
+        let dropped = pictures.counts().dropped;
+        self.panel.note_picture(&facts, now, dropped);
+        self.facts = Some(facts);
+        self.put_on_stage(ctx);
+        true
+    }
+
+    /// Puts the picture that was taken last onto the stage.
+    fn put_on_stage(&mut self, ctx: &egui::Context) {
+        let (Some(pictures), Some(facts)) = (&self.pictures, self.facts) else {
+            return;
+        };
+        let picture = &pictures.value;
         // Zoom counts the source's pixels, whatever is laid over them and at which size.
         let size = (picture.original.width(), picture.original.height());
         match &picture.other {
+            Some(_) if self.shows_original => {
+                let original = opaque_image_of(&picture.original);
+                self.stage.set_live_alone(ctx, original, size, "Original");
+                return;
+            }
             Some(other) if self.shows_difference => {
                 let difference = difference(&picture.painted, other);
                 self.stage
@@ -305,24 +347,14 @@ impl LiveView {
                 self.stage.set_live(ctx, pair.map(opaque_image_of), size);
             }
         }
-        let now = Instant::now();
         match &facts.pair {
+            Some(_) if self.shows_difference => {}
             Some(pair) => {
                 let [a, b] = pair.modes.map(|m| m.to_string());
-                if !self.shows_difference {
-                    self.stage.set_names(&a, &b);
-                }
-                for (recent, ms) in self.compare_ms.iter_mut().zip(pair.ms) {
-                    recent.note(now, ms as f32);
-                }
+                self.stage.set_names(&a, &b);
             }
             None => self.stage.set_names("Original", "Painted"),
         }
-        self.equality.clone_from(&picture.equality);
-        let dropped = pictures.counts().dropped;
-        self.panel.note_picture(&facts, now, dropped);
-        self.facts = Some(facts);
-        true
     }
 
     /// The comparison in numbers, once there are some.

@@ -153,6 +153,7 @@ impl App {
             }
             LiveIntent::Snapshot => self.snapshot(),
             LiveIntent::ShowSaved(path) => self.background.show(path),
+            LiveIntent::CopySaved(path) => self.background.copy_file(path),
             LiveIntent::ToggleRecording => self.toggle_recording(),
             other => self.change_view(other),
         }

@@ -84,6 +84,8 @@ pub struct Stage {
     wipe: f32,
     /// Which pictures are seen.
     pub compare: Compare,
+    /// Whether the left picture is seen alone for now, whatever was chosen.
+    pub shows_original: bool,
     drags_divider: bool,
     scale: f32,
     /// Screen pixels per point.
@@ -109,6 +111,7 @@ impl Default for Stage {
             center: vec2(0.5, 0.5),
             wipe: 0.5,
             compare: Compare::default(),
+            shows_original: false,
             drags_divider: false,
             scale: 1.0,
             ppp: 1.0,
@@ -303,11 +306,7 @@ impl Stage {
         let picture = self.picture_rect(left_pane, ppp);
         let visible = picture.intersect(left_pane);
         let divider_x = visible.left() + visible.width() * self.wipe;
-        let compare = if self.has_painting() {
-            self.compare
-        } else {
-            Compare::Photo
-        };
+        let compare = self.seen();
         let other_picture = self.picture_rect(right_pane, ppp);
         ui.scope(|ui| {
             ui.set_clip_rect(rect);
@@ -334,19 +333,27 @@ impl Stage {
         }
     }
 
+    /// The pictures that are seen at the moment.
+    fn seen(&self) -> Compare {
+        match self.has_painting() && !self.shows_original {
+            true => self.compare,
+            false => Compare::Photo,
+        }
+    }
+
     fn described(&self) -> String {
         let [left, right] = self.names.each_ref().map(|n| n.to_lowercase());
-        let what = match (self.has_painting(), self.compare) {
-            (false, _) | (_, Compare::Photo) => left,
-            (_, Compare::Painting) => right,
-            (_, Compare::Both | Compare::SideBySide) => format!("{left} and {right}"),
+        let what = match self.seen() {
+            Compare::Photo => left,
+            Compare::Painting => right,
+            Compare::Both | Compare::SideBySide => format!("{left} and {right}"),
         };
         format!("{what}, {} × {} px", self.size.0, self.size.1)
     }
 
     /// Where the two pictures are: the whole stage for each, or a half each.
     fn panes(&self) -> [Rect; 2] {
-        if self.compare != Compare::SideBySide || !self.has_painting() {
+        if self.seen() != Compare::SideBySide {
             return [self.rect; 2];
         }
         let (left, right) = self.rect.split_left_right_at_fraction(0.5);
@@ -421,7 +428,7 @@ impl Stage {
 
     fn pointer(&mut self, ui: &egui::Ui, response: &Response, visible: Rect, ppp: f32) {
         let divider_x = visible.left() + visible.width() * self.wipe;
-        let divides = self.has_painting() && self.compare == Compare::Both;
+        let divides = self.seen() == Compare::Both;
         let picture = self.picture_rect(self.panes()[0], ppp);
         self.pointed_at = response.hover_pos().and_then(|p| {
             let place = (self.in_left_pane(p) - picture.min) / picture.size();

@@ -45,7 +45,7 @@ fn attention_is_chosen_on_a_gpu_for_networks_that_have_it() {
 fn each_side_of_a_comparison_has_an_attention_of_its_own() {
     let mut w = Window::live_on_a_gpu(Arc::new(tempfile::tempdir().expect("a folder")));
     w.until("candy", |w| w.pace().contains("fused fp32"));
-    w.press(Key::C);
+    w.press(Key::B);
     w.until_contains("fused fp32 is ");
     assert!(!w.has("Left: attention") && !w.has("Right: attention"));
     w.click("Tokens");
@@ -62,7 +62,7 @@ fn a_processor_offers_no_choice_of_attention() {
     let mut w = Window::painting_live();
     w.click("Advanced");
     assert!(w.has("Engine: variant") && !w.has(CHOICE));
-    w.press(Key::C);
+    w.press(Key::B);
     w.until_contains("fused fp32 is ");
     assert!(!w.has("Left: attention"));
 }

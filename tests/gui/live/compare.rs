@@ -9,7 +9,7 @@ use crate::window::Window;
 #[test]
 fn two_modes_are_compared_and_a_ratio_stands_beside_the_check() {
     let mut w = Window::painting_live();
-    w.press(Key::C);
+    w.press(Key::B);
     w.until_contains("fused fp32 is ");
     assert!(w.has_containing("times as fast") && w.has_containing("Same picture: no byte differs"));
     assert!(w.has_containing("Picture, baseline fp32 and fused fp32"));
@@ -27,10 +27,10 @@ fn two_modes_are_compared_and_a_ratio_stands_beside_the_check() {
 #[test]
 fn the_lab_holds_the_comparison() {
     let mut w = Window::painting_live();
-    w.press(Key::C);
+    w.press(Key::B);
     w.until_label("Benchmark");
     // What the comparison opened goes with it.
-    w.press(Key::C);
+    w.press(Key::B);
     w.until("the Lab to go", |w| !w.has("Show counters"));
     w.press(Key::P);
     w.click("Show compare");
@@ -42,7 +42,7 @@ fn the_lab_holds_the_comparison() {
     w.click("Show counters");
     w.until("the comparison to make room", |w| !w.has("Benchmark"));
     assert!(w.has_containing("Picture, baseline fp32 and fused fp32"));
-    w.press(Key::C);
+    w.press(Key::B);
     w.until_contains("Picture, painted");
     assert!(w.has("Show counters") && !w.has("Benchmark"));
 }
@@ -51,7 +51,7 @@ fn the_lab_holds_the_comparison() {
 fn pictures_that_differ_show_no_ratio() {
     let mut w = Window::painting_live();
     w.script.let_the_baseline_be_off(3);
-    w.press(Key::C);
+    w.press(Key::B);
     w.until_contains("Not comparable: ");
     assert!(w.has_containing("off by 3"), "{:#?}", w.texts());
     assert!(!w.has_containing("times as fast"));
@@ -74,7 +74,7 @@ fn until_the_report(w: &mut Window) {
 #[test]
 fn a_measurement_gives_a_report_to_keep() {
     let mut w = Window::painting_live();
-    w.press(Key::C);
+    w.press(Key::B);
     w.until_contains("times as fast");
     w.click("Benchmark");
     until_the_report(&mut w);
@@ -118,7 +118,7 @@ fn a_measurement_gives_a_report_to_keep() {
 #[test]
 fn a_measurement_can_be_stopped() {
     let mut w = Window::painting_live();
-    w.press(Key::C);
+    w.press(Key::B);
     w.until_contains("times as fast");
     // Live pictures go on until the measurement has the device, so that its button stays where it is; the
     // measurement then waits for its first session.
@@ -135,7 +135,7 @@ fn a_measurement_can_be_stopped() {
 #[test]
 fn a_chart_is_drawn_beside_the_window_and_comes_when_it_is_done() {
     let mut w = Window::painting_live();
-    w.press(Key::C);
+    w.press(Key::B);
     w.until_contains("times as fast");
     w.until("every style", |w| w.style_source.loads().len() >= 3);
     // Styles that wait for their networks keep every thread busy that could draw.

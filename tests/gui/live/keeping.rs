@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use eframe::egui::Key;
+use egui_kittest::kittest::Queryable;
 use styleforge::{frame::Frame, media::decode};
 
 use crate::{
@@ -118,6 +119,35 @@ fn a_snapshot_is_painted_beside_the_live_pictures() {
     w.until("the file manager", |w| {
         w.platform.shown() == [w.snapshot_path(1)]
     });
+}
+
+#[test]
+fn the_notice_of_a_snapshot_shows_and_copies_it() {
+    let mut w = Window::painting_small();
+    w.press(Key::S);
+    w.until_label("The saved picture");
+    let (saved, _) = w.saved(1, ["", ""]);
+    let (width, height) = (saved.width(), saved.height());
+    assert!(w.has_containing(&format!("Saved with {width} × {height} px as ")));
+    let rect = w.harness.get_by_label("The saved picture").rect();
+    let ratio = rect.width() / rect.height();
+    assert!(
+        (ratio - 4.0 / 3.0).abs() < 0.02 && rect.height() > 60.0,
+        "{rect:?}"
+    );
+    w.click("Copy");
+    w.until("the clipboard", |w| w.platform.copied() == [saved.clone()]);
+    w.until_label("snapshot-candy-0001.png is on the clipboard.");
+    // What is gone by then is said.
+    w.press(Key::S);
+    w.until_contains("snapshot-candy-0002.png");
+    std::fs::remove_file(w.snapshot_path(2)).expect("removed");
+    let button = |w: &Window| w.harness.query_all_by_label("Copy").count();
+    assert!(button(&w) > 0);
+    let copies = w.harness.query_all_by_label("Copy");
+    copies.last().expect("the newest").click();
+    w.until_contains("snapshot-candy-0002.png: ");
+    assert_eq!(w.platform.copied().len(), 1);
 }
 
 #[test]

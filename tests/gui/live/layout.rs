@@ -85,7 +85,7 @@ fn live_pictures_fill_a_large_window_and_a_fine_one() {
 fn live_pictures_fit_a_small_window() {
     let mut w = Window::live_sized(1024.0, 700.0);
     w.until_live();
-    w.press(Key::C);
+    w.press(Key::B);
     w.until_contains("times as fast");
     let window = Rect::from_min_size(Pos2::ZERO, vec2(1024.0, 700.0));
     for name in [
@@ -162,7 +162,7 @@ fn the_zoom_counts_the_same_pixels_in_every_view() {
             .unwrap_or_default()
     };
     assert!(picture(&w).contains("800 × 600 px"), "{}", picture(&w));
-    w.press(Key::C);
+    w.press(Key::B);
     w.until_contains("Picture, baseline fp32 and fused fp32, 800 × 600 px");
     assert!((w.zoom() - 100.0).abs() < 0.5, "{}", w.zoom());
 }
