@@ -139,7 +139,7 @@ fn model(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
                 .on_hover_text(hint)
                 .on_disabled_hover_text(match size {
                     ModelSize::Full => {
-                        "This style's full model is not installed: its file belongs into the \
+                        "This style's full model is not installed: its file belongs in the \
                          folder styles beside the program."
                     }
                     ModelSize::Lite => "This style has no lite model.",

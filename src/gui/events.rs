@@ -230,8 +230,7 @@ impl App {
             }
             Report::SnapshotSaved(Ok(saved)) => self.show_snapshot(ctx, saved),
             Report::Exported(Ok(path)) => {
-                self.messages
-                    .notice(format!("Saved as {}", path_label(&path)));
+                self.tell_of_file(format!("Saved as {}", path_label(&path)), &path);
             }
             Report::SnapshotSaved(Err(error))
             | Report::CopiedFile(Err(error))
@@ -255,11 +254,12 @@ impl App {
                     None => {
                         let notes = recorded.notes.iter().map(|note| format!("; {note}"));
                         let notes: String = notes.collect();
-                        self.messages.notice(format!(
+                        let text = format!(
                             "Recorded {}: {}{notes}",
                             path_label(&recorded.path),
                             recorded.in_words()
-                        ));
+                        );
+                        self.tell_of_file(text, &recorded.path);
                     }
                     Some(failure) => self.messages.error(failure),
                 }
@@ -306,7 +306,7 @@ impl App {
                 ("Copy", Intent::Live(LiveIntent::CopySaved(path.clone()))),
             ],
         };
-        let text = format!("Saved with {w} × {h} px as {}", path_label(&path));
+        let text = format!("Saved at {w} × {h} px as {}", path_label(&path));
         self.messages.saved(text, picture);
     }
 

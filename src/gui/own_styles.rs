@@ -127,7 +127,7 @@ impl App {
             otherwise: Some(Intent::RemoveForGood(card.id)),
         };
         self.messages
-            .offer(format!("{} was removed.", card.title), offer);
+            .offer(format!("“{}” was removed.", card.title), offer);
     }
 
     /// Puts a style into the gallery again that was removed.

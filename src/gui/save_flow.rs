@@ -13,8 +13,10 @@ use super::{
     app::{App, NextStep},
     background::{Opened, Purpose, Save},
     batch::Batch,
+    intent::Intent,
     label::{editable, path_label, remark},
     live::LiveView,
+    messages::Offer,
     overlays::{Overlay, Question, TypedPath},
     platform::Dialog,
 };
@@ -103,8 +105,7 @@ impl App {
         self.save.is_running = false;
         match result {
             Ok(notes) => {
-                self.messages
-                    .notice(format!("Saved as {}", path_label(&save.path)));
+                self.tell_of_file(format!("Saved as {}", path_label(&save.path)), &save.path);
                 self.workspace.mark_saved(save.finished.key);
                 for note in notes {
                     self.messages.notice(note);
@@ -217,12 +218,22 @@ impl App {
             let id = recipe.style.as_str();
             self.gallery.card(id).map_or(id, |card| &card.title)
         });
-        let style = style.map_or_else(String::new, |style| format!(" in {style}"));
+        let style = style.map_or_else(String::new, |style| format!(" in “{style}”"));
         let place = match self.live {
             Some(_) => ", which waits under Photo,",
             None => "",
         };
         format!("The painting of {photo}{style}{place}")
+    }
+
+    /// Says that a file was written, and offers to show it.
+    pub(super) fn tell_of_file(&mut self, text: String, path: &Path) {
+        let offer = Offer {
+            label: "Show in folder",
+            intent: Intent::ShowFolder(path.to_owned()),
+            otherwise: None,
+        };
+        self.messages.offer(text, offer);
     }
 
     /// A recording was written to its end.

@@ -332,17 +332,17 @@ pub fn groups() -> Vec<Group> {
                     ],
                 ),
                 line(
+                    "Ctrl+Z",
+                    "Undo the last choice",
+                    vec![(CTRL, Key::Z, App(Intent::Undo))],
+                ),
+                line(
                     "Ctrl+Shift+Z",
                     "Redo",
                     vec![
                         (ctrl_shift, Key::Z, App(Intent::Redo)),
                         (CTRL, Key::Y, App(Intent::Redo)),
                     ],
-                ),
-                line(
-                    "Ctrl+Z",
-                    "Undo the last choice",
-                    vec![(CTRL, Key::Z, App(Intent::Undo))],
                 ),
             ],
         },

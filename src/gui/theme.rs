@@ -226,10 +226,14 @@ pub fn group_title(ui: &mut egui::Ui, text: &str) {
     ui.label(letters.color(ui.visuals().strong_text_color()));
 }
 
+/// The letters of a heading that is clicked to fold what is below it.
+pub fn heading(text: &str) -> egui::RichText {
+    egui::RichText::new(text).family(fonts::semibold())
+}
+
 /// Controls that few people need: folded away until they are opened.
 pub fn advanced(ui: &mut egui::Ui, contents: impl FnOnce(&mut egui::Ui)) {
-    let letters = egui::RichText::new("Advanced").family(fonts::semibold());
-    egui::CollapsingHeader::new(letters)
+    egui::CollapsingHeader::new(heading("Advanced"))
         .id_salt("advanced")
         .show_unindented(ui, contents);
 }

@@ -118,7 +118,7 @@ fn keys_rename_and_remove_the_chosen_style_and_only_ones_own() {
     card.focus();
     w.step();
     w.key(Modifiers::NONE, Key::Delete);
-    w.until_label("Aquarium was removed.");
+    w.until_label("“Aquarium” was removed.");
     assert!(w.is_chosen("Barn"));
 }
 
@@ -133,7 +133,7 @@ fn removing_can_be_undone_and_happens_when_the_message_goes() {
     w.until_painted();
     open_menu(&mut w, "Barn");
     w.click("Remove");
-    w.until_label("Barn was removed.");
+    w.until_label("“Barn” was removed.");
     assert!(
         w.harness
             .query(by().label("Barn").role(Role::RadioButton))
@@ -147,12 +147,12 @@ fn removing_can_be_undone_and_happens_when_the_message_goes() {
     let undo = w.harness.query_all_by_label("Undo").last();
     undo.expect("a message").click();
     w.step();
-    w.until("the message gone", |w| !w.has("Barn was removed."));
+    w.until("the message gone", |w| !w.has("“Barn” was removed."));
     w.until("the style", |w| w.is_chosen("Barn"));
     w.until_painted();
 
     w.key(Modifiers::NONE, Key::Delete);
-    w.until_label("Barn was removed.");
+    w.until_label("“Barn” was removed.");
     w.click("Dismiss");
     w.until("the file gone", |w| !is_kept(w, "Barn"));
     // The others keep their keys.
@@ -168,7 +168,7 @@ fn a_style_that_cannot_be_removed_comes_back() {
     let mut w = window();
     w.click("Barn");
     w.key(Modifiers::NONE, Key::Delete);
-    w.until_label("Barn was removed.");
+    w.until_label("“Barn” was removed.");
     w.style_source.refuse("The disk does not let it go.");
     w.click("Dismiss");
     w.until_contains("The disk does not let it go.");
@@ -180,7 +180,7 @@ fn the_end_of_the_program_removes_what_was_removed() {
     let mut w = window();
     w.click("Barn");
     w.key(Modifiers::NONE, Key::Delete);
-    w.until_label("Barn was removed.");
+    w.until_label("“Barn” was removed.");
     let styles = w.style_source.clone();
     w.end();
     assert!(styles.cards().0.iter().all(|card| card.title != "Barn"));

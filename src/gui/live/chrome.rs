@@ -12,6 +12,8 @@ use crate::{
 
 /// Least width at which the buttons have words beside their icons, in points.
 const WORDS_WIDTH: f32 = 560.0;
+/// A recording's size is told from here on.
+const LEAST_BYTES_TOLD: u64 = 100_000;
 /// Across the round button that takes a snapshot, in points.
 const SHUTTER: f32 = 40.0;
 
@@ -79,12 +81,15 @@ fn filming(ui: &mut egui::Ui) {
 
 /// How far a recording is.
 fn progress(recorder: &Recorder) -> String {
-    let size = size_in_words(recorder.bytes());
-    let length = length_in_words(recorder.length());
-    match recorder.is_video() {
-        true => format!("{length}, {size}"),
-        false => format!("{length}, {}, {size}", pictures(recorder.written())),
+    let mut words = vec![length_in_words(recorder.length())];
+    if !recorder.is_video() {
+        words.push(pictures(recorder.written()));
     }
+    // Before that the encoder has hardly begun to write.
+    if recorder.bytes() >= LEAST_BYTES_TOLD {
+        words.push(size_in_words(recorder.bytes()));
+    }
+    words.join(", ")
 }
 
 /// Says which key leaves the full screen.
@@ -215,7 +220,12 @@ impl LiveView {
         let dot = egui::TextFormat::simple(body.clone(), colors.recording);
         text.append(icons::RECORD, 0.0, dot);
         text.append(&name, 6.0, egui::TextFormat::simple(body, letters));
-        let button = Button::selectable(self.recording.is_some(), text);
+        let mut button = Button::selectable(self.recording.is_some(), text);
+        if self.recording.is_some() {
+            // Seen from afar.
+            let fill = colors.recording.gamma_multiply(0.45);
+            button = button.fill(fill).stroke(Stroke::new(1.0, colors.recording));
+        }
         if ui
             .add(button)
             .on_hover_text("Save every picture, as a video or into a folder. R")

@@ -74,7 +74,7 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
                 }
                 ui.checkbox(&mut choices.upscale, "Sharpen to the source's size")
                     .on_hover_text("The painting gets the source's size and follows its edges; else it stays as small as it was painted.");
-                ui.checkbox(&mut choices.moving_gallery, "Moving pictures in the gallery")
+                ui.checkbox(&mut choices.moving_gallery, "Moving pictures of the styles")
                     .on_hover_text("Every style on the left paints the live picture, small. Takes a twelfth of the time.");
             });
             ui.add_space(theme::GROUP_GAP);

@@ -110,6 +110,11 @@ impl App {
             self.messages
                 .notice("There is no live picture to record yet.");
         } else {
+            if live.frozen {
+                let hint =
+                    "The picture is held: what is recorded begins when it moves again (Space).";
+                self.messages.notice(hint);
+            }
             let record_as = self.settings.live.record_as;
             self.background
                 .start_recording(self.picture_folder(), record_as);

@@ -13,7 +13,7 @@ pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice, intents: &mut 
         return;
     };
     ui.add_space(4.0);
-    egui::CollapsingHeader::new("Mix")
+    egui::CollapsingHeader::new(theme::heading("Mix"))
         .id_salt("mix")
         .default_open(false)
         .show(ui, |ui| {
@@ -32,7 +32,7 @@ pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice, intents: &mut 
             add(ui, &can_add, chosen, choice);
             if choice.mix.parts(&chosen.id).len() > 1 {
                 let keep = egui::Button::new("Keep this mix…");
-                let hint = "The mix becomes a style of its own in the gallery.";
+                let hint = "The mix becomes a style of its own.";
                 if ui.add(keep).on_hover_text(hint).clicked() {
                     intents.push(Intent::AskMixName);
                 }

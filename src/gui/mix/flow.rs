@@ -145,7 +145,7 @@ impl App {
             Ok(id) => {
                 self.arriving = Some(id);
                 self.background.list_styles();
-                self.messages.notice("The mix was added to the gallery.");
+                self.messages.notice("The mix was added as a style.");
             }
             Err(error) => {
                 let mut naming = Naming::new(NameFor::Mix(parts), name);

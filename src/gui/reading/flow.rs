@@ -56,7 +56,7 @@ impl App {
                 }
                 self.arriving = Some(id);
                 self.background.list_styles();
-                self.messages.notice("The style was added to the gallery.");
+                self.messages.notice("The style was added.");
                 if let Some(warning) = warning {
                     self.messages.notice(warning);
                 }

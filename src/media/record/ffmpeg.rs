@@ -105,7 +105,8 @@ impl Ffmpeg {
     /// standard output, every picture at its own time; `clock` is ticks a second.
     ///
     /// `crf` 12 at `veryfast` costs a processor less than painting does and is not told from the picture by eye.
-    /// A fragment of two seconds at most can be played as soon as it is written, whatever happens then.
+    /// No picture waits for later ones, and a fragment of a second can be played as soon as it is written, whatever
+    /// happens then.
     pub(super) fn arguments(&self, clock: u32) -> Vec<String> {
         let every_picture = match is_older(&self.version, FPS_MODE) {
             true => "-vsync passthrough",
@@ -117,11 +118,11 @@ impl Ffmpeg {
             "-hide_banner -nostdin -loglevel error \
              -protocol_whitelist pipe -probesize 32 -analyzeduration 0 -f nut -i pipe:0 \
              -map 0:v:0 {every_picture} -enc_time_base 1:{clock} \
-             -c:v {ENCODER} -preset veryfast -crf 12 -bf 0 -pix_fmt yuv420p \
+             -c:v {ENCODER} -preset veryfast -tune zerolatency -crf 12 -bf 0 -pix_fmt yuv420p \
              -force_key_frames expr:gte(t,n_forced*2) \
              -color_range tv -colorspace bt709 -color_primaries bt709 -color_trc bt709 \
              -video_track_timescale {clock} \
-             -movflags +frag_keyframe+empty_moov+default_base_moof -flush_packets 1 \
+             -movflags +frag_keyframe+empty_moov+default_base_moof -frag_duration 1000000 -flush_packets 1 \
              -f mp4 -protocol_whitelist pipe pipe:1"
         )
         .split(' ')

@@ -70,7 +70,7 @@ fn the_held_picture_is_replaced_by_a_finer_one_and_kept_as_that() {
     assert_eq!(has, [true, false]);
     assert!(first.width() >= 640 && 4 * first.height() == 3 * first.width());
     assert!(w.has_containing(&format!(
-        "Saved with {} × {} px as ",
+        "Saved at {} × {} px as ",
         first.width(),
         first.height()
     )));
@@ -128,7 +128,7 @@ fn the_notice_of_a_snapshot_shows_and_copies_it() {
     w.until_label("The saved picture");
     let (saved, _) = w.saved(1, ["", ""]);
     let (width, height) = (saved.width(), saved.height());
-    assert!(w.has_containing(&format!("Saved with {width} × {height} px as ")));
+    assert!(w.has_containing(&format!("Saved at {width} × {height} px as ")));
     let rect = w.harness.get_by_label("The saved picture").rect();
     let ratio = rect.width() / rect.height();
     assert!(

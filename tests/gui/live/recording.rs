@@ -44,7 +44,7 @@ fn snapshots_and_recordings_are_files() {
         assert!(has(words), "no {words} in the snapshot");
     }
     let (width, height) = (saved.frame.width(), saved.frame.height());
-    assert!(w.has_containing(&format!("Saved with {width} × {height} px as ")));
+    assert!(w.has_containing(&format!("Saved at {width} × {height} px as ")));
     w.press(Key::S);
     w.until_contains("snapshot-candy-0002.png");
     // Saving saves what is seen: live that is a snapshot, not a painting of before.
@@ -233,7 +233,7 @@ fn closing_live_pictures_says_which_painting_would_be_lost() {
     w.until_live();
     assert!(w.close_is_held_back());
     w.until_label("Save the painting first?");
-    let what = "The painting of photo.png in Candy, which waits under Photo, is not saved.";
+    let what = "The painting of photo.png in “Candy”, which waits under Photo, is not saved.";
     assert!(w.has_containing(what), "{:#?}", w.texts());
     w.click("Close without saving");
     w.until("the window to close", |w| w.closes());
