@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{
     arrivals::PictureUse, background::Purpose, choice::Choice, live::LiveIntent, mix::Parts,
-    stage::Compare,
+    stage::Compare, style_order::Move,
 };
 use crate::{media::encode::Format, settings::ThemeChoice, weights::PixelFormat};
 
@@ -55,6 +55,8 @@ pub enum Intent {
     RemoveForGood(String),
     /// Show the file of this style.
     ShowFile(String),
+    /// Put this style elsewhere in the list.
+    MoveStyle(String, Move),
     /// Ask what the mix is to be called as a style of its own.
     AskMixName,
     /// Change the choice. Steps of one drag are undone together.
@@ -71,6 +73,8 @@ pub enum Intent {
     Save,
     /// Copy the result to the clipboard.
     Copy,
+    /// Whether the full screen is filled, and not the whole picture fitted to it.
+    FillScreen(bool),
     /// Dark, light or as the desktop says.
     SetTheme(ThemeChoice),
     /// Format to save in.
