@@ -22,6 +22,8 @@ use super::{
     background::{Background, Opened, Report},
     batch::Batch,
     choice::{Choice, DEFAULT_BRUSH, Recipe},
+    focus::FocusFrame,
+    full_screen::FullScreen,
     gallery::Gallery,
     intent::Intent,
     live::{LiveIntent, LiveView, Repaints},
@@ -38,6 +40,7 @@ use super::{
 };
 use crate::{
     backend::{DeviceInfo, OpenDevice},
+    capture::Camera,
     engine::{
         Engine, WakeUp,
         compositor::Compositor,
@@ -175,14 +178,6 @@ pub(super) struct Ending {
     pub is_requested: Arc<AtomicBool>,
 }
 
-/// The picture alone over the whole screen.
-#[derive(Default)]
-pub(super) struct FullScreen {
-    pub is_on: bool,
-    /// Until when the window says how to leave it, by egui's clock.
-    pub hint_until: f64,
-}
-
 /// Where settings are written.
 pub(super) struct SettingsFile {
     /// Nowhere when `None`.
@@ -214,9 +209,12 @@ pub struct App {
     pub(super) shortcuts: Vec<Group>,
     /// Live pictures; `None` while photos are shown.
     pub(super) live: Option<LiveView>,
+    /// The cameras as they were listed last; `None` while they are looked for.
+    pub(super) cameras: Option<Result<Vec<Camera>, String>>,
     /// Live frames that are painted once more.
     pub(super) repaints: Repaints,
     pub(super) full_screen: FullScreen,
+    pub(super) focus_frame: FocusFrame,
     /// Whether the controls are seen where the window is too narrow for all of it.
     pub(super) controls_open: bool,
     pub(super) batch: Option<Batch>,
@@ -270,19 +268,21 @@ impl App {
             compositor: Compositor::start(wake_up)?,
             background,
             workspace: Workspace::new(Choice::from_settings(&settings.choices)),
-            settings,
             settings_file: SettingsFile {
                 path: launch.settings_path,
                 changed_at: None,
             },
             stage: Stage::default(),
-            gallery: Gallery::default(),
+            gallery: Gallery::ordered(&settings.state.style_order, &settings.state.style_keys),
+            settings,
             messages,
             overlays: Overlays::default(),
             shortcuts: shortcuts::groups(),
             live: None,
+            cameras: None,
             repaints: Repaints::default(),
             full_screen: FullScreen::default(),
+            focus_frame: FocusFrame::default(),
             controls_open: false,
             batch: None,
             batch_waits: false,
@@ -302,6 +302,7 @@ impl App {
             intents,
         };
         app.background.sweep_pictures(app.picture_folder());
+        app.background.list_cameras();
         Ok(app)
     }
 
@@ -323,6 +324,7 @@ impl App {
             self.close_without_question(ctx);
         }
         self.follow_disk(ctx);
+        self.follow_cameras(ctx);
         self.text_keys(ctx);
         self.follow_original(ctx);
         let presses = shortcuts::pressed(ctx, &self.shortcuts, self.overlays.is_open());
@@ -347,7 +349,7 @@ impl App {
     /// Draws the window and performs the intents that arise.
     pub fn ui(&mut self, ui: &mut egui::Ui) {
         let mut intents = std::mem::take(&mut self.intents);
-        if self.full_screen.is_on {
+        if self.full_screen.is_on() {
             self.full_screen_ui(ui, &mut intents);
         } else {
             self.window_ui(ui, &mut intents);
@@ -359,6 +361,7 @@ impl App {
             self.settings.choices.ask_before_losing,
             &mut intents,
         );
+        self.focus_frame.ui(ui.ctx());
         self.intents.append(&mut intents);
         self.intents.append(&mut self.messages.take_follows());
         self.perform_all(ui.ctx());
@@ -433,6 +436,13 @@ impl App {
             self.workspace.commit(before);
             self.workspace.choice.remember(&mut self.settings.choices);
             self.settings_changed(ctx);
+        }
+        if let Some((order, keys)) = self.gallery.take_changed_order() {
+            let state = &mut self.settings.state;
+            if (&state.style_order, &state.style_keys) != (&order, &keys) {
+                (state.style_order, state.style_keys) = (order, keys);
+                self.settings_changed(ctx);
+            }
         }
         let (size, maximized, is_full) = ctx.input(|i| {
             let viewport = i.viewport();

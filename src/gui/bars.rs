@@ -6,6 +6,7 @@ use eframe::egui::{self, Align, Layout, Popup};
 use super::{
     fonts::icons,
     intent::Intent,
+    key_chips,
     live::{LiveIntent, LiveView},
     stage::{Compare, Stage, ViewStep},
     theme,
@@ -40,57 +41,57 @@ pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
             (
                 "Live",
                 is_live,
-                "Paint a camera or the demo scene. L",
+                "Paint a camera or the demo scene.",
                 LiveIntent::Enter,
             ),
-            ("Photo", !is_live, "Paint a photo. L", LiveIntent::Leave),
+            ("Photo", !is_live, "Paint a photo.", LiveIntent::Leave),
         ] {
             let button = egui::Button::selectable(is_on, name).frame_when_inactive(true);
-            if ui.add(button).on_hover_text(hint).clicked() {
+            if key_chips::hint(ui.add(button), hint, "L").clicked() {
                 intents.push(Intent::Live(intent));
             }
         }
         ui.separator();
-        for (icon, name, hint, can, intent) in [
+        for (icon, name, [hint, keys], can, intent) in [
             (
                 icons::IMAGE,
                 "Open…",
-                "Open a photo. Ctrl+O",
+                ["Open a photo.", "Ctrl+O"],
                 true,
                 Intent::AskOpen,
             ),
             (
                 icons::CLIPBOARD,
                 "Paste",
-                "Open the picture or file on the clipboard. Ctrl+V",
+                ["Open the picture or file on the clipboard.", "Ctrl+V"],
                 true,
                 Intent::Paste,
             ),
             (
                 icons::SPARKLE,
                 "Sample",
-                "Try it with the built-in photo. Ctrl+E",
+                ["Try it with the built-in photo.", "Ctrl+E"],
                 true,
                 Intent::OpenSample,
             ),
             (
                 icons::FOLDER,
                 "Folder…",
-                "Paint every photo of a folder. Ctrl+B",
+                ["Paint every photo of a folder.", "Ctrl+B"],
                 true,
                 Intent::AskFolder,
             ),
             (
                 icons::UNDO,
                 "Undo",
-                "Go one choice back. Ctrl+Z",
+                ["Go one choice back.", "Ctrl+Z"],
                 view.can_undo,
                 Intent::Undo,
             ),
             (
                 icons::REDO,
                 "Redo",
-                "Ctrl+Shift+Z",
+                ["Take the last undo back.", "Ctrl+Shift+Z"],
                 view.can_redo,
                 Intent::Redo,
             ),
@@ -99,9 +100,7 @@ pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
                 ui.separator();
             }
             let button = theme::icon_button(icon, name, has_words).frame_when_inactive(false);
-            if ui
-                .add_enabled(can, button)
-                .on_hover_text(hint)
+            if key_chips::hint(ui.add_enabled(can, button), hint, keys)
                 .accessible_name(name)
                 .clicked()
             {
@@ -156,9 +155,8 @@ fn window_buttons(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Inten
             intents.push(Intent::SetAskBeforeLosing(asks));
         }
     });
-    if ui
-        .add(icon(icons::KEYBOARD))
-        .on_hover_text("What the keys do. F1 or ?")
+    let shortcuts = ui.add(icon(icons::KEYBOARD));
+    if key_chips::hint(shortcuts, "What the keys do.", "F1 or ?")
         .accessible_name("Shortcuts")
         .clicked()
     {
@@ -258,16 +256,15 @@ pub fn view(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool, intents: &mut V
             &[]
         };
         for (compare, name) in looks {
-            let hint = match compare {
-                Compare::Photo => "See it alone. V; C as long as it is held",
-                Compare::Painting => "See it alone. V",
-                Compare::Both => "See both, with a divider to drag. V",
-                Compare::SideBySide => "See both, one beside the other, at the same zoom",
+            let (hint, keys) = match compare {
+                Compare::Photo => ("See it alone; C shows it while it is held.", "V or C"),
+                Compare::Painting => ("See it alone.", "V"),
+                Compare::Both => ("See both, with a divider to drag.", "V"),
+                Compare::SideBySide => ("See both, one beside the other, at the same zoom.", ""),
             };
             let is_on = is_seen && stage.compare == *compare;
-            if ui
-                .add(egui::Button::selectable(is_on, name))
-                .on_hover_text(hint)
+            let button = ui.add(egui::Button::selectable(is_on, name));
+            if key_chips::hint(button, hint, keys)
                 .accessible_name(format!("Show {}", name.to_lowercase()))
                 .clicked()
             {
@@ -276,26 +273,30 @@ pub fn view(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool, intents: &mut V
         }
         theme::at_the_right(ui, "zoom", |ui| {
             let mut step = None;
-            let mut zoom = |ui: &mut egui::Ui, [name, spoken, hint]: [&str; 3], by| {
+            let mut zoom = |ui: &mut egui::Ui, [name, spoken, hint, keys]: [&str; 4], by| {
                 let button = egui::Button::new(name).frame_when_inactive(false);
-                let response = ui.add_enabled(is_seen, button).on_hover_text(hint);
+                let response = key_chips::hint(ui.add_enabled(is_seen, button), hint, keys);
                 if response.accessible_name(spoken).clicked() {
                     step = Some(by);
                 }
             };
-            zoom(ui, ["−", "Zoom out", "Zoom out. −"], ViewStep::ZoomOut);
+            zoom(ui, ["−", "Zoom out", "Zoom out.", "−"], ViewStep::ZoomOut);
             let percent = format!("{:.0} %", stage.zoom_percent());
             let words = egui::Label::new(egui::RichText::new(&percent).small());
             ui.add_sized([48.0, 20.0], words)
                 .accessible_name(format!("Zoom {percent}"));
             for (names, by) in [
-                (["+", "Zoom in", "Zoom in. +"], ViewStep::ZoomIn),
-                (["Fit", "Fit", "The whole picture. Ctrl+0"], ViewStep::Fit),
+                (["+", "Zoom in", "Zoom in.", "+"], ViewStep::ZoomIn),
+                (
+                    ["Fit", "Fit", "The whole picture.", "Ctrl+0"],
+                    ViewStep::Fit,
+                ),
                 (
                     [
                         "100 %",
                         "Actual size",
-                        "One picture pixel on one screen pixel. Ctrl+1",
+                        "One picture pixel on one screen pixel.",
+                        "Ctrl+1",
                     ],
                     ViewStep::ActualSize,
                 ),

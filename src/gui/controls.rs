@@ -6,7 +6,7 @@ use super::{
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush},
     fonts::icons,
     intent::Intent,
-    mix,
+    key_chips, mix,
     platform::format_title,
     style_source::Card,
     theme,
@@ -229,25 +229,24 @@ pub fn save_buttons(
     ui.horizontal(|ui| {
         let save = theme::main_button(ui, &format!("{} Save as…", icons::SAVE));
         let copy = egui::Button::new(format!("{} Copy", icons::COPY));
-        for (button, name, hint, can, intent) in [
+        for (button, name, [hint, keys], can, intent) in [
             (
                 save,
                 "Save as…",
-                "Ctrl+S",
+                ["Save the painting as a file.", "Ctrl+S"],
                 has_result && !is_saving,
                 Intent::Save,
             ),
             (
                 copy,
                 "Copy",
-                "Put the painting on the clipboard. Ctrl+C",
+                ["Put the painting on the clipboard.", "Ctrl+C"],
                 has_result,
                 Intent::Copy,
             ),
         ] {
-            if ui
-                .add_enabled(can, button.min_size(vec2(0.0, 32.0)))
-                .on_hover_text(hint)
+            let button = ui.add_enabled(can, button.min_size(vec2(0.0, 32.0)));
+            if key_chips::hint(button, hint, keys)
                 .on_disabled_hover_text(why_not)
                 .accessible_name(name)
                 .clicked()

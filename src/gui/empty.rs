@@ -1,58 +1,10 @@
-//! Draws the parts of the stage that are no pictures: the welcome, hints, progress.
+//! Draws the parts of the stage that are no pictures: hints, progress.
 
 use eframe::egui::{
-    self, Align, Align2, CornerRadius, Frame, Id, Layout, Margin, Order, ProgressBar, Rect,
-    RichText, Sense, Stroke, UiBuilder, vec2,
+    self, Align2, CornerRadius, Frame, Id, Margin, Order, ProgressBar, Rect, Stroke, vec2,
 };
 
 use super::{intent::Intent, theme};
-
-/// The stage without a photo: what to do first.
-pub fn welcome(ui: &mut egui::Ui, opening: bool, intents: &mut Vec<Intent>) {
-    let rect = ui.available_rect_before_wrap();
-    ui.allocate_rect(rect, Sense::hover());
-    let colors = theme::palette(ui.visuals());
-    ui.painter().rect_filled(rect, 0.0, colors.stage);
-    let size = vec2(460.0, 300.0).min(rect.size() - vec2(48.0, 48.0));
-    let inner = Rect::from_center_size(rect.center(), size);
-    dashed(ui, inner, Stroke::new(1.5, colors.outline));
-    let mut child = ui.new_child(
-        UiBuilder::new()
-            .max_rect(inner.shrink(28.0))
-            .layout(Layout::top_down(Align::Center)),
-    );
-    let ui = &mut child;
-    ui.add_space((inner.height() - 56.0 - 190.0).max(0.0) / 2.0);
-    ui.label(RichText::new("Drop a photo here").size(24.0).strong());
-    ui.add_space(2.0);
-    ui.label(
-        RichText::new("then choose a style on the left, and it is painted").color(colors.quiet),
-    );
-    ui.add_space(18.0);
-    if opening {
-        ui.label("Opening…");
-        return;
-    }
-    let wide = vec2(210.0, 36.0);
-    if ui
-        .add(theme::main_button(ui, "Open a photo…").min_size(wide))
-        .clicked()
-    {
-        intents.push(Intent::AskOpen);
-    }
-    if ui
-        .add(egui::Button::new("Try the sample photo").min_size(wide))
-        .clicked()
-    {
-        intents.push(Intent::OpenSample);
-    }
-    ui.add_space(8.0);
-    ui.label(
-        RichText::new("Ctrl+V pastes a picture. F1 shows what the keys do.")
-            .small()
-            .color(colors.quiet),
-    );
-}
 
 /// A line over the bottom of the stage that says what to do next.
 pub fn hint(ui: &egui::Ui, area: Rect, text: &str) {

@@ -266,8 +266,9 @@ impl App {
             }
             Report::Cameras(cameras) => {
                 if let Some(live) = &mut self.live {
-                    live.set_cameras(cameras);
+                    live.set_cameras(cameras.clone());
                 }
+                self.cameras = Some(cameras);
             }
             Report::SettingsFailed(error) => self.messages.error(error),
             Report::Quiet => {}

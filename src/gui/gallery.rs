@@ -2,30 +2,24 @@
 
 use std::collections::{HashMap, HashSet};
 
-use eframe::egui::{
-    self, Align2, Color32, CornerRadius, FontId, Rect, Response, Role, ScrollArea, Sense, Stroke,
-    StrokeKind, TextureHandle, TextureOptions, Vec2, WidgetInfo, pos2, vec2,
-};
+use eframe::egui::{self, Response, ScrollArea, TextureHandle, TextureOptions, vec2};
 
 use super::{
     fonts::icons,
     intent::Intent,
     label::{label, remark},
     live::PreviewGrid,
+    style_card::card_ui,
+    style_drag::Drag,
+    style_order::{Move, StyleOrder},
     style_source::Card,
     texture::image_of,
     theme,
 };
 use crate::frame::Frame as PixelFrame;
 
-/// Height of a thumbnail, in points.
-const THUMBNAIL_HEIGHT: f32 = 74.0;
-/// Side of the small picture that a style was made of, in points.
-const INSET: f32 = 30.0;
 /// Width of a style's menu, in points.
 const MENU_WIDTH: f32 = 160.0;
-/// Height of the name below it, in points.
-const NAME_HEIGHT: f32 = 24.0;
 
 /// Thumbnails are shown smaller than they are.
 const MIPMAPPED: TextureOptions = TextureOptions {
@@ -41,8 +35,10 @@ pub struct Gallery {
     /// Those that were removed, while that can be undone.
     hidden: Vec<Card>,
     removed: HashSet<String>,
-    /// The place that every style of this session has, also of those that are gone.
-    places: HashMap<String, usize>,
+    /// The places and keys of all styles, also of those that are not here.
+    order: StyleOrder,
+    /// Whether that has changed since it was asked for.
+    order_changed: bool,
     thumbnails: HashMap<String, TextureHandle>,
     /// Painted pictures of the styles that were made of pictures.
     swatches: HashMap<String, TextureHandle>,
@@ -53,6 +49,35 @@ pub struct Gallery {
 }
 
 impl Gallery {
+    /// No styles yet; those that come get the places and keys that are remembered.
+    pub fn ordered(ids: &[String], keys: &[String]) -> Self {
+        Self {
+            order: StyleOrder::remembered(ids, keys),
+            ..Self::default()
+        }
+    }
+
+    /// The ids and keys to remember, where they have changed since the last time.
+    pub fn take_changed_order(&mut self) -> Option<(Vec<String>, Vec<String>)> {
+        std::mem::take(&mut self.order_changed).then(|| self.order.to_remember())
+    }
+
+    /// Puts a style elsewhere.
+    pub fn shift(&mut self, id: &str, to: &Move) {
+        let listed: Vec<&str> = self.cards.iter().map(|card| card.id.as_str()).collect();
+        if self.order.shift(id, to, &listed) {
+            self.order_changed = true;
+            self.sort();
+            // It is shown where it stands now.
+            self.seen = None;
+        }
+    }
+
+    fn sort(&mut self) {
+        let order = &self.order;
+        self.cards.sort_by_cached_key(|card| order.place(&card.id));
+    }
+
     /// Puts the styles of the library in: those that were there keep their places, new ones come last. Gives the ids
     /// of those that are gone or look otherwise now.
     pub fn set_cards(&mut self, ctx: &egui::Context, mut cards: Vec<Card>) -> HashSet<String> {
@@ -71,22 +96,24 @@ impl Gallery {
             self.thumbnails.remove(id);
             self.swatches.remove(id);
         }
+        let ids: Vec<String> = cards.iter().map(|card| card.id.clone()).collect();
+        self.order.take_in(ids.iter().map(String::as_str));
+        self.order_changed = true;
         for card in &mut cards {
             card.title = label(&card.title);
             card.credit = remark(&card.credit);
-            let next = self.places.len();
-            card.place = *self.places.entry(card.id.clone()).or_insert(next);
+            card.key = self.order.key(&card.id);
             if let (Some(frame), false) = (&card.thumbnail, self.thumbnails.contains_key(&card.id))
             {
                 let texture = ctx.load_texture(card.id.as_str(), image_of(frame), MIPMAPPED);
                 self.thumbnails.insert(card.id.clone(), texture);
             }
         }
-        cards.sort_by_key(|card| card.place);
         let removed = &self.removed;
         (self.hidden, self.cards) = cards
             .into_iter()
             .partition(|card| removed.contains(&card.id));
+        self.sort();
         changed
     }
 
@@ -114,11 +141,13 @@ impl Gallery {
         self.removed.remove(id);
         self.cards
             .extend(self.hidden.extract_if(.., |card| card.id == id));
-        self.cards.sort_by_key(|card| card.place);
+        self.sort();
     }
 
     /// Forgets a style that was taken out.
     pub fn forget(&mut self, id: &str) {
+        self.order.forget(id);
+        self.order_changed = true;
         self.removed.remove(id);
         self.hidden.retain(|card| card.id != id);
         self.thumbnails.remove(id);
@@ -127,9 +156,8 @@ impl Gallery {
 
     /// Notes that a style has another id; its place and pictures stay.
     pub fn rename(&mut self, old: &str, new: &str) {
-        if let Some(place) = self.places.remove(old) {
-            self.places.insert(new.to_owned(), place);
-        }
+        self.order.rename(old, new);
+        self.order_changed = true;
         for textures in [&mut self.thumbnails, &mut self.swatches] {
             if let Some(texture) = textures.remove(old) {
                 textures.insert(new.to_owned(), texture);
@@ -213,18 +241,25 @@ impl Gallery {
                     };
                     theme::caption(ui, text);
                 }
-                for card in &self.cards {
+                let mut drag = Drag::default();
+                for (place, card) in self.cards.iter().enumerate() {
                     let is_chosen = chosen == Some(card.id.as_str());
                     let share = painting.and_then(|(id, share)| (id == card.id).then_some(share));
-                    let painted = moving
-                        .and_then(|grid| grid.texture(&card.id))
-                        .or_else(|| self.swatches.get(&card.id));
+                    let moves = moving.and_then(|grid| grid.texture(&card.id));
+                    let is_flipped = moves.is_some() && moving.is_some_and(|grid| grid.is_flipped);
+                    let painted = moves.or_else(|| self.swatches.get(&card.id));
                     let own = self.thumbnails.get(&card.id);
                     // The picture that a style was made of stays in a corner.
                     let inset = own.filter(|_| card.is_picture() && painted.is_some());
                     let pictures = [painted.or(own), inset];
-                    let response = card_ui(ui, card, pictures, is_chosen, share);
-                    menu(&response, card, intents);
+                    let response = ui
+                        .push_id(&card.id, |ui| {
+                            card_ui(ui, card, pictures, is_chosen, (share, is_flipped))
+                        })
+                        .inner;
+                    let is_end = [0, self.cards.len() - 1].map(|end| end == place);
+                    menu(&response, card, is_end, intents);
+                    drag.note(&response, card);
                     if response.has_focus() {
                         focused_keys(ui, card, intents);
                     }
@@ -241,6 +276,7 @@ impl Gallery {
                 if chosen.is_none() {
                     self.seen = None;
                 }
+                drag.ui(ui, intents);
             });
         ui.add_space(2.0);
         add(ui, intents);
@@ -256,23 +292,52 @@ fn focused_keys(ui: &egui::Ui, card: &Card, intents: &mut Vec<Intent>) {
     if pressed(egui::Key::Delete) {
         intents.push(Intent::RemoveStyle(card.id.clone()));
     }
+    for (key, to) in [
+        (egui::Key::ArrowUp, Move::Up),
+        (egui::Key::ArrowDown, Move::Down),
+    ] {
+        if ui.input_mut(|i| i.consume_key(egui::Modifiers::ALT, key)) {
+            intents.push(Intent::MoveStyle(card.id.clone(), to));
+        }
+    }
 }
 
-/// What can be done with a style's file.
-fn menu(response: &Response, card: &Card, intents: &mut Vec<Intent>) {
+/// What can be done with a style, which stands at an end of the list or not, and with its file.
+fn menu(
+    response: &Response,
+    card: &Card,
+    [is_first, is_last]: [bool; 2],
+    intents: &mut Vec<Intent>,
+) {
     response.context_menu(|ui| {
         ui.set_min_width(MENU_WIDTH);
         let is_own = card.own.is_some();
-        for (name, keys, intent) in [
-            ("Rename…", "F2", Intent::AskName(card.id.clone())),
-            ("Remove", "Delete", Intent::RemoveStyle(card.id.clone())),
-            ("Show file", "", Intent::ShowFile(card.id.clone())),
+        let id = || card.id.clone();
+        for (name, keys, can, intent) in [
+            (
+                "Move up",
+                "Alt+Up",
+                !is_first,
+                Intent::MoveStyle(id(), Move::Up),
+            ),
+            (
+                "Move down",
+                "Alt+Down",
+                !is_last,
+                Intent::MoveStyle(id(), Move::Down),
+            ),
+            ("Rename…", "F2", is_own, Intent::AskName(id())),
+            ("Remove", "Delete", is_own, Intent::RemoveStyle(id())),
+            ("Show file", "", is_own, Intent::ShowFile(id())),
         ] {
+            if name == "Rename…" {
+                ui.separator();
+            }
             let button = match keys {
                 "" => egui::Button::new(name),
                 keys => egui::Button::new(name).shortcut_text(keys),
             };
-            let response = ui.add_enabled(is_own, button).accessible_name(name);
+            let response = ui.add_enabled(can, button).accessible_name(name);
             if response.clicked() {
                 intents.push(intent);
                 ui.close();
@@ -282,123 +347,6 @@ fn menu(response: &Response, card: &Card, intents: &mut Vec<Intent>) {
             theme::caption(ui, "This style comes with the program.");
         }
     });
-}
-
-fn card_ui(
-    ui: &mut egui::Ui,
-    card: &Card,
-    [thumbnail, inset]: [Option<&TextureHandle>; 2],
-    is_chosen: bool,
-    painted: Option<f32>,
-) -> Response {
-    let size = vec2(ui.available_width() - 4.0, THUMBNAIL_HEIGHT + NAME_HEIGHT);
-    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, is_chosen, &card.title));
-    if ui.is_rect_visible(rect) {
-        let colors = theme::palette(ui.visuals());
-        let painter = ui.painter();
-        let radius = CornerRadius::same(theme::RADIUS);
-        painter.rect_filled(rect, radius, colors.card);
-        let mut top = rect;
-        top.set_height(THUMBNAIL_HEIGHT);
-        let rounded = CornerRadius {
-            sw: 0,
-            se: 0,
-            ..radius
-        };
-        match thumbnail {
-            Some(texture) => {
-                let uv = cover(texture.size_vec2(), top.size());
-                egui::Image::from_texture(texture)
-                    .uv(uv)
-                    .corner_radius(rounded)
-                    .paint_at(ui, top);
-            }
-            None => swatch(ui, top, rounded, &card.title),
-        }
-        if let Some(inset) = inset {
-            let at = top.right_bottom() - vec2(6.0, 6.0);
-            let place = Rect::from_min_max(at - vec2(INSET, INSET), at);
-            let corners = CornerRadius::same(4);
-            let frame = Stroke::new(1.5, colors.card);
-            egui::Image::from_texture(inset)
-                .uv(cover(inset.size_vec2(), place.size()))
-                .corner_radius(corners)
-                .paint_at(ui, place);
-            ui.painter()
-                .rect_stroke(place, corners, frame, StrokeKind::Outside);
-        }
-        let painter = ui.painter();
-        let name_at = pos2(rect.left() + 10.0, rect.bottom() - NAME_HEIGHT / 2.0);
-        let text_color = if is_chosen {
-            ui.visuals().strong_text_color()
-        } else {
-            ui.visuals().text_color()
-        };
-        let room = rect.width() - 40.0;
-        let mut job = egui::text::LayoutJob::simple_singleline(
-            card.title.clone(),
-            FontId::proportional(13.0),
-            text_color,
-        );
-        job.wrap = egui::text::TextWrapping::truncate_at_width(room);
-        let name = painter.layout_job(job);
-        let name_rect = Align2::LEFT_CENTER.anchor_size(name_at, name.size());
-        painter.galley(name_rect.min, name, text_color);
-        let end = pos2(rect.right() - 10.0, name_at.y);
-        if let Some(share) = painted {
-            theme::progress_ring(ui, end - vec2(7.0, 0.0), share);
-        } else if card.place < 9 {
-            painter.text(
-                end,
-                Align2::RIGHT_CENTER,
-                (card.place + 1).to_string(),
-                FontId::proportional(12.0),
-                colors.quiet,
-            );
-        }
-        let outline = if is_chosen {
-            Stroke::new(2.5, colors.ring)
-        } else if response.has_focus() {
-            Stroke::new(1.5, colors.ring)
-        } else if response.hovered() {
-            Stroke::new(1.0, colors.quiet)
-        } else {
-            Stroke::new(1.0, colors.outline)
-        };
-        painter.rect_stroke(rect, radius, outline, StrokeKind::Inside);
-    }
-    let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
-    if card.credit.is_empty() {
-        response
-    } else {
-        response.on_hover_text(&card.credit)
-    }
-}
-
-/// The part of a picture that covers `target` without being stretched.
-fn cover(picture: Vec2, target: Vec2) -> Rect {
-    let scale = (target.x / picture.x).max(target.y / picture.y);
-    let share = (target / scale) / picture;
-    Rect::from_center_size(pos2(0.5, 0.5), share)
-}
-
-/// In place of a thumbnail: the first letter on a colour that belongs to the name.
-fn swatch(ui: &egui::Ui, rect: Rect, radius: CornerRadius, title: &str) {
-    let sum = title.bytes().fold(7u32, |sum, b| {
-        sum.wrapping_mul(31).wrapping_add(u32::from(b))
-    });
-    let hue = (sum % 360) as f32 / 360.0;
-    let color: Color32 = egui::ecolor::Hsva::new(hue, 0.35, 0.55, 1.0).into();
-    ui.painter().rect_filled(rect, radius, color);
-    let letter: String = title.chars().take(1).collect::<String>().to_uppercase();
-    ui.painter().text(
-        rect.center(),
-        Align2::CENTER_CENTER,
-        letter,
-        FontId::proportional(40.0),
-        Color32::from_white_alpha(220),
-    );
 }
 
 #[cfg(test)]
@@ -420,11 +368,5 @@ mod tests {
         assert_eq!(at(None, -1), Some("c"));
         assert_eq!(at(Some("c"), 1), Some("a"));
         assert_eq!(at(Some("a"), -1), Some("c"));
-    }
-
-    #[test]
-    fn thumbnails_are_cut_not_stretched() {
-        let uv = cover(vec2(200.0, 200.0), vec2(200.0, 100.0));
-        assert_eq!(uv.size(), vec2(1.0, 0.5));
     }
 }

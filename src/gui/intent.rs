@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{
     arrivals::PictureUse, background::Purpose, choice::Choice, live::LiveIntent, mix::Parts,
-    stage::Compare,
+    stage::Compare, style_order::Move,
 };
 use crate::{media::encode::Format, settings::ThemeChoice, weights::PixelFormat};
 
@@ -57,6 +57,8 @@ pub enum Intent {
     ShowFile(String),
     /// Show this folder.
     ShowFolder(PathBuf),
+    /// Put this style elsewhere in the list.
+    MoveStyle(String, Move),
     /// Ask what the mix is to be called as a style of its own.
     AskMixName,
     /// Change the choice. Steps of one drag are undone together.
@@ -73,6 +75,8 @@ pub enum Intent {
     Save,
     /// Copy the result to the clipboard.
     Copy,
+    /// Whether the full screen is filled, and not the whole picture fitted to it.
+    FillScreen(bool),
     /// Dark, light or as the desktop says.
     SetTheme(ThemeChoice),
     /// Format to save in.

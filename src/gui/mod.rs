@@ -8,14 +8,17 @@
 //! | [`workspace`] | photo, choice, paintings, undo, what is saved: rules without egui |
 //! | [`stage`], `texture` | the picture in the middle: zoom, divider, pixels on the graphics card |
 //! | [`live`] | live pictures: source, comparison, moving gallery, recording |
-//! | `gallery`, `controls`, `bars`, `empty` | what is drawn around and over the stage |
+//! | `style_order`, `style_drag` | the order of the styles and their number keys, and the mouse that changes it |
+//! | `gallery`, `style_card`, `controls`, `bars`, `welcome`, `empty` | what is drawn around and over the stage |
+//! | `focus` | the frame around the control that has the keyboard's focus |
+//! | `full_screen` | the picture alone, and what shows over it for a while |
 //! | `reading` | the question how a network is to be read whose file does not tell, and its small pictures |
 //! | `arrivals` | pictures that are dropped or pasted: to be painted, or to be a style |
 //! | `own_styles`, `naming`, `swatches` | a person's own styles: named, removed, and painted small |
 //! | `mix` | mixes of picture styles by weights |
 //! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a folder's progress, what went wrong |
 //! | [`panel`] | what is measured of live pictures: counters, steps, timeline, roofline |
-//! | [`shortcuts`], [`intent`] | keys and widgets give intents; `update` performs them |
+//! | [`shortcuts`], [`intent`] | keys and widgets give intents; `update` performs them; `key_chips` draws keys |
 //! | [`background`] | background threads for files and dialogs |
 //! | `text_clipboard`, `pointer` | what egui and the window system leave out: text on the clipboard, the pointer while a file hovers |
 //! | [`platform`], [`style_source`] | seams to the desktop (file dialogs, clipboard) and to the styles; tests script them |
@@ -35,11 +38,13 @@ pub mod choice;
 mod controls;
 mod empty;
 mod events;
-mod floating;
+mod focus;
 pub mod fonts;
+mod full_screen;
 mod gallery;
 mod icon;
 pub mod intent;
+mod key_chips;
 mod label;
 mod licences;
 pub mod live;
@@ -55,13 +60,18 @@ mod pointer;
 mod reading;
 mod save_flow;
 pub mod shortcuts;
+mod shortcuts_list;
 pub mod stage;
+mod style_card;
+mod style_drag;
+mod style_order;
 pub mod style_source;
 mod swatches;
 mod text_clipboard;
 mod texture;
 mod theme;
 mod update;
+mod welcome;
 mod window;
 pub mod workspace;
 

@@ -2,7 +2,7 @@
 
 use std::{mem::discriminant, path::PathBuf};
 
-use eframe::egui::{self, Grid, Id, Modal, RichText, ScrollArea};
+use eframe::egui::{self, Id, Modal, RichText, ScrollArea};
 
 use super::{
     arrivals::{self, Arrived},
@@ -13,6 +13,7 @@ use super::{
     naming::{self, Naming, mark_name},
     reading::{self, Reading},
     shortcuts::Group,
+    shortcuts_list,
     style_source::Card,
     theme,
 };
@@ -67,8 +68,8 @@ pub enum Overlay {
     None,
     /// A question.
     Question(Question),
-    /// The list of shortcuts.
-    Shortcuts,
+    /// The list of shortcuts, those that hold these words.
+    Shortcuts(String),
     /// Credits.
     About,
     /// The texts of all licences.
@@ -151,7 +152,7 @@ impl Overlays {
             Overlay::Question(Question::PictureUse(_)) => ("picture use", 460.0),
             Overlay::Question(Question::Name(_)) => ("name", 420.0),
             Overlay::Question(_) => ("question", 420.0),
-            Overlay::Shortcuts => ("shortcuts", 720.0),
+            Overlay::Shortcuts(_) => ("shortcuts", 720.0),
             Overlay::About => ("about", 560.0),
             Overlay::Licences(_) => ("licences", 760.0),
         };
@@ -178,7 +179,10 @@ impl Overlays {
                 Overlay::Question(question) => {
                     question_ui(ui, question, is_fresh, asks_before_losing, intents);
                 }
-                Overlay::Shortcuts => shortcuts_ui(ui, shortcuts, is_fresh, intents),
+                Overlay::Shortcuts(wanted) => {
+                    shortcuts_list::ui(ui, shortcuts, wanted, is_fresh);
+                    close_button(ui, false, intents);
+                }
                 Overlay::About => about_ui(ui, cards, is_fresh, intents),
                 Overlay::Licences(licences) => {
                     licences.ui(ui);
@@ -363,42 +367,6 @@ fn close_button(ui: &mut egui::Ui, is_fresh: bool, intents: &mut Vec<Intent>) {
     if response.clicked() {
         intents.push(Intent::CloseOverlay);
     }
-}
-
-fn shortcuts_ui(ui: &mut egui::Ui, groups: &[Group], is_fresh: bool, intents: &mut Vec<Intent>) {
-    ui.heading("Shortcuts");
-    ui.add_space(theme::GAP);
-    ScrollArea::vertical()
-        .max_height(ui.available_height() - 60.0)
-        .show(ui, |ui| {
-            let color = theme::palette(ui.visuals()).quiet;
-            ui.columns(2, |columns| {
-                for (place, group) in groups.iter().enumerate() {
-                    let ui = &mut columns[place % 2];
-                    theme::group_title(ui, group.title);
-                    Grid::new(group.title)
-                        .num_columns(2)
-                        .min_col_width(130.0)
-                        // Lines of text need less height than buttons: more is seen at once.
-                        .min_row_height(0.0)
-                        .spacing([12.0, 5.0])
-                        .show(ui, |ui| {
-                            for line in &group.lines {
-                                ui.label(RichText::new(line.keys).color(color));
-                                ui.label(line.does);
-                                ui.end_row();
-                            }
-                        });
-                    ui.add_space(theme::GROUP_GAP);
-                }
-            });
-            theme::caption(
-                ui,
-                "In the picture: the wheel zooms, dragging moves it, a double click fits it or \
-                 enlarges it. Tab goes through all controls.",
-            );
-        });
-    close_button(ui, is_fresh, intents);
 }
 
 fn about_ui(ui: &mut egui::Ui, cards: &[Card], is_fresh: bool, intents: &mut Vec<Intent>) {

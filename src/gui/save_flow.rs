@@ -331,7 +331,7 @@ impl App {
                 | Question::PictureUse(_)
                 | Question::Name(_),
             )
-            | Overlay::Shortcuts
+            | Overlay::Shortcuts(_)
             | Overlay::About
             | Overlay::Licences(_)
             | Overlay::None => {}

@@ -6,7 +6,7 @@
 
 use eframe::egui::{self, Key, Modifiers};
 
-use super::{intent::Intent, live::LiveIntent, stage::ViewStep};
+use super::{intent::Intent, live::LiveIntent, stage::ViewStep, style_order::Move};
 
 /// Shows the original while it is held.
 const ORIGINAL_KEY: Key = Key::C;
@@ -24,6 +24,8 @@ pub enum Press {
     RenameStyle,
     /// A style of one's own goes.
     RemoveStyle,
+    /// The chosen style elsewhere in the list.
+    MoveStyle(Move),
     /// A finer (-1) or broader (1) brush.
     Brush(isize),
     /// More or less strength, in percent.
@@ -36,6 +38,8 @@ pub enum Press {
     Theme,
     /// Hold the live picture; for a photo, the next way to look.
     Space,
+    /// The whole picture on the full screen, or all of the screen filled.
+    Fill,
     /// The original, as long as the key is down; [`holds_original`] tells.
     Original,
     /// Something about live pictures.
@@ -63,11 +67,17 @@ pub struct Group {
     pub lines: Vec<Line>,
 }
 
-/// Arrow keys move within a control that has the focus.
+/// Arrow keys move within a control that has the focus, and a style's card has keys of its own.
 fn belongs_to_focus(key: Key) -> bool {
     matches!(
         key,
-        Key::ArrowUp | Key::ArrowDown | Key::ArrowLeft | Key::ArrowRight | Key::Space
+        Key::ArrowUp
+            | Key::ArrowDown
+            | Key::ArrowLeft
+            | Key::ArrowRight
+            | Key::Space
+            | Key::F2
+            | Key::Delete
     )
 }
 
@@ -140,6 +150,14 @@ pub fn groups() -> Vec<Group> {
                     vec![
                         (NONE, Key::ArrowUp, App(Intent::StepStyle(-1))),
                         (NONE, Key::ArrowDown, App(Intent::StepStyle(1))),
+                    ],
+                ),
+                line(
+                    "Alt+Up, Alt+Down",
+                    "Move the style in the list",
+                    vec![
+                        (Modifiers::ALT, Key::ArrowUp, Press::MoveStyle(Move::Up)),
+                        (Modifiers::ALT, Key::ArrowDown, Press::MoveStyle(Move::Down)),
                     ],
                 ),
                 line(
@@ -225,6 +243,11 @@ pub fn groups() -> Vec<Group> {
                     "F",
                     "Full screen",
                     vec![(NONE, Key::F, Press::Live(LiveIntent::ToggleFullScreen))],
+                ),
+                line(
+                    "Shift+F",
+                    "Fit the full screen or fill it",
+                    vec![(Modifiers::SHIFT, Key::F, Press::Fill)],
                 ),
                 line("Alt", "Colours of the pixel below the pointer", Vec::new()),
                 line(
@@ -368,9 +391,7 @@ pub fn groups() -> Vec<Group> {
 /// The shortcuts that were pressed since the last frame. With `covered`, something lies over the window and
 /// only the keys that close it count.
 pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press> {
-    if ctx.egui_wants_keyboard_input() {
-        return Vec::new();
-    }
+    let types = ctx.text_edit_focused();
     let has_focus = ctx.memory(|m| m.focused().is_some());
     let has_menu = egui::Popup::is_any_open(ctx);
     let mut presses = Vec::new();
@@ -385,6 +406,10 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press
             else {
                 return true;
             };
+            // The key that no field takes leads out of the list that it has opened.
+            if types && *key != Key::F1 {
+                return true;
+            }
             let press = table
                 .iter()
                 .flat_map(|group| &group.lines)
@@ -405,7 +430,8 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press
             if covered && !closes {
                 return true;
             }
-            if has_focus && modifiers.is_none() && belongs_to_focus(*key) {
+            let is_plain = modifiers.is_none() || *modifiers == Modifiers::ALT;
+            if has_focus && is_plain && belongs_to_focus(*key) {
                 return true;
             }
             presses.push(press.clone());
@@ -451,7 +477,9 @@ fn are_down(down: Modifiers, required: Modifiers, key: Key) -> bool {
             | Key::OpenBracket
             | Key::CloseBracket
     );
-    down.command == required.command && !down.alt && (is_sign || down.shift == required.shift)
+    down.command == required.command
+        && down.alt == required.alt
+        && (is_sign || down.shift == required.shift)
 }
 
 #[cfg(test)]

@@ -47,8 +47,8 @@ pub struct Card {
     pub own: Option<PathBuf>,
     /// The network that made it of a picture, if it was made of one, which then is the thumbnail.
     pub made_by: Option<MadeBy>,
-    /// Its place in the order of this session, from 0, which it keeps; the gallery gives it.
-    pub place: usize,
+    /// Its number key, counted from 0, which it keeps; the gallery gives it.
+    pub key: Option<usize>,
 }
 
 impl Card {
@@ -384,7 +384,7 @@ fn card_of(style: &Style) -> Card {
         thumbnail: style.thumbnail().and_then(|bytes| thumbnail(&bytes)),
         own: style.own_path().map(Path::to_owned),
         made_by: style.made_by.clone(),
-        place: 0,
+        key: None,
     }
 }
 

@@ -125,24 +125,27 @@ impl Picture {
     }
 
     /// Draws the picture so that it fills `rect`, cut to `clip`.
-    pub fn draw(&mut self, ui: &egui::Ui, rect: Rect, clip: Rect, scale: f32) {
+    ///
+    /// One that changes all the time is drawn as in a mirror where it `is_flipped`.
+    pub fn draw(
+        &mut self,
+        ui: &egui::Ui,
+        rect: Rect,
+        clip: Rect,
+        (scale, is_flipped): (f32, bool),
+    ) {
         let clip = clip.intersect(rect);
         if !clip.is_positive() {
             return;
         }
         self.frames_drawn += 1;
         if let Some(texture) = &self.live {
-            draw_part(ui, texture, rect, (clip, rect), Color32::WHITE);
+            draw_part(ui, texture, (rect, clip), is_flipped, Color32::WHITE);
             if let Some((finer, since)) = &self.finer {
                 let share = (ui.input(|i| i.time) - since) / FADE_SECONDS;
                 let alpha = (share.clamp(0.0, 1.0) * 255.0) as u8;
-                draw_part(
-                    ui,
-                    finer,
-                    rect,
-                    (clip, rect),
-                    Color32::from_white_alpha(alpha),
-                );
+                let tint = Color32::from_white_alpha(alpha);
+                draw_part(ui, finer, (rect, clip), is_flipped, tint);
                 if alpha < 255 {
                     ui.ctx().request_repaint();
                 }
@@ -150,7 +153,7 @@ impl Picture {
             return;
         }
         if let Some((_, texture)) = &self.preview {
-            draw_part(ui, texture, rect, (clip, rect), Color32::WHITE);
+            draw_part(ui, texture, (rect, clip), false, Color32::WHITE);
         }
         let Some(full) = self.full.clone() else {
             return;
@@ -188,7 +191,7 @@ impl Picture {
                     let size = texture.size_vec2() * per_px;
                     let min = rect.min + vec2(x as f32, y as f32) * per_px;
                     let tile_rect = Rect::from_min_size(min, size);
-                    draw_part(ui, texture, tile_rect, (clip, tile_rect), Color32::WHITE);
+                    draw_part(ui, texture, (tile_rect, clip), false, Color32::WHITE);
                 }
             }
         }
@@ -208,28 +211,43 @@ impl Picture {
     }
 }
 
-/// Draws the part of `texture`, stretched over `rect`, that lies inside `clip`; of the colour `tint`, which is white
-/// for the picture as it is.
+/// Draws the part of `texture`, stretched over `rect`, that lies inside `clip`, perhaps as in a mirror; of the colour
+/// `tint`, which is white for the picture as it is.
 fn draw_part(
     ui: &egui::Ui,
     texture: &TextureHandle,
-    rect: Rect,
-    (clip, whole): (Rect, Rect),
+    (rect, clip): (Rect, Rect),
+    is_flipped: bool,
     tint: Color32,
 ) {
     let part = rect.intersect(clip);
     if !part.is_positive() {
         return;
     }
-    let uv = |p: Pos2| {
-        pos2(
-            (p.x - whole.min.x) / whole.width(),
-            (p.y - whole.min.y) / whole.height(),
-        )
-    };
     let mut mesh = Mesh::with_texture(texture.id());
-    mesh.add_rect_with_uv(part, Rect::from_min_max(uv(part.min), uv(part.max)), tint);
+    mesh.add_rect_with_uv(part, mirrored(share_of(part, rect), is_flipped), tint);
     ui.painter().add(mesh);
+}
+
+/// Where `part` lies in `whole`, in shares of its sides.
+fn share_of(part: Rect, whole: Rect) -> Rect {
+    let share = |p: Pos2| {
+        let from = p - whole.min;
+        pos2(from.x / whole.width(), from.y / whole.height())
+    };
+    Rect::from_min_max(share(part.min), share(part.max))
+}
+
+/// The part of a texture that is drawn, from left to right, where a mirror shows the part `uv`; `uv` itself where the
+/// picture is not flipped.
+pub fn mirrored(uv: Rect, is_flipped: bool) -> Rect {
+    match is_flipped {
+        true => Rect::from_min_max(
+            pos2(1.0 - uv.min.x, uv.min.y),
+            pos2(1.0 - uv.max.x, uv.max.y),
+        ),
+        false => uv,
+    }
 }
 
 /// Every second, third, … pixel of a picture with a side beyond `side_px`.
@@ -260,6 +278,21 @@ pub fn opaque_image_of(frame: &Frame) -> ColorImage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mirror_shows_the_other_side() {
+        let whole = Rect::from_min_max(pos2(10.0, 20.0), pos2(50.0, 40.0));
+        let left = Rect::from_min_max(whole.min, pos2(20.0, 40.0));
+        let uv = share_of(left, whole);
+        assert_eq!(uv, Rect::from_min_max(pos2(0.0, 0.0), pos2(0.25, 1.0)));
+        assert_eq!(mirrored(uv, false), uv);
+        // From the right end of the picture inwards.
+        let flipped = mirrored(uv, true);
+        assert_eq!(
+            (flipped.min, flipped.max),
+            (pos2(1.0, 0.0), pos2(0.75, 1.0))
+        );
+    }
 
     #[test]
     fn pictures_fit_the_graphics_card() {

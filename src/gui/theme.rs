@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 
 use eframe::egui::{
-    self, Color32, Context, CornerRadius, FontFamily, FontId, Margin, Stroke, TextStyle, Theme,
-    ThemePreference, Visuals, emath::Numeric, vec2,
+    self, Align2, Color32, Context, CornerRadius, FontFamily, FontId, Frame, Id, Margin, Order,
+    Pos2, Rect, Stroke, TextStyle, Theme, ThemePreference, Visuals, emath::Numeric, vec2,
 };
 
 use super::fonts;
@@ -36,7 +36,7 @@ pub struct Palette {
     pub outline: Color32,
     /// What is chosen: neutral, so that the painting is the only colourful thing.
     pub selected: Color32,
-    /// The outline of what is chosen or has the focus.
+    /// The frame around what has the focus.
     pub ring: Color32,
     /// Quiet letters.
     pub quiet: Color32,
@@ -242,6 +242,31 @@ pub fn advanced(ui: &mut egui::Ui, contents: impl FnOnce(&mut egui::Ui)) {
 pub fn caption(ui: &mut egui::Ui, text: impl Into<String>) {
     let color = palette(ui.visuals()).quiet;
     ui.label(egui::RichText::new(text).small().color(color));
+}
+
+/// A small card over the picture, at a place within `area`; `name` is its own.
+pub fn floating(
+    ui: &egui::Ui,
+    name: &str,
+    pivot: Align2,
+    at: Pos2,
+    area: Rect,
+    contents: impl FnOnce(&mut egui::Ui),
+) {
+    let colors = palette(ui.visuals());
+    egui::Area::new(Id::unique(name))
+        .order(Order::Middle)
+        .pivot(pivot)
+        .fixed_pos(at)
+        .constrain_to(area)
+        .show(ui.ctx(), |ui| {
+            Frame::new()
+                .fill(colors.card.gamma_multiply(0.94))
+                .stroke(Stroke::new(1.0, colors.outline))
+                .corner_radius(CornerRadius::same(10))
+                .inner_margin(Margin::symmetric(10, 7))
+                .show(ui, contents);
+        });
 }
 
 /// A control with its name on the left; `contents` gets the name's id, by which screen readers name the control.

@@ -49,6 +49,11 @@ impl App {
                 }
                 return;
             }
+            Press::Fill => {
+                let fills = self.settings.choices.full_screen_fills;
+                self.intents.push(Intent::FillScreen(!fills));
+                return;
+            }
             // Nothing happens once: the picture follows the key.
             Press::Original => return,
             Press::Live(intent) => {
@@ -65,16 +70,17 @@ impl App {
                 }));
                 return;
             }
-            Press::Style(place) => {
-                if let Some(card) = self.gallery.cards().iter().find(|c| c.place == place) {
+            Press::Style(key) => {
+                if let Some(card) = self.gallery.cards().iter().find(|c| c.key == Some(key)) {
                     self.intents.push(Intent::PickStyle(card.id.clone()));
                 }
                 return;
             }
-            Press::RenameStyle | Press::RemoveStyle => {
-                let intent = match press {
-                    Press::RenameStyle => Intent::AskName,
-                    _ => Intent::RemoveStyle,
+            Press::RenameStyle | Press::RemoveStyle | Press::MoveStyle(_) => {
+                let intent = |id| match press {
+                    Press::RenameStyle => Intent::AskName(id),
+                    Press::MoveStyle(to) => Intent::MoveStyle(id, to),
+                    _ => Intent::RemoveStyle(id),
                 };
                 let chosen = self.workspace.choice.style.clone();
                 self.intents.extend(chosen.map(intent));
@@ -152,7 +158,7 @@ impl App {
     fn escape(&mut self) {
         if self.overlays.is_open() {
             self.close_overlay();
-        } else if self.full_screen.is_on {
+        } else if self.full_screen.is_on() {
             self.intents
                 .push(Intent::Live(LiveIntent::ToggleFullScreen));
         } else if let Some(intent) = self.live.as_ref().and_then(LiveView::to_close) {
@@ -222,6 +228,7 @@ impl App {
             Intent::RemoveForGood(id) => self.remove_for_good(&id),
             Intent::ShowFile(id) => self.show_file(&id),
             Intent::ShowFolder(path) => self.background.show(path),
+            Intent::MoveStyle(id, to) => self.gallery.shift(&id, &to),
             Intent::StepStyle(by) => {
                 let chosen = self.workspace.choice.style.as_deref();
                 if let Some(card) = self.gallery.neighbour(chosen, by) {
@@ -258,6 +265,7 @@ impl App {
                     self.background.copy(finished);
                 }
             }
+            Intent::FillScreen(fills) => self.fill_screen(ctx, fills),
             Intent::SetTheme(choice) => {
                 self.settings.choices.theme = choice;
                 theme::apply(ctx, choice);
@@ -278,7 +286,7 @@ impl App {
                 self.settings_changed(ctx);
             }
             Intent::ToggleControls => self.controls_open = !self.controls_open,
-            Intent::ToggleShortcuts => self.toggle(Overlay::Shortcuts),
+            Intent::ToggleShortcuts => self.toggle(Overlay::Shortcuts(String::new())),
             Intent::ToggleAbout => self.toggle(Overlay::About),
             Intent::ShowLicences => self.overlays.show(Overlay::Licences(Licences::unpacked())),
             Intent::CloseOverlay => self.close_overlay(),

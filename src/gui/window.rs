@@ -11,7 +11,7 @@ use super::{
     label::{label, remark},
     live::{self, LiveView},
     messages::Corner,
-    theme,
+    theme, welcome,
 };
 use crate::engine::paint::Painting;
 
@@ -131,7 +131,7 @@ impl App {
     /// The photo, or the way to one.
     pub(super) fn photo_stage(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         if self.workspace.photo().is_none() {
-            empty::welcome(ui, self.opening.is_running, intents);
+            welcome::ui(ui, self.opening.is_running, self.cameras.as_ref(), intents);
             return;
         }
         let zoom_percent = self.stage.zoom_percent();

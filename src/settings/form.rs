@@ -47,6 +47,7 @@ impl Settings {
         });
         reader.boolean("keep_colors", &mut choices.look.keep_colors);
         reader.boolean("ask_before_losing", &mut choices.ask_before_losing);
+        reader.boolean("full_screen_fills", &mut choices.full_screen_fills);
 
         let live = LiveChoices::read(&mut Reader {
             part: "live",
@@ -64,6 +65,8 @@ impl Settings {
         reader.boolean("is_maximized", &mut state.is_maximized);
         reader.boolean("shows_photos", &mut state.shows_photos);
         reader.boolean("has_seen_hint", &mut state.has_seen_hint);
+        reader.texts("style_order", &mut state.style_order);
+        reader.texts("style_keys", &mut state.style_keys);
         reader.text("open_folder", &mut open);
         reader.text("save_folder", &mut save);
         state.open_folder = open.map(PathBuf::from);
@@ -114,6 +117,7 @@ impl Settings {
         put(choices, "format", c.format.map(Format::name));
         put(choices, "jpeg_quality", Some(i64::from(c.jpeg_quality)));
         put(choices, "ask_before_losing", Some(c.ask_before_losing));
+        put(choices, "full_screen_fills", Some(c.full_screen_fills));
         table.insert("choices".to_owned(), Value::Table(part));
         let mut part = take_part(&mut table, "live");
         self.live.write(&mut part);
@@ -128,6 +132,9 @@ impl Settings {
         put(state, "is_maximized", Some(s.is_maximized));
         put(state, "shows_photos", Some(s.shows_photos));
         put(state, "has_seen_hint", Some(s.has_seen_hint));
+        let texts = |ids: &[String]| (!ids.is_empty()).then(|| ids.to_vec());
+        put(state, "style_order", texts(&s.style_order));
+        put(state, "style_keys", texts(&s.style_keys));
         put(state, "window_width", s.window_size.map(|(w, _)| w as i64));
         put(state, "window_height", s.window_size.map(|(_, h)| h as i64));
         table.insert("state".to_owned(), Value::Table(part));

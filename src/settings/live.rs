@@ -43,8 +43,12 @@ pub struct LiveChoices {
     pub camera_fps: Option<u32>,
     /// Format in which a camera sends; chosen by the program when `None`.
     pub camera_format: Option<PixelFormat>,
-    /// Whether left and right are swapped, as in a mirror.
+    /// Whether left and right of a source that is no camera are swapped, as in a mirror.
     pub mirror: bool,
+    /// Whether a camera is shown as in a mirror.
+    pub mirror_preview: bool,
+    /// Whether snapshots and recordings of a camera are as in a mirror.
+    pub mirror_saved: bool,
     /// How the source is turned.
     pub rotate: Rotation,
     /// Working size.
@@ -75,6 +79,8 @@ impl Default for LiveChoices {
             camera_fps: None,
             camera_format: None,
             mirror: false,
+            mirror_preview: true,
+            mirror_saved: false,
             rotate: Rotation::default(),
             size: LiveSize::default(),
             upscale: true,
@@ -88,6 +94,19 @@ impl Default for LiveChoices {
 }
 
 impl LiveChoices {
+    /// Whether the frames of `source` are mirrored when they are taken, and with them what is painted and saved.
+    pub fn captures_mirrored(&self, source: &Source) -> bool {
+        match source {
+            Source::Camera(_) => self.mirror_saved,
+            Source::Demo | Source::Photo(_) | Source::Folder(_) => self.mirror,
+        }
+    }
+
+    /// Whether the pictures of `source` are mirrored on the screen, as against how they were taken.
+    pub fn shows_flipped(&self, source: &Source) -> bool {
+        matches!(source, Source::Camera(_)) && self.mirror_preview != self.mirror_saved
+    }
+
     /// Reads the table `[live]`.
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         let mut live = Self::default();
@@ -101,6 +120,8 @@ impl LiveChoices {
             s.parse().ok().map(Some)
         });
         reader.boolean("mirror", &mut live.mirror);
+        reader.boolean("mirror_preview", &mut live.mirror_preview);
+        reader.boolean("mirror_saved", &mut live.mirror_saved);
         reader.parsed("rotate", &mut live.rotate, |s| s.parse().ok());
         let (mut px, mut fps) = (None, DEFAULT_TARGET_FPS);
         reader.integer("target_fps", 1..=240, |v| fps = v as f64);
@@ -132,6 +153,8 @@ impl LiveChoices {
         let format = self.camera_format.map(|f| f.to_string());
         put(table, "camera_format", format);
         put(table, "mirror", Some(self.mirror));
+        put(table, "mirror_preview", Some(self.mirror_preview));
+        put(table, "mirror_saved", Some(self.mirror_saved));
         put(table, "rotate", Some(self.rotate.to_string()));
         let (px, fps) = match self.size {
             LiveSize::Auto { target_fps } => (None, Some(target_fps.round() as i64)),
@@ -162,4 +185,31 @@ fn candidate(text: &str) -> Option<CandidateChoice> {
         device: device.parse().ok()?,
         mode: mode.parse().ok()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::CameraId;
+
+    #[test]
+    fn a_camera_is_shown_as_a_mirror_and_saved_as_it_is_unless_that_is_asked() {
+        let camera = Source::Camera(CameraId::first());
+        let mut choices = LiveChoices::default();
+        let of = |choices: &LiveChoices, source| {
+            [
+                choices.captures_mirrored(source),
+                choices.shows_flipped(source),
+            ]
+        };
+        assert_eq!(of(&choices, &camera), [false, true]);
+        assert_eq!(of(&choices, &Source::Demo), [false, false]);
+        // What is mirrored already is not mirrored back.
+        choices.mirror_saved = true;
+        assert_eq!(of(&choices, &camera), [true, false]);
+        choices.mirror_preview = false;
+        assert_eq!(of(&choices, &camera), [true, true]);
+        choices.mirror = true;
+        assert_eq!(of(&choices, &Source::Demo), [true, false]);
+    }
 }

@@ -80,6 +80,8 @@ pub struct Choices {
     pub jpeg_quality: u8,
     /// Whether to ask before an unsaved result is lost.
     pub ask_before_losing: bool,
+    /// Whether the full screen is filled by the picture, and not the whole picture fitted to it.
+    pub full_screen_fills: bool,
 }
 
 impl Default for Choices {
@@ -94,6 +96,7 @@ impl Default for Choices {
             format: None,
             jpeg_quality: DEFAULT_JPEG_QUALITY,
             ask_before_losing: true,
+            full_screen_fills: false,
         }
     }
 }
@@ -113,6 +116,10 @@ pub struct State {
     pub shows_photos: bool,
     /// Whether the first-run hint was put away.
     pub has_seen_hint: bool,
+    /// Ids of the styles, in the order in which they are listed.
+    pub style_order: Vec<String>,
+    /// Ids of the styles of the number keys from 1 on; empty for a key without one.
+    pub style_keys: Vec<String>,
 }
 
 /// Everything that is remembered.
@@ -279,6 +286,7 @@ mod tests {
                 format: Some(Format::WebP),
                 jpeg_quality: 80,
                 ask_before_losing: false,
+                full_screen_fills: true,
             },
             state: State {
                 open_folder: Some(PathBuf::from("/photos")),
@@ -287,11 +295,15 @@ mod tests {
                 is_maximized: true,
                 shows_photos: true,
                 has_seen_hint: true,
+                style_order: vec!["wave".to_owned(), "candy".to_owned()],
+                style_keys: vec![String::new(), "candy".to_owned()],
             },
             live: LiveChoices {
                 source: "camera:Front".parse().expect("a source"),
                 camera_size: Some((640, 480)),
                 mirror: true,
+                mirror_preview: false,
+                mirror_saved: true,
                 size: crate::engine::live::LiveSize::LongSide(384),
                 mode: "fused-norm fp16, naive attention".parse().expect("a mode"),
                 candidates: ["fused fp16, tiled", "fused fp16, flash"].map(|mode| {

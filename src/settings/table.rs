@@ -54,6 +54,20 @@ impl Reader<'_> {
         }
     }
 
+    pub fn texts(&mut self, key: &str, target: &mut Vec<String>) {
+        let Some(value) = self.table.get(key) else {
+            return;
+        };
+        let texts = value.as_array().and_then(|array| {
+            let texts = array.iter().map(|text| text.as_str().map(str::to_owned));
+            texts.collect::<Option<Vec<String>>>()
+        });
+        match texts {
+            Some(texts) => *target = texts,
+            None => self.complain(key, "a list of texts"),
+        }
+    }
+
     pub fn parsed<T>(&mut self, key: &str, target: &mut T, parse: impl Fn(&str) -> Option<T>) {
         match self.table.get(key) {
             None => {}

@@ -2,12 +2,13 @@
 
 mod attention;
 mod compare;
+mod full_screen;
 mod keeping;
 mod layout;
 mod recording;
 
-use eframe::egui::{Event, Key, Modifiers, PointerButton, vec2};
-use egui_kittest::kittest::Queryable;
+use eframe::egui::{Event, Key, Modifiers, PointerButton, Role, accesskit::Toggled, vec2};
+use egui_kittest::kittest::{NodeT, Queryable, by};
 use styleforge::{capture::Source, mode::ModelSize, settings::Settings};
 
 use crate::{support::Behaviour, window::Window};
@@ -415,4 +416,26 @@ fn the_original_is_seen_while_its_key_is_held() {
     w.until_contains("Picture, original, ");
     w.harness.event(Event::WindowFocused(false));
     w.until_contains("Picture, baseline fp32 and fused fp32, ");
+}
+
+#[test]
+fn a_camera_is_a_mirror_and_what_is_saved_is_not_unless_that_is_asked() {
+    let mut w = Window::painting_live();
+    let ticked = |w: &Window, name: &str| {
+        let node = w.harness.get(by().label(name).role(Role::CheckBox));
+        node.accesskit_node().toggled() == Some(Toggled::True)
+    };
+    assert!(!ticked(&w, "Mirror") && !w.has("Mirror what is saved"));
+    w.click("Use camera");
+    w.until_label("Turn off");
+    assert!(ticked(&w, "Mirror") && !ticked(&w, "Mirror what is saved"));
+    w.click("Mirror");
+    w.click("Mirror what is saved");
+    w.until("the settings", |w| {
+        let live = Settings::load(&w.settings_path()).0.live;
+        !live.mirror_preview && live.mirror_saved && !live.mirror
+    });
+    w.press(Key::X);
+    w.until_label("Use camera");
+    assert!(!ticked(&w, "Mirror"), "that of the demo scene is its own");
 }

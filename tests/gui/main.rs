@@ -12,6 +12,7 @@ mod mix;
 #[path = "../support/onnx_corpus.rs"]
 mod onnx_corpus;
 mod opening;
+mod order;
 mod own_styles;
 mod painting;
 mod panel;

@@ -3,7 +3,9 @@
 use std::{fs, path::PathBuf};
 
 use eframe::egui::{Key, Modifiers};
+use egui_kittest::kittest::NodeT;
 use styleforge::{
+    capture::{Camera, CameraId},
     gui::platform::Dialog,
     media::encode::{self, Encoding, Existing, Format},
 };
@@ -179,4 +181,57 @@ fn a_missing_dialog_is_explained() {
         .refuse("No file dialog could be shown. Install zenity.");
     w.click("Open…");
     w.until_contains("Install zenity");
+}
+
+#[test]
+fn three_ways_to_begin_are_reached_by_keys() {
+    let mut w = Window::open();
+    w.until("the camera's card", |w| {
+        w.has_containing("No camera was found")
+    });
+    w.harness.check_accessibility();
+    let ways = ["Use camera", "Open a photo…", "Explore the demo"];
+    let mut reached = Vec::new();
+    for _ in 0..40 {
+        w.key(Modifiers::NONE, Key::Tab);
+        let root = w.harness.root();
+        let focused = root
+            .children_recursive()
+            .find(|n| n.accesskit_node().is_focused());
+        let name = focused.and_then(|node| node.accesskit_node().label());
+        reached.extend(name.filter(|name| ways.contains(&name.as_str())));
+        if reached.last().is_some_and(|name| name == ways[2]) {
+            break;
+        }
+    }
+    assert_eq!(reached, ways);
+    w.key(Modifiers::NONE, Key::Enter);
+    w.until_contains("Picture, painted");
+}
+
+#[test]
+fn a_camera_that_is_plugged_in_is_found_again() {
+    let mut w = Window::open();
+    w.until("the card", |w| w.has_containing("No camera was found"));
+    let camera = Camera {
+        id: CameraId::new("front".to_owned()),
+        name: "Front".to_owned(),
+        description: String::new(),
+        problem: None,
+    };
+    w.platform.plug_in(vec![camera]);
+    w.click("Use camera");
+    w.until("the camera", |w| {
+        w.has_containing("Paint what it sees, live")
+    });
+    w.click("Use camera");
+    w.until_label("Turn off");
+    // Without one the card stays, and says so.
+    let mut w = Window::open();
+    w.until("the card", |w| w.has_containing("No camera was found"));
+    w.click("Use camera");
+    w.until("it looked again", |w| {
+        w.has_containing("No camera was found")
+    });
+    assert!(w.has("Explore the demo"));
 }

@@ -361,6 +361,27 @@ fn the_timeline_and_the_roofline_show_every_step_that_they_can() {
 }
 
 #[test]
+fn a_processor_without_a_roof_is_offered_no_roofline() {
+    let mut w = Window::open(420.0, 500.0);
+    w.click("Show roofline");
+    w.says("Roofline of 2 steps");
+    let is_offered = |w: &Window| {
+        let tab = w.harness.get_by_label("Show roofline");
+        !tab.accesskit_node().is_disabled()
+    };
+    assert!(is_offered(&w));
+    w.harness.state_mut().panel.set_ceiling(None);
+    w.step();
+    assert!(is_offered(&w), "a GPU's may come");
+    w.harness.state_mut().device.kind = DeviceChoice::Cpu;
+    w.step();
+    // What was open says why, in its place.
+    assert!(!is_offered(&w));
+    w.says("What this processor can do at most is not known");
+    assert!(w.harness.query_by_label_contains("Roofline of").is_none());
+}
+
+#[test]
 fn exports_are_read_again() {
     let mut w = Window::open(640.0, 400.0);
     let (csv, name) = w.export(ExportFormat::StepsCsv);

@@ -473,3 +473,81 @@ fn the_original_of_a_photo_is_seen_while_its_key_is_held() {
     assert!(w.has_containing(both));
     w.harness.key_up(Key::C);
 }
+
+#[test]
+fn shortcuts_are_searched() {
+    let mut w = Window::open();
+    w.click("Shortcuts");
+    w.until_label("Search shortcuts");
+    w.harness.check_accessibility();
+    assert!(w.has("Undo the last choice") && w.has("Dark or light"));
+    assert!(w.has("Ctrl+Z"), "keys have a name");
+    // Each key is drawn by itself.
+    assert!(w.paints("Ctrl") && w.paints("Z") && !w.paints("Ctrl+Z"));
+    w.harness.event(egui::Event::Text("UNDO".to_owned()));
+    w.until("only that", |w| !w.has("Dark or light"));
+    assert!(w.has("Undo the last choice"));
+    w.harness.event(egui::Event::Text(" nothing".to_owned()));
+    w.until_label("No shortcut has these words.");
+    // The key that has opened the list closes it, also out of the field.
+    w.key(Modifiers::NONE, Key::F1);
+    w.until("the list to go", |w| !w.has("Search shortcuts"));
+    w.key(Modifiers::NONE, Key::F1);
+    w.until_label("Dark or light");
+}
+
+/// Frames around controls, as wide as that of the focus.
+fn focus_frames(w: &Window) -> Vec<egui::Rect> {
+    fn gather(shape: &egui::Shape, color: egui::Color32, frames: &mut Vec<egui::Rect>) {
+        match shape {
+            egui::Shape::Rect(rect) if rect.stroke.color == color && rect.stroke.width > 1.0 => {
+                frames.push(rect.rect);
+            }
+            egui::Shape::Vec(shapes) => shapes.iter().for_each(|s| gather(s, color, frames)),
+            _ => {}
+        }
+    }
+    let mut frames = Vec::new();
+    // That of the dark theme.
+    let ring = egui::Color32::from_rgb(222, 224, 228);
+    for clipped in &w.harness.output().shapes {
+        gather(&clipped.shape, ring, &mut frames);
+    }
+    frames
+}
+
+#[test]
+fn one_frame_shows_the_focus_of_the_keyboard_and_none_that_of_the_mouse() {
+    let mut w = Window::painted(40, 30);
+    assert!(w.is_chosen("Candy"));
+    assert_eq!(
+        focus_frames(&w),
+        [],
+        "a chosen style has no frame of that kind"
+    );
+    let card = w.harness.get(by().label("Udnie").role(Role::RadioButton));
+    let at = card.rect().center();
+    w.harness.hover_at(at);
+    w.click("Udnie");
+    w.until_painted();
+    assert_eq!(focus_frames(&w), []);
+    for _ in 0..4 {
+        w.key(Modifiers::NONE, Key::Tab);
+        let frames = focus_frames(&w);
+        assert_eq!(frames.len(), 1, "{frames:?}");
+        let root = w.harness.root();
+        let focused = root
+            .children_recursive()
+            .find(|n| n.accesskit_node().is_focused());
+        let rect = focused.expect("a control").rect();
+        assert!(frames[0].contains_rect(rect), "{rect:?} in {frames:?}");
+    }
+    // The mouse takes it away.
+    w.click("Candy");
+    w.until_painted();
+    assert_eq!(focus_frames(&w), []);
+    // Keys of the window work while a button has the focus.
+    w.key(Modifiers::NONE, Key::Tab);
+    w.key(Modifiers::NONE, Key::Num3);
+    assert!(w.is_chosen("Wave"));
+}

@@ -6,7 +6,13 @@ use super::{LiveIntent, LiveView};
 use crate::{
     capture::Source,
     engine::live::{Preparing, SourceState},
-    gui::{floating::floating, fonts::icons, intent::Intent, label::remark, theme},
+    gui::{
+        fonts::icons,
+        intent::Intent,
+        key_chips,
+        label::remark,
+        theme::{self, floating},
+    },
     media::record::{Recorder, length_in_words, pictures, size_in_words},
 };
 
@@ -24,6 +30,7 @@ struct ToolButton<'a> {
     /// Its name for screen readers, which stays.
     spoken: &'a str,
     hint: &'a str,
+    key: &'a str,
     is_on: bool,
     /// Its width, in points, where it does not follow the name's.
     width: Option<f32>,
@@ -35,8 +42,7 @@ impl ToolButton<'_> {
         let text = theme::icon_text(self.icon, self.name, has_words);
         let button =
             Button::selectable(self.is_on, text).min_size(vec2(self.width.unwrap_or(0.0), 32.0));
-        ui.add(button)
-            .on_hover_text(self.hint)
+        key_chips::hint(ui.add(button), self.hint, self.key)
             .accessible_name(self.spoken)
             .clicked()
     }
@@ -50,10 +56,7 @@ fn shutter(ui: &mut egui::Ui) -> egui::Response {
     let colors = theme::palette(ui.visuals());
     let painter = ui.painter();
     let (center, radius) = (rect.center(), SHUTTER / 2.0);
-    let ring = match response.has_focus() {
-        true => Stroke::new(3.0, colors.ring),
-        false => Stroke::new(2.0, colors.quiet),
-    };
+    let ring = Stroke::new(2.0, colors.quiet);
     painter.circle_stroke(center, radius - 2.0, ring);
     let fill = match (
         response.is_pointer_button_down_on(),
@@ -68,7 +71,11 @@ fn shutter(ui: &mut egui::Ui) -> egui::Response {
     };
     let rim = Stroke::new(1.0, colors.outline);
     painter.circle(center, radius - 6.0, fill, rim);
-    response.on_hover_text("Snapshot: save this picture, painted finely. S")
+    key_chips::hint(
+        response,
+        "Snapshot: save this picture, painted finely.",
+        "S",
+    )
 }
 
 /// The words that a camera films, and their mark.
@@ -92,14 +99,6 @@ fn progress(recorder: &Recorder) -> String {
     words.join(", ")
 }
 
-/// Says which key leaves the full screen.
-pub(super) fn leaving_hint(ui: &egui::Ui, area: Rect) {
-    let at = area.center_top() + vec2(0.0, 16.0);
-    floating(ui, "leaving hint", Align2::CENTER_TOP, at, area, |ui| {
-        ui.label("Esc leaves the full screen");
-    });
-}
-
 impl LiveView {
     /// Whether a camera films, with the button to it or away from it.
     pub(in crate::gui) fn source_bar(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
@@ -109,11 +108,8 @@ impl LiveView {
             } else {
                 ui.label("Waiting for the camera");
             }
-            if ui
-                .button("Turn off")
-                .on_hover_text("Lets go of the camera at once. X")
-                .clicked()
-            {
+            let button = ui.button("Turn off");
+            if key_chips::hint(button, "Lets go of the camera at once.", "X").clicked() {
                 intents.push(Intent::Live(LiveIntent::ReleaseCamera));
             }
             return;
@@ -135,54 +131,40 @@ impl LiveView {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
             ui.spacing_mut().button_padding.x = 8.0;
-            ui.set_min_height(SHUTTER);
-            let (icon, name) = match self.frozen {
-                true => (icons::PLAY, "Resume"),
-                false => (icons::PAUSE, "Freeze"),
-            };
-            let freeze = ToolButton {
-                icon,
-                name,
-                spoken: "Freeze",
-                hint: "Hold the picture and paint it finely; styles can still be changed. Space",
-                is_on: self.frozen,
-                // As wide for both names: what stands beside it does not jump.
-                width: has_words.then_some(84.0),
-            };
-            if freeze.ui(ui, has_words) {
-                intents.push(Intent::Live(LiveIntent::ToggleFreeze));
-            }
-            if shutter(ui).clicked() {
-                intents.push(Intent::Live(LiveIntent::Snapshot));
-            }
-            self.record_button(ui, intents);
+            self.take_buttons(ui, has_words, intents);
             theme::at_the_right(ui, "views of live pictures", |ui| {
-                for (icon, name, hint, is_on, intent) in [
+                for (icon, name, [hint, key], is_on, intent) in [
                     (
                         icons::GRID,
                         "Gallery",
-                        "Every style paints at once; a double click shows one alone. G",
+                        [
+                            "Every style paints at once; a double click shows one alone.",
+                            "G",
+                        ],
                         self.shows_previews,
                         LiveIntent::TogglePreviews,
                     ),
                     (
                         icons::SPLIT,
                         "Compare",
-                        "Two modes paint the same frames. B",
+                        ["Two modes paint the same frames.", "B"],
                         self.comparing,
                         LiveIntent::ToggleCompare,
                     ),
                     (
                         icons::FLASK,
                         "Lab",
-                        "Comparison, rates, latencies and the time of every step. P",
+                        [
+                            "Comparison, rates, latencies and the time of every step.",
+                            "P",
+                        ],
                         self.panel_open,
                         LiveIntent::TogglePanel,
                     ),
                     (
                         icons::FULL_SCREEN,
                         "Full screen",
-                        "Only the picture. F",
+                        ["Only the picture.", "F"],
                         false,
                         LiveIntent::ToggleFullScreen,
                     ),
@@ -192,6 +174,7 @@ impl LiveView {
                         name,
                         spoken: name,
                         hint,
+                        key,
                         is_on,
                         width: None,
                     };
@@ -201,6 +184,37 @@ impl LiveView {
                 }
             });
         });
+    }
+
+    /// The buttons that take the picture: hold it, save it, record it.
+    pub(in crate::gui) fn take_buttons(
+        &self,
+        ui: &mut egui::Ui,
+        has_words: bool,
+        intents: &mut Vec<Intent>,
+    ) {
+        ui.set_min_height(SHUTTER);
+        let (icon, name) = match self.frozen {
+            true => (icons::PLAY, "Resume"),
+            false => (icons::PAUSE, "Freeze"),
+        };
+        let freeze = ToolButton {
+            icon,
+            name,
+            spoken: "Freeze",
+            hint: "Hold the picture and paint it finely; styles can still be changed.",
+            key: "Space",
+            is_on: self.frozen,
+            // As wide for both names: what stands beside it does not jump.
+            width: has_words.then_some(84.0),
+        };
+        if freeze.ui(ui, has_words) {
+            intents.push(Intent::Live(LiveIntent::ToggleFreeze));
+        }
+        if shutter(ui).clicked() {
+            intents.push(Intent::Live(LiveIntent::Snapshot));
+        }
+        self.record_button(ui, intents);
     }
 
     /// Starts a recording or ends it, and says how far it is.
@@ -226,9 +240,8 @@ impl LiveView {
             let fill = colors.recording.gamma_multiply(0.45);
             button = button.fill(fill).stroke(Stroke::new(1.0, colors.recording));
         }
-        if ui
-            .add(button)
-            .on_hover_text("Save every picture, as a video or into a folder. R")
+        let does = "Save every picture, as a video or into a folder.";
+        if key_chips::hint(ui.add(button), does, "R")
             .accessible_name(spoken)
             .clicked()
         {
@@ -285,7 +298,7 @@ impl LiveView {
     }
 
     /// That a camera films, over a picture that stands alone.
-    pub(super) fn camera_badge(&self, ui: &egui::Ui, area: Rect) {
+    pub(in crate::gui) fn camera_badge(&self, ui: &egui::Ui, area: Rect) {
         if !self.films() {
             return;
         }

@@ -152,9 +152,17 @@ fn source(
     if let Some(source) = chosen {
         intents.push(Intent::Live(LiveIntent::Use(source)));
     }
+    let is_camera = matches!(live.source, Source::Camera(_));
     ui.horizontal(|ui| {
-        ui.checkbox(&mut choices.mirror, format!("{} Mirror", icons::MIRROR))
-            .on_hover_text("Swap left and right.")
+        let (mirror, hint) = match is_camera {
+            true => (
+                &mut choices.mirror_preview,
+                "Show yourself as in a mirror. What is saved is not mirrored by this.",
+            ),
+            false => (&mut choices.mirror, "Swap left and right."),
+        };
+        ui.checkbox(mirror, format!("{} Mirror", icons::MIRROR))
+            .on_hover_text(hint)
             .accessible_name("Mirror");
         let label = ui.label("Rotate");
         ComboBox::from_id_salt("rotate")
@@ -168,7 +176,9 @@ fn source(
             .response
             .labelled_by(label.id);
     });
-    if matches!(live.source, Source::Camera(_)) {
+    if is_camera {
+        ui.checkbox(&mut choices.mirror_saved, "Mirror what is saved")
+            .on_hover_text("Snapshots and recordings, too, are as in a mirror.");
         camera_format(ui, choices);
     }
 }

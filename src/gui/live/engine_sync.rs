@@ -96,7 +96,7 @@ impl App {
         };
         let are_seen = live.pictures.is_some()
             && (live.shows_previews
-                || (self.settings.live.moving_gallery && !self.full_screen.is_on));
+                || (self.settings.live.moving_gallery && !self.full_screen.is_on()));
         let mut styles = Vec::new();
         if are_seen {
             let cards: Vec<(String, ModelSize)> = self

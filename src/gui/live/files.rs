@@ -74,7 +74,7 @@ impl App {
         if choices.rotate != Rotation::default() {
             source.push_str(&format!(", turned by {} degrees", choices.rotate));
         }
-        if choices.mirror {
+        if choices.captures_mirrored(&live.source) {
             source.push_str(", mirrored");
         }
         texts.push(("Source", source));

@@ -3,13 +3,19 @@
 use std::{collections::HashMap, sync::Arc};
 
 use eframe::egui::{
-    self, Align2, Color32, CornerRadius, FontId, Rect, Role, Sense, Stroke, StrokeKind,
+    self, Align2, Color32, CornerRadius, FontId, Pos2, Rect, Role, Sense, Stroke, StrokeKind,
     TextureHandle, TextureOptions, WidgetInfo, pos2, vec2,
 };
 
 use crate::{
     engine::live::{Preview, PreviewPicture},
-    gui::{intent::Intent, live::LiveIntent, style_source::Card, texture::opaque_image_of, theme},
+    gui::{
+        intent::Intent,
+        live::LiveIntent,
+        style_source::Card,
+        texture::{mirrored, opaque_image_of},
+        theme,
+    },
     mailbox::{Reader, mailbox},
     network::Network,
 };
@@ -29,6 +35,8 @@ pub struct PreviewGrid {
     tiles: Vec<Tile>,
     /// The last picture of every style that was in the grid; stays until there is something newer.
     textures: HashMap<String, TextureHandle>,
+    /// Whether they are seen as in a mirror.
+    pub is_flipped: bool,
 }
 
 impl PreviewGrid {
@@ -122,6 +130,10 @@ impl PreviewGrid {
             let radius = CornerRadius::same(theme::RADIUS);
             match self.texture(&card.id) {
                 Some(texture) => egui::Image::from_texture(texture)
+                    .uv(mirrored(
+                        Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0)),
+                        self.is_flipped,
+                    ))
                     .corner_radius(radius)
                     .paint_at(ui, rect),
                 None => {
@@ -131,11 +143,11 @@ impl PreviewGrid {
                     ui.painter().text(at, align, "Loading…", font, colors.quiet);
                 }
             }
-            name_tag(ui, rect, card.place, &card.title);
+            name_tag(ui, rect, card.key, &card.title);
             let outline = if is_chosen {
-                Stroke::new(3.0, colors.ring)
-            } else if response.hovered() || response.has_focus() {
-                Stroke::new(2.0, colors.ring.gamma_multiply(0.6))
+                Stroke::new(3.0, colors.quiet)
+            } else if response.hovered() {
+                Stroke::new(2.0, colors.outline)
             } else {
                 Stroke::NONE
             };
@@ -151,11 +163,10 @@ impl PreviewGrid {
     }
 }
 
-fn name_tag(ui: &egui::Ui, rect: Rect, place: usize, title: &str) {
-    let text = if place < 9 {
-        format!("{}  {title}", place + 1)
-    } else {
-        title.to_owned()
+fn name_tag(ui: &egui::Ui, rect: Rect, key: Option<usize>, title: &str) {
+    let text = match key {
+        Some(key) => format!("{}  {title}", key + 1),
+        None => title.to_owned(),
     };
     let painter = ui.painter_at(rect);
     let letters = painter.layout_no_wrap(text, FontId::proportional(13.0), Color32::WHITE);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use eframe::egui::{self, ViewportCommand};
+use eframe::egui;
 
 use super::{LiveIntent, LiveView};
 use crate::{
@@ -21,8 +21,6 @@ use crate::{
 /// Measured frames of each mode, and those before that do not count: the fixed protocol.
 const MEASURED_FRAMES: u32 = 200;
 const WARM_UP_FRAMES: u32 = 10;
-/// How long the window says how to leave the full screen, in seconds.
-const LEAVING_TOLD_SECONDS: f64 = 4.0;
 
 impl App {
     /// Takes the newest picture and snapshot, and sends the engine settings that changed.
@@ -39,6 +37,9 @@ impl App {
             LiveSize::LongSide(_) => None,
         });
         live.previews.take_pictures(ctx);
+        let is_flipped = self.settings.live.shows_flipped(&live.source);
+        live.stage.is_flipped = is_flipped;
+        live.previews.is_flipped = is_flipped;
         if live.recording.as_ref().is_some_and(Recorder::has_ended) {
             self.end_recording();
         }
@@ -107,11 +108,15 @@ impl App {
                     self.messages.notice("The camera is off.");
                 }
             }
-            LiveIntent::ListCameras => self.background.list_cameras(),
+            LiveIntent::ListCameras => {
+                self.cameras = None;
+                self.background.list_cameras();
+            }
             LiveIntent::Set(choices) => {
                 let before = std::mem::replace(&mut self.settings.live, *choices);
                 let now = &self.settings.live;
-                let recaptured = before.mirror != now.mirror
+                let source = &now.source;
+                let recaptured = before.captures_mirrored(source) != now.captures_mirrored(source)
                     || before.rotate != now.rotate
                     || before.camera_size != now.camera_size
                     || before.camera_fps != now.camera_fps
@@ -125,12 +130,7 @@ impl App {
                 self.settings.state.has_seen_hint = true;
                 self.settings_changed(ctx);
             }
-            LiveIntent::ToggleFullScreen => {
-                let is_full = ctx.input(|i| i.viewport().fullscreen == Some(true));
-                self.full_screen.is_on = !(is_full || self.full_screen.is_on);
-                self.full_screen.hint_until = ctx.input(|i| i.time) + LEAVING_TOLD_SECONDS;
-                ctx.send_viewport_cmd(ViewportCommand::Fullscreen(self.full_screen.is_on));
-            }
+            LiveIntent::ToggleFullScreen => self.toggle_full_screen(ctx),
             LiveIntent::Export { file_name, bytes } => {
                 let dialog = Dialog::Export {
                     file_name: file_name.clone(),
@@ -230,6 +230,8 @@ impl App {
         self.painting.request = None;
         let mut live = LiveView::new(self.settings.live.source.clone());
         live.stage.compare = Compare::Painting;
+        live.stage.framing = self.stage.framing;
+        live.cameras.clone_from(&self.cameras);
         self.live = Some(live);
         name_window(ctx, None);
         self.settings.state.shows_photos = false;
@@ -275,6 +277,14 @@ impl App {
         }
     }
 
+    /// Lists the cameras anew when the window gets the focus while it offers to use one.
+    pub(in crate::gui) fn follow_cameras(&mut self, ctx: &egui::Context) {
+        let comes_back = ctx.input(|i| i.events.contains(&egui::Event::WindowFocused(true)));
+        if comes_back && self.live.is_none() && self.workspace.photo().is_none() {
+            self.background.list_cameras();
+        }
+    }
+
     fn use_source(&mut self, ctx: &egui::Context, source: Source) {
         self.settings.live.source = source.clone();
         self.settings_changed(ctx);
@@ -301,7 +311,7 @@ impl App {
             size: choices.camera_size,
             fps: choices.camera_fps,
             format: choices.camera_format,
-            mirror: choices.mirror,
+            mirror: choices.captures_mirrored(&live.source),
             rotate: choices.rotate,
             ..CaptureSettings::default()
         };

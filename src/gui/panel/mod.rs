@@ -202,6 +202,7 @@ impl Panel {
         now: Instant,
         out: &mut Vec<PanelIntent>,
     ) {
+        let no_roof = self.steps.why_no_roof(device);
         let is_held = self.held_since.is_some();
         let now = self.time_of_numbers(now);
         if !is_held {
@@ -217,9 +218,11 @@ impl Panel {
             for (tab, name, hint) in Tab::ALL {
                 let text = RichText::new(name).size(13.0);
                 let button = egui::Button::selectable(self.tab == tab, text);
+                let why_not = no_roof.filter(|_| tab == Tab::Roofline);
                 let response = ui
-                    .add(button)
+                    .add_enabled(why_not.is_none(), button)
                     .on_hover_text(hint)
+                    .on_disabled_hover_text(why_not.unwrap_or_default())
                     .accessible_name(format!("Show {}", name.to_lowercase()));
                 if response.clicked() {
                     self.tab = tab;
@@ -244,11 +247,17 @@ impl Panel {
                         counters::ui(ui, &self.meters, self.steps.newest(), device, now);
                     });
             }
-            Tab::Steps | Tab::Timeline | Tab::Roofline => self.steps_ui(ui),
+            Tab::Steps | Tab::Timeline | Tab::Roofline => self.steps_ui(ui, no_roof),
         }
     }
 
-    fn steps_ui(&mut self, ui: &mut Ui) {
+    /// Draws the steps; `no_roof` says why there is no roofline of them.
+    fn steps_ui(&mut self, ui: &mut Ui, no_roof: Option<&str>) {
+        if let (Tab::Roofline, Some(why)) = (self.tab, no_roof) {
+            ui.add_space(theme::GROUP_GAP);
+            ui.vertical_centered(|ui| ui.label(why));
+            return;
+        }
         let Some(table) = self.steps.table() else {
             ui.add_space(theme::GROUP_GAP);
             ui.vertical_centered(|ui| {

@@ -6,8 +6,10 @@
 use std::{cmp::Ordering, collections::VecDeque, sync::Arc};
 
 use crate::{
+    backend::DeviceInfo,
     engine::live::LiveSample,
     measure::{KernelRow, KernelTable},
+    mode::DeviceChoice,
     timing::{Ceiling, Percentiles, StepTiming},
 };
 
@@ -39,6 +41,15 @@ impl Steps {
         }
         self.samples.push_back(sample);
         self.average();
+    }
+
+    /// Why there is no roofline on this device; `None` where there is one, or may be.
+    pub fn why_no_roof(&self, device: &DeviceInfo) -> Option<&'static str> {
+        let is_processor = device.kind == DeviceChoice::Cpu;
+        (is_processor && self.ceiling.is_none()).then_some(
+            "What this processor can do at most is not known, so there is no roof and no roofline. An NVIDIA GPU \
+             has one.",
+        )
     }
 
     /// Sets what the device can do at most, against which steps are measured.

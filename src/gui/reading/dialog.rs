@@ -206,12 +206,9 @@ fn card(
         let text = RichText::new(format!("all {color}")).small().strong();
         inner.label(text.color(colors.error));
     }
-    let outline = if response.has_focus() {
-        Stroke::new(2.0, colors.accent)
-    } else if response.hovered() {
-        Stroke::new(1.0, colors.quiet)
-    } else {
-        Stroke::new(1.0, colors.outline)
+    let outline = match response.hovered() {
+        true => Stroke::new(1.0, colors.quiet),
+        false => Stroke::new(1.0, colors.outline),
     };
     ui.painter()
         .rect_stroke(rect, radius, outline, StrokeKind::Inside);

@@ -14,10 +14,9 @@ impl Stage {
         if !visible.is_positive() {
             return;
         }
-        let colors = theme::palette(ui.visuals());
         let handle = pos2(x, visible.center().y);
         let id = ui.scope_id().with("divider");
-        let touch = Rect::from_center_size(handle, vec2(24.0, 40.0));
+        let touch = Rect::from_center_size(handle, vec2(32.0, 32.0));
         // Dragging is the stage's; this only carries the focus and the name.
         let response = ui.interact(touch, id, Sense::focusable_noninteractive());
         let (more, less) = ui.input(|i| {
@@ -57,9 +56,6 @@ impl Stage {
         painter.vline(x, visible.y_range(), Stroke::new(4.0, shade));
         painter.vline(x, visible.y_range(), Stroke::new(2.0, line));
         painter.circle(handle, 15.0, line, Stroke::new(1.5, shade));
-        if response.has_focus() {
-            painter.circle_stroke(handle, 18.0, Stroke::new(2.0, colors.accent));
-        }
         let arrow = |side: f32| {
             let tip = handle + vec2(side * 9.0, 0.0);
             let back = side * 4.0;

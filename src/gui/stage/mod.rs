@@ -5,6 +5,7 @@
 
 mod marks;
 mod pixel;
+mod view;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use eframe::egui::{
 };
 
 use self::marks::name_chips;
+pub use self::view::{Compare, Framing, ViewStep};
 use super::{texture::Picture, theme};
 use crate::frame::Frame;
 
@@ -26,49 +28,6 @@ const ZOOM_STEP: f32 = 1.25;
 const MAX_SCALE: f32 = 16.0;
 /// How far one key press moves the picture, in points.
 const PAN_STEP: f32 = 80.0;
-
-/// Which of the two pictures is seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Compare {
-    /// Both, with a divider between them.
-    #[default]
-    Both,
-    /// The photo.
-    Photo,
-    /// The painting.
-    Painting,
-    /// Both, one beside the other, at the same zoom and place.
-    SideBySide,
-}
-
-impl Compare {
-    /// Every choice and its name, in the order in which they are offered.
-    pub const ALL: [(Self, &'static str); 4] = [
-        (Self::Photo, "Original"),
-        (Self::Both, "Split"),
-        (Self::SideBySide, "Side by side"),
-        (Self::Painting, "Painted"),
-    ];
-}
-
-/// A change of the view.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum ViewStep {
-    /// Enlarge.
-    ZoomIn,
-    /// Shrink.
-    ZoomOut,
-    /// The whole picture.
-    Fit,
-    /// One picture pixel on one screen pixel.
-    ActualSize,
-    /// Move the picture by so many steps.
-    Pan(f32, f32),
-    /// Move the divider by this share of the picture.
-    Wipe(f32),
-    /// Photo, both, painting, photo, …
-    NextCompare,
-}
 
 /// The view and its pictures.
 pub struct Stage {
@@ -93,10 +52,14 @@ pub struct Stage {
     rect: Rect,
     /// Screen pixels per picture pixel at most when the picture is fitted to the stage.
     fit_limit: f32,
+    /// How the picture lies on the stage until it is zoomed.
+    pub framing: Framing,
     /// What the two pictures are called.
     names: [String; 2],
     /// Whether a picture that is seen alone is named.
     pub names_one: bool,
+    /// Whether live pictures are seen as in a mirror.
+    pub is_flipped: bool,
     /// The picture's pixel below the pointer.
     pointed_at: Option<(usize, usize)>,
 }
@@ -117,8 +80,10 @@ impl Default for Stage {
             ppp: 1.0,
             rect: Rect::NOTHING,
             fit_limit: 2.0,
+            framing: Framing::default(),
             names: ["Original", "Painted"].map(str::to_owned),
             names_one: true,
+            is_flipped: false,
             pointed_at: None,
         }
     }
@@ -320,8 +285,9 @@ impl Stage {
                 Compare::Painting => left = Rect::NOTHING,
                 Compare::SideBySide => right = other_picture.intersect(right_pane),
             }
-            self.photo.draw(ui, picture, left, self.scale);
-            self.painting.draw(ui, other_picture, right, self.scale);
+            let drawn = (self.scale, self.is_flipped);
+            self.photo.draw(ui, picture, left, drawn);
+            self.painting.draw(ui, other_picture, right, drawn);
         });
         let is_alone = matches!(compare, Compare::Photo | Compare::Painting);
         if self.has_painting() && (self.names_one || !is_alone) {
@@ -371,15 +337,22 @@ impl Stage {
         }
     }
 
-    /// The scale at which the whole picture is seen.
+    /// The scale at which the picture lies on the stage as it is framed.
     fn fit_scale(&self, rect: Rect, ppp: f32) -> f32 {
         if self.photo.is_empty() {
             return 1.0;
         }
-        let room = (rect.size() - Vec2::splat(2.0 * MARGIN)).max(Vec2::splat(16.0)) * ppp;
-        (room.x / self.size.0 as f32)
-            .min(room.y / self.size.1 as f32)
-            .min(self.fit_limit)
+        let margin = match self.framing {
+            Framing::Window => MARGIN,
+            Framing::Fit | Framing::Fill => 0.0,
+        };
+        let room = (rect.size() - Vec2::splat(2.0 * margin)).max(Vec2::splat(16.0)) * ppp;
+        let (x, y) = (room.x / self.size.0 as f32, room.y / self.size.1 as f32);
+        match self.framing {
+            Framing::Window => x.min(y).min(self.fit_limit),
+            Framing::Fit => x.min(y),
+            Framing::Fill => x.max(y),
+        }
     }
 
     fn picture_points(&self, ppp: f32) -> Vec2 {
@@ -431,7 +404,10 @@ impl Stage {
         let divides = self.seen() == Compare::Both;
         let picture = self.picture_rect(self.panes()[0], ppp);
         self.pointed_at = response.hover_pos().and_then(|p| {
-            let place = (self.in_left_pane(p) - picture.min) / picture.size();
+            let mut place = (self.in_left_pane(p) - picture.min) / picture.size();
+            if self.is_flipped {
+                place.x = 1.0 - place.x;
+            }
             let inside = (0.0..1.0).contains(&place.x) && (0.0..1.0).contains(&place.y);
             let (w, h) = (self.size.0 as f32, self.size.1 as f32);
             inside.then_some(((place.x * w) as usize, (place.y * h) as usize))

@@ -5,7 +5,7 @@ use eframe::egui::{self, Align2, Color32, Rect, vec2};
 use super::Stage;
 use crate::{
     frame::Frame,
-    gui::{floating::floating, theme},
+    gui::theme::{self, floating},
 };
 
 impl Stage {

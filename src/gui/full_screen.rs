@@ -1,0 +1,341 @@
+//! The picture alone over the whole screen, and what shows over it for a while: the controls after the mouse has
+//! moved, the style's name after another was chosen, and which key leaves.
+
+use eframe::egui::{self, Align2, Button, CursorIcon, Frame, Id, Margin, Order, Rect, vec2};
+
+use super::{
+    app::App,
+    batch::below_card,
+    controls,
+    intent::Intent,
+    key_chips,
+    live::LiveIntent,
+    stage::Framing,
+    theme::{self, floating},
+};
+
+/// How long the window says how to leave, in seconds.
+const LEAVING_TOLD_SECONDS: f64 = 4.0;
+/// How long the controls stay after the mouse has rested, in seconds.
+const CONTROLS_SECONDS: f64 = 2.0;
+/// How long the name of another style stays, in seconds.
+const NAME_SECONDS: f64 = 1.0;
+/// How long controls and names take to appear and to go, in seconds.
+const FADE_SECONDS: f32 = 0.16;
+/// Widest bar of controls, in points.
+const BAR_WIDTH: f32 = 760.0;
+/// Space between the bar and the screen's edges, in points.
+const BAR_MARGIN: f32 = 16.0;
+
+/// Whether the picture is alone on the screen, and until when, by egui's clock, what shows over it.
+#[derive(Default)]
+pub struct FullScreen {
+    is_on: bool,
+    hint_until: f64,
+    controls_until: f64,
+    name_until: f64,
+    /// Id of the style that was chosen in the frame before.
+    style: Option<String>,
+    /// Height that the bar of controls took in the frame before, in points.
+    bar_height: f32,
+}
+
+impl FullScreen {
+    /// Whether the picture is alone on the screen.
+    pub fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// Begins or ends at `now`, while the style of this id is chosen.
+    pub fn set(&mut self, is_on: bool, now: f64, style: Option<&str>) {
+        *self = Self {
+            is_on,
+            hint_until: now + LEAVING_TOLD_SECONDS,
+            style: style.map(str::to_owned),
+            ..Self::default()
+        };
+    }
+
+    /// Notes at `now` whether somebody uses the mouse or the controls, and which style is chosen.
+    fn note(&mut self, now: f64, is_used: bool, style: Option<&str>) {
+        if is_used {
+            self.controls_until = now + CONTROLS_SECONDS;
+        }
+        if self.style.as_deref() != style {
+            self.style = style.map(str::to_owned);
+            self.name_until = now + NAME_SECONDS;
+        }
+    }
+
+    fn shows_hint(&self, now: f64) -> bool {
+        now < self.hint_until
+    }
+
+    fn shows_controls(&self, now: f64) -> bool {
+        now < self.controls_until
+    }
+
+    fn shows_name(&self, now: f64) -> bool {
+        self.style.is_some() && now < self.name_until
+    }
+
+    /// Seconds until something goes; `None` while nothing shows.
+    fn next_change(&self, now: f64) -> Option<f64> {
+        let ends = [self.hint_until, self.controls_until, self.name_until];
+        let left = ends.into_iter().map(|end| end - now);
+        left.filter(|left| *left > 0.0).min_by(f64::total_cmp)
+    }
+}
+
+impl App {
+    /// Begins or ends to show the picture alone.
+    pub(super) fn toggle_full_screen(&mut self, ctx: &egui::Context) {
+        let (is_full, now) = ctx.input(|i| (i.viewport().fullscreen == Some(true), i.time));
+        let is_on = !(is_full || self.full_screen.is_on());
+        let style = self.workspace.choice.style.as_deref();
+        self.full_screen.set(is_on, now, style);
+        let framing = match (is_on, self.settings.choices.full_screen_fills) {
+            (false, _) => Framing::Window,
+            (true, false) => Framing::Fit,
+            (true, true) => Framing::Fill,
+        };
+        self.frame_pictures(framing);
+        ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(is_on));
+    }
+
+    /// Fits the picture to the screen, or fills the screen with it.
+    pub(super) fn fill_screen(&mut self, ctx: &egui::Context, fills: bool) {
+        self.settings.choices.full_screen_fills = fills;
+        self.settings_changed(ctx);
+        if self.full_screen.is_on() {
+            self.frame_pictures(match fills {
+                true => Framing::Fill,
+                false => Framing::Fit,
+            });
+        }
+    }
+
+    fn frame_pictures(&mut self, framing: Framing) {
+        self.stage.framing = framing;
+        if let Some(live) = &mut self.live {
+            live.stage.framing = framing;
+        }
+    }
+
+    /// Only the picture, and what has to be known at once: problems, that a camera films, open questions.
+    pub(super) fn full_screen_ui(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+        let now = ui.input(|i| i.time);
+        let is_used = is_used(ui.ctx(), self.full_screen.shows_controls(now));
+        let style = self.workspace.choice.style.as_deref();
+        self.full_screen.note(now, is_used, style);
+        egui::CentralPanel::no_frame().show(ui, |ui| {
+            let mut area = ui.max_rect();
+            let shows_controls = self.full_screen.shows_controls(now);
+            if shows_controls {
+                area.max.y -= self.full_screen.bar_height;
+            }
+            match &mut self.live {
+                Some(live) => {
+                    live.stage.names_one = false;
+                    live.stage_ui(ui, self.gallery.cards(), None, intents);
+                    let clear = below_card(ui.ctx(), area, self.batch.is_some());
+                    live.over_stage(ui, area, clear, intents);
+                    live.camera_badge(ui, area);
+                    live.report_ui(ui.ctx(), intents);
+                }
+                None => {
+                    self.stage.names_one = false;
+                    self.photo_stage(ui, intents);
+                }
+            }
+            self.over_stage(ui, area, intents);
+            if self.full_screen.shows_hint(now) {
+                leaving_hint(ui, area);
+            }
+            self.name_style(ui, area, now);
+            self.full_screen_bar(ui, shows_controls, intents);
+            let has_photo = self.live.is_some() || self.workspace.photo().is_some();
+            if !shows_controls && has_photo && !self.overlays.is_open() {
+                ui.ctx().set_cursor_icon(CursorIcon::None);
+            }
+        });
+        if let Some(left) = self.full_screen.next_change(now) {
+            ui.ctx().request_repaint_after_secs(left as f32 + 0.01);
+        }
+    }
+
+    /// The name of another style, as soon as it was chosen.
+    fn name_style(&self, ui: &egui::Ui, area: Rect, now: f64) {
+        let shows = self.full_screen.shows_name(now);
+        let share = fade(ui.ctx(), "style's name", shows);
+        let card = self.full_screen.style.as_deref();
+        let Some(card) = card.and_then(|id| self.gallery.card(id)) else {
+            return;
+        };
+        if share > 0.0 {
+            let at = area.left_top() + vec2(24.0, 24.0);
+            floating(ui, "style's name", Align2::LEFT_TOP, at, area, |ui| {
+                ui.multiply_opacity(share);
+                ui.heading(&card.title);
+            });
+        }
+    }
+
+    /// The controls, over the lower edge of the screen.
+    fn full_screen_bar(&mut self, ui: &egui::Ui, shows: bool, intents: &mut Vec<Intent>) {
+        let share = fade(ui.ctx(), "full screen controls", shows);
+        if share <= 0.0 {
+            return;
+        }
+        let screen = ui.max_rect();
+        let width = BAR_WIDTH.min(screen.width() - 2.0 * BAR_MARGIN);
+        let colors = theme::palette(ui.visuals());
+        let shown = egui::Area::new(bar_id())
+            .order(Order::Middle)
+            .pivot(Align2::CENTER_BOTTOM)
+            .fixed_pos(screen.center_bottom() - vec2(0.0, BAR_MARGIN))
+            .constrain_to(screen)
+            .show(ui.ctx(), |ui| {
+                ui.multiply_opacity(share);
+                Frame::new()
+                    .fill(colors.card.gamma_multiply(0.94))
+                    .stroke(egui::Stroke::new(1.0, colors.outline))
+                    .corner_radius(10.0)
+                    .inner_margin(Margin::symmetric(12, 8))
+                    .show(ui, |ui| {
+                        ui.set_width(width - 26.0);
+                        ui.horizontal(|ui| self.bar_contents(ui, intents));
+                    });
+            });
+        self.full_screen.bar_height = shown.response.rect.height() + BAR_MARGIN;
+    }
+
+    fn bar_contents(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+        let has_result = self.workspace.finished().is_some();
+        match &self.live {
+            Some(live) => live.take_buttons(ui, false, intents),
+            None => controls::save_buttons(ui, has_result, self.save.is_running, intents),
+        }
+        theme::at_the_right(ui, "full screen views", |ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            for (icon, name, key, by) in [
+                ("‹", "Previous style", "Up", -1),
+                ("›", "Next style", "Down", 1),
+            ] {
+                let button = Button::new(icon).frame_when_inactive(false);
+                let response = key_chips::hint(ui.add(button), name, key);
+                if response.accessible_name(name).clicked() {
+                    intents.push(Intent::StepStyle(by));
+                }
+            }
+            ui.separator();
+            let fills = self.settings.choices.full_screen_fills;
+            for (name, is_fill, hint) in [
+                ("Fit", false, "The whole picture."),
+                (
+                    "Fill",
+                    true,
+                    "The whole screen; what does not fit is cut off.",
+                ),
+            ] {
+                let button = Button::selectable(fills == is_fill, name);
+                let response = key_chips::hint(ui.add(button), hint, "Shift+F");
+                let response = response.accessible_name(format!("{name} the screen"));
+                if response.clicked() {
+                    intents.push(Intent::FillScreen(is_fill));
+                }
+            }
+            ui.separator();
+            let leave = Button::new("Leave").frame_when_inactive(false);
+            let response = key_chips::hint(ui.add(leave), "Back to the window.", "Esc");
+            if response.accessible_name("Leave the full screen").clicked() {
+                intents.push(Intent::Live(LiveIntent::ToggleFullScreen));
+            }
+        });
+    }
+}
+
+fn bar_id() -> Id {
+    Id::unique("full screen controls")
+}
+
+/// Whether somebody moves or presses the mouse, presses Tab, or is at the controls that are `shown`.
+fn is_used(ctx: &egui::Context, shown: bool) -> bool {
+    let moves = ctx.input(|i| {
+        i.pointer.delta() != egui::Vec2::ZERO
+            || i.pointer.any_down()
+            || i.events.iter().any(|event| {
+                let is_tab = matches!(
+                    event,
+                    egui::Event::Key {
+                        key: egui::Key::Tab,
+                        pressed: true,
+                        ..
+                    }
+                );
+                is_tab || matches!(event, egui::Event::PointerMoved(_))
+            })
+    });
+    let bar = ctx.memory(|memory| memory.area_rect(bar_id()).filter(|_| shown));
+    let is_within = |rect: Rect| bar.is_some_and(|bar| bar.contains_rect(rect));
+    let pointer = ctx.input(|i| i.pointer.hover_pos());
+    let focused = ctx.memory(|memory| memory.focused());
+    let focused = focused.and_then(|id| ctx.read_response(id));
+    moves
+        || pointer.is_some_and(|at| is_within(Rect::from_min_size(at, egui::Vec2::ZERO)))
+        || focused.is_some_and(|response| is_within(response.rect))
+}
+
+/// How far something that is shown or not has appeared, 0 to 1.
+fn fade(ctx: &egui::Context, name: &str, shows: bool) -> f32 {
+    ctx.animate_bool_with_time(Id::unique(("fade", name)), shows, FADE_SECONDS)
+}
+
+/// Says which key leaves the full screen.
+fn leaving_hint(ui: &egui::Ui, area: Rect) {
+    let at = area.center_top() + vec2(0.0, 16.0);
+    floating(ui, "leaving hint", Align2::CENTER_TOP, at, area, |ui| {
+        ui.label("Esc leaves the full screen");
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_controls_go_two_seconds_after_the_mouse_rests() {
+        let mut full = FullScreen::default();
+        full.set(true, 10.0, Some("candy"));
+        assert!(!full.shows_controls(10.0));
+        full.note(11.0, true, Some("candy"));
+        full.note(12.9, false, Some("candy"));
+        assert!(full.shows_controls(12.9) && !full.shows_controls(13.0));
+        full.note(12.95, true, Some("candy"));
+        assert!(full.shows_controls(14.9) && !full.shows_controls(14.96));
+    }
+
+    #[test]
+    fn only_another_style_is_named_and_for_a_second() {
+        let mut full = FullScreen::default();
+        full.set(true, 10.0, Some("candy"));
+        full.note(10.0, false, Some("candy"));
+        assert!(!full.shows_name(10.0), "it was chosen before");
+        full.note(20.0, false, Some("udnie"));
+        full.note(20.9, false, Some("udnie"));
+        assert!(full.shows_name(20.9) && !full.shows_name(21.0));
+        full.note(30.0, false, None);
+        assert!(!full.shows_name(30.0), "no style has no name");
+    }
+
+    #[test]
+    fn the_next_change_is_that_of_what_goes_first() {
+        let mut full = FullScreen::default();
+        full.set(true, 0.0, None);
+        assert_eq!(full.next_change(0.0), Some(LEAVING_TOLD_SECONDS));
+        full.note(1.0, true, Some("candy"));
+        assert_eq!(full.next_change(1.0), Some(NAME_SECONDS));
+        assert_eq!(full.next_change(2.5), Some(0.5));
+        assert_eq!(full.next_change(5.0), None);
+    }
+}

@@ -1,0 +1,165 @@
+//! Keys as they are drawn: each in a chip of its own, in the list of shortcuts and in tooltips.
+
+use std::sync::Arc;
+
+use eframe::egui::{
+    self, Align2, Color32, Galley, Response, Role, Sense, Stroke, StrokeKind, TextStyle, Ui, Vec2,
+    WidgetInfo, pos2, vec2,
+};
+
+use super::theme;
+
+/// Space between a chip's letters and its edge, in points.
+const PADDING: Vec2 = vec2(5.0, 1.5);
+/// Space between two keys that are pressed together, in points.
+const TOGETHER: f32 = 2.0;
+/// Space beside a word, in points.
+const APART: f32 = 5.0;
+/// Longest text of a tooltip that has its keys beside it, in letters.
+const SHORT: usize = 36;
+
+/// A part of the words that name keys.
+#[derive(Debug, PartialEq, Eq)]
+enum Piece<'a> {
+    /// A key; pressed together with the one before, or by itself.
+    Key(&'a str, bool),
+    /// What stands between keys; nothing for a comma.
+    Word(&'a str),
+}
+
+/// The keys in words such as `Ctrl+Shift+Z`, `1 to 9` or `Page Up, Page Down`.
+fn pieces(keys: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut rest = keys;
+    loop {
+        let between = [(", ", ""), (" and ", "and"), (" or ", "or"), (" to ", "to")];
+        let next = between
+            .into_iter()
+            .filter_map(|(text, word)| Some((rest.find(text)?, text, word)))
+            .min_by_key(|(at, ..)| *at);
+        let together = match next {
+            Some((at, ..)) => &rest[..at],
+            None => rest,
+        };
+        // The plus that is a key stands alone.
+        match together {
+            "+" => pieces.push(Piece::Key(together, false)),
+            _ => pieces
+                .extend((together.split('+').enumerate()).map(|(at, key)| Piece::Key(key, at > 0))),
+        }
+        let Some((at, text, word)) = next else {
+            return pieces;
+        };
+        pieces.push(Piece::Word(word));
+        rest = &rest[at + text.len()..];
+    }
+}
+
+/// Draws keys as chips in one line; screen readers get the words.
+pub fn chips(ui: &mut Ui, keys: &str) -> Response {
+    let font = TextStyle::Small.resolve(ui.style());
+    let palette = theme::palette(ui.visuals());
+    let letters = ui.visuals().text_color();
+    let laid = |text: &str, color: Color32| -> Arc<Galley> {
+        (ui.painter()).layout_no_wrap(text.to_owned(), font.clone(), color)
+    };
+    let height = font.size + 2.0 * PADDING.y + 3.0;
+    let mut right: f32 = 0.0;
+    let mut drawn = Vec::new();
+    for piece in pieces(keys) {
+        let (galley, is_key, gap) = match piece {
+            Piece::Key(key, true) => (laid(key, letters), true, TOGETHER),
+            Piece::Key(key, false) => (laid(key, letters), true, 0.0),
+            Piece::Word(word) => (laid(word, palette.quiet), false, APART),
+        };
+        let padding = if is_key { PADDING.x } else { 0.0 };
+        // A key is at least as wide as it is high.
+        let least = if is_key { height } else { 0.0 };
+        let width = (galley.size().x + 2.0 * padding).max(least).ceil();
+        let left = right + gap;
+        right = left + width + if is_key { 0.0 } else { gap };
+        drawn.push((left, width, galley, is_key));
+    }
+    let (rect, response) = ui.allocate_exact_size(vec2(right, height), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, keys));
+    for (left, width, galley, is_key) in drawn {
+        let place = egui::Rect::from_min_size(
+            pos2(rect.left() + left, rect.top()),
+            vec2(width, rect.height()),
+        );
+        let color = if is_key { letters } else { palette.quiet };
+        if is_key {
+            let fill = ui.visuals().widgets.inactive.weak_bg_fill;
+            let edge = Stroke::new(1.0, palette.outline);
+            ui.painter()
+                .rect(place, 4.0, fill, edge, StrokeKind::Inside);
+        }
+        let at = Align2::CENTER_CENTER.anchor_size(place.center(), galley.size());
+        ui.painter().galley(at.min, galley, color);
+    }
+    response
+}
+
+/// Gives a widget a tooltip: what it does, and the keys that do the same, if any.
+pub fn hint(response: Response, does: &str, keys: &str) -> Response {
+    response.on_hover_ui(|ui| {
+        ui.set_max_width(ui.spacing().tooltip_width);
+        if keys.is_empty() {
+            ui.label(does);
+        } else if does.chars().count() <= SHORT {
+            ui.horizontal(|ui| {
+                ui.label(does);
+                chips(ui, keys);
+            });
+        } else {
+            ui.label(does);
+            chips(ui, keys);
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gui::shortcuts;
+
+    #[test]
+    fn keys_are_told_from_the_words_between_them() {
+        use Piece::{Key, Word};
+        for (keys, expected) in [
+            ("F", vec![Key("F", false)]),
+            (
+                "Ctrl+Shift+Z",
+                vec![Key("Ctrl", false), Key("Shift", true), Key("Z", true)],
+            ),
+            ("1 to 9", vec![Key("1", false), Word("to"), Key("9", false)]),
+            (
+                "+ and −",
+                vec![Key("+", false), Word("and"), Key("−", false)],
+            ),
+            (
+                "Page Up, Page Down",
+                vec![Key("Page Up", false), Word(""), Key("Page Down", false)],
+            ),
+            (
+                "F1 or ?",
+                vec![Key("F1", false), Word("or"), Key("?", false)],
+            ),
+        ] {
+            assert_eq!(pieces(keys), expected, "{keys}");
+        }
+    }
+
+    #[test]
+    fn every_shortcut_has_keys_to_draw() {
+        let groups = shortcuts::groups();
+        for line in groups.iter().flat_map(|group| &group.lines) {
+            for piece in pieces(line.keys) {
+                if let Piece::Key(key, _) = piece {
+                    assert!(!key.trim().is_empty(), "{}", line.keys);
+                    assert!(key.chars().count() <= 9, "{key} of {}", line.keys);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The list of shortcuts, and the field that searches it.
+
+use eframe::egui::{self, Grid, Id, ScrollArea, TextEdit};
+
+use super::{
+    key_chips::chips,
+    shortcuts::{Group, Line},
+    theme,
+};
+
+/// Draws the list into `ui`: the lines that hold the words in `wanted`, all of them while it is empty.
+pub fn ui(ui: &mut egui::Ui, groups: &[Group], wanted: &mut String, is_fresh: bool) {
+    ui.heading("Shortcuts");
+    ui.add_space(4.0);
+    let field = TextEdit::singleline(wanted)
+        .id(Id::unique("search shortcuts"))
+        .hint_text("Search")
+        .desired_width(f32::INFINITY);
+    let field = ui.add(field).accessible_name("Search shortcuts");
+    if is_fresh {
+        field.request_focus();
+    }
+    ui.add_space(4.0);
+    let found = found(groups, wanted);
+    ScrollArea::vertical()
+        .max_height(ui.available_height() - 60.0)
+        // As high whatever is found: the field stays where it is.
+        .auto_shrink([false, false])
+        .show(ui, |ui| {
+            if found.is_empty() {
+                theme::caption(ui, "No shortcut has these words.");
+            }
+            ui.columns(2, |columns| {
+                for (place, (group, lines)) in found.iter().enumerate() {
+                    group_ui(&mut columns[place % 2], group, lines);
+                }
+            });
+            theme::caption(
+                ui,
+                "In the picture: the wheel zooms, dragging moves it, a double click fits it or \
+                 enlarges it. Tab goes through all controls.",
+            );
+        });
+}
+
+fn group_ui(ui: &mut egui::Ui, group: &Group, lines: &[&Line]) {
+    theme::group_title(ui, group.title);
+    Grid::new(group.title)
+        .num_columns(2)
+        .min_col_width(130.0)
+        // Lines of text need less height than buttons: more is seen at once.
+        .min_row_height(0.0)
+        .spacing([12.0, 5.0])
+        .show(ui, |ui| {
+            for line in lines {
+                chips(ui, line.keys);
+                ui.label(line.does);
+                ui.end_row();
+            }
+        });
+    ui.add_space(theme::GROUP_GAP);
+}
+
+/// The lines that hold every word of `wanted` in their keys, in what they do or in their group's title, by groups.
+fn found<'a>(groups: &'a [Group], wanted: &str) -> Vec<(&'a Group, Vec<&'a Line>)> {
+    let words: Vec<String> = wanted.split_whitespace().map(str::to_lowercase).collect();
+    let of_group = |group: &'a Group| {
+        let holds = |line: &&Line| {
+            let text = format!("{} {} {}", group.title, line.keys, line.does).to_lowercase();
+            words.iter().all(|word| text.contains(word))
+        };
+        let lines: Vec<&Line> = group.lines.iter().filter(holds).collect();
+        (!lines.is_empty()).then_some((group, lines))
+    };
+    groups.iter().filter_map(of_group).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gui::shortcuts::groups;
+
+    #[test]
+    fn lines_are_found_by_their_words_their_keys_and_their_group() {
+        let groups = groups();
+        let of = |wanted: &str| -> Vec<&str> {
+            let found = found(&groups, wanted);
+            found
+                .iter()
+                .flat_map(|(_, lines)| lines.iter().map(|line| line.does))
+                .collect()
+        };
+        assert_eq!(of("full SCREEN  only").len(), 0);
+        assert_eq!(of("undo"), ["Undo the last choice"]);
+        assert_eq!(of("ctrl+z"), ["Undo the last choice"]);
+        assert!(of("live").contains(&"Save a snapshot"), "{:?}", of("live"));
+        let all: usize = groups.iter().map(|group| group.lines.len()).sum();
+        assert_eq!((of("").len(), of("  ").len()), (all, all));
+    }
+}

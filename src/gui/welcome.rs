@@ -1,0 +1,218 @@
+//! The stage while there is no photo: three ways to begin, each on a card of its own.
+
+use eframe::egui::{
+    self, Align, Align2, Color32, FontId, Id, Label, Layout, Rect, Response, RichText, Role, Sense,
+    Stroke, StrokeKind, UiBuilder, WidgetInfo, vec2,
+};
+
+use super::{
+    empty::dashed,
+    fonts::{self, icons},
+    intent::Intent,
+    key_chips::{chips, hint},
+    label::remark,
+    live::LiveIntent,
+    theme,
+};
+use crate::capture::{Camera, Source};
+
+/// Largest width and height of a card, in points.
+const CARD: egui::Vec2 = vec2(190.0, 164.0);
+/// Space between cards, in points.
+const BETWEEN: f32 = 12.0;
+/// Height of all that is shown, in points.
+const HEIGHT: f32 = 330.0;
+
+/// The cameras as they were listed last; `None` while they are looked for.
+pub type Cameras<'a> = Option<&'a Result<Vec<Camera>, String>>;
+
+/// A way to begin.
+struct Way {
+    icon: &'static str,
+    title: &'static str,
+    does: String,
+    keys: &'static str,
+    /// Whether it is the one that a person most likely wants.
+    is_main: bool,
+    intent: Intent,
+}
+
+/// What the card of the camera says, and what it does.
+fn camera(cameras: Cameras<'_>) -> (String, Intent) {
+    let uses = Intent::Live(LiveIntent::UseCamera);
+    match cameras {
+        None => ("Looking for cameras…".to_owned(), uses),
+        Some(Ok(found)) if found.is_empty() => (
+            "No camera was found. Connect one and click here to look again.".to_owned(),
+            Intent::Live(LiveIntent::ListCameras),
+        ),
+        Some(Ok(found)) if found.iter().all(|camera| camera.problem.is_some()) => {
+            let problem = found.iter().find_map(|camera| camera.problem.as_ref());
+            let why = problem.map(ToString::to_string).unwrap_or_default();
+            (remark(&why), uses)
+        }
+        Some(Ok(_)) => (
+            "Paint what it sees, live. Nothing leaves this computer.".to_owned(),
+            uses,
+        ),
+        Some(Err(why)) => (remark(why), uses),
+    }
+}
+
+fn ways(cameras: Cameras<'_>) -> [Way; 3] {
+    let (camera_does, camera_intent) = camera(cameras);
+    [
+        Way {
+            icon: icons::VIDEO,
+            title: "Use camera",
+            does: camera_does,
+            keys: "",
+            is_main: false,
+            intent: camera_intent,
+        },
+        Way {
+            icon: icons::IMAGE,
+            title: "Open a photo…",
+            does: "Choose one, drop it here, or paste it.".to_owned(),
+            keys: "Ctrl+O",
+            is_main: true,
+            intent: Intent::AskOpen,
+        },
+        Way {
+            icon: icons::SPARKLE,
+            title: "Explore the demo",
+            does: "A moving scene, painted live: no camera and no photo needed.".to_owned(),
+            keys: "L",
+            is_main: false,
+            intent: Intent::Live(LiveIntent::Use(Source::Demo)),
+        },
+    ]
+}
+
+/// Draws the ways to begin into `ui`, or that a photo is being opened.
+pub fn ui(ui: &mut egui::Ui, opening: bool, cameras: Cameras<'_>, intents: &mut Vec<Intent>) {
+    let rect = ui.available_rect_before_wrap();
+    ui.allocate_rect(rect, Sense::hover());
+    let colors = theme::palette(ui.visuals());
+    ui.painter().rect_filled(rect, 0.0, colors.stage);
+    let most = vec2(3.0 * CARD.x + 2.0 * BETWEEN + 56.0, HEIGHT);
+    let inner = Rect::from_center_size(rect.center(), most.min(rect.size() - vec2(32.0, 24.0)));
+    dashed(ui, inner, Stroke::new(1.5, colors.outline));
+    let inside = inner.shrink2(vec2(20.0, 16.0));
+    let layout = Layout::top_down(Align::Center);
+    let ui = &mut ui.new_child(UiBuilder::new().max_rect(inside).layout(layout));
+    ui.label(RichText::new("Drop a photo here").size(24.0).strong());
+    let then = "or begin with one of these; a style on the left paints it";
+    ui.label(RichText::new(then).color(colors.quiet));
+    ui.add_space(theme::GROUP_GAP);
+    if opening {
+        ui.label("Opening…");
+        return;
+    }
+    let width = ((inside.width() - 2.0 * BETWEEN) / 3.0).min(CARD.x);
+    let left = inside.center().x - (3.0 * width + 2.0 * BETWEEN) / 2.0;
+    let top = ui.cursor().top();
+    for (place, way) in ways(cameras).into_iter().enumerate() {
+        let x = left + place as f32 * (width + BETWEEN);
+        let at = Rect::from_min_size(egui::pos2(x, top), vec2(width, CARD.y));
+        if card(ui, at, &way).clicked() {
+            intents.push(way.intent);
+        }
+    }
+    ui.add_space(CARD.y + theme::GROUP_GAP);
+    let sample = egui::Button::new("Try the sample photo").frame_when_inactive(false);
+    if hint(ui.add(sample), "Try it with the built-in photo.", "Ctrl+E").clicked() {
+        intents.push(Intent::OpenSample);
+    }
+    let line = vec2(230.0, 18.0);
+    ui.allocate_ui(line, |ui| {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 6.0;
+            for (keys, does) in [("Ctrl+V", "pastes a picture"), ("F1", "shows all keys")] {
+                chips(ui, keys);
+                theme::caption(ui, does);
+            }
+        });
+    });
+}
+
+/// A card that does one thing when it is clicked, or chosen by Tab and Enter.
+fn card(ui: &mut egui::Ui, rect: Rect, way: &Way) -> Response {
+    let response = ui.interact(
+        rect,
+        Id::unique(("way to begin", way.title)),
+        Sense::click(),
+    );
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, way.title));
+    let colors = theme::palette(ui.visuals());
+    let (fill, edge) = match response.hovered() {
+        true => (ui.visuals().widgets.hovered.weak_bg_fill, colors.quiet),
+        false => (colors.card, colors.outline),
+    };
+    let radius = 10.0;
+    ui.painter().rect(
+        rect,
+        radius,
+        fill,
+        Stroke::new(1.0, edge),
+        StrokeKind::Inside,
+    );
+    // The accent is for the way that most people take.
+    let (disc, letters) = match way.is_main {
+        true => (colors.accent, colors.on_accent),
+        false => (colors.selected, ui.visuals().strong_text_color()),
+    };
+    let center = rect.center_top() + vec2(0.0, 36.0);
+    ui.painter().circle_filled(center, 21.0, disc);
+    icon(ui, center, way.icon, letters);
+    let words = rect.with_min_y(center.y + 30.0).shrink2(vec2(10.0, 4.0));
+    let layout = Layout::top_down(Align::Center);
+    let ui = &mut ui.new_child(UiBuilder::new().max_rect(words).layout(layout));
+    ui.spacing_mut().item_spacing.y = 4.0;
+    // Screen readers have it as the card's name.
+    let font = FontId::new(14.0, fonts::semibold());
+    let (place, _) = ui.allocate_exact_size(vec2(words.width(), 18.0), Sense::hover());
+    let strong = ui.visuals().strong_text_color();
+    ui.painter().text(
+        place.center(),
+        Align2::CENTER_CENTER,
+        way.title,
+        font,
+        strong,
+    );
+    ui.add(Label::new(RichText::new(&way.does).small().color(colors.quiet)).wrap());
+    let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
+    match way.keys {
+        "" => response,
+        keys => hint(response, way.title.trim_end_matches('…'), keys),
+    }
+}
+
+fn icon(ui: &egui::Ui, center: egui::Pos2, icon: &str, color: Color32) {
+    let font = FontId::proportional(22.0);
+    ui.painter()
+        .text(center, Align2::CENTER_CENTER, icon, font, color);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unavailable_is_said_and_looked_for_again() {
+        let (does, intent) = camera(Some(&Ok(Vec::new())));
+        assert!(does.starts_with("No camera was found"), "{does}");
+        assert_eq!(intent, Intent::Live(LiveIntent::ListCameras));
+        let refused = Err("cameras cannot be listed here".to_owned());
+        let (does, intent) = camera(Some(&refused));
+        assert!(does.contains("cannot be listed"), "{does}");
+        assert_eq!(intent, Intent::Live(LiveIntent::UseCamera));
+        assert_eq!(camera(None).0, "Looking for cameras…");
+    }
+
+    #[test]
+    fn one_way_has_the_accent() {
+        let ways = ways(None);
+        assert_eq!(ways.iter().filter(|way| way.is_main).count(), 1);
+    }
+}

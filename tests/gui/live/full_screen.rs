@@ -1,0 +1,133 @@
+//! The picture alone over the whole screen: how it lies there, and what shows over it for a while.
+
+use eframe::egui::{Event, Key, Modifiers, Shape, Vec2, pos2, vec2};
+use egui_kittest::kittest::Queryable;
+use styleforge::settings::Settings;
+
+use crate::window::Window;
+
+const LEAVE: &str = "Leave the full screen";
+
+impl Window {
+    fn full_screen(mut self) -> Self {
+        self.press(Key::F);
+        self.until("the rest to go", |w| !w.has("Settings"));
+        self
+    }
+
+    fn move_mouse(&mut self, x: f32, y: f32) {
+        self.harness.event(Event::PointerMoved(pos2(x, y)));
+        self.step();
+    }
+
+    /// What is seen of the picture, in points.
+    fn picture_size(&self) -> Vec2 {
+        let shapes = self.harness.output().shapes.iter();
+        let pictures = shapes.filter_map(|clipped| match &clipped.shape {
+            Shape::Mesh(mesh) => Some(mesh.calc_bounds().size()),
+            _ => None,
+        });
+        pictures
+            .max_by(|a, b| a.x.total_cmp(&b.x))
+            .unwrap_or_default()
+    }
+
+    /// Seconds on the clock of the window, which goes on by every frame that is drawn.
+    fn clock(&self) -> f64 {
+        self.harness.ctx.input(|i| i.time)
+    }
+}
+
+#[test]
+fn the_controls_come_with_the_mouse_and_go_two_seconds_later() {
+    let mut w = Window::painting_live().full_screen();
+    assert!(!w.has(LEAVE), "nobody has moved the mouse");
+    w.move_mouse(600.0, 200.0);
+    assert!(w.has(LEAVE) && w.has("Snapshot") && w.has("Freeze"));
+    let since = w.clock();
+    w.until("the controls to go", |w| !w.has(LEAVE));
+    let stayed = w.clock() - since;
+    assert!((1.0..4.0).contains(&stayed), "{stayed} s");
+    // Over the controls they stay.
+    w.move_mouse(640.0, 810.0);
+    let since = w.clock();
+    w.until("time to pass", |w| w.clock() > since + 4.0);
+    assert!(w.has(LEAVE));
+    w.click(LEAVE);
+    w.until_label("Settings");
+}
+
+#[test]
+fn another_styles_name_is_shown_for_a_second() {
+    let mut w = Window::painting_live().full_screen();
+    assert!(!w.paints("Candy"), "it was chosen before");
+    w.press(Key::Num2);
+    w.until("the name", |w| w.paints("Udnie"));
+    let since = w.clock();
+    w.until("the name to go", |w| !w.paints("Udnie"));
+    let stayed = w.clock() - since;
+    assert!((0.5..2.5).contains(&stayed), "{stayed} s");
+    w.move_mouse(600.0, 200.0);
+    w.click("Next style");
+    w.until("the next name", |w| w.paints("Wave"));
+}
+
+#[test]
+fn the_picture_fits_the_screen_or_fills_it_and_that_is_remembered() {
+    let mut w = Window::painting_live();
+    let in_window = w.zoom();
+    w.press(Key::F);
+    w.until("the rest to go", |w| !w.has("Settings"));
+    // The demo scene has four columns for three rows.
+    let fitted = w.picture_size();
+    assert!(
+        (fitted - vec2(850.0 * 4.0 / 3.0, 850.0)).length() < 1.0,
+        "{fitted:?}"
+    );
+    w.move_mouse(600.0, 200.0);
+    w.click("Fill the screen");
+    w.until("all of the screen", |w| {
+        (w.picture_size() - vec2(1300.0, 850.0)).length() < 1.0
+    });
+    w.until("the settings", |w| {
+        Settings::load(&w.settings_path())
+            .0
+            .choices
+            .full_screen_fills
+    });
+    w.key(Modifiers::SHIFT, Key::F);
+    w.until("the settings", |w| {
+        !Settings::load(&w.settings_path())
+            .0
+            .choices
+            .full_screen_fills
+    });
+    w.press(Key::Escape);
+    w.until_label("Settings");
+    assert!((w.zoom() - in_window).abs() < 0.5, "as before");
+}
+
+#[test]
+fn the_controls_are_reached_by_tab() {
+    let mut w = Window::painting_live().full_screen();
+    w.press(Key::Tab);
+    w.until_label(LEAVE);
+    // While one of them has the focus, they stay.
+    let button = w.harness.get_by_label("Fit the screen");
+    button.focus();
+    w.step();
+    let since = w.clock();
+    w.until("time to pass", |w| w.clock() > since + 4.0);
+    assert!(w.has(LEAVE));
+}
+
+#[test]
+fn a_photo_is_saved_from_the_full_screen() {
+    let mut w = Window::painted(300, 200);
+    w.key(Modifiers::NONE, Key::F);
+    w.until("the rest to go", |w| !w.has("Settings"));
+    w.move_mouse(600.0, 200.0);
+    w.save_as("full.png");
+    w.key(Modifiers::NONE, Key::Escape);
+    w.until_label("Settings");
+}

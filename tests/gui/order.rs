@@ -1,0 +1,133 @@
+//! The order of the styles: dragged, moved by keys and by the menu, remembered; number keys stay with their styles.
+
+use eframe::egui::{Event, Key, Modifiers, Rect, Role};
+use egui_kittest::kittest::{Queryable, by};
+use styleforge::settings::Settings;
+
+use crate::{
+    scripted::{card, own_card},
+    window::Window,
+};
+
+fn card_rect(w: &Window, style: &str) -> Rect {
+    let node = w.harness.get(by().label(style).role(Role::RadioButton));
+    node.rect()
+}
+
+/// The styles from top to bottom.
+fn order(w: &Window) -> Vec<&'static str> {
+    let names = ["Candy", "Udnie", "Wave", "Barn", "Alps"];
+    let mut there: Vec<_> = names.into_iter().filter(|name| w.has(name)).collect();
+    there.sort_by(|a, b| card_rect(w, a).top().total_cmp(&card_rect(w, b).top()));
+    there
+}
+
+fn open() -> Window {
+    let mut w = Window::showing(["Candy", "Udnie", "Wave"].map(card).to_vec());
+    w.until_label("Wave");
+    assert_eq!(order(&w), ["Candy", "Udnie", "Wave"]);
+    w
+}
+
+#[test]
+fn a_dragged_style_takes_its_key_along_and_stays_there_the_next_time() {
+    let mut w = open();
+    let (from, to) = (card_rect(&w, "Wave").center(), card_rect(&w, "Candy"));
+    w.drag(from, to.center_top() + eframe::egui::vec2(0.0, 4.0));
+    assert_eq!(order(&w), ["Wave", "Candy", "Udnie"]);
+    assert!(!w.is_chosen("Wave"), "it was dragged, not clicked");
+    w.key(Modifiers::NONE, Key::Num3);
+    assert!(w.is_chosen("Wave"));
+    // Behind the last one.
+    let (from, to) = (card_rect(&w, "Candy").center(), card_rect(&w, "Udnie"));
+    w.drag(from, to.center_bottom() - eframe::egui::vec2(0.0, 4.0));
+    assert_eq!(order(&w), ["Wave", "Udnie", "Candy"]);
+    w.key(Modifiers::NONE, Key::Num1);
+    assert!(w.is_chosen("Candy"));
+    // The keys of neighbours go by the order.
+    w.key(Modifiers::NONE, Key::ArrowUp);
+    assert!(w.is_chosen("Udnie"));
+    w.until("the settings", |w| {
+        Settings::load(&w.settings_path()).0.state.style_order == ["wave", "udnie", "candy"]
+    });
+    let mut w = w.reopened();
+    w.until_label("Wave");
+    assert_eq!(order(&w), ["Wave", "Udnie", "Candy"]);
+    w.key(Modifiers::NONE, Key::Num3);
+    assert!(w.is_chosen("Wave"));
+}
+
+#[test]
+fn a_style_that_is_let_go_elsewhere_stays() {
+    let mut w = open();
+    let from = card_rect(&w, "Wave").center();
+    w.drag(from, from + eframe::egui::vec2(500.0, -150.0));
+    assert_eq!(order(&w), ["Candy", "Udnie", "Wave"]);
+}
+
+#[test]
+fn menu_and_keys_move_a_style() {
+    let mut w = open();
+    let node = w.harness.get(by().label("Wave").role(Role::RadioButton));
+    node.click_secondary();
+    w.until_label("Move up");
+    w.click("Move up");
+    assert_eq!(order(&w), ["Candy", "Wave", "Udnie"]);
+    w.click("Candy");
+    w.key(Modifiers::ALT, Key::ArrowDown);
+    w.step();
+    assert_eq!(order(&w), ["Wave", "Candy", "Udnie"]);
+    // At the end nothing happens.
+    w.key(Modifiers::ALT, Key::ArrowDown);
+    w.key(Modifiers::ALT, Key::ArrowDown);
+    w.step();
+    assert_eq!(order(&w), ["Wave", "Udnie", "Candy"]);
+    // The card that has the focus goes before the chosen one, and keeps the focus.
+    let node = w.harness.get(by().label("Udnie").role(Role::RadioButton));
+    node.focus();
+    w.step();
+    w.key(Modifiers::ALT, Key::ArrowUp);
+    w.step();
+    assert_eq!(order(&w), ["Udnie", "Wave", "Candy"]);
+    w.key(Modifiers::ALT, Key::ArrowDown);
+    w.step();
+    assert_eq!(order(&w), ["Wave", "Udnie", "Candy"]);
+}
+
+#[test]
+fn adding_and_removing_styles_shifts_no_key() {
+    let mut w = open();
+    let list_anew = |w: &mut Window| {
+        let focus = Event::WindowFocused(true);
+        w.harness.input_mut().events.push(focus);
+        w.step();
+    };
+    // New ones come last, wherever the library puts them.
+    w.style_source
+        .change(|cards| cards.insert(0, own_card("Barn")));
+    list_anew(&mut w);
+    w.until_label("Barn");
+    assert_eq!(order(&w), ["Candy", "Udnie", "Wave", "Barn"]);
+    w.style_source
+        .change(|cards| cards.retain(|card| card.title != "Udnie"));
+    list_anew(&mut w);
+    w.until("it to go", |w| !w.has("Udnie"));
+    for (key, style) in [
+        (Key::Num1, "Candy"),
+        (Key::Num3, "Wave"),
+        (Key::Num4, "Barn"),
+    ] {
+        w.key(Modifiers::NONE, key);
+        assert!(w.is_chosen(style), "{style}");
+    }
+    w.until("the settings", |w| {
+        Settings::load(&w.settings_path()).0.state.style_keys.len() == 4
+    });
+    // The next time, too, and for the one that comes back.
+    w.style_source.change(|cards| cards.push(card("Udnie")));
+    list_anew(&mut w);
+    w.until_label("Udnie");
+    assert_eq!(order(&w), ["Candy", "Udnie", "Wave", "Barn"]);
+    w.key(Modifiers::NONE, Key::Num2);
+    assert!(w.is_chosen("Udnie"));
+}
