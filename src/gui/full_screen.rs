@@ -67,6 +67,11 @@ impl FullScreen {
         }
     }
 
+    /// Whether nothing but pictures is to be seen now, and what has to be known at once.
+    pub fn shows_only_pictures(&self, now: f64) -> bool {
+        self.is_on && !self.shows_controls(now)
+    }
+
     fn shows_hint(&self, now: f64) -> bool {
         now < self.hint_until
     }
@@ -140,7 +145,7 @@ impl App {
                     live.stage_ui(ui, self.gallery.cards(), None, intents);
                     let clear = below_card(ui.ctx(), area, self.batch.is_some());
                     live.over_stage(ui, area, clear, intents);
-                    live.camera_badge(ui, area);
+                    live.capture_badge(ui, area);
                     live.report_ui(ui.ctx(), intents);
                 }
                 None => {

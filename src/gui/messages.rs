@@ -176,12 +176,13 @@ impl Messages {
         std::mem::take(&mut self.follows)
     }
 
-    /// Shows the messages in the corner of `area` that is named, `margin` points from its edge.
+    /// Shows the messages, or `errors_only`, in the corner of `area` that is named, `margin` points from its edge.
     pub fn ui(
         &mut self,
         ui: &egui::Ui,
         area: egui::Rect,
         (corner, margin): (Corner, f32),
+        errors_only: bool,
         intents: &mut Vec<Intent>,
     ) {
         let now = ui.input(|i| i.time);
@@ -193,7 +194,8 @@ impl Messages {
         if let Some(seconds) = next_to_leave.min_by(f64::total_cmp) {
             ui.ctx().request_repaint_after_secs(seconds as f32 + 0.01);
         }
-        if self.list.is_empty() {
+        let is_shown = |m: &&Message| !errors_only || m.kind == Kind::Error;
+        if !self.list.iter().any(|m| is_shown(&m)) {
             return;
         }
         let width = WIDTH.min(area.width() - 32.0);
@@ -211,7 +213,7 @@ impl Messages {
             .constrain_to(area)
             .show(ui.ctx(), |ui| {
                 ui.set_width(width);
-                for message in &self.list {
+                for message in self.list.iter().filter(is_shown) {
                     show(ui, message, width, intents);
                 }
             });

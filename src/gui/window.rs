@@ -223,11 +223,13 @@ impl App {
             self.overlays.is_open() || self.live.as_ref().is_some_and(LiveView::has_report);
         if has_dialog {
             let window = ui.ctx().content_rect();
-            self.messages.ui(ui, window, (Corner::Top, 8.0), intents);
+            self.messages
+                .ui(ui, window, (Corner::Top, 8.0), false, intents);
         } else {
             let margin = if has_chip { 76.0 } else { 16.0 };
+            let is_alone = self.full_screen.shows_only_pictures(ui.input(|i| i.time));
             self.messages
-                .ui(ui, area, (Corner::Bottom, margin), intents);
+                .ui(ui, area, (Corner::Bottom, margin), is_alone, intents);
         }
         self.arrivals.ui(ui, area, self.live.is_some());
     }

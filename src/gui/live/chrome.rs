@@ -78,12 +78,12 @@ fn shutter(ui: &mut egui::Ui) -> egui::Response {
     )
 }
 
-/// The words that a camera films, and their mark.
-fn filming(ui: &mut egui::Ui) {
+/// Words with the mark of what takes pictures.
+fn red_dot(ui: &mut egui::Ui, words: &str) {
     let (dot, _) = ui.allocate_exact_size(vec2(12.0, 12.0), egui::Sense::hover());
     let color = theme::palette(ui.visuals()).recording;
     ui.painter().circle_filled(dot.center(), 5.0, color);
-    ui.strong("Camera on");
+    ui.strong(words);
 }
 
 /// How far a recording is.
@@ -104,7 +104,7 @@ impl LiveView {
     pub(in crate::gui) fn source_bar(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         if self.uses_camera() {
             if self.films() {
-                filming(ui);
+                red_dot(ui, "Camera on");
             } else {
                 ui.label("Waiting for the camera");
             }
@@ -297,14 +297,24 @@ impl LiveView {
         });
     }
 
-    /// That a camera films, over a picture that stands alone.
-    pub(in crate::gui) fn camera_badge(&self, ui: &egui::Ui, area: Rect) {
-        if !self.films() {
+    /// That a camera films and that pictures are recorded, over a picture that stands alone.
+    pub(in crate::gui) fn capture_badge(&self, ui: &egui::Ui, area: Rect) {
+        if !self.films() && self.recording.is_none() {
             return;
         }
         let at = area.right_bottom() - vec2(16.0, 16.0);
-        floating(ui, "camera badge", Align2::RIGHT_BOTTOM, at, area, |ui| {
-            ui.horizontal(filming);
+        floating(ui, "capture badge", Align2::RIGHT_BOTTOM, at, area, |ui| {
+            ui.horizontal(|ui| {
+                if self.films() {
+                    red_dot(ui, "Camera on");
+                }
+                if let Some(recording) = &self.recording {
+                    red_dot(
+                        ui,
+                        &format!("Recording {}", length_in_words(recording.length())),
+                    );
+                }
+            });
         });
     }
 

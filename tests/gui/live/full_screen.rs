@@ -4,7 +4,7 @@ use eframe::egui::{Event, Key, Modifiers, Shape, Vec2, pos2, vec2};
 use egui_kittest::kittest::Queryable;
 use styleforge::settings::Settings;
 
-use crate::window::Window;
+use crate::window::{Window, records_pictures};
 
 const LEAVE: &str = "Leave the full screen";
 
@@ -130,4 +130,24 @@ fn a_photo_is_saved_from_the_full_screen() {
     w.save_as("full.png");
     w.key(Modifiers::NONE, Key::Escape);
     w.until_label("Settings");
+}
+
+#[test]
+fn on_a_stage_a_recording_is_seen_and_notices_wait_for_the_mouse() {
+    let mut w = Window::live_after(records_pictures);
+    w.until_live();
+    let mut w = w.full_screen();
+    w.press(Key::R);
+    w.until_contains("Recording 0:01");
+    w.press(Key::R);
+    w.until("the recording to end", |w| {
+        !w.has_containing("Recording 0:0")
+    });
+    // Errors do not wait, but there is none here: the notice comes as soon as somebody looks for it.
+    let since = w.clock();
+    w.until("time to pass", |w| w.clock() > since + 1.0);
+    assert!(!w.has_containing("Show in folder"));
+    w.move_mouse(600.0, 200.0);
+    w.move_mouse(640.0, 810.0);
+    w.until_label("Show in folder");
 }
