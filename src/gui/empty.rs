@@ -1,19 +1,21 @@
 //! Draws the parts of the stage that are no pictures: the welcome, hints, progress.
 
+use std::path::PathBuf;
+
 use eframe::egui::{
     self, Align, Align2, CornerRadius, Frame, Id, Layout, Margin, Order, ProgressBar, Rect,
     RichText, Sense, Stroke, UiBuilder, vec2,
 };
 
-use super::{intent::Intent, theme};
+use super::{intent::Intent, recents, theme};
 
 /// The stage without a photo: what to do first.
-pub fn welcome(ui: &mut egui::Ui, opening: bool, intents: &mut Vec<Intent>) {
+pub fn welcome(ui: &mut egui::Ui, opening: bool, recent: &[PathBuf], intents: &mut Vec<Intent>) {
     let rect = ui.available_rect_before_wrap();
     ui.allocate_rect(rect, Sense::hover());
     let colors = theme::palette(ui.visuals());
     ui.painter().rect_filled(rect, 0.0, colors.stage);
-    let size = vec2(460.0, 300.0).min(rect.size() - vec2(48.0, 48.0));
+    let size = vec2(460.0, 300.0 + recents::height(recent)).min(rect.size() - vec2(48.0, 48.0));
     let inner = Rect::from_center_size(rect.center(), size);
     dashed(ui, inner, Stroke::new(1.5, colors.outline));
     let mut child = ui.new_child(
@@ -22,7 +24,7 @@ pub fn welcome(ui: &mut egui::Ui, opening: bool, intents: &mut Vec<Intent>) {
             .layout(Layout::top_down(Align::Center)),
     );
     let ui = &mut child;
-    ui.add_space((inner.height() - 56.0 - 190.0).max(0.0) / 2.0);
+    ui.add_space((inner.height() - 56.0 - 190.0 - recents::height(recent)).max(0.0) / 2.0);
     ui.label(RichText::new("Drop a photo here").size(24.0).strong());
     ui.add_space(2.0);
     ui.label(
@@ -52,6 +54,7 @@ pub fn welcome(ui: &mut egui::Ui, opening: bool, intents: &mut Vec<Intent>) {
             .small()
             .color(colors.quiet),
     );
+    recents::on_first_page(ui, recent, intents);
 }
 
 /// A line over the bottom of the stage that says what to do next.

@@ -9,6 +9,9 @@
 //! | [`stage`], `texture` | the picture in the middle: zoom, divider, pixels on the graphics card |
 //! | [`live`] | live pictures: source, comparison, moving gallery, recording |
 //! | `gallery`, `controls`, `bars`, `empty` | what is drawn around and over the stage |
+//! | `contact_sheet` | the photo in every style as one picture |
+//! | `crop` | the rectangle of a crop over the photo |
+//! | `recents` | the photos that were opened last |
 //! | `reading` | the question how a network is to be read whose file does not tell, and its small pictures |
 //! | `arrivals` | pictures that are dropped or pasted: to be painted, or to be a style |
 //! | `own_styles`, `naming`, `swatches` | a person's own styles: named, removed, and painted small |
@@ -32,7 +35,9 @@ pub mod background;
 mod bars;
 pub mod batch;
 pub mod choice;
+mod contact_sheet;
 mod controls;
+mod crop;
 mod empty;
 mod events;
 pub mod fonts;
@@ -52,6 +57,7 @@ pub mod panel;
 pub mod platform;
 mod pointer;
 mod reading;
+mod recents;
 mod save_flow;
 pub mod shortcuts;
 pub mod stage;

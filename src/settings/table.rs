@@ -54,6 +54,18 @@ impl Reader<'_> {
         }
     }
 
+    pub fn texts(&mut self, key: &str, set: impl FnOnce(Vec<String>)) {
+        let Some(value) = self.table.get(key) else {
+            return;
+        };
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let texts = value.as_array().map(|all| all.iter().map(text).collect());
+        match texts.flatten() {
+            Some(texts) => set(texts),
+            None => self.complain(key, "a list of texts"),
+        }
+    }
+
     pub fn parsed<T>(&mut self, key: &str, target: &mut T, parse: impl Fn(&str) -> Option<T>) {
         match self.table.get(key) {
             None => {}
