@@ -216,6 +216,7 @@ impl App {
         } else if self.arrivals.importing > 0 {
             empty::hint(ui, area, "Adding the style…");
         } else if self.live.is_none()
+            && self.cropping.is_none()
             && self.workspace.photo().is_some()
             && self.workspace.choice.style.is_none()
         {
